@@ -1,0 +1,2 @@
+/** Cross-platform WebSocket channels. @module */
+export * as status from "./status.ts";
