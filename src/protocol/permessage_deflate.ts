@@ -1,0 +1,74 @@
+/**
+ * Compression per message (RFC 7692) as the protocol sees it: two synchronous functions that
+ * somebody else makes, and what their failures mean on the wire.
+ *
+ * @module
+ */
+
+import { CORRUPT_COMPRESSION, type Failure, INFLATE_FAILED, MESSAGE_TOO_BIG } from "./failure.ts";
+
+/** Why a payload could not be decompressed. */
+export type InflateErrorReason = "too-big" | "corrupt";
+
+/** Thrown by {@linkcode MessageDeflate.decompress} for what the peer sent. */
+export class InflateError extends Error {
+  /** The class's name. */
+  override readonly name = "InflateError";
+  /** `"too-big"` when the limit was reached, `"corrupt"` when the bytes aren't DEFLATE. */
+  readonly reason: InflateErrorReason;
+
+  /**
+   * @param reason Why the payload could not be decompressed.
+   * @param options The error that caused it, as `cause`.
+   */
+  constructor(reason: InflateErrorReason, options?: ErrorOptions) {
+    const text = reason === "too-big" ? "larger than the limit" : "not DEFLATE";
+    super(`Decompressing a message failed: ${text}`, options);
+    this.reason = reason;
+  }
+}
+
+/**
+ * The permessage-deflate of one connection, with the parameters that were agreed
+ * ({@link https://www.rfc-editor.org/rfc/rfc7692#section-7 RFC 7692 §7}). Both directions of the
+ * context (LZ77 sliding window) live in it, so it belongs to one connection and each payload must
+ * be given to it once, in order.
+ */
+export interface MessageDeflate {
+  /**
+   * Compresses the payload of a message.
+   *
+   * @param payload The payload, text as UTF-8. It belongs to the caller of `send`: it must neither
+   * be written to nor kept beyond the call (but for a copy of the window).
+   * @returns What goes into the frame, without the trailing `00 00 ff ff` (RFC 7692 §7.2.1), valid
+   * until the next call; or `null` to send the message as it is, which leaves the context alone.
+   */
+  compress(payload: Uint8Array): Uint8Array | null;
+
+  /**
+   * Decompresses the payload of a message.
+   *
+   * @param payload The joined payloads of the message's frames, without the trailing
+   * `00 00 ff ff`. It must not be kept beyond the call.
+   * @param maxLength The largest result allowed, in bytes. No more than this may ever be held.
+   * @returns The message's bytes. They belong to the receiver of the message.
+   * @throws {InflateError} When the result would be larger than `maxLength`, or the payload isn't
+   * a sequence of DEFLATE blocks.
+   */
+  decompress(payload: Uint8Array, maxLength: number): Uint8Array;
+}
+
+/**
+ * What the connection fails with when {@linkcode MessageDeflate.decompress} threw `error`.
+ *
+ * RFC 7692 §7.2.2 leaves open what an endpoint answers to bytes that don't decompress. RFC 6455
+ * §7.4.1 has 1007 for data "not consistent with the type of the message", and 1009 for what is too
+ * big to process; anything else that is thrown is a fault of this end, 1011.
+ *
+ * @param error What was thrown.
+ * @returns The failure.
+ */
+export function inflateFailure(error: unknown): Failure {
+  if (!(error instanceof InflateError)) return INFLATE_FAILED;
+  return error.reason === "too-big" ? MESSAGE_TOO_BIG : CORRUPT_COMPRESSION;
+}
