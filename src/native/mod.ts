@@ -1,0 +1,2 @@
+/** Channels over the platform's own WebSocket. @module */
+export {};

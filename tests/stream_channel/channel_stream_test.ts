@@ -1,0 +1,332 @@
+import { assert, assertEquals, assertFalse, assertRejects, assertStrictEquals } from "@std/assert";
+import { ChannelStreamController } from "../../src/stream_channel/channel_stream.ts";
+import { assertInvalidState, microtasks, record } from "../support/events.ts";
+
+Deno.test("listen: a message reaches the listener inside add", () => {
+  const controller = new ChannelStreamController<number>();
+  const events = record(controller.stream).events;
+  controller.add(1);
+  assertEquals(events, [1]);
+  controller.add(2);
+  controller.end();
+  assertEquals(events, [1, 2, "done"]);
+});
+
+Deno.test("listen: what came before is delivered from a microtask, what comes meanwhile behind it", async () => {
+  const controller = new ChannelStreamController<number>();
+  controller.add(1);
+  controller.add(2);
+  const events = record(controller.stream).events;
+  controller.add(3);
+  assertEquals(events, []);
+  await microtasks();
+  assertEquals(events, [1, 2, 3]);
+  controller.add(4);
+  assertEquals(events, [1, 2, 3, 4]);
+});
+
+Deno.test("listen: the callback is never called from inside itself", () => {
+  const controller = new ChannelStreamController<number>();
+  const events: string[] = [];
+  controller.stream.listen((value) => {
+    events.push(`in ${value}`);
+    if (value === 1) {
+      controller.add(2);
+      controller.add(3);
+    }
+    if (value === 3) controller.end();
+    events.push(`out ${value}`);
+  }, { onDone: () => events.push("done") });
+  controller.add(1);
+  assertEquals(events, ["in 1", "out 1", "in 2", "out 2", "in 3", "out 3", "done"]);
+});
+
+Deno.test("listen: done doesn't interrupt the callback in which the stream ends", () => {
+  const controller = new ChannelStreamController<number>();
+  const events: string[] = [];
+  controller.stream.listen(() => {
+    controller.end();
+    events.push("out");
+  }, { onDone: () => events.push("done") });
+  controller.add(1);
+  assertEquals(events, ["out", "done"]);
+});
+
+Deno.test("listen: an error comes once, behind the messages, then done", async () => {
+  for (const early of [true, false]) {
+    const controller = new ChannelStreamController<number>();
+    const late = early ? undefined : record(controller.stream).events;
+    controller.add(1);
+    const error = new Error("lost");
+    controller.fail(error);
+    controller.fail(new Error("later"));
+    controller.add(2);
+    controller.end();
+    const events = late ?? record(controller.stream).events;
+    await microtasks();
+    assertEquals(events, [1, ["error", error], "done"]);
+  }
+});
+
+Deno.test("pause: takes effect before the next message, the end included", async () => {
+  const controller = new ChannelStreamController<number>();
+  const events: unknown[] = [];
+  const subscription = controller.stream.listen((value) => {
+    events.push(value);
+    if (value === 1) subscription.pause();
+  }, { onDone: () => events.push("done") });
+  controller.add(1);
+  controller.add(2);
+  controller.end();
+  await microtasks();
+  assertEquals(events, [1]);
+  assert(subscription.isPaused);
+  subscription.resume();
+  assertEquals(events, [1]);
+  await microtasks();
+  assertEquals(events, [1, 2, "done"]);
+});
+
+Deno.test("pause: pausing again while what waits is delivered stops it", async () => {
+  const controller = new ChannelStreamController<number>();
+  const events: number[] = [];
+  [1, 2, 3, 4].forEach((value) => controller.add(value));
+  const subscription = controller.stream.listen((value) => {
+    events.push(value);
+    subscription.pause();
+  });
+  for (let round = 1; round <= 4; round++) {
+    await microtasks();
+    assertEquals(events.length, round);
+    subscription.resume();
+  }
+  await microtasks();
+  controller.add(5);
+  assertEquals(events, [1, 2, 3, 4, 5]);
+});
+
+Deno.test("the source stops at the high-water mark and goes on when there is room", async () => {
+  const asked: string[] = [];
+  const controller = new ChannelStreamController<string>({
+    pause: () => asked.push("pause"),
+    resume: () => asked.push("resume"),
+  }, { highWaterMark: 100 });
+  controller.add("x".repeat(60));
+  assertEquals(asked, []);
+  controller.add("x".repeat(60));
+  assertEquals(asked, ["pause"]);
+  assertEquals(controller.queuedSize, 120);
+  await controller.stream.next();
+  assertEquals(asked, ["pause", "resume"]);
+  controller.add("x".repeat(60));
+  assertEquals(asked, ["pause", "resume", "pause"]);
+  await controller.stream.next();
+  await controller.stream.next();
+  assertEquals(asked, ["pause", "resume", "pause", "resume"]);
+  assertEquals(controller.queuedSize, 0);
+});
+
+Deno.test("empty messages count as well, so they can't pile up for nothing", () => {
+  let paused = false;
+  const controller = new ChannelStreamController<string>({ pause: () => paused = true }, {
+    highWaterMark: 320,
+  });
+  for (let i = 0; i < 9; i++) controller.add("");
+  assertFalse(paused);
+  controller.add("");
+  assert(paused);
+});
+
+Deno.test("cancel: delivery stops, done included; the source goes on and what it adds is dropped", () => {
+  const asked: string[] = [];
+  const controller = new ChannelStreamController<string>({
+    pause: () => asked.push("pause"),
+    resume: () => asked.push("resume"),
+    cancel: () => asked.push("cancel"),
+  }, { highWaterMark: 1 });
+  const events: unknown[] = [];
+  const subscription = controller.stream.listen((value) => events.push(value), {
+    onDone: () => events.push("done"),
+  });
+  subscription.pause();
+  controller.add("a");
+  assertEquals(asked, ["pause"]);
+  subscription.cancel();
+  subscription.cancel();
+  assertEquals(asked, ["pause", "cancel", "resume"]);
+  controller.add("b");
+  controller.end();
+  assertEquals(events, []);
+  assertEquals(controller.queuedSize, 0);
+});
+
+Deno.test("a signal cancels the subscription", () => {
+  const controller = new ChannelStreamController<number>();
+  const abort = new AbortController();
+  const events: number[] = [];
+  controller.stream.listen((value) => events.push(value), { signal: abort.signal });
+  controller.add(1);
+  abort.abort();
+  controller.add(2);
+  assertEquals(events, [1]);
+  const other = new ChannelStreamController<number>();
+  other.stream.listen((value) => events.push(value), { signal: AbortSignal.abort() });
+  other.add(3);
+  assertEquals(events, [1]);
+});
+
+Deno.test("discard: drops what waits, the error too, and tells even a paused listener", async () => {
+  const controller = new ChannelStreamController<number>();
+  const events: unknown[] = [];
+  const subscription = controller.stream.listen((value) => events.push(value), {
+    onError: () => events.push("error"),
+    onDone: () => events.push("done"),
+  });
+  subscription.pause();
+  controller.add(1);
+  controller.fail(new Error("never told"));
+  controller.discard();
+  subscription.pause();
+  assertEquals(events, []);
+  await microtasks();
+  assertEquals(events, ["done"]);
+});
+
+Deno.test("S1 guarantee 1: one reader in a stream's life", async () => {
+  const reads: Record<string, (controller: ChannelStreamController<number>) => unknown> = {
+    listen: (it) => it.stream.listen(() => {}),
+    next: (it) => void it.stream.next(),
+    iterate: (it) => it.stream[Symbol.asyncIterator](),
+    readable: (it) => it.stream.readable,
+  };
+  for (const [first, take] of Object.entries(reads)) {
+    for (const [second, again] of Object.entries(reads)) {
+      const oneReader = first === "next" && (second === "next" || second === "iterate") ||
+        first === "readable" && second === "readable";
+      const controller = new ChannelStreamController<number>();
+      take(controller);
+      if (oneReader) again(controller);
+      else assertInvalidState(() => again(controller));
+      controller.end();
+      await microtasks();
+      if (!oneReader) assertInvalidState(() => again(controller));
+    }
+  }
+});
+
+Deno.test("next: concurrent calls are answered in order", async () => {
+  const controller = new ChannelStreamController<number>();
+  const results = Promise.all([1, 2, 3, 4].map(() => controller.stream.next()));
+  controller.add(1);
+  controller.add(2);
+  controller.end();
+  assertEquals(await results, [
+    { done: false, value: 1 },
+    { done: false, value: 2 },
+    { done: true, value: undefined },
+    { done: true, value: undefined },
+  ]);
+});
+
+Deno.test("next: some, then the rest in one loop, is one reader", async () => {
+  const controller = new ChannelStreamController<number>();
+  [1, 2, 3, 4].forEach((value) => controller.add(value));
+  controller.end();
+  assertEquals(await controller.stream.next(), { done: false, value: 1 });
+  const rest: number[] = [];
+  for await (const value of controller.stream) rest.push(value);
+  assertEquals(rest, [2, 3, 4]);
+  assertInvalidState(() => controller.stream[Symbol.asyncIterator]());
+  assertInvalidState(() => controller.stream.next());
+});
+
+Deno.test("for await: an error is thrown once, then it is over", async () => {
+  for (const waiting of [true, false]) {
+    const controller = new ChannelStreamController<number>();
+    const iterator = controller.stream[Symbol.asyncIterator]();
+    const error = new Error("lost");
+    if (!waiting) controller.fail(error);
+    const first = assertRejects(() => iterator.next(), Error, "lost");
+    if (waiting) controller.fail(error);
+    assertStrictEquals(await first, error);
+    assertEquals(await iterator.next(), { done: true, value: undefined });
+  }
+});
+
+Deno.test("for await: leaving the loop stops delivery and frees what waits", async () => {
+  let cancelled = 0;
+  const controller = new ChannelStreamController<number>({ cancel: () => cancelled++ });
+  [1, 2, 3].forEach((value) => controller.add(value));
+  for await (const value of controller.stream) {
+    if (value === 2) break;
+  }
+  assertEquals(cancelled, 1);
+  assertEquals(controller.queuedSize, 0);
+  controller.add(4);
+  assertEquals(controller.queuedSize, 0);
+});
+
+Deno.test("for await: return() answers the calls of next() that wait", async () => {
+  const controller = new ChannelStreamController<number>();
+  const iterator = controller.stream[Symbol.asyncIterator]();
+  const next = iterator.next();
+  await iterator.return?.();
+  assertEquals(await next, { done: true, value: undefined });
+});
+
+Deno.test("readable: gives the messages, buffers nothing itself, closes with the stream", async () => {
+  const controller = new ChannelStreamController<string>({}, { highWaterMark: 64 });
+  const { readable } = controller.stream;
+  controller.add("a");
+  controller.add("b");
+  await microtasks();
+  assertEquals(controller.queuedSize, 64);
+  const reader = readable.getReader();
+  assertEquals((await reader.read()).value, "a");
+  assertEquals((await reader.read()).value, "b");
+  const third = reader.read();
+  controller.add("c");
+  controller.add("d");
+  controller.end();
+  assertEquals((await third).value, "c");
+  assertEquals((await reader.read()).value, "d");
+  assert((await reader.read()).done);
+  await reader.closed;
+});
+
+Deno.test("readable: the end is told to one who doesn't read", async () => {
+  for (const first of [true, false]) {
+    const controller = new ChannelStreamController<string>();
+    if (first) controller.end();
+    const reader = controller.stream.readable.getReader();
+    if (!first) controller.end();
+    await reader.closed;
+    const failing = new ChannelStreamController<string>();
+    if (first) failing.fail(new Error("lost"));
+    const failed = failing.stream.readable.getReader();
+    const read = assertRejects(() => failed.read(), Error, "lost");
+    if (!first) failing.fail(new Error("lost"));
+    await assertRejects(() => failed.closed, Error, "lost");
+    await read;
+  }
+});
+
+Deno.test("readable: cancel asks the source to close", async () => {
+  const reasons: unknown[] = [];
+  const controller = new ChannelStreamController<string>({
+    close: (reason) => void reasons.push(reason),
+  });
+  await controller.stream.readable.cancel("enough");
+  assertEquals(reasons, ["enough"]);
+});
+
+Deno.test("100,000 waiting messages are read in order", async () => {
+  const controller = new ChannelStreamController<number>();
+  for (let i = 0; i < 100_000; i++) controller.add(i);
+  controller.end();
+  let expected = 0;
+  for await (const value of controller.stream) {
+    if (value !== expected++) throw new Error(`got ${value}, expected ${expected - 1}`);
+  }
+  assertEquals(expected, 100_000);
+});

@@ -1,0 +1,39 @@
+/** What tests of streams share: waiting without time, and recording what a stream tells. */
+
+import { assertEquals, assertThrows } from "@std/assert";
+import type { ChannelStream, StreamSubscription } from "../../src/stream_channel/mod.ts";
+
+/** Lets every microtask run that is due, and those that they plan. */
+export async function microtasks(rounds = 20): Promise<void> {
+  for (let i = 0; i < rounds; i++) await Promise.resolve();
+}
+
+/** Whether a promise settles without anything more happening. */
+export async function settled(promise: Promise<unknown>): Promise<boolean> {
+  let is = false;
+  promise.then(() => is = true, () => is = true);
+  await microtasks();
+  return is;
+}
+
+/** What {@linkcode record} gives. */
+export interface Recording {
+  /** The messages, `["error", error]`, and `"done"`, as they came. */
+  readonly events: unknown[];
+  readonly subscription: StreamSubscription;
+}
+
+/** Listens, and keeps all that comes. */
+export function record(stream: ChannelStream<unknown>): Recording {
+  const events: unknown[] = [];
+  const subscription = stream.listen((value) => events.push(value), {
+    onError: (error) => events.push(["error", error]),
+    onDone: () => events.push("done"),
+  });
+  return { events, subscription };
+}
+
+/** Asserts that `action` throws an InvalidStateError. */
+export function assertInvalidState(action: () => unknown): void {
+  assertEquals(assertThrows(action, DOMException).name, "InvalidStateError");
+}
