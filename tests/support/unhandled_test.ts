@@ -1,0 +1,61 @@
+import { assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
+import { assertNoUncaught, collectUncaught } from "./unhandled.ts";
+
+Deno.test("uncaught: an unhandled rejection is collected", async () => {
+  const reason = new Error("nobody listens");
+  const seen = await collectUncaught(() => void Promise.reject(reason));
+  assertEquals(seen.length, 1);
+  assertStrictEquals(seen[0], reason);
+});
+
+Deno.test("uncaught: an error thrown from a microtask is collected", async () => {
+  const error = new Error("thrown by a listener");
+  const seen = await collectUncaught(() => {
+    queueMicrotask(() => {
+      throw error;
+    });
+  });
+  assertEquals(seen.length, 1);
+  assertStrictEquals(seen[0], error);
+});
+
+Deno.test("uncaught: several are collected in order, and the body goes on", async () => {
+  let isDone = false;
+  const seen = await collectUncaught(async () => {
+    for (const text of ["one", "two"]) {
+      queueMicrotask(() => {
+        throw text;
+      });
+    }
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    isDone = true;
+  });
+  assertEquals([seen, isDone], [["one", "two"], true]);
+});
+
+Deno.test("uncaught: what is caught isn't collected", async () => {
+  const seen = await collectUncaught(async () => {
+    const late = Promise.reject(new Error("handled"));
+    late.catch(() => {});
+    await Promise.reject(new Error("caught")).catch(() => {});
+  });
+  assertEquals(seen, []);
+});
+
+Deno.test("uncaught: what the body throws goes to the caller", async () => {
+  await assertRejects(
+    () => collectUncaught(() => Promise.reject(new TypeError("own"))),
+    TypeError,
+    "own",
+  );
+});
+
+Deno.test("uncaught: assertNoUncaught fails with all that nobody caught", async () => {
+  await assertNoUncaught(() => {});
+  const error = await assertRejects(
+    () => assertNoUncaught(() => void Promise.reject("lost")),
+    AggregateError,
+    "Nobody caught: lost",
+  );
+  assertEquals(error.errors, ["lost"]);
+});
