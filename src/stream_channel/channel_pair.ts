@@ -158,10 +158,9 @@ class Direction<T> implements SinkTarget<T> {
     this.sink.finish();
   }
 
-  /** What is on the way has nobody to go to. */
+  /** What is on the way has nobody to go to. It stays in the amount: it was never handed on. */
   drop(): void {
     this.#ended = true;
     this.#onTheWay.clear();
-    this.#amount = 0;
   }
 }
