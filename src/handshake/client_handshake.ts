@@ -1,0 +1,245 @@
+/**
+ * The client's half of the opening handshake: the request to send, and the check of the answer.
+ *
+ * @module
+ */
+
+import { encodeBase64, NONCE_LENGTH, signKey } from "./accept_key.ts";
+import {
+  checkDeflateAnswer,
+  type CompressionOptions,
+  type DeflateParameters,
+  offerDeflate,
+} from "./deflate_parameters.ts";
+import { parseExtensions, serializeExtensions } from "./extensions.ts";
+import { HandshakeError } from "./handshake_error.ts";
+import { HeaderMap, isToken } from "./header_map.ts";
+import { checkField, type ResponseHead, serializeHead } from "./http_head.ts";
+
+/** What a client asks for in its opening handshake. */
+export interface ClientHandshakeOptions {
+  /** The subprotocols offered, in order of preference: tokens, none twice. Default none. */
+  readonly protocols?: readonly string[];
+  /**
+   * Further header fields, in order. `Host` and `Origin` replace the handshake's own; what the
+   * handshake itself is made of (`Connection`, `Upgrade`, `Sec-WebSocket-…`) and what announces a
+   * body can't be given.
+   */
+  readonly headers?: Iterable<readonly [name: string, value: string]>;
+  /** The value of `Origin`; left out: none is sent. */
+  readonly origin?: string;
+  /** The compression offered; left out or `null`: none. */
+  readonly compression?: CompressionOptions | null;
+}
+
+/** A client's opening handshake under way. */
+export interface ClientHandshake {
+  /** The bytes of the request's head: to be sent first, and nothing behind them yet. */
+  readonly head: Uint8Array;
+  /** The value of `Sec-WebSocket-Accept` that the answer must have. */
+  readonly accept: string;
+  /** The subprotocols offered. */
+  readonly protocols: readonly string[];
+  /** The compression offered. */
+  readonly compression: CompressionOptions | null;
+}
+
+/** What both ends agreed to in an opening handshake. */
+export interface HandshakeAgreement {
+  /** The subprotocol, or `null` when none was agreed. */
+  readonly protocol: string | null;
+  /** The extensions as in `Sec-WebSocket-Extensions`; empty when none was agreed. */
+  readonly extensions: string;
+  /** The parameters of `permessage-deflate`, or `null` when it wasn't agreed. */
+  readonly deflate: DeflateParameters | null;
+}
+
+/**
+ * Begins a client's opening handshake.
+ *
+ * User info in the URL becomes Basic credentials, unless an `Authorization` header is given.
+ *
+ * @param url Where to connect to; `ws:`, `wss:`, `http:` or `https:`. A fragment is ignored.
+ * @param nonce 16 bytes of chance, fresh for each connection (RFC 6455 §4.1).
+ * @param options What to ask for.
+ * @returns The handshake, with the request to send.
+ * @throws {TypeError} When a subprotocol is no token or given twice, or a header can't be sent or
+ * is reserved.
+ * @throws {RangeError} When the nonce is not of 16 bytes.
+ *
+ * @see {@link https://www.rfc-editor.org/rfc/rfc6455#section-4.1 RFC 6455 §4.1}
+ */
+export function startClientHandshake(
+  url: URL,
+  nonce: Uint8Array,
+  options: ClientHandshakeOptions = {},
+): ClientHandshake {
+  const { protocols = [], compression = null } = options;
+  if (nonce.length !== NONCE_LENGTH) throw new RangeError(`Not ${NONCE_LENGTH} bytes of chance`);
+  checkProtocols(protocols);
+  const userFields = [...options.headers ?? []];
+  const extra = checkUserFields(userFields, options.origin);
+  const key = encodeBase64(nonce);
+  const fields: (readonly [string, string])[] = [
+    ["Host", extra.get("host") ?? url.host],
+    ["Connection", "Upgrade"],
+    ["Upgrade", "websocket"],
+    ["Sec-WebSocket-Version", "13"],
+    ["Sec-WebSocket-Key", key],
+  ];
+  if (protocols.length > 0) fields.push(["Sec-WebSocket-Protocol", protocols.join(", ")]);
+  if (compression !== null) {
+    const offer = serializeExtensions([offerDeflate(compression)]);
+    fields.push(["Sec-WebSocket-Extensions", offer]);
+  }
+  const credentials = extra.has("authorization") ? null : basicCredentials(url);
+  if (credentials !== null) fields.push(["Authorization", credentials]);
+  fields.push(...userFields.filter(([name]) => name.toLowerCase() !== "host"));
+  if (options.origin !== undefined) fields.push(["Origin", options.origin]);
+  const head = serializeHead(`GET ${url.pathname}${url.search} HTTP/1.1`, fields);
+  return { head, accept: signKey(key), protocols: [...protocols], compression };
+}
+
+/** RFC 6455 §4.1: the elements are tokens and all different. */
+function checkProtocols(protocols: readonly string[]): void {
+  for (const protocol of protocols) {
+    if (!isToken(protocol)) {
+      throw new TypeError(
+        `Cannot offer a subprotocol that is no token: ${JSON.stringify(protocol)}`,
+      );
+    }
+  }
+  if (new Set(protocols).size < protocols.length) {
+    throw new TypeError(`Cannot offer a subprotocol twice: ${protocols.join(", ")}`);
+  }
+}
+
+/** The headers that only the handshake itself, or the framing of a body, may set. */
+const RESERVED: ReadonlySet<string> = new Set([
+  "connection",
+  "upgrade",
+  "content-length",
+  "transfer-encoding",
+  "trailer",
+  "te",
+  "expect",
+]);
+
+/**
+ * Whether a header field belongs to the handshake itself, so that a user can't give it.
+ *
+ * @param name The field's name, in any letter case.
+ * @returns Whether it is reserved.
+ */
+export function isReservedHeader(name: string): boolean {
+  const lower = name.toLowerCase();
+  return RESERVED.has(lower) || lower.startsWith("sec-websocket-");
+}
+
+function checkUserFields(
+  headers: readonly (readonly [name: string, value: string])[],
+  origin: string | undefined,
+): HeaderMap {
+  const map = new HeaderMap();
+  for (const [name, value] of headers) {
+    checkField(name, value);
+    if (isReservedHeader(name)) {
+      throw new TypeError(`Cannot set the handshake's own header: ${name}`);
+    }
+    map.append(name, value);
+  }
+  // RFC 9112 §3.2 has exactly one Host, RFC 6454 §7.3 at most one Origin.
+  const origins = map.all("origin").length + (origin === undefined ? 0 : 1);
+  if (map.all("host").length > 1) throw new TypeError("Cannot send more than one header: Host");
+  if (origins > 1) throw new TypeError("Cannot send more than one header: Origin");
+  return map;
+}
+
+/** RFC 7617 §2: base64 of user name, colon and password; `null` when the URL has neither. */
+function basicCredentials({ username, password }: URL): string | null {
+  if (username === "" && password === "") return null;
+  return `Basic ${encodeBase64(percentDecode(`${username}:${password}`))}`;
+}
+
+/** A URL's text is ASCII. What is no escape (`%`, `%zz`) stands for itself. */
+function percentDecode(text: string): Uint8Array {
+  const bytes: number[] = [];
+  for (let i = 0; i < text.length; i++) {
+    const digits = text.slice(i + 1, i + 3);
+    const escape = text.charAt(i) === "%" && /^[0-9A-Fa-f]{2}$/.test(digits);
+    bytes.push(escape ? parseInt(digits, 16) : text.charCodeAt(i));
+    if (escape) i += 2;
+  }
+  return Uint8Array.from(bytes);
+}
+
+/**
+ * Checks the answer to a client's opening handshake.
+ *
+ * A server that picks none of the subprotocols offered is accepted, as RFC 6455 §4.1 has it; the
+ * agreement's `protocol` is then `null`.
+ *
+ * @param handshake The handshake that was begun.
+ * @param response The head of the server's answer.
+ * @returns What was agreed.
+ * @throws {HandshakeError} When the server refused (`"bad-status"`) or its answer is wrong; the
+ * connection must then be ended.
+ *
+ * @see {@link https://www.rfc-editor.org/rfc/rfc6455#section-4.1 RFC 6455 §4.1}
+ */
+export function checkResponse(
+  handshake: ClientHandshake,
+  response: ResponseHead,
+): HandshakeAgreement {
+  const { status, statusText, version, headers } = response;
+  if (status !== 101) {
+    const text = statusText === "" ? "" : ` ${statusText}`;
+    throw new HandshakeError("bad-status", `The server answered with status ${status}${text}`);
+  }
+  // RFC 9110 §7.8: only HTTP/1.1 can be upgraded this way.
+  if (version !== "1.1") throw new HandshakeError("bad-version", `Status 101 of HTTP/${version}`);
+  if (headers.get("upgrade")?.toLowerCase() !== "websocket") throw wrong("Upgrade", headers);
+  if (!headers.lists("connection", "upgrade")) throw wrong("Connection", headers);
+  // RFC 6455 §11.3.3: once, and case-sensitive, as it is base64.
+  if (headers.get("sec-websocket-accept") !== handshake.accept) {
+    throw wrong("Sec-WebSocket-Accept", headers);
+  }
+  const protocol = checkProtocol(handshake, headers);
+  return { protocol, ...checkExtensions(handshake, headers) };
+}
+
+/** RFC 6455 §11.3.4: at most once, and one of those offered. */
+function checkProtocol({ protocols }: ClientHandshake, headers: HeaderMap): string | null {
+  const protocol = headers.get("sec-websocket-protocol");
+  if (protocol === null || protocols.includes(protocol)) return protocol;
+  throw wrong("Sec-WebSocket-Protocol", headers);
+}
+
+/** RFC 6455 §11.3.2: at most once in an answer. */
+function checkExtensions(
+  { compression }: ClientHandshake,
+  headers: HeaderMap,
+): Pick<HandshakeAgreement, "extensions" | "deflate"> {
+  const [value, ...more] = headers.all("sec-websocket-extensions");
+  if (value === undefined) return { extensions: "", deflate: null };
+  if (more.length > 0) throw wrong("Sec-WebSocket-Extensions", headers);
+  const answer = parseExtensions(value);
+  const deflate = checkDeflateAnswer(answer, compression);
+  return { extensions: serializeExtensions(answer), deflate };
+}
+
+const REASONS = {
+  "Upgrade": "bad-upgrade",
+  "Connection": "bad-connection",
+  "Sec-WebSocket-Accept": "bad-accept",
+  "Sec-WebSocket-Protocol": "bad-protocol",
+  "Sec-WebSocket-Extensions": "bad-extensions",
+} as const;
+
+function wrong(name: keyof typeof REASONS, headers: HeaderMap): HandshakeError {
+  const values = headers.all(name);
+  const what = values.length === 0
+    ? "is missing"
+    : `is wrong: ${JSON.stringify(values.join(", ").slice(0, 80))}`;
+  return new HandshakeError(REASONS[name], `The answer's ${name} ${what}`);
+}

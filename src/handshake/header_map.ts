@@ -1,0 +1,144 @@
+/**
+ * Header fields: the characters they are made of, and a multi-map of them.
+ *
+ * @module
+ */
+
+/**
+ * Whether a text is a token: what names a header field, a method, a subprotocol or an extension.
+ *
+ * @param text The text.
+ * @returns Whether it is a token; the empty text is none.
+ *
+ * @see {@link https://www.rfc-editor.org/rfc/rfc9110#section-5.6.2 RFC 9110 §5.6.2}
+ */
+export function isToken(text: string): boolean {
+  return /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(text);
+}
+
+/**
+ * Whether a text can be a header field's value: tabs, spaces, and the visible characters of ASCII
+ * and Latin-1.
+ *
+ * @param text The text; may be empty.
+ * @returns Whether it can be sent as a value.
+ *
+ * @see {@link https://www.rfc-editor.org/rfc/rfc9110#section-5.5 RFC 9110 §5.5}
+ */
+export function isFieldValue(text: string): boolean {
+  return /^[\t\x20-\x7e\x80-\xff]*$/.test(text);
+}
+
+/**
+ * A text without the spaces and tabs at its ends, in linear time.
+ *
+ * @param text The text.
+ * @returns What is left of it.
+ */
+export function trim(text: string): string {
+  let start = 0;
+  let end = text.length;
+  while (start < end && isBlank(text.charCodeAt(start))) start++;
+  while (end > start && isBlank(text.charCodeAt(end - 1))) end--;
+  return text.slice(start, end);
+}
+
+function isBlank(code: number): boolean {
+  return code === 32 || code === 9;
+}
+
+/**
+ * The elements of a comma-separated list, trimmed.
+ *
+ * RFC 9110 §5.6.1.2: empty elements are ignored.
+ *
+ * @param value A header field's value whose elements hold no quoted strings.
+ * @returns The elements that aren't empty.
+ */
+export function splitList(value: string): string[] {
+  return value.split(",").map(trim).filter((element) => element !== "");
+}
+
+/**
+ * Header fields by name, whose letter case doesn't matter; a name may have several values.
+ *
+ * Kept in a `Map`, so that no name (`__proto__`, `constructor`) means anything special.
+ */
+export class HeaderMap {
+  readonly #fields: Map<string, string[]> = new Map<string, string[]>();
+
+  /**
+   * Makes a map of the fields given.
+   *
+   * @param fields Names and values, in the order in which they came; they are not checked.
+   */
+  constructor(fields: Iterable<readonly [name: string, value: string]> = []) {
+    for (const [name, value] of fields) this.append(name, value);
+  }
+
+  /**
+   * Adds a value behind those that the name has.
+   *
+   * @param name The field's name; not checked.
+   * @param value The value; not checked.
+   */
+  append(name: string, value: string): void {
+    const key = name.toLowerCase();
+    const values = this.#fields.get(key);
+    if (values === undefined) this.#fields.set(key, [value]);
+    else values.push(value);
+  }
+
+  /**
+   * Whether there is a field of that name.
+   *
+   * @param name The name, in any letter case.
+   * @returns Whether the map has it.
+   */
+  has(name: string): boolean {
+    return this.#fields.has(name.toLowerCase());
+  }
+
+  /**
+   * All values of a name, joined as RFC 9110 §5.3 has it.
+   *
+   * @param name The name, in any letter case.
+   * @returns The values with `", "` between, or `null` when there are none.
+   */
+  get(name: string): string | null {
+    return this.#fields.get(name.toLowerCase())?.join(", ") ?? null;
+  }
+
+  /**
+   * All values of a name, each as it came.
+   *
+   * @param name The name, in any letter case.
+   * @returns The values in order; none when there is no such field.
+   */
+  all(name: string): readonly string[] {
+    return this.#fields.get(name.toLowerCase()) ?? [];
+  }
+
+  /**
+   * Whether the values of a name, read as one comma-separated list, hold a word.
+   *
+   * @param name The name, in any letter case.
+   * @param word The word, in lower case; the list's letter case doesn't matter.
+   * @returns Whether the list holds it.
+   */
+  lists(name: string, word: string): boolean {
+    const values = this.all(name);
+    return values.some((value) => splitList(value.toLowerCase()).includes(word));
+  }
+
+  /**
+   * All fields, those of one name together.
+   *
+   * @returns An iterator over names, in lower case, and single values.
+   */
+  *[Symbol.iterator](): IterableIterator<[name: string, value: string]> {
+    for (const [name, values] of this.#fields) {
+      for (const value of values) yield [name, value];
+    }
+  }
+}

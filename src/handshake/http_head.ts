@@ -1,0 +1,299 @@
+/**
+ * The heads of HTTP/1.1 messages: read as their bytes come in, and written.
+ *
+ * Only what an opening handshake needs: a start line and header fields. Reading is strict, takes
+ * time linear in the bytes whatever their split, and is bounded by {@linkcode MAX_START_LINE},
+ * {@linkcode MAX_HEADERS}, {@linkcode MAX_HEAD} and {@linkcode MAX_INTERIM_RESPONSES}.
+ *
+ * @module
+ */
+
+import { HandshakeError } from "./handshake_error.ts";
+import { HeaderMap, isFieldValue, isToken, trim } from "./header_map.ts";
+
+/** The longest start line that is read, in bytes, its end not counted. */
+export const MAX_START_LINE: number = 8 * 1024;
+
+/** The largest number of header lines that are read in one head. */
+export const MAX_HEADERS: number = 128;
+
+/** The largest head that is read, in bytes, line ends included. */
+export const MAX_HEAD: number = 64 * 1024;
+
+/** The largest number of interim (1xx) answers that are skipped before the final one. */
+export const MAX_INTERIM_RESPONSES: number = 8;
+
+const CR = 13;
+const LF = 10;
+
+/** A request's head. */
+export interface RequestHead {
+  /** The method, such as `"GET"`. */
+  readonly method: string;
+  /** The request's target: path and query, as they came. */
+  readonly target: string;
+  /** The version of HTTP, such as `"1.1"`. */
+  readonly version: string;
+  /** The header fields. */
+  readonly headers: HeaderMap;
+}
+
+/** A response's head. */
+export interface ResponseHead {
+  /** The version of HTTP, such as `"1.1"`. */
+  readonly version: string;
+  /** The status code, 100–999. */
+  readonly status: number;
+  /** The reason phrase; may be empty. */
+  readonly statusText: string;
+  /** The header fields. */
+  readonly headers: HeaderMap;
+}
+
+/** What a {@linkcode RequestParser} or {@linkcode ResponseParser} gives once a head is complete. */
+export interface ParsedHead<Head> {
+  /** The head. */
+  readonly head: Head;
+  /** The bytes that came behind the head: not looked at, a view of the last chunk. */
+  readonly rest: Uint8Array;
+}
+
+/**
+ * The lines of one head, collected from chunks.
+ *
+ * Each byte is looked at once. A line's bytes are copied, so no chunk is kept.
+ */
+class LineCollector {
+  /** The complete lines without their ends, the start line first; the empty line isn't kept. */
+  readonly lines: string[] = [];
+  #line = new Uint8Array(256);
+  #length = 0;
+  #total = 0;
+  #afterCr = false;
+
+  /**
+   * Takes bytes up to the end of the head.
+   *
+   * @returns The index behind the head's last byte, or -1 when the chunk ends before it.
+   */
+  push(chunk: Uint8Array): number {
+    for (let i = 0; i < chunk.length; i++) {
+      if (this.#take(chunk[i] as number)) return i + 1;
+    }
+    return -1;
+  }
+
+  /** @returns Whether this byte is the head's last. */
+  #take(byte: number): boolean {
+    if (++this.#total > MAX_HEAD) {
+      throw new HandshakeError("head-too-large", `The head is larger than ${MAX_HEAD} bytes`);
+    }
+    if (this.#afterCr) return this.#endLine(byte);
+    if (byte === CR) this.#afterCr = true;
+    else this.#append(byte);
+    return false;
+  }
+
+  /** RFC 9112 §2.2: a CR is followed by LF. An LF alone ends no line here and is refused below. */
+  #endLine(byte: number): boolean {
+    if (byte !== LF) throw this.#malformed("A CR without LF");
+    this.#afterCr = false;
+    if (this.#length === 0 && this.lines.length > 0) return true;
+    if (this.lines.length > MAX_HEADERS) {
+      throw new HandshakeError("too-many-headers", `More than ${MAX_HEADERS} header lines`);
+    }
+    this.lines.push(latin1(this.#line.subarray(0, this.#length)));
+    this.#length = 0;
+    return false;
+  }
+
+  #append(byte: number): void {
+    if (byte === LF) throw this.#malformed("An LF without CR");
+    if (this.lines.length === 0 && this.#length === MAX_START_LINE) {
+      const message = `The start line is longer than ${MAX_START_LINE} bytes`;
+      throw new HandshakeError("start-line-too-long", message);
+    }
+    if (this.#length === this.#line.length) {
+      const grown = new Uint8Array(2 * this.#length);
+      grown.set(this.#line);
+      this.#line = grown;
+    }
+    this.#line[this.#length++] = byte;
+  }
+
+  #malformed(what: string): HandshakeError {
+    const place = this.lines.length === 0 ? "bad-start-line" : "bad-header";
+    return new HandshakeError(place, `${what} in the head`);
+  }
+}
+
+/** A reader of one request's head. */
+export class RequestParser {
+  readonly #collector = new LineCollector();
+
+  /**
+   * Takes the next bytes. Don't call it again once it has given a head or thrown.
+   *
+   * @param chunk The bytes as the transport delivered them; not kept, but `rest` is a view of it.
+   * @returns The head and the bytes behind it, or `null` while the head is incomplete.
+   * @throws {HandshakeError} When the bytes are no request's head, or a limit is exceeded.
+   */
+  push(chunk: Uint8Array): ParsedHead<RequestHead> | null {
+    const end = this.#collector.push(chunk);
+    if (end < 0) return null;
+    const { lines } = this.#collector;
+    const head = parseRequestLine(startLine(lines), parseFields(lines));
+    return { head, rest: chunk.subarray(end) };
+  }
+}
+
+/**
+ * A reader of one response's head.
+ *
+ * RFC 9110 §15.2: interim answers (1xx) before the final one are skipped, up to
+ * {@linkcode MAX_INTERIM_RESPONSES}; 101 is final, as the protocol changes behind it.
+ */
+export class ResponseParser {
+  #collector = new LineCollector();
+  #interim = 0;
+
+  /**
+   * Takes the next bytes. Don't call it again once it has given a head or thrown.
+   *
+   * @param chunk The bytes as the transport delivered them; not kept, but `rest` is a view of it.
+   * @returns The head and the bytes behind it, or `null` while the head is incomplete.
+   * @throws {HandshakeError} When the bytes are no response's head, or a limit is exceeded.
+   */
+  push(chunk: Uint8Array): ParsedHead<ResponseHead> | null {
+    let rest = chunk;
+    for (;;) {
+      const end = this.#collector.push(rest);
+      if (end < 0) return null;
+      const { lines } = this.#collector;
+      const head = parseStatusLine(startLine(lines), parseFields(lines));
+      rest = rest.subarray(end);
+      if (head.status >= 200 || head.status === 101) return { head, rest };
+      this.#skipInterim();
+    }
+  }
+
+  #skipInterim(): void {
+    if (++this.#interim > MAX_INTERIM_RESPONSES) {
+      const message = `More than ${MAX_INTERIM_RESPONSES} interim (1xx) answers`;
+      throw new HandshakeError("too-many-interim-responses", message);
+    }
+    this.#collector = new LineCollector();
+  }
+}
+
+/** The collector ends only behind a start line, so there is one. */
+function startLine(lines: readonly string[]): string {
+  return lines[0] as string;
+}
+
+/** RFC 9112 §3: method SP request-target SP HTTP-version. */
+function parseRequestLine(line: string, headers: HeaderMap): RequestHead {
+  const [method = "", target = "", protocol = "", more] = line.split(" ", 4);
+  const version = parseVersion(protocol);
+  if (!isToken(method) || !isTarget(target) || version === null || more !== undefined) {
+    throw new HandshakeError("bad-start-line", `Malformed request line: ${quote(line)}`);
+  }
+  return { method, target, version, headers };
+}
+
+/** RFC 9112 §4: HTTP-version SP status-code SP [reason-phrase]; the second SP may be missing. */
+function parseStatusLine(line: string, headers: HeaderMap): ResponseHead {
+  const version = parseVersion(line.slice(0, 8));
+  const code = line.slice(8, 12);
+  const text = line.slice(12);
+  const legal = /^ [1-9][0-9]{2}$/.test(code) && (text === "" || text.startsWith(" "));
+  if (version === null || !legal || !isFieldValue(text)) {
+    throw new HandshakeError("bad-start-line", `Malformed status line: ${quote(line)}`);
+  }
+  return { version, status: Number(code.slice(1)), statusText: text.slice(1), headers };
+}
+
+/** RFC 9112 §2.3: `HTTP/` and two digits with a dot between; the letters are case-sensitive. */
+function parseVersion(protocol: string): string | null {
+  return /^HTTP\/[0-9]\.[0-9]$/.test(protocol) ? protocol.slice(5) : null;
+}
+
+function parseFields(lines: readonly string[]): HeaderMap {
+  const headers = new HeaderMap();
+  for (let i = 1; i < lines.length; i++) {
+    const line = lines[i] as string;
+    const colon = line.indexOf(":");
+    const name = line.slice(0, Math.max(colon, 0));
+    const value = line.slice(colon + 1);
+    // RFC 9112 §5: no whitespace before the colon, and (§5.2) no folded line: neither is a token.
+    if (!isToken(name) || !isFieldValue(value)) {
+      throw new HandshakeError("bad-header", `Malformed header line: ${quote(line)}`);
+    }
+    headers.append(name, trim(value));
+  }
+  return headers;
+}
+
+/** The visible characters of ASCII, at least one. */
+function isTarget(text: string): boolean {
+  return /^[\x21-\x7e]+$/.test(text);
+}
+
+/** A text of the peer's for a message: shortened, and harmless in a log. */
+function quote(text: string): string {
+  return JSON.stringify(text.length > 80 ? text.slice(0, 80) + "…" : text);
+}
+
+/** RFC 9110 §5.5: header bytes beyond ASCII are opaque; each becomes one code unit. */
+function latin1(bytes: Uint8Array): string {
+  let text = "";
+  for (let i = 0; i < bytes.length; i += 4096) {
+    text += String.fromCharCode(...bytes.subarray(i, i + 4096));
+  }
+  return text;
+}
+
+/**
+ * Writes a head, the empty line at its end included.
+ *
+ * @param startLine The start line: printable ASCII.
+ * @param headers The header fields, in order.
+ * @returns The bytes of the head.
+ * @throws {TypeError} When a name is no token, or the start line or a value holds a character that
+ * can't stand there: CR, LF, NUL and other controls, and all beyond Latin-1.
+ */
+export function serializeHead(
+  startLine: string,
+  headers: Iterable<readonly [name: string, value: string]>,
+): Uint8Array {
+  if (!/^[\x20-\x7e]+$/.test(startLine)) {
+    throw new TypeError(`Cannot send the start line: ${quote(startLine)}`);
+  }
+  let text = startLine + "\r\n";
+  for (const [name, value] of headers) {
+    checkField(name, value);
+    text += `${name}: ${value}\r\n`;
+  }
+  text += "\r\n";
+  const bytes = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
+  return bytes;
+}
+
+/**
+ * Checks that a header field can be sent.
+ *
+ * @param name The field's name.
+ * @param value The field's value.
+ * @throws {TypeError} When the name is no token, or the value holds a character that can't stand in
+ * one: CR, LF, NUL and other controls, and all beyond Latin-1.
+ *
+ * @see {@link https://www.rfc-editor.org/rfc/rfc9110#section-5.5 RFC 9110 §5.5}
+ */
+export function checkField(name: string, value: string): void {
+  if (!isToken(name)) throw new TypeError(`Cannot send a header named: ${quote(name)}`);
+  // The value may be a secret, so the message names the field only.
+  if (typeof value !== "string" || !isFieldValue(value)) {
+    throw new TypeError(`Cannot send the value of the header: ${name}`);
+  }
+}

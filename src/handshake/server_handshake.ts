@@ -1,0 +1,343 @@
+/**
+ * The server's half of the opening handshake: the check of the request, and what to answer.
+ *
+ * @module
+ */
+
+import { isHandshakeKey, signKey } from "./accept_key.ts";
+import { type HandshakeAgreement, isReservedHeader } from "./client_handshake.ts";
+import { chooseDeflate, type CompressionOptions } from "./deflate_parameters.ts";
+import { type Extension, parseExtensions, serializeExtensions } from "./extensions.ts";
+import { type HeaderMap, isToken, splitList } from "./header_map.ts";
+import { checkField, type RequestHead, serializeHead } from "./http_head.ts";
+
+/** A header field to send. */
+export type Field = readonly [name: string, value: string];
+
+/** A request for an upgrade that {@linkcode checkRequest} found to be correct. */
+export interface UpgradeRequest {
+  /** The request's head. */
+  readonly head: RequestHead;
+  /** The value of `Sec-WebSocket-Key`. */
+  readonly key: string;
+  /** The subprotocols that the client offers, in its order of preference. */
+  readonly protocols: readonly string[];
+  /** The extensions that the client offers, in its order of preference. */
+  readonly extensions: readonly Extension[];
+}
+
+/** A refusal of an upgrade. The connection must be ended behind it. */
+export interface Refusal {
+  /** The status code. */
+  readonly status: number;
+  /** The reason phrase. */
+  readonly statusText: string;
+  /** The header fields, `Connection: close` and the body's among them. */
+  readonly headers: readonly Field[];
+  /** The body, a text. */
+  readonly body: string;
+}
+
+/** What {@linkcode checkRequest} found: one of the two is `null`. */
+export type RequestCheck =
+  | { readonly request: UpgradeRequest; readonly refusal: null }
+  | { readonly request: null; readonly refusal: Refusal };
+
+/** What a server agrees to. */
+export interface AcceptOptions {
+  /**
+   * The subprotocols that the server speaks, its favourite first; or a function that chooses one of
+   * those offered, or `null` for none. Left out: none is chosen.
+   */
+  readonly protocols?: readonly string[] | ((request: UpgradeRequest) => string | null);
+  /** Further header fields, such as `Set-Cookie`; not those of the handshake itself. */
+  readonly headers?: Iterable<Field>;
+  /** The compression wished for; left out or `null`: none is agreed to. */
+  readonly compression?: CompressionOptions | null;
+}
+
+/** An acceptance of an upgrade. Frames follow behind it. */
+export interface Acceptance extends HandshakeAgreement {
+  /** The header fields of the answer, whose status is 101. */
+  readonly headers: readonly Field[];
+}
+
+/** What a refusal may be given. */
+export interface RefusalOptions {
+  /** The reason phrase; left out: the usual one of the status. */
+  readonly statusText?: string;
+  /** Further header fields, such as `Location` or `WWW-Authenticate`. */
+  readonly headers?: Iterable<Field>;
+  /** The body, sent as plain text; left out: the reason phrase. */
+  readonly body?: string;
+}
+
+/**
+ * Which origins may connect: `"same-host"` for those whose host is the request's own, a list of
+ * origins such as `"https://example.com"`, a function that decides, or `false` for all.
+ *
+ * It guards users of browsers only: other clients can claim any origin, or none.
+ */
+export type OriginPolicy =
+  | "same-host"
+  | readonly string[]
+  | ((origin: string, host: string | null) => boolean)
+  | false;
+
+/**
+ * Checks a request for an upgrade.
+ *
+ * Every header is treated as optional and as a possible list until it has been checked.
+ *
+ * @param head The request's head.
+ * @returns The request, or the refusal to answer with.
+ *
+ * @see {@link https://www.rfc-editor.org/rfc/rfc6455#section-4.2.1 RFC 6455 §4.2.1}
+ */
+export function checkRequest(head: RequestHead): RequestCheck {
+  const refusal = checkLine(head) ?? checkUpgrade(head.headers) ?? checkVersion(head.headers);
+  if (refusal !== null) return { request: null, refusal };
+  const { headers } = head;
+  const [key = "", ...moreKeys] = headers.all("sec-websocket-key");
+  // RFC 6455 §11.3.1: once.
+  if (!isHandshakeKey(key) || moreKeys.length > 0) return bad("Sec-WebSocket-Key");
+  const protocols = readProtocols(headers);
+  if (protocols === null) return bad("Sec-WebSocket-Protocol");
+  const extensions = readExtensions(headers);
+  if (extensions === null) return bad("Sec-WebSocket-Extensions");
+  return { request: { head, key, protocols, extensions }, refusal: null };
+}
+
+/** The request line, and what HTTP itself asks of a request that is to be upgraded. */
+function checkLine({ method, version, headers }: RequestHead): Refusal | null {
+  // RFC 6455 §4.1: "The method of the request MUST be GET".
+  if (method !== "GET") {
+    return refuse(405, { headers: [["Allow", "GET"]], body: "A WebSocket is asked for with GET" });
+  }
+  // RFC 6455 §4.1: at least HTTP/1.1, and 2.0 has another handshake (RFC 8441).
+  if (version[0] !== "1" || version === "1.0") {
+    return refuse(505, { body: "A WebSocket is asked for in HTTP/1.1" });
+  }
+  // RFC 9112 §3.2: exactly one Host, or 400.
+  if (!isHost(headers.get("host"))) return bad("Host").refusal;
+  // A body would stand where the first frame is expected.
+  if (headers.has("transfer-encoding")) return bad("Transfer-Encoding").refusal;
+  const length = headers.get("content-length") ?? "0";
+  return length === "0" ? null : bad("Content-Length").refusal;
+}
+
+/** RFC 3986 §3.2.2, roughly: no separator of a URL's other parts, nor of a list. */
+function isHost(host: string | null): boolean {
+  return host !== null && /^[^\s,/?#@\\]+$/.test(host);
+}
+
+function checkUpgrade(headers: HeaderMap): Refusal | null {
+  // RFC 6455 §4.2.1: both are lists, whose letter case doesn't matter.
+  if (!headers.lists("upgrade", "websocket")) {
+    return upgradeRequired("This address speaks WebSocket only");
+  }
+  return headers.lists("connection", "upgrade") ? null : bad("Connection").refusal;
+}
+
+/** RFC 6455 §4.4: another version, or none, gets the one that is spoken here. */
+function checkVersion(headers: HeaderMap): Refusal | null {
+  return headers.get("sec-websocket-version") === "13"
+    ? null
+    : upgradeRequired("Version 13 of WebSocket is spoken here");
+}
+
+/** RFC 9110 §15.5.22: a 426 must have an Upgrade header. */
+function upgradeRequired(body: string): Refusal {
+  const headers: Field[] = [["Upgrade", "websocket"], ["Sec-WebSocket-Version", "13"]];
+  return build(426, { body }, headers);
+}
+
+function bad(name: string): { readonly request: null; readonly refusal: Refusal } {
+  const body = `Missing, malformed or unexpected header: ${name}`;
+  return { request: null, refusal: refuse(400, { body }) };
+}
+
+/** RFC 6455 §4.1: tokens, at least one if the header is there, and all different. */
+function readProtocols(headers: HeaderMap): readonly string[] | null {
+  const value = headers.get("sec-websocket-protocol");
+  if (value === null) return [];
+  const protocols = splitList(value);
+  const legal = protocols.length > 0 && protocols.every(isToken);
+  return legal && new Set(protocols).size === protocols.length ? protocols : null;
+}
+
+/** RFC 6455 §9.1: a header of another form fails the handshake. */
+function readExtensions(headers: HeaderMap): readonly Extension[] | null {
+  const value = headers.get("sec-websocket-extensions");
+  if (value === null) return [];
+  try {
+    return parseExtensions(value);
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * Accepts an upgrade: chooses the subprotocol and the extensions.
+ *
+ * @param request The request, checked.
+ * @param options What to agree to.
+ * @returns What was agreed and what to answer; {@linkcode serializeAcceptance} writes it.
+ * @throws {TypeError} When a header can't be sent or is reserved, or the function chose a
+ * subprotocol that wasn't offered.
+ *
+ * @see {@link https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2 RFC 6455 §4.2.2}
+ */
+export function acceptRequest(request: UpgradeRequest, options: AcceptOptions = {}): Acceptance {
+  const headers: Field[] = [
+    ["Upgrade", "websocket"],
+    ["Connection", "Upgrade"],
+    ["Sec-WebSocket-Accept", signKey(request.key)],
+  ];
+  const protocol = chooseProtocol(request, options.protocols ?? []);
+  if (protocol !== null) headers.push(["Sec-WebSocket-Protocol", protocol]);
+  const { compression = null } = options;
+  const choice = compression === null ? null : chooseDeflate(request.extensions, compression);
+  const extensions = choice === null ? "" : serializeExtensions([choice.answer]);
+  if (choice !== null) headers.push(["Sec-WebSocket-Extensions", extensions]);
+  headers.push(...checkHeaders(options.headers ?? []));
+  return { protocol, extensions, deflate: choice?.parameters ?? null, headers };
+}
+
+function chooseProtocol(
+  request: UpgradeRequest,
+  choose: Exclude<AcceptOptions["protocols"], undefined>,
+): string | null {
+  const { protocols } = request;
+  if (typeof choose !== "function") return choose.find((it) => protocols.includes(it)) ?? null;
+  const chosen = choose(request);
+  if (chosen === null || protocols.includes(chosen)) return chosen;
+  throw new TypeError(`Cannot choose a subprotocol that wasn't offered: ${JSON.stringify(chosen)}`);
+}
+
+function checkHeaders(headers: Iterable<Field>): Field[] {
+  const fields: Field[] = [];
+  for (const [name, value] of headers) {
+    checkField(name, value);
+    if (isReservedHeader(name)) {
+      throw new TypeError(`Cannot set the handshake's own header: ${name}`);
+    }
+    fields.push([name, value]);
+  }
+  return fields;
+}
+
+/**
+ * Refuses an upgrade.
+ *
+ * @param status The status code: 300–599, but 304.
+ * @param options The rest of the answer.
+ * @returns What to answer; {@linkcode serializeRefusal} writes it. The connection must then be
+ * ended, or bytes that a proxy takes for frames would be read as a second request.
+ * @throws {RangeError} When the status can't refuse.
+ * @throws {TypeError} When a header or the reason phrase can't be sent, or a header is reserved.
+ */
+export function refuse(status: number, options: RefusalOptions = {}): Refusal {
+  // RFC 9110 §15: 304 and what is below 300 would tell a client that all went well.
+  if (!Number.isInteger(status) || status < 300 || status > 599 || status === 304) {
+    throw new RangeError(`Cannot refuse an upgrade with the status: ${status}`);
+  }
+  return build(status, options, []);
+}
+
+function build(status: number, options: RefusalOptions, own: readonly Field[]): Refusal {
+  const { statusText = STATUS_TEXTS.get(status) ?? "Refused" } = options;
+  const { body = `${statusText}\n` } = options;
+  if (!/^[\t\x20-\x7e]*$/.test(statusText)) throw new TypeError("Cannot send the reason phrase");
+  const extra = checkHeaders(options.headers ?? []);
+  const headers: Field[] = [
+    // RFC 9110 §7.8: who sends Upgrade lists it here, too.
+    ["Connection", own.length > 0 ? "close, Upgrade" : "close"],
+    ...own,
+    ["Content-Length", String(new TextEncoder().encode(body).length)],
+  ];
+  const typed = extra.some(([name]) => name.toLowerCase() === "content-type");
+  if (!typed) headers.push(["Content-Type", "text/plain; charset=utf-8"]);
+  return { status, statusText, headers: [...headers, ...extra], body };
+}
+
+/** RFC 9110 §15, and RFC 6585: those that an upgrade is refused with. */
+const STATUS_TEXTS: ReadonlyMap<number, string> = new Map([
+  [301, "Moved Permanently"],
+  [302, "Found"],
+  [303, "See Other"],
+  [307, "Temporary Redirect"],
+  [308, "Permanent Redirect"],
+  [400, "Bad Request"],
+  [401, "Unauthorized"],
+  [403, "Forbidden"],
+  [404, "Not Found"],
+  [405, "Method Not Allowed"],
+  [408, "Request Timeout"],
+  [410, "Gone"],
+  [413, "Content Too Large"],
+  [426, "Upgrade Required"],
+  [429, "Too Many Requests"],
+  [431, "Request Header Fields Too Large"],
+  [500, "Internal Server Error"],
+  [503, "Service Unavailable"],
+  [505, "HTTP Version Not Supported"],
+]);
+
+/**
+ * Writes an acceptance.
+ *
+ * @param acceptance What to answer.
+ * @returns The bytes of the head with status 101; frames may follow.
+ */
+export function serializeAcceptance(acceptance: Acceptance): Uint8Array {
+  return serializeHead("HTTP/1.1 101 Switching Protocols", acceptance.headers);
+}
+
+/**
+ * Writes a refusal.
+ *
+ * @param refusal What to answer.
+ * @returns The bytes of the head and the body.
+ */
+export function serializeRefusal(refusal: Refusal): Uint8Array {
+  const { status, statusText, headers } = refusal;
+  const head = serializeHead(`HTTP/1.1 ${status} ${statusText}`, headers);
+  const body = new TextEncoder().encode(refusal.body);
+  const bytes = new Uint8Array(head.length + body.length);
+  bytes.set(head);
+  bytes.set(body, head.length);
+  return bytes;
+}
+
+/**
+ * Whether a request may connect, as far as its origin goes.
+ *
+ * A request without `Origin` doesn't come from a web page, and is let in; one with several is not.
+ *
+ * @param headers The request's header fields.
+ * @param policy Which origins may connect.
+ * @returns Whether the request is let in; if not, refuse it with 403.
+ *
+ * @see {@link https://www.rfc-editor.org/rfc/rfc6455#section-10.2 RFC 6455 §10.2}
+ */
+export function isOriginAllowed(headers: HeaderMap, policy: OriginPolicy): boolean {
+  const [origin, ...more] = headers.all("origin");
+  if (origin === undefined || policy === false) return true;
+  if (more.length > 0) return false;
+  const host = headers.get("host");
+  if (policy === "same-host") return isSameHost(origin, host);
+  if (typeof policy === "function") return policy(origin, host);
+  return policy.some((allowed) => allowed.toLowerCase() === origin.toLowerCase());
+}
+
+/** The port that goes without saying is the origin's scheme's: TLS may end at a proxy before us. */
+function isSameHost(origin: string, host: string | null): boolean {
+  if (host === null || !isHost(host)) return false;
+  try {
+    const { protocol, host: expected } = new URL(origin);
+    return expected !== "" && new URL(`${protocol}//${host}`).host === expected;
+  } catch {
+    return false;
+  }
+}
