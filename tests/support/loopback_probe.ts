@@ -1,0 +1,48 @@
+/** A way to let real input and output happen, without a timer. */
+
+import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
+
+/**
+ * A TCP connection of the process with itself. A byte's way there and back takes the event loop
+ * through reading and writing sockets, which a bare turn of it needn't do: Deno's may poll sockets
+ * only every few dozen turns while other work is due.
+ */
+export class LoopbackProbe {
+  #client: Promise<Socket> | undefined;
+  #server: Server | undefined;
+  #answered: (() => void)[] = [];
+
+  /** Fulfils when a byte has gone there and come back. */
+  async roundTrip(): Promise<void> {
+    const client = await (this.#client ??= this.#open());
+    await new Promise<void>((resolve) => {
+      this.#answered.push(resolve);
+      client.write(Uint8Array.of(0));
+    });
+  }
+
+  async #open(): Promise<Socket> {
+    const server = createServer({ noDelay: true }, (socket) => socket.pipe(socket));
+    this.#server = server;
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", () => resolve()));
+    const { port } = server.address() as AddressInfo;
+    const client = connect({ port, host: "127.0.0.1", noDelay: true });
+    client.on("data", (bytes: Uint8Array) => {
+      for (let i = 0; i < bytes.length; i++) this.#answered.shift()?.();
+    });
+    await new Promise<void>((resolve) => client.once("connect", () => resolve()));
+    return client;
+  }
+
+  /** Ends the connection; fulfils when nothing is left of it. No round trip may be under way. */
+  async close(): Promise<void> {
+    const client = await this.#client;
+    if (client === undefined) return;
+    this.#client = undefined;
+    // The server closes once its side has seen the end.
+    const closed = new Promise<void>((resolve) => this.#server?.close(() => resolve()));
+    const ended = new Promise<void>((resolve) => client.once("close", () => resolve()));
+    client.end();
+    await Promise.all([closed, ended]);
+  }
+}
