@@ -1,0 +1,235 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import {
+  checkResponse,
+  type ClientHandshakeOptions,
+  isReservedHeader,
+  startClientHandshake,
+} from "../../src/handshake/client_handshake.ts";
+import type { ResponseHead } from "../../src/handshake/http_head.ts";
+import { assertFailures, failureMessage, NONCE, responseHead, text } from "./support.ts";
+
+function requestLines(url: string, options: ClientHandshakeOptions = {}): string[] {
+  return text(startClientHandshake(new URL(url), NONCE, options).head).split("\r\n");
+}
+
+function hostOf(url: string): string | undefined {
+  return requestLines(url).find((line) => line.startsWith("Host: "));
+}
+
+const OWN = [
+  "Connection: Upgrade",
+  "Upgrade: websocket",
+  "Sec-WebSocket-Version: 13",
+  "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+];
+
+Deno.test("The request has the form of RFC 6455 §4.1", () => {
+  const handshake = startClientHandshake(new URL("ws://example.com/chat?a=b#c"), NONCE);
+  assertEquals(
+    text(handshake.head),
+    ["GET /chat?a=b HTTP/1.1", "Host: example.com", ...OWN, "", ""].join("\r\n"),
+  );
+  assertEquals(handshake.accept, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+  assertEquals(handshake.protocols, []);
+  assertEquals(handshake.compression, null);
+});
+
+Deno.test("The request asks for what the options say", () => {
+  const lines = requestLines("wss://example.com:8443", {
+    protocols: ["v2", "v1"],
+    headers: [["Cookie", "a=b"], ["X", "1"], ["X", "2"], ["Authorization", "Bearer t"]],
+    origin: "https://example.com",
+    compression: { clientMaxWindowBits: 10 },
+  });
+  assertEquals(lines, [
+    "GET / HTTP/1.1",
+    "Host: example.com:8443",
+    ...OWN,
+    "Sec-WebSocket-Protocol: v2, v1",
+    "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits=10",
+    "Cookie: a=b",
+    "X: 1",
+    "X: 2",
+    "Authorization: Bearer t",
+    "Origin: https://example.com",
+    "",
+    "",
+  ]);
+});
+
+Deno.test("Host has the port where it isn't the scheme's, and brackets for IPv6", () => {
+  const cases: [string, string][] = [
+    ["ws://example.com:80/", "example.com"],
+    ["ws://example.com:443/", "example.com:443"],
+    ["wss://example.com:443/", "example.com"],
+    ["wss://example.com:80/", "example.com:80"],
+    ["http://example.com:80/", "example.com"],
+    ["https://example.com:443/", "example.com"],
+    ["ws://[::1]/", "[::1]"],
+    ["ws://[::1]:9001/", "[::1]:9001"],
+    ["ws://bücher.example/", "xn--bcher-kva.example"],
+  ];
+  for (const [url, host] of cases) assertEquals(hostOf(url), `Host: ${host}`, url);
+});
+
+Deno.test("A user may give Host and Origin as headers, once", () => {
+  const lines = requestLines("ws://127.0.0.1/", {
+    headers: new Map([["hOST", "virtual.example"], ["origin", "null"]]),
+  });
+  const expected = ["GET / HTTP/1.1", "Host: virtual.example", ...OWN, "origin: null", "", ""];
+  assertEquals(lines, expected);
+  const repeated: ClientHandshakeOptions[] = [
+    { headers: [["Host", "a"], ["host", "b"]] },
+    { headers: [["Origin", "a"], ["origin", "b"]] },
+    { headers: [["Origin", "a"]], origin: "a" },
+  ];
+  for (const options of repeated) {
+    assertThrows(() => requestLines("ws://a/", options), TypeError, "more than one header");
+  }
+});
+
+Deno.test("Headers that can be read only once are sent", () => {
+  const headers = [["X", "1"] as const].values();
+  assertEquals(requestLines("ws://a/", { headers }).includes("X: 1"), true);
+});
+
+Deno.test("S136 user info in the URL becomes Basic credentials", () => {
+  const credentials = (url: string, headers: [string, string][] = []): string[] =>
+    requestLines(url, { headers }).filter((line) => line.startsWith("Authorization"));
+  const cases: [string, string][] = [
+    ["ws://user:pass@a/", "user:pass"],
+    ["ws://user@a/", "user:"],
+    ["ws://:pass@a/", ":pass"],
+    ["ws://%C3%A9:%3a%zz%@a/", "\xc3\xa9::%zz%"],
+    ["ws://é@a/", "\xc3\xa9:"],
+  ];
+  for (const [url, plain] of cases) {
+    assertEquals(credentials(url), [`Authorization: Basic ${btoa(plain)}`], url);
+  }
+  assertEquals(credentials("ws://a/"), []);
+  const own: [string, string][] = [["Authorization", "Bearer t"]];
+  assertEquals(credentials("ws://user:pass@a/", own), ["Authorization: Bearer t"]);
+});
+
+Deno.test("S136 the handshake's own headers can't be given", () => {
+  const reserved = [
+    "Connection",
+    "UPGRADE",
+    "Sec-WebSocket-Key",
+    "Sec-WebSocket-Version",
+    "Sec-WebSocket-Protocol",
+    "Sec-WebSocket-Extensions",
+    "Sec-WebSocket-Accept",
+    "sec-websocket-anything",
+    "Content-Length",
+    "Transfer-Encoding",
+    "Trailer",
+    "TE",
+    "Expect",
+  ];
+  for (const name of reserved) {
+    assertEquals(isReservedHeader(name), true, name);
+    assertThrows(
+      () => requestLines("ws://a/", { headers: [[name, "v"]] }),
+      TypeError,
+      `Cannot set the handshake's own header: ${name}`,
+    );
+  }
+  for (const name of ["Authorization", "Cookie", "User-Agent", "__proto__"]) {
+    assertEquals(isReservedHeader(name), false, name);
+  }
+});
+
+Deno.test("Malformed arguments are refused", () => {
+  const start = (options: ClientHandshakeOptions): unknown => requestLines("ws://a/", options);
+  for (const protocol of ["", "a b", "a,b", "a\r\nb: c", "é"]) {
+    assertThrows(() => start({ protocols: [protocol] }), TypeError, "no token");
+  }
+  assertThrows(() => start({ protocols: ["a", "b", "a"] }), TypeError, "twice: a, b, a");
+  assertThrows(() => start({ origin: "a\r\nb: c" }), TypeError);
+  const url = new URL("ws://a/");
+  assertThrows(() => startClientHandshake(url, new Uint8Array(15)), RangeError, "16 bytes");
+});
+
+function check(response: ResponseHead, options: ClientHandshakeOptions = {}): unknown {
+  return checkResponse(startClientHandshake(new URL("ws://a/"), NONCE, options), response);
+}
+
+Deno.test("A correct answer is accepted", () => {
+  const nothing = { protocol: null, extensions: "", deflate: null };
+  assertEquals(check(responseHead()), nothing);
+  assertEquals(check(responseHead({ Upgrade: "WebSocket", Connection: "x, UPGRADE" })), nothing);
+  assertEquals(check(responseHead({ Connection: "keep-alive\nupgrade" })), nothing);
+  assertEquals(check(responseHead({}, { statusText: "" })), nothing);
+  // RFC 6455 §4.1 doesn't ask a server to pick one of those offered.
+  assertEquals(check(responseHead(), { protocols: ["a"] }), nothing);
+});
+
+Deno.test("An answer says what was agreed", () => {
+  const agreed = check(
+    responseHead({
+      "Sec-WebSocket-Protocol": "v1",
+      "Sec-WebSocket-Extensions": 'permessage-deflate;server_max_window_bits="9"',
+    }),
+    { protocols: ["v2", "v1"], compression: {} },
+  );
+  assertEquals(agreed, {
+    protocol: "v1",
+    extensions: "permessage-deflate; server_max_window_bits=9",
+    deflate: {
+      serverNoContextTakeover: false,
+      clientNoContextTakeover: false,
+      serverMaxWindowBits: 9,
+      clientMaxWindowBits: 15,
+    },
+  });
+});
+
+Deno.test("G30 another status than 101 is a refusal", () => {
+  for (const status of [200, 204, 301, 400, 401, 404, 426, 503, 999]) {
+    assertFailures("bad-status", [[`${status}`, () => check(responseHead({}, { status }))]]);
+  }
+  const refused = (statusText: string): string =>
+    failureMessage(() => check(responseHead({}, { status: 404, statusText })));
+  assertEquals(refused("Not Found"), "The server answered with status 404 Not Found");
+  assertEquals(refused(""), "The server answered with status 404");
+});
+
+Deno.test("G29 G30 a wrong answer fails the handshake, and the reason names what is wrong", () => {
+  const accept = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
+  assertFailures("bad-version", [["1.0", () => check(responseHead({}, { version: "1.0" }))]]);
+  const changes: [Parameters<typeof assertFailures>[0], string, (string | null)[]][] = [
+    ["bad-upgrade", "Upgrade", [null, "", "h2c", "websocket, h2c", "websocket\nwebsocket"]],
+    ["bad-connection", "Connection", [null, "", "close", "upgraded", "up grade"]],
+    ["bad-accept", "Sec-WebSocket-Accept", [
+      null,
+      "",
+      accept.toLowerCase(),
+      `${accept}\n${accept}`,
+      "HSmrc0sMlYUkAGmm5OPpG2HaGWk=",
+    ]],
+    ["bad-protocol", "Sec-WebSocket-Protocol", ["", "c", "A", "a, b", "a\na", "a\nb"]],
+    ["bad-extensions", "Sec-WebSocket-Extensions", [
+      "",
+      "x",
+      "permessage-deflate\npermessage-deflate",
+      "permessage-deflate\nx",
+      "permessage-deflate;",
+    ]],
+  ];
+  const options = { protocols: ["a", "b"], compression: {} };
+  for (const [reason, name, values] of changes) {
+    const bodies = values.map((value) =>
+      [`${name}: ${value}`, () => check(responseHead({ [name]: value }), options)] as const
+    );
+    assertFailures(reason, bodies);
+  }
+});
+
+Deno.test("The message of a failed handshake shows what came, shortened", () => {
+  const message = (value: string | null): string =>
+    failureMessage(() => check(responseHead({ Upgrade: value })));
+  assertEquals(message(null), "The answer's Upgrade is missing");
+  assertEquals(message("\x1bx"), `The answer's Upgrade is wrong: "\\u001bx"`);
+  assertEquals(message("x".repeat(999)), `The answer's Upgrade is wrong: "${"x".repeat(80)}"`);
+});

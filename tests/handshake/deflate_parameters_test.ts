@@ -1,0 +1,243 @@
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import {
+  checkCompressionOptions,
+  checkDeflateAnswer,
+  chooseDeflate,
+  type CompressionOptions,
+  type DeflateParameters,
+  offerDeflate,
+} from "../../src/handshake/deflate_parameters.ts";
+import { parseExtensions, serializeExtensions } from "../../src/handshake/extensions.ts";
+import { assertFailures, failureMessage } from "./support.ts";
+
+const PLAIN: DeflateParameters = {
+  serverNoContextTakeover: false,
+  clientNoContextTakeover: false,
+  serverMaxWindowBits: 15,
+  clientMaxWindowBits: 15,
+};
+
+/** All wishes of a client or a server whose window bits are among these. */
+function* wishes(): Generator<CompressionOptions> {
+  const bits = [8, 9, 12, 15, undefined];
+  const flags = [true, false, undefined];
+  for (const serverNoContextTakeover of flags) {
+    for (const clientNoContextTakeover of flags) {
+      for (const serverMaxWindowBits of bits) {
+        for (const clientMaxWindowBits of bits) {
+          const all = {
+            serverNoContextTakeover,
+            clientNoContextTakeover,
+            serverMaxWindowBits,
+            clientMaxWindowBits,
+          };
+          yield Object.fromEntries(Object.entries(all).filter(([, it]) => it !== undefined));
+        }
+      }
+    }
+  }
+}
+
+Deno.test("A client's offer says what it wishes for, and that it heeds client_max_window_bits", () => {
+  const cases: [CompressionOptions, string][] = [
+    [{}, "permessage-deflate; client_max_window_bits"],
+    [
+      { serverMaxWindowBits: 15, clientMaxWindowBits: 15, clientNoContextTakeover: false },
+      "permessage-deflate; client_max_window_bits",
+    ],
+    [
+      {
+        serverNoContextTakeover: true,
+        clientNoContextTakeover: true,
+        serverMaxWindowBits: 8,
+        clientMaxWindowBits: 10,
+      },
+      "permessage-deflate; server_no_context_takeover; client_no_context_takeover; " +
+      "server_max_window_bits=8; client_max_window_bits=10",
+    ],
+  ];
+  for (const [options, text] of cases) {
+    assertEquals(serializeExtensions([offerDeflate(options)]), text);
+  }
+});
+
+Deno.test("A server takes the first offer that it can meet", () => {
+  const cases: [string, CompressionOptions, string | null][] = [
+    ["permessage-deflate", {}, "permessage-deflate"],
+    ["x, permessage-deflate", {}, "permessage-deflate"],
+    ["x", {}, null],
+    ["permessage-deflate; client_max_window_bits", {}, "permessage-deflate"],
+    [
+      "permessage-deflate; client_max_window_bits",
+      { clientMaxWindowBits: 10 },
+      "permessage-deflate; client_max_window_bits=10",
+    ],
+    [
+      "permessage-deflate; client_max_window_bits=9",
+      { clientMaxWindowBits: 10 },
+      "permessage-deflate; client_max_window_bits=9",
+    ],
+    // RFC 7692 §7.1.2.2: must not be answered when it wasn't offered.
+    ["permessage-deflate", { clientMaxWindowBits: 10 }, null],
+    [
+      "permessage-deflate, permessage-deflate; client_max_window_bits",
+      { clientMaxWindowBits: 10 },
+      "permessage-deflate; client_max_window_bits=10",
+    ],
+    // RFC 7692 §7.1.2.1: may be answered unasked, and must be when asked.
+    [
+      "permessage-deflate",
+      { serverMaxWindowBits: 12 },
+      "permessage-deflate; server_max_window_bits=12",
+    ],
+    [
+      "permessage-deflate; server_max_window_bits=15",
+      {},
+      "permessage-deflate; server_max_window_bits=15",
+    ],
+    [
+      "permessage-deflate; server_max_window_bits=8",
+      { serverMaxWindowBits: 12 },
+      "permessage-deflate; server_max_window_bits=8",
+    ],
+    // RFC 7692 §7.1.1: may be answered unasked, and must be when asked.
+    [
+      "permessage-deflate; server_no_context_takeover; client_no_context_takeover",
+      {},
+      "permessage-deflate; server_no_context_takeover; client_no_context_takeover",
+    ],
+    [
+      "permessage-deflate",
+      { serverNoContextTakeover: true, clientNoContextTakeover: true },
+      "permessage-deflate; server_no_context_takeover; client_no_context_takeover",
+    ],
+    // RFC 7692 §7.1: illegal offers are declined, the next is looked at.
+    ["permessage-deflate; unknown", {}, null],
+    ["permessage-deflate; server_max_window_bits", {}, null],
+    ["permessage-deflate; server_max_window_bits=7", {}, null],
+    ["permessage-deflate; client_max_window_bits=16, permessage-deflate", {}, "permessage-deflate"],
+  ];
+  for (const [offer, options, expected] of cases) {
+    const choice = chooseDeflate(parseExtensions(offer), options);
+    const answer = choice && serializeExtensions([choice.answer]);
+    assertEquals(answer, expected, `${offer} with ${JSON.stringify(options)}`);
+  }
+});
+
+Deno.test("What a server answers to an offer is what the client reads, for all wishes of both", () => {
+  for (const client of wishes()) {
+    const offer = parseExtensions(serializeExtensions([offerDeflate(client)]));
+    for (const server of wishes()) {
+      const choice = chooseDeflate(offer, server);
+      assert(choice !== null);
+      const answer = parseExtensions(serializeExtensions([choice.answer]));
+      const context = `client ${JSON.stringify(client)}, server ${JSON.stringify(server)}`;
+      assertEquals(checkDeflateAnswer(answer, client), choice.parameters, context);
+      assertEquals(choice.parameters, {
+        serverNoContextTakeover: !!client.serverNoContextTakeover ||
+          !!server.serverNoContextTakeover,
+        clientNoContextTakeover: !!client.clientNoContextTakeover ||
+          !!server.clientNoContextTakeover,
+        serverMaxWindowBits: Math.min(
+          client.serverMaxWindowBits ?? 15,
+          server.serverMaxWindowBits ?? 15,
+        ),
+        clientMaxWindowBits: Math.min(
+          client.clientMaxWindowBits ?? 15,
+          server.clientMaxWindowBits ?? 15,
+        ),
+      }, context);
+    }
+  }
+});
+
+Deno.test("A client takes a server's answer that meets the offer", () => {
+  const cases: [string, CompressionOptions, Partial<DeflateParameters>][] = [
+    ["permessage-deflate", {}, {}],
+    // RFC 7692 §7.1.1 and §7.1.2.1: these may come unasked.
+    ["permessage-deflate; server_no_context_takeover", {}, { serverNoContextTakeover: true }],
+    ["permessage-deflate; client_no_context_takeover", {}, { clientNoContextTakeover: true }],
+    ["permessage-deflate; server_max_window_bits=9", {}, { serverMaxWindowBits: 9 }],
+    ['permessage-deflate; server_max_window_bits="9"', {}, { serverMaxWindowBits: 9 }],
+    ["permessage-deflate; client_max_window_bits=8", {}, { clientMaxWindowBits: 8 }],
+    // The client keeps to what it said of itself.
+    ["permessage-deflate", { clientNoContextTakeover: true }, { clientNoContextTakeover: true }],
+    ["permessage-deflate", { clientMaxWindowBits: 10 }, { clientMaxWindowBits: 10 }],
+    [
+      "permessage-deflate; client_max_window_bits=9; server_max_window_bits=10",
+      { clientMaxWindowBits: 10, serverMaxWindowBits: 10 },
+      { clientMaxWindowBits: 9, serverMaxWindowBits: 10 },
+    ],
+  ];
+  for (const [answer, options, expected] of cases) {
+    const agreed = checkDeflateAnswer(parseExtensions(answer), options);
+    assertEquals(agreed, { ...PLAIN, ...expected }, answer);
+  }
+  assertEquals(checkDeflateAnswer([], {}), null);
+  assertEquals(checkDeflateAnswer([], null), null);
+});
+
+Deno.test("A client refuses a server's answer that doesn't meet the offer", () => {
+  const cases: [string, CompressionOptions | null][] = [
+    ["permessage-deflate", null],
+    ["x-webkit-deflate-frame", {}],
+    ["permessage-deflate, x", {}],
+    ["Permessage-Deflate", {}],
+    ["permessage-deflate, permessage-deflate", {}],
+    ["permessage-deflate; unknown", {}],
+    ["permessage-deflate; __proto__=15", {}],
+    ["permessage-deflate; server_no_context_takeover; server_no_context_takeover", {}],
+    ["permessage-deflate; server_no_context_takeover=1", {}],
+    ["permessage-deflate; client_no_context_takeover=true", {}],
+    ["permessage-deflate; server_max_window_bits", {}],
+    ["permessage-deflate; client_max_window_bits", {}],
+    ["permessage-deflate", { serverNoContextTakeover: true }],
+    ["permessage-deflate", { serverMaxWindowBits: 10 }],
+    ["permessage-deflate; server_max_window_bits=11", { serverMaxWindowBits: 10 }],
+    ["permessage-deflate; client_max_window_bits=11", { clientMaxWindowBits: 10 }],
+  ];
+  for (const bits of ["7", "16", "08", "010", "1e1", "-8", "8.0", "99999999999999999999", "0x9"]) {
+    cases.push([`permessage-deflate; server_max_window_bits=${bits}`, {}]);
+    cases.push([`permessage-deflate; client_max_window_bits=${bits}`, {}]);
+  }
+  const bodies = cases.map(([answer, options]) =>
+    [answer, () => checkDeflateAnswer(parseExtensions(answer), options)] as const
+  );
+  assertFailures("bad-extensions", bodies);
+});
+
+Deno.test("A client's refusal names what is wrong", () => {
+  const check = (answer: string): string =>
+    failureMessage(() => checkDeflateAnswer(parseExtensions(answer), {}));
+  const start = "Sec-WebSocket-Extensions of the answer: ";
+  assertEquals(check("foo"), `${start}not offered: foo`);
+  assertEquals(check("permessage-deflate; a"), `${start}illegal parameter a: permessage-deflate`);
+  assertEquals(
+    check("permessage-deflate; server_max_window_bits=7"),
+    `${start}illegal parameter server_max_window_bits=7: permessage-deflate`,
+  );
+});
+
+Deno.test("Wishes out of range are a RangeError", () => {
+  const wrong: CompressionOptions[] = [
+    { serverMaxWindowBits: 7 },
+    { clientMaxWindowBits: 16 },
+    { serverMaxWindowBits: 9.5 },
+    { clientMaxWindowBits: NaN },
+    { level: 10 },
+    { level: -2 },
+    { threshold: -1 },
+    { threshold: Infinity },
+    { threshold: "1" as unknown as number },
+  ];
+  for (const options of wrong) {
+    assertThrows(() => checkCompressionOptions(options), RangeError, "must be an integer");
+  }
+  checkCompressionOptions({});
+  checkCompressionOptions({
+    serverMaxWindowBits: 8,
+    clientMaxWindowBits: 15,
+    level: -1,
+    threshold: 0,
+  });
+});

@@ -1,0 +1,72 @@
+import { assert, assertEquals, assertFalse } from "@std/assert";
+import {
+  HeaderMap,
+  isFieldValue,
+  isToken,
+  splitList,
+  trim,
+} from "../../src/handshake/header_map.ts";
+
+Deno.test("A token is made of the characters of RFC 9110 §5.6.2, at least one", () => {
+  const marks = "!#$%&'*+-.^_`|~";
+  for (let code = 0; code < 0x180; code++) {
+    const character = String.fromCharCode(code);
+    const legal = /[0-9A-Za-z]/.test(character) || marks.includes(character);
+    assertEquals(isToken(character), legal, `U+${code.toString(16)}`);
+    assertEquals(isToken(`a${character}b`), legal, `U+${code.toString(16)} inside`);
+  }
+  assertFalse(isToken(""));
+  assertFalse(isToken("token\n"));
+});
+
+Deno.test("A field's value is made of tabs, spaces and visible characters of Latin-1", () => {
+  for (let code = 0; code < 0x180; code++) {
+    const legal = code === 9 || (code >= 32 && code <= 126) || (code >= 128 && code <= 255);
+    assertEquals(isFieldValue(`a${String.fromCharCode(code)}`), legal, `U+${code.toString(16)}`);
+  }
+  assert(isFieldValue(""));
+  assertFalse(isFieldValue("value\n"));
+});
+
+Deno.test("trim takes spaces and tabs away, and nothing else", () => {
+  assertEquals(trim(" \t a b\t "), "a b");
+  assertEquals(trim("a"), "a");
+  assertEquals(trim(" \t "), "");
+  assertEquals(trim(""), "");
+  assertEquals(trim("\u{a0}a\u{a0}"), "\u{a0}a\u{a0}");
+});
+
+Deno.test("splitList ignores empty elements", () => {
+  assertEquals(splitList(" a ,,b,\t, c d ,"), ["a", "b", "c d"]);
+  assertEquals(splitList(""), []);
+});
+
+Deno.test("A HeaderMap keeps every value of a name, in any letter case", () => {
+  const headers = new HeaderMap([["Set-Cookie", "a"], ["X", ""], ["set-COOKIE", "b"]]);
+  assertEquals(headers.get("SET-cookie"), "a, b");
+  assertEquals(headers.all("Set-Cookie"), ["a", "b"]);
+  assertEquals(headers.get("x"), "");
+  assert(headers.has("X"));
+  assertFalse(headers.has("Y"));
+  assertEquals(headers.get("Y"), null);
+  assertEquals(headers.all("Y"), []);
+  assertEquals([...headers], [["set-cookie", "a"], ["set-cookie", "b"], ["x", ""]]);
+  assertEquals([...new HeaderMap()], []);
+});
+
+Deno.test("A HeaderMap finds a word in lists over several lines", () => {
+  const headers = new HeaderMap([["Connection", "keep-alive , Upgrade"], ["Connection", "x"]]);
+  assert(headers.lists("connection", "upgrade"));
+  assert(headers.lists("connection", "x"));
+  assertFalse(headers.lists("connection", "keep"));
+  assertFalse(headers.lists("upgrade", "websocket"));
+});
+
+Deno.test("A HeaderMap takes the names of an object's own members as any other", () => {
+  for (const name of ["__proto__", "constructor", "toString", "hasOwnProperty"]) {
+    const empty = new HeaderMap();
+    assertFalse(empty.has(name));
+    assertEquals(empty.get(name), null);
+    assertEquals([...new HeaderMap([[name, "v"]])], [[name.toLowerCase(), "v"]]);
+  }
+});

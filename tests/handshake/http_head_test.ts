@@ -1,0 +1,271 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import {
+  checkField,
+  MAX_HEAD,
+  MAX_HEADERS,
+  MAX_INTERIM_RESPONSES,
+  MAX_START_LINE,
+  RequestParser,
+  ResponseParser,
+  serializeHead,
+} from "../../src/handshake/http_head.ts";
+import {
+  assertFailures,
+  bytes,
+  failure,
+  failureMessage,
+  feed,
+  plain,
+  splits,
+  text,
+} from "./support.ts";
+
+const REQUEST = "GET /chat?a=b HTTP/1.1\r\n" +
+  "Host: example.com\r\nX-Empty:\r\nX-Blank: \t \r\nX: \t a  b\t \r\n__proto__: p\r\nx:\xe9\r\n\r\n";
+const REQUEST_PLAIN = {
+  method: "GET",
+  target: "/chat?a=b",
+  version: "1.1",
+  headers: [
+    ["host", "example.com"],
+    ["x-empty", ""],
+    ["x-blank", ""],
+    ["x", "a  b"],
+    ["x", "\xe9"],
+    ["__proto__", "p"],
+  ],
+};
+const RESPONSE = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n";
+const RESPONSE_PLAIN = {
+  version: "1.1",
+  status: 101,
+  statusText: "Switching Protocols",
+  headers: [["upgrade", "websocket"]],
+};
+const BEHIND = "\x81\x02hi\r\n\r\nGET / HTTP/1.1\r\n\r\n\x00\xff";
+
+function readRequest(head: string): unknown {
+  const parsed = new RequestParser().push(bytes(head));
+  return parsed && plain(parsed);
+}
+
+function readResponse(head: string): unknown {
+  const parsed = new ResponseParser().push(bytes(head));
+  return parsed && plain(parsed);
+}
+
+Deno.test("A request's head comes out the same whatever its split, and what is behind is kept", () => {
+  for (const rest of ["", BEHIND]) {
+    for (const chunks of splits(bytes(REQUEST + rest))) {
+      const parsed = feed(new RequestParser(), chunks);
+      assertEquals(parsed && plain(parsed) as unknown, { ...REQUEST_PLAIN, rest });
+    }
+  }
+});
+
+Deno.test("A response's head comes out the same whatever its split, and what is behind is kept", () => {
+  for (const interim of ["", "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103\r\nLink: a\r\n\r\n"]) {
+    for (const rest of ["", BEHIND]) {
+      for (const chunks of splits(bytes(interim + RESPONSE + rest))) {
+        const parsed = feed(new ResponseParser(), chunks);
+        assertEquals(parsed && plain(parsed) as unknown, { ...RESPONSE_PLAIN, rest });
+      }
+    }
+  }
+});
+
+Deno.test("A head that isn't complete gives nothing", () => {
+  const data = bytes(REQUEST);
+  for (let i = 0; i < data.length; i++) {
+    assertEquals(new RequestParser().push(data.subarray(0, i)), null);
+  }
+});
+
+Deno.test("What is behind a head is a view of the last chunk", () => {
+  const chunk = bytes(RESPONSE + "rest");
+  const parsed = new ResponseParser().push(chunk);
+  assertEquals(parsed?.rest.buffer, chunk.buffer);
+  assertEquals(parsed?.rest.byteOffset, RESPONSE.length);
+});
+
+Deno.test("A head without header lines is a head", () => {
+  assertEquals(readRequest("GET / HTTP/1.0\r\n\r\n"), {
+    method: "GET",
+    target: "/",
+    version: "1.0",
+    headers: [],
+    rest: "",
+  });
+});
+
+Deno.test("A status line may have any reason phrase, or none", () => {
+  const texts: [string, string][] = [
+    ["", ""],
+    [" ", ""],
+    [" OK", "OK"],
+    [" Not \xe9\t ok ", "Not \xe9\t ok "],
+  ];
+  for (const [tail, statusText] of texts) {
+    assertEquals(readResponse(`HTTP/1.0 404${tail}\r\n\r\n`), {
+      version: "1.0",
+      status: 404,
+      statusText,
+      headers: [],
+      rest: "",
+    });
+  }
+});
+
+Deno.test("A malformed request line is refused", () => {
+  const lines = [
+    "",
+    "GET",
+    "GET /",
+    "GET  / HTTP/1.1",
+    " GET / HTTP/1.1",
+    "GET / HTTP/1.1 ",
+    "GET / HTTP/1.1 x",
+    "GET /\xe9 HTTP/1.1",
+    "GET /\x7f HTTP/1.1",
+    "GET /\x00 HTTP/1.1",
+    "GET\t/ HTTP/1.1",
+    "G(T / HTTP/1.1",
+    "GET / http/1.1",
+    "GET / HTTP/11",
+    "GET / HTTP/1.10",
+    "GET / HTTP/1",
+    "GET / FTTP/1.1",
+    "HTTP/1.1 200 OK",
+  ];
+  const bodies = lines.map((it) => [it, () => readRequest(`${it}\r\nHost: x\r\n\r\n`)] as const);
+  assertFailures("bad-start-line", bodies);
+});
+
+Deno.test("A malformed status line is refused", () => {
+  const lines = [
+    "",
+    "HTTP/1.1",
+    "HTTP/1.1 ",
+    "HTTP/1.1 20",
+    "HTTP/1.1 2000",
+    "HTTP/1.1 099 x",
+    "HTTP/1.1 1e1 x",
+    "HTTP/1.1  200",
+    "HTTP/1.1 200\tOK",
+    "HTTP/1.1 200OK",
+    "HTTP/1.1 200 O\x00K",
+    "HTTP/1.1 200 O\x7fK",
+    "http/1.1 200 OK",
+    "HTTP/1,1 200 OK",
+    "ICY 200 OK",
+    "GET / HTTP/1.1",
+  ];
+  const bodies = lines.map((it) => [it, () => readResponse(`${it}\r\nA: x\r\n\r\n`)] as const);
+  assertFailures("bad-start-line", bodies);
+});
+
+Deno.test("A malformed header line is refused", () => {
+  const lines = [
+    "A",
+    ": a",
+    "A : a",
+    " A: a",
+    "\tA: a",
+    "A\x00: a",
+    "A(: a",
+    "\xc4: a",
+    "A: a\r\n folded",
+    "A: a\r\n\tfolded",
+    "A: \x00",
+    "A: \x1b",
+    "A: \x7f",
+    "A: a\rb",
+    "A: a\r\r\nB: b",
+    "A: a\nB: b",
+    "\n",
+  ];
+  const bodies = lines.map((it) =>
+    [it, () => readRequest(`GET / HTTP/1.1\r\n${it}\r\n\r\n`)] as const
+  );
+  assertFailures("bad-header", bodies);
+});
+
+Deno.test("A start line with a CR or an LF alone is refused", () => {
+  assertEquals(failure(() => readRequest("GET / HTTP/1.1\nHost: x\n\n")), "bad-start-line");
+  assertEquals(failure(() => readRequest("GET / HTTP/1.1\rHost: x\r\n\r\n")), "bad-start-line");
+  assertEquals(failure(() => readResponse("\n")), "bad-start-line");
+});
+
+Deno.test("A start line has a limit", () => {
+  const path = (length: number): string => `/${"a".repeat(length - "GET / HTTP/1.1".length)}`;
+  const longest = `GET ${path(MAX_START_LINE)} HTTP/1.1`;
+  assertEquals(longest.length, MAX_START_LINE);
+  readRequest(`${longest}\r\n\r\n`);
+  // Refused before its end is seen.
+  assertEquals(failure(() => readRequest(longest + "a")), "start-line-too-long");
+});
+
+Deno.test("Header lines have a limit, and the head as a whole", () => {
+  const lines = (count: number): string => "A: b\r\n".repeat(count);
+  readRequest(`GET / HTTP/1.1\r\n${lines(MAX_HEADERS)}\r\n`);
+  assertEquals(
+    failure(() => readRequest(`GET / HTTP/1.1\r\n${lines(MAX_HEADERS + 1)}`)),
+    "too-many-headers",
+  );
+  const fixed = "GET / HTTP/1.1\r\nA: \r\n\r\n".length;
+  readRequest(`GET / HTTP/1.1\r\nA: ${"b".repeat(MAX_HEAD - fixed)}\r\n\r\n`);
+  assertEquals(
+    failure(() => readRequest(`GET / HTTP/1.1\r\nA: ${"b".repeat(MAX_HEAD - fixed + 1)}\r\n\r\n`)),
+    "head-too-large",
+  );
+});
+
+Deno.test("Interim answers have a limit, and are no final answer", () => {
+  const interim = (count: number): string => "HTTP/1.1 100 Continue\r\nA: b\r\n\r\n".repeat(count);
+  assertEquals(readResponse(interim(MAX_INTERIM_RESPONSES)), null);
+  assertEquals(
+    readResponse(interim(MAX_INTERIM_RESPONSES) + RESPONSE),
+    { ...RESPONSE_PLAIN, rest: "" },
+  );
+  assertEquals(
+    failure(() => readResponse(interim(MAX_INTERIM_RESPONSES + 1))),
+    "too-many-interim-responses",
+  );
+});
+
+Deno.test("A message quotes the peer harmlessly and briefly", () => {
+  const message = failureMessage(() => readResponse(`\x1b[31m${"x".repeat(1000)}\r\n\r\n`));
+  assertEquals(message, `Malformed status line: "\\u001b[31m${"x".repeat(75)}…"`);
+});
+
+Deno.test("serializeHead writes what the parser reads", () => {
+  const head = serializeHead("HTTP/1.1 401 Unauthorized", [["A", "b"], ["C", " \t\xe9"], [
+    "D",
+    "",
+  ]]);
+  assertEquals(text(head), "HTTP/1.1 401 Unauthorized\r\nA: b\r\nC:  \t\xe9\r\nD: \r\n\r\n");
+  assertEquals(readResponse(text(head)), {
+    version: "1.1",
+    status: 401,
+    statusText: "Unauthorized",
+    headers: [["a", "b"], ["c", "\xe9"], ["d", ""]],
+    rest: "",
+  });
+});
+
+Deno.test("serializeHead and checkField refuse what would change the head's shape", () => {
+  for (const line of ["", "GET / HTTP/1.1\r\nA: b", "GET /\xe9 HTTP/1.1", "GET /\0 HTTP/1.1"]) {
+    assertThrows(() => serializeHead(line, []), TypeError, "Cannot send the start line");
+  }
+  for (const name of ["", "a b", "a:", "a\r\nb", "é"]) {
+    assertThrows(() => checkField(name, "v"), TypeError, "Cannot send a header named");
+    assertThrows(() => serializeHead("A", [[name, "v"]]), TypeError);
+  }
+  for (const value of ["\r", "\n", "a\r\nb: c", "\0", "\x7f", "\u{100}", "\u{1f600}"]) {
+    const error = assertThrows(() => checkField("x", value), TypeError);
+    assertEquals(error.message, "Cannot send the value of the header: x");
+    assertThrows(() => serializeHead("A", [["x", value]]), TypeError);
+  }
+  assertThrows(() => checkField("x", 1 as unknown as string), TypeError);
+  checkField("x", "v");
+});
