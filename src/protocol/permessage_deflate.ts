@@ -18,6 +18,8 @@ export class InflateError extends Error {
   readonly reason: InflateErrorReason;
 
   /**
+   * Makes the error.
+   *
    * @param reason Why the payload could not be decompressed.
    * @param options The error that caused it, as `cause`.
    */

@@ -1,0 +1,207 @@
+/**
+ * Finds the frames in what a transport delivers, whatever the chunks.
+ *
+ * @module
+ */
+
+import { ByteQueue, copyOf } from "./byte_queue.ts";
+import { decodeHeader, FrameHeader, MAX_HEADER_LENGTH } from "./frame.ts";
+
+/** What is told of frames, in order. A method may stop or pause the reader that calls it. */
+export interface FrameHandler {
+  /**
+   * A header is in.
+   *
+   * @param header The header; it is filled again for the next frame.
+   * @returns Whether the frame is legal. If not, the reader must be stopped before this returns.
+   */
+  onHeader(header: FrameHeader): boolean;
+
+  /**
+   * The frame's payload is in, in one piece.
+   *
+   * @param header The frame's header.
+   * @param chunk Where the payload is; it belongs to the handler from `start` to `end`.
+   * @param start Where the payload begins.
+   * @param end Where it ends.
+   */
+  onFrame(header: FrameHeader, chunk: Uint8Array, start: number, end: number): void;
+
+  /**
+   * The frame's payload will come in parts.
+   *
+   * @param header The frame's header.
+   */
+  onBegin(header: FrameHeader): void;
+
+  /**
+   * A part of the payload is in, after {@linkcode onBegin}.
+   *
+   * @param header The frame's header.
+   * @param chunk Where the part is; it may only be read.
+   * @param start Where the part begins.
+   * @param end Where it ends.
+   * @param phase How many bytes of the payload came before.
+   */
+  onPart(header: FrameHeader, chunk: Uint8Array, start: number, end: number, phase: number): void;
+}
+
+const EMPTY = new Uint8Array(0);
+
+/**
+ * Splits the input of a connection into frames: all frames of a chunk in one loop, synchronously.
+ * Between chunks it keeps at most a part of a header; paused, it keeps bytes. What a handler throws
+ * comes out of the call that led to it, and the bytes behind that frame are kept for the next call.
+ */
+export class FrameReader {
+  readonly #handler: FrameHandler;
+  readonly #ownsChunks: boolean;
+  readonly #header: FrameHeader = new FrameHeader();
+  readonly #input: ByteQueue = new ByteQueue();
+
+  /** A header that came in parts. */
+  #head: Uint8Array = EMPTY;
+  #headLength = 0;
+
+  /** How many bytes are missing of the payload of the frame that `#header` describes. */
+  #remaining = 0;
+
+  /** How much of the chunk in hand is read. */
+  #at = 0;
+  #reading = false;
+  #paused = false;
+  #stopped = false;
+
+  /**
+   * Makes the reader of a connection.
+   *
+   * @param handler What is told of frames.
+   * @param ownsChunks Whether chunks given to {@linkcode receive} may be written to and kept.
+   */
+  constructor(handler: FrameHandler, ownsChunks: boolean) {
+    this.#handler = handler;
+    this.#ownsChunks = ownsChunks;
+  }
+
+  /** How many bytes were received while paused, and wait. */
+  get pending(): number {
+    return this.#input.size;
+  }
+
+  /**
+   * Reads a chunk, and all that waited before it. Called from within a handler it only queues the
+   * chunk, for the call that is under way to read it.
+   *
+   * @param chunk The bytes, however many.
+   */
+  receive(chunk: Uint8Array): void {
+    if (this.#stopped) return;
+    const bytes = plain(chunk);
+    if (this.#reading || this.#paused || this.#input.size > 0) {
+      this.#input.push(bytes, this.#ownsChunks);
+    } else {
+      this.#read(bytes, this.#ownsChunks);
+    }
+    this.#drain();
+  }
+
+  /** Stops reading behind the frame in hand, if any. */
+  pause(): void {
+    this.#paused = true;
+  }
+
+  /** Goes on reading, synchronously unless called from within a handler. */
+  resume(): void {
+    this.#paused = false;
+    this.#drain();
+  }
+
+  /** Stops for good and drops what waits. */
+  stop(): void {
+    this.#stopped = true;
+    this.#input.clear();
+  }
+
+  #drain(): void {
+    while (!this.#reading && !this.#paused && this.#input.size > 0) {
+      this.#read(this.#input.shift(), true);
+    }
+  }
+
+  #read(chunk: Uint8Array, owned: boolean): void {
+    let bytes = chunk;
+    let mine = owned;
+    this.#reading = true;
+    this.#at = 0;
+    try {
+      if (this.#remaining > 0) this.#continuePayload(bytes);
+      if (!mine && this.#at < bytes.length) {
+        bytes = copyOf(bytes.subarray(this.#at));
+        mine = true;
+        this.#at = 0;
+      }
+      if (this.#headLength > 0) this.#continueHeader(bytes);
+      while (this.#at < bytes.length && !this.#paused && !this.#stopped) this.#next(bytes);
+    } finally {
+      this.#reading = false;
+      if (this.#at < bytes.length && !this.#stopped) {
+        this.#input.unshift(bytes.subarray(this.#at), mine);
+      }
+    }
+  }
+
+  #next(chunk: Uint8Array): void {
+    const size = decodeHeader(chunk, this.#at, chunk.length, this.#header);
+    if (size > 0) return this.#startFrame(chunk, this.#at + size);
+    this.#head = new Uint8Array(MAX_HEADER_LENGTH);
+    this.#head.set(chunk.subarray(this.#at));
+    this.#headLength = chunk.length - this.#at;
+    this.#at = chunk.length;
+  }
+
+  /** The longest header has as many bytes as `#head`, so a header that isn't whole takes all. */
+  #continueHeader(chunk: Uint8Array): void {
+    const before = this.#headLength;
+    const part = chunk.subarray(0, MAX_HEADER_LENGTH - before);
+    this.#head.set(part, before);
+    const size = decodeHeader(this.#head, 0, before + part.length, this.#header);
+    if (size === 0) {
+      this.#headLength += part.length;
+      this.#at = chunk.length;
+      return;
+    }
+    this.#head = EMPTY;
+    this.#headLength = 0;
+    this.#startFrame(chunk, size - before);
+  }
+
+  #startFrame(chunk: Uint8Array, start: number): void {
+    const header = this.#header;
+    this.#at = start;
+    if (!this.#handler.onHeader(header)) return;
+    const end = start + header.length;
+    if (end <= chunk.length) {
+      this.#at = end;
+      this.#handler.onFrame(header, chunk, start, end);
+      return;
+    }
+    this.#at = chunk.length;
+    this.#remaining = end - chunk.length;
+    this.#handler.onBegin(header);
+    this.#handler.onPart(header, chunk, start, chunk.length, 0);
+  }
+
+  #continuePayload(chunk: Uint8Array): void {
+    const phase = this.#header.length - this.#remaining;
+    const end = Math.min(this.#remaining, chunk.length);
+    this.#remaining -= end;
+    this.#at = end;
+    this.#handler.onPart(this.#header, chunk, 0, end, phase);
+  }
+}
+
+/** Node's `Buffer`, and whatever else is derived, has methods of its own by the same names. */
+function plain(chunk: Uint8Array): Uint8Array {
+  if (chunk.constructor === Uint8Array) return chunk;
+  return new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length);
+}

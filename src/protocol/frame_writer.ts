@@ -1,0 +1,165 @@
+/**
+ * Encodes messages and control frames, each as one frame, straight into a write buffer
+ * ({@link https://www.rfc-editor.org/rfc/rfc6455#section-6.1 RFC 6455 §6.1}).
+ *
+ * @module
+ */
+
+import { encodeHeader, encodeKey, headerLength, MAX_HEADER_LENGTH } from "./frame.ts";
+import { applyMask, copyMasked, type MaskingKeySource } from "./mask.ts";
+import { WriteBuffer } from "./write_buffer.ts";
+
+/** Payloads from this size on get a buffer of their own. */
+const LARGE = 0x4000;
+
+/** Up to this many UTF-16 code units a loop is faster than a call into the platform's encoder. */
+const SHORT = 48;
+
+const encoder = new TextEncoder();
+
+/** The sending half of a connection. A payload is copied exactly once, and masked on the way. */
+export class FrameWriter {
+  readonly #keys: MaskingKeySource | null;
+  readonly #output: WriteBuffer = new WriteBuffer();
+
+  /**
+   * Makes the sending half of a connection.
+   *
+   * @param keys The source of masking keys, or `null` where frames aren't masked: RFC 6455 §5.1, a
+   * client masks all frames and a server none.
+   */
+  constructor(keys: MaskingKeySource | null) {
+    this.#keys = keys;
+  }
+
+  /** How many bytes were encoded and not taken. */
+  get size(): number {
+    return this.#output.size;
+  }
+
+  /**
+   * How long a frame is.
+   *
+   * @param payload The frame's payload.
+   * @returns The frame's length in bytes, header included.
+   */
+  sizeOf(payload: Uint8Array): number {
+    return headerLength(payload.length, this.#keys !== null) + payload.length;
+  }
+
+  /**
+   * Takes everything that was encoded.
+   *
+   * @returns The chunks in order. They are the caller's, and never written to again.
+   */
+  take(): Uint8Array[] {
+    return this.#output.take();
+  }
+
+  /**
+   * Encodes a frame.
+   *
+   * @param flags The first byte: FIN, RSV1–3 and the opcode.
+   * @param payload The payload; it is read before this returns and not kept.
+   */
+  write(flags: number, payload: Uint8Array): void {
+    if (payload.length >= LARGE) return this.#writeLarge(flags, payload);
+    const output = this.#output;
+    output.reserve(MAX_HEADER_LENGTH + payload.length);
+    output.commit(this.#encode(output.buffer, output.end, flags, payload));
+  }
+
+  /**
+   * Encodes a frame of text.
+   *
+   * @param flags The first byte: FIN, RSV1–3 and the opcode.
+   * @param text The payload; lone surrogates become U+FFFD.
+   */
+  writeText(flags: number, text: string): void {
+    // A UTF-16 code unit becomes three bytes at most.
+    if (3 * text.length >= LARGE) return this.#writeLargeText(flags, text);
+    const output = this.#output;
+    output.reserve(MAX_HEADER_LENGTH + 3 * text.length);
+    const { buffer, end } = output;
+    const shortest = end + headerLength(text.length, this.#keys !== null);
+    let length = text.length;
+    if (length > SHORT || !writeAscii(text, buffer, shortest)) {
+      const room = buffer.subarray(shortest, shortest + 3 * text.length);
+      length = encoder.encodeInto(text, room).written;
+    }
+    output.commit(this.#encodeAround(buffer, end, flags, shortest, length));
+  }
+
+  #encode(buffer: Uint8Array, start: number, flags: number, payload: Uint8Array): number {
+    const keys = this.#keys;
+    const length = payload.length;
+    const at = encodeHeader(buffer, start, flags, length, keys !== null);
+    if (keys === null) {
+      buffer.set(payload, at);
+      return at + length;
+    }
+    const key = keys();
+    const payloadAt = encodeKey(buffer, at, key);
+    copyMasked(payload, buffer, payloadAt, key);
+    return payloadAt + length;
+  }
+
+  /**
+   * Puts a header before a payload that is in the buffer already, and masks the payload. The
+   * payload is moved if the header is longer than the room left for it.
+   */
+  #encodeAround(
+    buffer: Uint8Array,
+    start: number,
+    flags: number,
+    payloadAt: number,
+    length: number,
+  ): number {
+    const keys = this.#keys;
+    const at = start + headerLength(length, keys !== null);
+    if (at > payloadAt) buffer.copyWithin(at, payloadAt, payloadAt + length);
+    const keyAt = encodeHeader(buffer, start, flags, length, keys !== null);
+    if (keys !== null) {
+      const key = keys();
+      encodeKey(buffer, keyAt, key);
+      applyMask(buffer, at, at + length, key, 0);
+    }
+    return at + length;
+  }
+
+  #writeLarge(flags: number, payload: Uint8Array): void {
+    const size = headerLength(payload.length, this.#keys !== null);
+    // The payload begins at a multiple of four, so that it is masked word by word.
+    const start = -size & 3;
+    const buffer = new Uint8Array(start + size + payload.length);
+    this.#encode(buffer, start, flags, payload);
+    this.#output.append(buffer.subarray(start));
+  }
+
+  /** Text is encoded into room for ASCII first: what doesn't fit tells how much more is needed. */
+  #writeLargeText(flags: number, text: string): void {
+    const payloadAt = MAX_HEADER_LENGTH + 2;
+    let buffer = new Uint8Array(payloadAt + text.length);
+    let { read, written } = encoder.encodeInto(text, buffer.subarray(payloadAt));
+    if (read < text.length) {
+      const grown = new Uint8Array(payloadAt + written + 3 * (text.length - read));
+      grown.set(buffer.subarray(0, payloadAt + written));
+      buffer = grown;
+      const rest = encoder.encodeInto(text.slice(read), buffer.subarray(payloadAt + written));
+      written += rest.written;
+    }
+    const start = payloadAt - headerLength(written, this.#keys !== null);
+    const end = this.#encodeAround(buffer, start, flags, payloadAt, written);
+    this.#output.append(buffer.subarray(start, end));
+  }
+}
+
+/** Writes `text` if it is ASCII; otherwise what was written means nothing. */
+function writeAscii(text: string, buffer: Uint8Array, at: number): boolean {
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i);
+    if (unit > 0x7f) return false;
+    buffer[at + i] = unit;
+  }
+  return true;
+}

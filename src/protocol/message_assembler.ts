@@ -1,0 +1,254 @@
+/**
+ * Makes messages of frames: joins fragments, decompresses, decodes text
+ * ({@link https://www.rfc-editor.org/rfc/rfc6455#section-6.2 RFC 6455 §6.2}).
+ *
+ * @module
+ */
+
+import { compact } from "./byte_queue.ts";
+import { BAD_UTF8, type Failure, MESSAGE_TOO_BIG } from "./failure.ts";
+import { checkHeader, CONTINUATION, type FrameHeader, RSV1, type Side, TEXT } from "./frame.ts";
+import type { FrameHandler } from "./frame_reader.ts";
+import { applyMask } from "./mask.ts";
+import { inflateFailure, type MessageDeflate } from "./permessage_deflate.ts";
+import { decodeText, Utf8Validator } from "./utf8.ts";
+
+/** What frames turned out to be. */
+export interface MessageEvents {
+  /** A whole message. */
+  onMessage(message: string | Uint8Array): void;
+  /** A whole control frame; its payload is the receiver's. */
+  onControl(opcode: number, payload: Uint8Array): void;
+  /** A rule was broken; the reader must be stopped before this returns. */
+  onFailure(failure: Failure): void;
+}
+
+/** What {@linkcode MessageAssembler} needs to know. */
+export interface MessageAssemblerOptions {
+  /** Whose frames these are not: the side that receives them. */
+  readonly side: Side;
+  /** The largest message allowed, in bytes, before and after decompressing. */
+  readonly maxMessageSize: number;
+  /** Compression, or `null` when none was agreed. */
+  readonly deflate: MessageDeflate | null;
+}
+
+/** The least room that a message in parts gets, in bytes. */
+const LEAST_ROOM = 0x400;
+
+const EMPTY = new Uint8Array(0);
+
+/**
+ * Joins the frames of a connection to messages. A message that comes in one piece is a view of the
+ * chunk it came in; one in many pieces is copied into a buffer that grows with what has arrived,
+ * never with what a header announces. Text in pieces is checked piece by piece.
+ */
+export class MessageAssembler implements FrameHandler {
+  readonly #events: MessageEvents;
+  readonly #maxSize: number;
+  readonly #deflate: MessageDeflate | null;
+  readonly #context: { masked: boolean; compressible: boolean; unfinished: boolean };
+
+  /** The message in pieces: its first byte on the wire, its payload so far. */
+  #flags = 0;
+  #buffer: Uint8Array = EMPTY;
+  #size = 0;
+  #validator: Utf8Validator | null = null;
+
+  /** A control frame in pieces. It may come between the pieces of a message. */
+  #control: Uint8Array = EMPTY;
+
+  #dropping = false;
+
+  /**
+   * Makes the receiving half of a connection's messages.
+   *
+   * @param options What to know.
+   * @param events What is told, synchronously.
+   */
+  constructor(options: MessageAssemblerOptions, events: MessageEvents) {
+    this.#events = events;
+    this.#maxSize = options.maxMessageSize;
+    this.#deflate = options.deflate;
+    this.#context = {
+      masked: options.side === "server",
+      compressible: options.deflate !== null,
+      unfinished: false,
+    };
+  }
+
+  /** From now on messages are dropped, unlooked at; frames are still checked. */
+  drop(): void {
+    this.#dropping = true;
+    this.#reset();
+  }
+
+  /**
+   * Checks a header by the rules for frames and by the limit for messages.
+   *
+   * @param header The header.
+   * @returns Whether the frame is legal; if not, the failure has been told.
+   */
+  onHeader(header: FrameHeader): boolean {
+    const failure = checkHeader(header, this.#context) ?? this.#checkSize(header);
+    if (failure !== null) {
+      this.#events.onFailure(failure);
+      return false;
+    }
+    if (!header.isControl) this.#context.unfinished = !header.fin;
+    return true;
+  }
+
+  /**
+   * Takes a frame that is there in one piece: a message of one frame becomes a view of the chunk.
+   *
+   * @param header The frame's header.
+   * @param chunk Where the payload is; it is unmasked in place.
+   * @param start Where the payload begins.
+   * @param end Where it ends.
+   */
+  onFrame(header: FrameHeader, chunk: Uint8Array, start: number, end: number): void {
+    if (header.isControl || this.#dropping || !header.fin || header.opcode === CONTINUATION) {
+      this.onBegin(header);
+      this.onPart(header, chunk, start, end, 0);
+      return;
+    }
+    if (header.masked) applyMask(chunk, start, end, header.key, 0);
+    this.#deliver(header.flags, chunk, start, end);
+  }
+
+  /**
+   * Makes ready for a frame that comes in parts.
+   *
+   * @param header The frame's header.
+   */
+  onBegin(header: FrameHeader): void {
+    if (header.isControl) {
+      this.#control = new Uint8Array(header.length);
+    } else if (header.opcode !== CONTINUATION && !this.#dropping) {
+      this.#flags = header.flags;
+      const checked = header.opcode === TEXT && (header.flags & RSV1) === 0;
+      this.#validator = checked ? new Utf8Validator() : null;
+    }
+  }
+
+  /**
+   * Takes a part of a frame's payload, by copying it.
+   *
+   * @param header The frame's header.
+   * @param chunk Where the part is; it is only read.
+   * @param start Where the part begins.
+   * @param end Where it ends.
+   * @param phase How many bytes of the payload came before.
+   */
+  onPart(
+    header: FrameHeader,
+    chunk: Uint8Array,
+    start: number,
+    end: number,
+    phase: number,
+  ): void {
+    const last = phase + end - start === header.length;
+    if (header.isControl) {
+      copyUnmasked(header, chunk, start, end, phase, this.#control, phase);
+      if (last) this.#finishControl(header.opcode);
+    } else if (!this.#dropping) {
+      if (!this.#append(header, chunk, start, end, phase)) this.#events.onFailure(BAD_UTF8);
+      else if (last && header.fin) this.#finish();
+    }
+  }
+
+  /**
+   * RFC 6455 §10.4: the limit is for the message. What would be dropped may have any length that
+   * can be counted; what can't be counted is too big for everybody.
+   */
+  #checkSize(header: FrameHeader): Failure | null {
+    if (header.isControl) return null;
+    const max = this.#dropping ? Number.MAX_SAFE_INTEGER : this.#maxSize;
+    return this.#size + header.length > max ? MESSAGE_TOO_BIG : null;
+  }
+
+  #append(
+    header: FrameHeader,
+    chunk: Uint8Array,
+    start: number,
+    end: number,
+    phase: number,
+  ): boolean {
+    const at = this.#size;
+    const size = at + end - start;
+    if (size > this.#buffer.length) {
+      this.#grow(size, header.fin ? at + header.length - phase : Infinity);
+    }
+    copyUnmasked(header, chunk, start, end, phase, this.#buffer, at);
+    this.#size = size;
+    return this.#validator === null || this.#validator.push(this.#buffer, at, size);
+  }
+
+  /** Twice what is here, so that growing costs linear time; not more than what is to come. */
+  #grow(size: number, expected: number): void {
+    const room = Math.min(expected, Math.max(2 * size, LEAST_ROOM));
+    const grown = new Uint8Array(room);
+    grown.set(this.#buffer.subarray(0, this.#size));
+    this.#buffer = grown;
+  }
+
+  #finishControl(opcode: number): void {
+    const payload = this.#control;
+    this.#control = EMPTY;
+    this.#events.onControl(opcode, payload);
+  }
+
+  #finish(): void {
+    const flags = this.#flags;
+    const payload = compact(this.#buffer.subarray(0, this.#size));
+    this.#reset();
+    this.#deliver(flags, payload, 0, payload.length);
+  }
+
+  #reset(): void {
+    this.#buffer = EMPTY;
+    this.#size = 0;
+    this.#validator = null;
+  }
+
+  #deliver(flags: number, bytes: Uint8Array, start: number, end: number): void {
+    const deflate = (flags & RSV1) === 0 ? null : this.#deflate;
+    if (deflate !== null) return this.#deliverCompressed(deflate, flags, bytes, start, end);
+    if ((flags & 0x0f) !== TEXT) return this.#events.onMessage(bytes.subarray(start, end));
+    const text = decodeText(bytes, start, end);
+    if (text === null) this.#events.onFailure(BAD_UTF8);
+    else this.#events.onMessage(text);
+  }
+
+  #deliverCompressed(
+    deflate: MessageDeflate,
+    flags: number,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+  ): void {
+    let payload: Uint8Array;
+    try {
+      payload = deflate.decompress(bytes.subarray(start, end), this.#maxSize);
+    } catch (error) {
+      this.#events.onFailure(inflateFailure(error));
+      return;
+    }
+    this.#deliver(flags & ~RSV1, payload, 0, payload.length);
+  }
+}
+
+/** Copies a part of a frame's payload, unmasked, and leaves the chunk as it is. */
+function copyUnmasked(
+  header: FrameHeader,
+  chunk: Uint8Array,
+  start: number,
+  end: number,
+  phase: number,
+  target: Uint8Array,
+  at: number,
+): void {
+  target.set(chunk.subarray(start, end), at);
+  if (header.masked) applyMask(target, at, at + end - start, header.key, phase);
+}

@@ -1,0 +1,124 @@
+/**
+ * Text: checking UTF-8 as it arrives, and turning it into strings
+ * ({@link https://www.rfc-editor.org/rfc/rfc6455#section-8.1 RFC 6455 §8.1}).
+ *
+ * @module
+ */
+
+/** A BOM is part of the text: only a decoder that is told to ignores its meaning, and keeps it. */
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/** Up to this many bytes a call into the platform's decoder costs more than a loop. */
+const SHORT = 32;
+
+/**
+ * Decodes UTF-8.
+ *
+ * @param bytes The bytes, of which the text is a part.
+ * @param start Where the text begins.
+ * @param end Where it ends.
+ * @returns The text, a BOM included, or `null` when it isn't UTF-8.
+ */
+export function decodeText(bytes: Uint8Array, start: number, end: number): string | null {
+  if (end - start <= SHORT) {
+    const text = decodeAscii(bytes, start, end);
+    if (text !== null) return text;
+  }
+  try {
+    return decoder.decode(bytes.subarray(start, end));
+  } catch {
+    return null;
+  }
+}
+
+/** ASCII to a string, eight characters at a time; `null` when there is another character. */
+function decodeAscii(bytes: Uint8Array, start: number, end: number): string | null {
+  let text = "";
+  let i = start;
+  for (; i + 8 <= end; i += 8) {
+    const a = bytes[i] as number, b = bytes[i + 1] as number;
+    const c = bytes[i + 2] as number, d = bytes[i + 3] as number;
+    const e = bytes[i + 4] as number, f = bytes[i + 5] as number;
+    const g = bytes[i + 6] as number, h = bytes[i + 7] as number;
+    if ((a | b | c | d | e | f | g | h) > 0x7f) return null;
+    text += String.fromCharCode(a, b, c, d, e, f, g, h);
+  }
+  for (; i < end; i++) {
+    const byte = bytes[i] as number;
+    if (byte > 0x7f) return null;
+    text += String.fromCharCode(byte);
+  }
+  return text;
+}
+
+/**
+ * Checks UTF-8 that arrives in pieces, and says so at the first byte that can't be part of it: in
+ * the middle of a frame, of a chunk or of a code point.
+ *
+ * It is the decoder of the {@link https://encoding.spec.whatwg.org/#utf-8-decoder Encoding standard}
+ * without its output: overlong forms, surrogates and what lies above U+10FFFF are errors.
+ */
+export class Utf8Validator {
+  /** How many continuation bytes the code point still needs. */
+  #needed = 0;
+  /** The range of the next continuation byte. */
+  #lower = 0x80;
+  #upper = 0xbf;
+
+  /** Whether all that was pushed ends with a whole code point. */
+  get isComplete(): boolean {
+    return this.#needed === 0;
+  }
+
+  /**
+   * Checks the next bytes. After it has returned `false` the validator is of no more use.
+   *
+   * @param bytes The bytes, of which those to check are a part.
+   * @param start Where they begin.
+   * @param end Where they end.
+   * @returns Whether all that was pushed so far can be the beginning of UTF-8.
+   */
+  push(bytes: Uint8Array, start: number, end: number): boolean {
+    let i = start;
+    while (i < end) {
+      if (this.#needed === 0) {
+        i = skipAscii(bytes, i, end);
+        if (i < end && !this.#begin(bytes[i] as number)) return false;
+      } else if (!this.#continue(bytes[i] as number)) return false;
+      i++;
+    }
+    return true;
+  }
+
+  /** The first byte of a code point that isn't ASCII. */
+  #begin(byte: number): boolean {
+    // 80–BF are continuation bytes; C0 and C1 would begin an overlong form.
+    if (byte < 0xc2 || byte > 0xf4) return false;
+    this.#needed = byte < 0xe0 ? 1 : byte < 0xf0 ? 2 : 3;
+    // Overlong forms of three and four bytes; surrogates; what lies above U+10FFFF.
+    this.#lower = byte === 0xe0 ? 0xa0 : byte === 0xf0 ? 0x90 : 0x80;
+    this.#upper = byte === 0xed ? 0x9f : byte === 0xf4 ? 0x8f : 0xbf;
+    return true;
+  }
+
+  #continue(byte: number): boolean {
+    if (byte < this.#lower || byte > this.#upper) return false;
+    this.#lower = 0x80;
+    this.#upper = 0xbf;
+    this.#needed--;
+    return true;
+  }
+}
+
+/** Where the first byte is that isn't ASCII, or `end`. */
+function skipAscii(bytes: Uint8Array, start: number, end: number): number {
+  let i = start;
+  while (
+    i + 8 <= end &&
+    ((bytes[i] as number) | (bytes[i + 1] as number) | (bytes[i + 2] as number) |
+        (bytes[i + 3] as number) | (bytes[i + 4] as number) | (bytes[i + 5] as number) |
+        (bytes[i + 6] as number) | (bytes[i + 7] as number)) < 0x80
+  ) i += 8;
+  while (i < end && (bytes[i] as number) < 0x80) i++;
+  return i;
+}
