@@ -1,3 +1,4 @@
+import { Deferred } from "./deferred.ts";
 import { ignore, invalidState, preHandled } from "./errors.ts";
 import { DEFAULT_HIGH_WATER_MARK } from "./size.ts";
 
@@ -106,22 +107,6 @@ interface Flush {
   reject(error: unknown): void;
 }
 
-/** A promise with its two functions, made once a channel or a wait, never a message. */
-class Deferred {
-  readonly promise: Promise<void>;
-  resolve: () => void = ignore;
-  reject: (error: unknown) => void = ignore;
-
-  constructor() {
-    this.promise = preHandled(
-      new Promise<void>((resolve, reject) => {
-        this.resolve = resolve;
-        this.reject = reject;
-      }),
-    );
-  }
-}
-
 const RESOLVED: Promise<void> = Promise.resolve();
 
 /**
@@ -172,6 +157,11 @@ export class ChannelSinkController<T> {
   /** Whether values are dropped: the other end is gone, or an error was added. */
   get isDisconnected(): boolean {
     return this.#disconnected;
+  }
+
+  /** Whether somebody waits for the buffered amount to fall. */
+  get isWaitedFor(): boolean {
+    return this.#room !== null || this.#flushes.length > 0;
   }
 
   /** The buffered amount has fallen: lets those go on who wait for that. */

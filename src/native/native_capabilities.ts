@@ -1,0 +1,63 @@
+import { type Capabilities, type Capability, NO_CAPABILITIES } from "../web_socket/capabilities.ts";
+import type { ConnectOptions, ConnectRequest } from "../web_socket/connect_options.ts";
+import { type Platform, platform } from "../web_socket/platform.ts";
+
+/** What each platform's own `WebSocket` can do. */
+const CAPABILITIES: Record<Platform, Capabilities> = {
+  deno: { ...NO_CAPABILITIES, headers: true },
+  node: { ...NO_CAPABILITIES, headers: true },
+  bun: { ...NO_CAPABILITIES, headers: true, terminate: true },
+  browser: NO_CAPABILITIES,
+};
+
+/** The global `WebSocket` as this module found it, without touching it: Node loads it when touched. */
+const original = globalDescriptor();
+
+function globalDescriptor(): PropertyDescriptor | undefined {
+  return Object.getOwnPropertyDescriptor(globalThis, "WebSocket");
+}
+
+/** Whether the platform has a global `WebSocket`, its own or a replacement. */
+export function hasNativeWebSocket(): boolean {
+  return typeof globalThis.WebSocket === "function";
+}
+
+/** What the global `WebSocket` can do. Of one that replaced the platform's, nothing is known. */
+export function nativeCapabilities(): Capabilities {
+  const now = globalDescriptor();
+  // A platform's lazy getter may have become the value it got.
+  const same = now?.get === original?.get && now?.value === original?.value ||
+    original?.get !== undefined && now?.value === original.get.call(globalThis);
+  return same ? CAPABILITIES[platform()] : NO_CAPABILITIES;
+}
+
+/** The options that need a capability, and which. */
+function neededCapabilities(options: ConnectOptions, request: ConnectRequest): Capability[] {
+  const needed: Capability[] = [...options.require ?? []];
+  if (request.headers.length > 0 || options.origin !== undefined) needed.push("headers");
+  if ((options.pingInterval ?? 0) > 0) needed.push("ping");
+  if (options.maxMessageSize !== undefined) needed.push("message-limit");
+  if (options.compression !== undefined) needed.push("compression-options");
+  if (options.tls !== undefined) needed.push("tls");
+  if (options.proxy !== undefined) needed.push("proxy");
+  return needed;
+}
+
+/** The options that no platform's own `WebSocket` can honour. */
+const BEYOND = ["origin", "socketPath", "localAddress", "lookup", "followRedirects"] as const;
+
+/**
+ * The first thing that the options ask for and the global `WebSocket` can't do.
+ *
+ * @returns The name of a capability or an option, or `null` when it can do all of it.
+ */
+export function missingNatively(options: ConnectOptions, request: ConnectRequest): string | null {
+  if (!hasNativeWebSocket()) return "WebSocket";
+  const capabilities = nativeCapabilities();
+  const lacking = neededCapabilities(options, request).find((it) => !capabilities[it]);
+  if (lacking !== undefined) return lacking;
+  return BEYOND.find((name) =>
+    (options as Record<string, unknown>)[name] !== undefined &&
+    (options as Record<string, unknown>)[name] !== false
+  ) ?? null;
+}

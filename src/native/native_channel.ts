@@ -1,0 +1,317 @@
+import { abnormalClosure, goingAway, normalClosure, noStatusReceived } from "../../status.ts";
+import { type Capabilities, NO_CAPABILITIES } from "../web_socket/capabilities.ts";
+import { type Clock, systemClock } from "../web_socket/clock.ts";
+import {
+  type AttemptOptions,
+  type ChannelOptions,
+  checkNumbers,
+  type ConnectRequest,
+  DEFAULT_MAX_QUEUE_SIZE,
+  parseProtocols,
+  type QueueOptions,
+} from "../web_socket/connect_options.ts";
+import { ConnectError, WebSocketChannelError } from "../web_socket/errors.ts";
+import { bytesOf } from "../web_socket/message_input.ts";
+import type { CloseFrameContent } from "../web_socket/web_socket_channel.ts";
+import {
+  closeContent,
+  type Ending,
+  WebSocketChannelBase,
+} from "../web_socket/web_socket_channel_base.ts";
+import { type MessageInput, unsendable } from "../web_socket/web_socket_sink.ts";
+import { nativeCapabilities } from "./native_capabilities.ts";
+import { Polling } from "./polling.ts";
+import type { WebSocketEventLike, WebSocketLike } from "./web_socket_like.ts";
+
+const OPEN = 1;
+const CLOSING = 2;
+
+/** Options of a channel over a W3C-shaped socket. */
+export interface FromOptions extends ChannelOptions, AttemptOptions, QueueOptions {
+  /** The subprotocols that were offered: one that the socket reports must be among them. */
+  protocols?: string | readonly string[] | undefined;
+}
+
+/** A channel over the global `WebSocket`, or any socket with its interface. */
+export class NativeChannel extends WebSocketChannelBase {
+  protected readonly errorCode = undefined;
+
+  readonly #maxQueueSize: number;
+  /** The subprotocols that were offered; `null` when that isn't known. */
+  readonly #offered: readonly string[] | null;
+  readonly #url: string;
+  readonly #polling: Polling;
+  #socket: WebSocketLike | null = null;
+  #capabilities: Capabilities;
+  #hint: unknown;
+  #closeStarted = false;
+
+  private constructor(
+    options: FromOptions,
+    clock: Clock,
+    { offered, url, capabilities }: {
+      offered: readonly string[] | null;
+      url: string;
+      capabilities: Capabilities;
+    },
+  ) {
+    super(options, clock);
+    this.#maxQueueSize = options.maxQueueSize ?? DEFAULT_MAX_QUEUE_SIZE;
+    this.#offered = offered;
+    this.#url = url;
+    this.#capabilities = capabilities;
+    this.#polling = new Polling(clock, options.closeTimeout);
+  }
+
+  /** Connects with the global `WebSocket`. */
+  static connect(request: ConnectRequest, options: FromOptions, clock: Clock): NativeChannel {
+    const { url, protocols, headers } = request;
+    const channel = new NativeChannel(options, clock, {
+      offered: protocols,
+      url: url.href,
+      capabilities: nativeCapabilities(),
+    });
+    channel.watchAttempt(options, () => "handshake");
+    if (channel.state === "closed") return channel;
+    try {
+      channel.#attach(createSocket(url, protocols, headers));
+    } catch (cause) {
+      channel.failToOpen(channel.#connectError(cause));
+    }
+    return channel;
+  }
+
+  /** Wraps a socket, or a promise of one. */
+  static from(
+    socket: WebSocketLike | PromiseLike<WebSocketLike>,
+    options: FromOptions = {},
+    clock: Clock = systemClock,
+  ): NativeChannel {
+    checkNumbers(options);
+    const channel = new NativeChannel(options, clock, {
+      offered: options.protocols === undefined ? null : parseProtocols(options.protocols),
+      url: "",
+      capabilities: NO_CAPABILITIES,
+    });
+    channel.watchAttempt(options, () => "handshake");
+    if ("then" in socket) void channel.#await(socket);
+    else channel.#attach(socket);
+    return channel;
+  }
+
+  /** A channel that has failed before it began. */
+  static failed(error: unknown, clock: Clock): NativeChannel {
+    const channel = new NativeChannel({}, clock, {
+      offered: null,
+      url: "",
+      capabilities: NO_CAPABILITIES,
+    });
+    channel.failToOpen(error);
+    return channel;
+  }
+
+  /** The wrapped socket: `null` before the promise of it has fulfilled. */
+  get socket(): WebSocketLike | null {
+    return this.#socket;
+  }
+
+  get capabilities(): Capabilities {
+    return this.#capabilities;
+  }
+
+  async #await(promise: PromiseLike<WebSocketLike>): Promise<void> {
+    try {
+      this.#attach(await promise);
+    } catch (cause) {
+      this.failToOpen(
+        new WebSocketChannelError("Cannot wrap the WebSocket: there is none", { cause }),
+      );
+    }
+  }
+
+  // From here on: what the socket does.
+
+  #attach(socket: WebSocketLike): void {
+    this.#socket = socket;
+    socket.binaryType = "arraybuffer";
+    socket.addEventListener("open", () => this.#onOpen(socket));
+    socket.addEventListener("message", (event) => this.#onMessage(event.data));
+    socket.addEventListener("error", (event) => this.#hint = hintOf(event));
+    socket.addEventListener("close", (event) => this.#onClose(event));
+    // Closed, or timed out, while there was only the promise of a socket.
+    if (this.state === "closed") return this.destroyTransport();
+    if (socket.readyState === OPEN) return this.#onOpen(socket);
+    if (socket.readyState < OPEN) return;
+    const state = socket.readyState === CLOSING ? "closing" : "closed";
+    this.failToOpen(new WebSocketChannelError(`Cannot wrap the WebSocket: it is already ${state}`));
+  }
+
+  #onOpen(socket: WebSocketLike): void {
+    // A socket that gave up connecting may open all the same.
+    if (this.state !== "connecting") return this.destroyTransport();
+    const protocol = socket.protocol ?? "";
+    const fault = this.#protocolFault(protocol);
+    if (fault !== null) {
+      this.failToOpen(this.#connectError(undefined, fault));
+      return this.destroyTransport();
+    }
+    this.#watchForClosing(socket);
+    this.open({
+      protocol: protocol === "" ? null : protocol,
+      extensions: socket.extensions ?? "",
+      response: null,
+    });
+  }
+
+  // RFC 6455 §4.1: a subprotocol that wasn't offered fails the connection; so does, as the WHATWG
+  // standard has it and most platforms do, none although some were offered.
+  #protocolFault(protocol: string): string | null {
+    const offered = this.#offered;
+    if (offered === null || offered.length === 0 && protocol === "") return null;
+    if (offered.includes(protocol)) return null;
+    return protocol === ""
+      ? `the server chose no subprotocol, offered: ${offered.join(", ")}`
+      : `the server chose a subprotocol that was not offered: ${protocol}`;
+  }
+
+  #onMessage(data: unknown): void {
+    if (typeof data === "string") this.incoming.add(data);
+    else if (data instanceof ArrayBuffer || ArrayBuffer.isView(data)) {
+      this.incoming.add(bytesOf(data));
+    } else return this.closeBecauseOf(unknownMessage(data));
+    if (this.incoming.queuedSize > this.#maxQueueSize) this.#overflow();
+  }
+
+  #overflow(): void {
+    this.closeBecauseOf(
+      new WebSocketChannelError(
+        `Too many messages wait to be read: ${this.incoming.queuedSize} bytes, at most ${this.#maxQueueSize} may`,
+      ),
+    );
+  }
+
+  // The only event that is to be relied on. Some platforms give the code 0 where there was no Close.
+  #onClose({ code, reason, wasClean }: WebSocketEventLike): void {
+    this.#polling.stop();
+    if (this.state === "connecting") return this.failToOpen(this.#connectError(this.#hint));
+    const received = code === undefined || code === 0 || code === abnormalClosure
+      ? undefined
+      : closeContent(code, reason ?? "");
+    const ending: Ending = {
+      received,
+      wasClean: received !== undefined && wasClean !== false,
+      initiator: received === undefined ? "transport" : "remote",
+    };
+    this.end(
+      received === undefined && !this.#closeStarted ? { ...ending, error: this.#lost() } : ending,
+    );
+  }
+
+  #lost(): WebSocketChannelError {
+    return new WebSocketChannelError("The connection was lost: it ended without a Close frame", {
+      cause: this.#hint,
+    });
+  }
+
+  #connectError(cause: unknown, fault = messageOf(cause)): ConnectError {
+    const to = this.#url === "" ? "" : ` to ${this.#url}`;
+    return new ConnectError(`Cannot connect${to}: ${fault}`, { cause, status: statusOf(cause) });
+  }
+
+  /** Notices that the peer closes where the platform doesn't tell before TCP ends. */
+  #watchForClosing(socket: WebSocketLike): void {
+    this.#polling.watchState(() => {
+      if (socket.readyState < CLOSING) return true;
+      this.peerCloses();
+      return false;
+    });
+  }
+
+  protected sendMessage(message: MessageInput): void {
+    this.#socket?.send(message);
+  }
+
+  protected transportAmount(): number {
+    return this.#socket?.bufferedAmount ?? 0;
+  }
+
+  protected override watchTransport(): void {
+    this.#polling.watchAmount(() => {
+      this.outgoing.drained();
+      return this.outgoing.isWaitedFor && this.state === "open";
+    });
+  }
+
+  protected startClosing(code: number | undefined, reason: string): CloseFrameContent {
+    this.#closeStarted = true;
+    try {
+      return this.#sendClose(code, reason);
+    } catch (error) {
+      this.#closeStarted = false;
+      throw error;
+    }
+  }
+
+  #sendClose(code: number | undefined, reason: string): CloseFrameContent {
+    const socket = this.#socket;
+    if (code === undefined) {
+      socket?.close();
+      return closeContent(noStatusReceived, "");
+    }
+    try {
+      socket?.close(code, reason);
+      return closeContent(code, reason);
+    } catch {
+      // WHATWG WebSockets: a page may send 1000 and 3000-4999 only. Going away is an orderly end.
+      if (code !== goingAway) throw unsendable(code, "1000, 1001 and 3000-4999 on this transport");
+      socket?.close(normalClosure, reason);
+      return closeContent(normalClosure, reason);
+    }
+  }
+
+  protected destroyTransport(): void {
+    this.#polling.stop();
+    const socket = this.#socket;
+    if (socket === null) return;
+    try {
+      if (typeof socket.terminate === "function") socket.terminate();
+      else socket.close();
+    } catch {
+      // Nothing more can be done to it.
+    }
+  }
+}
+
+function createSocket(
+  url: URL,
+  protocols: readonly string[],
+  headers: ConnectRequest["headers"],
+): WebSocketLike {
+  if (headers.length === 0) return new WebSocket(url, [...protocols]);
+  const init = { protocols: [...protocols], headers: Object.fromEntries(headers) };
+  // Deno, Node and Bun take an options bag where the standard has the subprotocols.
+  return new WebSocket(url, init as unknown as string[]);
+}
+
+function unknownMessage(data: unknown): WebSocketChannelError {
+  const kind = Object.prototype.toString.call(data).slice(8, -1);
+  return new WebSocketChannelError(
+    `Cannot read a message: neither text nor an ArrayBuffer: ${kind}`,
+  );
+}
+
+function hintOf(event: WebSocketEventLike): unknown {
+  return event.error ?? event.message;
+}
+
+function messageOf(cause: unknown): string {
+  const text = cause instanceof Error ? cause.message : cause;
+  return typeof text === "string" && text !== "" ? text : "the connection could not be opened";
+}
+
+/** The HTTP status where the platform's message tells it: Deno's and Bun's do. */
+function statusOf(cause: unknown): number | null {
+  const match = /status code: (\d{3})|(\d{3}) status code|status (\d{3})/.exec(messageOf(cause));
+  const digits = match?.[1] ?? match?.[2] ?? match?.[3];
+  return digits === undefined ? null : Number(digits);
+}

@@ -1,0 +1,52 @@
+import { systemClock } from "../web_socket/clock.ts";
+import { parseConnect } from "../web_socket/connect_options.ts";
+import type { ConnectOptions } from "../web_socket/connect_options.ts";
+import { UnsupportedError } from "../web_socket/errors.ts";
+import { platform } from "../web_socket/platform.ts";
+import type { WebSocketChannel } from "../web_socket/web_socket_channel.ts";
+import { missingNatively } from "./native_capabilities.ts";
+import { type FromOptions, NativeChannel } from "./native_channel.ts";
+import type { WebSocketLike } from "./web_socket_like.ts";
+
+/**
+ * A channel over the platform's own `WebSocket`, or any socket with its interface. Corresponds to
+ * Dart's `HtmlWebSocketChannel` and `IOWebSocketChannel`.
+ */
+export interface NativeWebSocketChannel extends WebSocketChannel {
+  /** The wrapped socket, to reach what only it has; `null` while there is only the promise of it. */
+  readonly socket: WebSocketLike | null;
+}
+
+/** What {@linkcode NativeWebSocketChannel}, the companion object, can do. */
+export interface NativeWebSocketChannelConstructors {
+  /**
+   * Connects with the global `WebSocket`. What the options ask for and it can't do makes `ready` and
+   * the stream fail with an {@linkcode UnsupportedError}.
+   *
+   * @param url As for `WebSocketChannel.connect`.
+   * @param options As for `WebSocketChannel.connect`.
+   * @throws {SyntaxError | TypeError | RangeError} When an argument is malformed.
+   */
+  connect(url: string | URL, options?: ConnectOptions): NativeWebSocketChannel;
+  /**
+   * Wraps a socket. See `WebSocketChannel.from`.
+   *
+   * @param socket The socket, in any state, or a promise of it.
+   * @param options See {@linkcode FromOptions}.
+   */
+  from(
+    socket: WebSocketLike | PromiseLike<WebSocketLike>,
+    options?: FromOptions,
+  ): NativeWebSocketChannel;
+}
+
+/** Makes {@linkcode NativeWebSocketChannel}s. */
+export const NativeWebSocketChannel: NativeWebSocketChannelConstructors = {
+  connect(url, options = {}) {
+    const request = parseConnect(url, options);
+    const missing = missingNatively(options, request);
+    if (missing === null) return NativeChannel.connect(request, options, systemClock);
+    return NativeChannel.failed(new UnsupportedError(missing, platform()), systemClock);
+  },
+  from: (socket, options) => NativeChannel.from(socket, options),
+};

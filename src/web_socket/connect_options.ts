@@ -1,0 +1,202 @@
+import { checkField } from "../handshake/http_head.ts";
+import { isReservedHeader } from "../handshake/client_handshake.ts";
+import { isToken } from "../handshake/header_map.ts";
+import type { CompressionOptions } from "../handshake/deflate_parameters.ts";
+import type { Capability } from "./capabilities.ts";
+import { MAX_TIMEOUT } from "./clock.ts";
+
+/** Options that every WebSocket channel has. Times are in milliseconds, sizes in bytes. */
+export interface ChannelOptions {
+  /**
+   * How long `close` waits for the peer before the channel ends anyway. Default 5,000.
+   */
+  closeTimeout?: number | undefined;
+  /** How many bytes may wait, each way, before backpressure sets in. Default 64 KiB. */
+  highWaterMark?: number | undefined;
+}
+
+/** Options of an attempt to connect. */
+export interface AttemptOptions {
+  /** Gives up the attempt when it aborts. Afterwards it has no effect: close the sink. */
+  signal?: AbortSignal | undefined;
+  /** How long the attempt may take, in milliseconds. Default 30,000; 0: no limit. */
+  connectTimeout?: number | undefined;
+}
+
+/** How messages wait where the transport has no inbound backpressure. */
+export interface QueueOptions {
+  /**
+   * How many bytes of messages may wait for a reader where the transport can't stop the sender
+   * (capability `inbound-backpressure` is false). Beyond it the channel closes, with the error in
+   * `closed`. Default 64 MiB.
+   */
+  maxQueueSize?: number | undefined;
+}
+
+/** TLS settings, as `node:tls` has them. */
+export interface TlsOptions {
+  /** Certificates of the authorities to trust instead of the built-in ones, PEM. */
+  ca?: string | Uint8Array | readonly (string | Uint8Array)[] | undefined;
+  /** The client's certificate chain, PEM. */
+  cert?: string | Uint8Array | undefined;
+  /** The client's private key, PEM. */
+  key?: string | Uint8Array | undefined;
+  /** The name to ask for and to check, instead of the URL's host. */
+  servername?: string | undefined;
+  /** Whether a server that can't be verified is refused. Default `true`. */
+  rejectUnauthorized?: boolean | undefined;
+}
+
+/** Options of {@linkcode WebSocketChannel.connect}. */
+export interface ConnectOptions extends ChannelOptions, AttemptOptions, QueueOptions {
+  /** The subprotocols to offer, the preferred one first. The server must choose one of them. */
+  protocols?: string | readonly string[] | undefined;
+  /**
+   * Extra header fields of the opening handshake. The handshake's own can't be overridden. Browsers
+   * can't do this: there, authenticate with a subprotocol, a cookie, the URL or the first message.
+   */
+  headers?: HeadersInit | undefined;
+  /** The Origin header field to send. */
+  origin?: string | undefined;
+  /** How often to ping the peer, in milliseconds; 0: never. Default 0. */
+  pingInterval?: number | undefined;
+  /** How long to wait for a sign of life after a ping. Default: `pingInterval`. */
+  pingTimeout?: number | undefined;
+  /** The largest message to receive, in bytes; beyond it the connection is failed with 1009. */
+  maxMessageSize?: number | undefined;
+  /** Whether, and how, to compress (RFC 7692). Left out: as the transport does by itself. */
+  compression?: boolean | CompressionOptions | undefined;
+  /** TLS settings of a `wss:` connection. */
+  tls?: TlsOptions | undefined;
+  /** An HTTP proxy to tunnel through, with credentials in its URL where it wants any. */
+  proxy?: string | URL | undefined;
+  /** A Unix socket to connect to; the URL then only says what to ask for. */
+  socketPath?: string | undefined;
+  /** The local address to connect from. */
+  localAddress?: string | undefined;
+  /** How many redirects to follow; `true`: 10. Default `false`. */
+  followRedirects?: boolean | number | undefined;
+  /** Which implementation to use. Default `"auto"`. */
+  transport?: "auto" | "native" | "net" | undefined;
+  /** What the transport must be able to do; else `ready` fails. */
+  require?: readonly Capability[] | undefined;
+}
+
+/** A checked request to connect. */
+export interface ConnectRequest {
+  /** `ws:` or `wss:`, without user info and fragment. */
+  readonly url: URL;
+  readonly protocols: readonly string[];
+  /** Extra header fields, the Authorization made of the URL's user info among them. */
+  readonly headers: readonly (readonly [name: string, value: string])[];
+}
+
+/** The default of {@linkcode AttemptOptions.connectTimeout}, in milliseconds. */
+export const DEFAULT_CONNECT_TIMEOUT = 30_000;
+/** The default of {@linkcode ChannelOptions.closeTimeout}, in milliseconds. */
+export const DEFAULT_CLOSE_TIMEOUT = 5_000;
+/** The default of {@linkcode QueueOptions.maxQueueSize}: 64 MiB. */
+export const DEFAULT_MAX_QUEUE_SIZE: number = 64 * 1024 * 1024;
+
+/**
+ * Checks what `connect` was given.
+ *
+ * @throws {SyntaxError} When the URL or a subprotocol is malformed.
+ * @throws {TypeError} When a header field is malformed, or not the user's to set.
+ * @throws {RangeError} When a number is out of its range.
+ */
+export function parseConnect(url: string | URL, options: ConnectOptions): ConnectRequest {
+  const parsed = parseUrl(url);
+  const headers = parseHeaders(options.headers, parsed);
+  checkNumbers(options);
+  parsed.username = "";
+  parsed.password = "";
+  return { url: parsed, protocols: parseProtocols(options.protocols), headers };
+}
+
+/** Checks the numbers among a channel's options. */
+export function checkNumbers(options: ChannelOptions & AttemptOptions & QueueOptions): void {
+  checkNumber("connectTimeout", options.connectTimeout, MAX_TIMEOUT);
+  checkNumber("closeTimeout", options.closeTimeout, MAX_TIMEOUT);
+  checkNumber("highWaterMark", options.highWaterMark, Infinity);
+  checkNumber("maxQueueSize", options.maxQueueSize, Infinity);
+}
+
+/** Throws unless a number is left out, or from 0 to `most`. */
+export function checkNumber(name: string, value: number | undefined, most: number): void {
+  if (value === undefined || typeof value === "number" && value >= 0 && value <= most) return;
+  throw new RangeError(`Cannot use the option ${name}: it must be from 0 to ${most}, got ${value}`);
+}
+
+const SCHEMES: Record<string, string> = {
+  "ws:": "ws:",
+  "wss:": "wss:",
+  "http:": "ws:",
+  "https:": "wss:",
+};
+
+function parseUrl(url: string | URL): URL {
+  let parsed: URL;
+  try {
+    parsed = new URL(url, globalThis.location?.href);
+  } catch (cause) {
+    throw new SyntaxError(`Cannot connect: not a URL: ${String(url)}`, { cause });
+  }
+  const scheme = Object.hasOwn(SCHEMES, parsed.protocol) ? SCHEMES[parsed.protocol] : undefined;
+  if (scheme === undefined) {
+    throw new SyntaxError(`Cannot connect: the URL's scheme must be ws or wss, got ${parsed.href}`);
+  }
+  // An empty fragment is one as well; `hash` doesn't show it.
+  if (parsed.href.includes("#")) {
+    throw new SyntaxError(`Cannot connect: the URL must have no fragment, got ${parsed.href}`);
+  }
+  parsed.protocol = scheme;
+  return parsed;
+}
+
+/** The subprotocols to offer, checked: tokens, each once. RFC 6455 §4.1. */
+export function parseProtocols(protocols: string | readonly string[] | undefined): string[] {
+  const list = protocols === undefined
+    ? []
+    : typeof protocols === "string"
+    ? [protocols]
+    : [...protocols];
+  for (const [i, protocol] of list.entries()) {
+    if (typeof protocol !== "string" || !isToken(protocol)) {
+      throw new SyntaxError(`Cannot connect: a subprotocol must be a token, got "${protocol}"`);
+    }
+    if (list.indexOf(protocol) !== i) {
+      throw new SyntaxError(`Cannot connect: a subprotocol is offered twice: ${protocol}`);
+    }
+  }
+  return list;
+}
+
+function parseHeaders(init: HeadersInit | undefined, url: URL): [string, string][] {
+  const headers = init === undefined ? [] : entriesOf(init);
+  for (const [name, value] of headers) {
+    checkField(name, value);
+    if (isReservedHeader(name)) {
+      throw new TypeError(`Cannot connect: the header field ${name} is the handshake's own`);
+    }
+  }
+  const named = headers.some(([name]) => name.toLowerCase() === "authorization");
+  if (!named && (url.username !== "" || url.password !== "")) {
+    headers.push(["Authorization", `Basic ${basicCredentials(url)}`]);
+  }
+  return headers;
+}
+
+function entriesOf(init: HeadersInit): [string, string][] {
+  if (init instanceof Headers || Array.isArray(init)) {
+    return [...init].map(([name, value]) => [String(name), String(value)]);
+  }
+  return Object.entries(init).map(([name, value]) => [name, String(value)]);
+}
+
+/** RFC 7617 §2: user-id, a colon and password, UTF-8, base64. */
+function basicCredentials(url: URL): string {
+  const text = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`;
+  const bytes = new TextEncoder().encode(text);
+  return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
+}

@@ -1,0 +1,46 @@
+import type { MessageInput } from "./web_socket_sink.ts";
+
+/**
+ * Throws unless `value` can be sent.
+ *
+ * @throws {TypeError} For anything but a string, an `ArrayBuffer` or a view of one.
+ */
+export function checkMessage(value: unknown): asserts value is MessageInput {
+  if (typeof value === "string" || ArrayBuffer.isView(value) || value instanceof ArrayBuffer) {
+    return;
+  }
+  // An ArrayBuffer of another realm (a frame, a worker's vm) is one as well.
+  if (Object.prototype.toString.call(value) === "[object ArrayBuffer]") return;
+  throw new TypeError(
+    `Cannot add: a message must be a string, an ArrayBuffer or a view of one, got ${nameOf(value)}`,
+  );
+}
+
+function nameOf(value: unknown): string {
+  if (value === null || typeof value !== "object") return String(value);
+  const { constructor } = value;
+  return typeof constructor === "function" ? `a ${constructor.name}` : "an object";
+}
+
+/** The bytes of a binary message, not copied. */
+export function bytesOf(message: ArrayBuffer | ArrayBufferView): Uint8Array {
+  if (message instanceof Uint8Array) return message;
+  return ArrayBuffer.isView(message)
+    ? new Uint8Array(message.buffer, message.byteOffset, message.byteLength)
+    : new Uint8Array(message);
+}
+
+/** The length of text in UTF-8, in bytes, without encoding it. */
+export function utf8Length(text: string): number {
+  let length = text.length;
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i);
+    if (unit < 0x80) continue;
+    length += unit < 0x800 ? 1 : 2;
+    if (unit < 0xd800 || unit > 0xdbff) continue;
+    // A pair of surrogates is four bytes; a lone one becomes U+FFFD, three bytes.
+    const next = text.charCodeAt(i + 1);
+    if (next >= 0xdc00 && next <= 0xdfff) i++;
+  }
+  return length;
+}

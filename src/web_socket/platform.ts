@@ -1,0 +1,17 @@
+/** Where the code runs. */
+export type Platform = "deno" | "node" | "bun" | "browser";
+
+interface PlatformGlobals {
+  Deno?: { version?: { deno?: string } };
+  Bun?: { version?: string };
+  process?: { versions?: { node?: string } };
+}
+
+/** The platform the code runs on. Whatever isn't known to be another counts as a browser. */
+export function platform(): Platform {
+  const globals = globalThis as PlatformGlobals;
+  if (typeof globals.Deno?.version?.deno === "string") return "deno";
+  if (typeof globals.Bun?.version === "string") return "bun";
+  if (typeof globals.process?.versions?.node === "string") return "node";
+  return "browser";
+}

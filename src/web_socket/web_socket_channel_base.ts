@@ -1,0 +1,399 @@
+import { abnormalClosure, isSendable, noStatusReceived } from "../../status.ts";
+import { ChannelSinkController, type SinkTarget } from "../stream_channel/channel_sink.ts";
+import { type ChannelStream, ChannelStreamController } from "../stream_channel/channel_stream.ts";
+import { Deferred } from "../stream_channel/deferred.ts";
+import { ignore } from "../stream_channel/errors.ts";
+import { Fifo } from "../stream_channel/fifo.ts";
+import { StreamChannelBase } from "../stream_channel/stream_channel.ts";
+import type { Capabilities } from "./capabilities.ts";
+import type { Clock } from "./clock.ts";
+import {
+  type AttemptOptions,
+  type ChannelOptions,
+  DEFAULT_CLOSE_TIMEOUT,
+  DEFAULT_CONNECT_TIMEOUT,
+} from "./connect_options.ts";
+import { type HandshakeResponse, UnsupportedError } from "./errors.ts";
+import { bytesOf, checkMessage, utf8Length } from "./message_input.ts";
+import { platform } from "./platform.ts";
+import type {
+  ChannelState,
+  CloseFrameContent,
+  CloseInfo,
+  CloseInitiator,
+  Message,
+  WebSocketChannel,
+} from "./web_socket_channel.ts";
+import {
+  checkCloseArguments,
+  ControlledWebSocketSink,
+  type MessageInput,
+  type WebSocketSink,
+} from "./web_socket_sink.ts";
+
+/** What an opening handshake settled. */
+export interface Opening {
+  readonly protocol: string | null;
+  readonly extensions: string;
+  readonly response: HandshakeResponse | null;
+}
+
+/** How a channel ended, as its transport saw it. */
+export interface Ending {
+  /** Left out: the peer's Close if one was received, else 1006. */
+  readonly received?: CloseFrameContent | undefined;
+  readonly wasClean: boolean;
+  /** Who ended it, unless this side had begun to close, or the peer had. */
+  readonly initiator: CloseInitiator;
+  readonly error?: unknown;
+}
+
+/**
+ * What every WebSocket channel does alike, whatever carries it: its states, what waits until it is
+ * open, closing with a deadline, and the order of an ending. A subclass is a transport: it sends,
+ * and reports what happens through the protected methods.
+ */
+export abstract class WebSocketChannelBase extends StreamChannelBase<Message, MessageInput>
+  implements WebSocketChannel {
+  abstract readonly capabilities: Capabilities;
+  readonly stream: ChannelStream<Message>;
+  readonly sink: WebSocketSink;
+
+  /** Where received messages go. */
+  protected readonly incoming: ChannelStreamController<Message>;
+  /** Where sent messages come from. */
+  protected readonly outgoing: ChannelSinkController<MessageInput>;
+  protected readonly clock: Clock;
+
+  readonly #ready = new Deferred();
+  readonly #closed = new Deferred<CloseInfo>();
+  readonly #closeTimeout: number;
+  #state: ChannelState = "connecting";
+  #opening: Opening = { protocol: null, extensions: "", response: null };
+  #early = new Fifo<MessageInput>();
+  #earlyAmount = 0;
+  #closeCode: number | null = null;
+  #closeReason: string | null = null;
+  /** Which side began to close an open connection. */
+  #closer: "local" | "remote" | null = null;
+  #sent: CloseFrameContent | undefined;
+  #received: CloseFrameContent | undefined;
+  #error: unknown;
+  #closeTimer: unknown;
+  #endAttempt: () => void = ignore;
+
+  /**
+   * Makes a channel that is connecting.
+   *
+   * @param options Sizes and times.
+   * @param clock Where times come from.
+   */
+  constructor(options: ChannelOptions, clock: Clock) {
+    super();
+    this.clock = clock;
+    this.#closeTimeout = options.closeTimeout ?? DEFAULT_CLOSE_TIMEOUT;
+    const { highWaterMark } = options;
+    this.incoming = new ChannelStreamController<Message>({
+      pause: () => this.pauseTransport(),
+      resume: () => this.resumeTransport(),
+      close: () => void this.#close(undefined, undefined),
+    }, { highWaterMark });
+    this.outgoing = new ChannelSinkController<MessageInput>(this.#outlet(), {
+      highWaterMark,
+      closeWins: true,
+    });
+    this.stream = this.incoming.stream;
+    this.sink = new ControlledWebSocketSink(
+      this.outgoing,
+      (code, reason) => this.#close(code, reason),
+    );
+  }
+
+  get ready(): Promise<void> {
+    return this.#ready.promise;
+  }
+
+  get closed(): Promise<CloseInfo> {
+    return this.#closed.promise;
+  }
+
+  get state(): ChannelState {
+    return this.#state;
+  }
+
+  get protocol(): string | null {
+    return this.#opening.protocol;
+  }
+
+  get extensions(): string {
+    return this.#opening.extensions;
+  }
+
+  get response(): HandshakeResponse | null {
+    return this.#opening.response;
+  }
+
+  get closeCode(): number | null {
+    return this.#closeCode;
+  }
+
+  get closeReason(): string | null {
+    return this.#closeReason;
+  }
+
+  ping(): Promise<number> {
+    const rejected = Promise.reject(new UnsupportedError("ping", platform()));
+    rejected.catch(ignore);
+    return rejected;
+  }
+
+  terminate(): void {
+    if (this.#state === "closed") return;
+    if (this.#state === "connecting") return this.#abandon(givenUp());
+    this.incoming.discard();
+    this.#closer = "local";
+    this.destroyTransport();
+    this.end({ wasClean: false, initiator: "local" });
+  }
+
+  ref(): void {}
+
+  unref(): void {}
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#close(undefined, undefined).catch(ignore);
+  }
+
+  // What a transport does.
+
+  /** Sends a message, on an open connection. It is of the right kind. */
+  protected abstract sendMessage(message: MessageInput): void;
+  /** What was sent and not yet handed on, in bytes. */
+  protected abstract transportAmount(): number;
+  /**
+   * Begins the closing handshake, on an open connection.
+   *
+   * @returns The Close frame that goes out.
+   * @throws {RangeError} When this transport can't send `code`; nothing has changed then.
+   */
+  protected abstract startClosing(code: number | undefined, reason: string): CloseFrameContent;
+  /** Ends the transport without more ado, as far as it can. */
+  protected abstract destroyTransport(): void;
+  /** The close code for an error that was put into the sink. */
+  protected abstract readonly errorCode: number | undefined;
+  /** Enough waits to be read. */
+  protected pauseTransport(): void {}
+  /** There is room to read again. */
+  protected resumeTransport(): void {}
+  /** Somebody waits for `transportAmount` to fall. */
+  protected watchTransport(): void {}
+
+  // What a transport reports.
+
+  /** Gives an attempt its bounds: a time-out and a signal. */
+  protected watchAttempt(options: AttemptOptions, phase: () => string): void {
+    const { signal, connectTimeout = DEFAULT_CONNECT_TIMEOUT } = options;
+    if (signal?.aborted) return this.#giveUp(signal.reason, "local");
+    const onAbort = (): void => this.#giveUp(signal?.reason, "local");
+    signal?.addEventListener("abort", onAbort, { once: true });
+    const timer = connectTimeout === 0 ? undefined : this.clock.setTimeout(() => {
+      const message = `Connecting took longer than ${connectTimeout} ms, in phase ${phase()}`;
+      this.#giveUp(new DOMException(message, "TimeoutError"), "timeout");
+    }, connectTimeout);
+    this.#endAttempt = () => {
+      this.#endAttempt = ignore;
+      signal?.removeEventListener("abort", onAbort);
+      if (timer !== undefined) this.clock.clearTimeout(timer);
+    };
+  }
+
+  /** The connection is open. */
+  protected open(opening: Opening): void {
+    if (this.#state !== "connecting") return;
+    this.#state = "open";
+    this.#opening = opening;
+    this.#endAttempt();
+    this.#earlyAmount = 0;
+    while (this.#early.length > 0 && this.#state === "open") this.sendMessage(this.#early.shift());
+    this.outgoing.drained();
+    if (this.outgoing.isWaitedFor) this.watchTransport();
+    this.#ready.resolve();
+  }
+
+  /** The connection could not be opened. */
+  protected failToOpen(error: unknown, initiator: CloseInitiator = "transport"): void {
+    if (this.#state === "connecting") this.end({ wasClean: false, initiator, error });
+  }
+
+  /** The peer's Close frame has come: the stream ends; {@linkcode end} follows with the transport's. */
+  protected peerClosed(received: CloseFrameContent): void {
+    this.#received = received;
+    this.peerCloses();
+    this.#setClose();
+    this.incoming.end();
+  }
+
+  /** The peer has begun to close; how, isn't known yet. */
+  protected peerCloses(): void {
+    if (this.#state === "open") {
+      this.#closer ??= "remote";
+      this.#state = "closing";
+    }
+    this.outgoing.disconnect();
+    this.#startCloseTimer();
+  }
+
+  /**
+   * This side closes the connection although the user didn't ask for it. What was received before
+   * can still be read.
+   */
+  protected closeBecauseOf(error: unknown): void {
+    if (this.#state !== "open") return;
+    this.#error = error;
+    this.#beginClosing(undefined, undefined);
+    this.outgoing.disconnect();
+    this.incoming.end();
+  }
+
+  /** The transport has ended: the channel is over. Only the first call counts. */
+  protected end(ending: Ending): void {
+    const before = this.#state;
+    if (before === "closed") return;
+    this.#state = "closed";
+    this.#received ??= ending.received;
+    this.#error ??= ending.error;
+    this.#endAttempt();
+    this.#stopCloseTimer();
+    this.#setClose();
+    const info = this.#closeInfo(ending);
+    this.outgoing.disconnect();
+    if (before === "connecting") {
+      this.incoming.fail(this.#error);
+      this.#ready.reject(this.#error);
+    } else this.incoming.end();
+    this.outgoing.finish(this.#error);
+    this.#closed.resolve(info);
+  }
+
+  #closeInfo(ending: Ending): CloseInfo {
+    const { wasClean, initiator } = ending;
+    const begun = wasClean || initiator === "transport" ? this.#closer : null;
+    return {
+      code: this.#closeCode ?? abnormalClosure,
+      reason: this.#closeReason ?? "",
+      wasClean,
+      initiator: begun ?? initiator,
+      ...(this.#sent === undefined ? {} : { sent: this.#sent }),
+      ...(this.#received === undefined ? {} : { received: this.#received }),
+      ...(this.#error === undefined ? {} : { error: this.#error }),
+    };
+  }
+
+  // RFC 6455 §7.1.5: the code of the first Close frame received, 1006 when there was none.
+  #setClose(): void {
+    this.#closeCode = this.#received?.code ?? abnormalClosure;
+    this.#closeReason = this.#received?.reason ?? "";
+  }
+
+  // Sending, and waiting until the connection is open.
+
+  /** Where the sink's controller hands messages to. */
+  #outlet(): SinkTarget<MessageInput> {
+    const bufferedAmount = (): number => this.#earlyAmount + this.transportAmount();
+    return {
+      get bufferedAmount(): number {
+        return bufferedAmount();
+      },
+      add: (message) => {
+        checkMessage(message);
+        if (this.#state === "open") this.sendMessage(message);
+        else this.#keep(message);
+      },
+      check: checkMessage,
+      close: () => this.#endHere(undefined, undefined),
+      abort: (error) => this.#abort(error),
+      watch: () => {
+        if (this.#state === "open") this.watchTransport();
+      },
+    };
+  }
+
+  /** Nothing goes out before the handshake is over; the caller's bytes aren't kept meanwhile. */
+  #keep(message: MessageInput): void {
+    const kept = typeof message === "string" ? message : bytesOf(message).slice();
+    this.#early.push(kept);
+    this.#earlyAmount += typeof kept === "string" ? utf8Length(kept) : kept.byteLength;
+  }
+
+  // Closing.
+
+  #close(code: number | undefined, reason: string | undefined): Promise<void> {
+    if (this.outgoing.isClosed) return this.outgoing.done;
+    checkCloseArguments(code, reason, isSendable);
+    this.#endHere(code, reason);
+    return this.outgoing.close(ignore);
+  }
+
+  /** The user closes: the stream ends at once. */
+  #endHere(code: number | undefined, reason: string | undefined): void {
+    if (this.#state === "connecting") this.#abandon(givenUp());
+    else if (this.#state === "open") this.#beginClosing(code, reason);
+    this.incoming.discard();
+  }
+
+  /** An error was put into the sink: it can't be sent, so it closes the channel. */
+  #abort(error: unknown): void {
+    if (this.#state === "connecting") return this.#abandon(error);
+    this.#error ??= error;
+    this.#endHere(this.errorCode, undefined);
+  }
+
+  #beginClosing(code: number | undefined, reason: string | undefined): void {
+    // Set first: a transport may report its end from inside the call.
+    this.#closer = "local";
+    try {
+      this.#sent = this.startClosing(code, reason ?? "");
+    } catch (error) {
+      this.#closer = null;
+      throw error;
+    }
+    if (this.#state !== "open") return;
+    this.#state = "closing";
+    this.#startCloseTimer();
+  }
+
+  #abandon(error: unknown): void {
+    this.incoming.discard();
+    this.#giveUp(error, "local");
+  }
+
+  #giveUp(error: unknown, initiator: CloseInitiator): void {
+    if (this.#state !== "connecting") return;
+    this.#early.clear();
+    this.failToOpen(error, initiator);
+    this.destroyTransport();
+  }
+
+  #startCloseTimer(): void {
+    if (this.#closeTimer !== undefined || this.#state === "closed") return;
+    this.#closeTimer = this.clock.setTimeout(() => {
+      this.destroyTransport();
+      const clean = this.#sent !== undefined && this.#received !== undefined;
+      this.end({ wasClean: clean, initiator: "timeout" });
+    }, this.#closeTimeout);
+  }
+
+  #stopCloseTimer(): void {
+    if (this.#closeTimer !== undefined) this.clock.clearTimeout(this.#closeTimer);
+    this.#closeTimer = undefined;
+  }
+}
+
+function givenUp(): DOMException {
+  return new DOMException("Connecting was given up: the channel was closed", "AbortError");
+}
+
+/** The content of a Close frame as this package reports it. */
+export function closeContent(code: number | undefined, reason: string): CloseFrameContent {
+  return { code: code ?? noStatusReceived, reason };
+}

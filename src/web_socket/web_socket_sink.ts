@@ -1,0 +1,91 @@
+import {
+  type ChannelSink,
+  ChannelSinkController,
+  ControlledSink,
+} from "../stream_channel/channel_sink.ts";
+
+/** What can be sent as a message: text, or bytes. */
+export type MessageInput = string | ArrayBuffer | ArrayBufferView;
+
+/**
+ * The sink of a WebSocket channel: a {@linkcode ChannelSink} whose {@linkcode close} can tell the
+ * peer why. Corresponds to Dart's `WebSocketSink`.
+ */
+export interface WebSocketSink extends ChannelSink<MessageInput> {
+  /**
+   * Closes the connection: everything added before is sent first, the stream ends at once. A
+   * running `addStream` ends, and its source is cancelled. While connecting it gives up the attempt.
+   *
+   * It checks first, and throws with the channel unharmed. Of several calls the first wins. Where a
+   * platform's own `WebSocket` refuses `goingAway` (1001), `normalClosure` is sent instead, and
+   * `closed` tells so; any other code that can't be sent is a `RangeError`.
+   *
+   * @param code The close code: 1000 or 3000–4999; 1001–1003 and 1007–1014 where the capability
+   * `all-close-codes` is there. Left out, the Close frame carries none, and the peer sees 1005.
+   * @param reason The close reason, at most 123 bytes of UTF-8. It needs a code.
+   * @returns `done`: it settles when the connection is really over, after `closeTimeout` at the latest.
+   * @throws {RangeError} When `code` can't be sent.
+   * @throws {TypeError} When there is a `reason` and no `code`.
+   * @throws {SyntaxError} When `reason` is too long.
+   */
+  close(code?: number, reason?: string): Promise<void>;
+}
+
+const encoder = new TextEncoder();
+
+/** RFC 6455 §5.5: a control frame's payload is at most 125 bytes, and two of them are the code. */
+const MAX_REASON = 123;
+
+/**
+ * Checks the arguments of `close`, but for what depends on the transport.
+ *
+ * @throws {RangeError | TypeError | SyntaxError} See {@linkcode WebSocketSink.close}.
+ */
+export function checkCloseArguments(
+  code: number | undefined,
+  reason: string | undefined,
+  isSendable: (code: number) => boolean,
+): void {
+  if (code === undefined) {
+    if (reason === undefined || reason === "") return;
+    throw new TypeError(`Cannot close: a reason needs a code, got only "${reason}"`);
+  }
+  if (!isSendable(code)) throw unsendable(code, "1000-1003, 1007-1014 and 3000-4999");
+  if (reason !== undefined && typeof reason !== "string") {
+    throw new TypeError(`Cannot close: the reason must be a string, got ${typeof reason}`);
+  }
+  if (reason === undefined || reason.length * 3 <= MAX_REASON) return;
+  const length = encoder.encode(reason).length;
+  if (length <= MAX_REASON) return;
+  throw new SyntaxError(
+    `Cannot close: the reason must be at most ${MAX_REASON} bytes of UTF-8, got ${length}`,
+  );
+}
+
+/** The error of a close code that can't be sent. */
+export function unsendable(code: unknown, allowed: string): RangeError {
+  return new RangeError(`Cannot close: the code must be one of ${allowed}, got ${String(code)}`);
+}
+
+/** The user's side of a WebSocket channel's sink. */
+export class ControlledWebSocketSink extends ControlledSink<MessageInput> implements WebSocketSink {
+  readonly #close: (code: number | undefined, reason: string | undefined) => Promise<void>;
+
+  /**
+   * Makes a sink.
+   *
+   * @param controller Does the work.
+   * @param close Does what is special about closing.
+   */
+  constructor(
+    controller: ChannelSinkController<MessageInput>,
+    close: (code: number | undefined, reason: string | undefined) => Promise<void>,
+  ) {
+    super(controller);
+    this.#close = close;
+  }
+
+  override close(code?: number, reason?: string): Promise<void> {
+    return this.#close(code, reason);
+  }
+}
