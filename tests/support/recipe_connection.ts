@@ -28,6 +28,7 @@ export class RecipeConnection {
   #onBytes: ((bytes: Uint8Array) => void) | undefined;
   #onEarly: (() => void) | undefined;
   #isClosed = false;
+  #isReset = false;
   readonly #receive = (chunk: Uint8Array): void => this.#take(chunk);
 
   constructor(socket: Socket, host: RecipeHost) {
@@ -46,8 +47,6 @@ export class RecipeConnection {
       host.report({ kind: "disconnect" });
     });
   }
-
-  #isReset = false;
 
   #reportReset(): void {
     if (this.#isReset) return;
@@ -125,7 +124,8 @@ export class RecipeConnection {
   finish(then: RecipeOptions["then"]): void {
     if (then === "end") this.socket.end();
     else if (then === "destroy") this.socket.destroy();
-    else if (then === "reset") this.socket.resetAndDestroy();
+    // Node 20 sends a FIN instead of the reset from within the callback of a write.
+    else if (then === "reset") setImmediate(() => this.socket.resetAndDestroy());
   }
 }
 

@@ -1,10 +1,18 @@
 /** Sees what nobody caught: on Deno, Node, Bun and in browsers. */
 
 interface ProcessLike {
+  readonly versions: { readonly deno?: string; readonly bun?: string };
+  readonly env: Record<string, string | undefined>;
   listeners(event: string): ((...args: unknown[]) => void)[];
   on(event: string, listener: (...args: unknown[]) => void): unknown;
   removeListener(event: string, listener: (...args: unknown[]) => void): unknown;
 }
+
+/**
+ * Whether an unhandled rejection can be collected. Under `bun test` it can't: it fails the test, with
+ * listeners or without. Errors thrown from microtasks can be collected there, too.
+ */
+export const collectsRejections: boolean = !isBunTest();
 
 const PROCESS_EVENTS = ["uncaughtException", "unhandledRejection"] as const;
 
@@ -46,10 +54,37 @@ async function noticed(): Promise<void> {
   for (let turn = 0; turn < 2; turn++) await new Promise((resolve) => setTimeout(resolve, 0));
 }
 
+function processLike(): Partial<ProcessLike> | undefined {
+  return (globalThis as { process?: Partial<ProcessLike> }).process;
+}
+
+function isBunTest(): boolean {
+  const process = processLike();
+  return process?.versions?.bun !== undefined && process.env?.["NODE_ENV"] === "test";
+}
+
 function watch(seen: (error: unknown) => void): () => void {
-  const { process } = globalThis as { process?: Partial<ProcessLike> };
-  const isNodeLike = !("Deno" in globalThis) && typeof process?.on === "function";
+  const process = processLike();
+  // Deno has a `process`, too; a test runner may have put a `Deno` of its own on the others.
+  const isNodeLike = typeof process?.on === "function" && process.versions?.deno === undefined;
+  if (isBunTest()) return watchMicrotasks(seen);
   return isNodeLike ? watchProcess(process as ProcessLike, seen) : watchGlobal(seen);
+}
+
+/** `bun test` has its own way with errors nobody caught, and no listener comes before it. */
+function watchMicrotasks(seen: (error: unknown) => void): () => void {
+  const original = globalThis.queueMicrotask;
+  globalThis.queueMicrotask = (callback) =>
+    original(() => {
+      try {
+        callback();
+      } catch (error) {
+        seen(error);
+      }
+    });
+  return () => {
+    globalThis.queueMicrotask = original;
+  };
 }
 
 /** Takes the place of the test runner's own listeners, which would fail the test. */
