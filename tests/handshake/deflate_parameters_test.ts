@@ -1,4 +1,6 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
+// @ts-types="../web_socket/ws_deflate.d.ts"
+import { extension, PerMessageDeflate } from "ws";
 import {
   checkCompressionOptions,
   checkDeflateAnswer,
@@ -240,4 +242,56 @@ Deno.test("Wishes out of range are a RangeError", () => {
     level: -1,
     threshold: 0,
   });
+});
+
+/** An object without its members that are `undefined`, `false` or 15: what goes without saying. */
+function explicit(wishes: CompressionOptions): Record<string, number | true> {
+  const entries = Object.entries(wishes).filter(([, it]) => it && it !== 15);
+  return Object.fromEntries(entries) as Record<string, number | true>;
+}
+
+Deno.test("What ws answers to our offer is accepted, with the parameters that ws means", () => {
+  for (const client of wishes()) {
+    const offer = extension.parse(serializeExtensions([offerDeflate(client)]));
+    for (const server of wishes()) {
+      const context = `client ${JSON.stringify(client)}, server ${JSON.stringify(server)}`;
+      const peer = new PerMessageDeflate({ isServer: true, ...explicit(server) });
+      let accepted;
+      try {
+        accepted = peer.accept(offer["permessage-deflate"] ?? []);
+      } catch {
+        // ws declines where one of the two limits doesn't suit the other; the answer is then none.
+        continue;
+      }
+      const answer = parseExtensions(extension.format({ "permessage-deflate": [accepted] }));
+      const agreed = checkDeflateAnswer(answer, client);
+      assertEquals(agreed?.serverMaxWindowBits, accepted.server_max_window_bits ?? 15, context);
+      const clientBits = accepted.client_max_window_bits ?? client.clientMaxWindowBits ?? 15;
+      assertEquals(agreed?.clientMaxWindowBits, clientBits, context);
+      assertEquals(agreed?.serverNoContextTakeover, !!accepted.server_no_context_takeover, context);
+    }
+  }
+});
+
+Deno.test("What we answer to ws's offer is accepted, with the parameters that we mean", () => {
+  for (const client of wishes()) {
+    const peer = (): PerMessageDeflate =>
+      new PerMessageDeflate({ clientMaxWindowBits: true, ...explicit(client) });
+    const offer = parseExtensions(extension.format({ "permessage-deflate": [peer().offer()] }));
+    for (const server of wishes()) {
+      const context = `client ${JSON.stringify(client)}, server ${JSON.stringify(server)}`;
+      const choice = chooseDeflate(offer, server);
+      assert(choice !== null, context);
+      const answer = extension.parse(serializeExtensions([choice.answer]))["permessage-deflate"];
+      const read = peer().accept(answer ?? []);
+      const { parameters } = choice;
+      assertEquals(read.server_max_window_bits ?? 15, parameters.serverMaxWindowBits, context);
+      assertEquals(read.client_max_window_bits ?? 15, parameters.clientMaxWindowBits, context);
+      assertEquals(
+        [!!read.server_no_context_takeover, !!read.client_no_context_takeover],
+        [parameters.serverNoContextTakeover, parameters.clientNoContextTakeover],
+        context,
+      );
+    }
+  }
 });
