@@ -170,13 +170,13 @@ class Compressor {
 
   /**
    * zlib takes time for each byte of a dictionary, so a short message gets a part of the window:
-   * the last eight times its own length.
+   * the last four times its own length. More shrinks it by a few hundredths, in twice the time.
    */
   #dictionary(length: number): Uint8Array | undefined {
     const window = this.#window;
     return window === null || window.length === 0
       ? undefined
-      : window.last(Math.max(4096, 8 * length));
+      : window.last(Math.max(4096, 4 * length));
   }
 
   /** The smallest window in which all fits, with the 262 bytes that zlib looks ahead. */

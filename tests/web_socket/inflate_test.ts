@@ -1,0 +1,61 @@
+import zlib from "node:zlib";
+import { assertEquals, assertThrows } from "@std/assert";
+import { InflateError } from "../../src/protocol/permessage_deflate.ts";
+import { chunkSize, Decompressor, type Zlib } from "../../src/web_socket/inflate.ts";
+import { seededRandom } from "../support/random.ts";
+
+const ZLIB = zlib as unknown as Zlib;
+
+/** A message as it is sent. */
+function compress(data: Uint8Array): Uint8Array {
+  const { Z_SYNC_FLUSH } = zlib.constants;
+  return zlib.deflateRawSync(data, { finishFlush: Z_SYNC_FLUSH }).subarray(0, -4);
+}
+
+Deno.test("A message may be exactly as large as the limit, of 0 and 1 bytes too", () => {
+  for (const bits of [null, 15]) {
+    const inflate = new Decompressor(ZLIB, bits);
+    for (const length of [0, 1, 2, 5000]) {
+      const data = seededRandom().bytes(length);
+      const payload = compress(data);
+      assertEquals(inflate.decompress(payload, length), data);
+      if (length === 0) continue;
+      const error = assertThrows(() => inflate.decompress(payload, length - 1), InflateError);
+      assertEquals(error.reason, "too-big");
+    }
+  }
+});
+
+Deno.test("Large messages and small ones follow each other in any order", () => {
+  const random = seededRandom();
+  const inflate = new Decompressor(ZLIB, 15);
+  for (const length of [10, 300_000, 10, 5000, 100_000, 1, 40_000, 2_000_000, 3]) {
+    const data = random.bytes(length);
+    assertEquals(inflate.decompress(compress(data), length), data, `seed ${random.seed}`);
+  }
+});
+
+Deno.test("A small message doesn't pin the buffer that zlib wrote into", () => {
+  for (const bits of [null, 15]) {
+    const inflate = new Decompressor(ZLIB, bits);
+    inflate.decompress(compress(new Uint8Array(32_768)), 32_768);
+    const message = inflate.decompress(compress(new Uint8Array(10)), 10);
+    assertEquals(message.buffer.byteLength, 10);
+  }
+});
+
+Deno.test("A failure of zlib's own is no failure of the peer's", () => {
+  const fault = Object.assign(new Error("no memory"), { code: "Z_MEM_ERROR" });
+  const broken: Zlib = {
+    ...ZLIB,
+    inflateRawSync: () => {
+      throw fault;
+    },
+  };
+  const error = assertThrows(() => new Decompressor(broken, 15).decompress(Uint8Array.of(0), 1));
+  assertEquals(error, fault);
+});
+
+Deno.test("zlib's buffers are of 64 bytes to 128 KiB", () => {
+  assertEquals([0, 63, 64, 5000, 2 ** 30].map(chunkSize), [64, 64, 64, 5000, 128 * 1024]);
+});
