@@ -138,7 +138,8 @@ class Direction<T> implements SinkTarget<T> {
     const before = this.#amount;
     while (this.#onTheWay.length > 0 && (this.#ending !== null || !this.stream.isPaused)) {
       const value = this.#onTheWay.shift();
-      this.#amount -= sizeOf(value);
+      // Bytes that their sender transferred meanwhile must not leave a remainder behind.
+      this.#amount = this.#onTheWay.length === 0 ? 0 : this.#amount - sizeOf(value);
       this.stream.add(value);
     }
     if (this.#amount < before) this.sink.drained();

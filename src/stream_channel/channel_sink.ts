@@ -77,8 +77,11 @@ export interface ChannelSink<T> {
 export interface SinkTarget<T> {
   /** What was added and not yet handed on, in bytes. */
   readonly bufferedAmount: number;
-  /** Takes a value. Throws a `TypeError`, and takes nothing, when it is of the wrong kind. */
-  add(value: T): void;
+  /**
+   * Takes a value. Throws a `TypeError`, and takes nothing, when it is of the wrong kind. Gives
+   * `false` when it drops the value, because there is nobody left to give it to.
+   */
+  add(value: T): boolean | void;
   /** Throws a `TypeError` when a value is of the wrong kind. Left out: all kinds are right. */
   check?(value: T): void;
   /** The user closes the channel. {@linkcode ChannelSinkController.finish} must follow, some time. */
@@ -92,6 +95,13 @@ export interface SinkTarget<T> {
   addError?(error: unknown): void;
   /** Somebody waits for `bufferedAmount` to fall: {@linkcode ChannelSinkController.drained}. */
   watch?(): void;
+  /**
+   * The room of a target that is a sink itself, in place of the comparison of `bufferedAmount` with
+   * the high-water mark. Has to fulfil when the target is over.
+   */
+  readonly ready?: Promise<void>;
+  /** The `flush` of a target that is a sink itself. */
+  flush?(): Promise<void>;
 }
 
 /** Options of a {@linkcode ChannelSinkController}. */
@@ -107,7 +117,11 @@ interface Flush {
   reject(error: unknown): void;
 }
 
-const RESOLVED: Promise<void> = Promise.resolve();
+/**
+ * What `ready` gives while there is room: always this very promise, so that a pipe can tell without
+ * waiting. A wrapper's `ready` is its inner sink's, so this shows through.
+ */
+export const ROOM: Promise<void> = Promise.resolve();
 
 /**
  * The consuming side of a {@linkcode ChannelSink}: checks what the user may do, and hands values to
@@ -200,12 +214,18 @@ export class ChannelSinkController<T> {
     else this.#done.reject(this.#failure.error);
   }
 
+  /**
+   * All is over because of `error`, which `done` rejects with: what a sink does whose target's own
+   * `done` has rejected.
+   */
+  fail(error: unknown): void {
+    if (!this.#finished) this.#failure ??= { error };
+    this.finish(error);
+  }
+
   /** See {@linkcode ChannelSink.add}. */
   add(value: T): boolean {
-    if (this.#plain) {
-      this.#target.add(value);
-      return true;
-    }
+    if (this.#plain) return this.#target.add(value) !== false;
     this.#target.check?.(value);
     this.#checkUsable("add");
     return false;
@@ -220,8 +240,10 @@ export class ChannelSinkController<T> {
 
   /** See {@linkcode ChannelSink.ready}. */
   get ready(): Promise<void> {
-    if (this.#disconnected || this.#closedByUser) return RESOLVED;
-    if (this.#target.bufferedAmount < this.#highWaterMark) return RESOLVED;
+    if (this.#disconnected || this.#closedByUser) return ROOM;
+    const { ready } = this.#target;
+    if (ready !== undefined) return ready;
+    if (this.#target.bufferedAmount < this.#highWaterMark) return ROOM;
     this.#room ??= new Deferred();
     this.#target.watch?.();
     return this.#room.promise;
@@ -239,7 +261,8 @@ export class ChannelSinkController<T> {
 
   /** See {@linkcode ChannelSink.flush}. */
   flush(): Promise<void> {
-    if (this.#target.bufferedAmount === 0) return RESOLVED;
+    if (this.#target.flush !== undefined) return this.#target.flush();
+    if (this.#target.bufferedAmount === 0) return ROOM;
     if (this.#finished) return preHandled(Promise.reject(notFlushed()));
     const deferred = new Deferred();
     this.#flushes.push(deferred);
@@ -292,7 +315,7 @@ export class ChannelSinkController<T> {
     options: AddStreamOptions = {},
   ): Promise<void> {
     this.#checkUsable("add a stream");
-    if (this.#disconnected) return RESOLVED;
+    if (this.#disconnected) return ROOM;
     const { signal } = options;
     if (signal?.aborted) return preHandled(Promise.reject(signal.reason));
     return preHandled(this.#addAll(pullFrom(source), options));
@@ -318,7 +341,8 @@ export class ChannelSinkController<T> {
       });
     try {
       for (;;) {
-        if (this.#target.bufferedAmount >= this.#highWaterMark) await wait(this.ready);
+        const room = this.ready;
+        if (room !== ROOM) await wait(room);
         const result = interrupted() ? undefined : await wait(source.next());
         if (interrupted() || result === undefined) {
           source.cancel();

@@ -256,7 +256,8 @@ export class ChannelStreamController<T> {
 
   #shift(): T {
     const value = this.#queue.shift();
-    this.#queuedSize -= this.#sizeOf(value);
+    // A value that its sender changed while it waited must not leave a remainder behind.
+    this.#queuedSize = this.#queue.length === 0 ? 0 : this.#queuedSize - this.#sizeOf(value);
     return value;
   }
 

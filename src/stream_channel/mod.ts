@@ -19,6 +19,20 @@ export type {
   SinkTarget,
 } from "./channel_sink.ts";
 export { ChannelSinkController } from "./channel_sink.ts";
-export type { StreamChannel } from "./stream_channel.ts";
+export type { ChannelLike } from "./channel_like.ts";
+export type { StreamChannelStatic } from "./stream_channel.ts";
+export { StreamChannel, StreamChannelBase } from "./stream_channel.ts";
+export { DelegatingChannelSink, DelegatingStreamChannel } from "./delegating.ts";
+export type { GuaranteeOptions } from "./guarantees.ts";
+export { withCloseGuarantee, withGuarantees } from "./guarantees.ts";
+export type {
+  ChannelTransformer,
+  Codec,
+  MessageTransform,
+  StreamTransformer,
+  TransformHandlers,
+  TransformStreamLike,
+} from "./transformer.ts";
+export { StreamChannelTransformer } from "./transformer.ts";
 export type { ChannelPair, ChannelPairOptions } from "./channel_pair.ts";
 export { channelPair } from "./channel_pair.ts";

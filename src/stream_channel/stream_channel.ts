@@ -1,5 +1,15 @@
+import {
+  asChannelSink,
+  asChannelStream,
+  type ChannelLike,
+  type ChannelParts,
+  partsOf,
+} from "./channel_like.ts";
 import type { ChannelSink } from "./channel_sink.ts";
 import type { ChannelStream } from "./channel_stream.ts";
+import { pipe } from "./pipe.ts";
+import { type MessageTransform, Relay } from "./relay.ts";
+import type { ChannelTransformer } from "./transformer.ts";
 
 /**
  * A two-way connection: a {@linkcode ChannelStream} of what the other end sends, and a
@@ -31,19 +41,162 @@ export interface StreamChannel<In, Out = In> {
    * end, pipe with `{ preventClose: true }`.
    */
   readonly writable: WritableStream<Out>;
+  /**
+   * Connects this channel with another one, both ways: what one gives, the other takes. The end, an
+   * error and a lack of room pass on as well.
+   *
+   * @param other A channel that takes what this one gives, and the other way round.
+   * @returns A promise that fulfils when both directions have ended, or rejects with the first
+   * error. A rejection that nobody looks at does no harm.
+   * @throws {DOMException} `InvalidStateError` when one of the two streams has a reader.
+   */
+  pipe(other: ChannelLike<Out, In>): Promise<void>;
+  /**
+   * A channel of other messages over this one: `transformer.bind(this)`.
+   *
+   * @param transformer For example `jsonDocument`.
+   * @returns The new channel. It has this one's right to read.
+   * @throws {DOMException} `InvalidStateError` when the stream has a reader.
+   */
+  transform<NewIn, NewOut>(
+    transformer: ChannelTransformer<In, Out, NewIn, NewOut>,
+  ): StreamChannel<NewIn, NewOut>;
+  /**
+   * Transforms only what comes.
+   *
+   * @param transform A function, or a `StreamTransformer` where the number of messages changes.
+   * @returns The new channel. It has this one's right to read.
+   * @throws {DOMException} `InvalidStateError` when the stream has a reader.
+   */
+  transformStream<NewIn>(transform: MessageTransform<In, NewIn>): StreamChannel<NewIn, Out>;
+  /**
+   * Transforms only what goes.
+   *
+   * @param transform A function, or a `StreamTransformer` where the number of messages changes.
+   * @returns The new channel. It has this one's right to read.
+   * @throws {DOMException} `InvalidStateError` when the stream has a reader.
+   */
+  transformSink<NewOut>(transform: MessageTransform<NewOut, Out>): StreamChannel<In, NewOut>;
+  /**
+   * Puts another stream in place of this one's; guarantee 2 holds again for the result.
+   *
+   * @param change Gets {@linkcode stream} itself.
+   * @returns The new channel.
+   */
+  changeStream<NewIn>(
+    change: (stream: ChannelStream<In>) => ChannelStream<NewIn> | ReadableStream<NewIn>,
+  ): StreamChannel<NewIn, Out>;
+  /**
+   * Puts another sink in place of this one's; guarantee 2 holds again for the result.
+   *
+   * @param change Gets {@linkcode sink} itself.
+   * @returns The new channel. It has this one's right to read.
+   */
+  changeSink<NewOut>(
+    change: (sink: ChannelSink<Out>) => ChannelSink<NewOut> | WritableStream<NewOut>,
+  ): StreamChannel<In, NewOut>;
+  /**
+   * This very channel under other types. Nothing is checked at run time: where that matters, use
+   * `jsonDocument` with a schema.
+   *
+   * @returns The channel itself.
+   */
+  cast<NewIn, NewOut = NewIn>(): StreamChannel<NewIn, NewOut>;
 }
 
-/** Everything of {@linkcode StreamChannel} that follows from its `stream` and `sink`. */
+/** What {@linkcode StreamChannel} offers by itself. */
+export interface StreamChannelStatic {
+  /**
+   * A channel of two members that exist already, with the methods of all channels. It only pairs
+   * them: use `withGuarantees` where they know nothing of each other.
+   *
+   * Web Streams are locked by it, and read ahead to the high-water mark.
+   *
+   * @param channel What is to become a channel.
+   * @returns The channel.
+   *
+   * @example
+   * ```ts
+   * import { StreamChannel } from "@web-socket/channel/stream-channel";
+   *
+   * const channel = StreamChannel.from(new TransformStream<string, string>());
+   * channel.sink.add("hello");
+   * console.log((await channel.stream.next()).value); // hello
+   * await channel.sink.close();
+   * ```
+   */
+  from<In, Out>(channel: ChannelLike<In, Out>): StreamChannel<In, Out>;
+}
+
+/** Makes channels of other things. */
+export const StreamChannel: StreamChannelStatic = {
+  from<In, Out>(channel: ChannelLike<In, Out>): StreamChannel<In, Out> {
+    const { stream, sink } = partsOf(channel);
+    return new PairedChannel(stream, sink);
+  },
+};
+
+/**
+ * Everything of {@linkcode StreamChannel} that follows from its `stream` and `sink`: extend it to
+ * make a channel of your own. Corresponds to Dart's `StreamChannelMixin`.
+ */
 export abstract class StreamChannelBase<In, Out = In> implements StreamChannel<In, Out> {
+  /** See {@linkcode StreamChannel.stream}. */
   abstract readonly stream: ChannelStream<In>;
+  /** See {@linkcode StreamChannel.sink}. */
   abstract readonly sink: ChannelSink<Out>;
 
+  /** See {@linkcode StreamChannel.readable}. */
   get readable(): ReadableStream<In> {
     return this.stream.readable;
   }
 
+  /** See {@linkcode StreamChannel.writable}. */
   get writable(): WritableStream<Out> {
     return this.sink.writable;
+  }
+
+  /** See {@linkcode StreamChannel.pipe}. */
+  pipe(other: ChannelLike<Out, In>): Promise<void> {
+    return pipe<In, Out>(this, partsOf(other));
+  }
+
+  /** See {@linkcode StreamChannel.transform}. */
+  transform<NewIn, NewOut>(
+    transformer: ChannelTransformer<In, Out, NewIn, NewOut>,
+  ): StreamChannel<NewIn, NewOut> {
+    return transformer.bind(this);
+  }
+
+  /** See {@linkcode StreamChannel.transformStream}. */
+  transformStream<NewIn>(transform: MessageTransform<In, NewIn>): StreamChannel<NewIn, Out> {
+    return paired(new Relay<In, Out, NewIn, Out>(this, { decode: transform }));
+  }
+
+  /** See {@linkcode StreamChannel.transformSink}. */
+  transformSink<NewOut>(transform: MessageTransform<NewOut, Out>): StreamChannel<In, NewOut> {
+    return paired(new Relay<In, Out, In, NewOut>(this, { encode: transform }));
+  }
+
+  /** See {@linkcode StreamChannel.changeStream}. */
+  changeStream<NewIn>(
+    change: (stream: ChannelStream<In>) => ChannelStream<NewIn> | ReadableStream<NewIn>,
+  ): StreamChannel<NewIn, Out> {
+    const stream = asChannelStream(change(this.stream));
+    return paired(new Relay<NewIn, Out, NewIn, Out>({ stream, sink: this.sink }));
+  }
+
+  /** See {@linkcode StreamChannel.changeSink}. */
+  changeSink<NewOut>(
+    change: (sink: ChannelSink<Out>) => ChannelSink<NewOut> | WritableStream<NewOut>,
+  ): StreamChannel<In, NewOut> {
+    const sink = asChannelSink(change(this.sink));
+    return paired(new Relay<In, NewOut, In, NewOut>({ stream: this.stream, sink }));
+  }
+
+  /** See {@linkcode StreamChannel.cast}. */
+  cast<NewIn, NewOut = NewIn>(): StreamChannel<NewIn, NewOut> {
+    return this as unknown as StreamChannel<NewIn, NewOut>;
   }
 }
 
@@ -57,4 +210,8 @@ export class PairedChannel<In, Out = In> extends StreamChannelBase<In, Out> {
     this.stream = stream;
     this.sink = sink;
   }
+}
+
+function paired<In, Out>({ stream, sink }: ChannelParts<In, Out>): StreamChannel<In, Out> {
+  return new PairedChannel(stream, sink);
 }

@@ -1,0 +1,50 @@
+import type { ChannelSink } from "./channel_sink.ts";
+import type { ChannelStream } from "./channel_stream.ts";
+import { ignore } from "./errors.ts";
+import { sinkFromWritable, streamFromReadable } from "./web_streams.ts";
+
+/**
+ * What every function that takes a channel takes: any `{ stream, sink }`, such as each channel of
+ * this package, or any `{ readable, writable }`, such as a `Deno.Conn`, a WebTransport stream or
+ * what `Duplex.toWeb` gives. Where an object has both, `stream` and `sink` are used.
+ */
+export type ChannelLike<In, Out = In> =
+  | { readonly stream: ChannelStream<In>; readonly sink: ChannelSink<Out> }
+  | { readonly readable: ReadableStream<In>; readonly writable: WritableStream<Out> };
+
+/** The two members that everything is written in terms of. */
+export interface ChannelParts<In, Out = In> {
+  /** What comes from the other end. */
+  readonly stream: ChannelStream<In>;
+  /** What goes to the other end. */
+  readonly sink: ChannelSink<Out>;
+}
+
+/** The two members of whatever counts as a channel. Web Streams are locked by it. */
+export function partsOf<In, Out>(channel: ChannelLike<In, Out>): ChannelParts<In, Out> {
+  // Asked first: the `readable` of a channel is a getter that takes the right to read.
+  if ("stream" in channel) return channel;
+  return {
+    stream: streamFromReadable(channel.readable),
+    sink: sinkFromWritable(channel.writable),
+  };
+}
+
+/** A stream as {@linkcode ChannelStream}, whichever kind it is of. */
+export function asChannelStream<T>(stream: ChannelStream<T> | ReadableStream<T>): ChannelStream<T> {
+  return stream instanceof ReadableStream ? streamFromReadable(stream) : stream;
+}
+
+/** A sink as {@linkcode ChannelSink}, whichever kind it is of. */
+export function asChannelSink<T>(sink: ChannelSink<T> | WritableStream<T>): ChannelSink<T> {
+  return sink instanceof WritableStream ? sinkFromWritable(sink) : sink;
+}
+
+/** Closes a sink that nobody answers for any more: what goes wrong in it is nobody's concern. */
+export function closeQuietly(sink: ChannelSink<never>): void {
+  try {
+    sink.close().catch(ignore);
+  } catch {
+    // An addStream of somebody else holds the sink.
+  }
+}

@@ -1,0 +1,80 @@
+import type { ChannelParts } from "./channel_like.ts";
+import { type ChannelSink, ROOM } from "./channel_sink.ts";
+import type { ChannelStream, StreamSubscription } from "./channel_stream.ts";
+import { preHandled } from "./errors.ts";
+
+/** Connects two channels, as {@linkcode StreamChannel.pipe} does. */
+export function pipe<In, Out>(
+  one: ChannelParts<In, Out>,
+  other: ChannelParts<Out, In>,
+): Promise<void> {
+  return preHandled(both(pipeOneWay(one.stream, other.sink), pipeOneWay(other.stream, one.sink)));
+}
+
+/** Waits for both, also where the first one fails. */
+async function both(first: Promise<void>, second: Promise<void>): Promise<void> {
+  for (const result of await Promise.allSettled([first, second])) {
+    if (result.status === "rejected") throw result.reason;
+  }
+}
+
+/**
+ * Adds all that a stream gives to a sink, in the same call in which it comes, while there is room;
+ * closes the sink at the end.
+ */
+function pipeOneWay<T>(stream: ChannelStream<T>, sink: ChannelSink<T>): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let failure: { error: unknown } | null = null;
+    const stop = (): void => {
+      subscription.cancel();
+      if (failure === null) resolve();
+      else reject(failure.error);
+    };
+    const fail = (error: unknown): void => {
+      failure = { error };
+      tellOfError(sink, error);
+    };
+    const subscription: StreamSubscription = stream.listen((value) => {
+      try {
+        if (!sink.add(value)) return stop();
+      } catch (error) {
+        fail(error);
+        return stop();
+      }
+      waitForRoom(sink, subscription);
+    }, {
+      onError: fail,
+      onDone: () => {
+        if (failure === null) closeSink(sink);
+        sink.done.then(stop, stop);
+      },
+    });
+    sink.done.then(stop, (error) => {
+      failure ??= { error };
+      stop();
+    });
+  });
+}
+
+function waitForRoom(sink: ChannelSink<never>, subscription: StreamSubscription): void {
+  const room = sink.ready;
+  if (room === ROOM) return;
+  subscription.pause();
+  room.then(() => subscription.resume());
+}
+
+function closeSink(sink: ChannelSink<never>): void {
+  try {
+    void sink.close();
+  } catch {
+    // An addStream of somebody else holds the sink: its end is waited for all the same.
+  }
+}
+
+function tellOfError(sink: ChannelSink<never>, error: unknown): void {
+  try {
+    sink.addError(error);
+  } catch {
+    // The sink is closed, or belongs to an addStream: the pipe's promise has the error.
+  }
+}

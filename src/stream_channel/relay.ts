@@ -1,0 +1,302 @@
+/** One channel over another: what all wrappers of this package are made of. */
+
+import type { ChannelParts } from "./channel_like.ts";
+import { closeQuietly } from "./channel_like.ts";
+import { type ChannelSink, ChannelSinkController, type SinkTarget } from "./channel_sink.ts";
+import {
+  type ChannelStream,
+  ChannelStreamController,
+  type StreamSubscription,
+} from "./channel_stream.ts";
+
+/** What a {@linkcode StreamTransformer} makes for one channel: synchronous, with a state of its own. */
+export interface TransformHandlers<From, To> {
+  /**
+   * Takes one message, and emits what comes of it: nothing, one or many. What it throws ends the
+   * channel when it is on the stream, and goes to the caller of `add` when it is on the sink.
+   */
+  transform(value: From, emit: (value: To) => void): void;
+  /** The end: emits what is left. Not called after an error. */
+  flush?(emit: (value: To) => void): void;
+}
+
+/** How the messages of one direction become others, with a state of its own on each channel. */
+export interface StreamTransformer<From, To> {
+  /** Makes the handlers, and the state, of one channel. */
+  create(): TransformHandlers<From, To>;
+}
+
+/** One way of a transformer: a function from message to message, or a {@linkcode StreamTransformer}. */
+export type MessageTransform<From, To> = ((value: From) => To) | StreamTransformer<From, To>;
+
+/** Handlers whose `transform` may give a promise: the next message then waits for it. */
+export interface WaitingHandlers<From, To> {
+  transform(value: From, emit: (value: To) => void): void | Promise<void>;
+  flush?(emit: (value: To) => void): void;
+}
+
+/** The stream's side of a {@linkcode Relay}. */
+export type Decode<From, To> =
+  | ((value: From) => To)
+  | { create(): WaitingHandlers<From, To> };
+
+/** Options of a {@linkcode Relay}. */
+export interface RelayOptions<In, Out, NewIn, NewOut> {
+  /** Turns what comes. Left out: it passes as it is. */
+  readonly decode?: Decode<In, NewIn> | undefined;
+  /** Turns what goes. Left out: it passes as it is. */
+  readonly encode?: MessageTransform<NewOut, Out> | undefined;
+  /** The end of the stream disconnects the sink (guarantee 3), instead of leaving it as it is. */
+  readonly joined?: boolean | undefined;
+  /** An error put into the sink closes the channel and is `done`'s, instead of passing. */
+  readonly keepErrors?: boolean | undefined;
+}
+
+/** The one reader that a relay lets wait: what waits beyond it, waits where its size is known. */
+const HELD = { highWaterMark: 1, sizeOf: () => 1 };
+
+/**
+ * A channel over another one: each message passes in the same call, the room of the inner sink is
+ * the outer's, and a reader that pauses pauses the inner stream, with one message in between.
+ *
+ * It listens at once, so that it notices the end before anybody reads, and keeps guarantee 2:
+ * closing its sink ends its stream.
+ */
+export class Relay<In, Out, NewIn, NewOut> implements SinkTarget<NewOut> {
+  readonly stream: ChannelStream<NewIn>;
+  readonly sink: ChannelSink<NewOut>;
+  readonly addError?: (error: unknown) => void;
+  readonly check?: (value: NewOut) => void;
+
+  readonly #inner: ChannelParts<In, Out>;
+  readonly #stream: ChannelStreamController<NewIn>;
+  readonly #sink: ChannelSinkController<NewOut>;
+  readonly #joined: boolean;
+  readonly #subscription: StreamSubscription;
+  readonly #send: (value: NewOut) => boolean;
+  #flushStream: (() => void) | undefined;
+  #flushSink: (() => void) | undefined;
+  #failure: { error: unknown } | null = null;
+  /** The user's error went to the inner sink, whose `done` tells what became of it. */
+  #errorPassed = false;
+  /** Nothing that comes from the inner stream is of interest but its end. */
+  #deaf = false;
+  #full = false;
+  /** A message is still being transformed. */
+  #waiting = false;
+
+  /**
+   * Listens to the inner stream.
+   *
+   * @param inner What it is over.
+   * @param options See {@linkcode RelayOptions}.
+   */
+  constructor(
+    inner: ChannelParts<In, Out>,
+    options: RelayOptions<In, Out, NewIn, NewOut> = {},
+  ) {
+    this.#inner = inner;
+    this.#joined = options.joined ?? false;
+    if (!options.keepErrors) this.addError = (error) => this.#passError(error);
+    this.#stream = new ChannelStreamController<NewIn>({
+      pause: () => this.#hold(true),
+      resume: () => this.#hold(false),
+      cancel: () => this.#deaf = true,
+      close: () => this.sink.close(),
+    }, HELD);
+    this.#sink = new ChannelSinkController<NewOut>(this);
+    this.stream = this.#stream.stream;
+    this.sink = this.#sink.sink;
+    const { encode } = options;
+    if (typeof encode === "function") this.check = (value) => void encode(value);
+    this.#send = this.#sender(encode);
+    this.#subscription = inner.stream.listen(this.#receiver(options.decode), {
+      onError: (error) => this.#failure = { error },
+      onDone: () => this.#streamDone(),
+    });
+    inner.sink.done.then(() => this.#over(null), (error) => this.#over({ error }));
+  }
+
+  // What comes.
+
+  #receiver(decode: Decode<In, NewIn> | undefined): (value: In) => void {
+    const stream = this.#stream;
+    if (decode === undefined) return (value) => stream.add(value as unknown as NewIn);
+    if (typeof decode === "function") return (value) => this.#receive(value, decode);
+    const handlers = decode.create();
+    const emit = (value: NewIn): void => stream.add(value);
+    this.#flushStream = () => handlers.flush?.(emit);
+    return (value) => this.#transform(value, handlers, emit);
+  }
+
+  #receive(value: In, decode: (value: In) => NewIn): void {
+    if (this.#deaf) return;
+    let decoded: NewIn;
+    try {
+      decoded = decode(value);
+    } catch (error) {
+      return this.#fail(error);
+    }
+    this.#stream.add(decoded);
+  }
+
+  #transform(
+    value: In,
+    handlers: WaitingHandlers<In, NewIn>,
+    emit: (value: NewIn) => void,
+  ): void {
+    if (this.#deaf) return;
+    let waiting: void | Promise<void>;
+    try {
+      waiting = handlers.transform(value, emit);
+    } catch (error) {
+      return this.#fail(error);
+    }
+    if (waiting !== undefined) this.#wait(waiting);
+  }
+
+  #wait(promise: Promise<void>): void {
+    this.#waiting = true;
+    this.#regulate();
+    const goOn = (): void => {
+      this.#waiting = false;
+      this.#regulate();
+    };
+    promise.then(goOn, (error) => {
+      this.#fail(error);
+      goOn();
+    });
+  }
+
+  /** What came can't be made sense of: the stream fails, and the inner channel is closed. */
+  #fail(error: unknown): void {
+    if (this.#deaf) return;
+    this.#deaf = true;
+    this.#sink.disconnect();
+    this.#stream.fail(error);
+    closeQuietly(this.#inner.sink);
+  }
+
+  #streamDone(): void {
+    if (this.#failure === null && !this.#deaf) this.#flushDecoded();
+    if (this.#joined) this.#endSink();
+    if (this.#failure === null) this.#stream.end();
+    else this.#stream.fail(this.#failure.error);
+  }
+
+  #endSink(): void {
+    // What the user did, closing it or adding an error, is answered by the inner sink's `done`.
+    if (this.#sink.isClosed || this.#errorPassed) this.#sink.disconnect();
+    else this.#sink.finish();
+  }
+
+  #flushDecoded(): void {
+    try {
+      this.#flushStream?.();
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  /** The inner sink is done. */
+  #over(failure: { error: unknown } | null): void {
+    if (failure === null) this.#sink.finish();
+    else this.#sink.fail(failure.error);
+    // Where it isn't deaf something may still wait in the inner stream, the end at least.
+    if (this.#deaf) this.#subscription.cancel();
+  }
+
+  #hold(full: boolean): void {
+    this.#full = full;
+    this.#regulate();
+  }
+
+  #regulate(): void {
+    if (this.#full || this.#waiting) this.#subscription.pause();
+    else this.#subscription.resume();
+  }
+
+  // What goes, as the sink's target.
+
+  get bufferedAmount(): number {
+    return this.#inner.sink.bufferedAmount;
+  }
+
+  get ready(): Promise<void> {
+    return this.#inner.sink.ready;
+  }
+
+  flush(): Promise<void> {
+    return this.#inner.sink.flush();
+  }
+
+  add(value: NewOut): boolean {
+    if (this.#send(value)) return true;
+    this.#sink.disconnect();
+    return false;
+  }
+
+  #sender(encode: MessageTransform<NewOut, Out> | undefined): (value: NewOut) => boolean {
+    const { sink } = this.#inner;
+    if (encode === undefined) return (value) => sink.add(value as unknown as Out);
+    if (typeof encode === "function") return (value) => sink.add(encode(value));
+    const handlers = encode.create();
+    let taken = true;
+    const emit = (value: Out): void => {
+      taken = sink.add(value);
+    };
+    this.#flushSink = () => handlers.flush?.(emit);
+    return (value) => {
+      taken = true;
+      handlers.transform(value, emit);
+      return taken;
+    };
+  }
+
+  #passError(error: unknown): void {
+    this.#errorPassed = true;
+    this.#inner.sink.addError(error);
+  }
+
+  close(): void {
+    if (!this.#sink.isDisconnected) this.#flushEncoded();
+    closeQuietly(this.#inner.sink);
+    this.#discard();
+  }
+
+  #flushEncoded(): void {
+    try {
+      this.#flushSink?.();
+    } catch (error) {
+      this.#inner.sink.addError(error);
+    }
+  }
+
+  abort(error: unknown): void {
+    closeQuietly(this.#inner.sink);
+    this.#discard();
+    this.#sink.fail(error);
+  }
+
+  /** Ends the stream; what still comes is read and dropped, so that it holds up nothing. */
+  #discard(): void {
+    this.#deaf = true;
+    this.#stream.discard();
+    this.#hold(false);
+  }
+
+  /**
+   * Does as if the other end had gone, and tells it so by closing the inner sink.
+   *
+   * @returns What the inner sink's `close` gives.
+   */
+  disconnect(): Promise<void> {
+    this.#sink.disconnect();
+    this.#discard();
+    try {
+      return this.#inner.sink.close();
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+}

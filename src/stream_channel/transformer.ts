@@ -1,0 +1,132 @@
+import { type ChannelLike, partsOf } from "./channel_like.ts";
+import { ignore } from "./errors.ts";
+import { type MessageTransform, Relay } from "./relay.ts";
+import { PairedChannel, type StreamChannel } from "./stream_channel.ts";
+import { sinkFromWritable, streamFromReadable } from "./web_streams.ts";
+
+export type { MessageTransform, StreamTransformer, TransformHandlers } from "./relay.ts";
+
+/**
+ * Turns a channel of one kind of messages into a channel of another kind. Anything with such a
+ * `bind` is one, and goes into {@linkcode StreamChannel.transform}.
+ *
+ * @typeParam In What the channel gives.
+ * @typeParam Out What the channel takes.
+ * @typeParam NewIn What the transformed channel gives.
+ * @typeParam NewOut What the transformed channel takes.
+ */
+export interface ChannelTransformer<In, Out, NewIn, NewOut> {
+  /**
+   * The transformed channel. It takes the channel's right to read, at once; works for any number of
+   * channels.
+   *
+   * @throws {DOMException} `InvalidStateError` when the channel's stream has a reader.
+   */
+  bind(channel: ChannelLike<In, Out>): StreamChannel<NewIn, NewOut>;
+}
+
+/** Two functions that undo each other, for {@linkcode StreamChannelTransformer.fromCodec}. */
+export interface Codec<Decoded, Encoded> {
+  /** Turns a value into what is sent. */
+  encode(value: Decoded): Encoded;
+  /** Turns what was received into a value. */
+  decode(value: Encoded): Decoded;
+}
+
+/** Two of the four members of a `TransformStream`: what {@linkcode ReadableStream.pipeThrough} takes. */
+export interface TransformStreamLike<From, To> {
+  /** Where messages go in. */
+  readonly writable: WritableStream<From>;
+  /** Where messages come out. */
+  readonly readable: ReadableStream<To>;
+}
+
+/**
+ * A transformer made of two one-way transforms. Corresponds to Dart's class of the same name.
+ *
+ * A message passes in the same call; backpressure, the end and errors pass both ways. A decoder that
+ * throws makes the stream fail with what it threw, and closes the inner channel. An encoder that
+ * throws makes `add` throw, and nothing is sent.
+ *
+ * @example
+ * ```ts
+ * import { channelPair, StreamChannelTransformer } from "@web-socket/channel/stream-channel";
+ *
+ * const numbers = new StreamChannelTransformer<string, string, number, number>(Number, String);
+ * const { local, foreign } = channelPair<string>();
+ * foreign.sink.add("42");
+ * const channel = local.transform(numbers);
+ * console.log((await channel.stream.next()).value); // 42
+ * channel.sink.add(43);
+ * console.log((await foreign.stream.next()).value); // "43"
+ * await channel.sink.close();
+ * ```
+ */
+export class StreamChannelTransformer<In, Out, NewIn, NewOut>
+  implements ChannelTransformer<In, Out, NewIn, NewOut> {
+  readonly #decode: MessageTransform<In, NewIn>;
+  readonly #encode: MessageTransform<NewOut, Out>;
+
+  /**
+   * Pairs two transforms.
+   *
+   * @param decode Turns what comes from the other end.
+   * @param encode Turns what goes to the other end.
+   */
+  constructor(decode: MessageTransform<In, NewIn>, encode: MessageTransform<NewOut, Out>) {
+    this.#decode = decode;
+    this.#encode = encode;
+  }
+
+  /** See {@linkcode ChannelTransformer.bind}. */
+  bind(channel: ChannelLike<In, Out>): StreamChannel<NewIn, NewOut> {
+    const relay = new Relay(partsOf(channel), { decode: this.#decode, encode: this.#encode });
+    return new PairedChannel(relay.stream, relay.sink);
+  }
+
+  /**
+   * A transformer that decodes what comes and encodes what goes.
+   *
+   * @param codec Its functions are called with the codec as `this`.
+   * @returns The transformer.
+   */
+  static fromCodec<Decoded, Encoded>(
+    codec: Codec<Decoded, Encoded>,
+  ): StreamChannelTransformer<Encoded, Encoded, Decoded, Decoded> {
+    return new StreamChannelTransformer<Encoded, Encoded, Decoded, Decoded>(
+      (value) => codec.decode(value),
+      (value) => codec.encode(value),
+    );
+  }
+
+  /**
+   * A transformer of two `TransformStream`s, such as `TextDecoderStream` and `TextEncoderStream`.
+   * They buffer and take several promises a message; a function takes none.
+   *
+   * @param decode Makes the one for what comes from the other end, for each channel anew.
+   * @param encode Makes the one for what goes to the other end, for each channel anew.
+   * @returns The transformer.
+   */
+  static fromTransformStreams<In, Out, NewIn, NewOut>(
+    decode: () => TransformStreamLike<In, NewIn>,
+    encode: () => TransformStreamLike<NewOut, Out>,
+  ): ChannelTransformer<In, Out, NewIn, NewOut> {
+    return { bind: (channel) => bindTransformStreams(channel, decode(), encode()) };
+  }
+}
+
+function bindTransformStreams<In, Out, NewIn, NewOut>(
+  channel: ChannelLike<In, Out>,
+  decoder: TransformStreamLike<In, NewIn>,
+  encoder: TransformStreamLike<NewOut, Out>,
+): StreamChannel<NewIn, NewOut> {
+  const { stream, sink } = partsOf(channel);
+  const incoming = stream.readable.pipeThrough(decoder);
+  // The inner sink's `done` tells how it ended.
+  encoder.readable.pipeTo(sink.writable).catch(ignore);
+  const relay = new Relay<NewIn, NewOut, NewIn, NewOut>({
+    stream: streamFromReadable(incoming),
+    sink: sinkFromWritable(encoder.writable, sink.done),
+  });
+  return new PairedChannel(relay.stream, relay.sink);
+}
