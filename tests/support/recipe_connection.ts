@@ -124,8 +124,7 @@ export class RecipeConnection {
   finish(then: RecipeOptions["then"]): void {
     if (then === "end") this.socket.end();
     else if (then === "destroy") this.socket.destroy();
-    // Node 20 sends a FIN instead of the reset from within the callback of a write.
-    else if (then === "reset") setImmediate(() => this.socket.resetAndDestroy());
+    else if (then === "reset") this.socket.resetAndDestroy();
   }
 }
 

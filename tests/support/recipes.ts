@@ -135,7 +135,10 @@ export interface RecipeOptions {
   answers?: boolean;
   /** What to wait for before going on after the upgrade: the client's first message, `release()`. */
   wait?: "none" | "data" | "release";
-  /** What becomes of the TCP connection in the end. */
+  /**
+   * What becomes of the TCP connection in the end. A reset that comes together with data may look
+   * like an ordinary end on Node 20.
+   */
   then?: "open" | "end" | "destroy" | "reset";
   /** Whether to keep quiet about messages: for large ones. */
   quiet?: boolean;

@@ -282,7 +282,7 @@ recipeTest("waits for data, sends in pieces, then ends", "raw", rawEnd, async (s
   await client.destroy();
 });
 
-const rawReset: RecipeOptions = { frames: "81", wait: "release", then: "reset" };
+const rawReset: RecipeOptions = { wait: "release", then: "reset" };
 recipeTest("waits for release, then resets", "raw", rawReset, async (server) => {
   const client = await upgraded(server);
   server.release();
