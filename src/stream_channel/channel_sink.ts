@@ -208,7 +208,7 @@ export class ChannelSinkController<T> {
     if (this.#finished) return;
     this.#finished = true;
     this.disconnect();
-    this.drained();
+    if (cause === undefined) this.drained();
     for (const flush of this.#flushes.splice(0)) flush.reject(cause ?? notFlushed());
     if (this.#failure === null) this.#done.resolve();
     else this.#done.reject(this.#failure.error);

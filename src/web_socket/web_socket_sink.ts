@@ -1,6 +1,6 @@
 import {
   type ChannelSink,
-  ChannelSinkController,
+  type ChannelSinkController,
   ControlledSink,
 } from "../stream_channel/channel_sink.ts";
 

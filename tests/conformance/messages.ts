@@ -1,0 +1,125 @@
+import { assert, assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
+import type { MessageInput } from "../../mod.ts";
+import { assertEchoes, nextMessage, type Suite } from "./suite.ts";
+
+/** What is added is sent, whole and in order, and what is received is delivered likewise. */
+export function testMessages({ test, traits }: Suite): void {
+  const texts: [name: string, text: string][] = [
+    ["C22 C46 an empty text", ""],
+    ["C24 C48 a text", "Hello World!"],
+    ["C26 a text of 120,000 characters", "Hello World!".repeat(10_000)],
+    ["C28 a text beyond the basic plane", "🎨⛳🌈"],
+  ];
+  for (const [name, text] of texts) {
+    test(`${name} is echoed`, async (context) => {
+      const { channel } = await context.open("echo");
+      await assertEchoes(channel, text);
+      await channel.sink.close();
+    });
+  }
+
+  const binaries: [name: string, bytes: Uint8Array][] = [
+    ["C23 C47 no bytes", new Uint8Array()],
+    ["C25 five bytes", Uint8Array.of(1, 2, 3, 4, 5)],
+    ["C27 a million bytes", Uint8Array.from({ length: 1_000_000 }, (_, i) => i % 251)],
+  ];
+  for (const [name, bytes] of binaries) {
+    test(`${name} are echoed as a Uint8Array`, async (context) => {
+      const { channel } = await context.open("echo");
+      channel.sink.add(bytes);
+      const echo = await nextMessage(channel);
+      assertInstanceOf(echo, Uint8Array);
+      assertEquals(new Uint8Array(echo), bytes);
+      await channel.sink.close();
+    });
+  }
+
+  test("C29 C50 text and binary keep their order and kind", async (context) => {
+    const { channel } = await context.open("echo");
+    const sent = [Uint8Array.of(1), "Hello!", Uint8Array.of(1, 2), "Hello World!"];
+    for (const message of sent) assert(channel.sink.add(message));
+    const got: unknown[] = [];
+    while (got.length < sent.length) {
+      const message = await nextMessage(channel);
+      got.push(typeof message === "string" ? message : new Uint8Array(message));
+    }
+    assertEquals(got, sent);
+  });
+
+  test("every kind of bytes is sent as binary", async (context) => {
+    const { channel, server } = await context.open("watch");
+    const buffer = Uint8Array.of(9, 1, 2, 3, 4, 9).buffer;
+    channel.sink.add(buffer);
+    channel.sink.add(new DataView(buffer, 1, 4));
+    channel.sink.add(new Uint16Array(buffer, 2, 1));
+    assertEquals(await server.next("message"), { kind: "message", binary: "090102030409" });
+    assertEquals(await server.next("message"), { kind: "message", binary: "01020304" });
+    assertEquals(await server.next("message"), { kind: "message", binary: "0203" });
+  });
+
+  test("a lone surrogate is sent as U+FFFD", async (context) => {
+    const { channel } = await context.open("echo");
+    channel.sink.add("a\ud800b");
+    assertEquals(await nextMessage(channel), "a\ufffdb");
+  });
+
+  test("attack 16: changing the bytes after add doesn't change what is sent", async (context) => {
+    const { channel, server } = await context.meet("watch");
+    const bytes = Uint8Array.of(1, 2, 3);
+    channel.sink.add(bytes);
+    bytes.fill(7);
+    assertEquals(await server.next("message"), { kind: "message", binary: "010203" });
+    channel.sink.add(bytes);
+    bytes.fill(0);
+    assertEquals(await server.next("message"), { kind: "message", binary: "070707" });
+    assertEquals(bytes, Uint8Array.of(0, 0, 0));
+  });
+
+  test("C64 C65 what is added before the connection is open is sent, in order", async (context) => {
+    const { channel, server } = await context.meet("watch");
+    assertEquals(channel.state, "connecting");
+    channel.sink.add("first");
+    channel.sink.add(Uint8Array.of(2));
+    channel.sink.add("third");
+    assertEquals(channel.sink.bufferedAmount, 11);
+    assertEquals(await server.next("message"), { kind: "message", text: "first" });
+    assertEquals(await server.next("message"), { kind: "message", binary: "02" });
+    assertEquals(await server.next("message"), { kind: "message", text: "third" });
+    await channel.sink.flush();
+    assertEquals(channel.sink.bufferedAmount, 0);
+  });
+
+  const wrong: [name: string, value: unknown][] = [
+    ["a number", 42],
+    ["null", null],
+    ["undefined", undefined],
+    ["an object", {}],
+    ["C49 an array of numbers", [1, 2, 3]],
+    ["C61 a Blob", new Blob(["x"])],
+    ["a String object", new String("x")],
+  ];
+  test("G10 what is no message is a TypeError of add, and does no harm", async (context) => {
+    const { channel } = await context.meet("echo");
+    for (const [name, value] of wrong) {
+      assertThrows(() => channel.sink.add(value as MessageInput), TypeError, undefined, name);
+    }
+    await channel.ready;
+    for (const [name, value] of wrong) {
+      assertThrows(() => channel.sink.add(value as MessageInput), TypeError, undefined, name);
+    }
+    await assertEchoes(channel, "unharmed");
+  });
+
+  test("a Ping between fragments is answered, and leaves the message whole", async (context) => {
+    const { channel, server } = await context.open("ping-between-fragments");
+    const message = await nextMessage(channel);
+    assertEquals(message, "first second");
+    assertEquals(await server.next("pong"), { kind: "pong", payload: "6265747765656e" });
+  });
+
+  if (!traits.keepsByteOrderMark) return;
+  test("G22 a byte order mark is kept", async (context) => {
+    const { channel } = await context.open("echo");
+    await assertEchoes(channel, "\ufeffmarked");
+  });
+}

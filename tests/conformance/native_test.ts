@@ -1,0 +1,35 @@
+import { WebSocketChannel } from "../../mod.ts";
+import { NativeWebSocketChannel } from "../../src/native/mod.ts";
+import { parseConnect } from "../../src/web_socket/connect_options.ts";
+import { platform } from "../../src/web_socket/platform.ts";
+import { testWebSocketChannel, type Traits } from "./mod.ts";
+
+/** What each platform's own WebSocket does, where platforms differ. */
+const traits: Traits = {
+  ownProtocol: false,
+  allCloseCodes: platform() === "bun",
+  headers: platform() !== "browser",
+  // Deno's own WebSocket doesn't look at it, and there is no way to do so from outside.
+  checksAccept: platform() !== "deno",
+  tellsStatus: platform() === "deno" || platform() === "bun",
+  seesCloseBeforeTcpEnds: platform() === "deno",
+  keepsByteOrderMark: platform() !== "node",
+};
+
+testWebSocketChannel("connect (native)", {
+  traits,
+  connect: (url, options) => WebSocketChannel.connect(url, { ...options, transport: "native" }),
+});
+
+testWebSocketChannel("from (native)", {
+  traits,
+  connect(url, options = {}) {
+    const { url: checked, protocols, headers } = parseConnect(url, options);
+    // `from` takes no header fields, and with a signal that has aborted there must be no socket.
+    if (headers.length > 0 || options.signal?.aborted) {
+      return NativeWebSocketChannel.connect(url, options);
+    }
+    const socket = new WebSocket(checked, [...protocols]);
+    return WebSocketChannel.from(socket, { ...options, protocols });
+  },
+});
