@@ -1,14 +1,6 @@
 /** A clock that stands still until a test moves it. */
 
-/** What the library needs of time. */
-export interface Clock {
-  /** Milliseconds since some moment; never goes back. */
-  now(): number;
-  /** Calls back once, when so many milliseconds have passed. */
-  setTimeout(callback: () => void, ms: number): unknown;
-  /** Forgets a callback; does nothing for one that was called or forgotten already. */
-  clearTimeout(handle: unknown): void;
-}
+import type { Clock } from "../../src/web_socket/clock.ts";
 
 interface Timer {
   readonly at: number;
