@@ -36,3 +36,12 @@ export type {
 export { StreamChannelTransformer } from "./transformer.ts";
 export type { ChannelPair, ChannelPairOptions } from "./channel_pair.ts";
 export { channelPair } from "./channel_pair.ts";
+export type { JsonDocument, JsonDocumentOptions, JsonText, Malformed } from "./json_document.ts";
+export { jsonDocument } from "./json_document.ts";
+export type {
+  StandardIssue,
+  StandardResult,
+  StandardSchema,
+  StandardSchemaProps,
+} from "./standard_schema.ts";
+export { ValidationError } from "./standard_schema.ts";

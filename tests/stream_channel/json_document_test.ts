@@ -1,0 +1,179 @@
+import {
+  assert,
+  assertEquals,
+  assertFalse,
+  assertInstanceOf,
+  assertRejects,
+  assertStrictEquals,
+  assertThrows,
+} from "@std/assert";
+import {
+  channelPair,
+  jsonDocument,
+  type JsonText,
+  type StandardResult,
+  type StandardSchema,
+  type StreamChannel,
+  ValidationError,
+} from "../../src/stream_channel/mod.ts";
+import { microtasks, record } from "../support/events.ts";
+import { RawChannel } from "./raw_channel.ts";
+
+Deno.test("C126 a document that comes is a value", async () => {
+  const raw = new RawChannel<string>();
+  const channel = jsonDocument.bind(raw);
+  raw.in.add('{"foo": "bar"}');
+  assertEquals(await channel.stream.next(), { done: false, value: { foo: "bar" } });
+});
+
+Deno.test("C127 a value that goes is a document", async () => {
+  const raw = new RawChannel<JsonText, string>();
+  const channel = jsonDocument.bind(raw);
+  for (const value of [{ foo: "bar" }, null, [1, "é"], "", 0, { toJSON: () => 7 }]) {
+    assert(channel.sink.add(value));
+  }
+  await channel.sink.close();
+  assertEquals(raw.out, ['{"foo":"bar"}', "null", '[1,"é"]', '""', "0", "7", "done"]);
+});
+
+Deno.test("C128 (changed) a malformed document fails the stream, then closes the inner sink", async () => {
+  for (const text of ["{invalid", "", "\uFEFF{}", "{} {}", new Uint8Array([123, 125])]) {
+    const raw = new RawChannel<JsonText>();
+    const channel = jsonDocument.bind(raw);
+    const { events } = record(channel.stream);
+    raw.in.add("1");
+    raw.in.add(text);
+    raw.in.add("2");
+    await microtasks();
+    assertEquals(events.length, 3);
+    assertEquals(events[0], 1);
+    assertInstanceOf((events[1] as unknown[])[1], SyntaxError);
+    assertEquals(events[2], "done");
+    assertEquals(raw.out, ["done"]);
+    assertFalse(channel.sink.add(1));
+    await channel.sink.done;
+  }
+});
+
+Deno.test("C129 a value without JSON: add throws a TypeError, nothing is sent, the channel lives", () => {
+  const raw = new RawChannel<string>();
+  const { sink } = jsonDocument.bind(raw);
+  const cycle: { self?: unknown } = {};
+  cycle.self = cycle;
+  const failing = {
+    toJSON(): never {
+      throw new RangeError("mine");
+    },
+  };
+  for (const value of [undefined, () => {}, Symbol("s"), 1n, cycle, failing]) {
+    assertThrows(() => sink.add(value), TypeError);
+  }
+  assertEquals(raw.out, []);
+  assert(sink.add(1));
+  raw.control.disconnect();
+  assertFalse(sink.add(1));
+  assertThrows(() => sink.add(undefined), TypeError, "JSON has no undefined");
+});
+
+Deno.test("skip: malformed documents are left out", async () => {
+  const raw = new RawChannel<JsonText>();
+  const channel = jsonDocument({ malformed: "skip" }).bind(raw);
+  const { events } = record(channel.stream);
+  for (const text of ["1", "{", new Uint8Array(2), "2"]) raw.in.add(text);
+  raw.in.end();
+  await microtasks();
+  assertEquals(events, [1, 2, "done"]);
+  assertEquals(raw.out, []);
+});
+
+Deno.test("a function: gives what comes in the place of a malformed document", async () => {
+  const raw = new RawChannel<JsonText>();
+  const channel = jsonDocument({
+    malformed: (text, error) => ({ text, name: (error as Error).name }),
+  }).bind(raw);
+  const { events } = record(channel.stream);
+  for (const text of ["1", "{", "2"]) raw.in.add(text);
+  await microtasks();
+  assertEquals(events, [1, { text: "{", name: "SyntaxError" }, 2]);
+});
+
+Deno.test("a function that throws fails the stream with what it threw", async () => {
+  const raw = new RawChannel<JsonText>();
+  const error = new Error("mine");
+  const channel = jsonDocument({
+    malformed: () => {
+      throw error;
+    },
+  }).bind(raw);
+  raw.in.add("{");
+  assertStrictEquals(await assertRejects(() => channel.stream.next()), error);
+  assertEquals(raw.out, ["done"]);
+});
+
+/** A schema of `{ n: number }` as a Standard Schema library would make it. */
+function numberSchema(later = false): StandardSchema<{ n: string }, { n: number }> {
+  const validate = (value: unknown): StandardResult<{ n: number }> => {
+    const n = Number((value as { n?: unknown } | null)?.n);
+    if (!Number.isNaN(n)) return { value: { n } };
+    return { issues: [{ message: "Not a number", path: ["n", { key: 0 }] }, { message: "Bad" }] };
+  };
+  return {
+    "~standard": {
+      version: 1,
+      vendor: "test",
+      validate: later ? async (value) => validate(await Promise.resolve(value)) : validate,
+    },
+  };
+}
+
+Deno.test("a schema types and validates what comes", async () => {
+  const { local, foreign } = channelPair<string>();
+  const channel: StreamChannel<{ n: number }, unknown> = local.transform(
+    jsonDocument({ incoming: numberSchema() }),
+  );
+  foreign.sink.add('{"n":"5","rest":1}');
+  assertEquals((await channel.stream.next()).value, { n: 5 });
+  foreign.sink.add('{"n":"x"}');
+  const error = await assertRejects(() => channel.stream.next(), ValidationError);
+  assertEquals(error.message, "Cannot receive: Not a number (at n.0); Bad");
+  assertEquals(error.issues.length, 2);
+  assertEquals((await foreign.stream.next()).done, true);
+});
+
+Deno.test("an asynchronous schema: messages keep their order, one at a time", async () => {
+  const raw = new RawChannel<JsonText>();
+  const channel = jsonDocument({ incoming: numberSchema(true), malformed: "skip" }).bind(raw);
+  const { events } = record(channel.stream);
+  for (const text of ['{"n":1}', '{"n":"x"}', "{", '{"n":2}', '{"n":3}']) raw.in.add(text);
+  raw.in.end();
+  await microtasks(100);
+  assertEquals(events, [{ n: 1 }, { n: 2 }, { n: 3 }, "done"]);
+});
+
+Deno.test("an asynchronous schema that rejects: the stream fails", async () => {
+  const raw = new RawChannel<JsonText>();
+  const channel = jsonDocument({ incoming: numberSchema(true) }).bind(raw);
+  raw.in.add('{"n":"x"}');
+  raw.in.add('{"n":1}');
+  await assertRejects(() => channel.stream.next(), ValidationError);
+  assertEquals((await channel.stream.next()).done, true);
+  assertEquals(raw.out, ["done"]);
+});
+
+Deno.test("a schema types, turns and validates what goes", () => {
+  const raw = new RawChannel<JsonText, string>();
+  const { sink } = jsonDocument({ outgoing: numberSchema() }).bind(raw);
+  sink.add({ n: "5" });
+  assertThrows(() => sink.add({ n: "x" }), ValidationError, "Cannot send: Not a number (at n.0)");
+  assertEquals(raw.out, ['{"n":5}']);
+  const late = jsonDocument({ outgoing: numberSchema(true) }).bind(new RawChannel<JsonText>());
+  assertThrows(() => late.sink.add({ n: "5" }), TypeError, "the schema is asynchronous");
+});
+
+Deno.test("addStream of a value without JSON: rejects, and the error goes to the inner sink", async () => {
+  const raw = new RawChannel<string>({ takeErrors: false });
+  const { sink } = jsonDocument.bind(raw);
+  const error = await assertRejects(() => sink.addStream([1, 2n, 3]), TypeError);
+  assertStrictEquals(await assertRejects(() => sink.done), error);
+  assertEquals(raw.out, ["1", ["abort", error]]);
+});

@@ -1,0 +1,88 @@
+/** The plain halves that wrappers are tested over: nothing of what one half does reaches the other. */
+
+import { ChannelSinkController, type SinkTarget } from "../../src/stream_channel/channel_sink.ts";
+import {
+  type ChannelStream,
+  ChannelStreamController,
+} from "../../src/stream_channel/channel_stream.ts";
+import type { ChannelSink } from "../../src/stream_channel/mod.ts";
+
+/** Two plain controllers: `in` feeds the stream, `out` has what the sink got. */
+export class RawChannel<In, Out = In> implements SinkTarget<Out> {
+  readonly in: ChannelStreamController<In>;
+  readonly stream: ChannelStream<In>;
+  readonly sink: ChannelSink<Out>;
+  /** What the sink got: values, `["error", error]` and `"done"`. */
+  readonly out: unknown[] = [];
+  /** How often the stream was told to stop, to go on, that its reader left, and to close. */
+  readonly told: string[] = [];
+  bufferedAmount = 0;
+  addError?: (error: unknown) => void;
+  readonly control: ChannelSinkController<Out>;
+  readonly #holdClose: boolean;
+
+  /** @param options Whether `close` waits for {@linkcode finish}; whether the sink takes errors. */
+  constructor(options: { holdClose?: boolean; takeErrors?: boolean } = {}) {
+    this.#holdClose = options.holdClose ?? false;
+    if (options.takeErrors ?? true) this.addError = (error) => this.out.push(["error", error]);
+    this.in = new ChannelStreamController<In>({
+      pause: () => this.told.push("pause"),
+      resume: () => this.told.push("resume"),
+      cancel: () => this.told.push("cancel"),
+      close: () => void this.told.push("close"),
+    });
+    this.stream = this.in.stream;
+    this.control = new ChannelSinkController<Out>(this, { highWaterMark: 10 });
+    this.sink = this.control.sink;
+  }
+
+  add(value: Out): void {
+    this.out.push(value);
+  }
+
+  close(): void {
+    this.out.push("done");
+    if (!this.#holdClose) this.finish();
+  }
+
+  abort(error: unknown): void {
+    this.out.push(["abort", error]);
+    this.finish();
+  }
+
+  /** The sink's `done` settles. */
+  finish(): void {
+    this.control.finish();
+  }
+}
+
+/** A source that stays open until it is told otherwise, and records that it was cancelled. */
+export class OpenSource<T> implements AsyncIterable<T> {
+  cancelled = false;
+  #waiting: ((result: IteratorResult<T>) => void)[] = [];
+  #failing: ((error: unknown) => void)[] = [];
+
+  /** Gives one value to whoever waits. */
+  put(value: T): void {
+    this.#waiting.shift()?.({ done: false, value });
+  }
+
+  /** Fails. */
+  fail(error: unknown): void {
+    this.#failing.shift()?.(error);
+  }
+
+  [Symbol.asyncIterator](): AsyncIterator<T> {
+    return {
+      next: () =>
+        new Promise((resolve, reject) => {
+          this.#waiting.push(resolve);
+          this.#failing.push(reject);
+        }),
+      return: () => {
+        this.cancelled = true;
+        return Promise.resolve({ done: true, value: undefined });
+      },
+    };
+  }
+}
