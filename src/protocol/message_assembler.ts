@@ -185,10 +185,13 @@ export class MessageAssembler implements FrameHandler {
     return this.#validator === null || this.#validator.push(this.#buffer, at, size);
   }
 
-  /** Twice what is here, so that growing costs linear time; not more than what is to come. */
+  /**
+   * Room in proportion to what is here, so that growing costs linear time: four times as much for a
+   * message whose end is in sight, and then no more than all of it; else twice as much.
+   */
   #grow(size: number, expected: number): void {
-    const room = Math.min(expected, Math.max(2 * size, LEAST_ROOM));
-    const grown = new Uint8Array(room);
+    const room = expected === Infinity ? 2 * size : Math.min(expected, 4 * size);
+    const grown = new Uint8Array(Math.max(room, Math.min(expected, LEAST_ROOM)));
     grown.set(this.#buffer.subarray(0, this.#size));
     this.#buffer = grown;
   }

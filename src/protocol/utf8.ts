@@ -12,6 +12,16 @@ const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const SHORT = 32;
 
 /**
+ * ASCII is skipped by words where so many bytes were ASCII and so many more are to come: making a
+ * view of them has its price, which text of mixed scripts would pay for each character.
+ */
+const NEAR = 32;
+const WORDS_FROM = 256;
+
+/** The top bits of the four bytes of a word, in any byte order. */
+const NOT_ASCII = 0x8080_8080 | 0;
+
+/**
  * Decodes UTF-8.
  *
  * @param bytes The bytes, of which the text is a part.
@@ -65,11 +75,6 @@ export class Utf8Validator {
   #lower = 0x80;
   #upper = 0xbf;
 
-  /** Whether all that was pushed ends with a whole code point. */
-  get isComplete(): boolean {
-    return this.#needed === 0;
-  }
-
   /**
    * Checks the next bytes. After it has returned `false` the validator is of no more use.
    *
@@ -112,13 +117,27 @@ export class Utf8Validator {
 
 /** Where the first byte is that isn't ASCII, or `end`. */
 function skipAscii(bytes: Uint8Array, start: number, end: number): number {
+  const near = Math.min(end, start + NEAR);
   let i = start;
-  while (
-    i + 8 <= end &&
-    ((bytes[i] as number) | (bytes[i + 1] as number) | (bytes[i + 2] as number) |
-        (bytes[i + 3] as number) | (bytes[i + 4] as number) | (bytes[i + 5] as number) |
-        (bytes[i + 6] as number) | (bytes[i + 7] as number)) < 0x80
-  ) i += 8;
+  while (i < near && (bytes[i] as number) < 0x80) i++;
+  if (i < near) return i;
+  if (end - i >= WORDS_FROM) i = skipWords(bytes, i, end);
   while (i < end && (bytes[i] as number) < 0x80) i++;
   return i;
+}
+
+/** Skips bytes in groups of sixteen, as long as they are aligned and all ASCII. */
+function skipWords(bytes: Uint8Array, start: number, end: number): number {
+  const head = (4 - ((bytes.byteOffset + start) & 3)) & 3;
+  for (let i = start; i < start + head; i++) if ((bytes[i] as number) > 0x7f) return i;
+  const at = start + head;
+  const words = new Int32Array(bytes.buffer, bytes.byteOffset + at, (end - at) >>> 2);
+  const last = words.length - 4;
+  let i = 0;
+  while (
+    i <= last &&
+    (((words[i] as number) | (words[i + 1] as number) | (words[i + 2] as number) |
+        (words[i + 3] as number)) & NOT_ASCII) === 0
+  ) i += 4;
+  return at + (i << 2);
 }
