@@ -1,0 +1,37 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import { decodeClose, encodeClose, MAX_REASON_LENGTH } from "../../src/protocol/close_frame.ts";
+import { isSendable } from "../../status.ts";
+import { closePayload, hex } from "./support.ts";
+
+Deno.test("G25 Close: every code of 16 bits, decoded and encoded", () => {
+  for (let code = 0; code < 65536; code++) {
+    const { close, failure } = decodeClose(closePayload(code, "why"));
+    if (isSendable(code)) {
+      assertEquals(close, { code, reason: "why" });
+      assertEquals(hex(encodeClose(code, "why")), hex(closePayload(code, "why")));
+    } else {
+      assertEquals(failure, { code: 1002, reason: "Invalid close code" });
+      assertThrows(() => encodeClose(code), RangeError);
+    }
+  }
+  assertThrows(() => encodeClose(1000.5), RangeError);
+  assertThrows(() => encodeClose(66536), RangeError);
+});
+
+Deno.test("Close: no payload, a payload of one byte, a reason that isn't UTF-8", () => {
+  assertEquals(decodeClose(new Uint8Array(0)).close, { code: 1005, reason: "" });
+  assertEquals(decodeClose(new Uint8Array(1)).failure?.code, 1002);
+  assertEquals(decodeClose(closePayload(1000, Uint8Array.of(0xc3))).failure?.code, 1007);
+  assertEquals(decodeClose(closePayload(1000, "\ufeffé")).close?.reason, "\ufeffé");
+});
+
+Deno.test("G5 Close: 123 bytes of reason fit, 124 don't, counted as UTF-8", () => {
+  assertEquals(MAX_REASON_LENGTH, 123);
+  assertEquals(encodeClose(1000, "r".repeat(123)).length, 125);
+  assertEquals(encodeClose(1000, "é".repeat(61) + "r").length, 125);
+  assertThrows(() => encodeClose(1000, "r".repeat(124)), RangeError, "123");
+  assertThrows(() => encodeClose(1000, "é".repeat(62)), RangeError, "124");
+  assertThrows(() => encodeClose(undefined, "r"), RangeError);
+  assertEquals(encodeClose(), new Uint8Array(0));
+  assertEquals(decodeClose(encodeClose(1000, "\ud800")).close?.reason, "\ufffd");
+});
