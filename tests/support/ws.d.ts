@@ -52,6 +52,8 @@ export class WebSocketServer {
   constructor(options: ServerOptions);
   on(event: "headers", listener: (lines: string[]) => void): this;
   on(event: "connection", listener: (socket: WebSocket) => void): this;
+  on(event: "listening", listener: () => void): this;
+  address(): { readonly port: number };
   handleUpgrade(
     request: UpgradeRequest,
     socket: Duplex,
