@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertFalse, assertStrictEquals, assertThrows } from "@std/assert";
 import type { Side } from "../../src/protocol/frame.ts";
+import { Protocol } from "../../src/protocol/protocol.ts";
 import {
   closePayload,
   frame,
@@ -7,6 +8,7 @@ import {
   hex,
   joined,
   KEY,
+  KEY_NUMBER,
   peerFrame,
   record,
   splits,
@@ -500,7 +502,7 @@ Deno.test("onOutput is told once until the output is taken", () => {
   assertEquals(peer.protocol.takeOutput(), []);
 });
 
-Deno.test("a server needs no masking key, and onPing may be left out", () => {
+Deno.test("a server needs no masking key", () => {
   const peer = record("server", {
     maskingKeys: () => {
       throw new Error("a server asked for a masking key");
@@ -509,4 +511,44 @@ Deno.test("a server needs no masking key, and onPing may be left out", () => {
   peer.protocol.sendText("é".repeat(30));
   peer.protocol.sendBinary(new Uint8Array(20000));
   assertEquals(peer.sent().length / 2, 62 + 20004);
+});
+
+Deno.test("onPing may be left out: the Ping is answered all the same", () => {
+  const nothing = (): void => {};
+  const protocol = new Protocol(
+    { side: "client", maskingKeys: () => KEY_NUMBER, maxMessageSize: Infinity },
+    {
+      onMessage: nothing,
+      onPong: nothing,
+      onClose: nothing,
+      onFailure: nothing,
+      onOutput: nothing,
+    },
+  );
+  protocol.receive(frame({ opcode: 9, payload: "?" }));
+  const expected = frame({ opcode: 10, payload: "?", key: KEY });
+  assertEquals(protocol.outputSize, expected.length);
+  assertEquals(hex(joined(protocol.takeOutput())), hex(expected));
+});
+
+Deno.test("lengths of 64 bits: the most significant one 1002, others too big 1009", () => {
+  const outcomes: [string, number][] = [
+    ["82 7f 80 00 00 00 00 00 00 00", 1002],
+    ["82 7f ff ff ff ff ff ff ff ff", 1002],
+    ["82 7f 7f ff ff ff ff ff ff ff", 1009],
+    ["82 7f 00 20 00 00 00 00 00 01", 1009],
+    ["82 7f 00 00 00 00 1f ff ff e9", 1009],
+    ["89 7f 00 00 00 00 00 00 00 7e", 1002],
+  ];
+  for (const [header, code] of outcomes) {
+    for (const maxMessageSize of [1000, Infinity]) {
+      const peer = record("client", { maxMessageSize });
+      peer.protocol.receive(fromHex(header));
+      assertEquals(told(peer)[0]?.slice(0, 12), `failure ${code}`);
+    }
+  }
+  // 512 MiB less 24 bytes is still a message.
+  const peer = record("client", { maxMessageSize: Infinity });
+  peer.protocol.receive(fromHex("82 7f 00 00 00 00 1f ff ff e8"));
+  assertEquals(told(peer), []);
 });
