@@ -48,3 +48,12 @@ export function closeQuietly(sink: ChannelSink<never>): void {
     // An addStream of somebody else holds the sink.
   }
 }
+
+/** Puts an error into a sink, where it takes any. */
+export function tellOfError(sink: ChannelSink<never>, error: unknown): void {
+  try {
+    sink.addError(error);
+  } catch {
+    // It is closed, or belongs to an addStream: then there is nobody to tell.
+  }
+}

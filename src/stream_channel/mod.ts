@@ -45,3 +45,7 @@ export type {
   StandardSchemaProps,
 } from "./standard_schema.ts";
 export { ValidationError } from "./standard_schema.ts";
+export type { StreamChannelCompleterOptions } from "./completer.ts";
+export { StreamChannelCompleter } from "./completer.ts";
+export type { DisconnectorOptions } from "./disconnector.ts";
+export { Disconnector } from "./disconnector.ts";

@@ -1,4 +1,4 @@
-import type { ChannelParts } from "./channel_like.ts";
+import { type ChannelParts, closeQuietly, tellOfError } from "./channel_like.ts";
 import { type ChannelSink, ROOM } from "./channel_sink.ts";
 import type { ChannelStream, StreamSubscription } from "./channel_stream.ts";
 import { preHandled } from "./errors.ts";
@@ -45,7 +45,7 @@ function pipeOneWay<T>(stream: ChannelStream<T>, sink: ChannelSink<T>): Promise<
     }, {
       onError: fail,
       onDone: () => {
-        if (failure === null) closeSink(sink);
+        if (failure === null) closeQuietly(sink);
         sink.done.then(stop, stop);
       },
     });
@@ -61,20 +61,4 @@ function waitForRoom(sink: ChannelSink<never>, subscription: StreamSubscription)
   if (room === ROOM) return;
   subscription.pause();
   room.then(() => subscription.resume());
-}
-
-function closeSink(sink: ChannelSink<never>): void {
-  try {
-    void sink.close();
-  } catch {
-    // An addStream of somebody else holds the sink: its end is waited for all the same.
-  }
-}
-
-function tellOfError(sink: ChannelSink<never>, error: unknown): void {
-  try {
-    sink.addError(error);
-  } catch {
-    // The sink is closed, or belongs to an addStream: the pipe's promise has the error.
-  }
 }

@@ -1,7 +1,7 @@
 /** One channel over another: what all wrappers of this package are made of. */
 
 import type { ChannelParts } from "./channel_like.ts";
-import { closeQuietly } from "./channel_like.ts";
+import { closeQuietly, tellOfError } from "./channel_like.ts";
 import { type ChannelSink, ChannelSinkController, type SinkTarget } from "./channel_sink.ts";
 import {
   type ChannelStream,
@@ -268,7 +268,7 @@ export class Relay<In, Out, NewIn, NewOut> implements SinkTarget<NewOut> {
     try {
       this.#flushSink?.();
     } catch (error) {
-      this.#inner.sink.addError(error);
+      tellOfError(this.#inner.sink, error);
     }
   }
 

@@ -1,0 +1,234 @@
+import {
+  type ChannelLike,
+  type ChannelParts,
+  closeQuietly,
+  partsOf,
+  tellOfError,
+} from "./channel_like.ts";
+import { ChannelSinkController, ROOM, type SinkTarget } from "./channel_sink.ts";
+import { ChannelStreamController, type StreamSubscription } from "./channel_stream.ts";
+import { Deferred } from "./deferred.ts";
+import { invalidState, preHandled } from "./errors.ts";
+import { Fifo } from "./fifo.ts";
+import { DEFAULT_HIGH_WATER_MARK, sizeOf } from "./size.ts";
+import { PairedChannel, type StreamChannel } from "./stream_channel.ts";
+
+/** Options of a {@linkcode StreamChannelCompleter}. */
+export interface StreamChannelCompleterOptions {
+  /** How many bytes may wait for the channel before `sink.ready` waits. Default 64 KiB. */
+  highWaterMark?: number | undefined;
+  /**
+   * The user has closed the channel while there was none: it isn't needed any more. What was added
+   * before still waits for `setChannel`; `setError` gives it up and settles `close()`.
+   */
+  onClose?: (() => void) | undefined;
+}
+
+/** What was put into the sink before there was a channel. */
+type Waiting<T> = { value: T } | { error: unknown };
+
+/**
+ * A channel that can be used before it exists: what goes into it waits, nothing comes out, until
+ * {@linkcode setChannel} connects it or {@linkcode setError} gives it up. One of the two has to be
+ * called, or a `close()` of the user never settles. Corresponds to Dart's class of this name.
+ *
+ * @example
+ * ```ts
+ * import { channelPair, StreamChannelCompleter } from "@web-socket/channel/stream-channel";
+ *
+ * const completer = new StreamChannelCompleter<string>();
+ * completer.channel.sink.add("early");
+ * const { local, foreign } = channelPair<string>();
+ * completer.setChannel(local);
+ * console.log((await foreign.stream.next()).value); // early
+ * await completer.channel.sink.close();
+ * ```
+ */
+export class StreamChannelCompleter<In, Out = In> {
+  /** The channel to give away. */
+  readonly channel: StreamChannel<In, Out>;
+  readonly #late: LateChannel<In, Out>;
+
+  /**
+   * Makes a channel that is not connected.
+   *
+   * @param options See {@linkcode StreamChannelCompleterOptions}.
+   */
+  constructor(options: StreamChannelCompleterOptions = {}) {
+    this.#late = new LateChannel<In, Out>(options);
+    this.channel = new PairedChannel(this.#late.stream.stream, this.#late.sink.sink);
+  }
+
+  /**
+   * Connects {@linkcode channel}: what waits goes out, in order, a `close` last.
+   *
+   * @param channel The real channel. Its right to read is taken.
+   * @throws {DOMException} `InvalidStateError` when this or {@linkcode setError} was called before,
+   * or the channel's stream has a reader.
+   */
+  setChannel(channel: ChannelLike<In, Out>): void {
+    this.#late.checkUndecided();
+    this.#late.connect(partsOf(channel));
+  }
+
+  /**
+   * Gives up: the stream fails with `error`, the sink drops all and is done.
+   *
+   * @param error Why there will be no channel.
+   * @throws {DOMException} `InvalidStateError` when this or {@linkcode setChannel} was called before.
+   */
+  setError(error: unknown): void {
+    this.#late.checkUndecided();
+    this.#late.giveUp(error);
+  }
+
+  /**
+   * A channel that connects when `promise` fulfils, and fails when it rejects.
+   *
+   * @param promise Of the real channel.
+   * @param options See {@linkcode StreamChannelCompleterOptions}.
+   * @returns The channel, to be used at once.
+   */
+  static fromPromise<In, Out>(
+    promise: Promise<ChannelLike<In, Out>>,
+    options?: StreamChannelCompleterOptions,
+  ): StreamChannel<In, Out> {
+    const completer = new StreamChannelCompleter<In, Out>(options);
+    promise.then((channel) => completer.setChannel(channel)).catch((error) => {
+      completer.#late.giveUp(error);
+    });
+    return completer.channel;
+  }
+}
+
+class LateChannel<In, Out> implements SinkTarget<Out> {
+  readonly stream: ChannelStreamController<In>;
+  readonly sink: ChannelSinkController<Out>;
+  readonly #highWaterMark: number;
+  readonly #onClose: (() => void) | undefined;
+  readonly #waiting = new Fifo<Waiting<Out>>();
+  /** Fulfils with the inner channel, or with null when there will be none. */
+  readonly #decision = new Deferred<ChannelParts<In, Out> | null>();
+  #amount = 0;
+  #decided = false;
+  #inner: ChannelParts<In, Out> | null = null;
+  #subscription: StreamSubscription | undefined;
+
+  constructor(options: StreamChannelCompleterOptions) {
+    this.#highWaterMark = options.highWaterMark ?? DEFAULT_HIGH_WATER_MARK;
+    this.#onClose = options.onClose;
+    this.stream = new ChannelStreamController<In>({
+      pause: () => this.#subscription?.pause(),
+      resume: () => this.#subscription?.resume(),
+      close: () => this.sink.sink.close(),
+    }, { highWaterMark: 1, sizeOf: () => 1 });
+    this.sink = new ChannelSinkController<Out>(this);
+  }
+
+  /** Once only. */
+  checkUndecided(): void {
+    if (this.#decided) throw invalidState("Cannot set the channel: it is set already");
+  }
+
+  connect(inner: ChannelParts<In, Out>): void {
+    let failure: { error: unknown } | null = null;
+    this.#subscription = inner.stream.listen((value) => this.stream.add(value), {
+      onError: (error) => failure = { error },
+      onDone: () => {
+        if (failure === null) this.stream.end();
+        else this.stream.fail(failure.error);
+      },
+    });
+    this.#decided = true;
+    this.#inner = inner;
+    this.#handOver(inner);
+    inner.sink.done.then(() => this.#over(null), (error) => this.#over({ error }));
+    this.#decision.resolve(inner);
+  }
+
+  #handOver({ sink }: ChannelParts<In, Out>): void {
+    try {
+      while (this.#waiting.length > 0) {
+        const entry = this.#waiting.shift();
+        if ("value" in entry) sink.add(entry.value);
+        else sink.addError(entry.error);
+      }
+    } catch (error) {
+      // The value is of the wrong kind, and the call that added it has long returned.
+      tellOfError(sink, error);
+    }
+    this.#drop();
+    if (this.sink.isClosed) closeQuietly(sink);
+  }
+
+  #over(failure: { error: unknown } | null): void {
+    if (failure === null) this.sink.finish();
+    else this.sink.fail(failure.error);
+    if (this.sink.isClosed) this.#subscription?.cancel();
+  }
+
+  giveUp(error: unknown): void {
+    this.#decided = true;
+    this.#drop();
+    this.sink.finish(error);
+    this.stream.fail(error);
+    this.#decision.resolve(null);
+  }
+
+  #drop(): void {
+    this.#waiting.clear();
+    this.#amount = 0;
+  }
+
+  // The sink's target.
+
+  get bufferedAmount(): number {
+    return this.#inner === null ? this.#amount : this.#inner.sink.bufferedAmount;
+  }
+
+  get ready(): Promise<void> {
+    if (this.#inner !== null) return this.#inner.sink.ready;
+    if (this.#amount < this.#highWaterMark) return ROOM;
+    return this.#decision.promise.then((inner) => inner?.sink.ready);
+  }
+
+  flush(): Promise<void> {
+    if (this.#inner !== null) return this.#inner.sink.flush();
+    if (this.#amount === 0) return ROOM;
+    return preHandled(this.#flushLater());
+  }
+
+  async #flushLater(): Promise<void> {
+    const inner = await this.#decision.promise;
+    if (inner === null) throw invalidState("Cannot flush: there will be no channel");
+    await inner.sink.flush();
+  }
+
+  add(value: Out): boolean {
+    if (this.#inner !== null) return this.#send(value, this.#inner);
+    this.#waiting.push({ value });
+    this.#amount += sizeOf(value);
+    return true;
+  }
+
+  #send(value: Out, inner: ChannelParts<In, Out>): boolean {
+    if (inner.sink.add(value)) return true;
+    this.sink.disconnect();
+    return false;
+  }
+
+  addError(error: unknown): void {
+    if (this.#inner !== null) this.#inner.sink.addError(error);
+    else this.#waiting.push({ error });
+  }
+
+  /** Never called: errors are forwarded. */
+  abort(): void {}
+
+  close(): void {
+    this.stream.discard();
+    this.#subscription?.resume();
+    if (this.#inner !== null) closeQuietly(this.#inner.sink);
+    else if (!this.#decided) this.#onClose?.();
+  }
+}

@@ -1,0 +1,99 @@
+import { type ChannelLike, partsOf } from "./channel_like.ts";
+import { ignore, preHandled } from "./errors.ts";
+import { Relay } from "./relay.ts";
+import { PairedChannel, type StreamChannel } from "./stream_channel.ts";
+import type { ChannelTransformer } from "./transformer.ts";
+
+/** Options of a {@linkcode Disconnector}. */
+export interface DisconnectorOptions {
+  /** Disconnects when it aborts. */
+  signal?: AbortSignal | undefined;
+}
+
+/** What a {@linkcode Disconnector} needs of a channel that it disconnects. */
+interface Disconnectable {
+  disconnect(): Promise<void>;
+}
+
+/**
+ * A kill switch: a transformer whose channels can all be disconnected at once, as if their other
+ * ends had gone. Corresponds to Dart's class of this name; works with `AbortSignal`s both ways.
+ *
+ * @example
+ * ```ts
+ * import { channelPair, Disconnector } from "@web-socket/channel/stream-channel";
+ *
+ * const disconnector = new Disconnector<string>();
+ * const { local, foreign } = channelPair<string>();
+ * const channel = local.transform(disconnector);
+ * await disconnector.disconnect();
+ * console.log((await channel.stream.next()).done, channel.sink.add("late")); // true false
+ * console.log((await foreign.stream.next()).done); // true
+ * ```
+ */
+export class Disconnector<In, Out = In> implements ChannelTransformer<In, Out, In, Out> {
+  readonly #signal: AbortSignal | undefined;
+  readonly #controller = new AbortController();
+  readonly #channels = new Set<Disconnectable>();
+  readonly #onAbort = (): void => void this.disconnect(this.#signal?.reason);
+  #disconnected: Promise<void> | null = null;
+
+  /**
+   * Makes a switch that is on.
+   *
+   * @param options See {@linkcode DisconnectorOptions}.
+   */
+  constructor(options: DisconnectorOptions = {}) {
+    this.#signal = options.signal;
+    this.#signal?.addEventListener("abort", this.#onAbort, { once: true });
+    if (this.#signal?.aborted) this.#onAbort();
+  }
+
+  /** Whether {@linkcode disconnect} was called, or the signal has aborted. */
+  get isDisconnected(): boolean {
+    return this.#disconnected !== null;
+  }
+
+  /** Aborts when {@linkcode disconnect} is called. */
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  /**
+   * Disconnects all channels, those that are bound later as well: their streams end at once, their
+   * sinks drop what they get, and their inner sinks are closed so that the other ends know.
+   *
+   * @param reason The reason of {@linkcode signal}. Default an `AbortError`.
+   * @returns A promise, the same on each call, that fulfils when all inner sinks are closed, or
+   * rejects with the first failure of one. A rejection that nobody looks at does no harm.
+   */
+  disconnect(reason?: unknown): Promise<void> {
+    if (this.#disconnected !== null) return this.#disconnected;
+    this.#signal?.removeEventListener("abort", this.#onAbort);
+    const closed = [...this.#channels].map((channel) => preHandled(channel.disconnect()));
+    this.#channels.clear();
+    this.#disconnected = preHandled(Promise.all(closed).then(ignore));
+    this.#controller.abort(reason);
+    return this.#disconnected;
+  }
+
+  /**
+   * The channel with the switch. When it is off already, the channel is disconnected at once.
+   *
+   * @param channel Its right to read is taken.
+   * @returns The channel to use.
+   * @throws {DOMException} `InvalidStateError` when the channel's stream has a reader.
+   */
+  bind(channel: ChannelLike<In, Out>): StreamChannel<In, Out> {
+    const relay = new Relay<In, Out, In, Out>(partsOf(channel));
+    if (this.isDisconnected) relay.disconnect().catch(ignore);
+    else this.#watch(relay);
+    return new PairedChannel(relay.stream, relay.sink);
+  }
+
+  #watch(relay: Relay<In, Out, In, Out>): void {
+    this.#channels.add(relay);
+    const forget = (): void => void this.#channels.delete(relay);
+    relay.sink.done.then(forget, forget);
+  }
+}

@@ -1,0 +1,184 @@
+import { assert, assertEquals, assertFalse, assertRejects, assertStrictEquals } from "@std/assert";
+import {
+  channelPair,
+  Disconnector,
+  type StreamChannel,
+  withGuarantees,
+} from "../../src/stream_channel/mod.ts";
+import { assertInvalidState, microtasks, record, settled } from "../support/events.ts";
+import { OpenSource, RawChannel } from "./raw_channel.ts";
+
+interface Fixture {
+  readonly raw: RawChannel<number>;
+  readonly disconnector: Disconnector<number>;
+  readonly channel: StreamChannel<number>;
+}
+
+function open(options?: { holdClose?: boolean; takeErrors?: boolean }): Fixture {
+  const raw = new RawChannel<number>(options);
+  const disconnector = new Disconnector<number>();
+  return { raw, disconnector, channel: withGuarantees(raw).transform(disconnector) };
+}
+
+Deno.test("C116 before: what is added, and close, pass", async () => {
+  const { raw, channel } = open();
+  for (const value of [1, 2, 3]) assert(channel.sink.add(value));
+  await channel.sink.close();
+  assertEquals(raw.out, [1, 2, 3, "done"]);
+});
+
+Deno.test("C117 before: what comes passes", async () => {
+  const { raw, channel } = open();
+  const { events } = record(channel.stream);
+  [1, 2, 3].forEach((value) => raw.in.add(value));
+  raw.in.end();
+  await microtasks();
+  assertEquals(events, [1, 2, 3, "done"]);
+});
+
+Deno.test("C118 before: after close add, addError and addStream throw", async () => {
+  const { sink } = open().channel;
+  await sink.close();
+  assertInvalidState(() => sink.add(1));
+  assertInvalidState(() => sink.addError(new Error()));
+  assertInvalidState(() => sink.addStream([1]));
+});
+
+Deno.test("C119 before: during addStream add, addError, addStream and close throw", async () => {
+  const { disconnector, channel: { sink } } = open();
+  const added = sink.addStream(new OpenSource<number>());
+  assertInvalidState(() => sink.add(1));
+  assertInvalidState(() => sink.addError(new Error()));
+  assertInvalidState(() => sink.addStream([1]));
+  assertInvalidState(() => sink.close());
+  disconnector.disconnect();
+  await added;
+});
+
+Deno.test("C120 during addStream: the source is cancelled, its promise fulfils", async () => {
+  const { disconnector, channel } = open();
+  const source = new OpenSource<number>();
+  const added = channel.sink.addStream(source);
+  disconnector.disconnect();
+  await added;
+  assert(source.cancelled);
+});
+
+Deno.test("C121 disconnect fulfils when the inner close does, and is one promise", async () => {
+  const { raw, disconnector } = open({ holdClose: true });
+  const disconnected = disconnector.disconnect();
+  assertStrictEquals(disconnector.disconnect(), disconnected);
+  assert(disconnector.isDisconnected);
+  assertFalse(await settled(disconnected));
+  raw.finish();
+  await disconnected;
+});
+
+Deno.test("C122 after: what is added is dropped, close fulfils, the inner sink ends empty", async () => {
+  const { raw, disconnector, channel } = open();
+  assertFalse(disconnector.isDisconnected);
+  disconnector.disconnect();
+  for (const value of [1, 2, 3]) assertFalse(channel.sink.add(value));
+  await channel.sink.close();
+  assertEquals(raw.out, ["done"]);
+});
+
+Deno.test("C123 after: the stream ends, what waited is lost", async () => {
+  const { raw, disconnector, channel } = open();
+  raw.in.add(1);
+  await microtasks();
+  disconnector.disconnect();
+  raw.in.add(2);
+  const { events } = record(channel.stream);
+  await microtasks();
+  assertEquals(events, ["done"]);
+});
+
+Deno.test("C124 after: done fulfils", async () => {
+  const { disconnector, channel } = open();
+  disconnector.disconnect();
+  await channel.sink.done;
+});
+
+Deno.test("C125 after: close fulfils; then add and addError throw", async () => {
+  const { disconnector, channel: { sink } } = open();
+  await disconnector.disconnect();
+  await sink.close();
+  assertInvalidState(() => sink.add(1));
+  assertInvalidState(() => sink.addError(new Error()));
+});
+
+Deno.test("S60 disconnect settles although nobody reads either end", async () => {
+  const disconnector = new Disconnector<number>();
+  const pairs = [1, 2, 3].map(() => channelPair<number>());
+  const channels = pairs.map((pair) => disconnector.bind(pair.local));
+  channels.forEach((channel) => channel.sink.add(1));
+  await disconnector.disconnect();
+  for (const { foreign } of pairs) {
+    assertEquals(await foreign.stream.next(), { done: false, value: 1 });
+    assertEquals((await foreign.stream.next()).done, true);
+  }
+});
+
+Deno.test("S60 disconnect settles although the reader of the other end pauses", async () => {
+  const { local, foreign } = channelPair<number>();
+  foreign.stream.listen(() => {}).pause();
+  const disconnector = new Disconnector<number>();
+  disconnector.bind(local).sink.add(1);
+  await disconnector.disconnect();
+});
+
+Deno.test("S60 the first failure of an inner close is disconnect's", async () => {
+  const disconnector = new Disconnector<number>();
+  const error = new Error("inner");
+  const [bad, good] = [1, 2].map(() => new RawChannel<number>({ holdClose: true }));
+  assert(bad !== undefined && good !== undefined);
+  disconnector.bind(bad);
+  disconnector.bind(good);
+  const disconnected = disconnector.disconnect();
+  bad.control.fail(error);
+  assertStrictEquals(await assertRejects(() => disconnected), error);
+  good.finish();
+});
+
+Deno.test("S61 bound after: disconnected at once", async () => {
+  const disconnector = new Disconnector<number>();
+  await disconnector.disconnect();
+  const raw = new RawChannel<number>();
+  const channel = disconnector.bind(raw);
+  assertFalse(channel.sink.add(1));
+  assertEquals((await channel.stream.next()).done, true);
+  assertEquals(raw.out, ["done"]);
+});
+
+Deno.test("an AbortSignal disconnects, before and after", async () => {
+  const controller = new AbortController();
+  const disconnector = new Disconnector<number>({ signal: controller.signal });
+  const raw = new RawChannel<number>();
+  const channel = disconnector.bind(raw);
+  const reason = new Error("enough");
+  controller.abort(reason);
+  assert(disconnector.isDisconnected);
+  assertStrictEquals(disconnector.signal.reason, reason);
+  assertEquals((await channel.stream.next()).done, true);
+  assert(new Disconnector({ signal: controller.signal }).isDisconnected);
+});
+
+Deno.test("disconnect aborts the signal, and lets go of the one it was given", async () => {
+  const controller = new AbortController();
+  const disconnector = new Disconnector<number>({ signal: controller.signal });
+  let aborted = 0;
+  disconnector.signal.addEventListener("abort", () => aborted++);
+  await disconnector.disconnect();
+  controller.abort(new Error("late"));
+  assertEquals(aborted, 1);
+  assertEquals((disconnector.signal.reason as Error).name, "AbortError");
+});
+
+Deno.test("a channel that is over is forgotten", async () => {
+  const { raw, disconnector, channel } = open();
+  await channel.sink.close();
+  await microtasks();
+  await disconnector.disconnect();
+  assertEquals(raw.out, ["done"]);
+});
