@@ -1,0 +1,77 @@
+/** The examples say what the README says, and run against a local server. */
+
+import { assertEquals } from "@std/assert";
+import { deno, type Finished } from "./support/command.ts";
+import { type RecipeServer, withRecipe } from "./support/recipes.ts";
+
+const ROOT = new URL("../", import.meta.url);
+
+/** The README's blocks, in order, and the files they are. */
+const FIRST_PAGE = ["first_page_dart.ts", "first_page_javascript.ts", "first_page_finally.ts"];
+
+/** What the examples that read JSON are given. */
+const TICKS = { messages: ['{"tick":1}', '{"tick":2}'], code: 1000, reason: "that's all" };
+
+/** What the README shows of an example: no comment before it, and a URL in place. */
+function asShown(source: string): string {
+  const code = source.slice(source.indexOf("import "));
+  const declaration = /^const url = .* \?\? (".*");\n\n/m.exec(code);
+  if (declaration === null) throw new Error(`No URL to be given in: ${source}`);
+  const [line, url] = declaration;
+  return code.replace(line, "").replace("connect(url", `connect(${url}`);
+}
+
+function run(example: string, server: RecipeServer): Promise<Finished> {
+  return deno(["run", "--allow-all", `examples/${example}`, server.url]);
+}
+
+Deno.test("the README's first blocks are the examples, but for the URL", async () => {
+  const readme = await Deno.readTextFile(new URL("README.md", ROOT));
+  const blocks = [...readme.matchAll(/^```ts.*\n([^]*?)^```$/gm)].map((match) => match[1]);
+  const examples = FIRST_PAGE.map((name) => Deno.readTextFile(new URL(`examples/${name}`, ROOT)));
+  assertEquals(blocks.slice(0, 3), (await Promise.all(examples)).map(asShown));
+});
+
+Deno.test("every example is run by a test", async () => {
+  const names = (await Array.fromAsync(Deno.readDir(new URL("examples/", ROOT)))).map((it) =>
+    it.name
+  );
+  assertEquals(names.sort(), [...FIRST_PAGE].sort());
+});
+
+Deno.test("example first_page_dart: answers the first message and goes away", async () => {
+  await withRecipe("push", { messages: ["hello"] }, async (server) => {
+    const { code, stdout, stderr } = await run("first_page_dart.ts", server);
+    assertEquals({ code, stdout, stderr }, { code: 0, stdout: "", stderr: "" });
+    assertEquals(await server.next("message"), { kind: "message", text: "received!" });
+    const close = await server.next("close");
+    // Deno's own WebSocket refuses to send 1001: then it is 1000.
+    assertEquals(close, { kind: "close", code: 1000, reason: "" });
+  });
+});
+
+for (const example of ["first_page_javascript.ts", "first_page_finally.ts"]) {
+  Deno.test(`example ${example}: subscribes and prints what comes`, async () => {
+    await withRecipe("push", { ...TICKS, wait: "data" }, async (server) => {
+      const { code, stdout, stderr } = await run(example, server);
+      assertEquals({ code, stderr }, { code: 0, stderr: "" });
+      assertEquals(stdout, "{ tick: 1 }\n{ tick: 2 }\n");
+      const request = await server.next("request");
+      assertEquals(request.headers["sec-websocket-protocol"], "v2");
+      assertEquals(await server.next("message"), {
+        kind: "message",
+        text: '{"subscribe":"ticks"}',
+      });
+      assertEquals((await server.next("close")).code, 1000);
+    });
+  });
+
+  Deno.test(`example ${example}: fails with an error that says what failed`, async () => {
+    await withRecipe("http", { status: 401 }, async (server) => {
+      const { code, stderr } = await run(example, server);
+      assertEquals(code, 1);
+      const told = /ConnectError: Cannot connect to \S+: .*401/.test(stderr);
+      assertEquals(told, true, stderr);
+    });
+  });
+}
