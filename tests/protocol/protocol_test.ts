@@ -496,8 +496,12 @@ Deno.test("onOutput is told once until the output is taken", () => {
   peer.protocol.receive(frame({ opcode: 9 }));
   assertEquals(peer.log, ["output", "ping "]);
   peer.protocol.takeOutput();
+  peer.protocol.receive(frame({ opcode: 9 }));
+  peer.protocol.receive(frame({ opcode: 9 }));
+  assertEquals(peer.log, ["output", "ping ", "output", "ping ", "ping "]);
+  peer.protocol.takeOutput();
   peer.protocol.pong();
-  assertEquals(peer.log, ["output", "ping ", "output"]);
+  assertEquals(peer.log.length, 6);
   assertEquals(peer.protocol.takeOutput().length, 1);
   assertEquals(peer.protocol.takeOutput(), []);
 });

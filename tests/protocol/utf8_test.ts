@@ -75,6 +75,17 @@ for (const [text, place] of bad) {
   }
 }
 
+Deno.test("UTF-8: one bad byte at any place of long ASCII is found", () => {
+  for (const length of [300, 301, 302, 303, 315, 316]) {
+    for (let at = 0; at < length; at++) {
+      const bytes = new Uint8Array(length).fill(0x61);
+      assert(new Utf8Validator().push(bytes, 0, length));
+      bytes[at] = 0xff;
+      assertEquals(new Utf8Validator().push(bytes, 0, length), false, `${at} of ${length}`);
+    }
+  }
+});
+
 Deno.test("UTF-8: agrees with the platform's decoder on random bytes, cut at random", () => {
   const random = seededRandom();
   const parts = [

@@ -175,6 +175,19 @@ Deno.test("attack 7: a part of a header at the end of a chunk is copied, not kep
   assertEquals(told(peer)[1], "binary 07");
 });
 
+Deno.test("attack 5: tiny chunks that come while the reader pauses are joined, in linear work", () => {
+  const peer = record("client");
+  peer.protocol.pause();
+  const wire = frame({ opcode: 2, payload: new Uint8Array(50_000) });
+  const bytes = allocated(() => {
+    for (let i = 0; i < wire.length; i++) peer.protocol.receive(wire.subarray(i, i + 1));
+  });
+  assertEquals(peer.protocol.pendingInput, wire.length);
+  assert(bytes <= 4 * wire.length, `${bytes}`);
+  peer.protocol.resume();
+  assert(told(peer)[0] === `binary ${"00".repeat(50_000)}`);
+});
+
 Deno.test("attack 8: a flood of Pings while the peer doesn't read: one Pong waits, the latest", () => {
   const peer = record("server");
   peer.log.push = () => 0;
