@@ -1,0 +1,475 @@
+/*
+ * C130–C162, and what goes over the wire. Where a test is about both kinds of virtual channel it
+ * runs for the one made locally and for the one attached to it.
+ */
+
+import { assert, assertEquals, assertFalse, assertRejects, assertThrows } from "@std/assert";
+import {
+  type ChannelPair,
+  channelPair,
+  jsonDocument,
+  MultiChannel,
+  type StreamChannel,
+  type VirtualChannel,
+} from "../../src/stream_channel/mod.ts";
+import { assertInvalidState, microtasks, record, settled } from "../support/events.ts";
+import { RawChannel } from "./raw_channel.ts";
+
+interface Ends {
+  readonly pair: ChannelPair<unknown>;
+  readonly one: MultiChannel<unknown>;
+  readonly two: MultiChannel<unknown>;
+}
+
+/** Two MultiChannels over the two ends of a pair. */
+function connect(): Ends {
+  const pair = channelPair<unknown>();
+  return { pair, one: new MultiChannel(pair.local), two: new MultiChannel(pair.foreign) };
+}
+
+interface VirtualEnds extends Ends {
+  /** The end that the test acts on. */
+  readonly here: VirtualChannel<unknown>;
+  readonly there: VirtualChannel<unknown>;
+}
+
+/** The same with a virtual channel; `here` is the end that made it, or the one that attached. */
+function connectVirtual(attached: boolean): VirtualEnds {
+  const ends = connect();
+  const made = ends.one.virtualChannel();
+  const other = ends.two.virtualChannel(made.id);
+  return { ...ends, here: attached ? other : made, there: attached ? made : other };
+}
+
+/** A test for the end that made a virtual channel and for the one that attached. */
+function testBoth(ids: string, what: string, test: (ends: VirtualEnds) => Promise<void>): void {
+  Deno.test(`${ids} virtual channel: ${what}`, async () => {
+    for (const attached of [false, true]) await test(connectVirtual(attached));
+  });
+}
+
+async function assertOver(channel: StreamChannel<unknown>): Promise<void> {
+  assertEquals(await channel.stream.next(), { done: true, value: undefined });
+  await channel.sink.done;
+}
+
+Deno.test("C130 the default channel is connected from the start", async () => {
+  const { one, two } = connect();
+  const { events } = record(two.stream);
+  one.sink.add(1);
+  one.sink.add(2);
+  await microtasks();
+  assertEquals(events, [1, 2]);
+});
+
+Deno.test("C131 C132 closing a default sink ends both default channels", async () => {
+  const { one, two } = connect();
+  await one.sink.close();
+  await assertOver(two);
+  await assertOver(one);
+});
+
+Deno.test("C133 cancelling the default subscription doesn't end the sink", async () => {
+  const { one } = connect();
+  record(one.stream).subscription.cancel();
+  assertFalse(await settled(one.sink.done));
+});
+
+Deno.test("C134 closing the default channel, when there is no other, closes the inner channel", async () => {
+  const { pair, one } = connect();
+  one.sink.close();
+  await pair.local.sink.done;
+  await pair.foreign.sink.done;
+});
+
+Deno.test("C135 closing the default channel, when there is another, doesn't", async () => {
+  const { pair, one } = connectVirtual(false);
+  await one.sink.close();
+  await microtasks(100);
+  assertFalse(await settled(Promise.race([pair.local.sink.done, pair.foreign.sink.done])));
+});
+
+testBoth("C136 C143", "messages reach its counterpart only", async ({ one, two, here, there }) => {
+  const others = [one, two];
+  for (let i = 0; i < 10; i++) {
+    const made = one.virtualChannel();
+    two.virtualChannel(made.id);
+    others.push(made as unknown as typeof one);
+  }
+  const wrong = others.map((channel) => record(channel.stream).events);
+  const { events } = record(there.stream);
+  here.sink.add(1);
+  here.sink.add(2);
+  await microtasks(100);
+  assertEquals(events, [1, 2]);
+  assertEquals(wrong.flat(), []);
+});
+
+testBoth("C137 C138 C144 C145", "closing it ends both its ends", async ({ here, there }) => {
+  await here.sink.close();
+  await assertOver(there);
+  await assertOver(here);
+});
+
+testBoth("C139 C146", "cancelling its subscription doesn't close it", async ({ here, there }) => {
+  record(here.stream).subscription.cancel();
+  assertFalse(await settled(here.sink.done));
+  assert(here.sink.add("still"));
+  assertEquals((await there.stream.next()).value, "still");
+});
+
+testBoth("C140 C147", "closing the last one closes the inner channel", async (ends) => {
+  await ends.one.sink.close();
+  await assertOver(ends.two);
+  assertFalse(await settled(ends.pair.local.sink.done));
+  await ends.here.sink.close();
+  await ends.pair.local.sink.done;
+  await ends.pair.foreign.sink.done;
+});
+
+testBoth("C141 C148", "closing it while others live doesn't", async ({ pair, here }) => {
+  await here.sink.close();
+  await microtasks(100);
+  assertFalse(await settled(Promise.race([pair.local.sink.done, pair.foreign.sink.done])));
+});
+
+Deno.test("C142 both ends make one: the ids are the same, the messages don't mix", async () => {
+  const { one, two } = connect();
+  const [here, there] = [one.virtualChannel(), two.virtualChannel()];
+  assertEquals(here.id, there.id);
+  const [hereToo, thereToo] = [two.virtualChannel(here.id), one.virtualChannel(there.id)];
+  const events = [here, there, hereToo, thereToo].map((it) => record(it.stream).events);
+  here.sink.add("here");
+  there.sink.add("there");
+  hereToo.sink.add("hereToo");
+  thereToo.sink.add("thereToo");
+  await microtasks(100);
+  assertEquals(events, [["hereToo"], ["thereToo"], ["here"], ["there"]]);
+});
+
+Deno.test("C149 attaching twice to one id throws, also when it was closed", async () => {
+  const { two, here, there } = connectVirtual(false);
+  assertThrows(() => two.virtualChannel(here.id), RangeError, "there is or was");
+  assertThrows(() => two.virtualChannel(0), RangeError);
+  await there.sink.close();
+  assertThrows(() => two.virtualChannel(here.id), RangeError);
+  assertThrows(() => there.virtualChannel(here.id), RangeError);
+  for (const id of [-1, 1.5, NaN, Infinity, Number.MAX_SAFE_INTEGER]) {
+    assertThrows(() => two.virtualChannel(id), RangeError, "is no id");
+  }
+});
+
+Deno.test("C150 what was sent before the other end attaches comes then, in order", async () => {
+  const { one, two } = connect();
+  const made = one.virtualChannel();
+  made.sink.add(1);
+  await microtasks();
+  made.sink.add(2);
+  await microtasks();
+  const { events } = record(two.virtualChannel(made.id).stream);
+  made.sink.add(3);
+  await microtasks(100);
+  assertEquals(events, [1, 2, 3]);
+});
+
+Deno.test("C151 closed before the other end attaches: the stream ends empty", async () => {
+  const { one, two } = connect();
+  const made = one.virtualChannel();
+  await made.sink.close();
+  await microtasks();
+  await assertOver(two.virtualChannel(made.id));
+});
+
+Deno.test("C152 the inner channel closes: all streams end, all sinks are done", async () => {
+  for (const end of ["local", "foreign"] as const) {
+    const { pair, one, two, here, there } = connectVirtual(false);
+    pair[end].sink.close();
+    for (const channel of [one, two, here, there]) await assertOver(channel);
+  }
+});
+
+Deno.test("C153 the inner channel is over: what is made then is over as well", async () => {
+  const { pair, one } = connectVirtual(false);
+  pair.foreign.sink.close();
+  await one.sink.done;
+  for (const id of [undefined, undefined, 1, 1]) {
+    const late = one.virtualChannel(id);
+    await assertOver(late);
+    assertFalse(late.sink.add(1));
+    await late.sink.close();
+  }
+});
+
+Deno.test("C154 an error of the inner stream reaches the default stream only", async () => {
+  const { pair, two, there } = connectVirtual(false);
+  const error = new Error("inner");
+  pair.local.sink.addError(error);
+  const events = [two, there].map((channel) => record(channel.stream).events);
+  await microtasks();
+  assertEquals(events, [[["error", error], "done"], ["done"]]);
+});
+
+interface Chosen {
+  readonly here: StreamChannel<unknown>;
+  readonly there: StreamChannel<unknown>;
+}
+
+/** The six guarantees, for the default channel and for both ends of a virtual one. */
+function testRules(ids: string, what: string, test: (ends: Chosen) => Promise<void>): void {
+  Deno.test(`${ids} ${what}`, async () => {
+    const { one, two } = connect();
+    await test({ here: one, there: two });
+    for (const attached of [false, true]) await test(connectVirtual(attached));
+  });
+}
+
+testRules("C155 C159 S17", "closing on the first event stops the rest", async ({ here, there }) => {
+  [1, 2, 3].forEach((value) => there.sink.add(value));
+  const events: unknown[] = [];
+  here.stream.listen((value) => {
+    events.push(value);
+    here.sink.close();
+  }, { onDone: () => events.push("done") });
+  await microtasks(100);
+  assertEquals(events, [1, "done"]);
+});
+
+testRules("C156 C160 S18", "after the end the sink drops, and closes", async ({ here, there }) => {
+  there.sink.close();
+  await assertOver(here);
+  assertFalse(here.sink.add(1));
+  await here.sink.close();
+  assertInvalidState(() => here.sink.add(1));
+});
+
+testRules("C157 C161 S20", "cancelling leaves the sink working", async ({ here, there }) => {
+  record(here.stream).subscription.cancel();
+  assert(here.sink.add(1));
+  assertEquals((await there.stream.next()).value, 1);
+});
+
+testRules("C158 C162 S20", "cancelling doesn't hide the other's close", async ({ here, there }) => {
+  record(here.stream).subscription.cancel();
+  there.sink.close();
+  await here.sink.done;
+  assertFalse(here.sink.add(1));
+});
+
+testRules("S21", "an error closes it, and is done's", async ({ here, there }) => {
+  const error = new Error("mine");
+  here.sink.addError(error);
+  assertEquals(await assertRejects(() => here.sink.done), error);
+  assertFalse(here.sink.add(1));
+  await assertOver(there);
+});
+
+// The wire: what Dart's MultiChannel sends and expects, as JSON documents.
+
+interface Wire {
+  readonly peer: RawChannel<string>;
+  readonly channel: MultiChannel<unknown>;
+  /** What has gone out since the last time. */
+  sent(): unknown[];
+}
+
+function wire(options?: ConstructorParameters<typeof MultiChannel>[1]): Wire {
+  const peer = new RawChannel<string>();
+  const channel = new MultiChannel<unknown>(jsonDocument.bind(peer), options);
+  return { peer, channel, sent: () => peer.out.splice(0) };
+}
+
+Deno.test("S65 S66 the wire: the default channel, made ones and attached ones", async () => {
+  const { peer, channel, sent } = wire();
+  channel.sink.add("hello");
+  channel.sink.add(null);
+  const [first, second] = [channel.virtualChannel(), channel.virtualChannel()];
+  first.sink.add({ a: 1 });
+  second.sink.add([]);
+  assertEquals([first.id, second.id], [1, 3]);
+  assertEquals(sent(), ['[0,"hello"]', "[0,null]", '[1,{"a":1}]', "[3,[]]"]);
+
+  const attached = channel.virtualChannel(5);
+  attached.sink.add(true);
+  assertEquals(attached.id, 6);
+  assertEquals(sent(), ["[6,true]"]);
+
+  const events = [channel, first, second, attached].map((it) => record(it.stream).events);
+  for (const text of ['[0,"hi"]', "[2,2]", "[4,4]", "[5,5]", "[5.0,[6]]", "[2.9,null]"]) {
+    peer.in.add(text);
+  }
+  await microtasks();
+  assertEquals(events, [["hi"], [2, null], [4], [5, [6]]]);
+});
+
+Deno.test("S65 S69 the wire: ends, and the answer to an end", async () => {
+  const { peer, channel, sent } = wire();
+  const made = channel.virtualChannel();
+  const attached = channel.virtualChannel(1);
+  await made.sink.close();
+  assertEquals(sent(), ["[1]"]);
+  peer.in.add("[2]");
+  peer.in.add('[2,"late"]');
+  peer.in.add("[1]");
+  await assertOver(attached);
+  assertEquals(sent(), ["[2]"]);
+  peer.in.add("[0]");
+  await assertOver(channel);
+  assertEquals(sent(), ["[0]", "done"]);
+});
+
+Deno.test("S68 the wire: an end that came before attaching is answered on attaching", async () => {
+  const { peer, channel, sent } = wire();
+  peer.in.add('[7,"early"]');
+  peer.in.add("[7]");
+  peer.in.add('[7,"after the end"]');
+  await microtasks();
+  assertEquals(sent(), []);
+  const { events } = record(channel.virtualChannel(7).stream);
+  assertEquals(sent(), ["[8]"]);
+  await microtasks();
+  assertEquals(events, ["early", "done"]);
+});
+
+Deno.test("S70 the wire: the last end, then the inner sink is closed", async () => {
+  const { channel, sent } = wire();
+  const made = channel.virtualChannel();
+  channel.sink.close();
+  assertEquals(sent(), ["[0]"]);
+  await made.sink.close();
+  assertEquals(sent(), ["[1]", "done"]);
+});
+
+Deno.test("S70 ids that wait keep the inner channel open until somebody attaches and closes", async () => {
+  const { peer, channel, sent } = wire();
+  peer.in.add("[1,1]");
+  await microtasks();
+  await channel.sink.close();
+  assertEquals(sent(), ["[0]"]);
+  await channel.virtualChannel(1).sink.close();
+  assertEquals(sent(), ["[2]", "done"]);
+});
+
+Deno.test("a message that is no [id, …] fails the default stream and closes the inner channel", async () => {
+  for (const text of ["{}", "[]", '["1",2]', "[null]", "[-1,2]", "[1e300]", "7", "null"]) {
+    const { peer, channel, sent } = wire();
+    const made = channel.virtualChannel();
+    peer.in.add(text);
+    peer.in.add('[0,"lost"]');
+    await assertRejects(() => channel.stream.next(), TypeError, "no [id", text);
+    await assertOver(made);
+    assertEquals(sent(), ["done"]);
+    assertFalse(channel.sink.add(1));
+  }
+});
+
+Deno.test("a value without JSON: add throws a TypeError, the channel lives", () => {
+  const { channel, sent } = wire();
+  assertThrows(() => channel.sink.add(1n), TypeError);
+  assert(channel.sink.add(1));
+  assertEquals(sent(), ["[0,1]"]);
+});
+
+// Bounds.
+
+Deno.test("a virtual channel whose reader pauses pauses all, up to its bound; the rest waits outside", async () => {
+  const { peer, channel } = wire({ highWaterMark: 1000 });
+  const made = channel.virtualChannel();
+  const slow = record(made.stream);
+  const fast = record(channel.stream);
+  slow.subscription.pause();
+  const text = "x".repeat(92);
+  for (let i = 0; i < 100; i++) {
+    peer.in.add(`[2,"${text}"]`);
+    peer.in.add(`[0,${i}]`);
+  }
+  await microtasks(100);
+  // 92 bytes a message: after the eleventh 1012 wait.
+  assertEquals([slow.events.length, fast.events.length], [0, 10]);
+  slow.subscription.resume();
+  await microtasks(100);
+  assertEquals([slow.events.length, fast.events.length], [100, 100]);
+});
+
+Deno.test("a virtual channel that pauses all and is closed, or is cancelled, lets go", async () => {
+  for (const leave of ["close", "cancel", "peer"]) {
+    const { peer, channel } = wire({ highWaterMark: 1 });
+    const made = channel.virtualChannel();
+    const { subscription } = record(made.stream);
+    const { events } = record(channel.stream);
+    subscription.pause();
+    peer.in.add("[2,1]");
+    if (leave === "peer") peer.in.add("[2]");
+    peer.in.add("[0,1]");
+    await microtasks();
+    assertEquals(events, []);
+    if (leave === "close") made.sink.close();
+    else if (leave === "cancel") subscription.cancel();
+    else subscription.resume();
+    await microtasks(100);
+    assertEquals(events, [1]);
+    peer.in.add("[2,1]");
+    peer.in.add("[0,2]");
+    await microtasks(100);
+    assertEquals(events, [1, 2]);
+  }
+});
+
+Deno.test("the inner sink is done while a reader pauses: what waits is still given, then the end", async () => {
+  const { peer, channel } = wire({ highWaterMark: 1 });
+  const { events, subscription } = record(channel.stream);
+  subscription.pause();
+  for (let i = 0; i < 5; i++) peer.in.add(`[0,${i}]`);
+  peer.in.end();
+  peer.finish();
+  await channel.sink.done;
+  assertEquals(events, []);
+  subscription.resume();
+  await microtasks(100);
+  assertEquals(events, [0, 1, 2, 3, 4, "done"]);
+});
+
+Deno.test("S68 ids that nobody attached to never pause, and are closed beyond the limit", async () => {
+  const { peer, channel, sent } = wire({ pendingLimit: 1000 });
+  const { events } = record(channel.stream);
+  const text = "x".repeat(92);
+  for (let i = 0; i < 9; i++) peer.in.add(`[1,"${text}"]`);
+  peer.in.add("[0,1]");
+  await microtasks();
+  assertEquals([events, sent()], [[1], []]);
+  peer.in.add(`[3,"${text}"]`);
+  peer.in.add("[0,2]");
+  await microtasks();
+  assertEquals([events, sent()], [[1, 2], ["[4]"]]);
+  assertThrows(() => channel.virtualChannel(3), RangeError);
+  assertEquals((await channel.virtualChannel(1).stream.next()).value, text);
+});
+
+Deno.test("S68 empty ids count as well: a million of them leave nothing behind", async () => {
+  const { peer, channel, sent } = wire();
+  record(channel.stream);
+  await microtasks();
+  for (let id = 1; id < 2_000_000; id += 2) peer.in.add(`[${id}]`);
+  const closed = sent();
+  assertEquals(closed.length, 1_000_000 - 1024 * 1024 / 128);
+  assertEquals(closed[0], "[16386]");
+});
+
+Deno.test("a sink whose peer is full: room, buffered amount and flush are the inner sink's", async () => {
+  const peer = new RawChannel<unknown>();
+  const channel = new MultiChannel<unknown>(peer);
+  const { sink } = channel.virtualChannel();
+  peer.bufferedAmount = 10;
+  assertEquals(sink.bufferedAmount, 10);
+  const [ready, flushed] = [sink.ready, sink.flush()];
+  assertFalse(await settled(Promise.race([ready, flushed])));
+  peer.bufferedAmount = 0;
+  peer.control.drained();
+  await ready;
+  await flushed;
+});
+
+Deno.test("S7 every close settles although nobody reads anything", async () => {
+  const { here, there, one, two } = connectVirtual(false);
+  for (const channel of [here, there, one, two]) channel.sink.add(1);
+  await Promise.all([here, there, one, two].map((channel) => channel.sink.close()));
+});
