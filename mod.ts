@@ -57,7 +57,18 @@ export type {
   ListenOptions,
   StreamSubscription,
 } from "./src/stream_channel/channel_stream.ts";
-export type { StreamChannel } from "./src/stream_channel/stream_channel.ts";
-export type { NativeWebSocketChannel } from "./src/native/native_web_socket_channel.ts";
+export type { StreamChannel, StreamChannelStatic } from "./src/stream_channel/stream_channel.ts";
+export type { ChannelLike } from "./src/stream_channel/channel_like.ts";
+export type {
+  ChannelTransformer,
+  MessageTransform,
+  StreamTransformer,
+  TransformHandlers,
+  TransformStreamLike,
+} from "./src/stream_channel/transformer.ts";
+export type {
+  NativeWebSocketChannel,
+  NativeWebSocketChannelConstructors,
+} from "./src/native/native_web_socket_channel.ts";
 export type { FromOptions } from "./src/native/native_channel.ts";
 export type { WebSocketEventLike, WebSocketLike } from "./src/native/web_socket_like.ts";

@@ -11,3 +11,46 @@ export {
   type NativeWebSocketChannelConstructors,
 } from "./native_web_socket_channel.ts";
 export type { WebSocketEventLike, WebSocketLike } from "./web_socket_like.ts";
+
+export type { Capabilities, Capability } from "../web_socket/capabilities.ts";
+export type {
+  AttemptOptions,
+  ChannelOptions,
+  ConnectOptions,
+  QueueOptions,
+  TlsOptions,
+} from "../web_socket/connect_options.ts";
+export type { CompressionOptions } from "../handshake/deflate_parameters.ts";
+export {
+  ConnectError,
+  type ConnectErrorOptions,
+  type ConnectPhase,
+  type HandshakeResponse,
+  UnsupportedError,
+  WebSocketChannelError,
+} from "../web_socket/errors.ts";
+export type {
+  ChannelState,
+  CloseFrameContent,
+  CloseInfo,
+  CloseInitiator,
+  Message,
+  WebSocketChannel,
+  WebSocketChannelConstructors,
+} from "../web_socket/web_socket_channel.ts";
+export type { MessageInput, WebSocketSink } from "../web_socket/web_socket_sink.ts";
+export type { ChannelLike } from "../stream_channel/channel_like.ts";
+export type { AddStreamOptions, ChannelSink } from "../stream_channel/channel_sink.ts";
+export type {
+  ChannelStream,
+  ListenOptions,
+  StreamSubscription,
+} from "../stream_channel/channel_stream.ts";
+export type { StreamChannel, StreamChannelStatic } from "../stream_channel/stream_channel.ts";
+export type {
+  ChannelTransformer,
+  MessageTransform,
+  StreamTransformer,
+  TransformHandlers,
+  TransformStreamLike,
+} from "../stream_channel/transformer.ts";

@@ -4,9 +4,9 @@ import { type Platform, platform } from "../web_socket/platform.ts";
 
 /** What each platform's own `WebSocket` can do. */
 const CAPABILITIES: Record<Platform, Capabilities> = {
-  deno: { ...NO_CAPABILITIES, headers: true },
-  node: { ...NO_CAPABILITIES, headers: true },
-  bun: { ...NO_CAPABILITIES, headers: true, terminate: true },
+  deno: { ...NO_CAPABILITIES, "headers": true },
+  node: { ...NO_CAPABILITIES, "headers": true },
+  bun: { ...NO_CAPABILITIES, "headers": true, "terminate": true, "all-close-codes": true },
   browser: NO_CAPABILITIES,
 };
 

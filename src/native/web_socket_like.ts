@@ -26,10 +26,12 @@ export interface WebSocketLike {
   readonly bufferedAmount: number;
   /** Set to `"arraybuffer"`. */
   binaryType: string;
+  /** Sends a message: text or bytes. */
   // deno-lint-ignore no-explicit-any
   send(data: any): void;
   /** Begins the closing handshake. */
   close(code?: number, reason?: string): void;
+  /** Listens to `open`, `message`, `error` and `close`. */
   // deno-lint-ignore no-explicit-any
   addEventListener(type: any, listener: (event: any) => void): void;
   /** Ends the connection at once, where the socket can. */

@@ -15,6 +15,7 @@ export interface HandshakeResponse {
  * reported, where it reported anything. Corresponds to Dart's `WebSocketChannelException`.
  */
 export class WebSocketChannelError extends Error {
+  /** The name of the class. */
   override readonly name: string = "WebSocketChannelError";
 }
 
@@ -39,6 +40,7 @@ export interface ConnectErrorOptions {
 
 /** A connection could not be opened. */
 export class ConnectError extends WebSocketChannelError {
+  /** The name of the class. */
   override readonly name = "ConnectError";
   /**
    * How far the attempt had come, or `null` where the platform's own `WebSocket` made it: that
@@ -80,6 +82,7 @@ function isRetryable(status: number | null): boolean {
 
 /** The peer broke the protocol, and the connection was failed because of it. RFC 6455 §7.1.7. */
 export class ProtocolError extends WebSocketChannelError {
+  /** The name of the class. */
   override readonly name = "ProtocolError";
   /** The close code that was sent: 1002, 1007 or 1009. */
   readonly closeCode: number;
@@ -99,6 +102,7 @@ export class ProtocolError extends WebSocketChannelError {
 
 /** What was asked for can't be done on this platform. Nothing is ever silently ignored instead. */
 export class UnsupportedError extends WebSocketChannelError {
+  /** The name of the class. */
   override readonly name = "UnsupportedError";
   /** What is lacking: the name of an option, a method or a capability. */
   readonly capability: string;
