@@ -11,7 +11,7 @@ import { type StreamChannel, StreamChannelBase } from "./stream_channel.ts";
  */
 export interface MessagePortLike {
   /** Posts a message. */
-  postMessage(message: unknown, transfer: object[]): void;
+  postMessage(message: unknown, transfer?: readonly object[]): void;
   /** Listens, on what is an `EventTarget`. */
   addEventListener?(type: string, listener: (event: Event) => void): void;
   /** Stops listening, on what is an `EventTarget`. */
@@ -39,7 +39,7 @@ export interface MessagePortChannelOptions<Out = unknown> {
    */
   highWaterMark?: number | undefined;
   /** Which parts of a value, such as an `ArrayBuffer`, are transferred instead of copied. */
-  transfer?: ((value: Out) => object[]) | undefined;
+  transfer?: ((value: Out) => readonly object[]) | undefined;
 }
 
 /**

@@ -66,7 +66,7 @@ export class PortLink<In, Out> implements SinkTarget<Out> {
   readonly #port: MessagePortLike;
   readonly #raw: boolean;
   readonly #window: number;
-  readonly #transfer: ((value: Out) => object[]) | undefined;
+  readonly #transfer: ((value: Out) => readonly object[]) | undefined;
   readonly #stream: ChannelStreamController<In>;
   readonly #sink: ChannelSinkController<Out>;
   #unwatch: () => void = ignore;
@@ -96,7 +96,7 @@ export class PortLink<In, Out> implements SinkTarget<Out> {
       onEnd: () => this.#end(null),
       onError: () => this.#fail("the message can't be deserialized"),
     });
-    if (this.#window !== FIRST_CREDIT) this.#post(this.#window - FIRST_CREDIT);
+    if (!this.#raw && this.#window !== FIRST_CREDIT) this.#post(this.#window - FIRST_CREDIT);
     this.#granted = this.#window;
   }
 

@@ -1,0 +1,214 @@
+import { assert, assertEquals, assertFalse, assertRejects, assertThrows } from "@std/assert";
+import { jsonDocument, MultiChannel, type StreamChannel } from "../../src/stream_channel/mod.ts";
+import { microtasks, record, settled } from "../support/events.ts";
+import { RawChannel } from "./raw_channel.ts";
+
+async function assertOver(channel: StreamChannel<unknown>): Promise<void> {
+  assertEquals(await channel.stream.next(), { done: true, value: undefined });
+  await channel.sink.done;
+}
+
+// The wire: what Dart's MultiChannel sends and expects, as JSON documents.
+
+interface Wire {
+  readonly peer: RawChannel<string>;
+  readonly channel: MultiChannel<unknown>;
+  /** What has gone out since the last time. */
+  sent(): unknown[];
+}
+
+function wire(options?: ConstructorParameters<typeof MultiChannel>[1]): Wire {
+  const peer = new RawChannel<string>();
+  const channel = new MultiChannel<unknown>(jsonDocument.bind(peer), options);
+  return { peer, channel, sent: () => peer.out.splice(0) };
+}
+
+Deno.test("S65 S66 the wire: the default channel, made ones and attached ones", async () => {
+  const { peer, channel, sent } = wire();
+  channel.sink.add("hello");
+  channel.sink.add(null);
+  const [first, second] = [channel.virtualChannel(), channel.virtualChannel()];
+  first.sink.add({ a: 1 });
+  second.sink.add([]);
+  assertEquals([first.id, second.id], [1, 3]);
+  assertEquals(sent(), ['[0,"hello"]', "[0,null]", '[1,{"a":1}]', "[3,[]]"]);
+
+  const attached = channel.virtualChannel(5);
+  attached.sink.add(true);
+  assertEquals(attached.id, 6);
+  assertEquals(sent(), ["[6,true]"]);
+
+  const events = [channel, first, second, attached].map((it) => record(it.stream).events);
+  for (const text of ['[0,"hi"]', "[2,2]", "[4,4]", "[5,5]", "[5.0,[6]]", "[2.9,null]"]) {
+    peer.in.add(text);
+  }
+  await microtasks();
+  assertEquals(events, [["hi"], [2, null], [4], [5, [6]]]);
+});
+
+Deno.test("S65 S69 the wire: ends, and the answer to an end", async () => {
+  const { peer, channel, sent } = wire();
+  const made = channel.virtualChannel();
+  const attached = channel.virtualChannel(1);
+  await made.sink.close();
+  assertEquals(sent(), ["[1]"]);
+  peer.in.add("[2]");
+  peer.in.add('[2,"late"]');
+  peer.in.add("[1]");
+  await assertOver(attached);
+  assertEquals(sent(), ["[2]"]);
+  peer.in.add("[0]");
+  await assertOver(channel);
+  assertEquals(sent(), ["[0]", "done"]);
+});
+
+Deno.test("S68 the wire: an end that came before attaching is answered on attaching", async () => {
+  const { peer, channel, sent } = wire();
+  peer.in.add('[7,"early"]');
+  peer.in.add("[7]");
+  peer.in.add('[7,"after the end"]');
+  await microtasks();
+  assertEquals(sent(), []);
+  const { events } = record(channel.virtualChannel(7).stream);
+  assertEquals(sent(), ["[8]"]);
+  await microtasks();
+  assertEquals(events, ["early", "done"]);
+});
+
+Deno.test("S70 the wire: the last end, then the inner sink is closed", async () => {
+  const { channel, sent } = wire();
+  const made = channel.virtualChannel();
+  channel.sink.close();
+  assertEquals(sent(), ["[0]"]);
+  await made.sink.close();
+  assertEquals(sent(), ["[1]", "done"]);
+});
+
+Deno.test("S70 ids that wait keep the inner channel open until somebody attaches and closes", async () => {
+  const { peer, channel, sent } = wire();
+  peer.in.add("[1,1]");
+  await microtasks();
+  await channel.sink.close();
+  assertEquals(sent(), ["[0]"]);
+  await channel.virtualChannel(1).sink.close();
+  assertEquals(sent(), ["[2]", "done"]);
+});
+
+Deno.test("a message that is no [id, …] fails the default stream and closes the inner channel", async () => {
+  for (const text of ["{}", "[]", '["1",2]', "[null]", "[-1,2]", "[1e300]", "7", "null"]) {
+    const { peer, channel, sent } = wire();
+    const made = channel.virtualChannel();
+    peer.in.add(text);
+    peer.in.add('[0,"lost"]');
+    await assertRejects(() => channel.stream.next(), TypeError, "no [id", text);
+    await assertOver(made);
+    assertEquals(sent(), ["done"]);
+    assertFalse(channel.sink.add(1));
+  }
+});
+
+Deno.test("a value without JSON: add throws a TypeError, the channel lives", () => {
+  const { channel, sent } = wire();
+  assertThrows(() => channel.sink.add(1n), TypeError);
+  assert(channel.sink.add(1));
+  assertEquals(sent(), ["[0,1]"]);
+});
+
+// Bounds.
+
+Deno.test("a virtual channel whose reader pauses pauses all, up to its bound; the rest waits outside", async () => {
+  const { peer, channel } = wire({ highWaterMark: 1000 });
+  const made = channel.virtualChannel();
+  const slow = record(made.stream);
+  const fast = record(channel.stream);
+  slow.subscription.pause();
+  const text = "x".repeat(92);
+  for (let i = 0; i < 100; i++) {
+    peer.in.add(`[2,"${text}"]`);
+    peer.in.add(`[0,${i}]`);
+  }
+  await microtasks(100);
+  // 92 bytes a message: after the eleventh 1012 wait.
+  assertEquals([slow.events.length, fast.events.length], [0, 10]);
+  slow.subscription.resume();
+  await microtasks(100);
+  assertEquals([slow.events.length, fast.events.length], [100, 100]);
+});
+
+Deno.test("a virtual channel that pauses all and is closed, or is cancelled, lets go", async () => {
+  for (const leave of ["close", "cancel", "peer"]) {
+    const { peer, channel } = wire({ highWaterMark: 1 });
+    const made = channel.virtualChannel();
+    const { subscription } = record(made.stream);
+    const { events } = record(channel.stream);
+    subscription.pause();
+    peer.in.add("[2,1]");
+    if (leave === "peer") peer.in.add("[2]");
+    peer.in.add("[0,1]");
+    await microtasks();
+    assertEquals(events, []);
+    if (leave === "close") made.sink.close();
+    else if (leave === "cancel") subscription.cancel();
+    else subscription.resume();
+    await microtasks(100);
+    assertEquals(events, [1]);
+    peer.in.add("[2,1]");
+    peer.in.add("[0,2]");
+    await microtasks(100);
+    assertEquals(events, [1, 2]);
+  }
+});
+
+Deno.test("the inner sink is done while a reader pauses: what waits is still given, then the end", async () => {
+  const { peer, channel } = wire({ highWaterMark: 1 });
+  const { events, subscription } = record(channel.stream);
+  subscription.pause();
+  for (let i = 0; i < 5; i++) peer.in.add(`[0,${i}]`);
+  peer.in.end();
+  peer.finish();
+  await channel.sink.done;
+  assertEquals(events, []);
+  subscription.resume();
+  await microtasks(100);
+  assertEquals(events, [0, 1, 2, 3, 4, "done"]);
+});
+
+Deno.test("S68 ids that nobody attached to never pause, and are closed beyond the limit", async () => {
+  const { peer, channel, sent } = wire({ pendingLimit: 1000 });
+  const { events } = record(channel.stream);
+  const text = "x".repeat(92);
+  for (let i = 0; i < 9; i++) peer.in.add(`[1,"${text}"]`);
+  peer.in.add("[0,1]");
+  await microtasks();
+  assertEquals([events, sent()], [[1], []]);
+  peer.in.add(`[3,"${text}"]`);
+  peer.in.add("[0,2]");
+  await microtasks();
+  assertEquals([events, sent()], [[1, 2], ["[4]"]]);
+  assertThrows(() => channel.virtualChannel(3), RangeError);
+  assertEquals((await channel.virtualChannel(1).stream.next()).value, text);
+});
+
+Deno.test("S68 empty ids count as well: a million of them leave nothing behind", async () => {
+  const { peer, channel, sent } = wire();
+  record(channel.stream);
+  await microtasks();
+  for (let id = 1; id < 2_000_000; id += 2) peer.in.add(`[${id}]`);
+  const closed = sent();
+  assertEquals(closed.length, 1_000_000 - 1024 * 1024 / 128);
+  assertEquals(closed[0], "[16386]");
+});
+
+Deno.test("a sink whose peer is full: room, buffered amount and flush are the inner sink's", async () => {
+  const peer = new RawChannel<unknown>();
+  const channel = new MultiChannel<unknown>(peer);
+  const { sink } = channel.virtualChannel();
+  peer.bufferedAmount = 10;
+  assertEquals(sink.bufferedAmount, 10);
+  const [ready, flushed] = [sink.ready, sink.flush()];
+  assertFalse(await settled(Promise.race([ready, flushed])));
+  peer.bufferedAmount = 0;
+  peer.control.drained();
+  await ready;
+  await flushed;
+});
