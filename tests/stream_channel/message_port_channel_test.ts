@@ -14,7 +14,7 @@ import {
 import { Worker as NodeWorker } from "node:worker_threads";
 import { MessagePortChannel } from "../../src/stream_channel/mod.ts";
 import { assertInvalidState, microtasks, record, settled } from "../support/events.ts";
-import { OpenSource } from "./raw_channel.ts";
+import { CountedSource, OpenSource, PausedReader } from "./raw_channel.ts";
 
 interface Ends {
   readonly here: MessagePortChannel<unknown>;
@@ -186,43 +186,21 @@ Deno.test("a paused reader stops a producer at the other end; what waits is boun
     const { port1, port2 } = new MessageChannel();
     const here = new MessagePortChannel<Uint8Array>(port1);
     const there = new MessagePortChannel<Uint8Array>(port2, { highWaterMark });
-    let produced = 0;
-    function* source(): Generator<Uint8Array> {
-      while (produced < 5000) {
-        produced++;
-        yield new Uint8Array(100);
-      }
-    }
-    let received = 0;
-    const { promise, stop } = reader(there, () => received++);
-    const added = here.sink.addStream(source());
-    // So much is on the way that the credit is used up: nothing moves any more.
-    await quiet(() => produced);
-    assertEquals(received, 0);
-    const window = highWaterMark ?? 65_536;
-    // The first credit of 64 KiB may be used before the smaller window is known.
-    assert(produced <= 660, `${produced} produced with a window of ${window}`);
-    stop();
+    const source = new CountedSource(5000, () => new Uint8Array(100));
+    const reader = new PausedReader(there.stream);
+    const added = here.sink.addStream(source);
+    // When the credit is used up nothing moves any more.
+    await quiet(() => source.produced);
+    assertEquals(reader.received.length, 0);
+    // The first credit of 64 KiB may be used before a smaller window is known.
+    assert(source.produced <= 658, `${source.produced} produced`);
+    reader.resume();
     await added;
     here.sink.close();
-    await promise;
-    assertEquals(received, 5000);
+    await reader.over;
+    assertEquals(reader.received.length, 5000);
   }
 });
-
-/** Listens, pausing until `stop` is called. */
-function reader(
-  channel: MessagePortChannel<Uint8Array>,
-  onData: () => void,
-): { promise: Promise<void>; stop: () => void } {
-  let resume = (): void => {};
-  const promise = new Promise<void>((resolve) => {
-    const subscription = channel.stream.listen(onData, { onDone: resolve });
-    subscription.pause();
-    resume = () => subscription.resume();
-  });
-  return { promise, stop: () => resume() };
-}
 
 /** Goes round the event loop through ports until a count stands still. */
 async function quiet(count: () => number): Promise<void> {

@@ -86,3 +86,44 @@ export class OpenSource<T> implements AsyncIterable<T> {
     };
   }
 }
+
+/** A source of so many equal values, that counts how many were taken. */
+export class CountedSource<T> implements Iterable<T> {
+  produced = 0;
+  readonly #limit: number;
+  readonly #value: () => T;
+
+  constructor(limit: number, value: () => T) {
+    this.#limit = limit;
+    this.#value = value;
+  }
+
+  *[Symbol.iterator](): Generator<T> {
+    while (this.produced < this.#limit) {
+      this.produced++;
+      yield this.#value();
+    }
+  }
+}
+
+/** A listener that pauses from the start, and keeps what comes once it is let go. */
+export class PausedReader<T> {
+  readonly received: T[] = [];
+  readonly over: Promise<void>;
+  #resume = (): void => {};
+
+  constructor(stream: ChannelStream<T>) {
+    this.over = new Promise((resolve) => {
+      const subscription = stream.listen((value) => this.received.push(value), {
+        onDone: resolve,
+      });
+      subscription.pause();
+      this.#resume = () => subscription.resume();
+    });
+  }
+
+  /** Goes on reading. */
+  resume(): void {
+    this.#resume();
+  }
+}
