@@ -41,7 +41,11 @@ export {
   UnsupportedError,
   WebSocketChannelError,
 } from "./src/web_socket/errors.ts";
-export type { MessageInput, WebSocketSink } from "./src/web_socket/web_socket_sink.ts";
+export type { MessageInput, SendOptions, WebSocketSink } from "./src/web_socket/web_socket_sink.ts";
+export type { HandshakeOptions, OverOptions } from "./src/web_socket/over.ts";
+export type { ProtocolOptions } from "./src/web_socket/protocol_channel.ts";
+export type { Side } from "./src/protocol/frame.ts";
+export type { ChannelLike } from "./src/stream_channel/channel_like.ts";
 export {
   type ChannelState,
   type CloseFrameContent,

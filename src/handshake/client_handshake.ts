@@ -155,8 +155,14 @@ function checkUserFields(
   return map;
 }
 
-/** RFC 7617 §2: base64 of user name, colon and password; `null` when the URL has neither. */
-function basicCredentials({ username, password }: URL): string | null {
+/**
+ * The value of `Authorization` that a URL's user info stands for: base64 of user name, colon and
+ * password (RFC 7617 §2).
+ *
+ * @param url The URL.
+ * @returns The value, or `null` when the URL has neither a user name nor a password.
+ */
+export function basicCredentials({ username, password }: URL): string | null {
   if (username === "" && password === "") return null;
   return `Basic ${encodeBase64(percentDecode(`${username}:${password}`))}`;
 }
@@ -176,8 +182,7 @@ function percentDecode(text: string): Uint8Array {
 /**
  * Checks the answer to a client's opening handshake.
  *
- * A server that picks none of the subprotocols offered is accepted, as RFC 6455 §4.1 has it; the
- * agreement's `protocol` is then `null`.
+ * A server that picks none of the subprotocols offered is refused, as platforms' own clients do.
  *
  * @param handshake The handshake that was begun.
  * @param response The head of the server's answer.
@@ -208,10 +213,14 @@ export function checkResponse(
   return { protocol, ...checkExtensions(handshake, headers) };
 }
 
-/** RFC 6455 §11.3.4: at most once, and one of those offered. */
+/**
+ * RFC 6455 §11.3.4: at most once, and one of those offered. RFC 6455 §4.1 would let a client go on
+ * without one; the WHATWG standard, and so most platforms' own `WebSocket`, doesn't.
+ */
 function checkProtocol({ protocols }: ClientHandshake, headers: HeaderMap): string | null {
   const protocol = headers.get("sec-websocket-protocol");
-  if (protocol === null || protocols.includes(protocol)) return protocol;
+  if (protocol === null && protocols.length === 0) return null;
+  if (protocol !== null && protocols.includes(protocol)) return protocol;
   throw wrong("Sec-WebSocket-Protocol", headers);
 }
 

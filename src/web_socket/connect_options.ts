@@ -1,5 +1,5 @@
 import { checkField } from "../handshake/http_head.ts";
-import { isReservedHeader } from "../handshake/client_handshake.ts";
+import { basicCredentials, isReservedHeader } from "../handshake/client_handshake.ts";
 import { isToken } from "../handshake/header_map.ts";
 import type { CompressionOptions } from "../handshake/deflate_parameters.ts";
 import type { Capability } from "./capabilities.ts";
@@ -181,9 +181,8 @@ function parseHeaders(init: HeadersInit | undefined, url: URL): [string, string]
     }
   }
   const named = headers.some(([name]) => name.toLowerCase() === "authorization");
-  if (!named && (url.username !== "" || url.password !== "")) {
-    headers.push(["Authorization", `Basic ${basicCredentials(url)}`]);
-  }
+  const credentials = named ? null : basicCredentials(url);
+  if (credentials !== null) headers.push(["Authorization", credentials]);
   return headers;
 }
 
@@ -192,11 +191,4 @@ function entriesOf(init: HeadersInit): [string, string][] {
     return [...init].map(([name, value]) => [String(name), String(value)]);
   }
   return Object.entries(init).map(([name, value]) => [name, String(value)]);
-}
-
-/** RFC 7617 §2: user-id, a colon and password, UTF-8, base64. */
-function basicCredentials(url: URL): string {
-  const text = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`;
-  const bytes = new TextEncoder().encode(text);
-  return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
 }

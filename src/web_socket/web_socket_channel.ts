@@ -2,11 +2,13 @@ import { signKey } from "../handshake/accept_key.ts";
 import type { FromOptions } from "../native/native_channel.ts";
 import { NativeWebSocketChannel } from "../native/native_web_socket_channel.ts";
 import type { WebSocketLike } from "../native/web_socket_like.ts";
+import type { ChannelLike } from "../stream_channel/channel_like.ts";
 import type { StreamChannel } from "../stream_channel/stream_channel.ts";
 import type { Capabilities } from "./capabilities.ts";
 import { connect } from "./connect.ts";
 import type { ConnectOptions } from "./connect_options.ts";
 import type { HandshakeResponse } from "./errors.ts";
+import { handshake, type HandshakeOptions, over, type OverOptions } from "./over.ts";
 import type { MessageInput, WebSocketSink } from "./web_socket_sink.ts";
 
 /** A received message: text, or bytes. */
@@ -92,6 +94,11 @@ export interface WebSocketChannel extends StreamChannel<Message, MessageInput>, 
    * where the transport can't, and with a {@linkcode WebSocketChannelError} when the channel ends first.
    */
   ping(): Promise<number>;
+  /**
+   * The time of the latest round trip that a ping measured, the keepalive's included, in
+   * milliseconds; `null` before the first, and where the transport can't ping.
+   */
+  readonly latency: number | null;
   /** Ends the channel at once, without a closing handshake. */
   terminate(): void;
   /** Lets the connection keep the process alive again, where the platform has such a thing. */
@@ -149,6 +156,49 @@ export interface WebSocketChannelConstructors {
     options?: FromOptions,
   ): NativeWebSocketChannel;
   /**
+   * Speaks RFC 6455 over a channel of bytes, on either side, when the opening handshake is done.
+   * Corresponds to Dart's `WebSocketChannel(channel)`.
+   *
+   * The bytes belong to the channel from then on. Its own Close frame doesn't end the byte sink: it
+   * is closed when the peer's Close has come, or `closeTimeout` is over, so that this works over
+   * channels whose stream ends with their sink as well.
+   *
+   * @param bytes The bytes: any `{ stream, sink }` or `{ readable, writable }`.
+   * @param options See {@linkcode OverOptions}; `side` is required.
+   * @throws {SyntaxError} When `extensions` is malformed.
+   * @throws {RangeError} When a number is out of its range.
+   * @throws {UnsupportedError} When compression was agreed and the platform has no zlib.
+   *
+   * @example
+   * ```ts
+   * import { WebSocketChannel } from "@web-socket/channel";
+   * import { channelPair } from "@web-socket/channel/stream-channel";
+   *
+   * const { local, foreign } = channelPair<Uint8Array>();
+   * const client = WebSocketChannel.over(local, { side: "client" });
+   * const server = WebSocketChannel.over(foreign, { side: "server" });
+   * client.sink.add("hello");
+   * console.log((await server.stream.next()).value); // hello
+   * await client.sink.close();
+   * ```
+   */
+  over(bytes: ChannelLike<Uint8Array, Uint8Array>, options: OverOptions): WebSocketChannel;
+  /**
+   * Speaks RFC 6455 over a channel of bytes as the client, doing the opening handshake first.
+   *
+   * @param bytes The bytes: any `{ stream, sink }` or `{ readable, writable }`.
+   * @param url What to ask for; nothing is dialled.
+   * @param options See {@linkcode HandshakeOptions}.
+   * @throws {SyntaxError} When the URL or a subprotocol is malformed.
+   * @throws {TypeError} When a header field is malformed.
+   * @throws {RangeError} When a number is out of its range.
+   */
+  handshake(
+    bytes: ChannelLike<Uint8Array, Uint8Array>,
+    url: string | URL,
+    options?: HandshakeOptions,
+  ): WebSocketChannel;
+  /**
    * The value of `Sec-WebSocket-Accept` that answers a key. RFC 6455 §4.2.2; Dart's
    * `WebSocketChannel.signKey`.
    *
@@ -173,5 +223,7 @@ export const WebSocketChannel: WebSocketChannelConstructors = {
     return channel;
   },
   from: (socket, options) => NativeWebSocketChannel.from(socket, options),
+  over: (bytes, options) => over(bytes, options),
+  handshake: (bytes, url, options) => handshake(bytes, url, options),
   signKey,
 };

@@ -4,6 +4,7 @@ import { type ChannelStream, ChannelStreamController } from "../stream_channel/c
 import { Deferred } from "../stream_channel/deferred.ts";
 import { ignore } from "../stream_channel/errors.ts";
 import { Fifo } from "../stream_channel/fifo.ts";
+import { DEFAULT_HIGH_WATER_MARK } from "../stream_channel/size.ts";
 import { StreamChannelBase } from "../stream_channel/stream_channel.ts";
 import type { Capabilities } from "./capabilities.ts";
 import type { Clock } from "./clock.ts";
@@ -28,6 +29,7 @@ import {
   checkCloseArguments,
   ControlledWebSocketSink,
   type MessageInput,
+  type SendOptions,
   type WebSocketSink,
 } from "./web_socket_sink.ts";
 
@@ -48,6 +50,11 @@ export interface Ending {
   readonly error?: unknown;
 }
 
+interface EarlyMessage {
+  readonly message: MessageInput;
+  readonly options: SendOptions | undefined;
+}
+
 /**
  * What every WebSocket channel does alike, whatever carries it: its states, what waits until it is
  * open, closing with a deadline, and the order of an ending. A subclass is a transport: it sends,
@@ -64,19 +71,24 @@ export abstract class WebSocketChannelBase extends StreamChannelBase<Message, Me
   /** Where sent messages come from. */
   protected readonly outgoing: ChannelSinkController<MessageInput>;
   protected readonly clock: Clock;
+  /** How many bytes may wait, each way. */
+  protected readonly highWaterMark: number;
 
   readonly #ready = new Deferred();
   readonly #closed = new Deferred<CloseInfo>();
   readonly #closeTimeout: number;
   #state: ChannelState = "connecting";
   #opening: Opening = { protocol: null, extensions: "", response: null };
-  #early = new Fifo<MessageInput>();
+  readonly #early = new Fifo<EarlyMessage>();
   #earlyAmount = 0;
   #closeCode: number | null = null;
   #closeReason: string | null = null;
   /** Which side began to close an open connection. */
   #closer: "local" | "remote" | null = null;
   #sent: CloseFrameContent | undefined;
+  /** The connection was failed. RFC 6455 §7.1.7. */
+  #failed = false;
+  #sendOptions: SendOptions | undefined;
   #received: CloseFrameContent | undefined;
   #error: unknown;
   #closeTimer: unknown;
@@ -92,7 +104,8 @@ export abstract class WebSocketChannelBase extends StreamChannelBase<Message, Me
     super();
     this.clock = clock;
     this.#closeTimeout = options.closeTimeout ?? DEFAULT_CLOSE_TIMEOUT;
-    const { highWaterMark } = options;
+    const { highWaterMark = DEFAULT_HIGH_WATER_MARK } = options;
+    this.highWaterMark = highWaterMark;
     this.incoming = new ChannelStreamController<Message>({
       pause: () => this.pauseTransport(),
       resume: () => this.resumeTransport(),
@@ -103,10 +116,10 @@ export abstract class WebSocketChannelBase extends StreamChannelBase<Message, Me
       closeWins: true,
     });
     this.stream = this.incoming.stream;
-    this.sink = new ControlledWebSocketSink(
-      this.outgoing,
-      (code, reason) => this.#close(code, reason),
-    );
+    this.sink = new ControlledWebSocketSink(this.outgoing, {
+      close: (code, reason) => this.#close(code, reason),
+      addWith: (message, options) => this.#addWith(message, options),
+    });
   }
 
   get ready(): Promise<void> {
@@ -141,6 +154,10 @@ export abstract class WebSocketChannelBase extends StreamChannelBase<Message, Me
     return this.#closeReason;
   }
 
+  get latency(): number | null {
+    return null;
+  }
+
   ping(): Promise<number> {
     const rejected = Promise.reject(new UnsupportedError("ping", platform()));
     rejected.catch(ignore);
@@ -167,7 +184,7 @@ export abstract class WebSocketChannelBase extends StreamChannelBase<Message, Me
   // What a transport does.
 
   /** Sends a message, on an open connection. It is of the right kind. */
-  protected abstract sendMessage(message: MessageInput): void;
+  protected abstract sendMessage(message: MessageInput, options: SendOptions | undefined): void;
   /** What was sent and not yet handed on, in bytes. */
   protected abstract transportAmount(): number;
   /**
@@ -214,7 +231,10 @@ export abstract class WebSocketChannelBase extends StreamChannelBase<Message, Me
     this.#opening = opening;
     this.#endAttempt();
     this.#earlyAmount = 0;
-    while (this.#early.length > 0 && this.#state === "open") this.sendMessage(this.#early.shift());
+    while (this.#early.length > 0 && this.state === "open") {
+      const { message, options } = this.#early.shift();
+      this.sendMessage(message, options);
+    }
     this.outgoing.drained();
     if (this.outgoing.isWaitedFor) this.watchTransport();
     this.#ready.resolve();
@@ -226,8 +246,19 @@ export abstract class WebSocketChannelBase extends StreamChannelBase<Message, Me
   }
 
   /** The peer's Close frame has come: the stream ends; {@linkcode end} follows with the transport's. */
-  protected peerClosed(received: CloseFrameContent): void {
+  protected peerClosed(received: CloseFrameContent, answer?: CloseFrameContent): void {
     this.#received = received;
+    this.#sent ??= answer;
+    this.peerCloses();
+    this.#setClose();
+    this.incoming.end();
+  }
+
+  /** The peer broke the protocol (RFC 6455 §7.1.7): the stream ends; {@linkcode end} follows. */
+  protected failConnection(error: unknown, sent: CloseFrameContent | undefined): void {
+    this.#failed = true;
+    this.#error ??= error;
+    this.#sent ??= sent;
     this.peerCloses();
     this.#setClose();
     this.incoming.end();
@@ -277,7 +308,11 @@ export abstract class WebSocketChannelBase extends StreamChannelBase<Message, Me
 
   #closeInfo(ending: Ending): CloseInfo {
     const { wasClean, initiator } = ending;
-    const begun = wasClean || initiator === "transport" ? this.#closer : null;
+    const begun = this.#failed
+      ? "protocol-error"
+      : wasClean || initiator === "transport"
+      ? this.#closer
+      : null;
     return {
       code: this.#closeCode ?? abnormalClosure,
       reason: this.#closeReason ?? "",
@@ -306,7 +341,7 @@ export abstract class WebSocketChannelBase extends StreamChannelBase<Message, Me
       },
       add: (message) => {
         checkMessage(message);
-        if (this.#state === "open") this.sendMessage(message);
+        if (this.#state === "open") this.sendMessage(message, this.#sendOptions);
         else this.#keep(message);
       },
       check: checkMessage,
@@ -318,10 +353,22 @@ export abstract class WebSocketChannelBase extends StreamChannelBase<Message, Me
     };
   }
 
+  #addWith(message: MessageInput, options: SendOptions): boolean {
+    if (options.compress === false && !this.capabilities["compression-options"]) {
+      throw new UnsupportedError("compression-options", platform());
+    }
+    this.#sendOptions = options;
+    try {
+      return this.outgoing.add(message);
+    } finally {
+      this.#sendOptions = undefined;
+    }
+  }
+
   /** Nothing goes out before the handshake is over; the caller's bytes aren't kept meanwhile. */
   #keep(message: MessageInput): void {
     const kept = typeof message === "string" ? message : bytesOf(message).slice();
-    this.#early.push(kept);
+    this.#early.push({ message: kept, options: this.#sendOptions });
     this.#earlyAmount += typeof kept === "string" ? utf8Length(kept) : kept.byteLength;
   }
 

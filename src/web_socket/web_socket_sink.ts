@@ -7,11 +7,31 @@ import {
 /** What can be sent as a message: text, or bytes. */
 export type MessageInput = string | ArrayBuffer | ArrayBufferView;
 
+/** How to send one message. */
+export interface SendOptions {
+  /**
+   * `false` sends it uncompressed although compression was agreed: where secrets and what an
+   * attacker can choose would be compressed together, the size tells the secret. RFC 7692 §6.
+   */
+  readonly compress?: boolean | undefined;
+}
+
 /**
  * The sink of a WebSocket channel: a {@linkcode ChannelSink} whose {@linkcode close} can tell the
  * peer why. Corresponds to Dart's `WebSocketSink`.
  */
 export interface WebSocketSink extends ChannelSink<MessageInput> {
+  /**
+   * Sends a message. See {@linkcode ChannelSink.add}.
+   *
+   * @param message The message. Bytes are copied: they may be changed afterwards.
+   * @param options How to send it.
+   * @returns `false` when the message was dropped because the connection is over.
+   * @throws {TypeError} When it is neither text nor bytes.
+   * @throws {DOMException} `InvalidStateError` after `close`, and while `addStream` runs.
+   * @throws {UnsupportedError} When it must not be compressed, and the transport gives no choice.
+   */
+  add(message: MessageInput, options?: SendOptions): boolean;
   /**
    * Closes the connection: everything added before is sent first, the stream ends at once. A
    * running `addStream` ends, and its source is cancelled. While connecting it gives up the attempt.
@@ -67,25 +87,32 @@ export function unsendable(code: unknown, allowed: string): RangeError {
   return new RangeError(`Cannot close: the code must be one of ${allowed}, got ${String(code)}`);
 }
 
+/** What a WebSocket channel does for its sink. */
+export interface SinkActions {
+  close(code: number | undefined, reason: string | undefined): Promise<void>;
+  addWith(message: MessageInput, options: SendOptions): boolean;
+}
+
 /** The user's side of a WebSocket channel's sink. */
 export class ControlledWebSocketSink extends ControlledSink<MessageInput> implements WebSocketSink {
-  readonly #close: (code: number | undefined, reason: string | undefined) => Promise<void>;
+  readonly #actions: SinkActions;
 
   /**
    * Makes a sink.
    *
    * @param controller Does the work.
-   * @param close Does what is special about closing.
+   * @param actions Does what is special about WebSocket channels.
    */
-  constructor(
-    controller: ChannelSinkController<MessageInput>,
-    close: (code: number | undefined, reason: string | undefined) => Promise<void>,
-  ) {
+  constructor(controller: ChannelSinkController<MessageInput>, actions: SinkActions) {
     super(controller);
-    this.#close = close;
+    this.#actions = actions;
+  }
+
+  override add(message: MessageInput, options?: SendOptions): boolean {
+    return options === undefined ? super.add(message) : this.#actions.addWith(message, options);
   }
 
   override close(code?: number, reason?: string): Promise<void> {
-    return this.#close(code, reason);
+    return this.#actions.close(code, reason);
   }
 }

@@ -27,6 +27,8 @@ export function testRemoteClose({ test, traits }: Suite): void {
       wasClean: true,
       initiator: "remote",
       received: content,
+      // RFC 6455 §5.5.1: a Close is answered. The platform's own WebSocket doesn't tell of it.
+      ...(traits.ownProtocol ? { sent: content } : {}),
     });
     await channel.sink.done;
     assertEquals(channel.state, "closed");
@@ -90,6 +92,7 @@ export function testRemoteClose({ test, traits }: Suite): void {
       wasClean: true,
       initiator: "remote",
       received: { code: 1005, reason: "" },
+      ...(traits.ownProtocol ? { sent: { code: 1005, reason: "" } } : {}),
     });
   });
 

@@ -133,6 +133,7 @@ Deno.test("attack 27: a wrong 101 fails the handshake", () => {
     ["bad-upgrade", { Upgrade: "h2c" }],
     ["bad-connection", { Connection: null }],
     ["bad-connection", { Connection: "keep-alive" }],
+    ["bad-protocol", { "Sec-WebSocket-Protocol": null }],
     ["bad-protocol", { "Sec-WebSocket-Protocol": "b" }],
     ["bad-protocol", { "Sec-WebSocket-Protocol": "a\na" }],
     ["bad-extensions", { "Sec-WebSocket-Extensions": "x-other" }],
@@ -141,7 +142,8 @@ Deno.test("attack 27: a wrong 101 fails the handshake", () => {
   ];
   for (const [reason, changes] of cases) {
     const name = JSON.stringify(changes);
-    assertFailures(reason, [[name, () => answer(changes, { protocols: ["a"] })]]);
+    const agreed = { "Sec-WebSocket-Protocol": "a", ...changes };
+    assertFailures(reason, [[name, () => answer(agreed, { protocols: ["a"] })]]);
   }
 });
 

@@ -1,0 +1,94 @@
+/**
+ * The body of a refused opening handshake, as far as it is worth keeping.
+ *
+ * @module
+ */
+
+import type { HeaderMap } from "./header_map.ts";
+
+/** How much of a refusal's body is kept, in bytes. */
+export const MAX_BODY: number = 64 * 1024;
+
+/** The longest line of a chunked body's framing that is read, in bytes. */
+const MAX_LINE = 256;
+
+const LF = 10;
+
+/**
+ * Collects a body up to {@linkcode MAX_BODY} bytes: of a known length, chunked, or up to the
+ * transport's end (RFC 9112 §6.3).
+ */
+export class ResponseBody {
+  readonly #chunked: boolean;
+  readonly #bytes: Uint8Array = new Uint8Array(MAX_BODY);
+  #length = 0;
+  /** How many bytes are missing: of the body, or of the chunk in hand. */
+  #missing: number;
+  #line = "";
+  #complete = false;
+
+  /**
+   * Makes the reader of one body.
+   *
+   * @param headers The response's header fields.
+   */
+  constructor(headers: HeaderMap) {
+    this.#chunked = headers.lists("transfer-encoding", "chunked");
+    const length = headers.get("content-length");
+    this.#missing = this.#chunked
+      ? 0
+      : length !== null && /^\d+$/.test(length)
+      ? Number(length)
+      : Infinity;
+    this.#complete = !this.#chunked && this.#missing === 0;
+  }
+
+  /** Whether nothing more is wanted: the body is whole, or long enough. */
+  get isComplete(): boolean {
+    return this.#complete || this.#length === MAX_BODY;
+  }
+
+  /** What was collected; a copy. */
+  get bytes(): Uint8Array {
+    return this.#bytes.slice(0, this.#length);
+  }
+
+  /**
+   * Takes the next bytes.
+   *
+   * @param chunk The bytes as the transport delivered them; not kept.
+   */
+  push(chunk: Uint8Array): void {
+    let at = 0;
+    while (at < chunk.length && !this.isComplete) {
+      at = this.#missing > 0 ? this.#take(chunk, at) : this.#readLine(chunk, at);
+    }
+  }
+
+  #take(chunk: Uint8Array, at: number): number {
+    const size = Math.min(this.#missing, chunk.length - at, MAX_BODY - this.#length);
+    this.#bytes.set(chunk.subarray(at, at + size), this.#length);
+    this.#length += size;
+    this.#missing -= size;
+    if (this.#missing === 0 && !this.#chunked) this.#complete = true;
+    return at + size;
+  }
+
+  /** RFC 9112 §7.1: a chunk is its size in hexadecimal, a line end, its bytes, a line end. */
+  #readLine(chunk: Uint8Array, at: number): number {
+    const byte = chunk[at] as number;
+    if (byte !== LF) {
+      this.#line += String.fromCharCode(byte);
+      if (this.#line.length > MAX_LINE) this.#complete = true;
+      return at + 1;
+    }
+    const line = this.#line.trim();
+    this.#line = "";
+    // The line end behind a chunk's bytes.
+    if (line === "") return at + 1;
+    const digits = /^[0-9a-fA-F]{1,8}(?=$|[;\s])/.exec(line);
+    this.#missing = digits === null ? 0 : parseInt(digits[0], 16);
+    if (this.#missing === 0) this.#complete = true;
+    return at + 1;
+  }
+}

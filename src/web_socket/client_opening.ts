@@ -1,0 +1,146 @@
+import { NONCE_LENGTH } from "../handshake/accept_key.ts";
+import {
+  checkResponse,
+  type ClientHandshake,
+  type HandshakeAgreement,
+  startClientHandshake,
+} from "../handshake/client_handshake.ts";
+import type { CompressionOptions } from "../handshake/deflate_parameters.ts";
+import type { HeaderMap } from "../handshake/header_map.ts";
+import { type ResponseHead, ResponseParser } from "../handshake/http_head.ts";
+import { ResponseBody } from "../handshake/response_body.ts";
+import type { ConnectRequest } from "./connect_options.ts";
+import { ConnectError, type HandshakeResponse } from "./errors.ts";
+
+/** What is told of a {@linkcode ClientOpening}. */
+export interface OpeningEvents {
+  /** The server agreed. `rest` is what came behind its answer: frames. */
+  onAgreed(agreement: HandshakeAgreement, response: HandshakeResponse, rest: Uint8Array): void;
+  /** The server refused, or its answer is wrong. */
+  onFailed(error: ConnectError): void;
+  /** The server refused, and the refusal's body is still coming. */
+  onRefusing(): void;
+}
+
+const EMPTY = new Uint8Array(0);
+
+/** The client's opening handshake over bytes: what to send, and what becomes of the answer. */
+export class ClientOpening {
+  /** What to send. */
+  readonly head: Uint8Array;
+
+  readonly #url: URL;
+  readonly #handshake: ClientHandshake;
+  readonly #events: OpeningEvents;
+  readonly #parser = new ResponseParser();
+  #refusal: { head: ResponseHead; body: ResponseBody } | null = null;
+  #over = false;
+
+  /**
+   * Begins a handshake.
+   *
+   * @param request Where to, and with what.
+   * @param extras The origin, and the compression to offer.
+   * @param events Whom to tell.
+   */
+  constructor(
+    request: ConnectRequest,
+    extras: { origin: string | undefined; compression: CompressionOptions | null },
+    events: OpeningEvents,
+  ) {
+    const nonce = crypto.getRandomValues(new Uint8Array(NONCE_LENGTH));
+    const { origin, compression } = extras;
+    this.#url = request.url;
+    this.#handshake = startClientHandshake(request.url, nonce, {
+      protocols: request.protocols,
+      headers: request.headers,
+      ...(origin === undefined ? {} : { origin }),
+      compression,
+    });
+    this.head = this.#handshake.head;
+    this.#events = events;
+  }
+
+  /** Takes what arrived. It is not kept, but what comes behind the head is a view of it. */
+  receive(chunk: Uint8Array): void {
+    if (this.#over) return;
+    if (this.#refusal === null) this.#readHead(chunk);
+    else this.#readBody(this.#refusal.body, chunk);
+  }
+
+  /** The transport has ended, or enough was waited for the body of a refusal. */
+  end(cause?: unknown): void {
+    if (this.#over) return;
+    if (this.#refusal !== null) return this.#refuse();
+    this.#fail("the connection ended before the server had answered", null, cause);
+  }
+
+  #readHead(chunk: Uint8Array): void {
+    let response: ResponseHead | null = null;
+    try {
+      const parsed = this.#parser.push(chunk);
+      if (parsed === null) return;
+      response = parsed.head;
+      if (response.status !== 101) return this.#startRefusal(response, parsed.rest);
+      const agreement = checkResponse(this.#handshake, response);
+      this.#over = true;
+      this.#events.onAgreed(agreement, responseOf(response, EMPTY), parsed.rest);
+    } catch (error) {
+      const seen = response === null ? null : responseOf(response, EMPTY);
+      this.#fail(error instanceof Error ? error.message : String(error), seen, error);
+    }
+  }
+
+  #startRefusal(head: ResponseHead, rest: Uint8Array): void {
+    const body = new ResponseBody(head.headers);
+    this.#refusal = { head, body };
+    if (!body.isComplete) this.#events.onRefusing();
+    this.#readBody(body, rest);
+  }
+
+  #readBody(body: ResponseBody, chunk: Uint8Array): void {
+    body.push(chunk);
+    if (body.isComplete) this.#refuse();
+  }
+
+  #refuse(): void {
+    if (this.#refusal === null) return;
+    const { head, body } = this.#refusal;
+    const phrase = head.statusText === "" ? "" : ` ${head.statusText}`;
+    this.#fail(`the server answered ${head.status}${phrase}`, responseOf(head, body.bytes));
+  }
+
+  #fail(fault: string, response: HandshakeResponse | null, cause?: unknown): void {
+    this.#over = true;
+    const retryAfter = parseRetryAfter(response?.headers.get("retry-after") ?? null);
+    this.#events.onFailed(
+      new ConnectError(`Cannot connect to ${this.#url.href}: ${fault}`, {
+        ...(cause === undefined ? {} : { cause }),
+        phase: "handshake",
+        response,
+        retryAfter,
+        // A wrong answer to the handshake is what this server gives.
+        ...(response?.status === 101 ? { retryable: false } : {}),
+      }),
+    );
+  }
+}
+
+function responseOf(head: ResponseHead, body: Uint8Array): HandshakeResponse {
+  const { status, statusText, headers } = head;
+  return { status, statusText, headers: headersOf(headers), body };
+}
+
+function headersOf(map: HeaderMap): Headers {
+  const headers = new Headers();
+  for (const [name, value] of map) headers.append(name, value);
+  return headers;
+}
+
+/** RFC 9110 §10.2.3: a number of seconds, or a date. */
+export function parseRetryAfter(value: string | null, now: number = Date.now()): number | null {
+  if (value === null) return null;
+  if (/^\d{1,9}$/.test(value)) return Number(value) * 1000;
+  const date = Date.parse(value);
+  return Number.isNaN(date) ? null : Math.max(date - now, 0);
+}

@@ -1,0 +1,109 @@
+/** Channels of bytes for tests: over TCP, in memory, cut into bytes, merged into one. */
+
+import { connect as connectTcp, type Socket } from "node:net";
+import { SocketTransport } from "../../src/net/socket_transport.ts";
+import { ChannelSinkController } from "../../src/stream_channel/channel_sink.ts";
+import { ChannelStreamController } from "../../src/stream_channel/channel_stream.ts";
+import { channelPair } from "../../src/stream_channel/channel_pair.ts";
+import type { ByteTransport } from "../../src/web_socket/byte_transport.ts";
+
+/** A TCP connection to where a URL points, as a channel of bytes. */
+export async function dial(url: string): Promise<SocketTransport> {
+  const { hostname, port } = new URL(url);
+  const socket: Socket = await new Promise((resolve, reject) => {
+    const socket = connectTcp({ host: hostname, port: Number(port), allowHalfOpen: true });
+    socket.once("connect", () => {
+      socket.removeListener("error", reject);
+      resolve(socket);
+    });
+    socket.once("error", reject);
+  });
+  return new SocketTransport(socket);
+}
+
+/** What becomes of a chunk on its way. */
+export type Reshape = (chunk: Uint8Array) => Iterable<Uint8Array>;
+
+/** Each byte of a chunk by itself; what is beyond 16 KiB of it in pieces of odd length. */
+export function* byByte(chunk: Uint8Array): Iterable<Uint8Array> {
+  let at = 0;
+  while (at < chunk.length) {
+    const size = at < 16 * 1024 ? 1 : 1009;
+    yield chunk.slice(at, at += size);
+  }
+}
+
+/**
+ * The same bytes in other chunks, both ways: cut by `reshape`, synchronously.
+ */
+export function reshaped(inner: ByteTransport, reshape: Reshape): ByteTransport {
+  const incoming = new ChannelStreamController<Uint8Array>({
+    pause: () => subscription.pause(),
+    resume: () => subscription.resume(),
+  });
+  const subscription = inner.stream.listen((chunk) => {
+    for (const part of reshape(chunk)) incoming.add(part);
+  }, { onError: (error) => incoming.fail(error), onDone: () => incoming.end() });
+  const outgoing = new ChannelSinkController<Uint8Array>({
+    get bufferedAmount(): number {
+      return inner.sink.bufferedAmount;
+    },
+    add(chunk) {
+      for (const part of reshape(chunk)) inner.sink.add(part);
+    },
+    close: () => void inner.sink.close(),
+    abort: (error) => inner.sink.addError(error),
+    watch: () =>
+      void inner.sink.ready.then(() => outgoing.drained()).then(() => inner.sink.flush())
+        .then(() => outgoing.drained(), () => {}),
+  });
+  inner.sink.done.then(() => outgoing.finish(), (error) => outgoing.finish(error));
+  return {
+    stream: incoming.stream,
+    sink: outgoing.sink,
+    ...(inner.destroy === undefined ? {} : { destroy: () => inner.destroy?.() }),
+  };
+}
+
+/** The same bytes, all that comes within a turn of the event loop as one chunk. */
+export function merged(inner: ByteTransport): ByteTransport {
+  const incoming = new ChannelStreamController<Uint8Array>({
+    pause: () => subscription.pause(),
+    resume: () => subscription.resume(),
+  });
+  let waiting: Uint8Array[] = [];
+  const deliver = (): void => {
+    const chunks = waiting;
+    waiting = [];
+    if (chunks.length > 0) incoming.add(concatenated(chunks));
+  };
+  const subscription = inner.stream.listen((chunk) => {
+    if (waiting.push(chunk) === 1) setTimeout(deliver, 0);
+  }, {
+    onError: (error) => (deliver(), incoming.fail(error)),
+    onDone: () => (deliver(), incoming.end()),
+  });
+  return { ...inner, stream: incoming.stream, sink: inner.sink, ownsChunks: false };
+}
+
+/** One array of the bytes of many. */
+export function concatenated(chunks: readonly Uint8Array[]): Uint8Array {
+  const bytes = new Uint8Array(chunks.reduce((sum, chunk) => sum + chunk.length, 0));
+  let at = 0;
+  for (const chunk of chunks) {
+    bytes.set(chunk, at);
+    at += chunk.length;
+  }
+  return bytes;
+}
+
+/** A channel in memory whose other end is another channel of bytes: bytes pass through both. */
+export function throughPair(inner: ByteTransport): ByteTransport {
+  const { local, foreign } = channelPair<Uint8Array>();
+  foreign.pipe(inner).catch(() => {});
+  return {
+    stream: local.stream,
+    sink: local.sink,
+    ...(inner.destroy === undefined ? {} : { destroy: () => inner.destroy?.() }),
+  };
+}
