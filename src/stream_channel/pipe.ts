@@ -1,6 +1,7 @@
 import { type ChannelParts, closeQuietly, tellOfError } from "./channel_like.ts";
 import { type ChannelSink, ROOM } from "./channel_sink.ts";
 import type { ChannelStream, StreamSubscription } from "./channel_stream.ts";
+import { Deferred } from "./deferred.ts";
 import { preHandled } from "./errors.ts";
 
 /** Connects two channels, as {@linkcode StreamChannel.pipe} does. */
@@ -23,37 +24,35 @@ async function both(first: Promise<void>, second: Promise<void>): Promise<void> 
  * closes the sink at the end.
  */
 function pipeOneWay<T>(stream: ChannelStream<T>, sink: ChannelSink<T>): Promise<void> {
-  return new Promise((resolve, reject) => {
-    let failure: { error: unknown } | null = null;
-    const stop = (): void => {
-      subscription.cancel();
-      if (failure === null) resolve();
-      else reject(failure.error);
-    };
-    const fail = (error: unknown): void => {
-      failure = { error };
-      tellOfError(sink, error);
-    };
-    const subscription: StreamSubscription = stream.listen((value) => {
-      try {
-        if (!sink.add(value)) return stop();
-      } catch (error) {
-        fail(error);
-        return stop();
-      }
-      waitForRoom(sink, subscription);
-    }, {
-      onError: fail,
-      onDone: () => {
-        if (failure === null) closeQuietly(sink);
-        sink.done.then(stop, stop);
-      },
-    });
-    sink.done.then(stop, (error) => {
-      failure ??= { error };
-      stop();
-    });
+  const { promise, resolve, reject } = new Deferred();
+  let failure: { error: unknown } | null = null;
+  const stop = (): void => {
+    subscription.cancel();
+    if (failure === null) resolve();
+    else reject(failure.error);
+  };
+  const fail = (error: unknown): void => {
+    failure ??= { error };
+    tellOfError(sink, error);
+  };
+  const subscription: StreamSubscription = stream.listen((value) => {
+    try {
+      if (!sink.add(value)) return stop();
+    } catch (error) {
+      fail(error);
+      return stop();
+    }
+    waitForRoom(sink, subscription);
+  }, {
+    onError: fail,
+    // What comes of it is `done`'s, below.
+    onDone: () => closeQuietly(sink),
   });
+  sink.done.then(stop, (error) => {
+    failure ??= { error };
+    stop();
+  });
+  return promise;
 }
 
 function waitForRoom(sink: ChannelSink<never>, subscription: StreamSubscription): void {

@@ -328,3 +328,26 @@ Deno.test("writable: errors when the channel ends, so that pipeTo stops", async 
     assert(cancelled instanceof DOMException);
   }
 });
+
+Deno.test("a target that is a sink itself: its ready, its flush, its false, its failure", async () => {
+  const target = new Target();
+  const mine = Promise.resolve();
+  const flushed: Promise<void> = Promise.resolve();
+  const wrapping = Object.assign(target, {
+    ready: mine,
+    flush: () => flushed,
+    add: (value: string) => value !== "dropped",
+  });
+  const controller = new ChannelSinkController<string>(wrapping);
+  const { sink } = controller;
+  target.bufferedAmount = 1_000_000;
+  assertStrictEquals(sink.ready, mine);
+  assertStrictEquals(sink.flush(), flushed);
+  assert(sink.add("taken"));
+  assertFalse(sink.add("dropped"));
+  const error = new Error("inner");
+  controller.fail(error);
+  controller.fail(new Error("second"));
+  assertStrictEquals(await assertRejects(() => sink.done), error);
+  assertFalse(sink.add("late"));
+});

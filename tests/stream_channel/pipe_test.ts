@@ -1,0 +1,100 @@
+import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
+import { channelPair } from "../../src/stream_channel/mod.ts";
+import { pipe } from "../../src/stream_channel/pipe.ts";
+import { assertInvalidState, microtasks, settled } from "../support/events.ts";
+import { CountedSource, PausedReader, RawChannel } from "./raw_channel.ts";
+
+Deno.test("S39 two pairs become one connection; closing one end closes the other", async () => {
+  const [a, b] = [channelPair<string>(), channelPair<string>()];
+  const piped = a.foreign.pipe(b.local);
+  a.local.sink.add("there");
+  b.foreign.sink.add("back");
+  assertEquals((await b.foreign.stream.next()).value, "there");
+  assertEquals((await a.local.stream.next()).value, "back");
+  b.foreign.sink.close();
+  assertEquals((await a.local.stream.next()).done, true);
+  await piped;
+  await a.local.sink.done;
+});
+
+Deno.test("a value passes in the call in which it comes, while there is room", () => {
+  const [a, b] = [new RawChannel<number>(), new RawChannel<number>()];
+  pipe(a, b);
+  a.in.add(1);
+  assertEquals(b.out, [1]);
+});
+
+Deno.test("no room: the source is paused until there is", async () => {
+  const [a, b] = [new RawChannel<number>(), new RawChannel<number>()];
+  pipe(a, b);
+  b.bufferedAmount = 10;
+  for (let i = 0; i < 2000; i++) a.in.add(i);
+  await microtasks();
+  assertEquals(b.out, [0]);
+  assertEquals(a.told, ["pause"]);
+  b.bufferedAmount = 0;
+  b.control.drained();
+  await microtasks();
+  assertEquals(b.out.length, 2000);
+  assertEquals(a.told, ["pause", "resume"]);
+});
+
+Deno.test("a paused reader stops a producer through a pipe; what waits is bounded", async () => {
+  const [a, b] = [1, 2].map(() => channelPair<Uint8Array>({ highWaterMark: 1000 }));
+  assert(a !== undefined && b !== undefined);
+  const piped = a.foreign.pipe(b.local);
+  const source = new CountedSource(1000, () => new Uint8Array(100));
+  const reader = new PausedReader(b.foreign.stream);
+  const added = a.local.sink.addStream(source);
+  for (let i = 0; i < 100; i++) await microtasks();
+  assert(source.produced <= 42, `${source.produced} produced`);
+  reader.resume();
+  await added;
+  await a.local.sink.close();
+  await piped;
+  assertEquals(reader.received.length, 1000);
+});
+
+Deno.test("a sink that refuses a value gets the error; the promise rejects with it", async () => {
+  const [a, b] = [new RawChannel<number>(), new RawChannel<number>({ takeErrors: false })];
+  const error = new TypeError("wrong kind");
+  b.add = () => {
+    throw error;
+  };
+  const piped = pipe(a, b);
+  a.in.add(1);
+  a.in.add(2);
+  b.in.end();
+  assertStrictEquals(await assertRejects(() => piped), error);
+  assertEquals(b.out, [["abort", error]]);
+});
+
+Deno.test("a target that has gone ends its direction although its source is silent", async () => {
+  const [a, b] = [new RawChannel<number>(), new RawChannel<number>()];
+  const piped = pipe(a, b);
+  b.finish();
+  b.in.end();
+  await piped;
+  assertEquals(a.out, ["done"]);
+  a.in.add(1);
+  assertEquals(b.out, []);
+});
+
+Deno.test("one direction fails: the promise waits for the other one, then rejects", async () => {
+  const [a, b] = [new RawChannel<number>(), new RawChannel<number>({ takeErrors: false })];
+  const piped = pipe(a, b);
+  const error = new Error("a");
+  a.in.fail(error);
+  await microtasks();
+  assertEquals(await settled(piped), false);
+  b.in.add(1);
+  b.in.end();
+  assertStrictEquals(await assertRejects(() => piped), error);
+  assertEquals(a.out, [1, "done"]);
+});
+
+Deno.test("both streams have to be free", () => {
+  const { local, foreign } = channelPair<number>();
+  foreign.stream.listen(() => {});
+  assertInvalidState(() => local.pipe(foreign));
+});

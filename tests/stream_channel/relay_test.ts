@@ -1,0 +1,125 @@
+import { assert, assertEquals, assertFalse, assertRejects, assertStrictEquals } from "@std/assert";
+import { Relay } from "../../src/stream_channel/relay.ts";
+import { microtasks, record, settled } from "../support/events.ts";
+import { OpenSource, RawChannel } from "./raw_channel.ts";
+
+Deno.test("a message passes in the call in which it comes, both ways", () => {
+  const raw = new RawChannel<number>();
+  const relay = new Relay<number, number, string, string>(raw, { decode: String, encode: Number });
+  const { events } = record(relay.stream);
+  raw.in.add(1);
+  assertEquals(events, ["1"]);
+  assert(relay.sink.add("2"));
+  assertEquals(raw.out, [2]);
+});
+
+Deno.test("one message waits between, whatever its size; the rest stays where it was", async () => {
+  const raw = new RawChannel<string>();
+  const relay = new Relay<string, string, string, string>(raw);
+  for (let i = 0; i < 10; i++) raw.in.add(`${i}`);
+  await microtasks();
+  assertEquals(raw.in.queuedSize, 9 * 32);
+  const { value } = await relay.stream.next();
+  await microtasks();
+  assertEquals([value, raw.in.queuedSize], ["0", 8 * 32]);
+});
+
+Deno.test("next, for await and readable give all, in order", async () => {
+  for (const how of ["next", "for await", "readable"]) {
+    const raw = new RawChannel<number>();
+    const relay = new Relay<number, number, number, number>(raw, { decode: (it) => it + 1 });
+    for (let i = 0; i < 100; i++) raw.in.add(i);
+    raw.in.end();
+    const got: number[] = [];
+    if (how === "readable") { for await (const value of relay.stream.readable) got.push(value); }
+    else if (how === "for await") { for await (const value of relay.stream) got.push(value); }
+    else {
+      for (let it = await relay.stream.next(); !it.done; it = await relay.stream.next()) {
+        got.push(it.value);
+      }
+    }
+    assertEquals(got, Array.from({ length: 100 }, (_, i) => i + 1), how);
+  }
+});
+
+Deno.test("cancelling readable closes the channel", async () => {
+  const raw = new RawChannel<number>();
+  const relay = new Relay<number, number, number, number>(raw);
+  await relay.stream.readable.cancel();
+  assertEquals(raw.out, ["done"]);
+});
+
+Deno.test("a message that takes its time lets the next one, and the end, wait", async () => {
+  const raw = new RawChannel<number>();
+  const going: (() => void)[] = [];
+  const relay = new Relay<number, number, number, number>(raw, {
+    decode: {
+      create: () => ({
+        transform: (value, emit) =>
+          new Promise<void>((resolve) =>
+            going.push(() => {
+              emit(value);
+              resolve();
+            })
+          ),
+      }),
+    },
+  });
+  const { events } = record(relay.stream);
+  [1, 2].forEach((value) => raw.in.add(value));
+  raw.in.end();
+  await microtasks();
+  assertEquals([events, going.length], [[], 1]);
+  going.shift()?.();
+  await microtasks();
+  assertEquals([events, going.length], [[1], 1]);
+  going.shift()?.();
+  await microtasks();
+  assertEquals(events, [1, 2, "done"]);
+});
+
+Deno.test("disconnect: the stream ends, the sink drops, the inner sink is closed", async () => {
+  const raw = new RawChannel<number>({ holdClose: true });
+  const relay = new Relay<number, number, number, number>(raw);
+  const { events } = record(relay.stream);
+  const source = new OpenSource<number>();
+  const added = relay.sink.addStream(source);
+  const disconnected = relay.disconnect();
+  await added;
+  assertEquals([events, source.cancelled, raw.out], [["done"], true, ["done"]]);
+  assertFalse(relay.sink.add(1));
+  assertFalse(await settled(disconnected));
+  raw.finish();
+  await disconnected;
+  await relay.sink.done;
+});
+
+Deno.test("disconnect while somebody else's addStream holds the inner sink: rejects", async () => {
+  const raw = new RawChannel<number>();
+  const relay = new Relay<number, number, number, number>(raw);
+  const added = raw.sink.addStream(new OpenSource<number>());
+  await assertRejects(() => relay.disconnect(), DOMException, "addStream");
+  raw.finish();
+  await added;
+});
+
+Deno.test("the inner subscription is let go once the inner sink is done", async () => {
+  const raw = new RawChannel<number>({ holdClose: true });
+  const relay = new Relay<number, number, number, number>(raw);
+  relay.sink.close();
+  await microtasks();
+  assertEquals(raw.told, []);
+  raw.finish();
+  await relay.sink.done;
+  await microtasks();
+  assertEquals(raw.told, ["cancel"]);
+});
+
+Deno.test("the inner sink fails: done rejects with its error", async () => {
+  const raw = new RawChannel<number>();
+  const relay = new Relay<number, number, number, number>(raw);
+  const error = new Error("inner");
+  raw.control.fail(error);
+  assertStrictEquals(await assertRejects(() => relay.sink.done), error);
+  assertFalse(relay.sink.add(1));
+});

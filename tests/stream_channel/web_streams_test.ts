@@ -1,0 +1,124 @@
+import { assert, assertEquals, assertFalse, assertRejects, assertStrictEquals } from "@std/assert";
+import { sinkFromWritable, streamFromReadable } from "../../src/stream_channel/web_streams.ts";
+import { microtasks, record, settled } from "../support/events.ts";
+
+Deno.test("a readable: what it gives, then its end", async () => {
+  const stream = streamFromReadable(
+    new ReadableStream<number>({
+      start(controller) {
+        [1, 2, 3].forEach((value) => controller.enqueue(value));
+        controller.close();
+      },
+    }),
+  );
+  const got: number[] = [];
+  for await (const value of stream) got.push(value);
+  assertEquals(got, [1, 2, 3]);
+});
+
+Deno.test("a readable: its error is the stream's", async () => {
+  const error = new Error("mine");
+  const stream = streamFromReadable(
+    new ReadableStream<number>({ start: (controller) => controller.error(error) }),
+  );
+  assertStrictEquals(await assertRejects(() => stream.next()), error);
+});
+
+Deno.test("a readable: read ahead to the high-water mark, and no further", async () => {
+  let pulled = 0;
+  const stream = streamFromReadable(
+    new ReadableStream<Uint8Array>({
+      pull(controller) {
+        pulled++;
+        controller.enqueue(new Uint8Array(16_384));
+      },
+    }, { highWaterMark: 0 }),
+  );
+  await microtasks(100);
+  assertEquals(pulled, 4);
+  await stream.next();
+  await microtasks(100);
+  assertEquals(pulled, 5);
+});
+
+Deno.test("a readable: a reader that leaves, or cancels, cancels it", async () => {
+  for (const how of ["leave", "cancel"]) {
+    const reasons: unknown[] = [];
+    const stream = streamFromReadable(
+      new ReadableStream<number>({ cancel: (reason) => void reasons.push(reason) }),
+    );
+    if (how === "leave") record(stream).subscription.cancel();
+    else await stream.readable.cancel("enough");
+    await microtasks();
+    assertEquals(reasons.length, 1);
+  }
+});
+
+Deno.test("a writable: what is added, in order, then the end; the room is told", async () => {
+  const written: string[] = [];
+  let go = (): void => {};
+  const sink = sinkFromWritable(
+    new WritableStream<string>({
+      write(text) {
+        written.push(text);
+        return new Promise((resolve) => go = resolve);
+      },
+      close: () => void written.push("done"),
+    }),
+  );
+  assert(sink.add("a"));
+  assert(sink.add("x".repeat(70_000)));
+  assertEquals(sink.bufferedAmount, 70_032);
+  const [ready, flushed, closed] = [sink.ready, sink.flush(), sink.close()];
+  await microtasks();
+  assertEquals(written, ["a"]);
+  go();
+  await microtasks();
+  assertEquals([written.length, sink.bufferedAmount], [2, 70_000]);
+  assertFalse(await settled(flushed));
+  go();
+  await Promise.all([ready, flushed, closed]);
+  assertEquals(written.at(-1), "done");
+});
+
+Deno.test("a writable: an error added aborts it, and is done's", async () => {
+  const aborted: unknown[] = [];
+  const sink = sinkFromWritable(
+    new WritableStream<string>({ abort: (reason) => void aborted.push(reason) }),
+  );
+  const error = new Error("mine");
+  sink.addError(error);
+  assertStrictEquals(await assertRejects(() => sink.done), error);
+  assertEquals(aborted, [error]);
+  assertFalse(sink.add("late"));
+});
+
+Deno.test("a writable that fails: the sink drops, done fulfils, flush rejects with why", async () => {
+  const error = new Error("mine");
+  const sink = sinkFromWritable(
+    new WritableStream<string>({
+      write() {
+        throw error;
+      },
+    }),
+  );
+  sink.add("a");
+  const flushed = sink.flush();
+  await sink.done;
+  assertStrictEquals(await assertRejects(() => flushed), error);
+  assertFalse(sink.add("late"));
+  await sink.close();
+});
+
+Deno.test("S7 a writable whose end is told by another promise: done is that one", async () => {
+  let over = (): void => {};
+  const sink = sinkFromWritable(
+    new WritableStream<string>(),
+    new Promise<void>((resolve) => over = resolve),
+  );
+  const closed = sink.close();
+  await microtasks();
+  assertFalse(await settled(closed));
+  over();
+  await closed;
+});
