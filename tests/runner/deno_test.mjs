@@ -1,0 +1,72 @@
+/**
+ * `Deno.test` for Node and Bun: it registers, and runs one test after the other when all files are
+ * loaded. Their own runners aren't used because Bun's fails a test for any rejection that was
+ * unhandled for a moment, also one that the test collects on purpose.
+ *
+ * Usage: node deno_test.mjs FILE… ; the last line of the output is JSON: { passed, failed, ignored }.
+ */
+
+import process from "node:process";
+import { pathToFileURL } from "node:url";
+
+const tests = [];
+
+function register(first, second, third) {
+  const parts = [first, second, third].filter((part) => part !== undefined);
+  const fn = parts.find((part) => typeof part === "function");
+  const named = parts.find((part) => typeof part === "string");
+  const options = parts.find((part) => typeof part === "object") ?? {};
+  tests.push({ ...options, name: named ?? options.name ?? fn?.name, fn: fn ?? options.fn });
+}
+
+register.ignore = (...args) => register(...args.map((it) => it), { ignore: true });
+
+function context(name, failures) {
+  return {
+    name,
+    async step(first, second) {
+      const step = typeof first === "object" ? first : { name: first, fn: second };
+      try {
+        await step.fn(context(`${name} › ${step.name}`, failures));
+        return true;
+      } catch (error) {
+        failures.push(error);
+        return false;
+      }
+    },
+  };
+}
+
+// Only what tests use: code that asks where it runs must not take this for Deno.
+globalThis.Deno = { test: register };
+
+const only = process.env.TEST_FILTER;
+for (const file of process.argv.slice(2)) await import(pathToFileURL(file).href);
+
+let passed = 0;
+let failed = 0;
+let ignored = 0;
+for (const test of tests) {
+  if (only !== undefined && !test.name.includes(only)) continue;
+  if (test.ignore) {
+    ignored++;
+    console.log(`ignored: ${test.name}`);
+    continue;
+  }
+  const failures = [];
+  try {
+    await test.fn(context(test.name, failures));
+  } catch (error) {
+    failures.push(error);
+  }
+  if (failures.length === 0) {
+    passed++;
+    continue;
+  }
+  failed++;
+  console.log(`FAILED: ${test.name}`);
+  for (const failure of failures) console.log(failure?.stack ?? failure);
+}
+console.log(JSON.stringify({ passed, failed, ignored }));
+// A test that leaves something behind must not keep the next suite waiting.
+process.exit(failed === 0 ? 0 : 1);
