@@ -11,7 +11,7 @@ import {
   type QueueOptions,
 } from "../web_socket/connect_options.ts";
 import { ConnectError, WebSocketChannelError } from "../web_socket/errors.ts";
-import { bytesOf } from "../web_socket/message_input.ts";
+import { bytesOf, isBinary } from "../web_socket/message_input.ts";
 import type { CloseFrameContent } from "../web_socket/web_socket_channel.ts";
 import {
   closeContent,
@@ -45,6 +45,7 @@ export class NativeChannel extends WebSocketChannelBase {
   #capabilities: Capabilities;
   #hint: unknown;
   #closeStarted = false;
+  #isInClose = false;
 
   private constructor(
     options: FromOptions,
@@ -152,7 +153,7 @@ export class NativeChannel extends WebSocketChannelBase {
     const protocol = socket.protocol ?? "";
     const fault = this.#protocolFault(protocol);
     if (fault !== null) {
-      this.failToOpen(this.#connectError(undefined, fault));
+      this.failToOpen(new ConnectError(this.#failedBecause(fault), { retryable: false }));
       return this.destroyTransport();
     }
     this.#watchForClosing(socket);
@@ -176,9 +177,8 @@ export class NativeChannel extends WebSocketChannelBase {
 
   #onMessage(data: unknown): void {
     if (typeof data === "string") this.incoming.add(data);
-    else if (data instanceof ArrayBuffer || ArrayBuffer.isView(data)) {
-      this.incoming.add(bytesOf(data));
-    } else return this.closeBecauseOf(unknownMessage(data));
+    else if (isBinary(data)) this.incoming.add(bytesOf(data));
+    else return this.closeBecauseOf(unknownMessage(data));
     if (this.incoming.queuedSize > this.#maxQueueSize) this.#overflow();
   }
 
@@ -191,7 +191,10 @@ export class NativeChannel extends WebSocketChannelBase {
   }
 
   // The only event that is to be relied on. Some platforms give the code 0 where there was no Close.
-  #onClose({ code, reason, wasClean }: WebSocketEventLike): void {
+  #onClose(event: WebSocketEventLike): void {
+    // Fired from inside `close()`: what was sent isn't noted yet.
+    if (this.#isInClose) return queueMicrotask(() => this.#onClose(event));
+    const { code, reason, wasClean } = event;
     this.#polling.stop();
     if (this.state === "connecting") return this.failToOpen(this.#connectError(this.#hint));
     const received = code === undefined || code === 0 || code === abnormalClosure
@@ -213,9 +216,14 @@ export class NativeChannel extends WebSocketChannelBase {
     });
   }
 
-  #connectError(cause: unknown, fault = messageOf(cause)): ConnectError {
+  #connectError(cause: unknown): ConnectError {
+    const message = this.#failedBecause(messageOf(cause));
+    return new ConnectError(message, { cause, status: statusOf(cause) });
+  }
+
+  #failedBecause(fault: string): string {
     const to = this.#url === "" ? "" : ` to ${this.#url}`;
-    return new ConnectError(`Cannot connect${to}: ${fault}`, { cause, status: statusOf(cause) });
+    return `Cannot connect${to}: ${fault}`;
   }
 
   /** Notices that the peer closes where the platform doesn't tell before TCP ends. */
@@ -243,12 +251,13 @@ export class NativeChannel extends WebSocketChannelBase {
   }
 
   protected startClosing(code: number | undefined, reason: string): CloseFrameContent {
-    this.#closeStarted = true;
+    this.#isInClose = true;
     try {
-      return this.#sendClose(code, reason);
-    } catch (error) {
-      this.#closeStarted = false;
-      throw error;
+      const sent = this.#sendClose(code, reason);
+      this.#closeStarted = true;
+      return sent;
+    } finally {
+      this.#isInClose = false;
     }
   }
 
@@ -309,9 +318,8 @@ function messageOf(cause: unknown): string {
   return typeof text === "string" && text !== "" ? text : "the connection could not be opened";
 }
 
-/** The HTTP status where the platform's message tells it: Deno's and Bun's do. */
+/** The HTTP status where the message tells it: Deno's, Bun's and npm `ws`'s do. */
 function statusOf(cause: unknown): number | null {
-  const match = /status code: (\d{3})|(\d{3}) status code|status (\d{3})/.exec(messageOf(cause));
-  const digits = match?.[1] ?? match?.[2] ?? match?.[3];
-  return digits === undefined ? null : Number(digits);
+  const match = /(?:status code|server response): (\d{3})\b/.exec(messageOf(cause));
+  return match === null ? null : Number(match[1]);
 }

@@ -6,14 +6,16 @@ import type { MessageInput } from "./web_socket_sink.ts";
  * @throws {TypeError} For anything but a string, an `ArrayBuffer` or a view of one.
  */
 export function checkMessage(value: unknown): asserts value is MessageInput {
-  if (typeof value === "string" || ArrayBuffer.isView(value) || value instanceof ArrayBuffer) {
-    return;
-  }
-  // An ArrayBuffer of another realm (a frame, a worker's vm) is one as well.
-  if (Object.prototype.toString.call(value) === "[object ArrayBuffer]") return;
+  if (typeof value === "string" || isBinary(value)) return;
   throw new TypeError(
     `Cannot add: a message must be a string, an ArrayBuffer or a view of one, got ${nameOf(value)}`,
   );
+}
+
+/** Whether `value` is an `ArrayBuffer` or a view of one, be it of another realm (a frame, a vm). */
+export function isBinary(value: unknown): value is ArrayBuffer | ArrayBufferView {
+  return ArrayBuffer.isView(value) || value instanceof ArrayBuffer ||
+    Object.prototype.toString.call(value) === "[object ArrayBuffer]";
 }
 
 function nameOf(value: unknown): string {

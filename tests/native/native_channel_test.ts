@@ -1,0 +1,621 @@
+import {
+  assert,
+  assertEquals,
+  assertInstanceOf,
+  assertStrictEquals,
+  assertThrows,
+} from "@std/assert";
+import { type FromOptions, NativeChannel } from "../../src/native/native_channel.ts";
+import type { WebSocketLike } from "../../src/native/web_socket_like.ts";
+import { NO_CAPABILITIES } from "../../src/web_socket/capabilities.ts";
+import { ConnectError, WebSocketChannelError } from "../../src/web_socket/errors.ts";
+import { assertInvalidState, microtasks, record, settled } from "../support/events.ts";
+import { FakeClock } from "../support/fake_clock.ts";
+import { FakeWebSocket } from "../support/fake_web_socket.ts";
+import { assertNoUncaught } from "../support/unhandled.ts";
+
+interface Wrapped {
+  readonly clock: FakeClock;
+  readonly socket: FakeWebSocket;
+  readonly channel: NativeChannel;
+}
+
+function wrap(options: FromOptions = {}, socket: FakeWebSocket = new FakeWebSocket()): Wrapped {
+  const clock = new FakeClock();
+  return { clock, socket, channel: NativeChannel.from(socket, options, clock) };
+}
+
+/** What a promise rejects with; a failure when it doesn't. */
+async function rejection(promise: Promise<unknown>): Promise<unknown> {
+  const result = await promise.then(() => "fulfilled", (error: unknown) => ({ error }));
+  if (typeof result === "string") throw new Error("Expected a rejection");
+  return result.error;
+}
+
+/** A promise, and what settles it. */
+function pending<T>(): { promise: Promise<T>; resolve(value: T): void; reject(e: unknown): void } {
+  let settle: { resolve(value: T): void; reject(e: unknown): void } | undefined;
+  const promise = new Promise<T>((resolve, reject) => settle = { resolve, reject });
+  if (settle === undefined) throw new Error("unreachable");
+  return { promise, ...settle };
+}
+
+// Wrapping.
+
+Deno.test("native C53 an open socket: ready fulfils, messages go and come in order and kind", async () => {
+  const { channel, socket, clock } = wrap();
+  assertEquals(channel.state, "open");
+  await channel.ready;
+  const { events } = record(channel.stream);
+  channel.sink.add("foo");
+  channel.sink.add(Uint8Array.of(1, 2, 3));
+  channel.sink.add(Uint8Array.of(0, 4, 5, 0).subarray(1, 3));
+  channel.sink.add(Uint8Array.of(6).buffer);
+  assertEquals(socket.sent, ["foo", "0x010203", "0x0405", "0x06"]);
+  socket.message("foo");
+  socket.message(Uint8Array.of(1, 2, 3).buffer);
+  socket.message(Uint8Array.of(9, 7, 8).subarray(1));
+  await microtasks();
+  assertEquals(events, ["foo", Uint8Array.of(1, 2, 3), Uint8Array.of(7, 8)]);
+  socket.closed({ code: 1000, reason: "", wasClean: true });
+  assertEquals(clock.pending, 0);
+});
+
+Deno.test("native C54 a promise of a socket: connecting until it fulfils, then as the socket is", async () => {
+  const { promise, resolve } = pending<WebSocketLike>();
+  const clock = new FakeClock();
+  const channel = NativeChannel.from(promise, {}, clock);
+  assertEquals([channel.state, channel.socket], ["connecting", null]);
+  channel.sink.add("early");
+  const socket = new FakeWebSocket();
+  resolve(socket);
+  await channel.ready;
+  assertStrictEquals(channel.socket, socket);
+  assertEquals(socket.sent, ["early"]);
+  channel.terminate();
+  assertEquals(clock.pending, 0);
+});
+
+Deno.test("native C55 C57 a connecting socket: what is added early is sent, in order, once it is open", async () => {
+  const { channel, socket } = wrap({}, new FakeWebSocket(0));
+  const bytes = Uint8Array.of(1, 2);
+  channel.sink.add("foo");
+  channel.sink.add(bytes);
+  assertEquals(channel.sink.bufferedAmount, 5);
+  bytes.fill(9);
+  assertEquals([socket.sent, await settled(channel.ready)], [[], false]);
+  socket.open("v2");
+  await channel.ready;
+  assertEquals(socket.sent, ["foo", "0x0102"]);
+  assertEquals([channel.protocol, channel.sink.bufferedAmount], ["v2", 0]);
+  channel.terminate();
+});
+
+Deno.test("native C56 what came after the socket opened and before it was wrapped is not made up", async () => {
+  const socket = new FakeWebSocket(0);
+  socket.open();
+  const { channel } = wrap({}, socket);
+  await channel.ready;
+  const { events } = record(channel.stream);
+  socket.message("echo");
+  await microtasks();
+  assertEquals(events, ["echo"]);
+  channel.terminate();
+});
+
+for (const [readyState, name] of [[2, "closing"], [3, "closed"]] as const) {
+  Deno.test(`native C58 (changed) a socket that is ${name} already can't be wrapped`, async () => {
+    const { channel, clock, socket } = wrap({}, new FakeWebSocket(readyState));
+    const error = await rejection(channel.ready);
+    assertInstanceOf(error, WebSocketChannelError);
+    assertEquals(error.message, `Cannot wrap the WebSocket: it is already ${name}`);
+    assertEquals(error.cause, undefined);
+    const { events } = record(channel.stream);
+    await microtasks();
+    assertEquals(events, [["error", error], "done"]);
+    assertStrictEquals((await channel.closed).error, error);
+    assertEquals([channel.state, clock.pending], ["closed", 0]);
+    socket.closed({ code: 1000 });
+    assertEquals((await channel.closed).code, 1006);
+  });
+}
+
+Deno.test("native: a promise of a socket that rejects fails the channel, with its reason as cause", async () => {
+  const { promise, reject } = pending<WebSocketLike>();
+  const channel = NativeChannel.from(promise, {}, new FakeClock());
+  const reason = new Error("no upgrade");
+  reject(reason);
+  const error = await rejection(channel.ready);
+  assertInstanceOf(error, WebSocketChannelError);
+  assertEquals(error.message, "Cannot wrap the WebSocket: there is none");
+  assertStrictEquals(error.cause, reason);
+});
+
+Deno.test("native: closed while there is only the promise of a socket, it closes the socket", async () => {
+  const { promise, resolve } = pending<WebSocketLike>();
+  const clock = new FakeClock();
+  const channel = NativeChannel.from(promise, {}, clock);
+  await channel.sink.close();
+  const socket = new FakeWebSocket();
+  resolve(socket);
+  await microtasks();
+  assertEquals([socket.closes, clock.pending], [[[]], 0]);
+  assertEquals((await channel.closed).initiator, "local");
+});
+
+Deno.test("native: timed out while there is only the promise of a socket, it closes the socket", async () => {
+  const { promise, resolve } = pending<WebSocketLike>();
+  const clock = new FakeClock();
+  const channel = NativeChannel.from(promise, { connectTimeout: 100 }, clock);
+  clock.advance(100);
+  const error = await rejection(channel.ready);
+  assert(error instanceof DOMException);
+  assertEquals(error.name, "TimeoutError");
+  assertEquals((await channel.closed).initiator, "timeout");
+  const socket = new FakeWebSocket(0);
+  resolve(socket);
+  await microtasks();
+  assertEquals(socket.closes, [[]]);
+});
+
+Deno.test("native: binaryType is set before anything can come", () => {
+  assertEquals(wrap({}, new FakeWebSocket(0)).socket.binaryType, "arraybuffer");
+});
+
+Deno.test("native: a socket that opens after its time-out is closed", async () => {
+  const { channel, clock, socket } = wrap({ connectTimeout: 50 }, new FakeWebSocket(0));
+  clock.advance(50);
+  await rejection(channel.ready);
+  assertEquals(socket.closes.length, 1);
+  socket.open();
+  assertEquals([socket.closes.length, channel.state, clock.pending], [2, "closed", 0]);
+});
+
+Deno.test("native: numbers out of range throw, and the socket is not touched", () => {
+  for (const name of ["connectTimeout", "closeTimeout", "highWaterMark", "maxQueueSize"]) {
+    const socket = new FakeWebSocket();
+    assertThrows(() => NativeChannel.from(socket, { [name]: -1 }), RangeError, name);
+    assertEquals(socket.binaryType, "blob");
+  }
+});
+
+Deno.test("native: nothing is known of a wrapped socket, so it has no capability", () => {
+  assertEquals(wrap().channel.capabilities, NO_CAPABILITIES);
+});
+
+// Subprotocols. RFC 6455 §4.1.
+
+Deno.test("native C35 G27 a subprotocol that was not offered, or none of those offered, fails it", async () => {
+  for (
+    const [offered, chosen, fault] of [
+      [["a", "b"], "c", "the server chose a subprotocol that was not offered: c"],
+      [[], "c", "the server chose a subprotocol that was not offered: c"],
+      ["a", "", "the server chose no subprotocol, offered: a"],
+      [["a", "b"], "A", "the server chose a subprotocol that was not offered: A"],
+    ] as const
+  ) {
+    const { channel, clock, socket } = wrap({ protocols: offered }, new FakeWebSocket(0));
+    socket.open(chosen);
+    const error = await rejection(channel.ready);
+    assertInstanceOf(error, ConnectError);
+    assertEquals(error.message, `Cannot connect: ${fault}`);
+    assertEquals(error.retryable, false);
+    assertEquals([socket.closes, clock.pending, channel.protocol], [[[]], 0, null]);
+    assertEquals((await channel.closed).initiator, "transport");
+  }
+});
+
+Deno.test("native: a subprotocol that was offered is told; of a wrapped socket any is", async () => {
+  for (const protocols of [["a", "b"], "b", undefined]) {
+    const { channel, socket } = wrap({ protocols }, new FakeWebSocket(0));
+    socket.open("b");
+    await channel.ready;
+    assertEquals(channel.protocol, "b");
+    channel.terminate();
+  }
+});
+
+// Messages.
+
+Deno.test("native: a Blob is no message: the channel closes, with an error that says so", async () => {
+  const { channel, socket } = wrap();
+  const { events } = record(channel.stream);
+  socket.message("before");
+  socket.message(new Blob(["text"]));
+  socket.message("after");
+  await microtasks();
+  assertEquals(events, ["before", "done"]);
+  assertEquals(socket.closes, [[]]);
+  socket.closed({ code: 1005, reason: "", wasClean: true });
+  const { error, initiator, code } = await channel.closed;
+  assertInstanceOf(error, WebSocketChannelError);
+  assertEquals(error.message, "Cannot read a message: neither text nor an ArrayBuffer: Blob");
+  assertEquals([initiator, code], ["local", 1005]);
+});
+
+Deno.test("native: an ArrayBuffer of another realm is a message", async () => {
+  const { channel, socket } = wrap();
+  const { events } = record(channel.stream);
+  const foreign = Uint8Array.of(1, 2).buffer;
+  // What another realm's looks like here: its prototype isn't this realm's.
+  Object.setPrototypeOf(foreign, { [Symbol.toStringTag]: "ArrayBuffer" });
+  socket.message(foreign);
+  await microtasks();
+  assertEquals(events, [Uint8Array.of(1, 2)]);
+  channel.terminate();
+});
+
+Deno.test("native: over maxQueueSize the channel closes; what waits can still be read", async () => {
+  const { channel, socket } = wrap({ maxQueueSize: 100 });
+  const first = "1".repeat(50);
+  const second = new Uint8Array(50);
+  socket.message(first);
+  socket.message(second);
+  assertEquals(channel.state, "open");
+  socket.message("x".repeat(50));
+  assertEquals([channel.state, socket.closes], ["closing", [[]]]);
+  socket.message("dropped");
+  assertEquals(channel.sink.add("dropped"), false);
+  socket.closed({ code: 1005, wasClean: true });
+  const { error, initiator } = await channel.closed;
+  assertInstanceOf(error, WebSocketChannelError);
+  assertEquals(error.message, "Too many messages wait to be read: 150 bytes, at most 100 may");
+  assertEquals(initiator, "local");
+  const { events } = record(channel.stream);
+  await microtasks();
+  assertEquals(events, [first, second, "x".repeat(50), "done"]);
+});
+
+// How it ends.
+
+Deno.test("native: code 0, 1006 or none is an abnormal end: 1006, by the transport, with an error", async () => {
+  for (const code of [0, 1006, undefined]) {
+    const { channel, clock, socket } = wrap();
+    const { events } = record(channel.stream);
+    socket.emit("error", { message: "Unexpected EOF" });
+    socket.closed({ code, reason: "", wasClean: false });
+    const { error, ...info } = await channel.closed;
+    assertEquals(info, { code: 1006, reason: "", wasClean: false, initiator: "transport" });
+    assertInstanceOf(error, WebSocketChannelError);
+    assertEquals(error.message, "The connection was lost: it ended without a Close frame");
+    assertEquals(error.cause, "Unexpected EOF");
+    await microtasks();
+    assertEquals([events, channel.closeCode, clock.pending], [["done"], 1006, 0]);
+    await channel.sink.done;
+  }
+});
+
+Deno.test("native: an error event alone ends nothing; a close event without one is enough", async () => {
+  const { channel, socket } = wrap();
+  socket.emit("error", { error: new Error("odd") });
+  assertEquals(channel.state, "open");
+  socket.message("still here");
+  assertEquals((await channel.stream.next()).value, "still here");
+  socket.closed({ code: 4000, reason: "bye", wasClean: true });
+  assertEquals(await channel.closed, {
+    code: 4000,
+    reason: "bye",
+    wasClean: true,
+    initiator: "remote",
+    received: { code: 4000, reason: "bye" },
+  });
+});
+
+Deno.test("native: a failed attempt is one ConnectError, with the platform's text and the status in it", async () => {
+  for (
+    const [message, status, retryable] of [
+      ["failed to connect to WebSocket: Invalid status code: 401", 401, false],
+      ["WebSocket connection failed: Expected 101 status code: 503", 503, true],
+      ["", null, true],
+    ] as const
+  ) {
+    const { channel, clock, socket } = wrap({}, new FakeWebSocket(0));
+    const { events } = record(channel.stream);
+    socket.emit("error", { message });
+    socket.closed({ code: 0 });
+    const error = await rejection(channel.ready);
+    assertInstanceOf(error, ConnectError);
+    const told = message === "" ? "the connection could not be opened" : message;
+    assertEquals(error.message, `Cannot connect: ${told}`);
+    assertEquals([error.status, error.retryable, error.phase], [status, retryable, null]);
+    await microtasks();
+    assertEquals([events, clock.pending], [[["error", error], "done"], 0]);
+    assertStrictEquals((await channel.closed).error, error);
+  }
+});
+
+Deno.test("native: nobody looks at a promise, and nothing is uncaught", async () => {
+  await assertNoUncaught(() => {
+    const { socket } = wrap({}, new FakeWebSocket(0));
+    socket.closed({ code: 1006 });
+    wrap().socket.closed({ code: 0 });
+    NativeChannel.from(Promise.reject(new Error("none")), {}, new FakeClock());
+  });
+});
+
+Deno.test("native: events after the end change nothing", async () => {
+  const { channel, socket } = wrap();
+  const { events } = record(channel.stream);
+  socket.closed({ code: 1000, wasClean: true });
+  const info = await channel.closed;
+  socket.message("late");
+  socket.emit("error", { message: "late" });
+  socket.open();
+  socket.closed({ code: 4000 });
+  await microtasks();
+  assertEquals([events, channel.closeCode], [["done"], 1000]);
+  assertStrictEquals(await channel.closed, info);
+});
+
+// Closing.
+
+Deno.test("native: close(code, reason) tells the peer, and settles with the close event", async () => {
+  const { channel, clock, socket } = wrap();
+  const done = channel.sink.close(3005, "please");
+  assertEquals([socket.closes, channel.state], [[[3005, "please"]], "closing"]);
+  assertEquals(await settled(done), false);
+  socket.closed({ code: 3005, reason: "please", wasClean: true });
+  await done;
+  assertEquals(await channel.closed, {
+    code: 3005,
+    reason: "please",
+    wasClean: true,
+    initiator: "local",
+    sent: { code: 3005, reason: "please" },
+    received: { code: 3005, reason: "please" },
+  });
+  assertEquals(clock.pending, 0);
+});
+
+Deno.test("native: close() never gives the socket undefined and a reason", () => {
+  const { channel, socket } = wrap();
+  assertThrows(() => channel.sink.close(undefined, "why"), TypeError, "a reason needs a code");
+  assertEquals([socket.closes, channel.state], [[], "open"]);
+  channel.sink.close(undefined, "");
+  assertEquals(socket.closes, [[]]);
+  channel.terminate();
+});
+
+Deno.test("native: a close event fired inside close(): the same result, in the same order", async () => {
+  const { channel, clock, socket } = wrap();
+  socket.onClose = (it) => it.closed({ code: 1000, reason: "", wasClean: true });
+  const order: string[] = [];
+  channel.stream.listen(() => {}, { onDone: () => order.push(`onDone ${channel.closeCode}`) });
+  const done = channel.sink.close(1000).then(() => order.push("done"));
+  channel.closed.then(() => order.push("closed"));
+  await done;
+  await channel.closed;
+  assertEquals([channel.state, clock.pending], ["closed", 0]);
+  await microtasks();
+  assertEquals(order, ["onDone 1000", "done", "closed"]);
+  assertEquals(await channel.closed, {
+    code: 1000,
+    reason: "",
+    wasClean: true,
+    initiator: "local",
+    sent: { code: 1000, reason: "" },
+    received: { code: 1000, reason: "" },
+  });
+});
+
+Deno.test("native: close events fired inside close() while connecting: an AbortError, by this side", async () => {
+  const { channel, clock, socket } = wrap({}, new FakeWebSocket(0));
+  socket.onClose = (it) => {
+    it.emit("error", { message: "" });
+    it.closed({ code: 1006, wasClean: false });
+  };
+  const { events } = record(channel.stream);
+  channel.sink.add("never sent");
+  await channel.sink.close();
+  const error = await rejection(channel.ready);
+  assert(error instanceof DOMException);
+  assertEquals(error.name, "AbortError");
+  await microtasks();
+  assertEquals([events, socket.sent, clock.pending], [["done"], [], 0]);
+  assertEquals((await channel.closed).initiator, "local");
+});
+
+Deno.test("native: a socket that refuses 1001 gets 1000, and closed tells what was sent", async () => {
+  const { channel, socket } = wrap();
+  socket.refuses = (code) => code !== 1000 && code < 3000;
+  channel.sink.close(1001, "bye");
+  assertEquals(socket.closes, [[1001, "bye"], [1000, "bye"]]);
+  socket.closed({ code: 1000, reason: "bye", wasClean: true });
+  assertEquals((await channel.closed).sent, { code: 1000, reason: "bye" });
+});
+
+Deno.test("native: another code that the socket refuses is a RangeError, and does no harm", async () => {
+  const { channel, clock, socket } = wrap();
+  const waits = clock.pending;
+  socket.refuses = (code) => code !== 1000 && code < 3000;
+  const error = assertThrows(() => channel.sink.close(1011, "oops"), RangeError);
+  assertEquals(
+    error.message,
+    "Cannot close: the code must be one of 1000, 1001 and 3000-4999 on this transport, got 1011",
+  );
+  assertEquals([channel.state, channel.sink.add("on"), clock.pending], ["open", true, waits]);
+  socket.closed({ code: 0 });
+  const info = await channel.closed;
+  assertEquals([info.initiator, "sent" in info], ["transport", false]);
+});
+
+Deno.test("native G6 a peer that doesn't answer: over after closeTimeout, and the timers are gone", async () => {
+  const { channel, clock, socket } = wrap({ closeTimeout: 300 });
+  const done = channel.sink.close(1000);
+  clock.advance(299);
+  assertEquals([channel.state, await settled(done)], ["closing", false]);
+  clock.advance(1);
+  await done;
+  assertEquals(await channel.closed, {
+    code: 1006,
+    reason: "",
+    wasClean: false,
+    initiator: "timeout",
+    sent: { code: 1000, reason: "" },
+  });
+  assertEquals([socket.closes.length, clock.pending], [2, 0]);
+  socket.closed({ code: 1000, wasClean: true });
+  assertEquals((await channel.closed).code, 1006);
+});
+
+Deno.test("native: the close timer is cleared when the close event comes", () => {
+  const { channel, clock, socket } = wrap();
+  channel.sink.close();
+  assert(clock.pending > 0);
+  socket.closed({ code: 1005, wasClean: true });
+  assertEquals(clock.pending, 0);
+});
+
+Deno.test("native G8 a peer that closes and leaves TCP open is noticed by looking, and bounded", async () => {
+  const { channel, clock, socket } = wrap({ closeTimeout: 1000 });
+  clock.advance(3500);
+  assertEquals(channel.state, "open");
+  socket.readyState = 2;
+  clock.advance(500);
+  assertEquals([channel.state, channel.sink.add("dropped")], ["closing", false]);
+  clock.advance(1000);
+  const { code, initiator, wasClean } = await channel.closed;
+  assertEquals({ code, initiator, wasClean }, {
+    code: 1006,
+    initiator: "timeout",
+    wasClean: false,
+  });
+  assertEquals(clock.pending, 0);
+});
+
+Deno.test("native: a close event after the peer's closing was noticed tells it all", async () => {
+  const { channel, clock, socket } = wrap({ closeTimeout: 1000 });
+  socket.readyState = 2;
+  clock.advance(1000);
+  socket.closed({ code: 4123, reason: "bye", wasClean: true });
+  const { code, reason, initiator, wasClean } = await channel.closed;
+  assertEquals({ code, reason, initiator, wasClean }, {
+    code: 4123,
+    reason: "bye",
+    initiator: "remote",
+    wasClean: true,
+  });
+  assertEquals(clock.pending, 0);
+});
+
+Deno.test("native: terminate uses the socket's own where it has one; else it closes it", async () => {
+  const { channel, clock, socket } = wrap();
+  let terminated = 0;
+  const able = Object.assign(new FakeWebSocket(), { terminate: () => void terminated++ });
+  const other = wrap({}, able);
+  channel.terminate();
+  other.channel.terminate();
+  assertEquals([socket.closes, terminated, able.closes], [[[]], 1, []]);
+  const { code, initiator, wasClean } = await channel.closed;
+  assertEquals({ code, initiator, wasClean }, { code: 1006, initiator: "local", wasClean: false });
+  assertEquals([clock.pending, other.clock.pending], [0, 0]);
+});
+
+Deno.test("native: a socket whose close throws does no harm", async () => {
+  const { channel, socket } = wrap();
+  socket.onClose = () => {
+    throw new Error("broken");
+  };
+  channel.terminate();
+  assertEquals((await channel.closed).initiator, "local");
+});
+
+Deno.test("native S119 addError closes without a code; done rejects with it", async () => {
+  const { channel, socket } = wrap();
+  const error = new Error("my own");
+  channel.sink.addError(error);
+  assertEquals([socket.closes, channel.sink.add("dropped")], [[[]], false]);
+  socket.closed({ code: 1005, wasClean: true });
+  assertStrictEquals(await rejection(channel.sink.done), error);
+  assertStrictEquals((await channel.closed).error, error);
+});
+
+Deno.test("native C12 add after close throws, after the peer's it is false", () => {
+  const mine = wrap();
+  mine.channel.sink.close();
+  assertInvalidState(() => mine.channel.sink.add("x"));
+  const theirs = wrap();
+  theirs.socket.closed({ code: 1000, wasClean: true });
+  assertEquals(theirs.channel.sink.add("x"), false);
+  assertEquals(theirs.socket.sent, []);
+  mine.channel.terminate();
+});
+
+Deno.test("native: an aborted signal gives up the attempt, and later does nothing", async () => {
+  const reason = new Error("changed my mind");
+  const given = new AbortController();
+  const { channel, clock, socket } = wrap({ signal: given.signal }, new FakeWebSocket(0));
+  given.abort(reason);
+  assertStrictEquals(await rejection(channel.ready), reason);
+  assertEquals([socket.closes, clock.pending], [[[]], 0]);
+  const late = new AbortController();
+  const open = wrap({ signal: late.signal });
+  late.abort(reason);
+  assertEquals(open.channel.state, "open");
+  open.channel.terminate();
+  const before = wrap({ signal: AbortSignal.abort(reason) }, new FakeWebSocket(0));
+  assertStrictEquals(await rejection(before.channel.ready), reason);
+  assertEquals([before.socket.closes, before.clock.pending], [[[]], 0]);
+});
+
+// Backpressure, by looking at bufferedAmount.
+
+Deno.test("native: ready follows bufferedAmount, by looking at it only while somebody waits", async () => {
+  const { channel, clock, socket } = wrap({ highWaterMark: 100 });
+  const idle = clock.pending;
+  await channel.sink.ready;
+  assertEquals(clock.pending, idle);
+  socket.bufferedAmount = 100;
+  assertEquals(channel.sink.bufferedAmount, 100);
+  const ready = channel.sink.ready;
+  clock.advance(500);
+  assertEquals(await settled(ready), false);
+  socket.bufferedAmount = 99;
+  clock.advance(32);
+  await ready;
+  assertEquals(clock.pending, idle);
+  channel.terminate();
+});
+
+Deno.test("native: flush fulfils when nothing is buffered, and rejects when the channel ends before", async () => {
+  const { channel, clock, socket } = wrap();
+  await channel.sink.flush();
+  socket.bufferedAmount = 7;
+  const flushed = channel.sink.flush();
+  socket.bufferedAmount = 1;
+  clock.advance(100);
+  assertEquals(await settled(flushed), false);
+  socket.bufferedAmount = 0;
+  clock.advance(32);
+  await flushed;
+  socket.bufferedAmount = 7;
+  const never = channel.sink.flush();
+  socket.closed({ code: 0 });
+  assertInstanceOf(await rejection(never), Error);
+  assertEquals(clock.pending, 0);
+});
+
+Deno.test("native: what waits for room while connecting goes on once it is open", async () => {
+  const { channel, clock, socket } = wrap({ highWaterMark: 3 }, new FakeWebSocket(0));
+  channel.sink.add("four");
+  const ready = channel.sink.ready;
+  const flushed = channel.sink.flush();
+  assertEquals(await settled(ready), false);
+  socket.bufferedAmount = 4;
+  socket.open();
+  assertEquals([await settled(ready), await settled(flushed)], [false, false]);
+  socket.bufferedAmount = 0;
+  clock.advance(1);
+  await ready;
+  await flushed;
+  channel.terminate();
+  assertEquals(clock.pending, 0);
+});
+
+Deno.test("native: the latency and the ping of a socket that can't: none, and an UnsupportedError", async () => {
+  const { channel } = wrap();
+  const error = await rejection(channel.ping());
+  assertInstanceOf(error, Error);
+  assertEquals(error.name, "UnsupportedError");
+  channel.terminate();
+});
