@@ -24,11 +24,19 @@ export function hasNativeWebSocket(): boolean {
 
 /** What the global `WebSocket` can do. Of one that replaced the platform's, nothing is known. */
 export function nativeCapabilities(): Capabilities {
+  return isOriginal() ? CAPABILITIES[platform()] : NO_CAPABILITIES;
+}
+
+function isOriginal(): boolean {
   const now = globalDescriptor();
   // A platform's lazy getter may have become the value it got.
-  const same = now?.get === original?.get && now?.value === original?.value ||
+  return now?.get === original?.get && now?.value === original?.value ||
     original?.get !== undefined && now?.value === original.get.call(globalThis);
-  return same ? CAPABILITIES[platform()] : NO_CAPABILITIES;
+}
+
+/** Whether the global `WebSocket` offers permessage-deflate by itself: all do but Deno's. */
+function compresses(): boolean {
+  return isOriginal() && platform() !== "deno";
 }
 
 /** The options that need a capability, and which. */
@@ -37,7 +45,10 @@ function neededCapabilities(options: ConnectOptions, request: ConnectRequest): C
   if (request.headers.length > 0 || options.origin !== undefined) needed.push("headers");
   if ((options.pingInterval ?? 0) > 0) needed.push("ping");
   if (options.maxMessageSize !== undefined) needed.push("message-limit");
-  if (options.compression !== undefined) needed.push("compression-options");
+  const { compression } = options;
+  if (compression !== undefined && !(compression === true && compresses())) {
+    needed.push("compression-options");
+  }
   if (options.tls !== undefined) needed.push("tls");
   if (options.proxy !== undefined) needed.push("proxy");
   return needed;

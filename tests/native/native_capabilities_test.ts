@@ -1,0 +1,122 @@
+import { assertEquals, assertNotEquals } from "@std/assert";
+import {
+  hasNativeWebSocket,
+  missingNatively,
+  nativeCapabilities,
+} from "../../src/native/native_capabilities.ts";
+import { NO_CAPABILITIES } from "../../src/web_socket/capabilities.ts";
+import { type ConnectOptions, parseConnect } from "../../src/web_socket/connect_options.ts";
+import { platform } from "../../src/web_socket/platform.ts";
+
+const URL_TEXT = "ws://example.com";
+
+function missing(options: ConnectOptions, url = URL_TEXT): string | null {
+  return missingNatively(options, parseConnect(url, options));
+}
+
+/** Runs `body` with another `globalThis.WebSocket`. */
+function withGlobal(descriptor: PropertyDescriptor | null, body: () => void): void {
+  const original = Object.getOwnPropertyDescriptor(globalThis, "WebSocket");
+  try {
+    if (descriptor === null) Reflect.deleteProperty(globalThis, "WebSocket");
+    else Object.defineProperty(globalThis, "WebSocket", { configurable: true, ...descriptor });
+    body();
+  } finally {
+    Reflect.deleteProperty(globalThis, "WebSocket");
+    if (original !== undefined) Object.defineProperty(globalThis, "WebSocket", original);
+  }
+}
+
+Deno.test("native capabilities: header fields work, pings and inbound backpressure don't", {
+  ignore: platform() === "browser" || !hasNativeWebSocket(),
+}, () => {
+  const { headers, ping, tls, proxy } = nativeCapabilities();
+  assertEquals({ headers, ping, tls, proxy }, {
+    headers: true,
+    ping: false,
+    tls: false,
+    proxy: false,
+  });
+  assertEquals(nativeCapabilities()["inbound-backpressure"], false);
+  assertEquals(nativeCapabilities()["terminate"], platform() === "bun");
+  assertEquals(nativeCapabilities()["all-close-codes"], platform() === "bun");
+});
+
+Deno.test("native capabilities: of a WebSocket that replaced the platform's, nothing is known", () => {
+  const before = nativeCapabilities();
+  withGlobal({ value: class {}, writable: true }, () => {
+    assertEquals([hasNativeWebSocket(), nativeCapabilities()], [true, NO_CAPABILITIES]);
+    assertEquals(missing({ headers: { a: "b" } }), "headers");
+    assertEquals(missing({}), null);
+  });
+  withGlobal({ get: () => class {} }, () => assertEquals(nativeCapabilities(), NO_CAPABILITIES));
+  assertEquals(nativeCapabilities(), before);
+});
+
+Deno.test("native capabilities: a lazy global that became its value is still the platform's", () => {
+  const original = Object.getOwnPropertyDescriptor(globalThis, "WebSocket");
+  const before = nativeCapabilities();
+  const value: unknown = globalThis.WebSocket;
+  withGlobal({ value, writable: true, enumerable: original?.enumerable ?? false }, () => {
+    assertEquals(nativeCapabilities(), before);
+  });
+});
+
+Deno.test("native capabilities: without a global WebSocket, that is what is missing", () => {
+  withGlobal(null, () => {
+    assertEquals(hasNativeWebSocket(), false);
+    assertEquals(missing({}), "WebSocket");
+  });
+});
+
+Deno.test("native capabilities: an option that can't be honoured is named, never ignored", {
+  ignore: !hasNativeWebSocket(),
+}, () => {
+  for (
+    const [options, name] of [
+      [{ pingInterval: 1000 }, "ping"],
+      [{ maxMessageSize: 1000 }, "message-limit"],
+      [{ compression: false }, "compression-options"],
+      [{ compression: { threshold: 1 } }, "compression-options"],
+      [{ tls: {} }, "tls"],
+      [{ proxy: "http://localhost" }, "proxy"],
+      [{ require: ["inbound-backpressure"] }, "inbound-backpressure"],
+      [{ require: ["handshake-response"] }, "handshake-response"],
+      [{ socketPath: "/socket" }, "socketPath"],
+      [{ localAddress: "127.0.0.1" }, "localAddress"],
+      [{ followRedirects: true }, "followRedirects"],
+      [{ followRedirects: 3 }, "followRedirects"],
+    ] as [ConnectOptions, string][]
+  ) {
+    assertEquals(missing(options), name, JSON.stringify(options));
+  }
+  assertNotEquals(missing({ origin: "https://example.com" }), null);
+});
+
+Deno.test("native capabilities: compression is there where the platform's socket offers it", {
+  ignore: !hasNativeWebSocket(),
+}, () => {
+  const expected = platform() === "deno" ? "compression-options" : null;
+  assertEquals(missing({ compression: true }), expected);
+  withGlobal({ value: class {} }, () => {
+    assertEquals(missing({ compression: true }), "compression-options");
+  });
+});
+
+Deno.test("native capabilities: what it can do, and what asks for nothing, is not missing", {
+  ignore: platform() === "browser" || !hasNativeWebSocket(),
+}, () => {
+  for (
+    const options of [
+      {},
+      { headers: { "X-Test": "1" } },
+      { require: ["headers"] },
+      { pingInterval: 0 },
+      { followRedirects: false },
+      { protocols: ["a"], closeTimeout: 1, connectTimeout: 0, highWaterMark: 1, maxQueueSize: 1 },
+    ] as ConnectOptions[]
+  ) {
+    assertEquals(missing(options), null, JSON.stringify(options));
+  }
+  assertEquals(missing({}, "ws://user:password@example.com"), null);
+});

@@ -1,0 +1,69 @@
+import { assertEquals } from "@std/assert";
+import { Polling } from "../../src/native/polling.ts";
+import { FakeClock } from "../support/fake_clock.ts";
+
+Deno.test("polling: looks at the state at its interval, until look gives false", () => {
+  const clock = new FakeClock();
+  const polling = new Polling(clock, 100);
+  const looks: number[] = [];
+  polling.watchState(() => looks.push(clock.now()) < 3);
+  clock.advance(1000);
+  assertEquals([looks, clock.pending], [[100, 200, 300], 0]);
+});
+
+Deno.test("polling: the state is looked at every 32 ms at most, and every 5 s by itself", () => {
+  const clock = new FakeClock();
+  new Polling(clock, 0).watchState(() => false);
+  assertEquals(clock.nextIn, 32);
+  clock.advance(32);
+  new Polling(clock).watchState(() => false);
+  assertEquals(clock.nextIn, 5000);
+});
+
+Deno.test("polling: looks at the amount often at first, then ever less, until look gives false", () => {
+  const clock = new FakeClock();
+  const looks: number[] = [];
+  new Polling(clock).watchAmount(() => looks.push(clock.now()) < 8);
+  clock.advance(1000);
+  assertEquals([looks, clock.pending], [[1, 3, 7, 15, 31, 63, 95, 127], 0]);
+});
+
+Deno.test("polling: watching the amount twice is watching it once, and it can be watched again", () => {
+  const clock = new FakeClock();
+  const polling = new Polling(clock);
+  let looks = 0;
+  polling.watchAmount(() => ++looks < 2);
+  polling.watchAmount(() => ++looks < 2);
+  assertEquals(clock.pending, 1);
+  clock.advance(100);
+  assertEquals([looks, clock.pending], [2, 0]);
+  polling.watchAmount(() => false);
+  assertEquals(clock.nextIn, 1);
+});
+
+Deno.test("polling: stop ends both; with nothing to stop it does nothing", () => {
+  const clock = new FakeClock();
+  const polling = new Polling(clock);
+  polling.stop();
+  const fail = (): never => {
+    throw new Error("looked");
+  };
+  polling.watchState(fail);
+  polling.watchAmount(fail);
+  assertEquals(clock.pending, 2);
+  polling.stop();
+  assertEquals(clock.pending, 0);
+  clock.advance(10_000);
+});
+
+Deno.test("polling: stop from inside look ends it all the same", () => {
+  const clock = new FakeClock();
+  const polling = new Polling(clock, 50);
+  polling.watchState(() => {
+    polling.stop();
+    return false;
+  });
+  polling.watchAmount(() => true);
+  clock.advance(1000);
+  assertEquals(clock.pending, 0);
+});
