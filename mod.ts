@@ -45,7 +45,6 @@ export type { MessageInput, SendOptions, WebSocketSink } from "./src/web_socket/
 export type { HandshakeOptions, OverOptions } from "./src/web_socket/over.ts";
 export type { ProtocolOptions } from "./src/web_socket/protocol_channel.ts";
 export type { Side } from "./src/protocol/frame.ts";
-export type { ChannelLike } from "./src/stream_channel/channel_like.ts";
 export {
   type ChannelState,
   type CloseFrameContent,

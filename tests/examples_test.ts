@@ -1,6 +1,8 @@
 /** The examples say what the README says, and run against a local server. */
 
 import { assertEquals } from "@std/assert";
+// @ts-types="./support/ws.d.ts"
+import { type WebSocket, WebSocketServer } from "ws";
 import { deno, type Finished } from "./support/command.ts";
 import { type RecipeServer, withRecipe } from "./support/recipes.ts";
 
@@ -8,6 +10,9 @@ const ROOT = new URL("../", import.meta.url);
 
 /** The README's blocks, in order, and the files they are. */
 const FIRST_PAGE = ["first_page_dart.ts", "first_page_javascript.ts", "first_page_finally.ts"];
+
+/** Examples of single things. */
+const OTHERS = ["json_messages.ts", "multi_channel.ts"];
 
 /** What the examples that read JSON are given. */
 const TICKS = { messages: ['{"tick":1}', '{"tick":2}'], code: 1000, reason: "that's all" };
@@ -36,7 +41,7 @@ Deno.test("every example is run by a test", async () => {
   const names = (await Array.fromAsync(Deno.readDir(new URL("examples/", ROOT)))).map((it) =>
     it.name
   );
-  assertEquals(names.sort(), [...FIRST_PAGE].sort());
+  assertEquals(names.sort(), [...FIRST_PAGE, ...OTHERS].sort());
 });
 
 Deno.test("example first_page_dart: answers the first message and goes away", async () => {
@@ -75,3 +80,62 @@ for (const example of ["first_page_javascript.ts", "first_page_finally.ts"]) {
     });
   });
 }
+
+Deno.test("example json_messages: values go and come as JSON", async () => {
+  await withRecipe("echo", {}, async (server) => {
+    const { code, stdout, stderr } = await run("json_messages.ts", server);
+    assertEquals({ code, stderr }, { code: 0, stderr: "" });
+    assertEquals(stdout, "2 × tea\n1 × milk\nclosed by: local\n");
+    assertEquals(await server.next("message"), {
+      kind: "message",
+      text: '{"item":"tea","count":2}',
+    });
+  });
+});
+
+Deno.test("example multi_channel: each virtual channel has its own talk, in Dart's wire format", async () => {
+  // What Dart's MultiChannel at the other end does, by hand: it answers on id + 1.
+  const server = new WebSocketServer({ host: "127.0.0.1", port: 0 });
+  const seen: unknown[] = [];
+  const sockets: WebSocket[] = [];
+  server.on("connection", (socket) => {
+    sockets.push(socket);
+    socket.on("message", (data) => {
+      const message = JSON.parse(String(data));
+      seen.push(message);
+      const [id, text] = message;
+      if (id !== 0 && message.length === 2) {
+        socket.send(JSON.stringify([id + 1, `${text.slice(0, -1)}: yes`]));
+      }
+    });
+  });
+  await new Promise<void>((resolve) => server.on("listening", resolve));
+  const { port } = server.address() as { port: number };
+  try {
+    const finished = await deno([
+      "run",
+      "--allow-all",
+      "examples/multi_channel.ts",
+      `ws://127.0.0.1:${port}`,
+    ]);
+    assertEquals({ code: finished.code, stderr: finished.stderr }, { code: 0, stderr: "" });
+    assertEquals(
+      finished.stdout,
+      "anybody in the kitchen: yes\nanybody in the garden: yes\nanybody in the attic: yes\n" +
+        "closed by: local\n",
+    );
+    assertEquals(seen.slice(0, 6), [
+      [0, "kitchen is 1"],
+      [1, "anybody in the kitchen?"],
+      [0, "garden is 3"],
+      [3, "anybody in the garden?"],
+      [0, "attic is 5"],
+      [5, "anybody in the attic?"],
+    ]);
+    const closings = seen.filter((message) => (message as unknown[]).length === 1);
+    assertEquals(closings.map(String).sort(), ["0", "1", "3", "5"]);
+  } finally {
+    for (const socket of sockets) socket.terminate();
+    await new Promise<void>((resolve) => server.close(resolve));
+  }
+});

@@ -18,8 +18,8 @@ export interface StreamChannelCompleterOptions {
   /** How many bytes may wait for the channel before `sink.ready` waits. Default 64 KiB. */
   highWaterMark?: number | undefined;
   /**
-   * The user has closed the channel while there was none: it isn't needed any more. What was added
-   * before still waits for `setChannel`; `setError` gives it up and settles `close()`.
+   * The user has closed the channel while there was none: it isn't needed any more, but for what was
+   * added before, which still waits for `setChannel`.
    */
   onClose?: (() => void) | undefined;
 }
@@ -29,8 +29,9 @@ type Waiting<T> = { value: T } | { error: unknown };
 
 /**
  * A channel that can be used before it exists: what goes into it waits, nothing comes out, until
- * {@linkcode setChannel} connects it or {@linkcode setError} gives it up. One of the two has to be
- * called, or a `close()` of the user never settles. Corresponds to Dart's class of this name.
+ * {@linkcode setChannel} connects it or {@linkcode setError} gives it up. A `close()` before that
+ * settles at once; what was added before it still goes out when there is a channel. Corresponds to
+ * Dart's class of this name.
  *
  * @example
  * ```ts
@@ -229,6 +230,12 @@ class LateChannel<In, Out> implements SinkTarget<Out> {
     this.stream.discard();
     this.#subscription?.resume();
     if (this.#inner !== null) closeQuietly(this.#inner.sink);
-    else if (!this.#decided) this.#onClose?.();
+    else if (!this.#decided) this.#closeEarly();
+  }
+
+  /** Whether there will ever be a channel is up to somebody else: `close` doesn't wait for that. */
+  #closeEarly(): void {
+    this.sink.finish();
+    this.#onClose?.();
   }
 }

@@ -60,10 +60,10 @@ Deno.test("C110 set after: what was added, and close, arrive at the inner sink i
   for (const value of [1, 2, 3]) assert(completer.channel.sink.add(value));
   const closed = completer.channel.sink.close();
   const { events } = record(completer.channel.stream);
-  assertFalse(await settled(closed));
+  await closed;
   assertEquals(events, ["done"]);
   completer.setChannel(raw);
-  await closed;
+  await microtasks();
   assertEquals(raw.out, [1, 2, 3, "done"]);
 });
 
@@ -207,13 +207,30 @@ Deno.test("the inner channel goes during addStream: the source is cancelled", as
   assert(source.cancelled);
 });
 
-Deno.test("S7 closed before there is a channel: onClose is told, and setError settles close", async () => {
-  const error = new Error("not needed");
+Deno.test("S7 closed before there is a channel: close settles, and what was added goes out later", async () => {
+  let told = 0;
   const completer: StreamChannelCompleter<number> = new StreamChannelCompleter<number>({
-    onClose: () => completer.setError(error),
+    onClose: () => told++,
   });
   const { events } = record(completer.channel.stream);
+  completer.channel.sink.add(1);
+  const flushed = completer.channel.sink.flush();
   await completer.channel.sink.close();
+  assertEquals([events, told], [["done"], 1]);
+  const { local, foreign } = channelPair<number>();
+  completer.setChannel(local);
+  await flushed;
+  await foreign.sink.done;
+  assertEquals(await foreign.stream.next(), { done: false, value: 1 });
+  assertEquals(await foreign.stream.next(), { done: true, value: undefined });
+});
+
+Deno.test("S7 closed, and there never is a channel: setError changes nothing any more", async () => {
+  const completer = new StreamChannelCompleter<number>();
+  const { events } = record(completer.channel.stream);
+  await completer.channel.sink.close();
+  completer.setError(new Error("not needed"));
+  await completer.channel.sink.done;
   assertEquals(events, ["done"]);
 });
 
