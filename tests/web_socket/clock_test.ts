@@ -1,0 +1,25 @@
+import { assert, assertEquals } from "@std/assert";
+import { MAX_TIMEOUT, systemClock } from "../../src/web_socket/clock.ts";
+
+Deno.test("clock: the system's goes on, in milliseconds", async () => {
+  const start = systemClock.now();
+  await new Promise<void>((resolve) => systemClock.setTimeout(resolve, 5));
+  const passed = systemClock.now() - start;
+  assert(passed >= 4 && passed < 30_000, `${passed}`);
+});
+
+Deno.test("clock: a timer that is cleared doesn't call back", async () => {
+  const calls: string[] = [];
+  const handle = systemClock.setTimeout(() => calls.push("cleared"), 0);
+  systemClock.clearTimeout(handle);
+  await new Promise<void>((resolve) => systemClock.setTimeout(resolve, 1));
+  assertEquals(calls, []);
+});
+
+Deno.test("clock: the longest time is one that a platform's timer waits for", async () => {
+  const calls: string[] = [];
+  const handle = systemClock.setTimeout(() => calls.push("overflowed"), MAX_TIMEOUT);
+  await new Promise<void>((resolve) => systemClock.setTimeout(resolve, 2));
+  systemClock.clearTimeout(handle);
+  assertEquals(calls, []);
+});

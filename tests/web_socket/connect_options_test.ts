@@ -1,0 +1,194 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import {
+  checkNumber,
+  checkNumbers,
+  type ConnectOptions,
+  type ConnectRequest,
+  DEFAULT_CLOSE_TIMEOUT,
+  DEFAULT_CONNECT_TIMEOUT,
+  DEFAULT_MAX_QUEUE_SIZE,
+  parseConnect,
+  parseProtocols,
+} from "../../src/web_socket/connect_options.ts";
+
+const URL_TEXT = "ws://example.com";
+
+function parse(options: ConnectOptions, url: string | URL = URL_TEXT): ConnectRequest {
+  return parseConnect(url, options);
+}
+
+function href(url: string | URL): string {
+  return parseConnect(url, {}).url.href;
+}
+
+Deno.test("connect options: the defaults", () => {
+  assertEquals(
+    [DEFAULT_CONNECT_TIMEOUT, DEFAULT_CLOSE_TIMEOUT, DEFAULT_MAX_QUEUE_SIZE],
+    [30_000, 5_000, 64 * 1024 * 1024],
+  );
+});
+
+// The URL.
+
+Deno.test("connect options: ws, wss, and http, https as those; text or a URL", () => {
+  assertEquals(href("ws://example.com"), "ws://example.com/");
+  assertEquals(href("WSS://Example.COM:443/a?b"), "wss://example.com/a?b");
+  assertEquals(href(new URL("ws://example.com/")), "ws://example.com/");
+});
+
+Deno.test("connect options C19 (changed) http and https are ws and wss", () => {
+  assertEquals(href("http://example.com/a?b=c"), "ws://example.com/a?b=c");
+  assertEquals(href("https://example.com:8443"), "wss://example.com:8443/");
+  assertEquals(href("https://example.com:443"), "wss://example.com/");
+});
+
+Deno.test("connect options: the caller's URL is not changed", () => {
+  const url = new URL("http://user:secret@example.com/");
+  parseConnect(url, {});
+  assertEquals(url.href, "http://user:secret@example.com/");
+});
+
+Deno.test("connect options: another scheme, a fragment, or no URL is a SyntaxError", () => {
+  for (
+    const [url, message] of [
+      ["ftp://example.com", "the URL's scheme must be ws or wss, got ftp://example.com/"],
+      ["file:///a", "the URL's scheme must be ws or wss, got file:///a"],
+      ["constructor:a", "the URL's scheme must be ws or wss, got constructor:a"],
+      ["ws://example.com/#part", "the URL must have no fragment, got ws://example.com/#part"],
+      ["ws://example.com/#", "the URL must have no fragment, got ws://example.com/#"],
+      ["ws://", "not a URL: ws://"],
+      ["ws://example.com:99999", "not a URL: ws://example.com:99999"],
+    ] as const
+  ) {
+    const error = assertThrows(() => href(url), SyntaxError);
+    assertEquals(error.message, `Cannot connect: ${message}`);
+  }
+});
+
+Deno.test("connect options: a relative URL where there is no location is a SyntaxError", {
+  ignore: globalThis.location !== undefined,
+}, () => {
+  const error = assertThrows(() => href("/chat"), SyntaxError);
+  assertEquals(error.message, "Cannot connect: not a URL: /chat");
+});
+
+Deno.test("connect options: a relative URL is taken from the location", {
+  ignore: globalThis.location !== undefined,
+}, () => {
+  const location = { href: "https://example.com/app/page" };
+  Object.defineProperty(globalThis, "location", { value: location, configurable: true });
+  try {
+    assertEquals(href("/chat"), "wss://example.com/chat");
+    assertEquals(href("chat?a"), "wss://example.com/app/chat?a");
+    assertEquals(href("ws://other.example"), "ws://other.example/");
+  } finally {
+    Reflect.deleteProperty(globalThis, "location");
+  }
+});
+
+// Subprotocols. RFC 6455 §4.1.
+
+Deno.test("connect options: subprotocols are a list, or one", () => {
+  assertEquals(parse({}).protocols, []);
+  assertEquals(parse({ protocols: "a" }).protocols, ["a"]);
+  assertEquals(parse({ protocols: ["a", "b.c", "A"] }).protocols, ["a", "b.c", "A"]);
+});
+
+Deno.test("connect options: the caller's list isn't kept", () => {
+  const given = ["a"];
+  const { protocols } = parse({ protocols: given });
+  given.push("b");
+  assertEquals(protocols, ["a"]);
+});
+
+Deno.test("connect options: a subprotocol that is no token, or comes twice, is a SyntaxError", () => {
+  for (const bad of ["", " ", "a b", "a,b", "a\r\nb", "ä", "a/b", "(a)"]) {
+    const error = assertThrows(() => parseProtocols(["ok", bad]), SyntaxError);
+    assertEquals(error.message, `Cannot connect: a subprotocol must be a token, got "${bad}"`);
+  }
+  const twice = assertThrows(() => parseProtocols(["a", "b", "a"]), SyntaxError);
+  assertEquals(twice.message, "Cannot connect: a subprotocol is offered twice: a");
+  assertThrows(() => parseProtocols([1] as unknown as string[]), SyntaxError);
+});
+
+// Header fields.
+
+Deno.test("connect options: header fields in each form that fetch takes", () => {
+  const expected = [["X-A", "1"], ["X-B", "2"]] as const;
+  assertEquals(parse({ headers: { "X-A": "1", "X-B": "2" } }).headers, expected);
+  assertEquals(parse({ headers: [["X-A", "1"], ["X-B", "2"]] }).headers, expected);
+  const headers = parse({ headers: new Headers({ "X-A": "1", "X-B": "2" }) }).headers;
+  assertEquals(headers, [["x-a", "1"], ["x-b", "2"]]);
+});
+
+Deno.test("connect options: a malformed header field is a TypeError: nothing can be smuggled in", () => {
+  for (
+    const [name, value] of [
+      ["X-A", "a\r\nX-B: b"],
+      ["X-A", "a\nb"],
+      ["X-A", "a\0b"],
+      ["X A", "b"],
+      ["", "b"],
+      ["X-A:", "b"],
+    ] as const
+  ) {
+    assertThrows(() => parse({ headers: [[name, value]] }), TypeError);
+  }
+});
+
+Deno.test("connect options: the handshake's own header fields are not the user's", () => {
+  for (const name of ["Upgrade", "Connection", "Sec-WebSocket-Key", "sec-websocket-version"]) {
+    const error = assertThrows(() => parse({ headers: { [name]: "x" } }), TypeError);
+    assertEquals(error.message, `Cannot connect: the header field ${name} is the handshake's own`);
+  }
+});
+
+Deno.test("connect options: user info becomes a header field, and leaves the URL. RFC 7617 §2", () => {
+  const { url, headers } = parse({}, "ws://Aladdin:open%20sesame@example.com/");
+  assertEquals(url.href, "ws://example.com/");
+  assertEquals(headers, [["Authorization", "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="]]);
+  assertEquals(parse({}, "ws://user@example.com").headers, [[
+    "Authorization",
+    `Basic ${btoa("user:")}`,
+  ]]);
+  const umlaut = parse({}, "ws://%C3%BC:p@example.com").headers;
+  assertEquals(umlaut, [["Authorization", `Basic ${btoa("\xc3\xbc:p")}`]]);
+});
+
+Deno.test("connect options: a header field of the user's wins over user info", () => {
+  const headers = { authorization: "Bearer token" };
+  assertEquals(parse({ headers }, "ws://user:secret@example.com").headers, [
+    ["authorization", "Bearer token"],
+  ]);
+});
+
+// Numbers.
+
+Deno.test("connect options: numbers have ranges, and a RangeError names both", () => {
+  for (const name of ["connectTimeout", "closeTimeout", "highWaterMark", "maxQueueSize"] as const) {
+    for (const value of [-1, NaN, "1", null]) {
+      const error = assertThrows(() => checkNumbers({ [name]: value as number }), RangeError);
+      const start = `Cannot use the option ${name}: it must be from 0 to `;
+      assertEquals(error.message.startsWith(start), true, error.message);
+      assertEquals(error.message.endsWith(`, got ${value}`), true, error.message);
+    }
+    checkNumbers({ [name]: 0 });
+    checkNumbers({ [name]: undefined });
+  }
+  assertThrows(() => parse({ closeTimeout: -1 }), RangeError);
+});
+
+Deno.test("connect options: a time must fit a platform's timer; a size may be infinite", () => {
+  checkNumbers({ closeTimeout: 0x7fff_ffff, connectTimeout: 0x7fff_ffff });
+  assertThrows(() => checkNumbers({ closeTimeout: 0x8000_0000 }), RangeError);
+  assertThrows(() => checkNumbers({ connectTimeout: Infinity }), RangeError);
+  checkNumbers({ highWaterMark: Infinity, maxQueueSize: Infinity });
+});
+
+Deno.test("connect options: checkNumber, at its bounds", () => {
+  checkNumber("x", undefined, 10);
+  checkNumber("x", 0, 10);
+  checkNumber("x", 10, 10);
+  const error = assertThrows(() => checkNumber("x", 10.5, 10), RangeError);
+  assertEquals(error.message, "Cannot use the option x: it must be from 0 to 10, got 10.5");
+});

@@ -1,0 +1,91 @@
+import { assertEquals, assertInstanceOf, assertStrictEquals } from "@std/assert";
+import {
+  ConnectError,
+  type HandshakeResponse,
+  ProtocolError,
+  UnsupportedError,
+  WebSocketChannelError,
+} from "../../src/web_socket/errors.ts";
+
+const RESPONSE: HandshakeResponse = {
+  status: 503,
+  statusText: "Service Unavailable",
+  headers: new Headers(),
+  body: new Uint8Array(),
+};
+
+Deno.test("errors C38 without a message: it is empty, and the text is the bare name", () => {
+  const error = new WebSocketChannelError();
+  assertEquals([error.message, String(error)], ["", "WebSocketChannelError"]);
+});
+
+Deno.test("errors C39 C42 with a message: the name, a colon and the message", () => {
+  const error = new WebSocketChannelError("bad connection");
+  assertEquals(String(error), "WebSocketChannelError: bad connection");
+  assertEquals(String(new ConnectError("refused")), "ConnectError: refused");
+});
+
+Deno.test("errors C40 (changed) C41 an empty message is one: no class has a message of its own", () => {
+  assertEquals(String(new WebSocketChannelError("")), "WebSocketChannelError");
+  assertEquals(String(new ConnectError("")), "ConnectError");
+  assertEquals(String(new ProtocolError("", 1002)), "ProtocolError");
+});
+
+Deno.test("errors: one tree, each with its name", () => {
+  for (
+    const [error, name] of [
+      [new WebSocketChannelError("x"), "WebSocketChannelError"],
+      [new ConnectError("x"), "ConnectError"],
+      [new ProtocolError("x", 1002), "ProtocolError"],
+      [new UnsupportedError("ping", "deno"), "UnsupportedError"],
+    ] as const
+  ) {
+    assertInstanceOf(error, WebSocketChannelError);
+    assertInstanceOf(error, Error);
+    assertEquals(error.name, name);
+  }
+});
+
+Deno.test("errors: each tells its cause, if there is one", () => {
+  const cause = new Error("the platform's");
+  assertStrictEquals(new WebSocketChannelError("x", { cause }).cause, cause);
+  assertStrictEquals(new ConnectError("x", { cause }).cause, cause);
+  assertStrictEquals(new ProtocolError("x", 1002, { cause }).cause, cause);
+  assertEquals("cause" in new ConnectError("x"), false);
+  assertEquals("cause" in new ConnectError("x", { cause: undefined }), true);
+});
+
+Deno.test("ConnectError: what isn't known is null, and another attempt may succeed", () => {
+  const { phase, status, response, retryable, retryAfter } = new ConnectError("x");
+  assertEquals([phase, status, response, retryable, retryAfter], [null, null, null, true, null]);
+});
+
+Deno.test("ConnectError: the status is the response's, unless another is given", () => {
+  assertEquals(new ConnectError("x", { response: RESPONSE }).status, 503);
+  assertEquals(new ConnectError("x", { response: RESPONSE, status: 401 }).status, 401);
+  assertEquals(new ConnectError("x", { status: 401 }).response, null);
+});
+
+Deno.test("ConnectError: of the refusals only those that pass are worth another attempt", () => {
+  const retryable = [200, 301, 400, 401, 403, 404, 408, 425, 429, 500, 501, 502, 503, 504, 505, 520]
+    .filter((status) => new ConnectError("x", { status }).retryable);
+  assertEquals(retryable, [408, 425, 429, 500, 502, 503, 504, 520]);
+  assertEquals(new ConnectError("x", { status: 503, retryable: false }).retryable, false);
+  assertEquals(new ConnectError("x", { status: 404, retryable: true }).retryable, true);
+});
+
+Deno.test("ConnectError: its phase and how long to wait", () => {
+  const error = new ConnectError("x", { phase: "proxy", retryAfter: 3000 });
+  assertEquals([error.phase, error.retryAfter], ["proxy", 3000]);
+});
+
+Deno.test("ProtocolError: the close code that was sent", () => {
+  assertEquals(new ProtocolError("too big", 1009).closeCode, 1009);
+});
+
+Deno.test("UnsupportedError: names what and where, and what to do instead", () => {
+  const error = new UnsupportedError("headers", "browser", "Use a cookie");
+  assertEquals(error.message, "Unsupported on browser: headers. Use a cookie");
+  assertEquals([error.capability, error.platform], ["headers", "browser"]);
+  assertEquals(new UnsupportedError("ping", "node").message, "Unsupported on node: ping");
+});

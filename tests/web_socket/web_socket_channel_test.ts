@@ -1,0 +1,51 @@
+import { assertEquals, assertInstanceOf, assertRejects, assertStrictEquals } from "@std/assert";
+import { hasNativeWebSocket } from "../../src/native/native_capabilities.ts";
+import { ConnectError } from "../../src/web_socket/errors.ts";
+import { WebSocketChannel } from "../../src/web_socket/web_socket_channel.ts";
+import { FakeWebSocket } from "../support/fake_web_socket.ts";
+import { withRecipe } from "../support/recipes.ts";
+
+const ignore = !hasNativeWebSocket();
+
+Deno.test("WebSocketChannel.open: an open channel", { ignore }, async () => {
+  await withRecipe("echo", {}, async ({ url }) => {
+    const channel = await WebSocketChannel.open(url, { protocols: ["a"] });
+    assertEquals([channel.state, channel.protocol], ["open", "a"]);
+    channel.sink.add("hello");
+    assertEquals((await channel.stream.next()).value, "hello");
+    await channel.sink.close();
+  });
+});
+
+Deno.test("WebSocketChannel.open: rejects with what ready rejects with, or connect throws", {
+  ignore,
+}, async () => {
+  await withRecipe("http", { status: 401 }, async ({ url }) => {
+    await assertRejects(() => WebSocketChannel.open(url), ConnectError, "Cannot connect");
+  });
+  await assertRejects(() => WebSocketChannel.open("ftp://example.com"), SyntaxError);
+});
+
+Deno.test("WebSocketChannel.from: wraps a socket; socket is the way to it", async () => {
+  const socket = new FakeWebSocket();
+  const channel = WebSocketChannel.from(socket);
+  assertStrictEquals(channel.socket, socket);
+  socket.closed({ code: 1000, wasClean: true });
+  assertEquals((await channel.closed).code, 1000);
+});
+
+Deno.test("WebSocketChannel.signKey S98 the RFC's example. RFC 6455 §1.3", () => {
+  const accept = WebSocketChannel.signKey("dGhlIHNhbXBsZSBub25jZQ==");
+  assertEquals(accept, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+});
+
+Deno.test("WebSocketChannel: await using closes, and a failed channel's dispose never rejects", {
+  ignore,
+}, async () => {
+  await withRecipe("http", { status: 503 }, async ({ url }) => {
+    const channel = WebSocketChannel.connect(url);
+    await channel[Symbol.asyncDispose]();
+    assertEquals(channel.state, "closed");
+    assertInstanceOf((await channel.closed).error, Error);
+  });
+});
