@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { HeaderMap } from "./header_map.ts";
+import type { ResponseHead } from "./http_head.ts";
 
 /** How much of a refusal's body is kept, in bytes. */
 export const MAX_BODY: number = 64 * 1024;
@@ -30,9 +30,9 @@ export class ResponseBody {
   /**
    * Makes the reader of one body.
    *
-   * @param headers The response's header fields.
+   * @param head The response's head.
    */
-  constructor(headers: HeaderMap) {
+  constructor({ status, headers }: Pick<ResponseHead, "status" | "headers">) {
     this.#chunked = headers.lists("transfer-encoding", "chunked");
     const length = headers.get("content-length");
     this.#missing = this.#chunked
@@ -40,7 +40,9 @@ export class ResponseBody {
       : length !== null && /^\d+$/.test(length)
       ? Number(length)
       : Infinity;
-    this.#complete = !this.#chunked && this.#missing === 0;
+    // RFC 9112 §6.3: these have no body, whatever their fields say.
+    const bodiless = status === 204 || status === 304;
+    this.#complete = bodiless || !this.#chunked && this.#missing === 0;
   }
 
   /** Whether nothing more is wanted: the body is whole, or long enough. */

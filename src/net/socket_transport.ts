@@ -12,6 +12,7 @@ export interface SocketLike {
   destroy(): unknown;
   pause(): unknown;
   resume(): unknown;
+  read(): Uint8Array | null;
   cork(): void;
   uncork(): void;
   ref(): unknown;
@@ -74,6 +75,8 @@ export class SocketTransport implements ByteTransport {
     socket.on("end", () => incoming.end());
     socket.on("error", (error) => this.#error ??= error);
     socket.on("close", () => {
+      // Paused, the socket may have read what it didn't tell.
+      for (let chunk = socket.read(); chunk !== null; chunk = socket.read()) incoming.add(chunk);
       if (this.#error === undefined) incoming.end();
       else incoming.fail(this.#error);
       outgoing.finish(this.#error);

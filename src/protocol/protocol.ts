@@ -110,6 +110,9 @@ export interface SendOptions {
 /** The longest string in V8, rounded down to what every engine can do. */
 const LARGEST_MESSAGE = 2 ** 29 - 24;
 
+/** How many Pongs may wait to be taken, beside the latest. */
+const MAX_PONGS = 64;
+
 const EMPTY = new Uint8Array(0);
 const encoder = new TextEncoder();
 
@@ -131,6 +134,8 @@ export class Protocol {
 
   /** The payload of the Pong that is owed, or `null`. */
   #pong: Uint8Array | null = null;
+  /** How many Pongs were written and not taken. */
+  #pongs = 0;
   #sentClose: CloseFrame | null = null;
   #receivedClose: CloseFrame | null = null;
 
@@ -309,6 +314,7 @@ export class Protocol {
    */
   takeOutput(): Uint8Array[] {
     this.#flushPong();
+    this.#pongs = 0;
     return this.#writer.take();
   }
 
@@ -339,11 +345,12 @@ export class Protocol {
 
   /**
    * RFC 6455 §5.5.2: a Ping is answered unless a Close was received, so also after our own Close.
-   * RFC 6455 §5.5.3: only the most recent Ping need be answered, so no more than one Pong ever waits,
-   * however many Pings come while the peer takes nothing.
+   * Each gets its Pong, as peers expect, but RFC 6455 §5.5.3: only the most recent Ping need be
+   * answered. So few Pongs ever wait, however many Pings come while the peer takes nothing.
    */
   #onPing(payload: Uint8Array): void {
     const idle = this.outputSize === 0;
+    if (this.#pongs < MAX_PONGS) this.#flushPong();
     this.#pong = payload;
     if (idle) this.#events.onOutput();
     this.#events.onPing?.(payload);
@@ -387,6 +394,7 @@ export class Protocol {
     if (this.#pong === null) return;
     this.#writer.write(FIN | PONG, this.#pong);
     this.#pong = null;
+    this.#pongs++;
   }
 
   #stop(): void {

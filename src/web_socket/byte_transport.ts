@@ -18,19 +18,33 @@ export interface ByteTransport {
   unref?(): void;
 }
 
+/** Why a transport ended, where it did not just end. */
+export interface TransportFailure {
+  readonly error: unknown;
+}
+
 /** What is told of a {@linkcode ByteConnection}. */
 export interface ByteEvents {
   onChunk(chunk: Uint8Array): void;
+  /**
+   * Nothing can be written any more, though nobody here closed it. What it still has to give comes
+   * now, paused or not; then, unless only its sink is broken, `onEnd`.
+   */
+  onOver(): void;
   /** The other end has ended it, or it failed: nothing more comes. */
-  onEnd(failure: { readonly error: unknown } | null): void;
+  onEnd(failure: TransportFailure | null): void;
 }
 
 /** A byte transport in use: it writes when there is room, and ends once. */
 export class ByteConnection {
   readonly #transport: ByteTransport;
+  readonly #events: ByteEvents;
   readonly #subscription: StreamSubscription;
-  #failure: { readonly error: unknown } | null = null;
+  #failure: TransportFailure | null = null;
+  /** Nothing is written any more. */
   #closed = false;
+  /** Nothing more comes. */
+  #ended = false;
 
   /**
    * Starts to read.
@@ -40,12 +54,19 @@ export class ByteConnection {
    */
   constructor(transport: ByteTransport, events: ByteEvents) {
     this.#transport = transport;
+    this.#events = events;
     this.#subscription = transport.stream.listen((chunk) => events.onChunk(chunk), {
       onError: (error) => this.#failure = { error },
-      onDone: () => events.onEnd(this.#failure),
+      onDone: () => {
+        this.#ended = true;
+        events.onEnd(this.#failure);
+      },
     });
+    // A stream that is paused doesn't tell of its end; the sink does.
+    transport.sink.done.then(() => this.#over(), (error) => this.#over({ error }));
   }
 
+  /** Whether chunks may be written to, and kept. */
   get ownsChunks(): boolean {
     return this.#transport.ownsChunks ?? false;
   }
@@ -65,6 +86,11 @@ export class ByteConnection {
     return this.#transport.sink.ready;
   }
 
+  /** Why it failed, as far as is known. */
+  get failure(): TransportFailure | null {
+    return this.#failure;
+  }
+
   /** Settles when all that was written is handed on, or never will be. */
   flush(): Promise<void> {
     return this.#transport.sink.flush().catch(ignore);
@@ -73,16 +99,24 @@ export class ByteConnection {
   /** Writes chunks, as one where the transport can. */
   write(chunks: readonly Uint8Array[]): void {
     if (this.#closed) return;
+    const together = chunks.length > 1;
     const { sink } = this.#transport;
-    if (chunks.length > 1) this.#transport.cork?.();
-    for (const chunk of chunks) sink.add(chunk);
-    if (chunks.length > 1) this.#transport.uncork?.();
+    try {
+      if (together) this.#transport.cork?.();
+      for (const chunk of chunks) sink.add(chunk);
+      if (together) this.#transport.uncork?.();
+    } catch (error) {
+      // Somebody else has closed the sink, or writes to it: a connection with holes is none.
+      this.#over({ error });
+    }
   }
 
+  /** Holds chunks back. */
   pause(): void {
     this.#subscription.pause();
   }
 
+  /** Goes on giving chunks, from a microtask. */
   resume(): void {
     this.#subscription.resume();
   }
@@ -100,17 +134,31 @@ export class ByteConnection {
 
   /** Ends it at once, as far as that can be done. */
   destroy(): void {
+    this.#ended = true;
     this.#subscription.cancel();
     if (this.#transport.destroy === undefined) void this.close();
-    else this.#transport.destroy();
+    else {
+      this.#closed = true;
+      this.#transport.destroy();
+    }
   }
 
+  /** See {@linkcode ByteTransport.ref}. */
   ref(): void {
     this.#transport.ref?.();
   }
 
+  /** See {@linkcode ByteTransport.unref}. */
   unref(): void {
     this.#transport.unref?.();
+  }
+
+  #over(failure: TransportFailure | null = null): void {
+    if (this.#closed || this.#ended) return;
+    this.#closed = true;
+    this.#failure ??= failure;
+    this.#subscription.resume();
+    this.#events.onOver();
   }
 }
 

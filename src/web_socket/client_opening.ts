@@ -77,22 +77,24 @@ export class ClientOpening {
 
   #readHead(chunk: Uint8Array): void {
     let response: ResponseHead | null = null;
+    let rest: Uint8Array;
+    let agreement: HandshakeAgreement;
     try {
       const parsed = this.#parser.push(chunk);
       if (parsed === null) return;
-      response = parsed.head;
-      if (response.status !== 101) return this.#startRefusal(response, parsed.rest);
-      const agreement = checkResponse(this.#handshake, response);
-      this.#over = true;
-      this.#events.onAgreed(agreement, responseOf(response, EMPTY), parsed.rest);
+      ({ head: response, rest } = parsed);
+      if (response.status !== 101) return this.#startRefusal(response, rest);
+      agreement = checkResponse(this.#handshake, response);
     } catch (error) {
       const seen = response === null ? null : responseOf(response, EMPTY);
-      this.#fail(error instanceof Error ? error.message : String(error), seen, error);
+      return this.#fail(error instanceof Error ? error.message : String(error), seen, error);
     }
+    this.#over = true;
+    this.#events.onAgreed(agreement, responseOf(response, EMPTY), rest);
   }
 
   #startRefusal(head: ResponseHead, rest: Uint8Array): void {
-    const body = new ResponseBody(head.headers);
+    const body = new ResponseBody(head);
     this.#refusal = { head, body };
     if (!body.isComplete) this.#events.onRefusing();
     this.#readBody(body, rest);

@@ -16,6 +16,7 @@ export interface KeepaliveOwner {
 export interface KeepaliveTimes {
   /** 0: never. */
   readonly pingInterval: number;
+  /** 0: for ever. */
   readonly pingTimeout: number;
 }
 
@@ -25,10 +26,13 @@ interface PendingPing {
   readonly answer: Deferred<number>;
 }
 
-/** More unanswered pings than this are refused: the peer may never answer. */
+/** More unanswered pings of the user's than this are refused: the peer may never answer. */
 export const MAX_PENDING_PINGS = 128;
 
 const PAYLOAD_LENGTH = 4;
+
+/** The least time, in milliseconds, in which an answer that is there already can still be read. */
+const LEAST_GRACE = 10;
 
 /**
  * The Pings of one connection: those that the user asks for, and those that keep it alive. Any byte
@@ -38,9 +42,16 @@ export class Keepalive {
   readonly #owner: KeepaliveOwner;
   readonly #clock: Clock;
   readonly #times: KeepaliveTimes;
+  /** The user's unanswered pings, the oldest first. */
   #pending: PendingPing[] = [];
+  /** The latest ping of the keepalive's own; only its answer is of interest. */
+  #probeId = 0;
+  #probeAt = 0;
   #lastId = 0;
+  #answeredId = 0;
   #heard = true;
+  /** The peer has been given time beyond its time-out. */
+  #graced = false;
   #timer: unknown;
   #latency: number | null = null;
 
@@ -72,25 +83,40 @@ export class Keepalive {
     this.#heard = true;
   }
 
-  /** Sends a Ping; fulfils with the round trip's time. */
+  /**
+   * Sends a Ping.
+   *
+   * @returns The round trip's time, in milliseconds. It rejects with a
+   * {@linkcode WebSocketChannelError} when too many wait, and when the channel ends first.
+   */
   ping(): Promise<number> {
     const answer = new Deferred<number>();
-    if (this.#pending.length < MAX_PENDING_PINGS) this.#send(answer);
-    else {
+    if (this.#pending.length < MAX_PENDING_PINGS) {
+      this.#pending.push({ id: this.#send(), sentAt: this.#clock.now(), answer });
+    } else {
       const message = `Cannot ping: ${MAX_PENDING_PINGS} pings are unanswered`;
       answer.reject(new WebSocketChannelError(message));
     }
     return answer.promise;
   }
 
-  // RFC 6455 §5.5.3: a peer may answer only the latest of several Pings, so a Pong answers the
-  // earlier ones as well. One that nobody asked for is ignored.
+  /**
+   * A Pong is in. RFC 6455 §5.5.3: a peer may answer only the latest of several Pings, so a Pong
+   * answers the earlier ones as well. One that nobody asked for is ignored.
+   *
+   * @param payload The Pong's payload.
+   */
   onPong(payload: Uint8Array): void {
     if (payload.length !== PAYLOAD_LENGTH) return;
     const id = new DataView(payload.buffer, payload.byteOffset).getUint32(0);
-    const at = this.#pending.findIndex((ping) => ping.id === id);
+    const order = this.#orderOf(id);
+    if (order === 0 || order > this.#orderOf(this.#lastId)) return;
     const now = this.#clock.now();
-    for (const ping of this.#pending.splice(0, at + 1)) {
+    if (id === this.#probeId) this.#latency = now - this.#probeAt;
+    const later = this.#pending.findIndex((ping) => this.#orderOf(ping.id) > order);
+    const answered = this.#pending.splice(0, later < 0 ? this.#pending.length : later);
+    this.#answeredId = id;
+    for (const ping of answered) {
       this.#latency = now - ping.sentAt;
       ping.answer.resolve(this.#latency);
     }
@@ -105,42 +131,53 @@ export class Keepalive {
     }
   }
 
-  #send(answer: Deferred<number>): void {
+  /** How many pings were sent up to `id` since the one that was answered last. */
+  #orderOf(id: number): number {
+    return (id - this.#answeredId) >>> 0;
+  }
+
+  #send(): number {
     const id = this.#lastId = (this.#lastId + 1) >>> 0;
     const payload = new Uint8Array(PAYLOAD_LENGTH);
     new DataView(payload.buffer).setUint32(0, id);
-    this.#pending.push({ id, sentAt: this.#clock.now(), answer });
     this.#owner.sendPing(payload);
+    return id;
   }
 
+  // Also while nothing is read: writing is then the only way to notice that the connection is lost.
   #probe(): void {
-    this.#heard = false;
-    // A keepalive's own pings make room for each other: only the latest answer is of interest.
-    if (this.#pending.length < MAX_PENDING_PINGS) this.#send(new Deferred<number>());
-    this.#schedule(() => this.#verify(), this.#times.pingTimeout);
-  }
-
-  /** Time is up; but after a stall of the event loop the answer may be there, and not read yet. */
-  #verify(): void {
-    if (this.#heard) this.#restart();
-    else this.#schedule(() => this.#judge(), 0);
-  }
-
-  #judge(): void {
-    if (this.#heard || !this.#owner.isReading) this.#restart();
-    else this.#owner.onDead();
-  }
-
-  #restart(): void {
     const { pingInterval, pingTimeout } = this.#times;
-    this.#schedule(() => this.#probe(), Math.max(pingInterval - pingTimeout, 0));
+    this.#heard = false;
+    this.#graced = false;
+    this.#probeAt = this.#clock.now();
+    this.#probeId = this.#send();
+    if (pingTimeout > 0) this.#schedule((late) => this.#verify(late), pingTimeout);
+    else this.#schedule(() => this.#probe(), pingInterval);
   }
 
-  #schedule(callback: () => void, ms: number): void {
+  /**
+   * Time is up. A timer that is late tells of a stall of this end's event loop, in which the peer's
+   * answer could not be read: that time is given again, and a little in any case.
+   */
+  #verify(late: number): void {
+    const { pingInterval, pingTimeout } = this.#times;
+    if (this.#heard || !this.#owner.isReading) {
+      return this.#schedule(() => this.#probe(), Math.max(pingInterval - pingTimeout, 0));
+    }
+    const stalled = late > Math.max(LEAST_GRACE, pingTimeout / 10);
+    if (this.#graced && !stalled) return this.#owner.onDead();
+    this.#graced = true;
+    const grace = Math.max(LEAST_GRACE, Math.min(late, pingTimeout));
+    this.#schedule((lateAgain) => this.#verify(lateAgain), grace);
+  }
+
+  /** Sets the one timer; it tells by how many milliseconds it is late. */
+  #schedule(callback: (late: number) => void, ms: number): void {
     this.#clearTimer();
+    const due = this.#clock.now() + ms;
     this.#timer = this.#clock.setTimeout(() => {
       this.#timer = undefined;
-      callback();
+      callback(this.#clock.now() - due);
     }, ms);
   }
 

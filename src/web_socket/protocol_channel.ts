@@ -5,10 +5,11 @@ import {
 } from "../handshake/deflate_parameters.ts";
 import type { Side } from "../protocol/frame.ts";
 import { Protocol, type ProtocolEvents } from "../protocol/protocol.ts";
+import { closeQuietly } from "../stream_channel/channel_like.ts";
 import { Deferred } from "../stream_channel/deferred.ts";
 import { ignore } from "../stream_channel/errors.ts";
 import { internalServerError, noStatusReceived } from "../../status.ts";
-import { ByteConnection, type ByteTransport } from "./byte_transport.ts";
+import { ByteConnection, type ByteTransport, type TransportFailure } from "./byte_transport.ts";
 import { type Capabilities, NO_CAPABILITIES } from "./capabilities.ts";
 import { ClientOpening } from "./client_opening.ts";
 import { type Clock, MAX_TIMEOUT } from "./clock.ts";
@@ -31,7 +32,7 @@ import { Keepalive } from "./keepalive.ts";
 import { randomMaskingKeys } from "./masking_keys.ts";
 import { bytesOf } from "./message_input.ts";
 import type { CloseFrameContent } from "./web_socket_channel.ts";
-import { closeContent, WebSocketChannelBase } from "./web_socket_channel_base.ts";
+import { closeContent, type Ending, WebSocketChannelBase } from "./web_socket_channel_base.ts";
 import type { MessageInput, SendOptions } from "./web_socket_sink.ts";
 
 /** The default of {@linkcode ProtocolOptions.maxMessageSize}: 100 MiB. */
@@ -44,7 +45,10 @@ export interface ProtocolOptions extends ChannelOptions {
    * `pingTimeout`, the channel ends at once: 1006, initiator `"timeout"`. Default 0.
    */
   pingInterval?: number | undefined;
-  /** How long to wait for a sign of life after a ping, in milliseconds. Default: `pingInterval`. */
+  /**
+   * How long to wait for a sign of life after a ping, in milliseconds; 0: for ever. Default:
+   * `pingInterval`.
+   */
   pingTimeout?: number | undefined;
   /**
    * The largest message to receive, in bytes, before and after decompressing. A larger one fails the
@@ -82,12 +86,15 @@ export class ProtocolChannel extends WebSocketChannelBase {
   #protocol: Protocol | null = null;
   #receive: (chunk: Uint8Array) => void = ignore;
   #opening: ClientOpening | null = null;
-  #bodyTimer: unknown;
+  /** Bounds what may never come: a refusal's body, the end of a transport whose sink is over. */
+  #deadline: unknown;
   #flushPlanned = false;
   /** Output waits for the transport to have room. */
   #blocked = false;
   #watching = false;
   #reading = true;
+  /** The transport is over: what it still has to give is taken, room or not. */
+  #draining = false;
   readonly #flushNow = (): void => this.#flush();
 
   /**
@@ -164,7 +171,7 @@ export class ProtocolChannel extends WebSocketChannelBase {
     }, {
       onAgreed: (agreement, response, rest) => this.#onAgreed(agreement, response, rest),
       onFailed: (error) => this.#onRefused(error),
-      onRefusing: () => this.#limitBody(),
+      onRefusing: () => this.#setDeadline(() => opening.end()),
     });
     this.#capabilities = { ...CAPABILITIES, "headers": true, "handshake-response": true };
     this.#opening = opening;
@@ -175,6 +182,7 @@ export class ProtocolChannel extends WebSocketChannelBase {
   #connect(transport: ByteTransport): ByteConnection {
     const bytes = new ByteConnection(transport, {
       onChunk: (chunk) => this.#receive(chunk),
+      onOver: () => this.#onTransportOver(),
       onEnd: (failure) => this.#onTransportEnd(failure),
     });
     if (bytes.canDestroy) this.#capabilities = { ...this.#capabilities, "terminate": true };
@@ -218,22 +226,22 @@ export class ProtocolChannel extends WebSocketChannelBase {
   }
 
   #onRefused(error: ConnectError): void {
-    this.#stopBodyTimer();
+    this.#clearDeadline();
     this.failToOpen(error);
     this.destroyTransport();
   }
 
-  /** The body of a refusal is worth waiting for, but not for long. */
-  #limitBody(): void {
-    this.#bodyTimer = this.clock.setTimeout(
-      () => this.#opening?.end(),
+  #setDeadline(callback: () => void): void {
+    this.#clearDeadline();
+    this.#deadline = this.clock.setTimeout(
+      callback,
       this.#options.closeTimeout ?? DEFAULT_CLOSE_TIMEOUT,
     );
   }
 
-  #stopBodyTimer(): void {
-    if (this.#bodyTimer !== undefined) this.clock.clearTimeout(this.#bodyTimer);
-    this.#bodyTimer = undefined;
+  #clearDeadline(): void {
+    if (this.#deadline !== undefined) this.clock.clearTimeout(this.#deadline);
+    this.#deadline = undefined;
   }
 
   // What the protocol tells.
@@ -251,7 +259,8 @@ export class ProtocolChannel extends WebSocketChannelBase {
   #onClose(code: number, reason: string): void {
     this.#keepalive.stop();
     this.peerClosed({ code, reason }, this.#sentClose());
-    void this.#endTransport();
+    // RFC 6455 §7.1.1: the server ends TCP first, the client waits for that (and not for ever).
+    if (this.#side === "server") void this.#finish({ wasClean: true, initiator: "remote" });
   }
 
   #onFailure(code: number, reason: string): void {
@@ -260,38 +269,50 @@ export class ProtocolChannel extends WebSocketChannelBase {
       new ProtocolError(`The peer broke the protocol: ${reason}`, code),
       this.#sentClose(),
     );
-    void this.#endTransport();
+    void this.#finish({ wasClean: false, initiator: "protocol-error" });
   }
 
   #sentClose(): CloseFrameContent | undefined {
     return this.#protocol?.sentClose ?? undefined;
   }
 
-  // RFC 6455 §7.1.1: the server ends TCP first, the client waits for that (and not for ever).
-  async #endTransport(): Promise<void> {
+  /** Ends the transport behind what is written, then the channel; the close timer bounds it. */
+  async #finish(ending: Ending): Promise<void> {
     const bytes = this.#bytes;
-    if (bytes === null || this.#side === "client" && this.#protocol?.receivedClose !== null) return;
-    await this.#flushAll(bytes);
+    if (bytes === null) return;
+    if (this.#blocked) await bytes.ready;
+    this.#write(bytes);
+    await bytes.flush();
     await bytes.close();
-    this.#onTransportEnd(null);
+    this.end(ending);
   }
 
-  #onTransportEnd(failure: { readonly error: unknown } | null): void {
+  /** The transport is over, which a reader that makes no room must not hide. */
+  #onTransportOver(): void {
+    if (this.#protocol === null) return;
+    this.#draining = true;
+    this.#resumeReading();
+    // Where only the sink is broken the stream may never end.
+    this.#setDeadline(() => this.#onTransportEnd(this.#bytes?.failure ?? null));
+  }
+
+  #onTransportEnd(failure: TransportFailure | null): void {
+    this.#clearDeadline();
     if (this.#opening !== null) return this.#opening.end(failure?.error);
     const protocol = this.#protocol;
-    const clean = protocol !== null && protocol.receivedClose !== null &&
-      protocol.sentClose !== null;
     protocol?.end();
     this.#keepalive.stop();
-    void this.#bytes?.close();
-    if (clean) return this.end({ wasClean: true, initiator: "remote" });
-    const error = new WebSocketChannelError(
-      "The connection was lost: it ended without a Close frame",
-      {
-        cause: failure?.error,
-      },
-    );
-    this.end({ wasClean: false, initiator: "transport", error });
+    if (protocol !== null && protocol.receivedClose !== null && protocol.sentClose !== null) {
+      return void this.#finish({ wasClean: true, initiator: "remote" });
+    }
+    const message = "The connection was lost: it ended without a Close frame";
+    const cause = failure === null ? undefined : { cause: failure.error };
+    const error = new WebSocketChannelError(message, cause);
+    const ending: Ending = { wasClean: false, initiator: "transport", error };
+    // What this end has begun to send, its Close above all, still goes out.
+    if (this.state === "closing") return void this.#finish(ending);
+    this.#bytes?.destroy();
+    this.end(ending);
   }
 
   // What goes out.
@@ -336,7 +357,7 @@ export class ProtocolChannel extends WebSocketChannelBase {
     const look = (): void => {
       this.#watching = false;
       this.outgoing.drained();
-      if (this.outgoing.isWaitedFor && this.state === "open") this.#drainedLater(bytes);
+      if (this.outgoing.isWaitedFor && this.state !== "closed") this.#drainedLater(bytes);
     };
     bytes.ready.then(look);
   }
@@ -359,12 +380,6 @@ export class ProtocolChannel extends WebSocketChannelBase {
     return (this.#protocol?.outputSize ?? 0) + (this.#bytes?.bufferedAmount ?? 0);
   }
 
-  async #flushAll(bytes: ByteConnection): Promise<void> {
-    if (this.#blocked) await bytes.ready;
-    this.#write(bytes);
-    await bytes.flush();
-  }
-
   // Closing, and backpressure.
 
   protected startClosing(code: number | undefined, reason: string): CloseFrameContent {
@@ -375,14 +390,14 @@ export class ProtocolChannel extends WebSocketChannelBase {
   }
 
   protected destroyTransport(): void {
-    this.#stopBodyTimer();
+    this.#clearDeadline();
     this.#keepalive.stop();
     this.#protocol?.end();
     this.#bytes?.destroy();
   }
 
   protected override pauseTransport(): void {
-    if (this.state !== "open") return;
+    if (this.state !== "open" || this.#draining) return;
     this.#reading = false;
     this.#protocol?.pause();
     this.#bytes?.pause();
@@ -423,7 +438,7 @@ export class ProtocolChannel extends WebSocketChannelBase {
 
 function discard(transport: ByteTransport): void {
   if (transport.destroy !== undefined) return transport.destroy();
-  transport.sink.close().catch(ignore);
+  closeQuietly(transport.sink);
 }
 
 /** Checks the options of a channel that speaks the protocol itself. */
@@ -431,6 +446,11 @@ export function checkProtocolOptions(options: ProtocolOptions): void {
   checkNumbers(options);
   checkNumber("pingInterval", options.pingInterval, MAX_TIMEOUT);
   checkNumber("pingTimeout", options.pingTimeout, MAX_TIMEOUT);
-  checkNumber("maxMessageSize", options.maxMessageSize, Infinity);
+  const { maxMessageSize = 1 } = options;
+  if (!(maxMessageSize >= 1)) {
+    throw new RangeError(
+      `Cannot use the option maxMessageSize: it must be 1 or more, got ${maxMessageSize}`,
+    );
+  }
   if (typeof options.compression === "object") checkCompressionOptions(options.compression);
 }

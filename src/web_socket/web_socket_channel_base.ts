@@ -112,7 +112,8 @@ export abstract class WebSocketChannelBase extends StreamChannelBase<Message, Me
       close: () => void this.#close(undefined, undefined),
     }, { highWaterMark });
     this.outgoing = new ChannelSinkController<MessageInput>(this.#outlet(), {
-      highWaterMark,
+      // With none there would never be room.
+      highWaterMark: Math.max(highWaterMark, 1),
       closeWins: true,
     });
     this.stream = this.incoming.stream;

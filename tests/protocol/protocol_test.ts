@@ -360,6 +360,15 @@ Deno.test("G9 data between our Close and the peer's is dropped, but its frames a
   assertEquals([broken.sent(), broken.protocol.sentClose?.code], ["", 1000]);
 });
 
+Deno.test("ten Pings in one chunk get ten Pongs, in order", () => {
+  const payloads = Array.from({ length: 10 }, (_, i) => `payload-${i}`);
+  const { protocol, sent } = record("client");
+  protocol.receive(joined(payloads.map((payload) => frame({ opcode: 9, payload }))));
+  const pongs = payloads.map((payload) => frame({ opcode: 10, payload, key: KEY }));
+  assertEquals(protocol.outputSize, joined(pongs).length);
+  assertEquals(sent(), hex(joined(pongs)));
+});
+
 Deno.test("G19 a Ping after our own Close is answered: RFC 6455 §5.5.2", () => {
   const peer = record("server");
   peer.protocol.close(1000);
