@@ -1,4 +1,5 @@
 /** The examples say what the README says, and run against a local server. */
+// Deno only: it starts processes
 
 import { assertEquals } from "@std/assert";
 // @ts-types="./support/ws.d.ts"

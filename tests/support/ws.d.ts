@@ -17,6 +17,7 @@ export class WebSocket {
   on(event: "close", listener: (code: number, reason: Buffer) => void): this;
   on(event: "error", listener: (error: Error & { code?: string }) => void): this;
   once(event: "open" | "message" | "close", listener: () => void): this;
+  addEventListener(type: string, listener: (event: object) => void): void;
   send(data: string | Uint8Array, options?: { binary?: boolean; fin?: boolean }): void;
   ping(data?: string | Uint8Array): void;
   pong(data?: string | Uint8Array): void;

@@ -1,4 +1,5 @@
 /** The demonstration, as `deno task demo` runs it. */
+// Deno only: it starts processes
 
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { deno } from "../support/command.ts";
