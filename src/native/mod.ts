@@ -38,7 +38,10 @@ export type {
   WebSocketChannel,
   WebSocketChannelConstructors,
 } from "../web_socket/web_socket_channel.ts";
-export type { MessageInput, WebSocketSink } from "../web_socket/web_socket_sink.ts";
+export type { HandshakeOptions, OverOptions } from "../web_socket/over.ts";
+export type { ProtocolOptions } from "../web_socket/protocol_channel.ts";
+export type { Side } from "../protocol/protocol.ts";
+export type { MessageInput, SendOptions, WebSocketSink } from "../web_socket/web_socket_sink.ts";
 export type { ChannelLike } from "../stream_channel/channel_like.ts";
 export type { AddStreamOptions, ChannelSink } from "../stream_channel/channel_sink.ts";
 export type {

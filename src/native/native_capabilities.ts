@@ -39,6 +39,25 @@ function compresses(): boolean {
   return isOriginal() && platform() !== "deno";
 }
 
+/**
+ * Whether the global `WebSocket` sends the header fields as they are: `Host` is ignored by all but
+ * Bun's, `Keep-Alive` and `Sec-Fetch-Mode` by Node's, and of several fields of one name only the last
+ * would be left.
+ */
+function sendsAll(headers: ConnectRequest["headers"]): boolean {
+  const names = headers.map(([name]) => name.toLowerCase());
+  if (new Set(names).size < names.length) return false;
+  const ignored = IGNORED_HEADERS[platform()];
+  return !names.some((name) => ignored.includes(name));
+}
+
+const IGNORED_HEADERS: Record<Platform, readonly string[]> = {
+  deno: ["host"],
+  node: ["host", "keep-alive", "sec-fetch-mode"],
+  bun: [],
+  browser: [],
+};
+
 /** The options that need a capability, and which. */
 function neededCapabilities(options: ConnectOptions, request: ConnectRequest): Capability[] {
   const needed: Capability[] = [...options.require ?? []];
@@ -55,7 +74,13 @@ function neededCapabilities(options: ConnectOptions, request: ConnectRequest): C
 }
 
 /** The options that no platform's own `WebSocket` can honour. */
-const BEYOND = ["origin", "socketPath", "localAddress", "lookup", "followRedirects"] as const;
+const BEYOND = [
+  "origin",
+  "socketPath",
+  "localAddress",
+  "lookup",
+  "followRedirects",
+] as const;
 
 /**
  * The first thing that the options ask for and the global `WebSocket` can't do.
