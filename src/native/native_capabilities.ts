@@ -92,8 +92,11 @@ export function missingNatively(options: ConnectOptions, request: ConnectRequest
   const capabilities = nativeCapabilities();
   const lacking = neededCapabilities(options, request).find((it) => !capabilities[it]);
   if (lacking !== undefined) return lacking;
-  return BEYOND.find((name) =>
-    (options as Record<string, unknown>)[name] !== undefined &&
-    (options as Record<string, unknown>)[name] !== false
-  ) ?? null;
+  if (!sendsAll(request.headers)) return "headers";
+  return BEYOND.find((name) => isAskedFor(options[name])) ?? null;
+}
+
+/** `false` and 0 ask for nothing. */
+function isAskedFor(value: unknown): boolean {
+  return value !== undefined && value !== false && value !== 0;
 }
