@@ -18,8 +18,8 @@ export interface OpeningEvents {
   onAgreed(agreement: HandshakeAgreement, response: HandshakeResponse, rest: Uint8Array): void;
   /** The server refused, or its answer is wrong. */
   onFailed(error: ConnectError): void;
-  /** The server refused, and the refusal's body is still coming. */
-  onRefusing(): void;
+  /** The server refused, and the refusal's body is still coming; {@linkcode ClientOpening.end} does without. */
+  onRefusing(status: number): void;
 }
 
 const EMPTY = new Uint8Array(0);
@@ -96,8 +96,8 @@ export class ClientOpening {
   #startRefusal(head: ResponseHead, rest: Uint8Array): void {
     const body = new ResponseBody(head);
     this.#refusal = { head, body };
-    if (!body.isComplete) this.#events.onRefusing();
-    this.#readBody(body, rest);
+    if (!body.isComplete) this.#events.onRefusing(head.status);
+    if (!this.#over) this.#readBody(body, rest);
   }
 
   #readBody(body: ResponseBody, chunk: Uint8Array): void {
@@ -139,10 +139,18 @@ function headersOf(map: HeaderMap): Headers {
   return headers;
 }
 
-/** RFC 9110 §10.2.3: a number of seconds, or a date. */
+/**
+ * How long a server asks to wait: RFC 9110 §10.2.3, a number of seconds, or a date.
+ *
+ * @param value The value of `Retry-After`.
+ * @param now The time, in milliseconds since 1970.
+ * @returns The time to wait, in milliseconds; `null` when there is no such field, or it is neither.
+ */
 export function parseRetryAfter(value: string | null, now: number = Date.now()): number | null {
   if (value === null) return null;
   if (/^\d{1,9}$/.test(value)) return Number(value) * 1000;
-  const date = Date.parse(value);
+  // RFC 9110 §5.6.7: three forms, each begins with the day of the week; one doesn't say GMT.
+  if (!/^[A-Z][a-z]{2}/.test(value)) return null;
+  const date = Date.parse(value.endsWith("GMT") ? value : `${value} GMT`);
   return Number.isNaN(date) ? null : Math.max(date - now, 0);
 }

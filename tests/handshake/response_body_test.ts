@@ -1,0 +1,96 @@
+import { assert, assertEquals, assertFalse } from "@std/assert";
+import { HeaderMap } from "../../src/handshake/header_map.ts";
+import { MAX_BODY, ResponseBody } from "../../src/handshake/response_body.ts";
+
+const encoder = new TextEncoder();
+
+function body(fields: Record<string, string>, status = 400): ResponseBody {
+  return new ResponseBody({ status, headers: new HeaderMap(Object.entries(fields)) });
+}
+
+/** What becomes of a body that comes whole, or cut at any place, or byte by byte. */
+function assertReads(
+  fields: Record<string, string>,
+  wire: string,
+  text: string,
+  whole = true,
+): void {
+  const bytes = encoder.encode(wire);
+  const cuts = Array.from({ length: bytes.length }, (_, at) => [
+    bytes.subarray(0, at),
+    bytes.subarray(at),
+  ]);
+  cuts.push(Array.from(bytes, (byte) => Uint8Array.of(byte)));
+  for (const chunks of cuts) {
+    const reader = body(fields);
+    for (const chunk of chunks) reader.push(chunk);
+    assertEquals(new TextDecoder().decode(reader.bytes), text);
+    assertEquals(reader.isComplete, whole);
+  }
+}
+
+const CHUNKED = { "Transfer-Encoding": "chunked" };
+
+Deno.test("a body of known length, and what is behind it", () => {
+  assertReads({ "Content-Length": "5" }, "hello", "hello");
+  assertReads({ "Content-Length": "5" }, "hello, world", "hello");
+  assertReads({ "Content-Length": "6" }, "hello", "hello", false);
+});
+
+Deno.test("no body: RFC 9112 §6.3", () => {
+  assert(body({ "Content-Length": "0" }).isComplete);
+  for (const status of [204, 304]) {
+    for (const fields of [{}, CHUNKED, { "Content-Length": "5" }]) {
+      assert(body(fields, status).isComplete, `${status}`);
+    }
+  }
+  assertFalse(body(CHUNKED).isComplete);
+});
+
+Deno.test("a body up to the end of the transport", () => {
+  assertReads({}, "hello", "hello", false);
+  for (const length of ["x", "-1", "5, 5", ""]) {
+    assertReads({ "Content-Length": length }, "hello", "hello", false);
+  }
+});
+
+Deno.test("a chunked body: RFC 9112 §7.1", () => {
+  assertReads(CHUNKED, "5\r\nhello\r\n2\r\n, \r\n5\r\nworld\r\n0\r\n\r\n", "hello, world");
+  assertReads(CHUNKED, "00A;name=value\r\n0123456789\r\n0\r\nTrailer: x\r\n\r\n", "0123456789");
+  assertReads(CHUNKED, "5\nhello\n0\n", "hello");
+  assertReads({ ...CHUNKED, "Content-Length": "1" }, "5\r\nhello\r\n0\r\n", "hello");
+  assertReads(CHUNKED, "5\r\nhel", "hel", false);
+});
+
+Deno.test("a chunked body that is none ends there", () => {
+  assertReads(CHUNKED, "5\r\nhello\r\nx\r\nmore", "hello");
+  assertReads(CHUNKED, "123456789\r\nmore", "");
+  assertReads(CHUNKED, `5;${"x".repeat(300)}`, "");
+});
+
+Deno.test("attack 26: no more than 64 KiB of a body is kept, and then no more is wanted", () => {
+  assertEquals(MAX_BODY, 65536);
+  const part = new Uint8Array(10_000).fill(120);
+  for (const fields of [{}, { "Content-Length": "1000000000000" }]) {
+    const reader = body(fields);
+    let pushed = 0;
+    while (!reader.isComplete) {
+      reader.push(part);
+      pushed += part.length;
+    }
+    assertEquals([pushed, reader.bytes.length], [70_000, MAX_BODY]);
+  }
+  const chunked = body(CHUNKED);
+  while (!chunked.isComplete) chunked.push(encoder.encode(`3e8\r\n${"x".repeat(1000)}\r\n`));
+  assertEquals(chunked.bytes, new Uint8Array(MAX_BODY).fill(120));
+});
+
+Deno.test("the bytes are a copy, and the chunks aren't kept", () => {
+  const reader = body({ "Content-Length": "10" });
+  const chunk = encoder.encode("hello");
+  reader.push(chunk);
+  chunk.fill(0);
+  const first = reader.bytes;
+  reader.push(encoder.encode("world"));
+  assertEquals([new TextDecoder().decode(first), reader.bytes.length], ["hello", 10]);
+});

@@ -1,0 +1,227 @@
+import { assert, assertEquals, assertFalse, assertInstanceOf } from "@std/assert";
+import { WebSocketChannelError } from "../../src/web_socket/errors.ts";
+import { Keepalive, MAX_PENDING_PINGS } from "../../src/web_socket/keepalive.ts";
+import { FakeClock } from "../support/fake_clock.ts";
+import { settled } from "../support/events.ts";
+
+/** The least grace, in milliseconds: a peer is never given up in the very moment its time is up. */
+const GRACE = 10;
+
+class Owner {
+  readonly clock = new FakeClock();
+  readonly pings: Uint8Array[] = [];
+  isReading = true;
+  deaths = 0;
+  readonly keepalive: Keepalive;
+
+  constructor(pingInterval = 0, pingTimeout = pingInterval) {
+    this.keepalive = new Keepalive(this, this.clock, { pingInterval, pingTimeout });
+  }
+
+  sendPing(payload: Uint8Array): void {
+    this.pings.push(payload);
+  }
+
+  onDead(): void {
+    this.deaths++;
+    this.keepalive.stop();
+  }
+
+  /** The peer answers a ping; left out, the latest. */
+  answer(index = this.pings.length - 1): void {
+    this.keepalive.heard();
+    this.keepalive.onPong(this.pings[index] ?? new Uint8Array(4));
+  }
+}
+
+async function errorOf(promise: Promise<unknown>): Promise<unknown> {
+  return await promise.then(() => null, (error) => error);
+}
+
+Deno.test("ping gives the round trip's time, and so does latency", async () => {
+  const owner = new Owner();
+  assertEquals(owner.keepalive.latency, null);
+  const ping = owner.keepalive.ping();
+  owner.clock.advance(25);
+  assertFalse(await settled(ping));
+  owner.answer();
+  assertEquals(await ping, 25);
+  assertEquals(owner.keepalive.latency, 25);
+  assertEquals(owner.clock.pending, 0);
+});
+
+Deno.test("RFC 6455 §5.5.3: one Pong answers the pings before it, not those behind", async () => {
+  const owner = new Owner();
+  const first = owner.keepalive.ping();
+  owner.clock.advance(5);
+  const second = owner.keepalive.ping();
+  owner.clock.advance(5);
+  const third = owner.keepalive.ping();
+  owner.clock.advance(5);
+  owner.answer(1);
+  assertEquals([await first, await second], [15, 10]);
+  assertFalse(await settled(third));
+  owner.answer(0);
+  assertFalse(await settled(third));
+  assertEquals(owner.keepalive.latency, 10);
+  owner.answer();
+  assertEquals(await third, 5);
+});
+
+Deno.test("a Pong that nobody asked for is ignored", async () => {
+  const owner = new Owner();
+  const ping = owner.keepalive.ping();
+  for (const payload of [[], [0, 0, 0, 0], [0, 0, 0, 2], [255, 255, 255, 255], [0, 0, 0, 1, 0]]) {
+    owner.keepalive.onPong(Uint8Array.from(payload));
+  }
+  assertFalse(await settled(ping));
+  assertEquals(owner.keepalive.latency, null);
+  owner.answer();
+  assertEquals(await ping, 0);
+});
+
+Deno.test("attack 9: pings that are never answered are bounded", async () => {
+  const owner = new Owner();
+  const pings = Array.from({ length: MAX_PENDING_PINGS }, () => owner.keepalive.ping());
+  const error = await errorOf(owner.keepalive.ping());
+  assertInstanceOf(error, WebSocketChannelError);
+  assertEquals(owner.pings.length, MAX_PENDING_PINGS);
+  assertFalse(await settled(Promise.race(pings)));
+  owner.answer();
+  assertEquals(await Promise.all(pings), pings.map(() => 0));
+  const again = owner.keepalive.ping();
+  owner.answer();
+  assertEquals(await again, 0);
+});
+
+Deno.test("stop rejects what waits, and a rejection that nobody looks at does no harm", async () => {
+  const owner = new Owner(10);
+  owner.keepalive.start();
+  void owner.keepalive.ping();
+  const ping = owner.keepalive.ping();
+  owner.keepalive.stop();
+  assertInstanceOf(await errorOf(ping), WebSocketChannelError);
+  assertEquals(owner.clock.pending, 0);
+});
+
+Deno.test("without an interval nothing is sent, and no timer runs", () => {
+  const owner = new Owner(0, 1000);
+  owner.keepalive.start();
+  owner.clock.advance(1_000_000);
+  assertEquals([owner.pings.length, owner.clock.pending, owner.deaths], [0, 0, 0]);
+});
+
+Deno.test("it pings each interval, as long as the peer answers, and tells the latency", () => {
+  for (const timeout of [1000, 300, 2000]) {
+    const owner = new Owner(1000, timeout);
+    owner.keepalive.start();
+    for (let i = 1; i <= 10; i++) {
+      owner.clock.advance(timeout > 1000 && i > 1 ? timeout - 7 : 1000 - (i === 1 ? 0 : 7));
+      assertEquals(owner.pings.length, i, `time-out ${timeout}`);
+      owner.clock.advance(7);
+      owner.answer();
+      assertEquals(owner.keepalive.latency, 7);
+    }
+    assertEquals(owner.deaths, 0);
+  }
+});
+
+Deno.test("G18 no sign of life: dead after the time-out and a little grace", () => {
+  const owner = new Owner(1000, 300);
+  owner.keepalive.start();
+  owner.clock.advance(1300 + GRACE - 1);
+  assertEquals([owner.pings.length, owner.deaths], [1, 0]);
+  owner.clock.advance(1);
+  assertEquals([owner.pings.length, owner.deaths, owner.clock.pending], [1, 1, 0]);
+});
+
+Deno.test("any bytes count as life, within the grace as well", () => {
+  const owner = new Owner(1000, 300);
+  owner.keepalive.start();
+  for (let i = 1; i <= 300; i++) {
+    owner.clock.advance(300);
+    owner.keepalive.heard();
+  }
+  const late = new Owner(1000, 300);
+  late.keepalive.start();
+  late.clock.advance(1300 + GRACE / 2);
+  late.keepalive.heard();
+  late.clock.advance(GRACE);
+  assertEquals([owner.deaths, late.deaths], [0, 0]);
+});
+
+Deno.test("what came before the ping is no answer to it", () => {
+  const owner = new Owner(1000, 300);
+  owner.keepalive.start();
+  owner.clock.advance(999);
+  owner.keepalive.heard();
+  owner.clock.advance(1 + 300 + GRACE);
+  assertEquals(owner.deaths, 1);
+});
+
+Deno.test("a time-out of 0: pings are sent, nobody is given up", () => {
+  const owner = new Owner(1000, 0);
+  owner.keepalive.start();
+  owner.clock.advance(10_000);
+  assertEquals([owner.pings.length, owner.deaths], [10, 0]);
+});
+
+Deno.test("while this end reads nothing the peer isn't accused", () => {
+  const owner = new Owner(1000, 300);
+  owner.keepalive.start();
+  owner.isReading = false;
+  owner.clock.advance(10_000);
+  assertEquals(owner.deaths, 0);
+  assert(owner.pings.length >= 9);
+  owner.isReading = true;
+  owner.clock.advance(1300 + GRACE + 1000);
+  assertEquals(owner.deaths, 1);
+});
+
+Deno.test("an interval's pings don't use up the user's, and one Pong answers both kinds", async () => {
+  const owner = new Owner(10, 0);
+  owner.keepalive.start();
+  owner.clock.advance(10 * 2 * MAX_PENDING_PINGS);
+  assertEquals(owner.pings.length, 2 * MAX_PENDING_PINGS);
+  const ping = owner.keepalive.ping();
+  owner.clock.advance(10);
+  // The answer to the keepalive's own, which was sent behind the user's.
+  owner.answer();
+  assertEquals(await ping, 10);
+});
+
+Deno.test("attack 46: a stall of the event loop gives nobody up before what came is read", () => {
+  for (const stall of [301, 400, 1000, 60_000]) {
+    const owner = new Owner(1000, 300);
+    owner.keepalive.start();
+    owner.clock.advance(1000);
+    owner.clock.stall(stall);
+    assertEquals(owner.deaths, 0, `stall ${stall}`);
+    // What the peer sent meanwhile is read in the turn behind the timers.
+    owner.answer();
+    owner.clock.advance(1000);
+    assertEquals(owner.deaths, 0, `stall ${stall}`);
+    assertEquals(owner.pings.length, 2, `stall ${stall}`);
+  }
+});
+
+Deno.test("attack 46: stall upon stall gives nobody up, a dead peer is found once they end", () => {
+  const owner = new Owner(1000, 300);
+  owner.keepalive.start();
+  owner.clock.advance(1000);
+  for (let i = 0; i < 50; i++) owner.clock.stall(1000);
+  assertEquals(owner.deaths, 0);
+  owner.clock.advance(300 + GRACE);
+  assertEquals(owner.deaths, 1);
+});
+
+Deno.test("a stall before the ping is due doesn't shorten the peer's time", () => {
+  const owner = new Owner(1000, 300);
+  owner.keepalive.start();
+  owner.clock.stall(5000);
+  assertEquals(owner.pings.length, 1);
+  owner.clock.advance(299);
+  owner.answer();
+  owner.clock.advance(200);
+  assertEquals(owner.deaths, 0);
+});
