@@ -4,6 +4,7 @@ import {
   type CompressionOptions,
 } from "../handshake/deflate_parameters.ts";
 import type { Side } from "../protocol/frame.ts";
+import type { PreparedMessage } from "../protocol/prepared_message.ts";
 import { Protocol, type ProtocolEvents } from "../protocol/protocol.ts";
 import { closeQuietly } from "../stream_channel/channel_like.ts";
 import { Deferred } from "../stream_channel/deferred.ts";
@@ -316,6 +317,11 @@ export class ProtocolChannel extends WebSocketChannelBase {
   }
 
   // What goes out.
+
+  override sendShared(message: PreparedMessage, options?: SendOptions): boolean {
+    if (this.#side === "client") return super.sendShared(message, options);
+    return this.#protocol?.sendPrepared(message, options) ?? false;
+  }
 
   protected sendMessage(message: MessageInput, options: SendOptions | undefined): void {
     const protocol = this.#protocol;
