@@ -90,6 +90,19 @@ export class FrameWriter {
     output.commit(this.#encodeAround(buffer, end, flags, shortest, length));
   }
 
+  /**
+   * Writes a frame that is encoded already, as it goes out on this side.
+   *
+   * @param frame The frame. A large one is not copied, and must never be written to.
+   */
+  writeEncoded(frame: Uint8Array): void {
+    const output = this.#output;
+    if (frame.length >= LARGE) return output.append(frame);
+    output.reserve(frame.length);
+    output.buffer.set(frame, output.end);
+    output.commit(output.end + frame.length);
+  }
+
   #encode(buffer: Uint8Array, start: number, flags: number, payload: Uint8Array): number {
     const keys = this.#keys;
     const length = payload.length;

@@ -58,6 +58,30 @@ export interface MessageDeflate {
    * a sequence of DEFLATE blocks.
    */
   decompress(payload: Uint8Array, maxLength: number): Uint8Array;
+
+  /** Compresses for many connections at a time. Left out: such messages are sent as they are. */
+  readonly shared?: SharedDeflate | undefined;
+}
+
+/**
+ * The compression of messages that go to many connections: without reference to what a connection
+ * sent before (RFC 7692 §7.2.1 asks for none), so that all of one kind send the same bytes.
+ */
+export interface SharedDeflate {
+  /** Compressors with the same one give the same result for the same payload. */
+  readonly kind: string;
+
+  /**
+   * Compresses the payload of a message by itself. It leaves the context alone.
+   *
+   * @param payload The payload, which isn't written to, nor kept.
+   * @returns What goes into the frame, without the trailing `00 00 ff ff`, valid until the next
+   * call; or `null` to send the message as it is.
+   */
+  compress(payload: Uint8Array): Uint8Array | null;
+
+  /** Such a message was sent: later ones must not refer to any before it (RFC 7692 §7.2.3.2). */
+  onSent(): void;
 }
 
 /**

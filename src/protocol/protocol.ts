@@ -25,6 +25,7 @@ import { FrameWriter } from "./frame_writer.ts";
 import type { MaskingKeySource } from "./mask.ts";
 import { MessageAssembler } from "./message_assembler.ts";
 import type { MessageDeflate } from "./permessage_deflate.ts";
+import type { PreparedMessage } from "./prepared_message.ts";
 
 /**
  * What a {@linkcode Protocol} tells its owner, synchronously. All but `onOutput` are called from
@@ -261,6 +262,25 @@ export class Protocol {
     } else {
       this.#writeCompressed(this.#deflate, FIN | BINARY, bytes);
     }
+    if (idle) this.#events.onOutput();
+    return true;
+  }
+
+  /**
+   * Sends a message that goes to other connections as well. For servers only: a client's frames are
+   * masked, each with a key of its own.
+   *
+   * @param message The message.
+   * @param options How to send it.
+   * @returns `false` when nothing may be sent any more; the message is dropped.
+   */
+  sendPrepared(message: PreparedMessage, options?: SendOptions): boolean {
+    if (this.#lifecycle.state !== "open") return false;
+    const idle = this.outputSize === 0;
+    const deflate = options?.compress === false ? undefined : this.#deflate?.shared;
+    const compressed = deflate === undefined ? null : message.compressedFrame(deflate);
+    this.#writer.writeEncoded(compressed ?? message.frame);
+    if (compressed !== null) deflate?.onSent();
     if (idle) this.#events.onOutput();
     return true;
   }

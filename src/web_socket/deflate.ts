@@ -10,7 +10,7 @@
 
 import type { CompressionOptions, DeflateParameters } from "../handshake/deflate_parameters.ts";
 import type { Side } from "../protocol/frame.ts";
-import type { MessageDeflate } from "../protocol/permessage_deflate.ts";
+import type { MessageDeflate, SharedDeflate } from "../protocol/permessage_deflate.ts";
 import { chunkSize, Decompressor, TAIL_LENGTH, type Zlib } from "./inflate.ts";
 import { SlidingWindow } from "./sliding_window.ts";
 
@@ -124,6 +124,10 @@ class ZlibMessageDeflate implements MessageDeflate {
     this.#decompressor = new Decompressor(found, ends.peerTakeover ? ends.peerBits : null);
   }
 
+  get shared(): SharedDeflate {
+    return this.#compressor.shared;
+  }
+
   compress(payload: Uint8Array): Uint8Array | null {
     return this.#compressor.compress(payload);
   }
@@ -139,6 +143,7 @@ class Compressor {
   readonly #threshold: number;
   readonly #level: number;
   readonly #window: SlidingWindow | null;
+  #shared: SharedDeflate | undefined;
 
   constructor(found: Zlib, { ownBits, ownTakeover }: Ends, options: CompressionOptions) {
     this.#zlib = found;
@@ -149,11 +154,24 @@ class Compressor {
     this.#window = keeps ? new SlidingWindow(1 << ownBits) : null;
   }
 
+  get shared(): SharedDeflate {
+    return this.#shared ??= {
+      kind: `${this.#bits} ${this.#level} ${this.#threshold}`,
+      compress: (payload) => this.#deflate(payload, undefined),
+      onSent: () => this.#window?.clear(),
+    };
+  }
+
   compress(payload: Uint8Array): Uint8Array | null {
+    const compressed = this.#deflate(payload, this.#dictionary(payload.length));
+    if (compressed !== null) this.#window?.push(payload);
+    return compressed;
+  }
+
+  #deflate(payload: Uint8Array, dictionary: Uint8Array | undefined): Uint8Array | null {
     const { length } = payload;
     // zlib's raw deflate silently takes 9 for 8, whose window the other end may not have.
     if (this.#bits === 8 || length < this.#threshold || length === 0) return null;
-    const dictionary = this.#dictionary(length);
     const compressed = this.#zlib.deflateRawSync(payload, {
       finishFlush: this.#zlib.constants.Z_SYNC_FLUSH,
       level: this.#level,
@@ -164,7 +182,6 @@ class Compressor {
     const sent = compressed.length - TAIL_LENGTH;
     // RFC 7692 §6: a message may go uncompressed; the other end's window doesn't see it then.
     if (sent >= length) return null;
-    this.#window?.push(payload);
     return new Uint8Array(compressed.buffer, compressed.byteOffset, sent);
   }
 

@@ -48,6 +48,12 @@ export class SlidingWindow {
     this.#length = kept + added;
   }
 
+  /** Forgets everything. */
+  clear(): void {
+    this.#buffer = new Uint8Array(0);
+    this.#length = 0;
+  }
+
   #reserve(length: number): void {
     if (length <= this.#buffer.length) return;
     const size = Math.min(this.#capacity, Math.max(length, 2 * this.#buffer.length));

@@ -6,6 +6,7 @@ import { ignore } from "../stream_channel/errors.ts";
 import { Fifo } from "../stream_channel/fifo.ts";
 import { DEFAULT_HIGH_WATER_MARK } from "../stream_channel/size.ts";
 import { StreamChannelBase } from "../stream_channel/stream_channel.ts";
+import type { PreparedMessage } from "../protocol/prepared_message.ts";
 import type { Capabilities } from "./capabilities.ts";
 import type { Clock } from "./clock.ts";
 import {
@@ -180,6 +181,18 @@ export abstract class WebSocketChannelBase extends StreamChannelBase<Message, Me
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#close(undefined, undefined).catch(ignore);
+  }
+
+  /**
+   * Sends a message that others get as well, on an open connection; also while somebody's `addStream`
+   * has the sink.
+   *
+   * @returns Whether it was sent.
+   */
+  sendShared(message: PreparedMessage, options?: SendOptions): boolean {
+    if (this.#state !== "open") return false;
+    this.sendMessage(message.content, options);
+    return true;
   }
 
   // What a transport does.
