@@ -1,28 +1,44 @@
 import { NativeChannel } from "../native/native_channel.ts";
 import { missingNatively } from "../native/native_capabilities.ts";
-import { systemClock } from "./clock.ts";
-import { type ConnectOptions, parseConnect } from "./connect_options.ts";
+import { hasNet } from "../net/builtins.ts";
+import { NetChannel } from "../net/net_channel.ts";
+import { type Clock, systemClock } from "./clock.ts";
+import { type ConnectOptions, type ConnectRequest, parseConnect } from "./connect_options.ts";
 import { UnsupportedError } from "./errors.ts";
 import { platform } from "./platform.ts";
 import type { WebSocketChannel } from "./web_socket_channel.ts";
 
 /**
- * Connects with the transport that can do what the options ask for.
+ * Connects with the transport that can do what the options ask for: the global `WebSocket` before
+ * our own implementation over `node:net`. What neither can do is never ignored: the channel fails.
  *
  * @param url Where to.
  * @param options See {@linkcode ConnectOptions}.
+ * @param clock Where times come from.
  * @throws {SyntaxError | TypeError | RangeError} When an argument is malformed.
  */
-export function connect(url: string | URL, options: ConnectOptions = {}): WebSocketChannel {
+export function connect(
+  url: string | URL,
+  options: ConnectOptions = {},
+  clock: Clock = systemClock,
+): WebSocketChannel {
   const request = parseConnect(url, options);
-  const missing = options.transport === "net"
-    ? "the net transport"
-    : missingNatively(options, request);
-  if (missing === null) return NativeChannel.connect(request, options, systemClock);
-  return NativeChannel.failed(
-    new UnsupportedError(missing, platform(), hintFor(missing)),
-    systemClock,
-  );
+  const choice = choose(options, request);
+  if (choice === "native") return NativeChannel.connect(request, options, clock);
+  if (choice === "net") return NetChannel.connect(request, options, clock);
+  const { missing } = choice;
+  return NativeChannel.failed(new UnsupportedError(missing, platform(), hintFor(missing)), clock);
+}
+
+function choose(
+  options: ConnectOptions,
+  request: ConnectRequest,
+): "native" | "net" | { missing: string } {
+  const { transport = "auto" } = options;
+  if (transport === "net") return hasNet() ? "net" : { missing: "net" };
+  const missing = missingNatively(options, request);
+  if (missing === null) return "native";
+  return transport === "auto" && hasNet() ? "net" : { missing };
 }
 
 function hintFor(missing: string): string {

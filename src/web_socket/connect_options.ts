@@ -2,8 +2,11 @@ import { checkField } from "../handshake/http_head.ts";
 import { basicCredentials, isReservedHeader } from "../handshake/client_handshake.ts";
 import { isToken } from "../handshake/header_map.ts";
 import type { CompressionOptions } from "../handshake/deflate_parameters.ts";
+import { checkConnectOptions, checkNumber } from "./connect_checks.ts";
 import type { Capability } from "./capabilities.ts";
 import { MAX_TIMEOUT } from "./clock.ts";
+
+export { checkNumber };
 
 /** Options that every WebSocket channel has. Times are in milliseconds, sizes in bytes. */
 export interface ChannelOptions {
@@ -47,6 +50,27 @@ export interface TlsOptions {
   rejectUnauthorized?: boolean | undefined;
 }
 
+/** An address that a host name stands for. */
+export interface LookupAddress {
+  /** The IP address. */
+  readonly address: string;
+  /** 4 or 6. */
+  readonly family: number;
+}
+
+/**
+ * Finds the addresses of a host, as `lookup` of `node:dns` does: all of them, or one with its family.
+ */
+export type LookupFunction = (
+  hostname: string,
+  options: { readonly all: true },
+  callback: (
+    error: Error | null,
+    address: string | LookupAddress[],
+    family?: number,
+  ) => void,
+) => void;
+
 /** Options of {@linkcode WebSocketChannel.connect}. */
 export interface ConnectOptions extends ChannelOptions, AttemptOptions, QueueOptions {
   /** The subprotocols to offer, the preferred one first. The server must choose one of them. */
@@ -56,7 +80,7 @@ export interface ConnectOptions extends ChannelOptions, AttemptOptions, QueueOpt
    * can't do this: there, authenticate with a subprotocol, a cookie, the URL or the first message.
    */
   headers?: HeadersInit | undefined;
-  /** The Origin header field to send. */
+  /** The Origin header field to send. RFC 6454 §7. */
   origin?: string | undefined;
   /** How often to ping the peer, in milliseconds; 0: never. Default 0. */
   pingInterval?: number | undefined;
@@ -68,13 +92,33 @@ export interface ConnectOptions extends ChannelOptions, AttemptOptions, QueueOpt
   compression?: boolean | CompressionOptions | undefined;
   /** TLS settings of a `wss:` connection. */
   tls?: TlsOptions | undefined;
-  /** An HTTP proxy to tunnel through, with credentials in its URL where it wants any. */
-  proxy?: string | URL | undefined;
-  /** A Unix socket to connect to; the URL then only says what to ask for. */
+  /**
+   * An HTTP proxy to tunnel through (RFC 9110 §9.3.6): an `http:` or `https:` URL, with credentials
+   * where it wants any; they go to nobody else. Of `tls` only `ca` and `rejectUnauthorized` are for
+   * the connection to an `https:` proxy.
+   *
+   * `"environment"`: the one that the environment variables name, or none: `https_proxy` for `wss:`,
+   * `http_proxy` for `ws:`, else `all_proxy`, unless `no_proxy` has the host; in either letter case.
+   * Left out: none, whatever the environment says.
+   */
+  proxy?: string | URL | "environment" | undefined;
+  /** A Unix socket to connect to; the URL then only says what to ask for. Not with `proxy`. */
   socketPath?: string | undefined;
   /** The local address to connect from. */
   localAddress?: string | undefined;
-  /** How many redirects to follow; `true`: 10. Default `false`. */
+  /**
+   * Finds the host's addresses instead of the platform. It is asked about IP addresses as well, and
+   * about the proxy's host, so that it can refuse whatever must not be connected to: what it
+   * gives is what is connected to, nothing is looked up again.
+   */
+  lookup?: LookupFunction | undefined;
+  /**
+   * How many redirects to follow, 0–10; `true`: 10. Default `false`: a redirect is a refusal.
+   *
+   * Never from `wss:` to `ws:`. To another origin none of these goes along: the header fields
+   * `Authorization`, `Cookie`, `Host` and `Origin`, the option `origin`, the TLS client certificate
+   * and `servername`. With `socketPath` only redirects to the same origin are followed.
+   */
   followRedirects?: boolean | number | undefined;
   /** Which implementation to use. Default `"auto"`. */
   transport?: "auto" | "native" | "net" | undefined;
@@ -109,6 +153,7 @@ export function parseConnect(url: string | URL, options: ConnectOptions): Connec
   const parsed = parseUrl(url);
   const headers = parseHeaders(options.headers, parsed);
   checkNumbers(options);
+  checkConnectOptions(options);
   parsed.username = "";
   parsed.password = "";
   return { url: parsed, protocols: parseProtocols(options.protocols), headers };
@@ -120,12 +165,6 @@ export function checkNumbers(options: ChannelOptions & AttemptOptions & QueueOpt
   checkNumber("closeTimeout", options.closeTimeout, MAX_TIMEOUT);
   checkNumber("highWaterMark", options.highWaterMark, Infinity);
   checkNumber("maxQueueSize", options.maxQueueSize, Infinity);
-}
-
-/** Throws unless a number is left out, or from 0 to `most`. */
-export function checkNumber(name: string, value: number | undefined, most: number): void {
-  if (value === undefined || typeof value === "number" && value >= 0 && value <= most) return;
-  throw new RangeError(`Cannot use the option ${name}: it must be from 0 to ${most}, got ${value}`);
 }
 
 const SCHEMES: Record<string, string> = {
@@ -178,6 +217,16 @@ function parseHeaders(init: HeadersInit | undefined, url: URL): [string, string]
     checkField(name, value);
     if (isReservedHeader(name)) {
       throw new TypeError(`Cannot connect: the header field ${name} is the handshake's own`);
+    }
+    // RFC 9110 §11.7.2: these are for the next proxy; the server must not see them.
+    if (name.toLowerCase() === "proxy-authorization") {
+      throw new TypeError(`Cannot connect: the proxy's credentials belong into its URL`);
+    }
+  }
+  // RFC 9112 §3.2 has exactly one Host, RFC 6454 §7.3 at most one Origin.
+  for (const single of ["host", "origin"]) {
+    if (headers.filter(([name]) => name.toLowerCase() === single).length > 1) {
+      throw new TypeError(`Cannot connect: there can be only one header field ${single}`);
     }
   }
   const named = headers.some(([name]) => name.toLowerCase() === "authorization");

@@ -172,7 +172,10 @@ export class ProtocolChannel extends WebSocketChannelBase {
     }, {
       onAgreed: (agreement, response, rest) => this.#onAgreed(agreement, response, rest),
       onFailed: (error) => this.#onRefused(error),
-      onRefusing: () => this.#setDeadline(() => opening.end()),
+      onRefusing: (status) => {
+        if (this.wantsBody(status)) this.#setDeadline(() => opening.end());
+        else opening.end();
+      },
     });
     this.#capabilities = { ...CAPABILITIES, "headers": true, "handshake-response": true };
     this.#opening = opening;
@@ -228,8 +231,24 @@ export class ProtocolChannel extends WebSocketChannelBase {
 
   #onRefused(error: ConnectError): void {
     this.#clearDeadline();
+    this.#bytes?.destroy();
+    if (this.onRefused(error)) return;
     this.failToOpen(error);
     this.destroyTransport();
+  }
+
+  /** Whether a refusal's body is worth waiting for. */
+  protected wantsBody(_status: number): boolean {
+    return true;
+  }
+
+  /**
+   * The server has refused.
+   *
+   * @returns Whether that isn't the last word: the handshake is begun anew, over another transport.
+   */
+  protected onRefused(_error: ConnectError): boolean {
+    return false;
   }
 
   #setDeadline(callback: () => void): void {

@@ -1,0 +1,89 @@
+/**
+ * What is used of the platform's `node:` modules. They are asked for at run time and typed by their
+ * shape, so that a bundle for browsers contains no import of them.
+ *
+ * @module
+ */
+
+import type { LookupFunction } from "../web_socket/connect_options.ts";
+import type { SocketLike } from "./socket_transport.ts";
+
+/** A `node:net` or `node:tls` socket, connected or not. */
+export interface Socket extends SocketLike {
+  once(
+    event: "connect" | "secureConnect" | "close" | "error",
+    listener: (error?: unknown) => void,
+  ): unknown;
+  on(event: "data", listener: (chunk: Uint8Array) => void): unknown;
+  on(event: "end" | "close" | "drain", listener: () => void): unknown;
+  on(event: "error", listener: (error: unknown) => void): unknown;
+  on(event: "lookup", listener: (error: unknown) => void): unknown;
+  removeListener(event: "data", listener: (chunk: Uint8Array) => void): unknown;
+  removeListener(event: string, listener: (error?: unknown) => void): unknown;
+}
+
+/** What `net.connect` is given. */
+export interface TcpOptions {
+  host?: string;
+  port?: number;
+  /** The path of a Unix socket, instead of host and port. */
+  path?: string;
+  localAddress?: string;
+  lookup?: LookupFunction;
+  /** RFC 8305: tries the addresses of both families. */
+  autoSelectFamily?: boolean;
+  allowHalfOpen: boolean;
+  noDelay?: boolean;
+}
+
+/** What `tls.connect` is given. */
+export interface TlsConnectOptions {
+  socket: Socket;
+  /** What the certificate must be for, unless there is a `servername`. */
+  host: string;
+  /** What to ask for (RFC 6066 §3), and what the certificate must be for. */
+  servername?: string;
+  // deno-lint-ignore camelcase
+  ALPNProtocols: string[];
+  ca?: unknown;
+  cert?: unknown;
+  key?: unknown;
+  rejectUnauthorized: boolean;
+  allowHalfOpen: boolean;
+}
+
+/** The builtin modules, by name. */
+export interface Builtins {
+  "net": { connect(options: TcpOptions): Socket; isIP(host: string): number };
+  "tls": { connect(options: TlsConnectOptions): Socket };
+}
+
+interface ProcessLike {
+  readonly env?: Record<string, string | undefined>;
+  getBuiltinModule?(name: string): unknown;
+}
+
+function processLike(): ProcessLike | undefined {
+  return (globalThis as { process?: ProcessLike }).process;
+}
+
+/**
+ * A builtin module.
+ *
+ * @param name Its name, without `node:`.
+ * @returns The module, or `null` where the platform has none: browsers, Node before 20.16.
+ */
+export function builtin<Name extends keyof Builtins>(name: Name): Builtins[Name] | null {
+  const found = processLike()?.getBuiltinModule?.(name) ?? null;
+  return found as Builtins[Name] | null;
+}
+
+/** Whether the platform can dial. */
+export function hasNet(): boolean {
+  return builtin("net") !== null && builtin("tls") !== null;
+}
+
+/** The environment variables. Asking for one throws where a program isn't allowed to. */
+export function environment(): Readonly<Record<string, string | undefined>> {
+  return processLike()?.env ?? {};
+}

@@ -1,0 +1,92 @@
+/**
+ * What went wrong while dialling, told alike on every runtime.
+ *
+ * @module
+ */
+
+import { ConnectError, type ConnectErrorOptions, type ConnectPhase } from "../web_socket/errors.ts";
+
+/** What a runtime's error code means. */
+interface Meaning {
+  readonly text: string;
+  /** Whether a later attempt may succeed; left out: it may. */
+  readonly retryable?: false;
+}
+
+const LOST: Meaning = { text: "the connection was lost" };
+const UNTRUSTED: Meaning = { text: "the certificate can't be trusted", retryable: false };
+const FORBIDDEN: Meaning = { text: "it is not permitted", retryable: false };
+
+const MEANINGS: ReadonlyMap<string, Meaning> = new Map([
+  ["ECONNREFUSED", { text: "the connection was refused" }],
+  ["ENOTFOUND", { text: "the host can't be found" }],
+  ["EAI_NONAME", { text: "the host can't be found" }],
+  ["ENODATA", { text: "the host can't be found" }],
+  ["EAI_AGAIN", { text: "the host's address can't be found at the moment" }],
+  ["ETIMEDOUT", { text: "the host didn't answer" }],
+  ["EHOSTUNREACH", { text: "the host can't be reached" }],
+  ["ENETUNREACH", { text: "the network can't be reached" }],
+  ["EADDRNOTAVAIL", { text: "the local address can't be used", retryable: false }],
+  ["ENOENT", { text: "there is no such socket" }],
+  ["EACCES", FORBIDDEN],
+  ["EPERM", FORBIDDEN],
+  ["ECONNRESET", LOST],
+  ["EPIPE", LOST],
+  ["ECONNABORTED", LOST],
+  ["ERR_TLS_CERT_ALTNAME_INVALID", {
+    text: "the certificate is for another host",
+    retryable: false,
+  }],
+  ["UNABLE_TO_VERIFY_LEAF_SIGNATURE", UNTRUSTED],
+  ["UNABLE_TO_GET_ISSUER_CERT", UNTRUSTED],
+  ["UNABLE_TO_GET_ISSUER_CERT_LOCALLY", UNTRUSTED],
+  ["DEPTH_ZERO_SELF_SIGNED_CERT", UNTRUSTED],
+  ["SELF_SIGNED_CERT_IN_CHAIN", UNTRUSTED],
+  // Not every runtime tells a certificate that has expired from one that nobody trusts.
+  ["CERT_HAS_EXPIRED", UNTRUSTED],
+  ["CERT_NOT_YET_VALID", UNTRUSTED],
+  ["CERT_REVOKED", UNTRUSTED],
+  ["CERT_REJECTED", UNTRUSTED],
+  ["CERT_UNTRUSTED", UNTRUSTED],
+  ["INVALID_CA", UNTRUSTED],
+  ["INVALID_PURPOSE", UNTRUSTED],
+]);
+
+/** An error's code, where it has one. */
+export function codeOf(error: unknown): string {
+  const { code } = (error ?? {}) as { code?: unknown };
+  return typeof code === "string" ? code : "";
+}
+
+/** How a {@linkcode dialError} goes beyond what the cause tells. */
+export interface DialErrorOptions extends ConnectErrorOptions {
+  phase: ConnectPhase;
+  /** What the phase is about, such as `"the proxy http://localhost:3128"`; left out: the server. */
+  about?: string | undefined;
+  /** What went wrong; left out: what the cause says. */
+  fault?: string;
+}
+
+/**
+ * The error of an attempt that got no further.
+ *
+ * @param url Where the attempt was to lead; it holds no user info.
+ * @param options What is known.
+ */
+export function dialError(url: URL, options: DialErrorOptions): ConnectError {
+  const { about, fault, ...rest } = options;
+  const meaning = MEANINGS.get(codeOf(rest.cause));
+  const text = fault ?? meaning?.text ?? textOf(rest);
+  const where = about === undefined ? "" : `${about}: `;
+  return new ConnectError(`Cannot connect to ${url.href}: ${where}${text}`, {
+    ...(meaning?.retryable === undefined ? {} : { retryable: meaning.retryable }),
+    ...rest,
+  });
+}
+
+function textOf({ cause, phase }: ConnectErrorOptions): string {
+  // OpenSSL's texts name addresses in memory; rustls's and BoringSSL's have other words.
+  if (codeOf(cause).startsWith("ERR_SSL_")) return "the server doesn't speak TLS as it should";
+  const message = cause instanceof Error ? cause.message : "";
+  return message === "" ? `failed in phase ${phase}` : message;
+}

@@ -1,0 +1,59 @@
+/**
+ * Channels over `node:net` and `node:tls`, on Deno, Node and Bun: this package's own implementation
+ * of RFC 6455, which can do everything that the platforms' own `WebSocket` can't.
+ *
+ * `WebSocketChannel.connect` chooses it where it is needed; here it can be asked for by name.
+ *
+ * @module
+ */
+
+export {
+  NetWebSocketChannel,
+  type NetWebSocketChannelConstructors,
+} from "./net_web_socket_channel.ts";
+
+export type { Capabilities, Capability } from "../web_socket/capabilities.ts";
+export type {
+  AttemptOptions,
+  ChannelOptions,
+  ConnectOptions,
+  LookupAddress,
+  LookupFunction,
+  QueueOptions,
+  TlsOptions,
+} from "../web_socket/connect_options.ts";
+export type { CompressionOptions } from "../handshake/deflate_parameters.ts";
+export {
+  ConnectError,
+  type ConnectErrorOptions,
+  type ConnectPhase,
+  type HandshakeResponse,
+  ProtocolError,
+  UnsupportedError,
+  WebSocketChannelError,
+} from "../web_socket/errors.ts";
+export type {
+  ChannelState,
+  CloseFrameContent,
+  CloseInfo,
+  CloseInitiator,
+  Message,
+  WebSocketChannel,
+  WebSocketChannelConstructors,
+} from "../web_socket/web_socket_channel.ts";
+export type { MessageInput, SendOptions, WebSocketSink } from "../web_socket/web_socket_sink.ts";
+export type { ChannelLike } from "../stream_channel/channel_like.ts";
+export type { AddStreamOptions, ChannelSink } from "../stream_channel/channel_sink.ts";
+export type {
+  ChannelStream,
+  ListenOptions,
+  StreamSubscription,
+} from "../stream_channel/channel_stream.ts";
+export type { StreamChannel, StreamChannelStatic } from "../stream_channel/stream_channel.ts";
+export type {
+  ChannelTransformer,
+  MessageTransform,
+  StreamTransformer,
+  TransformHandlers,
+  TransformStreamLike,
+} from "../stream_channel/transformer.ts";

@@ -1,0 +1,41 @@
+import { systemClock } from "../web_socket/clock.ts";
+import { type ConnectOptions, parseConnect } from "../web_socket/connect_options.ts";
+import type { WebSocketChannel } from "../web_socket/web_socket_channel.ts";
+import { NetChannel } from "./net_channel.ts";
+
+/** A channel over `node:net` or `node:tls`, on Deno, Node and Bun. */
+export interface NetWebSocketChannel extends WebSocketChannel {
+  /** The URL it is connected to, or tries to connect to: after redirects, where they have led. */
+  readonly url: string;
+}
+
+/** What {@linkcode NetWebSocketChannel}, the companion object, can do. */
+export interface NetWebSocketChannelConstructors {
+  /**
+   * Connects over `node:net`. Where the platform has no such module, `ready` and the stream fail with
+   * an {@linkcode UnsupportedError}.
+   *
+   * The certificate of a `wss:` server is always verified, unless `tls.rejectUnauthorized` is
+   * `false`; no environment variable changes that.
+   *
+   * @param url As for `WebSocketChannel.connect`.
+   * @param options As for `WebSocketChannel.connect`; `transport` is ignored.
+   * @throws {SyntaxError | TypeError | RangeError} When an argument is malformed.
+   *
+   * @example
+   * ```ts ignore
+   * import { NetWebSocketChannel } from "@web-socket/channel/net";
+   *
+   * const channel = NetWebSocketChannel.connect("wss://example.com", { pingInterval: 20_000 });
+   * await channel.ready;
+   * console.log(await channel.ping());
+   * ```
+   */
+  connect(url: string | URL, options?: ConnectOptions): NetWebSocketChannel;
+}
+
+/** Makes {@linkcode NetWebSocketChannel}s. */
+export const NetWebSocketChannel: NetWebSocketChannelConstructors = {
+  connect: (url, options = {}) =>
+    NetChannel.connect(parseConnect(url, options), options, systemClock),
+};
