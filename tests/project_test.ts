@@ -1,0 +1,219 @@
+/** What a program can check of the house's rules. See CONTRIBUTING.md. */
+// Deno only: it reads the project's files
+
+import { assertEquals } from "@std/assert";
+import { filesBelow, readSource, readText, type Source, sourcesBelow } from "./support/sources.ts";
+
+/** What each layer may import, beside itself. Imports point downward only. */
+const LAYERS: Readonly<Record<string, readonly string[]>> = {
+  "status": [],
+  "stream_channel": [],
+  "protocol": ["status"],
+  "handshake": ["protocol", "status"],
+  "web_socket": ["stream_channel", "protocol", "handshake", "status"],
+  "native": ["web_socket", "stream_channel", "protocol", "handshake", "status"],
+  "net": ["web_socket", "stream_channel", "protocol", "handshake", "status"],
+  "server": ["web_socket", "stream_channel", "protocol", "handshake", "status", "native", "net"],
+  "testing": ["web_socket", "stream_channel", "protocol", "handshake", "status", "native", "net"],
+};
+
+/** The top of src/: they choose among the implementations, so they may import everything. */
+const TOP = ["src/web_socket/web_socket_channel.ts", "src/web_socket/connect.ts"];
+
+/** Where a builtin may be asked for: nowhere else does anything depend on a runtime. */
+const MAY_USE_BUILTINS = /^src\/(net|server)\/|^src\/web_socket\/(deflate|inflate)\.ts$/;
+
+/** What has no test file of its own, and why. */
+const WITHOUT_TESTS: Readonly<Record<string, string>> = {
+  "src/native/web_socket_like.ts": "only types",
+  "src/web_socket/protocol_channel.ts": "the conformance suite runs over it, in several ways",
+  "src/web_socket/capabilities.ts": "types, and a constant that others' tests compare with",
+  "src/stream_channel/channel_like.ts": "types, and a check that every composition's tests meet",
+};
+
+/** What Node 20 can't parse or hasn't got. */
+const TOO_NEW: Readonly<Record<string, RegExp>> = {
+  "using": /\busing\s+[\w$]+\s*=/,
+  "await using": /\bawait\s+using\b/,
+  "Promise.withResolvers": /\bPromise\s*\.\s*withResolvers\b/,
+  "Promise.try": /\bPromise\s*\.\s*try\b/,
+  "Array.fromAsync": /\bArray\s*\.\s*fromAsync\b/,
+  "Object.groupBy": /\b(Object|Map)\s*\.\s*groupBy\b/,
+  "URL.parse": /\bURL\s*\.\s*parse\b/,
+  "Uint8Array.fromBase64": /\b(from|to)(Base64|Hex)\(/,
+  "reportError": /\breportError\b/,
+  "CloseEvent": /\bCloseEvent\b/,
+  "ErrorEvent": /\bErrorEvent\b/,
+};
+
+const config = JSON.parse(await readText("deno.json"));
+const entries = Object.values(config.exports as Record<string, string>).map((it) => it.slice(2));
+const sources = [...await sourcesBelow("src"), await readSource("status.ts")];
+
+/** The layer that a file belongs to; `null` outside of src/ and status.ts. */
+function layerOf(path: string): string | null {
+  if (path === "status.ts") return "status";
+  return /^src\/([^/]+)\//.exec(path)?.[1] ?? null;
+}
+
+/** What in each source is against a rule, as `path: what`. */
+function faults(find: (source: Source) => Iterable<string>): string[] {
+  return sources.flatMap((source) => [...find(source)].map((what) => `${source.path}: ${what}`));
+}
+
+/** Each line of bare code that matches, with its number. */
+function* linesWith(source: Source, pattern: RegExp): Generator<string> {
+  for (const [i, line] of source.bare.split("\n").entries()) {
+    if (pattern.test(line)) yield `line ${i + 1}: ${line.trim()}`;
+  }
+}
+
+Deno.test("project: the layers are the folders of src/", () => {
+  const layers = new Set(sources.map(({ path }) => layerOf(path)));
+  assertEquals([...layers].filter((it) => it === null || !(it in LAYERS)), []);
+});
+
+Deno.test("project: imports point downward only", () => {
+  const found = faults(function* ({ path, imports }) {
+    if (TOP.includes(path)) return;
+    const layer = layerOf(path) ?? "";
+    for (const { target } of imports) {
+      const other = layerOf(target);
+      if (other === layer || LAYERS[layer]?.includes(other ?? "")) continue;
+      yield `imports ${target}`;
+    }
+  });
+  assertEquals(found, []);
+});
+
+Deno.test("project: nothing imports a mod.ts", () => {
+  const found = faults(function* ({ imports }) {
+    for (const { target } of imports) if (/(^|\/)mod\.ts$/.test(target)) yield `imports ${target}`;
+  });
+  assertEquals(found, []);
+});
+
+Deno.test("project: no run-time dependency, and no builtin is imported", async () => {
+  const all = [...sources, await readSource("mod.ts")];
+  const found = all.flatMap(({ path, imports }) =>
+    imports.filter((it) => !it.target.endsWith(".ts")).map((it) => `${path}: ${it.target}`)
+  );
+  assertEquals(found, []);
+});
+
+Deno.test("project: no cycles, but of types", () => {
+  const graph = new Map(sources.map(({ path, imports }) => [
+    path,
+    imports.filter((it) => !it.isType).map((it) => it.target),
+  ]));
+  assertEquals(cycleIn(graph), null);
+});
+
+/** The first cycle, as a path; `null` when there is none. */
+function cycleIn(graph: ReadonlyMap<string, readonly string[]>): string | null {
+  const done = new Set<string>();
+  const visit = (path: string, above: readonly string[]): string | null => {
+    if (above.includes(path)) return [...above.slice(above.indexOf(path)), path].join(" -> ");
+    if (done.has(path)) return null;
+    for (const next of graph.get(path) ?? []) {
+      const cycle = visit(next, [...above, path]);
+      if (cycle !== null) return cycle;
+    }
+    done.add(path);
+    return null;
+  };
+  for (const path of graph.keys()) {
+    const cycle = visit(path, []);
+    if (cycle !== null) return cycle;
+  }
+  return null;
+}
+
+Deno.test("project: cycles are found", () => {
+  const graph = new Map([["a", ["b", "c"]], ["b", ["c"]], ["c", ["d"]], ["d", ["b"]]]);
+  assertEquals(cycleIn(graph), "b -> c -> d -> b");
+  assertEquals(cycleIn(new Map([["a", ["b", "c"]], ["b", ["c"]]])), null);
+});
+
+Deno.test("project: each source file has its tests", async () => {
+  const tests = new Set(await filesBelow("tests"));
+  const paths = sources.map((it) => it.path).filter((it) => !it.endsWith("/mod.ts"));
+  const missing = paths.filter((path) => {
+    const test = path.replace(/^src\//, "").replace(/\.ts$/, "_test.ts");
+    return !tests.has(`tests/${test}`) && !(path in WITHOUT_TESTS);
+  });
+  assertEquals(missing, []);
+  const stale = Object.keys(WITHOUT_TESTS).filter((path) => !paths.includes(path));
+  assertEquals(stale, []);
+});
+
+Deno.test("project: builtins are reached where they may be, and only by getBuiltinModule", () => {
+  const found = faults(function* (source) {
+    if (!MAY_USE_BUILTINS.test(source.path)) yield* linesWith(source, /\bgetBuiltinModule\b/);
+    yield* linesWith(source, /\brequire\s*\(/);
+  });
+  assertEquals(found, []);
+});
+
+Deno.test("project: nothing that Node 20 can't parse or hasn't got", () => {
+  const found = faults(function* (source) {
+    for (const [name, pattern] of Object.entries(TOO_NEW)) {
+      for (const line of linesWith(source, pattern)) yield `${name}, ${line}`;
+    }
+  });
+  assertEquals(found, []);
+});
+
+Deno.test("project: no top-level await", () => {
+  assertEquals(faults((source) => topLevelAwaits(source.bare)), []);
+  assertEquals([...topLevelAwaits("async function f() {\n  await g();\n}\nawait f();\n")], [
+    "line 4: await f();",
+  ]);
+});
+
+function* topLevelAwaits(bare: string): Generator<string> {
+  let depth = 0;
+  for (const [i, line] of bare.split("\n").entries()) {
+    const isTop = depth === 0 && !/\basync\b/.test(line);
+    if (isTop && /\bawait\b/.test(line)) yield `line ${i + 1}: ${line.trim()}`;
+    for (const char of line) depth += char === "{" ? 1 : char === "}" ? -1 : 0;
+  }
+}
+
+Deno.test("project: the library doesn't print", () => {
+  assertEquals(faults((source) => linesWith(source, /\bconsole\b|\bprocess\.std|\balert\(/)), []);
+});
+
+Deno.test("project: nothing is left to do", () => {
+  const found = faults(function* ({ text }) {
+    for (const [word] of text.matchAll(/\b(TODO|FIXME|XXX)\b/g)) yield word;
+  });
+  assertEquals(found, []);
+});
+
+Deno.test("project: every entry exists, is published, and says what it is", async () => {
+  const included = config.publish.include as string[];
+  for (const entry of entries) {
+    const text = await readText(entry);
+    assertEquals(/^\/\*\*[^]*?@module\s+\*\//.test(text), true, `${entry} has no module doc`);
+    const published = included.some((it) => entry === it || entry.startsWith(`${it}/`));
+    assertEquals(published, true, `${entry} is not in publish.include`);
+  }
+});
+
+Deno.test("project: every file that is published exists", async () => {
+  for (const path of config.publish.include as string[]) {
+    await Deno.stat(new URL(`../${path}`, import.meta.url));
+  }
+});
+
+Deno.test("project: the package's name is in deno.json; elsewhere it is only imported from", async () => {
+  const checked = [
+    ...sources,
+    await readSource("mod.ts"),
+    ...await sourcesBelow("tests"),
+    ...await sourcesBelow("tasks"),
+  ];
+  const found = checked.filter(({ code }) => code.includes(config.name)).map(({ path }) => path);
+  assertEquals(found, []);
+});
