@@ -141,6 +141,7 @@ export function testLocalClose({ test, traits }: Suite): void {
   test("C66 (changed) G3 closing while connecting gives up: ready rejects, the stream just ends", async (context) => {
     const { channel, server } = await context.meet("slow-upgrade");
     channel.sink.add("discarded");
+    await server.next("request");
     const collected = collect(channel);
     const closed = channel.sink.close(3678, "raisin");
     assertEquals(channel.state, "closed");
