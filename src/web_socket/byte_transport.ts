@@ -45,6 +45,7 @@ export class ByteConnection {
   #closed = false;
   /** Nothing more comes. */
   #ended = false;
+  #destroyed = false;
 
   /**
    * Starts to read.
@@ -134,6 +135,8 @@ export class ByteConnection {
 
   /** Ends it at once, as far as that can be done. */
   destroy(): void {
+    if (this.#destroyed) return;
+    this.#destroyed = true;
     this.#ended = true;
     this.#subscription.cancel();
     if (this.#transport.destroy === undefined) void this.close();

@@ -1,102 +1,459 @@
-import { assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertFalse,
+  assertGreater,
+  assertInstanceOf,
+  assertLess,
+  assertStrictEquals,
+  assertThrows,
+} from "@std/assert";
+import { type CloseInfo, ConnectError, WebSocketChannel } from "../../mod.ts";
+import { signKey } from "../../src/handshake/accept_key.ts";
+import type { StreamChannel } from "../../src/stream_channel/mod.ts";
+import { MessagePortChannel, MultiChannel, withGuarantees } from "../../src/stream_channel/mod.ts";
 import { channelPair } from "../../src/stream_channel/channel_pair.ts";
-import { ConnectError } from "../../src/web_socket/errors.ts";
-import { handshake, over, type OverOptions } from "../../src/web_socket/over.ts";
+import { zlibAbilities } from "../../src/web_socket/deflate.ts";
+import {
+  handshake,
+  type HandshakeOptions,
+  over,
+  type OverOptions,
+} from "../../src/web_socket/over.ts";
+import { microtasks, settled } from "../support/events.ts";
 import { FakeClock } from "../support/fake_clock.ts";
+import { frame, joined, utf8 } from "../protocol/support.ts";
+import { FakeBytes } from "./support.ts";
 
-const DEFLATE = "permessage-deflate; client_no_context_takeover";
+type Bytes = StreamChannel<Uint8Array>;
 
-Deno.test("over: an open channel at once, with what the handshake agreed on", async () => {
-  const { local, foreign } = channelPair<Uint8Array>();
-  const client = over(local, { side: "client", protocol: "chat" });
-  const server = over(foreign, { side: "server" });
-  assertEquals([client.state, client.protocol, client.extensions], ["open", "chat", ""]);
-  assertEquals([server.state, server.protocol, server.response], ["open", null, null]);
-  await client.ready;
-  client.sink.add("hello");
-  assertEquals((await server.stream.next()).value, "hello");
-  await client.sink.close(3000);
-  assertEquals((await server.closed).code, 3000);
+interface Ends {
+  readonly client: WebSocketChannel;
+  readonly server: WebSocketChannel;
+  readonly clock: FakeClock;
+}
+
+function ends(
+  bytes: { local: Bytes; foreign: Bytes },
+  options: Partial<OverOptions> = {},
+  clock = new FakeClock(),
+): Ends {
+  return {
+    client: over(bytes.local, { ...options, side: "client" }, clock),
+    server: over(bytes.foreign, { ...options, side: "server" }, clock),
+    clock,
+  };
+}
+
+async function next(channel: WebSocketChannel): Promise<string | Uint8Array> {
+  const result = await channel.stream.next();
+  if (result.done) throw new Error("The stream ended, a message was expected");
+  return result.value;
+}
+
+/** Messages both ways, then a closing handshake that `closer` begins. */
+async function assertConverses(
+  { client, server }: Ends,
+  closer: "client" | "server",
+): Promise<void> {
+  const large = Uint8Array.from({ length: 200_000 }, (_, i) => i % 251);
+  for (const [from, to] of [[client, server], [server, client]] as const) {
+    from.sink.add("text");
+    from.sink.add(large);
+    assertEquals(await next(to), "text");
+    assertEquals(new Uint8Array(await next(to) as Uint8Array), large);
+  }
+  const [own, other] = closer === "client" ? [client, server] : [server, client];
+  await own.sink.close(3000, "bye");
+  const content = { code: 3000, reason: "bye" };
+  const info: CloseInfo = {
+    ...content,
+    wasClean: true,
+    initiator: "local",
+    sent: content,
+    received: content,
+  };
+  assertEquals(await own.closed, info);
+  assertEquals(await other.closed, { ...info, initiator: "remote" });
+  assertEquals([client.state, server.state], ["closed", "closed"]);
+  assert((await own.stream.next()).done);
+  assert((await other.stream.next()).done);
+}
+
+const carriers: [name: string, make: () => { local: Bytes; foreign: Bytes }][] = [
+  ["a pair", () => channelPair<Uint8Array>()],
+  ["a synchronous pair", () => channelPair<Uint8Array>({ sync: true })],
+  ["a pair with guarantees on top", () => {
+    const { local, foreign } = channelPair<Uint8Array>();
+    return { local: withGuarantees(local), foreign: withGuarantees(foreign) };
+  }],
+  ["a virtual channel of a MultiChannel", () => {
+    const { local, foreign } = channelPair<unknown>();
+    const near = new MultiChannel<Uint8Array>(local);
+    const far = new MultiChannel<Uint8Array>(foreign);
+    const virtual = near.virtualChannel();
+    return { local: virtual, foreign: far.virtualChannel(virtual.id) };
+  }],
+];
+for (const [name, make] of carriers) {
+  for (const closer of ["client", "server"] as const) {
+    Deno.test(`G28 over ${name}: messages, and the closing handshake of the ${closer}`, async () => {
+      const both = ends(make());
+      await assertConverses(both, closer);
+      assertEquals(both.clock.pending, 0);
+    });
+  }
+}
+
+for (const closer of ["client", "server"] as const) {
+  Deno.test(`G28 over a MessagePort: the closing handshake of the ${closer}`, async () => {
+    const { port1, port2 } = new MessageChannel();
+    const bytes = {
+      local: new MessagePortChannel<Uint8Array>(port1),
+      foreign: new MessagePortChannel<Uint8Array>(port2),
+    };
+    const both = ends(bytes);
+    await assertConverses(both, closer);
+    assertEquals(both.clock.pending, 0);
+  });
+}
+
+Deno.test("G28 over Web Streams, and over a WebSocket in a WebSocket", async () => {
+  const up = new TransformStream<Uint8Array, Uint8Array>();
+  const down = new TransformStream<Uint8Array, Uint8Array>();
+  const client = WebSocketChannel.over({ readable: down.readable, writable: up.writable }, {
+    side: "client",
+  });
+  const server = WebSocketChannel.over({ readable: up.readable, writable: down.writable }, {
+    side: "server",
+  });
+  await assertConverses({ client, server, clock: new FakeClock() }, "client");
+  const outer = ends(channelPair<Uint8Array>());
+  const inner = ends({ local: outer.client as Bytes, foreign: outer.server as Bytes });
+  await assertConverses(inner, "server");
+  assert((await outer.client.closed).wasClean);
 });
 
-Deno.test("over: with compression agreed, messages come as they were", async () => {
-  const { local, foreign } = channelPair<Uint8Array>();
-  const client = over(local, { side: "client", extensions: DEFLATE });
-  const server = over(foreign, { side: "server", extensions: DEFLATE });
-  const text = "a message that is worth compressing. ".repeat(100);
-  client.sink.add(text);
-  assertEquals((await server.stream.next()).value, text);
-  assertEquals(client.extensions, DEFLATE);
-  await client.sink.close();
+Deno.test("both ends close at once: clean, begun here, at either end", async () => {
+  const { client, server, clock } = ends(channelPair<Uint8Array>());
+  void client.sink.close(3000, "mine");
+  void server.sink.close(3001, "its");
+  const mine = { code: 3000, reason: "mine" };
+  const its = { code: 3001, reason: "its" };
+  const info = { wasClean: true, initiator: "local" } as const;
+  assertEquals(await client.closed, { ...its, ...info, sent: mine, received: its });
+  assertEquals(await server.closed, { ...mine, ...info, sent: its, received: mine });
+  assertEquals(clock.pending, 0);
 });
 
-Deno.test("over: the side is required", () => {
+Deno.test("an open channel at once: protocol and extensions are what was given", async () => {
   const { local } = channelPair<Uint8Array>();
-  for (const side of [undefined, "both", null]) {
-    const options = { side } as unknown as OverOptions;
-    const error = assertThrows(() => over(local, options), TypeError);
-    assertEquals(
-      error.message,
-      `Cannot make a channel: the side must be "client" or "server", got ${side}`,
-    );
+  const channel = over(local, { side: "server", protocol: "v2" });
+  assertEquals([channel.state, channel.protocol, channel.extensions], ["open", "v2", ""]);
+  assertEquals([channel.response, channel.closeCode, channel.latency], [null, null, null]);
+  await channel.ready;
+  const { capabilities } = channel;
+  assertEquals(
+    Object.entries(capabilities).filter(([, able]) => able).map(([name]) => name).sort(),
+    ["all-close-codes", "compression-options", "inbound-backpressure", "message-limit", "ping"],
+  );
+  channel.ref();
+  channel.unref();
+  channel.terminate();
+});
+
+Deno.test("capability terminate is there where the bytes can be destroyed", () => {
+  const bytes = new FakeBytes();
+  const channel = over(bytes, { side: "client" });
+  assert(channel.capabilities.terminate);
+  channel.terminate();
+  assertEquals(bytes.log, ["cancel", "destroy"]);
+});
+
+Deno.test("options that make no sense throw at once, and the bytes stay untouched", () => {
+  const { local } = channelPair<Uint8Array>();
+  const wrong: [unknown, new () => Error][] = [
+    [{}, TypeError],
+    [{ side: "both" }, TypeError],
+    [{ side: "client", extensions: "unknown" }, SyntaxError],
+    [{ side: "client", extensions: "permessage-deflate; client_max_window_bits" }, SyntaxError],
+    [{ side: "client", extensions: "permessage-deflate; server_max_window_bits=7" }, SyntaxError],
+    [{ side: "client", extensions: ";" }, SyntaxError],
+    [{ side: "client", maxMessageSize: 0 }, RangeError],
+    [{ side: "client", maxMessageSize: NaN }, RangeError],
+    [{ side: "client", pingInterval: -1 }, RangeError],
+    [{ side: "client", pingTimeout: 2 ** 31 }, RangeError],
+    [{ side: "client", closeTimeout: "1" }, RangeError],
+    [{ side: "client", highWaterMark: -1 }, RangeError],
+    [{ side: "client", compression: { level: 10 } }, RangeError],
+  ];
+  for (const [options, kind] of wrong) {
+    assertThrows(() => over(local, options as OverOptions), kind, "", JSON.stringify(options));
+  }
+  assertThrows(() => handshake(local, "ws://host", { maxMessageSize: -1 }), RangeError);
+  assertThrows(() => handshake(local, "ftp://host"), SyntaxError);
+  // It could still be read.
+  local.stream.listen(() => {});
+});
+
+// Compression.
+
+const DEFLATE = "permessage-deflate";
+const TEXT = JSON.stringify({ words: Array(200).fill("compressible ") });
+
+/** How many bytes a channel sends for each message. */
+function sizes(options: OverOptions, send: (channel: WebSocketChannel) => void): Promise<number[]> {
+  const bytes = new FakeBytes();
+  const channel = over(bytes, options);
+  send(channel);
+  return microtasks().then(() => {
+    channel.terminate();
+    const wire = joined(bytes.written);
+    const lengths: number[] = [];
+    for (let at = 0; at < wire.length;) {
+      const short = wire[at + 1] ?? 0;
+      const length = short < 126 ? short : (wire[at + 2] ?? 0) << 8 | (wire[at + 3] ?? 0);
+      lengths.push(length);
+      at += length + (short < 126 ? 2 : 4);
+    }
+    return lengths;
+  });
+}
+
+Deno.test("compression that the handshake agreed on is used, both ways", async () => {
+  if (!zlibAbilities().available) return;
+  for (const parameters of ["", "; server_no_context_takeover; client_max_window_bits=9"]) {
+    const both = ends(channelPair<Uint8Array>(), { extensions: DEFLATE + parameters });
+    assertEquals(both.client.extensions, DEFLATE + parameters);
+    for (let i = 0; i < 3; i++) {
+      both.client.sink.add(TEXT);
+      assertEquals(await next(both.server), TEXT);
+      both.server.sink.add(utf8(TEXT));
+      assertEquals(new Uint8Array(await next(both.client) as Uint8Array), utf8(TEXT));
+    }
+    await assertConverses(both, "client");
   }
 });
 
-Deno.test("over: extensions that nobody knows, or that are malformed, are a SyntaxError", () => {
-  for (
-    const extensions of [
-      "x-other",
-      "permessage-deflate, x-other",
-      "permessage-deflate; bits=9",
-      ";",
-    ]
-  ) {
-    const { local } = channelPair<Uint8Array>();
-    const error = assertThrows(() => over(local, { side: "client", extensions }), SyntaxError);
-    assertEquals(error.message, `Cannot make a channel: unknown extensions: ${extensions}`);
-  }
+Deno.test("a message is compressed from the threshold on, unless it opts out", async () => {
+  if (!zlibAbilities().available) return;
+  const large = "x".repeat(1024);
+  const small = "x".repeat(1023);
+  const lengths = await sizes({ side: "server", extensions: DEFLATE }, ({ sink }) => {
+    sink.add(small);
+    sink.add(large);
+    sink.add(large, {});
+    sink.add(large, { compress: true });
+    sink.add(large, { compress: false });
+    sink.add(large);
+  });
+  const [first, second = 0, third = 0, fourth = 0, fifth, sixth = 0] = lengths;
+  assertEquals([lengths.length, first, fifth], [6, 1023, 1024]);
+  for (const length of [second, third, fourth, sixth]) assertLess(length, 30);
+  const all = await sizes(
+    { side: "server", extensions: DEFLATE, compression: { threshold: 0 } },
+    ({ sink }) => sink.add("y".repeat(100)),
+  );
+  assertLess(all[0] ?? Infinity, 20);
 });
 
-Deno.test("over: numbers out of range are a RangeError", () => {
-  for (const name of ["closeTimeout", "highWaterMark", "maxMessageSize", "pingInterval"]) {
-    const { local } = channelPair<Uint8Array>();
-    assertThrows(() => over(local, { side: "client", [name]: -1 }), RangeError, name);
-  }
+Deno.test("the level is the user's; without an agreement nothing is compressed", async () => {
+  if (!zlibAbilities().available) return;
+  const send = ({ sink }: WebSocketChannel): void => void sink.add(TEXT);
+  const [raw] = await sizes({ side: "server", compression: { threshold: 0 } }, send);
+  assertEquals(raw, TEXT.length);
+  const level = (n: number): Promise<number[]> =>
+    sizes({ side: "server", extensions: DEFLATE, compression: { level: n } }, send);
+  // What doesn't get smaller is sent as it is.
+  assertEquals(await level(0), [TEXT.length]);
+  assertLess((await level(9))[0] ?? Infinity, 200);
 });
 
-Deno.test("handshake: malformed arguments throw, and nothing is written", async () => {
-  const { local, foreign } = channelPair<Uint8Array>();
-  assertThrows(() => handshake(local, "ftp://example.com"), SyntaxError);
-  assertThrows(() => handshake(local, "ws://example.com", { protocols: [""] }), SyntaxError);
-  assertThrows(() => handshake(local, "ws://example.com", { headers: { "a b": "" } }), TypeError);
-  assertThrows(() => handshake(local, "ws://example.com", { closeTimeout: -1 }), RangeError);
-  await local.sink.close();
-  assertEquals((await foreign.stream.next()).done, true);
-});
+// The client's opening handshake.
 
-Deno.test("handshake: asks for the URL; without an answer it fails after connectTimeout", async () => {
-  const { local, foreign } = channelPair<Uint8Array>();
+interface Handshake {
+  readonly channel: WebSocketChannel;
+  readonly bytes: FakeBytes;
+  readonly clock: FakeClock;
+  answer(text: string | Uint8Array): void;
+  accept(extra?: string): string;
+}
+
+function shake(options: HandshakeOptions = {}, bytes = new FakeBytes()): Handshake {
   const clock = new FakeClock();
-  const url = "ws://example.com:8080/chat?a=b";
-  const channel = handshake(local, url, { connectTimeout: 100, protocols: ["v2"] }, clock);
-  const { value } = await foreign.stream.next();
-  const lines = new TextDecoder().decode(value).split("\r\n");
-  assertEquals(lines[0], "GET /chat?a=b HTTP/1.1");
-  assertEquals(lines.includes("Host: example.com:8080"), true, lines.join("\n"));
-  assertEquals(lines.includes("Sec-WebSocket-Protocol: v2"), true, lines.join("\n"));
-  clock.advance(100);
-  const error = await channel.ready.catch((it: unknown) => it);
-  assertInstanceOf(error, DOMException);
-  assertEquals(error.message, "Connecting took longer than 100 ms, in phase handshake");
-  assertEquals([(await channel.closed).initiator, clock.pending], ["timeout", 0]);
+  const channel = handshake(bytes, "ws://host/path?query", options, clock);
+  const head = new TextDecoder().decode(joined(bytes.written.splice(0)));
+  const key = /Sec-WebSocket-Key: (\S+)/.exec(head)?.[1] ?? "";
+  return {
+    channel,
+    bytes,
+    clock,
+    answer: (text) => bytes.receive(typeof text === "string" ? utf8(text) : text),
+    accept: (extra = "") =>
+      "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
+      `Sec-WebSocket-Accept: ${signKey(key)}\r\n${extra}\r\n`,
+  };
+}
+
+async function failure(channel: WebSocketChannel): Promise<ConnectError> {
+  assert(await settled(channel.ready));
+  const error = await channel.ready.catch((error) => error);
+  assertInstanceOf(error, ConnectError);
+  assertStrictEquals((await channel.closed).error, error);
+  return error;
+}
+
+Deno.test("handshake: the request goes out, the channel opens with the answer", async () => {
+  const bytes = new FakeBytes();
+  const { channel, clock, answer, accept } = shake({ protocols: ["a", "b"] }, bytes);
+  assertEquals([channel.state, channel.protocol, channel.response], ["connecting", null, null]);
+  assert(channel.capabilities.headers && channel.capabilities["handshake-response"]);
+  channel.sink.add("early");
+  assertEquals([channel.sink.bufferedAmount, bytes.sent()], [5, ""]);
+  answer(accept("Sec-WebSocket-Protocol: b\r\nX-Server: s\r\n"));
+  assertEquals([channel.state, channel.protocol, clock.pending], ["open", "b", 0]);
+  await channel.ready;
+  assertEquals([channel.response?.status, channel.response?.headers.get("x-server")], [101, "s"]);
+  await microtasks();
+  // One masked frame of 5 bytes.
+  assertEquals(bytes.sent().length, 2 * 11);
+  channel.terminate();
 });
 
-Deno.test("handshake: bytes that end before the answer are a ConnectError", async () => {
-  const { local, foreign } = channelPair<Uint8Array>();
-  const channel = handshake(local, "ws://example.com");
-  await foreign.stream.next();
-  await foreign.sink.close();
-  const error = await channel.ready.catch((it: unknown) => it);
-  assertInstanceOf(error, ConnectError);
-  assertEquals(error.phase, "handshake");
+Deno.test("attack 28: frames behind the 101 are delivered, whatever the chunks", async () => {
+  const frames = joined([
+    frame({ opcode: 1, payload: "one" }),
+    frame({ opcode: 2, payload: "two" }),
+    frame({ opcode: 8, payload: Uint8Array.of(3, 232) }),
+  ]);
+  for (const size of [1, 7, 1000]) {
+    const { channel, bytes, answer, accept } = shake();
+    const wire = joined([utf8(accept()), frames]);
+    for (let at = 0; at < wire.length; at += size) answer(wire.slice(at, at + size));
+    assertEquals(await next(channel), "one");
+    assertEquals(await next(channel), utf8("two"));
+    assert((await channel.stream.next()).done);
+    assertEquals(channel.closeCode, 1000);
+    bytes.incoming.end();
+    assert((await channel.closed).wasClean);
+  }
+});
+
+Deno.test("attack 28: a wrong Accept fails, and nothing behind it is parsed", async () => {
+  const { channel, bytes, clock, answer, accept } = shake();
+  const wrong = accept().replace(/Accept: \S+/, "Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+  answer(joined([utf8(wrong), frame({ opcode: 1, payload: "injected" })]));
+  const error = await failure(channel);
+  assertEquals([error.status, error.retryable], [101, false]);
+  const read = channel.stream.next();
+  assertStrictEquals(await read.catch((error) => error), error);
+  assertEquals([bytes.log, clock.pending, channel.response], [["cancel", "destroy"], 0, null]);
+});
+
+Deno.test("a refusal with a body of known length, chunked, or up to the end", async () => {
+  const cases: [fields: string, wire: string, ends: boolean][] = [
+    ["Content-Length: 7\r\n", "because", false],
+    ["Transfer-Encoding: chunked\r\n", "4\r\nbeca\r\n3\r\nuse\r\n0\r\n\r\n", false],
+    ["", "because", true],
+  ];
+  for (const [fields, wire, atEnd] of cases) {
+    const { channel, bytes, clock, answer } = shake();
+    answer(`HTTP/1.1 503 Busy\r\nRetry-After: 3\r\n${fields}\r\n`);
+    assertEquals([channel.state, clock.pending], ["connecting", 2]);
+    for (const character of wire) answer(character);
+    if (atEnd) bytes.incoming.end();
+    const error = await failure(channel);
+    assertEquals([error.status, error.retryAfter, error.retryable], [503, 3000, true]);
+    assertEquals(new TextDecoder().decode(error.response?.body), "because");
+    assertEquals(clock.pending, 0);
+    assert(bytes.log.includes("destroy"));
+    assertEquals((await channel.closed).initiator, "transport");
+  }
+});
+
+Deno.test("attack 26: a refusal's endless body is cut at 64 KiB", async () => {
+  const { channel, bytes, clock, answer } = shake();
+  answer("HTTP/1.1 403 Forbidden\r\n\r\n");
+  for (let i = 0; i < 100 && channel.state !== "closed"; i++) bytes.receive(new Uint8Array(10_000));
+  const error = await failure(channel);
+  assertEquals([error.response?.body.length, error.retryable, clock.pending], [65536, false, 0]);
+});
+
+Deno.test("a refusal's body that never ends: told after closeTimeout, with what came", async () => {
+  const { channel, clock, answer } = shake({ closeTimeout: 100 });
+  answer("HTTP/1.1 403 Forbidden\r\nContent-Length: 9\r\n\r\nhalf");
+  clock.advance(99);
+  assertFalse(await settled(channel.ready));
+  clock.advance(1);
+  const error = await failure(channel);
+  assertEquals(new TextDecoder().decode(error.response?.body), "half");
+  assertEquals(clock.pending, 0);
+});
+
+Deno.test("the attempt's own end while a refusal's body comes: the attempt's error", async () => {
+  const { channel, clock, answer } = shake({ connectTimeout: 50, closeTimeout: 100 });
+  answer("HTTP/1.1 403 Forbidden\r\nContent-Length: 9\r\n\r\nhalf");
+  clock.advance(50);
+  const error = await channel.ready.catch((error) => error);
+  assertEquals([error.name, clock.pending], ["TimeoutError", 0]);
+  assertEquals((await channel.closed).initiator, "timeout");
+});
+
+Deno.test("no answer at all: TimeoutError that names the phase; a signal: its reason", async () => {
+  const silent = shake({ connectTimeout: 50 });
+  silent.clock.advance(50);
+  const error = await silent.channel.ready.catch((error) => error);
+  assertEquals([error.name, silent.clock.pending], ["TimeoutError", 0]);
+  assert(error.message.includes("handshake"), error.message);
+  assertEquals(silent.bytes.log, ["cancel", "destroy"]);
+  const controller = new AbortController();
+  const aborted = shake({ signal: controller.signal });
+  const reason = new Error("changed my mind");
+  controller.abort(reason);
+  assertStrictEquals(await aborted.channel.ready.catch((error) => error), reason);
+  assertEquals(aborted.clock.pending, 0);
+});
+
+Deno.test("a signal that has aborted before: nothing is sent, the bytes are let go of", async () => {
+  for (const canDestroy of [true, false]) {
+    const bytes = new FakeBytes({ canDestroy });
+    const { channel } = shake({ signal: AbortSignal.abort("no") }, bytes);
+    assertEquals(await channel.ready.catch((error) => error), "no");
+    assertEquals([bytes.sent(), bytes.log], ["", [canDestroy ? "destroy" : "close"]]);
+  }
+});
+
+Deno.test("the bytes end before the answer", async () => {
+  const { channel, bytes, clock, answer } = shake();
+  answer("HTTP/1.1 101 Swi");
+  const cause = new Error("reset");
+  bytes.fail(cause);
+  const error = await failure(channel);
+  assertEquals([error.cause, error.phase, clock.pending], [cause, "handshake", 0]);
+});
+
+Deno.test("closing while the handshake is under way", async () => {
+  const { channel, bytes, clock, answer, accept } = shake();
+  channel.sink.add("discarded");
+  await channel.sink.close(3000);
+  answer(accept());
+  const error = await channel.ready.catch((error) => error);
+  assertEquals([error.name, channel.state, clock.pending], ["AbortError", "closed", 0]);
+  assertEquals([bytes.sent(), bytes.log], ["", ["cancel", "destroy"]]);
+});
+
+Deno.test("compression is offered when wished for, and used when agreed", async () => {
+  if (!zlibAbilities().available) return;
+  const { channel, bytes, answer, accept } = shake({ compression: true });
+  answer(accept("Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits=10\r\n"));
+  assertEquals(channel.extensions, "permessage-deflate; client_max_window_bits=10");
+  channel.sink.add(TEXT);
+  await microtasks();
+  const length = joined(bytes.written).length;
+  assertGreater(length, 0);
+  assertLess(length, TEXT.length / 4);
+  channel.terminate();
+  const unasked = shake();
+  unasked.answer(unasked.accept("Sec-WebSocket-Extensions: permessage-deflate\r\n"));
+  assertEquals((await failure(unasked.channel)).status, 101);
 });
