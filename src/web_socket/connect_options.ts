@@ -79,7 +79,8 @@ export interface ConnectOptions extends ChannelOptions, AttemptOptions, QueueOpt
    * Extra header fields of the opening handshake. The handshake's own can't be overridden. Browsers
    * can't do this: there, authenticate with a subprotocol, a cookie, the URL or the first message.
    */
-  headers?: HeadersInit | undefined;
+  // `HeadersInit` by way of the class: Node's own types have no name for it.
+  headers?: ConstructorParameters<typeof Headers>[0] | undefined;
   /** The Origin header field to send. RFC 6454 §7. */
   origin?: string | undefined;
   /** How often to ping the peer, in milliseconds; 0: never. Default 0. */
@@ -211,7 +212,7 @@ export function parseProtocols(protocols: string | readonly string[] | undefined
   return list;
 }
 
-function parseHeaders(init: HeadersInit | undefined, url: URL): [string, string][] {
+function parseHeaders(init: ConnectOptions["headers"], url: URL): [string, string][] {
   const headers = init === undefined ? [] : entriesOf(init);
   for (const [name, value] of headers) {
     checkField(name, value);
@@ -235,7 +236,7 @@ function parseHeaders(init: HeadersInit | undefined, url: URL): [string, string]
   return headers;
 }
 
-function entriesOf(init: HeadersInit): [string, string][] {
+function entriesOf(init: NonNullable<ConnectOptions["headers"]>): [string, string][] {
   if (init instanceof Headers || Array.isArray(init)) {
     return [...init].map(([name, value]) => [String(name), String(value)]);
   }

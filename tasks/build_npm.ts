@@ -1,0 +1,216 @@
+/**
+ * Builds the npm package: `.out/npm/package/`, and the tarball beside it.
+ *
+ * Where JSR can be reached it is built with dnt, which also runs its own type check and the tests of the
+ * layers that need nothing but the language. Elsewhere it is built with `deno pack`, and what that
+ * leaves out is filled in here. Both have the same entries, as ES modules with types. `--dnt` insists on
+ * the one, `--pack` on the other.
+ *
+ * ```sh
+ * deno task npm
+ * ```
+ */
+
+import { fromFileUrl } from "./support.ts";
+import { npm, OUT, output, succeed } from "./tools.ts";
+
+/** The package's name on npm: here and nowhere else. */
+export const NPM_NAME = "web-socket-channel";
+
+const ROOT = new URL("../", import.meta.url);
+const FOLDER = new URL("npm/", OUT);
+/** The package as a folder. */
+export const PACKAGE: URL = new URL("package/", FOLDER);
+
+const DNT = "jsr:@deno/dnt@^0.42.1";
+
+/** Tests that need nothing but the language, which is what dnt's own runner can do. */
+const DNT_TESTS = "tests/{handshake,protocol}/*_test.ts";
+
+interface Config {
+  readonly name: string;
+  readonly version: string;
+  readonly license: string;
+  readonly exports: Record<string, string>;
+}
+
+/** The fields of package.json that deno.json has no place for. */
+interface Manifest {
+  name: string;
+  version: string;
+  description: string;
+  keywords: string[];
+  license: string;
+  repository: { type: string; url: string };
+  engines: { node: string };
+  sideEffects: boolean;
+  [field: string]: unknown;
+}
+
+/** The project's configuration. */
+export async function readConfig(): Promise<Config> {
+  return JSON.parse(await Deno.readTextFile(new URL("deno.json", ROOT)));
+}
+
+function manifest({ version, license }: Config): Manifest {
+  const repository = Deno.env.get("GITHUB_REPOSITORY") ?? "web-socket/channel";
+  return {
+    name: NPM_NAME,
+    version,
+    description:
+      "WebSocket channels for Node, Deno, Bun and browsers: a stream of what comes, a sink for what goes, and an ending that is always told",
+    keywords: [
+      "websocket",
+      "rfc6455",
+      "permessage-deflate",
+      "stream",
+      "async-iterator",
+      "web-streams",
+      "backpressure",
+      "channel",
+    ],
+    license,
+    repository: { type: "git", url: `git+https://github.com/${repository}.git` },
+    // process.getBuiltinModule came with this version.
+    engines: { node: ">=20.16" },
+    sideEffects: false,
+  };
+}
+
+/** Whether dnt can be had, which is to say: whether JSR can be reached. */
+async function hasDnt(): Promise<boolean> {
+  const command = [Deno.execPath(), "cache", "--quiet", DNT];
+  return (await output(command, { cwd: fromFileUrl(ROOT) })).code === 0;
+}
+
+/** The part of dnt that is used; its own types can't be had everywhere. */
+interface Dnt {
+  build(options: Record<string, unknown>): Promise<void>;
+}
+
+async function buildWithDnt(config: Config): Promise<void> {
+  const { build }: Dnt = await import(DNT);
+  const path = (file: string): string => fromFileUrl(new URL(file, ROOT));
+  await build({
+    entryPoints: Object.entries(config.exports).map(([name, file]) => ({ name, path: path(file) })),
+    outDir: fromFileUrl(PACKAGE),
+    importMap: path("deno.json"),
+    shims: { deno: { test: "dev" } },
+    scriptModule: false,
+    skipSourceOutput: true,
+    declaration: "inline",
+    typeCheck: "single",
+    test: true,
+    rootTestDir: path("."),
+    testPattern: DNT_TESTS,
+    compilerOptions: {
+      target: "ES2022",
+      lib: ["ESNext", "DOM", "DOM.Iterable", "ESNext.Disposable"],
+    },
+    package: manifest(config),
+  });
+  // What its test runner needs isn't part of the package.
+  for (const left of ["node_modules", "package-lock.json", "test_runner.js"]) {
+    await Deno.remove(new URL(left, PACKAGE), { recursive: true }).catch(() => {});
+  }
+  for (const file of ["README.md", "CHANGELOG.md", "LICENSE"]) {
+    await Deno.copyFile(new URL(file, ROOT), new URL(file, PACKAGE));
+  }
+}
+
+async function buildWithPack(config: Config): Promise<void> {
+  const tarball = fromFileUrl(new URL("packed.tgz", FOLDER));
+  await succeed([
+    Deno.execPath(),
+    "pack",
+    "--quiet",
+    "--allow-dirty",
+    "--no-source-maps",
+    `--output=${tarball}`,
+  ], { cwd: fromFileUrl(ROOT) });
+  // Its content lies in a folder "package".
+  await succeed(["tar", "-xzf", tarball, "-C", fromFileUrl(FOLDER)]);
+  await Deno.remove(tarball);
+  const path = new URL("package.json", PACKAGE);
+  const packed = JSON.parse(await Deno.readTextFile(path));
+  await Deno.writeTextFile(
+    path,
+    JSON.stringify({ ...packed, ...manifest(config) }, null, 2) + "\n",
+  );
+}
+
+/** The files below a folder. */
+export async function filesIn(folder: URL): Promise<URL[]> {
+  const files: URL[] = [];
+  for await (const entry of Deno.readDir(folder)) {
+    if (entry.isDirectory) files.push(...await filesIn(new URL(`${entry.name}/`, folder)));
+    else files.push(new URL(entry.name, folder));
+  }
+  return files;
+}
+
+/**
+ * Puts npm's name where the JSR name stands, in doc comments and in what people read; but for commands
+ * that are about JSR.
+ */
+async function rename(config: Config): Promise<void> {
+  const name = new RegExp(`(?<!jsr:|jsr add )${RegExp.escape(config.name)}\\b`, "g");
+  for (const file of await filesIn(PACKAGE)) {
+    if (!/\.(js|ts|md)$/.test(file.pathname)) continue;
+    const text = await Deno.readTextFile(file);
+    const renamed = text.replaceAll(name, NPM_NAME);
+    if (renamed !== text) await Deno.writeTextFile(file, renamed);
+  }
+}
+
+/** Source files that no entry leads to are packed as they are: nobody can use them. */
+async function removeSources(): Promise<void> {
+  for (const file of await filesIn(PACKAGE)) {
+    const { pathname } = file;
+    if (pathname.endsWith("/deno.json")) await Deno.remove(file);
+    if (pathname.endsWith(".ts") && !pathname.endsWith(".d.ts")) await Deno.remove(file);
+  }
+}
+
+/** What to build with. */
+export type Builder = "dnt" | "pack" | "whichever can be had";
+
+async function chooseBuilder(builder: Builder): Promise<"dnt" | "pack"> {
+  if (builder !== "whichever can be had") return builder;
+  if (await hasDnt()) return "dnt";
+  console.log("npm: dnt can't be had from JSR, so the package is built with deno pack.");
+  return "pack";
+}
+
+/**
+ * Builds the package.
+ *
+ * @param builder What to build with; left out: dnt where it can be had.
+ * @returns The tarball.
+ */
+export async function buildNpm(builder: Builder = "whichever can be had"): Promise<URL> {
+  const config = await readConfig();
+  await Deno.remove(FOLDER, { recursive: true }).catch(() => {});
+  await Deno.mkdir(FOLDER, { recursive: true });
+  const chosen = await chooseBuilder(builder);
+  await (chosen === "dnt" ? buildWithDnt(config) : buildWithPack(config));
+  await removeSources();
+  await rename(config);
+  const said = await npm(FOLDER, "pack", fromFileUrl(PACKAGE), "--json");
+  const [{ filename, size, unpackedSize, entryCount }] = JSON.parse(said);
+  const kilobytes = (bytes: number): string => `${Math.round(bytes / 1000)} kB`;
+  console.log(
+    `npm: ${filename}, ${kilobytes(size)}, ${
+      kilobytes(unpackedSize)
+    } in ${entryCount} files, by ${chosen}`,
+  );
+  return new URL(filename, FOLDER);
+}
+
+/** What the arguments of a task say to build with. */
+export function builderOf(args: readonly string[]): Builder {
+  if (args.includes("--dnt")) return "dnt";
+  return args.includes("--pack") ? "pack" : "whichever can be had";
+}
+
+if (import.meta.main) console.log(fromFileUrl(await buildNpm(builderOf(Deno.args))));

@@ -1,0 +1,184 @@
+/**
+ * The tools that tasks use and the package doesn't: bundlers, type checkers, other runtimes. They come
+ * from npm, at the versions below, into `.out/tools/`, each when it is first needed.
+ */
+
+import { fromFileUrl } from "./support.ts";
+
+const ROOT = new URL("../", import.meta.url);
+/** What tasks make: never in the repository. */
+export const OUT: URL = new URL(".out/", ROOT);
+
+/** The versions, each in this place only. */
+const VERSIONS: Record<string, string> = {
+  "@arethetypeswrong/cli": "0.18.5",
+  "@types/node": "26",
+  "esbuild": "0.28.2",
+  "playwright-core": "1.65.1",
+  "publint": "0.3.25",
+  "typescript": "5.9",
+  "vite": "8.3.8",
+};
+
+/** What a command did. */
+export interface Finished {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs a command to its end, and keeps what it says. */
+export async function output(
+  command: readonly string[],
+  options: Pick<Deno.CommandOptions, "cwd" | "env"> = {},
+): Promise<Finished> {
+  const [program = "", ...args] = command;
+  const child = new Deno.Command(program, {
+    args,
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+    ...options,
+  });
+  const { code, stdout, stderr } = await child.output();
+  const decoder = new TextDecoder();
+  return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
+}
+
+/** As {@linkcode output}, and throws with all that the command said when it failed. */
+export async function succeed(
+  command: readonly string[],
+  options: Pick<Deno.CommandOptions, "cwd" | "env"> = {},
+): Promise<string> {
+  const { code, stdout, stderr } = await output(command, options);
+  if (code === 0) return stdout;
+  throw new Error(`Failed with exit code ${code}: ${command.join(" ")}\n${stdout}\n${stderr}`);
+}
+
+/** On Windows npm's commands are scripts, and those are started by their whole names. */
+function npmCommand(): string {
+  return Deno.build.os === "windows" ? "npm.cmd" : "npm";
+}
+
+/** Runs npm in a folder. */
+export function npm(folder: URL, ...args: string[]): Promise<string> {
+  const quiet = ["--no-audit", "--no-fund", "--loglevel=error"];
+  return succeed([npmCommand(), ...args, ...quiet], { cwd: fromFileUrl(folder) });
+}
+
+/** Puts packages of npm into a folder of their own, unless they are there. */
+async function installed(name: string, specifiers: readonly string[]): Promise<URL> {
+  const folder = new URL(`tools/${name}/`, OUT);
+  const stamp = new URL("installed.json", folder);
+  const wanted = JSON.stringify(specifiers);
+  if (await Deno.readTextFile(stamp).catch(() => "") === wanted) return folder;
+  await Deno.mkdir(folder, { recursive: true });
+  await Deno.writeTextFile(new URL("package.json", folder), `{"private":true,"type":"module"}`);
+  await npm(folder, "install", "--ignore-scripts", ...specifiers);
+  await Deno.writeTextFile(stamp, wanted);
+  return folder;
+}
+
+/** Where a package of {@linkcode VERSIONS} is installed: its own folder. */
+export async function tool(name: string): Promise<URL> {
+  const version = VERSIONS[name];
+  if (version === undefined) throw new RangeError(`No such tool: ${name}`);
+  const folder = await installed(name.replace(/^@/, "").replace("/", "_"), [`${name}@${version}`]);
+  return new URL(`node_modules/${name}/`, folder);
+}
+
+/** The command that starts a tool's program, by Node. */
+export async function toolCommand(name: string, program: string): Promise<string[]> {
+  const folder = await tool(name);
+  const { bin } = JSON.parse(await Deno.readTextFile(new URL("package.json", folder)));
+  const path = typeof bin === "string" ? bin : bin[program];
+  if (typeof path !== "string") throw new RangeError(`${name} has no program ${program}`);
+  return ["node", fromFileUrl(new URL(path, folder))];
+}
+
+/** esbuild's own binary: its install script would only put it elsewhere. */
+export async function esbuild(): Promise<string[]> {
+  const folder = await tool("esbuild");
+  const os = Deno.build.os === "windows" ? "win32" : Deno.build.os;
+  const arch = Deno.build.arch === "aarch64" ? "arm64" : "x64";
+  const file = Deno.build.os === "windows" ? "esbuild.exe" : "bin/esbuild";
+  return [fromFileUrl(new URL(`../@esbuild/${os}-${arch}/${file}`, folder))];
+}
+
+/** A runtime, and how to start a script on it. */
+export interface Runtime {
+  readonly name: string;
+  /** The command; a script's path is to follow. */
+  readonly command: readonly string[];
+}
+
+/** A runtime that can be had. */
+interface RuntimeSource {
+  /** What the program is called where it is installed. */
+  readonly program: string;
+  /** What `--version` must begin with: the wrong runtime would pass silently. */
+  readonly version: string;
+  /** Its package of npm: the one with the binary, so that no install script is needed. */
+  readonly specifier: string;
+  /** Where the binary is within the package. */
+  readonly path: string;
+}
+
+function nodeSource(major: number): RuntimeSource {
+  const os = Deno.build.os === "windows" ? "win" : Deno.build.os;
+  const arch = Deno.build.arch === "aarch64" ? "arm64" : "x64";
+  return {
+    program: "node",
+    version: `v${major}.`,
+    specifier: `node-${os}-${arch}@${major}`,
+    path: `node_modules/node-${os}-${arch}/bin/node${os === "win" ? ".exe" : ""}`,
+  };
+}
+
+function bunSource(): RuntimeSource {
+  const arch = Deno.build.arch === "aarch64" ? "aarch64" : "x64";
+  const name = `@oven/bun-${Deno.build.os}-${arch}`;
+  const file = Deno.build.os === "windows" ? "bun.exe" : "bun";
+  return {
+    program: "bun",
+    version: "1.",
+    specifier: `${name}@1.4`,
+    path: `node_modules/${name}/bin/${file}`,
+  };
+}
+
+/** The Node that is new now, and the oldest that the package runs on. */
+export const NEWEST_NODE = 26;
+export const OLDEST_NODE = 20;
+
+/** All runtimes that a task may ask for besides Deno. */
+const RUNTIMES: Record<string, RuntimeSource> = {
+  "Node 20": nodeSource(20),
+  "Node 22": nodeSource(22),
+  "Node 24": nodeSource(24),
+  "Node 26": nodeSource(26),
+  "Bun": bunSource(),
+};
+
+async function isThere(command: string, version: string): Promise<boolean> {
+  const seen = await output([command, "--version"]).catch(() => null);
+  return seen !== null && seen.stdout.startsWith(version);
+}
+
+/**
+ * A runtime: the one that is installed if its version is right, else npm's.
+ *
+ * @param name `"Node 20"`, `"Bun"` and so on.
+ * @throws {Error} When it can't be had; the message says why.
+ */
+export async function runtime(name: string): Promise<Runtime> {
+  const source = RUNTIMES[name];
+  if (source === undefined) throw new RangeError(`No such runtime: ${name}`);
+  const { program, version, specifier, path } = source;
+  if (await isThere(program, version)) return { name, command: [program] };
+  const folder = await installed(name.toLowerCase().replace(" ", "-"), [specifier]);
+  const binary = fromFileUrl(new URL(path, folder));
+  if (Deno.build.os !== "windows") await Deno.chmod(binary, 0o755);
+  if (await isThere(binary, version)) return { name, command: [binary] };
+  throw new Error(`npm's ${specifier} doesn't start, or is another version`);
+}
