@@ -117,9 +117,10 @@ class Direction<T> implements SinkTarget<T> {
   }
 
   #end(ending: Ending): void {
+    // Also where the other end has closed already, and its last messages still wait to be read.
+    this.reverse?.stream.discard();
     if (this.#ending !== null || this.#ended) return;
     this.#ending = ending;
-    this.reverse?.stream.discard();
     if (this.#sync) this.#move();
     else this.#plan();
   }

@@ -74,6 +74,19 @@ Deno.test("S17 guarantee 2: closing the sink ends the stream before it gives any
   assertEquals(events, [1, 2, "done"]);
 });
 
+Deno.test("S17 guarantee 2: also when the other end has closed, and its last messages wait", async () => {
+  for (const sync of [false, true]) {
+    const { local, foreign } = channelPair<number>({ sync });
+    const { events, subscription } = record(local.stream);
+    subscription.pause();
+    foreign.sink.add(1);
+    await foreign.sink.close();
+    await local.sink.close();
+    await microtasks();
+    assertEquals(events, ["done"]);
+  }
+});
+
 Deno.test("S18 guarantee 3: when the stream is over the sink drops, and throws once closed", async () => {
   const { local, foreign } = channelPair<number>();
   const events = record(foreign.stream).events;
