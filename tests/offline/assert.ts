@@ -15,6 +15,11 @@ function text(message: string | undefined, fallback: string): string {
   return message === undefined ? fallback : `${fallback}: ${message}`;
 }
 
+/** No argument where there is no message: Node 26 takes no `undefined` for one. */
+function given(message: string | undefined): [] | [string] {
+  return message === undefined ? [] : [message];
+}
+
 export function assert(expr: unknown, msg = ""): asserts expr {
   if (!expr) throw new AssertionError(msg);
 }
@@ -24,11 +29,11 @@ export function assertFalse(expr: unknown, msg = ""): asserts expr is false {
 }
 
 export function assertEquals<T>(actual: T, expected: T, msg?: string): void {
-  strict.deepStrictEqual(actual, expected, msg);
+  strict.deepStrictEqual(actual, expected, ...given(msg));
 }
 
 export function assertNotEquals<T>(actual: T, expected: T, msg?: string): void {
-  strict.notDeepStrictEqual(actual, expected, msg);
+  strict.notDeepStrictEqual(actual, expected, ...given(msg));
 }
 
 export function assertStrictEquals<T>(
@@ -36,11 +41,11 @@ export function assertStrictEquals<T>(
   expected: T,
   msg?: string,
 ): asserts actual is T {
-  strict.strictEqual(actual, expected, msg);
+  strict.strictEqual(actual, expected, ...given(msg));
 }
 
 export function assertNotStrictEquals<T>(actual: T, expected: T, msg?: string): void {
-  strict.notStrictEqual(actual, expected, msg);
+  strict.notStrictEqual(actual, expected, ...given(msg));
 }
 
 export function assertExists<T>(actual: T, msg?: string): asserts actual is NonNullable<T> {
@@ -66,7 +71,7 @@ export function assertLessOrEqual<T>(actual: T, expected: T, msg?: string): void
 }
 
 export function assertMatch(actual: string, expected: RegExp, msg?: string): void {
-  strict.match(actual, expected, msg);
+  strict.match(actual, expected, ...given(msg));
 }
 
 export function assertStringIncludes(actual: string, expected: string, msg?: string): void {

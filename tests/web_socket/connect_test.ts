@@ -6,15 +6,18 @@ import { UnsupportedError } from "../../src/web_socket/errors.ts";
 import { platform } from "../../src/web_socket/platform.ts";
 import { withRecipe } from "../support/recipes.ts";
 
-/** Runs `body` as in a browser without anything of a server's runtime. */
+/** Runs `body` as in a browser: nothing of a server's runtime is there, and a WebSocket is. */
 async function asInBrowser(body: () => Promise<void>): Promise<void> {
+  const lacksSocket = !hasNativeWebSocket();
   const hidden = ["Deno", "Bun", "process"].map((name) =>
     [name, Object.getOwnPropertyDescriptor(globalThis, name)] as const
   );
   try {
     for (const [name] of hidden) Reflect.deleteProperty(globalThis, name);
+    if (lacksSocket) Object.assign(globalThis, { WebSocket: class {} });
     await body();
   } finally {
+    if (lacksSocket) Reflect.deleteProperty(globalThis, "WebSocket");
     for (const [name, it] of hidden) {
       if (it !== undefined) Object.defineProperty(globalThis, name, it);
     }
