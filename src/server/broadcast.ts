@@ -1,0 +1,152 @@
+import { PreparedMessage } from "../protocol/prepared_message.ts";
+import { type Clock, MAX_TIMEOUT, systemClock } from "../web_socket/clock.ts";
+import { checkNumber } from "../web_socket/connect_options.ts";
+import { bytesOf, checkMessage } from "../web_socket/message_input.ts";
+import type { WebSocketChannel } from "../web_socket/web_socket_channel.ts";
+import { WebSocketChannelBase } from "../web_socket/web_socket_channel_base.ts";
+import type { MessageInput } from "../web_socket/web_socket_sink.ts";
+import { type SlowPolicy, SlowReceiver } from "./slow_receiver.ts";
+
+/**
+ * What is done with a receiver that doesn't take messages as fast as they come:
+ *
+ * - `"close"`: nothing is dropped; it is closed when it has been behind for `stallTimeout` and more
+ *   than `maxQueueSize` waits for it;
+ * - `"drop-oldest"`: beyond `maxQueueSize` the oldest messages that wait are dropped;
+ * - `"latest"`: only the latest message waits: for states of which the last is all that matters.
+ *
+ * Whatever the policy, a receiver that takes nothing at all for `stallTimeout` is closed. Closing is
+ * with 1013, try again later.
+ */
+export type SlowReceivers = "close" | "drop-oldest" | "latest";
+
+/** Options of {@linkcode broadcast}. */
+export interface BroadcastOptions {
+  /** Who is left out: a channel, such as the sender, or several. */
+  except?: WebSocketChannel | Iterable<WebSocketChannel> | undefined;
+  /** `false` sends it uncompressed although compression was agreed. RFC 7692 §6. */
+  compress?: boolean | undefined;
+  /** What is done with slow receivers. Default `"close"`. */
+  slow?: SlowReceivers | undefined;
+  /** How many bytes of messages may wait for a receiver, beside its own buffer. Default 1 MiB. */
+  maxQueueSize?: number | undefined;
+  /** How long a receiver may take nothing, or be behind, in milliseconds. Default 30,000. */
+  stallTimeout?: number | undefined;
+}
+
+/** The default of {@linkcode BroadcastOptions.maxQueueSize}: 1 MiB. */
+const DEFAULT_MAX_QUEUE_SIZE = 1024 * 1024;
+/** The default of {@linkcode BroadcastOptions.stallTimeout}, in milliseconds. */
+const DEFAULT_STALL_TIMEOUT = 30_000;
+
+/** Sends messages to many channels, and remembers which of them are behind. */
+export class Broadcaster {
+  readonly #clock: Clock;
+  readonly #slow: WeakMap<WebSocketChannel, SlowReceiver> = new WeakMap<
+    WebSocketChannel,
+    SlowReceiver
+  >();
+
+  /**
+   * Makes one.
+   *
+   * @param clock Where times come from.
+   */
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** See {@linkcode broadcast}. */
+  send(
+    channels: Iterable<WebSocketChannel>,
+    message: MessageInput,
+    options: BroadcastOptions = {},
+  ): void {
+    checkMessage(message);
+    const policy = policyOf(options);
+    const prepared = new PreparedMessage(typeof message === "string" ? message : bytesOf(message));
+    const isLeftOut = leftOut(options.except);
+    for (const channel of channels) {
+      if (channel.state === "open" && !isLeftOut(channel)) this.#sendTo(channel, prepared, policy);
+    }
+  }
+
+  #sendTo(channel: WebSocketChannel, message: PreparedMessage, policy: SlowPolicy): void {
+    let receiver = this.#slow.get(channel);
+    if (receiver === undefined) {
+      if (SlowReceiver.hasRoom(channel)) return sendShared(channel, message, policy);
+      receiver = new SlowReceiver(channel, this.#clock, {
+        send: (waiting, how) => sendShared(channel, waiting, how),
+        onCaughtUp: () => this.#slow.delete(channel),
+      });
+      this.#slow.set(channel, receiver);
+    }
+    receiver.add(message, policy);
+  }
+}
+
+/** A channel of somebody else's making gets the message as everybody's sink does. */
+function sendShared(
+  channel: WebSocketChannel,
+  message: PreparedMessage,
+  { compress }: SlowPolicy,
+): void {
+  const options = compress === false ? { compress } : undefined;
+  if (channel instanceof WebSocketChannelBase) channel.sendShared(message, options);
+  else channel.sink.add(message.content, options);
+}
+
+function policyOf(options: BroadcastOptions): SlowPolicy {
+  const { slow = "close", maxQueueSize, stallTimeout, compress } = options;
+  if (slow !== "close" && slow !== "drop-oldest" && slow !== "latest") {
+    throw new TypeError(`Cannot broadcast: unknown policy for slow receivers: ${String(slow)}`);
+  }
+  checkNumber("maxQueueSize", maxQueueSize, Infinity);
+  checkNumber("stallTimeout", stallTimeout, MAX_TIMEOUT);
+  return {
+    slow,
+    maxQueueSize: maxQueueSize ?? DEFAULT_MAX_QUEUE_SIZE,
+    stallTimeout: stallTimeout ?? DEFAULT_STALL_TIMEOUT,
+    compress,
+  };
+}
+
+function leftOut(except: BroadcastOptions["except"]): (channel: WebSocketChannel) => boolean {
+  if (except === undefined) return () => false;
+  if (!(Symbol.iterator in except)) return (channel) => channel === except;
+  const all = new Set(except);
+  return (channel) => all.has(channel);
+}
+
+const everybody = new Broadcaster(systemClock);
+
+/**
+ * Sends one message to many channels: those that are open. It is framed once for all of them, and
+ * compressed once for all that agreed on compression in the same way.
+ *
+ * A receiver that has no room waits in a queue of its own, and holds up nobody; messages in that
+ * queue are shared with the others', not copied. What is added to the channel's own sink meanwhile
+ * overtakes them; broadcasts keep their order.
+ *
+ * @param channels The receivers, such as a server's `channels`.
+ * @param message The message; bytes are copied.
+ * @param options Who is left out, and what is done with slow receivers.
+ * @throws {TypeError} When the message is neither text nor bytes, or an option is malformed.
+ * @throws {RangeError} When a number is out of its range.
+ *
+ * @example
+ * ```ts
+ * import { broadcast } from "@web-socket/channel/server";
+ * import type { ServerWebSocketChannel } from "@web-socket/channel/server";
+ *
+ * const room = new Set<ServerWebSocketChannel>();
+ * broadcast(room, "hello, everybody");
+ * ```
+ */
+export function broadcast(
+  channels: Iterable<WebSocketChannel>,
+  message: MessageInput,
+  options: BroadcastOptions = {},
+): void {
+  everybody.send(channels, message, options);
+}

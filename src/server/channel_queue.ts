@@ -1,0 +1,49 @@
+type Waiter<T> = (result: IteratorResult<T, undefined>) => void;
+
+/** With more than this many waiting, what is over is dropped though nobody has taken it. */
+export const MAX_OVER = 1024;
+
+/**
+ * What has come and was not taken, as an async iterator. Whoever leaves a loop over it ends only the
+ * loop: another may go on.
+ */
+export class ChannelQueue<T> implements AsyncIterator<T, undefined> {
+  readonly #queued: Set<T> = new Set<T>();
+  #waiters: Waiter<T>[] = [];
+  #ended = false;
+
+  /** How many wait to be taken. */
+  get size(): number {
+    return this.#queued.size;
+  }
+
+  /** Adds one. */
+  push(value: T): void {
+    if (this.#ended) return;
+    const waiter = this.#waiters.shift();
+    if (waiter === undefined) this.#queued.add(value);
+    else waiter({ value, done: false });
+  }
+
+  /** One is over: if nobody takes any, it isn't kept for ever. */
+  over(value: T): void {
+    if (this.#queued.size > MAX_OVER) this.#queued.delete(value);
+  }
+
+  /** Takes one, as soon as there is one. */
+  next(): Promise<IteratorResult<T, undefined>> {
+    for (const value of this.#queued) {
+      this.#queued.delete(value);
+      return Promise.resolve({ value, done: false });
+    }
+    if (this.#ended) return Promise.resolve({ value: undefined, done: true });
+    return new Promise((resolve) => this.#waiters.push(resolve));
+  }
+
+  /** Nothing more comes: those who wait are told, and what is queued is dropped. */
+  end(): void {
+    this.#ended = true;
+    this.#queued.clear();
+    for (const waiter of this.#waiters.splice(0)) waiter({ value: undefined, done: true });
+  }
+}

@@ -1,0 +1,161 @@
+import {
+  type Acceptance,
+  type Refusal,
+  serializeAcceptance,
+  serializeRefusal,
+} from "../handshake/server_handshake.ts";
+import { ignore } from "../stream_channel/errors.ts";
+import type { ByteTransport } from "../web_socket/byte_transport.ts";
+import type { Clock } from "../web_socket/clock.ts";
+import { SocketTransport } from "../net/socket_transport.ts";
+import { asSocket } from "./stream_socket.ts";
+
+/**
+ * What is used of the connection that `node:http`'s `upgrade` event gives: a `node:net` or
+ * `node:tls` socket, or any other duplex stream.
+ */
+export interface UpgradeSocket {
+  /** How many bytes wait to be written. */
+  readonly writableLength: number;
+  /** Whether it is over. */
+  readonly destroyed: boolean;
+  /** Writes bytes. */
+  write(chunk: Uint8Array, callback?: (error?: Error | null) => void): boolean;
+  /** Ends the writing half. */
+  end(): unknown;
+  /** Ends it at once. */
+  destroy(): unknown;
+  /** Stops reading. */
+  pause(): unknown;
+  /** Reads again. */
+  resume(): unknown;
+  /** What is there to read, or `null`. */
+  // deno-lint-ignore no-explicit-any
+  read(): any;
+  /** Puts bytes back, to be read first. */
+  unshift(chunk: Uint8Array): unknown;
+  /** Holds writes back. */
+  cork(): void;
+  /** Lets them go. */
+  uncork(): void;
+  /** Listens to `data`, `end`, `close`, `drain` and `error`. */
+  // deno-lint-ignore no-explicit-any
+  on(event: string, listener: (...args: any[]) => void): unknown;
+  /** Stops listening. */
+  // deno-lint-ignore no-explicit-any
+  removeListener(event: string, listener: (...args: any[]) => void): unknown;
+}
+
+/** RFC 6455 §4.1: a client sends nothing before it has the answer. A bit of it is put up with. */
+const MAX_EARLY = 0x1_0000;
+
+/** How long the peer may take to see a refusal before the socket is destroyed, in milliseconds. */
+const LINGER = 1_000;
+
+/** Who is told of a {@linkcode PendingUpgrade}. */
+export interface PendingEvents {
+  /** The client is gone, or not worth waiting for. The socket is destroyed. */
+  onGone(cause: unknown): void;
+}
+
+/** A connection whose request has come and is not answered yet. */
+export class PendingUpgrade {
+  readonly #socket: UpgradeSocket;
+  readonly #events: PendingEvents;
+  readonly #clock: Clock;
+  #early: Uint8Array[] = [];
+  #earlySize = 0;
+  #error: unknown;
+  #answered = false;
+  readonly #onData = (chunk: Uint8Array): void => this.#keep(chunk);
+  readonly #onEnd = (): void => this.#gone();
+
+  /**
+   * Takes the socket over.
+   *
+   * @param socket The connection.
+   * @param head What came behind the request; it is copied.
+   * @param events Who is told.
+   * @param clock Where times come from.
+   */
+  constructor(
+    socket: UpgradeSocket,
+    head: Uint8Array,
+    { events, clock }: { events: PendingEvents; clock: Clock },
+  ) {
+    this.#socket = socket;
+    this.#events = events;
+    this.#clock = clock;
+    // A socket without such a listener ends the process when its peer is gone.
+    socket.on("error", (error) => this.#error ??= error);
+    socket.on("data", this.#onData);
+    socket.on("end", this.#onEnd);
+    socket.on("close", this.#onEnd);
+    if (head.length > 0) this.#keep(new Uint8Array(head));
+    if (socket.destroyed) queueMicrotask(() => this.#gone());
+  }
+
+  #keep(chunk: Uint8Array): void {
+    this.#early.push(chunk);
+    this.#earlySize += chunk.length;
+    if (this.#earlySize > MAX_EARLY) this.#gone();
+  }
+
+  #gone(): void {
+    if (this.#answered) return;
+    this.#release();
+    this.#socket.destroy();
+    this.#events.onGone(this.#error);
+  }
+
+  /**
+   * Accepts.
+   *
+   * @param acceptance What to answer.
+   * @returns The connection, on which frames follow; what came early is on its stream.
+   */
+  accept(acceptance: Acceptance): ByteTransport {
+    this.#release();
+    const transport = new SocketTransport(asSocket(this.#socket));
+    for (const chunk of this.#early.reverse()) this.#socket.unshift(chunk);
+    this.#early = [];
+    this.#socket.write(serializeAcceptance(acceptance));
+    return transport;
+  }
+
+  /**
+   * Refuses, and ends the connection, or what a proxy takes for frames would be read as a second
+   * request.
+   *
+   * @param refusal What to answer.
+   */
+  refuse(refusal: Refusal): void {
+    if (this.#answered) return;
+    this.#release();
+    refuseSocket(this.#socket, refusal, this.#clock);
+  }
+
+  #release(): void {
+    this.#answered = true;
+    this.#socket.removeListener("data", this.#onData);
+    this.#socket.removeListener("end", this.#onEnd);
+    this.#socket.removeListener("close", this.#onEnd);
+  }
+}
+
+/**
+ * Answers with a refusal and ends the connection. The peer gets a moment to read it: a socket that
+ * is destroyed with unread bytes in it resets the connection, and the answer is lost.
+ */
+export function refuseSocket(socket: UpgradeSocket, refusal: Refusal, clock: Clock): void {
+  const destroy = (): void => void socket.destroy();
+  const timer = clock.setTimeout(destroy, LINGER);
+  socket.on("error", ignore);
+  socket.on("data", ignore);
+  socket.on("end", destroy);
+  socket.on("close", () => clock.clearTimeout(timer));
+  socket.resume();
+  socket.write(serializeRefusal(refusal));
+  socket.end();
+  if (socket.destroyed) clock.clearTimeout(timer);
+}

@@ -1,0 +1,120 @@
+import { type Refusal, refuse } from "../handshake/server_handshake.ts";
+import type { RequestHead } from "../handshake/http_head.ts";
+import type { Clock } from "../web_socket/clock.ts";
+import { ConnectError } from "../web_socket/errors.ts";
+import { ProtocolChannel } from "../web_socket/protocol_channel.ts";
+import type { WebSocketChannel } from "../web_socket/web_socket_channel.ts";
+import { decide, type Decision } from "./admission.ts";
+import { PendingUpgrade, type UpgradeSocket } from "./pending_upgrade.ts";
+import type { ServerSettings } from "./server_options.ts";
+import type { ServerRequest, UpgradeServerRequest } from "./server_request.ts";
+
+/** A server's end of a connection: a channel, and the request that asked for it. */
+export interface ServerWebSocketChannel extends WebSocketChannel {
+  /** The request that the client connected with. */
+  readonly request: ServerRequest;
+}
+
+/** What a {@linkcode ServerChannel} is made of. */
+export interface Upgrade {
+  readonly head: RequestHead;
+  readonly request: UpgradeServerRequest;
+  readonly socket: UpgradeSocket;
+  /** What came behind the request. */
+  readonly early: Uint8Array;
+}
+
+/** What may be known of an upgrade before. */
+export interface UpgradeExtra {
+  /** Gives up while connecting when it aborts. */
+  readonly signal?: AbortSignal | undefined;
+  /** The answer, if it is clear before the request is looked at. */
+  readonly refusal?: Refusal | undefined;
+}
+
+/** The server's end of a connection, on our own protocol. */
+export class ServerChannel extends ProtocolChannel implements ServerWebSocketChannel {
+  readonly request: ServerRequest;
+  readonly #request: UpgradeServerRequest;
+  #pending: PendingUpgrade | null;
+
+  /**
+   * Makes a channel that is connecting, and answers the request: at once, or when `verify` has
+   * answered.
+   *
+   * @param upgrade The request and its connection.
+   * @param settings The server's options.
+   * @param clock Where times come from.
+   * @param extra What is known before.
+   */
+  constructor(upgrade: Upgrade, settings: ServerSettings, clock: Clock, extra: UpgradeExtra = {}) {
+    super("server", settings.channel, clock);
+    this.request = this.#request = upgrade.request;
+    this.#pending = new PendingUpgrade(upgrade.socket, upgrade.early, {
+      events: { onGone: (cause) => this.#onGone(cause) },
+      clock,
+    });
+    if (extra.refusal !== undefined) {
+      this.refuse(extra.refusal);
+      return;
+    }
+    this.bound(
+      { signal: extra.signal, connectTimeout: settings.handshakeTimeout },
+      () => "handshake",
+    );
+    if (this.state === "closed") return;
+    const decision = decide(upgrade.head, upgrade.request, settings);
+    if ("then" in decision) decision.then((it) => this.#obey(it));
+    else this.#obey(decision);
+  }
+
+  /** Refuses the upgrade if it isn't answered yet. */
+  refuse(refusal: Refusal, cause?: unknown): void {
+    const pending = this.#pending;
+    if (pending === null || this.state !== "connecting") return;
+    this.#pending = null;
+    pending.refuse(refusal);
+    this.fail(refusedError(refusal, cause));
+  }
+
+  #obey({ acceptance, refusal, cause }: Decision): void {
+    // The client may be gone, or this end may have given up, while `verify` thought about it.
+    if (this.state !== "connecting") return;
+    if (acceptance === null) return this.refuse(refusal, cause);
+    const pending = this.#pending;
+    this.#pending = null;
+    if (pending !== null) this.begin(pending.accept(acceptance), acceptance);
+  }
+
+  #onGone(cause: unknown): void {
+    this.#pending = null;
+    this.#request.giveUp();
+    this.fail(
+      new ConnectError("Cannot accept the upgrade: the client is gone", {
+        cause,
+        phase: "handshake",
+      }),
+    );
+  }
+
+  /** The attempt was given up: closed by the user, aborted, or too slow. */
+  protected override destroyTransport(): void {
+    const pending = this.#pending;
+    this.#pending = null;
+    if (pending === null) return super.destroyTransport();
+    this.#request.giveUp();
+    pending.refuse(refuse(503));
+  }
+}
+
+/** The error of a channel whose request was refused. */
+export function refusedError(refusal: Refusal, cause?: unknown): ConnectError {
+  const { status, statusText, body } = refusal;
+  const detail = body.trim() === statusText ? "" : `: ${body.trim().slice(0, 200)}`;
+  return new ConnectError(`Refused the upgrade with ${status} ${statusText}${detail}`, {
+    cause,
+    phase: "handshake",
+    status,
+    retryable: false,
+  });
+}

@@ -1,0 +1,157 @@
+import { tryAgainLater } from "../../status.ts";
+import type { PreparedMessage } from "../protocol/prepared_message.ts";
+import { ROOM } from "../stream_channel/channel_sink.ts";
+import { Fifo } from "../stream_channel/fifo.ts";
+import type { Clock } from "../web_socket/clock.ts";
+import type { WebSocketChannel } from "../web_socket/web_socket_channel.ts";
+
+/** What is done with a slow receiver. */
+export interface SlowPolicy {
+  readonly slow: "close" | "drop-oldest" | "latest";
+  readonly maxQueueSize: number;
+  readonly stallTimeout: number;
+  readonly compress: boolean | undefined;
+}
+
+/** What a {@linkcode SlowReceiver} makes happen. */
+export interface SlowReceiverEvents {
+  send(message: PreparedMessage, policy: SlowPolicy): void;
+  /** Nothing waits any more, or the channel is over. */
+  onCaughtUp(): void;
+}
+
+interface Waiting {
+  readonly message: PreparedMessage;
+  readonly policy: SlowPolicy;
+}
+
+/** How often in a `stallTimeout` it is looked whether anything was taken. */
+const LOOKS = 8;
+
+/**
+ * A channel that doesn't take messages as fast as they come, and those that wait for it. It is judged
+ * by what it takes, not by what waits: a slow line isn't a dead one.
+ */
+export class SlowReceiver {
+  readonly #channel: WebSocketChannel;
+  readonly #clock: Clock;
+  readonly #events: SlowReceiverEvents;
+  readonly #waiting: Fifo<Waiting> = new Fifo<Waiting>();
+  #size = 0;
+  #policy: SlowPolicy | null = null;
+  #over = false;
+  /** Since when it has been behind. */
+  readonly #since: number;
+  /** When it last took something. */
+  #progressAt: number;
+  #amount: number;
+  #timer: unknown;
+
+  /**
+   * Makes one, of a channel that has no room.
+   *
+   * @param channel The channel.
+   * @param clock Where times come from.
+   * @param events What it makes happen.
+   */
+  constructor(channel: WebSocketChannel, clock: Clock, events: SlowReceiverEvents) {
+    this.#channel = channel;
+    this.#clock = clock;
+    this.#events = events;
+    this.#since = this.#progressAt = clock.now();
+    this.#amount = channel.sink.bufferedAmount;
+  }
+
+  /** Whether a channel has room for a message, as its `ready` says, without waiting for it. */
+  static hasRoom(channel: WebSocketChannel): boolean {
+    return channel.sink.ready === ROOM;
+  }
+
+  /** How many messages wait. */
+  get length(): number {
+    return this.#waiting.length;
+  }
+
+  /** Lets a message wait. */
+  add(message: PreparedMessage, policy: SlowPolicy): void {
+    if (this.#over) return;
+    const isFirst = this.#policy === null;
+    this.#policy = policy;
+    if (policy.slow === "latest") this.#clear();
+    this.#waiting.push({ message, policy });
+    this.#size += message.size;
+    if (policy.slow === "drop-oldest") this.#dropOldest(policy.maxQueueSize);
+    if (isFirst) {
+      this.#schedule(policy);
+      void this.#pump();
+    }
+  }
+
+  #clear(): void {
+    this.#waiting.clear();
+    this.#size = 0;
+  }
+
+  /** The newest stays, whatever its size. */
+  #dropOldest(maxQueueSize: number): void {
+    while (this.#size > maxQueueSize && this.#waiting.length > 1) this.#shift();
+  }
+
+  #shift(): Waiting {
+    const next = this.#waiting.shift();
+    this.#size -= next.message.size;
+    return next;
+  }
+
+  async #pump(): Promise<void> {
+    const { sink } = this.#channel;
+    while (this.#waiting.length > 0 && this.#channel.state === "open") {
+      await sink.ready;
+      // The queue may have changed meanwhile.
+      while (this.#waiting.length > 0 && this.#channel.state === "open" && sink.ready === ROOM) {
+        const { message, policy } = this.#shift();
+        this.#events.send(message, policy);
+        this.#progress();
+      }
+    }
+    this.#end();
+  }
+
+  #progress(): void {
+    this.#progressAt = this.#clock.now();
+    this.#amount = this.#channel.sink.bufferedAmount;
+  }
+
+  #schedule({ stallTimeout }: SlowPolicy): void {
+    this.#timer = this.#clock.setTimeout(() => this.#look(), stallTimeout / LOOKS);
+  }
+
+  #look(): void {
+    const policy = this.#policy;
+    const { sink } = this.#channel;
+    if (policy === null || this.#over) return;
+    // The user's own messages may have come in beside, so it is looked more often than judged.
+    if (sink.bufferedAmount < this.#amount) this.#progress();
+    this.#amount = sink.bufferedAmount;
+    const now = this.#clock.now();
+    const isStalled = now - this.#progressAt >= policy.stallTimeout;
+    const isHopeless = policy.slow === "close" && this.#size > policy.maxQueueSize &&
+      now - this.#since >= policy.stallTimeout;
+    if (isStalled || isHopeless) this.#give();
+    else this.#schedule(policy);
+  }
+
+  #give(): void {
+    this.#end();
+    if (this.#channel.state !== "open") return;
+    void this.#channel.sink.close(tryAgainLater, "Too slow");
+  }
+
+  #end(): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#clear();
+    this.#clock.clearTimeout(this.#timer);
+    this.#events.onCaughtUp();
+  }
+}

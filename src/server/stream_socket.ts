@@ -1,0 +1,69 @@
+import type { SocketLike } from "../net/socket_transport.ts";
+import { ignore } from "../stream_channel/errors.ts";
+import type { UpgradeSocket } from "./pending_upgrade.ts";
+
+/**
+ * A connection of `node:http` as the socket it mostly is. What only real sockets have is not asked of
+ * other duplex streams.
+ */
+export function asSocket(stream: UpgradeSocket): SocketLike {
+  const isSocket = "setNoDelay" in stream && "ref" in stream && "unref" in stream;
+  return isSocket ? stream as unknown as SocketLike : new StreamSocket(stream);
+}
+
+/** A duplex stream with the interface of a socket. */
+class StreamSocket implements SocketLike {
+  readonly #stream: UpgradeSocket;
+  readonly setNoDelay: () => void = ignore;
+  readonly ref: () => void = ignore;
+  readonly unref: () => void = ignore;
+
+  constructor(stream: UpgradeSocket) {
+    this.#stream = stream;
+  }
+
+  get writableLength(): number {
+    return this.#stream.writableLength;
+  }
+
+  get destroyed(): boolean {
+    return this.#stream.destroyed;
+  }
+
+  write(chunk: Uint8Array, callback?: (error?: unknown) => void): boolean {
+    return this.#stream.write(chunk, callback);
+  }
+
+  end(): void {
+    this.#stream.end();
+  }
+
+  destroy(): void {
+    this.#stream.destroy();
+  }
+
+  pause(): void {
+    this.#stream.pause();
+  }
+
+  resume(): void {
+    this.#stream.resume();
+  }
+
+  read(): Uint8Array | null {
+    return this.#stream.read();
+  }
+
+  cork(): void {
+    this.#stream.cork();
+  }
+
+  uncork(): void {
+    this.#stream.uncork();
+  }
+
+  // deno-lint-ignore no-explicit-any
+  on(event: string, listener: (...args: any[]) => void): void {
+    this.#stream.on(event, listener);
+  }
+}

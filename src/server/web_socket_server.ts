@@ -1,0 +1,332 @@
+import { goingAway, isSendable } from "../../status.ts";
+import { type Refusal, refuse } from "../handshake/server_handshake.ts";
+import { Deferred } from "../stream_channel/deferred.ts";
+import { type Clock, MAX_TIMEOUT, systemClock } from "../web_socket/clock.ts";
+import { checkNumber } from "../web_socket/connect_options.ts";
+import { checkCloseArguments, type MessageInput } from "../web_socket/web_socket_sink.ts";
+import { accept, type UpgradeEvent } from "./accept_upgrade.ts";
+import { Broadcaster, type BroadcastOptions } from "./broadcast.ts";
+import { ChannelQueue } from "./channel_queue.ts";
+import {
+  createHttpServer,
+  type HttpRequest,
+  type HttpResponse,
+  type HttpServer,
+  listen,
+  type ServerAddress,
+  type ServerTlsOptions,
+} from "./http_server.ts";
+import type { UpgradeSocket } from "./pending_upgrade.ts";
+import { answerRequest, type RequestHandler } from "./plain_request.ts";
+import type { ServerChannel, ServerWebSocketChannel } from "./server_channel.ts";
+import { checkServerOptions, type ServerOptions, type ServerSettings } from "./server_options.ts";
+
+/** Options of {@linkcode WebSocketServer.bind}. */
+export interface BindOptions extends ServerOptions {
+  /** The address to listen at. Default `"127.0.0.1"`: this machine only; `"0.0.0.0"` or `"::"`: all. */
+  hostname?: string | undefined;
+  /** The port; 0: one that is free, `address` tells which. Default 0. */
+  port?: number | undefined;
+  /** TLS settings: with these it is a `wss:` server. */
+  tls?: ServerTlsOptions | undefined;
+  /** The only path to serve; upgrades of others are refused with 404. Left out: every path. */
+  path?: string | undefined;
+  /** How many channels there may be, those that are connecting included; beyond it: 503. Default: any. */
+  maxConnections?: number | undefined;
+  /**
+   * Answers HTTP requests that aren't upgrades, such as for a page, in the manner of `fetch`. Left
+   * out: they get 426.
+   */
+  onRequest?: RequestHandler | undefined;
+}
+
+/** How to close a server. */
+export interface ServerCloseOptions {
+  /** The close code for all channels. Default 1001, going away. */
+  code?: number | undefined;
+  /** The close reason. */
+  reason?: string | undefined;
+  /**
+   * How long to wait until the clients have closed, in milliseconds; those that haven't are then cut
+   * off. A channel's own `closeTimeout` may end it earlier. Default 5,000.
+   */
+  drain?: number | undefined;
+}
+
+/** The default of {@linkcode ServerCloseOptions.drain}, in milliseconds. */
+const DEFAULT_DRAIN = 5_000;
+
+/**
+ * A server of WebSocket channels: each comes out of its iterator once, when it is open.
+ *
+ * Close it in the end. Leaving a loop over it doesn't: the loop may be started again, and meanwhile
+ * clients connect, but nobody reads what they send.
+ */
+export interface WebSocketServer extends AsyncIterable<ServerWebSocketChannel>, AsyncDisposable {
+  /** Where it listens. */
+  readonly address: ServerAddress;
+  /** The URL to connect to from this machine, such as `"ws://127.0.0.1:8080"`, without a path. */
+  readonly url: string;
+  /** The channels that are open, or closing. */
+  readonly channels: ReadonlySet<ServerWebSocketChannel>;
+  /** Fulfils when the server is closed. Never rejects. */
+  readonly closed: Promise<void>;
+  /**
+   * Sends one message to all channels, framed (and compressed) once. See {@linkcode broadcast}.
+   *
+   * @param message The message.
+   * @param options Who is left out, and what is done with slow receivers.
+   * @throws {TypeError} When the message is neither text nor bytes.
+   */
+  broadcast(message: MessageInput, options?: BroadcastOptions): void;
+  /**
+   * Stops accepting, closes every channel, and waits for the clients, but not for ever. Loops over
+   * the server end.
+   *
+   * @param options With which code, and how long to wait.
+   * @returns A promise that fulfils when nothing is left: no channel, no socket, no timer.
+   * @throws {RangeError | TypeError | SyntaxError} When the code or the reason can't be sent.
+   */
+  close(options?: ServerCloseOptions): Promise<void>;
+  /** Lets the server keep the process alive again. */
+  ref(): void;
+  /** Lets the process end although the server listens. */
+  unref(): void;
+}
+
+/** What {@linkcode WebSocketServer}, the companion object, can do. */
+export interface WebSocketServerConstructors {
+  /**
+   * Listens, on Deno, Node (20.16 or later) and Bun.
+   *
+   * @param options See {@linkcode BindOptions}. By default only this machine can connect, and web
+   * pages of other hosts are refused.
+   * @returns The server; it rejects with the platform's error when it can't listen there, and with
+   * an `UnsupportedError` where the platform has no `node:http`.
+   * @throws {RangeError | TypeError | SyntaxError} When an option is malformed.
+   *
+   * @example
+   * ```ts
+   * import { WebSocketServer } from "@web-socket/channel/server";
+   *
+   * const server = await WebSocketServer.bind({ port: 0 });
+   * const serving = (async () => {
+   *   for await (const channel of server) {
+   *     channel.stream.listen((message) => channel.sink.add(message));
+   *   }
+   * })();
+   * await server.close();
+   * await serving;
+   * ```
+   */
+  bind(options?: BindOptions): Promise<WebSocketServer>;
+}
+
+/** Makes {@linkcode WebSocketServer}s. */
+export const WebSocketServer: WebSocketServerConstructors = {
+  bind: (options) => bind(options),
+};
+
+/** {@linkcode WebSocketServerConstructors.bind} with the clock as an argument. */
+export async function bind(
+  options: BindOptions = {},
+  clock: Clock = systemClock,
+): Promise<WebSocketServer> {
+  const { hostname = "127.0.0.1", port = 0, tls, path } = options;
+  const settings = checkServerOptions(options);
+  checkNumber("port", port, 0xffff);
+  checkNumber("maxConnections", options.maxConnections, Infinity);
+  if (path !== undefined && !path.startsWith("/")) {
+    throw new TypeError(`Cannot serve: a path begins with a slash, got "${path}"`);
+  }
+  const http = createHttpServer(tls, settings.handshakeTimeout);
+  const server = new BoundServer(http, options, { settings, clock });
+  await server.listen({ hostname, port });
+  return server;
+}
+
+/** A connection whose first request hasn't come. */
+interface Silent {
+  readonly socket: UpgradeSocket;
+  /** What ends it. */
+  readonly timer: unknown;
+}
+
+/** With TLS the socket of an upgrade isn't the one that was accepted, but it says the same of itself. */
+function originOf(socket: UpgradeSocket): string {
+  const { remoteAddress, remotePort } = socket as { remoteAddress?: string; remotePort?: number };
+  return `${remoteAddress} ${remotePort}`;
+}
+
+class BoundServer implements WebSocketServer {
+  readonly #http: HttpServer;
+  readonly #options: BindOptions;
+  readonly #settings: ServerSettings;
+  readonly #clock: Clock;
+  readonly #maxConnections: number;
+  readonly #channels: Set<ServerChannel> = new Set<ServerChannel>();
+  readonly #connecting: Set<ServerChannel> = new Set<ServerChannel>();
+  readonly #queue: ChannelQueue<ServerWebSocketChannel> = new ChannelQueue<
+    ServerWebSocketChannel
+  >();
+  /** The connections whose first request hasn't come, by where they come from. */
+  readonly #silent: Map<string, Silent> = new Map<string, Silent>();
+  readonly #broadcaster: Broadcaster;
+  readonly #closed = new Deferred();
+  #address: ServerAddress = { hostname: "", port: 0 };
+  #closing = false;
+
+  constructor(
+    http: HttpServer,
+    options: BindOptions,
+    { settings, clock }: { settings: ServerSettings; clock: Clock },
+  ) {
+    this.#http = http;
+    this.#options = options;
+    this.#settings = settings;
+    this.#clock = clock;
+    this.#broadcaster = new Broadcaster(clock);
+    this.#maxConnections = options.maxConnections ?? Infinity;
+    http.on("connection", (socket) => this.#greet(socket));
+    http.on("upgrade", (request, socket, head) => this.#onUpgrade({ request, socket, head }));
+    http.on("request", (request, response) => this.#onRequest(request, response));
+  }
+
+  async listen(address: ServerAddress): Promise<void> {
+    this.#address = await listen(this.#http, address);
+  }
+
+  get address(): ServerAddress {
+    return this.#address;
+  }
+
+  get url(): string {
+    const { hostname, port } = this.#address;
+    const scheme = this.#options.tls === undefined ? "ws" : "wss";
+    const host = hostname === "0.0.0.0" ? "127.0.0.1" : hostname === "::" ? "::1" : hostname;
+    return `${scheme}://${host.includes(":") ? `[${host}]` : host}:${port}`;
+  }
+
+  get channels(): ReadonlySet<ServerWebSocketChannel> {
+    return this.#channels;
+  }
+
+  get closed(): Promise<void> {
+    return this.#closed.promise;
+  }
+
+  [Symbol.asyncIterator](): AsyncIterator<ServerWebSocketChannel, undefined> {
+    return { next: () => this.#queue.next() };
+  }
+
+  /**
+   * A connection that asks for nothing doesn't stay: its first request has to come in time, with TLS
+   * the one behind its handshake.
+   */
+  #greet(socket: UpgradeSocket): void {
+    const { handshakeTimeout } = this.#settings;
+    const key = originOf(socket);
+    const timer = handshakeTimeout === 0
+      ? undefined
+      : this.#clock.setTimeout(() => socket.destroy(), handshakeTimeout);
+    this.#silent.set(key, { socket, timer });
+    socket.on("close", () => this.#heard(key));
+  }
+
+  #heard(key: string): void {
+    const timer = this.#silent.get(key)?.timer;
+    if (timer !== undefined) this.#clock.clearTimeout(timer);
+    this.#silent.delete(key);
+  }
+
+  #onUpgrade(event: UpgradeEvent): void {
+    this.#heard(originOf(event.socket));
+    const full = this.#channels.size + this.#connecting.size >= this.#maxConnections;
+    const channel = accept(event, this.#settings, this.#clock, {
+      refusal: this.#refusalOf(event, full),
+    });
+    if (channel.state === "open") return this.#onOpen(channel);
+    if (channel.state !== "connecting") return;
+    this.#connecting.add(channel);
+    channel.ready.then(() => this.#onOpen(channel), () => this.#connecting.delete(channel));
+  }
+
+  /** What is decided before the request is looked at more closely. */
+  #refusalOf({ request }: UpgradeEvent, full: boolean): Refusal | undefined {
+    const { path } = this.#options;
+    if (path !== undefined && (request.url ?? "").split("?", 1)[0] !== path) return refuse(404);
+    return full || this.#closing ? refuse(503) : undefined;
+  }
+
+  #onOpen(channel: ServerChannel): void {
+    this.#connecting.delete(channel);
+    this.#channels.add(channel);
+    channel.closed.then(() => {
+      this.#channels.delete(channel);
+      this.#queue.over(channel);
+    });
+    this.#queue.push(channel);
+  }
+
+  #onRequest(request: HttpRequest, response: HttpResponse): void {
+    this.#heard(originOf(request.socket));
+    const { onRequest, tls } = this.#options;
+    const handler = onRequest ?? upgradeRequired;
+    void answerRequest(request, response, { handler, secure: tls !== undefined });
+  }
+
+  broadcast(message: MessageInput, options: BroadcastOptions = {}): void {
+    this.#broadcaster.send(this.#channels, message, options);
+  }
+
+  close(options: ServerCloseOptions = {}): Promise<void> {
+    const { code = goingAway, reason, drain = DEFAULT_DRAIN } = options;
+    checkCloseArguments(code, reason, isSendable);
+    checkNumber("drain", drain, MAX_TIMEOUT);
+    if (!this.#closing) {
+      this.#closing = true;
+      this.#queue.end();
+      this.#shutDown({ code, reason, drain }).then(() => this.#closed.resolve());
+    }
+    return this.#closed.promise;
+  }
+
+  async #shutDown(
+    { code, reason, drain }: { code: number; reason: string | undefined; drain: number },
+  ): Promise<void> {
+    const stopped = new Promise<void>((resolve) => this.#http.close(resolve));
+    for (const channel of this.#connecting) channel.refuse(refuse(503));
+    // One that has just been accepted is among the connecting still.
+    const channels = [...this.#channels, ...this.#connecting];
+    for (const channel of channels) void channel.sink.close(code, reason);
+    const timer = this.#clock.setTimeout(() => {
+      for (const channel of channels) channel.terminate();
+    }, drain);
+    await Promise.all(channels.map((channel) => channel.closed));
+    this.#clock.clearTimeout(timer);
+    for (const { socket } of this.#silent.values()) socket.destroy();
+    // Connections that wait for another request would hold the server for their keep-alive time.
+    this.#http.closeAllConnections?.();
+    await stopped;
+  }
+
+  ref(): void {
+    this.#http.ref();
+  }
+
+  unref(): void {
+    this.#http.unref();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
+
+/** RFC 9110 §15.5.22. */
+function upgradeRequired(): Response {
+  return new Response("This address speaks WebSocket only\n", {
+    status: 426,
+    headers: { Connection: "close", Upgrade: "websocket", "Sec-WebSocket-Version": "13" },
+  });
+}
