@@ -28,6 +28,8 @@ export type {
   AttemptOptions,
   ChannelOptions,
   ConnectOptions,
+  LookupAddress,
+  LookupFunction,
   QueueOptions,
   TlsOptions,
 } from "./src/web_socket/connect_options.ts";

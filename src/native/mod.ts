@@ -17,6 +17,8 @@ export type {
   AttemptOptions,
   ChannelOptions,
   ConnectOptions,
+  LookupAddress,
+  LookupFunction,
   QueueOptions,
   TlsOptions,
 } from "../web_socket/connect_options.ts";

@@ -41,6 +41,15 @@ export type {
   WebSocketChannel,
   WebSocketChannelConstructors,
 } from "../web_socket/web_socket_channel.ts";
+export type { HandshakeOptions, OverOptions } from "../web_socket/over.ts";
+export type { ProtocolOptions } from "../web_socket/protocol_channel.ts";
+export type { Side } from "../protocol/frame.ts";
+export type { FromOptions } from "../native/native_channel.ts";
+export type {
+  NativeWebSocketChannel,
+  NativeWebSocketChannelConstructors,
+} from "../native/native_web_socket_channel.ts";
+export type { WebSocketEventLike, WebSocketLike } from "../native/web_socket_like.ts";
 export type { MessageInput, SendOptions, WebSocketSink } from "../web_socket/web_socket_sink.ts";
 export type { ChannelLike } from "../stream_channel/channel_like.ts";
 export type { AddStreamOptions, ChannelSink } from "../stream_channel/channel_sink.ts";
