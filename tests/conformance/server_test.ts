@@ -1,0 +1,86 @@
+/** Our own server at the other end of each client. */
+
+// @ts-types="../support/ws.d.ts"
+import { WebSocket as WsWebSocket } from "ws";
+import { WebSocketChannel } from "../../mod.ts";
+import type { WebSocketLike } from "../../src/native/web_socket_like.ts";
+import { parseConnect } from "../../src/web_socket/connect_options.ts";
+import { platform } from "../../src/web_socket/platform.ts";
+import { startServerRecipe } from "../server/server_recipes.ts";
+import { testWebSocketChannel, type Traits } from "./mod.ts";
+
+/** Our own client is the same on every platform. */
+const own: Traits = {
+  ownProtocol: true,
+  allCloseCodes: true,
+  headers: true,
+  checksAccept: true,
+  tellsStatus: true,
+  seesCloseBeforeTcpEnds: true,
+  keepsByteOrderMark: true,
+};
+
+/** What each platform's own client does, where platforms differ. */
+const native: Traits = {
+  ownProtocol: false,
+  allCloseCodes: platform() === "bun",
+  headers: true,
+  checksAccept: platform() !== "deno",
+  tellsStatus: platform() === "deno" || platform() === "bun",
+  seesCloseBeforeTcpEnds: platform() === "deno",
+  keepsByteOrderMark: platform() !== "node",
+};
+
+testWebSocketChannel("our server, our client", {
+  traits: own,
+  connect: (url, options) => WebSocketChannel.connect(url, { ...options, transport: "net" }),
+  startRecipe: startServerRecipe,
+});
+
+testWebSocketChannel("our server, our client, compressed", {
+  traits: own,
+  connect: (url, options) =>
+    WebSocketChannel.connect(url, {
+      ...options,
+      transport: "net",
+      compression: { threshold: 0 },
+    }),
+  startRecipe: (name, options) =>
+    startServerRecipe(name, { ...options, compression: { threshold: 0 } }),
+});
+
+if (typeof globalThis.WebSocket === "function") {
+  testWebSocketChannel("our server, the platform's client", {
+    traits: native,
+    connect: (url, options) => WebSocketChannel.connect(url, { ...options, transport: "native" }),
+    startRecipe: startServerRecipe,
+  });
+}
+
+testWebSocketChannel("our server, npm ws", {
+  traits: { ...native, ...wsTraits() },
+  connect(url, options = {}) {
+    const { url: checked, protocols, headers } = parseConnect(url, options);
+    if (options.signal?.aborted) return WebSocketChannel.connect(url, options);
+    const socket = new WsWebSocket(checked.href, [...protocols], {
+      headers: Object.fromEntries(headers),
+    });
+    return WebSocketChannel.from(socket as unknown as WebSocketLike, { ...options, protocols });
+  },
+  startRecipe: startServerRecipe,
+  test(name, body) {
+    // After bytes that are no frame ws waits for the end of TCP, and tells of no error before.
+    if (!name.includes("C30 C31")) Deno.test(name, body);
+  },
+});
+
+function wsTraits(): Partial<Traits> {
+  return {
+    allCloseCodes: true,
+    headers: true,
+    checksAccept: true,
+    tellsStatus: false,
+    seesCloseBeforeTcpEnds: false,
+    keepsByteOrderMark: true,
+  };
+}
