@@ -1,4 +1,5 @@
 import { type ChannelLike, partsOf } from "./channel_like.ts";
+import { Deferred } from "./deferred.ts";
 import { ignore, preHandled } from "./errors.ts";
 import { Relay } from "./relay.ts";
 import { PairedChannel, type StreamChannel } from "./stream_channel.ts";
@@ -69,12 +70,15 @@ export class Disconnector<In, Out = In> implements ChannelTransformer<In, Out, I
    */
   disconnect(reason?: unknown): Promise<void> {
     if (this.#disconnected !== null) return this.#disconnected;
+    const { promise, resolve, reject } = new Deferred();
+    // First: a listener that is told of an end may bind, or call this, in turn.
+    this.#disconnected = promise;
     this.#signal?.removeEventListener("abort", this.#onAbort);
     const closed = [...this.#channels].map((channel) => preHandled(channel.disconnect()));
     this.#channels.clear();
-    this.#disconnected = preHandled(Promise.all(closed).then(ignore));
+    Promise.all(closed).then(() => resolve(), reject);
     this.#controller.abort(reason);
-    return this.#disconnected;
+    return promise;
   }
 
   /**

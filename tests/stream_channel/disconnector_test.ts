@@ -182,3 +182,22 @@ Deno.test("a channel that is over is forgotten", async () => {
   await disconnector.disconnect();
   assertEquals(raw.out, ["done"]);
 });
+
+Deno.test("disconnect and bind inside what a disconnect tells: one promise, nothing is left out", async () => {
+  const disconnector = new Disconnector<number>();
+  const [first, second] = [channelPair<number>({ sync: true }), channelPair<number>()];
+  disconnector.bind(first.local);
+  const inner: unknown[] = [];
+  first.foreign.stream.listen(() => {}, {
+    onDone: () => {
+      assert(disconnector.isDisconnected);
+      inner.push(disconnector.disconnect());
+      disconnector.bind(second.local);
+    },
+  });
+  const outer = disconnector.disconnect();
+  await outer;
+  assertEquals(inner.length, 1);
+  assertStrictEquals(inner[0], outer);
+  assertEquals((await second.foreign.stream.next()).done, true);
+});
