@@ -40,12 +40,17 @@ export function asChannelSink<T>(sink: ChannelSink<T> | WritableStream<T>): Chan
   return sink instanceof WritableStream ? sinkFromWritable(sink) : sink;
 }
 
-/** Closes a sink that nobody answers for any more: what goes wrong in it is nobody's concern. */
-export function closeQuietly(sink: ChannelSink<never>): void {
+/**
+ * Closes a sink that nobody answers for any more: what goes wrong in it is nobody's concern.
+ *
+ * @returns `false` when it can't be closed, because an `addStream` of somebody else holds it.
+ */
+export function closeQuietly(sink: ChannelSink<never>): boolean {
   try {
     sink.close().catch(ignore);
+    return true;
   } catch {
-    // An addStream of somebody else holds the sink.
+    return false;
   }
 }
 

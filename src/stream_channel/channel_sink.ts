@@ -79,7 +79,8 @@ export interface SinkTarget<T> {
   readonly bufferedAmount: number;
   /**
    * Takes a value. Throws a `TypeError`, and takes nothing, when it is of the wrong kind. Gives
-   * `false` when it drops the value, because there is nobody left to give it to.
+   * `false` when it drops the value, because there is nobody left to give it to: no other value is
+   * given to it then, as after {@linkcode ChannelSinkController.disconnect}.
    */
   add(value: T): boolean | void;
   /** Throws a `TypeError` when a value is of the wrong kind. Left out: all kinds are right. */
@@ -97,7 +98,7 @@ export interface SinkTarget<T> {
   watch?(): void;
   /**
    * The room of a target that is a sink itself, in place of the comparison of `bufferedAmount` with
-   * the high-water mark. Has to fulfil when the target is over.
+   * the high-water mark.
    */
   readonly ready?: Promise<void>;
   /** The `flush` of a target that is a sink itself. */
@@ -225,9 +226,15 @@ export class ChannelSinkController<T> {
 
   /** See {@linkcode ChannelSink.add}. */
   add(value: T): boolean {
-    if (this.#plain) return this.#target.add(value) !== false;
+    if (this.#plain) return this.#hand(value);
     this.#target.check?.(value);
     this.#checkUsable("add");
+    return false;
+  }
+
+  #hand(value: T): boolean {
+    if (this.#target.add(value) !== false) return true;
+    this.disconnect();
     return false;
   }
 
@@ -242,17 +249,21 @@ export class ChannelSinkController<T> {
   get ready(): Promise<void> {
     if (this.#disconnected || this.#closedByUser) return ROOM;
     const { ready } = this.#target;
-    if (ready !== undefined) return ready;
-    if (this.#target.bufferedAmount < this.#highWaterMark) return ROOM;
-    this.#room ??= new Deferred();
+    if (ready === ROOM) return ROOM;
+    if (ready === undefined && this.#target.bufferedAmount < this.#highWaterMark) return ROOM;
+    if (this.#room === null) {
+      this.#room = new Deferred();
+      // This channel may be over long before the target is: its own promise then fulfils.
+      ready?.then(this.#openRoom, this.#openRoom);
+    }
     this.#target.watch?.();
     return this.#room.promise;
   }
 
-  #openRoom(): void {
+  readonly #openRoom = (): void => {
     this.#room?.resolve();
     this.#room = null;
-  }
+  };
 
   /** See {@linkcode ChannelSink.bufferedAmount}. */
   get bufferedAmount(): number {
@@ -350,7 +361,7 @@ export class ChannelSinkController<T> {
           return;
         }
         if (result.done) return;
-        this.#addOne(result.value, source);
+        if (!this.#addOne(result.value, source)) return;
       }
     } catch (error) {
       const spare = preventAbort || interrupted();
@@ -363,12 +374,13 @@ export class ChannelSinkController<T> {
     }
   }
 
-  #addOne(value: T, source: Pull<T>): void {
+  /** Gives `false`, and cancels the source, when there is nobody left to give anything to. */
+  #addOne(value: T, source: Pull<T>): boolean {
+    let taken = false;
     try {
-      this.#target.add(value);
-    } catch (error) {
-      source.cancel();
-      throw error;
+      return taken = this.#hand(value);
+    } finally {
+      if (!taken) source.cancel();
     }
   }
 

@@ -19,6 +19,11 @@ export class ClosedIds {
     return this.#side(id).has(Math.floor(id / 2));
   }
 
+  /** The first id from `id` on, in steps of two, that was not closed. */
+  next(id: number): number {
+    return this.#side(id).next(Math.floor(id / 2)) * 2 + id % 2;
+  }
+
   /** Remembers that an id was closed. */
   add(id: number): void {
     this.#side(id).add(Math.floor(id / 2));
@@ -39,13 +44,18 @@ class Ranges {
   }
 
   has(value: number): boolean {
-    const index = this.#find(value);
-    return index >= 0 && value <= (this.#lasts[index] ?? -1);
+    return this.next(value) !== value;
+  }
+
+  /** The first value from `value` on that is not in the set. */
+  next(value: number): number {
+    const last = this.#lasts[this.#find(value)] ?? -1;
+    return value <= last ? last + 1 : value;
   }
 
   add(value: number): void {
+    if (this.has(value)) return;
     const left = this.#find(value);
-    if (left >= 0 && value <= (this.#lasts[left] ?? -1)) return;
     const joinsLeft = left >= 0 && this.#lasts[left] === value - 1;
     const joinsRight = this.#firsts[left + 1] === value + 1;
     if (joinsLeft && joinsRight) this.#join(left);

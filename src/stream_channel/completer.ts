@@ -5,7 +5,7 @@ import {
   partsOf,
   tellOfError,
 } from "./channel_like.ts";
-import { ChannelSinkController, ROOM, type SinkTarget } from "./channel_sink.ts";
+import { type ChannelSink, ChannelSinkController, ROOM, type SinkTarget } from "./channel_sink.ts";
 import { ChannelStreamController, type StreamSubscription } from "./channel_stream.ts";
 import { Deferred } from "./deferred.ts";
 import { invalidState, preHandled } from "./errors.ts";
@@ -141,13 +141,15 @@ class LateChannel<In, Out> implements SinkTarget<Out> {
       },
     });
     this.#decided = true;
+    this.#handOver(inner.sink);
+    // Not before: what is added meanwhile, in answer to what goes out, waits behind it.
     this.#inner = inner;
-    this.#handOver(inner);
+    if (this.sink.isClosed) closeQuietly(inner.sink);
     inner.sink.done.then(() => this.#over(null), (error) => this.#over({ error }));
     this.#decision.resolve(inner);
   }
 
-  #handOver({ sink }: ChannelParts<In, Out>): void {
+  #handOver(sink: ChannelSink<Out>): void {
     try {
       while (this.#waiting.length > 0) {
         const entry = this.#waiting.shift();
@@ -159,7 +161,6 @@ class LateChannel<In, Out> implements SinkTarget<Out> {
       tellOfError(sink, error);
     }
     this.#drop();
-    if (this.sink.isClosed) closeQuietly(sink);
   }
 
   #over(failure: { error: unknown } | null): void {
@@ -206,16 +207,10 @@ class LateChannel<In, Out> implements SinkTarget<Out> {
   }
 
   add(value: Out): boolean {
-    if (this.#inner !== null) return this.#send(value, this.#inner);
+    if (this.#inner !== null) return this.#inner.sink.add(value);
     this.#waiting.push({ value });
     this.#amount += sizeOf(value);
     return true;
-  }
-
-  #send(value: Out, inner: ChannelParts<In, Out>): boolean {
-    if (inner.sink.add(value)) return true;
-    this.sink.disconnect();
-    return false;
   }
 
   addError(error: unknown): void {
@@ -229,8 +224,8 @@ class LateChannel<In, Out> implements SinkTarget<Out> {
   close(): void {
     this.stream.discard();
     this.#subscription?.resume();
-    if (this.#inner !== null) closeQuietly(this.#inner.sink);
-    else if (!this.#decided) this.#closeEarly();
+    if (this.#inner === null) return this.#decided ? undefined : this.#closeEarly();
+    if (!closeQuietly(this.#inner.sink)) this.sink.finish();
   }
 
   /** Whether there will ever be a channel is up to somebody else: `close` doesn't wait for that. */

@@ -1,7 +1,7 @@
 /** What a MultiChannel does: ids, messages, and who waits for whom. */
 
 import { type ChannelParts, closeQuietly } from "./channel_like.ts";
-import { type ChannelSink, ChannelSinkController, type SinkTarget } from "./channel_sink.ts";
+import { type ChannelSink, ChannelSinkController, ROOM, type SinkTarget } from "./channel_sink.ts";
 import {
   type ChannelStream,
   ChannelStreamController,
@@ -48,6 +48,8 @@ export class Multiplexer<In, Out> {
   #pauses = 0;
   #failure: Failure | null = null;
   #isOver = false;
+  /** Nothing can be sent any more, nor anything be waited for. */
+  #isSinkOver = false;
 
   /** Listens to the inner channel. */
   constructor(inner: ChannelParts<unknown, unknown>, options: MultiplexerOptions) {
@@ -79,6 +81,7 @@ export class Multiplexer<In, Out> {
     }
     const virtual = this.#add(inputId, outputId);
     this.#handOver(virtual);
+    if (this.#isSinkOver) virtual.finish();
     return virtual;
   }
 
@@ -87,11 +90,11 @@ export class Multiplexer<In, Out> {
   }
 
   #newInputId(): number {
-    let inputId: number;
-    do {
-      inputId = this.#nextId + 1;
-      this.#nextId += 2;
-    } while (this.#isTaken(inputId));
+    let inputId = this.#nextId + 1;
+    // By ranges: a peer can make very many ids count as closed.
+    while (this.#isTaken(inputId)) inputId = this.#closed.next(inputId + 2);
+    if (!isId(inputId)) throw new RangeError("Cannot make a virtual channel: no id is left");
+    this.#nextId = inputId + 1;
     return inputId;
   }
 
@@ -137,7 +140,16 @@ export class Multiplexer<In, Out> {
     if (this.#pending.add(id, message)) return;
     this.#closed.add(id);
     this.#tell(id % 2 === 0 ? id - 1 : id + 1);
+    this.#waitForRoom();
     this.#closeIfEmpty();
+  }
+
+  /** A peer that makes us answer without end, and doesn't read the answers, has to wait itself. */
+  #waitForRoom(): void {
+    const room = this.sink.ready;
+    if (room === ROOM) return;
+    this.pause();
+    room.then(() => this.resume());
   }
 
   #closedByPeer(virtual: Virtual<In, Out>): void {
@@ -152,7 +164,7 @@ export class Multiplexer<In, Out> {
   close(virtual: Virtual<In, Out>): void {
     this.#remove(virtual);
     this.#closeIfEmpty();
-    if (!this.#isOver) return virtual.finish();
+    if (!this.#isOver || this.#isSinkOver) return virtual.finish();
     const finish = (): void => virtual.finish();
     this.#inner.sink.done.then(finish, finish);
   }
@@ -181,7 +193,7 @@ export class Multiplexer<In, Out> {
   #end(): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    closeQuietly(this.#inner.sink);
+    if (!closeQuietly(this.#inner.sink)) this.#isSinkOver = true;
     this.#pending.clear();
     this.#subscription.resume();
     const live = [...this.#live.values()];
@@ -192,17 +204,22 @@ export class Multiplexer<In, Out> {
     }
   }
 
-  /** The inner sink is done: what still waits to be read stays. */
+  /**
+   * The inner sink is done. What is left of the inner stream no longer waits for the slowest reader:
+   * all have to be told the end.
+   */
   #finish(): void {
+    this.#isSinkOver = true;
     for (const virtual of this.#live.values()) virtual.finish();
     if (this.#isOver) this.#subscription.cancel();
+    else this.#subscription.resume();
   }
 
   // Backpressure.
 
   /** A virtual channel has more waiting than it should. */
   pause(): void {
-    if (this.#pauses++ === 0) this.#subscription.pause();
+    if (this.#pauses++ === 0 && !this.#isSinkOver) this.#subscription.pause();
   }
 
   /** A virtual channel has room again, or is gone. */

@@ -22,9 +22,16 @@ async function both(first: Promise<void>, second: Promise<void>): Promise<void> 
 /**
  * Adds all that a stream gives to a sink, in the same call in which it comes, while there is room;
  * closes the sink at the end.
+ *
+ * @param hurry When it fulfils, room isn't waited for any more.
  */
-function pipeOneWay<T>(stream: ChannelStream<T>, sink: ChannelSink<T>): Promise<void> {
+export function pipeOneWay<T>(
+  stream: ChannelStream<T>,
+  sink: ChannelSink<T>,
+  hurry?: Promise<void>,
+): Promise<void> {
   const { promise, resolve, reject } = new Deferred();
+  let hurries = false;
   let failure: { error: unknown } | null = null;
   const stop = (): void => {
     subscription.cancel();
@@ -42,11 +49,15 @@ function pipeOneWay<T>(stream: ChannelStream<T>, sink: ChannelSink<T>): Promise<
       fail(error);
       return stop();
     }
-    waitForRoom(sink, subscription);
+    if (!hurries) waitForRoom(sink, subscription);
   }, {
     onError: fail,
     // What comes of it is `done`'s, below.
     onDone: () => closeQuietly(sink),
+  });
+  hurry?.then(() => {
+    hurries = true;
+    subscription.resume();
   });
   sink.done.then(stop, (error) => {
     failure ??= { error };

@@ -231,9 +231,7 @@ export class Relay<In, Out, NewIn, NewOut> implements SinkTarget<NewOut> {
   }
 
   add(value: NewOut): boolean {
-    if (this.#send(value)) return true;
-    this.#sink.disconnect();
-    return false;
+    return this.#send(value);
   }
 
   #sender(encode: MessageTransform<NewOut, Out> | undefined): (value: NewOut) => boolean {
@@ -260,7 +258,8 @@ export class Relay<In, Out, NewIn, NewOut> implements SinkTarget<NewOut> {
 
   close(): void {
     if (!this.#sink.isDisconnected) this.#flushEncoded();
-    closeQuietly(this.#inner.sink);
+    // Where it can't be closed, this sink has nothing to wait for.
+    if (!closeQuietly(this.#inner.sink)) this.#sink.finish();
     this.#discard();
   }
 

@@ -1,5 +1,6 @@
 import { type ChannelLike, partsOf } from "./channel_like.ts";
-import { ignore } from "./errors.ts";
+import { Deferred } from "./deferred.ts";
+import { pipeOneWay } from "./pipe.ts";
 import { type MessageTransform, Relay } from "./relay.ts";
 import { PairedChannel, type StreamChannel } from "./stream_channel.ts";
 import { sinkFromWritable, streamFromReadable } from "./web_streams.ts";
@@ -122,11 +123,13 @@ function bindTransformStreams<In, Out, NewIn, NewOut>(
 ): StreamChannel<NewIn, NewOut> {
   const { stream, sink } = partsOf(channel);
   const incoming = stream.readable.pipeThrough(decoder);
-  // The inner sink's `done` tells how it ended.
-  encoder.readable.pipeTo(sink.writable).catch(ignore);
+  // Once closed it must not wait for a reader at the other end: `pipeTo` would. The inner sink's
+  // `done` tells how it ended.
+  const closed = new Deferred();
+  void pipeOneWay(streamFromReadable(encoder.readable, { highWaterMark: 1 }), sink, closed.promise);
   const relay = new Relay<NewIn, NewOut, NewIn, NewOut>({
     stream: streamFromReadable(incoming),
-    sink: sinkFromWritable(encoder.writable, sink.done),
+    sink: sinkFromWritable(encoder.writable, { over: sink.done, onClose: () => closed.resolve() }),
   });
   return new PairedChannel(relay.stream, relay.sink);
 }

@@ -4,6 +4,7 @@ import { type ChannelSink, ChannelSinkController, type SinkTarget } from "./chan
 import {
   type ChannelStream,
   ChannelStreamController,
+  type ChannelStreamControllerOptions,
   type StreamSource,
 } from "./channel_stream.ts";
 import { ignore, preHandled } from "./errors.ts";
@@ -12,10 +13,13 @@ import { sizeOf } from "./size.ts";
 
 /**
  * A `ReadableStream` as a {@linkcode ChannelStream}. It locks the stream and reads ahead of its
- * reader, up to the default high-water mark. A reader that leaves cancels the `ReadableStream`.
+ * reader, up to the high-water mark. A reader that leaves cancels the `ReadableStream`.
  */
-export function streamFromReadable<T>(readable: ReadableStream<T>): ChannelStream<T> {
-  return new ReadableSource<T>(readable).stream;
+export function streamFromReadable<T>(
+  readable: ReadableStream<T>,
+  options?: ChannelStreamControllerOptions<T>,
+): ChannelStream<T> {
+  return new ReadableSource<T>(readable, options).stream;
 }
 
 class ReadableSource<T> implements StreamSource {
@@ -26,9 +30,9 @@ class ReadableSource<T> implements StreamSource {
   #reading = false;
   #cancelled: Promise<void> | null = null;
 
-  constructor(readable: ReadableStream<T>) {
+  constructor(readable: ReadableStream<T>, options?: ChannelStreamControllerOptions<T>) {
     this.#reader = readable.getReader();
-    this.#controller = new ChannelStreamController<T>(this);
+    this.#controller = new ChannelStreamController<T>(this, options);
     this.stream = this.#controller.stream;
     void this.#read();
   }
@@ -67,37 +71,41 @@ class ReadableSource<T> implements StreamSource {
   }
 }
 
+/** What is behind a `WritableStream`, where more is known of it than the stream tells. */
+export interface Behind {
+  /** Settles, as `done` then does, when the channel behind the stream is over. */
+  readonly over: Promise<void>;
+  /** The sink was closed: what is still on the way should hurry. */
+  onClose(): void;
+}
+
 /**
  * A `WritableStream` as a {@linkcode ChannelSink}. It locks the stream.
  *
- * @param over Settles, as `done` then does, when the channel behind the stream is over. Left out:
- * `done` follows the stream.
+ * @param behind What is behind it. Left out: `done` follows the stream.
  */
-export function sinkFromWritable<T>(
-  writable: WritableStream<T>,
-  over?: Promise<void>,
-): ChannelSink<T> {
-  return new WritableTarget<T>(writable, over).sink;
+export function sinkFromWritable<T>(writable: WritableStream<T>, behind?: Behind): ChannelSink<T> {
+  return new WritableTarget<T>(writable, behind).sink;
 }
 
 class WritableTarget<T> implements SinkTarget<T> {
   readonly sink: ChannelSink<T>;
   readonly #controller: ChannelSinkController<T>;
   readonly #writer: WritableStreamDefaultWriter<T>;
-  readonly #over: Promise<void> | undefined;
+  readonly #behind: Behind | undefined;
   readonly #sizes = new Fifo<number>();
   readonly #written = (): void => this.#taken();
   #amount = 0;
 
-  constructor(writable: WritableStream<T>, over: Promise<void> | undefined) {
+  constructor(writable: WritableStream<T>, behind: Behind | undefined) {
     this.#writer = writable.getWriter();
-    this.#over = over;
+    this.#behind = behind;
     this.#controller = new ChannelSinkController<T>(this);
     this.sink = this.#controller.sink;
     const end = (cause?: unknown): void => this.#end(cause);
     this.#writer.ready.catch(ignore);
     this.#writer.closed.then(() => end(), end);
-    over?.then(() => this.#controller.finish(), (error) => this.#controller.fail(error));
+    behind?.over.then(() => this.#controller.finish(), (error) => this.#controller.fail(error));
   }
 
   get bufferedAmount(): number {
@@ -113,6 +121,7 @@ class WritableTarget<T> implements SinkTarget<T> {
 
   close(): void {
     this.#writer.close().catch(ignore);
+    this.#behind?.onClose();
   }
 
   abort(error: unknown): void {
@@ -127,7 +136,7 @@ class WritableTarget<T> implements SinkTarget<T> {
 
   /** The stream takes nothing more. */
   #end(cause: unknown): void {
-    if (this.#over === undefined) this.#controller.finish(cause);
+    if (this.#behind === undefined) this.#controller.finish(cause);
     else this.#controller.disconnect();
   }
 }

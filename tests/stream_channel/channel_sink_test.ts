@@ -6,7 +6,12 @@ import {
   assertStrictEquals,
   assertThrows,
 } from "@std/assert";
-import { ChannelSinkController, type SinkTarget } from "../../src/stream_channel/channel_sink.ts";
+import {
+  ChannelSinkController,
+  ROOM,
+  type SinkTarget,
+} from "../../src/stream_channel/channel_sink.ts";
+import { Deferred } from "../../src/stream_channel/deferred.ts";
 import { assertInvalidState, microtasks, settled } from "../support/events.ts";
 
 /** A target that keeps what it gets until the test takes it. */
@@ -331,17 +336,23 @@ Deno.test("writable: errors when the channel ends, so that pipeTo stops", async 
 
 Deno.test("a target that is a sink itself: its ready, its flush, its false, its failure", async () => {
   const target = new Target();
-  const mine = Promise.resolve();
+  const room = new Deferred();
   const flushed: Promise<void> = Promise.resolve();
   const wrapping = Object.assign(target, {
-    ready: mine,
+    ready: room.promise as Promise<void>,
     flush: () => flushed,
     add: (value: string) => value !== "dropped",
   });
   const controller = new ChannelSinkController<string>(wrapping);
   const { sink } = controller;
   target.bufferedAmount = 1_000_000;
-  assertStrictEquals(sink.ready, mine);
+  const { ready } = sink;
+  assertFalse(await settled(ready));
+  assertStrictEquals(sink.ready, ready);
+  room.resolve();
+  await ready;
+  wrapping.ready = ROOM;
+  assertStrictEquals(sink.ready, ROOM);
   assertStrictEquals(sink.flush(), flushed);
   assert(sink.add("taken"));
   assertFalse(sink.add("dropped"));
@@ -350,4 +361,33 @@ Deno.test("a target that is a sink itself: its ready, its flush, its false, its 
   controller.fail(new Error("second"));
   assertStrictEquals(await assertRejects(() => sink.done), error);
   assertFalse(sink.add("late"));
+});
+
+Deno.test("a target that is a sink itself, and goes on: ready fulfils when this sink is over", async () => {
+  for (const end of ["disconnect", "finish", "close"] as const) {
+    const never = new Deferred().promise;
+    const controller = new ChannelSinkController<string>(Object.assign(new Target(), {
+      ready: never,
+    }));
+    const { ready } = controller.sink;
+    assertFalse(await settled(ready));
+    void controller[end]();
+    await ready;
+  }
+});
+
+Deno.test("a target that drops a value: the sink drops, and a running addStream ends", async () => {
+  const target = Object.assign(new Target(), { add: () => false });
+  const controller = new ChannelSinkController<string>(target);
+  let given = 0;
+  let cancelled = false;
+  await controller.sink.addStream((function* () {
+    try {
+      for (;; given++) yield "value";
+    } finally {
+      cancelled = true;
+    }
+  })());
+  assertEquals([given, cancelled], [0, true]);
+  assert(controller.isDisconnected);
 });

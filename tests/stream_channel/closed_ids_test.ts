@@ -34,3 +34,10 @@ Deno.test("ids that leave gaps don't pile up: the lowest gaps count as closed", 
   assertFalse(ids.has(99_995));
   assert(ids.has(99_997));
 });
+
+Deno.test("the first id that was not closed, in steps of two", () => {
+  const ids = new ClosedIds();
+  for (const id of [2, 4, 6, 10, 3]) ids.add(id);
+  const next = [0, 1, 2, 3, 4, 6, 8, 10, 12, 5].map((id) => ids.next(id));
+  assertEquals(next, [0, 1, 8, 5, 8, 8, 8, 12, 12, 5]);
+});

@@ -245,3 +245,43 @@ Deno.test("pausing pauses the inner stream", async () => {
   await microtasks();
   assertEquals(events.length, 100);
 });
+
+Deno.test("what is added in answer to what goes out first comes behind what waits, close last", async () => {
+  for (const closes of [false, true]) {
+    const completer = new StreamChannelCompleter<number>();
+    const { sink, stream } = completer.channel;
+    const { local, foreign } = channelPair<number>({ sync: true });
+    [1, 2].forEach((value) => sink.add(value));
+    const events: unknown[] = [];
+    foreign.stream.listen((value) => {
+      events.push(value);
+      if (value !== 1) return;
+      sink.add(3);
+      if (closes) sink.close();
+    }, { onDone: () => events.push("done") });
+    record(stream);
+    completer.setChannel(local);
+    await microtasks();
+    assertEquals(events, closes ? [1, 2, 3, "done"] : [1, 2, 3]);
+    await sink.close();
+  }
+});
+
+Deno.test("room: who waits for a channel that may never come is let go by close", async () => {
+  const completer = new StreamChannelCompleter<string>({ highWaterMark: 1 });
+  const { sink } = completer.channel;
+  sink.add("full");
+  const { ready } = sink;
+  assertFalse(await settled(ready));
+  await sink.close();
+  await ready;
+});
+
+Deno.test("S7 close while somebody else's addStream holds the inner sink: settles at once", async () => {
+  const { completer, raw } = open();
+  completer.setChannel(raw);
+  const added = raw.sink.addStream(new OpenSource<number>());
+  await completer.channel.sink.close();
+  raw.finish();
+  await added;
+});

@@ -323,3 +323,13 @@ Deno.test("S37 S38 close guarantee: the inner sink is closed first; the rest is 
   channel.sink.close();
   assertEquals(raw.out, [1, "done"]);
 });
+
+Deno.test("room: who waits for it is let go when the stream ends, whatever the inner sink does", async () => {
+  const raw = new RawChannel<number>();
+  raw.bufferedAmount = 10;
+  const { sink } = withGuarantees(raw);
+  const { ready } = sink;
+  raw.in.end();
+  await ready;
+  assertFalse(sink.add(1));
+});

@@ -1,7 +1,13 @@
 import { assert, assertEquals, assertFalse, assertRejects, assertThrows } from "@std/assert";
-import { jsonDocument, MultiChannel, type StreamChannel } from "../../src/stream_channel/mod.ts";
+import {
+  channelPair,
+  DelegatingChannelSink,
+  jsonDocument,
+  MultiChannel,
+  type StreamChannel,
+} from "../../src/stream_channel/mod.ts";
 import { microtasks, record, settled } from "../support/events.ts";
-import { RawChannel } from "./raw_channel.ts";
+import { OpenSource, RawChannel } from "./raw_channel.ts";
 
 async function assertOver(channel: StreamChannel<unknown>): Promise<void> {
   assertEquals(await channel.stream.next(), { done: true, value: undefined });
@@ -211,4 +217,102 @@ Deno.test("a sink whose peer is full: room, buffered amount and flush are the in
   peer.control.drained();
   await ready;
   await flushed;
+});
+
+Deno.test("room: who waits for it on one virtual channel is let go when that one ends", async () => {
+  for (const end of ["close", "peer"]) {
+    const peer = new RawChannel<unknown>();
+    const { sink } = new MultiChannel<unknown>(peer).virtualChannel();
+    peer.bufferedAmount = 10;
+    const { ready } = sink;
+    if (end === "close") sink.close();
+    else peer.in.add([2]);
+    await ready;
+  }
+});
+
+Deno.test("the inner sink drops: addStream on a virtual channel ends, with an endless source too", async () => {
+  const { local } = channelPair<unknown>();
+  const channel = new MultiChannel<unknown>({
+    stream: local.stream,
+    sink: new DroppingSink(local.sink),
+  });
+  await channel.virtualChannel().sink.addStream((function* () {
+    for (;;) yield 1;
+  })());
+});
+
+class DroppingSink extends DelegatingChannelSink<unknown> {
+  override add(): boolean {
+    return false;
+  }
+}
+
+Deno.test("S71 the inner channel goes while one reader pauses: the others are told, and what is made then ends", async () => {
+  const { local, foreign } = channelPair<unknown>();
+  const channel = new MultiChannel<unknown>(local, { highWaterMark: 1 });
+  const slow = record(channel.stream);
+  slow.subscription.pause();
+  const other = channel.virtualChannel();
+  const { events } = record(other.stream);
+  for (const message of [[0, 1], [0, 2], [2, 3]]) foreign.sink.add(message);
+  await microtasks();
+  assertEquals(events, []);
+  await foreign.sink.close();
+  await microtasks();
+  assertEquals(events, [3, "done"]);
+  await assertOver(channel.virtualChannel());
+  slow.subscription.resume();
+  await microtasks();
+  assertEquals(slow.events, [1, 2, "done"]);
+});
+
+Deno.test("S71 the inner sink is done, its stream still open: what is made then has no sink", async () => {
+  const peer = new RawChannel<unknown>();
+  const channel = new MultiChannel<unknown>(peer);
+  peer.finish();
+  await channel.sink.done;
+  const { sink } = channel.virtualChannel();
+  await sink.done;
+  assertFalse(sink.add(1));
+});
+
+Deno.test("S7 close while somebody else's addStream holds the inner sink: settles at once", async () => {
+  const peer = new RawChannel<unknown>();
+  const channel = new MultiChannel<unknown>(peer);
+  const made = channel.virtualChannel();
+  const added = peer.sink.addStream(new OpenSource<unknown>());
+  await made.sink.close();
+  await channel.sink.close();
+  await assertOver(channel);
+  peer.finish();
+  await added;
+});
+
+Deno.test("S68 a peer whose ids are refused, and that doesn't read the answers, has to wait", async () => {
+  const peer = new RawChannel<unknown>();
+  const channel = new MultiChannel<unknown>(peer, { pendingLimit: 0 });
+  const { events } = record(channel.stream);
+  peer.in.add([1]);
+  assertEquals(peer.out, [[2]]);
+  peer.bufferedAmount = 10;
+  for (const id of [3, 5, 7]) peer.in.add([id]);
+  peer.in.add([0, "after"]);
+  await microtasks();
+  assertEquals([peer.out, events], [[[2], [4]], []]);
+  peer.bufferedAmount = 0;
+  peer.control.drained();
+  await microtasks();
+  assertEquals([peer.out, events], [[[2], [4], [6], [8]], ["after"]]);
+});
+
+Deno.test("S66 a peer that makes all ids count as closed: making one ends at once", () => {
+  const peer = new RawChannel<unknown>();
+  const channel = new MultiChannel<unknown>(peer, { pendingLimit: 0 });
+  // The first two, the lowest, become one range when there are too many.
+  const far = 2 ** 52;
+  peer.in.add([2]);
+  for (let i = 0; i < 4096; i++) peer.in.add([far + i * 4]);
+  assertEquals(channel.virtualChannel().id, far + 1);
+  assertEquals(channel.virtualChannel().id, far + 5);
 });

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import { channelPair } from "../../src/stream_channel/mod.ts";
-import { pipe } from "../../src/stream_channel/pipe.ts";
+import { Deferred } from "../../src/stream_channel/deferred.ts";
+import { pipe, pipeOneWay } from "../../src/stream_channel/pipe.ts";
 import { assertInvalidState, microtasks, settled } from "../support/events.ts";
 import { CountedSource, PausedReader, RawChannel } from "./raw_channel.ts";
 
@@ -97,4 +98,20 @@ Deno.test("both streams have to be free", () => {
   const { local, foreign } = channelPair<number>();
   foreign.stream.listen(() => {});
   assertInvalidState(() => local.pipe(foreign));
+});
+
+Deno.test("one way, in a hurry: room isn't waited for any more", async () => {
+  const [from, to] = [new RawChannel<number>(), new RawChannel<number>()];
+  to.bufferedAmount = 10;
+  const hurry = new Deferred();
+  const piped = pipeOneWay(from.stream, to.sink, hurry.promise);
+  [1, 2, 3].forEach((value) => from.in.add(value));
+  await microtasks();
+  assertEquals(to.out, [1]);
+  hurry.resolve();
+  await microtasks();
+  from.in.add(4);
+  from.in.end();
+  await piped;
+  assertEquals(to.out, [1, 2, 3, 4, "done"]);
 });

@@ -123,3 +123,14 @@ Deno.test("the inner sink fails: done rejects with its error", async () => {
   assertStrictEquals(await assertRejects(() => relay.sink.done), error);
   assertFalse(relay.sink.add(1));
 });
+
+Deno.test("S7 close while somebody else's addStream holds the inner sink: settles at once", async () => {
+  const raw = new RawChannel<number>();
+  const relay = new Relay<number, number, number, number>(raw);
+  const { events } = record(relay.stream);
+  const added = raw.sink.addStream(new OpenSource<number>());
+  await relay.sink.close();
+  assertEquals([events, raw.out], [["done"], []]);
+  raw.finish();
+  await added;
+});

@@ -211,3 +211,22 @@ Deno.test("TransformStreams: the end and errors pass both ways", async () => {
   assertStrictEquals(await assertRejects(() => three.sink.done), error);
   assertStrictEquals(await assertRejects(() => failing.foreign.stream.next()), error);
 });
+
+Deno.test("TransformStreams: S7 close settles, and loses nothing, although the other end doesn't read", async () => {
+  const same = StreamChannelTransformer.fromTransformStreams<string, string, string, string>(
+    () => new TransformStream<string, string>(),
+    () => new TransformStream<string, string>(),
+  );
+  const { local, foreign } = channelPair<string>({ highWaterMark: 100 });
+  const { sink } = local.transform(same);
+  const text = "x".repeat(50);
+  for (let i = 0; i < 20; i++) sink.add(text);
+  await microtasks(200);
+  // Until then the other end's lack of room holds the rest back.
+  assert(local.sink.bufferedAmount <= 150);
+  assert(sink.bufferedAmount >= 500);
+  await sink.close();
+  const got: string[] = [];
+  for await (const message of foreign.stream) got.push(message);
+  assertEquals(got.length, 20);
+});

@@ -112,13 +112,15 @@ Deno.test("a writable that fails: the sink drops, done fulfils, flush rejects wi
 
 Deno.test("S7 a writable whose end is told by another promise: done is that one", async () => {
   let over = (): void => {};
-  const sink = sinkFromWritable(
-    new WritableStream<string>(),
-    new Promise<void>((resolve) => over = resolve),
-  );
+  let told = 0;
+  const sink = sinkFromWritable(new WritableStream<string>(), {
+    over: new Promise<void>((resolve) => over = resolve),
+    onClose: () => told++,
+  });
   const closed = sink.close();
   await microtasks();
   assertFalse(await settled(closed));
+  assertEquals(told, 1);
   over();
   await closed;
 });
