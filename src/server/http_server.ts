@@ -49,7 +49,7 @@ export interface HttpServer {
   listen(options: { host: string; port: number; backlog?: number }): unknown;
   address(): { address: string; port: number } | string | null;
   close(callback: () => void): unknown;
-  closeAllConnections?(): void;
+  closeIdleConnections?(): void;
   ref(): unknown;
   unref(): unknown;
   on(

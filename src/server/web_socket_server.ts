@@ -145,11 +145,11 @@ export async function bind(
   return server;
 }
 
-/** A connection whose first request hasn't come. */
-interface Silent {
+/** A TCP connection. */
+interface Connection {
   readonly socket: UpgradeSocket;
-  /** What ends it. */
-  readonly timer: unknown;
+  /** What ends it unless its first request comes; `undefined` when that has come. */
+  timer: unknown;
 }
 
 /** With TLS the socket of an upgrade isn't the one that was accepted, but it says the same of itself. */
@@ -169,8 +169,8 @@ class BoundServer implements WebSocketServer {
   readonly #queue: ChannelQueue<ServerWebSocketChannel> = new ChannelQueue<
     ServerWebSocketChannel
   >();
-  /** The connections whose first request hasn't come, by where they come from. */
-  readonly #silent: Map<string, Silent> = new Map<string, Silent>();
+  /** All TCP connections, by where they come from. */
+  readonly #connections: Map<string, Connection> = new Map<string, Connection>();
   readonly #broadcaster: Broadcaster;
   readonly #closed = new Deferred();
   #address: ServerAddress = { hostname: "", port: 0 };
@@ -229,14 +229,18 @@ class BoundServer implements WebSocketServer {
     const timer = handshakeTimeout === 0
       ? undefined
       : this.#clock.setTimeout(() => socket.destroy(), handshakeTimeout);
-    this.#silent.set(key, { socket, timer });
-    socket.on("close", () => this.#heard(key));
+    this.#connections.set(key, { socket, timer });
+    socket.on("close", () => {
+      this.#heard(key);
+      this.#connections.delete(key);
+    });
   }
 
   #heard(key: string): void {
-    const timer = this.#silent.get(key)?.timer;
-    if (timer !== undefined) this.#clock.clearTimeout(timer);
-    this.#silent.delete(key);
+    const connection = this.#connections.get(key);
+    if (connection?.timer === undefined) return;
+    this.#clock.clearTimeout(connection.timer);
+    connection.timer = undefined;
   }
 
   #onUpgrade(event: UpgradeEvent): void {
@@ -299,15 +303,18 @@ class BoundServer implements WebSocketServer {
     // One that has just been accepted is among the connecting still.
     const channels = [...this.#channels, ...this.#connecting];
     for (const channel of channels) void channel.sink.close(code, reason);
+    // Those that have asked for nothing, and those that may ask for something more.
+    for (const { socket, timer } of this.#connections.values()) {
+      if (timer !== undefined) socket.destroy();
+    }
+    this.#http.closeIdleConnections?.();
     const timer = this.#clock.setTimeout(() => {
       for (const channel of channels) channel.terminate();
+      for (const { socket } of this.#connections.values()) socket.destroy();
     }, drain);
     await Promise.all(channels.map((channel) => channel.closed));
-    this.#clock.clearTimeout(timer);
-    for (const { socket } of this.#silent.values()) socket.destroy();
-    // Connections that wait for another request would hold the server for their keep-alive time.
-    this.#http.closeAllConnections?.();
     await stopped;
+    this.#clock.clearTimeout(timer);
   }
 
   ref(): void {

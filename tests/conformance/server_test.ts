@@ -70,7 +70,10 @@ testWebSocketChannel("our server, npm ws", {
   startRecipe: startServerRecipe,
   test(name, body) {
     // After bytes that are no frame ws waits for the end of TCP, and tells of no error before.
-    if (!name.includes("C30 C31")) Deno.test(name, body);
+    if (name.includes("C30 C31")) return;
+    // Bun has a ws of its own, over its native one: what waits there counts as sent.
+    if (platform() === "bun" && name.includes("G15")) return;
+    Deno.test(name, body);
   },
 });
 

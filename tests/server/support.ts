@@ -1,0 +1,84 @@
+/** What the server's tests share. */
+
+import type { ServerWebSocketChannel, WebSocketServer } from "../../src/server/mod.ts";
+import { bind, type BindOptions } from "../../src/server/web_socket_server.ts";
+import type { Clock } from "../../src/web_socket/clock.ts";
+import { RawClient, SAMPLE_KEY } from "../support/recipe_clients.ts";
+
+/** Runs a body against a server, and closes it whatever becomes of the body. */
+export async function withServer(
+  options: BindOptions & { clock?: Clock },
+  body: (server: WebSocketServer) => Promise<void>,
+): Promise<void> {
+  const { clock, ...rest } = options;
+  const server = await bind(rest, clock);
+  try {
+    await body(server);
+  } finally {
+    await server.close({ drain: 1000 });
+  }
+}
+
+/** The header lines of a correct request, by name. */
+const CORRECT: Readonly<Record<string, string>> = {
+  Host: "localhost",
+  Upgrade: "websocket",
+  Connection: "Upgrade",
+  "Sec-WebSocket-Key": SAMPLE_KEY,
+  "Sec-WebSocket-Version": "13",
+};
+
+/** A correct request's text, changed: `null` leaves a field out, a list repeats it. */
+export function requestText(
+  changes: Readonly<Record<string, string | null | readonly string[]>> = {},
+  line = "GET / HTTP/1.1",
+): string {
+  const fields = Object.entries({ ...CORRECT, ...changes }).flatMap(([name, value]) =>
+    value === null ? [] : [value].flat().map((it) => `${name}: ${it}\r\n`)
+  );
+  return `${line}\r\n${fields.join("")}\r\n`;
+}
+
+/** Sends bytes to a server; gives the answer's status and head, once the server has ended TCP. */
+export async function refusalOf(
+  server: { readonly url: string },
+  request: string,
+): Promise<{ status: number; head: string; body: string }> {
+  const client = new RawClient(server.url);
+  client.socket.write(request);
+  await client.response();
+  await client.end();
+  const { head } = client;
+  const body = client.body.toString();
+  await client.destroy();
+  return { status: Number(head.split(" ")[1]), head, body };
+}
+
+/** Fulfils with a client that has been upgraded. */
+export async function upgraded(
+  server: { readonly url: string },
+  lines: string[] = [],
+  path = "/",
+): Promise<RawClient> {
+  const client = new RawClient(server.url);
+  client.request(path, lines);
+  const head = await client.response();
+  if (!head.startsWith("HTTP/1.1 101 ")) throw new Error(`Refused: ${head}`);
+  return client;
+}
+
+/** The next channel of a server. */
+export async function nextChannel(
+  server: AsyncIterable<ServerWebSocketChannel>,
+): Promise<ServerWebSocketChannel> {
+  const { value, done } = await server[Symbol.asyncIterator]().next();
+  if (done) throw new Error("The server is closed, a channel was expected");
+  return value;
+}
+
+/** A promise and its `resolve`. */
+export function gate(): { readonly opened: Promise<void>; open(): void } {
+  let open = (): void => {};
+  const opened = new Promise<void>((resolve) => open = resolve);
+  return { opened, open: () => open() };
+}
