@@ -85,7 +85,7 @@ export function testRemoteClose({ test, traits }: Suite): void {
   });
 
   test("the peer closes without a code: 1005", async (context) => {
-    const { channel } = await context.open("raw", { frames: "88 00", answers: true });
+    const { channel } = await context.open("raw", { frames: "88 00", then: "end" });
     assertEquals(await closing(channel), {
       code: 1005,
       reason: "",

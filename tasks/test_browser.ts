@@ -1,0 +1,251 @@
+/**
+ * The tests in headless Chromium, in a page and in a worker: the conformance suite of the native channel,
+ * and the unit tests that need nothing but the language.
+ *
+ * Chromium is the system's (Debian: `apt-get install chromium`), or what the environment variable
+ * `CHROMIUM` names; npm's playwright-core drives it. The servers of the tests run in this process.
+ *
+ * ```sh
+ * deno task test:browser
+ * ```
+ */
+
+import { createRequire } from "node:module";
+import { standInArgs } from "./std.ts";
+import { fromFileUrl } from "./support.ts";
+import { OUT, succeed, tool } from "./tools.ts";
+import { ControlServer } from "../tests/browser/control_server.ts";
+import type { Place } from "../tests/browser/control.ts";
+
+const ROOT = new URL("../", import.meta.url);
+const FOLDER = new URL("browser/", OUT);
+
+/** What became of a suite in a place. */
+export interface BrowserOutcome {
+  readonly suite: string;
+  readonly place: Place;
+  readonly passed: number;
+  readonly failed: number;
+  readonly ignored: number;
+}
+
+/** The folders of the unit tests that may run in a browser. */
+const UNIT_FOLDERS = ["handshake", "native", "protocol", "stream_channel"];
+
+/** The longest that nothing may happen, in milliseconds: longer than any test's own limit. */
+const SILENCE = 60_000;
+
+const FLAGS = [
+  "--headless",
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
+
+const NAMES = ["chromium", "chromium-browser", "google-chrome"];
+
+/** Where Chromium is, or `null`. */
+export async function findChromium(): Promise<string | null> {
+  const named = Deno.env.get("CHROMIUM");
+  const folders = ["/usr/bin/", "/usr/local/bin/", "/snap/bin/"];
+  const places = folders.flatMap((folder) => NAMES.map((name) => folder + name));
+  for (const path of named === undefined ? places : [named]) {
+    if (await Deno.stat(path).then((it) => it.isFile, () => false)) return path;
+  }
+  return null;
+}
+
+/** The unit tests that import no builtin and nothing that runs elsewhere. */
+async function unitTests(): Promise<string[]> {
+  const paths: string[] = [];
+  for (const folder of UNIT_FOLDERS) {
+    for await (const { name } of Deno.readDir(new URL(`tests/${folder}/`, ROOT))) {
+      const path = `tests/${folder}/${name}`;
+      if (name.endsWith("_test.ts") && await isPortable(path)) paths.push(path);
+    }
+  }
+  return paths.sort();
+}
+
+async function isPortable(path: string): Promise<boolean> {
+  const text = await Deno.readTextFile(new URL(path, ROOT));
+  return !/from "(node:|ws|fast-check)|^\/\/ (Deno only|Not in browsers): /m.test(text);
+}
+
+/** deno.json's imports or the stand-ins', with what takes a server's place in a browser. */
+async function importMap(): Promise<string> {
+  const [argument] = await standInArgs();
+  const imports: Record<string, string> = argument === undefined
+    ? JSON.parse(await Deno.readTextFile(new URL("deno.json", ROOT))).imports
+    : JSON.parse(decodeURIComponent(argument.slice(argument.indexOf(",") + 1))).imports;
+  const replace = (from: string, to: string): void => {
+    imports[from] = new URL(`tests/browser/${to}`, ROOT).href;
+  };
+  replace("node:assert/strict", "assert_strict.ts");
+  replace(new URL("tests/support/recipes.ts", ROOT).href, "remote_recipes.ts");
+  const path = new URL("import_map.json", FOLDER);
+  await Deno.writeTextFile(path, JSON.stringify({ imports }));
+  return fromFileUrl(path);
+}
+
+/** One file with all of the given tests. */
+async function bundle(tests: readonly string[]): Promise<string> {
+  await Deno.mkdir(FOLDER, { recursive: true });
+  const url = (path: string): string => JSON.stringify(new URL(path, ROOT).href);
+  const entry = new URL("entry.ts", FOLDER);
+  const imports = ["tests/browser/runner.ts", ...tests].map((it) => `import ${url(it)};`);
+  await Deno.writeTextFile(
+    entry,
+    `${imports.join("\n")}
+import { reportTests } from ${url("tests/browser/report.ts")};
+await reportTests();
+`,
+  );
+  const output = new URL("bundle.js", FOLDER);
+  await succeed([
+    Deno.execPath(),
+    "bundle",
+    "--quiet",
+    "--platform=browser",
+    "--format=esm",
+    `--import-map=${await importMap()}`,
+    `--output=${fromFileUrl(output)}`,
+    fromFileUrl(entry),
+  ], { cwd: fromFileUrl(ROOT) });
+  return await Deno.readTextFile(output);
+}
+
+/** The part of playwright-core that is used. */
+interface Playwright {
+  readonly chromium: {
+    launch(options: { executablePath: string; args: string[] }): Promise<Browser>;
+  };
+}
+
+interface Browser {
+  newPage(): Promise<Page>;
+  close(): Promise<void>;
+}
+
+interface Page {
+  goto(url: string): Promise<unknown>;
+  on(event: "pageerror" | "crash", listener: (error: unknown) => void): void;
+  close(): Promise<void>;
+}
+
+async function playwright(): Promise<Playwright> {
+  const folder = await tool("playwright-core");
+  return createRequire(new URL("package.json", folder))("playwright-core");
+}
+
+/** Rejects when nothing has happened for too long. */
+class Watchdog {
+  readonly barked: Promise<never>;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #reject: (error: Error) => void = () => {};
+
+  constructor() {
+    this.barked = new Promise((_resolve, reject) => this.#reject = reject);
+    this.barked.catch(() => {});
+  }
+
+  pat(): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.fail("The browser is silent"), SILENCE);
+  }
+
+  fail(message: string): void {
+    this.#reject(new Error(message));
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer);
+  }
+}
+
+interface Counts {
+  passed: number;
+  failed: number;
+  ignored: number;
+}
+
+/** Runs a bundle in a place, and counts. */
+async function runIn(browser: Browser, place: Place, code: string): Promise<Counts> {
+  const counts: Counts = { passed: 0, failed: 0, ignored: 0 };
+  const watchdog = new Watchdog();
+  let heard = false;
+  let finish: () => void = () => {};
+  const finished = new Promise<void>((resolve) => finish = resolve);
+  const server = new ControlServer(code, {
+    onResult: (_place, { name, failures, ignored }) => {
+      heard = true;
+      watchdog.pat();
+      counts[ignored ? "ignored" : failures.length === 0 ? "passed" : "failed"]++;
+      if (failures.length > 0) console.log(`FAILED (${place}): ${name}\n${failures.join("\n")}`);
+    },
+    onDone: () => finish(),
+  });
+  try {
+    const page = await browser.newPage();
+    page.on("crash", () => watchdog.fail("The page has crashed"));
+    // What a test throws out of place is collected there; this is before the first test.
+    page.on("pageerror", (error) => !heard && watchdog.fail(`The bundle failed: ${error}`));
+    watchdog.pat();
+    await page.goto(server.url(place));
+    await Promise.race([finished, watchdog.barked]);
+    await page.close();
+  } catch (error) {
+    counts.failed++;
+    console.log(`FAILED (${place}): ${error instanceof Error ? error.message : error}`);
+  } finally {
+    watchdog.stop();
+    await server.close();
+  }
+  return counts;
+}
+
+/**
+ * Runs the browser's suites in a page, then in a worker.
+ *
+ * @param chromium Where Chromium is.
+ */
+export async function testInBrowser(chromium: string): Promise<BrowserOutcome[]> {
+  const suites: [name: string, tests: readonly string[]][] = [
+    ["conformance", ["tests/conformance/native_test.ts"]],
+    ["unit tests", await unitTests()],
+  ];
+  const browser = await (await playwright()).chromium.launch({
+    executablePath: chromium,
+    args: FLAGS,
+  });
+  const outcomes: BrowserOutcome[] = [];
+  try {
+    for (const [suite, tests] of suites) {
+      const code = await bundle(tests);
+      for (const place of ["page", "worker"] as const) {
+        outcomes.push({ suite, place, ...await runIn(browser, place, code) });
+      }
+    }
+  } finally {
+    await browser.close();
+  }
+  return outcomes;
+}
+
+if (import.meta.main) {
+  const chromium = await findChromium();
+  if (chromium === null) {
+    console.log("Not applicable: there is no Chromium here. CHROMIUM may name one.");
+    Deno.exit(0);
+  }
+  const outcomes = await testInBrowser(chromium);
+  for (const { suite, place, passed, failed, ignored } of outcomes) {
+    const skipped = ignored > 0 ? `, ${ignored} ignored` : "";
+    console.log(`Chromium ${place}, ${suite}: ${passed} passed, ${failed} failed${skipped}`);
+  }
+  Deno.exit(outcomes.every(({ failed }) => failed === 0) ? 0 : 1);
+}

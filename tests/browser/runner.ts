@@ -1,0 +1,81 @@
+/**
+ * `Deno.test` for a page or a worker: importing this module puts it in place, so it comes first in a
+ * bundle; {@linkcode runTests} runs what was registered, one test after the other.
+ */
+
+/** What became of one test. */
+export interface TestResult {
+  readonly name: string;
+  /** What it failed with; empty when it passed. */
+  readonly failures: readonly string[];
+  readonly ignored: boolean;
+}
+
+interface Step {
+  step(
+    nameOrStep: string | { name: string; fn: (t: Step) => unknown },
+    fn?: (t: Step) => unknown,
+  ): Promise<boolean>;
+}
+
+interface Registered {
+  readonly name: string;
+  readonly fn: (t: Step) => unknown;
+  readonly ignore?: boolean;
+}
+
+const tests: Registered[] = [];
+
+function register(...parts: unknown[]): void {
+  const options = parts.find((part) => typeof part === "object") as Registered | undefined;
+  const fn = parts.find((part) => typeof part === "function") as Registered["fn"] | undefined;
+  const name = parts.find((part) => typeof part === "string") ?? options?.name ?? fn?.name;
+  tests.push({ ...options, name: String(name), fn: (fn ?? options?.fn) as Registered["fn"] });
+}
+
+// Only what tests use: code that asks where it runs must not take this for Deno.
+Object.assign(globalThis, { Deno: { test: register } });
+
+function described(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const cause = error.cause === undefined ? "" : `\ncaused by ${described(error.cause)}`;
+  const inner = error instanceof AggregateError ? error.errors.map(described).join("\n") : "";
+  return [error.stack ?? String(error), inner, cause].filter((it) => it !== "").join("\n");
+}
+
+function context(failures: string[]): Step {
+  return {
+    async step(nameOrStep, fn) {
+      const step = typeof nameOrStep === "string" ? { name: nameOrStep, fn } : nameOrStep;
+      const inner: string[] = [];
+      try {
+        await step.fn?.(context(inner));
+      } catch (error) {
+        inner.push(described(error));
+      }
+      failures.push(...inner.map((it) => `${step.name}: ${it}`));
+      return inner.length === 0;
+    },
+  };
+}
+
+async function run({ name, fn, ignore = false }: Registered): Promise<TestResult> {
+  const failures: string[] = [];
+  if (!ignore) {
+    try {
+      await fn(context(failures));
+    } catch (error) {
+      failures.push(described(error));
+    }
+  }
+  return { name, failures, ignored: ignore };
+}
+
+/**
+ * Runs all tests.
+ *
+ * @param onResult Gets each result when it is there.
+ */
+export async function runTests(onResult: (result: TestResult) => Promise<void>): Promise<void> {
+  for (const test of tests) await onResult(await run(test));
+}
