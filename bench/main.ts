@@ -1,0 +1,58 @@
+/**
+ * Benchmarks beside peers. Targets are shown, never judged: a machine that others use as well proves
+ * nothing.
+ *
+ * ```sh
+ * deno task bench                    # all of them
+ * deno task bench protocol           # one
+ * deno task bench protocol --quick   # only to see that it works
+ * deno task bench protocol --json    # for machines
+ * ```
+ *
+ * On Node and Bun: `deno bundle --platform deno --external ws --external websocket-driver bench/main.ts
+ * -o out.mjs`, next to a `node_modules` with the two.
+ */
+
+import process from "node:process";
+import { type Effort, type Group, measure, type Report, table } from "./harness.ts";
+
+/** A benchmark: its groups, made when it is its turn. */
+interface Bench {
+  groups(quick: boolean): Promise<Group[]> | Group[];
+}
+
+const benches: Readonly<Record<string, () => Promise<Bench>>> = {
+  protocol: () => import("./protocol.ts"),
+};
+
+function runtime(): string {
+  const { bun, deno } = process.versions as Record<string, string | undefined>;
+  if (deno !== undefined) return `Deno ${deno}`;
+  return bun !== undefined ? `Bun ${bun}` : `Node ${process.versions.node}`;
+}
+
+async function main(args: readonly string[]): Promise<void> {
+  const quick = args.includes("--quick");
+  const json = args.includes("--json");
+  const named = args.filter((arg) => !arg.startsWith("--"));
+  const effort: Effort = quick ? { rounds: 3, milliseconds: 20 } : { rounds: 9, milliseconds: 300 };
+  const reports: Record<string, Report[]> = {};
+  if (!json) console.log(`${runtime()}\n`);
+  for (const name of named.length > 0 ? named : Object.keys(benches)) {
+    const load = Object.hasOwn(benches, name) ? benches[name] : undefined;
+    if (load === undefined) {
+      throw new RangeError(`No such benchmark: ${name}. There are: ${Object.keys(benches).join()}`);
+    }
+    const list: Report[] = reports[name] = [];
+    for (const group of await (await load()).groups(quick)) {
+      const report = await measure(group, effort);
+      list.push(report);
+      if (!json) console.log(table(report));
+    }
+  }
+  if (json) console.log(JSON.stringify({ runtime: runtime(), ...effort, reports }, null, 2));
+}
+
+await main(process.argv.slice(2));
+// A peer's streams or sockets may be open still.
+process.exit(0);
