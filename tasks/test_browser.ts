@@ -86,6 +86,7 @@ async function importMap(): Promise<string> {
     imports[from] = new URL(`tests/browser/${to}`, ROOT).href;
   };
   replace("node:assert/strict", "assert_strict.ts");
+  replace("node:process", "process.ts");
   replace(new URL("tests/support/recipes.ts", ROOT).href, "remote_recipes.ts");
   const path = new URL("import_map.json", FOLDER);
   await Deno.writeTextFile(path, JSON.stringify({ imports }));
@@ -116,7 +117,11 @@ await reportTests();
     `--output=${fromFileUrl(output)}`,
     fromFileUrl(entry),
   ], { cwd: fromFileUrl(ROOT) });
-  return await Deno.readTextFile(output);
+  const code = await Deno.readTextFile(output);
+  // A browser would say nothing but that it can't load the module.
+  const builtin = /^import .* from "(node:[^"]+)"/m.exec(code)?.[1];
+  if (builtin !== undefined) throw new Error(`A test that is to run in a browser needs ${builtin}`);
+  return code;
 }
 
 /** The part of playwright-core that is used. */
