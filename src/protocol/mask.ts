@@ -11,8 +11,11 @@
  */
 export type MaskingKeySource = () => number;
 
-/** Below this many bytes a plain loop is faster than making a view of words. */
+/** Below this many bytes a plain loop is faster than finding the words among them. */
 const WORDS_FROM = 48;
+
+/** Views of larger buffers aren't kept: whoever keeps one keeps the buffer. */
+const MAX_KEPT = 0x2_0000;
 
 /** Copy and mask go through a payload in blocks of this many bytes, that stay in the CPU's cache. */
 const BLOCK = 0x4000;
@@ -20,6 +23,15 @@ const BLOCK = 0x4000;
 /** The four bytes of a key as a word in this machine's byte order, whichever it is. */
 const keyBytes = new Uint8Array(4);
 const keyWord = new Int32Array(keyBytes.buffer);
+
+/**
+ * The words of the bytes that were masked last. A chunk has many frames, and a view for each would
+ * cost more than the masking itself.
+ */
+let lastBytes: Uint8Array | null = null;
+let lastWords: Int32Array = new Int32Array(0);
+/** Where in those bytes the first word begins: 0–3. */
+let lastStart = 0;
 
 /** The key as it applies `phase` bytes into the payload: rotated by whole bytes. */
 function rotate(key: number, phase: number): number {
@@ -57,24 +69,35 @@ function maskBytes(bytes: Uint8Array, start: number, end: number, key: number): 
 }
 
 function maskWords(bytes: Uint8Array, start: number, end: number, key: number): void {
-  const head = (4 - ((bytes.byteOffset + start) & 3)) & 3;
+  const words = bytes === lastBytes ? lastWords : wordsOf(bytes);
+  const head = (lastStart - start) & 3;
   maskBytes(bytes, start, start + head, key);
   const rotated = rotate(key, head);
   keyBytes[0] = rotated >>> 24;
   keyBytes[1] = rotated >>> 16;
   keyBytes[2] = rotated >>> 8;
   keyBytes[3] = rotated;
+  const first = (start + head - lastStart) >>> 2;
   const count = (end - start - head) >>> 2;
-  const words = new Int32Array(bytes.buffer, bytes.byteOffset + start + head, count);
-  xorWords(words, keyWord[0] as number);
+  xorWords(words, first, first + count, keyWord[0] as number);
   maskBytes(bytes, start + head + (count << 2), end, rotated);
 }
 
+function wordsOf(bytes: Uint8Array): Int32Array {
+  const { buffer, byteOffset, length } = bytes;
+  const start = -byteOffset & 3;
+  const words = new Int32Array(buffer, byteOffset + start, (length - start) >>> 2);
+  const kept = buffer.byteLength <= MAX_KEPT;
+  lastBytes = kept ? bytes : null;
+  if (kept) lastWords = words;
+  lastStart = start;
+  return words;
+}
+
 /** The hot loop: eight words a turn, because V8 doesn't unroll it. */
-function xorWords(words: Int32Array, key: number): void {
-  const count = words.length;
-  const unrolled = count - (count & 7);
-  let i = 0;
+function xorWords(words: Int32Array, first: number, end: number, key: number): void {
+  const unrolled = end - ((end - first) & 7);
+  let i = first;
   for (; i < unrolled; i += 8) {
     words[i] = (words[i] as number) ^ key;
     words[i + 1] = (words[i + 1] as number) ^ key;
@@ -85,7 +108,7 @@ function xorWords(words: Int32Array, key: number): void {
     words[i + 6] = (words[i + 6] as number) ^ key;
     words[i + 7] = (words[i + 7] as number) ^ key;
   }
-  for (; i < count; i++) words[i] = (words[i] as number) ^ key;
+  for (; i < end; i++) words[i] = (words[i] as number) ^ key;
 }
 
 /**

@@ -49,3 +49,22 @@ Deno.test("mask: copies of every length and offset; the source is left alone", (
     assert(source.every((byte, i) => byte === before[i]));
   }
 });
+
+Deno.test("mask: many frames in one chunk, and chunks by turns, of any offset and size", () => {
+  const chunks = [5, 64 * 1024, 200_000, 131_072].map((offset, i) => {
+    const bytes = random.bytes(2000 + 8);
+    const buffer = new ArrayBuffer(i % 2 === 0 ? 3000 : 200_000);
+    const chunk = new Uint8Array(buffer, offset % 7, bytes.length);
+    chunk.set(bytes);
+    return { chunk, expected: bytes };
+  });
+  for (let round = 0; round < 200; round++) {
+    const { chunk, expected } = random.pick(chunks);
+    const start = random.integer(0, 1000);
+    const end = random.integer(start, 2000);
+    const key = random.integer(-(2 ** 31), 2 ** 31 - 1);
+    expected.set(reference(expected.subarray(start, end), key), start);
+    applyMask(chunk, start, end, key, 0);
+    assertEquals(hex(chunk), hex(expected), `round ${round}, seed ${random.seed}`);
+  }
+});
