@@ -15,7 +15,7 @@ export interface Socket extends SocketLike {
     listener: (error?: unknown) => void,
   ): unknown;
   on(event: "data", listener: (chunk: Uint8Array) => void): unknown;
-  on(event: "end" | "close" | "drain", listener: () => void): unknown;
+  on(event: "end" | "close", listener: () => void): unknown;
   on(event: "error", listener: (error: unknown) => void): unknown;
   on(event: "lookup", listener: (error: unknown) => void): unknown;
   removeListener(event: "data", listener: (chunk: Uint8Array) => void): unknown;
@@ -43,7 +43,6 @@ export interface TlsConnectOptions {
   host: string;
   /** What to ask for (RFC 6066 §3), and what the certificate must be for. */
   servername?: string;
-  // deno-lint-ignore camelcase
   ALPNProtocols: string[];
   ca?: unknown;
   cert?: unknown;

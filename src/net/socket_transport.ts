@@ -19,16 +19,14 @@ export interface SocketLike {
   unref(): unknown;
   setNoDelay(noDelay: boolean): unknown;
   on(event: "data", listener: (chunk: Uint8Array) => void): unknown;
-  on(event: "end" | "close" | "drain", listener: () => void): unknown;
+  on(event: "end" | "close", listener: () => void): unknown;
   on(event: "error", listener: (error: unknown) => void): unknown;
 }
-
-const EMPTY = new Uint8Array(0);
 
 /**
  * A connected socket as a channel of bytes, with backpressure both ways.
  *
- * Its stream ends with the peer's FIN and fails when the connection is reset; its sink is over when
+ * Its stream ends with the peer's FIN and fails when the connection is lost; its sink is over when
  * the socket is closed in both directions. The socket should be one that allows half-open
  * connections, or what still waits to be written is lost when the peer ends its half.
  */
@@ -39,7 +37,11 @@ export class SocketTransport implements ByteTransport {
   readonly ownsChunks = true;
 
   readonly #socket: SocketLike;
-  #error: unknown;
+  readonly #incoming: ChannelStreamController<Uint8Array>;
+  readonly #outgoing: ChannelSinkController<Uint8Array>;
+  #failure: { readonly error: unknown } | null = null;
+  /** The socket's end is no surprise: the peer has ended its half, or this side has given up. */
+  #expected = false;
 
   /**
    * Takes the socket over. Nobody else may listen to its data.
@@ -50,37 +52,59 @@ export class SocketTransport implements ByteTransport {
     this.#socket = socket;
     // Frames are written whole, once a turn: waiting for more (Nagle) would only delay them.
     socket.setNoDelay(true);
-    const incoming = new ChannelStreamController<Uint8Array>({
+    this.#incoming = new ChannelStreamController<Uint8Array>({
       pause: () => socket.pause(),
       resume: () => socket.resume(),
     });
+    this.#outgoing = this.#createOutgoing(socket);
+    this.stream = this.#incoming.stream;
+    this.sink = this.#outgoing.sink;
+    this.#listen(socket);
+  }
+
+  #createOutgoing(socket: SocketLike): ChannelSinkController<Uint8Array> {
+    // One function for all writes: it costs nothing while nobody waits.
+    const written = (error?: unknown): void => {
+      // A socket that fails forgets what it hasn't written: that isn't room.
+      if (!error && outgoing.isWaitedFor && !socket.destroyed) outgoing.drained();
+    };
     const outgoing = new ChannelSinkController<Uint8Array>({
       get bufferedAmount(): number {
         return socket.writableLength;
       },
-      add: (chunk) => void socket.write(chunk),
+      add: (chunk) => void socket.write(chunk, written),
       close: () => void socket.end(),
-      abort: () => void socket.destroy(),
-      // The callback comes when all that was written before has left; `drain` only after a full buffer.
-      watch: () => void socket.write(EMPTY, (error) => drained(error)),
+      abort: () => this.destroy(),
     });
-    // A socket that fails forgets what it hasn't written: that isn't room.
-    const drained = (error?: unknown): void => {
-      if (!error && !socket.destroyed) outgoing.drained();
-    };
-    this.stream = incoming.stream;
-    this.sink = outgoing.sink;
+    return outgoing;
+  }
+
+  #listen(socket: SocketLike): void {
+    const incoming = this.#incoming;
     socket.on("data", (chunk) => incoming.add(chunk));
-    socket.on("drain", () => drained());
-    socket.on("end", () => incoming.end());
-    socket.on("error", (error) => this.#error ??= error);
-    socket.on("close", () => {
-      // Paused, the socket may have read what it didn't tell.
-      for (let chunk = socket.read(); chunk !== null; chunk = socket.read()) incoming.add(chunk);
-      if (this.#error === undefined) incoming.end();
-      else incoming.fail(this.#error);
-      outgoing.finish(this.#error);
+    socket.on("end", () => {
+      this.#expected = true;
+      incoming.end();
     });
+    socket.on("error", (error) => {
+      this.#failure ??= { error };
+      // A TLS socket that fails doesn't always close by itself.
+      socket.destroy();
+    });
+    socket.on("close", () => this.#onClose());
+  }
+
+  #onClose(): void {
+    // Paused, the socket may have read what it didn't tell.
+    for (let it = this.#socket.read(); it !== null; it = this.#socket.read()) {
+      this.#incoming.add(it);
+    }
+    if (this.#failure === null && !this.#expected) {
+      this.#failure = { error: new Error("The socket was closed without its end") };
+    }
+    if (this.#failure === null) this.#incoming.end();
+    else this.#incoming.fail(this.#failure.error);
+    this.#outgoing.finish(this.#failure?.error);
   }
 
   /** Holds writes back until {@linkcode uncork}, so that they leave as one. */
@@ -93,6 +117,7 @@ export class SocketTransport implements ByteTransport {
   }
 
   destroy(): void {
+    this.#expected = true;
     this.#socket.destroy();
   }
 
