@@ -26,7 +26,6 @@ const MAY_USE_BUILTINS = /^src\/(net|server)\/|^src\/web_socket\/(deflate|inflat
 /** What has no test file of its own, and why. */
 const WITHOUT_TESTS: Readonly<Record<string, string>> = {
   "src/native/web_socket_like.ts": "only types",
-  "src/web_socket/protocol_channel.ts": "the conformance suite runs over it, in several ways",
   "src/web_socket/capabilities.ts": "types, and a constant that others' tests compare with",
   "src/stream_channel/channel_like.ts": "types, and a check that every composition's tests meet",
 };

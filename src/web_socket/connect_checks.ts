@@ -71,7 +71,8 @@ function checkOrigin({ origin, headers }: ConnectOptions): void {
 function checkRedirects(value: boolean | number | undefined): void {
   if (value === undefined || typeof value === "boolean") return;
   checkNumber("followRedirects", value, MAX_REDIRECTS);
-  if (!Number.isInteger(value)) throw new RangeError("followRedirects must be a whole number");
+  if (Number.isInteger(value)) return;
+  throw new RangeError(`Cannot use the option followRedirects: it must be whole, got ${value}`);
 }
 
 function checkProxy({ proxy, socketPath }: ConnectOptions): void {
@@ -97,7 +98,7 @@ function checkKinds(options: ConnectOptions): void {
   for (const [name, kind] of KINDS) {
     const value: unknown = options[name];
     if (value !== undefined && (typeof value !== kind || value === null || value === "")) {
-      throw malformed(name, `a ${kind}`);
+      throw malformed(name, kind === "object" ? "an object" : `a ${kind}`);
     }
   }
 }
