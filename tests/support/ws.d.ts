@@ -18,7 +18,10 @@ export class WebSocket {
   on(event: "error", listener: (error: Error & { code?: string }) => void): this;
   once(event: "open" | "message" | "close", listener: () => void): this;
   addEventListener(type: string, listener: (event: object) => void): void;
-  send(data: string | Uint8Array, options?: { binary?: boolean; fin?: boolean }): void;
+  send(
+    data: string | Uint8Array,
+    options?: { binary?: boolean; fin?: boolean; compress?: boolean },
+  ): void;
   ping(data?: string | Uint8Array): void;
   pong(data?: string | Uint8Array): void;
   close(code?: number, reason?: string): void;
