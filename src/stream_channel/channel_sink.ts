@@ -68,7 +68,8 @@ export interface ChannelSink<T> {
   readonly done: Promise<void>;
   /**
    * The same as a `WritableStream` (the same object on each access). `close()` closes the channel,
-   * `abort(error)` is {@linkcode addError}; it errors when the channel ends.
+   * as soon as what was written before has found room; `abort(error)` is {@linkcode addError}; it
+   * errors when the channel ends.
    */
   readonly writable: WritableStream<T>;
 }

@@ -9,7 +9,22 @@ export function pipe<In, Out>(
   one: ChannelParts<In, Out>,
   other: ChannelParts<Out, In>,
 ): Promise<void> {
-  return preHandled(both(pipeOneWay(one.stream, other.sink), pipeOneWay(other.stream, one.sink)));
+  const giveUp = new AbortController();
+  const there = pipeOneWay(one.stream, other.sink, { signal: giveUp.signal });
+  try {
+    return preHandled(both(there, pipeOneWay(other.stream, one.sink)));
+  } catch (error) {
+    giveUp.abort();
+    throw error;
+  }
+}
+
+/** Options of {@linkcode pipeOneWay}. */
+export interface PipeOptions {
+  /** When it fulfils, room isn't waited for any more. */
+  readonly hurry?: Promise<void>;
+  /** When it aborts, nothing more is taken from the stream. */
+  readonly signal?: AbortSignal;
 }
 
 /** Waits for both, also where the first one fails. */
@@ -22,13 +37,11 @@ async function both(first: Promise<void>, second: Promise<void>): Promise<void> 
 /**
  * Adds all that a stream gives to a sink, in the same call in which it comes, while there is room;
  * closes the sink at the end.
- *
- * @param hurry When it fulfils, room isn't waited for any more.
  */
 export function pipeOneWay<T>(
   stream: ChannelStream<T>,
   sink: ChannelSink<T>,
-  hurry?: Promise<void>,
+  { hurry, signal }: PipeOptions = {},
 ): Promise<void> {
   const { promise, resolve, reject } = new Deferred();
   let hurries = false;
@@ -54,6 +67,7 @@ export function pipeOneWay<T>(
     onError: fail,
     // What comes of it is `done`'s, below.
     onDone: () => closeQuietly(sink),
+    signal,
   });
   hurry?.then(() => {
     hurries = true;

@@ -110,7 +110,8 @@ export interface StreamChannelStatic {
    * A channel of two members that exist already, with the methods of all channels. It only pairs
    * them: use `withGuarantees` where they know nothing of each other.
    *
-   * Web Streams are locked by it, and read ahead to the high-water mark.
+   * Web Streams are locked by it, and read ahead to the high-water mark. A `WritableStream` takes
+   * its time to close: until it has taken all that was added.
    *
    * @param channel What is to become a channel.
    * @returns The channel.

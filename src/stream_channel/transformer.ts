@@ -126,7 +126,9 @@ function bindTransformStreams<In, Out, NewIn, NewOut>(
   // Once closed it must not wait for a reader at the other end: `pipeTo` would. The inner sink's
   // `done` tells how it ended.
   const closed = new Deferred();
-  void pipeOneWay(streamFromReadable(encoder.readable, { highWaterMark: 1 }), sink, closed.promise);
+  void pipeOneWay(streamFromReadable(encoder.readable, { highWaterMark: 1 }), sink, {
+    hurry: closed.promise,
+  });
   const relay = new Relay<NewIn, NewOut, NewIn, NewOut>({
     stream: streamFromReadable(incoming),
     sink: sinkFromWritable(encoder.writable, { over: sink.done, onClose: () => closed.resolve() }),

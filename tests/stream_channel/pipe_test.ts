@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
+import { assert, assertEquals, assertFalse, assertRejects, assertStrictEquals } from "@std/assert";
 import { channelPair } from "../../src/stream_channel/mod.ts";
 import { Deferred } from "../../src/stream_channel/deferred.ts";
 import { pipe, pipeOneWay } from "../../src/stream_channel/pipe.ts";
@@ -104,7 +104,7 @@ Deno.test("one way, in a hurry: room isn't waited for any more", async () => {
   const [from, to] = [new RawChannel<number>(), new RawChannel<number>()];
   to.bufferedAmount = 10;
   const hurry = new Deferred();
-  const piped = pipeOneWay(from.stream, to.sink, hurry.promise);
+  const piped = pipeOneWay(from.stream, to.sink, { hurry: hurry.promise });
   [1, 2, 3].forEach((value) => from.in.add(value));
   await microtasks();
   assertEquals(to.out, [1]);
@@ -114,4 +114,13 @@ Deno.test("one way, in a hurry: room isn't waited for any more", async () => {
   from.in.end();
   await piped;
   assertEquals(to.out, [1, 2, 3, 4, "done"]);
+});
+
+Deno.test("the other stream has a reader: nothing is piped, neither way", async () => {
+  const [a, b] = [channelPair<string>(), channelPair<string>()];
+  b.foreign.stream.listen(() => {});
+  assertInvalidState(() => pipe(a.foreign, b.foreign));
+  a.local.sink.add("to nobody");
+  await a.local.sink.close();
+  assertFalse(await settled(Promise.race([b.local.stream.next(), b.local.sink.done])));
 });
