@@ -84,7 +84,6 @@ export class PortLink<In, Out> implements SinkTarget<Out> {
     this.#transfer = options.transfer;
     this.#stream = new ChannelStreamController<In>({
       resume: () => this.#grant(),
-      cancel: () => this.#grant(),
       close: () => this.sink.close(),
     }, { highWaterMark: Math.ceil(this.#window / 2) });
     // There is room as long as nothing was sent beyond the credit.

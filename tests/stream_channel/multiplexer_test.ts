@@ -316,3 +316,11 @@ Deno.test("S66 a peer that makes all ids count as closed: making one ends at onc
   assertEquals(channel.virtualChannel().id, far + 1);
   assertEquals(channel.virtualChannel().id, far + 5);
 });
+
+Deno.test("S66 S68 an id that is refused is answered on the one that the peer listens to", () => {
+  const peer = new RawChannel<unknown>();
+  const channel = new MultiChannel<unknown>(peer, { pendingLimit: 0 });
+  record(channel.stream);
+  for (const id of [7, 12]) peer.in.add([id, "too much"]);
+  assertEquals(peer.out, [[8], [11]]);
+});
