@@ -1,5 +1,6 @@
 import { Deferred } from "./deferred.ts";
 import { ignore, invalidState, preHandled } from "./errors.ts";
+import { type Pull, pullFrom } from "./pull.ts";
 import { DEFAULT_HIGH_WATER_MARK } from "./size.ts";
 
 /** Options of {@linkcode ChannelSink.addStream}. */
@@ -425,38 +426,6 @@ function over(): DOMException {
 
 function notFlushed(): DOMException {
   return invalidState("Cannot flush: the channel ended before all was handed to the transport");
-}
-
-/** A source of values to pull from, whatever it is made of. */
-interface Pull<T> {
-  next(): PromiseLike<IteratorResult<T, unknown>>;
-  cancel(): void;
-}
-
-function pullFrom<T>(source: AsyncIterable<T> | Iterable<T> | ReadableStream<T>): Pull<T> {
-  if (source instanceof ReadableStream) {
-    const reader = source.getReader();
-    return {
-      next: () => reader.read() as Promise<IteratorResult<T, unknown>>,
-      cancel: () => void reader.cancel().catch(ignore),
-    };
-  }
-  const iterator = Symbol.asyncIterator in source
-    ? source[Symbol.asyncIterator]()
-    : source[Symbol.iterator]();
-  return {
-    // The wrapping promise also turns what `next` throws into a rejection.
-    next: () => new Promise((resolve) => resolve(iterator.next())),
-    cancel: () => void cancelIterator(iterator),
-  };
-}
-
-async function cancelIterator(iterator: AsyncIterator<unknown> | Iterator<unknown>): Promise<void> {
-  try {
-    await iterator.return?.();
-  } catch {
-    // The source's own trouble: nobody reads from it any more.
-  }
 }
 
 /** The user's side of a {@linkcode ChannelSinkController}. */
