@@ -133,7 +133,7 @@ export class Protocol {
   readonly #reader: FrameReader;
   readonly #writer: FrameWriter;
 
-  /** The payload of the Pong that is owed, or `null`. */
+  /** The payload of a Pong that had no room among those that wait, or `null`. */
   #pong: Uint8Array | null = null;
   /** How many Pongs were written and not taken. */
   #pongs = 0;
@@ -365,13 +365,16 @@ export class Protocol {
 
   /**
    * RFC 6455 §5.5.2: a Ping is answered unless a Close was received, so also after our own Close.
-   * Each gets its Pong, as peers expect, but RFC 6455 §5.5.3: only the most recent Ping need be
-   * answered. So few Pongs ever wait, however many Pings come while the peer takes nothing.
+   * Each gets its Pong, in its place among the messages, as peers expect; but RFC 6455 §5.5.3: only
+   * the most recent Ping need be answered. So few Pongs ever wait, however many Pings come while the
+   * peer takes nothing.
    */
   #onPing(payload: Uint8Array): void {
     const idle = this.outputSize === 0;
-    if (this.#pongs < MAX_PONGS) this.#flushPong();
-    this.#pong = payload;
+    if (this.#pongs < MAX_PONGS) {
+      this.#pongs++;
+      this.#writer.write(FIN | PONG, payload);
+    } else this.#pong = payload;
     if (idle) this.#events.onOutput();
     this.#events.onPing?.(payload);
   }
@@ -414,7 +417,6 @@ export class Protocol {
     if (this.#pong === null) return;
     this.#writer.write(FIN | PONG, this.#pong);
     this.#pong = null;
-    this.#pongs++;
   }
 
   #stop(): void {

@@ -369,6 +369,25 @@ Deno.test("ten Pings in one chunk get ten Pongs, in order", () => {
   assertEquals(sent(), hex(joined(pongs)));
 });
 
+Deno.test("a Pong goes out before the messages that are sent after its Ping", () => {
+  const { protocol, sent } = record("server");
+  protocol.sendText("a");
+  protocol.receive(frame({ opcode: 9, payload: "?", key: KEY }));
+  protocol.sendText("b");
+  assertEquals(sent(), "810161" + "8a013f" + "810162");
+});
+
+Deno.test("64 Pongs wait at most, and the latest behind them", () => {
+  const { protocol, sent } = record("server");
+  for (let i = 0; i < 100; i++) {
+    protocol.receive(frame({ opcode: 9, payload: Uint8Array.of(i), key: KEY }));
+  }
+  protocol.sendText("b");
+  assertEquals(protocol.outputSize, 65 * 3 + 3);
+  const pongs = Array.from({ length: 64 }, (_, i) => hex(Uint8Array.of(0x8a, 1, i)));
+  assertEquals(sent(), pongs.join("") + "810162" + "8a0163");
+});
+
 Deno.test("G19 a Ping after our own Close is answered: RFC 6455 §5.5.2", () => {
   const peer = record("server");
   peer.protocol.close(1000);
