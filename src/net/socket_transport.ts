@@ -92,6 +92,8 @@ export class SocketTransport implements ByteTransport {
       socket.destroy();
     });
     socket.on("close", () => this.#onClose());
+    // Whoever read from it before may have paused it.
+    socket.resume();
   }
 
   #onClose(): void {

@@ -2,7 +2,7 @@ import { checkCompressionOptions } from "../handshake/deflate_parameters.ts";
 import { checkField } from "../handshake/http_head.ts";
 import { type Capability, NO_CAPABILITIES } from "./capabilities.ts";
 import { MAX_TIMEOUT } from "./clock.ts";
-import type { ConnectOptions } from "./connect_options.ts";
+import type { ConnectOptions, TlsOptions } from "./connect_options.ts";
 
 /** The most redirects that are followed. */
 export const MAX_REDIRECTS = 10;
@@ -22,6 +22,7 @@ export function checkConnectOptions(options: ConnectOptions): void {
   checkRedirects(options.followRedirects);
   checkProxy(options);
   checkKinds(options);
+  if (options.tls !== undefined) checkTls(options.tls);
   const { transport = "auto", require: wanted = [] } = options;
   if (transport !== "auto" && transport !== "native" && transport !== "net") {
     throw malformed("transport", '"auto", "native" or "net"');
@@ -100,5 +101,26 @@ function checkKinds(options: ConnectOptions): void {
     if (value !== undefined && (typeof value !== kind || value === null || value === "")) {
       throw malformed(name, kind === "object" ? "an object" : `a ${kind}`);
     }
+  }
+}
+
+/** Some platforms ignore what they can't read, and would go on without it. */
+function checkTls({ ca, cert, key }: TlsOptions): void {
+  const authorities = ca === undefined || typeof ca === "string" || ca instanceof Uint8Array
+    ? [ca]
+    : ca;
+  for (const authority of authorities) checkPem("tls.ca", authority, "CERTIFICATE");
+  checkPem("tls.cert", cert, "CERTIFICATE");
+  checkPem("tls.key", key, "PRIVATE KEY");
+  if (cert === undefined && key !== undefined) throw malformed("tls.cert", "there beside a key");
+  if (cert !== undefined && key === undefined) throw malformed("tls.key", "there beside a cert");
+}
+
+/** RFC 7468 §2: text with a label; what is in it is the platform's business. */
+function checkPem(name: string, value: string | Uint8Array | undefined, label: string): void {
+  if (value === undefined) return;
+  const text = typeof value === "string" ? value : new TextDecoder().decode(value);
+  if (!text.includes("-----BEGIN ") || !text.includes(`${label}-----`)) {
+    throw malformed(name, `PEM, a ${label}`);
   }
 }

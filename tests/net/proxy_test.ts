@@ -1,0 +1,235 @@
+import { assertEquals, assertInstanceOf, assertMatch, assertThrows } from "@std/assert";
+import { type ConnectOptions, NetWebSocketChannel, UnsupportedError } from "../../src/net/mod.ts";
+import { chooseProxy, portOf, proxyName } from "../../src/net/proxy.ts";
+import { startProxy, startTls } from "../support/net_peers.ts";
+import { startRecipe } from "../support/recipes.ts";
+import { assertReaches, certificates, connectFailure, failure, withAll } from "./support.ts";
+
+const { authority, local } = certificates();
+const tls = { ca: authority.cert };
+
+Deno.test("proxy: a tunnel for ws:", async () => {
+  await withAll([await startRecipe("echo"), await startProxy()], async (echo, proxy) => {
+    await assertReaches(`${echo.url}/path?query`, { proxy: `http://localhost:${proxy.port}` });
+    const { host } = new URL(echo.url);
+    assertEquals(proxy.requests, [`CONNECT ${host} HTTP/1.1\r\nHost: ${host}\r\n\r\n`]);
+    assertEquals((await echo.next("request")).headers["host"], host);
+  });
+});
+
+Deno.test("proxy: TLS inside the tunnel", async () => {
+  const echo = await startRecipe("echo");
+  await withAll(
+    [echo, await startTls(echo.url, local), await startProxy()],
+    async (_, peer, it) => {
+      const options = { tls, proxy: new URL(`http://localhost:${it.port}`) };
+      await assertReaches(`wss://localhost:${peer.port}`, options);
+      assertEquals(peer.seen[0]?.servername, "localhost");
+      assertMatch(it.requests[0] ?? "", /^CONNECT localhost:\d+ HTTP\/1\.1\r\n/);
+    },
+  );
+});
+
+Deno.test("proxy: the tunnel leads to the scheme's own port where the URL has none", async () => {
+  const echo = await startRecipe("echo");
+  const port = Number(new URL(echo.url).port);
+  await withAll([echo, await startProxy({ port })], async (_, proxy) => {
+    await assertReaches("ws://example.test", { proxy: `http://localhost:${proxy.port}` });
+    await assertReaches("ws://[::1]:81", { proxy: `http://localhost:${proxy.port}` });
+    assertEquals(proxy.requests.map((it) => it.split("\r\n")[0]), [
+      "CONNECT example.test:80 HTTP/1.1",
+      "CONNECT [::1]:81 HTTP/1.1",
+    ]);
+  });
+});
+
+Deno.test("proxy: over TLS itself, and TLS inside its tunnel", async () => {
+  const echo = await startRecipe("echo");
+  await withAll(
+    [echo, await startTls(echo.url, local), await startProxy({ tls: local })],
+    async (_, peer, proxy) => {
+      const options = { tls, proxy: `https://localhost:${proxy.port}` };
+      await assertReaches(echo.url, options);
+      await assertReaches(`wss://localhost:${peer.port}`, options);
+      assertEquals(proxy.requests.length, 2);
+      const error = await connectFailure(echo.url, { proxy: options.proxy });
+      assertEquals([error.phase, error.retryable], ["proxy", false]);
+    },
+  );
+});
+
+Deno.test("attack 31 proxy: its credentials go to it, and never to the server", async () => {
+  const authorization = `Basic ${btoa("user:p@ss")}`;
+  await withAll(
+    [await startRecipe("echo"), await startProxy({ authorization })],
+    async (echo, { port, requests }) => {
+      await assertReaches(echo.url, { proxy: `http://user:p%40ss@localhost:${port}` });
+      assertMatch(requests[0] ?? "", /\r\nProxy-Authorization: Basic dXNlcjpwQHNz\r\n/);
+      const { headers } = await echo.next("request");
+      assertEquals([headers["proxy-authorization"], headers["authorization"]], [
+        undefined,
+        undefined,
+      ]);
+      // The server's credentials aren't for the proxy.
+      const url = echo.url.replace("//", "//me:mine@");
+      await assertReaches(url, { proxy: `http://user:p%40ss@localhost:${port}` });
+      assertEquals(requests[1], requests[0]);
+      assertEquals((await echo.next("request")).headers["authorization"], "Basic bWU6bWluZQ==");
+    },
+  );
+  assertThrows(
+    () => NetWebSocketChannel.connect("ws://a.test", { headers: { "Proxy-Authorization": "x" } }),
+    TypeError,
+  );
+});
+
+Deno.test("attack 31 proxy: 407, with the proxy's answer", async () => {
+  await withAll(
+    [await startRecipe("echo"), await startProxy({ authorization: "Basic x" })],
+    async (echo, { port }) => {
+      const error = await connectFailure(echo.url, {
+        proxy: `http://me:secret@localhost:${port}`,
+      });
+      assertEquals([error.phase, error.status, error.retryable], ["proxy", 407, false]);
+      assertEquals(error.response?.headers.get("proxy-authenticate"), "Basic");
+      assertEquals(new TextDecoder().decode(error.response?.body), "no");
+      assertEquals(
+        error.message,
+        `Cannot connect to ${echo.url}/: the proxy http://localhost:${port}: ` +
+          "it answered 407 Proxy Authentication Required",
+      );
+      assertEquals((await echo.stats()).connections, 0);
+    },
+  );
+});
+
+const refusals = [
+  ["a refusal that may pass", { answer: "HTTP/1.1 503 Busy\r\n\r\n" }, "it answered 503 Busy", 503],
+  ["a redirect", { answer: "HTTP/1.1 302 X\r\nLocation: /\r\n\r\n" }, "it answered 302 X", 302],
+  [
+    "an answer with bytes behind it",
+    { extra: "HTTP/1.1 101 Forged\r\n\r\n" },
+    "it sent bytes of its own into the tunnel",
+    null,
+  ],
+  ["an end instead of an answer", { end: true }, "it ended the connection before", null],
+  ["half an answer", { answer: "HTTP/1.1 200 O" }, "it ended the connection before", null],
+  ["no HTTP", { answer: "SSH-2.0-OpenSSH_9.2\r\n\r\n" }, "Malformed status line", null],
+  [
+    "an endless head",
+    { answer: `HTTP/1.1 200 OK\r\n${"a: b\r\n".repeat(200)}` },
+    "More than 128 header lines",
+    null,
+  ],
+] as const;
+for (const [name, manners, fault, status] of refusals) {
+  Deno.test(`attack 31 proxy: ${name}`, async () => {
+    await withAll(
+      [await startRecipe("echo"), await startProxy(manners)],
+      async (echo, { port }) => {
+        const error = await connectFailure(echo.url, { proxy: `http://127.0.0.1:${port}` });
+        assertEquals([error.phase, error.status], ["proxy", status]);
+        assertEquals(error.message.includes(`the proxy http://127.0.0.1:${port}: ${fault}`), true);
+        assertEquals(await echo.queued(), []);
+      },
+    );
+  });
+}
+
+Deno.test("attack 31 proxy: a body that the answer announces is ignored, RFC 9110 §9.3.6", async () => {
+  const answer = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n";
+  await withAll([await startProxy({ answer, keep: true })], async ({ port }) => {
+    const channel = NetWebSocketChannel.connect("ws://a.test", {
+      proxy: `http://127.0.0.1:${port}`,
+      connectTimeout: 100,
+    });
+    const error = await channel.ready.catch((it: unknown) => it);
+    // The tunnel was taken for one: what is missing now is the server's answer.
+    assertEquals(
+      (error as Error).message,
+      "Connecting took longer than 100 ms, in phase handshake",
+    );
+  });
+});
+
+Deno.test("proxy: one that can't be reached, or found", async () => {
+  const gone = await startProxy();
+  await gone.close();
+  const refused = await connectFailure("ws://a.test", { proxy: `http://127.0.0.1:${gone.port}` });
+  assertEquals(
+    [refused.phase, refused.message],
+    [
+      "proxy",
+      `Cannot connect to ws://a.test/: the proxy http://127.0.0.1:${gone.port}: ` +
+      "the connection was refused",
+    ],
+  );
+  const unknown = await connectFailure("ws://a.test", { proxy: "http://u:p@no-such.invalid:1" });
+  assertEquals(
+    unknown.message,
+    "Cannot connect to ws://a.test/: the proxy http://no-such.invalid:1: the host can't be found",
+  );
+});
+
+Deno.test("proxy: a silent one is given up, and the phase is told", async () => {
+  await withAll([await startProxy({ silent: true })], async ({ port }) => {
+    const error = await failure("ws://a.test", {
+      proxy: `http://127.0.0.1:${port}`,
+      connectTimeout: 50,
+    });
+    assertEquals(error.message, "Connecting took longer than 50 ms, in phase proxy");
+  });
+});
+
+Deno.test("proxy: other kinds are refused, not ignored", async () => {
+  for (const proxy of ["socks5://localhost:1080", "ftp://localhost"]) {
+    assertInstanceOf(await failure("ws://127.0.0.1:1", { proxy }), UnsupportedError);
+  }
+});
+
+Deno.test("proxy: malformed options throw at once, and show no password", () => {
+  const connect = (options: ConnectOptions): unknown =>
+    NetWebSocketChannel.connect("ws://a.test", options);
+  const error = assertThrows(() => connect({ proxy: "http://u:secret@:x" }), SyntaxError);
+  assertEquals(error.message.includes("secret"), false);
+  assertThrows(() => connect({ proxy: "http://p.test", socketPath: "/a" }), TypeError);
+});
+
+Deno.test("proxy: the environment's, when asked for only", async () => {
+  const { process } = globalThis as unknown as { process: { env: Record<string, string> } };
+  const names = ["http_proxy", "no_proxy", "HTTP_PROXY", "NO_PROXY", "all_proxy", "ALL_PROXY"];
+  const before = names.map((name) => [name, process.env[name]] as const);
+  await withAll([await startRecipe("echo"), await startProxy()], async (echo, proxy) => {
+    try {
+      for (const name of names) delete process.env[name];
+      process.env["http_proxy"] = `http://127.0.0.1:${proxy.port}`;
+      await assertReaches(echo.url);
+      assertEquals(proxy.connections, 0);
+      await assertReaches(echo.url, { proxy: "environment" });
+      assertEquals(proxy.connections, 1);
+      process.env["no_proxy"] = "127.0.0.0/8";
+      await assertReaches(echo.url, { proxy: "environment" });
+      assertEquals(proxy.connections, 1);
+      process.env["http_proxy"] = "http://u:secret@:x";
+      process.env["no_proxy"] = "";
+      const error = await connectFailure(echo.url, { proxy: "environment" });
+      assertEquals(error.message.includes("secret"), false);
+    } finally {
+      for (const [name, value] of before) {
+        if (value === undefined) delete process.env[name];
+        else process.env[name] = value;
+      }
+    }
+  });
+});
+
+Deno.test("proxy: what is chosen, and how it is named", () => {
+  const url = new URL("ws://a.test");
+  assertEquals(chooseProxy(url, undefined), null);
+  assertEquals(chooseProxy(url, "http://p.test:8080")?.href, "http://p.test:8080/");
+  assertEquals(proxyName(new URL("http://u:p@p.test:8080/x")), "the proxy http://p.test:8080");
+  assertEquals(
+    ["ws://a", "wss://a", "http://a", "https://a", "ws://a:81"].map((it) => portOf(new URL(it))),
+    [80, 443, 80, 443, 81],
+  );
+});

@@ -1,0 +1,170 @@
+/** TLS: what is asked for, what is checked, and how each fault is told. */
+
+import { assertEquals, assertThrows } from "@std/assert";
+import { createServer } from "node:net";
+import {
+  type ConnectError,
+  type ConnectOptions,
+  NetWebSocketChannel,
+  type TlsOptions,
+} from "../../src/net/mod.ts";
+import type { Identity } from "../support/certificates.ts";
+import { startTls, type TlsPeer } from "../support/net_peers.ts";
+import { startRecipe } from "../support/recipes.ts";
+import { assertReaches, certificates, connectFailure, withAll } from "./support.ts";
+
+const { authority, local, other, expired, client } = certificates();
+const trusted: ConnectOptions = { tls: { ca: authority.cert } };
+
+async function withTls(
+  options: Parameters<typeof startTls>[1],
+  body: (peer: TlsPeer) => Promise<unknown>,
+): Promise<void> {
+  const echo = await startRecipe("echo");
+  await withAll([echo, await startTls(echo.url, options)], (_echo, peer) => body(peer));
+}
+
+function told(error: ConnectError): unknown[] {
+  return [error.phase, error.message.replace(/:\d+\//, ":PORT/"), error.retryable];
+}
+
+Deno.test("net TLS: an authority of one's own, a server name, HTTP/1.1", async () => {
+  await withTls({ ...local, ALPNProtocols: ["h2", "http/1.1"] }, async (peer) => {
+    await assertReaches(`wss://localhost:${peer.port}`, trusted);
+    assertEquals(peer.seen, [{ servername: "localhost", alpn: "http/1.1", client: null }]);
+  });
+});
+
+Deno.test("net TLS: https: is wss:", async () => {
+  await withTls(local, async ({ port }) => {
+    await assertReaches(`https://localhost:${port}`, trusted);
+  });
+});
+
+Deno.test("attack 32 RFC 6066 §3: no server name for an IP address, but the certificate is checked against it", async () => {
+  await withTls(local, async (peer) => {
+    await assertReaches(`wss://127.0.0.1:${peer.port}`, trusted);
+    assertEquals(peer.seen[0]?.servername, null);
+  });
+  await withTls(other, async ({ port }) => {
+    assertEquals(told(await connectFailure(`wss://127.0.0.1:${port}`, trusted)), [
+      "tls",
+      "Cannot connect to wss://127.0.0.1:PORT/: the certificate is for another host",
+      false,
+    ]);
+  });
+});
+
+Deno.test("attack 32: a certificate for another name", async () => {
+  await withTls(other, async ({ port }) => {
+    assertEquals(told(await connectFailure(`wss://localhost:${port}`, trusted)), [
+      "tls",
+      "Cannot connect to wss://localhost:PORT/: the certificate is for another host",
+      false,
+    ]);
+  });
+});
+
+Deno.test("attack 32: a server name that is given is asked for and checked", async () => {
+  await withTls(other, async (peer) => {
+    const tls = { ca: authority.cert, servername: "other.test" };
+    await assertReaches(`wss://127.0.0.1:${peer.port}`, { tls });
+    assertEquals(peer.seen[0]?.servername, "other.test");
+  });
+  await withTls(local, async ({ port }) => {
+    const tls = { ca: authority.cert, servername: "other.test" };
+    const error = await connectFailure(`wss://localhost:${port}`, { tls });
+    assertEquals(told(error)[0], "tls");
+  });
+});
+
+const untrusted: [name: string, identity: Identity, ca: string | undefined][] = [
+  ["an authority nobody knows", local, undefined],
+  ["a certificate that has expired", expired, authority.cert],
+  ["another authority", local, other.cert],
+];
+for (const [name, identity, ca] of untrusted) {
+  Deno.test(`attack 32: ${name}`, async () => {
+    await withTls(identity, async ({ port }) => {
+      const error = await connectFailure(`wss://localhost:${port}`, { tls: { ca } });
+      assertEquals(told(error), [
+        "tls",
+        "Cannot connect to wss://localhost:PORT/: the certificate can't be trusted",
+        false,
+      ]);
+    });
+  });
+}
+
+Deno.test("attack 32: only rejectUnauthorized: false does without the check", async () => {
+  await withTls(other, async ({ port }) => {
+    await assertReaches(`wss://localhost:${port}`, { tls: { rejectUnauthorized: false } });
+    const options = { tls: { rejectUnauthorized: undefined } };
+    assertEquals((await connectFailure(`wss://localhost:${port}`, options)).phase, "tls");
+  });
+});
+
+Deno.test("net TLS: a client certificate", async () => {
+  const options = { ...local, ca: authority.cert, requestCert: true, rejectUnauthorized: true };
+  await withTls(options, async (peer) => {
+    const tls = { ca: authority.cert, cert: client.cert, key: client.key };
+    await assertReaches(`wss://localhost:${peer.port}`, { tls });
+    assertEquals(peer.seen[0]?.client, "client");
+    // TLS 1.3: the client is done before the server has refused it.
+    const error = await connectFailure(`wss://localhost:${peer.port}`, trusted);
+    assertEquals(error.phase === "tls" || error.phase === "handshake", true);
+  });
+});
+
+Deno.test("net TLS: several authorities, as bytes", async () => {
+  await withTls(local, async ({ port }) => {
+    const ca = [other.cert, new TextEncoder().encode(authority.cert)];
+    await assertReaches(`wss://localhost:${port}`, { tls: { ca } });
+  });
+});
+
+Deno.test("net TLS: malformed settings are told at once: not every platform would", () => {
+  const { cert, key } = client;
+  const malformed: TlsOptions[] = [
+    { ca: "no certificate" },
+    { ca: [authority.cert, "no certificate"] },
+    { ca: new Uint8Array(3) },
+    { cert: "no certificate", key },
+    { cert, key: "no key" },
+    { cert: key, key },
+    { cert },
+    { key },
+  ];
+  for (const tls of malformed) {
+    assertThrows(() => NetWebSocketChannel.connect("wss://a.test", { tls }), TypeError, "tls.");
+  }
+});
+
+const broken = [
+  ["a server that resets the connection", "the connection was lost", true],
+  ["a server that ends the connection", "the connection was lost", true],
+  ["a server that speaks plain HTTP", "the server doesn't speak TLS as it should", true],
+] as const;
+for (const [index, [name, fault, retryable]] of broken.entries()) {
+  Deno.test(`net TLS: ${name} during the TLS handshake`, async () => {
+    const server = createServer((socket) => {
+      socket.on("error", () => {});
+      socket.once("data", () => {
+        if (index === 0) socket.resetAndDestroy();
+        else if (index === 1) socket.end();
+        else socket.end("HTTP/1.1 400 Bad Request\r\n\r\n");
+      });
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", () => resolve()));
+    const { port } = server.address() as { port: number };
+    try {
+      assertEquals(told(await connectFailure(`wss://localhost:${port}`, trusted)), [
+        "tls",
+        `Cannot connect to wss://localhost:PORT/: ${fault}`,
+        retryable,
+      ]);
+    } finally {
+      await new Promise<void>((resolve) => server.close(() => resolve()));
+    }
+  });
+}
