@@ -1,4 +1,5 @@
 import { type ChannelLike, partsOf } from "./channel_like.ts";
+import { preHandled } from "./errors.ts";
 import { Relay, type WaitingHandlers } from "./relay.ts";
 import { type StandardResult, type StandardSchema, ValidationError } from "./standard_schema.ts";
 import { PairedChannel, type StreamChannel } from "./stream_channel.ts";
@@ -125,7 +126,7 @@ function encoder<Out>(schema: StandardSchema<Out, unknown> | undefined): (value:
   return (value) => {
     const result = schema["~standard"].validate(value);
     if (result instanceof Promise) {
-      result.catch(() => {});
+      preHandled(result);
       throw new TypeError("Cannot send: the schema is asynchronous, and add is not");
     }
     if (result.issues === undefined) return stringify(result.value);

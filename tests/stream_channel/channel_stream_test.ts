@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertFalse, assertRejects, assertStrictEquals } from "@std/assert";
 import { ChannelStreamController } from "../../src/stream_channel/channel_stream.ts";
 import { assertInvalidState, microtasks, record } from "../support/events.ts";
+import { collectUncaught } from "../support/unhandled.ts";
 
 Deno.test("listen: a message reaches the listener inside add", () => {
   const controller = new ChannelStreamController<number>();
@@ -50,6 +51,38 @@ Deno.test("listen: done doesn't interrupt the callback in which the stream ends"
   }, { onDone: () => events.push("done") });
   controller.add(1);
   assertEquals(events, ["out", "done"]);
+});
+
+Deno.test("listen: what waited comes from a microtask, also when the stream ends meanwhile", async () => {
+  const controller = new ChannelStreamController<number>();
+  controller.add(1);
+  const { events, subscription } = record(controller.stream);
+  controller.end();
+  assertEquals(events, []);
+  await microtasks();
+  assertEquals(events, [1, "done"]);
+  subscription.resume();
+  assertEquals(events, [1, "done"]);
+});
+
+Deno.test("listen: what a callback throws is rethrown, and neither the source nor a message suffers", async () => {
+  const controller = new ChannelStreamController<number>();
+  const events: unknown[] = [];
+  const fail = (event: unknown): never => {
+    events.push(event);
+    throw event;
+  };
+  const lost = new Error("lost");
+  const uncaught = await collectUncaught(async () => {
+    controller.add(1);
+    controller.stream.listen(fail, { onError: fail, onDone: () => fail("done") });
+    controller.add(2);
+    await microtasks();
+    controller.add(3);
+    controller.fail(lost);
+  });
+  assertEquals(events, [1, 2, 3, lost, "done"]);
+  assertEquals(uncaught, events);
 });
 
 Deno.test("listen: an error comes once, behind the messages, then done", async () => {

@@ -285,3 +285,12 @@ Deno.test("S7 close while somebody else's addStream holds the inner sink: settle
   raw.finish();
   await added;
 });
+
+Deno.test("S7 close settles over Web Streams whose two halves hold each other up", async () => {
+  const completer = new StreamChannelCompleter<string>();
+  const { sink } = completer.channel;
+  completer.setChannel(new TransformStream<string, string>());
+  for (let i = 0; i < 100; i++) sink.add("x".repeat(10_000));
+  await microtasks(100);
+  await sink.close();
+});

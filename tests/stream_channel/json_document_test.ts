@@ -17,6 +17,7 @@ import {
   ValidationError,
 } from "../../src/stream_channel/mod.ts";
 import { microtasks, record } from "../support/events.ts";
+import { assertNoUncaught } from "../support/unhandled.ts";
 import { RawChannel } from "./raw_channel.ts";
 
 Deno.test("C126 a document that comes is a value", async () => {
@@ -176,4 +177,14 @@ Deno.test("addStream of a value without JSON: rejects, and the error goes to the
   const error = await assertRejects(() => sink.addStream([1, 2n, 3]), TypeError);
   assertStrictEquals(await assertRejects(() => sink.done), error);
   assertEquals(raw.out, ["1", ["abort", error]]);
+});
+
+Deno.test("an asynchronous schema for what goes, that rejects: add throws, nothing else happens", async () => {
+  const outgoing: StandardSchema<number, number> = {
+    "~standard": { version: 1, vendor: "test", validate: () => Promise.reject(new Error("late")) },
+  };
+  const { sink } = jsonDocument({ outgoing }).bind(new RawChannel<JsonText>());
+  await assertNoUncaught(() => {
+    assertThrows(() => sink.add(1), TypeError, "the schema is asynchronous");
+  });
 });

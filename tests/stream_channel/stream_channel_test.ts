@@ -16,6 +16,7 @@ import {
   type StreamTransformer,
 } from "../../src/stream_channel/mod.ts";
 import { assertInvalidState, microtasks, record } from "../support/events.ts";
+import { collectUncaught } from "../support/unhandled.ts";
 import { CountedSource, PausedReader, RawChannel } from "./raw_channel.ts";
 
 /** Cuts texts into lines, whatever the chunks. */
@@ -253,4 +254,20 @@ Deno.test("pipe: an error is added to the other sink, and is the promise's", asy
   assertStrictEquals(await assertRejects(() => b.foreign.sink.done), error);
   assertFalse(b.local.sink.add(1));
   await a.local.sink.done;
+});
+
+Deno.test("a listener that throws, above three wrappers: it is rethrown, and nothing is closed or lost", async () => {
+  const { local, foreign } = channelPair<string>({ sync: true });
+  const channel = new MultiChannel<number>(local.transform(jsonDocument));
+  const got: number[] = [];
+  const error = new Error("listener");
+  channel.stream.listen((value) => {
+    got.push(value);
+    throw error;
+  });
+  const uncaught = await collectUncaught(() => {
+    for (const text of ["[0,1]", "[0,2]"]) assert(foreign.sink.add(text));
+  });
+  assertEquals([got, uncaught], [[1, 2], [error, error]]);
+  assert(channel.sink.add(3));
 });
