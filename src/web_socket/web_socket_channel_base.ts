@@ -442,6 +442,8 @@ export abstract class WebSocketChannelBase extends StreamChannelBase<Message, Me
       const clean = this.#sent !== undefined && this.#received !== undefined;
       this.end({ wasClean: clean, initiator: "timeout" });
     }, this.#closeTimeout);
+    // Deno runs microtasks inside a program's first setTimeout: all may be over by now.
+    if (this.state === "closed") this.#stopCloseTimer();
   }
 
   #stopCloseTimer(): void {

@@ -1,0 +1,70 @@
+/**
+ * WebSocket channels in memory, for the tests of code that uses channels: two connected ones, and two
+ * over a connection with faults.
+ *
+ * @module
+ */
+
+export { faultyPair, type FaultyPairOptions, type Stall } from "./faulty_pair.ts";
+export type { Chosen } from "./random.ts";
+export {
+  type WebSocketChannelPair,
+  webSocketChannelPair,
+  type WebSocketChannelPairOptions,
+} from "./web_socket_channel_pair.ts";
+export type { Clock } from "../web_socket/clock.ts";
+
+export type { Capabilities, Capability } from "../web_socket/capabilities.ts";
+export type {
+  AttemptOptions,
+  ChannelOptions,
+  ConnectOptions,
+  LookupAddress,
+  LookupFunction,
+  QueueOptions,
+  TlsOptions,
+} from "../web_socket/connect_options.ts";
+export type { CompressionOptions } from "../handshake/deflate_parameters.ts";
+export {
+  ConnectError,
+  type ConnectErrorOptions,
+  type ConnectPhase,
+  type HandshakeResponse,
+  ProtocolError,
+  UnsupportedError,
+  WebSocketChannelError,
+} from "../web_socket/errors.ts";
+export type {
+  ChannelState,
+  CloseFrameContent,
+  CloseInfo,
+  CloseInitiator,
+  Message,
+  WebSocketChannel,
+  WebSocketChannelConstructors,
+} from "../web_socket/web_socket_channel.ts";
+export type { HandshakeOptions, OverOptions } from "../web_socket/over.ts";
+export type { ProtocolOptions } from "../web_socket/protocol_channel.ts";
+export type { Side } from "../protocol/frame.ts";
+export type { FromOptions } from "../native/native_channel.ts";
+export type {
+  NativeWebSocketChannel,
+  NativeWebSocketChannelConstructors,
+} from "../native/native_web_socket_channel.ts";
+export type { WebSocketEventLike, WebSocketLike } from "../native/web_socket_like.ts";
+export type { MessageInput, SendOptions, WebSocketSink } from "../web_socket/web_socket_sink.ts";
+export type { ChannelLike } from "../stream_channel/channel_like.ts";
+export type { AddStreamOptions, ChannelSink } from "../stream_channel/channel_sink.ts";
+export type {
+  ChannelStream,
+  ListenOptions,
+  StreamSubscription,
+} from "../stream_channel/channel_stream.ts";
+export type { StreamChannel, StreamChannelStatic } from "../stream_channel/stream_channel.ts";
+export type {
+  ChannelTransformer,
+  MessageTransform,
+  StreamTransformer,
+  TransformHandlers,
+  TransformStreamLike,
+} from "../stream_channel/transformer.ts";

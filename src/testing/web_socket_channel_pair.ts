@@ -1,0 +1,67 @@
+import { type Clock, systemClock } from "../web_socket/clock.ts";
+import { over } from "../web_socket/over.ts";
+import type { ProtocolOptions } from "../web_socket/protocol_channel.ts";
+import type { WebSocketChannel } from "../web_socket/web_socket_channel.ts";
+import { MemoryConnection } from "./memory_connection.ts";
+
+/** Two connected channels. */
+export interface WebSocketChannelPair {
+  /** The side that masks what it sends. RFC 6455 §5.3. */
+  readonly client: WebSocketChannel;
+  /** The other side. */
+  readonly server: WebSocketChannel;
+}
+
+/** Options of {@linkcode webSocketChannelPair}; those of a channel are for both sides. */
+export interface WebSocketChannelPairOptions extends Omit<ProtocolOptions, "compression"> {
+  /** The subprotocol that both have agreed on. Default: none. */
+  protocol?: string | null | undefined;
+  /** Options of the client's side only. */
+  client?: Omit<ProtocolOptions, "compression"> | undefined;
+  /** Options of the server's side only. */
+  server?: Omit<ProtocolOptions, "compression"> | undefined;
+  /** Where times come from: pings, time-outs. A test that moves its own clock needs no sleep. */
+  clock?: Clock | undefined;
+}
+
+/** Two channels over the two sides of a connection. */
+export function pairOver(
+  connection: MemoryConnection,
+  options: WebSocketChannelPairOptions,
+  clock: Clock,
+): WebSocketChannelPair {
+  const { protocol = null, client, server, clock: _clock, ...both } = options;
+  return {
+    client: over(connection.client, { ...both, ...client, protocol, side: "client" }, clock),
+    server: over(connection.server, { ...both, ...server, protocol, side: "server" }, clock),
+  };
+}
+
+/**
+ * Two WebSocket channels, connected in memory, open from the beginning: for tests of code that takes a
+ * channel. They speak RFC 6455 with each other, so they have all that a channel over a network has: close
+ * codes, pings, backpressure, `terminate`. Nothing is delivered inside the call that sends it.
+ *
+ * Close or terminate one of them when the test is over.
+ *
+ * @param options See {@linkcode WebSocketChannelPairOptions}.
+ * @throws {RangeError} When a number is out of its range.
+ *
+ * @example
+ * ```ts
+ * import { webSocketChannelPair } from "@web-socket/channel/testing";
+ *
+ * const { client, server } = webSocketChannelPair();
+ * server.stream.listen((message) => server.sink.add(`You said ${message}`));
+ * client.sink.add("hello");
+ * console.log((await client.stream.next()).value); // You said hello
+ * await client.sink.close(1000, "that's all");
+ * console.log((await server.closed).reason); // that's all
+ * ```
+ */
+export function webSocketChannelPair(
+  options: WebSocketChannelPairOptions = {},
+): WebSocketChannelPair {
+  const { clock = systemClock } = options;
+  return pairOver(new MemoryConnection(clock), options, clock);
+}
