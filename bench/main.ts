@@ -9,8 +9,8 @@
  * deno task bench protocol --json    # for machines
  * ```
  *
- * On Node and Bun: `deno bundle --platform deno --external ws --external websocket-driver bench/main.ts
- * -o out.mjs`, next to a `node_modules` with the two.
+ * On Node and Bun: `deno bundle --platform deno -o bench.mjs bench/main.ts`, peers included, then `node
+ * bench.mjs protocol`.
  */
 
 import process from "node:process";

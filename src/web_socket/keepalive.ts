@@ -179,6 +179,8 @@ export class Keepalive {
       this.#timer = undefined;
       callback(this.#clock.now() - due);
     }, ms);
+    // The transport is what holds the process, or doesn't.
+    this.#clock.unref?.(this.#timer);
   }
 
   #clearTimer(): void {

@@ -23,3 +23,12 @@ Deno.test("clock: the longest time is one that a platform's timer waits for", as
   systemClock.clearTimeout(handle);
   assertEquals(calls, []);
 });
+
+Deno.test("clock: a timer that holds no process still calls back while something else does", async () => {
+  const calls: string[] = [];
+  systemClock.unref?.(systemClock.setTimeout(() => calls.push("called"), 0));
+  systemClock.unref?.(undefined);
+  systemClock.unref?.(null);
+  await new Promise<void>((resolve) => systemClock.setTimeout(resolve, 5));
+  assertEquals(calls, ["called"]);
+});

@@ -225,3 +225,13 @@ Deno.test("a stall before the ping is due doesn't shorten the peer's time", () =
   owner.clock.advance(200);
   assertEquals(owner.deaths, 0);
 });
+
+Deno.test("attack 47: no timer of the keepalive holds the process", () => {
+  const owner = new Owner(1000, 300);
+  const running: unknown[] = [];
+  Object.assign(owner.clock, { unref: (handle: unknown) => running.push(handle) });
+  owner.keepalive.start();
+  owner.clock.advance(1300);
+  assertEquals(running.length, 3);
+  assertFalse(running.includes(undefined));
+});

@@ -320,6 +320,24 @@ Deno.test("handshake: the request goes out, the channel opens with the answer", 
   channel.terminate();
 });
 
+Deno.test("ping while connecting waits for the handshake; where that fails it rejects likewise", async () => {
+  const { channel, bytes, answer, accept } = shake();
+  const ping = channel.ping();
+  await microtasks();
+  assertEquals(bytes.sent(), "");
+  answer(accept());
+  await microtasks();
+  const wire = joined(bytes.written);
+  const payload = wire.slice(6).map((byte, i) => byte ^ (wire[2 + i % 4] ?? 0));
+  answer(frame({ opcode: 10, payload }));
+  assertEquals(await ping, 0);
+  channel.terminate();
+  const refused = shake();
+  const lost = refused.channel.ping();
+  refused.answer("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n");
+  assertStrictEquals(await lost.catch((error) => error), await failure(refused.channel));
+});
+
 Deno.test("attack 28: frames behind the 101 are delivered, whatever the chunks", async () => {
   const frames = joined([
     frame({ opcode: 1, payload: "one" }),

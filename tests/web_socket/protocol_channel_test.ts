@@ -595,7 +595,7 @@ Deno.test("ping: the round trip's time, and latency", async () => {
   channel.terminate();
 });
 
-Deno.test("ping while connecting waits; after the end it rejects", async () => {
+Deno.test("ping on a channel that is closing or over rejects", async () => {
   const { channel } = rig();
   void channel.sink.close();
   await assertRejects(() => channel.ping(), WebSocketChannelError, "closing");
