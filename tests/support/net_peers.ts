@@ -73,6 +73,15 @@ export async function startUnixSocket(path: string, behind: string): Promise<Pee
   return await listen(server, path);
 }
 
+/** Hands everything on from the IPv6 loopback to a port; `null` on a machine without IPv6. */
+export async function startLoopback6(behind: string): Promise<Peer | null> {
+  const port = Number(new URL(behind).port);
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
+    join(socket, connect({ port, host: "127.0.0.1", allowHalfOpen: true }));
+  });
+  return await listen(server, 0, "::1").catch(() => null);
+}
+
 /** Starts an HTTP proxy. */
 export async function startProxy(manners: ProxyManners = {}): Promise<ProxyPeer> {
   const requests: string[] = [];
@@ -139,7 +148,11 @@ function join(one: Socket, other: Socket): void {
   }
 }
 
-async function listen(server: Server, where: number | string): Promise<Peer> {
+async function listen(
+  server: Server,
+  where: number | string,
+  host = "127.0.0.1",
+): Promise<Peer> {
   const sockets = new Set<Socket>();
   let connections = 0;
   server.on("connection", (socket: Socket) => {
@@ -151,7 +164,7 @@ async function listen(server: Server, where: number | string): Promise<Peer> {
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
     if (typeof where === "string") server.listen(where, () => resolve());
-    else server.listen(where, "127.0.0.1", () => resolve());
+    else server.listen(where, host, () => resolve());
   });
   return {
     port: typeof where === "string" ? 0 : (server.address() as AddressInfo).port,

@@ -1,0 +1,58 @@
+import { assertEquals, assertStrictEquals } from "@std/assert";
+import { codeOf, dialError } from "../../src/net/dial_error.ts";
+
+const url = new URL("wss://a.test/b");
+
+function withCode(code: string, message = "platform's words"): Error {
+  return Object.assign(new Error(message), { code });
+}
+
+Deno.test("dial error: each cause in the same words, whatever the platform says", () => {
+  const cases: [code: string, text: string, retryable: boolean][] = [
+    ["ECONNREFUSED", "the connection was refused", true],
+    ["ENOTFOUND", "the host can't be found", true],
+    ["EAI_AGAIN", "the host's address can't be found at the moment", true],
+    ["ECONNRESET", "the connection was lost", true],
+    ["EPERM", "it is not permitted", false],
+    ["ERR_TLS_CERT_ALTNAME_INVALID", "the certificate is for another host", false],
+    ["CERT_HAS_EXPIRED", "the certificate can't be trusted", false],
+    ["DEPTH_ZERO_SELF_SIGNED_CERT", "the certificate can't be trusted", false],
+    ["ERR_SSL_WRONG_VERSION_NUMBER", "the server doesn't speak TLS as it should", true],
+    ["E_WHATEVER", "platform's words", true],
+  ];
+  for (const [code, text, retryable] of cases) {
+    const cause = withCode(code);
+    const error = dialError(url, { phase: "tcp", cause });
+    assertEquals(error.message, `Cannot connect to wss://a.test/b: ${text}`);
+    assertEquals([error.phase, error.retryable], ["tcp", retryable]);
+    assertStrictEquals(error.cause, cause);
+  }
+});
+
+Deno.test("dial error: without words of the cause's", () => {
+  assertEquals(
+    dialError(url, { phase: "tls", cause: new AggregateError([]) }).message,
+    "Cannot connect to wss://a.test/b: failed in phase tls",
+  );
+});
+
+Deno.test("dial error: what it is about, and what is known better", () => {
+  const error = dialError(url, {
+    phase: "proxy",
+    about: "the proxy http://p.test",
+    fault: "it answered 407",
+    status: 407,
+  });
+  assertEquals(
+    error.message,
+    "Cannot connect to wss://a.test/b: the proxy http://p.test: it answered 407",
+  );
+  assertEquals([error.status, error.retryable], [407, false]);
+  const known = dialError(url, { phase: "tls", cause: withCode("EPIPE"), retryable: false });
+  assertEquals(known.retryable, false);
+});
+
+Deno.test("dial error: codes are text", () => {
+  const values = [withCode("EPIPE"), { code: 5 }, null, undefined, "EPIPE", new Error()];
+  assertEquals(values.map(codeOf), ["EPIPE", "", "", "", "", ""]);
+});

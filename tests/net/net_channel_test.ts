@@ -1,0 +1,316 @@
+import {
+  assert,
+  assertEquals,
+  assertFalse,
+  assertInstanceOf,
+  assertStrictEquals,
+} from "@std/assert";
+import { createServer, type Socket } from "node:net";
+import { NetChannel } from "../../src/net/net_channel.ts";
+import { NetWebSocketChannel } from "../../src/net/mod.ts";
+import { parseConnect } from "../../src/web_socket/connect_options.ts";
+import { microtasks } from "../support/events.ts";
+import { FakeClock } from "../support/fake_clock.ts";
+import { startProxy } from "../support/net_peers.ts";
+import { type RecipeOptions, startRecipe, withRecipe } from "../support/recipes.ts";
+import { assertReaches, connectFailure, withAll } from "./support.ts";
+
+const SECRETS = { Authorization: "Bearer secret", Cookie: "a=b", "X-Custom": "yes" };
+
+function redirect(Location: string, status = 302): RecipeOptions {
+  return { status, headers: { Location } };
+}
+
+// Redirects.
+
+Deno.test("attack 30 redirects: off by default, and the answer is told", async () => {
+  await withAll([await startRecipe("echo")], async (echo) => {
+    await withRecipe("http", redirect(echo.url), async ({ url }) => {
+      for (const followRedirects of [undefined, false, 0]) {
+        const error = await connectFailure(url, { followRedirects });
+        assertEquals([error.phase, error.status, error.retryable], ["handshake", 302, false]);
+        assertEquals(error.response?.headers.get("location"), echo.url);
+      }
+      assertEquals((await echo.stats()).connections, 0);
+    });
+  });
+});
+
+Deno.test("attack 30 redirects: followed when asked for, without credentials across origins", async () => {
+  await withAll([await startRecipe("echo")], async (echo) => {
+    for (const status of [301, 302, 303, 307, 308]) {
+      await withRecipe("http", redirect(`${echo.url}/there?q`, status), async (first) => {
+        const channel = await assertReaches(first.url, {
+          followRedirects: true,
+          headers: SECRETS,
+          origin: "http://page.test",
+        });
+        assertEquals(channel.url, `${echo.url}/there?q`);
+        assertEquals((await first.next("request")).headers["authorization"], "Bearer secret");
+        assertEquals((await first.next("disconnect")).kind, "disconnect");
+        const { path, headers } = await echo.next("request");
+        assertEquals(path, "/there?q");
+        assertEquals(headers["host"], new URL(echo.url).host);
+        for (const name of ["authorization", "cookie", "origin"]) {
+          assertEquals(headers[name], undefined);
+        }
+        assertEquals(headers["x-custom"], "yes");
+      });
+    }
+  });
+});
+
+Deno.test("attack 30 redirects: a loop is bounded", async () => {
+  await withRecipe("http", redirect("/again"), async (server) => {
+    for (const [followRedirects, connections] of [[true, 11], [3, 4], [1, 2]] as const) {
+      const before = (await server.stats()).connections;
+      const error = await connectFailure(server.url, { followRedirects });
+      assertEquals(error.message, `Cannot connect to ${server.url}/again: too many redirects`);
+      assertEquals([error.status, error.retryable], [302, false]);
+      assertEquals((await server.stats()).connections - before, connections);
+    }
+  });
+});
+
+Deno.test("attack 30 redirects: a body that never ends isn't waited for", async () => {
+  await withAll([await startRecipe("echo")], async (echo) => {
+    const options = { ...redirect(echo.url), repeat: "x" };
+    await withRecipe("http", options, async ({ url }) => {
+      await assertReaches(url, { followRedirects: true });
+    });
+  });
+});
+
+Deno.test("attack 30 redirects: to where nobody is", async () => {
+  await withRecipe("http", redirect("ws://no-such-host.invalid/"), async ({ url }) => {
+    const error = await connectFailure(url, { followRedirects: true });
+    assertEquals(error.phase, "dns");
+    assertEquals(
+      error.message,
+      "Cannot connect to ws://no-such-host.invalid/: the host can't be found",
+    );
+  });
+  await withRecipe("http", redirect("ftp://a.test/"), async ({ url }) => {
+    const error = await connectFailure(url, { followRedirects: true });
+    assertEquals([error.phase, error.status], ["handshake", 302]);
+    assertInstanceOf(error.cause, Error);
+  });
+});
+
+Deno.test("redirects: closing meanwhile ends it", async () => {
+  await withAll([await startRecipe("silent")], async (silent) => {
+    await withRecipe("http", redirect(silent.url), async ({ url }) => {
+      const channel = NetWebSocketChannel.connect(url, { followRedirects: true });
+      while ((await silent.stats()).connections === 0) await Promise.resolve();
+      await channel.sink.close();
+      await silent.next("end");
+    });
+  });
+});
+
+Deno.test("redirects: the time-out is over all of it", async () => {
+  await withAll([await startRecipe("silent")], async (silent) => {
+    await withRecipe("http", redirect(silent.url), async ({ url }) => {
+      const channel = NetWebSocketChannel.connect(url, {
+        followRedirects: true,
+        connectTimeout: 100,
+      });
+      const error = await channel.ready.catch((it: unknown) => it) as Error;
+      assertEquals(error.message, "Connecting took longer than 100 ms, in phase handshake");
+      await silent.next("end");
+    });
+  });
+});
+
+// Time-outs and signals, in each phase.
+
+/** A TCP server that accepts and says nothing. */
+async function withSilence(
+  body: (port: number, ended: Promise<void>, reached: Promise<void>) => Promise<void>,
+): Promise<void> {
+  let onEnd = (): void => {};
+  const ended = new Promise<void>((resolve) => onEnd = resolve);
+  let onData = (): void => {};
+  const reached = new Promise<void>((resolve) => onData = resolve);
+  const sockets: Socket[] = [];
+  const server = createServer((socket) => {
+    sockets.push(socket);
+    socket.on("error", () => {});
+    socket.on("close", onEnd);
+    // Whatever the first bytes are, the client is in the phase that it is to be stopped in.
+    socket.on("data", onData);
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", () => resolve()));
+  try {
+    await body((server.address() as { port: number }).port, ended, reached);
+  } finally {
+    for (const socket of sockets) socket.destroy();
+    await new Promise<void>((resolve) => server.close(() => resolve()));
+  }
+}
+
+function start(url: string, options: Parameters<typeof NetWebSocketChannel.connect>[1] = {}): {
+  channel: NetChannel;
+  clock: FakeClock;
+} {
+  const clock = new FakeClock();
+  return { clock, channel: NetChannel.connect(parseConnect(url, options), options, clock) };
+}
+
+Deno.test("net time-out in phase dns: nothing is connected to afterwards", async () => {
+  await withSilence(async (port) => {
+    let answer = (): void => {};
+    const { channel, clock } = start(`ws://slow.test:${port}`, {
+      connectTimeout: 1000,
+      lookup: (_name, _options, callback) => answer = () => callback(null, "127.0.0.1", 4),
+    });
+    clock.advance(1000);
+    const error = await channel.ready.catch((it: unknown) => it) as Error;
+    assertEquals([error.name, error.message], [
+      "TimeoutError",
+      "Connecting took longer than 1000 ms, in phase dns",
+    ]);
+    answer();
+    await microtasks();
+    assertEquals(clock.pending, 0);
+  });
+});
+
+Deno.test("net time-out in phase tcp", async () => {
+  await withSilence(async (port) => {
+    const { channel, clock } = start(`ws://127.0.0.1:${port}`, { connectTimeout: 1000 });
+    clock.advance(1000);
+    const error = await channel.ready.catch((it: unknown) => it) as Error;
+    assertEquals(error.message, "Connecting took longer than 1000 ms, in phase tcp");
+    assertEquals((await channel.closed).initiator, "timeout");
+  });
+});
+
+for (const phase of ["tls", "proxy", "handshake"] as const) {
+  Deno.test(`net time-out in phase ${phase}: the server sees the end`, async () => {
+    await withSilence(async (port, ended) => {
+      const channel = NetWebSocketChannel.connect(
+        phase === "tls" ? `wss://127.0.0.1:${port}` : `ws://127.0.0.1:${port}`,
+        { connectTimeout: 60, ...(phase === "proxy" ? { proxy: `http://127.0.0.1:${port}` } : {}) },
+      );
+      const error = await channel.ready.catch((it: unknown) => it) as Error;
+      assertEquals(error.message, `Connecting took longer than 60 ms, in phase ${phase}`);
+      await ended;
+    });
+  });
+
+  Deno.test(`net signal in phase ${phase}: the server sees the end`, async () => {
+    const abort = new AbortController();
+    const reason = new Error("enough");
+    await withSilence(async (port, ended, reached) => {
+      const url = phase === "tls" ? `wss://127.0.0.1:${port}` : `ws://127.0.0.1:${port}`;
+      const options = {
+        signal: abort.signal,
+        connectTimeout: 0,
+        ...(phase === "proxy" ? { proxy: `http://127.0.0.1:${port}` } : {}),
+      };
+      const { channel, clock } = start(url, options);
+      await reached;
+      abort.abort(reason);
+      assertStrictEquals(await channel.ready.catch((it: unknown) => it), reason);
+      assertEquals((await channel.closed).initiator, "local");
+      await ended;
+      assertEquals(clock.pending, 0);
+    });
+  });
+}
+
+// What a channel tells.
+
+Deno.test("net: capabilities and the URL are known at once", async () => {
+  await withRecipe("echo", {}, async ({ url }) => {
+    const channel = NetWebSocketChannel.connect(url.replace("ws:", "http:"));
+    assertEquals(Object.values(channel.capabilities).every((it) => it), true);
+    assertEquals(channel.url, `${url}/`);
+    await channel.ready;
+    assertEquals(Object.values(channel.capabilities).every((it) => it), true);
+    await channel.sink.close();
+  });
+});
+
+Deno.test("net: ref and unref, at any time", async () => {
+  await withRecipe("echo", {}, async ({ url }) => {
+    const channel = NetWebSocketChannel.connect(url);
+    channel.unref();
+    channel.ref();
+    channel.unref();
+    await channel.ready;
+    channel.ref();
+    channel.unref();
+    channel.ref();
+    await channel.sink.close();
+    channel.ref();
+    channel.unref();
+  });
+});
+
+Deno.test("net: a malformed option that only the handshake would see throws at once", () => {
+  assertEquals(NetWebSocketChannel.connect.length, 1);
+  for (const headers of [{ Host: "a", host: "b" }, [["Origin", "a"], ["origin", "b"]]]) {
+    let error: unknown;
+    try {
+      NetWebSocketChannel.connect("ws://a.test", { headers: headers as [string, string][] });
+    } catch (it) {
+      error = it;
+    }
+    assertInstanceOf(error, TypeError);
+  }
+});
+
+Deno.test("net: headers as they were given, Host and repeated names included", async () => {
+  await withRecipe("echo", {}, async (echo) => {
+    await assertReaches(echo.url, {
+      headers: [["Host", "virtual.test"], ["X-A", "1"], ["X-A", "2"]],
+      origin: "http://page.test",
+    });
+    const { lines } = await echo.next("request");
+    const named = (name: string): string[] =>
+      lines.filter(([it]) => it.toLowerCase() === name).map(([, value]) => value);
+    assertEquals([named("host"), named("x-a"), named("origin")], [
+      ["virtual.test"],
+      ["1", "2"],
+      ["http://page.test"],
+    ]);
+  });
+});
+
+Deno.test("net: through a proxy a redirect is followed through the proxy", async () => {
+  const echo = await startRecipe("echo");
+  await withAll([echo, await startProxy()], async (_, proxy) => {
+    await withRecipe("http", redirect(echo.url), async ({ url }) => {
+      await assertReaches(url, {
+        followRedirects: true,
+        proxy: `http://127.0.0.1:${proxy.port}`,
+      });
+      assertEquals(proxy.requests.length, 2);
+    });
+  });
+});
+
+Deno.test("net: a server that resets the connection during the handshake", async () => {
+  await withRecipe("http", { response: "", then: "reset" }, async ({ url }) => {
+    const error = await connectFailure(url);
+    assertEquals([error.phase, error.retryable, error.status], ["handshake", true, null]);
+    assertEquals((error.cause as { code?: string }).code, "ECONNRESET");
+  });
+});
+
+Deno.test("net: a thousand connections, one after the other, leave nothing behind", async () => {
+  await withRecipe("echo", { quiet: true }, async (echo) => {
+    for (let i = 0; i < 1000; i++) {
+      const channel = NetWebSocketChannel.connect(echo.url);
+      await channel.ready;
+      await channel.sink.close();
+      const { wasClean } = await channel.closed;
+      assert(wasClean);
+    }
+    const { connections, open } = await echo.stats();
+    assertEquals([connections, open], [1000, 0]);
+    assertFalse((await echo.queued()).some(({ kind }) => kind === "reset" || kind === "fault"));
+  });
+});

@@ -1,0 +1,50 @@
+import { assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
+import { ConnectError, NetWebSocketChannel, UnsupportedError } from "../../src/net/mod.ts";
+import { withRecipe } from "../support/recipes.ts";
+
+Deno.test("NetWebSocketChannel: connects at once, whatever `transport` says", async () => {
+  await withRecipe("echo", {}, async ({ url }) => {
+    const channel = NetWebSocketChannel.connect(new URL(url), { transport: "native" });
+    assertEquals([channel.state, channel.url], ["connecting", `${url}/`]);
+    channel.sink.add("early");
+    assertEquals((await channel.stream.next()).value, "early");
+    assertEquals(channel.capabilities.ping, true);
+    await channel.sink.close();
+  });
+});
+
+Deno.test("NetWebSocketChannel: malformed arguments throw at once", () => {
+  assertThrows(() => NetWebSocketChannel.connect("no URL"), SyntaxError);
+  assertThrows(
+    () => NetWebSocketChannel.connect("ws://a.test", { headers: { "a b": "" } }),
+    TypeError,
+  );
+  assertThrows(() => NetWebSocketChannel.connect("ws://a.test", { pingInterval: -1 }), RangeError);
+});
+
+Deno.test("NetWebSocketChannel: where a connection can't be made", async () => {
+  await withRecipe("silent", {}, async (server) => {
+    const { url } = server;
+    await server.close();
+    const channel = NetWebSocketChannel.connect(url);
+    const error = await channel.ready.catch((it: unknown) => it);
+    assertInstanceOf(error, ConnectError);
+    assertEquals([error.phase, error.retryable], ["tcp", true]);
+    assertEquals(error.message, `Cannot connect to ${url}/: the connection was refused`);
+    assertEquals((error.cause as { code?: string }).code, "ECONNREFUSED");
+  });
+});
+
+Deno.test("NetWebSocketChannel: where there is no node:net", async () => {
+  const process = Object.getOwnPropertyDescriptor(globalThis, "process");
+  let channel: NetWebSocketChannel;
+  try {
+    Object.defineProperty(globalThis, "process", { value: undefined, configurable: true });
+    channel = NetWebSocketChannel.connect("ws://127.0.0.1:1");
+  } finally {
+    if (process !== undefined) Object.defineProperty(globalThis, "process", process);
+  }
+  const error = await channel.ready.catch((it: unknown) => it);
+  assertInstanceOf(error, UnsupportedError);
+  assertEquals(error.capability, "net");
+});
