@@ -77,3 +77,134 @@ Deno.test("connect W5 header fields in a browser: an UnsupportedError that says 
     );
   });
 });
+
+// How it chooses.
+
+/** Which transport a channel has: only our own can ping. */
+async function chosen(options: ConnectOptions, url?: string): Promise<string> {
+  let result = "";
+  const look = async (it: string): Promise<void> => {
+    const channel = connect(it, options);
+    const error = await channel.ready.then(() => null, (reason: unknown) => reason);
+    if (error instanceof UnsupportedError) result = `unsupported: ${error.capability}`;
+    else if (error !== null) result = String(error);
+    else result = channel.capabilities.ping ? "net" : "native";
+    await channel.sink.close();
+  };
+  if (url === undefined) await withRecipe("echo", { compression: true }, (it) => look(it.url));
+  else await look(url);
+  return result;
+}
+
+const native = hasNativeWebSocket() ? "native" : "net";
+
+Deno.test("connect W5 W9: the native socket where it can do all that is asked, else net", async () => {
+  const ignored = ["deno", "node"].includes(platform()) ? "net" : native;
+  const cases: [options: ConnectOptions, transport: string][] = [
+    [{}, native],
+    [{ protocols: ["a"] }, native],
+    [{ headers: { Fruit: "apple" } }, native],
+    [{ headers: { Host: "a.test" } }, ignored],
+    [{ headers: [["A", "1"], ["A", "2"]] }, "net"],
+    [{ closeTimeout: 10, highWaterMark: 10, maxQueueSize: 10 }, native],
+    [{ pingInterval: 0, followRedirects: false, require: [] }, native],
+    [{ pingInterval: 10_000 }, "net"],
+    [{ maxMessageSize: 1000 }, "net"],
+    [{ compression: true }, platform() === "deno" ? "net" : native],
+    [{ compression: false }, "net"],
+    [{ compression: { threshold: 10 } }, "net"],
+    [{ tls: {} }, "net"],
+    [{ proxy: "environment" }, "net"],
+    [{ origin: "http://a.test" }, "net"],
+    [{ localAddress: "127.0.0.1" }, "net"],
+    [{ lookup: (_name, _options, callback) => callback(null, "127.0.0.1", 4) }, "net"],
+    [{ followRedirects: true }, "net"],
+    [{ require: ["headers"] }, native],
+    [{ require: ["ping"] }, "net"],
+    [{ require: ["inbound-backpressure", "handshake-response"] }, "net"],
+    [{ transport: "net" }, "net"],
+  ];
+  for (const [options, transport] of cases) {
+    assertEquals(await chosen(options), transport, Object.keys(options).join());
+  }
+});
+
+Deno.test("connect: user info in the URL works natively where header fields do", async () => {
+  await withRecipe("echo", {}, async (echo) => {
+    assertEquals(await chosen({}, echo.url.replace("//", "//user:secret@")), native);
+    assertEquals((await echo.next("request")).headers["authorization"], "Basic dXNlcjpzZWNyZXQ=");
+  });
+});
+
+Deno.test("connect: a replaced global WebSocket counts as unknown", {
+  ignore: !hasNativeWebSocket(),
+}, async () => {
+  const Original = globalThis.WebSocket;
+  class Replaced extends Original {}
+  const before = Object.getOwnPropertyDescriptor(globalThis, "WebSocket");
+  try {
+    Object.defineProperty(globalThis, "WebSocket", {
+      value: Replaced,
+      configurable: true,
+      writable: true,
+    });
+    assertEquals(await chosen({}), "native");
+    assertEquals(await chosen({ headers: { A: "b" } }), "net");
+    assertEquals(
+      await chosen({ transport: "native", headers: { A: "b" } }),
+      "unsupported: headers",
+    );
+  } finally {
+    if (before !== undefined) Object.defineProperty(globalThis, "WebSocket", before);
+  }
+});
+
+Deno.test("connect: where there is no global WebSocket", async () => {
+  const before = Object.getOwnPropertyDescriptor(globalThis, "WebSocket");
+  try {
+    Reflect.deleteProperty(globalThis, "WebSocket");
+    assertEquals(await chosen({}), "net");
+    assertEquals(await chosen({ transport: "native" }), "unsupported: WebSocket");
+  } finally {
+    if (before !== undefined) Object.defineProperty(globalThis, "WebSocket", before);
+  }
+});
+
+Deno.test("connect: each option that a browser lacks is named", {
+  ignore: ["Deno", "Bun", "process"].some((name) =>
+    Object.getOwnPropertyDescriptor(globalThis, name)?.configurable === false
+  ),
+}, async () => {
+  const cases: [options: ConnectOptions, capability: string][] = [
+    [{ headers: { a: "b" } }, "headers"],
+    [{ origin: "http://a.test" }, "headers"],
+    [{ pingInterval: 1 }, "ping"],
+    [{ maxMessageSize: 1 }, "message-limit"],
+    [{ compression: false }, "compression-options"],
+    [{ tls: {} }, "tls"],
+    [{ proxy: "http://p.test" }, "proxy"],
+    [{ socketPath: "/a" }, "socketPath"],
+    [{ localAddress: "127.0.0.1" }, "localAddress"],
+    [{ lookup: () => {} }, "lookup"],
+    [{ followRedirects: 1 }, "followRedirects"],
+    [{ require: ["terminate"] }, "terminate"],
+    [{ transport: "net" }, "net"],
+  ];
+  for (const [options, capability] of cases) {
+    const seen: unknown[] = [];
+    await asInBrowser(async () => {
+      // Some runtimes have no global WebSocket, which a browser has.
+      const has = hasNativeWebSocket();
+      if (!has) {
+        Object.defineProperty(globalThis, "WebSocket", { value: class {}, configurable: true });
+      }
+      try {
+        const error = await connect("ws://127.0.0.1:1", options).ready.catch((it: unknown) => it);
+        seen.push((error as UnsupportedError).capability, (error as UnsupportedError).platform);
+      } finally {
+        if (!has) Reflect.deleteProperty(globalThis, "WebSocket");
+      }
+    });
+    assertEquals(seen, [capability, "browser"]);
+  }
+});
