@@ -1,5 +1,6 @@
 import { type Capabilities, type Capability, NO_CAPABILITIES } from "../web_socket/capabilities.ts";
 import type { ConnectOptions, ConnectRequest } from "../web_socket/connect_options.ts";
+import { UnsupportedError } from "../web_socket/errors.ts";
 import { type Platform, platform } from "../web_socket/platform.ts";
 
 /** What each platform's own `WebSocket` can do. */
@@ -94,6 +95,15 @@ export function missingNatively(options: ConnectOptions, request: ConnectRequest
   if (lacking !== undefined) return lacking;
   if (!sendsAll(request.headers)) return "headers";
   return BEYOND.find((name) => isAskedFor(options[name])) ?? null;
+}
+
+/** The error of what is missing, with what to do instead where there is something. */
+export function unsupported(missing: string): UnsupportedError {
+  const where = platform();
+  const hint = missing === "headers" && where === "browser"
+    ? "Authenticate with a subprotocol, a cookie, the URL or the first message instead"
+    : "";
+  return new UnsupportedError(missing, where, hint);
 }
 
 /** `false` and 0 ask for nothing. */

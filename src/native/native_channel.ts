@@ -75,9 +75,10 @@ export class NativeChannel extends WebSocketChannelBase {
     channel.watchAttempt(options, () => "handshake");
     if (channel.state === "closed") return channel;
     try {
-      channel.#attach(createSocket(url, protocols, headers));
+      channel.#attach(createSocket(url.href, protocols, headers));
     } catch (cause) {
-      channel.failToOpen(channel.#connectError(cause));
+      // Refused before anything was tried, by a permission or a page's policy: so it will be again.
+      channel.failToOpen(channel.#connectError(cause, { retryable: false }));
     }
     return channel;
   }
@@ -89,13 +90,15 @@ export class NativeChannel extends WebSocketChannelBase {
     clock: Clock = systemClock,
   ): NativeChannel {
     checkNumbers(options);
+    const isPromise = isPromiseLike(socket);
+    if (!isPromise) checkSocket(socket);
     const channel = new NativeChannel(options, clock, {
       offered: options.protocols === undefined ? null : parseProtocols(options.protocols),
       url: "",
       capabilities: NO_CAPABILITIES,
     });
     channel.watchAttempt(options, () => "handshake");
-    if ("then" in socket) void channel.#await(socket);
+    if (isPromise) void channel.#await(socket);
     else channel.#attach(socket);
     return channel;
   }
@@ -122,7 +125,9 @@ export class NativeChannel extends WebSocketChannelBase {
 
   async #await(promise: PromiseLike<WebSocketLike>): Promise<void> {
     try {
-      this.#attach(await promise);
+      const socket = await promise;
+      checkSocket(socket);
+      this.#attach(socket);
     } catch (cause) {
       this.failToOpen(
         new WebSocketChannelError("Cannot wrap the WebSocket: there is none", { cause }),
@@ -149,7 +154,9 @@ export class NativeChannel extends WebSocketChannelBase {
 
   #onOpen(socket: WebSocketLike): void {
     // A socket that gave up connecting may open all the same.
-    if (this.state !== "connecting") return this.destroyTransport();
+    if (this.state === "closed") return this.destroyTransport();
+    // Wrapped while it told others that it is open, it may tell again.
+    if (this.state !== "connecting") return;
     const protocol = socket.protocol ?? "";
     const fault = this.#protocolFault(protocol);
     if (fault !== null) {
@@ -192,7 +199,7 @@ export class NativeChannel extends WebSocketChannelBase {
 
   // The only event that is to be relied on. Some platforms give the code 0 where there was no Close.
   #onClose(event: WebSocketEventLike): void {
-    // Fired from inside `close()`: what was sent isn't noted yet.
+    // Fired from inside `close()`: what was sent, and why, isn't noted yet.
     if (this.#isInClose) return queueMicrotask(() => this.#onClose(event));
     const { code, reason, wasClean } = event;
     this.#polling.stop();
@@ -216,9 +223,9 @@ export class NativeChannel extends WebSocketChannelBase {
     });
   }
 
-  #connectError(cause: unknown): ConnectError {
+  #connectError(cause: unknown, options?: { retryable: boolean }): ConnectError {
     const message = this.#failedBecause(messageOf(cause));
-    return new ConnectError(message, { cause, status: statusOf(cause) });
+    return new ConnectError(message, { cause, status: statusOf(cause), ...options });
   }
 
   #failedBecause(fault: string): string {
@@ -235,8 +242,16 @@ export class NativeChannel extends WebSocketChannelBase {
     });
   }
 
-  protected sendMessage(message: MessageInput): void {
-    this.#socket?.send(message);
+  protected sendMessage(message: MessageInput): boolean {
+    const socket = this.#socket;
+    if (socket === null) return false;
+    // WHATWG WebSockets: `send` then drops it and says nothing.
+    if (socket.readyState >= CLOSING) {
+      this.peerCloses();
+      return false;
+    }
+    socket.send(message);
+    return true;
   }
 
   protected transportAmount(): number {
@@ -251,20 +266,26 @@ export class NativeChannel extends WebSocketChannelBase {
   }
 
   protected startClosing(code: number | undefined, reason: string): CloseFrameContent {
+    const sent = this.#inClose(() => this.#sendClose(code, reason));
+    this.#closeStarted = true;
+    return sent;
+  }
+
+  /** Calls something that may make the socket fire its close event meanwhile. */
+  #inClose<T>(close: () => T): T {
+    const before = this.#isInClose;
     this.#isInClose = true;
     try {
-      const sent = this.#sendClose(code, reason);
-      this.#closeStarted = true;
-      return sent;
+      return close();
     } finally {
-      this.#isInClose = false;
+      this.#isInClose = before;
     }
   }
 
   #sendClose(code: number | undefined, reason: string): CloseFrameContent {
     const socket = this.#socket;
     if (code === undefined) {
-      socket?.close();
+      this.#closeAnyhow(() => socket?.close());
       return closeContent(noStatusReceived, "");
     }
     try {
@@ -282,17 +303,36 @@ export class NativeChannel extends WebSocketChannelBase {
     this.#polling.stop();
     const socket = this.#socket;
     if (socket === null) return;
-    try {
+    this.#closeAnyhow(() => {
       if (typeof socket.terminate === "function") socket.terminate();
       else socket.close();
+    });
+  }
+
+  #closeAnyhow(close: () => void): void {
+    try {
+      this.#inClose(close);
     } catch {
-      // Nothing more can be done to it.
+      // Nothing more can be done to it: the close timer ends the channel.
     }
   }
 }
 
+function isPromiseLike<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
+  return typeof (value as Partial<PromiseLike<T>> | null | undefined)?.then === "function";
+}
+
+/** Whether it has every method isn't looked at: this tells apart what was never meant as one. */
+function checkSocket(socket: unknown): asserts socket is WebSocketLike {
+  const { addEventListener } = (socket ?? {}) as Partial<WebSocketLike>;
+  if (typeof addEventListener === "function") return;
+  throw new TypeError(
+    "Cannot wrap the WebSocket: it must have the interface of one, or be a promise of one",
+  );
+}
+
 function createSocket(
-  url: URL,
+  url: string,
   protocols: readonly string[],
   headers: ConnectRequest["headers"],
 ): WebSocketLike {

@@ -1,10 +1,8 @@
 import { systemClock } from "../web_socket/clock.ts";
 import { parseConnect } from "../web_socket/connect_options.ts";
 import type { ConnectOptions } from "../web_socket/connect_options.ts";
-import { UnsupportedError } from "../web_socket/errors.ts";
-import { platform } from "../web_socket/platform.ts";
 import type { WebSocketChannel } from "../web_socket/web_socket_channel.ts";
-import { missingNatively } from "./native_capabilities.ts";
+import { missingNatively, unsupported } from "./native_capabilities.ts";
 import { type FromOptions, NativeChannel } from "./native_channel.ts";
 import type { WebSocketLike } from "./web_socket_like.ts";
 
@@ -21,7 +19,7 @@ export interface NativeWebSocketChannel extends WebSocketChannel {
 export interface NativeWebSocketChannelConstructors {
   /**
    * Connects with the global `WebSocket`. What the options ask for and it can't do makes `ready` and
-   * the stream fail with an {@linkcode UnsupportedError}.
+   * the stream fail with an `UnsupportedError`.
    *
    * @param url As for `WebSocketChannel.connect`.
    * @param options As for `WebSocketChannel.connect`.
@@ -33,6 +31,9 @@ export interface NativeWebSocketChannelConstructors {
    *
    * @param socket The socket, in any state, or a promise of it.
    * @param options See {@linkcode FromOptions}.
+   * @throws {TypeError} When `socket` is neither a socket nor a promise.
+   * @throws {SyntaxError} When a subprotocol is malformed.
+   * @throws {RangeError} When a number is out of its range.
    */
   from(
     socket: WebSocketLike | PromiseLike<WebSocketLike>,
@@ -46,7 +47,7 @@ export const NativeWebSocketChannel: NativeWebSocketChannelConstructors = {
     const request = parseConnect(url, options);
     const missing = missingNatively(options, request);
     if (missing === null) return NativeChannel.connect(request, options, systemClock);
-    return NativeChannel.failed(new UnsupportedError(missing, platform()), systemClock);
+    return NativeChannel.failed(unsupported(missing), systemClock);
   },
   from: (socket, options) => NativeChannel.from(socket, options),
 };

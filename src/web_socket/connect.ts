@@ -1,11 +1,9 @@
 import { NativeChannel } from "../native/native_channel.ts";
-import { missingNatively } from "../native/native_capabilities.ts";
+import { missingNatively, unsupported } from "../native/native_capabilities.ts";
 import { hasNet } from "../net/builtins.ts";
 import { NetChannel } from "../net/net_channel.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import { type ConnectOptions, type ConnectRequest, parseConnect } from "./connect_options.ts";
-import { UnsupportedError } from "./errors.ts";
-import { platform } from "./platform.ts";
 import type { WebSocketChannel } from "./web_socket_channel.ts";
 
 /**
@@ -26,8 +24,7 @@ export function connect(
   const choice = choose(options, request);
   if (choice === "native") return NativeChannel.connect(request, options, clock);
   if (choice === "net") return NetChannel.connect(request, options, clock);
-  const { missing } = choice;
-  return NativeChannel.failed(new UnsupportedError(missing, platform(), hintFor(missing)), clock);
+  return NativeChannel.failed(unsupported(choice.missing), clock);
 }
 
 function choose(
@@ -39,9 +36,4 @@ function choose(
   const missing = missingNatively(options, request);
   if (missing === null) return "native";
   return transport === "auto" && hasNet() ? "net" : { missing };
-}
-
-function hintFor(missing: string): string {
-  if (missing !== "headers" || platform() !== "browser") return "";
-  return "Authenticate with a subprotocol, a cookie, the URL or the first message instead";
 }

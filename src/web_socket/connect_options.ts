@@ -11,7 +11,8 @@ export { checkNumber };
 /** Options that every WebSocket channel has. Times are in milliseconds, sizes in bytes. */
 export interface ChannelOptions {
   /**
-   * How long `close` waits for the peer before the channel ends anyway. Default 5,000.
+   * How long `close` waits for the peer before the channel ends anyway, in milliseconds. Default
+   * 5,000; 0: not at all.
    */
   closeTimeout?: number | undefined;
   /** How many bytes may wait, each way, before backpressure sets in. Default 64 KiB. */
@@ -147,14 +148,16 @@ export const DEFAULT_MAX_QUEUE_SIZE: number = 64 * 1024 * 1024;
  * Checks what `connect` was given.
  *
  * @throws {SyntaxError} When the URL or a subprotocol is malformed.
- * @throws {TypeError} When a header field is malformed, or not the user's to set.
+ * @throws {TypeError} When a header field is malformed, or not the user's to set, or an option is
+ * of the wrong kind.
  * @throws {RangeError} When a number is out of its range.
  */
 export function parseConnect(url: string | URL, options: ConnectOptions): ConnectRequest {
   const parsed = parseUrl(url);
   const headers = parseHeaders(options.headers, parsed);
   checkNumbers(options);
-  checkConnectOptions(options);
+  // With the header fields as they were read: an iterable of them can be read only once.
+  checkConnectOptions({ ...options, headers });
   parsed.username = "";
   parsed.password = "";
   return { url: parsed, protocols: parseProtocols(options.protocols), headers };
@@ -180,18 +183,25 @@ function parseUrl(url: string | URL): URL {
   try {
     parsed = new URL(url, globalThis.location?.href);
   } catch (cause) {
-    throw new SyntaxError(`Cannot connect: not a URL: ${String(url)}`, { cause });
+    throw new SyntaxError(`Cannot connect: not a URL: ${shown(url)}`, { cause });
   }
   const scheme = Object.hasOwn(SCHEMES, parsed.protocol) ? SCHEMES[parsed.protocol] : undefined;
   if (scheme === undefined) {
-    throw new SyntaxError(`Cannot connect: the URL's scheme must be ws or wss, got ${parsed.href}`);
+    throw new SyntaxError(
+      `Cannot connect: the URL's scheme must be ws or wss, got ${shown(parsed)}`,
+    );
   }
   // An empty fragment is one as well; `hash` doesn't show it.
   if (parsed.href.includes("#")) {
-    throw new SyntaxError(`Cannot connect: the URL must have no fragment, got ${parsed.href}`);
+    throw new SyntaxError(`Cannot connect: the URL must have no fragment, got ${shown(parsed)}`);
   }
   parsed.protocol = scheme;
   return parsed;
+}
+
+/** A URL for an error's message: without user info, which may hold a password. */
+function shown(url: unknown): string {
+  return String(url).replace(/^([^/]*\/\/)[^/]*@/, "$1");
 }
 
 /** The subprotocols to offer, checked: tokens, each once. RFC 6455 §4.1. */
@@ -237,8 +247,15 @@ function parseHeaders(init: ConnectOptions["headers"], url: URL): [string, strin
 }
 
 function entriesOf(init: NonNullable<ConnectOptions["headers"]>): [string, string][] {
-  if (init instanceof Headers || Array.isArray(init)) {
-    return [...init].map(([name, value]) => [String(name), String(value)]);
+  if (typeof init !== "object" || init === null) {
+    throw new TypeError(`Cannot connect: headers must be an object or pairs, got ${String(init)}`);
   }
-  return Object.entries(init).map(([name, value]) => [name, String(value)]);
+  if (!(Symbol.iterator in init)) {
+    return Object.entries(init).map(([name, value]) => [name, String(value)]);
+  }
+  return Array.from(init as Iterable<Iterable<unknown>>, (field) => {
+    const [name, value, ...more] = field;
+    if (value !== undefined && more.length === 0) return [String(name), String(value)];
+    throw new TypeError("Cannot connect: a header field must be a pair of name and value");
+  });
 }

@@ -150,6 +150,9 @@ export interface WebSocketChannelConstructors {
    * @param socket The socket, in any state, or a promise of it.
    * @param options See {@linkcode FromOptions}.
    * @returns The channel; its `socket` is the wrapped one.
+   * @throws {TypeError} When `socket` is neither a socket nor a promise.
+   * @throws {SyntaxError} When a subprotocol is malformed.
+   * @throws {RangeError} When a number is out of its range.
    */
   from(
     socket: WebSocketLike | PromiseLike<WebSocketLike>,

@@ -190,15 +190,19 @@ export abstract class WebSocketChannelBase extends StreamChannelBase<Message, Me
    * @returns Whether it was sent.
    */
   sendShared(message: PreparedMessage, options?: SendOptions): boolean {
-    if (this.#state !== "open") return false;
-    this.sendMessage(message.content, options);
-    return true;
+    return this.#state === "open" && this.sendMessage(message.content, options) !== false;
   }
 
   // What a transport does.
 
-  /** Sends a message, on an open connection. It is of the right kind. */
-  protected abstract sendMessage(message: MessageInput, options: SendOptions | undefined): void;
+  /**
+   * Sends a message, on an open connection. It is of the right kind. Gives `false` when it drops the
+   * message, because the peer turns out to be gone.
+   */
+  protected abstract sendMessage(
+    message: MessageInput,
+    options: SendOptions | undefined,
+  ): boolean | void;
   /** What was sent and not yet handed on, in bytes. */
   protected abstract transportAmount(): number;
   /**
@@ -244,14 +248,23 @@ export abstract class WebSocketChannelBase extends StreamChannelBase<Message, Me
     this.#state = "open";
     this.#opening = opening;
     this.#endAttempt();
-    this.#earlyAmount = 0;
-    while (this.#early.length > 0 && this.state === "open") {
-      const { message, options } = this.#early.shift();
-      this.sendMessage(message, options);
-    }
+    this.#sendEarly();
     this.outgoing.drained();
     if (this.outgoing.isWaitedFor) this.watchTransport();
     this.#ready.resolve();
+  }
+
+  #sendEarly(): void {
+    this.#earlyAmount = 0;
+    try {
+      while (this.#early.length > 0 && this.state === "open") {
+        const { message, options } = this.#early.shift();
+        this.sendMessage(message, options);
+      }
+    } catch (error) {
+      // Nobody called `add` just now who could be told.
+      this.closeBecauseOf(error);
+    }
   }
 
   /** The connection could not be opened. */
@@ -305,6 +318,7 @@ export abstract class WebSocketChannelBase extends StreamChannelBase<Message, Me
     const before = this.#state;
     if (before === "closed") return;
     this.#state = "closed";
+    this.#early.clear();
     this.#received ??= ending.received;
     this.#error ??= ending.error;
     this.#endAttempt();
@@ -355,8 +369,8 @@ export abstract class WebSocketChannelBase extends StreamChannelBase<Message, Me
       },
       add: (message) => {
         checkMessage(message);
-        if (this.#state === "open") this.sendMessage(message, this.#sendOptions);
-        else this.#keep(message);
+        if (this.#state === "open") return this.sendMessage(message, this.#sendOptions);
+        this.#keep(message);
       },
       check: checkMessage,
       close: () => this.#endHere(undefined, undefined),
@@ -381,7 +395,8 @@ export abstract class WebSocketChannelBase extends StreamChannelBase<Message, Me
 
   /** Nothing goes out before the handshake is over; the caller's bytes aren't kept meanwhile. */
   #keep(message: MessageInput): void {
-    const kept = typeof message === "string" ? message : bytesOf(message).slice();
+    // Not `slice()`, which copies nothing where the bytes are a `Buffer` of Node's.
+    const kept = typeof message === "string" ? message : new Uint8Array(bytesOf(message));
     this.#early.push({ message: kept, options: this.#sendOptions });
     this.#earlyAmount += typeof kept === "string" ? utf8Length(kept) : kept.byteLength;
   }
@@ -430,7 +445,6 @@ export abstract class WebSocketChannelBase extends StreamChannelBase<Message, Me
 
   #giveUp(error: unknown, initiator: CloseInitiator): void {
     if (this.#state !== "connecting") return;
-    this.#early.clear();
     this.failToOpen(error, initiator);
     this.destroyTransport();
   }

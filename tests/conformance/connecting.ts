@@ -139,6 +139,27 @@ export function testConnecting({ test, traits }: Suite): void {
     await channel.sink.ready;
   });
 
+  test("G2 G30 whatever fails, and nobody looks at any promise: it is over, nothing is unhandled", async (context) => {
+    const options = { connectTimeout: 50, closeTimeout: 50, highWaterMark: 4 };
+    const { url: refusing } = await context.start("http", { status: 401 });
+    const { url: dead } = await context.start("silent");
+    const { url: halfOpen } = await context.start("server-close-keeps-tcp");
+    const { url: lost } = await context.start("destroy");
+    for (const url of [await refusingUrl(context), refusing, dead, halfOpen, lost]) {
+      const channel = context.connect(url, options);
+      channel.sink.add("hello");
+      void channel.sink.flush();
+      void channel.sink.addStream(["world"]);
+      void channel.ping();
+      void channel.writable;
+      const reader = context.connect(url, options);
+      void reader.readable;
+      const failing = context.connect(url, options);
+      failing.sink.addError(new Error("my own"));
+      for (const it of [channel, reader, failing]) await it.closed;
+    }
+  });
+
   const refusals: [
     name: string,
     recipe: RecipeName,
@@ -250,7 +271,7 @@ export function testConnecting({ test, traits }: Suite): void {
 }
 
 function testProtocols({ test }: Suite): void {
-  test("C32 no subprotocol offered, none agreed", async (context) => {
+  test("C32 (changed) no subprotocol offered, none agreed", async (context) => {
     const { channel, server } = await context.open("proto");
     assertEquals((await server.next("request")).headers["sec-websocket-protocol"], undefined);
     assertEquals(channel.protocol, null);

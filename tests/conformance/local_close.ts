@@ -34,7 +34,7 @@ export function testLocalClose({ test, traits }: Suite): void {
     ["C8", 3000, undefined],
     ["C9", 4999, undefined],
     ["C10", 3000, "Client initiated closure"],
-    ["C52", 3005, "please close"],
+    ["C52 (changed)", 3005, "please close"],
   ];
   for (const [id, code, reason] of codes) {
     test(`${id} close(${code ?? ""}) tells the peer, who answers the same`, async (context) => {
@@ -167,7 +167,7 @@ export function testLocalClose({ test, traits }: Suite): void {
     await assertRejects(() => channel.ready, DOMException);
   });
 
-  test("C70 connecting within connectTimeout, then closing", async (context) => {
+  test("C70 (changed) connecting within connectTimeout, then closing", async (context) => {
     const { channel, server } = await context.open("watch", {}, { connectTimeout: 10_000 });
     await channel.sink.close(3678, "raisin");
     assertEquals(await server.next("close"), { kind: "close", code: 3678, reason: "raisin" });

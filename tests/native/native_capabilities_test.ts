@@ -3,6 +3,7 @@ import {
   hasNativeWebSocket,
   missingNatively,
   nativeCapabilities,
+  unsupported,
 } from "../../src/native/native_capabilities.ts";
 import { NO_CAPABILITIES } from "../../src/web_socket/capabilities.ts";
 import { type ConnectOptions, parseConnect } from "../../src/web_socket/connect_options.ts";
@@ -91,6 +92,14 @@ Deno.test("native capabilities: an option that can't be honoured is named, never
     assertEquals(missing(options), name, JSON.stringify(options));
   }
   assertNotEquals(missing({ origin: "https://example.com" }), null);
+});
+
+Deno.test("native capabilities: the error names what is missing and where; of header fields, what to do instead", () => {
+  const error = unsupported("ping");
+  assertEquals(error.message, `Unsupported on ${platform()}: ping`);
+  assertEquals([error.capability, error.platform], ["ping", platform()]);
+  const hinted = unsupported("headers").message.includes("Authenticate with a subprotocol");
+  assertEquals(hinted, platform() === "browser");
 });
 
 Deno.test("native capabilities: compression is there where the platform's socket offers it", {

@@ -76,7 +76,7 @@ Deno.test("native C54 a promise of a socket: connecting until it fulfils, then a
   assertEquals(clock.pending, 0);
 });
 
-Deno.test("native C55 C57 a connecting socket: what is added early is sent, in order, once it is open", async () => {
+Deno.test("native C55 (changed) C57 a connecting socket: what is added early is sent, in order, once it is open", async () => {
   const { channel, socket } = wrap({}, new FakeWebSocket(0));
   const bytes = Uint8Array.of(1, 2);
   channel.sink.add("foo");
@@ -185,7 +185,7 @@ Deno.test("native: nothing is known of a wrapped socket, so it has no capability
 
 // Subprotocols. RFC 6455 §4.1.
 
-Deno.test("native C35 G27 a subprotocol that was not offered, or none of those offered, fails it", async () => {
+Deno.test("native C35 G29 a subprotocol that was not offered, or none of those offered, fails it", async () => {
   for (
     const [offered, chosen, fault] of [
       [["a", "b"], "c", "the server chose a subprotocol that was not offered: c"],

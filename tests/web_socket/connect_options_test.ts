@@ -65,6 +65,19 @@ Deno.test("connect options: another scheme, a fragment, or no URL is a SyntaxErr
   }
 });
 
+Deno.test("connect options: no error shows the URL's user info: there may be a password in it", () => {
+  for (
+    const [url, shown] of [
+      ["ws://user:secret@example.com/#part", "got ws://example.com/#part"],
+      ["ftp://user:secret@example.com/a@b", "got ftp://example.com/a@b"],
+      ["ws://user:sec@ret@example.com:99999/a@b", "not a URL: ws://example.com:99999/a@b"],
+    ] as const
+  ) {
+    const error = assertThrows(() => href(url), SyntaxError);
+    assertEquals([error.message.endsWith(shown), error.message.includes("ret")], [true, false]);
+  }
+});
+
 Deno.test("connect options: a relative URL where there is no location is a SyntaxError", {
   ignore: globalThis.location !== undefined,
 }, () => {
@@ -119,6 +132,26 @@ Deno.test("connect options: header fields in each form that fetch takes", () => 
   assertEquals(parse({ headers: [["X-A", "1"], ["X-B", "2"]] }).headers, expected);
   const headers = parse({ headers: new Headers({ "X-A": "1", "X-B": "2" }) }).headers;
   assertEquals(headers, [["x-a", "1"], ["x-b", "2"]]);
+});
+
+Deno.test("connect options: header fields in any iterable, read once; none is ignored", () => {
+  const expected = [["X-A", "1"], ["X-B", "2"]];
+  const given = new Map([["X-A", "1"], ["X-B", "2"]]);
+  assertEquals(parse({ headers: [...given] }).headers, expected as [string, string][]);
+  for (const headers of [given, given.entries()]) {
+    const iterable = headers as unknown as [string, string][];
+    assertEquals(parse({ headers: iterable }).headers, expected as [string, string][]);
+  }
+  const once = new Map([["Origin", "https://a.example"]]).entries();
+  const headers = once as unknown as [string, string][];
+  assertThrows(() => parse({ headers, origin: "https://b.example" }), TypeError, "origin");
+});
+
+Deno.test("connect options: headers that are no pairs, or nothing of the kind, are a TypeError", () => {
+  for (const bad of [[["a"]], [["a", "b", "c"]], [[]], [1], "a: b", null, 42]) {
+    const headers = bad as unknown as [string, string][];
+    assertThrows(() => parse({ headers }), TypeError, undefined, JSON.stringify(bad));
+  }
 });
 
 Deno.test("connect options: a malformed header field is a TypeError: nothing can be smuggled in", () => {

@@ -32,6 +32,7 @@ class TestChannel extends WebSocketChannelBase {
   readonly told: unknown[] = [];
   amount = 0;
   refuses = false;
+  drops = false;
   onStartClosing: () => void = () => {};
   declare readonly clock: FakeClock;
 
@@ -40,8 +41,9 @@ class TestChannel extends WebSocketChannelBase {
     if (attempt !== undefined) this.watchAttempt(attempt, () => "tls");
   }
 
-  protected sendMessage(message: MessageInput): void {
+  protected sendMessage(message: MessageInput): boolean {
     this.told.push(message);
+    return !this.drops;
   }
 
   protected transportAmount(): number {
@@ -144,6 +146,24 @@ Deno.test("channel: what is added early goes out in order once it is open, as it
   channel.sink.add("later");
   assertEquals(channel.told, ["é", Uint8Array.of(1, 2), Uint8Array.of(2), "later"]);
   assertEquals(channel.sink.bufferedAmount, 0);
+});
+
+Deno.test("channel: what is added early is copied, also where slice() copies nothing, as of Node's Buffer", () => {
+  const bytes = Uint8Array.of(1, 2);
+  bytes.slice = () => bytes;
+  const channel = new TestChannel();
+  channel.sink.add(bytes);
+  bytes.fill(0);
+  channel.doOpen();
+  assertEquals(channel.told, [Uint8Array.of(1, 2)]);
+});
+
+Deno.test("channel: a transport that drops a message: add gives false, and so does every later one", () => {
+  const channel = new TestChannel().doOpen();
+  channel.drops = true;
+  assertEquals(channel.sink.add("dropped"), false);
+  channel.drops = false;
+  assertEquals([channel.sink.add("too late"), channel.told], [false, ["dropped"]]);
 });
 
 Deno.test("channel: add checks the kind first, in every state", () => {

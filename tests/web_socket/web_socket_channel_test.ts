@@ -17,6 +17,51 @@ Deno.test("WebSocketChannel.open: an open channel", { ignore }, async () => {
   });
 });
 
+Deno.test(
+  "WebSocketChannel.connect C59 C60 a text or a URL: text and bytes are echoed, bytes as such",
+  {
+    ignore,
+  },
+  async () => {
+    await withRecipe("echo", {}, async ({ url }) => {
+      for (const it of [url, new URL(url)]) {
+        const channel = WebSocketChannel.connect(it);
+        channel.sink.add("hello");
+        channel.sink.add(Uint8Array.of(1, 2, 3));
+        const got = [(await channel.stream.next()).value, (await channel.stream.next()).value];
+        assertEquals(got, ["hello", Uint8Array.of(1, 2, 3)]);
+        await channel.sink.close();
+      }
+    });
+  },
+);
+
+Deno.test("WebSocketChannel.connect: a WebSocket that throws when it is made fails the channel, once and for all", async () => {
+  const original = Object.getOwnPropertyDescriptor(globalThis, "WebSocket");
+  const cause = new DOMException("A page from https: may not", "SecurityError");
+  const given: unknown[] = [];
+  class Refusing {
+    constructor(...args: unknown[]) {
+      given.push(...args);
+      throw cause;
+    }
+  }
+  try {
+    Object.defineProperty(globalThis, "WebSocket", { value: Refusing, configurable: true });
+    const channel = WebSocketChannel.connect(new URL("ws://example.com/a"), { protocols: "p" });
+    const error = await channel.ready.catch((it: unknown) => it);
+    assertInstanceOf(error, ConnectError);
+    assertStrictEquals(error.cause, cause);
+    assertEquals(error.retryable, false);
+    await assertRejects(() => channel.stream.next(), ConnectError, "may not");
+    // A replacement may know nothing of URL objects.
+    assertEquals(given, ["ws://example.com/a", ["p"]]);
+  } finally {
+    Reflect.deleteProperty(globalThis, "WebSocket");
+    if (original !== undefined) Object.defineProperty(globalThis, "WebSocket", original);
+  }
+});
+
 Deno.test("WebSocketChannel.open: rejects with what ready rejects with, or connect throws", {
   ignore,
 }, async () => {

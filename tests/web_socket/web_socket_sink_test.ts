@@ -14,7 +14,7 @@ Deno.test("close arguments: none, a code, a code and a reason", () => {
   check(4999, "x");
 });
 
-Deno.test("close arguments C2 G5 a code that may not be sent is a RangeError", () => {
+Deno.test("close arguments C2 C3 C4 G5 a code that may not be sent is a RangeError", () => {
   for (const code of [0, 999, 1004, 1005, 1006, 1015, 1016, 2999, 5000, -1, 1000.5, NaN]) {
     const error = assertThrows(() => check(code, "why"), RangeError);
     assertEquals(
@@ -26,7 +26,7 @@ Deno.test("close arguments C2 G5 a code that may not be sent is a RangeError", (
   assertThrows(() => check(null as unknown as number), RangeError);
 });
 
-Deno.test("close arguments C4 a reason needs a code", () => {
+Deno.test("close arguments G5 a reason needs a code", () => {
   const error = assertThrows(() => check(undefined, "why"), TypeError);
   assertEquals(error.message, 'Cannot close: a reason needs a code, got only "why"');
 });

@@ -1,0 +1,182 @@
+/** Sockets that do what no standard has them do: a channel's ending stays the same. */
+
+import { assertEquals, assertInstanceOf, assertStrictEquals, assertThrows } from "@std/assert";
+import { type FromOptions, NativeChannel } from "../../src/native/native_channel.ts";
+import type { WebSocketLike } from "../../src/native/web_socket_like.ts";
+import { WebSocketChannelError } from "../../src/web_socket/errors.ts";
+import { microtasks, record, settled } from "../support/events.ts";
+import { FakeClock } from "../support/fake_clock.ts";
+import { FakeWebSocket } from "../support/fake_web_socket.ts";
+
+interface Wrapped {
+  readonly clock: FakeClock;
+  readonly socket: FakeWebSocket;
+  readonly channel: NativeChannel;
+}
+
+function wrap(options: FromOptions = {}, socket: FakeWebSocket = new FakeWebSocket()): Wrapped {
+  const clock = new FakeClock();
+  return { clock, socket, channel: NativeChannel.from(socket, options, clock) };
+}
+
+function throwBroken(): never {
+  throw new Error("broken");
+}
+
+Deno.test("odd sockets: wrapped by a listener of its open event, told of it once more: it stays open", async () => {
+  const socket = new FakeWebSocket(0);
+  let channel: NativeChannel | undefined;
+  socket.addEventListener("open", () => channel ??= wrap({}, socket).channel);
+  socket.open();
+  socket.emit("open");
+  await channel?.ready;
+  assertEquals([channel?.state, socket.closes], ["open", []]);
+  channel?.sink.close();
+  socket.emit("open");
+  assertEquals(socket.closes, [[]]);
+  channel?.terminate();
+});
+
+Deno.test("odd sockets: a close event fired inside terminate changes nothing of the ending", async () => {
+  for (const hasTerminate of [false, true]) {
+    const { channel, clock, socket } = wrap();
+    const end = (): void => socket.closed({ code: 1006, wasClean: false });
+    if (hasTerminate) Object.assign(socket, { terminate: end });
+    socket.onClose = end;
+    channel.terminate();
+    await microtasks();
+    assertEquals(await channel.closed, {
+      code: 1006,
+      reason: "",
+      wasClean: false,
+      initiator: "local",
+    });
+    assertEquals(clock.pending, 0);
+  }
+});
+
+Deno.test("odd sockets G6 a close event fired when closeTimeout destroys the socket: still a timeout", async () => {
+  const { channel, clock, socket } = wrap({ closeTimeout: 10 });
+  channel.sink.close(3000);
+  socket.onClose = (it) => it.closed({ code: 1006, wasClean: false });
+  clock.advance(10);
+  assertEquals(await channel.closed, {
+    code: 1006,
+    reason: "",
+    wasClean: false,
+    initiator: "timeout",
+    sent: { code: 3000, reason: "" },
+  });
+  await microtasks();
+  assertEquals(clock.pending, 0);
+});
+
+Deno.test("odd sockets: closeTimeout 0 waits for nothing but a turn of the event loop", async () => {
+  const { channel, clock } = wrap({ closeTimeout: 0 });
+  const done = channel.sink.close(1000);
+  assertEquals([channel.state, await settled(done), clock.nextIn], ["closing", false, 0]);
+  clock.advance(0);
+  await done;
+  assertEquals([(await channel.closed).initiator, clock.pending], ["timeout", 0]);
+});
+
+Deno.test("odd sockets G11 a socket that is closing and hasn't said so: add gives false, nothing is sent", async () => {
+  const { channel, clock, socket } = wrap();
+  socket.readyState = 2;
+  assertEquals([channel.sink.add("dropped"), channel.state], [false, "closing"]);
+  assertEquals([channel.sink.add("again"), socket.sent], [false, []]);
+  socket.closed({ code: 4000, reason: "bye", wasClean: true });
+  const { code, initiator } = await channel.closed;
+  assertEquals([code, initiator, clock.pending], [4000, "remote", 0]);
+});
+
+Deno.test("odd sockets G13 a socket that is closing and hasn't said so: addStream ends, its source is cancelled", async () => {
+  const { channel, socket } = wrap();
+  let cancelled = 0;
+  const source = new ReadableStream<string>({
+    pull: (controller) => controller.enqueue("dropped"),
+    cancel: () => void cancelled++,
+  });
+  socket.readyState = 2;
+  await channel.sink.addStream(source);
+  assertEquals([cancelled, socket.sent], [1, []]);
+  channel.terminate();
+});
+
+Deno.test("odd sockets: close, addError and dispose of one whose close throws: the close timer ends it", async () => {
+  const actions: ((channel: NativeChannel) => Promise<unknown> | void)[] = [
+    (channel) => channel.sink.close(),
+    (channel) => channel[Symbol.asyncDispose](),
+    (channel) => channel.sink.addError(new Error("my own")),
+  ];
+  for (const act of actions) {
+    const { channel, clock, socket } = wrap({ closeTimeout: 10 });
+    socket.onClose = throwBroken;
+    const result = act(channel);
+    assertEquals(channel.state, "closing");
+    clock.advance(10);
+    await result;
+    assertEquals([(await channel.closed).initiator, clock.pending], ["timeout", 0]);
+  }
+});
+
+Deno.test("odd sockets: send throws for what was added early: ready settles, closed has the error", async () => {
+  const { channel, clock, socket } = wrap({}, new FakeWebSocket(0));
+  const error = new Error("broken");
+  socket.send = () => {
+    throw error;
+  };
+  channel.sink.add("one");
+  channel.sink.add("two");
+  const { events } = record(channel.stream);
+  socket.open();
+  await channel.ready;
+  assertEquals([channel.state, socket.closes, channel.sink.add("x")], ["closing", [[]], false]);
+  socket.closed({ code: 1005, wasClean: true });
+  const info = await channel.closed;
+  assertEquals([info.initiator, clock.pending, events], ["local", 0, ["done"]]);
+  assertStrictEquals(info.error, error);
+});
+
+Deno.test("odd sockets: an error event and no close event, while connecting: connectTimeout ends it", async () => {
+  const { channel, clock, socket } = wrap({ connectTimeout: 100 }, new FakeWebSocket(0));
+  socket.emit("error", { message: "odd" });
+  clock.advance(100);
+  assertEquals([(await channel.closed).initiator, clock.pending], ["timeout", 0]);
+});
+
+Deno.test("odd sockets: what is no socket is a TypeError, and leaves no timer behind", () => {
+  for (const wrong of [null, undefined, 42, "ws://example.com", {}]) {
+    const clock = new FakeClock();
+    assertThrows(
+      () => NativeChannel.from(wrong as unknown as WebSocketLike, {}, clock),
+      TypeError,
+      "Cannot wrap the WebSocket",
+    );
+    assertEquals(clock.pending, 0);
+  }
+});
+
+Deno.test("odd sockets: a promise of what is no socket fails the channel, the TypeError is the cause", async () => {
+  const clock = new FakeClock();
+  const none = Promise.resolve(null as unknown as WebSocketLike);
+  const error = await NativeChannel.from(none, {}, clock).ready.catch((it: unknown) => it);
+  assertInstanceOf(error, WebSocketChannelError);
+  assertInstanceOf(error.cause, TypeError);
+  assertEquals(clock.pending, 0);
+});
+
+Deno.test("odd sockets: of a promise that never settles, close, terminate and addError end the channel", async () => {
+  const actions: ((channel: NativeChannel) => void)[] = [
+    (channel) => void channel.sink.close(),
+    (channel) => channel.terminate(),
+    (channel) => channel.sink.addError(new Error("my own")),
+  ];
+  for (const act of actions) {
+    const clock = new FakeClock();
+    const channel = NativeChannel.from(new Promise<WebSocketLike>(() => {}), {}, clock);
+    act(channel);
+    assertEquals(channel.state, "closed");
+    assertEquals([(await channel.closed).initiator, clock.pending], ["local", 0]);
+  }
+});
