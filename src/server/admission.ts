@@ -44,7 +44,7 @@ export function decide(
       return refused(refuse(403, { body: "This origin may not connect\n" }));
     }
     const verdict = verify === undefined ? true : verify(request);
-    return typeof verdict === "object" && "then" in verdict
+    return typeof verdict === "object" && verdict !== null && "then" in verdict
       ? decideLater(verdict, check.request, request, settings)
       : obey(verdict, check.request, request, settings);
   } catch (cause) {

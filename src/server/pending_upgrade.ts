@@ -117,7 +117,8 @@ export class PendingUpgrade {
   accept(acceptance: Acceptance): ByteTransport {
     this.#release();
     const transport = new SocketTransport(asSocket(this.#socket));
-    for (const chunk of this.#early.reverse()) this.#socket.unshift(chunk);
+    // As one: where it is told at once, and not kept, several would come in reverse.
+    if (this.#earlySize > 0) this.#socket.unshift(joined(this.#early, this.#earlySize));
     this.#early = [];
     this.#socket.write(serializeAcceptance(acceptance));
     return transport;
@@ -158,4 +159,14 @@ export function refuseSocket(socket: UpgradeSocket, refusal: Refusal, clock: Clo
   socket.write(serializeRefusal(refusal));
   socket.end();
   if (socket.destroyed) clock.clearTimeout(timer);
+}
+
+function joined(chunks: readonly Uint8Array[], size: number): Uint8Array {
+  const bytes = new Uint8Array(size);
+  let at = 0;
+  for (const chunk of chunks) {
+    bytes.set(chunk, at);
+    at += chunk.length;
+  }
+  return bytes;
 }

@@ -1,0 +1,186 @@
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { Duplex } from "node:stream";
+import { ConnectError, NetWebSocketChannel } from "../../src/net/mod.ts";
+import {
+  acceptUpgrade,
+  type AcceptUpgradeOptions,
+  type ServerWebSocketChannel,
+} from "../../src/server/mod.ts";
+import { RawClient, SAMPLE_KEY } from "../support/recipe_clients.ts";
+import { gate, refusalOf, requestText } from "./support.ts";
+
+/** A server of `node:http` with our upgrades. */
+async function withHttp(
+  options: AcceptUpgradeOptions,
+  body: (url: string, next: () => Promise<ServerWebSocketChannel>) => Promise<void>,
+): Promise<void> {
+  const server: Server = createServer((_request, response) => void response.end("page"));
+  const channels: ServerWebSocketChannel[] = [];
+  const waiting: ((channel: ServerWebSocketChannel) => void)[] = [];
+  const all: ServerWebSocketChannel[] = [];
+  server.on("upgrade", (request, socket, head) => {
+    const channel = acceptUpgrade(request, socket, head, options);
+    all.push(channel);
+    const waiter = waiting.shift();
+    if (waiter === undefined) channels.push(channel);
+    else waiter(channel);
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  const next = (): Promise<ServerWebSocketChannel> => {
+    const channel = channels.shift();
+    if (channel !== undefined) return Promise.resolve(channel);
+    return new Promise((resolve) => waiting.push(resolve));
+  };
+  try {
+    await body(`ws://127.0.0.1:${port}`, next);
+  } finally {
+    for (const channel of all) channel.terminate();
+    await new Promise<void>((resolve) => {
+      server.close(() => resolve());
+      server.closeAllConnections();
+    });
+  }
+}
+
+Deno.test("acceptUpgrade: a connecting channel at once, beside the server's own pages", async () => {
+  const { opened, open } = gate();
+  await withHttp({ verify: () => opened.then(() => true) }, async (url, next) => {
+    const client = NetWebSocketChannel.connect(`${url}/chat`);
+    const channel = await next();
+    assertEquals(channel.state, "connecting");
+    // What is added now waits until the upgrade is answered.
+    channel.sink.add("welcome");
+    const page = await fetch(url.replace("ws:", "http:"));
+    assertEquals(await page.text(), "page");
+    open();
+    await Promise.all([channel.ready, client.ready]);
+    assertEquals((await client.stream.next()).value, "welcome");
+    assertEquals(channel.request.url.pathname, "/chat");
+    await client.sink.close();
+  });
+});
+
+Deno.test("acceptUpgrade: ready rejects when the upgrade is refused, with what the client got", async () => {
+  await withHttp({}, async (url, next) => {
+    const answer = refusalOf({ url }, requestText({ "Sec-WebSocket-Key": "x" }));
+    const channel = await next();
+    const error = await assertRejects(() => channel.ready, ConnectError);
+    assertEquals([error.status, error.phase], [400, "handshake"]);
+    assertEquals(
+      error.message,
+      "Refused the upgrade with 400 Bad Request: Missing, malformed or unexpected header: Sec-WebSocket-Key",
+    );
+    assertEquals((await channel.closed).error, error);
+    assertEquals((await answer).status, 400);
+  });
+});
+
+Deno.test("acceptUpgrade: nobody needs to look at a refused channel", async () => {
+  await withHttp({ verify: () => Promise.reject(new Error("broken")) }, async (url, next) => {
+    assertEquals((await refusalOf({ url }, requestText())).status, 500);
+    const { error } = await (await next()).closed;
+    assertEquals(((error as ConnectError).cause as Error).message, "broken");
+  });
+});
+
+Deno.test("acceptUpgrade: closing, aborting and a time-out while connecting are a 503", async () => {
+  const never = (): Promise<boolean> => new Promise(() => {});
+  const abort = new AbortController();
+  const refused = async (url: string, end: () => void, next: () => Promise<unknown>) => {
+    const answer = refusalOf({ url }, requestText());
+    await next();
+    end();
+    assertEquals((await answer).status, 503);
+  };
+  await withHttp({ verify: never, signal: abort.signal }, async (url, next) => {
+    let channel: ServerWebSocketChannel | undefined;
+    await refused(url, () => void channel?.sink.close(), async () => channel = await next());
+    assertEquals((await assertRejects(() => channel!.ready, DOMException)).name, "AbortError");
+    assert(channel?.request.signal.aborted);
+    const reason = new Error("enough");
+    await refused(url, () => abort.abort(reason), async () => channel = await next());
+    assertEquals((await channel?.closed)?.error, reason);
+  });
+  await withHttp({ verify: never, handshakeTimeout: 20 }, async (url, next) => {
+    assertEquals((await refusalOf({ url }, requestText())).status, 503);
+    const error = await assertRejects(async () => await (await next()).ready, DOMException);
+    assertEquals(error.name, "TimeoutError");
+  });
+});
+
+Deno.test("acceptUpgrade: malformed options throw, and leave the socket alone", () => {
+  const request = { method: "GET", url: "/", httpVersion: "1.1", rawHeaders: [] };
+  const socket = new Duplex({ read() {}, write: (_chunk, _encoding, done) => done() });
+  const empty = new Uint8Array(0);
+  assertThrows(() => acceptUpgrade(request, socket, empty, { pingInterval: -1 }), RangeError);
+  assertEquals([socket.destroyed, socket.listenerCount("error")], [false, 0]);
+  socket.destroy();
+});
+
+Deno.test("acceptUpgrade: any duplex stream will do", async () => {
+  const written: Uint8Array[] = [];
+  const socket = new Duplex({
+    read() {},
+    write(chunk, _encoding, done) {
+      written.push(chunk);
+      done();
+    },
+  });
+  const rawHeaders = [
+    ...["Host", "a.example", "Upgrade", "websocket", "Connection", "Upgrade"],
+    ...["Sec-WebSocket-Key", SAMPLE_KEY, "Sec-WebSocket-Version", "13"],
+  ];
+  const early = Uint8Array.of(0x81, 0x82, 0, 0, 0, 0, 104);
+  const request = { method: "GET", url: "/", httpVersion: "1.1", rawHeaders };
+  const channel = acceptUpgrade(request, socket, early, { pingInterval: 0 });
+  assertEquals([channel.state, channel.request.remoteAddress], ["open", null]);
+  socket.push(Uint8Array.of(105));
+  assertEquals((await channel.stream.next()).value, "hi");
+  channel.ref();
+  channel.unref();
+  channel.sink.add("ok");
+  await channel.sink.flush();
+  const text = written.map((it) => new TextDecoder("latin1").decode(it)).join("");
+  assert(text.startsWith("HTTP/1.1 101 Switching Protocols\r\n"), text);
+  assert(text.endsWith("\r\n\r\n\x81\x02ok"), text);
+  // The caller's bytes are never written to.
+  assertEquals(early[6], 104);
+  channel.terminate();
+  assertEquals(socket.destroyed, true);
+});
+
+Deno.test("acceptUpgrade: a socket that is over already fails the channel", async () => {
+  const socket = new Duplex({ read() {}, write: (_chunk, _encoding, done) => done() });
+  socket.destroy();
+  const request = { method: "GET", url: "/", httpVersion: "1.1", rawHeaders: [] };
+  const channel = acceptUpgrade(request, socket, new Uint8Array(0), {
+    verify: () => new Promise(() => {}),
+  });
+  await assertRejects(() => channel.ready, ConnectError);
+});
+
+Deno.test("acceptUpgrade: compression as it was agreed", async () => {
+  await withHttp({ compression: { threshold: 0 } }, async (url, next) => {
+    const client = NetWebSocketChannel.connect(url, { compression: { threshold: 0 } });
+    const channel = await next();
+    await client.ready;
+    assert(channel.extensions.startsWith("permessage-deflate"), channel.extensions);
+    channel.stream.listen((message) => channel.sink.add(message));
+    const text = "again and again ".repeat(100);
+    for (let i = 0; i < 3; i++) {
+      client.sink.add(text);
+      assertEquals((await client.stream.next()).value, text);
+    }
+    await client.sink.close();
+  });
+  await withHttp({ compression: true }, async (url, next) => {
+    const client = new RawClient(url);
+    client.request();
+    await client.response();
+    assertEquals((await next()).extensions, "");
+    await client.destroy();
+  });
+});

@@ -1,0 +1,135 @@
+import { assertEquals, assertInstanceOf } from "@std/assert";
+import type { RequestHead } from "../../src/handshake/http_head.ts";
+import { HeaderMap } from "../../src/handshake/header_map.ts";
+import { decide, type Decision, refusalOf } from "../../src/server/admission.ts";
+import { checkServerOptions, type ServerOptions } from "../../src/server/server_options.ts";
+import { UpgradeServerRequest } from "../../src/server/server_request.ts";
+
+const FIELDS: [string, string][] = [
+  ["Host", "a.example"],
+  ["Upgrade", "websocket"],
+  ["Connection", "Upgrade"],
+  ["Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="],
+  ["Sec-WebSocket-Version", "13"],
+];
+
+function decided(
+  options: ServerOptions,
+  fields: [string, string][] = [],
+  target = "/",
+): Decision | Promise<Decision> {
+  const all = [...FIELDS, ...fields];
+  const head: RequestHead = {
+    method: "GET",
+    target,
+    version: "1.1",
+    headers: new HeaderMap(all),
+  };
+  const remote = { secure: false, address: null, port: null };
+  const request = new UpgradeServerRequest(target, all.flat(), remote);
+  return decide(head, request, checkServerOptions(options));
+}
+
+function status(decision: Decision | Promise<Decision>): number {
+  if ("then" in decision) throw new Error("Decided later");
+  return decision.refusal?.status ?? 101;
+}
+
+Deno.test("a decision is made at once, unless verify takes its time", async () => {
+  assertEquals(status(decided({})), 101);
+  assertEquals(status(decided({ verify: () => true })), 101);
+  const later = decided({ verify: () => Promise.resolve(true) });
+  assertInstanceOf(later, Promise);
+  assertEquals(status(await later), 101);
+});
+
+Deno.test("only true lets a client in", async () => {
+  const verdicts = [false, undefined, null, 0, 1, "yes", {}, { status: 403 }];
+  for (const verdict of verdicts) {
+    const verify = (() => verdict) as unknown as () => boolean;
+    const got = status(decided({ verify }));
+    // An object is a refusal; one that can't be sent is the server's own fault.
+    const expected = verdict === 1 || verdict === "yes" || JSON.stringify(verdict) === "{}"
+      ? 500
+      : 403;
+    assertEquals(got, expected, JSON.stringify(verdict));
+    const asyncVerify = (() => Promise.resolve(verdict)) as unknown as () => Promise<boolean>;
+    assertEquals(status(await decided({ verify: asyncVerify })), expected);
+  }
+});
+
+Deno.test("a refusal of verify is sent as it is", () => {
+  const decision = decided({
+    verify: () => ({
+      status: 401,
+      headers: { "WWW-Authenticate": "Basic" },
+      body: "Who are you?",
+    }),
+  });
+  if ("then" in decision) throw new Error("Decided later");
+  const { refusal } = decision;
+  assertEquals([refusal?.status, refusal?.statusText, refusal?.body], [
+    401,
+    "Unauthorized",
+    "Who are you?",
+  ]);
+  assertEquals(refusal?.headers.find(([name]) => name === "WWW-Authenticate")?.[1], "Basic");
+  assertEquals(refusalOf({ status: 503, statusText: "Later" }).statusText, "Later");
+});
+
+Deno.test("a fault of the user's functions is a 500, and its cause is kept", async () => {
+  const cause = new Error("broken");
+  const fail = (): never => {
+    throw cause;
+  };
+  const faulty: ServerOptions[] = [
+    { verify: fail },
+    { verify: () => Promise.reject(cause) },
+    { protocols: fail },
+    { headers: fail },
+  ];
+  for (const options of faulty) {
+    const decision = await decided(options);
+    assertEquals([status(decision), decision.cause], [500, cause]);
+  }
+  const unoffered = decided({ protocols: () => "unoffered" });
+  assertEquals(status(unoffered), 500);
+});
+
+Deno.test("verify isn't asked about requests that are refused anyway", () => {
+  let asked = 0;
+  const verify = (): boolean => {
+    asked++;
+    return true;
+  };
+  assertEquals(status(decided({ verify }, [["Origin", "https://evil.example"]])), 403);
+  assertEquals(status(decided({ verify }, [["Sec-WebSocket-Key", "x"]])), 400);
+  assertEquals(status(decided({ verify }, [], "*")), 400);
+  assertEquals(asked, 0);
+});
+
+Deno.test("what is agreed: subprotocol, header fields, compression", () => {
+  const offer: [string, string][] = [
+    ["Sec-WebSocket-Protocol", "v1, v2"],
+    ["Sec-WebSocket-Extensions", "permessage-deflate"],
+  ];
+  const agreed = (options: ServerOptions): Record<string, string> => {
+    const decision = decided(options, offer);
+    if ("then" in decision || decision.acceptance === null) throw new Error("Not accepted");
+    return Object.fromEntries(decision.acceptance.headers);
+  };
+  assertEquals(agreed({})["Sec-WebSocket-Protocol"], undefined);
+  assertEquals(agreed({})["Sec-WebSocket-Extensions"], undefined);
+  assertEquals(agreed({ protocols: ["v2", "v1"] })["Sec-WebSocket-Protocol"], "v2");
+  assertEquals(
+    agreed({ protocols: ({ protocols }) => protocols[0] ?? null })["Sec-WebSocket-Protocol"],
+    "v1",
+  );
+  assertEquals(agreed({ protocols: () => null })["Sec-WebSocket-Protocol"], undefined);
+  assertEquals(agreed({ headers: { "Set-Cookie": "a=b" } })["Set-Cookie"], "a=b");
+  assertEquals(agreed({ headers: ({ url }) => ({ "X-Path": url.pathname }) })["X-Path"], "/");
+  assertEquals(
+    agreed({ compression: true })["Sec-WebSocket-Extensions"]?.startsWith("permessage-deflate"),
+    true,
+  );
+});

@@ -1,0 +1,123 @@
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { NetWebSocketChannel } from "../../src/net/mod.ts";
+import { broadcast, type ServerWebSocketChannel } from "../../src/server/mod.ts";
+import { channelPair } from "../../src/stream_channel/channel_pair.ts";
+import { over } from "../../src/web_socket/over.ts";
+import type { MessageInput } from "../../src/web_socket/web_socket_sink.ts";
+import { bind } from "../../src/server/web_socket_server.ts";
+import { nextChannel, upgraded, withServer } from "./support.ts";
+
+Deno.test("broadcast: one message to all that are open, but for those left out", async () => {
+  await withServer({}, async (server) => {
+    const clients = [0, 1, 2].map(() => NetWebSocketChannel.connect(server.url));
+    for (const client of clients) await client.ready;
+    const channels: ServerWebSocketChannel[] = [];
+    for (const _ of clients) channels.push(await nextChannel(server));
+    server.broadcast("to all");
+    const bytes = Uint8Array.of(1, 2, 3);
+    server.broadcast(bytes, { except: channels[0]! });
+    bytes.fill(0);
+    broadcast(server.channels, "only the last", { except: channels.slice(0, 2) });
+    broadcast(channels, new Uint8Array(100_000));
+    server.broadcast("end");
+    const got = await Promise.all(clients.map(async (client) => {
+      const messages: unknown[] = [];
+      for await (const message of client.stream) {
+        if (message === "end") break;
+        messages.push(
+          message instanceof Uint8Array && message.length > 3 ? message.length : message,
+        );
+      }
+      return messages;
+    }));
+    const sent = Uint8Array.of(1, 2, 3);
+    const all = [
+      ["to all", 100_000],
+      ["to all", sent, 100_000],
+      ["to all", sent, "only the last", 100_000],
+    ];
+    assertEquals(got, all);
+    for (const client of clients) await client.sink.close();
+    server.broadcast("to nobody");
+  });
+});
+
+Deno.test("broadcast: what isn't a message, and malformed options, throw", () => {
+  const wrong = [42, null, {}, [1]] as unknown as MessageInput[];
+  for (const message of wrong) assertThrows(() => broadcast([], message), TypeError);
+  assertThrows(() => broadcast([], "x", { slow: "drop" as "close" }), TypeError);
+  assertThrows(() => broadcast([], "x", { maxQueueSize: -1 }), RangeError);
+  assertThrows(() => broadcast([], "x", { stallTimeout: NaN }), RangeError);
+});
+
+Deno.test("broadcast: compressed once, also between messages that refer to each other", async () => {
+  const compression = { threshold: 0 };
+  await withServer({ compression }, async (server) => {
+    const clients = [0, 1].map(() => NetWebSocketChannel.connect(server.url, { compression }));
+    clients.push(NetWebSocketChannel.connect(server.url));
+    for (const client of clients) await client.ready;
+    const text = (name: string): string => `the same ${name} again and again `.repeat(20);
+    const names = ["one", "two", "one", "three"];
+    for (const name of names) {
+      for (const channel of server.channels) channel.sink.add(text(name));
+      server.broadcast(text(name));
+      server.broadcast(text(name), { compress: false });
+    }
+    for (const client of clients) {
+      for (const name of names) {
+        for (let i = 0; i < 3; i++) assertEquals((await client.stream.next()).value, text(name));
+      }
+      await client.sink.close();
+    }
+  });
+});
+
+Deno.test("broadcast: to a client's end, whose frames are masked, and while addStream has the sink", async () => {
+  const { local, foreign } = channelPair<Uint8Array>();
+  const client = over(local, { side: "client" });
+  const server = over(foreign, { side: "server" });
+  broadcast([client], "from the client");
+  assertEquals((await server.stream.next()).value, "from the client");
+  const end = new AbortController();
+  const added = server.sink.addStream(new ReadableStream<MessageInput>(), { signal: end.signal });
+  broadcast([server], "beside it");
+  assertEquals((await client.stream.next()).value, "beside it");
+  end.abort();
+  await added.catch(() => {});
+  await client.sink.close();
+});
+
+Deno.test("attack 44: one slow reader doesn't slow the others, and costs no copies", async () => {
+  await withServer({ closeTimeout: 20 }, async (server) => {
+    const slow = await upgraded(server);
+    slow.socket.pause();
+    const slowChannel = await nextChannel(server);
+    const fast = [0, 1, 2].map(() => NetWebSocketChannel.connect(server.url));
+    for (const client of fast) await client.ready;
+    const message = new Uint8Array(64 * 1024);
+    let count = 0;
+    // Until the slow one's buffers, the kernel's included, are full, and then some more.
+    for (let behind = 0; behind < 50; count++) {
+      server.broadcast(message, { slow: "drop-oldest", maxQueueSize: 256 * 1024 });
+      for (const client of fast) assertEquals((await client.stream.next()).done, false);
+      if (slowChannel.sink.bufferedAmount >= 64 * 1024) behind++;
+    }
+    assert(slowChannel.sink.bufferedAmount < 256 * 1024, String(slowChannel.sink.bufferedAmount));
+    assertEquals(slowChannel.state, "open");
+    // It goes on reading, and gets what was kept, the latest included.
+    server.broadcast("the latest", { slow: "drop-oldest", maxQueueSize: 256 * 1024 });
+    slow.socket.resume();
+    while (!slow.body.subarray(-10).equals(new TextEncoder().encode("the latest"))) {
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    assert(slow.body.length < count * message.length);
+    await slow.destroy();
+    for (const client of fast) await client.sink.close();
+  });
+});
+
+Deno.test("broadcast: a server's own, with its own clock", async () => {
+  const server = await bind();
+  server.broadcast("nobody is there");
+  await server.close();
+});

@@ -1,0 +1,113 @@
+import { assert, assertEquals } from "@std/assert";
+import { Duplex } from "node:stream";
+import { acceptRequest, checkRequest, refuse } from "../../src/handshake/server_handshake.ts";
+import { HeaderMap } from "../../src/handshake/header_map.ts";
+import { PendingUpgrade, refuseSocket } from "../../src/server/pending_upgrade.ts";
+import { FakeClock } from "../support/fake_clock.ts";
+import { SAMPLE_KEY } from "../support/recipe_clients.ts";
+
+/** A stream, and what was written to it. */
+function stream(): { socket: Duplex; text: () => string } {
+  let text = "";
+  const socket = new Duplex({
+    read() {},
+    write(chunk, _encoding, done) {
+      text += new TextDecoder("latin1").decode(chunk);
+      done();
+    },
+  });
+  return { socket, text: () => text };
+}
+
+function acceptance() {
+  const headers = new HeaderMap([
+    ["Host", "x"],
+    ["Upgrade", "websocket"],
+    ["Connection", "Upgrade"],
+    ["Sec-WebSocket-Key", SAMPLE_KEY],
+    ["Sec-WebSocket-Version", "13"],
+  ]);
+  const { request } = checkRequest({ method: "GET", target: "/", version: "1.1", headers });
+  if (request === null) throw new Error("The request should be correct");
+  return acceptRequest(request);
+}
+
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(() => resolve()));
+}
+
+Deno.test("a pending upgrade keeps what comes early, in order", async () => {
+  const { socket, text } = stream();
+  const events = { onGone: () => assert(false, "nobody is gone") };
+  const head = Uint8Array.of(1, 2);
+  const pending = new PendingUpgrade(socket, head, { events, clock: new FakeClock() });
+  head.fill(0);
+  socket.push(Uint8Array.of(3));
+  await turn();
+  socket.push(Uint8Array.of(4));
+  await turn();
+  const transport = pending.accept(acceptance());
+  const got: number[] = [];
+  transport.stream.listen((chunk) => got.push(...chunk));
+  socket.push(Uint8Array.of(5));
+  await turn();
+  await turn();
+  assertEquals(got, [1, 2, 3, 4, 5]);
+  assert(text().startsWith("HTTP/1.1 101 "), text());
+  socket.destroy();
+  await turn();
+});
+
+Deno.test("a pending upgrade tells once that the client is gone: its end, an error, a flood", async () => {
+  const ends: [name: string, end: (socket: Duplex) => void][] = [
+    ["end", (socket) => socket.push(null)],
+    ["error", (socket) => socket.destroy(new Error("reset"))],
+    ["close", (socket) => socket.destroy()],
+    ["flood", (socket) => socket.push(new Uint8Array(0x1_0001))],
+  ];
+  for (const [name, end] of ends) {
+    const causes: unknown[] = [];
+    const { socket } = stream();
+    const events = { onGone: (cause: unknown) => causes.push(cause) };
+    const pending = new PendingUpgrade(socket, new Uint8Array(0), {
+      events,
+      clock: new FakeClock(),
+    });
+    end(socket);
+    await turn();
+    await turn();
+    assertEquals(causes.length, 1, name);
+    assertEquals((causes[0] as Error | undefined)?.message, name === "error" ? "reset" : undefined);
+    assertEquals(socket.destroyed, true, name);
+    pending.refuse(refuse(503));
+  }
+});
+
+Deno.test("a refused client gets a second to read the answer, then the socket is destroyed", async () => {
+  const clock = new FakeClock();
+  const { socket, text } = stream();
+  refuseSocket(socket, refuse(403), clock);
+  await turn();
+  assert(text().startsWith("HTTP/1.1 403 Forbidden\r\nConnection: close\r\n"), text());
+  socket.push(new Uint8Array(1000));
+  clock.advance(999);
+  assertEquals(socket.destroyed, false);
+  clock.advance(1);
+  assertEquals(socket.destroyed, true);
+  await turn();
+  assertEquals(clock.pending, 0);
+});
+
+Deno.test("a refused client that ends leaves no timer, one that is gone none either", async () => {
+  const clock = new FakeClock();
+  const ended = stream();
+  refuseSocket(ended.socket, refuse(403), clock);
+  ended.socket.push(null);
+  await turn();
+  await turn();
+  const gone = stream();
+  gone.socket.destroy();
+  refuseSocket(gone.socket, refuse(403), clock);
+  await turn();
+  assertEquals([ended.socket.destroyed, clock.pending], [true, 0]);
+});

@@ -1,0 +1,78 @@
+import { assertEquals } from "@std/assert";
+import type { BindOptions } from "../../src/server/mod.ts";
+import { RawClient } from "../support/recipe_clients.ts";
+import { withServer } from "./support.ts";
+
+/** What a server answers to a request of plain HTTP. */
+async function answer(
+  onRequest: BindOptions["onRequest"],
+  path = "/",
+  init: RequestInit = {},
+): Promise<Response & { text: () => Promise<string> }> {
+  let response = new Response();
+  await withServer({ onRequest }, async (server) => {
+    const got = await fetch(server.url.replace("ws:", "http:") + path, {
+      ...init,
+      headers: { ...init.headers as Record<string, string>, Connection: "close" },
+    });
+    const { status, statusText, headers } = got;
+    const body = await got.text();
+    response = new Response(body, { status, statusText, headers });
+  });
+  return response;
+}
+
+Deno.test("a plain request gets 426, unless somebody answers it", async () => {
+  const refused = await answer(undefined);
+  assertEquals(refused.status, 426);
+  assertEquals(refused.headers.get("sec-websocket-version"), "13");
+  assertEquals(await refused.text(), "This address speaks WebSocket only\n");
+});
+
+Deno.test("a handler gets the request whole, and its answer goes out whole", async () => {
+  const large = "x".repeat(300_000);
+  const response = await answer(
+    async (request) => {
+      const { pathname, search } = new URL(request.url);
+      const text = await request.text();
+      return new Response(`${request.method} ${pathname}${search} ${text}`, {
+        status: 201,
+        headers: { "X-Got": request.headers.get("x-sent") ?? "" },
+      });
+    },
+    "//a/b?c",
+    { method: "POST", body: large, headers: { "X-Sent": "1" } },
+  );
+  assertEquals([response.status, response.headers.get("x-got")], [201, "1"]);
+  assertEquals(await response.text(), `POST //a/b?c ${large}`);
+});
+
+Deno.test("a handler that answers with a stream, with nothing, with a fault", async () => {
+  const parts = ["a", "b", "c"];
+  const stream = (): ReadableStream<Uint8Array> =>
+    new ReadableStream({
+      pull(controller) {
+        const part = parts.shift();
+        if (part === undefined) controller.close();
+        else controller.enqueue(new TextEncoder().encode(part.repeat(50_000)));
+      },
+    });
+  assertEquals((await (await answer(() => new Response(stream()))).text()).length, 150_000);
+  assertEquals((await answer(() => new Response(null, { status: 404 }))).status, 404);
+  assertEquals((await answer(() => Promise.reject(new Error("secret")))).status, 500);
+  const faulty = await answer(() => {
+    throw new Error("secret");
+  });
+  assertEquals(await faulty.text(), "Internal Server Error\n");
+});
+
+Deno.test("a HEAD request gets no body, and a host that is none a 400", async () => {
+  const head = await answer(() => new Response("body"), "/", { method: "HEAD" });
+  assertEquals([head.status, await head.text()], [200, ""]);
+  await withServer({ onRequest: () => new Response("body") }, async (server) => {
+    const client = new RawClient(server.url);
+    client.socket.write("GET / HTTP/1.1\r\nHost: a b\r\nConnection: close\r\n\r\n");
+    assertEquals((await client.response()).split(" ")[1], "400");
+    await client.destroy();
+  });
+});

@@ -1,0 +1,93 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { Duplex } from "node:stream";
+import { refuse } from "../../src/handshake/server_handshake.ts";
+import { accept } from "../../src/server/accept_upgrade.ts";
+import { refusedError, type ServerChannel } from "../../src/server/server_channel.ts";
+import { checkServerOptions, type ServerOptions } from "../../src/server/server_options.ts";
+import { ConnectError } from "../../src/web_socket/errors.ts";
+import { microtasks } from "../support/events.ts";
+import { FakeClock } from "../support/fake_clock.ts";
+import { SAMPLE_KEY } from "../support/recipe_clients.ts";
+
+const RAW = [
+  ...["Host", "a.example", "Upgrade", "websocket", "Connection", "Upgrade"],
+  ...["Sec-WebSocket-Key", SAMPLE_KEY, "Sec-WebSocket-Version", "13"],
+];
+
+/** A channel over a stream, and what its client got. */
+function connecting(
+  options: ServerOptions,
+  extra: Parameters<typeof accept>[3] = {},
+): { channel: ServerChannel; clock: FakeClock; socket: Duplex; text: () => string } {
+  let text = "";
+  const clock = new FakeClock();
+  const socket = new Duplex({
+    read() {},
+    write(chunk, _encoding, done) {
+      text += new TextDecoder("latin1").decode(chunk);
+      done();
+    },
+  });
+  const request = { method: "GET", url: "/", httpVersion: "1.1", rawHeaders: RAW };
+  const event = { request, socket, head: new Uint8Array(0) };
+  const channel = accept(event, checkServerOptions(options), clock, extra);
+  return { channel, clock, socket, text: () => text };
+}
+
+const never = (): Promise<boolean> => new Promise(() => {});
+
+Deno.test("without verify a channel is open at once", () => {
+  const { channel, socket, text } = connecting({ pingInterval: 0 });
+  assertEquals(channel.state, "open");
+  assert(text().startsWith("HTTP/1.1 101 "), text());
+  channel.refuse(refuse(503));
+  assertEquals(channel.state, "open");
+  channel.terminate();
+  assert(socket.destroyed);
+});
+
+Deno.test("a handshake that takes too long is a 503 and a TimeoutError, and leaves no timer", async () => {
+  const { channel, clock, socket, text } = connecting({ verify: never, handshakeTimeout: 100 });
+  clock.advance(100);
+  assert(text().startsWith("HTTP/1.1 503 "), text());
+  assertEquals((await assertRejects(() => channel.ready, DOMException)).name, "TimeoutError");
+  socket.push(null);
+  await channel.closed;
+  await new Promise((resolve) => setImmediate(resolve));
+  await new Promise((resolve) => setImmediate(resolve));
+  assertEquals([socket.destroyed, clock.pending], [true, 0]);
+});
+
+Deno.test("an answer that comes too late has no effect", async () => {
+  let answer = (_verdict: boolean): void => {};
+  const verify = (): Promise<boolean> => new Promise((resolve) => answer = resolve);
+  const { channel, socket, text } = connecting({ verify });
+  channel.terminate();
+  const refused = text();
+  assert(refused.startsWith("HTTP/1.1 503 "), refused);
+  answer(true);
+  await microtasks();
+  assertEquals([text(), channel.state], [refused, "closed"]);
+  socket.destroy();
+});
+
+Deno.test("a refusal that is clear before, and a signal that has aborted before", async () => {
+  const full = connecting({ verify: never }, { refusal: refuse(503) });
+  assertEquals(full.channel.state, "closed");
+  assert(full.text().startsWith("HTTP/1.1 503 "), full.text());
+  full.socket.destroy();
+  const reason = new Error("not now");
+  const aborted = connecting({}, { signal: AbortSignal.abort(reason) });
+  assertEquals(aborted.channel.state, "closed");
+  assertEquals((await aborted.channel.closed).error, reason);
+  assert(aborted.text().startsWith("HTTP/1.1 503 "), aborted.text());
+  aborted.socket.destroy();
+});
+
+Deno.test("the error of a refusal says what the client got, shortened", () => {
+  const plain = refusedError(refuse(403));
+  assertEquals(plain.message, "Refused the upgrade with 403 Forbidden");
+  const { message, status, retryable } = refusedError(refuse(503, { body: "x".repeat(1000) }));
+  assertEquals([message.length < 300, status, retryable], [true, 503, false]);
+  assertEquals(plain instanceof ConnectError, true);
+});

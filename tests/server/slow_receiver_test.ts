@@ -1,0 +1,147 @@
+import { assertEquals } from "@std/assert";
+import { PreparedMessage } from "../../src/protocol/prepared_message.ts";
+import { type SlowPolicy, SlowReceiver } from "../../src/server/slow_receiver.ts";
+import { ROOM } from "../../src/stream_channel/channel_sink.ts";
+import type { WebSocketChannel } from "../../src/web_socket/web_socket_channel.ts";
+import { microtasks } from "../support/events.ts";
+import { FakeClock } from "../support/fake_clock.ts";
+
+/** As much of a channel as is looked at: its room is what the test says. */
+class FakeReceiver {
+  readonly clock = new FakeClock();
+  readonly sent: (string | Uint8Array)[] = [];
+  closedWith: unknown = null;
+  caughtUp = 0;
+  amount = 100;
+  state = "open";
+  #room: Promise<void> = ROOM;
+  #open = (): void => {};
+  readonly receiver: SlowReceiver;
+
+  constructor() {
+    this.fill();
+    const sink = {
+      close: (...args: unknown[]) => {
+        this.closedWith = args;
+        this.state = "closing";
+        this.#open();
+        return Promise.resolve();
+      },
+    };
+    Object.defineProperty(sink, "ready", { get: () => this.#room });
+    Object.defineProperty(sink, "bufferedAmount", { get: () => this.amount });
+    const channel = { sink };
+    Object.defineProperty(channel, "state", { get: () => this.state });
+    this.receiver = new SlowReceiver(channel as unknown as WebSocketChannel, this.clock, {
+      send: (message) => void this.sent.push(message.content),
+      onCaughtUp: () => this.caughtUp++,
+    });
+  }
+
+  /** There is no room any more. */
+  fill(): void {
+    this.#room = new Promise((resolve) => {
+      this.#open = () => {
+        this.#room = ROOM;
+        resolve();
+      };
+    });
+  }
+
+  /** There is room. */
+  async drain(): Promise<void> {
+    this.#open();
+    await microtasks();
+  }
+
+  add(text: string, policy: Partial<SlowPolicy> = {}): void {
+    const defaults = {
+      slow: "close",
+      maxQueueSize: 4,
+      stallTimeout: 80,
+      compress: undefined,
+    } as const;
+    this.receiver.add(new PreparedMessage(text), { ...defaults, ...policy });
+  }
+}
+
+Deno.test("messages wait in order, and go when there is room", async () => {
+  const it = new FakeReceiver();
+  it.add("a");
+  it.add("b");
+  await microtasks();
+  assertEquals([it.sent, it.receiver.length], [[], 2]);
+  await it.drain();
+  assertEquals([it.sent, it.caughtUp, it.clock.pending], [["a", "b"], 1, 0]);
+});
+
+Deno.test("drop-oldest: beyond the bound the oldest go; the newest stays, whatever its size", async () => {
+  const it = new FakeReceiver();
+  for (const text of ["aa", "bb", "cc", "d"]) it.add(text, { slow: "drop-oldest" });
+  assertEquals(it.receiver.length, 2);
+  await it.drain();
+  assertEquals(it.sent, ["cc", "d"]);
+  const large = new FakeReceiver();
+  large.add("a", { slow: "drop-oldest" });
+  large.add("much too large", { slow: "drop-oldest" });
+  await large.drain();
+  assertEquals(large.sent, ["much too large"]);
+});
+
+Deno.test("latest: only the latest waits", async () => {
+  const it = new FakeReceiver();
+  for (const text of ["a", "b", "c"]) it.add(text, { slow: "latest" });
+  assertEquals(it.receiver.length, 1);
+  await it.drain();
+  assertEquals(it.sent, ["c"]);
+});
+
+Deno.test("attack 44: a slow receiver that takes something stays, however much waits", async () => {
+  const it = new FakeReceiver();
+  it.add("a", { maxQueueSize: Infinity });
+  for (let i = 0; i < 100; i++) {
+    it.add("more", { maxQueueSize: Infinity });
+    it.clock.advance(70);
+    it.amount--;
+    it.clock.advance(10);
+  }
+  assertEquals([it.closedWith, it.receiver.length], [null, 101]);
+  it.state = "closed";
+  await it.drain();
+});
+
+for (const slow of ["close", "drop-oldest", "latest"] as const) {
+  Deno.test(`attack 44: a receiver that takes nothing for stallTimeout is closed: ${slow}`, async () => {
+    const it = new FakeReceiver();
+    it.add("a", { slow });
+    it.clock.advance(79);
+    assertEquals(it.closedWith, null);
+    it.clock.advance(1);
+    assertEquals(it.closedWith, [1013, "Too slow"]);
+    assertEquals([it.receiver.length, it.caughtUp, it.clock.pending], [0, 1, 0]);
+    it.add("late");
+    await microtasks();
+    assertEquals([it.sent, it.receiver.length], [[], 0]);
+  });
+}
+
+Deno.test("attack 44: close: too far behind for too long, although it takes something", () => {
+  const it = new FakeReceiver();
+  it.add("aaaaaaa");
+  for (let i = 0; i < 7; i++) {
+    it.amount--;
+    it.clock.advance(10);
+  }
+  assertEquals(it.closedWith, null);
+  it.amount--;
+  it.clock.advance(10);
+  assertEquals(it.closedWith, [1013, "Too slow"]);
+});
+
+Deno.test("a channel that ends while messages wait is forgotten", async () => {
+  const it = new FakeReceiver();
+  it.add("a");
+  it.state = "closed";
+  await it.drain();
+  assertEquals([it.sent, it.caughtUp, it.clock.pending], [[], 1, 0]);
+});

@@ -1,0 +1,242 @@
+import {
+  assert,
+  assertEquals,
+  assertInstanceOf,
+  assertRejects,
+  assertStrictEquals,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
+import { ConnectError, NetWebSocketChannel } from "../../src/net/mod.ts";
+import { type ServerWebSocketChannel, WebSocketServer } from "../../src/server/mod.ts";
+import { createIdentity } from "../support/certificates.ts";
+import { FakeClock } from "../support/fake_clock.ts";
+import { RawClient } from "../support/recipe_clients.ts";
+import { nextChannel, refusalOf, requestText, upgraded, withServer } from "./support.ts";
+
+/** Sends every message back. */
+async function echoAll(server: AsyncIterable<ServerWebSocketChannel>): Promise<number> {
+  let count = 0;
+  for await (const channel of server) {
+    count++;
+    channel.stream.listen((message) => channel.sink.add(message));
+  }
+  return count;
+}
+
+Deno.test("each channel comes out of the iterator once, open, with its request", async () => {
+  await withServer({ protocols: ["chat"], headers: { "X-Served-By": "test" } }, async (server) => {
+    assertEquals(server.address.hostname, "127.0.0.1");
+    assertEquals(server.url, `ws://127.0.0.1:${server.address.port}`);
+    const client = NetWebSocketChannel.connect(`${server.url}/room?name=a`, {
+      protocols: ["chat", "other"],
+      headers: { Cookie: "a=b" },
+    });
+    const channel = await nextChannel(server);
+    assertEquals([channel.state, channel.protocol], ["open", "chat"]);
+    assertEquals(channel.request.url.href, `${server.url}/room?name=a`);
+    assertEquals(channel.request.headers.get("cookie"), "a=b");
+    assertEquals(channel.request.protocols, ["chat", "other"]);
+    assertEquals(channel.request.remoteAddress, "127.0.0.1");
+    assertEquals([...server.channels], [channel]);
+    await client.ready;
+    assertEquals(client.response?.headers.get("x-served-by"), "test");
+    client.sink.add("hello");
+    assertEquals((await channel.stream.next()).value, "hello");
+    await client.sink.close(1000);
+    assertEquals((await channel.closed).code, 1000);
+    assertEquals(server.channels.size, 0);
+  });
+});
+
+Deno.test("a loop over the server may be left, and started again", async () => {
+  await withServer({}, async (server) => {
+    const clients = [await upgraded(server), await upgraded(server), await upgraded(server)];
+    for await (const _ of server) break;
+    let count = 1;
+    for await (const _ of server) if (++count === 3) break;
+    const pending = nextChannel(server);
+    clients.push(await upgraded(server));
+    assertEquals((await pending).state, "open");
+    for (const client of clients) await client.destroy();
+  });
+});
+
+Deno.test("what a client sends before anybody listens isn't lost", async () => {
+  await withServer({}, async (server) => {
+    const client = new RawClient(server.url);
+    client.socket.cork();
+    client.request();
+    client.send(1, "early");
+    client.socket.uncork();
+    await client.response();
+    client.send(1, "later");
+    const channel = await nextChannel(server);
+    assertEquals((await channel.stream.next()).value, "early");
+    assertEquals((await channel.stream.next()).value, "later");
+    await client.destroy();
+  });
+});
+
+Deno.test("another path is refused with 404", async () => {
+  await withServer({ path: "/chat" }, async (server) => {
+    await (await upgraded(server, [], "/chat?x")).destroy();
+    assertEquals((await refusalOf(server, requestText({}, "GET /other HTTP/1.1"))).status, 404);
+    assertEquals((await refusalOf(server, requestText({}, "GET /chat/ HTTP/1.1"))).status, 404);
+  });
+});
+
+Deno.test("beyond maxConnections it is 503, until one has closed", async () => {
+  await withServer({ maxConnections: 1 }, async (server) => {
+    const first = await upgraded(server);
+    const channel = await nextChannel(server);
+    assertEquals((await refusalOf(server, requestText())).status, 503);
+    await first.destroy();
+    await channel.closed;
+    await (await upgraded(server)).destroy();
+  });
+});
+
+Deno.test("a client is told why it is refused, and the server has no channel", async () => {
+  const verify = () => ({ status: 401, headers: { "WWW-Authenticate": "Basic" }, body: "Who?" });
+  await withServer({ verify }, async (server) => {
+    const client = NetWebSocketChannel.connect(server.url);
+    const error = await assertRejects(() => client.ready, ConnectError);
+    assertEquals([error.status, error.response?.headers.get("www-authenticate")], [401, "Basic"]);
+    assertEquals(new TextDecoder().decode(error.response?.body), "Who?");
+    assertEquals(server.channels.size, 0);
+  });
+});
+
+Deno.test("wss: with the same behaviour", async () => {
+  const identity = createIdentity({ names: ["localhost", "127.0.0.1"] });
+  await withServer({ tls: identity }, async (server) => {
+    assertStringIncludes(server.url, "wss://127.0.0.1:");
+    const serving = echoAll(server);
+    const client = NetWebSocketChannel.connect(server.url, { tls: { ca: identity.cert } });
+    await client.ready;
+    client.sink.add("hello");
+    assertEquals((await client.stream.next()).value, "hello");
+    const [channel] = server.channels;
+    assertEquals(channel?.request.url.protocol, "wss:");
+    await server.close();
+    assertEquals(await serving, 1);
+    assertEquals((await client.closed).code, 1001);
+  });
+});
+
+Deno.test("attack 39: with TLS, too, connections that never ask don't stay", async () => {
+  const clock = new FakeClock();
+  const tls = createIdentity({ names: ["127.0.0.1"] });
+  await withServer({ tls, clock, handshakeTimeout: 5000, pingInterval: 0 }, async (server) => {
+    const silent = new RawClient(server.url.replace("wss:", "ws:"));
+    while (clock.pending < 1) await new Promise((resolve) => setImmediate(resolve));
+    clock.advance(5000);
+    await silent.end();
+    await silent.destroy();
+  });
+});
+
+Deno.test("close: 1001 to all, loops end, and it is done when nothing is left", async () => {
+  const server = await WebSocketServer.bind();
+  const serving = echoAll(server);
+  const clients = [0, 1, 2].map(() => NetWebSocketChannel.connect(server.url));
+  for (const client of clients) await client.ready;
+  const closed = server.close();
+  assertStrictEquals(server.close({ code: 1000 }), server.closed);
+  await closed;
+  for (const client of clients) {
+    const { code, wasClean } = await client.closed;
+    assertEquals([code, wasClean], [1001, true]);
+  }
+  assertEquals(await serving, 3);
+  assertEquals(server.channels.size, 0);
+  await assertRejects(() => NetWebSocketChannel.connect(server.url).ready, ConnectError);
+});
+
+Deno.test("close: a code and a reason of one's own, checked first", async () => {
+  await withServer({}, async (server) => {
+    assertThrows(() => server.close({ code: 1005 }), RangeError);
+    assertThrows(() => server.close({ code: 1000, reason: "x".repeat(124) }), SyntaxError);
+    assertThrows(() => server.close({ drain: -1 }), RangeError);
+    const client = NetWebSocketChannel.connect(server.url);
+    await client.ready;
+    await server.close({ code: 1012, reason: "back soon" });
+    const { code, reason } = await client.closed;
+    assertEquals([code, reason], [1012, "back soon"]);
+  });
+});
+
+Deno.test("close: what was added before still arrives", async () => {
+  await withServer({}, async (server) => {
+    const client = NetWebSocketChannel.connect(server.url);
+    const channel = await nextChannel(server);
+    for (let i = 0; i < 100; i++) channel.sink.add(new Uint8Array(10_000));
+    const closed = server.close();
+    let count = 0;
+    for await (const _ of client.stream) count++;
+    assertEquals(count, 100);
+    await closed;
+  });
+});
+
+Deno.test("close: a client that never answers is cut off at the deadline", async () => {
+  const clock = new FakeClock();
+  await withServer({ clock, pingInterval: 0, closeTimeout: 60_000 }, async (server) => {
+    const client = await upgraded(server);
+    const channel = await nextChannel(server);
+    const closed = server.close({ drain: 3000 });
+    assertEquals(await client.hex(4), "880203e9");
+    clock.advance(2999);
+    assertEquals(channel.state, "closing");
+    clock.advance(1);
+    assertEquals((await channel.closed).code, 1006);
+    await client.end();
+    await client.destroy();
+    await closed;
+    assertEquals(clock.pending, 0);
+  });
+});
+
+Deno.test("keepalive is on by default, and latency is told", async () => {
+  const clock = new FakeClock();
+  await withServer({ clock }, async (server) => {
+    const client = await upgraded(server);
+    const channel = await nextChannel(server);
+    assertEquals([channel.latency, channel.capabilities.ping], [null, true]);
+    clock.advance(30_000);
+    const ping = await client.hex(6);
+    assertStringIncludes(ping, "8904");
+    clock.advance(7);
+    client.send(10, client.body.subarray(2, 6));
+    client.send(1, "behind the pong");
+    await channel.stream.next();
+    assertEquals(channel.latency, 7);
+    // No sign of life: one ping, then the end.
+    clock.advance(60_000);
+    clock.advance(1_000);
+    assertEquals((await channel.closed).initiator, "timeout");
+    await client.destroy();
+  });
+});
+
+Deno.test("bind rejects when it can't listen, or an option is malformed", async () => {
+  await withServer({}, async (server) => {
+    const { port } = server.address;
+    const error = await assertRejects(() => WebSocketServer.bind({ port }), Error);
+    assertEquals((error as Error & { code?: string }).code, "EADDRINUSE");
+  });
+  await assertRejects(() => WebSocketServer.bind({ port: 70_000 }), RangeError);
+  await assertRejects(() => WebSocketServer.bind({ path: "chat" }), TypeError);
+  await assertRejects(() => WebSocketServer.bind({ maxConnections: -1 }), RangeError);
+});
+
+Deno.test("a server is disposed of by closing it; ref and unref are there", async () => {
+  const server = await WebSocketServer.bind();
+  server.unref();
+  server.ref();
+  await server[Symbol.asyncDispose]();
+  await server.closed;
+  assertInstanceOf(server.channels, Set);
+  assert(server.address.port > 0);
+});
