@@ -31,6 +31,7 @@ export class WebSocket {
 }
 
 export interface ClientOptions {
+  maxPayload?: number;
   perMessageDeflate?: boolean | object;
   headers?: Record<string, string>;
   autoPong?: boolean;
