@@ -306,6 +306,7 @@ Deno.test("native: a failed attempt is one ConnectError, with the platform's tex
     const [message, status, retryable] of [
       ["failed to connect to WebSocket: Invalid status code: 401", 401, false],
       ["WebSocket connection failed: Expected 101 status code: 503", 503, true],
+      ["Unexpected server response: 404", 404, false],
       ["", null, true],
     ] as const
   ) {
@@ -556,6 +557,36 @@ Deno.test("native: an aborted signal gives up the attempt, and later does nothin
   const before = wrap({ signal: AbortSignal.abort(reason) }, new FakeWebSocket(0));
   assertStrictEquals(await rejection(before.channel.ready), reason);
   assertEquals([before.socket.closes, before.clock.pending], [[[]], 0]);
+});
+
+Deno.test("native: a connection that is lost after close(): ended here, not clean, and no error", async () => {
+  const { channel, socket } = wrap();
+  channel.sink.close(3000, "mine");
+  socket.closed({ code: 0, wasClean: false });
+  assertEquals(await channel.closed, {
+    code: 1006,
+    reason: "",
+    wasClean: false,
+    initiator: "local",
+    sent: { code: 3000, reason: "mine" },
+  });
+});
+
+Deno.test("native: a Close was received and the socket says that it wasn't clean: so says closed", async () => {
+  const { channel, socket } = wrap();
+  socket.closed({ code: 4000, reason: "half", wasClean: false });
+  const { code, wasClean, initiator } = await channel.closed;
+  assertEquals([code, wasClean, initiator], [4000, false, "remote"]);
+});
+
+Deno.test("native: the extensions in use are the socket's", () => {
+  const socket = new FakeWebSocket(0);
+  const { channel } = wrap({}, socket);
+  socket.extensions = "permessage-deflate";
+  assertEquals(channel.extensions, "");
+  socket.open();
+  assertEquals(channel.extensions, "permessage-deflate");
+  channel.terminate();
 });
 
 // Backpressure, by looking at bufferedAmount.

@@ -240,6 +240,32 @@ Deno.test("channel: a signal gives up the attempt with its reason; afterwards it
   assertEquals(late.clock.pending, 0);
 });
 
+Deno.test("channel: a signal that lives on is left alone when the attempt is over, however it ended", () => {
+  const endings: ((channel: TestChannel) => void)[] = [
+    (channel) => channel.doOpen(),
+    (channel) => channel.doFailToOpen(new Error("refused")),
+    (channel) => void channel.sink.close(),
+    (channel) => channel.clock.advance(30_000),
+  ];
+  for (const end of endings) {
+    const { signal } = new AbortController();
+    let listeners = 0;
+    const { addEventListener, removeEventListener } = signal;
+    signal.addEventListener = (...args: Parameters<typeof addEventListener>) => {
+      listeners++;
+      addEventListener.apply(signal, args);
+    };
+    signal.removeEventListener = (...args: Parameters<typeof removeEventListener>) => {
+      listeners--;
+      removeEventListener.apply(signal, args);
+    };
+    const channel = new TestChannel({}, { signal });
+    assertEquals(listeners, 1);
+    end(channel);
+    assertEquals(listeners, 0);
+  }
+});
+
 // Closing.
 
 Deno.test("channel S17 close ends the stream at once: what waits is dropped", async () => {
@@ -494,6 +520,19 @@ Deno.test("channel: ready and flush ask the transport only once it is open, and 
   channel.amount = 0;
   channel.drained();
   await flushed;
+});
+
+Deno.test("channel: with highWaterMark 0 there is room when nothing waits, and messages come", async () => {
+  const channel = new TestChannel({ highWaterMark: 0 }).doOpen();
+  await channel.sink.ready;
+  await channel.sink.addStream(["a", "b"]);
+  channel.receive("one");
+  channel.receive("two");
+  assertEquals((await channel.stream.next()).value, "one");
+  assertEquals((await channel.stream.next()).value, "two");
+  channel.amount = 1;
+  assertEquals(await settled(channel.sink.ready), false);
+  assertEquals(channel.told.filter((it) => typeof it === "string" && it.length === 1), ["a", "b"]);
 });
 
 Deno.test("channel: a reader that is slow stops the transport, and starts it again", async () => {
