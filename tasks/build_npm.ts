@@ -18,9 +18,16 @@ import { npm, OUT, output, succeed } from "./tools.ts";
 export const NPM_NAME = "web-socket-channel";
 
 const ROOT = new URL("../", import.meta.url);
-const FOLDER = new URL("npm/", OUT);
-/** The package as a folder. */
-export const PACKAGE: URL = new URL("package/", FOLDER);
+
+/** What was built. */
+export interface Built {
+  /** The folder of it all. */
+  readonly folder: URL;
+  /** The package as a folder. */
+  readonly content: URL;
+  /** The package as npm gets it. */
+  readonly tarball: URL;
+}
 
 const DNT = "jsr:@deno/dnt@^0.42.1";
 
@@ -88,12 +95,12 @@ interface Dnt {
   build(options: Record<string, unknown>): Promise<void>;
 }
 
-async function buildWithDnt(config: Config): Promise<void> {
+async function buildWithDnt(config: Config, content: URL): Promise<void> {
   const { build }: Dnt = await import(DNT);
   const path = (file: string): string => fromFileUrl(new URL(file, ROOT));
   await build({
     entryPoints: Object.entries(config.exports).map(([name, file]) => ({ name, path: path(file) })),
-    outDir: fromFileUrl(PACKAGE),
+    outDir: fromFileUrl(content),
     importMap: path("deno.json"),
     shims: { deno: { test: "dev" } },
     scriptModule: false,
@@ -111,15 +118,16 @@ async function buildWithDnt(config: Config): Promise<void> {
   });
   // What its test runner needs isn't part of the package.
   for (const left of ["node_modules", "package-lock.json", "test_runner.js"]) {
-    await Deno.remove(new URL(left, PACKAGE), { recursive: true }).catch(() => {});
+    await Deno.remove(new URL(left, content), { recursive: true }).catch(() => {});
   }
   for (const file of ["README.md", "CHANGELOG.md", "LICENSE"]) {
-    await Deno.copyFile(new URL(file, ROOT), new URL(file, PACKAGE));
+    await Deno.copyFile(new URL(file, ROOT), new URL(file, content));
   }
 }
 
-async function buildWithPack(config: Config): Promise<void> {
-  const tarball = fromFileUrl(new URL("packed.tgz", FOLDER));
+async function buildWithPack(config: Config, content: URL): Promise<void> {
+  const folder = new URL("../", content);
+  const tarball = fromFileUrl(new URL("packed.tgz", folder));
   await succeed([
     Deno.execPath(),
     "pack",
@@ -129,9 +137,9 @@ async function buildWithPack(config: Config): Promise<void> {
     `--output=${tarball}`,
   ], { cwd: fromFileUrl(ROOT) });
   // Its content lies in a folder "package".
-  await succeed(["tar", "-xzf", tarball, "-C", fromFileUrl(FOLDER)]);
+  await succeed(["tar", "-xzf", tarball, "-C", fromFileUrl(folder)]);
   await Deno.remove(tarball);
-  const path = new URL("package.json", PACKAGE);
+  const path = new URL("package.json", content);
   const packed = JSON.parse(await Deno.readTextFile(path));
   await Deno.writeTextFile(
     path,
@@ -153,9 +161,9 @@ export async function filesIn(folder: URL): Promise<URL[]> {
  * Puts npm's name where the JSR name stands, in doc comments and in what people read; but for commands
  * that are about JSR.
  */
-async function rename(config: Config): Promise<void> {
+async function rename(config: Config, content: URL): Promise<void> {
   const name = new RegExp(`(?<!jsr:|jsr add )${RegExp.escape(config.name)}\\b`, "g");
-  for (const file of await filesIn(PACKAGE)) {
+  for (const file of await filesIn(content)) {
     if (!/\.(js|ts|md)$/.test(file.pathname)) continue;
     const text = await Deno.readTextFile(file);
     const renamed = text.replaceAll(name, NPM_NAME);
@@ -164,8 +172,8 @@ async function rename(config: Config): Promise<void> {
 }
 
 /** Source files that no entry leads to are packed as they are: nobody can use them. */
-async function removeSources(): Promise<void> {
-  for (const file of await filesIn(PACKAGE)) {
+async function removeSources(content: URL): Promise<void> {
+  for (const file of await filesIn(content)) {
     const { pathname } = file;
     if (pathname.endsWith("/deno.json")) await Deno.remove(file);
     if (pathname.endsWith(".ts") && !pathname.endsWith(".d.ts")) await Deno.remove(file);
@@ -186,17 +194,22 @@ async function chooseBuilder(builder: Builder): Promise<"dnt" | "pack"> {
  * Builds the package.
  *
  * @param builder What to build with; left out: dnt where it can be had.
- * @returns The tarball.
+ * @param name The folder of the output: tasks that run at the same time have one each.
  */
-export async function buildNpm(builder: Builder = "whichever can be had"): Promise<URL> {
+export async function buildNpm(
+  builder: Builder = "whichever can be had",
+  name: string = "npm",
+): Promise<Built> {
   const config = await readConfig();
-  await Deno.remove(FOLDER, { recursive: true }).catch(() => {});
-  await Deno.mkdir(FOLDER, { recursive: true });
+  const folder = new URL(`${name}/`, OUT);
+  const content = new URL("package/", folder);
+  await Deno.remove(folder, { recursive: true }).catch(() => {});
+  await Deno.mkdir(folder, { recursive: true });
   const chosen = await chooseBuilder(builder);
-  await (chosen === "dnt" ? buildWithDnt(config) : buildWithPack(config));
-  await removeSources();
-  await rename(config);
-  const said = await npm(FOLDER, "pack", fromFileUrl(PACKAGE), "--json");
+  await (chosen === "dnt" ? buildWithDnt(config, content) : buildWithPack(config, content));
+  await removeSources(content);
+  await rename(config, content);
+  const said = await npm(folder, "pack", fromFileUrl(content), "--json");
   const [{ filename, size, unpackedSize, entryCount }] = JSON.parse(said);
   const kilobytes = (bytes: number): string => `${Math.round(bytes / 1000)} kB`;
   console.log(
@@ -204,7 +217,16 @@ export async function buildNpm(builder: Builder = "whichever can be had"): Promi
       kilobytes(unpackedSize)
     } in ${entryCount} files, by ${chosen}`,
   );
-  return new URL(filename, FOLDER);
+  return { folder, content, tarball: new URL(filename, folder) };
+}
+
+/** Makes a project with nothing in it but the package, as npm installs it. */
+export async function installedIn({ folder, tarball }: Built): Promise<URL> {
+  const project = new URL("project/", folder);
+  await Deno.mkdir(project, { recursive: true });
+  await Deno.writeTextFile(new URL("package.json", project), `{"private":true,"type":"module"}`);
+  await npm(project, "install", fromFileUrl(tarball));
+  return project;
 }
 
 /** What the arguments of a task say to build with. */
@@ -213,4 +235,7 @@ export function builderOf(args: readonly string[]): Builder {
   return args.includes("--pack") ? "pack" : "whichever can be had";
 }
 
-if (import.meta.main) console.log(fromFileUrl(await buildNpm(builderOf(Deno.args))));
+if (import.meta.main) {
+  const { tarball } = await buildNpm(builderOf(Deno.args));
+  console.log(fromFileUrl(tarball));
+}

@@ -7,14 +7,12 @@
  * ```
  */
 
-import { builderOf, buildNpm, NPM_NAME, PACKAGE, readConfig } from "./build_npm.ts";
+import { builderOf, buildNpm, installedIn, NPM_NAME, readConfig } from "./build_npm.ts";
 import { fromFileUrl } from "./support.ts";
 import {
   esbuild,
   NEWEST_NODE,
-  npm,
   OLDEST_NODE,
-  OUT,
   type Runtime,
   runtime,
   succeed,
@@ -22,11 +20,11 @@ import {
   toolCommand,
 } from "./tools.ts";
 
-/** A project with nothing in it but the package. */
-const PROJECT = new URL("npm/project/", OUT);
-
 /** Entries that have no place in a browser. */
 const ELSEWHERE = new Set(["./net", "./server"]);
+
+const built = await buildNpm(builderOf(Deno.args));
+const PROJECT = await installedIn(built);
 
 /** What is to be exported: read from the source, compared with the package. */
 type Entries = ReadonlyMap<string, readonly string[]>;
@@ -48,13 +46,6 @@ function write(name: string, text: string): Promise<void> {
   return Deno.writeTextFile(new URL(name, PROJECT), text);
 }
 
-async function install(tarball: URL): Promise<void> {
-  await Deno.remove(PROJECT, { recursive: true }).catch(() => {});
-  await Deno.mkdir(PROJECT, { recursive: true });
-  await write("package.json", `{"private":true,"type":"module"}`);
-  await npm(PROJECT, "install", fromFileUrl(tarball));
-}
-
 /** The manifest has what npm shows of a package and what bundlers go by. */
 async function checkManifest(entries: Entries): Promise<void> {
   const installed = new URL(`node_modules/${NPM_NAME}/package.json`, PROJECT);
@@ -74,12 +65,16 @@ async function checkManifest(entries: Entries): Promise<void> {
 }
 
 async function checkPublint(): Promise<void> {
-  await succeed([...await toolCommand("publint", "publint"), "--strict", fromFileUrl(PACKAGE)]);
+  await succeed([
+    ...await toolCommand("publint", "publint"),
+    "--strict",
+    fromFileUrl(built.content),
+  ]);
 }
 
-async function checkAttw(tarball: URL): Promise<void> {
+async function checkAttw(): Promise<void> {
   const attw = await toolCommand("@arethetypeswrong/cli", "attw");
-  await succeed([...attw, fromFileUrl(tarball), "--profile", "esm-only", "--no-color"]);
+  await succeed([...attw, fromFileUrl(built.tarball), "--profile", "esm-only", "--no-color"]);
 }
 
 /** A strict project that uses all of the package, and looks into its declarations as well. */
@@ -233,14 +228,12 @@ async function checkVite(entries: Entries): Promise<void> {
   if (!found) throw new Error("Vite's output doesn't hold the package");
 }
 
-const tarball = await buildNpm(builderOf(Deno.args));
 const entries = await sourceEntries();
-await install(tarball);
 
 const checks: [name: string, check: () => Promise<void>][] = [
   ["package.json", () => checkManifest(entries)],
   ["publint", () => checkPublint()],
-  ["attw --profile esm-only", () => checkAttw(tarball)],
+  ["attw --profile esm-only", () => checkAttw()],
   ["tsc, strict, with skipLibCheck false", () => checkTypes(entries)],
   ...[`Node ${OLDEST_NODE}`, `Node ${NEWEST_NODE}`, "Bun"].map((
     name,

@@ -1,265 +1,262 @@
 /**
- * The tests on every runtime: Deno as they are; Node 20, the newest Node and Bun bundled from
- * source. One table at the end.
+ * The tests on every runtime: Deno as they are; Node 20, the newest Node and Bun bundled from source, and
+ * those that use public names only against the npm package as well; Chromium, in a page and in a worker.
+ * One table at the end.
  *
  * ```sh
  * deno task test:all                   # everything
- * deno task test:all --runtime bun     # one runtime
+ * deno task test:all --runtime bun     # one runtime: deno, node20, node26, bun, chromium (and node22, node24)
  * deno task test:all tests/conformance # some of the files
  * ```
  *
  * A test file whose first lines hold `// Deno only: reason` isn't run elsewhere, and the table says so.
- * The runtimes come from npm; the Node that is installed serves as Node 20 where it is one.
+ * The runtimes come from npm, unless they are installed. As many run at a time as there are processors.
  */
 
+import { buildNpm, installedIn } from "./build_npm.ts";
 import { standInArgs } from "./std.ts";
 import { fromFileUrl } from "./support.ts";
+import { findChromium, testInBrowser } from "./test_browser.ts";
+import { runExamples } from "./test_examples.ts";
+import { bundleAgainstPackage, bundleSource, type TestFile, testFiles } from "./test_files.ts";
+import {
+  NEWEST_NODE,
+  OLDEST_NODE,
+  OUT,
+  output,
+  type Runtime,
+  runtime,
+  RUNTIME_NAMES,
+} from "./tools.ts";
 
 const ROOT = new URL("../", import.meta.url);
-const OUT = new URL(".out/tests/", ROOT);
+const RUNNER = fromFileUrl(new URL("tests/runner/deno_test.mjs", ROOT));
+/** Those of every run; `--runtime` may ask for others. */
+const RUNTIMES = [`Node ${OLDEST_NODE}`, `Node ${NEWEST_NODE}`, "Bun"];
 
-/** A runtime, and how to start a script on it. */
-interface Runtime {
-  readonly name: string;
-  /** What `--version` must print, at least its beginning: a wrong runtime would pass silently. */
-  readonly version: RegExp;
-  readonly command: readonly string[];
-}
-
+/** A line of the table. */
 interface Outcome {
   readonly suite: string;
+  readonly transport: string;
+  /** What was tested: the source, or the npm package. */
+  readonly of: string;
   readonly runtime: string;
   readonly passed: number;
   readonly failed: number;
-  readonly ignored: number;
   readonly note: string;
 }
 
-function nodeFromNpm(major: number): string[] {
-  return ["npx", "-y", "-p", `${nodePackage()}@${major}`, "node"];
-}
+type Counts = Pick<Outcome, "passed" | "failed" | "note">;
 
-/** npm's `node` package needs an install script to get a binary; these are the binaries themselves. */
-function nodePackage(): string {
-  const arch = Deno.build.arch === "aarch64" ? "arm64" : "x64";
-  const os = Deno.build.os === "windows" ? "win" : Deno.build.os;
-  return `node-${os}-${arch}`;
-}
-
-const RUNTIMES: readonly Runtime[] = [
-  { name: "Node 20", version: /^v20\./, command: nodeFromNpm(20) },
-  { name: "Node 26", version: /^v26\./, command: nodeFromNpm(26) },
-  { name: "Bun", version: /^1\./, command: ["npx", "-y", "bun"] },
-];
-
-async function output(command: readonly string[], options: Deno.CommandOptions = {}): Promise<{
-  code: number;
-  stdout: string;
-  stderr: string;
-}> {
-  const [program = "", ...args] = command;
-  const child = new Deno.Command(program, {
-    args,
-    stdin: "null",
-    stdout: "piped",
-    stderr: "piped",
-    ...options,
-  });
-  const { code, stdout, stderr } = await child.output();
-  const decoder = new TextDecoder();
-  return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
-}
-
-/** Where the runtime's program is, so that it starts without npm each time. */
-async function located(runtime: Runtime): Promise<Runtime | string> {
-  const installed = runtime.name === "Bun" ? "bun" : "node";
-  for (const command of [[installed], runtime.command]) {
-    const seen = await output([...command, "--version"]).catch(() => null);
-    if (seen === null || !runtime.version.test(seen.stdout)) continue;
-    if (command.length === 1) return { ...runtime, command };
-    return { ...runtime, command };
-  }
-  return `not to be had: ${runtime.command.join(" ")}`;
-}
-
-interface TestFile {
-  readonly path: string;
+/** Files that are run together: those of one line. */
+interface Group {
   readonly suite: string;
-  /** Why it runs on Deno only; empty when it doesn't. */
-  readonly denoOnly: string;
+  readonly transport: string;
+  readonly files: readonly TestFile[];
 }
 
-async function testFiles(chosen: readonly string[]): Promise<TestFile[]> {
-  const files: TestFile[] = [];
-  const walk = async (folder: string): Promise<void> => {
-    for await (const entry of Deno.readDir(new URL(folder, ROOT))) {
-      const path = `${folder}${entry.name}`;
-      if (entry.isDirectory) await walk(`${path}/`);
-      else if (entry.name.endsWith("_test.ts")) files.push(await testFile(path));
-    }
-  };
-  await walk("tests/");
-  files.sort((a, b) => a.path < b.path ? -1 : 1);
-  if (chosen.length === 0) return files;
-  return files.filter((file) => chosen.some((it) => file.path.startsWith(it)));
+function grouped(files: readonly TestFile[]): Group[] {
+  const groups = new Map<string, TestFile[]>();
+  for (const file of files) {
+    const key = `${file.suite}/${file.transport}`;
+    groups.set(key, [...groups.get(key) ?? [], file]);
+  }
+  return [...groups.values()].map((its) => ({
+    suite: its[0]?.suite ?? "",
+    transport: its[0]?.transport ?? "",
+    files: its,
+  }));
 }
 
-async function testFile(path: string): Promise<TestFile> {
-  const text = await Deno.readTextFile(new URL(path, ROOT));
-  const reason = /^\/\/ Deno only: (.+)$/m.exec(text.slice(0, 2000))?.[1] ?? "";
-  const parts = path.split("/");
-  return { path, suite: parts.length > 2 ? parts[1] ?? "" : "project", denoOnly: reason };
+/** Shows what a command that failed has said. */
+function complain(what: string, { stdout, stderr }: { stdout: string; stderr: string }): void {
+  console.log(`\n=== FAILED: ${what}\n${stdout}\n${stderr}`);
 }
 
-async function bundle(files: readonly TestFile[]): Promise<string[]> {
-  await Deno.remove(OUT, { recursive: true }).catch(() => {});
+const DENO_COUNTS =
+  /\| (\d+) passed(?: \(\d+ steps?\))? \| (\d+) failed(?: \(\d+ steps?\))?(?: \| (\d+) ignored)?/;
+
+async function onDeno({ suite, files }: Group): Promise<Counts> {
   const paths = files.map((file) => file.path);
-  const { code, stderr } = await output([
-    Deno.execPath(),
-    "bundle",
-    "--quiet",
-    ...await standInArgs(),
-    "--platform=deno",
-    "--format=esm",
-    "--code-splitting",
-    `--outdir=${fromFileUrl(OUT)}`,
-    ...paths,
-  ], { cwd: fromFileUrl(ROOT) });
-  if (code !== 0) throw new Error(`deno bundle failed:\n${stderr}`);
-  return await bundled(paths);
+  const options = ["--quiet", ...await standInArgs(), "--allow-all"];
+  const finished = await output([Deno.execPath(), "test", ...options, ...paths], {
+    cwd: fromFileUrl(ROOT),
+    env: { NO_COLOR: "1" },
+  });
+  if (finished.code !== 0) complain(`${suite} on Deno`, finished);
+  const counts = DENO_COUNTS.exec(finished.stdout);
+  if (counts === null) return { passed: 0, failed: 1, note: `exit code ${finished.code}` };
+  const [, passed, failed, ignored] = counts.map(Number);
+  const note = ignored ? `${ignored} ignored` : "";
+  // An error outside of any test isn't among those that failed.
+  const more = finished.code === 0 || failed ? 0 : 1;
+  return { passed: passed ?? 0, failed: (failed ?? 0) + more, note };
 }
 
-/** The bundles lie below the output folder as the sources do below their common folder. */
-async function bundled(paths: readonly string[]): Promise<string[]> {
-  const found: string[] = [];
-  const walk = async (folder: URL): Promise<void> => {
-    for await (const entry of Deno.readDir(folder)) {
-      if (entry.isDirectory) await walk(new URL(`${entry.name}/`, folder));
-      else if (entry.name.endsWith("_test.js")) {
-        found.push(fromFileUrl(new URL(entry.name, folder)));
-      }
+async function on(
+  { name, command }: Runtime,
+  { suite }: Group,
+  scripts: readonly string[],
+): Promise<Counts> {
+  const finished = await output([...command, RUNNER, ...scripts], { cwd: fromFileUrl(ROOT) });
+  if (finished.code !== 0) complain(`${suite} on ${name}`, finished);
+  const last = finished.stdout.trimEnd().split("\n").at(-1) ?? "";
+  if (!last.startsWith('{"passed"')) {
+    return { passed: 0, failed: 1, note: `exit code ${finished.code}` };
+  }
+  const { passed, failed, ignored } = JSON.parse(last);
+  if (ignored.length === 0) return { passed, failed, note: "" };
+  const reasons = new Set(ignored.map((it: string) => it.replace(/^.*not run, /, "")));
+  const note = passed + failed === 0 ? [...reasons].join("; ") : `${ignored.length} ignored`;
+  return { passed, failed, note };
+}
+
+/** Something to do that fills lines of the table. */
+type Job = () => Promise<Outcome[]>;
+
+function denoJob(groups: readonly Group[]): Job {
+  return async () => {
+    const outcomes: Outcome[] = [];
+    for (const group of groups) {
+      const { suite, transport } = group;
+      outcomes.push({ suite, transport, of: "source", runtime: "Deno", ...await onDeno(group) });
+    }
+    return outcomes;
+  };
+}
+
+/** The files of a group that run elsewhere, bundled; and why the others don't. */
+function portable(
+  { files }: Group,
+  bundles: ReadonlyMap<string, string>,
+): { scripts: string[]; note: string } {
+  const scripts = files.flatMap(({ path }) => bundles.get(path) ?? []);
+  const left = files.filter(({ denoOnly }) => denoOnly !== "");
+  return { scripts, note: left.map((it) => `${it.path}: ${it.denoOnly}`).join("; ") };
+}
+
+function runtimeJob(
+  name: string,
+  groups: readonly Group[],
+  bundles: ReadonlyMap<string, string>,
+  of: string,
+): Job {
+  return async () => {
+    const outcomes: Outcome[] = [];
+    const missing: Counts = { passed: 0, failed: 0, note: "" };
+    const found = await runtime(name).catch((error: Error) => error);
+    for (const group of groups) {
+      const line = { suite: group.suite, transport: group.transport, of, runtime: name };
+      const { scripts, note } = portable(group, bundles);
+      const why = found instanceof Error ? found.message : note;
+      const counts = found instanceof Error || scripts.length === 0
+        ? missing
+        : await on(found, group, scripts);
+      const notes = [counts.note, why].filter((it) => it !== "");
+      outcomes.push({ ...line, ...counts, note: notes.join("; ") });
+    }
+    return outcomes;
+  };
+}
+
+function examplesJob(name: string, project: URL): Job {
+  return async () => {
+    const line = { suite: "examples", transport: "", of: "package", runtime: name };
+    const { passed, failed } = await runExamples(await runtime(name), project);
+    return [{ ...line, passed, failed, note: "" }];
+  };
+}
+
+function chromiumJob(): Job {
+  return async () => {
+    const chromium = await findChromium();
+    if (chromium === null) {
+      const line = { suite: "conformance", transport: "native", of: "source", runtime: "Chromium" };
+      return [{ ...line, passed: 0, failed: 0, note: "Chromium isn't installed" }];
+    }
+    return (await testInBrowser(chromium)).map(({ suite, place, passed, failed, ignored }) => ({
+      suite,
+      transport: suite === "conformance" ? "native" : "",
+      of: "source",
+      runtime: `Chromium, ${place}`,
+      passed,
+      failed,
+      note: ignored > 0 ? `${ignored} ignored` : "",
+    }));
+  };
+}
+
+/** Runs jobs, as many at a time as there are processors, each when it is its turn. */
+async function runAll(jobs: readonly Job[]): Promise<Outcome[]> {
+  const outcomes: Outcome[][] = [];
+  let next = 0;
+  const work = async (): Promise<void> => {
+    while (next < jobs.length) {
+      const turn = next++;
+      outcomes[turn] = await jobs[turn]?.() ?? [];
     }
   };
-  await walk(OUT);
-  return paths.map((path) => {
-    const name = path.slice("tests/".length).replace(/\.ts$/, ".js");
-    const file = found.find((it) => it.replaceAll("\\", "/").endsWith(`/${name}`)) ??
-      found.find((it) => it.replaceAll("\\", "/").endsWith(`/${name.split("/").at(-1)}`));
-    if (file === undefined) throw new Error(`No bundle of ${path}`);
-    return file;
-  });
+  await Promise.all(Array.from({ length: navigator.hardwareConcurrency }, work));
+  return outcomes.flat();
 }
 
-async function runOn(
-  runtime: Runtime,
-  suite: string,
-  scripts: readonly string[],
-): Promise<Outcome> {
-  const runner = fromFileUrl(new URL("tests/runner/deno_test.mjs", ROOT));
-  const { code, stdout, stderr } = await output([...runtime.command, runner, ...scripts], {
-    cwd: fromFileUrl(ROOT),
-  });
-  const last = stdout.trimEnd().split("\n").at(-1) ?? "";
-  const counted = last.startsWith('{"passed"');
-  const counts = counted ? JSON.parse(last) : { passed: 0, failed: 1, ignored: 0 };
-  if (code !== 0) {
-    console.log(stdout);
-    console.error(stderr);
-  }
-  const note = counted ? "" : `ended with exit code ${code}`;
-  return { suite, runtime: runtime.name, ...counts, note };
-}
-
-async function runOnDeno(suite: string, files: readonly TestFile[]): Promise<Outcome> {
-  const { code, stdout, stderr } = await output([
-    Deno.execPath(),
-    "test",
-    "--quiet",
-    ...await standInArgs(),
-    "--allow-all",
-    ...files.map((file) => file.path),
-  ], { cwd: fromFileUrl(ROOT), env: { NO_COLOR: "1" } });
-  const counts =
-    /\| (\d+) passed(?: \(\d+ steps?\))? \| (\d+) failed(?: \(\d+ steps?\))?(?: \| (\d+) ignored)?/
-      .exec(stdout);
-  if (code !== 0) {
-    console.log(stdout);
-    console.error(stderr);
-  }
-  return {
-    suite,
-    runtime: "Deno",
-    passed: Number(counts?.[1] ?? 0),
-    failed: counts === null ? 1 : Number(counts[2]),
-    ignored: Number(counts?.[3] ?? 0),
-    note: "",
-  };
+function result({ passed, failed }: Outcome): string {
+  return passed + failed === 0 ? "not applicable" : `${passed} passed, ${failed} failed`;
 }
 
 function show(outcomes: readonly Outcome[]): void {
-  const rows = outcomes.map(({ suite, runtime, passed, failed, ignored, note }) => [
-    suite,
-    runtime,
-    note !== "" && passed + failed === 0 ? "not applicable" : `${passed} passed, ${failed} failed`,
-    [ignored > 0 ? `${ignored} ignored` : "", note].filter((it) => it !== "").join("; "),
-  ]);
-  const widths = [0, 1, 2].map((column) =>
-    Math.max(...rows.map((row) => row[column]?.length ?? 0))
+  const sorted = [...outcomes].sort((a, b) =>
+    `${a.suite}/${a.transport}`.localeCompare(`${b.suite}/${b.transport}`)
   );
-  console.log("\nsuite × runtime");
+  const rows = [["suite", "transport", "of", "runtime", "result", "note"]];
+  for (const it of sorted) {
+    rows.push([it.suite, it.transport || "-", it.of, it.runtime, result(it), it.note]);
+  }
+  const widths = rows[0]?.map((_, i) => Math.max(...rows.map((row) => row[i]?.length ?? 0))) ?? [];
+  console.log();
   for (const row of rows) {
-    console.log(row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ").trimEnd());
+    console.log(
+      row.map((cell, i) => i < 5 ? cell.padEnd(widths[i] ?? 0) : cell).join("  ").trimEnd(),
+    );
   }
 }
 
-function bySuite(files: readonly TestFile[]): Map<string, TestFile[]> {
-  const suites = new Map<string, TestFile[]>();
-  for (const file of files) suites.set(file.suite, [...suites.get(file.suite) ?? [], file]);
-  return suites;
+async function jobsFor(
+  files: readonly TestFile[],
+  isWanted: (runtime: string) => boolean,
+): Promise<Job[]> {
+  const jobs: Job[] = [];
+  if (isWanted("Deno")) jobs.push(denoJob(grouped(files)));
+  const all = isWanted("");
+  const names = (all ? RUNTIMES : RUNTIME_NAMES).filter(isWanted);
+  if (names.length > 0) {
+    const portable = files.filter((file) => file.denoOnly === "");
+    const bundles = await bundleSource(portable, new URL("tests/", OUT));
+    for (const name of names) jobs.push(runtimeJob(name, grouped(files), bundles, "source"));
+    const those = files.filter((file) => file.isPublic);
+    const project = await installedIn(await buildNpm("whichever can be had", "suites"));
+    const against = await bundleAgainstPackage(those, project);
+    for (const name of names) {
+      jobs.push(runtimeJob(name, grouped(those), against, "package"));
+      jobs.push(examplesJob(name, project));
+    }
+  }
+  if (isWanted("Chromium")) jobs.push(chromiumJob());
+  return jobs;
 }
 
 async function main(args: string[]): Promise<number> {
   const at = args.indexOf("--runtime");
-  const wanted = at < 0 ? null : args.splice(at, 2)[1]?.toLowerCase();
+  const wanted = at < 0 ? "" : (args.splice(at, 2)[1] ?? "").toLowerCase().replaceAll(" ", "");
   const isWanted = (name: string): boolean =>
-    wanted === null ||
-    name.toLowerCase().replace(" ", "").startsWith(wanted?.replace(" ", "") ?? "");
-  const files = await testFiles(args);
-  const outcomes: Outcome[] = [];
-  if (isWanted("Deno")) {
-    for (const [suite, its] of bySuite(files)) outcomes.push(await runOnDeno(suite, its));
-  }
-  const portable = files.filter((file) => file.denoOnly === "");
-  const runtimes = RUNTIMES.filter((runtime) => isWanted(runtime.name));
-  const scripts = runtimes.length === 0 ? [] : await bundle(portable);
-  for (const wantedRuntime of runtimes) {
-    const runtime = await located(wantedRuntime);
-    for (const [suite, its] of bySuite(files)) {
-      if (typeof runtime === "string") {
-        const missing = { suite, runtime: wantedRuntime.name, passed: 0, failed: 0, ignored: 0 };
-        outcomes.push({ ...missing, note: runtime });
-        continue;
-      }
-      const here = portable.filter((file) => file.suite === suite);
-      const itsScripts = here.map((file) => scripts[portable.indexOf(file)] as string);
-      const reasons = its.filter((file) => file.denoOnly !== "");
-      const note = reasons.map((file) => `${file.path}: ${file.denoOnly}`).join("; ");
-      if (here.length === 0) {
-        outcomes.push({ suite, runtime: runtime.name, passed: 0, failed: 0, ignored: 0, note });
-        continue;
-      }
-      const outcome = await runOn(runtime, suite, itsScripts);
-      outcomes.push({
-        ...outcome,
-        note: [outcome.note, note].filter((it) => it !== "").join("; "),
-      });
-    }
-  }
+    name.toLowerCase().replaceAll(" ", "").startsWith(wanted);
+  const start = performance.now();
+  const outcomes = await runAll(await jobsFor(await testFiles(args), isWanted));
   show(outcomes);
-  const passed = outcomes.reduce((sum, it) => sum + it.passed, 0);
-  const failed = outcomes.reduce((sum, it) => sum + it.failed, 0);
-  console.log(`\n${passed} passed, ${failed} failed`);
-  return failed === 0 ? 0 : 1;
+  const sum = (of: "passed" | "failed"): number => outcomes.reduce((all, it) => all + it[of], 0);
+  const seconds = Math.round((performance.now() - start) / 1000);
+  console.log(`\n${sum("passed")} passed, ${sum("failed")} failed (in ${seconds} s)`);
+  return sum("failed") === 0 ? 0 : 1;
 }
 
 if (import.meta.main) Deno.exit(await main([...Deno.args]));

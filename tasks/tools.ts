@@ -160,6 +160,9 @@ const RUNTIMES: Record<string, RuntimeSource> = {
   "Bun": bunSource(),
 };
 
+/** Their names. */
+export const RUNTIME_NAMES: readonly string[] = Object.keys(RUNTIMES);
+
 async function isThere(command: string, version: string): Promise<boolean> {
   const seen = await output([command, "--version"]).catch(() => null);
   return seen !== null && seen.stdout.startsWith(version);

@@ -3,7 +3,8 @@
  * loaded. Their own runners aren't used because Bun's fails a test for any rejection that was
  * unhandled for a moment, also one that the test collects on purpose.
  *
- * Usage: node deno_test.mjs FILE… ; the last line of the output is JSON: { passed, failed, ignored }.
+ * Usage: node deno_test.mjs FILE… ; the last line of the output is JSON: { passed, failed, ignored }, where
+ * `ignored` has names.
  */
 
 import process from "node:process";
@@ -11,15 +12,14 @@ import { pathToFileURL } from "node:url";
 
 const tests = [];
 
-function register(first, second, third) {
-  const parts = [first, second, third].filter((part) => part !== undefined);
+function register(...parts) {
   const fn = parts.find((part) => typeof part === "function");
   const named = parts.find((part) => typeof part === "string");
-  const options = parts.find((part) => typeof part === "object") ?? {};
+  const options = Object.assign({}, ...parts.filter((part) => typeof part === "object"));
   tests.push({ ...options, name: named ?? options.name ?? fn?.name, fn: fn ?? options.fn });
 }
 
-register.ignore = (...args) => register(...args.map((it) => it), { ignore: true });
+register.ignore = (...args) => register(...args, { ignore: true });
 
 function context(name, failures) {
   return {
@@ -45,12 +45,11 @@ for (const file of process.argv.slice(2)) await import(pathToFileURL(file).href)
 
 let passed = 0;
 let failed = 0;
-let ignored = 0;
+const ignored = [];
 for (const test of tests) {
   if (only !== undefined && !test.name.includes(only)) continue;
   if (test.ignore) {
-    ignored++;
-    console.log(`ignored: ${test.name}`);
+    ignored.push(test.name);
     continue;
   }
   const failures = [];
