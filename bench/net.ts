@@ -28,7 +28,7 @@ export async function groups(quick: boolean): Promise<Group[]> {
   ];
   const all: Group[] = [];
   for (const [title, size, window, targets] of rows) {
-    const count = quick ? window : Math.max(window * 4, Math.min(20_000, 2e8 / size));
+    const count = quick ? window : Math.max(window * 4, Math.min(20_000, 4e7 / size));
     const contenders = await exchanges(ports, { size, window, count: Math.ceil(count) });
     all.push({ title, unit: "messages echoed", contenders, targets });
   }

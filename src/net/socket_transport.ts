@@ -23,6 +23,10 @@ export interface SocketLike {
   on(event: "error", listener: (error: unknown) => void): unknown;
 }
 
+const nextTick: (callback: () => void) => void =
+  (globalThis as { process?: { nextTick?(callback: () => void): void } }).process?.nextTick ??
+    queueMicrotask;
+
 /**
  * A connected socket as a channel of bytes, with backpressure both ways.
  *
@@ -116,6 +120,11 @@ export class SocketTransport implements ByteTransport {
 
   uncork(): void {
     this.#socket.uncork();
+  }
+
+  /** Where the platform has it, behind all microtasks: a `for await` loop sends from many of them. */
+  soon(callback: () => void): void {
+    nextTick(callback);
   }
 
   destroy(): void {

@@ -12,6 +12,11 @@ export interface ByteTransport {
   /** Holds writes back until `uncork`, so that they leave as one. */
   cork?(): void;
   uncork?(): void;
+  /**
+   * Calls back in this turn of the event loop, behind as much as can be: what is written until then
+   * leaves in one write. Left out: from a microtask.
+   */
+  soon?(callback: () => void): void;
   /** Ends it at once. Left out: closing the sink is all that can be done. */
   destroy?(): void;
   ref?(): void;
@@ -90,6 +95,12 @@ export class ByteConnection {
   /** Why it failed, as far as is known. */
   get failure(): TransportFailure | null {
     return this.#failure;
+  }
+
+  /** See {@linkcode ByteTransport.soon}. */
+  soon(callback: () => void): void {
+    if (this.#transport.soon === undefined) queueMicrotask(callback);
+    else this.#transport.soon(callback);
   }
 
   /** Settles when all that was written is handed on, or never will be. */

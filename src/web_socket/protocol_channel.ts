@@ -352,7 +352,8 @@ export class ProtocolChannel extends WebSocketChannelBase {
   #planFlush(): void {
     if (this.#flushPlanned || this.#blocked) return;
     this.#flushPlanned = true;
-    queueMicrotask(this.#flushNow);
+    if (this.#bytes === null) queueMicrotask(this.#flushNow);
+    else this.#bytes.soon(this.#flushNow);
   }
 
   #flush(): void {

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertGreater, assertLess, assertRejects } from "@std/assert";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 import { type SocketLike, SocketTransport } from "../../src/net/socket_transport.ts";
+import { over } from "../../src/web_socket/over.ts";
 import { record, settled } from "../support/events.ts";
 import { LoopbackProbe } from "../support/loopback_probe.ts";
 
@@ -312,4 +313,38 @@ Deno.test("socket transport: beyond the high-water mark the socket is paused, th
   assertEquals(socket.calls.at(-1), "pause");
   await transport.stream.next();
   assertEquals(socket.calls.at(-1), "resume");
+});
+
+Deno.test("socket transport: soon is in this turn, behind the microtasks that are due", async () => {
+  const transport = new SocketTransport(new FakeSocket());
+  const order: string[] = [];
+  await new Promise<void>((resolve) => {
+    setTimeout(() => order.push("next turn"), 0);
+    Promise.resolve().then(async () => {
+      transport.soon(() => {
+        order.push("soon");
+        resolve();
+      });
+      for (let i = 0; i < 10; i++) await Promise.resolve();
+      order.push("microtasks");
+    });
+  });
+  assertEquals(order, ["microtasks", "soon"]);
+  await new Promise<void>((resolve) => setTimeout(resolve, 0));
+});
+
+Deno.test("socket transport: what a for await loop sends in one turn leaves in one write", async () => {
+  const socket = new FakeSocket();
+  const channel = over(new SocketTransport(socket), { side: "server" });
+  const loop = (async () => {
+    for await (const message of channel.stream) channel.sink.add(message);
+  })();
+  // RFC 6455 §5.7: a masked "Hello"; 64 of them.
+  const hello = [0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58];
+  socket.emit("data", Uint8Array.from(new Array(64).fill(hello).flat()));
+  await new Promise<void>((resolve) => setTimeout(resolve, 0));
+  assertEquals(socket.calls.filter((call) => call.startsWith("write")), ["write 448"]);
+  channel.terminate();
+  socket.emit("close");
+  await loop;
 });
