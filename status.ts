@@ -10,8 +10,9 @@
  * const allowed = status.isSendable(code); // true
  * ```
  *
- * The names are those of Dart's `status` library; the codes are those of the
- * {@link https://www.iana.org/assignments/websocket/websocket.xhtml#close-code-number IANA registry}.
+ * The names are those of Dart's `status` library; the codes are those that the
+ * {@link https://www.iana.org/assignments/websocket/websocket.xhtml#close-code-number IANA registry}
+ * has for the protocol itself, 1000–1015.
  *
  * @module
  */

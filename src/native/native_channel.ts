@@ -99,7 +99,7 @@ export class NativeChannel extends WebSocketChannelBase {
     });
     channel.watchAttempt(options, () => "handshake");
     if (isPromise) void channel.#await(socket);
-    else channel.#attach(socket);
+    else channel.#adopt(socket);
     return channel;
   }
 
@@ -127,12 +127,20 @@ export class NativeChannel extends WebSocketChannelBase {
     try {
       const socket = await promise;
       checkSocket(socket);
-      this.#attach(socket);
+      this.#adopt(socket);
     } catch (cause) {
       this.failToOpen(
         new WebSocketChannelError("Cannot wrap the WebSocket: there is none", { cause }),
       );
     }
+  }
+
+  /** Nothing is known of a socket that was given, but for what it shows. */
+  #adopt(socket: WebSocketLike): void {
+    if (typeof socket.terminate === "function") {
+      this.#capabilities = { ...this.#capabilities, terminate: true };
+    }
+    this.#attach(socket);
   }
 
   // From here on: what the socket does.

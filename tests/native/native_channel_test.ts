@@ -179,8 +179,18 @@ Deno.test("native: numbers out of range throw, and the socket is not touched", (
   }
 });
 
-Deno.test("native: nothing is known of a wrapped socket, so it has no capability", () => {
+Deno.test("native: nothing is known of a wrapped socket, so it has no capability, but what it shows", async () => {
   assertEquals(wrap().channel.capabilities, NO_CAPABILITIES);
+  const able = Object.assign(new FakeWebSocket(), { terminate: () => {} });
+  const shown = { ...NO_CAPABILITIES, terminate: true };
+  const { channel } = wrap({}, able);
+  assertEquals(channel.capabilities, shown);
+  channel.terminate();
+  const later = NativeChannel.from(Promise.resolve(able), {}, new FakeClock());
+  assertEquals(later.capabilities, NO_CAPABILITIES);
+  await later.ready;
+  assertEquals(later.capabilities, shown);
+  later.terminate();
 });
 
 // Subprotocols. RFC 6455 §4.1.
