@@ -68,9 +68,19 @@ function grouped(files: readonly TestFile[]): Group[] {
   }));
 }
 
-/** Shows what a command that failed has said. */
-function complain(what: string, { stdout, stderr }: { stdout: string; stderr: string }): void {
-  console.log(`\n=== FAILED: ${what}\n${stdout}\n${stderr}`);
+/** The longest that a group may take on a runtime, in milliseconds: then it is ended. */
+const LIMIT = 600_000;
+
+/** Shows what a command that failed has said: of the names of tests, only the last one's. */
+function complain(what: string, { stdout, stderr }: Finished): void {
+  const lines = stdout.split("\n");
+  const last = lines.findLastIndex((line) => line.startsWith("run: "));
+  const shown = lines.filter((line, i) => !line.startsWith("run: ") || i === last);
+  console.log(`\n=== FAILED: ${what}\n${shown.join("\n")}\n${stderr}`);
+}
+
+function ended({ code }: Finished): string {
+  return `ended with exit code ${code}, or took longer than ${LIMIT / 60_000} minutes`;
 }
 
 const DENO_COUNTS =
@@ -82,10 +92,11 @@ async function onDeno({ suite, files }: Group): Promise<Counts> {
   const finished = await output([Deno.execPath(), "test", ...options, ...paths], {
     cwd: fromFileUrl(ROOT),
     env: { NO_COLOR: "1" },
+    signal: AbortSignal.timeout(LIMIT),
   });
   if (finished.code !== 0) complain(`${suite} on Deno`, finished);
   const counts = DENO_COUNTS.exec(finished.stdout);
-  if (counts === null) return { passed: 0, failed: 1, note: `exit code ${finished.code}` };
+  if (counts === null) return { passed: 0, failed: 1, note: ended(finished) };
   const [, passed, failed, ignored] = counts.map(Number);
   const note = ignored ? `${ignored} ignored` : "";
   // An error outside of any test isn't among those that failed.
@@ -98,11 +109,14 @@ async function on(
   { suite }: Group,
   scripts: readonly string[],
 ): Promise<Counts> {
-  const finished = await output([...command, RUNNER, ...scripts], { cwd: fromFileUrl(ROOT) });
+  const finished = await output([...command, RUNNER, ...scripts], {
+    cwd: fromFileUrl(ROOT),
+    signal: AbortSignal.timeout(LIMIT),
+  });
   if (finished.code !== 0) complain(`${suite} on ${name}`, finished);
   const last = finished.stdout.trimEnd().split("\n").at(-1) ?? "";
   if (!last.startsWith('{"passed"')) {
-    return { passed: 0, failed: 1, note: `exit code ${finished.code}` };
+    return { passed: 0, failed: 1, note: ended(finished) };
   }
   const { passed, failed, ignored } = JSON.parse(last);
   if (ignored.length === 0) return { passed, failed, note: "" };

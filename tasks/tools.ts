@@ -27,10 +27,13 @@ export interface Finished {
   readonly stderr: string;
 }
 
-/** Runs a command to its end, and keeps what it says. */
+/** Where and how a command runs. */
+export type OutputOptions = Pick<Deno.CommandOptions, "cwd" | "env" | "signal">;
+
+/** Runs a command to its end, or until the signal aborts, and keeps what it says. */
 export async function output(
   command: readonly string[],
-  options: Pick<Deno.CommandOptions, "cwd" | "env"> = {},
+  options: OutputOptions = {},
 ): Promise<Finished> {
   const [program = "", ...args] = command;
   const child = new Deno.Command(program, {
@@ -48,7 +51,7 @@ export async function output(
 /** As {@linkcode output}, and throws with all that the command said when it failed. */
 export async function succeed(
   command: readonly string[],
-  options: Pick<Deno.CommandOptions, "cwd" | "env"> = {},
+  options: OutputOptions = {},
 ): Promise<string> {
   const { code, stdout, stderr } = await output(command, options);
   if (code === 0) return stdout;

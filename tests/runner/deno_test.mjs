@@ -1,6 +1,6 @@
 /**
  * `Deno.test` for Node and Bun: it registers, and runs one test after the other when all files are
- * loaded. Their own runners aren't used because Bun's fails a test for any rejection that was
+ * loaded, saying which. Their own runners aren't used because Bun's fails a test for any rejection that was
  * unhandled for a moment, also one that the test collects on purpose.
  *
  * Usage: node deno_test.mjs FILE… ; the last line of the output is JSON: { passed, failed, ignored }, where
@@ -40,6 +40,21 @@ function context(name, failures) {
 // Only what tests use: code that asks where it runs must not take this for Deno.
 globalThis.Deno = { test: register };
 
+/** The longest that a test may take before it counts as one that hangs, in milliseconds. */
+const LIMIT = 120_000;
+
+async function limited(promise) {
+  let timer;
+  const late = new Promise((_resolve, reject) => {
+    timer = setTimeout(() => reject(new Error(`It takes longer than ${LIMIT} ms`)), LIMIT);
+  });
+  try {
+    await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 const only = process.env.TEST_FILTER;
 for (const file of process.argv.slice(2)) await import(pathToFileURL(file).href);
 
@@ -53,8 +68,10 @@ for (const test of tests) {
     continue;
   }
   const failures = [];
+  // Where even a timer can't interrupt it, this says which test it was.
+  console.log(`run: ${test.name}`);
   try {
-    await test.fn(context(test.name, failures));
+    await limited(Promise.resolve(test.fn(context(test.name, failures))));
   } catch (error) {
     failures.push(error);
   }
