@@ -20,6 +20,7 @@ import { findChromium, testInBrowser } from "./test_browser.ts";
 import { runExamples } from "./test_examples.ts";
 import { bundleAgainstPackage, bundleSource, type TestFile, testFiles } from "./test_files.ts";
 import {
+  type Finished,
   NEWEST_NODE,
   OLDEST_NODE,
   OUT,

@@ -115,6 +115,8 @@ async function bundle(
     `--outdir=${fromFileUrl(folder)}`,
     ...paths,
   ], { cwd: fromFileUrl(ROOT) });
+  // Node 20 doesn't look into a file to see what it is.
+  await Deno.writeTextFile(new URL("package.json", folder), `{"type":"module"}`);
   return await bundled(paths, folder);
 }
 
