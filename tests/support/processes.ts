@@ -1,0 +1,74 @@
+/** Programs that tests start, on whatever runtime the tests run. */
+
+import { Buffer } from "node:buffer";
+import { spawn, spawnSync } from "node:child_process";
+import process from "node:process";
+
+/** Whether a command can be run; the ways to run it are tried in order. */
+export function findCommand(
+  ways: readonly (readonly string[])[],
+  check: readonly string[] = ["--version"],
+): readonly string[] | null {
+  for (const way of ways) {
+    const [program = "", ...args] = way;
+    const { status } = spawnSync(program, [...args, ...check], { stdio: "ignore" });
+    if (status === 0) return way;
+  }
+  return null;
+}
+
+/** The ways to run a program that npm has: installed, or, in CI, fetched when it is needed. */
+export function fromNpm(name: string): (readonly string[])[] {
+  return process.env["CI"] ? [[name], ["npx", "-y", name]] : [[name]];
+}
+
+/** A program that runs until it is stopped. */
+export interface Running {
+  /** The next line of JSON that it prints. */
+  next(): Promise<Record<string, unknown>>;
+  /** Ends it; fulfils when it has ended. */
+  close(): Promise<void>;
+}
+
+/** Starts a program. */
+export function start(command: readonly string[]): Running {
+  const [program = "", ...args] = command;
+  const child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"] });
+  const lines: string[] = [];
+  const waiting: ((line: string) => void)[] = [];
+  let text = "";
+  let errors = "";
+  let fail: (error: Error) => void = () => {};
+  const failed = new Promise<never>((_resolve, reject) => fail = reject);
+  failed.catch(() => {});
+  child.stdout.on("data", (chunk: Uint8Array) => {
+    text += Buffer.from(chunk).toString();
+    const parts = text.split("\n");
+    text = parts.pop() ?? "";
+    for (const line of parts) {
+      if (!line.startsWith("{")) continue;
+      const next = waiting.shift();
+      if (next === undefined) lines.push(line);
+      else next(line);
+    }
+  });
+  child.stderr.on("data", (chunk: Uint8Array) => errors += Buffer.from(chunk).toString());
+  const ended = new Promise<void>((resolve) => {
+    child.once("error", (error) => (fail(error), resolve()));
+    child.once("close", (code) => {
+      fail(new Error(`${command.join(" ")} ended with ${code}: ${errors}`));
+      resolve();
+    });
+  });
+  return {
+    async next() {
+      const line = lines.shift() ??
+        await Promise.race([failed, new Promise<string>((resolve) => waiting.push(resolve))]);
+      return JSON.parse(line);
+    },
+    async close() {
+      child.kill("SIGKILL");
+      await ended;
+    },
+  };
+}
