@@ -1,0 +1,178 @@
+/**
+ * What the table of native capabilities says, tried on the runtime that runs this: each capability that
+ * is claimed is exercised, each that is denied is shown to be missing.
+ */
+
+import { assert, assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
+import { type ConnectOptions, UnsupportedError, WebSocketChannel } from "../../mod.ts";
+import { hasNativeWebSocket, nativeCapabilities } from "../../src/native/native_capabilities.ts";
+import { type Capability, NO_CAPABILITIES } from "../../src/web_socket/capabilities.ts";
+import { platform } from "../../src/web_socket/platform.ts";
+import { createIdentity } from "../support/certificates.ts";
+import { startTls } from "../support/net_peers.ts";
+import { startRecipe, statsWhenIdle, withRecipe } from "../support/recipes.ts";
+
+function connect(url: string, options: ConnectOptions = {}): WebSocketChannel {
+  return WebSocketChannel.connect(url, { ...options, transport: "native" });
+}
+
+async function assertUnsupported(capability: string, options: ConnectOptions): Promise<void> {
+  const channel = connect("ws://127.0.0.1:1", options);
+  const error = await channel.ready.catch((it: unknown) => it);
+  assertInstanceOf(error, UnsupportedError);
+  assertEquals([error.capability, error.platform], [capability, platform()]);
+}
+
+interface Trial {
+  /** It is there, and does what it is to do. */
+  there(): Promise<void>;
+  /** It isn't there, and whoever asks for it is told. */
+  missing(): Promise<void>;
+}
+
+function never(): Promise<void> {
+  return Promise.reject(new Error("No platform's own WebSocket is known to be able to do this"));
+}
+
+const trials: Record<Capability, Trial> = {
+  "headers": {
+    there: () =>
+      withRecipe("echo", {}, async (server) => {
+        const channel = connect(server.url, { headers: { "X-A": "b" } });
+        await channel.ready;
+        assertEquals((await server.next("request")).headers["x-a"], "b");
+        await channel.sink.close();
+      }),
+    missing: () => assertUnsupported("headers", { headers: { "X-A": "b" } }),
+  },
+  "ping": {
+    there: never,
+    missing: () =>
+      withRecipe("echo", {}, async ({ url }) => {
+        const channel = connect(url);
+        await channel.ready;
+        assertInstanceOf(await channel.ping().catch((it: unknown) => it), UnsupportedError);
+        // Bun's sockets send pings, but tell nothing of the answer.
+        if (platform() !== "bun") assertEquals("ping" in WebSocket.prototype, false);
+        await channel.sink.close();
+        await assertUnsupported("ping", { pingInterval: 1000 });
+      }),
+  },
+  "terminate": {
+    there: () =>
+      withRecipe("watch", {}, async (server) => {
+        const channel = connect(server.url);
+        await channel.ready;
+        channel.terminate();
+        assertEquals((await server.next("close")).code, 1006);
+      }),
+    missing: () => {
+      assertEquals("terminate" in WebSocket.prototype, false);
+      return Promise.resolve();
+    },
+  },
+  "inbound-backpressure": {
+    there: never,
+    missing: () =>
+      withRecipe("flood-until-blocked", { count: 600 }, async (server) => {
+        const channel = connect(server.url);
+        const subscription = channel.stream.listen(() => {});
+        subscription.pause();
+        await channel.ready;
+        // A reader that stopped at once has got all of it.
+        const total = 600 * 65_536;
+        while ((await server.stats()).bytesSent < total) await statsWhenIdle(server, 1);
+        subscription.resume();
+        await channel.closed;
+      }),
+  },
+  "message-limit": {
+    there: never,
+    missing: () => assertUnsupported("message-limit", { maxMessageSize: 10 }),
+  },
+  "compression-options": {
+    there: never,
+    missing: () =>
+      withRecipe("echo", {}, async (server) => {
+        const channel = connect(server.url);
+        await channel.ready;
+        const offer = (await server.next("request")).headers["sec-websocket-extensions"];
+        // All or nothing: there is no way to say anything else.
+        const fixed = platform() === "deno"
+          ? undefined
+          : "permessage-deflate; client_max_window_bits";
+        assertEquals(offer, fixed);
+        await channel.sink.close();
+        await assertUnsupported("compression-options", { compression: false });
+        await assertUnsupported("compression-options", { compression: { threshold: 1 } });
+      }),
+  },
+  "tls": {
+    there: never,
+    missing: async () => {
+      const authority = createIdentity();
+      const identity = createIdentity({ names: ["localhost"], issuer: authority });
+      const echo = await startRecipe("echo");
+      const tls = await startTls(echo.url, identity);
+      const channel = connect(`wss://localhost:${tls.port}`);
+      assert(await channel.ready.then(() => false, () => true));
+      await tls.close();
+      await echo.close();
+      await assertUnsupported("tls", { tls: { ca: authority.cert } });
+    },
+  },
+  "proxy": {
+    there: never,
+    missing: () => assertUnsupported("proxy", { proxy: "http://127.0.0.1:1" }),
+  },
+  "handshake-response": {
+    there: never,
+    missing: () =>
+      withRecipe("echo", { headers: { "X-A": "b" } }, async ({ url }) => {
+        const channel = connect(url);
+        await channel.ready;
+        assertEquals(channel.response, null);
+        await channel.sink.close();
+      }),
+  },
+  "all-close-codes": {
+    there: () =>
+      withRecipe("watch", {}, async (server) => {
+        const channel = connect(server.url);
+        await channel.ready;
+        await channel.sink.close(1011, "broken");
+        assertEquals((await server.next("close")).code, 1011);
+      }),
+    missing: () =>
+      withRecipe("watch", {}, async ({ url }) => {
+        const channel = connect(url);
+        await channel.ready;
+        assertThrows(() => channel.sink.close(1011, "broken"), RangeError);
+        await channel.sink.close(1000);
+      }),
+  },
+};
+
+Deno.test("native capabilities: there is a trial of each", () => {
+  assertEquals(Object.keys(trials).sort(), Object.keys(NO_CAPABILITIES).sort());
+});
+
+for (const [name, { there, missing }] of Object.entries(trials)) {
+  const claimed = hasNativeWebSocket() && nativeCapabilities()[name as Capability];
+  Deno.test({
+    name: `native capabilities: ${name} is ${claimed ? "there" : "missing"}, as the table says`,
+    ignore: !hasNativeWebSocket(),
+    fn: claimed ? there : missing,
+  });
+}
+
+Deno.test("native capabilities: with net instead, what is missing moves the choice", async () => {
+  for (const name of Object.keys(trials) as Capability[]) {
+    await withRecipe("echo", {}, async ({ url }) => {
+      const channel = WebSocketChannel.connect(url, { require: [name] });
+      await channel.ready;
+      assertEquals(channel.capabilities[name], true);
+      await channel.sink.close();
+    });
+  }
+});
