@@ -9,6 +9,7 @@ import {
 } from "@std/assert";
 import { ConnectError, NetWebSocketChannel } from "../../src/net/mod.ts";
 import { type ServerWebSocketChannel, WebSocketServer } from "../../src/server/mod.ts";
+import { platform } from "../../src/web_socket/platform.ts";
 import { createIdentity } from "../support/certificates.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { RawClient } from "../support/recipe_clients.ts";
@@ -125,7 +126,14 @@ Deno.test("wss: with the same behaviour", async () => {
   });
 });
 
-Deno.test("attack 39: with TLS, too, connections that never ask don't stay", async () => {
+Deno.test({
+  name: "attack 39: with TLS, too, connections that never ask don't stay",
+  // Bun tells of a connection when its TLS handshake is done: until then the time limit is Bun's own.
+  ignore: platform() === "bun",
+  fn: silentTls,
+});
+
+async function silentTls(): Promise<void> {
   const clock = new FakeClock();
   const tls = createIdentity({ names: ["127.0.0.1"] });
   await withServer({ tls, clock, handshakeTimeout: 5000, pingInterval: 0 }, async (server) => {
@@ -135,7 +143,7 @@ Deno.test("attack 39: with TLS, too, connections that never ask don't stay", asy
     await silent.end();
     await silent.destroy();
   });
-});
+}
 
 Deno.test("close: 1001 to all, loops end, and it is done when nothing is left", async () => {
   const server = await WebSocketServer.bind();
