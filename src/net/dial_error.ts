@@ -30,6 +30,9 @@ const MEANINGS: ReadonlyMap<string, Meaning> = new Map([
   ["ENOENT", { text: "there is no such socket" }],
   ["EACCES", FORBIDDEN],
   ["EPERM", FORBIDDEN],
+  // Deno's errors have names instead of codes.
+  ["NotCapable", FORBIDDEN],
+  ["PermissionDenied", FORBIDDEN],
   ["ECONNRESET", LOST],
   ["EPIPE", LOST],
   ["ECONNABORTED", LOST],
@@ -58,6 +61,10 @@ export function codeOf(error: unknown): string {
   return typeof code === "string" ? code : "";
 }
 
+function nameOf(error: unknown): string {
+  return error instanceof Error ? error.name : "";
+}
+
 /** How a {@linkcode dialError} goes beyond what the cause tells. */
 export interface DialErrorOptions extends ConnectErrorOptions {
   phase: ConnectPhase;
@@ -75,7 +82,7 @@ export interface DialErrorOptions extends ConnectErrorOptions {
  */
 export function dialError(url: URL, options: DialErrorOptions): ConnectError {
   const { about, fault, ...rest } = options;
-  const meaning = MEANINGS.get(codeOf(rest.cause));
+  const meaning = MEANINGS.get(codeOf(rest.cause)) ?? MEANINGS.get(nameOf(rest.cause));
   const text = fault ?? meaning?.text ?? textOf(rest);
   const where = about === undefined ? "" : `${about}: `;
   return new ConnectError(`Cannot connect to ${url.href}: ${where}${text}`, {
