@@ -174,11 +174,11 @@ function runtimeJob(
   };
 }
 
-function examplesJob(name: string, project: URL): Job {
+function examplesJob(find: () => Promise<Runtime>, project: URL): Job {
   return async () => {
-    const line = { suite: "examples", transport: "", of: "package", runtime: name };
-    const { passed, failed } = await runExamples(await runtime(name), project);
-    return [{ ...line, passed, failed, note: "" }];
+    const found = await find();
+    const line = { suite: "examples", transport: "", of: "package", runtime: found.name };
+    return [{ ...line, ...await runExamples(found, project), note: "" }];
   };
 }
 
@@ -242,22 +242,26 @@ async function jobsFor(
 ): Promise<Job[]> {
   const jobs: Job[] = [];
   if (isWanted("Deno")) jobs.push(denoJob(grouped(files)));
-  const all = isWanted("");
-  const names = (all ? RUNTIMES : RUNTIME_NAMES).filter(isWanted);
+  const names = (isWanted("") ? RUNTIMES : RUNTIME_NAMES).filter(isWanted);
   if (names.length > 0) {
     const portable = files.filter((file) => file.denoOnly === "");
     const bundles = await bundleSource(portable, new URL("tests/", OUT));
     for (const name of names) jobs.push(runtimeJob(name, grouped(files), bundles, "source"));
-    const those = files.filter((file) => file.isPublic);
-    const project = await installedIn(await buildNpm("whichever can be had", "suites"));
-    const against = await bundleAgainstPackage(those, project);
-    for (const name of names) {
-      jobs.push(runtimeJob(name, grouped(those), against, "package"));
-      jobs.push(examplesJob(name, project));
-    }
+    jobs.push(...await packageJobs(files.filter((file) => file.isPublic), names));
   }
   if (isWanted("Chromium")) jobs.push(chromiumJob());
   return jobs;
+}
+
+async function packageJobs(files: readonly TestFile[], names: readonly string[]): Promise<Job[]> {
+  const project = await installedIn(await buildNpm("whichever can be had", "suites"));
+  const bundles = await bundleAgainstPackage(files, project);
+  const deno = { name: "Deno", command: [Deno.execPath(), "run", "--quiet", "--allow-all"] };
+  return [
+    ...names.map((name) => runtimeJob(name, grouped(files), bundles, "package")),
+    ...names.map((name) => examplesJob(() => runtime(name), project)),
+    examplesJob(() => Promise.resolve(deno), project),
+  ];
 }
 
 async function main(args: string[]): Promise<number> {
