@@ -40,11 +40,18 @@ function isEqual(actual: unknown, expected: unknown, above: Compared = []): bool
   const within: Compared = [...above, [actual, expected]];
   const same = (a: unknown, b: unknown): boolean => isEqual(a, b, within);
   if (!hasSameContent(actual, expected, same)) return false;
-  const keys = Reflect.ownKeys(actual);
-  return keys.length === Reflect.ownKeys(expected).length && keys.every((key) => {
+  const keys = keysOf(actual);
+  return keys.length === keysOf(expected).length && keys.every((key) => {
     const [a, b] = [actual, expected].map((it) => (it as Record<PropertyKey, unknown>)[key]);
     return Object.hasOwn(expected, key) && same(a, b);
   });
+}
+
+/** The own fields that count: an error's stack, for one, doesn't. */
+function keysOf(value: object): PropertyKey[] {
+  return Reflect.ownKeys(value).filter((key) =>
+    Object.prototype.propertyIsEnumerable.call(value, key)
+  );
 }
 
 /** What isn't among an object's own fields. */
@@ -53,6 +60,7 @@ function hasSameContent(
   expected: object,
   same: (a: unknown, b: unknown) => boolean,
 ): boolean {
+  if (Array.isArray(actual)) return actual.length === (expected as unknown[]).length;
   if (actual instanceof Date) return same(actual.getTime(), (expected as Date).getTime());
   if (actual instanceof RegExp) return String(actual) === String(expected);
   if (actual instanceof Error) {
