@@ -77,10 +77,16 @@ export class SocketTransport implements ByteTransport {
         return socket.writableLength;
       },
       add: (chunk) => void socket.write(chunk, written),
-      close: () => void socket.end(),
+      close: () => this.#end(),
       abort: () => this.destroy(),
     });
     return outgoing;
+  }
+
+  /** When both ends are done, what `end` would wait for is nothing but two more turns. */
+  #end(): void {
+    if (this.#expected && this.#socket.writableLength === 0) this.#socket.destroy();
+    else this.#socket.end();
   }
 
   #listen(socket: SocketLike): void {

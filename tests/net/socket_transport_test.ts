@@ -348,3 +348,17 @@ Deno.test("socket transport: what a for await loop sends in one turn leaves in o
   socket.emit("close");
   await loop;
 });
+
+Deno.test("socket transport: closing when the peer has ended takes no more turns than it must", () => {
+  const socket = new FakeSocket();
+  const transport = new SocketTransport(socket);
+  socket.emit("end");
+  void transport.sink.close();
+  assertEquals(socket.calls.at(-1), "destroy");
+  const other = new FakeSocket();
+  const busy = new SocketTransport(other);
+  busy.sink.add(new Uint8Array(3));
+  other.emit("end");
+  void busy.sink.close();
+  assertEquals(other.calls.at(-1), "end");
+});
