@@ -77,6 +77,16 @@ async function checkAttw(): Promise<void> {
   await succeed([...attw, fromFileUrl(built.tarball), "--profile", "esm-only", "--no-color"]);
 }
 
+/** The README's blocks as they stand, but for the package's name, as modules of the project. */
+async function writeReadme(): Promise<string[]> {
+  const readme = await Deno.readTextFile(new URL("README.md", built.content));
+  const blocks = [...readme.matchAll(/^```ts.*\n([^]*?)^```$/gm)].map((match) => match[1] ?? "");
+  if (blocks.length === 0) throw new Error("The README has no blocks");
+  const names = blocks.map((_, i) => `readme_${i}.ts`);
+  for (const [i, name] of names.entries()) await write(name, `${blocks[i]}\nexport {};\n`);
+  return names;
+}
+
 /** A strict project that uses all of the package, and looks into its declarations as well. */
 async function checkTypes(entries: Entries): Promise<void> {
   const imports = [...entries.keys()].map((it, i) =>
@@ -111,6 +121,7 @@ export async function talk(url: string): Promise<CloseInfo> {
 export const wrong = (channel: WebSocketChannel) => channel.sink.add(1);
 `,
   );
+  const files = ["consumer.ts", ...await writeReadme()];
   const typeRoots = fromFileUrl(new URL("../", await tool("@types/node")));
   const dom = ["dom", "dom.iterable", "dom.asynciterable"];
   for (
@@ -131,7 +142,7 @@ export const wrong = (channel: WebSocketChannel) => channel.sink.add(1);
       types: ["node"],
       typeRoots: [typeRoots],
     };
-    await write("tsconfig.json", JSON.stringify({ compilerOptions, files: ["consumer.ts"] }));
+    await write("tsconfig.json", JSON.stringify({ compilerOptions, files }));
     await succeed([...await toolCommand("typescript", "tsc"), "-p", "."], {
       cwd: fromFileUrl(PROJECT),
     });
@@ -185,13 +196,14 @@ talk().catch((error) => { console.error(error); process.exitCode = 1; });\n`,
 
 /** An application for browsers. */
 async function writeApplication(entries: Entries): Promise<void> {
+  const readme = (await writeReadme()).map((it) => `import("./${it}");\n`).join("");
   const usable = [...entries.keys()].filter((it) => !ELSEWHERE.has(it));
   const imports = usable.map((it, i) =>
     `import * as entry${i} from ${JSON.stringify(specifier(it))};`
   );
   await write(
     "application.js",
-    `${imports.join("\n")}\nconsole.log(${usable.map((_, i) => `entry${i}`)});\n`,
+    `${readme}${imports.join("\n")}\nconsole.log(${usable.map((_, i) => `entry${i}`)});\n`,
   );
   await write("index.html", `<script type="module" src="./application.js"></script>\n`);
 }
