@@ -268,7 +268,8 @@ export class NativeChannel extends WebSocketChannelBase {
 
   protected override watchTransport(): void {
     this.#polling.watchAmount(() => {
-      this.outgoing.drained();
+      // A socket that is lost may forget what waited before it tells: that isn't room.
+      if ((this.#socket?.readyState ?? CLOSING) < CLOSING) this.outgoing.drained();
       return this.outgoing.isWaitedFor && this.state === "open";
     });
   }

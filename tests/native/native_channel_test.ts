@@ -636,6 +636,19 @@ Deno.test("native: flush fulfils when nothing is buffered, and rejects when the 
   assertEquals(clock.pending, 0);
 });
 
+Deno.test("native G15 a lost socket that forgets what waited: flush rejects all the same", async () => {
+  const { channel, clock, socket } = wrap();
+  socket.bufferedAmount = 7;
+  const flushed = channel.sink.flush();
+  socket.readyState = 3;
+  socket.bufferedAmount = 0;
+  clock.advance(100);
+  assertEquals(await settled(flushed), false);
+  socket.closed({ code: 1006 });
+  assertInstanceOf(await rejection(flushed), Error);
+  assertEquals(clock.pending, 0);
+});
+
 Deno.test("native: what waits for room while connecting goes on once it is open", async () => {
   const { channel, clock, socket } = wrap({ highWaterMark: 3 }, new FakeWebSocket(0));
   channel.sink.add("four");
