@@ -10,6 +10,16 @@ export {
   type AcceptUpgradeOptions,
   type UpgradeRequestMessage,
 } from "./accept_upgrade.ts";
+export {
+  type BunHandlers,
+  type BunServer,
+  type BunServerSocket,
+  type BunUpgradeResult,
+  type BunWebSocket,
+  bunWebSocket,
+} from "./bun_web_socket.ts";
+export type { PlatformUpgradeOptions, UpgradeResult } from "./platform_upgrade.ts";
+export { upgradeWebSocket, type UpgradeWebSocketOptions } from "./upgrade_web_socket.ts";
 export { broadcast, type BroadcastOptions, type SlowReceivers } from "./broadcast.ts";
 export type { ServerAddress, ServerTlsOptions } from "./http_server.ts";
 export type { UpgradeSocket } from "./pending_upgrade.ts";

@@ -1,0 +1,153 @@
+import { systemClock } from "../web_socket/clock.ts";
+import { checkNumber } from "../web_socket/connect_options.ts";
+import { DEFAULT_MAX_MESSAGE_SIZE } from "../web_socket/protocol_channel.ts";
+import { type BunServerSocket, BunSocket } from "./bun_socket.ts";
+import {
+  checkPlatformOptions,
+  extraFields,
+  platformChannel,
+  PlatformUpgrade,
+  type PlatformUpgradeOptions,
+  refusalResponse,
+} from "./platform_upgrade.ts";
+import { refuse } from "../handshake/server_handshake.ts";
+import type { ServerWebSocketChannel } from "./server_channel.ts";
+
+export type { BunServerSocket } from "./bun_socket.ts";
+
+/** What is used of Bun's server. */
+export interface BunServer {
+  /** Upgrades a request; `false` when it isn't one. */
+  upgrade(request: Request, options: { data: never; headers: Headers }): boolean;
+  /** Where a request came from. */
+  requestIP(request: Request): { readonly address: string; readonly port: number } | null;
+}
+
+/** The handlers and settings for `Bun.serve`'s `websocket`. */
+export interface BunHandlers {
+  /** The largest message to receive, in bytes. */
+  readonly maxPayloadLength: number;
+  /** After how many seconds without a sign of life a connection ends; Bun pings before. */
+  readonly idleTimeout: number;
+  /** Whether Bun pings. */
+  readonly sendPings: boolean;
+  /** How many bytes may wait to be sent before Bun drops messages: as many as can be. */
+  readonly backpressureLimit: number;
+  /** Whether to agree to compression. */
+  readonly perMessageDeflate: boolean;
+  /** A connection is open. */
+  open(socket: BunServerSocket): void;
+  /** A message is in. */
+  message(socket: BunServerSocket, message: string | Uint8Array): void;
+  /** A connection is over. */
+  close(socket: BunServerSocket, code: number, reason: string): void;
+}
+
+/** An answered upgrade of Bun's. */
+export interface BunUpgradeResult {
+  /** What `fetch` has to give back: nothing when the request was upgraded. */
+  readonly response: Response | undefined;
+  /** The channel; `null` when the upgrade was refused. */
+  readonly channel: ServerWebSocketChannel | null;
+}
+
+/** The two halves that `Bun.serve` takes. */
+export interface BunWebSocket {
+  /**
+   * Answers an upgrade request, in the server's `fetch`.
+   *
+   * @param request The request.
+   * @param server The server.
+   * @returns What to give back, and the channel.
+   */
+  upgrade(request: Request, server: BunServer): Promise<BunUpgradeResult>;
+  /** For `Bun.serve`'s `websocket`. */
+  readonly websocket: BunHandlers;
+}
+
+/** What `Bun.serve` has no setting for. */
+const UNSUPPORTED = ["pingTimeout"] as const;
+
+/** The longest `idleTimeout` that Bun takes, in seconds, and the shortest but none. */
+const MAX_IDLE = 960;
+const MIN_IDLE = 8;
+
+/**
+ * Channels over Bun's own server-side WebSocket, for `Bun.serve`: with the checks of
+ * {@linkcode acceptUpgrade}, and what that socket can do.
+ *
+ * Bun pings by itself: `pingInterval` becomes its `idleTimeout`, from 8 to 960 seconds.
+ * `compression` can be switched on, not chosen in detail. There is no inbound backpressure: `maxQueueSize`
+ * bounds what waits. `WebSocketServer` has all of that, on Bun, too.
+ *
+ * @param options See {@linkcode PlatformUpgradeOptions}. By default web pages of other hosts are refused.
+ * @throws {UnsupportedError} When an option can't be honoured.
+ * @throws {RangeError | TypeError | SyntaxError} When one is malformed.
+ *
+ * @example
+ * ```ts ignore
+ * import { bunWebSocket } from "@web-socket/channel/server";
+ *
+ * const { upgrade, websocket } = bunWebSocket();
+ * Bun.serve({
+ *   async fetch(request, server) {
+ *     const { response, channel } = await upgrade(request, server);
+ *     channel?.stream.listen((message) => channel.sink.add(message));
+ *     return response;
+ *   },
+ *   websocket,
+ * });
+ * ```
+ */
+export function bunWebSocket(options: PlatformUpgradeOptions = {}): BunWebSocket {
+  const detailed = typeof options.compression === "object" ? ["compression"] as const : [];
+  const settings = checkPlatformOptions(options, [...UNSUPPORTED, ...detailed]);
+  checkNumber("maxMessageSize", options.maxMessageSize, Infinity);
+  const { maxMessageSize = DEFAULT_MAX_MESSAGE_SIZE, compression } = options;
+  const { pingInterval } = settings;
+  const seconds = Math.ceil(pingInterval / 1000);
+  return {
+    upgrade: (request, server) => upgrade(request, server, settings),
+    websocket: {
+      maxPayloadLength: Math.min(maxMessageSize, 0x7fff_ffff),
+      idleTimeout: pingInterval === 0 ? 0 : Math.max(MIN_IDLE, Math.min(seconds, MAX_IDLE)),
+      sendPings: pingInterval !== 0,
+      // Beyond it messages would be lost without a word: how much may wait is the sender's to decide.
+      backpressureLimit: 0x7fff_ffff,
+      perMessageDeflate: compression === true,
+      open: (socket) => socketOf(socket)?.onOpen(socket),
+      message: (socket, message) => socketOf(socket)?.onMessage(message),
+      close: (socket, code, reason) => socketOf(socket)?.onClose(code, reason),
+    },
+  };
+}
+
+/** Connections that somebody else upgraded, with other data, are none of ours. */
+function socketOf({ data }: BunServerSocket): BunSocket | null {
+  return data instanceof BunSocket ? data : null;
+}
+
+async function upgrade(
+  request: Request,
+  server: BunServer,
+  settings: ReturnType<typeof checkPlatformOptions>,
+): Promise<BunUpgradeResult> {
+  const remote = server.requestIP(request);
+  const pending = new PlatformUpgrade(request, {
+    address: remote?.address ?? null,
+    port: remote?.port ?? null,
+  });
+  const { acceptance, refusal } = await pending.decide(settings, systemClock);
+  if (acceptance === null) return { response: refusalResponse(refusal), channel: null };
+  const { protocol } = acceptance;
+  const headers = new Headers();
+  for (const [name, value] of extraFields(acceptance.headers)) headers.append(name, value);
+  if (protocol !== null) headers.set("Sec-WebSocket-Protocol", protocol);
+  const socket = new BunSocket(protocol ?? "");
+  const channel = platformChannel(socket, pending.request, settings);
+  if (server.upgrade(request, { data: socket as never, headers })) {
+    return { response: undefined, channel };
+  }
+  channel.terminate();
+  return { response: refusalResponse(refuse(400)), channel: null };
+}

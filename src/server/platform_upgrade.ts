@@ -1,0 +1,153 @@
+import type { Field, Refusal } from "../handshake/server_handshake.ts";
+import { HeaderMap } from "../handshake/header_map.ts";
+import type { RequestHead } from "../handshake/http_head.ts";
+import { refuse } from "../handshake/server_handshake.ts";
+import type { WebSocketLike } from "../native/web_socket_like.ts";
+import { NativeChannel } from "../native/native_channel.ts";
+import { type Clock, MAX_TIMEOUT } from "../web_socket/clock.ts";
+import {
+  type ChannelOptions,
+  checkNumber,
+  checkNumbers,
+  type QueueOptions,
+} from "../web_socket/connect_options.ts";
+import { UnsupportedError } from "../web_socket/errors.ts";
+import { platform } from "../web_socket/platform.ts";
+import { decide, type Decision } from "./admission.ts";
+import type { ServerWebSocketChannel } from "./server_channel.ts";
+import {
+  type AdmissionOptions,
+  checkAdmission,
+  DEFAULT_PING_INTERVAL,
+  type ServerOptions,
+} from "./server_options.ts";
+import { type Remote, UpgradeServerRequest } from "./server_request.ts";
+
+/** Options of upgrades that the platform makes: what it can't do of them is an `UnsupportedError`. */
+export interface PlatformUpgradeOptions extends ServerOptions, QueueOptions {}
+
+/** An answered upgrade. */
+export interface UpgradeResult {
+  /** What the server's handler has to give back. */
+  readonly response: Response;
+  /** The channel, connecting; `null` when the upgrade was refused. */
+  readonly channel: ServerWebSocketChannel | null;
+}
+
+/** The options of an upgrade that the platform makes, checked. */
+export interface PlatformSettings extends ReturnType<typeof checkAdmission> {
+  readonly channel: ChannelOptions & QueueOptions;
+  readonly pingInterval: number;
+}
+
+/**
+ * Checks the options of an upgrade that the platform makes.
+ *
+ * @param options The options.
+ * @param unsupported Those that this platform can't honour; `false` and `undefined` ask for nothing.
+ * @throws {UnsupportedError} When such an option is there.
+ * @throws {RangeError | TypeError | SyntaxError} When an option is malformed.
+ */
+export function checkPlatformOptions(
+  options: PlatformUpgradeOptions,
+  unsupported: readonly (keyof PlatformUpgradeOptions)[],
+): PlatformSettings {
+  const { closeTimeout, highWaterMark, maxQueueSize, pingInterval } = options;
+  for (const name of unsupported) {
+    if (options[name] === undefined || options[name] === false) continue;
+    throw new UnsupportedError(name, platform(), "WebSocketServer and acceptUpgrade can do it");
+  }
+  const channel = { closeTimeout, highWaterMark, maxQueueSize };
+  checkNumbers(channel);
+  checkNumber("pingInterval", pingInterval, MAX_TIMEOUT);
+  return {
+    ...checkAdmission(options satisfies AdmissionOptions),
+    channel,
+    pingInterval: pingInterval ?? DEFAULT_PING_INTERVAL,
+  };
+}
+
+/** A request in the manner of `fetch`, ready to be decided about. */
+export class PlatformUpgrade {
+  readonly request: UpgradeServerRequest;
+  readonly #raw: Request;
+  readonly #head: RequestHead;
+
+  /**
+   * Makes one.
+   *
+   * @param raw The platform's request.
+   * @param remote Where it came from.
+   */
+  constructor(raw: Request, remote: Omit<Remote, "secure">) {
+    const { protocol, pathname, search } = new URL(raw.url);
+    const fields = [...raw.headers];
+    this.#raw = raw;
+    this.#head = {
+      method: raw.method,
+      target: pathname + search,
+      // HTTP/2 has no Upgrade: such a request is refused for the lack of it.
+      version: "1.1",
+      headers: new HeaderMap(fields),
+    };
+    const secure = protocol === "https:";
+    this.request = new UpgradeServerRequest(pathname + search, fields.flat(), {
+      ...remote,
+      secure,
+    });
+  }
+
+  /** Decides, in time; a client that is gone meanwhile is refused, though nobody hears it. */
+  async decide(settings: PlatformSettings, clock: Clock): Promise<Decision> {
+    const { handshakeTimeout } = settings;
+    const decision = decide(this.#head, this.request, { ...settings, compression: null });
+    if (!("then" in decision)) return decision;
+    const { signal } = this.#raw;
+    let onAbort = (): void => {};
+    let timer: unknown;
+    const given = new Promise<Decision>((resolve) => {
+      const giveUp = (): void => {
+        this.request.giveUp();
+        resolve({ acceptance: null, refusal: refuse(503) });
+      };
+      onAbort = giveUp;
+      signal.addEventListener("abort", onAbort);
+      if (signal.aborted) giveUp();
+      if (handshakeTimeout > 0) timer = clock.setTimeout(giveUp, handshakeTimeout);
+    });
+    try {
+      return await Promise.race([decision, given]);
+    } finally {
+      signal.removeEventListener("abort", onAbort);
+      if (timer !== undefined) clock.clearTimeout(timer);
+    }
+  }
+}
+
+/** The platform's socket as a channel with its request. */
+export function platformChannel(
+  socket: WebSocketLike,
+  request: UpgradeServerRequest,
+  settings: PlatformSettings,
+): ServerWebSocketChannel {
+  const channel = NativeChannel.from(socket, { ...settings.channel, connectTimeout: 0 });
+  return Object.assign(channel, { request });
+}
+
+/** The handshake's own fields: the platform sends them. */
+const OWN = new Set(["upgrade", "connection", "sec-websocket-accept", "sec-websocket-protocol"]);
+
+/** The header fields that the user wants in the answer. */
+export function extraFields(fields: readonly Field[]): Field[] {
+  return fields.filter(([name]) => !OWN.has(name.toLowerCase()));
+}
+
+/** A refusal in the manner of `fetch`. */
+export function refusalResponse({ status, statusText, headers, body }: Refusal): Response {
+  const fields = headers.filter(([name]) => name !== "Content-Length");
+  return new Response(body, {
+    status,
+    statusText,
+    headers: fields.map(([name, value]): [string, string] => [name, value]),
+  });
+}

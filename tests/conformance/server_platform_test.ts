@@ -1,0 +1,27 @@
+/** The upgrades of `Deno.serve` and `Bun.serve` at the other end of our own client. */
+
+import { WebSocketChannel } from "../../mod.ts";
+import { platform } from "../../src/web_socket/platform.ts";
+import { startPlatformRecipe } from "../server/platform_recipes.ts";
+import { testWebSocketChannel } from "./mod.ts";
+
+if (platform() === "deno" || platform() === "bun") {
+  testWebSocketChannel(`${platform() === "deno" ? "Deno" : "Bun"}.serve, our client`, {
+    traits: {
+      ownProtocol: true,
+      allCloseCodes: true,
+      headers: true,
+      checksAccept: true,
+      tellsStatus: true,
+      seesCloseBeforeTcpEnds: true,
+      keepsByteOrderMark: true,
+    },
+    connect: (url, options) => WebSocketChannel.connect(url, { ...options, transport: "net" }),
+    startRecipe: startPlatformRecipe,
+    test(name, body) {
+      // Deno's own socket takes 1014 for a breach of the protocol.
+      const refused = platform() === "deno" && name.includes("every code that RFC 6455");
+      if (!refused) Deno.test(name, body);
+    },
+  });
+}

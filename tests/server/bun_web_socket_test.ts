@@ -1,0 +1,111 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import { ConnectError, NetWebSocketChannel } from "../../src/net/mod.ts";
+import {
+  type BunServer,
+  bunWebSocket,
+  type PlatformUpgradeOptions,
+  type ServerWebSocketChannel,
+  UnsupportedError,
+} from "../../src/server/mod.ts";
+import { platform } from "../../src/web_socket/platform.ts";
+import { refusalOf, requestText } from "./support.ts";
+
+interface BunGlobal {
+  serve(options: {
+    port: number;
+    hostname: string;
+    fetch(request: Request, server: BunServer): Promise<Response | undefined>;
+    websocket: object;
+  }): { port: number; stop(force: boolean): Promise<void> };
+}
+
+async function withBun(
+  options: PlatformUpgradeOptions,
+  body: (url: string, channels: (ServerWebSocketChannel | null)[]) => Promise<void>,
+): Promise<void> {
+  const channels: (ServerWebSocketChannel | null)[] = [];
+  const { upgrade, websocket } = bunWebSocket(options);
+  const { Bun } = globalThis as unknown as { Bun: BunGlobal };
+  const server = Bun.serve({
+    port: 0,
+    hostname: "127.0.0.1",
+    async fetch(request, server) {
+      const { response, channel } = await upgrade(request, server);
+      channels.push(channel);
+      channel?.stream.listen((message) => channel.sink.add(message));
+      return response;
+    },
+    websocket,
+  });
+  try {
+    await body(`ws://127.0.0.1:${server.port}`, channels);
+  } finally {
+    for (const channel of channels) channel?.terminate();
+    await server.stop(true);
+  }
+}
+
+const onBun = platform() === "bun";
+
+Deno.test({
+  name: "bunWebSocket: agrees, adds its header fields, echoes, limits messages",
+  ignore: !onBun,
+  async fn() {
+    const options = {
+      protocols: ["chat"],
+      headers: { "Set-Cookie": "a=b" },
+      compression: true,
+      maxMessageSize: 1000,
+    };
+    await withBun(options, async (url, channels) => {
+      const client = NetWebSocketChannel.connect(`${url}/x?y`, {
+        protocols: ["other", "chat"],
+        compression: { threshold: 0 },
+      });
+      await client.ready;
+      assertEquals([client.protocol, client.response?.headers.get("set-cookie")], ["chat", "a=b"]);
+      assertEquals(client.extensions.startsWith("permessage-deflate"), true);
+      for (const message of ["hello", Uint8Array.of(1, 2)]) {
+        client.sink.add(message);
+        assertEquals((await client.stream.next()).value, message);
+      }
+      const [channel] = channels;
+      assertEquals(channel?.request.url.href, `${url}/x?y`);
+      assertEquals([channel?.protocol, channel?.capabilities.terminate], ["chat", true]);
+      client.sink.add(new Uint8Array(1001));
+      assertEquals((await client.closed).code, 1009);
+      await channel?.closed;
+    });
+  },
+});
+
+Deno.test({
+  name: "bunWebSocket: refusals have their status, and no channel",
+  ignore: !onBun,
+  async fn() {
+    await withBun({ verify: ({ url }) => url.pathname === "/" }, async (url, channels) => {
+      const client = NetWebSocketChannel.connect(`${url}/other`);
+      const error = (await client.closed).error as ConnectError;
+      assertEquals([error instanceof ConnectError, error.status], [true, 403]);
+      const text = requestText({ Origin: "https://evil.example" });
+      assertEquals((await refusalOf({ url }, text)).status, 403);
+      assertEquals(channels, [null, null]);
+    });
+  },
+});
+
+Deno.test("bunWebSocket: settings, and what can't be honoured", () => {
+  const { websocket } = bunWebSocket();
+  assertEquals(
+    [websocket.idleTimeout, websocket.sendPings, websocket.perMessageDeflate],
+    [30, true, false],
+  );
+  assertEquals(websocket.maxPayloadLength, 100 * 1024 * 1024);
+  const never = bunWebSocket({ pingInterval: 0 }).websocket;
+  assertEquals([never.idleTimeout, never.sendPings], [0, false]);
+  assertEquals(bunWebSocket({ pingInterval: 1 }).websocket.idleTimeout, 8);
+  assertEquals(bunWebSocket({ pingInterval: 10_000_000 }).websocket.idleTimeout, 960);
+  assertThrows(() => bunWebSocket({ pingTimeout: 1 }), UnsupportedError);
+  assertThrows(() => bunWebSocket({ compression: { level: 1 } }), UnsupportedError);
+  assertThrows(() => bunWebSocket({ maxMessageSize: -1 }), RangeError);
+});

@@ -1,0 +1,187 @@
+/** Recipes over the upgrades of `Deno.serve` and `Bun.serve`: what is told of TCP is what a channel tells. */
+
+import {
+  bunWebSocket,
+  type ServerWebSocketChannel,
+  upgradeWebSocket,
+} from "../../src/server/mod.ts";
+import type { BunServer } from "../../src/server/mod.ts";
+import { platform } from "../../src/web_socket/platform.ts";
+import { LoopbackProbe } from "../support/loopback_probe.ts";
+import type { RecipeHost } from "../support/recipe_connection.ts";
+import { type RecipeEvent, type RecipeEventKind, RecipeEvents } from "../support/recipe_events.ts";
+import {
+  type RecipeName,
+  type RecipeOptions,
+  type RecipeServer,
+  type RecipeStats,
+  startRecipe,
+} from "../support/recipes.ts";
+import { reportClose, serverOptions, type ServerRecipe, serverRecipes } from "./server_recipes.ts";
+
+/** A server of the platform's own. */
+interface PlatformServer {
+  readonly port: number;
+  stop(): Promise<void>;
+}
+
+type Upgraded = { response: Response | undefined; channel: ServerWebSocketChannel | null };
+type Accept = (upgrade: () => Promise<Upgraded>, request: Request) => Promise<Response | undefined>;
+
+interface Globals {
+  Deno: {
+    serve(
+      options: { port: number; hostname: string; onListen: () => void },
+      handler: (request: Request, info: { remoteAddr: object }) => Promise<Response>,
+    ): { addr: { port: number }; shutdown(): Promise<void> };
+  };
+  Bun: {
+    serve(options: {
+      port: number;
+      hostname: string;
+      fetch(request: Request, server: BunServer): Promise<Response | undefined>;
+      websocket: object;
+    }): { port: number; stop(force: boolean): Promise<void> };
+  };
+}
+
+const globals = globalThis as unknown as Globals;
+
+class PlatformRecipeServer implements RecipeServer, RecipeHost {
+  readonly options: RecipeOptions;
+  readonly #name: RecipeName;
+  readonly #recipe: ServerRecipe;
+  readonly #events = new RecipeEvents();
+  readonly #probe = new LoopbackProbe();
+  readonly #channels: Set<ServerWebSocketChannel> = new Set();
+  readonly #server: PlatformServer;
+  #permits = 0;
+  #waiting: (() => void)[] = [];
+  #connections = 0;
+
+  constructor(name: RecipeName, recipe: ServerRecipe, options: RecipeOptions) {
+    this.#name = name;
+    this.#recipe = recipe;
+    this.options = options;
+    this.#server = platform() === "deno" ? this.#serveDeno() : this.#serveBun();
+  }
+
+  #serverOptions() {
+    const { compression: _, ...options } = serverOptions(
+      this.#name,
+      this.options,
+      () => this.released(),
+    );
+    return { ...options, closeTimeout: 500 };
+  }
+
+  #serveDeno(): PlatformServer {
+    const accept = this.#accept();
+    const options = this.#serverOptions();
+    const server = globals.Deno.serve(
+      { port: 0, hostname: "127.0.0.1", onListen: () => {} },
+      async (request, info) =>
+        await accept(() => upgradeWebSocket(request, { ...options, info }), request) as Response,
+    );
+    return { port: server.addr.port, stop: () => server.shutdown() };
+  }
+
+  #serveBun(): PlatformServer {
+    const accept = this.#accept();
+    const { upgrade, websocket } = bunWebSocket(this.#serverOptions());
+    const server = globals.Bun.serve({
+      port: 0,
+      hostname: "127.0.0.1",
+      fetch: (request, server) => accept(() => upgrade(request, server), request),
+      websocket,
+    });
+    return { port: server.port, stop: () => server.stop(true) };
+  }
+
+  #accept(): Accept {
+    return async (upgrade, request) => {
+      this.#connections++;
+      const { pathname, search } = new URL(request.url);
+      const lines = [...request.headers];
+      this.report({
+        kind: "request",
+        method: request.method,
+        path: pathname + search,
+        headers: Object.fromEntries(lines),
+        lines,
+      });
+      const { response, channel } = await upgrade();
+      if (channel !== null) this.#serve(channel);
+      return response;
+    };
+  }
+
+  #serve(channel: ServerWebSocketChannel): void {
+    this.#channels.add(channel);
+    channel.closed.then(() => {
+      this.#channels.delete(channel);
+      this.report({ kind: "end" });
+      this.report({ kind: "disconnect" });
+    });
+    void reportClose(channel, this);
+    void this.#recipe(channel, this);
+  }
+
+  get url(): string {
+    return `ws://127.0.0.1:${this.#server.port}`;
+  }
+
+  report(event: RecipeEvent): void {
+    if (event.kind !== "message" || this.options.quiet !== true) this.#events.push(event);
+  }
+
+  released(): Promise<void> {
+    if (this.#permits === 0) return new Promise((resolve) => this.#waiting.push(resolve));
+    this.#permits--;
+    return Promise.resolve();
+  }
+
+  release(): void {
+    const next = this.#waiting.shift();
+    if (next === undefined) this.#permits++;
+    else next();
+  }
+
+  // The overloads of the interface narrow what `kind` selects at run time.
+  // deno-lint-ignore no-explicit-any
+  next(kind?: RecipeEventKind): Promise<any> {
+    return this.#events.next(kind);
+  }
+
+  queued(): Promise<RecipeEvent[]> {
+    return Promise.resolve(this.#events.queued());
+  }
+
+  async stats(): Promise<RecipeStats> {
+    await this.#probe.roundTrip();
+    const open = this.#channels.size;
+    const unknown = { bytesSent: 0, bytesPending: 0, bytesReceived: 0 };
+    return { ...unknown, connections: this.#connections, open };
+  }
+
+  async close(): Promise<void> {
+    this.#events.end();
+    await this.#probe.close();
+    for (const waiting of this.#waiting.splice(0)) waiting();
+    const channels = [...this.#channels];
+    for (const channel of channels) channel.terminate();
+    await Promise.all(channels.map((channel) => channel.closed));
+    await this.#server.stop();
+  }
+}
+
+/** Starts a recipe on the platform's own server, where it is one that can be followed there. */
+export function startPlatformRecipe(
+  name: RecipeName,
+  options: RecipeOptions = {},
+): Promise<RecipeServer> {
+  const recipe = serverRecipes[name];
+  return recipe === undefined
+    ? startRecipe(name, options)
+    : Promise.resolve(new PlatformRecipeServer(name, recipe, options));
+}

@@ -1,0 +1,92 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import { refuse } from "../../src/handshake/server_handshake.ts";
+import {
+  checkPlatformOptions,
+  extraFields,
+  PlatformUpgrade,
+  refusalResponse,
+} from "../../src/server/platform_upgrade.ts";
+import { UnsupportedError } from "../../src/web_socket/errors.ts";
+import { microtasks } from "../support/events.ts";
+import { FakeClock } from "../support/fake_clock.ts";
+import { SAMPLE_KEY } from "../support/recipe_clients.ts";
+
+const REMOTE = { address: "192.0.2.1", port: 4711 };
+
+/** A correct request. Not every platform lets all of these fields be set: they are what it reads. */
+function request(changes: Record<string, string> = {}, signal?: AbortSignal): Request {
+  const fields = new Map(Object.entries({
+    host: "a.example",
+    upgrade: "websocket",
+    connection: "Upgrade",
+    "sec-websocket-key": SAMPLE_KEY,
+    "sec-websocket-version": "13",
+    ...changes,
+  }));
+  const never = new AbortController().signal;
+  const like = {
+    url: "http://a.example/x?y",
+    method: "GET",
+    headers: fields,
+    signal: signal ?? never,
+  };
+  return like as unknown as Request;
+}
+
+Deno.test("options that the platform can't honour are an UnsupportedError, unless they ask for nothing", () => {
+  const check = (options: Parameters<typeof checkPlatformOptions>[0]): unknown =>
+    checkPlatformOptions(options, ["compression", "maxMessageSize"]);
+  const error = assertThrows(() => check({ compression: true }), UnsupportedError);
+  assertEquals(error.capability, "compression");
+  assertThrows(() => check({ maxMessageSize: 1 }), UnsupportedError);
+  check({ compression: false, maxMessageSize: undefined });
+  assertThrows(() => check({ pingInterval: -1 }), RangeError);
+  assertThrows(() => check({ maxQueueSize: -1 }), RangeError);
+  assertThrows(() => check({ protocols: ["a b"] }), SyntaxError);
+});
+
+Deno.test("a request in the manner of fetch is decided about as any other", async () => {
+  const clock = new FakeClock();
+  const status = async (changes: Record<string, string>, options = {}): Promise<number> => {
+    const settings = checkPlatformOptions(options, []);
+    const { refusal } = await new PlatformUpgrade(request(changes), REMOTE).decide(settings, clock);
+    return refusal?.status ?? 101;
+  };
+  assertEquals(await status({}), 101);
+  assertEquals(await status({ upgrade: "h2c" }), 426);
+  assertEquals(await status({ "sec-websocket-key": "x" }), 400);
+  assertEquals(await status({ origin: "https://evil.example" }), 403);
+  assertEquals(await status({ origin: "https://a.example" }), 101);
+  assertEquals(await status({}, { verify: () => Promise.resolve(false) }), 403);
+  assertEquals(clock.pending, 0);
+  const { request: made } = new PlatformUpgrade(request(), REMOTE);
+  assertEquals([made.url.href, made.remoteAddress], ["ws://a.example/x?y", "192.0.2.1"]);
+});
+
+Deno.test("attack 42: a client that is gone, or a verify that is too slow, is a 503", async () => {
+  const clock = new FakeClock();
+  const settings = checkPlatformOptions({
+    verify: () => new Promise(() => {}),
+    handshakeTimeout: 100,
+  }, []);
+  const abort = new AbortController();
+  const gone = new PlatformUpgrade(request({}, abort.signal), REMOTE);
+  const first = gone.decide(settings, clock);
+  await microtasks();
+  abort.abort();
+  assertEquals([(await first).refusal?.status, gone.request.signal.aborted], [503, true]);
+  const before = new PlatformUpgrade(request({}, AbortSignal.abort()), REMOTE);
+  assertEquals((await before.decide(settings, clock)).refusal?.status, 503);
+  const slow = new PlatformUpgrade(request(), REMOTE).decide(settings, clock);
+  await microtasks();
+  clock.advance(100);
+  assertEquals([(await slow).refusal?.status, clock.pending], [503, 0]);
+});
+
+Deno.test("a refusal as a response, and the fields that aren't the platform's own", async () => {
+  const response = refusalResponse(refuse(401, { headers: [["WWW-Authenticate", "Basic"]] }));
+  assertEquals([response.status, response.statusText], [401, "Unauthorized"]);
+  assertEquals(response.headers.get("www-authenticate"), "Basic");
+  assertEquals(await response.text(), "Unauthorized\n");
+  assertEquals(extraFields([["Upgrade", "websocket"], ["Set-Cookie", "a"]]), [["Set-Cookie", "a"]]);
+});

@@ -1,0 +1,90 @@
+import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { NetWebSocketChannel } from "../../src/net/mod.ts";
+import {
+  type ServerWebSocketChannel,
+  UnsupportedError,
+  upgradeWebSocket,
+  type UpgradeWebSocketOptions,
+} from "../../src/server/mod.ts";
+import { platform } from "../../src/web_socket/platform.ts";
+import { RawClient } from "../support/recipe_clients.ts";
+import { requestText } from "./support.ts";
+
+async function withDeno(
+  options: UpgradeWebSocketOptions,
+  body: (url: string, channels: (ServerWebSocketChannel | null)[]) => Promise<void>,
+): Promise<void> {
+  const channels: (ServerWebSocketChannel | null)[] = [];
+  const server = Deno.serve(
+    { port: 0, hostname: "127.0.0.1", onListen: () => {} },
+    async (request, info) => {
+      const { response, channel } = await upgradeWebSocket(request, { ...options, info });
+      channels.push(channel);
+      channel?.stream.listen((message) => channel.sink.add(message));
+      return response;
+    },
+  );
+  try {
+    await body(`ws://127.0.0.1:${server.addr.port}`, channels);
+  } finally {
+    for (const channel of channels) channel?.terminate();
+    await server.shutdown();
+  }
+}
+
+const onDeno = platform() === "deno";
+
+Deno.test({
+  name: "upgradeWebSocket: agrees, adds its header fields, echoes",
+  ignore: !onDeno,
+  fn: () =>
+    withDeno({ protocols: ["chat"], headers: { "Set-Cookie": "a=b" } }, async (url, channels) => {
+      const client = NetWebSocketChannel.connect(`${url}/x?y`, { protocols: ["other", "chat"] });
+      await client.ready;
+      assertEquals([client.protocol, client.response?.headers.get("set-cookie")], ["chat", "a=b"]);
+      client.sink.add("hello");
+      assertEquals((await client.stream.next()).value, "hello");
+      const [channel] = channels;
+      assertEquals(channel?.request.url.href, `${url}/x?y`);
+      assertEquals(channel?.request.remoteAddress, "127.0.0.1");
+      assertEquals(channel?.protocol, "chat");
+      assertEquals(channel?.capabilities.ping, false);
+      await client.sink.close(1000);
+      assertEquals((await channel?.closed)?.code, 1000);
+    }),
+});
+
+Deno.test({
+  name: "upgradeWebSocket: refusals have their status, and no channel",
+  ignore: !onDeno,
+  fn: () =>
+    withDeno({ verify: ({ url }) => url.pathname === "/" }, async (url, channels) => {
+      const refused: [changes: Record<string, string>, line: string, status: number][] = [
+        [{ Origin: "https://evil.example" }, "GET / HTTP/1.1", 403],
+        [{ "Sec-WebSocket-Version": "8" }, "GET / HTTP/1.1", 426],
+        [{ "Sec-WebSocket-Key": "x" }, "GET / HTTP/1.1", 400],
+        [{ Upgrade: "h2c" }, "GET / HTTP/1.1", 426],
+        [{}, "POST / HTTP/1.1", 405],
+        [{}, "GET /other HTTP/1.1", 403],
+      ];
+      for (const [changes, line, status] of refused) {
+        const client = new RawClient(url);
+        client.socket.write(requestText(changes, line));
+        const head = await client.response();
+        assertStringIncludes(head, `HTTP/1.1 ${status} `, JSON.stringify(changes));
+        assertStringIncludes(head.toLowerCase(), "connection: close");
+        await client.destroy();
+      }
+      assertEquals(channels, refused.map(() => null));
+    }),
+});
+
+Deno.test("upgradeWebSocket: what can't be honoured is an UnsupportedError, so is another platform", async () => {
+  const request = new Request("http://a.example");
+  const wishes: UpgradeWebSocketOptions[] = onDeno
+    ? [{ compression: true }, { maxMessageSize: 1 }, { pingTimeout: 1 }]
+    : [{}];
+  for (const options of wishes) {
+    await assertRejects(() => upgradeWebSocket(request, options), UnsupportedError);
+  }
+});
