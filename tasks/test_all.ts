@@ -127,10 +127,14 @@ async function on(
 }
 
 /** Something to do that fills lines of the table. */
-type Job = () => Promise<Outcome[]>;
+interface Job {
+  readonly of: string;
+  readonly runtime: string;
+  run(): Promise<Outcome[]>;
+}
 
 function denoJob(groups: readonly Group[]): Job {
-  return async () => {
+  const run = async (): Promise<Outcome[]> => {
     const outcomes: Outcome[] = [];
     for (const group of groups) {
       const { suite, transport } = group;
@@ -138,6 +142,7 @@ function denoJob(groups: readonly Group[]): Job {
     }
     return outcomes;
   };
+  return { of: "source", runtime: "Deno", run };
 }
 
 /** The files of a group that run elsewhere, bundled; and why the others don't. */
@@ -156,7 +161,7 @@ function runtimeJob(
   bundles: ReadonlyMap<string, string>,
   of: string,
 ): Job {
-  return async () => {
+  const run = async (): Promise<Outcome[]> => {
     const outcomes: Outcome[] = [];
     const missing: Counts = { passed: 0, failed: 0, note: "" };
     const found = await runtime(name).catch((error: Error) => error);
@@ -172,18 +177,19 @@ function runtimeJob(
     }
     return outcomes;
   };
+  return { of, runtime: name, run };
 }
 
-function examplesJob(find: () => Promise<Runtime>, project: URL): Job {
-  return async () => {
-    const found = await find();
-    const line = { suite: "examples", transport: "", of: "package", runtime: found.name };
-    return [{ ...line, ...await runExamples(found, project), note: "" }];
-  };
+function examplesJob(name: string, find: () => Promise<Runtime>, project: URL): Job {
+  const line = { suite: "examples", transport: "", of: "package", runtime: name };
+  const run = async (): Promise<Outcome[]> => [
+    { ...line, ...await runExamples(await find(), project), note: "" },
+  ];
+  return { of: "package", runtime: name, run };
 }
 
 function chromiumJob(): Job {
-  return async () => {
+  const run = async (): Promise<Outcome[]> => {
     const chromium = await findChromium();
     if (chromium === null) {
       const line = { suite: "conformance", transport: "native", of: "source", runtime: "Chromium" };
@@ -199,6 +205,14 @@ function chromiumJob(): Job {
       note: ignored > 0 ? `${ignored} ignored` : "",
     }));
   };
+  return { of: "source", runtime: "Chromium", run };
+}
+
+/** A job that couldn't be done is a line of the table as well. */
+function failed({ of, runtime }: Job, error: unknown): Outcome[] {
+  console.log(`\n=== FAILED: ${runtime}, ${of}\n${error instanceof Error ? error.stack : error}`);
+  const note = "could not be run";
+  return [{ suite: "all", transport: "", of, runtime, passed: 0, failed: 1, note }];
 }
 
 /** Runs jobs, as many at a time as there are processors, each when it is its turn. */
@@ -208,7 +222,8 @@ async function runAll(jobs: readonly Job[]): Promise<Outcome[]> {
   const work = async (): Promise<void> => {
     while (next < jobs.length) {
       const turn = next++;
-      outcomes[turn] = await jobs[turn]?.() ?? [];
+      const job = jobs[turn];
+      if (job !== undefined) outcomes[turn] = await job.run().catch((error) => failed(job, error));
     }
   };
   await Promise.all(Array.from({ length: navigator.hardwareConcurrency }, work));
@@ -259,8 +274,8 @@ async function packageJobs(files: readonly TestFile[], names: readonly string[])
   const deno = { name: "Deno", command: [Deno.execPath(), "run", "--quiet", "--allow-all"] };
   return [
     ...names.map((name) => runtimeJob(name, grouped(files), bundles, "package")),
-    ...names.map((name) => examplesJob(() => runtime(name), project)),
-    examplesJob(() => Promise.resolve(deno), project),
+    ...names.map((name) => examplesJob(name, () => runtime(name), project)),
+    examplesJob("Deno", () => Promise.resolve(deno), project),
   ];
 }
 

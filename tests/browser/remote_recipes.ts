@@ -9,6 +9,7 @@ import type { RecipeName, RecipeOptions, RecipeServer, RecipeStats } from "../su
 
 export type * from "../support/recipe_events.ts";
 export type * from "../support/recipes.ts";
+export { statsWhenIdle } from "../support/recipe_stats.ts";
 
 class RemoteRecipe implements RecipeServer {
   readonly url: string;

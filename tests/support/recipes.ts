@@ -10,6 +10,7 @@ import { listen } from "./recipe_server.ts";
 import { rudeRecipes } from "./rude_recipes.ts";
 
 export type * from "./recipe_events.ts";
+export { statsWhenIdle } from "./recipe_stats.ts";
 
 /** What a recipe's server does. */
 export type RecipeName =
@@ -197,19 +198,4 @@ export async function withRecipe(
   } finally {
     await server.close();
   }
-}
-
-/**
- * The server's numbers once no byte has moved in either direction while it was asked for them so
- * many times: whatever was on its way has arrived, or backpressure holds it. For servers in the
- * test's own process, where a client that reads would have read meanwhile.
- */
-export async function statsWhenIdle(server: RecipeServer, times = 30): Promise<RecipeStats> {
-  let stats = await server.stats();
-  for (let same = 0; same < times; same++) {
-    const next = await server.stats();
-    if (next.bytesSent !== stats.bytesSent || next.bytesReceived !== stats.bytesReceived) same = -1;
-    stats = next;
-  }
-  return stats;
 }
