@@ -71,9 +71,31 @@ async function unitTests(): Promise<string[]> {
   return paths.sort();
 }
 
-async function isPortable(path: string): Promise<boolean> {
+/** What takes something's place in a browser: by module, the file of tests/browser/. */
+const REPLACED: Readonly<Record<string, string>> = {
+  "node:assert/strict": "assert_strict.ts",
+  "node:process": "process.ts",
+  "tests/support/recipes.ts": "remote_recipes.ts",
+};
+
+/** Whether a file, and all that it imports, can be in a browser's bundle. */
+async function isPortable(path: string, seen: Set<string> = new Set()): Promise<boolean> {
+  if (seen.has(path) || path in REPLACED) return true;
+  seen.add(path);
   const text = await Deno.readTextFile(new URL(path, ROOT));
-  return !/from "(node:|ws|fast-check)|^\/\/ (Deno only|Not in browsers): /m.test(text);
+  if (/^\/\/ (Deno only|Not in browsers): /m.test(text)) return false;
+  for (
+    const [, type, target = ""] of text.matchAll(
+      /^(?:import|export)( type)? [^;]*? from "([^"]+)";/gm,
+    )
+  ) {
+    if (type !== undefined || target in REPLACED || target.startsWith("@std/")) continue;
+    if (!target.startsWith(".")) return false;
+    const file = new URL(target, new URL(path, ROOT)).href.slice(ROOT.href.length);
+    // What is shipped imports no builtin anyway.
+    if (file.startsWith("tests/") && !await isPortable(file, seen)) return false;
+  }
+  return true;
 }
 
 /** deno.json's imports or the stand-ins', with what takes a server's place in a browser. */
@@ -82,12 +104,10 @@ async function importMap(): Promise<string> {
   const imports: Record<string, string> = argument === undefined
     ? JSON.parse(await Deno.readTextFile(new URL("deno.json", ROOT))).imports
     : JSON.parse(decodeURIComponent(argument.slice(argument.indexOf(",") + 1))).imports;
-  const replace = (from: string, to: string): void => {
-    imports[from] = new URL(`tests/browser/${to}`, ROOT).href;
-  };
-  replace("node:assert/strict", "assert_strict.ts");
-  replace("node:process", "process.ts");
-  replace(new URL("tests/support/recipes.ts", ROOT).href, "remote_recipes.ts");
+  for (const [from, to] of Object.entries(REPLACED)) {
+    const module = from.endsWith(".ts") ? new URL(from, ROOT).href : from;
+    imports[module] = new URL(`tests/browser/${to}`, ROOT).href;
+  }
   const path = new URL("import_map.json", FOLDER);
   await Deno.writeTextFile(path, JSON.stringify({ imports }));
   return fromFileUrl(path);
