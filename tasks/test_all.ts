@@ -120,7 +120,9 @@ async function on(
     return { passed: 0, failed: 1, note: ended(finished) };
   }
   const { passed, failed, ignored } = JSON.parse(last);
-  if (ignored.length === 0) return { passed, failed, note: "" };
+  if (ignored.length === 0) {
+    return { passed, failed, note: passed + failed === 0 ? "none of it is for this runtime" : "" };
+  }
   const reasons = new Set(ignored.map((it: string) => it.replace(/^.*not run, /, "")));
   const note = passed + failed === 0 ? [...reasons].join("; ") : `${ignored.length} ignored`;
   return { passed, failed, note };

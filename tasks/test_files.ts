@@ -22,7 +22,8 @@ export interface TestFile {
 }
 
 /** Files that use public names only, and things that have no state to share with the package. */
-const PUBLIC = /^tests\/(conformance\/(native|net|server)_test|interop\/from_test)\.ts$/;
+const PUBLIC =
+  /^tests\/(conformance\/(native|net|server|server_platform)_test|interop\/from_test)\.ts$/;
 
 /**
  * All test files, sorted.
