@@ -15,6 +15,9 @@ const FIRST_PAGE = ["first_page_dart.ts", "first_page_javascript.ts", "first_pag
 /** Examples of single things. */
 const OTHERS = ["json_messages.ts", "multi_channel.ts"];
 
+/** Those of servers: tests/server/examples_test.ts runs them. */
+const SERVERS = ["chat", "echo_server.ts", "hono_server.ts"];
+
 /** What the examples that read JSON are given. */
 const TICKS = { messages: ['{"tick":1}', '{"tick":2}'], code: 1000, reason: "that's all" };
 
@@ -42,7 +45,7 @@ Deno.test("every example is run by a test", async () => {
   const names = (await Array.fromAsync(Deno.readDir(new URL("examples/", ROOT)))).map((it) =>
     it.name
   );
-  assertEquals(names.sort(), [...FIRST_PAGE, ...OTHERS].sort());
+  assertEquals(names.sort(), [...FIRST_PAGE, ...OTHERS, ...SERVERS].sort());
 });
 
 Deno.test("example first_page_dart: answers the first message and goes away", async () => {

@@ -1,0 +1,315 @@
+/** The examples of servers, each in a process of its own; the chat in a browser, and over Redis. */
+// Deno only: it starts processes
+
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { createRequire } from "node:module";
+import { fileURLToPath } from "node:url";
+import { NetWebSocketChannel } from "../../src/net/mod.ts";
+import { findChromium } from "../../tasks/test_browser.ts";
+import { tool } from "../../tasks/tools.ts";
+import { findCommand } from "../support/processes.ts";
+
+const ROOT = new URL("../../", import.meta.url);
+
+/** A running example. */
+interface Example {
+  /** Where it listens. */
+  readonly url: string;
+  /** Sends a signal, and fulfils with the exit code and all that was printed. */
+  stop(): Promise<{ code: number; text: string }>;
+}
+
+/** Starts an example, and waits until it says where it listens. */
+async function startExample(path: string, ...args: string[]): Promise<Example> {
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", "--quiet", "--allow-all", `examples/${path}`, "0", ...args],
+    cwd: fileURLToPath(ROOT),
+    env: { NO_COLOR: "1" },
+    stdin: "null",
+    stdout: "piped",
+    stderr: "inherit",
+  }).spawn();
+  let text = "";
+  let found = (_url: string): void => {};
+  const listening = new Promise<string>((resolve) => found = resolve);
+  const reading = (async () => {
+    for await (const part of child.stdout.pipeThrough(new TextDecoderStream())) {
+      text += part;
+      const url = /listening at (\S+)/.exec(text)?.[1];
+      if (url !== undefined) found(url);
+    }
+  })();
+  const gone = child.status.then(({ code }) => {
+    throw new Error(`The example ended with ${code}: ${path}`);
+  });
+  gone.catch(() => {});
+  const url = await Promise.race([listening, gone]);
+  return {
+    url,
+    async stop() {
+      child.kill("SIGTERM");
+      const { code } = await child.status;
+      await reading;
+      return { code, text };
+    },
+  };
+}
+
+async function withExample(
+  path: string,
+  args: string[],
+  body: (url: string) => Promise<void>,
+): Promise<{ code: number; text: string }> {
+  const example = await startExample(path, ...args);
+  let ended = { code: 0, text: "" };
+  try {
+    await body(example.url);
+  } finally {
+    ended = await example.stop();
+  }
+  return ended;
+}
+
+Deno.test("example echo_server: echoes, and drains when it is stopped", async () => {
+  let client: NetWebSocketChannel | undefined;
+  const { code, text } = await withExample("echo_server.ts", [], async (url) => {
+    client = NetWebSocketChannel.connect(url);
+    client.sink.add("hello");
+    assertEquals((await client.stream.next()).value, "hello");
+  });
+  assertEquals((await client?.closed)?.code, 1001);
+  assertEquals(code, 0);
+  assertStringIncludes(text, "closed with 1001\nno longer listening\n");
+});
+
+Deno.test("example hono_server: a page and a WebSocket on one port", async () => {
+  await withExample("hono_server.ts", [], async (url) => {
+    assertStringIncludes(await (await fetch(url)).text(), "A page");
+    const client = NetWebSocketChannel.connect(url.replace("http:", "ws:") + "/time");
+    const { value } = await client.stream.next();
+    assert(!Number.isNaN(Date.parse(String(value))), String(value));
+    await client.sink.close();
+    const refused = NetWebSocketChannel.connect(url.replace("http:", "ws:") + "/other");
+    const { error } = await refused.closed;
+    assertEquals((error as { status?: number }).status, 404);
+  });
+});
+
+/** One who chats without a page. */
+class Guest {
+  readonly channel: NetWebSocketChannel;
+  readonly #seen: Record<string, unknown>[] = [];
+  #onMessage = (): void => {};
+
+  constructor(url: string) {
+    this.channel = NetWebSocketChannel.connect(url.replace("http:", "ws:") + "/chat");
+    this.channel.stream.listen((message) => {
+      this.#seen.push(JSON.parse(String(message)));
+      this.#onMessage();
+    });
+  }
+
+  say(message: object): void {
+    this.channel.sink.add(JSON.stringify(message));
+  }
+
+  /** Fulfils with the first message that was or is seen and fits. */
+  async sees(fits: (message: Record<string, unknown>) => boolean): Promise<unknown> {
+    for (;;) {
+      const found = this.#seen.find(fits);
+      if (found !== undefined) return found;
+      await new Promise<void>((resolve) => this.#onMessage = resolve);
+    }
+  }
+
+  async name(): Promise<string> {
+    return (await this.sees(({ kind }) => kind === "welcome") as { name: string }).name;
+  }
+
+  seesText(text: string): Promise<unknown> {
+    return this.sees(({ kind, said }) =>
+      kind === "said" && (said as { text: string }).text === text
+    );
+  }
+
+  seesPeople(count: number): Promise<unknown> {
+    return this.sees(({ kind, names }) =>
+      kind === "people" && (names as string[]).length === count
+    );
+  }
+}
+
+/** Two guests, each with a server; the servers may be the same. */
+async function talk(first: string, second: string): Promise<void> {
+  const one = new Guest(first);
+  const name = await one.name();
+  const other = new Guest(second);
+  assert(await other.name() !== name);
+  await Promise.all([one.seesPeople(2), other.seesPeople(2)]);
+  one.say({ kind: "typing", is: true });
+  await other.sees((it) => it["kind"] === "typing" && it["name"] === name && it["is"] === true);
+  one.say({ kind: "say", text: "hello" });
+  await Promise.all([one.seesText("hello"), other.seesText("hello")]);
+  const late = new Guest(second);
+  const welcome = await late.sees(({ kind }) => kind === "welcome") as {
+    history: { text: string; from: string }[];
+  };
+  assertEquals(welcome.history.map(({ from, text }) => ({ from, text })), [
+    { from: name, text: "hello" },
+  ]);
+  await one.seesPeople(3);
+  late.channel.sink.add("no JSON at all");
+  assertEquals((await late.channel.closed).code, 1008);
+  await one.channel.sink.close();
+  await other.sees((it) => it["kind"] === "people" && !(it["names"] as string[]).includes(name));
+  await other.channel.sink.close();
+}
+
+Deno.test("example chat: history, who is there, who is typing; nonsense is refused", async () => {
+  const { code } = await withExample("chat/server.ts", [], async (url) => {
+    await talk(url, url);
+    assertEquals((await fetch(`${url}/nothing`)).body?.cancel() !== undefined, true);
+  });
+  assertEquals(code, 0);
+});
+
+const redisServer = findCommand([["redis-server"]]);
+const withoutRedis = redisServer === null ? " (left out: redis-server is not installed)" : "";
+
+Deno.test({
+  name: `example chat: two servers joined by Redis${withoutRedis}`,
+  ignore: redisServer === null,
+  async fn() {
+    const folder = await Deno.makeTempDir();
+    const port = freePort();
+    const redis = new Deno.Command("redis-server", {
+      args: ["--port", `${port}`, "--bind", "127.0.0.1", "--save", "", "--dir", folder],
+      stdin: "null",
+      stdout: "piped",
+    }).spawn();
+    const log = redis.stdout.pipeThrough(new TextDecoderStream()).getReader();
+    try {
+      let text = "";
+      while (!/ready to accept/i.test(text)) {
+        const { value, done } = await log.read();
+        if (done) throw new Error(`redis-server ended: ${text}`);
+        text += value;
+      }
+      const url = `redis://127.0.0.1:${port}`;
+      await withExample("chat/server.ts", [url], async (first) => {
+        await withExample("chat/server.ts", [url], (second) => talk(first, second));
+      });
+    } finally {
+      redis.kill("SIGTERM");
+      while (!(await log.read()).done);
+      await redis.status;
+      await Deno.remove(folder, { recursive: true });
+    }
+  },
+});
+
+/** A port that was free a moment ago: redis-server can't be told to choose one. */
+function freePort(): number {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr;
+  listener.close();
+  return port;
+}
+
+/** The part of playwright-core that is used. */
+interface Playwright {
+  chromium: { launch(options: { executablePath: string; args: string[] }): Promise<Browser> };
+}
+
+interface Browser {
+  newPage(): Promise<Page>;
+  close(): Promise<void>;
+}
+
+interface Page {
+  goto(url: string): Promise<unknown>;
+  fill(selector: string, text: string): Promise<void>;
+  type(selector: string, text: string): Promise<void>;
+  click(selector: string): Promise<void>;
+  textContent(selector: string): Promise<string | null>;
+  waitForSelector(selector: string): Promise<unknown>;
+  screenshot(options: { path: string }): Promise<unknown>;
+  on(event: "pageerror", listener: (error: unknown) => void): void;
+}
+
+const FLAGS = [
+  "--headless",
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
+
+const chromium = await findChromium();
+const withoutChromium = chromium === null ? " (left out: chromium is not installed)" : "";
+
+Deno.test({
+  name: `example chat: two pages in Chromium talk to each other${withoutChromium}`,
+  ignore: chromium === null,
+  // The driver keeps a process and its pipes until the browser is gone.
+  sanitizeOps: false,
+  sanitizeResources: false,
+  async fn() {
+    const folder = await tool("playwright-core");
+    const load = createRequire(new URL("package.json", folder));
+    const driver = load("playwright-core") as Playwright;
+    const browser = await driver.chromium.launch({ executablePath: chromium ?? "", args: FLAGS });
+    try {
+      await converse(browser);
+    } finally {
+      await browser.close();
+    }
+  },
+});
+
+async function converse(browser: Browser): Promise<void> {
+  const errors: unknown[] = [];
+  const pages: Page[] = [];
+  const example = await startExample("chat/server.ts");
+  let stopped = false;
+  try {
+    for (const name of ["guest-1", "guest-2"]) {
+      const page = await browser.newPage();
+      page.on("pageerror", (error) => errors.push(error));
+      await page.goto(example.url);
+      await page.waitForSelector('#state[data-state="open"]');
+      await page.waitForSelector(`#name:text("${name}")`);
+      pages.push(page);
+    }
+    const [one, other] = pages as [Page, Page];
+    await one.waitForSelector('#people:text("guest-1, guest-2")');
+    await one.type("#text", "Hello from the first page");
+    await other.waitForSelector('#typing:text("guest-1 typing")');
+    await one.click("#form button");
+    await other.waitForSelector('#said li:has-text("guest-1Hello from the first page")');
+    await other.fill("#text", "And from the second <b>page</b>");
+    await other.click("#form button");
+    await one.waitForSelector('#said li:has-text("And from the second <b>page</b>")');
+    await one.screenshot({ path: `${await artifacts()}/chat.png` });
+    stopped = true;
+    assertEquals((await example.stop()).code, 0);
+    await one.waitForSelector('#state[data-state="closed"]');
+    assertEquals(await one.textContent("#state"), "closed: restarting");
+    await one.click("#reconnect");
+    await one.waitForSelector('#state[data-state="closed"]');
+    assertEquals(errors, []);
+  } finally {
+    if (!stopped) await example.stop();
+  }
+}
+
+/** Where what a run leaves is kept: never in the repository. */
+async function artifacts(): Promise<string> {
+  const folder = Deno.env.get("ARTIFACTS") ??
+    `${Deno.env.get("TMPDIR") ?? "/tmp"}/web_socket_channel`;
+  await Deno.mkdir(folder, { recursive: true });
+  return folder;
+}

@@ -1,0 +1,42 @@
+/** Our server and a client that nobody here wrote, in a process of its own: Python's websockets. */
+
+import { assertEquals } from "@std/assert";
+import process from "node:process";
+import { findCommand, start } from "../support/processes.ts";
+import { withServer } from "./support.ts";
+
+const python = findCommand([["/usr/bin/python3"], ["python3"]], ["-c", "import websockets"]);
+const reason = python === null ? " (left out: python3-websockets is not installed)" : "";
+
+for (const compression of [false, true]) {
+  const title = compression ? "compressed" : "plain";
+  Deno.test({
+    name: `interop: Python's websockets at our server, ${title}${reason}`,
+    ignore: python === null,
+    fn: () =>
+      withServer({ protocols: ["chat"], compression }, async (server) => {
+        const script = `${process.cwd()}/tests/interop/peers/python_client.py`;
+        const client = start([...python ?? [], script, server.url]);
+        const serving = (async () => {
+          for await (const channel of server) {
+            channel.stream.listen((message) => {
+              if (message === "close") channel.sink.close(3001, "you asked me to");
+              else channel.sink.add(message);
+            });
+          }
+        })();
+        try {
+          assertEquals(await client.next(), {
+            protocol: "chat",
+            extensions: compression ? ["PerMessageDeflate"] : [],
+          });
+          assertEquals(await client.next(), { code: 4321, reason: "done here" });
+          assertEquals(await client.next(), { code: 3001, reason: "you asked me to" });
+        } finally {
+          await client.close();
+          await server.close();
+          await serving;
+        }
+      }),
+  });
+}
