@@ -26,6 +26,15 @@ export interface Group {
   readonly targets: readonly Target[];
 }
 
+/** Something that is measured once, and isn't a rate, such as memory. */
+export interface Fact {
+  readonly title: string;
+  readonly unit: string;
+  readonly values: readonly (readonly [name: string, value: number])[];
+  /** What a value should be at most. */
+  readonly targets: readonly { readonly name: string; readonly most: number }[];
+}
+
 /** How long to measure. */
 export interface Effort {
   readonly rounds: number;
@@ -122,6 +131,22 @@ export function table({ title, unit, results, verdicts }: Report): string {
     return of === null
       ? `  ${mark}: ${name}: ${short(reached)}/s, target ${short(least)}/s`
       : `  ${mark}: ${name}: ${reached.toFixed(2)} × ${of}, target ${least} ×`;
+  });
+  return [`${title} (${unit})`, ...rows, ...notes, ""].join("\n");
+}
+
+/** A fact as text for people. */
+export function list({ title, unit, values, targets }: Fact): string {
+  const width = Math.max(...values.map(([name]) => name.length));
+  const most = Math.max(...values.map(([, value]) => value), 1);
+  const rows = values.map(([name, value]) => {
+    const bar = "█".repeat(Math.max(1, Math.round(24 * value / most)));
+    return `  ${name.padEnd(width)}  ${short(value).padStart(8)}  ${bar}`;
+  });
+  const notes = targets.map((target) => {
+    const reached = values.find(([name]) => name === target.name)?.[1] ?? Infinity;
+    const mark = reached <= target.most ? "reached" : "MISSED";
+    return `  ${mark}: ${target.name}: ${short(reached)}, target at most ${short(target.most)}`;
   });
   return [`${title} (${unit})`, ...rows, ...notes, ""].join("\n");
 }
