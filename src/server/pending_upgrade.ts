@@ -69,6 +69,7 @@ export class PendingUpgrade {
   #answered = false;
   readonly #onData = (chunk: Uint8Array): void => this.#keep(chunk);
   readonly #onEnd = (): void => this.#gone();
+  readonly #onError = (error: unknown): void => void (this.#error ??= error);
 
   /**
    * Takes the socket over.
@@ -87,7 +88,7 @@ export class PendingUpgrade {
     this.#events = events;
     this.#clock = clock;
     // A socket without such a listener ends the process when its peer is gone.
-    socket.on("error", (error) => this.#error ??= error);
+    socket.on("error", this.#onError);
     socket.on("data", this.#onData);
     socket.on("end", this.#onEnd);
     socket.on("close", this.#onEnd);
@@ -116,7 +117,9 @@ export class PendingUpgrade {
    */
   accept(acceptance: Acceptance): ByteTransport {
     this.#release();
+    // It listens to errors itself, so that nothing of this object is left on the socket.
     const transport = new SocketTransport(asSocket(this.#socket));
+    this.#socket.removeListener("error", this.#onError);
     // As one: where it is told at once, and not kept, several would come in reverse.
     if (this.#earlySize > 0) this.#socket.unshift(joined(this.#early, this.#earlySize));
     this.#early = [];

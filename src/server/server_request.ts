@@ -33,8 +33,8 @@ export interface Remote {
 /** A request in the form it takes the least memory in: it lives as long as its channel. */
 export class UpgradeServerRequest implements ServerRequest {
   readonly #target: string;
-  /** Names and values by turns, as they came. */
-  readonly #raw: readonly string[];
+  /** Names and values by turns, each on a line: one text is a third of the size of many. */
+  readonly #raw: string;
   readonly #remote: Remote;
   #abort: AbortController | undefined;
   #gone = false;
@@ -48,7 +48,7 @@ export class UpgradeServerRequest implements ServerRequest {
    */
   constructor(target: string, raw: readonly string[], remote: Remote) {
     this.#target = target;
-    this.#raw = raw;
+    this.#raw = raw.join("\n");
     this.#remote = remote;
   }
 
@@ -91,7 +91,7 @@ export class UpgradeServerRequest implements ServerRequest {
   }
 
   #fields(): HeaderMap {
-    return fieldsOfRaw(this.#raw);
+    return fieldsOfRaw(this.#raw.split("\n"));
   }
 }
 

@@ -75,6 +75,9 @@ const CAPABILITIES: Capabilities = Object.freeze({
   "all-close-codes": true,
 });
 
+/** The same for all of a server's connections: an object of its own for each takes 400 bytes. */
+const DESTROYABLE: Capabilities = Object.freeze({ ...CAPABILITIES, "terminate": true });
+
 /** Our own implementation of RFC 6455, over any channel of bytes, on either side. */
 export class ProtocolChannel extends WebSocketChannelBase {
   protected readonly errorCode: number = internalServerError;
@@ -189,7 +192,11 @@ export class ProtocolChannel extends WebSocketChannelBase {
       onOver: () => this.#onTransportOver(),
       onEnd: (failure) => this.#onTransportEnd(failure),
     });
-    if (bytes.canDestroy) this.#capabilities = { ...this.#capabilities, "terminate": true };
+    if (bytes.canDestroy) {
+      this.#capabilities = this.#capabilities === CAPABILITIES
+        ? DESTROYABLE
+        : { ...this.#capabilities, "terminate": true };
+    }
     this.#bytes = bytes;
     return bytes;
   }
