@@ -1,5 +1,5 @@
 import { ChannelSinkController } from "../stream_channel/channel_sink.ts";
-import type { ChannelSink } from "../stream_channel/channel_sink.ts";
+import type { ChannelSink, SinkTarget } from "../stream_channel/channel_sink.ts";
 import { type ChannelStream, ChannelStreamController } from "../stream_channel/channel_stream.ts";
 import type { ByteTransport } from "../web_socket/byte_transport.ts";
 
@@ -72,14 +72,11 @@ export class SocketTransport implements ByteTransport {
       // A socket that fails forgets what it hasn't written: that isn't room.
       if (!error && outgoing.isWaitedFor && !socket.destroyed) outgoing.drained();
     };
-    const outgoing = new ChannelSinkController<Uint8Array>({
-      get bufferedAmount(): number {
-        return socket.writableLength;
-      },
-      add: (chunk) => void socket.write(chunk, written),
+    const target = new SocketTarget(socket, written, {
       close: () => this.#end(),
       abort: () => this.destroy(),
     });
+    const outgoing = new ChannelSinkController<Uint8Array>(target);
     return outgoing;
   }
 
@@ -144,5 +141,32 @@ export class SocketTransport implements ByteTransport {
 
   unref(): void {
     this.#socket.unref();
+  }
+}
+
+/** A class: an object made with a getter of its own is a hash table, large and slow. */
+class SocketTarget implements SinkTarget<Uint8Array> {
+  readonly #socket: SocketLike;
+  readonly #written: (error?: unknown) => void;
+  readonly close: () => void;
+  readonly abort: () => void;
+
+  constructor(
+    socket: SocketLike,
+    written: (error?: unknown) => void,
+    { close, abort }: { close: () => void; abort: () => void },
+  ) {
+    this.#socket = socket;
+    this.#written = written;
+    this.close = close;
+    this.abort = abort;
+  }
+
+  get bufferedAmount(): number {
+    return this.#socket.writableLength;
+  }
+
+  add(chunk: Uint8Array): void {
+    this.#socket.write(chunk, this.#written);
   }
 }

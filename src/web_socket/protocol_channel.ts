@@ -29,7 +29,7 @@ import {
   ProtocolError,
   WebSocketChannelError,
 } from "./errors.ts";
-import { Keepalive } from "./keepalive.ts";
+import { Keepalive, type KeepaliveOwner } from "./keepalive.ts";
 import { randomMaskingKeys } from "./masking_keys.ts";
 import { bytesOf } from "./message_input.ts";
 import type { CloseFrameContent } from "./web_socket_channel.ts";
@@ -449,13 +449,9 @@ export class ProtocolChannel extends WebSocketChannelBase {
     this.#protocol?.resume();
   }
 
-  #keepaliveOwner(): ConstructorParameters<typeof Keepalive>[0] {
-    const isReading = (): boolean => this.#reading;
-    return {
+  #keepaliveOwner(): KeepaliveOwner {
+    return new PingOwner(() => this.#reading, {
       sendPing: (payload) => void this.#protocol?.ping(payload),
-      get isReading(): boolean {
-        return isReading();
-      },
       onDead: () => {
         const message = "The connection was lost: no sign of life came in time after a ping";
         this.destroyTransport();
@@ -465,7 +461,27 @@ export class ProtocolChannel extends WebSocketChannelBase {
           error: new DOMException(message, "TimeoutError"),
         });
       },
-    };
+    });
+  }
+}
+
+/** A class: an object made with a getter of its own is a hash table, large and slow. */
+class PingOwner implements KeepaliveOwner {
+  readonly #isReading: () => boolean;
+  readonly sendPing: (payload: Uint8Array) => void;
+  readonly onDead: () => void;
+
+  constructor(
+    isReading: () => boolean,
+    { sendPing, onDead }: Pick<KeepaliveOwner, "sendPing" | "onDead">,
+  ) {
+    this.#isReading = isReading;
+    this.sendPing = sendPing;
+    this.onDead = onDead;
+  }
+
+  get isReading(): boolean {
+    return this.#isReading();
   }
 }
 

@@ -362,23 +362,18 @@ export abstract class WebSocketChannelBase extends StreamChannelBase<Message, Me
 
   /** Where the sink's controller hands messages to. */
   #outlet(): SinkTarget<MessageInput> {
-    const bufferedAmount = (): number => this.#earlyAmount + this.transportAmount();
-    return {
-      get bufferedAmount(): number {
-        return bufferedAmount();
-      },
+    return new Outlet(() => this.#earlyAmount + this.transportAmount(), {
       add: (message) => {
         checkMessage(message);
         if (this.#state === "open") return this.sendMessage(message, this.#sendOptions);
         this.#keep(message);
       },
-      check: checkMessage,
       close: () => this.#endHere(undefined, undefined),
       abort: (error) => this.#abort(error),
       watch: () => {
         if (this.#state === "open") this.watchTransport();
       },
-    };
+    });
   }
 
   #addWith(message: MessageInput, options: SendOptions): boolean {
@@ -463,6 +458,31 @@ export abstract class WebSocketChannelBase extends StreamChannelBase<Message, Me
   #stopCloseTimer(): void {
     if (this.#closeTimer !== undefined) this.clock.clearTimeout(this.#closeTimer);
     this.#closeTimer = undefined;
+  }
+}
+
+/** A class: an object made with a getter of its own is a hash table, large and slow. */
+class Outlet implements SinkTarget<MessageInput> {
+  readonly #amount: () => number;
+  readonly add: (message: MessageInput) => boolean | void;
+  readonly check: (message: MessageInput) => void = checkMessage;
+  readonly close: () => void;
+  readonly abort: (error: unknown) => void;
+  readonly watch: () => void;
+
+  constructor(
+    amount: () => number,
+    actions: Pick<Outlet, "add" | "close" | "abort" | "watch">,
+  ) {
+    this.#amount = amount;
+    this.add = actions.add;
+    this.close = actions.close;
+    this.abort = actions.abort;
+    this.watch = actions.watch;
+  }
+
+  get bufferedAmount(): number {
+    return this.#amount();
   }
 }
 
