@@ -20,6 +20,9 @@ interface Child {
   stop(): void;
 }
 
+const children = new Set<{ kill(): unknown }>();
+process.on("exit", () => children.forEach((child) => child.kill()));
+
 async function startServer(kind: ServerKind): Promise<Child> {
   const script = process.argv[1] ?? "";
   const flags = runtime["deno"] !== undefined
@@ -30,7 +33,7 @@ async function startServer(kind: ServerKind): Promise<Child> {
   const child = spawn(process.execPath, [...flags, script, "server-process", kind], {
     stdio: ["pipe", "pipe", "inherit"],
   });
-  process.on("exit", () => child.kill());
+  children.add(child);
   const waiting: ((line: string) => void)[] = [];
   createInterface({ input: child.stdout }).on("line", (line) => waiting.shift()?.(line));
   const next = (): Promise<string> => new Promise((resolve) => waiting.push(resolve));
@@ -42,7 +45,10 @@ async function startServer(kind: ServerKind): Promise<Child> {
       child.stdin.write(JSON.stringify(command) + "\n");
       return JSON.parse(await line);
     },
-    stop: () => child.kill(),
+    stop() {
+      children.delete(child);
+      child.kill();
+    },
   };
 }
 

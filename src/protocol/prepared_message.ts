@@ -16,9 +16,12 @@ export class PreparedMessage {
   /** The message itself, as a copy. */
   readonly content: string | Uint8Array;
 
+  /** The uncompressed frame. It must not be written to. */
+  readonly frame: Uint8Array;
+
   readonly #opcode: number;
+  /** A view of the frame: a message may have to wait, so it is kept once only. */
   readonly #payload: Uint8Array;
-  #frame: Uint8Array | null = null;
   /** By the kind of compressor; `null` where compressing didn't help. */
   readonly #compressed: Map<string, Uint8Array | null> = new Map<string, Uint8Array | null>();
 
@@ -29,20 +32,16 @@ export class PreparedMessage {
    */
   constructor(message: string | Uint8Array) {
     const isText = typeof message === "string";
-    // A Buffer's own slice wouldn't copy.
-    this.#payload = isText ? encoder.encode(message) : new Uint8Array(message);
+    const payload = isText ? encoder.encode(message) : message;
     this.#opcode = isText ? TEXT : BINARY;
+    this.frame = encode(FIN | this.#opcode, payload);
+    this.#payload = this.frame.subarray(this.frame.length - payload.length);
     this.content = isText ? message : this.#payload;
   }
 
   /** The payload's length in bytes, uncompressed. */
   get size(): number {
     return this.#payload.length;
-  }
-
-  /** The uncompressed frame. It must not be written to. */
-  get frame(): Uint8Array {
-    return this.#frame ??= encode(FIN | this.#opcode, this.#payload);
   }
 
   /**
