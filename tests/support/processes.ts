@@ -19,7 +19,17 @@ export function findCommand(
 
 /** The ways to run a program that npm has: installed, or, in CI, fetched when it is needed. */
 export function fromNpm(name: string): (readonly string[])[] {
-  return process.env["CI"] ? [[name], ["npx", "-y", name]] : [[name]];
+  return process.env["CI"] ? [[name], ...fetched(name)] : [[name]];
+}
+
+/** The program itself: killing an `npx` that runs it would leave it behind, its pipes open. */
+function fetched(name: string): string[][] {
+  const found = spawnSync("npx", ["-y", "-p", name, "-c", `command -v ${name}`], {
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "ignore"],
+  });
+  const path = String(found.stdout ?? "").trim().split("\n").at(-1) ?? "";
+  return path === "" ? [] : [[path]];
 }
 
 /** A program that runs until it is stopped. */
@@ -55,7 +65,8 @@ export function start(command: readonly string[]): Running {
   child.stderr.on("data", (chunk: Uint8Array) => errors += Buffer.from(chunk).toString());
   const ended = new Promise<void>((resolve) => {
     child.once("error", (error) => (fail(error), resolve()));
-    child.once("close", (code) => {
+    // Not `close`: that waits for whatever the program has started, too.
+    child.once("exit", (code) => {
       fail(new Error(`${command.join(" ")} ended with ${code}: ${errors}`));
       resolve();
     });
@@ -69,6 +80,8 @@ export function start(command: readonly string[]): Running {
     async close() {
       child.kill("SIGKILL");
       await ended;
+      child.stdout.destroy();
+      child.stderr.destroy();
     },
   };
 }
