@@ -27,12 +27,12 @@ export interface WebSocketLike {
   /** Set to `"arraybuffer"`. */
   binaryType: string;
   /** Sends a message: text or bytes. */
-  // deno-lint-ignore no-explicit-any
+  // deno-lint-ignore no-explicit-any -- every library's own declaration of it must fit
   send(data: any): void;
   /** Begins the closing handshake. */
   close(code?: number, reason?: string): void;
   /** Listens to `open`, `message`, `error` and `close`. */
-  // deno-lint-ignore no-explicit-any
+  // deno-lint-ignore no-explicit-any -- every library's own declaration of it must fit
   addEventListener(type: any, listener: (event: any) => void): void;
   /** Ends the connection at once, where the socket can. */
   terminate?: (() => void) | undefined;

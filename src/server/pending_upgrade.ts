@@ -30,7 +30,7 @@ export interface UpgradeSocket {
   /** Reads again. */
   resume(): unknown;
   /** What is there to read, or `null`. */
-  // deno-lint-ignore no-explicit-any
+  // deno-lint-ignore no-explicit-any -- every library's own declaration of it must fit
   read(): any;
   /** Puts bytes back, to be read first. */
   unshift(chunk: Uint8Array): unknown;
@@ -39,10 +39,10 @@ export interface UpgradeSocket {
   /** Lets them go. */
   uncork(): void;
   /** Listens to `data`, `end`, `close`, `drain` and `error`. */
-  // deno-lint-ignore no-explicit-any
+  // deno-lint-ignore no-explicit-any -- every library's own declaration of it must fit
   on(event: string, listener: (...args: any[]) => void): unknown;
   /** Stops listening. */
-  // deno-lint-ignore no-explicit-any
+  // deno-lint-ignore no-explicit-any -- every library's own declaration of it must fit
   removeListener(event: string, listener: (...args: any[]) => void): unknown;
 }
 

@@ -62,7 +62,7 @@ class StreamSocket implements SocketLike {
     this.#stream.uncork();
   }
 
-  // deno-lint-ignore no-explicit-any
+  // deno-lint-ignore no-explicit-any -- every library's own declaration of it must fit
   on(event: string, listener: (...args: any[]) => void): void {
     this.#stream.on(event, listener);
   }
