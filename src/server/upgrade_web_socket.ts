@@ -1,4 +1,5 @@
 import type { WebSocketLike } from "../native/web_socket_like.ts";
+import type { Refusal } from "../handshake/server_handshake.ts";
 import { systemClock } from "../web_socket/clock.ts";
 import { UnsupportedError } from "../web_socket/errors.ts";
 import { platform } from "../web_socket/platform.ts";
@@ -36,9 +37,9 @@ const UNSUPPORTED = ["compression", "maxMessageSize", "pingTimeout"] as const;
  * backpressure (`maxQueueSize` bounds what waits), and neither compression nor a limit for messages.
  * `WebSocketServer` has all of that, on Deno, too.
  *
- * `Deno.serve` answers a refusal, but keeps the connection and reads further requests from it, whatever
- * `Connection: close` says. Behind a proxy that takes every upgrade request for a tunnel this lets
- * requests through unseen: use `WebSocketServer` or {@linkcode acceptUpgrade} there.
+ * `Deno.serve` keeps a connection whatever `Connection: close` says, unless a response is shorter than
+ * it announces. So that nobody's further requests are read from it, the response to a refused upgrade
+ * announces one byte more than it has: a client gets the status and the whole text, then the end.
  *
  * @param request The request.
  * @param options See {@linkcode UpgradeWebSocketOptions}. By default web pages of other hosts are
@@ -73,7 +74,7 @@ export async function upgradeWebSocket(
   };
   const upgrade = new PlatformUpgrade(request, { address: hostname, port });
   const { acceptance, refusal } = await upgrade.decide(settings, systemClock);
-  if (acceptance === null) return { response: refusalResponse(refusal), channel: null };
+  if (acceptance === null) return { response: closingResponse(request, refusal), channel: null };
   const { protocol } = acceptance;
   const { response, socket } = Deno.upgradeWebSocket(request, {
     ...(protocol === null ? {} : { protocol }),
@@ -83,4 +84,19 @@ export async function upgradeWebSocket(
   Object.defineProperty(socket, "protocol", { value: protocol ?? "" });
   for (const [name, value] of extraFields(acceptance.headers)) response.headers.append(name, value);
   return { response, channel: platformChannel(socket, upgrade.request, settings) };
+}
+
+/**
+ * RFC 9112 §9.6: behind `Connection: close` no further request is read. Deno would read it; what a proxy
+ * in front of it takes for frames must not become one.
+ */
+function closingResponse(request: Request, refusal: Refusal): Response {
+  const response = refusalResponse(refusal);
+  if (!request.headers.has("upgrade")) return response;
+  const body = new TextEncoder().encode(refusal.body);
+  const headers = new Headers(response.headers);
+  headers.set("Content-Length", String(body.length + 1));
+  const { status, statusText } = response;
+  // A stream, as Deno corrects the length of anything else.
+  return new Response(new Blob([body]).stream(), { status, statusText, headers });
 }

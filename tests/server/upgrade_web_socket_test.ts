@@ -1,4 +1,4 @@
-import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertFalse, assertRejects, assertStringIncludes } from "@std/assert";
 import { NetWebSocketChannel } from "../../src/net/mod.ts";
 import {
   type ServerWebSocketChannel,
@@ -8,7 +8,7 @@ import {
 } from "../../src/server/mod.ts";
 import { platform } from "../../src/web_socket/platform.ts";
 import { RawClient } from "../support/recipe_clients.ts";
-import { requestText } from "./support.ts";
+import { refusalOf, requestText } from "./support.ts";
 
 async function withDeno(
   options: UpgradeWebSocketOptions,
@@ -76,6 +76,27 @@ Deno.test({
         await client.destroy();
       }
       assertEquals(channels, refused.map(() => null));
+      const error = await NetWebSocketChannel.connect(`${url}/other`).ready.catch((it) => it);
+      const text = new TextDecoder().decode(error.response.body);
+      assertEquals([error.status, text], [403, "Forbidden\n"]);
+    }),
+});
+
+Deno.test({
+  name: "attack 35: upgradeWebSocket: a second request behind a refused upgrade is never read",
+  ignore: !onDeno,
+  fn: () =>
+    withDeno({ verify: () => false }, async (url, channels) => {
+      const second = "GET /second HTTP/1.1\r\nHost: localhost\r\n\r\n";
+      const changes = [{}, { "Sec-WebSocket-Version": "777" }, { "Sec-WebSocket-Key": "x" }];
+      for (const change of changes) {
+        const { body } = await refusalOf({ url }, requestText(change) + second);
+        assertFalse(body.includes("HTTP/1.1"), body);
+      }
+      assertEquals(channels.length, changes.length);
+      // Who asks for a page gets a proper one.
+      const page = await fetch(url.replace("ws:", "http:"), { headers: { Connection: "close" } });
+      assertEquals([page.status, await page.text()], [426, "This address speaks WebSocket only"]);
     }),
 });
 
