@@ -2,13 +2,15 @@ import type { Capabilities } from "../web_socket/capabilities.ts";
 import type { Clock } from "../web_socket/clock.ts";
 import { MAX_REDIRECTS } from "../web_socket/connect_checks.ts";
 import type { ConnectOptions, ConnectRequest } from "../web_socket/connect_options.ts";
-import type { ConnectError } from "../web_socket/errors.ts";
+import { ConnectError, type HandshakeResponse } from "../web_socket/errors.ts";
 import { ProtocolChannel } from "../web_socket/protocol_channel.ts";
-import { Dial } from "./dial.ts";
-import { dialError } from "./dial_error.ts";
+import type { Dial } from "./dial.ts";
+import type * as dialling from "./dialling.ts";
 import { NET_CAPABILITIES } from "./net_capabilities.ts";
-import { followRedirect, isRedirect, originOf, type Target } from "./redirect.ts";
-import { SocketTransport } from "./socket_transport.ts";
+import type { Target } from "./redirect.ts";
+
+/** What makes connections, loaded. */
+export type Dialling = typeof dialling;
 
 /** Our own implementation of RFC 6455 over a connection that it dials itself. */
 export class NetChannel extends ProtocolChannel {
@@ -16,6 +18,7 @@ export class NetChannel extends ProtocolChannel {
   /** How many redirects may still be followed; `null`: none ever. */
   #redirects: number | null;
   #target: Target;
+  #dialling: Dialling | null = null;
   #dial: Dial | null = null;
   #isRef = true;
 
@@ -34,12 +37,34 @@ export class NetChannel extends ProtocolChannel {
    * @param request Where to, and with what.
    * @param options See {@linkcode ConnectOptions}.
    * @param clock Where times come from.
+   * @param dialling What makes the connection, or the promise of it.
    */
-  static connect(request: ConnectRequest, options: ConnectOptions, clock: Clock): NetChannel {
+  static connect(
+    request: ConnectRequest,
+    options: ConnectOptions,
+    clock: Clock,
+    dialling: Dialling | Promise<Dialling>,
+  ): NetChannel {
     const channel = new NetChannel(request, options, clock);
-    channel.bound(options, () => channel.#dial?.phase ?? "handshake");
-    if (channel.state !== "closed") void channel.#attempt();
+    channel.bound(options, () => channel.#phase);
+    if (dialling instanceof Promise) {
+      dialling.then((it) => channel.#begin(it), (error) => channel.#notLoaded(error));
+    } else channel.#begin(dialling);
     return channel;
+  }
+
+  get #phase(): string {
+    return this.#dialling === null ? "dns" : this.#dial?.phase ?? "handshake";
+  }
+
+  #notLoaded(cause: unknown): void {
+    const message = `Cannot connect to ${this.url}: a module can't be loaded`;
+    this.fail(new ConnectError(message, { cause }));
+  }
+
+  #begin(dialling: Dialling): void {
+    this.#dialling = dialling;
+    if (this.state !== "closed") void this.#attempt(dialling);
   }
 
   override get capabilities(): Capabilities {
@@ -64,7 +89,7 @@ export class NetChannel extends ProtocolChannel {
   }
 
   /** Dials, and begins the handshake. Nothing of it throws: the channel fails. */
-  async #attempt(): Promise<void> {
+  async #attempt({ Dial, SocketTransport }: Dialling): Promise<void> {
     const { request, origin, tls } = this.#target;
     const dial = this.#dial = new Dial(request.url, { ...this.#options, tls });
     try {
@@ -84,17 +109,19 @@ export class NetChannel extends ProtocolChannel {
   }
 
   protected override wantsBody(status: number): boolean {
-    return this.#redirects === null || !isRedirect(status);
+    return this.#redirects === null || this.#dialling?.isRedirect(status) !== true;
   }
 
   protected override onRefused(error: ConnectError): boolean {
     const { response } = error;
-    if (this.#redirects === null || response === null || !isRedirect(response.status)) return false;
-    const next = this.#next(error);
+    const dialling = this.#dialling;
+    if (this.#redirects === null || dialling === null || response === null) return false;
+    if (!dialling.isRedirect(response.status)) return false;
+    const next = this.#next(response, dialling);
     if (typeof next === "string") {
       const { url } = this.#target.request;
       this.fail(
-        dialError(url, {
+        dialling.dialError(url, {
           phase: "handshake",
           response,
           fault: next,
@@ -106,13 +133,15 @@ export class NetChannel extends ProtocolChannel {
     }
     this.#target = next;
     this.#redirects--;
-    void this.#attempt();
+    void this.#attempt(dialling);
     return true;
   }
 
-  #next({ response }: ConnectError): Target | string {
+  #next(
+    response: HandshakeResponse,
+    { followRedirect, originOf }: Dialling,
+  ): Target | string {
     if (this.#redirects === 0) return "too many redirects";
-    if (response === null) return "";
     const next = followRedirect(this.#target, response);
     if (typeof next === "string" || this.#options.socketPath === undefined) return next;
     const isSame = originOf(next.request.url) === originOf(this.#target.request.url);

@@ -1,6 +1,7 @@
 import { systemClock } from "../web_socket/clock.ts";
 import { type ConnectOptions, parseConnect } from "../web_socket/connect_options.ts";
 import type { WebSocketChannel } from "../web_socket/web_socket_channel.ts";
+import * as dialling from "./dialling.ts";
 import { NetChannel } from "./net_channel.ts";
 
 /** A channel over `node:net` or `node:tls`, on Deno, Node and Bun. */
@@ -37,5 +38,5 @@ export interface NetWebSocketChannelConstructors {
 /** Makes {@linkcode NetWebSocketChannel}s. */
 export const NetWebSocketChannel: NetWebSocketChannelConstructors = {
   connect: (url, options = {}) =>
-    NetChannel.connect(parseConnect(url, options), options, systemClock),
+    NetChannel.connect(parseConnect(url, options), options, systemClock, dialling),
 };

@@ -1,7 +1,7 @@
 import { NativeChannel } from "../native/native_channel.ts";
 import { missingNatively, unsupported } from "../native/native_capabilities.ts";
 import { hasNet } from "../net/builtins.ts";
-import { NetChannel } from "../net/net_channel.ts";
+import { type Dialling, NetChannel } from "../net/net_channel.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import { type ConnectOptions, type ConnectRequest, parseConnect } from "./connect_options.ts";
 import type { WebSocketChannel } from "./web_socket_channel.ts";
@@ -23,8 +23,17 @@ export function connect(
   const request = parseConnect(url, options);
   const choice = choose(options, request);
   if (choice === "native") return NativeChannel.connect(request, options, clock);
-  if (choice === "net") return NetChannel.connect(request, options, clock);
+  if (choice === "net") {
+    return NetChannel.connect(request, options, clock, dialling ?? loadDialling());
+  }
   return NativeChannel.failed(unsupported(choice.missing), clock);
+}
+
+let dialling: Dialling | null = null;
+
+/** Only who dials needs it: a page never loads it, and a bundler can split it off. */
+async function loadDialling(): Promise<Dialling> {
+  return dialling = await import("../net/dialling.ts");
 }
 
 function choose(

@@ -6,6 +6,7 @@ import {
   assertStrictEquals,
 } from "@std/assert";
 import { createServer, type Socket } from "node:net";
+import * as dialling from "../../src/net/dialling.ts";
 import { NetChannel } from "../../src/net/net_channel.ts";
 import { NetWebSocketChannel } from "../../src/net/mod.ts";
 import { parseConnect } from "../../src/web_socket/connect_options.ts";
@@ -154,7 +155,8 @@ function start(url: string, options: Parameters<typeof NetWebSocketChannel.conne
   clock: FakeClock;
 } {
   const clock = new FakeClock();
-  return { clock, channel: NetChannel.connect(parseConnect(url, options), options, clock) };
+  const channel = NetChannel.connect(parseConnect(url, options), options, clock, dialling);
+  return { clock, channel };
 }
 
 Deno.test("net time-out in phase dns: nothing is connected to afterwards", async () => {

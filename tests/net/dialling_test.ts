@@ -1,0 +1,90 @@
+/** Dialling is loaded when it is wanted: what a channel does until then, and if that fails. */
+
+import { assertEquals, assertInstanceOf, assertStrictEquals } from "@std/assert";
+import { connect } from "../../src/web_socket/connect.ts";
+import { parseConnect } from "../../src/web_socket/connect_options.ts";
+import type { ConnectOptions } from "../../src/web_socket/connect_options.ts";
+import { ConnectError } from "../../src/web_socket/errors.ts";
+import * as loaded from "../../src/net/dialling.ts";
+import { type Dialling, NetChannel } from "../../src/net/net_channel.ts";
+import { Deferred } from "../../src/stream_channel/deferred.ts";
+import { microtasks } from "../support/events.ts";
+import { FakeClock } from "../support/fake_clock.ts";
+import { withRecipe } from "../support/recipes.ts";
+
+function begin(
+  url: string,
+  options: ConnectOptions = {},
+): { channel: NetChannel; clock: FakeClock; loading: Deferred<Dialling> } {
+  const clock = new FakeClock();
+  const loading = new Deferred<Dialling>();
+  const request = parseConnect(url, options);
+  return {
+    channel: NetChannel.connect(request, options, clock, loading.promise),
+    clock,
+    loading,
+  };
+}
+
+Deno.test("dialling: while it is loaded the channel is connecting, and keeps what is sent", async () => {
+  await withRecipe("echo", {}, async (echo) => {
+    const { channel, clock, loading } = begin(echo.url);
+    channel.unref();
+    channel.ref();
+    channel.sink.add("early");
+    assertEquals([channel.state, channel.sink.bufferedAmount], ["connecting", 5]);
+    assertEquals(Object.values(channel.capabilities).every((it) => it), true);
+    assertEquals((await echo.stats()).connections, 0);
+    loading.resolve(loaded);
+    assertEquals((await channel.stream.next()).value, "early");
+    await channel.sink.close();
+    assertEquals(clock.pending, 0);
+  });
+});
+
+Deno.test("dialling: a channel that is over by the time it is loaded connects to nothing", async () => {
+  await withRecipe("echo", {}, async (echo) => {
+    const abort = new AbortController();
+    const closed = begin(echo.url);
+    const aborted = begin(echo.url, { signal: abort.signal });
+    const late = begin(echo.url, { connectTimeout: 1000 });
+    const all = [closed, aborted, late];
+    await closed.channel.sink.close();
+    abort.abort(new Error("enough"));
+    late.clock.advance(1000);
+    for (const { loading } of all) loading.resolve(loaded);
+    const errors = await Promise.all(all.map(({ channel }) => channel.ready.catch((it) => it)));
+    assertEquals(errors.map((it: Error) => it.message), [
+      "Connecting was given up: the channel was closed",
+      "enough",
+      "Connecting took longer than 1000 ms, in phase dns",
+    ]);
+    await microtasks();
+    assertEquals((await echo.stats()).connections, 0);
+    assertEquals(all.map(({ clock }) => clock.pending), [0, 0, 0]);
+  });
+});
+
+Deno.test("dialling: when it can't be loaded the channel fails", async () => {
+  const { channel, clock, loading } = begin("ws://a.test");
+  const reason = new TypeError("Module not found");
+  loading.reject(reason);
+  const error = await channel.ready.catch((it: unknown) => it);
+  assertInstanceOf(error, ConnectError);
+  assertEquals(error.message, "Cannot connect to ws://a.test/: a module can't be loaded");
+  assertStrictEquals(error.cause, reason);
+  assertStrictEquals(await channel.stream.next().catch((it: unknown) => it), error);
+  assertStrictEquals((await channel.closed).error, error);
+  assertEquals(clock.pending, 0);
+});
+
+Deno.test("dialling: connect loads it, and uses it again", async () => {
+  await withRecipe("echo", {}, async ({ url }) => {
+    for (let i = 0; i < 3; i++) {
+      const channel = connect(url, { transport: "net" });
+      channel.sink.add(`message ${i}`);
+      assertEquals((await channel.stream.next()).value, `message ${i}`);
+      await channel.sink.close();
+    }
+  });
+});
