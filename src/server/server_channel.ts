@@ -77,6 +77,12 @@ export class ServerChannel extends ProtocolChannel implements ServerWebSocketCha
     this.fail(refusedError(refusal, cause));
   }
 
+  /** Closes; the client has so long to answer, whatever `closeTimeout` says. */
+  drain(code: number, reason: string | undefined, drain: number): void {
+    this.closeTimeout = drain;
+    void this.sink.close(code, reason);
+  }
+
   #obey({ acceptance, refusal, cause }: Decision): void {
     // The client may be gone, or this end may have given up, while `verify` thought about it.
     if (this.state !== "connecting") return;

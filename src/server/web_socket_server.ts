@@ -47,8 +47,8 @@ export interface ServerCloseOptions {
   /** The close reason. */
   reason?: string | undefined;
   /**
-   * How long to wait until the clients have closed, in milliseconds; those that haven't are then cut
-   * off. A channel's own `closeTimeout` may end it earlier. Default 5,000.
+   * How long to wait until the clients have closed, in milliseconds, whatever `closeTimeout` says;
+   * those that haven't are then cut off. Default 5,000.
    */
   drain?: number | undefined;
 }
@@ -302,7 +302,7 @@ class BoundServer implements WebSocketServer {
     for (const channel of this.#connecting) channel.refuse(refuse(503));
     // One that has just been accepted is among the connecting still.
     const channels = [...this.#channels, ...this.#connecting];
-    for (const channel of channels) void channel.sink.close(code, reason);
+    for (const channel of channels) channel.drain(code, reason, drain);
     // Those that have asked for nothing, and those that may ask for something more.
     for (const { socket, timer } of this.#connections.values()) {
       if (timer !== undefined) socket.destroy();

@@ -74,10 +74,11 @@ export abstract class WebSocketChannelBase extends StreamChannelBase<Message, Me
   protected readonly clock: Clock;
   /** How many bytes may wait, each way. */
   protected readonly highWaterMark: number;
+  /** How long the peer has to answer a Close that is sent from now on, in milliseconds. */
+  protected closeTimeout: number;
 
   readonly #ready = new Deferred();
   readonly #closed = new Deferred<CloseInfo>();
-  readonly #closeTimeout: number;
   #state: ChannelState = "connecting";
   #opening: Opening = { protocol: null, extensions: "", response: null };
   readonly #early = new Fifo<EarlyMessage>();
@@ -104,7 +105,7 @@ export abstract class WebSocketChannelBase extends StreamChannelBase<Message, Me
   constructor(options: ChannelOptions, clock: Clock) {
     super();
     this.clock = clock;
-    this.#closeTimeout = options.closeTimeout ?? DEFAULT_CLOSE_TIMEOUT;
+    this.closeTimeout = options.closeTimeout ?? DEFAULT_CLOSE_TIMEOUT;
     const { highWaterMark = DEFAULT_HIGH_WATER_MARK } = options;
     this.highWaterMark = highWaterMark;
     this.incoming = new ChannelStreamController<Message>({
@@ -450,7 +451,7 @@ export abstract class WebSocketChannelBase extends StreamChannelBase<Message, Me
       this.destroyTransport();
       const clean = this.#sent !== undefined && this.#received !== undefined;
       this.end({ wasClean: clean, initiator: "timeout" });
-    }, this.#closeTimeout);
+    }, this.closeTimeout);
     // Deno runs microtasks inside a program's first setTimeout: all may be over by now.
     if (this.state === "closed") this.#stopCloseTimer();
   }

@@ -188,23 +188,26 @@ Deno.test("close: what was added before still arrives", async () => {
   });
 });
 
-Deno.test("close: a client that never answers is cut off at the deadline", async () => {
-  const clock = new FakeClock();
-  await withServer({ clock, pingInterval: 0, closeTimeout: 60_000 }, async (server) => {
-    const client = await upgraded(server);
-    const channel = await nextChannel(server);
-    const closed = server.close({ drain: 3000 });
-    assertEquals(await client.hex(4), "880203e9");
-    clock.advance(2999);
-    assertEquals(channel.state, "closing");
-    clock.advance(1);
-    assertEquals((await channel.closed).code, 1006);
-    await client.end();
-    await client.destroy();
-    await closed;
-    assertEquals(clock.pending, 0);
+for (const closeTimeout of [1, 60_000]) {
+  Deno.test(`close: a client that never answers is cut off at the deadline, not after a closeTimeout of ${closeTimeout}`, async () => {
+    const clock = new FakeClock();
+    await withServer({ clock, pingInterval: 0, closeTimeout }, async (server) => {
+      const client = await upgraded(server);
+      const channel = await nextChannel(server);
+      const closed = server.close({ drain: 3000 });
+      assertEquals(await client.hex(4), "880203e9");
+      clock.advance(2999);
+      assertEquals(channel.state, "closing");
+      clock.advance(1);
+      const { code, initiator } = await channel.closed;
+      assertEquals([code, initiator], [1006, "timeout"]);
+      await client.end();
+      await client.destroy();
+      await closed;
+      assertEquals(clock.pending, 0);
+    });
   });
-});
+}
 
 Deno.test("keepalive is on by default, and latency is told", async () => {
   const clock = new FakeClock();
