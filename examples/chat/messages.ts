@@ -2,6 +2,8 @@
 
 /** Something that was said. */
 export interface Said {
+  /** No other thing that was said has it: who sees one twice knows. */
+  readonly id: string;
   readonly from: string;
   readonly text: string;
   /** When, in milliseconds since 1970. */

@@ -20,17 +20,21 @@ const reconnect = element("reconnect");
 let channel = null;
 let own = "";
 const typing = new Set();
+/** The ids of what is shown: what is in the history may come once more. */
+const shown = new Set();
 
 /** @param {"connecting" | "open" | "closed"} state */
 function show(state, why = "") {
-  const shown = element("state");
-  shown.textContent = why === "" ? state : `${state}: ${why}`;
-  shown.dataset.state = state;
+  const badge = element("state");
+  badge.textContent = why === "" ? state : `${state}: ${why}`;
+  badge.dataset.state = state;
   reconnect.hidden = state !== "closed";
 }
 
 /** @param {import("./messages.ts").Said} said */
-function add({ from, text, at }) {
+function add({ id, from, text, at }) {
+  if (shown.has(id)) return;
+  shown.add(id);
   const line = document.createElement("li");
   const name = document.createElement("b");
   name.textContent = from;
@@ -52,6 +56,7 @@ function onMessage(message) {
     element("name").textContent = own;
     typing.clear();
     said.replaceChildren();
+    shown.clear();
     message.history.forEach(add);
   } else if (message.kind === "said") add(message.said);
   else if (message.kind === "people") element("people").textContent = message.names.join(", ");

@@ -20,11 +20,14 @@ export async function redisBus(url: string): Promise<Bus> {
   await subscriber.connect();
   return {
     async publish(event) {
-      if (event.kind === "said") {
-        await client.rPush(SAID, JSON.stringify(event.said));
-        await client.lTrim(SAID, -HISTORY, -1);
-      }
-      await client.publish(CHANNEL, JSON.stringify(event));
+      const text = JSON.stringify(event);
+      if (event.kind !== "said") return void await client.publish(CHANNEL, text);
+      // All at once, so that the list and all servers have one order.
+      await client.multi()
+        .rPush(SAID, JSON.stringify(event.said))
+        .lTrim(SAID, -HISTORY, -1)
+        .publish(CHANNEL, text)
+        .exec();
     },
     async subscribe(callback) {
       await subscriber.subscribe(CHANNEL, (text) => callback(JSON.parse(text) as ChatEvent));

@@ -2,7 +2,7 @@
 
 import { broadcast, type ServerWebSocketChannel } from "@web-socket/channel/server";
 import type { Bus, ChatEvent } from "./bus.ts";
-import { type FromServer, parseFromPage } from "./messages.ts";
+import { type FromServer, parseFromPage, type Said } from "./messages.ts";
 
 /** One server's part of the chat. */
 export class Room {
@@ -11,6 +11,8 @@ export class Room {
   readonly #id: string = crypto.randomUUID();
   readonly #here = new Map<ServerWebSocketChannel, string>();
   readonly #people = new Map<string, readonly string[]>();
+  /** What is said while a guest waits for the history: a list for each such guest. */
+  readonly #meanwhile = new Set<Said[]>();
 
   constructor(bus: Bus) {
     this.#bus = bus;
@@ -25,8 +27,7 @@ export class Room {
   /** Serves one page until it is gone. */
   async serve(channel: ServerWebSocketChannel): Promise<void> {
     const name = `guest-${await this.#bus.nextGuest()}`;
-    send(channel, { kind: "welcome", name, history: await this.#bus.history() });
-    this.#here.set(channel, name);
+    await this.#welcome(channel, name);
     await this.#tellPeople();
     try {
       for await (const message of channel.stream) await this.#onMessage(channel, name, message);
@@ -34,6 +35,25 @@ export class Room {
       this.#here.delete(channel);
       await this.#bus.publish({ kind: "typing", name, is: false });
       await this.#tellPeople();
+    }
+  }
+
+  /**
+   * Sends what was said up to this moment: from then on the guest gets what all get. The bus's answer is of
+   * an earlier moment: it may lack what came from the bus meanwhile, and hold what is yet to come from there,
+   * which the page knows by its id.
+   */
+  async #welcome(channel: ServerWebSocketChannel, name: string): Promise<void> {
+    const meanwhile: Said[] = [];
+    this.#meanwhile.add(meanwhile);
+    try {
+      const history = await this.#bus.history();
+      const known = new Set(history.map(({ id }) => id));
+      history.push(...meanwhile.filter(({ id }) => !known.has(id)));
+      send(channel, { kind: "welcome", name, history });
+      this.#here.set(channel, name);
+    } finally {
+      this.#meanwhile.delete(meanwhile);
     }
   }
 
@@ -51,7 +71,7 @@ export class Room {
     } else {
       await this.#bus.publish({
         kind: "said",
-        said: { from: name, text: said.text, at: Date.now() },
+        said: { id: crypto.randomUUID(), from: name, text: said.text, at: Date.now() },
       });
     }
   }
@@ -63,6 +83,7 @@ export class Room {
       const names = [...this.#people.values()].flat();
       return this.#tellAll({ kind: "people", names });
     }
+    if (event.kind === "said") { for (const said of this.#meanwhile) said.push(event.said); }
     this.#tellAll(event);
   }
 
