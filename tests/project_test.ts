@@ -27,6 +27,8 @@ const MAY_USE_BUILTINS = /^src\/(net|server)\/|^src\/web_socket\/(deflate|inflat
 const WITHOUT_TESTS: Readonly<Record<string, string>> = {
   "src/native/web_socket_like.ts": "only types",
   "src/web_socket/capabilities.ts": "types, and a constant that others' tests compare with",
+  "src/stream_channel/channel_stream.ts": "only types",
+  "src/stream_channel/channel_sink.ts": "types, and a constant that others' tests compare with",
   "src/stream_channel/channel_like.ts": "types, and a check that every composition's tests meet",
 };
 

@@ -1,6 +1,7 @@
-import { ChannelSinkController } from "../stream_channel/channel_sink.ts";
+import { ChannelSinkController } from "../stream_channel/sink_controller.ts";
 import type { ChannelSink, SinkTarget } from "../stream_channel/channel_sink.ts";
-import { type ChannelStream, ChannelStreamController } from "../stream_channel/channel_stream.ts";
+import type { ChannelStream } from "../stream_channel/channel_stream.ts";
+import { ChannelStreamController } from "../stream_channel/stream_controller.ts";
 import type { ByteTransport } from "../web_socket/byte_transport.ts";
 
 /** What is used of a `node:net` or `node:tls` socket. */

@@ -1,5 +1,6 @@
-import { ChannelSinkController, type SinkTarget } from "./channel_sink.ts";
-import { ChannelStreamController } from "./channel_stream.ts";
+import type { SinkTarget } from "./channel_sink.ts";
+import { ChannelSinkController } from "./sink_controller.ts";
+import { ChannelStreamController } from "./stream_controller.ts";
 import { Fifo } from "./fifo.ts";
 import { DEFAULT_HIGH_WATER_MARK, sizeOf } from "./size.ts";
 import { PairedChannel, type StreamChannel } from "./stream_channel.ts";

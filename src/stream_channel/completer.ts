@@ -5,8 +5,10 @@ import {
   partsOf,
   tellOfError,
 } from "./channel_like.ts";
-import { type ChannelSink, ChannelSinkController, ROOM, type SinkTarget } from "./channel_sink.ts";
-import { ChannelStreamController, type StreamSubscription } from "./channel_stream.ts";
+import { type ChannelSink, ROOM, type SinkTarget } from "./channel_sink.ts";
+import { ChannelSinkController } from "./sink_controller.ts";
+import type { StreamSubscription } from "./channel_stream.ts";
+import { ChannelStreamController } from "./stream_controller.ts";
 import { Deferred } from "./deferred.ts";
 import { invalidState, preHandled } from "./errors.ts";
 import { Fifo } from "./fifo.ts";

@@ -1,12 +1,10 @@
 /** What a MultiChannel does: ids, messages, and who waits for whom. */
 
 import { type ChannelParts, closeQuietly } from "./channel_like.ts";
-import { type ChannelSink, ChannelSinkController, ROOM, type SinkTarget } from "./channel_sink.ts";
-import {
-  type ChannelStream,
-  ChannelStreamController,
-  type StreamSubscription,
-} from "./channel_stream.ts";
+import { type ChannelSink, ROOM, type SinkTarget } from "./channel_sink.ts";
+import { ChannelSinkController } from "./sink_controller.ts";
+import type { ChannelStream, StreamSubscription } from "./channel_stream.ts";
+import { ChannelStreamController } from "./stream_controller.ts";
 import { ClosedIds } from "./closed_ids.ts";
 import { PendingMessages } from "./pending_messages.ts";
 import { sizeOfDocument } from "./size.ts";

@@ -1,7 +1,9 @@
 /** One end of a message port: values, ends and credit as messages. */
 
-import { type ChannelSink, ChannelSinkController, type SinkTarget } from "./channel_sink.ts";
-import { type ChannelStream, ChannelStreamController } from "./channel_stream.ts";
+import type { ChannelSink, SinkTarget } from "./channel_sink.ts";
+import { ChannelSinkController } from "./sink_controller.ts";
+import type { ChannelStream } from "./channel_stream.ts";
+import { ChannelStreamController } from "./stream_controller.ts";
 import { ignore } from "./errors.ts";
 import type { MessagePortChannelOptions, MessagePortLike } from "./message_port_channel.ts";
 import { DEFAULT_HIGH_WATER_MARK, sizeOf } from "./size.ts";

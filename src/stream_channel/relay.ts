@@ -2,12 +2,10 @@
 
 import type { ChannelParts } from "./channel_like.ts";
 import { closeQuietly, tellOfError } from "./channel_like.ts";
-import { type ChannelSink, ChannelSinkController, type SinkTarget } from "./channel_sink.ts";
-import {
-  type ChannelStream,
-  ChannelStreamController,
-  type StreamSubscription,
-} from "./channel_stream.ts";
+import type { ChannelSink, SinkTarget } from "./channel_sink.ts";
+import { ChannelSinkController } from "./sink_controller.ts";
+import type { ChannelStream, StreamSubscription } from "./channel_stream.ts";
+import { ChannelStreamController } from "./stream_controller.ts";
 
 /** What a {@linkcode StreamTransformer} makes for one channel: synchronous, with a state of its own. */
 export interface TransformHandlers<From, To> {

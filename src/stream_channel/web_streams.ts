@@ -1,12 +1,13 @@
 /** Web Streams as the two members of a channel. */
 
-import { type ChannelSink, ChannelSinkController, type SinkTarget } from "./channel_sink.ts";
-import {
-  type ChannelStream,
-  ChannelStreamController,
-  type ChannelStreamControllerOptions,
-  type StreamSource,
+import type { ChannelSink, SinkTarget } from "./channel_sink.ts";
+import { ChannelSinkController } from "./sink_controller.ts";
+import type {
+  ChannelStream,
+  ChannelStreamControllerOptions,
+  StreamSource,
 } from "./channel_stream.ts";
+import { ChannelStreamController } from "./stream_controller.ts";
 import { ignore, preHandled } from "./errors.ts";
 import { Fifo } from "./fifo.ts";
 import { sizeOf } from "./size.ts";

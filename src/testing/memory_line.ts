@@ -1,5 +1,5 @@
-import { ChannelSinkController } from "../stream_channel/channel_sink.ts";
-import { ChannelStreamController } from "../stream_channel/channel_stream.ts";
+import { ChannelSinkController } from "../stream_channel/sink_controller.ts";
+import { ChannelStreamController } from "../stream_channel/stream_controller.ts";
 import { Fifo } from "../stream_channel/fifo.ts";
 import type { Clock } from "../web_socket/clock.ts";
 

@@ -1,6 +1,8 @@
 import { abnormalClosure, isSendable, noStatusReceived } from "../../status.ts";
-import { ChannelSinkController, type SinkTarget } from "../stream_channel/channel_sink.ts";
-import { type ChannelStream, ChannelStreamController } from "../stream_channel/channel_stream.ts";
+import type { SinkTarget } from "../stream_channel/channel_sink.ts";
+import { ChannelSinkController } from "../stream_channel/sink_controller.ts";
+import type { ChannelStream } from "../stream_channel/channel_stream.ts";
+import { ChannelStreamController } from "../stream_channel/stream_controller.ts";
 import { Deferred } from "../stream_channel/deferred.ts";
 import { ignore } from "../stream_channel/errors.ts";
 import { Fifo } from "../stream_channel/fifo.ts";

@@ -1,8 +1,5 @@
-import {
-  type ChannelSink,
-  type ChannelSinkController,
-  ControlledSink,
-} from "../stream_channel/channel_sink.ts";
+import type { ChannelSink } from "../stream_channel/channel_sink.ts";
+import { type ChannelSinkController, ControlledSink } from "../stream_channel/sink_controller.ts";
 
 /** What can be sent as a message: text, or bytes. */
 export type MessageInput = string | ArrayBuffer | ArrayBufferView;

@@ -1,10 +1,9 @@
 /** The plain halves that wrappers are tested over: nothing of what one half does reaches the other. */
 
-import { ChannelSinkController, type SinkTarget } from "../../src/stream_channel/channel_sink.ts";
-import {
-  type ChannelStream,
-  ChannelStreamController,
-} from "../../src/stream_channel/channel_stream.ts";
+import type { SinkTarget } from "../../src/stream_channel/channel_sink.ts";
+import { ChannelSinkController } from "../../src/stream_channel/sink_controller.ts";
+import type { ChannelStream } from "../../src/stream_channel/channel_stream.ts";
+import { ChannelStreamController } from "../../src/stream_channel/stream_controller.ts";
 import type { ChannelSink } from "../../src/stream_channel/mod.ts";
 
 /** Two plain controllers: `in` feeds the stream, `out` has what the sink got. */

@@ -2,8 +2,8 @@
 
 import { connect as connectTcp, type Socket } from "node:net";
 import { SocketTransport } from "../../src/net/socket_transport.ts";
-import { ChannelSinkController } from "../../src/stream_channel/channel_sink.ts";
-import { ChannelStreamController } from "../../src/stream_channel/channel_stream.ts";
+import { ChannelSinkController } from "../../src/stream_channel/sink_controller.ts";
+import { ChannelStreamController } from "../../src/stream_channel/stream_controller.ts";
 import { channelPair } from "../../src/stream_channel/channel_pair.ts";
 import type { ByteTransport } from "../../src/web_socket/byte_transport.ts";
 

@@ -9,7 +9,7 @@ import {
   serializeRefusal,
 } from "../../src/handshake/server_handshake.ts";
 import { SocketTransport } from "../../src/net/socket_transport.ts";
-import { ChannelStreamController } from "../../src/stream_channel/channel_stream.ts";
+import { ChannelStreamController } from "../../src/stream_channel/stream_controller.ts";
 import type { ByteTransport } from "../../src/web_socket/byte_transport.ts";
 import { systemClock } from "../../src/web_socket/clock.ts";
 import { ProtocolChannel, type ProtocolOptions } from "../../src/web_socket/protocol_channel.ts";

@@ -1,7 +1,7 @@
 /** A transport of bytes under a test's control, and channels over it. */
 
-import { ChannelSinkController } from "../../src/stream_channel/channel_sink.ts";
-import { ChannelStreamController } from "../../src/stream_channel/channel_stream.ts";
+import { ChannelSinkController } from "../../src/stream_channel/sink_controller.ts";
+import { ChannelStreamController } from "../../src/stream_channel/stream_controller.ts";
 import type { ByteTransport } from "../../src/web_socket/byte_transport.ts";
 import { ProtocolChannel, type ProtocolOptions } from "../../src/web_socket/protocol_channel.ts";
 import type { DeflateParameters } from "../../src/handshake/deflate_parameters.ts";

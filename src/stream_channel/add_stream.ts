@@ -1,0 +1,85 @@
+import { type AddStreamOptions, ROOM } from "./channel_sink.ts";
+import { ignore } from "./errors.ts";
+import type { Pull } from "./pull.ts";
+
+/** Where an {@linkcode AddStream} puts its values. */
+export interface AddStreamTarget<T> {
+  /** As {@linkcode ChannelSink.ready}. */
+  readonly ready: Promise<void>;
+  /** Takes a value; `false`: there is nobody left to give anything to. */
+  take(value: T): boolean;
+}
+
+/** One `addStream` that runs: takes from its source as long as there is room. */
+export class AddStream<T> {
+  readonly #target: AddStreamTarget<T>;
+  readonly #source: Pull<T>;
+  readonly #signal: AbortSignal | undefined;
+  #ended = false;
+  #wake: () => void = ignore;
+
+  /**
+   * Makes one that is to {@linkcode run}.
+   *
+   * @param target Where the values go.
+   * @param source Where they come from.
+   * @param options Its signal.
+   */
+  constructor(target: AddStreamTarget<T>, source: Pull<T>, { signal }: AddStreamOptions) {
+    this.#target = target;
+    this.#source = source;
+    this.#signal = signal;
+  }
+
+  /** Whether it was ended, or aborted. */
+  get isInterrupted(): boolean {
+    return this.#ended || this.#signal?.aborted === true;
+  }
+
+  /** Ends it: the source is cancelled. */
+  end(): void {
+    this.#ended = true;
+    this.#wake();
+  }
+
+  /** Adds everything. */
+  async run(): Promise<void> {
+    const signal = this.#signal;
+    const onAbort = (): void => this.#wake();
+    signal?.addEventListener("abort", onAbort);
+    try {
+      for (;;) {
+        const room = this.#target.ready;
+        if (room !== ROOM) await this.#wait(room);
+        const result = this.isInterrupted ? undefined : await this.#wait(this.#source.next());
+        if (result === undefined || this.isInterrupted) return this.#interrupt();
+        if (result.done || !this.#give(result.value)) return;
+      }
+    } finally {
+      signal?.removeEventListener("abort", onAbort);
+    }
+  }
+
+  #interrupt(): void {
+    this.#source.cancel();
+    if (!this.#ended && this.#signal?.aborted) throw this.#signal.reason;
+  }
+
+  /** Waits for `promise`, or for the end. A race would leave a reaction behind on each round. */
+  #wait<V>(promise: PromiseLike<V>): Promise<V | undefined> {
+    return new Promise((resolve, reject) => {
+      this.#wake = () => resolve(undefined);
+      promise.then(resolve, reject);
+    });
+  }
+
+  /** Cancels the source where the value isn't taken. */
+  #give(value: T): boolean {
+    let taken = false;
+    try {
+      return taken = this.#target.take(value);
+    } finally {
+      if (!taken) this.#source.cancel();
+    }
+  }
+}

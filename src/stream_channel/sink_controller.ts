@@ -1,0 +1,327 @@
+import { AddStream } from "./add_stream.ts";
+import {
+  type AddStreamOptions,
+  type ChannelSink,
+  type ChannelSinkControllerOptions,
+  ROOM,
+  type SinkTarget,
+} from "./channel_sink.ts";
+import { Deferred } from "./deferred.ts";
+import { invalidState, preHandled } from "./errors.ts";
+import { pullFrom } from "./pull.ts";
+import { DEFAULT_HIGH_WATER_MARK } from "./size.ts";
+import { WritableView } from "./writable_view.ts";
+
+const NONE: readonly Deferred[] = [];
+
+/**
+ * The consuming side of a {@linkcode ChannelSink}: checks what the user may do, and hands values to
+ * a {@linkcode SinkTarget}. The target's owner says when there is room again
+ * ({@linkcode drained}), when the other end is gone ({@linkcode disconnect}) and when all is over
+ * ({@linkcode finish}).
+ */
+export class ChannelSinkController<T> {
+  /** The user's side. */
+  readonly sink: ChannelSink<T>;
+
+  readonly #target: SinkTarget<T>;
+  readonly #highWaterMark: number;
+  readonly #closeWins: boolean;
+  /** Made when somebody asks for it, as is all that most sinks never need. */
+  #done: Deferred | null = null;
+  /** Nothing stands in the way of `add`. */
+  #plain = true;
+  #closedByUser = false;
+  #disconnected = false;
+  #finished = false;
+  #failure: { error: unknown } | null = null;
+  #room: Deferred | null = null;
+  #flushes: Deferred[] | null = null;
+  /** The `addStream` that runs. */
+  #adding: AddStream<T> | null = null;
+  #view: WritableView<T> | null = null;
+
+  /**
+   * Makes an open sink.
+   *
+   * @param target Takes the values.
+   * @param options See {@linkcode ChannelSinkControllerOptions}.
+   */
+  constructor(target: SinkTarget<T>, options: ChannelSinkControllerOptions = {}) {
+    this.#target = target;
+    this.#highWaterMark = options.highWaterMark ?? DEFAULT_HIGH_WATER_MARK;
+    this.#closeWins = options.closeWins ?? false;
+    this.sink = new ControlledSink(this);
+  }
+
+  /** Whether the user has closed the sink. */
+  get isClosed(): boolean {
+    return this.#closedByUser;
+  }
+
+  /** Whether values are dropped: the other end is gone, or an error was added. */
+  get isDisconnected(): boolean {
+    return this.#disconnected;
+  }
+
+  /** Whether somebody waits for the buffered amount to fall. */
+  get isWaitedFor(): boolean {
+    return this.#room !== null || this.#flushes !== null;
+  }
+
+  /** The buffered amount has fallen: lets those go on who wait for that. */
+  drained(): void {
+    const amount = this.#target.bufferedAmount;
+    if (this.#room !== null && amount < this.#highWaterMark) this.#openRoom();
+    if (amount === 0) { for (const flush of this.#takeFlushes()) flush.resolve(); }
+  }
+
+  #takeFlushes(): readonly Deferred[] {
+    const flushes = this.#flushes ?? NONE;
+    this.#flushes = null;
+    return flushes;
+  }
+
+  /**
+   * The other end is gone: from now on values are dropped, and a running `addStream` ends. The
+   * `done` promise waits for {@linkcode finish}.
+   */
+  disconnect(): void {
+    if (this.#disconnected) return;
+    this.#disconnected = true;
+    this.#plain = false;
+    this.#adding?.end();
+    this.#openRoom();
+    this.#failWritable();
+  }
+
+  /**
+   * All is over: settles `done`, and rejects each `flush` whose bytes will never be handed on.
+   *
+   * @param cause Why they won't, where that is known.
+   */
+  finish(cause?: unknown): void {
+    if (this.#finished) return;
+    this.#finished = true;
+    this.disconnect();
+    if (cause === undefined) this.drained();
+    for (const flush of this.#takeFlushes()) flush.reject(cause ?? notFlushed());
+    if (this.#done !== null) this.#settle(this.#done);
+  }
+
+  #settle(done: Deferred): void {
+    if (this.#failure === null) done.resolve();
+    else done.reject(this.#failure.error);
+  }
+
+  /**
+   * All is over because of `error`, which `done` rejects with: what a sink does whose target's own
+   * `done` has rejected.
+   */
+  fail(error: unknown): void {
+    if (!this.#finished) this.#failure ??= { error };
+    this.finish(error);
+  }
+
+  /** See {@linkcode ChannelSink.add}. */
+  add(value: T): boolean {
+    if (this.#plain) return this.take(value);
+    this.#target.check?.(value);
+    this.#checkUsable("add");
+    return false;
+  }
+
+  /** Gives a value to the target, whoever adds it. */
+  take(value: T): boolean {
+    if (this.#target.add(value) !== false) return true;
+    this.disconnect();
+    return false;
+  }
+
+  #checkUsable(action: string): void {
+    if (this.#closedByUser) throw invalidState(`Cannot ${action}: the sink is closed`);
+    if (this.#adding !== null) {
+      throw invalidState(`Cannot ${action}: the sink belongs to an addStream that runs`);
+    }
+  }
+
+  /** See {@linkcode ChannelSink.ready}. */
+  get ready(): Promise<void> {
+    if (this.#disconnected || this.#closedByUser) return ROOM;
+    const { ready } = this.#target;
+    if (ready === ROOM) return ROOM;
+    if (ready === undefined && this.#target.bufferedAmount < this.#highWaterMark) return ROOM;
+    if (this.#room === null) {
+      this.#room = new Deferred();
+      // This channel may be over long before the target is: its own promise then fulfils.
+      const open = (): void => this.#openRoom();
+      ready?.then(open, open);
+    }
+    this.#target.watch?.();
+    return this.#room.promise;
+  }
+
+  #openRoom(): void {
+    this.#room?.resolve();
+    this.#room = null;
+  }
+
+  /** See {@linkcode ChannelSink.bufferedAmount}. */
+  get bufferedAmount(): number {
+    return this.#target.bufferedAmount;
+  }
+
+  /** See {@linkcode ChannelSink.flush}. */
+  flush(): Promise<void> {
+    if (this.#target.flush !== undefined) return this.#target.flush();
+    if (this.#target.bufferedAmount === 0) return ROOM;
+    if (this.#finished) return preHandled(Promise.reject(notFlushed()));
+    const deferred = new Deferred();
+    (this.#flushes ??= []).push(deferred);
+    this.#target.watch?.();
+    return deferred.promise;
+  }
+
+  /** See {@linkcode ChannelSink.addError}. */
+  addError(error: unknown): void {
+    this.#checkUsable("add an error");
+    this.#addError(error);
+  }
+
+  #addError(error: unknown): void {
+    if (this.#disconnected) return;
+    if (this.#target.addError !== undefined) return this.#target.addError(error);
+    this.#failure = { error };
+    this.disconnect();
+    this.#target.abort(error);
+  }
+
+  /** See {@linkcode ChannelSink.done}. */
+  get done(): Promise<void> {
+    if (this.#done === null) {
+      this.#done = new Deferred();
+      if (this.#finished) this.#settle(this.#done);
+    }
+    return this.#done.promise;
+  }
+
+  /**
+   * See {@linkcode ChannelSink.close}.
+   *
+   * @param close What to do instead of the target's `close`.
+   */
+  close(close?: () => void): Promise<void> {
+    if (this.#closedByUser) return this.done;
+    if (this.#adding !== null) {
+      if (!this.#closeWins) this.#checkUsable("close");
+      this.#adding?.end();
+    }
+    this.#closedByUser = true;
+    this.#plain = false;
+    if (close === undefined) this.#target.close();
+    else close();
+    this.#openRoom();
+    this.#failWritable();
+    return this.done;
+  }
+
+  /** See {@linkcode ChannelSink.addStream}. */
+  addStream(
+    source: AsyncIterable<T> | Iterable<T> | ReadableStream<T>,
+    options: AddStreamOptions = {},
+  ): Promise<void> {
+    this.#checkUsable("add a stream");
+    if (this.#disconnected) return ROOM;
+    const { signal } = options;
+    if (signal?.aborted) return preHandled(Promise.reject(signal.reason));
+    const adding = new AddStream(this, pullFrom(source), options);
+    return preHandled(this.#run(adding, options.preventAbort));
+  }
+
+  async #run(adding: AddStream<T>, preventAbort = false): Promise<void> {
+    this.#adding = adding;
+    this.#plain = false;
+    try {
+      await adding.run();
+    } catch (error) {
+      const spare = preventAbort || adding.isInterrupted;
+      this.#release(adding);
+      if (!spare) this.#addError(error);
+      throw error;
+    } finally {
+      this.#release(adding);
+    }
+  }
+
+  #release(adding: AddStream<T>): void {
+    if (this.#adding !== adding) return;
+    this.#adding = null;
+    this.#plain = !this.#closedByUser && !this.#disconnected;
+  }
+
+  /** See {@linkcode ChannelSink.writable}. */
+  get writable(): WritableStream<T> {
+    if (this.#view === null) {
+      this.#view = new WritableView<T>(this);
+      if (this.#closedByUser || this.#disconnected) this.#failWritable();
+    }
+    return this.#view.stream;
+  }
+
+  #failWritable(): void {
+    this.#view?.end(this.#failure);
+  }
+}
+
+function notFlushed(): DOMException {
+  return invalidState("Cannot flush: the channel ended before all was handed to the transport");
+}
+
+/** The user's side of a {@linkcode ChannelSinkController}. */
+export class ControlledSink<T> implements ChannelSink<T> {
+  readonly #controller: ChannelSinkController<T>;
+
+  /** @param controller Does the work. */
+  constructor(controller: ChannelSinkController<T>) {
+    this.#controller = controller;
+  }
+
+  add(value: T): boolean {
+    return this.#controller.add(value);
+  }
+
+  get ready(): Promise<void> {
+    return this.#controller.ready;
+  }
+
+  get bufferedAmount(): number {
+    return this.#controller.bufferedAmount;
+  }
+
+  flush(): Promise<void> {
+    return this.#controller.flush();
+  }
+
+  addStream(
+    source: AsyncIterable<T> | Iterable<T> | ReadableStream<T>,
+    options?: AddStreamOptions,
+  ): Promise<void> {
+    return this.#controller.addStream(source, options);
+  }
+
+  addError(error: unknown): void {
+    this.#controller.addError(error);
+  }
+
+  close(): Promise<void> {
+    return this.#controller.close();
+  }
+
+  get done(): Promise<void> {
+    return this.#controller.done;
+  }
+
+  get writable(): WritableStream<T> {
+    return this.#controller.writable;
+  }
+}

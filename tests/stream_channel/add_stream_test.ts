@@ -1,0 +1,106 @@
+import { assert, assertEquals, assertFalse, assertRejects, assertStrictEquals } from "@std/assert";
+import { assertInvalidState, microtasks } from "../support/events.ts";
+import { open, Source } from "./targets.ts";
+
+Deno.test("addStream: adds all, waits for room, leaves the sink usable", async () => {
+  const { target, controller } = open({ highWaterMark: 2 });
+  const source = new Source();
+  const added = controller.sink.addStream(source);
+  source.put("ab");
+  await microtasks();
+  assertEquals(target.values, ["ab"]);
+  assertEquals(source.asked, 1, "full: the source isn't asked");
+  target.bufferedAmount = 0;
+  controller.drained();
+  await microtasks();
+  assertEquals(source.asked, 2);
+  source.end();
+  await added;
+  assert(controller.sink.add("c"));
+});
+
+Deno.test("addStream: takes a plain iterable and a ReadableStream", async () => {
+  const { target, controller } = open();
+  await controller.sink.addStream(["a", "b"]);
+  await controller.sink.addStream(new Blob(["cd"]).stream().pipeThrough(new TextDecoderStream()));
+  assertEquals(target.values, ["a", "b", "cd"]);
+});
+
+Deno.test("addStream: is exclusive while it runs", async () => {
+  const { controller } = open();
+  const source = new Source();
+  const added = controller.sink.addStream(source);
+  assertInvalidState(() => controller.sink.add("a"));
+  assertInvalidState(() => controller.sink.addError(new Error("x")));
+  assertInvalidState(() => controller.sink.addStream([]));
+  assertInvalidState(() => controller.sink.close());
+  source.end();
+  await added;
+  assert(controller.sink.add("a"));
+});
+
+Deno.test("addStream: a failing source is an error of the channel, unless spared", async () => {
+  const error = new Error("source");
+  const failing = async function* (): AsyncGenerator<string> {
+    yield await Promise.resolve("a");
+    throw error;
+  };
+  const { target, controller } = open();
+  assertStrictEquals(await assertRejects(() => controller.sink.addStream(failing())), error);
+  assertEquals(target.calls, [["abort", error]]);
+  assertFalse(controller.sink.add("b"));
+  const spared = open();
+  const options = { preventAbort: true };
+  await assertRejects(() => spared.controller.sink.addStream(failing(), options), Error, "source");
+  assertEquals(spared.target.calls, []);
+  assert(spared.controller.sink.add("b"));
+});
+
+Deno.test("addStream: a value of the wrong kind cancels the source", async () => {
+  const { controller } = open();
+  const source = new Source();
+  const added = controller.sink.addStream(source);
+  source.put(42 as unknown as string);
+  await assertRejects(() => added, TypeError);
+  assert(source.cancelled);
+});
+
+Deno.test("addStream: the other end goes: the source is cancelled, the promise fulfils", async () => {
+  const { controller } = open();
+  const source = new Source();
+  const added = controller.sink.addStream(source);
+  await microtasks();
+  controller.disconnect();
+  await added;
+  assert(source.cancelled);
+});
+
+Deno.test("addStream: a signal stops it and spares the channel", async () => {
+  const { target, controller } = open({ highWaterMark: 1 });
+  const abort = new AbortController();
+  const source = new Source();
+  const added = controller.sink.addStream(source, { signal: abort.signal });
+  source.put("a");
+  await microtasks();
+  const reason = new Error("enough");
+  abort.abort(reason);
+  assertStrictEquals(await assertRejects(() => added), reason);
+  assert(source.cancelled);
+  target.bufferedAmount = 0;
+  assert(controller.sink.add("b"));
+  const { signal } = abort;
+  assertStrictEquals(await assertRejects(() => controller.sink.addStream([], { signal })), reason);
+});
+
+Deno.test("addStream: close cancels the source where close wins", async () => {
+  const { target, controller } = open({ closeWins: true });
+  const source = new Source();
+  const added = controller.sink.addStream(source);
+  const closed = controller.sink.close();
+  await added;
+  assert(source.cancelled);
+  assertEquals(target.calls, ["close"]);
+  assertInvalidState(() => controller.sink.add("a"));
+  controller.finish();
+  await closed;
+});

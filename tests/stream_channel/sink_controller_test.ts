@@ -1,0 +1,181 @@
+import {
+  assert,
+  assertEquals,
+  assertFalse,
+  assertRejects,
+  assertStrictEquals,
+  assertThrows,
+} from "@std/assert";
+import { ROOM } from "../../src/stream_channel/channel_sink.ts";
+import { ChannelSinkController } from "../../src/stream_channel/sink_controller.ts";
+import { Deferred } from "../../src/stream_channel/deferred.ts";
+import { assertInvalidState, settled } from "../support/events.ts";
+import { open, Target } from "./targets.ts";
+
+Deno.test("add: hands over inside the call, in order", () => {
+  const { target, controller } = open();
+  assert(controller.sink.add("a"));
+  assert(controller.sink.add("b"));
+  assertEquals(target.values, ["a", "b"]);
+  assertEquals(controller.sink.bufferedAmount, 2);
+});
+
+Deno.test("add: the checks, in their order", () => {
+  const { controller } = open();
+  const bad = 42 as unknown as string;
+  assertThrows(() => controller.sink.add(bad), TypeError);
+  assert(controller.sink.add("still open"));
+  controller.disconnect();
+  assertThrows(() => controller.sink.add(bad), TypeError);
+  assertFalse(controller.sink.add("dropped"));
+  controller.sink.close();
+  assertThrows(() => controller.sink.add(bad), TypeError);
+  assertInvalidState(() => controller.sink.add("late"));
+});
+
+Deno.test("S18 guarantee 3: once the other end is gone values are dropped, until the user closes", async () => {
+  const { target, controller } = open();
+  controller.disconnect();
+  controller.finish();
+  await controller.sink.done;
+  assertFalse(controller.sink.add("a"));
+  controller.sink.addError(new Error("dropped"));
+  await controller.sink.addStream(["b"]);
+  assertEquals(target.values, []);
+  await controller.sink.close();
+  assertInvalidState(() => controller.sink.add("c"));
+  assertInvalidState(() => controller.sink.addError(new Error("late")));
+  assertInvalidState(() => controller.sink.addStream(["d"]));
+});
+
+Deno.test("close: the same promise each time, and done; the target is told once", async () => {
+  const { target, controller } = open();
+  const closed = controller.sink.close();
+  assertStrictEquals(controller.sink.close(), closed);
+  assertStrictEquals(controller.sink.done, closed);
+  assertEquals(target.calls, ["close"]);
+  assertFalse(await settled(closed));
+  controller.finish();
+  await closed;
+});
+
+Deno.test("S21 guarantee 6: an error closes the channel and is done's, later values are dropped", async () => {
+  const { target, controller } = open();
+  const error = new Error("broken");
+  controller.sink.addError(error);
+  controller.sink.addError(new Error("second"));
+  assertEquals(target.calls, [["abort", error]]);
+  assertFalse(controller.sink.add("a"));
+  controller.finish();
+  assertStrictEquals(await assertRejects(() => controller.sink.done), error);
+  assertStrictEquals(controller.sink.close(), controller.sink.done);
+});
+
+Deno.test("ready: waits at the high-water mark, for room or for the end", async () => {
+  const { target, controller } = open({ highWaterMark: 4 });
+  await controller.sink.ready;
+  controller.sink.add("abcd");
+  const ready = controller.sink.ready;
+  assertStrictEquals(controller.sink.ready, ready);
+  assertFalse(await settled(ready));
+  target.bufferedAmount = 4;
+  controller.drained();
+  assertFalse(await settled(ready));
+  target.bufferedAmount = 3;
+  controller.drained();
+  await ready;
+  controller.sink.add("e");
+  const again = controller.sink.ready;
+  assertFalse(await settled(again));
+  controller.disconnect();
+  await again;
+  await controller.sink.ready;
+});
+
+Deno.test("ready: the user's own close is an end as well", async () => {
+  const { controller } = open({ highWaterMark: 1 });
+  controller.sink.add("a");
+  const { ready } = controller.sink;
+  controller.sink.close();
+  await ready;
+});
+
+Deno.test("flush: fulfils when all is handed on, rejects when that will never be", async () => {
+  const { target, controller } = open();
+  await controller.sink.flush();
+  controller.sink.add("abc");
+  const flushed = controller.sink.flush();
+  target.bufferedAmount = 1;
+  controller.drained();
+  assertFalse(await settled(flushed));
+  target.bufferedAmount = 0;
+  controller.drained();
+  await flushed;
+  controller.sink.add("d");
+  const lost = controller.sink.flush();
+  const cause = new Error("lost");
+  controller.finish(cause);
+  assertStrictEquals(await assertRejects(() => lost), cause);
+  assertEquals(
+    (await assertRejects(() => controller.sink.flush(), DOMException)).name,
+    "InvalidStateError",
+  );
+});
+
+Deno.test("a target that is a sink itself: its ready, its flush, its false, its failure", async () => {
+  const target = new Target();
+  const room = new Deferred();
+  const flushed: Promise<void> = Promise.resolve();
+  const wrapping = Object.assign(target, {
+    ready: room.promise as Promise<void>,
+    flush: () => flushed,
+    add: (value: string) => value !== "dropped",
+  });
+  const controller = new ChannelSinkController<string>(wrapping);
+  const { sink } = controller;
+  target.bufferedAmount = 1_000_000;
+  const { ready } = sink;
+  assertFalse(await settled(ready));
+  assertStrictEquals(sink.ready, ready);
+  room.resolve();
+  await ready;
+  wrapping.ready = ROOM;
+  assertStrictEquals(sink.ready, ROOM);
+  assertStrictEquals(sink.flush(), flushed);
+  assert(sink.add("taken"));
+  assertFalse(sink.add("dropped"));
+  const error = new Error("inner");
+  controller.fail(error);
+  controller.fail(new Error("second"));
+  assertStrictEquals(await assertRejects(() => sink.done), error);
+  assertFalse(sink.add("late"));
+});
+
+Deno.test("a target that is a sink itself, and goes on: ready fulfils when this sink is over", async () => {
+  for (const end of ["disconnect", "finish", "close"] as const) {
+    const never = new Deferred().promise;
+    const controller = new ChannelSinkController<string>(Object.assign(new Target(), {
+      ready: never,
+    }));
+    const { ready } = controller.sink;
+    assertFalse(await settled(ready));
+    void controller[end]();
+    await ready;
+  }
+});
+
+Deno.test("a target that drops a value: the sink drops, and a running addStream ends", async () => {
+  const target = Object.assign(new Target(), { add: () => false });
+  const controller = new ChannelSinkController<string>(target);
+  let given = 0;
+  let cancelled = false;
+  await controller.sink.addStream((function* () {
+    try {
+      for (;; given++) yield "value";
+    } finally {
+      cancelled = true;
+    }
+  })());
+  assertEquals([given, cancelled], [0, true]);
+  assert(controller.isDisconnected);
+});
