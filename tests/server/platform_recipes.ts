@@ -1,9 +1,14 @@
-/** Recipes over the upgrades of `Deno.serve` and `Bun.serve`: what is told of TCP is what a channel tells. */
+/**
+ * Recipes over whole servers: `WebSocketServer`, and the upgrades of `Deno.serve` and `Bun.serve`. What is
+ * told of TCP is what a channel tells.
+ */
 
 import {
   bunWebSocket,
+  type ServerOptions,
   type ServerWebSocketChannel,
   upgradeWebSocket,
+  WebSocketServer,
 } from "../../src/server/mod.ts";
 import type { BunServer } from "../../src/server/mod.ts";
 import { platform } from "../../src/web_socket/platform.ts";
@@ -47,14 +52,17 @@ interface Globals {
 
 const globals = globalThis as unknown as Globals;
 
-class PlatformRecipeServer implements RecipeServer, RecipeHost {
+/** Which server: the platform's own, or ours. */
+type ServerKind = "platform" | "bound";
+
+class WholeRecipeServer implements RecipeServer, RecipeHost {
   readonly options: RecipeOptions;
   readonly #name: RecipeName;
   readonly #recipe: ServerRecipe;
   readonly #events = new RecipeEvents();
   readonly #probe = new LoopbackProbe();
   readonly #channels: Set<ServerWebSocketChannel> = new Set();
-  readonly #server: PlatformServer;
+  #server: PlatformServer | undefined;
   #permits = 0;
   #waiting: (() => void)[] = [];
   #connections = 0;
@@ -63,21 +71,44 @@ class PlatformRecipeServer implements RecipeServer, RecipeHost {
     this.#name = name;
     this.#recipe = recipe;
     this.options = options;
-    this.#server = platform() === "deno" ? this.#serveDeno() : this.#serveBun();
   }
 
-  #serverOptions() {
-    const { compression: _, ...options } = serverOptions(
-      this.#name,
-      this.options,
-      () => this.released(),
-    );
+  async start(kind: ServerKind): Promise<this> {
+    if (kind === "bound") this.#server = await this.#serveBound();
+    else this.#server = platform() === "deno" ? this.#serveDeno() : this.#serveBun();
+    return this;
+  }
+
+  #serverOptions(): ServerOptions {
+    const options = serverOptions(this.#name, this.options, () => this.released());
     return { ...options, closeTimeout: 500 };
+  }
+
+  #platformOptions(): Omit<ServerOptions, "compression"> {
+    const { compression: _, ...options } = this.#serverOptions();
+    return options;
+  }
+
+  async #serveBound(): Promise<PlatformServer> {
+    const { verify = () => true, ...options } = this.#serverOptions();
+    const server = await WebSocketServer.bind({
+      ...options,
+      verify: (request) => {
+        const { pathname, search } = request.url;
+        this.#onRequest(pathname + search, request.headers);
+        request.signal.addEventListener("abort", () => this.report({ kind: "disconnect" }));
+        return verify(request);
+      },
+    });
+    void (async () => {
+      for await (const channel of server) this.#serve(channel);
+    })();
+    return { port: server.address.port, stop: () => server.close({ drain: 0 }) };
   }
 
   #serveDeno(): PlatformServer {
     const accept = this.#accept();
-    const options = this.#serverOptions();
+    const options = this.#platformOptions();
     const server = globals.Deno.serve(
       { port: 0, hostname: "127.0.0.1", onListen: () => {} },
       async (request, info) =>
@@ -88,7 +119,7 @@ class PlatformRecipeServer implements RecipeServer, RecipeHost {
 
   #serveBun(): PlatformServer {
     const accept = this.#accept();
-    const { upgrade, websocket } = bunWebSocket(this.#serverOptions());
+    const { upgrade, websocket } = bunWebSocket(this.#platformOptions());
     const server = globals.Bun.serve({
       port: 0,
       hostname: "127.0.0.1",
@@ -100,20 +131,24 @@ class PlatformRecipeServer implements RecipeServer, RecipeHost {
 
   #accept(): Accept {
     return async (upgrade, request) => {
-      this.#connections++;
       const { pathname, search } = new URL(request.url);
-      const lines = [...request.headers];
-      this.report({
-        kind: "request",
-        method: request.method,
-        path: pathname + search,
-        headers: Object.fromEntries(lines),
-        lines,
-      });
+      this.#onRequest(pathname + search, request.headers);
       const { response, channel } = await upgrade();
       if (channel !== null) this.#serve(channel);
       return response;
     };
+  }
+
+  #onRequest(path: string, headers: Headers): void {
+    this.#connections++;
+    const lines = [...headers];
+    this.report({
+      kind: "request",
+      method: "GET",
+      path,
+      headers: Object.fromEntries(lines),
+      lines,
+    });
   }
 
   #serve(channel: ServerWebSocketChannel): void {
@@ -128,7 +163,7 @@ class PlatformRecipeServer implements RecipeServer, RecipeHost {
   }
 
   get url(): string {
-    return `ws://127.0.0.1:${this.#server.port}`;
+    return `ws://127.0.0.1:${this.#server?.port}`;
   }
 
   report(event: RecipeEvent): void {
@@ -171,8 +206,19 @@ class PlatformRecipeServer implements RecipeServer, RecipeHost {
     const channels = [...this.#channels];
     for (const channel of channels) channel.terminate();
     await Promise.all(channels.map((channel) => channel.closed));
-    await this.#server.stop();
+    await this.#server?.stop();
   }
+}
+
+function startWhole(
+  kind: ServerKind,
+  name: RecipeName,
+  options: RecipeOptions,
+): Promise<RecipeServer> {
+  const recipe = serverRecipes[name];
+  return recipe === undefined
+    ? startRecipe(name, options)
+    : new WholeRecipeServer(name, recipe, options).start(kind);
 }
 
 /** Starts a recipe on the platform's own server, where it is one that can be followed there. */
@@ -180,8 +226,13 @@ export function startPlatformRecipe(
   name: RecipeName,
   options: RecipeOptions = {},
 ): Promise<RecipeServer> {
-  const recipe = serverRecipes[name];
-  return recipe === undefined
-    ? startRecipe(name, options)
-    : Promise.resolve(new PlatformRecipeServer(name, recipe, options));
+  return startWhole("platform", name, options);
+}
+
+/** Starts a recipe on `WebSocketServer`, where it is one that can be followed there. */
+export function startBoundRecipe(
+  name: RecipeName,
+  options: RecipeOptions = {},
+): Promise<RecipeServer> {
+  return startWhole("bound", name, options);
 }

@@ -1,0 +1,103 @@
+/**
+ * Our own server at the other end of a client that nobody here wrote: Python's websockets, in a process of
+ * its own. The tests whose server misbehaves say nothing about ours: they, and what Python's client can't
+ * do, are left out, each with its reason.
+ */
+
+import { WebSocketChannel } from "../../mod.ts";
+import { parseConnect } from "../../src/web_socket/connect_options.ts";
+import { startBoundRecipe } from "../server/platform_recipes.ts";
+import { python, PythonClients } from "../server/python_client.ts";
+import { serverRecipes } from "../server/server_recipes.ts";
+import { checkedAllBut, type LeftOut } from "./left_out.ts";
+import { testWebSocketChannel } from "./mod.ts";
+
+const LEFT_OUT: LeftOut = [
+  [
+    "Python's client always sends a close code",
+    ": C6 ",
+    "await using",
+    "closing the writable",
+    "G12 ",
+  ],
+  [
+    "nothing answers, so it is no server's test",
+    ": G1 connection refused",
+    ": G2 connection refused",
+    "G4 close after a failed",
+    "G4 S118",
+    "G3 closing while the server is silent",
+    "G30 a server that never answers",
+    "G31 a signal that aborts while connecting",
+    "an error in the sink while connecting",
+    "C62 ",
+  ],
+  [
+    "its server misbehaves, as ours never does",
+    ": G2 G30 whatever fails",
+    "attack 27",
+    "C35 G29",
+    ": G29 ",
+    "G9 what comes between",
+    "G6 ",
+    "G7 ",
+    "C20 ",
+    "C18 ",
+    "C30 C31",
+    "the peer sends a Close and leaves TCP open",
+    "G15 outbound",
+    "G15 a peer that goes",
+  ],
+  ["its server answers as no WebSocket server does", "an answer of "],
+  [
+    "its server sends frames made by hand",
+    "a Ping between fragments",
+    "the peer closes without a code",
+    "G16 ",
+  ],
+];
+
+const NAME = "WebSocketServer, Python's websockets";
+
+let clients: PythonClients | undefined;
+
+const { test, check } = checkedAllBut(LEFT_OUT, (name, body) => {
+  Deno.test({
+    name: python === null ? `${name} (left out: python3-websockets is not installed)` : name,
+    ignore: python === null,
+    async fn() {
+      try {
+        await body();
+      } finally {
+        await clients?.close();
+        clients = undefined;
+      }
+    },
+  });
+});
+
+testWebSocketChannel(NAME, {
+  traits: {
+    ownProtocol: false,
+    allCloseCodes: true,
+    headers: true,
+    checksAccept: true,
+    tellsStatus: false,
+    seesCloseBeforeTcpEnds: true,
+    keepsByteOrderMark: true,
+  },
+  connect(url, options = {}) {
+    const { url: checked, protocols, headers } = parseConnect(url, options);
+    if (options.signal?.aborted) return WebSocketChannel.connect(url, options);
+    clients ??= new PythonClients();
+    const socket = clients.connect({ url: checked.href, protocols, headers, compression: false });
+    return WebSocketChannel.from(socket, { ...options, protocols });
+  },
+  startRecipe(name, options) {
+    if (name in serverRecipes) return startBoundRecipe(name, options);
+    throw new Error(`This is no test of our server: it needs the recipe ${name}`);
+  },
+  test,
+});
+
+check(NAME);
