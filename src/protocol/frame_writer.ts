@@ -6,11 +6,15 @@
  */
 
 import { encodeHeader, encodeKey, headerLength, MAX_HEADER_LENGTH } from "./frame.ts";
-import { applyMask, copyMasked, type MaskingKeySource } from "./mask.ts";
+import { applyMask, copyMasked, type MaskingKeySource, rotate } from "./mask.ts";
+import { SLAB_SIZE } from "./slab.ts";
 import { WriteBuffer } from "./write_buffer.ts";
 
-/** Payloads from this size on get a buffer of their own. */
+/** Payloads from this size on are written in parts, and frames from this size on aren't copied. */
 const LARGE = 0x4000;
+
+/** Text that needs more room than a buffer has gets one of its own. */
+const LARGE_TEXT = SLAB_SIZE - MAX_HEADER_LENGTH;
 
 /** Up to this many UTF-16 code units a loop is faster than a call into the platform's encoder. */
 const SHORT = 48;
@@ -20,16 +24,18 @@ const encoder = new TextEncoder();
 /** The sending half of a connection. A payload is copied exactly once, and masked on the way. */
 export class FrameWriter {
   readonly #keys: MaskingKeySource | null;
-  readonly #output: WriteBuffer = new WriteBuffer();
+  readonly #output: WriteBuffer;
 
   /**
    * Makes the sending half of a connection.
    *
    * @param keys The source of masking keys, or `null` where frames aren't masked: RFC 6455 §5.1, a
    * client masks all frames and a server none.
+   * @param recycles Whether {@linkcode giveBack} will be called.
    */
-  constructor(keys: MaskingKeySource | null) {
+  constructor(keys: MaskingKeySource | null, recycles: boolean) {
     this.#keys = keys;
+    this.#output = new WriteBuffer(recycles);
   }
 
   /** How many bytes were encoded and not taken. */
@@ -50,10 +56,19 @@ export class FrameWriter {
   /**
    * Takes everything that was encoded.
    *
-   * @returns The chunks in order. They are the caller's, and never written to again.
+   * @returns The chunks in order. They are the caller's until they are given back.
    */
   take(): Uint8Array[] {
     return this.#output.take();
+  }
+
+  /**
+   * Gives back what was taken: it will be written to again.
+   *
+   * @param kept How many bytes of it, the last ones, are still needed.
+   */
+  giveBack(kept: number): void {
+    this.#output.giveBack(kept);
   }
 
   /**
@@ -77,7 +92,7 @@ export class FrameWriter {
    */
   writeText(flags: number, text: string): void {
     // A UTF-16 code unit becomes three bytes at most.
-    if (3 * text.length >= LARGE) return this.#writeLargeText(flags, text);
+    if (3 * text.length > LARGE_TEXT) return this.#writeLargeText(flags, text);
     const output = this.#output;
     output.reserve(MAX_HEADER_LENGTH + 3 * text.length);
     const { buffer, end } = output;
@@ -141,12 +156,20 @@ export class FrameWriter {
   }
 
   #writeLarge(flags: number, payload: Uint8Array): void {
-    const size = headerLength(payload.length, this.#keys !== null);
-    // The payload begins at a multiple of four, so that it is masked word by word.
-    const start = -size & 3;
-    const buffer = new Uint8Array(start + size + payload.length);
-    this.#encode(buffer, start, flags, payload);
-    this.#output.append(buffer.subarray(start));
+    const keys = this.#keys;
+    const output = this.#output;
+    output.reserve(MAX_HEADER_LENGTH);
+    const at = encodeHeader(output.buffer, output.end, flags, payload.length, keys !== null);
+    const key = keys === null ? 0 : keys();
+    output.commit(keys === null ? at : encodeKey(output.buffer, at, key));
+    for (let from = 0; from < payload.length;) {
+      const length = output.reserveSome(payload.length - from);
+      const part = payload.subarray(from, from + length);
+      if (keys === null) output.buffer.set(part, output.end);
+      else copyMasked(part, output.buffer, output.end, rotate(key, from));
+      output.commit(output.end + length);
+      from += length;
+    }
   }
 
   /** Text is encoded into room for ASCII first: what doesn't fit tells how much more is needed. */

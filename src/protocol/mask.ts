@@ -33,8 +33,14 @@ let lastWords: Int32Array = new Int32Array(0);
 /** Where in those bytes the first word begins: 0–3. */
 let lastStart = 0;
 
-/** The key as it applies `phase` bytes into the payload: rotated by whole bytes. */
-function rotate(key: number, phase: number): number {
+/**
+ * Gives the key as it applies further into the payload: rotated by whole bytes.
+ *
+ * @param key The masking key.
+ * @param phase How many bytes of the payload come before.
+ * @returns The key for what follows.
+ */
+export function rotate(key: number, phase: number): number {
   const shift = (phase & 3) << 3;
   return (key << shift) | (key >>> (32 - shift));
 }

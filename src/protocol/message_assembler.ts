@@ -5,6 +5,7 @@
  * @module
  */
 
+import { bytesToFill } from "./bytes_to_fill.ts";
 import { compact } from "./byte_queue.ts";
 import { BAD_UTF8, type Failure, MESSAGE_TOO_BIG } from "./failure.ts";
 import { checkHeader, CONTINUATION, type FrameHeader, RSV1, type Side, TEXT } from "./frame.ts";
@@ -186,12 +187,14 @@ export class MessageAssembler implements FrameHandler {
   }
 
   /**
-   * Room in proportion to what is here, so that growing costs linear time: four times as much for a
+   * Room in proportion to what is here, so that growing costs linear time: sixteen times as much for a
    * message whose end is in sight, and then no more than all of it; else twice as much.
    */
   #grow(size: number, expected: number): void {
-    const room = expected === Infinity ? 2 * size : Math.min(expected, 4 * size);
-    const grown = new Uint8Array(Math.max(room, Math.min(expected, LEAST_ROOM)));
+    const room = expected === Infinity ? 2 * size : Math.min(expected, 16 * size);
+    const grown = room === expected
+      ? bytesToFill(expected)
+      : new Uint8Array(Math.max(room, Math.min(expected, LEAST_ROOM)));
     grown.set(this.#buffer.subarray(0, this.#size));
     this.#buffer = grown;
   }

@@ -100,6 +100,9 @@ export interface ProtocolOptions {
    * and messages are views of them. Otherwise they are copied, and not kept.
    */
   readonly ownsChunks?: boolean | undefined;
+
+  /** Whether {@linkcode Protocol.giveBack} will be called. */
+  readonly recycles?: boolean | undefined;
 }
 
 /** How to send one message. */
@@ -156,7 +159,10 @@ export class Protocol {
     }
     this.#events = events;
     this.#deflate = deflate;
-    this.#writer = new FrameWriter(side === "client" ? maskingKeys : null);
+    this.#writer = new FrameWriter(
+      side === "client" ? maskingKeys : null,
+      options.recycles ?? false,
+    );
     this.#assembler = new MessageAssembler({
       side,
       maxMessageSize: Math.min(maxMessageSize, LARGEST_MESSAGE),
@@ -330,12 +336,21 @@ export class Protocol {
    * Takes all the output. It may be kept as long as need be, but a small chunk keeps up to 64 KiB
    * alive: take it when it can be written, not to queue it.
    *
-   * @returns The chunks to write, in order, never written to again.
+   * @returns The chunks to write, in order. They aren't written to until they are given back.
    */
   takeOutput(): Uint8Array[] {
     this.#flushPong();
     this.#pongs = 0;
     return this.#writer.take();
+  }
+
+  /**
+   * Gives back what was taken and handed on: its memory will be written to again.
+   *
+   * @param kept How many of the bytes taken, the last ones, aren't handed on yet.
+   */
+  giveBack(kept: number): void {
+    this.#writer.giveBack(kept);
   }
 
   #writeCompressed(deflate: MessageDeflate, flags: number, payload: Uint8Array): void {

@@ -4,33 +4,50 @@
  * @module
  */
 
-/** The size of the buffers that all connections write their frames to. */
-const SLAB = 0x1_0000;
+import { freshSlab, type Slab, SLAB_SIZE, slabFor } from "./slab.ts";
 
 /** The most bytes that a connection sets aside beyond what it needs at the moment. */
 const MAX_AHEAD = 0x4000;
 
+/** Less room than this isn't worth a chunk: it is left. */
+const LEAST_ROOM = 0x400;
+
 const EMPTY = new Uint8Array(0);
 
-/**
- * The buffer that connections write to, one behind the other, each into parts of its own; used up,
- * it is replaced. No byte of it is written twice, so what was taken may be kept as long as need be.
- */
-let slab: Uint8Array = new Uint8Array(0);
-let slabUsed = 0;
+/** What a chunk of the output lies in. */
+interface Part {
+  /** `null`: a buffer that doesn't go round. */
+  readonly slab: Slab | null;
+  readonly length: number;
+}
 
 /**
  * The output of one connection. Bytes are written straight into a part of a buffer that all
- * connections share; when everything was taken the connection holds no buffer.
+ * connections share; when everything was taken, and given back, the connection holds no buffer.
  */
 export class WriteBuffer {
+  /** Whether what is taken is given back. */
+  readonly #recycles: boolean;
   #chunks: Uint8Array[] = [];
-  #buffer: Uint8Array = EMPTY;
-  /** The part of `#buffer` that is this connection's; it is written up to `#end`. */
+  /** What was finished, and not given back: taken or not. */
+  #parts: Part[] | null = null;
+  /** How many bytes were taken, and not given back. */
+  #lent = 0;
+  #slab: Slab | null = null;
+  /** The part of `#slab` that is this connection's; it is written up to `#end`. */
   #start = 0;
   #end = 0;
   #limit = 0;
   #size = 0;
+
+  /**
+   * Makes an empty output.
+   *
+   * @param recycles Whether {@linkcode giveBack} will be called.
+   */
+  constructor(recycles = false) {
+    this.#recycles = recycles;
+  }
 
   /** How many bytes were written and not taken. */
   get size(): number {
@@ -39,7 +56,7 @@ export class WriteBuffer {
 
   /** Where to write, after {@linkcode reserve}. */
   get buffer(): Uint8Array {
-    return this.#buffer;
+    return this.#slab === null ? EMPTY : this.#slab.bytes;
   }
 
   /** Where in {@linkcode buffer} the next byte goes, after {@linkcode reserve}. */
@@ -55,12 +72,29 @@ export class WriteBuffer {
   reserve(length: number): void {
     const end = this.#end + length;
     if (end <= this.#limit) return;
-    if (this.#atSlabsEnd && end <= SLAB) {
-      this.#limit = slabUsed = end;
+    const slab = this.#slab;
+    if (slab !== null && this.#limit === slab.used && end <= SLAB_SIZE) {
+      this.#limit = slab.used = end;
     } else {
       this.#finishPart();
       this.#beginPart(length);
     }
+  }
+
+  /**
+   * Makes room for as much as goes into one chunk.
+   *
+   * @param length How many bytes there are: 1 or more.
+   * @returns How many of them there is room for.
+   */
+  reserveSome(length: number): number {
+    const slab = this.#slab;
+    const left = slab === null
+      ? 0
+      : (this.#limit === slab.used ? SLAB_SIZE : this.#limit) - this.#end;
+    const some = Math.min(length, left < LEAST_ROOM ? SLAB_SIZE : left);
+    this.reserve(some);
+    return some;
   }
 
   /**
@@ -80,37 +114,60 @@ export class WriteBuffer {
    */
   append(chunk: Uint8Array): void {
     this.#finishPart();
-    this.#start = this.#end;
-    this.#chunks.push(chunk);
+    this.#add(null, chunk);
     this.#size += chunk.length;
   }
 
   /**
    * Takes everything.
    *
-   * @returns The chunks in order. They are the caller's, and never written to again.
+   * @returns The chunks in order. They are the caller's until they are given back, if ever, and not
+   * written to till then.
    */
   take(): Uint8Array[] {
     this.#finishPart();
     const chunks = this.#chunks;
     this.#chunks = [];
-    if (this.#atSlabsEnd) slabUsed = this.#end;
-    this.#buffer = EMPTY;
-    this.#start =
-      this.#end =
-      this.#limit =
-      this.#size =
-        0;
+    if (this.#recycles) this.#lent += this.#size;
+    this.#size = 0;
     return chunks;
   }
 
-  /** Whether nobody else has set aside anything behind this connection's part. */
-  get #atSlabsEnd(): boolean {
-    return this.#buffer === slab && this.#limit === slabUsed;
+  /**
+   * Gives back what was taken: it will be written to again.
+   *
+   * @param kept How many bytes of it, the last ones, are still needed.
+   */
+  giveBack(kept: number): void {
+    const parts = this.#parts;
+    if (parts === null) return;
+    let count = 0;
+    for (const { slab, length } of parts) {
+      if (this.#lent - length < kept || this.#lent === 0) break;
+      this.#lent -= length;
+      slab?.release();
+      count++;
+    }
+    if (count === parts.length) this.#parts = null;
+    else if (count > 0) parts.splice(0, count);
   }
 
   #finishPart(): void {
-    if (this.#end > this.#start) this.#chunks.push(this.#buffer.subarray(this.#start, this.#end));
+    const slab = this.#slab;
+    if (slab === null) return;
+    // Nobody has set aside anything behind this part: what isn't needed of it is the next one's.
+    if (this.#limit === slab.used) slab.used = this.#end;
+    if (this.#end > this.#start) this.#add(slab, slab.bytes.subarray(this.#start, this.#end));
+    else slab.release();
+    this.#slab = null;
+    this.#start = this.#end = this.#limit = 0;
+  }
+
+  #add(slab: Slab | null, chunk: Uint8Array): void {
+    this.#chunks.push(chunk);
+    if (!this.#recycles) return;
+    this.#parts ??= [];
+    this.#parts.push({ slab, length: chunk.length });
   }
 
   /**
@@ -119,19 +176,12 @@ export class WriteBuffer {
    * a buffer of its own keeps a slow connection from holding on to the parts of fast ones.
    */
   #beginPart(length: number): void {
-    if (this.#size >= SLAB) {
-      this.#buffer = new Uint8Array(SLAB);
-      this.#start = this.#end = 0;
-      this.#limit = SLAB;
-      return;
-    }
-    const room = Math.max(length, Math.min(this.#size, MAX_AHEAD));
-    if (slabUsed + room > slab.length) {
-      slab = new Uint8Array(SLAB);
-      slabUsed = 0;
-    }
-    this.#buffer = slab;
-    this.#start = this.#end = slabUsed;
-    this.#limit = slabUsed = slabUsed + room;
+    const alone = this.#size >= SLAB_SIZE;
+    const room = alone ? SLAB_SIZE : Math.max(length, Math.min(this.#size, MAX_AHEAD));
+    const slab = alone ? freshSlab() : slabFor(room);
+    this.#slab = slab;
+    this.#start = this.#end = slab.used;
+    this.#limit = slab.used = slab.used + room;
+    slab.parts++;
   }
 }

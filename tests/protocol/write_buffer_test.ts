@@ -87,3 +87,84 @@ Deno.test("output: a connection that isn't read doesn't keep the buffers of fast
   const held = [...buffers].reduce((sum, buffer) => sum + buffer.byteLength, 0);
   assert(held <= 2 * 20_000 * 64, `${held}`);
 });
+
+Deno.test("output: nothing is written to before it is given back, whoever gives back what, and when", () => {
+  const random = seededRandom();
+  const label = `seed ${random.seed}`;
+  const lines = Array.from({ length: 4 }, () => ({
+    output: new WriteBuffer(true),
+    /** Taken, and read only when it is handed on: what a socket does. */
+    waiting: [] as { chunk: Uint8Array; before: string }[],
+    put: "",
+    got: "",
+  }));
+  for (let round = 0; round < 1500; round++) {
+    const line = random.pick(lines);
+    const bytes = random.bytes(random.pick([1, 30, 200, 3000]));
+    line.put += hex(bytes);
+    if (random.chance(0.05)) line.output.append(bytes);
+    else write(line.output, bytes, random.pick([0, 0, 500]));
+    if (!random.chance(0.3)) continue;
+    for (const chunk of line.output.take()) {
+      line.waiting.push({ chunk, before: hex(chunk) });
+    }
+    for (const { chunk } of line.waiting.splice(0, random.pick([0, 1, 2, 100]))) {
+      line.got += hex(chunk);
+    }
+    line.output.giveBack(line.waiting.reduce((sum, { chunk }) => sum + chunk.length, 0));
+  }
+  for (const { output, waiting, put, got } of lines) {
+    for (const { chunk, before } of waiting) assert(hex(chunk) === before, label);
+    const rest = [...waiting.map(({ chunk }) => chunk), ...output.take()];
+    assert(got + hex(joined(rest)) === put, label);
+  }
+});
+
+Deno.test("output: a connection that hands on at once writes to the same memory every time", () => {
+  freshSlab();
+  const output = new WriteBuffer(true);
+  const places = new Set<number>();
+  for (let i = 0; i < 100; i++) {
+    write(output, new Uint8Array(1000));
+    for (const chunk of output.take()) places.add(chunk.byteOffset);
+    output.giveBack(0);
+  }
+  assertEquals(places.size, 1);
+});
+
+Deno.test("output: what isn't given back is never written to again", () => {
+  const output = new WriteBuffer();
+  const chunks: Uint8Array[] = [];
+  for (let i = 0; i < 500; i++) {
+    write(output, new Uint8Array(1000).fill(i));
+    chunks.push(...output.take());
+    output.giveBack(0);
+  }
+  assertEquals(chunks.map((chunk) => chunk[0]), Array.from({ length: 500 }, (_, i) => i % 256));
+});
+
+Deno.test("output: some room is what is left, or a whole buffer where that is next to nothing", () => {
+  freshSlab();
+  const output = new WriteBuffer();
+  write(output, new Uint8Array(60_000));
+  assertEquals(output.reserveSome(100_000), 5536);
+  output.commit(output.end + 5000);
+  assertEquals(output.reserveSome(100_000), 65_536);
+  output.commit(output.end + 65_536);
+  assertEquals(output.reserveSome(10), 10);
+});
+
+Deno.test("output: much of it, given back late, goes through the same buffers again", () => {
+  const output = new WriteBuffer(true);
+  const used = (): Set<ArrayBufferLike> => {
+    for (let i = 0; i < 300; i++) write(output, new Uint8Array(1000));
+    const buffers = new Set(output.take().map((chunk) => chunk.buffer));
+    output.giveBack(1000);
+    output.giveBack(0);
+    return buffers;
+  };
+  const before = used();
+  assertEquals(before.size, 5);
+  const fresh = [...used(), ...used()].filter((buffer) => !before.has(buffer));
+  assertEquals(fresh, []);
+});
