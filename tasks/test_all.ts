@@ -199,7 +199,7 @@ function chromiumJob(): Job {
     }
     return (await testInBrowser(chromium)).map(({ suite, place, passed, failed, ignored }) => ({
       suite,
-      transport: suite === "conformance" ? "native" : "",
+      transport: suite.startsWith("conformance") ? "native" : "",
       of: "source",
       runtime: `Chromium, ${place}`,
       passed,

@@ -1,6 +1,6 @@
 /**
  * The tests in headless Chromium, in a page and in a worker: the conformance suite of the native channel,
- * and the unit tests that need nothing but the language.
+ * the same with our own server at the other end, and the unit tests that need nothing but the language.
  *
  * Chromium is the system's (Debian: `apt-get install chromium`), or what the environment variable
  * `CHROMIUM` names; npm's playwright-core drives it. The servers of the tests run in this process.
@@ -14,8 +14,10 @@ import { createRequire } from "node:module";
 import { standInArgs } from "./std.ts";
 import { fromFileUrl } from "./support.ts";
 import { OUT, succeed, tool } from "./tools.ts";
-import { ControlServer } from "../tests/browser/control_server.ts";
+import { ControlServer, type StartRecipe } from "../tests/browser/control_server.ts";
 import type { Place } from "../tests/browser/control.ts";
+import { startBoundRecipe } from "../tests/server/platform_recipes.ts";
+import { startRecipe } from "../tests/support/recipes.ts";
 
 const ROOT = new URL("../", import.meta.url);
 const FOLDER = new URL("browser/", OUT);
@@ -198,14 +200,20 @@ interface Counts {
   ignored: number;
 }
 
+/** Tests, bundled, and what starts their servers. */
+interface Bundle {
+  readonly code: string;
+  readonly start: StartRecipe;
+}
+
 /** Runs a bundle in a place, and counts. */
-async function runIn(browser: Browser, place: Place, code: string): Promise<Counts> {
+async function runIn(browser: Browser, place: Place, { code, start }: Bundle): Promise<Counts> {
   const counts: Counts = { passed: 0, failed: 0, ignored: 0 };
   const watchdog = new Watchdog();
   let heard = false;
   let finish: () => void = () => {};
   const finished = new Promise<void>((resolve) => finish = resolve);
-  const server = new ControlServer(code, {
+  const server = new ControlServer(code, start, {
     onResult: (_place, { name, failures, ignored }) => {
       heard = true;
       watchdog.pat();
@@ -233,15 +241,21 @@ async function runIn(browser: Browser, place: Place, code: string): Promise<Coun
   return counts;
 }
 
+/** Our own server at the other end. The page is another's: it has to be let in. */
+const startOwn: StartRecipe = (name, options, origin) =>
+  startBoundRecipe(name, options, { origin: [origin] });
+
 /**
  * Runs the browser's suites in a page, then in a worker.
  *
  * @param chromium Where Chromium is.
  */
 export async function testInBrowser(chromium: string): Promise<BrowserOutcome[]> {
-  const suites: [name: string, tests: readonly string[]][] = [
-    ["conformance", ["tests/conformance/native_test.ts"]],
-    ["unit tests", await unitTests()],
+  const conformance = ["tests/conformance/native_test.ts"];
+  const suites: [name: string, tests: readonly string[], start: StartRecipe][] = [
+    ["conformance", conformance, startRecipe],
+    ["conformance, our server", conformance, startOwn],
+    ["unit tests", await unitTests(), startRecipe],
   ];
   const browser = await (await playwright()).chromium.launch({
     executablePath: chromium,
@@ -249,10 +263,10 @@ export async function testInBrowser(chromium: string): Promise<BrowserOutcome[]>
   });
   const outcomes: BrowserOutcome[] = [];
   try {
-    for (const [suite, tests] of suites) {
+    for (const [suite, tests, start] of suites) {
       const code = await bundle(tests);
       for (const place of ["page", "worker"] as const) {
-        outcomes.push({ suite, place, ...await runIn(browser, place, code) });
+        outcomes.push({ suite, place, ...await runIn(browser, place, { code, start }) });
       }
     }
   } finally {

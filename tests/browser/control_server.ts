@@ -5,13 +5,20 @@
 
 import { CONTROL_PATH, type ControlRequest, type ControlResponses, type Place } from "./control.ts";
 import type { TestResult } from "./runner.ts";
-import { type RecipeServer, startRecipe } from "../support/recipes.ts";
+import type { RecipeName, RecipeOptions, RecipeServer } from "../support/recipes.ts";
 
 /** What is called when the browser tells something. */
 export interface Listener {
   onResult(place: Place, result: TestResult): void;
   onDone(place: Place): void;
 }
+
+/** Starts a recipe for a page of an origin. */
+export type StartRecipe = (
+  name: RecipeName,
+  options: RecipeOptions,
+  origin: string,
+) => Promise<RecipeServer>;
 
 const HEADERS = { "Access-Control-Allow-Origin": "*", "Cache-Control": "no-store" };
 
@@ -25,16 +32,19 @@ const PAGES: Record<Place, string> = {
 export class ControlServer {
   readonly #bundle: string;
   readonly #listener: Listener;
+  readonly #startRecipe: StartRecipe;
   readonly #server: Deno.HttpServer<Deno.NetAddr>;
   readonly #recipes: Map<number, RecipeServer> = new Map();
   #started = 0;
 
   /**
    * @param bundle The JavaScript with all tests.
+   * @param startRecipe Starts the servers that the tests ask for.
    * @param listener Gets the results.
    */
-  constructor(bundle: string, listener: Listener) {
+  constructor(bundle: string, startRecipe: StartRecipe, listener: Listener) {
     this.#bundle = bundle;
+    this.#startRecipe = startRecipe;
     this.#listener = listener;
     this.#server = Deno.serve(
       { hostname: "127.0.0.1", port: 0, onListen: () => {} },
@@ -44,7 +54,11 @@ export class ControlServer {
 
   /** The URL of the page that runs the tests in a place. */
   url(place: Place): string {
-    return `http://127.0.0.1:${this.#server.addr.port}/${place}`;
+    return `${this.#origin}/${place}`;
+  }
+
+  get #origin(): string {
+    return `http://127.0.0.1:${this.#server.addr.port}`;
   }
 
   /** Ends the server and all recipes that are left. */
@@ -76,7 +90,7 @@ export class ControlServer {
   async #do(request: ControlRequest): Promise<ControlResponses[ControlRequest["do"]]> {
     switch (request.do) {
       case "start": {
-        const recipe = await startRecipe(request.name, request.options);
+        const recipe = await this.#startRecipe(request.name, request.options, this.#origin);
         const server = ++this.#started;
         this.#recipes.set(server, recipe);
         return { server, url: recipe.url };

@@ -59,6 +59,7 @@ class WholeRecipeServer implements RecipeServer, RecipeHost {
   readonly options: RecipeOptions;
   readonly #name: RecipeName;
   readonly #recipe: ServerRecipe;
+  readonly #more: ServerOptions;
   readonly #events = new RecipeEvents();
   readonly #probe = new LoopbackProbe();
   readonly #channels: Set<ServerWebSocketChannel> = new Set();
@@ -67,9 +68,14 @@ class WholeRecipeServer implements RecipeServer, RecipeHost {
   #waiting: (() => void)[] = [];
   #connections = 0;
 
-  constructor(name: RecipeName, recipe: ServerRecipe, options: RecipeOptions) {
+  constructor(
+    name: RecipeName,
+    recipe: ServerRecipe,
+    { options, more }: { options: RecipeOptions; more: ServerOptions },
+  ) {
     this.#name = name;
     this.#recipe = recipe;
+    this.#more = more;
     this.options = options;
   }
 
@@ -81,7 +87,7 @@ class WholeRecipeServer implements RecipeServer, RecipeHost {
 
   #serverOptions(): ServerOptions {
     const options = serverOptions(this.#name, this.options, () => this.released());
-    return { ...options, closeTimeout: 500 };
+    return { ...options, closeTimeout: 500, ...this.#more };
   }
 
   #platformOptions(): Omit<ServerOptions, "compression"> {
@@ -210,29 +216,23 @@ class WholeRecipeServer implements RecipeServer, RecipeHost {
   }
 }
 
-function startWhole(
-  kind: ServerKind,
-  name: RecipeName,
-  options: RecipeOptions,
-): Promise<RecipeServer> {
-  const recipe = serverRecipes[name];
-  return recipe === undefined
-    ? startRecipe(name, options)
-    : new WholeRecipeServer(name, recipe, options).start(kind);
-}
-
 /** Starts a recipe on the platform's own server, where it is one that can be followed there. */
 export function startPlatformRecipe(
   name: RecipeName,
   options: RecipeOptions = {},
 ): Promise<RecipeServer> {
-  return startWhole("platform", name, options);
+  const recipe = serverRecipes[name];
+  if (recipe === undefined) return startRecipe(name, options);
+  return new WholeRecipeServer(name, recipe, { options, more: {} }).start("platform");
 }
 
-/** Starts a recipe on `WebSocketServer`, where it is one that can be followed there. */
+/** Starts a recipe on `WebSocketServer` (with more options), where it is one that can be followed there. */
 export function startBoundRecipe(
   name: RecipeName,
   options: RecipeOptions = {},
+  more: ServerOptions = {},
 ): Promise<RecipeServer> {
-  return startWhole("bound", name, options);
+  const recipe = serverRecipes[name];
+  if (recipe === undefined) return startRecipe(name, options);
+  return new WholeRecipeServer(name, recipe, { options, more }).start("bound");
 }
