@@ -16,7 +16,13 @@ const FIRST_PAGE = ["first_page_dart.ts", "first_page_javascript.ts", "first_pag
 const OTHERS = ["json_messages.ts", "multi_channel.ts"];
 
 /** Those of servers: tests/server/examples_test.ts runs them. */
-const SERVERS = ["chat", "echo_server.ts", "hono_server.ts"];
+const SERVERS = [
+  "chat",
+  "echo_server.ts",
+  "express_server.ts",
+  "fastify_server.ts",
+  "hono_server.ts",
+];
 
 /** What the examples that read JSON are given. */
 const TICKS = { messages: ['{"tick":1}', '{"tick":2}'], code: 1000, reason: "that's all" };

@@ -6,8 +6,8 @@ import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 import { NetWebSocketChannel } from "../../src/net/mod.ts";
 import { findChromium } from "../../tasks/test_browser.ts";
-import { tool } from "../../tasks/tools.ts";
-import { findCommand } from "../support/processes.ts";
+import { OUT, tool } from "../../tasks/tools.ts";
+import { findCommand, fromNpm } from "../support/processes.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 
@@ -20,9 +20,14 @@ interface Example {
 }
 
 /** Starts an example, and waits until it says where it listens. */
-async function startExample(path: string, ...args: string[]): Promise<Example> {
-  const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "--quiet", "--allow-all", `examples/${path}`, "0", ...args],
+function startExample(path: string, ...args: string[]): Promise<Example> {
+  const command = [Deno.execPath(), "run", "--quiet", "--allow-all", `examples/${path}`];
+  return startProgram([...command, "0", ...args]);
+}
+
+async function startProgram([program = "", ...args]: readonly string[]): Promise<Example> {
+  const child = new Deno.Command(program, {
+    args,
     cwd: fileURLToPath(ROOT),
     env: { NO_COLOR: "1" },
     stdin: "null",
@@ -40,7 +45,7 @@ async function startExample(path: string, ...args: string[]): Promise<Example> {
     }
   })();
   const gone = child.status.then(({ code }) => {
-    throw new Error(`The example ended with ${code}: ${path}`);
+    throw new Error(`The example ended with ${code}: ${[program, ...args].join(" ")}`);
   });
   gone.catch(() => {});
   const url = await Promise.race([listening, gone]);
@@ -60,7 +65,13 @@ async function withExample(
   args: string[],
   body: (url: string) => Promise<void>,
 ): Promise<{ code: number; text: string }> {
-  const example = await startExample(path, ...args);
+  return await during(await startExample(path, ...args), body);
+}
+
+async function during(
+  example: Example,
+  body: (url: string) => Promise<void>,
+): Promise<{ code: number; text: string }> {
   let ended = { code: 0, text: "" };
   try {
     await body(example.url);
@@ -70,30 +81,76 @@ async function withExample(
   return ended;
 }
 
-Deno.test("example echo_server: echoes, and drains when it is stopped", async () => {
-  let client: NetWebSocketChannel | undefined;
-  const { code, text } = await withExample("echo_server.ts", [], async (url) => {
-    client = NetWebSocketChannel.connect(url);
-    client.sink.add("hello");
-    assertEquals((await client.stream.next()).value, "hello");
-  });
-  assertEquals((await client?.closed)?.code, 1001);
-  assertEquals(code, 0);
+/** What runs an example that isn't Deno's alone; `null`: it isn't installed. */
+const RUNTIMES: readonly [name: string, command: readonly string[] | null][] = [
+  ["Deno", [Deno.execPath(), "run", "--quiet", "--allow-all"]],
+  ["Node", findCommand([["node"]])],
+  ["Bun", findCommand(fromNpm("bun"))],
+];
+
+/** Tests an example on every runtime: elsewhere than on Deno as one file of JavaScript. */
+function testExample(
+  name: string,
+  what: string,
+  body: (url: string) => Promise<void>,
+  onEnd: (ended: { code: number; text: string }) => void = () => {},
+): void {
+  for (const [runtime, command] of RUNTIMES) {
+    const reason = command === null ? " (left out: it is not installed)" : "";
+    Deno.test({
+      name: `example ${name} on ${runtime}: ${what}${reason}`,
+      ignore: command === null,
+      async fn() {
+        const source = `examples/${name}.ts`;
+        const script = runtime === "Deno" ? source : await bundled(source);
+        onEnd(await during(await startProgram([...command ?? [], script, "0"]), body));
+      },
+    });
+  }
+}
+
+/** An example and all that it imports as one file. */
+async function bundled(source: string): Promise<string> {
+  const output = fileURLToPath(new URL(source.replace(/\.ts$/, ".mjs"), OUT));
+  const { success, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["bundle", "--quiet", "--platform=deno", `--output=${output}`, source],
+    cwd: fileURLToPath(ROOT),
+  }).output();
+  if (!success) throw new Error(new TextDecoder().decode(stderr));
+  return output;
+}
+
+let last: NetWebSocketChannel | undefined;
+
+testExample("echo_server", "echoes, and drains when it is stopped", async (url) => {
+  last = NetWebSocketChannel.connect(url);
+  last.sink.add("hello");
+  assertEquals((await last.stream.next()).value, "hello");
+}, ({ code, text }) => {
+  assertEquals([last?.closeCode, code], [1001, 0]);
   assertStringIncludes(text, "closed with 1001\nno longer listening\n");
 });
 
-Deno.test("example hono_server: a page and a WebSocket on one port", async () => {
-  await withExample("hono_server.ts", [], async (url) => {
+const FRAMEWORKS: readonly [name: string, path: string, isMessage: (text: string) => boolean][] = [
+  ["hono_server", "/time", (text) => !Number.isNaN(Date.parse(text))],
+  ["express_server", "/echo", (text) => text === "hello"],
+  ["fastify_server", "/echo", (text) => text === "hello"],
+];
+
+for (const [name, path, isMessage] of FRAMEWORKS) {
+  testExample(name, "a page and a WebSocket on one port", async (url) => {
     assertStringIncludes(await (await fetch(url)).text(), "A page");
-    const client = NetWebSocketChannel.connect(url.replace("http:", "ws:") + "/time");
+    const client = NetWebSocketChannel.connect(url.replace("http:", "ws:") + path);
+    client.sink.add("hello");
     const { value } = await client.stream.next();
-    assert(!Number.isNaN(Date.parse(String(value))), String(value));
+    assert(isMessage(String(value)), String(value));
     await client.sink.close();
+    assert((await client.closed).wasClean);
     const refused = NetWebSocketChannel.connect(url.replace("http:", "ws:") + "/other");
     const { error } = await refused.closed;
     assertEquals((error as { status?: number }).status, 404);
   });
-});
+}
 
 /** One who chats without a page. */
 class Guest {
