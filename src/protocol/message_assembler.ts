@@ -187,14 +187,13 @@ export class MessageAssembler implements FrameHandler {
   }
 
   /**
-   * Room in proportion to what is here, so that growing costs linear time: sixteen times as much for a
-   * message whose end is in sight, and then no more than all of it; else twice as much.
+   * Room in proportion to what is here, so that growing costs linear time: all of a message whose
+   * end is in sight, when a sixteenth of it has arrived; till then, twice as much.
    */
   #grow(size: number, expected: number): void {
-    const room = expected === Infinity ? 2 * size : Math.min(expected, 16 * size);
-    const grown = room === expected
+    const grown = expected <= 16 * size
       ? bytesToFill(expected)
-      : new Uint8Array(Math.max(room, Math.min(expected, LEAST_ROOM)));
+      : new Uint8Array(Math.max(2 * size, Math.min(expected, LEAST_ROOM)));
     grown.set(this.#buffer.subarray(0, this.#size));
     this.#buffer = grown;
   }
