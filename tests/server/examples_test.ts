@@ -3,76 +3,31 @@
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { createRequire } from "node:module";
-import { fileURLToPath } from "node:url";
 import { NetWebSocketChannel } from "../../src/net/mod.ts";
 import { findChromium } from "../../tasks/test_browser.ts";
-import { OUT, tool } from "../../tasks/tools.ts";
-import { findCommand, fromNpm } from "../support/processes.ts";
-
-const ROOT = new URL("../../", import.meta.url);
-
-/** A running example. */
-interface Example {
-  /** Where it listens. */
-  readonly url: string;
-  /** Sends a signal, and fulfils with the exit code and all that was printed. */
-  stop(): Promise<{ code: number; text: string }>;
-}
+import { tool } from "../../tasks/tools.ts";
+import { findCommand } from "../support/processes.ts";
+import { bundled, type Ended, type Program, RUNTIMES, startProgram } from "./programs.ts";
 
 /** Starts an example, and waits until it says where it listens. */
-function startExample(path: string, ...args: string[]): Promise<Example> {
+function startExample(path: string, ...args: string[]): Promise<Program> {
   const command = [Deno.execPath(), "run", "--quiet", "--allow-all", `examples/${path}`];
   return startProgram([...command, "0", ...args]);
-}
-
-async function startProgram([program = "", ...args]: readonly string[]): Promise<Example> {
-  const child = new Deno.Command(program, {
-    args,
-    cwd: fileURLToPath(ROOT),
-    env: { NO_COLOR: "1" },
-    stdin: "null",
-    stdout: "piped",
-    stderr: "inherit",
-  }).spawn();
-  let text = "";
-  let found = (_url: string): void => {};
-  const listening = new Promise<string>((resolve) => found = resolve);
-  const reading = (async () => {
-    for await (const part of child.stdout.pipeThrough(new TextDecoderStream())) {
-      text += part;
-      const url = /listening at (\S+)/.exec(text)?.[1];
-      if (url !== undefined) found(url);
-    }
-  })();
-  const gone = child.status.then(({ code }) => {
-    throw new Error(`The example ended with ${code}: ${[program, ...args].join(" ")}`);
-  });
-  gone.catch(() => {});
-  const url = await Promise.race([listening, gone]);
-  return {
-    url,
-    async stop() {
-      child.kill("SIGTERM");
-      const { code } = await child.status;
-      await reading;
-      return { code, text };
-    },
-  };
 }
 
 async function withExample(
   path: string,
   args: string[],
   body: (url: string) => Promise<void>,
-): Promise<{ code: number; text: string }> {
+): Promise<Ended> {
   return await during(await startExample(path, ...args), body);
 }
 
 async function during(
-  example: Example,
+  example: Program,
   body: (url: string) => Promise<void>,
-): Promise<{ code: number; text: string }> {
-  let ended = { code: 0, text: "" };
+): Promise<Ended> {
+  let ended: Ended = { code: 0, text: "" };
   try {
     await body(example.url);
   } finally {
@@ -81,19 +36,12 @@ async function during(
   return ended;
 }
 
-/** What runs an example that isn't Deno's alone; `null`: it isn't installed. */
-const RUNTIMES: readonly [name: string, command: readonly string[] | null][] = [
-  ["Deno", [Deno.execPath(), "run", "--quiet", "--allow-all"]],
-  ["Node", findCommand([["node"]])],
-  ["Bun", findCommand(fromNpm("bun"))],
-];
-
 /** Tests an example on every runtime: elsewhere than on Deno as one file of JavaScript. */
 function testExample(
   name: string,
   what: string,
   body: (url: string) => Promise<void>,
-  onEnd: (ended: { code: number; text: string }) => void = () => {},
+  onEnd: (ended: Ended) => void = () => {},
 ): void {
   for (const [runtime, command] of RUNTIMES) {
     const reason = command === null ? " (left out: it is not installed)" : "";
@@ -107,17 +55,6 @@ function testExample(
       },
     });
   }
-}
-
-/** An example and all that it imports as one file. */
-async function bundled(source: string): Promise<string> {
-  const output = fileURLToPath(new URL(source.replace(/\.ts$/, ".mjs"), OUT));
-  const { success, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["bundle", "--quiet", "--platform=deno", `--output=${output}`, source],
-    cwd: fileURLToPath(ROOT),
-  }).output();
-  if (!success) throw new Error(new TextDecoder().decode(stderr));
-  return output;
 }
 
 let last: NetWebSocketChannel | undefined;

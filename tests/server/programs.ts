@@ -1,0 +1,86 @@
+/** Programs with a server, each in a process of its own, on any runtime. For tests that Deno runs. */
+
+import { fileURLToPath } from "node:url";
+import { OUT } from "../../tasks/tools.ts";
+import { findCommand, fromNpm } from "../support/processes.ts";
+
+const ROOT = new URL("../../", import.meta.url);
+
+/** How a program ended. */
+export interface Ended {
+  readonly code: number;
+  /** All that it printed. */
+  readonly text: string;
+}
+
+/** A running program. */
+export interface Program {
+  /** Where it listens. */
+  readonly url: string;
+  /** Fulfils when it has ended. */
+  readonly ended: Promise<Ended>;
+  /** Sends a signal. */
+  stop(signal?: Deno.Signal): Promise<Ended>;
+}
+
+/** What runs a program; `null`: it isn't installed. */
+export const RUNTIMES: readonly [name: string, command: readonly string[] | null][] = [
+  ["Deno", [Deno.execPath(), "run", "--quiet", "--allow-all"]],
+  ["Node", findCommand([["node"]])],
+  ["Bun", findCommand(fromNpm("bun"))],
+];
+
+/** Starts a program, and waits until it prints where it listens. */
+export async function startProgram(
+  [program = "", ...args]: readonly string[],
+): Promise<Program> {
+  const child = new Deno.Command(program, {
+    args,
+    cwd: fileURLToPath(ROOT),
+    env: { NO_COLOR: "1" },
+    stdin: "null",
+    stdout: "piped",
+    stderr: "inherit",
+  }).spawn();
+  let text = "";
+  let found = (_url: string): void => {};
+  const listening = new Promise<string>((resolve) => found = resolve);
+  const reading = (async () => {
+    for await (const part of child.stdout.pipeThrough(new TextDecoderStream())) {
+      text += part;
+      const url = /listening at (\S+)/.exec(text)?.[1];
+      if (url !== undefined) found(url);
+    }
+  })();
+  const ended = child.status.then(async ({ code }) => {
+    await reading;
+    return { code, text };
+  });
+  const early = ended.then(({ code }) => {
+    throw new Error(`It ended with ${code}: ${[program, ...args].join(" ")}\n${text}`);
+  });
+  early.catch(() => {});
+  return {
+    url: await Promise.race([listening, early]),
+    ended,
+    async stop(signal = "SIGTERM") {
+      try {
+        child.kill(signal);
+      } catch {
+        // It has ended by itself.
+      }
+      return await ended;
+    },
+  };
+}
+
+/** A program and all that it imports as one file of JavaScript: for runtimes that take no other. */
+export async function bundled(source: string): Promise<string> {
+  const output = fileURLToPath(new URL(source.replace(/\.ts$/, ".mjs"), OUT));
+  const { success, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["bundle", "--quiet", "--platform=deno", `--output=${output}`, source],
+    cwd: fileURLToPath(ROOT),
+  }).output();
+  if (!success) throw new Error(new TextDecoder().decode(stderr));
+  return output;
+}

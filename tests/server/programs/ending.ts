@@ -1,0 +1,77 @@
+/**
+ * A server that a client ends with the message "end", in the way that the argument says; nothing but what
+ * that leaves behind can keep the process then. All its times are longer than any test.
+ */
+
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import process from "node:process";
+import {
+  acceptUpgrade,
+  type ServerWebSocketChannel,
+  WebSocketServer,
+} from "../../../src/server/mod.ts";
+
+const LONG = 10 * 60_000;
+
+const options = {
+  pingInterval: LONG,
+  pingTimeout: LONG,
+  closeTimeout: LONG,
+  handshakeTimeout: LONG,
+  verify: ({ url }: { url: URL }) =>
+    url.pathname === "/wait" ? new Promise<boolean>(() => {}) : true,
+};
+
+/** Echoes; what goes to one that doesn't read is in the way. */
+function serve(channel: ServerWebSocketChannel, end: () => void): void {
+  channel.stream.listen((message) => {
+    if (message === "end") end();
+    else if (message === "fill") channel.sink.add(new Uint8Array(32 * 1024 * 1024));
+    else channel.sink.add(message);
+  });
+}
+
+async function bound(end: (server: WebSocketServer) => void): Promise<void> {
+  const server = await WebSocketServer.bind({
+    ...options,
+    onRequest: () => new Response("a page"),
+  });
+  console.log(`listening at ${server.url}`);
+  for await (const channel of server) serve(channel, () => end(server));
+}
+
+/** `node:http`'s own server, and channels that are closed one by one. */
+function accepted(): void {
+  const server = createServer((_request, response) => void response.end("a page"));
+  const channels: ServerWebSocketChannel[] = [];
+  server.on("upgrade", (request, socket, head) => {
+    const channel = acceptUpgrade(request, socket, head, { ...options, closeTimeout: 200 });
+    channels.push(channel);
+    serve(channel, () => {
+      server.close();
+      server.closeAllConnections();
+      for (const channel of channels) void channel.sink.close(1012, "restarting");
+    });
+  });
+  server.listen(0, "127.0.0.1", () => {
+    console.log(`listening at ws://127.0.0.1:${(server.address() as AddressInfo).port}`);
+  });
+}
+
+const ways: Record<string, () => void> = {
+  drain: () =>
+    void bound((server) => {
+      server.close({ code: 1012, reason: "restarting", drain: 200 }).then(() =>
+        console.log("closed")
+      );
+    }),
+  unref: () =>
+    void bound((server) => {
+      server.unref();
+      for (const channel of server.channels) channel.unref();
+    }),
+  acceptUpgrade: accepted,
+};
+
+ways[process.argv[2] ?? ""]?.();
