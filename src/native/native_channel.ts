@@ -1,6 +1,7 @@
 import { abnormalClosure, goingAway, normalClosure, noStatusReceived } from "../../status.ts";
 import { type Capabilities, NO_CAPABILITIES } from "../web_socket/capabilities.ts";
 import { type Clock, systemClock } from "../web_socket/clock.ts";
+import { closeContent, type Ending } from "../web_socket/closing.ts";
 import {
   type AttemptOptions,
   type ChannelOptions,
@@ -13,11 +14,7 @@ import {
 import { ConnectError, WebSocketChannelError } from "../web_socket/errors.ts";
 import { bytesOf, isBinary } from "../web_socket/message_input.ts";
 import type { CloseFrameContent } from "../web_socket/web_socket_channel.ts";
-import {
-  closeContent,
-  type Ending,
-  WebSocketChannelBase,
-} from "../web_socket/web_socket_channel_base.ts";
+import { WebSocketChannelBase } from "../web_socket/web_socket_channel_base.ts";
 import { type MessageInput, unsendable } from "../web_socket/web_socket_sink.ts";
 import { nativeCapabilities } from "./native_capabilities.ts";
 import { Polling } from "./polling.ts";
@@ -250,7 +247,7 @@ export class NativeChannel extends WebSocketChannelBase {
     });
   }
 
-  protected sendMessage(message: MessageInput): boolean {
+  sendMessage(message: MessageInput): boolean {
     const socket = this.#socket;
     if (socket === null) return false;
     // WHATWG WebSockets: `send` then drops it and says nothing.
@@ -262,11 +259,11 @@ export class NativeChannel extends WebSocketChannelBase {
     return true;
   }
 
-  protected transportAmount(): number {
+  transportAmount(): number {
     return this.#socket?.bufferedAmount ?? 0;
   }
 
-  protected override watchTransport(): void {
+  override watchTransport(): void {
     this.#polling.watchAmount(() => {
       // A socket that is lost may forget what waited before it tells: that isn't room.
       if ((this.#socket?.readyState ?? CLOSING) < CLOSING) this.outgoing.drained();

@@ -14,6 +14,7 @@ import { ByteConnection, type ByteTransport, type TransportFailure } from "./byt
 import { type Capabilities, NO_CAPABILITIES } from "./capabilities.ts";
 import { ClientOpening } from "./client_opening.ts";
 import { type Clock, MAX_TIMEOUT } from "./clock.ts";
+import { closeContent, type Ending } from "./closing.ts";
 import {
   type AttemptOptions,
   type ChannelOptions,
@@ -33,7 +34,7 @@ import { Keepalive, type KeepaliveOwner } from "./keepalive.ts";
 import { randomMaskingKeys } from "./masking_keys.ts";
 import { bytesOf } from "./message_input.ts";
 import type { CloseFrameContent } from "./web_socket_channel.ts";
-import { closeContent, type Ending, WebSocketChannelBase } from "./web_socket_channel_base.ts";
+import { WebSocketChannelBase } from "./web_socket_channel_base.ts";
 import type { MessageInput, SendOptions } from "./web_socket_sink.ts";
 
 /** The default of {@linkcode ProtocolOptions.maxMessageSize}: 100 MiB. */
@@ -349,7 +350,7 @@ export class ProtocolChannel extends WebSocketChannelBase {
     return this.#protocol?.sendPrepared(message, options) ?? false;
   }
 
-  protected sendMessage(message: MessageInput, options: SendOptions | undefined): void {
+  sendMessage(message: MessageInput, options: SendOptions | undefined): void {
     const protocol = this.#protocol;
     if (typeof message === "string") protocol?.sendText(message, options);
     else protocol?.sendBinary(bytesOf(message), options);
@@ -405,11 +406,11 @@ export class ProtocolChannel extends WebSocketChannelBase {
     });
   }
 
-  protected override watchTransport(): void {
+  override watchTransport(): void {
     if (this.#bytes !== null) this.#drained(this.#bytes);
   }
 
-  protected transportAmount(): number {
+  transportAmount(): number {
     return (this.#protocol?.outputSize ?? 0) + (this.#bytes?.bufferedAmount ?? 0);
   }
 
@@ -429,14 +430,14 @@ export class ProtocolChannel extends WebSocketChannelBase {
     this.#bytes?.destroy();
   }
 
-  protected override pauseTransport(): void {
+  override pauseTransport(): void {
     if (this.state !== "open" || this.#draining) return;
     this.#reading = false;
     this.#protocol?.pause();
     this.#bytes?.pause();
   }
 
-  protected override resumeTransport(): void {
+  override resumeTransport(): void {
     this.#resumeReading();
   }
 

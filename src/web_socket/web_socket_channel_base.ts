@@ -1,24 +1,23 @@
-import { abnormalClosure, isSendable, noStatusReceived } from "../../status.ts";
-import type { SinkTarget } from "../stream_channel/channel_sink.ts";
-import { ChannelSinkController } from "../stream_channel/sink_controller.ts";
+import { isSendable } from "../../status.ts";
+import type { PreparedMessage } from "../protocol/prepared_message.ts";
 import type { ChannelStream } from "../stream_channel/channel_stream.ts";
-import { ChannelStreamController } from "../stream_channel/stream_controller.ts";
 import { Deferred } from "../stream_channel/deferred.ts";
 import { ignore } from "../stream_channel/errors.ts";
-import { Fifo } from "../stream_channel/fifo.ts";
+import { ChannelSinkController } from "../stream_channel/sink_controller.ts";
 import { DEFAULT_HIGH_WATER_MARK } from "../stream_channel/size.ts";
 import { StreamChannelBase } from "../stream_channel/stream_channel.ts";
-import type { PreparedMessage } from "../protocol/prepared_message.ts";
+import { ChannelStreamController } from "../stream_channel/stream_controller.ts";
+import { Attempt } from "./attempt.ts";
 import type { Capabilities } from "./capabilities.ts";
+import { Inlet, Outlet } from "./channel_ends.ts";
 import type { Clock } from "./clock.ts";
+import { Closing, type Ending } from "./closing.ts";
 import {
   type AttemptOptions,
   type ChannelOptions,
   DEFAULT_CLOSE_TIMEOUT,
-  DEFAULT_CONNECT_TIMEOUT,
 } from "./connect_options.ts";
 import { type HandshakeResponse, UnsupportedError } from "./errors.ts";
-import { bytesOf, checkMessage, utf8Length } from "./message_input.ts";
 import { platform } from "./platform.ts";
 import type {
   ChannelState,
@@ -43,20 +42,7 @@ export interface Opening {
   readonly response: HandshakeResponse | null;
 }
 
-/** How a channel ended, as its transport saw it. */
-export interface Ending {
-  /** Left out: the peer's Close if one was received, else 1006. */
-  readonly received?: CloseFrameContent | undefined;
-  readonly wasClean: boolean;
-  /** Who ended it, unless this side had begun to close, or the peer had. */
-  readonly initiator: CloseInitiator;
-  readonly error?: unknown;
-}
-
-interface EarlyMessage {
-  readonly message: MessageInput;
-  readonly options: SendOptions | undefined;
-}
+const NOTHING_AGREED: Opening = Object.freeze({ protocol: null, extensions: "", response: null });
 
 /**
  * What every WebSocket channel does alike, whatever carries it: its states, what waits until it is
@@ -70,33 +56,26 @@ export abstract class WebSocketChannelBase extends StreamChannelBase<Message, Me
   readonly sink: WebSocketSink;
 
   /** Where received messages go. */
-  protected readonly incoming: ChannelStreamController<Message>;
+  readonly incoming: ChannelStreamController<Message>;
   /** Where sent messages come from. */
-  protected readonly outgoing: ChannelSinkController<MessageInput>;
-  protected readonly clock: Clock;
+  readonly outgoing: ChannelSinkController<MessageInput>;
+  /** Where times come from. */
+  readonly clock: Clock;
   /** How many bytes may wait, each way. */
-  protected readonly highWaterMark: number;
+  readonly highWaterMark: number;
   /** How long the peer has to answer a Close that is sent from now on, in milliseconds. */
   protected closeTimeout: number;
 
-  readonly #ready = new Deferred();
-  readonly #closed = new Deferred<CloseInfo>();
+  readonly #outlet: Outlet;
   #state: ChannelState = "connecting";
-  #opening: Opening = { protocol: null, extensions: "", response: null };
-  readonly #early = new Fifo<EarlyMessage>();
-  #earlyAmount = 0;
-  #closeCode: number | null = null;
-  #closeReason: string | null = null;
-  /** Which side began to close an open connection. */
-  #closer: "local" | "remote" | null = null;
-  #sent: CloseFrameContent | undefined;
-  /** The connection was failed. RFC 6455 §7.1.7. */
-  #failed = false;
-  #sendOptions: SendOptions | undefined;
-  #received: CloseFrameContent | undefined;
-  #error: unknown;
-  #closeTimer: unknown;
-  #endAttempt: () => void = ignore;
+  #wasOpen = false;
+  #opening: Opening = NOTHING_AGREED;
+  // What many channels never need is made when it is needed.
+  #ready: Deferred | null = null;
+  #closed: Deferred<CloseInfo> | null = null;
+  #info: CloseInfo | null = null;
+  #attempt: Attempt | null = null;
+  #closing: Closing | null = null;
 
   /**
    * Makes a channel that is connecting.
@@ -110,28 +89,37 @@ export abstract class WebSocketChannelBase extends StreamChannelBase<Message, Me
     this.closeTimeout = options.closeTimeout ?? DEFAULT_CLOSE_TIMEOUT;
     const { highWaterMark = DEFAULT_HIGH_WATER_MARK } = options;
     this.highWaterMark = highWaterMark;
-    this.incoming = new ChannelStreamController<Message>({
-      pause: () => this.pauseTransport(),
-      resume: () => this.resumeTransport(),
-      close: () => void this.#close(undefined, undefined),
-    }, { highWaterMark });
-    this.outgoing = new ChannelSinkController<MessageInput>(this.#outlet(), {
+    this.incoming = new ChannelStreamController<Message>(new Inlet(this), { highWaterMark });
+    this.#outlet = new Outlet(this);
+    this.outgoing = new ChannelSinkController<MessageInput>(this.#outlet, {
       // With none there would never be room.
       highWaterMark: Math.max(highWaterMark, 1),
       closeWins: true,
     });
     this.stream = this.incoming.stream;
-    this.sink = new ControlledWebSocketSink(this.outgoing, {
-      close: (code, reason) => this.#close(code, reason),
-      addWith: (message, options) => this.#addWith(message, options),
-    });
+    this.sink = new ControlledWebSocketSink(this.outgoing, this.#outlet);
   }
 
   get ready(): Promise<void> {
+    if (this.#ready === null) {
+      this.#ready = new Deferred();
+      this.#settleReady();
+    }
     return this.#ready.promise;
   }
 
+  /** An attempt has failed when the channel is over and never was open. */
+  #settleReady(): void {
+    if (this.#state === "connecting") return;
+    if (this.#wasOpen) this.#ready?.resolve();
+    else this.#ready?.reject(this.#closing?.error);
+  }
+
   get closed(): Promise<CloseInfo> {
+    if (this.#closed === null) {
+      this.#closed = new Deferred<CloseInfo>();
+      if (this.#info !== null) this.#closed.resolve(this.#info);
+    }
     return this.#closed.promise;
   }
 
@@ -152,11 +140,11 @@ export abstract class WebSocketChannelBase extends StreamChannelBase<Message, Me
   }
 
   get closeCode(): number | null {
-    return this.#closeCode;
+    return this.#closing === null ? null : this.#closing.code;
   }
 
   get closeReason(): string | null {
-    return this.#closeReason;
+    return this.#closing === null ? null : this.#closing.reason;
   }
 
   get latency(): number | null {
@@ -173,7 +161,7 @@ export abstract class WebSocketChannelBase extends StreamChannelBase<Message, Me
     if (this.#state === "closed") return;
     if (this.#state === "connecting") return this.#abandon(givenUp());
     this.incoming.discard();
-    this.#closer = "local";
+    this.#story().closer = "local";
     this.destroyTransport();
     this.end({ wasClean: false, initiator: "local" });
   }
@@ -183,7 +171,7 @@ export abstract class WebSocketChannelBase extends StreamChannelBase<Message, Me
   unref(): void {}
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#close(undefined, undefined).catch(ignore);
+    await this.closeWith(undefined, undefined).catch(ignore);
   }
 
   /**
@@ -202,12 +190,12 @@ export abstract class WebSocketChannelBase extends StreamChannelBase<Message, Me
    * Sends a message, on an open connection. It is of the right kind. Gives `false` when it drops the
    * message, because the peer turns out to be gone.
    */
-  protected abstract sendMessage(
+  abstract sendMessage(
     message: MessageInput,
     options: SendOptions | undefined,
   ): boolean | void;
   /** What was sent and not yet handed on, in bytes. */
-  protected abstract transportAmount(): number;
+  abstract transportAmount(): number;
   /**
    * Begins the closing handshake, on an open connection.
    *
@@ -220,50 +208,45 @@ export abstract class WebSocketChannelBase extends StreamChannelBase<Message, Me
   /** The close code for an error that was put into the sink. */
   protected abstract readonly errorCode: number | undefined;
   /** Enough waits to be read. */
-  protected pauseTransport(): void {}
+  pauseTransport(): void {}
   /** There is room to read again. */
-  protected resumeTransport(): void {}
+  resumeTransport(): void {}
   /** Somebody waits for `transportAmount` to fall. */
-  protected watchTransport(): void {}
+  watchTransport(): void {}
 
   // What a transport reports.
 
   /** Gives an attempt its bounds: a time-out and a signal. */
   protected watchAttempt(options: AttemptOptions, phase: () => string): void {
-    const { signal, connectTimeout = DEFAULT_CONNECT_TIMEOUT } = options;
+    const { signal } = options;
     if (signal?.aborted) return this.#giveUp(signal.reason, "local");
-    const onAbort = (): void => this.#giveUp(signal?.reason, "local");
-    signal?.addEventListener("abort", onAbort, { once: true });
-    const timer = connectTimeout === 0 ? undefined : this.clock.setTimeout(() => {
-      const message = `Connecting took longer than ${connectTimeout} ms, in phase ${phase()}`;
-      this.#giveUp(new DOMException(message, "TimeoutError"), "timeout");
-    }, connectTimeout);
-    this.#endAttempt = () => {
-      this.#endAttempt = ignore;
-      signal?.removeEventListener("abort", onAbort);
-      if (timer !== undefined) this.clock.clearTimeout(timer);
-    };
+    const giveUp = (error: unknown, by: CloseInitiator): void => this.#giveUp(error, by);
+    this.#attempt = new Attempt({ phase, giveUp }, options, this.clock);
+  }
+
+  #endAttempt(): void {
+    this.#attempt?.end();
+    this.#attempt = null;
   }
 
   /** The connection is open. */
   protected open(opening: Opening): void {
     if (this.#state !== "connecting") return;
     this.#state = "open";
-    this.#opening = opening;
+    this.#wasOpen = true;
+    const { protocol, extensions, response } = opening;
+    const isBare = protocol === null && extensions === "" && response === null;
+    if (!isBare) this.#opening = opening;
     this.#endAttempt();
     this.#sendEarly();
     this.outgoing.drained();
     if (this.outgoing.isWaitedFor) this.watchTransport();
-    this.#ready.resolve();
+    this.#ready?.resolve();
   }
 
   #sendEarly(): void {
-    this.#earlyAmount = 0;
     try {
-      while (this.#early.length > 0 && this.state === "open") {
-        const { message, options } = this.#early.shift();
-        this.sendMessage(message, options);
-      }
+      this.#outlet.sendEarly();
     } catch (error) {
       // Nobody called `add` just now who could be told.
       this.closeBecauseOf(error);
@@ -277,27 +260,30 @@ export abstract class WebSocketChannelBase extends StreamChannelBase<Message, Me
 
   /** The peer's Close frame has come: the stream ends; {@linkcode end} follows with the transport's. */
   protected peerClosed(received: CloseFrameContent, answer?: CloseFrameContent): void {
-    this.#received = received;
-    this.#sent ??= answer;
-    this.peerCloses();
-    this.#setClose();
-    this.incoming.end();
+    this.#story().received = received;
+    this.#peerIsDone(answer);
   }
 
   /** The peer broke the protocol (RFC 6455 §7.1.7): the stream ends; {@linkcode end} follows. */
   protected failConnection(error: unknown, sent: CloseFrameContent | undefined): void {
-    this.#failed = true;
-    this.#error ??= error;
-    this.#sent ??= sent;
+    const story = this.#story();
+    story.isFailed = true;
+    story.error ??= error;
+    this.#peerIsDone(sent);
+  }
+
+  #peerIsDone(sent: CloseFrameContent | undefined): void {
+    const story = this.#story();
+    story.sent ??= sent;
     this.peerCloses();
-    this.#setClose();
+    story.isKnown = true;
     this.incoming.end();
   }
 
   /** The peer has begun to close; how, isn't known yet. */
   protected peerCloses(): void {
     if (this.#state === "open") {
-      this.#closer ??= "remote";
+      this.#story().closer ??= "remote";
       this.#state = "closing";
     }
     this.outgoing.disconnect();
@@ -310,7 +296,7 @@ export abstract class WebSocketChannelBase extends StreamChannelBase<Message, Me
    */
   protected closeBecauseOf(error: unknown): void {
     if (this.#state !== "open") return;
-    this.#error = error;
+    this.#story().error = error;
     this.#beginClosing(undefined, undefined);
     this.outgoing.disconnect();
     this.incoming.end();
@@ -321,114 +307,59 @@ export abstract class WebSocketChannelBase extends StreamChannelBase<Message, Me
     const before = this.#state;
     if (before === "closed") return;
     this.#state = "closed";
-    this.#early.clear();
-    this.#received ??= ending.received;
-    this.#error ??= ending.error;
+    this.#outlet.dropEarly();
+    const story = this.#story();
+    story.received ??= ending.received;
+    story.error ??= ending.error;
+    story.isKnown = true;
     this.#endAttempt();
-    this.#stopCloseTimer();
-    this.#setClose();
-    const info = this.#closeInfo(ending);
+    story.stopTimer(this.clock);
+    this.#info = story.info(ending);
     this.outgoing.disconnect();
-    if (before === "connecting") {
-      this.incoming.fail(this.#error);
-      this.#ready.reject(this.#error);
-    } else this.incoming.end();
-    this.outgoing.finish(this.#error);
-    this.#closed.resolve(info);
+    if (before === "connecting") this.incoming.fail(story.error);
+    else this.incoming.end();
+    this.#settleReady();
+    this.outgoing.finish(story.error);
+    this.#closed?.resolve(this.#info);
   }
 
-  #closeInfo(ending: Ending): CloseInfo {
-    const { wasClean, initiator } = ending;
-    const begun = this.#failed
-      ? "protocol-error"
-      : wasClean || initiator === "transport"
-      ? this.#closer
-      : null;
-    return {
-      code: this.#closeCode ?? abnormalClosure,
-      reason: this.#closeReason ?? "",
-      wasClean,
-      initiator: begun ?? initiator,
-      ...(this.#sent === undefined ? {} : { sent: this.#sent }),
-      ...(this.#received === undefined ? {} : { received: this.#received }),
-      ...(this.#error === undefined ? {} : { error: this.#error }),
-    };
-  }
-
-  // RFC 6455 §7.1.5: the code of the first Close frame received, 1006 when there was none.
-  #setClose(): void {
-    this.#closeCode = this.#received?.code ?? abnormalClosure;
-    this.#closeReason = this.#received?.reason ?? "";
-  }
-
-  // Sending, and waiting until the connection is open.
-
-  /** Where the sink's controller hands messages to. */
-  #outlet(): SinkTarget<MessageInput> {
-    return new Outlet(() => this.#earlyAmount + this.transportAmount(), {
-      add: (message) => {
-        checkMessage(message);
-        if (this.#state === "open") return this.sendMessage(message, this.#sendOptions);
-        this.#keep(message);
-      },
-      close: () => this.#endHere(undefined, undefined),
-      abort: (error) => this.#abort(error),
-      watch: () => {
-        if (this.#state === "open") this.watchTransport();
-      },
-    });
-  }
-
-  #addWith(message: MessageInput, options: SendOptions): boolean {
-    if (options.compress === false && !this.capabilities["compression-options"]) {
-      throw new UnsupportedError("compression-options", platform());
-    }
-    this.#sendOptions = options;
-    try {
-      return this.outgoing.add(message);
-    } finally {
-      this.#sendOptions = undefined;
-    }
-  }
-
-  /** Nothing goes out before the handshake is over; the caller's bytes aren't kept meanwhile. */
-  #keep(message: MessageInput): void {
-    // Not `slice()`, which copies nothing where the bytes are a `Buffer` of Node's.
-    const kept = typeof message === "string" ? message : new Uint8Array(bytesOf(message));
-    this.#early.push({ message: kept, options: this.#sendOptions });
-    this.#earlyAmount += typeof kept === "string" ? utf8Length(kept) : kept.byteLength;
+  /** What is known of how it closes, from the moment on in which something is. */
+  #story(): Closing {
+    return this.#closing ??= new Closing();
   }
 
   // Closing.
 
-  #close(code: number | undefined, reason: string | undefined): Promise<void> {
+  /** See {@linkcode WebSocketSink.close}. */
+  closeWith(code: number | undefined, reason: string | undefined): Promise<void> {
     if (this.outgoing.isClosed) return this.outgoing.done;
     checkCloseArguments(code, reason, isSendable);
-    this.#endHere(code, reason);
+    this.endHere(code, reason);
     return this.outgoing.close(ignore);
   }
 
   /** The user closes: the stream ends at once. */
-  #endHere(code: number | undefined, reason: string | undefined): void {
+  endHere(code: number | undefined, reason: string | undefined): void {
     if (this.#state === "connecting") this.#abandon(givenUp());
     else if (this.#state === "open") this.#beginClosing(code, reason);
     this.incoming.discard();
   }
 
   /** An error was put into the sink: it can't be sent, so it closes the channel. */
-  #abort(error: unknown): void {
+  endWith(error: unknown): void {
     if (this.#state === "connecting") return this.#abandon(error);
-    this.#error ??= error;
-    this.#endHere(this.errorCode, undefined);
+    this.#story().error ??= error;
+    this.endHere(this.errorCode, undefined);
   }
 
   #beginClosing(code: number | undefined, reason: string | undefined): void {
+    const story = this.#story();
     // Set first: a transport may report its end from inside the call.
-    this.#closer = "local";
+    story.closer = "local";
     try {
-      this.#sent = this.startClosing(code, reason ?? "");
+      story.sent = this.startClosing(code, reason ?? "");
     } catch (error) {
-      this.#closer = null;
+      story.closer = null;
       throw error;
     }
     if (this.#state !== "open") return;
@@ -448,52 +379,17 @@ export abstract class WebSocketChannelBase extends StreamChannelBase<Message, Me
   }
 
   #startCloseTimer(): void {
-    if (this.#closeTimer !== undefined || this.#state === "closed") return;
-    this.#closeTimer = this.clock.setTimeout(() => {
+    if (this.#state === "closed") return;
+    const story = this.#story();
+    story.startTimer(this.clock, this.closeTimeout, () => {
       this.destroyTransport();
-      const clean = this.#sent !== undefined && this.#received !== undefined;
-      this.end({ wasClean: clean, initiator: "timeout" });
-    }, this.closeTimeout);
+      this.end({ wasClean: story.isDone, initiator: "timeout" });
+    });
     // Deno runs microtasks inside a program's first setTimeout: all may be over by now.
-    if (this.state === "closed") this.#stopCloseTimer();
-  }
-
-  #stopCloseTimer(): void {
-    if (this.#closeTimer !== undefined) this.clock.clearTimeout(this.#closeTimer);
-    this.#closeTimer = undefined;
-  }
-}
-
-/** A class: an object made with a getter of its own is a hash table, large and slow. */
-class Outlet implements SinkTarget<MessageInput> {
-  readonly #amount: () => number;
-  readonly add: (message: MessageInput) => boolean | void;
-  readonly check: (message: MessageInput) => void = checkMessage;
-  readonly close: () => void;
-  readonly abort: (error: unknown) => void;
-  readonly watch: () => void;
-
-  constructor(
-    amount: () => number,
-    actions: Pick<Outlet, "add" | "close" | "abort" | "watch">,
-  ) {
-    this.#amount = amount;
-    this.add = actions.add;
-    this.close = actions.close;
-    this.abort = actions.abort;
-    this.watch = actions.watch;
-  }
-
-  get bufferedAmount(): number {
-    return this.#amount();
+    if (this.state === "closed") story.stopTimer(this.clock);
   }
 }
 
 function givenUp(): DOMException {
   return new DOMException("Connecting was given up: the channel was closed", "AbortError");
-}
-
-/** The content of a Close frame as this package reports it. */
-export function closeContent(code: number | undefined, reason: string): CloseFrameContent {
-  return { code: code ?? noStatusReceived, reason };
 }

@@ -86,7 +86,7 @@ export function unsendable(code: unknown, allowed: string): RangeError {
 
 /** What a WebSocket channel does for its sink. */
 export interface SinkActions {
-  close(code: number | undefined, reason: string | undefined): Promise<void>;
+  closeWith(code: number | undefined, reason: string | undefined): Promise<void>;
   addWith(message: MessageInput, options: SendOptions): boolean;
 }
 
@@ -110,6 +110,6 @@ export class ControlledWebSocketSink extends ControlledSink<MessageInput> implem
   }
 
   override close(code?: number, reason?: string): Promise<void> {
-    return this.#actions.close(code, reason);
+    return this.#actions.closeWith(code, reason);
   }
 }

@@ -11,9 +11,8 @@ import { type Capabilities, NO_CAPABILITIES } from "../../src/web_socket/capabil
 import type { AttemptOptions, ChannelOptions } from "../../src/web_socket/connect_options.ts";
 import { UnsupportedError } from "../../src/web_socket/errors.ts";
 import type { CloseFrameContent } from "../../src/web_socket/web_socket_channel.ts";
+import { closeContent, type Ending } from "../../src/web_socket/closing.ts";
 import {
-  closeContent,
-  type Ending,
   type Opening,
   WebSocketChannelBase,
 } from "../../src/web_socket/web_socket_channel_base.ts";
@@ -41,12 +40,12 @@ class TestChannel extends WebSocketChannelBase {
     if (attempt !== undefined) this.watchAttempt(attempt, () => "tls");
   }
 
-  protected sendMessage(message: MessageInput): boolean {
+  sendMessage(message: MessageInput): boolean {
     this.told.push(message);
     return !this.drops;
   }
 
-  protected transportAmount(): number {
+  transportAmount(): number {
     return this.amount;
   }
 
@@ -61,15 +60,15 @@ class TestChannel extends WebSocketChannelBase {
     this.told.push("destroy");
   }
 
-  protected override pauseTransport(): void {
+  override pauseTransport(): void {
     this.told.push("pause");
   }
 
-  protected override resumeTransport(): void {
+  override resumeTransport(): void {
     this.told.push("resume");
   }
 
-  protected override watchTransport(): void {
+  override watchTransport(): void {
     this.told.push("watch");
   }
 
@@ -580,9 +579,4 @@ Deno.test("channel: dispose closes, and never rejects", async () => {
   const connecting = new TestChannel({}, {});
   await connecting[Symbol.asyncDispose]();
   assertEquals(connecting.state, "closed");
-});
-
-Deno.test("closeContent: without a code it is 1005. RFC 6455 §7.1.5", () => {
-  assertEquals(closeContent(undefined, ""), { code: 1005, reason: "" });
-  assertEquals(closeContent(3000, "why"), { code: 3000, reason: "why" });
 });

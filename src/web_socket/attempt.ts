@@ -1,0 +1,45 @@
+import type { Clock } from "./clock.ts";
+import { type AttemptOptions, DEFAULT_CONNECT_TIMEOUT } from "./connect_options.ts";
+import type { CloseInitiator } from "./web_socket_channel.ts";
+
+/** What an {@linkcode Attempt} bounds. */
+export interface Attempted {
+  /** What it is doing. */
+  phase(): string;
+  /** It is to be given up. */
+  giveUp(error: unknown, initiator: CloseInitiator): void;
+}
+
+/** The bounds of an attempt to connect: a time-out and a signal, until {@linkcode Attempt.end}. */
+export class Attempt {
+  readonly #clock: Clock;
+  readonly #signal: AbortSignal | undefined;
+  readonly #onAbort: () => void;
+  readonly #timer: unknown;
+
+  /**
+   * Bounds an attempt.
+   *
+   * @param attempted The attempt.
+   * @param options The bounds; the signal hasn't aborted yet.
+   * @param clock Where times come from.
+   */
+  constructor(attempted: Attempted, options: AttemptOptions, clock: Clock) {
+    const { signal, connectTimeout = DEFAULT_CONNECT_TIMEOUT } = options;
+    this.#clock = clock;
+    this.#signal = signal;
+    this.#onAbort = () => attempted.giveUp(signal?.reason, "local");
+    signal?.addEventListener("abort", this.#onAbort, { once: true });
+    this.#timer = connectTimeout === 0 ? undefined : clock.setTimeout(() => {
+      const message =
+        `Connecting took longer than ${connectTimeout} ms, in phase ${attempted.phase()}`;
+      attempted.giveUp(new DOMException(message, "TimeoutError"), "timeout");
+    }, connectTimeout);
+  }
+
+  /** It is over, one way or the other. */
+  end(): void {
+    this.#signal?.removeEventListener("abort", this.#onAbort);
+    if (this.#timer !== undefined) this.#clock.clearTimeout(this.#timer);
+  }
+}

@@ -1,0 +1,77 @@
+import { abnormalClosure, noStatusReceived } from "../../status.ts";
+import type { Clock } from "./clock.ts";
+import type { CloseFrameContent, CloseInfo, CloseInitiator } from "./web_socket_channel.ts";
+
+/** How a channel ended, as its transport saw it. */
+export interface Ending {
+  /** Left out: the peer's Close if one was received, else 1006. */
+  readonly received?: CloseFrameContent | undefined;
+  readonly wasClean: boolean;
+  /** Who ended it, unless this side had begun to close, or the peer had. */
+  readonly initiator: CloseInitiator;
+  readonly error?: unknown;
+}
+
+/** What is known of how a channel closes: nothing, before it does. */
+export class Closing {
+  /** Which side began to close an open connection. */
+  closer: "local" | "remote" | null = null;
+  /** The connection was failed. RFC 6455 §7.1.7. */
+  isFailed = false;
+  sent: CloseFrameContent | undefined;
+  received: CloseFrameContent | undefined;
+  error: unknown;
+  /** Whether the code and the reason are known. */
+  isKnown = false;
+  #timer: unknown;
+
+  // RFC 6455 §7.1.5: the code of the first Close frame received, 1006 when there was none.
+  /** The close code; `null` before it is known. */
+  get code(): number | null {
+    return this.isKnown ? this.received?.code ?? abnormalClosure : null;
+  }
+
+  /** The close reason; `null` before it is known. */
+  get reason(): string | null {
+    return this.isKnown ? this.received?.reason ?? "" : null;
+  }
+
+  /** Whether the closing handshake is done. */
+  get isDone(): boolean {
+    return this.sent !== undefined && this.received !== undefined;
+  }
+
+  /** Bounds the closing handshake, once. */
+  startTimer(clock: Clock, ms: number, onTime: () => void): void {
+    this.#timer ??= clock.setTimeout(onTime, ms);
+  }
+
+  /** It is over, or will be by itself. */
+  stopTimer(clock: Clock): void {
+    if (this.#timer !== undefined) clock.clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+
+  /** The whole story, told when all is over. */
+  info({ wasClean, initiator }: Ending): CloseInfo {
+    const begun = this.isFailed
+      ? "protocol-error"
+      : wasClean || initiator === "transport"
+      ? this.closer
+      : null;
+    return {
+      code: this.code ?? abnormalClosure,
+      reason: this.reason ?? "",
+      wasClean,
+      initiator: begun ?? initiator,
+      ...(this.sent === undefined ? {} : { sent: this.sent }),
+      ...(this.received === undefined ? {} : { received: this.received }),
+      ...(this.error === undefined ? {} : { error: this.error }),
+    };
+  }
+}
+
+/** The content of a Close frame as this package reports it. */
+export function closeContent(code: number | undefined, reason: string): CloseFrameContent {
+  return { code: code ?? noStatusReceived, reason };
+}
