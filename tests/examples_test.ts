@@ -17,6 +17,7 @@ const OTHERS = ["json_messages.ts", "multi_channel.ts"];
 
 /** Those of servers: tests/server/examples_test.ts runs them. */
 const SERVERS = [
+  "basic_auth_server.ts",
   "chat",
   "echo_server.ts",
   "express_server.ts",

@@ -3,7 +3,7 @@
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { createRequire } from "node:module";
-import { NetWebSocketChannel } from "../../src/net/mod.ts";
+import { type ConnectError, NetWebSocketChannel } from "../../src/net/mod.ts";
 import { findChromium } from "../../tasks/test_browser.ts";
 import { tool } from "../../tasks/tools.ts";
 import { findCommand } from "../support/processes.ts";
@@ -88,6 +88,42 @@ for (const [name, path, isMessage] of FRAMEWORKS) {
     assertEquals((error as { status?: number }).status, 404);
   });
 }
+
+testExample("basic_auth_server", "attack 41: who knows the password gets in", async (url) => {
+  const friend = NetWebSocketChannel.connect(url.replace("//", "//Aladdin:open%20sesame@"));
+  friend.sink.add("hello");
+  assertEquals((await friend.stream.next()).value, "hello");
+  await friend.sink.close();
+  const right = btoa("Aladdin:open sesame");
+  const wrong = [
+    ...["", "Basic", "Basic ", `Bearer ${right}`, `Basic ${right}x`, `Basic ${right.slice(0, -1)}`],
+    ...["Aladdin:open sesam", "Aladdin:open sesame ", "aladdin:open sesame", ":", "é"]
+      .map((it) => `Basic ${btoa(it)}`),
+  ];
+  for (const Authorization of wrong) {
+    const guest = NetWebSocketChannel.connect(url, { headers: { Authorization } });
+    const { status, response } = (await guest.closed).error as ConnectError;
+    assertEquals(status, 401, Authorization);
+    assertStringIncludes(response?.headers.get("www-authenticate") ?? "", 'Basic realm="cave"');
+  }
+});
+
+Deno.test("attack 41: no example and no page compares a secret but in constant time", async () => {
+  const example = await Deno.readTextFile(
+    new URL("../../examples/basic_auth_server.ts", import.meta.url),
+  );
+  assertStringIncludes(example, "timingSafeEqual(digest(credentials), expected)");
+  const page = await Deno.readTextFile(
+    new URL("../../docs/how-to/authenticate.md", import.meta.url),
+  );
+  assertStringIncludes(page, "timingSafeEqual(");
+  for (const text of [example, page]) {
+    assertEquals(
+      text.match(/(authorization|credentials|token|password|value)\b.*[!=]==? */gi),
+      null,
+    );
+  }
+});
 
 /** One who chats without a page. */
 class Guest {
