@@ -29,7 +29,7 @@ export interface Built {
   readonly tarball: URL;
 }
 
-const DNT = "jsr:@deno/dnt@^0.42.1";
+const DNT = "jsr:@deno/dnt@^0.42.3";
 
 /** Tests that need nothing but the language, which is what dnt's own runner can do. */
 const DNT_TESTS = "tests/{handshake,protocol}/*_test.ts";
@@ -39,16 +39,18 @@ interface Config {
   readonly version: string;
   readonly license: string;
   readonly exports: Record<string, string>;
+  readonly publish: { readonly include: readonly string[] };
 }
 
-/** The fields of package.json that deno.json has no place for. */
+/** What package.json says besides the entries. */
 interface Manifest {
   name: string;
   version: string;
   description: string;
   keywords: string[];
   license: string;
-  repository: { type: string; url: string };
+  repository?: { type: string; url: string };
+  type: string;
   engines: { node: string };
   sideEffects: boolean;
   [field: string]: unknown;
@@ -59,8 +61,26 @@ export async function readConfig(): Promise<Config> {
   return JSON.parse(await Deno.readTextFile(new URL("deno.json", ROOT)));
 }
 
-function manifest({ version, license }: Config): Manifest {
-  const repository = Deno.env.get("GITHUB_REPOSITORY") ?? "web-socket/channel";
+/**
+ * Where the source is: what the workflow says, else what git calls `origin`, if that is on the web. npm
+ * compares it with where the package is published from.
+ */
+async function repository(): Promise<Pick<Manifest, "repository">> {
+  const server = Deno.env.get("GITHUB_SERVER_URL") ?? "https://github.com";
+  const named = Deno.env.get("GITHUB_REPOSITORY");
+  const { stdout } = await output(["git", "remote", "get-url", "origin"], {
+    cwd: fromFileUrl(ROOT),
+  }).catch(() => ({ stdout: "" }));
+  const origin = stdout.trim()
+    .replace(/^(?:ssh:\/\/)?git@([^:/]+)[:/]/, "https://$1/")
+    .replace(/(?:\.git)?\/?$/, "");
+  const url = named === undefined ? origin : `${server}/${named}`;
+  return /^https:\/\/[^@]+$/.test(url)
+    ? { repository: { type: "git", url: `git+${url}.git` } }
+    : {};
+}
+
+async function manifest({ version, license }: Config): Promise<Manifest> {
   return {
     name: NPM_NAME,
     version,
@@ -77,7 +97,8 @@ function manifest({ version, license }: Config): Manifest {
       "channel",
     ],
     license,
-    repository: { type: "git", url: `git+https://github.com/${repository}.git` },
+    ...await repository(),
+    type: "module",
     // process.getBuiltinModule came with this version.
     engines: { node: ">=20.16" },
     sideEffects: false,
@@ -92,7 +113,23 @@ async function hasDnt(): Promise<boolean> {
 
 /** The part of dnt that is used; its own types can't be had everywhere. */
 interface Dnt {
-  build(options: Record<string, unknown>): Promise<void>;
+  build(options: {
+    entryPoints: { name: string; path: string }[];
+    outDir: string;
+    importMap: string;
+    shims: { deno: { test: boolean | "dev" } };
+    esModule: boolean;
+    scriptModule: "cjs" | "umd" | false;
+    skipSourceOutput: boolean;
+    declaration: "inline" | "separate" | false;
+    typeCheck: "both" | "single" | false;
+    filterDiagnostic(diagnostic: { file?: { fileName: string } }): boolean;
+    test: boolean;
+    rootTestDir: string;
+    testPattern: string;
+    compilerOptions: { target: "ES2022"; lib: ("ESNext" | "DOM" | "DOM.Iterable")[] };
+    package: Manifest;
+  }): Promise<void>;
 }
 
 async function buildWithDnt(config: Config, content: URL): Promise<void> {
@@ -103,18 +140,21 @@ async function buildWithDnt(config: Config, content: URL): Promise<void> {
     outDir: fromFileUrl(content),
     importMap: path("deno.json"),
     shims: { deno: { test: "dev" } },
+    esModule: true,
     scriptModule: false,
     skipSourceOutput: true,
     declaration: "inline",
     typeCheck: "single",
+    // The tests' types are checked by Deno, whose settings are stricter than dnt's can be.
+    filterDiagnostic: ({ file }) => !/\/src\/(?:tests|deps)\//.test(file?.fileName ?? ""),
     test: true,
     rootTestDir: path("."),
     testPattern: DNT_TESTS,
     compilerOptions: {
       target: "ES2022",
-      lib: ["ESNext", "DOM", "DOM.Iterable", "ESNext.Disposable"],
+      lib: ["ESNext", "DOM", "DOM.Iterable"],
     },
-    package: manifest(config),
+    package: await manifest(config),
   });
   // What its test runner needs isn't part of the package.
   for (const left of ["node_modules", "package-lock.json", "test_runner.js"]) {
@@ -125,7 +165,7 @@ async function buildWithDnt(config: Config, content: URL): Promise<void> {
   }
 }
 
-async function buildWithPack(config: Config, content: URL): Promise<void> {
+async function buildWithPack(content: URL): Promise<void> {
   const folder = new URL("../", content);
   const tarball = fromFileUrl(new URL("packed.tgz", folder));
   await succeed([
@@ -139,11 +179,33 @@ async function buildWithPack(config: Config, content: URL): Promise<void> {
   // Its content lies in a folder "package".
   await succeed(["tar", "-xzf", tarball, "-C", fromFileUrl(folder)]);
   await Deno.remove(tarball);
-  const path = new URL("package.json", content);
-  const packed = JSON.parse(await Deno.readTextFile(path));
+}
+
+/**
+ * Writes package.json, the same for either builder. dnt's would offer the entries to `import` alone, and so
+ * none to `require`; what its tests need is not the package's either.
+ */
+async function writeManifest(config: Config, content: URL, below: string): Promise<void> {
+  const entries: [name: string, entry: { types: string; default: string }][] = [];
+  for (const [name, file] of Object.entries(config.exports)) {
+    const path = `${below}${file.slice(2)}`;
+    const entry = {
+      types: `./${path.replace(/\.ts$/, ".d.ts")}`,
+      default: `./${path.replace(/\.ts$/, ".js")}`,
+    };
+    for (const it of Object.values(entry)) await Deno.stat(new URL(it, content));
+    entries.push([name, entry]);
+  }
+  const [, main] = entries[0] ?? [];
+  const whole = {
+    ...await manifest(config),
+    main: main?.default,
+    types: main?.types,
+    exports: Object.fromEntries(entries),
+  };
   await Deno.writeTextFile(
-    path,
-    JSON.stringify({ ...packed, ...manifest(config) }, null, 2) + "\n",
+    new URL("package.json", content),
+    JSON.stringify(whole, null, 2) + "\n",
   );
 }
 
@@ -206,7 +268,9 @@ export async function buildNpm(
   await Deno.remove(folder, { recursive: true }).catch(() => {});
   await Deno.mkdir(folder, { recursive: true });
   const chosen = await chooseBuilder(builder);
-  await (chosen === "dnt" ? buildWithDnt(config, content) : buildWithPack(config, content));
+  await (chosen === "dnt" ? buildWithDnt(config, content) : buildWithPack(content));
+  // dnt puts ES modules into a folder of their own.
+  await writeManifest(config, content, chosen === "dnt" ? "esm/" : "");
   await removeSources(content);
   await rename(config, content);
   const said = await npm(folder, "pack", fromFileUrl(content), "--json");
@@ -220,9 +284,13 @@ export async function buildNpm(
   return { folder, content, tarball: new URL(filename, folder) };
 }
 
-/** Makes a project with nothing in it but the package, as npm installs it. */
-export async function installedIn({ folder, tarball }: Built): Promise<URL> {
-  const project = new URL("project/", folder);
+/**
+ * Makes a project with nothing in it but the package, as npm installs it.
+ *
+ * @param name The project's folder: each user of the package has one.
+ */
+export async function installedIn({ folder, tarball }: Built, name: string): Promise<URL> {
+  const project = new URL(`${name}/`, folder);
   await Deno.mkdir(project, { recursive: true });
   await Deno.writeTextFile(new URL("package.json", project), `{"private":true,"type":"module"}`);
   await npm(project, "install", fromFileUrl(tarball));

