@@ -40,6 +40,8 @@ export class SocketTransport implements ByteTransport {
   readonly sink: ChannelSink<Uint8Array>;
   /** The platform makes a buffer for each chunk, and forgets it. */
   readonly ownsChunks = true;
+  /** A socket counts a chunk until the platform has copied it, all of it. */
+  readonly releasesChunks = true;
 
   readonly #socket: SocketLike;
   readonly #incoming: ChannelStreamController<Uint8Array>;

@@ -9,6 +9,11 @@ export interface ByteTransport {
   readonly sink: ChannelSink<Uint8Array>;
   /** Whether its chunks are given away: they may be written to, and kept. */
   readonly ownsChunks?: boolean;
+  /**
+   * Whether it is done with what was written as soon as its sink's `bufferedAmount` doesn't count it
+   * any more: the memory is then written to again.
+   */
+  readonly releasesChunks?: boolean;
   /** Holds writes back until `uncork`, so that they leave as one. */
   cork?(): void;
   uncork?(): void;
@@ -22,6 +27,9 @@ export interface ByteTransport {
   ref?(): void;
   unref?(): void;
 }
+
+/** Chunks of this size are worth a write of their own; some platforms copy those that leave as one. */
+const LARGE = 0x4000;
 
 /** Why a transport ended, where it did not just end. */
 export interface TransportFailure {
@@ -77,6 +85,11 @@ export class ByteConnection {
     return this.#transport.ownsChunks ?? false;
   }
 
+  /** See {@linkcode ByteTransport.releasesChunks}. */
+  get releasesChunks(): boolean {
+    return this.#transport.releasesChunks ?? false;
+  }
+
   /** Whether the transport can be ended at once. */
   get canDestroy(): boolean {
     return this.#transport.destroy !== undefined;
@@ -108,10 +121,10 @@ export class ByteConnection {
     return this.#transport.sink.flush().catch(ignore);
   }
 
-  /** Writes chunks, as one where the transport can. */
+  /** Writes chunks; small ones as one, where the transport can. */
   write(chunks: readonly Uint8Array[]): void {
     if (this.#closed) return;
-    const together = chunks.length > 1;
+    const together = chunks.length > 1 && areSmall(chunks);
     const { sink } = this.#transport;
     try {
       if (together) this.#transport.cork?.();
@@ -174,6 +187,13 @@ export class ByteConnection {
     this.#subscription.resume();
     this.#events.onOver();
   }
+}
+
+/** Whether they are on average. */
+function areSmall(chunks: readonly Uint8Array[]): boolean {
+  let size = 0;
+  for (const chunk of chunks) size += chunk.length;
+  return size < LARGE * chunks.length;
 }
 
 /** A byte transport of whatever counts as a channel of bytes. */

@@ -5,12 +5,11 @@ import {
 } from "../handshake/deflate_parameters.ts";
 import type { Side } from "../protocol/frame.ts";
 import type { PreparedMessage } from "../protocol/prepared_message.ts";
-import { Protocol, type ProtocolEvents } from "../protocol/protocol.ts";
+import { Protocol } from "../protocol/protocol.ts";
 import { closeQuietly } from "../stream_channel/channel_like.ts";
 import { Deferred } from "../stream_channel/deferred.ts";
-import { ignore } from "../stream_channel/errors.ts";
 import { internalServerError, noStatusReceived } from "../../status.ts";
-import { ByteConnection, type ByteTransport, type TransportFailure } from "./byte_transport.ts";
+import type { ByteTransport, TransportFailure } from "./byte_transport.ts";
 import { type Capabilities, NO_CAPABILITIES } from "./capabilities.ts";
 import { ClientOpening } from "./client_opening.ts";
 import { type Clock, MAX_TIMEOUT } from "./clock.ts";
@@ -30,9 +29,8 @@ import {
   ProtocolError,
   WebSocketChannelError,
 } from "./errors.ts";
-import { Keepalive, type KeepaliveOwner } from "./keepalive.ts";
 import { randomMaskingKeys } from "./masking_keys.ts";
-import { bytesOf } from "./message_input.ts";
+import { type ConnectionOwner, ProtocolConnection } from "./protocol_connection.ts";
 import type { CloseFrameContent } from "./web_socket_channel.ts";
 import { WebSocketChannelBase } from "./web_socket_channel_base.ts";
 import type { MessageInput, SendOptions } from "./web_socket_sink.ts";
@@ -80,27 +78,13 @@ const CAPABILITIES: Capabilities = Object.freeze({
 const DESTROYABLE: Capabilities = Object.freeze({ ...CAPABILITIES, "terminate": true });
 
 /** Our own implementation of RFC 6455, over any channel of bytes, on either side. */
-export class ProtocolChannel extends WebSocketChannelBase {
-  protected readonly errorCode: number = internalServerError;
-
+export class ProtocolChannel extends WebSocketChannelBase implements ConnectionOwner {
   readonly #side: Side;
   readonly #options: ProtocolOptions;
-  readonly #keepalive: Keepalive;
   #capabilities: Capabilities = CAPABILITIES;
-  #bytes: ByteConnection | null = null;
-  #protocol: Protocol | null = null;
-  #receive: (chunk: Uint8Array) => void = ignore;
-  #opening: ClientOpening | null = null;
+  #connection: ProtocolConnection | null = null;
   /** Bounds what may never come: a refusal's body, the end of a transport whose sink is over. */
   #deadline: unknown;
-  #flushPlanned = false;
-  /** Output waits for the transport to have room. */
-  #blocked = false;
-  #watching = false;
-  #reading = true;
-  /** The transport is over: what it still has to give is taken, room or not. */
-  #draining = false;
-  readonly #flushNow = (): void => this.#flush();
 
   /**
    * Makes a channel that is connecting.
@@ -114,8 +98,10 @@ export class ProtocolChannel extends WebSocketChannelBase {
     super(options, clock);
     this.#side = side;
     this.#options = options;
-    const { pingInterval = 0, pingTimeout = pingInterval } = options;
-    this.#keepalive = new Keepalive(this.#keepaliveOwner(), clock, { pingInterval, pingTimeout });
+  }
+
+  protected get errorCode(): number {
+    return internalServerError;
   }
 
   get capabilities(): Capabilities {
@@ -123,11 +109,11 @@ export class ProtocolChannel extends WebSocketChannelBase {
   }
 
   override get latency(): number | null {
-    return this.#keepalive.latency;
+    return this.#connection?.latency ?? null;
   }
 
   override ping(): Promise<number> {
-    if (this.state === "open") return this.#keepalive.ping();
+    if (this.state === "open" && this.#connection !== null) return this.#connection.ping();
     const answer = new Deferred<number>();
     if (this.state === "connecting") {
       this.ready.then(() => this.ping()).then(answer.resolve, answer.reject);
@@ -136,11 +122,11 @@ export class ProtocolChannel extends WebSocketChannelBase {
   }
 
   override ref(): void {
-    this.#bytes?.ref();
+    this.#connection?.bytes.ref();
   }
 
   override unref(): void {
-    this.#bytes?.unref();
+    this.#connection?.bytes.unref();
   }
 
   // The beginning. A subclass, or whoever made the channel, calls one of these.
@@ -162,8 +148,7 @@ export class ProtocolChannel extends WebSocketChannelBase {
     response: HandshakeResponse | null = null,
   ): void {
     if (this.state === "closed") return discard(transport);
-    this.#connect(transport);
-    this.#agree(agreement, response);
+    this.#agree(this.#connect(transport), agreement, response);
   }
 
   /** Does the client's opening handshake over a transport, then speaks over it. */
@@ -174,7 +159,11 @@ export class ProtocolChannel extends WebSocketChannelBase {
       origin,
       compression: compression && negotiableCompression(compression, this.#side),
     }, {
-      onAgreed: (agreement, response, rest) => this.#onAgreed(agreement, response, rest),
+      onAgreed: (agreement, response, rest) => {
+        this.#agree(connection, agreement, response);
+        // RFC 6455 §4.1: frames may come right behind the answer.
+        if (rest.length > 0) connection.onChunk(rest);
+      },
       onFailed: (error) => this.#onRefused(error),
       onRefusing: (status) => {
         if (this.wantsBody(status)) this.#setDeadline(() => opening.end());
@@ -182,24 +171,18 @@ export class ProtocolChannel extends WebSocketChannelBase {
       },
     });
     this.#capabilities = { ...CAPABILITIES, "headers": true, "handshake-response": true };
-    this.#opening = opening;
-    this.#receive = (chunk) => opening.receive(chunk);
-    this.#connect(transport).write([opening.head]);
+    const connection = this.#connect(transport);
+    connection.open(opening);
   }
 
-  #connect(transport: ByteTransport): ByteConnection {
-    const bytes = new ByteConnection(transport, {
-      onChunk: (chunk) => this.#receive(chunk),
-      onOver: () => this.#onTransportOver(),
-      onEnd: (failure) => this.#onTransportEnd(failure),
-    });
-    if (bytes.canDestroy) {
+  #connect(transport: ByteTransport): ProtocolConnection {
+    const connection = new ProtocolConnection(this, transport);
+    if (connection.bytes.canDestroy) {
       this.#capabilities = this.#capabilities === CAPABILITIES
         ? DESTROYABLE
         : { ...this.#capabilities, "terminate": true };
     }
-    this.#bytes = bytes;
-    return bytes;
+    return this.#connection = connection;
   }
 
   #compression(): CompressionOptions | null {
@@ -207,39 +190,33 @@ export class ProtocolChannel extends WebSocketChannelBase {
     return typeof compression === "object" ? compression : compression ? {} : null;
   }
 
-  #onAgreed(agreement: HandshakeAgreement, response: HandshakeResponse, rest: Uint8Array): void {
-    this.#opening = null;
-    this.#agree(agreement, response);
-    // RFC 6455 §4.1: frames may come right behind the answer.
-    if (rest.length > 0) this.#receive(rest);
-  }
-
   #agree(
+    connection: ProtocolConnection,
     { protocol, extensions, deflate }: HandshakeAgreement,
     response: HandshakeResponse | null,
   ): void {
     const compressor = deflate === null
       ? null
       : createMessageDeflate(deflate, this.#side, this.#compression() ?? {});
-    const connection = new Protocol({
-      side: this.#side,
-      maskingKeys: randomMaskingKeys,
-      maxMessageSize: this.#options.maxMessageSize ?? DEFAULT_MAX_MESSAGE_SIZE,
-      ownsChunks: this.#bytes?.ownsChunks,
-      deflate: compressor ?? undefined,
-    }, this.#events());
-    this.#protocol = connection;
-    this.#receive = (chunk) => {
-      this.#keepalive.heard();
-      connection.receive(chunk);
-    };
+    connection.speak(
+      new Protocol({
+        side: this.#side,
+        maskingKeys: randomMaskingKeys,
+        maxMessageSize: this.#options.maxMessageSize ?? DEFAULT_MAX_MESSAGE_SIZE,
+        ownsChunks: connection.bytes.ownsChunks,
+        deflate: compressor ?? undefined,
+      }, connection),
+    );
     this.open({ protocol, extensions, response });
-    if (this.state === "open") this.#keepalive.start();
+    const { pingInterval = 0, pingTimeout = pingInterval } = this.#options;
+    if (pingInterval > 0 && this.state === "open") {
+      connection.keepAlive({ pingInterval, pingTimeout });
+    }
   }
 
   #onRefused(error: ConnectError): void {
     this.#clearDeadline();
-    this.#bytes?.destroy();
+    this.#connection?.bytes.destroy();
     if (this.onRefused(error)) return;
     this.failToOpen(error);
     this.destroyTransport();
@@ -272,217 +249,100 @@ export class ProtocolChannel extends WebSocketChannelBase {
     this.#deadline = undefined;
   }
 
-  // What the protocol tells.
+  // What the connection tells.
 
-  #events(): ProtocolEvents {
-    return {
-      onMessage: (message) => this.incoming.add(message),
-      onPong: (payload) => this.#keepalive.onPong(payload),
-      onClose: (code, reason) => this.#onClose(code, reason),
-      onFailure: (code, reason) => this.#onFailure(code, reason),
-      onOutput: () => this.#planFlush(),
-    };
-  }
-
-  #onClose(code: number, reason: string): void {
-    this.#keepalive.stop();
-    this.peerClosed({ code, reason }, this.#sentClose());
+  onClose(code: number, reason: string): void {
+    this.#connection?.stopPings();
+    this.peerClosed({ code, reason }, this.#connection?.sentClose);
     // RFC 6455 §7.1.1: the server ends TCP first, the client waits for that (and not for ever).
     if (this.#side === "server") void this.#finish({ wasClean: true, initiator: "remote" });
   }
 
-  #onFailure(code: number, reason: string): void {
-    this.#keepalive.stop();
+  onFailure(code: number, reason: string): void {
+    this.#connection?.stopPings();
     this.failConnection(
       new ProtocolError(`The peer broke the protocol: ${reason}`, code),
-      this.#sentClose(),
+      this.#connection?.sentClose,
     );
     void this.#finish({ wasClean: false, initiator: "protocol-error" });
   }
 
-  #sentClose(): CloseFrameContent | undefined {
-    return this.#protocol?.sentClose ?? undefined;
-  }
-
   /** Ends the transport behind what is written, then the channel; the close timer bounds it. */
   async #finish(ending: Ending): Promise<void> {
-    const bytes = this.#bytes;
-    if (bytes === null) return;
-    if (this.#blocked) await bytes.ready;
-    this.#write(bytes);
-    await bytes.flush();
-    await bytes.close();
+    await this.#connection?.finish();
     this.end(ending);
   }
 
-  /** The transport is over, which a reader that makes no room must not hide. */
-  #onTransportOver(): void {
-    if (this.#protocol === null) return;
-    this.#draining = true;
-    this.#resumeReading();
+  onOver(): void {
+    const connection = this.#connection;
+    if (connection === null || !connection.isSpeaking) return;
+    connection.drain();
     // Where only the sink is broken the stream may never end.
-    this.#setDeadline(() => this.#onTransportEnd(this.#bytes?.failure ?? null));
+    this.#setDeadline(() => this.onEnd(connection.bytes.failure));
   }
 
-  #onTransportEnd(failure: TransportFailure | null): void {
+  onEnd(failure: TransportFailure | null): void {
     this.#clearDeadline();
-    if (this.#opening !== null) return this.#opening.end(failure?.error);
-    const protocol = this.#protocol;
-    protocol?.end();
-    this.#keepalive.stop();
-    if (protocol !== null && protocol.receivedClose !== null && protocol.sentClose !== null) {
-      return void this.#finish({ wasClean: true, initiator: "remote" });
-    }
+    const connection = this.#connection;
+    if (connection === null) return;
+    if (connection.opening !== null) return connection.opening.end(failure?.error);
+    connection.end();
+    if (connection.isClosed) return void this.#finish({ wasClean: true, initiator: "remote" });
     const message = "The connection was lost: it ended without a Close frame";
     const cause = failure === null ? undefined : { cause: failure.error };
     const error = new WebSocketChannelError(message, cause);
     const ending: Ending = { wasClean: false, initiator: "transport", error };
     // What this end has begun to send, its Close above all, still goes out.
     if (this.state === "closing") return void this.#finish(ending);
-    this.#bytes?.destroy();
+    connection.bytes.destroy();
     this.end(ending);
   }
 
-  // What goes out.
+  onDead(): void {
+    const message = "The connection was lost: no sign of life came in time after a ping";
+    this.destroyTransport();
+    this.end({
+      wasClean: false,
+      initiator: "timeout",
+      error: new DOMException(message, "TimeoutError"),
+    });
+  }
+
+  // What the channel asks for.
 
   override sendShared(message: PreparedMessage, options?: SendOptions): boolean {
     if (this.#side === "client") return super.sendShared(message, options);
-    return this.#protocol?.sendPrepared(message, options) ?? false;
+    return this.#connection?.sendPrepared(message, options) ?? false;
   }
 
   sendMessage(message: MessageInput, options: SendOptions | undefined): void {
-    const protocol = this.#protocol;
-    if (typeof message === "string") protocol?.sendText(message, options);
-    else protocol?.sendBinary(bytesOf(message), options);
-  }
-
-  /** All that is sent in one turn leaves in one write. */
-  #planFlush(): void {
-    if (this.#flushPlanned || this.#blocked) return;
-    this.#flushPlanned = true;
-    if (this.#bytes === null) queueMicrotask(this.#flushNow);
-    else this.#bytes.soon(this.#flushNow);
-  }
-
-  #flush(): void {
-    this.#flushPlanned = false;
-    const bytes = this.#bytes;
-    if (bytes === null || this.#blocked) return;
-    if (bytes.bufferedAmount < this.highWaterMark) return this.#write(bytes);
-    // What isn't taken from the protocol stays exact there, and pongs don't pile up.
-    this.#blocked = true;
-    bytes.ready.then(() => {
-      this.#blocked = false;
-      this.#write(bytes);
-    });
-  }
-
-  #write(bytes: ByteConnection): void {
-    const protocol = this.#protocol;
-    if (protocol === null || protocol.outputSize === 0) return;
-    bytes.write(protocol.takeOutput());
-    if (this.outgoing.isWaitedFor) this.#drained(bytes);
-  }
-
-  #drained(bytes: ByteConnection): void {
-    this.outgoing.drained();
-    if (!this.outgoing.isWaitedFor || this.#watching) return;
-    this.#watching = true;
-    const look = (): void => {
-      this.#watching = false;
-      this.outgoing.drained();
-      if (this.outgoing.isWaitedFor && this.state !== "closed") this.#drainedLater(bytes);
-    };
-    bytes.ready.then(look);
-  }
-
-  /** There is room, but not as much as somebody waits for. */
-  #drainedLater(bytes: ByteConnection): void {
-    if (this.#watching) return;
-    this.#watching = true;
-    bytes.flush().then(() => {
-      this.#watching = false;
-      this.outgoing.drained();
-    });
-  }
-
-  override watchTransport(): void {
-    if (this.#bytes !== null) this.#drained(this.#bytes);
+    this.#connection?.send(message, options);
   }
 
   transportAmount(): number {
-    return (this.#protocol?.outputSize ?? 0) + (this.#bytes?.bufferedAmount ?? 0);
+    return this.#connection === null ? 0 : this.#connection.amount;
   }
 
-  // Closing, and backpressure.
+  override watchTransport(): void {
+    this.#connection?.watch();
+  }
 
   protected startClosing(code: number | undefined, reason: string): CloseFrameContent {
-    this.#keepalive.stop();
-    this.#protocol?.close(code, code === undefined ? undefined : reason);
-    this.#resumeReading();
+    this.#connection?.close(code, code === undefined ? undefined : reason);
     return closeContent(code ?? noStatusReceived, reason);
   }
 
   protected destroyTransport(): void {
     this.#clearDeadline();
-    this.#keepalive.stop();
-    this.#protocol?.end();
-    this.#bytes?.destroy();
+    this.#connection?.destroy();
   }
 
   override pauseTransport(): void {
-    if (this.state !== "open" || this.#draining) return;
-    this.#reading = false;
-    this.#protocol?.pause();
-    this.#bytes?.pause();
+    if (this.state === "open") this.#connection?.pause();
   }
 
   override resumeTransport(): void {
-    this.#resumeReading();
-  }
-
-  #resumeReading(): void {
-    if (this.#reading) return;
-    this.#reading = true;
-    // While nothing was read the peer could not show that it lives.
-    this.#keepalive.heard();
-    this.#bytes?.resume();
-    this.#protocol?.resume();
-  }
-
-  #keepaliveOwner(): KeepaliveOwner {
-    return new PingOwner(() => this.#reading, {
-      sendPing: (payload) => void this.#protocol?.ping(payload),
-      onDead: () => {
-        const message = "The connection was lost: no sign of life came in time after a ping";
-        this.destroyTransport();
-        this.end({
-          wasClean: false,
-          initiator: "timeout",
-          error: new DOMException(message, "TimeoutError"),
-        });
-      },
-    });
-  }
-}
-
-/** A class: an object made with a getter of its own is a hash table, large and slow. */
-class PingOwner implements KeepaliveOwner {
-  readonly #isReading: () => boolean;
-  readonly sendPing: (payload: Uint8Array) => void;
-  readonly onDead: () => void;
-
-  constructor(
-    isReading: () => boolean,
-    { sendPing, onDead }: Pick<KeepaliveOwner, "sendPing" | "onDead">,
-  ) {
-    this.#isReading = isReading;
-    this.sendPing = sendPing;
-    this.onDead = onDead;
-  }
-
-  get isReading(): boolean {
-    return this.#isReading();
+    this.#connection?.resume();
   }
 }
 
