@@ -1,8 +1,8 @@
 import { ChannelSinkController } from "../stream_channel/sink_controller.ts";
 import type { ChannelSink, SinkTarget } from "../stream_channel/channel_sink.ts";
-import type { ChannelStream } from "../stream_channel/channel_stream.ts";
+import type { ChannelStream, StreamSource } from "../stream_channel/channel_stream.ts";
 import { ChannelStreamController } from "../stream_channel/stream_controller.ts";
-import type { ByteTransport } from "../web_socket/byte_transport.ts";
+import type { ByteTransport, OverListener } from "../web_socket/byte_transport.ts";
 
 /** What is used of a `node:net` or `node:tls` socket. */
 export interface SocketLike {
@@ -35,17 +35,16 @@ const nextTick: (callback: () => void) => void =
  * the socket is closed in both directions. The socket should be one that allows half-open
  * connections, or what still waits to be written is lost when the peer ends its half.
  */
-export class SocketTransport implements ByteTransport {
+export class SocketTransport implements ByteTransport, StreamSource, SinkTarget<Uint8Array> {
   readonly stream: ChannelStream<Uint8Array>;
   readonly sink: ChannelSink<Uint8Array>;
-  /** The platform makes a buffer for each chunk, and forgets it. */
-  readonly ownsChunks = true;
-  /** A socket counts a chunk until the platform has copied it, all of it. */
-  readonly releasesChunks = true;
 
   readonly #socket: SocketLike;
   readonly #incoming: ChannelStreamController<Uint8Array>;
   readonly #outgoing: ChannelSinkController<Uint8Array>;
+  /** One function for all writes: it costs nothing while nobody waits. */
+  #onWritten: ((error?: unknown) => void) | null = null;
+  #listener: OverListener | null = null;
   #failure: { readonly error: unknown } | null = null;
   /** The socket's end is no surprise: the peer has ended its half, or this side has given up. */
   #expected = false;
@@ -59,34 +58,21 @@ export class SocketTransport implements ByteTransport {
     this.#socket = socket;
     // Frames are written whole, once a turn: waiting for more (Nagle) would only delay them.
     socket.setNoDelay(true);
-    this.#incoming = new ChannelStreamController<Uint8Array>({
-      pause: () => socket.pause(),
-      resume: () => socket.resume(),
-    });
-    this.#outgoing = this.#createOutgoing(socket);
+    this.#incoming = new ChannelStreamController<Uint8Array>(this);
+    this.#outgoing = new ChannelSinkController<Uint8Array>(this);
     this.stream = this.#incoming.stream;
     this.sink = this.#outgoing.sink;
     this.#listen(socket);
   }
 
-  #createOutgoing(socket: SocketLike): ChannelSinkController<Uint8Array> {
-    // One function for all writes: it costs nothing while nobody waits.
-    const written = (error?: unknown): void => {
-      // A socket that fails forgets what it hasn't written: that isn't room.
-      if (!error && outgoing.isWaitedFor && !socket.destroyed) outgoing.drained();
-    };
-    const target = new SocketTarget(socket, written, {
-      close: () => this.#end(),
-      abort: () => this.destroy(),
-    });
-    const outgoing = new ChannelSinkController<Uint8Array>(target);
-    return outgoing;
+  /** The platform makes a buffer for each chunk, and forgets it. */
+  get ownsChunks(): boolean {
+    return true;
   }
 
-  /** When both ends are done, what `end` would wait for is nothing but two more turns. */
-  #end(): void {
-    if (this.#expected && this.#socket.writableLength === 0) this.#socket.destroy();
-    else this.#socket.end();
+  /** A socket counts a chunk until the platform has copied it, all of it. */
+  get releasesChunks(): boolean {
+    return true;
   }
 
   #listen(socket: SocketLike): void {
@@ -117,7 +103,48 @@ export class SocketTransport implements ByteTransport {
     if (this.#failure === null) this.#incoming.end();
     else this.#incoming.fail(this.#failure.error);
     this.#outgoing.finish(this.#failure?.error);
+    this.#listener?.onSinkOver(null);
   }
+
+  whenOver(listener: OverListener): void {
+    this.#listener = listener;
+    if (this.#outgoing.isDisconnected) listener.onSinkOver(null);
+  }
+
+  // What the stream and the sink ask for.
+
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#socket.resume();
+  }
+
+  get bufferedAmount(): number {
+    return this.#socket.writableLength;
+  }
+
+  add(chunk: Uint8Array): void {
+    this.#socket.write(chunk, this.#onWritten ??= (error) => this.#written(error));
+  }
+
+  #written(error: unknown): void {
+    // A socket that fails forgets what it hasn't written: that isn't room.
+    if (!error && this.#outgoing.isWaitedFor && !this.#socket.destroyed) this.#outgoing.drained();
+  }
+
+  close(): void {
+    // When both ends are done, what `end` would wait for is nothing but two more turns.
+    if (this.#expected && this.#socket.writableLength === 0) this.#socket.destroy();
+    else this.#socket.end();
+  }
+
+  abort(): void {
+    this.destroy();
+  }
+
+  // What a connection asks for.
 
   /** Holds writes back until {@linkcode uncork}, so that they leave as one. */
   cork(): void {
@@ -144,32 +171,5 @@ export class SocketTransport implements ByteTransport {
 
   unref(): void {
     this.#socket.unref();
-  }
-}
-
-/** A class: an object made with a getter of its own is a hash table, large and slow. */
-class SocketTarget implements SinkTarget<Uint8Array> {
-  readonly #socket: SocketLike;
-  readonly #written: (error?: unknown) => void;
-  readonly close: () => void;
-  readonly abort: () => void;
-
-  constructor(
-    socket: SocketLike,
-    written: (error?: unknown) => void,
-    { close, abort }: { close: () => void; abort: () => void },
-  ) {
-    this.#socket = socket;
-    this.#written = written;
-    this.close = close;
-    this.abort = abort;
-  }
-
-  get bufferedAmount(): number {
-    return this.#socket.writableLength;
-  }
-
-  add(chunk: Uint8Array): void {
-    this.#socket.write(chunk, this.#written);
   }
 }

@@ -1,6 +1,10 @@
 import { type ChannelLike, partsOf } from "../stream_channel/channel_like.ts";
 import type { ChannelSink } from "../stream_channel/channel_sink.ts";
-import type { ChannelStream, StreamSubscription } from "../stream_channel/channel_stream.ts";
+import type {
+  ChannelStream,
+  ListenOptions,
+  StreamSubscription,
+} from "../stream_channel/channel_stream.ts";
 import { ignore } from "../stream_channel/errors.ts";
 
 /** A channel of bytes, as a WebSocket connection uses it. */
@@ -22,6 +26,10 @@ export interface ByteTransport {
    * leaves in one write. Left out: from a microtask.
    */
   soon?(callback: () => void): void;
+  /**
+   * Tells, once, when nothing can be written any more. Left out: the sink's `done` tells.
+   */
+  whenOver?(listener: OverListener): void;
   /** Ends it at once. Left out: closing the sink is all that can be done. */
   destroy?(): void;
   ref?(): void;
@@ -30,6 +38,12 @@ export interface ByteTransport {
 
 /** Chunks of this size are worth a write of their own; some platforms copy those that leave as one. */
 const LARGE = 0x4000;
+
+/** Who is told that nothing can be written any more. */
+export interface OverListener {
+  /** Nothing can be written any more; `null`: for no particular reason. */
+  onSinkOver(failure: TransportFailure | null): void;
+}
 
 /** Why a transport ended, where it did not just end. */
 export interface TransportFailure {
@@ -49,7 +63,7 @@ export interface ByteEvents {
 }
 
 /** A byte transport in use: it writes when there is room, and ends once. */
-export class ByteConnection {
+export class ByteConnection implements ListenOptions, OverListener {
   readonly #transport: ByteTransport;
   readonly #events: ByteEvents;
   readonly #subscription: StreamSubscription;
@@ -69,15 +83,34 @@ export class ByteConnection {
   constructor(transport: ByteTransport, events: ByteEvents) {
     this.#transport = transport;
     this.#events = events;
-    this.#subscription = transport.stream.listen((chunk) => events.onChunk(chunk), {
-      onError: (error) => this.#failure = { error },
-      onDone: () => {
-        this.#ended = true;
-        events.onEnd(this.#failure);
-      },
-    });
+    this.#subscription = transport.stream.listen((chunk) => events.onChunk(chunk), this);
     // A stream that is paused doesn't tell of its end; the sink does.
-    transport.sink.done.then(() => this.#over(), (error) => this.#over({ error }));
+    if (transport.whenOver !== undefined) transport.whenOver(this);
+    else {
+      transport.sink.done.then(
+        () => this.onSinkOver(null),
+        (error) => this.onSinkOver({ error }),
+      );
+    }
+  }
+
+  // What the transport tells.
+
+  onError(error: unknown): void {
+    this.#failure = { error };
+  }
+
+  onDone(): void {
+    this.#ended = true;
+    this.#events.onEnd(this.#failure);
+  }
+
+  onSinkOver(failure: TransportFailure | null): void {
+    if (this.#closed || this.#ended) return;
+    this.#closed = true;
+    this.#failure ??= failure;
+    this.#subscription.resume();
+    this.#events.onOver();
   }
 
   /** Whether chunks may be written to, and kept. */
@@ -132,7 +165,7 @@ export class ByteConnection {
       if (together) this.#transport.uncork?.();
     } catch (error) {
       // Somebody else has closed the sink, or writes to it: a connection with holes is none.
-      this.#over({ error });
+      this.onSinkOver({ error });
     }
   }
 
@@ -178,14 +211,6 @@ export class ByteConnection {
   /** See {@linkcode ByteTransport.unref}. */
   unref(): void {
     this.#transport.unref?.();
-  }
-
-  #over(failure: TransportFailure | null = null): void {
-    if (this.#closed || this.#ended) return;
-    this.#closed = true;
-    this.#failure ??= failure;
-    this.#subscription.resume();
-    this.#events.onOver();
   }
 }
 

@@ -204,6 +204,7 @@ export class ProtocolChannel extends WebSocketChannelBase implements ConnectionO
         maskingKeys: randomMaskingKeys,
         maxMessageSize: this.#options.maxMessageSize ?? DEFAULT_MAX_MESSAGE_SIZE,
         ownsChunks: connection.bytes.ownsChunks,
+        recycles: connection.bytes.releasesChunks,
         deflate: compressor ?? undefined,
       }, connection),
     );

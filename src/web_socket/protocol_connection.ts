@@ -1,0 +1,299 @@
+import type { Protocol, ProtocolEvents } from "../protocol/protocol.ts";
+import type { PreparedMessage } from "../protocol/prepared_message.ts";
+import type { ChannelSinkController } from "../stream_channel/sink_controller.ts";
+import type { ChannelStreamController } from "../stream_channel/stream_controller.ts";
+import {
+  ByteConnection,
+  type ByteEvents,
+  type ByteTransport,
+  type TransportFailure,
+} from "./byte_transport.ts";
+import type { ClientOpening } from "./client_opening.ts";
+import type { Clock } from "./clock.ts";
+import { Keepalive, type KeepaliveOwner, type KeepaliveTimes } from "./keepalive.ts";
+import { bytesOf } from "./message_input.ts";
+import type { ChannelState, CloseFrameContent, Message } from "./web_socket_channel.ts";
+import type { MessageInput, SendOptions } from "./web_socket_sink.ts";
+
+/** The channel that a {@linkcode ProtocolConnection} carries. */
+export interface ConnectionOwner {
+  readonly incoming: ChannelStreamController<Message>;
+  readonly outgoing: ChannelSinkController<MessageInput>;
+  readonly clock: Clock;
+  readonly highWaterMark: number;
+  readonly state: ChannelState;
+  /** The peer's Close is in. */
+  onClose(code: number, reason: string): void;
+  /** The peer broke the protocol. */
+  onFailure(code: number, reason: string): void;
+  /** Nothing can be written any more; {@linkcode onEnd} should follow. */
+  onOver(): void;
+  /** The transport has ended. */
+  onEnd(failure: TransportFailure | null): void;
+  /** No sign of life came in time. */
+  onDead(): void;
+}
+
+const NEVER: KeepaliveTimes = { pingInterval: 0, pingTimeout: 0 };
+
+/**
+ * Bytes that a WebSocket connection is spoken over: first the opening handshake, where that is still
+ * to be done, then the protocol. All that is sent in one turn leaves in one write, and as fast as
+ * the transport takes it.
+ */
+export class ProtocolConnection implements ByteEvents, ProtocolEvents, KeepaliveOwner {
+  readonly bytes: ByteConnection;
+  readonly #owner: ConnectionOwner;
+  #opening: ClientOpening | null = null;
+  #protocol: Protocol | null = null;
+  #keepalive: Keepalive | null = null;
+  #flushPlanned = false;
+  #flushNow: (() => void) | null = null;
+  /** Output waits for the transport to have room. */
+  #blocked = false;
+  #watching = false;
+  #reading = true;
+  /** The transport is over: what it still has to give is taken, room or not. */
+  #draining = false;
+
+  /**
+   * Begins to read.
+   *
+   * @param owner The channel.
+   * @param transport The bytes.
+   */
+  constructor(owner: ConnectionOwner, transport: ByteTransport) {
+    this.#owner = owner;
+    this.bytes = new ByteConnection(transport, this);
+  }
+
+  /** The opening handshake that is still to be done. */
+  get opening(): ClientOpening | null {
+    return this.#opening;
+  }
+
+  /** Whether the opening handshake is done. */
+  get isSpeaking(): boolean {
+    return this.#protocol !== null;
+  }
+
+  /** What our Close frame said, if one was sent. */
+  get sentClose(): CloseFrameContent | undefined {
+    return this.#protocol?.sentClose ?? undefined;
+  }
+
+  /** Whether the closing handshake is done. */
+  get isClosed(): boolean {
+    return this.#protocol !== null && this.#protocol.sentClose !== null &&
+      this.#protocol.receivedClose !== null;
+  }
+
+  /** Begins the opening handshake. */
+  open(opening: ClientOpening): void {
+    this.#opening = opening;
+    this.bytes.write([opening.head]);
+  }
+
+  /** Speaks the protocol from now on. */
+  speak(protocol: Protocol): void {
+    this.#opening = null;
+    this.#protocol = protocol;
+  }
+
+  // What the transport tells.
+
+  onChunk(chunk: Uint8Array): void {
+    const protocol = this.#protocol;
+    if (protocol === null) {
+      this.#opening?.receive(chunk);
+    } else {
+      this.#keepalive?.heard();
+      protocol.receive(chunk);
+    }
+  }
+
+  onOver(): void {
+    this.#owner.onOver();
+  }
+
+  onEnd(failure: TransportFailure | null): void {
+    this.#owner.onEnd(failure);
+  }
+
+  // What the protocol tells.
+
+  onMessage(message: Message): void {
+    this.#owner.incoming.add(message);
+  }
+
+  onPong(payload: Uint8Array): void {
+    this.#keepalive?.onPong(payload);
+  }
+
+  onClose(code: number, reason: string): void {
+    this.#owner.onClose(code, reason);
+  }
+
+  onFailure(code: number, reason: string): void {
+    this.#owner.onFailure(code, reason);
+  }
+
+  /** All that is sent in one turn leaves in one write. */
+  onOutput(): void {
+    if (this.#flushPlanned || this.#blocked) return;
+    this.#flushPlanned = true;
+    this.bytes.soon(this.#flushNow ??= () => this.#flush());
+  }
+
+  // What goes out.
+
+  /** How many bytes were sent and not handed on. */
+  get amount(): number {
+    return (this.#protocol?.outputSize ?? 0) + this.bytes.bufferedAmount;
+  }
+
+  /** Sends a message. */
+  send(message: MessageInput, options: SendOptions | undefined): void {
+    if (typeof message === "string") this.#protocol?.sendText(message, options);
+    else this.#protocol?.sendBinary(bytesOf(message), options);
+  }
+
+  /** Sends a message that goes to others as well; for servers only. */
+  sendPrepared(message: PreparedMessage, options: SendOptions | undefined): boolean {
+    return this.#protocol?.sendPrepared(message, options) ?? false;
+  }
+
+  /** Sends a Close. */
+  close(code: number | undefined, reason: string | undefined): void {
+    this.stopPings();
+    this.#protocol?.close(code, reason);
+    this.resume();
+  }
+
+  /** Ends the transport behind what is written; it settles when all that is handed on, or lost. */
+  async finish(): Promise<void> {
+    const { bytes } = this;
+    if (this.#blocked) await bytes.ready;
+    this.#write();
+    await bytes.flush();
+    await bytes.close();
+  }
+
+  /** Ends it at once. */
+  destroy(): void {
+    this.end();
+    this.bytes.destroy();
+  }
+
+  /** Nothing is read or sent any more. */
+  end(): void {
+    this.stopPings();
+    this.#protocol?.end();
+  }
+
+  #flush(): void {
+    this.#flushPlanned = false;
+    const { bytes } = this;
+    if (this.#blocked) return;
+    if (bytes.bufferedAmount < this.#owner.highWaterMark) return this.#write();
+    // What isn't taken from the protocol stays exact there, and pongs don't pile up.
+    this.#blocked = true;
+    bytes.ready.then(() => {
+      this.#blocked = false;
+      this.#write();
+    });
+  }
+
+  #write(): void {
+    const protocol = this.#protocol;
+    if (protocol === null || protocol.outputSize === 0) return;
+    const { bytes } = this;
+    bytes.write(protocol.takeOutput());
+    if (bytes.releasesChunks) protocol.giveBack(bytes.bufferedAmount);
+    if (this.#owner.outgoing.isWaitedFor) this.watch();
+  }
+
+  /** Somebody waits for the amount to fall. */
+  watch(): void {
+    const { outgoing } = this.#owner;
+    outgoing.drained();
+    if (!outgoing.isWaitedFor || this.#watching) return;
+    this.#watching = true;
+    this.bytes.ready.then(() => {
+      this.#watching = false;
+      outgoing.drained();
+      if (outgoing.isWaitedFor && this.#owner.state !== "closed") this.#watchLater();
+    });
+  }
+
+  /** There is room, but not as much as somebody waits for. */
+  #watchLater(): void {
+    if (this.#watching) return;
+    this.#watching = true;
+    this.bytes.flush().then(() => {
+      this.#watching = false;
+      this.#owner.outgoing.drained();
+    });
+  }
+
+  // Backpressure.
+
+  /** Nothing more is to be read, as far as that can be helped. */
+  pause(): void {
+    if (this.#draining) return;
+    this.#reading = false;
+    this.#protocol?.pause();
+    this.bytes.pause();
+  }
+
+  /** Goes on reading. */
+  resume(): void {
+    if (this.#reading) return;
+    this.#reading = true;
+    // While nothing was read the peer could not show that it lives.
+    this.#keepalive?.heard();
+    this.bytes.resume();
+    this.#protocol?.resume();
+  }
+
+  /** Reads what is left, which a reader that makes no room must not hide. */
+  drain(): void {
+    this.#draining = true;
+    this.resume();
+  }
+
+  // Pings.
+
+  get isReading(): boolean {
+    return this.#reading;
+  }
+
+  /** The latest round trip's time, in milliseconds; `null` before the first. */
+  get latency(): number | null {
+    return this.#keepalive?.latency ?? null;
+  }
+
+  /** Pings regularly. */
+  keepAlive(times: KeepaliveTimes): void {
+    this.#keepalive = new Keepalive(this, this.#owner.clock, times);
+    this.#keepalive.start();
+  }
+
+  /** See {@linkcode WebSocketChannel.ping}. */
+  ping(): Promise<number> {
+    return (this.#keepalive ??= new Keepalive(this, this.#owner.clock, NEVER)).ping();
+  }
+
+  /** No more pings, and no more answers. */
+  stopPings(): void {
+    this.#keepalive?.stop();
+  }
+
+  sendPing(payload: Uint8Array): void {
+    this.#protocol?.ping(payload);
+  }
+
+  onDead(): void {
+    this.#owner.onDead();
+  }
+}

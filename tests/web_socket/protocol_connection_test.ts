@@ -1,0 +1,165 @@
+import { assert, assertEquals, assertFalse } from "@std/assert";
+import { Protocol } from "../../src/protocol/protocol.ts";
+import { ChannelSinkController } from "../../src/stream_channel/sink_controller.ts";
+import { ChannelStreamController } from "../../src/stream_channel/stream_controller.ts";
+import type { TransportFailure } from "../../src/web_socket/byte_transport.ts";
+import type { Clock } from "../../src/web_socket/clock.ts";
+import {
+  type ConnectionOwner,
+  ProtocolConnection,
+} from "../../src/web_socket/protocol_connection.ts";
+import type { ChannelState, Message } from "../../src/web_socket/web_socket_channel.ts";
+import type { MessageInput } from "../../src/web_socket/web_socket_sink.ts";
+import { microtasks, record, settled } from "../support/events.ts";
+import { FakeClock } from "../support/fake_clock.ts";
+import { FakeBytes } from "./support.ts";
+
+class Owner implements ConnectionOwner {
+  readonly told: unknown[] = [];
+  readonly state: ChannelState = "open";
+  readonly clock: Clock = new FakeClock();
+  readonly highWaterMark = 100;
+  readonly incoming: ChannelStreamController<Message> = new ChannelStreamController<Message>();
+  readonly outgoing: ChannelSinkController<MessageInput>;
+  readonly bytes: FakeBytes = new FakeBytes({ highWaterMark: 100 });
+  readonly connection: ProtocolConnection = new ProtocolConnection(this, this.bytes);
+
+  constructor() {
+    const { connection } = this;
+    const amount = (): number => connection.amount;
+    this.outgoing = new ChannelSinkController<MessageInput>({
+      get bufferedAmount(): number {
+        return amount();
+      },
+      add: (message) => connection.send(message, undefined),
+      close: () => {},
+      abort: () => {},
+      watch: () => connection.watch(),
+    }, { highWaterMark: 100 });
+  }
+
+  speak(): this {
+    this.connection.speak(
+      new Protocol({
+        side: "server",
+        maskingKeys: () => 0,
+        maxMessageSize: 1000,
+      }, this.connection),
+    );
+    return this;
+  }
+
+  onClose(code: number, reason: string): void {
+    this.told.push(["close", code, reason]);
+  }
+
+  onFailure(code: number): void {
+    this.told.push(["failure", code]);
+  }
+
+  onOver(): void {
+    this.told.push("over");
+  }
+
+  onEnd(failure: TransportFailure | null): void {
+    this.told.push(["end", failure]);
+  }
+
+  onDead(): void {
+    this.told.push("dead");
+  }
+}
+
+/** A frame of a client, masked with zeros. */
+function frame(flags: number, ...payload: number[]): Uint8Array {
+  return Uint8Array.of(flags, 0x80 | payload.length, 0, 0, 0, 0, ...payload);
+}
+
+Deno.test("connection: what is sent in one turn leaves in one write", async () => {
+  const { connection, bytes } = new Owner().speak();
+  connection.send("a", undefined);
+  connection.send(Uint8Array.of(1), undefined);
+  assertEquals(bytes.written.length, 0);
+  assertEquals(connection.amount, 6);
+  await microtasks();
+  assertEquals(bytes.written.length, 1);
+  assertEquals(bytes.sent(), "810161820101");
+  assertEquals(connection.amount, 0);
+});
+
+Deno.test("connection: what comes is told to the channel", () => {
+  const owner = new Owner().speak();
+  const { events } = record(owner.incoming.stream);
+  owner.bytes.receive(frame(0x81, 97), frame(0x88, 0x03, 0xe8));
+  assertEquals(events, ["a"]);
+  assertEquals(owner.told, [["close", 1000, ""]]);
+  assert(owner.connection.isClosed);
+  assertEquals(owner.connection.sentClose, { code: 1000, reason: "" });
+});
+
+Deno.test("connection: a broken rule, an end, a sink that is over", async () => {
+  const owner = new Owner().speak();
+  owner.bytes.receive(frame(0xff));
+  assertEquals(owner.told.splice(0), [["failure", 1002]]);
+  owner.bytes.outgoing.finish();
+  await microtasks();
+  owner.bytes.incoming.end();
+  assertEquals(owner.told, ["over", ["end", null]]);
+});
+
+Deno.test("connection: output waits in the protocol while the transport is full", async () => {
+  const owner = new Owner().speak();
+  const { connection, bytes } = owner;
+  bytes.full = true;
+  connection.send(new Uint8Array(100), undefined);
+  await microtasks();
+  assertEquals(bytes.written.splice(0).length, 1);
+  connection.send("a", undefined);
+  await microtasks();
+  assertEquals(bytes.written, []);
+  const { ready } = owner.outgoing;
+  const flushed = owner.outgoing.flush();
+  assertFalse(await settled(ready));
+  bytes.drain();
+  await flushed;
+  await ready;
+  assertEquals(bytes.sent(), "810161");
+});
+
+Deno.test("connection: paused, nothing is read, until it goes on or what is left is drained", async () => {
+  for (const goOn of ["resume", "drain"] as const) {
+    const owner = new Owner().speak();
+    const { events } = record(owner.incoming.stream);
+    owner.connection.pause();
+    assertFalse(owner.connection.isReading);
+    owner.bytes.receive(frame(0x81, 97));
+    await microtasks();
+    assertEquals(events, []);
+    owner.connection[goOn]();
+    await microtasks();
+    assertEquals(events, ["a"]);
+    owner.connection.pause();
+    assertEquals(owner.connection.isReading, goOn === "drain");
+  }
+});
+
+Deno.test("connection: pings, and what makes them is made when one is asked for", async () => {
+  const owner = new Owner().speak();
+  const { connection, bytes } = owner;
+  assertEquals(connection.latency, null);
+  const ping = connection.ping();
+  await microtasks();
+  assertEquals(bytes.sent(), "890400000001");
+  bytes.receive(frame(0x8a, 0, 0, 0, 1));
+  assertEquals([await ping, connection.latency], [0, 0]);
+  connection.stopPings();
+});
+
+Deno.test("connection: finish writes what is left, and ends the transport behind it", async () => {
+  const { connection, bytes } = new Owner().speak();
+  connection.send("a", undefined);
+  const finished = connection.finish();
+  await finished;
+  assertEquals(bytes.sent(), "810161");
+  assertEquals(bytes.log, ["close"]);
+});
