@@ -10,6 +10,7 @@
 import { builderOf, buildNpm, type Built, installedIn, NPM_NAME, readConfig } from "./build_npm.ts";
 import { followOn, followOnDeno, followWithVite } from "./readme_projects.ts";
 import { fromFileUrl } from "./support.ts";
+import { followTutorial } from "./tutorial_project.ts";
 import {
   esbuild,
   NEWEST_NODE,
@@ -297,7 +298,15 @@ const CHECKS: readonly Check[] = [
     name: "README, Vite",
     run: async ({ built }) => followWithVite(await runtime(`Node ${NEWEST_NODE}`), built),
   },
+  { name: "tutorial, all", run: checkTutorial },
 ];
+
+/** The tutorial's programs, on as many runtimes as it has. */
+async function checkTutorial({ built }: Checked): Promise<void> {
+  const [server, guest] = [await runtime(`Node ${OLDEST_NODE}`), await runtime("Bun")];
+  await followTutorial([server, guest, DENO], built);
+  await followTutorial([DENO, await runtime(`Node ${NEWEST_NODE}`), guest], built);
+}
 
 /** Looks at the package as a user gets it. */
 export async function checkPackage(built: Built): Promise<CheckResult[]> {

@@ -42,7 +42,8 @@ function commands(text: string, platform: string): { get: string[]; run: string[
   return { get: get.split(" "), run: run.split(" ") };
 }
 
-async function inEmptyFolder(body: (folder: URL) => Promise<void>): Promise<void> {
+/** Does something in an empty folder, which is gone afterwards. */
+export async function inEmptyFolder(body: (folder: URL) => Promise<void>): Promise<void> {
   const path = await Deno.makeTempDir({ prefix: "newcomer-" });
   try {
     await body(new URL(`file://${path.replaceAll("\\", "/").replace(/^(?=\w:)/, "/")}/`));
@@ -110,7 +111,8 @@ export function followOnDeno(): Promise<void> {
   });
 }
 
-async function freePort(): Promise<number> {
+/** A port that nobody listened at just now. */
+export async function freePort(): Promise<number> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo;
