@@ -1,6 +1,30 @@
-/** What is used of the peers' inner parts. */
+/** What is used of the peers. */
 
 import type { Buffer } from "node:buffer";
+import type { Server as HttpServer } from "node:http";
+import type { Server as HttpsServer } from "node:https";
+
+export interface WsOptions {
+  perMessageDeflate?: boolean | { threshold: number };
+  maxPayload?: number;
+  ca?: string;
+  servername?: string;
+}
+
+export interface WsSocket {
+  readonly bufferedAmount: number;
+  readonly extensions: string;
+  on(event: "open" | "error", listener: () => void): this;
+  on(event: "message", listener: (data: Buffer, isBinary: boolean) => void): this;
+  on(event: "close", listener: () => void): this;
+  send(data: string | Uint8Array, options?: { binary?: boolean }): void;
+  close(): void;
+  terminate(): void;
+}
+
+export interface WsServer {
+  on(event: "connection", listener: (socket: WsSocket) => void): this;
+}
 
 export class Receiver {
   constructor(options: { isServer: boolean; maxPayload?: number; extensions?: object });
@@ -24,19 +48,29 @@ export class Sender {
   ): void;
 }
 
+export interface WsPackage {
+  readonly WebSocket: new (url: string, protocols: string[], options: WsOptions) => WsSocket;
+  readonly WebSocketServer: new (
+    options: WsOptions & { server: HttpServer | HttpsServer },
+  ) => WsServer;
+  readonly Receiver: typeof Receiver;
+  readonly Sender: typeof Sender;
+}
+
 export interface Driver {
   readonly io: {
     write(chunk: Uint8Array): boolean;
+    end(): void;
     on(event: "data", listener: (chunk: Uint8Array) => void): void;
   };
   on(event: "message", listener: (event: { data: unknown }) => void): void;
-  on(event: "open" | "connect", listener: () => void): void;
+  on(event: "open" | "connect" | "close", listener: () => void): void;
   start(): boolean;
   binary(message: Uint8Array): boolean;
+  close(): boolean;
 }
 
-declare const drivers: {
+export interface Drivers {
   client(url: string): Driver;
   server(): Driver;
-};
-export default drivers;
+}

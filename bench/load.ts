@@ -1,0 +1,98 @@
+/** What is done with a client: as many messages as it can, so many of them under way. */
+
+import type { Client } from "./clients.ts";
+import type { Contender } from "./measure.ts";
+import { quantile, rounded } from "./row.ts";
+
+/** A load. */
+export interface Load {
+  readonly message: string | Uint8Array;
+  /** How many messages are under way. */
+  readonly window: number;
+}
+
+/**
+ * Messages a second: those that came back while the time ran. What is under way when it is over comes
+ * back before the next contender's turn, and doesn't count.
+ */
+export function echoing(name: string, client: Client, { message, window }: Load): Contender {
+  const often = Math.max(1, window >> 2);
+  const measure = (milliseconds: number): Promise<number> =>
+    new Promise((resolve) => {
+      let received = 0;
+      let missing = window;
+      let rate = 0;
+      const start = performance.now();
+      client.onMessage = () => {
+        received++;
+        if (rate === 0) {
+          if (received % often === 0) {
+            const elapsed = performance.now() - start;
+            if (elapsed >= milliseconds) rate = received / elapsed * 1000;
+          }
+          if (rate === 0) return client.send(message);
+        }
+        if (--missing === 0) resolve(rate);
+      };
+      for (let i = 0; i < window; i++) client.send(message);
+    });
+  return { name, measure };
+}
+
+/** How long each message takes there and back, one at a time. */
+export interface RoundTrips extends Contender {
+  /** All that were seen, in microseconds; the first round's aren't among them. */
+  readonly samples: readonly number[];
+  /** Of each round the time that 99 % are below; the first round's isn't among them. */
+  readonly tails: readonly number[];
+}
+
+/** Round trips: what is measured of a round is the median, in microseconds. */
+export function roundTrips(name: string, client: Client, message: Uint8Array): RoundTrips {
+  const samples: number[] = [];
+  const tails: number[] = [];
+  let isWarm = false;
+  const keep = (own: readonly number[]): void => {
+    if (isWarm) {
+      for (const sample of own) samples.push(sample);
+      tails.push(rounded(quantile(own, 0.99)));
+    }
+    isWarm = true;
+  };
+  const measure = (milliseconds: number): Promise<number> =>
+    new Promise((resolve) => {
+      const own: number[] = [];
+      const start = performance.now();
+      let sent = start;
+      client.onMessage = () => {
+        const now = performance.now();
+        own.push((now - sent) * 1000);
+        if (now - start >= milliseconds) {
+          keep(own);
+          return resolve(quantile(own, 0.5));
+        }
+        sent = performance.now();
+        client.send(message);
+      };
+      client.send(message);
+    });
+  return { name, samples, tails, measure };
+}
+
+/** How long so many messages take, in milliseconds. */
+export function exchange(client: Client, load: Load, count: number): Promise<number> {
+  const { message, window } = load;
+  return new Promise((resolve) => {
+    const start = performance.now();
+    let sent = Math.min(window, count);
+    let received = 0;
+    client.onMessage = () => {
+      received++;
+      if (sent < count) {
+        sent++;
+        client.send(message);
+      } else if (received === count) resolve(performance.now() - start);
+    };
+    for (let i = 0; i < sent; i++) client.send(message);
+  });
+}

@@ -1,0 +1,112 @@
+/** The pictures that a measurement gives. */
+
+import type { Measurement, Row, Run } from "../row.ts";
+import { bytes, draw, type Panel, type Picture, type Series } from "./svg.ts";
+
+/** Pictures by file name; those for which nothing was measured are left out. */
+export function plots(measurement: Measurement): Map<string, string> {
+  const { runs, machine, quick } = measurement;
+  const subtitle = quick ? "A quick try: the figures mean nothing" : machine;
+  const all: Record<string, Omit<Picture, "subtitle">> = {
+    throughput: throughput(runs),
+    latency: latency(runs),
+    memory: memory(runs),
+    growth: growth(runs),
+  };
+  return new Map(
+    Object.entries(all)
+      .filter(([, { panels }]) => panels.length > 0)
+      .map(([name, picture]) => [`${name}.svg`, draw({ ...picture, subtitle })]),
+  );
+}
+
+/** A panel for each runtime that has the row. */
+function panelsOf(
+  runs: readonly Run[],
+  id: string,
+  panel: (row: Row, run: Run) => Panel,
+): Panel[] {
+  return runs.flatMap((run) => {
+    const row = run.rows.find((it) => it.id === id);
+    return row === undefined ? [] : [panel(row, run)];
+  });
+}
+
+function series({ results }: Row, keep: (name: string) => boolean = () => true): Series[] {
+  return results
+    .filter(({ name, points = [] }) => points.length > 0 && keep(name))
+    .map(({ name, points = [] }) => ({ name, points }));
+}
+
+function throughput(runs: readonly Run[]): Omit<Picture, "subtitle"> {
+  const ticks = [16, 256, 4096, 65_536, 1 << 20, 1 << 24, 1 << 26];
+  const panels = panelsOf(runs, "growth-size", (row, { runtime }) => ({
+    title: runtime,
+    x: { label: "message size, bytes (log)", scale: "log", text: bytes, ticks },
+    y: { label: "MB/s each way (log)", scale: "log" },
+    series: series(row),
+  }));
+  return { title: "Throughput over message size: echo on one connection", panels, columns: 2 };
+}
+
+function latency(runs: readonly Run[]): Omit<Picture, "subtitle"> {
+  const panels = panelsOf(runs, "latency", (row, { runtime }) => ({
+    title: runtime,
+    x: {
+      label: "of so many per cent of the round trips",
+      scale: "linear",
+      ticks: [0, 25, 50, 75, 90, 100],
+    },
+    y: { label: "at most so many µs (log)", scale: "log" },
+    series: series(row),
+  }));
+  return { title: "Round trip of 64 B, one at a time: distribution", panels, columns: 2 };
+}
+
+function memory(runs: readonly Run[]): Omit<Picture, "subtitle"> {
+  const panels = panelsOf(runs, "growth-memory", (row, { runtime }) => ({
+    title: runtime,
+    x: { label: "connections", scale: "linear" },
+    y: { label: "MB over the server without any", scale: "linear" },
+    series: series(row),
+  }));
+  return { title: "A server's memory over connections", panels, columns: 2 };
+}
+
+/** What grows, for the first of the runs that is on the newest Node, or the first at all. */
+function growth(runs: readonly Run[]): Omit<Picture, "subtitle"> {
+  const nodes = runs.filter(({ runtime }) => runtime.startsWith("Node"));
+  nodes.sort((a, b) => b.runtime.localeCompare(a.runtime, "en", { numeric: true }));
+  const run = nodes[0] ?? runs[0];
+  const one = (id: string, title: string, x: string, y: string): Panel[] =>
+    panelsOf(run === undefined ? [] : [run], id, (row) => ({
+      title,
+      x: { label: `${x} (log)`, scale: "log" },
+      y: { label: `${y} (log)`, scale: "log" },
+      series: series(row, (name) => !name.endsWith("memory")),
+    }));
+  const perMessage = panelsOf(run === undefined ? [] : [run], "growth-size", (row) => ({
+    title: "One message of so many bytes",
+    x: {
+      label: "message size, bytes (log)",
+      scale: "log",
+      text: bytes,
+      ticks: [16, 256, 4096, 65_536, 1 << 20, 1 << 24, 1 << 26],
+    },
+    y: { label: "ms (log)", scale: "log" },
+    series: series(row).map(({ name, points }) => ({
+      name,
+      points: points.map(([size, rate]) => [size, size / (rate * 1e3)] as const),
+    })),
+  }));
+  return {
+    title: `How cost grows (${run?.runtime ?? ""}): a straight line of slope 1 is linear`,
+    panels: [
+      ...perMessage,
+      ...one("growth-count", "So many messages of 64 B", "messages", "ms"),
+      ...one("growth-fragments", "One message of so many fragments", "fragments", "ms"),
+      ...one("growth-connections", "So many connections, one echo each", "connections", "ms"),
+    ],
+    columns: 2,
+  };
+}

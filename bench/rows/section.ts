@@ -1,0 +1,109 @@
+/** What the sections share: contenders that are a client and a server, and rows of them. */
+
+import { type ClientName, connectClient } from "../clients.ts";
+import { echoing } from "../load.ts";
+import { type Contender, type Effort, measureAll } from "../measure.ts";
+import { maskedCopy, rawEchoing, rawSocket } from "../raw.ts";
+import type { Result, Row } from "../row.ts";
+import { hasGlobal, runtime } from "../runtime.ts";
+import { type ServerProcess, startServer } from "../server_process.ts";
+import type { ServerName } from "../servers.ts";
+
+/** A part of the benchmarks: it gives its rows as they are ready. */
+export type Section = (effort: Effort) => AsyncIterable<Row>;
+
+/** What a row says beside its results. */
+export type RowHead = Omit<Row, "results" | "better" | "note"> & {
+  readonly better?: Row["better"];
+  readonly note?: string;
+};
+
+/** A row; more is better unless it says otherwise. */
+export function rowOf(head: RowHead, results: readonly Result[]): Row {
+  return { better: "more", note: "", ...head, results };
+}
+
+/** Servers of which each is started once, when it is first asked for. */
+export class Servers {
+  readonly #running = new Map<ServerName, Promise<ServerProcess>>();
+  readonly #identity: { readonly cert: string; readonly key: string } | undefined;
+
+  constructor(identity?: { readonly cert: string; readonly key: string }) {
+    this.#identity = identity;
+  }
+
+  get(name: ServerName): Promise<ServerProcess> {
+    const running = this.#running.get(name) ?? startServer(name, this.#identity);
+    this.#running.set(name, running);
+    return running;
+  }
+
+  async stop(): Promise<void> {
+    for (const server of this.#running.values()) (await server).stop();
+    this.#running.clear();
+  }
+}
+
+/** A client and a server. */
+export type Pair = readonly [client: ClientName, server: ServerName];
+
+/** Whether the runtime has a client. */
+export function isThere([client]: Pair): boolean {
+  if (client === "global WebSocket" || client === "ours, native") return hasGlobal;
+  return client !== "undici" || runtime === "Node";
+}
+
+/** How a pair is called. */
+export function pairName([client, server]: Pair): string {
+  return `${client} ↔ ${server}`;
+}
+
+/** The two kinds of bare sockets. */
+export const RAW = "raw TCP, a turn";
+export const RAW_MASKED = "raw TCP + a mask, an unmask, a copy";
+
+/** Message size, window and contenders of a row of echoes. */
+export interface Echo {
+  readonly size: number;
+  readonly window: number;
+  readonly pairs: readonly Pair[];
+  readonly raw?: boolean;
+}
+
+/** Measures messages echoed a second. */
+export async function echoResults(
+  servers: Servers,
+  { size, window, pairs, raw = true }: Echo,
+  effort: Effort,
+): Promise<Result[]> {
+  const message = new Uint8Array(size).fill(97);
+  const contenders: Contender[] = [];
+  const open: { close(): Promise<void> }[] = [];
+  for (const pair of pairs.filter(isThere)) {
+    const client = await connectClient(pair[0], (await servers.get(pair[1])).url);
+    open.push(client);
+    contenders.push(echoing(pairName(pair), client, { message, window }));
+  }
+  if (raw) contenders.push(...await rawContenders(servers, { size, window }));
+  const results = await measureAll(contenders, effort);
+  await Promise.all(open.map((client) => client.close()));
+  return results;
+}
+
+async function rawContenders(
+  servers: Servers,
+  load: { size: number; window: number },
+): Promise<Contender[]> {
+  const bare = await rawSocket((await servers.get("raw")).port);
+  const masked = await rawSocket((await servers.get("raw, unmasked")).port);
+  return [
+    rawEchoing(RAW, bare, load),
+    rawEchoing(RAW_MASKED, masked, load, maskedCopy),
+  ];
+}
+
+/** So many bytes, as people say it. */
+export function sizeName(bytes: number): string {
+  if (bytes >= 1 << 20) return `${bytes / (1 << 20)} MiB`;
+  return bytes >= 1 << 10 ? `${bytes / (1 << 10)} KiB` : `${bytes} B`;
+}

@@ -1,0 +1,167 @@
+/** Servers, each beside the others: echo, broadcast, a slow reader, what an idle connection takes. */
+
+import type { Socket } from "node:net";
+import { type Client, connectClient } from "../clients.ts";
+import { type Contender, type Effort, measureAll } from "../measure.ts";
+import { upgraded } from "../raw.ts";
+import type { Result, Row } from "../row.ts";
+import { runtime } from "../runtime.ts";
+import { type ServerProcess, startServer } from "../server_process.ts";
+import type { ServerName } from "../servers.ts";
+import { echoResults, type Pair, type RowHead, rowOf, Servers, sizeName } from "./section.ts";
+
+const SERVERS: readonly ServerName[] = [
+  "ours",
+  "ws",
+  ...(runtime === "Deno" ? ["Deno.serve", "ours on Deno.serve"] as const : []),
+  ...(runtime === "Bun" ? ["Bun.serve"] as const : []),
+];
+
+const READERS = 100;
+const SIZE = 1024;
+
+/** Echo, broadcast, slow readers, idle memory. */
+export async function* rows(effort: Effort): AsyncGenerator<Row> {
+  const servers = new Servers();
+  const pairs = SERVERS.map((server): Pair => ["ours", server]);
+  for (const [size, window] of [[64, 256], [16_384, 32]] as const) {
+    const head: RowHead = {
+      id: `server-${size}`,
+      title: `Servers: echo of ${sizeName(size)}, ${window} under way`,
+      unit: "messages/s",
+      note: "Our client in one process, each server in another: what is told is the pair's rate.",
+    };
+    yield rowOf(head, await echoResults(servers, { size, window, pairs, raw: false }, effort));
+  }
+  await servers.stop();
+  yield await broadcasting(effort);
+  yield await slowReader(effort);
+  yield await idleMemory(effort);
+}
+
+/** A server with so many clients of ours that read. */
+class Audience {
+  readonly server: ServerProcess;
+  readonly #clients: Client[];
+  #missing = 0;
+  #allIn: (() => void) | null = null;
+
+  private constructor(server: ServerProcess, clients: Client[]) {
+    this.server = server;
+    this.#clients = clients;
+    for (const client of clients) client.onMessage = () => --this.#missing === 0 && this.#allIn?.();
+  }
+
+  static async gather(name: ServerName): Promise<Audience> {
+    const server = await startServer(name);
+    const clients: Client[] = [];
+    while (clients.length < READERS) clients.push(await connectClient("ours", server.url));
+    return new Audience(server, clients);
+  }
+
+  /** Has the server send so many to each, and waits until all are in. */
+  async hear(count: number): Promise<number> {
+    this.#missing = count * READERS;
+    const allIn = new Promise<void>((resolve) => this.#allIn = resolve);
+    await this.server.broadcast(count, SIZE);
+    await allIn;
+    return count * READERS;
+  }
+
+  contender(name: string): Contender {
+    const measure = async (milliseconds: number): Promise<number> => {
+      const start = performance.now();
+      let heard = 0;
+      let elapsed = 0;
+      do {
+        heard += await this.hear(100);
+        elapsed = performance.now() - start;
+      } while (elapsed < milliseconds);
+      return heard / elapsed * 1000;
+    };
+    return { name, measure };
+  }
+}
+
+async function broadcasting(effort: Effort): Promise<Row> {
+  const names = SERVERS.filter((name) => name !== "ours on Deno.serve");
+  const audiences = new Map<string, Audience>();
+  for (const name of names) audiences.set(name, await Audience.gather(name));
+  const contenders = [...audiences].map(([name, audience]) => audience.contender(name));
+  const results = await measureAll(contenders, effort);
+  for (const { server } of audiences.values()) server.stop();
+  return rowOf({
+    id: "broadcast",
+    title: `Broadcast of ${sizeName(SIZE)} to ${READERS} readers`,
+    unit: "messages received/s",
+    note:
+      "The server in one process, all readers (our clients) in another, which is what limits it.",
+  }, results);
+}
+
+async function slowReader(effort: Effort): Promise<Row> {
+  const fast = await Audience.gather("ours");
+  const mixed = await Audience.gather("ours");
+  await blocked(mixed.server);
+  const results = await measureAll(
+    [fast.contender("100 readers"), mixed.contender("and one that reads nothing")],
+    { ...effort, rounds: effort.quick ? effort.rounds : effort.rounds * 2 },
+  );
+  fast.server.stop();
+  mixed.server.stop();
+  return rowOf({
+    id: "slow-reader",
+    title: `Broadcast of ${sizeName(SIZE)}: a reader that takes nothing among ${READERS}`,
+    unit: "messages received/s",
+    note: "Its messages wait up to a bound (drop-oldest); the others' rate is what is told.",
+  }, results);
+}
+
+/** Adds a client that takes nothing, with every buffer on the way full. */
+async function blocked(server: ServerProcess): Promise<Socket> {
+  const socket = await upgraded(server.port);
+  while (await server.waiting() < 64 * 1024) await server.broadcast(100, 16 * SIZE);
+  return socket;
+}
+
+const KINDS: readonly ServerName[] = [
+  "bare",
+  "ours",
+  "ours, compression",
+  "ws",
+  "ws, compression",
+  ...SERVERS.slice(2),
+];
+
+/** The first connections make what is made once. */
+const WARM = 50;
+
+async function idleMemory({ quick }: Effort): Promise<Row> {
+  const count = quick ? 50 : 2000;
+  const perConnection = new Map<ServerName, number>();
+  for (const name of KINDS) {
+    const server = await startServer(name);
+    const sockets: Socket[] = [];
+    while (sockets.length < WARM) sockets.push(await upgraded(server.port));
+    const before = await server.memory();
+    while (sockets.length < WARM + count) sockets.push(await upgraded(server.port));
+    const after = await server.memory();
+    perConnection.set(name, (after.used - before.used) / count);
+    for (const socket of sockets) socket.destroy();
+    server.stop();
+  }
+  const bare = perConnection.get("bare") ?? 0;
+  const results = [...perConnection].map(([name, value]): Result => ({
+    name: name === "bare" ? "bare socket and HTTP, itself" : name,
+    values: [Math.round(name === "bare" ? value : value - bare)],
+  }));
+  return rowOf({
+    id: "idle-memory",
+    title: `Memory of an idle connection over the bare socket's (${count} of them)`,
+    unit: "B",
+    better: "less",
+    note:
+      "Heap and external memory of the server's process behind a garbage collection; what runs " +
+      "outside of the heap, as in Deno.serve and Bun.serve, isn't seen.",
+  }, results);
+}

@@ -1,0 +1,192 @@
+/** What is to be reached: ratios of contenders that were measured in the same rounds. */
+
+import { median, ratioOf, type Result, type Row, type Run } from "./row.ts";
+
+/** What one contender of a row is to reach. */
+export interface Target {
+  readonly row: string;
+  readonly what: string;
+  readonly name: string;
+  /** Beside which others: the best of those that are there. Left out: the value itself counts. */
+  readonly of?: readonly string[];
+  /** How the cost of one grows from a tenth of the last point's `x` to that point. */
+  readonly linear?: boolean;
+  readonly atLeast?: number;
+  readonly atMost?: number;
+  /** On which runtimes; left out: on all. */
+  readonly on?: readonly string[];
+}
+
+/** A target, and what was measured. */
+export interface Verdict {
+  readonly target: Target;
+  readonly reached: number;
+  /** The other that it was measured beside. */
+  readonly of: string | null;
+  readonly isMet: boolean;
+}
+
+const OURS = "ours ↔ ours";
+const WS = "ws ↔ ours";
+const GLOBAL = "global WebSocket ↔ ours";
+const RAW = "raw TCP, a turn";
+const MASKED = "raw TCP + a mask, an unmask, a copy";
+const CLIENTS = [
+  GLOBAL,
+  "undici ↔ ours",
+  WS,
+  "ws, no bufferutil ↔ ours",
+  "websocket-driver ↔ ours",
+];
+
+/** All targets, in the order of the rows. */
+export const targets: readonly Target[] = [
+  ...echo(64, "beside ws ↔ ws", ["ws ↔ ws"], 8, ["Node"]),
+  ...echo(64, "beside raw TCP", [RAW], 0.7, ["Node"]),
+  ...echo(64, "beside the global WebSocket", [GLOBAL], 5, ["Deno"]),
+  ...echo(64, "beside the global WebSocket", [GLOBAL], 4, ["Bun"]),
+  ...echo(16_384, "beside the best other client", CLIENTS, 1),
+  ...echo(1_048_576, "beside raw TCP with mask, unmask and copy", [MASKED], 0.9),
+  ...echo(1_048_576, "beside ws with bufferutil", [WS], 1),
+  {
+    row: "echo-64",
+    what: "for await, beside listen",
+    name: "ours, for await ↔ ours",
+    of: [OURS],
+    atLeast: 0.5,
+  },
+  { row: "latency", what: "beside raw TCP", name: OURS, of: [RAW], atMost: 1.15 },
+  ...[64, 16_384, 1_048_576].map((size): Target => ({
+    row: `native-${size}`,
+    what: "beside the bare global WebSocket",
+    name: "ours, native ↔ ours",
+    of: [GLOBAL],
+    atLeast: 0.95,
+  })),
+  { row: "connect", what: "beside ws", name: OURS, of: [WS], atLeast: 1.2 },
+  {
+    row: "slow-reader",
+    what: "the others' rate, beside theirs without it",
+    name: "and one that reads nothing",
+    of: ["100 readers"],
+    atLeast: 0.9,
+  },
+  { row: "idle-memory", what: "over the bare socket, bytes", name: "ours", atMost: 4096 },
+  {
+    row: "idle-memory",
+    what: "with compression agreed, bytes",
+    name: "ours, compression",
+    atMost: 8192,
+  },
+  {
+    row: "deflate",
+    what: "beside ws",
+    name: OURS,
+    of: ["ws ↔ ws"],
+    atLeast: 2,
+    on: ["Node", "Bun"],
+  },
+  { row: "deflate", what: "beside ws", name: OURS, of: ["ws ↔ ws"], atLeast: 1, on: ["Deno"] },
+  {
+    row: "memory-64",
+    what: "messages a second",
+    name: "ours, the protocol",
+    atLeast: 2_000_000,
+    on: ["Node"],
+  },
+  {
+    row: "growth-size",
+    what: "64 MiB, beside raw TCP with mask, unmask and copy",
+    name: OURS,
+    of: [MASKED],
+    atLeast: 0.5,
+  },
+  linear("growth-count", "the time of one message", OURS),
+  linear("growth-fragments", "the time of one fragment", "ours"),
+  linear("growth-connections", "the time of one connection", "ours"),
+  linear("growth-memory", "the memory of one connection", "ours, in use"),
+  {
+    row: "size",
+    what: "./native's connect alone, kB min + gzip",
+    name: "./native, connect alone",
+    atMost: 5,
+  },
+  { row: "size", what: "mod.ts, kB min + gzip", name: ".", atMost: 20 },
+];
+
+function echo(
+  size: number,
+  what: string,
+  of: readonly string[],
+  atLeast: number,
+  on?: readonly string[],
+): Target[] {
+  const target = { row: `echo-${size}`, what, name: OURS, of, atLeast };
+  return [on === undefined ? target : { ...target, on }];
+}
+
+/** Ten times as many cost ten times as much, and not much more. */
+function linear(row: string, what: string, name: string): Target {
+  return { row, what: `${what}, beside that at a tenth`, name, linear: true, atMost: 1.5 };
+}
+
+/** What a run has reached; targets of rows that it hasn't got are left out. */
+export function verdicts(run: Run): Verdict[] {
+  const family = run.runtime.split(" ")[0] ?? "";
+  return targets.flatMap((target) => {
+    const row = run.rows.find(({ id }) => id === target.row);
+    if (row === undefined || target.on?.includes(family) === false) return [];
+    return verdict(target, row) ?? [];
+  });
+}
+
+/** What was reached of a target; `null` when it wasn't measured. */
+export function verdict(target: Target, row: Row): Verdict | null {
+  const own = row.results.find(({ name }) => name === target.name);
+  if (own === undefined || own.values.length === 0) return null;
+  const { reached, of } = reachedBy(own, target, row);
+  if (reached === null) return null;
+  const { atLeast = -Infinity, atMost = Infinity } = target;
+  return { target, reached, of, isMet: reached >= atLeast && reached <= atMost };
+}
+
+function reachedBy(
+  own: Result,
+  target: Target,
+  row: Row,
+): { reached: number | null; of: string | null } {
+  if (target.linear === true) return { reached: growth(own), of: null };
+  if (target.of === undefined) return { reached: median(own.values), of: null };
+  const others = row.results.filter(({ name }) => target.of?.includes(name));
+  const ratios = others.flatMap((other) => {
+    const ratio = ratioOf(own, other);
+    return ratio === null ? [] : [{ reached: ratio, of: other.name }];
+  });
+  // The best of the others is the one that leaves the least.
+  ratios.sort((a, b) => row.better === "more" ? a.reached - b.reached : b.reached - a.reached);
+  return ratios[0] ?? { reached: null, of: null };
+}
+
+/** What one costs at the last point, beside the last point that has at most a tenth as many. */
+function growth({ points = [] }: Result): number | null {
+  const last = points.at(-1);
+  if (last === undefined) return null;
+  const [x, y] = last;
+  const tenth = points.filter(([less]) => less <= x / 10).at(-1);
+  if (tenth === undefined || tenth[1] === 0) return null;
+  return (y / x) / (tenth[1] / tenth[0]);
+}
+
+/** A target's limit, as people write it. */
+export function limitOf({ atLeast, atMost }: Target): string {
+  return atLeast === undefined ? `≤ ${number(atMost ?? 0)}` : `≥ ${number(atLeast)}`;
+}
+
+/** A number, as people write it. */
+export function number(value: number): string {
+  if (value >= 1e9) return `${(value / 1e9).toFixed(2)} G`;
+  if (value >= 1e6) return `${(value / 1e6).toFixed(2)} M`;
+  if (value >= 1e4) return `${(value / 1e3).toFixed(1)} k`;
+  if (value >= 100 || Number.isInteger(value)) return String(Math.round(value));
+  return value >= 10 ? value.toFixed(1) : value.toFixed(2);
+}

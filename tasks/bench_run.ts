@@ -1,0 +1,175 @@
+/** How a section of the benchmarks is run on a runtime. */
+
+import type { Row } from "../bench/row.ts";
+import { fromFileUrl } from "./support.ts";
+import { NEWEST_NODE, npm, OLDEST_NODE, OUT, output, runtime, succeed } from "./tools.ts";
+
+const ROOT = new URL("../", import.meta.url);
+const FOLDER = new URL("bench/", OUT);
+
+/** The sections, in the order in which they are run. */
+export const SECTIONS: readonly string[] = [
+  "size",
+  "protocol",
+  "net",
+  "server",
+  "compression",
+  "tls",
+  "growth",
+];
+
+/** The runtimes, by what `--runtime` calls them. */
+export const RUNTIMES: Readonly<Record<string, string>> = {
+  deno: "Deno",
+  [`node${NEWEST_NODE}`]: `Node ${NEWEST_NODE}`,
+  [`node${OLDEST_NODE}`]: `Node ${OLDEST_NODE}`,
+  bun: "Bun",
+};
+
+/** The peers, by names that no runtime puts something else in the place of. */
+const PEERS = [
+  "peer-ws@npm:ws@8",
+  "peer-ws-plain@npm:ws@8",
+  "bufferutil@4",
+  "websocket-driver@0.7",
+  // Its later versions need a later Node.
+  "undici@7",
+];
+
+/** A runtime that can be had. */
+export interface BenchRuntime {
+  readonly name: string;
+  /** With that of the peers' package, where it is the runtime's. */
+  readonly version: string;
+  /** The command; a script's path is to follow. */
+  readonly command: readonly string[];
+}
+
+/**
+ * Finds a runtime.
+ *
+ * @throws {Error} When it can't be had; the message says why.
+ */
+export async function findRuntime(key: string): Promise<BenchRuntime> {
+  const name = RUNTIMES[key] ?? "";
+  if (key === "deno") {
+    const command = [Deno.execPath(), "run", "--allow-all", "--quiet", "--v8-flags=--expose-gc"];
+    return { name, version: `Deno ${Deno.version.deno}`, command };
+  }
+  const command = await onPath(key) ?? (await withinTime(runtime(name))).command;
+  const version = (await succeed([...command, "--version"])).trim().replace(/^v/, "");
+  if (key === "bun") return { name, version: `Bun ${version}`, command };
+  return { name, version: `Node ${version}`, command: [...command, "--expose-gc"] };
+}
+
+/** The first program on the path that is of the right version; others of its name may stand before it. */
+async function onPath(key: string): Promise<string[] | null> {
+  const [, name = "", major = ""] = /^([a-z]+)(\d*)$/.exec(key) ?? [];
+  const separator = Deno.build.os === "windows" ? ";" : ":";
+  for (const folder of (Deno.env.get("PATH") ?? "").split(separator)) {
+    const program = `${folder}/${name}${Deno.build.os === "windows" ? ".exe" : ""}`;
+    const seen = await output([program, "--version"]).catch(() => null);
+    const version = seen?.stdout.trim().replace(/^v/, "") ?? "";
+    if (version !== "" && (major === "" || version.startsWith(`${major}.`))) return [program];
+  }
+  return null;
+}
+
+/** How long npm may take to bring a runtime, in milliseconds. */
+const PATIENCE = 120_000;
+
+async function withinTime<T>(work: Promise<T>): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, reject) => {
+    const why = `npm has not brought it within ${PATIENCE / 1000} seconds`;
+    timer = setTimeout(() => reject(new Error(why)), PATIENCE);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Installs the peers, unless they are there, and bundles the benchmarks beside them. */
+export async function prepare(): Promise<string> {
+  await Deno.mkdir(FOLDER, { recursive: true });
+  const stamp = new URL("installed.json", FOLDER);
+  const wanted = JSON.stringify(PEERS);
+  if (await Deno.readTextFile(stamp).catch(() => "") !== wanted) {
+    await Deno.writeTextFile(new URL("package.json", FOLDER), `{"private":true,"type":"module"}`);
+    // bufferutil brings its binaries along: no script needs to be run.
+    await npm(FOLDER, "install", "--ignore-scripts", ...PEERS);
+    await Deno.writeTextFile(stamp, wanted);
+  }
+  const script = fromFileUrl(new URL("main.js", FOLDER));
+  const options = ["--quiet", "--platform=deno", "--format=esm", `--output=${script}`];
+  await succeed([Deno.execPath(), "bundle", ...options, "bench/main.ts"], {
+    cwd: fromFileUrl(ROOT),
+  });
+  return script;
+}
+
+/** The longest that a section may take, in milliseconds. */
+const LIMIT = 300_000;
+
+/**
+ * Runs a section in a process of its own, which it ends in any case; it gives each row when it is there.
+ *
+ * @throws {Error} When it doesn't come to its end.
+ */
+export async function* runSection(
+  { command, name }: BenchRuntime,
+  script: string,
+  section: string,
+  quick: boolean,
+): AsyncGenerator<Row> {
+  if (section === "size") return yield await sizes();
+  const [program = "", ...args] = command;
+  const child = new Deno.Command(program, {
+    args: [...args, script, "rows", section, ...(quick ? ["--quick"] : [])],
+    stdin: "null",
+    stdout: "piped",
+    stderr: "inherit",
+  }).spawn();
+  let isOver = false;
+  const timer = setTimeout(() => child.kill("SIGKILL"), LIMIT);
+  try {
+    for await (const line of lines(child.stdout)) yield JSON.parse(line);
+    const { success, code } = await child.status;
+    isOver = true;
+    if (!success) throw new Error(`${section} on ${name} ended with exit code ${code}`);
+  } finally {
+    clearTimeout(timer);
+    if (!isOver) child.kill("SIGKILL");
+  }
+}
+
+async function* lines(bytes: ReadableStream<Uint8Array>): AsyncGenerator<string> {
+  const decoder = new TextDecoder();
+  let rest = "";
+  for await (const chunk of bytes) {
+    const parts = (rest + decoder.decode(chunk, { stream: true })).split("\n");
+    rest = parts.pop() ?? "";
+    yield* parts;
+  }
+}
+
+/** The sizes of the bundles for browsers, as `deno task size` tells them. */
+async function sizes(): Promise<Row> {
+  const { stdout } = await output([Deno.execPath(), "run", "--allow-all", "tasks/size.ts"], {
+    cwd: fromFileUrl(ROOT),
+    env: { NO_COLOR: "1" },
+  });
+  const found = stdout.matchAll(/^(\.\S*(?:, \w+ \w+)?) +[\d.]+ kB +([\d.]+) kB/gm);
+  const results = [...found].map(([, name = "", size]) => ({ name, values: [Number(size)] }));
+  if (results.length === 0) throw new Error(`tasks/size.ts told no sizes: ${stdout}`);
+  return {
+    id: "size",
+    title: "Bundle of an entry for a browser",
+    unit: "kB, min + gzip",
+    better: "less",
+    note: "By esbuild, with tree shaking; `deno task size` tells more.",
+    results,
+  };
+}
