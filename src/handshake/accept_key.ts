@@ -85,16 +85,18 @@ function at(bytes: Uint8Array, index: number): number {
  */
 export function sha1(bytes: Uint8Array): Uint8Array {
   const padded = pad(bytes);
-  const state = new Uint32Array([0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476, 0xc3d2e1f0]);
-  const words = new Uint32Array(80);
+  const state = Int32Array.of(0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476, 0xc3d2e1f0);
   for (let offset = 0; offset < padded.byteLength; offset += 64) {
-    for (let i = 0; i < 16; i++) words[i] = padded.getUint32(offset + 4 * i);
-    hashBlock(words, state);
+    for (let i = 0; i < 16; i++) WORDS[i] = padded.getInt32(offset + 4 * i);
+    hashBlock(WORDS, state);
   }
   const digest = new DataView(new ArrayBuffer(20));
-  state.forEach((word, i) => digest.setUint32(4 * i, word));
+  for (let i = 0; i < 5; i++) digest.setInt32(4 * i, word(state, i));
   return new Uint8Array(digest.buffer);
 }
+
+/** One for all: nothing else runs while a digest is made. */
+const WORDS = new Int32Array(80);
 
 /** RFC 3174 §4: a 1 bit, zeros, and the length in bits, up to a multiple of 64 bytes. */
 function pad(bytes: Uint8Array): DataView {
@@ -109,7 +111,7 @@ function pad(bytes: Uint8Array): DataView {
 }
 
 /** RFC 3174 §6.1: one block of 16 words, which are expanded in place to 80. */
-function hashBlock(words: Uint32Array, state: Uint32Array): void {
+function hashBlock(words: Int32Array, state: Int32Array): void {
   for (let t = 16; t < 80; t++) {
     words[t] = rotate(
       word(words, t - 3) ^ word(words, t - 8) ^ word(words, t - 14) ^ word(words, t - 16),
@@ -126,15 +128,19 @@ function hashBlock(words: Uint32Array, state: Uint32Array): void {
     b = a;
     a = next;
   }
-  [a, b, c, d, e].forEach((value, i) => state[i] = word(state, i) + value);
+  state[0] = word(state, 0) + a;
+  state[1] = word(state, 1) + b;
+  state[2] = word(state, 2) + c;
+  state[3] = word(state, 3) + d;
+  state[4] = word(state, 4) + e;
 }
 
-/** RFC 3174 §5: the function and the constant of step `t`, added up. */
+/** RFC 3174 §5: the function and the constant of step `t`, added up, modulo 2^32. */
 function mix(t: number, b: number, c: number, d: number): number {
-  if (t < 20) return ((b & c) | (~b & d)) + 0x5a827999;
-  if (t < 40) return (b ^ c ^ d) + 0x6ed9eba1;
-  if (t < 60) return ((b & c) | (b & d) | (c & d)) + 0x8f1bbcdc;
-  return (b ^ c ^ d) + 0xca62c1d6;
+  if (t < 20) return (((b & c) | (~b & d)) + 0x5a827999) | 0;
+  if (t < 40) return ((b ^ c ^ d) + 0x6ed9eba1) | 0;
+  if (t < 60) return (((b & c) | (b & d) | (c & d)) + 0x8f1bbcdc) | 0;
+  return ((b ^ c ^ d) + 0xca62c1d6) | 0;
 }
 
 function rotate(value: number, bits: number): number {
@@ -142,6 +148,6 @@ function rotate(value: number, bits: number): number {
 }
 
 /** An element of an array whose bounds the caller keeps. */
-function word(words: Uint32Array, index: number): number {
+function word(words: Int32Array, index: number): number {
   return words[index] as number;
 }

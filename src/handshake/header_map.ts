@@ -62,17 +62,20 @@ export function splitList(value: string): string[] {
 /**
  * Header fields by name, whose letter case doesn't matter; a name may have several values.
  *
- * Kept in a `Map`, so that no name (`__proto__`, `constructor`) means anything special.
+ * A list: a head has a handful of fields, and never more than its parser's limit. No name
+ * (`__proto__`, `constructor`) means anything special in it.
  */
 export class HeaderMap {
-  readonly #fields: Map<string, string[]> = new Map<string, string[]>();
+  readonly #names: string[] = [];
+  readonly #values: string[] = [];
 
   /**
    * Makes a map of the fields given.
    *
    * @param fields Names and values, in the order in which they came; they are not checked.
    */
-  constructor(fields: Iterable<readonly [name: string, value: string]> = []) {
+  constructor(fields?: Iterable<readonly [name: string, value: string]>) {
+    if (fields === undefined) return;
     for (const [name, value] of fields) this.append(name, value);
   }
 
@@ -83,10 +86,8 @@ export class HeaderMap {
    * @param value The value; not checked.
    */
   append(name: string, value: string): void {
-    const key = name.toLowerCase();
-    const values = this.#fields.get(key);
-    if (values === undefined) this.#fields.set(key, [value]);
-    else values.push(value);
+    this.#names.push(name.toLowerCase());
+    this.#values.push(value);
   }
 
   /**
@@ -96,7 +97,7 @@ export class HeaderMap {
    * @returns Whether the map has it.
    */
   has(name: string): boolean {
-    return this.#fields.has(name.toLowerCase());
+    return this.#names.includes(name.toLowerCase());
   }
 
   /**
@@ -106,7 +107,14 @@ export class HeaderMap {
    * @returns The values with `", "` between, or `null` when there are none.
    */
   get(name: string): string | null {
-    return this.#fields.get(name.toLowerCase())?.join(", ") ?? null;
+    const key = name.toLowerCase();
+    let joined: string | null = null;
+    for (let i = 0; i < this.#names.length; i++) {
+      if (this.#names[i] !== key) continue;
+      const value = this.#values[i] as string;
+      joined = joined === null ? value : `${joined}, ${value}`;
+    }
+    return joined;
   }
 
   /**
@@ -116,7 +124,8 @@ export class HeaderMap {
    * @returns The values in order; none when there is no such field.
    */
   all(name: string): readonly string[] {
-    return this.#fields.get(name.toLowerCase()) ?? [];
+    const key = name.toLowerCase();
+    return this.#values.filter((_, i) => this.#names[i] === key);
   }
 
   /**
@@ -127,8 +136,8 @@ export class HeaderMap {
    * @returns Whether the list holds it.
    */
   lists(name: string, word: string): boolean {
-    const values = this.all(name);
-    return values.some((value) => splitList(value.toLowerCase()).includes(word));
+    const value = this.get(name)?.toLowerCase() ?? "";
+    return value === word || splitList(value).includes(word);
   }
 
   /**
@@ -137,7 +146,14 @@ export class HeaderMap {
    * @returns An iterator over names, in lower case, and single values.
    */
   *[Symbol.iterator](): IterableIterator<[name: string, value: string]> {
-    for (const [name, values] of this.#fields) {
+    const fields = new Map<string, string[]>();
+    for (const [i, name] of this.#names.entries()) {
+      const value = this.#values[i] as string;
+      const values = fields.get(name);
+      if (values === undefined) fields.set(name, [value]);
+      else values.push(value);
+    }
+    for (const [name, values] of fields) {
       for (const value of values) yield [name, value];
     }
   }

@@ -73,9 +73,23 @@ function processLike(): ProcessLike | undefined {
  * @returns The module, or `null` where the platform has none: browsers, Node before 20.16.
  */
 export function builtin<Name extends keyof Builtins>(name: Name): Builtins[Name] | null {
-  const found = processLike()?.getBuiltinModule?.(name) ?? null;
-  return found as Builtins[Name] | null;
+  const process = processLike();
+  if (process === undefined) return null;
+  if (process !== asked) {
+    asked = process;
+    found.clear();
+  }
+  let module = found.get(name);
+  if (module === undefined) {
+    module = process.getBuiltinModule?.(name) ?? null;
+    found.set(name, module);
+  }
+  return module as Builtins[Name] | null;
 }
+
+/** What was found, by name, and whom was asked: Node looks it up anew each time, which takes a while. */
+const found = new Map<string, unknown>();
+let asked: ProcessLike | null = null;
 
 /** Whether the platform can dial. */
 export function hasNet(): boolean {

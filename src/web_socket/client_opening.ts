@@ -11,6 +11,7 @@ import { type ResponseHead, ResponseParser } from "../handshake/http_head.ts";
 import { ResponseBody } from "../handshake/response_body.ts";
 import type { ConnectRequest } from "./connect_options.ts";
 import { ConnectError, type HandshakeResponse } from "./errors.ts";
+import { randomMaskingKeys } from "./masking_keys.ts";
 
 /** What is told of a {@linkcode ClientOpening}. */
 export interface OpeningEvents {
@@ -48,10 +49,9 @@ export class ClientOpening {
     extras: { origin: string | undefined; compression: CompressionOptions | null },
     events: OpeningEvents,
   ) {
-    const nonce = crypto.getRandomValues(new Uint8Array(NONCE_LENGTH));
     const { origin, compression } = extras;
     this.#url = request.url;
-    this.#handshake = startClientHandshake(request.url, nonce, {
+    this.#handshake = startClientHandshake(request.url, nonce(), {
       protocols: request.protocols,
       headers: request.headers,
       ...(origin === undefined ? {} : { origin }),
@@ -86,11 +86,11 @@ export class ClientOpening {
       if (response.status !== 101) return this.#startRefusal(response, rest);
       agreement = checkResponse(this.#handshake, response);
     } catch (error) {
-      const seen = response === null ? null : responseOf(response, EMPTY);
+      const seen = response === null ? null : new Answer(response, EMPTY);
       return this.#fail(error instanceof Error ? error.message : String(error), seen, error);
     }
     this.#over = true;
-    this.#events.onAgreed(agreement, responseOf(response, EMPTY), rest);
+    this.#events.onAgreed(agreement, new Answer(response, EMPTY), rest);
   }
 
   #startRefusal(head: ResponseHead, rest: Uint8Array): void {
@@ -109,7 +109,7 @@ export class ClientOpening {
     if (this.#refusal === null) return;
     const { head, body } = this.#refusal;
     const phrase = head.statusText === "" ? "" : ` ${head.statusText}`;
-    this.#fail(`the server answered ${head.status}${phrase}`, responseOf(head, body.bytes));
+    this.#fail(`the server answered ${head.status}${phrase}`, new Answer(head, body.bytes));
   }
 
   #fail(fault: string, response: HandshakeResponse | null, cause?: unknown): void {
@@ -128,15 +128,34 @@ export class ClientOpening {
   }
 }
 
-function responseOf(head: ResponseHead, body: Uint8Array): HandshakeResponse {
-  const { status, statusText, headers } = head;
-  return { status, statusText, headers: headersOf(headers), body };
+/** RFC 6455 §4.1: chance, from the supply of masking keys: each is given out once. */
+function nonce(): Uint8Array {
+  const words = new Int32Array(NONCE_LENGTH / 4);
+  for (let i = 0; i < words.length; i++) words[i] = randomMaskingKeys();
+  return new Uint8Array(words.buffer);
 }
 
-function headersOf(map: HeaderMap): Headers {
-  const headers = new Headers();
-  for (const [name, value] of map) headers.append(name, value);
-  return headers;
+/** The answer as users see it: few look at its header fields, and `Headers` cost much to make. */
+class Answer implements HandshakeResponse {
+  readonly status: number;
+  readonly statusText: string;
+  readonly body: Uint8Array;
+  readonly #fields: HeaderMap;
+  #headers: Headers | null = null;
+
+  constructor({ status, statusText, headers }: ResponseHead, body: Uint8Array) {
+    this.status = status;
+    this.statusText = statusText;
+    this.body = body;
+    this.#fields = headers;
+  }
+
+  get headers(): Headers {
+    if (this.#headers !== null) return this.#headers;
+    const headers = this.#headers = new Headers();
+    for (const [name, value] of this.#fields) headers.append(name, value);
+    return headers;
+  }
 }
 
 /**

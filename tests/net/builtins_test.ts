@@ -36,3 +36,17 @@ Deno.test("builtins: a runtime that has only some of them can't dial", () => {
 Deno.test("builtins: the environment", () => {
   withProcess({ env: { A: "b" } }, () => assertEquals(environment(), { A: "b" }));
 });
+
+Deno.test("builtins: a platform is asked for each once", () => {
+  const asked: string[] = [];
+  const getBuiltinModule = (name: string): unknown => {
+    asked.push(name);
+    return name === "net" ? {} : undefined;
+  };
+  withProcess({ getBuiltinModule }, () => {
+    const first = builtin("net");
+    assertEquals([builtin("net") === first, builtin("tls"), builtin("tls")], [true, null, null]);
+  });
+  assertEquals(asked, ["net", "tls"]);
+  assertEquals(builtin("net")?.isIP("::1"), 6);
+});

@@ -1,6 +1,13 @@
-import { assert, assertEquals, assertInstanceOf, assertMatch, assertThrows } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertInstanceOf,
+  assertMatch,
+  assertStrictEquals,
+  assertThrows,
+} from "@std/assert";
 import type { HandshakeAgreement } from "../../src/handshake/client_handshake.ts";
-import { signKey } from "../../src/handshake/accept_key.ts";
+import { isHandshakeKey, signKey } from "../../src/handshake/accept_key.ts";
 import { HandshakeError } from "../../src/handshake/handshake_error.ts";
 import { ClientOpening, parseRetryAfter } from "../../src/web_socket/client_opening.ts";
 import { ConnectError, type HandshakeResponse } from "../../src/web_socket/errors.ts";
@@ -69,6 +76,17 @@ Deno.test("the request says what was asked for", () => {
   assertMatch(head, /Sec-WebSocket-Extensions: permessage-deflate/);
 });
 
+Deno.test("RFC 6455 §4.1: each request has a key of its own", () => {
+  const keys = new Set<string>();
+  for (let i = 0; i < 1000; i++) {
+    const head = new TextDecoder().decode(open().opening.head);
+    const key = /Sec-WebSocket-Key: (\S+)/.exec(head)?.[1] ?? "";
+    assert(isHandshakeKey(key), key);
+    keys.add(key);
+  }
+  assertEquals(keys.size, 1000);
+});
+
 Deno.test("attack 28: an answer that agrees, in any chunks, and the frames behind it", () => {
   const whole = open();
   whole.answer(whole.accept("Sec-WebSocket-Protocol: a\r\nSet-Cookie: b\r\n") + "frames");
@@ -76,6 +94,7 @@ Deno.test("attack 28: an answer that agrees, in any chunks, and the frames behin
   assertEquals([agreement.protocol, rest, whole.failed.length], ["a", "frames", 0]);
   assertEquals([response.status, response.statusText], [101, "Switching Protocols"]);
   assertEquals([response.headers.get("set-cookie"), response.body.length], ["b", 0]);
+  assertStrictEquals(response.headers, response.headers);
   const bytewise = open();
   for (const character of bytewise.accept()) bytewise.answer(character);
   assertEquals([bytewise.agreed.length, bytewise.agreed[0]?.rest], [1, ""]);
