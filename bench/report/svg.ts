@@ -155,8 +155,9 @@ export interface Scale {
  */
 export function scaleOf({ scale, ticks }: Axis, values: readonly number[], length: number): Scale {
   if (scale === "linear") {
-    const step = niceStep(Math.max(...values, Number.MIN_VALUE) / 5);
-    const count = Math.max(1, Math.ceil(Math.max(...values, 0) / step - 1e-9));
+    const greatest = Math.max(...values, 0);
+    const step = niceStep((greatest === 0 ? 1 : greatest) / 5);
+    const count = Math.max(1, Math.ceil(greatest / step - 1e-9));
     const most = step * count;
     return {
       ticks: ticks ?? Array.from({ length: count + 1 }, (_, i) => i * step),

@@ -1,0 +1,104 @@
+import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
+import { between, rowTables, targetTable } from "../../bench/report/markdown.ts";
+import { plots } from "../../bench/report/plots.ts";
+import { draw, scaleOf } from "../../bench/report/svg.ts";
+import { rowText, runText } from "../../bench/report/text.ts";
+import type { Measurement, Row } from "../../bench/row.ts";
+
+const ROW: Row = {
+  id: "echo-64",
+  title: "Echo",
+  unit: "messages/s",
+  better: "more",
+  note: "Apart.",
+  results: [
+    { name: "ours ↔ ours", values: [800, 900, 1000, 1100, 1200] },
+    { name: "ws ↔ ws", values: [100, 100, 100, 100, 100] },
+    { name: "undici ↔ ours", values: [], failed: "Error: gone" },
+  ],
+};
+const CURVE: Row = {
+  ...ROW,
+  id: "growth-size",
+  x: "B",
+  results: [{ name: "ours ↔ ours", values: [3], points: [[16, 1], [1024, 20], [65_536, 300]] }],
+};
+const MEASUREMENT: Measurement = {
+  machine: "a <small> machine",
+  quick: false,
+  runs: [{
+    runtime: "Node 26",
+    version: "Node 26.1.0",
+    date: "2026-01-02T03:04:05.000Z",
+    sections: ["net"],
+    rows: [ROW, CURVE],
+  }],
+};
+
+Deno.test("bench report: a row as text has medians, spreads, bars, and what failed", () => {
+  assertEquals(rowText(ROW).split("\n"), [
+    "Echo (messages/s)",
+    `  ours ↔ ours       1000  ±10 %  ${"█".repeat(24)}`,
+    "  ws ↔ ws            100   ±0 %  ██",
+    "  undici ↔ ours  failed: Error: gone",
+  ]);
+});
+
+Deno.test("bench report: targets stand below their row, unless nothing is judged", () => {
+  const [run] = MEASUREMENT.runs;
+  if (run === undefined) throw new Error("no run");
+  assertStringIncludes(runText(run), "  met    10 × ws ↔ ws, target ≥ 8: beside ws ↔ ws\n");
+  assertStringIncludes(runText(run), "Node 26: 1 of 1 targets met");
+  assertEquals(runText(run, false).includes("target"), false);
+});
+
+Deno.test("bench report: tables have a column for each runtime", () => {
+  assertEquals(
+    targetTable(MEASUREMENT),
+    "| what | target | Node 26 |\n| --- | --: | --: |\n| Echo: beside ws ↔ ws | ≥ 8 | 10 |",
+  );
+  assertStringIncludes(rowTables(MEASUREMENT), "| ours ↔ ours | 1000 ± 10 % |");
+  assertStringIncludes(rowTables(MEASUREMENT), "| undici ↔ ours | failed |");
+});
+
+Deno.test("bench report: a table replaces what is between its markers, again and again", () => {
+  const document = "a\n<!-- bench: x -->\nold\n<!-- /bench -->\nb\n";
+  const once = between(document, "x", "new");
+  assertEquals(once, "a\n<!-- bench: x -->\n\nnew\n\n<!-- /bench -->\nb\n");
+  assertEquals(between(once, "x", "new"), once);
+  assertThrows(() => between(document, "y", "new"), Error, "no markers for: y");
+});
+
+Deno.test("bench report: a logarithmic scale has its values between whole powers of ten", () => {
+  const { ticks, place } = scaleOf({ label: "", scale: "log" }, [0, 20, 30_000], 400);
+  assertEquals(ticks, [10, 100, 1000, 10_000, 100_000]);
+  assertEquals([place(10), place(1000), place(100_000), place(0)], [0, 200, 400, 0]);
+});
+
+Deno.test("bench report: a linear scale begins at 0 and has round ticks", () => {
+  const { ticks, place } = scaleOf({ label: "", scale: "linear" }, [3, 90], 100);
+  assertEquals(ticks, [0, 20, 40, 60, 80, 100]);
+  assertEquals([place(0), place(90)], [0, 90]);
+});
+
+Deno.test("bench report: scales of nothing, and of one value", () => {
+  assertEquals(scaleOf({ label: "", scale: "log" }, [], 100).ticks, []);
+  assertEquals(scaleOf({ label: "", scale: "log" }, [10], 100).ticks, [10, 100]);
+  assertEquals(scaleOf({ label: "", scale: "linear" }, [0], 100).place(0), 0);
+});
+
+Deno.test("bench report: pictures are for what was measured, with text that is escaped", () => {
+  const pictures = plots(MEASUREMENT);
+  assertEquals([...pictures.keys()], ["throughput.svg", "growth.svg"]);
+  const svg = pictures.get("throughput.svg") ?? "";
+  assertStringIncludes(svg, "a &lt;small&gt; machine");
+  assertStringIncludes(svg, ">Node 26</text>");
+  assertEquals(svg.includes("NaN") || svg.includes("Infinity"), false);
+});
+
+Deno.test("bench report: panels without points are drawn all the same", () => {
+  const axis = { label: "x", scale: "log" } as const;
+  const panel = { title: "none", x: axis, y: { ...axis, label: "y" }, series: [] };
+  const svg = draw({ title: "t", subtitle: "s", panels: [panel], columns: 2 });
+  assertEquals(/NaN|Infinity|undefined/.test(svg), false);
+});
