@@ -52,6 +52,8 @@ export class ProtocolConnection implements ByteEvents, ProtocolEvents, Keepalive
   /** Output waits for the transport to have room. */
   #blocked = false;
   #watching = false;
+  /** What was written goes back when all of it is handed on. */
+  #lending = false;
   #reading = true;
   /** The transport is over: what it still has to give is taken, room or not. */
   #draining = false;
@@ -209,8 +211,21 @@ export class ProtocolConnection implements ByteEvents, ProtocolEvents, Keepalive
     if (protocol === null || protocol.outputSize === 0) return;
     const { bytes } = this;
     bytes.write(protocol.takeOutput());
-    if (bytes.releasesChunks) protocol.giveBack(bytes.bufferedAmount);
+    if (bytes.releasesChunks) this.#giveBack(protocol);
     if (this.#owner.outgoing.isWaitedFor) this.watch();
+  }
+
+  /** What is handed on is written to again; a connection that falls silent holds no buffer. */
+  #giveBack(protocol: Protocol): void {
+    const kept = this.bytes.bufferedAmount;
+    protocol.giveBack(kept);
+    if (kept === 0 || this.#lending) return;
+    this.#lending = true;
+    this.bytes.flush().then(() => {
+      this.#lending = false;
+      // What a socket that has ended counts means nothing.
+      if (this.#owner.state !== "closed") protocol.giveBack(this.bytes.bufferedAmount);
+    });
   }
 
   /** Somebody waits for the amount to fall. */
