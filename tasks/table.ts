@@ -45,9 +45,20 @@ export function sum(outcomes: readonly Counts[]): { passed: number; failed: numb
   return { passed, failed };
 }
 
+/** Why a test is left out, where its name says so. */
+const REASON = /(?:\(not applicable: (.*)\)|\bnot run, (.*))$/;
+
+/** How many tests were left out, and why. */
+export function ignoredNote(names: readonly string[]): string {
+  if (names.length === 0) return "";
+  const found = names.map((name) => REASON.exec(name)).map((it) => it?.[1] ?? it?.[2]);
+  const reasons = [...new Set(found.filter((it) => it !== undefined))];
+  return [`${names.length} ignored`, ...reasons.length > 0 ? [reasons.join("; ")] : []].join(": ");
+}
+
 const FILE = /^running \d+ tests? from (?:\.\/)?(\S+)$/;
 /** What a test prints may part its result from its name. */
-const RESULT = /(?:^| \.\.\.) (ok|FAILED|ignored)(?: \([^()]*\))?$/;
+const RESULT = /^(.*?)(?:^| \.\.\.) (ok|FAILED|ignored)(?: \([^()]*\))?$/;
 const TOTAL = /^(?:ok|FAILED) \| (\d+) passed(?: \([^()]*\))? \| (\d+) failed(?: \([^()]*\))?/;
 
 /** What `deno test` has said, file by file. */
@@ -60,20 +71,21 @@ export interface DenoLog {
 
 /** Reads what `deno test` prints. */
 export function readDenoLog(log: string): DenoLog {
-  const files = new Map<string, { ok: number; FAILED: number; ignored: number }>();
+  const files = new Map<string, { ok: number; FAILED: number; ignored: string[] }>();
   let total: DenoLog["total"] = null;
-  let counts = { ok: 0, FAILED: 0, ignored: 0 };
+  let counts = { ok: 0, FAILED: 0, ignored: [] as string[] };
   // deno-lint-ignore no-control-regex -- colours
   for (const line of log.replaceAll(/\x1b\[[\d;]*m/g, "").split("\n")) {
     const file = FILE.exec(line)?.[1];
-    const result = RESULT.exec(line)?.[1];
+    const [, name = "", result] = RESULT.exec(line) ?? [];
     const sum = TOTAL.exec(line);
-    if (file !== undefined) files.set(file, counts = { ok: 0, FAILED: 0, ignored: 0 });
-    if (result === "ok" || result === "FAILED" || result === "ignored") counts[result]++;
+    if (file !== undefined) files.set(file, counts = { ok: 0, FAILED: 0, ignored: [] });
+    if (result === "ok" || result === "FAILED") counts[result]++;
+    if (result === "ignored") counts.ignored.push(name);
     if (sum !== null) total = { passed: Number(sum[1]), failed: Number(sum[2]) };
   }
   const counted = [...files].map(([path, { ok, FAILED, ignored }]): [string, Counts] => {
-    return [path, { passed: ok, failed: FAILED, note: ignored > 0 ? `${ignored} ignored` : "" }];
+    return [path, { passed: ok, failed: FAILED, note: ignoredNote(ignored) }];
   });
   return { files: new Map(counted), total };
 }

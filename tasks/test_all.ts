@@ -19,7 +19,7 @@ import { checkPackage } from "./check_npm.ts";
 import { type Ended, limited } from "./process_tree.ts";
 import { standInArgs } from "./std.ts";
 import { fromFileUrl } from "./support.ts";
-import { type Counts, type Outcome, readDenoLog, sum, table } from "./table.ts";
+import { type Counts, ignoredNote, type Outcome, readDenoLog, sum, table } from "./table.ts";
 import { findChromium, testInBrowser } from "./test_browser.ts";
 import { runExamples } from "./test_examples.ts";
 import { bundleAgainstPackage, bundleSource, type TestFile, testFiles } from "./test_files.ts";
@@ -68,22 +68,18 @@ function ended({ code, isLate }: Ended): string {
   return `ended with exit code ${code}`;
 }
 
-const DENO_COUNTS =
-  /\| (\d+) passed(?: \(\d+ steps?\))? \| (\d+) failed(?: \(\d+ steps?\))?(?: \| (\d+) ignored)?/;
-
 async function onDeno({ suite, files }: Group): Promise<Counts> {
   const paths = files.map((file) => file.path);
   const options = ["--quiet", ...await standInArgs(), "--allow-all"];
   const command = [Deno.execPath(), "test", ...options, ...paths];
   const finished = await limited(command, GROUP_LIMIT, ROOT);
   if (finished.code !== 0) complain(`${suite} on Deno`, finished);
-  const counts = DENO_COUNTS.exec(finished.stdout);
-  if (counts === null) return { passed: 0, failed: 1, note: ended(finished) };
-  const [, passed, failed, ignored] = counts.map(Number);
-  const note = ignored ? `${ignored} ignored` : "";
+  const { files: found, total } = readDenoLog(finished.stdout);
+  if (total === null) return { passed: 0, failed: 1, note: ended(finished) };
+  const notes = [...found.values()].map((it) => it.note).filter((it) => it !== "");
   // An error outside of any test isn't among those that failed.
-  const more = finished.code === 0 || failed ? 0 : 1;
-  return { passed: passed ?? 0, failed: (failed ?? 0) + more, note };
+  const more = finished.code === 0 || total.failed > 0 ? 0 : 1;
+  return { passed: total.passed, failed: total.failed + more, note: notes.join("; ") };
 }
 
 async function on(
@@ -98,11 +94,9 @@ async function on(
     return { passed: 0, failed: 1, note: ended(finished) };
   }
   const { passed, failed, ignored } = JSON.parse(last);
-  if (ignored.length === 0) {
-    return { passed, failed, note: passed + failed === 0 ? "none of it is for this runtime" : "" };
-  }
-  const reasons = new Set(ignored.map((it: string) => it.replace(/^.*not run, /, "")));
-  const note = passed + failed === 0 ? [...reasons].join("; ") : `${ignored.length} ignored`;
+  const note = ignored.length === 0 && passed + failed === 0
+    ? "none of it is for this runtime"
+    : ignoredNote(ignored);
   return { passed, failed, note };
 }
 
