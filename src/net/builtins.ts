@@ -100,3 +100,22 @@ export function hasNet(): boolean {
 export function environment(): Readonly<Record<string, string | undefined>> {
   return processLike()?.env ?? {};
 }
+
+interface Permissions {
+  requestSync(wanted: { name: "net"; host: string }): { readonly state: string };
+}
+
+/**
+ * Whether the program may use an address. Deno, which has permissions, throws from the event loop when
+ * it finds only there that it may not; asked before, the attempt just fails.
+ *
+ * @param address An IP address.
+ * @param port The port; 0 is any.
+ * @returns `true` where there are no permissions.
+ */
+export function mayUse(address: string, port: number): boolean {
+  const { Deno } = globalThis as { Deno?: { permissions?: Permissions } };
+  if (Deno?.permissions === undefined) return true;
+  const host = `${address.includes(":") ? `[${address}]` : address}:${port}`;
+  return Deno.permissions.requestSync({ name: "net", host }).state === "granted";
+}

@@ -18,7 +18,7 @@ import {
   WebSocketChannelError,
 } from "../web_socket/errors.ts";
 import { platform } from "../web_socket/platform.ts";
-import { builtin, type Builtins, type Socket, type TcpOptions } from "./builtins.ts";
+import { builtin, type Builtins, mayUse, type Socket, type TcpOptions } from "./builtins.ts";
 import { codeOf, dialError } from "./dial_error.ts";
 import { bareHost } from "./no_proxy.ts";
 import { chooseProxy, openTunnel, portOf, proxyName, ProxyRefusal } from "./proxy.ts";
@@ -37,6 +37,7 @@ export class Dial {
   #proxy: URL | null = null;
   #socket: Socket | null = null;
   #destroyed = false;
+  #isRef = true;
 
   /**
    * Makes an attempt that hasn't begun.
@@ -62,11 +63,13 @@ export class Dial {
 
   /** See `WebSocketChannel.unref`. */
   unref(): void {
+    this.#isRef = false;
     this.#socket?.unref();
   }
 
   /** See `WebSocketChannel.ref`. */
   ref(): void {
+    this.#isRef = true;
     this.#socket?.ref();
   }
 
@@ -133,10 +136,11 @@ export class Dial {
     lookup: LookupFunction,
   ): Promise<void> {
     this.#phase = "dns";
-    const addresses = await lookUp(lookup, target.host ?? "");
+    const found = await lookUp(lookup, target.host ?? "");
     this.#checkWanted();
+    const addresses = found.filter(({ address }) => mayUse(address, target.port ?? 0));
     const [first] = addresses;
-    if (first === undefined) throw Object.assign(new Error("No address"), { code: "ENOTFOUND" });
+    if (first === undefined) throw failure(found.length > 0 ? "EPERM" : "ENOTFOUND");
     // A name that is none, so that the platform has to ask for the addresses.
     const known: LookupFunction = (_name, options, callback) =>
       options.all ? callback(null, [...addresses]) : callback(null, first.address, first.family);
@@ -152,6 +156,7 @@ export class Dial {
     this.#checkWanted();
     const { localAddress } = this.#options;
     const local = localAddress === undefined || target.path !== undefined ? {} : { localAddress };
+    if (local.localAddress !== undefined && !mayUse(local.localAddress, 0)) throw failure("EPERM");
     this.#phase = phase;
     // RFC 8305: where a host has addresses of both families, the one that answers is taken.
     const socket = net.connect({
@@ -199,6 +204,7 @@ export class Dial {
     // What is below a destroyed TLS socket may live on.
     if (below !== null) socket.once("close", () => below.destroy());
     this.#socket = socket;
+    if (!this.#isRef) socket.unref();
     await once(socket, event);
     this.#checkWanted();
   }
@@ -222,6 +228,11 @@ export class Dial {
   }
 }
 
+/** An error as the platform would have made it. */
+function failure(code: string): Error {
+  return Object.assign(new Error(code), { code });
+}
+
 function givenUp(): Error {
   return new WebSocketChannelError("Connecting was given up");
 }
@@ -236,7 +247,7 @@ function once(socket: Socket, event: "connect" | "secureConnect"): Promise<void>
     };
     const onEvent = (): void => settle(resolve);
     const onError = (error?: unknown): void => settle(() => reject(error));
-    const onClose = (): void => onError(Object.assign(new Error("Closed"), { code: "ECONNRESET" }));
+    const onClose = (): void => onError(failure("ECONNRESET"));
     socket.once(event, onEvent);
     socket.once("error", onError);
     socket.once("close", onClose);

@@ -92,6 +92,7 @@ export class NetChannel extends ProtocolChannel {
   async #attempt({ Dial, SocketTransport }: Dialling): Promise<void> {
     const { request, origin, tls } = this.#target;
     const dial = this.#dial = new Dial(request.url, { ...this.#options, tls });
+    if (!this.#isRef) dial.unref();
     try {
       const transport = new SocketTransport(await dial.connect());
       this.#dial = null;

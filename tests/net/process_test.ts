@@ -21,22 +21,59 @@ async function run(body: string, permissions: string[]): Promise<Finished> {
   }
 }
 
-Deno.test("net: what Deno's permissions forbid arrives through ready and the stream", async () => {
-  for (const host of ["127.0.0.1", "localhost"]) {
+const forbidden: [name: string, url: string, options: string, allowed?: string][] = [
+  ["an address", "ws://127.0.0.1:1", "{}"],
+  ["a name", "ws://localhost:1", "{}"],
+  ["a name, with TLS", "wss://localhost:1", "{}"],
+  ["a proxy", "ws://a.test:1", `{ proxy: "http://localhost:2" }`, "a.test:1"],
+  ["the environment", "ws://127.0.0.1:1", `{ proxy: "environment" }`, "127.0.0.1:1"],
+  ["a Unix socket", "ws://127.0.0.1:1", `{ socketPath: "/none" }`, "127.0.0.1:1"],
+  ["a local address", "ws://127.0.0.1:1", `{ localAddress: "127.0.0.1" }`, "127.0.0.1:1"],
+  ["a local address, IPv6", "ws://[::1]:1", `{ localAddress: "::1" }`, "[::1]:1"],
+  ["what lookup gives", "ws://a.test:1", "{ lookup: give('127.0.0.1') }", "a.test:1"],
+  ["all that lookup gives", "ws://a.test:1", "{ lookup: give('127.0.0.1', '::1') }", "a.test:1"],
+];
+for (const [name, url, options, allowed] of forbidden) {
+  Deno.test(`net: what Deno's permissions forbid arrives through ready and the stream: ${name}`, async () => {
     const { stdout, stderr } = await run(
       `
-      const channel = NetWebSocketChannel.connect("ws://${host}:1");
+      const family = (it) => it.includes(":") ? 6 : 4;
+      const give = (...all) => (_name, _options, callback) =>
+        setTimeout(() => callback(null, all.map((it) => ({ address: it, family: family(it) }))), 0);
+      const channel = NetWebSocketChannel.connect("${url}", ${options});
       const error = await channel.ready.catch((it) => it);
       const same = await channel.stream.next().catch((it) => it) === error;
-      console.log(error.name, error.message, error.retryable, same, (await channel.closed).error === error);
+      const { error: why } = await channel.closed;
+      console.log(error.name, error.message, error.retryable, same, why === error);
       `,
-      [],
+      allowed === undefined ? [] : [`--allow-net=${allowed}`],
     );
+    const about = options.includes("http:") ? "the proxy http://localhost:2: " : "";
     assertEquals([stdout, stderr], [
-      `ConnectError Cannot connect to ws://${host}:1/: it is not permitted false true true\n`,
+      `ConnectError Cannot connect to ${url}/: ${about}it is not permitted false true true\n`,
       "",
     ]);
-  }
+  });
+}
+
+Deno.test("net: of several addresses those are tried that Deno's permissions allow", async () => {
+  await withRecipe("echo", {}, async ({ url }) => {
+    const { port } = new URL(url);
+    for (const addresses of [["127.0.0.2", "127.0.0.1"], ["127.0.0.1", "127.0.0.2"]]) {
+      const { stdout, stderr } = await run(
+        `
+        const lookup = (_name, _options, callback) =>
+          callback(null, ${JSON.stringify(addresses)}.map((address) => ({ address, family: 4 })));
+        const channel = NetWebSocketChannel.connect("ws://a.test:${port}", { lookup });
+        await channel.ready;
+        await channel.sink.close();
+        console.log("open");
+        `,
+        [`--allow-net=127.0.0.1:${port}`],
+      );
+      assertEquals([stdout, stderr], ["open\n", ""]);
+    }
+  });
 });
 
 Deno.test("net: the permission for a host's name is enough", async () => {
@@ -75,5 +112,18 @@ Deno.test("attack 47 net: a channel that is unreferenced holds no process, anoth
       );
       assertEquals([stdout, code], ["open\nthe end\n", 0], when);
     }
+  });
+});
+
+Deno.test("attack 47 net: an attempt that is unreferenced at once holds no process", async () => {
+  await withRecipe("silent", {}, async ({ url }) => {
+    const { stdout, stderr, code } = await run(
+      `
+      NetWebSocketChannel.connect("${url}", { connectTimeout: 0 }).unref();
+      globalThis.addEventListener("unload", () => console.log("the end"));
+      `,
+      ["--allow-net"],
+    );
+    assertEquals([stdout, stderr, code], ["the end\n", "", 0]);
   });
 });
