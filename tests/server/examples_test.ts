@@ -263,6 +263,7 @@ interface Page {
   click(selector: string): Promise<void>;
   textContent(selector: string): Promise<string | null>;
   waitForSelector(selector: string): Promise<unknown>;
+  evaluate(script: string): Promise<unknown>;
   screenshot(options: { path: string }): Promise<unknown>;
   on(event: "pageerror", listener: (error: unknown) => void): void;
 }
@@ -281,24 +282,50 @@ const FLAGS = [
 const chromium = await findChromium();
 const withoutChromium = chromium === null ? " (left out: chromium is not installed)" : "";
 
-Deno.test({
-  name: `example chat: two pages in Chromium talk to each other${withoutChromium}`,
-  ignore: chromium === null,
-  // The driver keeps a process and its pipes until the browser is gone.
-  sanitizeOps: false,
-  sanitizeResources: false,
-  async fn() {
-    const folder = await tool("playwright-core");
-    const load = createRequire(new URL("package.json", folder));
-    const driver = load("playwright-core") as Playwright;
-    const browser = await driver.chromium.launch({ executablePath: chromium ?? "", args: FLAGS });
-    try {
-      await converse(browser);
-    } finally {
-      await browser.close();
-    }
+/** Tests something with a browser. */
+function testInChromium(name: string, body: (browser: Browser) => Promise<void>): void {
+  Deno.test({
+    name: `${name}${withoutChromium}`,
+    ignore: chromium === null,
+    // The driver keeps a process and its pipes until the browser is gone.
+    sanitizeOps: false,
+    sanitizeResources: false,
+    async fn() {
+      const folder = await tool("playwright-core");
+      const load = createRequire(new URL("package.json", folder));
+      const driver = load("playwright-core") as Playwright;
+      const browser = await driver.chromium.launch({ executablePath: chromium ?? "", args: FLAGS });
+      try {
+        await body(browser);
+      } finally {
+        await browser.close();
+      }
+    },
+  });
+}
+
+testInChromium("example chat: two pages in Chromium talk to each other", converse);
+
+testInChromium(
+  "attack 34: Chromium's page of another host is refused, one of the same is let in",
+  async (browser) => {
+    await withExample("chat/server.ts", [], async (good) => {
+      await withExample("chat/server.ts", [], async (evil) => {
+        const page = await browser.newPage();
+        // Not the chat's own page: its policy would forbid it to connect elsewhere.
+        await page.goto(`${evil}/nothing`);
+        const ends = (url: string): Promise<unknown> =>
+          page.evaluate(`new Promise((resolve) => {
+          const socket = new WebSocket("${url.replace("http:", "ws:")}/chat");
+          socket.onopen = () => resolve("open");
+          socket.onclose = ({ code }) => resolve(code);
+          setTimeout(resolve, 10_000, "neither");
+        })`);
+        assertEquals([await ends(good), await ends(evil)], [1006, "open"]);
+      });
+    });
   },
-});
+);
 
 async function converse(browser: Browser): Promise<void> {
   const errors: unknown[] = [];
