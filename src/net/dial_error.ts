@@ -55,6 +55,22 @@ const MEANINGS: ReadonlyMap<string, Meaning> = new Map([
   ["INVALID_PURPOSE", UNTRUSTED],
 ]);
 
+/** RFC 8446 §6.2: the alerts about a client's certificate; what OpenSSL calls them. */
+const CERTIFICATE_ALERT = /_ALERT_(.*CERTIFICATE.*|UNKNOWN_CA|ACCESS_DENIED)$/;
+
+/** What a TLS alert of the server's means; `undefined` of any other code. */
+function meaningOfAlert(code: string): Meaning | undefined {
+  if (!code.startsWith("ERR_SSL_") || !code.includes("_ALERT_")) return undefined;
+  if (code.endsWith("_CERTIFICATE_REQUIRED")) {
+    return { text: "the server wants a client certificate", retryable: false };
+  }
+  if (CERTIFICATE_ALERT.test(code)) {
+    return { text: "the server refused the client's certificate", retryable: false };
+  }
+  const text = "the server refused the TLS handshake";
+  return code.endsWith("_INTERNAL_ERROR") ? { text } : { text, retryable: false };
+}
+
 /** An error's code, where it has one. */
 export function codeOf(error: unknown): string {
   const { code } = (error ?? {}) as { code?: unknown };
@@ -82,13 +98,27 @@ export interface DialErrorOptions extends ConnectErrorOptions {
  */
 export function dialError(url: URL, options: DialErrorOptions): ConnectError {
   const { about, fault, ...rest } = options;
-  const meaning = MEANINGS.get(codeOf(rest.cause)) ?? MEANINGS.get(nameOf(rest.cause));
+  const code = codeOf(rest.cause);
+  const meaning = MEANINGS.get(code) ?? meaningOfAlert(code) ?? MEANINGS.get(nameOf(rest.cause));
   const text = fault ?? meaning?.text ?? textOf(rest);
   const where = about === undefined ? "" : `${about}: `;
   return new ConnectError(`Cannot connect to ${url.href}: ${where}${text}`, {
     ...(meaning?.retryable === undefined ? {} : { retryable: meaning.retryable }),
     ...rest,
   });
+}
+
+/**
+ * RFC 8446 §4.4.2.4: with TLS 1.3 a server refuses the client's certificate when the client has done its
+ * part of the TLS handshake, and has sent its request.
+ *
+ * @param url Where the attempt was to lead.
+ * @param error Why the opening handshake failed.
+ * @returns The error to tell instead when the server sent a TLS alert, else `null`.
+ */
+export function refusedByAlert(url: URL, { cause, response }: ConnectError): ConnectError | null {
+  if (response !== null || meaningOfAlert(codeOf(cause)) === undefined) return null;
+  return dialError(url, { phase: "tls", cause });
 }
 
 function textOf({ cause, phase }: ConnectErrorOptions): string {

@@ -6,6 +6,6 @@
  */
 
 export { Dial } from "./dial.ts";
-export { dialError } from "./dial_error.ts";
+export { dialError, refusedByAlert } from "./dial_error.ts";
 export { followRedirect, isRedirect, originOf } from "./redirect.ts";
 export { SocketTransport } from "./socket_transport.ts";

@@ -116,6 +116,11 @@ export class NetChannel extends ProtocolChannel {
   protected override onRefused(error: ConnectError): boolean {
     const { response } = error;
     const dialling = this.#dialling;
+    const refusal = dialling?.refusedByAlert(this.#target.request.url, error) ?? null;
+    if (refusal !== null) {
+      this.fail(refusal);
+      return true;
+    }
     if (this.#redirects === null || dialling === null || response === null) return false;
     if (!dialling.isRedirect(response.status)) return false;
     const next = this.#next(response, dialling);

@@ -41,7 +41,11 @@ export interface QueueOptions {
 export interface TlsOptions {
   /** Certificates of the authorities to trust instead of the built-in ones, PEM. */
   ca?: string | Uint8Array | readonly (string | Uint8Array)[] | undefined;
-  /** The client's certificate chain, PEM. */
+  /**
+   * The client's certificate chain, PEM. With TLS 1.3 a server refuses it when the TLS handshake is
+   * done: the error is of the phase `"tls"` all the same, but on Bun, which doesn't tell why the
+   * connection ended (phase `"handshake"`).
+   */
   cert?: string | Uint8Array | undefined;
   /** The client's private key, PEM. */
   key?: string | Uint8Array | undefined;

@@ -1,5 +1,6 @@
 import { assertEquals, assertStrictEquals } from "@std/assert";
-import { codeOf, dialError } from "../../src/net/dial_error.ts";
+import { codeOf, dialError, refusedByAlert } from "../../src/net/dial_error.ts";
+import { ConnectError } from "../../src/web_socket/errors.ts";
 
 const url = new URL("wss://a.test/b");
 
@@ -18,6 +19,15 @@ Deno.test("dial error: each cause in the same words, whatever the platform says"
     ["CERT_HAS_EXPIRED", "the certificate can't be trusted", false],
     ["DEPTH_ZERO_SELF_SIGNED_CERT", "the certificate can't be trusted", false],
     ["ERR_SSL_WRONG_VERSION_NUMBER", "the server doesn't speak TLS as it should", true],
+    [
+      "ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED",
+      "the server wants a client certificate",
+      false,
+    ],
+    ["ERR_SSL_TLSV1_ALERT_UNKNOWN_CA", "the server refused the client's certificate", false],
+    ["ERR_SSL_SSL/TLS_ALERT_BAD_CERTIFICATE", "the server refused the client's certificate", false],
+    ["ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE", "the server refused the TLS handshake", false],
+    ["ERR_SSL_TLSV1_ALERT_INTERNAL_ERROR", "the server refused the TLS handshake", true],
     ["E_WHATEVER", "platform's words", true],
   ];
   for (const [code, text, retryable] of cases) {
@@ -50,6 +60,21 @@ Deno.test("dial error: what it is about, and what is known better", () => {
   assertEquals([error.status, error.retryable], [407, false]);
   const known = dialError(url, { phase: "tls", cause: withCode("EPIPE"), retryable: false });
   assertEquals(known.retryable, false);
+});
+
+Deno.test("dial error: an alert instead of an answer is TLS's, any other end isn't", () => {
+  const failed = (code: string, status: number | null = null): ConnectError => {
+    const response = status === null
+      ? null
+      : { status, statusText: "", headers: new Headers(), body: new Uint8Array(0) };
+    return new ConnectError("ended", { phase: "handshake", cause: withCode(code), response });
+  };
+  const alert = failed("ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED");
+  const error = refusedByAlert(url, alert);
+  assertEquals([error?.phase, error?.retryable, error?.cause], ["tls", false, alert.cause]);
+  assertEquals(refusedByAlert(url, failed("ECONNRESET")), null);
+  assertEquals(refusedByAlert(url, failed("ERR_SSL_TLSV1_ALERT_INTERNAL_ERROR", 403)), null);
+  assertEquals(refusedByAlert(url, new ConnectError("ended")), null);
 });
 
 Deno.test("dial error: codes are text", () => {
