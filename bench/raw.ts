@@ -36,8 +36,10 @@ export function rawEchoing(
         received += chunk.length;
         if (rate === 0) {
           const elapsed = performance.now() - start;
-          if (elapsed >= milliseconds) rate = received / frame / elapsed * 1000;
-          else return void socket.write(change(chunk));
+          // A part of the first messages says nothing: the server had to wait for them.
+          if (elapsed >= milliseconds && received >= missing) {
+            rate = received / frame / elapsed * 1000;
+          } else return void socket.write(change(chunk));
         }
         missing -= chunk.length;
         if (missing <= 0) resolve(rate);

@@ -94,13 +94,7 @@ export const targets: readonly Target[] = [
     atLeast: 2_000_000,
     on: ["Node"],
   },
-  {
-    row: "growth-size",
-    what: "64 MiB, beside raw TCP with mask, unmask and copy",
-    name: OURS,
-    of: [MASKED],
-    atLeast: 0.5,
-  },
+  linear("growth-size", "the time of one byte", OURS),
   linear("growth-count", "the time of one message", OURS),
   linear("growth-fragments", "the time of one fragment", "ours"),
   linear("growth-connections", "the time of one connection", "ours"),
@@ -155,7 +149,7 @@ function reachedBy(
   target: Target,
   row: Row,
 ): { reached: number | null; of: string | null } {
-  if (target.linear === true) return { reached: growth(own), of: null };
+  if (target.linear === true) return { reached: growth(own, row.better), of: null };
   if (target.of === undefined) return { reached: median(own.values), of: null };
   const others = row.results.filter(({ name }) => target.of?.includes(name));
   const ratios = others.flatMap((other) => {
@@ -167,14 +161,16 @@ function reachedBy(
   return ratios[0] ?? { reached: null, of: null };
 }
 
-/** What one costs at the last point, beside the last point that has at most a tenth as many. */
-function growth({ points = [] }: Result): number | null {
+/**
+ * What one costs at the last point, beside the last point that has at most a tenth as many. Where more is
+ * better, the points tell how many there are a second.
+ */
+function growth({ points = [] }: Result, better: Row["better"]): number | null {
   const last = points.at(-1);
   if (last === undefined) return null;
-  const [x, y] = last;
-  const tenth = points.filter(([less]) => less <= x / 10).at(-1);
+  const tenth = points.filter(([less]) => less <= last[0] / 10).at(-1);
   if (tenth === undefined || tenth[1] === 0) return null;
-  return (y / x) / (tenth[1] / tenth[0]);
+  return better === "more" ? tenth[1] / last[1] : (last[1] / last[0]) / (tenth[1] / tenth[0]);
 }
 
 /** A target's limit, as people write it. */

@@ -1,7 +1,7 @@
 /** The pictures that a measurement gives. */
 
 import type { Measurement, Row, Run } from "../row.ts";
-import { bytes, draw, type Panel, type Picture, type Series } from "./svg.ts";
+import { type Axis, bytes, draw, type Panel, type Picture, type Series, short } from "./svg.ts";
 
 /** Pictures by file name; those for which nothing was measured are left out. */
 export function plots(measurement: Measurement): Map<string, string> {
@@ -32,17 +32,33 @@ function panelsOf(
   });
 }
 
-function series({ results }: Row, keep: (name: string) => boolean = () => true): Series[] {
-  return results
-    .filter(({ name, points = [] }) => points.length > 0 && keep(name))
-    .map(({ name, points = [] }) => ({ name, points }));
+/** Which contenders are drawn, and how they are called: more would hide each other. */
+const NAMES: Readonly<Record<string, string>> = {
+  "ours ↔ ours": "ours",
+  "global WebSocket ↔ ours": "global WebSocket (our server)",
+  "ws ↔ ws": "ws",
+  "ws Receiver": "ws",
+  "raw TCP, a turn": "raw TCP",
+};
+
+function series({ results }: Row): Series[] {
+  return results.flatMap(({ name, points = [] }) => {
+    const isDrawn = points.length > 0 && (name in NAMES || !/ ↔ |mask/.test(name));
+    return isDrawn ? [{ name: NAMES[name] ?? name, points }] : [];
+  });
 }
 
+const SIZE: Axis = {
+  label: "message size, bytes (log)",
+  scale: "log",
+  text: bytes,
+  ticks: [16, 1024, 65_536, 1 << 22, 1 << 26],
+};
+
 function throughput(runs: readonly Run[]): Omit<Picture, "subtitle"> {
-  const ticks = [16, 256, 4096, 65_536, 1 << 20, 1 << 24, 1 << 26];
   const panels = panelsOf(runs, "growth-size", (row, { runtime }) => ({
     title: runtime,
-    x: { label: "message size, bytes (log)", scale: "log", text: bytes, ticks },
+    x: SIZE,
     y: { label: "MB/s each way (log)", scale: "log" },
     series: series(row),
   }));
@@ -53,14 +69,23 @@ function latency(runs: readonly Run[]): Omit<Picture, "subtitle"> {
   const panels = panelsOf(runs, "latency", (row, { runtime }) => ({
     title: runtime,
     x: {
-      label: "of so many per cent of the round trips",
+      label: "per cent of the round trips that are no slower",
       scale: "linear",
-      ticks: [0, 25, 50, 75, 90, 100],
+      ticks: [0, 50, 90, 99, 99.9].map(nines),
+      text: (value) => short(100 - 100 * 10 ** -value),
     },
-    y: { label: "at most so many µs (log)", scale: "log" },
-    series: series(row),
+    y: { label: "µs (log)", scale: "log" },
+    series: series(row).map(({ name, points }) => ({
+      name,
+      points: points.map(([percent, time]) => [nines(percent), time] as const),
+    })),
   }));
   return { title: "Round trip of 64 B, one at a time: distribution", panels, columns: 2 };
+}
+
+/** Spreads the slowest: 90, 99 and 99.9 per cent are equally far from each other. */
+function nines(percent: number): number {
+  return -Math.log10(1 - percent / 100);
 }
 
 function memory(runs: readonly Run[]): Omit<Picture, "subtitle"> {
@@ -83,16 +108,11 @@ function growth(runs: readonly Run[]): Omit<Picture, "subtitle"> {
       title,
       x: { label: `${x} (log)`, scale: "log" },
       y: { label: `${y} (log)`, scale: "log" },
-      series: series(row, (name) => !name.endsWith("memory")),
+      series: series(row),
     }));
   const perMessage = panelsOf(run === undefined ? [] : [run], "growth-size", (row) => ({
     title: "One message of so many bytes",
-    x: {
-      label: "message size, bytes (log)",
-      scale: "log",
-      text: bytes,
-      ticks: [16, 256, 4096, 65_536, 1 << 20, 1 << 24, 1 << 26],
-    },
+    x: SIZE,
     y: { label: "ms (log)", scale: "log" },
     series: series(row).map(({ name, points }) => ({
       name,

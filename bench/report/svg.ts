@@ -37,6 +37,8 @@ const WIDTH = 300;
 const HEIGHT = 210;
 const MARGIN = { left: 62, right: 18, top: 34, bottom: 46 } as const;
 const HEAD = 58;
+/** So that a title has room. */
+const LEAST_WIDTH = 560;
 const LEGEND_LINE = 20;
 
 /** Colours that differ in lightness, too, so that they can be told apart without hue. */
@@ -59,7 +61,7 @@ function styleOf(name: string): { colour: string; dash: string } {
 export function draw({ title, subtitle, panels, columns }: Picture): string {
   const names = [...new Set(panels.flatMap(({ series }) => series.map(({ name }) => name)))];
   const across = Math.min(columns, panels.length);
-  const width = across * (MARGIN.left + WIDTH + MARGIN.right) + 16;
+  const width = Math.max(across * (MARGIN.left + WIDTH + MARGIN.right) + 16, LEAST_WIDTH);
   const perPanel = MARGIN.top + HEIGHT + MARGIN.bottom;
   const down = Math.ceil(panels.length / across);
   const legend = legendOf(names, width);

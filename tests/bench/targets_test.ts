@@ -42,6 +42,8 @@ Deno.test("bench: growth is the cost of one at the end beside that at a tenth", 
   assertEquals(verdict(target, of([[1, 1], [10, 10], [100, 100]]))?.reached, 1);
   assertEquals(verdict(target, of([[1, 1], [10, 10], [50, 50], [100, 1000]]))?.isMet, false);
   assertEquals(verdict(target, of([[100, 100]])), null);
+  const rates: Row = { ...of([[1, 50], [10, 100], [100, 25]]), better: "more" };
+  assertEquals(verdict(target, rates)?.reached, 4);
 });
 
 Deno.test("bench: targets are for runtimes by name, whatever the version", () => {
