@@ -72,15 +72,6 @@ export class ByteQueue {
     return chunk;
   }
 
-  /** Drops everything. */
-  clear(): void {
-    this.#chunks = [];
-    this.#taken = 0;
-    this.#size = 0;
-    this.#joined = EMPTY;
-    this.#joinedLength = 0;
-  }
-
   #join(chunk: Uint8Array): void {
     const length = this.#joinedLength + chunk.length;
     if (length > MAX_JOINED) {

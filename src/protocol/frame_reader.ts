@@ -57,7 +57,8 @@ export class FrameReader {
   readonly #handler: FrameHandler;
   readonly #ownsChunks: boolean;
   readonly #header: FrameHeader = new FrameHeader();
-  readonly #input: ByteQueue = new ByteQueue();
+  /** Made when something has to wait. */
+  #input: ByteQueue | null = null;
 
   /** A header that came in parts. */
   #head: Uint8Array = EMPTY;
@@ -85,7 +86,7 @@ export class FrameReader {
 
   /** How many bytes were received while paused, and wait. */
   get pending(): number {
-    return this.#input.size;
+    return this.#input === null ? 0 : this.#input.size;
   }
 
   /**
@@ -97,8 +98,8 @@ export class FrameReader {
   receive(chunk: Uint8Array): void {
     if (this.#stopped) return;
     const bytes = plain(chunk);
-    if (this.#reading || this.#paused || this.#input.size > 0) {
-      this.#input.push(bytes, this.#ownsChunks);
+    if (this.#reading || this.#paused || this.#input !== null) {
+      (this.#input ??= new ByteQueue()).push(bytes, this.#ownsChunks);
     } else {
       this.#read(bytes, this.#ownsChunks);
     }
@@ -119,12 +120,13 @@ export class FrameReader {
   /** Stops for good and drops what waits. */
   stop(): void {
     this.#stopped = true;
-    this.#input.clear();
+    this.#input = null;
   }
 
   #drain(): void {
-    while (!this.#reading && !this.#paused && this.#input.size > 0) {
-      this.#read(this.#input.shift(), true);
+    while (!this.#reading && !this.#paused && this.#input !== null) {
+      if (this.#input.size === 0) this.#input = null;
+      else this.#read(this.#input.shift(), true);
     }
   }
 
@@ -145,7 +147,7 @@ export class FrameReader {
     } finally {
       this.#reading = false;
       if (this.#at < bytes.length && !this.#stopped) {
-        this.#input.unshift(bytes.subarray(this.#at), mine);
+        (this.#input ??= new ByteQueue()).unshift(bytes.subarray(this.#at), mine);
       }
     }
   }

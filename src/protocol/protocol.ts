@@ -23,7 +23,7 @@ import {
 import { FrameReader } from "./frame_reader.ts";
 import { FrameWriter } from "./frame_writer.ts";
 import type { MaskingKeySource } from "./mask.ts";
-import { MessageAssembler } from "./message_assembler.ts";
+import { MessageAssembler, type MessageEvents } from "./message_assembler.ts";
 import type { MessageDeflate } from "./permessage_deflate.ts";
 import type { PreparedMessage } from "./prepared_message.ts";
 
@@ -128,7 +128,7 @@ const encoder = new TextEncoder();
  * left to do but to end the transport: a server at once, a client when the server has
  * (RFC 6455 §7.1.1).
  */
-export class Protocol {
+export class Protocol implements MessageEvents {
   readonly #events: ProtocolEvents;
   readonly #deflate: MessageDeflate | null;
   readonly #lifecycle: ConnectionLifecycle = new ConnectionLifecycle();
@@ -167,11 +167,7 @@ export class Protocol {
       side,
       maxMessageSize: Math.min(maxMessageSize, LARGEST_MESSAGE),
       deflate,
-    }, {
-      onMessage: (message) => events.onMessage(message),
-      onControl: (opcode, payload) => this.#onControl(opcode, payload),
-      onFailure: (failure) => this.#fail(failure),
-    });
+    }, this);
     this.#reader = new FrameReader(this.#assembler, ownsChunks);
   }
 
@@ -372,7 +368,15 @@ export class Protocol {
     return true;
   }
 
-  #onControl(opcode: number, payload: Uint8Array): void {
+  // What the assembler tells.
+
+  /** A whole message is in. */
+  onMessage(message: string | Uint8Array): void {
+    this.#events.onMessage(message);
+  }
+
+  /** A whole control frame is in. */
+  onControl(opcode: number, payload: Uint8Array): void {
     if (opcode === PING) this.#onPing(payload);
     else if (opcode === PONG) this.#events.onPong(payload);
     else this.#onClose(payload);
@@ -396,7 +400,7 @@ export class Protocol {
 
   #onClose(payload: Uint8Array): void {
     const { close, failure } = decodeClose(payload);
-    if (close === null) return this.#fail(failure);
+    if (close === null) return this.onFailure(failure);
     const answer = this.#lifecycle.state === "open";
     this.#receivedClose = close;
     this.#lifecycle.apply("receiveClose");
@@ -405,7 +409,8 @@ export class Protocol {
     this.#events.onClose(close.code, close.reason);
   }
 
-  #fail(failure: Failure): void {
+  /** A rule was broken. */
+  onFailure(failure: Failure): void {
     const { code, reason } = failure;
     const tell = this.#lifecycle.state === "open";
     this.#lifecycle.apply("fail");

@@ -28,7 +28,7 @@ interface Part {
 export class WriteBuffer {
   /** Whether what is taken is given back. */
   readonly #recycles: boolean;
-  #chunks: Uint8Array[] = [];
+  #chunks: Uint8Array[] | null = null;
   /** What was finished, and not given back: taken or not. */
   #parts: Part[] | null = null;
   /** How many bytes were taken, and not given back. */
@@ -126,8 +126,8 @@ export class WriteBuffer {
    */
   take(): Uint8Array[] {
     this.#finishPart();
-    const chunks = this.#chunks;
-    this.#chunks = [];
+    const chunks = this.#chunks ?? [];
+    this.#chunks = null;
     if (this.#recycles) this.#lent += this.#size;
     this.#size = 0;
     return chunks;
@@ -164,10 +164,9 @@ export class WriteBuffer {
   }
 
   #add(slab: Slab | null, chunk: Uint8Array): void {
-    this.#chunks.push(chunk);
+    (this.#chunks ??= []).push(chunk);
     if (!this.#recycles) return;
-    this.#parts ??= [];
-    this.#parts.push({ slab, length: chunk.length });
+    (this.#parts ??= []).push({ slab, length: chunk.length });
   }
 
   /**

@@ -33,10 +33,7 @@ Deno.test("queue: what goes in comes out in order, whatever the sizes", () => {
 Deno.test("queue: an empty one gives an empty chunk", () => {
   const queue = new ByteQueue();
   assertEquals(queue.shift().length, 0);
-  queue.push(new Uint8Array(9), true);
-  queue.push(new Uint8Array(9000), true);
-  queue.clear();
-  assertEquals([queue.size, queue.shift().length], [0, 0]);
+  assertEquals(queue.size, 0);
 });
 
 Deno.test("queue: a chunk that isn't given away is copied, a large one that is, is kept", () => {
