@@ -214,7 +214,7 @@ function chromiumJob(): Job {
       runtime: `Chromium, ${place}`,
       passed,
       failed,
-      note: ignored > 0 ? `${ignored} ignored` : "",
+      note: ignoredNote(ignored),
     }));
   };
   return { of: "source", runtime: "Chromium", run };

@@ -13,8 +13,10 @@
 import { createRequire } from "node:module";
 import { standInArgs } from "./std.ts";
 import { fromFileUrl } from "./support.ts";
+import { ignoredNote } from "./table.ts";
 import { OUT, succeed, tool } from "./tools.ts";
 import { ControlServer, type StartRecipe } from "../tests/browser/control_server.ts";
+import { LEFT_OUT } from "../tests/browser/left_out.ts";
 import type { Place } from "../tests/browser/control.ts";
 import { startBoundRecipe } from "../tests/server/platform_recipes.ts";
 import { startRecipe } from "../tests/support/recipes.ts";
@@ -28,11 +30,19 @@ export interface BrowserOutcome {
   readonly place: Place;
   readonly passed: number;
   readonly failed: number;
-  readonly ignored: number;
+  /** The names of those that weren't run. */
+  readonly ignored: readonly string[];
 }
 
 /** The folders of the unit tests that may run in a browser. */
-const UNIT_FOLDERS = ["handshake", "native", "protocol", "stream_channel"];
+const UNIT_FOLDERS = [
+  "handshake",
+  "native",
+  "protocol",
+  "stream_channel",
+  "testing",
+  "web_socket",
+];
 
 /** The longest that nothing may happen, in milliseconds: longer than any test's own limit. */
 const SILENCE = 60_000;
@@ -115,8 +125,11 @@ async function importMap(): Promise<string> {
   return fromFileUrl(path);
 }
 
-/** One file with all of the given tests. */
-async function bundle(tests: readonly string[]): Promise<string> {
+/** One file with all of the given tests, but for those that are left out. */
+async function bundle(
+  tests: readonly string[],
+  leftOut: Readonly<Record<string, string>>,
+): Promise<string> {
   await Deno.mkdir(FOLDER, { recursive: true });
   const url = (path: string): string => JSON.stringify(new URL(path, ROOT).href);
   const entry = new URL("entry.ts", FOLDER);
@@ -125,7 +138,7 @@ async function bundle(tests: readonly string[]): Promise<string> {
     entry,
     `${imports.join("\n")}
 import { reportTests } from ${url("tests/browser/report.ts")};
-await reportTests();
+await reportTests(${JSON.stringify(leftOut)});
 `,
   );
   const output = new URL("bundle.js", FOLDER);
@@ -208,7 +221,7 @@ class Watchdog {
 interface Counts {
   passed: number;
   failed: number;
-  ignored: number;
+  readonly ignored: string[];
 }
 
 /** Tests, bundled, and what starts their servers. */
@@ -219,7 +232,7 @@ interface Bundle {
 
 /** Runs a bundle in a place, and counts. */
 async function runIn(browser: Browser, place: Place, { code, start }: Bundle): Promise<Counts> {
-  const counts: Counts = { passed: 0, failed: 0, ignored: 0 };
+  const counts: Counts = { passed: 0, failed: 0, ignored: [] };
   const watchdog = new Watchdog();
   let heard = false;
   let finish: () => void = () => {};
@@ -228,7 +241,8 @@ async function runIn(browser: Browser, place: Place, { code, start }: Bundle): P
     onResult: (_place, { name, failures, ignored }) => {
       heard = true;
       watchdog.pat();
-      counts[ignored ? "ignored" : failures.length === 0 ? "passed" : "failed"]++;
+      if (ignored) counts.ignored.push(name);
+      else counts[failures.length === 0 ? "passed" : "failed"]++;
       if (failures.length > 0) console.log(`FAILED (${place}): ${name}\n${failures.join("\n")}`);
     },
     onDone: () => finish(),
@@ -263,16 +277,16 @@ const startOwn: StartRecipe = (name, options, origin) =>
  */
 export async function testInBrowser(chromium: string): Promise<BrowserOutcome[]> {
   const conformance = ["tests/conformance/native_test.ts"];
-  const suites: [name: string, tests: readonly string[], start: StartRecipe][] = [
-    ["conformance", conformance, startRecipe],
-    ["conformance, our server", conformance, startOwn],
-    ["unit tests", await unitTests(), startRecipe],
+  const suites = [
+    { suite: "conformance", tests: conformance, start: startRecipe, leftOut: {} },
+    { suite: "conformance, our server", tests: conformance, start: startOwn, leftOut: {} },
+    { suite: "unit tests", tests: await unitTests(), start: startRecipe, leftOut: LEFT_OUT },
   ];
   const browser = await launch(chromium);
   const outcomes: BrowserOutcome[] = [];
   try {
-    for (const [suite, tests, start] of suites) {
-      const code = await bundle(tests);
+    for (const { suite, tests, start, leftOut } of suites) {
+      const code = await bundle(tests, leftOut);
       for (const place of ["page", "worker"] as const) {
         outcomes.push({ suite, place, ...await runIn(browser, place, { code, start }) });
       }
@@ -291,7 +305,7 @@ if (import.meta.main) {
   }
   const outcomes = await testInBrowser(chromium);
   for (const { suite, place, passed, failed, ignored } of outcomes) {
-    const skipped = ignored > 0 ? `, ${ignored} ignored` : "";
+    const skipped = ignored.length > 0 ? `, ${ignoredNote(ignored)}` : "";
     console.log(`Chromium ${place}, ${suite}: ${passed} passed, ${failed} failed${skipped}`);
   }
   Deno.exit(outcomes.every(({ failed }) => failed === 0) ? 0 : 1);

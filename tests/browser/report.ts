@@ -7,9 +7,13 @@ function place(): Place {
   return "document" in globalThis ? "page" : "worker";
 }
 
-/** Runs them all. */
-export async function reportTests(): Promise<void> {
-  await runTests(async (result) => {
+/**
+ * Runs them all.
+ *
+ * @param leftOut Names of tests that aren't run, and why.
+ */
+export async function reportTests(leftOut: Readonly<Record<string, string>>): Promise<void> {
+  await runTests(leftOut, async (result) => {
     await ask({ do: "result", place: place(), result });
   });
   await ask({ do: "done", place: place() });

@@ -74,8 +74,25 @@ async function run({ name, fn, ignore = false }: Registered): Promise<TestResult
 /**
  * Runs all tests.
  *
+ * @param leftOut Names of tests that aren't run, and why; each has to be there.
  * @param onResult Gets each result when it is there.
  */
-export async function runTests(onResult: (result: TestResult) => Promise<void>): Promise<void> {
-  for (const test of tests) await onResult(await run(test));
+export async function runTests(
+  leftOut: Readonly<Record<string, string>>,
+  onResult: (result: TestResult) => Promise<void>,
+): Promise<void> {
+  const missing = new Set(Object.keys(leftOut));
+  for (const test of tests) {
+    const reason = missing.delete(test.name) ? leftOut[test.name] : undefined;
+    const result = await run({ ...test, ignore: test.ignore || reason !== undefined });
+    await onResult(
+      reason === undefined ? result : {
+        ...result,
+        name: `${test.name} (not applicable: ${reason})`,
+      },
+    );
+  }
+  for (const name of missing) {
+    await onResult({ name, failures: ["There is no such test to leave out"], ignored: false });
+  }
 }

@@ -1,0 +1,12 @@
+/** Unit tests that are about other platforms: what they expect isn't so in a browser, and why. */
+export const LEFT_OUT: Readonly<Record<string, string>> = {
+  "connect: throws for malformed arguments, and for nothing else":
+    "a page's own URL makes it whole",
+  "connect W5 W9: the native socket where it can do all that is asked, else net":
+    "it has no header fields, and no net",
+  "connect: user info in the URL works natively where header fields do": "it has no header fields",
+  "connect: a replaced global WebSocket counts as unknown": "it has no net",
+  "connect: where there is no global WebSocket": "it has no net",
+  "options that make no sense throw at once, and the bytes stay untouched":
+    "it has no compressor to give options to",
+};
