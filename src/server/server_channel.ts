@@ -1,6 +1,7 @@
 import { type Refusal, refuse } from "../handshake/server_handshake.ts";
 import type { RequestHead } from "../handshake/http_head.ts";
 import type { Clock } from "../web_socket/clock.ts";
+import type { Ending } from "../web_socket/closing.ts";
 import { ConnectError } from "../web_socket/errors.ts";
 import { ProtocolChannel } from "../web_socket/protocol_channel.ts";
 import type { WebSocketChannel } from "../web_socket/web_socket_channel.ts";
@@ -30,12 +31,14 @@ export interface UpgradeExtra {
   readonly signal?: AbortSignal | undefined;
   /** The answer, if it is clear before the request is looked at. */
   readonly refusal?: Refusal | undefined;
+  /** Called once when the channel is over. */
+  readonly onClosed?: ((channel: ServerChannel) => void) | undefined;
 }
 
 /** The server's end of a connection, on our own protocol. */
 export class ServerChannel extends ProtocolChannel implements ServerWebSocketChannel {
-  readonly request: ServerRequest;
-  readonly #request: UpgradeServerRequest;
+  readonly request: UpgradeServerRequest;
+  readonly #onClosed: ((channel: ServerChannel) => void) | undefined;
   #pending: PendingUpgrade | null;
 
   /**
@@ -49,7 +52,8 @@ export class ServerChannel extends ProtocolChannel implements ServerWebSocketCha
    */
   constructor(upgrade: Upgrade, settings: ServerSettings, clock: Clock, extra: UpgradeExtra = {}) {
     super("server", settings.channel, clock);
-    this.request = this.#request = upgrade.request;
+    this.request = upgrade.request;
+    this.#onClosed = extra.onClosed;
     this.#pending = new PendingUpgrade(upgrade.socket, upgrade.early, {
       events: { onGone: (cause) => this.#onGone(cause) },
       clock,
@@ -58,14 +62,15 @@ export class ServerChannel extends ProtocolChannel implements ServerWebSocketCha
       this.refuse(extra.refusal);
       return;
     }
-    this.bound(
-      { signal: extra.signal, connectTimeout: settings.handshakeTimeout },
-      () => "handshake",
-    );
-    if (this.state === "closed") return;
-    const decision = decide(upgrade.head, upgrade.request, settings);
-    if ("then" in decision) decision.then((it) => this.#obey(it));
-    else this.#obey(decision);
+    const { signal } = extra;
+    const decision = signal?.aborted ? null : decide(upgrade.head, upgrade.request, settings);
+    // Where it is decided in this very call, nothing has to be bounded.
+    if (decision !== null && !("then" in decision) && !signal?.aborted) {
+      this.#obey(decision);
+      return;
+    }
+    this.bound({ signal, connectTimeout: settings.handshakeTimeout }, () => "handshake");
+    if (decision !== null && "then" in decision) decision.then((it) => this.#obey(it));
   }
 
   /** Refuses the upgrade if it isn't answered yet. */
@@ -92,9 +97,15 @@ export class ServerChannel extends ProtocolChannel implements ServerWebSocketCha
     if (pending !== null) this.begin(pending.accept(acceptance), acceptance);
   }
 
+  protected override end(ending: Ending): void {
+    if (this.state === "closed") return;
+    super.end(ending);
+    this.#onClosed?.(this);
+  }
+
   #onGone(cause: unknown): void {
     this.#pending = null;
-    this.#request.giveUp();
+    this.request.giveUp();
     this.fail(
       new ConnectError("Cannot accept the upgrade: the client is gone", {
         cause,
@@ -108,7 +119,7 @@ export class ServerChannel extends ProtocolChannel implements ServerWebSocketCha
     const pending = this.#pending;
     this.#pending = null;
     if (pending === null) return super.destroyTransport();
-    this.#request.giveUp();
+    this.request.giveUp();
     pending.refuse(refuse(503));
   }
 }

@@ -150,6 +150,7 @@ interface Connection {
   readonly socket: UpgradeSocket;
   /** What ends it unless its first request comes; `undefined` when that has come. */
   timer: unknown;
+  readonly onClose: () => void;
 }
 
 /** With TLS the socket of an upgrade isn't the one that was accepted, but it says the same of itself. */
@@ -173,6 +174,10 @@ class BoundServer implements WebSocketServer {
   readonly #connections: Map<string, Connection> = new Map<string, Connection>();
   readonly #broadcaster: Broadcaster;
   readonly #closed = new Deferred();
+  /** One function for all channels. */
+  readonly #onClosed = (channel: ServerChannel): void => {
+    if (this.#channels.delete(channel)) this.#queue.over(channel);
+  };
   #address: ServerAddress = { hostname: "", port: 0 };
   #closing = false;
 
@@ -229,11 +234,17 @@ class BoundServer implements WebSocketServer {
     const timer = handshakeTimeout === 0
       ? undefined
       : this.#clock.setTimeout(() => socket.destroy(), handshakeTimeout);
-    this.#connections.set(key, { socket, timer });
-    socket.on("close", () => {
-      this.#heard(key);
-      this.#connections.delete(key);
-    });
+    const onClose = (): void => this.#forget(key);
+    this.#connections.set(key, { socket, timer, onClose });
+    socket.on("close", onClose);
+  }
+
+  /** It is over, or its channel knows all about it. */
+  #forget(key: string): void {
+    this.#heard(key);
+    const connection = this.#connections.get(key);
+    connection?.socket.removeListener("close", connection.onClose);
+    this.#connections.delete(key);
   }
 
   #heard(key: string): void {
@@ -248,11 +259,15 @@ class BoundServer implements WebSocketServer {
     const full = this.#channels.size + this.#connecting.size >= this.#maxConnections;
     const channel = accept(event, this.#settings, this.#clock, {
       refusal: this.#refusalOf(event, full),
+      onClosed: this.#onClosed,
     });
-    if (channel.state === "open") return this.#onOpen(channel);
+    if (channel.state === "open") return this.#onOpen(channel, event.socket);
     if (channel.state !== "connecting") return;
     this.#connecting.add(channel);
-    channel.ready.then(() => this.#onOpen(channel), () => this.#connecting.delete(channel));
+    channel.ready.then(
+      () => this.#onOpen(channel, event.socket),
+      () => this.#connecting.delete(channel),
+    );
   }
 
   /** What is decided before the request is looked at more closely. */
@@ -262,14 +277,12 @@ class BoundServer implements WebSocketServer {
     return full || this.#closing ? refuse(503) : undefined;
   }
 
-  #onOpen(channel: ServerChannel): void {
+  #onOpen(channel: ServerChannel, socket: UpgradeSocket): void {
     this.#connecting.delete(channel);
-    this.#channels.add(channel);
-    channel.closed.then(() => {
-      this.#channels.delete(channel);
-      this.#queue.over(channel);
-    });
     this.#queue.push(channel);
+    if (channel.state === "closed") return this.#queue.over(channel);
+    this.#channels.add(channel);
+    this.#forget(originOf(socket));
   }
 
   #onRequest(request: HttpRequest, response: HttpResponse): void {
@@ -299,8 +312,7 @@ class BoundServer implements WebSocketServer {
     { code, reason, drain }: { code: number; reason: string | undefined; drain: number },
   ): Promise<void> {
     const stopped = new Promise<void>((resolve) => this.#http.close(resolve));
-    for (const channel of this.#connecting) channel.refuse(refuse(503));
-    // One that has just been accepted is among the connecting still.
+    // Those that are connecting are refused by it, with 503.
     const channels = [...this.#channels, ...this.#connecting];
     for (const channel of channels) channel.drain(code, reason, drain);
     // Those that have asked for nothing, and those that may ask for something more.
