@@ -8,6 +8,7 @@
  */
 
 import { builderOf, buildNpm, type Built, installedIn, NPM_NAME, readConfig } from "./build_npm.ts";
+import { runDocs } from "./docs_blocks.ts";
 import { followOn, followOnDeno, followWithVite } from "./readme_projects.ts";
 import { fromFileUrl } from "./support.ts";
 import { followTutorial } from "./tutorial_project.ts";
@@ -299,6 +300,10 @@ const CHECKS: readonly Check[] = [
     run: async ({ built }) => followWithVite(await runtime(`Node ${NEWEST_NODE}`), built),
   },
   { name: "tutorial, all", run: checkTutorial },
+  ...[...NODES, "Bun"].map((name) => ({
+    name: `docs, ${name}`,
+    run: async ({ project }: Checked) => runDocs(await runtime(name), project),
+  })),
 ];
 
 /** The tutorial's programs, on as many runtimes as it has. */
