@@ -302,9 +302,9 @@ Deno.test("net: a server that resets the connection during the handshake", async
   });
 });
 
-Deno.test("net: a thousand connections, one after the other, leave nothing behind", async () => {
+Deno.test("net: a hundred connections, one after the other, end well for the server, too", async () => {
   await withRecipe("echo", { quiet: true }, async (echo) => {
-    for (let i = 0; i < 1000; i++) {
+    for (let i = 0; i < 100; i++) {
       const channel = NetWebSocketChannel.connect(echo.url);
       await channel.ready;
       await channel.sink.close();
@@ -312,7 +312,7 @@ Deno.test("net: a thousand connections, one after the other, leave nothing behin
       assert(wasClean);
     }
     const { connections, open } = await echo.stats();
-    assertEquals([connections, open], [1000, 0]);
+    assertEquals([connections, open], [100, 0]);
     assertFalse((await echo.queued()).some(({ kind }) => kind === "reset" || kind === "fault"));
   });
 });

@@ -1,0 +1,91 @@
+/** Ten thousand connections, one after the other: what is left of them is counted, not timed. */
+
+import { assert, assertEquals } from "@std/assert";
+import process from "node:process";
+import * as dialling from "../../src/net/dialling.ts";
+import { NetChannel } from "../../src/net/net_channel.ts";
+import { parseConnect } from "../../src/web_socket/connect_options.ts";
+import { FakeClock } from "../support/fake_clock.ts";
+import {
+  collectGarbage,
+  CountingSignal,
+  heapSize,
+  openHandles,
+  Watched,
+} from "../support/leaks.ts";
+import { start } from "../support/processes.ts";
+
+const CYCLES = 10_000;
+/** Until then the runtime compiles, and fills its caches. */
+const WARM_UP = 2_000;
+/** The heap's size isn't exact; but a connection that leaves a closure behind takes more. */
+const MOST_GROWTH = 64 * (CYCLES - WARM_UP);
+
+/** In a process of its own, so that this one's heap is the client's. */
+function echoServer(): ReturnType<typeof start> {
+  const isDeno = (process.versions as Record<string, string | undefined>)["deno"] !== undefined;
+  const file = `${process.cwd()}/tests/support/echo_process.mjs`;
+  return start([
+    process.execPath,
+    ...(isDeno ? ["run", "--quiet", "--no-config", "--allow-net"] : []),
+    file,
+  ]);
+}
+
+class Cycles {
+  readonly clock = new FakeClock();
+  readonly signal = new CountingSignal();
+  readonly channels = new Watched();
+  readonly #url: string;
+
+  constructor(url: string) {
+    this.#url = url;
+  }
+
+  async run(count: number): Promise<void> {
+    for (let i = 0; i < count; i++) await this.#once();
+  }
+
+  async #once(): Promise<void> {
+    const options = { signal: this.signal as AbortSignal };
+    const channel = NetChannel.connect(
+      parseConnect(this.#url, options),
+      options,
+      this.clock,
+      dialling,
+    );
+    this.channels.add(channel);
+    channel.sink.add("hello");
+    const { value } = await channel.stream.next();
+    if (value !== "hello") throw new Error(`Not the echo: ${value}`);
+    await channel.sink.close();
+    const { wasClean } = await channel.closed;
+    if (!wasClean) throw new Error("Not a clean end");
+  }
+}
+
+Deno.test(`net: ${CYCLES} connections, one after the other, leave nothing behind`, async () => {
+  const server = echoServer();
+  try {
+    const cycles = new Cycles(`ws://127.0.0.1:${(await server.next())["port"]}`);
+    await cycles.run(WARM_UP);
+    await collectGarbage();
+    const heap = heapSize();
+    const handles = openHandles();
+    await cycles.run(CYCLES - WARM_UP);
+    await collectGarbage();
+    // Timers, and listeners of what outlives a connection.
+    assertEquals(cycles.clock.pending, 0);
+    assertEquals([cycles.signal.added, cycles.signal.listeners], [CYCLES, 0]);
+    // Sockets, and objects: the last one may still be on the stack.
+    assertEquals(openHandles(), handles);
+    const { alive } = cycles.channels;
+    assert(alive <= 1, `${alive} channels are left`);
+    cycles.channels.clear();
+    await collectGarbage();
+    const growth = heapSize() - heap;
+    assert(growth < MOST_GROWTH, `the heap grew by ${growth} bytes`);
+  } finally {
+    await server.close();
+  }
+});
