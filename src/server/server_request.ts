@@ -19,7 +19,7 @@ export interface ServerRequest {
   readonly remoteAddress: string | null;
   /** The port that the connection comes from. */
   readonly remotePort: number | null;
-  /** Aborts when the client is gone before the upgrade was answered. */
+  /** Aborts when the client is gone, or the server gives up, before the upgrade was decided about. */
   readonly signal: AbortSignal;
 }
 

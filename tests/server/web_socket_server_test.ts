@@ -8,12 +8,16 @@ import {
   assertThrows,
 } from "@std/assert";
 import { ConnectError, NetWebSocketChannel } from "../../src/net/mod.ts";
-import { type ServerWebSocketChannel, WebSocketServer } from "../../src/server/mod.ts";
+import {
+  type ServerRequest,
+  type ServerWebSocketChannel,
+  WebSocketServer,
+} from "../../src/server/mod.ts";
 import { platform } from "../../src/web_socket/platform.ts";
 import { createIdentity } from "../support/certificates.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { RawClient } from "../support/recipe_clients.ts";
-import { nextChannel, refusalOf, requestText, upgraded, withServer } from "./support.ts";
+import { gate, nextChannel, refusalOf, requestText, upgraded, withServer } from "./support.ts";
 
 /** Sends every message back. */
 async function echoAll(server: AsyncIterable<ServerWebSocketChannel>): Promise<number> {
@@ -208,6 +212,119 @@ for (const closeTimeout of [1, 60_000]) {
     });
   });
 }
+
+Deno.test("close: only what needs time gets it", async () => {
+  // Its time stands still: what waits for the drain to be over waits for ever.
+  const clock = new FakeClock();
+  const asked = gate();
+  let signal: AbortSignal | undefined;
+  const verify = (request: ServerRequest): Promise<boolean> => {
+    signal = request.signal;
+    asked.open();
+    return new Promise(() => {});
+  };
+  await withServer({ clock, verify, onRequest: () => new Response("page") }, async (server) => {
+    const silent = new RawClient(server.url);
+    const kept = new RawClient(server.url);
+    kept.socket.write("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    await kept.response();
+    const waiting = new RawClient(server.url);
+    waiting.request();
+    await asked.opened;
+    // Bun accepts one that says nothing only after a while.
+    while (clock.pending < 2) await new Promise((resolve) => setImmediate(resolve));
+    const closed = server.close({ drain: 1000 });
+    assertStringIncludes(await waiting.response(), " 503 ");
+    assert(signal?.aborted);
+    await Promise.all([silent.end(), kept.end(), waiting.end()]);
+    await Promise.all([silent.destroy(), kept.destroy(), waiting.destroy()]);
+    await closed;
+    // Node tells of the server's end a turn before it tells of its sockets'.
+    for (let i = 0; i < 3; i++) await new Promise((resolve) => setImmediate(resolve));
+    assertEquals(clock.pending, 0);
+  });
+});
+
+Deno.test("close: at the deadline ends what closes at its own pace, and requests that are not answered", async () => {
+  const clock = new FakeClock();
+  const asked = gate();
+  const onRequest = (): Promise<Response> => {
+    asked.open();
+    return new Promise(() => {});
+  };
+  await withServer({ clock, onRequest, closeTimeout: 60_000, pingInterval: 0 }, async (server) => {
+    const client = await upgraded(server);
+    const channel = await nextChannel(server);
+    void channel.sink.close(4000);
+    const page = new RawClient(server.url);
+    page.socket.write("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    await asked.opened;
+    const closed = server.close({ drain: 1000 });
+    clock.advance(999);
+    assertEquals([channel.state, page.hasEnded], ["closing", false]);
+    clock.advance(1);
+    await closed;
+    assertEquals([channel.state, clock.pending], ["closed", 0]);
+    await Promise.all([client.destroy(), page.destroy()]);
+  });
+});
+
+Deno.test("close: a request that is answered meanwhile is, one that follows it isn't upgraded", async () => {
+  const { opened, open } = gate();
+  const asked = gate();
+  const onRequest = async (): Promise<Response> => {
+    asked.open();
+    await opened;
+    return new Response("page");
+  };
+  await withServer({ onRequest }, async (server) => {
+    const client = new RawClient(server.url);
+    client.socket.write("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    await asked.opened;
+    const closed = server.close({ drain: 30_000 });
+    open();
+    await client.response();
+    client.socket.write(requestText());
+    await client.end();
+    assertStringIncludes(client.bytes.toString(), "page");
+    assert(!client.bytes.includes(" 101 "));
+    await client.destroy();
+    await closed;
+  });
+});
+
+Deno.test("a request for a page may take longer than handshakeTimeout", async () => {
+  const clock = new FakeClock();
+  const { opened, open } = gate();
+  const asked = gate();
+  const onRequest = async (): Promise<Response> => {
+    asked.open();
+    await opened;
+    return new Response("page");
+  };
+  await withServer({ clock, onRequest, handshakeTimeout: 100 }, async (server) => {
+    const client = new RawClient(server.url);
+    client.socket.write("GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    await asked.opened;
+    clock.advance(200);
+    open();
+    await client.end();
+    assertStringIncludes(client.bytes.toString(), "page");
+    await client.destroy();
+  });
+});
+
+Deno.test("url is one to connect to, also where the server listens at all addresses", async () => {
+  await withServer({ hostname: "0.0.0.0" }, async (server) => {
+    assertEquals(server.url, `ws://127.0.0.1:${server.address.port}`);
+    await (await upgraded(server)).destroy();
+  });
+  const all = await WebSocketServer.bind({ hostname: "::" }).catch(() => null);
+  // A machine without IPv6 can't.
+  if (all === null) return;
+  assertEquals(all.url, `ws://[::1]:${all.address.port}`);
+  await all.close();
+});
 
 Deno.test("keepalive is on by default, and latency is told", async () => {
   const clock = new FakeClock();
