@@ -12,6 +12,8 @@ import type { WsPackage } from "./peers.d.ts";
 export interface Client {
   send(message: string | Uint8Array): void;
   onMessage: () => void;
+  /** The connection is over. */
+  onEnd: () => void;
   /** Fulfils when the connection is over. */
   close(): Promise<void>;
 }
@@ -38,11 +40,14 @@ function ownChannel(url: string, { compression = false, ca }: ClientOptions): We
 
 function clientOf(channel: WebSocketChannel): Client {
   const { sink } = channel;
-  return {
+  const client: Client = {
     send: (message) => void sink.add(message),
     onMessage: () => {},
+    onEnd: () => {},
     close: () => sink.close(),
   };
+  channel.closed.then(() => client.onEnd());
+  return client;
 }
 
 async function listening(channel: WebSocketChannel): Promise<Client> {
@@ -70,6 +75,7 @@ async function throughViews(url: string, options: ClientOptions): Promise<Client
   const client: Client = {
     send: (message) => void writer.write(message),
     onMessage: () => {},
+    onEnd: () => {},
     close: () => writer.close(),
   };
   (async () => {
@@ -88,12 +94,14 @@ async function plain(socket: WebSocket): Promise<Client> {
   const client: Client = {
     send: (message) => socket.send(message as Uint8Array<ArrayBuffer>),
     onMessage: () => {},
+    onEnd: () => {},
     close: () =>
       new Promise((resolve) => {
-        socket.onclose = () => resolve();
+        client.onEnd = resolve;
         socket.close();
       }),
   };
+  socket.onclose = () => client.onEnd();
   socket.onmessage = () => client.onMessage();
   return client;
 }
@@ -112,12 +120,14 @@ async function viaWs({ WebSocket }: WsPackage, url: string, options: ClientOptio
   const client: Client = {
     send: (message) => socket.send(message, { binary: typeof message !== "string" }),
     onMessage: () => {},
+    onEnd: () => {},
     close: () =>
       new Promise((resolve) => {
-        socket.on("close", () => resolve());
+        client.onEnd = resolve;
         socket.close();
       }),
   };
+  socket.on("close", () => client.onEnd());
   socket.on("message", () => client.onMessage());
   return client;
 }
@@ -135,15 +145,17 @@ async function viaDriver(url: string): Promise<Client> {
     // It masks where the message is, so it needs one of its own.
     send: (message) => void driver.binary(Buffer.from(message as Uint8Array)),
     onMessage: () => {},
+    onEnd: () => {},
     close: () =>
       new Promise((resolve) => {
-        driver.on("close", () => {
-          socket.end();
-          resolve();
-        });
+        client.onEnd = resolve;
         driver.close();
       }),
   };
+  driver.on("close", () => {
+    socket.end();
+    client.onEnd();
+  });
   driver.on("message", () => client.onMessage());
   return client;
 }

@@ -4,6 +4,8 @@ import type { Client } from "./clients.ts";
 import type { Contender } from "./measure.ts";
 import { quantile, rounded } from "./row.ts";
 
+const ENDED = "The connection ended";
+
 /** A load. */
 export interface Load {
   readonly message: string | Uint8Array;
@@ -18,10 +20,11 @@ export interface Load {
 export function echoing(name: string, client: Client, { message, window }: Load): Contender {
   const often = Math.max(1, window >> 2);
   const measure = (milliseconds: number): Promise<number> =>
-    new Promise((resolve) => {
+    new Promise((resolve, reject) => {
       let received = 0;
       let missing = window;
       let rate = 0;
+      client.onEnd = () => reject(new Error(ENDED));
       const start = performance.now();
       client.onMessage = () => {
         received++;
@@ -60,8 +63,9 @@ export function roundTrips(name: string, client: Client, message: Uint8Array): R
     isWarm = true;
   };
   const measure = (milliseconds: number): Promise<number> =>
-    new Promise((resolve) => {
+    new Promise((resolve, reject) => {
       const own: number[] = [];
+      client.onEnd = () => reject(new Error(ENDED));
       const start = performance.now();
       let sent = start;
       client.onMessage = () => {
@@ -82,7 +86,8 @@ export function roundTrips(name: string, client: Client, message: Uint8Array): R
 /** How long so many messages take, in milliseconds. */
 export function exchange(client: Client, load: Load, count: number): Promise<number> {
   const { message, window } = load;
-  return new Promise((resolve) => {
+  return new Promise((resolve, reject) => {
+    client.onEnd = () => reject(new Error(ENDED));
     const start = performance.now();
     let sent = Math.min(window, count);
     let received = 0;

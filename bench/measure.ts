@@ -27,7 +27,7 @@ export interface Effort {
 }
 
 /** For how long a contender may say nothing, beside the time it is to work. */
-const PATIENCE = 30_000;
+const PATIENCE = 10_000;
 
 /** Measures all of them. One that fails is left out of the rounds that follow. */
 export async function measureAll(
@@ -57,8 +57,9 @@ export async function measureAll(
   });
 }
 
-async function within(work: number | Promise<number>, milliseconds: number): Promise<number> {
-  if (typeof work === "number") return work;
+/** Waits for so long, and no longer. */
+export async function within<T>(work: T | Promise<T>, milliseconds: number): Promise<T> {
+  if (!(work instanceof Promise)) return work;
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new Error("Nothing happened for too long")), milliseconds);

@@ -59,6 +59,7 @@ export function rawClient(socket: Socket, size: number): Client {
       socket.write(bytes);
     },
     onMessage: () => {},
+    onEnd: () => {},
     close: () =>
       new Promise((resolve) => {
         socket.once("close", () => resolve());

@@ -50,7 +50,12 @@ function rowTable({ id, title, unit, note }: Row, runs: readonly Run[]): string 
   ]);
   const head = ["", ...columns.map(({ runtime }) => runtime)];
   const said = note === "" ? "" : `\n\n${note}`;
-  return `**${title}** (${unit})${said}\n\n${table(head, lines)}`;
+  const failures = columns.flatMap(({ runtime, row }) =>
+    row.results.flatMap(({ name, failed }) =>
+      failed === undefined ? [] : [`\n\nOn ${runtime}, ${name} failed: ${failed}.`]
+    )
+  );
+  return `**${title}** (${unit})${said}\n\n${table(head, lines)}${failures.join("")}`;
 }
 
 function valueOf({ results }: Row, wanted: string): string {

@@ -49,6 +49,10 @@ class Curves {
     this.#points.set(name, this.#points.get(name) ?? []);
   }
 
+  hasFailed(name: string): boolean {
+    return this.#failed.has(name);
+  }
+
   /** The values are the last points: that is where a cost that grows too fast is seen. */
   results(): Result[] {
     return [...this.#points].map(([name, points]): Result => {
@@ -75,7 +79,7 @@ async function sizes({ quick, milliseconds }: Effort): Promise<Row> {
     // Of large ones only a few come in that time.
     const longer = size > 1 << 20 ? 2 * milliseconds : milliseconds;
     const effort = { rounds: quick ? 1 : 3, milliseconds: longer, quick };
-    const pairs = SIZE_PAIRS;
+    const pairs = SIZE_PAIRS.filter((pair) => !curves.hasFailed(pairName(pair)));
     for (const result of await echoResults(servers, { size, window, pairs }, effort)) {
       if (result.failed !== undefined) {
         curves.fail(result.name, `${sizeName(size)}: ${result.failed}`);

@@ -63,7 +63,10 @@ Deno.test("bench report: tables have a column for each runtime", () => {
     ].join("\n"),
   );
   assertStringIncludes(rowTables(MEASUREMENT), "| ours ↔ ours | 1000 ± 10 % |");
-  assertStringIncludes(rowTables(MEASUREMENT), "| undici ↔ ours | failed |");
+  assertStringIncludes(
+    rowTables(MEASUREMENT),
+    "| undici ↔ ours | failed |\n\nOn Node 26, undici ↔ ours failed: Error: gone.",
+  );
 });
 
 Deno.test("bench report: a table replaces what is between its markers, again and again", () => {
