@@ -45,7 +45,7 @@ export {
 } from "./src/web_socket/errors.ts";
 export type { MessageInput, SendOptions, WebSocketSink } from "./src/web_socket/web_socket_sink.ts";
 export type { HandshakeOptions, OverOptions } from "./src/web_socket/over.ts";
-export type { ProtocolOptions } from "./src/web_socket/protocol_channel.ts";
+export type { ProtocolOptions } from "./src/web_socket/protocol_options.ts";
 export type { Side } from "./src/protocol/frame.ts";
 export {
   type ChannelState,

@@ -41,7 +41,7 @@ export type {
   WebSocketChannelConstructors,
 } from "../web_socket/web_socket_channel.ts";
 export type { HandshakeOptions, OverOptions } from "../web_socket/over.ts";
-export type { ProtocolOptions } from "../web_socket/protocol_channel.ts";
+export type { ProtocolOptions } from "../web_socket/protocol_options.ts";
 export type { Side } from "../protocol/frame.ts";
 export type { MessageInput, SendOptions, WebSocketSink } from "../web_socket/web_socket_sink.ts";
 export type { ChannelLike } from "../stream_channel/channel_like.ts";

@@ -17,6 +17,14 @@ import type { CloseFrameContent } from "../web_socket/web_socket_channel.ts";
 import { WebSocketChannelBase } from "../web_socket/web_socket_channel_base.ts";
 import { type MessageInput, unsendable } from "../web_socket/web_socket_sink.ts";
 import { nativeCapabilities } from "./native_capabilities.ts";
+import {
+  checkSocket,
+  createSocket,
+  hintOf,
+  isPromiseLike,
+  messageOf,
+  statusOf,
+} from "./native_socket.ts";
 import { Polling } from "./polling.ts";
 import type { WebSocketEventLike, WebSocketLike } from "./web_socket_like.ts";
 
@@ -324,48 +332,9 @@ export class NativeChannel extends WebSocketChannelBase {
   }
 }
 
-function isPromiseLike<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
-  return typeof (value as Partial<PromiseLike<T>> | null | undefined)?.then === "function";
-}
-
-/** Whether it has every method isn't looked at: this tells apart what was never meant as one. */
-function checkSocket(socket: unknown): asserts socket is WebSocketLike {
-  const { addEventListener } = (socket ?? {}) as Partial<WebSocketLike>;
-  if (typeof addEventListener === "function") return;
-  throw new TypeError(
-    "Cannot wrap the WebSocket: it must have the interface of one, or be a promise of one",
-  );
-}
-
-function createSocket(
-  url: string,
-  protocols: readonly string[],
-  headers: ConnectRequest["headers"],
-): WebSocketLike {
-  if (headers.length === 0) return new WebSocket(url, [...protocols]);
-  const init = { protocols: [...protocols], headers: Object.fromEntries(headers) };
-  // Deno, Node and Bun take an options bag where the standard has the subprotocols.
-  return new WebSocket(url, init as unknown as string[]);
-}
-
 function unknownMessage(data: unknown): WebSocketChannelError {
   const kind = Object.prototype.toString.call(data).slice(8, -1);
   return new WebSocketChannelError(
     `Cannot read a message: neither text nor an ArrayBuffer: ${kind}`,
   );
-}
-
-function hintOf(event: WebSocketEventLike): unknown {
-  return event.error ?? event.message;
-}
-
-function messageOf(cause: unknown): string {
-  const text = cause instanceof Error ? cause.message : cause;
-  return typeof text === "string" && text !== "" ? text : "the connection could not be opened";
-}
-
-/** The HTTP status where the message tells it: Deno's, Bun's and npm `ws`'s do. */
-function statusOf(cause: unknown): number | null {
-  const match = /(?:status code|server response): (\d{3})\b/.exec(messageOf(cause));
-  return match === null ? null : Number(match[1]);
 }

@@ -42,7 +42,7 @@ export type {
   WebSocketChannelConstructors,
 } from "../web_socket/web_socket_channel.ts";
 export type { HandshakeOptions, OverOptions } from "../web_socket/over.ts";
-export type { ProtocolOptions } from "../web_socket/protocol_channel.ts";
+export type { ProtocolOptions } from "../web_socket/protocol_options.ts";
 export type { Side } from "../protocol/frame.ts";
 export type { FromOptions } from "../native/native_channel.ts";
 export type {

@@ -1,6 +1,6 @@
 import { systemClock } from "../web_socket/clock.ts";
 import { checkNumber } from "../web_socket/connect_options.ts";
-import { DEFAULT_MAX_MESSAGE_SIZE } from "../web_socket/protocol_channel.ts";
+import { DEFAULT_MAX_MESSAGE_SIZE } from "../web_socket/protocol_options.ts";
 import { type BunServerSocket, BunSocket } from "./bun_socket.ts";
 import {
   checkPlatformOptions,

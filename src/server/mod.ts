@@ -61,7 +61,7 @@ export {
   UnsupportedError,
   WebSocketChannelError,
 } from "../web_socket/errors.ts";
-export type { ProtocolOptions } from "../web_socket/protocol_channel.ts";
+export type { ProtocolOptions } from "../web_socket/protocol_options.ts";
 export type {
   ChannelState,
   CloseFrameContent,

@@ -9,7 +9,7 @@ import type { Field, OriginPolicy } from "../handshake/server_handshake.ts";
 import { MAX_TIMEOUT } from "../web_socket/clock.ts";
 import { checkNumber } from "../web_socket/connect_options.ts";
 import { negotiableCompression } from "../web_socket/deflate.ts";
-import { checkProtocolOptions, type ProtocolOptions } from "../web_socket/protocol_channel.ts";
+import { checkProtocolOptions, type ProtocolOptions } from "../web_socket/protocol_options.ts";
 import type { ServerRequest } from "./server_request.ts";
 
 export type { OriginPolicy } from "../handshake/server_handshake.ts";

@@ -3,8 +3,7 @@
 /** The result that tells of the end. */
 export const DONE: IteratorReturnResult<undefined> = { done: true, value: undefined };
 
-/** One who waits for a value. */
-export interface Waiter<T> {
+interface Waiter<T> {
   resolve(result: IteratorResult<T, undefined>): void;
   reject(error: unknown): void;
 }
@@ -18,9 +17,20 @@ export class Waiters<T> {
     return this.#waiters.length;
   }
 
-  /** One more waits. */
-  add(waiter: Waiter<T>): void {
-    this.#waiters.push(waiter);
+  /** One more waits, for a value or the end. */
+  next(): Promise<IteratorResult<T, undefined>> {
+    return new Promise((resolve, reject) => this.#waiters.push({ resolve, reject }));
+  }
+
+  /** One more waits, who gets the value in the same call in which it comes: the end may follow. */
+  take(give: (value: T) => void): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const take = (result: IteratorResult<T, undefined>): void => {
+        if (!result.done) give(result.value);
+        resolve();
+      };
+      this.#waiters.push({ resolve: take, reject });
+    });
   }
 
   /** Gives a value to the first one, if there is one. */

@@ -7,7 +7,7 @@ import type {
 } from "./channel_stream.ts";
 import { invalidState } from "./errors.ts";
 import { Listening } from "./listening.ts";
-import { DONE, iteratorOf, ReadableView, type Waiter, Waiters } from "./pulling.ts";
+import { DONE, iteratorOf, ReadableView, Waiters } from "./pulling.ts";
 import { DEFAULT_HIGH_WATER_MARK, sizeOf as defaultSizeOf } from "./size.ts";
 import { SizedQueue } from "./sized_queue.ts";
 
@@ -252,16 +252,7 @@ export class ChannelStreamController<T> {
 
   /** Gives the next value, at once where there is one. */
   #take(give: (value: T) => void): Promise<void> | void {
-    if (!this.#queue?.length) {
-      return new Promise((resolve, reject) => {
-        // In the same call in which it comes: the end may follow at once.
-        const take = (result: IteratorResult<T, undefined>): void => {
-          if (!result.done) give(result.value);
-          resolve();
-        };
-        this.#wait({ resolve: take, reject });
-      });
-    }
+    if (!this.#queue?.length) return this.#wait((waiters) => waiters.take(give));
     give(this.#queue.shift());
     this.#taken();
   }
@@ -278,7 +269,7 @@ export class ChannelStreamController<T> {
       return Promise.reject(failure.error);
     }
     if (this.#ended || this.#finished) return Promise.resolve(DONE);
-    return new Promise((resolve, reject) => this.#wait({ resolve, reject }));
+    return this.#wait((waiters) => waiters.next());
   }
 
   #taken(): void {
@@ -286,9 +277,10 @@ export class ChannelStreamController<T> {
     this.#regulate();
   }
 
-  #wait(waiter: Waiter<T>): void {
-    (this.#waiters ??= new Waiters()).add(waiter);
+  #wait<Result>(how: (waiters: Waiters<T>) => Result): Result {
+    const result = how(this.#waiters ??= new Waiters());
     this.#regulate();
+    return result;
   }
 
   // The end.

@@ -1,6 +1,6 @@
 import { type Clock, systemClock } from "../web_socket/clock.ts";
 import { over } from "../web_socket/over.ts";
-import type { ProtocolOptions } from "../web_socket/protocol_channel.ts";
+import type { ProtocolOptions } from "../web_socket/protocol_options.ts";
 import type { WebSocketChannel } from "../web_socket/web_socket_channel.ts";
 import { MemoryConnection } from "./memory_connection.ts";
 

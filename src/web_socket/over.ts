@@ -9,7 +9,8 @@ import { type AttemptOptions, type ConnectOptions, parseConnect } from "./connec
 import { zlibAbilities } from "./deflate.ts";
 import { UnsupportedError } from "./errors.ts";
 import { platform } from "./platform.ts";
-import { ProtocolChannel, type ProtocolOptions } from "./protocol_channel.ts";
+import { ProtocolChannel } from "./protocol_channel.ts";
+import type { ProtocolOptions } from "./protocol_options.ts";
 import type { WebSocketChannel } from "./web_socket_channel.ts";
 
 /** Options of {@linkcode WebSocketChannel.over}. */

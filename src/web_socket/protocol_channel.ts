@@ -1,8 +1,5 @@
 import type { HandshakeAgreement } from "../handshake/client_handshake.ts";
-import {
-  checkCompressionOptions,
-  type CompressionOptions,
-} from "../handshake/deflate_parameters.ts";
+import type { CompressionOptions } from "../handshake/deflate_parameters.ts";
 import type { Side } from "../protocol/frame.ts";
 import type { PreparedMessage } from "../protocol/prepared_message.ts";
 import { Protocol } from "../protocol/protocol.ts";
@@ -12,13 +9,10 @@ import { internalServerError, noStatusReceived } from "../../status.ts";
 import type { ByteTransport, TransportFailure } from "./byte_transport.ts";
 import { type Capabilities, NO_CAPABILITIES } from "./capabilities.ts";
 import { ClientOpening } from "./client_opening.ts";
-import { type Clock, MAX_TIMEOUT } from "./clock.ts";
+import type { Clock } from "./clock.ts";
 import { closeContent, type Ending } from "./closing.ts";
 import {
   type AttemptOptions,
-  type ChannelOptions,
-  checkNumber,
-  checkNumbers,
   type ConnectRequest,
   DEFAULT_CLOSE_TIMEOUT,
 } from "./connect_options.ts";
@@ -31,33 +25,14 @@ import {
 } from "./errors.ts";
 import { randomMaskingKeys } from "./masking_keys.ts";
 import { type ConnectionOwner, ProtocolConnection } from "./protocol_connection.ts";
+import {
+  checkProtocolOptions,
+  DEFAULT_MAX_MESSAGE_SIZE,
+  type ProtocolOptions,
+} from "./protocol_options.ts";
 import type { CloseFrameContent } from "./web_socket_channel.ts";
 import { WebSocketChannelBase } from "./web_socket_channel_base.ts";
 import type { MessageInput, SendOptions } from "./web_socket_sink.ts";
-
-/** The default of {@linkcode ProtocolOptions.maxMessageSize}: 100 MiB. */
-export const DEFAULT_MAX_MESSAGE_SIZE: number = 100 * 1024 * 1024;
-
-/** Options of every channel that speaks the protocol itself. */
-export interface ProtocolOptions extends ChannelOptions {
-  /**
-   * How often to ping the peer, in milliseconds; 0: never. When no sign of life comes within
-   * `pingTimeout`, the channel ends at once: 1006, initiator `"timeout"`. Default 0.
-   */
-  pingInterval?: number | undefined;
-  /**
-   * How long to wait for a sign of life after a ping, in milliseconds; 0: for ever. Default:
-   * `pingInterval`.
-   */
-  pingTimeout?: number | undefined;
-  /**
-   * The largest message to receive, in bytes, before and after decompressing. A larger one fails the
-   * connection with 1009. Default 100 MiB.
-   */
-  maxMessageSize?: number | undefined;
-  /** Whether, and how, to compress messages (RFC 7692). Default `false`. */
-  compression?: boolean | CompressionOptions | undefined;
-}
 
 /** What this channel's opening handshake still has to do. */
 export interface OpeningRequest {
@@ -350,18 +325,4 @@ export class ProtocolChannel extends WebSocketChannelBase implements ConnectionO
 function discard(transport: ByteTransport): void {
   if (transport.destroy !== undefined) return transport.destroy();
   closeQuietly(transport.sink);
-}
-
-/** Checks the options of a channel that speaks the protocol itself. */
-export function checkProtocolOptions(options: ProtocolOptions): void {
-  checkNumbers(options);
-  checkNumber("pingInterval", options.pingInterval, MAX_TIMEOUT);
-  checkNumber("pingTimeout", options.pingTimeout, MAX_TIMEOUT);
-  const { maxMessageSize = 1 } = options;
-  if (!(maxMessageSize >= 1)) {
-    throw new RangeError(
-      `Cannot use the option maxMessageSize: it must be 1 or more, got ${maxMessageSize}`,
-    );
-  }
-  if (typeof options.compression === "object") checkCompressionOptions(options.compression);
 }

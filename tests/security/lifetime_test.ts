@@ -4,7 +4,8 @@ import { assert, assertEquals, assertInstanceOf, assertLess, assertRejects } fro
 import { ConnectError, WebSocketChannelError } from "../../mod.ts";
 import { systemClock } from "../../src/web_socket/clock.ts";
 import { parseConnect } from "../../src/web_socket/connect_options.ts";
-import { ProtocolChannel, type ProtocolOptions } from "../../src/web_socket/protocol_channel.ts";
+import { ProtocolChannel } from "../../src/web_socket/protocol_channel.ts";
+import type { ProtocolOptions } from "../../src/web_socket/protocol_options.ts";
 import { dial } from "../support/byte_channels.ts";
 import { deno } from "../support/command.ts";
 import { microtasks } from "../support/events.ts";

@@ -12,7 +12,8 @@ import { SocketTransport } from "../../src/net/socket_transport.ts";
 import { ChannelStreamController } from "../../src/stream_channel/stream_controller.ts";
 import type { ByteTransport } from "../../src/web_socket/byte_transport.ts";
 import { systemClock } from "../../src/web_socket/clock.ts";
-import { ProtocolChannel, type ProtocolOptions } from "../../src/web_socket/protocol_channel.ts";
+import { ProtocolChannel } from "../../src/web_socket/protocol_channel.ts";
+import type { ProtocolOptions } from "../../src/web_socket/protocol_options.ts";
 
 export interface OwnServerOptions extends ProtocolOptions {
   /** The subprotocols that the server speaks, its favourite first. */

@@ -3,7 +3,8 @@
 import { ChannelSinkController } from "../../src/stream_channel/sink_controller.ts";
 import { ChannelStreamController } from "../../src/stream_channel/stream_controller.ts";
 import type { ByteTransport } from "../../src/web_socket/byte_transport.ts";
-import { ProtocolChannel, type ProtocolOptions } from "../../src/web_socket/protocol_channel.ts";
+import { ProtocolChannel } from "../../src/web_socket/protocol_channel.ts";
+import type { ProtocolOptions } from "../../src/web_socket/protocol_options.ts";
 import type { DeflateParameters } from "../../src/handshake/deflate_parameters.ts";
 import type { Side } from "../../src/protocol/frame.ts";
 import { FakeClock } from "../support/fake_clock.ts";

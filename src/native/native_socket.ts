@@ -1,0 +1,50 @@
+/** Sockets with the interface of the global `WebSocket`: how they are made, and what they tell. */
+
+import type { ConnectRequest } from "../web_socket/connect_options.ts";
+import type { WebSocketEventLike, WebSocketLike } from "./web_socket_like.ts";
+
+/** Whether it is a promise, or behaves as one. */
+export function isPromiseLike<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
+  return typeof (value as Partial<PromiseLike<T>> | null | undefined)?.then === "function";
+}
+
+/**
+ * Throws unless it looks like a socket. Whether it has every method isn't looked at: this tells apart
+ * what was never meant as one.
+ */
+export function checkSocket(socket: unknown): asserts socket is WebSocketLike {
+  const { addEventListener } = (socket ?? {}) as Partial<WebSocketLike>;
+  if (typeof addEventListener === "function") return;
+  throw new TypeError(
+    "Cannot wrap the WebSocket: it must have the interface of one, or be a promise of one",
+  );
+}
+
+/** Makes a global `WebSocket`; the platform may refuse, by throwing. */
+export function createSocket(
+  url: string,
+  protocols: readonly string[],
+  headers: ConnectRequest["headers"],
+): WebSocketLike {
+  if (headers.length === 0) return new WebSocket(url, [...protocols]);
+  const init = { protocols: [...protocols], headers: Object.fromEntries(headers) };
+  // Deno, Node and Bun take an options bag where the standard has the subprotocols.
+  return new WebSocket(url, init as unknown as string[]);
+}
+
+/** What an error event tells: an error, a text, or nothing. */
+export function hintOf(event: WebSocketEventLike): unknown {
+  return event.error ?? event.message;
+}
+
+/** Why a connection could not be opened, as a text. */
+export function messageOf(cause: unknown): string {
+  const text = cause instanceof Error ? cause.message : cause;
+  return typeof text === "string" && text !== "" ? text : "the connection could not be opened";
+}
+
+/** The HTTP status where the message tells it: Deno's, Bun's and npm `ws`'s do. */
+export function statusOf(cause: unknown): number | null {
+  const match = /(?:status code|server response): (\d{3})\b/.exec(messageOf(cause));
+  return match === null ? null : Number(match[1]);
+}

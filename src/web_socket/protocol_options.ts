@@ -1,0 +1,44 @@
+import {
+  checkCompressionOptions,
+  type CompressionOptions,
+} from "../handshake/deflate_parameters.ts";
+import { MAX_TIMEOUT } from "./clock.ts";
+import { type ChannelOptions, checkNumber, checkNumbers } from "./connect_options.ts";
+
+/** The default of {@linkcode ProtocolOptions.maxMessageSize}: 100 MiB. */
+export const DEFAULT_MAX_MESSAGE_SIZE: number = 100 * 1024 * 1024;
+
+/** Options of every channel that speaks the protocol itself. */
+export interface ProtocolOptions extends ChannelOptions {
+  /**
+   * How often to ping the peer, in milliseconds; 0: never. When no sign of life comes within
+   * `pingTimeout`, the channel ends at once: 1006, initiator `"timeout"`. Default 0.
+   */
+  pingInterval?: number | undefined;
+  /**
+   * How long to wait for a sign of life after a ping, in milliseconds; 0: for ever. Default:
+   * `pingInterval`.
+   */
+  pingTimeout?: number | undefined;
+  /**
+   * The largest message to receive, in bytes, before and after decompressing. A larger one fails the
+   * connection with 1009. Default 100 MiB.
+   */
+  maxMessageSize?: number | undefined;
+  /** Whether, and how, to compress messages (RFC 7692). Default `false`. */
+  compression?: boolean | CompressionOptions | undefined;
+}
+
+/** Checks the options of a channel that speaks the protocol itself. */
+export function checkProtocolOptions(options: ProtocolOptions): void {
+  checkNumbers(options);
+  checkNumber("pingInterval", options.pingInterval, MAX_TIMEOUT);
+  checkNumber("pingTimeout", options.pingTimeout, MAX_TIMEOUT);
+  const { maxMessageSize = 1 } = options;
+  if (!(maxMessageSize >= 1)) {
+    throw new RangeError(
+      `Cannot use the option maxMessageSize: it must be 1 or more, got ${maxMessageSize}`,
+    );
+  }
+  if (typeof options.compression === "object") checkCompressionOptions(options.compression);
+}

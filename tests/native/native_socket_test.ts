@@ -1,0 +1,42 @@
+import { assert, assertEquals, assertFalse, assertStrictEquals, assertThrows } from "@std/assert";
+import {
+  checkSocket,
+  createSocket,
+  hintOf,
+  isPromiseLike,
+  messageOf,
+  statusOf,
+} from "../../src/native/native_socket.ts";
+import { FakeWebSocket } from "../support/fake_web_socket.ts";
+
+Deno.test("native socket: what counts as a promise, and as a socket", () => {
+  assert(isPromiseLike(Promise.resolve()));
+  assert(isPromiseLike({ then: () => {} }));
+  for (const other of [null, undefined, {}, "then"]) assertFalse(isPromiseLike(other));
+  checkSocket(new FakeWebSocket());
+  for (const other of [null, undefined, {}, "socket", { addEventListener: true }]) {
+    assertThrows(() => checkSocket(other), TypeError, "must have the interface of one");
+  }
+});
+
+Deno.test("native socket: an address that can't be one is refused by throwing", () => {
+  assertThrows(() => createSocket("ws://", [], []));
+});
+
+Deno.test("native socket: an error event's hint is its error, or its message", () => {
+  const error = new Error("refused");
+  assertStrictEquals(hintOf({ error, message: "text" }), error);
+  assertEquals(hintOf({ message: "text" }), "text");
+  assertEquals(hintOf({}), undefined);
+});
+
+Deno.test("native socket: a cause as a text, and the status in it", () => {
+  assertEquals(messageOf(new Error("refused")), "refused");
+  assertEquals(messageOf("text"), "text");
+  for (const nothing of [undefined, "", 1, new Error("")]) {
+    assertEquals(messageOf(nothing), "the connection could not be opened");
+  }
+  assertEquals(statusOf(new Error("Unexpected server response: 404")), 404);
+  assertEquals(statusOf("Invalid status code: 503"), 503);
+  assertEquals(statusOf("Expected 101 status code"), null);
+});
