@@ -1,10 +1,12 @@
 /** What is to be reached: ratios of contenders that were measured in the same rounds. */
 
+import { number, sizeName } from "./numbers.ts";
 import { median, ratioOf, type Result, type Row, type Run } from "./row.ts";
 
 /** What one contender of a row is to reach. */
 export interface Target {
   readonly row: string;
+  /** What it is about, for people. */
   readonly what: string;
   readonly name: string;
   /** Beside which others: the best of those that are there. Left out: the value itself counts. */
@@ -41,87 +43,87 @@ const CLIENTS = [
 
 /** All targets, in the order of the rows. */
 export const targets: readonly Target[] = [
-  ...echo(64, "beside ws ↔ ws", ["ws ↔ ws"], 8, ["Node"]),
-  ...echo(64, "beside raw TCP", [RAW], 0.7, ["Node"]),
-  ...echo(64, "beside the global WebSocket", [GLOBAL], 5, ["Deno"]),
-  ...echo(64, "beside the global WebSocket", [GLOBAL], 4, ["Bun"]),
-  ...echo(16_384, "beside the best other client", CLIENTS, 1),
-  ...echo(1_048_576, "beside raw TCP with mask, unmask and copy", [MASKED], 0.9),
-  ...echo(1_048_576, "beside ws with bufferutil", [WS], 1),
+  ...echo(64, "ws ↔ ws", ["ws ↔ ws"], 8, ["Node"]),
+  ...echo(64, "raw TCP", [RAW], 0.7, ["Node"]),
+  ...echo(64, "the global WebSocket", [GLOBAL], 5, ["Deno"]),
+  ...echo(64, "the global WebSocket", [GLOBAL], 4, ["Bun"]),
+  ...echo(16_384, "the best other client", CLIENTS, 1),
+  ...echo(1_048_576, "raw TCP with mask, unmask, copy", [MASKED], 0.9),
+  ...echo(1_048_576, "ws with bufferutil", [WS], 1),
   {
     row: "echo-64",
-    what: "for await, beside listen",
+    what: "for await beside listen, 64 B",
     name: "ours, for await ↔ ours",
     of: [OURS],
     atLeast: 0.5,
   },
-  { row: "latency", what: "beside raw TCP", name: OURS, of: [RAW], atMost: 1.15 },
-  ...[64, 16_384, 1_048_576].map((size): Target => ({
-    row: `native-${size}`,
-    what: "beside the bare global WebSocket",
-    name: "ours, native ↔ ours",
-    of: [GLOBAL],
-    atLeast: 0.95,
-  })),
-  { row: "connect", what: "beside ws", name: OURS, of: [WS], atLeast: 1.2 },
+  { row: "latency", what: "round trip beside raw TCP's", name: OURS, of: [RAW], atMost: 1.15 },
+  native(64),
+  native(16_384),
+  native(1_048_576),
+  { row: "connect", what: "connect, echo, close, beside ws", name: OURS, of: [WS], atLeast: 1.2 },
   {
     row: "slow-reader",
-    what: "the others' rate, beside theirs without it",
+    what: "100 readers' rate, beside theirs without one that reads nothing",
     name: "and one that reads nothing",
     of: ["100 readers"],
     atLeast: 0.9,
   },
-  { row: "idle-memory", what: "over the bare socket, bytes", name: "ours", atMost: 4096 },
+  { row: "idle-memory", what: "idle connection, bytes", name: "ours", atMost: 4096 },
   {
     row: "idle-memory",
-    what: "with compression agreed, bytes",
+    what: "idle connection with compression agreed, bytes",
     name: "ours, compression",
     atMost: 8192,
   },
-  {
-    row: "deflate",
-    what: "beside ws",
-    name: OURS,
-    of: ["ws ↔ ws"],
-    atLeast: 2,
-    on: ["Node", "Bun"],
-  },
-  { row: "deflate", what: "beside ws", name: OURS, of: ["ws ↔ ws"], atLeast: 1, on: ["Deno"] },
+  deflate(2, ["Node", "Bun"]),
+  deflate(1, ["Deno"]),
   {
     row: "memory-64",
-    what: "messages a second",
+    what: "64 B in memory, messages a second",
     name: "ours, the protocol",
     atLeast: 2_000_000,
     on: ["Node"],
   },
-  linear("growth-size", "the time of one byte", OURS),
-  linear("growth-count", "the time of one message", OURS),
-  linear("growth-fragments", "the time of one fragment", "ours"),
-  linear("growth-connections", "the time of one connection", "ours"),
-  linear("growth-memory", "the memory of one connection", "ours, in use"),
+  linear("growth-size", "a byte's time, at 64 MiB", OURS),
+  linear("growth-count", "a message's time, of 1,000,000", OURS),
+  linear("growth-fragments", "a fragment's time, of 100,000", "ours"),
+  linear("growth-connections", "a connection's time, of 10,000", "ours"),
+  linear("growth-memory", "a connection's memory, of 10,000", "ours, in use"),
   {
     row: "size",
-    what: "./native's connect alone, kB min + gzip",
+    what: "bundle of ./native's connect, kB",
     name: "./native, connect alone",
     atMost: 5,
   },
-  { row: "size", what: "mod.ts, kB min + gzip", name: ".", atMost: 20 },
+  { row: "size", what: "bundle of mod.ts, kB", name: ".", atMost: 20 },
 ];
 
 function echo(
   size: number,
-  what: string,
+  beside: string,
   of: readonly string[],
   atLeast: number,
   on?: readonly string[],
 ): Target[] {
+  const what = `echo of ${sizeName(size)} beside ${beside}`;
   const target = { row: `echo-${size}`, what, name: OURS, of, atLeast };
   return [on === undefined ? target : { ...target, on }];
 }
 
+function native(size: number): Target {
+  const what = `native channel beside the bare WebSocket, ${sizeName(size)}`;
+  return { row: `native-${size}`, what, name: "ours, native ↔ ours", of: [GLOBAL], atLeast: 0.95 };
+}
+
+function deflate(atLeast: number, on: readonly string[]): Target {
+  const what = "permessage-deflate beside ws, 1 KiB of JSON";
+  return { row: "deflate", what, name: OURS, of: ["ws ↔ ws"], atLeast, on };
+}
+
 /** Ten times as many cost ten times as much, and not much more. */
 function linear(row: string, what: string, name: string): Target {
-  return { row, what: `${what}, beside that at a tenth`, name, linear: true, atMost: 1.5 };
+  return { row, what: `${what}, beside a tenth`, name, linear: true, atMost: 1.5 };
 }
 
 /** What a run has reached; targets of rows that it hasn't got are left out. */
@@ -176,13 +178,4 @@ function growth({ points = [] }: Result, better: Row["better"]): number | null {
 /** A target's limit, as people write it. */
 export function limitOf({ atLeast, atMost }: Target): string {
   return atLeast === undefined ? `≤ ${number(atMost ?? 0)}` : `≥ ${number(atLeast)}`;
-}
-
-/** A number, as people write it. */
-export function number(value: number): string {
-  if (value >= 1e9) return `${(value / 1e9).toFixed(2)} G`;
-  if (value >= 1e6) return `${(value / 1e6).toFixed(2)} M`;
-  if (value >= 1e4) return `${(value / 1e3).toFixed(1)} k`;
-  if (value >= 100 || Number.isInteger(value)) return String(Math.round(value));
-  return value >= 10 ? value.toFixed(1) : value.toFixed(2);
 }

@@ -1,7 +1,7 @@
 /** A measurement as tables of Markdown, and how they get between a document's markers. */
 
 import { type Measurement, median, type Row, type Run, spread } from "../row.ts";
-import { limitOf, number, type Target, targets, type Verdict, verdicts } from "../targets.ts";
+import { limitOf, targets, type Verdict, verdicts } from "../targets.ts";
 
 function table(head: readonly string[], lines: readonly (readonly string[])[]): string {
   const rule = head.map((_, i) => i === 0 ? "---" : "--:");
@@ -14,14 +14,9 @@ export function targetTable({ runs }: Measurement): string {
   const lines = targets.flatMap((target) => {
     const cells = reached.map((all) => all.find((it) => it.target === target));
     if (cells.every((it) => it === undefined)) return [];
-    return [[titleOf(target, runs), limitOf(target), ...cells.map(cell)]];
+    return [[target.what, limitOf(target), ...cells.map(cell)]];
   });
   return table(["what", "target", ...runs.map(({ runtime }) => runtime)], lines);
-}
-
-function titleOf({ row, what }: Target, runs: readonly Run[]): string {
-  const found = runs.flatMap(({ rows }) => rows).find(({ id }) => id === row);
-  return `${found?.title ?? row}: ${what}`;
 }
 
 function cell(verdict: Verdict | undefined): string {

@@ -1,7 +1,8 @@
 /** A measurement as text for a terminal. */
 
+import { number } from "../numbers.ts";
 import { median, type Row, type Run, spread } from "../row.ts";
-import { limitOf, number, type Verdict, verdicts } from "../targets.ts";
+import { limitOf, type Verdict, verdicts } from "../targets.ts";
 
 const BAR = 24;
 

@@ -5,6 +5,7 @@ import type { Socket } from "node:net";
 import { connectClient } from "../clients.ts";
 import { exchange } from "../load.ts";
 import type { Effort } from "../measure.ts";
+import { sizeName } from "../numbers.ts";
 import * as peers from "../peers.ts";
 import { upgraded } from "../raw.ts";
 import { median, type Result, rounded, type Row } from "../row.ts";
@@ -12,15 +13,7 @@ import { descriptors, runtime } from "../runtime.ts";
 import { startServer } from "../server_process.ts";
 import type { ServerName } from "../servers.ts";
 import { arrived, count, protocol, turns } from "./in_memory.ts";
-import {
-  echoResults,
-  type Pair,
-  pairName,
-  type RowHead,
-  rowOf,
-  Servers,
-  sizeName,
-} from "./section.ts";
+import { echoResults, type Pair, pairName, type RowHead, rowOf, Servers } from "./section.ts";
 
 const APART = "The client in one process, the server in another.";
 

@@ -3,6 +3,7 @@
 import { type ClientName, connectClient } from "../clients.ts";
 import { type RoundTrips, roundTrips } from "../load.ts";
 import { type Contender, type Effort, measureAll, repeated } from "../measure.ts";
+import { sizeName } from "../numbers.ts";
 import { rawClient, rawSocket } from "../raw.ts";
 import { type Result, rounded, type Row } from "../row.ts";
 import {
@@ -14,7 +15,6 @@ import {
   type RowHead,
   rowOf,
   Servers,
-  sizeName,
 } from "./section.ts";
 
 const APART = "The client in one process, the server in another, both on this runtime.";

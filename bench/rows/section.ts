@@ -103,9 +103,3 @@ async function rawContenders(
     rawEchoing(RAW_MASKED, masked, load, maskedCopy),
   ];
 }
-
-/** So many bytes, as people say it. */
-export function sizeName(bytes: number): string {
-  if (bytes >= 1 << 20) return `${bytes / (1 << 20)} MiB`;
-  return bytes >= 1 << 10 ? `${bytes / (1 << 10)} KiB` : `${bytes} B`;
-}

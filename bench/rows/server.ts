@@ -3,12 +3,13 @@
 import type { Socket } from "node:net";
 import { type Client, connectClient } from "../clients.ts";
 import { type Contender, type Effort, measureAll } from "../measure.ts";
+import { sizeName } from "../numbers.ts";
 import { upgraded } from "../raw.ts";
 import type { Result, Row } from "../row.ts";
 import { runtime } from "../runtime.ts";
 import { type ServerProcess, startServer } from "../server_process.ts";
 import type { ServerName } from "../servers.ts";
-import { echoResults, type Pair, type RowHead, rowOf, Servers, sizeName } from "./section.ts";
+import { echoResults, type Pair, type RowHead, rowOf, Servers } from "./section.ts";
 
 const SERVERS: readonly ServerName[] = [
   "ours",

@@ -4,9 +4,10 @@ import { createIdentity } from "../../tests/support/certificates.ts";
 import { connectClient } from "../clients.ts";
 import { echoing } from "../load.ts";
 import { type Contender, type Effort, measureAll } from "../measure.ts";
+import { sizeName } from "../numbers.ts";
 import { rawEchoing, rawSocket } from "../raw.ts";
 import type { Row } from "../row.ts";
-import { type RowHead, rowOf, Servers, sizeName } from "./section.ts";
+import { type RowHead, rowOf, Servers } from "./section.ts";
 
 /** Small messages and larger ones. */
 export async function* rows(effort: Effort): AsyncGenerator<Row> {

@@ -47,7 +47,10 @@ Deno.test("bench report: a row as text has medians, spreads, bars, and what fail
 Deno.test("bench report: targets stand below their row, unless nothing is judged", () => {
   const [run] = MEASUREMENT.runs;
   if (run === undefined) throw new Error("no run");
-  assertStringIncludes(runText(run), "  met    10 × ws ↔ ws, target ≥ 8: beside ws ↔ ws\n");
+  assertStringIncludes(
+    runText(run),
+    "  met    10 × ws ↔ ws, target ≥ 8: echo of 64 B beside ws ↔ ws\n",
+  );
   assertStringIncludes(runText(run), "Node 26: 2 of 2 targets met");
   assertEquals(runText(run, false).includes("target"), false);
 });
@@ -58,8 +61,8 @@ Deno.test("bench report: tables have a column for each runtime", () => {
     [
       "| what | target | Node 26 |",
       "| --- | --: | --: |",
-      "| Echo: beside ws ↔ ws | ≥ 8 | 10 |",
-      "| Echo: the time of one byte, beside that at a tenth | ≤ 1.50 | 0.07 |",
+      "| echo of 64 B beside ws ↔ ws | ≥ 8 | 10 |",
+      "| a byte's time, at 64 MiB, beside a tenth | ≤ 1.50 | 0.07 |",
     ].join("\n"),
   );
   assertStringIncludes(rowTables(MEASUREMENT), "| ours ↔ ours | 1000 ± 10 % |");
