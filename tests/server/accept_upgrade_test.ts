@@ -154,7 +154,8 @@ Deno.test("acceptUpgrade: any duplex stream will do", async () => {
 
 Deno.test("acceptUpgrade: a socket that is over already fails the channel", async () => {
   const socket = new Duplex({ read() {}, write: (_chunk, _encoding, done) => done() });
-  socket.destroy();
+  // And has told so: nobody tells again.
+  await new Promise<void>((resolve) => socket.on("close", () => resolve()).destroy());
   const request = { method: "GET", url: "/", httpVersion: "1.1", rawHeaders: [] };
   const channel = acceptUpgrade(request, socket, new Uint8Array(0), {
     verify: () => new Promise(() => {}),

@@ -72,6 +72,26 @@ Deno.test("broadcast: compressed once, also between messages that refer to each 
   });
 });
 
+Deno.test("broadcast: a channel that is closing is left out, an uncompressed message is uncompressed", async () => {
+  await withServer({ compression: { threshold: 0 }, closeTimeout: 20 }, async (server) => {
+    const leaving = await upgraded(server);
+    const closing = await nextChannel(server);
+    const client = await upgraded(server, ["Sec-WebSocket-Extensions: permessage-deflate"]);
+    const closed = closing.sink.close(1000);
+    server.broadcast("aaaaaaaaaa");
+    server.broadcast("aaaaaaaaaa", { compress: false });
+    // RSV1 says which is compressed. RFC 7692 §6.
+    while (client.body.length < 3) await client.hex(client.body.length + 1);
+    const first = 2 + (client.body[1] ?? 0);
+    await client.hex(first + 12);
+    assertEquals([client.body[0], client.body[first]], [0xc1, 0x81]);
+    assertEquals(await leaving.hex(4), "880203e8");
+    await closed;
+    assertEquals(leaving.body.length, 4);
+    await Promise.all([leaving.destroy(), client.destroy()]);
+  });
+});
+
 Deno.test("broadcast: to a client's end, whose frames are masked, and while addStream has the sink", async () => {
   const { local, foreign } = channelPair<Uint8Array>();
   const client = over(local, { side: "client" });

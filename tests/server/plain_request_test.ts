@@ -1,7 +1,7 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import type { BindOptions } from "../../src/server/mod.ts";
 import { RawClient } from "../support/recipe_clients.ts";
-import { withServer } from "./support.ts";
+import { gate, withServer } from "./support.ts";
 
 /** What a server answers to a request of plain HTTP. */
 async function answer(
@@ -64,6 +64,52 @@ Deno.test("a handler that answers with a stream, with nothing, with a fault", as
     throw new Error("secret");
   });
   assertEquals(await faulty.text(), "Internal Server Error\n");
+});
+
+/** A request for a page, and a server that answers with a stream. */
+async function withStream(
+  pull: (controller: ReadableStreamDefaultController<Uint8Array>) => void | Promise<void>,
+  body: (client: RawClient, cancelled: Promise<void>) => Promise<void>,
+): Promise<void> {
+  const { opened: cancelled, open } = gate();
+  const stream = new ReadableStream<Uint8Array>({ pull, cancel: open });
+  await withServer({ onRequest: () => new Response(stream) }, async (server) => {
+    const client = new RawClient(server.url);
+    client.socket.write("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    await body(client, cancelled);
+    await client.destroy();
+  });
+}
+
+Deno.test("an endless answer waits for a client that doesn't read, and ends with one that goes", async () => {
+  const chunk = new Uint8Array(64 * 1024);
+  let pulled = 0;
+  await withStream((controller) => {
+    if (++pulled > 10_000) controller.error(new Error("Nothing holds it back"));
+    else controller.enqueue(chunk);
+  }, async (client, cancelled) => {
+    await client.response();
+    client.socket.pause();
+    for (let before = -1; before !== pulled;) {
+      before = pulled;
+      for (let i = 0; i < 100; i++) await new Promise((resolve) => setImmediate(resolve));
+    }
+    assert(pulled < 1000, String(pulled));
+    await client.destroy();
+    await cancelled;
+  });
+});
+
+Deno.test("an answer that fails half-way is cut off, not ended", async () => {
+  let pulled = 0;
+  await withStream((controller) => {
+    if (pulled++ === 0) controller.enqueue(new TextEncoder().encode("half of it"));
+    else controller.error(new Error("secret"));
+  }, async (client) => {
+    await client.end();
+    assert(!client.bytes.includes("\r\n0\r\n"), client.bytes.toString());
+    assert(!client.bytes.includes("secret"));
+  });
 });
 
 Deno.test("a HEAD request gets no body, and a host that is none a 400", async () => {

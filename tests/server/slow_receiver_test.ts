@@ -12,6 +12,7 @@ class FakeReceiver {
   readonly sent: (string | Uint8Array)[] = [];
   closedWith: unknown = null;
   caughtUp = 0;
+  onSend = (): void => {};
   amount = 100;
   state = "open";
   #room: Promise<void> = ROOM;
@@ -33,7 +34,10 @@ class FakeReceiver {
     const channel = { sink };
     Object.defineProperty(channel, "state", { get: () => this.state });
     this.receiver = new SlowReceiver(channel as unknown as WebSocketChannel, this.clock, {
-      send: (message) => void this.sent.push(message.content),
+      send: (message) => {
+        this.sent.push(message.content);
+        this.onSend();
+      },
       onCaughtUp: () => this.caughtUp++,
     });
   }
@@ -106,6 +110,23 @@ Deno.test("attack 44: a slow receiver that takes something stays, however much w
     it.clock.advance(10);
   }
   assertEquals([it.closedWith, it.receiver.length], [null, 101]);
+  it.state = "closed";
+  await it.drain();
+});
+
+Deno.test("attack 44: what goes out is progress, though as much waits as before", async () => {
+  const it = new FakeReceiver();
+  it.add("a", { maxQueueSize: Infinity });
+  for (let i = 0; i < 20; i++) {
+    it.add("b", { maxQueueSize: Infinity });
+    it.add("c", { maxQueueSize: Infinity });
+    it.clock.advance(70);
+    // One goes out, in the place of one that was taken.
+    it.onSend = () => it.fill();
+    await it.drain();
+    assertEquals(it.sent.length, i + 1);
+  }
+  assertEquals([it.closedWith, it.sent.length], [null, 20]);
   it.state = "closed";
   await it.drain();
 });
