@@ -1,5 +1,6 @@
 /** A measurement as tables of Markdown, and how they get between a document's markers. */
 
+import { number } from "../numbers.ts";
 import { type Measurement, median, type Row, type Run, spread } from "../row.ts";
 import { limitOf, targets, type Verdict, verdicts } from "../targets.ts";
 
