@@ -3,6 +3,7 @@ import type { ChannelSink, SinkTarget } from "../stream_channel/channel_sink.ts"
 import type { ChannelStream, StreamSource } from "../stream_channel/channel_stream.ts";
 import { ChannelStreamController } from "../stream_channel/stream_controller.ts";
 import type { ByteTransport, OverListener } from "../web_socket/byte_transport.ts";
+import { handleBelow } from "./handle_below.ts";
 
 /** What is used of a `node:net` or `node:tls` socket. */
 export interface SocketLike {
@@ -115,9 +116,11 @@ export class SocketTransport implements ByteTransport, StreamSource, SinkTarget<
 
   pause(): void {
     this.#socket.pause();
+    handleBelow(this.#socket)?.readStop();
   }
 
   resume(): void {
+    handleBelow(this.#socket)?.readStart();
     this.#socket.resume();
   }
 
