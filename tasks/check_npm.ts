@@ -8,6 +8,8 @@
  */
 
 import { builderOf, buildNpm, type Built, installedIn, NPM_NAME, readConfig } from "./build_npm.ts";
+import { type Checked, sourceEntries, specifier, write, writeReadme } from "./checked_package.ts";
+import { checkSource, checkTypes } from "./check_types.ts";
 import { runDocs } from "./docs_blocks.ts";
 import { followOn, followOnDeno, followWithVite } from "./readme_projects.ts";
 import { fromFileUrl } from "./support.ts";
@@ -19,39 +21,11 @@ import {
   type Runtime,
   runtime,
   succeed,
-  tool,
   toolCommand,
 } from "./tools.ts";
 
 /** Entries that have no place in a browser. */
 const ELSEWHERE = new Set(["./net", "./server"]);
-
-/** What is to be exported: read from the source, compared with the package. */
-type Entries = ReadonlyMap<string, readonly string[]>;
-
-/** The package, and a project that it is installed in. */
-interface Checked {
-  readonly built: Built;
-  readonly project: URL;
-  readonly entries: Entries;
-}
-
-async function sourceEntries(): Promise<Entries> {
-  const entries = new Map<string, readonly string[]>();
-  for (const [name, file] of Object.entries((await readConfig()).exports)) {
-    const module = await import(new URL(`../${file}`, import.meta.url).href);
-    entries.set(name, Object.keys(module).sort());
-  }
-  return entries;
-}
-
-function specifier(entry: string): string {
-  return NPM_NAME + entry.slice(1);
-}
-
-function write({ project }: Checked, name: string, text: string): Promise<void> {
-  return Deno.writeTextFile(new URL(name, project), text);
-}
 
 /** The manifest has what npm shows of a package and what bundlers go by. */
 async function checkManifest({ project, entries }: Checked): Promise<void> {
@@ -85,79 +59,6 @@ async function checkPublint({ built }: Checked): Promise<void> {
 async function checkAttw({ built }: Checked): Promise<void> {
   const attw = await toolCommand("@arethetypeswrong/cli", "attw");
   await succeed([...attw, fromFileUrl(built.tarball), "--profile", "esm-only", "--no-color"]);
-}
-
-/** The README's blocks as they stand, but for the package's name, as modules of the project. */
-async function writeReadme(checked: Checked): Promise<string[]> {
-  const readme = await Deno.readTextFile(new URL("README.md", checked.built.content));
-  const blocks = [...readme.matchAll(/^```ts.*\n([^]*?)^```$/gm)].map((match) => match[1] ?? "");
-  if (blocks.length === 0) throw new Error("The README has no blocks");
-  const names = blocks.map((_, i) => `readme_${i}.ts`);
-  for (const [i, name] of names.entries()) await write(checked, name, `${blocks[i]}\nexport {};\n`);
-  return names;
-}
-
-/** A strict project that uses all of the package, and looks into its declarations as well. */
-async function checkTypes(checked: Checked): Promise<void> {
-  const imports = [...checked.entries.keys()].map((it, i) =>
-    `import * as entry${i} from ${JSON.stringify(specifier(it))};`
-  );
-  const names = imports.map((_, i) => `entry${i}`);
-  await write(
-    checked,
-    "consumer.ts",
-    `${imports.join("\n")}
-import { type CloseInfo, ConnectError, WebSocketChannel } from "${NPM_NAME}";
-
-export const entries = [${names.join(", ")}];
-
-export async function talk(url: string): Promise<CloseInfo> {
-  await using channel = WebSocketChannel.connect(url, { protocols: ["v1"] });
-  try {
-    await channel.ready;
-  } catch (error) {
-    if (error instanceof ConnectError) throw new Error(String(error.phase), { cause: error });
-    throw error;
-  }
-  channel.sink.add("text");
-  channel.sink.add(new Uint8Array(1));
-  for await (const message of channel.stream) {
-    if (typeof message === "string") message.toUpperCase();
-    else message.subarray(0, 1);
-  }
-  return await channel.closed;
-}
-
-// @ts-expect-error: a number is no message
-export const wrong = (channel: WebSocketChannel) => channel.sink.add(1);
-`,
-  );
-  const files = ["consumer.ts", ...await writeReadme(checked)];
-  const typeRoots = fromFileUrl(new URL("../", await tool("@types/node")));
-  const dom = ["dom", "dom.iterable", "dom.asynciterable"];
-  for (
-    const [moduleResolution, lib] of [["nodenext", dom], ["bundler", dom], [
-      "nodenext",
-      [],
-    ]] as const
-  ) {
-    const compilerOptions = {
-      strict: true,
-      exactOptionalPropertyTypes: true,
-      noEmit: true,
-      skipLibCheck: false,
-      target: "es2022",
-      module: moduleResolution === "nodenext" ? "nodenext" : "esnext",
-      moduleResolution,
-      lib: ["es2023", "esnext.disposable", ...lib],
-      types: ["node"],
-      typeRoots: [typeRoots],
-    };
-    await write(checked, "tsconfig.json", JSON.stringify({ compilerOptions, files }));
-    await succeed([...await toolCommand("typescript", "tsc"), "-p", "."], {
-      cwd: fromFileUrl(checked.project),
-    });
-  }
 }
 
 /** Each entry has the names that the source has, and two channels can talk. */
@@ -279,6 +180,7 @@ const CHECKS: readonly Check[] = [
   { name: "publint", run: checkPublint },
   { name: "attw", run: checkAttw },
   { name: "tsc", run: checkTypes },
+  { name: "tsc, source", run: checkSource },
   ...[...NODES, "Bun"].map((name) => ({
     name: `entries, ${name}`,
     run: async (checked: Checked) => checkOn(await runtime(name), checked),

@@ -1,0 +1,95 @@
+/** The npm package's types in a strict project, and the source's as dnt checks them. */
+
+import { NPM_NAME, readConfig } from "./build_npm.ts";
+import { type Checked, specifier, write, writeReadme } from "./checked_package.ts";
+import { fromFileUrl } from "./support.ts";
+import { succeed, tool, toolCommand } from "./tools.ts";
+
+/** A strict project that uses all of the package, and looks into its declarations as well. */
+export async function checkTypes(checked: Checked): Promise<void> {
+  const imports = [...checked.entries.keys()].map((it, i) =>
+    `import * as entry${i} from ${JSON.stringify(specifier(it))};`
+  );
+  const names = imports.map((_, i) => `entry${i}`);
+  await write(
+    checked,
+    "consumer.ts",
+    `${imports.join("\n")}
+import { type CloseInfo, ConnectError, WebSocketChannel } from "${NPM_NAME}";
+
+export const entries = [${names.join(", ")}];
+
+export async function talk(url: string): Promise<CloseInfo> {
+  await using channel = WebSocketChannel.connect(url, { protocols: ["v1"] });
+  try {
+    await channel.ready;
+  } catch (error) {
+    if (error instanceof ConnectError) throw new Error(String(error.phase), { cause: error });
+    throw error;
+  }
+  channel.sink.add("text");
+  channel.sink.add(new Uint8Array(1));
+  for await (const message of channel.stream) {
+    if (typeof message === "string") message.toUpperCase();
+    else message.subarray(0, 1);
+  }
+  return await channel.closed;
+}
+
+// @ts-expect-error: a number is no message
+export const wrong = (channel: WebSocketChannel) => channel.sink.add(1);
+`,
+  );
+  const files = ["consumer.ts", ...await writeReadme(checked)];
+  const typeRoots = fromFileUrl(new URL("../", await tool("@types/node")));
+  const dom = ["dom", "dom.iterable", "dom.asynciterable"];
+  for (
+    const [moduleResolution, lib] of [["nodenext", dom], ["bundler", dom], [
+      "nodenext",
+      [],
+    ]] as const
+  ) {
+    const compilerOptions = {
+      strict: true,
+      exactOptionalPropertyTypes: true,
+      noEmit: true,
+      skipLibCheck: false,
+      target: "es2022",
+      module: moduleResolution === "nodenext" ? "nodenext" : "esnext",
+      moduleResolution,
+      lib: ["es2023", "esnext.disposable", ...lib],
+      types: ["node"],
+      typeRoots: [typeRoots],
+    };
+    await write(checked, "tsconfig.json", JSON.stringify({ compilerOptions, files }));
+    await succeed([...await toolCommand("typescript", "tsc"), "-p", "."], {
+      cwd: fromFileUrl(checked.project),
+    });
+  }
+}
+
+/** The source's types by TypeScript itself, with the settings that dnt has. */
+export async function checkSource({ project }: Checked): Promise<void> {
+  const root = new URL("../", import.meta.url);
+  const files = Object.values((await readConfig()).exports).map((it) => new URL(it, root));
+  const compilerOptions = {
+    strict: true,
+    useUnknownInCatchVariables: false,
+    isolatedModules: true,
+    noEmit: true,
+    allowImportingTsExtensions: true,
+    skipLibCheck: true,
+    target: "es2022",
+    module: "esnext",
+    moduleResolution: "bundler",
+    lib: ["esnext", "dom", "dom.iterable"],
+    types: ["node"],
+    typeRoots: [fromFileUrl(new URL("../", await tool("@types/node")))],
+  };
+  const config = new URL("tsconfig.source.json", project);
+  await Deno.writeTextFile(
+    config,
+    JSON.stringify({ compilerOptions, files: files.map(fromFileUrl) }),
+  );
+  await succeed([...await toolCommand("typescript", "tsc"), "-p", fromFileUrl(config)]);
+}

@@ -1,0 +1,43 @@
+/** What the checks of the npm package share: the package, and a project that uses it. */
+
+import { type Built, NPM_NAME, readConfig } from "./build_npm.ts";
+
+/** What is to be exported: read from the source, compared with the package. */
+export type Entries = ReadonlyMap<string, readonly string[]>;
+
+/** The package, and a project that it is installed in. */
+export interface Checked {
+  readonly built: Built;
+  readonly project: URL;
+  readonly entries: Entries;
+}
+
+/** The entries of the source. */
+export async function sourceEntries(): Promise<Entries> {
+  const entries = new Map<string, readonly string[]>();
+  for (const [name, file] of Object.entries((await readConfig()).exports)) {
+    const module = await import(new URL(`../${file}`, import.meta.url).href);
+    entries.set(name, Object.keys(module).sort());
+  }
+  return entries;
+}
+
+/** What an entry is imported by. */
+export function specifier(entry: string): string {
+  return NPM_NAME + entry.slice(1);
+}
+
+/** Writes a file of the project. */
+export function write({ project }: Checked, name: string, text: string): Promise<void> {
+  return Deno.writeTextFile(new URL(name, project), text);
+}
+
+/** The README's blocks as they stand, but for the package's name, as modules of the project. */
+export async function writeReadme(checked: Checked): Promise<string[]> {
+  const readme = await Deno.readTextFile(new URL("README.md", checked.built.content));
+  const blocks = [...readme.matchAll(/^```ts.*\n([^]*?)^```$/gm)].map((match) => match[1] ?? "");
+  if (blocks.length === 0) throw new Error("The README has no blocks");
+  const names = blocks.map((_, i) => `readme_${i}.ts`);
+  for (const [i, name] of names.entries()) await write(checked, name, `${blocks[i]}\nexport {};\n`);
+  return names;
+}
