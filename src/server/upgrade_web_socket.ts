@@ -1,4 +1,5 @@
-import type { WebSocketLike } from "../native/web_socket_like.ts";
+import { abnormalClosure } from "../../status.ts";
+import type { WebSocketEventLike, WebSocketLike } from "../native/web_socket_like.ts";
 import type { Refusal } from "../handshake/server_handshake.ts";
 import { systemClock } from "../web_socket/clock.ts";
 import { UnsupportedError } from "../web_socket/errors.ts";
@@ -82,6 +83,7 @@ export async function upgradeWebSocket(
   });
   // Deno's socket doesn't know what was agreed on this side.
   Object.defineProperty(socket, "protocol", { value: protocol ?? "" });
+  tellOnlyTheClientsClose(socket);
   for (const [name, value] of extraFields(acceptance.headers)) response.headers.append(name, value);
   return { response, channel: platformChannel(socket, upgrade.request, settings) };
 }
@@ -99,4 +101,18 @@ function closingResponse(request: Request, refusal: Refusal): Response {
   const { status, statusText } = response;
   // A stream, as Deno corrects the length of anything else.
   return new Response(new Blob([body]).stream(), { status, statusText, headers });
+}
+
+/**
+ * RFC 6455 §7.1.5: where no Close frame came the code is 1006. Deno gives its own, 1001, to a client that
+ * doesn't answer its pings.
+ */
+function tellOnlyTheClientsClose(socket: WebSocketLike): void {
+  const add = socket.addEventListener.bind(socket);
+  socket.addEventListener = (type: string, listener: (event: WebSocketEventLike) => void) => {
+    if (type !== "close") return add(type, listener);
+    add(type, (event: WebSocketEventLike) => {
+      listener(event.wasClean === false ? { code: abnormalClosure, wasClean: false } : event);
+    });
+  };
 }

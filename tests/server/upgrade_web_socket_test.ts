@@ -8,7 +8,7 @@ import {
 } from "../../src/server/mod.ts";
 import { platform } from "../../src/web_socket/platform.ts";
 import { RawClient } from "../support/recipe_clients.ts";
-import { refusalOf, requestText } from "./support.ts";
+import { refusalOf, requestText, upgraded } from "./support.ts";
 
 async function withDeno(
   options: UpgradeWebSocketOptions,
@@ -97,6 +97,21 @@ Deno.test({
       // Who asks for a page gets a proper one.
       const page = await fetch(url.replace("ws:", "http:"), { headers: { Connection: "close" } });
       assertEquals([page.status, await page.text()], [426, "This address speaks WebSocket only"]);
+    }),
+});
+
+Deno.test({
+  name: "upgradeWebSocket: pings, and gives up a client that doesn't answer",
+  ignore: !onDeno,
+  fn: () =>
+    withDeno({ pingInterval: 1, closeTimeout: 20 }, async (url, channels) => {
+      const client = await upgraded({ url });
+      // Deno counts whole seconds.
+      assertEquals(await client.hex(2), "8900");
+      const { error, ...info } = await channels[0]?.closed ?? {};
+      assertEquals(info, { code: 1006, reason: "", wasClean: false, initiator: "transport" });
+      assertStringIncludes((error as Error).message, "was lost");
+      await client.destroy();
     }),
 });
 
