@@ -9,10 +9,9 @@ export interface Listened {
   cancelReader(): void;
 }
 
-/** A listener's subscription: the one object that listening takes. */
-export class Listening<T> implements StreamSubscription {
+/** A listener's subscription, and what is told it besides values. */
+export class Listening implements StreamSubscription {
   readonly #listened: Listened;
-  readonly #onData: (value: T) => void;
   readonly #options: ListenOptions | undefined;
   #abort: (() => void) | null = null;
 
@@ -20,12 +19,10 @@ export class Listening<T> implements StreamSubscription {
    * Makes a subscription.
    *
    * @param listened What is listened to.
-   * @param onData Gets the values.
    * @param options Who is told of the end. What is in there may be changed until then.
    */
-  constructor(listened: Listened, onData: (value: T) => void, options: ListenOptions | undefined) {
+  constructor(listened: Listened, options: ListenOptions | undefined) {
     this.#listened = listened;
-    this.#onData = onData;
     this.#options = options;
   }
 
@@ -52,16 +49,6 @@ export class Listening<T> implements StreamSubscription {
     this.#abort = () => this.cancel();
     if (signal.aborted) this.cancel();
     else signal.addEventListener("abort", this.#abort, { once: true });
-  }
-
-  /** Calls the listener. */
-  deliver(value: T): void {
-    const onData = this.#onData;
-    try {
-      onData(value);
-    } catch (error) {
-      rethrowLater(error);
-    }
   }
 
   /** Tells the listener of the end. */

@@ -5,7 +5,8 @@ import type {
   StreamSource,
   StreamSubscription,
 } from "./channel_stream.ts";
-import { invalidState } from "./errors.ts";
+import { ControlledStream } from "./controlled_stream.ts";
+import { invalidState, rethrowLater } from "./errors.ts";
 import { Listening } from "./listening.ts";
 import { DONE, iteratorOf, ReadableView, Waiters } from "./pulling.ts";
 import { DEFAULT_HIGH_WATER_MARK, sizeOf as defaultSizeOf } from "./size.ts";
@@ -36,7 +37,9 @@ export class ChannelStreamController<T> {
   #pumpPlanned = false;
   #paused = false;
   #sourcePaused = false;
-  #listening: Listening<T> | null = null;
+  /** The listener, at hand for each message. */
+  #onData: ((value: T) => void) | null = null;
+  #listening: Listening | null = null;
   #waiters: Waiters<T> | null = null;
   #view: ReadableView<T> | null = null;
   #failure: { error: unknown } | null = null;
@@ -83,9 +86,9 @@ export class ChannelStreamController<T> {
     }
     this.#flowing = false;
     this.#delivering = true;
-    this.#listening?.deliver(value);
+    this.#deliver(value);
     this.#delivering = false;
-    if (!this.#queue?.length && !this.#ended && !this.#paused && this.#listening !== null) {
+    if (!this.#queue?.length && !this.#ended && !this.#paused && this.#onData !== null) {
       this.#flowing = true;
     } else this.#pump();
   }
@@ -123,6 +126,14 @@ export class ChannelStreamController<T> {
     else this.#finishIfDrained();
   }
 
+  #deliver(value: T): void {
+    try {
+      this.#onData?.(value);
+    } catch (error) {
+      rethrowLater(error);
+    }
+  }
+
   #hold(value: T): void {
     if (this.#ended || this.#finished) return;
     if (!this.#waiters?.give(value)) {
@@ -155,7 +166,8 @@ export class ChannelStreamController<T> {
   /** See {@linkcode ChannelStream.listen}. */
   listen(onData: (value: T) => void, options?: ListenOptions): StreamSubscription {
     this.#takeReader("listen");
-    const listening = this.#listening = new Listening(this, onData, options);
+    this.#onData = onData;
+    const listening = this.#listening = new Listening(this, options);
     listening.watch();
     // Before anything came, nothing stands before the next message.
     if (!this.#queue?.length && !this.#ended) this.#flowing = !this.#finished;
@@ -205,11 +217,11 @@ export class ChannelStreamController<T> {
   #pump(): void {
     if (this.#delivering || this.#pumpPlanned) return;
     this.#delivering = true;
-    while (!this.#paused && this.#listening !== null && this.#queue?.length) {
-      this.#listening.deliver(this.#queue.shift());
+    while (!this.#paused && this.#onData !== null && this.#queue?.length) {
+      this.#deliver(this.#queue.shift());
     }
     this.#delivering = false;
-    if (this.#paused || this.#listening === null) return this.#regulate();
+    if (this.#paused || this.#onData === null) return this.#regulate();
     if (this.#ended) return this.#finishIfDrained();
     this.#flowing = true;
     this.#regulate();
@@ -323,32 +335,8 @@ export class ChannelStreamController<T> {
     this.#paused = false;
     this.#listening?.release();
     this.#listening = null;
+    this.#onData = null;
     this.#queue = null;
     this.#waiters?.end();
-  }
-}
-
-/** The user's side of a {@linkcode ChannelStreamController}. */
-class ControlledStream<T> implements ChannelStream<T> {
-  readonly #controller: ChannelStreamController<T>;
-
-  constructor(controller: ChannelStreamController<T>) {
-    this.#controller = controller;
-  }
-
-  listen(onData: (value: T) => void, options?: ListenOptions): StreamSubscription {
-    return this.#controller.listen(onData, options);
-  }
-
-  next(): Promise<IteratorResult<T, undefined>> {
-    return this.#controller.next();
-  }
-
-  [Symbol.asyncIterator](): AsyncIterableIterator<T, undefined> {
-    return this.#controller.iterate();
-  }
-
-  get readable(): ReadableStream<T> {
-    return this.#controller.readable;
   }
 }
