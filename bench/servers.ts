@@ -23,6 +23,8 @@ export interface Running {
 }
 
 const LARGEST = 2 ** 30;
+/** So that who reads nothing stays to the end of a measurement. */
+const MINUTES = 10 * 60 * 1000;
 
 /** The servers. */
 export type ServerName =
@@ -85,7 +87,10 @@ async function startOwn(
   return {
     port: server.address.port,
     broadcast: (count, message) =>
-      inTurns(count, () => server.broadcast(message, { slow: "drop-oldest" })),
+      inTurns(
+        count,
+        () => server.broadcast(message, { slow: "drop-oldest", stallTimeout: MINUTES }),
+      ),
     waiting: () => Math.max(0, ...[...server.channels].map(({ sink }) => sink.bufferedAmount)),
   };
 }
