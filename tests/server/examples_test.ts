@@ -7,12 +7,16 @@ import { type ConnectError, NetWebSocketChannel } from "../../src/net/mod.ts";
 import { findChromium } from "../../tasks/test_browser.ts";
 import { tool } from "../../tasks/tools.ts";
 import { findCommand } from "../support/processes.ts";
-import { bundled, type Ended, type Program, RUNTIMES, startProgram } from "./programs.ts";
+import { bundled, type Ended, inTime, type Program, RUNTIMES, startProgram } from "./programs.ts";
 
 /** Starts an example, and waits until it says where it listens. */
 function startExample(path: string, ...args: string[]): Promise<Program> {
+  return startAt("0", path, ...args);
+}
+
+function startAt(port: string, path: string, ...args: string[]): Promise<Program> {
   const command = [Deno.execPath(), "run", "--quiet", "--allow-all", `examples/${path}`];
-  return startProgram([...command, "0", ...args]);
+  return startProgram([...command, port, ...args]);
 }
 
 async function withExample(
@@ -29,7 +33,7 @@ async function during(
 ): Promise<Ended> {
   let ended: Ended = { code: 0, text: "" };
   try {
-    await body(example.url);
+    await inTime(body(example.url));
   } finally {
     ended = await example.stop();
   }
@@ -296,7 +300,7 @@ function testInChromium(name: string, body: (browser: Browser) => Promise<void>)
       const driver = load("playwright-core") as Playwright;
       const browser = await driver.chromium.launch({ executablePath: chromium ?? "", args: FLAGS });
       try {
-        await body(browser);
+        await inTime(body(browser));
       } finally {
         await browser.close();
       }
@@ -330,8 +334,7 @@ testInChromium(
 async function converse(browser: Browser): Promise<void> {
   const errors: unknown[] = [];
   const pages: Page[] = [];
-  const example = await startExample("chat/server.ts");
-  let stopped = false;
+  let example = await startExample("chat/server.ts");
   try {
     for (const name of ["guest-1", "guest-2"]) {
       const page = await browser.newPage();
@@ -351,15 +354,19 @@ async function converse(browser: Browser): Promise<void> {
     await other.click("#form button");
     await one.waitForSelector('#said li:has-text("And from the second <b>page</b>")');
     await one.screenshot({ path: `${await artifacts()}/chat.png` });
-    stopped = true;
     assertEquals((await example.stop()).code, 0);
     await one.waitForSelector('#state[data-state="closed"]');
     assertEquals(await one.textContent("#state"), "closed: restarting");
+    // Nobody is there yet; then somebody is.
     await one.click("#reconnect");
     await one.waitForSelector('#state[data-state="closed"]');
+    example = await startAt(new URL(example.url).port, "chat/server.ts");
+    await one.click("#reconnect");
+    await one.waitForSelector('#state[data-state="open"]');
+    await one.waitForSelector('#name:text("guest-1")');
     assertEquals(errors, []);
   } finally {
-    if (!stopped) await example.stop();
+    await example.stop();
   }
 }
 

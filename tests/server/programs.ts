@@ -74,6 +74,22 @@ export async function startProgram(
   };
 }
 
+/** A program that doesn't do what is waited for would keep the tests waiting for ever. */
+const LIMIT = 60_000;
+
+/** Gives what a promise gives, in time. */
+export async function inTime<T>(promise: Promise<T>): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new Error(`Nothing for ${LIMIT / 1000} s`)), LIMIT);
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 /** A program and all that it imports as one file of JavaScript: for runtimes that take no other. */
 export async function bundled(source: string): Promise<string> {
   const output = fileURLToPath(new URL(source.replace(/\.ts$/, ".mjs"), OUT));
