@@ -71,7 +71,7 @@ async function sizes({ quick, milliseconds }: Effort): Promise<Row> {
     const window = Math.max(1, Math.min(256, (4 << 20) / size));
     // Of large ones only a few come in that time.
     const longer = size > 1 << 20 ? 2 * milliseconds : milliseconds;
-    const effort = { rounds: quick ? 1 : 3, milliseconds: longer, quick };
+    const effort = { rounds: quick ? 1 : 5, milliseconds: longer, quick };
     const pairs = SIZE_PAIRS.filter((pair) => !curves.hasFailed(pairName(pair)));
     for (const result of await echoResults(servers, { size, window, pairs }, effort)) {
       if (result.failed !== undefined) {
