@@ -1,4 +1,4 @@
-import { assertEquals, assertThrows } from "@std/assert";
+import { assertEquals, assertFalse, assertThrows } from "@std/assert";
 import { ConnectError, NetWebSocketChannel } from "../../src/net/mod.ts";
 import {
   type BunServer,
@@ -90,6 +90,22 @@ Deno.test({
       const text = requestText({ Origin: "https://evil.example" });
       assertEquals((await refusalOf({ url }, text)).status, 403);
       assertEquals(channels, [null, null]);
+    });
+  },
+});
+
+Deno.test({
+  name: "attack 35: bunWebSocket: a second request behind a refused upgrade is never read",
+  ignore: !onBun,
+  async fn() {
+    await withBun({ verify: () => false }, async (url, channels) => {
+      const second = "GET /second HTTP/1.1\r\nHost: localhost\r\n\r\n";
+      const changes = [{}, { "Sec-WebSocket-Version": "777" }, { "Sec-WebSocket-Key": "x" }];
+      for (const change of changes) {
+        const { body } = await refusalOf({ url }, requestText(change) + second);
+        assertFalse(body.includes("HTTP/1.1"), body);
+      }
+      assertEquals(channels.length, changes.length);
     });
   },
 });
