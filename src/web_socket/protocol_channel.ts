@@ -52,6 +52,18 @@ const CAPABILITIES: Capabilities = Object.freeze({
 /** The same for all of a server's connections: an object of its own for each takes 400 bytes. */
 const DESTROYABLE: Capabilities = Object.freeze({ ...CAPABILITIES, "terminate": true });
 
+/** Of whoever does the opening handshake. */
+const WITH_HANDSHAKE: Capabilities = Object.freeze({
+  ...CAPABILITIES,
+  "headers": true,
+  "handshake-response": true,
+});
+
+const WITH_HANDSHAKE_DESTROYABLE: Capabilities = Object.freeze({
+  ...WITH_HANDSHAKE,
+  "terminate": true,
+});
+
 /** Our own implementation of RFC 6455, over any channel of bytes, on either side. */
 export class ProtocolChannel extends WebSocketChannelBase implements ConnectionOwner {
   readonly #side: Side;
@@ -145,7 +157,7 @@ export class ProtocolChannel extends WebSocketChannelBase implements ConnectionO
         else opening.end();
       },
     });
-    this.#capabilities = { ...CAPABILITIES, "headers": true, "handshake-response": true };
+    this.#capabilities = WITH_HANDSHAKE;
     const connection = this.#connect(transport);
     connection.open(opening);
   }
@@ -155,7 +167,7 @@ export class ProtocolChannel extends WebSocketChannelBase implements ConnectionO
     if (connection.bytes.canDestroy) {
       this.#capabilities = this.#capabilities === CAPABILITIES
         ? DESTROYABLE
-        : { ...this.#capabilities, "terminate": true };
+        : WITH_HANDSHAKE_DESTROYABLE;
     }
     return this.#connection = connection;
   }
