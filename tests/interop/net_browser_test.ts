@@ -48,3 +48,50 @@ Deno.test("the bundle for browsers has no specifier of a builtin, and connects n
     "Unsupported on browser: proxy",
   ]);
 });
+
+Deno.test("a bundler that splits leaves what dials out of the page; whoever dials loads it", async () => {
+  const folder = new URL("browser/split/", OUT);
+  await Deno.remove(folder, { recursive: true }).catch(() => {});
+  await succeed([
+    ...await esbuild(),
+    "mod.ts",
+    "--bundle",
+    "--minify",
+    "--splitting",
+    "--platform=browser",
+    "--format=esm",
+    "--log-level=warning",
+    `--outdir=${folder.pathname}`,
+  ], { cwd: new URL("../../", import.meta.url) });
+  const chunks = new Map<string, string>();
+  for await (const { name } of Deno.readDir(folder)) {
+    chunks.set(name, await Deno.readTextFile(new URL(name, folder)));
+  }
+  for (const [name, text] of chunks) {
+    assertEquals(text.match(/["'`]node:|\brequire\(/g), null, name);
+  }
+  const dialling = [...chunks].filter(([, text]) => text.includes("Proxy-Authorization"));
+  assertEquals(dialling.length, 1);
+  const [[name] = [""]] = dialling;
+  // Nothing imports it but by `import()`, which only `connect` calls.
+  assertEquals(name.startsWith("dialling"), true, name);
+  for (const text of chunks.values()) {
+    assertEquals(text.includes(`from"./${name}"`) || text.includes(`import"./${name}"`), false);
+  }
+  const echo = await startRecipe("echo");
+  const entry = JSON.stringify(new URL("mod.js", folder).href);
+  const file = new URL("dial.mjs", folder);
+  await Deno.writeTextFile(
+    file,
+    `
+    import { WebSocketChannel } from ${entry};
+    const channel = WebSocketChannel.connect(${JSON.stringify(echo.url)}, { transport: "net" });
+    channel.sink.add("hello");
+    console.log((await channel.stream.next()).value, channel.capabilities.ping);
+    await channel.sink.close();
+    `,
+  );
+  const lines = await succeed([Deno.execPath(), "run", "-A", "--no-config", file.pathname]);
+  await echo.close();
+  assertEquals(lines.trim(), "hello true");
+});
