@@ -100,7 +100,7 @@ for (const peer of peers) {
         await first.sink.close(4321, "done here");
         assertEquals(await server.next(), { code: 4321, reason: "done here" });
         assert((await first.closed).wasClean);
-        const second = await exchange(url, { pingInterval: 20 });
+        const second = await exchange(url, { pingInterval: 20, pingTimeout: 60_000 });
         second.sink.add("close");
         assertEquals(await second.stream.next(), { done: true, value: undefined });
         const { code, reason, initiator, wasClean } = await second.closed;
