@@ -14,12 +14,18 @@ export interface ChannelCore {
   readonly state: ChannelState;
   readonly capabilities: Capabilities;
   readonly outgoing: ChannelSinkController<MessageInput>;
-  /** Sends a message, on an open connection; `false`: it was dropped. */
+  /**
+   * Sends a message, on an open connection. It is of the right kind. Gives `false` when it drops the
+   * message, because the peer turns out to be gone.
+   */
   sendMessage(message: MessageInput, options: SendOptions | undefined): boolean | void;
   /** What was sent and not yet handed on, in bytes. */
   transportAmount(): number;
+  /** Enough waits to be read. */
   pauseTransport(): void;
+  /** There is room to read again. */
   resumeTransport(): void;
+  /** Somebody waits for {@linkcode transportAmount} to fall. */
   watchTransport(): void;
   /** The user closes, and waits for the end. */
   closeWith(code: number | undefined, reason: string | undefined): Promise<void>;

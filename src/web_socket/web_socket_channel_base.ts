@@ -1,7 +1,6 @@
 import { isSendable } from "../../status.ts";
 import type { PreparedMessage } from "../protocol/prepared_message.ts";
 import type { ChannelStream } from "../stream_channel/channel_stream.ts";
-import { Deferred } from "../stream_channel/deferred.ts";
 import { ignore } from "../stream_channel/errors.ts";
 import { ChannelSinkController } from "../stream_channel/sink_controller.ts";
 import { DEFAULT_HIGH_WATER_MARK } from "../stream_channel/size.ts";
@@ -9,7 +8,7 @@ import { StreamChannelBase } from "../stream_channel/stream_channel.ts";
 import { ChannelStreamController } from "../stream_channel/stream_controller.ts";
 import { Attempt } from "./attempt.ts";
 import type { Capabilities } from "./capabilities.ts";
-import { Inlet, Outlet } from "./channel_ends.ts";
+import { type ChannelCore, Inlet, Outlet } from "./channel_ends.ts";
 import type { Clock } from "./clock.ts";
 import { Closing, type Ending } from "./closing.ts";
 import {
@@ -18,6 +17,7 @@ import {
   DEFAULT_CLOSE_TIMEOUT,
 } from "./connect_options.ts";
 import { type HandshakeResponse, UnsupportedError } from "./errors.ts";
+import { Milestones } from "./milestones.ts";
 import { platform } from "./platform.ts";
 import type {
   ChannelState,
@@ -50,7 +50,7 @@ const NOTHING_AGREED: Opening = Object.freeze({ protocol: null, extensions: "", 
  * and reports what happens through the protected methods.
  */
 export abstract class WebSocketChannelBase extends StreamChannelBase<Message, MessageInput>
-  implements WebSocketChannel {
+  implements WebSocketChannel, ChannelCore {
   abstract readonly capabilities: Capabilities;
   readonly stream: ChannelStream<Message>;
   readonly sink: WebSocketSink;
@@ -67,13 +67,10 @@ export abstract class WebSocketChannelBase extends StreamChannelBase<Message, Me
   protected closeTimeout: number;
 
   readonly #outlet: Outlet;
+  readonly #milestones: Milestones = new Milestones();
   #state: ChannelState = "connecting";
-  #wasOpen = false;
   #opening: Opening = NOTHING_AGREED;
   // What many channels never need is made when it is needed.
-  #ready: Deferred | null = null;
-  #closed: Deferred<CloseInfo> | null = null;
-  #info: CloseInfo | null = null;
   #attempt: Attempt | null = null;
   #closing: Closing | null = null;
 
@@ -101,26 +98,11 @@ export abstract class WebSocketChannelBase extends StreamChannelBase<Message, Me
   }
 
   get ready(): Promise<void> {
-    if (this.#ready === null) {
-      this.#ready = new Deferred();
-      this.#settleReady();
-    }
-    return this.#ready.promise;
-  }
-
-  /** An attempt has failed when the channel is over and never was open. */
-  #settleReady(): void {
-    if (this.#state === "connecting") return;
-    if (this.#wasOpen) this.#ready?.resolve();
-    else this.#ready?.reject(this.#closing?.error);
+    return this.#milestones.ready;
   }
 
   get closed(): Promise<CloseInfo> {
-    if (this.#closed === null) {
-      this.#closed = new Deferred<CloseInfo>();
-      if (this.#info !== null) this.#closed.resolve(this.#info);
-    }
-    return this.#closed.promise;
+    return this.#milestones.closed;
   }
 
   get state(): ChannelState {
@@ -186,15 +168,9 @@ export abstract class WebSocketChannelBase extends StreamChannelBase<Message, Me
 
   // What a transport does.
 
-  /**
-   * Sends a message, on an open connection. It is of the right kind. Gives `false` when it drops the
-   * message, because the peer turns out to be gone.
-   */
-  abstract sendMessage(
-    message: MessageInput,
-    options: SendOptions | undefined,
-  ): boolean | void;
-  /** What was sent and not yet handed on, in bytes. */
+  /** See {@linkcode ChannelCore.sendMessage}. */
+  abstract sendMessage(message: MessageInput, options: SendOptions | undefined): boolean | void;
+  /** See {@linkcode ChannelCore.transportAmount}. */
   abstract transportAmount(): number;
   /**
    * Begins the closing handshake, on an open connection.
@@ -233,7 +209,6 @@ export abstract class WebSocketChannelBase extends StreamChannelBase<Message, Me
   protected open(opening: Opening): void {
     if (this.#state !== "connecting") return;
     this.#state = "open";
-    this.#wasOpen = true;
     const { protocol, extensions, response } = opening;
     const isBare = protocol === null && extensions === "" && response === null;
     if (!isBare) this.#opening = opening;
@@ -241,7 +216,7 @@ export abstract class WebSocketChannelBase extends StreamChannelBase<Message, Me
     this.#sendEarly();
     this.outgoing.drained();
     if (this.outgoing.isWaitedFor) this.watchTransport();
-    this.#ready?.resolve();
+    this.#milestones.opened();
   }
 
   #sendEarly(): void {
@@ -314,13 +289,14 @@ export abstract class WebSocketChannelBase extends StreamChannelBase<Message, Me
     story.isKnown = true;
     this.#endAttempt();
     story.stopTimer(this.clock);
-    this.#info = story.info(ending);
+    const info = story.info(ending);
     this.outgoing.disconnect();
-    if (before === "connecting") this.incoming.fail(story.error);
-    else this.incoming.end();
-    this.#settleReady();
+    if (before === "connecting") {
+      this.incoming.fail(story.error);
+      this.#milestones.failed(story.error);
+    } else this.incoming.end();
     this.outgoing.finish(story.error);
-    this.#closed?.resolve(this.#info);
+    this.#milestones.ended(info);
   }
 
   /** What is known of how it closes, from the moment on in which something is. */

@@ -24,11 +24,15 @@ export async function dial(url: string): Promise<SocketTransport> {
 /** What becomes of a chunk on its way. */
 export type Reshape = (chunk: Uint8Array) => Iterable<Uint8Array>;
 
-/** Each byte of a chunk by itself; what is beyond 16 KiB of it in pieces of odd length. */
+/**
+ * Each byte of a chunk by itself; of one that is larger than 16 KiB only those of the first 1 KiB, and
+ * the rest in pieces of odd length: what is large comes as many chunks.
+ */
 export function* byByte(chunk: Uint8Array): Iterable<Uint8Array> {
+  const single = chunk.length > 16 * 1024 ? 1024 : chunk.length;
   let at = 0;
   while (at < chunk.length) {
-    const size = at < 16 * 1024 ? 1 : 1009;
+    const size = at < single ? 1 : 1009;
     yield chunk.slice(at, at += size);
   }
 }
