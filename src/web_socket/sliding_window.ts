@@ -1,3 +1,6 @@
+/** The same for all windows that hold nothing. */
+const EMPTY = new Uint8Array(0);
+
 /**
  * The last bytes of one direction of a connection, which later messages may refer back to.
  *
@@ -7,7 +10,7 @@
  */
 export class SlidingWindow {
   readonly #capacity: number;
-  #buffer = new Uint8Array(0);
+  #buffer: Uint8Array = EMPTY;
   #length = 0;
 
   /**
@@ -50,7 +53,7 @@ export class SlidingWindow {
 
   /** Forgets everything. */
   clear(): void {
-    this.#buffer = new Uint8Array(0);
+    this.#buffer = EMPTY;
     this.#length = 0;
   }
 
