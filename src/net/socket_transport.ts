@@ -109,7 +109,7 @@ export class SocketTransport implements ByteTransport, StreamSource, SinkTarget<
 
   whenOver(listener: OverListener): void {
     this.#listener = listener;
-    if (this.#outgoing.isDisconnected) listener.onSinkOver(null);
+    if (this.#outgoing.isDisconnected) queueMicrotask(() => listener.onSinkOver(null));
   }
 
   // What the stream and the sink ask for.

@@ -362,3 +362,27 @@ Deno.test("socket transport: closing when the peer has ended takes no more turns
   void busy.sink.close();
   assertEquals(other.calls.at(-1), "end");
 });
+
+Deno.test("socket transport: whoever asks is told that it is over, once, also afterwards", async () => {
+  await withEnds(async ({ transport, peer }) => {
+    let times = 0;
+    const told = (): Promise<void> =>
+      new Promise((resolve) => {
+        transport.whenOver({
+          onSinkOver(failure) {
+            assertEquals(failure, null);
+            times++;
+            resolve();
+          },
+        });
+      });
+    const first = told();
+    peer.destroy();
+    transport.destroy();
+    await first;
+    await transport.sink.done;
+    assertEquals(times, 1);
+    await told();
+    assertEquals(times, 2);
+  });
+});

@@ -4,6 +4,7 @@ import {
   ByteConnection,
   type ByteTransport,
   byteTransport,
+  type OverListener,
 } from "../../src/web_socket/byte_transport.ts";
 import { microtasks, settled } from "../support/events.ts";
 import { FakeBytes } from "./support.ts";
@@ -65,6 +66,21 @@ Deno.test("a sink that is over, with a stream that isn't", async () => {
   assertStrictEquals(connection.failure?.error, error);
   connection.write([Uint8Array.of(1)]);
   assertEquals(bytes.written, []);
+});
+
+Deno.test("a transport that tells of its end itself isn't asked for its sink's", async () => {
+  const bytes = new FakeBytes();
+  const listeners: OverListener[] = [];
+  const { connection, events } = connect(Object.assign(bytes, {
+    whenOver: (listener: OverListener) => void listeners.push(listener),
+  }));
+  bytes.outgoing.finish();
+  await microtasks();
+  assertEquals(events, []);
+  const failure = { error: new Error("broken") };
+  for (const listener of listeners) listener.onSinkOver(failure);
+  assertEquals(events, ["over"]);
+  assertStrictEquals(connection.failure, failure);
 });
 
 Deno.test("a sink that throws is a transport that is over", async () => {
