@@ -7,14 +7,14 @@
  * deno task bench --runtime bun          # one runtime: deno, node20, node26, bun; may be repeated
  * deno task bench --quick                # only to see that it works: the figures mean nothing
  * deno task bench --json results.json    # where the figures go; .out/bench/results.json
- * deno task bench --resume               # keeps what is in that file, and measures what isn't
+ * deno task bench --resume               # measures only what isn't in that file
  * deno task bench --from results.json    # measures nothing: table and pictures of that file
  * deno task bench --docs                 # also the pictures and tables of README.md and docs/
  * ```
  *
- * With `--resume`, sections that are named are measured again. Targets are shown, never judged: a
- * machine that does other things as well proves nothing. It fails when a section can't be run to its
- * end, or, with `--quick`, when a contender fails.
+ * Where only a part is measured, the rest of the file stays. Targets are shown, never judged: a machine
+ * that does other things as well proves nothing. It fails when a section can't be run to its end, or,
+ * with `--quick`, when a contender fails.
  */
 
 import { cpus, type as osName } from "node:os";
@@ -90,8 +90,7 @@ function machine(): string {
 /** Measures, and writes the file whenever a section is done. Gives what failed. */
 async function measure(request: Request): Promise<string[]> {
   const { json, quick } = request;
-  const kept = request.resume ? await read(json).catch(() => null) : null;
-  const runs = new Map((kept?.runs ?? []).map((run) => [run.runtime, run]));
+  const runs = new Map((await keptRuns(request)).map((run) => [run.runtime, run]));
   const save = async (): Promise<void> => {
     const ordered = Object.values(RUNTIMES).flatMap((name) => runs.get(name) ?? []);
     const all: Measurement = { machine: machine(), quick, runs: ordered };
@@ -107,20 +106,35 @@ async function measure(request: Request): Promise<string[]> {
       continue;
     }
     for (const section of sectionsFor(key, request, runs.get(runtime.name))) {
-      const rows = await measureSection(runtime, script, section, request, faults);
-      runs.set(runtime.name, merged(runs.get(runtime.name), runtime, section, rows));
+      const { rows, isDone } = await measureSection(runtime, script, section, request, faults);
+      const done = isDone ? [section] : [];
+      runs.set(runtime.name, merged(runs.get(runtime.name), runtime, done, rows));
       await save();
     }
   }
   return faults;
 }
 
-/** The sections to run: those named, else those that aren't done. */
-function sectionsFor(key: string, { sections, quick }: Request, run: Run | undefined): string[] {
+/** What is in the file, unless all of it is to be measured again. */
+async function keptRuns(request: Request): Promise<readonly Run[]> {
+  const { json, quick, resume, sections, runtimes } = request;
+  const isPart = sections.length > 0 || runtimes.length < Object.keys(RUNTIMES).length;
+  if (!resume && !isPart) return [];
+  const file = await read(json).catch(() => null);
+  // A try's figures and others don't go together.
+  return file?.quick === quick ? file.runs : [];
+}
+
+/** The sections to run: those named, else all, or with `--resume` those that aren't done. */
+function sectionsFor(
+  key: string,
+  { sections, quick, resume }: Request,
+  run: Run | undefined,
+): string[] {
   // What has nothing to do with a runtime is done once.
   const possible = SECTIONS.filter((it) => it !== "size" || (key === "deno" && !quick));
   if (sections.length > 0) return sections.filter((it) => possible.includes(it));
-  return possible.filter((it) => run?.sections.includes(it) !== true);
+  return possible.filter((it) => !resume || run?.sections.includes(it) !== true);
 }
 
 async function measureSection(
@@ -129,7 +143,7 @@ async function measureSection(
   section: string,
   { quick }: Request,
   faults: string[],
-): Promise<Row[]> {
+): Promise<{ rows: Row[]; isDone: boolean }> {
   const start = performance.now();
   const said = (what: string): void => {
     const seconds = Math.round((performance.now() - start) / 1000);
@@ -149,23 +163,27 @@ async function measureSection(
   } catch (error) {
     said(String(error));
     faults.push(`${runtime.name}, ${section}: ${error}`);
+    return { rows, isDone: false };
   }
-  return rows;
+  return { rows, isDone: true };
 }
 
 function merged(
   run: Run | undefined,
   { name, version }: BenchRuntime,
-  section: string,
+  done: readonly string[],
   rows: readonly Row[],
 ): Run {
-  const fresh = new Set(rows.map(({ id }) => id));
+  const old = run?.rows ?? [];
+  // What is measured again stays in its place.
+  const replaced = old.map((row) => rows.find(({ id }) => id === row.id) ?? row);
+  const added = rows.filter(({ id }) => !old.some((row) => row.id === id));
   return {
     runtime: name,
     version,
     date: new Date().toISOString(),
-    sections: [...new Set([...run?.sections ?? [], section])],
-    rows: [...(run?.rows ?? []).filter(({ id }) => !fresh.has(id)), ...rows],
+    sections: [...new Set([...run?.sections ?? [], ...done])],
+    rows: [...replaced, ...added],
   };
 }
 
@@ -183,7 +201,7 @@ async function report(measurement: Measurement, { docs, json }: Request): Promis
     await Deno.writeTextFile(new URL(name, folder), svg);
   }
   console.log(`\nFigures: ${json}\nPictures: ${fromFileUrl(folder)}`);
-  if (docs) await writeDocs(measurement);
+  if (docs && !quick) await writeDocs(measurement);
   if (quick) console.log("A quick try: the figures mean nothing.");
 }
 
