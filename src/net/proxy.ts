@@ -6,7 +6,7 @@
 
 import { basicCredentials } from "../handshake/client_handshake.ts";
 import { type ResponseHead, ResponseParser, serializeHead } from "../handshake/http_head.ts";
-import { MAX_BODY, ResponseBody } from "../handshake/response_body.ts";
+import { ResponseBody } from "../handshake/response_body.ts";
 import type { ConnectOptions } from "../web_socket/connect_options.ts";
 import { type HandshakeResponse, UnsupportedError } from "../web_socket/errors.ts";
 import { platform } from "../web_socket/platform.ts";
@@ -102,35 +102,47 @@ const EMPTY = new Uint8Array(0);
 
 function readAnswer(socket: Socket): Promise<Answer> {
   const parser = new ResponseParser();
+  let refusal: { head: ResponseHead; body: ResponseBody } | null = null;
   return new Promise((resolve, reject) => {
+    const onHead = (head: ResponseHead, rest: Uint8Array): void => {
+      const isOpen = head.status >= 200 && head.status < 300;
+      if (isOpen) return settle(() => resolve({ head, rest, body: EMPTY }));
+      refusal = { head, body: new ResponseBody(head) };
+      refusal.body.push(rest);
+      if (refusal.body.isComplete || !isFramed(head)) onRefused(refusal);
+    };
+    const onRefused = ({ head, body }: { head: ResponseHead; body: ResponseBody }): void =>
+      settle(() => resolve({ head, rest: EMPTY, body: body.bytes }));
     const onData = (chunk: Uint8Array): void => {
+      if (refusal !== null) {
+        refusal.body.push(chunk);
+        if (refusal.body.isComplete) onRefused(refusal);
+        return;
+      }
       try {
         const parsed = parser.push(chunk);
-        if (parsed === null) return;
-        stop();
-        const { head, rest } = parsed;
-        // A refusal's body is not waited for: what came with its head is all of it, mostly.
-        const isOpen = head.status >= 200 && head.status < 300;
-        resolve({ head, rest, body: isOpen ? EMPTY : bodyOf(head, rest) });
+        if (parsed !== null) onHead(parsed.head, parsed.rest);
       } catch (error) {
-        stop();
-        reject(new ProxyRefusal(error instanceof Error ? error.message : String(error)));
+        const message = error instanceof Error ? error.message : String(error);
+        settle(() => reject(new ProxyRefusal(message)));
       }
     };
     const onEnd = (): void => {
-      stop();
-      reject(new ProxyRefusal("it ended the connection before it had answered"));
+      if (refusal !== null) return onRefused(refusal);
+      const message = "it ended the connection before it had answered";
+      settle(() => reject(new ProxyRefusal(message)));
     };
     const onError = (error: unknown): void => {
-      stop();
-      reject(error);
+      if (refusal !== null) return onRefused(refusal);
+      settle(() => reject(error));
     };
-    const stop = (): void => {
+    const settle = (act: () => void): void => {
       socket.pause();
       socket.removeListener("data", onData);
       socket.removeListener("end", onEnd);
       socket.removeListener("close", onEnd);
       socket.removeListener("error", onError);
+      act();
     };
     socket.on("error", onError);
     socket.on("data", onData);
@@ -140,10 +152,9 @@ function readAnswer(socket: Socket): Promise<Answer> {
   });
 }
 
-function bodyOf(head: ResponseHead, rest: Uint8Array): Uint8Array {
-  const body = new ResponseBody(head);
-  body.push(rest.subarray(0, MAX_BODY));
-  return body.bytes;
+/** RFC 9112 §6.3: whether a body's end is known; else it is where the connection ends, if ever. */
+function isFramed({ headers }: ResponseHead): boolean {
+  return headers.has("content-length") || headers.has("transfer-encoding");
 }
 
 function responseOf(head: ResponseHead, body: Uint8Array): HandshakeResponse {

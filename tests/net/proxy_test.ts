@@ -1,6 +1,8 @@
 import { assertEquals, assertInstanceOf, assertMatch, assertThrows } from "@std/assert";
+import { createServer } from "node:net";
 import { type ConnectOptions, NetWebSocketChannel, UnsupportedError } from "../../src/net/mod.ts";
 import { chooseProxy, portOf, proxyName } from "../../src/net/proxy.ts";
+import { LoopbackProbe } from "../support/loopback_probe.ts";
 import { startProxy, startTls } from "../support/net_peers.ts";
 import { startRecipe } from "../support/recipes.ts";
 import { assertReaches, certificates, connectFailure, failure, withAll } from "./support.ts";
@@ -102,6 +104,42 @@ Deno.test("attack 31 proxy: 407, with the proxy's answer", async () => {
     },
   );
 });
+
+const lateBodies: [name: string, head: string, body: string, ends: boolean, told: string][] = [
+  ["of a known length", "Content-Length: 9\r\n", "go away\r\n", false, "go away\r\n"],
+  [
+    "in chunks",
+    "Transfer-Encoding: chunked\r\n",
+    "3\r\ngo \r\n4\r\naway\r\n0\r\n\r\n",
+    false,
+    "go away",
+  ],
+  ["that is cut off", "Content-Length: 99\r\n", "go away", true, "go away"],
+  ["without a length: it isn't waited for", "", "", false, ""],
+];
+for (const [name, head, body, ends, told] of lateBodies) {
+  Deno.test(`proxy: a refusal's body that comes after its head, ${name}`, async () => {
+    const probe = new LoopbackProbe();
+    const server = createServer((socket) => {
+      socket.on("error", () => {});
+      socket.once("data", () => {
+        socket.write(`HTTP/1.1 407 No\r\n${head}\r\n`);
+        // The head has been read by then.
+        void probe.roundTrip().then(() => probe.roundTrip()).then(() => {
+          if (ends) socket.end(body);
+          else if (body !== "") socket.write(body);
+        });
+      });
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", () => resolve()));
+    const { port } = server.address() as { port: number };
+    const error = await connectFailure("ws://a.test", { proxy: `http://127.0.0.1:${port}` });
+    assertEquals([error.phase, error.status], ["proxy", 407]);
+    assertEquals(new TextDecoder().decode(error.response?.body), told);
+    await new Promise<void>((resolve) => server.close(() => resolve()));
+    await probe.close();
+  });
+}
 
 const refusals = [
   ["a refusal that may pass", { answer: "HTTP/1.1 503 Busy\r\n\r\n" }, "it answered 503 Busy", 503],
