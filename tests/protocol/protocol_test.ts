@@ -584,3 +584,28 @@ Deno.test("lengths of 64 bits: the most significant one 1002, others too big 100
   peer.protocol.receive(fromHex("82 7f 00 00 00 00 1f ff ff e8"));
   assertEquals(told(peer), []);
 });
+
+Deno.test("output that is given back is written to again, that which is kept is not", () => {
+  const { protocol } = record("server", { recycles: true });
+  const sent: string[] = [];
+  const places = new Set<number>();
+  const send = (text: string): Uint8Array => {
+    protocol.sendText(text);
+    const [chunk] = protocol.takeOutput();
+    assert(chunk !== undefined);
+    places.add(chunk.byteOffset);
+    sent.push(hex(chunk));
+    return chunk;
+  };
+  for (const text of ["first", "second"]) {
+    send(text);
+    protocol.giveBack(0);
+  }
+  assertEquals(places.size, 1);
+  const kept = send("third");
+  protocol.giveBack(kept.length);
+  send("fourth");
+  assertEquals(hex(kept), sent[2]);
+  assertEquals(places.size, 2);
+  assertEquals(sent[3], hex(frame({ opcode: 1, payload: "fourth" })));
+});

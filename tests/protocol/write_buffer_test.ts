@@ -48,6 +48,15 @@ Deno.test("output: frames of one turn are one chunk", () => {
   assertEquals(output.take().length, 1);
 });
 
+Deno.test("output: one that nothing was written to has no buffer", () => {
+  const output = new WriteBuffer(true);
+  assertEquals([output.buffer.length, output.take()], [0, []]);
+  write(output, new Uint8Array(10));
+  output.take();
+  output.giveBack(0);
+  assertEquals(output.buffer.length, 0);
+});
+
 Deno.test("output: what was set aside and not used goes to the next", () => {
   freshSlab();
   const output = new WriteBuffer();
