@@ -57,6 +57,27 @@ Deno.test("output: one that nothing was written to has no buffer", () => {
   assertEquals(output.buffer.length, 0);
 });
 
+Deno.test("output: a part that nothing was written to is the next one's", () => {
+  freshSlab();
+  const [a, b] = [new WriteBuffer(true), new WriteBuffer(true)];
+  a.reserve(1000);
+  const { buffer, end } = a;
+  assertEquals(a.take(), []);
+  b.reserve(1000);
+  assertStrictEquals(b.buffer, buffer);
+  assertEquals(b.end, end);
+});
+
+Deno.test("output: some room ends where another connection's part begins", () => {
+  freshSlab();
+  const [a, b] = [new WriteBuffer(true), new WriteBuffer(true)];
+  a.reserve(2000);
+  a.commit(a.end + 500);
+  write(b, new Uint8Array(10));
+  assertEquals(a.reserveSome(5000), 1500);
+  assertEquals(new WriteBuffer(true).reserveSome(5000), 5000);
+});
+
 Deno.test("output: what was set aside and not used goes to the next", () => {
   freshSlab();
   const output = new WriteBuffer();
