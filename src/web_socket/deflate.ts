@@ -17,6 +17,9 @@ import { SlidingWindow } from "./sliding_window.ts";
 /** Messages of fewer bytes are sent uncompressed, unless the options say otherwise. */
 const THRESHOLD = 1024;
 
+/** Short messages get more of the window than that. */
+const LEAST_DICTIONARY = 2048;
+
 /** What the platform's zlib can do. */
 export interface ZlibAbilities {
   /** Whether there is a zlib at all; browsers have none. */
@@ -187,13 +190,13 @@ class Compressor {
 
   /**
    * zlib takes time for each byte of a dictionary, so a short message gets a part of the window:
-   * the last four times its own length. More shrinks it by a few hundredths, in twice the time.
+   * the last twice its own length. More takes longer and shrinks it by a hundredth or so.
    */
   #dictionary(length: number): Uint8Array | undefined {
     const window = this.#window;
     return window === null || window.length === 0
       ? undefined
-      : window.last(Math.max(4096, 4 * length));
+      : window.last(Math.max(LEAST_DICTIONARY, 2 * length));
   }
 
   /** The smallest window in which all fits, with the 262 bytes that zlib looks ahead. */
