@@ -12,6 +12,7 @@ import * as peers from "./peers.ts";
 import type { WsOptions, WsPackage, WsSocket } from "./peers.d.ts";
 import { bunServe, denoServe } from "./platforms.ts";
 import { mask } from "./raw.ts";
+import { MessageSocket } from "./raw_messages.ts";
 
 /** A server that runs. */
 export interface Running {
@@ -30,6 +31,7 @@ const MINUTES = 10 * 60 * 1000;
 export type ServerName =
   | "raw"
   | "raw, unmasked"
+  | "raw, messages"
   | "raw, TLS"
   | "bare"
   | "ours"
@@ -50,6 +52,8 @@ export const servers: Readonly<Record<ServerName, () => Promise<Running>>> = {
   /** The same, and each chunk is unmasked. */
   "raw, unmasked": () =>
     startRaw((socket) => socket.on("data", (chunk: Uint8Array) => socket.write(mask(chunk)))),
+  /** Messages, each of which goes out again. */
+  "raw, messages": () => startRaw((socket) => void new MessageSocket(socket, true)),
   "raw, TLS": () => startRawTls(),
   /** An HTTP server that answers an upgrade and then knows no WebSocket: what a connection costs anyway. */
   "bare": startBare,

@@ -32,6 +32,7 @@ const OURS = "ours ↔ ours";
 const WS = "ws ↔ ours";
 const GLOBAL = "global WebSocket ↔ ours";
 const RAW = "raw TCP, a turn";
+const RAW_MESSAGES = "raw TCP, a message";
 const MASKED = "raw TCP + a mask, an unmask, a copy";
 const CLIENTS = [
   GLOBAL,
@@ -44,7 +45,8 @@ const CLIENTS = [
 /** All targets, in the order of the rows. */
 export const targets: readonly Target[] = [
   ...echo(64, "ws ↔ ws", ["ws ↔ ws"], 8, ["Node"]),
-  ...echo(64, "raw TCP", [RAW], 0.7, ["Node"]),
+  ...echo(64, "raw TCP, a turn", [RAW], 0.7, ["Node"]),
+  ...echo(64, "raw TCP, a message", [RAW_MESSAGES], 0.7, ["Node"]),
   ...echo(64, "the global WebSocket", [GLOBAL], 5, ["Deno"]),
   ...echo(64, "the global WebSocket", [GLOBAL], 4, ["Bun"]),
   ...echo(16_384, "the best other client", CLIENTS, 1),

@@ -4,6 +4,7 @@ import { type ClientName, connectClient } from "../clients.ts";
 import { echoing } from "../load.ts";
 import { type Contender, type Effort, measureAll, within } from "../measure.ts";
 import { maskedCopy, rawEchoing, rawSocket } from "../raw.ts";
+import { MessageSocket } from "../raw_messages.ts";
 import type { Result, Row } from "../row.ts";
 import { hasGlobal, runtime } from "../runtime.ts";
 import { type ServerProcess, startServer } from "../server_process.ts";
@@ -58,8 +59,9 @@ export function pairName([client, server]: Pair): string {
   return `${client} ↔ ${server}`;
 }
 
-/** The two kinds of bare sockets. */
+/** The kinds of bare sockets. */
 export const RAW = "raw TCP, a turn";
+export const RAW_MESSAGES = "raw TCP, a message";
 export const RAW_MASKED = "raw TCP + a mask, an unmask, a copy";
 
 /** Message size, window and contenders of a row of echoes. */
@@ -98,8 +100,11 @@ async function rawContenders(
 ): Promise<Contender[]> {
   const bare = await rawSocket((await servers.get("raw")).port);
   const masked = await rawSocket((await servers.get("raw, unmasked")).port);
+  const messages = new MessageSocket(await rawSocket((await servers.get("raw, messages")).port));
+  const { size, window } = load;
   return [
     rawEchoing(RAW, bare, load),
+    echoing(RAW_MESSAGES, messages, { message: new Uint8Array(size), window }),
     rawEchoing(RAW_MASKED, masked, load, maskedCopy),
   ];
 }
