@@ -15,7 +15,7 @@ export interface ByteTransport {
   readonly ownsChunks?: boolean;
   /**
    * Whether it is done with what was written as soon as its sink's `bufferedAmount` doesn't count it
-   * any more: the memory is then written to again.
+   * any more: the memory is then written to again. Such a transport never calls back from a write.
    */
   readonly releasesChunks?: boolean;
   /** Holds writes back until `uncork`, so that they leave as one. */

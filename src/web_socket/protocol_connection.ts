@@ -34,12 +34,15 @@ export interface ConnectionOwner {
   onDead(): void;
 }
 
+/** With so many bytes waiting to leave, the end of the turn isn't waited for. */
+const MUCH = 0x8000;
+
 const NEVER: KeepaliveTimes = { pingInterval: 0, pingTimeout: 0 };
 
 /**
  * Bytes that a WebSocket connection is spoken over: first the opening handshake, where that is still
- * to be done, then the protocol. All that is sent in one turn leaves in one write, and as fast as
- * the transport takes it.
+ * to be done, then the protocol. All that is sent in one turn leaves in one write, unless it is much,
+ * and as fast as the transport takes it.
  */
 export class ProtocolConnection implements ByteEvents, ProtocolEvents, KeepaliveOwner {
   readonly bytes: ByteConnection;
@@ -140,7 +143,7 @@ export class ProtocolConnection implements ByteEvents, ProtocolEvents, Keepalive
     this.#owner.onFailure(code, reason);
   }
 
-  /** All that is sent in one turn leaves in one write. */
+  /** All that is sent in one turn leaves in one write, unless it is much. */
   onOutput(): void {
     if (this.#flushPlanned || this.#blocked) return;
     this.#flushPlanned = true;
@@ -158,6 +161,7 @@ export class ProtocolConnection implements ByteEvents, ProtocolEvents, Keepalive
   send(message: MessageInput, options: SendOptions | undefined): void {
     if (typeof message === "string") this.#protocol?.sendText(message, options);
     else this.#protocol?.sendBinary(bytesOf(message), options);
+    if (this.bytes.releasesChunks) this.#sendAhead();
   }
 
   /** Sends a message that goes to others as well; for servers only. */
@@ -191,6 +195,13 @@ export class ProtocolConnection implements ByteEvents, ProtocolEvents, Keepalive
   end(): void {
     this.stopPings();
     this.#protocol?.end();
+  }
+
+  /** Much doesn't wait for the turn to end: the peer reads it while more is being sent. */
+  #sendAhead(): void {
+    const protocol = this.#protocol;
+    if (protocol === null || this.#blocked || protocol.outputSize < MUCH) return;
+    if (this.bytes.bufferedAmount < this.#owner.highWaterMark) this.#write();
   }
 
   #flush(): void {
@@ -248,6 +259,8 @@ export class ProtocolConnection implements ByteEvents, ProtocolEvents, Keepalive
     this.bytes.flush().then(() => {
       this.#watching = false;
       this.#owner.outgoing.drained();
+      // More was written meanwhile; what isn't written yet is watched when it is.
+      if (this.bytes.bufferedAmount > 0 && this.#owner.state !== "closed") this.watch();
     });
   }
 

@@ -87,6 +87,49 @@ Deno.test("connection: what is sent in one turn leaves in one write", async () =
   assertEquals(connection.amount, 0);
 });
 
+Deno.test("connection: much is written at once, to a transport that doesn't call back from it", async () => {
+  const { connection, bytes } = new Owner().speak();
+  const releasing = Object.assign(bytes, { releasesChunks: true });
+  connection.send(new Uint8Array(20_000), undefined);
+  assertEquals(releasing.written.length, 0);
+  connection.send(new Uint8Array(20_000), undefined);
+  assertEquals(releasing.written.length, 1);
+  assertEquals(connection.amount, 0);
+  connection.send("a", undefined);
+  assertEquals(releasing.written.length, 1);
+  await microtasks();
+  assertEquals(releasing.written.splice(0).length, 2);
+  releasing.full = true;
+  connection.send(new Uint8Array(40_000), undefined);
+  connection.send(new Uint8Array(40_000), undefined);
+  // The first has found no room: the second waits in the protocol.
+  assertEquals(releasing.written.reduce((sum, { length }) => sum + length, 0), 40_004);
+  assertEquals(connection.amount, 80_008);
+
+  const other = new Owner().speak();
+  other.connection.send(new Uint8Array(60_000), undefined);
+  assertEquals(other.bytes.written.length, 0);
+  await microtasks();
+  assertEquals(other.connection.amount, 0);
+});
+
+Deno.test("connection: who waits for all to be handed on is told, though more is written meanwhile", async () => {
+  const owner = new Owner().speak();
+  const { connection, bytes } = owner;
+  Object.assign(bytes, { releasesChunks: true, full: true });
+  connection.send(new Uint8Array(40_000), undefined);
+  connection.send(new Uint8Array(40_000), undefined);
+  const flushed = owner.outgoing.flush();
+  await microtasks();
+  bytes.drain();
+  bytes.full = true;
+  await microtasks();
+  assertFalse(await settled(flushed));
+  bytes.drain();
+  await flushed;
+  assertEquals(connection.amount, 0);
+});
+
 Deno.test("connection: what comes is told to the channel", () => {
   const owner = new Owner().speak();
   const { events } = record(owner.incoming.stream);
