@@ -140,6 +140,7 @@ export class Protocol implements MessageEvents {
   #pong: Uint8Array | null = null;
   /** How many Pongs were written and not taken. */
   #pongs = 0;
+  #compressed = 0;
   #sentClose: CloseFrame | null = null;
   #receivedClose: CloseFrame | null = null;
 
@@ -194,6 +195,11 @@ export class Protocol implements MessageEvents {
   /** How many bytes wait to be taken. */
   get outputSize(): number {
     return this.#writer.size + this.#pongSize();
+  }
+
+  /** How many bytes were compressed since output was last taken. */
+  get compressedSize(): number {
+    return this.#compressed;
   }
 
   /**
@@ -337,6 +343,7 @@ export class Protocol implements MessageEvents {
   takeOutput(): Uint8Array[] {
     this.#flushPong();
     this.#pongs = 0;
+    this.#compressed = 0;
     return this.#writer.take();
   }
 
@@ -350,6 +357,7 @@ export class Protocol implements MessageEvents {
   }
 
   #writeCompressed(deflate: MessageDeflate, flags: number, payload: Uint8Array): void {
+    this.#compressed += payload.length;
     const compressed = deflate.compress(payload);
     if (compressed === null) this.#writer.write(flags, payload);
     else this.#writer.write(flags | RSV1, compressed);

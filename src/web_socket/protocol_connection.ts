@@ -37,6 +37,9 @@ export interface ConnectionOwner {
 /** With so many bytes waiting to leave, the end of the turn isn't waited for. */
 const MUCH = 0x8000;
 
+/** Nor with so many that were compressed for that: they take as long as it takes to write often. */
+const MUCH_COMPRESSED = 0x1000;
+
 const NEVER: KeepaliveTimes = { pingInterval: 0, pingTimeout: 0 };
 
 /**
@@ -200,7 +203,8 @@ export class ProtocolConnection implements ByteEvents, ProtocolEvents, Keepalive
   /** Much doesn't wait for the turn to end: the peer reads it while more is being sent. */
   #sendAhead(): void {
     const protocol = this.#protocol;
-    if (protocol === null || this.#blocked || protocol.outputSize < MUCH) return;
+    if (protocol === null || this.#blocked) return;
+    if (protocol.outputSize < MUCH && protocol.compressedSize < MUCH_COMPRESSED) return;
     if (this.bytes.bufferedAmount < this.#owner.highWaterMark) this.#write();
   }
 

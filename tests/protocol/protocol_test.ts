@@ -614,3 +614,15 @@ Deno.test("output that is given back is written to again, that which is kept is 
   assertEquals(places.size, 2);
   assertEquals(sent[4], hex(frame({ opcode: 1, payload: "fourth" })));
 });
+
+Deno.test("compressedSize: what was compressed since the output was taken", () => {
+  const { protocol } = record("server", {
+    deflate: { compress: () => Uint8Array.of(1), decompress: (payload) => payload },
+  });
+  protocol.sendText("abc");
+  protocol.sendBinary(new Uint8Array(100));
+  assertEquals(protocol.compressedSize, 103);
+  protocol.takeOutput();
+  protocol.sendBinary(new Uint8Array(100), { compress: false });
+  assertEquals(protocol.compressedSize, 0);
+});

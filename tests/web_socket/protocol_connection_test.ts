@@ -113,6 +113,29 @@ Deno.test("connection: much is written at once, to a transport that doesn't call
   assertEquals(other.connection.amount, 0);
 });
 
+Deno.test("connection: so is what took long to compress, however little it became", async () => {
+  const owner = new Owner();
+  const { connection, bytes } = owner;
+  Object.assign(bytes, { releasesChunks: true });
+  const compressing = new Protocol({
+    side: "server",
+    maskingKeys: () => 0,
+    maxMessageSize: 1000,
+    deflate: { compress: () => Uint8Array.of(1), decompress: () => new Uint8Array(0) },
+  }, connection);
+  connection.speak(compressing);
+  connection.send(new Uint8Array(4000), undefined);
+  assertEquals(compressing.compressedSize, 4000);
+  assertEquals(bytes.written.length, 0);
+  connection.send(new Uint8Array(96), undefined);
+  assertEquals(bytes.sent(), "c20101c20101");
+  assertEquals(compressing.compressedSize, 0);
+  connection.send(new Uint8Array(4000), { compress: false });
+  assertEquals([compressing.compressedSize, bytes.written.length], [0, 0]);
+  await microtasks();
+  assertEquals(connection.amount, 0);
+});
+
 Deno.test("connection: who waits for all to be handed on is told, though more is written meanwhile", async () => {
   const owner = new Owner().speak();
   const { connection, bytes } = owner;
