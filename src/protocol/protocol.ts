@@ -114,6 +114,10 @@ export interface SendOptions {
 /** The longest string in V8, rounded down to what every engine can do. */
 const LARGEST_MESSAGE = 2 ** 29 - 24;
 
+/** What a message costs beside its bytes, and what compressing a byte does. Measured. */
+const MESSAGE_COST = 0x200;
+const COMPRESSED_BYTE_COST = 8;
+
 /** How many Pongs may wait to be taken, beside the latest. */
 const MAX_PONGS = 64;
 
@@ -140,7 +144,7 @@ export class Protocol implements MessageEvents {
   #pong: Uint8Array | null = null;
   /** How many Pongs were written and not taken. */
   #pongs = 0;
-  #compressed = 0;
+  #cost = 0;
   #sentClose: CloseFrame | null = null;
   #receivedClose: CloseFrame | null = null;
 
@@ -197,9 +201,12 @@ export class Protocol implements MessageEvents {
     return this.#writer.size + this.#pongSize();
   }
 
-  /** How many bytes were compressed since output was last taken. */
-  get compressedSize(): number {
-    return this.#compressed;
+  /**
+   * What it took to make the messages that wait to be taken, in bytes that could have been copied
+   * and masked meanwhile.
+   */
+  get outputCost(): number {
+    return this.#cost;
   }
 
   /**
@@ -246,6 +253,7 @@ export class Protocol implements MessageEvents {
   sendText(text: string, options?: SendOptions): boolean {
     if (this.#lifecycle.state !== "open") return false;
     const idle = this.outputSize === 0;
+    this.#cost += MESSAGE_COST + text.length;
     if (this.#deflate === null || options?.compress === false) {
       this.#writer.writeText(FIN | TEXT, text);
     } else {
@@ -265,6 +273,7 @@ export class Protocol implements MessageEvents {
   sendBinary(bytes: Uint8Array, options?: SendOptions): boolean {
     if (this.#lifecycle.state !== "open") return false;
     const idle = this.outputSize === 0;
+    this.#cost += MESSAGE_COST + bytes.length;
     if (this.#deflate === null || options?.compress === false) {
       this.#writer.write(FIN | BINARY, bytes);
     } else {
@@ -343,7 +352,7 @@ export class Protocol implements MessageEvents {
   takeOutput(): Uint8Array[] {
     this.#flushPong();
     this.#pongs = 0;
-    this.#compressed = 0;
+    this.#cost = 0;
     return this.#writer.take();
   }
 
@@ -357,7 +366,7 @@ export class Protocol implements MessageEvents {
   }
 
   #writeCompressed(deflate: MessageDeflate, flags: number, payload: Uint8Array): void {
-    this.#compressed += payload.length;
+    this.#cost += COMPRESSED_BYTE_COST * payload.length;
     const compressed = deflate.compress(payload);
     if (compressed === null) this.#writer.write(flags, payload);
     else this.#writer.write(flags | RSV1, compressed);

@@ -34,11 +34,11 @@ export interface ConnectionOwner {
   onDead(): void;
 }
 
-/** With so many bytes waiting to leave, the end of the turn isn't waited for. */
+/**
+ * When making what waits to leave has cost so much, the end of the turn isn't waited for: about as
+ * much as it costs to write twice.
+ */
 const MUCH = 0x8000;
-
-/** Nor with so many that were compressed for that: they take as long as it takes to write often. */
-const MUCH_COMPRESSED = 0x1000;
 
 const NEVER: KeepaliveTimes = { pingInterval: 0, pingTimeout: 0 };
 
@@ -203,8 +203,7 @@ export class ProtocolConnection implements ByteEvents, ProtocolEvents, Keepalive
   /** Much doesn't wait for the turn to end: the peer reads it while more is being sent. */
   #sendAhead(): void {
     const protocol = this.#protocol;
-    if (protocol === null || this.#blocked) return;
-    if (protocol.outputSize < MUCH && protocol.compressedSize < MUCH_COMPRESSED) return;
+    if (protocol === null || this.#blocked || protocol.outputCost < MUCH) return;
     if (this.bytes.bufferedAmount < this.#owner.highWaterMark) this.#write();
   }
 

@@ -615,14 +615,18 @@ Deno.test("output that is given back is written to again, that which is kept is 
   assertEquals(sent[4], hex(frame({ opcode: 1, payload: "fourth" })));
 });
 
-Deno.test("compressedSize: what was compressed since the output was taken", () => {
+Deno.test("outputCost: each message, its bytes, and more for those that are compressed", () => {
   const { protocol } = record("server", {
     deflate: { compress: () => Uint8Array.of(1), decompress: (payload) => payload },
   });
+  assertEquals(protocol.outputCost, 0);
+  protocol.sendText("abc", { compress: false });
+  protocol.sendBinary(new Uint8Array(100), { compress: false });
+  assertEquals(protocol.outputCost, 2 * 512 + 103);
   protocol.sendText("abc");
   protocol.sendBinary(new Uint8Array(100));
-  assertEquals(protocol.compressedSize, 103);
+  assertEquals(protocol.outputCost, 4 * 512 + 2 * 103 + 8 * 103);
+  protocol.ping();
   protocol.takeOutput();
-  protocol.sendBinary(new Uint8Array(100), { compress: false });
-  assertEquals(protocol.compressedSize, 0);
+  assertEquals(protocol.outputCost, 0);
 });
