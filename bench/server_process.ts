@@ -28,6 +28,7 @@ export interface Memory {
 
 /** A server in a process of its own. */
 export interface ServerProcess {
+  readonly pid: number;
   readonly port: number;
   readonly url: string;
   memory(): Promise<Memory>;
@@ -64,6 +65,7 @@ export async function startServer(
   };
   const { port } = JSON.parse(await next());
   return {
+    pid: child.pid ?? 0,
     port,
     url: `${name.endsWith("TLS") ? "wss" : "ws"}://127.0.0.1:${port}`,
     memory: () => ask({ ask: "memory" }),

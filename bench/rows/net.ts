@@ -1,5 +1,6 @@
 /** Clients over a socket, each beside the others: throughput, latency, connecting. */
 
+import { apart } from "../affinity.ts";
 import { type ClientName, connectClient } from "../clients.ts";
 import { type RoundTrips, roundTrips } from "../load.ts";
 import { type Contender, type Effort, measureAll, repeated } from "../measure.ts";
@@ -18,6 +19,8 @@ import {
 } from "./section.ts";
 
 const APART = "The client in one process, the server in another, both on this runtime.";
+
+const ALONE = `${APART} On Linux, each has a processor of its own.`;
 
 const PAIRS: readonly Pair[] = [
   ["ours", "ours"],
@@ -66,21 +69,23 @@ async function* latency(servers: Servers, effort: Effort): AsyncGenerator<Row> {
   }
   const socket = await rawSocket((await servers.get("raw")).port);
   trips.push(roundTrips(RAW, rawClient(socket, 64), message));
+  const release = apart(await servers.pids());
   const results = await measureAll(trips, effort);
+  release();
   yield rowOf({
     id: "latency",
     title: "Round trip of 64 B, one at a time: the median",
     unit: "µs",
     x: "%",
     better: "less",
-    note: APART,
+    note: ALONE,
   }, results.map((result, at) => ({ ...result, points: distribution(trips[at]?.samples ?? []) })));
   yield rowOf({
     id: "latency-99",
     title: "Round trip of 64 B, one at a time: 99 % are faster",
     unit: "µs",
     better: "less",
-    note: APART,
+    note: ALONE,
   }, results.map((result, at) => ({ ...result, values: trips[at]?.tails ?? [] })));
 }
 

@@ -39,6 +39,11 @@ export class Servers {
     return running;
   }
 
+  /** The processes of those that run. */
+  async pids(): Promise<number[]> {
+    return (await Promise.all(this.#running.values())).map(({ pid }) => pid);
+  }
+
   async stop(): Promise<void> {
     for (const server of this.#running.values()) (await server).stop();
     this.#running.clear();
@@ -63,6 +68,9 @@ export function pairName([client, server]: Pair): string {
 export const RAW = "raw TCP, a turn";
 export const RAW_MESSAGES = "raw TCP, a message";
 export const RAW_MASKED = "raw TCP + a mask, an unmask, a copy";
+
+/** Up to this many bytes, messages are whole in most chunks. */
+const SMALL = 1024;
 
 /** Message size, window and contenders of a row of echoes. */
 export interface Echo {
@@ -100,11 +108,16 @@ async function rawContenders(
 ): Promise<Contender[]> {
   const bare = await rawSocket((await servers.get("raw")).port);
   const masked = await rawSocket((await servers.get("raw, unmasked")).port);
-  const messages = new MessageSocket(await rawSocket((await servers.get("raw, messages")).port));
-  const { size, window } = load;
-  return [
+  const contenders = [
     rawEchoing(RAW, bare, load),
-    echoing(RAW_MESSAGES, messages, { message: new Uint8Array(size), window }),
     rawEchoing(RAW_MASKED, masked, load, maskedCopy),
+  ];
+  const { size, window } = load;
+  // It joins chunks in the simplest way, which is no way to join many.
+  if (size > SMALL) return contenders;
+  const messages = new MessageSocket(await rawSocket((await servers.get("raw, messages")).port));
+  return [
+    ...contenders,
+    echoing(RAW_MESSAGES, messages, { message: new Uint8Array(size), window }),
   ];
 }
