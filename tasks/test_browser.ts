@@ -172,9 +172,16 @@ export interface Browser {
   close(): Promise<void>;
 }
 
-interface Page {
+/** What is used of a page. */
+export interface Page {
   goto(url: string): Promise<unknown>;
-  textContent(selector: string, options: { timeout: number }): Promise<string | null>;
+  fill(selector: string, text: string): Promise<void>;
+  type(selector: string, text: string): Promise<void>;
+  click(selector: string): Promise<void>;
+  textContent(selector: string, options?: { timeout: number }): Promise<string | null>;
+  waitForSelector(selector: string): Promise<unknown>;
+  evaluate(script: string): Promise<unknown>;
+  screenshot(options: { path: string }): Promise<unknown>;
   on(event: "pageerror" | "crash", listener: (error: unknown) => void): void;
   close(): Promise<void>;
 }

@@ -70,8 +70,7 @@ async function* latency(servers: Servers, effort: Effort): AsyncGenerator<Row> {
   const socket = await rawSocket((await servers.get("raw")).port);
   trips.push(roundTrips(RAW, rawClient(socket, 64), message));
   const release = apart(await servers.pids());
-  const results = await measureAll(trips, effort);
-  release();
+  const results = await measureAll(trips, effort).finally(release);
   yield rowOf({
     id: "latency",
     title: "Round trip of 64 B, one at a time: the median",

@@ -118,3 +118,20 @@ export function compact(chunk: Uint8Array): Uint8Array {
 export function copyOf(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   return new Uint8Array(bytes);
 }
+
+/**
+ * Joins chunks.
+ *
+ * @param chunks The chunks, in order.
+ * @param size How many bytes they have together.
+ * @returns All of them, in a buffer of their own.
+ */
+export function joined(chunks: readonly Uint8Array[], size: number): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(size);
+  let at = 0;
+  for (const chunk of chunks) {
+    bytes.set(chunk, at);
+    at += chunk.length;
+  }
+  return bytes;
+}

@@ -296,7 +296,9 @@ export class Protocol implements MessageEvents {
     const idle = this.outputSize === 0;
     const deflate = options?.compress === false ? undefined : this.#deflate?.shared;
     const compressed = deflate === undefined ? null : message.compressedFrame(deflate);
-    this.#writer.writeEncoded(compressed ?? message.frame);
+    const frame = compressed ?? message.frame;
+    this.#cost += MESSAGE_COST + frame.length;
+    this.#writer.writeEncoded(frame);
     if (compressed !== null) deflate?.onSent();
     if (idle) this.#events.onOutput();
     return true;

@@ -4,6 +4,7 @@ import {
   serializeAcceptance,
   serializeRefusal,
 } from "../handshake/server_handshake.ts";
+import { joined } from "../protocol/byte_queue.ts";
 import { ignore } from "../stream_channel/errors.ts";
 import type { ByteTransport } from "../web_socket/byte_transport.ts";
 import type { Clock } from "../web_socket/clock.ts";
@@ -162,14 +163,4 @@ export function refuseSocket(socket: UpgradeSocket, refusal: Refusal, clock: Clo
   socket.write(serializeRefusal(refusal));
   socket.end();
   if (socket.destroyed) clock.clearTimeout(timer);
-}
-
-function joined(chunks: readonly Uint8Array[], size: number): Uint8Array {
-  const bytes = new Uint8Array(size);
-  let at = 0;
-  for (const chunk of chunks) {
-    bytes.set(chunk, at);
-    at += chunk.length;
-  }
-  return bytes;
 }

@@ -162,10 +162,11 @@ export class ByteConnection implements ListenOptions, OverListener {
     try {
       if (together) this.#transport.cork?.();
       for (const chunk of chunks) sink.add(chunk);
-      if (together) this.#transport.uncork?.();
     } catch (error) {
       // Somebody else has closed the sink, or writes to it: a connection with holes is none.
       this.onSinkOver({ error });
+    } finally {
+      if (together) this.#transport.uncork?.();
     }
   }
 

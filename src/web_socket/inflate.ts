@@ -5,6 +5,7 @@
  * cut off the result: a preset dictionary would do the same, but not every platform heeds it.
  */
 
+import { compact, joined } from "../protocol/byte_queue.ts";
 import { InflateError } from "../protocol/permessage_deflate.ts";
 import { SlidingWindow } from "./sliding_window.ts";
 
@@ -104,7 +105,7 @@ export class Decompressor {
       total += next.output.length;
       consumed = next.consumed;
     }
-    return join(parts, total);
+    return joined(parts, total);
   }
 
   /** Inflates one stream that begins at `start`, with the window written before it. */
@@ -125,7 +126,10 @@ export class Decompressor {
     });
     const { buffer } = result;
     if (buffer.length - past > maxLength) throw new InflateError("too-big");
-    return { output: own(buffer, past), consumed: from + result.engine.bytesWritten };
+    const output = compact(
+      new Uint8Array(buffer.buffer, buffer.byteOffset + past, buffer.length - past),
+    );
+    return { output, consumed: from + result.engine.bytesWritten };
   }
 
   #run(source: Uint8Array, options: object): ReturnType<Zlib["inflateRawSync"]> {
@@ -189,22 +193,6 @@ function writeStored(input: Uint8Array, start: number, window: SlidingWindow): n
   input[from + 4] = ~length >> 8;
   input.set(window.last(length), from + STORED_HEADER);
   return from;
-}
-
-/** zlib's output without what was there before; copied where a view would pin much more memory. */
-function own(output: Uint8Array, past: number): Uint8Array {
-  const view = new Uint8Array(output.buffer, output.byteOffset + past, output.length - past);
-  return 2 * view.length < output.buffer.byteLength ? view.slice() : view;
-}
-
-function join(parts: readonly Uint8Array[], total: number): Uint8Array {
-  const joined = new Uint8Array(total);
-  let offset = 0;
-  for (const part of parts) {
-    joined.set(part, offset);
-    offset += part.length;
-  }
-  return joined;
 }
 
 /**

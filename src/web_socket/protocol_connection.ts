@@ -164,12 +164,14 @@ export class ProtocolConnection implements ByteEvents, ProtocolEvents, Keepalive
   send(message: MessageInput, options: SendOptions | undefined): void {
     if (typeof message === "string") this.#protocol?.sendText(message, options);
     else this.#protocol?.sendBinary(bytesOf(message), options);
-    if (this.bytes.releasesChunks) this.#sendAhead();
+    this.#sendAhead();
   }
 
   /** Sends a message that goes to others as well; for servers only. */
   sendPrepared(message: PreparedMessage, options: SendOptions | undefined): boolean {
-    return this.#protocol?.sendPrepared(message, options) ?? false;
+    const isSent = this.#protocol?.sendPrepared(message, options) ?? false;
+    this.#sendAhead();
+    return isSent;
   }
 
   /** Sends a Close. */
@@ -204,6 +206,7 @@ export class ProtocolConnection implements ByteEvents, ProtocolEvents, Keepalive
   #sendAhead(): void {
     const protocol = this.#protocol;
     if (protocol === null || this.#blocked || protocol.outputCost < MUCH) return;
+    if (!this.bytes.releasesChunks) return;
     if (this.bytes.bufferedAmount < this.#owner.highWaterMark) this.#write();
   }
 

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertNotStrictEquals, assertStrictEquals } from "@std/assert";
-import { ByteQueue, compact, copyOf } from "../../src/protocol/byte_queue.ts";
+import { ByteQueue, compact, copyOf, joined as joinedOf } from "../../src/protocol/byte_queue.ts";
 import { seededRandom } from "../support/random.ts";
 import { hex, joined } from "./support.ts";
 
@@ -67,4 +67,12 @@ Deno.test("queue: compact copies what is less than half of its buffer", () => {
   assertStrictEquals(compact(whole.subarray(50)).buffer, whole.buffer);
   assertEquals(compact(whole.subarray(51)).buffer.byteLength, 49);
   assertEquals(copyOf(whole.subarray(99)).buffer.byteLength, 1);
+});
+
+Deno.test("joined: all bytes in order, in a buffer of their own", () => {
+  const chunks = [Uint8Array.of(1, 2), new Uint8Array(0), Uint8Array.of(9, 3, 9).subarray(1, 2)];
+  const bytes = joinedOf(chunks, 3);
+  assertEquals(bytes, Uint8Array.of(1, 2, 3));
+  assertEquals(bytes.buffer.byteLength, 3);
+  assertEquals(joinedOf([], 0).length, 0);
 });

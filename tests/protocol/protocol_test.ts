@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertFalse, assertStrictEquals, assertThrows } from "@std/assert";
 import type { Side } from "../../src/protocol/frame.ts";
+import { PreparedMessage } from "../../src/protocol/prepared_message.ts";
 import { Protocol } from "../../src/protocol/protocol.ts";
 import {
   closePayload,
@@ -626,6 +627,9 @@ Deno.test("outputCost: each message, its bytes, and more for those that are comp
   protocol.sendText("abc");
   protocol.sendBinary(new Uint8Array(100));
   assertEquals(protocol.outputCost, 4 * 512 + 2 * 103 + 8 * 103);
+  // One that goes to others as well was compressed before, if at all.
+  protocol.sendPrepared(new PreparedMessage("abc"));
+  assertEquals(protocol.outputCost, 5 * 512 + 2 * 103 + 8 * 103 + 5);
   protocol.ping();
   protocol.takeOutput();
   assertEquals(protocol.outputCost, 0);

@@ -2,10 +2,8 @@
 // Deno only: it starts processes
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { createRequire } from "node:module";
 import { type ConnectError, NetWebSocketChannel } from "../../src/net/mod.ts";
-import { findChromium } from "../../tasks/test_browser.ts";
-import { tool } from "../../tasks/tools.ts";
+import { type Browser, findChromium, launch, type Page } from "../../tasks/test_browser.ts";
 import { findCommand } from "../support/processes.ts";
 import { bundled, type Ended, inTime, type Program, RUNTIMES, startProgram } from "./programs.ts";
 
@@ -250,39 +248,6 @@ function freePort(): number {
   return port;
 }
 
-/** The part of playwright-core that is used. */
-interface Playwright {
-  chromium: { launch(options: { executablePath: string; args: string[] }): Promise<Browser> };
-}
-
-interface Browser {
-  newPage(): Promise<Page>;
-  close(): Promise<void>;
-}
-
-interface Page {
-  goto(url: string): Promise<unknown>;
-  fill(selector: string, text: string): Promise<void>;
-  type(selector: string, text: string): Promise<void>;
-  click(selector: string): Promise<void>;
-  textContent(selector: string): Promise<string | null>;
-  waitForSelector(selector: string): Promise<unknown>;
-  evaluate(script: string): Promise<unknown>;
-  screenshot(options: { path: string }): Promise<unknown>;
-  on(event: "pageerror", listener: (error: unknown) => void): void;
-}
-
-const FLAGS = [
-  "--headless",
-  "--no-sandbox",
-  "--disable-gpu",
-  "--disable-quic",
-  "--no-first-run",
-  "--disable-background-networking",
-  "--disable-component-update",
-  "--disable-sync",
-];
-
 const chromium = await findChromium();
 const withoutChromium = chromium === null ? " (left out: chromium is not installed)" : "";
 
@@ -295,10 +260,7 @@ function testInChromium(name: string, body: (browser: Browser) => Promise<void>)
     sanitizeOps: false,
     sanitizeResources: false,
     async fn() {
-      const folder = await tool("playwright-core");
-      const load = createRequire(new URL("package.json", folder));
-      const driver = load("playwright-core") as Playwright;
-      const browser = await driver.chromium.launch({ executablePath: chromium ?? "", args: FLAGS });
+      const browser = await launch(chromium ?? "");
       try {
         await inTime(body(browser));
       } finally {

@@ -105,6 +105,21 @@ Deno.test("several chunks are written together", () => {
   assertEquals(bytes.sent(), "010203");
 });
 
+Deno.test("bytes: what is held back leaves, also when somebody else has closed the sink meanwhile", () => {
+  const bytes: ByteTransport & FakeBytes = new FakeBytes();
+  const connection = new ByteConnection(bytes, {
+    onChunk: () => {},
+    onOver: () => void bytes.log.push("over"),
+    onEnd: () => {},
+  });
+  bytes.cork = () => bytes.log.push("cork");
+  bytes.uncork = () => bytes.log.push("uncork");
+  bytes.ends = false;
+  void bytes.sink.close();
+  connection.write([Uint8Array.of(1), Uint8Array.of(2)]);
+  assertEquals(bytes.log, ["close", "cork", "over", "uncork"]);
+});
+
 Deno.test("closing: nothing is written any more, and nobody is told that it is over", async () => {
   const bytes = new FakeBytes();
   const { connection, events } = connect(bytes);

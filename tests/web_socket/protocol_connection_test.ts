@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertFalse } from "@std/assert";
+import { PreparedMessage } from "../../src/protocol/prepared_message.ts";
 import { Protocol } from "../../src/protocol/protocol.ts";
 import { ChannelSinkController } from "../../src/stream_channel/sink_controller.ts";
 import { ChannelStreamController } from "../../src/stream_channel/stream_controller.ts";
@@ -120,6 +121,12 @@ Deno.test("connection: so are many, and what took long to compress, however litt
   assertEquals(bytes.written.length, 0);
   connection.send("", undefined);
   assertEquals([bytes.written.length, bytes.sent()], [1, "8100".repeat(64)]);
+  bytes.written.length = 0;
+  const shared = new PreparedMessage("");
+  for (let i = 0; i < 63; i++) connection.sendPrepared(shared, undefined);
+  assertEquals(bytes.written.length, 0);
+  connection.sendPrepared(shared, undefined);
+  assertEquals(bytes.sent(), "8100".repeat(64));
   connection.speak(
     new Protocol({
       side: "server",
