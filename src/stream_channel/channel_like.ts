@@ -1,7 +1,7 @@
 import type { ChannelSink } from "./channel_sink.ts";
 import type { ChannelStream } from "./channel_stream.ts";
 import { ignore } from "./errors.ts";
-import { sinkFromWritable, streamFromReadable } from "./web_streams.ts";
+import { partsFromStreams, sinkFromWritable, streamFromReadable } from "./web_streams.ts";
 
 /**
  * What every function that takes a channel takes: any `{ stream, sink }`, such as each channel of
@@ -24,10 +24,7 @@ export interface ChannelParts<In, Out = In> {
 export function partsOf<In, Out>(channel: ChannelLike<In, Out>): ChannelParts<In, Out> {
   // Asked first: the `readable` of a channel is a getter that takes the right to read.
   if ("stream" in channel) return channel;
-  return {
-    stream: streamFromReadable(channel.readable),
-    sink: sinkFromWritable(channel.writable),
-  };
+  return partsFromStreams(channel);
 }
 
 /** A stream as {@linkcode ChannelStream}, whichever kind it is of. */

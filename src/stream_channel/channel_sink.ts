@@ -59,7 +59,8 @@ export interface ChannelSink<T> {
   close(): Promise<void>;
   /**
    * Settles when the channel is over, whoever ended it; rejects only with the error of
-   * {@linkcode addError}. A rejection that nobody looks at does no harm.
+   * {@linkcode addError}, or of a `WritableStream` that the sink was made from. A rejection that
+   * nobody looks at does no harm.
    */
   readonly done: Promise<void>;
   /**

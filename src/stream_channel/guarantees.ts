@@ -13,7 +13,8 @@ export interface GuaranteeOptions {
 
 /**
  * A channel with all six guarantees of {@linkcode StreamChannel}, over anything that has two ends:
- * two streams that know nothing of each other become one connection, whose end both notice.
+ * two streams that know nothing of each other become one connection, whose end both notice. When the
+ * inner sink fails, this channel's stream fails with the same error.
  *
  * It reads the inner stream at once (at most one message ahead of its reader), so that it notices
  * the end although nobody reads. The inner sink is closed when the user closes this channel's sink,

@@ -59,8 +59,7 @@ export class Multiplexer<In, Out> {
       onError: (error) => this.#failure = { error },
       onDone: () => this.#end(),
     });
-    const finish = (): void => this.#finish();
-    inner.sink.done.then(finish, finish);
+    inner.sink.done.then(() => this.#finish(), (error) => this.#fail(error));
   }
 
   /** The sink that all virtual channels share. */
@@ -202,6 +201,15 @@ export class Multiplexer<In, Out> {
     }
   }
 
+  /** The inner sink has failed: nobody can answer any more. */
+  #fail(error: unknown): void {
+    this.#failure ??= { error };
+    this.#isSinkOver = true;
+    for (const virtual of this.#live.values()) virtual.failSink(error);
+    this.#end();
+    this.#subscription.cancel();
+  }
+
   /**
    * The inner sink is done. What is left of the inner stream no longer waits for the slowest reader:
    * all have to be told the end.
@@ -278,6 +286,11 @@ class Virtual<In, Out> implements SinkTarget<Out>, VirtualParts<In, Out> {
   /** Nothing goes any more. */
   finish(): void {
     this.#sink.finish();
+  }
+
+  /** Nothing goes any more, because of an error. */
+  failSink(error: unknown): void {
+    this.#sink.fail(error);
   }
 
   // The sink's target.

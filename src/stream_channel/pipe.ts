@@ -2,7 +2,7 @@ import { type ChannelParts, closeQuietly, tellOfError } from "./channel_like.ts"
 import { type ChannelSink, ROOM } from "./channel_sink.ts";
 import type { ChannelStream, StreamSubscription } from "./channel_stream.ts";
 import { Deferred } from "./deferred.ts";
-import { preHandled } from "./errors.ts";
+import { ignore, preHandled } from "./errors.ts";
 
 /** Connects two channels, as {@linkcode StreamChannel.pipe} does. */
 export function pipe<In, Out>(
@@ -10,13 +10,28 @@ export function pipe<In, Out>(
   other: ChannelParts<Out, In>,
 ): Promise<void> {
   const giveUp = new AbortController();
-  const there = pipeOneWay(one.stream, other.sink, { signal: giveUp.signal });
+  const { signal } = giveUp;
+  const there = pipeOneWay(one.stream, other.sink, { signal });
   try {
-    return preHandled(both(there, pipeOneWay(other.stream, one.sink)));
+    const back = pipeOneWay(other.stream, one.sink, { signal });
+    return preHandled(
+      Promise.all([there, back]).then(ignore, (error) => {
+        giveUp.abort();
+        endWith(error, one.sink);
+        endWith(error, other.sink);
+        throw error;
+      }),
+    );
   } catch (error) {
     giveUp.abort();
     throw error;
   }
+}
+
+/** Ends a sink because of an error, also one that forwards errors and goes on. */
+function endWith(error: unknown, sink: ChannelSink<never>): void {
+  tellOfError(sink, error);
+  closeQuietly(sink);
 }
 
 /** Options of {@linkcode pipeOneWay}. */
@@ -27,16 +42,11 @@ export interface PipeOptions {
   readonly signal?: AbortSignal;
 }
 
-/** Waits for both, also where the first one fails. */
-async function both(first: Promise<void>, second: Promise<void>): Promise<void> {
-  for (const result of await Promise.allSettled([first, second])) {
-    if (result.status === "rejected") throw result.reason;
-  }
-}
-
 /**
  * Adds all that a stream gives to a sink, in the same call in which it comes, while there is room;
  * closes the sink at the end.
+ *
+ * @returns A promise that fulfils when the sink is done, and rejects with the first error of either.
  */
 export function pipeOneWay<T>(
   stream: ChannelStream<T>,
@@ -45,22 +55,17 @@ export function pipeOneWay<T>(
 ): Promise<void> {
   const { promise, resolve, reject } = new Deferred();
   let hurries = false;
-  let failure: { error: unknown } | null = null;
-  const stop = (): void => {
-    subscription.cancel();
-    if (failure === null) resolve();
-    else reject(failure.error);
-  };
   const fail = (error: unknown): void => {
-    failure ??= { error };
+    reject(error);
     tellOfError(sink, error);
   };
   const subscription: StreamSubscription = stream.listen((value) => {
     try {
-      if (!sink.add(value)) return stop();
+      // Dropped: what the sink's end was, its `done` tells.
+      if (!sink.add(value)) return subscription.cancel();
     } catch (error) {
       fail(error);
-      return stop();
+      return subscription.cancel();
     }
     if (!hurries) waitForRoom(sink, subscription);
   }, {
@@ -73,10 +78,9 @@ export function pipeOneWay<T>(
     hurries = true;
     subscription.resume();
   });
-  sink.done.then(stop, (error) => {
-    failure ??= { error };
-    stop();
-  });
+  const stop = (): void => subscription.cancel();
+  sink.done.then(resolve, reject);
+  sink.done.then(stop, stop);
   return promise;
 }
 

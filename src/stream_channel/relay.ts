@@ -199,9 +199,19 @@ export class Relay<In, Out, NewIn, NewOut> implements SinkTarget<NewOut> {
   /** The inner sink is done. */
   #over(failure: { error: unknown } | null): void {
     if (failure === null) this.#sink.finish();
-    else this.#sink.fail(failure.error);
+    else {
+      this.#sink.fail(failure.error);
+      if (this.#joined) this.#failStream(failure.error);
+    }
     // Where it isn't deaf something may still wait in the inner stream, the end at least.
     if (this.#deaf) this.#subscription.cancel();
+  }
+
+  /** The sink has failed, which the other half of what is joined need not notice by itself. */
+  #failStream(error: unknown): void {
+    this.#deaf = true;
+    if (this.#errorPassed) this.#stream.end();
+    else this.#stream.fail(error);
   }
 
   #hold(full: boolean): void {

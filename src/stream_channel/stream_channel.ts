@@ -42,12 +42,12 @@ export interface StreamChannel<In, Out = In> {
    */
   readonly writable: WritableStream<Out>;
   /**
-   * Connects this channel with another one, both ways: what one gives, the other takes. The end, an
-   * error and a lack of room pass on as well.
+   * Connects this channel with another one, both ways: what one gives, the other takes. The end and
+   * a lack of room pass on as well. An error of a stream or a sink ends both channels.
    *
    * @param other A channel that takes what this one gives, and the other way round.
    * @returns A promise that fulfils when both directions have ended, or rejects with the first
-   * error. A rejection that nobody looks at does no harm.
+   * error as soon as there is one. A rejection that nobody looks at does no harm.
    * @throws {DOMException} `InvalidStateError` when one of the two streams has a reader.
    */
   pipe(other: ChannelLike<Out, In>): Promise<void>;
@@ -110,8 +110,14 @@ export interface StreamChannelStatic {
    * A channel of two members that exist already, with the methods of all channels. It only pairs
    * them: use `withGuarantees` where they know nothing of each other.
    *
-   * Web Streams are locked by it, and read ahead to the high-water mark. A `WritableStream` takes
-   * its time to close: until it has taken all that was added.
+   * `from` locks Web Streams, and reads ahead to the high-water mark. A `WritableStream` takes its
+   * time to close: until it has taken all that was added. When it fails, `sink.done` rejects with its
+   * error; the readable half still gives what it has.
+   *
+   * Closing the sink doesn't end the readable half. While the sink closes, `from` reads on although
+   * nobody takes the input, because a socket can't finish closing before: it keeps up to 1 MiB for a
+   * reader. If there is more, the stream fails behind that with an `InvalidStateError`, and the rest
+   * is dropped. A listener that pauses its subscription isn't hurried: `close()` waits for it.
    *
    * @param channel What is to become a channel.
    * @returns The channel.

@@ -1,5 +1,6 @@
 /** Web Streams as the two members of a channel. */
 
+import type { ChannelParts } from "./channel_like.ts";
 import type { ChannelSink, SinkTarget } from "./channel_sink.ts";
 import { ChannelSinkController } from "./sink_controller.ts";
 import type {
@@ -8,7 +9,7 @@ import type {
   StreamSource,
 } from "./channel_stream.ts";
 import { ChannelStreamController } from "./stream_controller.ts";
-import { ignore, preHandled } from "./errors.ts";
+import { ignore, invalidState, preHandled } from "./errors.ts";
 import { Fifo } from "./fifo.ts";
 import { sizeOf } from "./size.ts";
 
@@ -23,11 +24,42 @@ export function streamFromReadable<T>(
   return new ReadableSource<T>(readable, options).stream;
 }
 
+/**
+ * While its writable half closes, a pair keeps this many bytes of input that no reader has taken. A
+ * reader may follow, and what has to be read for the closing to finish must not be without limit.
+ */
+const MAX_KEPT = 0x10_0000;
+
+/**
+ * A pair of Web Streams as the two members of a channel. It locks both.
+ *
+ * A socket's `close()` settles when all its input was read. So, from the sink's `close()` until that
+ * has settled, the high-water mark doesn't stop the reading: up to 1 MiB is kept for a reader, then
+ * the stream fails behind that and the rest is dropped. Only a listener that has paused still does.
+ */
+export function partsFromStreams<In, Out>(
+  { readable, writable }: {
+    readonly readable: ReadableStream<In>;
+    readonly writable: WritableStream<Out>;
+  },
+): ChannelParts<In, Out> {
+  const source = new ReadableSource<In>(readable);
+  const sink = sinkFromWritable<Out>(writable, {
+    onClose: () => source.setDraining(true),
+    // A write that is stuck holds an abort up; cancelling a socket's other half ends it.
+    onAbort: (error) => void source.close(error),
+  });
+  const stop = (): void => source.setDraining(false);
+  sink.done.then(stop, stop);
+  return { stream: source.stream, sink };
+}
+
 class ReadableSource<T> implements StreamSource {
   readonly stream: ChannelStream<T>;
   readonly #controller: ChannelStreamController<T>;
   readonly #reader: ReadableStreamDefaultReader<T>;
   #paused = false;
+  #draining = false;
   #reading = false;
   #cancelled: Promise<void> | null = null;
 
@@ -47,6 +79,12 @@ class ReadableSource<T> implements StreamSource {
     void this.#read();
   }
 
+  /** Whether input that nobody takes is read although it is more than the high-water mark. */
+  setDraining(draining: boolean): void {
+    this.#draining = draining;
+    void this.#read();
+  }
+
   cancel(): void {
     this.close(undefined);
   }
@@ -55,14 +93,24 @@ class ReadableSource<T> implements StreamSource {
     return this.#cancelled ??= preHandled(this.#reader.cancel(reason));
   }
 
+  get #mayRead(): boolean {
+    return !this.#paused || this.#draining && !this.#controller.isReaderPaused;
+  }
+
+  #dropRest(): void {
+    const limit = `more than ${MAX_KEPT} bytes of input waited while the sink closed`;
+    this.#controller.fail(invalidState(`Cannot read on: ${limit}`));
+  }
+
   async #read(): Promise<void> {
     if (this.#reading) return;
     this.#reading = true;
     try {
-      while (!this.#paused && this.#cancelled === null) {
+      while (this.#mayRead && this.#cancelled === null) {
         const result = await this.#reader.read();
         if (result.done) return this.#controller.end();
         this.#controller.add(result.value);
+        if (this.#draining && this.#controller.queuedSize > MAX_KEPT) this.#dropRest();
       }
     } catch (error) {
       this.#controller.fail(error);
@@ -72,12 +120,14 @@ class ReadableSource<T> implements StreamSource {
   }
 }
 
-/** What is behind a `WritableStream`, where more is known of it than the stream tells. */
+/** What belongs to a `WritableStream`, where more is known of it than the stream tells. */
 export interface Behind {
   /** Settles, as `done` then does, when the channel behind the stream is over. */
-  readonly over: Promise<void>;
+  readonly over?: Promise<void>;
   /** The sink was closed: what is still on the way should hurry. */
   onClose(): void;
+  /** An error was added. */
+  onAbort?(error: unknown): void;
 }
 
 /**
@@ -103,10 +153,17 @@ class WritableTarget<T> implements SinkTarget<T> {
     this.#behind = behind;
     this.#controller = new ChannelSinkController<T>(this);
     this.sink = this.#controller.sink;
-    const end = (cause?: unknown): void => this.#end(cause);
     this.#writer.ready.catch(ignore);
-    this.#writer.closed.then(() => end(), end);
-    behind?.over.then(() => this.#controller.finish(), (error) => this.#controller.fail(error));
+    const finish = (): void => this.#controller.finish();
+    const fail = (error: unknown): void => this.#controller.fail(error);
+    const over = behind?.over;
+    if (over === undefined) {
+      this.#writer.closed.then(finish, fail);
+      return;
+    }
+    const disconnect = (): void => this.#controller.disconnect();
+    this.#writer.closed.then(disconnect, disconnect);
+    over.then(finish, fail);
   }
 
   get bufferedAmount(): number {
@@ -126,18 +183,13 @@ class WritableTarget<T> implements SinkTarget<T> {
   }
 
   abort(error: unknown): void {
-    const end = (): void => this.#end(error);
-    this.#writer.abort(error).then(end, end);
+    // What comes of it is told by `closed`.
+    this.#writer.abort(error).catch(ignore);
+    this.#behind?.onAbort?.(error);
   }
 
   #taken(): void {
     this.#amount -= this.#sizes.shift();
     this.#controller.drained();
-  }
-
-  /** The stream takes nothing more. */
-  #end(cause: unknown): void {
-    if (this.#behind === undefined) this.#controller.finish(cause);
-    else this.#controller.disconnect();
   }
 }

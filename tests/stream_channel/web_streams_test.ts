@@ -93,7 +93,7 @@ Deno.test("a writable: an error added aborts it, and is done's", async () => {
   assertFalse(sink.add("late"));
 });
 
-Deno.test("a writable that fails: the sink drops, done fulfils, flush rejects with why", async () => {
+Deno.test("a writable that fails: the sink drops, done and flush reject with why", async () => {
   const error = new Error("mine");
   const sink = sinkFromWritable(
     new WritableStream<string>({
@@ -104,10 +104,10 @@ Deno.test("a writable that fails: the sink drops, done fulfils, flush rejects wi
   );
   sink.add("a");
   const flushed = sink.flush();
-  await sink.done;
+  assertStrictEquals(await assertRejects(() => sink.done), error);
   assertStrictEquals(await assertRejects(() => flushed), error);
   assertFalse(sink.add("late"));
-  await sink.close();
+  assertStrictEquals(await assertRejects(() => sink.close()), error);
 });
 
 Deno.test("S7 a writable whose end is told by another promise: done is that one", async () => {
