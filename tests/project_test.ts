@@ -7,6 +7,7 @@ import { filesBelow, readSource, readText, type Source, sourcesBelow } from "./s
 /** What each layer may import, beside itself. Imports point downward only. */
 const LAYERS: Readonly<Record<string, readonly string[]>> = {
   "status": [],
+  "realm": [],
   "stream_channel": [],
   "protocol": ["status"],
   "handshake": ["protocol", "status"],
@@ -16,6 +17,9 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   "server": ["web_socket", "stream_channel", "protocol", "handshake", "status", "native", "net"],
   "testing": ["web_socket", "stream_channel", "protocol", "handshake", "status", "native", "net"],
 };
+
+/** What every layer may import. */
+const BOTTOM = "realm";
 
 /** The top of src/: they choose among the implementations, so they may import everything. */
 const TOP = ["src/web_socket/web_socket_channel.ts", "src/web_socket/connect.ts"];
@@ -83,7 +87,8 @@ Deno.test("project: imports point downward only", () => {
     for (const { target, isType } of imports) {
       if (isEntry && isType) continue;
       const other = layerOf(target);
-      if (other === layer || LAYERS[layer]?.includes(other ?? "")) continue;
+      if (other === layer || other === BOTTOM) continue;
+      if (LAYERS[layer]?.includes(other ?? "")) continue;
       yield `imports ${target}`;
     }
   });
@@ -166,6 +171,33 @@ Deno.test("project: nothing that Node 20 can't parse or hasn't got", () => {
     }
   });
   assertEquals(found, []);
+});
+
+/** `instanceof` whose right side isn't a class of this project: that of the file, or an import. */
+function* foreignClasses({ bare, path }: Source): Generator<string> {
+  for (const [, name = ""] of bare.matchAll(/\binstanceof\s+([\w$.]+)/g)) {
+    if (!OWN_CLASSES.has(name)) yield `instanceof ${name}: ${path}`;
+  }
+}
+
+const OWN_CLASSES = new Set(
+  sources.flatMap(({ bare }) => [...bare.matchAll(/\bclass\s+([\w$]+)/g)].map((it) => it[1])),
+);
+
+// Another realm has its own Promise, Error, Uint8Array …, and a library may replace a global one.
+Deno.test("project: instanceof asks for the project's own classes only", () => {
+  assertEquals(faults(foreignClasses), []);
+  const source = (bare: string): Source => ({ path: "", text: "", code: "", bare, imports: [] });
+  const found = (bare: string): number => [...foreignClasses(source(bare))].length;
+  assertEquals(found("a instanceof Promise"), 1);
+  assertEquals(found("a instanceof globalThis.Error || a instanceof Uint8Array"), 2);
+  assertEquals(found("a instanceof ConnectError"), 0);
+});
+
+// A promise or an array of another realm has another constructor, and `name` is whatever it says.
+Deno.test("project: no value is told by its constructor", () => {
+  const pattern = /\.constructor\s*[!=]==|\bisPrototypeOf\b/;
+  assertEquals(faults((source) => linesWith(source, pattern)), []);
 });
 
 Deno.test("project: no top-level await", () => {

@@ -1,4 +1,6 @@
 import { abnormalClosure, goingAway, normalClosure, noStatusReceived } from "../../status.ts";
+import { isBinary, plainBytes } from "../realm/bytes.ts";
+import { isPromiseLike } from "../realm/kinds.ts";
 import { type Capabilities, NO_CAPABILITIES } from "../web_socket/capabilities.ts";
 import { type Clock, systemClock } from "../web_socket/clock.ts";
 import { closeContent, type Ending } from "../web_socket/closing.ts";
@@ -12,19 +14,11 @@ import {
   type QueueOptions,
 } from "../web_socket/connect_options.ts";
 import { ConnectError, WebSocketChannelError } from "../web_socket/errors.ts";
-import { bytesOf, isBinary } from "../web_socket/message_input.ts";
-import type { CloseFrameContent } from "../web_socket/web_socket_channel.ts";
+import type { CloseFrameContent, Message } from "../web_socket/web_socket_channel.ts";
 import { WebSocketChannelBase } from "../web_socket/web_socket_channel_base.ts";
 import { type MessageInput, unsendable } from "../web_socket/web_socket_sink.ts";
 import { nativeCapabilities } from "./native_capabilities.ts";
-import {
-  checkSocket,
-  createSocket,
-  hintOf,
-  isPromiseLike,
-  messageOf,
-  statusOf,
-} from "./native_socket.ts";
+import { checkSocket, createSocket, faultOf, hintOf, statusOf } from "./native_socket.ts";
 import { Polling } from "./polling.ts";
 import type { WebSocketEventLike, WebSocketLike } from "./web_socket_like.ts";
 
@@ -196,9 +190,9 @@ export class NativeChannel extends WebSocketChannelBase {
   }
 
   #onMessage(data: unknown): void {
-    if (typeof data === "string") this.incoming.add(data);
-    else if (isBinary(data)) this.incoming.add(bytesOf(data));
-    else return this.closeBecauseOf(unknownMessage(data));
+    const message = messageOf(data);
+    if (message === null) return this.closeBecauseOf(unknownMessage(data));
+    this.incoming.add(message);
     if (this.incoming.queuedSize > this.#maxQueueSize) this.#overflow();
   }
 
@@ -237,7 +231,7 @@ export class NativeChannel extends WebSocketChannelBase {
   }
 
   #connectError(cause: unknown, options?: { retryable: boolean }): ConnectError {
-    const message = this.#failedBecause(messageOf(cause));
+    const message = this.#failedBecause(faultOf(cause));
     return new ConnectError(message, { cause, status: statusOf(cause), ...options });
   }
 
@@ -263,7 +257,8 @@ export class NativeChannel extends WebSocketChannelBase {
       this.peerCloses();
       return false;
     }
-    socket.send(message);
+    // What a platform or a library makes of an object that lies about its bytes is not known.
+    socket.send(typeof message === "string" ? message : plainBytes(message));
     return true;
   }
 
@@ -329,6 +324,16 @@ export class NativeChannel extends WebSocketChannelBase {
     } catch {
       // Nothing more can be done to it: the close timer ends the channel.
     }
+  }
+}
+
+/** What a socket tells as a message; `null` when it is neither text nor bytes that are there. */
+function messageOf(data: unknown): Message | null {
+  if (typeof data === "string") return data;
+  try {
+    return isBinary(data) ? plainBytes(data) : null;
+  } catch {
+    return null;
   }
 }
 

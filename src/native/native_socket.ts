@@ -1,12 +1,8 @@
 /** Sockets with the interface of the global `WebSocket`: how they are made, and what they tell. */
 
+import { messageOf } from "../realm/kinds.ts";
 import type { ConnectRequest } from "../web_socket/connect_options.ts";
 import type { WebSocketEventLike, WebSocketLike } from "./web_socket_like.ts";
-
-/** Whether it is a promise, or behaves as one. */
-export function isPromiseLike<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
-  return typeof (value as Partial<PromiseLike<T>> | null | undefined)?.then === "function";
-}
 
 /**
  * Throws unless it looks like a socket. Whether it has every method isn't looked at: this tells apart
@@ -38,13 +34,13 @@ export function hintOf(event: WebSocketEventLike): unknown {
 }
 
 /** Why a connection could not be opened, as a text. */
-export function messageOf(cause: unknown): string {
-  const text = cause instanceof Error ? cause.message : cause;
-  return typeof text === "string" && text !== "" ? text : "the connection could not be opened";
+export function faultOf(cause: unknown): string {
+  const text = typeof cause === "string" ? cause : messageOf(cause);
+  return text === "" ? "the connection could not be opened" : text;
 }
 
 /** The HTTP status where the message tells it: Deno's, Bun's and npm `ws`'s do. */
 export function statusOf(cause: unknown): number | null {
-  const match = /(?:status code|server response): (\d{3})\b/.exec(messageOf(cause));
+  const match = /(?:status code|server response): (\d{3})\b/.exec(faultOf(cause));
   return match === null ? null : Number(match[1]);
 }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { messageOf, nameOf } from "../realm/kinds.ts";
 import { ConnectError, type ConnectErrorOptions, type ConnectPhase } from "../web_socket/errors.ts";
 
 /** What a runtime's error code means. */
@@ -77,10 +78,6 @@ export function codeOf(error: unknown): string {
   return typeof code === "string" ? code : "";
 }
 
-function nameOf(error: unknown): string {
-  return error instanceof Error ? error.name : "";
-}
-
 /** How a {@linkcode dialError} goes beyond what the cause tells. */
 export interface DialErrorOptions extends ConnectErrorOptions {
   phase: ConnectPhase;
@@ -124,6 +121,6 @@ export function refusedByAlert(url: URL, { cause, response }: ConnectError): Con
 function textOf({ cause, phase }: ConnectErrorOptions): string {
   // OpenSSL's texts name addresses in memory; rustls's and BoringSSL's have other words.
   if (codeOf(cause).startsWith("ERR_SSL_")) return "the server doesn't speak TLS as it should";
-  const message = cause instanceof Error ? cause.message : "";
+  const message = messageOf(cause);
   return message === "" ? `failed in phase ${phase}` : message;
 }

@@ -1,3 +1,4 @@
+import { isPromiseLike } from "../realm/kinds.ts";
 import type { Capabilities } from "../web_socket/capabilities.ts";
 import type { Clock } from "../web_socket/clock.ts";
 import { MAX_REDIRECTS } from "../web_socket/connect_checks.ts";
@@ -43,11 +44,11 @@ export class NetChannel extends ProtocolChannel {
     request: ConnectRequest,
     options: ConnectOptions,
     clock: Clock,
-    dialling: Dialling | Promise<Dialling>,
+    dialling: Dialling | PromiseLike<Dialling>,
   ): NetChannel {
     const channel = new NetChannel(request, options, clock);
     channel.bound(options, () => channel.#phase);
-    if (dialling instanceof Promise) {
+    if (isPromiseLike(dialling)) {
       dialling.then((it) => channel.#begin(it), (error) => channel.#notLoaded(error));
     } else channel.#begin(dialling);
     return channel;

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { messageOf } from "../realm/kinds.ts";
 import { basicCredentials } from "../handshake/client_handshake.ts";
 import { type ResponseHead, ResponseParser, serializeHead } from "../handshake/http_head.ts";
 import { ResponseBody } from "../handshake/response_body.ts";
@@ -123,8 +124,7 @@ function readAnswer(socket: Socket): Promise<Answer> {
         const parsed = parser.push(chunk);
         if (parsed !== null) onHead(parsed.head, parsed.rest);
       } catch (error) {
-        const message = error instanceof Error ? error.message : String(error);
-        settle(() => reject(new ProxyRefusal(message)));
+        settle(() => reject(new ProxyRefusal(messageOf(error))));
       }
     };
     const onEnd = (): void => {

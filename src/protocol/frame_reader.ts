@@ -93,15 +93,14 @@ export class FrameReader {
    * Reads a chunk, and all that waited before it. Called from within a handler it only queues the
    * chunk, for the call that is under way to read it.
    *
-   * @param chunk The bytes, however many.
+   * @param chunk The bytes, however many: a plain `Uint8Array`, no `Buffer` of Node's.
    */
   receive(chunk: Uint8Array): void {
     if (this.#stopped) return;
-    const bytes = plain(chunk);
     if (this.#reading || this.#paused || this.#input !== null) {
-      (this.#input ??= new ByteQueue()).push(bytes, this.#ownsChunks);
+      (this.#input ??= new ByteQueue()).push(chunk, this.#ownsChunks);
     } else {
-      this.#read(bytes, this.#ownsChunks);
+      this.#read(chunk, this.#ownsChunks);
     }
     this.#drain();
   }
@@ -200,10 +199,4 @@ export class FrameReader {
     this.#at = end;
     this.#handler.onPart(this.#header, chunk, 0, end, phase);
   }
-}
-
-/** Node's `Buffer`, and whatever else is derived, has methods of its own by the same names. */
-function plain(chunk: Uint8Array): Uint8Array {
-  if (chunk.constructor === Uint8Array) return chunk;
-  return new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length);
 }

@@ -8,6 +8,7 @@
 import { encodeHeader, encodeKey, headerLength, MAX_HEADER_LENGTH } from "./frame.ts";
 import { applyMask, copyMasked, type MaskingKeySource, rotate } from "./mask.ts";
 import { SLAB_SIZE } from "./slab.ts";
+import { lengthOf, plainBytes, SMALL } from "../realm/bytes.ts";
 import { WriteBuffer } from "./write_buffer.ts";
 
 /** Payloads from this size on are written in parts, and frames from this size on aren't copied. */
@@ -75,13 +76,15 @@ export class FrameWriter {
    * Encodes a frame.
    *
    * @param flags The first byte: FIN, RSV1–3 and the opcode.
-   * @param payload The payload; it is read before this returns and not kept.
+   * @param payload The payload, as `bytesOf` gives it; it is read before this returns and not kept.
    */
   write(flags: number, payload: Uint8Array): void {
-    if (payload.length >= LARGE) return this.#writeLarge(flags, payload);
+    // Taken once: what the header says is what is written.
+    const length = lengthOf(payload);
+    if (length >= LARGE) return this.#writeLarge(flags, plainBytes(payload));
     const output = this.#output;
-    output.reserve(MAX_HEADER_LENGTH + payload.length);
-    output.commit(this.#encode(output.buffer, output.end, flags, payload));
+    output.reserve(MAX_HEADER_LENGTH + length);
+    output.commit(this.#encode(output.buffer, output.end, flags, payload, length));
   }
 
   /**
@@ -118,17 +121,23 @@ export class FrameWriter {
     output.commit(output.end + frame.length);
   }
 
-  #encode(buffer: Uint8Array, start: number, flags: number, payload: Uint8Array): number {
+  #encode(
+    buffer: Uint8Array,
+    start: number,
+    flags: number,
+    payload: Uint8Array,
+    length: number,
+  ): number {
     const keys = this.#keys;
-    const length = payload.length;
     const at = encodeHeader(buffer, start, flags, length, keys !== null);
     if (keys === null) {
-      buffer.set(payload, at);
+      if (length > SMALL) buffer.set(payload, at);
+      else for (let i = 0; i < length; i++) buffer[at + i] = payload[i] as number;
       return at + length;
     }
     const key = keys();
     const payloadAt = encodeKey(buffer, at, key);
-    copyMasked(payload, buffer, payloadAt, key);
+    copyMasked(payload, length, buffer, payloadAt, key);
     return payloadAt + length;
   }
 
@@ -155,6 +164,7 @@ export class FrameWriter {
     return at + length;
   }
 
+  /** Nothing here can throw between the header and the payload's last byte: `payload` is plain. */
   #writeLarge(flags: number, payload: Uint8Array): void {
     const keys = this.#keys;
     const output = this.#output;
@@ -166,7 +176,7 @@ export class FrameWriter {
       const length = output.reserveSome(payload.length - from);
       const part = payload.subarray(from, from + length);
       if (keys === null) output.buffer.set(part, output.end);
-      else copyMasked(part, output.buffer, output.end, rotate(key, from));
+      else copyMasked(part, length, output.buffer, output.end, rotate(key, from));
       output.commit(output.end + length);
       from += length;
     }

@@ -121,13 +121,19 @@ function xorWords(words: Int32Array, first: number, end: number, key: number): v
  * Copies a payload and masks the copy. The source is only read, each byte once, whatever its kind
  * of memory.
  *
- * @param source The payload.
+ * @param source The payload; of more than 16 KiB only a plain one.
+ * @param length Its length.
  * @param target Where the copy goes; there must be room.
  * @param at Where in `target` it begins.
  * @param key The masking key, its first byte on the wire the most significant.
  */
-export function copyMasked(source: Uint8Array, target: Uint8Array, at: number, key: number): void {
-  const length = source.length;
+export function copyMasked(
+  source: Uint8Array,
+  length: number,
+  target: Uint8Array,
+  at: number,
+  key: number,
+): void {
   if (length < WORDS_FROM) {
     let word = key;
     for (let i = 0; i < length; i++) {

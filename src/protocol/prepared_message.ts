@@ -8,6 +8,7 @@
 
 import { BINARY, encodeHeader, FIN, headerLength, RSV1, TEXT } from "./frame.ts";
 import type { SharedDeflate } from "./permessage_deflate.ts";
+import { plainBytes } from "../realm/bytes.ts";
 
 const encoder = new TextEncoder();
 
@@ -30,9 +31,9 @@ export class PreparedMessage {
    *
    * @param message Text, or bytes, which are copied.
    */
-  constructor(message: string | Uint8Array) {
+  constructor(message: string | ArrayBuffer | ArrayBufferView) {
     const isText = typeof message === "string";
-    const payload = isText ? encoder.encode(message) : message;
+    const payload = isText ? encoder.encode(message) : plainBytes(message);
     this.#opcode = isText ? TEXT : BINARY;
     this.frame = encode(FIN | this.#opcode, payload);
     this.#payload = this.frame.subarray(this.frame.length - payload.length);

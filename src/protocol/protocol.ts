@@ -26,6 +26,7 @@ import type { MaskingKeySource } from "./mask.ts";
 import { MessageAssembler, type MessageEvents } from "./message_assembler.ts";
 import type { MessageDeflate } from "./permessage_deflate.ts";
 import type { PreparedMessage } from "./prepared_message.ts";
+import { lengthOf, plainBytes } from "../realm/bytes.ts";
 
 /**
  * What a {@linkcode Protocol} tells its owner, synchronously. All but `onOutput` are called from
@@ -266,18 +267,19 @@ export class Protocol implements MessageEvents {
   /**
    * Sends a binary message.
    *
-   * @param bytes The payload. It is read before this returns, never written to, and not kept.
+   * @param bytes The payload, as `bytesOf` gives it. It is read before this returns, never written
+   * to, and not kept.
    * @param options How to send it.
    * @returns `false` when nothing may be sent any more; the message is dropped.
    */
   sendBinary(bytes: Uint8Array, options?: SendOptions): boolean {
     if (this.#lifecycle.state !== "open") return false;
     const idle = this.outputSize === 0;
-    this.#cost += MESSAGE_COST + bytes.length;
+    this.#cost += MESSAGE_COST + lengthOf(bytes);
     if (this.#deflate === null || options?.compress === false) {
       this.#writer.write(FIN | BINARY, bytes);
     } else {
-      this.#writeCompressed(this.#deflate, FIN | BINARY, bytes);
+      this.#writeCompressed(this.#deflate, FIN | BINARY, plainBytes(bytes));
     }
     if (idle) this.#events.onOutput();
     return true;
@@ -375,9 +377,10 @@ export class Protocol implements MessageEvents {
   }
 
   #sendControl(opcode: number, payload: Uint8Array): boolean {
-    if (payload.length > MAX_CONTROL_PAYLOAD) {
+    const length = lengthOf(payload);
+    if (length > MAX_CONTROL_PAYLOAD) {
       throw new RangeError(
-        `Sending a control frame failed, it has more than ${MAX_CONTROL_PAYLOAD} bytes: ${payload.length}`,
+        `Sending a control frame failed, it has more than ${MAX_CONTROL_PAYLOAD} bytes: ${length}`,
       );
     }
     if (this.#lifecycle.state !== "open") return false;

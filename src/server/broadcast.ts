@@ -1,7 +1,7 @@
 import { PreparedMessage } from "../protocol/prepared_message.ts";
 import { type Clock, MAX_TIMEOUT, systemClock } from "../web_socket/clock.ts";
 import { checkNumber } from "../web_socket/connect_options.ts";
-import { bytesOf, checkMessage } from "../web_socket/message_input.ts";
+import { checkMessage } from "../web_socket/message_input.ts";
 import type { WebSocketChannel } from "../web_socket/web_socket_channel.ts";
 import { WebSocketChannelBase } from "../web_socket/web_socket_channel_base.ts";
 import type { MessageInput } from "../web_socket/web_socket_sink.ts";
@@ -64,7 +64,7 @@ export class Broadcaster {
   ): void {
     checkMessage(message);
     const policy = policyOf(options);
-    const prepared = new PreparedMessage(typeof message === "string" ? message : bytesOf(message));
+    const prepared = new PreparedMessage(message);
     const isLeftOut = leftOut(options.except);
     for (const channel of channels) {
       if (channel.state === "open" && !isLeftOut(channel)) this.#sendTo(channel, prepared, policy);

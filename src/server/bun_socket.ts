@@ -1,3 +1,4 @@
+import { copyOf } from "../realm/bytes.ts";
 import type { WebSocketEventLike, WebSocketLike } from "../native/web_socket_like.ts";
 
 /** What is used of the server-side socket of Bun. */
@@ -97,10 +98,4 @@ export class BunSocket implements WebSocketLike {
   #tell(type: string, event: WebSocketEventLike): void {
     for (const listener of this.#listeners.get(type) ?? []) listener(event);
   }
-}
-
-function copyOf(bytes: ArrayBuffer | ArrayBufferView): Uint8Array {
-  if (!ArrayBuffer.isView(bytes)) return new Uint8Array(bytes.slice(0));
-  const { buffer, byteOffset, byteLength } = bytes;
-  return new Uint8Array(new Uint8Array(buffer, byteOffset, byteLength));
 }

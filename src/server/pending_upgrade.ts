@@ -5,6 +5,7 @@ import {
   serializeRefusal,
 } from "../handshake/server_handshake.ts";
 import { joined } from "../protocol/byte_queue.ts";
+import { copyOf, lengthOf } from "../realm/bytes.ts";
 import { ignore } from "../stream_channel/errors.ts";
 import type { ByteTransport } from "../web_socket/byte_transport.ts";
 import type { Clock } from "../web_socket/clock.ts";
@@ -93,7 +94,7 @@ export class PendingUpgrade {
     socket.on("data", this.#onData);
     socket.on("end", this.#onEnd);
     socket.on("close", this.#onEnd);
-    if (head.length > 0) this.#keep(new Uint8Array(head));
+    if (lengthOf(head) > 0) this.#keep(copyOf(head));
     if (socket.destroyed) queueMicrotask(() => this.#gone());
   }
 

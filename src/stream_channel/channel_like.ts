@@ -1,3 +1,4 @@
+import { isReadableStream, isWritableStream } from "../realm/kinds.ts";
 import type { ChannelSink } from "./channel_sink.ts";
 import type { ChannelStream } from "./channel_stream.ts";
 import { ignore } from "./errors.ts";
@@ -29,12 +30,12 @@ export function partsOf<In, Out>(channel: ChannelLike<In, Out>): ChannelParts<In
 
 /** A stream as {@linkcode ChannelStream}, whichever kind it is of. */
 export function asChannelStream<T>(stream: ChannelStream<T> | ReadableStream<T>): ChannelStream<T> {
-  return stream instanceof ReadableStream ? streamFromReadable(stream) : stream;
+  return isReadableStream<T>(stream) ? streamFromReadable(stream) : stream;
 }
 
 /** A sink as {@linkcode ChannelSink}, whichever kind it is of. */
 export function asChannelSink<T>(sink: ChannelSink<T> | WritableStream<T>): ChannelSink<T> {
-  return sink instanceof WritableStream ? sinkFromWritable(sink) : sink;
+  return isWritableStream<T>(sink) ? sinkFromWritable(sink) : sink;
 }
 
 /**

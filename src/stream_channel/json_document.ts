@@ -1,3 +1,4 @@
+import { isPromiseLike, nameOf } from "../realm/kinds.ts";
 import { type ChannelLike, partsOf } from "./channel_like.ts";
 import { preHandled } from "./errors.ts";
 import { Relay, type WaitingHandlers } from "./relay.ts";
@@ -97,9 +98,10 @@ class Decoder<In, Out> implements WaitingHandlers<JsonText, In> {
       return this.#reject(text, error, emit);
     }
     if (this.#schema === undefined) return emit(value as In);
-    if (!(value instanceof Promise)) return this.#settle(text, value as StandardResult<In>, emit);
-    return value.then(
-      (result) => this.#settle(text, result, emit),
+    if (!isPromiseLike(value)) return this.#settle(text, value as StandardResult<In>, emit);
+    // A promise of this realm, whosever `then` it is.
+    return Promise.resolve(value).then(
+      (result) => this.#settle(text, result as StandardResult<In>, emit),
       (error) => this.#reject(text, error, emit),
     );
   }
@@ -125,8 +127,8 @@ function encoder<Out>(schema: StandardSchema<Out, unknown> | undefined): (value:
   if (schema === undefined) return stringify;
   return (value) => {
     const result = schema["~standard"].validate(value);
-    if (result instanceof Promise) {
-      preHandled(result);
+    if (isPromiseLike(result)) {
+      preHandled(Promise.resolve(result));
       throw new TypeError("Cannot send: the schema is asynchronous, and add is not");
     }
     if (result.issues === undefined) return stringify(result.value);
@@ -139,7 +141,7 @@ function stringify(value: unknown): string {
   try {
     text = JSON.stringify(value);
   } catch (cause) {
-    if (cause instanceof TypeError) throw cause;
+    if (nameOf(cause) === "TypeError") throw cause;
     throw new TypeError("Cannot encode: the value's toJSON failed", { cause });
   }
   if (text === undefined) throw new TypeError(`Cannot encode: JSON has no ${typeof value}`);

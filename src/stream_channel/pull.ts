@@ -1,3 +1,4 @@
+import { isReadableStream } from "../realm/kinds.ts";
 import { ignore } from "./errors.ts";
 
 /** A source of values to pull from, whatever it is made of. */
@@ -12,7 +13,7 @@ export interface Pull<T> {
 export function pullFrom<T>(
   source: AsyncIterable<T> | Iterable<T> | ReadableStream<T>,
 ): Pull<T> {
-  if (source instanceof ReadableStream) {
+  if (isReadableStream<T>(source)) {
     const reader = source.getReader();
     return {
       next: () => reader.read() as Promise<IteratorResult<T, unknown>>,

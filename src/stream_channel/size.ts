@@ -1,3 +1,5 @@
+import { byteLengthOf } from "../realm/bytes.ts";
+
 /** The default high-water mark, in bytes, of each direction of a channel: 64 KiB. */
 export const DEFAULT_HIGH_WATER_MARK: number = 64 * 1024;
 
@@ -13,10 +15,8 @@ const UNKNOWN = 64;
  */
 export function sizeOf(value: unknown): number {
   if (typeof value === "string") return Math.max(value.length, LEAST);
-  if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer) {
-    return Math.max(value.byteLength, LEAST);
-  }
-  return UNKNOWN;
+  const length = byteLengthOf(value);
+  return length === null ? UNKNOWN : Math.max(length, LEAST);
 }
 
 /** How many values inside a document are looked at: a cycle must not be followed for ever. */

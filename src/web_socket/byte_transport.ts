@@ -1,3 +1,4 @@
+import { isBinary, plainBytes } from "../realm/bytes.ts";
 import { type ChannelLike, partsOf } from "../stream_channel/channel_like.ts";
 import type { ChannelSink } from "../stream_channel/channel_sink.ts";
 import type {
@@ -83,7 +84,7 @@ export class ByteConnection implements ListenOptions, OverListener {
   constructor(transport: ByteTransport, events: ByteEvents) {
     this.#transport = transport;
     this.#events = events;
-    this.#subscription = transport.stream.listen((chunk) => events.onChunk(chunk), this);
+    this.#subscription = transport.stream.listen((chunk) => this.#onChunk(chunk), this);
     // A stream that is paused doesn't tell of its end; the sink does.
     if (transport.whenOver !== undefined) transport.whenOver(this);
     else {
@@ -95,6 +96,21 @@ export class ByteConnection implements ListenOptions, OverListener {
   }
 
   // What the transport tells.
+
+  /** A plain view is made of each chunk: Node's `Buffer` has other methods by the same names. */
+  #onChunk(chunk: unknown): void {
+    let bytes: Uint8Array;
+    try {
+      if (!isBinary(chunk)) throw new TypeError(`Cannot read bytes: a chunk is ${typeof chunk}`);
+      bytes = plainBytes(chunk);
+    } catch (error) {
+      // A connection with holes is none.
+      this.#subscription.cancel();
+      this.onError(error);
+      return this.onDone();
+    }
+    this.#events.onChunk(bytes);
+  }
 
   onError(error: unknown): void {
     this.#failure = { error };

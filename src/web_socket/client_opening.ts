@@ -1,3 +1,4 @@
+import { messageOf } from "../realm/kinds.ts";
 import { NONCE_LENGTH } from "../handshake/accept_key.ts";
 import {
   checkResponse,
@@ -87,7 +88,7 @@ export class ClientOpening {
       agreement = checkResponse(this.#handshake, response);
     } catch (error) {
       const seen = response === null ? null : new Answer(response, EMPTY);
-      return this.#fail(error instanceof Error ? error.message : String(error), seen, error);
+      return this.#fail(messageOf(error), seen, error);
     }
     this.#over = true;
     this.#events.onAgreed(agreement, new Answer(response, EMPTY), rest);

@@ -1,5 +1,6 @@
 import { checkCompressionOptions } from "../handshake/deflate_parameters.ts";
 import { checkField } from "../handshake/http_head.ts";
+import { isBinary } from "../realm/bytes.ts";
 import { type Capability, NO_CAPABILITIES } from "./capabilities.ts";
 import { MAX_TIMEOUT } from "./clock.ts";
 import type { ConnectOptions, TlsOptions } from "./connect_options.ts";
@@ -106,9 +107,7 @@ function checkKinds(options: ConnectOptions): void {
 
 /** Some platforms ignore what they can't read, and would go on without it. */
 function checkTls({ ca, cert, key }: TlsOptions): void {
-  const authorities = ca === undefined || typeof ca === "string" || ca instanceof Uint8Array
-    ? [ca]
-    : ca;
+  const authorities = ca === undefined || typeof ca === "string" || isBinary(ca) ? [ca] : ca;
   for (const authority of authorities) checkPem("tls.ca", authority, "CERTIFICATE");
   checkPem("tls.cert", cert, "CERTIFICATE");
   checkPem("tls.key", key, "PRIVATE KEY");

@@ -1,5 +1,6 @@
+import { copyOf } from "../realm/bytes.ts";
 import { Fifo } from "../stream_channel/fifo.ts";
-import { bytesOf, utf8Length } from "./message_input.ts";
+import { utf8Length } from "./message_input.ts";
 import type { MessageInput, SendOptions } from "./web_socket_sink.ts";
 
 /** A message that waits until the connection is open. */
@@ -25,8 +26,7 @@ export class EarlyMessages {
 
   /** Keeps a message, and not the caller's bytes. */
   add(message: MessageInput, options: SendOptions | undefined): void {
-    // Not `slice()`, which copies nothing where the bytes are a `Buffer` of Node's.
-    const kept = typeof message === "string" ? message : new Uint8Array(bytesOf(message));
+    const kept = typeof message === "string" ? message : copyOf(message);
     this.#messages.push({ message: kept, options });
     this.#amount += typeof kept === "string" ? utf8Length(kept) : kept.byteLength;
   }

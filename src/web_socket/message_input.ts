@@ -1,3 +1,4 @@
+import { isBinary } from "../realm/bytes.ts";
 import type { MessageInput } from "./web_socket_sink.ts";
 
 /**
@@ -12,24 +13,10 @@ export function checkMessage(value: unknown): asserts value is MessageInput {
   );
 }
 
-/** Whether `value` is an `ArrayBuffer` or a view of one, be it of another realm (a frame, a vm). */
-export function isBinary(value: unknown): value is ArrayBuffer | ArrayBufferView {
-  return ArrayBuffer.isView(value) || value instanceof ArrayBuffer ||
-    Object.prototype.toString.call(value) === "[object ArrayBuffer]";
-}
-
 function nameOf(value: unknown): string {
   if (value === null || typeof value !== "object") return String(value);
   const { constructor } = value;
   return typeof constructor === "function" ? `a ${constructor.name}` : "an object";
-}
-
-/** The bytes of a binary message, not copied. */
-export function bytesOf(message: ArrayBuffer | ArrayBufferView): Uint8Array {
-  if (message instanceof Uint8Array) return message;
-  return ArrayBuffer.isView(message)
-    ? new Uint8Array(message.buffer, message.byteOffset, message.byteLength)
-    : new Uint8Array(message);
 }
 
 /** The length of text in UTF-8, in bytes, without encoding it. */

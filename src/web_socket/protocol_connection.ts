@@ -1,5 +1,6 @@
 import type { Protocol, ProtocolEvents } from "../protocol/protocol.ts";
 import type { PreparedMessage } from "../protocol/prepared_message.ts";
+import { bytesOf } from "../realm/bytes.ts";
 import type { ChannelSinkController } from "../stream_channel/sink_controller.ts";
 import type { ChannelStreamController } from "../stream_channel/stream_controller.ts";
 import {
@@ -11,7 +12,6 @@ import {
 import type { ClientOpening } from "./client_opening.ts";
 import type { Clock } from "./clock.ts";
 import { Keepalive, type KeepaliveOwner, type KeepaliveTimes } from "./keepalive.ts";
-import { bytesOf } from "./message_input.ts";
 import type { ChannelState, CloseFrameContent, Message } from "./web_socket_channel.ts";
 import type { MessageInput, SendOptions } from "./web_socket_sink.ts";
 

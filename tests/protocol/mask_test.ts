@@ -38,7 +38,7 @@ Deno.test("mask: copies of every length and offset; the source is left alone", (
     const expected = reference(source, 0x81fa213d);
     for (let at = 0; at < 5; at++) {
       const target = new Uint8Array(length + 8);
-      copyMasked(source, target, at, 0x81fa213d);
+      copyMasked(source, source.length, target, at, 0x81fa213d);
       const same = Array.from(expected).every((byte, i) => byte === target[at + i]);
       assert(same, `${length} bytes at ${at}, seed ${random.seed}`);
       assertEquals([target.subarray(0, at), target.subarray(at + length)].map((it) => hex(it)), [

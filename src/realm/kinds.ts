@@ -1,0 +1,48 @@
+/**
+ * What a value is, told by what it can do: `instanceof` knows only this realm's classes, and only as
+ * long as no library replaces them (zone.js does so with `Promise`).
+ *
+ * @module
+ */
+
+/** Whether it is a promise, or behaves as one. */
+export function isPromiseLike<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
+  const isObject = typeof value === "object" && value !== null || typeof value === "function";
+  return isObject && typeof (value as Partial<PromiseLike<T>>).then === "function";
+}
+
+/** Whether it is a `ReadableStream`, of whichever realm or library. */
+export function isReadableStream<T>(value: object): value is ReadableStream<T> {
+  return typeof (value as Partial<ReadableStream<T>>).getReader === "function";
+}
+
+/** Whether it is a `WritableStream`, of whichever realm or library. */
+export function isWritableStream<T>(value: object): value is WritableStream<T> {
+  return typeof (value as Partial<WritableStream<T>>).getWriter === "function";
+}
+
+/**
+ * The message of an error.
+ *
+ * @param error Whatever was thrown.
+ * @returns The empty text when it has none.
+ */
+export function messageOf(error: unknown): string {
+  return textOf(error, "message");
+}
+
+/**
+ * The name of an error.
+ *
+ * @param error Whatever was thrown.
+ * @returns The empty text when it has none.
+ */
+export function nameOf(error: unknown): string {
+  return textOf(error, "name");
+}
+
+function textOf(error: unknown, key: "message" | "name"): string {
+  if (typeof error !== "object" || error === null) return "";
+  const text = (error as Record<string, unknown>)[key];
+  return typeof text === "string" ? text : "";
+}

@@ -1,0 +1,37 @@
+import { assertEquals } from "@std/assert";
+import {
+  isPromiseLike,
+  isReadableStream,
+  isWritableStream,
+  messageOf,
+  nameOf,
+} from "../../src/realm/kinds.ts";
+import { foreign } from "../support/foreign_realm.ts";
+
+Deno.test("kinds: what counts as a promise", () => {
+  const thenable = Object.assign(() => {}, { then: () => {} });
+  const yes = [Promise.resolve(), { then: () => {} }, thenable, foreign()?.("Promise.resolve()")];
+  assertEquals(yes.map((it) => it === undefined || isPromiseLike(it)), [true, true, true, true]);
+  const no = [null, undefined, {}, "then", { then: true }, 1];
+  assertEquals(no.map(isPromiseLike), no.map(() => false));
+});
+
+Deno.test("kinds: Web Streams by their methods", () => {
+  const { readable, writable } = new TransformStream();
+  assertEquals([readable, writable, {}].map(isReadableStream), [true, false, false]);
+  assertEquals([readable, writable, {}].map(isWritableStream), [false, true, false]);
+});
+
+Deno.test("kinds: an error's texts, of whichever realm it is", () => {
+  const errors = [
+    new TypeError("here"),
+    foreign()?.("new TypeError('here')") ?? new TypeError("here"),
+    { name: "TypeError", message: "here" },
+  ];
+  for (const error of errors) {
+    assertEquals([nameOf(error), messageOf(error)], ["TypeError", "here"]);
+  }
+  for (const nothing of [null, undefined, "text", 1, {}, { message: 1, name: {} }]) {
+    assertEquals([nameOf(nothing), messageOf(nothing)], ["", ""]);
+  }
+});
