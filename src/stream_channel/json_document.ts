@@ -1,31 +1,109 @@
-import { isPromiseLike, nameOf } from "../realm/kinds.ts";
-import { type ChannelLike, partsOf } from "./channel_like.ts";
+import { isPromiseLike } from "../realm/kinds.ts";
+import { type ChannelLike, type ChannelParts, partsOf } from "./channel_like.ts";
+import type { ChannelSink } from "./channel_sink.ts";
 import { preHandled } from "./errors.ts";
+import { findJsonFault, type JsonFault } from "./json_fault.ts";
+import { encodeJson } from "./json_value.ts";
 import { Relay, type WaitingHandlers } from "./relay.ts";
-import { type StandardResult, type StandardSchema, ValidationError } from "./standard_schema.ts";
+import { issuesOf, type StandardSchema, ValidationError } from "./standard_schema.ts";
 import { PairedChannel, type StreamChannel } from "./stream_channel.ts";
 import type { ChannelTransformer } from "./transformer.ts";
 
 /** What a channel of JSON documents is over: binary messages count as malformed. */
 export type JsonText = string | Uint8Array;
 
+/** RFC 6455 §7.4.1: the message's data isn't consistent with what it should be. */
+const INVALID_PAYLOAD_DATA = 1007;
+
+/** A received message that is not a JSON document. Its text names the place and quotes nothing. */
+export class MalformedJsonError extends SyntaxError {
+  /** The class's name. */
+  override readonly name: string = "MalformedJsonError";
+  /** The close code for the peer: 1007. */
+  readonly closeCode: number = INVALID_PAYLOAD_DATA;
+  /** The index of the fault in the text, in UTF-16 code units; `null` when that isn't known. */
+  readonly position: number | null;
+
+  /**
+   * Looks for the fault.
+   *
+   * @param text The message.
+   * @param options Its `cause`, when an own `parse` has thrown.
+   */
+  constructor(text: JsonText, options?: ErrorOptions) {
+    const fault = typeof text === "string" ? findJsonFault(text) : null;
+    super(`Cannot receive: ${describeFault(text, fault)}`, options);
+    this.position = fault?.position ?? null;
+  }
+}
+
+function describeFault(text: JsonText, fault: JsonFault | null): string {
+  if (typeof text !== "string") return "a JSON document is text, and the message is binary";
+  if (fault === null) return "the message could not be parsed";
+  const { position, expected } = fault;
+  const before = text.slice(0, position);
+  const line = before.split("\n").length;
+  const column = position - before.lastIndexOf("\n");
+  return `the message is not JSON at line ${line}, column ${column}, expected ${expected}`;
+}
+
+/** What a `malformed` function returns so that nothing comes in the place of the message. */
+const SKIP: unique symbol = Symbol("skip");
+
+/** The type of {@linkcode MalformedContext.skip}. */
+export type Skip = typeof SKIP;
+
+/** What a `malformed` function can do beside returning a value. */
+export interface MalformedContext<Out = unknown> {
+  /** Return it, and nothing comes in the place of the message. */
+  readonly skip: Skip;
+  /**
+   * Sends a value to the peer, also while an `addStream` runs.
+   *
+   * @returns `false` when it was dropped because the channel is closed.
+   * @throws {TypeError} When the value has no JSON, or isn't valid.
+   */
+  reply(value: Out): boolean;
+}
+
 /**
- * What becomes of a message that is no JSON document, or isn't valid:
+ * What becomes of a message that is no JSON document, or that the schema refuses:
  *
- * - `"error"`: the stream fails with it and the channel closes;
+ * - `"error"`: the stream fails with the error and the channel closes, a WebSocket's with 1007;
  * - `"skip"`: nothing, the next message comes;
- * - a function: the value that it gives comes in its place; what it throws makes the stream fail.
+ * - a function, which may be asynchronous (later messages then wait): the value that it returns comes
+ *   in the message's place, or nothing if it returns `skip`. What it throws makes the stream fail.
+ *
+ * A schema that itself throws, rejects or returns nonsense makes the stream fail in any case: that is
+ * a fault of the program, not of the message.
  */
-export type Malformed<T> = "error" | "skip" | ((text: JsonText, error: unknown) => T);
+export type Malformed<In = unknown, Out = unknown> =
+  | "error"
+  | "skip"
+  | ((
+    text: JsonText,
+    error: MalformedJsonError | ValidationError,
+    context: MalformedContext<Out>,
+  ) => In | Skip | PromiseLike<In | Skip>);
 
 /** Options of {@linkcode jsonDocument}. */
 export interface JsonDocumentOptions<In = unknown, Out = unknown> {
-  /** What becomes of what can't be read. Default `"error"`. */
-  malformed?: Malformed<In> | undefined;
-  /** Validates, and turns, each value that comes. It may take its time: the next message waits. */
+  /** What becomes of messages that can't be read, or aren't valid. Default `"error"`. */
+  malformed?: Malformed<In, Out> | undefined;
+  /**
+   * Validates, and transforms, each received value. It may be asynchronous: later messages wait, but
+   * not closing.
+   */
   incoming?: StandardSchema<unknown, In> | undefined;
-  /** Validates, and turns, each value that goes. It has to be synchronous. */
+  /** Validates, and transforms, each value to be sent. It must be synchronous. */
   outgoing?: StandardSchema<Out, unknown> | undefined;
+  /** Parses, in place of `JSON.parse`. What it throws makes the message a malformed one. */
+  parse?: ((text: string) => unknown) | undefined;
+  /**
+   * Encodes, in place of `JSON.stringify` and the check that nothing changes silently: for big
+   * integers, bytes, `Map`s. It must return a string; what it throws, `add` throws.
+   */
+  stringify?: ((value: unknown) => string) | undefined;
 }
 
 /** The type of {@linkcode jsonDocument}: a transformer, and a function that makes others. */
@@ -41,9 +119,16 @@ export interface JsonDocument extends ChannelTransformer<JsonText, string, unkno
  * `jsonDocument`.
  *
  * It is a transformer itself, and, called with {@linkcode JsonDocumentOptions}, gives one that has
- * another policy for malformed messages or validates with any Standard Schema. On the sink, `add`
- * throws a `TypeError`, and nothing is sent, when the value has no JSON (a function, a cycle, a
- * `bigint`, `undefined`) or isn't valid.
+ * another policy for malformed messages or validates with any Standard Schema.
+ *
+ * A message that is no JSON document fails the stream with a {@linkcode MalformedJsonError}, and closes
+ * the inner channel with that error: a WebSocket's peer gets 1007, where the transport can send it, and
+ * `closed` reports the error.
+ *
+ * On the sink, `add` throws a `TypeError`, and nothing is sent, when the value isn't valid or when JSON
+ * would change it silently: `undefined` in an array, `NaN`, a function, a symbol, a `bigint`, bytes, a
+ * `Map`, an `Error`, a cycle. The error names the place, such as `$.items[3]`. An object's `toJSON`
+ * decides what it becomes, and a property that is `undefined` is left out.
  *
  * @example
  * ```ts
@@ -66,84 +151,134 @@ export const jsonDocument: JsonDocument = Object.assign(transformer, {
 function transformer<In, Out>(
   options: JsonDocumentOptions<In, Out>,
 ): ChannelTransformer<JsonText, string, In, Out> {
+  checkOptions(options);
   return { bind: (channel) => bind(channel, options) };
+}
+
+function checkOptions<In, Out>(options: JsonDocumentOptions<In, Out>): void {
+  const { malformed, incoming, outgoing, parse, stringify } = options;
+  const isPolicy = malformed === undefined || malformed === "error" || malformed === "skip";
+  if (!isPolicy) checkFunction("malformed", malformed);
+  if (parse !== undefined) checkFunction("parse", parse);
+  if (stringify !== undefined) checkFunction("stringify", stringify);
+  if (incoming !== undefined) checkFunction("incoming", incoming?.["~standard"]?.validate);
+  if (outgoing !== undefined) checkFunction("outgoing", outgoing?.["~standard"]?.validate);
+}
+
+const KINDS: Readonly<Record<string, string>> = {
+  malformed: '"error", "skip" or a function',
+  incoming: "a Standard Schema",
+  outgoing: "a Standard Schema",
+};
+
+function checkFunction(name: string, value: unknown): void {
+  if (typeof value === "function") return;
+  throw new TypeError(
+    `Cannot make a jsonDocument: \`${name}\` must be ${KINDS[name] ?? "a function"}`,
+  );
 }
 
 function bind<In, Out>(
   channel: ChannelLike<JsonText, string>,
   options: JsonDocumentOptions<In, Out>,
 ): StreamChannel<In, Out> {
-  const relay = new Relay<JsonText, string, In, Out>(partsOf(channel), {
-    decode: { create: () => new Decoder<In, Out>(options) },
-    encode: encoder(options.outgoing),
+  const parts = partsOf(channel);
+  const encode = encoder(options);
+  const relay = new Relay<JsonText, string, In, Out>(parts, {
+    decode: { create: () => new Decoder<In, Out>(options, parts, encode) },
+    encode,
   });
   return new PairedChannel(relay.stream, relay.sink);
 }
 
 class Decoder<In, Out> implements WaitingHandlers<JsonText, In> {
-  readonly #malformed: Malformed<In>;
+  readonly #malformed: Malformed<In, Out>;
   readonly #schema: StandardSchema<unknown, In> | undefined;
+  readonly #parse: (text: string) => unknown;
+  readonly #isOwnParse: boolean;
+  readonly #context: MalformedContext<Out>;
 
-  constructor(options: JsonDocumentOptions<In, Out>) {
-    this.#malformed = options.malformed ?? "error";
-    this.#schema = options.incoming;
+  constructor(
+    { malformed = "error", incoming, parse }: JsonDocumentOptions<In, Out>,
+    { sink }: ChannelParts<JsonText, string>,
+    encode: (value: Out) => string,
+  ) {
+    this.#malformed = malformed;
+    this.#schema = incoming;
+    this.#isOwnParse = parse !== undefined;
+    this.#parse = parse ?? JSON.parse;
+    this.#context = { skip: SKIP, reply: (value) => addUnlessClosed(sink, encode(value)) };
   }
 
   transform(text: JsonText, emit: (value: In) => void): void | Promise<void> {
+    if (typeof text !== "string") return this.#reject(text, new MalformedJsonError(text), emit);
+    const parse = this.#parse;
     let value: unknown;
     try {
       value = parse(text);
-      if (this.#schema !== undefined) value = this.#schema["~standard"].validate(value);
-    } catch (error) {
+    } catch (cause) {
+      // What `JSON.parse` throws quotes the text.
+      const error = new MalformedJsonError(text, this.#isOwnParse ? { cause } : undefined);
       return this.#reject(text, error, emit);
     }
     if (this.#schema === undefined) return emit(value as In);
-    if (!isPromiseLike(value)) return this.#settle(text, value as StandardResult<In>, emit);
-    // A promise of this realm, whosever `then` it is.
-    return Promise.resolve(value).then(
-      (result) => this.#settle(text, result as StandardResult<In>, emit),
-      (error) => this.#reject(text, error, emit),
-    );
+    const result: unknown = this.#schema["~standard"].validate(value);
+    if (!isPromiseLike(result)) return this.#settle(text, result, emit);
+    return Promise.resolve(result).then((it) => this.#settle(text, it, emit));
   }
 
-  #settle(text: JsonText, result: StandardResult<In>, emit: (value: In) => void): void {
-    if (result.issues === undefined) return emit(result.value);
-    this.#reject(text, new ValidationError("Cannot receive", result.issues), emit);
+  #settle(text: JsonText, result: unknown, emit: (value: In) => void): void | Promise<void> {
+    const issues = issuesOf(result);
+    if (issues === null) return emit((result as { value: In }).value);
+    const error = new ValidationError("Cannot receive", issues, INVALID_PAYLOAD_DATA);
+    return this.#reject(text, error, emit);
   }
 
-  #reject(text: JsonText, error: unknown, emit: (value: In) => void): void {
-    if (this.#malformed === "skip") return;
-    if (this.#malformed === "error") throw error;
-    emit(this.#malformed(text, error));
+  #reject(
+    text: JsonText,
+    error: MalformedJsonError | ValidationError,
+    emit: (value: In) => void,
+  ): void | Promise<void> {
+    const malformed = this.#malformed;
+    if (malformed === "skip") return;
+    if (malformed === "error") throw error;
+    const emitUnlessSkipped = (value: In | Skip): void => {
+      if (value !== SKIP) emit(value as In);
+    };
+    const instead = malformed(text, error, this.#context);
+    if (!isPromiseLike(instead)) return emitUnlessSkipped(instead as In | Skip);
+    return Promise.resolve(instead as PromiseLike<In | Skip>).then(emitUnlessSkipped);
   }
 }
 
-function parse(text: JsonText): unknown {
-  if (typeof text === "string") return JSON.parse(text);
-  throw new SyntaxError("Cannot parse: a JSON document is text, and the message is binary");
+/** `add`, for who can't know whether the sink is closed. */
+function addUnlessClosed(sink: ChannelSink<string>, text: string): boolean {
+  try {
+    return sink.add(text);
+  } catch {
+    return false;
+  }
 }
 
-function encoder<Out>(schema: StandardSchema<Out, unknown> | undefined): (value: Out) => string {
-  if (schema === undefined) return stringify;
+function encoder<In, Out>(options: JsonDocumentOptions<In, Out>): (value: Out) => string {
+  const { outgoing, stringify } = options;
+  const encode = stringify === undefined
+    ? encodeJson
+    : (value: unknown) => stringOf(stringify(value));
+  if (outgoing === undefined) return encode;
   return (value) => {
-    const result = schema["~standard"].validate(value);
+    const result: unknown = outgoing["~standard"].validate(value);
     if (isPromiseLike(result)) {
       preHandled(Promise.resolve(result));
       throw new TypeError("Cannot send: the schema is asynchronous, and add is not");
     }
-    if (result.issues === undefined) return stringify(result.value);
-    throw new ValidationError("Cannot send", result.issues);
+    const issues = issuesOf(result);
+    if (issues !== null) throw new ValidationError("Cannot send", issues);
+    return encode((result as { value: unknown }).value);
   };
 }
 
-function stringify(value: unknown): string {
-  let text: string | undefined;
-  try {
-    text = JSON.stringify(value);
-  } catch (cause) {
-    if (nameOf(cause) === "TypeError") throw cause;
-    throw new TypeError("Cannot encode: the value's toJSON failed", { cause });
-  }
-  if (text === undefined) throw new TypeError(`Cannot encode: JSON has no ${typeof value}`);
-  return text;
+function stringOf(text: unknown): string {
+  if (typeof text === "string") return text;
+  throw new TypeError(`Cannot send: \`stringify\` must return a string, got ${typeof text}`);
 }

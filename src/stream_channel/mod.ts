@@ -36,8 +36,15 @@ export type {
 export { StreamChannelTransformer } from "./transformer.ts";
 export type { ChannelPair, ChannelPairOptions } from "./channel_pair.ts";
 export { channelPair } from "./channel_pair.ts";
-export type { JsonDocument, JsonDocumentOptions, JsonText, Malformed } from "./json_document.ts";
-export { jsonDocument } from "./json_document.ts";
+export type {
+  JsonDocument,
+  JsonDocumentOptions,
+  JsonText,
+  Malformed,
+  MalformedContext,
+  Skip,
+} from "./json_document.ts";
+export { jsonDocument, MalformedJsonError } from "./json_document.ts";
 export type {
   StandardIssue,
   StandardResult,

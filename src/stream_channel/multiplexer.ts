@@ -1,6 +1,6 @@
 /** What a MultiChannel does: ids, messages, and who waits for whom. */
 
-import { type ChannelParts, closeQuietly } from "./channel_like.ts";
+import { type ChannelParts, closeQuietly, tellOfError } from "./channel_like.ts";
 import { type ChannelSink, ROOM, type SinkTarget } from "./channel_sink.ts";
 import { ChannelSinkController } from "./sink_controller.ts";
 import type { ChannelStream, StreamSubscription } from "./channel_stream.ts";
@@ -121,7 +121,10 @@ export class Multiplexer<In, Out> {
   #receive(message: unknown): void {
     if (this.#isOver) return;
     if (!isEnvelope(message)) {
-      this.#failure = { error: new TypeError("Cannot receive: the message is no [id, …]") };
+      const error = new TypeError("Cannot receive: the message is no [id, …]");
+      // RFC 6455 §7.4.1: the close code for data that isn't what it should be.
+      this.#failure = { error: Object.assign(error, { closeCode: 1007 }) };
+      tellOfError(this.#inner.sink, error);
       return this.#end();
     }
     const id = Math.trunc(message[0]);

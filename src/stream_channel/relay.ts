@@ -99,7 +99,10 @@ export class Relay<In, Out, NewIn, NewOut> implements SinkTarget<NewOut> {
     this.#stream = new ChannelStreamController<NewIn>({
       pause: () => this.#hold(true),
       resume: () => this.#hold(false),
-      cancel: () => this.#deaf = true,
+      cancel: () => {
+        this.#deaf = true;
+        this.#regulate();
+      },
       close: () => this.sink.close(),
     }, HELD);
     this.#sink = new ChannelSinkController<NewOut>(this);
@@ -166,13 +169,19 @@ export class Relay<In, Out, NewIn, NewOut> implements SinkTarget<NewOut> {
     });
   }
 
-  /** What came can't be made sense of: the stream fails, and the inner channel is closed. */
+  /**
+   * A message can't be decoded: the stream fails, and the inner channel closes because of the error. It
+   * is told first: who learns of it on the stream may close this channel, and that has no error.
+   */
   #fail(error: unknown): void {
     if (this.#deaf) return;
     this.#deaf = true;
+    this.#failure = { error };
     this.#sink.disconnect();
-    this.#stream.fail(error);
+    tellOfError(this.#inner.sink, error);
     closeQuietly(this.#inner.sink);
+    this.#stream.fail(error);
+    this.#regulate();
   }
 
   #streamDone(): void {
@@ -219,8 +228,9 @@ export class Relay<In, Out, NewIn, NewOut> implements SinkTarget<NewOut> {
     this.#regulate();
   }
 
+  /** A relay that listens no more holds nothing up, whatever it still waits for. */
   #regulate(): void {
-    if (this.#full || this.#waiting) this.#subscription.pause();
+    if (!this.#deaf && (this.#full || this.#waiting)) this.#subscription.pause();
     else this.#subscription.resume();
   }
 

@@ -34,28 +34,72 @@ export interface StandardIssue {
   readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined;
 }
 
-/** A value that a schema doesn't accept. */
+/** The longest part of a schema's text, or of a path, that an error text has, in characters. */
+const MAX_PART = 200;
+
+/**
+ * A value that a schema doesn't accept. Its text has the first issue, without what stands in double
+ * quotes, because libraries put the received value there, and how many issues there are.
+ */
 export class ValidationError extends TypeError {
   /** The class's name. */
   override readonly name: string = "ValidationError";
-  /** What the schema found. */
-  readonly issues: readonly StandardIssue[];
+  /** The close code for the peer, 1007, when the value was received. */
+  readonly closeCode?: number;
+  readonly #issues: readonly StandardIssue[];
 
   /**
-   * Says which issue came first, and where.
+   * Describes the first issue, and where it is.
    *
    * @param action What failed, such as `"Cannot receive"`.
    * @param issues What the schema found.
+   * @param closeCode The close code for the peer, when the value was received.
    */
-  constructor(action: string, issues: readonly StandardIssue[]) {
-    super(`${action}: ${issues.length === 0 ? "not valid" : describe(issues)}`);
-    this.issues = issues;
+  constructor(action: string, issues: readonly StandardIssue[], closeCode?: number) {
+    super(`${action}: ${describe(issues)}`);
+    this.#issues = issues;
+    if (closeCode !== undefined) this.closeCode = closeCode;
+  }
+
+  /** All that the schema found. Not shown when the error is printed: it may hold received values. */
+  get issues(): readonly StandardIssue[] {
+    return this.#issues;
   }
 }
 
 function describe(issues: readonly StandardIssue[]): string {
-  return issues.map(({ message, path = [] }) => {
-    const keys = path.map((step) => String(typeof step === "object" ? step.key : step));
-    return keys.length === 0 ? message : `${message} (at ${keys.join(".")})`;
-  }).join("; ");
+  const count = issues.length === 1 ? "1 issue" : `${issues.length} issues`;
+  try {
+    const [first] = issues;
+    if (first === undefined) return "the value is not valid";
+    const { message, path } = first;
+    const keys = [...path ?? []].slice(0, MAX_PART).map((step) =>
+      String(typeof step === "object" ? step.key : step)
+    );
+    const at = keys.length === 0 ? "" : `at ${shortened(keys.join("."))}, `;
+    return `${shortened(String(message).replace(/"[^]*"/, '"…"'))} (${at}${count})`;
+  } catch {
+    return `the value is not valid (${count})`;
+  }
+}
+
+/** A part of a text that a peer may have a say in: on one line, and not too long. */
+function shortened(text: string): string {
+  const start = text.slice(0, MAX_PART).replace(/[\p{Cc}\p{Zl}\p{Zp}\p{Cs}]/gu, "�");
+  return text.length > MAX_PART ? `${start}…` : start;
+}
+
+/**
+ * Reads the result of a validation, which may be anything.
+ *
+ * @returns The issues; `null` when there are none, but a `value`.
+ * @throws {TypeError} When it is neither: nothing is valid by accident.
+ */
+export function issuesOf(result: unknown): readonly StandardIssue[] | null {
+  if (typeof result === "object" && result !== null) {
+    const { issues } = result as { issues?: unknown };
+    if (Array.isArray(issues)) return issues;
+    if (issues === undefined && "value" in result) return null;
+  }
+  throw new TypeError("Cannot validate: the schema returned neither a value nor issues");
 }

@@ -1,5 +1,6 @@
-import { type ChannelLike, partsOf } from "./channel_like.ts";
+import { type ChannelLike, closeQuietly, partsOf, tellOfError } from "./channel_like.ts";
 import { Deferred } from "./deferred.ts";
+import { ignore } from "./errors.ts";
 import { pipeOneWay } from "./pipe.ts";
 import { type MessageTransform, Relay } from "./relay.ts";
 import { PairedChannel, type StreamChannel } from "./stream_channel.ts";
@@ -122,7 +123,13 @@ function bindTransformStreams<In, Out, NewIn, NewOut>(
   encoder: TransformStreamLike<NewOut, Out>,
 ): StreamChannel<NewIn, NewOut> {
   const { stream, sink } = partsOf(channel);
-  const incoming = stream.readable.pipeThrough(decoder);
+  const { readable } = stream;
+  // Not `pipeThrough`: its cancelling would close the channel without telling it of the error.
+  readable.pipeTo(decoder.writable, { preventCancel: true }).catch((error) => {
+    tellOfError(sink, error);
+    closeQuietly(sink);
+    readable.cancel(error).catch(ignore);
+  });
   // Once closed it must not wait for a reader at the other end: `pipeTo` would. The inner sink's
   // `done` tells how it ended.
   const closed = new Deferred();
@@ -130,7 +137,7 @@ function bindTransformStreams<In, Out, NewIn, NewOut>(
     hurry: closed.promise,
   });
   const relay = new Relay<NewIn, NewOut, NewIn, NewOut>({
-    stream: streamFromReadable(incoming),
+    stream: streamFromReadable(decoder.readable),
     sink: sinkFromWritable(encoder.writable, { over: sink.done, onClose: () => closed.resolve() }),
   });
   return new PairedChannel(relay.stream, relay.sink);

@@ -325,7 +325,12 @@ export abstract class WebSocketChannelBase extends StreamChannelBase<Message, Me
   endWith(error: unknown): void {
     if (this.#state === "connecting") return this.#abandon(error);
     this.#story().error ??= error;
-    this.endHere(this.errorCode, undefined);
+    try {
+      this.endHere(closeCodeOf(error) ?? this.errorCode, undefined);
+    } catch {
+      // This transport can't send the error's own code.
+      this.endHere(this.errorCode, undefined);
+    }
   }
 
   #beginClosing(code: number | undefined, reason: string | undefined): void {
@@ -363,6 +368,16 @@ export abstract class WebSocketChannelBase extends StreamChannelBase<Message, Me
     });
     // Deno runs microtasks inside a program's first setTimeout: all may be over by now.
     if (this.state === "closed") story.stopTimer(this.clock);
+  }
+}
+
+/** The `closeCode` that an error carries, such as a transformer's, if a Close frame can have it. */
+function closeCodeOf(error: unknown): number | undefined {
+  try {
+    const { closeCode } = error as { closeCode?: unknown };
+    return typeof closeCode === "number" && isSendable(closeCode) ? closeCode : undefined;
+  } catch {
+    return undefined;
   }
 }
 

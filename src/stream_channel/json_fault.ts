@@ -1,0 +1,143 @@
+/** Finds the place at which a text stops being JSON: no runtime reports it without quoting the text. */
+
+/** Where a text stops being a JSON document. */
+export interface JsonFault {
+  /** The index in the text, in UTF-16 code units. */
+  readonly position: number;
+  /** What JSON allows there. */
+  readonly expected: string;
+}
+
+/** What may follow. */
+type Expectation =
+  | "a value"
+  | "a value or ]"
+  | "a key in quotes or }"
+  | "a key in quotes"
+  | ":"
+  | "more";
+
+const SPACE = /[ \t\n\r]*/y;
+const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
+const WORD = /true|false|null/y;
+const ESCAPE = /\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})/y;
+
+/**
+ * Finds the first fault of a text that `JSON.parse` refused. RFC 8259.
+ *
+ * @param text The text, of any depth.
+ * @returns The fault; `null` when the text is JSON.
+ */
+export function findJsonFault(text: string): JsonFault | null {
+  return new Scanner(text).scan();
+}
+
+class Scanner {
+  readonly #text: string;
+  #position = 0;
+  /** The brackets that are open: a stack of its own, because a peer may nest deeper than calls can. */
+  readonly #open: string[] = [];
+  #expected: Expectation = "a value";
+  #inString = false;
+
+  constructor(text: string) {
+    this.#text = text;
+  }
+
+  scan(): JsonFault | null {
+    while (this.#step());
+    if (this.#position < this.#text.length || this.#open.length > 0 || this.#expected !== "more") {
+      return { position: this.#position, expected: this.#describe() };
+    }
+    return null;
+  }
+
+  /** Reads one token. Gives `false` at the end, and where the token isn't one that may follow. */
+  #step(): boolean {
+    this.#skip(SPACE);
+    const char = this.#text[this.#position];
+    switch (this.#expected) {
+      case "a value or ]":
+        return char === "]" ? this.#close() : this.#value(char);
+      case "a value":
+        return this.#value(char);
+      case "a key in quotes or }":
+        return char === "}" ? this.#close() : this.#key(char);
+      case "a key in quotes":
+        return this.#key(char);
+      case ":":
+        return char === ":" && this.#take("a value");
+      case "more":
+        return this.#more(char);
+    }
+  }
+
+  #value(char: string | undefined): boolean {
+    if (char === "[" || char === "{") {
+      this.#open.push(char);
+      return this.#take(char === "[" ? "a value or ]" : "a key in quotes or }");
+    }
+    const read = char === '"' ? this.#string() : this.#skip(NUMBER) || this.#skip(WORD);
+    if (read) this.#expected = "more";
+    return read;
+  }
+
+  #key(char: string | undefined): boolean {
+    const read = char === '"' && this.#string();
+    if (read) this.#expected = ":";
+    return read;
+  }
+
+  #more(char: string | undefined): boolean {
+    const open = this.#open.at(-1);
+    if (char === "," && open !== undefined) {
+      return this.#take(open === "[" ? "a value" : "a key in quotes");
+    }
+    return (char === "]" && open === "[" || char === "}" && open === "{") && this.#close();
+  }
+
+  #close(): boolean {
+    this.#open.pop();
+    return this.#take("more");
+  }
+
+  #take(expected: Expectation): true {
+    this.#position++;
+    this.#expected = expected;
+    return true;
+  }
+
+  /** Reads a string; one that is malformed leaves the position at its fault. */
+  #string(): boolean {
+    const text = this.#text;
+    this.#inString = true;
+    for (this.#position++; this.#position < text.length;) {
+      const code = text.charCodeAt(this.#position);
+      if (code === 0x22) {
+        this.#position++;
+        this.#inString = false;
+        return true;
+      }
+      if (code < 0x20) return false;
+      if (code !== 0x5c) this.#position++;
+      else if (!this.#skip(ESCAPE)) return false;
+    }
+    return false;
+  }
+
+  /** Moves behind what matches here, and tells whether anything did. */
+  #skip(pattern: RegExp): boolean {
+    pattern.lastIndex = this.#position;
+    if (!pattern.test(this.#text)) return false;
+    const moved = pattern.lastIndex > this.#position;
+    this.#position = pattern.lastIndex;
+    return moved;
+  }
+
+  #describe(): string {
+    if (this.#inString) return 'a character of a string or its closing "';
+    if (this.#expected !== "more") return this.#expected;
+    const open = this.#open.at(-1);
+    return open === undefined ? "the end" : open === "[" ? ", or ]" : ", or }";
+  }
+}

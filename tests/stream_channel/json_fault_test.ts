@@ -1,0 +1,75 @@
+import { assert, assertEquals } from "@std/assert";
+import { findJsonFault } from "../../src/stream_channel/json_fault.ts";
+import { seededRandom } from "../support/random.ts";
+
+Deno.test("the place of a fault, and what JSON allows there", () => {
+  const inString = 'a character of a string or its closing "';
+  const cases: [text: string, position: number, expected: string][] = [
+    ["", 0, "a value"],
+    ["  ", 2, "a value"],
+    ["nul", 0, "a value"],
+    ["\uFEFF{}", 0, "a value"],
+    ["{} {}", 3, "the end"],
+    ["01", 1, "the end"],
+    ["[1,]", 3, "a value"],
+    ["[1 2]", 3, ", or ]"],
+    ["[1}", 2, ", or ]"],
+    ["[", 1, "a value or ]"],
+    ["{", 1, "a key in quotes or }"],
+    ["{a:1}", 1, "a key in quotes or }"],
+    ['{"a" 1}', 5, ":"],
+    ['{"a":}', 5, "a value"],
+    ['{"a":1,}', 7, "a key in quotes"],
+    ['{"a":1]', 6, ", or }"],
+    ['"abc', 4, inString],
+    ['"a\nb"', 2, inString],
+    ['["\\x"]', 2, inString],
+    ['"\\u12g4"', 1, inString],
+    ["-", 0, "a value"],
+    ["1.", 1, "the end"],
+    ["'a'", 0, "a value"],
+  ];
+  for (const [text, position, expected] of cases) {
+    assertEquals(findJsonFault(text), { position, expected }, text);
+  }
+});
+
+Deno.test("no fault in what is JSON", () => {
+  for (
+    const text of ["0", "-0.5e+7", '""', " [ ] ", '{"a":[{}],"":null}', '"\\u00e9\\"\\\\"', "true"]
+  ) {
+    assertEquals(findJsonFault(text), null, text);
+  }
+});
+
+Deno.test("fuzz: a fault is found exactly where JSON.parse finds one", () => {
+  const random = seededRandom();
+  const pieces = [
+    ...["{", "}", "[", "]", ",", ":", '"', "\\", "\\n", "\\u0041", "true", "null", "fals", "e"],
+    ...["-", "0", "12", ".", "e5", "E+", " ", "\n", "\t", "é", "\u2028", "\u0001", '"a":', "[]"],
+  ];
+  for (let i = 0; i < 20_000; i++) {
+    const text = Array.from({ length: random.integer(0, 12) }, () => random.pick(pieces)).join("");
+    const where = `seed ${random.seed}, case ${i}: ${JSON.stringify(text)}`;
+    const fault = findJsonFault(text);
+    assertEquals(fault === null, parses(text), where);
+    assert(fault === null || fault.position <= text.length, where);
+  }
+});
+
+Deno.test("depth is no trouble, nor is length", () => {
+  const depth = 1_000_000;
+  assertEquals(findJsonFault("[".repeat(depth)), { position: depth, expected: "a value or ]" });
+  assertEquals(findJsonFault("[".repeat(depth) + "]".repeat(depth)), null);
+  assertEquals(findJsonFault(`"${"x".repeat(depth)}"`), null);
+  assertEquals(findJsonFault(`${"7".repeat(depth)}x`)?.position, depth);
+});
+
+function parses(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
