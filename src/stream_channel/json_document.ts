@@ -48,10 +48,12 @@ function describeFault(text: JsonText, fault: JsonFault | null): string {
 }
 
 /** What a `malformed` function returns so that nothing comes in the place of the message. */
-const SKIP: unique symbol = Symbol("skip");
+export interface Skip {
+  /** Only the very object that the function is given counts. */
+  readonly skip: true;
+}
 
-/** The type of {@linkcode MalformedContext.skip}. */
-export type Skip = typeof SKIP;
+const SKIP: Skip = Object.freeze({ skip: true });
 
 /** What a `malformed` function can do beside returning a value. */
 export interface MalformedContext<Out = unknown> {
