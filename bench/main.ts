@@ -15,6 +15,7 @@ const SECTIONS: Readonly<Record<string, () => Promise<{ rows: Section }>>> = {
   compression: () => import("./rows/compression.ts"),
   tls: () => import("./rows/tls.ts"),
   growth: () => import("./rows/growth.ts"),
+  many: () => import("./rows/many.ts"),
 };
 
 const QUICK: Effort = { rounds: 1, milliseconds: 15, quick: true };

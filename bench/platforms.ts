@@ -52,8 +52,9 @@ export function denoServe(
   );
   return Promise.resolve({
     port: server.addr.port,
-    broadcast: (count, message) =>
-      inTurns(count, () => sockets.forEach((socket) => socket.send(message))),
+    broadcast: (count, message, perTurn) =>
+      inTurns(count, perTurn, () => sockets.forEach((socket) => socket.send(message))),
+    connections: () => sockets.size,
     waiting: () => Math.max(0, ...[...sockets].map(({ bufferedAmount }) => bufferedAmount)),
   });
 }
@@ -64,7 +65,11 @@ interface BunSocket {
 }
 
 interface BunLike {
-  serve(options: object): { readonly port: number; publish(topic: string, data: Uint8Array): void };
+  serve(options: object): {
+    readonly port: number;
+    readonly pendingWebSockets: number;
+    publish(topic: string, data: Uint8Array): void;
+  };
 }
 
 /** Bun's own. */
@@ -86,7 +91,9 @@ export function bunServe(): Promise<Running> {
   });
   return Promise.resolve({
     port: server.port,
-    broadcast: (count, message) => inTurns(count, () => server.publish("all", message)),
+    broadcast: (count, message, perTurn) =>
+      inTurns(count, perTurn, () => server.publish("all", message)),
     waiting: () => 0,
+    connections: () => server.pendingWebSockets,
   });
 }

@@ -13,8 +13,17 @@ import { type Running, type ServerName, servers } from "./servers.ts";
 export type Command =
   /** How much memory is in use, behind a garbage collection. */
   | { readonly ask: "memory" }
-  /** Sends so many messages of so many bytes to all; answers when all are sent. */
-  | { readonly ask: "broadcast"; readonly count: number; readonly size: number }
+  /** Sends so many messages of so many bytes to all, so many a turn; answers when all are sent. */
+  | {
+    readonly ask: "broadcast";
+    readonly count: number;
+    readonly size: number;
+    readonly perTurn: number;
+  }
+  /** How much time of the processor was used, in microseconds. */
+  | { readonly ask: "processor time" }
+  /** How many clients are connected. */
+  | { readonly ask: "connections" }
   /** How many bytes wait for the slowest client. */
   | { readonly ask: "waiting" };
 
@@ -32,8 +41,10 @@ export interface ServerProcess {
   readonly port: number;
   readonly url: string;
   memory(): Promise<Memory>;
-  broadcast(count: number, size: number): Promise<void>;
+  broadcast(count: number, size: number, perTurn?: number): Promise<void>;
   waiting(): Promise<number>;
+  processorTime(): Promise<number>;
+  connections(): Promise<number>;
   stop(): void;
 }
 
@@ -69,8 +80,10 @@ export async function startServer(
     port,
     url: `${name.endsWith("TLS") ? "wss" : "ws"}://127.0.0.1:${port}`,
     memory: () => ask({ ask: "memory" }),
-    broadcast: (count, size) => ask({ ask: "broadcast", count, size }),
+    broadcast: (count, size, perTurn = 16) => ask({ ask: "broadcast", count, size, perTurn }),
     waiting: async () => (await ask({ ask: "waiting" })).waiting,
+    processorTime: async () => (await ask({ ask: "processor time" })).time,
+    connections: async () => (await ask({ ask: "connections" })).connections,
     stop() {
       children.delete(child);
       child.kill("SIGKILL");
@@ -98,7 +111,15 @@ async function answer(running: Running, command: Command): Promise<void> {
   if (command.ask === "waiting") {
     return console.log(JSON.stringify({ waiting: running.waiting() }));
   }
-  await running.broadcast(command.count, new Uint8Array(command.size).fill(97));
+  if (command.ask === "processor time") {
+    const { user, system } = process.cpuUsage();
+    return console.log(JSON.stringify({ time: user + system }));
+  }
+  if (command.ask === "connections") {
+    return console.log(JSON.stringify({ connections: running.connections() }));
+  }
+  const { count, size, perTurn } = command;
+  await running.broadcast(count, new Uint8Array(size).fill(97), perTurn);
   console.log("{}");
 }
 

@@ -3,6 +3,7 @@
 import { createServer as createHttpServer, type Server as HttpServer } from "node:http";
 import { createServer as createHttpsServer, type Server as HttpsServer } from "node:https";
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import { createServer as createTlsServer } from "node:tls";
 import process from "node:process";
 import { signKey } from "../src/handshake/accept_key.ts";
@@ -17,8 +18,10 @@ import { MessageSocket } from "./raw_messages.ts";
 /** A server that runs. */
 export interface Running {
   readonly port: number;
-  /** Sends so many messages to all, some at a time. */
-  broadcast(count: number, message: Uint8Array): Promise<void>;
+  /** Sends so many messages to all, so many in each turn of the event loop. */
+  broadcast(count: number, message: Uint8Array, perTurn: number): Promise<void>;
+  /** How many clients are connected; 0 where nobody counts. */
+  connections(): number;
   /** How many bytes wait for the slowest client. */
   waiting(): number;
 }
@@ -34,6 +37,7 @@ export type ServerName =
   | "raw, messages"
   | "raw, TLS"
   | "bare"
+  | "floor"
   | "ours"
   | "ours, compression"
   | "ours, TLS"
@@ -57,6 +61,8 @@ export const servers: Readonly<Record<ServerName, () => Promise<Running>>> = {
   "raw, TLS": () => startRawTls(),
   /** An HTTP server that answers an upgrade and then knows no WebSocket: what a connection costs anyway. */
   "bare": startBare,
+  /** The least that answers a frame with a frame. */
+  "floor": startFloor,
   "ours": () => startOwn({}),
   "ours, compression": () => startOwn({ compression: { threshold: 0 } }),
   "ours, TLS": () => startOwn({ tls: identity() }),
@@ -90,20 +96,22 @@ async function startOwn(
   })();
   return {
     port: server.address.port,
-    broadcast: (count, message) =>
+    broadcast: (count, message, perTurn) =>
       inTurns(
         count,
+        perTurn,
         () => server.broadcast(message, { slow: "drop-oldest", stallTimeout: MINUTES }),
       ),
+    connections: () => server.channels.size,
     waiting: () => Math.max(0, ...[...server.channels].map(({ sink }) => sink.bufferedAmount)),
   };
 }
 
-/** Sixteen a turn of the event loop: sockets are read and written in between. */
-export async function inTurns(count: number, send: () => void): Promise<void> {
-  for (let i = 0; i < count; i++) {
+/** So many a turn of the event loop: sockets are read and written in between. */
+export async function inTurns(count: number, perTurn: number, send: () => void): Promise<void> {
+  for (let i = 1; i <= count; i++) {
     send();
-    if (i % 16 === 15) await new Promise((resolve) => setImmediate(resolve));
+    if (i % perTurn === 0) await new Promise((resolve) => setImmediate(resolve));
   }
 }
 
@@ -127,8 +135,9 @@ async function startWs(
   });
   return {
     port: await listen(http),
-    broadcast: (count, message) =>
-      inTurns(count, () => sockets.forEach((it) => it.send(message, { binary: true }))),
+    broadcast: (count, message, perTurn) =>
+      inTurns(count, perTurn, () => sockets.forEach((it) => it.send(message, { binary: true }))),
+    connections: () => sockets.size,
     waiting: () => Math.max(0, ...[...sockets].map(({ bufferedAmount }) => bufferedAmount)),
   };
 }
@@ -151,22 +160,79 @@ async function startRawTls(): Promise<Running> {
 }
 
 async function startBare(): Promise<Running> {
+  const server = upgradingServer((socket) => socket.on("data", (chunk) => socket.write(chunk)));
+  return nothingElse(await listen(server));
+}
+
+async function startFloor(): Promise<Running> {
+  const sockets = new Set<Duplex>();
+  const server = upgradingServer((socket) => {
+    sockets.add(socket);
+    socket.on("close", () => sockets.delete(socket));
+    socket.on("data", frameEcho(socket));
+  });
+  return {
+    port: await listen(server),
+    broadcast(count, message, perTurn) {
+      // RFC 6455 §5.2: up to 125 bytes the length is the second byte.
+      const frame = new Uint8Array([0x82, message.length, ...message]);
+      return inTurns(count, perTurn, () => sockets.forEach((it) => it.write(frame)));
+    },
+    waiting: () => 0,
+    connections: () => sockets.size,
+  };
+}
+
+/** Unmasks the frames of a chunk where they are, and writes each back without its key, all at once. */
+function frameEcho(socket: Duplex): (chunk: Uint8Array) => void {
+  let rest = new Uint8Array(0);
+  return (chunk) => {
+    const bytes = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
+    let from = 0;
+    let to = 0;
+    while (from + 8 <= bytes.length) {
+      const short = (bytes[from + 1] as number) & 0x7f;
+      const header = short < 126 ? 2 : 4;
+      const size = short < 126
+        ? short
+        : (bytes[from + 2] as number) << 8 | (bytes[from + 3] as number);
+      const payload = from + header + 4;
+      if (payload + size > bytes.length) break;
+      for (let i = 0; i < size; i++) {
+        bytes[to + header + i] = (bytes[payload + i] as number) ^
+          (bytes[payload - 4 + (i & 3)] as number);
+      }
+      bytes[to] = bytes[from] as number;
+      bytes[to + 1] = short;
+      if (header === 4) bytes.copyWithin(to + 2, from + 2, from + 4);
+      from = payload + size;
+      to += header + size;
+    }
+    rest = from === bytes.length ? EMPTY : new Uint8Array(bytes.subarray(from));
+    if (to > 0) socket.write(bytes.subarray(0, to));
+  };
+}
+
+const EMPTY = new Uint8Array(0);
+
+/** An HTTP server that answers each upgrade, and hands the connection on. */
+function upgradingServer(onSocket: (socket: Duplex) => void): HttpServer {
   const server = createHttpServer();
   server.on("upgrade", (request, socket) => {
     socket.on("error", () => {});
-    socket.on("data", (chunk) => socket.write(chunk));
     socket.on("end", () => socket.end());
+    onSocket(socket);
     const accept = signKey(request.headers["sec-websocket-key"] ?? "");
     socket.write(
       "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
         `Sec-WebSocket-Accept: ${accept}\r\n\r\n`,
     );
   });
-  return nothingElse(await listen(server));
+  return server;
 }
 
 function nothingElse(port: number): Running {
-  return { port, broadcast: () => Promise.resolve(), waiting: () => 0 };
+  return { port, broadcast: () => Promise.resolve(), waiting: () => 0, connections: () => 0 };
 }
 
 async function listen(server: Server | HttpServer | HttpsServer): Promise<number> {

@@ -92,6 +92,11 @@ export const targets: readonly Target[] = [
   linear("growth-fragments", "a fragment's time, of 100,000", "ours"),
   linear("growth-connections", "a connection's time, of 10,000", "ours"),
   linear("growth-memory", "a connection's memory, of 10,000", "ours, in use"),
+  many("1000-1-64", "1,000 busy connections", "floor", 1.15),
+  many("512-1-5", "HttpArena's echo-ws", "floor", 1.15),
+  many("512-16-5", "HttpArena's echo-ws-pipeline", "ws", 1 / 8),
+  { ...many("512-16-5", "HttpArena's echo-ws-pipeline", "Bun.serve", 1 / 0.7), on: ["Bun"] },
+  many("broadcast-1000", "broadcast to 1,000", "floor", 1.2),
   {
     row: "size",
     what: "bundle of ./native's connect, kB",
@@ -121,6 +126,12 @@ function native(size: number): Target {
 function deflate(atLeast: number, on: readonly string[]): Target {
   const what = "permessage-deflate beside ws, 1 KiB of JSON";
   return { row: "deflate", what, name: OURS, of: ["ws ↔ ws"], atLeast, on };
+}
+
+/** What a message costs the server's processor, beside another server. */
+function many(row: string, what: string, beside: string, atMost: number): Target {
+  const name = "ours";
+  return { row: `many-${row}`, what: `${what}: cost beside ${beside}`, name, of: [beside], atMost };
 }
 
 /** Ten times as many cost ten times as much, and not much more. */

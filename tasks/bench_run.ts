@@ -16,6 +16,7 @@ export const SECTIONS: readonly string[] = [
   "compression",
   "tls",
   "growth",
+  "many",
 ];
 
 /** The runtimes, by what `--runtime` calls them. */

@@ -12,6 +12,7 @@ export function plots(measurement: Measurement): Map<string, string> {
     latency: latency(runs),
     memory: memory(runs),
     growth: growth(runs),
+    many: many(runs),
   };
   return new Map(
     Object.entries(all)
@@ -96,6 +97,16 @@ function memory(runs: readonly Run[]): Omit<Picture, "subtitle"> {
     series: series(row),
   }));
   return { title: "A server's memory over connections", panels, columns: 2 };
+}
+
+function many(runs: readonly Run[]): Omit<Picture, "subtitle"> {
+  const panels = panelsOf(runs, "many-growth", (row, { runtime }) => ({
+    title: runtime,
+    x: { label: "connections (log)", scale: "log" },
+    y: { label: "µs of the processor per message", scale: "linear" },
+    series: series(row),
+  }));
+  return { title: "What a message costs the server, over busy connections", panels, columns: 2 };
 }
 
 /** What grows, for the first of the runs that is on the newest Node, or the first at all. */
