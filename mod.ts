@@ -31,8 +31,16 @@ export type {
   LookupAddress,
   LookupFunction,
   QueueOptions,
-  TlsOptions,
 } from "./src/web_socket/connect_options.ts";
+export type {
+  TlsArchive,
+  TlsCertificate,
+  TlsContextOptions,
+  TlsData,
+  TlsKey,
+  TlsOptions,
+  TlsVersion,
+} from "./src/web_socket/tls_options.ts";
 export type { CompressionOptions } from "./src/handshake/deflate_parameters.ts";
 export {
   ConnectError,

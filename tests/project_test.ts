@@ -30,6 +30,7 @@ const MAY_USE_BUILTINS = /^src\/(net|server)\/|^src\/web_socket\/(deflate|inflat
 /** What has no test file of its own, and why. */
 const WITHOUT_TESTS: Readonly<Record<string, string>> = {
   "src/native/web_socket_like.ts": "only types",
+  "src/web_socket/tls_options.ts": "only types",
   "src/web_socket/capabilities.ts": "types, and a constant that others' tests compare with",
   "src/stream_channel/channel_stream.ts": "only types",
   "src/stream_channel/channel_sink.ts": "types, and a constant that others' tests compare with",

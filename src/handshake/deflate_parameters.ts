@@ -72,7 +72,9 @@ function checkInteger(
   [min, max]: readonly [number, number],
 ): void {
   if (value === undefined || (Number.isInteger(value) && value >= min && value <= max)) return;
-  throw new RangeError(`Compression option ${name} must be an integer of ${min}–${max}: ${value}`);
+  throw new RangeError(
+    `Cannot use the option compression.${name}: it must be an integer of ${min}–${max}, got ${value}`,
+  );
 }
 
 /**

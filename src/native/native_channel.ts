@@ -1,18 +1,20 @@
 import { abnormalClosure, goingAway, normalClosure, noStatusReceived } from "../../status.ts";
 import { isBinary, plainBytes } from "../realm/bytes.ts";
 import { isPromiseLike } from "../realm/kinds.ts";
+import { type OptionKinds, readOptions } from "../stream_channel/options.ts";
 import { type Capabilities, NO_CAPABILITIES } from "../web_socket/capabilities.ts";
 import { type Clock, systemClock } from "../web_socket/clock.ts";
 import { closeContent, type Ending } from "../web_socket/closing.ts";
 import {
+  ATTEMPT_KINDS,
   type AttemptOptions,
   type ChannelOptions,
-  checkNumbers,
   type ConnectRequest,
   DEFAULT_MAX_QUEUE_SIZE,
   parseProtocols,
   type QueueOptions,
 } from "../web_socket/connect_options.ts";
+import { shownUrl } from "../web_socket/shown_url.ts";
 import { ConnectError, WebSocketChannelError } from "../web_socket/errors.ts";
 import type { CloseFrameContent, Message } from "../web_socket/web_socket_channel.ts";
 import { WebSocketChannelBase } from "../web_socket/web_socket_channel_base.ts";
@@ -30,6 +32,8 @@ export interface FromOptions extends ChannelOptions, AttemptOptions, QueueOption
   /** The subprotocols that were offered: one that the socket reports must be among them. */
   protocols?: string | readonly string[] | undefined;
 }
+
+const FROM_KINDS: OptionKinds<FromOptions> = { ...ATTEMPT_KINDS, protocols: "string|list" };
 
 /** A channel over the global `WebSocket`, or any socket with its interface. */
 export class NativeChannel extends WebSocketChannelBase {
@@ -68,7 +72,7 @@ export class NativeChannel extends WebSocketChannelBase {
     const { url, protocols, headers } = request;
     const channel = new NativeChannel(options, clock, {
       offered: protocols,
-      url: url.href,
+      url: shownUrl(url),
       capabilities: nativeCapabilities(),
     });
     channel.watchAttempt(options, () => "handshake");
@@ -85,10 +89,10 @@ export class NativeChannel extends WebSocketChannelBase {
   /** Wraps a socket, or a promise of one. */
   static from(
     socket: WebSocketLike | PromiseLike<WebSocketLike>,
-    options: FromOptions = {},
+    given?: FromOptions,
     clock: Clock = systemClock,
   ): NativeChannel {
-    checkNumbers(options);
+    const options = readOptions(given, FROM_KINDS);
     const isPromise = isPromiseLike(socket);
     if (!isPromise) checkSocket(socket);
     const channel = new NativeChannel(options, clock, {
@@ -103,10 +107,10 @@ export class NativeChannel extends WebSocketChannelBase {
   }
 
   /** A channel that has failed before it began. */
-  static failed(error: unknown, clock: Clock): NativeChannel {
+  static failed(error: unknown, { url, clock }: { url: URL; clock: Clock }): NativeChannel {
     const channel = new NativeChannel({}, clock, {
       offered: null,
-      url: "",
+      url: shownUrl(url),
       capabilities: NO_CAPABILITIES,
     });
     channel.failToOpen(error);

@@ -1,5 +1,6 @@
+import { checkOption } from "../stream_channel/options.ts";
 import { systemClock } from "../web_socket/clock.ts";
-import { parseConnect } from "../web_socket/connect_options.ts";
+import { parseConnect, readConnectOptions } from "../web_socket/connect_options.ts";
 import type { ConnectOptions } from "../web_socket/connect_options.ts";
 import type { WebSocketChannel } from "../web_socket/web_socket_channel.ts";
 import { missingNatively, unsupported } from "./native_capabilities.ts";
@@ -22,7 +23,7 @@ export interface NativeWebSocketChannelConstructors {
    * the stream fail with an `UnsupportedError`.
    *
    * @param url As for `WebSocketChannel.connect`.
-   * @param options As for `WebSocketChannel.connect`.
+   * @param options As for `WebSocketChannel.connect`, but for the `transport` `"net"`.
    * @throws {SyntaxError | TypeError | RangeError} When an argument is malformed.
    */
   connect(url: string | URL, options?: ConnectOptions): NativeWebSocketChannel;
@@ -43,11 +44,13 @@ export interface NativeWebSocketChannelConstructors {
 
 /** Makes {@linkcode NativeWebSocketChannel}s. */
 export const NativeWebSocketChannel: NativeWebSocketChannelConstructors = {
-  connect(url, options = {}) {
+  connect(url, given) {
+    const options = readConnectOptions(given);
+    if (options.transport === "net") checkOption("transport", "net", '"auto"|"native"');
     const request = parseConnect(url, options);
     const missing = missingNatively(options, request);
     if (missing === null) return NativeChannel.connect(request, options, systemClock);
-    return NativeChannel.failed(unsupported(missing), systemClock);
+    return NativeChannel.failed(unsupported(missing), { url: request.url, clock: systemClock });
   },
   from: (socket, options) => NativeChannel.from(socket, options),
 };

@@ -43,11 +43,9 @@ export interface TlsConnectOptions {
   host: string;
   /** What to ask for (RFC 6066 §3), and what the certificate must be for. */
   servername?: string;
-  ALPNProtocols: string[];
-  ca?: unknown;
-  cert?: unknown;
-  key?: unknown;
+  ALPNProtocols: readonly string[];
   rejectUnauthorized: boolean;
+  checkServerIdentity?: unknown;
   allowHalfOpen: boolean;
 }
 

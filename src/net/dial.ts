@@ -9,7 +9,6 @@ import type {
   ConnectOptions,
   LookupAddress,
   LookupFunction,
-  TlsOptions,
 } from "../web_socket/connect_options.ts";
 import {
   ConnectError,
@@ -18,7 +17,16 @@ import {
   WebSocketChannelError,
 } from "../web_socket/errors.ts";
 import { platform } from "../web_socket/platform.ts";
-import { builtin, type Builtins, mayUse, type Socket, type TcpOptions } from "./builtins.ts";
+import {
+  builtin,
+  type Builtins,
+  mayUse,
+  type Socket,
+  type TcpOptions,
+  type TlsConnectOptions,
+} from "./builtins.ts";
+import type { TlsOptions } from "../web_socket/tls_options.ts";
+import { guardIdentity, refuseIgnored } from "./tls_options.ts";
 import { codeOf, dialError } from "./dial_error.ts";
 import { bareHost } from "./no_proxy.ts";
 import { chooseProxy, openTunnel, portOf, proxyName, ProxyRefusal } from "./proxy.ts";
@@ -34,6 +42,8 @@ export class Dial {
   readonly #url: URL;
   readonly #options: DialOptions;
   #phase: ConnectPhase = "dns";
+  /** Why this side refuses the TLS connection, where it does. */
+  #refusal: string | null = null;
   #proxy: URL | null = null;
   #socket: Socket | null = null;
   #destroyed = false;
@@ -94,6 +104,8 @@ export class Dial {
 
   async #connect(net: Builtins["net"], tls: Builtins["tls"]): Promise<Socket> {
     const { socketPath, tls: settings = {}, proxy } = this.#options;
+    // Before anything is opened.
+    if (this.#url.protocol === "wss:") refuseIgnored(settings);
     this.#proxy = chooseProxy(this.#url, proxy);
     if (this.#proxy !== null) await this.#throughProxy(net, tls, this.#proxy);
     else if (socketPath !== undefined) await this.#dialTcp(net, { path: socketPath }, "tcp");
@@ -109,7 +121,10 @@ export class Dial {
     if (proxy.protocol === "https:") {
       // The rest of the settings is meant for the server.
       const { ca, rejectUnauthorized } = this.#options.tls ?? {};
-      await this.#secure(net, tls, proxy, { ca, rejectUnauthorized });
+      await this.#secure(net, tls, proxy, {
+        ...(ca === undefined ? {} : { ca }),
+        ...(rejectUnauthorized === undefined ? {} : { rejectUnauthorized }),
+      });
     }
     await openTunnel(this.#connected(), proxy, this.#url);
     this.#proxy = null;
@@ -179,21 +194,34 @@ export class Dial {
     settings: TlsOptions,
   ): Promise<void> {
     const host = bareHost(url.hostname);
-    const { ca, cert, key, servername = host } = settings;
-    const socket = tls.connect({
-      socket: this.#connected(),
+    const { servername = host, checkServerIdentity, ...rest } = settings;
+    const below = this.#connected();
+    const options: TlsConnectOptions = {
+      ...rest,
+      socket: below,
       // RFC 6066 §3: an address is no server name; the certificate must be for it all the same.
       ...(net.isIP(servername) === 0 ? { host, servername } : { host: servername }),
       // RFC 7301: HTTP/2 can't be upgraded.
-      ALPNProtocols: ["http/1.1"],
-      ...(ca === undefined ? {} : { ca }),
-      ...(cert === undefined ? {} : { cert }),
-      ...(key === undefined ? {} : { key }),
+      ALPNProtocols: settings.ALPNProtocols ?? ["http/1.1"],
       // Always said, or an environment variable could switch it off.
       rejectUnauthorized: settings.rejectUnauthorized !== false,
       allowHalfOpen: true,
-    });
-    await this.#use(socket, "secureConnect");
+    };
+    if (checkServerIdentity !== undefined) {
+      options.checkServerIdentity = guardIdentity(checkServerIdentity, ({ message }) => {
+        this.#refusal = `tls.checkServerIdentity refused the certificate: ${message}`;
+      });
+    }
+    await this.#use(this.#secured(tls, options), "secureConnect");
+  }
+
+  #secured(tls: Builtins["tls"], options: TlsConnectOptions): Socket {
+    try {
+      return tls.connect(options);
+    } catch (cause) {
+      this.#refusal = "the platform can't use the option tls";
+      throw cause;
+    }
   }
 
   /** Takes a socket in hand, and waits until it is connected. */
@@ -220,6 +248,9 @@ export class Dial {
     const isName = /^(EAI_|ENOTFOUND)/.test(codeOf(cause));
     const about = this.#proxy === null ? undefined : proxyName(this.#proxy);
     const phase = this.#proxy === null && isName ? "dns" : this.phase;
+    if (this.#refusal !== null) {
+      return dialError(this.#url, { phase, about, fault: this.#refusal, cause, retryable: false });
+    }
     if (cause instanceof ProxyRefusal) {
       const { response, message: fault } = cause;
       return dialError(this.#url, { phase, about, fault, response, cause });

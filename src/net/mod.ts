@@ -20,8 +20,16 @@ export type {
   LookupAddress,
   LookupFunction,
   QueueOptions,
-  TlsOptions,
 } from "../web_socket/connect_options.ts";
+export type {
+  TlsArchive,
+  TlsCertificate,
+  TlsContextOptions,
+  TlsData,
+  TlsKey,
+  TlsOptions,
+  TlsVersion,
+} from "../web_socket/tls_options.ts";
 export type { CompressionOptions } from "../handshake/deflate_parameters.ts";
 export {
   ConnectError,

@@ -9,6 +9,7 @@ import type { Dial } from "./dial.ts";
 import type * as dialling from "./dialling.ts";
 import { NET_CAPABILITIES } from "./net_capabilities.ts";
 import type { Target } from "./redirect.ts";
+import { readTlsOptions } from "./tls_options.ts";
 
 /** What makes connections, loaded. */
 export type Dialling = typeof dialling;
@@ -29,7 +30,7 @@ export class NetChannel extends ProtocolChannel {
     const most = followRedirects === true ? MAX_REDIRECTS : Number(followRedirects);
     this.#redirects = most === 0 ? null : most;
     this.#options = options;
-    this.#target = { request, origin, tls };
+    this.#target = { request, origin, tls: tls === undefined ? tls : readTlsOptions(tls) };
   }
 
   /**

@@ -1,5 +1,10 @@
+import { checkOption } from "../stream_channel/options.ts";
 import { systemClock } from "../web_socket/clock.ts";
-import { type ConnectOptions, parseConnect } from "../web_socket/connect_options.ts";
+import {
+  type ConnectOptions,
+  parseConnect,
+  readConnectOptions,
+} from "../web_socket/connect_options.ts";
 import type { WebSocketChannel } from "../web_socket/web_socket_channel.ts";
 import * as dialling from "./dialling.ts";
 import { NetChannel } from "./net_channel.ts";
@@ -20,7 +25,7 @@ export interface NetWebSocketChannelConstructors {
    * `false`; no environment variable changes that.
    *
    * @param url As for `WebSocketChannel.connect`.
-   * @param options As for `WebSocketChannel.connect`; `transport` is ignored.
+   * @param options As for `WebSocketChannel.connect`, but for the `transport` `"native"`.
    * @throws {SyntaxError | TypeError | RangeError} When an argument is malformed.
    *
    * @example
@@ -37,6 +42,9 @@ export interface NetWebSocketChannelConstructors {
 
 /** Makes {@linkcode NetWebSocketChannel}s. */
 export const NetWebSocketChannel: NetWebSocketChannelConstructors = {
-  connect: (url, options = {}) =>
-    NetChannel.connect(parseConnect(url, options), options, systemClock, dialling),
+  connect(url, given = {}) {
+    const options = readConnectOptions(given);
+    if (options.transport === "native") checkOption("transport", "native", '"auto"|"net"');
+    return NetChannel.connect(parseConnect(url, options), options, systemClock, dialling);
+  },
 };

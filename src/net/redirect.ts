@@ -8,7 +8,8 @@
  */
 
 import { basicCredentials } from "../handshake/client_handshake.ts";
-import type { ConnectRequest, TlsOptions } from "../web_socket/connect_options.ts";
+import type { ConnectRequest } from "../web_socket/connect_options.ts";
+import type { TlsOptions } from "../web_socket/tls_options.ts";
 import type { HandshakeResponse } from "../web_socket/errors.ts";
 
 /** What is asked for, of whom, in one attempt of several. */
@@ -28,6 +29,20 @@ const CONFIDENTIAL: readonly string[] = [
   "origin",
   "proxy-authorization",
 ];
+
+/** TLS settings that tell who the client is, or name the server. */
+const CLIENTS_OWN = [
+  "cert",
+  "key",
+  "pfx",
+  "passphrase",
+  "clientCertEngine",
+  "privateKeyEngine",
+  "privateKeyIdentifier",
+  "pskCallback",
+  "session",
+  "servername",
+] as const;
 
 /** The origin of a URL (RFC 6454 §4). The platform's own `origin` is opaque for `ws:` in places. */
 export function originOf({ protocol, host }: URL): string {
@@ -72,9 +87,13 @@ function parseLocation(location: string, base: URL): URL | null {
   return url.protocol === "ws:" || url.protocol === "wss:" ? url : null;
 }
 
-function acrossOrigins({ request, tls }: Target, next: URL): Target {
+function acrossOrigins({ request, tls }: Target, next: URL): Target | string {
+  if (tls?.secureContext !== undefined) {
+    return "the redirect leads to another origin, and tls.secureContext may hold a client certificate";
+  }
   const headers = request.headers.filter(([name]) => !CONFIDENTIAL.includes(name.toLowerCase()));
-  const { cert: _cert, key: _key, servername: _servername, ...trust } = tls ?? {};
+  const trust = { ...tls };
+  for (const name of CLIENTS_OWN) delete trust[name];
   return at({ request: { ...request, headers }, origin: undefined, tls: trust }, next);
 }
 

@@ -1,8 +1,14 @@
 import type { RequestHead } from "../handshake/http_head.ts";
+import { type OptionKinds, readOptions } from "../stream_channel/options.ts";
 import { type Clock, systemClock } from "../web_socket/clock.ts";
 import type { UpgradeSocket } from "./pending_upgrade.ts";
 import { ServerChannel, type ServerWebSocketChannel, type UpgradeExtra } from "./server_channel.ts";
-import { checkServerOptions, type ServerOptions, type ServerSettings } from "./server_options.ts";
+import {
+  checkServerOptions,
+  SERVER_KINDS,
+  type ServerOptions,
+  type ServerSettings,
+} from "./server_options.ts";
 import { fieldsOfRaw, UpgradeServerRequest } from "./server_request.ts";
 
 /** What is used of the request that `node:http`'s `upgrade` event gives: its `IncomingMessage`. */
@@ -23,6 +29,11 @@ export interface AcceptUpgradeOptions extends ServerOptions {
   signal?: AbortSignal | undefined;
 }
 
+const ACCEPT_KINDS: OptionKinds<AcceptUpgradeOptions> = {
+  ...SERVER_KINDS,
+  signal: "AbortSignal",
+};
+
 /**
  * Answers an upgrade request of a `node:http` or `node:https` server, and so of every framework on
  * top of one, on Node, Deno and Bun.
@@ -34,7 +45,7 @@ export interface AcceptUpgradeOptions extends ServerOptions {
  * @param request The event's first argument.
  * @param socket The event's second argument: the connection.
  * @param head The event's third argument: what came behind the request. It isn't lost.
- * @param options See {@linkcode AcceptUpgradeOptions}. By default web pages of other hosts are
+ * @param given See {@linkcode AcceptUpgradeOptions}. By default web pages of other hosts are
  * refused.
  * @returns A channel that is connecting; `ready` rejects when the upgrade is refused, with a
  * `ConnectError` whose `status` is what the client got, or when the client is gone.
@@ -59,8 +70,9 @@ export function acceptUpgrade(
   request: UpgradeRequestMessage,
   socket: UpgradeSocket,
   head: Uint8Array,
-  options: AcceptUpgradeOptions = {},
+  given?: AcceptUpgradeOptions,
 ): ServerWebSocketChannel {
+  const options = readOptions(given, ACCEPT_KINDS);
   const settings = checkServerOptions(options);
   return accept({ request, socket, head }, settings, systemClock, { signal: options.signal });
 }

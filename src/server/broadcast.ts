@@ -1,6 +1,6 @@
 import { PreparedMessage } from "../protocol/prepared_message.ts";
-import { type Clock, MAX_TIMEOUT, systemClock } from "../web_socket/clock.ts";
-import { checkNumber } from "../web_socket/connect_options.ts";
+import { type OptionKinds, readOptions } from "../stream_channel/options.ts";
+import { type Clock, systemClock } from "../web_socket/clock.ts";
 import { checkMessage } from "../web_socket/message_input.ts";
 import type { WebSocketChannel } from "../web_socket/web_socket_channel.ts";
 import { WebSocketChannelBase } from "../web_socket/web_socket_channel_base.ts";
@@ -34,6 +34,14 @@ export interface BroadcastOptions {
   stallTimeout?: number | undefined;
 }
 
+const BROADCAST_KINDS: OptionKinds<BroadcastOptions> = {
+  except: "object",
+  compress: "boolean",
+  slow: '"close"|"drop-oldest"|"latest"',
+  maxQueueSize: "size",
+  stallTimeout: "time",
+};
+
 /** The default of {@linkcode BroadcastOptions.maxQueueSize}: 1 MiB. */
 const DEFAULT_MAX_QUEUE_SIZE = 1024 * 1024;
 /** The default of {@linkcode BroadcastOptions.stallTimeout}, in milliseconds. */
@@ -60,9 +68,10 @@ export class Broadcaster {
   send(
     channels: Iterable<WebSocketChannel>,
     message: MessageInput,
-    options: BroadcastOptions = {},
+    given?: BroadcastOptions,
   ): void {
     checkMessage(message);
+    const options = readOptions(given, BROADCAST_KINDS);
     const policy = policyOf(options);
     const prepared = new PreparedMessage(message);
     const isLeftOut = leftOut(options.except);
@@ -98,11 +107,6 @@ function sendShared(
 
 function policyOf(options: BroadcastOptions): SlowPolicy {
   const { slow = "close", maxQueueSize, stallTimeout, compress } = options;
-  if (slow !== "close" && slow !== "drop-oldest" && slow !== "latest") {
-    throw new TypeError(`Cannot broadcast: unknown policy for slow receivers: ${String(slow)}`);
-  }
-  checkNumber("maxQueueSize", maxQueueSize, Infinity);
-  checkNumber("stallTimeout", stallTimeout, MAX_TIMEOUT);
   return {
     slow,
     maxQueueSize: maxQueueSize ?? DEFAULT_MAX_QUEUE_SIZE,
@@ -146,7 +150,7 @@ const everybody = new Broadcaster(systemClock);
 export function broadcast(
   channels: Iterable<WebSocketChannel>,
   message: MessageInput,
-  options: BroadcastOptions = {},
+  options?: BroadcastOptions,
 ): void {
   everybody.send(channels, message, options);
 }

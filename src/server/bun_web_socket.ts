@@ -1,10 +1,11 @@
+import { readOptions } from "../stream_channel/options.ts";
 import { systemClock } from "../web_socket/clock.ts";
-import { checkNumber } from "../web_socket/connect_options.ts";
 import { DEFAULT_MAX_MESSAGE_SIZE } from "../web_socket/protocol_options.ts";
 import { type BunServerSocket, BunSocket } from "./bun_socket.ts";
 import {
   checkPlatformOptions,
   extraFields,
+  PLATFORM_KINDS,
   platformChannel,
   PlatformUpgrade,
   type PlatformUpgradeOptions,
@@ -80,7 +81,7 @@ const MIN_IDLE = 8;
  * `compression` can be switched on, not chosen in detail. There is no inbound backpressure: `maxQueueSize`
  * bounds what waits. `WebSocketServer` has all of that, on Bun, too.
  *
- * @param options See {@linkcode PlatformUpgradeOptions}. By default web pages of other hosts are refused.
+ * @param given See {@linkcode PlatformUpgradeOptions}. By default web pages of other hosts are refused.
  * @throws {UnsupportedError} When an option can't be honoured.
  * @throws {RangeError | TypeError | SyntaxError} When one is malformed.
  *
@@ -99,10 +100,10 @@ const MIN_IDLE = 8;
  * });
  * ```
  */
-export function bunWebSocket(options: PlatformUpgradeOptions = {}): BunWebSocket {
+export function bunWebSocket(given?: PlatformUpgradeOptions): BunWebSocket {
+  const options = readOptions(given, PLATFORM_KINDS);
   const detailed = typeof options.compression === "object" ? ["compression"] as const : [];
   const settings = checkPlatformOptions(options, [...UNSUPPORTED, ...detailed]);
-  checkNumber("maxMessageSize", options.maxMessageSize, Infinity);
   const { maxMessageSize = DEFAULT_MAX_MESSAGE_SIZE, compression } = options;
   const { pingInterval } = settings;
   const seconds = Math.ceil(pingInterval / 1000);

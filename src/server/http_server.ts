@@ -1,20 +1,51 @@
+import { checkTlsContext, refuseIgnored, TLS_CONTEXT_KINDS } from "../net/tls_options.ts";
+import { type OptionKinds, readOptions } from "../stream_channel/options.ts";
+import type { TlsContextOptions } from "../web_socket/tls_options.ts";
 import { UnsupportedError } from "../web_socket/errors.ts";
 import { platform } from "../web_socket/platform.ts";
 import type { UpgradeRequestMessage } from "./accept_upgrade.ts";
 import type { UpgradeSocket } from "./pending_upgrade.ts";
 
-/** TLS settings of a server, as `node:tls` has them. */
-export interface ServerTlsOptions {
-  /** The certificate chain, PEM. */
-  cert: string | Uint8Array;
-  /** The private key, PEM. */
-  key: string | Uint8Array;
-  /** Authorities whose client certificates are trusted, PEM. */
-  ca?: string | Uint8Array | readonly (string | Uint8Array)[] | undefined;
+/**
+ * TLS settings of a server, as `createServer` of `node:tls` takes them: a `cert` and a `key`, a `pfx`, or
+ * an `SNICallback` that has them.
+ */
+export interface ServerTlsOptions extends TlsContextOptions {
   /** Whether to ask clients for a certificate. Default `false`. */
   requestCert?: boolean | undefined;
   /** Whether a client whose certificate isn't trusted is refused, where one is asked for. Default `true`. */
   rejectUnauthorized?: boolean | undefined;
+  /** Chooses the certificate by the name that the client asks for. Not on Bun. */
+  SNICallback?(
+    servername: string,
+    callback: (error: Error | null, context?: object) => void,
+  ): void;
+  /** Gives the pre-shared key of an identity. Only on Node. */
+  pskCallback?(socket: object, identity: string): Uint8Array | null;
+  /** The hint that helps a client to choose its pre-shared key. Only on Node. */
+  pskIdentityHint?: string | undefined;
+  /** Whether OpenSSL prints what it does. */
+  enableTrace?: boolean | undefined;
+}
+
+const TLS_KINDS: OptionKinds<ServerTlsOptions> = {
+  ...TLS_CONTEXT_KINDS,
+  requestCert: "boolean",
+  rejectUnauthorized: "boolean",
+  SNICallback: "function",
+  pskCallback: "function",
+  pskIdentityHint: "string",
+  enableTrace: "boolean",
+};
+
+function readTls(tls: ServerTlsOptions): ServerTlsOptions {
+  const read = readOptions(tls, TLS_KINDS, { within: "tls." });
+  checkTlsContext(read);
+  if (read.cert ?? read.pfx ?? read.SNICallback ?? read.pskCallback) {
+    refuseIgnored(read);
+    return read;
+  }
+  throw new TypeError("Cannot use the option tls: it must have a cert and a key, or a pfx");
 }
 
 /** Where a server listens. */
@@ -93,7 +124,7 @@ export function createHttpServer(
 ): HttpServer {
   if (tls === undefined) return builtin("http").createServer({});
   return builtin("https").createServer({
-    ...tls,
+    ...readTls(tls),
     ...(handshakeTimeout === 0 ? {} : { handshakeTimeout }),
     // RFC 6455 §4: the handshake is one of HTTP/1.1.
     ALPNProtocols: ["http/1.1"],

@@ -2,15 +2,12 @@ import type { Field, Refusal } from "../handshake/server_handshake.ts";
 import { HeaderMap } from "../handshake/header_map.ts";
 import type { RequestHead } from "../handshake/http_head.ts";
 import { refuse } from "../handshake/server_handshake.ts";
+import type { OptionKinds } from "../stream_channel/options.ts";
+import { readCompression } from "../web_socket/compression_options.ts";
 import type { WebSocketLike } from "../native/web_socket_like.ts";
 import { NativeChannel } from "../native/native_channel.ts";
-import { type Clock, MAX_TIMEOUT } from "../web_socket/clock.ts";
-import {
-  type ChannelOptions,
-  checkNumber,
-  checkNumbers,
-  type QueueOptions,
-} from "../web_socket/connect_options.ts";
+import type { Clock } from "../web_socket/clock.ts";
+import type { ChannelOptions, QueueOptions } from "../web_socket/connect_options.ts";
 import { UnsupportedError } from "../web_socket/errors.ts";
 import { platform } from "../web_socket/platform.ts";
 import { decide, type Decision } from "./admission.ts";
@@ -19,12 +16,19 @@ import {
   type AdmissionOptions,
   checkAdmission,
   DEFAULT_PING_INTERVAL,
+  SERVER_KINDS,
   type ServerOptions,
 } from "./server_options.ts";
 import { type Remote, UpgradeServerRequest } from "./server_request.ts";
 
 /** Options of upgrades that the platform makes: what it can't do of them is an `UnsupportedError`. */
 export interface PlatformUpgradeOptions extends ServerOptions, QueueOptions {}
+
+/** The kinds of {@linkcode PlatformUpgradeOptions}. */
+export const PLATFORM_KINDS: OptionKinds<PlatformUpgradeOptions> = {
+  ...SERVER_KINDS,
+  maxQueueSize: "size",
+};
 
 /** An answered upgrade. */
 export interface UpgradeResult {
@@ -43,7 +47,7 @@ export interface PlatformSettings extends ReturnType<typeof checkAdmission> {
 /**
  * Checks the options of an upgrade that the platform makes.
  *
- * @param options The options.
+ * @param options The options, read.
  * @param unsupported Those that this platform can't honour; `false` and `undefined` ask for nothing.
  * @throws {UnsupportedError} When such an option is there.
  * @throws {RangeError | TypeError | SyntaxError} When an option is malformed.
@@ -52,14 +56,13 @@ export function checkPlatformOptions(
   options: PlatformUpgradeOptions,
   unsupported: readonly (keyof PlatformUpgradeOptions)[],
 ): PlatformSettings {
+  readCompression(options.compression);
   const { closeTimeout, highWaterMark, maxQueueSize, pingInterval } = options;
   for (const name of unsupported) {
     if (options[name] === undefined || options[name] === false) continue;
     throw new UnsupportedError(name, platform(), "WebSocketServer and acceptUpgrade can do it");
   }
   const channel = { closeTimeout, highWaterMark, maxQueueSize };
-  checkNumbers(channel);
-  checkNumber("pingInterval", pingInterval, MAX_TIMEOUT);
   return {
     ...checkAdmission(options satisfies AdmissionOptions),
     channel,

@@ -1,15 +1,12 @@
-import {
-  checkCompressionOptions,
-  type CompressionOptions,
-} from "../handshake/deflate_parameters.ts";
+import type { CompressionOptions } from "../handshake/deflate_parameters.ts";
 import { checkField } from "../handshake/http_head.ts";
 import { isReservedHeader } from "../handshake/client_handshake.ts";
 import { isToken } from "../handshake/header_map.ts";
 import type { Field, OriginPolicy } from "../handshake/server_handshake.ts";
-import { MAX_TIMEOUT } from "../web_socket/clock.ts";
-import { checkNumber } from "../web_socket/connect_options.ts";
+import { type OptionKinds, shown } from "../stream_channel/options.ts";
+import { readCompression } from "../web_socket/compression_options.ts";
 import { negotiableCompression } from "../web_socket/deflate.ts";
-import { checkProtocolOptions, type ProtocolOptions } from "../web_socket/protocol_options.ts";
+import { PROTOCOL_KINDS, type ProtocolOptions } from "../web_socket/protocol_options.ts";
 import type { ServerRequest } from "./server_request.ts";
 
 export type { OriginPolicy } from "../handshake/server_handshake.ts";
@@ -78,6 +75,16 @@ export const DEFAULT_PING_INTERVAL = 30_000;
 /** The default of {@linkcode AdmissionOptions.handshakeTimeout}, in milliseconds. */
 export const DEFAULT_HANDSHAKE_TIMEOUT = 10_000;
 
+/** The kinds of {@linkcode ServerOptions}. */
+export const SERVER_KINDS: OptionKinds<ServerOptions> = {
+  ...PROTOCOL_KINDS,
+  protocols: "list|function",
+  origin: '"same-host"|list|function|boolean',
+  verify: "function",
+  headers: "object|function",
+  handshakeTimeout: "time",
+};
+
 /** Options, checked and made ready once, however many connections come. */
 export interface ServerSettings {
   /** What the channels are made with. */
@@ -93,14 +100,15 @@ export interface ServerSettings {
 /**
  * Checks a server's options.
  *
- * @param options The options.
+ * @param options The options, read.
  * @returns The settings.
  * @throws {RangeError} When a number is out of its range.
  * @throws {TypeError} When a header field is malformed or the handshake's own, or an origin isn't one.
  * @throws {SyntaxError} When a subprotocol isn't a token.
  */
 export function checkServerOptions(options: ServerOptions = {}): ServerSettings {
-  const { pingInterval = DEFAULT_PING_INTERVAL, compression = false } = options;
+  const { pingInterval = DEFAULT_PING_INTERVAL } = options;
+  const compression = readCompression(options.compression) ?? false;
   const channel: ProtocolOptions = {
     closeTimeout: options.closeTimeout,
     highWaterMark: options.highWaterMark,
@@ -109,8 +117,6 @@ export function checkServerOptions(options: ServerOptions = {}): ServerSettings 
     pingTimeout: options.pingTimeout,
     compression,
   };
-  checkProtocolOptions(channel);
-  if (typeof compression === "object") checkCompressionOptions(compression);
   return {
     channel,
     ...checkAdmission(options),
@@ -124,9 +130,10 @@ export function checkServerOptions(options: ServerOptions = {}): ServerSettings 
 export function checkAdmission(
   options: AdmissionOptions,
 ): Pick<ServerSettings, "admission" | "fields" | "handshakeTimeout"> {
-  const { protocols, origin = "same-host", headers, handshakeTimeout } = options;
-  checkNumber("handshakeTimeout", handshakeTimeout, MAX_TIMEOUT);
-  if (typeof protocols === "object") checkProtocols(protocols);
+  const { origin = "same-host", headers, handshakeTimeout } = options;
+  const protocols = typeof options.protocols === "object"
+    ? checkedProtocols(options.protocols)
+    : options.protocols;
   return {
     admission: { protocols, origin: checkOrigin(origin), verify: options.verify, headers },
     fields: typeof headers === "function" ? null : fieldsOf(headers),
@@ -134,23 +141,33 @@ export function checkAdmission(
   };
 }
 
-function checkProtocols(protocols: readonly string[]): void {
-  const bad = protocols.find((it) => typeof it !== "string" || !isToken(it));
-  if (bad === undefined) return;
-  throw new SyntaxError(`Cannot serve: a subprotocol must be a token, got "${bad}"`);
+function checkedProtocols(protocols: readonly string[]): readonly string[] {
+  const list = [...protocols];
+  const bad = list.findIndex((it) => typeof it !== "string" || !isToken(it));
+  if (bad < 0) return list;
+  throw new SyntaxError(
+    `Cannot use the option protocols: subprotocol ${bad + 1} of ${list.length} must be a token`,
+  );
 }
 
 /** A list is compared with what browsers send, so that an address with a path would never match. */
 function checkOrigin(policy: OriginPolicy): OriginPolicy {
   if (typeof policy !== "object") {
     if (policy === false || policy === "same-host" || typeof policy === "function") return policy;
-    throw new TypeError(`Cannot serve: unknown origin policy: ${String(policy)}`);
+    throw new TypeError(
+      `Cannot use the option origin: it must be "same-host", a list, a function or false, got ${
+        shown(policy, true)
+      }`,
+    );
   }
-  for (const origin of policy) {
-    const legal = origin === "null" || /^[a-z][a-z0-9+.-]*:\/\/[^\s/?#@]+$/i.test(origin);
-    if (!legal) throw new TypeError(`Cannot serve: not an origin: "${origin}"`);
+  const list = [...policy];
+  for (const [i, origin] of list.entries()) {
+    if (origin === "null" || /^[a-z][a-z0-9+.-]*:\/\/[^\s/?#@]+$/i.test(origin)) continue;
+    throw new TypeError(
+      `Cannot use the option origin: element ${i + 1} of ${list.length} is not an origin`,
+    );
   }
-  return policy;
+  return list;
 }
 
 /** Header fields of a user's, checked. */

@@ -1,12 +1,14 @@
 import { abnormalClosure } from "../../status.ts";
 import type { WebSocketEventLike, WebSocketLike } from "../native/web_socket_like.ts";
 import type { Refusal } from "../handshake/server_handshake.ts";
+import { type OptionKinds, readOptions } from "../stream_channel/options.ts";
 import { systemClock } from "../web_socket/clock.ts";
 import { UnsupportedError } from "../web_socket/errors.ts";
 import { platform } from "../web_socket/platform.ts";
 import {
   checkPlatformOptions,
   extraFields,
+  PLATFORM_KINDS,
   platformChannel,
   PlatformUpgrade,
   type PlatformUpgradeOptions,
@@ -19,6 +21,8 @@ export interface UpgradeWebSocketOptions extends PlatformUpgradeOptions {
   /** The second argument of `Deno.serve`'s handler: tells where the request came from. */
   info?: { readonly remoteAddr?: object } | undefined;
 }
+
+const UPGRADE_KINDS: OptionKinds<UpgradeWebSocketOptions> = { ...PLATFORM_KINDS, info: "object" };
 
 interface DenoLike {
   upgradeWebSocket(
@@ -43,7 +47,7 @@ const UNSUPPORTED = ["compression", "maxMessageSize", "pingTimeout"] as const;
  * announces one byte more than it has: a client gets the status and the whole text, then the end.
  *
  * @param request The request.
- * @param options See {@linkcode UpgradeWebSocketOptions}. By default web pages of other hosts are
+ * @param given See {@linkcode UpgradeWebSocketOptions}. By default web pages of other hosts are
  * refused.
  * @returns The response to give back, and the channel, connecting; `null` when the upgrade is
  * refused. It rejects with an `UnsupportedError` when an option can't be honoured, and elsewhere
@@ -62,8 +66,9 @@ const UNSUPPORTED = ["compression", "maxMessageSize", "pingTimeout"] as const;
  */
 export async function upgradeWebSocket(
   request: Request,
-  options: UpgradeWebSocketOptions = {},
+  given?: UpgradeWebSocketOptions,
 ): Promise<UpgradeResult> {
+  const options = readOptions(given, UPGRADE_KINDS);
   const { Deno } = globalThis as { Deno?: Partial<DenoLike> };
   if (platform() !== "deno" || Deno?.upgradeWebSocket === undefined) {
     throw new UnsupportedError("upgradeWebSocket", platform(), "It is for Deno.serve");

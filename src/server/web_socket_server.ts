@@ -1,8 +1,8 @@
 import { goingAway, isSendable } from "../../status.ts";
 import { type Refusal, refuse } from "../handshake/server_handshake.ts";
 import { Deferred } from "../stream_channel/deferred.ts";
-import { type Clock, MAX_TIMEOUT, systemClock } from "../web_socket/clock.ts";
-import { checkNumber } from "../web_socket/connect_options.ts";
+import { type OptionKinds, readOptions, shown } from "../stream_channel/options.ts";
+import { type Clock, systemClock } from "../web_socket/clock.ts";
 import { checkCloseArguments, type MessageInput } from "../web_socket/web_socket_sink.ts";
 import { accept, type UpgradeEvent } from "./accept_upgrade.ts";
 import { Broadcaster, type BroadcastOptions } from "./broadcast.ts";
@@ -19,7 +19,12 @@ import {
 import type { UpgradeSocket } from "./pending_upgrade.ts";
 import { answerRequest, type RequestHandler } from "./plain_request.ts";
 import type { ServerChannel, ServerWebSocketChannel } from "./server_channel.ts";
-import { checkServerOptions, type ServerOptions, type ServerSettings } from "./server_options.ts";
+import {
+  checkServerOptions,
+  SERVER_KINDS,
+  type ServerOptions,
+  type ServerSettings,
+} from "./server_options.ts";
 
 /** Options of {@linkcode WebSocketServer.bind}. */
 export interface BindOptions extends ServerOptions {
@@ -52,6 +57,22 @@ export interface ServerCloseOptions {
    */
   drain?: number | undefined;
 }
+
+const BIND_KINDS: OptionKinds<BindOptions> = {
+  ...SERVER_KINDS,
+  hostname: "string",
+  port: "port",
+  tls: "object",
+  path: "string",
+  maxConnections: "size",
+  onRequest: "function",
+};
+
+const CLOSE_KINDS: OptionKinds<ServerCloseOptions> = {
+  code: "number",
+  reason: "string",
+  drain: "time",
+};
 
 /** The default of {@linkcode ServerCloseOptions.drain}, in milliseconds. */
 const DEFAULT_DRAIN = 5_000;
@@ -129,15 +150,16 @@ export const WebSocketServer: WebSocketServerConstructors = {
 
 /** {@linkcode WebSocketServerConstructors.bind} with the clock as an argument. */
 export async function bind(
-  options: BindOptions = {},
+  given?: BindOptions,
   clock: Clock = systemClock,
 ): Promise<WebSocketServer> {
+  const options = readOptions(given, BIND_KINDS);
   const { hostname = "127.0.0.1", port = 0, tls, path } = options;
   const settings = checkServerOptions(options);
-  checkNumber("port", port, 0xffff);
-  checkNumber("maxConnections", options.maxConnections, Infinity);
   if (path !== undefined && !path.startsWith("/")) {
-    throw new TypeError(`Cannot serve: a path begins with a slash, got "${path}"`);
+    throw new TypeError(
+      `Cannot use the option path: it must begin with a slash, got ${shown(path, true)}`,
+    );
   }
   const http = createHttpServer(tls, settings.handshakeTimeout);
   const server = new BoundServer(http, options, { settings, clock });
@@ -292,14 +314,14 @@ class BoundServer implements WebSocketServer {
     void answerRequest(request, response, { handler, secure: tls !== undefined });
   }
 
-  broadcast(message: MessageInput, options: BroadcastOptions = {}): void {
+  broadcast(message: MessageInput, options?: BroadcastOptions): void {
     this.#broadcaster.send(this.#channels, message, options);
   }
 
-  close(options: ServerCloseOptions = {}): Promise<void> {
-    const { code = goingAway, reason, drain = DEFAULT_DRAIN } = options;
+  close(options?: ServerCloseOptions): Promise<void> {
+    const read = readOptions(options, CLOSE_KINDS);
+    const { code = goingAway, reason, drain = DEFAULT_DRAIN } = read;
     checkCloseArguments(code, reason, isSendable);
-    checkNumber("drain", drain, MAX_TIMEOUT);
     if (!this.#closing) {
       this.#closing = true;
       this.#queue.end();

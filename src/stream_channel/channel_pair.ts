@@ -2,6 +2,7 @@ import type { SinkTarget } from "./channel_sink.ts";
 import { ChannelSinkController } from "./sink_controller.ts";
 import { ChannelStreamController } from "./stream_controller.ts";
 import { Fifo } from "./fifo.ts";
+import { type OptionKinds, readOptions } from "./options.ts";
 import { DEFAULT_HIGH_WATER_MARK, sizeOf } from "./size.ts";
 import { PairedChannel, type StreamChannel } from "./stream_channel.ts";
 
@@ -21,6 +22,12 @@ export interface ChannelPairOptions {
   highWaterMark?: number | undefined;
 }
 
+const KINDS: OptionKinds<ChannelPairOptions> = {
+  sync: "boolean",
+  allowForeignErrors: "boolean",
+  highWaterMark: "size",
+};
+
 /** Two connected channels: what goes into one's sink comes out of the other's stream. */
 export interface ChannelPair<In, Out = In> {
   /** The maker's end. */
@@ -33,7 +40,7 @@ export interface ChannelPair<In, Out = In> {
  * Two channels connected in memory, with all six guarantees and backpressure: closing one ends both.
  * Corresponds to Dart's `StreamChannelController`.
  *
- * @param options See {@linkcode ChannelPairOptions}.
+ * @param given See {@linkcode ChannelPairOptions}.
  *
  * @example
  * ```ts
@@ -46,7 +53,8 @@ export interface ChannelPair<In, Out = In> {
  * await local.sink.close();
  * ```
  */
-export function channelPair<In, Out = In>(options: ChannelPairOptions = {}): ChannelPair<In, Out> {
+export function channelPair<In, Out = In>(given?: ChannelPairOptions): ChannelPair<In, Out> {
+  const options = readOptions(given, KINDS);
   const forwardForeign = options.allowForeignErrors ?? true;
   const outward = new Direction<Out>(options, true);
   const inward = new Direction<In>(options, forwardForeign);

@@ -12,6 +12,7 @@ import { ChannelStreamController } from "./stream_controller.ts";
 import { Deferred } from "./deferred.ts";
 import { invalidState, preHandled } from "./errors.ts";
 import { Fifo } from "./fifo.ts";
+import { type OptionKinds, readOptions } from "./options.ts";
 import { DEFAULT_HIGH_WATER_MARK, sizeOf } from "./size.ts";
 import { PairedChannel, type StreamChannel } from "./stream_channel.ts";
 
@@ -25,6 +26,11 @@ export interface StreamChannelCompleterOptions {
    */
   onClose?: (() => void) | undefined;
 }
+
+const KINDS: OptionKinds<StreamChannelCompleterOptions> = {
+  highWaterMark: "size",
+  onClose: "function",
+};
 
 /** What was put into the sink before there was a channel. */
 type Waiting<T> = { value: T } | { error: unknown };
@@ -57,8 +63,8 @@ export class StreamChannelCompleter<In, Out = In> {
    *
    * @param options See {@linkcode StreamChannelCompleterOptions}.
    */
-  constructor(options: StreamChannelCompleterOptions = {}) {
-    this.#late = new LateChannel<In, Out>(options);
+  constructor(options?: StreamChannelCompleterOptions) {
+    this.#late = new LateChannel<In, Out>(readOptions(options, KINDS));
     this.channel = new PairedChannel(this.#late.stream.stream, this.#late.sink.sink);
   }
 

@@ -1,6 +1,7 @@
 import { type ChannelLike, partsOf } from "./channel_like.ts";
 import { Deferred } from "./deferred.ts";
 import { ignore, preHandled } from "./errors.ts";
+import { type OptionKinds, readOptions } from "./options.ts";
 import { Relay } from "./relay.ts";
 import { PairedChannel, type StreamChannel } from "./stream_channel.ts";
 import type { ChannelTransformer } from "./transformer.ts";
@@ -10,6 +11,8 @@ export interface DisconnectorOptions {
   /** Disconnects when it aborts. */
   signal?: AbortSignal | undefined;
 }
+
+const KINDS: OptionKinds<DisconnectorOptions> = { signal: "AbortSignal" };
 
 /** What a {@linkcode Disconnector} needs of a channel that it disconnects. */
 interface Disconnectable {
@@ -44,8 +47,8 @@ export class Disconnector<In, Out = In> implements ChannelTransformer<In, Out, I
    *
    * @param options See {@linkcode DisconnectorOptions}.
    */
-  constructor(options: DisconnectorOptions = {}) {
-    this.#signal = options.signal;
+  constructor(options?: DisconnectorOptions) {
+    this.#signal = readOptions(options, KINDS).signal;
     this.#signal?.addEventListener("abort", this.#onAbort, { once: true });
     if (this.#signal?.aborted) this.#onAbort();
   }

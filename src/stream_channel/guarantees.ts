@@ -1,4 +1,5 @@
 import { type ChannelLike, partsOf } from "./channel_like.ts";
+import { type OptionKinds, readOptions } from "./options.ts";
 import { Relay } from "./relay.ts";
 import { PairedChannel, type StreamChannel } from "./stream_channel.ts";
 
@@ -10,6 +11,8 @@ export interface GuaranteeOptions {
    */
   allowSinkErrors?: boolean | undefined;
 }
+
+const KINDS: OptionKinds<GuaranteeOptions> = { allowSinkErrors: "boolean" };
 
 /**
  * A channel with all six guarantees of {@linkcode StreamChannel}, over anything that has two ends:
@@ -39,9 +42,10 @@ export interface GuaranteeOptions {
  */
 export function withGuarantees<In, Out>(
   channel: ChannelLike<In, Out>,
-  options: GuaranteeOptions = {},
+  options?: GuaranteeOptions,
 ): StreamChannel<In, Out> {
-  const keepErrors = options.allowSinkErrors === false;
+  const { allowSinkErrors } = readOptions(options, KINDS);
+  const keepErrors = allowSinkErrors === false;
   const relay = new Relay<In, Out, In, Out>(partsOf(channel), { joined: true, keepErrors });
   return new PairedChannel(relay.stream, relay.sink);
 }

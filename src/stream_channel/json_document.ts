@@ -4,6 +4,7 @@ import type { ChannelSink } from "./channel_sink.ts";
 import { preHandled } from "./errors.ts";
 import { findJsonFault, type JsonFault } from "./json_fault.ts";
 import { encodeJson } from "./json_value.ts";
+import { readOptions, shown } from "./options.ts";
 import { Relay, type WaitingHandlers } from "./relay.ts";
 import { issuesOf, type StandardSchema, ValidationError } from "./standard_schema.ts";
 import { PairedChannel, type StreamChannel } from "./stream_channel.ts";
@@ -151,33 +152,24 @@ export const jsonDocument: JsonDocument = Object.assign(transformer, {
 });
 
 function transformer<In, Out>(
-  options: JsonDocumentOptions<In, Out>,
+  given?: JsonDocumentOptions<In, Out>,
 ): ChannelTransformer<JsonText, string, In, Out> {
-  checkOptions(options);
+  const options = readOptions<JsonDocumentOptions<In, Out>>(given, {
+    malformed: '"error"|"skip"|function',
+    incoming: "object|function",
+    outgoing: "object|function",
+    parse: "function",
+    stringify: "function",
+  });
+  checkSchema("incoming", options.incoming);
+  checkSchema("outgoing", options.outgoing);
   return { bind: (channel) => bind(channel, options) };
 }
 
-function checkOptions<In, Out>(options: JsonDocumentOptions<In, Out>): void {
-  const { malformed, incoming, outgoing, parse, stringify } = options;
-  const isPolicy = malformed === undefined || malformed === "error" || malformed === "skip";
-  if (!isPolicy) checkFunction("malformed", malformed);
-  if (parse !== undefined) checkFunction("parse", parse);
-  if (stringify !== undefined) checkFunction("stringify", stringify);
-  if (incoming !== undefined) checkFunction("incoming", incoming?.["~standard"]?.validate);
-  if (outgoing !== undefined) checkFunction("outgoing", outgoing?.["~standard"]?.validate);
-}
-
-const KINDS: Readonly<Record<string, string>> = {
-  malformed: '"error", "skip" or a function',
-  incoming: "a Standard Schema",
-  outgoing: "a Standard Schema",
-};
-
-function checkFunction(name: string, value: unknown): void {
-  if (typeof value === "function") return;
-  throw new TypeError(
-    `Cannot make a jsonDocument: \`${name}\` must be ${KINDS[name] ?? "a function"}`,
-  );
+function checkSchema<In, Out>(name: string, schema: StandardSchema<In, Out> | undefined): void {
+  if (schema === undefined || typeof schema["~standard"]?.validate === "function") return;
+  const text = `it must be a Standard Schema, got ${shown(schema)}`;
+  throw new TypeError(`Cannot use the option ${name}: ${text}`);
 }
 
 function bind<In, Out>(

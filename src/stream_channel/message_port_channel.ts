@@ -2,6 +2,7 @@ import type { ChannelSink } from "./channel_sink.ts";
 import type { ChannelStream } from "./channel_stream.ts";
 import { StreamChannelCompleter } from "./completer.ts";
 import { invalidState } from "./errors.ts";
+import { readOptions } from "./options.ts";
 import { PortLink, watchPort } from "./port_link.ts";
 import { type StreamChannel, StreamChannelBase } from "./stream_channel.ts";
 
@@ -80,9 +81,9 @@ export class MessagePortChannel<In, Out = In> extends StreamChannelBase<In, Out>
    * @param port Both ends know that it is used for this and nothing else.
    * @param options See {@linkcode MessagePortChannelOptions}.
    */
-  constructor(port: MessagePortLike, options: MessagePortChannelOptions<Out> = {}) {
+  constructor(port: MessagePortLike, options?: MessagePortChannelOptions<Out>) {
     super();
-    const link = new PortLink<In, Out>(port, options);
+    const link = new PortLink<In, Out>(port, readPortOptions(options));
     this.stream = link.stream;
     this.sink = link.sink;
   }
@@ -97,8 +98,9 @@ export class MessagePortChannel<In, Out = In> extends StreamChannelBase<In, Out>
    */
   static connectReceive<In, Out = In>(
     port: MessagePortLike,
-    options: MessagePortChannelOptions<Out> = {},
+    options?: MessagePortChannelOptions<Out>,
   ): StreamChannel<In, Out> {
+    const read = readPortOptions(options);
     const fail = (message: string): void => {
       stop();
       completer.setError(invalidState(`Cannot connect: ${message}`));
@@ -110,7 +112,7 @@ export class MessagePortChannel<In, Out = In> extends StreamChannelBase<In, Out>
       onMessage: (message) => {
         if (!isPort(message)) return fail("the first message is no port");
         stop();
-        completer.setChannel(new MessagePortChannel<In, Out>(message, options));
+        completer.setChannel(new MessagePortChannel<In, Out>(message, read));
       },
       onEnd: () => fail("the port was closed"),
       onError: () => fail("the first message can't be read"),
@@ -128,12 +130,19 @@ export class MessagePortChannel<In, Out = In> extends StreamChannelBase<In, Out>
    */
   static connectSend<In, Out = In>(
     port: MessagePortLike,
-    options: MessagePortChannelOptions<Out> = {},
+    options?: MessagePortChannelOptions<Out>,
   ): MessagePortChannel<In, Out> {
+    const read = readPortOptions(options);
     const { port1, port2 } = new MessageChannel();
     port.postMessage(port2, [port2]);
-    return new MessagePortChannel<In, Out>(port1, options);
+    return new MessagePortChannel<In, Out>(port1, read);
   }
+}
+
+function readPortOptions<Out>(
+  options: MessagePortChannelOptions<Out> | undefined,
+): MessagePortChannelOptions<Out> {
+  return readOptions(options, { raw: "boolean", highWaterMark: "size", transfer: "function" });
 }
 
 function isPort(message: unknown): message is MessagePortLike {

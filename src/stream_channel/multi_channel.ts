@@ -2,6 +2,7 @@ import { type ChannelLike, partsOf } from "./channel_like.ts";
 import type { ChannelSink } from "./channel_sink.ts";
 import type { ChannelStream } from "./channel_stream.ts";
 import { Multiplexer, type VirtualParts } from "./multiplexer.ts";
+import { type OptionKinds, readOptions } from "./options.ts";
 import { StreamChannelBase } from "./stream_channel.ts";
 import type { StreamChannel } from "./stream_channel.ts";
 
@@ -17,6 +18,8 @@ export interface MultiChannelOptions {
    */
   pendingLimit?: number | undefined;
 }
+
+const KINDS: OptionKinds<MultiChannelOptions> = { highWaterMark: "size", pendingLimit: "size" };
 
 /** One of the many channels of a {@linkcode MultiChannel}. */
 export interface VirtualChannel<In, Out = In> extends StreamChannel<In, Out> {
@@ -76,9 +79,10 @@ export class MultiChannel<In, Out = In> extends StreamChannelBase<In, Out> {
    * @param options See {@linkcode MultiChannelOptions}.
    * @throws {DOMException} `InvalidStateError` when the channel's stream has a reader.
    */
-  constructor(inner: ChannelLike<unknown, unknown>, options: MultiChannelOptions = {}) {
+  constructor(inner: ChannelLike<unknown, unknown>, options?: MultiChannelOptions) {
     super();
-    this.#multiplexer = new Multiplexer<In, Out>(partsOf(inner), options);
+    const read = readOptions(options, KINDS);
+    this.#multiplexer = new Multiplexer<In, Out>(partsOf(inner), read);
     const { stream, sink } = this.#multiplexer.main;
     this.stream = stream;
     this.sink = sink;

@@ -8,9 +8,20 @@ import {
 } from "./channel_sink.ts";
 import { Deferred } from "./deferred.ts";
 import { invalidState, preHandled } from "./errors.ts";
+import { type OptionKinds, readOptions } from "./options.ts";
 import { pullFrom } from "./pull.ts";
 import { DEFAULT_HIGH_WATER_MARK } from "./size.ts";
 import { WritableView } from "./writable_view.ts";
+
+const KINDS: OptionKinds<ChannelSinkControllerOptions> = {
+  highWaterMark: "size",
+  closeWins: "boolean",
+};
+
+const ADD_STREAM_KINDS: OptionKinds<AddStreamOptions> = {
+  signal: "AbortSignal",
+  preventAbort: "boolean",
+};
 
 const NONE: readonly Deferred[] = [];
 
@@ -45,9 +56,10 @@ export class ChannelSinkController<T> {
    * Makes an open sink.
    *
    * @param target Takes the values.
-   * @param options See {@linkcode ChannelSinkControllerOptions}.
+   * @param given See {@linkcode ChannelSinkControllerOptions}.
    */
-  constructor(target: SinkTarget<T>, options: ChannelSinkControllerOptions = {}) {
+  constructor(target: SinkTarget<T>, given?: ChannelSinkControllerOptions) {
+    const options = readOptions(given, KINDS);
     this.#target = target;
     this.#highWaterMark = options.highWaterMark ?? DEFAULT_HIGH_WATER_MARK;
     this.#closeWins = options.closeWins ?? false;
@@ -228,8 +240,9 @@ export class ChannelSinkController<T> {
   /** See {@linkcode ChannelSink.addStream}. */
   addStream(
     source: AsyncIterable<T> | Iterable<T> | ReadableStream<T>,
-    options: AddStreamOptions = {},
+    given?: AddStreamOptions,
   ): Promise<void> {
+    const options = readOptions(given, ADD_STREAM_KINDS);
     this.#checkUsable("add a stream");
     if (this.#disconnected) return ROOM;
     const { signal } = options;

@@ -8,9 +8,21 @@ import type {
 import { ControlledStream } from "./controlled_stream.ts";
 import { invalidState, rethrowLater } from "./errors.ts";
 import { Listening } from "./listening.ts";
+import { type OptionKinds, readOptions } from "./options.ts";
 import { DONE, iteratorOf, ReadableView, Waiters } from "./pulling.ts";
 import { DEFAULT_HIGH_WATER_MARK, sizeOf as defaultSizeOf } from "./size.ts";
 import { SizedQueue } from "./sized_queue.ts";
+
+const KINDS: OptionKinds<ChannelStreamControllerOptions<unknown>> = {
+  highWaterMark: "size",
+  sizeOf: "function",
+};
+
+const LISTEN_KINDS: OptionKinds<ListenOptions> = {
+  onError: "function",
+  onDone: "function",
+  signal: "AbortSignal",
+};
 
 type Reader = "none" | "listen" | "next" | "iterate" | "readable";
 
@@ -54,9 +66,10 @@ export class ChannelStreamController<T> {
    * Makes a stream without a reader.
    *
    * @param source Whom to tell about a full queue and a reader that left.
-   * @param options See {@linkcode ChannelStreamControllerOptions}.
+   * @param given See {@linkcode ChannelStreamControllerOptions}.
    */
-  constructor(source: StreamSource = {}, options: ChannelStreamControllerOptions<T> = {}) {
+  constructor(source: StreamSource = {}, given?: ChannelStreamControllerOptions<T>) {
+    const options = readOptions(given, KINDS);
     this.#source = source;
     this.#highWaterMark = options.highWaterMark ?? DEFAULT_HIGH_WATER_MARK;
     this.#sizeOf = options.sizeOf ?? defaultSizeOf;
@@ -165,6 +178,7 @@ export class ChannelStreamController<T> {
 
   /** See {@linkcode ChannelStream.listen}. */
   listen(onData: (value: T) => void, options?: ListenOptions): StreamSubscription {
+    readOptions(options, LISTEN_KINDS);
     this.#takeReader("listen");
     this.#onData = onData;
     const listening = this.#listening = new Listening(this, options);

@@ -1,9 +1,12 @@
+import { checkOption, type OptionKinds, readOptions } from "../stream_channel/options.ts";
 import { systemClock } from "../web_socket/clock.ts";
 import { MemoryConnection } from "./memory_connection.ts";
 import type { LineFaults, MemoryLine } from "./memory_line.ts";
 import { checkChosen, type Chosen, SeededRandom } from "./random.ts";
 import {
+  PAIR_KINDS,
   pairOver,
+  readPairOptions,
   type WebSocketChannelPair,
   type WebSocketChannelPairOptions,
 } from "./web_socket_channel_pair.ts";
@@ -32,6 +35,17 @@ export interface FaultyPairOptions extends WebSocketChannelPairOptions {
   /** The connection is lost once so many bytes, at least 0, have arrived: both directions' together. */
   reset?: Chosen | undefined;
 }
+
+const FAULTY_KINDS: OptionKinds<FaultyPairOptions> = {
+  ...PAIR_KINDS,
+  seed: "number",
+  split: "number|list",
+  delay: "number|list",
+  stall: "object",
+  reset: "number|list",
+};
+
+const STALL_KINDS: OptionKinds<Stall> = { after: "number|list", duration: "number|list" };
 
 /** What goes wrong on a connection: the same for the same seed, and the same bytes. */
 class Faults implements LineFaults {
@@ -79,7 +93,7 @@ class Faults implements LineFaults {
  * As {@linkcode webSocketChannelPair}, over a connection with faults: for tests of what code does on a
  * bad network. With the same seed and the same messages the same happens.
  *
- * @param options See {@linkcode FaultyPairOptions}.
+ * @param given See {@linkcode FaultyPairOptions}.
  * @throws {RangeError} When a number is out of its range.
  *
  * @example
@@ -94,7 +108,12 @@ class Faults implements LineFaults {
  * console.log(code, initiator); // 1006 transport
  * ```
  */
-export function faultyPair(options: FaultyPairOptions): WebSocketChannelPair {
+export function faultyPair(given: FaultyPairOptions): WebSocketChannelPair {
+  const options = readPairOptions(readOptions(given, FAULTY_KINDS));
+  checkOption("seed", options.seed, "number");
+  if (options.stall !== undefined) {
+    options.stall = readOptions(options.stall, STALL_KINDS, { within: "stall." });
+  }
   const { seed: _seed, split, delay, stall, reset, ...rest } = options;
   checkChosen("split", split, 1);
   checkChosen("delay", delay, 0);

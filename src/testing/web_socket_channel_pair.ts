@@ -1,6 +1,7 @@
+import { type OptionKinds, readOptions } from "../stream_channel/options.ts";
 import { type Clock, systemClock } from "../web_socket/clock.ts";
 import { over } from "../web_socket/over.ts";
-import type { ProtocolOptions } from "../web_socket/protocol_options.ts";
+import { PROTOCOL_KINDS, type ProtocolOptions } from "../web_socket/protocol_options.ts";
 import type { WebSocketChannel } from "../web_socket/web_socket_channel.ts";
 import { MemoryConnection } from "./memory_connection.ts";
 
@@ -24,6 +25,27 @@ export interface WebSocketChannelPairOptions extends Omit<ProtocolOptions, "comp
   clock?: Clock | undefined;
 }
 
+const { compression: _compression, ...SIDE_KINDS } = PROTOCOL_KINDS;
+
+/** The kinds of {@linkcode WebSocketChannelPairOptions}. */
+export const PAIR_KINDS: OptionKinds<WebSocketChannelPairOptions> = {
+  ...SIDE_KINDS,
+  protocol: "string|null",
+  client: "object",
+  server: "object",
+  clock: "object",
+};
+
+/** Reads the options of either side, those of the pair are read. */
+export function readPairOptions<T extends WebSocketChannelPairOptions>(options: T): T {
+  const { client, server } = options;
+  return {
+    ...options,
+    client: readOptions(client, SIDE_KINDS, { within: "client." }),
+    server: readOptions(server, SIDE_KINDS, { within: "server." }),
+  };
+}
+
 /** Two channels over the two sides of a connection. */
 export function pairOver(
   connection: MemoryConnection,
@@ -44,7 +66,7 @@ export function pairOver(
  *
  * Close or terminate one of them when the test is over.
  *
- * @param options See {@linkcode WebSocketChannelPairOptions}.
+ * @param given See {@linkcode WebSocketChannelPairOptions}.
  * @throws {RangeError} When a number is out of its range.
  *
  * @example
@@ -60,8 +82,9 @@ export function pairOver(
  * ```
  */
 export function webSocketChannelPair(
-  options: WebSocketChannelPairOptions = {},
+  given?: WebSocketChannelPairOptions,
 ): WebSocketChannelPair {
+  const options = readPairOptions(readOptions(given, PAIR_KINDS));
   const { clock = systemClock } = options;
   return pairOver(new MemoryConnection(clock), options, clock);
 }

@@ -3,7 +3,12 @@ import { missingNatively, unsupported } from "../native/native_capabilities.ts";
 import { hasNet } from "../net/builtins.ts";
 import { type Dialling, NetChannel } from "../net/net_channel.ts";
 import { type Clock, systemClock } from "./clock.ts";
-import { type ConnectOptions, type ConnectRequest, parseConnect } from "./connect_options.ts";
+import {
+  type ConnectOptions,
+  type ConnectRequest,
+  parseConnect,
+  readConnectOptions,
+} from "./connect_options.ts";
 import type { WebSocketChannel } from "./web_socket_channel.ts";
 
 /**
@@ -11,22 +16,23 @@ import type { WebSocketChannel } from "./web_socket_channel.ts";
  * our own implementation over `node:net`. What neither can do is never ignored: the channel fails.
  *
  * @param url Where to.
- * @param options See {@linkcode ConnectOptions}.
+ * @param given See {@linkcode ConnectOptions}.
  * @param clock Where times come from.
  * @throws {SyntaxError | TypeError | RangeError} When an argument is malformed.
  */
 export function connect(
   url: string | URL,
-  options: ConnectOptions = {},
+  given?: ConnectOptions,
   clock: Clock = systemClock,
 ): WebSocketChannel {
+  const options = readConnectOptions(given);
   const request = parseConnect(url, options);
   const choice = choose(options, request);
   if (choice === "native") return NativeChannel.connect(request, options, clock);
   if (choice === "net") {
     return NetChannel.connect(request, options, clock, dialling ?? loadDialling());
   }
-  return NativeChannel.failed(unsupported(choice.missing), clock);
+  return NativeChannel.failed(unsupported(choice.missing), { url: request.url, clock });
 }
 
 let dialling: Dialling | null = null;

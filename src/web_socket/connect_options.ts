@@ -2,11 +2,12 @@ import { checkField } from "../handshake/http_head.ts";
 import { basicCredentials, isReservedHeader } from "../handshake/client_handshake.ts";
 import { isToken } from "../handshake/header_map.ts";
 import type { CompressionOptions } from "../handshake/deflate_parameters.ts";
-import { checkConnectOptions, checkNumber } from "./connect_checks.ts";
+import { checkOption, type OptionKinds, readOptions, shown } from "../stream_channel/options.ts";
+import { checkConnectOptions } from "./connect_checks.ts";
 import type { Capability } from "./capabilities.ts";
-import { MAX_TIMEOUT } from "./clock.ts";
-
-export { checkNumber };
+import { readCompression } from "./compression_options.ts";
+import type { TlsOptions } from "./tls_options.ts";
+import { shownText, shownUrl } from "./shown_url.ts";
 
 /** Options that every WebSocket channel has. Times are in milliseconds, sizes in bytes. */
 export interface ChannelOptions {
@@ -35,24 +36,6 @@ export interface QueueOptions {
    * `closed`. Default 64 MiB.
    */
   maxQueueSize?: number | undefined;
-}
-
-/** TLS settings, as `node:tls` has them. */
-export interface TlsOptions {
-  /** Certificates of the authorities to trust instead of the built-in ones, PEM. */
-  ca?: string | Uint8Array | readonly (string | Uint8Array)[] | undefined;
-  /**
-   * The client's certificate chain, PEM. With TLS 1.3 a server refuses it when the TLS handshake is
-   * done: the error is of the phase `"tls"` all the same, but on Bun, which doesn't tell why the
-   * connection ended (phase `"handshake"`).
-   */
-  cert?: string | Uint8Array | undefined;
-  /** The client's private key, PEM. */
-  key?: string | Uint8Array | undefined;
-  /** The name to ask for and to check, instead of the URL's host. */
-  servername?: string | undefined;
-  /** Whether a server that can't be verified is refused. Default `true`. */
-  rejectUnauthorized?: boolean | undefined;
 }
 
 /** An address that a host name stands for. */
@@ -96,7 +79,7 @@ export interface ConnectOptions extends ChannelOptions, AttemptOptions, QueueOpt
   maxMessageSize?: number | undefined;
   /** Whether, and how, to compress (RFC 7692). Left out: as the transport does by itself. */
   compression?: boolean | CompressionOptions | undefined;
-  /** TLS settings of a `wss:` connection. */
+  /** TLS settings of a `wss:` connection: all that `node:tls` takes. */
   tls?: TlsOptions | undefined;
   /**
    * An HTTP proxy to tunnel through (RFC 9110 §9.3.6): an `http:` or `https:` URL, with credentials
@@ -148,31 +131,70 @@ export const DEFAULT_CLOSE_TIMEOUT = 5_000;
 /** The default of {@linkcode QueueOptions.maxQueueSize}: 64 MiB. */
 export const DEFAULT_MAX_QUEUE_SIZE: number = 64 * 1024 * 1024;
 
+/** The kinds of {@linkcode ChannelOptions}. */
+export const CHANNEL_KINDS: OptionKinds<ChannelOptions> = {
+  closeTimeout: "time",
+  highWaterMark: "size",
+};
+
+/** The kinds of {@linkcode ChannelOptions}, {@linkcode AttemptOptions} and {@linkcode QueueOptions}. */
+export const ATTEMPT_KINDS: OptionKinds<ChannelOptions & AttemptOptions & QueueOptions> = {
+  ...CHANNEL_KINDS,
+  signal: "AbortSignal",
+  connectTimeout: "time",
+  maxQueueSize: "size",
+};
+
+const CONNECT_KINDS: OptionKinds<ConnectOptions> = {
+  ...ATTEMPT_KINDS,
+  protocols: "string|list",
+  headers: "object",
+  origin: "string",
+  pingInterval: "time",
+  pingTimeout: "time",
+  maxMessageSize: "limit",
+  compression: "boolean|object",
+  tls: "object",
+  proxy: "string|URL",
+  socketPath: "string",
+  localAddress: "string",
+  lookup: "function",
+  followRedirects: "boolean|number",
+  transport: '"auto"|"native"|"net"',
+  require: "list",
+};
+
+/**
+ * Reads the options of `connect`.
+ *
+ * @throws {TypeError} When an option is unknown, or of the wrong type.
+ * @throws {RangeError} When a number is out of its range.
+ */
+export function readConnectOptions(options: ConnectOptions | undefined): ConnectOptions {
+  const hint = ". Offer subprotocols with { protocols }";
+  const read = readOptions(options, CONNECT_KINDS, { hint });
+  read.compression = readCompression(read.compression);
+  return read;
+}
+
 /**
  * Checks what `connect` was given.
  *
+ * @param url Where to connect to.
+ * @param options The options, read.
  * @throws {SyntaxError} When the URL or a subprotocol is malformed.
- * @throws {TypeError} When a header field is malformed, or not the user's to set, or an option is
- * of the wrong kind.
+ * @throws {TypeError} When a header field is malformed, or not the user's to set, or an option
+ * contradicts another.
  * @throws {RangeError} When a number is out of its range.
  */
 export function parseConnect(url: string | URL, options: ConnectOptions): ConnectRequest {
   const parsed = parseUrl(url);
   const headers = parseHeaders(options.headers, parsed);
-  checkNumbers(options);
   // With the header fields as they were read: an iterable of them can be read only once.
   checkConnectOptions({ ...options, headers });
   parsed.username = "";
   parsed.password = "";
   return { url: parsed, protocols: parseProtocols(options.protocols), headers };
-}
-
-/** Checks the numbers among a channel's options. */
-export function checkNumbers(options: ChannelOptions & AttemptOptions & QueueOptions): void {
-  checkNumber("connectTimeout", options.connectTimeout, MAX_TIMEOUT);
-  checkNumber("closeTimeout", options.closeTimeout, MAX_TIMEOUT);
-  checkNumber("highWaterMark", options.highWaterMark, Infinity);
-  checkNumber("maxQueueSize", options.maxQueueSize, Infinity);
 }
 
 const SCHEMES: Record<string, string> = {
@@ -186,26 +208,22 @@ function parseUrl(url: string | URL): URL {
   let parsed: URL;
   try {
     parsed = new URL(url, globalThis.location?.href);
-  } catch (cause) {
-    throw new SyntaxError(`Cannot connect: not a URL: ${shown(url)}`, { cause });
+  } catch {
+    // Without the platform's error as its cause: that shows all of the text.
+    throw new SyntaxError(`Cannot connect: not a URL: ${shownText(url)}`);
   }
   const scheme = Object.hasOwn(SCHEMES, parsed.protocol) ? SCHEMES[parsed.protocol] : undefined;
   if (scheme === undefined) {
-    throw new SyntaxError(
-      `Cannot connect: the URL's scheme must be ws or wss, got ${shown(parsed)}`,
-    );
+    const { protocol: got } = parsed;
+    throw new SyntaxError(`Cannot connect: the URL's scheme must be ws: or wss:, got ${got}`);
   }
   // An empty fragment is one as well; `hash` doesn't show it.
   if (parsed.href.includes("#")) {
-    throw new SyntaxError(`Cannot connect: the URL must have no fragment, got ${shown(parsed)}`);
+    const start = shownUrl(parsed);
+    throw new SyntaxError(`Cannot connect: the URL must have no fragment, got ${start}#…`);
   }
   parsed.protocol = scheme;
   return parsed;
-}
-
-/** A URL for an error's message: without user info, which may hold a password. */
-function shown(url: unknown): string {
-  return String(url).replace(/^([^/]*\/\/)[^/]*@/, "$1");
 }
 
 /** The subprotocols to offer, checked: tokens, each once. RFC 6455 §4.1. */
@@ -215,12 +233,17 @@ export function parseProtocols(protocols: string | readonly string[] | undefined
     : typeof protocols === "string"
     ? [protocols]
     : [...protocols];
+  // A subprotocol may be a secret: pages have no other place for a token.
   for (const [i, protocol] of list.entries()) {
-    if (typeof protocol !== "string" || !isToken(protocol)) {
-      throw new SyntaxError(`Cannot connect: a subprotocol must be a token, got "${protocol}"`);
+    const which = `subprotocol ${i + 1} of ${list.length}`;
+    if (typeof protocol !== "string") {
+      throw new SyntaxError(`Cannot connect: ${which} must be a string, got ${shown(protocol)}`);
+    }
+    if (!isToken(protocol)) {
+      throw new SyntaxError(`Cannot connect: ${which} must be a token, without blanks and commas`);
     }
     if (list.indexOf(protocol) !== i) {
-      throw new SyntaxError(`Cannot connect: a subprotocol is offered twice: ${protocol}`);
+      throw new SyntaxError(`Cannot connect: ${which} is offered twice`);
     }
   }
   return list;
@@ -251,9 +274,7 @@ function parseHeaders(init: ConnectOptions["headers"], url: URL): [string, strin
 }
 
 function entriesOf(init: NonNullable<ConnectOptions["headers"]>): [string, string][] {
-  if (typeof init !== "object" || init === null) {
-    throw new TypeError(`Cannot connect: headers must be an object or pairs, got ${String(init)}`);
-  }
+  checkOption("headers", init, "object");
   if (!(Symbol.iterator in init)) {
     return Object.entries(init).map(([name, value]) => [name, String(value)]);
   }

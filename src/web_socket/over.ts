@@ -1,16 +1,22 @@
 import type { HandshakeAgreement } from "../handshake/client_handshake.ts";
-import { checkDeflateAnswer, type DeflateParameters } from "../handshake/deflate_parameters.ts";
+import {
+  checkCompressionOptions,
+  checkDeflateAnswer,
+  type DeflateParameters,
+} from "../handshake/deflate_parameters.ts";
 import { parseExtensions } from "../handshake/extensions.ts";
 import type { Side } from "../protocol/frame.ts";
 import type { ChannelLike } from "../stream_channel/channel_like.ts";
+import { checkOption, type OptionKinds, readOptions, shown } from "../stream_channel/options.ts";
 import { byteTransport } from "./byte_transport.ts";
 import { type Clock, systemClock } from "./clock.ts";
+import { readCompression } from "./compression_options.ts";
 import { type AttemptOptions, type ConnectOptions, parseConnect } from "./connect_options.ts";
 import { zlibAbilities } from "./deflate.ts";
 import { UnsupportedError } from "./errors.ts";
 import { platform } from "./platform.ts";
 import { ProtocolChannel } from "./protocol_channel.ts";
-import type { ProtocolOptions } from "./protocol_options.ts";
+import { PROTOCOL_KINDS, type ProtocolOptions } from "./protocol_options.ts";
 import type { WebSocketChannel } from "./web_socket_channel.ts";
 
 /** Options of {@linkcode WebSocketChannel.over}. */
@@ -32,24 +38,47 @@ export interface HandshakeOptions
     AttemptOptions,
     Pick<ConnectOptions, "protocols" | "headers" | "origin"> {}
 
+const OVER_KINDS: OptionKinds<OverOptions> = {
+  ...PROTOCOL_KINDS,
+  side: '"client"|"server"',
+  protocol: "string|null",
+  extensions: "string",
+  compression: "object",
+};
+
+const OVER_COMPRESSION: OptionKinds<NonNullable<OverOptions["compression"]>> = {
+  threshold: "number",
+  level: "number",
+};
+
+const HANDSHAKE_KINDS: OptionKinds<HandshakeOptions> = {
+  ...PROTOCOL_KINDS,
+  signal: "AbortSignal",
+  connectTimeout: "time",
+  protocols: "string|list",
+  headers: "object",
+  origin: "string",
+};
+
 /** See {@linkcode WebSocketChannel.over}. */
 export function over(
   bytes: ChannelLike<Uint8Array, Uint8Array>,
   options: OverOptions,
   clock: Clock = systemClock,
 ): WebSocketChannel {
-  const { side, protocol = null, extensions = "" } = options;
-  if (side !== "client" && side !== "server") {
-    throw new TypeError(
-      `Cannot make a channel: the side must be "client" or "server", got ${side}`,
-    );
+  const read = readOptions(options, OVER_KINDS);
+  const { side, protocol = null, extensions = "" } = read;
+  checkOption("side", side, OVER_KINDS.side);
+  if (read.compression !== undefined) {
+    read.compression = readOptions(read.compression, OVER_COMPRESSION, { within: "compression." });
+    checkCompressionOptions(read.compression);
   }
   const agreement: HandshakeAgreement = {
     protocol,
     extensions,
     deflate: agreedDeflate(extensions),
   };
-  const channel = new ProtocolChannel(side, options, clock);
+  const channel = new ProtocolChannel(side, read, clock);
   channel.begin(byteTransport(bytes), agreement);
   return channel;
 }
@@ -60,7 +89,12 @@ function agreedDeflate(extensions: string): DeflateParameters | null {
   try {
     return checkDeflateAnswer(parseExtensions(extensions), {});
   } catch (cause) {
-    throw new SyntaxError(`Cannot make a channel: unknown extensions: ${extensions}`, { cause });
+    throw new SyntaxError(
+      `Cannot use the option extensions: it must be permessage-deflate as agreed on, got ${
+        shown(extensions, true)
+      }`,
+      { cause },
+    );
   }
 }
 
@@ -71,9 +105,11 @@ export function handshake(
   options: HandshakeOptions = {},
   clock: Clock = systemClock,
 ): WebSocketChannel {
-  const request = parseConnect(url, options);
-  const channel = new ProtocolChannel("client", options, clock);
-  channel.bound(options, () => "handshake");
-  channel.beginWithHandshake(byteTransport(bytes), { request, origin: options.origin });
+  const read = readOptions(options, HANDSHAKE_KINDS);
+  read.compression = readCompression(read.compression);
+  const request = parseConnect(url, read);
+  const channel = new ProtocolChannel("client", read, clock);
+  channel.bound(read, () => "handshake");
+  channel.beginWithHandshake(byteTransport(bytes), { request, origin: read.origin });
   return channel;
 }

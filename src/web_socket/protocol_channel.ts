@@ -25,11 +25,7 @@ import {
 } from "./errors.ts";
 import { randomMaskingKeys } from "./masking_keys.ts";
 import { type ConnectionOwner, ProtocolConnection } from "./protocol_connection.ts";
-import {
-  checkProtocolOptions,
-  DEFAULT_MAX_MESSAGE_SIZE,
-  type ProtocolOptions,
-} from "./protocol_options.ts";
+import { DEFAULT_MAX_MESSAGE_SIZE, type ProtocolOptions } from "./protocol_options.ts";
 import type { CloseFrameContent } from "./web_socket_channel.ts";
 import { WebSocketChannelBase } from "./web_socket_channel_base.ts";
 import type { MessageInput, SendOptions } from "./web_socket_sink.ts";
@@ -81,7 +77,6 @@ export class ProtocolChannel extends WebSocketChannelBase implements ConnectionO
    * @param clock Where times come from.
    */
   constructor(side: Side, options: ProtocolOptions, clock: Clock) {
-    checkProtocolOptions(options);
     super(options, clock);
     this.#side = side;
     this.#options = options;

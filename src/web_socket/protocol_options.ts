@@ -1,9 +1,6 @@
-import {
-  checkCompressionOptions,
-  type CompressionOptions,
-} from "../handshake/deflate_parameters.ts";
-import { MAX_TIMEOUT } from "./clock.ts";
-import { type ChannelOptions, checkNumber, checkNumbers } from "./connect_options.ts";
+import type { CompressionOptions } from "../handshake/deflate_parameters.ts";
+import type { OptionKinds } from "../stream_channel/options.ts";
+import { CHANNEL_KINDS, type ChannelOptions } from "./connect_options.ts";
 
 /** The default of {@linkcode ProtocolOptions.maxMessageSize}: 100 MiB. */
 export const DEFAULT_MAX_MESSAGE_SIZE: number = 100 * 1024 * 1024;
@@ -29,16 +26,11 @@ export interface ProtocolOptions extends ChannelOptions {
   compression?: boolean | CompressionOptions | undefined;
 }
 
-/** Checks the options of a channel that speaks the protocol itself. */
-export function checkProtocolOptions(options: ProtocolOptions): void {
-  checkNumbers(options);
-  checkNumber("pingInterval", options.pingInterval, MAX_TIMEOUT);
-  checkNumber("pingTimeout", options.pingTimeout, MAX_TIMEOUT);
-  const { maxMessageSize = 1 } = options;
-  if (!(maxMessageSize >= 1)) {
-    throw new RangeError(
-      `Cannot use the option maxMessageSize: it must be 1 or more, got ${maxMessageSize}`,
-    );
-  }
-  if (typeof options.compression === "object") checkCompressionOptions(options.compression);
-}
+/** The kinds of {@linkcode ProtocolOptions}. */
+export const PROTOCOL_KINDS: OptionKinds<ProtocolOptions> = {
+  ...CHANNEL_KINDS,
+  pingInterval: "time",
+  pingTimeout: "time",
+  maxMessageSize: "limit",
+  compression: "boolean|object",
+};

@@ -1,4 +1,5 @@
 import type { ChannelSink } from "../stream_channel/channel_sink.ts";
+import { type OptionKinds, readOptions, shown } from "../stream_channel/options.ts";
 import { type ChannelSinkController, ControlledSink } from "../stream_channel/sink_controller.ts";
 
 /** What can be sent as a message: text, or bytes. */
@@ -12,6 +13,8 @@ export interface SendOptions {
    */
   readonly compress?: boolean | undefined;
 }
+
+const SEND_KINDS: OptionKinds<SendOptions> = { compress: "boolean" };
 
 /**
  * The sink of a WebSocket channel: a {@linkcode ChannelSink} whose {@linkcode close} can tell the
@@ -65,7 +68,7 @@ export function checkCloseArguments(
 ): void {
   if (code === undefined) {
     if (reason === undefined || reason === "") return;
-    throw new TypeError(`Cannot close: a reason needs a code, got only "${reason}"`);
+    throw new TypeError(`Cannot close: a reason needs a code, got only ${shown(reason, true)}`);
   }
   if (!isSendable(code)) throw unsendable(code, "1000-1003, 1007-1014 and 3000-4999");
   if (reason !== undefined && typeof reason !== "string") {
@@ -81,7 +84,7 @@ export function checkCloseArguments(
 
 /** The error of a close code that can't be sent. */
 export function unsendable(code: unknown, allowed: string): RangeError {
-  return new RangeError(`Cannot close: the code must be one of ${allowed}, got ${String(code)}`);
+  return new RangeError(`Cannot close: the code must be one of ${allowed}, got ${shown(code)}`);
 }
 
 /** What a WebSocket channel does for its sink. */
@@ -106,7 +109,8 @@ export class ControlledWebSocketSink extends ControlledSink<MessageInput> implem
   }
 
   override add(message: MessageInput, options?: SendOptions): boolean {
-    return options === undefined ? super.add(message) : this.#actions.addWith(message, options);
+    if (options === undefined) return super.add(message);
+    return this.#actions.addWith(message, readOptions(options, SEND_KINDS));
   }
 
   override close(code?: number, reason?: string): Promise<void> {

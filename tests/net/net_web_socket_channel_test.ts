@@ -2,9 +2,9 @@ import { assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
 import { ConnectError, NetWebSocketChannel, UnsupportedError } from "../../src/net/mod.ts";
 import { withRecipe } from "../support/recipes.ts";
 
-Deno.test("NetWebSocketChannel: connects at once, whatever `transport` says", async () => {
+Deno.test("NetWebSocketChannel: connects at once", async () => {
   await withRecipe("echo", {}, async ({ url }) => {
-    const channel = NetWebSocketChannel.connect(new URL(url), { transport: "native" });
+    const channel = NetWebSocketChannel.connect(new URL(url), { transport: "net" });
     assertEquals([channel.state, channel.url], ["connecting", `${url}/`]);
     channel.sink.add("early");
     assertEquals((await channel.stream.next()).value, "early");
@@ -14,6 +14,11 @@ Deno.test("NetWebSocketChannel: connects at once, whatever `transport` says", as
 });
 
 Deno.test("NetWebSocketChannel: malformed arguments throw at once", () => {
+  assertThrows(
+    () => NetWebSocketChannel.connect("ws://a.test", { transport: "native" }),
+    TypeError,
+    'Cannot use the option transport: it must be "auto" or "net", got "native"',
+  );
   assertThrows(() => NetWebSocketChannel.connect("no URL"), SyntaxError);
   assertThrows(
     () => NetWebSocketChannel.connect("ws://a.test", { headers: { "a b": "" } }),

@@ -396,7 +396,11 @@ Deno.test("attack 54: an option of the wrong type is a TypeError that names it",
     ["outgoing", { outgoing: null }],
   ];
   for (const [name, options] of wrong) {
-    assertThrows(() => jsonDocument(options as never), TypeError, `\`${name}\` must be `);
+    assertThrows(
+      () => jsonDocument(options as never),
+      TypeError,
+      `the option ${name}: it must be `,
+    );
   }
   jsonDocument({ malformed: undefined, incoming: undefined, parse: undefined });
 });

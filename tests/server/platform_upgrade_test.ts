@@ -1,8 +1,10 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { refuse } from "../../src/handshake/server_handshake.ts";
+import { readOptions } from "../../src/stream_channel/options.ts";
 import {
   checkPlatformOptions,
   extraFields,
+  PLATFORM_KINDS,
   PlatformUpgrade,
   refusalResponse,
 } from "../../src/server/platform_upgrade.ts";
@@ -35,7 +37,7 @@ function request(changes: Record<string, string> = {}, signal?: AbortSignal): Re
 
 Deno.test("options that the platform can't honour are an UnsupportedError, unless they ask for nothing", () => {
   const check = (options: Parameters<typeof checkPlatformOptions>[0]): unknown =>
-    checkPlatformOptions(options, ["compression", "maxMessageSize"]);
+    checkPlatformOptions(readOptions(options, PLATFORM_KINDS), ["compression", "maxMessageSize"]);
   const error = assertThrows(() => check({ compression: true }), UnsupportedError);
   assertEquals(error.capability, "compression");
   assertThrows(() => check({ maxMessageSize: 1 }), UnsupportedError);

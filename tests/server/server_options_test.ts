@@ -1,7 +1,9 @@
 import { assertEquals, assertThrows } from "@std/assert";
+import { readOptions } from "../../src/stream_channel/options.ts";
 import {
   checkServerOptions,
   fieldsOf,
+  SERVER_KINDS,
   type ServerOptions,
 } from "../../src/server/server_options.ts";
 
@@ -31,7 +33,12 @@ Deno.test("a server's options are checked at once", () => {
     [{ headers: { "Sec-WebSocket-Accept": "x" } }, TypeError],
   ];
   for (const [options, error] of bad) {
-    assertThrows(() => checkServerOptions(options), error, undefined, JSON.stringify(options));
+    assertThrows(
+      () => checkServerOptions(readOptions(options, SERVER_KINDS)),
+      error,
+      undefined,
+      JSON.stringify(options),
+    );
   }
   checkServerOptions({ origin: ["https://example.com:8443", "null"], protocols: ["a", "b"] });
 });

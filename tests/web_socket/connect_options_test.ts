@@ -1,7 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import {
-  checkNumber,
-  checkNumbers,
   type ConnectOptions,
   type ConnectRequest,
   DEFAULT_CLOSE_TIMEOUT,
@@ -9,6 +7,7 @@ import {
   DEFAULT_MAX_QUEUE_SIZE,
   parseConnect,
   parseProtocols,
+  readConnectOptions,
 } from "../../src/web_socket/connect_options.ts";
 
 const URL_TEXT = "ws://example.com";
@@ -51,30 +50,17 @@ Deno.test("connect options: the caller's URL is not changed", () => {
 Deno.test("connect options: another scheme, a fragment, or no URL is a SyntaxError", () => {
   for (
     const [url, message] of [
-      ["ftp://example.com", "the URL's scheme must be ws or wss, got ftp://example.com/"],
-      ["file:///a", "the URL's scheme must be ws or wss, got file:///a"],
-      ["constructor:a", "the URL's scheme must be ws or wss, got constructor:a"],
-      ["ws://example.com/#part", "the URL must have no fragment, got ws://example.com/#part"],
-      ["ws://example.com/#", "the URL must have no fragment, got ws://example.com/#"],
+      ["ftp://example.com", "the URL's scheme must be ws: or wss:, got ftp:"],
+      ["file:///a", "the URL's scheme must be ws: or wss:, got file:"],
+      ["constructor:a", "the URL's scheme must be ws: or wss:, got constructor:"],
+      ["ws://example.com/#part", "the URL must have no fragment, got ws://example.com/#…"],
+      ["ws://example.com/#", "the URL must have no fragment, got ws://example.com/#…"],
       ["ws://", "not a URL: ws://"],
       ["ws://example.com:99999", "not a URL: ws://example.com:99999"],
     ] as const
   ) {
     const error = assertThrows(() => href(url), SyntaxError);
     assertEquals(error.message, `Cannot connect: ${message}`);
-  }
-});
-
-Deno.test("connect options: no error shows the URL's user info: there may be a password in it", () => {
-  for (
-    const [url, shown] of [
-      ["ws://user:secret@example.com/#part", "got ws://example.com/#part"],
-      ["ftp://user:secret@example.com/a@b", "got ftp://example.com/a@b"],
-      ["ws://user:sec@ret@example.com:99999/a@b", "not a URL: ws://example.com:99999/a@b"],
-    ] as const
-  ) {
-    const error = assertThrows(() => href(url), SyntaxError);
-    assertEquals([error.message.endsWith(shown), error.message.includes("ret")], [true, false]);
   }
 });
 
@@ -117,10 +103,11 @@ Deno.test("connect options: the caller's list isn't kept", () => {
 Deno.test("connect options: a subprotocol that is no token, or comes twice, is a SyntaxError", () => {
   for (const bad of ["", " ", "a b", "a,b", "a\r\nb", "ä", "a/b", "(a)"]) {
     const error = assertThrows(() => parseProtocols(["ok", bad]), SyntaxError);
-    assertEquals(error.message, `Cannot connect: a subprotocol must be a token, got "${bad}"`);
+    const fault = "subprotocol 2 of 2 must be a token, without blanks and commas";
+    assertEquals(error.message, `Cannot connect: ${fault}`);
   }
   const twice = assertThrows(() => parseProtocols(["a", "b", "a"]), SyntaxError);
-  assertEquals(twice.message, "Cannot connect: a subprotocol is offered twice: a");
+  assertEquals(twice.message, "Cannot connect: subprotocol 3 of 3 is offered twice");
   assertThrows(() => parseProtocols([1] as unknown as string[]), SyntaxError);
 });
 
@@ -199,29 +186,24 @@ Deno.test("connect options: a header field of the user's wins over user info", (
 
 Deno.test("connect options: numbers have ranges, and a RangeError names both", () => {
   for (const name of ["connectTimeout", "closeTimeout", "highWaterMark", "maxQueueSize"] as const) {
-    for (const value of [-1, NaN, "1", null]) {
-      const error = assertThrows(() => checkNumbers({ [name]: value as number }), RangeError);
+    for (const value of [-1, NaN, -Infinity]) {
+      const error = assertThrows(() => readConnectOptions({ [name]: value }), RangeError);
       const start = `Cannot use the option ${name}: it must be from 0 to `;
       assertEquals(error.message.startsWith(start), true, error.message);
       assertEquals(error.message.endsWith(`, got ${value}`), true, error.message);
     }
-    checkNumbers({ [name]: 0 });
-    checkNumbers({ [name]: undefined });
+    readConnectOptions({ [name]: 0 });
+    readConnectOptions({ [name]: undefined });
   }
-  assertThrows(() => parse({ closeTimeout: -1 }), RangeError);
+  for (const value of ["1", null, 1n]) {
+    const closeTimeout = value as unknown as number;
+    assertThrows(() => readConnectOptions({ closeTimeout }), TypeError, "a number");
+  }
 });
 
 Deno.test("connect options: a time must fit a platform's timer; a size may be infinite", () => {
-  checkNumbers({ closeTimeout: 0x7fff_ffff, connectTimeout: 0x7fff_ffff });
-  assertThrows(() => checkNumbers({ closeTimeout: 0x8000_0000 }), RangeError);
-  assertThrows(() => checkNumbers({ connectTimeout: Infinity }), RangeError);
-  checkNumbers({ highWaterMark: Infinity, maxQueueSize: Infinity });
-});
-
-Deno.test("connect options: checkNumber, at its bounds", () => {
-  checkNumber("x", undefined, 10);
-  checkNumber("x", 0, 10);
-  checkNumber("x", 10, 10);
-  const error = assertThrows(() => checkNumber("x", 10.5, 10), RangeError);
-  assertEquals(error.message, "Cannot use the option x: it must be from 0 to 10, got 10.5");
+  readConnectOptions({ closeTimeout: 0x7fff_ffff, connectTimeout: 0x7fff_ffff });
+  assertThrows(() => readConnectOptions({ closeTimeout: 0x8000_0000 }), RangeError);
+  assertThrows(() => readConnectOptions({ connectTimeout: Infinity }), RangeError);
+  readConnectOptions({ highWaterMark: Infinity, maxQueueSize: Infinity });
 });

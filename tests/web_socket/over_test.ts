@@ -183,7 +183,7 @@ Deno.test("options that make no sense throw at once, and the bytes stay untouche
     [{ side: "client", maxMessageSize: NaN }, RangeError],
     [{ side: "client", pingInterval: -1 }, RangeError],
     [{ side: "client", pingTimeout: 2 ** 31 }, RangeError],
-    [{ side: "client", closeTimeout: "1" }, RangeError],
+    [{ side: "client", closeTimeout: "1" }, TypeError],
     [{ side: "client", highWaterMark: -1 }, RangeError],
     [{ side: "client", compression: { level: 10 } }, RangeError],
   ];

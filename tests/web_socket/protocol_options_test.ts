@@ -1,8 +1,11 @@
 import { assertThrows } from "@std/assert";
-import {
-  checkProtocolOptions,
-  type ProtocolOptions,
-} from "../../src/web_socket/protocol_options.ts";
+import { readOptions } from "../../src/stream_channel/options.ts";
+import { readCompression } from "../../src/web_socket/compression_options.ts";
+import { PROTOCOL_KINDS, type ProtocolOptions } from "../../src/web_socket/protocol_options.ts";
+
+function check(options: ProtocolOptions): void {
+  readCompression(readOptions(options, PROTOCOL_KINDS).compression);
+}
 
 Deno.test("protocol options: those that make sense pass", () => {
   const all: ProtocolOptions[] = [
@@ -11,7 +14,7 @@ Deno.test("protocol options: those that make sense pass", () => {
     { pingInterval: 20_000, maxMessageSize: Infinity, compression: true },
     { compression: { level: 9, threshold: 0 } },
   ];
-  for (const options of all) checkProtocolOptions(options);
+  for (const options of all) check(options);
 });
 
 Deno.test("protocol options: the others are a RangeError that names the option", () => {
@@ -24,6 +27,6 @@ Deno.test("protocol options: the others are a RangeError that names the option",
     ["closeTimeout", { closeTimeout: -1 }],
   ];
   for (const [name, options] of wrong) {
-    assertThrows(() => checkProtocolOptions(options), RangeError, name);
+    assertThrows(() => check(options), RangeError, name);
   }
 });

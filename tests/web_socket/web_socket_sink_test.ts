@@ -61,5 +61,5 @@ Deno.test("close arguments C5 a reason is at most 123 bytes of UTF-8. RFC 6455 Â
 
 Deno.test("close arguments: unsendable names what can be sent", () => {
   const { message } = unsendable("x", "1000 only");
-  assertEquals(message, "Cannot close: the code must be one of 1000 only, got x");
+  assertEquals(message, "Cannot close: the code must be one of 1000 only, got a string");
 });

@@ -1,0 +1,192 @@
+import { type OptionKinds, readOptions, shown } from "../stream_channel/options.ts";
+import { UnsupportedError } from "../web_socket/errors.ts";
+import { type Platform, platform } from "../web_socket/platform.ts";
+import type { TlsCertificate, TlsContextOptions, TlsOptions } from "../web_socket/tls_options.ts";
+
+const DATA = "string|bytes|list";
+const VERSION = '"TLSv1"|"TLSv1.1"|"TLSv1.2"|"TLSv1.3"';
+
+/** The kinds of {@linkcode TlsContextOptions}. */
+export const TLS_CONTEXT_KINDS: OptionKinds<TlsContextOptions> = {
+  ca: DATA,
+  cert: DATA,
+  key: DATA,
+  pfx: DATA,
+  passphrase: "string",
+  crl: DATA,
+  minVersion: VERSION,
+  maxVersion: VERSION,
+  secureProtocol: "string",
+  ciphers: "string",
+  honorCipherOrder: "boolean",
+  ecdhCurve: "string",
+  dhparam: "string|bytes",
+  sigalgs: "string",
+  secureOptions: "number",
+  allowPartialTrustChain: "boolean",
+  clientCertEngine: "string",
+  privateKeyEngine: "string",
+  privateKeyIdentifier: "string",
+  sessionIdContext: "string",
+  sessionTimeout: "number",
+  ticketKeys: "bytes",
+};
+
+const TLS_KINDS: OptionKinds<TlsOptions> = {
+  ...TLS_CONTEXT_KINDS,
+  servername: "string",
+  rejectUnauthorized: "boolean",
+  checkServerIdentity: "function",
+  ALPNProtocols: "list",
+  secureContext: "object",
+  session: "bytes",
+  pskCallback: "function",
+  minDHSize: "number",
+  requestOCSP: "boolean",
+  enableTrace: "boolean",
+  highWaterMark: "size",
+};
+
+/** What each platform's `node:tls` takes, and then does without, on either side. Tried. */
+const IGNORED: Partial<Record<Platform, readonly string[]>> = {
+  deno: [
+    "allowPartialTrustChain",
+    "ciphers",
+    "clientCertEngine",
+    "crl",
+    "ecdhCurve",
+    "privateKeyEngine",
+    "privateKeyIdentifier",
+    "pskCallback",
+    // What it was made with can't be seen, and may be ignored.
+    "secureContext",
+    "secureOptions",
+    "sigalgs",
+  ],
+  bun: [
+    "clientCertEngine",
+    "privateKeyEngine",
+    "privateKeyIdentifier",
+    "pskCallback",
+    // A connection is refused with an alert.
+    "SNICallback",
+  ],
+};
+
+/**
+ * Reads the option `tls` of a client.
+ *
+ * @throws {TypeError} When a setting is unknown, of the wrong type, or would be ignored beside another.
+ */
+export function readTlsOptions(tls: TlsOptions): TlsOptions {
+  const read = readOptions(tls, TLS_KINDS, { within: "tls." });
+  checkTlsContext(read);
+  const { secureContext, checkServerIdentity, rejectUnauthorized } = read;
+  if (checkServerIdentity !== undefined && rejectUnauthorized === false) {
+    throw malformed("checkServerIdentity", "left out where rejectUnauthorized is false");
+  }
+  const beside = Object.keys(TLS_CONTEXT_KINDS).find((name) => name in read);
+  if (secureContext !== undefined && beside !== undefined) {
+    throw malformed(beside, "left out where there is a secureContext");
+  }
+  return read;
+}
+
+/**
+ * Checks what the certificates and keys are. Some platforms ignore what they can't read, and would go on
+ * without it.
+ *
+ * @throws {TypeError} When one is not PEM, or has no counterpart.
+ */
+export function checkTlsContext(options: TlsContextOptions): void {
+  const { ca, cert, key, crl, privateKeyEngine } = options;
+  checkPem("ca", ca, "CERTIFICATE");
+  checkPem("cert", cert, "CERTIFICATE");
+  checkPem("key", key, "PRIVATE KEY");
+  checkPem("crl", crl, "X509 CRL");
+  if (cert === undefined && key !== undefined) throw malformed("cert", "there beside a key");
+  if (cert !== undefined && key === undefined && privateKeyEngine === undefined) {
+    throw malformed("key", "there beside a cert");
+  }
+}
+
+type Pem = TlsContextOptions["key"];
+
+/** RFC 7468 §2: text with a label; what is in it is the platform's business. */
+function checkPem(name: string, value: Pem, label: string): void {
+  if (value === undefined) return;
+  const list = typeof value === "string" || ArrayBuffer.isView(value) ? [value] : value;
+  for (const element of list) {
+    const pem = typeof element === "object" && "pem" in element ? element.pem : element;
+    const text = typeof pem === "string"
+      ? pem
+      : ArrayBuffer.isView(pem)
+      ? new TextDecoder().decode(pem)
+      : "";
+    if (text.includes("-----BEGIN ") && text.includes(`${label}-----`)) continue;
+    throw malformed(name, `PEM, a ${label}`);
+  }
+}
+
+function malformed(name: string, expected: string): TypeError {
+  return new TypeError(`Cannot use the option tls.${name}: it must be ${expected}`);
+}
+
+/**
+ * Refuses settings that this platform takes and ignores: what was meant to restrict wouldn't.
+ *
+ * @param options The settings, checked.
+ * @throws {UnsupportedError} When there is one.
+ */
+export function refuseIgnored(options: TlsContextOptions): void {
+  const where = platform();
+  const settings = options as Readonly<Record<string, unknown>>;
+  const isGiven = (name: string): boolean =>
+    settings[name] !== undefined && settings[name] !== false;
+  const ignored = (IGNORED[where] ?? []).find(isGiven);
+  if (ignored !== undefined) throw new UnsupportedError(`tls.${ignored}`, where);
+  if (where === "bun" && /(^|[:, !+-])TLS_/.test(options.ciphers ?? "")) {
+    throw new UnsupportedError("tls.ciphers", where, "Bun always accepts all ciphers of TLS 1.3");
+  }
+}
+
+/** The option `checkServerIdentity`, as `node:tls` takes it. */
+export type IdentityCheck = NonNullable<TlsOptions["checkServerIdentity"]>;
+
+/**
+ * Makes a user's check safe: what it throws would end the process, and of what it returns only `undefined`
+ * accepts.
+ *
+ * @param check The user's.
+ * @param onRefused Called with the error when it refuses.
+ */
+export function guardIdentity(
+  check: IdentityCheck,
+  onRefused: (error: Error) => void,
+): IdentityCheck {
+  return (hostname, certificate) => {
+    const refusal = refusalOf(check, hostname, certificate);
+    if (refusal !== undefined) onRefused(refusal);
+    return refusal;
+  };
+}
+
+function refusalOf(
+  check: IdentityCheck,
+  hostname: string,
+  certificate: TlsCertificate,
+): Error | undefined {
+  let answer: unknown;
+  try {
+    answer = check(hostname, certificate);
+    if (answer === undefined) return undefined;
+  } catch (error) {
+    answer = error;
+  }
+  // An error of another realm is one as well.
+  if (typeof answer === "object" && answer !== null && "message" in answer) return answer as Error;
+  if (typeof answer === "object" && answer !== null && "catch" in answer) {
+    void (answer as Promise<unknown>).catch(() => {});
+  }
+  return new TypeError(`it must return an error or nothing, synchronously, got ${shown(answer)}`);
+}

@@ -1,0 +1,179 @@
+/**
+ * Options as users give them, plain JavaScript included: each function that takes options has one table
+ * with the kind of every option, and the same check.
+ *
+ * @module
+ */
+
+/**
+ * The kind of each option, by name: what `typeof` gives, a word in quotes, or one of {@linkcode KINDS}
+ * and {@linkcode RANGES}; several are separated by `|`.
+ */
+export type OptionKinds<T> = { readonly [Name in keyof T]-?: string };
+
+/** Objects are recognized by what they can do: they may come from another realm or library. */
+const KINDS: Readonly<Record<string, (value: object) => boolean>> = {
+  object: () => true,
+  list: (value) => Symbol.iterator in value,
+  bytes: (value) => ArrayBuffer.isView(value),
+  URL: (value) => "href" in value,
+  AbortSignal: (value) => "aborted" in value && "addEventListener" in value,
+};
+
+/** Numbers with a smallest and a largest value. Times are in milliseconds: a timer takes no more. */
+const RANGES: Readonly<Record<string, readonly [min: number, max: number]>> = {
+  time: [0, 0x7fff_ffff],
+  size: [0, Infinity],
+  limit: [1, Infinity],
+  port: [0, 0xffff],
+};
+
+/** The kinds whose errors may quote a text: no secret is expected there. */
+const QUOTABLE = /^(number|boolean|time|size|limit|port|".*"|null)$/;
+
+/** Where options were given. */
+export interface OptionsPlace {
+  /** What is put before an option's name, such as `"tls."`. */
+  readonly within?: string;
+  /** What to do instead where the options are no object. */
+  readonly hint?: string;
+}
+
+/**
+ * Reads and checks options. An option that is `undefined` is left out. Inherited options, getters and
+ * options of another realm count; each is read once.
+ *
+ * @param options What the user gave.
+ * @param kinds The table of the function that takes them.
+ * @param place Where they were given.
+ * @returns A plain object of the options that are there.
+ * @throws {TypeError} When the options are no object, or one of them is unknown or of the wrong type.
+ * @throws {RangeError} When a number is out of its range.
+ */
+export function readOptions<T extends object>(
+  options: T | undefined,
+  kinds: OptionKinds<T>,
+  place: OptionsPlace = {},
+): T {
+  const read: Record<string, unknown> = {};
+  if (options === undefined) return read as T;
+  const { within = "" } = place;
+  const given = checkBag(options, place);
+  for (const name in given) {
+    if (!Object.hasOwn(kinds, name)) checkUnknown(given, name, { within, known: kinds });
+  }
+  for (const [name, kind] of Object.entries<string>(kinds)) {
+    const value = given[name];
+    if (value === undefined) continue;
+    checkOption(within + name, value, kind);
+    // A method of a class instance needs its instance.
+    const isMethod = typeof value === "function" && !Object.hasOwn(given, name);
+    read[name] = isMethod ? value.bind(given) : value;
+  }
+  return read as T;
+}
+
+/** A list, a `Map` or a promise has none of the options, so all of them would be ignored. */
+function checkBag(options: object, { within = "", hint = "" }: OptionsPlace): Options {
+  const isBag = typeof options === "object" && options !== null && !(Symbol.iterator in options) &&
+    typeof (options as { then?: unknown }).then !== "function";
+  if (isBag) return options as Options;
+  const they = within === "" ? "options: they" : `option ${within.slice(0, -1)}: it`;
+  throw new TypeError(`Cannot use the ${they} must be an object, got ${shown(options)}${hint}`);
+}
+
+type Options = Readonly<Record<string, unknown>>;
+
+function checkUnknown(
+  options: Options,
+  name: string,
+  { within, known }: { within: string; known: object },
+): void {
+  // What some library has put on every object isn't an option.
+  if (name in Object.prototype && !Object.hasOwn(options, name)) return;
+  const value = options[name];
+  if (value === undefined) return;
+  const edits = name.length > 4 ? 2 : 1;
+  const near = Object.keys(known).find((it) => isNear(name.toLowerCase(), it.toLowerCase(), edits));
+  const hint = near === undefined ? "" : `. Did you mean ${within}${near}?`;
+  // The name may be anything, a secret included.
+  const text = /^\w{1,40}$/.test(name) ? within + name : `${within}[a name of ${name.length}]`;
+  throw new TypeError(
+    `Cannot use the option ${text}: there is no such option, got ${shown(value)}${hint}`,
+  );
+}
+
+/** Whether one text becomes the other by at most so many insertions, deletions and replacements. */
+function isNear(a: string, b: string, edits: number): boolean {
+  if (a === "" || b === "") return a.length + b.length <= edits;
+  const [restOfA, restOfB] = [a.slice(1), b.slice(1)];
+  if (a[0] === b[0]) return isNear(restOfA, restOfB, edits);
+  return edits > 0 &&
+    [[restOfA, b], [a, restOfB], [restOfA, restOfB]].some(([x = "", y = ""]) =>
+      isNear(x, y, edits - 1)
+    );
+}
+
+/**
+ * Checks one option.
+ *
+ * @param name The option's name, as the user writes it.
+ * @param value Its value.
+ * @param kind What it may be. See {@linkcode OptionKinds}.
+ * @throws {TypeError} When the value is of the wrong type.
+ * @throws {RangeError} When it is a number out of its range.
+ */
+export function checkOption(name: string, value: unknown, kind: string): void {
+  const kinds = kind.split("|");
+  const fault = (wanted: string): string =>
+    `Cannot use the option ${name}: it must be ${wanted}, got ${
+      shown(value, kinds.every((it) => QUOTABLE.test(it)))
+    }`;
+  if (!kinds.some((it) => isOfKind(value, it))) {
+    const all = kinds.map(withArticle);
+    const last = all.pop();
+    throw new TypeError(fault(all.length === 0 ? `${last}` : `${all.join(", ")} or ${last}`));
+  }
+  const range = RANGES[kind];
+  if (range === undefined) return;
+  const [min, max] = range;
+  if (value as number >= min && value as number <= max) return;
+  throw new RangeError(fault(`from ${min} to ${max}`));
+}
+
+function isOfKind(value: unknown, kind: string): boolean {
+  if (kind === "null") return value === null;
+  if (kind.startsWith('"')) return value === kind.slice(1, -1);
+  const type = kind in RANGES ? "number" : kind;
+  // deno-lint-ignore valid-typeof -- the tables name only what `typeof` gives
+  if (!(kind in KINDS)) return typeof value === type;
+  return typeof value === "object" && value !== null && KINDS[kind]?.(value) === true;
+}
+
+function withArticle(kind: string): string {
+  if (kind in RANGES) return "a number";
+  if (kind === "null" || kind === "bytes" || kind.startsWith('"')) return kind;
+  return `${/^[aeio]/i.test(kind) ? "an" : "a"} ${kind}`;
+}
+
+/**
+ * A value as errors show it: short, and never what may be a secret.
+ *
+ * @param value The value.
+ * @param quote Whether a text may be shown, because no secret is expected there.
+ */
+export function shown(value: unknown, quote = false): string {
+  switch (typeof value) {
+    case "string":
+      if (!quote) return "a string";
+      return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value);
+    case "object":
+      return value === null ? "null" : Array.isArray(value) ? "an array" : "an object";
+    case "number":
+    case "boolean":
+    case "undefined":
+      return String(value);
+    default:
+      return `a ${typeof value}`;
+  }
+}

@@ -1,0 +1,131 @@
+/** A PEM text or DER bytes, or a list of them. */
+export type TlsData = string | Uint8Array | readonly (string | Uint8Array)[];
+
+/** A private key in PEM with the passphrase that decrypts it. */
+export interface TlsKey {
+  /** The key, PEM. */
+  readonly pem: string | Uint8Array;
+  /** The passphrase. */
+  readonly passphrase?: string | undefined;
+}
+
+/** A PKCS #12 archive with the passphrase that decrypts it. */
+export interface TlsArchive {
+  /** The archive. */
+  readonly buf: string | Uint8Array;
+  /** The passphrase. */
+  readonly passphrase?: string | undefined;
+}
+
+/** A version of TLS. */
+export type TlsVersion = "TLSv1" | "TLSv1.1" | "TLSv1.2" | "TLSv1.3";
+
+/**
+ * TLS settings of either side, as `createSecureContext` of `node:tls` takes them.
+ *
+ * A setting that the runtime would ignore is an `UnsupportedError` instead. Deno ignores
+ * `allowPartialTrustChain`, `ciphers`, `crl`, `ecdhCurve`, `secureOptions` and `sigalgs`, Bun the suites
+ * of TLS 1.3 in `ciphers`, both engines.
+ */
+export interface TlsContextOptions {
+  /** Certificates of the authorities to trust instead of the built-in ones, PEM. */
+  ca?: TlsData | undefined;
+  /**
+   * The certificate chain of this side, PEM. With TLS 1.3 a server refuses a client's certificate after
+   * the TLS handshake: the error is of the phase `"tls"` all the same, except on Bun, which doesn't
+   * report why the connection ended (phase `"handshake"`).
+   */
+  cert?: TlsData | undefined;
+  /** The private key of this side, PEM. */
+  key?: string | Uint8Array | readonly (string | Uint8Array | TlsKey)[] | undefined;
+  /** The certificate chain and the private key of this side as a PKCS #12 archive. */
+  pfx?: string | Uint8Array | readonly (string | Uint8Array | TlsArchive)[] | undefined;
+  /** The passphrase of `key` or `pfx`. */
+  passphrase?: string | undefined;
+  /** Lists of revoked certificates, PEM. */
+  crl?: TlsData | undefined;
+  /** The oldest version of TLS to accept. Default: the runtime's. */
+  minVersion?: TlsVersion | undefined;
+  /** The newest version of TLS to accept. Default: the runtime's. */
+  maxVersion?: TlsVersion | undefined;
+  /** The only version to accept, by OpenSSL's name of its method. Prefer `minVersion` and `maxVersion`. */
+  secureProtocol?: string | undefined;
+  /** The cipher suites to accept, in OpenSSL's format. */
+  ciphers?: string | undefined;
+  /** Whether the server's order of the cipher suites counts. */
+  honorCipherOrder?: boolean | undefined;
+  /** The curves to accept for the key exchange, in OpenSSL's format. */
+  ecdhCurve?: string | undefined;
+  /** The parameters of a Diffie-Hellman key exchange, PEM, or `"auto"`. */
+  dhparam?: string | Uint8Array | undefined;
+  /** The signature algorithms to accept, in OpenSSL's format. */
+  sigalgs?: string | undefined;
+  /** OpenSSL's options, as a bit mask of `SSL_OP_…`. */
+  secureOptions?: number | undefined;
+  /** Whether a certificate in `ca` is trusted although it isn't signed by itself. */
+  allowPartialTrustChain?: boolean | undefined;
+  /** The OpenSSL engine for the client's certificate. */
+  clientCertEngine?: string | undefined;
+  /** The OpenSSL engine that has the private key. */
+  privateKeyEngine?: string | undefined;
+  /** The private key's name in its engine. */
+  privateKeyIdentifier?: string | undefined;
+  /** The name under which a server keeps sessions. */
+  sessionIdContext?: string | undefined;
+  /** How long a session can be resumed, in seconds. */
+  sessionTimeout?: number | undefined;
+  /** The 48 bytes of keys for session tickets. */
+  ticketKeys?: Uint8Array | undefined;
+}
+
+/** What is known of a server's certificate: these and more, as `getPeerCertificate` of `node:tls` gives them. */
+export interface TlsCertificate {
+  /** Whom it is for. */
+  readonly subject: object;
+  /** Who signed it. */
+  readonly issuer: object;
+  /** The names that it is for, such as `"DNS:example.com, IP Address:127.0.0.1"`. */
+  readonly subjectaltname?: string | undefined;
+  /** When it begins to be valid. */
+  readonly valid_from: string;
+  /** When it ends to be valid. */
+  readonly valid_to: string;
+  /** The SHA-256 digest of the whole certificate, in upper case, with colons. */
+  readonly fingerprint256: string;
+  /** The whole certificate, DER. */
+  readonly raw: Uint8Array;
+  /** Its public key, DER. */
+  readonly pubkey?: Uint8Array | undefined;
+}
+
+/** TLS settings of a client, as `connect` of `node:tls` takes them. */
+export interface TlsOptions extends TlsContextOptions {
+  /** The name to ask for and to check, instead of the URL's host. */
+  servername?: string | undefined;
+  /** Whether a server that can't be verified is refused. Default `true`. */
+  rejectUnauthorized?: boolean | undefined;
+  /**
+   * Checks a certificate that an authority has signed, instead of the comparison of its names with the
+   * host: for pinning. It returns an error to refuse, and nothing to accept; what it throws, and any
+   * other value, a promise included, refuses. Not with `rejectUnauthorized: false`, which would ignore it.
+   *
+   * It replaces the comparison of names: call `checkServerIdentity` of `node:tls` to keep that.
+   */
+  checkServerIdentity?(hostname: string, certificate: TlsCertificate): Error | undefined;
+  /** The application protocols to offer (RFC 7301). Default `["http/1.1"]`: HTTP/2 can't be upgraded. */
+  ALPNProtocols?: readonly string[] | undefined;
+  /** The result of `createSecureContext` of `node:tls`, in place of its options. Not on Deno. */
+  secureContext?: object | undefined;
+  /** A session to resume, as the event `session` of `node:tls` gives it. */
+  session?: Uint8Array | undefined;
+  /** Gives the pre-shared key. Only on Node. */
+  pskCallback?(hint: string | null): { readonly psk: Uint8Array; readonly identity: string } | null;
+  /** The smallest Diffie-Hellman parameter to accept, in bits. */
+  minDHSize?: number | undefined;
+  /** Whether to ask for the status of the certificate. */
+  requestOCSP?: boolean | undefined;
+  /** Whether OpenSSL prints what it does. */
+  enableTrace?: boolean | undefined;
+  /** How many bytes the platform's socket reads ahead. */
+  highWaterMark?: number | undefined;
+}

@@ -1,0 +1,343 @@
+/** Options from plain JavaScript: nothing is ignored, nothing is opened, no content is shown. */
+
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import { WebSocketChannel } from "../../mod.ts";
+import { NativeWebSocketChannel } from "../../src/native/mod.ts";
+import { NetWebSocketChannel } from "../../src/net/mod.ts";
+import {
+  acceptUpgrade,
+  broadcast,
+  bunWebSocket,
+  upgradeWebSocket,
+  WebSocketServer,
+} from "../../src/server/mod.ts";
+import {
+  channelPair,
+  ChannelSinkController,
+  ChannelStreamController,
+  Disconnector,
+  jsonDocument,
+  MessagePortChannel,
+  MultiChannel,
+  StreamChannelCompleter,
+  withGuarantees,
+} from "../../src/stream_channel/mod.ts";
+import { faultyPair, webSocketChannelPair } from "../../src/testing/mod.ts";
+import { FakeWebSocket } from "../support/fake_web_socket.ts";
+
+const SECRET = "s3cr3t-marker";
+
+/** A function that takes options. */
+interface Door {
+  /** Options that it needs. */
+  readonly needs?: object;
+  /** Options of wrong types and, of each, the name in the error. */
+  readonly wrong: readonly (readonly [name: string, value: unknown])[];
+  /** Calls it. Whatever it opens after all is the test's failure. */
+  call(options: never): unknown;
+}
+
+/** What must not be touched when options are wrong. */
+function untouchable<T extends object>(): T {
+  return new Proxy({}, {
+    get(_target, name) {
+      throw new Error(`Touched: ${String(name)}`);
+    },
+  }) as T;
+}
+
+const URL_TEXT = "ws://127.0.0.1:9";
+
+const CHANNEL = [["closeTimeout", "5"], ["highWaterMark", null]] as const;
+const ATTEMPT = [["connectTimeout", "5"], ["signal", SECRET]] as const;
+const PROTOCOL = [
+  ...CHANNEL,
+  ["pingInterval", true],
+  ["pingTimeout", "5"],
+  ["maxMessageSize", "5"],
+  ["compression", SECRET],
+  ["compression.threshold", "5"],
+  ["compression.windowBits", 5],
+] as const;
+const CONNECT = [
+  ...PROTOCOL,
+  ...ATTEMPT,
+  ["maxQueueSize", "5"],
+  ["protocols", 5],
+  ["headers", SECRET],
+  ["origin", 5],
+  ["tls", SECRET],
+  ["proxy", 5],
+  ["socketPath", {}],
+  ["localAddress", 5],
+  ["lookup", SECRET],
+  ["followRedirects", "yes"],
+  ["transport", "carrier-pigeon"],
+  ["require", SECRET],
+  ["protocol", SECRET],
+  ["header", { authorization: SECRET }],
+  ["Authorization", SECRET],
+] as const;
+const SERVER = [
+  ...PROTOCOL,
+  ["protocols", SECRET],
+  ["origin", SECRET],
+  ["verify", SECRET],
+  ["headers", SECRET],
+  ["handshakeTimeout", "5"],
+  ["onConnection", () => {}],
+] as const;
+
+const { local, foreign } = channelPair<string>();
+const { client, server } = webSocketChannelPair();
+
+const DOORS: Readonly<Record<string, Door>> = {
+  "connect": { wrong: CONNECT, call: (it) => WebSocketChannel.connect(URL_TEXT, it) },
+  "open": { wrong: CONNECT, call: (it) => WebSocketChannel.open(URL_TEXT, it) },
+  "native connect": {
+    wrong: [...CONNECT, ["transport", "net"]],
+    call: (it) => NativeWebSocketChannel.connect(URL_TEXT, it),
+  },
+  "net connect": {
+    wrong: [...CONNECT, ["transport", "native"]],
+    call: (it) => NetWebSocketChannel.connect(URL_TEXT, it),
+  },
+  "from": {
+    wrong: [...CHANNEL, ...ATTEMPT, ["protocols", 5], ["maxQueueSize", "5"], ["headers", {}]],
+    call: (it) => WebSocketChannel.from(new FakeWebSocket(), it),
+  },
+  "native from": {
+    wrong: [...CHANNEL, ...ATTEMPT, ["protocols", 5], ["maxQueueSize", "5"], ["headers", {}]],
+    call: (it) => NativeWebSocketChannel.from(new FakeWebSocket(), it),
+  },
+  "over": {
+    needs: { side: "client" },
+    wrong: [...PROTOCOL, ["side", "both"], ["protocol", 5], ["extensions", 5], ["tls", {}]],
+    call: (it) => WebSocketChannel.over(untouchable(), it),
+  },
+  "handshake": {
+    wrong: [...PROTOCOL, ...ATTEMPT, ["protocols", 5], ["headers", SECRET], ["proxy", SECRET]],
+    call: (it) => WebSocketChannel.handshake(untouchable(), URL_TEXT, it),
+  },
+  "acceptUpgrade": {
+    wrong: [...SERVER, ["signal", SECRET], ["port", 8080]],
+    call: (it) => acceptUpgrade(untouchable(), untouchable(), new Uint8Array(), it),
+  },
+  "upgradeWebSocket": {
+    wrong: [...SERVER, ["info", SECRET], ["maxQueueSize", "5"], ["idleTimeout", 5]],
+    call: (it) => upgradeWebSocket(untouchable(), it),
+  },
+  "bunWebSocket": {
+    wrong: [...SERVER, ["maxQueueSize", "5"], ["idleTimeout", 5]],
+    call: (it) => bunWebSocket(it),
+  },
+  "bind": {
+    wrong: [
+      ...SERVER,
+      ["hostname", 5],
+      ["port", "8080"],
+      ["tls", SECRET],
+      ["path", 5],
+      ["maxConnections", "5"],
+      ["onRequest", SECRET],
+      ["host", "0.0.0.0"],
+    ],
+    call: (it) => WebSocketServer.bind(it),
+  },
+  "broadcast": {
+    wrong: [
+      ["except", SECRET],
+      ["compress", 0],
+      ["slow", "drop"],
+      ["maxQueueSize", "5"],
+      ["stallTimeout", "5"],
+      ["exclude", client],
+    ],
+    call: (it) => broadcast(untouchable(), "message", it),
+  },
+  "sink.add": {
+    wrong: [["compress", "no"], ["compressed", false]],
+    call: (it) => client.sink.add("message", it),
+  },
+  "addStream": {
+    wrong: [["signal", SECRET], ["preventAbort", 1], ["preventClose", true]],
+    call: (it) => local.sink.addStream(untouchable(), it),
+  },
+  "listen": {
+    wrong: [["onError", SECRET], ["onDone", SECRET], ["signal", SECRET], ["onClose", () => {}]],
+    call: (it) => foreign.stream.listen(() => {}, it),
+  },
+  "channelPair": {
+    wrong: [["sync", 1], ["allowForeignErrors", "no"], ["highWaterMark", "5"], ["async", true]],
+    call: (it) => channelPair(it),
+  },
+  "completer": {
+    wrong: [["highWaterMark", "5"], ["onClose", SECRET], ["onDone", () => {}]],
+    call: (it) => new StreamChannelCompleter(it),
+  },
+  "completer from a promise": {
+    wrong: [["highWaterMark", "5"], ["onClose", SECRET]],
+    call: (it) => StreamChannelCompleter.fromPromise(untouchable(), it),
+  },
+  "Disconnector": {
+    wrong: [["signal", SECRET], ["timeout", 5]],
+    call: (it) => new Disconnector(it),
+  },
+  "MultiChannel": {
+    wrong: [["highWaterMark", "5"], ["pendingLimit", "5"], ["limit", 5]],
+    call: (it) => new MultiChannel(channelPair<unknown>().local, it),
+  },
+  "MessagePortChannel": {
+    wrong: [["raw", 1], ["highWaterMark", "5"], ["transfer", []], ["rawMode", true]],
+    call: (it) => new MessagePortChannel(untouchable(), it),
+  },
+  "MessagePortChannel.connectSend": {
+    wrong: [["raw", 1], ["highWaterMark", "5"], ["transfer", []]],
+    call: (it) => MessagePortChannel.connectSend(untouchable(), it),
+  },
+  "MessagePortChannel.connectReceive": {
+    wrong: [["raw", 1], ["highWaterMark", "5"], ["transfer", []]],
+    call: (it) => MessagePortChannel.connectReceive(untouchable(), it),
+  },
+  "jsonDocument": {
+    wrong: [["malformed", "ignore"], ["incoming", 5], ["outgoing", SECRET], ["schema", {}]],
+    call: (it) => jsonDocument(it),
+  },
+  "withGuarantees": {
+    wrong: [["allowSinkErrors", 1], ["allowErrors", true]],
+    call: (it) => withGuarantees(untouchable(), it),
+  },
+  "ChannelStreamController": {
+    wrong: [["highWaterMark", "5"], ["sizeOf", 5], ["size", 5]],
+    call: (it) => new ChannelStreamController({}, it),
+  },
+  "ChannelSinkController": {
+    wrong: [["highWaterMark", "5"], ["closeWins", 1], ["size", 5]],
+    call: (it) => new ChannelSinkController<unknown>(untouchable(), it),
+  },
+  "webSocketChannelPair": {
+    wrong: [
+      ...CHANNEL,
+      ["protocol", 5],
+      ["client", SECRET],
+      ["server", 5],
+      ["clock", SECRET],
+      ["client.compress", false],
+      ["server.closeTimeout", "5"],
+    ],
+    call: (it) => webSocketChannelPair(it),
+  },
+  "faultyPair": {
+    needs: { seed: 1 },
+    wrong: [
+      ["seed", "1"],
+      ["split", "5"],
+      ["delay", null],
+      ["stall", 5],
+      ["stall.after", "5"],
+      ["stall.for", 5],
+      ["reset", "5"],
+      ["loss", 5],
+    ],
+    call: (it) => faultyPair(it),
+  },
+};
+
+/** What a door throws, or rejects with. */
+async function errorOf({ call }: Door, options: unknown): Promise<unknown> {
+  try {
+    await call(options as never);
+  } catch (error) {
+    return error;
+  }
+  return "nothing was thrown";
+}
+
+/** `a.b` is an option inside of another. */
+function optionsWith(needs: object | undefined, name: string, value: unknown): object {
+  const [outer = "", inner] = name.split(".");
+  return { ...needs, [outer]: inner === undefined ? value : { [inner]: value } };
+}
+
+for (const [name, door] of Object.entries(DOORS)) {
+  Deno.test(`attack 54: ${name}: an unknown option, or one of the wrong type, is a TypeError that names it`, async () => {
+    for (const [option, value] of [...door.wrong, ["unknown", SECRET] as const]) {
+      const error = await errorOf(door, optionsWith(door.needs, option, value));
+      const shown = String(error);
+      assertStringIncludes(shown, `TypeError: Cannot use the option ${option}: `);
+      assertStringIncludes(shown, ", got ");
+      assertEquals(shown.includes(SECRET), false, shown);
+    }
+  });
+
+  Deno.test(`attack 54: ${name}: what is no options object is a TypeError`, async () => {
+    for (const options of [null, SECRET, [SECRET], 5, true, new Map(), Promise.resolve({})]) {
+      const shown = String(await errorOf(door, options));
+      assertStringIncludes(
+        shown,
+        "TypeError: Cannot use the options: they must be an object, got ",
+      );
+      assertEquals(shown.includes(SECRET), false, shown);
+    }
+  });
+
+  Deno.test(`attack 54: ${name}: null-prototype, inherited and frozen options are checked as well`, async () => {
+    const [option = "", value] = door.wrong[0] ?? [];
+    const wrong = optionsWith(door.needs, option, value);
+    for (
+      const options of [
+        Object.assign(Object.create(null), wrong),
+        Object.create(wrong),
+        Object.freeze(wrong),
+        new Proxy(wrong, {}),
+      ]
+    ) {
+      assertStringIncludes(String(await errorOf(door, options)), `the option ${option}: `);
+    }
+  });
+}
+
+Deno.test("attack 54: the platform's own signature tells what to use instead", async () => {
+  for (const protocols of [SECRET, [SECRET]]) {
+    for (const name of ["connect", "open", "native connect", "net connect"]) {
+      const shown = String(await errorOf(DOORS[name] as Door, protocols));
+      assertStringIncludes(shown, ". Offer subprotocols with { protocols }");
+    }
+  }
+});
+
+Deno.test("attack 54: what was wrong leaves everything as it was", async () => {
+  // Each door was tried with these before.
+  client.sink.add("still open");
+  assertEquals((await server.stream.next()).value, "still open");
+  local.sink.add("still open");
+  assertEquals((await foreign.stream.next()).value, "still open");
+  const socket = new FakeWebSocket();
+  const { binaryType } = socket;
+  await errorOf({ wrong: [], call: (it) => WebSocketChannel.from(socket, it) }, { unknown: 1 });
+  assertEquals(socket.binaryType, binaryType);
+  await Promise.all([client.sink.close(), local.sink.close()]);
+});
+
+Deno.test("attack 54: a server's close and broadcast check their options, and it goes on", async () => {
+  const bound = await WebSocketServer.bind();
+  try {
+    for (
+      const [option, value] of [["code", "1001"], ["reason", 5], ["drain", "5"], ["timeout", 5]]
+    ) {
+      const wrong = { [option as string]: value };
+      const close: Door = { wrong: [], call: (it) => bound.close(it) };
+      assertStringIncludes(
+        String(await errorOf(close, wrong)),
+        `TypeError: Cannot use the option ${option}`,
+      );
+    }
+    const all: Door = { wrong: [], call: (it) => bound.broadcast("message", it) };
+    assertStringIncludes(String(await errorOf(all, { slow: 5 })), "the option slow");
+    assertStringIncludes(String(await errorOf(all, [])), "the options: they must be an object");
+    const channel = await WebSocketChannel.open(bound.url);
+    await channel.sink.close();
+  } finally {
+    await bound.close();
+  }
+});

@@ -1,0 +1,38 @@
+import { assertEquals } from "@std/assert";
+import { shownText, shownUrl } from "../../src/web_socket/shown_url.ts";
+
+Deno.test("shown URL: no user info, no fragment, and of the query only the names", () => {
+  for (
+    const [url, shown] of [
+      ["ws://example.com", "ws://example.com/"],
+      ["wss://user:secret@example.com:8443/a@b/c", "wss://example.com:8443/a@b/c"],
+      ["wss://secret@example.com/", "wss://example.com/"],
+      ["wss://example.com/a?", "wss://example.com/a"],
+      ["wss://example.com/a?token=secret", "wss://example.com/a?token=…"],
+      ["wss://example.com/a?token=sec=ret&v=2&", "wss://example.com/a?token=…&v=…&"],
+      ["wss://example.com/a?secret", "wss://example.com/a?…"],
+      ["wss://example.com/a?secret&b=&=secret", "wss://example.com/a?…&b=…&=…"],
+      ["wss://example.com/a?a=secret?b=secret&secret", "wss://example.com/a?a=…&…"],
+      ["wss://example.com/a?secret?b=secret", "wss://example.com/a?secret?b=…"],
+      ["ws://[::1]:80/#secret", "ws://[::1]/"],
+    ] as const
+  ) assertEquals(shownUrl(new URL(url)), shown);
+});
+
+Deno.test("shown URL: of what is no URL, no more than the part before any secret", () => {
+  for (
+    const [text, shown] of [
+      ["", ""],
+      ["ws://", "ws://"],
+      ["/chat", "/chat"],
+      ["ws://user:secret@example.com:99999/a", "ws://…"],
+      ["user:secret@example.com", "user:…"],
+      ["ws://user:se?cret@example.com/#a", "ws://…"],
+      ["ws://exa mple/?token=secret@", "ws://…"],
+      ["ws://exa mple/?token=secret", "ws://exa mple/…"],
+      ["exa mple/#secret", "exa mple/…"],
+      ["a\r\nb", "a��b"],
+    ] as const
+  ) assertEquals(shownText(text), shown);
+  assertEquals(shownText("x".repeat(1e6)), `${"x".repeat(100)}…`);
+});
