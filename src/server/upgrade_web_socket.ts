@@ -69,11 +69,11 @@ export async function upgradeWebSocket(
   given?: UpgradeWebSocketOptions,
 ): Promise<UpgradeResult> {
   const options = readOptions(given, UPGRADE_KINDS);
+  const settings = checkPlatformOptions(options, UNSUPPORTED);
   const { Deno } = globalThis as { Deno?: Partial<DenoLike> };
   if (platform() !== "deno" || Deno?.upgradeWebSocket === undefined) {
     throw new UnsupportedError("upgradeWebSocket", platform(), "It is for Deno.serve");
   }
-  const settings = checkPlatformOptions(options, UNSUPPORTED);
   const { hostname = null, port = null } = (options.info?.remoteAddr ?? {}) as {
     hostname?: string;
     port?: number;

@@ -7,6 +7,7 @@ import {
   type KeyObject,
   randomBytes,
   sign,
+  X509Certificate,
 } from "node:crypto";
 import { isIPv4 } from "node:net";
 
@@ -53,6 +54,25 @@ export function createIdentity(options: CertificateOptions = {}): Identity {
     cert: pem("CERTIFICATE", certificate),
     key: privateKey.export({ type: "pkcs8", format: "pem" }).toString(),
   };
+}
+
+/** RFC 5280 §5: makes an authority's list of certificates that it doesn't vouch for any more, PEM. */
+export function createRevocationList(authority: Identity, revoked: readonly Identity[]): string {
+  const now = new Date();
+  const entries = revoked.map(({ cert }) => {
+    const serial = Buffer.from(new X509Certificate(cert).serialNumber, "hex");
+    return sequence(integer(serial), utcTime(now));
+  });
+  const toBeSigned = sequence(
+    integer(Buffer.of(1)),
+    SIGNATURE_ALGORITHM,
+    subjectOf(authority.cert),
+    utcTime(new Date(now.getTime() - DAY)),
+    utcTime(new Date(now.getTime() + DAY)),
+    sequence(...entries),
+  );
+  const signature = sign("sha256", toBeSigned, authority.key);
+  return pem("X509 CRL", sequence(toBeSigned, SIGNATURE_ALGORITHM, bitString(signature)));
 }
 
 /** Whether a key fits, so that a test of this file can tell. */
