@@ -75,15 +75,23 @@ export class Broadcaster {
     const policy = policyOf(options);
     const prepared = new PreparedMessage(message);
     const isLeftOut = leftOut(options.except);
+    let failure: { readonly error: unknown } | null = null;
     for (const channel of channels) {
-      if (channel.state === "open" && !isLeftOut(channel)) this.#sendTo(channel, prepared, policy);
+      if (channel.state !== "open" || isLeftOut(channel)) continue;
+      try {
+        this.#sendTo(channel, prepared, policy);
+      } catch (error) {
+        // A hand-written channel may throw: the others get the message all the same.
+        failure ??= { error };
+      }
     }
+    if (failure !== null) throw failure.error;
   }
 
   #sendTo(channel: WebSocketChannel, message: PreparedMessage, policy: SlowPolicy): void {
     let receiver = this.#slow.get(channel);
     if (receiver === undefined) {
-      if (SlowReceiver.hasRoom(channel)) return sendShared(channel, message, policy);
+      if (channel.sink.hasRoom) return sendShared(channel, message, policy);
       receiver = new SlowReceiver(channel, this.#clock, {
         send: (waiting, how) => sendShared(channel, waiting, how),
         onCaughtUp: () => this.#slow.delete(channel),
@@ -137,6 +145,7 @@ const everybody = new Broadcaster(systemClock);
  * @param options Who is left out, and what is done with slow receivers.
  * @throws {TypeError} When the message is neither text nor bytes, or an option is malformed.
  * @throws {RangeError} When a number is out of its range.
+ * @throws What the sink of a hand-written channel throws, when the others have got the message.
  *
  * @example
  * ```ts

@@ -1,6 +1,7 @@
-import { tryAgainLater } from "../../status.ts";
+import { internalServerError, tryAgainLater } from "../../status.ts";
 import type { PreparedMessage } from "../protocol/prepared_message.ts";
-import { ROOM } from "../stream_channel/channel_sink.ts";
+import { closeQuietly } from "../stream_channel/channel_like.ts";
+import { ignore } from "../stream_channel/errors.ts";
 import { Fifo } from "../stream_channel/fifo.ts";
 import type { Clock } from "../web_socket/clock.ts";
 import type { WebSocketChannel } from "../web_socket/web_socket_channel.ts";
@@ -62,11 +63,6 @@ export class SlowReceiver {
     this.#amount = channel.sink.bufferedAmount;
   }
 
-  /** Whether a channel has room for a message, as its `ready` says, without waiting for it. */
-  static hasRoom(channel: WebSocketChannel): boolean {
-    return channel.sink.ready === ROOM;
-  }
-
   /** How many messages wait. */
   get length(): number {
     return this.#waiting.length;
@@ -105,16 +101,29 @@ export class SlowReceiver {
 
   async #pump(): Promise<void> {
     const { sink } = this.#channel;
-    while (this.#waiting.length > 0 && this.#channel.state === "open") {
-      await sink.ready;
-      // The queue may have changed meanwhile.
-      while (this.#waiting.length > 0 && this.#channel.state === "open" && sink.ready === ROOM) {
-        const { message, policy } = this.#shift();
-        this.#events.send(message, policy);
-        this.#progress();
+    try {
+      while (this.#canSend) {
+        await sink.ready;
+        // A hand-written sink may lack `hasRoom`: it gets one message each time it is ready.
+        do this.#sendNext(); while (this.#canSend && sink.hasRoom);
       }
+    } catch {
+      // A hand-written channel that fails, or whose sink takes nothing: what waits for it is lost.
+      this.#closeWith(internalServerError, "Cannot send");
     }
     this.#end();
+  }
+
+  get #canSend(): boolean {
+    return this.#waiting.length > 0 && this.#channel.state === "open";
+  }
+
+  #sendNext(): void {
+    // The queue may have changed meanwhile.
+    if (!this.#canSend) return;
+    const { message, policy } = this.#shift();
+    this.#events.send(message, policy);
+    this.#progress();
   }
 
   #progress(): void {
@@ -143,8 +152,17 @@ export class SlowReceiver {
 
   #give(): void {
     this.#end();
-    if (this.#channel.state !== "open") return;
-    void this.#channel.sink.close(tryAgainLater, "Too slow");
+    if (this.#channel.state === "open") this.#closeWith(tryAgainLater, "Too slow");
+  }
+
+  #closeWith(code: number, reason: string): void {
+    const { sink } = this.#channel;
+    try {
+      sink.close(code, reason).catch(ignore);
+    } catch {
+      // A platform's own socket sends few codes; and nobody called just now who could be told.
+      closeQuietly(sink);
+    }
   }
 
   #end(): void {

@@ -1,9 +1,11 @@
-import { type AddStreamOptions, ROOM } from "./channel_sink.ts";
+import type { AddStreamOptions } from "./channel_sink.ts";
 import { ignore } from "./errors.ts";
 import type { Pull } from "./pull.ts";
 
 /** Where an {@linkcode AddStream} puts its values. */
 export interface AddStreamTarget<T> {
+  /** As {@linkcode ChannelSink.hasRoom}. */
+  readonly hasRoom: boolean;
   /** As {@linkcode ChannelSink.ready}. */
   readonly ready: Promise<void>;
   /** Takes a value; `false`: there is nobody left to give anything to. */
@@ -49,8 +51,7 @@ export class AddStream<T> {
     signal?.addEventListener("abort", onAbort);
     try {
       for (;;) {
-        const room = this.#target.ready;
-        if (room !== ROOM) await this.#wait(room);
+        if (!this.#target.hasRoom) await this.#wait(this.#target.ready);
         const result = this.isInterrupted ? undefined : await this.#wait(this.#source.next());
         if (result === undefined || this.isInterrupted) return this.#interrupt();
         if (result.done || !this.#give(result.value)) return;

@@ -23,7 +23,7 @@ export interface ChannelParts<In, Out = In> {
 
 /** The two members of whatever counts as a channel. Web Streams are locked by it. */
 export function partsOf<In, Out>(channel: ChannelLike<In, Out>): ChannelParts<In, Out> {
-  // Asked first: the `readable` of a channel is a getter that takes the right to read.
+  // Asked first: a channel has a `readable` as well, which is only a view of its stream.
   if ("stream" in channel) return channel;
   return partsFromStreams(channel);
 }

@@ -19,7 +19,12 @@ export interface ChannelSink<T> {
    * {@linkcode addStream} runs.
    */
   add(value: T): boolean;
-  /** Fulfils when there is room for more, or the channel is over. Never rejects. */
+  /**
+   * Whether there is room for more: fewer bytes than the high-water mark are buffered. Also `true`
+   * when the channel has ended, as nothing is left to wait for.
+   */
+  readonly hasRoom: boolean;
+  /** Fulfils when {@linkcode hasRoom} is `true`. Never rejects. */
   readonly ready: Promise<void>;
   /** How many bytes were added and not yet handed on to the transport. */
   readonly bufferedAmount: number;
@@ -96,8 +101,10 @@ export interface SinkTarget<T> {
   watch?(): void;
   /**
    * The room of a target that is a sink itself, in place of the comparison of `bufferedAmount` with
-   * the high-water mark.
+   * the high-water mark. With it goes `ready`.
    */
+  readonly hasRoom?: boolean;
+  /** The `ready` of a target that is a sink itself. */
   readonly ready?: Promise<void>;
   /** The `flush` of a target that is a sink itself. */
   flush?(): Promise<void>;
@@ -110,9 +117,3 @@ export interface ChannelSinkControllerOptions {
   /** `close()` during `addStream` cancels the source, instead of throwing. */
   closeWins?: boolean | undefined;
 }
-
-/**
- * What `ready` gives while there is room: always this very promise, so that a pipe can tell without
- * waiting. A wrapper's `ready` is its inner sink's, so this shows through.
- */
-export const ROOM: Promise<void> = Promise.resolve();

@@ -30,7 +30,7 @@ export interface StreamSubscription {
  * backpressure.
  *
  * It has **one reader in its life**. The first of {@linkcode listen}, {@linkcode next},
- * `for await` and {@linkcode readable} takes the right to read; any other throws an
+ * `for await` and the first read of {@linkcode readable} takes the right to read; any other throws an
  * `InvalidStateError`, also when the first is over. Only reading some messages with `next()` and
  * the rest with one `for await` counts as one reader.
  *
@@ -75,7 +75,8 @@ export interface ChannelStream<T> extends AsyncIterable<T> {
    * The same as a `ReadableStream` (the same object on each access) that buffers nothing itself.
    * Cancelling it closes the channel, as users of Web Streams expect.
    *
-   * @throws {DOMException} `InvalidStateError` when another reader has the stream.
+   * Reading the property takes no right. The first read from the view, or its `cancel`, takes the
+   * right to read; it fails with an `InvalidStateError` when another reader has the stream.
    */
   readonly readable: ReadableStream<T>;
 }

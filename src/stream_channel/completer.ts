@@ -5,11 +5,11 @@ import {
   partsOf,
   tellOfError,
 } from "./channel_like.ts";
-import { type ChannelSink, ROOM, type SinkTarget } from "./channel_sink.ts";
+import type { ChannelSink, SinkTarget } from "./channel_sink.ts";
 import { ChannelSinkController } from "./sink_controller.ts";
 import type { StreamSubscription } from "./channel_stream.ts";
 import { ChannelStreamController } from "./stream_controller.ts";
-import { Deferred } from "./deferred.ts";
+import { Deferred, FULFILLED } from "./deferred.ts";
 import { invalidState, preHandled } from "./errors.ts";
 import { Fifo } from "./fifo.ts";
 import { type OptionKinds, readOptions } from "./options.ts";
@@ -196,15 +196,19 @@ class LateChannel<In, Out> implements SinkTarget<Out> {
     return this.#inner === null ? this.#amount : this.#inner.sink.bufferedAmount;
   }
 
+  get hasRoom(): boolean {
+    if (this.#inner !== null) return this.#inner.sink.hasRoom === true;
+    return this.#amount < this.#highWaterMark;
+  }
+
   get ready(): Promise<void> {
     if (this.#inner !== null) return this.#inner.sink.ready;
-    if (this.#amount < this.#highWaterMark) return ROOM;
     return this.#decision.promise.then((inner) => inner?.sink.ready);
   }
 
   flush(): Promise<void> {
     if (this.#inner !== null) return this.#inner.sink.flush();
-    if (this.#amount === 0) return ROOM;
+    if (this.#amount === 0) return FULFILLED;
     return preHandled(this.#flushLater());
   }
 

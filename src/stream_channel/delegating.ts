@@ -44,6 +44,11 @@ export class DelegatingChannelSink<T> implements ChannelSink<T> {
     return this.#inner.add(value);
   }
 
+  /** See {@linkcode ChannelSink.hasRoom}. */
+  get hasRoom(): boolean {
+    return this.#inner.hasRoom === true;
+  }
+
   /** See {@linkcode ChannelSink.ready}. */
   get ready(): Promise<void> {
     return this.#inner.ready;

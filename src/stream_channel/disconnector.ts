@@ -74,7 +74,7 @@ export class Disconnector<In, Out = In> implements ChannelTransformer<In, Out, I
   disconnect(reason?: unknown): Promise<void> {
     if (this.#disconnected !== null) return this.#disconnected;
     const { promise, resolve, reject } = new Deferred();
-    // First: a listener that is told of an end may bind, or call this, in turn.
+    // First: a listener that is told of an end may transform a channel, or call this, in turn.
     this.#disconnected = promise;
     this.#signal?.removeEventListener("abort", this.#onAbort);
     const closed = [...this.#channels].map((channel) => preHandled(channel.disconnect()));
@@ -91,7 +91,7 @@ export class Disconnector<In, Out = In> implements ChannelTransformer<In, Out, I
    * @returns The channel to use.
    * @throws {DOMException} `InvalidStateError` when the channel's stream has a reader.
    */
-  bind(channel: ChannelLike<In, Out>): StreamChannel<In, Out> {
+  transformChannel(channel: ChannelLike<In, Out>): StreamChannel<In, Out> {
     const relay = new Relay<In, Out, In, Out>(partsOf(channel));
     if (this.isDisconnected) relay.disconnect().catch(ignore);
     else this.#watch(relay);

@@ -147,8 +147,8 @@ export interface JsonDocument extends ChannelTransformer<JsonText, string, unkno
  * ```
  */
 export const jsonDocument: JsonDocument = Object.assign(transformer, {
-  bind: (channel: ChannelLike<JsonText, string>): StreamChannel<unknown, unknown> =>
-    bind(channel, {}),
+  transformChannel: (channel: ChannelLike<JsonText, string>): StreamChannel<unknown, unknown> =>
+    transform(channel, {}),
 });
 
 function transformer<In, Out>(
@@ -163,7 +163,7 @@ function transformer<In, Out>(
   });
   checkSchema("incoming", options.incoming);
   checkSchema("outgoing", options.outgoing);
-  return { bind: (channel) => bind(channel, options) };
+  return { transformChannel: (channel) => transform(channel, options) };
 }
 
 function checkSchema<In, Out>(name: string, schema: StandardSchema<In, Out> | undefined): void {
@@ -172,7 +172,7 @@ function checkSchema<In, Out>(name: string, schema: StandardSchema<In, Out> | un
   throw new TypeError(`Cannot use the option ${name}: ${text}`);
 }
 
-function bind<In, Out>(
+function transform<In, Out>(
   channel: ChannelLike<JsonText, string>,
   options: JsonDocumentOptions<In, Out>,
 ): StreamChannel<In, Out> {

@@ -1,7 +1,7 @@
 /** What a MultiChannel does: ids, messages, and who waits for whom. */
 
 import { type ChannelParts, closeQuietly, tellOfError } from "./channel_like.ts";
-import { type ChannelSink, ROOM, type SinkTarget } from "./channel_sink.ts";
+import type { ChannelSink, SinkTarget } from "./channel_sink.ts";
 import { ChannelSinkController } from "./sink_controller.ts";
 import type { ChannelStream, StreamSubscription } from "./channel_stream.ts";
 import { ChannelStreamController } from "./stream_controller.ts";
@@ -146,10 +146,9 @@ export class Multiplexer<In, Out> {
 
   /** A peer that makes us answer without end, and doesn't read the answers, has to wait itself. */
   #waitForRoom(): void {
-    const room = this.sink.ready;
-    if (room === ROOM) return;
+    if (this.sink.hasRoom) return;
     this.pause();
-    room.then(() => this.resume());
+    this.sink.ready.then(() => this.resume());
   }
 
   #closedByPeer(virtual: Virtual<In, Out>): void {
@@ -300,6 +299,10 @@ class Virtual<In, Out> implements SinkTarget<Out>, VirtualParts<In, Out> {
 
   get bufferedAmount(): number {
     return this.#owner.sink.bufferedAmount;
+  }
+
+  get hasRoom(): boolean {
+    return this.#owner.sink.hasRoom === true;
   }
 
   get ready(): Promise<void> {

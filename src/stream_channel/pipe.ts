@@ -1,5 +1,5 @@
 import { type ChannelParts, closeQuietly, tellOfError } from "./channel_like.ts";
-import { type ChannelSink, ROOM } from "./channel_sink.ts";
+import type { ChannelSink } from "./channel_sink.ts";
 import type { ChannelStream, StreamSubscription } from "./channel_stream.ts";
 import { Deferred } from "./deferred.ts";
 import { ignore, preHandled } from "./errors.ts";
@@ -85,8 +85,8 @@ export function pipeOneWay<T>(
 }
 
 function waitForRoom(sink: ChannelSink<never>, subscription: StreamSubscription): void {
-  const room = sink.ready;
-  if (room === ROOM) return;
+  // A hand-written sink may lack `hasRoom`: it is asked after each message.
+  if (sink.hasRoom) return;
   subscription.pause();
-  room.then(() => subscription.resume());
+  sink.ready.then(() => subscription.resume());
 }

@@ -240,6 +240,11 @@ export class Relay<In, Out, NewIn, NewOut> implements SinkTarget<NewOut> {
     return this.#inner.sink.bufferedAmount;
   }
 
+  get hasRoom(): boolean {
+    // A hand-written sink may lack it: then its `ready` is what tells.
+    return this.#inner.sink.hasRoom === true;
+  }
+
   get ready(): Promise<void> {
     return this.#inner.sink.ready;
   }

@@ -3,10 +3,9 @@ import {
   type AddStreamOptions,
   type ChannelSink,
   type ChannelSinkControllerOptions,
-  ROOM,
   type SinkTarget,
 } from "./channel_sink.ts";
-import { Deferred } from "./deferred.ts";
+import { Deferred, FULFILLED } from "./deferred.ts";
 import { invalidState, preHandled } from "./errors.ts";
 import { type OptionKinds, readOptions } from "./options.ts";
 import { pullFrom } from "./pull.ts";
@@ -157,17 +156,20 @@ export class ChannelSinkController<T> {
     }
   }
 
+  /** See {@linkcode ChannelSink.hasRoom}. */
+  get hasRoom(): boolean {
+    if (this.#disconnected || this.#closedByUser) return true;
+    return this.#target.hasRoom ?? this.#target.bufferedAmount < this.#highWaterMark;
+  }
+
   /** See {@linkcode ChannelSink.ready}. */
   get ready(): Promise<void> {
-    if (this.#disconnected || this.#closedByUser) return ROOM;
-    const { ready } = this.#target;
-    if (ready === ROOM) return ROOM;
-    if (ready === undefined && this.#target.bufferedAmount < this.#highWaterMark) return ROOM;
+    if (this.hasRoom) return FULFILLED;
     if (this.#room === null) {
       this.#room = new Deferred();
       // This channel may be over long before the target is: its own promise then fulfils.
       const open = (): void => this.#openRoom();
-      ready?.then(open, open);
+      this.#target.ready?.then(open, open);
     }
     this.#target.watch?.();
     return this.#room.promise;
@@ -186,7 +188,7 @@ export class ChannelSinkController<T> {
   /** See {@linkcode ChannelSink.flush}. */
   flush(): Promise<void> {
     if (this.#target.flush !== undefined) return this.#target.flush();
-    if (this.#target.bufferedAmount === 0) return ROOM;
+    if (this.#target.bufferedAmount === 0) return FULFILLED;
     if (this.#finished) return preHandled(Promise.reject(notFlushed()));
     const deferred = new Deferred();
     (this.#flushes ??= []).push(deferred);
@@ -244,7 +246,7 @@ export class ChannelSinkController<T> {
   ): Promise<void> {
     const options = readOptions(given, ADD_STREAM_KINDS);
     this.#checkUsable("add a stream");
-    if (this.#disconnected) return ROOM;
+    if (this.#disconnected) return FULFILLED;
     const { signal } = options;
     if (signal?.aborted) return preHandled(Promise.reject(signal.reason));
     const adding = new AddStream(this, pullFrom(source), options);
@@ -301,6 +303,10 @@ export class ControlledSink<T> implements ChannelSink<T> {
 
   add(value: T): boolean {
     return this.#controller.add(value);
+  }
+
+  get hasRoom(): boolean {
+    return this.#controller.hasRoom;
   }
 
   get ready(): Promise<void> {

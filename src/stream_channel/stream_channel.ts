@@ -52,10 +52,11 @@ export interface StreamChannel<In, Out = In> {
    */
   pipe(other: ChannelLike<Out, In>): Promise<void>;
   /**
-   * A channel of other messages over this one: `transformer.bind(this)`.
+   * A channel of other messages over this one: `transformer.transformChannel(this)`.
    *
    * @param transformer For example `jsonDocument`.
    * @returns The new channel. It has this one's right to read.
+   * @throws {TypeError} When `transformer` is none: a function goes into `transformStream`.
    * @throws {DOMException} `InvalidStateError` when the stream has a reader.
    */
   transform<NewIn, NewOut>(
@@ -172,7 +173,8 @@ export abstract class StreamChannelBase<In, Out = In> implements StreamChannel<I
   transform<NewIn, NewOut>(
     transformer: ChannelTransformer<In, Out, NewIn, NewOut>,
   ): StreamChannel<NewIn, NewOut> {
-    return transformer.bind(this);
+    checkTransformer(transformer);
+    return transformer.transformChannel(this);
   }
 
   /** See {@linkcode StreamChannel.transformStream}. */
@@ -205,6 +207,16 @@ export abstract class StreamChannelBase<In, Out = In> implements StreamChannel<I
   cast<NewIn, NewOut = NewIn>(): StreamChannel<NewIn, NewOut> {
     return this as unknown as StreamChannel<NewIn, NewOut>;
   }
+}
+
+function checkTransformer(transformer: unknown): void {
+  const { transformChannel } = (transformer ?? {}) as { transformChannel?: unknown };
+  if (typeof transformChannel === "function") return;
+  const kind = transformer === null ? "null" : typeof transformer;
+  throw new TypeError(
+    `Cannot transform: a transformer has a method transformChannel, got ${kind}; ` +
+      "transformStream and transformSink take functions",
+  );
 }
 
 /** A channel that is just its two members. */

@@ -167,7 +167,8 @@ export class ChannelStreamController<T> {
 
   #takeReader(reader: Reader): void {
     const before = this.#reader;
-    const same = before === "next" && (reader === "next" || reader === "iterate");
+    const same = before === "next" && (reader === "next" || reader === "iterate") ||
+      before === "readable" && reader === "readable";
     if (before !== "none" && !same) {
       throw invalidState(`Cannot read: the stream already has its one reader (${before})`);
     }
@@ -264,10 +265,13 @@ export class ChannelStreamController<T> {
   }
 
   #createView(): ReadableView<T> {
-    this.#takeReader("readable");
     const view = this.#view = new ReadableView<T>({
-      take: (give) => this.#take(give),
+      take: (give) => {
+        this.#takeReader("readable");
+        return this.#take(give);
+      },
       cancel: (reason) => {
+        this.#takeReader("readable");
         this.cancelReader();
         return this.#source.close?.(reason);
       },
@@ -278,7 +282,11 @@ export class ChannelStreamController<T> {
 
   /** Gives the next value, at once where there is one. */
   #take(give: (value: T) => void): Promise<void> | void {
-    if (!this.#queue?.length) return this.#wait((waiters) => waiters.take(give));
+    if (!this.#queue?.length) {
+      // Drained and ended before the view had the right to read.
+      if (this.#ended) return this.#finishIfDrained();
+      return this.#wait((waiters) => waiters.take(give));
+    }
     give(this.#queue.shift());
     this.#taken();
   }
@@ -316,6 +324,8 @@ export class ChannelStreamController<T> {
     if (this.#queue?.length || this.#finished || this.#paused) return;
     switch (this.#reader) {
       case "none":
+        // Nobody has the right to read. A view need not pull to notice the end.
+        this.#view?.end(this.#failure);
         return;
       case "next":
       case "iterate":

@@ -1,4 +1,5 @@
 import { type ChannelLike, closeQuietly, partsOf, tellOfError } from "./channel_like.ts";
+import type { ChannelStream } from "./channel_stream.ts";
 import { Deferred } from "./deferred.ts";
 import { ignore } from "./errors.ts";
 import { pipeOneWay } from "./pipe.ts";
@@ -10,7 +11,7 @@ export type { MessageTransform, StreamTransformer, TransformHandlers } from "./r
 
 /**
  * Turns a channel of one kind of messages into a channel of another kind. Anything with such a
- * `bind` is one, and goes into {@linkcode StreamChannel.transform}.
+ * method is one, and goes into {@linkcode StreamChannel.transform}.
  *
  * @typeParam In What the channel gives.
  * @typeParam Out What the channel takes.
@@ -24,7 +25,7 @@ export interface ChannelTransformer<In, Out, NewIn, NewOut> {
    *
    * @throws {DOMException} `InvalidStateError` when the channel's stream has a reader.
    */
-  bind(channel: ChannelLike<In, Out>): StreamChannel<NewIn, NewOut>;
+  transformChannel(channel: ChannelLike<In, Out>): StreamChannel<NewIn, NewOut>;
 }
 
 /** Two functions that undo each other, for {@linkcode StreamChannelTransformer.fromCodec}. */
@@ -80,8 +81,8 @@ export class StreamChannelTransformer<In, Out, NewIn, NewOut>
     this.#encode = encode;
   }
 
-  /** See {@linkcode ChannelTransformer.bind}. */
-  bind(channel: ChannelLike<In, Out>): StreamChannel<NewIn, NewOut> {
+  /** See {@linkcode ChannelTransformer.transformChannel}. */
+  transformChannel(channel: ChannelLike<In, Out>): StreamChannel<NewIn, NewOut> {
     const relay = new Relay(partsOf(channel), { decode: this.#decode, encode: this.#encode });
     return new PairedChannel(relay.stream, relay.sink);
   }
@@ -113,17 +114,19 @@ export class StreamChannelTransformer<In, Out, NewIn, NewOut>
     decode: () => TransformStreamLike<In, NewIn>,
     encode: () => TransformStreamLike<NewOut, Out>,
   ): ChannelTransformer<In, Out, NewIn, NewOut> {
-    return { bind: (channel) => bindTransformStreams(channel, decode(), encode()) };
+    return {
+      transformChannel: (channel) => throughTransformStreams(channel, decode(), encode()),
+    };
   }
 }
 
-function bindTransformStreams<In, Out, NewIn, NewOut>(
+function throughTransformStreams<In, Out, NewIn, NewOut>(
   channel: ChannelLike<In, Out>,
   decoder: TransformStreamLike<In, NewIn>,
   encoder: TransformStreamLike<NewOut, Out>,
 ): StreamChannel<NewIn, NewOut> {
   const { stream, sink } = partsOf(channel);
-  const { readable } = stream;
+  const readable = readableOf(stream);
   // Not `pipeThrough`: its cancelling would close the channel without telling it of the error.
   readable.pipeTo(decoder.writable, { preventCancel: true }).catch((error) => {
     tellOfError(sink, error);
@@ -141,4 +144,17 @@ function bindTransformStreams<In, Out, NewIn, NewOut>(
     sink: sinkFromWritable(encoder.writable, { over: sink.done, onClose: () => closed.resolve() }),
   });
   return new PairedChannel(relay.stream, relay.sink);
+}
+
+/** A stream as a `ReadableStream`: as its `readable`, but with the right to read taken at once. */
+function readableOf<T>(stream: ChannelStream<T>): ReadableStream<T> {
+  const iterator = stream[Symbol.asyncIterator]();
+  return new ReadableStream<T>({
+    pull: async (controller) => {
+      const { done, value } = await iterator.next();
+      if (done) controller.close();
+      else controller.enqueue(value);
+    },
+    cancel: () => void iterator.return?.(),
+  }, { highWaterMark: 0 });
 }

@@ -1,7 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { PreparedMessage } from "../../src/protocol/prepared_message.ts";
 import { type SlowPolicy, SlowReceiver } from "../../src/server/slow_receiver.ts";
-import { ROOM } from "../../src/stream_channel/channel_sink.ts";
 import type { WebSocketChannel } from "../../src/web_socket/web_socket_channel.ts";
 import { microtasks } from "../support/events.ts";
 import { FakeClock } from "../support/fake_clock.ts";
@@ -11,11 +10,13 @@ class FakeReceiver {
   readonly clock = new FakeClock();
   readonly sent: (string | Uint8Array)[] = [];
   closedWith: unknown = null;
+  onClose = (..._args: unknown[]): void => {};
   caughtUp = 0;
   onSend = (): void => {};
   amount = 100;
   state = "open";
-  #room: Promise<void> = ROOM;
+  #room: Promise<void> = Promise.resolve();
+  #hasRoom = true;
   #open = (): void => {};
   readonly receiver: SlowReceiver;
 
@@ -23,12 +24,14 @@ class FakeReceiver {
     this.fill();
     const sink = {
       close: (...args: unknown[]) => {
+        this.onClose(...args);
         this.closedWith = args;
         this.state = "closing";
         this.#open();
         return Promise.resolve();
       },
     };
+    Object.defineProperty(sink, "hasRoom", { get: () => this.#hasRoom });
     Object.defineProperty(sink, "ready", { get: () => this.#room });
     Object.defineProperty(sink, "bufferedAmount", { get: () => this.amount });
     const channel = { sink };
@@ -44,9 +47,11 @@ class FakeReceiver {
 
   /** There is no room any more. */
   fill(): void {
+    this.#hasRoom = false;
     this.#room = new Promise((resolve) => {
       this.#open = () => {
-        this.#room = ROOM;
+        this.#hasRoom = true;
+        this.#room = Promise.resolve();
         resolve();
       };
     });
@@ -165,4 +170,25 @@ Deno.test("a channel that ends while messages wait is forgotten", async () => {
   it.state = "closed";
   await it.drain();
   assertEquals([it.sent, it.caughtUp, it.clock.pending], [[], 1, 0]);
+});
+
+Deno.test("a stalled receiver whose socket refuses 1013 is closed without a code", () => {
+  const it = new FakeReceiver();
+  it.onClose = (code) => {
+    if (code === 1013) throw new RangeError("Cannot close: the code must be 1000 or 3000-4999");
+  };
+  it.add("a");
+  it.clock.advance(80);
+  assertEquals([it.closedWith, it.clock.pending], [[], 0]);
+});
+
+Deno.test("a receiver that throws in place of sending is closed, and ends nothing else", async () => {
+  const it = new FakeReceiver();
+  it.onSend = () => {
+    throw new Error("an addStream runs");
+  };
+  it.add("a");
+  it.add("b");
+  await it.drain();
+  assertEquals([it.closedWith, it.caughtUp, it.clock.pending], [[1011, "Cannot send"], 1, 0]);
 });

@@ -111,7 +111,7 @@ Deno.test("C125 after: close fulfils; then add and addError throw", async () => 
 Deno.test("S60 disconnect settles although nobody reads either end", async () => {
   const disconnector = new Disconnector<number>();
   const pairs = [1, 2, 3].map(() => channelPair<number>());
-  const channels = pairs.map((pair) => disconnector.bind(pair.local));
+  const channels = pairs.map((pair) => disconnector.transformChannel(pair.local));
   channels.forEach((channel) => channel.sink.add(1));
   await disconnector.disconnect();
   for (const { foreign } of pairs) {
@@ -124,7 +124,7 @@ Deno.test("S60 disconnect settles although the reader of the other end pauses", 
   const { local, foreign } = channelPair<number>();
   foreign.stream.listen(() => {}).pause();
   const disconnector = new Disconnector<number>();
-  disconnector.bind(local).sink.add(1);
+  disconnector.transformChannel(local).sink.add(1);
   await disconnector.disconnect();
 });
 
@@ -133,8 +133,8 @@ Deno.test("S60 the first failure of an inner close is disconnect's", async () =>
   const error = new Error("inner");
   const [bad, good] = [1, 2].map(() => new RawChannel<number>({ holdClose: true }));
   assert(bad !== undefined && good !== undefined);
-  disconnector.bind(bad);
-  disconnector.bind(good);
+  disconnector.transformChannel(bad);
+  disconnector.transformChannel(good);
   const disconnected = disconnector.disconnect();
   bad.control.fail(error);
   assertStrictEquals(await assertRejects(() => disconnected), error);
@@ -145,7 +145,7 @@ Deno.test("S61 bound after: disconnected at once", async () => {
   const disconnector = new Disconnector<number>();
   await disconnector.disconnect();
   const raw = new RawChannel<number>();
-  const channel = disconnector.bind(raw);
+  const channel = disconnector.transformChannel(raw);
   assertFalse(channel.sink.add(1));
   assertEquals((await channel.stream.next()).done, true);
   assertEquals(raw.out, ["done"]);
@@ -155,7 +155,7 @@ Deno.test("an AbortSignal disconnects, before and after", async () => {
   const controller = new AbortController();
   const disconnector = new Disconnector<number>({ signal: controller.signal });
   const raw = new RawChannel<number>();
-  const channel = disconnector.bind(raw);
+  const channel = disconnector.transformChannel(raw);
   const reason = new Error("enough");
   controller.abort(reason);
   assert(disconnector.isDisconnected);
@@ -186,13 +186,13 @@ Deno.test("a channel that is over is forgotten", async () => {
 Deno.test("disconnect and bind inside what a disconnect tells: one promise, nothing is left out", async () => {
   const disconnector = new Disconnector<number>();
   const [first, second] = [channelPair<number>({ sync: true }), channelPair<number>()];
-  disconnector.bind(first.local);
+  disconnector.transformChannel(first.local);
   const inner: unknown[] = [];
   first.foreign.stream.listen(() => {}, {
     onDone: () => {
       assert(disconnector.isDisconnected);
       inner.push(disconnector.disconnect());
-      disconnector.bind(second.local);
+      disconnector.transformChannel(second.local);
     },
   });
   const outer = disconnector.disconnect();

@@ -22,14 +22,14 @@ import { RawChannel } from "./raw_channel.ts";
 
 Deno.test("C126 a document that comes is a value", async () => {
   const raw = new RawChannel<string>();
-  const channel = jsonDocument.bind(raw);
+  const channel = jsonDocument.transformChannel(raw);
   raw.in.add('{"foo": "bar"}');
   assertEquals(await channel.stream.next(), { done: false, value: { foo: "bar" } });
 });
 
 Deno.test("C127 a value that goes is a document", async () => {
   const raw = new RawChannel<JsonText, string>();
-  const channel = jsonDocument.bind(raw);
+  const channel = jsonDocument.transformChannel(raw);
   for (const value of [{ foo: "bar" }, null, [1, "é"], "", 0, { toJSON: () => 7 }]) {
     assert(channel.sink.add(value));
   }
@@ -40,7 +40,7 @@ Deno.test("C127 a value that goes is a document", async () => {
 Deno.test("C128 (changed) a malformed document fails the stream, then closes the inner sink", async () => {
   for (const text of ["{invalid", "", "\uFEFF{}", "{} {}", new Uint8Array([123, 125])]) {
     const raw = new RawChannel<JsonText>();
-    const channel = jsonDocument.bind(raw);
+    const channel = jsonDocument.transformChannel(raw);
     const { events } = record(channel.stream);
     raw.in.add("1");
     raw.in.add(text);
@@ -59,7 +59,7 @@ Deno.test("C128 (changed) a malformed document fails the stream, then closes the
 
 Deno.test("C129 a value without JSON: add throws a TypeError, nothing is sent, the channel lives", () => {
   const raw = new RawChannel<string>();
-  const { sink } = jsonDocument.bind(raw);
+  const { sink } = jsonDocument.transformChannel(raw);
   const cycle: { self?: unknown } = {};
   cycle.self = cycle;
   const failing = {
@@ -79,7 +79,7 @@ Deno.test("C129 a value without JSON: add throws a TypeError, nothing is sent, t
 
 Deno.test("skip: malformed documents are left out", async () => {
   const raw = new RawChannel<JsonText>();
-  const channel = jsonDocument({ malformed: "skip" }).bind(raw);
+  const channel = jsonDocument({ malformed: "skip" }).transformChannel(raw);
   const { events } = record(channel.stream);
   for (const text of ["1", "{", new Uint8Array(2), "2"]) raw.in.add(text);
   raw.in.end();
@@ -92,7 +92,7 @@ Deno.test("a function: gives what comes in the place of a malformed document", a
   const raw = new RawChannel<JsonText>();
   const channel = jsonDocument({
     malformed: (text, error) => ({ text, name: (error as Error).name }),
-  }).bind(raw);
+  }).transformChannel(raw);
   const { events } = record(channel.stream);
   for (const text of ["1", "{", "2"]) raw.in.add(text);
   await microtasks();
@@ -106,7 +106,7 @@ Deno.test("a function that throws fails the stream with what it threw", async ()
     malformed: () => {
       throw error;
     },
-  }).bind(raw);
+  }).transformChannel(raw);
   raw.in.add("{");
   assertStrictEquals(await assertRejects(() => channel.stream.next()), error);
   assertEquals(raw.out, [["error", error], "done"]);
@@ -144,7 +144,8 @@ Deno.test("a schema types and validates what comes", async () => {
 
 Deno.test("an asynchronous schema: messages keep their order, one at a time", async () => {
   const raw = new RawChannel<JsonText>();
-  const channel = jsonDocument({ incoming: numberSchema(true), malformed: "skip" }).bind(raw);
+  const channel = jsonDocument({ incoming: numberSchema(true), malformed: "skip" })
+    .transformChannel(raw);
   const { events } = record(channel.stream);
   for (const text of ['{"n":1}', '{"n":"x"}', "{", '{"n":2}', '{"n":3}']) raw.in.add(text);
   raw.in.end();
@@ -154,7 +155,7 @@ Deno.test("an asynchronous schema: messages keep their order, one at a time", as
 
 Deno.test("an asynchronous schema that rejects: the stream fails", async () => {
   const raw = new RawChannel<JsonText>();
-  const channel = jsonDocument({ incoming: numberSchema(true) }).bind(raw);
+  const channel = jsonDocument({ incoming: numberSchema(true) }).transformChannel(raw);
   raw.in.add('{"n":"x"}');
   raw.in.add('{"n":1}');
   const error = await assertRejects(() => channel.stream.next(), ValidationError);
@@ -164,7 +165,7 @@ Deno.test("an asynchronous schema that rejects: the stream fails", async () => {
 
 Deno.test("a schema types, turns and validates what goes", () => {
   const raw = new RawChannel<JsonText, string>();
-  const { sink } = jsonDocument({ outgoing: numberSchema() }).bind(raw);
+  const { sink } = jsonDocument({ outgoing: numberSchema() }).transformChannel(raw);
   sink.add({ n: "5" });
   assertThrows(
     () => sink.add({ n: "x" }),
@@ -172,13 +173,15 @@ Deno.test("a schema types, turns and validates what goes", () => {
     "Cannot send: Not a number (at n.0, 2 issues)",
   );
   assertEquals(raw.out, ['{"n":5}']);
-  const late = jsonDocument({ outgoing: numberSchema(true) }).bind(new RawChannel<JsonText>());
+  const late = jsonDocument({ outgoing: numberSchema(true) }).transformChannel(
+    new RawChannel<JsonText>(),
+  );
   assertThrows(() => late.sink.add({ n: "5" }), TypeError, "the schema is asynchronous");
 });
 
 Deno.test("addStream of a value without JSON: rejects, and the error goes to the inner sink", async () => {
   const raw = new RawChannel<string>({ takeErrors: false });
-  const { sink } = jsonDocument.bind(raw);
+  const { sink } = jsonDocument.transformChannel(raw);
   const error = await assertRejects(() => sink.addStream([1, 2n, 3]), TypeError);
   assertStrictEquals(await assertRejects(() => sink.done), error);
   assertEquals(raw.out, ["1", ["abort", error]]);
@@ -188,7 +191,7 @@ Deno.test("an asynchronous schema for what goes, that rejects: add throws, nothi
   const outgoing: StandardSchema<number, number> = {
     "~standard": { version: 1, vendor: "test", validate: () => Promise.reject(new Error("late")) },
   };
-  const { sink } = jsonDocument({ outgoing }).bind(new RawChannel<JsonText>());
+  const { sink } = jsonDocument({ outgoing }).transformChannel(new RawChannel<JsonText>());
   await assertNoUncaught(() => {
     assertThrows(() => sink.add(1), TypeError, "the schema is asynchronous");
   });

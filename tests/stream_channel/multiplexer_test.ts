@@ -25,7 +25,7 @@ interface Wire {
 
 function wire(options?: ConstructorParameters<typeof MultiChannel>[1]): Wire {
   const peer = new RawChannel<string>();
-  const channel = new MultiChannel<unknown>(jsonDocument.bind(peer), options);
+  const channel = new MultiChannel<unknown>(jsonDocument.transformChannel(peer), options);
   return { peer, channel, sent: () => peer.out.splice(0) };
 }
 

@@ -6,7 +6,6 @@ import {
   assertStrictEquals,
   assertThrows,
 } from "@std/assert";
-import { ROOM } from "../../src/stream_channel/channel_sink.ts";
 import { ChannelSinkController } from "../../src/stream_channel/sink_controller.ts";
 import { Deferred } from "../../src/stream_channel/deferred.ts";
 import { assertInvalidState, settled } from "../support/events.ts";
@@ -122,11 +121,12 @@ Deno.test("flush: fulfils when all is handed on, rejects when that will never be
   );
 });
 
-Deno.test("a target that is a sink itself: its ready, its flush, its false, its failure", async () => {
+Deno.test("a target that is a sink itself: its room, its flush, its false, its failure", async () => {
   const target = new Target();
   const room = new Deferred();
   const flushed: Promise<void> = Promise.resolve();
   const wrapping = Object.assign(target, {
+    hasRoom: false,
     ready: room.promise as Promise<void>,
     flush: () => flushed,
     add: (value: string) => value !== "dropped",
@@ -139,8 +139,10 @@ Deno.test("a target that is a sink itself: its ready, its flush, its false, its 
   assertStrictEquals(sink.ready, ready);
   room.resolve();
   await ready;
-  wrapping.ready = ROOM;
-  assertStrictEquals(sink.ready, ROOM);
+  assertFalse(sink.hasRoom);
+  wrapping.hasRoom = true;
+  assert(sink.hasRoom);
+  await sink.ready;
   assertStrictEquals(sink.flush(), flushed);
   assert(sink.add("taken"));
   assertFalse(sink.add("dropped"));
@@ -155,12 +157,14 @@ Deno.test("a target that is a sink itself, and goes on: ready fulfils when this 
   for (const end of ["disconnect", "finish", "close"] as const) {
     const never = new Deferred().promise;
     const controller = new ChannelSinkController<string>(Object.assign(new Target(), {
+      hasRoom: false,
       ready: never,
     }));
     const { ready } = controller.sink;
     assertFalse(await settled(ready));
     void controller[end]();
     await ready;
+    assert(controller.sink.hasRoom);
   }
 });
 

@@ -15,7 +15,7 @@ const numbers = new StreamChannelTransformer<string, string, number, number>(Num
 Deno.test("S55 S57 two functions; bind works for any number of channels", async () => {
   for (let round = 0; round < 2; round++) {
     const raw = new RawChannel<string>();
-    const channel = numbers.bind(raw);
+    const channel = numbers.transformChannel(raw);
     raw.in.add("42");
     assertEquals((await channel.stream.next()).value, 42);
     channel.sink.add(43);
@@ -45,7 +45,7 @@ Deno.test("handlers have a state of their own on each channel; flush comes at th
   const transformer = new StreamChannelTransformer(pairs, pairs);
   for (let round = 0; round < 2; round++) {
     const raw = new RawChannel<string>();
-    const channel = transformer.bind(raw);
+    const channel = transformer.transformChannel(raw);
     const { events } = record(channel.stream);
     ["a", "b", "c"].forEach((value) => raw.in.add(value));
     raw.in.end();
@@ -64,7 +64,7 @@ Deno.test("an error of the inner stream passes, and nothing is flushed", async (
   const channel = new StreamChannelTransformer<string, string, string, string>(
     transform,
     String,
-  ).bind(raw);
+  ).transformChannel(raw);
   const error = new Error("inner");
   raw.in.fail(error);
   assertStrictEquals(await assertRejects(() => channel.stream.next()), error);
@@ -89,7 +89,7 @@ Deno.test("a decoder that throws, also in flush: the stream fails behind what ca
     const [decode, inFlush] of [[failing, false], [handlers, false], [handlers, true]] as const
   ) {
     const raw = new RawChannel<string>();
-    const channel = new StreamChannelTransformer(decode, failing).bind(raw);
+    const channel = new StreamChannelTransformer(decode, failing).transformChannel(raw);
     const { events } = record(channel.stream);
     raw.in.add("good");
     if (!inFlush) ["bad", "late"].forEach((value) => raw.in.add(value));
@@ -109,7 +109,7 @@ Deno.test("an encoder that throws: so does add, nothing is sent, the channel liv
   };
   const raw = new RawChannel<string>();
   const { sink } = new StreamChannelTransformer<string, string, string, string>(String, failing)
-    .bind(raw);
+    .transformChannel(raw);
   assertStrictEquals(assertThrows(() => sink.add("bad")), error);
   sink.add("good");
   await sink.close();
@@ -128,7 +128,7 @@ Deno.test("an encoder whose flush throws: the inner sink gets the error, and is 
     }),
   };
   const { sink } = new StreamChannelTransformer<string, string, string, string>(String, encode)
-    .bind(raw);
+    .transformChannel(raw);
   assertStrictEquals(await assertRejects(() => sink.close()), error);
   assertEquals(raw.out, [["abort", error], "done"]);
 });
@@ -141,7 +141,7 @@ Deno.test("handlers on a sink whose other end is gone: add gives false", () => {
     }),
   };
   const { sink } = new StreamChannelTransformer<string, string, string, string>(String, encode)
-    .bind(raw);
+    .transformChannel(raw);
   assert(sink.add("ab"));
   assert(sink.add(""));
   raw.control.disconnect();
