@@ -65,6 +65,11 @@ export function byteLengthOf(value: unknown): number | null {
   }
 }
 
+/** The whole buffer that a view is of. */
+export function bufferOf(view: ArrayBufferView): ArrayBufferLike {
+  return typedKind.call(view) !== undefined ? typedBuffer.call(view) : viewBuffer.call(view);
+}
+
 /** The true length of a `Uint8Array`. */
 export function lengthOf(bytes: Uint8Array): number {
   return typedLength.call(bytes);

@@ -1,9 +1,9 @@
 import type { SinkTarget } from "./channel_sink.ts";
 import { ChannelSinkController } from "./sink_controller.ts";
 import { ChannelStreamController } from "./stream_controller.ts";
-import { Fifo } from "./fifo.ts";
 import { type OptionKinds, readOptions } from "./options.ts";
 import { DEFAULT_HIGH_WATER_MARK, sizeOf } from "./size.ts";
+import { SizedQueue } from "./sized_queue.ts";
 import { PairedChannel, type StreamChannel } from "./stream_channel.ts";
 
 /** Options of {@linkcode channelPair}. */
@@ -87,8 +87,7 @@ class Direction<T> implements SinkTarget<T> {
   readonly addError?: (error: unknown) => void;
 
   readonly #sync: boolean;
-  readonly #onTheWay = new Fifo<T>();
-  #amount = 0;
+  readonly #onTheWay: SizedQueue<T>;
   #ending: Ending | null = null;
   #ended = false;
   #planned = false;
@@ -96,6 +95,7 @@ class Direction<T> implements SinkTarget<T> {
   constructor(options: ChannelPairOptions, forwardErrors: boolean) {
     const { highWaterMark = DEFAULT_HIGH_WATER_MARK } = options;
     this.#sync = options.sync ?? false;
+    this.#onTheWay = new SizedQueue<T>(sizeOf, highWaterMark);
     if (forwardErrors) this.addError = (error) => this.#end({ failure: { error } });
     this.sink = new ChannelSinkController<T>(this, { highWaterMark });
     this.stream = new ChannelStreamController<T>({
@@ -105,7 +105,7 @@ class Direction<T> implements SinkTarget<T> {
   }
 
   get bufferedAmount(): number {
-    return this.#amount;
+    return this.#onTheWay.size;
   }
 
   add(value: T): void {
@@ -113,7 +113,6 @@ class Direction<T> implements SinkTarget<T> {
       return this.stream.add(value);
     }
     this.#onTheWay.push(value);
-    this.#amount += sizeOf(value);
     this.#plan();
   }
 
@@ -145,14 +144,11 @@ class Direction<T> implements SinkTarget<T> {
 
   /** Moves what is on the way into the stream: as much as it takes, or all of it at the end. */
   #move(): void {
-    const before = this.#amount;
+    const before = this.#onTheWay.size;
     while (this.#onTheWay.length > 0 && (this.#ending !== null || !this.stream.isPaused)) {
-      const value = this.#onTheWay.shift();
-      // Bytes that their sender transferred meanwhile must not leave a remainder behind.
-      this.#amount = this.#onTheWay.length === 0 ? 0 : this.#amount - sizeOf(value);
-      this.stream.add(value);
+      this.stream.add(this.#onTheWay.shift());
     }
-    if (this.#amount < before) this.sink.drained();
+    if (this.#onTheWay.size < before) this.sink.drained();
     if (this.#ending !== null) this.#arrive(this.#ending);
   }
 
@@ -172,6 +168,6 @@ class Direction<T> implements SinkTarget<T> {
   /** What is on the way has nobody to go to. It stays in the amount: it was never handed on. */
   drop(): void {
     this.#ended = true;
-    this.#onTheWay.clear();
+    this.#onTheWay.drop();
   }
 }

@@ -221,7 +221,7 @@ class LateChannel<In, Out> implements SinkTarget<Out> {
   add(value: Out): boolean {
     if (this.#inner !== null) return this.#inner.sink.add(value);
     this.#waiting.push({ value });
-    this.#amount += sizeOf(value);
+    this.#amount += sizeOf(value, this.#highWaterMark);
     return true;
   }
 

@@ -7,7 +7,6 @@ import type { ChannelStream, StreamSubscription } from "./channel_stream.ts";
 import { ChannelStreamController } from "./stream_controller.ts";
 import { ClosedIds } from "./closed_ids.ts";
 import { PendingMessages } from "./pending_messages.ts";
-import { sizeOfDocument } from "./size.ts";
 
 /** Options of a {@linkcode Multiplexer}. */
 export interface MultiplexerOptions {
@@ -261,7 +260,7 @@ class Virtual<In, Out> implements SinkTarget<Out>, VirtualParts<In, Out> {
       pause: () => this.#detached || owner.pause(),
       resume: () => this.#detached || owner.resume(),
       close: () => this.sink.close(),
-    }, { highWaterMark, sizeOf: sizeOfDocument });
+    }, { highWaterMark });
     this.#sink = new ChannelSinkController<Out>(this);
     this.stream = this.#stream.stream;
     this.sink = this.#sink.sink;

@@ -1,4 +1,4 @@
-import { sizeOfDocument } from "./size.ts";
+import { sizeOf } from "./size.ts";
 
 const DEFAULT_LIMIT = 1024 * 1024;
 
@@ -47,7 +47,7 @@ export class PendingMessages {
       pending.closed = true;
     } else if (!pending.closed) {
       pending.values.push(message[1]);
-      this.#grow(pending, sizeOfDocument(message[1]));
+      this.#grow(pending, sizeOf(message[1], this.#limit));
     }
     if (this.#size <= this.#limit) return true;
     this.take(id);

@@ -1,12 +1,13 @@
 /** One end of a message port: values, ends and credit as messages. */
 
+import { nameOf } from "../realm/kinds.ts";
 import type { ChannelSink, SinkTarget } from "./channel_sink.ts";
 import { ChannelSinkController } from "./sink_controller.ts";
 import type { ChannelStream } from "./channel_stream.ts";
 import { ChannelStreamController } from "./stream_controller.ts";
 import { ignore } from "./errors.ts";
 import type { MessagePortChannelOptions, MessagePortLike } from "./message_port_channel.ts";
-import { DEFAULT_HIGH_WATER_MARK, sizeOf } from "./size.ts";
+import { DEFAULT_HIGH_WATER_MARK, sizeOf, sizeOfClone } from "./size.ts";
 
 /** What each end may send before it has heard anything, in bytes. Part of the wire format. */
 const FIRST_CREDIT = DEFAULT_HIGH_WATER_MARK;
@@ -57,7 +58,8 @@ function watchEmitter(
 /**
  * The channel over a port.
  *
- * Credit is counted in bytes, by {@linkcode sizeOf}, which gives the same at both ends. A number
+ * Credit is counted in bytes, by the sender: a value travels as `[value, size]`, because a clone need
+ * not count the same; text and numbers, which do, as `[value]`. A number
  * that comes may be sent in addition; one is posted when at least half the window can be given, so
  * a credit costs a message only now and then.
  */
@@ -87,7 +89,10 @@ export class PortLink<In, Out> implements SinkTarget<Out> {
     this.#stream = new ChannelStreamController<In>({
       resume: () => this.#grant(),
       close: () => this.sink.close(),
-    }, { highWaterMark: Math.ceil(this.#window / 2) });
+    }, {
+      highWaterMark: Math.ceil(this.#window / 2),
+      sizeOf: (value) => sizeOfClone(value, this.#window),
+    });
     // There is room as long as nothing was sent beyond the credit.
     this.#sink = new ChannelSinkController<Out>(this, { highWaterMark: 1 });
     this.stream = this.#stream.stream;
@@ -107,12 +112,13 @@ export class PortLink<In, Out> implements SinkTarget<Out> {
     if (this.#isOver) return;
     if (this.#raw) return this.#stream.add(message as In);
     if (typeof message === "number") return this.#addCredit(message);
-    if (!Array.isArray(message) || message.length > 1) {
+    if (!isEnvelope(message)) {
       return this.#fail("the other end is no MessagePortChannel");
     }
     if (message.length === 0) return this.#end(null);
-    this.#granted -= sizeOf(message[0]);
-    this.#stream.add(message[0]);
+    const [value, size = sizeOf(value)] = message;
+    this.#granted -= size;
+    this.#stream.add(value as In);
     this.#grant();
   }
 
@@ -170,14 +176,15 @@ export class PortLink<In, Out> implements SinkTarget<Out> {
 
   add(value: Out): boolean {
     if (this.#isOver) return false;
-    // Asked before: what is transferred has no size any more.
-    const size = sizeOf(value);
+    const transfer = this.#transfer?.(value) ?? [];
+    // Asked before: what is transferred has no size any more. One more than the credit is enough.
+    const size = this.#raw ? 0 : sizeOfClone(value, Math.max(this.#credit, this.#window) + 1);
     try {
-      this.#port.postMessage(this.#raw ? value : [value], this.#transfer?.(value) ?? []);
+      this.#port.postMessage(this.#raw ? value : envelope(value, size), transfer);
     } catch (cause) {
-      throw new TypeError("Cannot add: the value can't be cloned", { cause });
+      throw new TypeError(`Cannot add: ${whyNotPosted(cause, transfer)}`, { cause });
     }
-    if (!this.#raw) this.#credit -= size;
+    this.#credit -= size;
     return true;
   }
 
@@ -194,4 +201,24 @@ export class PortLink<In, Out> implements SinkTarget<Out> {
     this.#sink.fail(error);
     this.close();
   }
+}
+
+type Envelope = [value?: unknown, size?: number];
+
+function envelope(value: unknown, size: number): Envelope {
+  return typeof value === "object" || typeof value === "bigint" ? [value, size] : [value];
+}
+
+function isEnvelope(message: unknown): message is Envelope {
+  if (!Array.isArray(message) || message.length > 2) return false;
+  return message.length < 2 || Number.isFinite(message[1]) && message[1] >= 0;
+}
+
+function whyNotPosted(cause: unknown, transfer: readonly object[]): string {
+  const name = nameOf(cause);
+  // Not everything that is thrown is about cloning: a getter of the value may throw as well.
+  if (name !== "DataCloneError") return `posting the value threw ${name || typeof cause}`;
+  return transfer.length === 0
+    ? "the value can't be cloned"
+    : "the value can't be cloned, or what `transfer` returned can't be transferred";
 }

@@ -1,4 +1,6 @@
-import { byteLengthOf } from "../realm/bytes.ts";
+/** How much a value counts towards a limit on memory. */
+
+import { bufferOf, byteLengthOf } from "../realm/bytes.ts";
 
 /** The default high-water mark, in bytes, of each direction of a channel: 64 KiB. */
 export const DEFAULT_HIGH_WATER_MARK: number = 64 * 1024;
@@ -6,46 +8,171 @@ export const DEFAULT_HIGH_WATER_MARK: number = 64 * 1024;
 /** What a value counts at least while it waits, so that empty messages can't pile up for nothing. */
 const LEAST = 32;
 
-/** What a value counts whose size can't be told. */
+/** What an object counts by itself, and a value whose size can't be told. */
 const UNKNOWN = 64;
 
+/** What a number, or any other value without content, counts inside an object. */
+const SCALAR = 8;
+
 /**
- * What `value` counts towards a high-water mark, in bytes: the length of a string or of bytes (at
- * least 32), 64 for anything else.
+ * What `value` counts towards a limit, in bytes: the length of a string or of bytes (at least 32);
+ * about what is in an object, with all that is inside it; 64 for anything else. It calls no getter.
+ *
+ * @param value The value.
+ * @param enough Counting may stop there: no more matters than that the limit is reached. An object of
+ * any size takes only so long to count.
  */
-export function sizeOf(value: unknown): number {
+export function sizeOf(value: unknown, enough: number = DEFAULT_HIGH_WATER_MARK): number {
   if (typeof value === "string") return Math.max(value.length, LEAST);
+  if (typeof value === "bigint") return Math.max(sizeOfBigint(value), UNKNOWN);
+  if (typeof value !== "object" || value === null) return UNKNOWN;
   const length = byteLengthOf(value);
-  return length === null ? UNKNOWN : Math.max(length, LEAST);
+  return length === null ? new Count(enough).of(value) : Math.max(length, LEAST);
 }
 
-/** How many values inside a document are looked at: a cycle must not be followed for ever. */
-const MOST_VALUES = 100_000;
+/** As {@linkcode sizeOf}, for what is cloned structurally: a clone of a view has all of its buffer. */
+export function sizeOfClone(value: unknown, enough: number): number {
+  if (!ArrayBuffer.isView(value)) return sizeOf(value, enough);
+  return Math.max(sizeOfBuffer(bufferOf(value)), LEAST);
+}
 
-/**
- * About how many bytes a JSON document takes, with all that is in it: for what waits without having
- * been asked for. At least what {@linkcode sizeOf} gives.
- */
-export function sizeOfDocument(value: unknown): number {
-  let size = sizeOf(value);
-  if (size !== UNKNOWN || !isContainer(value)) return size;
-  // A stack of its own: a peer may nest deeper than calls can.
-  const containers: object[] = [value];
-  for (let seen = 0; containers.length > 0 && seen < MOST_VALUES;) {
-    const container = containers.pop();
-    for (const [key, item] of Object.entries(container ?? {})) {
-      size += key.length + (isContainer(item) ? UNKNOWN : sizeOfScalar(item));
-      if (isContainer(item)) containers.push(item);
-      if (++seen >= MOST_VALUES) break;
+type Getter<T> = (this: unknown) => T;
+
+function getterOf<T>(prototype: object | undefined, key: string): Getter<T> | undefined {
+  if (prototype === undefined) return undefined;
+  return Object.getOwnPropertyDescriptor(prototype, key)?.get as Getter<T> | undefined;
+}
+
+// The platform's own: what a subclass or an object has in their place isn't called.
+const mapKeys = Map.prototype.keys;
+const mapValues = Map.prototype.values;
+const setValues = Set.prototype.values;
+const sharedSize = getterOf<number>(globalThis.SharedArrayBuffer?.prototype, "byteLength");
+const blobSize = getterOf<number>(globalThis.Blob?.prototype, "size");
+const toString = Object.prototype.toString;
+
+function sizeOfBuffer(buffer: ArrayBufferLike): number {
+  return byteLengthOf(buffer) ?? sharedSize?.call(buffer) ?? 0;
+}
+
+function sizeOfBigint(value: bigint): number {
+  if (BigInt.asIntN(64, value) === value) return SCALAR;
+  return Math.ceil(value.toString(16).length / 2);
+}
+
+/** One count of an object and what is inside: each object, and each buffer, counts once. */
+class Count {
+  readonly #enough: number;
+  readonly #seen = new Set<unknown>();
+  /** A stack of its own: values may be nested deeper than calls can. */
+  readonly #todo: object[] = [];
+  #size = 0;
+
+  constructor(enough: number) {
+    this.#enough = enough;
+  }
+
+  of(root: object): number {
+    this.#add(root);
+    while (this.#todo.length > 0 && !this.#isEnough) {
+      try {
+        this.#look(this.#todo.pop() as object);
+      } catch {
+        // A Proxy that throws, or a tag: what is inside can't be told.
+      }
+    }
+    return this.#size;
+  }
+
+  get #isEnough(): boolean {
+    return this.#size >= this.#enough;
+  }
+
+  #add(value: unknown): void {
+    if (typeof value === "string") this.#size += SCALAR + value.length;
+    else if (typeof value === "bigint") this.#size += sizeOfBigint(value);
+    else if (typeof value !== "object" || value === null) this.#size += SCALAR;
+    else this.#addObject(value);
+  }
+
+  #addObject(object: object): void {
+    if (this.#seen.has(object)) {
+      this.#size += SCALAR;
+      return;
+    }
+    this.#seen.add(object);
+    this.#size += UNKNOWN;
+    this.#todo.push(object);
+  }
+
+  #look(object: object): void {
+    if (ArrayBuffer.isView(object)) return this.#addBuffer(bufferOf(object));
+    if (Array.isArray(object)) return this.#items(object);
+    if (Object.getPrototypeOf(object) !== Object.prototype) this.#content(object, tagOf(object));
+    this.#properties(object);
+  }
+
+  #addBuffer(buffer: ArrayBufferLike): void {
+    if (this.#seen.has(buffer)) return;
+    this.#seen.add(buffer);
+    this.#size += sizeOfBuffer(buffer);
+  }
+
+  #items(array: readonly unknown[]): void {
+    const { length } = array;
+    for (let i = 0; i < length && !this.#isEnough; i++) this.#property(array, i);
+  }
+
+  #properties(object: object): void {
+    for (const key of Object.keys(object)) {
+      if (this.#isEnough) return;
+      this.#size += key.length;
+      this.#property(object, key);
     }
   }
-  return size;
+
+  /** A value that only a getter has isn't there yet. */
+  #property(object: object, key: PropertyKey): void {
+    this.#add(Object.getOwnPropertyDescriptor(object, key)?.value);
+  }
+
+  /** What an object holds that isn't in its properties. Its tag is a hint: it may lie. */
+  #content(object: object, tag: string): void {
+    if (tag === "Object" || tag === "Date" || tag === "RegExp") return;
+    if (tag === "Error") {
+      for (const key of ["message", "stack", "cause"]) this.#property(object, key);
+      return;
+    }
+    const map = object as Map<unknown, unknown>;
+    void (didIt(() => this.#each(mapKeys.call(map))) && this.#each(mapValues.call(map)) ||
+      didIt(() => this.#each(setValues.call(object as Set<unknown>))) ||
+      didIt(() => this.#size += sizeOfBuffer(object as ArrayBuffer)) ||
+      didIt(() => this.#size += blobSize?.call(object) ?? 0));
+  }
+
+  #each(items: Iterable<unknown>): true {
+    for (const item of items) {
+      if (this.#isEnough) break;
+      this.#add(item);
+    }
+    return true;
+  }
 }
 
-function sizeOfScalar(value: unknown): number {
-  return typeof value === "string" ? value.length + 8 : 8;
+/** Whether a function of the platform's took the object: it throws for one of another kind. */
+function didIt(count: () => void): boolean {
+  try {
+    count();
+    return true;
+  } catch {
+    return false;
+  }
 }
 
-function isContainer(value: unknown): value is object {
-  return typeof value === "object" && value !== null && !ArrayBuffer.isView(value);
+function tagOf(object: object): string {
+  try {
+    return toString.call(object).slice(8, -1);
+  } catch {
+    return "";
+  }
 }

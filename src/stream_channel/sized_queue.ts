@@ -1,14 +1,26 @@
 import { Fifo } from "./fifo.ts";
 
+/** How much a value counts, in bytes. Counting may stop at `enough`: see `sizeOf`. */
+export type SizeOf<T> = (value: T, enough: number) => number;
+
 /** Values that wait, and how much they count in bytes. */
 export class SizedQueue<T> {
-  readonly #values: Fifo<T> = new Fifo<T>();
-  readonly #sizeOf: (value: T) => number;
+  readonly #values = new Fifo<T>();
+  /** A value that its sender changes while it waits must not leave a remainder behind. */
+  readonly #sizes = new Fifo<number>();
+  readonly #sizeOf: SizeOf<T>;
+  readonly #enough: number;
   #size = 0;
 
-  /** @param sizeOf What a value counts, in bytes. */
-  constructor(sizeOf: (value: T) => number) {
+  /**
+   * Makes an empty queue.
+   *
+   * @param sizeOf What a value counts.
+   * @param enough The limit that the queue's size is compared with.
+   */
+  constructor(sizeOf: SizeOf<T>, enough: number) {
     this.#sizeOf = sizeOf;
+    this.#enough = enough;
   }
 
   /** How many wait. */
@@ -23,15 +35,21 @@ export class SizedQueue<T> {
 
   /** Puts a value at the end. */
   push(value: T): void {
+    const size = this.#sizeOf(value, this.#enough);
     this.#values.push(value);
-    this.#size += this.#sizeOf(value);
+    this.#sizes.push(size);
+    this.#size += size;
   }
 
   /** Takes the first value; call it only while `length` is above 0. */
   shift(): T {
-    const value = this.#values.shift();
-    // A value that its sender changed while it waited must not leave a remainder behind.
-    this.#size = this.#values.length === 0 ? 0 : this.#size - this.#sizeOf(value);
-    return value;
+    this.#size -= this.#sizes.shift();
+    return this.#values.shift();
+  }
+
+  /** Drops all values. They stay in the size: they were never handed on. */
+  drop(): void {
+    this.#values.clear();
+    this.#sizes.clear();
   }
 }

@@ -11,7 +11,7 @@ import { Listening } from "./listening.ts";
 import { type OptionKinds, readOptions } from "./options.ts";
 import { DONE, iteratorOf, ReadableView, Waiters } from "./pulling.ts";
 import { DEFAULT_HIGH_WATER_MARK, sizeOf as defaultSizeOf } from "./size.ts";
-import { SizedQueue } from "./sized_queue.ts";
+import { SizedQueue, type SizeOf } from "./sized_queue.ts";
 
 const KINDS: OptionKinds<ChannelStreamControllerOptions<unknown>> = {
   highWaterMark: "size",
@@ -39,7 +39,7 @@ export class ChannelStreamController<T> {
 
   readonly #source: StreamSource;
   readonly #highWaterMark: number;
-  readonly #sizeOf: (value: T) => number;
+  readonly #sizeOf: SizeOf<T>;
   /** Made when something has to wait, as is all that most streams never need. */
   #queue: SizedQueue<T> | null = null;
   #reader: Reader = "none";
@@ -150,7 +150,7 @@ export class ChannelStreamController<T> {
   #hold(value: T): void {
     if (this.#ended || this.#finished) return;
     if (!this.#waiters?.give(value)) {
-      (this.#queue ??= new SizedQueue(this.#sizeOf)).push(value);
+      (this.#queue ??= new SizedQueue(this.#sizeOf, this.#highWaterMark)).push(value);
     }
     this.#regulate();
   }

@@ -56,6 +56,37 @@ Deno.test("values travel as [value], the end as []; then the port is closed", as
   assertEquals(port.take(), []);
 });
 
+Deno.test("what a clone may count otherwise travels as [value, size], and the size is believed", () => {
+  const { port, link } = open();
+  port.take();
+  link.sink.add({ a: "x".repeat(1000) });
+  link.sink.add(1n);
+  link.sink.add(new Uint8Array(100));
+  assertEquals(port.take().map((it) => (it as unknown[])[1]), [64 + 1 + 8 + 1000, 64, 100]);
+  record(link.stream);
+  port.receive([{}, 40_000]);
+  assertEquals(port.take(), [40_000]);
+});
+
+Deno.test("add tells why a value was not posted", () => {
+  const { port, link } = open();
+  const transfer = (): object[] => [{}];
+  const withTransfer = new PortLink<unknown, unknown>(port, { transfer });
+  const cases: [link: PortLink<unknown, unknown>, cause: unknown, why: string][] = [
+    [link, new DOMException("x", "DataCloneError"), "the value can't be cloned"],
+    [withTransfer, new DOMException("x", "DataCloneError"), "or what `transfer` returned can't be"],
+    [link, new RangeError("x"), "posting the value threw RangeError"],
+    [link, "text", "posting the value threw string"],
+  ];
+  for (const [of, cause, why] of cases) {
+    port.postMessage = () => {
+      throw cause;
+    };
+    const error = assertThrows(() => of.sink.add(1), TypeError, why);
+    assertEquals(error.cause, cause);
+  }
+});
+
 Deno.test("the other end's [] is the end, and isn't answered", async () => {
   const { port, link } = open();
   const { events } = record(link.stream);
@@ -77,7 +108,7 @@ Deno.test("the platform's close event is the end", async () => {
 });
 
 Deno.test("what can't be read fails the stream, and the other end is told the end", async () => {
-  const wrong = [{}, "text", null, [1, 2], NaN, Infinity];
+  const wrong = [{}, "text", null, [1, 2, 3], [1, -1], [1, NaN], [1, "2"], NaN, Infinity];
   for (const message of wrong) {
     const { port, link } = open();
     port.receive(message);

@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { SizedQueue } from "../../src/stream_channel/sized_queue.ts";
 
 Deno.test("a queue counts what waits", () => {
-  const queue = new SizedQueue<string>((value) => value.length);
+  const queue = new SizedQueue<string>((value) => value.length, 100);
   assertEquals([queue.length, queue.size], [0, 0]);
   queue.push("abc");
   queue.push("d");
@@ -14,7 +14,7 @@ Deno.test("a queue counts what waits", () => {
 });
 
 Deno.test("a queue: a value that was changed while it waited leaves no remainder", () => {
-  const queue = new SizedQueue<number[]>((value) => value.length);
+  const queue = new SizedQueue<number[]>((value) => value.length, 100);
   const value = [1, 2, 3];
   queue.push(value);
   value.length = 1;
@@ -22,4 +22,17 @@ Deno.test("a queue: a value that was changed while it waited leaves no remainder
   assertEquals(queue.size, 0);
   queue.push([1]);
   assertEquals(queue.size, 1);
+});
+
+Deno.test("a queue: what is dropped stays in the size", () => {
+  const queue = new SizedQueue<string>((value) => value.length, 100);
+  queue.push("abc");
+  queue.drop();
+  assertEquals([queue.length, queue.size], [0, 3]);
+});
+
+Deno.test("a queue: tells where counting may stop", () => {
+  const told: number[] = [];
+  new SizedQueue<string>((_, enough) => told.push(enough), 7).push("abc");
+  assertEquals(told, [7]);
 });

@@ -1,0 +1,281 @@
+/** Bytes that hide inside other values, against every bound on memory. */
+
+import { assert, assertEquals, assertLess } from "@std/assert";
+import {
+  channelPair,
+  ChannelStreamController,
+  MessagePortChannel,
+  MultiChannel,
+  type StreamChannel,
+  StreamChannelCompleter,
+} from "../../src/stream_channel/mod.ts";
+import { microtasks } from "../support/events.ts";
+import { CountedSource, PausedReader } from "../stream_channel/raw_channel.ts";
+
+const MIB = 1 << 20;
+
+/** Values of one mebibyte each, a new one on each call. */
+const HIDDEN: Readonly<Record<string, () => unknown>> = {
+  "bytes": () => new Uint8Array(MIB),
+  "bytes in an object": () => ({ data: new Uint8Array(MIB) }),
+  "bytes deep inside": () => ({ a: [{ b: [[{ c: new Float64Array(MIB / 8) }]] }] }),
+  "a DataView in an array": () => [new DataView(new ArrayBuffer(MIB))],
+  "a small view of a large buffer": () => ({ view: new Uint8Array(MIB).subarray(5, 6) }),
+  "an ArrayBuffer in an object": () => ({ buffer: new ArrayBuffer(MIB) }),
+  "bytes as values of a Map": () => new Map([["a", new Uint8Array(MIB)]]),
+  "bytes as keys of a Map": () => new Map([[new Uint8Array(MIB), 1]]),
+  "bytes in a Set": () => ({ set: new Set([new Uint8Array(MIB)]) }),
+  "many numbers in a Map": () => new Map(Array.from({ length: MIB / 16 }, (_, i) => [i, i])),
+  "a Map of a subclass": () =>
+    new (class extends Map<unknown, unknown> {})([[1, new Uint8Array(MIB)]]),
+  "an instance of a class": () =>
+    new (class {
+      data = new Uint8Array(MIB);
+    })(),
+  "an object without a prototype": () =>
+    Object.assign(Object.create(null), { data: new Uint8Array(MIB) }),
+  "a Blob": () => ({ blob: new Blob([new Uint8Array(MIB)]) }),
+  "a bigint": () => ({ big: 1n << BigInt(8 * MIB - 1) }),
+  "a bigint by itself": () => 1n << BigInt(8 * MIB - 1),
+  "a string in an object": () => ({ text: "x".repeat(MIB) }),
+  "long keys": () => ({ ["k".repeat(MIB)]: 1 }),
+  "an array of numbers": () => Array.from({ length: MIB / 8 }, (_, i) => i),
+  "many small objects": () => Array.from({ length: MIB / 64 }, () => ({})),
+  "a cycle": () => {
+    const cycle: Record<string, unknown> = { data: new Uint8Array(MIB) };
+    cycle.self = cycle;
+    return cycle;
+  },
+};
+
+/** What a structured clone takes. */
+const CLONEABLE = Object.entries(HIDDEN);
+
+/** An endless source may be taken from this often at most, where each value is a mebibyte. */
+const FEW = 4;
+
+for (const [name, make] of Object.entries(HIDDEN)) {
+  Deno.test(`attack 65: MultiChannel's 1 MiB for ids nobody has keeps about that: ${name}`, async () => {
+    const { local, foreign } = channelPair<unknown>();
+    const multi = new MultiChannel<unknown>(local);
+    const answers = new PausedReader(foreign.stream);
+    answers.resume();
+    for (let i = 0; i < 16; i++) {
+      foreign.sink.add([2 * i + 1, make()]);
+      await foreign.sink.ready;
+      await microtasks();
+    }
+    // The id whose message was too much is closed, and the peer is told so.
+    const refused = answers.received.length;
+    assert(refused >= 14, `${refused} of 16 were refused`);
+    await multi.sink.close();
+    await foreign.sink.close();
+  });
+
+  Deno.test(`attack 65: a virtual channel that isn't read pauses the MultiChannel: ${name}`, async () => {
+    const { local, foreign } = channelPair<unknown>();
+    const multi = new MultiChannel<unknown>(local);
+    const source = new CountedSource(100, () => [0, make()]);
+    const added = foreign.sink.addStream(source);
+    await stands(() => source.produced);
+    assertLess(source.produced, 2 * FEW);
+    await multi.sink.close();
+    await added.catch(() => {});
+  });
+
+  Deno.test(`attack 65: a pair whose reader waits stops the producer: ${name}`, async () => {
+    const { local, foreign } = channelPair<unknown>();
+    const source = new CountedSource(10, make);
+    const reader = new PausedReader(foreign.stream);
+    const added = local.sink.addStream(source);
+    await stands(() => source.produced);
+    assertLess(source.produced, FEW);
+    reader.resume();
+    await added;
+    await local.sink.close();
+    await reader.over;
+    assertEquals(reader.received.length, 10);
+  });
+
+  Deno.test(`attack 65: what waits for a channel that isn't there yet is counted: ${name}`, async () => {
+    const { channel } = new StreamChannelCompleter<unknown>();
+    channel.sink.add(make());
+    channel.sink.add(make());
+    let hasRoom = false;
+    channel.sink.ready.then(() => hasRoom = true);
+    await microtasks();
+    assertEquals(hasRoom, false);
+    await channel.sink.close();
+  });
+}
+
+for (const [name, make] of CLONEABLE) {
+  Deno.test(`attack 65: a MessagePortChannel has about its mark in flight: ${name}`, async () => {
+    for (const highWaterMark of [undefined, 300_000]) {
+      const { port1, port2 } = new MessageChannel();
+      const here = new MessagePortChannel<unknown>(port1);
+      const there = new MessagePortChannel<unknown>(port2, { highWaterMark });
+      const source = new CountedSource(8, make);
+      const reader = new PausedReader(there.stream);
+      const added = here.sink.addStream(source);
+      await quiet(() => source.produced);
+      assertLess(source.produced, FEW);
+      // All arrive once they are read: the two ends agree on what is still in flight.
+      reader.resume();
+      await added;
+      here.sink.close();
+      await reader.over;
+      assertEquals(reader.received.length, 8);
+    }
+  });
+}
+
+Deno.test("attack 65: values whose clone counts otherwise don't move the credit", async () => {
+  const odd: (() => unknown)[] = [
+    () => Object.assign(new Map([["a", 1]]), { lost: "x".repeat(1000) }),
+    () => Object.assign(new Error("e"), { lost: "x".repeat(1000) }),
+    () => Object.defineProperty({}, "got", { enumerable: true, get: () => "x".repeat(1000) }),
+    () => ({ [Symbol("s")]: "x".repeat(1000) }),
+    () => new Date(),
+    () => /x/g,
+    () => Object("text"),
+  ];
+  for (const make of odd) {
+    const { port1, port2 } = new MessageChannel();
+    const here = new MessagePortChannel<unknown>(port1, { highWaterMark: 4000 });
+    const there = new MessagePortChannel<unknown>(port2, { highWaterMark: 4000 });
+    const reader = new PausedReader(there.stream);
+    reader.resume();
+    // First many that are read at once, then one that is not: no room was won or lost meanwhile.
+    await here.sink.addStream(new CountedSource(2000, make));
+    await here.sink.flush();
+    here.sink.add(new Uint8Array(70_000));
+    assert(here.sink.bufferedAmount > 0, "the credit has grown");
+    here.sink.close();
+    await reader.over;
+    assertEquals(reader.received.length, 2001);
+  }
+});
+
+Deno.test("attack 65: counting calls no getter, and survives a Proxy that throws", async () => {
+  let calls = 0;
+  const counted = {
+    data: new Uint8Array(MIB),
+    get got(): number {
+      return calls++;
+    },
+  };
+  const trapped = new Proxy({}, {
+    get: () => thrown(),
+    has: () => thrown(),
+    ownKeys: () => thrown(),
+    getPrototypeOf: () => thrown(),
+    getOwnPropertyDescriptor: () => thrown(),
+  });
+  const tagged = {
+    data: new Uint8Array(MIB),
+    get [Symbol.toStringTag](): string {
+      throw new Error("a tag that throws");
+    },
+  };
+  const lying = { data: new Uint8Array(MIB), [Symbol.toStringTag]: "Map", size: 0, byteLength: 1 };
+  for (const value of [counted, [counted], { counted }, new Map([[1, counted]])]) {
+    assertLess(await producedWith(() => value), FEW);
+  }
+  for (const value of [{ data: new Uint8Array(MIB), trapped }, tagged, lying]) {
+    assertLess(await producedWith(() => value), FEW);
+  }
+  // It counts as an object of unknown content.
+  assert(await producedWith(() => trapped) > 1000);
+  assertEquals(calls, 0);
+});
+
+function thrown(): never {
+  throw new Error("a trap that throws");
+}
+
+/** How many values a pair takes whose reader waits. */
+async function producedWith(make: () => unknown): Promise<number> {
+  const { local, foreign } = channelPair<unknown>();
+  const source = new CountedSource(5000, make);
+  const reader = new PausedReader(foreign.stream);
+  const added = local.sink.addStream(source);
+  await stands(() => source.produced);
+  const { produced } = source;
+  reader.resume();
+  await added;
+  return produced;
+}
+
+Deno.test("attack 65: a getter is called once by a post, not twice", async () => {
+  let calls = 0;
+  const { port1, port2 } = new MessageChannel();
+  const here = new MessagePortChannel<unknown>(port1);
+  const there = new MessagePortChannel<unknown>(port2);
+  const value = Object.defineProperty({}, "got", { enumerable: true, get: () => calls++ });
+  here.sink.add(value);
+  assertEquals((await there.stream.next()).value, { got: 0 });
+  assertEquals(calls, 1);
+  await here.sink.close();
+  await there.sink.done;
+});
+
+Deno.test("attack 65: the same buffer counts once in a message, a view by itself as long as it is", () => {
+  const controller = new ChannelStreamController<unknown>();
+  const buffer = new ArrayBuffer(1000);
+  controller.add({ all: [buffer, new Uint8Array(buffer), new DataView(buffer, 5), buffer] });
+  assertLess(controller.queuedSize, 2000);
+  const before = controller.queuedSize;
+  controller.add(new Uint8Array(MIB).subarray(0, 100));
+  assertEquals(controller.queuedSize - before, 100);
+});
+
+Deno.test("attack 65: a value that changes while it waits leaves no remainder", async () => {
+  const controller = new ChannelStreamController<unknown>();
+  const growing: Record<string, unknown> = {};
+  for (let i = 0; i < 3; i++) controller.add(growing);
+  const { queuedSize } = controller;
+  growing.data = new Uint8Array(MIB);
+  await controller.stream.next();
+  assertEquals(controller.queuedSize, queuedSize * 2 / 3);
+});
+
+Deno.test("attack 65: counting a huge object ends as soon as the mark is reached", async () => {
+  let looked = 0;
+  const huge = new Proxy(Array.from({ length: 10_000_000 }, () => 1), {
+    getOwnPropertyDescriptor(target, key) {
+      looked++;
+      return Reflect.getOwnPropertyDescriptor(target, key);
+    },
+  });
+  const { local, foreign } = channelPair<unknown>({ highWaterMark: 8000 });
+  local.sink.add(huge);
+  assert(local.sink.bufferedAmount >= 8000);
+  assertLess(looked, 10_000);
+  await foreign.stream.next();
+  await local.sink.close();
+});
+
+/** Lets microtasks run until a count stands still. */
+async function stands(count: () => number): Promise<void> {
+  for (let before = -1; before !== count();) {
+    before = count();
+    await microtasks(200);
+  }
+}
+
+/** Goes round the event loop through ports until a count stands still. */
+async function quiet(count: () => number): Promise<void> {
+  let before = -1;
+  for (let still = 0; still < 10;) {
+    const { port1, port2 } = new MessageChannel();
+    const there: StreamChannel<number> = new MessagePortChannel<number>(port2);
+    const here: StreamChannel<number> = new MessagePortChannel<number>(port1);
+    here.sink.add(1);
+    await there.stream.next();
+    await here.sink.close();
+    await there.sink.done;
+    still = count() === before ? still + 1 : 0;
+    before = count();
+  }
+}
