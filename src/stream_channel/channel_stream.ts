@@ -97,6 +97,9 @@ export interface StreamSource {
 export interface ChannelStreamControllerOptions<T> {
   /** How many bytes may wait before the source is asked to stop. Default 64 KiB. */
   highWaterMark?: number | undefined;
-  /** What a waiting value counts, in bytes. */
+  /**
+   * What a waiting value counts, in bytes. Left out: the length of text and bytes, and about what is
+   * inside an object.
+   */
   sizeOf?: ((value: T) => number) | undefined;
 }

@@ -35,8 +35,8 @@ export interface MessagePortChannelOptions<Out = unknown> {
    */
   raw?: boolean | undefined;
   /**
-   * How many bytes may wait at this end before the other end's `ready` waits. Objects count 64
-   * each. Default 64 KiB.
+   * How many bytes may wait at this end before the other end's `ready` waits. An object counts about
+   * what is inside it. Default 64 KiB.
    */
   highWaterMark?: number | undefined;
   /** Which parts of a value, such as an `ArrayBuffer`, are transferred instead of copied. */
@@ -52,7 +52,8 @@ export interface MessagePortChannelOptions<Out = unknown> {
  * platform tells that the other end is gone (`close` of a port, `exit` of a Node worker). A worker
  * that is terminated in a browser or in Deno is not noticed: close the channel first.
  *
- * On the port, values travel as `[value]`, the end as `[]`, and a number is what the other end may
+ * On the port, text and numbers travel as `[value]`, other values as `[value, size]` with the bytes that
+ * they count, the end as `[]`, and a number is what the other end may
  * send in addition to 64 KiB.
  *
  * @example
