@@ -59,6 +59,14 @@ export interface ProtocolEvents {
   onPong(payload: Uint8Array): void;
 
   /**
+   * The peer's Close, or its fault, is in: nothing more is received.
+   *
+   * @returns `false` to leave the connection open for sending until {@linkcode Protocol.conclude}.
+   * Left out: it ends at once.
+   */
+  onEnding?(): boolean;
+
+  /**
    * The peer's Close is in and, unless ours was first, answered: the state is `"closed"`.
    *
    * @param code The close code; 1005 when the frame held none.
@@ -148,6 +156,8 @@ export class Protocol implements MessageEvents {
   #cost = 0;
   #sentClose: CloseFrame | null = null;
   #receivedClose: CloseFrame | null = null;
+  /** What the peer's Close, or its fault, still has to bring about. */
+  #ending: (() => void) | null = null;
 
   /**
    * Makes one end of a connection, in state `"open"`.
@@ -241,7 +251,15 @@ export class Protocol implements MessageEvents {
    */
   end(): void {
     this.#lifecycle.apply("end");
+    this.#ending = null;
     this.#stop();
+  }
+
+  /** Ends the connection, if the peer's Close or its fault is in and `onEnding` returned `false`. */
+  conclude(): void {
+    const ending = this.#ending;
+    this.#ending = null;
+    ending?.();
   }
 
   /**
@@ -423,22 +441,30 @@ export class Protocol implements MessageEvents {
   #onClose(payload: Uint8Array): void {
     const { close, failure } = decodeClose(payload);
     if (close === null) return this.onFailure(failure);
-    const answer = this.#lifecycle.state === "open";
-    this.#receivedClose = close;
-    this.#lifecycle.apply("receiveClose");
-    this.#stop();
-    if (answer) this.#sendClose(payload, close);
-    this.#events.onClose(close.code, close.reason);
+    this.#endWith(() => {
+      const answer = this.#lifecycle.state === "open";
+      this.#receivedClose = close;
+      this.#lifecycle.apply("receiveClose");
+      if (answer) this.#sendClose(payload, close);
+      this.#events.onClose(close.code, close.reason);
+    });
   }
 
   /** A rule was broken. */
   onFailure(failure: Failure): void {
     const { code, reason } = failure;
-    const tell = this.#lifecycle.state === "open";
-    this.#lifecycle.apply("fail");
+    this.#endWith(() => {
+      const tell = this.#lifecycle.state === "open";
+      this.#lifecycle.apply("fail");
+      if (tell) this.#sendClose(encodeClose(code, reason), failure);
+      this.#events.onFailure(code, reason);
+    });
+  }
+
+  #endWith(ending: () => void): void {
     this.#stop();
-    if (tell) this.#sendClose(encodeClose(code, reason), failure);
-    this.#events.onFailure(code, reason);
+    this.#ending = ending;
+    if (this.#events.onEnding?.() !== false) this.conclude();
   }
 
   /** The last frame of this end, but for Pongs. */

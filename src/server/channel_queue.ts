@@ -1,3 +1,5 @@
+import { ignore } from "../stream_channel/errors.ts";
+
 type Waiter<T> = (result: IteratorResult<T, undefined>) => void;
 
 /** With more than this many waiting, what is over is dropped though nobody has taken it. */
@@ -9,8 +11,14 @@ export const MAX_OVER = 1024;
  */
 export class ChannelQueue<T> implements AsyncIterator<T, undefined> {
   readonly #queued: Set<T> = new Set<T>();
+  readonly #onTaken: (value: T) => void;
   #waiters: Waiter<T>[] = [];
   #ended = false;
+
+  /** @param onTaken Called with each value that is taken, before whoever takes it has it. */
+  constructor(onTaken: (value: T) => void = ignore) {
+    this.#onTaken = onTaken;
+  }
 
   /** How many wait to be taken. */
   get size(): number {
@@ -21,8 +29,12 @@ export class ChannelQueue<T> implements AsyncIterator<T, undefined> {
   push(value: T): void {
     if (this.#ended) return;
     const waiter = this.#waiters.shift();
-    if (waiter === undefined) this.#queued.add(value);
-    else waiter({ value, done: false });
+    if (waiter === undefined) {
+      this.#queued.add(value);
+      return;
+    }
+    this.#onTaken(value);
+    waiter({ value, done: false });
   }
 
   /** One is over: if nobody takes any, it isn't kept for ever. */
@@ -34,6 +46,7 @@ export class ChannelQueue<T> implements AsyncIterator<T, undefined> {
   next(): Promise<IteratorResult<T, undefined>> {
     for (const value of this.#queued) {
       this.#queued.delete(value);
+      this.#onTaken(value);
       return Promise.resolve({ value, done: false });
     }
     if (this.#ended) return Promise.resolve({ value: undefined, done: true });

@@ -33,13 +33,21 @@ export interface UpgradeExtra {
   readonly refusal?: Refusal | undefined;
   /** Called once when the channel is over. */
   readonly onClosed?: ((channel: ServerChannel) => void) | undefined;
+  /** Whether {@linkcode ServerChannel.taken} will be called. */
+  readonly isQueued?: boolean | undefined;
 }
+
+/** How long messages that the peer sent before its Close wait for somebody to take the channel, in milliseconds. */
+const MAX_UNTAKEN = 10_000;
 
 /** The server's end of a connection, on our own protocol. */
 export class ServerChannel extends ProtocolChannel implements ServerWebSocketChannel {
   readonly request: UpgradeServerRequest;
   readonly #onClosed: ((channel: ServerChannel) => void) | undefined;
   #pending: PendingUpgrade | null;
+  #isTaken: boolean;
+  /** What the peer's Close, which came before anybody had the channel, still has to bring about. */
+  #untaken: { readonly conclude: () => void; readonly timer: unknown } | null = null;
 
   /**
    * Makes a channel that is connecting, and answers the request: at once, or when `verify` has
@@ -54,6 +62,7 @@ export class ServerChannel extends ProtocolChannel implements ServerWebSocketCha
     super("server", settings.channel, clock);
     this.request = upgrade.request;
     this.#onClosed = extra.onClosed;
+    this.#isTaken = extra.isQueued !== true;
     this.#pending = new PendingUpgrade(upgrade.socket, upgrade.early, {
       events: { onGone: (cause) => this.#onGone(cause) },
       clock,
@@ -97,8 +106,29 @@ export class ServerChannel extends ProtocolChannel implements ServerWebSocketCha
     if (pending !== null) this.begin(pending.accept(acceptance), acceptance);
   }
 
+  /** Somebody has the channel from now on, and can read it. */
+  taken(): void {
+    this.#isTaken = true;
+    const untaken = this.#untaken;
+    if (untaken === null) return;
+    this.#forgetUntaken();
+    super.onEarlyEnding(untaken.conclude);
+  }
+
+  override onEarlyEnding(conclude: () => void): void {
+    if (this.#isTaken || this.incoming.queuedSize === 0) return super.onEarlyEnding(conclude);
+    const timer = this.clock.setTimeout(() => this.taken(), MAX_UNTAKEN);
+    this.#untaken = { conclude, timer };
+  }
+
+  #forgetUntaken(): void {
+    if (this.#untaken !== null) this.clock.clearTimeout(this.#untaken.timer);
+    this.#untaken = null;
+  }
+
   protected override end(ending: Ending): void {
     if (this.state === "closed") return;
+    this.#forgetUntaken();
     super.end(ending);
     this.#onClosed?.(this);
   }

@@ -189,9 +189,9 @@ class BoundServer implements WebSocketServer {
   readonly #maxConnections: number;
   readonly #channels: Set<ServerChannel> = new Set<ServerChannel>();
   readonly #connecting: Set<ServerChannel> = new Set<ServerChannel>();
-  readonly #queue: ChannelQueue<ServerWebSocketChannel> = new ChannelQueue<
-    ServerWebSocketChannel
-  >();
+  readonly #queue: ChannelQueue<ServerChannel> = new ChannelQueue<ServerChannel>((channel) =>
+    channel.taken()
+  );
   /** All TCP connections, by where they come from. */
   readonly #connections: Map<string, Connection> = new Map<string, Connection>();
   readonly #broadcaster: Broadcaster;
@@ -282,6 +282,7 @@ class BoundServer implements WebSocketServer {
     const channel = accept(event, this.#settings, this.#clock, {
       refusal: this.#refusalOf(event, full),
       onClosed: this.#onClosed,
+      isQueued: true,
     });
     if (channel.state === "open") return this.#onOpen(channel, event.socket);
     if (channel.state !== "connecting") return;

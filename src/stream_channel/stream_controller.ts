@@ -86,6 +86,13 @@ export class ChannelStreamController<T> {
     return this.#ended;
   }
 
+  /** Whether the reader still has to handle, or to ask for, a message that was added before. */
+  get isBehind(): boolean {
+    if (this.#finished) return false;
+    if (this.#reader === "none") return true;
+    return this.#reader === "listen" ? !this.#flowing : !this.#waiters?.length;
+  }
+
   /** Whether the source has been asked to stop and not yet to go on. */
   get isPaused(): boolean {
     return this.#sourcePaused;

@@ -26,6 +26,7 @@ import {
 import { randomMaskingKeys } from "./masking_keys.ts";
 import { type ConnectionOwner, ProtocolConnection } from "./protocol_connection.ts";
 import { DEFAULT_MAX_MESSAGE_SIZE, type ProtocolOptions } from "./protocol_options.ts";
+import { afterTurn } from "./turn.ts";
 import type { CloseFrameContent } from "./web_socket_channel.ts";
 import { WebSocketChannelBase } from "./web_socket_channel_base.ts";
 import type { MessageInput, SendOptions } from "./web_socket_sink.ts";
@@ -233,6 +234,10 @@ export class ProtocolChannel extends WebSocketChannelBase implements ConnectionO
   }
 
   // What the connection tells.
+
+  onEarlyEnding(conclude: () => void): void {
+    afterTurn(conclude);
+  }
 
   onClose(code: number, reason: string): void {
     this.#connection?.stopPings();

@@ -22,6 +22,8 @@ export interface ConnectionOwner {
   readonly clock: Clock;
   readonly highWaterMark: number;
   readonly state: ChannelState;
+  /** The peer's Close, or its fault, is in, before the reader is done: calls back when it may end. */
+  onEarlyEnding(conclude: () => void): void;
   /** The peer's Close is in. */
   onClose(code: number, reason: string): void;
   /** The peer broke the protocol. */
@@ -63,6 +65,10 @@ export class ProtocolConnection implements ByteEvents, ProtocolEvents, Keepalive
   #reading = true;
   /** The transport is over: what it still has to give is taken, room or not. */
   #draining = false;
+  /** The peer's Close, or its fault, is in, and waits for the reader. */
+  #ending = false;
+  /** The transport has ended behind it. */
+  #endedBehind = false;
 
   /**
    * Begins to read.
@@ -121,10 +127,14 @@ export class ProtocolConnection implements ByteEvents, ProtocolEvents, Keepalive
   }
 
   onOver(): void {
+    this.#conclude();
     this.#owner.onOver();
   }
 
   onEnd(failure: TransportFailure | null): void {
+    this.#endedBehind = this.#ending && failure === null;
+    if (this.#endedBehind) return;
+    this.#conclude();
     this.#owner.onEnd(failure);
   }
 
@@ -136,6 +146,26 @@ export class ProtocolConnection implements ByteEvents, ProtocolEvents, Keepalive
 
   onPong(payload: Uint8Array): void {
     this.#keepalive?.onPong(payload);
+  }
+
+  /**
+   * A reader that hasn't handled what came before, or has not begun to read, gets the chance to answer:
+   * the peer's end takes effect later.
+   */
+  onEnding(): boolean {
+    const { incoming, state } = this.#owner;
+    if (this.#draining || state !== "open" || !incoming.isBehind) return true;
+    this.#ending = true;
+    this.stopPings();
+    this.#owner.onEarlyEnding(() => this.#conclude());
+    return false;
+  }
+
+  #conclude(): void {
+    if (!this.#ending) return;
+    this.#ending = false;
+    this.#protocol?.conclude();
+    if (this.#endedBehind) this.#owner.onEnd(null);
   }
 
   onClose(code: number, reason: string): void {
@@ -178,6 +208,7 @@ export class ProtocolConnection implements ByteEvents, ProtocolEvents, Keepalive
   close(code: number | undefined, reason: string | undefined): void {
     this.stopPings();
     this.#protocol?.close(code, reason);
+    this.#conclude();
     this.resume();
   }
 

@@ -634,3 +634,43 @@ Deno.test("outputCost: each message, its bytes, and more for those that are comp
   protocol.takeOutput();
   assertEquals(protocol.outputCost, 0);
 });
+
+Deno.test("an end that the owner holds back: it sends on until it concludes", () => {
+  for (
+    const [payload, told, sent] of [
+      [closePayload(4000), "close 4000", "8102686988020fa0"],
+      [closePayload(1005), "failure 1002", "81026869"],
+    ] as const
+  ) {
+    const { protocol, log } = holding();
+    protocol.conclude();
+    const end = peerFrame("server", { opcode: 8, payload });
+    protocol.receive(joined([end, peerFrame("server", { opcode: 1, payload: "late" })]));
+    assertEquals([log, protocol.state, protocol.receivedClose], [[], "open", null]);
+    assert(protocol.sendText("hi"));
+    protocol.conclude();
+    protocol.conclude();
+    assertEquals([log, protocol.state], [[told], "closed"]);
+    assert(hex(joined(protocol.takeOutput())).startsWith(sent));
+  }
+  const { protocol, log } = holding();
+  protocol.receive(peerFrame("server", { opcode: 8, payload: closePayload(1000) }));
+  protocol.end();
+  protocol.conclude();
+  assertEquals([log, protocol.receivedClose, protocol.sentClose], [[], null, null]);
+});
+
+/** A server's end whose owner holds the end back. */
+function holding(): { protocol: Protocol; log: string[] } {
+  const log: string[] = [];
+  const options = { side: "server" as const, maskingKeys: () => 0, maxMessageSize: 100 };
+  const protocol = new Protocol(options, {
+    onMessage: () => log.push("message"),
+    onPong: () => {},
+    onEnding: () => false,
+    onClose: (code) => log.push(`close ${code}`),
+    onFailure: (code) => log.push(`failure ${code}`),
+    onOutput: () => {},
+  });
+  return { protocol, log };
+}

@@ -421,6 +421,7 @@ Deno.test("G9 close: the stream ends at once, what comes is dropped, the peer's 
 
 Deno.test("a Close is answered, behind what was added before", async () => {
   const { channel, bytes } = rig();
+  channel.stream.listen(() => {});
   channel.sink.add("last");
   bytes.receive(close(4000));
   assertFalse(channel.sink.add("dropped"));
@@ -431,6 +432,7 @@ Deno.test("a Close is answered, behind what was added before", async () => {
 
 Deno.test("the transport ends in the same turn as the peer's Close: the answer still goes out", async () => {
   const { channel, bytes } = rig();
+  channel.stream.listen(() => {});
   bytes.receive(close(1000));
   bytes.incoming.end();
   assertEquals(await told(bytes), ["8:03e8"]);
@@ -464,6 +466,7 @@ Deno.test("attack 43: inside a frame that never ends, and with a Close that can'
   half.clock.advance(1000);
   assertEquals((await ended(half.channel)).initiator, "timeout");
   const stuck = rig({ closeTimeout: 1000, side: "server" });
+  stuck.channel.stream.listen(() => {});
   stuck.bytes.full = true;
   stuck.channel.sink.add(new Uint8Array(100_000));
   await microtasks();

@@ -17,6 +17,7 @@ import { FakeBytes } from "./support.ts";
 
 class Owner implements ConnectionOwner {
   readonly told: unknown[] = [];
+  conclude: () => void = () => {};
   readonly state: ChannelState = "open";
   readonly clock: Clock = new FakeClock();
   readonly highWaterMark = 100;
@@ -48,6 +49,11 @@ class Owner implements ConnectionOwner {
       }, this.connection),
     );
     return this;
+  }
+
+  onEarlyEnding(conclude: () => void): void {
+    this.told.push("early");
+    this.conclude = conclude;
   }
 
   onClose(code: number, reason: string): void {
@@ -171,12 +177,45 @@ Deno.test("connection: what comes is told to the channel", () => {
 
 Deno.test("connection: a broken rule, an end, a sink that is over", async () => {
   const owner = new Owner().speak();
+  record(owner.incoming.stream);
   owner.bytes.receive(frame(0xff));
   assertEquals(owner.told.splice(0), [["failure", 1002]]);
   owner.bytes.outgoing.finish();
   await microtasks();
   owner.bytes.incoming.end();
   assertEquals(owner.told, ["over", ["end", null]]);
+});
+
+Deno.test("connection: the peer's Close waits for a reader that is behind, and so does the end", () => {
+  const owner = new Owner().speak();
+  const { connection, bytes } = owner;
+  bytes.receive(frame(0x81, 97), frame(0x88, 0x03, 0xe8), frame(0x81, 98));
+  bytes.incoming.end();
+  assertEquals(owner.told.splice(0), ["early"]);
+  connection.send("answer", undefined);
+  owner.conclude();
+  assertEquals(owner.told.splice(0), [["close", 1000, ""], ["end", null]]);
+  owner.conclude();
+  assertEquals(owner.told, []);
+  assertEquals(connection.sentClose, { code: 1000, reason: "" });
+});
+
+Deno.test("connection: a transport that is over, or a Close of ours, doesn't wait for the reader", async () => {
+  const broken = new Owner().speak();
+  broken.bytes.receive(frame(0x81, 97), frame(0xff));
+  broken.bytes.outgoing.finish();
+  await microtasks();
+  assertEquals(broken.told, ["early", ["failure", 1002], "over"]);
+  const closing = new Owner().speak();
+  closing.bytes.receive(frame(0x81, 97), frame(0x88, 0x03, 0xe8));
+  closing.connection.close(4000, undefined);
+  assertEquals(closing.told, ["early", ["close", 1000, ""]]);
+  assertEquals(closing.connection.sentClose, { code: 4000, reason: "" });
+  const failing = new Owner().speak();
+  failing.bytes.receive(frame(0x88, 0x03, 0xe8));
+  const error = new Error("reset");
+  failing.bytes.incoming.fail(error);
+  assertEquals(failing.told, ["early", ["close", 1000, ""], ["end", { error }]]);
 });
 
 Deno.test("connection: output waits in the protocol while the transport is full", async () => {

@@ -115,6 +115,8 @@ export function rig(options: RigOptions = {}): Rig {
 /** `channel.closed`, without its error, of a channel that must be over by now. */
 export async function ended(channel: ProtocolChannel): Promise<Record<string, unknown>> {
   await microtasks(50);
+  // The peer's Close takes effect a turn later where nobody has read yet.
+  if (channel.state !== "closed") await new Promise<void>((resolve) => setTimeout(resolve, 0));
   if (channel.state !== "closed") throw new Error(`The channel isn't over: ${channel.state}`);
   const { error: _error, ...info } = await channel.closed;
   return info;

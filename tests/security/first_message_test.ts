@@ -1,0 +1,394 @@
+/**
+ * A client that sends frames with its request, or right behind the 101, and closes: each of its messages
+ * gets its answer, however the server reads.
+ */
+
+import { assertEquals } from "@std/assert";
+import { Buffer } from "node:buffer";
+import { createServer as createHttpServer } from "node:http";
+import { type AddressInfo, createServer } from "node:net";
+import {
+  acceptUpgrade,
+  bunWebSocket,
+  type ServerWebSocketChannel,
+  upgradeWebSocket,
+} from "../../src/server/mod.ts";
+import type { BunServer, BunUpgradeResult } from "../../src/server/mod.ts";
+import { bind } from "../../src/server/web_socket_server.ts";
+import { platform } from "../../src/web_socket/platform.ts";
+import { WebSocketChannel } from "../../src/web_socket/web_socket_channel.ts";
+import { signKey } from "../../src/handshake/accept_key.ts";
+import { channelPair } from "../../src/stream_channel/mod.ts";
+import { RawClient } from "../support/recipe_clients.ts";
+import { ClientFrames, opcodes, rawClose, rawFrame } from "../support/raw_frames.ts";
+import { FakeClock } from "../support/fake_clock.ts";
+import { NetWebSocketChannel } from "../../src/net/mod.ts";
+
+/** How a server, or a client, reads a channel that it was given. */
+type Reader = (channel: WebSocketChannel) => void;
+
+const READERS: Readonly<Record<string, Reader>> = {
+  "listen": (channel) => void channel.stream.listen((message) => channel.sink.add(message)),
+  "for await": async (channel) => {
+    for await (const message of channel.stream) channel.sink.add(message);
+  },
+  "await ready, then listen": async (channel) => {
+    await channel.ready;
+    channel.stream.listen((message) => channel.sink.add(message));
+  },
+  "await ready, then for await": async (channel) => {
+    await channel.ready;
+    for await (const message of channel.stream) channel.sink.add(message);
+  },
+};
+
+interface Serving {
+  readonly url: string;
+  close(): Promise<void>;
+}
+
+type Entry = (read: Reader) => Promise<Serving>;
+
+async function serveBound(
+  read: Reader,
+  options: Parameters<typeof bind>[0] = {},
+): Promise<Serving> {
+  const server = await bind(options);
+  const serving = (async () => {
+    for await (const channel of server) read(channel);
+  })();
+  return {
+    url: server.url,
+    async close() {
+      await server.close({ drain: 1000 });
+      await serving;
+    },
+  };
+}
+
+async function serveHttp(
+  read: Reader,
+  options: Parameters<typeof acceptUpgrade>[3] = {},
+): Promise<Serving> {
+  const channels: ServerWebSocketChannel[] = [];
+  const server = createHttpServer((_request, response) => void response.end("page"));
+  server.on("upgrade", (request, socket, head) => {
+    const channel = acceptUpgrade(request, socket, head, options);
+    channels.push(channel);
+    read(channel);
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return {
+    url: `ws://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    async close() {
+      await Promise.all(channels.map((it) => it.closed));
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+const ENTRIES: Record<string, Entry> = {
+  "bind": (read) => serveBound(read),
+  "bind, asynchronous verify": (read) =>
+    serveBound(read, { verify: () => Promise.resolve().then(() => true) }),
+  "acceptUpgrade": (read) => serveHttp(read),
+  "acceptUpgrade, asynchronous verify": (read) =>
+    serveHttp(read, { verify: () => new Promise((resolve) => setTimeout(() => resolve(true), 1)) }),
+};
+
+/** With the platform's own server: where there is one that isn't `node:http`. */
+function serveDeno(read: Reader): Promise<Serving> {
+  const channels: ServerWebSocketChannel[] = [];
+  const server = Deno.serve(
+    { port: 0, hostname: "127.0.0.1", onListen: () => {} },
+    async (request, info) => {
+      const { response, channel } = await upgradeWebSocket(request, { info });
+      if (channel !== null) {
+        channels.push(channel);
+        read(channel);
+      }
+      return response;
+    },
+  );
+  return Promise.resolve({
+    url: `ws://127.0.0.1:${server.addr.port}`,
+    async close() {
+      await Promise.all(channels.map((it) => it.closed));
+      await server.shutdown();
+    },
+  });
+}
+
+interface BunLike {
+  serve(options: {
+    port: number;
+    hostname: string;
+    fetch(request: Request, server: BunServer): Promise<Response | undefined>;
+    websocket: object;
+  }): { port: number; stop(force: boolean): Promise<void> };
+}
+
+function serveBun(read: Reader): Promise<Serving> {
+  const { Bun } = globalThis as unknown as { Bun: BunLike };
+  const { upgrade, websocket } = bunWebSocket();
+  const server = Bun.serve({
+    port: 0,
+    hostname: "127.0.0.1",
+    async fetch(request, server) {
+      const { response, channel }: BunUpgradeResult = await upgrade(request, server);
+      if (channel !== null) read(channel);
+      return response;
+    },
+    websocket,
+  });
+  return Promise.resolve({
+    url: `ws://127.0.0.1:${server.port}`,
+    close: () => server.stop(true),
+  });
+}
+
+if (platform() === "deno") ENTRIES["upgradeWebSocket"] = serveDeno;
+if (platform() === "bun") ENTRIES["bunWebSocket"] = serveBun;
+
+/** What a client got: the texts, and the code of the Close behind them. */
+async function answers(client: RawClient): Promise<string[]> {
+  await client.response();
+  await client.end();
+  const answers: string[] = [];
+  for (let rest = client.body; rest.length >= 2;) {
+    const length = rest.readUInt8(1);
+    const payload = rest.subarray(2, 2 + length);
+    const opcode = rest.readUInt8(0) & 15;
+    if (opcode === opcodes.close) answers.push(`close ${payload.readUInt16BE(0)}`);
+    else if (opcode === opcodes.pong) answers.push(`pong ${payload}`);
+    else answers.push(payload.toString());
+    rest = rest.subarray(2 + length);
+  }
+  await client.destroy();
+  return answers;
+}
+
+/** A client's frames: masked, with the key of zeros. */
+function masked(opcode: number, payload: Uint8Array | string): Buffer {
+  const body = Buffer.from(payload);
+  return Buffer.concat([Buffer.of(0x80 | opcode, 0x80 | body.length, 0, 0, 0, 0), body]);
+}
+
+const CLOSE = masked(opcodes.close, Buffer.of(3, 232));
+const MESSAGES = ["first", "second", "third"];
+async function exchange(url: string, together: boolean, frames: Buffer): Promise<string[]> {
+  const client = new RawClient(url);
+  client.socket.cork();
+  client.request();
+  if (!together) client.socket.uncork();
+  if (!together) await client.response();
+  client.socket.write(frames);
+  if (together) client.socket.uncork();
+  return await answers(client);
+}
+
+function turn(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 0));
+}
+
+const CONNECTIONS = 10;
+
+/**
+ * Deno answers a Close frame by itself as soon as it has read it, before a loop had its turn: nothing that
+ * wraps its socket can hold that back.
+ */
+const isTooLate = (entry: string, how: string): boolean =>
+  entry === "upgradeWebSocket" && how.endsWith("for await");
+
+for (const [entry, serve] of Object.entries(ENTRIES)) {
+  for (const [how, read] of Object.entries(READERS)) {
+    if (isTooLate(entry, how)) continue;
+    for (const together of [true, false]) {
+      const when = together ? "in the request's own segment" : "right behind the 101";
+      Deno.test(`attack 61: frames ${when}, ${entry}, ${how}: each message has its answer`, async () => {
+        const server = await serve(read);
+        try {
+          for (const messages of [MESSAGES.slice(0, 1), MESSAGES]) {
+            const texts = messages.map((it) => masked(opcodes.text, it));
+            const frames = Buffer.concat([...texts, CLOSE]);
+            const all = Array.from(
+              { length: CONNECTIONS },
+              () => exchange(server.url, together, frames),
+            );
+            for (const got of await Promise.all(all)) {
+              assertEquals(got, [...messages, "close 1000"]);
+            }
+          }
+        } finally {
+          await server.close();
+        }
+      });
+    }
+  }
+}
+
+Deno.test("attack 61: a guest that waits for a busy loop has its answer when it is taken", async () => {
+  const server = await bind();
+  const guest = exchange(server.url, true, Buffer.concat([masked(opcodes.text, "hello"), CLOSE]));
+  const early = new RawClient(server.url);
+  early.request();
+  await early.response();
+  // Pings are answered meanwhile.
+  early.socket.write(masked(opcodes.ping, "?"));
+  assertEquals(await early.hex(3), "8a013f");
+  for (let i = 0; i < 3; i++) await turn();
+  const serving = (async () => {
+    for await (const channel of server) READERS["for await"]?.(channel);
+  })();
+  assertEquals(await guest, ["hello", "close 1000"]);
+  await early.destroy();
+  await server.close();
+  await serving;
+});
+
+Deno.test("attack 61: a guest that nobody takes is answered in the end", async () => {
+  const clock = new FakeClock();
+  const server = await bind({ handshakeTimeout: 0, pingInterval: 0 }, clock);
+  const silent = exchange(server.url, true, CLOSE);
+  assertEquals(await silent, ["close 1000"]);
+  while (clock.pending > 0) await turn();
+  const guest = exchange(server.url, true, Buffer.concat([masked(opcodes.text, "hello"), CLOSE]));
+  while (clock.pending === 0) await turn();
+  clock.advance(10_000);
+  assertEquals(await guest, ["close 1000"]);
+  await server.close();
+});
+
+Deno.test("attack 61: a fault behind a message: the message has its answer, then the fault", async () => {
+  for (const [entry, serve] of Object.entries(ENTRIES)) {
+    if (entry === "upgradeWebSocket" || entry === "bunWebSocket") continue;
+    const server = await serve(READERS["for await"] as Reader);
+    const fault = masked(3, "a reserved opcode");
+    const frames = Buffer.concat([masked(opcodes.text, "first"), fault]);
+    assertEquals(await exchange(server.url, true, frames), ["first", "close 1002"], entry);
+    await server.close();
+  }
+});
+
+Deno.test("attack 61: a client that is gone before anybody listens: its messages are there all the same", async () => {
+  const server = await bind();
+  const client = new RawClient(server.url);
+  client.socket.cork();
+  client.request();
+  client.socket.write(Buffer.concat(MESSAGES.map((it) => masked(opcodes.text, it))));
+  client.socket.uncork();
+  await client.response();
+  client.socket.resetAndDestroy();
+  await client.closed();
+  while (server.channels.size > 0) await turn();
+  const { value: channel } = await server[Symbol.asyncIterator]().next();
+  assertEquals(channel?.state, "closed");
+  const got: unknown[] = [];
+  for await (const message of channel?.stream ?? []) got.push(message);
+  assertEquals(got, MESSAGES);
+  await server.close();
+});
+
+// The client's side: a server whose frames are in the segment of its 101.
+
+const SERVER_FRAMES = Buffer.concat([
+  ...MESSAGES.map((it) => rawFrame(opcodes.text, it)),
+  rawClose(1000),
+]);
+
+/** Serves a client, with frames in the 101's own segment; gives what it answers. */
+async function serveRaw(): Promise<Serving & { readonly answers: Promise<string[]> }> {
+  let resolve: (answers: string[]) => void;
+  const answers = new Promise<string[]>((it) => resolve = it);
+  const server = createServer((socket) => {
+    let request = "";
+    const frames = new ClientFrames();
+    const got: string[] = [];
+    socket.on("error", () => {});
+    socket.on("data", (chunk: Buffer) => {
+      if (request.endsWith("\r\n\r\n")) {
+        for (const { opcode, payload } of frames.push(chunk)) {
+          if (opcode !== opcodes.close) got.push(payload.toString());
+          else {
+            resolve([...got, `close ${payload.readUInt16BE(0)}`]);
+            socket.end();
+          }
+        }
+        return;
+      }
+      request += chunk.toString("latin1");
+      if (!request.endsWith("\r\n\r\n")) return;
+      const key = /^sec-websocket-key: *(\S+)/im.exec(request)?.[1] ?? "";
+      const head = [
+        "HTTP/1.1 101 Switching Protocols",
+        "Upgrade: websocket",
+        "Connection: Upgrade",
+        `Sec-WebSocket-Accept: ${signKey(key)}`,
+      ];
+      socket.write(
+        Buffer.concat([Buffer.from(head.join("\r\n") + "\r\n\r\n"), SERVER_FRAMES]),
+      );
+    });
+  });
+  await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
+  return {
+    url: `ws://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    answers,
+    close: () => new Promise((done) => server.close(() => done())),
+  };
+}
+
+for (const [how, read] of Object.entries(READERS)) {
+  Deno.test(`attack 61: frames in the 101's own segment, connect, ${how}: each has its answer`, async () => {
+    const server = await serveRaw();
+    const channel = NetWebSocketChannel.connect(server.url);
+    read(channel);
+    assertEquals(await server.answers, [...MESSAGES, "close 1000"]);
+    assertEquals((await channel.closed).wasClean, true);
+    await server.close();
+  });
+
+  Deno.test(`attack 61: frames in the 101's own segment, open, ${how}: each has its answer`, async () => {
+    const server = await serveRaw();
+    const channel = await WebSocketChannel.open(server.url, { transport: "net" });
+    read(channel);
+    assertEquals(await server.answers, [...MESSAGES, "close 1000"]);
+    assertEquals((await channel.closed).wasClean, true);
+    await server.close();
+  });
+
+  Deno.test(`attack 61: frames that are there already, over, ${how}: each has its answer`, async () => {
+    const { local, foreign } = channelPair<Uint8Array>();
+    const got: string[] = [];
+    const closed = new Promise<void>((resolve) => {
+      const frames = new ClientFrames();
+      foreign.stream.listen((chunk) => {
+        for (const { opcode, payload } of frames.push(chunk)) {
+          if (opcode === opcodes.close) resolve();
+          else got.push(payload.toString());
+        }
+      });
+    });
+    foreign.sink.add(SERVER_FRAMES);
+    const channel = WebSocketChannel.over(local, { side: "client" });
+    read(channel);
+    await closed;
+    void foreign.sink.close();
+    assertEquals(got, MESSAGES);
+    assertEquals((await channel.closed).wasClean, true);
+  });
+}
+
+Deno.test({
+  name: "attack 61: frames in the 101's own segment, the platform's WebSocket: none is lost",
+  ignore: typeof WebSocket === "undefined",
+  async fn() {
+    const server = await serveRaw();
+    const channel = WebSocketChannel.connect(server.url, { transport: "native" });
+    await channel.ready;
+    const got: unknown[] = [];
+    for await (const message of channel.stream) got.push(message);
+    assertEquals(got, MESSAGES);
+    await server.close();
+  },
+});
