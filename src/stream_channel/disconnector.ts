@@ -8,7 +8,7 @@ import type { ChannelTransformer } from "./transformer.ts";
 
 /** Options of a {@linkcode Disconnector}. */
 export interface DisconnectorOptions {
-  /** Disconnects when it aborts. */
+  /** Disconnects when it aborts. Nothing is kept of it while the disconnector has no live channel. */
   signal?: AbortSignal | undefined;
 }
 
@@ -41,6 +41,7 @@ export class Disconnector<In, Out = In> implements ChannelTransformer<In, Out, I
   readonly #channels = new Set<Disconnectable>();
   readonly #onAbort = (): void => void this.disconnect(this.#signal?.reason);
   #disconnected: Promise<void> | null = null;
+  #ownSignal: AbortSignal | null = null;
 
   /**
    * Makes a switch that is on.
@@ -49,18 +50,31 @@ export class Disconnector<In, Out = In> implements ChannelTransformer<In, Out, I
    */
   constructor(options?: DisconnectorOptions) {
     this.#signal = readOptions(options, KINDS).signal;
-    this.#signal?.addEventListener("abort", this.#onAbort, { once: true });
     if (this.#signal?.aborted) this.#onAbort();
   }
 
   /** Whether {@linkcode disconnect} was called, or the signal has aborted. */
   get isDisconnected(): boolean {
-    return this.#disconnected !== null;
+    return this.#disconnected !== null || this.#signal?.aborted === true;
   }
 
-  /** Aborts when {@linkcode disconnect} is called. */
+  /** Aborts when {@linkcode disconnect} is called, or the given signal aborts. */
   get signal(): AbortSignal {
-    return this.#controller.signal;
+    return this.#ownSignal ??= this.#signalOfBoth();
+  }
+
+  #signalOfBoth(): AbortSignal {
+    const { signal } = this.#controller;
+    const given = this.#signal;
+    if (given === undefined || this.#disconnected !== null) return signal;
+    try {
+      // The platform lets go of it when nobody uses it any more.
+      return AbortSignal.any([given, signal]);
+    } catch {
+      // A signal of another realm.
+      given.addEventListener("abort", this.#onAbort.bind(null), { once: true });
+      return signal;
+    }
   }
 
   /**
@@ -76,7 +90,7 @@ export class Disconnector<In, Out = In> implements ChannelTransformer<In, Out, I
     const { promise, resolve, reject } = new Deferred();
     // First: a listener that is told of an end may transform a channel, or call this, in turn.
     this.#disconnected = promise;
-    this.#signal?.removeEventListener("abort", this.#onAbort);
+    this.#unwatch();
     const closed = [...this.#channels].map((channel) => preHandled(channel.disconnect()));
     this.#channels.clear();
     Promise.all(closed).then(() => resolve(), reject);
@@ -98,9 +112,20 @@ export class Disconnector<In, Out = In> implements ChannelTransformer<In, Out, I
     return new PairedChannel(relay.stream, relay.sink);
   }
 
+  /** It listens to the signal only as long as it has a channel: the signal may live on for long. */
   #watch(relay: Relay<In, Out, In, Out>): void {
+    if (this.#channels.size === 0) {
+      this.#signal?.addEventListener("abort", this.#onAbort, { once: true });
+    }
     this.#channels.add(relay);
-    const forget = (): void => void this.#channels.delete(relay);
+    const forget = (): void => {
+      this.#channels.delete(relay);
+      if (this.#channels.size === 0) this.#unwatch();
+    };
     relay.sink.done.then(forget, forget);
+  }
+
+  #unwatch(): void {
+    this.#signal?.removeEventListener("abort", this.#onAbort);
   }
 }

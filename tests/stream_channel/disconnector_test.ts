@@ -5,7 +5,13 @@ import {
   type StreamChannel,
   withGuarantees,
 } from "../../src/stream_channel/mod.ts";
-import { assertInvalidState, microtasks, record, settled } from "../support/events.ts";
+import {
+  assertInvalidState,
+  countingSignal,
+  microtasks,
+  record,
+  settled,
+} from "../support/events.ts";
 import { OpenSource, RawChannel } from "./raw_channel.ts";
 
 interface Fixture {
@@ -200,4 +206,54 @@ Deno.test("disconnect and bind inside what a disconnect tells: one promise, noth
   assertEquals(inner.length, 1);
   assertStrictEquals(inner[0], outer);
   assertEquals((await second.foreign.stream.next()).done, true);
+});
+
+Deno.test("a signal that lives on keeps no listener of a Disconnector without live channels", async () => {
+  const { signal, count } = countingSignal();
+  const ended:
+    ((ends: { local: StreamChannel<number>; foreign: StreamChannel<number> }) => void)[] = [
+      ({ local }) => void local.sink.close(),
+      ({ foreign }) => void foreign.sink.close(),
+      ({ foreign }) => foreign.sink.addError(new Error("mine")),
+    ];
+  for (let i = 0; i < 200; i++) {
+    const disconnector = new Disconnector<number>({ signal });
+    const channels = [1, 2].map(() => {
+      const { local, foreign } = channelPair<number>();
+      return { local: local.transform(disconnector), foreign };
+    });
+    assert(count() > 0);
+    for (const channel of channels) ended[i % ended.length]?.(channel);
+  }
+  new Disconnector<number>({ signal });
+  await microtasks(50);
+  assertEquals(count(), 0);
+});
+
+Deno.test("a channel that is bound after others have ended is disconnected by the signal", async () => {
+  const { controller, signal, count } = countingSignal();
+  const disconnector = new Disconnector<number>({ signal });
+  const first = channelPair<number>();
+  await first.local.transform(disconnector).sink.close();
+  await microtasks();
+  const second = channelPair<number>();
+  const channel = second.local.transform(disconnector);
+  controller.abort();
+  assertEquals((await channel.stream.next()).done, true);
+  assertEquals(count(), 0);
+});
+
+Deno.test("an AbortSignal that aborts while there is no channel", async () => {
+  const controller = new AbortController();
+  const disconnector = new Disconnector<number>({ signal: controller.signal });
+  let aborted = 0;
+  disconnector.signal.addEventListener("abort", () => aborted++);
+  const reason = new Error("enough");
+  controller.abort(reason);
+  assert(disconnector.isDisconnected);
+  assertEquals(aborted, 1);
+  assertStrictEquals(disconnector.signal.reason, reason);
+  const { local } = channelPair<number>();
+  assertEquals((await local.transform(disconnector).stream.next()).done, true);
+  await disconnector.disconnect();
 });

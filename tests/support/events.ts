@@ -37,3 +37,24 @@ export function record(stream: ChannelStream<unknown>): Recording {
 export function assertInvalidState(action: () => unknown): void {
   assertEquals(assertThrows(action, DOMException).name, "InvalidStateError");
 }
+
+/** A signal that counts its listeners. */
+export function countingSignal(): {
+  controller: AbortController;
+  signal: AbortSignal;
+  count: () => number;
+} {
+  const controller = new AbortController();
+  const { signal } = controller;
+  const listeners = new Set<unknown>();
+  const { addEventListener, removeEventListener } = signal;
+  signal.addEventListener = (...args: Parameters<typeof addEventListener>) => {
+    listeners.add(args[1]);
+    addEventListener.apply(signal, args);
+  };
+  signal.removeEventListener = (...args: Parameters<typeof removeEventListener>) => {
+    listeners.delete(args[1]);
+    removeEventListener.apply(signal, args);
+  };
+  return { controller, signal, count: () => listeners.size };
+}
