@@ -10,6 +10,7 @@ import { chooseDeflate, type CompressionOptions } from "./deflate_parameters.ts"
 import { type Extension, parseExtensions, serializeExtensions } from "./extensions.ts";
 import { type HeaderMap, isToken, splitList } from "./header_map.ts";
 import { checkField, type RequestHead, serializeHead } from "./http_head.ts";
+import { isHost, readTarget, type RequestTarget } from "./request_target.ts";
 
 /** A header field to send. */
 export type Field = readonly [name: string, value: string];
@@ -18,6 +19,8 @@ export type Field = readonly [name: string, value: string];
 export interface UpgradeRequest {
   /** The request's head. */
   readonly head: RequestHead;
+  /** Where it goes. */
+  readonly target: RequestTarget;
   /** The value of `Sec-WebSocket-Key`. */
   readonly key: string;
   /** The subprotocols that the client offers, in its order of preference. */
@@ -45,11 +48,8 @@ export type RequestCheck =
 
 /** What a server agrees to. */
 export interface AcceptOptions {
-  /**
-   * The subprotocols that the server speaks, its favourite first; or a function that chooses one of
-   * those offered, or `null` for none. Left out: none is chosen.
-   */
-  readonly protocols?: readonly string[] | ((request: UpgradeRequest) => string | null);
+  /** The subprotocols that the server speaks, its favourite first. Left out: none is chosen. */
+  readonly protocols?: readonly string[];
   /** Further header fields, such as `Set-Cookie`; not those of the handshake itself. */
   readonly headers?: Iterable<Field>;
   /** The compression wished for; left out or `null`: none is agreed to. */
@@ -74,14 +74,15 @@ export interface RefusalOptions {
 
 /**
  * Which origins may connect: `"same-host"` for those whose host is the request's own, a list of
- * origins such as `"https://example.com"`, a function that decides, or `false` for all.
+ * origins such as `"https://example.com"`, a function that gets the origin and the request's host and answers
+ * `true` for those that may, or `false` for all.
  *
  * It guards users of browsers only: other clients can claim any origin, or none.
  */
 export type OriginPolicy =
   | "same-host"
   | readonly string[]
-  | ((origin: string, host: string | null) => boolean)
+  | ((origin: string, host: string) => boolean | Promise<boolean>)
   | false;
 
 /**
@@ -95,9 +96,13 @@ export type OriginPolicy =
  * @see {@link https://www.rfc-editor.org/rfc/rfc6455#section-4.2.1 RFC 6455 §4.2.1}
  */
 export function checkRequest(head: RequestHead): RequestCheck {
-  const refusal = checkLine(head) ?? checkUpgrade(head.headers) ?? checkVersion(head.headers);
-  if (refusal !== null) return { request: null, refusal };
   const { headers } = head;
+  const wrongLine = checkLine(head);
+  if (wrongLine !== null) return { request: null, refusal: wrongLine };
+  const target = readTarget(head);
+  if (target === null) return misdirected(headers);
+  const refusal = checkBody(headers) ?? checkUpgrade(headers) ?? checkVersion(headers);
+  if (refusal !== null) return { request: null, refusal };
   const [key = "", ...moreKeys] = headers.all("sec-websocket-key");
   // RFC 6455 §11.3.1: once.
   if (!isHandshakeKey(key) || moreKeys.length > 0) return bad("Sec-WebSocket-Key");
@@ -105,30 +110,31 @@ export function checkRequest(head: RequestHead): RequestCheck {
   if (protocols === null) return bad("Sec-WebSocket-Protocol");
   const extensions = readExtensions(headers);
   if (extensions === null) return bad("Sec-WebSocket-Extensions");
-  return { request: { head, key, protocols, extensions }, refusal: null };
+  return { request: { head, target, key, protocols, extensions }, refusal: null };
 }
 
-/** The request line, and what HTTP itself asks of a request that is to be upgraded. */
-function checkLine({ method, version, headers }: RequestHead): Refusal | null {
+/** The request line, but for the target. */
+function checkLine({ method, version }: RequestHead): Refusal | null {
   // RFC 6455 §4.1: "The method of the request MUST be GET".
   if (method !== "GET") {
     return refuse(405, { headers: [["Allow", "GET"]], body: "A WebSocket is asked for with GET" });
   }
   // RFC 6455 §4.1: at least HTTP/1.1, and 2.0 has another handshake (RFC 8441).
-  if (version[0] !== "1" || version === "1.0") {
-    return refuse(505, { body: "A WebSocket is asked for in HTTP/1.1" });
-  }
-  // RFC 9112 §3.2: exactly one Host, or 400.
-  if (!isHost(headers.get("host"))) return bad("Host").refusal;
-  // A body would stand where the first frame is expected.
+  if (version[0] === "1" && version !== "1.0") return null;
+  return refuse(505, { body: "A WebSocket is asked for in HTTP/1.1" });
+}
+
+/** RFC 9112 §3.2: a malformed target, or anything but exactly one Host, is a 400. */
+function misdirected(headers: HeaderMap): { request: null; refusal: Refusal } {
+  if (!isHost(headers.get("host"))) return bad("Host");
+  return { request: null, refusal: refuse(400, { body: "Malformed request target" }) };
+}
+
+/** A body would stand where the first frame is expected. */
+function checkBody(headers: HeaderMap): Refusal | null {
   if (headers.has("transfer-encoding")) return bad("Transfer-Encoding").refusal;
   const length = headers.get("content-length") ?? "0";
   return length === "0" ? null : bad("Content-Length").refusal;
-}
-
-/** RFC 3986 §3.2.2, roughly: no separator of a URL's other parts, nor of a list. */
-function isHost(host: string | null): boolean {
-  return host !== null && /^[^\s,/?#@\\]+$/.test(host);
 }
 
 function checkUpgrade(headers: HeaderMap): Refusal | null {
@@ -183,8 +189,7 @@ function readExtensions(headers: HeaderMap): readonly Extension[] | null {
  * @param request The request, checked.
  * @param options What to agree to.
  * @returns What was agreed and what to answer; {@linkcode serializeAcceptance} writes it.
- * @throws {TypeError} When a header can't be sent or is reserved, or the function chose a
- * subprotocol that wasn't offered.
+ * @throws {TypeError} When a header can't be sent or is reserved.
  *
  * @see {@link https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2 RFC 6455 §4.2.2}
  */
@@ -194,7 +199,8 @@ export function acceptRequest(request: UpgradeRequest, options: AcceptOptions = 
     ["Connection", "Upgrade"],
     ["Sec-WebSocket-Accept", signKey(request.key)],
   ];
-  const protocol = chooseProtocol(request, options.protocols ?? []);
+  const spoken = options.protocols ?? [];
+  const protocol = spoken.find((it) => request.protocols.includes(it)) ?? null;
   if (protocol !== null) headers.push(["Sec-WebSocket-Protocol", protocol]);
   const { compression = null } = options;
   const choice = compression === null ? null : chooseDeflate(request.extensions, compression);
@@ -202,17 +208,6 @@ export function acceptRequest(request: UpgradeRequest, options: AcceptOptions = 
   if (choice !== null) headers.push(["Sec-WebSocket-Extensions", extensions]);
   headers.push(...checkHeaders(options.headers ?? []));
   return { protocol, extensions, deflate: choice?.parameters ?? null, headers };
-}
-
-function chooseProtocol(
-  request: UpgradeRequest,
-  choose: Exclude<AcceptOptions["protocols"], undefined>,
-): string | null {
-  const { protocols } = request;
-  if (typeof choose !== "function") return choose.find((it) => protocols.includes(it)) ?? null;
-  const chosen = choose(request);
-  if (chosen === null || protocols.includes(chosen)) return chosen;
-  throw new TypeError(`Cannot choose a subprotocol that wasn't offered: ${JSON.stringify(chosen)}`);
 }
 
 function checkHeaders(headers: Iterable<Field>): Field[] {
@@ -317,23 +312,27 @@ export function serializeRefusal(refusal: Refusal): Uint8Array {
  *
  * @param headers The request's header fields.
  * @param policy Which origins may connect.
- * @returns Whether the request is let in; if not, refuse it with 403.
+ * @param host The request's host, as {@linkcode readTarget} gives it.
+ * @returns Whether the request is let in, perhaps as a promise; if it is anything but `true`, refuse it with 403.
+ * @throws What the policy throws, if it is a function.
  *
  * @see {@link https://www.rfc-editor.org/rfc/rfc6455#section-10.2 RFC 6455 §10.2}
  */
-export function isOriginAllowed(headers: HeaderMap, policy: OriginPolicy): boolean {
+export function isOriginAllowed(
+  headers: HeaderMap,
+  policy: OriginPolicy,
+  host: string,
+): boolean | Promise<boolean> {
   const [origin, ...more] = headers.all("origin");
   if (origin === undefined || policy === false) return true;
   if (more.length > 0) return false;
-  const host = headers.get("host");
   if (policy === "same-host") return isSameHost(origin, host);
   if (typeof policy === "function") return policy(origin, host);
   return policy.some((allowed) => allowed.toLowerCase() === origin.toLowerCase());
 }
 
 /** The port that goes without saying is the origin's scheme's: TLS may end at a proxy before us. */
-function isSameHost(origin: string, host: string | null): boolean {
-  if (host === null || !isHost(host)) return false;
+function isSameHost(origin: string, host: string): boolean {
   try {
     const { protocol, host: expected } = new URL(origin);
     return expected !== "" && new URL(`${protocol}//${host}`).host === expected;

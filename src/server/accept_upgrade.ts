@@ -9,7 +9,7 @@ import {
   type ServerOptions,
   type ServerSettings,
 } from "./server_options.ts";
-import { fieldsOfRaw, UpgradeServerRequest } from "./server_request.ts";
+import { fieldsOfRaw, remoteOf, UpgradeServerRequest } from "./server_request.ts";
 
 /** What is used of the request that `node:http`'s `upgrade` event gives: its `IncomingMessage`. */
 export interface UpgradeRequestMessage {
@@ -93,15 +93,9 @@ export function accept(
 ): ServerChannel {
   const { method = "", url: target = "", httpVersion: version, rawHeaders } = request;
   const head: RequestHead = { method, target, version, headers: fieldsOfRaw(rawHeaders) };
-  const { encrypted = false, remoteAddress = null, remotePort = null } = socket as Partial<{
-    encrypted: boolean;
-    remoteAddress: string;
-    remotePort: number;
-  }>;
-  const remote = { secure: encrypted, address: remoteAddress, port: remotePort };
   const upgrade = {
     head,
-    request: new UpgradeServerRequest(target, rawHeaders, remote),
+    request: new UpgradeServerRequest(target, rawHeaders, remoteOf(socket, "ws")),
     socket,
     early,
   };

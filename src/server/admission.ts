@@ -9,8 +9,16 @@ import {
   refuse,
   type UpgradeRequest,
 } from "../handshake/server_handshake.ts";
-import { fieldsOf, type RefusalInit, type ServerSettings, type Verdict } from "./server_options.ts";
-import { requestUrl, type ServerRequest } from "./server_request.ts";
+import { isPromiseLike } from "../realm/kinds.ts";
+import { type ErrorHook, report } from "./error_hook.ts";
+import { foreignHost, isHostAllowed } from "./hosts.ts";
+import {
+  fieldsOf,
+  type HeaderFields,
+  type RefusalInit,
+  type ServerSettings,
+} from "./server_options.ts";
+import type { UpgradeServerRequest } from "./server_request.ts";
 
 /** What becomes of a request: one of the two is `null`. */
 export type Decision =
@@ -18,76 +26,102 @@ export type Decision =
   | { readonly acceptance: null; readonly refusal: Refusal; readonly cause?: unknown };
 
 /** What decides about requests. */
-export type AdmissionSettings = Pick<ServerSettings, "admission" | "fields" | "compression">;
+export type AdmissionSettings = Pick<
+  ServerSettings,
+  "admission" | "hosts" | "fields" | "compression" | "onError"
+>;
 
 /**
- * Decides about a request: checks it, its origin, and asks `verify`, in this order.
+ * Decides about a request: checks it, then asks `hosts`, `origin`, `verify`, `protocols` and `headers`, in this order.
  *
  * @param head The request's head.
  * @param request The same for the user's functions.
  * @param settings What decides.
- * @returns The decision; a promise only where `verify` gives one. It neither throws nor rejects: a
- * fault of the user's functions is a refusal with 500.
+ * @returns The decision; a promise only if one of the user's functions gives one. It neither throws nor rejects: a
+ * fault of the user's functions is a refusal with 500, and reported.
  */
 export function decide(
   head: RequestHead,
-  request: ServerRequest,
+  request: UpgradeServerRequest,
   settings: AdmissionSettings,
 ): Decision | Promise<Decision> {
-  const check = checkRequest(head);
-  if (check.refusal !== null) return refused(check.refusal);
-  // Whether it is wss: makes no difference to whether it is one.
-  if (requestUrl(head, false) === null) return refused(refuse(400));
+  return run(stepsOf(head, request, settings), (cause, where) => {
+    report(settings.onError, cause, { where, request });
+    return { acceptance: null, refusal: refuse(500), cause };
+  });
+}
+
+/** A function of the user's to call, and the option that it stands in. */
+type Step = readonly [where: string, call: () => unknown];
+
+/** Yields each call of the user's functions, and goes on with what it gave: not with a promise, but its value. */
+function* stepsOf(
+  head: RequestHead,
+  request: UpgradeServerRequest,
+  { admission, hosts, fields, compression }: AdmissionSettings,
+): Generator<Step, Decision, unknown> {
+  const { request: upgrade, refusal } = checkRequest(head);
+  if (upgrade === null) return refused(refusal);
+  const { host } = upgrade.target;
+  const served = yield ["hosts", () => isHostAllowed(host, request, hosts)];
+  if (served !== true) return refused(foreignHost(host, hosts));
+  const { origin = "same-host", verify, protocols = [], headers } = admission;
+  const welcome = yield ["origin", () => isOriginAllowed(head.headers, origin, host)];
+  if (welcome !== true) return refused(refuse(403, { body: FOREIGN_ORIGIN }));
+  // Nothing but `true` lets a client in: a function that forgets to answer must not.
+  const verdict = verify === undefined ? true : yield ["verify", () => verify(request)];
+  if (verdict !== true) return refused(verdict ? refusalOf(verdict as RefusalInit) : refuse(403));
+  const spoken = typeof protocols === "function"
+    ? chosen(upgrade, yield ["protocols", () => protocols(request)])
+    : protocols;
+  const extra = typeof headers === "function"
+    ? fieldsOf((yield ["headers", () => headers(request)]) as HeaderFields | undefined)
+    : fields;
+  const options = { protocols: spoken, headers: extra, compression };
+  return { acceptance: acceptRequest(upgrade, options), refusal: null };
+}
+
+/** For who runs the server: a proxy that changes Host looks like a foreign page. */
+const FOREIGN_ORIGIN =
+  "Cannot accept this origin: the server's option `origin` does not allow it\n";
+
+/** The subprotocol that a function of the user's chose, if any. */
+function chosen({ protocols }: UpgradeRequest, protocol: unknown): string[] {
+  if (protocol === null) return [];
+  if (typeof protocol === "string" && protocols.includes(protocol)) return [protocol];
+  throw new TypeError("Cannot choose a subprotocol that the client did not offer");
+}
+
+/** Takes the steps at once up to the first promise, and behind it when it is settled. */
+function run(
+  steps: Generator<Step, Decision, unknown>,
+  fail: (cause: unknown, where: string) => Decision,
+  last: { readonly where: string; readonly given: unknown } = { where: "", given: undefined },
+): Decision | Promise<Decision> {
+  let { where, given } = last;
   try {
-    const { origin = "same-host", verify } = settings.admission;
-    if (!isOriginAllowed(head.headers, origin)) {
-      return refused(refuse(403, { body: "This origin may not connect\n" }));
+    for (;;) {
+      const step = steps.next(given);
+      if (step.done) return step.value;
+      where = step.value[0];
+      given = step.value[1]();
+      if (isPromiseLike<unknown>(given)) return runLater(steps, fail, { where, given });
     }
-    const verdict = verify === undefined ? true : verify(request);
-    return typeof verdict === "object" && verdict !== null && "then" in verdict
-      ? decideLater(verdict, check.request, request, settings)
-      : obey(verdict, check.request, request, settings);
   } catch (cause) {
-    return faulty(cause);
+    return fail(cause, where);
   }
 }
 
-async function decideLater(
-  verdict: Promise<Verdict>,
-  upgrade: UpgradeRequest,
-  request: ServerRequest,
-  settings: AdmissionSettings,
+async function runLater(
+  steps: Generator<Step, Decision, unknown>,
+  fail: (cause: unknown, where: string) => Decision,
+  { where, given }: { readonly where: string; readonly given: PromiseLike<unknown> },
 ): Promise<Decision> {
   try {
-    return obey(await verdict, upgrade, request, settings);
+    return await run(steps, fail, { where, given: await given });
   } catch (cause) {
-    return faulty(cause);
+    return fail(cause, where);
   }
-}
-
-/** Nothing but `true` lets a client in: a function that forgets to answer must not. */
-function obey(
-  verdict: Verdict,
-  upgrade: UpgradeRequest,
-  request: ServerRequest,
-  settings: AdmissionSettings,
-): Decision {
-  if (verdict === true) return accepted(upgrade, request, settings);
-  return refused(verdict ? refusalOf(verdict) : refuse(403));
-}
-
-function accepted(
-  upgrade: UpgradeRequest,
-  request: ServerRequest,
-  { admission, fields, compression }: AdmissionSettings,
-): Decision {
-  const { protocols = [], headers } = admission;
-  const acceptance = acceptRequest(upgrade, {
-    protocols: typeof protocols === "function" ? () => protocols(request) : protocols,
-    headers: fields ?? fieldsOf(typeof headers === "function" ? headers(request) : headers),
-    compression,
-  });
-  return { acceptance, refusal: null };
 }
 
 /** A refusal as the user gives it. */
@@ -102,8 +136,4 @@ export function refusalOf({ status, statusText, headers, body }: RefusalInit): R
 
 function refused(refusal: Refusal): Decision {
   return { acceptance: null, refusal };
-}
-
-function faulty(cause: unknown): Decision {
-  return { acceptance: null, refusal: refuse(500), cause };
 }

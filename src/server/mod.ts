@@ -21,6 +21,8 @@ export {
 export type { PlatformUpgradeOptions, UpgradeResult } from "./platform_upgrade.ts";
 export { upgradeWebSocket, type UpgradeWebSocketOptions } from "./upgrade_web_socket.ts";
 export { broadcast, type BroadcastOptions, type SlowReceivers } from "./broadcast.ts";
+export type { ErrorContext, ErrorHook } from "./error_hook.ts";
+export type { HostPolicy } from "./hosts.ts";
 export type { ServerAddress, ServerTlsOptions } from "./http_server.ts";
 export type { UpgradeSocket } from "./pending_upgrade.ts";
 export type { RequestHandler } from "./plain_request.ts";

@@ -1,59 +1,107 @@
+import { readTarget } from "../handshake/request_target.ts";
+import { report } from "./error_hook.ts";
+import { foreignHost, type HostRule, isHostAllowed } from "./hosts.ts";
 import type { HttpRequest, HttpResponse } from "./http_server.ts";
+import { refusalResponse } from "./platform_upgrade.ts";
+import type { ServerSettings } from "./server_options.ts";
+import { fieldsOfRaw, remoteOf, UpgradeServerRequest } from "./server_request.ts";
 
 /** Answers a request that isn't for a WebSocket. */
 export type RequestHandler = (request: Request) => Response | Promise<Response>;
+
+/** What decides about plain requests. */
+export interface PlainRequestOptions extends Pick<ServerSettings, "hosts" | "onError"> {
+  /** Answers. If it throws, the answer is 500, and `onError` gets the error. */
+  readonly handler: RequestHandler;
+  /** Whether requests come over TLS. */
+  readonly secure: boolean;
+}
 
 /**
  * Answers a request of `node:http` with a handler in the manner of `fetch`.
  *
  * @param message The request.
  * @param response Where the answer goes.
- * @param handler Answers. If it throws, the answer is 500, and nobody is told more.
- * @param secure Whether the request came over TLS.
+ * @param options What answers, and to whom.
  */
 export async function answerRequest(
   message: HttpRequest,
   response: HttpResponse,
-  { handler, secure }: { handler: RequestHandler; secure: boolean },
+  { handler, secure, hosts, onError }: PlainRequestOptions,
 ): Promise<void> {
+  const body: Body = { hasFailed: false };
+  const asked = askedFor(message, secure);
+  let where = "hosts";
   try {
-    const request = requestOf(message, secure);
-    const answer = request === null
-      ? new Response("Bad Request\n", { status: 400 })
-      : await handler(request);
+    const refusal = asked === null ? badRequest() : await foreign(asked, hosts);
+    where = "onRequest";
+    const request = asked !== null && refusal === null ? requestOf(message, asked.url, body) : null;
+    const answer = request === null ? refusal ?? badRequest() : await handler(request);
     await send(answer, response, message.method === "HEAD");
-  } catch {
+  } catch (error) {
+    // A client that leaves while it sends its body is no fault of the handler's.
+    if (!body.hasFailed) report(onError, error, { where, request: asked });
     if (response.headersSent) response.destroy();
     else await send(new Response("Internal Server Error\n", { status: 500 }), response, false);
   }
 }
 
-function requestOf(message: HttpRequest, secure: boolean): Request | null {
-  const { method = "GET", url = "/", rawHeaders } = message;
+/** What a request asks for, or `null` when its target or its Host is malformed. */
+function askedFor(message: HttpRequest, secure: boolean): UpgradeServerRequest | null {
+  const { method, url = "/", httpVersion: version, rawHeaders, socket } = message;
+  // RFC 9112 §3.2.4: about the server as a whole.
+  const target = method === "OPTIONS" && url === "*" ? "/" : url;
+  const goal = readTarget({ target, version, headers: fieldsOfRaw(rawHeaders) });
+  if (goal === null) return null;
+  const scheme = secure ? "https" : "http";
+  const remote = { ...remoteOf(socket, "http"), scheme } as const;
+  return new UpgradeServerRequest(`${scheme}://${goal.host}${goal.path}`, rawHeaders, remote);
+}
+
+/** The refusal of a request that names another host; `null` when it may. */
+async function foreign(request: UpgradeServerRequest, hosts: HostRule): Promise<Response | null> {
+  const { host } = request.url;
+  if (await isHostAllowed(host, request, hosts) === true) return null;
+  return refusalResponse(foreignHost(host, hosts));
+}
+
+function badRequest(): Response {
+  return new Response("Bad Request\n", { status: 400, headers: { Connection: "close" } });
+}
+
+/** Whether the client left before it had sent its request's body. */
+interface Body {
+  hasFailed: boolean;
+}
+
+/** `null` for what `fetch` knows nothing of, such as the method TRACE. */
+function requestOf(message: HttpRequest, url: URL, body: Body): Request | null {
+  const { method = "GET", rawHeaders } = message;
   const headers = new Headers();
+  const hasBody = method !== "GET" && method !== "HEAD";
   try {
     for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
       headers.append(rawHeaders[i] as string, rawHeaders[i + 1] as string);
     }
-    // Behind the host, not resolved against it: `//other` is a path.
-    const host = headers.get("host") ?? "localhost";
-    const target = url.startsWith("/") ? url : "/";
-    const href = new URL(`${secure ? "https" : "http"}://${host}${target}`);
-    const hasBody = method !== "GET" && method !== "HEAD";
-    const init = { method, headers, ...(hasBody ? { body: bodyOf(message), duplex: "half" } : {}) };
-    return new Request(href, init);
+    const more = hasBody ? { body: bodyOf(message, body), duplex: "half" } : {};
+    return new Request(url, { method, headers, ...more });
   } catch {
     return null;
   }
 }
 
-function bodyOf(message: HttpRequest): ReadableStream<Uint8Array> {
+function bodyOf(message: HttpRequest, body: Body): ReadableStream<Uint8Array> {
   const chunks = message[Symbol.asyncIterator]();
   return new ReadableStream<Uint8Array>({
     async pull(controller) {
-      const { value, done } = await chunks.next();
-      if (done) controller.close();
-      else controller.enqueue(new Uint8Array(value));
+      try {
+        const { value, done } = await chunks.next();
+        if (done) controller.close();
+        else controller.enqueue(new Uint8Array(value));
+      } catch (error) {
+        body.hasFailed = true;
+        throw error;
+      }
     },
     async cancel() {
       await chunks.return?.();

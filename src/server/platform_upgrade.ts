@@ -19,7 +19,7 @@ import {
   SERVER_KINDS,
   type ServerOptions,
 } from "./server_options.ts";
-import { type Remote, UpgradeServerRequest } from "./server_request.ts";
+import { isLoopback, type Remote, UpgradeServerRequest } from "./server_request.ts";
 
 /** Options of upgrades that the platform makes: what it can't do of them is an `UnsupportedError`. */
 export interface PlatformUpgradeOptions extends ServerOptions, QueueOptions {}
@@ -82,21 +82,23 @@ export class PlatformUpgrade {
    * @param raw The platform's request.
    * @param remote Where it came from.
    */
-  constructor(raw: Request, remote: Omit<Remote, "secure">) {
-    const { protocol, pathname, search } = new URL(raw.url);
+  constructor(raw: Request, remote: Pick<Remote, "address" | "port">) {
     const fields = [...raw.headers];
     this.#raw = raw;
     this.#head = {
       method: raw.method,
-      target: pathname + search,
+      // Deno's has the target's host if it had one, otherwise that of the Host header; Bun's always the header's. Each
+      // is something else where Host is malformed, which is refused.
+      target: raw.url,
       // HTTP/2 has no Upgrade: such a request is refused for the lack of it.
       version: "1.1",
       headers: new HeaderMap(fields),
     };
-    const secure = protocol === "https:";
-    this.request = new UpgradeServerRequest(pathname + search, fields.flat(), {
+    this.request = new UpgradeServerRequest(raw.url, fields.flat(), {
       ...remote,
-      secure,
+      scheme: /^(?:http|ws)s:/i.test(raw.url) ? "wss" : "ws",
+      // Who comes from a loopback address has come to one; a platform tells only the former.
+      isLocal: isLoopback(remote.address),
     });
   }
 

@@ -7,6 +7,8 @@ import { type OptionKinds, shown } from "../stream_channel/options.ts";
 import { readCompression } from "../web_socket/compression_options.ts";
 import { negotiableCompression } from "../web_socket/deflate.ts";
 import { PROTOCOL_KINDS, type ProtocolOptions } from "../web_socket/protocol_options.ts";
+import type { ErrorHook } from "./error_hook.ts";
+import { checkHosts, type HostPolicy, type HostRule } from "./hosts.ts";
 import type { ServerRequest } from "./server_request.ts";
 
 export type { OriginPolicy } from "../handshake/server_handshake.ts";
@@ -30,30 +32,58 @@ export interface RefusalInit {
 /** What {@linkcode ServerOptions.verify} answers: `true` lets the client in, `false` is a 403. */
 export type Verdict = boolean | RefusalInit;
 
-/** Which clients to let in, and what to agree on with them. */
+/**
+ * Which clients to let in, and what to agree on with them.
+ *
+ * Each function may answer with a promise, which is awaited. When one throws or rejects, the client gets 500, and
+ * `onError` the error. They are called in the order `hosts`, `origin`, `verify`, `protocols`, `headers`, each only if
+ * the one before let the client in; the client may have left meanwhile, which `request.signal` reports.
+ */
 export interface AdmissionOptions {
   /**
    * The subprotocols that are spoken here, the favourite first; or a function that chooses one of
    * those the request offers, or `null` for none. Left out: none is chosen.
    */
-  protocols?: readonly string[] | ((request: ServerRequest) => string | null) | undefined;
+  protocols?:
+    | readonly string[]
+    | ((request: ServerRequest) => string | null | Promise<string | null>)
+    | undefined;
   /**
    * Which web pages may connect: those of the `"same-host"`, of a list of origins
-   * (`"https://example.com"`), those that a function lets in, or `false` for all. A client that
-   * isn't a browser sends no Origin, and is let in: this guards users against foreign pages, it
-   * doesn't authenticate anybody. Default `"same-host"`. RFC 6455 §10.2.
+   * (`"https://example.com"`, also `"file://"`, `"app://bundle"` or `"null"`), those for which a function answers `true`,
+   * or `false` for all. A client that isn't a browser sends no Origin, and is let in: this guards users against foreign
+   * pages, it doesn't authenticate anybody. Default `"same-host"`. RFC 6455 §10.2.
    *
    * Behind a proxy that changes the Host header, list the origins.
    */
   origin?: OriginPolicy | undefined;
   /**
-   * Looks at a request that is correct and of an allowed origin, and decides. Compare secrets in
-   * constant time. If it throws, the answer is 500. The client may be gone when it answers:
-   * `request.signal` tells.
+   * Which hosts a request may name, in its Host header or as a whole URL: a list (`"example.com"`, or with a port
+   * `"localhost:8080"`), those for which a function answers `true`, or `false` for all. Others are refused with 403.
+   *
+   * Left out: all, but for pages (requests with an Origin) that came in by a loopback address: these may name localhost,
+   * a name below it, or a loopback address only. It guards local servers against DNS rebinding: a foreign page whose own
+   * name was made to lead to `127.0.0.1` has the same host as the request. An address that isn't known, such as of a Unix
+   * socket, counts as a loopback one.
+   *
+   * **Behind a proxy on the same machine that keeps the Host header, list your public names here.**
+   */
+  hosts?: HostPolicy | undefined;
+  /**
+   * Looks at a request that is correct and of an allowed host and origin, and decides. Compare secrets in
+   * constant time.
    */
   verify?: ((request: ServerRequest) => Verdict | Promise<Verdict>) | undefined;
   /** Further header fields of the answer, such as `Set-Cookie`. The handshake's own can't be set. */
-  headers?: HeaderFields | ((request: ServerRequest) => HeaderFields) | undefined;
+  headers?:
+    | HeaderFields
+    | ((request: ServerRequest) => HeaderFields | Promise<HeaderFields>)
+    | undefined;
+  /**
+   * Gets each error that a function of these options throws or rejects with, and where. Left out: it is
+   * printed with `console.error`.
+   */
+  onError?: ErrorHook | undefined;
   /**
    * How long the opening handshake may take, in milliseconds: `verify` included, and in
    * `WebSocketServer` the reading of the request as well. Default 10,000; 0: no limit.
@@ -80,8 +110,10 @@ export const SERVER_KINDS: OptionKinds<ServerOptions> = {
   ...PROTOCOL_KINDS,
   protocols: "list|function",
   origin: '"same-host"|list|function|boolean',
+  hosts: "list|function|boolean",
   verify: "function",
   headers: "object|function",
+  onError: "function",
   handshakeTimeout: "time",
 };
 
@@ -90,8 +122,10 @@ export interface ServerSettings {
   /** What the channels are made with. */
   readonly channel: ProtocolOptions;
   readonly admission: AdmissionOptions;
-  /** The header fields of every answer; `null` where a function gives them. */
-  readonly fields: readonly Field[] | null;
+  readonly hosts: HostRule;
+  readonly onError: ErrorHook | undefined;
+  /** The header fields of every answer, unless a function gives them. */
+  readonly fields: readonly Field[];
   /** The compression to negotiate with, as far as the platform can do it. */
   readonly compression: CompressionOptions | null;
   readonly handshakeTimeout: number;
@@ -129,14 +163,16 @@ export function checkServerOptions(options: ServerOptions = {}): ServerSettings 
 /** Checks what decides about requests. */
 export function checkAdmission(
   options: AdmissionOptions,
-): Pick<ServerSettings, "admission" | "fields" | "handshakeTimeout"> {
-  const { origin = "same-host", headers, handshakeTimeout } = options;
+): Omit<ServerSettings, "channel" | "compression"> {
+  const { origin = "same-host", headers, handshakeTimeout, onError } = options;
   const protocols = typeof options.protocols === "object"
     ? checkedProtocols(options.protocols)
     : options.protocols;
   return {
     admission: { protocols, origin: checkOrigin(origin), verify: options.verify, headers },
-    fields: typeof headers === "function" ? null : fieldsOf(headers),
+    hosts: checkHosts(options.hosts),
+    onError,
+    fields: typeof headers === "function" ? [] : fieldsOf(headers),
     handshakeTimeout: handshakeTimeout ?? DEFAULT_HANDSHAKE_TIMEOUT,
   };
 }
@@ -152,35 +188,59 @@ function checkedProtocols(protocols: readonly string[]): readonly string[] {
 
 /** A list is compared with what browsers send, so that an address with a path would never match. */
 function checkOrigin(policy: OriginPolicy): OriginPolicy {
+  if (policy === false || policy === "same-host" || typeof policy === "function") return policy;
   if (typeof policy !== "object") {
-    if (policy === false || policy === "same-host" || typeof policy === "function") return policy;
     throw new TypeError(
       `Cannot use the option origin: it must be "same-host", a list, a function or false, got ${
         shown(policy, true)
       }`,
     );
   }
-  const list = [...policy];
-  for (const [i, origin] of list.entries()) {
-    if (origin === "null" || /^[a-z][a-z0-9+.-]*:\/\/[^\s/?#@]+$/i.test(origin)) continue;
+  const list: unknown[] = [...policy];
+  return list.map((origin, i): string => {
+    if (typeof origin === "string" && isOrigin(origin)) return spelled(origin);
     throw new TypeError(
       `Cannot use the option origin: element ${i + 1} of ${list.length} is not an origin`,
     );
-  }
-  return list;
+  });
 }
 
-/** Header fields of a user's, checked. */
+/** A web page's, an app's with a scheme of its own, that of files, or that of who has none. */
+function isOrigin(text: string): boolean {
+  if (text === "null" || /^file:\/\/$/i.test(text)) return true;
+  return /^[a-z][a-z0-9+.-]*:\/\/[^\s/?#@\\]+$/i.test(text) && URL.canParse(text);
+}
+
+/** As a browser sends it: without the port that goes without saying, and with a name in ASCII. */
+function spelled(origin: string): string {
+  if (!/^https?:/i.test(origin)) return origin;
+  return new URL(origin).origin;
+}
+
+/**
+ * Header fields of a user's, checked.
+ *
+ * @throws {TypeError} When they are no header fields, one can't be sent, or it is the handshake's own.
+ */
 export function fieldsOf(init: HeaderFields | undefined): Field[] {
   if (init === undefined) return [];
+  if (typeof init !== "object" || init === null) {
+    throw new TypeError(
+      `Cannot use the option headers: it must be an object or a list, got ${shown(init)}`,
+    );
+  }
   const entries: Iterable<readonly unknown[]> = isIterable(init) ? init : Object.entries(init);
-  return [...entries].map(([name, value]): Field => {
-    const field: Field = [String(name), String(value)];
-    checkField(...field);
-    if (isReservedHeader(field[0])) {
+  return [...entries].map((entry): Field => {
+    const [name, value] = entry;
+    const isPair = Array.isArray(entry) && entry.length === 2;
+    if (!isPair || typeof name !== "string" || typeof value !== "string") {
+      throw new TypeError("Cannot use the option headers: each must be a name and a text");
+    }
+    checkField(name, value);
+    if (isReservedHeader(name)) {
       throw new TypeError(`Cannot serve: the header field ${name} is the handshake's own`);
     }
-    return field;
+    return [name, value];
   });
 }
 

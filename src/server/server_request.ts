@@ -1,12 +1,13 @@
 import type { HeaderMap } from "../handshake/header_map.ts";
 import { HeaderMap as Fields, splitList } from "../handshake/header_map.ts";
-import type { RequestHead } from "../handshake/http_head.ts";
+import { isHost, splitTarget } from "../handshake/request_target.ts";
 
 /** The request that asked for a channel. */
 export interface ServerRequest {
   /**
-   * What was asked for: `ws:` or `wss:`, the Host header, path and query. The client chose all of
-   * it: it says nothing about where the server really is.
+   * What was asked for: `ws:` or `wss:` (in `onError` also `http:` or `https:`), the host, path and query. The client chose
+   * all of it: it says nothing about where the server really is. Host and path are `invalid` and `/` in a request that is
+   * refused because it has none that make sense.
    */
   readonly url: URL;
   /** The header fields. */
@@ -25,9 +26,37 @@ export interface ServerRequest {
 
 /** Where a request came from. */
 export interface Remote {
-  readonly secure: boolean;
+  readonly scheme: "ws" | "wss" | "http" | "https";
   readonly address: string | null;
   readonly port: number | null;
+  /** Whether it came in by a loopback address, or by one that isn't known. */
+  readonly isLocal: boolean;
+}
+
+/** Where a request came from, by its socket: of `node:net`, `node:tls`, or any other duplex stream. */
+export function remoteOf(socket: object, scheme: "ws" | "http"): Remote {
+  const { encrypted, localAddress, remoteAddress, remotePort } = socket as Partial<{
+    encrypted: boolean;
+    localAddress: string;
+    remoteAddress: string;
+    remotePort: number;
+  }>;
+  return {
+    scheme: encrypted === true ? `${scheme}s` : scheme,
+    address: remoteAddress ?? null,
+    port: remotePort ?? null,
+    isLocal: isLoopback(localAddress ?? null),
+  };
+}
+
+/**
+ * Whether an address is a loopback one.
+ *
+ * @param address The IP address; `null` if it isn't known.
+ * @returns Whether it is one; an unknown one counts as such.
+ */
+export function isLoopback(address: string | null): boolean {
+  return address === null || /^(?:::ffff:)?127\.|^::1$/i.test(address);
 }
 
 /** A request in the form it takes the least memory in: it lives as long as its channel. */
@@ -53,7 +82,17 @@ export class UpgradeServerRequest implements ServerRequest {
   }
 
   get url(): URL {
-    return urlOf(this.#target, this.#fields().get("host"), this.#remote.secure);
+    const target = splitTarget(this.#target);
+    const host = target?.host ?? this.#fields().get("host");
+    // Behind the host, not resolved against it: `//other` is a path.
+    return new URL(
+      `${this.#remote.scheme}://${isHost(host) ? host : "invalid"}${target?.path ?? "/"}`,
+    );
+  }
+
+  /** Whether it came in by a loopback address, or by one that isn't known. */
+  get isLocal(): boolean {
+    return this.#remote.isLocal;
   }
 
   get headers(): Headers {
@@ -104,30 +143,4 @@ export function fieldsOfRaw(raw: readonly string[]): HeaderMap {
   const fields = new Fields();
   for (let i = 0; i + 1 < raw.length; i += 2) fields.append(raw[i] as string, raw[i + 1] as string);
   return fields;
-}
-
-/** The URL that a head asks for, or `null` when there is none that makes sense. */
-export function requestUrl({ target, headers }: RequestHead, secure: boolean): URL | null {
-  try {
-    return urlOf(target, headers.get("host"), secure);
-  } catch {
-    return null;
-  }
-}
-
-/**
- * RFC 9112 §3.2: a target is a path, or (from a proxy's client) a whole URL, whose host then counts
- * for nothing here. It is put behind the host, not resolved against it: `//other` is a path.
- */
-function urlOf(target: string, host: string | null, secure: boolean): URL {
-  const path = target.startsWith("/") ? target : absolutePath(target);
-  const url = new URL(`${secure ? "wss" : "ws"}://${host}${path}`);
-  if (target.includes("#") || url.hash !== "") throw new TypeError("A target has no fragment");
-  return url;
-}
-
-function absolutePath(target: string): string {
-  if (!/^(https?|wss?):\/\//i.test(target)) throw new TypeError("Neither a path nor a URL");
-  const { pathname, search } = new URL(target);
-  return pathname + search;
 }

@@ -1,4 +1,5 @@
 import { goingAway, isSendable } from "../../status.ts";
+import { splitTarget } from "../handshake/request_target.ts";
 import { type Refusal, refuse } from "../handshake/server_handshake.ts";
 import { Deferred } from "../stream_channel/deferred.ts";
 import { type OptionKinds, readOptions, shown } from "../stream_channel/options.ts";
@@ -16,6 +17,7 @@ import {
   type ServerAddress,
   type ServerTlsOptions,
 } from "./http_server.ts";
+import { report } from "./error_hook.ts";
 import type { UpgradeSocket } from "./pending_upgrade.ts";
 import { answerRequest, type RequestHandler } from "./plain_request.ts";
 import type { ServerChannel, ServerWebSocketChannel } from "./server_channel.ts";
@@ -39,8 +41,8 @@ export interface BindOptions extends ServerOptions {
   /** How many channels there may be, those that are connecting included; beyond it: 503. Default: any. */
   maxConnections?: number | undefined;
   /**
-   * Answers HTTP requests that aren't upgrades, such as for a page, in the manner of `fetch`. Left
-   * out: they get 426.
+   * Answers HTTP requests that aren't upgrades, such as for a page, in the manner of `fetch`. If it throws,
+   * the client gets 500, and `onError` the error. Left out: they get 426.
    */
   onRequest?: RequestHandler | undefined;
 }
@@ -217,6 +219,7 @@ class BoundServer implements WebSocketServer {
     http.on("connection", (socket) => this.#greet(socket));
     http.on("upgrade", (request, socket, head) => this.#onUpgrade({ request, socket, head }));
     http.on("request", (request, response) => this.#onRequest(request, response));
+    http.on("error", (error) => this.#onError(error));
   }
 
   async listen(address: ServerAddress): Promise<void> {
@@ -296,7 +299,11 @@ class BoundServer implements WebSocketServer {
   /** What is decided before the request is looked at more closely. */
   #refusalOf({ request }: UpgradeEvent, full: boolean): Refusal | undefined {
     const { path } = this.#options;
-    if (path !== undefined && (request.url ?? "").split("?", 1)[0] !== path) return refuse(404);
+    // A malformed one is refused as such.
+    const target = splitTarget(request.url ?? "");
+    if (path !== undefined && target !== null && target.path.split("?", 1)[0] !== path) {
+      return refuse(404);
+    }
     return full || this.#closing ? refuse(503) : undefined;
   }
 
@@ -308,11 +315,19 @@ class BoundServer implements WebSocketServer {
     this.#forget(originOf(socket));
   }
 
+  /** Of the socket that listens: once it does, nobody else is told. */
+  #onError(error: unknown): void {
+    if (this.#address.port === 0) return;
+    report(this.#settings.onError, error, { where: "listen", request: null });
+  }
+
   #onRequest(request: HttpRequest, response: HttpResponse): void {
     this.#heard(originOf(request.socket));
     const { onRequest, tls } = this.#options;
+    const { hosts, onError } = this.#settings;
     const handler = onRequest ?? upgradeRequired;
-    void answerRequest(request, response, { handler, secure: tls !== undefined });
+    const secure = tls !== undefined;
+    void answerRequest(request, response, { handler, secure, hosts, onError });
   }
 
   broadcast(message: MessageInput, options?: BroadcastOptions): void {

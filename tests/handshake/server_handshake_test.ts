@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertFalse, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import { checkResponse, startClientHandshake } from "../../src/handshake/client_handshake.ts";
 import { HeaderMap } from "../../src/handshake/header_map.ts";
 import { type RequestHead, RequestParser, ResponseParser } from "../../src/handshake/http_head.ts";
@@ -31,6 +31,7 @@ Deno.test("A correct request is accepted", () => {
   const head = requestHead();
   assertEquals(accepted(head), {
     head,
+    target: { host: "example.com", path: "/chat" },
     key: "dGhlIHNhbXBsZSBub25jZQ==",
     protocols: [],
     extensions: [],
@@ -159,20 +160,6 @@ Deno.test("Without a common subprotocol or extension none is agreed", () => {
   assertEquals(acceptRequest(request, { compression: null }).extensions, "");
 });
 
-Deno.test("A function may choose the subprotocol among those offered", () => {
-  const request = accepted(requestHead({ "Sec-WebSocket-Protocol": "a, b" }));
-  const choose = (chosen: string | null): string | null =>
-    acceptRequest(request, {
-      protocols: (it) => {
-        assertEquals(it, request);
-        return chosen;
-      },
-    }).protocol;
-  assertEquals(choose("b"), "b");
-  assertEquals(choose(null), null);
-  assertThrows(() => choose("c"), TypeError, `wasn't offered: "c"`);
-});
-
 Deno.test("Headers that can't be sent or belong to the handshake are refused", () => {
   const request = accepted(requestHead());
   const wrong: [string, string][] = [
@@ -217,10 +204,14 @@ Deno.test("A refusal needs a status that refuses, and a reason phrase that can b
 });
 
 Deno.test("attack 34: which origins may connect", () => {
-  const allowed = (policy: OriginPolicy, origin: string | null, host = "example.com"): boolean => {
-    const fields: [string, string][] = host === "" ? [] : [["Host", host]];
+  const allowed = (
+    policy: OriginPolicy,
+    origin: string | null,
+    host = "example.com",
+  ): boolean | Promise<boolean> => {
+    const fields: [string, string][] = [];
     for (const line of origin?.split("\n") ?? []) fields.push(["Origin", line]);
-    return isOriginAllowed(new HeaderMap(fields), policy);
+    return isOriginAllowed(new HeaderMap(fields), policy, host);
   };
   const yes: [OriginPolicy, string | null, string?][] = [
     ["same-host", null],
@@ -232,7 +223,6 @@ Deno.test("attack 34: which origins may connect", () => {
     [["https://a", "https://B"], "https://b"],
     [["null"], "null"],
     [(origin, host) => origin === "x" && host === "example.com", "x"],
-    [(_, host) => host === null, "x", ""],
     [false, "https://evil.example"],
     [false, "a\nb"],
     [[], null],
@@ -247,8 +237,6 @@ Deno.test("attack 34: which origins may connect", () => {
     ["same-host", ""],
     ["same-host", "file:///example.com"],
     ["same-host", "example.com"],
-    ["same-host", "https://example.com", ""],
-    ["same-host", "https://evil.example", "user@evil.example"],
     ["same-host", "https://example.com", "example.com:99999"],
     ["same-host", "https://example.com\nhttps://example.com"],
     [["https://a"], "https://a.evil.example"],
@@ -256,8 +244,12 @@ Deno.test("attack 34: which origins may connect", () => {
     [() => false, "https://a"],
     [() => true, "a\nb"],
   ];
-  for (const [policy, origin, host] of yes) assert(allowed(policy, origin, host), `${origin}`);
-  for (const [policy, origin, host] of no) assertFalse(allowed(policy, origin, host), `${origin}`);
+  for (const [policy, origin, host] of yes) {
+    assertEquals(allowed(policy, origin, host), true, `${origin}`);
+  }
+  for (const [policy, origin, host] of no) {
+    assertEquals(allowed(policy, origin, host), false, `${origin}`);
+  }
 });
 
 Deno.test("Both halves understand each other over their bytes", () => {

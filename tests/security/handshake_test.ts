@@ -177,7 +177,6 @@ Deno.test("attack 29: nothing a program hands in adds a line to a request or an 
       () => startClientHandshake(URL_, NONCE, { protocols: [value] }),
       () => startClientHandshake(URL_, NONCE, { origin: value }),
       () => acceptRequest(request, { headers: [["Set-Cookie", value]] }),
-      () => acceptRequest(request, { protocols: () => value }),
       () => refuse(403, { statusText: value }),
       () => refuse(302, { headers: [["Location", value]] }),
     ];
@@ -226,7 +225,7 @@ Deno.test("attack 36: headers that are missing, repeated or lists get an answer"
   for (const name of names) {
     for (const value of [null, "", ",", " , ,", "\n", "x", "x, y", "\u{ff}"]) {
       const status = statusOf({ [name]: value });
-      const legal = name === "Host" && (value === "x" || value === "\u{ff}");
+      const legal = name === "Host" && value === "x";
       assert(legal ? status === 101 : status === 400 || status === 426, `${name}: ${value}`);
     }
   }

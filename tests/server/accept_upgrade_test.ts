@@ -79,7 +79,8 @@ Deno.test("acceptUpgrade: ready rejects when the upgrade is refused, with what t
 });
 
 Deno.test("acceptUpgrade: nobody needs to look at a refused channel", async () => {
-  await withHttp({ verify: () => Promise.reject(new Error("broken")) }, async (url, next) => {
+  const verify = () => Promise.reject(new Error("broken"));
+  await withHttp({ verify, onError: () => {} }, async (url, next) => {
     assertEquals((await refusalOf({ url }, requestText())).status, 500);
     const { error } = await (await next()).closed;
     assertEquals(((error as ConnectError).cause as Error).message, "broken");

@@ -25,9 +25,9 @@ function decided(
     version: "1.1",
     headers: new HeaderMap(all),
   };
-  const remote = { secure: false, address: null, port: null };
+  const remote = { scheme: "ws", address: null, port: null, isLocal: false } as const;
   const request = new UpgradeServerRequest(target, all.flat(), remote);
-  return decide(head, request, checkServerOptions(options));
+  return decide(head, request, checkServerOptions({ onError: () => {}, ...options }));
 }
 
 function status(decision: Decision | Promise<Decision>): number {

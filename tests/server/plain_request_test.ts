@@ -1,7 +1,10 @@
 import { assert, assertEquals } from "@std/assert";
-import type { BindOptions } from "../../src/server/mod.ts";
+import type { BindOptions, RequestHandler } from "../../src/server/mod.ts";
 import { RawClient } from "../support/recipe_clients.ts";
 import { gate, withServer } from "./support.ts";
+
+/** Takes the errors of handlers in this file: they are meant to fail. */
+const expectError = (): void => {};
 
 /** What a server answers to a request of plain HTTP. */
 async function answer(
@@ -10,7 +13,7 @@ async function answer(
   init: RequestInit = {},
 ): Promise<Response & { text: () => Promise<string> }> {
   let response = new Response();
-  await withServer({ onRequest }, async (server) => {
+  await withServer({ onRequest, onError: expectError }, async (server) => {
     const got = await fetch(server.url.replace("ws:", "http:") + path, {
       ...init,
       headers: { ...init.headers as Record<string, string>, Connection: "close" },
@@ -73,7 +76,8 @@ async function withStream(
 ): Promise<void> {
   const { opened: cancelled, open } = gate();
   const stream = new ReadableStream<Uint8Array>({ pull, cancel: open });
-  await withServer({ onRequest: () => new Response(stream) }, async (server) => {
+  const options = { onRequest: () => new Response(stream), onError: expectError };
+  await withServer(options, async (server) => {
     const client = new RawClient(server.url);
     client.socket.write("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
     await body(client, cancelled);
@@ -121,4 +125,57 @@ Deno.test("a HEAD request gets no body, and a host that is none a 400", async ()
     assertEquals((await client.response()).split(" ")[1], "400");
     await client.destroy();
   });
+});
+
+Deno.test("what a handler throws reaches onError, with the request that it was about", async () => {
+  const cause = new Error("a fault of the user's");
+  const reports: unknown[] = [];
+  const stream = (): ReadableStream<Uint8Array> =>
+    new ReadableStream({ pull: () => Promise.reject(cause) });
+  const handlers: RequestHandler[] = [
+    () => {
+      throw cause;
+    },
+    () => Promise.reject(cause),
+    () => new Response(stream()),
+  ];
+  for (const onRequest of handlers) {
+    await withServer({
+      onRequest,
+      onError: (error, { where, request }) => reports.push([error, where, request?.url.href]),
+    }, async (server) => {
+      const client = new RawClient(server.url);
+      client.socket.write("GET /a?b HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+      await client.end();
+      await client.destroy();
+    });
+    assertEquals(reports.splice(0), [[cause, "onRequest", "http://localhost/a?b"]]);
+  }
+});
+
+Deno.test("a client that leaves while it sends its body isn't reported", async () => {
+  const { opened: failed, open } = gate();
+  const reports: unknown[] = [];
+  await withServer({
+    onRequest: async (request) => {
+      try {
+        return new Response(await request.text());
+      } finally {
+        open();
+      }
+    },
+    onError: (error) => reports.push(error),
+  }, async (server) => {
+    const client = new RawClient(server.url);
+    client.socket.write("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nhalf");
+    await new Promise((resolve) => client.socket.once("connect", resolve));
+    // The server has taken the half of it when it answers another connection.
+    const other = new RawClient(server.url);
+    other.socket.write("TRACE / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    await other.response();
+    await other.destroy();
+    await client.destroy();
+    await failed;
+  });
+  assertEquals(reports, []);
 });

@@ -27,6 +27,12 @@ Deno.test("a server's options are checked at once", () => {
     [{ origin: ["example.com"] }, TypeError],
     [{ origin: ["https://example.com/path"] }, TypeError],
     [{ origin: true as unknown as false }, TypeError],
+    [{ origin: "https://example.com" as unknown as false }, TypeError],
+    [{ origin: ["http://"] }, TypeError],
+    [{ origin: ["https://example.com:99999"] }, TypeError],
+    [{ origin: [/example/ as unknown as string] }, TypeError],
+    [{ hosts: ["https://example.com"] }, TypeError],
+    [{ hosts: true as unknown as false }, TypeError],
     [{ headers: { "a b": "c" } }, TypeError],
     [{ headers: [["A", "b\r\nc"]] }, TypeError],
     [{ headers: { Upgrade: "x" } }, TypeError],
@@ -40,7 +46,14 @@ Deno.test("a server's options are checked at once", () => {
       JSON.stringify(options),
     );
   }
-  checkServerOptions({ origin: ["https://example.com:8443", "null"], protocols: ["a", "b"] });
+  const { admission } = checkServerOptions({
+    origin: ["https://m\u00fcnchen.example:443", "HTTP://a:8080", "file://", "app://.", "null"],
+    hosts: ["example.com"],
+    protocols: ["a", "b"],
+  });
+  // As a browser sends it.
+  const sent = ["https://xn--mnchen-3ya.example", "http://a:8080", "file://", "app://.", "null"];
+  assertEquals(admission.origin, sent);
 });
 
 Deno.test("header fields are given in any form, and kept in their order", () => {
@@ -49,5 +62,8 @@ Deno.test("header fields are given in any form, and kept in their order", () => 
   assertEquals(fieldsOf([["A", "1"], ["b", "2"]]), fields as [string, string][]);
   assertEquals(fieldsOf(new Headers({ b: "2" })), [["b", "2"]]);
   assertEquals(fieldsOf(undefined), []);
-  assertEquals(checkServerOptions({ headers: () => ({}) }).fields, null);
+  assertEquals(checkServerOptions({ headers: () => ({}) }).fields, []);
+  for (const wrong of [1, "a: b", null, { a: 1 }, { a: undefined }, [["a"]], ["ab"], [[1, "b"]]]) {
+    assertThrows(() => fieldsOf(wrong as never), TypeError, "Cannot serve", JSON.stringify(wrong));
+  }
 });

@@ -1,11 +1,15 @@
 import { assertEquals, assertStrictEquals } from "@std/assert";
-import { HeaderMap } from "../../src/handshake/header_map.ts";
-import { fieldsOfRaw, requestUrl, UpgradeServerRequest } from "../../src/server/server_request.ts";
+import {
+  fieldsOfRaw,
+  isLoopback,
+  remoteOf,
+  UpgradeServerRequest,
+} from "../../src/server/server_request.ts";
 
-const REMOTE = { secure: false, address: "192.0.2.1", port: 4711 };
+const REMOTE = { address: "192.0.2.1", port: 4711, isLocal: false };
 
 function request(target: string, raw: string[] = ["Host", "a.example:81"], secure = false) {
-  return new UpgradeServerRequest(target, raw, { ...REMOTE, secure });
+  return new UpgradeServerRequest(target, raw, { ...REMOTE, scheme: secure ? "wss" : "ws" });
 }
 
 Deno.test("a request tells what was asked for, and from where", () => {
@@ -37,20 +41,35 @@ Deno.test("a request's signal aborts when the client is gone, asked for before o
   assertEquals(late.signal.aborted, true);
 });
 
-Deno.test("a target is a path, whatever it looks like", () => {
-  const url = (target: string, host = "a.example"): string | undefined => {
-    const headers = new HeaderMap([["Host", host]]);
-    return requestUrl({ method: "GET", target, version: "1.1", headers }, false)?.href;
-  };
+Deno.test("a request's URL is of its target; it throws for none that a client can send", () => {
+  const url = (target: string, host = "a.example"): string =>
+    request(target, ["Host", host]).url.href;
   assertEquals(url("/a?b"), "ws://a.example/a?b");
   assertEquals(url("//evil.example/x"), "ws://a.example//evil.example/x");
-  assertEquals(url("http://evil.example/x?y"), "ws://a.example/x?y");
+  assertEquals(url("http://b.example/x?y"), "ws://b.example/x?y");
   assertEquals(url("/a/../b"), "ws://a.example/b");
   for (const target of ["", "*", "a.example:80", "javascript:1", "/a#b", "http://"]) {
-    assertEquals(url(target), undefined, target);
+    assertEquals(url(target), "ws://a.example/", target);
   }
-  assertEquals(url("/", "a.example:99999"), undefined);
-  assertEquals(url("/", "[::1"), undefined);
+  for (const host of ["", "a.example:99999", "[::1", "x/admin?", "u@x"]) {
+    assertEquals(url("/a", host), "ws://invalid/a", host);
+  }
+  assertEquals(request("/a", []).url.href, "ws://invalid/a");
+});
+
+Deno.test("where a request came from, by its socket", () => {
+  const socket = { localAddress: "192.0.2.7", remoteAddress: "192.0.2.1", remotePort: 4711 };
+  const remote = { scheme: "ws", address: "192.0.2.1", port: 4711, isLocal: false } as const;
+  assertEquals(remoteOf(socket, "ws"), remote);
+  assertEquals(remoteOf({ ...socket, encrypted: true }, "http").scheme, "https");
+  assertEquals(remoteOf({ ...socket, localAddress: "127.0.0.1" }, "ws").isLocal, true);
+  // A Unix socket has no addresses.
+  assertEquals(remoteOf({}, "ws"), { scheme: "ws", address: null, port: null, isLocal: true });
+  const loopback = ["127.0.0.1", "127.8.9.10", "::1", "::ffff:127.0.0.1", "::FFFF:127.0.0.1", null];
+  for (const address of loopback) assertEquals(isLoopback(address), true, `${address}`);
+  for (const address of ["10.0.0.1", "1.127.0.0", "::", "0.0.0.0", "::ffff:10.0.0.1", "fe80::1"]) {
+    assertEquals(isLoopback(address), false, address);
+  }
 });
 
 Deno.test("header fields from a list of names and values by turns", () => {

@@ -1,0 +1,51 @@
+import { isPromiseLike, nameOf } from "../realm/kinds.ts";
+import type { ServerRequest } from "./server_request.ts";
+
+/** Where an error of the user's came from. */
+export interface ErrorContext {
+  /**
+   * The option whose function failed: `"hosts"`, `"origin"`, `"verify"`, `"protocols"`, `"headers"`,
+   * `"compression"` or `"onRequest"`; `"listen"` if it was the server's own socket.
+   */
+  readonly where: string;
+  /** The request that it was about; `null` if there is none. */
+  readonly request: ServerRequest | null;
+}
+
+/** Gets the errors that a server's own functions throw. */
+export type ErrorHook = (error: unknown, context: ErrorContext) => void;
+
+/**
+ * Reports an error of the user's.
+ *
+ * @param hook Who gets it; `undefined`: it is printed.
+ * @param error The error. A hook that fails itself harms nothing: what it throws is printed.
+ * @param context Where it came from.
+ */
+export function report(
+  hook: ErrorHook | undefined,
+  error: unknown,
+  context: ErrorContext,
+): void {
+  const { where, request } = context;
+  // What fails since the client has left is no fault: `fetch(…, { signal: request.signal })` does.
+  if (request?.signal.aborted && isAbort(error, request.signal)) return;
+  if (hook === undefined) return print(where, error);
+  try {
+    const result: unknown = hook(error, context);
+    if (isPromiseLike<unknown>(result)) {
+      result.then(undefined, (it: unknown) => print("onError", it));
+    }
+  } catch (fault) {
+    print("onError", fault);
+  }
+}
+
+function isAbort(error: unknown, { reason }: AbortSignal): boolean {
+  return error === reason || nameOf(error) === "AbortError";
+}
+
+/** The one place where the package prints: an error that nobody asked for would be lost otherwise. */
+function print(where: string, error: unknown): void {
+  console.error(`WebSocket server: ${where} failed:`, error);
+}

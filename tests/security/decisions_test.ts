@@ -1,0 +1,275 @@
+/** Attacks that reach the user's own decisions: a promise, a truthy value or an error admits nobody. */
+
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import type { ServerOptions, ServerRequest } from "../../src/server/mod.ts";
+import { type Entry, testEntries } from "../server/entries.ts";
+import { gate, requestText } from "../server/support.ts";
+import { RawClient } from "../support/recipe_clients.ts";
+import { assertNoUncaught } from "../support/unhandled.ts";
+
+/** What the error hook got: where, and which error. */
+type Report = [where: string, error: unknown];
+
+/** The answer's head to one request, of a page if it says so. */
+async function answerTo(
+  entry: Entry,
+  options: ServerOptions,
+  changes: Record<string, string> = {},
+): Promise<{ status: number; head: string; reports: Report[] }> {
+  const reports: Report[] = [];
+  let head = "";
+  const onError: ServerOptions["onError"] = (error, { where, request }) => {
+    reports.push([where, error]);
+    assertEquals(request?.url.pathname, "/room");
+  };
+  await entry.run({ ...options, onError }, async ({ url }) => {
+    const client = new RawClient(url);
+    client.socket.write(requestText(changes, "GET /room HTTP/1.1"));
+    head = await client.response();
+    await client.destroy();
+  });
+  return { status: Number(head.split(" ")[1]), head, reports };
+}
+
+const OFFERS = { Origin: "http://localhost", "Sec-WebSocket-Protocol": "v1, v2" };
+
+/** Values that a function may give by mistake: none of them is `true`. */
+const MISTAKES: readonly unknown[] = [1, "yes", {}, [], null, undefined, 0, "", () => true];
+
+testEntries("attack 49: only true admits, whatever origin and hosts answer", async (entry) => {
+  for (const name of ["origin", "hosts"] as const) {
+    for (const value of [false, ...MISTAKES]) {
+      for (const answer of [value, Promise.resolve(value)]) {
+        const options = { [name]: () => answer } as ServerOptions;
+        const { status, reports } = await answerTo(entry, options, OFFERS);
+        assertEquals([status, reports], [403, []], `${name}: ${String(value)}`);
+      }
+    }
+    for (const answer of [true, Promise.resolve(true)]) {
+      const { status } = await answerTo(entry, { [name]: () => answer }, OFFERS);
+      assertEquals(status, 101, name);
+    }
+  }
+});
+
+testEntries("attack 49: only true admits, whatever verify answers", async (entry) => {
+  for (const value of [false, ...MISTAKES]) {
+    for (const answer of [value, Promise.resolve(value)]) {
+      const options = { verify: () => answer } as ServerOptions;
+      const { status, reports } = await answerTo(entry, options);
+      // What is neither a boolean nor a refusal is the function's fault.
+      const expected = value ? [500, ["verify"]] : [403, []];
+      assertEquals([status, reports.map(([where]) => where)], expected, String(value));
+    }
+  }
+});
+
+testEntries(
+  "attack 49: a decision that fails is a 500, and reaches onError once",
+  async (entry) => {
+    const cause = new Error("a fault of the user's");
+    const failures: (() => never | Promise<never>)[] = [
+      () => {
+        throw cause;
+      },
+      () => Promise.reject(cause),
+      () => ({ then: (_: unknown, reject: (error: unknown) => void) => reject(cause) }) as never,
+      () =>
+        ({
+          get then(): never {
+            throw cause;
+          },
+        }) as never,
+    ];
+    for (const where of ["origin", "hosts", "verify", "protocols", "headers"] as const) {
+      for (const fail of failures) {
+        const options = { [where]: fail } as ServerOptions;
+        await assertNoUncaught(async () => {
+          const { status, reports } = await answerTo(entry, options, OFFERS);
+          assertEquals([status, reports], [500, [[where, cause]]], where);
+        });
+      }
+    }
+  },
+);
+
+testEntries("attack 49: promises of protocols and of headers are awaited", async (entry) => {
+  const { status, head } = await answerTo(entry, {
+    protocols: (request) => Promise.resolve(request.protocols.at(-1) ?? null),
+    headers: async ({ url }) => ({ "X-Path": await Promise.resolve(url.pathname) }),
+  }, OFFERS);
+  assertEquals(status, 101);
+  assertStringIncludes(head.toLowerCase(), "sec-websocket-protocol: v2");
+  assertStringIncludes(head.toLowerCase(), "x-path: /room");
+});
+
+testEntries("attack 49: what protocols and headers can't mean is a 500", async (entry) => {
+  const mistakes: [where: string, value: unknown][] = [
+    ...[1, "unoffered", "v1\r\nX: y", undefined, true, {}].map((
+      it,
+    ): [string, unknown] => ["protocols", it]),
+    ...[
+      ...[1, "a: b", true, null, { a: {} }, { a: undefined }, [["a"]], [["a", "b", "c"]]],
+      ...[{ a: Promise.resolve("b") }, { a: "b\r\nc: d" }, { Upgrade: "h2c" }],
+    ].map((it): [string, unknown] => ["headers", it]),
+  ];
+  for (const [where, value] of mistakes) {
+    for (const answer of [value, Promise.resolve(value)]) {
+      const options = { [where]: () => answer } as ServerOptions;
+      const { status, reports } = await answerTo(entry, options, OFFERS);
+      const seen = [status, ...reports.map(([it, error]) => [it, error instanceof Error])];
+      assertEquals(seen, [500, [where, true]], `${where}: ${JSON.stringify(value)}`);
+    }
+  }
+});
+
+testEntries(
+  "attack 49: a function that asks for a promise is asked in its turn only",
+  async (entry) => {
+    const asked: string[] = [];
+    const note = <Value>(name: string, value: Value) => async (): Promise<Value> => {
+      asked.push(name);
+      await Promise.resolve();
+      return value;
+    };
+    const options: ServerOptions = {
+      hosts: note("hosts", true),
+      origin: note("origin", true),
+      verify: note("verify", true),
+      protocols: note("protocols", "v1"),
+      headers: note("headers", {}),
+    };
+    assertEquals((await answerTo(entry, options, OFFERS)).status, 101);
+    assertEquals(asked.splice(0), ["hosts", "origin", "verify", "protocols", "headers"]);
+    assertEquals(
+      (await answerTo(entry, { ...options, origin: note("origin", false) }, OFFERS)).status,
+      403,
+    );
+    assertEquals(asked.splice(0), ["hosts", "origin"]);
+    assertEquals(
+      (await answerTo(entry, { ...options, hosts: note("hosts", false) }, OFFERS)).status,
+      403,
+    );
+    assertEquals(asked, ["hosts"]);
+  },
+);
+
+testEntries(
+  "attack 49: a promise that rejects after the client has left harms nothing",
+  async (entry) => {
+    for (const where of ["origin", "hosts", "verify", "protocols", "headers"] as const) {
+      const cause = new Error("too late");
+      const called = gate();
+      const left = gate();
+      const reported = gate();
+      const reports: Report[] = [];
+      let signal: AbortSignal | undefined;
+      // Each gets the request, but for `origin`: it gets what it decides about.
+      const late = async (...args: unknown[]): Promise<never> => {
+        const request = args.find((it) => typeof it === "object") as ServerRequest | undefined;
+        signal = request?.signal;
+        called.open();
+        await left.opened;
+        throw cause;
+      };
+      const options: ServerOptions = {
+        [where]: late,
+        onError: (error, { where }) => {
+          reports.push([where, error]);
+          reported.open();
+        },
+      };
+      await assertNoUncaught(() =>
+        entry.run(options, async ({ url, channels }) => {
+          const client = new RawClient(url);
+          client.socket.write(requestText(OFFERS));
+          await called.opened;
+          const aborted = signal === undefined
+            ? undefined
+            : new Promise((resolve) => signal?.addEventListener("abort", resolve));
+          await client.destroy();
+          await aborted;
+          left.open();
+          await reported.opened;
+          assertEquals([reports, channels.length], [[[where, cause]], 0], where);
+        })
+      );
+    }
+  },
+);
+
+testEntries("attack 49: what fails because the client has left isn't reported", async (entry) => {
+  const called = gate();
+  const decided = gate();
+  const reports: unknown[] = [];
+  const options: ServerOptions = {
+    verify: async ({ signal }) => {
+      called.open();
+      try {
+        // As `fetch` with this signal does.
+        return await new Promise<never>((_, reject) =>
+          signal.addEventListener("abort", () => reject(signal.reason))
+        );
+      } finally {
+        decided.open();
+      }
+    },
+    onError: (error) => reports.push(error),
+  };
+  await entry.run(options, async ({ url }) => {
+    const client = new RawClient(url);
+    client.socket.write(requestText());
+    await called.opened;
+    await client.destroy();
+    await decided.opened;
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    assertEquals(reports, []);
+  });
+});
+
+testEntries("attack 49: an error hook that throws or rejects changes no answer", async (entry) => {
+  const printed: unknown[][] = [];
+  const original = console.error;
+  console.error = (...values) => printed.push(values);
+  try {
+    for (
+      const onError of [() => {
+        throw new Error("the hook's fault");
+      }, () => Promise.reject(new Error("the hook's fault"))]
+    ) {
+      await assertNoUncaught(() =>
+        entry.run({ verify: () => Promise.reject(new Error("x")), onError }, async ({ url }) => {
+          const client = new RawClient(url);
+          client.socket.write(requestText());
+          assertStringIncludes(await client.response(), " 500 ");
+          await client.destroy();
+        })
+      );
+    }
+  } finally {
+    console.error = original;
+  }
+  assertEquals(printed.length, 2);
+  for (const values of printed) {
+    assertStringIncludes(values.map(String).join(" "), "the hook's fault");
+  }
+});
+
+testEntries("attack 49: without an error hook the error is printed", async (entry) => {
+  const cause = new Error("a fault of the user's");
+  const printed: unknown[][] = [];
+  const original = console.error;
+  console.error = (...values) => printed.push(values);
+  try {
+    await entry.run({ verify: () => Promise.reject(cause) }, async ({ url }) => {
+      const client = new RawClient(url);
+      client.socket.write(requestText());
+      assertStringIncludes(await client.response(), " 500 ");
+      await client.destroy();
+    });
+  } finally {
+    console.error = original;
+  }
+  assertEquals(printed.map((values) => values.at(-1)), [cause]);
+  assertStringIncludes(String(printed[0]?.[0]), "verify");
+});

@@ -1,0 +1,150 @@
+/** Every way into a server of this package, each as a small echo server for a test. */
+
+import { createServer } from "node:http";
+import {
+  acceptUpgrade,
+  type BunServer,
+  bunWebSocket,
+  type ServerOptions,
+  type ServerWebSocketChannel,
+  upgradeWebSocket,
+  WebSocketServer,
+} from "../../src/server/mod.ts";
+import { platform } from "../../src/web_socket/platform.ts";
+
+/** A server that listens, and the channels that it has accepted or refused. */
+export interface EntryServer {
+  /** Its URL, such as `"ws://127.0.0.1:8080"`. */
+  readonly url: string;
+  /** The channels of accepted upgrades. */
+  readonly channels: readonly ServerWebSocketChannel[];
+}
+
+/** One way in. */
+export interface Entry {
+  /** The function that a user calls. */
+  readonly name: "bind" | "acceptUpgrade" | "upgradeWebSocket" | "bunWebSocket";
+  /** Why it can't run here; `null` if it can. */
+  readonly missing: string | null;
+  /** Runs a body against an echo server on a loopback address, and closes the server. */
+  run(options: ServerOptions, body: (server: EntryServer) => Promise<void>): Promise<void>;
+}
+
+interface Globals {
+  Deno: {
+    serve(
+      options: { port: number; hostname: string; onListen: () => void },
+      handler: (request: Request, info: { remoteAddr: object }) => Promise<Response>,
+    ): { addr: { port: number }; shutdown(): Promise<void> };
+  };
+  Bun: {
+    serve(options: {
+      port: number;
+      hostname: string;
+      fetch(request: Request, server: BunServer): Promise<Response | undefined>;
+      websocket: object;
+    }): { port: number; stop(force: boolean): Promise<void> };
+  };
+}
+
+const globals = globalThis as unknown as Globals;
+
+function echo(channel: ServerWebSocketChannel | null, channels: ServerWebSocketChannel[]): void {
+  if (channel === null) return;
+  channels.push(channel);
+  channel.stream.listen((message) => channel.sink.add(message));
+}
+
+/** Runs the body, then ends all that is left. */
+async function serve(
+  port: number,
+  channels: ServerWebSocketChannel[],
+  { body, stop }: { body: (server: EntryServer) => Promise<void>; stop: () => Promise<unknown> },
+): Promise<void> {
+  try {
+    await body({ url: `ws://127.0.0.1:${port}`, channels });
+  } finally {
+    for (const channel of channels) channel.terminate();
+    await stop();
+  }
+}
+
+const bind: Entry["run"] = async (options, body) => {
+  const server = await WebSocketServer.bind(options);
+  const channels: ServerWebSocketChannel[] = [];
+  const serving = (async () => {
+    for await (const channel of server) echo(channel, channels);
+  })();
+  const stop = (): Promise<unknown> => Promise.all([server.close({ drain: 1000 }), serving]);
+  await serve(server.address.port, channels, { body, stop });
+};
+
+const accept: Entry["run"] = async (options, body) => {
+  const server = createServer();
+  const channels: ServerWebSocketChannel[] = [];
+  server.on("upgrade", (request, socket, head) => {
+    const channel = acceptUpgrade(request, socket, head, options);
+    channel.ready.then(() => echo(channel, channels), () => {});
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as { port: number };
+  const stop = (): Promise<unknown> => new Promise((resolve) => server.close(resolve));
+  await serve(port, channels, { body, stop });
+};
+
+const onDeno: Entry["run"] = async (options, body) => {
+  const channels: ServerWebSocketChannel[] = [];
+  const server = globals.Deno.serve(
+    { port: 0, hostname: "127.0.0.1", onListen: () => {} },
+    async (request, info) => {
+      const { response, channel } = await upgradeWebSocket(request, { ...options, info });
+      echo(channel, channels);
+      return response;
+    },
+  );
+  await serve(server.addr.port, channels, { body, stop: () => server.shutdown() });
+};
+
+const onBun: Entry["run"] = async (options, body) => {
+  const channels: ServerWebSocketChannel[] = [];
+  const { upgrade, websocket } = bunWebSocket(options);
+  const server = globals.Bun.serve({
+    port: 0,
+    hostname: "127.0.0.1",
+    async fetch(request, server) {
+      const { response, channel } = await upgrade(request, server);
+      echo(channel, channels);
+      return response;
+    },
+    websocket,
+  });
+  await serve(server.port, channels, { body, stop: () => server.stop(true) });
+};
+
+/** All ways in: those that this platform lacks included, so that a report names them. */
+export const ENTRIES: readonly Entry[] = [
+  { name: "bind", missing: null, run: bind },
+  { name: "acceptUpgrade", missing: null, run: accept },
+  {
+    name: "upgradeWebSocket",
+    missing: platform() === "deno" ? null : "Deno.serve is Deno's",
+    run: onDeno,
+  },
+  {
+    name: "bunWebSocket",
+    missing: platform() === "bun" ? null : "Bun.serve is Bun's",
+    run: onBun,
+  },
+];
+
+/** A test for each way in; where this platform lacks one, the title says why it is left out. */
+export function testEntries(title: string, fn: (entry: Entry) => Promise<void>): void {
+  for (const entry of ENTRIES) {
+    const reason = entry.missing === null ? "" : ` (left out: ${entry.missing})`;
+    Deno.test({
+      name: `${title}: ${entry.name}${reason}`,
+      ignore: entry.missing !== null,
+      fn: () => fn(entry),
+    });
+  }
+}

@@ -1,0 +1,67 @@
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import { type ErrorContext, report } from "../../src/server/error_hook.ts";
+import { UpgradeServerRequest } from "../../src/server/server_request.ts";
+import { assertNoUncaught } from "../support/unhandled.ts";
+
+function request(): UpgradeServerRequest {
+  const remote = { scheme: "ws", address: null, port: null, isLocal: true } as const;
+  return new UpgradeServerRequest("/", ["Host", "a"], remote);
+}
+
+/** What is printed meanwhile. */
+async function printed(body: () => void): Promise<unknown[][]> {
+  const lines: unknown[][] = [];
+  const original = console.error;
+  console.error = (...values) => lines.push(values);
+  try {
+    await assertNoUncaught(body);
+  } finally {
+    console.error = original;
+  }
+  return lines;
+}
+
+Deno.test("an error goes to the hook with its context, and is printed without one", async () => {
+  const seen: [unknown, ErrorContext][] = [];
+  const context = { where: "verify", request: request() };
+  const lines = await printed(() => {
+    report((error, it) => seen.push([error, it]), "x", context);
+    report(undefined, "y", { where: "listen", request: null });
+  });
+  assertEquals(seen.length, 1);
+  assertEquals([seen[0]?.[0], seen[0]?.[1].where], ["x", "verify"]);
+  assertEquals(lines, [["WebSocket server: listen failed:", "y"]]);
+});
+
+Deno.test("a hook that throws or rejects is printed, and harms nothing", async () => {
+  const fault = new Error("the hook's");
+  const hooks: (() => void)[] = [
+    () => {
+      throw fault;
+    },
+    () => Promise.reject(fault),
+  ];
+  for (const hook of hooks) {
+    const lines = await printed(() => report(hook, "x", { where: "verify", request: null }));
+    assertEquals(lines.length, 1);
+    assertStringIncludes(String(lines[0]?.[0]), "onError");
+    assertEquals(lines[0]?.[1], fault);
+  }
+});
+
+Deno.test("what fails because the client has left isn't reported", async () => {
+  const gone = request();
+  gone.giveUp();
+  const seen: unknown[] = [];
+  const lines = await printed(() => {
+    for (const error of [gone.signal.reason, new DOMException("x", "AbortError"), null, "other"]) {
+      report((it) => seen.push(it), error, { where: "verify", request: gone });
+    }
+    report((it) => seen.push(it), new DOMException("y", "AbortError"), {
+      where: "verify",
+      request: request(),
+    });
+  });
+  assertEquals(seen.map(String), ["null", "other", "AbortError: y"]);
+  assertEquals(lines, []);
+});
