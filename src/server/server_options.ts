@@ -226,7 +226,7 @@ export function fieldsOf(init: HeaderFields | undefined): Field[] {
   if (init === undefined) return [];
   if (typeof init !== "object" || init === null) {
     throw new TypeError(
-      `Cannot use the option headers: it must be an object or a list, got ${shown(init)}`,
+      `Cannot use the headers: they must be an object or a list, got ${shown(init)}`,
     );
   }
   const entries: Iterable<readonly unknown[]> = isIterable(init) ? init : Object.entries(init);
@@ -234,7 +234,7 @@ export function fieldsOf(init: HeaderFields | undefined): Field[] {
     const [name, value] = entry;
     const isPair = Array.isArray(entry) && entry.length === 2;
     if (!isPair || typeof name !== "string" || typeof value !== "string") {
-      throw new TypeError("Cannot use the option headers: each must be a name and a text");
+      throw new TypeError("Cannot use the headers: each must be a name and a text");
     }
     checkField(name, value);
     if (isReservedHeader(name)) {

@@ -64,6 +64,11 @@ Deno.test("header fields are given in any form, and kept in their order", () => 
   assertEquals(fieldsOf(undefined), []);
   assertEquals(checkServerOptions({ headers: () => ({}) }).fields, []);
   for (const wrong of [1, "a: b", null, { a: 1 }, { a: undefined }, [["a"]], ["ab"], [[1, "b"]]]) {
-    assertThrows(() => fieldsOf(wrong as never), TypeError, "Cannot serve", JSON.stringify(wrong));
+    assertThrows(
+      () => fieldsOf(wrong as never),
+      TypeError,
+      "Cannot use the headers",
+      JSON.stringify(wrong),
+    );
   }
 });
