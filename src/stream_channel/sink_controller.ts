@@ -1,9 +1,9 @@
 import { AddStream } from "./add_stream.ts";
-import {
-  type AddStreamOptions,
-  type ChannelSink,
-  type ChannelSinkControllerOptions,
-  type SinkTarget,
+import type {
+  AddStreamOptions,
+  ChannelSink,
+  ChannelSinkControllerOptions,
+  SinkTarget,
 } from "./channel_sink.ts";
 import { Deferred, FULFILLED } from "./deferred.ts";
 import { invalidState, preHandled } from "./errors.ts";
