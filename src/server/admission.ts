@@ -10,7 +10,7 @@ import {
   type UpgradeRequest,
 } from "../handshake/server_handshake.ts";
 import { isPromiseLike } from "../realm/kinds.ts";
-import { type ErrorHook, report } from "./error_hook.ts";
+import { report } from "./error_hook.ts";
 import { foreignHost, isHostAllowed } from "./hosts.ts";
 import {
   fieldsOf,

@@ -81,7 +81,8 @@ export function isHostAllowed(
  */
 export function foreignHost(host: string, rule: HostRule): Refusal {
   const reason = rule === undefined
-    ? "a page named it on a loopback address; list it in the server's option `hosts`"
+    ? "a page named it, and the address it came in by is a loopback one or not known; list the host in the " +
+      "server's option `hosts`"
     : "the server's option `hosts` does not allow it";
   return refuse(403, { body: `Cannot serve the host ${host.slice(0, 100)}: ${reason}\n` });
 }

@@ -18,7 +18,10 @@ import {
 
 /** Options of {@linkcode upgradeWebSocket}. */
 export interface UpgradeWebSocketOptions extends PlatformUpgradeOptions {
-  /** The second argument of `Deno.serve`'s handler: tells where the request came from. */
+  /**
+   * The second argument of `Deno.serve`'s handler: it has the client's address. Without it every request counts as one
+   * that came in by a loopback address, for which the default of `hosts` is strict.
+   */
   info?: { readonly remoteAddr?: object } | undefined;
 }
 

@@ -5,14 +5,13 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import process from "node:process";
 import { type ConnectOptions, NetWebSocketChannel } from "../../src/net/mod.ts";
 import { connectFailure, withAll } from "../net/support.ts";
 import { createIdentity } from "../support/certificates.ts";
-import { findCommand, fromNpm, type Running, start } from "../support/processes.ts";
+import { nginx, nginxFolders, withProgram } from "../support/between.ts";
+import { findCommand, fromNpm, start } from "../support/processes.ts";
 import { seededRandom } from "../support/random.ts";
 import { startRecipe } from "../support/recipes.ts";
 
@@ -139,43 +138,7 @@ for (const peer of peers) {
 
 // What stands between.
 
-const nginx = findCommand([["nginx"], ["/usr/sbin/nginx"]], ["-v"]);
 const tinyproxy = findCommand([["tinyproxy"], ["/usr/bin/tinyproxy"]], ["-v"]);
-
-/** A port that was free a moment ago: these programs don't choose one themselves. */
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", () => resolve()));
-  const { port } = server.address() as { port: number };
-  await new Promise<void>((resolve) => server.close(() => resolve()));
-  return port;
-}
-
-/** Runs a program with a folder of its own, and waits until it listens. */
-async function withProgram(
-  prepare: (folder: string, port: number) => readonly string[],
-  body: (port: number) => Promise<void>,
-): Promise<void> {
-  const folder = mkdtempSync(`${tmpdir()}/interop-`);
-  const port = await freePort();
-  const program: Running = start(prepare(folder, port));
-  try {
-    await Promise.race([listening(port), program.next()]);
-    await body(port);
-  } finally {
-    await program.close();
-    rmSync(folder, { recursive: true, force: true });
-  }
-}
-
-async function listening(port: number): Promise<void> {
-  for (;;) {
-    const error = await NetWebSocketChannel.connect(`ws://127.0.0.1:${port}`, {
-      connectTimeout: 5000,
-    }).ready.then(() => null, (it: unknown) => it);
-    if ((error as { phase?: string } | null)?.phase !== "tcp") return;
-  }
-}
 
 test("nginx as a TLS-terminating reverse proxy", "nginx", nginx !== null, async () => {
   const issuer = createIdentity({ commonName: "authority" });
@@ -209,13 +172,10 @@ test("nginx as a TLS-terminating reverse proxy", "nginx", nginx !== null, async 
 });
 
 function nginxConfig(folder: string, port: number, upstream: string): string {
-  const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
-    .map((it) => `${it}_temp_path ${folder}/${it};`).join(" ");
   return `
-    daemon off; master_process off; pid ${folder}/pid; error_log stderr;
-    events { worker_connections 64; }
+    ${nginxFolders(folder).main}
     http {
-      access_log off; ${temporary}
+      ${nginxFolders(folder).http}
       server {
         listen 127.0.0.1:${port} ssl;
         ssl_certificate ${folder}/cert.pem; ssl_certificate_key ${folder}/key.pem;

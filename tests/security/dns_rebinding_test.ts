@@ -5,7 +5,8 @@
 
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { createServer } from "node:http";
-import { acceptUpgrade } from "../../src/server/mod.ts";
+import { acceptUpgrade, upgradeWebSocket } from "../../src/server/mod.ts";
+import { platform } from "../../src/web_socket/platform.ts";
 import { testEntries } from "../server/entries.ts";
 import { requestText, withServer } from "../server/support.ts";
 import { RawClient } from "../support/recipe_clients.ts";
@@ -170,6 +171,25 @@ Deno.test("attack 52: what didn't come in by loopback may name any host", async 
     assertEquals((await answerTo(url, "public.example"))[0], status, address);
   }
   await new Promise((resolve) => server.close(resolve));
+});
+
+Deno.test({
+  name: "attack 52: without info, upgradeWebSocket takes the address for a loopback one",
+  ignore: platform() !== "deno",
+  fn: async () => {
+    const server = Deno.serve(
+      { port: 0, hostname: "127.0.0.1", onListen: () => {} },
+      async (it) => {
+        const { response, channel } = await upgradeWebSocket(it);
+        channel?.terminate();
+        return response;
+      },
+    );
+    const url = `ws://127.0.0.1:${server.addr.port}`;
+    assertEquals((await answerTo(url, "public.example"))[0], 403);
+    assertEquals((await answerTo(url, "localhost"))[0], 101);
+    await server.shutdown();
+  },
 });
 
 testEntries("attack 52: origins that no web page has can be listed", (entry) => {

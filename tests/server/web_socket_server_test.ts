@@ -7,6 +7,7 @@ import {
   assertStringIncludes,
   assertThrows,
 } from "@std/assert";
+import process from "node:process";
 import { ConnectError, NetWebSocketChannel } from "../../src/net/mod.ts";
 import {
   type ServerRequest,
@@ -367,4 +368,29 @@ Deno.test("a server is disposed of by closing it; ref and unref are there", asyn
   await server.closed;
   assertInstanceOf(server.channels, Set);
   assert(server.address.port > 0);
+});
+
+Deno.test("an error of the socket that listens reaches onError, and the server goes on", async () => {
+  const http = process.getBuiltinModule("http");
+  const { createServer } = http;
+  const servers: ReturnType<typeof createServer>[] = [];
+  const create = (...args: Parameters<typeof createServer>) => {
+    const server = createServer(...args);
+    servers.push(server);
+    return server;
+  };
+  const cause = new Error("accept EMFILE");
+  const reports: unknown[] = [];
+  try {
+    http.createServer = create as typeof createServer;
+    await withServer({
+      onError: (error, { where, request }) => reports.push([error, where, request]),
+    }, async (server) => {
+      servers[0]?.emit("error", cause);
+      await (await upgraded(server)).destroy();
+    });
+  } finally {
+    http.createServer = createServer;
+  }
+  assertEquals(reports, [[cause, "listen", null]]);
 });

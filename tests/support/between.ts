@@ -1,0 +1,58 @@
+/** What stands between a client and a server: programs that listen at a port of their own. */
+
+import { mkdtempSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { NetWebSocketChannel } from "../../src/net/mod.ts";
+import { findCommand, type Running, start } from "./processes.ts";
+
+/** How to run nginx; `null` if it isn't installed. */
+export const nginx: readonly string[] | null = findCommand([["nginx"], ["/usr/sbin/nginx"]], [
+  "-v",
+]);
+
+/** The settings with which nginx stays in its folder and in the foreground. */
+export function nginxFolders(folder: string): { readonly main: string; readonly http: string } {
+  const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+    .map((it) => `${it}_temp_path ${folder}/${it};`).join(" ");
+  return {
+    main: `daemon off; master_process off; pid ${folder}/pid; error_log stderr;
+      events { worker_connections 64; }`,
+    http: `access_log off; ${temporary}`,
+  };
+}
+
+/** A port that was free a moment ago: these programs don't choose one themselves. */
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", () => resolve()));
+  const { port } = server.address() as { port: number };
+  await new Promise<void>((resolve) => server.close(() => resolve()));
+  return port;
+}
+
+/** Runs a program with a folder of its own, and waits until it listens. */
+export async function withProgram(
+  prepare: (folder: string, port: number) => readonly string[],
+  body: (port: number) => Promise<void>,
+): Promise<void> {
+  const folder = mkdtempSync(`${tmpdir()}/interop-`);
+  const port = await freePort();
+  const program: Running = start(prepare(folder, port));
+  try {
+    await Promise.race([listening(port), program.next()]);
+    await body(port);
+  } finally {
+    await program.close();
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+async function listening(port: number): Promise<void> {
+  for (;;) {
+    const error = await NetWebSocketChannel.connect(`ws://127.0.0.1:${port}`, {
+      connectTimeout: 5000,
+    }).ready.then(() => null, (it: unknown) => it);
+    if ((error as { phase?: string } | null)?.phase !== "tcp") return;
+  }
+}
