@@ -1,7 +1,13 @@
 /** Attacks on where a request goes: the Host header, and targets of every form (RFC 9112 §3.2). */
 
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import type { BindOptions, ServerRequest, WebSocketServer } from "../../src/server/mod.ts";
+import { createServer } from "node:http";
+import {
+  acceptUpgrade,
+  type BindOptions,
+  type ServerRequest,
+  type WebSocketServer,
+} from "../../src/server/mod.ts";
 import { RawClient } from "../support/recipe_clients.ts";
 import { testEntries } from "../server/entries.ts";
 import { requestText, withServer } from "../server/support.ts";
@@ -188,3 +194,23 @@ Deno.test("attack 51: the server's path is compared with the path of an absolute
       await client.destroy();
     }
   }));
+
+Deno.test("attack 51: the request of a refused upgrade can be read, whatever the client sent", async () => {
+  const server = createServer();
+  const seen: string[] = [];
+  server.on("upgrade", (request, socket, head) => {
+    const channel = acceptUpgrade(request, socket, head);
+    seen.push(channel.request.url.href);
+    channel.ready.then(() => channel.terminate(), () => {});
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const url = `ws://127.0.0.1:${(server.address() as { port: number }).port}`;
+  for (const [Host, target] of [["x/admin?", "/a"], ["[::1", "/b"], ["x", "/c#d"], [null, "/e"]]) {
+    const client = new RawClient(url);
+    client.socket.write(requestText({ Host: Host ?? null }, `GET ${target} HTTP/1.1`));
+    assertStringIncludes(await client.response(), " 400 ");
+    await client.destroy();
+  }
+  await new Promise((resolve) => server.close(resolve));
+  assertEquals(seen, ["ws://invalid/a", "ws://invalid/b", "ws://x/", "ws://invalid/e"]);
+});
