@@ -1,6 +1,6 @@
 import { abnormalClosure, goingAway, normalClosure, noStatusReceived } from "../../status.ts";
 import { isBinary, plainBytes } from "../realm/bytes.ts";
-import { isPromiseLike } from "../realm/kinds.ts";
+import { adopted, isPromiseLike } from "../realm/kinds.ts";
 import { type OptionKinds, readOptions } from "../stream_channel/options.ts";
 import { type Capabilities, NO_CAPABILITIES } from "../web_socket/capabilities.ts";
 import { type Clock, systemClock } from "../web_socket/clock.ts";
@@ -128,7 +128,7 @@ export class NativeChannel extends WebSocketChannelBase {
 
   async #await(promise: PromiseLike<WebSocketLike>): Promise<void> {
     try {
-      const socket = await promise;
+      const socket = await adopted(promise);
       checkSocket(socket);
       this.#adopt(socket);
     } catch (cause) {

@@ -11,6 +11,14 @@ export function isPromiseLike<T>(value: T | PromiseLike<T>): value is PromiseLik
   return isObject && typeof (value as Partial<PromiseLike<T>>).then === "function";
 }
 
+/**
+ * A promise of this realm that settles as another does. It listens at once: `await` would do so a
+ * microtask later, when zone.js has reported a rejection as unhandled.
+ */
+export function adopted<T>(promise: PromiseLike<T>): Promise<T> {
+  return new Promise<T>((resolve, reject) => void promise.then(resolve, reject));
+}
+
 /** Whether it is a `ReadableStream`, of whichever realm or library. */
 export function isReadableStream<T>(value: object): value is ReadableStream<T> {
   return typeof (value as Partial<ReadableStream<T>>).getReader === "function";

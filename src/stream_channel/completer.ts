@@ -1,3 +1,4 @@
+import { adopted } from "../realm/kinds.ts";
 import {
   type ChannelLike,
   type ChannelParts,
@@ -99,11 +100,11 @@ export class StreamChannelCompleter<In, Out = In> {
    * @returns The channel, to be used at once.
    */
   static fromPromise<In, Out>(
-    promise: Promise<ChannelLike<In, Out>>,
+    promise: PromiseLike<ChannelLike<In, Out>>,
     options?: StreamChannelCompleterOptions,
   ): StreamChannel<In, Out> {
     const completer = new StreamChannelCompleter<In, Out>(options);
-    promise.then((channel) => completer.setChannel(channel)).catch((error) => {
+    adopted(promise).then((channel) => completer.setChannel(channel)).catch((error) => {
       completer.#late.giveUp(error);
     });
     return completer.channel;
