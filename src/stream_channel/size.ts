@@ -38,9 +38,12 @@ export function sizeOfClone(value: unknown, enough: number): number {
 
 type Getter<T> = (this: unknown) => T;
 
-function getterOf<T>(prototype: object | undefined, key: string): Getter<T> | undefined {
-  if (prototype === undefined) return undefined;
-  return Object.getOwnPropertyDescriptor(prototype, key)?.get as Getter<T> | undefined;
+/** The getter of a class of the platform's; it throws for another object, and where there is no such class. */
+function getterOf<T>(prototype: object | undefined, key: string): Getter<T> {
+  const getter = prototype && Object.getOwnPropertyDescriptor(prototype, key)?.get;
+  return getter ?? (() => {
+    throw new TypeError(`There is no ${key}`);
+  });
 }
 
 // The platform's own: what a subclass or an object has in their place isn't called.
@@ -52,7 +55,7 @@ const blobSize = getterOf<number>(globalThis.Blob?.prototype, "size");
 const toString = Object.prototype.toString;
 
 function sizeOfBuffer(buffer: ArrayBufferLike): number {
-  return byteLengthOf(buffer) ?? sharedSize?.call(buffer) ?? 0;
+  return byteLengthOf(buffer) ?? sharedSize.call(buffer);
 }
 
 function sizeOfBigint(value: bigint): number {
@@ -147,7 +150,7 @@ class Count {
     void (didIt(() => this.#each(mapKeys.call(map))) && this.#each(mapValues.call(map)) ||
       didIt(() => this.#each(setValues.call(object as Set<unknown>))) ||
       didIt(() => this.#size += sizeOfBuffer(object as ArrayBuffer)) ||
-      didIt(() => this.#size += blobSize?.call(object) ?? 0));
+      didIt(() => this.#size += blobSize.call(object)));
   }
 
   #each(items: Iterable<unknown>): true {

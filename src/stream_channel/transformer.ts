@@ -1,7 +1,6 @@
 import { type ChannelLike, closeQuietly, partsOf, tellOfError } from "./channel_like.ts";
 import type { ChannelStream } from "./channel_stream.ts";
 import { Deferred } from "./deferred.ts";
-import { ignore } from "./errors.ts";
 import { pipeOneWay } from "./pipe.ts";
 import { type MessageTransform, Relay } from "./relay.ts";
 import { PairedChannel, type StreamChannel } from "./stream_channel.ts";
@@ -126,12 +125,10 @@ function throughTransformStreams<In, Out, NewIn, NewOut>(
   encoder: TransformStreamLike<NewOut, Out>,
 ): StreamChannel<NewIn, NewOut> {
   const { stream, sink } = partsOf(channel);
-  const readable = readableOf(stream);
-  // Not `pipeThrough`: its cancelling would close the channel without telling it of the error.
-  readable.pipeTo(decoder.writable, { preventCancel: true }).catch((error) => {
+  // Not `pipeThrough`: that keeps the decoder's error to itself.
+  readableOf(stream).pipeTo(decoder.writable).catch((error) => {
     tellOfError(sink, error);
     closeQuietly(sink);
-    readable.cancel(error).catch(ignore);
   });
   // Once closed it must not wait for a reader at the other end: `pipeTo` would. The inner sink's
   // `done` tells how it ended.
