@@ -2,6 +2,7 @@ import { checkTlsContext, refuseIgnored, TLS_CONTEXT_KINDS } from "../net/tls_op
 import { type OptionKinds, readOptions } from "../stream_channel/options.ts";
 import type { TlsContextOptions } from "../web_socket/tls_options.ts";
 import { UnsupportedError } from "../web_socket/errors.ts";
+import { MAX_TIMEOUT } from "../web_socket/clock.ts";
 import { platform } from "../web_socket/platform.ts";
 import type { UpgradeRequestMessage } from "./accept_upgrade.ts";
 import type { UpgradeSocket } from "./pending_upgrade.ts";
@@ -123,9 +124,12 @@ export function createHttpServer(
   handshakeTimeout: number,
 ): HttpServer {
   if (tls === undefined) return builtin("http").createServer({});
+  // The server bounds a handshake itself, from its connection on: the platform's timer would blame the
+  // client for a stall of this process. Bun reports a connection only behind the handshake.
+  const isOurs = handshakeTimeout === 0 || platform() !== "bun";
   return builtin("https").createServer({
     ...readTls(tls),
-    ...(handshakeTimeout === 0 ? {} : { handshakeTimeout }),
+    handshakeTimeout: isOurs ? MAX_TIMEOUT : handshakeTimeout,
     // RFC 6455 §4: the handshake is one of HTTP/1.1.
     ALPNProtocols: ["http/1.1"],
   });

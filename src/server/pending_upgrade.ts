@@ -9,6 +9,7 @@ import { copyOf, lengthOf } from "../realm/bytes.ts";
 import { ignore } from "../stream_channel/errors.ts";
 import type { ByteTransport } from "../web_socket/byte_transport.ts";
 import type { Clock } from "../web_socket/clock.ts";
+import { Deadline } from "../web_socket/deadline.ts";
 import { SocketTransport } from "../net/socket_transport.ts";
 import { asSocket } from "./stream_socket.ts";
 
@@ -155,13 +156,13 @@ export class PendingUpgrade {
  */
 export function refuseSocket(socket: UpgradeSocket, refusal: Refusal, clock: Clock): void {
   const destroy = (): void => void socket.destroy();
-  const timer = clock.setTimeout(destroy, LINGER);
+  const deadline = new Deadline(clock, { ms: LINGER, onTime: destroy });
   socket.on("error", ignore);
   socket.on("data", ignore);
   socket.on("end", destroy);
-  socket.on("close", () => clock.clearTimeout(timer));
+  socket.on("close", () => deadline.clear());
   socket.resume();
   socket.write(serializeRefusal(refusal));
   socket.end();
-  if (socket.destroyed) clock.clearTimeout(timer);
+  if (socket.destroyed) deadline.clear();
 }

@@ -7,6 +7,7 @@ import { readCompression } from "../web_socket/compression_options.ts";
 import type { WebSocketLike } from "../native/web_socket_like.ts";
 import { NativeChannel } from "../native/native_channel.ts";
 import type { Clock } from "../web_socket/clock.ts";
+import { Deadline } from "../web_socket/deadline.ts";
 import type { ChannelOptions, QueueOptions } from "../web_socket/connect_options.ts";
 import { UnsupportedError } from "../web_socket/errors.ts";
 import { platform } from "../web_socket/platform.ts";
@@ -109,7 +110,7 @@ export class PlatformUpgrade {
     if (!("then" in decision)) return decision;
     const { signal } = this.#raw;
     let onAbort = (): void => {};
-    let timer: unknown;
+    let deadline = null as Deadline | null;
     const given = new Promise<Decision>((resolve) => {
       const giveUp = (): void => {
         this.request.giveUp();
@@ -118,13 +119,15 @@ export class PlatformUpgrade {
       onAbort = giveUp;
       signal.addEventListener("abort", onAbort);
       if (signal.aborted) giveUp();
-      if (handshakeTimeout > 0) timer = clock.setTimeout(giveUp, handshakeTimeout);
+      if (handshakeTimeout > 0) {
+        deadline = new Deadline(clock, { ms: handshakeTimeout, onTime: giveUp });
+      }
     });
     try {
       return await Promise.race([decision, given]);
     } finally {
       signal.removeEventListener("abort", onAbort);
-      if (timer !== undefined) clock.clearTimeout(timer);
+      deadline?.clear();
     }
   }
 }

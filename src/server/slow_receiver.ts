@@ -4,6 +4,7 @@ import { closeQuietly } from "../stream_channel/channel_like.ts";
 import { ignore } from "../stream_channel/errors.ts";
 import { Fifo } from "../stream_channel/fifo.ts";
 import type { Clock } from "../web_socket/clock.ts";
+import { Deadline } from "../web_socket/deadline.ts";
 import type { WebSocketChannel } from "../web_socket/web_socket_channel.ts";
 
 /** What is done with a slow receiver. */
@@ -26,9 +27,6 @@ interface Waiting {
   readonly policy: SlowPolicy;
 }
 
-/** How often in a `stallTimeout` it is looked whether anything was taken. */
-const LOOKS = 8;
-
 /**
  * A channel that doesn't take messages as fast as they come, and those that wait for it. It is judged
  * by what it takes, not by what waits: a slow line isn't a dead one.
@@ -41,12 +39,11 @@ export class SlowReceiver {
   #size = 0;
   #policy: SlowPolicy | null = null;
   #over = false;
-  /** Since when it has been behind. */
-  readonly #since: number;
-  /** When it last took something. */
-  #progressAt: number;
+  /** For how long it has been behind. */
+  #behindFor = 0;
   #amount: number;
-  #timer: unknown;
+  /** By when it has to take something. */
+  #deadline: Deadline | null = null;
 
   /**
    * Makes one, of a channel that has no room.
@@ -59,7 +56,6 @@ export class SlowReceiver {
     this.#channel = channel;
     this.#clock = clock;
     this.#events = events;
-    this.#since = this.#progressAt = clock.now();
     this.#amount = channel.sink.bufferedAmount;
   }
 
@@ -78,9 +74,13 @@ export class SlowReceiver {
     this.#size += message.size;
     if (policy.slow === "drop-oldest") this.#dropOldest(policy.maxQueueSize);
     if (isFirst) {
-      this.#schedule(policy);
+      this.#deadline = new Deadline(this.#clock, {
+        ms: policy.stallTimeout,
+        onLook: (counted, stalled) => this.#look(counted, stalled),
+        onTime: () => this.#give(),
+      });
       void this.#pump();
-    }
+    } else if (this.#deadline !== null) this.#deadline.limit = policy.stallTimeout;
   }
 
   #clear(): void {
@@ -127,27 +127,23 @@ export class SlowReceiver {
   }
 
   #progress(): void {
-    this.#progressAt = this.#clock.now();
+    this.#deadline?.restart();
     this.#amount = this.#channel.sink.bufferedAmount;
   }
 
-  #schedule({ stallTimeout }: SlowPolicy): void {
-    this.#timer = this.#clock.setTimeout(() => this.#look(), stallTimeout / LOOKS);
-  }
-
-  #look(): void {
-    const policy = this.#policy;
+  #look(counted: number, stalled: boolean): void {
     const { sink } = this.#channel;
-    if (policy === null || this.#over) return;
     // The user's own messages may have come in beside, so it is looked more often than judged.
     if (sink.bufferedAmount < this.#amount) this.#progress();
     this.#amount = sink.bufferedAmount;
-    const now = this.#clock.now();
-    const isStalled = now - this.#progressAt >= policy.stallTimeout;
-    const isHopeless = policy.slow === "close" && this.#size > policy.maxQueueSize &&
-      now - this.#since >= policy.stallTimeout;
-    if (isStalled || isHopeless) this.#give();
-    else this.#schedule(policy);
+    this.#behindFor += counted;
+    if (!stalled && this.#isHopeless) this.#give();
+  }
+
+  get #isHopeless(): boolean {
+    const policy = this.#policy;
+    return policy?.slow === "close" && this.#size > policy.maxQueueSize &&
+      this.#behindFor >= policy.stallTimeout;
   }
 
   #give(): void {
@@ -169,7 +165,7 @@ export class SlowReceiver {
     if (this.#over) return;
     this.#over = true;
     this.#clear();
-    this.#clock.clearTimeout(this.#timer);
+    this.#deadline?.clear();
     this.#events.onCaughtUp();
   }
 }

@@ -4,6 +4,7 @@ import { type Refusal, refuse } from "../handshake/server_handshake.ts";
 import { Deferred } from "../stream_channel/deferred.ts";
 import { type OptionKinds, readOptions, shown } from "../stream_channel/options.ts";
 import { type Clock, systemClock } from "../web_socket/clock.ts";
+import { Deadline } from "../web_socket/deadline.ts";
 import { checkCloseArguments, type MessageInput } from "../web_socket/web_socket_sink.ts";
 import { accept, type UpgradeEvent } from "./accept_upgrade.ts";
 import { Broadcaster, type BroadcastOptions } from "./broadcast.ts";
@@ -172,8 +173,8 @@ export async function bind(
 /** A TCP connection. */
 interface Connection {
   readonly socket: UpgradeSocket;
-  /** What ends it unless its first request comes; `undefined` when that has come. */
-  timer: unknown;
+  /** What ends it unless its first request comes; `null` when that has come. */
+  deadline: Deadline | null;
   readonly onClose: () => void;
 }
 
@@ -256,11 +257,12 @@ class BoundServer implements WebSocketServer {
   #greet(socket: UpgradeSocket): void {
     const { handshakeTimeout } = this.#settings;
     const key = originOf(socket);
-    const timer = handshakeTimeout === 0
-      ? undefined
-      : this.#clock.setTimeout(() => socket.destroy(), handshakeTimeout);
+    const deadline = handshakeTimeout === 0 ? null : new Deadline(this.#clock, {
+      ms: handshakeTimeout,
+      onTime: () => socket.destroy(),
+    });
     const onClose = (): void => this.#forget(key);
-    this.#connections.set(key, { socket, timer, onClose });
+    this.#connections.set(key, { socket, deadline, onClose });
     socket.on("close", onClose);
   }
 
@@ -274,9 +276,8 @@ class BoundServer implements WebSocketServer {
 
   #heard(key: string): void {
     const connection = this.#connections.get(key);
-    if (connection?.timer === undefined) return;
-    this.#clock.clearTimeout(connection.timer);
-    connection.timer = undefined;
+    connection?.deadline?.clear();
+    if (connection !== undefined) connection.deadline = null;
   }
 
   #onUpgrade(event: UpgradeEvent): void {
@@ -354,17 +355,18 @@ class BoundServer implements WebSocketServer {
     const channels = [...this.#channels, ...this.#connecting];
     for (const channel of channels) channel.drain(code, reason, drain);
     // Those that have asked for nothing, and those that may ask for something more.
-    for (const { socket, timer } of this.#connections.values()) {
-      if (timer !== undefined) socket.destroy();
+    for (const { socket, deadline } of this.#connections.values()) {
+      if (deadline !== null) socket.destroy();
     }
     this.#http.closeIdleConnections?.();
-    const timer = this.#clock.setTimeout(() => {
+    const onTime = (): void => {
       for (const channel of channels) channel.terminate();
       for (const { socket } of this.#connections.values()) socket.destroy();
-    }, drain);
+    };
+    const deadline = new Deadline(this.#clock, { ms: drain, onTime });
     await Promise.all(channels.map((channel) => channel.closed));
     await stopped;
-    this.#clock.clearTimeout(timer);
+    deadline.clear();
   }
 
   ref(): void {

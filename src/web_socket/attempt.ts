@@ -1,5 +1,6 @@
 import type { Clock } from "./clock.ts";
 import { type AttemptOptions, DEFAULT_CONNECT_TIMEOUT } from "./connect_options.ts";
+import { Deadline } from "./deadline.ts";
 import type { CloseInitiator } from "./web_socket_channel.ts";
 
 /** What an {@linkcode Attempt} bounds. */
@@ -12,10 +13,9 @@ export interface Attempted {
 
 /** The bounds of an attempt to connect: a time-out and a signal, until {@linkcode Attempt.end}. */
 export class Attempt {
-  readonly #clock: Clock;
   readonly #signal: AbortSignal | undefined;
   readonly #onAbort: () => void;
-  readonly #timer: unknown;
+  readonly #deadline: Deadline | null;
 
   /**
    * Bounds an attempt.
@@ -26,20 +26,22 @@ export class Attempt {
    */
   constructor(attempted: Attempted, options: AttemptOptions, clock: Clock) {
     const { signal, connectTimeout = DEFAULT_CONNECT_TIMEOUT } = options;
-    this.#clock = clock;
     this.#signal = signal;
     this.#onAbort = () => attempted.giveUp(signal?.reason, "local");
     signal?.addEventListener("abort", this.#onAbort, { once: true });
-    this.#timer = connectTimeout === 0 ? undefined : clock.setTimeout(() => {
+    const onTime = (): void => {
       const message =
         `Connecting took longer than ${connectTimeout} ms, in phase ${attempted.phase()}`;
       attempted.giveUp(new DOMException(message, "TimeoutError"), "timeout");
-    }, connectTimeout);
+    };
+    this.#deadline = connectTimeout === 0
+      ? null
+      : new Deadline(clock, { ms: connectTimeout, onTime });
   }
 
   /** It is over, one way or the other. */
   end(): void {
     this.#signal?.removeEventListener("abort", this.#onAbort);
-    if (this.#timer !== undefined) this.#clock.clearTimeout(this.#timer);
+    this.#deadline?.clear();
   }
 }

@@ -1,5 +1,6 @@
 import { abnormalClosure, noStatusReceived } from "../../status.ts";
 import type { Clock } from "./clock.ts";
+import { Deadline } from "./deadline.ts";
 import type { CloseFrameContent, CloseInfo, CloseInitiator } from "./web_socket_channel.ts";
 
 /** How a channel ended, as its transport saw it. */
@@ -23,7 +24,7 @@ export class Closing {
   error: unknown;
   /** Whether the code and the reason are known. */
   isKnown = false;
-  #timer: unknown;
+  #deadline: Deadline | null = null;
 
   // RFC 6455 §7.1.5: the code of the first Close frame received, 1006 when there was none.
   /** The close code; `null` before it is known. */
@@ -43,13 +44,13 @@ export class Closing {
 
   /** Bounds the closing handshake, once. */
   startTimer(clock: Clock, ms: number, onTime: () => void): void {
-    this.#timer ??= clock.setTimeout(onTime, ms);
+    this.#deadline ??= new Deadline(clock, { ms, onTime });
   }
 
   /** It is over, or will be by itself. */
-  stopTimer(clock: Clock): void {
-    if (this.#timer !== undefined) clock.clearTimeout(this.#timer);
-    this.#timer = undefined;
+  stopTimer(): void {
+    this.#deadline?.clear();
+    this.#deadline = null;
   }
 
   /** The whole story, told when all is over. */

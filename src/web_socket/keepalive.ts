@@ -1,5 +1,6 @@
 import { Deferred } from "../stream_channel/deferred.ts";
 import type { Clock } from "./clock.ts";
+import { Deadline } from "./deadline.ts";
 import { WebSocketChannelError } from "./errors.ts";
 
 /** What a {@linkcode Keepalive} does to its channel. */
@@ -31,8 +32,8 @@ export const MAX_PENDING_PINGS = 128;
 
 const PAYLOAD_LENGTH = 4;
 
-/** The least time, in milliseconds, in which an answer that is there already can still be read. */
-const LEAST_GRACE = 10;
+/** For how long, in milliseconds, an answer that has arrived in the last moment is still waited for. */
+const GRACE = 10;
 
 /**
  * The Pings of one connection: those that the user asks for, and those that keep it alive. Any byte
@@ -50,9 +51,10 @@ export class Keepalive {
   #lastId = 0;
   #answeredId = 0;
   #heard = true;
-  /** The peer has been given time beyond its time-out. */
-  #graced = false;
+  /** Until the next probe. */
   #timer: unknown;
+  /** Until the probe's answer has to be in. */
+  #deadline: Deadline | null = null;
   #latency: number | null = null;
 
   /**
@@ -75,7 +77,7 @@ export class Keepalive {
 
   /** Starts to ping regularly, where that is wanted. */
   start(): void {
-    if (this.#times.pingInterval > 0) this.#schedule(() => this.#probe(), this.#times.pingInterval);
+    if (this.#times.pingInterval > 0) this.#probeIn(this.#times.pingInterval);
   }
 
   /** Bytes have arrived. */
@@ -146,45 +148,39 @@ export class Keepalive {
 
   // Also while nothing is read: writing is then the only way to notice that the connection is lost.
   #probe(): void {
+    this.#timer = undefined;
     const { pingInterval, pingTimeout } = this.#times;
     this.#heard = false;
-    this.#graced = false;
     this.#probeAt = this.#clock.now();
     this.#probeId = this.#send();
-    if (pingTimeout > 0) this.#schedule((late) => this.#verify(late), pingTimeout);
-    else this.#schedule(() => this.#probe(), pingInterval);
+    if (pingTimeout > 0) this.#verifyIn(pingTimeout);
+    else this.#probeIn(pingInterval);
   }
 
-  /**
-   * Time is up. A timer that is late tells of a stall of this end's event loop, in which the peer's
-   * answer could not be read: that time is given again, and a little in any case.
-   */
-  #verify(late: number): void {
+  #verify(graced: boolean): void {
     const { pingInterval, pingTimeout } = this.#times;
     if (this.#heard || !this.#owner.isReading) {
-      return this.#schedule(() => this.#probe(), Math.max(pingInterval - pingTimeout, 0));
-    }
-    const stalled = late > Math.max(LEAST_GRACE, pingTimeout / 10);
-    if (this.#graced && !stalled) return this.#owner.onDead();
-    this.#graced = true;
-    const grace = Math.max(LEAST_GRACE, Math.min(late, pingTimeout));
-    this.#schedule((lateAgain) => this.#verify(lateAgain), grace);
+      this.#probeIn(Math.max(pingInterval - pingTimeout, 0));
+    } else if (graced) this.#owner.onDead();
+    else this.#verifyIn(GRACE, true);
   }
 
-  /** Sets the one timer; it tells by how many milliseconds it is late. */
-  #schedule(callback: (late: number) => void, ms: number): void {
-    this.#clearTimer();
-    const due = this.#clock.now() + ms;
-    this.#timer = this.#clock.setTimeout(() => {
-      this.#timer = undefined;
-      callback(this.#clock.now() - due);
-    }, ms);
-    // The transport is what holds the process, or doesn't.
+  // The transport is what holds the process, or doesn't: these timers don't.
+
+  #probeIn(ms: number): void {
+    this.#timer = this.#clock.setTimeout(() => this.#probe(), ms);
     this.#clock.unref?.(this.#timer);
+  }
+
+  #verifyIn(ms: number, graced = false): void {
+    const onTime = (): void => this.#verify(graced);
+    this.#deadline = new Deadline(this.#clock, { ms, onTime, unref: true });
   }
 
   #clearTimer(): void {
     if (this.#timer !== undefined) this.#clock.clearTimeout(this.#timer);
     this.#timer = undefined;
+    this.#deadline?.clear();
+    this.#deadline = null;
   }
 }

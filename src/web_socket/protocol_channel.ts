@@ -10,6 +10,7 @@ import type { ByteTransport, TransportFailure } from "./byte_transport.ts";
 import { type Capabilities, NO_CAPABILITIES } from "./capabilities.ts";
 import { ClientOpening } from "./client_opening.ts";
 import type { Clock } from "./clock.ts";
+import { Deadline } from "./deadline.ts";
 import { closeContent, type Ending } from "./closing.ts";
 import {
   type AttemptOptions,
@@ -68,7 +69,7 @@ export class ProtocolChannel extends WebSocketChannelBase implements ConnectionO
   #capabilities: Capabilities = CAPABILITIES;
   #connection: ProtocolConnection | null = null;
   /** Bounds what may never come: a refusal's body, the end of a transport whose sink is over. */
-  #deadline: unknown;
+  #deadline: Deadline | null = null;
 
   /**
    * Makes a channel that is connecting.
@@ -220,17 +221,15 @@ export class ProtocolChannel extends WebSocketChannelBase implements ConnectionO
     return false;
   }
 
-  #setDeadline(callback: () => void): void {
+  #setDeadline(onTime: () => void): void {
     this.#clearDeadline();
-    this.#deadline = this.clock.setTimeout(
-      callback,
-      this.#options.closeTimeout ?? DEFAULT_CLOSE_TIMEOUT,
-    );
+    const ms = this.#options.closeTimeout ?? DEFAULT_CLOSE_TIMEOUT;
+    this.#deadline = new Deadline(this.clock, { ms, onTime });
   }
 
   #clearDeadline(): void {
-    if (this.#deadline !== undefined) this.clock.clearTimeout(this.#deadline);
-    this.#deadline = undefined;
+    this.#deadline?.clear();
+    this.#deadline = null;
   }
 
   // What the connection tells.

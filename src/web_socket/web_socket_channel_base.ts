@@ -288,7 +288,7 @@ export abstract class WebSocketChannelBase extends StreamChannelBase<Message, Me
     story.error ??= ending.error;
     story.isKnown = true;
     this.#endAttempt();
-    story.stopTimer(this.clock);
+    story.stopTimer();
     const info = story.info(ending);
     this.outgoing.disconnect();
     if (before === "connecting") {
@@ -367,7 +367,7 @@ export abstract class WebSocketChannelBase extends StreamChannelBase<Message, Me
       this.end({ wasClean: story.isDone, initiator: "timeout" });
     });
     // Deno runs microtasks inside a program's first setTimeout: all may be over by now.
-    if (this.state === "closed") story.stopTimer(this.clock);
+    if (this.state === "closed") story.stopTimer();
   }
 }
 

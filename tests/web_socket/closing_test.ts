@@ -56,7 +56,7 @@ Deno.test("closing: the timer is set once, and stopped", () => {
   closing.startTimer(clock, 1, () => times++);
   clock.advance(9);
   assertEquals(times, 0);
-  closing.stopTimer(clock);
+  closing.stopTimer();
   clock.advance(10);
   assertEquals([times, clock.pending], [0, 0]);
 });
