@@ -1,24 +1,38 @@
-// Typed JSON over a WebSocket: run it with the URL of a server that sends messages back.
+// Typed, validated JSON over a WebSocket: run it with the URL of a server that sends messages back.
 
 import { WebSocketChannel } from "@web-socket/channel";
-import { jsonDocument } from "@web-socket/channel/stream-channel";
+import { jsonDocument, type StandardSchema } from "@web-socket/channel/stream-channel";
 
 interface Order {
   item: string;
   count: number;
 }
 
+// A schema by hand. Those of zod, valibot, arktype and other libraries fit as they are.
+const order: StandardSchema<unknown, Order> = {
+  "~standard": {
+    version: 1,
+    vendor: "example",
+    validate(value) {
+      const { item, count } = (value ?? {}) as Partial<Order>;
+      if (typeof item === "string" && typeof count === "number") return { value: { item, count } };
+      return { issues: [{ message: "Not an order" }] };
+    },
+  },
+};
+
 const url = globalThis.process.argv[2] ?? "wss://example.com/orders";
 
 const socket = WebSocketChannel.connect(url);
-const orders = socket.transform(jsonDocument).cast<Order>();
+const orders = socket.transform(jsonDocument<Order, Order>({ incoming: order }));
 
 orders.sink.add({ item: "tea", count: 2 });
 orders.sink.add({ item: "milk", count: 1 });
 
 let missing = 2;
-for await (const order of orders.stream) {
-  console.log(`${order.count} × ${order.item}`);
+// What isn't JSON, or not an order, ends the loop with an error; the server is told 1007.
+for await (const { item, count } of orders.stream) {
+  console.log(`${count} × ${item}`);
   if (--missing === 0) break;
 }
 await orders.sink.close();

@@ -49,7 +49,8 @@ export interface ChannelSink<T> {
   ): Promise<void>;
   /**
    * Reports an error that makes going on pointless. A channel that can't send errors closes, and
-   * {@linkcode done} rejects with it.
+   * {@linkcode done} rejects with it. A WebSocket's peer receives the error's `closeCode` if it has one
+   * that can be sent, otherwise 1011.
    *
    * @throws {DOMException} `InvalidStateError` after {@linkcode close}, and while
    * {@linkcode addStream} runs.
@@ -64,8 +65,8 @@ export interface ChannelSink<T> {
   close(): Promise<void>;
   /**
    * Settles when the channel is over, whoever ended it; rejects only with the error of
-   * {@linkcode addError}, or of a `WritableStream` that the sink was made from. A rejection that
-   * nobody looks at does no harm.
+   * {@linkcode addError}, of a transformer that can't decode a message, or of a `WritableStream` that
+   * the sink was made from. A rejection that nobody looks at does no harm.
    */
   readonly done: Promise<void>;
   /**

@@ -47,7 +47,8 @@ export interface TransformStreamLike<From, To> {
  * A transformer made of two one-way transforms. Corresponds to Dart's class of the same name.
  *
  * A message passes in the same call; backpressure, the end and errors pass both ways. A decoder that
- * throws makes the stream fail with what it threw, and closes the inner channel. An encoder that
+ * throws makes the stream fail with what it threw, and the inner channel closes because of that error:
+ * a WebSocket's peer receives the error's `closeCode` if it has one, otherwise 1011. An encoder that
  * throws makes `add` throw, and nothing is sent.
  *
  * @example
