@@ -33,10 +33,10 @@ export async function answerRequest(
   const asked = askedFor(message, secure);
   let where = "hosts";
   try {
-    const refusal = asked === null ? badRequest() : await foreign(asked, hosts);
+    const refusal = asked === null ? null : await foreign(asked, hosts);
     where = "onRequest";
-    const request = asked !== null && refusal === null ? requestOf(message, asked.url, body) : null;
-    const answer = request === null ? refusal ?? badRequest() : await handler(request);
+    const request = asked === null ? null : requestOf(message, asked.url, body);
+    const answer = refusal ?? (request === null ? badRequest() : await handler(request));
     await send(answer, response, message.method === "HEAD");
   } catch (error) {
     // A client that leaves while it sends its body is no fault of the handler's.

@@ -1,0 +1,61 @@
+/** DNS rebinding in a real browser: Chromium is told that a foreign name leads to this machine. */
+
+import { assertEquals } from "@std/assert";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import type { BindOptions } from "../../src/server/mod.ts";
+import { withServer } from "../server/support.ts";
+import { findCommand, start } from "../support/processes.ts";
+
+const chromium = findCommand([["chromium"], ["chromium-browser"], ["google-chrome"]]);
+const reason = chromium === null ? " (left out: chromium is not installed)" : "";
+
+/** Connects to where the page itself is from, and reports by another request. */
+const PAGE = `<script>
+  const socket = new WebSocket("ws://" + location.host + "/socket");
+  socket.onopen = () => fetch("/open");
+  socket.onerror = () => fetch("/refused");
+</script>`;
+
+/** What becomes of a page that loopback serves as evil.example. */
+async function outcome(options: BindOptions): Promise<string> {
+  const folder = mkdtempSync(`${tmpdir()}/rebinding-`);
+  let report = (_path: string): void => {};
+  const reported = new Promise<string>((resolve) => report = resolve);
+  const onRequest = ({ url }: Request): Response => {
+    const { pathname } = new URL(url);
+    if (pathname === "/open" || pathname === "/refused") report(pathname);
+    return new Response(pathname === "/" ? PAGE : "", { headers: { "Content-Type": "text/html" } });
+  };
+  let path = "";
+  try {
+    await withServer({ ...options, onRequest }, async ({ address }) => {
+      const browser = start([
+        ...chromium ?? [],
+        ...["--headless", "--no-sandbox", "--disable-gpu", `--user-data-dir=${folder}`],
+        ...["--host-resolver-rules=MAP evil.example 127.0.0.1"],
+        `http://evil.example:${address.port}/`,
+      ]);
+      const ended = browser.next().then(() => "");
+      try {
+        path = await Promise.race([reported, ended]);
+      } finally {
+        await browser.close();
+        await ended.catch(() => {});
+      }
+    });
+  } finally {
+    // Its helpers may still write for a moment.
+    rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
+  }
+  return path;
+}
+
+Deno.test({
+  name: `interop, attack 52: a page that Chromium was led to by DNS rebinding is refused${reason}`,
+  ignore: chromium === null,
+  fn: async () => {
+    assertEquals(await outcome({}), "/refused");
+    assertEquals(await outcome({ hosts: ["evil.example"] }), "/open");
+  },
+});
