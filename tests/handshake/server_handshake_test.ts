@@ -86,6 +86,15 @@ Deno.test("A request for anything else is refused with the status that says why"
   }
 });
 
+Deno.test("A request says where it goes: a malformed target is refused, a whole URL has a host of its own", () => {
+  for (const target of ["*", "", "/a#b", "http://user@a/", "ftp://a/"]) {
+    const { status, body } = refused(requestHead({}, { target }));
+    assertEquals([status, body], [400, "Malformed request target"], target);
+  }
+  const { target } = accepted(requestHead({}, { target: "http://other.example:81/a?b" }));
+  assertEquals(target, { host: "other.example:81", path: "/a?b" });
+});
+
 Deno.test("A refusal for the method, the version of HTTP or of WebSocket says what would do", () => {
   const body = (length: number): [string, string][] => [
     ["Content-Length", `${length}`],
