@@ -8,7 +8,14 @@ import {
   assertStrictEquals,
 } from "@std/assert";
 import { type CloseInfo, WebSocketChannel } from "../../mod.ts";
-import { WebSocketServer } from "../../src/server/mod.ts";
+import {
+  type BunServer,
+  bunWebSocket,
+  type ServerWebSocketChannel,
+  upgradeWebSocket,
+  WebSocketServer,
+} from "../../src/server/mod.ts";
+import { Deferred } from "../../src/stream_channel/deferred.ts";
 import {
   DelegatingChannelSink,
   DelegatingStreamChannel,
@@ -250,6 +257,63 @@ Deno.test({
       const error = await errorOf(accepted.value.transform(jsonDocument));
       assertRefused(await accepted.value.closed, error);
       assertEquals((await client.closed).code, 1007);
+    } finally {
+      await server.close();
+    }
+  },
+});
+
+/** Serves by the platform's own upgrade, where it has one; `null` elsewhere. */
+function servePlatform(onChannel: (channel: ServerWebSocketChannel) => void): {
+  port: number;
+  close(): Promise<void>;
+} | null {
+  const hostname = "127.0.0.1";
+  if (platform() === "deno") {
+    const server = Deno.serve({ port: 0, hostname, onListen: () => {} }, async (request, info) => {
+      const { response, channel } = await upgradeWebSocket(request, { info });
+      if (channel !== null) onChannel(channel);
+      return response;
+    });
+    return { port: (server.addr as Deno.NetAddr).port, close: () => server.shutdown() };
+  }
+  if (platform() !== "bun") return null;
+  const { Bun } = globalThis as unknown as { Bun: BunGlobal };
+  const { upgrade, websocket } = bunWebSocket();
+  const fetch = async (request: Request, server: BunServer): Promise<Response | undefined> => {
+    const { response, channel } = await upgrade(request, server);
+    if (channel !== null) onChannel(channel);
+    return response;
+  };
+  const server = Bun.serve({ port: 0, hostname, fetch, websocket });
+  return { port: server.port, close: () => server.stop(true) };
+}
+
+interface BunGlobal {
+  serve(options: object): { port: number; stop(force: boolean): Promise<void> };
+}
+
+Deno.test({
+  name: "attack 64: malformed JSON over TCP, the side of a server on the platform's own upgrade",
+  ignore: platform() !== "deno" && platform() !== "bun",
+  async fn() {
+    const accepted = new Deferred<ServerWebSocketChannel>();
+    const server = servePlatform(accepted.resolve);
+    assert(server !== null);
+    try {
+      const client = WebSocketChannel.connect(`ws://127.0.0.1:${server.port}`, {
+        transport: "net",
+      });
+      client.sink.add("nonsense");
+      const channel = await accepted.promise;
+      const error = await errorOf(channel.transform(jsonDocument));
+      const info = await channel.closed;
+      assertStrictEquals(info.error, error);
+      assertEquals(info.initiator, "local");
+      const { code } = await client.closed;
+      // A platform's own WebSocket may refuse to send 1007: then there is no code.
+      assert(code === 1007 || code === 1005, `got ${code}`);
+      assertEquals(info.sent?.code, code);
     } finally {
       await server.close();
     }
