@@ -1,11 +1,12 @@
 /**
  * The tests on every runtime: Deno as they are; Node 20, the newest Node and Bun bundled from source, and
- * those that use public names only against the npm package as well; Chromium, in a page and in a worker;
- * and what a user does with the package. One table at the end.
+ * those that use public names only against the npm package as well; those of connections with zone.js,
+ * which replaces `Promise`; Chromium, in a page and in a worker; and what a user does with the package.
+ * One table at the end.
  *
  * ```sh
  * deno task test:all                   # everything
- * deno task test:all --runtime bun     # one runtime: deno, node20, node26, bun, chromium (and node22, node24)
+ * deno task test:all --runtime bun     # one runtime: deno, node20, node26, bun, zone, chromium (and node22, node24)
  * deno task test:all tests/conformance # some of the files
  * ```
  *
@@ -23,12 +24,27 @@ import { type Counts, ignoredNote, type Outcome, readDenoLog, sum, table } from 
 import { findChromium, testInBrowser } from "./test_browser.ts";
 import { runExamples } from "./test_examples.ts";
 import { bundleAgainstPackage, bundleSource, type TestFile, testFiles } from "./test_files.ts";
-import { NEWEST_NODE, OLDEST_NODE, OUT, type Runtime, runtime, RUNTIME_NAMES } from "./tools.ts";
+import {
+  NEWEST_NODE,
+  OLDEST_NODE,
+  OUT,
+  type Runtime,
+  runtime,
+  RUNTIME_NAMES,
+  withZone,
+  ZONE,
+} from "./tools.ts";
 
 const ROOT = new URL("../", import.meta.url);
 const RUNNER = fromFileUrl(new URL("tests/runner/deno_test.mjs", ROOT));
 /** Those of every run; `--runtime` may ask for others. */
 const RUNTIMES = [`Node ${OLDEST_NODE}`, `Node ${NEWEST_NODE}`, "Bun"];
+
+/**
+ * What is run with zone.js: all that is about connections. It reports uncaught errors in a way of its
+ * own, so tests of those would fail for no fault of ours.
+ */
+const WITH_ZONE = ["conformance", "net", "server", "realm"];
 
 /** Files that are run together: those of one line. */
 interface Group {
@@ -162,7 +178,8 @@ function runtimeJob(
   const run = async (): Promise<Outcome[]> => {
     const outcomes: Outcome[] = [];
     const missing: Counts = { passed: 0, failed: 0, note: "" };
-    const found = await runtime(name).catch((error: Error) => error);
+    const wanted = name === ZONE ? withZone() : runtime(name);
+    const found = await wanted.catch((error: Error) => error);
     for (const group of groups) {
       const line = { suite: group.suite, transport: group.transport, of, runtime: name };
       const { scripts, note } = portable(group, bundles);
@@ -282,6 +299,11 @@ async function jobsFor({ files, isAll, denoLog, isRuntime }: Wanted): Promise<Jo
     for (const name of names) jobs.push(runtimeJob(name, groups, bundles, "source"));
     jobs.push(...await packageJobs(built, files.filter((file) => file.isPublic), names));
     if (isAll) jobs.push(packageJob(built));
+  }
+  if (isRuntime(ZONE)) {
+    const chosen = files.filter((file) => WITH_ZONE.includes(file.suite) && file.denoOnly === "");
+    const bundles = await bundleSource(chosen, new URL("zone/", OUT));
+    jobs.push(runtimeJob(ZONE, grouped(chosen), bundles, "source"));
   }
   if (isRuntime("Chromium")) jobs.push(chromiumJob());
   return jobs;

@@ -19,6 +19,7 @@ const VERSIONS: Record<string, string> = {
   "publint": "0.3.25",
   "typescript": "5.9",
   "vite": "8.3.8",
+  "zone.js": "0.16.3",
 };
 
 /** What a command did. */
@@ -172,6 +173,19 @@ const RUNTIMES: Record<string, RuntimeSource> = {
 
 /** Their names. */
 export const RUNTIME_NAMES: readonly string[] = Object.keys(RUNTIMES);
+
+/** The name of the runtime that {@linkcode withZone} gives. */
+export const ZONE: string = `zone.js on Node ${NEWEST_NODE}`;
+
+/**
+ * Node on which zone.js has replaced `Promise`, the timers and more before anything else is loaded, as
+ * Angular's tests and OpenTelemetry's zones do.
+ */
+export async function withZone(): Promise<Runtime> {
+  const { command } = await runtime(`Node ${NEWEST_NODE}`);
+  const preload = new URL("fesm2015/zone-node.js", await tool("zone.js"));
+  return { name: ZONE, command: [...command, "--import", preload.href] };
+}
 
 async function isThere(command: string, version: string): Promise<boolean> {
   const seen = await output([command, "--version"]).catch(() => null);
