@@ -1,6 +1,7 @@
 import type { RequestHead } from "../handshake/http_head.ts";
 import { type OptionKinds, readOptions } from "../stream_channel/options.ts";
 import { type Clock, systemClock } from "../web_socket/clock.ts";
+import { claim } from "./claim.ts";
 import type { UpgradeSocket } from "./pending_upgrade.ts";
 import { ServerChannel, type ServerWebSocketChannel, type UpgradeExtra } from "./server_channel.ts";
 import {
@@ -42,6 +43,9 @@ const ACCEPT_KINDS: OptionKinds<AcceptUpgradeOptions> = {
  * answered with its status and `Connection: close`, and the socket is destroyed. Call this from the
  * server's `upgrade` event, at once.
  *
+ * A client may send an upgrade right behind other requests. The channel then stays connecting until the
+ * server has answered those.
+ *
  * @param request The event's first argument.
  * @param socket The event's second argument: the connection.
  * @param head The event's third argument: what came behind the request. It isn't lost.
@@ -51,6 +55,8 @@ const ACCEPT_KINDS: OptionKinds<AcceptUpgradeOptions> = {
  * `ConnectError` whose `status` is what the client got, or when the client is gone.
  * @throws {RangeError | TypeError | SyntaxError} When an option is malformed; the socket is untouched
  * then.
+ * @throws {DOMException} `InvalidStateError` when `acceptUpgrade` was called with this socket before; the
+ * first call's channel is not affected.
  *
  * @example
  * ```ts
@@ -99,5 +105,6 @@ export function accept(
     socket,
     early,
   };
+  claim(socket);
   return new ServerChannel(upgrade, settings, clock, extra);
 }

@@ -1,4 +1,5 @@
 import { readOptions } from "../stream_channel/options.ts";
+import { claim } from "./claim.ts";
 import { systemClock } from "../web_socket/clock.ts";
 import { DEFAULT_MAX_MESSAGE_SIZE } from "../web_socket/protocol_options.ts";
 import { type BunServerSocket, BunSocket } from "./bun_socket.ts";
@@ -133,6 +134,7 @@ async function upgrade(
   server: BunServer,
   settings: ReturnType<typeof checkPlatformOptions>,
 ): Promise<BunUpgradeResult> {
+  claim(request);
   const remote = server.requestIP(request);
   const pending = new PlatformUpgrade(request, {
     address: remote?.address ?? null,

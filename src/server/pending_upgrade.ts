@@ -11,6 +11,7 @@ import type { ByteTransport } from "../web_socket/byte_transport.ts";
 import type { Clock } from "../web_socket/clock.ts";
 import { Deadline } from "../web_socket/deadline.ts";
 import { SocketTransport } from "../net/socket_transport.ts";
+import { EarlierAnswers, owesAnswers } from "./earlier_answers.ts";
 import { asSocket } from "./stream_socket.ts";
 
 /**
@@ -69,6 +70,9 @@ export class PendingUpgrade {
   #early: Uint8Array[] = [];
   #earlySize = 0;
   #error: unknown;
+  #earlier: EarlierAnswers | null = null;
+  /** What follows when all earlier requests are answered. */
+  #next: (() => void) | null = null;
   #answered = false;
   readonly #onData = (chunk: Uint8Array): void => this.#keep(chunk);
   readonly #onEnd = (): void => this.#gone();
@@ -97,6 +101,24 @@ export class PendingUpgrade {
     socket.on("close", this.#onEnd);
     if (lengthOf(head) > 0) this.#keep(copyOf(head));
     if (socket.destroyed) queueMicrotask(() => this.#gone());
+    if (owesAnswers(socket)) this.#earlier = new EarlierAnswers(socket, () => this.#free());
+  }
+
+  /** Whether requests in front of the upgrade aren't answered yet. */
+  get isBehind(): boolean {
+    return this.#earlier !== null;
+  }
+
+  /** Calls back when all requests in front of the upgrade are answered; call it while they aren't. */
+  whenFree(callback: () => void): void {
+    this.#next = callback;
+  }
+
+  #free(): void {
+    this.#earlier = null;
+    // An earlier answer may have been the connection's last.
+    if ((this.#socket as { writableEnded?: boolean }).writableEnded === true) return this.#gone();
+    this.#next?.();
   }
 
   #keep(chunk: Uint8Array): void {
@@ -131,19 +153,22 @@ export class PendingUpgrade {
   }
 
   /**
-   * Refuses, and ends the connection, or what a proxy takes for frames would be read as a second
-   * request.
+   * Refuses, behind the answers to earlier requests, and ends the connection, or what a proxy takes for
+   * frames would be read as a second request.
    *
    * @param refusal What to answer.
    */
   refuse(refusal: Refusal): void {
     if (this.#answered) return;
+    if (this.#earlier !== null) return this.whenFree(() => this.refuse(refusal));
     this.#release();
     refuseSocket(this.#socket, refusal, this.#clock);
   }
 
   #release(): void {
     this.#answered = true;
+    this.#earlier?.stop();
+    this.#earlier = null;
     this.#socket.removeListener("data", this.#onData);
     this.#socket.removeListener("end", this.#onEnd);
     this.#socket.removeListener("close", this.#onEnd);

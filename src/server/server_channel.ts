@@ -74,12 +74,14 @@ export class ServerChannel extends ProtocolChannel implements ServerWebSocketCha
     const { signal } = extra;
     const decision = signal?.aborted ? null : decide(upgrade.head, upgrade.request, settings);
     // Where it is decided in this very call, nothing has to be bounded.
-    if (decision !== null && !("then" in decision) && !signal?.aborted) {
+    const isNow = decision !== null && !("then" in decision) && !signal?.aborted;
+    if (isNow && !this.#pending.isBehind) {
       this.#obey(decision);
       return;
     }
     this.bound({ signal, connectTimeout: settings.handshakeTimeout }, () => "handshake");
-    if (decision !== null && "then" in decision) decision.then((it) => this.#obey(it));
+    if (isNow) this.#obey(decision);
+    else if (decision !== null && "then" in decision) decision.then((it) => this.#obey(it));
   }
 
   /** Refuses the upgrade if it isn't answered yet. */
@@ -97,11 +99,13 @@ export class ServerChannel extends ProtocolChannel implements ServerWebSocketCha
     void this.sink.close(code, reason);
   }
 
-  #obey({ acceptance, refusal, cause }: Decision): void {
+  #obey(decision: Decision): void {
+    const { acceptance, refusal, cause } = decision;
     // The client may be gone, or this end may have given up, while `verify` thought about it.
     if (this.state !== "connecting") return;
     if (acceptance === null) return this.refuse(refusal, cause);
     const pending = this.#pending;
+    if (pending?.isBehind) return pending.whenFree(() => this.#obey(decision));
     this.#pending = null;
     if (pending !== null) this.begin(pending.accept(acceptance), acceptance);
   }

@@ -2,6 +2,7 @@ import { abnormalClosure } from "../../status.ts";
 import type { WebSocketEventLike, WebSocketLike } from "../native/web_socket_like.ts";
 import type { Refusal } from "../handshake/server_handshake.ts";
 import { type OptionKinds, readOptions } from "../stream_channel/options.ts";
+import { claim } from "./claim.ts";
 import { systemClock } from "../web_socket/clock.ts";
 import { UnsupportedError } from "../web_socket/errors.ts";
 import { platform } from "../web_socket/platform.ts";
@@ -81,6 +82,7 @@ export async function upgradeWebSocket(
     hostname?: string;
     port?: number;
   };
+  claim(request);
   const upgrade = new PlatformUpgrade(request, { address: hostname, port });
   const { acceptance, refusal } = await upgrade.decide(settings, systemClock);
   if (acceptance === null) return { response: closingResponse(request, refusal), channel: null };

@@ -1,0 +1,44 @@
+import { assertEquals } from "@std/assert";
+import { EventEmitter } from "node:events";
+import { EarlierAnswers, owesAnswers } from "../../src/server/earlier_answers.ts";
+import type { UpgradeSocket } from "../../src/server/pending_upgrade.ts";
+
+/** A socket of `node:http` that answers are written to. */
+class FakeSocket extends EventEmitter {
+  _httpMessage: EventEmitter | null | undefined;
+
+  get asSocket(): UpgradeSocket {
+    return this as unknown as UpgradeSocket;
+  }
+}
+
+Deno.test("earlier answers: one behind the other, and the drain of the one in hand", () => {
+  const socket = new FakeSocket();
+  assertEquals(owesAnswers(socket.asSocket), false);
+  const [first, second] = [new EventEmitter(), new EventEmitter()];
+  socket._httpMessage = first;
+  assertEquals(owesAnswers(socket.asSocket), true);
+  const log: string[] = [];
+  new EarlierAnswers(socket.asSocket, () => log.push("done"));
+  first.on("drain", () => log.push("drain"));
+  socket.emit("drain");
+  socket._httpMessage = second;
+  first.emit("finish");
+  socket.emit("drain");
+  assertEquals(log, ["drain"]);
+  socket._httpMessage = null;
+  second.emit("finish");
+  assertEquals(log, ["drain", "done"]);
+  assertEquals([socket.listenerCount("drain"), second.listenerCount("finish")], [0, 0]);
+});
+
+Deno.test("earlier answers: stopped, it leaves nothing", () => {
+  const socket = new FakeSocket();
+  const answer = socket._httpMessage = new EventEmitter();
+  const waiting = new EarlierAnswers(socket.asSocket, () => {
+    throw new Error("Called although it was stopped");
+  });
+  waiting.stop();
+  answer.emit("finish");
+  assertEquals([socket.listenerCount("drain"), answer.listenerCount("finish")], [0, 0]);
+});
