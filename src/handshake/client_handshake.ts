@@ -104,13 +104,11 @@ export function startClientHandshake(
 function checkProtocols(protocols: readonly string[]): void {
   for (const protocol of protocols) {
     if (!isToken(protocol)) {
-      throw new TypeError(
-        `Cannot offer a subprotocol that is no token: ${JSON.stringify(protocol)}`,
-      );
+      throw new TypeError("Cannot offer a subprotocol that is no token");
     }
   }
   if (new Set(protocols).size < protocols.length) {
-    throw new TypeError(`Cannot offer a subprotocol twice: ${protocols.join(", ")}`);
+    throw new TypeError("Cannot offer a subprotocol twice");
   }
 }
 
@@ -246,9 +244,7 @@ const REASONS = {
 } as const;
 
 function wrong(name: keyof typeof REASONS, headers: HeaderMap): HandshakeError {
-  const values = headers.all(name);
-  const what = values.length === 0
-    ? "is missing"
-    : `is wrong: ${JSON.stringify(values.join(", ").slice(0, 80))}`;
+  const { length } = headers.all(name);
+  const what = length === 0 ? "is missing" : `is wrong${length === 1 ? "" : ": there are several"}`;
   return new HandshakeError(REASONS[name], `The answer's ${name} ${what}`);
 }

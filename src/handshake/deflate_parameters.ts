@@ -116,7 +116,7 @@ function readParameters({ parameters }: Extension): ReadParameters | string {
   for (const [name, text] of parameters) {
     if (values.has(name)) return `${name} twice`;
     const value = readValue(name, text);
-    if (value === null) return text === null ? name : `${name}=${text}`;
+    if (value === null) return name;
     values.set(name, value);
   }
   return {

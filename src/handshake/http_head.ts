@@ -199,7 +199,7 @@ function parseRequestLine(line: string, headers: HeaderMap): RequestHead {
   const [method = "", target = "", protocol = "", more] = line.split(" ", 4);
   const version = parseVersion(protocol);
   if (!isToken(method) || !isTarget(target) || version === null || more !== undefined) {
-    throw new HandshakeError("bad-start-line", `Malformed request line: ${quote(line)}`);
+    throw new HandshakeError("bad-start-line", "Malformed request line");
   }
   return { method, target, version, headers };
 }
@@ -211,7 +211,7 @@ function parseStatusLine(line: string, headers: HeaderMap): ResponseHead {
   const text = line.slice(12);
   const legal = /^ [1-9][0-9]{2}$/.test(code) && (text === "" || text.startsWith(" "));
   if (version === null || !legal || !isFieldValue(text)) {
-    throw new HandshakeError("bad-start-line", `Malformed status line: ${quote(line)}`);
+    throw new HandshakeError("bad-start-line", `Malformed status line: ${startOf(line)}`);
   }
   return { version, status: Number(code.slice(1)), statusText: text.slice(1), headers };
 }
@@ -230,7 +230,7 @@ function parseFields(lines: readonly string[]): HeaderMap {
     const value = line.slice(colon + 1);
     // RFC 9112 §5: no whitespace before the colon, and (§5.2) no folded line: neither is a token.
     if (!isToken(name) || !isFieldValue(value)) {
-      throw new HandshakeError("bad-header", `Malformed header line: ${quote(line)}`);
+      throw new HandshakeError("bad-header", `Malformed header line: ${startOf(line)}`);
     }
     headers.append(name, trim(value));
   }
@@ -242,9 +242,10 @@ function isTarget(text: string): boolean {
   return /^[\x21-\x7e]+$/.test(text);
 }
 
-/** A text of the peer's for a message: shortened, and harmless in a log. */
-function quote(text: string): string {
-  return JSON.stringify(text.length > 80 ? text.slice(0, 80) + "…" : text);
+/** A line for a message: its first word, shortened. The rest may be a secret, or harm a log. */
+function startOf(line: string): string {
+  const start = (/^[\w/.-]{1,20}/.exec(line) ?? [""])[0];
+  return JSON.stringify(start.length < line.length ? `${start}…` : start);
 }
 
 /** RFC 9110 §5.5: header bytes beyond ASCII are opaque; each becomes one code unit. */
@@ -275,7 +276,7 @@ export function serializeHead(
   headers: Iterable<readonly [name: string, value: string]>,
 ): Uint8Array {
   if (!/^[\x20-\x7e]+$/.test(startLine)) {
-    throw new TypeError(`Cannot send the start line: ${quote(startLine)}`);
+    throw new TypeError(`Cannot send the start line: ${startOf(startLine)}`);
   }
   let text = startLine + "\r\n";
   for (const [name, value] of headers) {
@@ -299,7 +300,7 @@ export function serializeHead(
  * @see {@link https://www.rfc-editor.org/rfc/rfc9110#section-5.5 RFC 9110 §5.5}
  */
 export function checkField(name: string, value: string): void {
-  if (!isToken(name)) throw new TypeError(`Cannot send a header named: ${quote(name)}`);
+  if (!isToken(name)) throw new TypeError(`Cannot send a header named: ${startOf(name)}`);
   // The value may be a secret, so the message names the field only.
   if (typeof value !== "string" || !isFieldValue(value)) {
     throw new TypeError(`Cannot send the value of the header: ${name}`);

@@ -14,13 +14,13 @@ import {
   parseProtocols,
   type QueueOptions,
 } from "../web_socket/connect_options.ts";
-import { shownUrl } from "../web_socket/shown_url.ts";
+import { shownUrl, withoutQuery } from "../web_socket/shown_url.ts";
 import { ConnectError, WebSocketChannelError } from "../web_socket/errors.ts";
 import type { CloseFrameContent, Message } from "../web_socket/web_socket_channel.ts";
 import { WebSocketChannelBase } from "../web_socket/web_socket_channel_base.ts";
 import { type MessageInput, unsendable } from "../web_socket/web_socket_sink.ts";
 import { nativeCapabilities } from "./native_capabilities.ts";
-import { checkSocket, createSocket, faultOf, hintOf, statusOf } from "./native_socket.ts";
+import { checkSocket, createSocket, faultOf, hintOf, statusOf, urlOf } from "./native_socket.ts";
 import { Polling } from "./polling.ts";
 import type { WebSocketEventLike, WebSocketLike } from "./web_socket_like.ts";
 
@@ -42,7 +42,8 @@ export class NativeChannel extends WebSocketChannelBase {
   readonly #maxQueueSize: number;
   /** The subprotocols that were offered; `null` when that isn't known. */
   readonly #offered: readonly string[] | null;
-  readonly #url: string;
+  /** `null` when it isn't known. */
+  #url: URL | null;
   readonly #polling: Polling;
   #socket: WebSocketLike | null = null;
   #capabilities: Capabilities;
@@ -55,7 +56,7 @@ export class NativeChannel extends WebSocketChannelBase {
     clock: Clock,
     { offered, url, capabilities }: {
       offered: readonly string[] | null;
-      url: string;
+      url: URL | null;
       capabilities: Capabilities;
     },
   ) {
@@ -72,7 +73,7 @@ export class NativeChannel extends WebSocketChannelBase {
     const { url, protocols, headers } = request;
     const channel = new NativeChannel(options, clock, {
       offered: protocols,
-      url: shownUrl(url),
+      url,
       capabilities: nativeCapabilities(),
     });
     channel.watchAttempt(options, () => "handshake");
@@ -97,7 +98,7 @@ export class NativeChannel extends WebSocketChannelBase {
     if (!isPromise) checkSocket(socket);
     const channel = new NativeChannel(options, clock, {
       offered: options.protocols === undefined ? null : parseProtocols(options.protocols),
-      url: "",
+      url: null,
       capabilities: NO_CAPABILITIES,
     });
     channel.watchAttempt(options, () => "handshake");
@@ -110,7 +111,7 @@ export class NativeChannel extends WebSocketChannelBase {
   static failed(error: unknown, { url, clock }: { url: URL; clock: Clock }): NativeChannel {
     const channel = new NativeChannel({}, clock, {
       offered: null,
-      url: shownUrl(url),
+      url,
       capabilities: NO_CAPABILITIES,
     });
     channel.failToOpen(error);
@@ -120,6 +121,14 @@ export class NativeChannel extends WebSocketChannelBase {
   /** The wrapped socket: `null` before the promise of it has fulfilled. */
   get socket(): WebSocketLike | null {
     return this.#socket;
+  }
+
+  get url(): string {
+    return this.#url === null ? "" : shownUrl(this.#url);
+  }
+
+  protected get transport(): string {
+    return "native";
   }
 
   get capabilities(): Capabilities {
@@ -143,6 +152,7 @@ export class NativeChannel extends WebSocketChannelBase {
     if (typeof socket.terminate === "function") {
       this.#capabilities = { ...this.#capabilities, terminate: true };
     }
+    this.#url = urlOf(socket);
     this.#attach(socket);
   }
 
@@ -189,8 +199,8 @@ export class NativeChannel extends WebSocketChannelBase {
     if (offered === null || offered.length === 0 && protocol === "") return null;
     if (offered.includes(protocol)) return null;
     return protocol === ""
-      ? `the server chose no subprotocol, offered: ${offered.join(", ")}`
-      : `the server chose a subprotocol that was not offered: ${protocol}`;
+      ? `the server chose none of the ${offered.length} subprotocols that were offered`
+      : `the server chose a subprotocol that is none of the ${offered.length} that were offered`;
   }
 
   #onMessage(data: unknown): void {
@@ -230,17 +240,23 @@ export class NativeChannel extends WebSocketChannelBase {
 
   #lost(): WebSocketChannelError {
     return new WebSocketChannelError("The connection was lost: it ended without a Close frame", {
-      cause: this.#hint,
+      cause: this.#withoutQuery(this.#hint),
     });
   }
 
-  #connectError(cause: unknown, options?: { retryable: boolean }): ConnectError {
+  #withoutQuery(cause: unknown): unknown {
+    return this.#url === null ? cause : withoutQuery(cause, this.#url);
+  }
+
+  #connectError(reported: unknown, options?: { retryable: boolean }): ConnectError {
+    const cause = this.#withoutQuery(reported);
     const message = this.#failedBecause(faultOf(cause));
     return new ConnectError(message, { cause, status: statusOf(cause), ...options });
   }
 
   #failedBecause(fault: string): string {
-    const to = this.#url === "" ? "" : ` to ${this.#url}`;
+    const { url } = this;
+    const to = url === "" ? "" : ` to ${url}`;
     return `Cannot connect${to}: ${fault}`;
   }
 

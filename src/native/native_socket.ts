@@ -28,6 +28,15 @@ export function createSocket(
   return new WebSocket(url, init as unknown as string[]);
 }
 
+/** What a socket says that it connects to; `null` where it says nothing, as on a server. */
+export function urlOf({ url }: { readonly url?: unknown }): URL | null {
+  try {
+    return typeof url === "string" ? new URL(url) : null;
+  } catch {
+    return null;
+  }
+}
+
 /** What an error event tells: an error, a text, or nothing. */
 export function hintOf(event: WebSocketEventLike): unknown {
   return event.error ?? event.message;

@@ -22,6 +22,8 @@ export interface WebSocketLike {
   readonly protocol?: string | undefined;
   /** The extensions in use. */
   readonly extensions?: string | undefined;
+  /** What it connects to. */
+  readonly url?: string | undefined;
   /** How many bytes wait to be sent. */
   readonly bufferedAmount: number;
   /** Set to `"arraybuffer"`. */

@@ -5,6 +5,7 @@
  */
 
 import { messageOf, nameOf } from "../realm/kinds.ts";
+import { shownUrl } from "../web_socket/shown_url.ts";
 import { ConnectError, type ConnectErrorOptions, type ConnectPhase } from "../web_socket/errors.ts";
 
 /** What a runtime's error code means. */
@@ -99,7 +100,7 @@ export function dialError(url: URL, options: DialErrorOptions): ConnectError {
   const meaning = MEANINGS.get(code) ?? meaningOfAlert(code) ?? MEANINGS.get(nameOf(rest.cause));
   const text = fault ?? meaning?.text ?? textOf(rest);
   const where = about === undefined ? "" : `${about}: `;
-  return new ConnectError(`Cannot connect to ${url.href}: ${where}${text}`, {
+  return new ConnectError(`Cannot connect to ${shownUrl(url)}: ${where}${text}`, {
     ...(meaning?.retryable === undefined ? {} : { retryable: meaning.retryable }),
     ...rest,
   });

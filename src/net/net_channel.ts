@@ -4,6 +4,7 @@ import type { Clock } from "../web_socket/clock.ts";
 import { MAX_REDIRECTS } from "../web_socket/connect_checks.ts";
 import type { ConnectOptions, ConnectRequest } from "../web_socket/connect_options.ts";
 import { ConnectError, type HandshakeResponse } from "../web_socket/errors.ts";
+import { shownUrl } from "../web_socket/shown_url.ts";
 import { ProtocolChannel } from "../web_socket/protocol_channel.ts";
 import type { Dial } from "./dial.ts";
 import type * as dialling from "./dialling.ts";
@@ -74,8 +75,12 @@ export class NetChannel extends ProtocolChannel {
   }
 
   /** Where it is connected to, or tries to: where redirects have led. */
-  get url(): string {
-    return this.#target.request.url.href;
+  override get url(): string {
+    return shownUrl(this.#target.request.url);
+  }
+
+  protected override get transport(): string {
+    return "net";
   }
 
   override ref(): void {

@@ -10,10 +10,7 @@ import * as dialling from "./dialling.ts";
 import { NetChannel } from "./net_channel.ts";
 
 /** A channel over `node:net` or `node:tls`, on Deno, Node and Bun. */
-export interface NetWebSocketChannel extends WebSocketChannel {
-  /** The URL it is connected to, or tries to connect to: after redirects, where they have led. */
-  readonly url: string;
-}
+export type NetWebSocketChannel = WebSocketChannel;
 
 /** What {@linkcode NetWebSocketChannel}, the companion object, can do. */
 export interface NetWebSocketChannelConstructors {

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { Answer } from "../web_socket/client_opening.ts";
 import { messageOf } from "../realm/kinds.ts";
 import { basicCredentials } from "../handshake/client_handshake.ts";
 import { type ResponseHead, ResponseParser, serializeHead } from "../handshake/http_head.ts";
@@ -84,7 +85,7 @@ export async function openTunnel(socket: Socket, proxy: URL, url: URL): Promise<
     return;
   }
   const phrase = response.statusText === "" ? "" : ` ${response.statusText}`;
-  throw new ProxyRefusal(`it answered ${response.status}${phrase}`, responseOf(response, body));
+  throw new ProxyRefusal(`it answered ${response.status}${phrase}`, new Answer(response, body));
 }
 
 /** A URL's port, also where it is the scheme's own. */
@@ -93,7 +94,7 @@ export function portOf({ port, protocol }: URL): number {
   return protocol === "wss:" || protocol === "https:" ? 443 : 80;
 }
 
-interface Answer {
+interface ProxyAnswer {
   readonly head: ResponseHead;
   readonly rest: Uint8Array;
   readonly body: Uint8Array;
@@ -101,7 +102,7 @@ interface Answer {
 
 const EMPTY = new Uint8Array(0);
 
-function readAnswer(socket: Socket): Promise<Answer> {
+function readAnswer(socket: Socket): Promise<ProxyAnswer> {
   const parser = new ResponseParser();
   let refusal: { head: ResponseHead; body: ResponseBody } | null = null;
   return new Promise((resolve, reject) => {
@@ -155,10 +156,4 @@ function readAnswer(socket: Socket): Promise<Answer> {
 /** RFC 9112 §6.3: whether a body's end is known; else it is where the connection ends, if ever. */
 function isFramed({ headers }: ResponseHead): boolean {
   return headers.has("content-length") || headers.has("transfer-encoding");
-}
-
-function responseOf(head: ResponseHead, body: Uint8Array): HandshakeResponse {
-  const headers = new Headers();
-  for (const [name, value] of head.headers) headers.append(name, value);
-  return { status: head.status, statusText: head.statusText, headers, body };
 }

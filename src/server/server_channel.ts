@@ -84,6 +84,14 @@ export class ServerChannel extends ProtocolChannel implements ServerWebSocketCha
     else if (decision !== null && "then" in decision) decision.then((it) => this.#obey(it));
   }
 
+  override get url(): string {
+    return this.request.shownUrl;
+  }
+
+  protected override get transport(): string {
+    return "server";
+  }
+
   /** Refuses the upgrade if it isn't answered yet. */
   refuse(refusal: Refusal, cause?: unknown): void {
     const pending = this.#pending;

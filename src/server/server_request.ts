@@ -1,6 +1,8 @@
 import type { HeaderMap } from "../handshake/header_map.ts";
 import { HeaderMap as Fields, splitList } from "../handshake/header_map.ts";
 import { isHost, splitTarget } from "../handshake/request_target.ts";
+import { inspectAs } from "../web_socket/inspection.ts";
+import { shownUrl } from "../web_socket/shown_url.ts";
 
 /** The request that asked for a channel. */
 export interface ServerRequest {
@@ -95,6 +97,11 @@ export class UpgradeServerRequest implements ServerRequest {
     return this.#remote.isLocal;
   }
 
+  /** The URL without what may be a secret. */
+  get shownUrl(): string {
+    return shownUrl(this.url);
+  }
+
   get headers(): Headers {
     return new Headers([...this.#fields()]);
   }
@@ -133,6 +140,13 @@ export class UpgradeServerRequest implements ServerRequest {
     return fieldsOfRaw(this.#raw.split("\n"));
   }
 }
+
+inspectAs(UpgradeServerRequest.prototype, "ServerRequest", (it) => ({
+  url: it.shownUrl,
+  origin: it.origin,
+  remoteAddress: it.remoteAddress,
+  remotePort: it.remotePort,
+}));
 
 function gone(): DOMException {
   return new DOMException("The client is gone", "AbortError");

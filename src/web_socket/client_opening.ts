@@ -12,6 +12,8 @@ import { type ResponseHead, ResponseParser } from "../handshake/http_head.ts";
 import { ResponseBody } from "../handshake/response_body.ts";
 import type { ConnectRequest } from "./connect_options.ts";
 import { ConnectError, type HandshakeResponse } from "./errors.ts";
+import { inspectAs } from "./inspection.ts";
+import { shownUrl } from "./shown_url.ts";
 import { randomMaskingKeys } from "./masking_keys.ts";
 
 /** What is told of a {@linkcode ClientOpening}. */
@@ -117,7 +119,7 @@ export class ClientOpening {
     this.#over = true;
     const retryAfter = parseRetryAfter(response?.headers.get("retry-after") ?? null);
     this.#events.onFailed(
-      new ConnectError(`Cannot connect to ${this.#url.href}: ${fault}`, {
+      new ConnectError(`Cannot connect to ${shownUrl(this.#url)}: ${fault}`, {
         ...(cause === undefined ? {} : { cause }),
         phase: "handshake",
         response,
@@ -137,7 +139,7 @@ function nonce(): Uint8Array {
 }
 
 /** The answer as users see it: few look at its header fields, and `Headers` cost much to make. */
-class Answer implements HandshakeResponse {
+export class Answer implements HandshakeResponse {
   readonly status: number;
   readonly statusText: string;
   readonly body: Uint8Array;
@@ -158,6 +160,13 @@ class Answer implements HandshakeResponse {
     return headers;
   }
 }
+
+inspectAs(Answer.prototype, "HandshakeResponse", ({ status, statusText, headers, body }) => ({
+  status,
+  statusText,
+  headers: [...headers.keys()],
+  bodyLength: body.length,
+}));
 
 /**
  * How long a server asks to wait: RFC 9110 §10.2.3, a number of seconds, or a date.

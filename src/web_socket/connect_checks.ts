@@ -58,9 +58,11 @@ function checkProxy({ proxy, socketPath }: ConnectOptions): void {
   if (socketPath !== undefined) throw malformed("socketPath", "left out where there is a proxy");
   if (proxy === "environment") return;
   try {
-    new URL(proxy);
+    // Of `user:password@host` the user would be the scheme.
+    if (new URL(proxy).href.includes("://")) return;
   } catch {
-    // It may hold a password, so neither it nor its parser's message is shown.
-    throw new SyntaxError("Cannot use the option proxy: it is not a URL");
+    // Told below.
   }
+  // It may hold a password, so neither it nor its parser's message is shown.
+  throw new SyntaxError("Cannot use the option proxy: it is not a URL with a scheme and a host");
 }

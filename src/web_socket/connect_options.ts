@@ -214,8 +214,9 @@ function parseUrl(url: string | URL): URL {
   }
   const scheme = Object.hasOwn(SCHEMES, parsed.protocol) ? SCHEMES[parsed.protocol] : undefined;
   if (scheme === undefined) {
-    const { protocol: got } = parsed;
-    throw new SyntaxError(`Cannot connect: the URL's scheme must be ws: or wss:, got ${got}`);
+    // Of `user:password@host` the user is the scheme.
+    const got = parsed.href.startsWith(`${parsed.protocol}//`) ? `, got ${parsed.protocol}` : "";
+    throw new SyntaxError(`Cannot connect: the URL's scheme must be ws: or wss:${got}`);
   }
   // An empty fragment is one as well; `hash` doesn't show it.
   if (parsed.href.includes("#")) {

@@ -27,6 +27,7 @@ import {
 import { randomMaskingKeys } from "./masking_keys.ts";
 import { type ConnectionOwner, ProtocolConnection } from "./protocol_connection.ts";
 import { DEFAULT_MAX_MESSAGE_SIZE, type ProtocolOptions } from "./protocol_options.ts";
+import { shownUrl } from "./shown_url.ts";
 import { afterTurn } from "./turn.ts";
 import type { CloseFrameContent } from "./web_socket_channel.ts";
 import { WebSocketChannelBase } from "./web_socket_channel_base.ts";
@@ -66,6 +67,8 @@ const WITH_HANDSHAKE_DESTROYABLE: Capabilities = Object.freeze({
 export class ProtocolChannel extends WebSocketChannelBase implements ConnectionOwner {
   readonly #side: Side;
   readonly #options: ProtocolOptions;
+  /** What was asked for, where this side did. */
+  #url: URL | null = null;
   #capabilities: Capabilities = CAPABILITIES;
   #connection: ProtocolConnection | null = null;
   /** Bounds what may never come: a refusal's body, the end of a transport whose sink is over. */
@@ -86,6 +89,14 @@ export class ProtocolChannel extends WebSocketChannelBase implements ConnectionO
 
   protected get errorCode(): number {
     return internalServerError;
+  }
+
+  protected get transport(): string {
+    return "bytes";
+  }
+
+  get url(): string {
+    return this.#url === null ? "" : shownUrl(this.#url);
   }
 
   get capabilities(): Capabilities {
@@ -137,6 +148,7 @@ export class ProtocolChannel extends WebSocketChannelBase implements ConnectionO
 
   /** Does the client's opening handshake over a transport, then speaks over it. */
   beginWithHandshake(transport: ByteTransport, { request, origin }: OpeningRequest): void {
+    this.#url = request.url;
     if (this.state === "closed") return discard(transport);
     const compression = this.#compression();
     const opening = new ClientOpening(request, {

@@ -8,11 +8,33 @@
  * @returns Its scheme, host, path, and the names in its query.
  */
 export function shownUrl({ protocol, host, pathname, search }: URL): string {
-  const query = search.replace(
-    /[^?&=][^&=]*(?=&|$)|=[^&]*/g,
-    (part) => part[0] === "=" ? "=…" : "…",
-  );
-  return `${protocol}//${host}${pathname}${query}`;
+  return `${protocol}//${host}${pathname}${shownQuery(search)}`;
+}
+
+function shownQuery(search: string): string {
+  const parts = search.slice(1).split("&").map((part) => {
+    // Without a value, what looks like a name may be the secret, such as base64 with `=` at its end.
+    const name = /^([^=]*)=+[^=]/.exec(part)?.[1];
+    return name === undefined ? part.replace(/.+/, "…") : `${name}=…`;
+  });
+  return search === "" ? "" : `?${parts.join("&")}`;
+}
+
+/**
+ * A platform's error, or its text, without the values of the URL's query: Bun's quotes the whole URL.
+ *
+ * @param cause What the platform reported.
+ * @param url The URL that it may quote.
+ * @returns The same; where it quotes them, a copy that doesn't.
+ */
+export function withoutQuery(cause: unknown, { search }: URL): unknown {
+  const shown = (text: unknown): string => String(text).replaceAll(search, shownQuery(search));
+  if (search.length < 2) return cause;
+  if (typeof cause === "string") return shown(cause);
+  if (typeof cause !== "object" || cause === null) return cause;
+  const { message, name = "Error", stack } = cause as Partial<Error>;
+  if (!`${message}${stack}`.includes(search)) return cause;
+  return Object.assign(new Error(shown(message)), { name, stack: `${name}: ${shown(message)}` });
 }
 
 /**
@@ -23,7 +45,7 @@ export function shownUrl({ protocol, host, pathname, search }: URL): string {
 export function shownText(value: unknown): string {
   const text = String(value);
   // User info can't be told from the rest in a text that isn't a URL.
-  const end = text.includes("@") ? /^(\w+:\/*)?/.exec(text)?.[0].length : text.search(/[?#]|$/);
+  const end = text.includes("@") ? /^(\w+:\/\/)?/.exec(text)?.[0].length : text.search(/[?#]|$/);
   const short = text.slice(0, Math.min(end ?? 0, 100));
   // deno-lint-ignore no-control-regex -- they would break the log's line
   return (short.length < text.length ? `${short}…` : text).replace(/[\0-\x1f\x7f]/g, "�");

@@ -73,6 +73,12 @@ export interface WebSocketChannel extends StreamChannel<Message, MessageInput>, 
   readonly ready: Promise<void>;
   /** Fulfils when the channel is over, however it ended. Never rejects. */
   readonly closed: Promise<CloseInfo>;
+  /**
+   * The URL that it connects to, resolved, or that a client has asked this server for: without user info,
+   * and with `…` in place of each value of the query, as they may be secrets. With `followRedirects`, where
+   * they have led. Empty where no URL is known.
+   */
+  readonly url: string;
   /** Where the channel is in its life. */
   readonly state: ChannelState;
   /** The subprotocol that was agreed on; `null` while connecting, and when none was. */

@@ -17,6 +17,7 @@ import {
   DEFAULT_CLOSE_TIMEOUT,
 } from "./connect_options.ts";
 import { type HandshakeResponse, UnsupportedError } from "./errors.ts";
+import { inspectAs, shownProtocol } from "./inspection.ts";
 import { Milestones } from "./milestones.ts";
 import { platform } from "./platform.ts";
 import type {
@@ -52,6 +53,9 @@ const NOTHING_AGREED: Opening = Object.freeze({ protocol: null, extensions: "", 
 export abstract class WebSocketChannelBase extends StreamChannelBase<Message, MessageInput>
   implements WebSocketChannel, ChannelCore {
   abstract readonly capabilities: Capabilities;
+  abstract readonly url: string;
+  /** What carries it, for whoever prints it. */
+  protected abstract readonly transport: string;
   readonly stream: ChannelStream<Message>;
   readonly sink: WebSocketSink;
 
@@ -95,6 +99,19 @@ export abstract class WebSocketChannelBase extends StreamChannelBase<Message, Me
     });
     this.stream = this.incoming.stream;
     this.sink = new ControlledWebSocketSink(this.outgoing, this.#outlet);
+  }
+
+  /** What is printed of it. */
+  get description(): object {
+    return {
+      url: this.url,
+      state: this.state,
+      transport: this.transport,
+      protocol: shownProtocol(this.protocol),
+      bufferedAmount: this.sink.bufferedAmount,
+      queuedAmount: this.incoming.queuedSize,
+      closeCode: this.closeCode,
+    };
   }
 
   get ready(): Promise<void> {
@@ -380,6 +397,8 @@ function closeCodeOf(error: unknown): number | undefined {
     return undefined;
   }
 }
+
+inspectAs(WebSocketChannelBase.prototype, "WebSocketChannel", (it) => it.description);
 
 function givenUp(): DOMException {
   return new DOMException("Connecting was given up: the channel was closed", "AbortError");

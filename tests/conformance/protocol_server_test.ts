@@ -3,7 +3,11 @@ import { assert, assertEquals, assertFalse, assertGreater } from "@std/assert";
 import { WebSocket } from "ws";
 import type { WebSocketChannel } from "../../mod.ts";
 import { systemClock } from "../../src/web_socket/clock.ts";
-import { type ConnectOptions, parseConnect } from "../../src/web_socket/connect_options.ts";
+import {
+  type ConnectOptions,
+  parseConnect,
+  readConnectOptions,
+} from "../../src/web_socket/connect_options.ts";
 import { ConnectError } from "../../src/web_socket/errors.ts";
 import { zlibAbilities } from "../../src/web_socket/deflate.ts";
 import { ProtocolChannel } from "../../src/web_socket/protocol_channel.ts";
@@ -13,7 +17,8 @@ import { echo, type OwnServer, withServer } from "../support/own_server.ts";
 import { LoggingClient, RawClient } from "../support/recipe_clients.ts";
 
 /** Our own client over TCP. */
-function connect(url: string, options: ConnectOptions = {}): WebSocketChannel {
+function connect(url: string, given?: ConnectOptions): WebSocketChannel {
+  const options = readConnectOptions(given);
   const request = parseConnect(url, options);
   const channel = new ProtocolChannel("client", options, systemClock);
   channel.bound(options, () => "handshake");

@@ -1,5 +1,9 @@
 import { systemClock } from "../../src/web_socket/clock.ts";
-import { type ConnectOptions, parseConnect } from "../../src/web_socket/connect_options.ts";
+import {
+  type ConnectOptions,
+  parseConnect,
+  readConnectOptions,
+} from "../../src/web_socket/connect_options.ts";
 import { ConnectError } from "../../src/web_socket/errors.ts";
 import type { ByteTransport } from "../../src/web_socket/byte_transport.ts";
 import { ProtocolChannel } from "../../src/web_socket/protocol_channel.ts";
@@ -22,8 +26,9 @@ const traits: Traits = {
 function connect(
   wrap: (bytes: ByteTransport) => ByteTransport,
   url: string,
-  options: ConnectOptions = {},
+  given?: ConnectOptions,
 ): WebSocketChannel {
+  const options = readConnectOptions(given);
   const request = parseConnect(url, options);
   const channel = new ProtocolChannel("client", options, systemClock);
   channel.bound(options, () => "handshake");

@@ -5,7 +5,7 @@
  */
 
 import { WebSocketChannel } from "../../mod.ts";
-import { parseConnect } from "../../src/web_socket/connect_options.ts";
+import { parseConnect, readConnectOptions } from "../../src/web_socket/connect_options.ts";
 import { startBoundRecipe } from "../server/platform_recipes.ts";
 import { python, PythonClients } from "../server/python_client.ts";
 import { serverRecipes } from "../server/server_recipes.ts";
@@ -86,8 +86,9 @@ testWebSocketChannel(NAME, {
     seesCloseBeforeTcpEnds: true,
     keepsByteOrderMark: true,
   },
-  connect(url, options = {}) {
-    const { url: checked, protocols, headers } = parseConnect(url, options);
+  connect(url, given) {
+    const { headers: _headers, ...options } = readConnectOptions(given);
+    const { url: checked, protocols, headers } = parseConnect(url, given ?? {});
     if (options.signal?.aborted) return WebSocketChannel.connect(url, options);
     clients ??= new PythonClients();
     const socket = clients.connect({ url: checked.href, protocols, headers, compression: false });

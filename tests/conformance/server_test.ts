@@ -4,7 +4,7 @@
 import { WebSocket as WsWebSocket } from "ws";
 import { WebSocketChannel } from "../../mod.ts";
 import type { WebSocketLike } from "../../src/native/web_socket_like.ts";
-import { parseConnect } from "../../src/web_socket/connect_options.ts";
+import { parseConnect, readConnectOptions } from "../../src/web_socket/connect_options.ts";
 import { platform } from "../../src/web_socket/platform.ts";
 import { startBoundRecipe } from "../server/platform_recipes.ts";
 import { startServerRecipe } from "../server/server_recipes.ts";
@@ -67,8 +67,9 @@ if (typeof globalThis.WebSocket === "function") {
 
 testWebSocketChannel("our server, npm ws", {
   traits: { ...native, ...wsTraits() },
-  connect(url, options = {}) {
-    const { url: checked, protocols, headers } = parseConnect(url, options);
+  connect(url, given) {
+    const { headers: _headers, ...options } = readConnectOptions(given);
+    const { url: checked, protocols, headers } = parseConnect(url, given ?? {});
     if (options.signal?.aborted) return WebSocketChannel.connect(url, options);
     const socket = new WsWebSocket(checked.href, [...protocols], {
       headers: Object.fromEntries(headers),

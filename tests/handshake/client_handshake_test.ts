@@ -145,7 +145,7 @@ Deno.test("Malformed arguments are refused", () => {
   for (const protocol of ["", "a b", "a,b", "a\r\nb: c", "é"]) {
     assertThrows(() => start({ protocols: [protocol] }), TypeError, "no token");
   }
-  assertThrows(() => start({ protocols: ["a", "b", "a"] }), TypeError, "twice: a, b, a");
+  assertThrows(() => start({ protocols: ["a", "b", "a"] }), TypeError, "twice");
   assertThrows(() => start({ origin: "a\r\nb: c" }), TypeError);
   const url = new URL("ws://a/");
   assertThrows(() => startClientHandshake(url, new Uint8Array(15)), RangeError, "16 bytes");
@@ -228,10 +228,15 @@ Deno.test("G29 G30 a wrong answer fails the handshake, and the reason names what
   }
 });
 
-Deno.test("The message of a failed handshake shows what came, shortened", () => {
+Deno.test("The message of a failed handshake names the header, and shows no value", () => {
   const message = (value: string | null): string =>
     failureMessage(() => check(responseHead({ Upgrade: value })));
   assertEquals(message(null), "The answer's Upgrade is missing");
-  assertEquals(message("\x1bx"), `The answer's Upgrade is wrong: "\\u001bx"`);
-  assertEquals(message("x".repeat(999)), `The answer's Upgrade is wrong: "${"x".repeat(80)}"`);
+  assertEquals(message("\x1bx"), "The answer's Upgrade is wrong");
+  const twice = responseHead({});
+  twice.headers.append("Sec-WebSocket-Accept", "x");
+  assertEquals(
+    failureMessage(() => check(twice)),
+    "The answer's Sec-WebSocket-Accept is wrong: there are several",
+  );
 });

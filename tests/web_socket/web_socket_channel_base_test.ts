@@ -25,6 +25,8 @@ const NORMAL: CloseFrameContent = { code: 1000, reason: "" };
 
 /** A channel whose transport is the test itself. */
 class TestChannel extends WebSocketChannelBase {
+  readonly url = "";
+  protected readonly transport = "test";
   readonly capabilities: Capabilities = NO_CAPABILITIES;
   protected readonly errorCode = 1011;
   /** What the transport was told, in order. */

@@ -1,0 +1,36 @@
+/** What each platform calls to print an object; it gets the platform's own function to print another. */
+const NODE = Symbol.for("nodejs.util.inspect.custom");
+const DENO = Symbol.for("Deno.customInspect");
+
+type Inspect = (value: unknown, options?: unknown) => string;
+
+/**
+ * Chooses what `console.log` and `inspect` print of the objects of a class, on Node, Deno and Bun: all
+ * that is in them may be secrets otherwise.
+ *
+ * @param prototype The class's prototype.
+ * @param name The class's name.
+ * @param describe What to print of an object: no value that may be a secret.
+ */
+export function inspectAs<T extends object>(
+  prototype: T,
+  name: string,
+  describe: (object: T) => object,
+): void {
+  const print = (object: T, inspect: Inspect, options: unknown): string =>
+    `${name} ${inspect(describe(object), options)}`;
+  const methods: [symbol, (this: T, ...args: never[]) => string][] = [
+    [NODE, function (_depth: unknown, options: unknown, inspect: Inspect) {
+      return print(this, inspect, options);
+    }],
+    [DENO, function (inspect: Inspect, options: unknown) {
+      return print(this, inspect, options);
+    }],
+  ];
+  for (const [key, value] of methods) Object.defineProperty(prototype, key, { value });
+}
+
+/** A subprotocol as texts show it: it may be a token, as pages have no better place for one. */
+export function shownProtocol(protocol: string | null): string | null {
+  return protocol === null || protocol.length <= 8 ? protocol : `${protocol.slice(0, 8)}…`;
+}
