@@ -30,6 +30,7 @@ import {
 } from "../../src/stream_channel/mod.ts";
 import { webSocketChannelPair } from "../../src/testing/mod.ts";
 import { platform } from "../../src/web_socket/platform.ts";
+import { FakeWebSocket } from "../support/fake_web_socket.ts";
 import { assertNoUncaught } from "../support/unhandled.ts";
 
 type Json = StreamChannel<unknown, unknown>;
@@ -169,6 +170,23 @@ Deno.test("a decoder's error closes with its closeCode, or with 1011", async () 
     assertEquals([sent?.code, initiator], [code, "local"]);
     assertStrictEquals(told, error);
     assertEquals((await client.closed).code, code);
+  }
+});
+
+Deno.test("an error's closeCode that a platform's socket refuses: it closes without a code", async () => {
+  for (const [closeCode, closes] of [[1007, [[1007, ""], []]], [4001, [[4001, ""]]]] as const) {
+    const socket = new FakeWebSocket();
+    socket.refuses = (code) => code < 3000;
+    const channel = WebSocketChannel.from(socket);
+    const error = Object.assign(new Error("mine"), { closeCode });
+    channel.sink.addError(error);
+    assertEquals<unknown>(socket.closes, closes);
+    assertEquals(channel.state, "closing");
+    socket.closed({ code: 1005, reason: "", wasClean: true });
+    const info = await channel.closed;
+    assertStrictEquals(info.error, error);
+    assertEquals([info.initiator, info.sent?.code], ["local", closeCode === 4001 ? 4001 : 1005]);
+    assertEquals((await channel.stream.next()).done, true);
   }
 });
 

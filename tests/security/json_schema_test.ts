@@ -16,9 +16,11 @@ import {
   type Malformed,
   MalformedJsonError,
   type StandardSchema,
+  StreamChannel,
   ValidationError,
   withGuarantees,
 } from "../../src/stream_channel/mod.ts";
+import { Deferred } from "../../src/stream_channel/deferred.ts";
 import { webSocketChannelPair } from "../../src/testing/mod.ts";
 import { microtasks, record, settled } from "../support/events.ts";
 import { assertNoUncaught } from "../support/unhandled.ts";
@@ -180,6 +182,27 @@ Deno.test("attack 64: a schema that never settles doesn't hold closing up", asyn
   assertEquals((await other.stream.next()).done, true);
   await microtasks(50);
   assert(cancelled);
+});
+
+Deno.test("attack 64: a schema that never settles holds up no socket whose input must be read", async () => {
+  const incoming = schema(() => new Promise(() => {}));
+  const allRead = new Deferred();
+  let left = 10;
+  const channel = StreamChannel.from<string, string>({
+    readable: new ReadableStream({
+      pull(controller) {
+        if (left-- > 0) return controller.enqueue(JSON.stringify("x".repeat(60_000)));
+        controller.close();
+        allRead.resolve();
+      },
+    }, { highWaterMark: 0 }),
+    writable: new WritableStream({ close: () => allRead.promise }),
+  });
+  const json = channel.transform(jsonDocument({ incoming }));
+  await microtasks(100);
+  assert(left > 0);
+  await json.sink.close();
+  assert(left < 0);
 });
 
 Deno.test("attack 64: the peer closes while a schema never settles: closed and done settle", async () => {
