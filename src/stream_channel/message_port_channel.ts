@@ -3,8 +3,9 @@ import type { ChannelStream } from "./channel_stream.ts";
 import { StreamChannelCompleter } from "./completer.ts";
 import { invalidState } from "./errors.ts";
 import { readOptions } from "./options.ts";
-import { PortLink, watchPort } from "./port_link.ts";
-import { type StreamChannel, StreamChannelBase } from "./stream_channel.ts";
+import { checkOtherEnd, PortLink, watchPort } from "./port_link.ts";
+import { releasePort, takePort } from "./ports_in_use.ts";
+import { PairedChannel, type StreamChannel, StreamChannelBase } from "./stream_channel.ts";
 
 /**
  * Whatever can be posted to and listened to: a `MessagePort`, a `Worker`, `self` inside a worker, a
@@ -48,9 +49,15 @@ export interface MessagePortChannelOptions<Out = unknown> {
  * Dart's `IsolateChannel`, with an end that is noticed and backpressure both ways.
  *
  * Values are cloned structurally; `add` of one that can't be throws a `TypeError`. When the channel
- * is over the port is closed, unless it is a worker or a worker's `self`. It also ends when the
- * platform tells that the other end is gone (`close` of a port, `exit` of a Node worker). A worker
- * that is terminated in a browser or in Deno is not noticed: close the channel first.
+ * ends it closes the port, unless that is a worker, a worker's `self` or its `parentPort`.
+ *
+ * The stream ends when the other end closes its channel. It fails with an `Error` when the other end goes
+ * without that: a worker whose script is missing, doesn't parse or throws (what was thrown is the `cause`), a
+ * worker of Node that exits, a port that is closed. With `raw`, an exit and a closed port are the end. A
+ * worker that is terminated, or closes itself, in a browser or in Deno is not noticed: close the channel
+ * first.
+ *
+ * Messages of others on the same port are ignored. A port has one channel at a time.
  *
  * On the port, text and numbers travel as `[value]`, other values as `[value, size]` with the bytes that
  * they count, the end as `[]`, and a number is what the other end may
@@ -79,8 +86,10 @@ export class MessagePortChannel<In, Out = In> extends StreamChannelBase<In, Out>
   /**
    * Takes over a port, and starts it.
    *
-   * @param port Both ends know that it is used for this and nothing else.
+   * @param port The port. The other end opens a channel over its own.
    * @param options See {@linkcode MessagePortChannelOptions}.
+   * @throws {DOMException} `InvalidStateError` when the port has a channel, or `connectReceive` waits on it.
+   * @throws {TypeError} For a `BroadcastChannel` without `raw`, and for what is no port.
    */
   constructor(port: MessagePortLike, options?: MessagePortChannelOptions<Out>) {
     super();
@@ -93,30 +102,40 @@ export class MessagePortChannel<In, Out = In> extends StreamChannelBase<In, Out>
    * A channel over a port that the other end sends with {@linkcode connectSend}. It can be used at
    * once. Where the first message is anything else the stream fails with an `InvalidStateError`.
    *
-   * @param port Where the message will come. It is only listened to until then, and stays yours.
+   * @param port Where the message will come. It is only listened to until then, and stays yours. When it is a
+   * worker, the channel fails with it.
    * @param options See {@linkcode MessagePortChannelOptions}.
    * @returns The channel.
+   * @throws {DOMException} `InvalidStateError` when the port has a channel, and the second time for one port.
    */
   static connectReceive<In, Out = In>(
     port: MessagePortLike,
     options?: MessagePortChannelOptions<Out>,
   ): StreamChannel<In, Out> {
     const read = readPortOptions(options);
-    const fail = (message: string): void => {
-      stop();
-      completer.setError(invalidState(`Cannot connect: ${message}`));
+    checkOtherEnd(port);
+    takePort(port, "receiving");
+    const stop = (next?: "received"): void => {
+      unwatch();
+      releasePort(port, "receiving", next);
     };
+    const fail = (error: Error): void => {
+      stop();
+      completer.setError(error);
+    };
+    const cannot = (why: string): Error => invalidState(`Cannot connect: ${why}`);
     const completer: StreamChannelCompleter<In, Out> = new StreamChannelCompleter<In, Out>({
-      onClose: () => fail("the channel was closed"),
+      onClose: () => fail(cannot("the channel was closed")),
     });
-    const stop = watchPort(port, {
+    const unwatch = watchPort(port, {
       onMessage: (message) => {
-        if (!isPort(message)) return fail("the first message is no port");
-        stop();
-        completer.setChannel(new MessagePortChannel<In, Out>(message, read));
+        if (!isPort(message)) return fail(cannot("the first message is no port"));
+        stop("received");
+        completer.setChannel(new PortLink<In, Out>(message, { ...read, carrier: port }));
       },
-      onEnd: () => fail("the port was closed"),
-      onError: () => fail("the first message can't be read"),
+      onEnd: () => fail(cannot("the port was closed")),
+      onError: () => fail(cannot("the first message can't be read")),
+      onFailure: fail,
     });
     return completer.channel;
   }
@@ -125,18 +144,22 @@ export class MessagePortChannel<In, Out = In> extends StreamChannelBase<In, Out>
    * A channel of its own to the other end of a port, which takes it with
    * {@linkcode connectReceive}: it posts one message, a new port.
    *
-   * @param port How to reach the other end. It stays yours.
+   * @param port How to reach the other end. It stays yours. When it is a worker, the channel fails with it.
    * @param options See {@linkcode MessagePortChannelOptions}.
    * @returns The channel.
+   * @throws {DOMException} `InvalidStateError` when the port has a channel, and the second time for one port.
    */
   static connectSend<In, Out = In>(
     port: MessagePortLike,
     options?: MessagePortChannelOptions<Out>,
-  ): MessagePortChannel<In, Out> {
+  ): StreamChannel<In, Out> {
     const read = readPortOptions(options);
+    checkOtherEnd(port);
+    takePort(port, "sent");
     const { port1, port2 } = new MessageChannel();
     port.postMessage(port2, [port2]);
-    return new MessagePortChannel<In, Out>(port1, read);
+    const { stream, sink } = new PortLink<In, Out>(port1, { ...read, carrier: port });
+    return new PairedChannel(stream, sink);
   }
 }
 

@@ -1,58 +1,117 @@
 /** One end of a message port: values, ends and credit as messages. */
 
-import { nameOf } from "../realm/kinds.ts";
+import { messageOf, nameOf } from "../realm/kinds.ts";
+import { parentPort } from "../realm/parent_port.ts";
 import type { ChannelSink, SinkTarget } from "./channel_sink.ts";
 import { ChannelSinkController } from "./sink_controller.ts";
 import type { ChannelStream } from "./channel_stream.ts";
 import { ChannelStreamController } from "./stream_controller.ts";
 import { ignore } from "./errors.ts";
 import type { MessagePortChannelOptions, MessagePortLike } from "./message_port_channel.ts";
+import { releasePort, takePort } from "./ports_in_use.ts";
 import { DEFAULT_HIGH_WATER_MARK, sizeOf, sizeOfClone } from "./size.ts";
 
 /** What each end may send before it has heard anything, in bytes. Part of the wire format. */
 const FIRST_CREDIT = DEFAULT_HIGH_WATER_MARK;
 
-/** Who is told of what happens at a port. */
-export interface PortListener {
-  /** A message has come. */
+/** What is told of a worker. */
+export interface WorkerEvents {
+  /** The other end has gone, a worker with an exit code. */
+  onEnd(exitCode: number | null): void;
+  /** The worker could not be loaded or has crashed. */
+  onFailure(error: Error): void;
+}
+
+/** What is told of a port. */
+export interface PortEvents extends WorkerEvents {
+  /** A message has arrived. */
   onMessage(message: unknown): void;
-  /** The other end is gone. */
-  onEnd(): void;
-  /** A message has come that can't be read. */
+  /** A message has arrived that can't be read. */
   onError(): void;
 }
+
+type Handlers = Readonly<Record<string, (value: unknown) => void>>;
 
 /**
  * Listens to a port of whichever kind, and starts it.
  *
  * @returns A function that stops listening.
  */
-export function watchPort(port: MessagePortLike, listener: PortListener): () => void {
-  const end = (): void => listener.onEnd();
-  const fail = (): void => listener.onError();
-  if (port.addEventListener === undefined) {
-    const message = (value: unknown): void => listener.onMessage(value);
-    return watchEmitter(port, { message, messageerror: fail, close: end, exit: end });
-  }
-  const message = (event: Event): void => listener.onMessage((event as MessageEvent).data);
-  const handlers = Object.entries({ message, messageerror: fail, close: end });
-  for (const [type, handler] of handlers) port.addEventListener(type, handler);
+export function watchPort(port: MessagePortLike, events: PortEvents): () => void {
+  const onMessage = port.addEventListener === undefined
+    ? (value: unknown) => events.onMessage(value)
+    : (event: unknown) => events.onMessage((event as MessageEvent).data);
+  const unwatch = watch(port, { message: onMessage, messageerror: () => events.onError() });
+  const unwatchWorker = isWorker(port)
+    ? watchWorker(port, events)
+    : watch(port, { close: () => events.onEnd(null) });
   port.start?.();
   return () => {
-    for (const [type, handler] of handlers) port.removeEventListener?.(type, handler);
+    unwatch();
+    unwatchWorker();
   };
 }
 
-/** A Node `Worker` is no EventTarget. */
-function watchEmitter(
-  port: MessagePortLike,
-  handlers: Record<string, (value: unknown) => void>,
-): () => void {
-  if (port.on === undefined) throw new TypeError("Cannot listen: this is no port");
-  for (const [type, handler] of Object.entries(handlers)) port.on(type, handler);
-  return () => {
-    for (const [type, handler] of Object.entries(handlers)) port.off?.(type, handler);
+/**
+ * Listens to how a worker ends. A port that is no worker is left alone.
+ *
+ * @returns A function that stops listening.
+ */
+export function watchWorker(port: MessagePortLike, events: WorkerEvents): () => void {
+  if (!isWorker(port)) return ignore;
+  let failure: Error | null = null;
+  const exit = (code: unknown): void => {
+    if (failure === null) events.onEnd(typeof code === "number" ? code : null);
+    else events.onFailure(failure);
   };
+  // node:worker_threads: the messages that were posted before come between `error` and `exit`.
+  const error = (cause: unknown): void => void (failure = workerFailed(messageOf(cause), cause));
+  if (port.addEventListener === undefined) return watch(port, { error, exit, close: exit });
+  return watch(port, {
+    error: (event) => {
+      const { error, message } = event as { error?: unknown; message?: string };
+      // The stream tells it; Deno would end the process as well.
+      (event as Event).preventDefault();
+      events.onFailure(workerFailed(message, error ?? event));
+    },
+    // Of Bun only.
+    close: (event) => exit((event as { code?: unknown }).code),
+  });
+}
+
+function isWorker(port: MessagePortLike): boolean {
+  // What is only a Node EventEmitter is a worker of node:worker_threads.
+  return port.addEventListener === undefined ||
+    typeof (port as { terminate?: unknown }).terminate === "function";
+}
+
+function workerFailed(message: string | undefined, cause: unknown): Error {
+  const why = message ? `: ${message}` : ", the platform doesn't tell why";
+  return new Error(`Cannot receive: the worker failed${why}`, { cause });
+}
+
+/** Listens to an EventTarget, or to what is only a Node EventEmitter, as its `Worker` is. */
+function watch(port: MessagePortLike, handlers: Handlers): () => void {
+  const isTarget = port.addEventListener !== undefined;
+  if (!isTarget && port.on === undefined) {
+    throw new TypeError("Cannot open a channel: the value is no port, it has no addEventListener");
+  }
+  for (const [type, handler] of Object.entries(handlers)) {
+    if (isTarget) port.addEventListener?.(type, handler);
+    else port.on?.(type, handler);
+  }
+  return () => {
+    for (const [type, handler] of Object.entries(handlers)) {
+      if (isTarget) port.removeEventListener?.(type, handler);
+      else port.off?.(type, handler);
+    }
+  };
+}
+
+/** Options of a {@linkcode PortLink}. */
+export interface PortLinkOptions<Out> extends MessagePortChannelOptions<Out> {
+  /** What the port was sent over: when it is a worker, its end is the port's. */
+  readonly carrier?: MessagePortLike;
 }
 
 /**
@@ -74,6 +133,7 @@ export class PortLink<In, Out> implements SinkTarget<Out> {
   readonly #stream: ChannelStreamController<In>;
   readonly #sink: ChannelSinkController<Out>;
   #unwatch: () => void = ignore;
+  #unwatchCarrier: () => void = ignore;
   /** What may be sent; below 0 is what was sent beyond it. */
   #credit = FIRST_CREDIT;
   /** What the other end may send, as far as this end knows. */
@@ -81,7 +141,9 @@ export class PortLink<In, Out> implements SinkTarget<Out> {
   #isOver = false;
 
   /** Starts the port. */
-  constructor(port: MessagePortLike, options: MessagePortChannelOptions<Out>) {
+  constructor(port: MessagePortLike, options: PortLinkOptions<Out>) {
+    if (!options.raw) checkOtherEnd(port);
+    takePort(port, "channel");
     this.#port = port;
     this.#raw = options.raw ?? false;
     this.#window = options.highWaterMark ?? DEFAULT_HIGH_WATER_MARK;
@@ -97,11 +159,14 @@ export class PortLink<In, Out> implements SinkTarget<Out> {
     this.#sink = new ChannelSinkController<Out>(this, { highWaterMark: 1 });
     this.stream = this.#stream.stream;
     this.sink = this.#sink.sink;
-    this.#unwatch = watchPort(port, {
+    const events: PortEvents = {
       onMessage: (message) => this.#receive(message),
-      onEnd: () => this.#end(null),
-      onError: () => this.#fail("the message can't be deserialized"),
-    });
+      onEnd: (exitCode) => this.#lose(exitCode),
+      onError: () => this.#fail(new TypeError("Cannot receive: the message can't be deserialized")),
+      onFailure: (error) => this.#fail(error),
+    };
+    this.#unwatch = watchPort(port, events);
+    if (options.carrier !== undefined) this.#unwatchCarrier = watchWorker(options.carrier, events);
     if (!this.#raw && this.#window !== FIRST_CREDIT) this.#post(this.#window - FIRST_CREDIT);
     this.#granted = this.#window;
   }
@@ -112,9 +177,8 @@ export class PortLink<In, Out> implements SinkTarget<Out> {
     if (this.#isOver) return;
     if (this.#raw) return this.#stream.add(message as In);
     if (typeof message === "number") return this.#addCredit(message);
-    if (!isEnvelope(message)) {
-      return this.#fail("the other end is no MessagePortChannel");
-    }
+    // Others post to workers as well: development tools, other libraries.
+    if (!isEnvelope(message)) return;
     if (message.length === 0) return this.#end(null);
     const [value, size = sizeOf(value)] = message;
     this.#granted -= size;
@@ -123,7 +187,7 @@ export class PortLink<In, Out> implements SinkTarget<Out> {
   }
 
   #addCredit(credit: number): void {
-    if (!Number.isFinite(credit)) return this.#fail("the credit is no number of bytes");
+    if (!Number.isFinite(credit)) return;
     this.#credit += credit;
     this.#sink.drained();
   }
@@ -139,10 +203,19 @@ export class PortLink<In, Out> implements SinkTarget<Out> {
 
   // Ending.
 
-  #fail(what: string): void {
+  #fail(error: Error): void {
     if (this.#isOver) return;
     this.#tellEnd();
-    this.#end({ error: new TypeError(`Cannot receive: ${what}`) });
+    this.#end({ error });
+  }
+
+  /** The other end has gone without saying so. */
+  #lose(exitCode: number | null): void {
+    // Deno tells of a worker's error after its ports have closed: unhandled, it would end the process.
+    this.#unwatchCarrier = ignore;
+    if (this.#raw) return this.#end(null);
+    const who = exitCode === null ? "the other end has gone" : `the worker exited with ${exitCode}`;
+    this.#end({ error: new Error(`Cannot receive: ${who} and had not closed the channel`) });
   }
 
   #tellEnd(): void {
@@ -152,7 +225,7 @@ export class PortLink<In, Out> implements SinkTarget<Out> {
   #end(failure: { error: unknown } | null): void {
     if (this.#isOver) return;
     this.#release();
-    this.#sink.finish();
+    this.#sink.finish(failure?.error);
     if (failure === null) this.#stream.end();
     else this.#stream.fail(failure.error);
   }
@@ -160,8 +233,12 @@ export class PortLink<In, Out> implements SinkTarget<Out> {
   #release(): void {
     this.#isOver = true;
     this.#unwatch();
-    // What was posted before still arrives. A worker's own scope would end the worker.
-    if (this.#port !== globalThis as unknown) this.#port.close?.();
+    this.#unwatchCarrier();
+    releasePort(this.#port, "channel");
+    // What was posted before still arrives. Closing a worker's own scope would end the worker, and
+    // closing its parentPort all that it has to say to others.
+    const isWorkers = this.#port === globalThis as unknown || this.#port === parentPort();
+    if (!isWorkers) this.#port.close?.();
   }
 
   #post(message: unknown): void {
@@ -201,6 +278,14 @@ export class PortLink<In, Out> implements SinkTarget<Out> {
     this.#sink.fail(error);
     this.close();
   }
+}
+
+/** Throws a `TypeError` when more than one other end may answer. */
+export function checkOtherEnd(port: object): void {
+  // By name: not every platform gives its objects a tag.
+  if (port.constructor?.name !== "BroadcastChannel") return;
+  const why = "a BroadcastChannel has no single other end";
+  throw new TypeError(`Cannot open a channel: ${why}, use it with \`raw: true\``);
 }
 
 type Envelope = [value?: unknown, size?: number];

@@ -298,12 +298,13 @@ Deno.test({
 const NODE_ECHO = `
   const { parentPort } = require("node:worker_threads");
   parentPort.on("message", (message) => {
+    if (message[0] === "exit") parentPort.postMessage([]);
     if (message.length === 0 || message[0] === "exit") process.exit(0);
     parentPort.postMessage([message[0].toUpperCase()]);
   });
 `;
 
-Deno.test("a Worker of node:worker_threads: echo, and its exit is the end", async () => {
+Deno.test("a Worker of node:worker_threads: echo, and its end is told", async () => {
   const worker = new NodeWorker(NODE_ECHO, { eval: true });
   const channel = new MessagePortChannel<string>(worker);
   channel.sink.add("hello");

@@ -70,8 +70,9 @@ Deno.test("what a clone may count otherwise travels as [value, size], and the si
 
 Deno.test("add tells why a value was not posted", () => {
   const { port, link } = open();
+  const other = new FakePort();
   const transfer = (): object[] => [{}];
-  const withTransfer = new PortLink<unknown, unknown>(port, { transfer });
+  const withTransfer = new PortLink<unknown, unknown>(other, { transfer });
   const cases: [link: PortLink<unknown, unknown>, cause: unknown, why: string][] = [
     [link, new DOMException("x", "DataCloneError"), "the value can't be cloned"],
     [withTransfer, new DOMException("x", "DataCloneError"), "or what `transfer` returned can't be"],
@@ -79,7 +80,7 @@ Deno.test("add tells why a value was not posted", () => {
     [link, "text", "posting the value threw string"],
   ];
   for (const [of, cause, why] of cases) {
-    port.postMessage = () => {
+    port.postMessage = other.postMessage = () => {
       throw cause;
     };
     const error = assertThrows(() => of.sink.add(1), TypeError, why);
@@ -99,26 +100,39 @@ Deno.test("the other end's [] is the end, and isn't answered", async () => {
   assertFalse(link.sink.add(1));
 });
 
-Deno.test("the platform's close event is the end", async () => {
+Deno.test("attack 66: the platform's close event without [] fails the stream, but raw", async () => {
+  for (const raw of [false, true]) {
+    const port = new FakePort();
+    const link = new PortLink<unknown, unknown>(port, { raw });
+    const { events } = record(link.stream);
+    port.listeners.get("close")?.(new Event("close"));
+    await link.sink.done;
+    assertEquals(events.at(-1), "done");
+    const failure = (events[0] as [string, Error])[1];
+    if (raw) assertEquals(events.length, 1);
+    else {assertEquals(
+        failure.message,
+        "Cannot receive: the other end has gone and had not closed the channel",
+      );}
+    assertEquals(port.take(), ["start", "close"]);
+  }
+});
+
+Deno.test("attack 66: messages of others are ignored", () => {
+  const foreign = [{}, "text", null, [1, 2, 3], [1, -1], [1, NaN], [1, "2"], NaN, Infinity];
   const { port, link } = open();
   const { events } = record(link.stream);
-  port.listeners.get("close")?.(new Event("close"));
-  await link.sink.done;
-  assertEquals(events, ["done"]);
+  for (const message of foreign) port.receive(message);
+  port.receive([1]);
+  assertEquals(events, [1]);
+  assertEquals([port.take(), link.sink.bufferedAmount], [["start"], 0]);
 });
 
 Deno.test("what can't be read fails the stream, and the other end is told the end", async () => {
-  const wrong = [{}, "text", null, [1, 2, 3], [1, -1], [1, NaN], [1, "2"], NaN, Infinity];
-  for (const message of wrong) {
-    const { port, link } = open();
-    port.receive(message);
-    await assertRejects(() => link.stream.next(), TypeError, "Cannot receive");
-    await link.sink.done;
-    assertEquals(port.take(), ["start", [], "close"]);
-  }
   const { port, link } = open();
   port.listeners.get("messageerror")?.(new Event("messageerror"));
   await assertRejects(() => link.stream.next(), TypeError, "deserialized");
+  await link.sink.done;
   assertEquals(port.take(), ["start", [], "close"]);
 });
 
@@ -183,6 +197,7 @@ Deno.test("a port of Node's kind, and none at all", () => {
   const stop = watchPort(port, {
     onMessage: (message) => messages.push(message),
     onEnd: () => ends++,
+    onFailure: () => {},
     onError: () => {},
   });
   listeners.get("message")?.([1]);

@@ -1,0 +1,26 @@
+// Deno only: it starts programs, on the other runtimes as well
+
+/** Attack 66: what a channel over `parentPort` leaves of it. */
+
+import { assertEquals } from "@std/assert";
+import { bundled, RUNTIMES } from "../server/programs.ts";
+
+const PROGRAM = "tests/security/programs/parent_port.ts";
+
+for (const [runtime, command] of RUNTIMES) {
+  Deno.test({
+    name: `attack 66: on ${runtime} parentPort outlives a channel over it`,
+    ignore: command === null,
+    async fn() {
+      const [program = "", ...args] = command ?? [];
+      const script = runtime === "Deno" ? PROGRAM : await bundled(PROGRAM);
+      const { stdout, stderr } = await new Deno.Command(program, {
+        args: [...args, script],
+        stdin: "null",
+      }).output();
+      const text = new TextDecoder().decode(stdout).trim();
+      const expected = JSON.stringify([["hello from the worker"], ["closed", "still here"]]);
+      assertEquals(text, expected, new TextDecoder().decode(stderr));
+    },
+  });
+}
