@@ -39,6 +39,7 @@ const UNIT_FOLDERS = [
   "handshake",
   "native",
   "protocol",
+  "realm",
   "stream_channel",
   "testing",
   "web_socket",

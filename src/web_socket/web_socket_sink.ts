@@ -24,10 +24,11 @@ export interface WebSocketSink extends ChannelSink<MessageInput> {
   /**
    * Sends a message. See {@linkcode ChannelSink.add}.
    *
-   * @param message The message. Bytes are copied: they may be changed afterwards.
+   * @param message The message. Bytes are copied whole, as they are in memory, also from shared memory
+   * and from buffers that can be resized: they may be changed afterwards.
    * @param options How to send it.
    * @returns `false` when the message was dropped because the connection is over.
-   * @throws {TypeError} When it is neither text nor bytes.
+   * @throws {TypeError} When it is neither text nor bytes, or its buffer is detached.
    * @throws {DOMException} `InvalidStateError` after `close`, and while `addStream` runs.
    * @throws {UnsupportedError} When it must not be compressed, and the transport gives no choice.
    */

@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
 import type { MessageInput } from "../../mod.ts";
+import { HOSTILE_KINDS, hostileBytes, withoutBytes } from "../support/hostile_bytes.ts";
 import { assertEchoes, nextMessage, type Suite } from "./suite.ts";
 
 /** What is added is sent, whole and in order, and what is received is delivered likewise. */
@@ -73,6 +74,23 @@ export function testMessages({ test, traits }: Suite): void {
     bytes.fill(0);
     assertEquals(await server.next("message"), { kind: "message", binary: "070707" });
     assertEquals(bytes, Uint8Array.of(0, 0, 0));
+  });
+
+  test("attack 50: bytes that lie about themselves are sent whole, what has none is a TypeError", async (context) => {
+    const { channel } = await context.open("echo");
+    for (const size of [1, 100, 20_000]) {
+      for (const [i, kind] of HOSTILE_KINDS.entries()) {
+        const bytes = new Uint8Array(size).fill(i + 1);
+        assert(channel.sink.add(hostileBytes(kind, bytes).value), kind);
+        const echo = await nextMessage(channel);
+        assertInstanceOf(echo, Uint8Array);
+        assertEquals(new Uint8Array(echo), bytes, `${kind}, ${size} bytes`);
+      }
+    }
+    for (const [name, value] of withoutBytes()) {
+      assertThrows(() => channel.sink.add(value), TypeError, undefined, name);
+    }
+    await assertEchoes(channel, "unharmed");
   });
 
   test("C64 C65 what is added before the connection is open is sent, in order", async (context) => {
