@@ -66,6 +66,7 @@ export interface HttpRequest extends UpgradeRequestMessage, AsyncIterable<Uint8A
 export interface HttpResponse {
   readonly destroyed: boolean;
   readonly headersSent: boolean;
+  readonly writableEnded: boolean;
   writeHead(status: number, statusText: string, headers: string[]): unknown;
   write(chunk: Uint8Array): boolean;
   end(chunk?: Uint8Array): unknown;
@@ -81,7 +82,6 @@ export interface HttpServer {
   listen(options: { host: string; port: number; backlog?: number }): unknown;
   address(): { address: string; port: number } | string | null;
   close(callback: () => void): unknown;
-  closeIdleConnections?(): void;
   ref(): unknown;
   unref(): unknown;
   on(

@@ -1,10 +1,11 @@
 import { readTarget } from "../handshake/request_target.ts";
+import { ignore } from "../stream_channel/errors.ts";
 import { report } from "./error_hook.ts";
 import { foreignHost, type HostRule, isHostAllowed } from "./hosts.ts";
 import type { HttpRequest, HttpResponse } from "./http_server.ts";
 import { refusalResponse } from "./platform_upgrade.ts";
 import type { ServerSettings } from "./server_options.ts";
-import { fieldsOfRaw, remoteOf, UpgradeServerRequest } from "./server_request.ts";
+import { clientLeft, fieldsOfRaw, remoteOf, UpgradeServerRequest } from "./server_request.ts";
 
 /** Answers a request that isn't for a WebSocket. */
 export type RequestHandler = (request: Request) => Response | Promise<Response>;
@@ -31,11 +32,14 @@ export async function answerRequest(
 ): Promise<void> {
   const body: Body = { hasFailed: false };
   const asked = askedFor(message, secure);
+  response.once("close", () => {
+    if (!response.writableEnded) asked?.giveUp();
+  });
   let where = "hosts";
   try {
     const refusal = asked === null ? null : await foreign(asked, hosts);
     where = "onRequest";
-    const request = asked === null ? null : requestOf(message, asked.url, body);
+    const request = asked === null ? null : requestOf(message, asked, body);
     const answer = refusal ?? (request === null ? badRequest() : await handler(request));
     await send(answer, response, message.method === "HEAD");
   } catch (error) {
@@ -75,7 +79,11 @@ interface Body {
 }
 
 /** `null` for what `fetch` knows nothing of, such as the method TRACE. */
-function requestOf(message: HttpRequest, url: URL, body: Body): Request | null {
+function requestOf(
+  message: HttpRequest,
+  { url, signal }: UpgradeServerRequest,
+  body: Body,
+): Request | null {
   const { method = "GET", rawHeaders } = message;
   const headers = new Headers();
   const hasBody = method !== "GET" && method !== "HEAD";
@@ -84,7 +92,7 @@ function requestOf(message: HttpRequest, url: URL, body: Body): Request | null {
       headers.append(rawHeaders[i] as string, rawHeaders[i + 1] as string);
     }
     const more = hasBody ? { body: bodyOf(message, body), duplex: "half" } : {};
-    return new Request(url, { method, headers, ...more });
+    return new Request(url, { method, headers, signal, ...more });
   } catch {
     return null;
   }
@@ -110,6 +118,7 @@ function bodyOf(message: HttpRequest, body: Body): ReadableStream<Uint8Array> {
 }
 
 async function send(answer: Response, response: HttpResponse, headOnly: boolean): Promise<void> {
+  if (response.destroyed) return await answer.body?.cancel(clientLeft());
   const fields: string[] = [];
   for (const [name, value] of answer.headers) fields.push(name, value);
   response.writeHead(answer.status, answer.statusText, fields);
@@ -119,12 +128,20 @@ async function send(answer: Response, response: HttpResponse, headOnly: boolean)
     return;
   }
   const reader = answer.body.getReader();
+  let cancelled: Promise<void> | undefined;
+  // It may have nothing to give for long: the client leaves meanwhile.
+  const cancel = (): void => {
+    cancelled = reader.cancel(clientLeft());
+    cancelled.catch(ignore);
+  };
+  response.once("close", cancel);
   for (;;) {
     const { value, done } = await reader.read();
     if (done) break;
-    if (response.destroyed) return await reader.cancel();
     if (!response.write(value)) await room(response);
   }
+  response.removeListener("close", cancel);
+  await cancelled;
   response.end();
 }
 

@@ -125,7 +125,7 @@ export class UpgradeServerRequest implements ServerRequest {
   get signal(): AbortSignal {
     if (this.#abort === undefined) {
       this.#abort = new AbortController();
-      if (this.#gone) this.#abort.abort(gone());
+      if (this.#gone) this.#abort.abort(clientLeft());
     }
     return this.#abort.signal;
   }
@@ -133,7 +133,7 @@ export class UpgradeServerRequest implements ServerRequest {
   /** The client is gone before it got an answer. */
   giveUp(): void {
     this.#gone = true;
-    this.#abort?.abort(gone());
+    this.#abort?.abort(clientLeft());
   }
 
   #fields(): HeaderMap {
@@ -148,7 +148,8 @@ inspectAs(UpgradeServerRequest.prototype, "ServerRequest", (it) => ({
   remotePort: it.remotePort,
 }));
 
-function gone(): DOMException {
+/** What a request's signal aborts with. */
+export function clientLeft(): DOMException {
   return new DOMException("The client is gone", "AbortError");
 }
 

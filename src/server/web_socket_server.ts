@@ -175,6 +175,8 @@ interface Connection {
   readonly socket: UpgradeSocket;
   /** What ends it unless its first request comes; `null` when that has come. */
   deadline: Deadline | null;
+  /** How many of its requests aren't answered yet. */
+  unanswered: number;
   readonly onClose: () => void;
 }
 
@@ -262,7 +264,7 @@ class BoundServer implements WebSocketServer {
       onTime: () => socket.destroy(),
     });
     const onClose = (): void => this.#forget(key);
-    this.#connections.set(key, { socket, deadline, onClose });
+    this.#connections.set(key, { socket, deadline, unanswered: 0, onClose });
     socket.on("close", onClose);
   }
 
@@ -291,6 +293,7 @@ class BoundServer implements WebSocketServer {
     if (channel.state === "open") return this.#onOpen(channel, event.socket);
     if (channel.state !== "connecting") return;
     this.#connecting.add(channel);
+    this.#owe(event.socket, 1);
     channel.ready.then(
       () => this.#onOpen(channel, event.socket),
       () => this.#connecting.delete(channel),
@@ -316,6 +319,14 @@ class BoundServer implements WebSocketServer {
     this.#forget(originOf(socket));
   }
 
+  /** Counts the requests of a connection that aren't answered yet. */
+  #owe(socket: UpgradeSocket, requests: number): void {
+    const connection = this.#connections.get(originOf(socket));
+    if (connection === undefined) return;
+    connection.unanswered += requests;
+    if (this.#closing && connection.unanswered === 0) socket.end();
+  }
+
   /** Of the socket that listens: once it does, nobody else is told. */
   #onError(error: unknown): void {
     if (this.#address.port === 0) return;
@@ -328,6 +339,9 @@ class BoundServer implements WebSocketServer {
     const { hosts, onError } = this.#settings;
     const handler = onRequest ?? upgradeRequired;
     const secure = tls !== undefined;
+    const { socket } = request;
+    this.#owe(socket, 1);
+    response.once("close", () => this.#owe(socket, -1));
     void answerRequest(request, response, { handler, secure, hosts, onError });
   }
 
@@ -354,11 +368,11 @@ class BoundServer implements WebSocketServer {
     // Those that are connecting are refused by it, with 503.
     const channels = [...this.#channels, ...this.#connecting];
     for (const channel of channels) channel.drain(code, reason, drain);
-    // Those that have asked for nothing, and those that may ask for something more.
-    for (const { socket, deadline } of this.#connections.values()) {
-      if (deadline !== null) socket.destroy();
+    // Those that have asked for nothing, and those that may ask for something more. The server's own
+    // `closeIdleConnections()` would also end channels, on Bun.
+    for (const { socket, unanswered } of this.#connections.values()) {
+      if (unanswered === 0) socket.destroy();
     }
-    this.#http.closeIdleConnections?.();
     const onTime = (): void => {
       for (const channel of channels) channel.terminate();
       for (const { socket } of this.#connections.values()) socket.destroy();

@@ -1,0 +1,141 @@
+/** Plain requests whose client leaves, and servers that close while requests and channels are open. */
+
+import { assert, assertEquals } from "@std/assert";
+import { RawClient } from "../support/recipe_clients.ts";
+import { opcodes } from "../support/raw_frames.ts";
+import { assertNoUncaught } from "../support/unhandled.ts";
+import { gate, upgraded, withServer } from "./support.ts";
+
+const GET = "GET /page HTTP/1.1\r\nHost: localhost\r\n\r\n";
+
+const LEAVING = ["end", "destroy", "resetAndDestroy"] as const;
+
+for (const leave of LEAVING) {
+  Deno.test(`a client leaves an idle streaming response: it is cancelled, and the signal aborts: ${leave}`, async () => {
+    await assertNoUncaught(async () => {
+      const cancelled = gate();
+      const aborted = gate();
+      let reason: unknown;
+      const onRequest = (request: Request): Response => {
+        request.signal.addEventListener("abort", () => aborted.open());
+        return new Response(
+          new ReadableStream<Uint8Array>({
+            start: (controller) => controller.enqueue(new TextEncoder().encode("first")),
+            // And then nothing more, ever.
+            cancel(why) {
+              reason = why;
+              cancelled.open();
+            },
+          }),
+        );
+      };
+      const errors: unknown[] = [];
+      await withServer({ onRequest, onError: (error) => errors.push(error) }, async (server) => {
+        const client = new RawClient(server.url);
+        client.socket.write(GET);
+        await client.hex(5);
+        client.socket[leave]();
+        await Promise.all([cancelled.opened, aborted.opened]);
+        await client.destroy();
+      });
+      assertEquals([(reason as Error).name, errors], ["AbortError", []]);
+    });
+  });
+
+  Deno.test(`a client leaves while the handler thinks: the signal aborts, a late answer is cancelled: ${leave}`, async () => {
+    await assertNoUncaught(async () => {
+      const asked = gate();
+      const cancelled = gate();
+      const onRequest = async ({ signal }: Request): Promise<Response> => {
+        asked.open();
+        await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
+        return new Response(new ReadableStream({ cancel: () => cancelled.open() }));
+      };
+      await withServer({ onRequest }, async (server) => {
+        const client = new RawClient(server.url);
+        client.socket.write(GET);
+        await asked.opened;
+        client.socket[leave]();
+        await cancelled.opened;
+        await client.destroy();
+      });
+    });
+  });
+}
+
+Deno.test("a client that stays sees no abort, also when the connection ends afterwards", async () => {
+  const signals: AbortSignal[] = [];
+  const onRequest = ({ signal }: Request): Response => {
+    signals.push(signal);
+    return new Response("page");
+  };
+  await withServer({ onRequest }, async (server) => {
+    const client = new RawClient(server.url);
+    for (let i = 1; i <= 3; i++) {
+      client.socket.write(GET);
+      while (client.bytes.toString("latin1").split("page").length <= i) {
+        await new Promise<void>((resolve) => client.socket.once("data", () => resolve()));
+      }
+    }
+    await client.destroy();
+  });
+  assertEquals(signals.map(({ aborted }) => aborted), [false, false, false]);
+});
+
+Deno.test("closing: channels still close in an orderly way beside idle and busy connections", async () => {
+  const answer = gate();
+  const onRequest = async (request: Request): Promise<Response> => {
+    if (request.url.endsWith("/slow")) await answer.opened;
+    return new Response("page");
+  };
+  await withServer({ onRequest }, async (server) => {
+    const clients = [await upgraded(server), await upgraded(server)];
+    const idle = new RawClient(server.url);
+    idle.socket.write(GET);
+    await idle.response();
+    await idle.hex(4);
+    const busy = new RawClient(server.url);
+    busy.socket.write(GET.replace("/page", "/slow"));
+    // Upgraded behind a page, on a connection that the server knows already.
+    const both = new RawClient(server.url);
+    both.socket.write(GET);
+    await both.hex(4);
+    both.request();
+    while (server.channels.size < 3) await new Promise((resolve) => setTimeout(resolve, 0));
+    const closing = server.close({ drain: 5000 });
+    await idle.end();
+    for (const client of clients) {
+      assertEquals(await client.hex(4), "880203e9");
+      client.send(opcodes.close, Uint8Array.of(3, 233));
+      await client.end();
+      await client.destroy();
+    }
+    assert(!busy.hasEnded);
+    answer.open();
+    await busy.end();
+    assert(busy.bytes.toString("latin1").includes("page"));
+    both.send(opcodes.close, Uint8Array.of(3, 233));
+    await both.end();
+    assert(both.bytes.toString("hex").endsWith("880203e9"));
+    for (const client of [idle, busy, both]) await client.destroy();
+    await closing;
+  });
+});
+
+Deno.test("closing: an upgrade that verify still decides about is refused, not cut off", async () => {
+  const never = (): Promise<boolean> => new Promise(() => {});
+  await withServer({ verify: never }, async (server) => {
+    const client = new RawClient(server.url);
+    client.request();
+    // Something else to be sure that the request is in: the server answers in the order of arrival.
+    const other = new RawClient(server.url);
+    other.socket.write(GET);
+    await other.end();
+    await other.destroy();
+    for (let i = 0; i < 5; i++) await new Promise((resolve) => setTimeout(resolve, 0));
+    const closing = server.close({ drain: 1000 });
+    assertEquals((await client.response()).split(" ")[1], "503");
+    await client.destroy();
+    await closing;
+  });
+});
