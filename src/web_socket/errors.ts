@@ -100,7 +100,7 @@ export class ProtocolError extends WebSocketChannelError {
   }
 }
 
-/** What was asked for can't be done on this platform. Nothing is ever silently ignored instead. */
+/** What was asked for can't be done on this platform. It is not ignored instead. */
 export class UnsupportedError extends WebSocketChannelError {
   /** The name of the class. */
   override readonly name = "UnsupportedError";
