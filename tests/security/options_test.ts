@@ -1,6 +1,7 @@
 /** Options from plain JavaScript: nothing is ignored, nothing is opened, no content is shown. */
 
 import { assertEquals, assertStringIncludes } from "@std/assert";
+import { runInNewContext } from "node:vm";
 import { WebSocketChannel } from "../../mod.ts";
 import { NativeWebSocketChannel } from "../../src/native/mod.ts";
 import { NetWebSocketChannel } from "../../src/net/mod.ts";
@@ -296,6 +297,21 @@ for (const [name, door] of Object.entries(DOORS)) {
     }
   });
 }
+
+Deno.test("attack 54: options of another realm count, and are checked", async () => {
+  const foreign = (text: string): object => runInNewContext(`(${text})`);
+  const { client, server } = webSocketChannelPair(foreign('{ protocol: "chat" }'));
+  assertEquals(client.protocol, "chat");
+  const bound = await WebSocketServer.bind(foreign('{ port: 0, protocols: ["a", "b"] }'));
+  const options = foreign('{ protocols: ["b"], transport: "net", headers: [["X-A", "1"]] }');
+  const channel = await WebSocketChannel.open(bound.url, options);
+  assertEquals(channel.protocol, "b");
+  await Promise.all([bound.close(), client.sink.close(), server.closed, channel.closed]);
+  for (const text of ['{ port: "8080" }', "{ prot: 1 }", "[]", "new Map()", "Promise.resolve()"]) {
+    const error = String(await errorOf(DOORS["bind"] as Door, foreign(text)));
+    assertStringIncludes(error, "TypeError: Cannot use the option");
+  }
+});
 
 Deno.test("attack 54: the platform's own signature tells what to use instead", async () => {
   for (const protocols of [SECRET, [SECRET]]) {

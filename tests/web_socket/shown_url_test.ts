@@ -1,5 +1,5 @@
-import { assertEquals } from "@std/assert";
-import { shownText, shownUrl } from "../../src/web_socket/shown_url.ts";
+import { assertEquals, assertStrictEquals } from "@std/assert";
+import { shownText, shownUrl, withoutQuery } from "../../src/web_socket/shown_url.ts";
 
 Deno.test("shown URL: no user info, no fragment, and of the query only the names", () => {
   for (
@@ -37,4 +37,17 @@ Deno.test("shown URL: of what is no URL, no more than the part before any secret
     ] as const
   ) assertEquals(shownText(text), shown);
   assertEquals(shownText("x".repeat(1e6)), `${"x".repeat(100)}…`);
+});
+
+Deno.test("shown URL: a platform's error that quotes the URL becomes one without the values", () => {
+  const url = new URL("ws://a.test/?token=secret&secret");
+  assertEquals(withoutQuery(`'${url}' failed: no`, url), "'ws://a.test/?token=…&…' failed: no");
+  const quoting = new TypeError(`'${url}' failed`);
+  const { message, name, stack, cause } = withoutQuery(quoting, url) as Error;
+  assertEquals([message, name, cause], ["'ws://a.test/?token=…&…' failed", "TypeError", undefined]);
+  assertEquals(String(stack).includes("secret"), false);
+  for (const other of [undefined, null, 5, "no", new Error("no"), {}]) {
+    assertStrictEquals(withoutQuery(other, url), other);
+  }
+  assertStrictEquals(withoutQuery(quoting, new URL("ws://a.test/?")), quoting);
 });
