@@ -138,7 +138,8 @@ export function platformChannel(
   request: UpgradeServerRequest,
   settings: PlatformSettings,
 ): ServerWebSocketChannel {
-  const channel = NativeChannel.from(socket, { ...settings.channel, connectTimeout: 0 });
+  const connectTimeout = settings.handshakeTimeout;
+  const channel = NativeChannel.from(socket, { ...settings.channel, connectTimeout });
   return Object.assign(channel, { request });
 }
 

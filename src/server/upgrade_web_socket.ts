@@ -50,6 +50,13 @@ const UNSUPPORTED = ["compression", "maxMessageSize", "pingTimeout"] as const;
  * it announces. So that nobody's further requests are read from it, the response to a refused upgrade
  * announces one byte more than it has: a client gets the status and the whole text, then the end.
  *
+ * **Always return `response` from the handler. If the handler throws after this call, or returns another
+ * response, Deno ends the whole server:** it stops listening, and `Deno.serve(…).finished` fulfils. The
+ * channel's `ready` then rejects with a `TimeoutError` after `handshakeTimeout`.
+ *
+ * Deno answers a client's Close as soon as it has read it. Read with `listen` to answer the message right in
+ * front of a Close: a `for await` loop gets that message when nothing can be sent any more.
+ *
  * @param request The request.
  * @param given See {@linkcode UpgradeWebSocketOptions}. By default web pages of other hosts are
  * refused.

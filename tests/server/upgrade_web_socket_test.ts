@@ -124,3 +124,39 @@ Deno.test("upgradeWebSocket: what can't be honoured is an UnsupportedError, so i
     await assertRejects(() => upgradeWebSocket(request, options), UnsupportedError);
   }
 });
+
+for (
+  const [what, answer] of [
+    ["throws", () => Promise.reject(new Error("a fault of the handler's"))],
+    ["answers otherwise", () => new Response("something else")],
+  ] as const
+) {
+  Deno.test({
+    name: `upgradeWebSocket: a handler that ${what}: ready rejects at handshakeTimeout`,
+    ignore: !onDeno,
+    // Deno's own: the upgrade that it never makes.
+    sanitizeOps: false,
+    async fn() {
+      let give = (_channel: ServerWebSocketChannel): void => {};
+      const given = new Promise<ServerWebSocketChannel>((resolve) => give = resolve);
+      const server = Deno.serve(
+        { port: 0, hostname: "127.0.0.1", onListen() {}, onError: () => new Response("fault") },
+        async (request) => {
+          const { channel } = await upgradeWebSocket(request, { handshakeTimeout: 20 });
+          if (channel !== null) give(channel);
+          return await answer();
+        },
+      );
+      const client = new RawClient(`ws://127.0.0.1:${server.addr.port}`);
+      client.request();
+      const channel = await given;
+      const error = await assertRejects(() => channel.ready, DOMException);
+      assertEquals(error.name, "TimeoutError");
+      assertStringIncludes(error.message, "20 ms");
+      assertEquals((await channel.closed).initiator, "timeout");
+      await client.destroy();
+      // What Deno makes of it: the server is over.
+      await server.finished;
+    },
+  });
+}
