@@ -80,3 +80,15 @@ Deno.test("bytes: of another realm they are bytes as well", () => {
     assertEquals(plainBytes(value), Uint8Array.of(1, 2, 3, 4));
   }
 });
+
+Deno.test("bytes: what another thread can make longer is copied before its length counts", () => {
+  if (typeof SharedArrayBuffer === "undefined") return;
+  for (const size of [33, 20_000]) {
+    const shared = new Uint8Array(new SharedArrayBuffer(size)).fill(1);
+    for (const read of [bytesOf, plainBytes]) {
+      const bytes = read(shared);
+      assertEquals(bytes, new Uint8Array(size).fill(1));
+      assert(isArrayBuffer(bytes.buffer));
+    }
+  }
+});
