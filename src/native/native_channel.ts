@@ -48,6 +48,10 @@ export class NativeChannel extends WebSocketChannelBase {
   #socket: WebSocketLike | null = null;
   #capabilities: Capabilities;
   #hint: unknown;
+  /** What the socket had buffered when it was last asked. */
+  #amount = 0;
+  /** What it had not sent when it was lost; `null` before. */
+  #unsent: number | null = null;
   #closeStarted = false;
   #isInClose = false;
 
@@ -233,6 +237,9 @@ export class NativeChannel extends WebSocketChannelBase {
       wasClean: received !== undefined && wasClean !== false,
       initiator: received === undefined ? "transport" : "remote",
     };
+    // Some platforms forget what a lost connection hasn't sent.
+    const seen = ending.wasClean ? 0 : this.#amount;
+    this.#unsent = Math.max(seen, this.transportAmount());
     this.end(
       received === undefined && !this.#closeStarted ? { ...ending, error: this.#lost() } : ending,
     );
@@ -283,7 +290,12 @@ export class NativeChannel extends WebSocketChannelBase {
   }
 
   transportAmount(): number {
-    return this.#socket?.bufferedAmount ?? 0;
+    return this.#unsent ?? (this.#amount = this.#socket?.bufferedAmount ?? 0);
+  }
+
+  /** The platform doesn't tell: what is sure is that a Close goes out behind all messages. */
+  protected override hasSentClose({ wasClean }: Ending): boolean {
+    return wasClean || this.transportAmount() === 0;
   }
 
   override watchTransport(): void {
@@ -294,7 +306,12 @@ export class NativeChannel extends WebSocketChannelBase {
     });
   }
 
-  protected startClosing(code: number | undefined, reason: string): CloseFrameContent {
+  protected startClosing(
+    code: number | undefined,
+    reason: string,
+  ): CloseFrameContent | undefined {
+    // The peer was first, and the platform has answered it.
+    if ((this.#socket?.readyState ?? CLOSING) >= CLOSING) return undefined;
     const sent = this.#inClose(() => this.#sendClose(code, reason));
     this.#closeStarted = true;
     return sent;

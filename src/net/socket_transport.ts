@@ -47,6 +47,8 @@ export class SocketTransport implements ByteTransport, StreamSource, SinkTarget<
   #onWritten: ((error?: unknown) => void) | null = null;
   #listener: OverListener | null = null;
   #failure: { readonly error: unknown } | null = null;
+  /** What the socket hadn't written when it was last known to be alive, in bytes. */
+  #amount = 0;
   /** The socket's end is no surprise: the peer has ended its half, or this side has given up. */
   #expected = false;
 
@@ -124,22 +126,29 @@ export class SocketTransport implements ByteTransport, StreamSource, SinkTarget<
     this.#socket.resume();
   }
 
+  /** A socket that is destroyed forgets what it hasn't written: that isn't sent. */
   get bufferedAmount(): number {
-    return this.#socket.writableLength;
+    return this.#socket.destroyed ? this.#amount : this.#socket.writableLength;
   }
 
-  add(chunk: Uint8Array): void {
-    this.#socket.write(chunk, this.#onWritten ??= (error) => this.#written(error));
+  add(chunk: Uint8Array): boolean {
+    const socket = this.#socket;
+    if (socket.destroyed) return false;
+    socket.write(chunk, this.#onWritten ??= (error) => this.#written(error));
+    if (!socket.destroyed) this.#amount = socket.writableLength;
+    return true;
   }
 
   #written(error: unknown): void {
-    // A socket that fails forgets what it hasn't written: that isn't room.
-    if (!error && this.#outgoing.isWaitedFor && !this.#socket.destroyed) this.#outgoing.drained();
+    const socket = this.#socket;
+    if (error || socket.destroyed) return;
+    this.#amount = socket.writableLength;
+    if (this.#outgoing.isWaitedFor) this.#outgoing.drained();
   }
 
   close(): void {
     // When both ends are done, what `end` would wait for is nothing but two more turns.
-    if (this.#expected && this.#socket.writableLength === 0) this.#socket.destroy();
+    if (this.#expected && this.#socket.writableLength === 0) this.destroy();
     else this.#socket.end();
   }
 
@@ -165,6 +174,7 @@ export class SocketTransport implements ByteTransport, StreamSource, SinkTarget<
 
   destroy(): void {
     this.#expected = true;
+    if (!this.#socket.destroyed) this.#amount = this.#socket.writableLength;
     this.#socket.destroy();
   }
 

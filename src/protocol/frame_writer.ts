@@ -92,8 +92,9 @@ export class FrameWriter {
    *
    * @param flags The first byte: FIN, RSV1–3 and the opcode.
    * @param text The payload; lone surrogates become U+FFFD.
+   * @returns The length of the payload in bytes.
    */
-  writeText(flags: number, text: string): void {
+  writeText(flags: number, text: string): number {
     // A UTF-16 code unit becomes three bytes at most.
     if (3 * text.length > LARGE_TEXT) return this.#writeLargeText(flags, text);
     const output = this.#output;
@@ -106,6 +107,7 @@ export class FrameWriter {
       length = encoder.encodeInto(text, room).written;
     }
     output.commit(this.#encodeAround(buffer, end, flags, shortest, length));
+    return length;
   }
 
   /**
@@ -183,7 +185,7 @@ export class FrameWriter {
   }
 
   /** Text is encoded into room for ASCII first: what doesn't fit tells how much more is needed. */
-  #writeLargeText(flags: number, text: string): void {
+  #writeLargeText(flags: number, text: string): number {
     const payloadAt = MAX_HEADER_LENGTH + 2;
     let buffer = new Uint8Array(payloadAt + text.length);
     let { read, written } = encoder.encodeInto(text, buffer.subarray(payloadAt));
@@ -197,6 +199,7 @@ export class FrameWriter {
     const start = payloadAt - headerLength(written, this.#keys !== null);
     const end = this.#encodeAround(buffer, start, flags, payloadAt, written);
     this.#output.append(buffer.subarray(start, end));
+    return written;
   }
 }
 

@@ -154,6 +154,7 @@ export class Protocol implements MessageEvents {
   /** How many Pongs were written and not taken. */
   #pongs = 0;
   #cost = 0;
+  #payloadSize = 0;
   #sentClose: CloseFrame | null = null;
   #receivedClose: CloseFrame | null = null;
   /** What the peer's Close, or its fault, still has to bring about. */
@@ -210,6 +211,11 @@ export class Protocol implements MessageEvents {
   /** How many bytes wait to be taken. */
   get outputSize(): number {
     return this.#writer.size + this.#pongSize();
+  }
+
+  /** How many bytes of messages wait to be taken: as the user gave them, before any compressing. */
+  get payloadSize(): number {
+    return this.#payloadSize;
   }
 
   /**
@@ -274,9 +280,11 @@ export class Protocol implements MessageEvents {
     const idle = this.outputSize === 0;
     this.#cost += MESSAGE_COST + text.length;
     if (this.#deflate === null || options?.compress === false) {
-      this.#writer.writeText(FIN | TEXT, text);
+      this.#payloadSize += this.#writer.writeText(FIN | TEXT, text);
     } else {
-      this.#writeCompressed(this.#deflate, FIN | TEXT, encoder.encode(text));
+      const payload = encoder.encode(text);
+      this.#payloadSize += payload.length;
+      this.#writeCompressed(this.#deflate, FIN | TEXT, payload);
     }
     if (idle) this.#events.onOutput();
     return true;
@@ -293,7 +301,9 @@ export class Protocol implements MessageEvents {
   sendBinary(bytes: Uint8Array, options?: SendOptions): boolean {
     if (this.#lifecycle.state !== "open") return false;
     const idle = this.outputSize === 0;
-    this.#cost += MESSAGE_COST + lengthOf(bytes);
+    const length = lengthOf(bytes);
+    this.#cost += MESSAGE_COST + length;
+    this.#payloadSize += length;
     if (this.#deflate === null || options?.compress === false) {
       this.#writer.write(FIN | BINARY, bytes);
     } else {
@@ -318,6 +328,7 @@ export class Protocol implements MessageEvents {
     const compressed = deflate === undefined ? null : message.compressedFrame(deflate);
     const frame = compressed ?? message.frame;
     this.#cost += MESSAGE_COST + frame.length;
+    this.#payloadSize += message.size;
     this.#writer.writeEncoded(frame);
     if (compressed !== null) deflate?.onSent();
     if (idle) this.#events.onOutput();
@@ -375,6 +386,7 @@ export class Protocol implements MessageEvents {
     this.#flushPong();
     this.#pongs = 0;
     this.#cost = 0;
+    this.#payloadSize = 0;
     return this.#writer.take();
   }
 

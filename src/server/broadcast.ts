@@ -1,3 +1,4 @@
+import { ignore } from "../stream_channel/errors.ts";
 import { PreparedMessage } from "../protocol/prepared_message.ts";
 import { type OptionKinds, readOptions } from "../stream_channel/options.ts";
 import { type Clock, systemClock } from "../web_socket/clock.ts";
@@ -92,13 +93,24 @@ export class Broadcaster {
     let receiver = this.#slow.get(channel);
     if (receiver === undefined) {
       if (channel.sink.hasRoom) return sendShared(channel, message, policy);
-      receiver = new SlowReceiver(channel, this.#clock, {
-        send: (waiting, how) => sendShared(channel, waiting, how),
-        onCaughtUp: () => this.#slow.delete(channel),
-      });
-      this.#slow.set(channel, receiver);
+      receiver = this.#createReceiver(channel);
     }
     receiver.add(message, policy);
+  }
+
+  #createReceiver(channel: WebSocketChannel): SlowReceiver {
+    const release = channel instanceof WebSocketChannelBase
+      ? channel.beforeClosing(() => receiver.sendAll())
+      : ignore;
+    const receiver = new SlowReceiver(channel, this.#clock, {
+      send: (waiting, how) => sendShared(channel, waiting, how),
+      onCaughtUp: () => {
+        release();
+        this.#slow.delete(channel);
+      },
+    });
+    this.#slow.set(channel, receiver);
+    return receiver;
   }
 }
 

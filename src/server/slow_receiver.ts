@@ -99,6 +99,12 @@ export class SlowReceiver {
     return next;
   }
 
+  /** Sends all that waits, room or not: the channel is about to close. */
+  sendAll(): void {
+    while (this.#canSend) this.#sendNext();
+    this.#end();
+  }
+
   async #pump(): Promise<void> {
     const { sink } = this.#channel;
     try {

@@ -26,7 +26,10 @@ export interface ChannelSink<T> {
   readonly hasRoom: boolean;
   /** Fulfils when {@linkcode hasRoom} is `true`. Never rejects. */
   readonly ready: Promise<void>;
-  /** How many bytes were added and not yet handed on to the transport. */
+  /**
+   * How many bytes were added and not yet handed on to the transport: of the values alone, without
+   * what a protocol puts around them.
+   */
   readonly bufferedAmount: number;
   /**
    * Waits until all that was added is handed to the transport.
@@ -81,6 +84,11 @@ export interface ChannelSink<T> {
 export interface SinkTarget<T> {
   /** What was added and not yet handed on, in bytes. */
   readonly bufferedAmount: number;
+  /**
+   * What `ready` and `flush` go by, where that is not `bufferedAmount`: with what is sent beside the
+   * values.
+   */
+  readonly load?: number;
   /**
    * Takes a value. Throws a `TypeError`, and takes nothing, when it is of the wrong kind. Gives
    * `false` when it drops the value, because there is nobody left to give it to: no other value is

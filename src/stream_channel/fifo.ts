@@ -8,6 +8,11 @@ export class Fifo<T> {
     return this.#items.length - this.#head;
   }
 
+  /** The first value; ask only while `length` is above 0. */
+  get first(): T {
+    return this.#items[this.#head] as T;
+  }
+
   /** Puts a value at the end. */
   push(value: T): void {
     this.#items.push(value);

@@ -82,9 +82,13 @@ export class ChannelSinkController<T> {
 
   /** The buffered amount has fallen: lets those go on who wait for that. */
   drained(): void {
-    const amount = this.#target.bufferedAmount;
-    if (this.#room !== null && amount < this.#highWaterMark) this.#openRoom();
-    if (amount === 0) { for (const flush of this.#takeFlushes()) flush.resolve(); }
+    const load = this.#load;
+    if (this.#room !== null && load < this.#highWaterMark) this.#openRoom();
+    if (load === 0) { for (const flush of this.#takeFlushes()) flush.resolve(); }
+  }
+
+  get #load(): number {
+    return this.#target.load ?? this.#target.bufferedAmount;
   }
 
   #takeFlushes(): readonly Deferred[] {
@@ -159,7 +163,7 @@ export class ChannelSinkController<T> {
   /** See {@linkcode ChannelSink.hasRoom}. */
   get hasRoom(): boolean {
     if (this.#disconnected || this.#closedByUser) return true;
-    return this.#target.hasRoom ?? this.#target.bufferedAmount < this.#highWaterMark;
+    return this.#target.hasRoom ?? this.#load < this.#highWaterMark;
   }
 
   /** See {@linkcode ChannelSink.ready}. */
@@ -188,7 +192,7 @@ export class ChannelSinkController<T> {
   /** See {@linkcode ChannelSink.flush}. */
   flush(): Promise<void> {
     if (this.#target.flush !== undefined) return this.#target.flush();
-    if (this.#target.bufferedAmount === 0) return FULFILLED;
+    if (this.#load === 0) return FULFILLED;
     if (this.#finished) return preHandled(Promise.reject(notFlushed()));
     const deferred = new Deferred();
     (this.#flushes ??= []).push(deferred);

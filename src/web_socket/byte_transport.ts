@@ -170,20 +170,27 @@ export class ByteConnection implements ListenOptions, OverListener {
     return this.#transport.sink.flush().catch(ignore);
   }
 
-  /** Writes chunks; small ones as one, where the transport can. */
-  write(chunks: readonly Uint8Array[]): void {
-    if (this.#closed) return;
+  /**
+   * Writes chunks; small ones as one, where the transport can.
+   *
+   * @returns `false` when they are lost, or some of them.
+   */
+  write(chunks: readonly Uint8Array[]): boolean {
+    if (this.#closed) return false;
     const together = chunks.length > 1 && areSmall(chunks);
     const { sink } = this.#transport;
+    let isWritten = true;
     try {
       if (together) this.#transport.cork?.();
-      for (const chunk of chunks) sink.add(chunk);
+      for (const chunk of chunks) isWritten = sink.add(chunk) && isWritten;
     } catch (error) {
       // Somebody else has closed the sink, or writes to it: a connection with holes is none.
       this.onSinkOver({ error });
+      isWritten = false;
     } finally {
       if (together) this.#transport.uncork?.();
     }
+    return isWritten;
   }
 
   /** Holds chunks back. */

@@ -19,8 +19,10 @@ export interface ChannelCore {
    * message, because the peer turns out to be gone.
    */
   sendMessage(message: MessageInput, options: SendOptions | undefined): boolean | void;
-  /** What was sent and not yet handed on, in bytes. */
+  /** How many bytes of payload were sent and not yet handed on. */
   transportAmount(): number;
+  /** How many bytes wait to be handed on, with all that goes beside payloads. */
+  transportLoad(): number;
   /** Enough waits to be read. */
   pauseTransport(): void;
   /** There is room to read again. */
@@ -73,6 +75,12 @@ export class Outlet implements SinkTarget<MessageInput>, SinkActions {
     return (this.#early === null ? 0 : this.#early.amount) + this.#channel.transportAmount();
   }
 
+  /** Messages without a payload take room as well. */
+  get load(): number {
+    const early = this.#early;
+    return (early === null ? 0 : early.amount + early.length) + this.#channel.transportLoad();
+  }
+
   add(message: MessageInput): boolean | void {
     checkMessage(message);
     if (this.#channel.state === "open") return this.#channel.sendMessage(message, this.#options);
@@ -108,7 +116,8 @@ export class Outlet implements SinkTarget<MessageInput>, SinkActions {
   }
 
   watch(): void {
-    if (this.#channel.state === "open") this.#channel.watchTransport();
+    const { state } = this.#channel;
+    if (state === "open" || state === "closing") this.#channel.watchTransport();
   }
 
   /** The connection is open: what waited is sent. */

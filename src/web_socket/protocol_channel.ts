@@ -314,21 +314,32 @@ export class ProtocolChannel extends WebSocketChannelBase implements ConnectionO
     return this.#connection?.sendPrepared(message, options) ?? false;
   }
 
-  sendMessage(message: MessageInput, options: SendOptions | undefined): void {
-    this.#connection?.send(message, options);
+  sendMessage(message: MessageInput, options: SendOptions | undefined): boolean {
+    return this.#connection?.send(message, options) ?? false;
   }
 
   transportAmount(): number {
     return this.#connection === null ? 0 : this.#connection.amount;
   }
 
+  override transportLoad(): number {
+    return this.#connection === null ? 0 : this.#connection.wireAmount;
+  }
+
+  protected override hasSentClose(): boolean {
+    return this.#connection?.hasSentClose ?? false;
+  }
+
   override watchTransport(): void {
     this.#connection?.watch();
   }
 
-  protected startClosing(code: number | undefined, reason: string): CloseFrameContent {
+  protected startClosing(
+    code: number | undefined,
+    reason: string,
+  ): CloseFrameContent | undefined {
     this.#connection?.close(code, code === undefined ? undefined : reason);
-    return closeContent(code ?? noStatusReceived, reason);
+    return this.#connection?.sentClose;
   }
 
   protected destroyTransport(): void {

@@ -11,6 +11,7 @@ import {
 } from "./byte_transport.ts";
 import type { ClientOpening } from "./client_opening.ts";
 import type { Clock } from "./clock.ts";
+import { InFlight } from "./in_flight.ts";
 import { Keepalive, type KeepaliveOwner, type KeepaliveTimes } from "./keepalive.ts";
 import type { ChannelState, CloseFrameContent, Message } from "./web_socket_channel.ts";
 import type { MessageInput, SendOptions } from "./web_socket_sink.ts";
@@ -55,6 +56,9 @@ export class ProtocolConnection implements ByteEvents, ProtocolEvents, Keepalive
   #opening: ClientOpening | null = null;
   #protocol: Protocol | null = null;
   #keepalive: Keepalive | null = null;
+  readonly #inFlight: InFlight = new InFlight();
+  /** How many bytes of payload could not be written any more. */
+  #lost = 0;
   #flushPlanned = false;
   #flushNow: (() => void) | null = null;
   /** Output waits for the transport to have room. */
@@ -185,16 +189,38 @@ export class ProtocolConnection implements ByteEvents, ProtocolEvents, Keepalive
 
   // What goes out.
 
-  /** How many bytes were sent and not handed on. */
+  /** How many bytes of payload were sent and not handed on. */
   get amount(): number {
-    return (this.#protocol?.outputSize ?? 0) + this.bytes.bufferedAmount;
+    const protocol = this.#protocol;
+    if (protocol === null) return 0;
+    return this.#lost + protocol.payloadSize + this.#inFlight.payload(this.bytes.bufferedAmount);
   }
 
-  /** Sends a message. */
-  send(message: MessageInput, options: SendOptions | undefined): void {
-    if (typeof message === "string") this.#protocol?.sendText(message, options);
-    else this.#protocol?.sendBinary(bytesOf(message), options);
+  /** How many bytes wait to be handed on, frames and all: what backpressure is about. */
+  get wireAmount(): number {
+    const protocol = this.#protocol;
+    if (protocol === null) return 0;
+    return this.#lost + protocol.outputSize + this.bytes.bufferedAmount;
+  }
+
+  /** Whether our Close was handed on, and with it all that was sent before. */
+  get hasSentClose(): boolean {
+    return this.#inFlight.hasClose(this.bytes.bufferedAmount);
+  }
+
+  /**
+   * Sends a message.
+   *
+   * @returns `false` when nothing may be sent any more; the message is dropped.
+   */
+  send(message: MessageInput, options: SendOptions | undefined): boolean {
+    const protocol = this.#protocol;
+    if (protocol === null) return false;
+    const isSent = typeof message === "string"
+      ? protocol.sendText(message, options)
+      : protocol.sendBinary(bytesOf(message), options);
     this.#sendAhead();
+    return isSent;
   }
 
   /** Sends a message that goes to others as well; for servers only. */
@@ -258,7 +284,14 @@ export class ProtocolConnection implements ByteEvents, ProtocolEvents, Keepalive
     const protocol = this.#protocol;
     if (protocol === null || protocol.outputSize === 0) return;
     const { bytes } = this;
-    bytes.write(protocol.takeOutput());
+    const { outputSize, payloadSize } = protocol;
+    if (bytes.write(protocol.takeOutput())) {
+      const buffered = bytes.bufferedAmount;
+      // Also lets go of what earlier writes held, though nobody asks for the amount.
+      this.#inFlight.payload(buffered);
+      this.#inFlight.add(outputSize, buffered === 0 ? 0 : payloadSize);
+      if (protocol.sentClose !== null) this.#inFlight.addClose();
+    } else this.#lost += payloadSize;
     if (bytes.releasesChunks) this.#giveBack(protocol);
     if (this.#owner.outgoing.isWaitedFor) this.watch();
   }
@@ -293,11 +326,13 @@ export class ProtocolConnection implements ByteEvents, ProtocolEvents, Keepalive
   #watchLater(): void {
     if (this.#watching) return;
     this.#watching = true;
+    const { written } = this.#inFlight;
     this.bytes.flush().then(() => {
       this.#watching = false;
       this.#owner.outgoing.drained();
-      // More was written meanwhile; what isn't written yet is watched when it is.
-      if (this.bytes.bufferedAmount > 0 && this.#owner.state !== "closed") this.watch();
+      // What isn't written yet is watched when it is; a sink that is over would be asked for ever.
+      const more = this.#inFlight.written > written;
+      if (more && this.#owner.state !== "closed") this.watch();
     });
   }
 

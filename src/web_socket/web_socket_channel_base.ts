@@ -16,7 +16,7 @@ import {
   type ChannelOptions,
   DEFAULT_CLOSE_TIMEOUT,
 } from "./connect_options.ts";
-import { type HandshakeResponse, UnsupportedError } from "./errors.ts";
+import { type HandshakeResponse, UnsupportedError, WebSocketChannelError } from "./errors.ts";
 import { inspectAs, shownProtocol } from "./inspection.ts";
 import { Milestones } from "./milestones.ts";
 import { platform } from "./platform.ts";
@@ -77,6 +77,7 @@ export abstract class WebSocketChannelBase extends StreamChannelBase<Message, Me
   // What many channels never need is made when it is needed.
   #attempt: Attempt | null = null;
   #closing: Closing | null = null;
+  #holders: Set<() => void> | null = null;
 
   /**
    * Makes a channel that is connecting.
@@ -183,19 +184,40 @@ export abstract class WebSocketChannelBase extends StreamChannelBase<Message, Me
     return this.#state === "open" && this.sendMessage(message.content, options) !== false;
   }
 
+  /**
+   * Registers somebody who holds messages back until there is room.
+   *
+   * @param handOver Sends all of them, room or not: called when this side begins to close.
+   * @returns Takes it back.
+   */
+  beforeClosing(handOver: () => void): () => void {
+    const holders = this.#holders ??= new Set();
+    holders.add(handOver);
+    return () => void holders.delete(handOver);
+  }
+
   // What a transport does.
 
   /** See {@linkcode ChannelCore.sendMessage}. */
   abstract sendMessage(message: MessageInput, options: SendOptions | undefined): boolean | void;
   /** See {@linkcode ChannelCore.transportAmount}. */
   abstract transportAmount(): number;
+  /** See {@linkcode ChannelCore.transportLoad}. */
+  transportLoad(): number {
+    return this.transportAmount();
+  }
   /**
    * Begins the closing handshake, on an open connection.
    *
-   * @returns The Close frame that goes out.
+   * @returns The Close frame that goes out; `undefined` when the peer turns out to have closed.
    * @throws {RangeError} When this transport can't send `code`; nothing has changed then.
    */
-  protected abstract startClosing(code: number | undefined, reason: string): CloseFrameContent;
+  protected abstract startClosing(
+    code: number | undefined,
+    reason: string,
+  ): CloseFrameContent | undefined;
+  /** Whether our Close frame was handed to the transport, and with it all that was sent before. */
+  protected abstract hasSentClose(ending: Ending): boolean;
   /** Ends the transport without more ado, as far as it can. */
   protected abstract destroyTransport(): void;
   /** The close code for an error that was put into the sink. */
@@ -306,7 +328,11 @@ export abstract class WebSocketChannelBase extends StreamChannelBase<Message, Me
     story.isKnown = true;
     this.#endAttempt();
     story.stopTimer();
-    const info = story.info(ending);
+    const isCloseLost = story.sent !== undefined && !this.hasSentClose(ending);
+    if (isCloseLost) story.sent = undefined;
+    story.error ??= this.#droppedError();
+    // RFC 6455 §7.1.4: no closing handshake was completed with a Close that never left.
+    const info = story.info(isCloseLost ? { ...ending, wasClean: false } : ending);
     this.outgoing.disconnect();
     if (before === "connecting") {
       this.incoming.fail(story.error);
@@ -314,6 +340,15 @@ export abstract class WebSocketChannelBase extends StreamChannelBase<Message, Me
     } else this.incoming.end();
     this.outgoing.finish(story.error);
     this.#milestones.ended(info);
+  }
+
+  /** The error of what was added and will never be sent, if there is any. */
+  #droppedError(): WebSocketChannelError | undefined {
+    const dropped = this.#outlet.bufferedAmount;
+    if (dropped === 0) return undefined;
+    return new WebSocketChannelError(
+      `Cannot send everything: the channel ended before the transport took ${dropped} bytes`,
+    );
   }
 
   /** What is known of how it closes, from the moment on in which something is. */
@@ -351,11 +386,14 @@ export abstract class WebSocketChannelBase extends StreamChannelBase<Message, Me
   }
 
   #beginClosing(code: number | undefined, reason: string | undefined): void {
+    for (const handOver of [...this.#holders ?? []]) handOver();
+    if (this.#state !== "open") return;
     const story = this.#story();
     // Set first: a transport may report its end from inside the call.
     story.closer = "local";
     try {
       story.sent = this.startClosing(code, reason ?? "");
+      if (story.sent === undefined) story.closer = "remote";
     } catch (error) {
       story.closer = null;
       throw error;

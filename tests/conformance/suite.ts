@@ -43,6 +43,8 @@ export interface Traits {
   readonly seesCloseBeforeTcpEnds: boolean;
   /** A byte order mark at the start of a text is kept. */
   readonly keepsByteOrderMark: boolean;
+  /** The answer to a peer that ends right behind its Close may be lost. */
+  readonly mayLoseAnswer?: boolean;
 }
 
 /** A channel connected to a recipe. */

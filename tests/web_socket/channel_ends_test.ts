@@ -23,6 +23,10 @@ class Core implements ChannelCore {
     return this.amount;
   }
 
+  transportLoad(): number {
+    return this.amount;
+  }
+
   pauseTransport(): void {
     this.told.push("pause");
   }

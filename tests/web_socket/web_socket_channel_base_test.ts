@@ -58,6 +58,10 @@ class TestChannel extends WebSocketChannelBase {
     return closeContent(code, reason);
   }
 
+  protected hasSentClose(): boolean {
+    return true;
+  }
+
   protected destroyTransport(): void {
     this.told.push("destroy");
   }

@@ -1,0 +1,38 @@
+import { assert, assertEquals, assertFalse } from "@std/assert";
+import { InFlight } from "../../src/web_socket/in_flight.ts";
+
+Deno.test("in flight: payloads are released by write, when the transport has taken all of it", () => {
+  const inFlight = new InFlight();
+  assertEquals(inFlight.payload(0), 0);
+  inFlight.add(104, 100);
+  inFlight.add(54, 50);
+  assertEquals(inFlight.payload(158), 150);
+  assertEquals(inFlight.payload(55), 150);
+  assertEquals(inFlight.payload(54), 50);
+  assertEquals(inFlight.payload(54), 50);
+  inFlight.add(2, 0);
+  assertEquals(inFlight.payload(3), 50);
+  assertEquals(inFlight.payload(2), 0);
+  assertEquals([inFlight.payload(0), inFlight.written], [0, 160]);
+});
+
+Deno.test("in flight: what was buffered before anything was written holds the first write", () => {
+  const inFlight = new InFlight();
+  inFlight.add(104, 100);
+  assertEquals(inFlight.payload(104 + 300), 100);
+  assertEquals(inFlight.payload(104), 100);
+  assertEquals(inFlight.payload(0), 0);
+});
+
+Deno.test("in flight: a Close is taken with the write that holds it", () => {
+  const inFlight = new InFlight();
+  assertFalse(inFlight.hasClose(0));
+  inFlight.add(104, 100);
+  inFlight.addClose();
+  assertFalse(inFlight.hasClose(1));
+  assert(inFlight.hasClose(0));
+  inFlight.add(10, 0);
+  inFlight.addClose();
+  assert(inFlight.hasClose(10));
+  assertFalse(inFlight.hasClose(11));
+});
