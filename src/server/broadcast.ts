@@ -1,5 +1,5 @@
-import { ignore } from "../stream_channel/errors.ts";
 import { PreparedMessage } from "../protocol/prepared_message.ts";
+import { ignore } from "../stream_channel/errors.ts";
 import { type OptionKinds, readOptions } from "../stream_channel/options.ts";
 import { type Clock, systemClock } from "../web_socket/clock.ts";
 import { checkMessage } from "../web_socket/message_input.ts";
@@ -150,7 +150,8 @@ const everybody = new Broadcaster(systemClock);
  *
  * A receiver that has no room waits in a queue of its own, and holds up nobody; messages in that
  * queue are shared with the others', not copied. What is added to the channel's own sink meanwhile
- * overtakes them; broadcasts keep their order.
+ * overtakes them; broadcasts keep their order. When this side closes the channel, they are sent before
+ * its Close; a hand-written channel, or one of another copy of this package, drops them.
  *
  * @param channels The receivers, such as a server's `channels`.
  * @param message The message; bytes are copied.

@@ -55,8 +55,8 @@ export interface ServerCloseOptions {
   /** The close reason. */
   reason?: string | undefined;
   /**
-   * How long to wait until the clients have closed, in milliseconds, whatever `closeTimeout` says;
-   * those that haven't are then cut off. Default 5,000.
+   * How long to wait until the clients have taken what was sent, and have closed, in milliseconds,
+   * whatever `closeTimeout` says; those that haven't are then cut off. Default 5,000.
    */
   drain?: number | undefined;
 }

@@ -5,13 +5,13 @@ import type { PreparedMessage } from "../protocol/prepared_message.ts";
 import { Protocol } from "../protocol/protocol.ts";
 import { closeQuietly } from "../stream_channel/channel_like.ts";
 import { Deferred } from "../stream_channel/deferred.ts";
-import { internalServerError, noStatusReceived } from "../../status.ts";
+import { internalServerError } from "../../status.ts";
 import type { ByteTransport, TransportFailure } from "./byte_transport.ts";
 import { type Capabilities, NO_CAPABILITIES } from "./capabilities.ts";
 import { ClientOpening } from "./client_opening.ts";
 import type { Clock } from "./clock.ts";
 import { Deadline } from "./deadline.ts";
-import { closeContent, type Ending } from "./closing.ts";
+import type { Ending } from "./closing.ts";
 import {
   type AttemptOptions,
   type ConnectRequest,

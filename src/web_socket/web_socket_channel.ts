@@ -43,15 +43,21 @@ export interface CloseInfo {
   readonly code: number;
   /** The peer's close reason. */
   readonly reason: string;
-  /** Whether the closing handshake was completed. RFC 6455 §7.1.4. */
+  /**
+   * Whether the closing handshake was completed (RFC 6455 §7.1.4): the transport took our Close, and
+   * the peer's came.
+   */
   readonly wasClean: boolean;
   /** Who or what ended the channel. */
   readonly initiator: CloseInitiator;
-  /** The Close frame that this side sent. */
+  /** The Close frame that this side sent; left out when the transport never took it. */
   readonly sent?: CloseFrameContent;
   /** The Close frame that the peer sent. */
   readonly received?: CloseFrameContent;
-  /** Why, where there was an error: for a failed connection the same object as `ready`'s. */
+  /**
+   * Why, where there was an error: for a failed connection the same object as `ready`'s. When
+   * messages were dropped that had been added, it says how many bytes.
+   */
   readonly error?: unknown;
 }
 

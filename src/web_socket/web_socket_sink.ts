@@ -34,7 +34,8 @@ export interface WebSocketSink extends ChannelSink<MessageInput> {
    */
   add(message: MessageInput, options?: SendOptions): boolean;
   /**
-   * Closes the connection: everything added before is sent first, the stream ends at once. A
+   * Closes the connection: everything added or broadcast before is sent first, the stream ends at
+   * once. What the transport has not taken after `closeTimeout` is dropped: `closed` reports it. A
    * running `addStream` ends, and its source is cancelled. While connecting it gives up the attempt.
    *
    * It checks first, and throws with the channel unharmed. Of several calls the first wins. Where a
