@@ -30,6 +30,31 @@ export class InflateError extends Error {
   }
 }
 
+/** Who gets a message that is decompressed in pieces. */
+export interface InflateReceiver {
+  /**
+   * The next piece.
+   *
+   * @param bytes The bytes; they are only valid during the call.
+   * @returns Whether they were taken. If not, they come again after {@linkcode onInflatedSize}.
+   */
+  onInflated(bytes: Uint8Array): boolean;
+
+  /**
+   * How large the message is: called once a piece was not taken, when all is known to decompress.
+   *
+   * @param size Its bytes, with those that were taken before.
+   */
+  onInflatedSize(size: number): void;
+
+  /**
+   * That was all.
+   *
+   * @param error What {@linkcode MessageDeflate.decompress} would have thrown; `null` if all is well.
+   */
+  onInflateEnd(error: unknown): void;
+}
+
 /**
  * The permessage-deflate of one connection, with the parameters that were agreed
  * ({@link https://www.rfc-editor.org/rfc/rfc7692#section-7 RFC 7692 §7}). Both directions of the
@@ -48,16 +73,22 @@ export interface MessageDeflate {
   compress(payload: Uint8Array): Uint8Array | null;
 
   /**
-   * Decompresses the payload of a message.
+   * Decompresses the payload of a message: at once, or in pieces if that is a lot of work. Then no
+   * other payload is given to it until the receiver has all.
    *
    * @param payload The joined payloads of the message's frames, without the trailing
-   * `00 00 ff ff`. It must not be kept beyond the call.
+   * `00 00 ff ff`. It is neither written to nor kept longer than it takes.
    * @param maxLength The largest result allowed, in bytes. No more than this may ever be held.
-   * @returns The message's bytes. They belong to the receiver of the message.
+   * @param receiver Gets the pieces.
+   * @returns The message's bytes, which belong to the receiver of the message; or `null` when they
+   * come in pieces, during this call or after it.
    * @throws {InflateError} When the result would be larger than `maxLength`, or the payload isn't
    * a sequence of DEFLATE blocks.
    */
-  decompress(payload: Uint8Array, maxLength: number): Uint8Array;
+  decompress(payload: Uint8Array, maxLength: number, receiver: InflateReceiver): Uint8Array | null;
+
+  /** Gives up what is being decompressed, and all later messages. The receiver isn't called again. */
+  abandon?(): void;
 
   /** Compresses for many connections at a time. Left out: such messages are sent as they are. */
   readonly shared?: SharedDeflate | undefined;

@@ -27,11 +27,13 @@ import { MessageAssembler, type MessageEvents } from "./message_assembler.ts";
 import type { MessageDeflate } from "./permessage_deflate.ts";
 import type { PreparedMessage } from "./prepared_message.ts";
 import { lengthOf, plainBytes } from "../realm/bytes.ts";
+import type { WorkBudget } from "./work_budget.ts";
 
 /**
- * What a {@linkcode Protocol} tells its owner, synchronously. All but `onOutput` are called from
- * within {@linkcode Protocol.receive} or {@linkcode Protocol.resume} only, and never one from within
- * the other.
+ * What a {@linkcode Protocol} tells its owner, synchronously. All but `onOutput` and `onUnblocked` are
+ * called from within {@linkcode Protocol.receive}, {@linkcode Protocol.resume} or
+ * {@linkcode Protocol.proceed} only, or when a message is decompressed that took long; and never one
+ * from within the other.
  *
  * A method may call anything of the protocol. One that throws harms nothing: the error comes out of
  * the call that led to it, and the bytes behind the frame are read by the next `receive` or `resume`.
@@ -84,6 +86,9 @@ export interface ProtocolEvents {
 
   /** There is output, and there was none: {@linkcode Protocol.takeOutput} it. */
   onOutput(): void;
+
+  /** The message that {@linkcode Protocol.isBusy} told of is over: {@linkcode Protocol.proceed}, later. */
+  onUnblocked?(): void;
 }
 
 /** What a {@linkcode Protocol} needs to know. */
@@ -112,6 +117,12 @@ export interface ProtocolOptions {
 
   /** Whether {@linkcode Protocol.giveBack} will be called. */
   readonly recycles?: boolean | undefined;
+
+  /**
+   * What the work that the peer causes is taken from. When it is spent, nothing is read until the
+   * owner calls {@linkcode Protocol.proceed} with more. Left out: there is no limit.
+   */
+  readonly budget?: WorkBudget | undefined;
 }
 
 /** How to send one message. */
@@ -169,6 +180,7 @@ export class Protocol implements MessageEvents {
    */
   constructor(options: ProtocolOptions, events: ProtocolEvents) {
     const { side, maskingKeys, maxMessageSize, deflate = null, ownsChunks = false } = options;
+    const { budget = { left: Infinity } } = options;
     if (!(maxMessageSize >= 1)) {
       throw new RangeError(
         `Making a protocol failed, maxMessageSize is below 1: ${maxMessageSize}`,
@@ -184,8 +196,9 @@ export class Protocol implements MessageEvents {
       side,
       maxMessageSize: Math.min(maxMessageSize, LARGEST_MESSAGE),
       deflate,
+      budget,
     }, this);
-    this.#reader = new FrameReader(this.#assembler, ownsChunks);
+    this.#reader = new FrameReader(this.#assembler, ownsChunks, budget);
   }
 
   /** The state of the connection. */
@@ -203,9 +216,22 @@ export class Protocol implements MessageEvents {
     return this.#receivedClose;
   }
 
-  /** How many bytes were received while paused, and wait to be read. */
+  /** How many bytes were received and wait to be read. */
   get pendingInput(): number {
     return this.#reader.pending;
+  }
+
+  /**
+   * Whether input waits that nobody has paused: for the budget, until {@linkcode proceed}, or for a
+   * message that is {@linkcode isBusy being decompressed}. Stop the transport meanwhile.
+   */
+  get isBehind(): boolean {
+    return this.#reader.isBehind;
+  }
+
+  /** Whether a message is being decompressed that takes long. `onUnblocked` tells when it is done. */
+  get isBusy(): boolean {
+    return this.#reader.isBusy;
   }
 
   /** How many bytes wait to be taken. */
@@ -248,6 +274,11 @@ export class Protocol implements MessageEvents {
   /** Goes on reading, synchronously. After {@linkcode close} call it, or the peer's Close isn't seen. */
   resume(): void {
     this.#reader.resume();
+  }
+
+  /** Goes on reading what waits for the budget, synchronously; unless paused. */
+  proceed(): void {
+    this.#reader.proceed();
   }
 
   /**
@@ -460,6 +491,17 @@ export class Protocol implements MessageEvents {
       if (answer) this.#sendClose(payload, close);
       this.#events.onClose(close.code, close.reason);
     });
+  }
+
+  /** A message takes long to decompress. */
+  onUnfinished(): void {
+    this.#reader.block();
+  }
+
+  /** It is decompressed, or isn't wanted any more. */
+  onFinished(): void {
+    this.#reader.unblock();
+    if (this.#lifecycle.state !== "closed") this.#events.onUnblocked?.();
   }
 
   /** A rule was broken. */

@@ -41,6 +41,24 @@ export function decodeText(bytes: Uint8Array, start: number, end: number): strin
   }
 }
 
+/**
+ * Where text may be cut so that both parts can be decoded by themselves.
+ *
+ * @param bytes The text, as far as it is there.
+ * @param end Where it ends.
+ * @returns The last place at or before `end`, and at most 3 bytes before it, where a code point
+ * begins; `end` where there is none, as in what isn't UTF-8.
+ */
+export function lastBoundary(bytes: Uint8Array, end: number): number {
+  for (let at = end - 1; at >= 0 && at >= end - 3; at--) {
+    const byte = bytes[at] as number;
+    // The bytes behind the first one of a code point are 80–BF.
+    if (byte < 0x80) return end;
+    if (byte >= 0xc0) return at;
+  }
+  return end;
+}
+
 /** ASCII to a string, eight characters at a time; `null` when there is another character. */
 function decodeAscii(bytes: Uint8Array, start: number, end: number): string | null {
   let text = "";

@@ -10,9 +10,14 @@
 
 import type { CompressionOptions, DeflateParameters } from "../handshake/deflate_parameters.ts";
 import type { Side } from "../protocol/frame.ts";
-import type { MessageDeflate, SharedDeflate } from "../protocol/permessage_deflate.ts";
+import type {
+  InflateReceiver,
+  MessageDeflate,
+  SharedDeflate,
+} from "../protocol/permessage_deflate.ts";
 import { chunkSize, Decompressor, TAIL_LENGTH, type Zlib } from "./inflate.ts";
 import { SlidingWindow } from "./sliding_window.ts";
+import { turns } from "./turns.ts";
 
 /** Messages of fewer bytes are sent uncompressed, unless the options say otherwise. */
 const THRESHOLD = 1024;
@@ -124,7 +129,10 @@ class ZlibMessageDeflate implements MessageDeflate {
 
   constructor(found: Zlib, ends: Ends, options: CompressionOptions) {
     this.#compressor = new Compressor(found, ends, options);
-    this.#decompressor = new Decompressor(found, ends.peerTakeover ? ends.peerBits : null);
+    this.#decompressor = new Decompressor(
+      { zlib: found, turns },
+      ends.peerTakeover ? ends.peerBits : null,
+    );
   }
 
   get shared(): SharedDeflate {
@@ -135,8 +143,16 @@ class ZlibMessageDeflate implements MessageDeflate {
     return this.#compressor.compress(payload);
   }
 
-  decompress(payload: Uint8Array, maxLength: number): Uint8Array {
-    return this.#decompressor.decompress(payload, maxLength);
+  decompress(
+    payload: Uint8Array,
+    maxLength: number,
+    receiver: InflateReceiver,
+  ): Uint8Array | null {
+    return this.#decompressor.decompress(payload, maxLength, receiver);
+  }
+
+  abandon(): void {
+    this.#decompressor.abandon();
   }
 }
 

@@ -5,9 +5,11 @@
  * cut off the result: a preset dictionary would do the same, but not every platform heeds it.
  */
 
-import { compact, joined } from "../protocol/byte_queue.ts";
-import { InflateError } from "../protocol/permessage_deflate.ts";
+import { compact } from "../protocol/byte_queue.ts";
+import { InflateError, type InflateReceiver } from "../protocol/permessage_deflate.ts";
+import { INFLATE_COST, INFLATED_BYTE_COST } from "../protocol/work_budget.ts";
 import { SlidingWindow } from "./sliding_window.ts";
+import type { Task, Turns } from "./turns.ts";
 
 /** RFC 7692 §7.2.1: an empty stored block, aligned to a byte, ends a message and is not sent. */
 export const TAIL_LENGTH: number = 4;
@@ -23,6 +25,8 @@ const STORED_HEADER = 5;
 
 const MAX_WINDOW = 1 << 15;
 
+const EMPTY = new Uint8Array(0);
+
 /** Room before a message for a window as a stored block. */
 const ROOM = STORED_HEADER + MAX_WINDOW;
 
@@ -35,8 +39,29 @@ const KEPT_SCRATCH = 256 * 1024;
  */
 const MAX_STREAMS = 1000;
 
-/** zlib takes no larger limit on some platforms. */
-const MAX_OUTPUT = 2 ** 31 - 1;
+/** Input and output of a call that doesn't take long. */
+const SHORT_INPUT: number = 64 * 1024;
+const SHORT_OUTPUT: number = 1024 * 1024;
+
+/** What making zlib's streaming object costs, beside what it does: it has buffers of its own. */
+const STREAM_COST: number = 8 * INFLATE_COST;
+
+/** How much a streaming object gives at a time. */
+const PIECE: number = 128 * 1024;
+
+/** The part of a streaming object of node:zlib that is used. */
+export interface InflateStream {
+  /** How much was read of what was written. */
+  readonly bytesWritten: number;
+  write(bytes: Uint8Array): unknown;
+  end(bytes: Uint8Array): unknown;
+  pause(): unknown;
+  resume(): unknown;
+  destroy(): unknown;
+  on(event: "data", listener: (bytes: Uint8Array) => void): unknown;
+  on(event: "end", listener: () => void): unknown;
+  on(event: "error", listener: (error: unknown) => void): unknown;
+}
 
 /** The part of node:zlib that is used. */
 export interface Zlib {
@@ -49,117 +74,298 @@ export interface Zlib {
     bytes: Uint8Array,
     options: object,
   ): { readonly buffer: Uint8Array; readonly engine: { readonly bytesWritten: number } };
+  /** Decompresses in pieces. */
+  createInflateRaw(options: object): InflateStream;
 }
 
-/** The decompressor of one direction of one connection. */
+/** What decompresses, and where work goes on that is too much for one turn. */
+export interface InflateMeans {
+  readonly zlib: Zlib;
+  readonly turns: Turns;
+}
+
+/**
+ * The decompressor of one direction of one connection. A message is decompressed in one call, unless
+ * that could take long: then in pieces, by later turns of the event loop.
+ */
 export class Decompressor {
-  readonly #zlib: Zlib;
+  readonly #means: InflateMeans;
   readonly #window: SlidingWindow | null;
+  /** What takes long. */
+  #inflation: LongInflation | null = null;
 
   /**
    * Makes a decompressor.
    *
-   * @param found The platform's zlib.
+   * @param means What does the work.
    * @param bits The base-2 logarithm of the window in bytes, 8–15; `null` when none is kept.
    */
-  constructor(found: Zlib, bits: number | null) {
-    this.#zlib = found;
+  constructor(means: InflateMeans, bits: number | null) {
+    this.#means = means;
     this.#window = bits === null ? null : new SlidingWindow(1 << bits);
   }
 
-  /**
-   * Decompresses the payload of a message.
-   *
-   * @param payload The payload, without the end that isn't sent.
-   * @param maxLength The largest result allowed, in bytes.
-   * @returns The message's bytes.
-   * @throws {InflateError} When the result would be larger, or the payload isn't DEFLATE.
-   */
-  decompress(payload: Uint8Array, maxLength: number): Uint8Array {
+  /** See {@linkcode MessageDeflate.decompress}. */
+  decompress(
+    payload: Uint8Array,
+    maxLength: number,
+    receiver: InflateReceiver,
+  ): Uint8Array | null {
     // An empty message is a single zero byte (RFC 7692 §7.2.3.6); be liberal with one without it.
     if (payload.length === 0) return new Uint8Array(0);
-    const input = prepare(payload);
-    const end = ROOM + payload.length;
-    const first = this.#inflate(input, ROOM, this.#window, maxLength);
-    this.#window?.push(first.output);
-    if (isOver(first.consumed, end, input.length)) return first.output;
-    return this.#inflateRest(input, first, maxLength);
-  }
-
-  /**
-   * RFC 7692 §7.2.3.4: blocks may follow one with BFINAL=1. For zlib that is another stream, so the
-   * rest is given to it as such. The window goes on, whether or not the other end still uses it.
-   */
-  #inflateRest(input: Uint8Array, first: Inflated, maxLength: number): Uint8Array {
-    const parts = [first.output];
-    const window = this.#window ?? new SlidingWindow(MAX_WINDOW);
-    if (this.#window === null) window.push(first.output);
-    const end = input.length - END.length;
-    let total = first.output.length;
-    let { consumed } = first;
-    while (!isOver(consumed, end, input.length)) {
-      if (parts.length === MAX_STREAMS) throw new InflateError("corrupt");
-      const next = this.#inflate(input, consumed, window, maxLength - total);
-      window.push(next.output);
-      parts.push(next.output);
-      total += next.output.length;
-      consumed = next.consumed;
+    const window = this.#window;
+    const first = inflateShort(this.#means, payload, window, maxLength);
+    if (first !== null && isOver(first.consumed, payload.length)) {
+      window?.push(first.output);
+      return first.output;
     }
-    return joined(parts, total);
-  }
-
-  /** Inflates one stream that begins at `start`, with the window written before it. */
-  #inflate(
-    input: Uint8Array,
-    start: number,
-    window: SlidingWindow | null,
-    maxLength: number,
-  ): Inflated {
-    const past = window === null ? 0 : window.length;
-    const from = window === null || past === 0 ? start : writeStored(input, start, window);
-    const source = input.subarray(from);
-    const estimate = Math.min(4 * (input.length - start), 64 * 1024);
-    const result = this.#run(source, {
-      info: true,
-      maxOutputLength: Math.min(Math.max(past + maxLength, 1), MAX_OUTPUT),
-      chunkSize: chunkSize(past + Math.max(estimate, 1024)),
+    this.#inflation = new LongInflation(this.#means, payload, {
+      maxLength,
+      receiver,
+      window: window ?? new SlidingWindow(MAX_WINDOW),
     });
-    const { buffer } = result;
-    if (buffer.length - past > maxLength) throw new InflateError("too-big");
-    const output = compact(
-      new Uint8Array(buffer.buffer, buffer.byteOffset + past, buffer.length - past),
-    );
-    return { output, consumed: from + result.engine.bytesWritten };
+    this.#inflation.run();
+    return null;
   }
 
-  #run(source: Uint8Array, options: object): ReturnType<Zlib["inflateRawSync"]> {
-    try {
-      return this.#zlib.inflateRawSync(source, options);
-    } catch (cause) {
-      const { code } = cause as { code?: unknown };
-      if (code === "ERR_BUFFER_TOO_LARGE") throw new InflateError("too-big", { cause });
-      if (code === "Z_DATA_ERROR" || code === "Z_BUF_ERROR") {
-        throw new InflateError("corrupt", { cause });
-      }
-      throw cause;
-    }
+  /** See {@linkcode MessageDeflate.abandon}. */
+  abandon(): void {
+    this.#inflation?.abandon();
+    this.#inflation = null;
   }
 }
 
 /** One DEFLATE stream, inflated. */
 interface Inflated {
   readonly output: Uint8Array;
-  /** The index in the input behind the stream. */
+  /** How much was read of the payload and the {@linkcode END} behind it. */
   readonly consumed: number;
+}
+
+/**
+ * Inflates the first stream of a payload in one call.
+ *
+ * @returns It, or `null` when the input or the output is too long for that.
+ */
+function inflateShort(
+  { zlib, turns }: InflateMeans,
+  payload: Uint8Array,
+  window: SlidingWindow | null,
+  maxLength: number,
+): Inflated | null {
+  if (payload.length > SHORT_INPUT) return null;
+  const past = window === null ? 0 : window.length;
+  const most = Math.min(maxLength, SHORT_OUTPUT);
+  const input = prepare(payload);
+  const from = window === null || past === 0 ? ROOM : writeStored(input, window);
+  const estimate = Math.max(1024, Math.min(4 * payload.length, 64 * 1024));
+  turns.spend(INFLATE_COST + past);
+  let result: ReturnType<Zlib["inflateRawSync"]>;
+  try {
+    result = zlib.inflateRawSync(input.subarray(from), {
+      info: true,
+      maxOutputLength: Math.max(past + most, 1),
+      chunkSize: chunkSize(past + estimate),
+    });
+  } catch (cause) {
+    if ((cause as { code?: unknown }).code !== "ERR_BUFFER_TOO_LARGE") throw inflateError(cause);
+    return tooLong(turns, most, maxLength);
+  }
+  const { buffer, engine } = result;
+  const length = buffer.length - past;
+  // A limit of 0 is none to zlib.
+  if (length > most) return tooLong(turns, most, maxLength);
+  turns.spend(INFLATED_BYTE_COST * length);
+  const output = compact(new Uint8Array(buffer.buffer, buffer.byteOffset + past, length));
+  return { output, consumed: engine.bytesWritten - (ROOM - from) };
+}
+
+/** The output is longer than what one call may give. */
+function tooLong(turns: Turns, most: number, maxLength: number): null {
+  turns.spend(INFLATED_BYTE_COST * most);
+  if (most < maxLength) return null;
+  throw new InflateError("too-big");
+}
+
+/** What a failure of zlib's means. */
+function inflateError(cause: unknown): unknown {
+  const { code } = cause as { code?: unknown };
+  const isCorrupt = code === "Z_DATA_ERROR" || code === "Z_BUF_ERROR";
+  return isCorrupt ? new InflateError("corrupt", { cause }) : cause;
+}
+
+/** What a {@linkcode LongInflation} needs to know. */
+interface LongInflationOptions {
+  readonly maxLength: number;
+  readonly receiver: InflateReceiver;
+  readonly window: SlidingWindow;
+}
+
+/**
+ * A message that takes long to decompress: one that is large, or one of many streams.
+ *
+ * RFC 7692 §7.2.3.4: blocks may follow one with BFINAL=1. For zlib that is another stream, so the rest
+ * is given to it as such. The window goes on, whether or not the other end still uses it.
+ */
+class LongInflation implements Task {
+  readonly #means: InflateMeans;
+  readonly #options: LongInflationOptions;
+  #payload: Uint8Array;
+  /** How much of the payload is inflated, in how many streams, to how many bytes. */
+  #at = 0;
+  #streams = 0;
+  #length = 0;
+  /** What the receiver has taken. It takes no more before it knows how much there will be. */
+  #taken = 0;
+  #isCounting = false;
+  /** The window at the beginning. */
+  readonly #before: Uint8Array;
+  /** What inflates a stream that is long itself, and how much of what it gives is the window. */
+  #stream: InflateStream | null = null;
+  #past = 0;
+  /** How it has ended; the error is `null` if all is well. */
+  #outcome: { readonly error: unknown } | null = null;
+
+  constructor(means: InflateMeans, payload: Uint8Array, options: LongInflationOptions) {
+    this.#means = means;
+    this.#payload = payload;
+    this.#options = options;
+    this.#before = new Uint8Array(options.window.last(MAX_WINDOW));
+  }
+
+  /** Goes on until the budget of this turn is spent. */
+  run(): void {
+    const { turns } = this.#means;
+    this.#do(() => {
+      while (this.#isHere && turns.budget.left > 0) this.#next();
+    });
+    if (this.#isHere) turns.add(this);
+    else if (turns.budget.left > 0) this.#stream?.resume();
+  }
+
+  /** Whether it isn't over, nor does zlib work on it. */
+  get #isHere(): boolean {
+    return this.#outcome === null && this.#stream === null;
+  }
+
+  /** Nobody wants it any more. */
+  abandon(): void {
+    this.#outcome ??= { error: null };
+    this.#payload = EMPTY;
+    this.#means.turns.delete(this);
+    this.#stream?.destroy();
+    this.#stream = null;
+  }
+
+  /** Does something, and tells if that was the end. */
+  #do(step: () => void): void {
+    if (this.#outcome !== null) return;
+    try {
+      step();
+    } catch (error) {
+      this.#outcome = { error };
+    }
+    if (this.#outcome === null) return;
+    this.abandon();
+    this.#options.receiver.onInflateEnd(this.#outcome.error);
+  }
+
+  #next(): void {
+    if (this.#streams++ === MAX_STREAMS) throw new InflateError("corrupt");
+    const { window, maxLength } = this.#options;
+    const rest = this.#payload.subarray(this.#at);
+    const short = inflateShort(this.#means, rest, window, maxLength - this.#length);
+    if (short === null) return this.#begin(rest);
+    this.#take(short.output);
+    this.#endStream(short.consumed);
+  }
+
+  /** Inflates a long stream in pieces. */
+  #begin(rest: Uint8Array): void {
+    const { zlib, turns } = this.#means;
+    const { window } = this.#options;
+    const stream = this.#stream = zlib.createInflateRaw({ chunkSize: PIECE });
+    const before = window.length === 0 ? EMPTY : storedBlock(window);
+    this.#past = window.length;
+    stream.on("data", (bytes) => this.#onData(stream, bytes));
+    stream.on("end", () => this.#onEnd(stream, before.length));
+    stream.on("error", (error) => this.#onError(stream, error));
+    turns.spend(STREAM_COST);
+    if (before.length > 0) stream.write(before);
+    stream.write(rest);
+    stream.end(END);
+  }
+
+  #onData(stream: InflateStream, bytes: Uint8Array): void {
+    if (stream !== this.#stream) return;
+    const { turns } = this.#means;
+    const past = Math.min(this.#past, bytes.length);
+    this.#past -= past;
+    turns.spend(INFLATED_BYTE_COST * bytes.length);
+    this.#do(() => this.#take(bytes.subarray(past)));
+    if (this.#outcome !== null || turns.budget.left > 0) return;
+    stream.pause();
+    turns.add(this);
+  }
+
+  #onEnd(stream: InflateStream, before: number): void {
+    if (stream !== this.#stream) return;
+    this.#stream = null;
+    const consumed = stream.bytesWritten - before;
+    stream.destroy();
+    this.#do(() => this.#endStream(consumed));
+    this.run();
+  }
+
+  #onError(stream: InflateStream, error: unknown): void {
+    if (stream !== this.#stream) return;
+    this.#do(() => {
+      throw inflateError(error);
+    });
+  }
+
+  /** Some more of the message. */
+  #take(output: Uint8Array): void {
+    const { maxLength, receiver, window } = this.#options;
+    const known = this.#taken - this.#length;
+    this.#length += output.length;
+    if (this.#length > maxLength) throw new InflateError("too-big");
+    window.push(output);
+    if (this.#isCounting || known >= output.length) return;
+    const bytes = known === 0 ? output : output.subarray(known);
+    if (receiver.onInflated(bytes)) this.#taken = this.#length;
+    else this.#isCounting = true;
+  }
+
+  #endStream(consumed: number): void {
+    this.#at += consumed;
+    if (!isOver(this.#at, this.#payload.length)) return;
+    if (this.#isCounting) this.#beginAgain();
+    else this.#outcome ??= { error: null };
+  }
+
+  /**
+   * The receiver can have a buffer of the right size now, instead of one that grows: inflating twice
+   * costs less than copying, which can't be done in pieces, and no memory.
+   */
+  #beginAgain(): void {
+    const { receiver, window } = this.#options;
+    receiver.onInflatedSize(this.#length);
+    this.#isCounting = false;
+    this.#at = this.#streams = this.#length = 0;
+    window.clear();
+    window.push(this.#before);
+  }
 }
 
 /**
  * Whether a stream that ended at `consumed` was the message's last: all of {@linkcode END} was
  * needed, or none of it as the message ends with BFINAL=1, or all but END's own final block.
  */
-function isOver(consumed: number, end: number, length: number): boolean {
-  if (consumed === length || consumed === end || consumed === end + TAIL_LENGTH) return true;
-  if (consumed > end) throw new InflateError("corrupt");
+function isOver(consumed: number, length: number): boolean {
+  const beyond = consumed - length;
+  if (beyond === 0 || beyond === TAIL_LENGTH || beyond === END.length) return true;
+  if (beyond > 0) throw new InflateError("corrupt");
   return false;
 }
 
@@ -179,13 +385,13 @@ function prepare(payload: Uint8Array): Uint8Array {
 }
 
 /**
- * Writes the window as a stored block that ends at `start`, over what has been read before.
+ * Writes the window as a stored block before a message.
  *
  * @returns Where the block begins.
  */
-function writeStored(input: Uint8Array, start: number, window: SlidingWindow): number {
+function writeStored(input: Uint8Array, window: SlidingWindow): number {
   const { length } = window;
-  const from = start - length - STORED_HEADER;
+  const from = ROOM - length - STORED_HEADER;
   input[from] = 0;
   input[from + 1] = length;
   input[from + 2] = length >> 8;
@@ -193,6 +399,12 @@ function writeStored(input: Uint8Array, start: number, window: SlidingWindow): n
   input[from + 4] = ~length >> 8;
   input.set(window.last(length), from + STORED_HEADER);
   return from;
+}
+
+/** The window as a stored block. */
+function storedBlock(window: SlidingWindow): Uint8Array {
+  const block = new Uint8Array(ROOM);
+  return block.subarray(writeStored(block, window));
 }
 
 /**

@@ -202,6 +202,7 @@ export class ProtocolChannel extends WebSocketChannelBase implements ConnectionO
         ownsChunks: connection.bytes.ownsChunks,
         recycles: connection.bytes.releasesChunks,
         deflate: compressor ?? undefined,
+        budget: connection.turns.budget,
       }, connection),
     );
     this.open({ protocol, extensions, response });
@@ -277,7 +278,7 @@ export class ProtocolChannel extends WebSocketChannelBase implements ConnectionO
     if (connection === null || !connection.isSpeaking) return;
     connection.drain();
     // Where only the sink is broken the stream may never end.
-    this.#setDeadline(() => this.onEnd(connection.bytes.failure));
+    this.#setDeadline(() => connection.onEnd(connection.bytes.failure));
   }
 
   onEnd(failure: TransportFailure | null): void {

@@ -13,6 +13,7 @@ import type { ClientOpening } from "./client_opening.ts";
 import type { Clock } from "./clock.ts";
 import { InFlight } from "./in_flight.ts";
 import { Keepalive, type KeepaliveOwner, type KeepaliveTimes } from "./keepalive.ts";
+import { type Task, type Turns, turns as sharedTurns } from "./turns.ts";
 import type { ChannelState, CloseFrameContent, Message } from "./web_socket_channel.ts";
 import type { MessageInput, SendOptions } from "./web_socket_sink.ts";
 
@@ -50,8 +51,10 @@ const NEVER: KeepaliveTimes = { pingInterval: 0, pingTimeout: 0 };
  * to be done, then the protocol. All that is sent in one turn leaves in one write, unless it is much,
  * and as fast as the transport takes it.
  */
-export class ProtocolConnection implements ByteEvents, ProtocolEvents, KeepaliveOwner {
+export class ProtocolConnection implements ByteEvents, ProtocolEvents, KeepaliveOwner, Task {
   readonly bytes: ByteConnection;
+  /** What shares its work with that of other connections. */
+  readonly turns: Turns;
   readonly #owner: ConnectionOwner;
   #opening: ClientOpening | null = null;
   #protocol: Protocol | null = null;
@@ -67,6 +70,11 @@ export class ProtocolConnection implements ByteEvents, ProtocolEvents, Keepalive
   /** What was written goes back when all of it is handed on. */
   #lending = false;
   #reading = true;
+  /** What was received is worked on in later turns, and nothing more is taken meanwhile. */
+  #behind = false;
+  #isMember = false;
+  /** The transport has ended, but what it gave before isn't worked on yet. */
+  #heldEnd: { readonly failure: TransportFailure | null } | null = null;
   /** The transport is over: what it still has to give is taken, room or not. */
   #draining = false;
   /** The peer's Close, or its fault, is in, and waits for the reader. */
@@ -79,9 +87,11 @@ export class ProtocolConnection implements ByteEvents, ProtocolEvents, Keepalive
    *
    * @param owner The channel.
    * @param transport The bytes.
+   * @param turns Where work goes on that is too much for one turn.
    */
-  constructor(owner: ConnectionOwner, transport: ByteTransport) {
+  constructor(owner: ConnectionOwner, transport: ByteTransport, turns: Turns = sharedTurns) {
     this.#owner = owner;
+    this.turns = turns;
     this.bytes = new ByteConnection(transport, this);
   }
 
@@ -116,6 +126,8 @@ export class ProtocolConnection implements ByteEvents, ProtocolEvents, Keepalive
   speak(protocol: Protocol): void {
     this.#opening = null;
     this.#protocol = protocol;
+    this.turns.enter();
+    this.#isMember = true;
   }
 
   // What the transport tells.
@@ -124,10 +136,41 @@ export class ProtocolConnection implements ByteEvents, ProtocolEvents, Keepalive
     const protocol = this.#protocol;
     if (protocol === null) {
       this.#opening?.receive(chunk);
-    } else {
+    } else if (this.#heldEnd === null) {
       this.#keepalive?.heard();
+      const { length } = chunk;
       protocol.receive(chunk);
+      this.turns.watchChunk(length);
+      this.#regulate();
     }
+  }
+
+  /** Goes on with what was received, in a turn of its own. */
+  run(): void {
+    this.#protocol?.proceed();
+    this.#regulate();
+  }
+
+  onUnblocked(): void {
+    this.turns.add(this);
+  }
+
+  /**
+   * What the peer causes may be too much for one turn, or a message may take long to decompress: then
+   * no more is taken from the transport until all is worked on, and its end waits as well.
+   */
+  #regulate(): void {
+    const protocol = this.#protocol;
+    if (protocol === null) return;
+    const isBehind = protocol.isBehind;
+    if (isBehind && !protocol.isBusy) this.turns.add(this);
+    if (isBehind === this.#behind) return;
+    this.#behind = isBehind;
+    if (isBehind) return this.bytes.pause();
+    if (this.#heldEnd !== null) return this.onEnd(this.#heldEnd.failure);
+    if (!this.#reading) return;
+    this.#keepalive?.heard();
+    this.bytes.resume();
   }
 
   onOver(): void {
@@ -136,6 +179,10 @@ export class ProtocolConnection implements ByteEvents, ProtocolEvents, Keepalive
   }
 
   onEnd(failure: TransportFailure | null): void {
+    if (this.#behind) {
+      this.#heldEnd ??= { failure };
+      return;
+    }
     this.#endedBehind = this.#ending && failure === null;
     if (this.#endedBehind) return;
     this.#conclude();
@@ -178,6 +225,8 @@ export class ProtocolConnection implements ByteEvents, ProtocolEvents, Keepalive
 
   onFailure(code: number, reason: string): void {
     this.#owner.onFailure(code, reason);
+    // It may have come to light in a turn in which nothing was received.
+    this.#regulate();
   }
 
   /** All that is sent in one turn leaves in one write, unless it is much. */
@@ -236,6 +285,7 @@ export class ProtocolConnection implements ByteEvents, ProtocolEvents, Keepalive
     this.#protocol?.close(code, reason);
     this.#conclude();
     this.resume();
+    this.#regulate();
   }
 
   /** Ends the transport behind what is written; it settles when all that is handed on, or lost. */
@@ -245,6 +295,7 @@ export class ProtocolConnection implements ByteEvents, ProtocolEvents, Keepalive
     this.#write();
     await bytes.flush();
     await bytes.close();
+    this.#leave();
   }
 
   /** Ends it at once. */
@@ -257,6 +308,14 @@ export class ProtocolConnection implements ByteEvents, ProtocolEvents, Keepalive
   end(): void {
     this.stopPings();
     this.#protocol?.end();
+    this.#leave();
+  }
+
+  /** Nothing is put off any more. */
+  #leave(): void {
+    this.turns.delete(this);
+    if (this.#isMember) this.turns.leave();
+    this.#isMember = false;
   }
 
   /** Much doesn't wait for the turn to end: the peer reads it while more is being sent. */
@@ -352,8 +411,9 @@ export class ProtocolConnection implements ByteEvents, ProtocolEvents, Keepalive
     this.#reading = true;
     // While nothing was read the peer could not show that it lives.
     this.#keepalive?.heard();
-    this.bytes.resume();
+    if (!this.#behind) this.bytes.resume();
     this.#protocol?.resume();
+    this.#regulate();
   }
 
   /** Reads what is left, which a reader that makes no room must not hide. */
@@ -365,7 +425,7 @@ export class ProtocolConnection implements ByteEvents, ProtocolEvents, Keepalive
   // Pings.
 
   get isReading(): boolean {
-    return this.#reading;
+    return this.#reading && !this.#behind;
   }
 
   /** The latest round trip's time, in milliseconds; `null` before the first. */

@@ -27,7 +27,7 @@ function recording(ownsChunks: boolean): Recording {
       recorded.onFrame();
     },
   };
-  const reader = new FrameReader(handler, ownsChunks);
+  const reader = new FrameReader(handler, ownsChunks, { left: Infinity });
   const recorded: Recording = { reader, log, onFrame: () => {} };
   return recorded;
 }

@@ -13,7 +13,9 @@ interface Assembled {
 function assemble(maxMessageSize = 1 << 24): Assembled {
   const log: string[] = [];
   const messages: (string | Uint8Array)[] = [];
-  const assembler = new MessageAssembler({ side: "client", maxMessageSize, deflate: null }, {
+  const budget = { left: Infinity };
+  const options = { side: "client", maxMessageSize, deflate: null, budget } as const;
+  const assembler = new MessageAssembler(options, {
     onMessage(message) {
       messages.push(message);
       log.push(describe(message));
@@ -23,8 +25,10 @@ function assemble(maxMessageSize = 1 << 24): Assembled {
       reader.stop();
       log.push(`failure ${failure.code}`);
     },
+    onUnfinished: () => {},
+    onFinished: () => {},
   });
-  const reader = new FrameReader(assembler, true);
+  const reader = new FrameReader(assembler, true, budget);
   return { assembler, log, messages, receive: (chunk) => reader.receive(chunk.slice()) };
 }
 

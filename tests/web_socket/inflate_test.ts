@@ -1,10 +1,16 @@
 import zlib from "node:zlib";
-import { assertEquals, assertThrows } from "@std/assert";
+import { assertEquals, assertRejects } from "@std/assert";
 import { InflateError } from "../../src/protocol/permessage_deflate.ts";
 import { chunkSize, Decompressor, type Zlib } from "../../src/web_socket/inflate.ts";
+import { Turns } from "../../src/web_socket/turns.ts";
+import { inflate } from "../support/inflating.ts";
 import { seededRandom } from "../support/random.ts";
 
 const ZLIB = zlib as unknown as Zlib;
+
+function decompressor(bits: number | null, zlib: Zlib = ZLIB): Decompressor {
+  return new Decompressor({ zlib, turns: new Turns() }, bits);
+}
 
 /** A message as it is sent. */
 function compress(data: Uint8Array): Uint8Array {
@@ -12,39 +18,42 @@ function compress(data: Uint8Array): Uint8Array {
   return zlib.deflateRawSync(data, { finishFlush: Z_SYNC_FLUSH }).subarray(0, -4);
 }
 
-Deno.test("A message may be exactly as large as the limit, of 0 and 1 bytes too", () => {
+Deno.test("A message may be exactly as large as the limit, of 0 and 1 bytes too", async () => {
   for (const bits of [null, 15]) {
-    const inflate = new Decompressor(ZLIB, bits);
+    const inflater = decompressor(bits);
     for (const length of [0, 1, 2, 5000]) {
       const data = seededRandom().bytes(length);
       const payload = compress(data);
-      assertEquals(inflate.decompress(payload, length), data);
+      assertEquals(await inflate(inflater, payload, length), data);
       if (length === 0) continue;
-      const error = assertThrows(() => inflate.decompress(payload, length - 1), InflateError);
+      const error = await assertRejects(
+        () => inflate(inflater, payload, length - 1),
+        InflateError,
+      );
       assertEquals(error.reason, "too-big");
     }
   }
 });
 
-Deno.test("Large messages and small ones follow each other in any order", () => {
+Deno.test("Large messages and small ones follow each other in any order", async () => {
   const random = seededRandom();
-  const inflate = new Decompressor(ZLIB, 15);
+  const inflater = decompressor(15);
   for (const length of [10, 300_000, 10, 5000, 100_000, 1, 40_000, 2_000_000, 3]) {
     const data = random.bytes(length);
-    assertEquals(inflate.decompress(compress(data), length), data, `seed ${random.seed}`);
+    assertEquals(await inflate(inflater, compress(data), length), data, `seed ${random.seed}`);
   }
 });
 
-Deno.test("A small message doesn't pin the buffer that zlib wrote into", () => {
+Deno.test("A small message doesn't pin the buffer that zlib wrote into", async () => {
   for (const bits of [null, 15]) {
-    const inflate = new Decompressor(ZLIB, bits);
-    inflate.decompress(compress(new Uint8Array(32_768)), 32_768);
-    const message = inflate.decompress(compress(new Uint8Array(10)), 10);
+    const inflater = decompressor(bits);
+    await inflate(inflater, compress(new Uint8Array(32_768)), 32_768);
+    const message = await inflate(inflater, compress(new Uint8Array(10)), 10);
     assertEquals(message.buffer.byteLength, 10);
   }
 });
 
-Deno.test("A failure of zlib's own is no failure of the peer's", () => {
+Deno.test("A failure of zlib's own is no failure of the peer's", async () => {
   const fault = Object.assign(new Error("no memory"), { code: "Z_MEM_ERROR" });
   const broken: Zlib = {
     ...ZLIB,
@@ -52,7 +61,8 @@ Deno.test("A failure of zlib's own is no failure of the peer's", () => {
       throw fault;
     },
   };
-  const error = assertThrows(() => new Decompressor(broken, 15).decompress(Uint8Array.of(0), 1));
+  const inflater = decompressor(15, broken);
+  const error = await assertRejects(() => inflate(inflater, Uint8Array.of(0), 1));
   assertEquals(error, fault);
 });
 

@@ -1,0 +1,71 @@
+/** Where work goes on that would otherwise hold up the event loop. */
+
+/** What is used of the global object. */
+export interface TurnGlobals {
+  readonly Deno?: unknown;
+  readonly setTimeout: (callback: () => void, ms: number) => unknown;
+  readonly clearTimeout: (handle: unknown) => void;
+  readonly setImmediate?: ((callback: () => void) => unknown) | undefined;
+  readonly clearImmediate?: ((handle: unknown) => void) | undefined;
+  readonly MessageChannel?: typeof MessageChannel | undefined;
+}
+
+/**
+ * Calls back, once, in a later turn of the event loop: timers and sockets get their share before that.
+ *
+ * @returns Forgets the callback.
+ */
+export type NextTurn = (callback: () => void) => () => void;
+
+/** The platform's way into a later turn. */
+export const nextTurn: NextTurn = chooseNextTurn(globalThis as unknown as TurnGlobals);
+
+/**
+ * Chooses the fastest way into a later turn.
+ *
+ * Deno polls its sockets only when it has nothing else to do, and an immediate is something to do:
+ * a timer is the only way there that leaves sockets their share. In browsers nested timers take four
+ * milliseconds, and a message to oneself takes none.
+ *
+ * @param globals The global object. What is used of it is read once.
+ * @returns The way.
+ */
+export function chooseNextTurn(globals: TurnGlobals): NextTurn {
+  const { Deno, setTimeout, clearTimeout, setImmediate, clearImmediate, MessageChannel } = globals;
+  if (Deno === undefined && setImmediate !== undefined) {
+    return (callback) => {
+      const handle = setImmediate(callback);
+      return () => clearImmediate?.(handle);
+    };
+  }
+  if (Deno === undefined && MessageChannel !== undefined) return byMessages(MessageChannel);
+  return (callback) => {
+    const handle = setTimeout(callback, 0);
+    return () => clearTimeout(handle);
+  };
+}
+
+/** One port for all callbacks. */
+function byMessages(Channel: typeof MessageChannel): NextTurn {
+  const callbacks = new Set<() => void>();
+  let port: MessagePort | null = null;
+  return (callback) => {
+    const once = (): void => callback();
+    callbacks.add(once);
+    port ??= portTo(new Channel(), () => callFirst(callbacks));
+    port.postMessage(null);
+    return () => void callbacks.delete(once);
+  };
+}
+
+function callFirst(callbacks: Set<() => void>): void {
+  for (const callback of callbacks) {
+    callbacks.delete(callback);
+    return callback();
+  }
+}
+
+function portTo({ port1, port2 }: MessageChannel, onMessage: () => void): MessagePort {
+  port1.onmessage = onMessage;
+  return port2;
+}
