@@ -33,7 +33,6 @@ const WITHOUT_TESTS: Readonly<Record<string, string>> = {
   "src/native/web_socket_like.ts": "only types",
   "src/web_socket/tls_options.ts": "only types",
   "src/web_socket/capabilities.ts": "types, and a constant that others' tests compare with",
-  "src/protocol/work_budget.ts": "a type, and constants",
   "src/stream_channel/channel_stream.ts": "only types",
   "src/stream_channel/channel_sink.ts": "only types",
   "src/stream_channel/channel_like.ts": "types, and a check that every composition's tests meet",

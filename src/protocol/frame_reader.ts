@@ -104,6 +104,11 @@ export class FrameReader {
     return (this.#halted & BUSY) !== 0 || (this.#halted === 0 && this.pending > 0);
   }
 
+  /** Whether {@linkcode stop} was called. */
+  get isStopped(): boolean {
+    return (this.#halted & STOPPED) !== 0;
+  }
+
   /** Whether it waits for a message to be whole: see {@linkcode block}. */
   get isBusy(): boolean {
     return (this.#halted & BUSY) !== 0;
@@ -116,7 +121,7 @@ export class FrameReader {
    * @param chunk The bytes, however many: a plain `Uint8Array`, no `Buffer` of Node's.
    */
   receive(chunk: Uint8Array): void {
-    if ((this.#halted & STOPPED) !== 0) return;
+    if (this.isStopped) return;
     const mayRead = !this.#reading && this.#halted === 0 && this.#budget.left > 0;
     if (mayRead && this.#input === null) this.#read(chunk, this.#ownsChunks);
     else (this.#input ??= new ByteQueue()).push(chunk, this.#ownsChunks);
@@ -179,7 +184,7 @@ export class FrameReader {
       while (this.#mayReadOn(bytes)) this.#next(bytes);
     } finally {
       this.#reading = false;
-      if (this.#at < bytes.length && (this.#halted & STOPPED) === 0) {
+      if (this.#at < bytes.length && !this.isStopped) {
         (this.#input ??= new ByteQueue()).unshift(bytes.subarray(this.#at), mine);
       }
     }

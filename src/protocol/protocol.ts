@@ -501,7 +501,7 @@ export class Protocol implements MessageEvents {
   /** It is decompressed, or isn't wanted any more. */
   onFinished(): void {
     this.#reader.unblock();
-    if (this.#lifecycle.state !== "closed") this.#events.onUnblocked?.();
+    if (!this.#reader.isStopped) this.#events.onUnblocked?.();
   }
 
   /** A rule was broken. */

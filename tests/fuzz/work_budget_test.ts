@@ -144,7 +144,8 @@ Deno.test("fuzz: with any budget the same is told, in the same order, as without
           goOn(cut, deflate, budget, budgets[turns % budgets.length] ?? 1);
         }
         assertEquals(cut.protocol.pendingInput, 0);
-        assertEquals(told(cut), told(plain));
+        const log = told(cut).filter((entry) => entry !== "unblocked");
+        assertEquals(log, told(plain));
         assertEquals(cut.protocol.state, plain.protocol.state);
       },
     ),
@@ -188,7 +189,7 @@ Deno.test("fuzz: with the platform's decompressor as well", async () => {
         const budget: WorkBudget = { left: 0 };
         const to = record("server", { deflate: server, budget });
         const sums: [boolean, number, number][] = [];
-        to.log.push = (entry: string) => sums.push(sumOf(entry));
+        to.log.push = (entry: string) => entry === "unblocked" ? 0 : sums.push(sumOf(entry));
         for (const chunk of chunksOf(wire, sizes)) to.protocol.receive(chunk);
         for (let turns = 0; to.protocol.isBehind; turns++) {
           assert(turns < 5000);

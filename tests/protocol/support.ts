@@ -107,6 +107,7 @@ export function record(side: Side, options: Partial<ProtocolOptions> = {}): Reco
     onClose: (code, reason) => log.push(`close ${code} ${reason}`),
     onFailure: (code, reason) => log.push(`failure ${code} ${reason}`),
     onOutput: () => log.push("output"),
+    onUnblocked: () => log.push("unblocked"),
   });
   const recorded: Recorded = {
     protocol,
