@@ -17,6 +17,10 @@ export interface Ended {
 export interface Program {
   /** Where it listens. */
   readonly url: string;
+  /** Fulfils with the line that a text begins, when it has been printed. */
+  printed(start: string): Promise<string>;
+  /** Sends a signal that doesn't end it. */
+  signal(signal: Deno.Signal): void;
   /** Fulfils when it has ended. */
   readonly ended: Promise<Ended>;
   /** Sends a signal. */
@@ -43,13 +47,19 @@ export async function startProgram(
     stderr: "inherit",
   }).spawn();
   let text = "";
-  let found = (_url: string): void => {};
-  const listening = new Promise<string>((resolve) => found = resolve);
+  let onText = (): void => {};
+  const more = (): Promise<void> => new Promise((resolve) => onText = resolve);
+  const printed = async (start: string): Promise<string> => {
+    for (;;) {
+      const line = text.split("\n").slice(0, -1).find((it) => it.startsWith(start));
+      if (line !== undefined) return line;
+      await Promise.race([more(), early]);
+    }
+  };
   const reading = (async () => {
     for await (const part of child.stdout.pipeThrough(new TextDecoderStream())) {
       text += part;
-      const url = /listening at (\S+)/.exec(text)?.[1];
-      if (url !== undefined) found(url);
+      onText();
     }
   })();
   const ended = child.status.then(async ({ code }) => {
@@ -61,7 +71,9 @@ export async function startProgram(
   });
   early.catch(() => {});
   return {
-    url: await Promise.race([listening, early]),
+    url: (await printed("listening at ")).slice("listening at ".length),
+    printed,
+    signal: (signal) => child.kill(signal),
     ended,
     async stop(signal = "SIGTERM") {
       try {

@@ -1,0 +1,70 @@
+/**
+ * A server and a client whose deadlines are all short. Its peers answer only while it is stopped, or blocked:
+ * none of them may be given up. It prints what became of each.
+ */
+
+import process from "node:process";
+import { NetWebSocketChannel } from "../../../src/net/mod.ts";
+import { type ServerWebSocketChannel, WebSocketServer } from "../../../src/server/mod.ts";
+
+const DEADLINE = 2000;
+/** Longer than each deadline. */
+const STALL = 3000;
+
+const [, , way = "", peer = ""] = process.argv;
+
+const server = await WebSocketServer.bind({
+  closeTimeout: DEADLINE,
+  handshakeTimeout: DEADLINE,
+  pingInterval: 0,
+});
+console.log(`listening at ${server.url}`);
+
+const channels: ServerWebSocketChannel[] = [];
+for await (const channel of server) {
+  channels.push(channel);
+  if (channels.length === 2) break;
+}
+const [closing, slow] = channels;
+if (closing === undefined || slow === undefined) throw new Error("Two channels were expected");
+
+// Its receiver doesn't read until the stall.
+slow.stream.listen(() => {});
+for (let i = 0; i < 200; i++) {
+  server.broadcast(new Uint8Array(0x1_0000), { maxQueueSize: 1, stallTimeout: DEADLINE });
+}
+// The client doesn't answer the Close until the stall.
+closing.stream.listen(() => {});
+void closing.sink.close(1000, "bye");
+// The server at the other end doesn't answer the request until the stall.
+const client = NetWebSocketChannel.connect(peer, { connectTimeout: DEADLINE });
+const ready = client.ready.then(() => "open", (error) => `${error}`);
+
+// All of that has to be out first.
+await new Promise((resolve) => setTimeout(resolve, 50));
+console.log("stall now");
+if (way === "blocked") {
+  const end = performance.now() + STALL;
+  while (performance.now() < end);
+}
+// Otherwise the test stops this process, and lets it go on.
+
+const { wasClean, code } = await closing.closed;
+console.log(`result ${JSON.stringify({ ready: await ready, wasClean, code })}`);
+client.terminate();
+const received = await new Promise<string>((resolve) => {
+  let before = -1;
+  const look = (): void => {
+    const amount = slow.sink.bufferedAmount;
+    if (slow.state !== "open") resolve(`slow ${slow.state}`);
+    else if (amount === 0 && before === 0) resolve("slow open");
+    else {
+      before = amount;
+      setTimeout(look, 20);
+    }
+  };
+  look();
+});
+console.log(received);
+await server.close({ drain: 100 });
+console.log("ended");
