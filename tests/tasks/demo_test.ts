@@ -38,5 +38,8 @@ Deno.test("demo: says plainly what failed, and exits with 1", async () => {
 Deno.test("demo: a malformed URL is told as well", async () => {
   const { code, stdout } = await deno(["task", "--quiet", "demo", "ftp://127.0.0.1"]);
   assertEquals(code, 1, stdout);
-  assertMatch(stdout, /^failed +SyntaxError: Cannot connect: the URL's scheme must be ws: or wss:/m);
+  assertMatch(
+    stdout,
+    /^failed +SyntaxError: Cannot connect: the URL's scheme must be ws: or wss:/m,
+  );
 });
