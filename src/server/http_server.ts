@@ -135,6 +135,9 @@ export function createHttpServer(
   });
 }
 
+/** How many connections the system may queue. */
+const BACKLOG = 4096;
+
 /** Starts to listen; fulfils with where. */
 export function listen(
   server: HttpServer,
@@ -147,6 +150,16 @@ export function listen(
       if (address === null || typeof address === "string") return reject(new Error("No address"));
       resolve({ hostname: address.address, port: address.port });
     });
-    server.listen({ host: hostname, port, backlog: 4096 });
+    server.listen({ host: hostname, port, backlog: BACKLOG });
   });
+}
+
+/**
+ * Accepts again. When a process has no file left to accept a connection with, Deno's `node:net` stops
+ * accepting for good, and reports nothing: it starts again when it is told to listen.
+ */
+export function acceptAgain(server: HttpServer): void {
+  if (platform() !== "deno") return;
+  const { _handle: handle } = server as { _handle?: { listen?(backlog: number): unknown } | null };
+  handle?.listen?.(BACKLOG);
 }

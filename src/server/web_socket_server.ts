@@ -10,6 +10,7 @@ import { accept, type UpgradeEvent } from "./accept_upgrade.ts";
 import { Broadcaster, type BroadcastOptions } from "./broadcast.ts";
 import { ChannelQueue } from "./channel_queue.ts";
 import {
+  acceptAgain,
   createHttpServer,
   type HttpRequest,
   type HttpResponse,
@@ -204,6 +205,7 @@ class BoundServer implements WebSocketServer {
   /** One function for all channels. */
   readonly #onClosed = (channel: ServerChannel): void => {
     if (this.#channels.delete(channel)) this.#queue.over(channel);
+    acceptAgain(this.#http);
   };
   #address: ServerAddress = { hostname: "", port: 0 };
   #closing = false;
@@ -263,7 +265,10 @@ class BoundServer implements WebSocketServer {
       ms: handshakeTimeout,
       onTime: () => socket.destroy(),
     });
-    const onClose = (): void => this.#forget(key);
+    const onClose = (): void => {
+      this.#forget(key);
+      acceptAgain(this.#http);
+    };
     this.#connections.set(key, { socket, deadline, unanswered: 0, onClose });
     socket.on("close", onClose);
   }

@@ -1,0 +1,262 @@
+/** Clients that leave, by a FIN or a RST, in each phase of an upgrade: nothing is thrown, nothing is left. */
+
+import { assertEquals } from "@std/assert";
+import { readFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { acceptUpgrade, bunWebSocket, upgradeWebSocket } from "../../src/server/mod.ts";
+import type { AcceptUpgradeOptions, ServerWebSocketChannel } from "../../src/server/mod.ts";
+import { bind } from "../../src/server/web_socket_server.ts";
+import { platform } from "../../src/web_socket/platform.ts";
+import { opcodes } from "../support/raw_frames.ts";
+import { RawClient } from "../support/recipe_clients.ts";
+import { assertNoUncaught } from "../support/unhandled.ts";
+import { gate, requestText } from "../server/support.ts";
+
+function turn(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 5));
+}
+
+/** TCP connections of a server's that the client has ended and the server has not; `null`: unknown. */
+function closeWaits(url: string): number | null {
+  const port = Number(new URL(url).port).toString(16).toUpperCase().padStart(4, "0");
+  try {
+    const lines = readFileSync("/proc/net/tcp", "utf8").split("\n");
+    return lines.filter((line) => line.includes(`0100007F:${port} 0100007F:`))
+      .filter((line) => line.trim().split(/\s+/)[3] === "08").length;
+  } catch {
+    return null;
+  }
+}
+
+/** A server, and what it is asked while its clients leave. */
+interface Serving {
+  readonly url: string;
+  /** Those that aren't closed. */
+  readonly open: number;
+  close(): Promise<void>;
+}
+
+type Options = Pick<AcceptUpgradeOptions, "verify" | "closeTimeout" | "handshakeTimeout">;
+
+const channelsOf = (channels: readonly ServerWebSocketChannel[]): number =>
+  channels.filter(({ state }) => state !== "closed").length;
+
+/** Echoes, and looks at nothing else. */
+function echo(channel: ServerWebSocketChannel): void {
+  channel.stream.listen((message) => channel.sink.add(message));
+}
+
+const ENTRIES: Record<string, (options: Options) => Promise<Serving>> = {
+  async bind(options) {
+    const server = await bind(options);
+    void (async () => {
+      for await (const channel of server) echo(channel);
+    })();
+    return {
+      url: server.url,
+      get open(): number {
+        return server.channels.size;
+      },
+      close: () => server.close({ drain: 0 }),
+    };
+  },
+  async acceptUpgrade(options) {
+    const channels: ServerWebSocketChannel[] = [];
+    const server = createServer((_request, response) => void response.end("page"));
+    server.on("upgrade", (request, socket, head) => {
+      const channel = acceptUpgrade(request, socket, head, options);
+      channels.push(channel);
+      echo(channel);
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    return {
+      url: `ws://127.0.0.1:${(server.address() as AddressInfo).port}`,
+      get open(): number {
+        return channelsOf(channels);
+      },
+      close: () =>
+        new Promise((resolve) => {
+          server.close(() => resolve());
+          server.closeAllConnections();
+        }),
+    };
+  },
+};
+
+if (platform() === "deno") {
+  ENTRIES["upgradeWebSocket"] = ({ closeTimeout: _, ...options }) => {
+    const channels: ServerWebSocketChannel[] = [];
+    const stop = new AbortController();
+    const server = Deno.serve(
+      { port: 0, hostname: "127.0.0.1", onListen: () => {}, signal: stop.signal },
+      async (request, info) => {
+        const { response, channel } = await upgradeWebSocket(request, { ...options, info });
+        if (channel !== null) {
+          channels.push(channel);
+          echo(channel);
+        }
+        return response;
+      },
+    );
+    return Promise.resolve({
+      url: `ws://127.0.0.1:${server.addr.port}`,
+      get open(): number {
+        return channelsOf(channels);
+      },
+      // Its `shutdown()` waits for ever where a client reset the connection before Deno had upgraded it.
+      close() {
+        stop.abort();
+        return server.finished;
+      },
+    });
+  };
+}
+
+interface BunLike {
+  serve(options: object): { port: number; stop(force: boolean): Promise<void> };
+}
+
+if (platform() === "bun") {
+  ENTRIES["bunWebSocket"] = (options) => {
+    const channels: ServerWebSocketChannel[] = [];
+    const { Bun } = globalThis as unknown as { Bun: BunLike };
+    const { upgrade, websocket } = bunWebSocket(options);
+    const server = Bun.serve({
+      port: 0,
+      hostname: "127.0.0.1",
+      // deno-lint-ignore no-explicit-any -- Bun's own server
+      async fetch(request: Request, server: any) {
+        const { response, channel } = await upgrade(request, server);
+        if (channel !== null) {
+          channels.push(channel);
+          echo(channel);
+        }
+        return response;
+      },
+      websocket,
+    });
+    return Promise.resolve({
+      url: `ws://127.0.0.1:${server.port}`,
+      get open(): number {
+        return channelsOf(channels);
+      },
+      close: () => server.stop(true),
+    });
+  };
+}
+
+/** What a client does before it leaves. */
+const PHASES: Readonly<Record<string, (client: RawClient) => Promise<void> | void>> = {
+  "before a byte": () => {},
+  "in the middle of the request": (client) => void client.socket.write("GET / HTTP/1.1\r\nHo"),
+  "right behind the request": (client) => client.request(),
+  "behind a request that is refused": (client) =>
+    void client.socket.write(requestText({ "Sec-WebSocket-Key": "x" })),
+  "right behind the 101": async (client) => {
+    client.request();
+    await client.response();
+  },
+  "in the middle of a frame": async (client) => {
+    client.request();
+    await client.response();
+    client.socket.write(Uint8Array.of(0x81, 0xff, 0, 0));
+  },
+  "behind a message": async (client) => {
+    client.request();
+    await client.response();
+    client.send(opcodes.text, "hello");
+  },
+  "behind its Close": async (client) => {
+    client.request();
+    await client.response();
+    client.send(opcodes.close, Uint8Array.of(3, 232));
+  },
+};
+
+const LEAVING = ["end", "resetAndDestroy", "destroy"] as const;
+
+/** Waits until nothing of the clients is left: no channel, no half-closed connection. */
+async function cleared(server: Serving): Promise<void> {
+  const until = Date.now() + 20_000;
+  while (server.open > 0 || closeWaits(server.url)) {
+    if (Date.now() > until) assertEquals([server.open, closeWaits(server.url)], [0, 0]);
+    await turn();
+  }
+}
+
+async function connected(url: string): Promise<RawClient> {
+  const client = new RawClient(url);
+  await new Promise<void>((resolve) => client.socket.once("connect", () => resolve()));
+  return client;
+}
+
+/** Clients leave in each phase; then the server still answers. */
+async function inEachPhase(
+  serve: (options: Options) => Promise<Serving>,
+  leave: typeof LEAVING[number],
+): Promise<void> {
+  await assertNoUncaught(async () => {
+    const server = await serve({ closeTimeout: 200, handshakeTimeout: 2000 });
+    for (const [phase, act] of Object.entries(PHASES)) {
+      for (let i = 0; i < 3; i++) {
+        const client = await connected(server.url);
+        await act(client);
+        client.socket[leave]();
+        // A FIN is answered by the server's: it holds no connection that is half open.
+        if (leave === "end") await client.end();
+        await client.destroy();
+      }
+      await cleared(server).catch((cause) => {
+        throw new Error(`Something is left of a client that left ${phase}`, { cause });
+      });
+    }
+    // It lives on.
+    const client = new RawClient(server.url);
+    client.request();
+    await client.response();
+    client.send(opcodes.text, "hello");
+    assertEquals(await client.hex(7), "810568656c6c6f");
+    await client.destroy();
+    await cleared(server);
+    await server.close();
+  });
+}
+
+for (const [entry, serve] of Object.entries(ENTRIES)) {
+  for (const leave of LEAVING) {
+    const name = `attack 67: ${entry}: clients that leave in each phase: ${leave}`;
+    // Deno leaves its own operation behind where it could not upgrade.
+    const sanitizeOps = entry !== "upgradeWebSocket";
+    Deno.test({ name, sanitizeOps, fn: () => inEachPhase(serve, leave) });
+
+    Deno.test(`attack 67: ${entry}: a client that leaves while verify decides: ${leave}`, async () => {
+      await assertNoUncaught(async () => {
+        let asked = gate();
+        let decided = gate();
+        let aborted = 0;
+        const verify: Options["verify"] = async ({ signal }) => {
+          signal.addEventListener("abort", () => aborted++);
+          asked.open();
+          await decided.opened;
+          return true;
+        };
+        const server = await serve({ verify, handshakeTimeout: 0 });
+        for (let i = 1; i <= 3; i++) {
+          asked = gate();
+          decided = gate();
+          const client = await connected(server.url);
+          client.request();
+          await asked.opened;
+          client.socket[leave]();
+          while (aborted < i) await turn();
+          if (leave === "end") await client.end();
+          decided.open();
+          await client.destroy();
+        }
+        await cleared(server);
+        await server.close();
+      });
+    });
+  }
+}
