@@ -44,8 +44,12 @@ export class AddStream<T> {
     this.#wake();
   }
 
-  /** Adds everything. */
-  async run(): Promise<void> {
+  /**
+   * Adds everything.
+   *
+   * @returns Whether the source has ended; `false` when it was cancelled before.
+   */
+  async run(): Promise<boolean> {
     const signal = this.#signal;
     const onAbort = (): void => this.#wake();
     signal?.addEventListener("abort", onAbort);
@@ -53,17 +57,19 @@ export class AddStream<T> {
       for (;;) {
         if (!this.#target.hasRoom) await this.#wait(this.#target.ready);
         const result = this.isInterrupted ? undefined : await this.#wait(this.#source.next());
+        if (result?.done) return true;
         if (result === undefined || this.isInterrupted) return this.#interrupt();
-        if (result.done || !this.#give(result.value)) return;
+        if (!this.#give(result.value)) return false;
       }
     } finally {
       signal?.removeEventListener("abort", onAbort);
     }
   }
 
-  #interrupt(): void {
+  #interrupt(): false {
     this.#source.cancel();
     if (!this.#ended && this.#signal?.aborted) throw this.#signal.reason;
+    return false;
   }
 
   /** Waits for `promise`, or for the end. A race would leave a reaction behind on each round. */

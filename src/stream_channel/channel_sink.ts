@@ -34,15 +34,17 @@ export interface ChannelSink<T> {
   /**
    * Waits until all that was added is handed to the transport.
    *
-   * @returns A promise that rejects when the channel ended before that.
+   * @returns A promise that rejects with the channel's error when the channel ended before that, and
+   * from then on each time: what was dropped is never reported as sent.
    */
   flush(): Promise<void>;
   /**
    * Adds everything that `source` gives, waiting for room between values. Until it ends, the sink
    * belongs to it: `add` and `addError` throw.
    *
-   * When the other end goes, the source is cancelled and the promise fulfils. When the source fails
-   * the error is given to {@linkcode addError}, and the promise rejects with it.
+   * When the channel ends before the source, the source is cancelled and the promise rejects with the
+   * channel's error, or an `InvalidStateError` where there was none. When the source fails the error is
+   * given to {@linkcode addError}, and the promise rejects with it.
    *
    * @throws {DOMException} `InvalidStateError` after {@linkcode close}, and while another one runs.
    */
@@ -74,8 +76,8 @@ export interface ChannelSink<T> {
   readonly done: Promise<void>;
   /**
    * The same as a `WritableStream` (the same object on each access). `close()` closes the channel,
-   * as soon as what was written before has found room; `abort(error)` is {@linkcode addError}; it
-   * errors when the channel ends.
+   * as soon as what was written before has found room; `abort(error)` is {@linkcode addError}. When
+   * the channel ends, it errors, and pending writes reject, with the channel's error.
    */
   readonly writable: WritableStream<T>;
 }

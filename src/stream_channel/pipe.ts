@@ -46,7 +46,8 @@ export interface PipeOptions {
  * Adds all that a stream gives to a sink, in the same call in which it comes, while there is room;
  * closes the sink at the end.
  *
- * @returns A promise that fulfils when the sink is done, and rejects with the first error of either.
+ * @returns A promise that fulfils when the sink is done and nothing was dropped; it rejects with the
+ * first error of either, or with that of a loss.
  */
 export function pipeOneWay<T>(
   stream: ChannelStream<T>,
@@ -61,7 +62,7 @@ export function pipeOneWay<T>(
   };
   const subscription: StreamSubscription = stream.listen((value) => {
     try {
-      // Dropped: what the sink's end was, its `done` tells.
+      // Dropped: why, the sink's `flush` tells when it is done.
       if (!sink.add(value)) return subscription.cancel();
     } catch (error) {
       fail(error);
@@ -79,7 +80,7 @@ export function pipeOneWay<T>(
     subscription.resume();
   });
   const stop = (): void => subscription.cancel();
-  sink.done.then(resolve, reject);
+  sink.done.then(() => sink.flush()).then(resolve, reject);
   sink.done.then(stop, stop);
   return promise;
 }

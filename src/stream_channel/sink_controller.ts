@@ -45,6 +45,11 @@ export class ChannelSinkController<T> {
   #disconnected = false;
   #finished = false;
   #failure: { error: unknown } | null = null;
+  /** Why all is over, where that is known. */
+  #cause: unknown;
+  /** A value was dropped: what is asked from now on is told so. */
+  #dropped = false;
+  #lost: Deferred<never> | null = null;
   #room: Deferred | null = null;
   #flushes: Deferred[] | null = null;
   /** The `addStream` that runs. */
@@ -100,28 +105,48 @@ export class ChannelSinkController<T> {
   /**
    * The other end is gone: from now on values are dropped, and a running `addStream` ends. The
    * `done` promise waits for {@linkcode finish}.
+   *
+   * @param cause Why, where that is known.
    */
-  disconnect(): void {
+  disconnect(cause?: unknown): void {
+    this.#cause ??= cause;
     if (this.#disconnected) return;
     this.#disconnected = true;
     this.#plain = false;
     this.#adding?.end();
     this.#openRoom();
-    this.#failWritable();
   }
 
   /**
-   * All is over: settles `done`, and rejects each `flush` whose bytes will never be handed on.
+   * All is over: settles `done`, and rejects all that was asked about values that were dropped.
    *
-   * @param cause Why they won't, where that is known.
+   * @param cause Why they were, where that is known.
    */
   finish(cause?: unknown): void {
     if (this.#finished) return;
     this.#finished = true;
-    this.disconnect();
-    if (cause === undefined) this.drained();
-    for (const flush of this.#takeFlushes()) flush.reject(cause ?? notFlushed());
+    this.disconnect(cause);
+    if (this.#cause === undefined) this.drained();
+    for (const flush of this.#takeFlushes()) flush.reject(this.#cause ?? notSent());
+    if (this.#lost !== null) this.#tellLoss(this.#lost);
+    this.#failWritable();
     if (this.#done !== null) this.#settle(this.#done);
+  }
+
+  /** Rejects with the error of the channel, as soon as that is known. */
+  lost(): Promise<never> {
+    if (this.#lost === null) {
+      this.#lost = new Deferred<never>();
+      if (this.#finished || this.#target.flush !== undefined) this.#tellLoss(this.#lost);
+    }
+    return this.#lost.promise;
+  }
+
+  #tellLoss(lost: Deferred<never>): void {
+    const tell = (error?: unknown): void => lost.reject(error ?? notSent());
+    // Where the target is a sink itself, that one knows what happened to the channel.
+    if (this.#cause !== undefined || this.#target.flush === undefined) tell(this.#cause);
+    else this.#target.flush().then(() => tell(), tell);
   }
 
   #settle(done: Deferred): void {
@@ -143,12 +168,14 @@ export class ChannelSinkController<T> {
     if (this.#plain) return this.take(value);
     this.#target.check?.(value);
     this.#checkUsable("add");
+    this.#dropped = true;
     return false;
   }
 
   /** Gives a value to the target, whoever adds it. */
   take(value: T): boolean {
     if (this.#target.add(value) !== false) return true;
+    this.#dropped = true;
     this.disconnect();
     return false;
   }
@@ -191,9 +218,10 @@ export class ChannelSinkController<T> {
 
   /** See {@linkcode ChannelSink.flush}. */
   flush(): Promise<void> {
+    if (this.#dropped || this.#cause !== undefined) return this.lost();
     if (this.#target.flush !== undefined) return this.#target.flush();
     if (this.#load === 0) return FULFILLED;
-    if (this.#finished) return preHandled(Promise.reject(notFlushed()));
+    if (this.#finished) return this.lost();
     const deferred = new Deferred();
     (this.#flushes ??= []).push(deferred);
     this.#target.watch?.();
@@ -211,6 +239,7 @@ export class ChannelSinkController<T> {
     if (this.#target.addError !== undefined) return this.#target.addError(error);
     this.#failure = { error };
     this.disconnect();
+    this.#failWritable();
     this.#target.abort(error);
   }
 
@@ -250,18 +279,23 @@ export class ChannelSinkController<T> {
   ): Promise<void> {
     const options = readOptions(given, ADD_STREAM_KINDS);
     this.#checkUsable("add a stream");
-    if (this.#disconnected) return FULFILLED;
     const { signal } = options;
     if (signal?.aborted) return preHandled(Promise.reject(signal.reason));
-    const adding = new AddStream(this, pullFrom(source), options);
+    const pull = pullFrom(source);
+    if (this.#disconnected) {
+      pull.cancel();
+      return this.lost();
+    }
+    const adding = new AddStream(this, pull, options);
     return preHandled(this.#run(adding, options.preventAbort));
   }
 
   async #run(adding: AddStream<T>, preventAbort = false): Promise<void> {
     this.#adding = adding;
     this.#plain = false;
+    let isWhole: boolean;
     try {
-      await adding.run();
+      isWhole = await adding.run();
     } catch (error) {
       const spare = preventAbort || adding.isInterrupted;
       this.#release(adding);
@@ -270,6 +304,8 @@ export class ChannelSinkController<T> {
     } finally {
       this.#release(adding);
     }
+    // Whoever has closed the sink meanwhile has chosen to.
+    if (!isWhole && !this.#closedByUser) await this.lost();
   }
 
   #release(adding: AddStream<T>): void {
@@ -282,18 +318,22 @@ export class ChannelSinkController<T> {
   get writable(): WritableStream<T> {
     if (this.#view === null) {
       this.#view = new WritableView<T>(this);
-      if (this.#closedByUser || this.#disconnected) this.#failWritable();
+      if (this.#closedByUser || this.#finished || this.#failure !== null) this.#failWritable();
     }
     return this.#view.stream;
   }
 
   #failWritable(): void {
-    this.#view?.end(this.#failure);
+    const view = this.#view;
+    if (view === null) return;
+    if (this.#failure !== null) view.end(this.#failure.error);
+    else if (this.#closedByUser) view.end(invalidState("Cannot write: the sink is closed"));
+    else this.lost().catch((error) => view.end(error));
   }
 }
 
-function notFlushed(): DOMException {
-  return invalidState("Cannot flush: the channel ended before all was handed to the transport");
+function notSent(): DOMException {
+  return invalidState("Cannot send: the channel ended before all was handed to the transport");
 }
 
 /** The user's side of a {@linkcode ChannelSinkController}. */

@@ -47,7 +47,8 @@ export interface StreamChannel<In, Out = In> {
    *
    * @param other A channel that takes what this one gives, and the other way round.
    * @returns A promise that fulfils when both directions have ended, or rejects with the first
-   * error as soon as there is one. A rejection that nobody looks at does no harm.
+   * error as soon as there is one, also when a message was dropped. A rejection that nobody looks at
+   * does no harm.
    * @throws {DOMException} `InvalidStateError` when one of the two streams has a reader.
    */
   pipe(other: ChannelLike<Out, In>): Promise<void>;

@@ -139,7 +139,7 @@ function throughTransformStreams<In, Out, NewIn, NewOut>(
   });
   const relay = new Relay<NewIn, NewOut, NewIn, NewOut>({
     stream: streamFromReadable(decoder.readable),
-    sink: sinkFromWritable(encoder.writable, { over: sink.done, onClose: () => closed.resolve() }),
+    sink: sinkFromWritable(encoder.writable, { sink, onClose: () => closed.resolve() }),
   });
   return new PairedChannel(relay.stream, relay.sink);
 }

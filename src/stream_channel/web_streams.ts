@@ -122,8 +122,8 @@ class ReadableSource<T> implements StreamSource {
 
 /** What belongs to a `WritableStream`, where more is known of it than the stream tells. */
 export interface Behind {
-  /** Settles, as `done` then does, when the channel behind the stream is over. */
-  readonly over?: Promise<void>;
+  /** The sink of the channel behind the stream: what it is done with, this one is done with. */
+  readonly sink?: ChannelSink<never>;
   /** The sink was closed: what is still on the way should hurry. */
   onClose(): void;
   /** An error was added. */
@@ -156,14 +156,15 @@ class WritableTarget<T> implements SinkTarget<T> {
     this.#writer.ready.catch(ignore);
     const finish = (): void => this.#controller.finish();
     const fail = (error: unknown): void => this.#controller.fail(error);
-    const over = behind?.over;
-    if (over === undefined) {
+    const sink = behind?.sink;
+    if (sink === undefined) {
       this.#writer.closed.then(finish, fail);
       return;
     }
     const disconnect = (): void => this.#controller.disconnect();
     this.#writer.closed.then(disconnect, disconnect);
-    over.then(finish, fail);
+    const lose = (cause: unknown): void => this.#controller.finish(cause);
+    sink.done.then(() => sink.flush().then(finish, lose), fail);
   }
 
   get bufferedAmount(): number {

@@ -1,13 +1,16 @@
-import { invalidState } from "./errors.ts";
-
 /** What a {@linkcode WritableView} writes to. */
 export interface Viewed<T> {
   /** Whether the user has closed it. */
   readonly isClosed: boolean;
+  /** Whether values are dropped. */
+  readonly isDisconnected: boolean;
+  readonly hasRoom: boolean;
   readonly ready: Promise<void>;
   add(value: T): boolean;
   addError(error: unknown): void;
   close(): Promise<void>;
+  /** Rejects when all is over, with what became of dropped values. */
+  lost(): Promise<never>;
 }
 
 /** A sink as a `WritableStream`. */
@@ -20,8 +23,8 @@ export class WritableView<T> {
     this.stream = new WritableStream<T>({
       start: (controller) => void (this.#controller = controller),
       write: (value) => {
-        if (!sink.add(value)) throw over();
-        return sink.ready;
+        if (!sink.add(value)) return sink.lost();
+        return sink.hasRoom ? undefined : roomOf(sink);
       },
       close: () => {
         this.#controller = undefined;
@@ -35,12 +38,14 @@ export class WritableView<T> {
   }
 
   /** The sink takes nothing more. */
-  end(failure: { readonly error: unknown } | null): void {
-    this.#controller?.error(failure === null ? over() : failure.error);
+  end(error: unknown): void {
+    this.#controller?.error(error);
     this.#controller = undefined;
   }
 }
 
-function over(): DOMException {
-  return invalidState("Cannot write: the channel is over");
+/** Fulfils when there is room; a value that had to wait for it may be lost by then. */
+async function roomOf(sink: Viewed<never>): Promise<void> {
+  await sink.ready;
+  if (sink.isDisconnected && !sink.isClosed) await sink.lost();
 }

@@ -333,7 +333,7 @@ export abstract class WebSocketChannelBase extends StreamChannelBase<Message, Me
     story.error ??= this.#droppedError();
     // RFC 6455 §7.1.4: no closing handshake was completed with a Close that never left.
     const info = story.info(isCloseLost ? { ...ending, wasClean: false } : ending);
-    this.outgoing.disconnect();
+    this.outgoing.disconnect(story.error);
     if (before === "connecting") {
       this.incoming.fail(story.error);
       this.#milestones.failed(story.error);

@@ -129,13 +129,13 @@ export function testConnecting({ test, traits }: Suite): void {
     assertInvalidState(() => unread.sink.add("x"));
   });
 
-  test("G4 S118 what was added to a connection that fails: flush rejects, the source of addStream ends", async (context) => {
+  test("G4 S118 what was added to a connection that fails: flush and addStream reject", async (context) => {
     const channel = context.connect(await refusingUrl(context), { highWaterMark: 4 });
     channel.sink.add("hello");
     const added = channel.sink.addStream(["world"]);
     const error = await rejection(channel.sink.flush());
     assertStrictEquals(error, await rejection(channel.ready));
-    await added;
+    assertStrictEquals(await rejection(added), error);
     await channel.sink.ready;
   });
 

@@ -122,7 +122,7 @@ export function testFlow({ test, traits }: Suite): void {
       start: (controller) => controller.enqueue("go"),
       cancel: () => void (cancelled = true),
     });
-    await channel.sink.addStream(source);
+    await assertRejects(() => channel.sink.addStream(source));
     await channel.closed;
     assert(cancelled);
   });

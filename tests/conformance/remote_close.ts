@@ -3,6 +3,7 @@ import {
   assertEquals,
   assertFalse,
   assertInstanceOf,
+  assertRejects,
   assertStrictEquals,
 } from "@std/assert";
 import { WebSocketChannelError } from "../../mod.ts";
@@ -40,7 +41,8 @@ export function testRemoteClose({ test, traits }: Suite): void {
     await channel.closed;
     assertFalse(channel.sink.add("dropped"));
     assertFalse(channel.sink.add(new Uint8Array(10)));
-    await channel.sink.addStream(["dropped"]);
+    await assertRejects(() => channel.sink.addStream(["dropped"]));
+    await assertRejects(() => channel.sink.flush());
   });
 
   test("C17 (changed) C129 close after the peer closed fulfils", async (context) => {

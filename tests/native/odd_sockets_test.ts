@@ -1,6 +1,12 @@
 /** Sockets that do what no standard has them do: a channel's ending stays the same. */
 
-import { assertEquals, assertInstanceOf, assertStrictEquals, assertThrows } from "@std/assert";
+import {
+  assertEquals,
+  assertInstanceOf,
+  assertRejects,
+  assertStrictEquals,
+  assertThrows,
+} from "@std/assert";
 import { type FromOptions, NativeChannel } from "../../src/native/native_channel.ts";
 import type { WebSocketLike } from "../../src/native/web_socket_like.ts";
 import { WebSocketChannelError } from "../../src/web_socket/errors.ts";
@@ -98,9 +104,12 @@ Deno.test("odd sockets G13 a socket that is closing and hasn't said so: addStrea
     cancel: () => void cancelled++,
   });
   socket.readyState = 2;
-  await channel.sink.addStream(source);
+  const added = channel.sink.addStream(source);
+  added.catch(() => {});
+  await microtasks();
   assertEquals([cancelled, socket.sent], [1, []]);
   channel.terminate();
+  await assertRejects(() => added, DOMException);
 });
 
 Deno.test("odd sockets: close, addError and dispose of one whose close throws: the close timer ends it", async () => {

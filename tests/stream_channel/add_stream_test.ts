@@ -65,14 +65,17 @@ Deno.test("addStream: a value of the wrong kind cancels the source", async () =>
   assert(source.cancelled);
 });
 
-Deno.test("addStream: the other end goes: the source is cancelled, the promise fulfils", async () => {
+Deno.test("addStream: the other end goes: the source is cancelled, the promise rejects", async () => {
   const { controller } = open();
   const source = new Source();
   const added = controller.sink.addStream(source);
   await microtasks();
   controller.disconnect();
-  await added;
+  await microtasks();
   assert(source.cancelled);
+  const cause = new Error("lost");
+  controller.finish(cause);
+  assertStrictEquals(await assertRejects(() => added), cause);
 });
 
 Deno.test("addStream: a signal stops it and spares the channel", async () => {

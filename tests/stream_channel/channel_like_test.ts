@@ -1,4 +1,4 @@
-import { assertEquals, assertStrictEquals } from "@std/assert";
+import { assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import {
   asChannelSink,
   asChannelStream,
@@ -33,8 +33,9 @@ Deno.test("closing and telling quietly: a sink in use, or closed, is left alone"
   closeQuietly(raw.sink);
   tellOfError(raw.sink, new Error());
   assertEquals(raw.out, []);
-  raw.control.fail(new Error("inner"));
-  await added;
+  const error = new Error("inner");
+  raw.control.fail(error);
+  assertStrictEquals(await assertRejects(() => added), error);
   closeQuietly(raw.sink);
   await microtasks();
   assertEquals(raw.out, ["done"]);

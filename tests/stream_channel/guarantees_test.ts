@@ -118,7 +118,7 @@ Deno.test("C85 during addStream: add, addError, addStream and close throw", asyn
   assertInvalidState(() => sink.addStream([1]));
   assertInvalidState(() => sink.close());
   raw.in.end();
-  await added;
+  await assertRejects(() => added, DOMException);
   assert(source.cancelled);
 });
 

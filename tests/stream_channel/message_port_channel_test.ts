@@ -65,7 +65,7 @@ Deno.test("C166 during addStream: add, addError, addStream and close throw", asy
   assertInvalidState(() => sink.addStream([1]));
   assertInvalidState(() => sink.close());
   await there.sink.close();
-  await added;
+  await assertRejects(() => added, DOMException);
   assert(source.cancelled);
 });
 

@@ -237,9 +237,10 @@ Deno.test("the inner sink drops: addStream on a virtual channel ends, with an en
     stream: local.stream,
     sink: new DroppingSink(local.sink),
   });
-  await channel.virtualChannel().sink.addStream((function* () {
+  const adding = channel.virtualChannel().sink.addStream((function* () {
     for (;;) yield 1;
   })());
+  await assertRejects(() => adding, DOMException);
 });
 
 class DroppingSink extends DelegatingChannelSink<unknown> {
@@ -286,7 +287,7 @@ Deno.test("S7 close while somebody else's addStream holds the inner sink: settle
   await channel.sink.close();
   await assertOver(channel);
   peer.finish();
-  await added;
+  await assertRejects(() => added, DOMException);
 });
 
 Deno.test("S68 a peer whose ids are refused, and that doesn't read the answers, has to wait", async () => {

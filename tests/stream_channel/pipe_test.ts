@@ -111,6 +111,7 @@ Deno.test("one way, in a hurry: room isn't waited for any more", async () => {
   hurry.resolve();
   await microtasks();
   from.in.add(4);
+  to.bufferedAmount = 0;
   from.in.end();
   await piped;
   assertEquals(to.out, [1, 2, 3, 4, "done"]);
