@@ -4,6 +4,7 @@ import {
   inflateFailure,
   type MessageDeflate,
 } from "../../src/protocol/permessage_deflate.ts";
+import { PreparedMessage } from "../../src/protocol/prepared_message.ts";
 import { frame, hex, joined, KEY, record, splits, told, utf8 } from "./support.ts";
 
 /** Stands in for DEFLATE: "compressed" is the payload backwards behind a 0; "!" isn't compressible. */
@@ -123,4 +124,20 @@ Deno.test("InflateError: an Error that tells its reason and its cause", () => {
   assertEquals(inflateFailure(error).code, 1007);
   assertEquals(inflateFailure(new InflateError("too-big")).code, 1009);
   assertEquals(inflateFailure(undefined).code, 1011);
+});
+
+Deno.test("payloadSize: the messages that wait, before compressing, without frames", () => {
+  for (const options of [{}, deflate]) {
+    const { protocol } = record("server", options);
+    assertEquals(protocol.payloadSize, 0);
+    protocol.sendText("é");
+    protocol.sendText("a".repeat(40_000) + "é");
+    protocol.sendBinary(new Uint8Array(300));
+    protocol.sendPrepared(new PreparedMessage("prepared"));
+    protocol.ping(utf8("abc"));
+    protocol.close(1000);
+    assertEquals(protocol.payloadSize, 2 + 40_002 + 300 + 8);
+    protocol.takeOutput();
+    assertEquals(protocol.payloadSize, 0);
+  }
 });
