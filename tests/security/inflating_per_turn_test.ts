@@ -228,6 +228,8 @@ Deno.test("attack 55: terminate and close give up what is inflated; nothing come
       await turn();
       if (end === "terminate") it.channel.terminate();
       else it.channel.sink.close();
+      // Our Close leaves at the end of the turn.
+      await turn();
       it.peer.sink.close();
       const { wasClean } = await it.channel.closed;
       for (let i = 0; i < 5; i++) await turn();
