@@ -546,22 +546,6 @@ Deno.test("a server needs no masking key", () => {
   assertEquals(peer.sent().length / 2, 62 + 20004);
 });
 
-Deno.test("payloadSize counts the messages as they were given: no header, no control frame, no compressing", () => {
-  const { protocol } = record("client");
-  protocol.ping(utf8("?"));
-  assertEquals(protocol.payloadSize, 0);
-  protocol.sendText("ä");
-  protocol.sendBinary(new Uint8Array(200));
-  assertEquals(protocol.payloadSize, 202);
-  protocol.close(1000);
-  assertEquals(protocol.payloadSize, 202);
-  protocol.takeOutput();
-  assertEquals(protocol.payloadSize, 0);
-  const server = record("server").protocol;
-  server.sendPrepared(new PreparedMessage("prepared"));
-  assertEquals(server.payloadSize, 8);
-});
-
 Deno.test("onPing may be left out: the Ping is answered all the same", () => {
   const nothing = (): void => {};
   const protocol = new Protocol(
