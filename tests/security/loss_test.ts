@@ -180,6 +180,33 @@ Deno.test({
   },
 });
 
+for (const end of ["terminate", "close"] as const) {
+  Deno.test({
+    name:
+      `attack 59: a server that reads nothing, then ${end}: what the socket forgets is not sent`,
+    ignore: !hasNet,
+    fn: async () => {
+      const { WebSocketServer } = await import("../../src/server/mod.ts");
+      const server = await WebSocketServer.bind({ port: 0 });
+      const client = NetWebSocketChannel.connect(server.url, { closeTimeout: 50 });
+      await client.ready;
+      for (let i = 0; i < 40; i++) client.sink.add(new Uint8Array(1_000_000));
+      const flushed = outcome(client.sink.flush());
+      const before = client.sink.bufferedAmount;
+      if (end === "terminate") client.terminate();
+      else await client.sink.close(1000);
+      const error = await errorOf(client) as Error;
+      const { bufferedAmount } = client.sink;
+      assert(bufferedAmount > 1_000_000 && bufferedAmount <= before, `${bufferedAmount} bytes`);
+      assert(error.message.includes(`${bufferedAmount} bytes`), error.message);
+      assertStrictEquals(await flushed, error);
+      assertEquals((await client.closed).sent, undefined);
+      await server.close({ drain: 0 });
+      assertEquals(client.sink.bufferedAmount, bufferedAmount);
+    },
+  });
+}
+
 Deno.test({
   name: "attack 59: a native socket that is lost in the middle of an upload",
   ignore: !hasNativeWebSocket(),
