@@ -86,6 +86,10 @@ const DEFAULT_DRAIN = 5_000;
  *
  * Close it in the end. Leaving a loop over it doesn't: the loop may be started again, and meanwhile
  * clients connect, but nobody reads what they send.
+ *
+ * A channel keeps what its client sends before the iterator hands it out. If the client also closes before
+ * that, its Close takes effect when the channel has been handed out, or after 10 seconds: your code can
+ * answer its messages.
  */
 export interface WebSocketServer extends AsyncIterable<ServerWebSocketChannel>, AsyncDisposable {
   /** Where it listens. */
