@@ -19,7 +19,7 @@ import { platform } from "../../src/web_socket/platform.ts";
 import { WebSocketChannel } from "../../src/web_socket/web_socket_channel.ts";
 import { signKey } from "../../src/handshake/accept_key.ts";
 import { channelPair } from "../../src/stream_channel/mod.ts";
-import { RawClient } from "../support/recipe_clients.ts";
+import { LoggingClient, RawClient } from "../support/recipe_clients.ts";
 import { ClientFrames, opcodes, rawClose, rawFrame } from "../support/raw_frames.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { NetWebSocketChannel } from "../../src/net/mod.ts";
@@ -287,6 +287,46 @@ Deno.test("attack 61: a client that is gone before anybody listens: its messages
   for await (const message of channel?.stream ?? []) got.push(message);
   assertEquals(got, MESSAGES);
   await server.close();
+});
+
+Deno.test("attack 61: npm ws and the platform's WebSocket send and close as soon as they are open", async () => {
+  const answered: boolean[] = [];
+  for (const [entry, serve] of Object.entries(ENTRIES)) {
+    for (const [how, read] of Object.entries(READERS)) {
+      if (isTooLate(entry, how)) continue;
+      const server = await serve((channel) => {
+        const { sink } = channel;
+        const add = sink.add.bind(sink);
+        sink.add = (message) => {
+          const isSent = add(message);
+          answered.push(isSent);
+          return isSent;
+        };
+        read(channel);
+      });
+      const client = new LoggingClient(server.url);
+      client.socket.on("open", () => {
+        client.socket.send("hello");
+        client.socket.close(1000);
+      });
+      assertEquals(
+        await client.closed(),
+        ["open", "text:hello", "close:1000:"],
+        `${entry}, ${how}`,
+      );
+      if (typeof WebSocket !== "undefined") {
+        const socket = new WebSocket(server.url);
+        socket.onopen = () => {
+          socket.send("hello");
+          socket.close(1000);
+        };
+        const { code } = await new Promise<CloseEvent>((resolve) => socket.onclose = resolve);
+        assertEquals(code, 1000);
+      }
+      await server.close();
+    }
+  }
+  assertEquals(answered.filter((it) => !it), []);
 });
 
 // The client's side: a server whose frames are in the segment of its 101.
