@@ -44,6 +44,7 @@ export interface ChannelStream<T> extends AsyncIterable<T> {
    *
    * What a callback throws is rethrown from a microtask; later messages still come.
    *
+   * @throws {TypeError} When `onData` is no function, or an option is unknown or of the wrong type.
    * @throws {DOMException} `InvalidStateError` when the stream has had a reader.
    *
    * @example

@@ -12,16 +12,16 @@ export interface Listened {
 /** A listener's subscription, and what is told it besides values. */
 export class Listening implements StreamSubscription {
   readonly #listened: Listened;
-  readonly #options: ListenOptions | undefined;
+  readonly #options: ListenOptions;
   #abort: (() => void) | null = null;
 
   /**
    * Makes a subscription.
    *
    * @param listened What is listened to.
-   * @param options Who is told of the end. What is in there may be changed until then.
+   * @param options The options of `listen`, read.
    */
-  constructor(listened: Listened, options: ListenOptions | undefined) {
+  constructor(listened: Listened, options: ListenOptions) {
     this.#listened = listened;
     this.#options = options;
   }
@@ -44,7 +44,7 @@ export class Listening implements StreamSubscription {
 
   /** Watches the signal, if there is one; it may have aborted. */
   watch(): void {
-    const signal = this.#options?.signal;
+    const signal = this.#options.signal;
     if (signal === undefined) return;
     this.#abort = () => this.cancel();
     if (signal.aborted) this.cancel();
@@ -55,12 +55,12 @@ export class Listening implements StreamSubscription {
   finish(failure: { readonly error: unknown } | null): void {
     const options = this.#options;
     try {
-      if (failure !== null) options?.onError?.(failure.error);
+      if (failure !== null) options.onError?.(failure.error);
     } catch (error) {
       rethrowLater(error);
     }
     try {
-      options?.onDone?.();
+      options.onDone?.();
     } catch (error) {
       rethrowLater(error);
     }
@@ -68,6 +68,6 @@ export class Listening implements StreamSubscription {
 
   /** Lets go of the signal. */
   release(): void {
-    if (this.#abort !== null) this.#options?.signal?.removeEventListener("abort", this.#abort);
+    if (this.#abort !== null) this.#options.signal?.removeEventListener("abort", this.#abort);
   }
 }

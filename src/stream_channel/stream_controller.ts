@@ -8,7 +8,7 @@ import type {
 import { ControlledStream } from "./controlled_stream.ts";
 import { invalidState, rethrowLater } from "./errors.ts";
 import { Listening } from "./listening.ts";
-import { type OptionKinds, readOptions } from "./options.ts";
+import { type OptionKinds, readOptions, shown } from "./options.ts";
 import { DONE, iteratorOf, ReadableView, Waiters } from "./pulling.ts";
 import { DEFAULT_HIGH_WATER_MARK, sizeOf as defaultSizeOf } from "./size.ts";
 import { SizedQueue, type SizeOf } from "./sized_queue.ts";
@@ -185,8 +185,11 @@ export class ChannelStreamController<T> {
   // Listening.
 
   /** See {@linkcode ChannelStream.listen}. */
-  listen(onData: (value: T) => void, options?: ListenOptions): StreamSubscription {
-    readOptions(options, LISTEN_KINDS);
+  listen(onData: (value: T) => void, given?: ListenOptions): StreamSubscription {
+    if (typeof onData !== "function") {
+      throw new TypeError(`Cannot listen: onData must be a function, got ${shown(onData)}`);
+    }
+    const options = readOptions(given, LISTEN_KINDS);
     this.#takeReader("listen");
     this.#onData = onData;
     const listening = this.#listening = new Listening(this, options);

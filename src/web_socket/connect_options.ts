@@ -1,11 +1,11 @@
-import { checkField } from "../handshake/http_head.ts";
-import { basicCredentials, isReservedHeader } from "../handshake/client_handshake.ts";
+import { basicCredentials } from "../handshake/client_handshake.ts";
 import { isToken } from "../handshake/header_map.ts";
 import type { CompressionOptions } from "../handshake/deflate_parameters.ts";
-import { checkOption, type OptionKinds, readOptions, shown } from "../stream_channel/options.ts";
+import { type OptionKinds, readOptions, shown } from "../stream_channel/options.ts";
 import { checkConnectOptions } from "./connect_checks.ts";
 import type { Capability } from "./capabilities.ts";
 import { readCompression } from "./compression_options.ts";
+import { readHeaders } from "./header_fields.ts";
 import type { TlsOptions } from "./tls_options.ts";
 import { shownText, shownUrl } from "./shown_url.ts";
 
@@ -210,7 +210,7 @@ function parseUrl(url: string | URL): URL {
     parsed = new URL(url, globalThis.location?.href);
   } catch {
     // Without the platform's error as its cause: that shows all of the text.
-    throw new SyntaxError(`Cannot connect: not a URL: ${shownText(url)}`);
+    throw new SyntaxError(`Cannot connect: the URL is malformed, got ${shownText(url)}`);
   }
   const scheme = Object.hasOwn(SCHEMES, parsed.protocol) ? SCHEMES[parsed.protocol] : undefined;
   if (scheme === undefined) {
@@ -251,16 +251,10 @@ export function parseProtocols(protocols: string | readonly string[] | undefined
 }
 
 function parseHeaders(init: ConnectOptions["headers"], url: URL): [string, string][] {
-  const headers = init === undefined ? [] : entriesOf(init);
-  for (const [name, value] of headers) {
-    checkField(name, value);
-    if (isReservedHeader(name)) {
-      throw new TypeError(`Cannot connect: the header field ${name} is the handshake's own`);
-    }
-    // RFC 9110 §11.7.2: these are for the next proxy; the server must not see them.
-    if (name.toLowerCase() === "proxy-authorization") {
-      throw new TypeError(`Cannot connect: the proxy's credentials belong into its URL`);
-    }
+  const headers = init === undefined ? [] : readHeaders(init);
+  // RFC 9110 §11.7.2: these are for the next proxy; the server must not see them.
+  if (headers.some(([name]) => name.toLowerCase() === "proxy-authorization")) {
+    throw new TypeError(`Cannot connect: the proxy's credentials belong into its URL`);
   }
   // RFC 9112 §3.2 has exactly one Host, RFC 6454 §7.3 at most one Origin.
   for (const single of ["host", "origin"]) {
@@ -272,16 +266,4 @@ function parseHeaders(init: ConnectOptions["headers"], url: URL): [string, strin
   const credentials = named ? null : basicCredentials(url);
   if (credentials !== null) headers.push(["Authorization", credentials]);
   return headers;
-}
-
-function entriesOf(init: NonNullable<ConnectOptions["headers"]>): [string, string][] {
-  checkOption("headers", init, "object");
-  if (!(Symbol.iterator in init)) {
-    return Object.entries(init).map(([name, value]) => [name, String(value)]);
-  }
-  return Array.from(init as Iterable<Iterable<unknown>>, (field) => {
-    const [name, value, ...more] = field;
-    if (value !== undefined && more.length === 0) return [String(name), String(value)];
-    throw new TypeError("Cannot connect: a header field must be a pair of name and value");
-  });
 }

@@ -30,7 +30,7 @@ export function inspectAs<T extends object>(
   for (const [key, value] of methods) Object.defineProperty(prototype, key, { value });
 }
 
-/** A subprotocol as texts show it: it may be a token, as pages have no better place for one. */
+/** The length of a subprotocol, for texts: it may be a token, because pages have no better place for one. */
 export function shownProtocol(protocol: string | null): string | null {
-  return protocol === null || protocol.length <= 8 ? protocol : `${protocol.slice(0, 8)}…`;
+  return protocol === null ? null : `… (${protocol.length} characters)`;
 }

@@ -107,11 +107,11 @@ export class ProtocolChannel extends WebSocketChannelBase implements ConnectionO
     return this.#connection?.latency ?? null;
   }
 
-  override ping(): Promise<number> {
+  protected override sendPing(): Promise<number> {
     if (this.state === "open" && this.#connection !== null) return this.#connection.ping();
     const answer = new Deferred<number>();
     if (this.state === "connecting") {
-      this.ready.then(() => this.ping()).then(answer.resolve, answer.reject);
+      this.ready.then(() => this.sendPing()).then(answer.resolve, answer.reject);
     } else answer.reject(new WebSocketChannelError(`Cannot ping: the channel is ${this.state}`));
     return answer.promise;
   }

@@ -1,5 +1,7 @@
 /** URLs in errors, in logs and in `channel.url`: they may hold secrets. RFC 3986 §7.5. */
 
+import { shown } from "../stream_channel/options.ts";
+
 /**
  * A URL without what may be a secret: the user info and the fragment are left out, and each value of the
  * query is replaced by `…`, as is a part of the query that has no name.
@@ -28,25 +30,26 @@ function shownQuery(search: string): string {
  * @returns The same; where it quotes them, a copy that doesn't.
  */
 export function withoutQuery(cause: unknown, { search }: URL): unknown {
-  const shown = (text: unknown): string => String(text).replaceAll(search, shownQuery(search));
+  const hide = (text: unknown): string => String(text).replaceAll(search, shownQuery(search));
   if (search.length < 2) return cause;
-  if (typeof cause === "string") return shown(cause);
+  if (typeof cause === "string") return hide(cause);
   if (typeof cause !== "object" || cause === null) return cause;
   const { message, name = "Error", stack } = cause as Partial<Error>;
   if (!`${message}${stack}`.includes(search)) return cause;
-  return Object.assign(new Error(shown(message)), { name, stack: `${name}: ${shown(message)}` });
+  return Object.assign(new Error(hide(message)), { name, stack: `${name}: ${hide(message)}` });
 }
 
 /**
- * A text that is no URL, as errors show it: short, and without what may be a secret.
+ * What was given as a URL and is none, as errors show it: nothing in it can be told from a secret but
+ * the scheme, where it is one of the expected.
  *
- * @param value What was given as a URL.
+ * @param value What was given.
  */
 export function shownText(value: unknown): string {
-  const text = String(value);
-  // User info can't be told from the rest in a text that isn't a URL.
-  const end = text.includes("@") ? /^(\w+:\/\/)?/.exec(text)?.[0].length : text.search(/[?#]|$/);
-  const short = text.slice(0, Math.min(end ?? 0, 100));
-  // deno-lint-ignore no-control-regex -- they would break the log's line
-  return (short.length < text.length ? `${short}…` : text).replace(/[\0-\x1f\x7f]/g, "�");
+  if (typeof value !== "string") return shown(value);
+  const scheme = /^(wss?|https?):\/\//i.exec(value)?.[0];
+  const { length } = value;
+  return scheme === undefined
+    ? `a text of ${length} characters`
+    : `${scheme}… (${length} characters)`;
 }

@@ -104,6 +104,7 @@ export interface WebSocketChannel extends StreamChannel<Message, MessageInput>, 
    *
    * @returns The round trip's time, in milliseconds. It rejects with an {@linkcode UnsupportedError}
    * where the transport can't, and with a {@linkcode WebSocketChannelError} when the channel ends first.
+   * @throws {TypeError} When it is given an option: it takes none yet.
    */
   ping(): Promise<number>;
   /**

@@ -2,6 +2,7 @@ import { isSendable } from "../../status.ts";
 import type { PreparedMessage } from "../protocol/prepared_message.ts";
 import type { ChannelStream } from "../stream_channel/channel_stream.ts";
 import { ignore } from "../stream_channel/errors.ts";
+import { readOptions } from "../stream_channel/options.ts";
 import { ChannelSinkController } from "../stream_channel/sink_controller.ts";
 import { DEFAULT_HIGH_WATER_MARK } from "../stream_channel/size.ts";
 import { StreamChannelBase } from "../stream_channel/stream_channel.ts";
@@ -151,7 +152,14 @@ export abstract class WebSocketChannelBase extends StreamChannelBase<Message, Me
     return null;
   }
 
-  ping(): Promise<number> {
+  ping(options?: Record<string, never>): Promise<number> {
+    // It takes none yet: one from plain JavaScript must not be ignored.
+    readOptions(options, {});
+    return this.sendPing();
+  }
+
+  /** Pings, where the transport can. */
+  protected sendPing(): Promise<number> {
     const rejected = Promise.reject(new UnsupportedError("ping", platform()));
     rejected.catch(ignore);
     return rejected;

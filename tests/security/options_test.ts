@@ -66,6 +66,17 @@ const CONNECT = [
   ["maxQueueSize", "5"],
   ["protocols", 5],
   ["headers", SECRET],
+  ["headers", null],
+  ["headers", { "x-a": 5 }],
+  ["headers", { "x-a": null }],
+  ["headers", { "x-a": undefined }],
+  ["headers", { "x-a": { toString: () => SECRET } }],
+  ["headers", [["x-a", 5]]],
+  ["headers", [["x-a"]]],
+  ["headers", [["x-a", SECRET, SECRET]]],
+  ["headers", [SECRET]],
+  ["headers", [5]],
+  ["headers", [null]],
   ["origin", 5],
   ["tls", SECRET],
   ["proxy", 5],
@@ -159,6 +170,11 @@ const DOORS: Readonly<Record<string, Door>> = {
   "sink.add": {
     wrong: [["compress", "no"], ["compressed", false]],
     call: (it) => client.sink.add("message", it),
+  },
+  "ping": { wrong: [["payload", SECRET]], call: (it) => client.ping(...[it] as unknown as []) },
+  "native ping": {
+    wrong: [["timeout", 5]],
+    call: (it) => WebSocketChannel.from(new FakeWebSocket(3)).ping(...[it] as unknown as []),
   },
   "addStream": {
     wrong: [["signal", SECRET], ["preventAbort", 1], ["preventClose", true]],
@@ -320,6 +336,62 @@ Deno.test("attack 54: the platform's own signature tells what to use instead", a
       assertStringIncludes(shown, ". Offer subprotocols with { protocols }");
     }
   }
+});
+
+Deno.test("attack 54: what can't be called is no listener, and takes no right to read", async () => {
+  const { local, foreign } = channelPair<string>();
+  for (const onData of [undefined, null, 5, SECRET, {}]) {
+    const listen: Door = { wrong: [], call: () => local.stream.listen(onData as never) };
+    const shown = String(await errorOf(listen, undefined));
+    assertStringIncludes(shown, "TypeError: Cannot listen: onData must be a function, got ");
+    assertEquals(shown.includes(SECRET), false, shown);
+  }
+  foreign.sink.add("first");
+  assertEquals((await local.stream.next()).value, "first");
+  await local.sink.close();
+});
+
+Deno.test("attack 54: listen reads each of its options once", async () => {
+  const reads: string[] = [];
+  const events: string[] = [];
+  const once = <T>(name: string, value: T): T | undefined => {
+    reads.push(name);
+    return reads.indexOf(name) === reads.length - 1 ? value : SECRET as T;
+  };
+  const abort = new AbortController();
+  const { local, foreign } = channelPair<string>();
+  local.stream.listen(() => {}, {
+    get onError() {
+      return once("onError", () => events.push("error"));
+    },
+    get onDone() {
+      return once("onDone", () => events.push("done"));
+    },
+    get signal() {
+      return once("signal", abort.signal);
+    },
+  });
+  foreign.sink.addError(new Error("lost"));
+  await foreign.sink.close();
+  assertEquals(reads, ["onError", "onDone", "signal"]);
+  assertEquals(events, ["error", "done"]);
+});
+
+Deno.test("attack 54: listen calls the methods of a class instance that has its options", async () => {
+  class Reader {
+    readonly #events: string[] = [];
+    onDone(): void {
+      this.#events.push("done");
+    }
+    take(): string[] {
+      return this.#events;
+    }
+  }
+  const reader = new Reader();
+  const { local, foreign } = channelPair<string>();
+  local.stream.listen(() => {}, reader);
+  await foreign.sink.close();
+  assertEquals(reader.take(), ["done"]);
 });
 
 Deno.test("attack 54: what was wrong leaves everything as it was", async () => {

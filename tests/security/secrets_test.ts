@@ -340,7 +340,14 @@ Deno.test("attack 60: what is printed of a channel tells what it is", async () =
   for (const print of [inspect, deno?.inspect ?? inspect, bun?.inspect ?? inspect] as Inspect[]) {
     const text = print(client);
     for (
-      const part of ["WebSocketChannel {", "url: ", "open", "bytes", "chat", "bufferedAmount: 0"]
+      const part of [
+        "WebSocketChannel {",
+        "url: ",
+        "open",
+        "bytes",
+        "4 characters",
+        "bufferedAmount: 0",
+      ]
     ) assert(text.includes(part), text);
   }
   await client.sink.close(1000);

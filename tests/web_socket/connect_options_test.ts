@@ -55,8 +55,8 @@ Deno.test("connect options: another scheme, a fragment, or no URL is a SyntaxErr
       ["constructor:a", "the URL's scheme must be ws: or wss:"],
       ["ws://example.com/#part", "the URL must have no fragment, got ws://example.com/#…"],
       ["ws://example.com/#", "the URL must have no fragment, got ws://example.com/#…"],
-      ["ws://", "not a URL: ws://"],
-      ["ws://example.com:99999", "not a URL: ws://example.com:99999"],
+      ["ws://", "the URL is malformed, got ws://… (5 characters)"],
+      ["ws://example.com:99999", "the URL is malformed, got ws://… (22 characters)"],
     ] as const
   ) {
     const error = assertThrows(() => href(url), SyntaxError);
@@ -68,7 +68,7 @@ Deno.test("connect options: a relative URL where there is no location is a Synta
   ignore: globalThis.location !== undefined,
 }, () => {
   const error = assertThrows(() => href("/chat"), SyntaxError);
-  assertEquals(error.message, "Cannot connect: not a URL: /chat");
+  assertEquals(error.message, "Cannot connect: the URL is malformed, got a text of 5 characters");
 });
 
 Deno.test("connect options: a relative URL is taken from the location", {
@@ -159,7 +159,10 @@ Deno.test("connect options: a malformed header field is a TypeError: nothing can
 Deno.test("connect options: the handshake's own header fields are not the user's", () => {
   for (const name of ["Upgrade", "Connection", "Sec-WebSocket-Key", "sec-websocket-version"]) {
     const error = assertThrows(() => parse({ headers: { [name]: "x" } }), TypeError);
-    assertEquals(error.message, `Cannot connect: the header field ${name} is the handshake's own`);
+    assertEquals(
+      error.message,
+      `Cannot use the option headers: the header field ${name} is the handshake's own`,
+    );
   }
 });
 

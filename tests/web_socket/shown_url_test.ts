@@ -21,22 +21,25 @@ Deno.test("shown URL: no user info, no fragment, and of the query only the names
   ) assertEquals(shownUrl(new URL(url)), shown);
 });
 
-Deno.test("shown URL: of what is no URL, no more than the part before any secret", () => {
+Deno.test("shown URL: of what is no URL, only its scheme and its length", () => {
   for (
     const [text, shown] of [
-      ["", ""],
-      ["ws://", "ws://"],
-      ["/chat", "/chat"],
-      ["ws://user:secret@example.com:99999/a", "ws://…"],
-      ["user:secret@example.com", "…"],
-      ["ws://user:se?cret@example.com/#a", "ws://…"],
-      ["ws://exa mple/?token=secret@", "ws://…"],
-      ["ws://exa mple/?token=secret", "ws://exa mple/…"],
-      ["exa mple/#secret", "exa mple/…"],
-      ["a\r\nb", "a��b"],
+      ["", "a text of 0 characters"],
+      ["ws://", "ws://… (5 characters)"],
+      ["/chat", "a text of 5 characters"],
+      ["ws://user:secret@example.com:99999/a", "ws://… (36 characters)"],
+      ["user:secret@example.com", "a text of 23 characters"],
+      ["WSS://exa mple/?token=secret@", "WSS://… (29 characters)"],
+      ["wss//secret.example", "a text of 19 characters"],
+      ["secret://exa mple/", "a text of 18 characters"],
+      ["ws://ho st/secret", "ws://… (17 characters)"],
+      ["http://exa mple/#secret", "http://… (23 characters)"],
+      ["a\r\nb", "a text of 4 characters"],
     ] as const
   ) assertEquals(shownText(text), shown);
-  assertEquals(shownText("x".repeat(1e6)), `${"x".repeat(100)}…`);
+  assertEquals(shownText({ toString: () => "secret" }), "an object");
+  assertEquals(shownText(Symbol("secret")), "a symbol");
+  assertEquals(shownText(undefined), "undefined");
 });
 
 Deno.test("shown URL: a platform's error that quotes the URL becomes one without the values", () => {
