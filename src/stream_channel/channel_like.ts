@@ -1,6 +1,7 @@
 import { isReadableStream, isWritableStream } from "../realm/kinds.ts";
 import type { ChannelSink } from "./channel_sink.ts";
 import type { ChannelStream } from "./channel_stream.ts";
+import { DelegatingChannelSink } from "./delegating_sink.ts";
 import { ignore } from "./errors.ts";
 import { partsFromStreams, sinkFromWritable, streamFromReadable } from "./web_streams.ts";
 
@@ -24,8 +25,9 @@ export interface ChannelParts<In, Out = In> {
 /** The two members of whatever counts as a channel. Web Streams are locked by it. */
 export function partsOf<In, Out>(channel: ChannelLike<In, Out>): ChannelParts<In, Out> {
   // Asked first: a channel has a `readable` as well, which is only a view of its stream.
-  if ("stream" in channel) return channel;
-  return partsFromStreams(channel);
+  if (!("stream" in channel)) return partsFromStreams(channel);
+  const sink = withRoom(channel.sink);
+  return sink === channel.sink ? channel : { stream: channel.stream, sink };
 }
 
 /** A stream as {@linkcode ChannelStream}, whichever kind it is of. */
@@ -35,7 +37,13 @@ export function asChannelStream<T>(stream: ChannelStream<T> | ReadableStream<T>)
 
 /** A sink as {@linkcode ChannelSink}, whichever kind it is of. */
 export function asChannelSink<T>(sink: ChannelSink<T> | WritableStream<T>): ChannelSink<T> {
-  return isWritableStream<T>(sink) ? sinkFromWritable(sink) : sink;
+  return isWritableStream<T>(sink) ? sinkFromWritable(sink) : withRoom(sink);
+}
+
+/** A hand-written sink may lack `hasRoom`. */
+function withRoom<T>(sink: ChannelSink<T>): ChannelSink<T> {
+  const { hasRoom } = sink as Partial<ChannelSink<T>>;
+  return hasRoom === undefined ? new DelegatingChannelSink(sink) : sink;
 }
 
 /**

@@ -198,7 +198,7 @@ class LateChannel<In, Out> implements SinkTarget<Out> {
   }
 
   get hasRoom(): boolean {
-    if (this.#inner !== null) return this.#inner.sink.hasRoom === true;
+    if (this.#inner !== null) return this.#inner.sink.hasRoom;
     return this.#amount < this.#highWaterMark;
   }
 

@@ -22,7 +22,8 @@ export { ChannelSinkController } from "./sink_controller.ts";
 export type { ChannelLike } from "./channel_like.ts";
 export type { StreamChannelStatic } from "./stream_channel.ts";
 export { StreamChannel, StreamChannelBase } from "./stream_channel.ts";
-export { DelegatingChannelSink, DelegatingStreamChannel } from "./delegating.ts";
+export { DelegatingStreamChannel } from "./delegating.ts";
+export { DelegatingChannelSink } from "./delegating_sink.ts";
 export type { GuaranteeOptions } from "./guarantees.ts";
 export { withCloseGuarantee, withGuarantees } from "./guarantees.ts";
 export type {

@@ -301,7 +301,7 @@ class Virtual<In, Out> implements SinkTarget<Out>, VirtualParts<In, Out> {
   }
 
   get hasRoom(): boolean {
-    return this.#owner.sink.hasRoom === true;
+    return this.#owner.sink.hasRoom;
   }
 
   get ready(): Promise<void> {

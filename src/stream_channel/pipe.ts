@@ -86,7 +86,6 @@ export function pipeOneWay<T>(
 }
 
 function waitForRoom(sink: ChannelSink<never>, subscription: StreamSubscription): void {
-  // A hand-written sink may lack `hasRoom`: it is asked after each message.
   if (sink.hasRoom) return;
   subscription.pause();
   sink.ready.then(() => subscription.resume());

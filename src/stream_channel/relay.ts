@@ -241,8 +241,7 @@ export class Relay<In, Out, NewIn, NewOut> implements SinkTarget<NewOut> {
   }
 
   get hasRoom(): boolean {
-    // A hand-written sink may lack it: then its `ready` is what tells.
-    return this.#inner.sink.hasRoom === true;
+    return this.#inner.sink.hasRoom;
   }
 
   get ready(): Promise<void> {

@@ -5,7 +5,10 @@ import { broadcast } from "../../src/server/broadcast.ts";
 import type { ChannelSink } from "../../src/stream_channel/channel_sink.ts";
 import { channelPair } from "../../src/stream_channel/channel_pair.ts";
 import { StreamChannelCompleter } from "../../src/stream_channel/completer.ts";
-import { DelegatingChannelSink } from "../../src/stream_channel/delegating.ts";
+import { DelegatingStreamChannel } from "../../src/stream_channel/delegating.ts";
+import { DelegatingChannelSink } from "../../src/stream_channel/delegating_sink.ts";
+import { Disconnector } from "../../src/stream_channel/disconnector.ts";
+import { jsonDocument } from "../../src/stream_channel/json_document.ts";
 import { withGuarantees } from "../../src/stream_channel/guarantees.ts";
 import { MultiChannel } from "../../src/stream_channel/multi_channel.ts";
 import { StreamChannel, StreamChannelBase } from "../../src/stream_channel/stream_channel.ts";
@@ -194,6 +197,56 @@ Deno.test("a MultiChannel over a hand-written sink answers, and doesn't hang", a
   assert(sink.asked < MANY);
   void multi.sink.close();
 });
+
+/** Everything that can be put around a sink. */
+const AROUND: Readonly<Record<string, (sink: ChannelSink<unknown>) => ChannelSink<string>>> = {
+  "a delegating sink": (sink) => new DelegatingChannelSink(sink),
+  "a delegating channel": (sink) => new DelegatingStreamChannel(channelOf(sink)).sink,
+  "a function": (sink) => StreamChannel.from(channelOf(sink)).transformSink(String).sink,
+  "changeSink": (sink) => channelPair<string>().local.changeSink(() => sink).sink,
+  "jsonDocument": (sink) => channelOf<string>(sink).transform(jsonDocument).sink,
+  "withGuarantees": (sink) => withGuarantees<unknown, string>(channelOf(sink)).sink,
+  "a disconnector": (sink) => channelOf<string>(sink).transform(new Disconnector<string>()).sink,
+  "MultiChannel": (sink) => new MultiChannel<string>(channelOf(sink)).sink,
+  "a virtual channel": (sink) => new MultiChannel<string>(channelOf(sink)).virtualChannel().sink,
+  "a completer": (sink) => {
+    const completer = new StreamChannelCompleter<unknown, string>();
+    completer.setChannel(channelOf(sink));
+    return completer.channel.sink;
+  },
+};
+
+/** A channel whose stream never ends. */
+function channelOf<T>(sink: ChannelSink<unknown>): StreamChannel<T, unknown> {
+  const { local } = channelPair<T>();
+  return StreamChannel.from({ stream: local.stream, sink }) as StreamChannel<T, unknown>;
+}
+
+for (const [name, wrap] of Object.entries(AROUND)) {
+  Deno.test(`a loop until there is room comes to its end: ${name} around a hand-written sink`, async () => {
+    for (const isKnown of [false, true]) {
+      const inner = new HandWrittenSink();
+      if (isKnown) Object.defineProperty(inner, "hasRoom", { get: () => inner.room });
+      const sink = wrap(inner.as());
+      for (const text of ["a", "b"]) {
+        // Within microtasks: nothing else would stop it.
+        for (let i = 0; !sink.hasRoom; i++) {
+          assert(i < 10, "It has no room although it is ready");
+          await sink.ready;
+        }
+        sink.add(text);
+      }
+      inner.room = false;
+      sink.add("c");
+      assertEquals(sink.hasRoom, false);
+      const waiting = sink.ready.then(() => inner.room);
+      await microtasks();
+      inner.open();
+      assertEquals(await waiting, true);
+      assertEquals(sink.hasRoom, true);
+    }
+  });
+}
 
 Deno.test("hasRoom: what ready waits for, through every wrapper", async () => {
   const small = { highWaterMark: 10 };
