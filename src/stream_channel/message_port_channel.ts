@@ -4,7 +4,7 @@ import { StreamChannelCompleter } from "./completer.ts";
 import { invalidState } from "./errors.ts";
 import { readOptions } from "./options.ts";
 import { checkOtherEnd, PortLink, watchPort } from "./port_link.ts";
-import { releasePort, takePort } from "./ports_in_use.ts";
+import { beginUse, releasePort } from "./ports_in_use.ts";
 import { PairedChannel, type StreamChannel, StreamChannelBase } from "./stream_channel.ts";
 
 /**
@@ -114,7 +114,6 @@ export class MessagePortChannel<In, Out = In> extends StreamChannelBase<In, Out>
   ): StreamChannel<In, Out> {
     const read = readPortOptions(options);
     checkOtherEnd(port);
-    takePort(port, "receiving");
     const stop = (next?: "received"): void => {
       unwatch();
       releasePort(port, "receiving", next);
@@ -127,16 +126,17 @@ export class MessagePortChannel<In, Out = In> extends StreamChannelBase<In, Out>
     const completer: StreamChannelCompleter<In, Out> = new StreamChannelCompleter<In, Out>({
       onClose: () => fail(cannot("the channel was closed")),
     });
-    const unwatch = watchPort(port, {
-      onMessage: (message) => {
-        if (!isPort(message)) return fail(cannot("the first message is no port"));
-        stop("received");
-        completer.setChannel(new PortLink<In, Out>(message, { ...read, carrier: port }));
-      },
-      onEnd: () => fail(cannot("the port was closed")),
-      onError: () => fail(cannot("the first message can't be read")),
-      onFailure: fail,
-    });
+    const unwatch = beginUse(port, "receiving", () =>
+      watchPort(port, {
+        onMessage: (message) => {
+          if (!isPort(message)) return fail(cannot("the first message is no port"));
+          stop("received");
+          completer.setChannel(new PortLink<In, Out>(message, { ...read, carrier: port }));
+        },
+        onEnd: () => fail(cannot("the port was closed")),
+        onError: () => fail(cannot("the first message can't be read")),
+        onFailure: fail,
+      }));
     return completer.channel;
   }
 
@@ -155,9 +155,7 @@ export class MessagePortChannel<In, Out = In> extends StreamChannelBase<In, Out>
   ): StreamChannel<In, Out> {
     const read = readPortOptions(options);
     checkOtherEnd(port);
-    takePort(port, "sent");
-    const { port1, port2 } = new MessageChannel();
-    port.postMessage(port2, [port2]);
+    const port1 = beginUse(port, "sent", () => postPort(port));
     const { stream, sink } = new PortLink<In, Out>(port1, { ...read, carrier: port });
     return new PairedChannel(stream, sink);
   }
@@ -167,6 +165,19 @@ function readPortOptions<Out>(
   options: MessagePortChannelOptions<Out> | undefined,
 ): MessagePortChannelOptions<Out> {
   return readOptions(options, { raw: "boolean", highWaterMark: "size", transfer: "function" });
+}
+
+/** Posts one end of a new channel of ports, and returns the other. */
+function postPort(port: MessagePortLike): MessagePort {
+  const { port1, port2 } = new MessageChannel();
+  try {
+    port.postMessage(port2, [port2]);
+  } catch (error) {
+    port1.close();
+    port2.close();
+    throw error;
+  }
+  return port1;
 }
 
 function isPort(message: unknown): message is MessagePortLike {

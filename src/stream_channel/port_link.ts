@@ -45,11 +45,17 @@ export function watchPort(port: MessagePortLike, events: PortEvents): () => void
   const unwatchWorker = isWorker(port)
     ? watchWorker(port, events)
     : watch(port, { close: () => events.onEnd(null) });
-  port.start?.();
-  return () => {
+  const stop = (): void => {
     unwatch();
     unwatchWorker();
   };
+  try {
+    port.start?.();
+  } catch (error) {
+    stop();
+    throw error;
+  }
+  return stop;
 }
 
 /**
@@ -165,9 +171,17 @@ export class PortLink<In, Out> implements SinkTarget<Out> {
       onError: () => this.#fail(new TypeError("Cannot receive: the message can't be deserialized")),
       onFailure: (error) => this.#fail(error),
     };
-    this.#unwatch = watchPort(port, events);
-    if (options.carrier !== undefined) this.#unwatchCarrier = watchWorker(options.carrier, events);
-    if (!this.#raw && this.#window !== FIRST_CREDIT) this.#post(this.#window - FIRST_CREDIT);
+    try {
+      this.#unwatch = watchPort(port, events);
+      if (options.carrier !== undefined) {
+        this.#unwatchCarrier = watchWorker(options.carrier, events);
+      }
+      if (!this.#raw && this.#window !== FIRST_CREDIT) this.#post(this.#window - FIRST_CREDIT);
+    } catch (error) {
+      this.#isOver = true;
+      this.#letGo();
+      throw error;
+    }
     this.#granted = this.#window;
   }
 
@@ -232,13 +246,17 @@ export class PortLink<In, Out> implements SinkTarget<Out> {
 
   #release(): void {
     this.#isOver = true;
-    this.#unwatch();
-    this.#unwatchCarrier();
-    releasePort(this.#port, "channel");
+    this.#letGo();
     // What was posted before still arrives. Closing a worker's own scope would end the worker, and
     // closing its parentPort all that it has to say to others.
     const isWorkers = this.#port === globalThis as unknown || this.#port === parentPort();
     if (!isWorkers) this.#port.close?.();
+  }
+
+  #letGo(): void {
+    this.#unwatch();
+    this.#unwatchCarrier();
+    releasePort(this.#port, "channel");
   }
 
   #post(message: unknown): void {

@@ -36,6 +36,21 @@ export function takePort(port: object, use: keyof typeof CONFLICTS): void {
   usesOf.set(port, uses.add(use));
 }
 
+/**
+ * Takes a port for one use, and begins that. When beginning throws, the port is free again.
+ *
+ * @throws {DOMException} `InvalidStateError` as {@linkcode takePort}.
+ */
+export function beginUse<T>(port: object, use: keyof typeof CONFLICTS, begin: () => T): T {
+  takePort(port, use);
+  try {
+    return begin();
+  } catch (error) {
+    releasePort(port, use);
+    throw error;
+  }
+}
+
 /** Ends a use of a port; `next` follows it. */
 export function releasePort(port: object, use: PortUse, next?: PortUse): void {
   const uses = usesOf.get(port);

@@ -1,3 +1,5 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import { MessagePortChannel } from "../../src/stream_channel/mod.ts";
 import { releasePort, takePort } from "../../src/stream_channel/ports_in_use.ts";
 import { assertInvalidState } from "../support/events.ts";
 
@@ -29,4 +31,53 @@ Deno.test("a port sends one channel in its life", () => {
   takePort(port, "sent");
   assertInvalidState(() => takePort(port, "sent"));
   takePort(port, "receiving");
+});
+
+Deno.test("a call that fails leaves the port free", async () => {
+  const { port1, port2 } = new MessageChannel();
+  const { port1: other1, port2: other2 } = new MessageChannel();
+  const failing = (port: MessagePort, name: "postMessage" | "addEventListener" | "start") => {
+    Object.defineProperty(port, name, {
+      configurable: true,
+      value: () => {
+        throw new Error(`${name} fails`);
+      },
+    });
+  };
+  const heal = (port: MessagePort, name: string) => delete (port as never)[name];
+  try {
+    failing(port1, "postMessage");
+    assertThrows(() => MessagePortChannel.connectSend(port1), Error, "postMessage fails");
+    const small = { highWaterMark: 10 };
+    assertThrows(() => new MessagePortChannel(port1, small), Error, "postMessage fails");
+    heal(port1, "postMessage");
+    for (const name of ["addEventListener", "start"] as const) {
+      failing(port1, name);
+      assertThrows(() => MessagePortChannel.connectReceive(port1), Error, `${name} fails`);
+      assertThrows(() => new MessagePortChannel(port1), Error, `${name} fails`);
+      heal(port1, name);
+    }
+    const sent = MessagePortChannel.connectSend<string>(port1);
+    const received = MessagePortChannel.connectReceive<string>(port2);
+    sent.sink.add("hello");
+    assertEquals((await received.stream.next()).value, "hello");
+    await sent.sink.close();
+    await received.sink.close();
+    const [here, there] = [other1, other2].map((port) => new MessagePortChannel<string>(port));
+    here?.sink.add("hello");
+    assertEquals((await there?.stream.next())?.value, "hello");
+    await here?.sink.close();
+    await there?.sink.close();
+  } finally {
+    for (const port of [port1, port2]) port.close();
+  }
+});
+
+Deno.test("what is no port is refused, each time for the same reason", () => {
+  const post = (): void => {};
+  const notAPort = { postMessage: post };
+  for (let i = 0; i < 2; i++) {
+    assertThrows(() => new MessagePortChannel(notAPort), TypeError, "no port");
+    assertThrows(() => MessagePortChannel.connectReceive(notAPort), TypeError, "no port");
+  }
 });
