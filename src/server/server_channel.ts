@@ -2,6 +2,7 @@ import { type Refusal, refuse } from "../handshake/server_handshake.ts";
 import type { RequestHead } from "../handshake/http_head.ts";
 import type { Clock } from "../web_socket/clock.ts";
 import type { Ending } from "../web_socket/closing.ts";
+import { Deadline } from "../web_socket/deadline.ts";
 import { ConnectError } from "../web_socket/errors.ts";
 import { ProtocolChannel } from "../web_socket/protocol_channel.ts";
 import type { WebSocketChannel } from "../web_socket/web_socket_channel.ts";
@@ -37,7 +38,10 @@ export interface UpgradeExtra {
   readonly isQueued?: boolean | undefined;
 }
 
-/** How long messages that the peer sent before its Close wait for somebody to take the channel, in milliseconds. */
+/**
+ * How long the end of a channel that the program hasn't taken from the server is put off when messages
+ * came before it, in milliseconds: so long they can still be answered.
+ */
 const MAX_UNTAKEN = 10_000;
 
 /** The server's end of a connection, on our own protocol. */
@@ -47,7 +51,7 @@ export class ServerChannel extends ProtocolChannel implements ServerWebSocketCha
   #pending: PendingUpgrade | null;
   #isTaken: boolean;
   /** What the peer's Close, which came before anybody had the channel, still has to bring about. */
-  #untaken: { readonly conclude: () => void; readonly timer: unknown } | null = null;
+  #untaken: { readonly conclude: () => void; readonly deadline: Deadline } | null = null;
 
   /**
    * Makes a channel that is connecting, and answers the request: at once, or when `verify` has
@@ -129,12 +133,12 @@ export class ServerChannel extends ProtocolChannel implements ServerWebSocketCha
 
   override onEarlyEnding(conclude: () => void): void {
     if (this.#isTaken || this.incoming.queuedSize === 0) return super.onEarlyEnding(conclude);
-    const timer = this.clock.setTimeout(() => this.taken(), MAX_UNTAKEN);
-    this.#untaken = { conclude, timer };
+    const deadline = new Deadline(this.clock, { ms: MAX_UNTAKEN, onTime: () => this.taken() });
+    this.#untaken = { conclude, deadline };
   }
 
   #forgetUntaken(): void {
-    if (this.#untaken !== null) this.clock.clearTimeout(this.#untaken.timer);
+    this.#untaken?.deadline.clear();
     this.#untaken = null;
   }
 

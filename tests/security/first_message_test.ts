@@ -259,6 +259,22 @@ Deno.test("attack 61: a guest that nobody takes is answered in the end", async (
   await server.close();
 });
 
+Deno.test("attack 61: a server that stalls doesn't count its stall against a guest that waits", async () => {
+  const clock = new FakeClock();
+  const server = await bind({ handshakeTimeout: 0, pingInterval: 0 }, clock);
+  const guest = exchange(server.url, true, Buffer.concat([masked(opcodes.text, "hello"), CLOSE]));
+  while (clock.pending === 0) await turn();
+  clock.stall(20_000);
+  for (let i = 0; i < 3; i++) await turn();
+  const serving = (async () => {
+    for await (const channel of server) READERS["for await"]?.(channel);
+  })();
+  assertEquals(await guest, ["hello", "close 1000"]);
+  await server.close();
+  await serving;
+  assertEquals(clock.pending, 0);
+});
+
 Deno.test("attack 61: a fault behind a message: the message has its answer, then the fault", async () => {
   for (const [entry, serve] of Object.entries(ENTRIES)) {
     if (entry === "upgradeWebSocket" || entry === "bunWebSocket") continue;
