@@ -1,4 +1,9 @@
-import { type OptionKinds, readOptions, shown } from "../stream_channel/options.ts";
+import {
+  malformedOption,
+  type OptionKinds,
+  readOptions,
+  shown,
+} from "../stream_channel/options.ts";
 import { UnsupportedError } from "../web_socket/errors.ts";
 import { type Platform, platform } from "../web_socket/platform.ts";
 import type { TlsCertificate, TlsContextOptions, TlsOptions } from "../web_socket/tls_options.ts";
@@ -129,7 +134,7 @@ function checkPem(name: string, value: Pem, label: string): void {
 }
 
 function malformed(name: string, expected: string): TypeError {
-  return new TypeError(`Cannot use the option tls.${name}: it must be ${expected}`);
+  return malformedOption(`tls.${name}`, expected);
 }
 
 /**

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { copyOf } from "../realm/bytes.ts";
+
 /** Chunks below this size are joined: an object a chunk would cost more than its bytes. */
 const JOIN_BELOW = 0x1000;
 
@@ -107,16 +109,6 @@ const EMPTY = new Uint8Array(0);
  */
 export function compact(chunk: Uint8Array): Uint8Array {
   return 2 * chunk.length < chunk.buffer.byteLength ? copyOf(chunk) : chunk;
-}
-
-/**
- * Copies bytes into a buffer of their own. Node's `Buffer` has a `slice` that copies nothing.
- *
- * @param bytes The bytes.
- * @returns The copy, a plain `Uint8Array`.
- */
-export function copyOf(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
-  return new Uint8Array(bytes);
 }
 
 /**

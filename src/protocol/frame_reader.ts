@@ -4,7 +4,8 @@
  * @module
  */
 
-import { ByteQueue, copyOf } from "./byte_queue.ts";
+import { copyOf } from "../realm/bytes.ts";
+import { ByteQueue } from "./byte_queue.ts";
 import { decodeHeader, FrameHeader, MAX_HEADER_LENGTH } from "./frame.ts";
 import { FRAME_COST, LARGEST_PIECE, type WorkBudget } from "./work_budget.ts";
 

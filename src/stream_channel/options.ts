@@ -157,6 +157,16 @@ function withArticle(kind: string): string {
 }
 
 /**
+ * The error of an option whose value is of the right type and can't be used all the same.
+ *
+ * @param name The option's name, as the user writes it.
+ * @param expected What it must be.
+ */
+export function malformedOption(name: string, expected: string): TypeError {
+  return new TypeError(`Cannot use the option ${name}: it must be ${expected}`);
+}
+
+/**
  * A value as errors show it: short, and never what may be a secret.
  *
  * @param value The value.

@@ -1,5 +1,5 @@
 import { checkField } from "../handshake/http_head.ts";
-import { shown } from "../stream_channel/options.ts";
+import { malformedOption, shown } from "../stream_channel/options.ts";
 import { type Capability, NO_CAPABILITIES } from "./capabilities.ts";
 import type { ConnectOptions } from "./connect_options.ts";
 
@@ -20,16 +20,12 @@ export function checkConnectOptions(options: ConnectOptions): void {
   checkRedirects(options.followRedirects);
   checkProxy(options);
   for (const name of ["socketPath", "localAddress"] as const) {
-    if (options[name] === "") throw malformed(name, "a string that isn't empty");
+    if (options[name] === "") throw malformedOption(name, "a string that isn't empty");
   }
   for (const name of options.require ?? []) {
     if (isCapability(name)) continue;
-    throw malformed("require", `names of capabilities, got ${shown(name, true)}`);
+    throw malformedOption("require", `names of capabilities, got ${shown(name, true)}`);
   }
-}
-
-function malformed(name: string, expected: string): TypeError {
-  return new TypeError(`Cannot use the option ${name}: it must be ${expected}`);
 }
 
 function isCapability(name: unknown): name is Capability {
@@ -41,7 +37,7 @@ function checkOrigin({ origin, headers }: ConnectOptions): void {
   if (origin === undefined) return;
   checkField("Origin", origin);
   if (headers !== undefined && new Headers(headers).has("origin")) {
-    throw malformed("origin", "left out where headers has an Origin");
+    throw malformedOption("origin", "left out where headers has an Origin");
   }
 }
 
@@ -55,7 +51,9 @@ function checkRedirects(value: boolean | number | undefined): void {
 
 function checkProxy({ proxy, socketPath }: ConnectOptions): void {
   if (proxy === undefined) return;
-  if (socketPath !== undefined) throw malformed("socketPath", "left out where there is a proxy");
+  if (socketPath !== undefined) {
+    throw malformedOption("socketPath", "left out where there is a proxy");
+  }
   if (proxy === "environment") return;
   try {
     // Of `user:password@host` the user would be the scheme.

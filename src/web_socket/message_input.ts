@@ -9,11 +9,11 @@ import type { MessageInput } from "./web_socket_sink.ts";
 export function checkMessage(value: unknown): asserts value is MessageInput {
   if (typeof value === "string" || isBinary(value)) return;
   throw new TypeError(
-    `Cannot add: a message must be a string, an ArrayBuffer or a view of one, got ${nameOf(value)}`,
+    `Cannot add: a message must be a string, an ArrayBuffer or a view of one, got ${kindOf(value)}`,
   );
 }
 
-function nameOf(value: unknown): string {
+function kindOf(value: unknown): string {
   if (value === null || typeof value !== "object") return String(value);
   const { constructor } = value;
   return typeof constructor === "function" ? `a ${constructor.name}` : "an object";
