@@ -1,5 +1,6 @@
 import type { AddStreamOptions } from "./channel_sink.ts";
 import { ignore } from "./errors.ts";
+import { loopGuard } from "./loop_guard.ts";
 import type { Pull } from "./pull.ts";
 
 /** Where an {@linkcode AddStream} puts its values. */
@@ -55,7 +56,8 @@ export class AddStream<T> {
     signal?.addEventListener("abort", onAbort);
     try {
       for (;;) {
-        if (!this.#target.hasRoom) await this.#wait(this.#target.ready);
+        const turn = this.#target.hasRoom ? loopGuard.step() : this.#target.ready;
+        if (turn !== null) await this.#wait(turn);
         const result = this.isInterrupted ? undefined : await this.#wait(this.#source.next());
         if (result?.done) return true;
         if (result === undefined || this.isInterrupted) return this.#interrupt();

@@ -21,6 +21,15 @@ export type NextTurn = (callback: () => void) => () => void;
 export const nextTurn: NextTurn = chooseNextTurn(globalThis as unknown as TurnGlobals);
 
 /**
+ * Calls back when this turn of the event loop is over: behind all microtasks, and what they lead to.
+ * Unlike {@linkcode nextTurn} it need not leave sockets their share.
+ */
+export const afterTurn: NextTurn = chooseNextTurn({
+  ...usedOf(globalThis as unknown as TurnGlobals),
+  Deno: undefined,
+});
+
+/**
  * Chooses the fastest way into a later turn.
  *
  * Deno polls its sockets only when it has nothing else to do, and an immediate is something to do:
@@ -43,6 +52,11 @@ export function chooseNextTurn(globals: TurnGlobals): NextTurn {
     const handle = setTimeout(callback, 0);
     return () => clearTimeout(handle);
   };
+}
+
+function usedOf(globals: TurnGlobals): TurnGlobals {
+  const { setTimeout, clearTimeout, setImmediate, clearImmediate, MessageChannel } = globals;
+  return { setTimeout, clearTimeout, setImmediate, clearImmediate, MessageChannel };
 }
 
 /** One port for all callbacks. */

@@ -7,6 +7,7 @@ import type {
 } from "./channel_sink.ts";
 import { Deferred, FULFILLED } from "./deferred.ts";
 import { invalidState, preHandled } from "./errors.ts";
+import { loopGuard } from "./loop_guard.ts";
 import { type OptionKinds, readOptions } from "./options.ts";
 import { pullFrom } from "./pull.ts";
 import { DEFAULT_HIGH_WATER_MARK } from "./size.ts";
@@ -195,7 +196,10 @@ export class ChannelSinkController<T> {
 
   /** See {@linkcode ChannelSink.ready}. */
   get ready(): Promise<void> {
-    if (this.hasRoom) return FULFILLED;
+    return loopGuard.after(this.hasRoom ? FULFILLED : this.#waitForRoom());
+  }
+
+  #waitForRoom(): Promise<void> {
     if (this.#room === null) {
       this.#room = new Deferred();
       // This channel may be over long before the target is: its own promise then fulfils.
@@ -220,12 +224,12 @@ export class ChannelSinkController<T> {
   flush(): Promise<void> {
     if (this.#dropped || this.#cause !== undefined) return this.lost();
     if (this.#target.flush !== undefined) return this.#target.flush();
-    if (this.#load === 0) return FULFILLED;
+    if (this.#load === 0) return loopGuard.after(FULFILLED);
     if (this.#finished) return this.lost();
     const deferred = new Deferred();
     (this.#flushes ??= []).push(deferred);
     this.#target.watch?.();
-    return deferred.promise;
+    return preHandled(loopGuard.after(deferred.promise));
   }
 
   /** See {@linkcode ChannelSink.addError}. */

@@ -8,6 +8,7 @@ import type {
 import { ControlledStream } from "./controlled_stream.ts";
 import { invalidState, rethrowLater } from "./errors.ts";
 import { Listening } from "./listening.ts";
+import { loopGuard } from "./loop_guard.ts";
 import { type OptionKinds, readOptions, shown } from "./options.ts";
 import { DONE, iteratorOf, ReadableView, Waiters } from "./pulling.ts";
 import { DEFAULT_HIGH_WATER_MARK, sizeOf as defaultSizeOf } from "./size.ts";
@@ -299,13 +300,15 @@ export class ChannelStreamController<T> {
     }
     give(this.#queue.shift());
     this.#taken();
+    return loopGuard.step() ?? undefined;
   }
 
   #pull(): Promise<IteratorResult<T, undefined>> {
     if (this.#queue?.length) {
-      const result = Promise.resolve({ done: false as const, value: this.#queue.shift() });
+      const result = { done: false as const, value: this.#queue.shift() };
       this.#taken();
-      return result;
+      const turn = loopGuard.step();
+      return turn === null ? Promise.resolve(result) : turn.then(() => result);
     }
     const failure = this.#failure;
     if (failure !== null) {

@@ -11,6 +11,7 @@ import type {
 import { ChannelStreamController } from "./stream_controller.ts";
 import { ignore, invalidState, preHandled } from "./errors.ts";
 import { Fifo } from "./fifo.ts";
+import { loopGuard } from "./loop_guard.ts";
 import { sizeOf } from "./size.ts";
 
 /**
@@ -111,6 +112,8 @@ class ReadableSource<T> implements StreamSource {
         if (result.done) return this.#controller.end();
         this.#controller.add(result.value);
         if (this.#draining && this.#controller.queuedSize > MAX_KEPT) this.#dropRest();
+        const turn = loopGuard.step();
+        if (turn !== null) await turn;
       }
     } catch (error) {
       this.#controller.fail(error);

@@ -1,0 +1,74 @@
+import { FULFILLED } from "./deferred.ts";
+import { afterTurn, type NextTurn, nextTurn } from "./next_turn.ts";
+
+/** How long loops may go on in one turn of the event loop, in milliseconds. */
+const LONGEST = 8;
+
+/** The clock is asked once in so many steps: a power of 2. */
+const STEPS = 8;
+
+/** What a {@linkcode LoopGuard} depends on. Left out: the platform's own. */
+export interface LoopGuardMeans {
+  readonly nextTurn?: NextTurn;
+  readonly afterTurn?: NextTurn;
+  /** The time, in milliseconds. */
+  readonly now?: () => number;
+}
+
+/**
+ * Lets timers and sockets have their share where loops of promises would keep the event loop for
+ * themselves: a sender that obeys backpressure to a peer that keeps up never waits for anything that
+ * happens outside, nor does a reader of what is there already.
+ */
+export class LoopGuard {
+  readonly #means: Required<LoopGuardMeans>;
+  /** How many steps were made in this turn. */
+  #steps = 0;
+  /** When the first of them was looked at. */
+  #since = 0;
+  /** Fulfils in the next turn, where that is waited for. */
+  #turn: Promise<void> | null = null;
+
+  /** @param means What it depends on. */
+  constructor(means: LoopGuardMeans = {}) {
+    this.#means = { nextTurn, afterTurn, now: () => performance.now(), ...means };
+  }
+
+  /**
+   * A loop has made one more step.
+   *
+   * @returns What it must wait for before the next one; `null`: nothing.
+   */
+  step(): Promise<void> | null {
+    if (this.#turn !== null) return this.#turn;
+    if ((++this.#steps & (STEPS - 1)) !== 0) return null;
+    const now = this.#means.now();
+    if (this.#steps === STEPS) this.#begin(now);
+    return now - this.#since < LONGEST ? null : this.#wait();
+  }
+
+  /** Notices when the turn is over by itself, as it mostly is soon. */
+  #begin(now: number): void {
+    this.#since = now;
+    this.#means.afterTurn(() => this.#steps = 0);
+  }
+
+  #wait(): Promise<void> {
+    return this.#turn = new Promise((resolve) => {
+      this.#means.nextTurn(() => {
+        this.#turn = null;
+        resolve();
+      });
+    });
+  }
+
+  /** A promise that fulfils with `promise`, and not before the next step may be made. */
+  after(promise: Promise<void>): Promise<void> {
+    const turn = this.step();
+    if (turn === null) return promise;
+    return promise === FULFILLED ? turn : promise.then(() => turn);
+  }
+}
+
+/** That of this process: all its loops share one event loop. */
+export const loopGuard: LoopGuard = new LoopGuard();
