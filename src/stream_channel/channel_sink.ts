@@ -24,7 +24,10 @@ export interface ChannelSink<T> {
    * when the channel has ended, as nothing is left to wait for.
    */
   readonly hasRoom: boolean;
-  /** Fulfils when {@linkcode hasRoom} is `true`. Never rejects. */
+  /**
+   * Fulfils when {@linkcode hasRoom} is `true`. Never rejects. A loop that awaits it again and again
+   * waits for the next turn of the event loop every few milliseconds, so that timers go on.
+   */
   readonly ready: Promise<void>;
   /**
    * How many bytes were added and not yet handed on to the transport: of the values alone, without

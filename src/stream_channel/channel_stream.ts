@@ -39,7 +39,8 @@ export interface StreamSubscription {
 export interface ChannelStream<T> extends AsyncIterable<T> {
   /**
    * Hands every message to `onData`, **synchronously**: in the same call in which it arrived, with
-   * no promise and no queue between. What arrived before is delivered from a microtask after
+   * no promise and no queue between. One exception: when a peer causes more work than fits in one
+   * turn of the event loop, a WebSocket channel continues in later turns. What arrived before is delivered from a microtask after
    * `listen` has returned. `onData` is never called from inside itself.
    *
    * What a callback throws is rethrown from a microtask; later messages still come.

@@ -1,3 +1,4 @@
+import { loopGuard } from "./loop_guard.ts";
 /** What a {@linkcode WritableView} writes to. */
 export interface Viewed<T> {
   /** Whether the user has closed it. */
@@ -24,7 +25,7 @@ export class WritableView<T> {
       start: (controller) => void (this.#controller = controller),
       write: (value) => {
         if (!sink.add(value)) return sink.lost();
-        return sink.hasRoom ? undefined : roomOf(sink);
+        return sink.hasRoom ? loopGuard.step() ?? undefined : roomOf(sink);
       },
       close: () => {
         this.#controller = undefined;

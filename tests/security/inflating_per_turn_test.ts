@@ -116,6 +116,12 @@ for (const extensions of ["permessage-deflate", "permessage-deflate; server_no_c
       wires.push(message(await deflater.message(utf8(text)), 1));
       expected.push(text);
     }
+    // What is large refers back to the message before it.
+    const before = seededRandom().bytes(20_000);
+    for (const bytes of [before, joined([before, sample(9 * MIB)])]) {
+      wires.push(message(await deflater.message(bytes)));
+      expected.push(bytes);
+    }
     deflater.close();
     wires.push(frame({ opcode: 8, payload: closePayload(4000) }));
     it.peer.sink.add(joined(wires));
