@@ -2,7 +2,7 @@
 
 /** What is used of the global object. */
 export interface TurnGlobals {
-  readonly Deno?: unknown;
+  readonly Deno?: { readonly version?: { readonly deno?: string } } | undefined;
   readonly setTimeout: (callback: () => void, ms: number) => unknown;
   readonly clearTimeout: (handle: unknown) => void;
   readonly setImmediate?: ((callback: () => void) => unknown) | undefined;
@@ -40,14 +40,15 @@ export const afterTurn: NextTurn = chooseNextTurn({
  * @returns The way.
  */
 export function chooseNextTurn(globals: TurnGlobals): NextTurn {
-  const { Deno, setTimeout, clearTimeout, setImmediate, clearImmediate, MessageChannel } = globals;
-  if (Deno === undefined && setImmediate !== undefined) {
+  const { setTimeout, clearTimeout, setImmediate, clearImmediate, MessageChannel } = globals;
+  const isDeno = typeof globals.Deno?.version?.deno === "string";
+  if (!isDeno && setImmediate !== undefined) {
     return (callback) => {
       const handle = setImmediate(callback);
       return () => clearImmediate?.(handle);
     };
   }
-  if (Deno === undefined && MessageChannel !== undefined) return byMessages(MessageChannel);
+  if (!isDeno && MessageChannel !== undefined) return byMessages(MessageChannel);
   return (callback) => {
     const handle = setTimeout(callback, 0);
     return () => clearTimeout(handle);

@@ -1,4 +1,5 @@
 import { loopGuard } from "./loop_guard.ts";
+
 /** What a {@linkcode WritableView} writes to. */
 export interface Viewed<T> {
   /** Whether the user has closed it. */

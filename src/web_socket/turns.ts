@@ -1,4 +1,5 @@
 import type { WorkBudget } from "../protocol/work_budget.ts";
+import { platform } from "./platform.ts";
 import { type NextTurn, nextTurn } from "../stream_channel/next_turn.ts";
 
 /** Work that was put off to a later turn of the event loop. */
@@ -19,7 +20,7 @@ const SLICE: number = TURN / 8;
 /** When no more than this is left, a new turn is waited for: a turn without much work costs nothing. */
 const LOW: number = (TURN * 3) / 4;
 
-const IS_DENO: boolean = "Deno" in globalThis;
+const IS_DENO: boolean = platform() === "deno";
 
 /** A socket that gives chunks of this size has more: the least that TLS gives then. */
 const LARGE_CHUNK = 16_384;

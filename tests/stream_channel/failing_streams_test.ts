@@ -8,6 +8,7 @@ import {
   withGuarantees,
 } from "../../src/stream_channel/mod.ts";
 import { microtasks, record, settled } from "../support/events.ts";
+import { turn } from "../support/turns.ts";
 
 /** Two Web Streams, and what was done to them. */
 class Halves {
@@ -254,7 +255,7 @@ Deno.test("close with unread input settles; what it keeps is given, then an erro
   for (let i = 0; i < 1000; i++) await microtasks();
   assert(given < 100, `${given} read before anybody asked`);
   const done = channel.sink.close();
-  for (let i = 0; given < 3000 && i < 1000; i++) await microtasks();
+  for (let i = 0; given < 3000 && i < 1000; i++) await turn();
   await done;
   let received = 0;
   const error = await assertRejects(async () => {
@@ -282,6 +283,6 @@ Deno.test("close with a paused listener: it keeps its backpressure and loses not
   for (let i = 0; i < 200; i++) await microtasks();
   assert(given < 1500, `${given} read`);
   subscription.resume();
-  for (let i = 0; events.at(-1) !== "done" && i < 1000; i++) await microtasks();
+  for (let i = 0; events.at(-1) !== "done" && i < 1000; i++) await turn();
   assertEquals(events.length, 3001);
 });

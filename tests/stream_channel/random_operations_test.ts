@@ -14,6 +14,7 @@ import {
 } from "../../src/stream_channel/mod.ts";
 import { microtasks, settled } from "../support/events.ts";
 import { type Random, seededRandom } from "../support/random.ts";
+import { turn } from "../support/turns.ts";
 
 type Numbers = StreamChannel<number>;
 type Wrap = (channel: StreamChannel<string>) => Numbers;
@@ -120,6 +121,7 @@ async function run(wrap: Wrap, random: Random): Promise<void> {
   for (let i = 0; i < 20 && isOpen(); i++) {
     for (const end of ends) end.listen(), end.resume();
     await microtasks(50);
+    await turn();
   }
   if (isOpen() && !one.paused && !two.paused) {
     assertEquals([one.got.length, two.got.length], [two.sent.length, one.sent.length]);
@@ -127,6 +129,7 @@ async function run(wrap: Wrap, random: Random): Promise<void> {
   // Whoever reads, pauses or never read: closing settles all.
   for (const end of ends) if (!end.closed) end.close();
   await microtasks(200);
+  await turn();
   for (const end of ends) {
     for (const wait of end.waits) assert(await settled(wait), "it never settles");
     if (end.isRead) assertEquals(end.over, 1);
