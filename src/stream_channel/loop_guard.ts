@@ -1,5 +1,5 @@
 import { FULFILLED } from "./deferred.ts";
-import { afterTurn, type NextTurn, nextTurn } from "./next_turn.ts";
+import { afterOthers, afterTurn } from "./next_turn.ts";
 
 /** How long loops may go on in one turn of the event loop, in milliseconds. */
 const LONGEST = 8;
@@ -9,8 +9,10 @@ const STEPS = 8;
 
 /** What a {@linkcode LoopGuard} depends on. Left out: the platform's own. */
 export interface LoopGuardMeans {
-  readonly nextTurn?: NextTurn;
-  readonly afterTurn?: NextTurn;
+  /** Calls back when timers and sockets have had their share. */
+  readonly afterOthers?: (callback: () => void) => void;
+  /** Calls back when this turn of the event loop is over. */
+  readonly afterTurn?: (callback: () => void) => void;
   /** The time, in milliseconds. */
   readonly now?: () => number;
 }
@@ -31,7 +33,7 @@ export class LoopGuard {
 
   /** @param means What it depends on. */
   constructor(means: LoopGuardMeans = {}) {
-    this.#means = { nextTurn, afterTurn, now: () => performance.now(), ...means };
+    this.#means = { afterOthers, afterTurn, now: () => performance.now(), ...means };
   }
 
   /**
@@ -55,7 +57,7 @@ export class LoopGuard {
 
   #wait(): Promise<void> {
     return this.#turn = new Promise((resolve) => {
-      this.#means.nextTurn(() => {
+      this.#means.afterOthers(() => {
         this.#turn = null;
         resolve();
       });

@@ -10,6 +10,7 @@ import {
   StreamChannelCompleter,
 } from "../../src/stream_channel/mod.ts";
 import { microtasks } from "../support/events.ts";
+import { turn } from "../support/turns.ts";
 import { CountedSource, PausedReader } from "../stream_channel/raw_channel.ts";
 
 const MIB = 1 << 20;
@@ -261,6 +262,7 @@ async function stands(count: () => number): Promise<void> {
   for (let before = -1; before !== count();) {
     before = count();
     await microtasks(200);
+    await turn();
   }
 }
 

@@ -14,6 +14,7 @@ import { microtasks } from "../support/events.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { FakeWebSocket } from "../support/fake_web_socket.ts";
 import { RawClient, SAMPLE_KEY } from "../support/recipe_clients.ts";
+import { turn } from "../support/turns.ts";
 import { gate, nextChannel, upgraded, withServer } from "../server/support.ts";
 import { ended, FakeBytes, rig } from "../web_socket/support.ts";
 
@@ -201,6 +202,7 @@ Deno.test("attack 57: a stall doesn't make a receiver slow, whatever is done wit
       // All that went out meanwhile is told in the next turn.
       bytes.drain();
       await microtasks();
+      await turn();
       clock.advance(10_000);
       await microtasks();
       assertEquals(channel.state, "open", `${slow}, ${before}`);

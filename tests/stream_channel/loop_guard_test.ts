@@ -10,8 +10,8 @@ class Rig {
   readonly turns: (() => void)[] = [];
   readonly guard: LoopGuard = new LoopGuard({
     now: () => this.now,
-    afterTurn: (callback) => (this.ends.push(callback), () => {}),
-    nextTurn: (callback) => (this.turns.push(callback), () => {}),
+    afterTurn: (callback) => void this.ends.push(callback),
+    afterOthers: (callback) => void this.turns.push(callback),
   });
 
   /** How many of so many steps had nothing to wait for, each of which takes so long. */

@@ -1,5 +1,11 @@
 import { assertEquals } from "@std/assert";
-import { chooseNextTurn, nextTurn, type TurnGlobals } from "../../src/stream_channel/next_turn.ts";
+import {
+  afterOthers,
+  afterTurn,
+  chooseNextTurn,
+  nextTurn,
+  type TurnGlobals,
+} from "../../src/stream_channel/next_turn.ts";
 import { microtasks } from "../support/events.ts";
 
 /** Global objects whose ways are told apart by what they log; nothing happens by itself. */
@@ -77,4 +83,17 @@ Deno.test("next turn: a message in browsers, each for one callback, and a timer 
   assertEquals(log.splice(0), [1, "-", 3, "-", "-"]);
   chooseNextTurn({ setTimeout, clearTimeout })(() => {});
   assertEquals(log, [["timeout", 0]]);
+});
+
+Deno.test("after others: behind so many turns, and behind a timer that is due", async () => {
+  let turns = 0;
+  const count = (): void => {
+    turns++;
+    if (turns < 1000) afterTurn(count);
+  };
+  afterTurn(count);
+  await new Promise<void>((resolve) => afterOthers(resolve, 5));
+  assertEquals(turns, 5);
+  turns = 1000;
+  await new Promise<void>((resolve) => afterOthers(resolve));
 });
