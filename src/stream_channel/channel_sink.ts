@@ -46,13 +46,16 @@ export interface ChannelSink<T> {
    * belongs to it: `add` and `addError` throw.
    *
    * When the channel ends before the source, the source is cancelled and the promise rejects with the
-   * channel's error, or an `InvalidStateError` where there was none. When the source fails the error is
-   * given to {@linkcode addError}, and the promise rejects with it.
+   * channel's error. Without one, it rejects with an `InvalidStateError`, which names the peer's close
+   * code and reason. When the source fails the error is given to {@linkcode addError}, and the promise
+   * rejects with it.
    *
+   * @throws {TypeError} When `source` is no source, or a single message (text or bytes): use
+   * {@linkcode add} for that. The channel is unharmed.
    * @throws {DOMException} `InvalidStateError` after {@linkcode close}, and while another one runs.
    */
   addStream(
-    source: AsyncIterable<T> | Iterable<T> | ReadableStream<T>,
+    source: AsyncIterable<T> | (Iterable<T> & object) | ReadableStream<T>,
     options?: AddStreamOptions,
   ): Promise<void>;
   /**
@@ -68,7 +71,8 @@ export interface ChannelSink<T> {
    * Closes the channel: what was added before still goes out, the channel's stream ends at once.
    *
    * @returns {@linkcode done}. It always settles.
-   * @throws {DOMException} `InvalidStateError` while {@linkcode addStream} runs.
+   * @throws {DOMException} `InvalidStateError` while {@linkcode addStream} runs. The sink of a
+   * WebSocket channel doesn't throw then: its `close` ends the `addStream` and cancels the source.
    */
   close(): Promise<void>;
   /**
@@ -122,6 +126,8 @@ export interface SinkTarget<T> {
   readonly ready?: Promise<void>;
   /** The `flush` of a target that is a sink itself. */
   flush?(): Promise<void>;
+  /** How the channel ended, such as `"the peer closed with 1000"`; `undefined` when unknown. */
+  readonly ending?: string | undefined;
 }
 
 /** Options of a `ChannelSinkController`. */

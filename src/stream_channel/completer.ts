@@ -7,7 +7,7 @@ import {
   tellOfError,
 } from "./channel_like.ts";
 import type { ChannelSink, SinkTarget } from "./channel_sink.ts";
-import { ChannelSinkController } from "./sink_controller.ts";
+import { ChannelSinkController, ControlledSink } from "./sink_controller.ts";
 import type { StreamSubscription } from "./channel_stream.ts";
 import { ChannelStreamController } from "./stream_controller.ts";
 import { Deferred, FULFILLED } from "./deferred.ts";
@@ -211,6 +211,10 @@ class LateChannel<In, Out> implements SinkTarget<Out> {
     if (this.#inner !== null) return this.#inner.sink.flush();
     if (this.#amount === 0) return FULFILLED;
     return preHandled(this.#flushLater());
+  }
+
+  get ending(): string | undefined {
+    return this.#inner === null ? undefined : ControlledSink.endingOf(this.#inner.sink);
   }
 
   async #flushLater(): Promise<void> {

@@ -47,7 +47,7 @@ export class DelegatingChannelSink<T> implements ChannelSink<T> {
 
   /** See {@linkcode ChannelSink.addStream}. */
   addStream(
-    source: AsyncIterable<T> | Iterable<T> | ReadableStream<T>,
+    source: AsyncIterable<T> | (Iterable<T> & object) | ReadableStream<T>,
     options?: AddStreamOptions,
   ): Promise<void> {
     return this.#inner.addStream(source, options);

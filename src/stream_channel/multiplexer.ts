@@ -2,7 +2,7 @@
 
 import { type ChannelParts, closeQuietly, tellOfError } from "./channel_like.ts";
 import type { ChannelSink, SinkTarget } from "./channel_sink.ts";
-import { ChannelSinkController } from "./sink_controller.ts";
+import { ChannelSinkController, ControlledSink } from "./sink_controller.ts";
 import type { ChannelStream, StreamSubscription } from "./channel_stream.ts";
 import { ChannelStreamController } from "./stream_controller.ts";
 import { ClosedIds } from "./closed_ids.ts";
@@ -310,6 +310,10 @@ class Virtual<In, Out> implements SinkTarget<Out>, VirtualParts<In, Out> {
 
   flush(): Promise<void> {
     return this.#owner.sink.flush();
+  }
+
+  get ending(): string | undefined {
+    return ControlledSink.endingOf(this.#owner.sink);
   }
 
   add(value: Out): boolean {

@@ -3,7 +3,7 @@
 import type { ChannelParts } from "./channel_like.ts";
 import { closeQuietly, tellOfError } from "./channel_like.ts";
 import type { ChannelSink, SinkTarget } from "./channel_sink.ts";
-import { ChannelSinkController } from "./sink_controller.ts";
+import { ChannelSinkController, ControlledSink } from "./sink_controller.ts";
 import type { ChannelStream, StreamSubscription } from "./channel_stream.ts";
 import { ChannelStreamController } from "./stream_controller.ts";
 
@@ -250,6 +250,10 @@ export class Relay<In, Out, NewIn, NewOut> implements SinkTarget<NewOut> {
 
   flush(): Promise<void> {
     return this.#inner.sink.flush();
+  }
+
+  get ending(): string | undefined {
+    return ControlledSink.endingOf(this.#inner.sink);
   }
 
   add(value: NewOut): boolean {

@@ -9,7 +9,7 @@ import { Deferred, FULFILLED } from "./deferred.ts";
 import { invalidState, preHandled } from "./errors.ts";
 import { loopGuard } from "./loop_guard.ts";
 import { type OptionKinds, readOptions } from "./options.ts";
-import { pullFrom } from "./pull.ts";
+import { checkSource, pullFrom } from "./pull.ts";
 import { DEFAULT_HIGH_WATER_MARK } from "./size.ts";
 import { WritableView } from "./writable_view.ts";
 
@@ -128,7 +128,7 @@ export class ChannelSinkController<T> {
     this.#finished = true;
     this.disconnect(cause);
     if (this.#cause === undefined) this.drained();
-    for (const flush of this.#takeFlushes()) flush.reject(this.#cause ?? notSent());
+    for (const flush of this.#takeFlushes()) flush.reject(this.#cause ?? this.#notSent());
     if (this.#lost !== null) this.#tellLoss(this.#lost);
     this.#failWritable();
     if (this.#done !== null) this.#settle(this.#done);
@@ -144,10 +144,20 @@ export class ChannelSinkController<T> {
   }
 
   #tellLoss(lost: Deferred<never>): void {
-    const tell = (error?: unknown): void => lost.reject(error ?? notSent());
+    const tell = (error?: unknown): void => lost.reject(error ?? this.#notSent());
     // Where the target is a sink itself, that one knows what happened to the channel.
     if (this.#cause !== undefined || this.#target.flush === undefined) tell(this.#cause);
     else this.#target.flush().then(() => tell(), tell);
+  }
+
+  #notSent(): DOMException {
+    const ending = this.ending ?? "the channel ended";
+    return invalidState(`Cannot send: ${ending} before all was handed to the transport`);
+  }
+
+  /** See {@linkcode SinkTarget.ending}. */
+  get ending(): string | undefined {
+    return this.#target.ending;
   }
 
   #settle(done: Deferred): void {
@@ -278,10 +288,11 @@ export class ChannelSinkController<T> {
 
   /** See {@linkcode ChannelSink.addStream}. */
   addStream(
-    source: AsyncIterable<T> | Iterable<T> | ReadableStream<T>,
+    source: AsyncIterable<T> | (Iterable<T> & object) | ReadableStream<T>,
     given?: AddStreamOptions,
   ): Promise<void> {
     const options = readOptions(given, ADD_STREAM_KINDS);
+    checkSource(source);
     this.#checkUsable("add a stream");
     const { signal } = options;
     if (signal?.aborted) return preHandled(Promise.reject(signal.reason));
@@ -336,10 +347,6 @@ export class ChannelSinkController<T> {
   }
 }
 
-function notSent(): DOMException {
-  return invalidState("Cannot send: the channel ended before all was handed to the transport");
-}
-
 /** The user's side of a {@linkcode ChannelSinkController}. */
 export class ControlledSink<T> implements ChannelSink<T> {
   readonly #controller: ChannelSinkController<T>;
@@ -347,6 +354,11 @@ export class ControlledSink<T> implements ChannelSink<T> {
   /** @param controller Does the work. */
   constructor(controller: ChannelSinkController<T>) {
     this.#controller = controller;
+  }
+
+  /** See {@linkcode SinkTarget.ending}. */
+  static endingOf(sink: object): string | undefined {
+    return #controller in sink ? (sink as ControlledSink<unknown>).#controller.ending : undefined;
   }
 
   add(value: T): boolean {
@@ -370,7 +382,7 @@ export class ControlledSink<T> implements ChannelSink<T> {
   }
 
   addStream(
-    source: AsyncIterable<T> | Iterable<T> | ReadableStream<T>,
+    source: AsyncIterable<T> | (Iterable<T> & object) | ReadableStream<T>,
     options?: AddStreamOptions,
   ): Promise<void> {
     return this.#controller.addStream(source, options);

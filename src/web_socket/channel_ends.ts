@@ -14,6 +14,8 @@ export interface ChannelCore {
   readonly state: ChannelState;
   readonly capabilities: Capabilities;
   readonly outgoing: ChannelSinkController<MessageInput>;
+  /** See {@linkcode SinkTarget.ending}. */
+  readonly ending: string | undefined;
   /**
    * Sends a message, on an open connection. It is of the right kind. Gives `false` when it drops the
    * message, because the peer turns out to be gone.
@@ -79,6 +81,10 @@ export class Outlet implements SinkTarget<MessageInput>, SinkActions {
   get load(): number {
     const early = this.#early;
     return (early === null ? 0 : early.amount + early.length) + this.#channel.transportLoad();
+  }
+
+  get ending(): string | undefined {
+    return this.#channel.ending;
   }
 
   add(message: MessageInput): boolean | void {

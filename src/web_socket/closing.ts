@@ -53,6 +53,16 @@ export class Closing {
     this.#deadline = null;
   }
 
+  /** What ended the channel, as error texts say it. */
+  get text(): string {
+    const { received } = this;
+    if (received === undefined || this.closer === "local") return "the channel ended";
+    const { code, reason } = received;
+    return `the peer closed with ${code}${
+      reason === "" ? "" : ` and the reason ${JSON.stringify(reason)}`
+    }`;
+  }
+
   /** The whole story, told when all is over. */
   info({ wasClean, initiator }: Ending): CloseInfo {
     const begun = this.isFailed

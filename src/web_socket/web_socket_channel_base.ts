@@ -148,6 +148,11 @@ export abstract class WebSocketChannelBase extends StreamChannelBase<Message, Me
     return this.#closing === null ? null : this.#closing.reason;
   }
 
+  /** See {@linkcode ChannelCore.ending}. */
+  get ending(): string | undefined {
+    return this.#closing?.text;
+  }
+
   get latency(): number | null {
     return null;
   }
@@ -355,7 +360,7 @@ export abstract class WebSocketChannelBase extends StreamChannelBase<Message, Me
     const dropped = this.#outlet.bufferedAmount;
     if (dropped === 0) return undefined;
     return new WebSocketChannelError(
-      `Cannot send everything: the channel ended before the transport took ${dropped} bytes`,
+      `Cannot send everything: ${this.#story().text} before the transport took ${dropped} bytes`,
     );
   }
 

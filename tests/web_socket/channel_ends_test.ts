@@ -6,6 +6,7 @@ import type { ChannelState } from "../../src/web_socket/web_socket_channel.ts";
 import type { MessageInput, SendOptions } from "../../src/web_socket/web_socket_sink.ts";
 
 class Core implements ChannelCore {
+  readonly ending = undefined;
   state: ChannelState = "connecting";
   capabilities: Capabilities = NO_CAPABILITIES;
   readonly told: unknown[] = [];
