@@ -144,11 +144,11 @@ class Direction<T> implements SinkTarget<T> {
 
   /** Moves what is on the way into the stream: as much as it takes, or all of it at the end. */
   #move(): void {
-    const before = this.#onTheWay.size;
+    const before = this.#onTheWay.length;
     while (this.#onTheWay.length > 0 && (this.#ending !== null || !this.stream.isPaused)) {
       this.stream.add(this.#onTheWay.shift());
     }
-    if (this.#onTheWay.size < before) this.sink.drained();
+    if (this.#onTheWay.length < before) this.sink.drained();
     if (this.#ending !== null) this.#arrive(this.#ending);
   }
 

@@ -13,6 +13,11 @@ export class Fifo<T> {
     return this.#items[this.#head] as T;
   }
 
+  /** The value behind `index` others; ask only below `length`. */
+  at(index: number): T {
+    return this.#items[this.#head + index] as T;
+  }
+
   /** Puts a value at the end. */
   push(value: T): void {
     this.#items.push(value);

@@ -47,15 +47,26 @@ function isPlain(root: unknown): boolean {
   if (!isPlainItem(root, objects)) return false;
   for (let seen = 0; objects.length > 0; seen++) {
     const object = objects.pop() as Record<string, unknown>;
-    if (seen === MAX_OBJECTS || !isPlainObject(object)) return false;
-    if (Array.isArray(object)) {
+    const { toJSON } = object;
+    if (seen === MAX_OBJECTS) return false;
+    if (toJSON !== undefined) {
+      // A valid `Date` is the one class that has a `toJSON` and is known.
+      if (toJSON !== dateToJson || !Number.isFinite(Number(object))) return false;
+    } else if (Array.isArray(object)) {
       for (let i = 0; i < object.length; i++) if (!isPlainItem(object[i], objects)) return false;
-    } else if (object.toJSON === undefined) {
-      for (const key of Object.keys(object)) {
-        const item = object[key];
-        if (item !== undefined && !isPlainItem(item, objects)) return false;
-      }
-    }
+    } else if (!hasPlainItems(object, objects)) return false;
+  }
+  return true;
+}
+
+function hasPlainItems(object: Record<string, unknown>, objects: object[]): boolean {
+  if (Object.getPrototypeOf(object) !== Object.prototype && whyNoObject(object) !== null) {
+    return false;
+  }
+  // In half the time of `Object.keys`; what is only inherited is looked at for nothing.
+  for (const key in object) {
+    const item = object[key];
+    if (item !== undefined && !isPlainItem(item, objects)) return false;
   }
   return true;
 }
@@ -67,18 +78,12 @@ function isPlainItem(item: unknown, objects: object[]): boolean {
     case "boolean":
       return true;
     case "number":
-      return Number.isFinite(item);
+      // As `Number.isFinite`, in less time.
+      return item - item === 0;
     case "object":
       if (item !== null) objects.push(item);
       return true;
     default:
       return false;
   }
-}
-
-/** A valid `Date` is the one class that has a `toJSON` and is known. */
-function isPlainObject(object: Record<string, unknown>): boolean {
-  const { toJSON } = object;
-  if (toJSON === undefined) return whyNoObject(object) === null;
-  return toJSON === dateToJson && Number.isFinite(Number(object));
 }

@@ -62,10 +62,12 @@ export function readOptions<T extends object>(
   for (const name in given) {
     if (!Object.hasOwn(kinds, name)) checkUnknown(given, name, { within, known: kinds });
   }
-  for (const [name, kind] of Object.entries<string>(kinds)) {
+  for (const name of Object.keys(kinds)) {
     const value = given[name];
     if (value === undefined) continue;
-    checkOption(within + name, value, kind);
+    const kind = kinds[name as keyof T];
+    // At once for the most frequent ones: a message may have options of its own.
+    if (typeof value !== kind || value === null) checkOption(within + name, value, kind);
     // A method of a class instance needs its instance.
     const isMethod = typeof value === "function" && !Object.hasOwn(given, name);
     read[name] = isMethod ? value.bind(given) : value;

@@ -27,7 +27,7 @@ export function sizeOf(value: unknown, enough: number = DEFAULT_HIGH_WATER_MARK)
   if (typeof value === "bigint") return Math.max(sizeOfBigint(value), UNKNOWN);
   if (typeof value !== "object" || value === null) return UNKNOWN;
   const length = byteLengthOf(value);
-  return length === null ? new Count(enough).of(value) : Math.max(length, LEAST);
+  return length === null ? new Count(value, enough).total() : Math.max(length, LEAST);
 }
 
 /** As {@linkcode sizeOf}, for what is cloned structurally: a clone of a view has all of its buffer. */
@@ -63,23 +63,26 @@ function sizeOfBigint(value: bigint): number {
   return Math.ceil(value.toString(16).length / 2);
 }
 
+/** Up to so many objects are searched one by one: a `Set` costs more than that. */
+const FEW = 8;
+
 /** One count of an object and what is inside: each object, and each buffer, counts once. */
 class Count {
   readonly #enough: number;
-  readonly #seen = new Set<unknown>();
-  /** A stack of its own: values may be nested deeper than calls can. */
-  readonly #todo: object[] = [];
-  #size = 0;
+  /** In the order in which they were found. No recursion: values may be nested deeper than calls can. */
+  readonly #objects: object[];
+  #seen: Set<unknown> | null = null;
+  #size = UNKNOWN;
 
-  constructor(enough: number) {
+  constructor(root: object, enough: number) {
+    this.#objects = [root];
     this.#enough = enough;
   }
 
-  of(root: object): number {
-    this.#add(root);
-    while (this.#todo.length > 0 && !this.#isEnough) {
+  total(): number {
+    for (let i = 0; i < this.#objects.length && !this.#isEnough; i++) {
       try {
-        this.#look(this.#todo.pop() as object);
+        this.#look(this.#objects[i] as object);
       } catch {
         // A Proxy that throws, or a tag: what is inside can't be told.
       }
@@ -99,13 +102,23 @@ class Count {
   }
 
   #addObject(object: object): void {
-    if (this.#seen.has(object)) {
+    if (this.#isSeen(object)) {
       this.#size += SCALAR;
       return;
     }
-    this.#seen.add(object);
+    this.#seen?.add(object);
     this.#size += UNKNOWN;
-    this.#todo.push(object);
+    this.#objects.push(object);
+  }
+
+  #isSeen(object: object): boolean {
+    if (this.#seen !== null) return this.#seen.has(object);
+    if (this.#objects.length < FEW) return this.#objects.includes(object);
+    return this.#seenSet().has(object);
+  }
+
+  #seenSet(): Set<unknown> {
+    return this.#seen ??= new Set(this.#objects);
   }
 
   #look(object: object): void {
@@ -116,8 +129,9 @@ class Count {
   }
 
   #addBuffer(buffer: ArrayBufferLike): void {
-    if (this.#seen.has(buffer)) return;
-    this.#seen.add(buffer);
+    const seen = this.#seenSet();
+    if (seen.has(buffer)) return;
+    seen.add(buffer);
     this.#size += sizeOfBuffer(buffer);
   }
 

@@ -3,10 +3,10 @@ import { Fifo } from "./fifo.ts";
 /** How much a value counts, in bytes. Counting may stop at `enough`: see `sizeOf`. */
 export type SizeOf<T> = (value: T, enough: number) => number;
 
-/** Values that wait, and how much they count in bytes. */
+/** Values that wait, and how much they count in bytes. A value is counted when the size is first read. */
 export class SizedQueue<T> {
   readonly #values = new Fifo<T>();
-  /** A value that its sender changes while it waits must not leave a remainder behind. */
+  /** Of the first values: a value that its sender changes once it is counted must leave no remainder. */
   readonly #sizes = new Fifo<number>();
   readonly #sizeOf: SizeOf<T>;
   readonly #enough: number;
@@ -30,25 +30,28 @@ export class SizedQueue<T> {
 
   /** What they count, in bytes. */
   get size(): number {
+    while (this.#sizes.length < this.#values.length) {
+      const size = this.#sizeOf(this.#values.at(this.#sizes.length), this.#enough);
+      this.#sizes.push(size);
+      this.#size += size;
+    }
     return this.#size;
   }
 
   /** Puts a value at the end. */
   push(value: T): void {
-    const size = this.#sizeOf(value, this.#enough);
     this.#values.push(value);
-    this.#sizes.push(size);
-    this.#size += size;
   }
 
   /** Takes the first value; call it only while `length` is above 0. */
   shift(): T {
-    this.#size -= this.#sizes.shift();
+    if (this.#sizes.length > 0) this.#size -= this.#sizes.shift();
     return this.#values.shift();
   }
 
   /** Drops all values. They stay in the size: they were never handed on. */
   drop(): void {
+    this.#size = this.size;
     this.#values.clear();
     this.#sizes.clear();
   }

@@ -1,5 +1,5 @@
 import type { ChannelSink } from "../stream_channel/channel_sink.ts";
-import { type OptionKinds, readOptions, shown } from "../stream_channel/options.ts";
+import { checkOption, type OptionKinds, readOptions, shown } from "../stream_channel/options.ts";
 import { type ChannelSinkController, ControlledSink } from "../stream_channel/sink_controller.ts";
 
 /** What can be sent as a message: text, or bytes. */
@@ -95,6 +95,18 @@ export interface SinkActions {
   addWith(message: MessageInput, options: SendOptions): boolean;
 }
 
+/** As {@linkcode readOptions}, in less time for a plain object: each message may have options. */
+function readSendOptions(options: SendOptions): SendOptions {
+  const isPlain = Object.getPrototypeOf(options ?? []) === Object.prototype;
+  if (!isPlain) return readOptions(options, SEND_KINDS);
+  for (const name in options) if (name !== "compress") return readOptions(options, SEND_KINDS);
+  const { compress } = options;
+  if (compress !== undefined && typeof compress !== "boolean") {
+    checkOption("compress", compress, SEND_KINDS.compress);
+  }
+  return { compress };
+}
+
 /** The user's side of a WebSocket channel's sink. */
 export class ControlledWebSocketSink extends ControlledSink<MessageInput> implements WebSocketSink {
   readonly #actions: SinkActions;
@@ -112,7 +124,7 @@ export class ControlledWebSocketSink extends ControlledSink<MessageInput> implem
 
   override add(message: MessageInput, options?: SendOptions): boolean {
     if (options === undefined) return super.add(message);
-    return this.#actions.addWith(message, readOptions(options, SEND_KINDS));
+    return this.#actions.addWith(message, readSendOptions(options));
   }
 
   override close(code?: number, reason?: string): Promise<void> {

@@ -63,6 +63,33 @@ Deno.test("a cycle is named; the same object twice is none", () => {
   assertEquals(error.message, "Cannot send: the value contains itself, at $.cycle.a[1]");
 });
 
+Deno.test("a cycle on many ways, and deep down, is found at once", () => {
+  const many: unknown[] = [];
+  many.push(many, many, many);
+  assertThrows(() => encodeJson(many), TypeError, "contains itself, at $[0]");
+  const deep: unknown[] = [];
+  let inner = deep;
+  for (let i = 0; i < 500; i++) inner.push(inner = []);
+  inner.push(NaN);
+  assertThrows(() => encodeJson(deep), TypeError, "JSON has no NaN");
+  inner[0] = deep;
+  assertThrows(() => encodeJson(deep), TypeError, "contains itself");
+  inner[0] = 1;
+  assertEquals(encodeJson(deep), JSON.stringify(deep));
+});
+
+Deno.test("a toJSON that can't be enumerated, or that all objects have, is seen", () => {
+  const hidden = Object.defineProperty({}, "toJSON", { value: () => NaN });
+  assertThrows(() => encodeJson([hidden]), TypeError, "JSON has no NaN, at $[0]");
+  const all = Object.prototype as { toJSON?: () => unknown };
+  Object.defineProperty(all, "toJSON", { value: () => NaN, configurable: true });
+  try {
+    assertThrows(() => encodeJson([{}]), TypeError, "JSON has no NaN");
+  } finally {
+    delete all.toJSON;
+  }
+});
+
 Deno.test("what a toJSON or a getter throws is told as that, and is the cause", () => {
   for (const cause of [new RangeError("mine"), new TypeError("mine"), "text"]) {
     const toJSON = (): never => {

@@ -22,6 +22,16 @@ Deno.test("sizeOf: an object with all that is inside", () => {
   assertEquals(sizeOf([1n << 8000n]), 64 + 1001);
   assertEquals(sizeOf([new Date(), /x/]), 64 + 64 + 64);
   const shared = { a: 1 };
+  // Few objects, and many: each counts once all the same.
+  const few = [shared, shared];
+  assertEquals(sizeOf([few, few, few]), 64 + 64 + 64 + 1 + 8 + 8 + 8 + 8);
+  const many = Array.from({ length: 50 }, () => ({}));
+  assertEquals(sizeOf([...many, ...many]), 64 + 50 * 64 + 50 * 8);
+  const bytes = new Uint8Array(100);
+  assertEquals(
+    sizeOf([bytes, bytes, bytes.subarray(1), bytes.buffer]),
+    64 + 64 + 8 + 64 + 64 + 100,
+  );
   assertEquals(sizeOf([shared, shared]), 64 + 64 + 1 + 8 + 8);
   assert(sizeOf({ error: new Error("x".repeat(1000)) }) > 1000);
   // A page that is not isolated has none.

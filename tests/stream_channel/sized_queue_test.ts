@@ -24,6 +24,22 @@ Deno.test("a queue: a value that was changed while it waited leaves no remainder
   assertEquals(queue.size, 1);
 });
 
+Deno.test("a queue: a value counts once, and only if the size is read while it waits", () => {
+  const counted: string[] = [];
+  const queue = new SizedQueue<string>((value) => counted.push(value) * 0 + value.length, 100);
+  queue.push("unread");
+  queue.shift();
+  queue.push("a");
+  queue.push("bc");
+  assertEquals([queue.size, queue.size], [3, 3]);
+  queue.push("def");
+  queue.shift();
+  assertEquals(queue.size, 5);
+  queue.shift();
+  queue.shift();
+  assertEquals([queue.size, counted], [0, ["a", "bc", "def"]]);
+});
+
 Deno.test("a queue: what is dropped stays in the size", () => {
   const queue = new SizedQueue<string>((value) => value.length, 100);
   queue.push("abc");
@@ -33,6 +49,7 @@ Deno.test("a queue: what is dropped stays in the size", () => {
 
 Deno.test("a queue: tells where counting may stop", () => {
   const told: number[] = [];
-  new SizedQueue<string>((_, enough) => told.push(enough), 7).push("abc");
-  assertEquals(told, [7]);
+  const queue = new SizedQueue<string>((_, enough) => told.push(enough), 7);
+  queue.push("abc");
+  assertEquals([queue.size, told], [1, [7]]);
 });
