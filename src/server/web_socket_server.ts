@@ -9,6 +9,7 @@ import { checkCloseArguments, type MessageInput } from "../web_socket/web_socket
 import { accept, type UpgradeEvent } from "./accept_upgrade.ts";
 import { Broadcaster, type BroadcastOptions } from "./broadcast.ts";
 import { ChannelQueue } from "./channel_queue.ts";
+import { type Connection, Connections } from "./connections.ts";
 import {
   acceptAgain,
   createHttpServer,
@@ -175,22 +176,6 @@ export async function bind(
   return server;
 }
 
-/** A TCP connection. */
-interface Connection {
-  readonly socket: UpgradeSocket;
-  /** What ends it unless its first request comes; `null` when that has come. */
-  deadline: Deadline | null;
-  /** How many of its requests aren't answered yet. */
-  unanswered: number;
-  readonly onClose: () => void;
-}
-
-/** With TLS the socket of an upgrade isn't the one that was accepted, but it says the same of itself. */
-function originOf(socket: UpgradeSocket): string {
-  const { remoteAddress, remotePort } = socket as { remoteAddress?: string; remotePort?: number };
-  return `${remoteAddress} ${remotePort}`;
-}
-
 class BoundServer implements WebSocketServer {
   readonly #http: HttpServer;
   readonly #options: BindOptions;
@@ -202,8 +187,7 @@ class BoundServer implements WebSocketServer {
   readonly #queue: ChannelQueue<ServerChannel> = new ChannelQueue<ServerChannel>((channel) =>
     channel.taken()
   );
-  /** All TCP connections, by where they come from. */
-  readonly #connections: Map<string, Connection> = new Map<string, Connection>();
+  readonly #connections: Connections;
   readonly #broadcaster: Broadcaster;
   readonly #closed = new Deferred();
   /** One function for all channels. */
@@ -225,7 +209,12 @@ class BoundServer implements WebSocketServer {
     this.#clock = clock;
     this.#broadcaster = new Broadcaster(clock);
     this.#maxConnections = options.maxConnections ?? Infinity;
-    http.on("connection", (socket) => this.#greet(socket));
+    this.#connections = new Connections({
+      clock,
+      handshakeTimeout: settings.handshakeTimeout,
+      onClose: () => acceptAgain(http),
+    });
+    http.on("connection", (socket) => this.#connections.add(socket));
     http.on("upgrade", (request, socket, head) => this.#onUpgrade({ request, socket, head }));
     http.on("request", (request, response) => this.#onRequest(request, response));
     http.on("error", (error) => this.#onError(error));
@@ -258,41 +247,8 @@ class BoundServer implements WebSocketServer {
     return { next: () => this.#queue.next() };
   }
 
-  /**
-   * A connection that asks for nothing doesn't stay: its first request has to come in time, with TLS
-   * the one behind its handshake.
-   */
-  #greet(socket: UpgradeSocket): void {
-    const { handshakeTimeout } = this.#settings;
-    const key = originOf(socket);
-    const deadline = handshakeTimeout === 0 ? null : new Deadline(this.#clock, {
-      ms: handshakeTimeout,
-      onTime: () => socket.destroy(),
-    });
-    const onClose = (): void => {
-      this.#forget(key);
-      acceptAgain(this.#http);
-    };
-    this.#connections.set(key, { socket, deadline, unanswered: 0, onClose });
-    socket.on("close", onClose);
-  }
-
-  /** It is over, or its channel knows all about it. */
-  #forget(key: string): void {
-    this.#heard(key);
-    const connection = this.#connections.get(key);
-    connection?.socket.removeListener("close", connection.onClose);
-    this.#connections.delete(key);
-  }
-
-  #heard(key: string): void {
-    const connection = this.#connections.get(key);
-    connection?.deadline?.clear();
-    if (connection !== undefined) connection.deadline = null;
-  }
-
   #onUpgrade(event: UpgradeEvent): void {
-    this.#heard(originOf(event.socket));
+    const connection = this.#connections.heard(event.socket);
     const full = this.#channels.size + this.#connecting.size >= this.#maxConnections;
     const channel = accept(event, this.#settings, this.#clock, {
       refusal: this.#refusalOf(event, full),
@@ -302,7 +258,7 @@ class BoundServer implements WebSocketServer {
     if (channel.state === "open") return this.#onOpen(channel, event.socket);
     if (channel.state !== "connecting") return;
     this.#connecting.add(channel);
-    this.#owe(event.socket, 1);
+    if (connection !== undefined) connection.unanswered += 1;
     channel.ready.then(
       () => this.#onOpen(channel, event.socket),
       () => this.#connecting.delete(channel),
@@ -325,15 +281,14 @@ class BoundServer implements WebSocketServer {
     this.#queue.push(channel);
     if (channel.state === "closed") return this.#queue.over(channel);
     this.#channels.add(channel);
-    this.#forget(originOf(socket));
+    this.#connections.remove(socket);
   }
 
-  /** Counts the requests of a connection that aren't answered yet. */
-  #owe(socket: UpgradeSocket, requests: number): void {
-    const connection = this.#connections.get(originOf(socket));
-    if (connection === undefined) return;
-    connection.unanswered += requests;
-    if (this.#closing && connection.unanswered === 0) socket.end();
+  /** An answer was the connection's last when the server is closing and no further request waits. */
+  #onAnswered(connection: Connection, socket: UpgradeSocket): void {
+    connection.unanswered -= 1;
+    const isLast = this.#closing && connection.unanswered === 0;
+    if (isLast && this.#connections.has(connection)) socket.end();
   }
 
   /** Of the socket that listens: once it does, nobody else is told. */
@@ -343,14 +298,16 @@ class BoundServer implements WebSocketServer {
   }
 
   #onRequest(request: HttpRequest, response: HttpResponse): void {
-    this.#heard(originOf(request.socket));
+    const { socket } = request;
+    const connection = this.#connections.heard(socket);
     const { onRequest, tls } = this.#options;
     const { hosts, onError } = this.#settings;
     const handler = onRequest ?? upgradeRequired;
     const secure = tls !== undefined;
-    const { socket } = request;
-    this.#owe(socket, 1);
-    response.once("close", () => this.#owe(socket, -1));
+    if (connection !== undefined) {
+      connection.unanswered += 1;
+      response.once("close", () => this.#onAnswered(connection, socket));
+    }
     void answerRequest(request, response, { handler, secure, hosts, onError });
   }
 
@@ -379,12 +336,12 @@ class BoundServer implements WebSocketServer {
     for (const channel of channels) channel.drain(code, reason, drain);
     // Those that have asked for nothing, and those that may ask for something more. The server's own
     // `closeIdleConnections()` would also end channels, on Bun.
-    for (const { socket, unanswered } of this.#connections.values()) {
+    for (const { socket, unanswered } of this.#connections) {
       if (unanswered === 0) socket.destroy();
     }
     const onTime = (): void => {
       for (const channel of channels) channel.terminate();
-      for (const { socket } of this.#connections.values()) socket.destroy();
+      for (const { socket } of this.#connections) socket.destroy();
     };
     const deadline = new Deadline(this.#clock, { ms: drain, onTime });
     await Promise.all(channels.map((channel) => channel.closed));
