@@ -52,6 +52,8 @@ export interface HandshakeAgreement {
   readonly extensions: string;
   /** The parameters of `permessage-deflate`, or `null` when it wasn't agreed. */
   readonly deflate: DeflateParameters | null;
+  /** What this end wished for, where it wished in the opening handshake: its `threshold` and `level`. */
+  readonly compression?: CompressionOptions | null;
 }
 
 /**

@@ -207,7 +207,7 @@ export function acceptRequest(request: UpgradeRequest, options: AcceptOptions = 
   const extensions = choice === null ? "" : serializeExtensions([choice.answer]);
   if (choice !== null) headers.push(["Sec-WebSocket-Extensions", extensions]);
   headers.push(...checkHeaders(options.headers ?? []));
-  return { protocol, extensions, deflate: choice?.parameters ?? null, headers };
+  return { protocol, extensions, deflate: choice?.parameters ?? null, compression, headers };
 }
 
 function checkHeaders(headers: Iterable<Field>): Field[] {

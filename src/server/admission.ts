@@ -5,19 +5,14 @@ import {
   checkRequest,
   isOriginAllowed,
   type Refusal,
-  type RefusalOptions,
   refuse,
   type UpgradeRequest,
 } from "../handshake/server_handshake.ts";
 import { isPromiseLike } from "../realm/kinds.ts";
 import { report } from "./error_hook.ts";
 import { foreignHost, isHostAllowed } from "./hosts.ts";
-import {
-  fieldsOf,
-  type HeaderFields,
-  type RefusalInit,
-  type ServerSettings,
-} from "./server_options.ts";
+import { refusalOf } from "./refusals.ts";
+import { fieldsOf, type HeaderFields, negotiable, type ServerSettings } from "./server_options.ts";
 import type { UpgradeServerRequest } from "./server_request.ts";
 
 /** What becomes of a request: one of the two is `null`. */
@@ -32,7 +27,8 @@ export type AdmissionSettings = Pick<
 >;
 
 /**
- * Decides about a request: checks it, then asks `hosts`, `origin`, `verify`, `protocols` and `headers`, in this order.
+ * Decides about a request: checks it, then asks `hosts`, `origin`, `verify`, `protocols`, `headers` and
+ * `compression`, in this order.
  *
  * @param head The request's head.
  * @param request The same for the user's functions.
@@ -70,14 +66,17 @@ function* stepsOf(
   if (welcome !== true) return refused(refuse(403, { body: FOREIGN_ORIGIN }));
   // Nothing but `true` lets a client in: a function that forgets to answer must not.
   const verdict = verify === undefined ? true : yield ["verify", () => verify(request)];
-  if (verdict !== true) return refused(verdict ? refusalOf(verdict as RefusalInit) : refuse(403));
+  if (verdict !== true) return refused(verdict ? refusalOf(verdict) : refuse(403));
   const spoken = typeof protocols === "function"
     ? chosen(upgrade, yield ["protocols", () => protocols(request)])
     : protocols;
   const extra = typeof headers === "function"
     ? fieldsOf((yield ["headers", () => headers(request)]) as HeaderFields | undefined)
     : fields;
-  const options = { protocols: spoken, headers: extra, compression };
+  const wishes = typeof compression === "function"
+    ? negotiable(yield ["compression", () => compression(request)])
+    : compression;
+  const options = { protocols: spoken, headers: extra, compression: wishes };
   return { acceptance: acceptRequest(upgrade, options), refusal: null };
 }
 
@@ -122,16 +121,6 @@ async function runLater(
   } catch (cause) {
     return fail(cause, where);
   }
-}
-
-/** A refusal as the user gives it. */
-export function refusalOf({ status, statusText, headers, body }: RefusalInit): Refusal {
-  const options: RefusalOptions = {
-    headers: fieldsOf(headers),
-    ...(statusText === undefined ? {} : { statusText }),
-    ...(body === undefined ? {} : { body }),
-  };
-  return refuse(status, options);
 }
 
 function refused(refusal: Refusal): Decision {

@@ -10,9 +10,9 @@ import {
   platformChannel,
   PlatformUpgrade,
   type PlatformUpgradeOptions,
-  refusalResponse,
 } from "./platform_upgrade.ts";
 import { refuse } from "../handshake/server_handshake.ts";
+import { refusalResponse } from "./refusals.ts";
 import type { ServerWebSocketChannel } from "./server_channel.ts";
 
 export type { BunServerSocket } from "./bun_socket.ts";
@@ -79,7 +79,7 @@ const MIN_IDLE = 8;
  * {@linkcode acceptUpgrade}, and what that socket can do.
  *
  * Bun pings by itself: `pingInterval` becomes its `idleTimeout`, from 8 to 960 seconds.
- * `compression` can be switched on, not chosen in detail. There is no inbound backpressure: `maxQueueSize`
+ * `compression` can be switched on for all clients, not chosen in detail or for each request. There is no inbound backpressure: `maxQueueSize`
  * bounds what waits. `WebSocketServer` has all of that, on Bun, too.
  *
  * @param given See {@linkcode PlatformUpgradeOptions}. By default web pages of other hosts are refused.
@@ -103,7 +103,7 @@ const MIN_IDLE = 8;
  */
 export function bunWebSocket(given?: PlatformUpgradeOptions): BunWebSocket {
   const options = readOptions(given, PLATFORM_KINDS);
-  const detailed = typeof options.compression === "object" ? ["compression"] as const : [];
+  const detailed = typeof options.compression === "boolean" ? [] : ["compression"] as const;
   const settings = checkPlatformOptions(options, [...UNSUPPORTED, ...detailed]);
   const { maxMessageSize = DEFAULT_MAX_MESSAGE_SIZE, compression } = options;
   const { pingInterval } = settings;

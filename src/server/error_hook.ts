@@ -4,8 +4,8 @@ import type { ServerRequest } from "./server_request.ts";
 /** Where an error of the user's came from. */
 export interface ErrorContext {
   /**
-   * The option whose function failed: `"hosts"`, `"origin"`, `"verify"`, `"protocols"`, `"headers"` or
-   * `"onRequest"`; `"listen"` if it was the socket that listens.
+   * The option whose function failed: `"hosts"`, `"origin"`, `"verify"`, `"protocols"`, `"headers"`,
+   * `"compression"` or `"onRequest"`; `"listen"` if it was the socket that listens.
    */
   readonly where: string;
   /** The request that it was about; `null` if there is none. */

@@ -29,6 +29,7 @@ export type { RequestHandler } from "./plain_request.ts";
 export type { ServerWebSocketChannel } from "./server_channel.ts";
 export type {
   AdmissionOptions,
+  CompressionPolicy,
   HeaderFields,
   OriginPolicy,
   RefusalInit,

@@ -62,6 +62,16 @@ export interface PendingEvents {
   onGone(cause: unknown): void;
 }
 
+/** What a {@linkcode PendingUpgrade} needs. */
+export interface PendingOptions {
+  /** What is called back. */
+  readonly events: PendingEvents;
+  /** Where times come from. */
+  readonly clock: Clock;
+  /** How long a refusal may wait for earlier answers, from the request on, in milliseconds; 0: no limit. */
+  readonly handshakeTimeout: number;
+}
+
 /** A connection whose request has come and is not answered yet. */
 export class PendingUpgrade {
   readonly #socket: UpgradeSocket;
@@ -74,6 +84,10 @@ export class PendingUpgrade {
   /** What follows when all earlier requests are answered. */
   #next: (() => void) | null = null;
   #answered = false;
+  /** When the handshake must be done. */
+  readonly #until: number;
+  /** Bounds a refusal that waits for earlier answers. */
+  #deadline: Deadline | null = null;
   readonly #onData = (chunk: Uint8Array): void => this.#keep(chunk);
   readonly #onEnd = (): void => this.#gone();
   readonly #onError = (error: unknown): void => void (this.#error ??= error);
@@ -83,17 +97,17 @@ export class PendingUpgrade {
    *
    * @param socket The connection.
    * @param head What came behind the request; it is copied.
-   * @param events Who is told.
-   * @param clock Where times come from.
+   * @param options See {@linkcode PendingOptions}.
    */
   constructor(
     socket: UpgradeSocket,
     head: Uint8Array,
-    { events, clock }: { events: PendingEvents; clock: Clock },
+    { events, clock, handshakeTimeout }: PendingOptions,
   ) {
     this.#socket = socket;
     this.#events = events;
     this.#clock = clock;
+    this.#until = handshakeTimeout === 0 ? Infinity : clock.now() + handshakeTimeout;
     // A socket without such a listener ends the process when its peer is gone.
     socket.on("error", this.#onError);
     socket.on("data", this.#onData);
@@ -129,8 +143,7 @@ export class PendingUpgrade {
 
   #gone(): void {
     if (this.#answered) return;
-    this.#release();
-    this.#socket.destroy();
+    this.#drop();
     this.#events.onGone(this.#error);
   }
 
@@ -160,13 +173,29 @@ export class PendingUpgrade {
    */
   refuse(refusal: Refusal): void {
     if (this.#answered) return;
-    if (this.#earlier !== null) return this.whenFree(() => this.refuse(refusal));
+    if (this.#earlier !== null) return this.#refuseLater(refusal);
     this.#release();
     refuseSocket(this.#socket, refusal, this.#clock);
   }
 
+  /** An earlier answer may never end: the refusal waits no longer than the handshake may take. */
+  #refuseLater(refusal: Refusal): void {
+    const left = this.#until - this.#clock.now();
+    if (left <= 0) return this.#drop();
+    this.whenFree(() => this.refuse(refusal));
+    if (left === Infinity) return;
+    this.#deadline = new Deadline(this.#clock, { ms: left, onTime: () => this.#drop() });
+  }
+
+  #drop(): void {
+    this.#release();
+    this.#socket.destroy();
+  }
+
   #release(): void {
     this.#answered = true;
+    this.#deadline?.clear();
+    this.#deadline = null;
     this.#earlier?.stop();
     this.#earlier = null;
     this.#socket.removeListener("data", this.#onData);

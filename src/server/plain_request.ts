@@ -1,9 +1,12 @@
 import { readTarget } from "../handshake/request_target.ts";
+import { refuse } from "../handshake/server_handshake.ts";
 import { ignore } from "../stream_channel/errors.ts";
+import type { Clock } from "../web_socket/clock.ts";
 import { report } from "./error_hook.ts";
-import { foreignHost, type HostRule, isHostAllowed } from "./hosts.ts";
+import { foreignHost, isHostAllowed } from "./hosts.ts";
 import type { HttpRequest, HttpResponse } from "./http_server.ts";
-import { refusalResponse } from "./platform_upgrade.ts";
+import { inTime } from "./in_time.ts";
+import { refusalResponse } from "./refusals.ts";
 import type { ServerSettings } from "./server_options.ts";
 import { clientLeft, fieldsOfRaw, remoteOf, UpgradeServerRequest } from "./server_request.ts";
 
@@ -11,11 +14,14 @@ import { clientLeft, fieldsOfRaw, remoteOf, UpgradeServerRequest } from "./serve
 export type RequestHandler = (request: Request) => Response | Promise<Response>;
 
 /** What decides about plain requests. */
-export interface PlainRequestOptions extends Pick<ServerSettings, "hosts" | "onError"> {
+export interface PlainRequestOptions
+  extends Pick<ServerSettings, "hosts" | "handshakeTimeout" | "onError"> {
   /** Answers. If it throws, the answer is 500, and `onError` gets the error. */
   readonly handler: RequestHandler;
   /** Whether requests come over TLS. */
   readonly secure: boolean;
+  /** The clock that bounds how long `hosts` may decide. */
+  readonly clock: Clock;
 }
 
 /**
@@ -28,25 +34,25 @@ export interface PlainRequestOptions extends Pick<ServerSettings, "hosts" | "onE
 export async function answerRequest(
   message: HttpRequest,
   response: HttpResponse,
-  { handler, secure, hosts, onError }: PlainRequestOptions,
+  options: PlainRequestOptions,
 ): Promise<void> {
-  const body: Body = { hasFailed: false };
+  const { handler, secure, onError } = options;
+  const body: Body = { failure: null };
   const asked = askedFor(message, secure);
   response.once("close", () => {
     if (!response.writableEnded) asked?.giveUp();
   });
-  let where = "hosts";
   try {
-    const refusal = asked === null ? null : await foreign(asked, hosts);
-    where = "onRequest";
+    const refusal = asked === null ? null : await foreign(asked, options);
     const request = asked === null ? null : requestOf(message, asked, body);
     const answer = refusal ?? (request === null ? badRequest() : await handler(request));
     await send(answer, response, message.method === "HEAD");
   } catch (error) {
     // A client that leaves while it sends its body is no fault of the handler's.
-    if (!body.hasFailed) report(onError, error, { where, request: asked });
+    const isOurs = body.failure !== null && error === body.failure.error;
+    if (!isOurs) report(onError, error, { where: "onRequest", request: asked });
     if (response.headersSent) response.destroy();
-    else await send(new Response("Internal Server Error\n", { status: 500 }), response, false);
+    else await send(failed(), response, false);
   }
 }
 
@@ -63,19 +69,46 @@ function askedFor(message: HttpRequest, secure: boolean): UpgradeServerRequest |
 }
 
 /** The refusal of a request that names another host; `null` when it may. */
-async function foreign(request: UpgradeServerRequest, hosts: HostRule): Promise<Response | null> {
+function foreign(
+  request: UpgradeServerRequest,
+  options: PlainRequestOptions,
+): Response | null | Promise<Response | null> {
+  const decision = decideHost(request, options);
+  if (typeof options.hosts !== "function") return decision;
+  const { handshakeTimeout: ms, clock } = options;
+  const giveUp = (): Response => {
+    request.giveUp();
+    return refusalResponse(refuse(503));
+  };
+  return inTime(decision, { ms, clock, signal: request.signal, giveUp });
+}
+
+async function decideHost(
+  request: UpgradeServerRequest,
+  { hosts, onError }: PlainRequestOptions,
+): Promise<Response | null> {
   const { host } = request.url;
-  if (await isHostAllowed(host, request, hosts) === true) return null;
-  return refusalResponse(foreignHost(host, hosts));
+  try {
+    if (await isHostAllowed(host, request, hosts) === true) return null;
+    return refusalResponse(foreignHost(host, hosts));
+  } catch (error) {
+    report(onError, error, { where: "hosts", request });
+    return failed();
+  }
+}
+
+function failed(): Response {
+  return new Response("Internal Server Error\n", { status: 500 });
 }
 
 function badRequest(): Response {
   return new Response("Bad Request\n", { status: 400, headers: { Connection: "close" } });
 }
 
-/** Whether the client left before it had sent its request's body. */
+/** A request's body. */
 interface Body {
-  hasFailed: boolean;
+  /** The error, when the client left before it had sent all of it. */
+  failure: { readonly error: unknown } | null;
 }
 
 /** `null` for what `fetch` knows nothing of, such as the method TRACE. */
@@ -107,7 +140,7 @@ function bodyOf(message: HttpRequest, body: Body): ReadableStream<Uint8Array> {
         if (done) controller.close();
         else controller.enqueue(new Uint8Array(value));
       } catch (error) {
-        body.hasFailed = true;
+        body.failure = { error };
         throw error;
       }
     },

@@ -1,4 +1,4 @@
-import type { Field, Refusal } from "../handshake/server_handshake.ts";
+import type { Field } from "../handshake/server_handshake.ts";
 import { HeaderMap } from "../handshake/header_map.ts";
 import type { RequestHead } from "../handshake/http_head.ts";
 import { refuse } from "../handshake/server_handshake.ts";
@@ -7,11 +7,11 @@ import { readCompression } from "../web_socket/compression_options.ts";
 import type { WebSocketLike } from "../native/web_socket_like.ts";
 import { NativeChannel } from "../native/native_channel.ts";
 import type { Clock } from "../web_socket/clock.ts";
-import { Deadline } from "../web_socket/deadline.ts";
 import type { ChannelOptions, QueueOptions } from "../web_socket/connect_options.ts";
 import { UnsupportedError } from "../web_socket/errors.ts";
 import { platform } from "../web_socket/platform.ts";
 import { decide, type Decision } from "./admission.ts";
+import { inTime } from "./in_time.ts";
 import type { ServerWebSocketChannel } from "./server_channel.ts";
 import {
   type AdmissionOptions,
@@ -57,7 +57,7 @@ export function checkPlatformOptions(
   options: PlatformUpgradeOptions,
   unsupported: readonly (keyof PlatformUpgradeOptions)[],
 ): PlatformSettings {
-  readCompression(options.compression);
+  if (typeof options.compression !== "function") readCompression(options.compression);
   const { closeTimeout, highWaterMark, maxQueueSize, pingInterval } = options;
   for (const name of unsupported) {
     if (options[name] === undefined || options[name] === false) continue;
@@ -105,30 +105,17 @@ export class PlatformUpgrade {
 
   /** Decides, in time; a client that is gone meanwhile is refused, though nobody hears it. */
   async decide(settings: PlatformSettings, clock: Clock): Promise<Decision> {
-    const { handshakeTimeout } = settings;
     const decision = decide(this.#head, this.request, { ...settings, compression: null });
     if (!("then" in decision)) return decision;
-    const { signal } = this.#raw;
-    let onAbort = (): void => {};
-    let deadline = null as Deadline | null;
-    const given = new Promise<Decision>((resolve) => {
-      const giveUp = (): void => {
+    return await inTime(decision, {
+      ms: settings.handshakeTimeout,
+      clock,
+      signal: this.#raw.signal,
+      giveUp: () => {
         this.request.giveUp();
-        resolve({ acceptance: null, refusal: refuse(503) });
-      };
-      onAbort = giveUp;
-      signal.addEventListener("abort", onAbort);
-      if (signal.aborted) giveUp();
-      if (handshakeTimeout > 0) {
-        deadline = new Deadline(clock, { ms: handshakeTimeout, onTime: giveUp });
-      }
+        return { acceptance: null, refusal: refuse(503) };
+      },
     });
-    try {
-      return await Promise.race([decision, given]);
-    } finally {
-      signal.removeEventListener("abort", onAbort);
-      deadline?.clear();
-    }
   }
 }
 
@@ -149,14 +136,4 @@ const OWN = new Set(["upgrade", "connection", "sec-websocket-accept", "sec-webso
 /** The header fields that the user wants in the answer. */
 export function extraFields(fields: readonly Field[]): Field[] {
   return fields.filter(([name]) => !OWN.has(name.toLowerCase()));
-}
-
-/** A refusal in the manner of `fetch`. */
-export function refusalResponse({ status, statusText, headers, body }: Refusal): Response {
-  const fields = headers.filter(([name]) => name !== "Content-Length");
-  return new Response(body, {
-    status,
-    statusText,
-    headers: fields.map(([name, value]): [string, string] => [name, value]),
-  });
 }

@@ -70,6 +70,7 @@ export class ServerChannel extends ProtocolChannel implements ServerWebSocketCha
     this.#pending = new PendingUpgrade(upgrade.socket, upgrade.early, {
       events: { onGone: (cause) => this.#onGone(cause) },
       clock,
+      handshakeTimeout: settings.handshakeTimeout,
     });
     if (extra.refusal !== undefined) {
       this.refuse(extra.refusal);

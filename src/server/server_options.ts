@@ -3,7 +3,7 @@ import { checkField } from "../handshake/http_head.ts";
 import { isReservedHeader } from "../handshake/client_handshake.ts";
 import { isToken } from "../handshake/header_map.ts";
 import type { Field, OriginPolicy } from "../handshake/server_handshake.ts";
-import { type OptionKinds, shown } from "../stream_channel/options.ts";
+import { checkOption, type OptionKinds, shown } from "../stream_channel/options.ts";
 import { readCompression } from "../web_socket/compression_options.ts";
 import { negotiableCompression } from "../web_socket/deflate.ts";
 import { PROTOCOL_KINDS, type ProtocolOptions } from "../web_socket/protocol_options.ts";
@@ -36,8 +36,9 @@ export type Verdict = boolean | RefusalInit;
  * Which clients to let in, and what to agree on with them.
  *
  * Each function may answer with a promise, which is awaited. When one throws or rejects, the client gets 500, and
- * `onError` the error. They are called in the order `hosts`, `origin`, `verify`, `protocols`, `headers`, each only if
- * the one before let the client in; the client may have left meanwhile, which `request.signal` reports.
+ * `onError` the error. They are called in the order `hosts`, `origin`, `verify`, `protocols`, `headers`,
+ * `compression`, each only if the one before let the client in; the client may have left meanwhile, which
+ * `request.signal` reports.
  */
 export interface AdmissionOptions {
   /**
@@ -86,13 +87,29 @@ export interface AdmissionOptions {
   onError?: ErrorHook | undefined;
   /**
    * How long the opening handshake may take, in milliseconds: `verify` included, and in
-   * `WebSocketServer` the reading of the request as well. Default 10,000; 0: no limit.
+   * `WebSocketServer` the reading of the request as well. It also limits how long `hosts` may decide about a plain
+   * request, and how long an upgrade waits for the answers to earlier requests of its connection. Default 10,000; 0: no
+   * limit.
    */
   handshakeTimeout?: number | undefined;
 }
 
+/** The compression to agree to: the same for every client, or what a function answers for a request. */
+export type CompressionPolicy =
+  | boolean
+  | CompressionOptions
+  | ((
+    request: ServerRequest,
+  ) => boolean | CompressionOptions | Promise<boolean | CompressionOptions>);
+
 /** Options of every server-side channel. Times are in milliseconds, sizes in bytes. */
-export interface ServerOptions extends ProtocolOptions, AdmissionOptions {
+export interface ServerOptions extends Omit<ProtocolOptions, "compression">, AdmissionOptions {
+  /**
+   * Whether, and how, to compress messages (RFC 7692), or a function that decides it for each request. It is
+   * used only with clients that offer compression. The function is called last, when everything else has let the
+   * client in; it must answer `true`, `false` or the options. Default `false`.
+   */
+  compression?: CompressionPolicy | undefined;
   /**
    * How often to ping the client, in milliseconds; 0: never. When no sign of life comes within
    * `pingTimeout` the channel ends at once. `latency` tells the round trip. Default 30,000.
@@ -108,6 +125,7 @@ export const DEFAULT_HANDSHAKE_TIMEOUT = 10_000;
 /** The kinds of {@linkcode ServerOptions}. */
 export const SERVER_KINDS: OptionKinds<ServerOptions> = {
   ...PROTOCOL_KINDS,
+  compression: "boolean|object|function",
   protocols: "list|function",
   origin: '"same-host"|list|function|boolean',
   hosts: "list|function|boolean",
@@ -116,6 +134,12 @@ export const SERVER_KINDS: OptionKinds<ServerOptions> = {
   onError: "function",
   handshakeTimeout: "time",
 };
+
+/** A {@linkcode CompressionPolicy}, checked: `null` agrees to none. */
+export type CompressionRule =
+  | CompressionOptions
+  | Extract<CompressionPolicy, (request: ServerRequest) => unknown>
+  | null;
 
 /** Options, checked and made ready once, however many connections come. */
 export interface ServerSettings {
@@ -126,8 +150,8 @@ export interface ServerSettings {
   readonly onError: ErrorHook | undefined;
   /** The header fields of every answer, unless a function gives them. */
   readonly fields: readonly Field[];
-  /** The compression to negotiate with, as far as the platform can do it. */
-  readonly compression: CompressionOptions | null;
+  /** The compression to negotiate with, as far as the platform can do it, or the user's function. */
+  readonly compression: CompressionRule;
   readonly handshakeTimeout: number;
 }
 
@@ -142,22 +166,34 @@ export interface ServerSettings {
  */
 export function checkServerOptions(options: ServerOptions = {}): ServerSettings {
   const { pingInterval = DEFAULT_PING_INTERVAL } = options;
-  const compression = readCompression(options.compression) ?? false;
+  const { compression = false } = options;
   const channel: ProtocolOptions = {
     closeTimeout: options.closeTimeout,
     highWaterMark: options.highWaterMark,
     maxMessageSize: options.maxMessageSize,
     pingInterval,
     pingTimeout: options.pingTimeout,
-    compression,
   };
   return {
     channel,
     ...checkAdmission(options),
-    compression: compression === false
-      ? null
-      : negotiableCompression(compression === true ? {} : compression, "server"),
+    compression: typeof compression === "function" ? compression : negotiable(compression),
   };
+}
+
+/**
+ * The compression to negotiate with, as far as the platform can do it.
+ *
+ * @param given The option `compression`, or what its function answered.
+ * @returns The settings; `null`: none.
+ * @throws {TypeError} When it is no such option, or a setting is unknown or of the wrong type.
+ * @throws {RangeError} When a number is out of its range.
+ */
+export function negotiable(given: unknown): CompressionOptions | null {
+  checkOption("compression", given, "boolean|object");
+  const compression = readCompression(given as boolean | CompressionOptions);
+  if (compression === false) return null;
+  return negotiableCompression(compression === true ? {} : compression, "server");
 }
 
 /** Checks what decides about requests. */

@@ -13,9 +13,9 @@ import {
   platformChannel,
   PlatformUpgrade,
   type PlatformUpgradeOptions,
-  refusalResponse,
   type UpgradeResult,
 } from "./platform_upgrade.ts";
+import { refusalResponse } from "./refusals.ts";
 
 /** Options of {@linkcode upgradeWebSocket}. */
 export interface UpgradeWebSocketOptions extends PlatformUpgradeOptions {

@@ -301,14 +301,14 @@ class BoundServer implements WebSocketServer {
     const { socket } = request;
     const connection = this.#connections.heard(socket);
     const { onRequest, tls } = this.#options;
-    const { hosts, onError } = this.#settings;
     const handler = onRequest ?? upgradeRequired;
     const secure = tls !== undefined;
     if (connection !== undefined) {
       connection.unanswered += 1;
       response.once("close", () => this.#onAnswered(connection, socket));
     }
-    void answerRequest(request, response, { handler, secure, hosts, onError });
+    const clock = this.#clock;
+    void answerRequest(request, response, { ...this.#settings, handler, secure, clock });
   }
 
   broadcast(message: MessageInput, options?: BroadcastOptions): void {

@@ -1,7 +1,7 @@
 import { isPromiseLike } from "../realm/kinds.ts";
 import { type ChannelLike, type ChannelParts, partsOf } from "./channel_like.ts";
 import type { ChannelSink } from "./channel_sink.ts";
-import { preHandled } from "./errors.ts";
+import { INVALID_PAYLOAD_DATA, preHandled } from "./errors.ts";
 import { findJsonFault, type JsonFault } from "./json_fault.ts";
 import { encodeJson } from "./json_value.ts";
 import { readOptions, shown } from "./options.ts";
@@ -12,9 +12,6 @@ import type { ChannelTransformer } from "./transformer.ts";
 
 /** What a channel of JSON documents is over: binary messages count as malformed. */
 export type JsonText = string | Uint8Array;
-
-/** RFC 6455 §7.4.1: the message's data isn't consistent with what it should be. */
-const INVALID_PAYLOAD_DATA = 1007;
 
 /** A received message that is not a JSON document. Its text names the place and quotes nothing. */
 export class MalformedJsonError extends SyntaxError {

@@ -6,6 +6,7 @@ import { ChannelSinkController, ControlledSink } from "./sink_controller.ts";
 import type { ChannelStream, StreamSubscription } from "./channel_stream.ts";
 import { ChannelStreamController } from "./stream_controller.ts";
 import { ClosedIds } from "./closed_ids.ts";
+import { INVALID_PAYLOAD_DATA } from "./errors.ts";
 import { PendingMessages } from "./pending_messages.ts";
 
 /** Options of a {@linkcode Multiplexer}. */
@@ -121,8 +122,7 @@ export class Multiplexer<In, Out> {
     if (this.#isOver) return;
     if (!isEnvelope(message)) {
       const error = new TypeError("Cannot receive: the message is no [id, …]");
-      // RFC 6455 §7.4.1: the close code for data that isn't what it should be.
-      this.#failure = { error: Object.assign(error, { closeCode: 1007 }) };
+      this.#failure = { error: Object.assign(error, { closeCode: INVALID_PAYLOAD_DATA }) };
       tellOfError(this.#inner.sink, error);
       return this.#end();
     }

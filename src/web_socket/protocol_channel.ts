@@ -188,12 +188,12 @@ export class ProtocolChannel extends WebSocketChannelBase implements ConnectionO
 
   #agree(
     connection: ProtocolConnection,
-    { protocol, extensions, deflate }: HandshakeAgreement,
+    { protocol, extensions, deflate, compression = this.#compression() }: HandshakeAgreement,
     response: HandshakeResponse | null,
   ): void {
     const compressor = deflate === null
       ? null
-      : createMessageDeflate(deflate, this.#side, this.#compression() ?? {});
+      : createMessageDeflate(deflate, this.#side, compression ?? {});
     connection.speak(
       new Protocol({
         side: this.#side,

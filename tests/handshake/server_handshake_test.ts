@@ -270,7 +270,8 @@ Deno.test("Both halves understand each other over their bytes", () => {
   const acceptance = acceptRequest(accepted(request.head), { protocols: ["b"], compression: {} });
   const response = new ResponseParser().push(serializeAcceptance(acceptance));
   assert(response !== null);
-  const { headers: _, ...agreement } = acceptance;
+  const { headers: _, compression: wishes, ...agreement } = acceptance;
+  assertEquals(wishes, {});
   assertEquals(checkResponse(client, response.head), agreement);
   assertEquals(agreement.protocol, "b");
   assertEquals(agreement.deflate, {

@@ -1,7 +1,7 @@
 /** Attacks that reach the user's own decisions: a promise, a truthy value or an error admits nobody. */
 
-import { assertEquals, assertStringIncludes } from "@std/assert";
-import type { ServerOptions, ServerRequest } from "../../src/server/mod.ts";
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import type { CompressionOptions, ServerOptions, ServerRequest } from "../../src/server/mod.ts";
 import { type Entry, testEntries } from "../server/entries.ts";
 import { gate, requestText } from "../server/support.ts";
 import { RawClient } from "../support/recipe_clients.ts";
@@ -31,7 +31,22 @@ async function answerTo(
   return { status: Number(head.split(" ")[1]), head, reports };
 }
 
-const OFFERS = { Origin: "http://localhost", "Sec-WebSocket-Protocol": "v1, v2" };
+const OFFERS = {
+  Origin: "http://localhost",
+  "Sec-WebSocket-Protocol": "v1, v2",
+  "Sec-WebSocket-Extensions": "permessage-deflate",
+};
+
+/** Deno's own socket can't compress, and Bun decides once for all clients: `UnsupportedError`. */
+function decidesCompression({ name }: Entry): boolean {
+  return name === "bind" || name === "acceptUpgrade";
+}
+
+/** The options that may be a function, in the order in which they are asked. */
+function decisionsOf(entry: Entry): (keyof ServerOptions)[] {
+  const everywhere = ["hosts", "origin", "verify", "protocols", "headers"] as const;
+  return decidesCompression(entry) ? [...everywhere, "compression"] : [...everywhere];
+}
 
 /** Values that a function may give by mistake: none of them is `true`. */
 const MISTAKES: readonly unknown[] = [1, "yes", {}, [], null, undefined, 0, "", () => true];
@@ -60,6 +75,9 @@ testEntries("attack 49: only true admits, whatever verify answers", async (entry
       // What is neither a boolean nor a refusal is the function's fault.
       const expected = value ? [500, ["verify"]] : [403, []];
       assertEquals([status, reports.map(([where]) => where)], expected, String(value));
+      for (const [, error] of reports) {
+        assertStringIncludes(String(error), "Error: Cannot use the answer of verify: it");
+      }
     }
   }
 });
@@ -81,7 +99,7 @@ testEntries(
           },
         }) as never,
     ];
-    for (const where of ["origin", "hosts", "verify", "protocols", "headers"] as const) {
+    for (const where of decisionsOf(entry)) {
       for (const fail of failures) {
         const options = { [where]: fail } as ServerOptions;
         await assertNoUncaught(async () => {
@@ -123,6 +141,61 @@ testEntries("attack 49: what protocols and headers can't mean is a 500", async (
   }
 });
 
+testEntries("attack 49: compression is agreed to as its function answers", async (entry) => {
+  if (!decidesCompression(entry)) return;
+  const answers: [answer: boolean | CompressionOptions, agreed: RegExp | null][] = [
+    [false, null],
+    [true, /^permessage-deflate/],
+    [{ serverNoContextTakeover: true }, /server_no_context_takeover/],
+  ];
+  for (const [answer, agreed] of answers) {
+    for (const given of [answer, Promise.resolve(answer)]) {
+      const paths: string[] = [];
+      const compression: ServerOptions["compression"] = ({ url }) => {
+        paths.push(url.pathname);
+        return given;
+      };
+      const { status, head } = await answerTo(entry, { compression }, OFFERS);
+      const [, extensions = null] = /^sec-websocket-extensions: (.*?)\r?$/im.exec(head) ?? [];
+      assertEquals([status, paths], [101, ["/room"]]);
+      if (agreed === null) assertEquals(extensions, null);
+      else assertMatch(extensions ?? "none", agreed);
+    }
+  }
+});
+
+testEntries("attack 49: messages are compressed as the function answered", async (entry) => {
+  if (!decidesCompression(entry)) return;
+  const compression: ServerOptions["compression"] = ({ url }) =>
+    Promise.resolve({ threshold: url.pathname === "/room" ? 0 : 1000 });
+  await entry.run({ compression }, async ({ url }) => {
+    for (const [path, first] of [["/room", "c1"], ["/other", "81"]]) {
+      const client = new RawClient(url);
+      client.socket.write(requestText(OFFERS, `GET ${path} HTTP/1.1`));
+      assertStringIncludes(await client.response(), "permessage-deflate");
+      client.send(1, "a".repeat(100));
+      assertEquals(await client.hex(1), first, path);
+      await client.destroy();
+    }
+  });
+});
+
+testEntries("attack 49: what compression can't mean is a 500", async (entry) => {
+  if (!decidesCompression(entry)) return;
+  const mistakes: readonly unknown[] = [
+    ...[1, "yes", undefined, null, [], new Map(), () => true],
+    ...[{ level: 10 }, { treshold: 1 }, { threshold: "1" }],
+  ];
+  for (const value of mistakes) {
+    for (const answer of [value, Promise.resolve(value)]) {
+      const options = { compression: () => answer } as ServerOptions;
+      const { status, reports } = await answerTo(entry, options, OFFERS);
+      assertEquals([status, reports.map(([where]) => where)], [500, ["compression"]]);
+      assertStringIncludes(String(reports[0]?.[1]), "Error: Cannot use the option compression");
+    }
+  }
+});
+
 testEntries(
   "attack 49: a function that asks for a promise is asked in its turn only",
   async (entry) => {
@@ -139,8 +212,10 @@ testEntries(
       protocols: note("protocols", "v1"),
       headers: note("headers", {}),
     };
+    const decisions = decisionsOf(entry);
+    if (decidesCompression(entry)) options.compression = note("compression", true);
     assertEquals((await answerTo(entry, options, OFFERS)).status, 101);
-    assertEquals(asked.splice(0), ["hosts", "origin", "verify", "protocols", "headers"]);
+    assertEquals(asked.splice(0), decisions);
     assertEquals(
       (await answerTo(entry, { ...options, origin: note("origin", false) }, OFFERS)).status,
       403,
@@ -157,7 +232,7 @@ testEntries(
 testEntries(
   "attack 49: a promise that rejects after the client has left harms nothing",
   async (entry) => {
-    for (const where of ["origin", "hosts", "verify", "protocols", "headers"] as const) {
+    for (const where of decisionsOf(entry)) {
       const cause = new Error("too late");
       const called = gate();
       const left = gate();

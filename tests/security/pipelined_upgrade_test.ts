@@ -246,6 +246,27 @@ Deno.test("attack 53: an upgrade that is refused, or too slow, waits for the ear
   }
 });
 
+Deno.test("attack 53: an upgrade behind an answer that doesn't end leaves no socket behind its timeout", async () => {
+  for (const verify of [undefined, () => false, () => new Promise<boolean>(() => {})]) {
+    const page = (_request: IncomingMessage, response: ServerResponse): void =>
+      void response.write("the beginning");
+    const options = { handshakeTimeout: 100, ...(verify === undefined ? {} : { verify }) };
+    await withHttp({ page, options }, async ({ url, channels }) => {
+      const client = new RawClient(url);
+      client.socket.write(get("/a") + requestText());
+      await seen(client, "the beginning");
+      if (onBun) return await client.destroy();
+      while (channels.length === 0) await turn();
+      await assertRejects(() => channels[0]!.ready);
+      // Without a bound this waits for ever.
+      await client.end();
+      const got = client.bytes.toString("latin1");
+      assertEquals(got.split("HTTP/1.1").length, 2, got);
+      await client.destroy();
+    });
+  }
+});
+
 Deno.test("attack 53: bind: a page and an upgrade in one packet", async () => {
   const { opened, open } = gate();
   const onRequest = async ({ url }: Request): Promise<Response> => {

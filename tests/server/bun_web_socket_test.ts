@@ -123,5 +123,6 @@ Deno.test("bunWebSocket: settings, and what can't be honoured", () => {
   assertEquals(bunWebSocket({ pingInterval: 10_000_000 }).websocket.idleTimeout, 960);
   assertThrows(() => bunWebSocket({ pingTimeout: 1 }), UnsupportedError);
   assertThrows(() => bunWebSocket({ compression: { level: 1 } }), UnsupportedError);
+  assertThrows(() => bunWebSocket({ compression: () => true }), UnsupportedError);
   assertThrows(() => bunWebSocket({ maxMessageSize: -1 }), RangeError);
 });

@@ -1,7 +1,10 @@
 import { assertEquals } from "@std/assert";
 import { EventEmitter } from "node:events";
+import { createServer, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
 import { EarlierAnswers, owesAnswers } from "../../src/server/earlier_answers.ts";
 import type { UpgradeSocket } from "../../src/server/pending_upgrade.ts";
+import { RawClient } from "../support/recipe_clients.ts";
 
 /** A socket of `node:http` that answers are written to. */
 class FakeSocket extends EventEmitter {
@@ -41,4 +44,20 @@ Deno.test("earlier answers: stopped, it leaves nothing", () => {
   waiting.stop();
   answer.emit("finish");
   assertEquals([socket.listenerCount("drain"), answer.listenerCount("finish")], [0, 0]);
+});
+
+Deno.test("the undocumented socket._httpMessage is the answer that a runtime's node:http owes", async () => {
+  const answers: unknown[] = [];
+  const server = createServer(({ socket }, response: ServerResponse) => {
+    const field = (socket as { _httpMessage?: unknown })._httpMessage;
+    answers.push(field === response, owesAnswers(socket));
+    response.end("page");
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const client = new RawClient(`ws://127.0.0.1:${(server.address() as AddressInfo).port}`);
+  client.socket.write("GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+  await client.end();
+  await client.destroy();
+  await new Promise((resolve) => server.close(resolve));
+  assertEquals(answers, [true, true]);
 });

@@ -1,6 +1,7 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { createHttpServer, listen } from "../../src/server/http_server.ts";
+import { acceptAgain, createHttpServer, listen } from "../../src/server/http_server.ts";
 import { UnsupportedError } from "../../src/web_socket/errors.ts";
+import { platform } from "../../src/web_socket/platform.ts";
 import { createIdentity } from "../support/certificates.ts";
 
 function closed(server: ReturnType<typeof createHttpServer>): Promise<void> {
@@ -26,4 +27,19 @@ Deno.test("where there is no node:http there is no server", () => {
   } finally {
     process.getBuiltinModule = getBuiltinModule;
   }
+});
+
+Deno.test({
+  name: "Deno's undocumented server._handle.listen, which acceptAgain needs, is there",
+  ignore: platform() !== "deno",
+  async fn() {
+    for (const tls of [undefined, createIdentity()]) {
+      const server = createHttpServer(tls, 0);
+      await listen(server, { hostname: "127.0.0.1", port: 0 });
+      const { _handle: handle } = server as { _handle?: { listen?: unknown } };
+      assertEquals(typeof handle?.listen, "function", tls === undefined ? "http" : "https");
+      acceptAgain(server);
+      await closed(server);
+    }
+  },
 });

@@ -1,4 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
+import { EventEmitter } from "node:events";
 import { Duplex } from "node:stream";
 import { acceptRequest, checkRequest, refuse } from "../../src/handshake/server_handshake.ts";
 import { HeaderMap } from "../../src/handshake/header_map.ts";
@@ -40,7 +41,11 @@ Deno.test("a pending upgrade keeps what comes early, in order", async () => {
   const { socket, text } = stream();
   const events = { onGone: () => assert(false, "nobody is gone") };
   const head = Uint8Array.of(1, 2);
-  const pending = new PendingUpgrade(socket, head, { events, clock: new FakeClock() });
+  const pending = new PendingUpgrade(socket, head, {
+    events,
+    clock: new FakeClock(),
+    handshakeTimeout: 0,
+  });
   head.fill(0);
   socket.push(Uint8Array.of(3));
   await turn();
@@ -72,6 +77,7 @@ Deno.test("a pending upgrade tells once that the client is gone: its end, an err
     const pending = new PendingUpgrade(socket, new Uint8Array(0), {
       events,
       clock: new FakeClock(),
+      handshakeTimeout: 0,
     });
     end(socket);
     await turn();
@@ -110,4 +116,47 @@ Deno.test("a refused client that ends leaves no timer, one that is gone none eit
   refuseSocket(gone.socket, refuse(403), clock);
   await turn();
   assertEquals([ended.socket.destroyed, clock.pending], [true, 0]);
+});
+
+Deno.test("a refusal waits for an earlier answer no longer than the handshake may take", async () => {
+  for (const [before, after] of [[40, 60], [100, 0], [150, 0]] as const) {
+    const clock = new FakeClock();
+    const { socket, text } = stream();
+    Object.assign(socket, { _httpMessage: new EventEmitter() });
+    const pending = new PendingUpgrade(socket, new Uint8Array(0), {
+      events: { onGone: () => assert(false, "nobody is gone") },
+      clock,
+      handshakeTimeout: 100,
+    });
+    clock.advance(before);
+    pending.refuse(refuse(403));
+    if (after > 0) {
+      clock.advance(after - 1);
+      assertEquals(socket.destroyed, false);
+      clock.advance(1);
+    }
+    assertEquals([socket.destroyed, text(), clock.pending], [true, "", 0]);
+    await turn();
+  }
+});
+
+Deno.test("a refusal behind an earlier answer goes out when that has ended, and leaves no timer", async () => {
+  const clock = new FakeClock();
+  const { socket, text } = stream();
+  const answer = new EventEmitter();
+  Object.assign(socket, { _httpMessage: answer });
+  const events = { onGone: () => assert(false, "nobody is gone") };
+  const pending = new PendingUpgrade(socket, new Uint8Array(0), {
+    events,
+    clock,
+    handshakeTimeout: 100,
+  });
+  pending.refuse(refuse(403));
+  Object.assign(socket, { _httpMessage: null });
+  answer.emit("finish");
+  assert(text().startsWith("HTTP/1.1 403 "), text());
+  socket.push(null);
+  await turn();
+  await turn();
+  assertEquals([socket.destroyed, clock.pending], [true, 0]);
 });

@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import type { BindOptions, RequestHandler } from "../../src/server/mod.ts";
 import { RawClient } from "../support/recipe_clients.ts";
+import { assertNoUncaught } from "../support/unhandled.ts";
 import { gate, withServer } from "./support.ts";
 
 /** Takes the errors of handlers in this file: they are meant to fail. */
@@ -153,19 +154,23 @@ Deno.test("what a handler throws reaches onError, with the request that it was a
   }
 });
 
-Deno.test("a client that leaves while it sends its body isn't reported", async () => {
-  const { opened: failed, open } = gate();
+/** A client leaves while it sends the body that the handler reads. Gives what `onError` got. */
+async function reportsOfLeaving(
+  handler: (request: Request) => Promise<Response>,
+): Promise<unknown[]> {
+  const { opened: ended, open } = gate();
   const reports: unknown[] = [];
-  await withServer({
-    onRequest: async (request) => {
-      try {
-        return new Response(await request.text());
-      } finally {
-        open();
-      }
-    },
-    onError: (error) => reports.push(error),
-  }, async (server) => {
+  const onRequest = async (request: Request): Promise<Response> => {
+    // Bun lets the other connection's through.
+    if (request.method === "TRACE") return new Response();
+    try {
+      return await handler(request);
+    } finally {
+      open();
+    }
+  };
+  const onError = (error: unknown): void => void reports.push(error);
+  await withServer({ onRequest, onError }, async (server) => {
     const client = new RawClient(server.url);
     client.socket.write("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nhalf");
     await new Promise((resolve) => client.socket.once("connect", resolve));
@@ -175,7 +180,63 @@ Deno.test("a client that leaves while it sends its body isn't reported", async (
     await other.response();
     await other.destroy();
     await client.destroy();
-    await failed;
+    await ended;
   });
-  assertEquals(reports, []);
+  return reports;
+}
+
+Deno.test("a client that leaves while it sends its body isn't reported", async () => {
+  assertEquals(await reportsOfLeaving(async (request) => new Response(await request.text())), []);
+});
+
+Deno.test("a handler's own error behind a body that failed is reported", async () => {
+  const cause = new Error("a fault of the user's");
+  const reports = await reportsOfLeaving(async (request) => {
+    await request.text().catch(() => {});
+    throw cause;
+  });
+  assertEquals(reports, [cause]);
+});
+
+/** The status of a plain request whose host a function decides about. */
+async function decidedLate(
+  hosts: BindOptions["hosts"],
+  handshakeTimeout: number,
+): Promise<[status: number, reports: unknown[]]> {
+  const reports: unknown[] = [];
+  let status = 0;
+  const onRequest = (): Response => new Response("page");
+  const onError = (error: unknown): void => void reports.push(error);
+  await withServer({ hosts, handshakeTimeout, onRequest, onError }, async (server) => {
+    const client = new RawClient(server.url);
+    client.socket.write("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    status = Number((await client.response()).split(" ")[1]);
+    await client.destroy();
+  });
+  return [status, reports];
+}
+
+Deno.test("handshakeTimeout bounds how long hosts may decide about a plain request", async () => {
+  assertEquals(await decidedLate(() => new Promise(() => {}), 20), [503, []]);
+  assertEquals(await decidedLate(() => Promise.resolve(true), 20), [200, []]);
+});
+
+Deno.test("hosts that rejects behind the timeout is reported, and harms nothing", async () => {
+  const { opened, open } = gate();
+  const cause = new Error("a fault of the user's");
+  const { opened: reported, open: onError } = gate();
+  await assertNoUncaught(() =>
+    withServer({
+      hosts: () => opened.then(() => Promise.reject(cause)),
+      handshakeTimeout: 20,
+      onError,
+    }, async (server) => {
+      const client = new RawClient(server.url);
+      client.socket.write("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+      assertEquals((await client.response()).split(" ")[1], "503");
+      open();
+      await reported;
+      await client.destroy();
+    })
+  );
 });

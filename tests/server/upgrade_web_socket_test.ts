@@ -118,7 +118,9 @@ Deno.test({
 Deno.test("upgradeWebSocket: what can't be honoured is an UnsupportedError, so is another platform", async () => {
   const request = new Request("http://a.example");
   const wishes: UpgradeWebSocketOptions[] = onDeno
-    ? [{ compression: true }, { maxMessageSize: 1 }, { pingTimeout: 1 }]
+    ? [{ compression: true }, { compression: () => true }, { maxMessageSize: 1 }, {
+      pingTimeout: 1,
+    }]
     : [{}];
   for (const options of wishes) {
     await assertRejects(() => upgradeWebSocket(request, options), UnsupportedError);

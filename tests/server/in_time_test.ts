@@ -1,0 +1,33 @@
+import { assertEquals } from "@std/assert";
+import { inTime } from "../../src/server/in_time.ts";
+import { FakeClock } from "../support/fake_clock.ts";
+
+/** A decision that never comes, and what bounds it. */
+function endless(ms: number, signal: AbortSignal = new AbortController().signal) {
+  const clock = new FakeClock();
+  let calls = 0;
+  const giveUp = (): string => `given up ${++calls}`;
+  const answer = inTime(new Promise<string>(() => {}), { ms, clock, signal, giveUp });
+  return { clock, answer };
+}
+
+Deno.test("a decision in time leaves no timer", async () => {
+  const clock = new FakeClock();
+  const { signal } = new AbortController();
+  const giveUp = (): string => "given up";
+  const answer = await inTime(Promise.resolve("decided"), { ms: 100, clock, signal, giveUp });
+  assertEquals([answer, clock.pending], ["decided", 0]);
+});
+
+Deno.test("a decision that never comes is given up when the time is up, or the client leaves", async () => {
+  const slow = endless(100);
+  slow.clock.advance(100);
+  assertEquals([await slow.answer, slow.clock.pending], ["given up 1", 0]);
+  const abort = new AbortController();
+  const left = endless(0, abort.signal);
+  assertEquals(left.clock.pending, 0);
+  abort.abort();
+  assertEquals(await left.answer, "given up 1");
+  const before = endless(100, AbortSignal.abort());
+  assertEquals([await before.answer, before.clock.pending], ["given up 1", 0]);
+});

@@ -1,0 +1,36 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import { refuse } from "../../src/handshake/server_handshake.ts";
+import { refusalOf, refusalResponse } from "../../src/server/refusals.ts";
+
+Deno.test("a refusal of verify's keeps its status, phrase, headers and body", () => {
+  const { status, statusText, headers, body } = refusalOf({
+    status: 503,
+    statusText: "Later",
+    headers: { "Retry-After": "1" },
+    body: "come back",
+  });
+  assertEquals([status, statusText, body], [503, "Later", "come back"]);
+  assertEquals(headers.find(([name]) => name === "Retry-After")?.[1], "1");
+});
+
+Deno.test("an answer that is no refusal names verify and what it may answer", () => {
+  const answers: [answer: unknown, text: string][] = [
+    ["yes", "it must be true, false or { status }, got a string"],
+    [1, "it must be true, false or { status }, got 1"],
+    [() => true, "it must be true, false or { status }, got a function"],
+    [{}, "its status must be a number, got undefined"],
+    [{ status: "403" }, "its status must be a number, got a string"],
+  ];
+  for (const [answer, text] of answers) {
+    const error = assertThrows(() => refusalOf(answer), TypeError);
+    assertEquals(error.message, `Cannot use the answer of verify: ${text}`);
+  }
+  assertThrows(() => refusalOf({ status: 200 }), RangeError, "200");
+});
+
+Deno.test("a refusal as a response of fetch", async () => {
+  const response = refusalResponse(refuse(401, { headers: [["WWW-Authenticate", "Basic"]] }));
+  assertEquals([response.status, response.statusText], [401, "Unauthorized"]);
+  assertEquals(response.headers.get("www-authenticate"), "Basic");
+  assertEquals(await response.text(), "Unauthorized\n");
+});
