@@ -50,8 +50,8 @@ const ELSEWHERE = new Set(["./net", "./server"]);
  * it can't grow unnoticed meanwhile.
  */
 const BUDGETS: Record<string, { target: number; budget: number }> = {
-  ".": { target: 20 * KILOBYTE, budget: 38.5 * KILOBYTE },
-  "./native, connect alone": { target: 5 * KILOBYTE, budget: 16.5 * KILOBYTE },
+  ".": { target: 20 * KILOBYTE, budget: 39.5 * KILOBYTE },
+  "./native, connect alone": { target: 5 * KILOBYTE, budget: 17.5 * KILOBYTE },
 };
 
 async function measuredEntries(): Promise<Measured[]> {
