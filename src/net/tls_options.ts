@@ -193,5 +193,7 @@ function refusalOf(
   if (typeof answer === "object" && answer !== null && "catch" in answer) {
     void (answer as Promise<unknown>).catch(() => {});
   }
-  return new TypeError(`it must return an error or nothing, synchronously, got ${shown(answer)}`);
+  return new TypeError(
+    `Cannot use its answer: it must be an Error or undefined, synchronously, got ${shown(answer)}`,
+  );
 }

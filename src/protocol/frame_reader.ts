@@ -100,7 +100,7 @@ export class FrameReader {
     return this.#input === null ? 0 : this.#input.size;
   }
 
-  /** Whether there is input that isn't read although nobody has paused the reader. */
+  /** Whether input is left unread although the reader isn't paused. */
   get isBehind(): boolean {
     return (this.#halted & BUSY) !== 0 || (this.#halted === 0 && this.pending > 0);
   }

@@ -87,7 +87,7 @@ export interface ProtocolEvents {
   /** There is output, and there was none: {@linkcode Protocol.takeOutput} it. */
   onOutput(): void;
 
-  /** The message that {@linkcode Protocol.isBusy} told of is over: {@linkcode Protocol.proceed}, later. */
+  /** The message that {@linkcode Protocol.isBusy} reported has ended: call {@linkcode Protocol.proceed}, later. */
   onUnblocked?(): void;
 }
 
@@ -222,7 +222,7 @@ export class Protocol implements MessageEvents {
   }
 
   /**
-   * Whether input waits that nobody has paused: for the budget, until {@linkcode proceed}, or for a
+   * Whether input waits although it isn't paused: for the budget, until {@linkcode proceed}, or for a
    * message that is {@linkcode isBusy being decompressed}. Stop the transport meanwhile.
    */
   get isBehind(): boolean {

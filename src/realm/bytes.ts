@@ -29,7 +29,7 @@ const bufferSize = getterOf(ArrayBuffer.prototype, "byteLength") as Getter<numbe
 /** Left out where the platform has no resizable buffers. */
 const isResizable = getterOf<boolean>(ArrayBuffer.prototype, "resizable");
 
-/** Up to this many bytes a loop copies as fast as the platform does, and at most what it is told. */
+/** Up to this many bytes, a loop copies as fast as the platform does, and never more than asked for. */
 export const SMALL = 32;
 
 /** Whether `value` is an `ArrayBuffer`. A `SharedArrayBuffer` is none. */

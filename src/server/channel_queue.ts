@@ -15,7 +15,7 @@ export class ChannelQueue<T> implements AsyncIterator<T, undefined> {
   #waiters: Waiter<T>[] = [];
   #ended = false;
 
-  /** @param onTaken Called with each value that is taken, before whoever takes it has it. */
+  /** @param onTaken Called with each value, right before the queue returns it. */
   constructor(onTaken: (value: T) => void = ignore) {
     this.#onTaken = onTaken;
   }

@@ -45,7 +45,7 @@ function isAbort(error: unknown, { reason }: AbortSignal): boolean {
   return error === reason || nameOf(error) === "AbortError";
 }
 
-/** The one place where the package prints: an error that nobody asked for would be lost otherwise. */
+/** The one place where the package prints: without an `onError` the error would be lost otherwise. */
 function print(where: string, error: unknown): void {
   console.error(`WebSocket server: ${where} failed:`, error);
 }

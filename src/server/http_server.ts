@@ -156,7 +156,7 @@ export function listen(
 
 /**
  * Accepts again. When a process has no file left to accept a connection with, Deno's `node:net` stops
- * accepting for good, and reports nothing: it starts again when it is told to listen.
+ * accepting for good, and reports nothing: it starts again when it listens again.
  */
 export function acceptAgain(server: HttpServer): void {
   if (platform() !== "deno") return;

@@ -123,7 +123,7 @@ export class ServerChannel extends ProtocolChannel implements ServerWebSocketCha
     if (pending !== null) this.begin(pending.accept(acceptance), acceptance);
   }
 
-  /** Somebody has the channel from now on, and can read it. */
+  /** The server hands the channel to its user, who can read it from now on. */
   taken(): void {
     this.#isTaken = true;
     const untaken = this.#untaken;

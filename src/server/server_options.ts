@@ -1,11 +1,10 @@
 import type { CompressionOptions } from "../handshake/deflate_parameters.ts";
-import { checkField } from "../handshake/http_head.ts";
-import { isReservedHeader } from "../handshake/client_handshake.ts";
 import { isToken } from "../handshake/header_map.ts";
 import type { Field, OriginPolicy } from "../handshake/server_handshake.ts";
 import { checkOption, type OptionKinds, shown } from "../stream_channel/options.ts";
 import { readCompression } from "../web_socket/compression_options.ts";
 import { negotiableCompression } from "../web_socket/deflate.ts";
+import { readHeaders } from "../web_socket/header_fields.ts";
 import { PROTOCOL_KINDS, type ProtocolOptions } from "../web_socket/protocol_options.ts";
 import type { ErrorHook } from "./error_hook.ts";
 import { checkHosts, type HostPolicy, type HostRule } from "./hosts.ts";
@@ -254,33 +253,10 @@ function spelled(origin: string): string {
 }
 
 /**
- * Header fields of a user's, checked.
+ * Reads and checks the option `headers`, or what it has returned.
  *
  * @throws {TypeError} When they are no header fields, one can't be sent, or it is the handshake's own.
  */
-export function fieldsOf(init: HeaderFields | undefined): Field[] {
-  if (init === undefined) return [];
-  if (typeof init !== "object" || init === null) {
-    throw new TypeError(
-      `Cannot use the headers: they must be an object or a list, got ${shown(init)}`,
-    );
-  }
-  const entries: Iterable<readonly unknown[]> = isIterable(init) ? init : Object.entries(init);
-  return [...entries].map((entry): Field => {
-    const [name, value] = entry;
-    const isPair = Array.isArray(entry) && entry.length === 2;
-    if (!isPair || typeof name !== "string" || typeof value !== "string") {
-      throw new TypeError("Cannot use the headers: each must be a name and a text");
-    }
-    checkField(name, value);
-    if (isReservedHeader(name)) {
-      throw new TypeError(`Cannot serve: the header field ${name} is the handshake's own`);
-    }
-    return [name, value];
-  });
-}
-
-/** `Headers`, of whatever realm, and lists of pairs. */
-function isIterable(init: object): init is Iterable<readonly unknown[]> {
-  return Symbol.iterator in init;
+export function fieldsOf(headers: HeaderFields | undefined): Field[] {
+  return headers === undefined ? [] : readHeaders(headers);
 }

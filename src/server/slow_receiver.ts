@@ -162,7 +162,7 @@ export class SlowReceiver {
     try {
       sink.close(code, reason).catch(ignore);
     } catch {
-      // A platform's own socket sends few codes; and nobody called just now who could be told.
+      // A platform's own socket sends few codes, and no caller is there to get the error.
       closeQuietly(sink);
     }
   }

@@ -291,7 +291,7 @@ class BoundServer implements WebSocketServer {
     if (isLast && this.#connections.has(connection)) socket.end();
   }
 
-  /** Of the socket that listens: once it does, nobody else is told. */
+  /** An error of the listening socket: once it listens, this is its only handler. */
   #onError(error: unknown): void {
     if (this.#address.port === 0) return;
     report(this.#settings.onError, error, { where: "listen", request: null });

@@ -76,9 +76,9 @@ export interface ChannelSink<T> {
    */
   close(): Promise<void>;
   /**
-   * Settles when the channel is over, whoever ended it; rejects only with the error of
+   * Settles when the channel has ended, from either side; rejects only with the error of
    * {@linkcode addError}, of a transformer that can't decode a message, or of a `WritableStream` that
-   * the sink was made from. A rejection that nobody looks at does no harm.
+   * the sink was made from. An unhandled rejection does no harm.
    */
   readonly done: Promise<void>;
   /**

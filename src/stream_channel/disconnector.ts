@@ -68,7 +68,7 @@ export class Disconnector<In, Out = In> implements ChannelTransformer<In, Out, I
     const given = this.#signal;
     if (given === undefined || this.#disconnected !== null) return signal;
     try {
-      // The platform lets go of it when nobody uses it any more.
+      // The platform releases it when it is no longer used.
       return AbortSignal.any([given, signal]);
     } catch {
       // A signal of another realm.
@@ -88,7 +88,7 @@ export class Disconnector<In, Out = In> implements ChannelTransformer<In, Out, I
   disconnect(reason?: unknown): Promise<void> {
     if (this.#disconnected !== null) return this.#disconnected;
     const { promise, resolve, reject } = new Deferred();
-    // First: a listener that is told of an end may transform a channel, or call this, in turn.
+    // First: a listener that learns of an end may transform a channel, or call this, in turn.
     this.#disconnected = promise;
     this.#unwatch();
     const closed = [...this.#channels].map((channel) => preHandled(channel.disconnect()));

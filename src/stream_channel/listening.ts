@@ -9,7 +9,7 @@ export interface Listened {
   cancelReader(): void;
 }
 
-/** A listener's subscription, and what is told it besides values. */
+/** A listener's subscription, and what the stream reports to it besides values. */
 export class Listening implements StreamSubscription {
   readonly #listened: Listened;
   readonly #options: ListenOptions;

@@ -11,7 +11,7 @@ const STEPS = 8;
 export interface LoopGuardMeans {
   /** Calls back when timers and sockets have had their share. */
   readonly afterOthers?: (callback: () => void) => void;
-  /** Calls back when this turn of the event loop is over. */
+  /** Calls back when this turn of the event loop has ended. */
   readonly afterTurn?: (callback: () => void) => void;
   /** The time, in milliseconds. */
   readonly now?: () => number;
@@ -49,7 +49,7 @@ export class LoopGuard {
     return now - this.#since < LONGEST ? null : this.#wait();
   }
 
-  /** Notices when the turn is over by itself, as it mostly is soon. */
+  /** Notices when the turn ends by itself, as it mostly does soon. */
   #begin(now: number): void {
     this.#since = now;
     this.#means.afterTurn(() => this.#steps = 0);

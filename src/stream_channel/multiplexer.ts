@@ -202,7 +202,7 @@ export class Multiplexer<In, Out> {
     }
   }
 
-  /** The inner sink has failed: nobody can answer any more. */
+  /** The inner sink has failed: no answer can arrive any more. */
   #fail(error: unknown): void {
     this.#failure ??= { error };
     this.#isSinkOver = true;

@@ -21,7 +21,7 @@ export type NextTurn = (callback: () => void) => () => void;
 export const nextTurn: NextTurn = chooseNextTurn(globalThis as unknown as TurnGlobals);
 
 /**
- * Calls back when this turn of the event loop is over: behind all microtasks, and what they lead to.
+ * Calls back when this turn of the event loop has ended: behind all microtasks, and what they lead to.
  * Unlike {@linkcode nextTurn} it need not leave sockets their share.
  */
 export const afterTurn: NextTurn = chooseNextTurn({

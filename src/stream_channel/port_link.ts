@@ -14,7 +14,7 @@ import { DEFAULT_HIGH_WATER_MARK, sizeOf, sizeOfClone } from "./size.ts";
 /** What each end may send before it has heard anything, in bytes. Part of the wire format. */
 const FIRST_CREDIT = DEFAULT_HIGH_WATER_MARK;
 
-/** What is told of a worker. */
+/** The events of a worker. */
 export interface WorkerEvents {
   /** The other end has gone, a worker with an exit code. */
   onEnd(exitCode: number | null): void;
@@ -22,7 +22,7 @@ export interface WorkerEvents {
   onFailure(error: Error): void;
 }
 
-/** What is told of a port. */
+/** The events of a port. */
 export interface PortEvents extends WorkerEvents {
   /** A message has arrived. */
   onMessage(message: unknown): void;
@@ -225,7 +225,7 @@ export class PortLink<In, Out> implements SinkTarget<Out> {
 
   /** The other end has gone without saying so. */
   #lose(exitCode: number | null): void {
-    // Deno tells of a worker's error after its ports have closed: unhandled, it would end the process.
+    // Deno reports a worker's error after its ports have closed: unhandled, it would end the process.
     this.#unwatchCarrier = ignore;
     if (this.#raw) return this.#end(null);
     const who = exitCode === null ? "the other end has gone" : `the worker exited with ${exitCode}`;

@@ -170,8 +170,8 @@ export class Relay<In, Out, NewIn, NewOut> implements SinkTarget<NewOut> {
   }
 
   /**
-   * A message can't be decoded: the stream fails, and the inner channel closes because of the error. It
-   * is told first: who learns of it on the stream may close this channel, and that has no error.
+   * A message can't be decoded: the stream fails, and the inner channel closes with the error. The inner
+   * channel gets it first: a reader of the stream may close this channel, and that carries no error.
    */
   #fail(error: unknown): void {
     if (this.#deaf) return;

@@ -46,9 +46,9 @@ export class ChannelSinkController<T> {
   #disconnected = false;
   #finished = false;
   #failure: { error: unknown } | null = null;
-  /** Why all is over, where that is known. */
+  /** Why the channel ended, if that is known. */
   #cause: unknown;
-  /** A value was dropped: what is asked from now on is told so. */
+  /** A value was dropped: every later `flush` and write rejects. */
   #dropped = false;
   #lost: Deferred<never> | null = null;
   #room: Deferred | null = null;
@@ -119,7 +119,7 @@ export class ChannelSinkController<T> {
   }
 
   /**
-   * All is over: settles `done`, and rejects all that was asked about values that were dropped.
+   * The channel has ended: settles `done`, and rejects each promise about values that were dropped.
    *
    * @param cause Why they were, where that is known.
    */
@@ -319,7 +319,7 @@ export class ChannelSinkController<T> {
     } finally {
       this.#release(adding);
     }
-    // Whoever has closed the sink meanwhile has chosen to.
+    // A user who closed the sink meanwhile chose to drop the rest.
     if (!isWhole && !this.#closedByUser) await this.lost();
   }
 

@@ -47,8 +47,8 @@ export interface StreamChannel<In, Out = In> {
    *
    * @param other A channel that takes what this one gives, and the other way round.
    * @returns A promise that fulfils when both directions have ended, or rejects with the first
-   * error as soon as there is one, also when a message was dropped. A rejection that nobody looks at
-   * does no harm.
+   * error as soon as there is one, also when a message was dropped. An unhandled rejection does no
+   * harm.
    * @throws {DOMException} `InvalidStateError` when one of the two streams has a reader.
    */
   pipe(other: ChannelLike<Out, In>): Promise<void>;
@@ -117,7 +117,7 @@ export interface StreamChannelStatic {
    * error; the readable half still gives what it has.
    *
    * Closing the sink doesn't end the readable half. While the sink closes, `from` reads on although
-   * nobody takes the input, because a socket can't finish closing before: it keeps up to 1 MiB for a
+   * no reader takes the input, because a socket can't finish closing before: it keeps up to 1 MiB for a
    * reader. If there is more, the stream fails behind that with an `InvalidStateError`, and the rest
    * is dropped. A listener that pauses its subscription isn't hurried: `close()` waits for it.
    *

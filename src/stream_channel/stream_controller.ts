@@ -337,7 +337,7 @@ export class ChannelStreamController<T> {
     if (this.#queue?.length || this.#finished || this.#paused) return;
     switch (this.#reader) {
       case "none":
-        // Nobody has the right to read. A view need not pull to notice the end.
+        // There is no reader. A view need not pull to notice the end.
         this.#view?.end(this.#failure);
         return;
       case "next":

@@ -1,6 +1,6 @@
 /** What has no JSON, and where in a value it is. */
 
-/** The longest place that is told, in characters. */
+/** The maximum length of a place in an error text, in characters. */
 const MAX_PLACE = 100;
 
 /** What `JSON.stringify` drops the content of, as `Object.prototype.toString` calls it. */

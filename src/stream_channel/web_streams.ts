@@ -80,7 +80,7 @@ class ReadableSource<T> implements StreamSource {
     void this.#read();
   }
 
-  /** Whether input that nobody takes is read although it is more than the high-water mark. */
+  /** Whether input is read beyond the high-water mark although no reader takes it. */
   setDraining(draining: boolean): void {
     this.#draining = draining;
     void this.#read();
@@ -187,7 +187,7 @@ class WritableTarget<T> implements SinkTarget<T> {
   }
 
   abort(error: unknown): void {
-    // What comes of it is told by `closed`.
+    // `closed` reports the outcome.
     this.#writer.abort(error).catch(ignore);
     this.#behind?.onAbort?.(error);
   }

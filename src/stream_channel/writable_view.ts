@@ -11,7 +11,7 @@ export interface Viewed<T> {
   add(value: T): boolean;
   addError(error: unknown): void;
   close(): Promise<void>;
-  /** Rejects when all is over, with what became of dropped values. */
+  /** Rejects when the channel has ended, with the error that says why values were dropped. */
   lost(): Promise<never>;
 }
 

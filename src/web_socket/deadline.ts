@@ -27,7 +27,7 @@ const MIN_PART = 10;
  * A timer that doesn't blame a peer for a stall of this end: a blocked event loop, a stopped process,
  * a sleeping machine. All deadlines of this package are made of it.
  *
- * It waits in parts. A part that ends much too late tells of a stall, and only the part's own length
+ * It waits in parts. A part that ends much too late means a stall, and only the part's own length
  * counts. When time is up but the last part was late, whatever has arrived meanwhile is still unread:
  * another part is waited for, so that the event loop can read it first.
  */

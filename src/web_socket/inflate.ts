@@ -248,7 +248,7 @@ class LongInflation implements Task {
     return this.#outcome === null && this.#stream === null;
   }
 
-  /** Nobody wants it any more. */
+  /** Gives it up: its result is no longer wanted. */
   abandon(): void {
     this.#outcome ??= { error: null };
     this.#payload = EMPTY;

@@ -346,7 +346,7 @@ export class ProtocolConnection implements ByteEvents, ProtocolEvents, Keepalive
     const { outputSize, payloadSize } = protocol;
     if (bytes.write(protocol.takeOutput())) {
       const buffered = bytes.bufferedAmount;
-      // Also lets go of what earlier writes held, though nobody asks for the amount.
+      // Also releases what earlier writes held, even if the amount is never read.
       this.#inFlight.payload(buffered);
       this.#inFlight.add(outputSize, buffered === 0 ? 0 : payloadSize);
       if (protocol.sentClose !== null) this.#inFlight.addClose();
@@ -389,7 +389,7 @@ export class ProtocolConnection implements ByteEvents, ProtocolEvents, Keepalive
     this.bytes.flush().then(() => {
       this.#watching = false;
       this.#owner.outgoing.drained();
-      // What isn't written yet is watched when it is; a sink that is over would be asked for ever.
+      // What isn't written yet is watched when it is; a sink that has ended would be asked for ever.
       const more = this.#inFlight.written > written;
       if (more && this.#owner.state !== "closed") this.watch();
     });

@@ -31,7 +31,7 @@ const LEAST_COST = 1000;
 /**
  * Shares each turn of the event loop among the connections of a process, so that one whose peer causes
  * much work doesn't hold up the others. What arrives is worked on at once, until the budget of the turn
- * is spent; the rest is put off, and goes on in small slices by turns.
+ * is spent. The connections then take turns with the rest, in small slices.
  */
 export class Turns {
   /** What is left of this turn. */
@@ -65,7 +65,7 @@ export class Turns {
     this.#members++;
   }
 
-  /** A connection is over. The last one leaves no turn planned behind. */
+  /** A connection has ended. The last one leaves no scheduled turn behind. */
   leave(): void {
     if (--this.#members > 0) return;
     this.#cancel?.();

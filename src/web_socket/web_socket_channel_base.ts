@@ -55,7 +55,7 @@ export abstract class WebSocketChannelBase extends StreamChannelBase<Message, Me
   implements WebSocketChannel, ChannelCore {
   abstract readonly capabilities: Capabilities;
   abstract readonly url: string;
-  /** What carries it, for whoever prints it. */
+  /** The transport, as an inspection of the channel prints it. */
   protected abstract readonly transport: string;
   readonly stream: ChannelStream<Message>;
   readonly sink: WebSocketSink;
@@ -198,7 +198,7 @@ export abstract class WebSocketChannelBase extends StreamChannelBase<Message, Me
   }
 
   /**
-   * Registers somebody who holds messages back until there is room.
+   * Registers a holder, which keeps messages back until there is room.
    *
    * @param handOver Sends all of them, room or not: called when this side begins to close.
    * @returns Takes it back.

@@ -67,7 +67,7 @@ Deno.test("header fields are given in any form, and kept in their order", () => 
     assertThrows(
       () => fieldsOf(wrong as never),
       TypeError,
-      "Cannot use the headers",
+      "Cannot use the option headers: ",
       JSON.stringify(wrong),
     );
   }
