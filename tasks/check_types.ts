@@ -15,6 +15,7 @@ export async function checkTypes(checked: Checked): Promise<void> {
     checked,
     "consumer.ts",
     `${imports.join("\n")}
+import { checkServerIdentity } from "node:tls";
 import { type CloseInfo, ConnectError, WebSocketChannel } from "${NPM_NAME}";
 
 export const entries = [${names.join(", ")}];
@@ -34,6 +35,17 @@ export async function talk(url: string): Promise<CloseInfo> {
     else message.subarray(0, 1);
   }
   return await channel.closed;
+}
+
+export function pinned(url: string, fingerprint256: string): WebSocketChannel {
+  return WebSocketChannel.connect(url, {
+    tls: {
+      checkServerIdentity(hostname, certificate) {
+        if (certificate.fingerprint256 !== fingerprint256) return new Error("not the pinned one");
+        return checkServerIdentity(hostname, certificate);
+      },
+    },
+  });
 }
 
 // @ts-expect-error: a number is no message

@@ -45,6 +45,8 @@ export class Dial {
   /** Why this side refuses the TLS connection, where it does. */
   #refusal: string | null = null;
   #proxy: URL | null = null;
+  /** The name that the certificate has to be for. */
+  #servername: string | undefined;
   #socket: Socket | null = null;
   #destroyed = false;
   #isRef = true;
@@ -195,6 +197,7 @@ export class Dial {
   ): Promise<void> {
     const host = bareHost(url.hostname);
     const { servername = host, checkServerIdentity, ...rest } = settings;
+    this.#servername = servername;
     const below = this.#connected();
     const options: TlsConnectOptions = {
       ...rest,
@@ -255,7 +258,7 @@ export class Dial {
       const { response, message: fault } = cause;
       return dialError(this.#url, { phase, about, fault, response, cause });
     }
-    return dialError(this.#url, { phase, about, cause });
+    return dialError(this.#url, { phase, about, host: this.#servername, cause });
   }
 }
 

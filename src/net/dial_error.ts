@@ -16,7 +16,12 @@ interface Meaning {
 }
 
 const LOST: Meaning = { text: "the connection was lost" };
-const UNTRUSTED: Meaning = { text: "the certificate can't be trusted", retryable: false };
+const UNTRUSTED: Meaning = {
+  text: "the certificate can't be trusted: it has expired, or its authority is not known. " +
+    "Set an authority of your own as tls.ca",
+  retryable: false,
+};
+const WRONG_NAME = "ERR_TLS_CERT_ALTNAME_INVALID";
 const FORBIDDEN: Meaning = { text: "it is not permitted", retryable: false };
 
 const MEANINGS: ReadonlyMap<string, Meaning> = new Map([
@@ -38,10 +43,7 @@ const MEANINGS: ReadonlyMap<string, Meaning> = new Map([
   ["ECONNRESET", LOST],
   ["EPIPE", LOST],
   ["ECONNABORTED", LOST],
-  ["ERR_TLS_CERT_ALTNAME_INVALID", {
-    text: "the certificate is for another host",
-    retryable: false,
-  }],
+  [WRONG_NAME, { text: "the certificate is for another host", retryable: false }],
   ["UNABLE_TO_VERIFY_LEAF_SIGNATURE", UNTRUSTED],
   ["UNABLE_TO_GET_ISSUER_CERT", UNTRUSTED],
   ["UNABLE_TO_GET_ISSUER_CERT_LOCALLY", UNTRUSTED],
@@ -84,6 +86,8 @@ export interface DialErrorOptions extends ConnectErrorOptions {
   phase: ConnectPhase;
   /** What the phase is about, such as `"the proxy http://localhost:3128"`; left out: the server. */
   about?: string | undefined;
+  /** The name that the certificate had to be for; left out: the URL's host. */
+  host?: string | undefined;
   /** What went wrong; left out: what the cause says. */
   fault?: string;
 }
@@ -95,15 +99,22 @@ export interface DialErrorOptions extends ConnectErrorOptions {
  * @param options What is known.
  */
 export function dialError(url: URL, options: DialErrorOptions): ConnectError {
-  const { about, fault, ...rest } = options;
+  const { about, host = url.hostname, fault, ...rest } = options;
   const code = codeOf(rest.cause);
   const meaning = MEANINGS.get(code) ?? meaningOfAlert(code) ?? MEANINGS.get(nameOf(rest.cause));
-  const text = fault ?? meaning?.text ?? textOf(rest);
+  const known = code === WRONG_NAME ? wrongName(host, about) : meaning?.text;
+  const text = fault ?? known ?? textOf(rest);
   const where = about === undefined ? "" : `${about}: `;
   return new ConnectError(`Cannot connect to ${shownUrl(url)}: ${where}${text}`, {
     ...(meaning?.retryable === undefined ? {} : { retryable: meaning.retryable }),
     ...rest,
   });
+}
+
+/** What a proxy's certificate has to be for can't be set. */
+function wrongName(host: string, proxy: string | undefined): string {
+  const hint = ". If the server's certificate has another name, set it as tls.servername";
+  return `the certificate is not for ${host}${proxy === undefined ? hint : ""}`;
 }
 
 /**

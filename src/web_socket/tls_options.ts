@@ -78,24 +78,39 @@ export interface TlsContextOptions {
   ticketKeys?: Uint8Array | undefined;
 }
 
-/** What is known of a server's certificate: these and more, as `getPeerCertificate` of `node:tls` gives them. */
+/**
+ * A server's certificate, as `getPeerCertificate` of `node:tls` returns it. `checkServerIdentity` of `node:tls` accepts
+ * it.
+ */
 export interface TlsCertificate {
-  /** Whom it is for. */
-  readonly subject: object;
-  /** Who signed it. */
-  readonly issuer: object;
+  /** Whether it is the certificate of an authority. */
+  readonly ca: boolean;
+  /** Whom it is for, by field: `CN`, `O` and so on. */
+  // deno-lint-ignore no-explicit-any -- each version of `node:tls` declares its fields otherwise
+  readonly subject: any;
+  /** Who signed it, by field. */
+  // deno-lint-ignore no-explicit-any -- each version of `node:tls` declares its fields otherwise
+  readonly issuer: any;
   /** The names that it is for, such as `"DNS:example.com, IP Address:127.0.0.1"`. */
-  readonly subjectaltname?: string | undefined;
+  readonly subjectaltname?: string;
   /** When it begins to be valid. */
   readonly valid_from: string;
   /** When it ends to be valid. */
   readonly valid_to: string;
+  /** The number that its authority gave it, in hexadecimal. */
+  readonly serialNumber: string;
+  /** The SHA-1 digest of the whole certificate, in upper case, with colons. To pin, use `fingerprint256`. */
+  readonly fingerprint: string;
   /** The SHA-256 digest of the whole certificate, in upper case, with colons. */
   readonly fingerprint256: string;
-  /** The whole certificate, DER. */
-  readonly raw: Uint8Array;
-  /** Its public key, DER. */
-  readonly pubkey?: Uint8Array | undefined;
+  /** The SHA-512 digest of the whole certificate, in upper case, with colons. */
+  readonly fingerprint512: string;
+  /** The whole certificate, DER: a `Buffer`, on Deno a `Uint8Array`. */
+  // deno-lint-ignore no-explicit-any -- `node:tls` asks for a `Buffer`
+  readonly raw: any;
+  /** Its public key, DER: a `Buffer`, on Deno a `Uint8Array`. */
+  // deno-lint-ignore no-explicit-any -- `node:tls` asks for a `Buffer`
+  readonly pubkey?: any;
 }
 
 /** TLS settings of a client, as `connect` of `node:tls` takes them. */

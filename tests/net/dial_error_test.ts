@@ -4,6 +4,12 @@ import { ConnectError } from "../../src/web_socket/errors.ts";
 
 const url = new URL("wss://a.test/b");
 
+const OTHER = "the certificate is not for a.test. If the server's certificate has another name, " +
+  "set it as tls.servername";
+const UNTRUSTED =
+  "the certificate can't be trusted: it has expired, or its authority is not known. " +
+  "Set an authority of your own as tls.ca";
+
 function withCode(code: string, message = "platform's words"): Error {
   return Object.assign(new Error(message), { code });
 }
@@ -15,9 +21,9 @@ Deno.test("dial error: each cause in the same words, whatever the platform says"
     ["EAI_AGAIN", "the host's address can't be found at the moment", true],
     ["ECONNRESET", "the connection was lost", true],
     ["EPERM", "it is not permitted", false],
-    ["ERR_TLS_CERT_ALTNAME_INVALID", "the certificate is for another host", false],
-    ["CERT_HAS_EXPIRED", "the certificate can't be trusted", false],
-    ["DEPTH_ZERO_SELF_SIGNED_CERT", "the certificate can't be trusted", false],
+    ["ERR_TLS_CERT_ALTNAME_INVALID", OTHER, false],
+    ["CERT_HAS_EXPIRED", UNTRUSTED, false],
+    ["DEPTH_ZERO_SELF_SIGNED_CERT", UNTRUSTED, false],
     ["ERR_SSL_WRONG_VERSION_NUMBER", "the server doesn't speak TLS as it should", true],
     [
       "ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED",
@@ -37,6 +43,20 @@ Deno.test("dial error: each cause in the same words, whatever the platform says"
     assertEquals([error.phase, error.retryable], ["tcp", retryable]);
     assertStrictEquals(error.cause, cause);
   }
+});
+
+Deno.test("dial error: a certificate's names are compared with tls.servername, or a proxy's host", () => {
+  const cause = withCode("ERR_TLS_CERT_ALTNAME_INVALID");
+  assertEquals(
+    dialError(url, { phase: "tls", cause, host: "b.test" }).message,
+    `Cannot connect to wss://a.test/b: ${OTHER.replace("a.test", "b.test")}`,
+  );
+  // What a proxy's certificate is compared with can't be set.
+  assertEquals(
+    dialError(url, { phase: "proxy", about: "the proxy https://p.test", cause, host: "p.test" })
+      .message,
+    "Cannot connect to wss://a.test/b: the proxy https://p.test: the certificate is not for p.test",
+  );
 });
 
 Deno.test("dial error: without words of the cause's", () => {

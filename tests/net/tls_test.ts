@@ -29,6 +29,12 @@ function told(error: ConnectError): unknown[] {
   return [error.phase, error.message.replace(/:\d+\//, ":PORT/"), error.retryable];
 }
 
+/** What the error of a certificate with other names says. */
+function notFor(host: string): string {
+  return `the certificate is not for ${host}. If the server's certificate has another name, ` +
+    "set it as tls.servername";
+}
+
 Deno.test("net TLS: an authority of one's own, a server name, HTTP/1.1", async () => {
   await withTls({ ...local, ALPNProtocols: ["h2", "http/1.1"] }, async (peer) => {
     await assertReaches(`wss://localhost:${peer.port}`, trusted);
@@ -50,7 +56,7 @@ Deno.test("attack 32 RFC 6066 §3: no server name for an IP address, but the cer
   await withTls(other, async ({ port }) => {
     assertEquals(told(await connectFailure(`wss://127.0.0.1:${port}`, trusted)), [
       "tls",
-      "Cannot connect to wss://127.0.0.1:PORT/: the certificate is for another host",
+      `Cannot connect to wss://127.0.0.1:PORT/: ${notFor("127.0.0.1")}`,
       false,
     ]);
   });
@@ -60,7 +66,7 @@ Deno.test("attack 32: a certificate for another name", async () => {
   await withTls(other, async ({ port }) => {
     assertEquals(told(await connectFailure(`wss://localhost:${port}`, trusted)), [
       "tls",
-      "Cannot connect to wss://localhost:PORT/: the certificate is for another host",
+      `Cannot connect to wss://localhost:PORT/: ${notFor("localhost")}`,
       false,
     ]);
   });
@@ -75,7 +81,11 @@ Deno.test("attack 32: a server name that is given is asked for and checked", asy
   await withTls(local, async ({ port }) => {
     const tls = { ca: authority.cert, servername: "other.test" };
     const error = await connectFailure(`wss://localhost:${port}`, { tls });
-    assertEquals(told(error)[0], "tls");
+    assertEquals(told(error), [
+      "tls",
+      `Cannot connect to wss://localhost:PORT/: ${notFor("other.test")}`,
+      false,
+    ]);
   });
 });
 
@@ -90,7 +100,8 @@ for (const [name, identity, ca] of untrusted) {
       const error = await connectFailure(`wss://localhost:${port}`, { tls: { ca } });
       assertEquals(told(error), [
         "tls",
-        "Cannot connect to wss://localhost:PORT/: the certificate can't be trusted",
+        "Cannot connect to wss://localhost:PORT/: the certificate can't be trusted: it has " +
+        "expired, or its authority is not known. Set an authority of your own as tls.ca",
         false,
       ]);
     });
