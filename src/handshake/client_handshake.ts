@@ -199,10 +199,10 @@ export function checkResponse(
   const { status, statusText, version, headers } = response;
   if (status !== 101) {
     const text = statusText === "" ? "" : ` ${statusText}`;
-    throw new HandshakeError("bad-status", `The server answered with status ${status}${text}`);
+    throw new HandshakeError("bad-status", `the server answered with status ${status}${text}`);
   }
   // RFC 9110 §7.8: only HTTP/1.1 can be upgraded this way.
-  if (version !== "1.1") throw new HandshakeError("bad-version", `Status 101 of HTTP/${version}`);
+  if (version !== "1.1") throw new HandshakeError("bad-version", `status 101 of HTTP/${version}`);
   if (headers.get("upgrade")?.toLowerCase() !== "websocket") throw wrong("Upgrade", headers);
   if (!headers.lists("connection", "upgrade")) throw wrong("Connection", headers);
   // RFC 6455 §11.3.3: once, and case-sensitive, as it is base64.
@@ -213,15 +213,28 @@ export function checkResponse(
   return { protocol, ...checkExtensions(handshake, headers) };
 }
 
-/**
- * RFC 6455 §11.3.4: at most once, and one of those offered. RFC 6455 §4.1 would let a client go on
- * without one; the WHATWG standard, and so most platforms' own `WebSocket`, doesn't.
- */
+/** RFC 6455 §11.3.4: at most once, and one of those offered. */
 function checkProtocol({ protocols }: ClientHandshake, headers: HeaderMap): string | null {
-  const protocol = headers.get("sec-websocket-protocol");
-  if (protocol === null && protocols.length === 0) return null;
-  if (protocol !== null && protocols.includes(protocol)) return protocol;
-  throw wrong("Sec-WebSocket-Protocol", headers);
+  const [protocol = null, ...more] = headers.all("sec-websocket-protocol");
+  if (protocol === "" || more.length > 0) throw wrong("Sec-WebSocket-Protocol", headers);
+  const fault = protocolFault(protocol ?? "", protocols);
+  if (fault !== null) throw new HandshakeError("bad-protocol", fault);
+  return protocol;
+}
+
+/**
+ * What is wrong with the subprotocol that a server chose. RFC 6455 §4.1: one that wasn't offered fails the connection;
+ * so does, as the WHATWG standard has it and most platforms do, none although some were offered.
+ *
+ * @param chosen The subprotocol; empty if the server chose none.
+ * @param offered Those that the client offered.
+ * @returns What is wrong; `null` if nothing is.
+ */
+export function protocolFault(chosen: string, offered: readonly string[]): string | null {
+  if (chosen === "" ? offered.length === 0 : offered.includes(chosen)) return null;
+  return chosen === ""
+    ? `the server chose none of the ${offered.length} subprotocols that were offered`
+    : `the server chose a subprotocol that is none of the ${offered.length} that were offered`;
 }
 
 /** RFC 6455 §11.3.2: at most once in an answer. */
@@ -248,5 +261,5 @@ const REASONS = {
 function wrong(name: keyof typeof REASONS, headers: HeaderMap): HandshakeError {
   const { length } = headers.all(name);
   const what = length === 0 ? "is missing" : `is wrong${length === 1 ? "" : ": there are several"}`;
-  return new HandshakeError(REASONS[name], `The answer's ${name} ${what}`);
+  return new HandshakeError(REASONS[name], `the answer's ${name} ${what}`);
 }

@@ -262,5 +262,5 @@ function refuse(what: string, { name }: Extension): HandshakeError {
 }
 
 function mismatch(what: string): HandshakeError {
-  return new HandshakeError("bad-extensions", `Sec-WebSocket-Extensions of the answer: ${what}`);
+  return new HandshakeError("bad-extensions", `the answer's Sec-WebSocket-Extensions: ${what}`);
 }

@@ -104,7 +104,7 @@ class ExtensionReader {
   }
 
   #malformed(): HandshakeError {
-    const message = `Malformed Sec-WebSocket-Extensions at character ${this.#index}`;
+    const message = `malformed Sec-WebSocket-Extensions at character ${this.#index}`;
     return new HandshakeError("bad-extensions", message);
   }
 }

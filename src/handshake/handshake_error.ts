@@ -42,7 +42,7 @@ export class HandshakeError extends Error {
    * Makes an error.
    *
    * @param reason What was wrong, for programs.
-   * @param message What was wrong, for people.
+   * @param message What was wrong, for people: a clause, which stands behind "Cannot connect to …: ".
    */
   constructor(reason: HandshakeFailure, message: string) {
     super(message);

@@ -89,7 +89,7 @@ class LineCollector {
   /** @returns Whether this byte is the head's last. */
   #take(byte: number): boolean {
     if (++this.#total > MAX_HEAD) {
-      throw new HandshakeError("head-too-large", `The head is larger than ${MAX_HEAD} bytes`);
+      throw new HandshakeError("head-too-large", `the head is larger than ${MAX_HEAD} bytes`);
     }
     if (this.#afterCr) return this.#endLine(byte);
     if (byte === CR) this.#afterCr = true;
@@ -99,11 +99,11 @@ class LineCollector {
 
   /** RFC 9112 §2.2: a CR is followed by LF. An LF alone ends no line here and is refused below. */
   #endLine(byte: number): boolean {
-    if (byte !== LF) throw this.#malformed("A CR without LF");
+    if (byte !== LF) throw this.#malformed("a CR without LF");
     this.#afterCr = false;
     if (this.#length === 0 && this.lines.length > 0) return true;
     if (this.lines.length > MAX_HEADERS) {
-      throw new HandshakeError("too-many-headers", `More than ${MAX_HEADERS} header lines`);
+      throw new HandshakeError("too-many-headers", `more than ${MAX_HEADERS} header lines`);
     }
     this.lines.push(latin1(this.#line, this.#length));
     this.#length = 0;
@@ -111,9 +111,9 @@ class LineCollector {
   }
 
   #append(byte: number): void {
-    if (byte === LF) throw this.#malformed("An LF without CR");
+    if (byte === LF) throw this.#malformed("an LF without CR");
     if (this.lines.length === 0 && this.#length === MAX_START_LINE) {
-      const message = `The start line is longer than ${MAX_START_LINE} bytes`;
+      const message = `the start line is longer than ${MAX_START_LINE} bytes`;
       throw new HandshakeError("start-line-too-long", message);
     }
     if (this.#length === this.#line.length) {
@@ -182,7 +182,7 @@ export class ResponseParser {
 
   #skipInterim(): void {
     if (++this.#interim > MAX_INTERIM_RESPONSES) {
-      const message = `More than ${MAX_INTERIM_RESPONSES} interim (1xx) answers`;
+      const message = `more than ${MAX_INTERIM_RESPONSES} interim (1xx) answers`;
       throw new HandshakeError("too-many-interim-responses", message);
     }
     this.#collector = new LineCollector();
@@ -199,7 +199,7 @@ function parseRequestLine(line: string, headers: HeaderMap): RequestHead {
   const [method = "", target = "", protocol = "", more] = line.split(" ", 4);
   const version = parseVersion(protocol);
   if (!isToken(method) || !isTarget(target) || version === null || more !== undefined) {
-    throw new HandshakeError("bad-start-line", "Malformed request line");
+    throw new HandshakeError("bad-start-line", "malformed request line");
   }
   return { method, target, version, headers };
 }
@@ -211,7 +211,7 @@ function parseStatusLine(line: string, headers: HeaderMap): ResponseHead {
   const text = line.slice(12);
   const legal = /^ [1-9][0-9]{2}$/.test(code) && (text === "" || text.startsWith(" "));
   if (version === null || !legal || !isFieldValue(text)) {
-    throw new HandshakeError("bad-start-line", `Malformed status line: ${startOf(line)}`);
+    throw new HandshakeError("bad-start-line", `malformed status line: ${startOf(line)}`);
   }
   return { version, status: Number(code.slice(1)), statusText: text.slice(1), headers };
 }
@@ -230,7 +230,7 @@ function parseFields(lines: readonly string[]): HeaderMap {
     const value = line.slice(colon + 1);
     // RFC 9112 §5: no whitespace before the colon, and (§5.2) no folded line: neither is a token.
     if (!isToken(name) || !isFieldValue(value)) {
-      throw new HandshakeError("bad-header", `Malformed header line: ${startOf(line)}`);
+      throw new HandshakeError("bad-header", `malformed header line: ${startOf(line)}`);
     }
     headers.append(name, trim(value));
   }

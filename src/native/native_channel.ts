@@ -1,4 +1,5 @@
 import { abnormalClosure, goingAway, normalClosure, noStatusReceived } from "../../status.ts";
+import { protocolFault } from "../handshake/client_handshake.ts";
 import { isBinary, plainBytes } from "../realm/bytes.ts";
 import { adopted, isPromiseLike } from "../realm/kinds.ts";
 import { type OptionKinds, readOptions } from "../stream_channel/options.ts";
@@ -183,7 +184,7 @@ export class NativeChannel extends WebSocketChannelBase {
     // Wrapped while it told others that it is open, it may tell again.
     if (this.state !== "connecting") return;
     const protocol = socket.protocol ?? "";
-    const fault = this.#protocolFault(protocol);
+    const fault = this.#offered === null ? null : protocolFault(protocol, this.#offered);
     if (fault !== null) {
       this.failToOpen(new ConnectError(this.#failedBecause(fault), { retryable: false }));
       return this.destroyTransport();
@@ -194,17 +195,6 @@ export class NativeChannel extends WebSocketChannelBase {
       extensions: socket.extensions ?? "",
       response: null,
     });
-  }
-
-  // RFC 6455 §4.1: a subprotocol that wasn't offered fails the connection; so does, as the WHATWG
-  // standard has it and most platforms do, none although some were offered.
-  #protocolFault(protocol: string): string | null {
-    const offered = this.#offered;
-    if (offered === null || offered.length === 0 && protocol === "") return null;
-    if (offered.includes(protocol)) return null;
-    return protocol === ""
-      ? `the server chose none of the ${offered.length} subprotocols that were offered`
-      : `the server chose a subprotocol that is none of the ${offered.length} that were offered`;
   }
 
   #onMessage(data: unknown): void {

@@ -189,8 +189,8 @@ Deno.test("G30 another status than 101 is a refusal", () => {
   }
   const refused = (statusText: string): string =>
     failureMessage(() => check(responseHead({}, { status: 404, statusText })));
-  assertEquals(refused("Not Found"), "The server answered with status 404 Not Found");
-  assertEquals(refused(""), "The server answered with status 404");
+  assertEquals(refused("Not Found"), "the server answered with status 404 Not Found");
+  assertEquals(refused(""), "the server answered with status 404");
 });
 
 Deno.test("G29 G30 a wrong answer fails the handshake, and the reason names what is wrong", () => {
@@ -231,12 +231,35 @@ Deno.test("G29 G30 a wrong answer fails the handshake, and the reason names what
 Deno.test("The message of a failed handshake names the header, and shows no value", () => {
   const message = (value: string | null): string =>
     failureMessage(() => check(responseHead({ Upgrade: value })));
-  assertEquals(message(null), "The answer's Upgrade is missing");
-  assertEquals(message("\x1bx"), "The answer's Upgrade is wrong");
+  assertEquals(message(null), "the answer's Upgrade is missing");
+  assertEquals(message("\x1bx"), "the answer's Upgrade is wrong");
   const twice = responseHead({});
   twice.headers.append("Sec-WebSocket-Accept", "x");
   assertEquals(
     failureMessage(() => check(twice)),
-    "The answer's Sec-WebSocket-Accept is wrong: there are several",
+    "the answer's Sec-WebSocket-Accept is wrong: there are several",
+  );
+});
+
+Deno.test("The message of a subprotocol that doesn't fit says what the server chose", () => {
+  const message = (value: string | null, protocols: string[]): string =>
+    failureMessage(() => check(responseHead({ "Sec-WebSocket-Protocol": value }), { protocols }));
+  assertEquals(
+    message(null, ["a", "b"]),
+    "the server chose none of the 2 subprotocols that were offered",
+  );
+  for (const [value, protocols] of [["c", ["a"]], ["a, b", ["a"]]] as const) {
+    assertEquals(
+      message(value, [...protocols]),
+      "the server chose a subprotocol that is none of the 1 that were offered",
+    );
+  }
+  assertEquals(
+    message("c", []),
+    "the server chose a subprotocol that is none of the 0 that were offered",
+  );
+  assertEquals(
+    message("a\na", ["a"]),
+    "the answer's Sec-WebSocket-Protocol is wrong: there are several",
   );
 });

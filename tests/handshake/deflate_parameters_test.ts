@@ -211,7 +211,7 @@ Deno.test("A client refuses a server's answer that doesn't meet the offer", () =
 Deno.test("A client's refusal names what is wrong", () => {
   const check = (answer: string): string =>
     failureMessage(() => checkDeflateAnswer(parseExtensions(answer), {}));
-  const start = "Sec-WebSocket-Extensions of the answer: ";
+  const start = "the answer's Sec-WebSocket-Extensions: ";
   assertEquals(check("foo"), `${start}not offered: foo`);
   assertEquals(check("permessage-deflate; a"), `${start}illegal parameter a: permessage-deflate`);
   assertEquals(

@@ -235,12 +235,12 @@ Deno.test("Interim answers have a limit, and are no final answer", () => {
 
 Deno.test("A message quotes the peer harmlessly and briefly", () => {
   const message = (line: string): string => failureMessage(() => readResponse(`${line}\r\n\r\n`));
-  assertEquals(message(`\x1b[31m${"x".repeat(1000)}`), `Malformed status line: "…"`);
-  assertEquals(message("x".repeat(1000)), `Malformed status line: "${"x".repeat(20)}…"`);
-  assertEquals(message("SSH-2.0-OpenSSH"), `Malformed status line: "SSH-2.0-OpenSSH"`);
-  assertEquals(message("GET /?token=secret HTTP/1.1"), `Malformed status line: "GET…"`);
+  assertEquals(message(`\x1b[31m${"x".repeat(1000)}`), `malformed status line: "…"`);
+  assertEquals(message("x".repeat(1000)), `malformed status line: "${"x".repeat(20)}…"`);
+  assertEquals(message("SSH-2.0-OpenSSH"), `malformed status line: "SSH-2.0-OpenSSH"`);
+  assertEquals(message("GET /?token=secret HTTP/1.1"), `malformed status line: "GET…"`);
   const header = "HTTP/1.1 200 OK\r\nSet-Cookie secret";
-  assertEquals(message(header), `Malformed header line: "Set-Cookie…"`);
+  assertEquals(message(header), `malformed header line: "Set-Cookie…"`);
 });
 
 Deno.test("serializeHead writes what the parser reads", () => {

@@ -152,11 +152,11 @@ const refusals = [
   ],
   ["an end instead of an answer", { end: true }, "it ended the connection before", null],
   ["half an answer", { answer: "HTTP/1.1 200 O" }, "it ended the connection before", null],
-  ["no HTTP", { answer: "SSH-2.0-OpenSSH_9.2\r\n\r\n" }, "Malformed status line", null],
+  ["no HTTP", { answer: "SSH-2.0-OpenSSH_9.2\r\n\r\n" }, "malformed status line", null],
   [
     "an endless head",
     { answer: `HTTP/1.1 200 OK\r\n${"a: b\r\n".repeat(200)}` },
-    "More than 128 header lines",
+    "more than 128 header lines",
     null,
   ],
 ] as const;
