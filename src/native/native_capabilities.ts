@@ -97,13 +97,27 @@ export function missingNatively(options: ConnectOptions, request: ConnectRequest
   return BEYOND.find((name) => isAskedFor(options[name])) ?? null;
 }
 
-/** The error of what is missing, with what to do instead where there is something. */
+/** The error of what is missing, with the option that needs it, and what to do instead where there is something. */
 export function unsupported(missing: string): UnsupportedError {
-  const where = platform();
-  const hint = missing === "headers" && where === "browser"
-    ? "Authenticate with a subprotocol, a cookie, the URL or the first message instead"
-    : "";
-  return new UnsupportedError(missing, where, hint);
+  const option = NEEDED_BY[missing];
+  const need = option === undefined ? [] : [`The option ${option} needs it`];
+  return new UnsupportedError(missing, platform(), [...need, ...remedy(missing)].join(". "));
+}
+
+/** The options whose names are not those of the capabilities that they need. */
+const NEEDED_BY: Readonly<Record<string, string>> = {
+  "ping": "pingInterval",
+  "message-limit": "maxMessageSize",
+  "compression-options": "compression",
+};
+
+function remedy(missing: string): string[] {
+  if (missing === "net") return [];
+  if (platform() !== "browser") {
+    return ["Connect with transport: \"net\", as the platform's own WebSocket can't do it"];
+  }
+  if (missing !== "headers") return [];
+  return ["Authenticate with a subprotocol, a cookie, the URL or the first message instead"];
 }
 
 /** `false` and 0 ask for nothing. */

@@ -1,3 +1,6 @@
+import { UnsupportedError } from "./errors.ts";
+import { platform } from "./platform.ts";
+
 /**
  * What a transport may be able to do, beside carrying messages:
  *
@@ -40,3 +43,16 @@ export const NO_CAPABILITIES: Capabilities = Object.freeze({
   "handshake-response": false,
   "all-close-codes": false,
 });
+
+/**
+ * The error of a call that an open channel's transport can't carry out.
+ *
+ * @param capability What it lacks.
+ */
+export function lacking(capability: Capability): UnsupportedError {
+  const where = platform();
+  const hint = where === "browser"
+    ? ""
+    : `Connect with require: ["${capability}"], or serve with WebSocketServer or acceptUpgrade`;
+  return new UnsupportedError(capability, where, hint);
+}

@@ -1,11 +1,9 @@
 import type { SinkTarget } from "../stream_channel/channel_sink.ts";
 import type { StreamSource } from "../stream_channel/channel_stream.ts";
 import type { ChannelSinkController } from "../stream_channel/sink_controller.ts";
-import type { Capabilities } from "./capabilities.ts";
+import { type Capabilities, lacking } from "./capabilities.ts";
 import { EarlyMessages } from "./early_messages.ts";
-import { UnsupportedError } from "./errors.ts";
 import { checkMessage } from "./message_input.ts";
-import { platform } from "./platform.ts";
 import type { ChannelState } from "./web_socket_channel.ts";
 import type { MessageInput, SendOptions, SinkActions } from "./web_socket_sink.ts";
 
@@ -95,7 +93,7 @@ export class Outlet implements SinkTarget<MessageInput>, SinkActions {
 
   addWith(message: MessageInput, options: SendOptions): boolean {
     if (options.compress === false && !this.#channel.capabilities["compression-options"]) {
-      throw new UnsupportedError("compression-options", platform());
+      throw lacking("compression-options");
     }
     this.#options = options;
     try {

@@ -8,7 +8,7 @@ import { DEFAULT_HIGH_WATER_MARK } from "../stream_channel/size.ts";
 import { StreamChannelBase } from "../stream_channel/stream_channel.ts";
 import { ChannelStreamController } from "../stream_channel/stream_controller.ts";
 import { Attempt } from "./attempt.ts";
-import type { Capabilities } from "./capabilities.ts";
+import { type Capabilities, lacking } from "./capabilities.ts";
 import { type ChannelCore, Inlet, Outlet } from "./channel_ends.ts";
 import type { Clock } from "./clock.ts";
 import { Closing, type Ending } from "./closing.ts";
@@ -17,10 +17,9 @@ import {
   type ChannelOptions,
   DEFAULT_CLOSE_TIMEOUT,
 } from "./connect_options.ts";
-import { type HandshakeResponse, UnsupportedError, WebSocketChannelError } from "./errors.ts";
+import { type HandshakeResponse, WebSocketChannelError } from "./errors.ts";
 import { inspectAs, shownProtocol } from "./inspection.ts";
 import { Milestones } from "./milestones.ts";
-import { platform } from "./platform.ts";
 import type {
   ChannelState,
   CloseFrameContent,
@@ -165,7 +164,7 @@ export abstract class WebSocketChannelBase extends StreamChannelBase<Message, Me
 
   /** Pings, where the transport can. */
   protected sendPing(): Promise<number> {
-    const rejected = Promise.reject(new UnsupportedError("ping", platform()));
+    const rejected = Promise.reject(lacking("ping"));
     rejected.catch(ignore);
     return rejected;
   }

@@ -94,10 +94,24 @@ Deno.test("native capabilities: an option that can't be honoured is named, never
   assertNotEquals(missing({ origin: "https://example.com" }), null);
 });
 
-Deno.test("native capabilities: the error names what is missing and where; of header fields, what to do instead", () => {
-  const error = unsupported("ping");
-  assertEquals(error.message, `Unsupported on ${platform()}: ping`);
-  assertEquals([error.capability, error.platform], ["ping", platform()]);
+Deno.test("native capabilities: the error names what is missing and where, the option as written, and what to do instead", () => {
+  const remedy = platform() === "browser"
+    ? ""
+    : `. Connect with transport: "net", as the platform's own WebSocket can't do it`;
+  const texts: [missing: string, shown: string][] = [
+    ["ping", "ping. The option pingInterval needs it"],
+    ["message-limit", "message-limit. The option maxMessageSize needs it"],
+    ["compression-options", "compression-options. The option compression needs it"],
+    ["tls", "tls"],
+    ["proxy", "proxy"],
+    ["inbound-backpressure", "inbound-backpressure"],
+  ];
+  for (const [missing, shown] of texts) {
+    const error = unsupported(missing);
+    assertEquals(error.message, `Unsupported on ${platform()}: ${shown}${remedy}`);
+    assertEquals([error.capability, error.platform], [missing, platform()]);
+  }
+  assertEquals(unsupported("net").message, `Unsupported on ${platform()}: net`);
   const hinted = unsupported("headers").message.includes("Authenticate with a subprotocol");
   assertEquals(hinted, platform() === "browser");
 });

@@ -9,6 +9,7 @@ import {
 } from "@std/assert";
 import { type Capabilities, NO_CAPABILITIES } from "../../src/web_socket/capabilities.ts";
 import type { AttemptOptions, ChannelOptions } from "../../src/web_socket/connect_options.ts";
+import { platform } from "../../src/web_socket/platform.ts";
 import { UnsupportedError } from "../../src/web_socket/errors.ts";
 import type { CloseFrameContent } from "../../src/web_socket/web_socket_channel.ts";
 import { closeContent, type Ending } from "../../src/web_socket/closing.ts";
@@ -569,6 +570,12 @@ Deno.test("channel: ping is an UnsupportedError where the transport can't; ref a
   const error = await rejection(channel.ping());
   assertInstanceOf(error, UnsupportedError);
   assertEquals(error.capability, "ping");
+  const hint = '. Connect with require: ["ping"], or serve with WebSocketServer or acceptUpgrade';
+  const where = platform();
+  assertEquals(
+    error.message,
+    `Unsupported on ${where}: ping${where === "browser" ? "" : hint}`,
+  );
   channel.ref();
   channel.unref();
   assertEquals(channel.told, []);
