@@ -1,6 +1,8 @@
 import { readOptions } from "../stream_channel/options.ts";
 import { claim } from "./claim.ts";
 import { systemClock } from "../web_socket/clock.ts";
+import { UnsupportedError } from "../web_socket/errors.ts";
+import { platform } from "../web_socket/platform.ts";
 import { DEFAULT_MAX_MESSAGE_SIZE } from "../web_socket/protocol_options.ts";
 import { type BunServerSocket, BunSocket } from "./bun_socket.ts";
 import {
@@ -70,7 +72,7 @@ export interface BunWebSocket {
 /** What `Bun.serve` has no setting for. */
 const UNSUPPORTED = ["pingTimeout"] as const;
 
-/** The longest `idleTimeout` that Bun takes, in seconds, and the shortest but none. */
+/** The longest `idleTimeout` that Bun takes, in seconds, and the shortest but none: it clamps what is beyond. */
 const MAX_IDLE = 960;
 const MIN_IDLE = 8;
 
@@ -78,8 +80,9 @@ const MIN_IDLE = 8;
  * Channels over Bun's own server-side WebSocket, for `Bun.serve`: with the checks of
  * {@linkcode acceptUpgrade}, and what that socket can do.
  *
- * Bun pings by itself: `pingInterval` becomes its `idleTimeout`, from 8 to 960 seconds.
- * `compression` can be switched on for all clients, not chosen in detail or for each request. There is no inbound backpressure: `maxQueueSize`
+ * Bun pings by itself: `pingInterval` becomes its `idleTimeout`, in whole seconds, rounded up. From 8 to 960 seconds can
+ * be honoured, and 0. `compression` can be switched on for all clients, not chosen in detail or for each request. There is
+ * no inbound backpressure: `maxQueueSize`
  * bounds what waits. `WebSocketServer` has all of that, on Bun, too.
  *
  * @param given See {@linkcode PlatformUpgradeOptions}. By default web pages of other hosts are refused.
@@ -107,12 +110,11 @@ export function bunWebSocket(given?: PlatformUpgradeOptions): BunWebSocket {
   const settings = checkPlatformOptions(options, [...UNSUPPORTED, ...detailed]);
   const { maxMessageSize = DEFAULT_MAX_MESSAGE_SIZE, compression } = options;
   const { pingInterval } = settings;
-  const seconds = Math.ceil(pingInterval / 1000);
   return {
     upgrade: (request, server) => upgrade(request, server, settings),
     websocket: {
       maxPayloadLength: Math.min(maxMessageSize, 0x7fff_ffff),
-      idleTimeout: pingInterval === 0 ? 0 : Math.max(MIN_IDLE, Math.min(seconds, MAX_IDLE)),
+      idleTimeout: idleTimeoutOf(pingInterval),
       sendPings: pingInterval !== 0,
       // Beyond it messages would be lost without a word: how much may wait is the sender's to decide.
       backpressureLimit: 0x7fff_ffff,
@@ -122,6 +124,17 @@ export function bunWebSocket(given?: PlatformUpgradeOptions): BunWebSocket {
       close: (socket, code, reason) => socketOf(socket)?.onClose(code, reason),
     },
   };
+}
+
+function idleTimeoutOf(pingInterval: number): number {
+  const seconds = Math.ceil(pingInterval / 1000);
+  if (seconds === 0 || seconds >= MIN_IDLE && seconds <= MAX_IDLE) return seconds;
+  throw new UnsupportedError(
+    "pingInterval",
+    platform(),
+    `Bun takes 0, or from ${MIN_IDLE}000 to ${MAX_IDLE}000 milliseconds, got ${pingInterval}; ` +
+      "WebSocketServer and acceptUpgrade take any",
+  );
 }
 
 /** Connections that somebody else upgraded, with other data, are none of ours. */

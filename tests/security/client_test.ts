@@ -133,7 +133,11 @@ const wrong: [name: string, response: string, part: string][] = [
     "Accept is wrong",
   ],
   ["two Accepts", `${GOOD}Sec-WebSocket-Accept: {accept}\r\n\r\n`, "Accept is wrong"],
-  ["a subprotocol nobody offered", `${GOOD}Sec-WebSocket-Protocol: x\r\n\r\n`, "chose a subprotocol"],
+  [
+    "a subprotocol nobody offered",
+    `${GOOD}Sec-WebSocket-Protocol: x\r\n\r\n`,
+    "chose a subprotocol",
+  ],
   [
     "two subprotocols",
     `${GOOD}Sec-WebSocket-Protocol: a\r\nSec-WebSocket-Protocol: a\r\n\r\n`,

@@ -119,8 +119,17 @@ Deno.test("bunWebSocket: settings, and what can't be honoured", () => {
   assertEquals(websocket.maxPayloadLength, 100 * 1024 * 1024);
   const never = bunWebSocket({ pingInterval: 0 }).websocket;
   assertEquals([never.idleTimeout, never.sendPings], [0, false]);
-  assertEquals(bunWebSocket({ pingInterval: 1 }).websocket.idleTimeout, 8);
-  assertEquals(bunWebSocket({ pingInterval: 10_000_000 }).websocket.idleTimeout, 960);
+  for (const [pingInterval, idleTimeout] of [[7001, 8], [8000, 8], [960_000, 960]]) {
+    assertEquals(bunWebSocket({ pingInterval }).websocket.idleTimeout, idleTimeout);
+  }
+  for (const pingInterval of [1, 7000, 960_001, 10_000_000]) {
+    const error = assertThrows(() => bunWebSocket({ pingInterval }), UnsupportedError);
+    assertEquals([error.capability, error.message], [
+      "pingInterval",
+      `Unsupported on ${platform()}: pingInterval. Bun takes 0, or from 8000 to 960000 ` +
+      `milliseconds, got ${pingInterval}; WebSocketServer and acceptUpgrade take any`,
+    ]);
+  }
   assertThrows(() => bunWebSocket({ pingTimeout: 1 }), UnsupportedError);
   assertThrows(() => bunWebSocket({ compression: { level: 1 } }), UnsupportedError);
   assertThrows(() => bunWebSocket({ compression: () => true }), UnsupportedError);

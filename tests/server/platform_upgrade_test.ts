@@ -64,6 +64,20 @@ Deno.test("a request in the manner of fetch is decided about as any other", asyn
   assertEquals([made.url.href, made.remoteAddress], ["ws://a.example/x?y", "192.0.2.1"]);
 });
 
+Deno.test("the platform's signal is read only while a function takes its time: Deno warns of it", async () => {
+  const reads = async (verify: () => boolean | Promise<boolean>): Promise<number> => {
+    let count = 0;
+    const { signal } = new AbortController();
+    const it = Object.defineProperty(request(), "signal", { get: () => (count++, signal) });
+    await new PlatformUpgrade(it, REMOTE).decide(
+      checkPlatformOptions({ verify }, []),
+      new FakeClock(),
+    );
+    return count;
+  };
+  assertEquals([await reads(() => true), await reads(() => Promise.resolve(true))], [0, 1]);
+});
+
 Deno.test("attack 42: a client that is gone, or a verify that is too slow, is a 503", async () => {
   const clock = new FakeClock();
   const settings = checkPlatformOptions({
