@@ -256,7 +256,7 @@ function build(status: number, options: RefusalOptions, own: readonly Field[]): 
   return { status, statusText, headers: [...headers, ...extra], body };
 }
 
-/** RFC 9110 §15, and RFC 6585: those that an upgrade is refused with. */
+/** RFC 9110 §15, RFC 6585, RFC 7725 and RFC 8470: those that an upgrade may be refused with. */
 const STATUS_TEXTS: ReadonlyMap<number, string> = new Map([
   [301, "Moved Permanently"],
   [302, "Found"],
@@ -265,18 +265,30 @@ const STATUS_TEXTS: ReadonlyMap<number, string> = new Map([
   [308, "Permanent Redirect"],
   [400, "Bad Request"],
   [401, "Unauthorized"],
+  [402, "Payment Required"],
   [403, "Forbidden"],
   [404, "Not Found"],
   [405, "Method Not Allowed"],
+  [406, "Not Acceptable"],
   [408, "Request Timeout"],
+  [409, "Conflict"],
   [410, "Gone"],
   [413, "Content Too Large"],
+  [421, "Misdirected Request"],
+  [422, "Unprocessable Content"],
+  [425, "Too Early"],
   [426, "Upgrade Required"],
+  [428, "Precondition Required"],
   [429, "Too Many Requests"],
   [431, "Request Header Fields Too Large"],
+  [451, "Unavailable For Legal Reasons"],
   [500, "Internal Server Error"],
+  [501, "Not Implemented"],
+  [502, "Bad Gateway"],
   [503, "Service Unavailable"],
+  [504, "Gateway Timeout"],
   [505, "HTTP Version Not Supported"],
+  [511, "Network Authentication Required"],
 ]);
 
 /**

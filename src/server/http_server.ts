@@ -67,7 +67,9 @@ export interface HttpResponse {
   readonly destroyed: boolean;
   readonly headersSent: boolean;
   readonly writableEnded: boolean;
-  writeHead(status: number, statusText: string, headers: string[]): unknown;
+  /** Its reason phrase, if it isn't the usual one. */
+  statusMessage: string;
+  writeHead(status: number, headers: string[]): unknown;
   write(chunk: Uint8Array): boolean;
   end(chunk?: Uint8Array): unknown;
   destroy(): unknown;

@@ -154,7 +154,9 @@ async function send(answer: Response, response: HttpResponse, headOnly: boolean)
   if (response.destroyed) return await answer.body?.cancel(clientLeft());
   const fields: string[] = [];
   for (const [name, value] of answer.headers) fields.push(name, value);
-  response.writeHead(answer.status, answer.statusText, fields);
+  // A `Response` has none unless it was given one: `node:http` knows the usual ones.
+  if (answer.statusText !== "") response.statusMessage = answer.statusText;
+  response.writeHead(answer.status, fields);
   if (answer.body === null || headOnly) {
     await answer.body?.cancel();
     response.end();

@@ -287,3 +287,17 @@ Deno.test("A refusal is read as what it is", () => {
   assertEquals(parsed?.head.status, 401);
   assertEquals(parsed?.rest, bytes("no"));
 });
+
+Deno.test("a refusal has the usual reason phrase of its status", () => {
+  const phrases: [status: number, text: string][] = [
+    [402, "Payment Required"],
+    [403, "Forbidden"],
+    [409, "Conflict"],
+    [421, "Misdirected Request"],
+    [451, "Unavailable For Legal Reasons"],
+    [502, "Bad Gateway"],
+    [504, "Gateway Timeout"],
+    [599, "Refused"],
+  ];
+  for (const [status, text] of phrases) assertEquals(refuse(status).statusText, text);
+});

@@ -33,6 +33,24 @@ Deno.test("a plain request gets 426, unless somebody answers it", async () => {
   assertEquals(await refused.text(), "This address speaks WebSocket only\n");
 });
 
+Deno.test("the reason phrase is the handler's, or else the usual one", async () => {
+  const cases: [Response, line: string][] = [
+    [new Response("page"), "HTTP/1.1 200 OK"],
+    [new Response(null, { status: 204 }), "HTTP/1.1 204 No Content"],
+    [new Response("none", { status: 404 }), "HTTP/1.1 404 Not Found"],
+    [new Response("none", { status: 404, statusText: "Nowhere" }), "HTTP/1.1 404 Nowhere"],
+    [Response.redirect("http://localhost/other", 308), "HTTP/1.1 308 Permanent Redirect"],
+  ];
+  for (const [response, line] of cases) {
+    await withServer({ onRequest: () => response }, async (server) => {
+      const client = new RawClient(server.url);
+      client.socket.write("GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+      assertEquals((await client.response()).split("\r\n")[0], line);
+      await client.destroy();
+    });
+  }
+});
+
 Deno.test("a handler gets the request whole, and its answer goes out whole", async () => {
   const large = "x".repeat(300_000);
   const response = await answer(
