@@ -126,8 +126,8 @@ export const SERVER_KINDS: OptionKinds<ServerOptions> = {
   ...PROTOCOL_KINDS,
   compression: "boolean|object|function",
   protocols: "list|function",
-  origin: '"same-host"|list|function|boolean',
-  hosts: "list|function|boolean",
+  origin: '"same-host"|list|function|false',
+  hosts: "list|function|false",
   verify: "function",
   headers: "object|function",
   onError: "function",
@@ -235,7 +235,8 @@ function checkOrigin(policy: OriginPolicy): OriginPolicy {
   return list.map((origin, i): string => {
     if (typeof origin === "string" && isOrigin(origin)) return spelled(origin);
     throw new TypeError(
-      `Cannot use the option origin: element ${i + 1} of ${list.length} is not an origin`,
+      `Cannot use the option origin: element ${i + 1} of ${list.length} is not an origin, such ` +
+        'as "https://example.com" or "http://localhost:8080"',
     );
   });
 }

@@ -145,6 +145,7 @@ export function checkOption(name: string, value: unknown, kind: string): void {
 
 function isOfKind(value: unknown, kind: string): boolean {
   if (kind === "null") return value === null;
+  if (kind === "false") return value === false;
   if (kind.startsWith('"')) return value === kind.slice(1, -1);
   const type = kind in RANGES ? "number" : kind;
   // deno-lint-ignore valid-typeof -- the tables name only what `typeof` gives
@@ -154,7 +155,7 @@ function isOfKind(value: unknown, kind: string): boolean {
 
 function withArticle(kind: string): string {
   if (kind in RANGES) return "a number";
-  if (kind === "null" || kind === "bytes" || kind.startsWith('"')) return kind;
+  if (kind === "null" || kind === "false" || kind === "bytes" || kind.startsWith('"')) return kind;
   return `${/^[aeio]/i.test(kind) ? "an" : "a"} ${kind}`;
 }
 

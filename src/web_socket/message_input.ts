@@ -14,9 +14,12 @@ export function checkMessage(value: unknown): asserts value is MessageInput {
 }
 
 function kindOf(value: unknown): string {
+  if (typeof value === "function") return "a function";
   if (value === null || typeof value !== "object") return String(value);
   const { constructor } = value;
-  return typeof constructor === "function" ? `a ${constructor.name}` : "an object";
+  const name = typeof constructor === "function" ? constructor.name : "";
+  // A class whose name begins with U is mostly spoken with a Y: a URL.
+  return name === "" ? "an object" : `${/^[AEIO]/i.test(name) ? "an" : "a"} ${name}`;
 }
 
 /** The length of text in UTF-8, in bytes, without encoding it. */

@@ -56,6 +56,34 @@ Deno.test("a server's options are checked at once", () => {
   assertEquals(admission.origin, sent);
 });
 
+Deno.test("the error of an origin shows what one looks like, and never true", () => {
+  const message = (origin: unknown): string =>
+    assertThrows(
+      () => checkServerOptions(readOptions({ origin } as ServerOptions, SERVER_KINDS)),
+      TypeError,
+    ).message;
+  assertEquals(
+    message(["https://a.test", "a.test"]),
+    "Cannot use the option origin: element 2 of 2 is not an origin, such as " +
+      '"https://example.com" or "http://localhost:8080"',
+  );
+  for (const [value, shown] of [["https://a.test", "a string"], [true, "true"]]) {
+    assertEquals(
+      message(value),
+      'Cannot use the option origin: it must be "same-host", a list, a function or false, got ' +
+        shown,
+    );
+  }
+  const { message: hosts } = assertThrows(
+    () => readOptions({ hosts: true } as unknown as ServerOptions, SERVER_KINDS),
+    TypeError,
+  );
+  assertEquals(
+    hosts,
+    "Cannot use the option hosts: it must be a list, a function or false, got true",
+  );
+});
+
 Deno.test("header fields are given in any form, and kept in their order", () => {
   const fields = [["A", "1"], ["b", "2"]];
   assertEquals(fieldsOf({ A: "1", b: "2" }), fields as [string, string][]);

@@ -26,11 +26,14 @@ Deno.test("message C49 C50 (changed) anything else is a TypeError that says what
       [true, "true"],
       [1n, "1"],
       [Symbol("x"), "Symbol(x)"],
-      [[1, 2, 3], "a Array"],
-      [{}, "a Object"],
+      [[1, 2, 3], "an Array"],
+      [{}, "an Object"],
       [Object.create(null), "an object"],
       [new Blob([]), "a Blob"],
       [new Date(), "a Date"],
+      [new URL("a:b"), "a URL"],
+      [new (class {})(), "an object"],
+      [() => "secret", "a function"],
     ] as const
   ) {
     const error = assertThrows(() => checkMessage(value), TypeError);
