@@ -29,6 +29,22 @@ export function isWritableStream<T>(value: object): value is WritableStream<T> {
   return typeof (value as Partial<WritableStream<T>>).getWriter === "function";
 }
 
+/** Built-in objects that have none of a user's own members: none of them is a set of options or of headers. */
+const BUILTIN =
+  /^(?:Boolean|Number|String|Symbol|BigInt|Date|RegExp|Error|DOMException|Promise|Request|Response|Blob|File|FormData|URL|ArrayBuffer|SharedArrayBuffer|DataView|Weak(?:Map|Set|Ref))$/;
+
+/**
+ * Which built-in object a value is, of whichever realm.
+ *
+ * @param value The value.
+ * @returns Its class's name, such as `"Date"` or `"Response"`; `null` for plain objects, instances of a user's
+ * own class, lists, and whatever else may hold options or headers.
+ */
+export function builtinOf(value: object): string | null {
+  const tag = Object.prototype.toString.call(value).slice("[object ".length, -1);
+  return BUILTIN.test(tag) ? tag : null;
+}
+
 /**
  * The message of an error.
  *

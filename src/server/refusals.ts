@@ -1,25 +1,37 @@
 import { type Refusal, type RefusalOptions, refuse } from "../handshake/server_handshake.ts";
-import { shown } from "../stream_channel/options.ts";
+import { builtinOf } from "../realm/kinds.ts";
+import { type OptionKinds, readOptions, shown } from "../stream_channel/options.ts";
 import { fieldsOf, type RefusalInit } from "./server_options.ts";
+
+const REFUSAL_KINDS: OptionKinds<RefusalInit> = {
+  status: "number",
+  statusText: "string",
+  headers: "object",
+  body: "string",
+};
 
 /**
  * The refusal that `verify` answered.
  *
  * @param answer What it answered: neither `true`, nor anything that counts as `false`.
  * @returns The refusal.
- * @throws {TypeError} When it is no refusal, or has a header that can't be sent.
+ * @throws {TypeError} When it is no refusal, or one of its members is unknown or can't be sent.
  * @throws {RangeError} When its status can't refuse.
  */
 export function refusalOf(answer: unknown): Refusal {
-  if (typeof answer !== "object" || answer === null) {
+  const isBag = typeof answer === "object" && answer !== null && !Array.isArray(answer) &&
+    builtinOf(answer) === null;
+  if (!isBag) {
     throw new TypeError(
-      `Cannot use the answer of verify: it must be true, false or { status }, got ${shown(answer)}`,
+      "Cannot use the answer of verify: it must be true, false or a refusal such as " +
+        `{ status: 403 }, got ${shown(answer)}`,
     );
   }
-  const { status, statusText, headers, body } = answer as RefusalInit;
-  if (typeof status !== "number") {
+  const read = readOptions(answer as Partial<RefusalInit>, REFUSAL_KINDS, { within: "verify()." });
+  const { status, statusText, headers, body } = read;
+  if (status === undefined) {
     throw new TypeError(
-      `Cannot use the answer of verify: its status must be a number, got ${shown(status)}`,
+      "Cannot use the answer of verify: its status must be a number, got undefined",
     );
   }
   const options: RefusalOptions = {

@@ -5,6 +5,8 @@
  * @module
  */
 
+import { builtinOf } from "../realm/kinds.ts";
+
 /**
  * The kind of each option, by name: what `typeof` gives, a word in quotes, or one of {@linkcode KINDS}
  * and {@linkcode RANGES}; several are separated by `|`.
@@ -13,8 +15,9 @@ export type OptionKinds<T> = { readonly [Name in keyof T]-?: string };
 
 /** Objects are recognized by what they can do: they may come from another realm or library. */
 const KINDS: Readonly<Record<string, (value: object) => boolean>> = {
-  object: () => true,
-  list: (value) => Symbol.iterator in value,
+  object: (value) => builtinOf(value) === null,
+  // The elements of a `new String` would be its characters.
+  list: (value) => Symbol.iterator in value && builtinOf(value) === null,
   bytes: (value) => ArrayBuffer.isView(value),
   URL: (value) => "href" in value,
   AbortSignal: (value) => "aborted" in value && "addEventListener" in value,
@@ -75,10 +78,10 @@ export function readOptions<T extends object>(
   return read as T;
 }
 
-/** A list, a `Map` or a promise has none of the options, so all of them would be ignored. */
+/** A list, a `Map`, a `Date` or a promise has none of the options, so all of them would be ignored. */
 function checkBag(options: object, { within = "", hint = "" }: OptionsPlace): Options {
   const isBag = typeof options === "object" && options !== null && !(Symbol.iterator in options) &&
-    typeof (options as { then?: unknown }).then !== "function";
+    typeof (options as { then?: unknown }).then !== "function" && builtinOf(options) === null;
   if (isBag) return options as Options;
   const they = within === "" ? "options: they" : `option ${within.slice(0, -1)}: it`;
   throw new TypeError(`Cannot use the ${they} must be an object, got ${shown(options)}${hint}`);
@@ -181,7 +184,7 @@ export function shown(value: unknown, quote = false): string {
       if (!quote) return "a string";
       return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value);
     case "object":
-      return value === null ? "null" : Array.isArray(value) ? "an array" : "an object";
+      return value === null ? "null" : Array.isArray(value) ? "an array" : shownObject(value);
     case "number":
     case "boolean":
     case "undefined":
@@ -189,4 +192,9 @@ export function shown(value: unknown, quote = false): string {
     default:
       return `a ${typeof value}`;
   }
+}
+
+function shownObject(value: object): string {
+  const name = builtinOf(value) ?? "object";
+  return `${/^[aeio]/i.test(name) ? "an" : "a"} ${name}`;
 }

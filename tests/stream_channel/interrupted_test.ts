@@ -80,8 +80,8 @@ Deno.test("addStream during an own terminate names no peer", async () => {
 const WRONG: readonly (readonly [source: unknown, text: string])[] = [
   ["secret", "got a string. Text is one message: use add"],
   [new Uint8Array(3), "got an object. Bytes are one message: use add"],
-  [new ArrayBuffer(3), "got an object. Bytes are one message: use add"],
-  [new DataView(new ArrayBuffer(3)), "got an object. Bytes are one message: use add"],
+  [new ArrayBuffer(3), "got an ArrayBuffer. Bytes are one message: use add"],
+  [new DataView(new ArrayBuffer(3)), "got a DataView. Bytes are one message: use add"],
   [undefined, "got undefined"],
   [null, "got null"],
   [42, "got 42"],

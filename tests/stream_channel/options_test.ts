@@ -141,7 +141,7 @@ Deno.test("options: what is no options object is a TypeError, whose text has no 
     [["secret"], "an array"],
     [new Map([["port", 1]]), "an object"],
     [new Uint8Array(1), "an object"],
-    [Promise.resolve({ port: 1 }), "an object"],
+    [Promise.resolve({ port: 1 }), "a Promise"],
   ];
   for (const [value, text] of others) {
     assertEquals(fault(value), `Cannot use the options: they must be an object, got ${text}`);
