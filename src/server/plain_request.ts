@@ -1,6 +1,7 @@
 import { readTarget } from "../handshake/request_target.ts";
 import { refuse } from "../handshake/server_handshake.ts";
 import { ignore } from "../stream_channel/errors.ts";
+import { shown } from "../stream_channel/options.ts";
 import type { Clock } from "../web_socket/clock.ts";
 import { report } from "./error_hook.ts";
 import { foreignHost, isHostAllowed } from "./hosts.ts";
@@ -45,7 +46,7 @@ export async function answerRequest(
   try {
     const refusal = asked === null ? null : await foreign(asked, options);
     const request = asked === null ? null : requestOf(message, asked, body);
-    const answer = refusal ?? (request === null ? badRequest() : await handler(request));
+    const answer = refusal ?? (request === null ? badRequest() : checked(await handler(request)));
     await send(answer, response, message.method === "HEAD");
   } catch (error) {
     // A client that leaves while it sends its body is no fault of the handler's.
@@ -148,6 +149,22 @@ function bodyOf(message: HttpRequest, body: Body): ReadableStream<Uint8Array> {
       await chunks.return?.();
     },
   });
+}
+
+/** What a handler answered, of whichever realm's class, once it is clear that all of it can be sent. */
+function checked(answer: Response): Response {
+  const fault = faultOf(answer);
+  if (fault === null) return answer;
+  throw new TypeError(`Cannot use the answer of onRequest: ${fault}`);
+}
+
+function faultOf(answer: unknown): string | null {
+  const { status, headers, bodyUsed, body } = (answer ?? {}) as Partial<Response>;
+  if (typeof status !== "number" || typeof headers?.entries !== "function") {
+    return `it must be a Response, got ${shown(answer)}`;
+  }
+  if (status < 200 || status > 599) return `its status must be from 200 to 599, got ${status}`;
+  return bodyUsed || body?.locked ? "its body is already used" : null;
 }
 
 async function send(answer: Response, response: HttpResponse, headOnly: boolean): Promise<void> {
