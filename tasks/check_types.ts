@@ -52,6 +52,15 @@ export function pinned(url: string, fingerprint256: string): WebSocketChannel {
 export const wrong = (channel: WebSocketChannel) => channel.sink.add(1);
 `,
   );
+  // A worker's `self`, by the types for pages.
+  const channels = JSON.stringify(`${NPM_NAME}/stream-channel`);
+  await write(
+    checked,
+    "worker.ts",
+    `import { MessagePortChannel } from ${channels};
+export const channel = new MessagePortChannel<string>(self);
+`,
+  );
   const files = ["consumer.ts", ...await writeReadme(checked)];
   const typeRoots = fromFileUrl(new URL("../", await tool("@types/node")));
   const dom = ["dom", "dom.iterable", "dom.asynciterable"];
@@ -73,7 +82,9 @@ export const wrong = (channel: WebSocketChannel) => channel.sink.add(1);
       types: ["node"],
       typeRoots: [typeRoots],
     };
-    await write(checked, "tsconfig.json", JSON.stringify({ compilerOptions, files }));
+    const checkedFiles = lib.length === 0 ? files : [...files, "worker.ts"];
+    const config = JSON.stringify({ compilerOptions, files: checkedFiles });
+    await write(checked, "tsconfig.json", config);
     await succeed([...await toolCommand("typescript", "tsc"), "-p", "."], {
       cwd: fromFileUrl(checked.project),
     });

@@ -28,6 +28,12 @@ export interface MessagePortLike {
   close?(): void;
 }
 
+/**
+ * `self` of a worker, whichever library of types declares it: those for pages, and Deno's default, declare
+ * a window.
+ */
+export type WorkerScope = typeof globalThis;
+
 /** Options of a {@linkcode MessagePortChannel}. */
 export interface MessagePortChannelOptions<Out = unknown> {
   /**
@@ -91,8 +97,9 @@ export class MessagePortChannel<In, Out = In> extends StreamChannelBase<In, Out>
    * @throws {DOMException} `InvalidStateError` when the port has a channel, or `connectReceive` waits on it.
    * @throws {TypeError} For a `BroadcastChannel` without `raw`, and for what is no port.
    */
-  constructor(port: MessagePortLike, options?: MessagePortChannelOptions<Out>) {
+  constructor(port: MessagePortLike | WorkerScope, options?: MessagePortChannelOptions<Out>) {
     super();
+    checkPort(port);
     const link = new PortLink<In, Out>(port, readPortOptions(options));
     this.stream = link.stream;
     this.sink = link.sink;
@@ -107,12 +114,14 @@ export class MessagePortChannel<In, Out = In> extends StreamChannelBase<In, Out>
    * @param options See {@linkcode MessagePortChannelOptions}.
    * @returns The channel.
    * @throws {DOMException} `InvalidStateError` when the port has a channel, and the second time for one port.
+   * @throws {TypeError} For a `BroadcastChannel`, and for what is no port.
    */
   static connectReceive<In, Out = In>(
-    port: MessagePortLike,
+    port: MessagePortLike | WorkerScope,
     options?: MessagePortChannelOptions<Out>,
   ): StreamChannel<In, Out> {
     const read = readPortOptions(options);
+    checkPort(port);
     checkOtherEnd(port);
     const stop = (next?: "received"): void => {
       unwatch();
@@ -148,17 +157,28 @@ export class MessagePortChannel<In, Out = In> extends StreamChannelBase<In, Out>
    * @param options See {@linkcode MessagePortChannelOptions}.
    * @returns The channel.
    * @throws {DOMException} `InvalidStateError` when the port has a channel, and the second time for one port.
+   * @throws {TypeError} For a `BroadcastChannel`, and for what is no port.
    */
   static connectSend<In, Out = In>(
-    port: MessagePortLike,
+    port: MessagePortLike | WorkerScope,
     options?: MessagePortChannelOptions<Out>,
   ): StreamChannel<In, Out> {
     const read = readPortOptions(options);
+    checkPort(port);
     checkOtherEnd(port);
     const port1 = beginUse(port, "sent", () => postPort(port));
     const { stream, sink } = new PortLink<In, Out>(port1, { ...read, carrier: port });
     return new PairedChannel(stream, sink);
   }
+}
+
+function checkPort(port: MessagePortLike | WorkerScope): asserts port is MessagePortLike {
+  const postMessage: unknown = (port as Partial<MessagePortLike> | null | undefined)?.postMessage;
+  // A page's own `postMessage` posts to the page itself.
+  const isPage = port === globalThis && "document" in port;
+  if (typeof postMessage === "function" && !isPage) return;
+  const why = port === globalThis ? "this is no worker" : "the value is no port";
+  throw new TypeError(`Cannot open a channel: ${why}, it has no postMessage to another end`);
 }
 
 function readPortOptions<Out>(

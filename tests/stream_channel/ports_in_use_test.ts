@@ -73,11 +73,33 @@ Deno.test("a call that fails leaves the port free", async () => {
   }
 });
 
+const waysToOpen = [
+  (port: ConstructorParameters<typeof MessagePortChannel>[0]) => new MessagePortChannel(port),
+  (port: MessagePort) => new MessagePortChannel(port, { raw: true }),
+  MessagePortChannel.connectReceive,
+  MessagePortChannel.connectSend,
+] as const;
+
+Deno.test("self of what is no worker is refused", () => {
+  const isWorker = "WorkerGlobalScope" in globalThis || "Bun" in globalThis;
+  if (isWorker) return;
+  for (const open of waysToOpen) {
+    assertThrows(
+      () => void open(globalThis as unknown as MessagePort),
+      TypeError,
+      "this is no worker",
+    );
+  }
+});
+
 Deno.test("what is no port is refused, each time for the same reason", () => {
   const post = (): void => {};
   const notAPort = { postMessage: post };
   for (let i = 0; i < 2; i++) {
     assertThrows(() => new MessagePortChannel(notAPort), TypeError, "no port");
     assertThrows(() => MessagePortChannel.connectReceive(notAPort), TypeError, "no port");
+    for (const value of [{}, "port", 42, null, undefined] as unknown[] as MessagePort[]) {
+      for (const open of waysToOpen) assertThrows(() => void open(value), TypeError, "no port");
+    }
   }
 });
