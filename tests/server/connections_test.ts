@@ -1,0 +1,84 @@
+import { assertEquals, assertStrictEquals } from "@std/assert";
+import { Connections } from "../../src/server/connections.ts";
+import type { UpgradeSocket } from "../../src/server/pending_upgrade.ts";
+import { FakeClock } from "../support/fake_clock.ts";
+
+/** A socket that knows where it comes from, and who listens for its end. */
+class FakeSocket {
+  destroyed = false;
+  readonly remoteAddress: string | undefined;
+  readonly remotePort: number | undefined;
+  readonly listeners: Set<() => void> = new Set<() => void>();
+
+  constructor(remoteAddress?: string, remotePort?: number) {
+    this.remoteAddress = remoteAddress;
+    this.remotePort = remotePort;
+  }
+
+  on(_event: string, listener: () => void): void {
+    this.listeners.add(listener);
+  }
+
+  removeListener(_event: string, listener: () => void): void {
+    this.listeners.delete(listener);
+  }
+
+  destroy(): void {
+    this.destroyed = true;
+    for (const listener of [...this.listeners]) listener();
+  }
+}
+
+function started(handshakeTimeout = 100) {
+  const clock = new FakeClock();
+  let closed = 0;
+  const connections = new Connections({ clock, handshakeTimeout, onClose: () => closed++ });
+  const add = (...from: [string?, number?]): FakeSocket & UpgradeSocket => {
+    const socket = new FakeSocket(...from) as unknown as FakeSocket & UpgradeSocket;
+    connections.add(socket);
+    return socket;
+  };
+  return { clock, connections, add, closed: () => closed };
+}
+
+Deno.test("connections: one that asks for nothing in time is destroyed, and leaves no timer", () => {
+  const { clock, connections, add, closed } = started();
+  const silent = add("127.0.0.1", 1);
+  const asking = add("127.0.0.1", 2);
+  assertStrictEquals(connections.heard(asking)?.socket, asking);
+  clock.advance(100);
+  assertEquals([silent.destroyed, asking.destroyed, closed()], [true, false, 1]);
+  assertEquals([...connections].map(({ socket }) => socket), [asking]);
+  assertEquals(clock.pending, 0);
+});
+
+Deno.test("connections: those that were reset before they could be read don't replace each other", () => {
+  const { clock, connections, add, closed } = started();
+  const all = [add(), add(), add()];
+  assertEquals([...connections].length, 3);
+  for (const socket of all) socket.destroy();
+  assertEquals([[...connections].length, closed(), clock.pending], [0, 3, 0]);
+  assertEquals(connections.heard(new FakeSocket() as unknown as UpgradeSocket), undefined);
+});
+
+Deno.test("connections: a socket of the same address stands for the one that was accepted, as with TLS", () => {
+  const { clock, connections, add } = started();
+  const accepted = add("127.0.0.1", 1);
+  const connection = connections.heard(
+    new FakeSocket("127.0.0.1", 1) as unknown as UpgradeSocket,
+  );
+  assertStrictEquals(connection?.socket, accepted);
+  connections.remove(new FakeSocket("127.0.0.1", 1) as unknown as UpgradeSocket);
+  assertEquals([[...connections].length, accepted.listeners.size, clock.pending], [0, 0, 0]);
+  assertEquals(connection !== undefined && connections.has(connection), false);
+});
+
+Deno.test("connections: one that is closed already isn't added; without a timeout nothing is timed", () => {
+  const { clock, connections, add } = started(0);
+  const dead = new FakeSocket("127.0.0.1", 1);
+  dead.destroyed = true;
+  connections.add(dead as unknown as UpgradeSocket);
+  assertEquals([...connections].length, 0);
+  const connection = connections.heard(add("127.0.0.1", 2));
+  assertEquals([connection?.unanswered, clock.pending], [0, 0]);
+});
