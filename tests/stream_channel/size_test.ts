@@ -28,6 +28,7 @@ Deno.test("sizeOf: an object with all that is inside", () => {
   const many = Array.from({ length: 50 }, () => ({}));
   assertEquals(sizeOf([...many, ...many]), 64 + 50 * 64 + 50 * 8);
   const bytes = new Uint8Array(100);
+  assertEquals(sizeOf([bytes, bytes.subarray(1)]), 64 + 64 + 64 + 100);
   assertEquals(
     sizeOf([bytes, bytes, bytes.subarray(1), bytes.buffer]),
     64 + 64 + 8 + 64 + 64 + 100,
