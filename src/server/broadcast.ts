@@ -99,16 +99,17 @@ export class Broadcaster {
   }
 
   #createReceiver(channel: WebSocketChannel): SlowReceiver {
-    const release = channel instanceof WebSocketChannelBase
-      ? channel.beforeClosing(() => receiver.sendAll())
-      : ignore;
+    const own = channel instanceof WebSocketChannelBase ? channel : null;
     const receiver = new SlowReceiver(channel, this.#clock, {
+      // Without what waits here: to drop some of that isn't to take it.
+      amount: () => own === null ? channel.sink.bufferedAmount : own.transportAmount(),
       send: (waiting, how) => sendShared(channel, waiting, how),
       onCaughtUp: () => {
         release();
         this.#slow.delete(channel);
       },
     });
+    const release = own === null ? ignore : own.addHolder(receiver);
     this.#slow.set(channel, receiver);
     return receiver;
   }
@@ -121,8 +122,9 @@ function sendShared(
   { compress }: SlowPolicy,
 ): void {
   const options = compress === false ? { compress } : undefined;
-  if (channel instanceof WebSocketChannelBase) channel.sendShared(message, options);
-  else channel.sink.add(message.content, options);
+  if (!(channel instanceof WebSocketChannelBase)) channel.sink.add(message.content, options);
+  // The peer turns out to be gone.
+  else if (!channel.sendShared(message, options)) channel.drop(message.size);
 }
 
 function policyOf(options: BroadcastOptions): SlowPolicy {

@@ -17,6 +17,8 @@ export interface SlowPolicy {
 
 /** What a {@linkcode SlowReceiver} makes happen. */
 export interface SlowReceiverEvents {
+  /** How many bytes the channel has and its transport has not taken. */
+  amount(): number;
   send(message: PreparedMessage, policy: SlowPolicy): void;
   /** Nothing waits any more, or the channel is over. */
   onCaughtUp(): void;
@@ -56,7 +58,12 @@ export class SlowReceiver {
     this.#channel = channel;
     this.#clock = clock;
     this.#events = events;
-    this.#amount = channel.sink.bufferedAmount;
+    this.#amount = events.amount();
+  }
+
+  /** How many bytes of payload wait. */
+  get size(): number {
+    return this.#size;
   }
 
   /** How many messages wait. */
@@ -100,7 +107,7 @@ export class SlowReceiver {
   }
 
   /** Sends all that waits, room or not: the channel is about to close. */
-  sendAll(): void {
+  handOver(): void {
     while (this.#canSend) this.#sendNext();
     this.#end();
   }
@@ -134,14 +141,14 @@ export class SlowReceiver {
 
   #progress(): void {
     this.#deadline?.restart();
-    this.#amount = this.#channel.sink.bufferedAmount;
+    this.#amount = this.#events.amount();
   }
 
   #look(counted: number, stalled: boolean): void {
-    const { sink } = this.#channel;
+    const amount = this.#events.amount();
     // The user's own messages may have come in beside, so it is looked more often than judged.
-    if (sink.bufferedAmount < this.#amount) this.#progress();
-    this.#amount = sink.bufferedAmount;
+    if (amount < this.#amount) this.#progress();
+    this.#amount = amount;
     this.#behindFor += counted;
     if (!stalled && this.#isHopeless) this.#give();
   }
@@ -170,8 +177,8 @@ export class SlowReceiver {
   #end(): void {
     if (this.#over) return;
     this.#over = true;
-    this.#clear();
     this.#deadline?.clear();
     this.#events.onCaughtUp();
+    this.#clear();
   }
 }

@@ -21,6 +21,8 @@ export interface ChannelCore {
   sendMessage(message: MessageInput, options: SendOptions | undefined): boolean | void;
   /** How many bytes of payload were sent and not yet handed on. */
   transportAmount(): number;
+  /** How many bytes of payload are held back until there is room, or were when the channel ended. */
+  heldAmount(): number;
   /** How many bytes wait to be handed on, with all that goes beside payloads. */
   transportLoad(): number;
   /** Enough waits to be read. */
@@ -72,7 +74,8 @@ export class Outlet implements SinkTarget<MessageInput>, SinkActions {
   }
 
   get bufferedAmount(): number {
-    return (this.#early === null ? 0 : this.#early.amount) + this.#channel.transportAmount();
+    const early = this.#early === null ? 0 : this.#early.amount;
+    return early + this.#channel.heldAmount() + this.#channel.transportAmount();
   }
 
   /** Messages without a payload take room as well. */

@@ -22,6 +22,8 @@ export class Closing {
   sent: CloseFrameContent | undefined;
   received: CloseFrameContent | undefined;
   error: unknown;
+  /** How many bytes of payload were never handed to the transport. */
+  dropped = 0;
   /** Whether the code and the reason are known. */
   isKnown = false;
   #deadline: Deadline | null = null;
@@ -78,6 +80,7 @@ export class Closing {
       ...(this.sent === undefined ? {} : { sent: this.sent }),
       ...(this.received === undefined ? {} : { received: this.received }),
       ...(this.error === undefined ? {} : { error: this.error }),
+      ...(this.dropped === 0 ? {} : { dropped: this.dropped }),
     };
   }
 }

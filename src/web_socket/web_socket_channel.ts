@@ -55,10 +55,15 @@ export interface CloseInfo {
   /** The Close frame that the peer sent. */
   readonly received?: CloseFrameContent;
   /**
-   * Why, where there was an error: for a failed connection the same object as `ready`'s. When
-   * messages were dropped that had been added, it says how many bytes.
+   * Why, where there was an error: for a failed connection the same object as `ready`'s. When messages
+   * were dropped and nothing else went wrong, an error that says so.
    */
   readonly error?: unknown;
+  /**
+   * How many bytes of payload were added or broadcast and never handed to the transport; left out when
+   * there were none. What `broadcast` has dropped before, by its option `slow`, is not counted.
+   */
+  readonly dropped?: number;
 }
 
 /**

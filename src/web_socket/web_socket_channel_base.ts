@@ -45,6 +45,14 @@ export interface Opening {
 
 const NOTHING_AGREED: Opening = Object.freeze({ protocol: null, extensions: "", response: null });
 
+/** Messages that are held back until there is room. */
+export interface Holder {
+  /** How many bytes of payload it holds. */
+  readonly size: number;
+  /** Sends all of them, room or not: called when this side begins to close. */
+  handOver(): void;
+}
+
 /**
  * What every WebSocket channel does alike, whatever carries it: its states, what waits until it is
  * open, closing with a deadline, and the order of an ending. A subclass is a transport: it sends,
@@ -77,7 +85,9 @@ export abstract class WebSocketChannelBase extends StreamChannelBase<Message, Me
   // What many channels never need is made when it is needed.
   #attempt: Attempt | null = null;
   #closing: Closing | null = null;
-  #holders: Set<() => void> | null = null;
+  #holders: Set<Holder> | null = null;
+  /** How many bytes were held back, and will never be sent. */
+  #dropped = 0;
 
   /**
    * Makes a channel that is connecting.
@@ -197,15 +207,28 @@ export abstract class WebSocketChannelBase extends StreamChannelBase<Message, Me
   }
 
   /**
-   * Registers a holder, which keeps messages back until there is room.
+   * Registers messages that are held back until there is room.
    *
-   * @param handOver Sends all of them, room or not: called when this side begins to close.
-   * @returns Takes it back.
+   * @returns Ends that: what is still held then counts as dropped.
    */
-  beforeClosing(handOver: () => void): () => void {
+  addHolder(holder: Holder): () => void {
     const holders = this.#holders ??= new Set();
-    holders.add(handOver);
-    return () => void holders.delete(handOver);
+    holders.add(holder);
+    return () => {
+      if (holders.delete(holder)) this.drop(holder.size);
+    };
+  }
+
+  /** Counts bytes of payload that were to be sent, beside those that were added, and won't be. */
+  drop(bytes: number): void {
+    this.#dropped += bytes;
+  }
+
+  /** See {@linkcode ChannelCore.heldAmount}. */
+  heldAmount(): number {
+    let amount = this.#dropped;
+    if (this.#holders !== null) { for (const { size } of this.#holders) amount += size; }
+    return amount;
   }
 
   // What a transport does.
@@ -342,7 +365,8 @@ export abstract class WebSocketChannelBase extends StreamChannelBase<Message, Me
     story.stopTimer();
     const isCloseLost = story.sent !== undefined && !this.hasSentClose(ending);
     if (isCloseLost) story.sent = undefined;
-    story.error ??= this.#droppedError();
+    story.dropped = this.#outlet.bufferedAmount;
+    if (story.dropped > 0) story.error ??= droppedError(story);
     // RFC 6455 §7.1.4: no closing handshake was completed with a Close that never left.
     const info = story.info(isCloseLost ? { ...ending, wasClean: false } : ending);
     this.outgoing.disconnect(story.error);
@@ -352,15 +376,6 @@ export abstract class WebSocketChannelBase extends StreamChannelBase<Message, Me
     } else this.incoming.end();
     this.outgoing.finish(story.error);
     this.#milestones.ended(info);
-  }
-
-  /** The error of what was added and will never be sent, if there is any. */
-  #droppedError(): WebSocketChannelError | undefined {
-    const dropped = this.#outlet.bufferedAmount;
-    if (dropped === 0) return undefined;
-    return new WebSocketChannelError(
-      `Cannot send everything: ${this.#story().text} before the transport took ${dropped} bytes`,
-    );
   }
 
   /** What is known of how it closes, from the moment on in which something is. */
@@ -398,7 +413,7 @@ export abstract class WebSocketChannelBase extends StreamChannelBase<Message, Me
   }
 
   #beginClosing(code: number | undefined, reason: string | undefined): void {
-    for (const handOver of [...this.#holders ?? []]) handOver();
+    for (const holder of [...this.#holders ?? []]) holder.handOver();
     if (this.#state !== "open") return;
     const story = this.#story();
     // Set first: a transport may report its end from inside the call.
@@ -449,6 +464,12 @@ function closeCodeOf(error: unknown): number | undefined {
 }
 
 inspectAs(WebSocketChannelBase.prototype, "WebSocketChannel", (it) => it.description);
+
+function droppedError({ text, dropped }: Closing): WebSocketChannelError {
+  return new WebSocketChannelError(
+    `Cannot send everything: ${text} before the transport took ${dropped} bytes`,
+  );
+}
 
 function givenUp(): DOMException {
   return new DOMException("Connecting was given up: the channel was closed", "AbortError");

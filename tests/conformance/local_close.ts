@@ -155,6 +155,7 @@ export function testLocalClose({ test, traits }: Suite): void {
       reason: "",
       wasClean: false,
       initiator: "local",
+      dropped: "discarded".length,
     });
     server.release();
     await server.next("disconnect");

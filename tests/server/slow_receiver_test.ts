@@ -37,6 +37,7 @@ class FakeReceiver {
     const channel = { sink };
     Object.defineProperty(channel, "state", { get: () => this.state });
     this.receiver = new SlowReceiver(channel as unknown as WebSocketChannel, this.clock, {
+      amount: () => this.amount,
       send: (message) => {
         this.sent.push(message.content);
         this.onSend();

@@ -20,6 +20,9 @@ class Core implements ChannelCore {
     this.told.push(options === undefined ? message : [message, options]);
   }
 
+  heldAmount(): number {
+    return 0;
+  }
   transportAmount(): number {
     return this.amount;
   }

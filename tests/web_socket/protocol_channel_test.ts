@@ -631,6 +631,7 @@ Deno.test("G18 a dead peer: 1006 at once, timeout, and no timer is left", async 
     reason: "",
     wasClean: false,
     initiator: "timeout",
+    dropped: 100_000,
   });
   assertEquals(((await channel.closed).error as DOMException).name, "TimeoutError");
   assertEquals([events, clock.pending], [["done"], 0]);

@@ -201,6 +201,7 @@ Deno.test("channel S107 a failed attempt: ready and the stream give the same err
     wasClean: false,
     initiator: "transport",
     error,
+    dropped: 10,
   });
   assertEquals([channel.state, channel.closeCode, channel.sink.add("x")], ["closed", 1006, false]);
   await channel.sink.done;

@@ -1,0 +1,169 @@
+/** However a channel ends, `closed` says how many bytes were added or broadcast and never left. */
+
+import { assert, assertEquals } from "@std/assert";
+import { NetWebSocketChannel } from "../../src/net/mod.ts";
+import { WebSocketServer } from "../../src/server/mod.ts";
+import { Broadcaster, type BroadcastOptions } from "../../src/server/broadcast.ts";
+import { faultyPair } from "../../src/testing/faulty_pair.ts";
+import type { WebSocketChannelPair } from "../../src/testing/web_socket_channel_pair.ts";
+import { WebSocketChannel } from "../../src/web_socket/web_socket_channel.ts";
+import { hasNativeWebSocket } from "../../src/native/native_capabilities.ts";
+import { microtasks } from "../support/events.ts";
+import { FakeClock } from "../support/fake_clock.ts";
+import { withRecipe } from "../support/recipes.ts";
+
+const MESSAGE = "x".repeat(10_000);
+const COUNT = 20;
+const TOTAL = COUNT * MESSAGE.length;
+
+/** A server's end that has broadcast and added messages to a client that takes none. */
+function stalled(options?: BroadcastOptions, reset = Infinity): WebSocketChannelPair & {
+  clock: FakeClock;
+  broadcast: (count: number, text?: string) => void;
+} {
+  const clock = new FakeClock();
+  const pair = faultyPair({ seed: 5, stall: { after: 0 }, reset, clock, highWaterMark: 1000 });
+  const broadcaster = new Broadcaster(clock);
+  const broadcast = (count: number, text = MESSAGE): void => {
+    for (let i = 0; i < count; i++) broadcaster.send([pair.server], text, options);
+  };
+  return { ...pair, clock, broadcast };
+}
+
+/** The amount is the same in `closed`, in the error and in `bufferedAmount`. */
+async function assertDropped(channel: WebSocketChannel, bytes: number): Promise<void> {
+  const { dropped, error } = await channel.closed;
+  assertEquals([dropped, channel.sink.bufferedAmount], [bytes, bytes]);
+  assert((error as Error).message.includes(`${bytes} bytes`), String(error));
+}
+
+Deno.test("attack 58: what is held for a slow receiver counts as buffered", async () => {
+  const { server, broadcast } = stalled();
+  broadcast(COUNT);
+  server.sink.add(MESSAGE);
+  assertEquals(server.sink.bufferedAmount, TOTAL + MESSAGE.length);
+  server.terminate();
+  await server.closed;
+});
+
+Deno.test("attack 58: terminate: held broadcasts are dropped, and counted", async () => {
+  const { server, broadcast } = stalled();
+  broadcast(COUNT);
+  server.sink.add(MESSAGE);
+  server.terminate();
+  await assertDropped(server, TOTAL + MESSAGE.length);
+  await microtasks();
+  assertEquals(server.sink.bufferedAmount, TOTAL + MESSAGE.length);
+});
+
+Deno.test("attack 58: a receiver that is given up as too slow: held broadcasts are counted", async () => {
+  const { server, clock, broadcast } = stalled({ stallTimeout: 1000 });
+  broadcast(COUNT);
+  for (let i = 0; i < 20 && server.state === "open"; i++) clock.advance(100);
+  assertEquals([server.state, server.sink.bufferedAmount], ["closing", TOTAL]);
+  clock.advance(10_000);
+  await assertDropped(server, TOTAL);
+  assertEquals(clock.pending, 0);
+});
+
+Deno.test("attack 58: what the policy drops is not counted; a receiver that takes nothing is given up all the same", async () => {
+  for (const [slow, kept] of [["drop-oldest", 3], ["latest", 2]] as const) {
+    const { server, clock, broadcast } = stalled({
+      slow,
+      maxQueueSize: 2 * MESSAGE.length,
+      stallTimeout: 1000,
+    });
+    broadcast(COUNT);
+    assertEquals(server.sink.bufferedAmount, kept * MESSAGE.length);
+    // Dropping isn't taking: the queue becomes smaller each time.
+    let size = MESSAGE.length;
+    while (size > 1000 && server.state === "open") {
+      size -= 100;
+      broadcast(kept - 1, "x".repeat(size));
+      clock.advance(100);
+    }
+    assertEquals(server.state, "closing", slow);
+    clock.advance(10_000);
+    await assertDropped(server, MESSAGE.length + (kept - 1) * size);
+  }
+});
+
+Deno.test("attack 58: a lost connection: the amount stands beside the connection's error", async () => {
+  const pair = faultyPair({ seed: 5, split: 1000, reset: 30_000, highWaterMark: 1000 });
+  new Broadcaster(new FakeClock()).send([pair.server], MESSAGE);
+  for (let i = 1; i < COUNT; i++) new Broadcaster(new FakeClock()).send([pair.server], MESSAGE);
+  pair.client.stream.listen(() => {});
+  const { dropped, error, initiator } = await pair.server.closed;
+  assert(!/bytes/.test((error as Error).message), String(error));
+  assertEquals(initiator, "transport");
+  assert(dropped !== undefined && dropped > 0 && dropped < TOTAL, `${dropped}`);
+  assertEquals(pair.server.sink.bufferedAmount, dropped);
+});
+
+Deno.test("attack 58: an orderly end that drops nothing has no amount", async () => {
+  const { client, server } = faultyPair({ seed: 5, split: 1000, highWaterMark: 1000 });
+  const broadcaster = new Broadcaster(new FakeClock());
+  for (let i = 0; i < COUNT; i++) broadcaster.send([server], MESSAGE);
+  let bytes = 0;
+  client.stream.listen((message) => void (bytes += message.length));
+  await server.sink.close(1000);
+  const info = await server.closed;
+  assertEquals([bytes, "dropped" in info, server.sink.bufferedAmount], [TOTAL, false, 0]);
+  await client.closed;
+});
+
+const hasNet = "process" in globalThis;
+const LARGE = "x".repeat(100_000);
+const MANY = 400;
+
+for (
+  const [how, leave] of Object.entries<
+    (server: WebSocketChannel, client: WebSocketChannel) => void
+  >(
+    {
+      "the peer closes": (_server, client) => void client.sink.close(),
+      "the peer is destroyed": (_server, client) => client.terminate(),
+      "this side is destroyed": (server) => server.terminate(),
+    },
+  )
+) {
+  Deno.test({
+    name:
+      `attack 58: 40 MB broadcast to a client that doesn't read, then ${how}: the rest is counted`,
+    ignore: !hasNet,
+    fn: async () => {
+      const server = await WebSocketServer.bind({ port: 0 });
+      const client = NetWebSocketChannel.connect(server.url, { highWaterMark: 1000 });
+      let received = 0;
+      const reading = client.stream.listen((message) => void (received += message.length));
+      reading.pause();
+      await client.ready;
+      const channel = (await server[Symbol.asyncIterator]().next()).value!;
+      for (let i = 0; i < MANY; i++) server.broadcast(LARGE);
+      const buffered = channel.sink.bufferedAmount;
+      assert(buffered > 20_000_000, `${buffered} bytes`);
+      leave(channel, client);
+      const { dropped = 0, error } = await channel.closed;
+      assert(error !== undefined);
+      assertEquals(channel.sink.bufferedAmount, dropped);
+      assert(dropped > 20_000_000 && dropped <= buffered, `${dropped} of ${buffered} bytes`);
+      assert(received + dropped <= MANY * LARGE.length, `${received} + ${dropped}`);
+      // It doesn't read, so it doesn't see the end.
+      client.terminate();
+      await server.close();
+    },
+  });
+}
+
+Deno.test({
+  name: "attack 58: a native socket that ends before it took everything: the amount is reported",
+  ignore: !hasNativeWebSocket(),
+  fn: () =>
+    withRecipe("silent", {}, async ({ url }) => {
+      const client = WebSocketChannel.connect(url, { transport: "native" });
+      for (let i = 0; i < 3; i++) client.sink.add(MESSAGE);
+      client.terminate();
+      const { dropped, error } = await client.closed;
+      assertEquals([dropped, (error as Error).name], [3 * MESSAGE.length, "AbortError"]);
+    }),
+});
