@@ -30,10 +30,15 @@ orders.sink.add({ item: "tea", count: 2 });
 orders.sink.add({ item: "milk", count: 1 });
 
 let missing = 2;
-// What isn't JSON, or not an order, ends the loop with an error; the server is told 1007.
-for await (const { item, count } of orders.stream) {
-  console.log(`${count} × ${item}`);
-  if (--missing === 0) break;
+try {
+  for await (const { item, count } of orders.stream) {
+    console.log(`${count} × ${item}`);
+    if (--missing === 0) break;
+  }
+} catch (error) {
+  // There was no connection, or a message was not JSON, or not an order. A message like that closes the
+  // channel: with 1007 from our own transport, without a code from most platforms' own WebSocket.
+  console.error(`Cannot go on: ${(error as Error).message}`);
 }
-await orders.sink.close();
+await orders.sink.close().catch(() => {});
 console.log(`closed by: ${(await socket.closed).initiator}`);

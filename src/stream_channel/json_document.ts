@@ -69,7 +69,8 @@ export interface MalformedContext<Out = unknown> {
 /**
  * What becomes of a message that is no JSON document, or that the schema refuses:
  *
- * - `"error"`: the stream fails with the error and the channel closes, a WebSocket's with 1007;
+ * - `"error"`: the stream fails with the error and the channel closes, a WebSocket's with 1007 where the
+ *   transport can send it (most platforms' own `WebSocket` can't: the Close then has no code);
  * - `"skip"`: nothing, the next message comes;
  * - a function, which may be asynchronous (later messages then wait): the value that it returns comes
  *   in the message's place, or nothing if it returns `skip`. What it throws makes the stream fail.
@@ -140,6 +141,24 @@ export interface JsonDocument extends ChannelTransformer<JsonText, string, unkno
  * console.log((await channel.stream.next()).value); // { answer: 42 }
  * channel.sink.add({ question: null });
  * console.log((await foreign.stream.next()).value); // '{"question":null}'
+ * await channel.sink.close();
+ * ```
+ *
+ * @example Answer a malformed message, and go on
+ * ```ts
+ * import { channelPair, jsonDocument } from "@web-socket/channel/stream-channel";
+ *
+ * const { local, foreign } = channelPair<string>();
+ * const channel = local.transform(jsonDocument({
+ *   malformed(_text, error, { reply, skip }) {
+ *     reply({ error: error.name });
+ *     return skip;
+ *   },
+ * }));
+ * foreign.sink.add("no JSON");
+ * foreign.sink.add("[1]");
+ * console.log((await channel.stream.next()).value); // [1]
+ * console.log((await foreign.stream.next()).value); // {"error":"MalformedJsonError"}
  * await channel.sink.close();
  * ```
  */

@@ -61,7 +61,7 @@ export interface MessagePortChannelOptions<Out = unknown> {
  * without that: a worker whose script is missing, doesn't parse or throws (what was thrown is the `cause`), a
  * worker of Node that exits, a port that is closed. With `raw`, an exit and a closed port are the end. A
  * worker that is terminated, or closes itself, in a browser or in Deno is not noticed: close the channel
- * first.
+ * first. A `Worker` keeps a Deno program running also when both ends have closed: terminate it then.
  *
  * Messages of others on the same port are ignored. A port has one channel at a time.
  *
