@@ -85,11 +85,12 @@ export async function upgradeWebSocket(
   if (platform() !== "deno" || Deno?.upgradeWebSocket === undefined) {
     throw new UnsupportedError("upgradeWebSocket", platform(), "It is for Deno.serve");
   }
+  // Before the address is read: that of an upgraded request is no longer known.
+  claim(request);
   const { hostname = null, port = null } = (options.info?.remoteAddr ?? {}) as {
     hostname?: string;
     port?: number;
   };
-  claim(request);
   const upgrade = new PlatformUpgrade(request, { address: hostname, port });
   const { acceptance, refusal } = await upgrade.decide(settings, systemClock);
   if (acceptance === null) return { response: closingResponse(request, refusal), channel: null };

@@ -3,6 +3,7 @@ import type { ChannelSink } from "./channel_sink.ts";
 import type { ChannelStream } from "./channel_stream.ts";
 import { DelegatingChannelSink } from "./delegating_sink.ts";
 import { ignore } from "./errors.ts";
+import { shown } from "./options.ts";
 import { partsFromStreams, sinkFromWritable, streamFromReadable } from "./web_streams.ts";
 
 /**
@@ -22,21 +23,70 @@ export interface ChannelParts<In, Out = In> {
   readonly sink: ChannelSink<Out>;
 }
 
-/** The two members of whatever counts as a channel. Web Streams are locked by it. */
+/**
+ * The two members of whatever counts as a channel. Web Streams are locked by it.
+ *
+ * @throws {TypeError} When it is no channel.
+ */
 export function partsOf<In, Out>(channel: ChannelLike<In, Out>): ChannelParts<In, Out> {
+  if (!isChannelLike(channel)) {
+    throw new TypeError(
+      "Cannot use the channel: it must have a stream and a sink, or a readable and a writable, " +
+        `got ${shown(channel)}`,
+    );
+  }
   // Asked first: a channel has a `readable` as well, which is only a view of its stream.
   if (!("stream" in channel)) return partsFromStreams(channel);
   const sink = withRoom(channel.sink);
   return sink === channel.sink ? channel : { stream: channel.stream, sink };
 }
 
-/** A stream as {@linkcode ChannelStream}, whichever kind it is of. */
+function isChannelLike(value: unknown): boolean {
+  if (!isObject(value)) return false;
+  // A channel's `readable` is a view that is created when it is read.
+  if ("stream" in value) return isStream(value["stream"]) && isSink(value["sink"]);
+  const { readable, writable } = value;
+  return isObject(readable) && isReadableStream(readable) &&
+    isObject(writable) && isWritableStream(writable);
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null;
+}
+
+function isStream(value: unknown): boolean {
+  return isObject(value) && typeof value["listen"] === "function";
+}
+
+function isSink(value: unknown): boolean {
+  return isObject(value) && typeof value["add"] === "function";
+}
+
+/**
+ * A stream as {@linkcode ChannelStream}, whichever kind it is of.
+ *
+ * @throws {TypeError} When it is neither.
+ */
 export function asChannelStream<T>(stream: ChannelStream<T> | ReadableStream<T>): ChannelStream<T> {
+  if (!isStream(stream) && !(isObject(stream) && isReadableStream(stream))) {
+    throw new TypeError(
+      `Cannot use the stream: it must be a ChannelStream or a ReadableStream, got ${shown(stream)}`,
+    );
+  }
   return isReadableStream<T>(stream) ? streamFromReadable(stream) : stream;
 }
 
-/** A sink as {@linkcode ChannelSink}, whichever kind it is of. */
+/**
+ * A sink as {@linkcode ChannelSink}, whichever kind it is of.
+ *
+ * @throws {TypeError} When it is neither.
+ */
 export function asChannelSink<T>(sink: ChannelSink<T> | WritableStream<T>): ChannelSink<T> {
+  if (!isSink(sink) && !(isObject(sink) && isWritableStream(sink))) {
+    throw new TypeError(
+      `Cannot use the sink: it must be a ChannelSink or a WritableStream, got ${shown(sink)}`,
+    );
+  }
   return isWritableStream<T>(sink) ? sinkFromWritable(sink) : withRoom(sink);
 }
 

@@ -249,5 +249,7 @@ function areSmall(chunks: readonly Uint8Array[]): boolean {
 export function byteTransport(
   bytes: ChannelLike<Uint8Array, Uint8Array> | ByteTransport,
 ): ByteTransport {
-  return "stream" in bytes ? bytes : partsOf<Uint8Array, Uint8Array>(bytes);
+  return Object(bytes) === bytes && "stream" in bytes
+    ? bytes
+    : partsOf<Uint8Array, Uint8Array>(bytes);
 }

@@ -115,6 +115,30 @@ Deno.test({
     }),
 });
 
+Deno.test({
+  name: "upgradeWebSocket: a second call for one request is an InvalidStateError",
+  ignore: !onDeno,
+  async fn() {
+    let second: unknown;
+    const server = Deno.serve(
+      { port: 0, hostname: "127.0.0.1", onListen: () => {} },
+      async (request, info) => {
+        const { response, channel } = await upgradeWebSocket(request, { info });
+        second = await upgradeWebSocket(request, { info }).catch((error) => error);
+        channel?.stream.listen((message) => channel.sink.add(message));
+        return response;
+      },
+    );
+    try {
+      const client = await upgraded({ url: `ws://127.0.0.1:${server.addr.port}` });
+      await client.destroy();
+    } finally {
+      await server.shutdown();
+    }
+    assertEquals((second as DOMException).name, "InvalidStateError");
+  },
+});
+
 Deno.test("upgradeWebSocket: what can't be honoured is an UnsupportedError, so is another platform", async () => {
   const request = new Request("http://a.example");
   const wishes: UpgradeWebSocketOptions[] = onDeno
