@@ -99,8 +99,9 @@ export class MessagePortChannel<In, Out = In> extends StreamChannelBase<In, Out>
    */
   constructor(port: MessagePortLike | WorkerScope, options?: MessagePortChannelOptions<Out>) {
     super();
+    const read = readPortOptions(options);
     checkPort(port);
-    const link = new PortLink<In, Out>(port, readPortOptions(options));
+    const link = new PortLink<In, Out>(port, read);
     this.stream = link.stream;
     this.sink = link.sink;
   }
