@@ -11,7 +11,7 @@ import {
 import { isPromiseLike } from "../realm/kinds.ts";
 import { report } from "./error_hook.ts";
 import { foreignHost, isHostAllowed } from "./hosts.ts";
-import { refusalOf } from "./refusals.ts";
+import { isAdmitted, refusalOf } from "./refusals.ts";
 import { fieldsOf, type HeaderFields, negotiable, type ServerSettings } from "./server_options.ts";
 import type { UpgradeServerRequest } from "./server_request.ts";
 
@@ -60,13 +60,13 @@ function* stepsOf(
   if (upgrade === null) return refused(refusal);
   const { host } = upgrade.target;
   const served = yield ["hosts", () => isHostAllowed(host, request, hosts)];
-  if (served !== true) return refused(foreignHost(host, hosts));
+  if (!isAdmitted("hosts", served)) return refused(foreignHost(host, hosts));
   const { origin = "same-host", verify, protocols = [], headers } = admission;
   const welcome = yield ["origin", () => isOriginAllowed(head.headers, origin, host)];
-  if (welcome !== true) return refused(refuse(403, { body: FOREIGN_ORIGIN }));
+  if (!isAdmitted("origin", welcome)) return refused(refuse(403, { body: FOREIGN_ORIGIN }));
   // Nothing but `true` lets a client in: a function that forgets to answer must not.
   const verdict = verify === undefined ? true : yield ["verify", () => verify(request)];
-  if (verdict !== true) return refused(verdict ? refusalOf(verdict) : refuse(403));
+  if (verdict !== true) return refused(verdict === false ? refuse(403) : refusalOf(verdict));
   const spoken = typeof protocols === "function"
     ? chosen(upgrade, yield ["protocols", () => protocols(request)])
     : protocols;

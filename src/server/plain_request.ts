@@ -7,7 +7,7 @@ import { report } from "./error_hook.ts";
 import { foreignHost, isHostAllowed } from "./hosts.ts";
 import type { HttpRequest, HttpResponse } from "./http_server.ts";
 import { inTime } from "./in_time.ts";
-import { refusalResponse } from "./refusals.ts";
+import { isAdmitted, refusalResponse } from "./refusals.ts";
 import type { ServerSettings } from "./server_options.ts";
 import { clientLeft, fieldsOfRaw, remoteOf, UpgradeServerRequest } from "./server_request.ts";
 
@@ -90,7 +90,7 @@ async function decideHost(
 ): Promise<Response | null> {
   const { host } = request.url;
   try {
-    if (await isHostAllowed(host, request, hosts) === true) return null;
+    if (isAdmitted("hosts", await isHostAllowed(host, request, hosts))) return null;
     return refusalResponse(foreignHost(host, hosts));
   } catch (error) {
     report(onError, error, { where: "hosts", request });

@@ -11,9 +11,23 @@ const REFUSAL_KINDS: OptionKinds<RefusalInit> = {
 };
 
 /**
+ * Whether a function of the user's lets a client in.
+ *
+ * @param where The option that it stands in.
+ * @param answer What it answered.
+ * @throws {TypeError} When that is no boolean, as of a function that forgets to return.
+ */
+export function isAdmitted(where: string, answer: unknown): boolean {
+  if (typeof answer === "boolean") return answer;
+  throw new TypeError(
+    `Cannot use the answer of ${where}: it must be true or false, got ${shown(answer)}`,
+  );
+}
+
+/**
  * The refusal that `verify` answered.
  *
- * @param answer What it answered: neither `true`, nor anything that counts as `false`.
+ * @param answer What it answered: neither `true` nor `false`.
  * @returns The refusal.
  * @throws {TypeError} When it is no refusal, or one of its members is unknown or can't be sent.
  * @throws {RangeError} When its status can't refuse.

@@ -34,8 +34,8 @@ export type Verdict = boolean | RefusalInit;
 /**
  * Which clients to let in, and what to agree on with them.
  *
- * Each function may answer with a promise, which is awaited. When one throws or rejects, the client gets 500, and
- * `onError` the error. They are called in the order `hosts`, `origin`, `verify`, `protocols`, `headers`,
+ * Each function may answer with a promise, which is awaited. When one throws, rejects, or answers with something that the
+ * option can't be (such as `undefined`, because it forgets to return), the client gets 500, and `onError` the error. They are called in the order `hosts`, `origin`, `verify`, `protocols`, `headers`,
  * `compression`, each only if the one before let the client in; the client may have left meanwhile, which
  * `request.signal` reports.
  */

@@ -57,7 +57,14 @@ testEntries("attack 49: only true admits, whatever origin and hosts answer", asy
       for (const answer of [value, Promise.resolve(value)]) {
         const options = { [name]: () => answer } as ServerOptions;
         const { status, reports } = await answerTo(entry, options, OFFERS);
-        assertEquals([status, reports], [403, []], `${name}: ${String(value)}`);
+        const expected = value === false ? [403, []] : [500, [name]];
+        const at = `${name}: ${String(value)}`;
+        assertEquals([status, reports.map(([where]) => where)], expected, at);
+        for (const [, error] of reports) {
+          const text =
+            `TypeError: Cannot use the answer of ${name}: it must be true or false, got `;
+          assertStringIncludes(String(error), text);
+        }
       }
     }
     for (const answer of [true, Promise.resolve(true)]) {
@@ -72,8 +79,8 @@ testEntries("attack 49: only true admits, whatever verify answers", async (entry
     for (const answer of [value, Promise.resolve(value)]) {
       const options = { verify: () => answer } as ServerOptions;
       const { status, reports } = await answerTo(entry, options);
-      // What is neither a boolean nor a refusal is the function's fault.
-      const expected = value ? [500, ["verify"]] : [403, []];
+      // What is neither a boolean nor a refusal is the function's fault: it may have forgotten to return.
+      const expected = value === false ? [403, []] : [500, ["verify"]];
       assertEquals([status, reports.map(([where]) => where)], expected, String(value));
       for (const [, error] of reports) {
         assertStringIncludes(String(error), "Error: Cannot use the answer of verify: it");

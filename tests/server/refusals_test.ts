@@ -15,17 +15,22 @@ Deno.test("a refusal of verify's keeps its status, phrase, headers and body", ()
 
 Deno.test("an answer that is no refusal names verify and what it may answer", () => {
   const answers: [answer: unknown, text: string][] = [
-    ["yes", "it must be true, false or { status }, got a string"],
-    [1, "it must be true, false or { status }, got 1"],
-    [() => true, "it must be true, false or { status }, got a function"],
+    ["yes", "it must be true, false or a refusal such as { status: 403 }, got a string"],
+    [undefined, "it must be true, false or a refusal such as { status: 403 }, got undefined"],
+    [1, "it must be true, false or a refusal such as { status: 403 }, got 1"],
+    [() => true, "it must be true, false or a refusal such as { status: 403 }, got a function"],
     [{}, "its status must be a number, got undefined"],
-    [{ status: "403" }, "its status must be a number, got a string"],
   ];
   for (const [answer, text] of answers) {
     const error = assertThrows(() => refusalOf(answer), TypeError);
     assertEquals(error.message, `Cannot use the answer of verify: ${text}`);
   }
   assertThrows(() => refusalOf({ status: 200 }), RangeError, "200");
+  assertThrows(
+    () => refusalOf({ status: "403" }),
+    TypeError,
+    'Cannot use the option verify().status: it must be a number, got "403"',
+  );
 });
 
 Deno.test("a refusal as a response of fetch", async () => {
