@@ -39,6 +39,7 @@ try {
   // There was no connection, or a message was not JSON, or not an order. A message like that closes the
   // channel: with 1007 from our own transport, without a code from most platforms' own WebSocket.
   console.error(`Cannot go on: ${(error as Error).message}`);
+  globalThis.process.exitCode = 1;
 }
 await orders.sink.close().catch(() => {});
 console.log(`closed by: ${(await socket.closed).initiator}`);

@@ -104,6 +104,18 @@ Deno.test("example json_messages: values go and come as JSON", async () => {
   });
 });
 
+Deno.test("example json_messages: a malformed message and a refusal end it in order", async () => {
+  const malformed = { messages: ["no JSON"], wait: "data" };
+  for (const recipe of ["push", "http"] as const) {
+    await withRecipe(recipe, recipe === "push" ? malformed : { status: 401 }, async (server) => {
+      const { code, stdout, stderr } = await run("json_messages.ts", server);
+      const by = recipe === "push" ? "local" : "transport";
+      assertEquals({ code, stdout }, { code: 1, stdout: `closed by: ${by}\n` });
+      assertEquals(/^Cannot go on: Cannot (receive|connect).*\n$/.test(stderr), true, stderr);
+    });
+  }
+});
+
 Deno.test("example multi_channel: each virtual channel has its own talk, in Dart's wire format", async () => {
   // What Dart's MultiChannel at the other end does, by hand: it answers on id + 1.
   const server = new WebSocketServer({ host: "127.0.0.1", port: 0 });

@@ -69,6 +69,18 @@ Deno.test("the peer closes with a reason while bytes wait: the error says it, an
   assertEquals(await assertRejects(() => flushed, Error, text), (await closed).error);
 });
 
+Deno.test("bytes that wait when the peer only answered our Close: the error doesn't blame the peer", async () => {
+  const socket = new FakeWebSocket();
+  const { sink, closed } = WebSocketChannel.from(socket);
+  sink.add("12345");
+  socket.bufferedAmount = 5;
+  const flushed = sink.flush();
+  sink.close(1000).catch(() => {});
+  socket.closed({ code: 1000, reason: "", wasClean: true });
+  const text = "Cannot send everything: the channel ended before the transport took 5 bytes";
+  assertEquals(await assertRejects(() => flushed, Error, text), (await closed).error);
+});
+
 Deno.test("addStream during an own terminate names no peer", async () => {
   const { client } = webSocketChannelPair();
   await client.ready;
