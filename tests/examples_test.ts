@@ -5,7 +5,7 @@ import { assertEquals } from "@std/assert";
 // @ts-types="./support/ws.d.ts"
 import { type WebSocket, WebSocketServer } from "ws";
 import { deno, type Finished } from "./support/command.ts";
-import { type RecipeServer, withRecipe } from "./support/recipes.ts";
+import { type RecipeOptions, type RecipeServer, withRecipe } from "./support/recipes.ts";
 
 const ROOT = new URL("../", import.meta.url);
 
@@ -105,7 +105,7 @@ Deno.test("example json_messages: values go and come as JSON", async () => {
 });
 
 Deno.test("example json_messages: a malformed message and a refusal end it in order", async () => {
-  const malformed = { messages: ["no JSON"], wait: "data" };
+  const malformed: RecipeOptions = { messages: ["no JSON"], wait: "data" };
   for (const recipe of ["push", "http"] as const) {
     await withRecipe(recipe, recipe === "push" ? malformed : { status: 401 }, async (server) => {
       const { code, stdout, stderr } = await run("json_messages.ts", server);
