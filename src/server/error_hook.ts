@@ -5,7 +5,8 @@ import type { ServerRequest } from "./server_request.ts";
 export interface ErrorContext {
   /**
    * The option whose function failed: `"hosts"`, `"origin"`, `"verify"`, `"protocols"`, `"headers"`,
-   * `"compression"` or `"onRequest"`; `"listen"` if it was the socket that listens.
+   * `"compression"` or `"onRequest"`; `"handshakeTimeout"` if they took longer than that; `"listen"` if it was the
+   * socket that listens.
    */
   readonly where: string;
   /** The request that it was about; `null` if there is none. */
@@ -39,6 +40,19 @@ export function report(
   } catch (fault) {
     print("onError", fault);
   }
+}
+
+/**
+ * Reports that the user's functions did not decide about a request in time.
+ *
+ * @param hook Who gets it; see {@linkcode report}.
+ * @param ms How long they could take, in milliseconds.
+ * @param request The request.
+ */
+export function reportLate(hook: ErrorHook | undefined, ms: number, request: ServerRequest): void {
+  const message = "Cannot answer the request: the functions of the options took longer than " +
+    `handshakeTimeout, ${ms} ms`;
+  report(hook, new DOMException(message, "TimeoutError"), { where: "handshakeTimeout", request });
 }
 
 function isAbort(error: unknown, { reason }: AbortSignal): boolean {

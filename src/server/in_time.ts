@@ -8,8 +8,8 @@ export interface Bounds<Value> {
   readonly clock: Clock;
   /** Aborts when the client has left. */
   readonly signal: AbortSignal;
-  /** Called once at most, when the decision is not in time: what counts in its place. */
-  readonly giveUp: () => Value;
+  /** Called once at most, when the time is up (`isLate`) or the client has left: what counts instead of the decision. */
+  readonly giveUp: (isLate: boolean) => Value;
 }
 
 /**
@@ -24,17 +24,18 @@ export async function inTime<Value>(
 ): Promise<Value> {
   let stop = (): void => {};
   const givenUp = new Promise<Value>((resolve) => {
-    const onTime = (): void => {
+    const end = (isLate: boolean): void => {
       stop();
-      resolve(giveUp());
+      resolve(giveUp(isLate));
     };
-    const deadline = ms > 0 ? new Deadline(clock, { ms, onTime }) : null;
+    const onAbort = (): void => end(false);
+    const deadline = ms > 0 ? new Deadline(clock, { ms, onTime: () => end(true) }) : null;
     stop = () => {
-      signal.removeEventListener("abort", onTime);
+      signal.removeEventListener("abort", onAbort);
       deadline?.clear();
     };
-    signal.addEventListener("abort", onTime);
-    if (signal.aborted) onTime();
+    signal.addEventListener("abort", onAbort);
+    if (signal.aborted) onAbort();
   });
   try {
     return await Promise.race([decision, givenUp]);

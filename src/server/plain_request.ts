@@ -3,7 +3,7 @@ import { refuse } from "../handshake/server_handshake.ts";
 import { ignore } from "../stream_channel/errors.ts";
 import { shown } from "../stream_channel/options.ts";
 import type { Clock } from "../web_socket/clock.ts";
-import { report } from "./error_hook.ts";
+import { report, reportLate } from "./error_hook.ts";
 import { foreignHost, isHostAllowed } from "./hosts.ts";
 import type { HttpRequest, HttpResponse } from "./http_server.ts";
 import { inTime } from "./in_time.ts";
@@ -76,8 +76,9 @@ function foreign(
 ): Response | null | Promise<Response | null> {
   const decision = decideHost(request, options);
   if (typeof options.hosts !== "function") return decision;
-  const { handshakeTimeout: ms, clock } = options;
-  const giveUp = (): Response => {
+  const { handshakeTimeout: ms, clock, onError } = options;
+  const giveUp = (isLate: boolean): Response => {
+    if (isLate) reportLate(onError, ms, request);
     request.giveUp();
     return refusalResponse(refuse(503));
   };

@@ -11,6 +11,7 @@ import type { ChannelOptions, QueueOptions } from "../web_socket/connect_options
 import { UnsupportedError } from "../web_socket/errors.ts";
 import { platform } from "../web_socket/platform.ts";
 import { decide, type Decision } from "./admission.ts";
+import { reportLate } from "./error_hook.ts";
 import { inTime } from "./in_time.ts";
 import type { ServerWebSocketChannel } from "./server_channel.ts";
 import {
@@ -107,11 +108,13 @@ export class PlatformUpgrade {
   async decide(settings: PlatformSettings, clock: Clock): Promise<Decision> {
     const decision = decide(this.#head, this.request, { ...settings, compression: null });
     if (!("then" in decision)) return decision;
+    const { handshakeTimeout: ms, onError } = settings;
     return await inTime(decision, {
-      ms: settings.handshakeTimeout,
+      ms,
       clock,
       signal: this.#raw.signal,
-      giveUp: () => {
+      giveUp: (isLate) => {
+        if (isLate) reportLate(onError, ms, this.request);
         this.request.giveUp();
         return { acceptance: null, refusal: refuse(503) };
       },

@@ -1,5 +1,6 @@
 import { type Refusal, refuse } from "../handshake/server_handshake.ts";
 import type { RequestHead } from "../handshake/http_head.ts";
+import { nameOf } from "../realm/kinds.ts";
 import type { Clock } from "../web_socket/clock.ts";
 import type { Ending } from "../web_socket/closing.ts";
 import { Deadline } from "../web_socket/deadline.ts";
@@ -7,6 +8,7 @@ import { ConnectError } from "../web_socket/errors.ts";
 import { ProtocolChannel } from "../web_socket/protocol_channel.ts";
 import type { WebSocketChannel } from "../web_socket/web_socket_channel.ts";
 import { decide, type Decision } from "./admission.ts";
+import { reportLate } from "./error_hook.ts";
 import { PendingUpgrade, type UpgradeSocket } from "./pending_upgrade.ts";
 import type { ServerSettings } from "./server_options.ts";
 import type { ServerRequest, UpgradeServerRequest } from "./server_request.ts";
@@ -86,7 +88,24 @@ export class ServerChannel extends ProtocolChannel implements ServerWebSocketCha
     }
     this.bound({ signal, connectTimeout: settings.handshakeTimeout }, () => "handshake");
     if (isNow) this.#obey(decision);
-    else if (decision !== null && "then" in decision) decision.then((it) => this.#obey(it));
+    else if (decision !== null && "then" in decision) this.#obeyLater(decision, settings, signal);
+  }
+
+  /** Obeys a decision that takes its time; a user whose functions take too long hears of it. */
+  #obeyLater(
+    decision: Promise<Decision>,
+    { onError, handshakeTimeout }: ServerSettings,
+    signal: AbortSignal | undefined,
+  ): void {
+    let isDecided = false;
+    decision.then((it) => {
+      isDecided = true;
+      this.#obey(it);
+    });
+    this.ready.catch((error: unknown) => {
+      const isLate = nameOf(error) === "TimeoutError" && !isDecided && !signal?.aborted;
+      if (isLate) reportLate(onError, handshakeTimeout, this.request);
+    });
   }
 
   override get url(): string {

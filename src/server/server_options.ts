@@ -86,7 +86,8 @@ export interface AdmissionOptions {
   onError?: ErrorHook | undefined;
   /**
    * How long the opening handshake may take, in milliseconds: `verify` included, and in
-   * `WebSocketServer` the reading of the request as well. It also limits how long `hosts` may decide about a plain
+   * `WebSocketServer` the reading of the request as well. When these functions take longer, the client gets 503, and
+   * `onError` a `TimeoutError`. It also limits how long `hosts` may decide about a plain
    * request, and how long an upgrade waits for the answers to earlier requests of its connection. Default 10,000; 0: no
    * limit.
    */

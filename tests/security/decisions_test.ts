@@ -204,6 +204,22 @@ testEntries("attack 49: what compression can't mean is a 500", async (entry) => 
 });
 
 testEntries(
+  "attack 49: a decision that isn't in time is a 503, and reaches onError once",
+  async (entry) => {
+    for (const where of decisionsOf(entry)) {
+      const options = { [where]: () => new Promise(() => {}), handshakeTimeout: 20 };
+      const { status, reports } = await answerTo(entry, options as ServerOptions, OFFERS);
+      assertEquals([status, reports.map(([where]) => where)], [503, ["handshakeTimeout"]], where);
+      assertEquals(
+        String(reports[0]?.[1]),
+        "TimeoutError: Cannot answer the request: the functions of the options took longer than " +
+          "handshakeTimeout, 20 ms",
+      );
+    }
+  },
+);
+
+testEntries(
   "attack 49: a function that asks for a promise is asked in its turn only",
   async (entry) => {
     const asked: string[] = [];

@@ -235,7 +235,8 @@ async function decidedLate(
 }
 
 Deno.test("handshakeTimeout bounds how long hosts may decide about a plain request", async () => {
-  assertEquals(await decidedLate(() => new Promise(() => {}), 20), [503, []]);
+  const [status, reports] = await decidedLate(() => new Promise(() => {}), 20);
+  assertEquals([status, (reports[0] as Error).name, reports.length], [503, "TimeoutError", 1]);
   assertEquals(await decidedLate(() => Promise.resolve(true), 20), [200, []]);
 });
 
