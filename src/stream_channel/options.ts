@@ -99,7 +99,10 @@ function checkUnknown(
   const value = options[name];
   if (value === undefined) return;
   const edits = name.length > 4 ? 2 : 1;
-  const near = Object.keys(known).find((it) => isNear(name.toLowerCase(), it.toLowerCase(), edits));
+  // What other packages call `host` is `hostname`, though `hosts` is nearer.
+  const near = Object.hasOwn(known, `${name}name`)
+    ? `${name}name`
+    : Object.keys(known).find((it) => isNear(name.toLowerCase(), it.toLowerCase(), edits));
   const hint = near === undefined ? "" : `. Did you mean ${within}${near}?`;
   // The name may be anything, a secret included.
   const text = /^\w{1,40}$/.test(name) ? within + name : `${within}[a name of ${name.length}]`;

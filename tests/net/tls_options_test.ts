@@ -125,7 +125,7 @@ Deno.test("TLS options: of a user's check only undefined accepts", () => {
     "true",
     "false",
     "a string",
-    "an object",
-    "an object",
+    "a Promise",
+    "a Promise",
   ]);
 });

@@ -358,6 +358,13 @@ Deno.test("bind rejects when it can't listen, or an option is malformed", async 
   await assertRejects(() => WebSocketServer.bind({ port: 70_000 }), RangeError);
   await assertRejects(() => WebSocketServer.bind({ path: "chat" }), TypeError);
   await assertRejects(() => WebSocketServer.bind({ maxConnections: -1 }), RangeError);
+  // What other packages call it; `hosts` is something else.
+  const host = { host: "127.0.0.1" } as object;
+  const error = await assertRejects(() => WebSocketServer.bind(host), TypeError);
+  assertEquals(
+    error.message,
+    "Cannot use the option host: there is no such option, got a string. Did you mean hostname?",
+  );
 });
 
 Deno.test("a server is disposed of by closing it; ref and unref are there", async () => {
