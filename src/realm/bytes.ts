@@ -21,7 +21,7 @@ const typedLength = getterOf(TYPED_ARRAY, "length") as Getter<number>;
 const typedBuffer = getterOf(TYPED_ARRAY, "buffer") as Getter<ArrayBufferLike>;
 const typedOffset = getterOf(TYPED_ARRAY, "byteOffset") as Getter<number>;
 const typedSize = getterOf(TYPED_ARRAY, "byteLength") as Getter<number>;
-const typedValues = Uint8Array.prototype.values;
+const typedCopyWithin = Uint8Array.prototype.copyWithin;
 const viewBuffer = getterOf(DataView.prototype, "buffer") as Getter<ArrayBufferLike>;
 const viewOffset = getterOf(DataView.prototype, "byteOffset") as Getter<number>;
 const viewSize = getterOf(DataView.prototype, "byteLength") as Getter<number>;
@@ -156,10 +156,13 @@ function boundsOf(value: unknown): Bounds {
   }
 }
 
-/** An array whose buffer is detached, or too small by now, has the length 0; its methods throw. */
+/**
+ * An array whose buffer is detached, or too small by now, has the length 0; its methods throw. This one
+ * does nothing to an empty array, and, unlike `values`, Bun's compiler doesn't leave it out.
+ */
 function checkPresent(value: unknown): void {
   try {
-    typedValues.call(value as Uint8Array);
+    typedCopyWithin.call(value as Uint8Array, 0, 0);
   } catch {
     throw gone();
   }

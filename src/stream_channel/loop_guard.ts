@@ -64,6 +64,17 @@ export class LoopGuard {
     });
   }
 
+  /**
+   * Calls back when this turn of the event loop has ended, and no loop waits for a later one: what
+   * readers of promises can do with what they have been given is done by then.
+   */
+  afterLoops(callback: () => void): void {
+    this.#means.afterTurn(() => {
+      if (this.#turn === null) callback();
+      else this.#turn.then(() => this.afterLoops(callback));
+    });
+  }
+
   /** A promise that fulfils with `promise`, and not before the next step may be made. */
   after(promise: Promise<void>): Promise<void> {
     const turn = this.step();

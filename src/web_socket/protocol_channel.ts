@@ -5,7 +5,7 @@ import type { PreparedMessage } from "../protocol/prepared_message.ts";
 import { Protocol } from "../protocol/protocol.ts";
 import { closeQuietly } from "../stream_channel/channel_like.ts";
 import { Deferred } from "../stream_channel/deferred.ts";
-import { afterTurn } from "../stream_channel/next_turn.ts";
+import { loopGuard } from "../stream_channel/loop_guard.ts";
 import { internalServerError } from "../../status.ts";
 import type { ByteTransport, TransportFailure } from "./byte_transport.ts";
 import { type Capabilities, NO_CAPABILITIES } from "./capabilities.ts";
@@ -248,7 +248,7 @@ export class ProtocolChannel extends WebSocketChannelBase implements ConnectionO
   // What the connection tells.
 
   onEarlyEnding(conclude: () => void): void {
-    afterTurn(conclude);
+    loopGuard.afterLoops(conclude);
   }
 
   onClose(code: number, reason: string): void {

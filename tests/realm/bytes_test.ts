@@ -92,3 +92,11 @@ Deno.test("bytes: what another thread can make longer is copied before its lengt
     }
   }
 });
+
+Deno.test("bytes: those that are gone are noticed by compiled code, too", () => {
+  const empty = new Uint8Array(0);
+  for (let i = 0; i < 300_000; i++) bytesOf(empty);
+  for (const [what, value] of withoutBytes()) {
+    if (isBinary(value)) assertThrows(() => bytesOf(value), TypeError, undefined, what);
+  }
+});

@@ -18,6 +18,7 @@ import { bind } from "../../src/server/web_socket_server.ts";
 import { platform } from "../../src/web_socket/platform.ts";
 import { WebSocketChannel } from "../../src/web_socket/web_socket_channel.ts";
 import { signKey } from "../../src/handshake/accept_key.ts";
+import { loopGuard } from "../../src/stream_channel/loop_guard.ts";
 import { channelPair } from "../../src/stream_channel/mod.ts";
 import { LoggingClient, RawClient } from "../support/recipe_clients.ts";
 import { ClientFrames, opcodes, rawClose, rawFrame } from "../support/raw_frames.ts";
@@ -413,26 +414,40 @@ for (const [how, read] of Object.entries(READERS)) {
     await server.close();
   });
 
-  Deno.test(`attack 61: frames that are there already, over, ${how}: each has its answer`, async () => {
-    const { local, foreign } = channelPair<Uint8Array>();
-    const got: string[] = [];
-    const closed = new Promise<void>((resolve) => {
-      const frames = new ClientFrames();
-      foreign.stream.listen((chunk) => {
-        for (const { opcode, payload } of frames.push(chunk)) {
-          if (opcode === opcodes.close) resolve();
-          else got.push(payload.toString());
-        }
-      });
-    });
-    foreign.sink.add(SERVER_FRAMES);
-    const channel = WebSocketChannel.over(local, { side: "client" });
-    read(channel);
-    await closed;
-    void foreign.sink.close();
-    assertEquals(got, MESSAGES);
-    assertEquals((await channel.closed).wasClean, true);
+  Deno.test(`attack 61: frames that are there already, while other loops are held up, ${how}`, async () => {
+    holdLoopsUp();
+    await exchangeOver(read);
   });
+
+  Deno.test(`attack 61: frames that are there already, over, ${how}: each has its answer`, async () => {
+    await exchangeOver(read);
+  });
+}
+
+/** Until a later turn, all loops of this process have to wait: it is as if one had gone on for too long. */
+function holdLoopsUp(): void {
+  while (loopGuard.step() === null);
+}
+
+async function exchangeOver(read: Reader): Promise<void> {
+  const { local, foreign } = channelPair<Uint8Array>();
+  const got: string[] = [];
+  const closed = new Promise<void>((resolve) => {
+    const frames = new ClientFrames();
+    foreign.stream.listen((chunk) => {
+      for (const { opcode, payload } of frames.push(chunk)) {
+        if (opcode === opcodes.close) resolve();
+        else got.push(payload.toString());
+      }
+    });
+  });
+  foreign.sink.add(SERVER_FRAMES);
+  const channel = WebSocketChannel.over(local, { side: "client" });
+  read(channel);
+  await closed;
+  void foreign.sink.close();
+  assertEquals(got, MESSAGES);
+  assertEquals((await channel.closed).wasClean, true);
 }
 
 Deno.test({

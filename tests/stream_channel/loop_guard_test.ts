@@ -54,6 +54,24 @@ Deno.test("loop guard: a loop that goes on too long in a turn waits for the next
   assertStrictEquals(it.guard.after(promise), promise);
 });
 
+Deno.test("loop guard: what comes after loops waits for those that wait for a turn", async () => {
+  const it = new Rig();
+  let called = 0;
+  it.guard.afterLoops(() => called++);
+  for (const end of it.ends.splice(0)) end();
+  assertEquals(called, 1);
+  it.steps(1000, 0.1);
+  it.guard.afterLoops(() => called++);
+  for (const end of it.ends.splice(0)) end();
+  await Promise.resolve();
+  assertEquals([called, it.ends.length], [1, 0]);
+  for (const turn of it.turns.splice(0)) turn();
+  await Promise.resolve();
+  assertEquals([called, it.ends.length], [1, 1]);
+  for (const end of it.ends.splice(0)) end();
+  assertEquals(called, 2);
+});
+
 Deno.test("loop guard: the process has one, which lets timers be called", async () => {
   let called = false;
   setTimeout(() => called = true, 0);
