@@ -51,7 +51,7 @@ const ELSEWHERE = new Set(["./net", "./server"]);
  */
 const BUDGETS: Record<string, { target: number; budget: number }> = {
   ".": { target: 20 * KILOBYTE, budget: 39.5 * KILOBYTE },
-  "./native, connect alone": { target: 5 * KILOBYTE, budget: 18 * KILOBYTE },
+  "./native, connect alone": { target: 5 * KILOBYTE, budget: 18.5 * KILOBYTE },
 };
 
 async function measuredEntries(): Promise<Measured[]> {
