@@ -41,7 +41,7 @@ export type {
   TlsOptions,
   TlsVersion,
 } from "./src/web_socket/tls_options.ts";
-export type { CompressionOptions } from "./src/handshake/deflate_parameters.ts";
+export type { CompressionOptions } from "./src/permessage_deflate/deflate_parameters.ts";
 export {
   ConnectError,
   type ConnectErrorOptions,

@@ -10,7 +10,7 @@ import {
   type CompressionOptions,
   type DeflateParameters,
   offerDeflate,
-} from "./deflate_parameters.ts";
+} from "../permessage_deflate/deflate_parameters.ts";
 import { parseExtensions, serializeExtensions } from "./extensions.ts";
 import { HandshakeError } from "./handshake_error.ts";
 import { HeaderMap, isToken } from "./header_map.ts";
@@ -247,6 +247,10 @@ function checkExtensions(
   if (more.length > 0) throw wrong("Sec-WebSocket-Extensions", headers);
   const answer = parseExtensions(value);
   const deflate = checkDeflateAnswer(answer, compression);
+  if (typeof deflate === "string") {
+    const message = `the answer's Sec-WebSocket-Extensions: ${deflate}`;
+    throw new HandshakeError(REASONS["Sec-WebSocket-Extensions"], message);
+  }
   return { extensions: serializeExtensions(answer), deflate };
 }
 

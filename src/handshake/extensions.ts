@@ -4,19 +4,11 @@
  * @module
  */
 
+import type { Extension, ExtensionParameter } from "../permessage_deflate/deflate_parameters.ts";
 import { HandshakeError } from "./handshake_error.ts";
 import { isToken } from "./header_map.ts";
 
-/** A parameter of an extension: its name, and its value or `null` when it has none. */
-export type ExtensionParameter = readonly [name: string, value: string | null];
-
-/** An extension as it is offered or agreed to. */
-export interface Extension {
-  /** The extension's name, such as `"permessage-deflate"`. */
-  readonly name: string;
-  /** Its parameters in order; a name may come twice. */
-  readonly parameters: readonly ExtensionParameter[];
-}
+export type { Extension, ExtensionParameter };
 
 /**
  * Reads the value of `Sec-WebSocket-Extensions`, in linear time.

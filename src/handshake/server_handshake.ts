@@ -6,7 +6,10 @@
 
 import { isHandshakeKey, signKey } from "./accept_key.ts";
 import { type HandshakeAgreement, isReservedHeader } from "./client_handshake.ts";
-import { chooseDeflate, type CompressionOptions } from "./deflate_parameters.ts";
+import {
+  chooseDeflate,
+  type CompressionOptions,
+} from "../permessage_deflate/deflate_parameters.ts";
 import { type Extension, parseExtensions, serializeExtensions } from "./extensions.ts";
 import { type HeaderMap, isToken, splitList } from "./header_map.ts";
 import { checkField, type RequestHead, serializeHead } from "./http_head.ts";

@@ -30,7 +30,7 @@ export type {
   TlsOptions,
   TlsVersion,
 } from "../web_socket/tls_options.ts";
-export type { CompressionOptions } from "../handshake/deflate_parameters.ts";
+export type { CompressionOptions } from "../permessage_deflate/deflate_parameters.ts";
 export {
   ConnectError,
   type ConnectErrorOptions,

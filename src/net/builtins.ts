@@ -5,6 +5,7 @@
  * @module
  */
 
+import { builtinModule } from "../realm/builtin_module.ts";
 import type { LookupFunction } from "../web_socket/connect_options.ts";
 import type { SocketLike } from "./socket_transport.ts";
 
@@ -55,15 +56,6 @@ export interface Builtins {
   "tls": { connect(options: TlsConnectOptions): Socket };
 }
 
-interface ProcessLike {
-  readonly env?: Record<string, string | undefined>;
-  getBuiltinModule?(name: string): unknown;
-}
-
-function processLike(): ProcessLike | undefined {
-  return (globalThis as { process?: ProcessLike }).process;
-}
-
 /**
  * A builtin module.
  *
@@ -71,23 +63,8 @@ function processLike(): ProcessLike | undefined {
  * @returns The module, or `null` where the platform has none: browsers, Node before 20.16.
  */
 export function builtin<Name extends keyof Builtins>(name: Name): Builtins[Name] | null {
-  const process = processLike();
-  if (process === undefined) return null;
-  if (process !== asked) {
-    asked = process;
-    found.clear();
-  }
-  let module = found.get(name);
-  if (module === undefined) {
-    module = process.getBuiltinModule?.(name) ?? null;
-    found.set(name, module);
-  }
-  return module as Builtins[Name] | null;
+  return builtinModule<Builtins[Name]>(name);
 }
-
-/** What was found, by name, and whom was asked: Node looks it up anew each time, which takes a while. */
-const found = new Map<string, unknown>();
-let asked: ProcessLike | null = null;
 
 /** Whether the platform can dial. */
 export function hasNet(): boolean {
@@ -96,7 +73,8 @@ export function hasNet(): boolean {
 
 /** The environment variables. Asking for one throws where a program isn't allowed to. */
 export function environment(): Readonly<Record<string, string | undefined>> {
-  return processLike()?.env ?? {};
+  const { process } = globalThis as { process?: { env?: Record<string, string | undefined> } };
+  return process?.env ?? {};
 }
 
 interface Permissions {

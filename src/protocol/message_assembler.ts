@@ -11,7 +11,7 @@ import { BAD_UTF8, type Failure, MESSAGE_TOO_BIG } from "./failure.ts";
 import { checkHeader, CONTINUATION, type FrameHeader, RSV1, type Side, TEXT } from "./frame.ts";
 import type { FrameHandler } from "./frame_reader.ts";
 import { applyMask } from "./mask.ts";
-import { inflateFailure, type InflateReceiver, type MessageDeflate } from "./permessage_deflate.ts";
+import { inflateFailure, type InflateReceiver, type MessageDeflate } from "./message_deflate.ts";
 import { decodeText, lastBoundary, Utf8Validator } from "./utf8.ts";
 import { CONTROL_COST, LARGEST_PIECE, TEXT_BYTE_COST, type WorkBudget } from "./work_budget.ts";
 

@@ -7,7 +7,7 @@
  */
 
 import { BINARY, encodeHeader, FIN, headerLength, RSV1, TEXT } from "./frame.ts";
-import type { SharedDeflate } from "./permessage_deflate.ts";
+import type { SharedDeflate } from "./message_deflate.ts";
 import { plainBytes } from "../realm/bytes.ts";
 
 const encoder = new TextEncoder();

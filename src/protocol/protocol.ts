@@ -24,7 +24,7 @@ import { FrameReader } from "./frame_reader.ts";
 import { FrameWriter } from "./frame_writer.ts";
 import type { MaskingKeySource } from "./mask.ts";
 import { MessageAssembler, type MessageEvents } from "./message_assembler.ts";
-import type { MessageDeflate } from "./permessage_deflate.ts";
+import type { MessageDeflate } from "./message_deflate.ts";
 import type { PreparedMessage } from "./prepared_message.ts";
 import { lengthOf, plainBytes } from "../realm/bytes.ts";
 import type { WorkBudget } from "./work_budget.ts";

@@ -1,4 +1,5 @@
 import { checkTlsContext, refuseIgnored, TLS_CONTEXT_KINDS } from "../net/tls_options.ts";
+import { builtinModule } from "../realm/builtin_module.ts";
 import { type OptionKinds, readOptions } from "../stream_channel/options.ts";
 import type { TlsContextOptions } from "../web_socket/tls_options.ts";
 import { UnsupportedError } from "../web_socket/errors.ts";
@@ -104,16 +105,12 @@ interface Builtins {
   https: { createServer(options: object): HttpServer };
 }
 
-/** Not an import, so that this module loads where there is no such builtin. */
 function builtin<Name extends keyof Builtins>(name: Name): Builtins[Name] {
-  const { process } = globalThis as {
-    process?: { getBuiltinModule?: (name: string) => unknown };
-  };
-  const found = process?.getBuiltinModule?.(name);
-  if (found === undefined) {
+  const found = builtinModule<Builtins[Name]>(name);
+  if (found === null) {
     throw new UnsupportedError(`node:${name}`, platform(), "Node must be 20.16 or later");
   }
-  return found as Builtins[Name];
+  return found;
 }
 
 /**

@@ -1,9 +1,9 @@
-import type { CompressionOptions } from "../handshake/deflate_parameters.ts";
+import type { CompressionOptions } from "../permessage_deflate/deflate_parameters.ts";
 import { isToken } from "../handshake/header_map.ts";
 import type { Field, OriginPolicy } from "../handshake/server_handshake.ts";
 import { checkOption, type OptionKinds, shown } from "../stream_channel/options.ts";
 import { readCompression } from "../web_socket/compression_options.ts";
-import { negotiableCompression } from "../web_socket/deflate.ts";
+import { negotiableCompression } from "../permessage_deflate/deflate.ts";
 import { readHeaders } from "../web_socket/header_fields.ts";
 import { PROTOCOL_KINDS, type ProtocolOptions } from "../web_socket/protocol_options.ts";
 import type { ErrorHook } from "./error_hook.ts";

@@ -6,7 +6,7 @@ import {
   type HandshakeAgreement,
   startClientHandshake,
 } from "../handshake/client_handshake.ts";
-import type { CompressionOptions } from "../handshake/deflate_parameters.ts";
+import type { CompressionOptions } from "../permessage_deflate/deflate_parameters.ts";
 import type { HeaderMap } from "../handshake/header_map.ts";
 import { type ResponseHead, ResponseParser } from "../handshake/http_head.ts";
 import { ResponseBody } from "../handshake/response_body.ts";

@@ -1,7 +1,7 @@
 import {
   checkCompressionOptions,
   type CompressionOptions,
-} from "../handshake/deflate_parameters.ts";
+} from "../permessage_deflate/deflate_parameters.ts";
 import { type OptionKinds, readOptions } from "../stream_channel/options.ts";
 
 const KINDS: OptionKinds<CompressionOptions> = {

@@ -1,6 +1,6 @@
 import { basicCredentials } from "../handshake/client_handshake.ts";
 import { isToken } from "../handshake/header_map.ts";
-import type { CompressionOptions } from "../handshake/deflate_parameters.ts";
+import type { CompressionOptions } from "../permessage_deflate/deflate_parameters.ts";
 import { type OptionKinds, readOptions, shown } from "../stream_channel/options.ts";
 import { checkConnectOptions } from "./connect_checks.ts";
 import type { Capability } from "./capabilities.ts";

@@ -3,7 +3,7 @@ import {
   checkCompressionOptions,
   checkDeflateAnswer,
   type DeflateParameters,
-} from "../handshake/deflate_parameters.ts";
+} from "../permessage_deflate/deflate_parameters.ts";
 import { parseExtensions } from "../handshake/extensions.ts";
 import type { Side } from "../protocol/frame.ts";
 import type { ChannelLike } from "../stream_channel/channel_like.ts";
@@ -12,7 +12,7 @@ import { byteTransport } from "./byte_transport.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import { readCompression } from "./compression_options.ts";
 import { type AttemptOptions, type ConnectOptions, parseConnect } from "./connect_options.ts";
-import { zlibAbilities } from "./deflate.ts";
+import { zlibAbilities } from "../permessage_deflate/deflate.ts";
 import { UnsupportedError } from "./errors.ts";
 import { platform } from "./platform.ts";
 import { ProtocolChannel } from "./protocol_channel.ts";
@@ -86,16 +86,21 @@ export function over(
 function agreedDeflate(extensions: string): DeflateParameters | null {
   if (extensions === "") return null;
   if (!zlibAbilities().available) throw new UnsupportedError("permessage-deflate", platform());
-  try {
-    return checkDeflateAnswer(parseExtensions(extensions), {});
-  } catch (cause) {
-    throw new SyntaxError(
+  const fault = (cause?: unknown): SyntaxError =>
+    new SyntaxError(
       `Cannot use the option extensions: it must be permessage-deflate as agreed on, got ${
         shown(extensions, true)
       }`,
       { cause },
     );
+  let agreed: DeflateParameters | string | null;
+  try {
+    agreed = checkDeflateAnswer(parseExtensions(extensions), {});
+  } catch (cause) {
+    throw fault(cause);
   }
+  if (typeof agreed === "string") throw fault(agreed);
+  return agreed;
 }
 
 /** See {@linkcode WebSocketChannel.handshake}. */

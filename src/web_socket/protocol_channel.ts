@@ -1,5 +1,5 @@
 import type { HandshakeAgreement } from "../handshake/client_handshake.ts";
-import type { CompressionOptions } from "../handshake/deflate_parameters.ts";
+import type { CompressionOptions } from "../permessage_deflate/deflate_parameters.ts";
 import type { Side } from "../protocol/frame.ts";
 import type { PreparedMessage } from "../protocol/prepared_message.ts";
 import { Protocol } from "../protocol/protocol.ts";
@@ -18,7 +18,7 @@ import {
   type ConnectRequest,
   DEFAULT_CLOSE_TIMEOUT,
 } from "./connect_options.ts";
-import { createMessageDeflate, negotiableCompression } from "./deflate.ts";
+import { createMessageDeflate, negotiableCompression } from "../permessage_deflate/deflate.ts";
 import {
   type ConnectError,
   type HandshakeResponse,
@@ -29,6 +29,7 @@ import { randomMaskingKeys } from "./masking_keys.ts";
 import { type ConnectionOwner, ProtocolConnection } from "./protocol_connection.ts";
 import { DEFAULT_MAX_MESSAGE_SIZE, type ProtocolOptions } from "./protocol_options.ts";
 import { shownUrl } from "./shown_url.ts";
+import { turns } from "./turns.ts";
 import type { CloseFrameContent } from "./web_socket_channel.ts";
 import { WebSocketChannelBase } from "./web_socket_channel_base.ts";
 import type { MessageInput, SendOptions } from "./web_socket_sink.ts";
@@ -193,7 +194,7 @@ export class ProtocolChannel extends WebSocketChannelBase implements ConnectionO
   ): void {
     const compressor = deflate === null
       ? null
-      : createMessageDeflate(deflate, this.#side, compression ?? {});
+      : createMessageDeflate(deflate, this.#side, { ...compression, turns });
     connection.speak(
       new Protocol({
         side: this.#side,

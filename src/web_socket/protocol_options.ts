@@ -1,4 +1,4 @@
-import type { CompressionOptions } from "../handshake/deflate_parameters.ts";
+import type { CompressionOptions } from "../permessage_deflate/deflate_parameters.ts";
 import type { OptionKinds } from "../stream_channel/options.ts";
 import { CHANNEL_KINDS, type ChannelOptions } from "./connect_options.ts";
 

@@ -9,7 +9,7 @@ import {
   readConnectOptions,
 } from "../../src/web_socket/connect_options.ts";
 import { ConnectError } from "../../src/web_socket/errors.ts";
-import { zlibAbilities } from "../../src/web_socket/deflate.ts";
+import { zlibAbilities } from "../../src/permessage_deflate/deflate.ts";
 import { ProtocolChannel } from "../../src/web_socket/protocol_channel.ts";
 import { dial } from "../support/byte_channels.ts";
 import { settled } from "../support/events.ts";

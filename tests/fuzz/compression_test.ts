@@ -1,7 +1,8 @@
 import { assert, assertEquals } from "@std/assert";
 import * as fc from "fast-check";
-import { InflateError, type MessageDeflate } from "../../src/protocol/permessage_deflate.ts";
-import { createMessageDeflate } from "../../src/web_socket/deflate.ts";
+import { InflateError, type MessageDeflate } from "../../src/protocol/message_deflate.ts";
+import { createMessageDeflate } from "../../src/permessage_deflate/deflate.ts";
+import { turns } from "../../src/web_socket/turns.ts";
 import { inflate } from "../support/inflating.ts";
 import { testSeed } from "../support/random.ts";
 
@@ -14,8 +15,8 @@ function pair(bits: number, noContextTakeover: boolean): [MessageDeflate, Messag
     serverMaxWindowBits: bits,
     clientMaxWindowBits: bits,
   };
-  const client = createMessageDeflate(parameters, "client", { threshold: 0 });
-  const server = createMessageDeflate(parameters, "server", { threshold: 0 });
+  const client = createMessageDeflate(parameters, "client", { threshold: 0, turns });
+  const server = createMessageDeflate(parameters, "server", { threshold: 0, turns });
   assert(client !== null && server !== null);
   return [client, server];
 }

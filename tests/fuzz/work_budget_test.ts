@@ -9,9 +9,10 @@ import {
   InflateError,
   type InflateReceiver,
   type MessageDeflate,
-} from "../../src/protocol/permessage_deflate.ts";
+} from "../../src/protocol/message_deflate.ts";
 import type { WorkBudget } from "../../src/protocol/work_budget.ts";
-import { createMessageDeflate } from "../../src/web_socket/deflate.ts";
+import { createMessageDeflate } from "../../src/permessage_deflate/deflate.ts";
+import { turns } from "../../src/web_socket/turns.ts";
 import { type FrameSpec, joined, KEY, record, type Recorded, told } from "../protocol/support.ts";
 import { frame } from "../protocol/support.ts";
 import { testSeed } from "../support/random.ts";
@@ -176,8 +177,8 @@ Deno.test("fuzz: with the platform's decompressor as well", async () => {
       fc.array(fc.integer({ min: 1, max: 90_000 }), { minLength: 1, maxLength: 4 }),
       fc.integer({ min: 1000, max: 2_000_000 }),
       async (messages, sizes, left) => {
-        const client = createMessageDeflate(PARAMETERS, "client", { threshold: 0 });
-        const server = createMessageDeflate(PARAMETERS, "server");
+        const client = createMessageDeflate(PARAMETERS, "client", { threshold: 0, turns });
+        const server = createMessageDeflate(PARAMETERS, "server", { turns });
         assert(client !== null && server !== null);
         const from = record("client", { deflate: client });
         for (const [length, isText] of messages) {

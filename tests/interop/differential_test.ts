@@ -9,7 +9,7 @@ import { assert, assertEquals } from "@std/assert";
 import { WebSocket, WebSocketServer } from "ws";
 import { systemClock } from "../../src/web_socket/clock.ts";
 import { parseConnect } from "../../src/web_socket/connect_options.ts";
-import { zlibAbilities } from "../../src/web_socket/deflate.ts";
+import { zlibAbilities } from "../../src/permessage_deflate/deflate.ts";
 import { ProtocolChannel } from "../../src/web_socket/protocol_channel.ts";
 import type { ProtocolOptions } from "../../src/web_socket/protocol_options.ts";
 import { dial } from "../support/byte_channels.ts";

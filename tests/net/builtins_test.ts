@@ -1,17 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { builtin, environment, hasNet } from "../../src/net/builtins.ts";
-
-/** Runs a body without, or with another, `process`. */
-function withProcess(process: unknown, body: () => void): void {
-  const before = Object.getOwnPropertyDescriptor(globalThis, "process");
-  try {
-    Object.defineProperty(globalThis, "process", { value: process, configurable: true });
-    body();
-  } finally {
-    if (before === undefined) Reflect.deleteProperty(globalThis, "process");
-    else Object.defineProperty(globalThis, "process", before);
-  }
-}
+import { withProcess } from "../support/process.ts";
 
 Deno.test("builtins: Deno, Node and Bun have them", () => {
   assert(hasNet());
@@ -35,18 +24,4 @@ Deno.test("builtins: a runtime that has only some of them can't dial", () => {
 
 Deno.test("builtins: the environment", () => {
   withProcess({ env: { A: "b" } }, () => assertEquals(environment(), { A: "b" }));
-});
-
-Deno.test("builtins: a platform is asked for each once", () => {
-  const asked: string[] = [];
-  const getBuiltinModule = (name: string): unknown => {
-    asked.push(name);
-    return name === "net" ? {} : undefined;
-  };
-  withProcess({ getBuiltinModule }, () => {
-    const first = builtin("net");
-    assertEquals([builtin("net") === first, builtin("tls"), builtin("tls")], [true, null, null]);
-  });
-  assertEquals(asked, ["net", "tls"]);
-  assertEquals(builtin("net")?.isIP("::1"), 6);
 });

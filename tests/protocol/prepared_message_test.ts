@@ -1,7 +1,7 @@
 import { assertEquals, assertStrictEquals } from "@std/assert";
 import { PreparedMessage } from "../../src/protocol/prepared_message.ts";
 import { Protocol } from "../../src/protocol/protocol.ts";
-import type { MessageDeflate, SharedDeflate } from "../../src/protocol/permessage_deflate.ts";
+import type { MessageDeflate, SharedDeflate } from "../../src/protocol/message_deflate.ts";
 
 function noKeys(): number {
   throw new Error("A server asks for no masking key");

@@ -5,7 +5,7 @@ import {
   InflateError,
   type InflateReceiver,
   type MessageDeflate,
-} from "../../src/protocol/permessage_deflate.ts";
+} from "../../src/protocol/message_deflate.ts";
 import { lastBoundary } from "../../src/protocol/utf8.ts";
 import { FRAME_COST, LARGEST_PIECE, type WorkBudget } from "../../src/protocol/work_budget.ts";
 import { frame, joined, record, type Recorded, told, utf8 } from "./support.ts";

@@ -1,9 +1,10 @@
 import zlib from "node:zlib";
 import { assert, assertEquals } from "@std/assert";
-import type { DeflateParameters } from "../../src/handshake/deflate_parameters.ts";
+import type { DeflateParameters } from "../../src/permessage_deflate/deflate_parameters.ts";
 import { acceptRequest, checkRequest } from "../../src/handshake/server_handshake.ts";
-import { InflateError, type MessageDeflate } from "../../src/protocol/permessage_deflate.ts";
-import { createMessageDeflate } from "../../src/web_socket/deflate.ts";
+import { InflateError, type MessageDeflate } from "../../src/protocol/message_deflate.ts";
+import { createMessageDeflate } from "../../src/permessage_deflate/deflate.ts";
+import { turns } from "../../src/web_socket/turns.ts";
 import { requestHead } from "../handshake/support.ts";
 import { inflate } from "../support/inflating.ts";
 import { seededRandom } from "../support/random.ts";
@@ -19,7 +20,7 @@ function create(noContextTakeover = false, bits = 15): MessageDeflate {
     serverMaxWindowBits: bits,
     clientMaxWindowBits: bits,
   };
-  const made = createMessageDeflate(parameters, "server", { threshold: 0 });
+  const made = createMessageDeflate(parameters, "server", { threshold: 0, turns });
   assert(made !== null);
   return made;
 }

@@ -4,7 +4,7 @@ import {
   type ClientHandshakeOptions,
   startClientHandshake,
 } from "../../src/handshake/client_handshake.ts";
-import { chooseDeflate } from "../../src/handshake/deflate_parameters.ts";
+import { chooseDeflate } from "../../src/permessage_deflate/deflate_parameters.ts";
 import { parseExtensions } from "../../src/handshake/extensions.ts";
 import { HeaderMap } from "../../src/handshake/header_map.ts";
 import {

@@ -1,6 +1,6 @@
 /** Decompressing whatever its length: what takes long comes in pieces, by later turns. */
 
-import type { InflateReceiver } from "../../src/protocol/permessage_deflate.ts";
+import type { InflateReceiver } from "../../src/protocol/message_deflate.ts";
 import { concatenated } from "./byte_channels.ts";
 
 /** What decompresses: a `MessageDeflate`, or a part of one. */

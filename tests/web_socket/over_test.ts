@@ -13,7 +13,7 @@ import { signKey } from "../../src/handshake/accept_key.ts";
 import type { StreamChannel } from "../../src/stream_channel/mod.ts";
 import { MessagePortChannel, MultiChannel, withGuarantees } from "../../src/stream_channel/mod.ts";
 import { channelPair } from "../../src/stream_channel/channel_pair.ts";
-import { zlibAbilities } from "../../src/web_socket/deflate.ts";
+import { zlibAbilities } from "../../src/permessage_deflate/deflate.ts";
 import {
   handshake,
   type HandshakeOptions,

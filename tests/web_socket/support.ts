@@ -5,7 +5,7 @@ import { ChannelStreamController } from "../../src/stream_channel/stream_control
 import type { ByteTransport } from "../../src/web_socket/byte_transport.ts";
 import { ProtocolChannel } from "../../src/web_socket/protocol_channel.ts";
 import type { ProtocolOptions } from "../../src/web_socket/protocol_options.ts";
-import type { DeflateParameters } from "../../src/handshake/deflate_parameters.ts";
+import type { DeflateParameters } from "../../src/permessage_deflate/deflate_parameters.ts";
 import type { Side } from "../../src/protocol/frame.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { microtasks } from "../support/events.ts";

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-// @ts-types="../web_socket/ws_deflate.d.ts"
+// @ts-types="./ws_deflate.d.ts"
 import { extension, PerMessageDeflate } from "ws";
 import {
   checkCompressionOptions,
@@ -8,9 +8,8 @@ import {
   type CompressionOptions,
   type DeflateParameters,
   offerDeflate,
-} from "../../src/handshake/deflate_parameters.ts";
+} from "../../src/permessage_deflate/deflate_parameters.ts";
 import { parseExtensions, serializeExtensions } from "../../src/handshake/extensions.ts";
-import { assertFailures, failureMessage } from "./support.ts";
 
 const PLAIN: DeflateParameters = {
   serverNoContextTakeover: false,
@@ -202,21 +201,18 @@ Deno.test("A client refuses a server's answer that doesn't meet the offer", () =
     cases.push([`permessage-deflate; server_max_window_bits=${bits}`, {}]);
     cases.push([`permessage-deflate; client_max_window_bits=${bits}`, {}]);
   }
-  const bodies = cases.map(([answer, options]) =>
-    [answer, () => checkDeflateAnswer(parseExtensions(answer), options)] as const
-  );
-  assertFailures("bad-extensions", bodies);
+  for (const [answer, options] of cases) {
+    assertEquals(typeof checkDeflateAnswer(parseExtensions(answer), options), "string", answer);
+  }
 });
 
 Deno.test("A client's refusal names what is wrong", () => {
-  const check = (answer: string): string =>
-    failureMessage(() => checkDeflateAnswer(parseExtensions(answer), {}));
-  const start = "the answer's Sec-WebSocket-Extensions: ";
-  assertEquals(check("foo"), `${start}not offered: foo`);
-  assertEquals(check("permessage-deflate; a"), `${start}illegal parameter a: permessage-deflate`);
+  const check = (answer: string): unknown => checkDeflateAnswer(parseExtensions(answer), {});
+  assertEquals(check("foo"), "not offered: foo");
+  assertEquals(check("permessage-deflate; a"), "illegal parameter a: permessage-deflate");
   assertEquals(
     check("permessage-deflate; server_max_window_bits=7"),
-    `${start}illegal parameter server_max_window_bits: permessage-deflate`,
+    "illegal parameter server_max_window_bits: permessage-deflate",
   );
 });
 
@@ -265,6 +261,7 @@ Deno.test("What ws answers to our offer is accepted, with the parameters that ws
       }
       const answer = parseExtensions(extension.format({ "permessage-deflate": [accepted] }));
       const agreed = checkDeflateAnswer(answer, client);
+      if (typeof agreed === "string") throw new Error(`${context}: ${agreed}`);
       assertEquals(agreed?.serverMaxWindowBits, accepted.server_max_window_bits ?? 15, context);
       const clientBits = accepted.client_max_window_bits ?? client.clientMaxWindowBits ?? 15;
       assertEquals(agreed?.clientMaxWindowBits, clientBits, context);

@@ -6,14 +6,15 @@ import { PerMessageDeflate } from "ws";
 import type {
   CompressionOptions,
   DeflateParameters,
-} from "../../src/handshake/deflate_parameters.ts";
+} from "../../src/permessage_deflate/deflate_parameters.ts";
 import type { Side } from "../../src/protocol/frame.ts";
-import type { MessageDeflate } from "../../src/protocol/permessage_deflate.ts";
+import type { MessageDeflate } from "../../src/protocol/message_deflate.ts";
 import {
   createMessageDeflate,
   negotiableCompression,
   zlibAbilities,
-} from "../../src/web_socket/deflate.ts";
+} from "../../src/permessage_deflate/deflate.ts";
+import { turns } from "../../src/web_socket/turns.ts";
 import { inflate } from "../support/inflating.ts";
 import { type Random, seededRandom } from "../support/random.ts";
 
@@ -31,7 +32,7 @@ function create(
   parameters: Partial<DeflateParameters> = {},
   options: CompressionOptions = ALL,
 ): MessageDeflate {
-  const made = createMessageDeflate({ ...PLAIN, ...parameters }, side, options);
+  const made = createMessageDeflate({ ...PLAIN, ...parameters }, side, { ...options, turns });
   assert(made !== null);
   return made;
 }

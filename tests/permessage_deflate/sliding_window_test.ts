@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { SlidingWindow } from "../../src/web_socket/sliding_window.ts";
+import { SlidingWindow } from "../../src/permessage_deflate/sliding_window.ts";
 import { seededRandom } from "../support/random.ts";
 
 Deno.test("A window holds the last bytes that passed through", () => {

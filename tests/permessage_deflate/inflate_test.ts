@@ -1,7 +1,7 @@
 import zlib from "node:zlib";
 import { assertEquals, assertRejects } from "@std/assert";
-import { InflateError } from "../../src/protocol/permessage_deflate.ts";
-import { chunkSize, Decompressor, type Zlib } from "../../src/web_socket/inflate.ts";
+import { InflateError } from "../../src/protocol/message_deflate.ts";
+import { chunkSize, Decompressor, type Zlib } from "../../src/permessage_deflate/inflate.ts";
 import { Turns } from "../../src/web_socket/turns.ts";
 import { inflate } from "../support/inflating.ts";
 import { seededRandom } from "../support/random.ts";

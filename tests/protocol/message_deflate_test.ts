@@ -3,7 +3,7 @@ import {
   InflateError,
   inflateFailure,
   type MessageDeflate,
-} from "../../src/protocol/permessage_deflate.ts";
+} from "../../src/protocol/message_deflate.ts";
 import { PreparedMessage } from "../../src/protocol/prepared_message.ts";
 import { frame, hex, joined, KEY, record, splits, told, utf8 } from "./support.ts";
 

@@ -6,10 +6,9 @@
  */
 
 import { compact } from "../protocol/byte_queue.ts";
-import { InflateError, type InflateReceiver } from "../protocol/permessage_deflate.ts";
-import { INFLATE_COST, INFLATED_BYTE_COST } from "../protocol/work_budget.ts";
+import { InflateError, type InflateReceiver } from "../protocol/message_deflate.ts";
+import { INFLATE_COST, INFLATED_BYTE_COST, type WorkBudget } from "../protocol/work_budget.ts";
 import { SlidingWindow } from "./sliding_window.ts";
-import type { Task, Turns } from "./turns.ts";
 
 /** RFC 7692 §7.2.1: an empty stored block, aligned to a byte, ends a message and is not sent. */
 export const TAIL_LENGTH: number = 4;
@@ -78,10 +77,27 @@ export interface Zlib {
   createInflateRaw(options: object): InflateStream;
 }
 
+/** Work that goes on in a later turn of the event loop. */
+export interface Task {
+  run(): void;
+}
+
+/** The turns of the event loop, as far as a decompressor needs them. */
+export interface InflateTurns {
+  /** What is left of this turn. */
+  readonly budget: WorkBudget;
+  /** Takes what some work has cost from the budget. */
+  spend(cost: number): void;
+  /** Runs a task in a later turn. */
+  add(task: Task): void;
+  /** Forgets a task. */
+  delete(task: Task): void;
+}
+
 /** What decompresses, and where work goes on that is too much for one turn. */
 export interface InflateMeans {
   readonly zlib: Zlib;
-  readonly turns: Turns;
+  readonly turns: InflateTurns;
 }
 
 /**
@@ -181,7 +197,7 @@ function inflateShort(
 }
 
 /** The output is longer than what one call may give. */
-function tooLong(turns: Turns, most: number, maxLength: number): null {
+function tooLong(turns: InflateTurns, most: number, maxLength: number): null {
   turns.spend(INFLATED_BYTE_COST * most);
   if (most < maxLength) return null;
   throw new InflateError("too-big");

@@ -8,16 +8,16 @@
  * compresses each message by itself, which is any compressor's right.
  */
 
-import type { CompressionOptions, DeflateParameters } from "../handshake/deflate_parameters.ts";
+import type { CompressionOptions, DeflateParameters } from "./deflate_parameters.ts";
 import type { Side } from "../protocol/frame.ts";
 import type {
   InflateReceiver,
   MessageDeflate,
   SharedDeflate,
-} from "../protocol/permessage_deflate.ts";
-import { chunkSize, Decompressor, TAIL_LENGTH, type Zlib } from "./inflate.ts";
+} from "../protocol/message_deflate.ts";
+import { builtinModule } from "../realm/builtin_module.ts";
+import { chunkSize, Decompressor, type InflateTurns, TAIL_LENGTH, type Zlib } from "./inflate.ts";
 import { SlidingWindow } from "./sliding_window.ts";
-import { turns } from "./turns.ts";
 
 /** Messages of fewer bytes are sent uncompressed, unless the options say otherwise. */
 const THRESHOLD = 1024;
@@ -33,16 +33,7 @@ export interface ZlibAbilities {
   readonly dictionary: boolean;
 }
 
-let zlib: Zlib | null = null;
 let abilities: ZlibAbilities | undefined;
-
-/** Not an import, so that a browser's bundle contains none. */
-function findZlib(): Zlib | null {
-  const { process } = globalThis as {
-    process?: { getBuiltinModule?: (name: string) => Zlib | undefined };
-  };
-  return zlib ??= process?.getBuiltinModule?.("zlib") ?? null;
-}
 
 /**
  * What the platform's zlib can do, tried out once.
@@ -50,7 +41,7 @@ function findZlib(): Zlib | null {
  * @returns The abilities.
  */
 export function zlibAbilities(): ZlibAbilities {
-  return abilities ??= probe(findZlib());
+  return abilities ??= probe(builtinModule<Zlib>("zlib"));
 }
 
 function probe(found: Zlib | null): ZlibAbilities {
@@ -88,7 +79,7 @@ export function negotiableCompression(
  *
  * @param parameters What was agreed in the opening handshake.
  * @param side Which end of the connection this is.
- * @param options The own wishes: `threshold` and `level`; the rest is in the parameters.
+ * @param options The own wishes, and the turns of the event loop.
  * @returns The compressor, or `null` where the platform has no zlib.
  *
  * @see {@link https://www.rfc-editor.org/rfc/rfc7692#section-7.2 RFC 7692 §7.2}
@@ -96,10 +87,16 @@ export function negotiableCompression(
 export function createMessageDeflate(
   parameters: DeflateParameters,
   side: Side,
-  options: CompressionOptions = {},
+  options: MessageDeflateOptions,
 ): MessageDeflate | null {
-  const found = findZlib();
+  const found = builtinModule<Zlib>("zlib");
   return found && new ZlibMessageDeflate(found, ends(parameters, side), options);
+}
+
+/** Options of {@linkcode createMessageDeflate}. */
+export interface MessageDeflateOptions extends Pick<CompressionOptions, "threshold" | "level"> {
+  /** Where work goes on that is too much for one turn of the event loop. */
+  readonly turns: InflateTurns;
 }
 
 /** The parameters of this end's direction and of the other's. */
@@ -127,10 +124,10 @@ class ZlibMessageDeflate implements MessageDeflate {
   readonly #compressor: Compressor;
   readonly #decompressor: Decompressor;
 
-  constructor(found: Zlib, ends: Ends, options: CompressionOptions) {
+  constructor(found: Zlib, ends: Ends, options: MessageDeflateOptions) {
     this.#compressor = new Compressor(found, ends, options);
     this.#decompressor = new Decompressor(
-      { zlib: found, turns },
+      { zlib: found, turns: options.turns },
       ends.peerTakeover ? ends.peerBits : null,
     );
   }
@@ -164,7 +161,7 @@ class Compressor {
   readonly #window: SlidingWindow | null;
   #shared: SharedDeflate | undefined;
 
-  constructor(found: Zlib, { ownBits, ownTakeover }: Ends, options: CompressionOptions) {
+  constructor(found: Zlib, { ownBits, ownTakeover }: Ends, options: MessageDeflateOptions) {
     this.#zlib = found;
     this.#bits = ownBits;
     this.#threshold = options.threshold ?? THRESHOLD;

@@ -4,8 +4,16 @@
  * @module
  */
 
-import type { Extension, ExtensionParameter } from "./extensions.ts";
-import { HandshakeError } from "./handshake_error.ts";
+/** A parameter of an extension: its name, and its value or `null` when it has none. */
+export type ExtensionParameter = readonly [name: string, value: string | null];
+
+/** An extension as it is offered or agreed to. RFC 6455 §9.1. */
+export interface Extension {
+  /** The extension's name, such as `"permessage-deflate"`. */
+  readonly name: string;
+  /** Its parameters in order; a name may come twice. */
+  readonly parameters: readonly ExtensionParameter[];
+}
 
 /** What is wished for the compression of messages. RFC 7692 §7. */
 export interface CompressionOptions {
@@ -210,57 +218,60 @@ function answerFor(agreed: DeflateParameters, offer: ReadParameters): Extension 
  * @param answer The extensions of the server's answer.
  * @param options The wishes from which {@linkcode offerDeflate} made the offer, or `null` when no
  * compression was offered.
- * @returns What is agreed.
- * @throws {HandshakeError} When the answer holds an extension that was not offered, one twice, or
- * `permessage-deflate` with parameters that are illegal or don't meet the offer.
+ * @returns What is agreed, `null` for no compression; or a text that says what is wrong: the answer
+ * holds an extension that was not offered, one twice, or `permessage-deflate` with parameters that are
+ * illegal or don't meet the offer.
  *
  * @see {@link https://www.rfc-editor.org/rfc/rfc7692#section-7.1 RFC 7692 §7.1}
  */
 export function checkDeflateAnswer(
   answer: readonly Extension[],
   options: CompressionOptions | null,
-): DeflateParameters | null {
+): DeflateParameters | string | null {
   let agreed: DeflateParameters | null = null;
   for (const extension of answer) {
     // RFC 6455 §4.1: an extension that was not asked for fails the connection.
-    if (extension.name !== DEFLATE || options === null) throw refuse(`not offered`, extension);
-    if (agreed !== null) throw refuse("agreed to twice", extension);
+    if (extension.name !== DEFLATE || options === null) return `not offered: ${extension.name}`;
+    if (agreed !== null) return `agreed to twice: ${DEFLATE}`;
     const read = readParameters(extension);
-    if (typeof read === "string") throw refuse(`illegal parameter ${read}`, extension);
-    agreed = checkAgainstOffer(read, options);
+    if (typeof read === "string") return `illegal parameter ${read}: ${DEFLATE}`;
+    const fault = faultOf(read, options);
+    if (fault !== null) return fault;
+    agreed = agreedParameters(read, options);
   }
   return agreed;
 }
 
-function checkAgainstOffer(read: ReadParameters, options: CompressionOptions): DeflateParameters {
-  const serverLimit = options.serverMaxWindowBits ?? MAX_BITS;
-  const clientLimit = options.clientMaxWindowBits ?? MAX_BITS;
+/** What of an answer does not meet the offer; `null` when all does. */
+function faultOf(read: ReadParameters, options: CompressionOptions): string | null {
+  const {
+    serverMaxWindowBits: serverLimit = MAX_BITS,
+    clientMaxWindowBits: clientLimit = MAX_BITS,
+  } = options;
   const { serverMaxWindowBits = MAX_BITS, clientMaxWindowBits = clientLimit } = read;
   // RFC 7692 §7.1.1.1, §7.1.2.1: a server accepts these by repeating them. It may also give them
   // unasked, which needs no check.
   if (options.serverNoContextTakeover && !read.serverNoContextTakeover) {
-    throw mismatch("server_no_context_takeover is missing");
+    return "server_no_context_takeover is missing";
   }
   if (serverMaxWindowBits > serverLimit) {
-    throw mismatch(`server_max_window_bits is over the ${serverLimit} asked for`);
+    return `server_max_window_bits is over the ${serverLimit} asked for`;
   }
   // RFC 7692 §7.1.2.2: in an answer the parameter has a value, not over the offer's.
   if (clientMaxWindowBits === true || clientMaxWindowBits > clientLimit) {
-    throw mismatch(`client_max_window_bits has no value, or one over the ${clientLimit} offered`);
+    return `client_max_window_bits has no value, or one over the ${clientLimit} offered`;
   }
+  return null;
+}
+
+function agreedParameters(read: ReadParameters, options: CompressionOptions): DeflateParameters {
+  const { serverMaxWindowBits = MAX_BITS, clientMaxWindowBits = options.clientMaxWindowBits } =
+    read;
   return {
     serverNoContextTakeover: read.serverNoContextTakeover,
     // RFC 7692 §7.1.1.2: a client that said it won't keep its window doesn't, whatever the answer.
     clientNoContextTakeover: read.clientNoContextTakeover || !!options.clientNoContextTakeover,
     serverMaxWindowBits,
-    clientMaxWindowBits,
+    clientMaxWindowBits: typeof clientMaxWindowBits === "number" ? clientMaxWindowBits : MAX_BITS,
   };
-}
-
-function refuse(what: string, { name }: Extension): HandshakeError {
-  return mismatch(`${what}: ${name}`);
-}
-
-function mismatch(what: string): HandshakeError {
-  return new HandshakeError("bad-extensions", `the answer's Sec-WebSocket-Extensions: ${what}`);
 }
