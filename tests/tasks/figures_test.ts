@@ -99,7 +99,7 @@ Deno.test("figures: functions of a module forward to their parameters", () => {
   assertEquals(found[1], { name: "open", path: "src/a.ts", line: 3 });
 });
 
-Deno.test("figures: callback interfaces are told by their members, or by their names", () => {
+Deno.test("figures: callback interfaces are recognised by their members or their names", () => {
   const text = `
     interface Peer { onClose(): void; onOpen?: () => void; readonly size: number }
     type Receiver = { onMessage(message: string): void };
