@@ -39,6 +39,7 @@ const ROOT = new URL("../", import.meta.url);
 
 /** The budget of each folder of src/. */
 const ROOMS: Rooms = {
+  "src": { files: 2, lines: 200 },
   "src/handshake": { files: 9, lines: 1600 },
   "src/native": { files: 7, lines: 800 },
   "src/net": { files: 14, lines: 1650 },
@@ -48,7 +49,7 @@ const ROOMS: Rooms = {
   "src/server": { files: 25, lines: 3500 },
   "src/stream_channel": { files: 43, lines: 6150 },
   "src/testing": { files: 6, lines: 600 },
-  "src/web_socket": { files: 32, lines: 4150 },
+  "src/web_socket": { files: 32, lines: 3950 },
 };
 
 /** What the folder of streams is to come down to. */

@@ -17,7 +17,8 @@ import {
 } from "../web_socket/connect_options.ts";
 import { shownUrl, withoutQuery } from "../web_socket/shown_url.ts";
 import { ConnectError, WebSocketChannelError } from "../web_socket/errors.ts";
-import type { CloseFrameContent, Message } from "../web_socket/web_socket_channel.ts";
+import type { CloseFrameContent } from "../web_socket/close_info.ts";
+import type { Message } from "../web_socket/web_socket_channel.ts";
 import { WebSocketChannelBase } from "../web_socket/web_socket_channel_base.ts";
 import { type MessageInput, unsendable } from "../web_socket/web_socket_sink.ts";
 import { nativeCapabilities } from "./native_capabilities.ts";

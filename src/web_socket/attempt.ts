@@ -1,7 +1,7 @@
 import type { Clock } from "./clock.ts";
 import { type AttemptOptions, DEFAULT_CONNECT_TIMEOUT } from "./connect_options.ts";
 import { Deadline } from "./deadline.ts";
-import type { CloseInitiator } from "./web_socket_channel.ts";
+import type { CloseInitiator } from "./close_info.ts";
 
 /** What an {@linkcode Attempt} bounds. */
 export interface Attempted {

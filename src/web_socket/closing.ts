@@ -1,7 +1,7 @@
 import { abnormalClosure, noStatusReceived } from "../../status.ts";
 import type { Clock } from "./clock.ts";
 import { Deadline } from "./deadline.ts";
-import type { CloseFrameContent, CloseInfo, CloseInitiator } from "./web_socket_channel.ts";
+import type { CloseFrameContent, CloseInfo, CloseInitiator } from "./close_info.ts";
 
 /** How a channel ended, as its transport saw it. */
 export interface Ending {

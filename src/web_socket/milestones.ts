@@ -1,5 +1,5 @@
 import { Deferred } from "../stream_channel/deferred.ts";
-import type { CloseInfo } from "./web_socket_channel.ts";
+import type { CloseInfo } from "./close_info.ts";
 
 /**
  * The two promises of a channel: that it is open, and that it is over. They are made when they are

@@ -30,7 +30,7 @@ import { type ConnectionOwner, ProtocolConnection } from "./protocol_connection.
 import { DEFAULT_MAX_MESSAGE_SIZE, type ProtocolOptions } from "./protocol_options.ts";
 import { shownUrl } from "./shown_url.ts";
 import { turns } from "./turns.ts";
-import type { CloseFrameContent } from "./web_socket_channel.ts";
+import type { CloseFrameContent } from "./close_info.ts";
 import { WebSocketChannelBase } from "./web_socket_channel_base.ts";
 import type { MessageInput, SendOptions } from "./web_socket_sink.ts";
 

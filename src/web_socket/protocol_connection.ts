@@ -14,7 +14,8 @@ import type { Clock } from "./clock.ts";
 import { InFlight } from "./in_flight.ts";
 import { Keepalive, type KeepaliveOwner, type KeepaliveTimes } from "./keepalive.ts";
 import { type Task, type Turns, turns as sharedTurns } from "./turns.ts";
-import type { ChannelState, CloseFrameContent, Message } from "./web_socket_channel.ts";
+import type { ChannelState, Message } from "./web_socket_channel.ts";
+import type { CloseFrameContent } from "./close_info.ts";
 import type { MessageInput, SendOptions } from "./web_socket_sink.ts";
 
 /** The channel that a {@linkcode ProtocolConnection} carries. */

@@ -20,14 +20,8 @@ import {
 import { type HandshakeResponse, WebSocketChannelError } from "./errors.ts";
 import { inspectAs, shownProtocol } from "./inspection.ts";
 import { Milestones } from "./milestones.ts";
-import type {
-  ChannelState,
-  CloseFrameContent,
-  CloseInfo,
-  CloseInitiator,
-  Message,
-  WebSocketChannel,
-} from "./web_socket_channel.ts";
+import type { ChannelState, Message, WebSocketChannel } from "./web_socket_channel.ts";
+import type { CloseFrameContent, CloseInfo, CloseInitiator } from "./close_info.ts";
 import {
   checkCloseArguments,
   ControlledWebSocketSink,

@@ -1,7 +1,7 @@
 /** Dialling is loaded when it is wanted: what a channel does until then, and if that fails. */
 
 import { assertEquals, assertInstanceOf, assertStrictEquals } from "@std/assert";
-import { connect } from "../../src/web_socket/connect.ts";
+import { connect } from "../../src/connect.ts";
 import { parseConnect } from "../../src/web_socket/connect_options.ts";
 import type { ConnectOptions } from "../../src/web_socket/connect_options.ts";
 import { ConnectError } from "../../src/web_socket/errors.ts";

@@ -6,7 +6,7 @@ import { WebSocketServer } from "../../src/server/mod.ts";
 import { Broadcaster, type BroadcastOptions } from "../../src/server/broadcast.ts";
 import { faultyPair } from "../../src/testing/faulty_pair.ts";
 import type { WebSocketChannelPair } from "../../src/testing/web_socket_channel_pair.ts";
-import { WebSocketChannel } from "../../src/web_socket/web_socket_channel.ts";
+import { WebSocketChannel } from "../../src/web_socket_channel.ts";
 import { hasNativeWebSocket } from "../../src/native/native_capabilities.ts";
 import { microtasks } from "../support/events.ts";
 import { FakeClock } from "../support/fake_clock.ts";

@@ -5,7 +5,7 @@
 
 import { assert } from "@std/assert";
 import { WebSocketServer } from "../../src/server/mod.ts";
-import { WebSocketChannel } from "../../src/web_socket/web_socket_channel.ts";
+import { WebSocketChannel } from "../../src/web_socket_channel.ts";
 
 const BOUND = 20_000;
 

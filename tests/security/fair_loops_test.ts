@@ -7,7 +7,7 @@ import { assert } from "@std/assert";
 import { channelPair } from "../../src/stream_channel/channel_pair.ts";
 import { ChannelStreamController } from "../../src/stream_channel/stream_controller.ts";
 import { StreamChannel } from "../../src/stream_channel/stream_channel.ts";
-import { WebSocketChannel } from "../../src/web_socket/web_socket_channel.ts";
+import { WebSocketChannel } from "../../src/web_socket_channel.ts";
 
 const BOUND = 20_000;
 

@@ -16,7 +16,7 @@ import {
 import type { BunServer, BunUpgradeResult } from "../../src/server/mod.ts";
 import { bind } from "../../src/server/web_socket_server.ts";
 import { platform } from "../../src/web_socket/platform.ts";
-import { WebSocketChannel } from "../../src/web_socket/web_socket_channel.ts";
+import { WebSocketChannel } from "../../src/web_socket_channel.ts";
 import { signKey } from "../../src/handshake/accept_key.ts";
 import { loopGuard } from "../../src/stream_channel/loop_guard.ts";
 import { channelPair } from "../../src/stream_channel/mod.ts";

@@ -4,7 +4,7 @@ import zlib from "node:zlib";
 import { assert, assertEquals, assertLess } from "@std/assert";
 import { channelPair } from "../../src/stream_channel/channel_pair.ts";
 import type { StreamChannel } from "../../src/stream_channel/stream_channel.ts";
-import { WebSocketChannel } from "../../src/web_socket/web_socket_channel.ts";
+import { WebSocketChannel } from "../../src/web_socket_channel.ts";
 import { closePayload, frame, joined, utf8 } from "../protocol/support.ts";
 import { seededRandom } from "../support/random.ts";
 import { turn, TurnCounter } from "../support/turns.ts";

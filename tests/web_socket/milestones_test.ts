@@ -1,6 +1,6 @@
 import { assertEquals, assertFalse, assertRejects, assertStrictEquals } from "@std/assert";
 import { Milestones } from "../../src/web_socket/milestones.ts";
-import type { CloseInfo } from "../../src/web_socket/web_socket_channel.ts";
+import type { CloseInfo } from "../../src/web_socket/close_info.ts";
 import { settled } from "../support/events.ts";
 
 const INFO: CloseInfo = { code: 1000, reason: "", wasClean: true, initiator: "remote" };

@@ -11,7 +11,7 @@ import { type Capabilities, NO_CAPABILITIES } from "../../src/web_socket/capabil
 import type { AttemptOptions, ChannelOptions } from "../../src/web_socket/connect_options.ts";
 import { platform } from "../../src/web_socket/platform.ts";
 import { UnsupportedError } from "../../src/web_socket/errors.ts";
-import type { CloseFrameContent } from "../../src/web_socket/web_socket_channel.ts";
+import type { CloseFrameContent } from "../../src/web_socket/close_info.ts";
 import { closeContent, type Ending } from "../../src/web_socket/closing.ts";
 import {
   type Opening,

@@ -1,10 +1,10 @@
 import { assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
-import { hasNativeWebSocket } from "../../src/native/native_capabilities.ts";
-import { connect } from "../../src/web_socket/connect.ts";
-import type { ConnectOptions } from "../../src/web_socket/connect_options.ts";
-import { UnsupportedError } from "../../src/web_socket/errors.ts";
-import { platform } from "../../src/web_socket/platform.ts";
-import { withRecipe } from "../support/recipes.ts";
+import { hasNativeWebSocket } from "../src/native/native_capabilities.ts";
+import { connect } from "../src/connect.ts";
+import type { ConnectOptions } from "../src/web_socket/connect_options.ts";
+import { UnsupportedError } from "../src/web_socket/errors.ts";
+import { platform } from "../src/web_socket/platform.ts";
+import { withRecipe } from "./support/recipes.ts";
 
 /** Runs `body` as in a browser: nothing of a server's runtime is there, and a WebSocket is. */
 async function asInBrowser(body: () => Promise<void>): Promise<void> {

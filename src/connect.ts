@@ -1,15 +1,15 @@
-import { NativeChannel } from "../native/native_channel.ts";
-import { missingNatively, unsupported } from "../native/native_capabilities.ts";
-import { hasNet } from "../net/builtins.ts";
-import { type Dialling, NetChannel } from "../net/net_channel.ts";
-import { type Clock, systemClock } from "./clock.ts";
+import { NativeChannel } from "./native/native_channel.ts";
+import { missingNatively, unsupported } from "./native/native_capabilities.ts";
+import { hasNet } from "./net/builtins.ts";
+import { type Dialling, NetChannel } from "./net/net_channel.ts";
+import { type Clock, systemClock } from "./web_socket/clock.ts";
 import {
   type ConnectOptions,
   type ConnectRequest,
   parseConnect,
   readConnectOptions,
-} from "./connect_options.ts";
-import type { WebSocketChannel } from "./web_socket_channel.ts";
+} from "./web_socket/connect_options.ts";
+import type { WebSocketChannel } from "./web_socket/web_socket_channel.ts";
 
 /**
  * Connects with the transport that can do what the options ask for: the global `WebSocket` before
@@ -39,7 +39,7 @@ let dialling: Dialling | null = null;
 
 /** Only who dials needs it: a page never loads it, and a bundler can split it off. */
 async function loadDialling(): Promise<Dialling> {
-  return dialling = await import("../net/dialling.ts");
+  return dialling = await import("./net/dialling.ts");
 }
 
 function choose(

@@ -1,9 +1,9 @@
 import { assertEquals, assertInstanceOf, assertRejects, assertStrictEquals } from "@std/assert";
-import { hasNativeWebSocket } from "../../src/native/native_capabilities.ts";
-import { ConnectError } from "../../src/web_socket/errors.ts";
-import { WebSocketChannel } from "../../src/web_socket/web_socket_channel.ts";
-import { FakeWebSocket } from "../support/fake_web_socket.ts";
-import { withRecipe } from "../support/recipes.ts";
+import { hasNativeWebSocket } from "../src/native/native_capabilities.ts";
+import { ConnectError } from "../src/web_socket/errors.ts";
+import { WebSocketChannel } from "../src/web_socket_channel.ts";
+import { FakeWebSocket } from "./support/fake_web_socket.ts";
+import { withRecipe } from "./support/recipes.ts";
 
 const ignore = !hasNativeWebSocket();
 

@@ -1,0 +1,136 @@
+import { connect } from "./connect.ts";
+import { signKey } from "./handshake/accept_key.ts";
+import type { FromOptions } from "./native/native_channel.ts";
+import { NativeWebSocketChannel } from "./native/native_web_socket_channel.ts";
+import type { WebSocketLike } from "./native/web_socket_like.ts";
+import type { ChannelLike } from "./stream_channel/channel_like.ts";
+import type { ConnectOptions } from "./web_socket/connect_options.ts";
+import { handshake, type HandshakeOptions, over, type OverOptions } from "./web_socket/over.ts";
+import type { WebSocketChannel as Channel } from "./web_socket/web_socket_channel.ts";
+
+/** What {@linkcode WebSocketChannel}, the companion object, can do. */
+export interface WebSocketChannelConstructors {
+  /**
+   * Connects to a server. Returns at once, with a channel that is still connecting.
+   *
+   * It uses the global `WebSocket` where that can do what the options ask for. What it can't do is
+   * never ignored: `ready` and the stream then fail with an {@linkcode UnsupportedError}.
+   *
+   * @param url Where to: `ws:` or `wss:` (`http:` and `https:` are taken as those), relative where
+   * there is a `location`, without a fragment.
+   * @param options See {@linkcode ConnectOptions}.
+   * @throws {SyntaxError} When the URL or a subprotocol is malformed.
+   * @throws {TypeError} When another option is malformed.
+   * @throws {RangeError} When a number is out of its range.
+   *
+   * @example
+   * ```ts ignore
+   * import { WebSocketChannel } from "@web-socket/channel";
+   *
+   * const channel = WebSocketChannel.connect("wss://example.com");
+   * channel.stream.listen((message) => console.log(message));
+   * channel.sink.add("hello");
+   * ```
+   */
+  connect(url: string | URL, options?: ConnectOptions): WebSocketChannel;
+  /**
+   * Connects to a server, and waits until the connection is open.
+   *
+   * @param url As for {@linkcode connect}.
+   * @param options As for {@linkcode connect}.
+   * @returns The open channel; it rejects with what `ready` rejects with, or `connect` throws.
+   */
+  open(url: string | URL, options?: ConnectOptions): Promise<WebSocketChannel>;
+  /**
+   * Wraps a socket with the interface of the platform's `WebSocket`, of either side: the global one,
+   * that of npm's `ws`, that of `Deno.upgradeWebSocket`; or a promise of one.
+   *
+   * The socket belongs to the channel from then on; its `binaryType` becomes `"arraybuffer"`. When
+   * it is already closing, `ready` and the stream fail.
+   *
+   * @param socket The socket, in any state, or a promise of it.
+   * @param options See {@linkcode FromOptions}.
+   * @returns The channel; its `socket` is the wrapped one.
+   * @throws {TypeError} When `socket` is neither a socket nor a promise.
+   * @throws {SyntaxError} When a subprotocol is malformed.
+   * @throws {RangeError} When a number is out of its range.
+   */
+  from(
+    socket: WebSocketLike | PromiseLike<WebSocketLike>,
+    options?: FromOptions,
+  ): NativeWebSocketChannel;
+  /**
+   * Speaks RFC 6455 over a channel of bytes, on either side, when the opening handshake is done.
+   * Corresponds to Dart's `WebSocketChannel(channel)`.
+   *
+   * The bytes belong to the channel from then on. Its own Close frame doesn't end the byte sink: it
+   * is closed when the peer's Close has come, or `closeTimeout` is over, so that this works over
+   * channels whose stream ends with their sink as well.
+   *
+   * @param bytes The bytes: any `{ stream, sink }` or `{ readable, writable }`.
+   * @param options See {@linkcode OverOptions}; `side` is required.
+   * @throws {SyntaxError} When `extensions` is malformed.
+   * @throws {RangeError} When a number is out of its range.
+   * @throws {UnsupportedError} When compression was agreed and the platform has no zlib.
+   *
+   * @example
+   * ```ts
+   * import { WebSocketChannel } from "@web-socket/channel";
+   * import { channelPair } from "@web-socket/channel/stream-channel";
+   *
+   * const { local, foreign } = channelPair<Uint8Array>();
+   * const client = WebSocketChannel.over(local, { side: "client" });
+   * const server = WebSocketChannel.over(foreign, { side: "server" });
+   * client.sink.add("hello");
+   * console.log((await server.stream.next()).value); // hello
+   * await client.sink.close();
+   * ```
+   */
+  over(bytes: ChannelLike<Uint8Array, Uint8Array>, options: OverOptions): WebSocketChannel;
+  /**
+   * Speaks RFC 6455 over a channel of bytes as the client, doing the opening handshake first.
+   *
+   * @param bytes The bytes: any `{ stream, sink }` or `{ readable, writable }`.
+   * @param url What to ask for; nothing is dialled.
+   * @param options See {@linkcode HandshakeOptions}.
+   * @throws {SyntaxError} When the URL or a subprotocol is malformed.
+   * @throws {TypeError} When a header field is malformed.
+   * @throws {RangeError} When a number is out of its range.
+   */
+  handshake(
+    bytes: ChannelLike<Uint8Array, Uint8Array>,
+    url: string | URL,
+    options?: HandshakeOptions,
+  ): WebSocketChannel;
+  /**
+   * The value of `Sec-WebSocket-Accept` that answers a key. RFC 6455 §4.2.2; Dart's
+   * `WebSocketChannel.signKey`.
+   *
+   * @param key The value of `Sec-WebSocket-Key`.
+   *
+   * @example
+   * ```ts
+   * import { WebSocketChannel } from "@web-socket/channel";
+   *
+   * WebSocketChannel.signKey("dGhlIHNhbXBsZSBub25jZQ=="); // "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
+   * ```
+   */
+  signKey(key: string): string;
+}
+
+/** Makes {@linkcode WebSocketChannel}s. */
+export const WebSocketChannel: WebSocketChannelConstructors = {
+  connect,
+  async open(url, options) {
+    const channel = connect(url, options);
+    await channel.ready;
+    return channel;
+  },
+  from: (socket, options) => NativeWebSocketChannel.from(socket, options),
+  over: (bytes, options) => over(bytes, options),
+  handshake: (bytes, url, options) => handshake(bytes, url, options),
+  signKey,
+};
+
+/** The channel that {@linkcode WebSocketChannel.connect} and the like return. */
+export type WebSocketChannel = Channel;
