@@ -44,7 +44,7 @@ export {
 } from "../web_socket/errors.ts";
 export type { ChannelState, Message } from "../web_socket/web_socket_channel.ts";
 export type { CloseFrameContent, CloseInfo, CloseInitiator } from "../web_socket/close_info.ts";
-export type { WebSocketChannel, WebSocketChannelConstructors } from "../web_socket_channel.ts";
+export { WebSocketChannel, type WebSocketChannelConstructors } from "../web_socket_channel.ts";
 export type { HandshakeOptions, OverOptions } from "../web_socket/over.ts";
 export type { ProtocolOptions } from "../web_socket/protocol_options.ts";
 export type { Side } from "../protocol/frame.ts";
