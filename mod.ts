@@ -55,7 +55,11 @@ export type { MessageInput, SendOptions, WebSocketSink } from "./src/web_socket/
 export type { HandshakeOptions, OverOptions } from "./src/web_socket/over.ts";
 export type { ProtocolOptions } from "./src/web_socket/protocol_options.ts";
 export type { Side } from "./src/protocol/frame.ts";
-export type { ChannelState, Message } from "./src/web_socket/web_socket_channel.ts";
+export type {
+  ChannelState,
+  Message,
+  WebSocketChannel as WebSocketChannelInstance,
+} from "./src/web_socket/web_socket_channel.ts";
 export type { CloseFrameContent, CloseInfo, CloseInitiator } from "./src/web_socket/close_info.ts";
 export { WebSocketChannel, type WebSocketChannelConstructors } from "./src/web_socket_channel.ts";
 export type { AddStreamOptions, ChannelSink } from "./src/stream_channel/channel_sink.ts";

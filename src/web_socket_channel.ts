@@ -6,7 +6,7 @@ import type { WebSocketLike } from "./native/web_socket_like.ts";
 import type { ChannelLike } from "./stream_channel/channel_like.ts";
 import type { ConnectOptions } from "./web_socket/connect_options.ts";
 import { handshake, type HandshakeOptions, over, type OverOptions } from "./web_socket/over.ts";
-import type { WebSocketChannel as Channel } from "./web_socket/web_socket_channel.ts";
+import type { WebSocketChannel as Instance } from "./web_socket/web_socket_channel.ts";
 
 /** What {@linkcode WebSocketChannel}, the companion object, can do. */
 export interface WebSocketChannelConstructors {
@@ -132,5 +132,9 @@ export const WebSocketChannel: WebSocketChannelConstructors = {
   signKey,
 };
 
-/** The channel that {@linkcode WebSocketChannel.connect} and the like return. */
-export type WebSocketChannel = Channel;
+/**
+ * A connection to a WebSocket peer: a stream of incoming messages, a sink for outgoing ones, and a
+ * `closed` promise that reports how the connection ended. {@linkcode WebSocketChannelInstance} has its
+ * members.
+ */
+export type WebSocketChannel = Instance;

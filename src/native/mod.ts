@@ -39,12 +39,8 @@ export {
   UnsupportedError,
   WebSocketChannelError,
 } from "../web_socket/errors.ts";
-export type { ChannelState, Message } from "../web_socket/web_socket_channel.ts";
+export type { ChannelState, Message, WebSocketChannel } from "../web_socket/web_socket_channel.ts";
 export type { CloseFrameContent, CloseInfo, CloseInitiator } from "../web_socket/close_info.ts";
-export type { WebSocketChannel, WebSocketChannelConstructors } from "../web_socket_channel.ts";
-export type { HandshakeOptions, OverOptions } from "../web_socket/over.ts";
-export type { ProtocolOptions } from "../web_socket/protocol_options.ts";
-export type { Side } from "../protocol/frame.ts";
 export type { MessageInput, SendOptions, WebSocketSink } from "../web_socket/web_socket_sink.ts";
 export type { ChannelLike } from "../stream_channel/channel_like.ts";
 export type { AddStreamOptions, ChannelSink } from "../stream_channel/channel_sink.ts";

@@ -40,7 +40,11 @@ export {
   UnsupportedError,
   WebSocketChannelError,
 } from "../web_socket/errors.ts";
-export type { ChannelState, Message } from "../web_socket/web_socket_channel.ts";
+export type {
+  ChannelState,
+  Message,
+  WebSocketChannel as WebSocketChannelInstance,
+} from "../web_socket/web_socket_channel.ts";
 export type { CloseFrameContent, CloseInfo, CloseInitiator } from "../web_socket/close_info.ts";
 export { WebSocketChannel, type WebSocketChannelConstructors } from "../web_socket_channel.ts";
 export type { HandshakeOptions, OverOptions } from "../web_socket/over.ts";

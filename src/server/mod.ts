@@ -73,7 +73,11 @@ export {
   WebSocketChannelError,
 } from "../web_socket/errors.ts";
 export type { ProtocolOptions } from "../web_socket/protocol_options.ts";
-export type { ChannelState, Message } from "../web_socket/web_socket_channel.ts";
+export type {
+  ChannelState,
+  Message,
+  WebSocketChannel as WebSocketChannelInstance,
+} from "../web_socket/web_socket_channel.ts";
 export type { CloseFrameContent, CloseInfo, CloseInitiator } from "../web_socket/close_info.ts";
 export { WebSocketChannel, type WebSocketChannelConstructors } from "../web_socket_channel.ts";
 export type { MessageInput, SendOptions, WebSocketSink } from "../web_socket/web_socket_sink.ts";
