@@ -25,12 +25,12 @@
 
 export type { Capabilities, Capability } from "./src/web_socket/capabilities.ts";
 export type {
-  AttemptOptions,
   ChannelOptions,
+  ConnectDeadlineOptions,
   ConnectOptions,
   LookupAddress,
   LookupFunction,
-  QueueOptions,
+  ReceiveQueueOptions,
 } from "./src/web_socket/connect_options.ts";
 export type {
   TlsArchive,
@@ -52,7 +52,7 @@ export {
   WebSocketChannelError,
 } from "./src/web_socket/errors.ts";
 export type { MessageInput, SendOptions, WebSocketSink } from "./src/web_socket/web_socket_sink.ts";
-export type { HandshakeOptions, OverOptions } from "./src/web_socket/over.ts";
+export type { ConnectOverOptions, OverOptions } from "./src/web_socket/over.ts";
 export type { ProtocolOptions } from "./src/web_socket/protocol_options.ts";
 export type { Side } from "./src/protocol/frame.ts";
 export type {
@@ -61,7 +61,7 @@ export type {
   WebSocketChannel as WebSocketChannelInstance,
 } from "./src/web_socket/web_socket_channel.ts";
 export type { CloseFrameContent, CloseInfo, CloseInitiator } from "./src/web_socket/close_info.ts";
-export { WebSocketChannel, type WebSocketChannelConstructors } from "./src/web_socket_channel.ts";
+export { WebSocketChannel, type WebSocketChannelStatic } from "./src/web_socket_channel.ts";
 export type { AddStreamOptions, ChannelSink } from "./src/stream_channel/channel_sink.ts";
 export type {
   ChannelStream,
@@ -79,7 +79,7 @@ export type {
 } from "./src/stream_channel/transformer.ts";
 export type {
   NativeWebSocketChannel,
-  NativeWebSocketChannelConstructors,
+  NativeWebSocketChannelStatic,
 } from "./src/native/native_web_socket_channel.ts";
 export type { FromOptions } from "./src/native/native_channel.ts";
 export type { WebSocketEventLike, WebSocketLike } from "./src/native/web_socket_like.ts";

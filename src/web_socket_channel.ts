@@ -5,11 +5,11 @@ import { NativeWebSocketChannel } from "./native/native_web_socket_channel.ts";
 import type { WebSocketLike } from "./native/web_socket_like.ts";
 import type { ChannelLike } from "./stream_channel/channel_like.ts";
 import type { ConnectOptions } from "./web_socket/connect_options.ts";
-import { handshake, type HandshakeOptions, over, type OverOptions } from "./web_socket/over.ts";
+import { connectOver, type ConnectOverOptions, over, type OverOptions } from "./web_socket/over.ts";
 import type { WebSocketChannel as Instance } from "./web_socket/web_socket_channel.ts";
 
 /** What {@linkcode WebSocketChannel}, the companion object, can do. */
-export interface WebSocketChannelConstructors {
+export interface WebSocketChannelStatic {
   /**
    * Connects to a server. Returns at once, with a channel that is still connecting.
    *
@@ -92,15 +92,15 @@ export interface WebSocketChannelConstructors {
    *
    * @param bytes The bytes: any `{ stream, sink }` or `{ readable, writable }`.
    * @param url What to ask for; nothing is dialled.
-   * @param options See {@linkcode HandshakeOptions}.
+   * @param options See {@linkcode ConnectOverOptions}.
    * @throws {SyntaxError} When the URL or a subprotocol is malformed.
    * @throws {TypeError} When a header field is malformed.
    * @throws {RangeError} When a number is out of its range.
    */
-  handshake(
+  connectOver(
     bytes: ChannelLike<Uint8Array, Uint8Array>,
     url: string | URL,
-    options?: HandshakeOptions,
+    options?: ConnectOverOptions,
   ): WebSocketChannel;
   /**
    * The value of `Sec-WebSocket-Accept` that answers a key. RFC 6455 §4.2.2; Dart's
@@ -119,7 +119,7 @@ export interface WebSocketChannelConstructors {
 }
 
 /** Makes {@linkcode WebSocketChannel}s. */
-export const WebSocketChannel: WebSocketChannelConstructors = {
+export const WebSocketChannel: WebSocketChannelStatic = {
   connect,
   async open(url, options) {
     const channel = connect(url, options);
@@ -128,7 +128,7 @@ export const WebSocketChannel: WebSocketChannelConstructors = {
   },
   from: (socket, options) => NativeWebSocketChannel.from(socket, options),
   over: (bytes, options) => over(bytes, options),
-  handshake: (bytes, url, options) => handshake(bytes, url, options),
+  connectOver: (bytes, url, options) => connectOver(bytes, url, options),
   signKey,
 };
 

@@ -48,7 +48,7 @@ Deno.test("connect: what the native socket can't do is an UnsupportedError when 
     const [options, capability] of [
       [{ pingInterval: 1000 }, "ping"],
       [{ tls: { rejectUnauthorized: false } }, "tls"],
-      [{ require: ["inbound-backpressure"] }, "inbound-backpressure"],
+      [{ require: ["inboundBackpressure"] }, "inboundBackpressure"],
     ] as [ConnectOptions, string][]
   ) {
     const channel = connect("ws://127.0.0.1:1", { ...options, transport: "native" });
@@ -121,7 +121,7 @@ Deno.test("connect W5 W9: the native socket where it can do all that is asked, e
     [{ followRedirects: true }, "net"],
     [{ require: ["headers"] }, native],
     [{ require: ["ping"] }, "net"],
-    [{ require: ["inbound-backpressure", "handshake-response"] }, "net"],
+    [{ require: ["inboundBackpressure", "handshakeResponse"] }, "net"],
     [{ transport: "net" }, "net"],
   ];
   for (const [options, transport] of cases) {
@@ -179,8 +179,8 @@ Deno.test("connect: each option that a browser lacks is named", {
     [{ headers: { a: "b" } }, "headers"],
     [{ origin: "http://a.test" }, "headers"],
     [{ pingInterval: 1 }, "ping"],
-    [{ maxMessageSize: 1 }, "message-limit"],
-    [{ compression: false }, "compression-options"],
+    [{ maxMessageSize: 1 }, "messageLimit"],
+    [{ compression: false }, "compressionOptions"],
     [{ tls: {} }, "tls"],
     [{ proxy: "http://p.test" }, "proxy"],
     [{ socketPath: "/a" }, "socketPath"],

@@ -8,18 +8,18 @@
 export type { FromOptions } from "./native_channel.ts";
 export {
   NativeWebSocketChannel,
-  type NativeWebSocketChannelConstructors,
+  type NativeWebSocketChannelStatic,
 } from "./native_web_socket_channel.ts";
 export type { WebSocketEventLike, WebSocketLike } from "./web_socket_like.ts";
 
 export type { Capabilities, Capability } from "../web_socket/capabilities.ts";
 export type {
-  AttemptOptions,
   ChannelOptions,
+  ConnectDeadlineOptions,
   ConnectOptions,
   LookupAddress,
   LookupFunction,
-  QueueOptions,
+  ReceiveQueueOptions,
 } from "../web_socket/connect_options.ts";
 export type {
   TlsArchive,

@@ -7,7 +7,7 @@ import { type Platform, platform } from "../web_socket/platform.ts";
 const CAPABILITIES: Record<Platform, Capabilities> = {
   deno: { ...NO_CAPABILITIES, "headers": true },
   node: { ...NO_CAPABILITIES, "headers": true },
-  bun: { ...NO_CAPABILITIES, "headers": true, "terminate": true, "all-close-codes": true },
+  bun: { ...NO_CAPABILITIES, "headers": true, "terminate": true, "allCloseCodes": true },
   browser: NO_CAPABILITIES,
 };
 
@@ -64,10 +64,10 @@ function neededCapabilities(options: ConnectOptions, request: ConnectRequest): C
   const needed: Capability[] = [...options.require ?? []];
   if (request.headers.length > 0 || options.origin !== undefined) needed.push("headers");
   if ((options.pingInterval ?? 0) > 0) needed.push("ping");
-  if (options.maxMessageSize !== undefined) needed.push("message-limit");
+  if (options.maxMessageSize !== undefined) needed.push("messageLimit");
   const { compression } = options;
   if (compression !== undefined && !(compression === true && compresses())) {
-    needed.push("compression-options");
+    needed.push("compressionOptions");
   }
   if (options.tls !== undefined) needed.push("tls");
   if (options.proxy !== undefined) needed.push("proxy");
@@ -106,9 +106,9 @@ export function unsupported(missing: string): UnsupportedError {
 
 /** The options whose names are not those of the capabilities that they need. */
 const NEEDED_BY: Readonly<Record<string, string>> = {
-  "ping": "pingInterval",
-  "message-limit": "maxMessageSize",
-  "compression-options": "compression",
+  ping: "pingInterval",
+  messageLimit: "maxMessageSize",
+  compressionOptions: "compression",
 };
 
 function remedy(missing: string): string[] {

@@ -8,12 +8,12 @@ import { type Clock, systemClock } from "../web_socket/clock.ts";
 import { closeContent, type Ending } from "../web_socket/closing.ts";
 import {
   ATTEMPT_KINDS,
-  type AttemptOptions,
   type ChannelOptions,
+  type ConnectDeadlineOptions,
   type ConnectRequest,
   DEFAULT_MAX_QUEUE_SIZE,
   parseProtocols,
-  type QueueOptions,
+  type ReceiveQueueOptions,
 } from "../web_socket/connect_options.ts";
 import { shownUrl, withoutQuery } from "../web_socket/shown_url.ts";
 import { ConnectError, WebSocketChannelError } from "../web_socket/errors.ts";
@@ -30,7 +30,7 @@ const OPEN = 1;
 const CLOSING = 2;
 
 /** Options of a channel over a W3C-shaped socket. */
-export interface FromOptions extends ChannelOptions, AttemptOptions, QueueOptions {
+export interface FromOptions extends ChannelOptions, ConnectDeadlineOptions, ReceiveQueueOptions {
   /** The subprotocols that were offered: one that the socket reports must be among them. */
   protocols?: string | readonly string[] | undefined;
 }

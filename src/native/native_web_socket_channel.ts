@@ -17,7 +17,7 @@ export interface NativeWebSocketChannel extends WebSocketChannel {
 }
 
 /** What {@linkcode NativeWebSocketChannel}, the companion object, can do. */
-export interface NativeWebSocketChannelConstructors {
+export interface NativeWebSocketChannelStatic {
   /**
    * Connects with the global `WebSocket`. What the options ask for and it can't do makes `ready` and
    * the stream fail with an `UnsupportedError`.
@@ -43,7 +43,7 @@ export interface NativeWebSocketChannelConstructors {
 }
 
 /** Makes {@linkcode NativeWebSocketChannel}s. */
-export const NativeWebSocketChannel: NativeWebSocketChannelConstructors = {
+export const NativeWebSocketChannel: NativeWebSocketChannelStatic = {
   connect(url, given) {
     const options = readConnectOptions(given);
     if (options.transport === "net") checkOption("transport", "net", '"auto"|"native"');

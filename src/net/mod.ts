@@ -7,19 +7,16 @@
  * @module
  */
 
-export {
-  NetWebSocketChannel,
-  type NetWebSocketChannelConstructors,
-} from "./net_web_socket_channel.ts";
+export { NetWebSocketChannel, type NetWebSocketChannelStatic } from "./net_web_socket_channel.ts";
 
 export type { Capabilities, Capability } from "../web_socket/capabilities.ts";
 export type {
-  AttemptOptions,
   ChannelOptions,
+  ConnectDeadlineOptions,
   ConnectOptions,
   LookupAddress,
   LookupFunction,
-  QueueOptions,
+  ReceiveQueueOptions,
 } from "../web_socket/connect_options.ts";
 export type {
   TlsArchive,
@@ -46,14 +43,14 @@ export type {
   WebSocketChannel as WebSocketChannelInstance,
 } from "../web_socket/web_socket_channel.ts";
 export type { CloseFrameContent, CloseInfo, CloseInitiator } from "../web_socket/close_info.ts";
-export { WebSocketChannel, type WebSocketChannelConstructors } from "../web_socket_channel.ts";
-export type { HandshakeOptions, OverOptions } from "../web_socket/over.ts";
+export { WebSocketChannel, type WebSocketChannelStatic } from "../web_socket_channel.ts";
+export type { ConnectOverOptions, OverOptions } from "../web_socket/over.ts";
 export type { ProtocolOptions } from "../web_socket/protocol_options.ts";
 export type { Side } from "../protocol/frame.ts";
 export type { FromOptions } from "../native/native_channel.ts";
 export type {
   NativeWebSocketChannel,
-  NativeWebSocketChannelConstructors,
+  NativeWebSocketChannelStatic,
 } from "../native/native_web_socket_channel.ts";
 export type { WebSocketEventLike, WebSocketLike } from "../native/web_socket_like.ts";
 export type { MessageInput, SendOptions, WebSocketSink } from "../web_socket/web_socket_sink.ts";

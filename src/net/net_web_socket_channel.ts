@@ -13,7 +13,7 @@ import { NetChannel } from "./net_channel.ts";
 export type NetWebSocketChannel = WebSocketChannel;
 
 /** What {@linkcode NetWebSocketChannel}, the companion object, can do. */
-export interface NetWebSocketChannelConstructors {
+export interface NetWebSocketChannelStatic {
   /**
    * Connects over `node:net`. Where the platform has no such module, `ready` and the stream fail with
    * an {@linkcode UnsupportedError}.
@@ -38,7 +38,7 @@ export interface NetWebSocketChannelConstructors {
 }
 
 /** Makes {@linkcode NetWebSocketChannel}s. */
-export const NetWebSocketChannel: NetWebSocketChannelConstructors = {
+export const NetWebSocketChannel: NetWebSocketChannelStatic = {
   connect(url, given = {}) {
     const options = readConnectOptions(given);
     if (options.transport === "native") checkOption("transport", "native", '"auto"|"net"');

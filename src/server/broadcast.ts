@@ -19,7 +19,7 @@ import { type SlowPolicy, SlowReceiver } from "./slow_receiver.ts";
  * Whatever the policy, a receiver that takes nothing at all for `stallTimeout` is closed. Closing is
  * with 1013, try again later.
  */
-export type SlowReceivers = "close" | "drop-oldest" | "latest";
+export type SlowReceiverPolicy = "close" | "drop-oldest" | "latest";
 
 /** Options of {@linkcode broadcast}. */
 export interface BroadcastOptions {
@@ -28,7 +28,7 @@ export interface BroadcastOptions {
   /** `false` sends it uncompressed although compression was agreed. RFC 7692 §6. */
   compress?: boolean | undefined;
   /** What is done with slow receivers. Default `"close"`. */
-  slow?: SlowReceivers | undefined;
+  slow?: SlowReceiverPolicy | undefined;
   /** How many bytes of messages may wait for a receiver, beside its own buffer. Default 1 MiB. */
   maxQueueSize?: number | undefined;
   /** How long a receiver may take nothing, or be behind, in milliseconds. Default 30,000. */

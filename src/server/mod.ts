@@ -20,7 +20,7 @@ export {
 } from "./bun_web_socket.ts";
 export type { PlatformUpgradeOptions, UpgradeResult } from "./platform_upgrade.ts";
 export { upgradeWebSocket, type UpgradeWebSocketOptions } from "./upgrade_web_socket.ts";
-export { broadcast, type BroadcastOptions, type SlowReceivers } from "./broadcast.ts";
+export { broadcast, type BroadcastOptions, type SlowReceiverPolicy } from "./broadcast.ts";
 export type { ErrorContext, ErrorHook } from "./error_hook.ts";
 export type { HostPolicy } from "./hosts.ts";
 export type { ServerAddress, ServerTlsOptions } from "./http_server.ts";
@@ -34,24 +34,24 @@ export type {
   OriginPolicy,
   RefusalInit,
   ServerOptions,
-  Verdict,
+  VerifyResult,
 } from "./server_options.ts";
 export type { ServerRequest } from "./server_request.ts";
 export {
   type BindOptions,
   type ServerCloseOptions,
   WebSocketServer,
-  type WebSocketServerConstructors,
+  type WebSocketServerStatic,
 } from "./web_socket_server.ts";
 
 export type { Capabilities, Capability } from "../web_socket/capabilities.ts";
 export type {
-  AttemptOptions,
   ChannelOptions,
+  ConnectDeadlineOptions,
   ConnectOptions,
   LookupAddress,
   LookupFunction,
-  QueueOptions,
+  ReceiveQueueOptions,
 } from "../web_socket/connect_options.ts";
 export type {
   TlsArchive,
@@ -79,7 +79,7 @@ export type {
   WebSocketChannel as WebSocketChannelInstance,
 } from "../web_socket/web_socket_channel.ts";
 export type { CloseFrameContent, CloseInfo, CloseInitiator } from "../web_socket/close_info.ts";
-export { WebSocketChannel, type WebSocketChannelConstructors } from "../web_socket_channel.ts";
+export { WebSocketChannel, type WebSocketChannelStatic } from "../web_socket_channel.ts";
 export type { MessageInput, SendOptions, WebSocketSink } from "../web_socket/web_socket_sink.ts";
 export type { ChannelLike } from "../stream_channel/channel_like.ts";
 export type { AddStreamOptions, ChannelSink } from "../stream_channel/channel_sink.ts";
@@ -96,11 +96,11 @@ export type {
   TransformHandlers,
   TransformStreamLike,
 } from "../stream_channel/transformer.ts";
-export type { HandshakeOptions, OverOptions } from "../web_socket/over.ts";
+export type { ConnectOverOptions, OverOptions } from "../web_socket/over.ts";
 export type { FromOptions } from "../native/native_channel.ts";
 export type {
   NativeWebSocketChannel,
-  NativeWebSocketChannelConstructors,
+  NativeWebSocketChannelStatic,
 } from "../native/native_web_socket_channel.ts";
 export type { WebSocketEventLike, WebSocketLike } from "../native/web_socket_like.ts";
 export type { Side } from "../protocol/frame.ts";

@@ -7,7 +7,7 @@ import { readCompression } from "../web_socket/compression_options.ts";
 import type { WebSocketLike } from "../native/web_socket_like.ts";
 import { NativeChannel } from "../native/native_channel.ts";
 import type { Clock } from "../web_socket/clock.ts";
-import type { ChannelOptions, QueueOptions } from "../web_socket/connect_options.ts";
+import type { ChannelOptions, ReceiveQueueOptions } from "../web_socket/connect_options.ts";
 import { UnsupportedError } from "../web_socket/errors.ts";
 import { platform } from "../web_socket/platform.ts";
 import { decide, type Decision } from "./admission.ts";
@@ -24,7 +24,7 @@ import {
 import { isLoopback, type Remote, UpgradeServerRequest } from "./server_request.ts";
 
 /** Options of upgrades that the platform makes: what it can't do of them is an `UnsupportedError`. */
-export interface PlatformUpgradeOptions extends ServerOptions, QueueOptions {}
+export interface PlatformUpgradeOptions extends ServerOptions, ReceiveQueueOptions {}
 
 /** The kinds of {@linkcode PlatformUpgradeOptions}. */
 export const PLATFORM_KINDS: OptionKinds<PlatformUpgradeOptions> = {
@@ -42,7 +42,7 @@ export interface UpgradeResult {
 
 /** The options of an upgrade that the platform makes, checked. */
 export interface PlatformSettings extends ReturnType<typeof checkAdmission> {
-  readonly channel: ChannelOptions & QueueOptions;
+  readonly channel: ChannelOptions & ReceiveQueueOptions;
   readonly pingInterval: number;
 }
 

@@ -29,7 +29,7 @@ export interface RefusalInit {
 }
 
 /** What {@linkcode ServerOptions.verify} answers: `true` lets the client in, `false` is a 403. */
-export type Verdict = boolean | RefusalInit;
+export type VerifyResult = boolean | RefusalInit;
 
 /**
  * Which clients to let in, and what to agree on with them.
@@ -73,7 +73,7 @@ export interface AdmissionOptions {
    * Looks at a request that is correct and of an allowed host and origin, and decides. Compare secrets in
    * constant time.
    */
-  verify?: ((request: ServerRequest) => Verdict | Promise<Verdict>) | undefined;
+  verify?: ((request: ServerRequest) => VerifyResult | Promise<VerifyResult>) | undefined;
   /** Further header fields of the answer, such as `Set-Cookie`. The handshake's own can't be set. */
   headers?:
     | HeaderFields

@@ -60,7 +60,7 @@ export interface ServerCloseOptions {
    * How long to wait until the clients have taken what was sent, and have closed, in milliseconds,
    * whatever `closeTimeout` says; those that haven't are then cut off. Default 5,000.
    */
-  drain?: number | undefined;
+  drainTimeout?: number | undefined;
 }
 
 const BIND_KINDS: OptionKinds<BindOptions> = {
@@ -76,11 +76,11 @@ const BIND_KINDS: OptionKinds<BindOptions> = {
 const CLOSE_KINDS: OptionKinds<ServerCloseOptions> = {
   code: "number",
   reason: "string",
-  drain: "time",
+  drainTimeout: "time",
 };
 
-/** The default of {@linkcode ServerCloseOptions.drain}, in milliseconds. */
-const DEFAULT_DRAIN = 5_000;
+/** The default of {@linkcode ServerCloseOptions.drainTimeout}, in milliseconds. */
+const DEFAULT_DRAIN_TIMEOUT = 5_000;
 
 /**
  * A server of WebSocket channels: each comes out of its iterator once, when it is open.
@@ -125,7 +125,7 @@ export interface WebSocketServer extends AsyncIterable<ServerWebSocketChannel>, 
 }
 
 /** What {@linkcode WebSocketServer}, the companion object, can do. */
-export interface WebSocketServerConstructors {
+export interface WebSocketServerStatic {
   /**
    * Listens, on Deno, Node (20.16 or later) and Bun.
    *
@@ -153,11 +153,11 @@ export interface WebSocketServerConstructors {
 }
 
 /** Makes {@linkcode WebSocketServer}s. */
-export const WebSocketServer: WebSocketServerConstructors = {
+export const WebSocketServer: WebSocketServerStatic = {
   bind: (options) => bind(options),
 };
 
-/** {@linkcode WebSocketServerConstructors.bind} with the clock as an argument. */
+/** {@linkcode WebSocketServerStatic.bind} with the clock as an argument. */
 export async function bind(
   given?: BindOptions,
   clock: Clock = systemClock,
@@ -317,23 +317,27 @@ class BoundServer implements WebSocketServer {
 
   close(options?: ServerCloseOptions): Promise<void> {
     const read = readOptions(options, CLOSE_KINDS);
-    const { code = goingAway, reason, drain = DEFAULT_DRAIN } = read;
+    const { code = goingAway, reason, drainTimeout = DEFAULT_DRAIN_TIMEOUT } = read;
     checkCloseArguments(code, reason, isSendable);
     if (!this.#closing) {
       this.#closing = true;
       this.#queue.end();
-      this.#shutDown({ code, reason, drain }).then(() => this.#closed.resolve());
+      this.#shutDown({ code, reason, drainTimeout }).then(() => this.#closed.resolve());
     }
     return this.#closed.promise;
   }
 
   async #shutDown(
-    { code, reason, drain }: { code: number; reason: string | undefined; drain: number },
+    { code, reason, drainTimeout }: {
+      code: number;
+      reason: string | undefined;
+      drainTimeout: number;
+    },
   ): Promise<void> {
     const stopped = new Promise<void>((resolve) => this.#http.close(resolve));
     // Those that are connecting are refused by it, with 503.
     const channels = [...this.#channels, ...this.#connecting];
-    for (const channel of channels) channel.drain(code, reason, drain);
+    for (const channel of channels) channel.drain(code, reason, drainTimeout);
     // Those that have asked for nothing, and those that may ask for something more. The server's own
     // `closeIdleConnections()` would also end channels, on Bun.
     for (const { socket, unanswered } of this.#connections) {
@@ -343,7 +347,7 @@ class BoundServer implements WebSocketServer {
       for (const channel of channels) channel.terminate();
       for (const { socket } of this.#connections) socket.destroy();
     };
-    const deadline = new Deadline(this.#clock, { ms: drain, onTime });
+    const deadline = new Deadline(this.#clock, { ms: drainTimeout, onTime });
     await Promise.all(channels.map((channel) => channel.closed));
     await stopped;
     deadline.clear();

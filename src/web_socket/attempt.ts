@@ -1,5 +1,5 @@
 import type { Clock } from "./clock.ts";
-import { type AttemptOptions, DEFAULT_CONNECT_TIMEOUT } from "./connect_options.ts";
+import { type ConnectDeadlineOptions, DEFAULT_CONNECT_TIMEOUT } from "./connect_options.ts";
 import { Deadline } from "./deadline.ts";
 import type { CloseInitiator } from "./close_info.ts";
 
@@ -24,7 +24,7 @@ export class Attempt {
    * @param options The bounds; the signal hasn't aborted yet.
    * @param clock Where times come from.
    */
-  constructor(attempted: Attempted, options: AttemptOptions, clock: Clock) {
+  constructor(attempted: Attempted, options: ConnectDeadlineOptions, clock: Clock) {
     const { signal, connectTimeout = DEFAULT_CONNECT_TIMEOUT } = options;
     this.#signal = signal;
     this.#onAbort = () => attempted.giveUp(signal?.reason, "local");

@@ -7,41 +7,41 @@ import { platform } from "./platform.ts";
  * - `"headers"`: extra header fields in the opening handshake;
  * - `"ping"`: `ping()` and `pingInterval`;
  * - `"terminate"`: `terminate()`, and every time-out, really destroys the connection;
- * - `"inbound-backpressure"`: a slow reader stops the sender, instead of filling a queue;
- * - `"message-limit"`: `maxMessageSize`;
- * - `"compression-options"`: `compression` can be chosen in detail, and switched off;
+ * - `"inboundBackpressure"`: a slow reader stops the sender, instead of filling a queue;
+ * - `"messageLimit"`: `maxMessageSize`;
+ * - `"compressionOptions"`: `compression` can be chosen in detail, and switched off;
  * - `"tls"`: the `tls` options;
  * - `"proxy"`: the `proxy` option;
- * - `"handshake-response"`: `response`, and the response of a failed handshake;
- * - `"all-close-codes"`: every code of RFC 6455 §7.4 that may be sent, not only 1000 and 3000–4999.
+ * - `"handshakeResponse"`: `response`, and the response of a failed handshake;
+ * - `"allCloseCodes"`: every code of RFC 6455 §7.4 that may be sent, not only 1000 and 3000–4999.
  */
 export type Capability =
   | "headers"
   | "ping"
   | "terminate"
-  | "inbound-backpressure"
-  | "message-limit"
-  | "compression-options"
+  | "inboundBackpressure"
+  | "messageLimit"
+  | "compressionOptions"
   | "tls"
   | "proxy"
-  | "handshake-response"
-  | "all-close-codes";
+  | "handshakeResponse"
+  | "allCloseCodes";
 
 /** What a transport can do: every {@linkcode Capability}, and whether it is there. */
 export type Capabilities = Readonly<Record<Capability, boolean>>;
 
 /** No capability at all: what is known of a socket that nothing is known of. */
 export const NO_CAPABILITIES: Capabilities = Object.freeze({
-  "headers": false,
-  "ping": false,
-  "terminate": false,
-  "inbound-backpressure": false,
-  "message-limit": false,
-  "compression-options": false,
-  "tls": false,
-  "proxy": false,
-  "handshake-response": false,
-  "all-close-codes": false,
+  headers: false,
+  ping: false,
+  terminate: false,
+  inboundBackpressure: false,
+  messageLimit: false,
+  compressionOptions: false,
+  tls: false,
+  proxy: false,
+  handshakeResponse: false,
+  allCloseCodes: false,
 });
 
 /**

@@ -95,8 +95,8 @@ export class Outlet implements SinkTarget<MessageInput>, SinkActions {
   }
 
   addWith(message: MessageInput, options: SendOptions): boolean {
-    if (options.compress === false && !this.#channel.capabilities["compression-options"]) {
-      throw lacking("compression-options");
+    if (options.compress === false && !this.#channel.capabilities["compressionOptions"]) {
+      throw lacking("compressionOptions");
     }
     this.#options = options;
     try {

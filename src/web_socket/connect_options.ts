@@ -21,7 +21,7 @@ export interface ChannelOptions {
 }
 
 /** Options of an attempt to connect. */
-export interface AttemptOptions {
+export interface ConnectDeadlineOptions {
   /** Gives up the attempt when it aborts. Afterwards it has no effect: close the sink. */
   signal?: AbortSignal | undefined;
   /** How long the attempt may take, in milliseconds. Default 30,000; 0: no limit. */
@@ -29,10 +29,10 @@ export interface AttemptOptions {
 }
 
 /** How messages wait where the transport has no inbound backpressure. */
-export interface QueueOptions {
+export interface ReceiveQueueOptions {
   /**
    * How many bytes of messages may wait for a reader where the transport can't stop the sender
-   * (capability `inbound-backpressure` is false). Beyond it the channel closes, with the error in
+   * (capability `inboundBackpressure` is false). Beyond it the channel closes, with the error in
    * `closed`. Default 64 MiB.
    */
   maxQueueSize?: number | undefined;
@@ -60,7 +60,8 @@ export type LookupFunction = (
 ) => void;
 
 /** Options of {@linkcode WebSocketChannel.connect}. */
-export interface ConnectOptions extends ChannelOptions, AttemptOptions, QueueOptions {
+export interface ConnectOptions
+  extends ChannelOptions, ConnectDeadlineOptions, ReceiveQueueOptions {
   /** The subprotocols to offer, the preferred one first. The server must choose one of them. */
   protocols?: string | readonly string[] | undefined;
   /**
@@ -124,11 +125,11 @@ export interface ConnectRequest {
   readonly headers: readonly (readonly [name: string, value: string])[];
 }
 
-/** The default of {@linkcode AttemptOptions.connectTimeout}, in milliseconds. */
+/** The default of {@linkcode ConnectDeadlineOptions.connectTimeout}, in milliseconds. */
 export const DEFAULT_CONNECT_TIMEOUT = 30_000;
 /** The default of {@linkcode ChannelOptions.closeTimeout}, in milliseconds. */
 export const DEFAULT_CLOSE_TIMEOUT = 5_000;
-/** The default of {@linkcode QueueOptions.maxQueueSize}: 64 MiB. */
+/** The default of {@linkcode ReceiveQueueOptions.maxQueueSize}: 64 MiB. */
 export const DEFAULT_MAX_QUEUE_SIZE: number = 64 * 1024 * 1024;
 
 /** The kinds of {@linkcode ChannelOptions}. */
@@ -137,8 +138,10 @@ export const CHANNEL_KINDS: OptionKinds<ChannelOptions> = {
   highWaterMark: "size",
 };
 
-/** The kinds of {@linkcode ChannelOptions}, {@linkcode AttemptOptions} and {@linkcode QueueOptions}. */
-export const ATTEMPT_KINDS: OptionKinds<ChannelOptions & AttemptOptions & QueueOptions> = {
+/** The kinds of {@linkcode ChannelOptions}, {@linkcode ConnectDeadlineOptions} and {@linkcode ReceiveQueueOptions}. */
+export const ATTEMPT_KINDS: OptionKinds<
+  ChannelOptions & ConnectDeadlineOptions & ReceiveQueueOptions
+> = {
   ...CHANNEL_KINDS,
   signal: "AbortSignal",
   connectTimeout: "time",

@@ -11,7 +11,11 @@ import { checkOption, type OptionKinds, readOptions, shown } from "../stream_cha
 import { byteTransport } from "./byte_transport.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import { readCompression } from "./compression_options.ts";
-import { type AttemptOptions, type ConnectOptions, parseConnect } from "./connect_options.ts";
+import {
+  type ConnectDeadlineOptions,
+  type ConnectOptions,
+  parseConnect,
+} from "./connect_options.ts";
 import { zlibAbilities } from "../permessage_deflate/deflate.ts";
 import { UnsupportedError } from "./errors.ts";
 import { platform } from "./platform.ts";
@@ -31,11 +35,11 @@ export interface OverOptions extends Omit<ProtocolOptions, "compression"> {
   compression?: { threshold?: number; level?: number } | undefined;
 }
 
-/** Options of {@linkcode WebSocketChannel.handshake}. */
-export interface HandshakeOptions
+/** Options of {@linkcode WebSocketChannel.connectOver}. */
+export interface ConnectOverOptions
   extends
     ProtocolOptions,
-    AttemptOptions,
+    ConnectDeadlineOptions,
     Pick<ConnectOptions, "protocols" | "headers" | "origin"> {}
 
 const OVER_KINDS: OptionKinds<OverOptions> = {
@@ -51,7 +55,7 @@ const OVER_COMPRESSION: OptionKinds<NonNullable<OverOptions["compression"]>> = {
   level: "number",
 };
 
-const HANDSHAKE_KINDS: OptionKinds<HandshakeOptions> = {
+const CONNECT_OVER_KINDS: OptionKinds<ConnectOverOptions> = {
   ...PROTOCOL_KINDS,
   signal: "AbortSignal",
   connectTimeout: "time",
@@ -103,14 +107,14 @@ function agreedDeflate(extensions: string): DeflateParameters | null {
   return agreed;
 }
 
-/** See {@linkcode WebSocketChannel.handshake}. */
-export function handshake(
+/** See {@linkcode WebSocketChannel.connectOver}. */
+export function connectOver(
   bytes: ChannelLike<Uint8Array, Uint8Array>,
   url: string | URL,
-  options: HandshakeOptions = {},
+  options: ConnectOverOptions = {},
   clock: Clock = systemClock,
 ): WebSocketChannel {
-  const read = readOptions(options, HANDSHAKE_KINDS);
+  const read = readOptions(options, CONNECT_OVER_KINDS);
   read.compression = readCompression(read.compression);
   const request = parseConnect(url, read);
   const channel = new ProtocolChannel("client", read, clock);

@@ -14,7 +14,7 @@ import type { Clock } from "./clock.ts";
 import { Deadline } from "./deadline.ts";
 import type { Ending } from "./closing.ts";
 import {
-  type AttemptOptions,
+  type ConnectDeadlineOptions,
   type ConnectRequest,
   DEFAULT_CLOSE_TIMEOUT,
 } from "./connect_options.ts";
@@ -42,11 +42,11 @@ export interface OpeningRequest {
 
 const CAPABILITIES: Capabilities = Object.freeze({
   ...NO_CAPABILITIES,
-  "ping": true,
-  "inbound-backpressure": true,
-  "message-limit": true,
-  "compression-options": true,
-  "all-close-codes": true,
+  ping: true,
+  inboundBackpressure: true,
+  messageLimit: true,
+  compressionOptions: true,
+  allCloseCodes: true,
 });
 
 /** The same for all of a server's connections: an object of its own for each takes 400 bytes. */
@@ -55,13 +55,13 @@ const DESTROYABLE: Capabilities = Object.freeze({ ...CAPABILITIES, "terminate": 
 /** Of whoever does the opening handshake. */
 const WITH_HANDSHAKE: Capabilities = Object.freeze({
   ...CAPABILITIES,
-  "headers": true,
-  "handshake-response": true,
+  headers: true,
+  handshakeResponse: true,
 });
 
 const WITH_HANDSHAKE_DESTROYABLE: Capabilities = Object.freeze({
   ...WITH_HANDSHAKE,
-  "terminate": true,
+  terminate: true,
 });
 
 /** Our own implementation of RFC 6455, over any channel of bytes, on either side. */
@@ -128,7 +128,7 @@ export class ProtocolChannel extends WebSocketChannelBase implements ConnectionO
   // The beginning. A subclass, or whoever made the channel, calls one of these.
 
   /** Bounds the attempt. See {@linkcode WebSocketChannelBase}. */
-  bound(options: AttemptOptions, phase: () => string): void {
+  bound(options: ConnectDeadlineOptions, phase: () => string): void {
     this.watchAttempt(options, phase);
   }
 

@@ -13,8 +13,8 @@ import { type ChannelCore, Inlet, Outlet } from "./channel_ends.ts";
 import type { Clock } from "./clock.ts";
 import { Closing, type Ending } from "./closing.ts";
 import {
-  type AttemptOptions,
   type ChannelOptions,
+  type ConnectDeadlineOptions,
   DEFAULT_CLOSE_TIMEOUT,
 } from "./connect_options.ts";
 import { type HandshakeResponse, WebSocketChannelError } from "./errors.ts";
@@ -261,7 +261,7 @@ export abstract class WebSocketChannelBase extends StreamChannelBase<Message, Me
   // What a transport reports.
 
   /** Gives an attempt its bounds: a time-out and a signal. */
-  protected watchAttempt(options: AttemptOptions, phase: () => string): void {
+  protected watchAttempt(options: ConnectDeadlineOptions, phase: () => string): void {
     const { signal } = options;
     if (signal?.aborted) return this.#giveUp(signal.reason, "local");
     const giveUp = (error: unknown, by: CloseInitiator): void => this.#giveUp(error, by);

@@ -43,7 +43,7 @@ export interface WebSocketSink extends ChannelSink<MessageInput> {
    * `closed` tells so; any other code that can't be sent is a `RangeError`.
    *
    * @param code The close code: 1000 or 3000–4999; 1001–1003 and 1007–1014 where the capability
-   * `all-close-codes` is there. Left out, the Close frame carries none, and the peer sees 1005.
+   * `allCloseCodes` is there. Left out, the Close frame carries none, and the peer sees 1005.
    * @param reason The close reason, at most 123 bytes of UTF-8. It needs a code.
    * @returns `done`: it settles when the connection is really over, after `closeTimeout` at the latest.
    * @throws {RangeError} When `code` can't be sent.

@@ -38,9 +38,9 @@ Deno.test("native capabilities: header fields work, pings and inbound backpressu
     tls: false,
     proxy: false,
   });
-  assertEquals(nativeCapabilities()["inbound-backpressure"], false);
+  assertEquals(nativeCapabilities()["inboundBackpressure"], false);
   assertEquals(nativeCapabilities()["terminate"], platform() === "bun");
-  assertEquals(nativeCapabilities()["all-close-codes"], platform() === "bun");
+  assertEquals(nativeCapabilities()["allCloseCodes"], platform() === "bun");
 });
 
 Deno.test("native capabilities: of a WebSocket that replaced the platform's, nothing is known", () => {
@@ -76,13 +76,13 @@ Deno.test("native capabilities: an option that can't be honoured is named, never
   for (
     const [options, name] of [
       [{ pingInterval: 1000 }, "ping"],
-      [{ maxMessageSize: 1000 }, "message-limit"],
-      [{ compression: false }, "compression-options"],
-      [{ compression: { threshold: 1 } }, "compression-options"],
+      [{ maxMessageSize: 1000 }, "messageLimit"],
+      [{ compression: false }, "compressionOptions"],
+      [{ compression: { threshold: 1 } }, "compressionOptions"],
       [{ tls: {} }, "tls"],
       [{ proxy: "http://localhost" }, "proxy"],
-      [{ require: ["inbound-backpressure"] }, "inbound-backpressure"],
-      [{ require: ["handshake-response"] }, "handshake-response"],
+      [{ require: ["inboundBackpressure"] }, "inboundBackpressure"],
+      [{ require: ["handshakeResponse"] }, "handshakeResponse"],
       [{ socketPath: "/socket" }, "socketPath"],
       [{ localAddress: "127.0.0.1" }, "localAddress"],
       [{ followRedirects: true }, "followRedirects"],
@@ -100,11 +100,11 @@ Deno.test("native capabilities: the error names what is missing and where, the o
     : `. Connect with transport: "net", as the platform's own WebSocket can't do it`;
   const texts: [missing: string, shown: string][] = [
     ["ping", "ping. The option pingInterval needs it"],
-    ["message-limit", "message-limit. The option maxMessageSize needs it"],
-    ["compression-options", "compression-options. The option compression needs it"],
+    ["messageLimit", "messageLimit. The option maxMessageSize needs it"],
+    ["compressionOptions", "compressionOptions. The option compression needs it"],
     ["tls", "tls"],
     ["proxy", "proxy"],
-    ["inbound-backpressure", "inbound-backpressure"],
+    ["inboundBackpressure", "inboundBackpressure"],
   ];
   for (const [missing, shown] of texts) {
     const error = unsupported(missing);
@@ -119,10 +119,10 @@ Deno.test("native capabilities: the error names what is missing and where, the o
 Deno.test("native capabilities: compression is there where the platform's socket offers it", {
   ignore: !hasNativeWebSocket(),
 }, () => {
-  const expected = platform() === "deno" ? "compression-options" : null;
+  const expected = platform() === "deno" ? "compressionOptions" : null;
   assertEquals(missing({ compression: true }), expected);
   withGlobal({ value: class {} }, () => {
-    assertEquals(missing({ compression: true }), "compression-options");
+    assertEquals(missing({ compression: true }), "compressionOptions");
   });
 });
 

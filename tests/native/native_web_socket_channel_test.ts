@@ -41,7 +41,7 @@ Deno.test("NativeWebSocketChannel.connect: what the socket can't do fails, witho
   assertEquals([channel.socket, channel.state], [null, "closed"]);
   const error = await channel.ready.catch((it: unknown) => it);
   assertInstanceOf(error, UnsupportedError);
-  assertEquals([error.capability, error.platform], ["message-limit", platform()]);
+  assertEquals([error.capability, error.platform], ["messageLimit", platform()]);
   assertStrictEquals((await channel.closed).error, error);
 });
 

@@ -33,7 +33,7 @@ function never(): Promise<void> {
 }
 
 const trials: Record<Capability, Trial> = {
-  "headers": {
+  headers: {
     there: () =>
       withRecipe("echo", {}, async (server) => {
         const channel = connect(server.url, { headers: { "X-A": "b" } });
@@ -43,7 +43,7 @@ const trials: Record<Capability, Trial> = {
       }),
     missing: () => assertUnsupported("headers", { headers: { "X-A": "b" } }),
   },
-  "ping": {
+  ping: {
     there: never,
     missing: () =>
       withRecipe("echo", {}, async ({ url }) => {
@@ -56,7 +56,7 @@ const trials: Record<Capability, Trial> = {
         await assertUnsupported("ping", { pingInterval: 1000 });
       }),
   },
-  "terminate": {
+  terminate: {
     there: () =>
       withRecipe("watch", {}, async (server) => {
         const channel = connect(server.url);
@@ -69,7 +69,7 @@ const trials: Record<Capability, Trial> = {
       return Promise.resolve();
     },
   },
-  "inbound-backpressure": {
+  inboundBackpressure: {
     there: never,
     missing: () =>
       withRecipe("flood-until-blocked", { count: 600 }, async (server) => {
@@ -84,11 +84,11 @@ const trials: Record<Capability, Trial> = {
         await channel.closed;
       }),
   },
-  "message-limit": {
+  messageLimit: {
     there: never,
-    missing: () => assertUnsupported("message-limit", { maxMessageSize: 10 }),
+    missing: () => assertUnsupported("messageLimit", { maxMessageSize: 10 }),
   },
-  "compression-options": {
+  compressionOptions: {
     there: never,
     missing: () =>
       withRecipe("echo", {}, async (server) => {
@@ -101,20 +101,20 @@ const trials: Record<Capability, Trial> = {
           : "permessage-deflate; client_max_window_bits";
         assertEquals(offer, fixed);
         await channel.sink.close();
-        await assertUnsupported("compression-options", { compression: false });
-        await assertUnsupported("compression-options", { compression: { threshold: 1 } });
+        await assertUnsupported("compressionOptions", { compression: false });
+        await assertUnsupported("compressionOptions", { compression: { threshold: 1 } });
       }),
   },
-  "tls": {
+  tls: {
     there: never,
     // That a server of one's own authority is refused: reality_tls_test.ts.
     missing: () => assertUnsupported("tls", { tls: { rejectUnauthorized: false } }),
   },
-  "proxy": {
+  proxy: {
     there: never,
     missing: () => assertUnsupported("proxy", { proxy: "http://127.0.0.1:1" }),
   },
-  "handshake-response": {
+  handshakeResponse: {
     there: never,
     missing: () =>
       withRecipe("echo", { headers: { "X-A": "b" } }, async ({ url }) => {
@@ -124,7 +124,7 @@ const trials: Record<Capability, Trial> = {
         await channel.sink.close();
       }),
   },
-  "all-close-codes": {
+  allCloseCodes: {
     there: () =>
       withRecipe("watch", {}, async (server) => {
         const channel = connect(server.url);

@@ -11,25 +11,25 @@ import { assertReaches, certificates, connectFailure, withAll } from "./support.
 
 /** How each capability shows. */
 const shown: Record<Capability, () => Promise<void>> = {
-  "headers": () =>
+  headers: () =>
     withRecipe("echo", {}, async (echo) => {
       await assertReaches(echo.url, { headers: { "X-A": "b" } });
       assertEquals((await echo.next("request")).headers["x-a"], "b");
     }),
-  "ping": () =>
+  ping: () =>
     withRecipe("watch", {}, async ({ url }) => {
       const channel = NetWebSocketChannel.connect(url);
       assert(await channel.ping() >= 0);
       await channel.sink.close();
     }),
-  "terminate": () =>
+  terminate: () =>
     withRecipe("watch", {}, async (server) => {
       const channel = NetWebSocketChannel.connect(server.url);
       await channel.ready;
       channel.terminate();
       assertEquals((await server.next("close")).code, 1006);
     }),
-  "inbound-backpressure": () =>
+  inboundBackpressure: () =>
     withRecipe("flood-until-blocked", { count: 2000 }, async (server) => {
       const channel = NetWebSocketChannel.connect(server.url);
       await channel.ready;
@@ -41,13 +41,13 @@ const shown: Record<Capability, () => Promise<void>> = {
       assert(before < 16 * 1024 * 1024, `${before} bytes were sent`);
       channel.terminate();
     }),
-  "message-limit": () =>
+  messageLimit: () =>
     withRecipe("echo", {}, async ({ url }) => {
       const channel = NetWebSocketChannel.connect(url, { maxMessageSize: 10 });
       channel.sink.add("x".repeat(11));
       assertEquals((await channel.closed).sent?.code, 1009);
     }),
-  "compression-options": () =>
+  compressionOptions: () =>
     withRecipe("echo", { compression: true }, async (echo) => {
       for (const [compression, offers] of [[false, false], [true, true], [{}, true]] as const) {
         const channel = await assertReaches(echo.url, { compression });
@@ -56,20 +56,20 @@ const shown: Record<Capability, () => Promise<void>> = {
         assertEquals(channel.extensions.startsWith("permessage-deflate"), offers);
       }
     }),
-  "tls": async () => {
+  tls: async () => {
     const { authority, local } = certificates();
     const echo = await startRecipe("echo");
     await withAll([echo, await startTls(echo.url, local)], async (_, { port }) => {
       await assertReaches(`wss://localhost:${port}`, { tls: { ca: authority.cert } });
     });
   },
-  "proxy": async () => {
+  proxy: async () => {
     await withAll([await startRecipe("echo"), await startProxy()], async ({ url }, proxy) => {
       await assertReaches(url, { proxy: `http://127.0.0.1:${proxy.port}` });
       assertEquals(proxy.connections, 1);
     });
   },
-  "handshake-response": async () => {
+  handshakeResponse: async () => {
     await withRecipe("echo", { headers: { "X-A": "b" } }, async ({ url }) => {
       const { response } = await assertReaches(url);
       assertEquals([response?.status, response?.headers.get("x-a")], [101, "b"]);
@@ -79,7 +79,7 @@ const shown: Record<Capability, () => Promise<void>> = {
       assertEquals([response?.status, new TextDecoder().decode(response?.body)], [503, "later"]);
     });
   },
-  "all-close-codes": () =>
+  allCloseCodes: () =>
     withRecipe("watch", {}, async (server) => {
       const channel = NetWebSocketChannel.connect(server.url);
       await channel.ready;

@@ -61,7 +61,7 @@ async function serveBound(
   return {
     url: server.url,
     async close() {
-      await server.close({ drain: 1000 });
+      await server.close({ drainTimeout: 1000 });
       await serving;
     },
   };

@@ -28,7 +28,7 @@ async function upload(
   } finally {
     channel.terminate();
     for (const guest of guests) guest.terminate();
-    await server.close({ drain: 0 });
+    await server.close({ drainTimeout: 0 });
     await serving;
   }
 }

@@ -210,7 +210,7 @@ Deno.test("attack 50: chunks that lie are read whole, and what is no chunk ends 
 Deno.test("attack 50: a handshake over chunks that aren't bytes fails, and throws nothing", async () => {
   for (const [name, chunk] of [...withoutBytes(), ["text", "HTTP/1.1 101 x" as never] as const]) {
     const { local, foreign } = channelPair<Uint8Array>();
-    const channel = WebSocketChannel.handshake(local, "ws://localhost/");
+    const channel = WebSocketChannel.connectOver(local, "ws://localhost/");
     foreign.sink.add(chunk);
     const error = await channel.ready.then(() => null, (it: unknown) => it);
     assertEquals((error as Error).cause instanceof TypeError, true, `${name}: ${error}`);

@@ -58,7 +58,7 @@ const ENTRIES: Record<string, (options: Options) => Promise<Serving>> = {
       get open(): number {
         return server.channels.size;
       },
-      close: () => server.close({ drain: 0 }),
+      close: () => server.close({ drainTimeout: 0 }),
     };
   },
   async acceptUpgrade(options) {

@@ -175,7 +175,7 @@ Deno.test({
     assertStrictEquals(await outcome(client.sink.flush()), result);
     const info = await client.closed;
     assertEquals([info.wasClean, info.sent], [false, undefined]);
-    await server.close({ drain: 1000 });
+    await server.close({ drainTimeout: 1000 });
     await serving;
   },
 });
@@ -201,7 +201,7 @@ for (const end of ["terminate", "close"] as const) {
       assert(error.message.includes(`${bufferedAmount} bytes`), error.message);
       assertStrictEquals(await flushed, error);
       assertEquals((await client.closed).sent, undefined);
-      await server.close({ drain: 0 });
+      await server.close({ drainTimeout: 0 });
       assertEquals(client.sink.bufferedAmount, bufferedAmount);
     },
   });

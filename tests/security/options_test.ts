@@ -133,7 +133,7 @@ const DOORS: Readonly<Record<string, Door>> = {
   },
   "handshake": {
     wrong: [...PROTOCOL, ...ATTEMPT, ["protocols", 5], ["headers", SECRET], ["proxy", SECRET]],
-    call: (it) => WebSocketChannel.handshake(untouchable(), URL_TEXT, it),
+    call: (it) => WebSocketChannel.connectOver(untouchable(), URL_TEXT, it),
   },
   "acceptUpgrade": {
     wrong: [...SERVER, ["signal", SECRET], ["port", 8080]],
@@ -415,7 +415,10 @@ Deno.test("attack 54: a server's close and broadcast check their options, and it
   const bound = await WebSocketServer.bind();
   try {
     for (
-      const [option, value] of [["code", "1001"], ["reason", 5], ["drain", "5"], ["timeout", 5]]
+      const [option, value] of [["code", "1001"], ["reason", 5], ["drainTimeout", "5"], [
+        "timeout",
+        5,
+      ]]
     ) {
       const wrong = { [option as string]: value };
       const close: Door = { wrong: [], call: (it) => bound.close(it) };

@@ -30,7 +30,7 @@ for (const how of ["server.close", "sink.close"] as const) {
         const channel = (await iterator.next()).value!;
         for (let i = 0; i < COUNT; i++) server.broadcast(MESSAGE);
         if (how === "sink.close") await channel.sink.close(1000, "that's all");
-        await server.close({ drain: 60_000 });
+        await server.close({ drainTimeout: 60_000 });
         const { wasClean, code, received: close } = await client.closed;
         assertEquals([received, wasClean], [COUNT, true]);
         assertEquals(close?.code, how === "sink.close" ? 1000 : 1001);

@@ -372,7 +372,7 @@ Deno.test("attack 60: channel.url on every entry point", async () => {
   assertEquals([client.url, server.url], ["", ""]);
   client.terminate();
   const transform = new TransformStream<Uint8Array, Uint8Array>();
-  const over = WebSocketChannel.handshake(transform, url);
+  const over = WebSocketChannel.connectOver(transform, url);
   assertEquals(over.url, shown);
   over.terminate();
   const net = NetWebSocketChannel.connect("ws://a:b@127.0.0.1:9/?c=d");

@@ -299,7 +299,7 @@ Deno.test("attack 47: closing ends connections of every kind, and nothing holds 
     await kept.response();
     clients = [answered, silent, waiting, kept];
     // None of them answers, or closes by itself.
-    await server.close({ drain: 20 });
+    await server.close({ drainTimeout: 20 });
     assertEquals(server.channels.size, 0);
     assertEquals((await server[Symbol.asyncIterator]().next()).done, true);
   });

@@ -8,7 +8,7 @@ import { NativeChannel } from "../../src/native/native_channel.ts";
 
 import { checkPlatformOptions, PlatformUpgrade } from "../../src/server/platform_upgrade.ts";
 import { Broadcaster } from "../../src/server/broadcast.ts";
-import { handshake } from "../../src/web_socket/over.ts";
+import { connectOver } from "../../src/web_socket/over.ts";
 import { signKey } from "../../src/handshake/accept_key.ts";
 import { microtasks } from "../support/events.ts";
 import { FakeClock } from "../support/fake_clock.ts";
@@ -70,7 +70,7 @@ Deno.test("attack 57: a stall while connecting: the server's answer is read, the
     const clock = new FakeClock();
     const bytes = new FakeBytes();
     const options = { connectTimeout: 5000 };
-    const channel = handshake(bytes, "ws://a.example/", options, clock);
+    const channel = connectOver(bytes, "ws://a.example/", options, clock);
     await microtasks();
     clock.stall(stall);
     await microtasks();
@@ -171,7 +171,7 @@ Deno.test("attack 57: a stall of a server that drains: its clients close in an o
   await withServer({ clock, pingInterval: 0 }, async (server) => {
     const client = await upgraded(server);
     const channel = await nextChannel(server);
-    const closed = server.close({ code: 1001, drain: 1000 });
+    const closed = server.close({ code: 1001, drainTimeout: 1000 });
     // Its Close is out.
     await client.hex(4);
     clock.stall(60_000);

@@ -75,7 +75,7 @@ const bind: Entry["run"] = async (options, body) => {
   const serving = (async () => {
     for await (const channel of server) echo(channel, channels);
   })();
-  const stop = (): Promise<unknown> => Promise.all([server.close({ drain: 1000 }), serving]);
+  const stop = (): Promise<unknown> => Promise.all([server.close({ drainTimeout: 1000 }), serving]);
   await serve(server.address.port, channels, { body, stop });
 };
 

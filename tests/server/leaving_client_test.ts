@@ -102,7 +102,7 @@ Deno.test("closing: channels still close in an orderly way beside idle and busy 
     await both.hex(4);
     both.request();
     while (server.channels.size < 3) await new Promise((resolve) => setTimeout(resolve, 0));
-    const closing = server.close({ drain: 5000 });
+    const closing = server.close({ drainTimeout: 5000 });
     await idle.end();
     for (const client of clients) {
       assertEquals(await client.hex(4), "880203e9");
@@ -133,7 +133,7 @@ Deno.test("closing: an upgrade that verify still decides about is refused, not c
     await other.end();
     await other.destroy();
     for (let i = 0; i < 5; i++) await new Promise((resolve) => setTimeout(resolve, 0));
-    const closing = server.close({ drain: 1000 });
+    const closing = server.close({ drainTimeout: 1000 });
     assertEquals((await client.response()).split(" ")[1], "503");
     await client.destroy();
     await closing;

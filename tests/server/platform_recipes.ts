@@ -109,7 +109,7 @@ class WholeRecipeServer implements RecipeServer, RecipeHost {
     void (async () => {
       for await (const channel of server) this.#serve(channel);
     })();
-    return { port: server.address.port, stop: () => server.close({ drain: 0 }) };
+    return { port: server.address.port, stop: () => server.close({ drainTimeout: 0 }) };
   }
 
   #serveDeno(): PlatformServer {

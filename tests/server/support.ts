@@ -15,7 +15,7 @@ export async function withServer(
   try {
     await body(server);
   } finally {
-    await server.close({ drain: 1000 });
+    await server.close({ drainTimeout: 1000 });
   }
 }
 

@@ -171,7 +171,7 @@ Deno.test("close: a code and a reason of one's own, checked first", async () => 
   await withServer({}, async (server) => {
     assertThrows(() => server.close({ code: 1005 }), RangeError);
     assertThrows(() => server.close({ code: 1000, reason: "x".repeat(124) }), SyntaxError);
-    assertThrows(() => server.close({ drain: -1 }), RangeError);
+    assertThrows(() => server.close({ drainTimeout: -1 }), RangeError);
     const client = NetWebSocketChannel.connect(server.url);
     await client.ready;
     await server.close({ code: 1012, reason: "back soon" });
@@ -199,7 +199,7 @@ for (const closeTimeout of [1, 60_000]) {
     await withServer({ clock, pingInterval: 0, closeTimeout }, async (server) => {
       const client = await upgraded(server);
       const channel = await nextChannel(server);
-      const closed = server.close({ drain: 3000 });
+      const closed = server.close({ drainTimeout: 3000 });
       assertEquals(await client.hex(4), "880203e9");
       clock.advance(2999);
       assertEquals(channel.state, "closing");
@@ -234,7 +234,7 @@ Deno.test("close: only what needs time gets it", async () => {
     await asked.opened;
     // Bun accepts one that says nothing only after a while.
     while (clock.pending < 2) await new Promise((resolve) => setImmediate(resolve));
-    const closed = server.close({ drain: 1000 });
+    const closed = server.close({ drainTimeout: 1000 });
     assertStringIncludes(await waiting.response(), " 503 ");
     assert(signal?.aborted);
     await Promise.all([silent.end(), kept.end(), waiting.end()]);
@@ -260,7 +260,7 @@ Deno.test("close: at the deadline ends what closes at its own pace, and requests
     const page = new RawClient(server.url);
     page.socket.write("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
     await asked.opened;
-    const closed = server.close({ drain: 1000 });
+    const closed = server.close({ drainTimeout: 1000 });
     clock.advance(999);
     assertEquals([channel.state, page.hasEnded], ["closing", false]);
     clock.advance(1);
@@ -282,7 +282,7 @@ Deno.test("close: a request that is answered meanwhile is, one that follows it i
     const client = new RawClient(server.url);
     client.socket.write("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
     await asked.opened;
-    const closed = server.close({ drain: 30_000 });
+    const closed = server.close({ drainTimeout: 30_000 });
     open();
     await client.response();
     client.socket.write(requestText());

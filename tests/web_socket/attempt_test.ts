@@ -1,9 +1,11 @@
 import { assertEquals } from "@std/assert";
 import { Attempt } from "../../src/web_socket/attempt.ts";
-import type { AttemptOptions } from "../../src/web_socket/connect_options.ts";
+import type { ConnectDeadlineOptions } from "../../src/web_socket/connect_options.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 
-function begin(options: AttemptOptions): { attempt: Attempt; clock: FakeClock; told: unknown[] } {
+function begin(
+  options: ConnectDeadlineOptions,
+): { attempt: Attempt; clock: FakeClock; told: unknown[] } {
   const clock = new FakeClock();
   const told: unknown[] = [];
   const attempt = new Attempt(

@@ -91,7 +91,7 @@ Deno.test("outlet: a message's options are its own", () => {
   const core = new Core();
   core.state = "open";
   assertThrows(() => core.outlet.addWith("secret", { compress: false }), Error, "compress");
-  core.capabilities = { ...NO_CAPABILITIES, "compression-options": true };
+  core.capabilities = { ...NO_CAPABILITIES, "compressionOptions": true };
   assert(core.outlet.addWith("secret", { compress: false }));
   core.outlet.add("public");
   assertEquals(core.told, [["secret", { compress: false }], "public"]);

@@ -15,8 +15,8 @@ import { MessagePortChannel, MultiChannel, withGuarantees } from "../../src/stre
 import { channelPair } from "../../src/stream_channel/channel_pair.ts";
 import { zlibAbilities } from "../../src/permessage_deflate/deflate.ts";
 import {
-  handshake,
-  type HandshakeOptions,
+  connectOver,
+  type ConnectOverOptions,
   over,
   type OverOptions,
 } from "../../src/web_socket/over.ts";
@@ -155,7 +155,7 @@ Deno.test("an open channel at once: protocol and extensions are what was given",
   const { capabilities } = channel;
   assertEquals(
     Object.entries(capabilities).filter(([, able]) => able).map(([name]) => name).sort(),
-    ["all-close-codes", "compression-options", "inbound-backpressure", "message-limit", "ping"],
+    ["allCloseCodes", "compressionOptions", "inboundBackpressure", "messageLimit", "ping"],
   );
   channel.ref();
   channel.unref();
@@ -190,8 +190,8 @@ Deno.test("options that make no sense throw at once, and the bytes stay untouche
   for (const [options, kind] of wrong) {
     assertThrows(() => over(local, options as OverOptions), kind, "", JSON.stringify(options));
   }
-  assertThrows(() => handshake(local, "ws://host", { maxMessageSize: -1 }), RangeError);
-  assertThrows(() => handshake(local, "ftp://host"), SyntaxError);
+  assertThrows(() => connectOver(local, "ws://host", { maxMessageSize: -1 }), RangeError);
+  assertThrows(() => connectOver(local, "ftp://host"), SyntaxError);
   // It could still be read.
   local.stream.listen(() => {});
 });
@@ -279,9 +279,9 @@ interface Handshake {
   accept(extra?: string): string;
 }
 
-function shake(options: HandshakeOptions = {}, bytes = new FakeBytes()): Handshake {
+function shake(options: ConnectOverOptions = {}, bytes = new FakeBytes()): Handshake {
   const clock = new FakeClock();
-  const channel = handshake(bytes, "ws://host/path?query", options, clock);
+  const channel = connectOver(bytes, "ws://host/path?query", options, clock);
   const head = new TextDecoder().decode(joined(bytes.written.splice(0)));
   const key = /Sec-WebSocket-Key: (\S+)/.exec(head)?.[1] ?? "";
   return {
@@ -307,7 +307,7 @@ Deno.test("handshake: the request goes out, the channel opens with the answer", 
   const bytes = new FakeBytes();
   const { channel, clock, answer, accept } = shake({ protocols: ["a", "b"] }, bytes);
   assertEquals([channel.state, channel.protocol, channel.response], ["connecting", null, null]);
-  assert(channel.capabilities.headers && channel.capabilities["handshake-response"]);
+  assert(channel.capabilities.headers && channel.capabilities["handshakeResponse"]);
   channel.sink.add("early");
   assertEquals([channel.sink.bufferedAmount, bytes.sent()], [5, ""]);
   answer(accept("Sec-WebSocket-Protocol: b\r\nX-Server: s\r\n"));

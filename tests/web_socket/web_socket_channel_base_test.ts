@@ -8,7 +8,10 @@ import {
   assertThrows,
 } from "@std/assert";
 import { type Capabilities, NO_CAPABILITIES } from "../../src/web_socket/capabilities.ts";
-import type { AttemptOptions, ChannelOptions } from "../../src/web_socket/connect_options.ts";
+import type {
+  ChannelOptions,
+  ConnectDeadlineOptions,
+} from "../../src/web_socket/connect_options.ts";
 import { platform } from "../../src/web_socket/platform.ts";
 import { UnsupportedError } from "../../src/web_socket/errors.ts";
 import type { CloseFrameContent } from "../../src/web_socket/close_info.ts";
@@ -38,7 +41,7 @@ class TestChannel extends WebSocketChannelBase {
   onStartClosing: () => void = () => {};
   declare readonly clock: FakeClock;
 
-  constructor(options: ChannelOptions = {}, attempt?: AttemptOptions) {
+  constructor(options: ChannelOptions = {}, attempt?: ConnectDeadlineOptions) {
     super(options, new FakeClock());
     if (attempt !== undefined) this.watchAttempt(attempt, () => "tls");
   }

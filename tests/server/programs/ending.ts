@@ -62,7 +62,7 @@ function accepted(): void {
 const ways: Record<string, () => void> = {
   drain: () =>
     void bound((server) => {
-      server.close({ code: 1012, reason: "restarting", drain: 200 }).then(() =>
+      server.close({ code: 1012, reason: "restarting", drainTimeout: 200 }).then(() =>
         console.log("closed")
       );
     }),

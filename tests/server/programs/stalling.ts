@@ -66,5 +66,5 @@ const received = await new Promise<string>((resolve) => {
   look();
 });
 console.log(received);
-await server.close({ drain: 100 });
+await server.close({ drainTimeout: 100 });
 console.log("ended");
