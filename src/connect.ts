@@ -1,7 +1,7 @@
 import { NativeChannel } from "./native/native_channel.ts";
 import { missingNatively, unsupported } from "./native/native_capabilities.ts";
 import { hasNet } from "./net/builtins.ts";
-import { type Dialling, NetChannel } from "./net/net_channel.ts";
+import { connectNet, type Dialling } from "./net/connect_net.ts";
 import { type Clock, systemClock } from "./web_socket/clock.ts";
 import {
   type ConnectOptions,
@@ -30,7 +30,7 @@ export function connect(
   const choice = choose(options, request);
   if (choice === "native") return NativeChannel.connect(request, options, clock);
   if (choice === "net") {
-    return NetChannel.connect(request, options, clock, dialling ?? loadDialling());
+    return connectNet(request, options, clock, dialling ?? loadDialling());
   }
   return NativeChannel.failed(unsupported(choice.missing), { url: request.url, clock });
 }

@@ -7,7 +7,7 @@
 
 import { builtinModule } from "../realm/builtin_module.ts";
 import type { LookupFunction } from "../web_socket/connect_options.ts";
-import type { SocketLike } from "./socket_transport.ts";
+import type { SocketLike } from "./socket_wire.ts";
 
 /** A `node:net` or `node:tls` socket, connected or not. */
 export interface Socket extends SocketLike {
@@ -19,8 +19,6 @@ export interface Socket extends SocketLike {
   on(event: "end" | "close", listener: () => void): unknown;
   on(event: "error", listener: (error: unknown) => void): unknown;
   on(event: "lookup", listener: (error: unknown) => void): unknown;
-  removeListener(event: "data", listener: (chunk: Uint8Array) => void): unknown;
-  removeListener(event: string, listener: (error?: unknown) => void): unknown;
 }
 
 /** What `net.connect` is given. */

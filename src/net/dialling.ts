@@ -8,4 +8,4 @@
 export { Dial } from "./dial.ts";
 export { dialError, refusedByAlert } from "./dial_error.ts";
 export { followRedirect, isRedirect, originOf } from "./redirect.ts";
-export { SocketTransport } from "./socket_transport.ts";
+export { SocketWire } from "./socket_wire.ts";

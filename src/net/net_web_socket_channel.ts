@@ -7,7 +7,7 @@ import {
 } from "../web_socket/connect_options.ts";
 import type { WebSocketChannel } from "../web_socket/web_socket_channel.ts";
 import * as dialling from "./dialling.ts";
-import { NetChannel } from "./net_channel.ts";
+import { connectNet } from "./connect_net.ts";
 
 /** A channel over `node:net` or `node:tls`, on Deno, Node and Bun. */
 export type NetWebSocketChannel = WebSocketChannel;
@@ -42,6 +42,6 @@ export const NetWebSocketChannel: NetWebSocketChannelStatic = {
   connect(url, given = {}) {
     const options = readConnectOptions(given);
     if (options.transport === "native") checkOption("transport", "native", '"auto"|"net"');
-    return NetChannel.connect(parseConnect(url, options), options, systemClock, dialling);
+    return connectNet(parseConnect(url, options), options, systemClock, dialling);
   },
 };

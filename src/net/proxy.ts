@@ -4,16 +4,18 @@
  * @module
  */
 
-import { Answer } from "../web_socket/client_opening.ts";
 import { messageOf } from "../realm/kinds.ts";
 import { basicCredentials } from "../handshake/client_handshake.ts";
-import { type ResponseHead, ResponseParser, serializeHead } from "../handshake/http_head.ts";
-import { ResponseBody } from "../handshake/response_body.ts";
+import { type ResponseHead, serializeHead } from "../handshake/http_head.ts";
 import type { ConnectOptions } from "../web_socket/connect_options.ts";
 import { type HandshakeResponse, UnsupportedError } from "../web_socket/errors.ts";
+import { type Answer, Exchange, NoAnswer } from "../web_socket/exchange.ts";
+import { SeenResponse } from "../web_socket/open_handshake.ts";
 import { platform } from "../web_socket/platform.ts";
 import { environment, type Socket } from "./builtins.ts";
+import { codeOf } from "./dial_error.ts";
 import { environmentProxy } from "./no_proxy.ts";
+import { SocketWire } from "./socket_wire.ts";
 
 /**
  * The proxy to go through.
@@ -76,81 +78,38 @@ export async function openTunnel(socket: Socket, proxy: URL, url: URL): Promise<
     ["Host", authority],
     ...(credentials === null ? [] : [["Proxy-Authorization", credentials] as const]),
   ]);
-  const answer = readAnswer(socket);
-  socket.write(head);
-  const { head: response, rest, body } = await answer;
-  if (response.status >= 200 && response.status < 300) {
-    // Neither TLS nor HTTP lets a server speak first: whatever this is, it isn't the server's.
-    if (rest.length > 0) throw new ProxyRefusal("it sent bytes of its own into the tunnel");
-    return;
+  const wire = new SocketWire(socket);
+  const exchange = new Exchange(wire, null);
+  const { head: response, body } = await answerTo(exchange, head);
+  wire.release();
+  if (!isTunnel(response)) {
+    const phrase = response.statusText === "" ? "" : ` ${response.statusText}`;
+    const refusal = new SeenResponse({ head: response, body });
+    throw new ProxyRefusal(`it answered ${response.status}${phrase}`, refusal);
   }
-  const phrase = response.statusText === "" ? "" : ` ${response.statusText}`;
-  throw new ProxyRefusal(`it answered ${response.status}${phrase}`, new Answer(response, body));
+  // Neither TLS nor HTTP lets a server speak first: whatever this is, it isn't the server's.
+  if (exchange.hasRest) throw new ProxyRefusal("it sent bytes of its own into the tunnel");
+}
+
+async function answerTo(exchange: Exchange, head: Uint8Array): Promise<Answer> {
+  try {
+    return await exchange.send(head, { isBare: isTunnel, wantsBody: isFramed });
+  } catch (error) {
+    if (!(error instanceof NoAnswer)) throw new ProxyRefusal(messageOf(error));
+    // What the system says of a connection says more.
+    if (codeOf(error.cause) !== "") throw error.cause;
+    throw new ProxyRefusal("it ended the connection before it had answered");
+  }
+}
+
+function isTunnel({ status }: ResponseHead): boolean {
+  return status >= 200 && status < 300;
 }
 
 /** A URL's port, also where it is the scheme's own. */
 export function portOf({ port, protocol }: URL): number {
   if (port !== "") return Number(port);
   return protocol === "wss:" || protocol === "https:" ? 443 : 80;
-}
-
-interface ProxyAnswer {
-  readonly head: ResponseHead;
-  readonly rest: Uint8Array;
-  readonly body: Uint8Array;
-}
-
-const EMPTY = new Uint8Array(0);
-
-function readAnswer(socket: Socket): Promise<ProxyAnswer> {
-  const parser = new ResponseParser();
-  let refusal: { head: ResponseHead; body: ResponseBody } | null = null;
-  return new Promise((resolve, reject) => {
-    const onHead = (head: ResponseHead, rest: Uint8Array): void => {
-      const isOpen = head.status >= 200 && head.status < 300;
-      if (isOpen) return settle(() => resolve({ head, rest, body: EMPTY }));
-      refusal = { head, body: new ResponseBody(head) };
-      refusal.body.push(rest);
-      if (refusal.body.isComplete || !isFramed(head)) onRefused(refusal);
-    };
-    const onRefused = ({ head, body }: { head: ResponseHead; body: ResponseBody }): void =>
-      settle(() => resolve({ head, rest: EMPTY, body: body.bytes }));
-    const onData = (chunk: Uint8Array): void => {
-      if (refusal !== null) {
-        refusal.body.push(chunk);
-        if (refusal.body.isComplete) onRefused(refusal);
-        return;
-      }
-      try {
-        const parsed = parser.push(chunk);
-        if (parsed !== null) onHead(parsed.head, parsed.rest);
-      } catch (error) {
-        settle(() => reject(new ProxyRefusal(messageOf(error))));
-      }
-    };
-    const onEnd = (): void => {
-      if (refusal !== null) return onRefused(refusal);
-      const message = "it ended the connection before it had answered";
-      settle(() => reject(new ProxyRefusal(message)));
-    };
-    const onError = (error: unknown): void => {
-      if (refusal !== null) return onRefused(refusal);
-      settle(() => reject(error));
-    };
-    const settle = (act: () => void): void => {
-      socket.pause();
-      socket.removeListener("data", onData);
-      socket.removeListener("end", onEnd);
-      socket.removeListener("close", onEnd);
-      socket.removeListener("error", onError);
-      act();
-    };
-    socket.on("error", onError);
-    socket.on("data", onData);
-    socket.on("end", onEnd);
-    socket.on("close", onEnd);
-    socket.resume();
-  });
 }
 
 /** RFC 9112 §6.3: whether a body's end is known; else it is where the connection ends, if ever. */

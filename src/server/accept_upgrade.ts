@@ -106,5 +106,5 @@ export function accept(
     early,
   };
   claim(socket);
-  return new ServerChannel(upgrade, settings, clock, extra);
+  return ServerChannel.accept(upgrade, settings, clock, extra);
 }

@@ -1,10 +1,10 @@
 import { PreparedMessage } from "../protocol/prepared_message.ts";
 import { ignore } from "../stream_channel/errors.ts";
 import { type OptionKinds, readOptions } from "../stream_channel/options.ts";
+import { Channel } from "../web_socket/channel.ts";
 import { type Clock, systemClock } from "../web_socket/clock.ts";
 import { checkMessage } from "../web_socket/message_input.ts";
 import type { WebSocketChannel } from "../web_socket/web_socket_channel.ts";
-import { WebSocketChannelBase } from "../web_socket/web_socket_channel_base.ts";
 import type { MessageInput } from "../web_socket/web_socket_sink.ts";
 import { type SlowPolicy, SlowReceiver } from "./slow_receiver.ts";
 
@@ -99,10 +99,10 @@ export class Broadcaster {
   }
 
   #createReceiver(channel: WebSocketChannel): SlowReceiver {
-    const own = channel instanceof WebSocketChannelBase ? channel : null;
+    const own = Channel.coreOf(channel);
     const receiver = new SlowReceiver(channel, this.#clock, {
       // Without what waits here: to drop some of that isn't to take it.
-      amount: () => own === null ? channel.sink.bufferedAmount : own.transportAmount(),
+      amount: () => own === null ? channel.sink.bufferedAmount : own.transport?.bufferedAmount ?? 0,
       send: (waiting, how) => sendShared(channel, waiting, how),
       onCaughtUp: () => {
         release();
@@ -122,9 +122,10 @@ function sendShared(
   { compress }: SlowPolicy,
 ): void {
   const options = compress === false ? { compress } : undefined;
-  if (!(channel instanceof WebSocketChannelBase)) channel.sink.add(message.content, options);
+  const own = Channel.coreOf(channel);
+  if (own === null) channel.sink.add(message.content, options);
   // The peer turns out to be gone.
-  else if (!channel.sendShared(message, options)) channel.drop(message.size);
+  else if (!own.sendPrepared(message, options)) own.drop(message.size);
 }
 
 function policyOf(options: BroadcastOptions): SlowPolicy {

@@ -7,10 +7,9 @@ import {
 import { joined } from "../protocol/byte_queue.ts";
 import { copyOf, lengthOf } from "../realm/bytes.ts";
 import { ignore } from "../stream_channel/errors.ts";
-import type { ByteTransport } from "../web_socket/byte_transport.ts";
 import type { Clock } from "../web_socket/clock.ts";
 import { Deadline } from "../web_socket/deadline.ts";
-import { SocketTransport } from "../net/socket_transport.ts";
+import { SocketWire } from "../net/socket_wire.ts";
 import { EarlierAnswers, owesAnswers } from "./earlier_answers.ts";
 import { asSocket } from "./stream_socket.ts";
 
@@ -151,18 +150,18 @@ export class PendingUpgrade {
    * Accepts.
    *
    * @param acceptance What to answer.
-   * @returns The connection, on which frames follow; what came early is on its stream.
+   * @returns The connection, on which frames follow; what came early is to be read first.
    */
-  accept(acceptance: Acceptance): ByteTransport {
+  accept(acceptance: Acceptance): SocketWire {
     this.#release();
     // It listens to errors itself, so that nothing of this object is left on the socket.
-    const transport = new SocketTransport(asSocket(this.#socket));
+    const wire = new SocketWire(asSocket(this.#socket));
     this.#socket.removeListener("error", this.#onError);
     // As one: where it is told at once, and not kept, several would come in reverse.
     if (this.#earlySize > 0) this.#socket.unshift(joined(this.#early, this.#earlySize));
     this.#early = [];
     this.#socket.write(serializeAcceptance(acceptance));
-    return transport;
+    return wire;
   }
 
   /**

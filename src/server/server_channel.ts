@@ -1,11 +1,13 @@
 import { type Refusal, refuse } from "../handshake/server_handshake.ts";
 import type { RequestHead } from "../handshake/http_head.ts";
 import { nameOf } from "../realm/kinds.ts";
+import { type Capabilities, NO_CAPABILITIES } from "../web_socket/capabilities.ts";
+import { Channel } from "../web_socket/channel.ts";
+import { ChannelCore, type ChannelIdentity, type Opener } from "../web_socket/channel_core.ts";
 import type { Clock } from "../web_socket/clock.ts";
-import type { Ending } from "../web_socket/closing.ts";
 import { Deadline } from "../web_socket/deadline.ts";
 import { ConnectError } from "../web_socket/errors.ts";
-import { ProtocolChannel } from "../web_socket/protocol_channel.ts";
+import { speak } from "../web_socket/speaking.ts";
 import type { WebSocketChannel } from "../web_socket/web_socket_channel.ts";
 import { decide, type Decision } from "./admission.ts";
 import { reportLate } from "./error_hook.ts";
@@ -36,7 +38,7 @@ export interface UpgradeExtra {
   readonly refusal?: Refusal | undefined;
   /** Called once when the channel is over. */
   readonly onClosed?: ((channel: ServerChannel) => void) | undefined;
-  /** Whether {@linkcode ServerChannel.taken} will be called. */
+  /** Whether `ServerChannel.taken` will be called. */
   readonly isQueued?: boolean | undefined;
 }
 
@@ -46,14 +48,36 @@ export interface UpgradeExtra {
  */
 const MAX_UNTAKEN = 10_000;
 
+/** What a channel of a server can do. */
+const CAPABILITIES: Capabilities = Object.freeze({
+  ...NO_CAPABILITIES,
+  ping: true,
+  terminate: true,
+  inboundBackpressure: true,
+  messageLimit: true,
+  compressionOptions: true,
+  allCloseCodes: true,
+});
+
+/** The same for all; the URL is that of the request. */
+const IDENTITY: ChannelIdentity = {
+  transport: "server",
+  capabilities: CAPABILITIES,
+  url: () => "",
+};
+
 /** The server's end of a connection, on our own protocol. */
-export class ServerChannel extends ProtocolChannel implements ServerWebSocketChannel {
+export class ServerChannel extends Channel implements ServerWebSocketChannel {
   readonly request: UpgradeServerRequest;
-  readonly #onClosed: ((channel: ServerChannel) => void) | undefined;
-  #pending: PendingUpgrade | null;
-  #isTaken: boolean;
-  /** What the peer's Close, which came before anybody had the channel, still has to bring about. */
-  #untaken: { readonly conclude: () => void; readonly deadline: Deadline } | null = null;
+
+  private constructor(core: ChannelCore, request: UpgradeServerRequest) {
+    super(core);
+    this.request = request;
+  }
+
+  override get url(): string {
+    return this.request.shownUrl;
+  }
 
   /**
    * Makes a channel that is connecting, and answers the request: at once, or when `verify` has
@@ -64,130 +88,176 @@ export class ServerChannel extends ProtocolChannel implements ServerWebSocketCha
    * @param clock Where times come from.
    * @param extra What is known before.
    */
-  constructor(upgrade: Upgrade, settings: ServerSettings, clock: Clock, extra: UpgradeExtra = {}) {
-    super("server", settings.channel, clock);
-    this.request = upgrade.request;
-    this.#onClosed = extra.onClosed;
-    this.#isTaken = extra.isQueued !== true;
+  static accept(
+    upgrade: Upgrade,
+    settings: ServerSettings,
+    clock: Clock,
+    extra: UpgradeExtra = {},
+  ): ServerChannel {
+    const core = new ChannelCore(settings.channel, clock, IDENTITY);
+    const channel = new ServerChannel(core, upgrade.request);
+    const { onClosed } = extra;
+    if (extra.isQueued) channel.#untaken = new Untaken(core);
+    core.onClosed = () => {
+      channel.#untaken?.forget();
+      onClosed?.(channel);
+    };
+    new Accepting(core, upgrade, settings).decide(extra);
+    return channel;
+  }
+
+  /** While nobody has it. */
+  #untaken: Untaken | null = null;
+
+  /** The server hands the channel to its user, who can read it from now on. */
+  static taken(channel: ServerChannel): void {
+    channel.#untaken?.end();
+    channel.#untaken = null;
+  }
+
+  /** Closes; the client has so long to answer, whatever `closeTimeout` says. */
+  static drain(channel: ServerChannel, content: CloseArguments, timeout: number): void {
+    const core = Channel.coreOf(channel);
+    if (core !== null) core.closeTimeout = timeout;
+    void channel.sink.close(content.code, content.reason);
+  }
+}
+
+/** What a Close frame is to hold. */
+export interface CloseArguments {
+  readonly code: number;
+  readonly reason: string | undefined;
+}
+
+/** The end of a channel that nobody has yet is put off: see `MAX_UNTAKEN`. */
+class Untaken {
+  readonly #core: ChannelCore;
+  #conclude: (() => void) | null = null;
+  #deadline: Deadline | null = null;
+
+  constructor(core: ChannelCore) {
+    this.#core = core;
+    core.onEarlyEnding = (conclude) => this.#onEarlyEnding(conclude);
+  }
+
+  #onEarlyEnding(conclude: () => void): void {
+    const core = this.#core;
+    if (core.incoming.queuedSize === 0) {
+      core.onEarlyEnding = null;
+      return core.endsEarly(conclude);
+    }
+    this.#conclude = conclude;
+    this.#deadline = new Deadline(core.clock, { ms: MAX_UNTAKEN, onTime: () => this.end() });
+  }
+
+  /** It is over. */
+  forget(): void {
+    this.#core.onEarlyEnding = null;
+    this.#conclude = null;
+    this.#deadline?.clear();
+  }
+
+  /** Somebody has it, or is waited for no longer. */
+  end(): void {
+    const conclude = this.#conclude;
+    this.forget();
+    if (conclude !== null) this.#core.endsEarly(conclude);
+  }
+}
+
+/** An upgrade that is not answered yet. */
+class Accepting implements Opener {
+  readonly #core: ChannelCore;
+  readonly #request: UpgradeServerRequest;
+  readonly #head: RequestHead;
+  readonly #settings: ServerSettings;
+  #pending: PendingUpgrade | null;
+
+  constructor(core: ChannelCore, upgrade: Upgrade, settings: ServerSettings) {
+    this.#core = core;
+    this.#request = upgrade.request;
+    this.#head = upgrade.head;
+    this.#settings = settings;
     this.#pending = new PendingUpgrade(upgrade.socket, upgrade.early, {
       events: { onGone: (cause) => this.#onGone(cause) },
-      clock,
+      clock: core.clock,
       handshakeTimeout: settings.handshakeTimeout,
     });
-    if (extra.refusal !== undefined) {
-      this.refuse(extra.refusal);
-      return;
-    }
-    const { signal } = extra;
-    const decision = signal?.aborted ? null : decide(upgrade.head, upgrade.request, settings);
+    core.opener = this;
+  }
+
+  /** Decides about it, unless that is done already. */
+  decide({ refusal, signal }: UpgradeExtra): void {
+    if (refusal !== undefined) return this.#refuse(refusal);
+    const decision = signal?.aborted ? null : decide(this.#head, this.#request, this.#settings);
     // Where it is decided in this very call, nothing has to be bounded.
     const isNow = decision !== null && !("then" in decision) && !signal?.aborted;
-    if (isNow && !this.#pending.isBehind) {
-      this.#obey(decision);
-      return;
-    }
-    this.bound({ signal, connectTimeout: settings.handshakeTimeout }, () => "handshake");
+    if (isNow && !this.#pending?.isBehind) return this.#obey(decision);
+    const connectTimeout = this.#settings.handshakeTimeout;
+    this.#core.bound({ signal, connectTimeout }, () => "handshake");
     if (isNow) this.#obey(decision);
-    else if (decision !== null && "then" in decision) this.#obeyLater(decision, settings, signal);
+    else if (decision !== null && "then" in decision) this.#obeyLater(decision, signal);
   }
 
   /** Obeys a decision that takes its time; a user whose functions take too long hears of it. */
-  #obeyLater(
-    decision: Promise<Decision>,
-    { onError, handshakeTimeout }: ServerSettings,
-    signal: AbortSignal | undefined,
-  ): void {
+  #obeyLater(decision: Promise<Decision>, signal: AbortSignal | undefined): void {
+    const { onError, handshakeTimeout } = this.#settings;
     let isDecided = false;
     decision.then((it) => {
       isDecided = true;
       this.#obey(it);
     });
-    this.ready.catch((error: unknown) => {
+    this.#core.life.ready.catch((error: unknown) => {
       const isLate = nameOf(error) === "TimeoutError" && !isDecided && !signal?.aborted;
-      if (isLate) reportLate(onError, handshakeTimeout, this.request);
+      if (isLate) reportLate(onError, handshakeTimeout, this.#request);
     });
   }
 
-  override get url(): string {
-    return this.request.shownUrl;
-  }
-
-  protected override get transport(): string {
-    return "server";
-  }
-
   /** Refuses the upgrade if it isn't answered yet. */
-  refuse(refusal: Refusal, cause?: unknown): void {
+  #refuse(refusal: Refusal, cause?: unknown): void {
     const pending = this.#pending;
-    if (pending === null || this.state !== "connecting") return;
+    if (pending === null || this.#core.state !== "connecting") return;
     this.#pending = null;
     pending.refuse(refusal);
-    this.fail(refusedError(refusal, cause));
-  }
-
-  /** Closes; the client has so long to answer, whatever `closeTimeout` says. */
-  drain(code: number, reason: string | undefined, drain: number): void {
-    this.closeTimeout = drain;
-    void this.sink.close(code, reason);
+    this.#core.failToOpen(refusedError(refusal, cause));
   }
 
   #obey(decision: Decision): void {
     const { acceptance, refusal, cause } = decision;
     // The client may be gone, or this end may have given up, while `verify` thought about it.
-    if (this.state !== "connecting") return;
-    if (acceptance === null) return this.refuse(refusal, cause);
+    if (this.#core.state !== "connecting") return;
+    if (acceptance === null) return this.#refuse(refusal, cause);
     const pending = this.#pending;
     if (pending?.isBehind) return pending.whenFree(() => this.#obey(decision));
     this.#pending = null;
-    if (pending !== null) this.begin(pending.accept(acceptance), acceptance);
-  }
-
-  /** The server hands the channel to its user, who can read it from now on. */
-  taken(): void {
-    this.#isTaken = true;
-    const untaken = this.#untaken;
-    if (untaken === null) return;
-    this.#forgetUntaken();
-    super.onEarlyEnding(untaken.conclude);
-  }
-
-  override onEarlyEnding(conclude: () => void): void {
-    if (this.#isTaken || this.incoming.queuedSize === 0) return super.onEarlyEnding(conclude);
-    const deadline = new Deadline(this.clock, { ms: MAX_UNTAKEN, onTime: () => this.taken() });
-    this.#untaken = { conclude, deadline };
-  }
-
-  #forgetUntaken(): void {
-    this.#untaken?.deadline.clear();
-    this.#untaken = null;
-  }
-
-  protected override end(ending: Ending): void {
-    if (this.state === "closed") return;
-    this.#forgetUntaken();
-    super.end(ending);
-    this.#onClosed?.(this);
+    if (pending === null) return;
+    const options = this.#settings.channel;
+    speak(this.#core, pending.accept(acceptance), {
+      side: "server",
+      agreement: acceptance,
+      options,
+    });
   }
 
   #onGone(cause: unknown): void {
     this.#pending = null;
-    this.request.giveUp();
-    this.fail(
-      new ConnectError("Cannot accept the upgrade: the client is gone", {
-        cause,
-        phase: "handshake",
-      }),
-    );
+    this.#request.giveUp();
+    const message = "Cannot accept the upgrade: the client is gone";
+    this.#core.failToOpen(new ConnectError(message, { cause, phase: "handshake" }));
   }
 
   /** The attempt was given up: closed by the user, aborted, or too slow. */
-  protected override destroyTransport(): void {
+  destroy(): void {
     const pending = this.#pending;
     this.#pending = null;
-    if (pending === null) return super.destroyTransport();
-    this.request.giveUp();
+    if (pending === null) return;
+    this.#request.giveUp();
     pending.refuse(refuse(503));
   }
+
+  ref(): void {}
+
+  unref(): void {}
 }
 
 /** The error of a channel whose request was refused. */

@@ -1,4 +1,4 @@
-import type { SocketLike } from "../net/socket_transport.ts";
+import type { SocketLike } from "../net/socket_wire.ts";
 import { ignore } from "../stream_channel/errors.ts";
 import type { UpgradeSocket } from "./pending_upgrade.ts";
 
@@ -15,6 +15,7 @@ export function asSocket(stream: UpgradeSocket): SocketLike {
 class StreamSocket implements SocketLike {
   readonly #stream: UpgradeSocket;
   readonly setNoDelay: () => void = ignore;
+  readonly removeListener: () => void = ignore;
   readonly ref: () => void = ignore;
   readonly unref: () => void = ignore;
 
@@ -64,6 +65,6 @@ class StreamSocket implements SocketLike {
 
   // deno-lint-ignore no-explicit-any -- every library's own declaration of it must fit
   on(event: string, listener: (...args: any[]) => void): void {
-    this.#stream.on(event, listener);
+    this.#stream.on(event, (...args: unknown[]) => listener.apply(this, args));
   }
 }

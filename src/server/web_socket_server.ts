@@ -23,7 +23,7 @@ import {
 import { report } from "./error_hook.ts";
 import type { UpgradeSocket } from "./pending_upgrade.ts";
 import { answerRequest, type RequestHandler } from "./plain_request.ts";
-import type { ServerChannel, ServerWebSocketChannel } from "./server_channel.ts";
+import { ServerChannel, type ServerWebSocketChannel } from "./server_channel.ts";
 import {
   checkServerOptions,
   SERVER_KINDS,
@@ -184,8 +184,8 @@ class BoundServer implements WebSocketServer {
   readonly #maxConnections: number;
   readonly #channels: Set<ServerChannel> = new Set<ServerChannel>();
   readonly #connecting: Set<ServerChannel> = new Set<ServerChannel>();
-  readonly #queue: ChannelQueue<ServerChannel> = new ChannelQueue<ServerChannel>((channel) =>
-    channel.taken()
+  readonly #queue: ChannelQueue<ServerChannel> = new ChannelQueue<ServerChannel>(
+    ServerChannel.taken,
   );
   readonly #connections: Connections;
   readonly #broadcaster: Broadcaster;
@@ -337,7 +337,7 @@ class BoundServer implements WebSocketServer {
     const stopped = new Promise<void>((resolve) => this.#http.close(resolve));
     // Those that are connecting are refused by it, with 503.
     const channels = [...this.#channels, ...this.#connecting];
-    for (const channel of channels) channel.drain(code, reason, drainTimeout);
+    for (const channel of channels) ServerChannel.drain(channel, { code, reason }, drainTimeout);
     // Those that have asked for nothing, and those that may ask for something more. The server's own
     // `closeIdleConnections()` would also end channels, on Bun.
     for (const { socket, unanswered } of this.#connections) {

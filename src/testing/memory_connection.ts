@@ -1,13 +1,20 @@
-import type { ByteTransport } from "../web_socket/byte_transport.ts";
+import type { ChannelParts } from "../stream_channel/channel_like.ts";
+import type { ChannelWireOptions } from "../web_socket/channel_wire.ts";
 import type { Clock } from "../web_socket/clock.ts";
 import { type LineFaults, MemoryLine } from "./memory_line.ts";
+
+/** A side of a connection: its bytes, and what goes with them. */
+export interface MemorySide extends ChannelParts<Uint8Array, Uint8Array>, ChannelWireOptions {
+  /** Ends it at once. */
+  readonly destroy: () => void;
+}
 
 /** A connection in memory: a line each way, with the ends that TCP has. */
 export class MemoryConnection {
   /** One side. */
-  readonly client: ByteTransport;
+  readonly client: MemorySide;
   /** The other one. */
-  readonly server: ByteTransport;
+  readonly server: MemorySide;
 
   readonly #toServer: MemoryLine;
   readonly #toClient: MemoryLine;
@@ -24,7 +31,7 @@ export class MemoryConnection {
     this.server = this.#side(this.#toClient, this.#toServer);
   }
 
-  #side(out: MemoryLine, back: MemoryLine): ByteTransport {
+  #side(out: MemoryLine, back: MemoryLine): MemorySide {
     const destroy = (): void => this.#destroy(out, back);
     out.onAbort = destroy;
     out.onEnded = () => {

@@ -1,9 +1,10 @@
 import { type OptionKinds, readOptions } from "../stream_channel/options.ts";
 import { type Clock, systemClock } from "../web_socket/clock.ts";
-import { over } from "../web_socket/over.ts";
+import { ChannelWire } from "../web_socket/channel_wire.ts";
+import { type OverOptions, overWire } from "../web_socket/over.ts";
 import { PROTOCOL_KINDS, type ProtocolOptions } from "../web_socket/protocol_options.ts";
 import type { WebSocketChannel } from "../web_socket/web_socket_channel.ts";
-import { MemoryConnection } from "./memory_connection.ts";
+import { MemoryConnection, type MemorySide } from "./memory_connection.ts";
 
 /** Two connected channels. */
 export interface WebSocketChannelPair {
@@ -54,9 +55,13 @@ export function pairOver(
 ): WebSocketChannelPair {
   const { protocol = null, client, server, clock: _clock, ...both } = options;
   return {
-    client: over(connection.client, { ...both, ...client, protocol, side: "client" }, clock),
-    server: over(connection.server, { ...both, ...server, protocol, side: "server" }, clock),
+    client: overSide(connection.client, { ...both, ...client, protocol, side: "client" }, clock),
+    server: overSide(connection.server, { ...both, ...server, protocol, side: "server" }, clock),
   };
+}
+
+function overSide(side: MemorySide, options: OverOptions, clock: Clock): WebSocketChannel {
+  return overWire(() => new ChannelWire(side, side), options, clock);
 }
 
 /**

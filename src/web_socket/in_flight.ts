@@ -5,31 +5,34 @@ import { Fifo } from "../stream_channel/fifo.ts";
  * users count payloads: both are noted once a write, not once a message.
  */
 export class InFlight {
-  /** How many bytes were written in all. */
-  #written = 0;
+  /** How many bytes were written, from the first one on that wasn't taken when this was made. */
+  #written: number;
   /** For each write: `#written` behind it, and the payloads in it. */
-  #ends: Fifo<number> | null = null;
-  #payloads: Fifo<number> | null = null;
+  readonly #ends: Fifo<number> = new Fifo<number>();
+  readonly #payloads: Fifo<number> = new Fifo<number>();
   #payload = 0;
   /** `#written` behind our Close frame; `Infinity` before it was written. */
   #closeEnd = Infinity;
 
-  /** How many bytes were written in all. */
-  get written(): number {
-    return this.#written;
+  /** @param before How many bytes the transport had not taken before the first write. */
+  constructor(before: number) {
+    this.#written = Math.max(before, 0);
   }
 
   /**
    * Notes a write.
    *
    * @param size Its length in bytes.
-   * @param payload How many bytes of payload it holds that the transport has not taken.
+   * @param payload How many bytes of payload it holds.
+   * @param buffered How many bytes the transport has not taken.
    */
-  add(size: number, payload: number): void {
+  add(size: number, payload: number, buffered: number): void {
     this.#written += size;
+    // Also releases what earlier writes held, even if the amount is never read.
+    this.payload(buffered);
     if (payload === 0) return;
-    (this.#ends ??= new Fifo<number>()).push(this.#written);
-    (this.#payloads ??= new Fifo<number>()).push(payload);
+    this.#ends.push(this.#written);
+    this.#payloads.push(payload);
     this.#payload += payload;
   }
 
@@ -44,13 +47,10 @@ export class InFlight {
    * @param buffered How many bytes it has not taken.
    */
   payload(buffered: number): number {
-    const ends = this.#ends;
-    const payloads = this.#payloads;
-    if (this.#payload === 0 || ends === null || payloads === null) return 0;
     const taken = this.#written - buffered;
-    while (ends.length > 0 && ends.first <= taken) {
-      ends.shift();
-      this.#payload -= payloads.shift();
+    while (this.#ends.length > 0 && this.#ends.first <= taken) {
+      this.#ends.shift();
+      this.#payload -= this.#payloads.shift();
     }
     return this.#payload;
   }

@@ -6,20 +6,29 @@ import {
 } from "../permessage_deflate/deflate_parameters.ts";
 import { parseExtensions } from "../handshake/extensions.ts";
 import type { Side } from "../protocol/frame.ts";
-import type { ChannelLike } from "../stream_channel/channel_like.ts";
+import { type ChannelLike, partsOf } from "../stream_channel/channel_like.ts";
 import { checkOption, type OptionKinds, readOptions, shown } from "../stream_channel/options.ts";
-import { byteTransport } from "./byte_transport.ts";
+import { type Capabilities, NO_CAPABILITIES } from "./capabilities.ts";
+import { Channel } from "./channel.ts";
+import { ChannelCore } from "./channel_core.ts";
+import { ChannelWire } from "./channel_wire.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import { readCompression } from "./compression_options.ts";
 import {
   type ConnectDeadlineOptions,
   type ConnectOptions,
+  type ConnectRequest,
+  DEFAULT_CLOSE_TIMEOUT,
   parseConnect,
 } from "./connect_options.ts";
 import { zlibAbilities } from "../permessage_deflate/deflate.ts";
 import { UnsupportedError } from "./errors.ts";
+import { Exchange } from "./exchange.ts";
+import { openHandshake } from "./open_handshake.ts";
 import { platform } from "./platform.ts";
-import { ProtocolChannel } from "./protocol_channel.ts";
+import { shownUrl } from "./shown_url.ts";
+import { offeredCompression, speak } from "./speaking.ts";
+import type { Wire } from "./wire.ts";
 import { PROTOCOL_KINDS, type ProtocolOptions } from "./protocol_options.ts";
 import type { WebSocketChannel } from "./web_socket_channel.ts";
 
@@ -64,11 +73,41 @@ const CONNECT_OVER_KINDS: OptionKinds<ConnectOverOptions> = {
   origin: "string",
 };
 
+/** What a channel over bytes can do: the same for all, as an object of its own for each takes 400 bytes. */
+const BARE: Capabilities = Object.freeze({
+  ...NO_CAPABILITIES,
+  ping: true,
+  inboundBackpressure: true,
+  messageLimit: true,
+  compressionOptions: true,
+  allCloseCodes: true,
+});
+
+const BARE_DESTROYABLE: Capabilities = Object.freeze({ ...BARE, terminate: true });
+
+/** Of whoever does the opening handshake. */
+const WITH_HANDSHAKE: Capabilities = Object.freeze({
+  ...BARE,
+  headers: true,
+  handshakeResponse: true,
+});
+
+const noUrl = (): string => "";
+
 /** See {@linkcode WebSocketChannel.over}. */
 export function over(
   bytes: ChannelLike<Uint8Array, Uint8Array>,
   options: OverOptions,
   clock: Clock = systemClock,
+): WebSocketChannel {
+  return overWire(() => new ChannelWire(partsOf(bytes)), options, clock);
+}
+
+/** {@linkcode over} whatever carries bytes. */
+export function overWire(
+  wireOf: () => Wire,
+  options: OverOptions,
+  clock: Clock,
 ): WebSocketChannel {
   const read = readOptions(options, OVER_KINDS);
   const { side, protocol = null, extensions = "" } = read;
@@ -82,9 +121,11 @@ export function over(
     extensions,
     deflate: agreedDeflate(extensions),
   };
-  const channel = new ProtocolChannel(side, read, clock);
-  channel.begin(byteTransport(bytes), agreement);
-  return channel;
+  const wire = wireOf();
+  const capabilities = wire.canDestroy ? BARE_DESTROYABLE : BARE;
+  const core = new ChannelCore(read, clock, { transport: "bytes", capabilities, url: noUrl });
+  speak(core, wire, { side, agreement, options: read });
+  return new Channel(core);
 }
 
 function agreedDeflate(extensions: string): DeflateParameters | null {
@@ -114,11 +155,50 @@ export function connectOver(
   options: ConnectOverOptions = {},
   clock: Clock = systemClock,
 ): WebSocketChannel {
+  return connectOverWire(() => new ChannelWire(partsOf(bytes)), url, options, clock);
+}
+
+/** {@linkcode connectOver} whatever carries bytes. */
+export function connectOverWire(
+  wireOf: () => Wire,
+  url: string | URL,
+  options: ConnectOverOptions,
+  clock: Clock,
+): WebSocketChannel {
   const read = readOptions(options, CONNECT_OVER_KINDS);
   read.compression = readCompression(read.compression);
   const request = parseConnect(url, read);
-  const channel = new ProtocolChannel("client", read, clock);
-  channel.bound(read, () => "handshake");
-  channel.beginWithHandshake(byteTransport(bytes), { request, origin: read.origin });
-  return channel;
+  const wire = wireOf();
+  const core = new ChannelCore(read, clock, {
+    transport: "bytes",
+    capabilities: WITH_HANDSHAKE,
+    url: () => shownUrl(request.url),
+  });
+  core.bound(read, () => "handshake");
+  if (core.state === "closed") wire.destroy();
+  else void openOver(core, wire, request, read);
+  return new Channel(core);
+}
+
+async function openOver(
+  core: ChannelCore,
+  wire: Wire,
+  request: ConnectRequest,
+  options: ConnectOverOptions,
+): Promise<void> {
+  const { origin, closeTimeout = DEFAULT_CLOSE_TIMEOUT } = options;
+  const exchange = new Exchange(wire, { clock: core.clock, ms: closeTimeout });
+  core.opener = exchange;
+  try {
+    const { agreement, response } = await openHandshake(exchange, {
+      request,
+      origin,
+      compression: offeredCompression(options.compression),
+      wantsBody: () => true,
+    });
+    speak(core, exchange, { side: "client", agreement, response, options });
+  } catch (error) {
+    exchange.destroy();
+    core.failToOpen(error);
+  }
 }

@@ -3,30 +3,18 @@ import { assert, assertEquals, assertFalse, assertGreater } from "@std/assert";
 import { WebSocket } from "ws";
 import type { WebSocketChannel } from "../../mod.ts";
 import { systemClock } from "../../src/web_socket/clock.ts";
-import {
-  type ConnectOptions,
-  parseConnect,
-  readConnectOptions,
-} from "../../src/web_socket/connect_options.ts";
-import { ConnectError } from "../../src/web_socket/errors.ts";
+import type { ConnectOptions } from "../../src/web_socket/connect_options.ts";
 import { zlibAbilities } from "../../src/permessage_deflate/deflate.ts";
-import { ProtocolChannel } from "../../src/web_socket/protocol_channel.ts";
+import type { Channel } from "../../src/web_socket/channel.ts";
 import { dial } from "../support/byte_channels.ts";
 import { settled } from "../support/events.ts";
+import { connectOver } from "../support/own_channels.ts";
 import { echo, type OwnServer, withServer } from "../support/own_server.ts";
 import { LoggingClient, RawClient } from "../support/recipe_clients.ts";
 
 /** Our own client over TCP. */
 function connect(url: string, given?: ConnectOptions): WebSocketChannel {
-  const options = readConnectOptions(given);
-  const request = parseConnect(url, options);
-  const channel = new ProtocolChannel("client", options, systemClock);
-  channel.bound(options, () => "handshake");
-  dial(request.url.href).then(
-    (bytes) => channel.beginWithHandshake(bytes, { request, origin: options.origin }),
-    (cause) => channel.fail(new ConnectError(`Cannot connect to ${url}`, { cause, phase: "tcp" })),
-  );
-  return channel;
+  return connectOver(dial, url, given, systemClock);
 }
 
 /** The sizes at which headers and buffers change. */
@@ -42,7 +30,7 @@ function binary(size: number): Uint8Array {
 }
 
 /** The only channel of a server. */
-function only({ channels }: OwnServer): ProtocolChannel {
+function only({ channels }: OwnServer): Channel {
   const [channel] = channels;
   if (channel === undefined || channels.length > 1) throw new Error(`${channels.length} channels`);
   return channel;

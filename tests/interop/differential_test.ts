@@ -8,11 +8,11 @@ import { assert, assertEquals } from "@std/assert";
 // @ts-types="../support/ws.d.ts"
 import { WebSocket, WebSocketServer } from "ws";
 import { systemClock } from "../../src/web_socket/clock.ts";
-import { parseConnect } from "../../src/web_socket/connect_options.ts";
 import { zlibAbilities } from "../../src/permessage_deflate/deflate.ts";
-import { ProtocolChannel } from "../../src/web_socket/protocol_channel.ts";
+import type { Channel } from "../../src/web_socket/channel.ts";
 import type { ProtocolOptions } from "../../src/web_socket/protocol_options.ts";
 import { dial } from "../support/byte_channels.ts";
+import { connectOver } from "../support/own_channels.ts";
 import { withServer } from "../support/own_server.ts";
 import { type Random, seededRandom } from "../support/random.ts";
 
@@ -50,7 +50,7 @@ type Content = string | Uint8Array;
 
 /** The two ends of a connection. */
 interface Ends {
-  readonly channel: ProtocolChannel;
+  readonly channel: Channel;
   readonly socket: WebSocket;
 }
 
@@ -98,8 +98,7 @@ async function withOwnClient(
   try {
     const accepted = new Promise<WebSocket>((resolve) => server.on("connection", resolve));
     const url = `ws://127.0.0.1:${(server.address() as AddressInfo).port}`;
-    const channel = new ProtocolChannel("client", options, systemClock);
-    channel.beginWithHandshake(await dial(url), { request: parseConnect(url, {}) });
+    const channel = connectOver(dial, url, options, systemClock);
     const socket = await accepted;
     await channel.ready;
     await body({ channel, socket });

@@ -3,7 +3,7 @@
 import { assert, assertEquals } from "@std/assert";
 import process from "node:process";
 import * as dialling from "../../src/net/dialling.ts";
-import { NetChannel } from "../../src/net/net_channel.ts";
+import { connectNet } from "../../src/net/connect_net.ts";
 import { parseConnect } from "../../src/web_socket/connect_options.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import {
@@ -48,7 +48,7 @@ class Cycles {
 
   async #once(): Promise<void> {
     const options = { signal: this.signal as AbortSignal };
-    const channel = NetChannel.connect(
+    const channel = connectNet(
       parseConnect(this.#url, options),
       options,
       this.clock,

@@ -6,7 +6,8 @@ import { parseConnect } from "../../src/web_socket/connect_options.ts";
 import type { ConnectOptions } from "../../src/web_socket/connect_options.ts";
 import { ConnectError } from "../../src/web_socket/errors.ts";
 import * as loaded from "../../src/net/dialling.ts";
-import { type Dialling, NetChannel } from "../../src/net/net_channel.ts";
+import type { WebSocketChannel } from "../../src/web_socket/web_socket_channel.ts";
+import { connectNet, type Dialling } from "../../src/net/connect_net.ts";
 import { Deferred } from "../../src/stream_channel/deferred.ts";
 import { microtasks } from "../support/events.ts";
 import { FakeClock } from "../support/fake_clock.ts";
@@ -15,12 +16,12 @@ import { withRecipe } from "../support/recipes.ts";
 function begin(
   url: string,
   options: ConnectOptions = {},
-): { channel: NetChannel; clock: FakeClock; loading: Deferred<Dialling> } {
+): { channel: WebSocketChannel; clock: FakeClock; loading: Deferred<Dialling> } {
   const clock = new FakeClock();
   const loading = new Deferred<Dialling>();
   const request = parseConnect(url, options);
   return {
-    channel: NetChannel.connect(request, options, clock, loading.promise),
+    channel: connectNet(request, options, clock, loading.promise),
     clock,
     loading,
   };

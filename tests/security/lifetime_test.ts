@@ -3,10 +3,10 @@
 import { assert, assertEquals, assertInstanceOf, assertLess, assertRejects } from "@std/assert";
 import { ConnectError, WebSocketChannelError } from "../../mod.ts";
 import { systemClock } from "../../src/web_socket/clock.ts";
-import { parseConnect } from "../../src/web_socket/connect_options.ts";
-import { ProtocolChannel } from "../../src/web_socket/protocol_channel.ts";
+import type { Channel } from "../../src/web_socket/channel.ts";
 import type { ProtocolOptions } from "../../src/web_socket/protocol_options.ts";
 import { dial } from "../support/byte_channels.ts";
+import { connectOver } from "../support/own_channels.ts";
 import { deno } from "../support/command.ts";
 import { microtasks } from "../support/events.ts";
 import { echo, withServer } from "../support/own_server.ts";
@@ -22,13 +22,12 @@ import { frame, fromHex, hex, joined, KEY, utf8 } from "../protocol/support.ts";
 import { rig } from "../web_socket/support.ts";
 
 /** Our client, connecting over TCP. */
-async function connect(url: string, options: ProtocolOptions = {}): Promise<ProtocolChannel> {
-  const channel = new ProtocolChannel("client", options, systemClock);
-  channel.beginWithHandshake(await dial(url), { request: parseConnect(url, {}) });
-  return channel;
+async function connect(url: string, options: ProtocolOptions = {}): Promise<Channel> {
+  const wire = await dial(url);
+  return connectOver(() => Promise.resolve(wire), url, options, systemClock);
 }
 
-async function next(channel: ProtocolChannel): Promise<string | Uint8Array> {
+async function next(channel: Channel): Promise<string | Uint8Array> {
   const result = await channel.stream.next();
   if (result.done) throw new Error("The stream ended, a message was expected");
   return result.value;
@@ -280,13 +279,11 @@ Deno.test("attack 46: a stall of the event loop costs no connection", async () =
 async function assertProgramEnds(url: string, last: string): Promise<void> {
   const root = new URL("../../", import.meta.url);
   const program = `
-    import { ProtocolChannel } from "${new URL("src/web_socket/protocol_channel.ts", root)}";
+    import { connectOver } from "${new URL("tests/support/own_channels.ts", root)}";
     import { systemClock } from "${new URL("src/web_socket/clock.ts", root)}";
-    import { parseConnect } from "${new URL("src/web_socket/connect_options.ts", root)}";
     import { dial } from "${new URL("tests/support/byte_channels.ts", root)}";
     const options = { pingInterval: 10_000, closeTimeout: 10_000 };
-    const channel = new ProtocolChannel("client", options, systemClock);
-    channel.beginWithHandshake(await dial("${url}"), { request: parseConnect("${url}", {}) });
+    const channel = connectOver(dial, "${url}", options, systemClock);
     await channel.ready;
     channel.stream.listen(() => {});
     ${last}

@@ -1,14 +1,14 @@
 /** Channels of bytes for tests: over TCP, in memory, cut into bytes, merged into one. */
 
 import { connect as connectTcp, type Socket } from "node:net";
-import { SocketTransport } from "../../src/net/socket_transport.ts";
+import { SocketWire } from "../../src/net/socket_wire.ts";
 import { ChannelSinkController } from "../../src/stream_channel/sink_controller.ts";
 import { ChannelStreamController } from "../../src/stream_channel/stream_controller.ts";
 import { channelPair } from "../../src/stream_channel/channel_pair.ts";
-import type { ByteTransport } from "../../src/web_socket/byte_transport.ts";
+import type { ByteChannel } from "./own_channels.ts";
 
-/** A TCP connection to where a URL points, as a channel of bytes. */
-export async function dial(url: string): Promise<SocketTransport> {
+/** A TCP connection to where a URL points, as a wire. */
+export async function dial(url: string): Promise<SocketWire> {
   const { hostname, port } = new URL(url);
   const socket: Socket = await new Promise((resolve, reject) => {
     const socket = connectTcp({ host: hostname, port: Number(port), allowHalfOpen: true });
@@ -18,7 +18,7 @@ export async function dial(url: string): Promise<SocketTransport> {
     });
     socket.once("error", reject);
   });
-  return new SocketTransport(socket);
+  return new SocketWire(socket);
 }
 
 /** What becomes of a chunk on its way. */
@@ -40,7 +40,7 @@ export function* byByte(chunk: Uint8Array): Iterable<Uint8Array> {
 /**
  * The same bytes in other chunks, both ways: cut by `reshape`, synchronously.
  */
-export function reshaped(inner: ByteTransport, reshape: Reshape): ByteTransport {
+export function reshaped(inner: ByteChannel, reshape: Reshape): ByteChannel {
   const incoming = new ChannelStreamController<Uint8Array>({
     pause: () => subscription.pause(),
     resume: () => subscription.resume(),
@@ -70,7 +70,7 @@ export function reshaped(inner: ByteTransport, reshape: Reshape): ByteTransport 
 }
 
 /** The same bytes, all that comes within a turn of the event loop as one chunk. */
-export function merged(inner: ByteTransport): ByteTransport {
+export function merged(inner: ByteChannel): ByteChannel {
   const incoming = new ChannelStreamController<Uint8Array>({
     pause: () => subscription.pause(),
     resume: () => subscription.resume(),
@@ -102,7 +102,7 @@ export function concatenated(chunks: readonly Uint8Array[]): Uint8Array {
 }
 
 /** A channel in memory whose other end is another channel of bytes: bytes pass through both. */
-export function throughPair(inner: ByteTransport): ByteTransport {
+export function throughPair(inner: ByteChannel): ByteChannel {
   const { local, foreign } = channelPair<Uint8Array>();
   foreign.pipe(inner).catch(() => {});
   return {

@@ -8,12 +8,13 @@ import {
   serializeAcceptance,
   serializeRefusal,
 } from "../../src/handshake/server_handshake.ts";
-import { SocketTransport } from "../../src/net/socket_transport.ts";
-import { ChannelStreamController } from "../../src/stream_channel/stream_controller.ts";
-import type { ByteTransport } from "../../src/web_socket/byte_transport.ts";
+import { SocketWire } from "../../src/net/socket_wire.ts";
+import { Channel } from "../../src/web_socket/channel.ts";
 import { systemClock } from "../../src/web_socket/clock.ts";
-import { ProtocolChannel } from "../../src/web_socket/protocol_channel.ts";
 import type { ProtocolOptions } from "../../src/web_socket/protocol_options.ts";
+import { speak } from "../../src/web_socket/speaking.ts";
+import type { Wire, WireEvents } from "../../src/web_socket/wire.ts";
+import { coreWith } from "./own_channels.ts";
 
 export interface OwnServerOptions extends ProtocolOptions {
   /** The subprotocols that the server speaks, its favourite first. */
@@ -25,7 +26,7 @@ export interface OwnServer {
   /** `ws://127.0.0.1:PORT`, without a slash at its end. */
   readonly url: string;
   /** Its channels, those that are over included. */
-  readonly channels: readonly ProtocolChannel[];
+  readonly channels: readonly Channel[];
   /** How many sockets aren't closed in both directions. */
   readonly open: number;
   /** Fulfils when no socket is open any more. */
@@ -36,10 +37,10 @@ export interface OwnServer {
 
 /** Serves WebSocket on loopback. */
 export async function serve(
-  onChannel: (channel: ProtocolChannel) => void,
+  onChannel: (channel: Channel) => void,
   options: OwnServerOptions = {},
 ): Promise<OwnServer> {
-  const channels: ProtocolChannel[] = [];
+  const channels: Channel[] = [];
   const sockets: Set<Socket> = new Set();
   const waiting: (() => void)[] = [];
   const server: Server = createServer({ allowHalfOpen: true }, (socket) => {
@@ -48,7 +49,7 @@ export async function serve(
       sockets.delete(socket);
       if (sockets.size === 0) { for (const wake of waiting.splice(0)) wake(); }
     });
-    upgrade(new SocketTransport(socket), options, (channel) => {
+    upgrade(new SocketWire(socket), options, (channel) => {
       channels.push(channel);
       onChannel(channel);
     });
@@ -75,7 +76,7 @@ export async function serve(
 
 /** Runs a body against a server, and ends it whatever becomes of the body. */
 export async function withServer(
-  onChannel: (channel: ProtocolChannel) => void,
+  onChannel: (channel: Channel) => void,
   options: OwnServerOptions,
   body: (server: OwnServer) => Promise<void>,
 ): Promise<void> {
@@ -88,52 +89,50 @@ export async function withServer(
 }
 
 /** Sends back what comes. */
-export function echo(channel: ProtocolChannel): void {
+export function echo(channel: Channel): void {
   channel.stream.listen((message) => channel.sink.add(message));
 }
 
 function upgrade(
-  bytes: ByteTransport,
+  wire: Wire,
   { protocols, ...options }: OwnServerOptions,
-  onChannel: (channel: ProtocolChannel) => void,
+  onChannel: (channel: Channel) => void,
 ): void {
   const parser = new RequestParser();
   const { compression = false } = options;
-  let incoming: ChannelStreamController<Uint8Array> | null = null;
   const onHead = ({ head, rest }: ParsedHead<RequestHead>): void => {
     const { request, refusal } = checkRequest(head);
     if (request === null) {
-      bytes.sink.add(serializeRefusal(refusal));
-      void bytes.sink.close();
+      wire.write(serializeRefusal(refusal));
+      void wire.end();
       return;
     }
     const acceptance = acceptRequest(request, {
       ...(protocols === undefined ? {} : { protocols }),
       compression: compression === true ? {} : compression === false ? null : compression,
     });
-    bytes.sink.add(serializeAcceptance(acceptance));
-    incoming = new ChannelStreamController<Uint8Array>({
-      pause: () => subscription.pause(),
-      resume: () => subscription.resume(),
+    wire.write(serializeAcceptance(acceptance));
+    const core = coreWith(options, systemClock);
+    let transport: WireEvents | null = null;
+    // What came behind the request is given as soon as somebody listens.
+    const early: Wire = new Proxy(wire, {
+      get(target, key) {
+        const value: unknown = Reflect.get(target, key, target);
+        if (key === "listen") return (events: WireEvents) => target.listen(transport = events);
+        return typeof value === "function" ? value.bind(target) : value;
+      },
     });
-    const channel = new ProtocolChannel("server", options, systemClock);
-    channel.begin({
-      stream: incoming.stream,
-      sink: bytes.sink,
-      ownsChunks: true,
-      cork: () => bytes.cork?.(),
-      uncork: () => bytes.uncork?.(),
-      destroy: () => bytes.destroy?.(),
-    }, acceptance);
-    onChannel(channel);
-    if (rest.length > 0) incoming.add(rest);
+    speak(core, early, { side: "server", agreement: acceptance, options });
+    onChannel(new Channel(core));
+    if (rest.length > 0) (transport as WireEvents | null)?.onChunk(rest);
   };
-  const subscription = bytes.stream.listen((chunk) => {
-    if (incoming !== null) return incoming.add(chunk);
-    const parsed = parser.push(chunk);
-    if (parsed !== null) onHead(parsed);
-  }, {
-    onError: (error) => incoming?.fail(error),
-    onDone: () => incoming === null ? bytes.destroy?.() : incoming.end(),
+  wire.listen({
+    onChunk: (chunk) => {
+      const parsed = parser.push(chunk);
+      if (parsed !== null) onHead(parsed);
+    },
+    onDrain: () => {},
+    onOver: () => {},
+    onEnd: () => wire.destroy(),
   });
 }

@@ -17,9 +17,13 @@ import { zlibAbilities } from "../../src/permessage_deflate/deflate.ts";
 import {
   connectOver,
   type ConnectOverOptions,
+  connectOverWire,
   over,
   type OverOptions,
+  overWire,
 } from "../../src/web_socket/over.ts";
+import { ChannelWire } from "../../src/web_socket/channel_wire.ts";
+import { systemClock } from "../../src/web_socket/clock.ts";
 import { microtasks, settled } from "../support/events.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { frame, joined, utf8 } from "../protocol/support.ts";
@@ -164,7 +168,7 @@ Deno.test("an open channel at once: protocol and extensions are what was given",
 
 Deno.test("capability terminate is there where the bytes can be destroyed", () => {
   const bytes = new FakeBytes();
-  const channel = over(bytes, { side: "client" });
+  const channel = overWire(() => new ChannelWire(bytes, bytes), { side: "client" }, systemClock);
   assert(channel.capabilities.terminate);
   channel.terminate();
   assertEquals(bytes.log, ["cancel", "destroy"]);
@@ -281,7 +285,8 @@ interface Handshake {
 
 function shake(options: ConnectOverOptions = {}, bytes = new FakeBytes()): Handshake {
   const clock = new FakeClock();
-  const channel = connectOver(bytes, "ws://host/path?query", options, clock);
+  const wireOf = (): ChannelWire => new ChannelWire(bytes, bytes);
+  const channel = connectOverWire(wireOf, "ws://host/path?query", options, clock);
   const head = new TextDecoder().decode(joined(bytes.written.splice(0)));
   const key = /Sec-WebSocket-Key: (\S+)/.exec(head)?.[1] ?? "";
   return {
@@ -311,8 +316,8 @@ Deno.test("handshake: the request goes out, the channel opens with the answer", 
   channel.sink.add("early");
   assertEquals([channel.sink.bufferedAmount, bytes.sent()], [5, ""]);
   answer(accept("Sec-WebSocket-Protocol: b\r\nX-Server: s\r\n"));
-  assertEquals([channel.state, channel.protocol, clock.pending], ["open", "b", 0]);
   await channel.ready;
+  assertEquals([channel.state, channel.protocol, clock.pending], ["open", "b", 0]);
   assertEquals([channel.response?.status, channel.response?.headers.get("x-server")], [101, "s"]);
   await microtasks();
   // One masked frame of 5 bytes.
@@ -384,7 +389,7 @@ Deno.test("a refusal with a body of known length, chunked, or up to the end", as
     assertEquals([error.status, error.retryAfter, error.retryable], [503, 3000, true]);
     assertEquals(new TextDecoder().decode(error.response?.body), "because");
     assertEquals(clock.pending, 0);
-    assert(bytes.log.includes("destroy"));
+    assert(bytes.log.includes("destroy"), `${bytes.log}`);
     assertEquals((await channel.closed).initiator, "transport");
   }
 });
@@ -464,6 +469,7 @@ Deno.test("compression is offered when wished for, and used when agreed", async 
   if (!zlibAbilities().available) return;
   const { channel, bytes, answer, accept } = shake({ compression: true });
   answer(accept("Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits=10\r\n"));
+  await channel.ready;
   assertEquals(channel.extensions, "permessage-deflate; client_max_window_bits=10");
   channel.sink.add(TEXT);
   await microtasks();

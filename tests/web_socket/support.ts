@@ -2,17 +2,17 @@
 
 import { ChannelSinkController } from "../../src/stream_channel/sink_controller.ts";
 import { ChannelStreamController } from "../../src/stream_channel/stream_controller.ts";
-import type { ByteTransport } from "../../src/web_socket/byte_transport.ts";
-import { ProtocolChannel } from "../../src/web_socket/protocol_channel.ts";
+import type { Channel } from "../../src/web_socket/channel.ts";
 import type { ProtocolOptions } from "../../src/web_socket/protocol_options.ts";
 import type { DeflateParameters } from "../../src/permessage_deflate/deflate_parameters.ts";
 import type { Side } from "../../src/protocol/frame.ts";
 import { FakeClock } from "../support/fake_clock.ts";
+import { type ByteChannel, speakOver } from "../support/own_channels.ts";
 import { microtasks } from "../support/events.ts";
 import { hex, joined } from "../protocol/support.ts";
 
 /** Bytes that go nowhere: the test is the other end. */
-export class FakeBytes implements ByteTransport {
+export class FakeBytes implements ByteChannel {
   readonly incoming: ChannelStreamController<Uint8Array>;
   readonly outgoing: ChannelSinkController<Uint8Array>;
   /** What was done to it, but for chunks. */
@@ -92,7 +92,7 @@ export class FakeBytes implements ByteTransport {
 
 /** An open channel over {@linkcode FakeBytes}, with a clock that stands still. */
 export interface Rig {
-  readonly channel: ProtocolChannel;
+  readonly channel: Channel;
   readonly bytes: FakeBytes;
   readonly clock: FakeClock;
 }
@@ -107,13 +107,13 @@ export interface RigOptions extends ProtocolOptions {
 export function rig(options: RigOptions = {}): Rig {
   const { side = "client", bytes = new FakeBytes(), deflate = null, ...rest } = options;
   const clock = new FakeClock();
-  const channel = new ProtocolChannel(side, rest, clock);
-  channel.begin(bytes, { protocol: null, extensions: "", deflate });
+  const agreement = { protocol: null, extensions: "", deflate };
+  const channel = speakOver(side, bytes, rest, clock, agreement);
   return { channel, bytes, clock };
 }
 
 /** `channel.closed`, without its error, of a channel that must be over by now. */
-export async function ended(channel: ProtocolChannel): Promise<Record<string, unknown>> {
+export async function ended(channel: Channel): Promise<Record<string, unknown>> {
   await microtasks(50);
   // The peer's Close takes effect a turn later where nobody has read yet.
   if (channel.state !== "closed") await new Promise<void>((resolve) => setTimeout(resolve, 0));

@@ -7,7 +7,8 @@ import {
 } from "@std/assert";
 import { createServer, type Socket } from "node:net";
 import * as dialling from "../../src/net/dialling.ts";
-import { NetChannel } from "../../src/net/net_channel.ts";
+import type { WebSocketChannel } from "../../src/web_socket/web_socket_channel.ts";
+import { connectNet } from "../../src/net/connect_net.ts";
 import { NetWebSocketChannel } from "../../src/net/mod.ts";
 import { parseConnect } from "../../src/web_socket/connect_options.ts";
 import { microtasks } from "../support/events.ts";
@@ -151,11 +152,11 @@ async function withSilence(
 }
 
 function start(url: string, options: Parameters<typeof NetWebSocketChannel.connect>[1] = {}): {
-  channel: NetChannel;
+  channel: WebSocketChannel;
   clock: FakeClock;
 } {
   const clock = new FakeClock();
-  const channel = NetChannel.connect(parseConnect(url, options), options, clock, dialling);
+  const channel = connectNet(parseConnect(url, options), options, clock, dialling);
   return { clock, channel };
 }
 

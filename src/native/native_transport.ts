@@ -1,0 +1,348 @@
+import { abnormalClosure, goingAway, normalClosure, noStatusReceived } from "../../status.ts";
+import { protocolFault } from "../handshake/client_handshake.ts";
+import type { PreparedMessage } from "../protocol/prepared_message.ts";
+import { isBinary, plainBytes } from "../realm/bytes.ts";
+import { adopted } from "../realm/kinds.ts";
+import { type Capabilities, lacking } from "../web_socket/capabilities.ts";
+import type { ChannelCore } from "../web_socket/channel_core.ts";
+import { closeContent, type Ending } from "../web_socket/channel_state.ts";
+import type { Clock } from "../web_socket/clock.ts";
+import {
+  type ChannelOptions,
+  DEFAULT_MAX_QUEUE_SIZE,
+  type ReceiveQueueOptions,
+} from "../web_socket/connect_options.ts";
+import { ConnectError, WebSocketChannelError } from "../web_socket/errors.ts";
+import { shownUrl, withoutQuery } from "../web_socket/shown_url.ts";
+import type { Transport } from "../web_socket/transport.ts";
+import type { CloseFrameContent } from "../web_socket/close_info.ts";
+import type { Message } from "../web_socket/web_socket_channel.ts";
+import { type MessageInput, unsendable } from "../web_socket/web_socket_sink.ts";
+import { checkSocket, faultOf, hintOf, statusOf, urlOf } from "./native_socket.ts";
+import { Polling } from "./polling.ts";
+import type { WebSocketEventLike, WebSocketLike } from "./web_socket_like.ts";
+
+const OPEN = 1;
+const CLOSING = 2;
+
+/** What a native channel is made of. */
+export interface NativeSettings {
+  readonly options: ChannelOptions & ReceiveQueueOptions;
+  readonly clock: Clock;
+  /** The subprotocols that were offered; `null` when that isn't known. */
+  readonly offered: readonly string[] | null;
+  /** `null` when it isn't known. */
+  readonly url: URL | null;
+  readonly capabilities: Capabilities;
+}
+
+/** A socket with the interface of the global `WebSocket`, as a transport. */
+export class NativeTransport implements Transport {
+  readonly errorCode = undefined;
+  readonly latency = null;
+
+  readonly #core: ChannelCore;
+  readonly #maxQueueSize: number;
+  readonly #offered: readonly string[] | null;
+  #url: URL | null;
+  readonly #polling: Polling;
+  #socket: WebSocketLike | null = null;
+  #hint: unknown;
+  /** What the socket had buffered when it was last asked. */
+  #amount = 0;
+  /** What it had not sent when it was lost; `null` before. */
+  #unsent: number | null = null;
+  #closeStarted = false;
+  #isInClose = false;
+
+  /**
+   * Makes one without a socket.
+   *
+   * @param core The channel.
+   * @param settings What is known of it.
+   */
+  constructor(core: ChannelCore, { options, clock, offered, url }: NativeSettings) {
+    this.#core = core;
+    this.#maxQueueSize = options.maxQueueSize ?? DEFAULT_MAX_QUEUE_SIZE;
+    this.#offered = offered;
+    this.#url = url;
+    this.#polling = new Polling(clock, options.closeTimeout);
+  }
+
+  /** The wrapped socket: `null` before there is one. */
+  get socket(): WebSocketLike | null {
+    return this.#socket;
+  }
+
+  /** Connects; the platform may refuse, by throwing. */
+  connect(create: () => WebSocketLike): void {
+    try {
+      this.#attach(create());
+    } catch (cause) {
+      // Refused before anything was tried, by a permission or a page's policy: so it will be again.
+      this.#core.failToOpen(this.#connectError(cause, { retryable: false }));
+    }
+  }
+
+  /** Waits for a socket, and wraps it. */
+  async await(promise: PromiseLike<WebSocketLike>): Promise<void> {
+    try {
+      const socket = await adopted(promise);
+      checkSocket(socket);
+      this.adopt(socket);
+    } catch (cause) {
+      this.#core.failToOpen(
+        new WebSocketChannelError("Cannot wrap the WebSocket: there is none", { cause }),
+      );
+    }
+  }
+
+  /** Nothing is known of a socket that was given, but for what it shows. */
+  adopt(socket: WebSocketLike): void {
+    const core = this.#core;
+    let { capabilities } = core.identity;
+    if (typeof socket.terminate === "function") {
+      capabilities = { ...capabilities, terminate: true };
+    }
+    const url = this.#url = urlOf(socket);
+    core.identity = {
+      ...core.identity,
+      capabilities,
+      url: () => url === null ? "" : shownUrl(url),
+    };
+    this.#attach(socket);
+  }
+
+  // From here on: what the socket does.
+
+  #attach(socket: WebSocketLike): void {
+    this.#socket = socket;
+    socket.binaryType = "arraybuffer";
+    socket.addEventListener("open", () => this.#onOpen(socket));
+    socket.addEventListener("message", (event) => this.#onMessage(event.data));
+    socket.addEventListener("error", (event) => this.#hint = hintOf(event));
+    socket.addEventListener("close", (event) => this.#onClose(event));
+    // Closed, or timed out, while there was only the promise of a socket.
+    if (this.#core.state === "closed") return this.destroy();
+    if (socket.readyState === OPEN) return this.#onOpen(socket);
+    if (socket.readyState < OPEN) return;
+    const state = socket.readyState === CLOSING ? "closing" : "closed";
+    this.#core.failToOpen(
+      new WebSocketChannelError(`Cannot wrap the WebSocket: it is already ${state}`),
+    );
+  }
+
+  #onOpen(socket: WebSocketLike): void {
+    // A socket that gave up connecting may open all the same.
+    if (this.#core.state === "closed") return this.destroy();
+    // Wrapped while it told others that it is open, it may tell again.
+    if (this.#core.state !== "connecting") return;
+    const protocol = socket.protocol ?? "";
+    const fault = this.#offered === null ? null : protocolFault(protocol, this.#offered);
+    if (fault !== null) {
+      this.#core.failToOpen(new ConnectError(this.#failedBecause(fault), { retryable: false }));
+      return this.destroy();
+    }
+    this.#watchForClosing(socket);
+    this.#core.open({
+      protocol: protocol === "" ? null : protocol,
+      extensions: socket.extensions ?? "",
+      response: null,
+    });
+  }
+
+  #onMessage(data: unknown): void {
+    const message = messageOf(data);
+    if (message === null) return this.#core.closeBecauseOf(unknownMessage(data));
+    this.#core.incoming.add(message);
+    if (this.#core.incoming.queuedSize > this.#maxQueueSize) this.#overflow();
+  }
+
+  #overflow(): void {
+    this.#core.closeBecauseOf(
+      new WebSocketChannelError(
+        `Too many messages wait to be read: ${this.#core.incoming.queuedSize} bytes, at most ${this.#maxQueueSize} may`,
+      ),
+    );
+  }
+
+  // The only event that is to be relied on. Some platforms give the code 0 where there was no Close.
+  #onClose(event: WebSocketEventLike): void {
+    // Fired from inside `close()`: what was sent, and why, isn't noted yet.
+    if (this.#isInClose) return queueMicrotask(() => this.#onClose(event));
+    const { code, reason, wasClean } = event;
+    this.#polling.stop();
+    if (this.#core.state === "connecting") {
+      return this.#core.failToOpen(this.#connectError(this.#hint));
+    }
+    const received = code === undefined || code === 0 || code === abnormalClosure
+      ? undefined
+      : closeContent(code, reason ?? "");
+    const ending: Ending = {
+      received,
+      wasClean: received !== undefined && wasClean !== false,
+      initiator: received === undefined ? "transport" : "remote",
+    };
+    // Some platforms forget what a lost connection hasn't sent.
+    const seen = ending.wasClean ? 0 : this.#amount;
+    this.#unsent = Math.max(seen, this.bufferedAmount);
+    this.#core.end(
+      received === undefined && !this.#closeStarted ? { ...ending, error: this.#lost() } : ending,
+    );
+  }
+
+  #lost(): WebSocketChannelError {
+    return new WebSocketChannelError("The connection was lost: it ended without a Close frame", {
+      cause: this.#withoutQuery(this.#hint),
+    });
+  }
+
+  #withoutQuery(cause: unknown): unknown {
+    return this.#url === null ? cause : withoutQuery(cause, this.#url);
+  }
+
+  #connectError(reported: unknown, options?: { retryable: boolean }): ConnectError {
+    const cause = this.#withoutQuery(reported);
+    const message = this.#failedBecause(faultOf(cause));
+    return new ConnectError(message, { cause, status: statusOf(cause), ...options });
+  }
+
+  #failedBecause(fault: string): string {
+    const url = this.#core.identity.url();
+    const to = url === "" ? "" : ` to ${url}`;
+    return `Cannot connect${to}: ${fault}`;
+  }
+
+  /** Notices that the peer closes where the platform doesn't tell before TCP ends. */
+  #watchForClosing(socket: WebSocketLike): void {
+    this.#polling.watchState(() => {
+      if (socket.readyState < CLOSING) return true;
+      this.#core.peerCloses();
+      return false;
+    });
+  }
+
+  send(message: MessageInput): boolean {
+    const socket = this.#socket;
+    if (socket === null) return false;
+    // WHATWG WebSockets: `send` then drops it and says nothing.
+    if (socket.readyState >= CLOSING) {
+      this.#core.peerCloses();
+      return false;
+    }
+    // What a platform or a library makes of an object that lies about its bytes is not known.
+    socket.send(typeof message === "string" ? message : plainBytes(message));
+    return true;
+  }
+
+  sendPrepared(message: PreparedMessage): boolean {
+    return this.send(message.content);
+  }
+
+  get bufferedAmount(): number {
+    return this.#unsent ?? (this.#amount = this.#socket?.bufferedAmount ?? 0);
+  }
+
+  get load(): number {
+    return this.bufferedAmount;
+  }
+
+  /** The platform doesn't tell: what is sure is that a Close goes out behind all messages. */
+  hasSentClose({ wasClean }: Ending): boolean {
+    return wasClean || this.bufferedAmount === 0;
+  }
+
+  watch(): void {
+    this.#polling.watchAmount(() => {
+      // A socket that is lost may forget what waited before it tells: that isn't room.
+      if ((this.#socket?.readyState ?? CLOSING) < CLOSING) this.#core.outgoing.drained();
+      return this.#core.outgoing.isWaitedFor && this.#core.state === "open";
+    });
+  }
+
+  close(code: number | undefined, reason: string): CloseFrameContent | undefined {
+    // The peer was first, and the platform has answered it.
+    if ((this.#socket?.readyState ?? CLOSING) >= CLOSING) return undefined;
+    const sent = this.#inClose(() => this.#sendClose(code, reason));
+    this.#closeStarted = true;
+    return sent;
+  }
+
+  /** Calls something that may make the socket fire its close event meanwhile. */
+  #inClose<T>(close: () => T): T {
+    const before = this.#isInClose;
+    this.#isInClose = true;
+    try {
+      return close();
+    } finally {
+      this.#isInClose = before;
+    }
+  }
+
+  #sendClose(code: number | undefined, reason: string): CloseFrameContent {
+    const socket = this.#socket;
+    if (code === undefined) {
+      this.#closeAnyhow(() => socket?.close());
+      return closeContent(noStatusReceived, "");
+    }
+    try {
+      socket?.close(code, reason);
+      return closeContent(code, reason);
+    } catch {
+      // WHATWG WebSockets: a page may send 1000 and 3000-4999 only. Going away is an orderly end.
+      if (code !== goingAway) throw unsendable(code, "1000, 1001 and 3000-4999 on this transport");
+      socket?.close(normalClosure, reason);
+      return closeContent(normalClosure, reason);
+    }
+  }
+
+  destroy(): void {
+    this.#polling.stop();
+    const socket = this.#socket;
+    if (socket === null) return;
+    this.#closeAnyhow(() => {
+      if (typeof socket.terminate === "function") socket.terminate();
+      else socket.close();
+    });
+  }
+
+  #closeAnyhow(close: () => void): void {
+    try {
+      this.#inClose(close);
+    } catch {
+      // Nothing more can be done to it: the close timer ends the channel.
+    }
+  }
+
+  /** The platform gives no ping: the channel has said so. */
+  ping(): Promise<number> {
+    return Promise.reject(lacking("ping"));
+  }
+
+  // What a platform's socket doesn't have.
+
+  pause(): void {}
+
+  resume(): void {}
+
+  ref(): void {}
+
+  unref(): void {}
+}
+
+/** What a socket tells as a message; `null` when it is neither text nor bytes that are there. */
+function messageOf(data: unknown): Message | null {
+  if (typeof data === "string") return data;
+  try {
+    return isBinary(data) ? plainBytes(data) : null;
+  } catch {
+    return null;
+  }
+}
+
+function unknownMessage(data: unknown): WebSocketChannelError {
+  const kind = Object.prototype.toString.call(data).slice(8, -1);
+  return new WebSocketChannelError(
+    `Cannot read a message: neither text nor an ArrayBuffer: ${kind}`,
+  );
+}

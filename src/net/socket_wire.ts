@@ -1,0 +1,282 @@
+import { plainBytes } from "../realm/bytes.ts";
+import { Deferred, FULFILLED } from "../stream_channel/deferred.ts";
+import { type Flushes, inTicks } from "../web_socket/flushes.ts";
+import { areSmall, type Wire, type WireEvents, type WireFailure } from "../web_socket/wire.ts";
+import { handleBelow } from "./handle_below.ts";
+
+/** What is used of a `node:net` or `node:tls` socket. Listeners are called with the socket as `this`. */
+export interface SocketLike {
+  readonly writableLength: number;
+  readonly destroyed: boolean;
+  write(chunk: Uint8Array, callback?: (error?: unknown) => void): boolean;
+  end(): unknown;
+  destroy(): unknown;
+  pause(): unknown;
+  resume(): unknown;
+  read(): Uint8Array | null;
+  cork(): void;
+  uncork(): void;
+  ref(): unknown;
+  unref(): unknown;
+  setNoDelay(noDelay: boolean): unknown;
+  // deno-lint-ignore no-explicit-any -- every listener fits
+  removeListener(event: string, listener: (...args: any[]) => void): unknown;
+  on(event: "data", listener: (this: SocketLike, chunk: Uint8Array) => void): unknown;
+  on(event: "end" | "close", listener: (this: SocketLike) => void): unknown;
+  on(event: "error", listener: (this: SocketLike, error: unknown) => void): unknown;
+}
+
+/** Where a socket has its wire: its listeners are the same functions for all sockets. */
+const WIRE = Symbol("wire");
+
+function wireOf(socket: SocketLike): SocketWire {
+  return (socket as { [WIRE]?: SocketWire })[WIRE] as SocketWire;
+}
+
+function onData(this: SocketLike, chunk: Uint8Array): void {
+  wireOf(this).onData(chunk);
+}
+
+function onEnd(this: SocketLike): void {
+  wireOf(this).onEnd();
+}
+
+function onError(this: SocketLike, error: unknown): void {
+  wireOf(this).onError(error);
+}
+
+function onClose(this: SocketLike): void {
+  wireOf(this).onClose();
+}
+
+/**
+ * A connected socket, with backpressure both ways.
+ *
+ * It ends with the peer's FIN and fails when the connection is lost; it is over when the socket is closed
+ * in both directions. The socket should be one that allows half-open connections, or what still waits to
+ * be written is lost when the peer ends its half.
+ */
+export class SocketWire implements Wire {
+  readonly #socket: SocketLike;
+  #events: WireEvents | null = null;
+  #failure: WireFailure | null = null;
+  /** What the socket hadn't written when it was last known to be alive, in bytes. */
+  #amount = 0;
+  /** The socket's end is no surprise: the peer has ended its half, or this side has given up. */
+  #expected = false;
+  #paused = false;
+  /** This side writes nothing more. */
+  #closed = false;
+  /** What it still has to report is its end. */
+  #ended = false;
+  /** The end was reported. */
+  #told = false;
+  /** Somebody wants to know when less is buffered. */
+  #watched = false;
+  /** One function for all writes. */
+  #onWritten: ((error?: unknown) => void) | null = null;
+  #flushing: Deferred[] | null = null;
+  /** The socket is closed: those who wait for that are told. */
+  #over: Deferred | null = null;
+  #isOver = false;
+
+  /**
+   * Takes the socket over. Nobody else may listen to its data.
+   *
+   * @param socket A connected socket.
+   */
+  constructor(socket: SocketLike) {
+    this.#socket = socket;
+    // Frames are written whole, once a turn: waiting for more (Nagle) would only delay them.
+    socket.setNoDelay(true);
+    (socket as { [WIRE]?: SocketWire })[WIRE] = this;
+    socket.on("error", onError);
+    socket.on("close", onClose);
+  }
+
+  /** The platform makes a buffer for each chunk, and forgets it. */
+  get ownsChunks(): boolean {
+    return true;
+  }
+
+  /** A socket counts a chunk until the platform has copied it, all of it. */
+  get releasesChunks(): boolean {
+    return true;
+  }
+
+  get canDestroy(): boolean {
+    return true;
+  }
+
+  get flushes(): Flushes {
+    return inTicks;
+  }
+
+  listen(events: WireEvents): void {
+    const isFirst = this.#events === null;
+    this.#events = events;
+    if (!isFirst) return;
+    // It is over already: that is still to be reported.
+    if (this.#isOver) queueMicrotask(() => this.#tellEnd());
+    const socket = this.#socket;
+    socket.on("data", onData);
+    socket.on("end", onEnd);
+    // Whoever read from it before may have paused it.
+    socket.resume();
+  }
+
+  // What the socket reports.
+
+  /** A plain view is made of each chunk: Node's `Buffer` has other methods by the same names. */
+  onData(chunk: Uint8Array): void {
+    let bytes: Uint8Array;
+    try {
+      bytes = plainBytes(chunk);
+    } catch (error) {
+      // It was told to give text: a connection with holes is none.
+      return this.onError(error);
+    }
+    this.#events?.onChunk(bytes);
+  }
+
+  onEnd(): void {
+    this.#expected = true;
+    this.#ended = true;
+    if (!this.#paused) this.#tellEnd();
+  }
+
+  onError(error: unknown): void {
+    this.#failure ??= { error };
+    // A TLS socket that fails doesn't always close by itself.
+    this.#socket.destroy();
+  }
+
+  onClose(): void {
+    this.#isOver = true;
+    if (this.#failure === null && !this.#expected) {
+      this.#failure = { error: new Error("The socket was closed without its end") };
+    }
+    for (const flush of this.#flushing ?? []) flush.resolve();
+    this.#flushing = null;
+    if (this.#paused && !this.#closed && !this.#told) this.#events?.onOver(this.#failure);
+    this.#closed = true;
+    // Paused, the socket may have read what it didn't tell.
+    for (let it = this.#socket.read(); it !== null; it = this.#socket.read()) this.onData(it);
+    this.#tellEnd();
+    this.#over?.resolve();
+  }
+
+  #tellEnd(): void {
+    if (this.#told) return;
+    this.#told = true;
+    this.#events?.onEnd(this.#failure);
+  }
+
+  // What goes out.
+
+  /** A socket that is destroyed forgets what it hasn't written: that isn't sent. */
+  get bufferedAmount(): number {
+    const socket = this.#socket;
+    return socket.destroyed ? this.#amount : socket.writableLength;
+  }
+
+  write(chunk: Uint8Array): boolean {
+    const socket = this.#socket;
+    if (this.#closed || socket.destroyed) return false;
+    socket.write(chunk, this.#onWritten ??= (error) => this.#written(error));
+    if (!socket.destroyed) this.#amount = socket.writableLength;
+    return true;
+  }
+
+  writeAll(chunks: readonly Uint8Array[]): boolean {
+    const together = areSmall(chunks);
+    let isWritten = true;
+    if (together) this.#socket.cork();
+    try {
+      for (const chunk of chunks) isWritten = this.write(chunk) && isWritten;
+    } finally {
+      if (together) this.#socket.uncork();
+    }
+    return isWritten;
+  }
+
+  #written(error: unknown): void {
+    const socket = this.#socket;
+    if (error || socket.destroyed) return;
+    this.#amount = socket.writableLength;
+    if (this.#amount === 0 && this.#flushing !== null) {
+      for (const flush of this.#flushing) flush.resolve();
+      this.#flushing = null;
+    }
+    if (!this.#watched) return;
+    this.#watched = false;
+    this.#events?.onDrain();
+  }
+
+  watch(): void {
+    this.#watched = true;
+  }
+
+  flush(): Promise<void> {
+    if (this.#isOver || this.bufferedAmount === 0) return FULFILLED;
+    const flush = new Deferred();
+    (this.#flushing ??= []).push(flush);
+    return flush.promise;
+  }
+
+  pause(): void {
+    this.#paused = true;
+    this.#socket.pause();
+    handleBelow(this.#socket)?.readStop();
+  }
+
+  resume(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    if (this.#ended) return queueMicrotask(() => this.#paused || this.#tellEnd());
+    handleBelow(this.#socket)?.readStart();
+    this.#socket.resume();
+  }
+
+  end(): Promise<void> {
+    this.#closed = true;
+    const over = this.#over ??= new Deferred();
+    if (this.#isOver) over.resolve();
+    // When both ends are done, what `end` would wait for is nothing but two more turns.
+    else if (this.#expected && this.#socket.writableLength === 0) this.#destroySocket();
+    else this.#socket.end();
+    return over.promise;
+  }
+
+  destroy(): void {
+    this.#closed = true;
+    this.#told = true;
+    this.#events = null;
+    this.#destroySocket();
+  }
+
+  #destroySocket(): void {
+    this.#expected = true;
+    if (!this.#socket.destroyed) this.#amount = this.#socket.writableLength;
+    this.#socket.destroy();
+  }
+
+  /** Leaves the socket to somebody else, paused, with nothing of this wire on it. */
+  release(): void {
+    const socket = this.#socket;
+    this.#events = null;
+    socket.pause();
+    socket.removeListener("data", onData);
+    socket.removeListener("end", onEnd);
+    socket.removeListener("error", onError);
+    socket.removeListener("close", onClose);
+  }
+
+  ref(): void {
+    this.#socket.ref();
+  }
+
+  unref(): void {
+    this.#socket.unref();
+  }
+}

@@ -1,0 +1,533 @@
+import { isSendable } from "../../status.ts";
+import type { PreparedMessage } from "../protocol/prepared_message.ts";
+import type { SinkTarget } from "../stream_channel/channel_sink.ts";
+import type { StreamSource } from "../stream_channel/channel_stream.ts";
+import { preHandled } from "../stream_channel/errors.ts";
+import { loopGuard } from "../stream_channel/loop_guard.ts";
+import { ChannelSinkController } from "../stream_channel/sink_controller.ts";
+import { DEFAULT_HIGH_WATER_MARK } from "../stream_channel/size.ts";
+import { ChannelStreamController } from "../stream_channel/stream_controller.ts";
+import { Attempt } from "./attempt.ts";
+import { type Capabilities, lacking } from "./capabilities.ts";
+import { ChannelLife, type Closing, type Ending } from "./channel_state.ts";
+import type { Clock } from "./clock.ts";
+import {
+  type ChannelOptions,
+  type ConnectDeadlineOptions,
+  DEFAULT_CLOSE_TIMEOUT,
+} from "./connect_options.ts";
+import { EarlyMessages } from "./early_messages.ts";
+import { type HandshakeResponse, WebSocketChannelError } from "./errors.ts";
+import { checkMessage } from "./message_input.ts";
+import type { Transport } from "./transport.ts";
+import type { CloseFrameContent, CloseInfo, CloseInitiator } from "./close_info.ts";
+import type { ChannelState, Message } from "./web_socket_channel.ts";
+import {
+  checkCloseArguments,
+  ControlledWebSocketSink,
+  type MessageInput,
+  type SendOptions,
+} from "./web_socket_sink.ts";
+
+/** What an opening handshake settled. */
+export interface Opening {
+  readonly protocol: string | null;
+  readonly extensions: string;
+  readonly response: HandshakeResponse | null;
+}
+
+const NOTHING_AGREED: Opening = Object.freeze({ protocol: null, extensions: "", response: null });
+
+/** What is known of a channel before it is open. */
+export interface ChannelIdentity {
+  /** What carries it, as an inspection prints it. */
+  readonly transport: "native" | "bytes" | "net" | "server";
+  readonly capabilities: Capabilities;
+  /** What it connects to, or was asked for, as texts show it; empty when that isn't known. */
+  readonly url: () => string;
+}
+
+/** Messages that are held back until there is room. */
+export interface Holder {
+  /** How many bytes of payload it holds. */
+  readonly size: number;
+  /** Sends all of them, room or not: called when this side begins to close. */
+  handOver(): void;
+}
+
+/** What is on its way to become a transport. */
+export interface Opener {
+  /** Gives up: nothing of it is left. */
+  destroy(): void;
+  /** See `WebSocketChannel.ref`. */
+  ref(): void;
+  /** See `WebSocketChannel.unref`. */
+  unref(): void;
+}
+
+/**
+ * What every WebSocket channel does alike, whatever carries it: its states, what waits until it is open,
+ * closing with a deadline, and the order of an ending. Users hold a `Channel`, which shows only what is
+ * theirs; a {@linkcode Transport} reports to this what happens.
+ */
+export class ChannelCore implements StreamSource, SinkTarget<MessageInput> {
+  /** Where received messages go. */
+  readonly incoming: ChannelStreamController<Message>;
+  /** Where sent messages come from. */
+  readonly outgoing: ChannelSinkController<MessageInput>;
+  readonly sink: ControlledWebSocketSink;
+  #options: SendOptions | undefined;
+  /** Where times come from. */
+  readonly clock: Clock;
+  /** How many bytes may wait, each way. */
+  readonly highWaterMark: number;
+  /** How long the peer has to answer a Close that is sent from now on, in milliseconds. */
+  closeTimeout: number;
+  /** What is known of it before it is open. */
+  identity: ChannelIdentity;
+  /** Called once, when all is over. */
+  onClosed: (() => void) | null = null;
+  /** Takes the place of what {@linkcode endsEarly} does. */
+  onEarlyEnding: ((conclude: () => void) => void) | null = null;
+  /** Its state, and how it ends. */
+  readonly life: ChannelLife = new ChannelLife();
+  #opening: Opening = NOTHING_AGREED;
+  /** What carries it; `null` before there is one. */
+  #transport: Transport | null = null;
+  /** What messages go to: the transport, while the connection is open. */
+  #open: Transport | null = null;
+  // What many channels never need is made when it is needed.
+  #attempt: Attempt | null = null;
+  /** What is on its way to become the transport. */
+  #opener: Opener | null = null;
+  #early: EarlyMessages | null = null;
+  #holders: Set<Holder> | null = null;
+  /** How many bytes were held back, and will never be sent. */
+  #dropped = 0;
+  #isRef = true;
+
+  /**
+   * Makes a channel that is connecting.
+   *
+   * @param options Sizes and times.
+   * @param clock Where times come from.
+   * @param identity What is known of it.
+   */
+  constructor(options: ChannelOptions, clock: Clock, identity: ChannelIdentity) {
+    const { highWaterMark = DEFAULT_HIGH_WATER_MARK, closeTimeout = DEFAULT_CLOSE_TIMEOUT } =
+      options;
+    this.clock = clock;
+    this.closeTimeout = closeTimeout;
+    this.highWaterMark = highWaterMark;
+    this.identity = identity;
+    this.incoming = new ChannelStreamController<Message>(this, { highWaterMark });
+    this.outgoing = new ChannelSinkController<MessageInput>(this, {
+      // With none there would never be room.
+      highWaterMark: Math.max(highWaterMark, 1),
+      closeWins: true,
+    });
+    this.sink = new ControlledWebSocketSink(this.outgoing, this);
+  }
+
+  get state(): ChannelState {
+    return this.life.state;
+  }
+
+  get opening(): Opening {
+    return this.#opening;
+  }
+
+  get transport(): Transport | null {
+    return this.#transport;
+  }
+
+  // What the sink asks for.
+
+  /** What was added and not handed on, in bytes of payload, with what is held back or was dropped. */
+  get bufferedAmount(): number {
+    let amount = this.#dropped;
+    if (this.#transport !== null) amount += this.#transport.bufferedAmount;
+    if (this.#early !== null) amount += this.#early.amount;
+    if (this.#holders !== null) { for (const { size } of this.#holders) amount += size; }
+    return amount;
+  }
+
+  /** Messages without a payload take room as well. */
+  get load(): number {
+    const early = this.#early;
+    const waiting = early === null ? 0 : early.amount + early.length;
+    return this.#transport === null ? waiting : waiting + this.#transport.load;
+  }
+
+  /** See {@linkcode SinkTarget.ending}. */
+  get ending(): string | undefined {
+    return this.life.known?.text;
+  }
+
+  addWith(message: MessageInput, options: SendOptions): boolean {
+    this.check(message, options);
+    this.#options = options;
+    try {
+      return this.outgoing.add(message);
+    } finally {
+      this.#options = undefined;
+    }
+  }
+
+  add(message: MessageInput): boolean {
+    const options = this.#options;
+    this.check(message, options);
+    if (this.#open !== null) return this.#open.send(message, options);
+    if (this.state !== "connecting") return false;
+    (this.#early ??= new EarlyMessages()).add(message, options);
+    return true;
+  }
+
+  check(message: MessageInput, options?: SendOptions): void {
+    checkMessage(message);
+    if (options?.compress === false && !this.identity.capabilities.compressionOptions) {
+      throw lacking("compressionOptions");
+    }
+  }
+
+  /** The user closes the channel without saying why: the sink, or its reader. */
+  close(): void {
+    if (this.outgoing.isClosed) this.#endHere(undefined, undefined);
+    else void this.outgoing.close();
+  }
+
+  abort(error: unknown): void {
+    if (this.state === "connecting") return this.#abandon(error);
+    const { closing } = this.life;
+    closing.error ??= error;
+    const errorCode = this.#transport?.errorCode;
+    try {
+      this.#endHere(closeCodeOf(error) ?? errorCode, undefined);
+    } catch {
+      // This transport can't send the error's own code.
+      this.#endHere(errorCode, undefined);
+    }
+  }
+
+  watch(): void {
+    if (this.state === "open" || this.state === "closing") this.#transport?.watch();
+  }
+
+  // What the stream asks for.
+
+  pause(): void {
+    if (this.state === "open") this.#transport?.pause();
+  }
+
+  resume(): void {
+    this.#transport?.resume();
+  }
+
+  // What others hold back for it.
+
+  /** Whether messages are held back for it: later ones must wait behind them. */
+  get isHeldUp(): boolean {
+    return this.#holders !== null && this.#holders.size > 0;
+  }
+
+  /**
+   * Sends a message that others get as well, on an open connection; also while somebody's `addStream`
+   * has the sink.
+   *
+   * @returns Whether it was sent.
+   */
+  sendPrepared(message: PreparedMessage, options?: SendOptions): boolean {
+    return this.#open !== null && this.#open.sendPrepared(message, options);
+  }
+
+  /**
+   * Registers messages that are held back until there is room.
+   *
+   * @returns Ends that: what is still held then counts as dropped.
+   */
+  addHolder(holder: Holder): () => void {
+    const holders = this.#holders ??= new Set();
+    holders.add(holder);
+    return () => {
+      if (holders.delete(holder)) this.drop(holder.size);
+    };
+  }
+
+  /** Counts bytes of payload that were to be sent, beside those that were added, and won't be. */
+  drop(bytes: number): void {
+    this.#dropped += bytes;
+  }
+
+  // Connecting.
+
+  /** Gives the attempt to connect its bounds: a time-out and a signal. */
+  bound(options: ConnectDeadlineOptions, phase: () => string): void {
+    const { signal } = options;
+    if (signal?.aborted) return this.#giveUp(signal.reason, "local");
+    const giveUp = (error: unknown, by: CloseInitiator): void => this.#giveUp(error, by);
+    this.#attempt = new Attempt({ phase, giveUp }, options, this.clock);
+  }
+
+  /** What is on its way to become the transport from now on; not after the end. */
+  set opener(opener: Opener) {
+    this.#opener = opener;
+    if (!this.#isRef) opener.unref();
+  }
+
+  /** It has a transport, which is open or will be. */
+  attach(transport: Transport): void {
+    this.#opener = null;
+    this.#transport = transport;
+    if (!this.#isRef) transport.unref();
+  }
+
+  /** The connection is open. */
+  open(opening: Opening): void {
+    if (!this.life.apply("open")) return;
+    const { protocol, extensions, response } = opening;
+    const isBare = protocol === null && extensions === "" && response === null;
+    if (!isBare) this.#opening = opening;
+    this.#open = this.#transport;
+    this.#endAttempt();
+    this.#sendEarly();
+    this.outgoing.drained();
+    if (this.outgoing.isWaitedFor) this.#transport?.watch();
+  }
+
+  #endAttempt(): void {
+    this.#attempt?.end();
+    this.#attempt = null;
+  }
+
+  /** The connection is open: what waited is sent. */
+  #sendEarly(): void {
+    const early = this.#early;
+    this.#early = null;
+    try {
+      while (early !== null && early.length > 0 && this.#open !== null) {
+        const { message, options } = early.shift();
+        this.#open.send(message, options);
+      }
+    } catch (error) {
+      // Nobody called `add` just now who could be told.
+      this.closeBecauseOf(error);
+    }
+  }
+
+  /** The connection could not be opened. */
+  failToOpen(error: unknown, initiator: CloseInitiator = "transport"): void {
+    if (this.state === "connecting") this.end({ wasClean: false, initiator, error });
+  }
+
+  #abandon(error: unknown): void {
+    this.incoming.discard();
+    this.#giveUp(error, "local");
+  }
+
+  #giveUp(error: unknown, initiator: CloseInitiator): void {
+    if (this.state !== "connecting") return;
+    this.failToOpen(error, initiator);
+    this.#destroy();
+  }
+
+  #destroy(): void {
+    const opener = this.#opener;
+    this.#opener = null;
+    opener?.destroy();
+    this.#transport?.destroy();
+  }
+
+  // The peer ends it.
+
+  /** The peer's Close frame has come: the stream ends; {@linkcode end} follows with the transport's. */
+  peerClosed(received: CloseFrameContent, answer?: CloseFrameContent): void {
+    this.life.closing.received = received;
+    this.#peerIsDone(answer);
+  }
+
+  /** The peer broke the protocol (RFC 6455 §7.1.7): the stream ends; {@linkcode end} follows. */
+  fail(error: unknown, sent: CloseFrameContent | undefined): void {
+    const { closing } = this.life;
+    closing.isFailed = true;
+    closing.error ??= error;
+    this.#peerIsDone(sent);
+  }
+
+  #peerIsDone(sent: CloseFrameContent | undefined): void {
+    const { closing } = this.life;
+    closing.sent ??= sent;
+    this.peerCloses();
+    closing.isKnown = true;
+    this.incoming.end();
+  }
+
+  /** The peer has begun to close; how, isn't known yet. */
+  peerCloses(): void {
+    if (this.state === "open") this.life.closing.closer ??= "remote";
+    if (this.life.apply("peerCloses")) this.#open = null;
+    this.outgoing.disconnect();
+    this.#startCloseTimer();
+  }
+
+  /**
+   * The peer's Close, or its fault, is in, but the reader hasn't handled what came before, or has not begun
+   * to read: it gets the chance to answer.
+   *
+   * @param conclude Lets the peer's end take effect.
+   */
+  endsEarly(conclude: () => void): void {
+    if (this.onEarlyEnding !== null) this.onEarlyEnding(conclude);
+    else loopGuard.afterLoops(conclude);
+  }
+
+  // This side ends it.
+
+  /**
+   * This side closes the connection although the user didn't ask for it. What was received before
+   * can still be read.
+   */
+  closeBecauseOf(error: unknown): void {
+    if (this.state !== "open") return;
+    this.life.closing.error = error;
+    this.#beginClosing(undefined, undefined);
+    this.outgoing.disconnect();
+    this.incoming.end();
+  }
+
+  /** See `WebSocketSink.close`. */
+  closeWith(code: number | undefined, reason: string | undefined): Promise<void> {
+    if (this.outgoing.isClosed) return this.outgoing.done;
+    checkCloseArguments(code, reason, isSendable);
+    this.#endHere(code, reason);
+    return this.outgoing.close();
+  }
+
+  /** The user closes: the stream ends at once. */
+  #endHere(code: number | undefined, reason: string | undefined): void {
+    if (this.state === "connecting") this.#abandon(closedWhileConnecting());
+    else if (this.state === "open") this.#beginClosing(code, reason);
+    this.incoming.discard();
+  }
+
+  #beginClosing(code: number | undefined, reason: string | undefined): void {
+    for (const holder of [...this.#holders ?? []]) holder.handOver();
+    const transport = this.#open;
+    if (transport === null) return;
+    const { closing } = this.life;
+    // Set first: a transport may report its end from inside the call.
+    closing.closer = "local";
+    try {
+      closing.sent = transport.close(code, reason ?? "");
+      if (closing.sent === undefined) closing.closer = "remote";
+    } catch (error) {
+      closing.closer = null;
+      throw error;
+    }
+    if (!this.life.apply("close")) return;
+    this.#open = null;
+    this.#startCloseTimer();
+  }
+
+  #startCloseTimer(): void {
+    if (this.life.isOver) return;
+    const { closing } = this.life;
+    closing.startTimer(this.clock, this.closeTimeout, () => {
+      this.#destroy();
+      this.end({ wasClean: closing.isDone, initiator: "timeout" });
+    });
+    // Deno runs microtasks inside a program's first setTimeout: all may be over by now.
+    if (this.life.isOver) closing.stopTimer();
+  }
+
+  /** See `WebSocketChannel.terminate`. */
+  terminate(): void {
+    if (this.state === "closed") return;
+    if (this.state === "connecting") return this.#abandon(closedWhileConnecting());
+    this.incoming.discard();
+    this.life.closing.closer = "local";
+    this.#destroy();
+    this.end({ wasClean: false, initiator: "local" });
+  }
+
+  // The end.
+
+  /** The transport has ended: the channel is over. Only the first call counts. */
+  end(ending: Ending): void {
+    const before = this.state;
+    if (!this.life.apply("end")) return;
+    this.#open = null;
+    this.#early?.drop();
+    this.#endAttempt();
+    const info = this.#infoOf(ending);
+    const { error } = this.life.closing;
+    this.outgoing.disconnect(error);
+    if (before === "connecting") {
+      this.incoming.fail(error);
+      this.life.fail(error);
+    } else this.incoming.end();
+    this.outgoing.finish(error);
+    this.life.conclude(info);
+    this.onClosed?.();
+  }
+
+  #infoOf(ending: Ending): CloseInfo {
+    const { closing } = this.life;
+    closing.received ??= ending.received;
+    closing.error ??= ending.error;
+    closing.isKnown = true;
+    closing.stopTimer();
+    const isCloseLost = closing.sent !== undefined &&
+      this.#transport?.hasSentClose(ending) !== true;
+    if (isCloseLost) closing.sent = undefined;
+    closing.dropped = this.bufferedAmount;
+    if (closing.dropped > 0) closing.error ??= droppedError(closing);
+    // RFC 6455 §7.1.4: no closing handshake was completed with a Close that never left.
+    return closing.info(isCloseLost ? { ...ending, wasClean: false } : ending);
+  }
+
+  // What goes straight to the transport.
+
+  /** See `WebSocketChannel.ping`. */
+  ping(): Promise<number> {
+    const { state } = this;
+    if (!this.identity.capabilities.ping) return preHandled(Promise.reject(lacking("ping")));
+    if (state === "open" && this.#transport !== null) return this.#transport.ping();
+    if (state === "connecting") return preHandled(this.life.ready.then(() => this.ping()));
+    const error = new WebSocketChannelError(`Cannot ping: the channel is ${state}`);
+    return preHandled(Promise.reject(error));
+  }
+
+  /** See `WebSocketChannel.ref`. */
+  ref(): void {
+    this.#isRef = true;
+    this.#opener?.ref();
+    this.#transport?.ref();
+  }
+
+  /** See `WebSocketChannel.unref`. */
+  unref(): void {
+    this.#isRef = false;
+    this.#opener?.unref();
+    this.#transport?.unref();
+  }
+}
+
+/** The `closeCode` that an error carries, such as a transformer's, if a Close frame can have it. */
+function closeCodeOf(error: unknown): number | undefined {
+  try {
+    const { closeCode } = error as { closeCode?: unknown };
+    return typeof closeCode === "number" && isSendable(closeCode) ? closeCode : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function droppedError({ text, dropped }: Closing): WebSocketChannelError {
+  return new WebSocketChannelError(
+    `Cannot send everything: ${text} before the transport took ${dropped} bytes`,
+  );
+}
+
+function closedWhileConnecting(): DOMException {
+  return new DOMException("Connecting was given up: the channel was closed", "AbortError");
+}

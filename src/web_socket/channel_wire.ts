@@ -1,0 +1,177 @@
+import { isBinary, plainBytes } from "../realm/bytes.ts";
+import type { ChannelParts } from "../stream_channel/channel_like.ts";
+import type { ListenOptions, StreamSubscription } from "../stream_channel/channel_stream.ts";
+import { ignore } from "../stream_channel/errors.ts";
+import { type Flushes, inMicrotasks } from "./flushes.ts";
+import type { Wire, WireEvents, WireFailure } from "./wire.ts";
+
+/** What is known of a channel of bytes beside its two members. */
+export interface ChannelWireOptions {
+  /** Whether its chunks are given away. Default `false`. */
+  readonly ownsChunks?: boolean;
+  /** Ends it at once. Left out: closing the sink is all that can be done. */
+  readonly destroy?: (() => void) | undefined;
+}
+
+/** Any channel of bytes as a {@linkcode Wire}. */
+export class ChannelWire implements Wire, ListenOptions {
+  readonly #bytes: ChannelParts<Uint8Array, Uint8Array>;
+  readonly #options: ChannelWireOptions;
+  #events: WireEvents | null = null;
+  #subscription: StreamSubscription | null = null;
+  #failure: WireFailure | null = null;
+  /** Nothing is written any more. */
+  #closed = false;
+  /** Nothing more comes. */
+  #ended = false;
+  #destroyed = false;
+  #watching = false;
+  /** How many chunks were written in all, and up to which all was handed on. */
+  #written = 0;
+  #flushed = 0;
+
+  /**
+   * Makes a wire of which nothing is read yet.
+   *
+   * @param bytes The channel.
+   * @param options See {@linkcode ChannelWireOptions}.
+   */
+  constructor(bytes: ChannelParts<Uint8Array, Uint8Array>, options: ChannelWireOptions = {}) {
+    this.#bytes = bytes;
+    this.#options = options;
+  }
+
+  get ownsChunks(): boolean {
+    return this.#options.ownsChunks ?? false;
+  }
+
+  /** Whoever takes a chunk may keep it. */
+  get releasesChunks(): boolean {
+    return false;
+  }
+
+  get canDestroy(): boolean {
+    return this.#options.destroy !== undefined;
+  }
+
+  get flushes(): Flushes {
+    return inMicrotasks;
+  }
+
+  get bufferedAmount(): number {
+    return this.#bytes.sink.bufferedAmount;
+  }
+
+  listen(events: WireEvents): void {
+    this.#events = events;
+    if (this.#subscription !== null) return;
+    const { stream, sink } = this.#bytes;
+    this.#subscription = stream.listen((chunk) => this.#onChunk(chunk), this);
+    // A stream that is paused doesn't tell of its end; the sink does.
+    sink.done.then(() => this.#onSinkOver(null), (error) => this.#onSinkOver({ error }));
+  }
+
+  #onChunk(chunk: unknown): void {
+    let bytes: Uint8Array;
+    try {
+      if (!isBinary(chunk)) throw new TypeError(`Cannot read bytes: a chunk is ${typeof chunk}`);
+      bytes = plainBytes(chunk);
+    } catch (error) {
+      // A connection with holes is none.
+      this.#subscription?.cancel();
+      this.onError(error);
+      return this.onDone();
+    }
+    this.#events?.onChunk(bytes);
+  }
+
+  onError(error: unknown): void {
+    this.#failure = { error };
+  }
+
+  onDone(): void {
+    this.#ended = true;
+    this.#events?.onEnd(this.#failure);
+  }
+
+  #onSinkOver(failure: WireFailure | null): void {
+    if (this.#closed || this.#ended) return;
+    this.#closed = true;
+    this.#failure ??= failure;
+    this.#subscription?.resume();
+    this.#events?.onOver(this.#failure);
+  }
+
+  write(chunk: Uint8Array): boolean {
+    if (this.#closed) return false;
+    this.#written++;
+    try {
+      return this.#bytes.sink.add(chunk);
+    } catch (error) {
+      // Somebody else has closed the sink, or writes to it: a connection with holes is none.
+      this.#onSinkOver({ error });
+      return false;
+    }
+  }
+
+  writeAll(chunks: readonly Uint8Array[]): boolean {
+    let isWritten = true;
+    for (const chunk of chunks) isWritten = this.write(chunk) && isWritten;
+    return isWritten;
+  }
+
+  /** There is room first, and all of it is handed on in the end. */
+  watch(): void {
+    if (this.#watching || this.#closed) return;
+    const { sink } = this.#bytes;
+    const { hasRoom } = sink;
+    const upTo = this.#written;
+    // A sink whose amount doesn't fall to 0 would be asked for ever.
+    if (hasRoom && this.#flushed === upTo) return;
+    this.#watching = true;
+    (hasRoom ? this.flush() : sink.ready).then(() => {
+      this.#watching = false;
+      if (hasRoom) this.#flushed = upTo;
+      this.#events?.onDrain();
+    });
+  }
+
+  flush(): Promise<void> {
+    return this.#bytes.sink.flush().catch(ignore);
+  }
+
+  pause(): void {
+    this.#subscription?.pause();
+  }
+
+  resume(): void {
+    this.#subscription?.resume();
+  }
+
+  end(): Promise<void> {
+    this.#closed = true;
+    try {
+      return this.#bytes.sink.close().catch(ignore);
+    } catch {
+      // Somebody else's addStream holds the sink: it can't be closed from here.
+      return Promise.resolve();
+    }
+  }
+
+  destroy(): void {
+    if (this.#destroyed) return;
+    this.#destroyed = true;
+    this.#ended = true;
+    this.#events = null;
+    this.#subscription?.cancel();
+    if (this.#options.destroy === undefined) void this.end();
+    else {
+      this.#closed = true;
+      this.#options.destroy();
+    }
+  }
+
+  ref(): void {}
+
+  unref(): void {}
+}

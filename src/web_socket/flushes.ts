@@ -1,0 +1,46 @@
+/** Output that waits for the end of the turn. */
+export interface Flushable {
+  /** Writes what waits. */
+  flush(): void;
+}
+
+type Schedule = (callback: () => void) => void;
+
+/**
+ * What is sent in one turn of the event loop leaves in one write a connection. One callback serves all
+ * connections that have something to write in the same turn.
+ */
+export class Flushes {
+  readonly #schedule: Schedule;
+  readonly #run = (): void => this.#flush();
+  #waiting: Flushable[] = [];
+  /** The list that the last turn used, empty. */
+  #spare: Flushable[] = [];
+
+  /** @param schedule Calls back in this turn, behind as much as can be. */
+  constructor(schedule: Schedule) {
+    this.#schedule = schedule;
+  }
+
+  /** Calls back once, in this turn. The caller sees to it that it is called once a turn. */
+  add(output: Flushable): void {
+    if (this.#waiting.push(output) === 1) this.#schedule(this.#run);
+  }
+
+  #flush(): void {
+    const now = this.#waiting;
+    this.#waiting = this.#spare;
+    for (let i = 0; i < now.length; i++) (now[i] as Flushable).flush();
+    now.length = 0;
+    this.#spare = now;
+  }
+}
+
+/** Of those over channels of bytes: microtasks are all that every platform has. */
+export const inMicrotasks: Flushes = new Flushes(queueMicrotask);
+
+const nextTick: Schedule | undefined = (globalThis as { process?: { nextTick?: Schedule } }).process
+  ?.nextTick;
+
+/** Of those over sockets: where the platform can, behind all microtasks, as a `for await` loop sends from many. */
+export const inTicks: Flushes = nextTick === undefined ? inMicrotasks : new Flushes(nextTick);

@@ -1,0 +1,149 @@
+import {
+  checkResponse,
+  type HandshakeAgreement,
+  startClientHandshake,
+} from "../handshake/client_handshake.ts";
+import { NONCE_LENGTH } from "../handshake/accept_key.ts";
+import type { CompressionOptions } from "../permessage_deflate/deflate_parameters.ts";
+import type { HeaderMap } from "../handshake/header_map.ts";
+import type { ResponseHead } from "../handshake/http_head.ts";
+import { messageOf } from "../realm/kinds.ts";
+import type { ConnectRequest } from "./connect_options.ts";
+import { ConnectError, type HandshakeResponse } from "./errors.ts";
+import { type Answer, type Exchange, NoAnswer } from "./exchange.ts";
+import { inspectAs } from "./inspection.ts";
+import { randomMaskingKeys } from "./masking_keys.ts";
+import { shownUrl } from "./shown_url.ts";
+
+/** What a client asks a server for. */
+export interface OpeningRequest {
+  readonly request: ConnectRequest;
+  readonly origin: string | undefined;
+  readonly compression: CompressionOptions | null;
+  /** Whether the body of a refusal is worth waiting for. */
+  readonly wantsBody: (status: number) => boolean;
+}
+
+/** What the server has agreed to. */
+export interface Opened {
+  readonly agreement: HandshakeAgreement;
+  readonly response: HandshakeResponse;
+}
+
+/**
+ * The client's opening handshake. RFC 6455 §4.1.
+ *
+ * @param exchange Over what; the wire is taken over from it afterwards.
+ * @param opening What to ask for.
+ * @returns What the server has agreed to.
+ * @throws {ConnectError} When it has refused, or its answer is wrong.
+ */
+export async function openHandshake(exchange: Exchange, opening: OpeningRequest): Promise<Opened> {
+  const { request, origin, compression } = opening;
+  const handshake = startClientHandshake(request.url, nonce(), {
+    protocols: request.protocols,
+    headers: request.headers,
+    ...(origin === undefined ? {} : { origin }),
+    compression,
+  });
+  const answer = await answerTo(exchange, handshake.head, opening);
+  const { status, statusText } = answer.head;
+  const response = new SeenResponse(answer);
+  if (status !== 101) {
+    const phrase = statusText === "" ? "" : ` ${statusText}`;
+    throw failure(request.url, `the server answered ${status}${phrase}`, response);
+  }
+  try {
+    return { agreement: checkResponse(handshake, answer.head), response };
+  } catch (error) {
+    throw failure(request.url, messageOf(error), response, error);
+  }
+}
+
+async function answerTo(
+  exchange: Exchange,
+  head: Uint8Array,
+  { request, wantsBody }: OpeningRequest,
+): Promise<Answer> {
+  try {
+    return await exchange.send(head, {
+      isBare: ({ status }) => status === 101,
+      wantsBody: ({ status }) => wantsBody(status),
+    });
+  } catch (error) {
+    if (!(error instanceof NoAnswer)) throw failure(request.url, messageOf(error), null, error);
+    const fault = "the connection ended before the server had answered";
+    throw failure(request.url, fault, null, error.cause);
+  }
+}
+
+function failure(
+  url: URL,
+  fault: string,
+  response: HandshakeResponse | null,
+  cause?: unknown,
+): ConnectError {
+  const retryAfter = parseRetryAfter(response?.headers.get("retry-after") ?? null);
+  return new ConnectError(`Cannot connect to ${shownUrl(url)}: ${fault}`, {
+    ...(cause === undefined ? {} : { cause }),
+    phase: "handshake",
+    response,
+    retryAfter,
+    // A wrong answer to the handshake is what this server gives.
+    ...(response?.status === 101 ? { retryable: false } : {}),
+  });
+}
+
+/** RFC 6455 §4.1: chance, from the supply of masking keys: each is given out once. */
+function nonce(): Uint8Array {
+  const words = new Int32Array(NONCE_LENGTH / 4);
+  for (let i = 0; i < words.length; i++) words[i] = randomMaskingKeys();
+  return new Uint8Array(words.buffer);
+}
+
+/** The answer as users see it: few look at its header fields, and `Headers` cost much to make. */
+export class SeenResponse implements HandshakeResponse {
+  readonly status: number;
+  readonly statusText: string;
+  readonly body: Uint8Array;
+  readonly #fields: HeaderMap;
+  #headers: Headers | null = null;
+
+  constructor({ head, body }: { readonly head: ResponseHead; readonly body: Uint8Array }) {
+    const { status, statusText, headers } = head;
+    this.status = status;
+    this.statusText = statusText;
+    this.body = body;
+    this.#fields = headers;
+  }
+
+  get headers(): Headers {
+    if (this.#headers !== null) return this.#headers;
+    const headers = this.#headers = new Headers();
+    for (const [name, value] of this.#fields) headers.append(name, value);
+    return headers;
+  }
+}
+
+inspectAs(SeenResponse.prototype, "HandshakeResponse", ({ status, statusText, headers, body }) => ({
+  status,
+  statusText,
+  headers: [...headers.keys()],
+  bodyLength: body.length,
+}));
+
+/**
+ * How long a server asks to wait: RFC 9110 §10.2.3, a number of seconds, or a date.
+ *
+ * @param value The value of `Retry-After`.
+ * @param now The time, in milliseconds since 1970.
+ * @returns The time to wait, in milliseconds; `null` when there is no such field, or it is neither.
+ */
+export function parseRetryAfter(value: string | null, now: number = Date.now()): number | null {
+  if (value === null) return null;
+  if (/^\d{1,9}$/.test(value)) return Number(value) * 1000;
+  // RFC 9110 §5.6.7: three forms, each begins with the day of the week; one doesn't say GMT.
+  if (!/^[A-Z][a-z]{2}/.test(value)) return null;
+  const date = Date.parse(value.endsWith("GMT") ? value : `${value} GMT`);
+  return Number.isNaN(date) ? null : Math.max(date - now, 0);
+}

@@ -1,0 +1,451 @@
+import { internalServerError } from "../../status.ts";
+import type { Side } from "../protocol/frame.ts";
+import type { PreparedMessage } from "../protocol/prepared_message.ts";
+import { Protocol, type ProtocolEvents } from "../protocol/protocol.ts";
+import type { MessageDeflate } from "../protocol/message_deflate.ts";
+import { bytesOf } from "../realm/bytes.ts";
+import type { ChannelStreamController } from "../stream_channel/stream_controller.ts";
+import type { ChannelCore } from "./channel_core.ts";
+import type { Ending } from "./channel_state.ts";
+import { DEFAULT_CLOSE_TIMEOUT } from "./connect_options.ts";
+import { Deadline } from "./deadline.ts";
+import { ProtocolError, WebSocketChannelError } from "./errors.ts";
+import type { Flushable } from "./flushes.ts";
+import { InFlight } from "./in_flight.ts";
+import { Keepalive, type KeepaliveOwner, type KeepaliveTimes } from "./keepalive.ts";
+import { randomMaskingKeys } from "./masking_keys.ts";
+import { DEFAULT_MAX_MESSAGE_SIZE, type ProtocolOptions } from "./protocol_options.ts";
+import type { Transport } from "./transport.ts";
+import { type Task, turns } from "./turns.ts";
+import type { CloseFrameContent } from "./close_info.ts";
+import type { Message } from "./web_socket_channel.ts";
+import type { MessageInput, SendOptions } from "./web_socket_sink.ts";
+import type { Wire, WireEvents, WireFailure } from "./wire.ts";
+
+/**
+ * When making what waits to leave has cost so much, the end of the turn isn't waited for: about as
+ * much as it costs to write twice.
+ */
+const MUCH = 0x8000;
+
+const NEVER: KeepaliveTimes = { pingInterval: 0, pingTimeout: 0 };
+
+/** What waits to leave, and for what: nothing, the end of the turn, room on the wire. */
+const IDLE = 0;
+const PLANNED = 1;
+const BLOCKED = 2;
+
+/** The peer's Close, or its fault: not in, in and waiting for the reader, and the wire has ended behind it. */
+const NONE = 0;
+const EARLY = 1;
+const EARLY_AND_ENDED = 2;
+
+/** Which end it is, and what was agreed on. */
+export interface ProtocolTransportOptions extends ProtocolOptions {
+  readonly side: Side;
+  readonly deflate: MessageDeflate | null;
+}
+
+/**
+ * Our own implementation of RFC 6455 over a wire whose opening handshake is done, on either side. All that
+ * is sent in one turn leaves in one write, unless it is much, and as fast as the wire takes it.
+ */
+export class ProtocolTransport
+  implements Transport, WireEvents, ProtocolEvents, KeepaliveOwner, Task, Flushable {
+  readonly #wire: Wire;
+  readonly #protocol: Protocol;
+  readonly #incoming: ChannelStreamController<Message>;
+  readonly #core: ChannelCore;
+  readonly #side: Side;
+  /** Which of `IDLE`, `PLANNED` and `BLOCKED` the output is. */
+  #output = IDLE;
+  /** The reader has room. */
+  #reading = true;
+  /** What was received is worked on in later turns, and nothing more is taken meanwhile. */
+  #behind = false;
+  /** What was written goes back when all of it is handed on. */
+  #lending = false;
+  #isMember = true;
+  /** The wire is over: what it still has to give is taken, room or not. */
+  #draining = false;
+  /** Which of `NONE`, `EARLY` and `EARLY_AND_ENDED` is so. */
+  #ending = NONE;
+  #keepalive: Keepalive | null = null;
+  /** What was written and isn't handed on, while there is any. */
+  #inFlight: InFlight | null = null;
+  /** How many bytes of payload could not be written any more. */
+  #lost = 0;
+  #isCloseWritten = false;
+  /** The wire has ended, but what it gave before isn't worked on yet. */
+  #heldEnd: { readonly failure: WireFailure | null } | null = null;
+  /** Bounds what may never come: the end of a wire that can't be written to. */
+  #deadline: Deadline | null = null;
+  readonly #closeTimeout: number;
+
+  /**
+   * Makes the transport; whoever does so lets the wire report to it.
+   *
+   * @param core The channel.
+   * @param wire The bytes.
+   * @param options See {@linkcode ProtocolTransportOptions}.
+   */
+  constructor(core: ChannelCore, wire: Wire, options: ProtocolTransportOptions) {
+    this.#core = core;
+    this.#incoming = core.incoming;
+    this.#wire = wire;
+    this.#side = options.side;
+    this.#closeTimeout = options.closeTimeout ?? DEFAULT_CLOSE_TIMEOUT;
+    this.#protocol = new Protocol({
+      side: options.side,
+      maskingKeys: randomMaskingKeys,
+      maxMessageSize: options.maxMessageSize ?? DEFAULT_MAX_MESSAGE_SIZE,
+      ownsChunks: wire.ownsChunks,
+      recycles: wire.releasesChunks,
+      deflate: options.deflate ?? undefined,
+      budget: turns.budget,
+    }, this);
+    turns.enter();
+  }
+
+  /** Pings regularly, where that is wanted. */
+  keepAlive({ pingInterval = 0, pingTimeout = pingInterval }: ProtocolOptions): void {
+    if (pingInterval === 0 || this.#core.state !== "open") return;
+    this.#keepalive = new Keepalive(this, this.#core.clock, { pingInterval, pingTimeout });
+    this.#keepalive.start();
+  }
+
+  get errorCode(): number {
+    return internalServerError;
+  }
+
+  // What the wire reports.
+
+  onChunk(chunk: Uint8Array): void {
+    if (this.#heldEnd !== null) return;
+    const { length } = chunk;
+    this.#keepalive?.heard();
+    this.#protocol.receive(chunk);
+    turns.watchChunk(length);
+    this.#regulate();
+  }
+
+  onDrain(): void {
+    if (this.#output === BLOCKED && this.#hasRoom) this.#write();
+    if (this.#lending) this.#giveBack();
+    const { outgoing } = this.#core;
+    if (outgoing.isWaitedFor) outgoing.drained();
+    const isWatching = this.#output === BLOCKED || this.#lending || outgoing.isWaitedFor;
+    if (isWatching && this.#core.state !== "closed") this.#wire.watch();
+  }
+
+  onOver(failure: WireFailure | null): void {
+    this.#conclude();
+    this.#draining = true;
+    this.resume();
+    // Where only the writing half is broken the rest may never end.
+    this.#deadline ??= new Deadline(this.#core.clock, {
+      ms: this.#closeTimeout,
+      onTime: () => this.onEnd(failure),
+    });
+  }
+
+  onEnd(failure: WireFailure | null): void {
+    if (this.#behind) {
+      this.#heldEnd ??= { failure };
+      return;
+    }
+    if (this.#ending === EARLY && failure === null) this.#ending = EARLY_AND_ENDED;
+    else {
+      this.#conclude();
+      this.#end(failure);
+    }
+  }
+
+  #end(failure: WireFailure | null): void {
+    this.#clearDeadline();
+    this.#stop();
+    const { sentClose, receivedClose } = this.#protocol;
+    if (sentClose !== null && receivedClose !== null) {
+      return void this.#finish({ wasClean: true, initiator: "remote" });
+    }
+    const message = "The connection was lost: it ended without a Close frame";
+    const cause = failure === null ? undefined : { cause: failure.error };
+    const error = new WebSocketChannelError(message, cause);
+    const ending: Ending = { wasClean: false, initiator: "transport", error };
+    // What this end has begun to send, its Close above all, still goes out.
+    if (this.#core.state === "closing") return void this.#finish(ending);
+    this.#wire.destroy();
+    this.#core.end(ending);
+  }
+
+  #clearDeadline(): void {
+    this.#deadline?.clear();
+    this.#deadline = null;
+  }
+
+  // What is too much for one turn.
+
+  /** Goes on with what was received, in a turn of its own. */
+  run(): void {
+    this.#protocol.proceed();
+    this.#regulate();
+  }
+
+  onUnblocked(): void {
+    turns.add(this);
+  }
+
+  /**
+   * What the peer causes may be too much for one turn, or a message may take long to decompress: then
+   * no more is taken from the wire until all is worked on, and its end waits as well.
+   */
+  #regulate(): void {
+    const isBehind = this.#protocol.isBehind;
+    if (isBehind && !this.#protocol.isBusy) turns.add(this);
+    if (isBehind === this.#behind) return;
+    this.#behind = isBehind;
+    if (isBehind) return this.#wire.pause();
+    if (this.#heldEnd !== null) return this.onEnd(this.#heldEnd.failure);
+    if (!this.#reading) return;
+    this.#keepalive?.heard();
+    this.#wire.resume();
+  }
+
+  // What the protocol reports.
+
+  onMessage(message: Message): void {
+    this.#incoming.add(message);
+  }
+
+  onPong(payload: Uint8Array): void {
+    this.#keepalive?.onPong(payload);
+  }
+
+  /**
+   * A reader that hasn't handled what came before, or has not begun to read, gets the chance to answer:
+   * the peer's end takes effect later.
+   */
+  onEnding(): boolean {
+    const isReady = this.#draining || this.#core.state !== "open" || !this.#incoming.isBehind;
+    if (isReady) return true;
+    this.#ending = EARLY;
+    this.#keepalive?.stop();
+    this.#core.endsEarly(() => this.#conclude());
+    return false;
+  }
+
+  #conclude(): void {
+    const ending = this.#ending;
+    if (ending === NONE) return;
+    this.#ending = NONE;
+    this.#protocol.conclude();
+    if (ending === EARLY_AND_ENDED) this.#end(null);
+  }
+
+  onClose(code: number, reason: string): void {
+    this.#keepalive?.stop();
+    this.#core.peerClosed({ code, reason }, this.#sentClose);
+    // RFC 6455 §7.1.1: the server ends TCP first, the client waits for that (and not for ever).
+    if (this.#side === "server") void this.#finish({ wasClean: true, initiator: "remote" });
+  }
+
+  onFailure(code: number, reason: string): void {
+    this.#keepalive?.stop();
+    const error = new ProtocolError(`The peer broke the protocol: ${reason}`, code);
+    this.#core.fail(error, this.#sentClose);
+    void this.#finish({ wasClean: false, initiator: "protocol-error" });
+    // It may have come to light in a turn in which nothing was received.
+    this.#regulate();
+  }
+
+  get #sentClose(): CloseFrameContent | undefined {
+    return this.#protocol.sentClose ?? undefined;
+  }
+
+  /** All that is sent in one turn leaves in one write, unless it is much. */
+  onOutput(): void {
+    if (this.#output !== IDLE) return;
+    this.#output = PLANNED;
+    this.#wire.flushes.add(this);
+  }
+
+  // What goes out.
+
+  get bufferedAmount(): number {
+    const inFlight = this.#inFlight === null
+      ? 0
+      : this.#inFlight.payload(this.#wire.bufferedAmount);
+    return this.#lost + this.#protocol.payloadSize + inFlight;
+  }
+
+  get load(): number {
+    return this.#lost + this.#protocol.outputSize + this.#wire.bufferedAmount;
+  }
+
+  hasSentClose(): boolean {
+    if (this.#inFlight === null) return this.#isCloseWritten;
+    return this.#inFlight.hasClose(this.#wire.bufferedAmount);
+  }
+
+  send(message: MessageInput, options: SendOptions | undefined): boolean {
+    const protocol = this.#protocol;
+    const isSent = typeof message === "string"
+      ? protocol.sendText(message, options)
+      : protocol.sendBinary(bytesOf(message), options);
+    if (protocol.outputCost >= MUCH) this.#sendAhead();
+    return isSent;
+  }
+
+  sendPrepared(message: PreparedMessage, options: SendOptions | undefined): boolean {
+    // RFC 6455 §5.3: a client masks each frame with a key of its own.
+    if (this.#side === "client") return this.send(message.content, options);
+    const isSent = this.#protocol.sendPrepared(message, options);
+    if (this.#protocol.outputCost >= MUCH) this.#sendAhead();
+    return isSent;
+  }
+
+  /** Much doesn't wait for the turn to end: the peer reads it while more is being sent. */
+  #sendAhead(): void {
+    if (this.#output !== BLOCKED && this.#wire.releasesChunks && this.#hasRoom) this.#write();
+  }
+
+  get #hasRoom(): boolean {
+    return this.#wire.bufferedAmount < this.#core.highWaterMark;
+  }
+
+  flush(): void {
+    this.#output = IDLE;
+    if (this.#hasRoom) return this.#write();
+    // What isn't taken from the protocol stays exact there, and pongs don't pile up.
+    this.#output = BLOCKED;
+    this.#wire.watch();
+  }
+
+  #write(): void {
+    const protocol = this.#protocol;
+    const { outputSize, payloadSize } = protocol;
+    if (this.#output === BLOCKED) this.#output = IDLE;
+    if (outputSize === 0) return;
+    if (this.#wire.writeAll(protocol.takeOutput())) this.#written(outputSize, payloadSize);
+    else this.#lost += payloadSize;
+    if (this.#wire.releasesChunks) this.#giveBack();
+    if (this.#core.outgoing.isWaitedFor) this.watch();
+  }
+
+  #written(size: number, payload: number): void {
+    const buffered = this.#wire.bufferedAmount;
+    if (buffered === 0) this.#inFlight = null;
+    else (this.#inFlight ??= new InFlight(buffered - size)).add(size, payload, buffered);
+    if (this.#protocol.sentClose === null) return;
+    this.#isCloseWritten = true;
+    this.#inFlight?.addClose();
+  }
+
+  /** What is handed on is written to again; a connection that falls silent holds no buffer. */
+  #giveBack(): void {
+    const kept = this.#wire.bufferedAmount;
+    this.#protocol.giveBack(kept);
+    this.#lending = kept > 0;
+    if (this.#lending) this.#wire.watch();
+  }
+
+  watch(): void {
+    const { outgoing } = this.#core;
+    outgoing.drained();
+    if (outgoing.isWaitedFor) this.#wire.watch();
+  }
+
+  // Backpressure.
+
+  pause(): void {
+    if (this.#draining) return;
+    this.#reading = false;
+    this.#protocol.pause();
+    this.#wire.pause();
+  }
+
+  resume(): void {
+    if (this.#reading) return;
+    this.#reading = true;
+    // While nothing was read the peer could not show that it lives.
+    this.#keepalive?.heard();
+    if (!this.#behind) this.#wire.resume();
+    this.#protocol.resume();
+    this.#regulate();
+  }
+
+  // Pings.
+
+  get isReading(): boolean {
+    return this.#reading && !this.#behind;
+  }
+
+  get latency(): number | null {
+    return this.#keepalive?.latency ?? null;
+  }
+
+  ping(): Promise<number> {
+    return (this.#keepalive ??= new Keepalive(this, this.#core.clock, NEVER)).ping();
+  }
+
+  sendPing(payload: Uint8Array): void {
+    this.#protocol.ping(payload);
+  }
+
+  onDead(): void {
+    const message = "The connection was lost: no sign of life came in time after a ping";
+    const error = new DOMException(message, "TimeoutError");
+    this.destroy();
+    this.#core.end({ wasClean: false, initiator: "timeout", error });
+  }
+
+  // The end.
+
+  close(code: number | undefined, reason: string): CloseFrameContent | undefined {
+    this.#keepalive?.stop();
+    this.#protocol.close(code, code === undefined ? undefined : reason);
+    this.#conclude();
+    this.resume();
+    this.#regulate();
+    return this.#sentClose;
+  }
+
+  /** Ends the wire behind what is written, then the channel; the close timer bounds it. */
+  async #finish(ending: Ending): Promise<void> {
+    const wire = this.#wire;
+    if (this.#output === BLOCKED) await wire.flush();
+    this.#write();
+    await wire.flush();
+    await wire.end();
+    this.#leave();
+    this.#core.end(ending);
+  }
+
+  destroy(): void {
+    this.#clearDeadline();
+    this.#stop();
+    this.#wire.destroy();
+  }
+
+  /** Nothing is read or sent any more. */
+  #stop(): void {
+    this.#keepalive?.stop();
+    this.#protocol.end();
+    this.#leave();
+  }
+
+  /** Nothing is put off any more. */
+  #leave(): void {
+    turns.delete(this);
+    if (this.#isMember) turns.leave();
+    this.#isMember = false;
+  }
+
+  ref(): void {
+    this.#wire.ref();
+  }
+
+  unref(): void {
+    this.#wire.unref();
+  }
+}

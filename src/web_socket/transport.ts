@@ -1,0 +1,52 @@
+import type { PreparedMessage } from "../protocol/prepared_message.ts";
+import type { Ending } from "./channel_state.ts";
+import type { CloseFrameContent } from "./close_info.ts";
+import type { MessageInput, SendOptions } from "./web_socket_sink.ts";
+
+/**
+ * What carries a channel's messages. It reports what happens to its channel, with the functions of
+ * `ChannelControl`; after `ended` it reports nothing more.
+ */
+export interface Transport {
+  /** How many bytes of payload were sent and not handed on. */
+  readonly bufferedAmount: number;
+  /** How many bytes wait to be handed on, with all that goes beside payloads: backpressure is about them. */
+  readonly load: number;
+  /** The close code for an error that was put into the sink; `undefined`: none. */
+  readonly errorCode: number | undefined;
+  /** The latest round trip's time, in milliseconds; `null` before the first, and where it can't ping. */
+  readonly latency: number | null;
+  /**
+   * Sends a message, on an open connection.
+   *
+   * @returns `false` when it is dropped, because the peer turns out to be gone.
+   * @throws {TypeError} When it is neither text nor bytes.
+   * @throws {UnsupportedError} When it must not be compressed, and the transport gives no choice.
+   */
+  send(message: MessageInput, options: SendOptions | undefined): boolean;
+  /** Sends a message that others get as well: as {@linkcode send}, in less time where it can. */
+  sendPrepared(message: PreparedMessage, options: SendOptions | undefined): boolean;
+  /** Pings. See `WebSocketChannel.ping`. */
+  ping(): Promise<number>;
+  /**
+   * Begins the closing handshake, on an open connection.
+   *
+   * @returns The Close frame that goes out; `undefined` when the peer turns out to have closed.
+   * @throws {RangeError} When this transport can't send `code`; nothing has changed then.
+   */
+  close(code: number | undefined, reason: string): CloseFrameContent | undefined;
+  /** Whether our Close frame was handed on, and with it all that was sent before. */
+  hasSentClose(ending: Ending): boolean;
+  /** Ends it without more ado, as far as it can. */
+  destroy(): void;
+  /** Enough waits to be read. */
+  pause(): void;
+  /** There is room to read again. */
+  resume(): void;
+  /** Somebody waits for `load` to fall: the sink's `drained` is called then. */
+  watch(): void;
+  /** See `WebSocketChannel.ref`. */
+  ref(): void;
+  /** See `WebSocketChannel.unref`. */
+  unref(): void;
+}

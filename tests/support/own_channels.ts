@@ -1,0 +1,131 @@
+/** Channels of our own protocol over whatever carries bytes. */
+
+import type { HandshakeAgreement } from "../../src/handshake/client_handshake.ts";
+import type { Side } from "../../src/protocol/frame.ts";
+import type { ChannelParts } from "../../src/stream_channel/channel_like.ts";
+import { ChannelSinkController } from "../../src/stream_channel/sink_controller.ts";
+import { ChannelStreamController } from "../../src/stream_channel/stream_controller.ts";
+import { NO_CAPABILITIES } from "../../src/web_socket/capabilities.ts";
+import { Channel } from "../../src/web_socket/channel.ts";
+import { ChannelCore } from "../../src/web_socket/channel_core.ts";
+import { ChannelWire, type ChannelWireOptions } from "../../src/web_socket/channel_wire.ts";
+import type { Clock } from "../../src/web_socket/clock.ts";
+import {
+  type ConnectOptions,
+  parseConnect,
+  readConnectOptions,
+} from "../../src/web_socket/connect_options.ts";
+import { ConnectError } from "../../src/web_socket/errors.ts";
+import { Exchange } from "../../src/web_socket/exchange.ts";
+import { openHandshake } from "../../src/web_socket/open_handshake.ts";
+import type { ProtocolOptions } from "../../src/web_socket/protocol_options.ts";
+import { offeredCompression, speak } from "../../src/web_socket/speaking.ts";
+import type { Wire } from "../../src/web_socket/wire.ts";
+
+/** A channel of bytes, and what is known of it. */
+export type ByteChannel = ChannelParts<Uint8Array, Uint8Array> & ChannelWireOptions;
+
+/** A wire of whatever carries bytes. */
+export function wireOf(bytes: ByteChannel | Wire): Wire {
+  return "stream" in bytes ? new ChannelWire(bytes, bytes) : bytes;
+}
+
+/** What a channel over bytes can do, and a bit more. */
+const CAPABILITIES = { ...NO_CAPABILITIES, ping: true, compressionOptions: true };
+
+/** What is behind a channel that is connecting. */
+export function coreWith(options: ProtocolOptions, clock: Clock): ChannelCore {
+  return new ChannelCore(options, clock, {
+    transport: "bytes",
+    capabilities: CAPABILITIES,
+    url: () => "",
+  });
+}
+
+/** An open channel: the opening handshake is done. */
+export function speakOver(
+  side: Side,
+  bytes: ByteChannel | Wire,
+  options: ProtocolOptions,
+  clock: Clock,
+  agreement: HandshakeAgreement = { protocol: null, extensions: "", deflate: null },
+): Channel {
+  const core = coreWith(options, clock);
+  speak(core, wireOf(bytes), { side, agreement, options });
+  return new Channel(core);
+}
+
+/** A client that dials, and does the opening handshake over what it gets. */
+export function connectOver(
+  dial: (url: string) => Promise<ByteChannel | Wire>,
+  url: string,
+  given: ConnectOptions | undefined,
+  clock: Clock,
+): Channel {
+  const options = readConnectOptions(given);
+  const request = parseConnect(url, options);
+  const core = coreWith(options, clock);
+  core.bound(options, () => "handshake");
+  const open = async (): Promise<void> => {
+    if (core.state === "closed") return;
+    let wire: Wire;
+    try {
+      wire = wireOf(await dial(request.url.href));
+    } catch (cause) {
+      return core.failToOpen(new ConnectError(`Cannot connect to ${url}`, { cause, phase: "tcp" }));
+    }
+    const exchange = new Exchange(wire, { clock, ms: options.closeTimeout ?? 5000 });
+    if (core.state as string === "closed") return exchange.destroy();
+    core.opener = exchange;
+    try {
+      const { origin, compression } = options;
+      const { agreement, response } = await openHandshake(exchange, {
+        request,
+        origin,
+        compression: offeredCompression(compression),
+        wantsBody: () => true,
+      });
+      speak(core, exchange, { side: "client", agreement, response, options });
+    } catch (error) {
+      exchange.destroy();
+      core.failToOpen(error);
+    }
+  };
+  void open();
+  return new Channel(core);
+}
+
+/** A wire as a channel of bytes. */
+export function channelOf(wire: Wire): ByteChannel {
+  const incoming = new ChannelStreamController<Uint8Array>({
+    pause: () => wire.pause(),
+    resume: () => wire.resume(),
+  });
+  const outgoing = new ChannelSinkController<Uint8Array>({
+    get bufferedAmount(): number {
+      return wire.bufferedAmount;
+    },
+    add: (chunk) => wire.write(chunk),
+    close: () => void wire.end().then(() => outgoing.finish()),
+    abort: () => wire.destroy(),
+    watch: () => wire.watch(),
+  });
+  wire.listen({
+    onChunk: (chunk) => incoming.add(chunk),
+    onDrain: () => {
+      outgoing.drained();
+      if (outgoing.isWaitedFor) wire.watch();
+    },
+    onOver: (failure) => outgoing.finish(failure?.error),
+    onEnd: (failure) => {
+      if (failure === null) return incoming.end();
+      incoming.fail(failure.error);
+      outgoing.finish(failure.error);
+    },
+  });
+  const destroy = (): void => {
+    wire.destroy();
+    outgoing.finish();
+  };
+  return { stream: incoming.stream, sink: outgoing.sink, ownsChunks: true, destroy };
+}
