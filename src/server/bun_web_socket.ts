@@ -27,26 +27,6 @@ export interface BunServer {
   requestIP(request: Request): { readonly address: string; readonly port: number } | null;
 }
 
-/** The handlers and settings for `Bun.serve`'s `websocket`. */
-export interface BunHandlers {
-  /** The largest message to receive, in bytes. */
-  readonly maxPayloadLength: number;
-  /** After how many seconds without a sign of life a connection ends; Bun pings before. */
-  readonly idleTimeout: number;
-  /** Whether Bun pings. */
-  readonly sendPings: boolean;
-  /** How many bytes may wait to be sent before Bun drops messages: as many as can be. */
-  readonly backpressureLimit: number;
-  /** Whether to agree to compression. */
-  readonly perMessageDeflate: boolean;
-  /** A connection is open. */
-  open(socket: BunServerSocket): void;
-  /** A message is in. */
-  message(socket: BunServerSocket, message: string | Uint8Array): void;
-  /** A connection is over. */
-  close(socket: BunServerSocket, code: number, reason: string): void;
-}
-
 /** An answered upgrade of Bun's. */
 export interface BunUpgradeResult {
   /** What `fetch` has to give back: nothing when the request was upgraded. */
@@ -65,8 +45,25 @@ export interface BunWebSocket {
    * @returns What to give back, and the channel.
    */
   upgrade(request: Request, server: BunServer): Promise<BunUpgradeResult>;
-  /** For `Bun.serve`'s `websocket`. */
-  readonly websocket: BunHandlers;
+  /** The handlers and settings for `Bun.serve`'s `websocket`. */
+  readonly websocket: {
+    /** The largest message to receive, in bytes. */
+    readonly maxPayloadLength: number;
+    /** After how many seconds without a sign of life a connection ends; Bun pings before. */
+    readonly idleTimeout: number;
+    /** Whether Bun pings. */
+    readonly sendPings: boolean;
+    /** How many bytes may wait to be sent before Bun drops messages: as many as can be. */
+    readonly backpressureLimit: number;
+    /** Whether to agree to compression. */
+    readonly perMessageDeflate: boolean;
+    /** A connection is open. */
+    open(socket: BunServerSocket): void;
+    /** A message is in. */
+    message(socket: BunServerSocket, message: string | Uint8Array): void;
+    /** A connection is over. */
+    close(socket: BunServerSocket, code: number, reason: string): void;
+  };
 }
 
 /** What `Bun.serve` has no setting for. */

@@ -14,63 +14,11 @@ export {
 } from "./web_socket_channel_pair.ts";
 export type { Clock } from "../web_socket/clock.ts";
 
-export type { Capabilities, Capability } from "../web_socket/capabilities.ts";
-export type {
-  ChannelOptions,
-  ConnectDeadlineOptions,
-  ConnectOptions,
-  LookupAddress,
-  LookupFunction,
-  ReceiveQueueOptions,
-} from "../web_socket/connect_options.ts";
-export type {
-  TlsArchive,
-  TlsCertificate,
-  TlsContextOptions,
-  TlsData,
-  TlsKey,
-  TlsOptions,
-  TlsVersion,
-} from "../web_socket/tls_options.ts";
-export type { CompressionOptions } from "../permessage_deflate/deflate_parameters.ts";
 export {
   ConnectError,
-  type ConnectErrorOptions,
-  type ConnectPhase,
-  type HandshakeResponse,
   ProtocolError,
   UnsupportedError,
   WebSocketChannelError,
 } from "../web_socket/errors.ts";
-export type {
-  ChannelState,
-  Message,
-  WebSocketChannel as WebSocketChannelInstance,
-} from "../web_socket/web_socket_channel.ts";
-export type { CloseFrameContent, CloseInfo, CloseInitiator } from "../web_socket/close_info.ts";
 export { WebSocketChannel, type WebSocketChannelStatic } from "../web_socket_channel.ts";
-export type { ConnectOverOptions, OverOptions } from "../web_socket/over.ts";
-export type { ProtocolOptions } from "../web_socket/protocol_options.ts";
-export type { Side } from "../protocol/frame.ts";
-export type { FromOptions } from "../native/native_channel.ts";
-export type {
-  NativeWebSocketChannel,
-  NativeWebSocketChannelStatic,
-} from "../native/native_web_socket_channel.ts";
-export type { WebSocketEventLike, WebSocketLike } from "../native/web_socket_like.ts";
-export type { MessageInput, SendOptions, WebSocketSink } from "../web_socket/web_socket_sink.ts";
-export type { ChannelLike } from "../stream_channel/channel_like.ts";
-export type { AddStreamOptions, ChannelSink } from "../stream_channel/channel_sink.ts";
-export type {
-  ChannelStream,
-  ListenOptions,
-  StreamSubscription,
-} from "../stream_channel/channel_stream.ts";
-export type { StreamChannel, StreamChannelStatic } from "../stream_channel/stream_channel.ts";
-export type {
-  ChannelTransformer,
-  MessageTransform,
-  StreamTransformer,
-  TransformHandlers,
-  TransformStreamLike,
-} from "../stream_channel/transformer.ts";
+export type * from "../channel_types.ts";
