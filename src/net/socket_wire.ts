@@ -1,7 +1,7 @@
 import { plainBytes } from "../realm/bytes.ts";
 import { Deferred, FULFILLED } from "../stream_channel/deferred.ts";
 import { type Flushes, inTicks } from "../web_socket/flushes.ts";
-import { areSmall, type Wire, type WireEvents, type WireFailure } from "../web_socket/wire.ts";
+import type { Wire, WireEvents, WireFailure } from "../web_socket/wire.ts";
 import { handleBelow } from "./handle_below.ts";
 
 /** What is used of a `node:net` or `node:tls` socket. Listeners are called with the socket as `this`. */
@@ -279,4 +279,14 @@ export class SocketWire implements Wire {
   unref(): void {
     this.#socket.unref();
   }
+}
+
+/** Chunks of this size are worth a write of their own; some platforms copy those that leave as one. */
+const LARGE = 0x4000;
+
+/** Whether chunks are small on average. */
+function areSmall(chunks: readonly Uint8Array[]): boolean {
+  let size = 0;
+  for (const chunk of chunks) size += chunk.length;
+  return size < LARGE * chunks.length;
 }

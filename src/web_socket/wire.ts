@@ -66,13 +66,3 @@ export interface Wire {
   /** Lets the process end although it is open, where the platform has such a thing. */
   unref(): void;
 }
-
-/** Chunks of this size are worth a write of their own; some platforms copy those that leave as one. */
-const LARGE = 0x4000;
-
-/** Whether chunks are small on average. */
-export function areSmall(chunks: readonly Uint8Array[]): boolean {
-  let size = 0;
-  for (const chunk of chunks) size += chunk.length;
-  return size < LARGE * chunks.length;
-}

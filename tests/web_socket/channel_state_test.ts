@@ -1,0 +1,194 @@
+import { assert, assertEquals, assertFalse, assertRejects, assertStrictEquals } from "@std/assert";
+import type { CloseInfo } from "../../src/web_socket/close_info.ts";
+import {
+  ChannelLife,
+  type ChannelTrigger,
+  closeContent,
+  Closing,
+} from "../../src/web_socket/channel_state.ts";
+import type { ChannelState } from "../../src/web_socket/web_socket_channel.ts";
+import { settled } from "../support/events.ts";
+import { FakeClock } from "../support/fake_clock.ts";
+
+const INFO: CloseInfo = { code: 1000, reason: "", wasClean: true, initiator: "remote" };
+
+function conclude(life: ChannelLife): void {
+  life.apply("end");
+  life.conclude(INFO);
+}
+
+// The states.
+
+Deno.test("life: every trigger in every state: the state never goes back, and says when it changes", () => {
+  const paths: Record<ChannelState, ChannelTrigger[]> = {
+    connecting: [],
+    open: ["open"],
+    closing: ["open", "close"],
+    closed: ["open", "end"],
+  };
+  const expected: Record<ChannelState, Record<ChannelTrigger, ChannelState>> = {
+    connecting: { open: "open", close: "connecting", peerCloses: "connecting", end: "closed" },
+    open: { open: "open", close: "closing", peerCloses: "closing", end: "closed" },
+    closing: { open: "closing", close: "closing", peerCloses: "closing", end: "closed" },
+    closed: { open: "closed", close: "closed", peerCloses: "closed", end: "closed" },
+  };
+  for (const state of Object.keys(paths) as ChannelState[]) {
+    for (const trigger of ["open", "close", "peerCloses", "end"] as const) {
+      const life = new ChannelLife();
+      for (const before of paths[state]) life.apply(before);
+      assertEquals(life.state, state);
+      const next = expected[state][trigger];
+      assertEquals([life.apply(trigger), life.state], [next !== state, next]);
+      assertEquals(life.isOver, next === "closed");
+    }
+  }
+});
+
+Deno.test("life: closing fulfils when the channel begins to close, and when it is over before", async () => {
+  const triggers: ChannelTrigger[][] = [
+    ["open", "close"],
+    ["open", "peerCloses"],
+    ["open", "end"],
+    [
+      "end",
+    ],
+  ];
+  for (const path of triggers) {
+    for (const early of [true, false]) {
+      const life = new ChannelLife();
+      if (early) assertFalse(await settled(life.onClosing));
+      for (const trigger of path) life.apply(trigger);
+      assert(await settled(life.onClosing));
+    }
+  }
+});
+
+// Its promises.
+
+Deno.test("life: asked for before the event, and after it", async () => {
+  for (const early of [true, false]) {
+    const life = new ChannelLife();
+    if (early) {
+      assertFalse(await settled(life.ready));
+      assertFalse(await settled(life.closed));
+    }
+    life.apply("open");
+    await life.ready;
+    conclude(life);
+    assertEquals(await life.closed, INFO);
+    await life.ready;
+  }
+});
+
+Deno.test("life: the same promise each time", () => {
+  const life = new ChannelLife();
+  const { ready, closed } = life;
+  life.apply("open");
+  conclude(life);
+  assertStrictEquals(life.ready, ready);
+  assertStrictEquals(life.closed, closed);
+});
+
+Deno.test("life: a failed attempt rejects ready only, and harms nobody who doesn't look", async () => {
+  for (const early of [true, false]) {
+    const life = new ChannelLife();
+    const error = new Error("refused");
+    if (early) void life.ready;
+    life.fail(error);
+    conclude(life);
+    assertStrictEquals(await assertRejects(() => life.ready), error);
+    assertEquals(await life.closed, INFO);
+  }
+});
+
+// How it closes.
+
+Deno.test("life: nothing is known of how it closes before something is", () => {
+  const life = new ChannelLife();
+  assertEquals(life.known, null);
+  const { closing } = life;
+  assertStrictEquals(life.known, closing);
+  assertStrictEquals(life.closing, closing);
+});
+
+Deno.test("closing: nothing is known before it is", () => {
+  const closing = new Closing();
+  assertEquals([closing.code, closing.reason, closing.isDone], [null, null, false]);
+  closing.received = { code: 3000, reason: "why" };
+  assertEquals([closing.code, closing.reason], [null, null]);
+  closing.isKnown = true;
+  assertEquals([closing.code, closing.reason, closing.isDone], [3000, "why", false]);
+  closing.sent = { code: 1000, reason: "" };
+  assertEquals(closing.isDone, true);
+});
+
+Deno.test("closing RFC 6455 §7.1.5: 1006 where no Close was received", () => {
+  const closing = new Closing();
+  closing.isKnown = true;
+  assertEquals([closing.code, closing.reason], [1006, ""]);
+  assertEquals(closing.info({ wasClean: false, initiator: "transport" }), {
+    code: 1006,
+    reason: "",
+    wasClean: false,
+    initiator: "transport",
+  });
+});
+
+Deno.test("closing: who began counts, but not for what the transport or a timer ended", () => {
+  const closing = new Closing();
+  closing.closer = "local";
+  const initiator = (wasClean: boolean, seen: "remote" | "timeout" | "transport"): string =>
+    closing.info({ wasClean, initiator: seen }).initiator;
+  assertEquals(initiator(true, "remote"), "local");
+  assertEquals(initiator(false, "transport"), "local");
+  assertEquals(initiator(false, "timeout"), "timeout");
+  closing.isFailed = true;
+  assertEquals(initiator(false, "timeout"), "protocol-error");
+});
+
+Deno.test("closing: the story has what there was", () => {
+  const closing = new Closing();
+  const error = new Error("lost");
+  const sent = { code: 1000, reason: "" };
+  const received = { code: 1001, reason: "away" };
+  Object.assign(closing, { sent, received, error, isKnown: true });
+  const info = closing.info({ wasClean: true, initiator: "remote" });
+  assertEquals([info.code, info.reason, info.sent, info.received], [1001, "away", sent, received]);
+  assertStrictEquals(info.error, error);
+});
+
+Deno.test("closing: the timer is set once, and stopped", () => {
+  const closing = new Closing();
+  const clock = new FakeClock();
+  let times = 0;
+  closing.startTimer(clock, 10, () => times++);
+  closing.startTimer(clock, 1, () => times++);
+  clock.advance(9);
+  assertEquals(times, 0);
+  closing.stopTimer();
+  clock.advance(10);
+  assertEquals([times, clock.pending], [0, 0]);
+});
+
+Deno.test("closeContent: without a code it is 1005. RFC 6455 §7.1.5", () => {
+  assertEquals(closeContent(undefined, ""), { code: 1005, reason: "" });
+  assertEquals(closeContent(3000, "why"), { code: 3000, reason: "why" });
+});
+
+Deno.test("closing: what ended the channel, as error texts say it", () => {
+  const closing = new Closing();
+  assertEquals(closing.text, "the channel ended");
+  closing.received = { code: 1001, reason: "" };
+  assertEquals(closing.text, "the peer closed with 1001");
+  closing.received = { code: 4000, reason: 'a "b"' };
+  assertEquals(closing.text, 'the peer closed with 4000 and the reason "a \\"b\\""');
+  closing.closer = "local";
+  assertEquals(closing.text, "the channel ended");
+});
+
+Deno.test("closing: what was dropped is part of the story, if there was any", () => {
+  const closing = new Closing();
+  assertFalse("dropped" in closing.info({ wasClean: true, initiator: "remote" }));
+  closing.dropped = 3;
+  assertEquals(closing.info({ wasClean: true, initiator: "remote" }).dropped, 3);
+});
