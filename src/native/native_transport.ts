@@ -314,9 +314,13 @@ export class NativeTransport implements Transport {
     }
   }
 
-  /** The platform gives no ping: the channel has said so. */
+  /** The platform gives no control frames: the channel has said so. */
   ping(): Promise<number> {
     return Promise.reject(lacking("ping"));
+  }
+
+  pong(): boolean {
+    return false;
   }
 
   // What a platform's socket doesn't have.

@@ -1,14 +1,46 @@
+import { copyOf, isBinary } from "../realm/bytes.ts";
+import { abortable } from "../stream_channel/abortable.ts";
 import type { ChannelStream } from "../stream_channel/channel_stream.ts";
 import { ignore } from "../stream_channel/errors.ts";
-import { readOptions } from "../stream_channel/options.ts";
+import { type OptionKinds, readOptions, shown } from "../stream_channel/options.ts";
 import { StreamChannelBase } from "../stream_channel/stream_channel.ts";
 import type { Capabilities } from "./capabilities.ts";
 import type { ChannelCore } from "./channel_core.ts";
 import type { HandshakeResponse } from "./errors.ts";
 import { inspectAs, shownProtocol } from "./inspection.ts";
 import type { CloseInfo } from "./close_info.ts";
-import type { ChannelState, Message, WebSocketChannel } from "./web_socket_channel.ts";
+import type {
+  ChannelState,
+  Message,
+  PingOptions,
+  WaitOptions,
+  WebSocketChannel,
+} from "./web_socket_channel.ts";
 import type { MessageInput, WebSocketSink } from "./web_socket_sink.ts";
+
+const WAIT_KINDS: OptionKinds<WaitOptions> = { signal: "AbortSignal" };
+
+const PING_KINDS: OptionKinds<PingOptions> = { ...WAIT_KINDS, payload: "object" };
+
+const NO_BYTES = new Uint8Array(0);
+
+/** RFC 6455 §5.5: the most bytes that a control frame may hold. */
+const MAX_CONTROL_PAYLOAD = 125;
+
+/** A copy of a control frame's payload. */
+function controlPayload(payload: unknown): Uint8Array {
+  if (!isBinary(payload)) {
+    throw new TypeError(
+      `Cannot send a control frame: its payload must be bytes, got ${shown(payload)}`,
+    );
+  }
+  const bytes = copyOf(payload);
+  if (bytes.length <= MAX_CONTROL_PAYLOAD) return bytes;
+  throw new RangeError(
+    `Cannot send a control frame: its payload must be at most ${MAX_CONTROL_PAYLOAD} bytes, ` +
+      `got ${bytes.length}`,
+  );
+}
 
 /** What users hold of a WebSocket channel: nothing of it is the transport's. */
 export class Channel extends StreamChannelBase<Message, MessageInput> implements WebSocketChannel {
@@ -35,6 +67,15 @@ export class Channel extends StreamChannelBase<Message, MessageInput> implements
 
   get ready(): Promise<void> {
     return this.#core.life.ready;
+  }
+
+  whenReady(given?: WaitOptions): Promise<void> {
+    const { signal } = readOptions(given, WAIT_KINDS);
+    return abortable(this.ready, signal);
+  }
+
+  get closing(): Promise<void> {
+    return this.#core.life.onClosing;
   }
 
   get closed(): Promise<CloseInfo> {
@@ -77,10 +118,13 @@ export class Channel extends StreamChannelBase<Message, MessageInput> implements
     return this.#core.transport?.latency ?? null;
   }
 
-  ping(options?: Record<string, never>): Promise<number> {
-    // It takes none yet: one from plain JavaScript must not be ignored.
-    readOptions(options, {});
-    return this.#core.ping();
+  ping(given?: PingOptions): Promise<number> {
+    const { payload, signal } = readOptions(given, PING_KINDS);
+    return this.#core.ping(payload === undefined ? undefined : controlPayload(payload), signal);
+  }
+
+  pong(payload: ArrayBuffer | ArrayBufferView = NO_BYTES): boolean {
+    return this.#core.pong(controlPayload(payload));
   }
 
   terminate(): void {

@@ -2,6 +2,7 @@ import { isSendable } from "../../status.ts";
 import type { PreparedMessage } from "../protocol/prepared_message.ts";
 import type { SinkTarget } from "../stream_channel/channel_sink.ts";
 import type { StreamSource } from "../stream_channel/channel_stream.ts";
+import { abortable } from "../stream_channel/abortable.ts";
 import { preHandled } from "../stream_channel/errors.ts";
 import { loopGuard } from "../stream_channel/loop_guard.ts";
 import { ChannelSinkController } from "../stream_channel/sink_controller.ts";
@@ -488,13 +489,22 @@ export class ChannelCore implements StreamSource, SinkTarget<MessageInput> {
   // What goes straight to the transport.
 
   /** See `WebSocketChannel.ping`. */
-  ping(): Promise<number> {
+  ping(payload?: Uint8Array, signal?: AbortSignal): Promise<number> {
     const { state } = this;
     if (!this.identity.capabilities.ping) return preHandled(Promise.reject(lacking("ping")));
-    if (state === "open" && this.#transport !== null) return this.#transport.ping();
-    if (state === "connecting") return preHandled(this.life.ready.then(() => this.ping()));
+    if (state === "open" && this.#transport !== null) return this.#transport.ping(payload, signal);
+    if (state === "connecting") {
+      const ping = this.life.ready.then(() => this.ping(payload, signal));
+      return abortable(preHandled(ping), signal);
+    }
     const error = new WebSocketChannelError(`Cannot ping: the channel is ${state}`);
     return preHandled(Promise.reject(error));
+  }
+
+  /** See `WebSocketChannel.pong`. */
+  pong(payload: Uint8Array): boolean {
+    if (!this.identity.capabilities.ping) throw lacking("ping");
+    return this.#open !== null && this.#open.pong(payload);
   }
 
   /** See `WebSocketChannel.ref`. */

@@ -1,3 +1,4 @@
+import { abortable } from "../stream_channel/abortable.ts";
 import { Deferred } from "../stream_channel/deferred.ts";
 import type { Clock } from "./clock.ts";
 import { Deadline } from "./deadline.ts";
@@ -22,15 +23,14 @@ export interface KeepaliveTimes {
 }
 
 interface PendingPing {
-  readonly id: number;
+  readonly payload: Uint8Array;
   readonly sentAt: number;
-  readonly answer: Deferred<number>;
+  /** `null`: of the keepalive's own. */
+  readonly answer: Deferred<number> | null;
 }
 
 /** More unanswered pings of the user's than this are refused: the peer may never answer. */
 export const MAX_PENDING_PINGS = 128;
-
-const PAYLOAD_LENGTH = 4;
 
 /** For how long, in milliseconds, an answer that has arrived in the last moment is still waited for. */
 const GRACE = 10;
@@ -43,13 +43,9 @@ export class Keepalive {
   readonly #owner: KeepaliveOwner;
   readonly #clock: Clock;
   readonly #times: KeepaliveTimes;
-  /** The user's unanswered pings, the oldest first. */
+  /** The unanswered pings, the oldest first: the user's, and the latest of the keepalive's own. */
   #pending: PendingPing[] = [];
-  /** The latest ping of the keepalive's own; only its answer is of interest. */
-  #probeId = 0;
-  #probeAt = 0;
   #lastId = 0;
-  #answeredId = 0;
   #heard = true;
   /** Until the next probe. */
   #timer: unknown;
@@ -88,17 +84,20 @@ export class Keepalive {
   /**
    * Sends a Ping.
    *
+   * @param payload 0–125 bytes; left out: four that no other ping has.
+   * @param signal Waits no longer when it aborts.
    * @returns The round trip's time, in milliseconds. It rejects with a
    * {@linkcode WebSocketChannelError} when too many wait, and when the channel ends first.
    */
-  ping(): Promise<number> {
+  ping(payload?: Uint8Array, signal?: AbortSignal): Promise<number> {
+    const unanswered = this.#pending.filter(({ answer }) => answer !== null).length;
     const answer = new Deferred<number>();
-    if (this.#pending.length < MAX_PENDING_PINGS) {
-      this.#pending.push({ id: this.#send(), sentAt: this.#clock.now(), answer });
-    } else {
-      const message = `Cannot ping: ${MAX_PENDING_PINGS} pings are unanswered`;
-      answer.reject(new WebSocketChannelError(message));
+    if (unanswered < MAX_PENDING_PINGS) {
+      const ping = this.#send(payload ?? this.#nextPayload(), answer);
+      return abortable(answer.promise, signal, () => this.#forget(ping));
     }
+    const message = `Cannot ping: ${MAX_PENDING_PINGS} pings are unanswered`;
+    answer.reject(new WebSocketChannelError(message));
     return answer.promise;
   }
 
@@ -109,18 +108,11 @@ export class Keepalive {
    * @param payload The Pong's payload.
    */
   onPong(payload: Uint8Array): void {
-    if (payload.length !== PAYLOAD_LENGTH) return;
-    const id = new DataView(payload.buffer, payload.byteOffset).getUint32(0);
-    const order = this.#orderOf(id);
-    if (order === 0 || order > this.#orderOf(this.#lastId)) return;
+    const index = this.#pending.findIndex((ping) => areEqual(ping.payload, payload));
     const now = this.#clock.now();
-    if (id === this.#probeId) this.#latency = now - this.#probeAt;
-    const later = this.#pending.findIndex((ping) => this.#orderOf(ping.id) > order);
-    const answered = this.#pending.splice(0, later < 0 ? this.#pending.length : later);
-    this.#answeredId = id;
-    for (const ping of answered) {
-      this.#latency = now - ping.sentAt;
-      ping.answer.resolve(this.#latency);
+    for (const { sentAt, answer } of this.#pending.splice(0, index + 1)) {
+      this.#latency = now - sentAt;
+      answer?.resolve(this.#latency);
     }
   }
 
@@ -129,21 +121,25 @@ export class Keepalive {
     this.#clearTimer();
     const lost = this.#pending.splice(0);
     for (const { answer } of lost) {
-      answer.reject(new WebSocketChannelError("The channel ended before the ping was answered"));
+      answer?.reject(new WebSocketChannelError("The channel ended before the ping was answered"));
     }
   }
 
-  /** How many pings were sent up to `id` since the one that was answered last. */
-  #orderOf(id: number): number {
-    return (id - this.#answeredId) >>> 0;
+  #nextPayload(): Uint8Array {
+    const id = this.#lastId = (this.#lastId + 1) >>> 0;
+    return Uint8Array.of(id >>> 24, id >>> 16, id >>> 8, id);
   }
 
-  #send(): number {
-    const id = this.#lastId = (this.#lastId + 1) >>> 0;
-    const payload = new Uint8Array(PAYLOAD_LENGTH);
-    new DataView(payload.buffer).setUint32(0, id);
+  #send(payload: Uint8Array, answer: Deferred<number> | null): PendingPing {
+    const ping = { payload, sentAt: this.#clock.now(), answer };
+    this.#pending.push(ping);
     this.#owner.sendPing(payload);
-    return id;
+    return ping;
+  }
+
+  #forget(ping: PendingPing): void {
+    const index = this.#pending.indexOf(ping);
+    if (index >= 0) this.#pending.splice(index, 1);
   }
 
   // Also while nothing is read: writing is then the only way to notice that the connection is lost.
@@ -151,8 +147,8 @@ export class Keepalive {
     this.#timer = undefined;
     const { pingInterval, pingTimeout } = this.#times;
     this.#heard = false;
-    this.#probeAt = this.#clock.now();
-    this.#probeId = this.#send();
+    for (const ping of this.#pending) if (ping.answer === null) this.#forget(ping);
+    this.#send(this.#nextPayload(), null);
     if (pingTimeout > 0) this.#verifyIn(pingTimeout);
     else this.#probeIn(pingInterval);
   }
@@ -183,4 +179,8 @@ export class Keepalive {
     this.#deadline?.clear();
     this.#deadline = null;
   }
+}
+
+function areEqual(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, i) => byte === b[i]);
 }

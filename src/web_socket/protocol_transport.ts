@@ -384,8 +384,13 @@ export class ProtocolTransport
     return this.#keepalive?.latency ?? null;
   }
 
-  ping(): Promise<number> {
-    return (this.#keepalive ??= new Keepalive(this, this.#core.clock, NEVER)).ping();
+  ping(payload?: Uint8Array, signal?: AbortSignal): Promise<number> {
+    this.#keepalive ??= new Keepalive(this, this.#core.clock, NEVER);
+    return this.#keepalive.ping(payload, signal);
+  }
+
+  pong(payload: Uint8Array): boolean {
+    return this.#protocol.pong(payload);
   }
 
   sendPing(payload: Uint8Array): void {

@@ -26,8 +26,10 @@ export interface Transport {
   send(message: MessageInput, options: SendOptions | undefined): boolean;
   /** Sends a message that others get as well: as {@linkcode send}, in less time where it can. */
   sendPrepared(message: PreparedMessage, options: SendOptions | undefined): boolean;
-  /** Pings. See `WebSocketChannel.ping`. */
-  ping(): Promise<number>;
+  /** See `WebSocketChannel.ping`; only on an open connection of a transport that can. */
+  ping(payload?: Uint8Array, signal?: AbortSignal): Promise<number>;
+  /** See `WebSocketChannel.pong`; likewise. */
+  pong(payload: Uint8Array): boolean;
   /**
    * Begins the closing handshake, on an open connection.
    *

@@ -10,6 +10,18 @@ export type Message = string | Uint8Array;
 /** Where a channel is in its life. */
 export type ChannelState = "connecting" | "open" | "closing" | "closed";
 
+/** Options of what only waits. */
+export interface WaitOptions {
+  /** Ends the waiting when it aborts: the promise rejects with its reason. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Options of {@linkcode WebSocketChannel.ping}. */
+export interface PingOptions extends WaitOptions {
+  /** What the Ping holds, and the Pong gives back: 0–125 bytes. Default: four bytes, other ones each time. */
+  readonly payload?: ArrayBuffer | ArrayBufferView | undefined;
+}
+
 /**
  * A connection to a WebSocket peer: a {@linkcode StreamChannel} of messages that knows how it ended.
  *
@@ -26,6 +38,19 @@ export interface WebSocketChannel extends StreamChannel<Message, MessageInput>, 
    * `TimeoutError`, an `AbortError` when the channel was closed meanwhile, or the reason of `signal`.
    */
   readonly ready: Promise<void>;
+  /**
+   * {@linkcode ready}, for who doesn't want to wait for ever. It ends only the waiting: the signal of
+   * `connect` ends the attempt.
+   *
+   * @param options Its `signal` makes the promise reject with its reason.
+   * @throws {TypeError} When an option is unknown, or of the wrong type.
+   */
+  whenReady(options?: WaitOptions): Promise<void>;
+  /**
+   * Fulfils as soon as either side has begun to close an open connection, or it is over without that.
+   * Never rejects.
+   */
+  readonly closing: Promise<void>;
   /** Fulfils when the channel is over, however it ended. Never rejects. */
   readonly closed: Promise<CloseInfo>;
   /**
@@ -51,11 +76,25 @@ export interface WebSocketChannel extends StreamChannel<Message, MessageInput>, 
   /**
    * Sends a Ping frame and waits for its Pong.
    *
+   * @param options See {@linkcode PingOptions}.
    * @returns The round trip's time, in milliseconds. It rejects with an {@linkcode UnsupportedError}
-   * where the transport can't, and with a {@linkcode WebSocketChannelError} when the channel ends first.
-   * @throws {TypeError} When it is given an option: it takes none yet.
+   * where the transport can't, with a {@linkcode WebSocketChannelError} when the channel ends first or 128
+   * pings are unanswered, and with the signal's reason.
+   * @throws {TypeError} When an option is unknown, or of the wrong type.
+   * @throws {RangeError} When the payload is longer than 125 bytes.
    */
-  ping(): Promise<number>;
+  ping(options?: PingOptions): Promise<number>;
+  /**
+   * Sends a Pong frame that nobody asked for. RFC 6455 §5.5.3. Pings are answered without it, unless
+   * `autoPong` is `false`.
+   *
+   * @param payload 0–125 bytes; left out: none.
+   * @returns `false` when it was dropped: the connection isn't open.
+   * @throws {UnsupportedError} Where the transport can't (capability `ping`).
+   * @throws {TypeError} When the payload is no bytes.
+   * @throws {RangeError} When it is longer than 125 bytes.
+   */
+  pong(payload?: ArrayBuffer | ArrayBufferView): boolean;
   /**
    * The time of the latest round trip that a ping measured, the keepalive's included, in
    * milliseconds; `null` before the first, and where the transport can't ping.
