@@ -45,6 +45,8 @@ export type {
 export type {
   ChannelState,
   Message,
+  PingOptions,
+  WaitOptions,
   WebSocketChannel as WebSocketChannelInstance,
 } from "./web_socket/web_socket_channel.ts";
 export type { MessageInput, SendOptions, WebSocketSink } from "./web_socket/web_socket_sink.ts";

@@ -4,6 +4,7 @@ import { type OptionKinds, readOptions } from "../stream_channel/options.ts";
 import { Channel } from "../web_socket/channel.ts";
 import { type Clock, systemClock } from "../web_socket/clock.ts";
 import { checkMessage } from "../web_socket/message_input.ts";
+import { type Flushable, inTicks } from "../web_socket/flushes.ts";
 import type { WebSocketChannel } from "../web_socket/web_socket_channel.ts";
 import type { MessageInput } from "../web_socket/web_socket_sink.ts";
 import { type SlowPolicy, SlowReceiver } from "./slow_receiver.ts";
@@ -49,8 +50,15 @@ const DEFAULT_MAX_QUEUE_SIZE = 1024 * 1024;
 const DEFAULT_STALL_TIMEOUT = 30_000;
 
 /** Sends messages to many channels, and remembers which of them are behind. */
-export class Broadcaster {
+export class Broadcaster implements Flushable {
   readonly #clock: Clock;
+  /** How many messages were sent in this turn. */
+  #count = 0;
+  /**
+   * Whether the next message is likely to be the only one of its turn, as that of the last turn was: then
+   * nothing is gained by waiting for the turn's end, and each connection is visited only once.
+   */
+  #isOnly = true;
   readonly #slow: WeakMap<WebSocketChannel, SlowReceiver> = new WeakMap<
     WebSocketChannel,
     SlowReceiver
@@ -76,9 +84,13 @@ export class Broadcaster {
     const policy = policyOf(options);
     const prepared = new PreparedMessage(message);
     const isLeftOut = leftOut(options.except);
+    const isOnly = this.#isOnly;
     let failure: { readonly error: unknown } | null = null;
+    if (this.#count++ === 0) inTicks.add(this);
     for (const channel of channels) {
-      if (channel.state !== "open" || isLeftOut(channel)) continue;
+      if (isLeftOut?.(channel)) continue;
+      if (Channel.coreOf(channel)?.sendIfRoom(prepared, policy.send, isOnly)) continue;
+      if (channel.state !== "open") continue;
       try {
         this.#sendTo(channel, prepared, policy);
       } catch (error) {
@@ -87,6 +99,12 @@ export class Broadcaster {
       }
     }
     if (failure !== null) throw failure.error;
+  }
+
+  /** A turn has ended. */
+  flush(): void {
+    this.#isOnly = this.#count === 1;
+    this.#count = 0;
   }
 
   #sendTo(channel: WebSocketChannel, message: PreparedMessage, policy: SlowPolicy): void {
@@ -119,13 +137,12 @@ export class Broadcaster {
 function sendShared(
   channel: WebSocketChannel,
   message: PreparedMessage,
-  { compress }: SlowPolicy,
+  { send }: SlowPolicy,
 ): void {
-  const options = compress === false ? { compress } : undefined;
   const own = Channel.coreOf(channel);
-  if (own === null) channel.sink.add(message.content, options);
+  if (own === null) channel.sink.add(message.content, send);
   // The peer turns out to be gone.
-  else if (!own.sendPrepared(message, options)) own.drop(message.size);
+  else if (!own.sendPrepared(message, send)) own.drop(message.size);
 }
 
 function policyOf(options: BroadcastOptions): SlowPolicy {
@@ -134,12 +151,14 @@ function policyOf(options: BroadcastOptions): SlowPolicy {
     slow,
     maxQueueSize: maxQueueSize ?? DEFAULT_MAX_QUEUE_SIZE,
     stallTimeout: stallTimeout ?? DEFAULT_STALL_TIMEOUT,
-    compress,
+    send: compress === false ? { compress } : undefined,
   };
 }
 
-function leftOut(except: BroadcastOptions["except"]): (channel: WebSocketChannel) => boolean {
-  if (except === undefined) return () => false;
+function leftOut(
+  except: BroadcastOptions["except"],
+): ((channel: WebSocketChannel) => boolean) | null {
+  if (except === undefined) return null;
   if (!(Symbol.iterator in except)) return (channel) => channel === except;
   const all = new Set(except);
   return (channel) => all.has(channel);

@@ -5,6 +5,7 @@ import { ignore } from "../stream_channel/errors.ts";
 import { Fifo } from "../stream_channel/fifo.ts";
 import type { Clock } from "../web_socket/clock.ts";
 import { Deadline } from "../web_socket/deadline.ts";
+import type { SendOptions } from "../web_socket/web_socket_sink.ts";
 import type { WebSocketChannel } from "../web_socket/web_socket_channel.ts";
 
 /** What is done with a slow receiver. */
@@ -12,7 +13,8 @@ export interface SlowPolicy {
   readonly slow: "close" | "drop-oldest" | "latest";
   readonly maxQueueSize: number;
   readonly stallTimeout: number;
-  readonly compress: boolean | undefined;
+  /** How to send the message. */
+  readonly send: SendOptions | undefined;
 }
 
 /** What a {@linkcode SlowReceiver} makes happen. */

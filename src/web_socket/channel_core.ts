@@ -226,11 +226,6 @@ export class ChannelCore implements StreamSource, SinkTarget<MessageInput> {
 
   // What others hold back for it.
 
-  /** Whether messages are held back for it: later ones must wait behind them. */
-  get isHeldUp(): boolean {
-    return this.#holders !== null && this.#holders.size > 0;
-  }
-
   /**
    * Sends a message that others get as well, on an open connection; also while somebody's `addStream`
    * has the sink.
@@ -238,7 +233,26 @@ export class ChannelCore implements StreamSource, SinkTarget<MessageInput> {
    * @returns Whether it was sent.
    */
   sendPrepared(message: PreparedMessage, options?: SendOptions): boolean {
-    return this.#open !== null && this.#open.sendPrepared(message, options);
+    return this.#open !== null && this.#open.sendPrepared(message, options, false);
+  }
+
+  /**
+   * As {@linkcode sendPrepared}, where there is room and nothing is held back that it must wait behind.
+   *
+   * @param isOnly Whether nothing else is likely to be sent in this turn.
+   * @returns `false` when nothing was done.
+   */
+  sendIfRoom(
+    message: PreparedMessage,
+    options: SendOptions | undefined,
+    isOnly: boolean,
+  ): boolean {
+    const transport = this.#open;
+    if (transport === null || transport.load >= Math.max(this.highWaterMark, 1)) return false;
+    if (this.#holders !== null && this.#holders.size > 0) return false;
+    // The peer turns out to be gone.
+    if (!transport.sendPrepared(message, options, isOnly)) this.drop(message.size);
+    return true;
   }
 
   /**

@@ -296,11 +296,18 @@ export class ProtocolTransport
     return isSent;
   }
 
-  sendPrepared(message: PreparedMessage, options: SendOptions | undefined): boolean {
+  sendPrepared(
+    message: PreparedMessage,
+    options: SendOptions | undefined,
+    isOnly: boolean,
+  ): boolean {
     // RFC 6455 §5.3: a client masks each frame with a key of its own.
     if (this.#side === "client") return this.send(message.content, options);
+    const isNow = isOnly && this.#output === IDLE;
+    if (isNow) this.#output = PLANNED;
     const isSent = this.#protocol.sendPrepared(message, options);
-    if (this.#protocol.outputCost >= MUCH) this.#sendAhead();
+    if (isNow) this.flush();
+    else if (this.#protocol.outputCost >= MUCH) this.#sendAhead();
     return isSent;
   }
 

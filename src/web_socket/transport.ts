@@ -24,8 +24,16 @@ export interface Transport {
    * @throws {UnsupportedError} When it must not be compressed, and the transport gives no choice.
    */
   send(message: MessageInput, options: SendOptions | undefined): boolean;
-  /** Sends a message that others get as well: as {@linkcode send}, in less time where it can. */
-  sendPrepared(message: PreparedMessage, options: SendOptions | undefined): boolean;
+  /**
+   * Sends a message that others get as well: as {@linkcode send}, in less time where it can.
+   *
+   * @param isOnly Whether nothing else is likely to be sent in this turn: then nothing waits for its end.
+   */
+  sendPrepared(
+    message: PreparedMessage,
+    options: SendOptions | undefined,
+    isOnly: boolean,
+  ): boolean;
   /** See `WebSocketChannel.ping`; only on an open connection of a transport that can. */
   ping(payload?: Uint8Array, signal?: AbortSignal): Promise<number>;
   /** See `WebSocketChannel.pong`; likewise. */

@@ -69,7 +69,7 @@ class FakeReceiver {
       slow: "close",
       maxQueueSize: 4,
       stallTimeout: 80,
-      compress: undefined,
+      send: undefined,
     } as const;
     this.receiver.add(new PreparedMessage(text), { ...defaults, ...policy });
   }
