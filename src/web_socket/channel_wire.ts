@@ -25,6 +25,8 @@ export class ChannelWire implements Wire, ListenOptions {
   /** Nothing more comes. */
   #ended = false;
   #destroyed = false;
+  /** What was not handed on when it was destroyed, in bytes. */
+  #amount = 0;
   #watching = false;
   /** How many chunks were written in all, and up to which all was handed on. */
   #written = 0;
@@ -58,8 +60,9 @@ export class ChannelWire implements Wire, ListenOptions {
     return inMicrotasks;
   }
 
+  /** What is destroyed may forget what it hasn't handed on: that isn't sent. */
   get bufferedAmount(): number {
-    return this.#bytes.sink.bufferedAmount;
+    return this.#destroyed ? this.#amount : this.#bytes.sink.bufferedAmount;
   }
 
   listen(events: WireEvents): void {
@@ -160,6 +163,7 @@ export class ChannelWire implements Wire, ListenOptions {
 
   destroy(): void {
     if (this.#destroyed) return;
+    this.#amount = this.bufferedAmount;
     this.#destroyed = true;
     this.#ended = true;
     this.#events = null;
