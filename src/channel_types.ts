@@ -26,13 +26,15 @@ export type {
   ChannelOptions,
   ConnectDeadlineOptions,
   ConnectOptions,
+  ConnectOverOptions,
+  FromOptions,
   LookupAddress,
   LookupFunction,
+  OverOptions,
+  ProtocolOptions,
   ReceiveQueueOptions,
-} from "./web_socket/connect_options.ts";
+} from "./web_socket/options.ts";
 export type { ConnectPhase, HandshakeResponse } from "./web_socket/errors.ts";
-export type { ConnectOverOptions, OverOptions } from "./web_socket/over.ts";
-export type { ProtocolOptions } from "./web_socket/protocol_options.ts";
 export type {
   TlsArchive,
   TlsCertificate,
@@ -50,7 +52,6 @@ export type {
   WebSocketChannel as WebSocketChannelInstance,
 } from "./web_socket/web_socket_channel.ts";
 export type { MessageInput, SendOptions, WebSocketSink } from "./web_socket/web_socket_sink.ts";
-export type { FromOptions } from "./native/native_channel.ts";
 export type {
   NativeWebSocketChannel,
   NativeWebSocketChannelStatic,

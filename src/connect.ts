@@ -3,12 +3,8 @@ import { missingNatively, unsupported } from "./native/native_capabilities.ts";
 import { hasNet } from "./net/builtins.ts";
 import { connectNet, type Dialling } from "./net/connect_net.ts";
 import { type Clock, systemClock } from "./web_socket/clock.ts";
-import {
-  type ConnectOptions,
-  type ConnectRequest,
-  parseConnect,
-  readConnectOptions,
-} from "./web_socket/connect_options.ts";
+import { type ConnectRequest, parseConnect } from "./web_socket/connect_request.ts";
+import { type ConnectOptions, readConnectOptions } from "./web_socket/options.ts";
 import type { WebSocketChannel } from "./web_socket/web_socket_channel.ts";
 
 /**

@@ -1,11 +1,15 @@
 import { connect } from "./connect.ts";
 import { signKey } from "./handshake/accept_key.ts";
-import type { FromOptions } from "./native/native_channel.ts";
+import type {
+  ConnectOptions,
+  ConnectOverOptions,
+  FromOptions,
+  OverOptions,
+} from "./web_socket/options.ts";
 import { NativeWebSocketChannel } from "./native/native_web_socket_channel.ts";
 import type { WebSocketLike } from "./native/web_socket_like.ts";
 import type { ChannelLike } from "./stream_channel/channel_like.ts";
-import type { ConnectOptions } from "./web_socket/connect_options.ts";
-import { connectOver, type ConnectOverOptions, over, type OverOptions } from "./web_socket/over.ts";
+import { connectOver, over } from "./web_socket/over.ts";
 import type { WebSocketChannel as Instance } from "./web_socket/web_socket_channel.ts";
 
 /** What {@linkcode WebSocketChannel}, the companion object, can do. */

@@ -1,7 +1,7 @@
 import { assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
 import { hasNativeWebSocket } from "../src/native/native_capabilities.ts";
 import { connect } from "../src/connect.ts";
-import type { ConnectOptions } from "../src/web_socket/connect_options.ts";
+import type { ConnectOptions } from "../src/web_socket/options.ts";
 import { UnsupportedError } from "../src/web_socket/errors.ts";
 import { platform } from "../src/web_socket/platform.ts";
 import { withRecipe } from "./support/recipes.ts";

@@ -1,5 +1,6 @@
 import { type Capabilities, type Capability, NO_CAPABILITIES } from "../web_socket/capabilities.ts";
-import type { ConnectOptions, ConnectRequest } from "../web_socket/connect_options.ts";
+import type { ConnectRequest } from "../web_socket/connect_request.ts";
+import type { ConnectOptions } from "../web_socket/options.ts";
 import { UnsupportedError } from "../web_socket/errors.ts";
 import { type Platform, platform } from "../web_socket/platform.ts";
 

@@ -1,30 +1,15 @@
 import { isPromiseLike } from "../realm/kinds.ts";
-import { type OptionKinds, readOptions } from "../stream_channel/options.ts";
 import { NO_CAPABILITIES } from "../web_socket/capabilities.ts";
 import { Channel } from "../web_socket/channel.ts";
 import { ChannelCore } from "../web_socket/channel_core.ts";
 import { type Clock, systemClock } from "../web_socket/clock.ts";
-import {
-  ATTEMPT_KINDS,
-  type ChannelOptions,
-  type ConnectDeadlineOptions,
-  type ConnectRequest,
-  parseProtocols,
-  type ReceiveQueueOptions,
-} from "../web_socket/connect_options.ts";
+import { type ConnectRequest, parseProtocols } from "../web_socket/connect_request.ts";
+import { type FromOptions, readFromOptions } from "../web_socket/options.ts";
 import { shownUrl } from "../web_socket/shown_url.ts";
 import { nativeCapabilities } from "./native_capabilities.ts";
 import { checkSocket, createSocket } from "./native_socket.ts";
 import { type NativeSettings, NativeTransport } from "./native_transport.ts";
 import type { WebSocketLike } from "./web_socket_like.ts";
-
-/** Options of a channel over a W3C-shaped socket. */
-export interface FromOptions extends ChannelOptions, ConnectDeadlineOptions, ReceiveQueueOptions {
-  /** The subprotocols that were offered: one that the socket reports must be among them. */
-  protocols?: string | readonly string[] | undefined;
-}
-
-const FROM_KINDS: OptionKinds<FromOptions> = { ...ATTEMPT_KINDS, protocols: "string|list" };
 
 /** A channel over the global `WebSocket`, or any socket with its interface. */
 export class NativeChannel extends Channel {
@@ -70,7 +55,7 @@ export class NativeChannel extends Channel {
     given?: FromOptions,
     clock: Clock = systemClock,
   ): NativeChannel {
-    const options = readOptions(given, FROM_KINDS);
+    const options = readFromOptions(given);
     const isPromise = isPromiseLike(socket);
     if (!isPromise) checkSocket(socket);
     const { core, transport } = NativeChannel.#of({

@@ -1,7 +1,7 @@
 /** Sockets with the interface of the global `WebSocket`: how they are made, and what they tell. */
 
 import { messageOf } from "../realm/kinds.ts";
-import type { ConnectRequest } from "../web_socket/connect_options.ts";
+import type { ConnectRequest } from "../web_socket/connect_request.ts";
 import type { WebSocketEventLike, WebSocketLike } from "./web_socket_like.ts";
 
 /**

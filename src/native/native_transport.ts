@@ -11,7 +11,7 @@ import {
   type ChannelOptions,
   DEFAULT_MAX_QUEUE_SIZE,
   type ReceiveQueueOptions,
-} from "../web_socket/connect_options.ts";
+} from "../web_socket/options.ts";
 import { ConnectError, WebSocketChannelError } from "../web_socket/errors.ts";
 import { shownUrl, withoutQuery } from "../web_socket/shown_url.ts";
 import type { Transport } from "../web_socket/transport.ts";

@@ -1,10 +1,14 @@
 import { checkOption } from "../stream_channel/options.ts";
 import { systemClock } from "../web_socket/clock.ts";
-import { parseConnect, readConnectOptions } from "../web_socket/connect_options.ts";
-import type { ConnectOptions } from "../web_socket/connect_options.ts";
+import { parseConnect } from "../web_socket/connect_request.ts";
+import {
+  type ConnectOptions,
+  type FromOptions,
+  readConnectOptions,
+} from "../web_socket/options.ts";
 import type { WebSocketChannel } from "../web_socket/web_socket_channel.ts";
 import { missingNatively, unsupported } from "./native_capabilities.ts";
-import { type FromOptions, NativeChannel } from "./native_channel.ts";
+import { NativeChannel } from "./native_channel.ts";
 import type { WebSocketLike } from "./web_socket_like.ts";
 
 /**

@@ -1,5 +1,5 @@
 import type { Clock } from "../web_socket/clock.ts";
-import { DEFAULT_CLOSE_TIMEOUT } from "../web_socket/connect_options.ts";
+import { DEFAULT_CLOSE_TIMEOUT } from "../web_socket/options.ts";
 
 const FIRST_LOOK = 1;
 const LONGEST_WAIT = 32;

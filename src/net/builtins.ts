@@ -6,7 +6,7 @@
  */
 
 import { builtinModule } from "../realm/builtin_module.ts";
-import type { LookupFunction } from "../web_socket/connect_options.ts";
+import type { LookupFunction } from "../web_socket/options.ts";
 import type { SocketLike } from "./socket_wire.ts";
 
 /** A `node:net` or `node:tls` socket, connected or not. */

@@ -2,12 +2,12 @@ import { isPromiseLike } from "../realm/kinds.ts";
 import { Channel } from "../web_socket/channel.ts";
 import { ChannelCore } from "../web_socket/channel_core.ts";
 import type { Clock } from "../web_socket/clock.ts";
-import { MAX_REDIRECTS } from "../web_socket/connect_checks.ts";
+import type { ConnectRequest } from "../web_socket/connect_request.ts";
 import {
   type ConnectOptions,
-  type ConnectRequest,
   DEFAULT_CLOSE_TIMEOUT,
-} from "../web_socket/connect_options.ts";
+  MAX_REDIRECTS,
+} from "../web_socket/options.ts";
 import { ConnectError } from "../web_socket/errors.ts";
 import { Exchange } from "../web_socket/exchange.ts";
 import { type Opened, openHandshake } from "../web_socket/open_handshake.ts";

@@ -5,11 +5,7 @@
  */
 
 import { ignore } from "../stream_channel/errors.ts";
-import type {
-  ConnectOptions,
-  LookupAddress,
-  LookupFunction,
-} from "../web_socket/connect_options.ts";
+import type { ConnectOptions, LookupAddress, LookupFunction } from "../web_socket/options.ts";
 import {
   ConnectError,
   type ConnectPhase,

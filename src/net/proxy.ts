@@ -7,7 +7,7 @@
 import { messageOf } from "../realm/kinds.ts";
 import { basicCredentials } from "../handshake/client_handshake.ts";
 import { type ResponseHead, serializeHead } from "../handshake/http_head.ts";
-import type { ConnectOptions } from "../web_socket/connect_options.ts";
+import type { ConnectOptions } from "../web_socket/options.ts";
 import { type HandshakeResponse, UnsupportedError } from "../web_socket/errors.ts";
 import { type Answer, Exchange, NoAnswer } from "../web_socket/exchange.ts";
 import { SeenResponse } from "../web_socket/open_handshake.ts";

@@ -3,7 +3,7 @@ import { claim } from "./claim.ts";
 import { systemClock } from "../web_socket/clock.ts";
 import { UnsupportedError } from "../web_socket/errors.ts";
 import { platform } from "../web_socket/platform.ts";
-import { DEFAULT_MAX_MESSAGE_SIZE } from "../web_socket/protocol_options.ts";
+import { DEFAULT_MAX_MESSAGE_SIZE } from "../web_socket/options.ts";
 import { type BunServerSocket, BunSocket } from "./bun_socket.ts";
 import {
   checkPlatformOptions,

@@ -2,10 +2,13 @@ import type { CompressionOptions } from "../permessage_deflate/deflate_parameter
 import { isToken } from "../handshake/header_map.ts";
 import type { Field, OriginPolicy } from "../handshake/server_handshake.ts";
 import { checkOption, type OptionKinds, shown } from "../stream_channel/options.ts";
-import { readCompression } from "../web_socket/compression_options.ts";
+import {
+  PROTOCOL_KINDS,
+  type ProtocolOptions,
+  readCompression,
+  readHeaders,
+} from "../web_socket/options.ts";
 import { negotiableCompression } from "../permessage_deflate/deflate.ts";
-import { readHeaders } from "../web_socket/header_fields.ts";
-import { PROTOCOL_KINDS, type ProtocolOptions } from "../web_socket/protocol_options.ts";
 import type { ErrorHook } from "./error_hook.ts";
 import { checkHosts, type HostPolicy, type HostRule } from "./hosts.ts";
 import type { ServerRequest } from "./server_request.ts";

@@ -1,8 +1,8 @@
 import { type OptionKinds, readOptions } from "../stream_channel/options.ts";
 import { type Clock, systemClock } from "../web_socket/clock.ts";
 import { ChannelWire } from "../web_socket/channel_wire.ts";
-import { type OverOptions, overWire } from "../web_socket/over.ts";
-import { PROTOCOL_KINDS, type ProtocolOptions } from "../web_socket/protocol_options.ts";
+import { overWire } from "../web_socket/over.ts";
+import { type OverOptions, PROTOCOL_KINDS, type ProtocolOptions } from "../web_socket/options.ts";
 import type { WebSocketChannel } from "../web_socket/web_socket_channel.ts";
 import { MemoryConnection, type MemorySide } from "./memory_connection.ts";
 

@@ -1,5 +1,5 @@
 import type { Clock } from "./clock.ts";
-import { type ConnectDeadlineOptions, DEFAULT_CONNECT_TIMEOUT } from "./connect_options.ts";
+import { type ConnectDeadlineOptions, DEFAULT_CONNECT_TIMEOUT } from "./options.ts";
 import { Deadline } from "./deadline.ts";
 import type { CloseInitiator } from "./close_info.ts";
 

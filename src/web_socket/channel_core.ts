@@ -16,7 +16,7 @@ import {
   type ChannelOptions,
   type ConnectDeadlineOptions,
   DEFAULT_CLOSE_TIMEOUT,
-} from "./connect_options.ts";
+} from "./options.ts";
 import { EarlyMessages } from "./early_messages.ts";
 import { type HandshakeResponse, WebSocketChannelError } from "./errors.ts";
 import { checkMessage } from "./message_input.ts";

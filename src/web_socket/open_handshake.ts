@@ -8,7 +8,7 @@ import type { CompressionOptions } from "../permessage_deflate/deflate_parameter
 import type { HeaderMap } from "../handshake/header_map.ts";
 import type { ResponseHead } from "../handshake/http_head.ts";
 import { messageOf } from "../realm/kinds.ts";
-import type { ConnectRequest } from "./connect_options.ts";
+import type { ConnectRequest } from "./connect_request.ts";
 import { ConnectError, type HandshakeResponse } from "./errors.ts";
 import { type Answer, type Exchange, NoAnswer } from "./exchange.ts";
 import { inspectAs } from "./inspection.ts";

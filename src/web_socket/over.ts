@@ -1,26 +1,17 @@
 import type { HandshakeAgreement } from "../handshake/client_handshake.ts";
 import {
-  checkCompressionOptions,
   checkDeflateAnswer,
   type DeflateParameters,
 } from "../permessage_deflate/deflate_parameters.ts";
 import { parseExtensions } from "../handshake/extensions.ts";
-import type { Side } from "../protocol/frame.ts";
 import { type ChannelLike, partsOf } from "../stream_channel/channel_like.ts";
-import { checkOption, type OptionKinds, readOptions, shown } from "../stream_channel/options.ts";
+import { shown } from "../stream_channel/options.ts";
 import { type Capabilities, NO_CAPABILITIES } from "./capabilities.ts";
 import { Channel } from "./channel.ts";
 import { ChannelCore } from "./channel_core.ts";
 import { ChannelWire } from "./channel_wire.ts";
 import { type Clock, systemClock } from "./clock.ts";
-import { readCompression } from "./compression_options.ts";
-import {
-  type ConnectDeadlineOptions,
-  type ConnectOptions,
-  type ConnectRequest,
-  DEFAULT_CLOSE_TIMEOUT,
-  parseConnect,
-} from "./connect_options.ts";
+import { type ConnectRequest, parseConnect } from "./connect_request.ts";
 import { zlibAbilities } from "../permessage_deflate/deflate.ts";
 import { UnsupportedError } from "./errors.ts";
 import { Exchange } from "./exchange.ts";
@@ -29,49 +20,14 @@ import { platform } from "./platform.ts";
 import { shownUrl } from "./shown_url.ts";
 import { offeredCompression, speak } from "./speaking.ts";
 import type { Wire } from "./wire.ts";
-import { PROTOCOL_KINDS, type ProtocolOptions } from "./protocol_options.ts";
+import {
+  type ConnectOverOptions,
+  DEFAULT_CLOSE_TIMEOUT,
+  type OverOptions,
+  readConnectOverOptions,
+  readOverOptions,
+} from "./options.ts";
 import type { WebSocketChannel } from "./web_socket_channel.ts";
-
-/** Options of {@linkcode WebSocketChannel.over}. */
-export interface OverOptions extends Omit<ProtocolOptions, "compression"> {
-  /** Which end this is: a client masks what it sends, a server doesn't. */
-  side: Side;
-  /** The subprotocol that the opening handshake agreed on. Not checked. */
-  protocol?: string | null | undefined;
-  /** What it agreed on in `Sec-WebSocket-Extensions`: `permessage-deflate` or nothing. */
-  extensions?: string | undefined;
-  /** How to compress, where that was agreed. */
-  compression?: { threshold?: number; level?: number } | undefined;
-}
-
-/** Options of {@linkcode WebSocketChannel.connectOver}. */
-export interface ConnectOverOptions
-  extends
-    ProtocolOptions,
-    ConnectDeadlineOptions,
-    Pick<ConnectOptions, "protocols" | "headers" | "origin"> {}
-
-const OVER_KINDS: OptionKinds<OverOptions> = {
-  ...PROTOCOL_KINDS,
-  side: '"client"|"server"',
-  protocol: "string|null",
-  extensions: "string",
-  compression: "object",
-};
-
-const OVER_COMPRESSION: OptionKinds<NonNullable<OverOptions["compression"]>> = {
-  threshold: "number",
-  level: "number",
-};
-
-const CONNECT_OVER_KINDS: OptionKinds<ConnectOverOptions> = {
-  ...PROTOCOL_KINDS,
-  signal: "AbortSignal",
-  connectTimeout: "time",
-  protocols: "string|list",
-  headers: "object",
-  origin: "string",
-};
 
 /** What a channel over bytes can do: the same for all, as an object of its own for each takes 400 bytes. */
 const BARE: Capabilities = Object.freeze({
@@ -109,13 +65,8 @@ export function overWire(
   options: OverOptions,
   clock: Clock,
 ): WebSocketChannel {
-  const read = readOptions(options, OVER_KINDS);
+  const read = readOverOptions(options);
   const { side, protocol = null, extensions = "" } = read;
-  checkOption("side", side, OVER_KINDS.side);
-  if (read.compression !== undefined) {
-    read.compression = readOptions(read.compression, OVER_COMPRESSION, { within: "compression." });
-    checkCompressionOptions(read.compression);
-  }
   const agreement: HandshakeAgreement = {
     protocol,
     extensions,
@@ -165,8 +116,7 @@ export function connectOverWire(
   options: ConnectOverOptions,
   clock: Clock,
 ): WebSocketChannel {
-  const read = readOptions(options, CONNECT_OVER_KINDS);
-  read.compression = readCompression(read.compression);
+  const read = readConnectOverOptions(options);
   const request = parseConnect(url, read);
   const wire = wireOf();
   const core = new ChannelCore(read, clock, {

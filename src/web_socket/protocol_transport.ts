@@ -7,14 +7,17 @@ import { bytesOf } from "../realm/bytes.ts";
 import type { ChannelStreamController } from "../stream_channel/stream_controller.ts";
 import type { ChannelCore } from "./channel_core.ts";
 import type { Ending } from "./channel_state.ts";
-import { DEFAULT_CLOSE_TIMEOUT } from "./connect_options.ts";
+import {
+  DEFAULT_CLOSE_TIMEOUT,
+  DEFAULT_MAX_MESSAGE_SIZE,
+  type ProtocolOptions,
+} from "./options.ts";
 import { Deadline } from "./deadline.ts";
 import { ProtocolError, WebSocketChannelError } from "./errors.ts";
 import type { Flushable } from "./flushes.ts";
 import { InFlight } from "./in_flight.ts";
 import { Keepalive, type KeepaliveOwner, type KeepaliveTimes } from "./keepalive.ts";
 import { randomMaskingKeys } from "./masking_keys.ts";
-import { DEFAULT_MAX_MESSAGE_SIZE, type ProtocolOptions } from "./protocol_options.ts";
 import type { Transport } from "./transport.ts";
 import { type Task, turns } from "./turns.ts";
 import type { CloseFrameContent } from "./close_info.ts";

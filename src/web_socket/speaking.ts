@@ -5,7 +5,7 @@ import type { CompressionOptions } from "../permessage_deflate/deflate_parameter
 import type { ChannelCore } from "./channel_core.ts";
 import type { HandshakeResponse } from "./errors.ts";
 import type { Exchange } from "./exchange.ts";
-import type { ProtocolOptions } from "./protocol_options.ts";
+import type { ProtocolOptions } from "./options.ts";
 import { ProtocolTransport } from "./protocol_transport.ts";
 import { turns } from "./turns.ts";
 import type { Wire } from "./wire.ts";

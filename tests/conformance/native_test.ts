@@ -1,6 +1,6 @@
 import { WebSocketChannel } from "../../mod.ts";
 import { NativeWebSocketChannel } from "../../src/native/mod.ts";
-import { parseConnect } from "../../src/web_socket/connect_options.ts";
+import { parseConnect } from "../../src/web_socket/connect_request.ts";
 import { platform } from "../../src/web_socket/platform.ts";
 import { type ChannelFactory, testWebSocketChannel, type Traits } from "./mod.ts";
 

@@ -3,7 +3,7 @@ import { assert, assertEquals, assertFalse, assertGreater } from "@std/assert";
 import { WebSocket } from "ws";
 import type { WebSocketChannel } from "../../mod.ts";
 import { systemClock } from "../../src/web_socket/clock.ts";
-import type { ConnectOptions } from "../../src/web_socket/connect_options.ts";
+import type { ConnectOptions } from "../../src/web_socket/options.ts";
 import { zlibAbilities } from "../../src/permessage_deflate/deflate.ts";
 import type { Channel } from "../../src/web_socket/channel.ts";
 import { dial } from "../support/byte_channels.ts";

@@ -5,7 +5,8 @@
  */
 
 import { WebSocketChannel } from "../../mod.ts";
-import { parseConnect, readConnectOptions } from "../../src/web_socket/connect_options.ts";
+import { parseConnect } from "../../src/web_socket/connect_request.ts";
+import { readConnectOptions } from "../../src/web_socket/options.ts";
 import { startBoundRecipe } from "../server/platform_recipes.ts";
 import { python, PythonClients } from "../server/python_client.ts";
 import { serverRecipes } from "../server/server_recipes.ts";

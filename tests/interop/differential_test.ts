@@ -10,7 +10,7 @@ import { WebSocket, WebSocketServer } from "ws";
 import { systemClock } from "../../src/web_socket/clock.ts";
 import { zlibAbilities } from "../../src/permessage_deflate/deflate.ts";
 import type { Channel } from "../../src/web_socket/channel.ts";
-import type { ProtocolOptions } from "../../src/web_socket/protocol_options.ts";
+import type { ProtocolOptions } from "../../src/web_socket/options.ts";
 import { dial } from "../support/byte_channels.ts";
 import { connectOver } from "../support/own_channels.ts";
 import { withServer } from "../support/own_server.ts";

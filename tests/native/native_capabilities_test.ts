@@ -6,7 +6,8 @@ import {
   unsupported,
 } from "../../src/native/native_capabilities.ts";
 import { NO_CAPABILITIES } from "../../src/web_socket/capabilities.ts";
-import { type ConnectOptions, parseConnect } from "../../src/web_socket/connect_options.ts";
+import { parseConnect } from "../../src/web_socket/connect_request.ts";
+import type { ConnectOptions } from "../../src/web_socket/options.ts";
 import { platform } from "../../src/web_socket/platform.ts";
 
 const URL_TEXT = "ws://example.com";

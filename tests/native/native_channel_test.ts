@@ -5,7 +5,8 @@ import {
   assertStrictEquals,
   assertThrows,
 } from "@std/assert";
-import { type FromOptions, NativeChannel } from "../../src/native/native_channel.ts";
+import { NativeChannel } from "../../src/native/native_channel.ts";
+import type { FromOptions } from "../../src/web_socket/options.ts";
 import type { WebSocketLike } from "../../src/native/web_socket_like.ts";
 import { NO_CAPABILITIES } from "../../src/web_socket/capabilities.ts";
 import { ConnectError, WebSocketChannelError } from "../../src/web_socket/errors.ts";

@@ -7,7 +7,8 @@ import {
   assertStrictEquals,
   assertThrows,
 } from "@std/assert";
-import { type FromOptions, NativeChannel } from "../../src/native/native_channel.ts";
+import { NativeChannel } from "../../src/native/native_channel.ts";
+import type { FromOptions } from "../../src/web_socket/options.ts";
 import type { WebSocketLike } from "../../src/native/web_socket_like.ts";
 import { WebSocketChannelError } from "../../src/web_socket/errors.ts";
 import { microtasks, record, settled } from "../support/events.ts";

@@ -10,7 +10,7 @@ import * as dialling from "../../src/net/dialling.ts";
 import type { WebSocketChannel } from "../../src/web_socket/web_socket_channel.ts";
 import { connectNet } from "../../src/net/connect_net.ts";
 import { NetWebSocketChannel } from "../../src/net/mod.ts";
-import { parseConnect } from "../../src/web_socket/connect_options.ts";
+import { parseConnect } from "../../src/web_socket/connect_request.ts";
 import { microtasks } from "../support/events.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { startProxy } from "../support/net_peers.ts";

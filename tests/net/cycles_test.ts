@@ -4,7 +4,7 @@ import { assert, assertEquals } from "@std/assert";
 import process from "node:process";
 import * as dialling from "../../src/net/dialling.ts";
 import { connectNet } from "../../src/net/connect_net.ts";
-import { parseConnect } from "../../src/web_socket/connect_options.ts";
+import { parseConnect } from "../../src/web_socket/connect_request.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import {
   collectGarbage,
@@ -49,7 +49,7 @@ class Cycles {
   async #once(): Promise<void> {
     const options = { signal: this.signal as AbortSignal };
     const channel = connectNet(
-      parseConnect(this.#url, options),
+      parseConnect(this.#url, {}),
       options,
       this.clock,
       dialling,

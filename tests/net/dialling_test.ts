@@ -2,8 +2,8 @@
 
 import { assertEquals, assertInstanceOf, assertStrictEquals } from "@std/assert";
 import { connect } from "../../src/connect.ts";
-import { parseConnect } from "../../src/web_socket/connect_options.ts";
-import type { ConnectOptions } from "../../src/web_socket/connect_options.ts";
+import { parseConnect } from "../../src/web_socket/connect_request.ts";
+import type { ConnectOptions } from "../../src/web_socket/options.ts";
 import { ConnectError } from "../../src/web_socket/errors.ts";
 import * as loaded from "../../src/net/dialling.ts";
 import type { WebSocketChannel } from "../../src/web_socket/web_socket_channel.ts";

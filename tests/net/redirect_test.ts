@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { followRedirect, isRedirect, originOf, type Target } from "../../src/net/redirect.ts";
-import { parseConnect } from "../../src/web_socket/connect_options.ts";
+import { parseConnect } from "../../src/web_socket/connect_request.ts";
 import type { HandshakeResponse } from "../../src/web_socket/errors.ts";
 
 function redirect(location: string | null, status = 302): HandshakeResponse {

@@ -4,7 +4,7 @@ import { assert, assertEquals, assertInstanceOf, assertLess, assertRejects } fro
 import { ConnectError, WebSocketChannelError } from "../../mod.ts";
 import { systemClock } from "../../src/web_socket/clock.ts";
 import type { Channel } from "../../src/web_socket/channel.ts";
-import type { ProtocolOptions } from "../../src/web_socket/protocol_options.ts";
+import type { ProtocolOptions } from "../../src/web_socket/options.ts";
 import { dial } from "../support/byte_channels.ts";
 import { connectOver } from "../support/own_channels.ts";
 import { deno } from "../support/command.ts";

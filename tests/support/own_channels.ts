@@ -10,15 +10,15 @@ import { Channel } from "../../src/web_socket/channel.ts";
 import { ChannelCore } from "../../src/web_socket/channel_core.ts";
 import { ChannelWire, type ChannelWireOptions } from "../../src/web_socket/channel_wire.ts";
 import type { Clock } from "../../src/web_socket/clock.ts";
+import { parseConnect } from "../../src/web_socket/connect_request.ts";
 import {
   type ConnectOptions,
-  parseConnect,
+  type ProtocolOptions,
   readConnectOptions,
-} from "../../src/web_socket/connect_options.ts";
+} from "../../src/web_socket/options.ts";
 import { ConnectError } from "../../src/web_socket/errors.ts";
 import { Exchange } from "../../src/web_socket/exchange.ts";
 import { openHandshake } from "../../src/web_socket/open_handshake.ts";
-import type { ProtocolOptions } from "../../src/web_socket/protocol_options.ts";
 import { offeredCompression, speak } from "../../src/web_socket/speaking.ts";
 import type { Wire } from "../../src/web_socket/wire.ts";
 

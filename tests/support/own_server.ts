@@ -11,7 +11,7 @@ import {
 import { SocketWire } from "../../src/net/socket_wire.ts";
 import { Channel } from "../../src/web_socket/channel.ts";
 import { systemClock } from "../../src/web_socket/clock.ts";
-import type { ProtocolOptions } from "../../src/web_socket/protocol_options.ts";
+import type { ProtocolOptions } from "../../src/web_socket/options.ts";
 import { speak } from "../../src/web_socket/speaking.ts";
 import type { Wire, WireEvents } from "../../src/web_socket/wire.ts";
 import { coreWith } from "./own_channels.ts";

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { Attempt } from "../../src/web_socket/attempt.ts";
-import type { ConnectDeadlineOptions } from "../../src/web_socket/connect_options.ts";
+import type { ConnectDeadlineOptions } from "../../src/web_socket/options.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 
 function begin(

@@ -14,14 +14,8 @@ import type { StreamChannel } from "../../src/stream_channel/mod.ts";
 import { MessagePortChannel, MultiChannel, withGuarantees } from "../../src/stream_channel/mod.ts";
 import { channelPair } from "../../src/stream_channel/channel_pair.ts";
 import { zlibAbilities } from "../../src/permessage_deflate/deflate.ts";
-import {
-  connectOver,
-  type ConnectOverOptions,
-  connectOverWire,
-  over,
-  type OverOptions,
-  overWire,
-} from "../../src/web_socket/over.ts";
+import { connectOver, connectOverWire, over, overWire } from "../../src/web_socket/over.ts";
+import type { ConnectOverOptions, OverOptions } from "../../src/web_socket/options.ts";
 import { ChannelWire } from "../../src/web_socket/channel_wire.ts";
 import { systemClock } from "../../src/web_socket/clock.ts";
 import { microtasks, settled } from "../support/events.ts";

@@ -3,7 +3,7 @@
 import { ChannelSinkController } from "../../src/stream_channel/sink_controller.ts";
 import { ChannelStreamController } from "../../src/stream_channel/stream_controller.ts";
 import type { Channel } from "../../src/web_socket/channel.ts";
-import type { ProtocolOptions } from "../../src/web_socket/protocol_options.ts";
+import type { ProtocolOptions } from "../../src/web_socket/options.ts";
 import type { DeflateParameters } from "../../src/permessage_deflate/deflate_parameters.ts";
 import type { Side } from "../../src/protocol/frame.ts";
 import { FakeClock } from "../support/fake_clock.ts";

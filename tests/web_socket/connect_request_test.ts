@@ -1,14 +1,10 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import {
-  type ConnectOptions,
   type ConnectRequest,
-  DEFAULT_CLOSE_TIMEOUT,
-  DEFAULT_CONNECT_TIMEOUT,
-  DEFAULT_MAX_QUEUE_SIZE,
   parseConnect,
   parseProtocols,
-  readConnectOptions,
-} from "../../src/web_socket/connect_options.ts";
+} from "../../src/web_socket/connect_request.ts";
+import type { ConnectOptions } from "../../src/web_socket/options.ts";
 
 const URL_TEXT = "ws://example.com";
 
@@ -20,34 +16,27 @@ function href(url: string | URL): string {
   return parseConnect(url, {}).url.href;
 }
 
-Deno.test("connect options: the defaults", () => {
-  assertEquals(
-    [DEFAULT_CONNECT_TIMEOUT, DEFAULT_CLOSE_TIMEOUT, DEFAULT_MAX_QUEUE_SIZE],
-    [30_000, 5_000, 64 * 1024 * 1024],
-  );
-});
-
 // The URL.
 
-Deno.test("connect options: ws, wss, and http, https as those; text or a URL", () => {
+Deno.test("connect request: ws, wss, and http, https as those; text or a URL", () => {
   assertEquals(href("ws://example.com"), "ws://example.com/");
   assertEquals(href("WSS://Example.COM:443/a?b"), "wss://example.com/a?b");
   assertEquals(href(new URL("ws://example.com/")), "ws://example.com/");
 });
 
-Deno.test("connect options C19 (changed) http and https are ws and wss", () => {
+Deno.test("connect request C19 (changed) http and https are ws and wss", () => {
   assertEquals(href("http://example.com/a?b=c"), "ws://example.com/a?b=c");
   assertEquals(href("https://example.com:8443"), "wss://example.com:8443/");
   assertEquals(href("https://example.com:443"), "wss://example.com/");
 });
 
-Deno.test("connect options: the caller's URL is not changed", () => {
+Deno.test("connect request: the caller's URL is not changed", () => {
   const url = new URL("http://user:secret@example.com/");
   parseConnect(url, {});
   assertEquals(url.href, "http://user:secret@example.com/");
 });
 
-Deno.test("connect options: another scheme, a fragment, or no URL is a SyntaxError", () => {
+Deno.test("connect request: another scheme, a fragment, or no URL is a SyntaxError", () => {
   for (
     const [url, message] of [
       ["ftp://example.com", "the URL's scheme must be ws: or wss:, got ftp:"],
@@ -64,14 +53,14 @@ Deno.test("connect options: another scheme, a fragment, or no URL is a SyntaxErr
   }
 });
 
-Deno.test("connect options: a relative URL where there is no location is a SyntaxError", {
+Deno.test("connect request: a relative URL where there is no location is a SyntaxError", {
   ignore: globalThis.location !== undefined,
 }, () => {
   const error = assertThrows(() => href("/chat"), SyntaxError);
   assertEquals(error.message, "Cannot connect: the URL is malformed, got a text of 5 characters");
 });
 
-Deno.test("connect options: a relative URL is taken from the location", {
+Deno.test("connect request: a relative URL is taken from the location", {
   ignore: globalThis.location !== undefined,
 }, () => {
   const location = { href: "https://example.com/app/page" };
@@ -87,20 +76,20 @@ Deno.test("connect options: a relative URL is taken from the location", {
 
 // Subprotocols. RFC 6455 §4.1.
 
-Deno.test("connect options: subprotocols are a list, or one", () => {
+Deno.test("connect request: subprotocols are a list, or one", () => {
   assertEquals(parse({}).protocols, []);
   assertEquals(parse({ protocols: "a" }).protocols, ["a"]);
   assertEquals(parse({ protocols: ["a", "b.c", "A"] }).protocols, ["a", "b.c", "A"]);
 });
 
-Deno.test("connect options: the caller's list isn't kept", () => {
+Deno.test("connect request: the caller's list isn't kept", () => {
   const given = ["a"];
   const { protocols } = parse({ protocols: given });
   given.push("b");
   assertEquals(protocols, ["a"]);
 });
 
-Deno.test("connect options: a subprotocol that is no token, or comes twice, is a SyntaxError", () => {
+Deno.test("connect request: a subprotocol that is no token, or comes twice, is a SyntaxError", () => {
   for (const bad of ["", " ", "a b", "a,b", "a\r\nb", "ä", "a/b", "(a)"]) {
     const error = assertThrows(() => parseProtocols(["ok", bad]), SyntaxError);
     const fault = "subprotocol 2 of 2 must be a token, without blanks and commas";
@@ -113,7 +102,7 @@ Deno.test("connect options: a subprotocol that is no token, or comes twice, is a
 
 // Header fields.
 
-Deno.test("connect options: header fields in each form that fetch takes", () => {
+Deno.test("connect request: header fields in each form that fetch takes", () => {
   const expected = [["X-A", "1"], ["X-B", "2"]] as const;
   assertEquals(parse({ headers: { "X-A": "1", "X-B": "2" } }).headers, expected);
   assertEquals(parse({ headers: [["X-A", "1"], ["X-B", "2"]] }).headers, expected);
@@ -121,7 +110,7 @@ Deno.test("connect options: header fields in each form that fetch takes", () => 
   assertEquals(headers, [["x-a", "1"], ["x-b", "2"]]);
 });
 
-Deno.test("connect options: header fields in any iterable, read once; none is ignored", () => {
+Deno.test("connect request: header fields in any iterable, read once; none is ignored", () => {
   const expected = [["X-A", "1"], ["X-B", "2"]];
   const given = new Map([["X-A", "1"], ["X-B", "2"]]);
   assertEquals(parse({ headers: [...given] }).headers, expected as [string, string][]);
@@ -134,14 +123,14 @@ Deno.test("connect options: header fields in any iterable, read once; none is ig
   assertThrows(() => parse({ headers, origin: "https://b.example" }), TypeError, "origin");
 });
 
-Deno.test("connect options: headers that are no pairs, or nothing of the kind, are a TypeError", () => {
+Deno.test("connect request: headers that are no pairs, or nothing of the kind, are a TypeError", () => {
   for (const bad of [[["a"]], [["a", "b", "c"]], [[]], [1], "a: b", null, 42]) {
     const headers = bad as unknown as [string, string][];
     assertThrows(() => parse({ headers }), TypeError, undefined, JSON.stringify(bad));
   }
 });
 
-Deno.test("connect options: a malformed header field is a TypeError: nothing can be smuggled in", () => {
+Deno.test("connect request: a malformed header field is a TypeError: nothing can be smuggled in", () => {
   for (
     const [name, value] of [
       ["X-A", "a\r\nX-B: b"],
@@ -156,7 +145,7 @@ Deno.test("connect options: a malformed header field is a TypeError: nothing can
   }
 });
 
-Deno.test("connect options: the handshake's own header fields are not the user's", () => {
+Deno.test("connect request: the handshake's own header fields are not the user's", () => {
   for (const name of ["Upgrade", "Connection", "Sec-WebSocket-Key", "sec-websocket-version"]) {
     const error = assertThrows(() => parse({ headers: { [name]: "x" } }), TypeError);
     assertEquals(
@@ -166,7 +155,7 @@ Deno.test("connect options: the handshake's own header fields are not the user's
   }
 });
 
-Deno.test("connect options: user info becomes a header field, and leaves the URL. RFC 7617 §2", () => {
+Deno.test("connect request: user info becomes a header field, and leaves the URL. RFC 7617 §2", () => {
   const { url, headers } = parse({}, "ws://Aladdin:open%20sesame@example.com/");
   assertEquals(url.href, "ws://example.com/");
   assertEquals(headers, [["Authorization", "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="]]);
@@ -178,35 +167,9 @@ Deno.test("connect options: user info becomes a header field, and leaves the URL
   assertEquals(umlaut, [["Authorization", `Basic ${btoa("\xc3\xbc:p")}`]]);
 });
 
-Deno.test("connect options: a header field of the user's wins over user info", () => {
+Deno.test("connect request: a header field of the user's wins over user info", () => {
   const headers = { authorization: "Bearer token" };
   assertEquals(parse({ headers }, "ws://user:secret@example.com").headers, [
     ["authorization", "Bearer token"],
   ]);
-});
-
-// Numbers.
-
-Deno.test("connect options: numbers have ranges, and a RangeError names both", () => {
-  for (const name of ["connectTimeout", "closeTimeout", "highWaterMark", "maxQueueSize"] as const) {
-    for (const value of [-1, NaN, -Infinity]) {
-      const error = assertThrows(() => readConnectOptions({ [name]: value }), RangeError);
-      const start = `Cannot use the option ${name}: it must be from 0 to `;
-      assertEquals(error.message.startsWith(start), true, error.message);
-      assertEquals(error.message.endsWith(`, got ${value}`), true, error.message);
-    }
-    readConnectOptions({ [name]: 0 });
-    readConnectOptions({ [name]: undefined });
-  }
-  for (const value of ["1", null, 1n]) {
-    const closeTimeout = value as unknown as number;
-    assertThrows(() => readConnectOptions({ closeTimeout }), TypeError, "a number");
-  }
-});
-
-Deno.test("connect options: a time must fit a platform's timer; a size may be infinite", () => {
-  readConnectOptions({ closeTimeout: 0x7fff_ffff, connectTimeout: 0x7fff_ffff });
-  assertThrows(() => readConnectOptions({ closeTimeout: 0x8000_0000 }), RangeError);
-  assertThrows(() => readConnectOptions({ connectTimeout: Infinity }), RangeError);
-  readConnectOptions({ highWaterMark: Infinity, maxQueueSize: Infinity });
 });

@@ -1,0 +1,387 @@
+/**
+ * The options of channels: their types, what is checked of them, and their defaults. Each function of the
+ * public API that takes options has one reader here, and calls it once: what comes out of it is right.
+ *
+ * @module
+ */
+
+import { isReservedHeader } from "../handshake/client_handshake.ts";
+import { checkField } from "../handshake/http_head.ts";
+import {
+  checkCompressionOptions,
+  type CompressionOptions,
+} from "../permessage_deflate/deflate_parameters.ts";
+import type { Side } from "../protocol/frame.ts";
+import {
+  checkOption,
+  malformedOption,
+  type OptionKinds,
+  readOptions,
+  shown,
+} from "../stream_channel/options.ts";
+import { type Capability, NO_CAPABILITIES } from "./capabilities.ts";
+import type { TlsOptions } from "./tls_options.ts";
+
+/** Options that every WebSocket channel has. Times are in milliseconds, sizes in bytes. */
+export interface ChannelOptions {
+  /**
+   * How long `close` waits for the peer before the channel ends anyway, in milliseconds. Default
+   * 5,000; 0: not at all.
+   */
+  closeTimeout?: number | undefined;
+  /** How many bytes may wait, each way, before backpressure sets in. Default 64 KiB. */
+  highWaterMark?: number | undefined;
+}
+
+/** Options of an attempt to connect. */
+export interface ConnectDeadlineOptions {
+  /** Gives up the attempt when it aborts. Afterwards it has no effect: close the sink. */
+  signal?: AbortSignal | undefined;
+  /** How long the attempt may take, in milliseconds. Default 30,000; 0: no limit. */
+  connectTimeout?: number | undefined;
+}
+
+/** How messages wait where the transport has no inbound backpressure. */
+export interface ReceiveQueueOptions {
+  /**
+   * How many bytes of messages may wait for a reader where the transport can't stop the sender
+   * (capability `inboundBackpressure` is false). Beyond it the channel closes, with the error in
+   * `closed`. Default 64 MiB.
+   */
+  maxQueueSize?: number | undefined;
+}
+
+/** Options of every channel that speaks the protocol itself. */
+export interface ProtocolOptions extends ChannelOptions {
+  /**
+   * How often to ping the peer, in milliseconds; 0: never. When no sign of life comes within
+   * `pingTimeout`, the channel ends at once: 1006, initiator `"timeout"`. Default 0.
+   */
+  pingInterval?: number | undefined;
+  /**
+   * How long to wait for a sign of life after a ping, in milliseconds; 0: for ever. Default:
+   * `pingInterval`.
+   */
+  pingTimeout?: number | undefined;
+  /**
+   * The largest message to receive, in bytes, before and after decompressing. A larger one fails the
+   * connection with 1009. Default 100 MiB.
+   */
+  maxMessageSize?: number | undefined;
+  /** Whether, and how, to compress messages (RFC 7692). Default `false`. */
+  compression?: boolean | CompressionOptions | undefined;
+}
+
+/** An address that a host name stands for. */
+export interface LookupAddress {
+  /** The IP address. */
+  readonly address: string;
+  /** 4 or 6. */
+  readonly family: number;
+}
+
+/**
+ * Finds the addresses of a host, as `lookup` of `node:dns` does: all of them, or one with its family.
+ */
+export type LookupFunction = (
+  hostname: string,
+  options: { readonly all: true },
+  callback: (
+    error: Error | null,
+    address: string | LookupAddress[],
+    family?: number,
+  ) => void,
+) => void;
+
+/** Options of {@linkcode WebSocketChannel.connect}. */
+export interface ConnectOptions
+  extends ChannelOptions, ConnectDeadlineOptions, ReceiveQueueOptions {
+  /** The subprotocols to offer, the preferred one first. The server must choose one of them. */
+  protocols?: string | readonly string[] | undefined;
+  /**
+   * Extra header fields of the opening handshake. The handshake's own can't be overridden. Browsers
+   * can't do this: there, authenticate with a subprotocol, a cookie, the URL or the first message.
+   */
+  // `HeadersInit` by way of the class: Node's own types have no name for it.
+  headers?: ConstructorParameters<typeof Headers>[0] | undefined;
+  /** The Origin header field to send. RFC 6454 §7. */
+  origin?: string | undefined;
+  /** How often to ping the peer, in milliseconds; 0: never. Default 0. */
+  pingInterval?: number | undefined;
+  /** How long to wait for a sign of life after a ping. Default: `pingInterval`. */
+  pingTimeout?: number | undefined;
+  /** The largest message to receive, in bytes; beyond it the connection is failed with 1009. */
+  maxMessageSize?: number | undefined;
+  /** Whether, and how, to compress (RFC 7692). Left out: as the transport does by itself. */
+  compression?: boolean | CompressionOptions | undefined;
+  /** TLS settings of a `wss:` connection: all that `node:tls` takes. */
+  tls?: TlsOptions | undefined;
+  /**
+   * An HTTP proxy to tunnel through (RFC 9110 §9.3.6): an `http:` or `https:` URL, with credentials
+   * where it wants any; they go to nobody else. Of `tls` only `ca` and `rejectUnauthorized` are for
+   * the connection to an `https:` proxy.
+   *
+   * `"environment"`: the one that the environment variables name, or none: `https_proxy` for `wss:`,
+   * `http_proxy` for `ws:`, else `all_proxy`, unless `no_proxy` has the host; in either letter case.
+   * Left out: none, whatever the environment says.
+   */
+  proxy?: string | URL | "environment" | undefined;
+  /** A Unix socket to connect to; the URL then only says what to ask for. Not with `proxy`. */
+  socketPath?: string | undefined;
+  /** The local address to connect from. */
+  localAddress?: string | undefined;
+  /**
+   * Finds the host's addresses instead of the platform. It is asked about IP addresses as well, and
+   * about the proxy's host, so that it can refuse whatever must not be connected to: what it
+   * gives is what is connected to, nothing is looked up again.
+   */
+  lookup?: LookupFunction | undefined;
+  /**
+   * How many redirects to follow, 0–10; `true`: 10. Default `false`: a redirect is a refusal.
+   *
+   * Never from `wss:` to `ws:`. To another origin none of these goes along: the header fields
+   * `Authorization`, `Cookie`, `Host` and `Origin`, the option `origin`, the TLS client certificate
+   * and `servername`. With `socketPath` only redirects to the same origin are followed.
+   */
+  followRedirects?: boolean | number | undefined;
+  /** Which implementation to use. Default `"auto"`. */
+  transport?: "auto" | "native" | "net" | undefined;
+  /** What the transport must be able to do; else `ready` fails. */
+  require?: readonly Capability[] | undefined;
+}
+
+/** Options of {@linkcode WebSocketChannel.over}. */
+export interface OverOptions extends Omit<ProtocolOptions, "compression"> {
+  /** Which end this is: a client masks what it sends, a server doesn't. */
+  side: Side;
+  /** The subprotocol that the opening handshake agreed on. Not checked. */
+  protocol?: string | null | undefined;
+  /** What it agreed on in `Sec-WebSocket-Extensions`: `permessage-deflate` or nothing. */
+  extensions?: string | undefined;
+  /** How to compress, where that was agreed. */
+  compression?: { threshold?: number; level?: number } | undefined;
+}
+
+/** Options of {@linkcode WebSocketChannel.connectOver}. */
+export interface ConnectOverOptions
+  extends
+    ProtocolOptions,
+    ConnectDeadlineOptions,
+    Pick<ConnectOptions, "protocols" | "headers" | "origin"> {}
+
+/** Options of a channel over a W3C-shaped socket. */
+export interface FromOptions extends ChannelOptions, ConnectDeadlineOptions, ReceiveQueueOptions {
+  /** The subprotocols that were offered: one that the socket reports must be among them. */
+  protocols?: string | readonly string[] | undefined;
+}
+
+/** The default of {@linkcode ConnectDeadlineOptions.connectTimeout}, in milliseconds. */
+export const DEFAULT_CONNECT_TIMEOUT = 30_000;
+/** The default of {@linkcode ChannelOptions.closeTimeout}, in milliseconds. */
+export const DEFAULT_CLOSE_TIMEOUT = 5_000;
+/** The default of {@linkcode ReceiveQueueOptions.maxQueueSize}: 64 MiB. */
+export const DEFAULT_MAX_QUEUE_SIZE: number = 64 * 1024 * 1024;
+/** The default of {@linkcode ProtocolOptions.maxMessageSize}: 100 MiB. */
+export const DEFAULT_MAX_MESSAGE_SIZE: number = 100 * 1024 * 1024;
+/** The most redirects that are followed. */
+export const MAX_REDIRECTS = 10;
+
+const CHANNEL_KINDS: OptionKinds<ChannelOptions> = { closeTimeout: "time", highWaterMark: "size" };
+
+const DEADLINE_KINDS: OptionKinds<ConnectDeadlineOptions> = {
+  signal: "AbortSignal",
+  connectTimeout: "time",
+};
+
+/** The kinds of {@linkcode ProtocolOptions}. */
+export const PROTOCOL_KINDS: OptionKinds<ProtocolOptions> = {
+  ...CHANNEL_KINDS,
+  pingInterval: "time",
+  pingTimeout: "time",
+  maxMessageSize: "limit",
+  compression: "boolean|object",
+};
+
+const CONNECT_OVER_KINDS: OptionKinds<ConnectOverOptions> = {
+  ...PROTOCOL_KINDS,
+  ...DEADLINE_KINDS,
+  protocols: "string|list",
+  headers: "object",
+  origin: "string",
+};
+
+const CONNECT_KINDS: OptionKinds<ConnectOptions> = {
+  ...CONNECT_OVER_KINDS,
+  maxQueueSize: "size",
+  tls: "object",
+  proxy: "string|URL",
+  socketPath: "string",
+  localAddress: "string",
+  lookup: "function",
+  followRedirects: "boolean|number",
+  transport: '"auto"|"native"|"net"',
+  require: "list",
+};
+
+const FROM_KINDS: OptionKinds<FromOptions> = {
+  ...CHANNEL_KINDS,
+  ...DEADLINE_KINDS,
+  maxQueueSize: "size",
+  protocols: "string|list",
+};
+
+const OVER_KINDS: OptionKinds<OverOptions> = {
+  ...PROTOCOL_KINDS,
+  side: '"client"|"server"',
+  protocol: "string|null",
+  extensions: "string",
+  compression: "object",
+};
+
+const OVER_COMPRESSION_KINDS: OptionKinds<NonNullable<OverOptions["compression"]>> = {
+  threshold: "number",
+  level: "number",
+};
+
+const COMPRESSION_KINDS: OptionKinds<CompressionOptions> = {
+  ...OVER_COMPRESSION_KINDS,
+  serverNoContextTakeover: "boolean",
+  clientNoContextTakeover: "boolean",
+  serverMaxWindowBits: "number",
+  clientMaxWindowBits: "number",
+};
+
+/**
+ * Reads the options of `connect`: what is malformed is reported at once, whichever transport it would be.
+ *
+ * @throws {TypeError} When an option is unknown or of the wrong type, or contradicts another.
+ * @throws {RangeError} When a number is out of its range.
+ * @throws {SyntaxError} When the proxy is not a URL.
+ */
+export function readConnectOptions(given: ConnectOptions | undefined): ConnectOptions {
+  const hint = ". Offer subprotocols with { protocols }";
+  const options = readOptions(given, CONNECT_KINDS, { hint });
+  options.compression = readCompression(options.compression);
+  checkOrigin(options.origin);
+  checkRedirects(options.followRedirects);
+  checkProxy(options);
+  for (const name of ["socketPath", "localAddress"] as const) {
+    if (options[name] === "") throw malformedOption(name, "a string that isn't empty");
+  }
+  for (const name of options.require ?? []) {
+    if (isCapability(name)) continue;
+    throw malformedOption("require", `names of capabilities, got ${shown(name, true)}`);
+  }
+  return options;
+}
+
+/** Reads the options of `connectOver`. It throws as {@linkcode readConnectOptions} does. */
+export function readConnectOverOptions(given: ConnectOverOptions): ConnectOverOptions {
+  const options = readOptions(given, CONNECT_OVER_KINDS);
+  options.compression = readCompression(options.compression);
+  checkOrigin(options.origin);
+  return options;
+}
+
+/** Reads the options of `over`. It throws as {@linkcode readConnectOptions} does. */
+export function readOverOptions(given: OverOptions): OverOptions {
+  const options = readOptions(given, OVER_KINDS);
+  checkOption("side", options.side, OVER_KINDS.side);
+  options.compression = readCompression(options.compression, OVER_COMPRESSION_KINDS);
+  return options;
+}
+
+/** Reads the options of `from`. It throws as {@linkcode readConnectOptions} does. */
+export function readFromOptions(given: FromOptions | undefined): FromOptions {
+  return readOptions(given, FROM_KINDS);
+}
+
+/**
+ * Reads the option `compression`.
+ *
+ * @param value The option.
+ * @param kinds The kinds of its settings.
+ * @throws {TypeError} When a setting is unknown, or of the wrong type.
+ * @throws {RangeError} When a number is out of its range.
+ */
+export function readCompression<T extends boolean | CompressionOptions | undefined>(
+  value: T,
+  kinds: OptionKinds<object> = COMPRESSION_KINDS,
+): T {
+  if (typeof value !== "object") return value;
+  const read = readOptions<CompressionOptions>(value, kinds as OptionKinds<CompressionOptions>, {
+    within: "compression.",
+  });
+  checkCompressionOptions(read);
+  return read as T;
+}
+
+/**
+ * Reads and checks the option `headers`, of either side.
+ *
+ * @param headers What the user gave: an object, `Headers` of whatever realm, or pairs.
+ * @returns Its fields. No error shows a value: it may be a secret.
+ * @throws {TypeError} When they are no header fields, one can't be sent, or it is the handshake's own.
+ */
+export function readHeaders(headers: unknown): [name: string, value: string][] {
+  checkOption("headers", headers, "object");
+  const init = headers as Iterable<unknown> | Record<string, unknown>;
+  const fields: unknown[] = Symbol.iterator in init
+    ? [...init as Iterable<unknown>]
+    : Object.entries(init);
+  return fields.map((field, i) => {
+    const pair: readonly unknown[] = Array.isArray(field) && field.length === 2 ? field : [];
+    const [name, value] = pair;
+    if (typeof name !== "string" || typeof value !== "string") {
+      const which = `field ${i + 1} of ${fields.length}`;
+      const got = pair.length === 0 ? shown(field) : pair.map(kindOf).join(" and ");
+      throw new TypeError(
+        `Cannot use the option headers: ${which} must be a name and a value, both strings, got ${got}`,
+      );
+    }
+    checkField(name, value);
+    if (isReservedHeader(name)) {
+      throw new TypeError(
+        `Cannot use the option headers: the header field ${name} is the handshake's own`,
+      );
+    }
+    return [name, value];
+  });
+}
+
+/** Without its content, a number's neither: it may be a secret. */
+function kindOf(value: unknown): string {
+  return value === null ? "null" : typeof value;
+}
+
+function isCapability(name: unknown): name is Capability {
+  return typeof name === "string" && Object.hasOwn(NO_CAPABILITIES, name);
+}
+
+function checkOrigin(origin: string | undefined): void {
+  if (origin !== undefined) checkField("Origin", origin);
+}
+
+function checkRedirects(value: boolean | number | undefined): void {
+  if (value === undefined || typeof value === "boolean") return;
+  if (Number.isInteger(value) && value >= 0 && value <= MAX_REDIRECTS) return;
+  throw new RangeError(
+    `Cannot use the option followRedirects: it must be an integer of 0–${MAX_REDIRECTS}, got ${value}`,
+  );
+}
+
+function checkProxy({ proxy, socketPath }: ConnectOptions): void {
+  if (proxy === undefined) return;
+  if (socketPath !== undefined) {
+    throw malformedOption("socketPath", "left out where there is a proxy");
+  }
+  if (proxy === "environment") return;
+  try {
+    // Of `user:password@host` the user would be the scheme.
+    if (new URL(proxy).href.includes("://")) return;
+  } catch {
+    // Told below.
+  }
+  // It may hold a password, so neither it nor its parser's message is shown.
+  throw new SyntaxError("Cannot use the option proxy: it is not a URL with a scheme and a host");
+}
