@@ -56,8 +56,8 @@ export function isBinary(value: unknown): value is ArrayBuffer | ArrayBufferView
  * @returns `null` when it is neither an `ArrayBuffer` nor a view; 0 when its bytes are gone.
  */
 export function byteLengthOf(value: unknown): number | null {
-  if (!ArrayBuffer.isView(value)) return isArrayBuffer(value) ? bufferSize.call(value) : null;
   if (typedKind.call(value) !== undefined) return typedSize.call(value);
+  if (!ArrayBuffer.isView(value)) return isArrayBuffer(value) ? bufferSize.call(value) : null;
   try {
     return viewSize.call(value);
   } catch {

@@ -1,21 +1,14 @@
-import type { AddStreamOptions } from "./channel_sink.ts";
+import type { AddStreamOptions, ChannelSink } from "./channel_sink.ts";
 import { ignore } from "./errors.ts";
 import { loopGuard } from "./loop_guard.ts";
 import type { Pull } from "./pull.ts";
 
-/** Where an {@linkcode AddStream} puts its values. */
-export interface AddStreamTarget<T> {
-  /** As {@linkcode ChannelSink.hasRoom}. */
-  readonly hasRoom: boolean;
-  /** As {@linkcode ChannelSink.ready}. */
-  readonly ready: Promise<void>;
-  /** Takes a value; `false`: there is nobody left to give anything to. */
-  take(value: T): boolean;
-}
+/** Takes a value; `false`: there is nobody left to give anything to. */
+type Take<T> = (value: T) => boolean;
 
 /** One `addStream` that runs: takes from its source as long as there is room. */
 export class AddStream<T> {
-  readonly #target: AddStreamTarget<T>;
+  readonly #target: Pick<ChannelSink<T>, "hasRoom" | "ready">;
   readonly #source: Pull<T>;
   readonly #signal: AbortSignal | undefined;
   #ended = false;
@@ -24,11 +17,15 @@ export class AddStream<T> {
   /**
    * Makes one that is to {@linkcode run}.
    *
-   * @param target Where the values go.
+   * @param target Says when there is room.
    * @param source Where they come from.
    * @param options Its signal.
    */
-  constructor(target: AddStreamTarget<T>, source: Pull<T>, { signal }: AddStreamOptions) {
+  constructor(
+    target: Pick<ChannelSink<T>, "hasRoom" | "ready">,
+    source: Pull<T>,
+    { signal }: AddStreamOptions,
+  ) {
     this.#target = target;
     this.#source = source;
     this.#signal = signal;
@@ -48,9 +45,10 @@ export class AddStream<T> {
   /**
    * Adds everything.
    *
+   * @param take Where the values go.
    * @returns Whether the source has ended; `false` when it was cancelled before.
    */
-  async run(): Promise<boolean> {
+  async run(take: Take<T>): Promise<boolean> {
     const signal = this.#signal;
     const onAbort = (): void => this.#wake();
     signal?.addEventListener("abort", onAbort);
@@ -61,7 +59,7 @@ export class AddStream<T> {
         const result = this.isInterrupted ? undefined : await this.#wait(this.#source.next());
         if (result?.done) return true;
         if (result === undefined || this.isInterrupted) return this.#interrupt();
-        if (!this.#give(result.value)) return false;
+        if (!this.#give(result.value, take)) return false;
       }
     } finally {
       signal?.removeEventListener("abort", onAbort);
@@ -83,10 +81,10 @@ export class AddStream<T> {
   }
 
   /** Cancels the source where the value isn't taken. */
-  #give(value: T): boolean {
+  #give(value: T, take: Take<T>): boolean {
     let taken = false;
     try {
-      return taken = this.#target.take(value);
+      return taken = take(value);
     } finally {
       if (!taken) this.#source.cancel();
     }

@@ -3,7 +3,7 @@ import { ChannelSinkController } from "./sink_controller.ts";
 import { ChannelStreamController } from "./stream_controller.ts";
 import { type OptionKinds, readOptions } from "./options.ts";
 import { DEFAULT_HIGH_WATER_MARK, sizeOf } from "./size.ts";
-import { SizedQueue } from "./sized_queue.ts";
+import { CountedQueue } from "./counted_queue.ts";
 import { PairedChannel, type StreamChannel } from "./stream_channel.ts";
 
 /** Options of {@linkcode channelPair}. */
@@ -87,7 +87,7 @@ class Direction<T> implements SinkTarget<T> {
   readonly addError?: (error: unknown) => void;
 
   readonly #sync: boolean;
-  readonly #onTheWay: SizedQueue<T>;
+  readonly #onTheWay: CountedQueue<T>;
   #ending: Ending | null = null;
   #ended = false;
   #planned = false;
@@ -95,7 +95,7 @@ class Direction<T> implements SinkTarget<T> {
   constructor(options: ChannelPairOptions, forwardErrors: boolean) {
     const { highWaterMark = DEFAULT_HIGH_WATER_MARK } = options;
     this.#sync = options.sync ?? false;
-    this.#onTheWay = new SizedQueue<T>(sizeOf, highWaterMark);
+    this.#onTheWay = new CountedQueue<T>(sizeOf, highWaterMark);
     if (forwardErrors) this.addError = (error) => this.#end({ failure: { error } });
     this.sink = new ChannelSinkController<T>(this, { highWaterMark });
     this.stream = new ChannelStreamController<T>({

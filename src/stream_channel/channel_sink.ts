@@ -90,7 +90,7 @@ export interface ChannelSink<T> {
 }
 
 /** What a `ChannelSinkController` hands values to. */
-export interface SinkTarget<T> {
+export interface SinkTarget<T, Options = never> {
   /** What was added and not yet handed on, in bytes. */
   readonly bufferedAmount: number;
   /**
@@ -99,13 +99,16 @@ export interface SinkTarget<T> {
    */
   readonly load?: number;
   /**
-   * Takes a value. Throws a `TypeError`, and takes nothing, when it is of the wrong kind. Gives
+   * Takes a value, with what else was given to the sink's `add`. Throws a `TypeError`, and takes nothing, when it is of the wrong kind. Gives
    * `false` when it drops the value, because there is nobody left to give it to: no other value is
    * given to it then, as after `disconnect`.
    */
-  add(value: T): boolean | void;
-  /** Throws a `TypeError` when a value is of the wrong kind. Left out: all kinds are right. */
-  check?(value: T): void;
+  add(value: T, options?: Options): boolean | void;
+  /**
+   * Throws a `TypeError` when a value is of the wrong kind: asked instead of `add` when the value is
+   * dropped. Left out: all kinds are right.
+   */
+  check?(value: T, options?: Options): void;
   /** The user closes the channel. `finish` must follow, some time. */
   close(): void;
   /**

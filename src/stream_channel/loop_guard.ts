@@ -4,8 +4,15 @@ import { afterOthers, afterTurn } from "./next_turn.ts";
 /** How long loops may go on in one turn of the event loop, in milliseconds. */
 const LONGEST = 8;
 
-/** The clock is asked once in so many steps: a power of 2. */
-const STEPS = 8;
+/** For so long after a turn has ended, the next ones are not watched: watching costs an immediate. */
+const UNWATCHED = 4;
+
+/** The clock is asked once in so many steps: while they are quick, and while they are not. */
+const QUICK_STEPS = 16;
+const SLOW_STEPS = 4;
+
+/** Steps are quick while there are less than so many milliseconds between two looks at the clock. */
+const QUICK = 1;
 
 /** What a {@linkcode LoopGuard} depends on. Left out: the platform's own. */
 export interface LoopGuardMeans {
@@ -24,10 +31,14 @@ export interface LoopGuardMeans {
  */
 export class LoopGuard {
   readonly #means: Required<LoopGuardMeans>;
-  /** How many steps were made in this turn. */
+  /** How many steps were made since the clock was asked, and how many it takes to ask it again. */
   #steps = 0;
-  /** When the first of them was looked at. */
-  #since = 0;
+  #stepsToLook = SLOW_STEPS;
+  #lookedAt = -Infinity;
+  /** This turn is watched: its end will be noticed. */
+  #watching = false;
+  /** Since when it is watched, or when the last one that was watched ended. */
+  #since = -Infinity;
   /** Fulfils in the next turn, where that is waited for. */
   #turn: Promise<void> | null = null;
 
@@ -43,16 +54,26 @@ export class LoopGuard {
    */
   step(): Promise<void> | null {
     if (this.#turn !== null) return this.#turn;
-    if ((++this.#steps & (STEPS - 1)) !== 0) return null;
-    const now = this.#means.now();
-    if (this.#steps === STEPS) this.#begin(now);
-    return now - this.#since < LONGEST ? null : this.#wait();
+    return ++this.#steps < this.#stepsToLook ? null : this.#look(this.#means.now());
+  }
+
+  #look(now: number): Promise<void> | null {
+    this.#steps = 0;
+    this.#stepsToLook = now - this.#lookedAt < QUICK ? QUICK_STEPS : SLOW_STEPS;
+    this.#lookedAt = now;
+    if (this.#watching) return now - this.#since < LONGEST ? null : this.#wait();
+    if (now - this.#since >= UNWATCHED) this.#watch(now);
+    return null;
   }
 
   /** Notices when the turn ends by itself, as it mostly does soon. */
-  #begin(now: number): void {
+  #watch(now: number): void {
+    this.#watching = true;
     this.#since = now;
-    this.#means.afterTurn(() => this.#steps = 0);
+    this.#means.afterTurn(() => {
+      this.#watching = false;
+      this.#since = this.#means.now();
+    });
   }
 
   #wait(): Promise<void> {

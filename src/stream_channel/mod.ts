@@ -4,21 +4,8 @@
  * @module
  */
 
-export type {
-  ChannelStream,
-  ChannelStreamControllerOptions,
-  ListenOptions,
-  StreamSource,
-  StreamSubscription,
-} from "./channel_stream.ts";
-export { ChannelStreamController } from "./stream_controller.ts";
-export type {
-  AddStreamOptions,
-  ChannelSink,
-  ChannelSinkControllerOptions,
-  SinkTarget,
-} from "./channel_sink.ts";
-export { ChannelSinkController } from "./sink_controller.ts";
+export type { ChannelStream, ListenOptions, StreamSubscription } from "./channel_stream.ts";
+export type { AddStreamOptions, ChannelSink } from "./channel_sink.ts";
 export type { ChannelLike } from "./channel_like.ts";
 export type { StreamChannelStatic } from "./stream_channel.ts";
 export { StreamChannel, StreamChannelBase } from "./stream_channel.ts";

@@ -11,197 +11,153 @@ import { loopGuard } from "./loop_guard.ts";
 import { type OptionKinds, readOptions } from "./options.ts";
 import { checkSource, pullFrom } from "./pull.ts";
 import { DEFAULT_HIGH_WATER_MARK } from "./size.ts";
-import { WritableView } from "./writable_view.ts";
-
-const KINDS: OptionKinds<ChannelSinkControllerOptions> = {
-  highWaterMark: "size",
-  closeWins: "boolean",
-};
 
 const ADD_STREAM_KINDS: OptionKinds<AddStreamOptions> = {
   signal: "AbortSignal",
   preventAbort: "boolean",
 };
 
-const NONE: readonly Deferred[] = [];
+// The state of a sink, as flags.
+/** The user has closed it. */
+const CLOSED = 1;
+/** Values are dropped: the other end is gone, or an error was added. */
+const DISCONNECTED = 2;
+/** The channel has ended. */
+const FINISHED = 4;
+/** An `addStream` runs. */
+const ADDING = 8;
+/** A value was dropped: every later `flush` and write rejects. */
+const DROPPED = 16;
+/** An option: `close` ends a running `addStream`. */
+const CLOSE_WINS = 32;
+/** A value goes straight to the target unless one of these is set. */
+const BARRED = CLOSED | DISCONNECTED | ADDING;
+
+/** What only the producing side of a sink may do with it. */
+interface SinkControl {
+  has<T>(sink: ControlledSink<T>, flag: number): boolean;
+  isWaitedFor<T>(sink: ControlledSink<T>): boolean;
+  drained<T>(sink: ControlledSink<T>): void;
+  disconnect<T>(sink: ControlledSink<T>, cause: unknown): void;
+  finish<T>(sink: ControlledSink<T>, cause: unknown): void;
+  fail<T>(sink: ControlledSink<T>, error: unknown): void;
+  close<T>(sink: ControlledSink<T>, instead: (() => void) | undefined): Promise<void>;
+}
+
+let control: SinkControl;
+
+/** What most sinks never need: created when it is needed. */
+class Rarities<T> {
+  done: Deferred | null = null;
+  room: Deferred | null = null;
+  flushes: Deferred[] = [];
+  /** Rejects with the error that says why values were dropped. */
+  lost: Deferred<never> | null = null;
+  /** The `addStream` that runs. */
+  adding: AddStream<T> | null = null;
+  view: View<T> | null = null;
+  failure: { readonly error: unknown } | null = null;
+  /** Why the channel ended, if that is known. */
+  cause: unknown;
+}
+
+interface View<T> {
+  readonly stream: WritableStream<T>;
+  control: WritableStreamDefaultController | undefined;
+}
 
 /**
- * The consuming side of a {@linkcode ChannelSink}: checks what the user may do, and hands values to
- * a {@linkcode SinkTarget}. The target's owner says when there is room again
- * ({@linkcode drained}), when the other end is gone ({@linkcode disconnect}) and when all is over
- * ({@linkcode finish}).
+ * What the user of a channel holds: it checks what the user may do, and hands each value straight to
+ * its {@linkcode SinkTarget}. What only the producing side may do, its
+ * {@linkcode ChannelSinkController} does.
  */
-export class ChannelSinkController<T> {
-  /** The user's side. */
-  readonly sink: ChannelSink<T>;
-
-  readonly #target: SinkTarget<T>;
+export class ControlledSink<T, Options = never> implements ChannelSink<T> {
+  readonly #target: SinkTarget<T, Options>;
   readonly #highWaterMark: number;
-  readonly #closeWins: boolean;
-  /** Made when somebody asks for it, as is all that most sinks never need. */
-  #done: Deferred | null = null;
-  /** Nothing stands in the way of `add`. */
-  #plain = true;
-  #closedByUser = false;
-  #disconnected = false;
-  #finished = false;
-  #failure: { error: unknown } | null = null;
-  /** Why the channel ended, if that is known. */
-  #cause: unknown;
-  /** A value was dropped: every later `flush` and write rejects. */
-  #dropped = false;
-  #lost: Deferred<never> | null = null;
-  #room: Deferred | null = null;
-  #flushes: Deferred[] | null = null;
-  /** The `addStream` that runs. */
-  #adding: AddStream<T> | null = null;
-  #view: WritableView<T> | null = null;
+  #state: number;
+  #rarities: Rarities<T> | null = null;
 
   /**
-   * Makes an open sink.
+   * Creates an open sink.
    *
    * @param target Takes the values.
-   * @param given See {@linkcode ChannelSinkControllerOptions}.
+   * @param options Checked values. See {@linkcode ChannelSinkControllerOptions}.
    */
-  constructor(target: SinkTarget<T>, given?: ChannelSinkControllerOptions) {
-    const options = readOptions(given, KINDS);
+  constructor(target: SinkTarget<T, Options>, options: ChannelSinkControllerOptions = {}) {
     this.#target = target;
     this.#highWaterMark = options.highWaterMark ?? DEFAULT_HIGH_WATER_MARK;
-    this.#closeWins = options.closeWins ?? false;
-    this.sink = new ControlledSink(this);
+    this.#state = options.closeWins === true ? CLOSE_WINS : 0;
   }
 
-  /** Whether the user has closed the sink. */
-  get isClosed(): boolean {
-    return this.#closedByUser;
+  static {
+    control = {
+      has: (it, flag) => it.#has(flag),
+      isWaitedFor: (it) => it.#isWaitedFor,
+      drained: (it) => it.#drained(),
+      disconnect: (it, cause) => it.#disconnect(cause),
+      finish: (it, cause) => it.#finish(cause),
+      fail: (it, error) => it.#fail(error),
+      close: (it, instead) => it.#close(instead),
+    };
   }
 
-  /** Whether values are dropped: the other end is gone, or an error was added. */
-  get isDisconnected(): boolean {
-    return this.#disconnected;
+  /** See {@linkcode SinkTarget.ending}. */
+  static endingOf(sink: object): string | undefined {
+    return #target in sink ? (sink as ControlledSink<unknown>).#target.ending : undefined;
   }
 
-  /** Whether somebody waits for the buffered amount to fall. */
-  get isWaitedFor(): boolean {
-    return this.#room !== null || this.#flushes !== null;
+  #has(flag: number): boolean {
+    return (this.#state & flag) !== 0;
   }
 
-  /** The buffered amount has fallen: lets those go on who wait for that. */
-  drained(): void {
-    const load = this.#load;
-    if (this.#room !== null && load < this.#highWaterMark) this.#openRoom();
-    if (load === 0) { for (const flush of this.#takeFlushes()) flush.resolve(); }
+  #need(): Rarities<T> {
+    return this.#rarities ??= new Rarities<T>();
+  }
+
+  // Values.
+
+  /** See {@linkcode ChannelSink.add}. */
+  add(value: T, options?: Options): boolean {
+    if ((this.#state & BARRED) !== 0) return this.#drop(value, options);
+    return this.#target.add(value, options) !== false || this.#targetDrops();
+  }
+
+  #drop(value: T, options: Options | undefined): false {
+    this.#target.check?.(value, options);
+    this.#checkUsable("add");
+    this.#state |= DROPPED;
+    return false;
+  }
+
+  /** The target has dropped a value: it takes no others. */
+  #targetDrops(): false {
+    this.#state |= DROPPED;
+    this.#disconnect(undefined);
+    return false;
+  }
+
+  #checkUsable(action: string): void {
+    if (this.#has(CLOSED)) throw invalidState(`Cannot ${action}: the sink is closed`);
+    if (this.#has(ADDING)) {
+      throw invalidState(`Cannot ${action}: the sink belongs to an addStream that runs`);
+    }
+  }
+
+  // Room.
+
+  /** See {@linkcode ChannelSink.hasRoom}. */
+  get hasRoom(): boolean {
+    if (this.#has(DISCONNECTED | CLOSED)) return true;
+    return this.#target.hasRoom ?? this.#load < this.#highWaterMark;
   }
 
   get #load(): number {
     return this.#target.load ?? this.#target.bufferedAmount;
   }
 
-  #takeFlushes(): readonly Deferred[] {
-    const flushes = this.#flushes ?? NONE;
-    this.#flushes = null;
-    return flushes;
-  }
-
-  /**
-   * The other end is gone: from now on values are dropped, and a running `addStream` ends. The
-   * `done` promise waits for {@linkcode finish}.
-   *
-   * @param cause Why, where that is known.
-   */
-  disconnect(cause?: unknown): void {
-    this.#cause ??= cause;
-    if (this.#disconnected) return;
-    this.#disconnected = true;
-    this.#plain = false;
-    this.#adding?.end();
-    this.#openRoom();
-  }
-
-  /**
-   * The channel has ended: settles `done`, and rejects each promise about values that were dropped.
-   *
-   * @param cause Why they were, where that is known.
-   */
-  finish(cause?: unknown): void {
-    if (this.#finished) return;
-    this.#finished = true;
-    this.disconnect(cause);
-    if (this.#cause === undefined) this.drained();
-    for (const flush of this.#takeFlushes()) flush.reject(this.#cause ?? this.#notSent());
-    if (this.#lost !== null) this.#tellLoss(this.#lost);
-    this.#failWritable();
-    if (this.#done !== null) this.#settle(this.#done);
-  }
-
-  /** Rejects with the error of the channel, as soon as that is known. */
-  lost(): Promise<never> {
-    if (this.#lost === null) {
-      this.#lost = new Deferred<never>();
-      if (this.#finished || this.#target.flush !== undefined) this.#tellLoss(this.#lost);
-    }
-    return this.#lost.promise;
-  }
-
-  #tellLoss(lost: Deferred<never>): void {
-    const tell = (error?: unknown): void => lost.reject(error ?? this.#notSent());
-    // Where the target is a sink itself, that one knows what happened to the channel.
-    if (this.#cause !== undefined || this.#target.flush === undefined) tell(this.#cause);
-    else this.#target.flush().then(() => tell(), tell);
-  }
-
-  #notSent(): DOMException {
-    const ending = this.ending ?? "the channel ended";
-    return invalidState(`Cannot send: ${ending} before all was handed to the transport`);
-  }
-
-  /** See {@linkcode SinkTarget.ending}. */
-  get ending(): string | undefined {
-    return this.#target.ending;
-  }
-
-  #settle(done: Deferred): void {
-    if (this.#failure === null) done.resolve();
-    else done.reject(this.#failure.error);
-  }
-
-  /**
-   * All is over because of `error`, which `done` rejects with: what a sink does whose target's own
-   * `done` has rejected.
-   */
-  fail(error: unknown): void {
-    if (!this.#finished) this.#failure ??= { error };
-    this.finish(error);
-  }
-
-  /** See {@linkcode ChannelSink.add}. */
-  add(value: T): boolean {
-    if (this.#plain) return this.take(value);
-    this.#target.check?.(value);
-    this.#checkUsable("add");
-    this.#dropped = true;
-    return false;
-  }
-
-  /** Gives a value to the target, whoever adds it. */
-  take(value: T): boolean {
-    if (this.#target.add(value) !== false) return true;
-    this.#dropped = true;
-    this.disconnect();
-    return false;
-  }
-
-  #checkUsable(action: string): void {
-    if (this.#closedByUser) throw invalidState(`Cannot ${action}: the sink is closed`);
-    if (this.#adding !== null) {
-      throw invalidState(`Cannot ${action}: the sink belongs to an addStream that runs`);
-    }
-  }
-
-  /** See {@linkcode ChannelSink.hasRoom}. */
-  get hasRoom(): boolean {
-    if (this.#disconnected || this.#closedByUser) return true;
-    return this.#target.hasRoom ?? this.#load < this.#highWaterMark;
+  /** See {@linkcode ChannelSink.bufferedAmount}. */
+  get bufferedAmount(): number {
+    return this.#target.bufferedAmount;
   }
 
   /** See {@linkcode ChannelSink.ready}. */
@@ -210,36 +166,118 @@ export class ChannelSinkController<T> {
   }
 
   #waitForRoom(): Promise<void> {
-    if (this.#room === null) {
-      this.#room = new Deferred();
-      // This channel may be over long before the target is: its own promise then fulfils.
+    const rarities = this.#need();
+    if (rarities.room === null) {
+      rarities.room = new Deferred();
+      // This channel may end long before the target does: its own promise then fulfils.
       const open = (): void => this.#openRoom();
       this.#target.ready?.then(open, open);
     }
     this.#target.watch?.();
-    return this.#room.promise;
+    return rarities.room.promise;
   }
 
   #openRoom(): void {
-    this.#room?.resolve();
-    this.#room = null;
-  }
-
-  /** See {@linkcode ChannelSink.bufferedAmount}. */
-  get bufferedAmount(): number {
-    return this.#target.bufferedAmount;
+    const rarities = this.#rarities;
+    if (rarities === null) return;
+    rarities.room?.resolve();
+    rarities.room = null;
   }
 
   /** See {@linkcode ChannelSink.flush}. */
   flush(): Promise<void> {
-    if (this.#dropped || this.#cause !== undefined) return this.lost();
+    if (this.#has(DROPPED) || this.#rarities?.cause !== undefined) return this.#lost();
     if (this.#target.flush !== undefined) return this.#target.flush();
     if (this.#load === 0) return loopGuard.after(FULFILLED);
-    if (this.#finished) return this.lost();
+    if (this.#has(FINISHED)) return this.#lost();
     const deferred = new Deferred();
-    (this.#flushes ??= []).push(deferred);
+    this.#need().flushes.push(deferred);
     this.#target.watch?.();
     return preHandled(loopGuard.after(deferred.promise));
+  }
+
+  get #isWaitedFor(): boolean {
+    const rarities = this.#rarities;
+    return rarities !== null && (rarities.room !== null || rarities.flushes.length > 0);
+  }
+
+  #drained(): void {
+    if (!this.#isWaitedFor) return;
+    const load = this.#load;
+    if (load < this.#highWaterMark) this.#openRoom();
+    if (load === 0) { for (const flush of this.#takeFlushes()) flush.resolve(); }
+  }
+
+  #takeFlushes(): readonly Deferred[] {
+    return this.#rarities?.flushes.splice(0) ?? [];
+  }
+
+  // Ending.
+
+  #disconnect(cause: unknown): void {
+    if (cause !== undefined) this.#need().cause ??= cause;
+    if (this.#has(DISCONNECTED)) return;
+    this.#state |= DISCONNECTED;
+    this.#rarities?.adding?.end();
+    this.#openRoom();
+  }
+
+  #finish(given: unknown): void {
+    if (this.#has(FINISHED)) return;
+    this.#state |= FINISHED;
+    this.#disconnect(given);
+    const rarities = this.#rarities;
+    if (rarities === null) return;
+    const { cause, lost, done } = rarities;
+    if (cause === undefined) this.#drained();
+    for (const flush of this.#takeFlushes()) flush.reject(cause ?? this.#notSent());
+    if (lost !== null) this.#tellLoss(lost);
+    this.#failWritable();
+    if (done !== null) this.#settle(done);
+  }
+
+  #fail(error: unknown): void {
+    if (!this.#has(FINISHED)) this.#need().failure ??= { error };
+    this.#finish(error);
+  }
+
+  /** Rejects with the error of the channel, as soon as that is known. */
+  #lost(): Promise<never> {
+    const rarities = this.#need();
+    if (rarities.lost === null) {
+      rarities.lost = new Deferred<never>();
+      if (this.#has(FINISHED) || this.#target.flush !== undefined) this.#tellLoss(rarities.lost);
+    }
+    return rarities.lost.promise;
+  }
+
+  #tellLoss(lost: Deferred<never>): void {
+    const tell = (error?: unknown): void => lost.reject(error ?? this.#notSent());
+    const cause = this.#rarities?.cause;
+    // If the target is a sink itself, that one knows what happened to the channel.
+    if (cause !== undefined || this.#target.flush === undefined) tell(cause);
+    else this.#target.flush().then(() => tell(), tell);
+  }
+
+  #notSent(): DOMException {
+    const ending = this.#target.ending ?? "the channel ended";
+    return invalidState(`Cannot send: ${ending} before all was handed to the transport`);
+  }
+
+  /** See {@linkcode ChannelSink.done}. */
+  get done(): Promise<void> {
+    const rarities = this.#need();
+    if (rarities.done === null) {
+      rarities.done = new Deferred();
+      if (this.#has(FINISHED)) this.#settle(rarities.done);
+    }
+    return rarities.done.promise;
+  }
+
+  #settle(done: Deferred): void {
+    const failure = this.#rarities?.failure ?? null;
+    if (failure === null) done.resolve();
+    else done.reject(failure.error);
   }
 
   /** See {@linkcode ChannelSink.addError}. */
@@ -249,42 +287,34 @@ export class ChannelSinkController<T> {
   }
 
   #addError(error: unknown): void {
-    if (this.#disconnected) return;
+    if (this.#has(DISCONNECTED)) return;
     if (this.#target.addError !== undefined) return this.#target.addError(error);
-    this.#failure = { error };
-    this.disconnect();
+    this.#need().failure = { error };
+    this.#disconnect(undefined);
     this.#failWritable();
     this.#target.abort(error);
   }
 
-  /** See {@linkcode ChannelSink.done}. */
-  get done(): Promise<void> {
-    if (this.#done === null) {
-      this.#done = new Deferred();
-      if (this.#finished) this.#settle(this.#done);
-    }
-    return this.#done.promise;
+  /** See {@linkcode ChannelSink.close}. */
+  close(): Promise<void> {
+    return this.#close(undefined);
   }
 
-  /**
-   * See {@linkcode ChannelSink.close}.
-   *
-   * @param close What to do instead of the target's `close`.
-   */
-  close(close?: () => void): Promise<void> {
-    if (this.#closedByUser) return this.done;
-    if (this.#adding !== null) {
-      if (!this.#closeWins) this.#checkUsable("close");
-      this.#adding?.end();
+  #close(instead: (() => void) | undefined): Promise<void> {
+    if (this.#has(CLOSED)) return this.done;
+    if (this.#has(ADDING)) {
+      if (!this.#has(CLOSE_WINS)) this.#checkUsable("close");
+      this.#rarities?.adding?.end();
     }
-    this.#closedByUser = true;
-    this.#plain = false;
-    if (close === undefined) this.#target.close();
-    else close();
+    this.#state |= CLOSED;
+    if (instead === undefined) this.#target.close();
+    else instead();
     this.#openRoom();
     this.#failWritable();
     return this.done;
   }
+
+  // addStream.
 
   /** See {@linkcode ChannelSink.addStream}. */
   addStream(
@@ -297,20 +327,21 @@ export class ChannelSinkController<T> {
     const { signal } = options;
     if (signal?.aborted) return preHandled(Promise.reject(signal.reason));
     const pull = pullFrom(source);
-    if (this.#disconnected) {
+    if (this.#has(DISCONNECTED)) {
       pull.cancel();
-      return this.lost();
+      return this.#lost();
     }
-    const adding = new AddStream(this, pull, options);
-    return preHandled(this.#run(adding, options.preventAbort));
+    return preHandled(this.#run(new AddStream(this, pull, options), options.preventAbort));
   }
 
   async #run(adding: AddStream<T>, preventAbort = false): Promise<void> {
-    this.#adding = adding;
-    this.#plain = false;
+    this.#need().adding = adding;
+    this.#state |= ADDING;
     let isWhole: boolean;
     try {
-      isWhole = await adding.run();
+      isWhole = await adding.run((value) =>
+        this.#target.add(value) !== false || this.#targetDrops()
+      );
     } catch (error) {
       const spare = preventAbort || adding.isInterrupted;
       this.#release(adding);
@@ -320,87 +351,149 @@ export class ChannelSinkController<T> {
       this.#release(adding);
     }
     // A user who closed the sink meanwhile chose to drop the rest.
-    if (!isWhole && !this.#closedByUser) await this.lost();
+    if (!isWhole && !this.#has(CLOSED)) await this.#lost();
   }
 
   #release(adding: AddStream<T>): void {
-    if (this.#adding !== adding) return;
-    this.#adding = null;
-    this.#plain = !this.#closedByUser && !this.#disconnected;
+    const rarities = this.#need();
+    if (rarities.adding !== adding) return;
+    rarities.adding = null;
+    this.#state &= ~ADDING;
   }
+
+  // The Web Streams view.
 
   /** See {@linkcode ChannelSink.writable}. */
   get writable(): WritableStream<T> {
-    if (this.#view === null) {
-      this.#view = new WritableView<T>(this);
-      if (this.#closedByUser || this.#finished || this.#failure !== null) this.#failWritable();
-    }
-    return this.#view.stream;
+    return (this.#rarities?.view ?? this.#createView()).stream;
+  }
+
+  #createView(): View<T> {
+    let control: WritableStreamDefaultController | undefined;
+    const stream = new WritableStream<T>({
+      start: (it) => void (control = it),
+      write: (value) => this.#write(value),
+      close: () => {
+        view.control = undefined;
+        return this.#close(undefined);
+      },
+      abort: (reason) => {
+        view.control = undefined;
+        if (!this.#has(CLOSED)) this.addError(reason);
+      },
+    }, { highWaterMark: 1 });
+    const view: View<T> = this.#need().view = { stream, control };
+    if (this.#has(CLOSED | FINISHED) || this.#rarities?.failure) this.#failWritable();
+    return view;
+  }
+
+  #write(value: T): Promise<void> | void {
+    if (!this.add(value)) return this.#lost();
+    return this.hasRoom ? loopGuard.step() ?? undefined : this.#roomToWrite();
+  }
+
+  /** Fulfils when there is room; a value that had to wait for it may be lost by then. */
+  async #roomToWrite(): Promise<void> {
+    await this.ready;
+    if (this.#has(DISCONNECTED) && !this.#has(CLOSED)) await this.#lost();
   }
 
   #failWritable(): void {
-    const view = this.#view;
-    if (view === null) return;
-    if (this.#failure !== null) view.end(this.#failure.error);
-    else if (this.#closedByUser) view.end(invalidState("Cannot write: the sink is closed"));
-    else this.lost().catch((error) => view.end(error));
+    const rarities = this.#rarities;
+    if (rarities === null || rarities.view === null) return;
+    const { view, failure } = rarities;
+    const end = (error: unknown): void => {
+      view.control?.error(error);
+      view.control = undefined;
+    };
+    if (failure !== null) end(failure.error);
+    else if (this.#has(CLOSED)) end(invalidState("Cannot write: the sink is closed"));
+    else this.#lost().catch(end);
   }
 }
 
-/** The user's side of a {@linkcode ChannelSinkController}. */
-export class ControlledSink<T> implements ChannelSink<T> {
-  readonly #controller: ChannelSinkController<T>;
+/**
+ * The consuming side of a {@linkcode ControlledSink}: the owner of its target says when there is room
+ * again ({@linkcode drained}), when the other end is gone ({@linkcode disconnect}) and when the channel
+ * has ended ({@linkcode finish}). No value passes through it.
+ */
+export class ChannelSinkController<T, Sink extends ControlledSink<T> = ControlledSink<T>> {
+  /** The user's side. */
+  readonly sink: Sink;
 
-  /** @param controller Does the work. */
-  constructor(controller: ChannelSinkController<T>) {
-    this.#controller = controller;
+  /** Controls a sink. */
+  constructor(sink: Sink);
+  /**
+   * Creates an open sink.
+   *
+   * @param target Takes the values.
+   * @param options Checked values. See {@linkcode ChannelSinkControllerOptions}.
+   */
+  constructor(target: SinkTarget<T>, options?: ChannelSinkControllerOptions);
+  constructor(given: Sink | SinkTarget<T>, options?: ChannelSinkControllerOptions) {
+    this.sink = given instanceof ControlledSink
+      ? given
+      : new ControlledSink<T>(given, options) as Sink;
   }
 
-  /** See {@linkcode SinkTarget.ending}. */
-  static endingOf(sink: object): string | undefined {
-    return #controller in sink ? (sink as ControlledSink<unknown>).#controller.ending : undefined;
+  /** Whether the user has closed the sink. */
+  get isClosed(): boolean {
+    return control.has(this.sink, CLOSED);
   }
 
-  add(value: T): boolean {
-    return this.#controller.add(value);
+  /** Whether values are dropped: the other end is gone, or an error was added. */
+  get isDisconnected(): boolean {
+    return control.has(this.sink, DISCONNECTED);
   }
 
-  get hasRoom(): boolean {
-    return this.#controller.hasRoom;
+  /** Whether somebody waits for the buffered amount to fall. */
+  get isWaitedFor(): boolean {
+    return control.isWaitedFor(this.sink);
   }
 
-  get ready(): Promise<void> {
-    return this.#controller.ready;
-  }
-
-  get bufferedAmount(): number {
-    return this.#controller.bufferedAmount;
-  }
-
-  flush(): Promise<void> {
-    return this.#controller.flush();
-  }
-
-  addStream(
-    source: AsyncIterable<T> | (Iterable<T> & object) | ReadableStream<T>,
-    options?: AddStreamOptions,
-  ): Promise<void> {
-    return this.#controller.addStream(source, options);
-  }
-
-  addError(error: unknown): void {
-    this.#controller.addError(error);
-  }
-
-  close(): Promise<void> {
-    return this.#controller.close();
-  }
-
+  /** See {@linkcode ChannelSink.done}. */
   get done(): Promise<void> {
-    return this.#controller.done;
+    return this.sink.done;
   }
 
-  get writable(): WritableStream<T> {
-    return this.#controller.writable;
+  /** The buffered amount has fallen: those that wait for that go on. */
+  drained(): void {
+    control.drained(this.sink);
+  }
+
+  /**
+   * The other end is gone: from now on values are dropped, and a running `addStream` ends. The
+   * `done` promise waits for {@linkcode finish}.
+   *
+   * @param cause Why, if that is known.
+   */
+  disconnect(cause?: unknown): void {
+    control.disconnect(this.sink, cause);
+  }
+
+  /**
+   * The channel has ended: settles `done`, and rejects each promise about values that were dropped.
+   *
+   * @param cause Why they were, if that is known.
+   */
+  finish(cause?: unknown): void {
+    control.finish(this.sink, cause);
+  }
+
+  /**
+   * The channel has ended because of `error`, which `done` rejects with: what a sink does when its
+   * target's own `done` has rejected.
+   */
+  fail(error: unknown): void {
+    control.fail(this.sink, error);
+  }
+
+  /**
+   * See {@linkcode ChannelSink.close}.
+   *
+   * @param instead What to do instead of the target's `close`.
+   */
+  close(instead?: () => void): Promise<void> {
+    return control.close(this.sink, instead);
   }
 }

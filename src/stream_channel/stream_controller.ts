@@ -5,19 +5,11 @@ import type {
   StreamSource,
   StreamSubscription,
 } from "./channel_stream.ts";
-import { ControlledStream } from "./controlled_stream.ts";
-import { invalidState, rethrowLater } from "./errors.ts";
-import { Listening } from "./listening.ts";
+import { CountedQueue } from "./counted_queue.ts";
+import { ignore, invalidState, rethrowLater } from "./errors.ts";
 import { loopGuard } from "./loop_guard.ts";
 import { type OptionKinds, readOptions, shown } from "./options.ts";
-import { DONE, iteratorOf, ReadableView, Waiters } from "./pulling.ts";
-import { DEFAULT_HIGH_WATER_MARK, sizeOf as defaultSizeOf } from "./size.ts";
-import { SizedQueue, type SizeOf } from "./sized_queue.ts";
-
-const KINDS: OptionKinds<ChannelStreamControllerOptions<unknown>> = {
-  highWaterMark: "size",
-  sizeOf: "function",
-};
+import { DEFAULT_HIGH_WATER_MARK, sizeOf } from "./size.ts";
 
 const LISTEN_KINDS: OptionKinds<ListenOptions> = {
   onError: "function",
@@ -27,57 +19,76 @@ const LISTEN_KINDS: OptionKinds<ListenOptions> = {
 
 type Reader = "none" | "listen" | "next" | "iterate" | "readable";
 
+// What a message meets on its way to the listener.
+/** Something is before it, or nobody listens. */
+const HELD = 0;
+/** Nothing: it is delivered inside `add`. */
+const FLOWING = 1;
+/** The listener handles another message. The next one flows, unless something happens meanwhile. */
+const DELIVERING = 2;
+/** The listener handles another message, and something has happened meanwhile. */
+const INTERRUPTED = 3;
+
+/** The result that reports the end. */
+const DONE: IteratorReturnResult<undefined> = { done: true, value: undefined };
+
+type Result<T> = IteratorResult<T, undefined>;
+
 /**
- * The producing side of a {@linkcode ChannelStream}: a transport adds what arrives, and is told when
+ * The producing side of a {@linkcode ChannelStream}: a transport adds what it receives, and is asked
  * to stop and to go on. Corresponds to Dart's `StreamController`.
  *
  * The order is: any number of {@linkcode add}, at most one {@linkcode fail}, one {@linkcode end}
- * (or {@linkcode discard}, which drops what waits); what comes after those is ignored.
+ * (or {@linkcode discard}, which drops what is queued); later calls are ignored.
+ *
+ * A message that a listener takes visits this object and no other. What most streams never need is
+ * created when it is needed.
  */
 export class ChannelStreamController<T> {
-  /** The reading side. */
-  readonly stream: ChannelStream<T>;
-
   readonly #source: StreamSource;
   readonly #highWaterMark: number;
-  readonly #sizeOf: SizeOf<T>;
-  /** Made when something has to wait, as is all that most streams never need. */
-  #queue: SizedQueue<T> | null = null;
-  #reader: Reader = "none";
-  /** A message may go straight to the listener: it listens, and nothing is before it. */
-  #flowing = false;
-  #delivering = false;
-  #pumpPlanned = false;
-  #paused = false;
-  #sourcePaused = false;
-  /** The listener, at hand for each message. */
+  #flow = HELD;
   #onData: ((value: T) => void) | null = null;
-  #listening: Listening | null = null;
-  #waiters: Waiters<T> | null = null;
-  #view: ReadableView<T> | null = null;
-  #failure: { error: unknown } | null = null;
+  /** What no reader has taken yet. */
+  #queue: CountedQueue<T> | null;
+  #sourcePaused = false;
   /** No more will be added. */
   #ended = false;
-  /** The channel's own sink was closed: nothing holds the end back. */
+  /** The channel's own sink was closed: nothing delays the end. */
   #discarded = false;
-  /** The reader has been told so, or has gone. */
+  /** The reader knows of the end, or has left. */
   #finished = false;
+  #failure: { error: unknown } | null = null;
+  #reader: Reader = "none";
+  #paused = false;
+  #pumpScheduled = false;
+  #listening: ListenOptions | null = null;
+  #abort: (() => void) | null = null;
+  /** The last of the calls that wait for a value: a circle, so its `next` is the first. */
+  #waiter: Waiter<T> | null = null;
+  #view: View<T> | null = null;
+  #face: ChannelStream<T> | null = null;
 
   /**
-   * Makes a stream without a reader.
+   * Creates a stream without a reader.
    *
-   * @param source Whom to tell about a full queue and a reader that left.
-   * @param given See {@linkcode ChannelStreamControllerOptions}.
+   * @param source Is told when the queue is full and when the reader leaves.
+   * @param options Checked values. See {@linkcode ChannelStreamControllerOptions}.
    */
-  constructor(source: StreamSource = {}, given?: ChannelStreamControllerOptions<T>) {
-    const options = readOptions(given, KINDS);
+  constructor(source: StreamSource = {}, options: ChannelStreamControllerOptions<T> = {}) {
     this.#source = source;
     this.#highWaterMark = options.highWaterMark ?? DEFAULT_HIGH_WATER_MARK;
-    this.#sizeOf = options.sizeOf ?? defaultSizeOf;
-    this.stream = new ControlledStream<T>(this);
+    this.#queue = options.sizeOf === undefined
+      ? null
+      : new CountedQueue<T>(options.sizeOf, this.#highWaterMark);
   }
 
-  /** What waits to be read, in bytes. */
+  /** The reading side: the same object on each access. */
+  get stream(): ChannelStream<T> {
+    return this.#face ??= new ControlledStream<T>(this);
+  }
+
+  /** How many bytes are queued for the reader. */
   get queuedSize(): number {
     return this.#queue === null ? 0 : this.#queue.size;
   }
@@ -91,7 +102,7 @@ export class ChannelStreamController<T> {
   get isBehind(): boolean {
     if (this.#finished) return false;
     if (this.#reader === "none") return true;
-    return this.#reader === "listen" ? !this.#flowing : !this.#waiters?.length;
+    return this.#reader === "listen" ? this.#flow !== FLOWING : this.#waiter === null;
   }
 
   /** Whether the source has been asked to stop and not yet to go on. */
@@ -99,78 +110,94 @@ export class ChannelStreamController<T> {
     return this.#sourcePaused;
   }
 
-  /** Delivers a value, at once where a listener takes it, else as soon as a reader does. */
+  get #isEmpty(): boolean {
+    return this.#queue === null || this.#queue.length === 0;
+  }
+
+  /** Delivers a value: at once if a listener takes it, otherwise as soon as a reader does. */
   add(value: T): void {
-    if (!this.#flowing) {
-      this.#hold(value);
-      return;
-    }
-    this.#flowing = false;
-    this.#delivering = true;
+    if (this.#flow !== FLOWING) return this.#hold(value);
+    this.#flow = DELIVERING;
     this.#deliver(value);
-    this.#delivering = false;
-    if (!this.#queue?.length && !this.#ended && !this.#paused && this.#onData !== null) {
-      this.#flowing = true;
+    if (this.#flow === DELIVERING) this.#flow = FLOWING;
+    else this.#goOn();
+  }
+
+  #deliver(value: T): void {
+    // Not as a method: `this` would be the producing side.
+    const onData = this.#onData;
+    try {
+      onData?.(value);
+    } catch (error) {
+      rethrowLater(error);
+    }
+  }
+
+  /** Something has happened while the listener handled a message. */
+  #goOn(): void {
+    this.#flow = HELD;
+    if (this.#isEmpty && !this.#ended && !this.#paused && this.#onData !== null) {
+      this.#flow = FLOWING;
     } else this.#pump();
   }
 
-  /** Ends the stream with an error, behind what waits. */
+  #hold(value: T): void {
+    if (this.#ended || this.#finished) return;
+    const waiter = this.#shiftWaiter();
+    if (waiter !== null) waiter.settle(value);
+    else {
+      if (this.#flow === DELIVERING) this.#flow = INTERRUPTED;
+      (this.#queue ??= new CountedQueue<T>(sizeOf, this.#highWaterMark)).push(value);
+    }
+    this.#regulate();
+  }
+
+  /** The next message doesn't flow. */
+  #interrupt(): void {
+    this.#flow = this.#flow >= DELIVERING ? INTERRUPTED : HELD;
+  }
+
+  /** Asks the source to stop or to go on, when that changes. */
+  #regulate(): void {
+    const isFull = this.queuedSize >= this.#highWaterMark && this.#flow !== FLOWING &&
+      this.#waiter === null && !this.#finished;
+    if (isFull === this.#sourcePaused) return;
+    this.#sourcePaused = isFull;
+    if (isFull) this.#source.pause?.();
+    else this.#source.resume?.();
+  }
+
+  /** Ends the stream with an error, behind what is queued. */
   fail(error: unknown): void {
     if (this.#ended) return;
     this.#failure = { error };
     this.end();
   }
 
-  /** Ends the stream, behind what waits. */
+  /** Ends the stream, behind what is queued. */
   end(): void {
     if (this.#ended) return;
     this.#ended = true;
-    const inDelivery = this.#reader === "listen" && !this.#flowing;
-    this.#flowing = false;
-    if (inDelivery) return this.#pump();
-    this.#finishIfDrained();
+    const isHeld = this.#reader === "listen" && this.#flow !== FLOWING;
+    this.#interrupt();
+    if (isHeld) this.#pump();
+    else this.#finishIfDrained();
   }
 
   /**
-   * Ends the stream and drops what waits, an error included: what a channel does when its own sink
-   * is closed. The reader is told even while it pauses, from a microtask.
+   * Ends the stream and drops what is queued, an error included: what a channel does when its own
+   * sink is closed. The reader is told even while it is paused, from a microtask.
    */
   discard(): void {
     if (this.#finished) return;
     this.#ended = true;
     this.#discarded = true;
-    this.#flowing = false;
+    this.#interrupt();
     this.#paused = false;
     this.#failure = null;
     this.#queue = null;
-    if (this.#reader === "listen") this.#planPump();
+    if (this.#reader === "listen") this.#schedulePump();
     else this.#finishIfDrained();
-  }
-
-  #deliver(value: T): void {
-    try {
-      this.#onData?.(value);
-    } catch (error) {
-      rethrowLater(error);
-    }
-  }
-
-  #hold(value: T): void {
-    if (this.#ended || this.#finished) return;
-    if (!this.#waiters?.give(value)) {
-      (this.#queue ??= new SizedQueue(this.#sizeOf, this.#highWaterMark)).push(value);
-    }
-    this.#regulate();
-  }
-
-  /** Tells the source to stop or to go on, where that changed. */
-  #regulate(): void {
-    const full = this.queuedSize >= this.#highWaterMark && !this.#flowing &&
-      !this.#waiters?.length && !this.#finished;
-    if (full === this.#sourcePaused) return;
-    this.#sourcePaused = full;
-    if (full) this.#source.pause?.();
-    else this.#source.resume?.();
   }
 
   #takeReader(reader: Reader): void {
@@ -193,13 +220,21 @@ export class ChannelStreamController<T> {
     const options = readOptions(given, LISTEN_KINDS);
     this.#takeReader("listen");
     this.#onData = onData;
-    const listening = this.#listening = new Listening(this, options);
-    listening.watch();
-    // Before anything came, nothing stands before the next message.
-    if (!this.#queue?.length && !this.#ended) this.#flowing = !this.#finished;
-    else this.#planPump();
+    this.#listening = options;
+    this.#watch(options.signal);
+    // Before anything was added, nothing is before the next message.
+    if (!this.#isEmpty || this.#ended) this.#schedulePump();
+    else if (!this.#finished) this.#flow = FLOWING;
     this.#regulate();
-    return listening;
+    return new Subscription<T>(this);
+  }
+
+  /** Watches the signal, if there is one; it may have aborted. */
+  #watch(signal: AbortSignal | undefined): void {
+    if (signal === undefined) return;
+    this.#abort = () => this.cancelReader();
+    if (signal.aborted) this.cancelReader();
+    else signal.addEventListener("abort", this.#abort, { once: true });
   }
 
   /** See {@linkcode StreamSubscription.isPaused}. */
@@ -211,7 +246,7 @@ export class ChannelStreamController<T> {
   pauseReader(): void {
     if (this.#finished || this.#discarded) return;
     this.#paused = true;
-    this.#flowing = false;
+    this.#interrupt();
     this.#regulate();
   }
 
@@ -219,7 +254,7 @@ export class ChannelStreamController<T> {
   resumeReader(): void {
     if (!this.#paused) return;
     this.#paused = false;
-    this.#planPump();
+    this.#schedulePump();
   }
 
   /** See {@linkcode StreamSubscription.cancel}. */
@@ -230,33 +265,35 @@ export class ChannelStreamController<T> {
     this.#regulate();
   }
 
-  #planPump(): void {
-    if (this.#pumpPlanned || this.#finished) return;
-    this.#pumpPlanned = true;
+  #schedulePump(): void {
+    if (this.#pumpScheduled || this.#finished) return;
+    this.#pumpScheduled = true;
     queueMicrotask(() => {
-      this.#pumpPlanned = false;
+      this.#pumpScheduled = false;
       this.#pump();
     });
   }
 
-  /** Hands what waits to the listener, unless that happens already further up the stack. */
+  /** Hands what is queued to the listener, unless that happens already further up the stack. */
   #pump(): void {
-    if (this.#delivering || this.#pumpPlanned) return;
-    this.#delivering = true;
-    while (!this.#paused && this.#onData !== null && this.#queue?.length) {
+    if (this.#flow >= DELIVERING || this.#pumpScheduled) return;
+    this.#flow = INTERRUPTED;
+    while (
+      !this.#paused && this.#onData !== null && this.#queue !== null && this.#queue.length > 0
+    ) {
       this.#deliver(this.#queue.shift());
     }
-    this.#delivering = false;
+    this.#flow = HELD;
     if (this.#paused || this.#onData === null) return this.#regulate();
     if (this.#ended) return this.#finishIfDrained();
-    this.#flowing = true;
+    this.#flow = FLOWING;
     this.#regulate();
   }
 
   // Pulling: next(), for await and the Web Streams view.
 
   /** See {@linkcode ChannelStream.next}. */
-  next(): Promise<IteratorResult<T, undefined>> {
+  next(): Promise<Result<T>> {
     this.#takeReader("next");
     return this.#pull();
   }
@@ -264,10 +301,65 @@ export class ChannelStreamController<T> {
   /** See {@linkcode ChannelStream}'s async iterator. */
   iterate(): AsyncIterableIterator<T, undefined> {
     this.#takeReader("iterate");
-    return iteratorOf(() => this.#pull(), () => {
+    return {
+      next: () => this.#pull(),
+      return: () => {
+        this.#failure = null;
+        this.cancelReader();
+        return Promise.resolve(DONE);
+      },
+      [Symbol.asyncIterator](): AsyncIterableIterator<T, undefined> {
+        return this;
+      },
+    };
+  }
+
+  #pull(): Promise<Result<T>> {
+    const queue = this.#queue;
+    if (queue === null || queue.length === 0) return this.#pullFromEmpty();
+    const result: Result<T> = { done: false, value: queue.shift() };
+    this.#taken();
+    const turn = loopGuard.step();
+    return turn === null ? Promise.resolve(result) : turn.then(() => result);
+  }
+
+  #pullFromEmpty(): Promise<Result<T>> {
+    const failure = this.#failure;
+    if (failure !== null) {
       this.#failure = null;
-      this.cancelReader();
-    });
+      return Promise.reject(failure.error);
+    }
+    if (this.#ended || this.#finished) return Promise.resolve(DONE);
+    return this.#wait(null);
+  }
+
+  /** A value was taken from the queue. */
+  #taken(): void {
+    if (this.#ended) this.#finishIfDrained();
+    if (this.#sourcePaused) this.#regulate();
+  }
+
+  /** Waits for the next value, or for the end. */
+  #wait(give: ((value: T) => void) | null): Promise<Result<T>> {
+    const waiter = new Waiter<T>(give);
+    const promise = waiter.start();
+    const last = this.#waiter;
+    if (last !== null) {
+      waiter.next = last.next;
+      last.next = waiter;
+    }
+    this.#waiter = waiter;
+    if (this.#sourcePaused) this.#regulate();
+    return promise;
+  }
+
+  #shiftWaiter(): Waiter<T> | null {
+    const last = this.#waiter;
+    if (last === null) return null;
+    const first = last.next;
+    if (first === last) this.#waiter = null;
+    else last.next = first.next;
+    return first;
   }
 
   /** See {@linkcode ChannelStream.readable}. */
@@ -275,71 +367,49 @@ export class ChannelStreamController<T> {
     return (this.#view ?? this.#createView()).stream;
   }
 
-  #createView(): ReadableView<T> {
-    const view = this.#view = new ReadableView<T>({
-      take: (give) => {
+  /** The view buffers nothing itself. */
+  #createView(): View<T> {
+    let control: ReadableStreamDefaultController<T> | undefined;
+    const stream = new ReadableStream<T>({
+      start: (it) => void (control = it),
+      pull: (it) => {
         this.#takeReader("readable");
-        return this.#take(give);
+        return this.#give((value) => it.enqueue(value));
       },
       cancel: (reason) => {
         this.#takeReader("readable");
         this.cancelReader();
         return this.#source.close?.(reason);
       },
-    });
+    }, { highWaterMark: 0 });
+    const view = this.#view = { stream, control };
     if (this.#ended) this.#finishIfDrained();
     return view;
   }
 
-  /** Gives the next value, at once where there is one. */
-  #take(give: (value: T) => void): Promise<void> | void {
-    if (!this.#queue?.length) {
+  /** Gives the next value: at once if there is one, otherwise in the same call in which it is added. */
+  #give(give: (value: T) => void): Promise<void> | void {
+    const queue = this.#queue;
+    if (queue === null || queue.length === 0) {
       // Drained and ended before the view had the right to read.
-      if (this.#ended) return this.#finishIfDrained();
-      return this.#wait((waiters) => waiters.take(give));
+      return this.#ended
+        ? this.#finishIfDrained()
+        : this.#wait(give) as Promise<unknown> as Promise<void>;
     }
-    give(this.#queue.shift());
+    give(queue.shift());
     this.#taken();
     return loopGuard.step() ?? undefined;
   }
 
-  #pull(): Promise<IteratorResult<T, undefined>> {
-    if (this.#queue?.length) {
-      const result = { done: false as const, value: this.#queue.shift() };
-      this.#taken();
-      const turn = loopGuard.step();
-      return turn === null ? Promise.resolve(result) : turn.then(() => result);
-    }
-    const failure = this.#failure;
-    if (failure !== null) {
-      this.#failure = null;
-      return Promise.reject(failure.error);
-    }
-    if (this.#ended || this.#finished) return Promise.resolve(DONE);
-    return this.#wait((waiters) => waiters.next());
-  }
-
-  #taken(): void {
-    if (this.#ended) this.#finishIfDrained();
-    this.#regulate();
-  }
-
-  #wait<Result>(how: (waiters: Waiters<T>) => Result): Result {
-    const result = how(this.#waiters ??= new Waiters());
-    this.#regulate();
-    return result;
-  }
-
   // The end.
 
-  /** Tells the reader that the stream is over, if it has read all and there is one. */
+  /** Tells the reader of the end, if there is a reader and it has read everything. */
   #finishIfDrained(): void {
-    if (this.#queue?.length || this.#finished || this.#paused) return;
+    if (!this.#isEmpty || this.#finished || this.#paused) return;
     switch (this.#reader) {
       case "none":
-        // There is no reader. A view need not pull to notice the end.
-        this.#view?.end(this.#failure);
-        return;
+        // A view need not pull to notice the end.
+        return this.#endView(this.#failure);
       case "next":
       case "iterate":
         return this.#finishWaiters();
@@ -352,28 +422,131 @@ export class ChannelStreamController<T> {
     const failure = this.#failure;
     const listening = this.#listening;
     this.#release();
-    if (listening !== null) return listening.finish(failure);
+    if (listening !== null) return this.#tellListener(listening, failure);
     this.#failure = null;
-    this.#view?.end(failure);
+    this.#endView(failure);
+  }
+
+  #tellListener(
+    { onError, onDone }: ListenOptions,
+    failure: { readonly error: unknown } | null,
+  ): void {
+    try {
+      if (failure !== null) onError?.(failure.error);
+    } catch (error) {
+      rethrowLater(error);
+    }
+    try {
+      onDone?.();
+    } catch (error) {
+      rethrowLater(error);
+    }
+  }
+
+  #endView(failure: { readonly error: unknown } | null): void {
+    if (failure === null) this.#view?.control?.close();
+    else this.#view?.control?.error(failure.error);
   }
 
   #finishWaiters(): void {
-    // With nobody waiting, the next call of next() is told.
-    if (!this.#waiters?.length) return;
-    if (this.#failure !== null) this.#waiters.fail(this.#failure.error);
+    // If nobody waits, the next call of next() reports it.
+    if (this.#waiter === null) return;
+    if (this.#failure !== null) this.#shiftWaiter()?.reject(this.#failure.error);
     this.#failure = null;
     this.#release();
   }
 
-  /** Lets go of the reader and of what waits for it. */
+  /** Lets go of the reader and of what is queued for it. */
   #release(): void {
     this.#finished = true;
-    this.#flowing = false;
+    this.#interrupt();
     this.#paused = false;
-    this.#listening?.release();
+    if (this.#abort !== null) this.#listening?.signal?.removeEventListener("abort", this.#abort);
+    this.#abort = null;
     this.#listening = null;
     this.#onData = null;
     this.#queue = null;
-    this.#waiters?.end();
+    for (let it = this.#shiftWaiter(); it !== null; it = this.#shiftWaiter()) it.resolve(DONE);
   }
+}
+
+/** The user's side of a {@linkcode ChannelStreamController}: nothing of the producing side shows. */
+class ControlledStream<T> implements ChannelStream<T> {
+  readonly #controller: ChannelStreamController<T>;
+
+  constructor(controller: ChannelStreamController<T>) {
+    this.#controller = controller;
+  }
+
+  listen(onData: (value: T) => void, options?: ListenOptions): StreamSubscription {
+    return this.#controller.listen(onData, options);
+  }
+
+  next(): Promise<Result<T>> {
+    return this.#controller.next();
+  }
+
+  [Symbol.asyncIterator](): AsyncIterableIterator<T, undefined> {
+    return this.#controller.iterate();
+  }
+
+  get readable(): ReadableStream<T> {
+    return this.#controller.readable;
+  }
+}
+
+class Subscription<T> implements StreamSubscription {
+  readonly #controller: ChannelStreamController<T>;
+
+  constructor(controller: ChannelStreamController<T>) {
+    this.#controller = controller;
+  }
+
+  get isPaused(): boolean {
+    return this.#controller.isReaderPaused;
+  }
+
+  pause(): void {
+    this.#controller.pauseReader();
+  }
+
+  resume(): void {
+    this.#controller.resumeReader();
+  }
+
+  cancel(): void {
+    this.#controller.cancelReader();
+  }
+}
+
+/** One call of `next()`, or one pull of the view, that waits. */
+class Waiter<T> {
+  next: Waiter<T> = this;
+  resolve: (result: Result<T>) => void = ignore;
+  reject: (error: unknown) => void = ignore;
+  /** Takes the value in the same call in which it is added: the end may follow. */
+  readonly #give: ((value: T) => void) | null;
+
+  constructor(give: ((value: T) => void) | null) {
+    this.#give = give;
+  }
+
+  start(): Promise<Result<T>> {
+    return new Promise((resolve, reject) => {
+      this.resolve = resolve;
+      this.reject = reject;
+    });
+  }
+
+  settle(value: T): void {
+    const give = this.#give;
+    if (give === null) return this.resolve({ done: false, value });
+    give(value);
+    this.resolve(DONE);
+  }
+}
+
+interface View<T> {
+  readonly stream: ReadableStream<T>;
+  readonly control: ReadableStreamDefaultController<T> | undefined;
 }

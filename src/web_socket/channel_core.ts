@@ -1,6 +1,5 @@
 import { isSendable } from "../../status.ts";
 import type { PreparedMessage } from "../protocol/prepared_message.ts";
-import type { SinkTarget } from "../stream_channel/channel_sink.ts";
 import type { StreamSource } from "../stream_channel/channel_stream.ts";
 import { abortable } from "../stream_channel/abortable.ts";
 import { preHandled } from "../stream_channel/errors.ts";
@@ -28,6 +27,7 @@ import {
   ControlledWebSocketSink,
   type MessageInput,
   type SendOptions,
+  type WebSocketSinkTarget,
 } from "./web_socket_sink.ts";
 
 /** What an opening handshake settled. */
@@ -71,13 +71,12 @@ export interface Opener {
  * closing with a deadline, and the order of an ending. Users hold a `Channel`, which shows only what is
  * theirs; a {@linkcode Transport} reports to this what happens.
  */
-export class ChannelCore implements StreamSource, SinkTarget<MessageInput> {
+export class ChannelCore implements StreamSource, WebSocketSinkTarget {
   /** Where received messages go. */
   readonly incoming: ChannelStreamController<Message>;
   /** Where sent messages come from. */
   readonly outgoing: ChannelSinkController<MessageInput>;
   readonly sink: ControlledWebSocketSink;
-  #options: SendOptions | undefined;
   /** Where times come from. */
   readonly clock: Clock;
   /** How many bytes may wait, each way. */
@@ -122,12 +121,12 @@ export class ChannelCore implements StreamSource, SinkTarget<MessageInput> {
     this.highWaterMark = highWaterMark;
     this.identity = identity;
     this.incoming = new ChannelStreamController<Message>(this, { highWaterMark });
-    this.outgoing = new ChannelSinkController<MessageInput>(this, {
+    this.sink = new ControlledWebSocketSink(this, {
       // With none there would never be room.
       highWaterMark: Math.max(highWaterMark, 1),
       closeWins: true,
     });
-    this.sink = new ControlledWebSocketSink(this.outgoing, this);
+    this.outgoing = new ChannelSinkController<MessageInput>(this.sink);
   }
 
   get state(): ChannelState {
@@ -165,18 +164,7 @@ export class ChannelCore implements StreamSource, SinkTarget<MessageInput> {
     return this.life.known?.text;
   }
 
-  addWith(message: MessageInput, options: SendOptions): boolean {
-    this.check(message, options);
-    this.#options = options;
-    try {
-      return this.outgoing.add(message);
-    } finally {
-      this.#options = undefined;
-    }
-  }
-
-  add(message: MessageInput): boolean {
-    const options = this.#options;
+  add(message: MessageInput, options?: SendOptions): boolean {
     this.check(message, options);
     if (this.#open !== null) return this.#open.send(message, options);
     if (this.state !== "connecting") return false;

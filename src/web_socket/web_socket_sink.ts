@@ -1,6 +1,10 @@
-import type { ChannelSink } from "../stream_channel/channel_sink.ts";
+import type {
+  ChannelSink,
+  ChannelSinkControllerOptions,
+  SinkTarget,
+} from "../stream_channel/channel_sink.ts";
 import { checkOption, type OptionKinds, readOptions, shown } from "../stream_channel/options.ts";
-import { type ChannelSinkController, ControlledSink } from "../stream_channel/sink_controller.ts";
+import { ControlledSink } from "../stream_channel/sink_controller.ts";
 
 /** What can be sent as a message: text, or bytes. */
 export type MessageInput = string | ArrayBuffer | ArrayBufferView;
@@ -89,10 +93,10 @@ export function unsendable(code: unknown, allowed: string): RangeError {
   return new RangeError(`Cannot close: the code must be one of ${allowed}, got ${shown(code)}`);
 }
 
-/** What a WebSocket channel does for its sink. */
-export interface SinkActions {
+/** What the sink of a WebSocket channel hands messages to. */
+export interface WebSocketSinkTarget extends SinkTarget<MessageInput, SendOptions> {
+  /** The user closes, with a code or without one. */
   closeWith(code: number | undefined, reason: string | undefined): Promise<void>;
-  addWith(message: MessageInput, options: SendOptions): boolean;
 }
 
 /** As {@linkcode readOptions}, in less time for a plain object: each message may have options. */
@@ -108,26 +112,26 @@ function readSendOptions(options: SendOptions): SendOptions {
 }
 
 /** The user's side of a WebSocket channel's sink. */
-export class ControlledWebSocketSink extends ControlledSink<MessageInput> implements WebSocketSink {
-  readonly #actions: SinkActions;
+export class ControlledWebSocketSink extends ControlledSink<MessageInput, SendOptions>
+  implements WebSocketSink {
+  readonly #target: WebSocketSinkTarget;
 
   /**
-   * Makes a sink.
+   * Creates an open sink.
    *
-   * @param controller Does the work.
-   * @param actions Does what is special about WebSocket channels.
+   * @param target Takes the messages.
+   * @param options See {@linkcode ChannelSinkControllerOptions}.
    */
-  constructor(controller: ChannelSinkController<MessageInput>, actions: SinkActions) {
-    super(controller);
-    this.#actions = actions;
+  constructor(target: WebSocketSinkTarget, options: ChannelSinkControllerOptions) {
+    super(target, options);
+    this.#target = target;
   }
 
   override add(message: MessageInput, options?: SendOptions): boolean {
-    if (options === undefined) return super.add(message);
-    return this.#actions.addWith(message, readSendOptions(options));
+    return super.add(message, options === undefined ? undefined : readSendOptions(options));
   }
 
   override close(code?: number, reason?: string): Promise<void> {
-    return this.#actions.closeWith(code, reason);
+    return this.#target.closeWith(code, reason);
   }
 }

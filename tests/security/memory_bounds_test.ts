@@ -3,12 +3,12 @@
 import { assert, assertEquals, assertLess } from "@std/assert";
 import {
   channelPair,
-  ChannelStreamController,
   MessagePortChannel,
   MultiChannel,
   type StreamChannel,
   StreamChannelCompleter,
 } from "../../src/stream_channel/mod.ts";
+import { ChannelStreamController } from "../../src/stream_channel/stream_controller.ts";
 import { microtasks } from "../support/events.ts";
 import { turn } from "../support/turns.ts";
 import { CountedSource, PausedReader } from "../stream_channel/raw_channel.ts";

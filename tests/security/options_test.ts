@@ -14,8 +14,6 @@ import {
 } from "../../src/server/mod.ts";
 import {
   channelPair,
-  ChannelSinkController,
-  ChannelStreamController,
   Disconnector,
   jsonDocument,
   MessagePortChannel,
@@ -227,14 +225,6 @@ const DOORS: Readonly<Record<string, Door>> = {
   "withGuarantees": {
     wrong: [["allowSinkErrors", 1], ["allowErrors", true]],
     call: (it) => withGuarantees(untouchable(), it),
-  },
-  "ChannelStreamController": {
-    wrong: [["highWaterMark", "5"], ["sizeOf", 5], ["size", 5]],
-    call: (it) => new ChannelStreamController({}, it),
-  },
-  "ChannelSinkController": {
-    wrong: [["highWaterMark", "5"], ["closeWins", 1], ["size", 5]],
-    call: (it) => new ChannelSinkController<unknown>(untouchable(), it),
   },
   "webSocketChannelPair": {
     wrong: [

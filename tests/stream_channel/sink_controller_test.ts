@@ -6,9 +6,9 @@ import {
   assertStrictEquals,
   assertThrows,
 } from "@std/assert";
-import { ChannelSinkController } from "../../src/stream_channel/sink_controller.ts";
+import { ChannelSinkController, ControlledSink } from "../../src/stream_channel/sink_controller.ts";
 import { Deferred } from "../../src/stream_channel/deferred.ts";
-import { assertInvalidState, settled } from "../support/events.ts";
+import { assertInvalidState, microtasks, settled } from "../support/events.ts";
 import { open, Target } from "./targets.ts";
 
 Deno.test("add: hands over inside the call, in order", () => {
@@ -17,6 +17,39 @@ Deno.test("add: hands over inside the call, in order", () => {
   assert(controller.sink.add("b"));
   assertEquals(target.values, ["a", "b"]);
   assertEquals(controller.sink.bufferedAmount, 2);
+});
+
+Deno.test("add: what else is given goes to the target, also where it only checks", () => {
+  const told: unknown[] = [];
+  const target = Object.assign(new Target(), {
+    add: (...given: unknown[]) => void told.push(["add", ...given]),
+    check: (...given: unknown[]) => void told.push(["check", ...given]),
+  });
+  const sink = new ControlledSink<string, number>(target);
+  const controller = new ChannelSinkController<string>(sink);
+  assertStrictEquals(controller.sink, sink);
+  sink.add("a", 1);
+  controller.disconnect();
+  sink.add("b", 2);
+  assertEquals(told, [["add", "a", 1], ["check", "b", 2]]);
+});
+
+Deno.test("the user's side of a sink shows nothing of the consuming side", () => {
+  const { sink } = open().controller;
+  assertEquals(Object.keys(sink), []);
+  assertEquals(Object.getOwnPropertyNames(Object.getPrototypeOf(sink)).sort(), [
+    "add",
+    "addError",
+    "addStream",
+    "bufferedAmount",
+    "close",
+    "constructor",
+    "done",
+    "flush",
+    "hasRoom",
+    "ready",
+    "writable",
+  ]);
 });
 
 Deno.test("add: the checks, in their order", () => {
@@ -182,4 +215,39 @@ Deno.test("a target that drops a value: the sink drops, and a running addStream 
   await assertRejects(() => adding, DOMException);
   assertEquals([given, cancelled], [0, true]);
   assert(controller.isDisconnected);
+});
+
+Deno.test("writable: writes wait for room; close closes; abort is addError", async () => {
+  const { target, controller } = open({ highWaterMark: 2 });
+  const writer = controller.sink.writable.getWriter();
+  await writer.write("a");
+  const second = writer.write("b");
+  assertFalse(await settled(second));
+  target.bufferedAmount = 0;
+  controller.drained();
+  await second;
+  const closed = writer.close();
+  await microtasks();
+  assertEquals(target.calls.at(-1), "close");
+  controller.finish();
+  await closed;
+
+  const other = open();
+  const error = new Error("stop");
+  await other.controller.sink.writable.abort(error);
+  assertEquals(other.target.calls, [["abort", error]]);
+});
+
+Deno.test("writable: errors when the channel ends, so that pipeTo stops", async () => {
+  for (const end of ["finish", "close", "before"] as const) {
+    const { controller } = open();
+    if (end === "before") controller.finish();
+    let cancelled: unknown;
+    const source = new ReadableStream<string>({ cancel: (reason) => void (cancelled = reason) });
+    const piped = source.pipeTo(controller.sink.writable);
+    if (end === "finish") controller.finish();
+    if (end === "close") controller.sink.close();
+    await assertRejects(() => piped, DOMException, "Cannot ");
+    assert(cancelled instanceof DOMException);
+  }
 });

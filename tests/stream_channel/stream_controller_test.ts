@@ -1,6 +1,29 @@
-import { assert, assertEquals, assertFalse, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertFalse, assertRejects, assertStrictEquals } from "@std/assert";
 import { ChannelStreamController } from "../../src/stream_channel/stream_controller.ts";
 import { assertInvalidState, microtasks, record } from "../support/events.ts";
+import { collectUncaught } from "../support/unhandled.ts";
+
+Deno.test("the user's side of a stream is one object, and shows nothing of the producing side", () => {
+  const controller = new ChannelStreamController<number>();
+  const { stream } = controller;
+  assertStrictEquals(controller.stream, stream);
+  assertStrictEquals(stream.readable, stream.readable);
+  assertEquals(Object.keys(stream), []);
+  assertEquals(
+    Object.getOwnPropertyNames(Object.getPrototypeOf(stream)),
+    ["constructor", "listen", "next", "readable"],
+  );
+});
+
+Deno.test("listen: a callback is no method of anything", () => {
+  const controller = new ChannelStreamController<number>();
+  const owners: unknown[] = [];
+  controller.stream.listen(function (this: unknown) {
+    owners.push(this);
+  });
+  controller.add(1);
+  assertEquals(owners, [undefined]);
+});
 
 Deno.test("listen: a message reaches the listener inside add", () => {
   const controller = new ChannelStreamController<number>();
@@ -210,4 +233,161 @@ Deno.test("100,000 waiting messages are read in order", async () => {
     if (value !== expected++) throw new Error(`got ${value}, expected ${expected - 1}`);
   }
   assertEquals(expected, 100_000);
+});
+
+Deno.test("listen: what a callback throws is rethrown, and neither the source nor a message suffers", async () => {
+  const controller = new ChannelStreamController<number>();
+  const events: unknown[] = [];
+  const fail = (event: unknown): never => {
+    events.push(event);
+    throw event;
+  };
+  const lost = new Error("lost");
+  const uncaught = await collectUncaught(async () => {
+    controller.add(1);
+    controller.stream.listen(fail, { onError: fail, onDone: () => fail("done") });
+    controller.add(2);
+    await microtasks();
+    controller.add(3);
+    controller.fail(lost);
+  });
+  assertEquals(events, [1, 2, 3, lost, "done"]);
+  assertEquals(uncaught, events);
+});
+
+Deno.test("listen: an error comes once, behind the messages, then done", async () => {
+  for (const early of [true, false]) {
+    const controller = new ChannelStreamController<number>();
+    const late = early ? undefined : record(controller.stream).events;
+    controller.add(1);
+    const error = new Error("lost");
+    controller.fail(error);
+    controller.fail(new Error("later"));
+    controller.add(2);
+    controller.end();
+    const events = late ?? record(controller.stream).events;
+    await microtasks();
+    assertEquals(events, [1, ["error", error], "done"]);
+  }
+});
+
+Deno.test("a signal cancels the subscription", () => {
+  const controller = new ChannelStreamController<number>();
+  const abort = new AbortController();
+  const events: number[] = [];
+  controller.stream.listen((value) => events.push(value), { signal: abort.signal });
+  controller.add(1);
+  abort.abort();
+  controller.add(2);
+  assertEquals(events, [1]);
+  const other = new ChannelStreamController<number>();
+  other.stream.listen((value) => events.push(value), { signal: AbortSignal.abort() });
+  other.add(3);
+  assertEquals(events, [1]);
+});
+
+Deno.test("next: concurrent calls are answered in order", async () => {
+  const controller = new ChannelStreamController<number>();
+  const results = Promise.all([1, 2, 3, 4].map(() => controller.stream.next()));
+  controller.add(1);
+  controller.add(2);
+  controller.end();
+  assertEquals(await results, [
+    { done: false, value: 1 },
+    { done: false, value: 2 },
+    { done: true, value: undefined },
+    { done: true, value: undefined },
+  ]);
+});
+
+Deno.test("next: some, then the rest in one loop, is one reader", async () => {
+  const controller = new ChannelStreamController<number>();
+  [1, 2, 3, 4].forEach((value) => controller.add(value));
+  controller.end();
+  assertEquals(await controller.stream.next(), { done: false, value: 1 });
+  const rest: number[] = [];
+  for await (const value of controller.stream) rest.push(value);
+  assertEquals(rest, [2, 3, 4]);
+  assertInvalidState(() => controller.stream[Symbol.asyncIterator]());
+  assertInvalidState(() => controller.stream.next());
+});
+
+Deno.test("for await: an error is thrown once, then it is over", async () => {
+  for (const waiting of [true, false]) {
+    const controller = new ChannelStreamController<number>();
+    const iterator = controller.stream[Symbol.asyncIterator]();
+    const error = new Error("lost");
+    if (!waiting) controller.fail(error);
+    const first = assertRejects(() => iterator.next(), Error, "lost");
+    if (waiting) controller.fail(error);
+    assertStrictEquals(await first, error);
+    assertEquals(await iterator.next(), { done: true, value: undefined });
+  }
+});
+
+Deno.test("for await: leaving the loop stops delivery and frees what waits", async () => {
+  let cancelled = 0;
+  const controller = new ChannelStreamController<number>({ cancel: () => cancelled++ });
+  [1, 2, 3].forEach((value) => controller.add(value));
+  for await (const value of controller.stream) {
+    if (value === 2) break;
+  }
+  assertEquals(cancelled, 1);
+  assertEquals(controller.queuedSize, 0);
+  controller.add(4);
+  assertEquals(controller.queuedSize, 0);
+});
+
+Deno.test("for await: return() answers the calls of next() that wait", async () => {
+  const controller = new ChannelStreamController<number>();
+  const iterator = controller.stream[Symbol.asyncIterator]();
+  const next = iterator.next();
+  await iterator.return?.();
+  assertEquals(await next, { done: true, value: undefined });
+});
+
+Deno.test("readable: gives the messages, buffers nothing itself, closes with the stream", async () => {
+  const controller = new ChannelStreamController<string>({}, { highWaterMark: 64 });
+  const { readable } = controller.stream;
+  controller.add("a");
+  controller.add("b");
+  await microtasks();
+  assertEquals(controller.queuedSize, 64);
+  const reader = readable.getReader();
+  assertEquals((await reader.read()).value, "a");
+  assertEquals((await reader.read()).value, "b");
+  const third = reader.read();
+  controller.add("c");
+  controller.add("d");
+  controller.end();
+  assertEquals((await third).value, "c");
+  assertEquals((await reader.read()).value, "d");
+  assert((await reader.read()).done);
+  await reader.closed;
+});
+
+Deno.test("readable: the end is told to one who doesn't read", async () => {
+  for (const first of [true, false]) {
+    const controller = new ChannelStreamController<string>();
+    if (first) controller.end();
+    const reader = controller.stream.readable.getReader();
+    if (!first) controller.end();
+    await reader.closed;
+    const failing = new ChannelStreamController<string>();
+    if (first) failing.fail(new Error("lost"));
+    const failed = failing.stream.readable.getReader();
+    const read = assertRejects(() => failed.read(), Error, "lost");
+    if (!first) failing.fail(new Error("lost"));
+    await assertRejects(() => failed.closed, Error, "lost");
+    await read;
+  }
+});
+
+Deno.test("readable: cancel asks the source to close", async () => {
+  const reasons: unknown[] = [];
+  const controller = new ChannelStreamController<string>({
+    close: (reason) => void reasons.push(reason),
+  });
+  await controller.stream.readable.cancel("enough");
+  assertEquals(reasons, ["enough"]);
 });

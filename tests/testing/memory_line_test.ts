@@ -12,8 +12,8 @@ Deno.test("bytes arrive in order, from a microtask, and then the end", async () 
   const { events } = record(line.incoming.stream);
   let ended = 0;
   line.onEnded = () => ended++;
-  line.outgoing.add(bytes(1, 2));
-  line.outgoing.add(bytes(3));
+  line.outgoing.sink.add(bytes(1, 2));
+  line.outgoing.sink.add(bytes(3));
   line.outgoing.close();
   assertEquals(line.outgoing.sink.bufferedAmount, 3);
   assertEquals(events, []);
@@ -26,7 +26,7 @@ Deno.test("attack 16: what arrives is a copy", async () => {
   const line = new MemoryLine(new FakeClock(), null);
   const { events } = record(line.incoming.stream);
   const sent = bytes(1, 2);
-  line.outgoing.add(sent);
+  line.outgoing.sink.add(sent);
   sent.fill(9);
   await microtasks();
   assertEquals(events, [bytes(1, 2)]);
@@ -37,7 +37,7 @@ Deno.test("a full receiver holds the sender back", async () => {
   const { events, subscription } = record(line.incoming.stream);
   subscription.pause();
   const chunk = new Uint8Array(64 * 1024);
-  for (let i = 0; i < 3; i++) line.outgoing.add(chunk);
+  for (let i = 0; i < 3; i++) line.outgoing.sink.add(chunk);
   await microtasks();
   assertEquals(line.outgoing.sink.bufferedAmount, 2 * chunk.length);
   const flushed = line.outgoing.sink.flush();
@@ -51,7 +51,7 @@ Deno.test("the end comes although the receiver is full", async () => {
   const line = new MemoryLine(new FakeClock(), null);
   const { events, subscription } = record(line.incoming.stream);
   subscription.pause();
-  for (let i = 0; i < 3; i++) line.outgoing.add(new Uint8Array(64 * 1024));
+  for (let i = 0; i < 3; i++) line.outgoing.sink.add(new Uint8Array(64 * 1024));
   line.end();
   await microtasks();
   assertEquals(line.isEnded, true);
@@ -69,8 +69,8 @@ Deno.test("pieces and delays: one piece each time", async () => {
     onArrived: (_line, length) => arrived.push(length),
   });
   const { events } = record(line.incoming.stream);
-  line.outgoing.add(bytes(1, 2, 3, 4, 5));
-  line.outgoing.add(bytes(6));
+  line.outgoing.sink.add(bytes(1, 2, 3, 4, 5));
+  line.outgoing.sink.add(bytes(6));
   line.end();
   clock.advance(9);
   assertEquals(events, []);
@@ -92,9 +92,9 @@ Deno.test("a stall holds everything back, the end included, for its time", async
     onArrived: (it) => stalls-- > 0 && it.stall(100),
   });
   const { events } = record(line.incoming.stream);
-  line.outgoing.add(bytes(1));
+  line.outgoing.sink.add(bytes(1));
   await microtasks();
-  line.outgoing.add(bytes(2));
+  line.outgoing.sink.add(bytes(2));
   line.end();
   await microtasks();
   assertEquals(events, [bytes(1)]);
@@ -112,7 +112,7 @@ Deno.test("dropped: nothing arrives any more, no timer is left, and flush reject
       onArrived: () => {},
     });
     const { events } = record(line.incoming.stream);
-    line.outgoing.add(bytes(1, 2));
+    line.outgoing.sink.add(bytes(1, 2));
     const flushed = line.outgoing.sink.flush();
     clock.advance(10);
     line.drop(error);

@@ -1,8 +1,8 @@
 import { assertEquals } from "@std/assert";
-import { SizedQueue } from "../../src/stream_channel/sized_queue.ts";
+import { CountedQueue } from "../../src/stream_channel/counted_queue.ts";
 
 Deno.test("a queue counts what waits", () => {
-  const queue = new SizedQueue<string>((value) => value.length, 100);
+  const queue = new CountedQueue<string>((value) => value.length, 100);
   assertEquals([queue.length, queue.size], [0, 0]);
   queue.push("abc");
   queue.push("d");
@@ -14,7 +14,7 @@ Deno.test("a queue counts what waits", () => {
 });
 
 Deno.test("a queue: a value that was changed while it waited leaves no remainder", () => {
-  const queue = new SizedQueue<number[]>((value) => value.length, 100);
+  const queue = new CountedQueue<number[]>((value) => value.length, 100);
   const value = [1, 2, 3];
   queue.push(value);
   value.length = 1;
@@ -26,7 +26,7 @@ Deno.test("a queue: a value that was changed while it waited leaves no remainder
 
 Deno.test("a queue: a value counts once, and only if the size is read while it waits", () => {
   const counted: string[] = [];
-  const queue = new SizedQueue<string>((value) => counted.push(value) * 0 + value.length, 100);
+  const queue = new CountedQueue<string>((value) => counted.push(value) * 0 + value.length, 100);
   queue.push("unread");
   queue.shift();
   queue.push("a");
@@ -41,7 +41,7 @@ Deno.test("a queue: a value counts once, and only if the size is read while it w
 });
 
 Deno.test("a queue: what is dropped stays in the size", () => {
-  const queue = new SizedQueue<string>((value) => value.length, 100);
+  const queue = new CountedQueue<string>((value) => value.length, 100);
   queue.push("abc");
   queue.drop();
   assertEquals([queue.length, queue.size], [0, 3]);
@@ -49,7 +49,7 @@ Deno.test("a queue: what is dropped stays in the size", () => {
 
 Deno.test("a queue: tells where counting may stop", () => {
   const told: number[] = [];
-  const queue = new SizedQueue<string>((_, enough) => told.push(enough), 7);
+  const queue = new CountedQueue<string>((_, enough) => told.push(enough), 7);
   queue.push("abc");
   assertEquals([queue.size, told], [1, [7]]);
 });

@@ -1,0 +1,118 @@
+/** What a value counts, in bytes. Counting may stop at `enough`. */
+export type SizeOf<T> = (value: T, enough: number) => number;
+
+/** The fewest slots of a ring, two for each value. */
+const MIN_SLOTS = 16;
+
+/** The most slots of a ring that is kept for reuse. */
+const MAX_SPARE_SLOTS = 2048;
+
+/** An empty queue has no ring: most queues of a process are idle. */
+const NO_RING: unknown[] = [];
+
+/** One empty ring, of whichever queue: bursts allocate nothing. */
+let spare: unknown[] | null = null;
+
+/** Puts away a ring without values. */
+function putAway(ring: unknown[]): void {
+  if (ring.length <= MAX_SPARE_SLOTS && ring.length > (spare?.length ?? 0)) spare = ring;
+}
+
+function newRing(minSlots: number): unknown[] {
+  const ring = spare;
+  if (ring === null || ring.length < minSlots) {
+    return new Array<unknown>(Math.max(minSlots, MIN_SLOTS));
+  }
+  spare = null;
+  return ring;
+}
+
+/** A first-in, first-out queue that counts bytes. A value is counted when the size is first read. */
+export class CountedQueue<T> {
+  readonly #sizeOf: SizeOf<T>;
+  readonly #enough: number;
+  /** Each value, with its size behind it. The number of slots is a power of 2. */
+  #ring = NO_RING;
+  #head = 0;
+  #length = 0;
+  /**
+   * So many of the first values have a size, which stays: a value that its sender changes once it is
+   * counted must leave no remainder.
+   */
+  #counted = 0;
+  #size = 0;
+
+  /**
+   * Creates an empty queue.
+   *
+   * @param sizeOf What a value counts.
+   * @param enough The limit that the queue's size is compared with.
+   */
+  constructor(sizeOf: SizeOf<T>, enough: number) {
+    this.#sizeOf = sizeOf;
+    this.#enough = enough;
+  }
+
+  /** The number of values. */
+  get length(): number {
+    return this.#length;
+  }
+
+  /** What they count, in bytes. */
+  get size(): number {
+    while (this.#counted < this.#length) this.#count();
+    return this.#size;
+  }
+
+  #count(): void {
+    const slot = (this.#head + 2 * this.#counted++) & (this.#ring.length - 1);
+    const size = this.#sizeOf(this.#ring[slot] as T, this.#enough);
+    this.#ring[slot + 1] = size;
+    this.#size += size;
+  }
+
+  /** Puts a value at the end. */
+  push(value: T): void {
+    if (2 * this.#length === this.#ring.length) this.#grow();
+    this.#ring[(this.#head + 2 * this.#length++) & (this.#ring.length - 1)] = value;
+  }
+
+  #grow(): void {
+    const slots = this.#ring.length;
+    const ring = newRing(2 * slots);
+    for (let i = 0; i < slots; i++) ring[i] = this.#ring[(this.#head + i) & (slots - 1)];
+    this.#ring = ring;
+    this.#head = 0;
+  }
+
+  /** Takes the first value; call it only while `length` is above 0. */
+  shift(): T {
+    const ring = this.#ring;
+    const head = this.#head;
+    const value = ring[head] as T;
+    ring[head] = undefined;
+    if (this.#counted > 0) {
+      this.#counted--;
+      this.#size -= ring[head + 1] as number;
+    }
+    this.#head = (head + 2) & (ring.length - 1);
+    if (--this.#length === 0) {
+      putAway(ring);
+      this.#release();
+    }
+    return value;
+  }
+
+  /** Drops all values. They stay in the size: they were never handed on. */
+  drop(): void {
+    this.#size = this.size;
+    this.#length = 0;
+    this.#counted = 0;
+    this.#release();
+  }
+
+  #release(): void {
+    this.#ring = NO_RING;
+    this.#head = 0;
+  }
+}
