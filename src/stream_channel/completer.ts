@@ -9,10 +9,10 @@ import {
 import type { ChannelSink, SinkTarget } from "./channel_sink.ts";
 import { ChannelSinkController, ControlledSink } from "./sink_controller.ts";
 import type { StreamSubscription } from "./channel_stream.ts";
+import { CountedQueue } from "./counted_queue.ts";
 import { ChannelStreamController } from "./stream_controller.ts";
 import { Deferred, FULFILLED } from "./deferred.ts";
 import { invalidState, preHandled } from "./errors.ts";
-import { Fifo } from "./fifo.ts";
 import { type OptionKinds, readOptions } from "./options.ts";
 import { DEFAULT_HIGH_WATER_MARK, sizeOf } from "./size.ts";
 import { PairedChannel, type StreamChannel } from "./stream_channel.ts";
@@ -116,16 +116,18 @@ class LateChannel<In, Out> implements SinkTarget<Out> {
   readonly sink: ChannelSinkController<Out>;
   readonly #highWaterMark: number;
   readonly #onClose: (() => void) | undefined;
-  readonly #waiting = new Fifo<Waiting<Out>>();
+  readonly #waiting: CountedQueue<Waiting<Out>>;
   /** Fulfils with the inner channel, or with null when there will be none. */
   readonly #decision = new Deferred<ChannelParts<In, Out> | null>();
-  #amount = 0;
   #decided = false;
   #inner: ChannelParts<In, Out> | null = null;
   #subscription: StreamSubscription | undefined;
 
   constructor(options: StreamChannelCompleterOptions) {
     this.#highWaterMark = options.highWaterMark ?? DEFAULT_HIGH_WATER_MARK;
+    const sizeOfWaiting = (it: Waiting<Out>, enough: number): number =>
+      "value" in it ? sizeOf(it.value, enough) : 0;
+    this.#waiting = new CountedQueue<Waiting<Out>>(sizeOfWaiting, this.#highWaterMark);
     this.#onClose = options.onClose;
     this.stream = new ChannelStreamController<In>({
       pause: () => this.#subscription?.pause(),
@@ -169,7 +171,7 @@ class LateChannel<In, Out> implements SinkTarget<Out> {
       // The value is of the wrong kind, and the call that added it has long returned.
       tellOfError(sink, error);
     }
-    this.#drop();
+    this.#waiting.clear();
   }
 
   #over(failure: { error: unknown } | null): void {
@@ -180,26 +182,21 @@ class LateChannel<In, Out> implements SinkTarget<Out> {
 
   giveUp(error: unknown): void {
     this.#decided = true;
-    this.#drop();
+    this.#waiting.clear();
     this.sink.finish(error);
     this.stream.fail(error);
     this.#decision.resolve(null);
   }
 
-  #drop(): void {
-    this.#waiting.clear();
-    this.#amount = 0;
-  }
-
   // The sink's target.
 
   get bufferedAmount(): number {
-    return this.#inner === null ? this.#amount : this.#inner.sink.bufferedAmount;
+    return this.#inner === null ? this.#waiting.size : this.#inner.sink.bufferedAmount;
   }
 
   get hasRoom(): boolean {
     if (this.#inner !== null) return this.#inner.sink.hasRoom;
-    return this.#amount < this.#highWaterMark;
+    return this.#waiting.size < this.#highWaterMark;
   }
 
   get ready(): Promise<void> {
@@ -209,7 +206,7 @@ class LateChannel<In, Out> implements SinkTarget<Out> {
 
   flush(): Promise<void> {
     if (this.#inner !== null) return this.#inner.sink.flush();
-    if (this.#amount === 0) return FULFILLED;
+    if (this.#waiting.size === 0) return FULFILLED;
     return preHandled(this.#flushLater());
   }
 
@@ -226,7 +223,6 @@ class LateChannel<In, Out> implements SinkTarget<Out> {
   add(value: Out): boolean {
     if (this.#inner !== null) return this.#inner.sink.add(value);
     this.#waiting.push({ value });
-    this.#amount += sizeOf(value, this.#highWaterMark);
     return true;
   }
 

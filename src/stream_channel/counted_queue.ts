@@ -1,3 +1,5 @@
+import { DEFAULT_HIGH_WATER_MARK, sizeOf as defaultSizeOf } from "./size.ts";
+
 /** What a value counts, in bytes. Counting may stop at `enough`. */
 export type SizeOf<T> = (value: T, enough: number) => number;
 
@@ -48,7 +50,7 @@ export class CountedQueue<T> {
    * @param sizeOf What a value counts.
    * @param enough The limit that the queue's size is compared with.
    */
-  constructor(sizeOf: SizeOf<T>, enough: number) {
+  constructor(sizeOf: SizeOf<T> = defaultSizeOf, enough: number = DEFAULT_HIGH_WATER_MARK) {
     this.#sizeOf = sizeOf;
     this.#enough = enough;
   }
@@ -56,6 +58,11 @@ export class CountedQueue<T> {
   /** The number of values. */
   get length(): number {
     return this.#length;
+  }
+
+  /** The first value; ask only while `length` is above 0. */
+  get first(): T {
+    return this.#ring[this.#head] as T;
   }
 
   /** What they count, in bytes. */
@@ -98,21 +105,25 @@ export class CountedQueue<T> {
     this.#head = (head + 2) & (ring.length - 1);
     if (--this.#length === 0) {
       putAway(ring);
-      this.#release();
+      this.#ring = NO_RING;
+      this.#head = 0;
     }
     return value;
   }
 
   /** Drops all values. They stay in the size: they were never handed on. */
   drop(): void {
-    this.#size = this.size;
-    this.#length = 0;
-    this.#counted = 0;
-    this.#release();
+    const { size } = this;
+    this.clear();
+    this.#size = size;
   }
 
-  #release(): void {
+  /** Drops all values. */
+  clear(): void {
     this.#ring = NO_RING;
     this.#head = 0;
+    this.#length = 0;
+    this.#counted = 0;
+    this.#size = 0;
   }
 }

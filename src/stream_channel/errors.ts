@@ -24,3 +24,12 @@ export function rethrowLater(error: unknown): void {
     throw error;
   });
 }
+
+/** Calls a user's callback, if there is one, as a method of nothing. See {@linkcode rethrowLater}. */
+export function callSafely<T>(callback: ((value: T) => void) | null | undefined, value: T): void {
+  try {
+    callback?.(value);
+  } catch (error) {
+    rethrowLater(error);
+  }
+}

@@ -6,7 +6,7 @@ import type {
   StreamSubscription,
 } from "./channel_stream.ts";
 import { CountedQueue } from "./counted_queue.ts";
-import { ignore, invalidState, rethrowLater } from "./errors.ts";
+import { callSafely, ignore, invalidState, rethrowLater } from "./errors.ts";
 import { loopGuard } from "./loop_guard.ts";
 import { type OptionKinds, readOptions, shown } from "./options.ts";
 import { DEFAULT_HIGH_WATER_MARK, sizeOf } from "./size.ts";
@@ -118,12 +118,6 @@ export class ChannelStreamController<T> {
   add(value: T): void {
     if (this.#flow !== FLOWING) return this.#hold(value);
     this.#flow = DELIVERING;
-    this.#deliver(value);
-    if (this.#flow === DELIVERING) this.#flow = FLOWING;
-    else this.#goOn();
-  }
-
-  #deliver(value: T): void {
     // Not as a method: `this` would be the producing side.
     const onData = this.#onData;
     try {
@@ -131,6 +125,8 @@ export class ChannelStreamController<T> {
     } catch (error) {
       rethrowLater(error);
     }
+    if (this.#flow === DELIVERING) this.#flow = FLOWING;
+    else this.#goOn();
   }
 
   /** Something has happened while the listener handled a message. */
@@ -278,10 +274,8 @@ export class ChannelStreamController<T> {
   #pump(): void {
     if (this.#flow >= DELIVERING || this.#pumpScheduled) return;
     this.#flow = INTERRUPTED;
-    while (
-      !this.#paused && this.#onData !== null && this.#queue !== null && this.#queue.length > 0
-    ) {
-      this.#deliver(this.#queue.shift());
+    while (!this.#paused && this.#queue !== null && this.#queue.length > 0) {
+      callSafely(this.#onData, this.#queue.shift());
     }
     this.#flow = HELD;
     if (this.#paused || this.#onData === null) return this.#regulate();
@@ -422,25 +416,13 @@ export class ChannelStreamController<T> {
     const failure = this.#failure;
     const listening = this.#listening;
     this.#release();
-    if (listening !== null) return this.#tellListener(listening, failure);
-    this.#failure = null;
-    this.#endView(failure);
-  }
-
-  #tellListener(
-    { onError, onDone }: ListenOptions,
-    failure: { readonly error: unknown } | null,
-  ): void {
-    try {
-      if (failure !== null) onError?.(failure.error);
-    } catch (error) {
-      rethrowLater(error);
+    if (listening === null) {
+      this.#failure = null;
+      return this.#endView(failure);
     }
-    try {
-      onDone?.();
-    } catch (error) {
-      rethrowLater(error);
-    }
+    const { onError, onDone } = listening;
+    if (failure !== null) callSafely(onError, failure.error);
+    callSafely(onDone, undefined);
   }
 
   #endView(failure: { readonly error: unknown } | null): void {

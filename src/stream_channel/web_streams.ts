@@ -9,8 +9,8 @@ import type {
   StreamSource,
 } from "./channel_stream.ts";
 import { ChannelStreamController } from "./stream_controller.ts";
+import { CountedQueue } from "./counted_queue.ts";
 import { ignore, invalidState, preHandled } from "./errors.ts";
-import { Fifo } from "./fifo.ts";
 import { loopGuard } from "./loop_guard.ts";
 import { sizeOf } from "./size.ts";
 
@@ -147,9 +147,9 @@ class WritableTarget<T> implements SinkTarget<T> {
   readonly #controller: ChannelSinkController<T>;
   readonly #writer: WritableStreamDefaultWriter<T>;
   readonly #behind: Behind | undefined;
-  readonly #sizes = new Fifo<number>();
+  /** The sizes of the values that the stream has not taken. */
+  readonly #sizes = new CountedQueue<number>((size) => size);
   readonly #written = (): void => this.#taken();
-  #amount = 0;
 
   constructor(writable: WritableStream<T>, behind: Behind | undefined) {
     this.#writer = writable.getWriter();
@@ -171,13 +171,11 @@ class WritableTarget<T> implements SinkTarget<T> {
   }
 
   get bufferedAmount(): number {
-    return this.#amount;
+    return this.#sizes.size;
   }
 
   add(value: T): void {
-    const size = sizeOf(value);
-    this.#sizes.push(size);
-    this.#amount += size;
+    this.#sizes.push(sizeOf(value));
     this.#writer.write(value).then(this.#written, ignore);
   }
 
@@ -193,7 +191,7 @@ class WritableTarget<T> implements SinkTarget<T> {
   }
 
   #taken(): void {
-    this.#amount -= this.#sizes.shift();
+    this.#sizes.shift();
     this.#controller.drained();
   }
 }
