@@ -13,8 +13,8 @@ import {
 } from "../permessage_deflate/deflate_parameters.ts";
 import { parseExtensions, serializeExtensions } from "./extensions.ts";
 import { HandshakeError } from "./handshake_error.ts";
-import { HeaderMap, isToken } from "./header_map.ts";
-import { checkField, type ResponseHead, serializeHead } from "./http_head.ts";
+import type { HeaderMap } from "./header_map.ts";
+import { type ResponseHead, serializeHead } from "./http_head.ts";
 
 /** What a client asks for in its opening handshake. */
 export interface ClientHandshakeOptions {
@@ -59,14 +59,11 @@ export interface HandshakeAgreement {
 /**
  * Begins a client's opening handshake.
  *
- * User info in the URL becomes Basic credentials, unless an `Authorization` header is given.
- *
- * @param url Where to connect to; `ws:`, `wss:`, `http:` or `https:`. A fragment is ignored.
+ * @param url Where to connect to; `ws:`, `wss:`, `http:` or `https:`. User info and a fragment are ignored.
  * @param nonce 16 bytes of chance, fresh for each connection (RFC 6455 §4.1).
  * @param options What to ask for.
  * @returns The handshake, with the request to send.
- * @throws {TypeError} When a subprotocol is no token or given twice, or a header can't be sent or
- * is reserved.
+ * @throws {TypeError} When a subprotocol or a header can't be sent.
  * @throws {RangeError} When the nonce is not of 16 bytes.
  *
  * @see {@link https://www.rfc-editor.org/rfc/rfc6455#section-4.1 RFC 6455 §4.1}
@@ -78,12 +75,11 @@ export function startClientHandshake(
 ): ClientHandshake {
   const { protocols = [], compression = null } = options;
   if (nonce.length !== NONCE_LENGTH) throw new RangeError(`Not ${NONCE_LENGTH} bytes of chance`);
-  checkProtocols(protocols);
   const userFields = [...options.headers ?? []];
-  const extra = checkUserFields(userFields, options.origin);
+  const hostOf = userFields.find(([name]) => isHost(name));
   const key = encodeBase64(nonce);
   const fields: (readonly [string, string])[] = [
-    ["Host", extra.get("host") ?? url.host],
+    ["Host", hostOf?.[1] ?? url.host],
     ["Connection", "Upgrade"],
     ["Upgrade", "websocket"],
     ["Sec-WebSocket-Version", "13"],
@@ -94,24 +90,14 @@ export function startClientHandshake(
     const offer = serializeExtensions([offerDeflate(compression)]);
     fields.push(["Sec-WebSocket-Extensions", offer]);
   }
-  const credentials = extra.has("authorization") ? null : basicCredentials(url);
-  if (credentials !== null) fields.push(["Authorization", credentials]);
-  fields.push(...userFields.filter(([name]) => name.toLowerCase() !== "host"));
+  fields.push(...userFields.filter(([name]) => !isHost(name)));
   if (options.origin !== undefined) fields.push(["Origin", options.origin]);
   const head = serializeHead(`GET ${url.pathname}${url.search} HTTP/1.1`, fields);
   return { head, accept: signKey(key), protocols: [...protocols], compression };
 }
 
-/** RFC 6455 §4.1: the elements are tokens and all different. */
-function checkProtocols(protocols: readonly string[]): void {
-  for (const protocol of protocols) {
-    if (!isToken(protocol)) {
-      throw new TypeError("Cannot offer a subprotocol that is no token");
-    }
-  }
-  if (new Set(protocols).size < protocols.length) {
-    throw new TypeError("Cannot offer a subprotocol twice");
-  }
+function isHost(name: string): boolean {
+  return name.toLowerCase() === "host";
 }
 
 /** The headers that only the handshake itself, or the framing of a body, may set. */
@@ -134,25 +120,6 @@ const RESERVED: ReadonlySet<string> = new Set([
 export function isReservedHeader(name: string): boolean {
   const lower = name.toLowerCase();
   return RESERVED.has(lower) || lower.startsWith("sec-websocket-");
-}
-
-function checkUserFields(
-  headers: readonly (readonly [name: string, value: string])[],
-  origin: string | undefined,
-): HeaderMap {
-  const map = new HeaderMap();
-  for (const [name, value] of headers) {
-    checkField(name, value);
-    if (isReservedHeader(name)) {
-      throw new TypeError(`Cannot set the handshake's own header: ${name}`);
-    }
-    map.append(name, value);
-  }
-  // RFC 9112 §3.2 has exactly one Host, RFC 6454 §7.3 at most one Origin.
-  const origins = map.all("origin").length + (origin === undefined ? 0 : 1);
-  if (map.all("host").length > 1) throw new TypeError("Cannot send more than one header: Host");
-  if (origins > 1) throw new TypeError("Cannot send more than one header: Origin");
-  return map;
 }
 
 /**

@@ -5,14 +5,14 @@
  */
 
 import { isHandshakeKey, signKey } from "./accept_key.ts";
-import { type HandshakeAgreement, isReservedHeader } from "./client_handshake.ts";
+import type { HandshakeAgreement } from "./client_handshake.ts";
 import {
   chooseDeflate,
   type CompressionOptions,
 } from "../permessage_deflate/deflate_parameters.ts";
 import { type Extension, parseExtensions, serializeExtensions } from "./extensions.ts";
 import { type HeaderMap, isToken, splitList } from "./header_map.ts";
-import { checkField, type RequestHead, serializeHead } from "./http_head.ts";
+import { type RequestHead, serializeHead } from "./http_head.ts";
 import { isHost, readTarget, type RequestTarget } from "./request_target.ts";
 
 /** A header field to send. */
@@ -192,7 +192,6 @@ function readExtensions(headers: HeaderMap): readonly Extension[] | null {
  * @param request The request, checked.
  * @param options What to agree to.
  * @returns What was agreed and what to answer; {@linkcode serializeAcceptance} writes it.
- * @throws {TypeError} When a header can't be sent or is reserved.
  *
  * @see {@link https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2 RFC 6455 §4.2.2}
  */
@@ -209,20 +208,8 @@ export function acceptRequest(request: UpgradeRequest, options: AcceptOptions = 
   const choice = compression === null ? null : chooseDeflate(request.extensions, compression);
   const extensions = choice === null ? "" : serializeExtensions([choice.answer]);
   if (choice !== null) headers.push(["Sec-WebSocket-Extensions", extensions]);
-  headers.push(...checkHeaders(options.headers ?? []));
+  headers.push(...options.headers ?? []);
   return { protocol, extensions, deflate: choice?.parameters ?? null, compression, headers };
-}
-
-function checkHeaders(headers: Iterable<Field>): Field[] {
-  const fields: Field[] = [];
-  for (const [name, value] of headers) {
-    checkField(name, value);
-    if (isReservedHeader(name)) {
-      throw new TypeError(`Cannot set the handshake's own header: ${name}`);
-    }
-    fields.push([name, value]);
-  }
-  return fields;
 }
 
 /**
@@ -247,7 +234,7 @@ function build(status: number, options: RefusalOptions, own: readonly Field[]): 
   const { statusText = STATUS_TEXTS.get(status) ?? "Refused" } = options;
   const { body = `${statusText}\n` } = options;
   if (!/^[\t\x20-\x7e]*$/.test(statusText)) throw new TypeError("Cannot send the reason phrase");
-  const extra = checkHeaders(options.headers ?? []);
+  const extra = [...options.headers ?? []];
   const headers: Field[] = [
     // RFC 9110 §7.8: who sends Upgrade lists it here, too.
     ["Connection", own.length > 0 ? "close, Upgrade" : "close"],

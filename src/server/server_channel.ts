@@ -11,7 +11,8 @@ import { speak } from "../web_socket/speaking.ts";
 import type { WebSocketChannel } from "../web_socket/web_socket_channel.ts";
 import { decide, type Decision } from "./admission.ts";
 import { reportLate } from "./error_hook.ts";
-import { PendingUpgrade, type UpgradeSocket } from "./pending_upgrade.ts";
+import { PendingUpgrade } from "./pending_upgrade.ts";
+import type { UpgradeSocket } from "./stream_socket.ts";
 import type { ServerSettings } from "./server_options.ts";
 import type { ServerRequest, UpgradeServerRequest } from "./server_request.ts";
 

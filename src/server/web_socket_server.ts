@@ -21,7 +21,7 @@ import {
   type ServerTlsOptions,
 } from "./http_server.ts";
 import { report } from "./error_hook.ts";
-import type { UpgradeSocket } from "./pending_upgrade.ts";
+import type { UpgradeSocket } from "./stream_socket.ts";
 import { answerRequest, type RequestHandler } from "./plain_request.ts";
 import { ServerChannel, type ServerWebSocketChannel } from "./server_channel.ts";
 import {

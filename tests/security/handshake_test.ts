@@ -176,9 +176,9 @@ Deno.test("attack 29: nothing a program hands in adds a line to a request or an 
       () => startClientHandshake(URL_, NONCE, { headers: [["Host", value]] }),
       () => startClientHandshake(URL_, NONCE, { protocols: [value] }),
       () => startClientHandshake(URL_, NONCE, { origin: value }),
-      () => acceptRequest(request, { headers: [["Set-Cookie", value]] }),
+      () => serializeAcceptance(acceptRequest(request, { headers: [["Set-Cookie", value]] })),
       () => refuse(403, { statusText: value }),
-      () => refuse(302, { headers: [["Location", value]] }),
+      () => serializeRefusal(refuse(302, { headers: [["Location", value]] })),
     ];
     for (const attempt of attempts) assertThrows(attempt, TypeError, "Cannot", value);
   }
