@@ -176,16 +176,10 @@ export class Protocol implements MessageEvents {
    *
    * @param options What to know.
    * @param events What is told.
-   * @throws {RangeError} When `maxMessageSize` isn't 1 or more.
    */
   constructor(options: ProtocolOptions, events: ProtocolEvents) {
     const { side, maskingKeys, maxMessageSize, deflate = null, ownsChunks = false } = options;
     const { budget = { left: Infinity } } = options;
-    if (!(maxMessageSize >= 1)) {
-      throw new RangeError(
-        `Making a protocol failed, maxMessageSize is below 1: ${maxMessageSize}`,
-      );
-    }
     this.#events = events;
     this.#deflate = deflate;
     this.#writer = new FrameWriter(
