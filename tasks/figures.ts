@@ -40,16 +40,16 @@ const ROOT = new URL("../", import.meta.url);
 /** The budget of each folder of src/. */
 const ROOMS: Rooms = {
   "src": { files: 3, lines: 260 },
-  "src/handshake": { files: 9, lines: 1600 },
-  "src/native": { files: 7, lines: 720 },
-  "src/net": { files: 14, lines: 1600 },
+  "src/handshake": { files: 9, lines: 1560 },
+  "src/native": { files: 8, lines: 800 },
+  "src/net": { files: 14, lines: 1650 },
   "src/permessage_deflate": { files: 4, lines: 1000 },
   "src/protocol": { files: 17, lines: 2800 },
   "src/realm": { files: 4, lines: 300 },
-  "src/server": { files: 25, lines: 3420 },
-  "src/stream_channel": { files: 43, lines: 6150 },
-  "src/testing": { files: 6, lines: 520 },
-  "src/web_socket": { files: 32, lines: 3950 },
+  "src/server": { files: 25, lines: 3550 },
+  "src/stream_channel": { files: 43, lines: 6200 },
+  "src/testing": { files: 6, lines: 600 },
+  "src/web_socket": { files: 32, lines: 4200 },
 };
 
 /** What the folder of streams is to come down to. */
