@@ -8,7 +8,7 @@ const LONGEST = 8;
 const UNWATCHED = 4;
 
 /** The clock is asked once in so many steps: while they are quick, and while they are not. */
-const QUICK_STEPS = 16;
+const QUICK_STEPS = 32;
 const SLOW_STEPS = 4;
 
 /** Steps are quick while there are less than so many milliseconds between two looks at the clock. */
@@ -31,9 +31,8 @@ export interface LoopGuardMeans {
  */
 export class LoopGuard {
   readonly #means: Required<LoopGuardMeans>;
-  /** How many steps were made since the clock was asked, and how many it takes to ask it again. */
-  #steps = 0;
-  #stepsToLook = SLOW_STEPS;
+  /** How many steps may be made before the next look; none while a turn is waited for. */
+  #stepsLeft = SLOW_STEPS;
   #lookedAt = -Infinity;
   /** This turn is watched: its end will be noticed. */
   #watching = false;
@@ -53,13 +52,13 @@ export class LoopGuard {
    * @returns What it must wait for before the next one; `null`: nothing.
    */
   step(): Promise<void> | null {
-    if (this.#turn !== null) return this.#turn;
-    return ++this.#steps < this.#stepsToLook ? null : this.#look(this.#means.now());
+    return --this.#stepsLeft > 0 ? null : this.#look();
   }
 
-  #look(now: number): Promise<void> | null {
-    this.#steps = 0;
-    this.#stepsToLook = now - this.#lookedAt < QUICK ? QUICK_STEPS : SLOW_STEPS;
+  #look(): Promise<void> | null {
+    if (this.#turn !== null) return this.#turn;
+    const now = this.#means.now();
+    this.#stepsLeft = now - this.#lookedAt < QUICK ? QUICK_STEPS : SLOW_STEPS;
     this.#lookedAt = now;
     if (this.#watching) return now - this.#since < LONGEST ? null : this.#wait();
     if (now - this.#since >= UNWATCHED) this.#watch(now);
@@ -77,6 +76,7 @@ export class LoopGuard {
   }
 
   #wait(): Promise<void> {
+    this.#stepsLeft = 0;
     return this.#turn = new Promise((resolve) => {
       this.#means.afterOthers(() => {
         this.#turn = null;

@@ -30,6 +30,11 @@ export function sizeOf(value: unknown, enough: number = DEFAULT_HIGH_WATER_MARK)
   return length === null ? new Count(value, enough).total() : Math.max(length, LEAST);
 }
 
+/** As {@linkcode sizeOf}, for text and bytes that this package has created and nobody has seen yet. */
+export function sizeOfMessage(message: string | Uint8Array): number {
+  return Math.max(typeof message === "string" ? message.length : message.byteLength, LEAST);
+}
+
 /** As {@linkcode sizeOf}, for what is cloned structurally: a clone of a view has all of its buffer. */
 export function sizeOfClone(value: unknown, enough: number): number {
   if (!ArrayBuffer.isView(value)) return sizeOf(value, enough);

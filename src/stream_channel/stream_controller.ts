@@ -5,7 +5,7 @@ import type {
   StreamSource,
   StreamSubscription,
 } from "./channel_stream.ts";
-import { CountedQueue } from "./counted_queue.ts";
+import { CountedQueue, type SizeOf } from "./counted_queue.ts";
 import { callSafely, ignore, invalidState, rethrowLater } from "./errors.ts";
 import { loopGuard } from "./loop_guard.ts";
 import { type OptionKinds, readOptions, shown } from "./options.ts";
@@ -47,10 +47,11 @@ type Result<T> = IteratorResult<T, undefined>;
 export class ChannelStreamController<T> {
   readonly #source: StreamSource;
   readonly #highWaterMark: number;
+  readonly #sizeOf: SizeOf<T>;
   #flow = HELD;
   #onData: ((value: T) => void) | null = null;
   /** What no reader has taken yet. */
-  #queue: CountedQueue<T> | null;
+  #queue: CountedQueue<T> | null = null;
   #sourcePaused = false;
   /** No more will be added. */
   #ended = false;
@@ -78,9 +79,7 @@ export class ChannelStreamController<T> {
   constructor(source: StreamSource = {}, options: ChannelStreamControllerOptions<T> = {}) {
     this.#source = source;
     this.#highWaterMark = options.highWaterMark ?? DEFAULT_HIGH_WATER_MARK;
-    this.#queue = options.sizeOf === undefined
-      ? null
-      : new CountedQueue<T>(options.sizeOf, this.#highWaterMark);
+    this.#sizeOf = options.sizeOf ?? sizeOf;
   }
 
   /** The reading side: the same object on each access. */
@@ -143,7 +142,7 @@ export class ChannelStreamController<T> {
     if (waiter !== null) waiter.settle(value);
     else {
       if (this.#flow === DELIVERING) this.#flow = INTERRUPTED;
-      (this.#queue ??= new CountedQueue<T>(sizeOf, this.#highWaterMark)).push(value);
+      (this.#queue ??= new CountedQueue<T>(this.#sizeOf, this.#highWaterMark)).push(value);
     }
     this.#regulate();
   }

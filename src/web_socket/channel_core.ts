@@ -5,7 +5,7 @@ import { abortable } from "../stream_channel/abortable.ts";
 import { preHandled } from "../stream_channel/errors.ts";
 import { loopGuard } from "../stream_channel/loop_guard.ts";
 import { ChannelSinkController } from "../stream_channel/sink_controller.ts";
-import { DEFAULT_HIGH_WATER_MARK } from "../stream_channel/size.ts";
+import { DEFAULT_HIGH_WATER_MARK, sizeOfMessage } from "../stream_channel/size.ts";
 import { ChannelStreamController } from "../stream_channel/stream_controller.ts";
 import { Attempt } from "./attempt.ts";
 import { type Capabilities, lacking } from "./capabilities.ts";
@@ -120,7 +120,10 @@ export class ChannelCore implements StreamSource, WebSocketSinkTarget {
     this.closeTimeout = closeTimeout;
     this.highWaterMark = highWaterMark;
     this.identity = identity;
-    this.incoming = new ChannelStreamController<Message>(this, { highWaterMark });
+    this.incoming = new ChannelStreamController<Message>(this, {
+      highWaterMark,
+      sizeOf: sizeOfMessage,
+    });
     this.sink = new ControlledWebSocketSink(this, {
       // With none there would never be room.
       highWaterMark: Math.max(highWaterMark, 1),
