@@ -10,7 +10,8 @@ import { NativeWebSocketChannel } from "./native/native_web_socket_channel.ts";
 import type { WebSocketLike } from "./native/web_socket_like.ts";
 import type { ChannelLike } from "./stream_channel/channel_like.ts";
 import { connectOver, over } from "./web_socket/over.ts";
-import type { WebSocketChannel as Instance } from "./web_socket/web_socket_channel.ts";
+import type { Message, WebSocketChannel as Instance } from "./web_socket/web_socket_channel.ts";
+import type { MessageInput } from "./web_socket/web_socket_sink.ts";
 
 /** What {@linkcode WebSocketChannel}, the companion object, can do. */
 export interface WebSocketChannelStatic {
@@ -140,5 +141,8 @@ export const WebSocketChannel: WebSocketChannelStatic = {
  * A connection to a WebSocket peer: a stream of incoming messages, a sink for outgoing ones, and a
  * `closed` promise that reports how the connection ended. {@linkcode WebSocketChannelInstance} has its
  * members.
+ *
+ * @typeParam In What it gives: messages, unless it is transformed.
+ * @typeParam Out What it takes.
  */
-export type WebSocketChannel = Instance;
+export type WebSocketChannel<In = Message, Out = MessageInput> = Instance<In, Out>;

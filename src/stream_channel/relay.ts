@@ -50,6 +50,9 @@ export interface RelayOptions<In, Out, NewIn, NewOut> {
   readonly keepErrors?: boolean | undefined;
 }
 
+/** The `add` of a sink. */
+type Send<T> = (value: T, options?: unknown) => boolean;
+
 /** The one reader that a relay lets wait: what waits beyond it, waits where its size is known. */
 const HELD = { highWaterMark: 1, sizeOf: () => 1 };
 
@@ -60,7 +63,7 @@ const HELD = { highWaterMark: 1, sizeOf: () => 1 };
  * It listens at once, so that it notices the end before anybody reads, and keeps guarantee 2:
  * closing its sink ends its stream.
  */
-export class Relay<In, Out, NewIn, NewOut> implements SinkTarget<NewOut> {
+export class Relay<In, Out, NewIn, NewOut> implements SinkTarget<NewOut, unknown> {
   readonly stream: ChannelStream<NewIn>;
   readonly sink: ChannelSink<NewOut>;
   readonly addError?: (error: unknown) => void;
@@ -71,7 +74,7 @@ export class Relay<In, Out, NewIn, NewOut> implements SinkTarget<NewOut> {
   readonly #sink: ChannelSinkController<NewOut>;
   readonly #joined: boolean;
   readonly #subscription: StreamSubscription;
-  readonly #send: (value: NewOut) => boolean;
+  readonly #send: Send<NewOut>;
   #flushStream: (() => void) | undefined;
   #flushSink: (() => void) | undefined;
   #failure: { error: unknown } | null = null;
@@ -256,23 +259,29 @@ export class Relay<In, Out, NewIn, NewOut> implements SinkTarget<NewOut> {
     return ControlledSink.endingOf(this.#inner.sink);
   }
 
-  add(value: NewOut): boolean {
-    return this.#send(value);
+  add(value: NewOut, options?: unknown): boolean {
+    return this.#send(value, options);
   }
 
-  #sender(encode: MessageTransform<NewOut, Out> | undefined): (value: NewOut) => boolean {
-    const { sink } = this.#inner;
-    if (encode === undefined) return (value) => sink.add(value as unknown as Out);
-    if (typeof encode === "function") return (value) => sink.add(encode(value));
+  #sender(encode: MessageTransform<NewOut, Out> | undefined): Send<NewOut> {
+    // Some sinks take options.
+    const sink = this.#inner.sink as { add: Send<Out> };
+    if (encode === undefined) {
+      return (value, options) => sink.add(value as unknown as Out, options);
+    }
+    if (typeof encode === "function") return (value, options) => sink.add(encode(value), options);
     const handlers = encode.create();
     let taken = true;
+    let current: unknown;
     const emit = (value: Out): void => {
-      taken = sink.add(value);
+      taken = sink.add(value, current);
     };
     this.#flushSink = () => handlers.flush?.(emit);
-    return (value) => {
+    return (value, options) => {
       taken = true;
+      current = options;
       handlers.transform(value, emit);
+      current = undefined;
       return taken;
     };
   }

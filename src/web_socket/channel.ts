@@ -1,9 +1,14 @@
 import { copyOf, isBinary } from "../realm/bytes.ts";
 import { abortable } from "../stream_channel/abortable.ts";
+import type { ChannelParts } from "../stream_channel/channel_like.ts";
+import type { ChannelSink } from "../stream_channel/channel_sink.ts";
 import type { ChannelStream } from "../stream_channel/channel_stream.ts";
+import { DelegatingChannelSink } from "../stream_channel/delegating_sink.ts";
 import { ignore } from "../stream_channel/errors.ts";
 import { type OptionKinds, readOptions, shown } from "../stream_channel/options.ts";
+import type { ControlledSink } from "../stream_channel/sink_controller.ts";
 import { StreamChannelBase } from "../stream_channel/stream_channel.ts";
+import type { ChannelTransformer, MessageTransform } from "../stream_channel/transformer.ts";
 import type { Capabilities } from "./capabilities.ts";
 import type { ChannelCore } from "./channel_core.ts";
 import type { HandshakeResponse } from "./errors.ts";
@@ -16,7 +21,12 @@ import type {
   WaitOptions,
   WebSocketChannel,
 } from "./web_socket_channel.ts";
-import type { MessageInput, WebSocketSink } from "./web_socket_sink.ts";
+import {
+  type MessageInput,
+  readSendOptions,
+  type SendOptions,
+  type WebSocketSink,
+} from "./web_socket_sink.ts";
 
 const WAIT_KINDS: OptionKinds<WaitOptions> = { signal: "AbortSignal" };
 
@@ -42,27 +52,65 @@ function controlPayload(payload: unknown): Uint8Array {
   );
 }
 
-/** What users hold of a WebSocket channel: nothing of it is the transport's. */
-export class Channel extends StreamChannelBase<Message, MessageInput> implements WebSocketChannel {
+/** The sink of a transformed channel: closing it closes the connection. */
+class DerivedSink<T> extends DelegatingChannelSink<T> implements WebSocketSink<T> {
   readonly #core: ChannelCore;
+  readonly #inner: ControlledSink<T, SendOptions>;
 
-  /** @param core Does the work. */
-  constructor(core: ChannelCore) {
+  constructor(core: ChannelCore, inner: ChannelSink<T>) {
+    super(inner);
+    this.#core = core;
+    this.#inner = inner as ControlledSink<T, SendOptions>;
+  }
+
+  override add(value: T, options?: SendOptions): boolean {
+    if (options === undefined) return super.add(value);
+    return this.#inner.add(value, readSendOptions(options));
+  }
+
+  override close(code?: number, reason?: string): Promise<void> {
+    return this.#core.closeThrough(() => super.close(), code, reason);
+  }
+}
+
+/** What users hold of a WebSocket channel: nothing of it is the transport's. */
+export class Channel<In = Message, Out = MessageInput> extends StreamChannelBase<In, Out>
+  implements WebSocketChannel<In, Out> {
+  readonly #core: ChannelCore;
+  /** What a transformed channel has in place of the connection's own stream and sink. */
+  readonly #derived:
+    | { readonly stream: ChannelStream<In>; readonly sink: WebSocketSink<Out> }
+    | null;
+
+  /**
+   * Makes the channel of a connection.
+   *
+   * @param core Does the work.
+   * @param derived The stream and the sink of a transformed channel.
+   */
+  constructor(core: ChannelCore, derived: ChannelParts<In, Out> | null = null) {
     super();
     this.#core = core;
+    this.#derived = derived &&
+      { stream: derived.stream, sink: new DerivedSink<Out>(core, derived.sink) };
   }
 
-  /** What is behind a channel; `null` for one of somebody else's making, or of another copy of this package. */
+  /**
+   * What is behind a channel; `null` for one of somebody else's making, of another copy of this package, or
+   * whose messages aren't the connection's own.
+   */
   static coreOf(channel: object): ChannelCore | null {
-    return #core in channel ? channel.#core : null;
+    return #core in channel && channel.#derived === null ? channel.#core : null;
   }
 
-  get stream(): ChannelStream<Message> {
-    return this.#core.incoming.stream;
+  get stream(): ChannelStream<In> {
+    if (this.#derived !== null) return this.#derived.stream;
+    return this.#core.incoming.stream as unknown as ChannelStream<In>;
   }
 
-  get sink(): WebSocketSink {
-    return this.#core.sink;
+  get sink(): WebSocketSink<Out> {
+    if (this.#derived !== null) return this.#derived.sink;
+    return this.#core.sink as unknown as WebSocketSink<Out>;
   }
 
   get ready(): Promise<void> {
@@ -141,6 +189,44 @@ export class Channel extends StreamChannelBase<Message, MessageInput> implements
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#core.closeWith(undefined, undefined).catch(ignore);
+  }
+
+  #derive<NewIn, NewOut>(parts: ChannelParts<NewIn, NewOut>): Channel<NewIn, NewOut> {
+    return new Channel(this.#core, parts);
+  }
+
+  override transform<NewIn, NewOut>(
+    transformer: ChannelTransformer<In, Out, NewIn, NewOut>,
+  ): WebSocketChannel<NewIn, NewOut> {
+    return this.#derive(super.transform(transformer));
+  }
+
+  override transformStream<NewIn>(
+    transform: MessageTransform<In, NewIn>,
+  ): WebSocketChannel<NewIn, Out> {
+    return this.#derive(super.transformStream(transform));
+  }
+
+  override transformSink<NewOut>(
+    transform: MessageTransform<NewOut, Out>,
+  ): WebSocketChannel<In, NewOut> {
+    return this.#derive(super.transformSink(transform));
+  }
+
+  override changeStream<NewIn>(
+    change: (stream: ChannelStream<In>) => ChannelStream<NewIn> | ReadableStream<NewIn>,
+  ): WebSocketChannel<NewIn, Out> {
+    return this.#derive(super.changeStream(change));
+  }
+
+  override changeSink<NewOut>(
+    change: (sink: ChannelSink<Out>) => ChannelSink<NewOut> | WritableStream<NewOut>,
+  ): WebSocketChannel<In, NewOut> {
+    return this.#derive(super.changeSink(change));
+  }
+
+  override cast<NewIn, NewOut = NewIn>(): WebSocketChannel<NewIn, NewOut> {
+    return this as unknown as WebSocketChannel<NewIn, NewOut>;
   }
 
   static {

@@ -1,4 +1,4 @@
-import { isSendable } from "../../status.ts";
+import { goingAway, isSendable } from "../../status.ts";
 import type { PreparedMessage } from "../protocol/prepared_message.ts";
 import type { StreamSource } from "../stream_channel/channel_stream.ts";
 import { abortable } from "../stream_channel/abortable.ts";
@@ -27,6 +27,7 @@ import {
   ControlledWebSocketSink,
   type MessageInput,
   type SendOptions,
+  unsendable,
   type WebSocketSinkTarget,
 } from "./web_socket_sink.ts";
 
@@ -104,6 +105,9 @@ export class ChannelCore implements StreamSource, WebSocketSinkTarget {
   #holders: Set<Holder> | null = null;
   /** How many bytes were held back, and will never be sent. */
   #dropped = 0;
+  /** What a Close frame is to hold that is sent by way of another sink. */
+  #closeContent: { readonly code: number | undefined; readonly reason: string | undefined } | null =
+    null;
   #isRef = true;
 
   /**
@@ -403,9 +407,44 @@ export class ChannelCore implements StreamSource, WebSocketSinkTarget {
   /** See `WebSocketSink.close`. */
   closeWith(code: number | undefined, reason: string | undefined): Promise<void> {
     if (this.outgoing.isClosed) return this.outgoing.done;
-    checkCloseArguments(code, reason, isSendable);
-    this.#endHere(code, reason);
+    if (this.#closeContent !== null) {
+      this.#endHere(this.#closeContent.code, this.#closeContent.reason);
+    } else {
+      checkCloseArguments(code, reason, isSendable);
+      this.#endHere(code, reason);
+    }
     return this.outgoing.close();
+  }
+
+  /**
+   * Closes by way of a sink over this channel's, which may have something left to send first.
+   *
+   * @param close Closes that sink, and by it this channel's.
+   * @param code As for `WebSocketSink.close`.
+   * @param reason As for `WebSocketSink.close`.
+   */
+  closeThrough(
+    close: () => Promise<void>,
+    code: number | undefined,
+    reason: string | undefined,
+  ): Promise<void> {
+    // A sink over one that is over this channel's has been here first.
+    if (this.outgoing.isClosed || this.#closeContent !== null) return close();
+    checkCloseArguments(code, reason, isSendable);
+    // Whoever closes this channel's sink in between couldn't pass the error on.
+    const isPlain = code === undefined || code >= 3000 || code <= goingAway;
+    if (!isPlain && !this.identity.capabilities.allCloseCodes) {
+      throw unsendable(code, "1000, 1001 and 3000-4999 on this transport");
+    }
+    this.#closeContent = { code, reason };
+    try {
+      return close();
+    } catch {
+      // An `addStream` has that sink: it ends.
+      return this.closeWith(code, reason);
+    } finally {
+      this.#closeContent = null;
+    }
   }
 
   /** The user closes: the stream ends at once. */

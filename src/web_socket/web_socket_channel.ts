@@ -1,4 +1,7 @@
+import type { ChannelSink } from "../stream_channel/channel_sink.ts";
+import type { ChannelStream } from "../stream_channel/channel_stream.ts";
 import type { StreamChannel } from "../stream_channel/stream_channel.ts";
+import type { ChannelTransformer, MessageTransform } from "../stream_channel/transformer.ts";
 import type { Capabilities } from "./capabilities.ts";
 import type { CloseInfo } from "./close_info.ts";
 import type { HandshakeResponse } from "./errors.ts";
@@ -27,11 +30,18 @@ export interface PingOptions extends WaitOptions {
  *
  * To end it, close its sink (or use `await using`). It is over when the stream ends; `closed` then
  * tells why. No promise of it needs to be looked at: a failure that nobody handles ends no program.
+ * What {@linkcode transform} and the other methods of its kind give is a WebSocket channel again: of the
+ * same connection, with all but its messages alike.
+ *
  * Corresponds to Dart's `WebSocketChannel`.
+ *
+ * @typeParam In What it gives: messages, unless it is transformed.
+ * @typeParam Out What it takes.
  */
-export interface WebSocketChannel extends StreamChannel<Message, MessageInput>, AsyncDisposable {
+export interface WebSocketChannel<In = Message, Out = MessageInput>
+  extends StreamChannel<In, Out>, AsyncDisposable {
   /** What goes to the peer. Values added before the connection is open are sent, in order, once it is. */
-  readonly sink: WebSocketSink;
+  readonly sink: WebSocketSink<Out>;
   /**
    * Fulfils when the connection is open; rejects when it can't be opened, with the error that the
    * stream ends with as well: a {@linkcode ConnectError}, an {@linkcode UnsupportedError}, a
@@ -106,4 +116,22 @@ export interface WebSocketChannel extends StreamChannel<Message, MessageInput>, 
   ref(): void;
   /** Lets the process end although the connection is open, where the platform has such a thing. */
   unref(): void;
+  /** See {@linkcode StreamChannel.transform}. */
+  transform<NewIn, NewOut>(
+    transformer: ChannelTransformer<In, Out, NewIn, NewOut>,
+  ): WebSocketChannel<NewIn, NewOut>;
+  /** See {@linkcode StreamChannel.transformStream}. */
+  transformStream<NewIn>(transform: MessageTransform<In, NewIn>): WebSocketChannel<NewIn, Out>;
+  /** See {@linkcode StreamChannel.transformSink}. */
+  transformSink<NewOut>(transform: MessageTransform<NewOut, Out>): WebSocketChannel<In, NewOut>;
+  /** See {@linkcode StreamChannel.changeStream}. */
+  changeStream<NewIn>(
+    change: (stream: ChannelStream<In>) => ChannelStream<NewIn> | ReadableStream<NewIn>,
+  ): WebSocketChannel<NewIn, Out>;
+  /** See {@linkcode StreamChannel.changeSink}. */
+  changeSink<NewOut>(
+    change: (sink: ChannelSink<Out>) => ChannelSink<NewOut> | WritableStream<NewOut>,
+  ): WebSocketChannel<In, NewOut>;
+  /** See {@linkcode StreamChannel.cast}. */
+  cast<NewIn, NewOut = NewIn>(): WebSocketChannel<NewIn, NewOut>;
 }

@@ -23,8 +23,10 @@ const SEND_KINDS: OptionKinds<SendOptions> = { compress: "boolean" };
 /**
  * The sink of a WebSocket channel: a {@linkcode ChannelSink} whose {@linkcode close} can tell the
  * peer why. Corresponds to Dart's `WebSocketSink`.
+ *
+ * @typeParam T What it takes: messages, unless the channel is transformed.
  */
-export interface WebSocketSink extends ChannelSink<MessageInput> {
+export interface WebSocketSink<T = MessageInput> extends ChannelSink<T> {
   /**
    * Sends a message. See {@linkcode ChannelSink.add}.
    *
@@ -36,7 +38,7 @@ export interface WebSocketSink extends ChannelSink<MessageInput> {
    * @throws {DOMException} `InvalidStateError` after `close`, and while `addStream` runs.
    * @throws {UnsupportedError} When it must not be compressed, and the transport gives no choice.
    */
-  add(message: MessageInput, options?: SendOptions): boolean;
+  add(message: T, options?: SendOptions): boolean;
   /**
    * Closes the connection: everything added or broadcast before is sent first, the stream ends at
    * once. What the transport has not taken after `closeTimeout` is dropped: `closed` reports it. A
@@ -100,7 +102,7 @@ export interface WebSocketSinkTarget extends SinkTarget<MessageInput, SendOption
 }
 
 /** As {@linkcode readOptions}, in less time for a plain object: each message may have options. */
-function readSendOptions(options: SendOptions): SendOptions {
+export function readSendOptions(options: SendOptions): SendOptions {
   const isPlain = Object.getPrototypeOf(options ?? []) === Object.prototype;
   if (!isPlain) return readOptions(options, SEND_KINDS);
   for (const name in options) if (name !== "compress") return readOptions(options, SEND_KINDS);

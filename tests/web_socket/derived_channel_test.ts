@@ -1,0 +1,130 @@
+/** A transformed WebSocket channel is one: it has all but the messages of the one below. */
+
+import { assert, assertEquals, assertFalse, assertStrictEquals, assertThrows } from "@std/assert";
+import { jsonDocument, StreamChannelTransformer } from "../../src/stream_channel/mod.ts";
+import { webSocketChannelPair } from "../../src/testing/mod.ts";
+import { broadcast } from "../../src/server/mod.ts";
+import { WebSocketChannel } from "../../mod.ts";
+import { FakeWebSocket } from "../support/fake_web_socket.ts";
+import { settled } from "../support/events.ts";
+
+Deno.test("transform: the result is a WebSocket channel of the same connection", async () => {
+  const { client, server } = webSocketChannelPair({ protocol: "chat" });
+  const json = client.transform(jsonDocument);
+  await json.ready;
+  assertEquals([json.state, json.protocol, json.url, json.extensions], ["open", "chat", "", ""]);
+  assertStrictEquals(json.capabilities, client.capabilities);
+  assertStrictEquals(json.closed, client.closed);
+  assertStrictEquals(json.ready, client.ready);
+  server.stream.listen((message) => server.sink.add(message));
+  assert(await json.ping() >= 0);
+  json.sink.add({ say: "hello" });
+  assertEquals((await json.stream.next()).value, { say: "hello" });
+  json.terminate();
+  assertEquals((await client.closed).initiator, "local");
+});
+
+Deno.test("transform: close sends the code and the reason behind everything that was added", async () => {
+  const { client, server } = webSocketChannelPair();
+  // It keeps what was added until the end.
+  const batched = client.transformSink<string>({
+    create() {
+      const all: string[] = [];
+      return {
+        transform: (text) => void all.push(text),
+        flush: (emit) => emit(all.join()),
+      };
+    },
+  });
+  batched.sink.add("a");
+  batched.sink.add("b");
+  const got: unknown[] = [];
+  server.stream.listen((message) => got.push(message));
+  await batched.sink.close(4001, "enough");
+  const { code, reason, wasClean } = await server.closed;
+  assertEquals([got, code, reason, wasClean], [["a,b"], 4001, "enough", true]);
+  assertEquals((await batched.closed).sent, { code: 4001, reason: "enough" });
+});
+
+Deno.test("transform: each method of its kind gives a WebSocket channel, and so does its result's", async () => {
+  const identity = new StreamChannelTransformer<never, never, never, never>((it) => it, (it) => it);
+  const ways: ((channel: WebSocketChannel) => WebSocketChannel<never, never>)[] = [
+    (it) => it.transform(identity as never),
+    (it) => it.transformStream((message) => message).cast(),
+    (it) => it.transformSink<string>((message) => message).cast(),
+    (it) => it.changeStream((stream) => stream).cast(),
+    (it) => it.changeSink((sink) => sink).cast(),
+    (it) => it.cast(),
+    (it) => it.transformSink<string>(String).transformStream(String).cast(),
+  ];
+  for (const way of ways) {
+    const { client, server } = webSocketChannelPair();
+    const channel = way(client);
+    assertEquals(channel.state, "open");
+    server.stream.listen(() => {});
+    await channel.sink.close(3000, "why");
+    assertEquals((await server.closed).code, 3000, `${way}`);
+  }
+});
+
+Deno.test("transform: close checks first, and harms nothing", async () => {
+  const { client } = webSocketChannelPair();
+  const json = client.transform(jsonDocument);
+  assertThrows(() => json.sink.close(1005), RangeError);
+  assertThrows(() => json.sink.close(undefined, "why"), TypeError);
+  assertThrows(() => json.sink.close(3000, "x".repeat(124)), SyntaxError);
+  assertEquals(json.state, "open");
+  client.terminate();
+  const socket = new FakeWebSocket(0);
+  const native = WebSocketChannel.from(socket).transformSink<string>((it) => it);
+  socket.open();
+  assertThrows(() => native.sink.close(1011), RangeError, "3000-4999");
+  assertEquals(native.state, "open");
+  void native.sink.close(1001);
+  assertEquals(native.state, "closing");
+  native.terminate();
+  await native.closed;
+});
+
+Deno.test("transform: close ends an addStream, as that of any WebSocket channel does", async () => {
+  const { client, server } = webSocketChannelPair();
+  const json = client.transform(jsonDocument);
+  let isCancelled = false;
+  async function* source(): AsyncGenerator<number> {
+    try {
+      yield 1;
+      await new Promise(() => {});
+    } finally {
+      isCancelled = true;
+    }
+  }
+  const adding = json.sink.addStream(source());
+  server.stream.listen(() => {});
+  assertFalse(await settled(adding));
+  await json.sink.close(4002);
+  assertEquals((await server.closed).code, 4002);
+  assert(await settled(adding));
+  assertFalse(isCancelled, "a generator that waits can't be cancelled; nobody waits for it");
+});
+
+Deno.test("transform: the options of add reach the connection; unknown ones are refused", async () => {
+  const { client } = webSocketChannelPair();
+  const json = client.transform(jsonDocument);
+  assert(json.sink.add(1, { compress: false }));
+  assertThrows(() => json.sink.add(1, { compres: false } as never), TypeError, "compres");
+  const socket = new FakeWebSocket(0);
+  const native = WebSocketChannel.from(socket).transformSink<string>((it) => it);
+  socket.open();
+  assertThrows(() => native.sink.add("x", { compress: false }), Error, "compress");
+  client.terminate();
+  native.terminate();
+  await Promise.all([client.closed, native.closed]);
+});
+
+Deno.test("transform: a broadcast goes through the transformer", async () => {
+  const { client, server } = webSocketChannelPair();
+  const loud = server.transformSink<string | ArrayBuffer | ArrayBufferView>((it) => `${it}!`);
+  broadcast([loud], "hello");
+  assertEquals((await client.stream.next()).value, "hello!");
+  await client.sink.close();
+});
