@@ -7,7 +7,8 @@ import {
   tellOfError,
 } from "./channel_like.ts";
 import type { ChannelSink, SinkTarget } from "./channel_sink.ts";
-import { ChannelSinkController, ControlledSink } from "./sink_controller.ts";
+import { DelegatingChannelSink } from "./delegating_sink.ts";
+import { ChannelSinkController } from "./sink_controller.ts";
 import type { StreamSubscription } from "./channel_stream.ts";
 import { CountedQueue } from "./counted_queue.ts";
 import { ChannelStreamController } from "./stream_controller.ts";
@@ -211,7 +212,7 @@ class LateChannel<In, Out> implements SinkTarget<Out> {
   }
 
   get ending(): string | undefined {
-    return this.#inner === null ? undefined : ControlledSink.endingOf(this.#inner.sink);
+    return this.#inner === null ? undefined : DelegatingChannelSink.endingOf(this.#inner.sink);
   }
 
   async #flushLater(): Promise<void> {

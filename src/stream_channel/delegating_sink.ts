@@ -1,4 +1,5 @@
 import type { AddStreamOptions, ChannelSink } from "./channel_sink.ts";
+import { ControlledSink } from "./sink_controller.ts";
 
 /** A sink that forwards to another one: extend it to change what one of its methods does. */
 export class DelegatingChannelSink<T> implements ChannelSink<T> {
@@ -13,6 +14,12 @@ export class DelegatingChannelSink<T> implements ChannelSink<T> {
    */
   constructor(inner: ChannelSink<T>) {
     this.#inner = inner;
+  }
+
+  /** How the channel of a sink ended, as `SinkTarget` tells it; of one that forwards, that of the other. */
+  static endingOf(sink: object): string | undefined {
+    if (!(#inner in sink)) return ControlledSink.endingOf(sink);
+    return DelegatingChannelSink.endingOf((sink as DelegatingChannelSink<unknown>).#inner);
   }
 
   /** See {@linkcode ChannelSink.add}. */

@@ -2,7 +2,8 @@
 
 import { type ChannelParts, closeQuietly, tellOfError } from "./channel_like.ts";
 import type { ChannelSink, SinkTarget } from "./channel_sink.ts";
-import { ChannelSinkController, ControlledSink } from "./sink_controller.ts";
+import { DelegatingChannelSink } from "./delegating_sink.ts";
+import { ChannelSinkController } from "./sink_controller.ts";
 import type { ChannelStream, StreamSubscription } from "./channel_stream.ts";
 import { ChannelStreamController } from "./stream_controller.ts";
 import { ClosedIds } from "./closed_ids.ts";
@@ -313,7 +314,7 @@ class Virtual<In, Out> implements SinkTarget<Out>, VirtualParts<In, Out> {
   }
 
   get ending(): string | undefined {
-    return ControlledSink.endingOf(this.#owner.sink);
+    return DelegatingChannelSink.endingOf(this.#owner.sink);
   }
 
   add(value: Out): boolean {

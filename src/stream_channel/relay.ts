@@ -3,7 +3,8 @@
 import type { ChannelParts } from "./channel_like.ts";
 import { closeQuietly, tellOfError } from "./channel_like.ts";
 import type { ChannelSink, SinkTarget } from "./channel_sink.ts";
-import { ChannelSinkController, ControlledSink } from "./sink_controller.ts";
+import { DelegatingChannelSink } from "./delegating_sink.ts";
+import { ChannelSinkController } from "./sink_controller.ts";
 import type { ChannelStream, StreamSubscription } from "./channel_stream.ts";
 import { ChannelStreamController } from "./stream_controller.ts";
 
@@ -256,7 +257,7 @@ export class Relay<In, Out, NewIn, NewOut> implements SinkTarget<NewOut, unknown
   }
 
   get ending(): string | undefined {
-    return ControlledSink.endingOf(this.#inner.sink);
+    return DelegatingChannelSink.endingOf(this.#inner.sink);
   }
 
   add(value: NewOut, options?: unknown): boolean {

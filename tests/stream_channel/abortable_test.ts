@@ -1,0 +1,23 @@
+import { assert, assertEquals } from "@std/assert";
+import { abortable } from "../../src/stream_channel/abortable.ts";
+import { settled } from "../support/events.ts";
+import { CountingSignal } from "../support/leaks.ts";
+
+Deno.test("abortable: what the promise gives, and no listener is left", async () => {
+  const signal = new CountingSignal();
+  const value = abortable(Promise.resolve(1), signal as AbortSignal);
+  assertEquals([await value, signal.listeners], [1, 0]);
+  const failing = abortable(Promise.reject("no"), signal as AbortSignal);
+  assertEquals([await failing.catch((it) => it), signal.listeners], ["no", 0]);
+});
+
+Deno.test("abortable: the reason of a signal that aborts before, which is told once", async () => {
+  const controller = new AbortController();
+  let told = 0;
+  const waiting = abortable(new Promise(() => {}), controller.signal, () => told++);
+  assert(!await settled(waiting));
+  controller.abort("enough");
+  assertEquals([await waiting.catch((it) => it), told], ["enough", 1]);
+  const late = abortable(Promise.resolve(1), controller.signal, () => told++);
+  assertEquals([await late.catch((it) => it), told], ["enough", 2]);
+});
