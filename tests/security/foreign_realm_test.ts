@@ -73,6 +73,11 @@ for (const [name, replacement] of Object.entries(REPLACEMENTS)) {
       foreign.sink.add("1");
       assertEquals((await channel.stream.next()).value, 2);
       await channel.sink.close();
+      const { local: near, foreign: far } = channelPair<string>();
+      const other = near.transform(jsonDocument<number, number>({ incoming: nativeSchema }));
+      far.sink.add("1");
+      assertEquals((await other.stream.next()).value, 2);
+      await other.sink.close();
       const pair = channelPair<number>();
       const late = StreamChannelCompleter.fromPromise(Promise.resolve(pair.local));
       pair.foreign.sink.add(3);
@@ -92,6 +97,16 @@ const asyncSchema: StandardSchema<unknown, number> = {
     version: 1,
     vendor: "test",
     validate: (value) => Promise.resolve({ value: (value as number) + 1 }),
+  },
+};
+
+/** The same; its promises are the language's own, whatever has replaced the global class. */
+const nativeSchema: StandardSchema<unknown, number> = {
+  "~standard": {
+    version: 1,
+    vendor: "test",
+    // deno-lint-ignore require-await
+    validate: async (value) => ({ value: (value as number) + 1 }),
   },
 };
 

@@ -6,10 +6,17 @@ import { broadcast, WebSocketServer } from "../../src/server/mod.ts";
 import { webSocketChannelPair } from "../../src/testing/web_socket_channel_pair.ts";
 import { faultyPair } from "../../src/testing/faulty_pair.ts";
 import { FakeClock } from "../support/fake_clock.ts";
+import { seededRandom } from "../support/random.ts";
 
 const COUNT = 100;
 const MESSAGE = "x".repeat(100_000);
+/** As long, but compression makes little of it. */
+const MIXED = seededRandom().bytes(50_000).reduce((text, byte) => text + hex(byte), "");
 const hasNet = "process" in globalThis;
+
+function hex(byte: number): string {
+  return byte.toString(16).padStart(2, "0");
+}
 
 for (const how of ["server.close", "sink.close"] as const) {
   for (const compression of [false, true]) {
@@ -23,12 +30,12 @@ for (const how of ["server.close", "sink.close"] as const) {
         const client = NetWebSocketChannel.connect(server.url, { compression });
         let received = 0;
         client.stream.listen((message) => {
-          if (message.length === MESSAGE.length) received++;
+          if (message === MIXED) received++;
         });
         await client.ready;
         const iterator = server[Symbol.asyncIterator]();
         const channel = (await iterator.next()).value!;
-        for (let i = 0; i < COUNT; i++) server.broadcast(MESSAGE);
+        for (let i = 0; i < COUNT; i++) server.broadcast(MIXED);
         if (how === "sink.close") await channel.sink.close(1000, "that's all");
         await server.close({ drainTimeout: 60_000 });
         const { wasClean, code, received: close } = await client.closed;

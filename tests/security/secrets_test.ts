@@ -327,12 +327,16 @@ Deno.test("attack 60: no secret in a server's errors of malformed options and ch
 });
 
 Deno.test("attack 60: no content of JSON in the errors of jsonDocument", async () => {
-  const { client, server } = webSocketChannelPair();
-  const channel = server.transform(jsonDocument);
-  client.sink.add(`{"token":"${SECRETS.json}",}`);
-  const error = await channel.stream.next().catch((it: unknown) => it);
-  assertNoSecret(error, "jsonDocument");
-  assertNoSecret([await client.closed, await server.closed, client, server], "closed");
+  const secret = SECRETS.json;
+  // The platform's own texts quote what is around the fault, each where it thinks fit.
+  for (const document of [`{"token":"${secret}",}`, `{"token":${secret}}`, secret, `"${secret}`]) {
+    const { client, server } = webSocketChannelPair();
+    const channel = server.transform(jsonDocument);
+    client.sink.add(document);
+    const error = await channel.stream.next().catch((it: unknown) => it);
+    assertNoSecret(error, "jsonDocument");
+    assertNoSecret([await client.closed, await server.closed, client, server], "closed");
+  }
 });
 
 Deno.test("attack 60: what is printed of a channel tells what it is", async () => {

@@ -152,7 +152,8 @@ Deno.test("attack 55: many such connections go on by turns", async () => {
   const all = Array.from({ length: 6 }, () => attacked());
   for (const { peer } of all) peer.sink.add(NUMBERED.slice());
   const first = all[0] as Attacked;
-  await first.counter.until(() => all.some(({ log }) => log.length === COUNT));
+  const { turns } = await first.counter.until(() => all.some(({ log }) => log.length === COUNT));
+  assert(turns > 2, `all of it came in ${turns} turns`);
   for (const { log } of all) assert(log.length > COUNT / 4, `${all.map((it) => it.log.length)}`);
   for (const { counter, log } of all) await counter.until(() => log.length === COUNT);
   for (const it of all) {
