@@ -1,7 +1,6 @@
 /** Ten thousand connections, one after the other: what is left of them is counted, not timed. */
 
 import { assert, assertEquals } from "@std/assert";
-import process from "node:process";
 import * as dialling from "../../src/net/dialling.ts";
 import { connectNet } from "../../src/net/connect_net.ts";
 import { parseConnect } from "../../src/web_socket/connect_request.ts";
@@ -13,24 +12,13 @@ import {
   openHandles,
   Watched,
 } from "../support/leaks.ts";
-import { start } from "../support/processes.ts";
+import { startEcho } from "../support/processes.ts";
 
 const CYCLES = 10_000;
 /** Until then the runtime compiles, and fills its caches. */
 const WARM_UP = 2_000;
 /** The heap's size isn't exact; but a connection that leaves a closure behind takes more. */
 const MOST_GROWTH = 64 * (CYCLES - WARM_UP);
-
-/** In a process of its own, so that this one's heap is the client's. */
-function echoServer(): ReturnType<typeof start> {
-  const isDeno = (process.versions as Record<string, string | undefined>)["deno"] !== undefined;
-  const file = `${process.cwd()}/tests/support/echo_process.mjs`;
-  return start([
-    process.execPath,
-    ...(isDeno ? ["run", "--quiet", "--no-config", "--allow-net"] : []),
-    file,
-  ]);
-}
 
 class Cycles {
   readonly clock = new FakeClock();
@@ -65,7 +53,8 @@ class Cycles {
 }
 
 Deno.test(`net: ${CYCLES} connections, one after the other, leave nothing behind`, async () => {
-  const server = echoServer();
+  // In a process of its own, so that this one's heap is the client's.
+  const server = startEcho();
   try {
     const cycles = new Cycles(`ws://127.0.0.1:${(await server.next())["port"]}`);
     await cycles.run(WARM_UP);

@@ -1,6 +1,6 @@
 /**
- * A server that only echoes short messages, for tests that look at what their own process holds: run it
- * as a program. It prints its port.
+ * A server that only echoes short messages, and on the path /read only reads, for tests that look at what
+ * their own process holds or does: run it as a program. It prints its port.
  */
 
 import { Buffer } from "node:buffer";
@@ -32,12 +32,15 @@ function answer(socket, bytes) {
 
 const server = createServer({ noDelay: true }, (socket) => {
   let isOpen = false;
+  let onlyReads = false;
   let bytes = Buffer.alloc(0);
   socket.on("error", () => {});
   socket.on("data", (chunk) => {
+    if (onlyReads) return;
     bytes = Buffer.concat([bytes, chunk]);
     if (!isOpen && bytes.includes("\r\n\r\n")) {
       isOpen = true;
+      onlyReads = bytes.toString("latin1").startsWith("GET /read ");
       upgrade(socket, bytes.toString("latin1"));
       bytes = Buffer.alloc(0);
     }

@@ -85,3 +85,14 @@ export function start(command: readonly string[]): Running {
     },
   };
 }
+
+/** Starts `echo_process.mjs` on the runtime that the tests run on. It prints its port. */
+export function startEcho(): Running {
+  const isDeno = (process.versions as Record<string, string | undefined>)["deno"] !== undefined;
+  const file = `${process.cwd()}/tests/support/echo_process.mjs`;
+  return start([
+    process.execPath,
+    ...(isDeno ? ["run", "--quiet", "--no-config", "--allow-net"] : []),
+    file,
+  ]);
+}
