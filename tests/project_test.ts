@@ -41,7 +41,6 @@ const WITHOUT_TESTS: Readonly<Record<string, string>> = {
   "src/net/socket_wire.ts": "they follow",
   "src/web_socket/channel.ts": "they follow",
   "src/web_socket/channel_core.ts": "they follow",
-  "src/web_socket/channel_wire.ts": "they follow",
   "src/web_socket/exchange.ts": "they follow",
   "src/web_socket/flushes.ts": "they follow",
   "src/web_socket/open_handshake.ts": "they follow",

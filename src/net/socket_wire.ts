@@ -167,9 +167,10 @@ export class SocketWire implements Wire {
   }
 
   #tellEnd(): void {
-    if (this.#told) return;
+    // Nobody listens yet: then it is told as soon as somebody does.
+    if (this.#told || this.#events === null) return;
     this.#told = true;
-    this.#events?.onEnd(this.#failure);
+    this.#events.onEnd(this.#failure);
   }
 
   // What goes out.
@@ -265,6 +266,7 @@ export class SocketWire implements Wire {
   release(): void {
     const socket = this.#socket;
     this.#events = null;
+    delete (socket as { [WIRE]?: SocketWire })[WIRE];
     socket.pause();
     socket.removeListener("data", onData);
     socket.removeListener("end", onEnd);

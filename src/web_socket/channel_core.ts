@@ -326,7 +326,9 @@ export class ChannelCore implements StreamSource, WebSocketSinkTarget {
 
   /** The connection could not be opened. */
   failToOpen(error: unknown, initiator: CloseInitiator = "transport"): void {
-    if (this.state === "connecting") this.end({ wasClean: false, initiator, error });
+    if (this.state !== "connecting") return;
+    this.end({ wasClean: false, initiator, error });
+    this.#opener = null;
   }
 
   #abandon(error: unknown): void {
@@ -336,7 +338,7 @@ export class ChannelCore implements StreamSource, WebSocketSinkTarget {
 
   #giveUp(error: unknown, initiator: CloseInitiator): void {
     if (this.state !== "connecting") return;
-    this.failToOpen(error, initiator);
+    this.end({ wasClean: false, initiator, error });
     this.#destroy();
   }
 

@@ -28,9 +28,13 @@ export class ChannelWire implements Wire, ListenOptions {
   /** What was not handed on when it was destroyed, in bytes. */
   #amount = 0;
   #watching = false;
-  /** How many chunks were written in all, and up to which all was handed on. */
+  /** How many chunks were written. */
   #written = 0;
+  /** How many were when the sink was last ready, and when it was last flushed. */
+  #ready = -1;
   #flushed = 0;
+  /** How many of them were handed on, as the sink says: whatever its amount is. */
+  #taken = -1;
 
   /**
    * Makes a wire of which nothing is read yet.
@@ -62,7 +66,8 @@ export class ChannelWire implements Wire, ListenOptions {
 
   /** What is destroyed may forget what it hasn't handed on: that isn't sent. */
   get bufferedAmount(): number {
-    return this.#destroyed ? this.#amount : this.#bytes.sink.bufferedAmount;
+    if (this.#destroyed) return this.#amount;
+    return this.#taken === this.#written ? 0 : this.#bytes.sink.bufferedAmount;
   }
 
   listen(events: WireEvents): void {
@@ -127,20 +132,24 @@ export class ChannelWire implements Wire, ListenOptions {
   watch(): void {
     if (this.#watching || this.#closed) return;
     const { sink } = this.#bytes;
-    const { hasRoom } = sink;
     const upTo = this.#written;
-    // A sink whose amount doesn't fall to 0 would be asked for ever.
-    if (hasRoom && this.#flushed === upTo) return;
+    // A sink that says it is ready and has no room, or whose amount never falls, would be asked for ever.
+    const waitsForRoom = this.#ready !== upTo && !sink.hasRoom;
+    if (!waitsForRoom && this.#flushed === upTo) return;
     this.#watching = true;
-    (hasRoom ? this.flush() : sink.ready).then(() => {
+    (waitsForRoom ? sink.ready : this.flush()).then(() => {
       this.#watching = false;
-      if (hasRoom) this.#flushed = upTo;
+      if (waitsForRoom) this.#ready = upTo;
+      else this.#flushed = upTo;
       this.#events?.onDrain();
     });
   }
 
   flush(): Promise<void> {
-    return this.#bytes.sink.flush().catch(ignore);
+    const upTo = this.#written;
+    return this.#bytes.sink.flush().then(() => {
+      this.#taken = upTo;
+    }, ignore);
   }
 
   pause(): void {

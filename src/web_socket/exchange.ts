@@ -51,14 +51,16 @@ export class Exchange implements WireEvents {
   #end: { readonly failure: WireFailure | null } | null = null;
 
   /**
-   * Makes one that hasn't begun.
+   * Begins to read.
    *
    * @param wire The bytes.
    * @param bodyTime How long a body may take; `null`: as long as it likes.
+   * @throws {DOMException} InvalidStateError when somebody else reads them: they are left alone.
    */
   constructor(wire: Wire, bodyTime: BodyTime | null) {
     this.wire = wire;
     this.#bodyTime = bodyTime;
+    wire.listen(this);
   }
 
   /**
@@ -72,7 +74,6 @@ export class Exchange implements WireEvents {
    */
   send(head: Uint8Array, options: AnswerOptions): Promise<Answer> {
     this.#options = options;
-    this.wire.listen(this);
     this.wire.write(head);
     return this.#answer.promise;
   }

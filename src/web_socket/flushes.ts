@@ -1,3 +1,5 @@
+import { rethrowLater } from "../stream_channel/errors.ts";
+
 /** Output that waits for the end of the turn. */
 export interface Flushable {
   /** Writes what waits. */
@@ -30,7 +32,14 @@ export class Flushes {
   #flush(): void {
     const now = this.#waiting;
     this.#waiting = this.#spare;
-    for (let i = 0; i < now.length; i++) (now[i] as Flushable).flush();
+    for (let i = 0; i < now.length; i++) {
+      try {
+        (now[i] as Flushable).flush();
+      } catch (error) {
+        // A channel of bytes that somebody wrote by hand: it must not keep the others from it.
+        rethrowLater(error);
+      }
+    }
     now.length = 0;
     this.#spare = now;
   }

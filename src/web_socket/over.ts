@@ -124,20 +124,22 @@ export function connectOverWire(
     capabilities: WITH_HANDSHAKE,
     url: () => shownUrl(request.url),
   });
+  const { closeTimeout = DEFAULT_CLOSE_TIMEOUT } = read;
+  // Before the attempt has a timer: it throws where somebody else reads the bytes.
+  const exchange = read.signal?.aborted ? null : new Exchange(wire, { clock, ms: closeTimeout });
   core.bound(read, () => "handshake");
-  if (core.state === "closed") wire.destroy();
-  else void openOver(core, wire, request, read);
+  if (exchange === null) wire.destroy();
+  else void openOver(core, exchange, request, read);
   return new Channel(core);
 }
 
 async function openOver(
   core: ChannelCore,
-  wire: Wire,
+  exchange: Exchange,
   request: ConnectRequest,
   options: ConnectOverOptions,
 ): Promise<void> {
-  const { origin, closeTimeout = DEFAULT_CLOSE_TIMEOUT } = options;
-  const exchange = new Exchange(wire, { clock: core.clock, ms: closeTimeout });
+  const { origin } = options;
   core.opener = exchange;
   try {
     const { agreement, response } = await openHandshake(exchange, {

@@ -68,7 +68,7 @@ export class ProtocolTransport
   #behind = false;
   /** What was written goes back when all of it is handed on. */
   #lending = false;
-  #isMember = true;
+  #isMember = false;
   /** The wire is over: what it still has to give is taken, room or not. */
   #draining = false;
   /** Which of `NONE`, `EARLY` and `EARLY_AND_ENDED` is so. */
@@ -79,11 +79,13 @@ export class ProtocolTransport
   /** How many bytes of payload could not be written any more. */
   #lost = 0;
   #isCloseWritten = false;
-  /** The wire has ended, but what it gave before isn't worked on yet. */
+  /** The wire has ended, but what it gave before isn't worked on yet, or has no room. */
   #heldEnd: { readonly failure: WireFailure | null } | null = null;
   /** Bounds what may never come: the end of a wire that can't be written to. */
   #deadline: Deadline | null = null;
   readonly #closeTimeout: number;
+  /** How many bytes may wait on the wire. */
+  readonly #highWaterMark: number;
 
   /**
    * Makes the transport; whoever does so lets the wire report to it.
@@ -97,6 +99,8 @@ export class ProtocolTransport
     this.#incoming = core.incoming;
     this.#wire = wire;
     this.#side = options.side;
+    // With none there would never be room.
+    this.#highWaterMark = Math.max(core.highWaterMark, 1);
     this.#closeTimeout = options.closeTimeout ?? DEFAULT_CLOSE_TIMEOUT;
     this.#protocol = new Protocol({
       side: options.side,
@@ -107,12 +111,15 @@ export class ProtocolTransport
       deflate: options.deflate ?? undefined,
       budget: turns.budget,
     }, this);
-    turns.enter();
   }
 
-  /** Pings regularly, where that is wanted. */
-  keepAlive({ pingInterval = 0, pingTimeout = pingInterval }: ProtocolOptions): void {
-    if (pingInterval === 0 || this.#core.state !== "open") return;
+  /** The wire reports to it from now on. It pings regularly, where that is wanted. */
+  start({ pingInterval = 0, pingTimeout = pingInterval }: ProtocolOptions): void {
+    const { state } = this.#core;
+    if (state === "closed") return;
+    turns.enter();
+    this.#isMember = true;
+    if (pingInterval === 0 || state !== "open") return;
     this.#keepalive = new Keepalive(this, this.#core.clock, { pingInterval, pingTimeout });
     this.#keepalive.start();
   }
@@ -142,18 +149,24 @@ export class ProtocolTransport
   }
 
   onOver(failure: WireFailure | null): void {
-    this.#conclude();
-    this.#draining = true;
-    this.resume();
     // Where only the writing half is broken the rest may never end.
     this.#deadline ??= new Deadline(this.#core.clock, {
       ms: this.#closeTimeout,
       onTime: () => this.onEnd(failure),
     });
+    this.#conclude();
+    this.#drain();
+  }
+
+  /** What is left is read, which a reader that makes no room must not hide. */
+  #drain(): void {
+    this.#draining = true;
+    this.resume();
   }
 
   onEnd(failure: WireFailure | null): void {
-    if (this.#behind) {
+    if (failure !== null) this.#drain();
+    if (this.#behind || !this.#reading) {
       this.#heldEnd ??= { failure };
       return;
     }
@@ -165,7 +178,6 @@ export class ProtocolTransport
   }
 
   #end(failure: WireFailure | null): void {
-    this.#clearDeadline();
     this.#stop();
     const { sentClose, receivedClose } = this.#protocol;
     if (sentClose !== null && receivedClose !== null) {
@@ -179,11 +191,6 @@ export class ProtocolTransport
     if (this.#core.state === "closing") return void this.#finish(ending);
     this.#wire.destroy();
     this.#core.end(ending);
-  }
-
-  #clearDeadline(): void {
-    this.#deadline?.clear();
-    this.#deadline = null;
   }
 
   // What is too much for one turn.
@@ -208,10 +215,17 @@ export class ProtocolTransport
     if (isBehind === this.#behind) return;
     this.#behind = isBehind;
     if (isBehind) return this.#wire.pause();
-    if (this.#heldEnd !== null) return this.onEnd(this.#heldEnd.failure);
+    if (this.#heldEnd !== null) return this.#tellHeldEnd();
     if (!this.#reading) return;
     this.#keepalive?.heard();
     this.#wire.resume();
+  }
+
+  #tellHeldEnd(): void {
+    const held = this.#heldEnd;
+    if (held === null || this.#behind) return;
+    this.#heldEnd = null;
+    this.onEnd(held.failure);
   }
 
   // What the protocol reports.
@@ -320,7 +334,7 @@ export class ProtocolTransport
   }
 
   get #hasRoom(): boolean {
-    return this.#wire.bufferedAmount < this.#core.highWaterMark;
+    return this.#wire.bufferedAmount < this.#highWaterMark;
   }
 
   flush(): void {
@@ -382,6 +396,7 @@ export class ProtocolTransport
     if (!this.#behind) this.#wire.resume();
     this.#protocol.resume();
     this.#regulate();
+    this.#tellHeldEnd();
   }
 
   // Pings.
@@ -437,7 +452,6 @@ export class ProtocolTransport
   }
 
   destroy(): void {
-    this.#clearDeadline();
     this.#stop();
     this.#wire.destroy();
   }
@@ -449,8 +463,10 @@ export class ProtocolTransport
     this.#leave();
   }
 
-  /** Nothing is put off any more. */
+  /** Nothing is put off, or waited for, any more. */
   #leave(): void {
+    this.#deadline?.clear();
+    this.#deadline = null;
     turns.delete(this);
     if (this.#isMember) turns.leave();
     this.#isMember = false;

@@ -18,7 +18,7 @@ import { connectOver, connectOverWire, over, overWire } from "../../src/web_sock
 import type { ConnectOverOptions, OverOptions } from "../../src/web_socket/options.ts";
 import { ChannelWire } from "../../src/web_socket/channel_wire.ts";
 import { systemClock } from "../../src/web_socket/clock.ts";
-import { microtasks, settled } from "../support/events.ts";
+import { assertInvalidState, microtasks, settled } from "../support/events.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { frame, joined, utf8 } from "../protocol/support.ts";
 import { FakeBytes } from "./support.ts";
@@ -429,6 +429,14 @@ Deno.test("no answer at all: TimeoutError that names the phase; a signal: its re
   controller.abort(reason);
   assertStrictEquals(await aborted.channel.ready.catch((error) => error), reason);
   assertEquals(aborted.clock.pending, 0);
+});
+
+Deno.test("bytes that somebody else reads: an InvalidStateError at once, and they are left alone", () => {
+  const bytes = new FakeBytes();
+  bytes.stream.listen(() => {});
+  assertInvalidState(() => over(bytes, { side: "client" }));
+  assertInvalidState(() => connectOver(bytes, "ws://example.com"));
+  assertEquals([bytes.log, bytes.sent()], [[], ""]);
 });
 
 Deno.test("a signal that has aborted before: nothing is sent, the bytes are let go of", async () => {

@@ -1,4 +1,4 @@
-/** A transport of bytes under a test's control, and channels over it. */
+/** A wire and a channel of bytes under a test's control, and channels over them. */
 
 import { ChannelSinkController } from "../../src/stream_channel/sink_controller.ts";
 import { ChannelStreamController } from "../../src/stream_channel/stream_controller.ts";
@@ -6,6 +6,8 @@ import type { Channel } from "../../src/web_socket/channel.ts";
 import type { ProtocolOptions } from "../../src/web_socket/options.ts";
 import type { DeflateParameters } from "../../src/permessage_deflate/deflate_parameters.ts";
 import type { Side } from "../../src/protocol/frame.ts";
+import { type Flushes, inMicrotasks } from "../../src/web_socket/flushes.ts";
+import type { Wire, WireEvents, WireFailure } from "../../src/web_socket/wire.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { type ByteChannel, speakOver } from "../support/own_channels.ts";
 import { microtasks } from "../support/events.ts";
@@ -88,6 +90,170 @@ export class FakeBytes implements ByteChannel {
     this.written.push(chunk.slice());
     if (this.full) this.#buffered += chunk.length;
   }
+}
+
+/** A wire that goes nowhere: the test is the other end. */
+export class FakeWire implements Wire {
+  readonly ownsChunks = false;
+  readonly canDestroy = true;
+  readonly flushes: Flushes = inMicrotasks;
+  releasesChunks = false;
+  bufferedAmount = 0;
+  /** What was done to it, but for chunks. */
+  readonly log: string[] = [];
+  /** What was written, in the chunks it was written in. */
+  readonly written: Uint8Array[] = [];
+  /** Whether what is written stays: the peer doesn't read. */
+  full = false;
+  /** Whether ending it is the end of it: the peer ends its half as well. */
+  ends = true;
+  /** Whether somebody waits for less to be buffered. */
+  isWatched = false;
+  isPaused = false;
+  events: WireEvents | null = null;
+  #isOver = false;
+  #isDestroyed = false;
+  #held: Uint8Array[] = [];
+  #heldEnd: { failure: WireFailure | null } | null = null;
+  #waiting: (() => void)[] = [];
+  #ending: (() => void)[] = [];
+
+  listen(events: WireEvents): void {
+    this.events = events;
+  }
+
+  write(chunk: Uint8Array): boolean {
+    if (this.#isOver || this.#isDestroyed) return false;
+    this.written.push(chunk.slice());
+    if (this.full) this.bufferedAmount += chunk.length;
+    return true;
+  }
+
+  writeAll(chunks: readonly Uint8Array[]): boolean {
+    return chunks.map((chunk) => this.write(chunk)).every((isWritten) => isWritten);
+  }
+
+  watch(): void {
+    this.isWatched = true;
+  }
+
+  flush(): Promise<void> {
+    if (this.bufferedAmount === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  pause(): void {
+    this.log.push("pause");
+    this.isPaused = true;
+  }
+
+  resume(): void {
+    this.log.push("resume");
+    this.isPaused = false;
+    queueMicrotask(() => this.#deliver());
+  }
+
+  end(): Promise<void> {
+    this.log.push("end");
+    this.#isOver = true;
+    return this.ends ? Promise.resolve() : new Promise((resolve) => this.#ending.push(resolve));
+  }
+
+  destroy(): void {
+    this.log.push("destroy");
+    this.#isDestroyed = true;
+    this.#wake();
+  }
+
+  ref(): void {
+    this.log.push("ref");
+  }
+
+  unref(): void {
+    this.log.push("unref");
+  }
+
+  // What the test does.
+
+  /** All that was written since the last call, in hexadecimal. */
+  sent(): string {
+    return hex(joined(this.written.splice(0)));
+  }
+
+  /** Bytes from the peer. */
+  receive(...chunks: Uint8Array[]): void {
+    this.#held.push(...chunks);
+    this.#deliver();
+  }
+
+  /** The peer ends its half, or the connection fails. */
+  finish(failure: WireFailure | null = null): void {
+    this.#heldEnd = { failure };
+    this.#deliver();
+  }
+
+  /** Nothing can be written any more. */
+  break(failure: WireFailure | null = null): void {
+    this.#isOver = true;
+    this.#wake();
+    if (!this.#isDestroyed) this.events?.onOver(failure);
+  }
+
+  /** The connection is lost, both ways. */
+  fail(error: unknown): void {
+    if (this.isPaused) this.break({ error });
+    this.#isOver = true;
+    this.finish({ error });
+    this.#wake();
+  }
+
+  /** The peer reads again, all but so many bytes of it. */
+  drain(left = 0): void {
+    this.full = false;
+    this.bufferedAmount = left;
+    if (left === 0) this.#wake();
+    if (!this.isWatched || this.#isDestroyed) return;
+    this.isWatched = false;
+    this.events?.onDrain();
+  }
+
+  #wake(): void {
+    for (const wake of this.#waiting.splice(0)) wake();
+    if (this.#isDestroyed) { for (const wake of this.#ending.splice(0)) wake(); }
+  }
+
+  #deliver(): void {
+    while (!this.isPaused && !this.#isDestroyed && this.#held.length > 0) {
+      this.events?.onChunk(this.#held.shift() as Uint8Array);
+    }
+    const end = this.#heldEnd;
+    if (this.isPaused || this.#isDestroyed || end === null || this.#held.length > 0) return;
+    this.#heldEnd = null;
+    this.events?.onEnd(end.failure);
+  }
+}
+
+/** An open channel over a {@linkcode FakeWire}, with a clock that stands still. */
+export interface WireRig {
+  readonly channel: Channel;
+  readonly wire: FakeWire;
+  readonly clock: FakeClock;
+}
+
+export interface WireRigOptions extends ProtocolOptions {
+  side?: Side;
+  /** Whether the wire is done with what it doesn't count any more. */
+  releasesChunks?: boolean;
+  deflate?: DeflateParameters;
+}
+
+/** Makes an open channel over a wire. */
+export function wireRig(options: WireRigOptions = {}): WireRig {
+  const { side = "client", deflate = null, releasesChunks = false, ...rest } = options;
+  const wire = Object.assign(new FakeWire(), { releasesChunks });
+  const clock = new FakeClock();
+  const channel = speakOver(side, wire, rest, clock, { protocol: null, extensions: "", deflate });
+  return { channel, wire, clock };
 }
 
 /** An open channel over {@linkcode FakeBytes}, with a clock that stands still. */

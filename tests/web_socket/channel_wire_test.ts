@@ -1,0 +1,287 @@
+import { assert, assertEquals, assertFalse, assertStrictEquals } from "@std/assert";
+import { channelPair } from "../../src/stream_channel/channel_pair.ts";
+import { partsOf } from "../../src/stream_channel/channel_like.ts";
+import type { ChannelSink } from "../../src/stream_channel/channel_sink.ts";
+import { ChannelWire, type ChannelWireOptions } from "../../src/web_socket/channel_wire.ts";
+import { microtasks, settled } from "../support/events.ts";
+import type { ByteChannel } from "../support/own_channels.ts";
+import { FakeBytes } from "./support.ts";
+
+interface Connected {
+  readonly wire: ChannelWire;
+  readonly events: unknown[];
+}
+
+function connect(bytes: ByteChannel, options: ChannelWireOptions = bytes): Connected {
+  const events: unknown[] = [];
+  const wire = new ChannelWire(bytes, options);
+  wire.listen({
+    onChunk: (chunk) => events.push([...chunk]),
+    onDrain: () => events.push("drain"),
+    onOver: (failure) => events.push(["over", failure]),
+    onEnd: (failure) => events.push(["end", failure]),
+  });
+  return { wire, events };
+}
+
+Deno.test("chunks come as they are, and the end once", async () => {
+  const bytes = new FakeBytes();
+  const { events } = connect(bytes);
+  bytes.receive(Uint8Array.of(1, 2), Uint8Array.of(3));
+  bytes.incoming.end();
+  bytes.outgoing.finish();
+  await microtasks();
+  assertEquals(events, [[1, 2], [3], ["end", null]]);
+});
+
+Deno.test("whoever listens last is told", () => {
+  const bytes = new FakeBytes();
+  const { wire, events } = connect(bytes);
+  bytes.receive(Uint8Array.of(1));
+  const later: unknown[] = [];
+  wire.listen({
+    onChunk: (chunk) => later.push([...chunk]),
+    onDrain: () => {},
+    onOver: () => {},
+    onEnd: () => later.push("end"),
+  });
+  bytes.receive(Uint8Array.of(2));
+  bytes.incoming.end();
+  assertEquals([events, later], [[[1]], [[2], "end"]]);
+});
+
+Deno.test("a failure is told with the end", async () => {
+  const bytes = new FakeBytes();
+  const { events } = connect(bytes);
+  const error = new Error("reset");
+  bytes.fail(error);
+  await microtasks();
+  assertEquals(events, [["end", { error }]]);
+});
+
+Deno.test("a chunk that is no bytes is a failure, and the last one", () => {
+  const bytes = new FakeBytes();
+  const { events } = connect(bytes);
+  bytes.receive("text" as unknown as Uint8Array, Uint8Array.of(1));
+  const [[kind, failure] = []] = events as [string, { error: Error }][];
+  assertEquals([events.length, kind, failure?.error.name], [1, "end", "TypeError"]);
+  assertEquals(bytes.log, ["cancel"]);
+});
+
+Deno.test("a channel that is lost while paused gives what it has, and its end", async () => {
+  const bytes = new FakeBytes();
+  const { wire, events } = connect(bytes);
+  wire.pause();
+  bytes.receive(Uint8Array.of(1));
+  const error = new Error("reset");
+  bytes.fail(error);
+  assertEquals(events, []);
+  await microtasks();
+  // Its sink just ends: that it failed, the stream tells.
+  assertEquals(events, [["over", null], [1], ["end", { error }]]);
+});
+
+Deno.test("a sink that is over, with a stream that isn't", async () => {
+  const bytes = new FakeBytes();
+  const { wire, events } = connect(bytes);
+  const error = new Error("broken");
+  bytes.outgoing.fail(error);
+  await microtasks();
+  assertEquals(events, [["over", { error }]]);
+  assertFalse(wire.writeAll([Uint8Array.of(1)]));
+  assertEquals(bytes.written, []);
+});
+
+Deno.test("a sink that throws is a wire that is over", async () => {
+  const { local } = channelPair<Uint8Array>();
+  const { wire, events } = connect(local);
+  void local.sink.close();
+  assertFalse(wire.writeAll([Uint8Array.of(1), Uint8Array.of(2)]));
+  const [[, failure] = []] = events as [string, { error: DOMException }][];
+  assertEquals(failure?.error.name, "InvalidStateError");
+  await microtasks();
+  assertEquals(events, [["over", failure], ["end", failure]]);
+});
+
+Deno.test("chunks are written one by one: whoever takes one may keep it", () => {
+  const bytes = new FakeBytes();
+  const { wire } = connect(bytes);
+  assert(wire.writeAll([Uint8Array.of(1), Uint8Array.of(2, 3)]));
+  assertEquals([bytes.written.length, bytes.sent(), wire.releasesChunks], [2, "010203", false]);
+});
+
+Deno.test("ending: nothing is written any more, and nobody is told that it is over", async () => {
+  const bytes = new FakeBytes();
+  const { wire, events } = connect(bytes);
+  assertFalse(await settled(bytes.sink.done));
+  assert(await settled(wire.end()));
+  assertFalse(wire.write(Uint8Array.of(1)));
+  assertEquals([bytes.written, bytes.log, events], [[], ["close"], []]);
+});
+
+Deno.test("ending settles, and doesn't reject, when the sink fails", async () => {
+  const bytes = new FakeBytes();
+  bytes.ends = false;
+  const { wire } = connect(bytes);
+  const ended = wire.end();
+  assertFalse(await settled(ended));
+  bytes.outgoing.fail(new Error("reset"));
+  await ended;
+});
+
+Deno.test("ending a channel whose sink somebody else holds does no harm", async () => {
+  const { local } = channelPair<Uint8Array>();
+  const { wire } = connect(local);
+  void local.sink.addStream(new ReadableStream<Uint8Array>());
+  await wire.end();
+});
+
+Deno.test("destroying: at once where that can be done, else by closing", async () => {
+  const bytes = new FakeBytes();
+  const { wire, events } = connect(bytes);
+  assert(wire.canDestroy);
+  wire.destroy();
+  wire.destroy();
+  bytes.receive(Uint8Array.of(1));
+  assertFalse(wire.write(Uint8Array.of(1)));
+  assertEquals([bytes.log, bytes.written], [["cancel", "destroy"], []]);
+  const other = new FakeBytes({ canDestroy: false });
+  const plain = connect(other);
+  assertFalse(plain.wire.canDestroy);
+  plain.wire.destroy();
+  await microtasks();
+  assertEquals([other.log, events, plain.events], [["cancel", "close"], [], []]);
+});
+
+Deno.test("a user's object may have a property destroy: it isn't called", async () => {
+  const bytes = new FakeBytes();
+  const { wire } = connect(bytes, {});
+  assertFalse(wire.canDestroy);
+  wire.destroy();
+  await microtasks();
+  assertEquals(bytes.log, ["cancel", "close"]);
+});
+
+Deno.test("what is destroyed still counts what it hasn't handed on", () => {
+  const bytes = new FakeBytes();
+  const { wire } = connect(bytes);
+  bytes.full = true;
+  wire.write(Uint8Array.of(1, 2, 3));
+  wire.destroy();
+  bytes.drain();
+  assertEquals(wire.bufferedAmount, 3);
+});
+
+Deno.test("watching: once there is room again, and once all is handed on", async () => {
+  const bytes = new FakeBytes({ highWaterMark: 2 });
+  const { wire, events } = connect(bytes);
+  wire.watch();
+  await microtasks();
+  // Nothing was written: nothing can fall.
+  assertEquals(events, []);
+  bytes.full = true;
+  wire.write(Uint8Array.of(1, 2, 3));
+  assertEquals(wire.bufferedAmount, 3);
+  wire.watch();
+  wire.watch();
+  const flushed = wire.flush();
+  await microtasks();
+  assertEquals([events, await settled(flushed)], [[], false]);
+  bytes.drain();
+  await flushed;
+  await microtasks();
+  assertEquals(events, ["drain"]);
+  wire.write(Uint8Array.of(4));
+  wire.watch();
+  await microtasks();
+  assertEquals(events, ["drain", "drain"]);
+  // All is handed on, and that was told.
+  wire.watch();
+  await microtasks();
+  assertEquals(events, ["drain", "drain"]);
+});
+
+/** A sink written by hand. */
+function handWritten(members: Partial<ChannelSink<Uint8Array>>): ByteChannel {
+  const { stream } = new FakeBytes();
+  const sink: Partial<ChannelSink<Uint8Array>> = {
+    add: () => true,
+    ready: Promise.resolve(),
+    flush: () => Promise.resolve(),
+    close: () => Promise.resolve(),
+    done: new Promise(() => {}),
+    ...members,
+  };
+  return { stream, sink: sink as ChannelSink<Uint8Array> };
+}
+
+Deno.test("watching a sink that nothing can be learned from comes to an end", async () => {
+  const flush = (): Promise<never> => Promise.reject(new Error("no"));
+  const sinks: Partial<ChannelSink<Uint8Array>>[] = [
+    { hasRoom: true, bufferedAmount: 100_000 },
+    { hasRoom: false, bufferedAmount: 100_000 },
+    { hasRoom: false, bufferedAmount: 0 },
+    { hasRoom: true, bufferedAmount: 100_000, flush },
+    { hasRoom: false, bufferedAmount: 100_000, flush },
+  ];
+  for (const members of sinks) {
+    const wire = new ChannelWire(handWritten(members));
+    let drains = 0;
+    wire.listen({
+      onChunk: () => {},
+      onDrain: () => {
+        // As one does who waits for the amount to fall.
+        if (++drains < 100) wire.watch();
+      },
+      onOver: () => {},
+      onEnd: () => {},
+    });
+    for (let i = 1; i < 3; i++) {
+      wire.write(Uint8Array.of(1));
+      wire.watch();
+      await microtasks(50);
+      assert(drains > 0 && drains <= 2 * i, `${JSON.stringify(members)}: ${drains}`);
+    }
+  }
+});
+
+Deno.test("what the sink says it has handed on isn't buffered, whatever its amount is", async () => {
+  const wire = new ChannelWire(handWritten({ hasRoom: true, bufferedAmount: 100_000 }));
+  assertEquals(wire.bufferedAmount, 100_000);
+  wire.write(Uint8Array.of(1));
+  await wire.flush();
+  assertEquals(wire.bufferedAmount, 0);
+  wire.write(Uint8Array.of(1));
+  assertEquals(wire.bufferedAmount, 100_000);
+});
+
+Deno.test("flush settles, and doesn't reject, when the channel ends before", async () => {
+  const bytes = new FakeBytes();
+  const { wire } = connect(bytes);
+  bytes.full = true;
+  wire.write(Uint8Array.of(1));
+  const flushed = wire.flush();
+  bytes.outgoing.finish(new Error("reset"));
+  await flushed;
+});
+
+Deno.test("chunks are given away only where that is said; ref and unref do nothing", () => {
+  const bytes = new FakeBytes();
+  assertFalse(new ChannelWire(bytes).ownsChunks);
+  const wire = new ChannelWire(bytes, { ownsChunks: true });
+  assert(wire.ownsChunks);
+  wire.ref();
+  wire.unref();
+  assertEquals(bytes.log, []);
+});
+
+Deno.test("whatever counts as a channel of bytes can be a wire", async () => {
+  const { local } = channelPair<Uint8Array>();
+  assertStrictEquals<unknown>(partsOf(local), local);
+  const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
+  const { wire, events } = connect(partsOf<Uint8Array, Uint8Array>({ readable, writable }));
+  wire.write(Uint8Array.of(7));
+  await wire.flush();
+  assertEquals(events, [[7]]);
+  wire.destroy();
+});
