@@ -2,7 +2,7 @@ import { internalServerError, tryAgainLater } from "../../status.ts";
 import type { PreparedMessage } from "../protocol/prepared_message.ts";
 import { closeQuietly } from "../stream_channel/channel_like.ts";
 import { ignore } from "../stream_channel/errors.ts";
-import { Fifo } from "../stream_channel/fifo.ts";
+import { CountedQueue } from "../stream_channel/counted_queue.ts";
 import type { Clock } from "../web_socket/clock.ts";
 import { Deadline } from "../web_socket/deadline.ts";
 import type { SendOptions } from "../web_socket/web_socket_sink.ts";
@@ -39,7 +39,7 @@ export class SlowReceiver {
   readonly #channel: WebSocketChannel;
   readonly #clock: Clock;
   readonly #events: SlowReceiverEvents;
-  readonly #waiting: Fifo<Waiting> = new Fifo<Waiting>();
+  readonly #waiting: CountedQueue<Waiting> = new CountedQueue<Waiting>();
   #size = 0;
   #policy: SlowPolicy | null = null;
   #over = false;

@@ -12,7 +12,7 @@ import { ChannelSinkController } from "./sink_controller.ts";
 import type { StreamSubscription } from "./channel_stream.ts";
 import { CountedQueue } from "./counted_queue.ts";
 import { ChannelStreamController } from "./stream_controller.ts";
-import { Deferred, FULFILLED } from "./deferred.ts";
+import { Deferred, FULFILLED } from "./promises.ts";
 import { invalidState, preHandled } from "./errors.ts";
 import { type OptionKinds, readOptions } from "./options.ts";
 import { DEFAULT_HIGH_WATER_MARK, sizeOf } from "./size.ts";

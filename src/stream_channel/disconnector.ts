@@ -1,5 +1,5 @@
 import { type ChannelLike, partsOf } from "./channel_like.ts";
-import { Deferred } from "./deferred.ts";
+import { Deferred } from "./promises.ts";
 import { ignore, preHandled } from "./errors.ts";
 import { type OptionKinds, readOptions } from "./options.ts";
 import { Relay } from "./relay.ts";

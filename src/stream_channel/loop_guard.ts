@@ -1,4 +1,4 @@
-import { FULFILLED } from "./deferred.ts";
+import { FULFILLED } from "./promises.ts";
 import { afterOthers, afterTurn } from "./next_turn.ts";
 
 /** How long loops may go on in one turn of the event loop, in milliseconds. */

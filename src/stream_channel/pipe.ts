@@ -1,7 +1,7 @@
 import { type ChannelParts, closeQuietly, tellOfError } from "./channel_like.ts";
 import type { ChannelSink } from "./channel_sink.ts";
 import type { ChannelStream, StreamSubscription } from "./channel_stream.ts";
-import { Deferred } from "./deferred.ts";
+import { Deferred } from "./promises.ts";
 import { ignore, preHandled } from "./errors.ts";
 
 /** Connects two channels, as {@linkcode StreamChannel.pipe} does. */

@@ -1,15 +1,14 @@
-import { AddStream } from "./add_stream.ts";
+import { AddStream, checkSource, pullFrom } from "./add_stream.ts";
 import type {
   AddStreamOptions,
   ChannelSink,
   ChannelSinkControllerOptions,
   SinkTarget,
 } from "./channel_sink.ts";
-import { Deferred, FULFILLED } from "./deferred.ts";
+import { Deferred, FULFILLED } from "./promises.ts";
 import { invalidState, preHandled } from "./errors.ts";
 import { loopGuard } from "./loop_guard.ts";
 import { type OptionKinds, readOptions } from "./options.ts";
-import { checkSource, pullFrom } from "./pull.ts";
 import { DEFAULT_HIGH_WATER_MARK } from "./size.ts";
 
 const ADD_STREAM_KINDS: OptionKinds<AddStreamOptions> = {

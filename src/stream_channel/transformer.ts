@@ -1,6 +1,6 @@
 import { type ChannelLike, closeQuietly, partsOf, tellOfError } from "./channel_like.ts";
 import type { ChannelStream } from "./channel_stream.ts";
-import { Deferred } from "./deferred.ts";
+import { Deferred } from "./promises.ts";
 import { pipeOneWay } from "./pipe.ts";
 import { type MessageTransform, Relay } from "./relay.ts";
 import { PairedChannel, type StreamChannel } from "./stream_channel.ts";

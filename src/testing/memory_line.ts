@@ -1,6 +1,6 @@
 import { ChannelSinkController } from "../stream_channel/sink_controller.ts";
 import { ChannelStreamController } from "../stream_channel/stream_controller.ts";
-import { Fifo } from "../stream_channel/fifo.ts";
+import { CountedQueue } from "../stream_channel/counted_queue.ts";
 import type { Clock } from "../web_socket/clock.ts";
 
 /** What goes wrong on a {@linkcode MemoryLine}. */
@@ -29,7 +29,7 @@ export class MemoryLine {
 
   readonly #faults: LineFaults | null;
   readonly #clock: Clock;
-  readonly #onTheWay = new Fifo<Uint8Array>();
+  readonly #onTheWay = new CountedQueue<Uint8Array>();
   /** What is left of a chunk of which some has arrived. */
   #rest: Uint8Array | null = null;
   #amount = 0;

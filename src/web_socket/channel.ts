@@ -1,11 +1,11 @@
 import { copyOf, isBinary } from "../realm/bytes.ts";
-import { abortable } from "../stream_channel/abortable.ts";
 import type { ChannelParts } from "../stream_channel/channel_like.ts";
 import type { ChannelSink } from "../stream_channel/channel_sink.ts";
 import type { ChannelStream } from "../stream_channel/channel_stream.ts";
 import { DelegatingChannelSink } from "../stream_channel/delegating_sink.ts";
 import { ignore } from "../stream_channel/errors.ts";
 import { type OptionKinds, readOptions, shown } from "../stream_channel/options.ts";
+import { abortable } from "../stream_channel/promises.ts";
 import type { ControlledSink } from "../stream_channel/sink_controller.ts";
 import { StreamChannelBase } from "../stream_channel/stream_channel.ts";
 import type { ChannelTransformer, MessageTransform } from "../stream_channel/transformer.ts";

@@ -1,7 +1,7 @@
 import { goingAway, isSendable } from "../../status.ts";
 import type { PreparedMessage } from "../protocol/prepared_message.ts";
 import type { StreamSource } from "../stream_channel/channel_stream.ts";
-import { abortable } from "../stream_channel/abortable.ts";
+import { abortable } from "../stream_channel/promises.ts";
 import { preHandled } from "../stream_channel/errors.ts";
 import { loopGuard } from "../stream_channel/loop_guard.ts";
 import { ChannelSinkController } from "../stream_channel/sink_controller.ts";

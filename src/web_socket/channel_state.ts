@@ -6,7 +6,7 @@
  */
 
 import { abnormalClosure, noStatusReceived } from "../../status.ts";
-import { Deferred } from "../stream_channel/deferred.ts";
+import { Deferred } from "../stream_channel/promises.ts";
 import type { Clock } from "./clock.ts";
 import { Deadline } from "./deadline.ts";
 import type { CloseFrameContent, CloseInfo, CloseInitiator } from "./close_info.ts";

@@ -1,5 +1,5 @@
 import { copyOf } from "../realm/bytes.ts";
-import { Fifo } from "../stream_channel/fifo.ts";
+import { CountedQueue } from "../stream_channel/counted_queue.ts";
 import { utf8Length } from "./message_input.ts";
 import type { MessageInput, SendOptions } from "./web_socket_sink.ts";
 
@@ -11,7 +11,7 @@ export interface EarlyMessage {
 
 /** What was sent while connecting: nothing goes out before the opening handshake is over. */
 export class EarlyMessages {
-  readonly #messages = new Fifo<EarlyMessage>();
+  readonly #messages = new CountedQueue<EarlyMessage>();
   #amount = 0;
 
   /** How many wait. */

@@ -1,7 +1,7 @@
 import { type ResponseHead, ResponseParser } from "../handshake/http_head.ts";
 import { ResponseBody } from "../handshake/response_body.ts";
 import { copyOf } from "../realm/bytes.ts";
-import { Deferred } from "../stream_channel/deferred.ts";
+import { Deferred } from "../stream_channel/promises.ts";
 import type { Clock } from "./clock.ts";
 import { Deadline } from "./deadline.ts";
 import type { Wire, WireEvents, WireFailure } from "./wire.ts";

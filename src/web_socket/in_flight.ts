@@ -1,4 +1,4 @@
-import { Fifo } from "../stream_channel/fifo.ts";
+import { CountedQueue } from "../stream_channel/counted_queue.ts";
 
 /**
  * What was written to a transport that has not taken it yet. The transport counts bytes on the wire,
@@ -8,8 +8,8 @@ export class InFlight {
   /** How many bytes were written, from the first one on that wasn't taken when this was made. */
   #written: number;
   /** For each write: `#written` behind it, and the payloads in it. */
-  readonly #ends: Fifo<number> = new Fifo<number>();
-  readonly #payloads: Fifo<number> = new Fifo<number>();
+  readonly #ends: CountedQueue<number> = new CountedQueue<number>();
+  readonly #payloads: CountedQueue<number> = new CountedQueue<number>();
   #payload = 0;
   /** `#written` behind our Close frame; `Infinity` before it was written. */
   #closeEnd = Infinity;

@@ -1,5 +1,4 @@
-import { abortable } from "../stream_channel/abortable.ts";
-import { Deferred } from "../stream_channel/deferred.ts";
+import { abortable, Deferred } from "../stream_channel/promises.ts";
 import type { Clock } from "./clock.ts";
 import { Deadline } from "./deadline.ts";
 import { WebSocketChannelError } from "./errors.ts";

@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { CountedQueue } from "../../src/stream_channel/counted_queue.ts";
+import { seededRandom } from "../support/random.ts";
 
 Deno.test("a queue counts what waits", () => {
   const queue = new CountedQueue<string>((value) => value.length, 100);
@@ -52,4 +53,25 @@ Deno.test("a queue: tells where counting may stop", () => {
   const queue = new CountedQueue<string>((_, enough) => told.push(enough), 7);
   queue.push("abc");
   assertEquals([queue.size, told], [1, [7]]);
+});
+Deno.test("a queue: first in, first out, as an array would be, whenever its size is read", () => {
+  const random = seededRandom();
+  const fifo = new CountedQueue<number>((value) => value % 7, 100);
+  const sizeOf = (values: number[]): number => values.reduce((sum, it) => sum + it % 7, 0);
+  const array: number[] = [];
+  for (let i = 0; i < 50_000; i++) {
+    if (array.length > 0 && random.chance(i < 25_000 ? 0.3 : 0.7)) {
+      assertEquals(fifo.shift(), array.shift(), `seed ${random.seed}, step ${i}`);
+    } else {
+      fifo.push(i);
+      array.push(i);
+    }
+    assertEquals(fifo.length, array.length);
+    if (random.chance(0.01)) assertEquals(fifo.size, sizeOf(array), `seed ${random.seed}`);
+  }
+  assertEquals([fifo.first, fifo.size], [array[0], sizeOf(array)]);
+  fifo.clear();
+  assertEquals([fifo.length, fifo.size], [0, 0]);
+  fifo.push(7);
+  assertEquals(fifo.shift(), 7);
 });

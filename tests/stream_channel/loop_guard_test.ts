@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
-import { FULFILLED } from "../../src/stream_channel/deferred.ts";
+import { FULFILLED } from "../../src/stream_channel/promises.ts";
 import { LoopGuard, loopGuard } from "../../src/stream_channel/loop_guard.ts";
 import { settled } from "../support/events.ts";
 

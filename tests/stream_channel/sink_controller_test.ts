@@ -7,7 +7,7 @@ import {
   assertThrows,
 } from "@std/assert";
 import { ChannelSinkController, ControlledSink } from "../../src/stream_channel/sink_controller.ts";
-import { Deferred } from "../../src/stream_channel/deferred.ts";
+import { Deferred } from "../../src/stream_channel/promises.ts";
 import { assertInvalidState, microtasks, settled } from "../support/events.ts";
 import { open, Target } from "./targets.ts";
 

@@ -1,7 +1,19 @@
-import { assert, assertEquals } from "@std/assert";
-import { abortable } from "../../src/stream_channel/abortable.ts";
-import { settled } from "../support/events.ts";
+import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
+import { abortable, Deferred } from "../../src/stream_channel/promises.ts";
+import { microtasks, settled } from "../support/events.ts";
 import { CountingSignal } from "../support/leaks.ts";
+
+Deno.test("a promise with its two functions; a rejection that nobody looks at does no harm", async () => {
+  const fulfilled = new Deferred<number>();
+  fulfilled.resolve(1);
+  fulfilled.reject(new Error("too late"));
+  assertEquals(await fulfilled.promise, 1);
+  const rejected = new Deferred();
+  const error = new Error("mine");
+  rejected.reject(error);
+  await microtasks();
+  assertStrictEquals(await assertRejects(() => rejected.promise), error);
+});
 
 Deno.test("abortable: what the promise gives, and no listener is left", async () => {
   const signal = new CountingSignal();
