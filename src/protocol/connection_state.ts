@@ -31,21 +31,13 @@ const TRANSITIONS: Readonly<
   closed: { sendClose: "closed", receiveClose: "closed", fail: "closed", end: "closed" },
 };
 
-/** The state of one connection. */
-export class ConnectionLifecycle {
-  #state: ConnectionState = "open";
-
-  /** The state. It only ever goes forward. */
-  get state(): ConnectionState {
-    return this.#state;
-  }
-
-  /**
-   * Changes the state.
-   *
-   * @param trigger What happened.
-   */
-  apply(trigger: ConnectionTrigger): void {
-    this.#state = TRANSITIONS[this.#state][trigger];
-  }
+/**
+ * The state that follows a state. It only ever goes forward.
+ *
+ * @param state The state.
+ * @param trigger What happened.
+ * @returns The next state; often the same.
+ */
+export function stateAfter(state: ConnectionState, trigger: ConnectionTrigger): ConnectionState {
+  return TRANSITIONS[state][trigger];
 }

@@ -50,7 +50,7 @@ export const MAX_CONTROL_PAYLOAD = 125;
 /** The most bytes of a header: two, eight of length, four of masking key. */
 export const MAX_HEADER_LENGTH = 14;
 
-/** A header, decoded: made once for a connection and filled again for each frame. */
+/** A header, decoded. One is filled again and again; a frame in pieces keeps one of its own. */
 export class FrameHeader {
   /** The first byte: FIN, RSV1–3 and the opcode. */
   flags = 0;
@@ -195,27 +195,25 @@ export function encodeKey(bytes: Uint8Array, at: number, key: number): number {
   return at + 4;
 }
 
-/** What a header is judged by, besides itself. */
-export interface HeaderContext {
-  /** Whether frames of the peer must be masked: they must when the peer is the client. */
-  readonly masked: boolean;
-  /** Whether permessage-deflate was agreed, so that RSV1 has a meaning. */
-  readonly compressible: boolean;
-  /** Whether a message has begun whose last fragment isn't in. */
-  readonly unfinished: boolean;
-}
+/** A bit of what a header is judged by: frames of the peer must be masked, so the peer is the client. */
+export const PEER_MASKS = 1;
+/** Another one: permessage-deflate was agreed, so that RSV1 has a meaning. */
+export const COMPRESSIBLE = 2;
+/** Another one: a message has begun whose last fragment isn't in. */
+export const UNFINISHED = 4;
 
 /**
  * Finds the rule of RFC 6455 §5 that a header breaks, if any. How long a message may be is not
  * judged here.
  *
  * @param header The header.
- * @param context What is known of the connection.
+ * @param context What is known of the connection: bits.
  * @returns What the connection fails with, or `null` when the header is legal.
  */
-export function checkHeader(header: FrameHeader, context: HeaderContext): Failure | null {
+export function checkHeader(header: FrameHeader, context: number): Failure | null {
   // RFC 6455 §5.1: which frames are masked depends on the direction alone, empty ones included.
-  if (header.masked !== context.masked) return context.masked ? NOT_MASKED : MASKED;
+  const peerMasks = (context & PEER_MASKS) !== 0;
+  if (header.masked !== peerMasks) return peerMasks ? NOT_MASKED : MASKED;
   if ((header.flags & RSV2_RSV3) !== 0) return RESERVED_BIT;
   if (header.length < 0) return BAD_LENGTH;
   return header.isControl ? checkControl(header) : checkData(header, context);
@@ -229,15 +227,16 @@ function checkControl(header: FrameHeader): Failure | null {
   return header.length > MAX_CONTROL_PAYLOAD ? LONG_CONTROL : null;
 }
 
-function checkData(header: FrameHeader, context: HeaderContext): Failure | null {
+function checkData(header: FrameHeader, context: number): Failure | null {
   const opcode = header.opcode;
   if (opcode > BINARY) return RESERVED_OPCODE;
   const compressed = (header.flags & RSV1) !== 0;
+  const unfinished = (context & UNFINISHED) !== 0;
   if (opcode === CONTINUATION) {
     // RFC 7692 §6.1: only the first fragment of a message has RSV1.
     if (compressed) return RESERVED_BIT;
-    return context.unfinished ? null : NOTHING_TO_CONTINUE;
+    return unfinished ? null : NOTHING_TO_CONTINUE;
   }
-  if (compressed && !context.compressible) return RESERVED_BIT;
-  return context.unfinished ? MESSAGE_UNFINISHED : null;
+  if (compressed && (context & COMPRESSIBLE) === 0) return RESERVED_BIT;
+  return unfinished ? MESSAGE_UNFINISHED : null;
 }

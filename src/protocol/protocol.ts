@@ -6,28 +6,37 @@
  * @module
  */
 
+import { ByteQueue } from "./byte_queue.ts";
 import { type CloseFrame, decodeClose, encodeClose } from "./close_frame.ts";
-import { ConnectionLifecycle, type ConnectionState } from "./connection_state.ts";
-import type { Failure } from "./failure.ts";
+import { type ConnectionState, stateAfter } from "./connection_state.ts";
+import { BAD_UTF8, type Failure, MESSAGE_TOO_BIG } from "./failure.ts";
 import {
   BINARY,
+  checkHeader,
   CLOSE,
+  COMPRESSIBLE,
+  CONTINUATION,
+  decodeHeader,
   FIN,
+  FrameHeader,
   MAX_CONTROL_PAYLOAD,
+  PEER_MASKS,
   PING,
   PONG,
   RSV1,
   type Side,
   TEXT,
+  UNFINISHED,
 } from "./frame.ts";
-import { FrameReader } from "./frame_reader.ts";
-import { FrameWriter } from "./frame_writer.ts";
-import type { MaskingKeySource } from "./mask.ts";
-import { MessageAssembler, type MessageEvents } from "./message_assembler.ts";
-import type { MessageDeflate } from "./message_deflate.ts";
+import { InflatingMessage } from "./inflating_message.ts";
+import { applyMask, type MaskingKeySource } from "./mask.ts";
+import { inflateFailure, type MessageDeflate } from "./message_deflate.ts";
+import { Output } from "./output.ts";
+import { FrameInPieces, joinHeader, MessageInPieces } from "./pieces.ts";
 import type { PreparedMessage } from "./prepared_message.ts";
-import { lengthOf, plainBytes } from "../realm/bytes.ts";
-import type { WorkBudget } from "./work_budget.ts";
+import { copyOf, lengthOf, plainBytes } from "../realm/bytes.ts";
+import { decodeWithin } from "./utf8.ts";
+import { CONTROL_COST, FRAME_COST, LARGEST_PIECE, type WorkBudget } from "./work_budget.ts";
 
 /**
  * What a {@linkcode Protocol} tells its owner, synchronously. All but `onOutput` and `onUnblocked` are
@@ -138,11 +147,17 @@ const LARGEST_MESSAGE = 2 ** 29 - 24;
 const MESSAGE_COST = 0x200;
 const COMPRESSED_BYTE_COST = 8;
 
-/** How many Pongs may wait to be taken, beside the latest. */
-const MAX_PONGS = 64;
+/** Why nothing is read, as bits of a number. */
+const PAUSED = 1;
+const BUSY = 2;
+const STOPPED = 4;
 
 const EMPTY = new Uint8Array(0);
+const UNLIMITED: WorkBudget = { left: Infinity };
 const encoder = new TextEncoder();
+
+/** The header that was decoded last: of no use after anything is called that may decode another. */
+const HEADER = new FrameHeader();
 
 /**
  * One end of a WebSocket connection whose opening handshake is done.
@@ -152,52 +167,62 @@ const encoder = new TextEncoder();
  * left to do but to end the transport: a server at once, a client when the server has
  * (RFC 6455 §7.1.1).
  */
-export class Protocol implements MessageEvents {
+export class Protocol {
   readonly #events: ProtocolEvents;
-  readonly #deflate: MessageDeflate | null;
-  readonly #lifecycle: ConnectionLifecycle = new ConnectionLifecycle();
-  readonly #assembler: MessageAssembler;
-  readonly #reader: FrameReader;
-  readonly #writer: FrameWriter;
+  readonly #output: Output;
+  readonly #budget: WorkBudget;
+  #state: ConnectionState = "open";
 
-  /** The payload of a Pong that had no room among those that wait, or `null`. */
-  #pong: Uint8Array | null = null;
-  /** How many Pongs were written and not taken. */
-  #pongs = 0;
-  #cost = 0;
-  #payloadSize = 0;
+  // What each message needs that is received. The owner's chunks are read in place; only what can't
+  // be read at once is kept, in objects that are created for it.
+
+  /** How much of the chunk in hand is read. */
+  #at = 0;
+  /** What of `PAUSED`, `BUSY` and `STOPPED` is so. */
+  #halted = 0;
+  #isReading = false;
+  readonly #ownsChunks: boolean;
+  /** What headers are judged by. */
+  #context: number;
+  readonly #maxSize: number;
+  readonly #deflate: MessageDeflate | null;
+
+  /** Bytes that wait to be read. */
+  #input: ByteQueue | null = null;
+  /** A header that isn't whole. */
+  #head: Uint8Array | null = null;
+  /** A frame whose payload isn't whole. It may be a control frame between the pieces of a message. */
+  #frame: FrameInPieces | null = null;
+  /** A message that isn't whole. */
+  #message: MessageInPieces | null = null;
+  /** A message that is being decompressed. */
+  #inflating: InflatingMessage | null = null;
+
   #sentClose: CloseFrame | null = null;
   #receivedClose: CloseFrame | null = null;
   /** What the peer's Close, or its fault, still has to bring about. */
   #ending: (() => void) | null = null;
 
   /**
-   * Makes one end of a connection, in state `"open"`.
+   * Creates one end of a connection, in state `"open"`.
    *
    * @param options What to know.
    * @param events What is told.
    */
   constructor(options: ProtocolOptions, events: ProtocolEvents) {
-    const { side, maskingKeys, maxMessageSize, deflate = null, ownsChunks = false } = options;
-    const { budget = { left: Infinity } } = options;
+    const { side, maskingKeys, maxMessageSize, deflate = null } = options;
     this.#events = events;
     this.#deflate = deflate;
-    this.#writer = new FrameWriter(
-      side === "client" ? maskingKeys : null,
-      options.recycles ?? false,
-    );
-    this.#assembler = new MessageAssembler({
-      side,
-      maxMessageSize: Math.min(maxMessageSize, LARGEST_MESSAGE),
-      deflate,
-      budget,
-    }, this);
-    this.#reader = new FrameReader(this.#assembler, ownsChunks, budget);
+    this.#ownsChunks = options.ownsChunks ?? false;
+    this.#budget = options.budget ?? UNLIMITED;
+    this.#maxSize = Math.min(maxMessageSize, LARGEST_MESSAGE);
+    this.#context = (side === "server" ? PEER_MASKS : 0) | (deflate === null ? 0 : COMPRESSIBLE);
+    this.#output = new Output(side === "client" ? maskingKeys : null, options.recycles ?? false);
   }
 
   /** The state of the connection. */
   get state(): ConnectionState {
-    return this.#lifecycle.state;
+    return this.#state;
   }
 
   /** What our Close frame said, or `null` when none was sent. */
@@ -212,7 +237,7 @@ export class Protocol implements MessageEvents {
 
   /** How many bytes were received and wait to be read. */
   get pendingInput(): number {
-    return this.#reader.pending;
+    return this.#input === null ? 0 : this.#input.size;
   }
 
   /**
@@ -220,22 +245,22 @@ export class Protocol implements MessageEvents {
    * message that is {@linkcode isBusy being decompressed}. Stop the transport meanwhile.
    */
   get isBehind(): boolean {
-    return this.#reader.isBehind;
+    return this.isBusy || (this.#halted === 0 && this.pendingInput > 0);
   }
 
   /** Whether a message is being decompressed that takes long. `onUnblocked` tells when it is done. */
   get isBusy(): boolean {
-    return this.#reader.isBusy;
+    return (this.#halted & BUSY) !== 0;
   }
 
   /** How many bytes wait to be taken. */
   get outputSize(): number {
-    return this.#writer.size + this.#pongSize();
+    return this.#output.size;
   }
 
   /** How many bytes of messages wait to be taken: as the user gave them, before any compressing. */
   get payloadSize(): number {
-    return this.#payloadSize;
+    return this.#output.payloadSize;
   }
 
   /**
@@ -243,7 +268,7 @@ export class Protocol implements MessageEvents {
    * and masked meanwhile.
    */
   get outputCost(): number {
-    return this.#cost;
+    return this.#output.cost;
   }
 
   /**
@@ -253,7 +278,11 @@ export class Protocol implements MessageEvents {
    * @param chunk The bytes, as the transport happened to deliver them.
    */
   receive(chunk: Uint8Array): void {
-    this.#reader.receive(chunk);
+    if ((this.#halted & STOPPED) !== 0) return;
+    const mayRead = !this.#isReading && this.#halted === 0 && this.#budget.left > 0;
+    if (mayRead && this.#input === null) this.#read(chunk, this.#ownsChunks);
+    else (this.#input ??= new ByteQueue()).push(chunk, this.#ownsChunks);
+    if (this.#input !== null) this.proceed();
   }
 
   /**
@@ -262,17 +291,22 @@ export class Protocol implements MessageEvents {
    * {@linkcode pendingInput} is too much.
    */
   pause(): void {
-    this.#reader.pause();
+    this.#halted |= PAUSED;
   }
 
   /** Goes on reading, synchronously. After {@linkcode close} call it, or the peer's Close isn't seen. */
   resume(): void {
-    this.#reader.resume();
+    this.#halted &= ~PAUSED;
+    this.proceed();
   }
 
   /** Goes on reading what waits for the budget, synchronously; unless paused. */
   proceed(): void {
-    this.#reader.proceed();
+    while (!this.#isReading && this.#halted === 0 && this.#input !== null) {
+      if (this.#input.size === 0) this.#input = null;
+      else if (this.#budget.left > 0) this.#read(this.#input.shift(), true);
+      else return;
+    }
   }
 
   /**
@@ -281,7 +315,7 @@ export class Protocol implements MessageEvents {
    * dropped, so {@linkcode resume} first.
    */
   end(): void {
-    this.#lifecycle.apply("end");
+    this.#state = stateAfter(this.#state, "end");
     this.#ending = null;
     this.#stop();
   }
@@ -301,17 +335,18 @@ export class Protocol implements MessageEvents {
    * @returns `false` when nothing may be sent any more; the message is dropped.
    */
   sendText(text: string, options?: SendOptions): boolean {
-    if (this.#lifecycle.state !== "open") return false;
-    const idle = this.outputSize === 0;
-    this.#cost += MESSAGE_COST + text.length;
+    if (this.#state !== "open") return false;
+    const output = this.#output;
+    const isIdle = output.isEmpty;
+    output.cost += MESSAGE_COST + text.length;
     if (this.#deflate === null || options?.compress === false) {
-      this.#payloadSize += this.#writer.writeText(FIN | TEXT, text);
+      output.payloadSize += output.writeText(FIN | TEXT, text);
     } else {
       const payload = encoder.encode(text);
-      this.#payloadSize += payload.length;
+      output.payloadSize += payload.length;
       this.#writeCompressed(this.#deflate, FIN | TEXT, payload);
     }
-    if (idle) this.#events.onOutput();
+    if (isIdle) this.#events.onOutput();
     return true;
   }
 
@@ -324,17 +359,18 @@ export class Protocol implements MessageEvents {
    * @returns `false` when nothing may be sent any more; the message is dropped.
    */
   sendBinary(bytes: Uint8Array, options?: SendOptions): boolean {
-    if (this.#lifecycle.state !== "open") return false;
-    const idle = this.outputSize === 0;
+    if (this.#state !== "open") return false;
+    const output = this.#output;
+    const isIdle = output.isEmpty;
     const length = lengthOf(bytes);
-    this.#cost += MESSAGE_COST + length;
-    this.#payloadSize += length;
+    output.cost += MESSAGE_COST + length;
+    output.payloadSize += length;
     if (this.#deflate === null || options?.compress === false) {
-      this.#writer.write(FIN | BINARY, bytes);
+      output.write(FIN | BINARY, bytes, length);
     } else {
       this.#writeCompressed(this.#deflate, FIN | BINARY, plainBytes(bytes));
     }
-    if (idle) this.#events.onOutput();
+    if (isIdle) this.#events.onOutput();
     return true;
   }
 
@@ -347,16 +383,17 @@ export class Protocol implements MessageEvents {
    * @returns `false` when nothing may be sent any more; the message is dropped.
    */
   sendPrepared(message: PreparedMessage, options?: SendOptions): boolean {
-    if (this.#lifecycle.state !== "open") return false;
-    const idle = this.outputSize === 0;
+    if (this.#state !== "open") return false;
+    const output = this.#output;
+    const isIdle = output.isEmpty;
     const deflate = options?.compress === false ? undefined : this.#deflate?.shared;
     const compressed = deflate === undefined ? null : message.compressedFrame(deflate);
     const frame = compressed ?? message.frame;
-    this.#cost += MESSAGE_COST + frame.length;
-    this.#payloadSize += message.size;
-    this.#writer.writeEncoded(frame);
+    output.cost += MESSAGE_COST + frame.length;
+    output.payloadSize += message.size;
+    output.writeEncoded(frame);
     if (compressed !== null) deflate?.onSent();
-    if (idle) this.#events.onOutput();
+    if (isIdle) this.#events.onOutput();
     return true;
   }
 
@@ -393,26 +430,33 @@ export class Protocol implements MessageEvents {
    */
   close(code?: number, reason?: string): boolean {
     const payload = encodeClose(code, reason);
-    if (this.#lifecycle.state !== "open") return false;
+    if (this.#state !== "open") return false;
     const { close } = decodeClose(payload);
-    this.#lifecycle.apply("sendClose");
-    this.#assembler.drop();
+    this.#state = stateAfter(this.#state, "sendClose");
+    this.#drop();
     this.#sendClose(payload, close);
     return true;
+  }
+
+  /**
+   * Takes all the output, if it lies in one chunk: nearly always. This is the cheap way to take it.
+   *
+   * @returns The chunk to write. Only when it is `null`, there is none, or {@linkcode takeOutput}
+   * returns several.
+   */
+  takeChunk(): Uint8Array | null {
+    return this.#output.takeChunk();
   }
 
   /**
    * Takes all the output. It may be kept as long as need be, but a small chunk keeps up to 64 KiB
    * alive: take it when it can be written, not to queue it.
    *
-   * @returns The chunks to write, in order. They aren't written to until they are given back.
+   * @returns The chunks to write, in order. They must not be written to, and aren't until they are given
+   * back.
    */
   takeOutput(): Uint8Array[] {
-    this.#flushPong();
-    this.#pongs = 0;
-    this.#cost = 0;
-    this.#payloadSize = 0;
-    return this.#writer.take();
+    return this.#output.takeAll();
   }
 
   /**
@@ -421,14 +465,14 @@ export class Protocol implements MessageEvents {
    * @param kept How many of the bytes taken, the last ones, aren't handed on yet.
    */
   giveBack(kept: number): void {
-    this.#writer.giveBack(kept);
+    this.#output.giveBack(kept);
   }
 
   #writeCompressed(deflate: MessageDeflate, flags: number, payload: Uint8Array): void {
-    this.#cost += COMPRESSED_BYTE_COST * payload.length;
+    this.#output.cost += COMPRESSED_BYTE_COST * payload.length;
     const compressed = deflate.compress(payload);
-    if (compressed === null) this.#writer.write(flags, payload);
-    else this.#writer.write(flags | RSV1, compressed);
+    if (compressed === null) this.#output.write(flags, payload, payload.length);
+    else this.#output.write(flags | RSV1, compressed, compressed.length);
   }
 
   #sendControl(opcode: number, payload: Uint8Array): boolean {
@@ -438,73 +482,237 @@ export class Protocol implements MessageEvents {
         `Sending a control frame failed, it has more than ${MAX_CONTROL_PAYLOAD} bytes: ${length}`,
       );
     }
-    if (this.#lifecycle.state !== "open") return false;
-    const idle = this.outputSize === 0;
-    this.#writer.write(FIN | opcode, payload);
-    if (idle) this.#events.onOutput();
+    if (this.#state !== "open") return false;
+    const isIdle = this.#output.isEmpty;
+    this.#output.write(FIN | opcode, payload, length);
+    if (isIdle) this.#events.onOutput();
     return true;
   }
 
-  // What the assembler tells.
+  // Reading.
 
-  /** A whole message is in. */
-  onMessage(message: string | Uint8Array): void {
-    this.#events.onMessage(message);
-  }
-
-  /** A whole control frame is in. */
-  onControl(opcode: number, payload: Uint8Array): void {
-    if (opcode === PING) this.#onPing(payload);
-    else if (opcode === PONG) this.#events.onPong(payload);
-    else this.#onClose(payload);
+  #mayReadOn(chunk: Uint8Array): boolean {
+    return this.#at < chunk.length && this.#halted === 0 && this.#budget.left > 0;
   }
 
   /**
-   * RFC 6455 §5.5.2: a Ping is answered unless a Close was received, so also after our own Close.
-   * Each gets its Pong, in its place among the messages, as peers expect; but RFC 6455 §5.5.3: only
-   * the most recent Ping need be answered. So few Pongs ever wait, however many Pings come while the
-   * peer takes nothing.
+   * Reads all frames of a chunk in one loop, as long as it may. What an event throws comes out of the
+   * call that led to it, and the bytes behind that frame are kept for the next call.
    */
-  #onPing(payload: Uint8Array): void {
-    const idle = this.outputSize === 0;
-    if (this.#pongs < MAX_PONGS) {
-      this.#pongs++;
-      this.#writer.write(FIN | PONG, payload);
-    } else this.#pong = payload;
-    if (idle) this.#events.onOutput();
+  #read(chunk: Uint8Array, owned: boolean): void {
+    let bytes = chunk;
+    let mine = owned;
+    this.#isReading = true;
+    this.#at = 0;
+    try {
+      while (this.#frame !== null && this.#mayReadOn(bytes)) {
+        this.#continueFrame(this.#frame, bytes);
+      }
+      if (!mine && this.#at < bytes.length) {
+        bytes = copyOf(bytes.subarray(this.#at));
+        mine = true;
+        this.#at = 0;
+      }
+      while (this.#mayReadOn(bytes)) this.#next(bytes);
+    } finally {
+      this.#isReading = false;
+      if (this.#at < bytes.length && (this.#halted & STOPPED) === 0) {
+        (this.#input ??= new ByteQueue()).unshift(bytes.subarray(this.#at), mine);
+      }
+    }
+  }
+
+  #next(chunk: Uint8Array): void {
+    if (this.#frame !== null) return this.#continueFrame(this.#frame, chunk);
+    if (this.#head !== null) return this.#continueHeader(this.#head, chunk);
+    const size = decodeHeader(chunk, this.#at, chunk.length, HEADER);
+    if (size > 0) return this.#startFrame(chunk, this.#at + size);
+    this.#head = joinHeader(EMPTY, chunk, this.#at);
+    this.#at = chunk.length;
+  }
+
+  #continueHeader(before: Uint8Array, chunk: Uint8Array): void {
+    const head = joinHeader(before, chunk, this.#at);
+    const size = decodeHeader(head, 0, head.length, HEADER);
+    if (size > 0) {
+      this.#head = null;
+      this.#startFrame(chunk, this.#at + size - before.length);
+    } else {
+      // A header that isn't whole takes all the chunk.
+      this.#head = head;
+      this.#at = chunk.length;
+    }
+  }
+
+  /**
+   * A message that is whole in the chunk goes straight to the owner, unless it is too large for one
+   * piece of work.
+   */
+  #startFrame(chunk: Uint8Array, start: number): void {
+    this.#at = start;
+    this.#budget.left -= FRAME_COST;
+    const failure = checkHeader(HEADER, this.#context) ?? this.#checkSize(HEADER);
+    if (failure !== null) return this.#fail(failure);
+    const { flags, masked, length } = HEADER;
+    const end = start + length;
+    if (this.#isWholeMessage(HEADER) && end <= chunk.length && length <= LARGEST_PIECE) {
+      this.#at = end;
+      this.#budget.left -= length;
+      if (masked) applyMask(chunk, start, end, HEADER.key, 0);
+      this.#deliver(flags, chunk, start, end);
+    } else {
+      const frame = this.#frame = this.#frameInPieces(HEADER);
+      this.#continueFrame(frame, chunk);
+    }
+  }
+
+  /** Whether the frame is a message, and one that is wanted. */
+  #isWholeMessage({ flags }: FrameHeader): boolean {
+    const kind = flags & ~RSV1;
+    return (kind === (FIN | BINARY) || kind === (FIN | TEXT)) && this.#state === "open";
+  }
+
+  /**
+   * RFC 6455 §10.4: the limit is for the message. What would be dropped may have any length that
+   * can be counted; what can't be counted is too big for everybody.
+   */
+  #checkSize(header: FrameHeader): Failure | null {
+    if (header.isControl) return null;
+    const max = this.#state === "open" ? this.#maxSize : Number.MAX_SAFE_INTEGER;
+    const before = this.#message === null ? 0 : this.#message.size;
+    return before + header.length > max ? MESSAGE_TOO_BIG : null;
+  }
+
+  #deliver(flags: number, bytes: Uint8Array, start: number, end: number): void {
+    if ((flags & RSV1) !== 0) this.#inflate(flags, bytes.subarray(start, end));
+    else if ((flags & 0x0f) !== TEXT) this.#events.onMessage(bytes.subarray(start, end));
+    else this.#hand(decodeWithin(bytes, start, end, this.#budget));
+  }
+
+  /** Hands over a message; `null` is text that isn't UTF-8. */
+  #hand(message: string | Uint8Array | null): void {
+    if (message === null) this.#fail(BAD_UTF8);
+    else this.#events.onMessage(message);
+  }
+
+  // Reading what is in pieces.
+
+  #frameInPieces(header: FrameHeader): FrameInPieces {
+    const { flags, opcode, fin, isControl } = header;
+    if (isControl) return new FrameInPieces(header, this.#messageInPieces(flags));
+    if (fin) this.#context &= ~UNFINISHED;
+    else this.#context |= UNFINISHED;
+    if (opcode !== CONTINUATION && this.#state === "open") {
+      this.#message = this.#messageInPieces(flags);
+    }
+    return new FrameInPieces(header, this.#message);
+  }
+
+  #messageInPieces(flags: number): MessageInPieces {
+    return new MessageInPieces(flags, this.#maxSize, this.#budget);
+  }
+
+  #continueFrame(frame: FrameInPieces, chunk: Uint8Array): void {
+    const start = this.#at;
+    const size = Math.min(frame.remaining, chunk.length - start, LARGEST_PIECE);
+    this.#at = start + size;
+    this.#budget.left -= size;
+    const isValid = frame.take(chunk, start, start + size);
+    if (!isValid) return this.#fail(BAD_UTF8);
+    if (frame.remaining > 0) return;
+    this.#frame = null;
+    if (frame.target !== null) this.#endFrame(frame, frame.target);
+  }
+
+  #endFrame({ isControl, opcode, fin }: FrameInPieces, target: MessageInPieces): void {
+    if (isControl) {
+      this.#budget.left -= CONTROL_COST;
+      this.#onControl(opcode, target.finish() as Uint8Array);
+    } else if (fin) {
+      this.#message = null;
+      const message = target.finish();
+      if ((target.flags & RSV1) === 0) this.#hand(message);
+      else this.#inflate(target.flags, message as Uint8Array);
+    }
+  }
+
+  // Decompressing.
+
+  #inflate(flags: number, payload: Uint8Array): void {
+    const deflate = this.#deflate as MessageDeflate;
+    const message = this.#messageInPieces(flags & ~RSV1);
+    const inflating = new InflatingMessage(
+      message,
+      (failure) => this.#endInflating(message, failure),
+    );
+    this.#inflating = inflating;
+    let bytes: Uint8Array | null;
+    try {
+      bytes = deflate.decompress(payload, this.#maxSize, inflating);
+    } catch (error) {
+      this.#inflating = null;
+      return this.#fail(inflateFailure(error));
+    }
+    if (bytes !== null) {
+      this.#inflating = null;
+      this.#deliver(flags & ~RSV1, bytes, 0, bytes.length);
+    } else if (inflating.outcome !== undefined) {
+      this.#endInflating(message, inflating.outcome);
+    } else if (this.#inflating !== null) {
+      // No frame is read until the message is whole.
+      inflating.isLate = true;
+      this.#halted |= BUSY;
+    }
+  }
+
+  #endInflating(message: MessageInPieces, failure: Failure | null): void {
+    try {
+      if (failure === null) this.#hand(message.finish());
+      else this.#fail(failure);
+    } finally {
+      this.#unblock();
+    }
+  }
+
+  /** Goes on after a message that was decompressed, or isn't wanted any more. */
+  #unblock(): void {
+    this.#inflating = null;
+    if (!this.isBusy) return;
+    this.#halted &= ~BUSY;
+    this.#events.onUnblocked?.();
+  }
+
+  // Control frames, and the end.
+
+  #onControl(opcode: number, payload: Uint8Array): void {
+    if (opcode === PONG) return this.#events.onPong(payload);
+    if (opcode === CLOSE) return this.#onClose(payload);
+    // RFC 6455 §5.5.2: a Ping is answered unless a Close was received, so also after our own Close.
+    const isIdle = this.#output.isEmpty;
+    this.#output.writePong(payload);
+    if (isIdle) this.#events.onOutput();
     this.#events.onPing?.(payload);
   }
 
   #onClose(payload: Uint8Array): void {
     const { close, failure } = decodeClose(payload);
-    if (close === null) return this.onFailure(failure);
+    if (close === null) return this.#fail(failure);
     this.#endWith(() => {
-      const answer = this.#lifecycle.state === "open";
+      const isAnswered = this.#state === "open";
       this.#receivedClose = close;
-      this.#lifecycle.apply("receiveClose");
-      if (answer) this.#sendClose(payload, close);
+      this.#state = stateAfter(this.#state, "receiveClose");
+      if (isAnswered) this.#sendClose(payload, close);
       this.#events.onClose(close.code, close.reason);
     });
   }
 
-  /** A message takes long to decompress. */
-  onUnfinished(): void {
-    this.#reader.block();
-  }
-
-  /** It is decompressed, or isn't wanted any more. */
-  onFinished(): void {
-    this.#reader.unblock();
-    if (!this.#reader.isStopped) this.#events.onUnblocked?.();
-  }
-
-  /** A rule was broken. */
-  onFailure(failure: Failure): void {
+  /** The peer broke a rule. */
+  #fail(failure: Failure): void {
     const { code, reason } = failure;
     this.#endWith(() => {
-      const tell = this.#lifecycle.state === "open";
-      this.#lifecycle.apply("fail");
-      if (tell) this.#sendClose(encodeClose(code, reason), failure);
+      const isTold = this.#state === "open";
+      this.#state = stateAfter(this.#state, "fail");
+      if (isTold) this.#sendClose(encodeClose(code, reason), failure);
       this.#events.onFailure(code, reason);
     });
   }
@@ -517,26 +725,27 @@ export class Protocol implements MessageEvents {
 
   /** The last frame of this end, but for Pongs. */
   #sendClose(payload: Uint8Array, close: CloseFrame | null): void {
-    const idle = this.outputSize === 0;
-    this.#flushPong();
+    const isIdle = this.#output.isEmpty;
+    this.#output.flushPong();
     this.#sentClose = close;
-    this.#writer.write(FIN | CLOSE, payload);
-    if (idle) this.#events.onOutput();
+    this.#output.write(FIN | CLOSE, payload, payload.length);
+    if (isIdle) this.#events.onOutput();
   }
 
-  #pongSize(): number {
-    const pong = this.#pong;
-    return pong === null ? 0 : this.#writer.sizeOf(pong);
-  }
-
-  #flushPong(): void {
-    if (this.#pong === null) return;
-    this.#writer.write(FIN | PONG, this.#pong);
-    this.#pong = null;
-  }
-
+  /** Reads nothing any more. */
   #stop(): void {
-    this.#reader.stop();
-    this.#assembler.drop();
+    this.#halted = STOPPED;
+    this.#input = null;
+    this.#drop();
+  }
+
+  /** Messages are dropped from now on. */
+  #drop(): void {
+    this.#message = null;
+    if (this.#frame !== null && !this.#frame.isControl) this.#frame.target = null;
+    if (this.#inflating === null) return;
+    this.#inflating.abandon();
+    this.#deflate?.abandon?.();
+    this.#unblock();
   }
 }

@@ -11,6 +11,8 @@ export const SLAB_SIZE = 0x1_0000;
 /** How many are kept that nobody uses: a megabyte of them. */
 const MAX_SPARE = 16;
 
+const EMPTY = new Uint8Array(0);
+
 /** One such buffer. Connections set parts of it aside, one behind the other. */
 export class Slab {
   /** Its memory. */
@@ -19,6 +21,25 @@ export class Slab {
   used = 0;
   /** How many parts are set aside, and not released. Those of a transport that keeps them stay. */
   parts = 0;
+
+  /** The view that was made last. */
+  #view: Uint8Array = EMPTY;
+  #viewStart = 0;
+
+  /**
+   * A view of a part. Connections that write the same size by turns get the very same one, which
+   * costs nothing.
+   *
+   * @param start Where the part begins.
+   * @param end Where it ends.
+   */
+  view(start: number, end: number): Uint8Array {
+    if (this.#viewStart !== start || this.#view.length !== end - start) {
+      this.#view = this.bytes.subarray(start, end);
+      this.#viewStart = start;
+    }
+    return this.#view;
+  }
 
   /** A part isn't needed any more. With the last one all of it is there again. */
   release(): void {

@@ -5,6 +5,8 @@
  * @module
  */
 
+import { TEXT_BYTE_COST, type WorkBudget } from "./work_budget.ts";
+
 /** A BOM is part of the text: only a decoder that is told to ignores its meaning, and keeps it. */
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
@@ -39,6 +41,28 @@ export function decodeText(bytes: Uint8Array, start: number, end: number): strin
   } catch {
     return null;
   }
+}
+
+/**
+ * Decodes UTF-8, and takes what that costs from a budget.
+ *
+ * @param bytes The bytes, of which the text is a part.
+ * @param start Where the text begins.
+ * @param end Where it ends.
+ * @param budget What the cost is taken from.
+ * @returns The text, a BOM included, or `null` when it isn't UTF-8.
+ */
+export function decodeWithin(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  budget: WorkBudget,
+): string | null {
+  const size = end - start;
+  const text = decodeText(bytes, start, end);
+  // ASCII, which is decoded fast, has as many characters as bytes.
+  budget.left -= text !== null && text.length === size ? size : TEXT_BYTE_COST * size;
+  return text;
 }
 
 /**

@@ -671,3 +671,86 @@ function holding(): { protocol: Protocol; log: string[] } {
   });
   return { protocol, log };
 }
+
+Deno.test("takeChunk gives the output of a turn, unless it is several chunks", () => {
+  const { protocol } = record("server", { recycles: true });
+  assertEquals(protocol.takeChunk(), null);
+  protocol.sendText("a");
+  protocol.sendText("b");
+  protocol.ping();
+  const chunk = protocol.takeChunk();
+  assertEquals(chunk && hex(chunk), "810161" + "810162" + "8900");
+  assertEquals([protocol.outputSize, protocol.payloadSize, protocol.outputCost], [0, 0, 0]);
+  protocol.giveBack(0);
+  protocol.sendBinary(new Uint8Array(100_000));
+  assertEquals([protocol.takeChunk(), protocol.payloadSize], [null, 100_000]);
+  assertEquals([protocol.takeOutput().length > 1, protocol.payloadSize], [true, 0]);
+});
+
+Deno.test("a prepared message that is all the output is handed on as it is", () => {
+  const message = new PreparedMessage("to all");
+  const { protocol } = record("server", { recycles: true });
+  protocol.sendPrepared(message);
+  assertStrictEquals(protocol.takeChunk(), message.frame);
+  protocol.giveBack(0);
+  protocol.sendPrepared(message);
+  protocol.sendText("b");
+  const chunk = protocol.takeChunk();
+  assertEquals(chunk && hex(chunk), hex(message.frame) + "810162");
+});
+
+Deno.test("attack 19: what an event throws comes out of receive, and the bytes behind are kept", () => {
+  for (const ownsChunks of [false, true]) {
+    for (const split of [0, 1, 3]) {
+      const peer = record("client", { ownsChunks });
+      const wire = joined([
+        frame({ opcode: 2, payload: "abc" }),
+        frame({ opcode: 2, payload: "d" }),
+      ]);
+      if (split > 0) peer.protocol.receive(wire.slice(0, split));
+      peer.onMessage = () => {
+        throw new Error("the owner's");
+      };
+      const rest = wire.slice(split);
+      assertThrows(() => peer.protocol.receive(rest), Error, "the owner's");
+      if (!ownsChunks) rest.fill(0xff);
+      peer.onMessage = () => {};
+      assertEquals(peer.protocol.pendingInput, 3);
+      peer.protocol.receive(frame({ opcode: 2, payload: "e" }));
+      assertEquals(told(peer), ["binary 616263", "binary 64", "binary 65"]);
+      assertEquals(peer.protocol.pendingInput, 0);
+    }
+  }
+});
+
+Deno.test("a failure drops what waits behind it", () => {
+  for (const ownsChunks of [false, true]) {
+    const wire = joined([
+      frame({ opcode: 1 }),
+      frame({ opcode: 15 }),
+      new Uint8Array(0),
+      frame({ opcode: 2 }),
+    ]);
+    for (const chunks of splits(wire)) {
+      const peer = record("client", { ownsChunks });
+      peer.protocol.pause();
+      for (const chunk of chunks) peer.protocol.receive(chunk.slice());
+      assertEquals(peer.protocol.pendingInput, 6);
+      peer.protocol.resume();
+      assertEquals(told(peer), ["text ", "failure 1002 Reserved opcode"]);
+      peer.protocol.receive(frame({ opcode: 2 }));
+      assertEquals([told(peer).length, peer.protocol.pendingInput], [2, 0]);
+    }
+  }
+});
+
+Deno.test("pausing after each of many messages of one chunk takes linear work", () => {
+  const peer = record("client", { ownsChunks: true });
+  peer.onMessage = () => peer.protocol.pause();
+  const count = 20_000;
+  const wire = new Uint8Array(2 * count);
+  for (let i = 0; i < count; i++) wire[2 * i] = 0x82;
+  peer.protocol.receive(wire);
+  for (let i = 1; i < count; i++) peer.protocol.resume();
+  assertEquals([peer.log.length, peer.protocol.pendingInput], [count, 0]);
+});

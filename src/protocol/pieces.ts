@@ -1,0 +1,222 @@
+/**
+ * Frames that aren't whole in one chunk, and messages of several frames or pieces. Small messages
+ * need none of this.
+ *
+ * @module
+ */
+
+import { compact } from "./byte_queue.ts";
+import { bytesToFill } from "./bytes_to_fill.ts";
+import { FrameHeader, MAX_HEADER_LENGTH, RSV1, TEXT } from "./frame.ts";
+import { applyMask } from "./mask.ts";
+import { decodeWithin, lastBoundary, Utf8Validator } from "./utf8.ts";
+import { LARGEST_PIECE, type WorkBudget } from "./work_budget.ts";
+
+/** The least room that a message in pieces gets, in bytes. */
+const LEAST_ROOM = 0x400;
+
+/** Up to this size a buffer grows by being copied: more would take too long at once. */
+const MOST_GROWN: number = 4 * LARGEST_PIECE;
+
+const EMPTY = new Uint8Array(0);
+
+/**
+ * The beginning of a header, when its frame's first chunk ends within it.
+ *
+ * @param before What was there before.
+ * @param chunk The next bytes; no more are used than the longest header has.
+ * @param at Where they begin.
+ * @returns All that is there.
+ */
+export function joinHeader(before: Uint8Array, chunk: Uint8Array, at: number): Uint8Array {
+  const part = chunk.subarray(at, at + MAX_HEADER_LENGTH - before.length);
+  const head = new Uint8Array(before.length + part.length);
+  head.set(before);
+  head.set(part, before.length);
+  return head;
+}
+
+/** A frame whose payload arrives in pieces. */
+export class FrameInPieces extends FrameHeader {
+  /** How many bytes of the payload are missing. */
+  remaining: number;
+  /** Where the payload goes; `null`: it is dropped. */
+  target: MessageInPieces | null;
+
+  /**
+   * Begins with the payload.
+   *
+   * @param header The header, which is copied.
+   * @param target Where the payload goes; `null` to drop it.
+   */
+  constructor(header: FrameHeader, target: MessageInPieces | null) {
+    super();
+    this.flags = header.flags;
+    this.masked = header.masked;
+    this.key = header.key;
+    this.length = header.length;
+    this.remaining = header.length;
+    this.target = target;
+  }
+
+  /**
+   * Takes the next piece of the payload, by copying it.
+   *
+   * @param chunk Where the piece is; it is only read.
+   * @param start Where the piece begins.
+   * @param end Where it ends.
+   * @returns Whether the message, if it is text, is still UTF-8.
+   */
+  take(chunk: Uint8Array, start: number, end: number): boolean {
+    const isValid = this.target === null || this.target.append(this, chunk, start, end);
+    this.remaining -= end - start;
+    return isValid;
+  }
+}
+
+/**
+ * A message in the making. It is copied into a buffer that grows with what has arrived, never with
+ * what a header announces. Text is checked piece by piece, and what is large is decoded as it
+ * arrives.
+ */
+export class MessageInPieces {
+  /** The first byte of its first frame. */
+  readonly flags: number;
+  readonly #maxSize: number;
+  readonly #budget: WorkBudget;
+  #validator: Utf8Validator | null = null;
+  #buffer: Uint8Array = EMPTY;
+  #size = 0;
+  /** What of a large text is decoded, and how many bytes that were; they aren't in the buffer. */
+  #text = "";
+  #decoded = 0;
+
+  /**
+   * Begins with nothing.
+   *
+   * @param flags The first byte of its first frame.
+   * @param maxSize The largest message allowed, in bytes. Whoever appends sees to that.
+   * @param budget What decoding costs is taken from it.
+   */
+  constructor(flags: number, maxSize: number, budget: WorkBudget) {
+    this.flags = flags;
+    this.#maxSize = maxSize;
+    this.#budget = budget;
+  }
+
+  /** Whether it is text that isn't compressed. */
+  get isText(): boolean {
+    return (this.flags & 0x0f) === TEXT && (this.flags & RSV1) === 0;
+  }
+
+  /** How many bytes are there. */
+  get size(): number {
+    return this.#decoded + this.#size;
+  }
+
+  /**
+   * Appends a piece of a frame's payload.
+   *
+   * @param frame The frame; the piece is the next one of it.
+   * @param chunk Where the piece is.
+   * @param start Where the piece begins.
+   * @param end Where it ends.
+   * @returns Whether the message, if it is text, is still UTF-8.
+   */
+  append(frame: FrameInPieces, chunk: Uint8Array, start: number, end: number): boolean {
+    const at = this.#size;
+    const size = at + end - start;
+    if (size > this.#buffer.length) this.#grow(size, frame.fin ? at + frame.remaining : Infinity);
+    this.#buffer.set(chunk.subarray(start, end), at);
+    if (frame.masked) {
+      applyMask(this.#buffer, at, size, frame.key, frame.length - frame.remaining);
+    }
+    this.#size = size;
+    if (!this.isText) return true;
+    this.#validator ??= new Utf8Validator();
+    return this.#validator.push(this.#buffer, at, size) && this.#decodeLarge();
+  }
+
+  /**
+   * Appends bytes that were decompressed.
+   *
+   * @param bytes The bytes.
+   * @returns Whether there was room. What is large, and not text, gets room by {@linkcode reserve} only.
+   */
+  add(bytes: Uint8Array): boolean {
+    const size = this.#size + bytes.length;
+    if (size > this.#buffer.length) {
+      if (size > MOST_GROWN && !this.isText) return false;
+      this.#grow(size, Infinity);
+    }
+    this.#buffer.set(bytes, this.#size);
+    this.#size = size;
+    return true;
+  }
+
+  /**
+   * Makes room for all of the message.
+   *
+   * @param size How many bytes it has.
+   */
+  reserve(size: number): void {
+    this.#moveTo(bytesToFill(size));
+  }
+
+  /**
+   * Decodes what was {@linkcode add}ed, if it is text and large.
+   *
+   * @returns Whether it is UTF-8.
+   */
+  decode(): boolean {
+    return !this.isText || this.#decodeLarge();
+  }
+
+  /**
+   * Ends the message.
+   *
+   * @returns The payload, or its text; `null` when that isn't UTF-8.
+   */
+  finish(): string | Uint8Array | null {
+    if (!this.isText) return compact(this.#buffer.subarray(0, this.#size));
+    const text = decodeWithin(this.#buffer, 0, this.#size, this.#budget);
+    return text === null ? null : this.#text + text;
+  }
+
+  /**
+   * Decodes text as soon as it is large: that is no work for a single turn, and its bytes needn't be
+   * kept.
+   */
+  #decodeLarge(): boolean {
+    const size = this.#size;
+    if (size < LARGEST_PIECE) return true;
+    const end = lastBoundary(this.#buffer, size);
+    const text = decodeWithin(this.#buffer, 0, end, this.#budget);
+    if (text === null) return false;
+    this.#text += text;
+    this.#decoded += end;
+    this.#buffer.copyWithin(0, end, size);
+    this.#size = size - end;
+    return true;
+  }
+
+  /**
+   * Room in proportion to what is here, so that growing costs linear time: all of a message whose
+   * end is in sight, when a sixteenth of it has arrived; till then, twice as much. Text needs room
+   * for what isn't decoded yet.
+   */
+  #grow(size: number, expected: number): void {
+    const isLargeText = this.isText && expected < Infinity;
+    const needed = isLargeText ? Math.max(size, Math.min(expected, LARGEST_PIECE)) : expected;
+    const twice = Math.min(2 * size, this.#maxSize);
+    const grown = needed <= 16 * size
+      ? bytesToFill(needed)
+      : new Uint8Array(Math.max(twice, Math.min(needed, LEAST_ROOM)));
+    this.#moveTo(grown);
+  }
+
+  #moveTo(buffer: Uint8Array): void {
+    buffer.set(this.#buffer.subarray(0, this.#size));
+    this.#buffer = buffer;
+  }
+}

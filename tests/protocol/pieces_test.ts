@@ -1,0 +1,152 @@
+import { assert, assertEquals } from "@std/assert";
+import { FrameHeader } from "../../src/protocol/frame.ts";
+import { FrameInPieces, joinHeader, MessageInPieces } from "../../src/protocol/pieces.ts";
+import {
+  frame,
+  hex,
+  joined,
+  KEY_NUMBER,
+  record,
+  type Recorded,
+  splits,
+  told,
+  utf8,
+} from "./support.ts";
+
+const UNLIMITED = { left: Infinity };
+
+function header(flags: number, length: number, key?: number): FrameHeader {
+  return Object.assign(new FrameHeader(), {
+    flags,
+    length,
+    masked: key !== undefined,
+    key: key ?? 0,
+  });
+}
+
+Deno.test("pieces: a header joined, with no more than the longest one has", () => {
+  const chunk = Uint8Array.from({ length: 30 }, (_, i) => i);
+  const first = joinHeader(new Uint8Array(0), chunk, 28);
+  assertEquals(first, Uint8Array.of(28, 29));
+  assertEquals(joinHeader(first, chunk, 1), Uint8Array.of(28, 29, ...chunk.subarray(1, 13)));
+});
+
+Deno.test("pieces: a frame takes its payload, unmasked, and leaves the chunk as it is", () => {
+  const message = new MessageInPieces(0x82, 100, UNLIMITED);
+  const frame = new FrameInPieces(header(0x82, 5, KEY_NUMBER), message);
+  const chunk = Uint8Array.of(0, 0, 0x37, 0xfa, 0x21, 0x3d, 0x37);
+  assert(frame.take(chunk, 2, 5));
+  assertEquals([frame.remaining, message.size], [2, 3]);
+  assert(frame.take(chunk, 5, 7));
+  assertEquals([frame.remaining, message.finish()], [0, new Uint8Array(5)]);
+  assertEquals(chunk[2], 0x37);
+  const dropped = new FrameInPieces(header(0x81, 2), null);
+  assert(dropped.take(Uint8Array.of(0xff, 0xff), 0, 2));
+  assertEquals(dropped.remaining, 0);
+});
+
+Deno.test("pieces: text that isn't UTF-8 is noticed at once, or at its end", () => {
+  for (const [payload, within] of [[[0x61, 0xff], false], [[0x61, 0xc3], true]] as const) {
+    const message = new MessageInPieces(0x81, 100, UNLIMITED);
+    const frame = new FrameInPieces(header(0x81, 2), message);
+    assertEquals(frame.take(Uint8Array.from(payload), 0, 2), within);
+    assertEquals(message.finish(), null);
+  }
+});
+
+Deno.test("pieces: bytes that are added have no header; compressed text isn't text yet", () => {
+  const text = new MessageInPieces(0x81, 100, UNLIMITED);
+  assert(text.add(utf8("he")) && text.add(utf8("llo")) && text.decode());
+  assertEquals([text.isText, text.finish()], [true, "hello"]);
+  const compressed = new MessageInPieces(0xc1, 100, UNLIMITED);
+  assert(compressed.add(Uint8Array.of(0xff)) && compressed.decode());
+  assertEquals([compressed.isText, compressed.finish()], [false, Uint8Array.of(0xff)]);
+});
+
+// What a connection makes of them.
+
+interface Client extends Recorded {
+  messages: (string | Uint8Array)[];
+  receive(chunk: Uint8Array): void;
+}
+
+function client(maxMessageSize = 1 << 24): Client {
+  const recorded = record("client", { maxMessageSize, ownsChunks: true });
+  const messages: (string | Uint8Array)[] = [];
+  recorded.onMessage = (message) => messages.push(message);
+  const receive = (chunk: Uint8Array): void => recorded.protocol.receive(chunk.slice());
+  return Object.assign(recorded, { messages, receive });
+}
+
+Deno.test("pieces: fragments, empty ones too, with control frames between", () => {
+  const wire = joined([
+    frame({ opcode: 2, fin: false }),
+    frame({ opcode: 0, fin: false, payload: "a" }),
+    frame({ opcode: 9, payload: "?" }),
+    frame({ opcode: 0, fin: false }),
+    frame({ opcode: 0, fin: false, payload: "bc" }),
+    frame({ opcode: 0 }),
+    frame({ opcode: 1, fin: false }),
+    frame({ opcode: 0 }),
+  ]);
+  for (const chunks of splits(wire)) {
+    const peer = client();
+    chunks.forEach(peer.receive);
+    assertEquals(told(peer), ["ping 3f", "binary 616263", "text "]);
+  }
+});
+
+Deno.test("pieces: a message in many small fragments doesn't keep much more than its bytes", () => {
+  for (const [count, size] of [[3, 5], [100, 64], [1000, 64]] as const) {
+    const { receive, messages } = client();
+    receive(frame({ opcode: 2, fin: false }));
+    for (let i = 1; i < count; i++) {
+      receive(frame({ opcode: 0, fin: false, payload: new Uint8Array(size) }));
+    }
+    receive(frame({ opcode: 0, payload: new Uint8Array(size) }));
+    const [message] = messages;
+    assert(message instanceof Uint8Array);
+    assertEquals(message.length, count * size);
+    assert(message.buffer.byteLength <= 2 * message.length, `${message.buffer.byteLength}`);
+  }
+});
+
+Deno.test("pieces: a frame in many chunks ends in a buffer of exactly its size", () => {
+  const { receive, messages } = client();
+  const payload = Uint8Array.from({ length: 200_000 }, (_, i) => i);
+  const wire = frame({ opcode: 2, payload });
+  for (let at = 0; at < wire.length; at += 1000) receive(wire.subarray(at, at + 1000));
+  const [message] = messages;
+  assert(message instanceof Uint8Array);
+  assert(hex(message) === hex(payload));
+  assertEquals(message.buffer.byteLength, payload.length);
+});
+
+Deno.test("pieces: after our Close messages are dropped, from between any two bytes of them", () => {
+  const wire = joined([
+    frame({ opcode: 1, fin: false, payload: "abc" }),
+    frame({ opcode: 10, payload: "def" }),
+    frame({ opcode: 0, fin: false, payload: Uint8Array.of(0xff, 0xff) }),
+    frame({ opcode: 0 }),
+    frame({ opcode: 1, payload: utf8("gone") }),
+    frame({ opcode: 9 }),
+  ]);
+  for (let at = 0; at < 12; at++) {
+    const peer = client();
+    peer.receive(wire.subarray(0, at));
+    peer.protocol.close(1000);
+    peer.receive(wire.subarray(at));
+    assertEquals(told(peer), [`pong ${hex(utf8("def"))}`, "ping "]);
+  }
+});
+
+Deno.test("pieces: what can't be counted is too big even when it would be dropped", () => {
+  const peer = client(10);
+  peer.protocol.close(1000);
+  peer.receive(Uint8Array.of(0x82, 127, 0, 0x1f, 255, 255, 255, 255, 255, 255));
+  assertEquals(told(peer), []);
+  const other = client();
+  other.protocol.close(1000);
+  other.receive(Uint8Array.of(0x82, 127, 0, 0x20, 0, 0, 0, 0, 0, 0));
+  assertEquals(told(other), ["failure 1009 Message too big"]);
+});
