@@ -114,15 +114,16 @@ export class Output {
     if (length >= LARGE) return this.#writeLarge(flags, plainBytes(payload));
     const buffer = this.#reserve(MAX_HEADER_LENGTH + length);
     const keys = this.#keys;
+    const bytes = this.#isLast || length <= SMALL ? payload : bounded(payload, length);
     const at = encodeHeader(buffer, this.#end, flags, length, keys !== null);
     if (keys !== null) {
       const key = keys();
       const payloadAt = encodeKey(buffer, at, key);
-      copyMasked(payload, length, buffer, payloadAt, key);
+      copyMasked(bytes, length, buffer, payloadAt, key);
       this.#commit(payloadAt + length);
     } else {
-      if (length > SMALL) buffer.set(payload, at);
-      else for (let i = 0; i < length; i++) buffer[at + i] = payload[i] as number;
+      if (length > SMALL) buffer.set(bytes, at);
+      else for (let i = 0; i < length; i++) buffer[at + i] = bytes[i] as number;
       this.#commit(at + length);
     }
   }
@@ -259,6 +260,14 @@ export class Output {
       this.#finishPart(slab);
     }
     return this.#beginPart(length);
+  }
+
+  /**
+   * Whether nobody has set aside anything behind the part in hand. Then a payload in shared memory that
+   * another thread makes longer meanwhile, so that more of it is copied, overwrites nothing.
+   */
+  get #isLast(): boolean {
+    return this.#limit === (this.#slab as Slab).used;
   }
 
   /** How many bytes of a large payload go into one chunk. */
@@ -433,6 +442,11 @@ export class Output {
     if (count === parts.length) this.#parts = null;
     else parts.splice(0, count);
   }
+}
+
+/** A payload that doesn't become longer than it was. */
+function bounded(payload: Uint8Array, length: number): Uint8Array {
+  return plainBytes(payload).subarray(0, length);
 }
 
 /** Writes `text` if it is ASCII; otherwise what was written means nothing. */

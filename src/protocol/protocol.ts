@@ -34,7 +34,7 @@ import { inflateFailure, type MessageDeflate } from "./message_deflate.ts";
 import { Output } from "./output.ts";
 import { FrameInPieces, joinHeader, MessageInPieces } from "./pieces.ts";
 import type { PreparedMessage } from "./prepared_message.ts";
-import { copyOf, lengthOf, plainBytes } from "../realm/bytes.ts";
+import { bytesOf, copyOf, countBytes, lengthOf, plainBytes } from "../realm/bytes.ts";
 import { decodeWithin } from "./utf8.ts";
 import { CONTROL_COST, FRAME_COST, LARGEST_PIECE, type WorkBudget } from "./work_budget.ts";
 
@@ -353,23 +353,27 @@ export class Protocol {
   /**
    * Sends a binary message.
    *
-   * @param bytes The payload, as `bytesOf` gives it. It is read before this returns, never written
-   * to, and not kept.
+   * @param value The payload, of any kind and realm. It is read before this returns, never written to,
+   * and not kept.
    * @param options How to send it.
    * @returns `false` when nothing may be sent any more; the message is dropped.
+   * @throws {TypeError} When the bytes are gone: their buffer is detached.
    */
-  sendBinary(bytes: Uint8Array, options?: SendOptions): boolean {
+  sendBinary(value: ArrayBuffer | ArrayBufferView, options?: SendOptions): boolean {
+    const count = countBytes(value);
+    // Counted once: nearly all messages are arrays of bytes.
+    const bytes = count > 0 ? value as Uint8Array : bytesOf(value);
+    const length = count > 0 ? count : lengthOf(bytes);
     if (this.#state !== "open") return false;
     const output = this.#output;
     const isIdle = output.isEmpty;
-    const length = lengthOf(bytes);
-    output.cost += MESSAGE_COST + length;
-    output.payloadSize += length;
     if (this.#deflate === null || options?.compress === false) {
       output.write(FIN | BINARY, bytes, length);
     } else {
       this.#writeCompressed(this.#deflate, FIN | BINARY, plainBytes(bytes));
     }
+    output.cost += MESSAGE_COST + length;
+    output.payloadSize += length;
     if (isIdle) this.#events.onOutput();
     return true;
   }

@@ -76,22 +76,32 @@ export function lengthOf(bytes: Uint8Array): number {
 }
 
 /**
- * Bytes that can be copied at once: not copied themselves, unless another thread can change their
- * number. Only {@linkcode lengthOf}, their elements and what the platform does with them can be relied
- * on; their properties and methods may be the user's.
+ * How many bytes an array of bytes has, whatever its own properties say: of an array with elements of one
+ * byte, so each of them is a byte modulo 256. On each message's way.
+ *
+ * @returns 0 when `value` is something else, or empty; then {@linkcode bytesOf} tells.
+ */
+export function countBytes(value: unknown): number {
+  if (!ArrayBuffer.isView(value)) return 0;
+  try {
+    const length = typedLength.call(value);
+    return length === typedSize.call(value) ? length : 0;
+  } catch {
+    return 0;
+  }
+}
+
+/**
+ * Bytes that can be copied at once: not copied themselves. Only {@linkcode lengthOf}, their elements,
+ * each of them modulo 256, and what the platform does with them can be relied on; their properties and
+ * methods may be the user's. If their memory is shared, another thread can make them longer meanwhile.
  *
  * @param value The bytes.
- * @returns A `Uint8Array`: the very same if it is one.
+ * @returns An array of bytes: the very same if it is one.
  * @throws {TypeError} When the bytes are gone.
  */
 export function bytesOf(value: ArrayBuffer | ArrayBufferView): Uint8Array {
-  if (typedKind.call(value) !== "Uint8Array") return viewOf(value, false);
-  const length = typedLength.call(value);
-  if (length > SMALL) {
-    return isShared(typedBuffer.call(value)) ? copyOf(value as Uint8Array) : value as Uint8Array;
-  }
-  if (length === 0) checkPresent(value);
-  return value as Uint8Array;
+  return countBytes(value) > 0 ? value as Uint8Array : viewOf(value, false);
 }
 
 /**

@@ -91,6 +91,35 @@ Deno.test("output: no masking key to be had leaves the output as it was", () => 
   assertEquals(take(masked), [frame({ opcode: 2, payload: Uint8Array.of(1), key: KEY })]);
 });
 
+// As if another thread had made it longer behind the first look.
+Deno.test("output: what is longer than it was said to be reaches into nobody else's part", () => {
+  const longer = new Uint8Array(200).fill(0xee);
+  for (const [keys, key] of [[null, {}], [() => KEY_NUMBER, { key: KEY }]] as const) {
+    const [a, b] = [new Output(keys, true), new Output(keys, true)];
+    const three = frame({ opcode: 2, payload: new Uint8Array(3), ...key });
+    const expected = (length: number): string =>
+      hex(frame({ opcode: 2, payload: longer.subarray(0, length), ...key }));
+    for (const length of [10, 32, 33, 50]) {
+      freshSlab();
+      write(b, new Uint8Array(3));
+      a.write(0x82, longer, length);
+      a.write(0x82, longer, length);
+      write(b, new Uint8Array(3));
+      a.write(0x82, longer, length);
+      write(b, new Uint8Array(0));
+      // Into the room that was set aside for more of it, with another's part behind.
+      a.write(0x82, longer, length);
+      assertEquals(hex(joined(take(a))), expected(length).repeat(4));
+      assertEquals(
+        hex(joined(take(b))),
+        hex(joined([three, three, frame({ opcode: 2, ...key })])),
+      );
+      a.giveBack(0);
+      b.giveBack(0);
+    }
+  }
+});
+
 Deno.test("output: the frames of a turn are one chunk, which is taken with no array", () => {
   freshSlab();
   const one = output();
