@@ -9,7 +9,7 @@
 import { encodeHeader, encodeKey, FIN, headerLength, MAX_HEADER_LENGTH, PONG } from "./frame.ts";
 import { applyMask, copyMasked, type MaskingKeySource, rotate } from "./mask.ts";
 import { freshSlab, type Slab, SLAB_SIZE, slabFor } from "./slab.ts";
-import { plainBytes, SMALL } from "../realm/bytes.ts";
+import { copyOf, plainBytes, SMALL } from "../realm/bytes.ts";
 
 /** Payloads from this size on are written in parts, and frames from this size on aren't copied. */
 const LARGE = 0x4000;
@@ -150,14 +150,15 @@ export class Output {
   }
 
   /**
-   * Writes a frame that is encoded already, as it goes out on this side.
+   * Writes a frame that is encoded already, as it goes out on this side, and goes to others as well.
    *
-   * @param frame The frame. It must never be written to: it isn't copied if it is large, or all the
-   * output.
+   * @param frame The frame, which is never written to. Where what is taken is given back, and so only
+   * read meanwhile, it isn't copied if it is large, or all the output.
    */
   writeEncoded(frame: Uint8Array): void {
     const { length } = frame;
-    if (this.#size === 0 || length >= LARGE) return this.#append(frame);
+    if (length >= LARGE) return this.#append(this.#recycles ? frame : copyOf(frame));
+    if (this.#recycles && this.#size === 0) return this.#append(frame);
     this.#reserve(length).set(frame, this.#end);
     this.#commit(this.#end + length);
   }

@@ -3,7 +3,6 @@ import type { Side } from "../protocol/frame.ts";
 import type { PreparedMessage } from "../protocol/prepared_message.ts";
 import { Protocol, type ProtocolEvents } from "../protocol/protocol.ts";
 import type { MessageDeflate } from "../protocol/message_deflate.ts";
-import { bytesOf } from "../realm/bytes.ts";
 import type { ChannelStreamController } from "../stream_channel/stream_controller.ts";
 import type { ChannelCore } from "./channel_core.ts";
 import type { Ending } from "./channel_state.ts";
@@ -308,7 +307,7 @@ export class ProtocolTransport
     const protocol = this.#protocol;
     const isSent = typeof message === "string"
       ? protocol.sendText(message, options)
-      : protocol.sendBinary(bytesOf(message), options);
+      : protocol.sendBinary(message, options);
     if (protocol.outputCost >= MUCH) this.#sendAhead();
     return isSent;
   }
@@ -350,7 +349,11 @@ export class ProtocolTransport
     const { outputSize, payloadSize } = protocol;
     if (this.#output === BLOCKED) this.#output = IDLE;
     if (outputSize === 0) return;
-    if (this.#wire.writeAll(protocol.takeOutput())) this.#written(outputSize, payloadSize);
+    const chunk = protocol.takeChunk();
+    const isWritten = chunk === null
+      ? this.#wire.writeAll(protocol.takeOutput())
+      : this.#wire.write(chunk);
+    if (isWritten) this.#written(outputSize, payloadSize);
     else this.#lost += payloadSize;
     if (this.#wire.releasesChunks) this.#giveBack();
     if (this.#core.outgoing.isWaitedFor) this.watch();

@@ -135,7 +135,7 @@ Deno.test("output: the frames of a turn are one chunk, which is taken with no ar
 Deno.test("output: an encoded frame that is all of it isn't copied; with more it is, unless large", () => {
   const small = frame({ opcode: 1, payload: "small" });
   const large = frame({ opcode: 2, payload: new Uint8Array(0x4000) });
-  const one = output();
+  const one = output(true);
   for (const encoded of [small, large]) {
     one.writeEncoded(encoded);
     assertStrictEquals(one.takeChunk(), encoded);
@@ -162,6 +162,16 @@ Deno.test("output: an encoded frame that is all of it isn't copied; with more it
   write(one, new Uint8Array(0x3000));
   one.writeText(0x81, "x".repeat(21_840));
   assertEquals(joined(take(one)).length, small.length + 0x3004 + 21_844);
+});
+
+Deno.test("output: an encoded frame is copied where the transport may keep it, or write to it", () => {
+  for (const size of [10, 0x4000]) {
+    const encoded = frame({ opcode: 2, payload: new Uint8Array(size) });
+    const one = output();
+    one.writeEncoded(encoded);
+    one.takeChunk()?.fill(0xff);
+    assertEquals(encoded[0], 0x82);
+  }
 });
 
 Deno.test("output: each Ping's Pong, up to 64 and the latest", () => {

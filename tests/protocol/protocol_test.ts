@@ -688,15 +688,16 @@ Deno.test("takeChunk gives the output of a turn, unless it is several chunks", (
 });
 
 Deno.test("a prepared message that is all the output is handed on as it is", () => {
-  const message = new PreparedMessage("to all");
-  const { protocol } = record("server", { recycles: true });
-  protocol.sendPrepared(message);
-  assertStrictEquals(protocol.takeChunk(), message.frame);
-  protocol.giveBack(0);
-  protocol.sendPrepared(message);
-  protocol.sendText("b");
-  const chunk = protocol.takeChunk();
-  assertEquals(chunk && hex(chunk), hex(message.frame) + "810162");
+  for (const content of ["to all", new Uint8Array(0x4000)]) {
+    const message = new PreparedMessage(content);
+    const { protocol } = record("server", { recycles: true });
+    protocol.sendPrepared(message);
+    assertStrictEquals(protocol.takeChunk(), message.frame);
+    protocol.giveBack(0);
+    protocol.sendPrepared(message);
+    protocol.sendText("b");
+    assertEquals(hex(joined(protocol.takeOutput())), hex(message.frame) + "810162");
+  }
 });
 
 Deno.test("attack 19: what an event throws comes out of receive, and the bytes behind are kept", () => {
