@@ -113,17 +113,20 @@ export class Output {
   write(flags: number, payload: Uint8Array, length: number): void {
     if (length >= LARGE) return this.#writeLarge(flags, plainBytes(payload));
     const buffer = this.#reserve(MAX_HEADER_LENGTH + length);
+    // Another thread can make a payload in shared memory longer meanwhile, so that more of it is copied.
+    // That overwrites nothing, unless another connection has set aside a part behind this one.
+    const isLast = this.#limit === (this.#slab as Slab).used;
+    if (!isLast && length > SMALL) return this.#writeLarge(flags, plainBytes(payload));
     const keys = this.#keys;
-    const bytes = this.#isLast || length <= SMALL ? payload : bounded(payload, length);
     const at = encodeHeader(buffer, this.#end, flags, length, keys !== null);
     if (keys !== null) {
       const key = keys();
       const payloadAt = encodeKey(buffer, at, key);
-      copyMasked(bytes, length, buffer, payloadAt, key);
+      copyMasked(payload, length, buffer, payloadAt, key);
       this.#commit(payloadAt + length);
     } else {
-      if (length > SMALL) buffer.set(bytes, at);
-      else for (let i = 0; i < length; i++) buffer[at + i] = bytes[i] as number;
+      if (length > SMALL) buffer.set(payload, at);
+      else for (let i = 0; i < length; i++) buffer[at + i] = payload[i] as number;
       this.#commit(at + length);
     }
   }
@@ -210,7 +213,10 @@ export class Output {
     return at + length;
   }
 
-  /** Nothing here can throw between the header and the payload's last byte: `payload` is plain. */
+  /**
+   * Nothing here can throw between the header and the payload's last byte, and nothing more than that is
+   * written: `payload` is plain.
+   */
   #writeLarge(flags: number, payload: Uint8Array): void {
     const keys = this.#keys;
     const buffer = this.#reserve(MAX_HEADER_LENGTH);
@@ -261,14 +267,6 @@ export class Output {
       this.#finishPart(slab);
     }
     return this.#beginPart(length);
-  }
-
-  /**
-   * Whether nobody has set aside anything behind the part in hand. Then a payload in shared memory that
-   * another thread makes longer meanwhile, so that more of it is copied, overwrites nothing.
-   */
-  get #isLast(): boolean {
-    return this.#limit === (this.#slab as Slab).used;
   }
 
   /** How many bytes of a large payload go into one chunk. */
@@ -443,11 +441,6 @@ export class Output {
     if (count === parts.length) this.#parts = null;
     else parts.splice(0, count);
   }
-}
-
-/** A payload that doesn't become longer than it was. */
-function bounded(payload: Uint8Array, length: number): Uint8Array {
-  return plainBytes(payload).subarray(0, length);
 }
 
 /** Writes `text` if it is ASCII; otherwise what was written means nothing. */

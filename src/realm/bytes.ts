@@ -76,10 +76,10 @@ export function lengthOf(bytes: Uint8Array): number {
 }
 
 /**
- * How many bytes an array of bytes has, whatever its own properties say: of an array with elements of one
- * byte, so each of them is a byte modulo 256. On each message's way.
+ * How many elements an array has whose elements are of one byte, whatever its properties say. On each
+ * message's way.
  *
- * @returns 0 when `value` is something else, or empty; then {@linkcode bytesOf} tells.
+ * @returns 0 when `value` is something else, or empty: see {@linkcode bytesOf}.
  */
 export function countBytes(value: unknown): number {
   if (!ArrayBuffer.isView(value)) return 0;

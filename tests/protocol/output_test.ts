@@ -4,7 +4,7 @@ import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/ass
 import { Output } from "../../src/protocol/output.ts";
 import { SLAB_SIZE, slabFor } from "../../src/protocol/slab.ts";
 import { seededRandom } from "../support/random.ts";
-import { frame, hex, joined, KEY, KEY_NUMBER, utf8 } from "./support.ts";
+import { frame, hex, joined, KEY, KEY_NUMBER, record, told, utf8 } from "./support.ts";
 
 function write(output: Output, payload: Uint8Array): void {
   output.write(0x82, payload, payload.length);
@@ -94,28 +94,27 @@ Deno.test("output: no masking key to be had leaves the output as it was", () => 
 // As if another thread had made it longer behind the first look.
 Deno.test("output: what is longer than it was said to be reaches into nobody else's part", () => {
   const longer = new Uint8Array(200).fill(0xee);
-  for (const [keys, key] of [[null, {}], [() => KEY_NUMBER, { key: KEY }]] as const) {
-    const [a, b] = [new Output(keys, true), new Output(keys, true)];
-    const three = frame({ opcode: 2, payload: new Uint8Array(3), ...key });
-    const expected = (length: number): string =>
-      hex(frame({ opcode: 2, payload: longer.subarray(0, length), ...key }));
-    for (const length of [10, 32, 33, 50]) {
+  for (const side of ["client", "server"] as const) {
+    const keys = side === "server" ? () => KEY_NUMBER : null;
+    const key = side === "server" ? { key: KEY } : {};
+    for (const length of [10, 32, 33, 50, 100]) {
       freshSlab();
-      write(b, new Uint8Array(3));
-      a.write(0x82, longer, length);
-      a.write(0x82, longer, length);
-      write(b, new Uint8Array(3));
-      a.write(0x82, longer, length);
-      write(b, new Uint8Array(0));
-      // Into the room that was set aside for more of it, with another's part behind.
-      a.write(0x82, longer, length);
-      assertEquals(hex(joined(take(a))), expected(length).repeat(4));
-      assertEquals(
-        hex(joined(take(b))),
-        hex(joined([three, three, frame({ opcode: 2, ...key })])),
+      const [a, b] = [new Output(keys, true), new Output(keys, true)];
+      for (let i = 0; i < 10; i++) {
+        write(b, Uint8Array.of(i));
+        a.write(0x82, longer, length);
+      }
+      const others = Array.from(
+        { length: 10 },
+        (_, i) => frame({ opcode: 2, payload: Uint8Array.of(i), ...key }),
       );
-      a.giveBack(0);
-      b.giveBack(0);
+      assertEquals(hex(joined(take(b))), hex(joined(others)));
+      const peer = record(side);
+      for (const chunk of take(a)) peer.protocol.receive(chunk);
+      const whole = [length, longer.length].map((it) => `binary ${"ee".repeat(it)}`);
+      assertEquals(told(peer).length, 10);
+      assert(told(peer).every((it) => whole.includes(it)), `${length} bytes`);
+      for (const one of [a, b]) one.giveBack(0);
     }
   }
 });
