@@ -75,12 +75,7 @@ export function lengthOf(bytes: Uint8Array): number {
   return typedLength.call(bytes);
 }
 
-/**
- * How many elements an array has whose elements are of one byte, whatever its properties say. On each
- * message's way.
- *
- * @returns 0 when `value` is something else, or empty: see {@linkcode bytesOf}.
- */
+/** How many elements an array has whose elements are of one byte; 0 if it is empty, or no such array. */
 export function countBytes(value: unknown): number {
   if (!ArrayBuffer.isView(value)) return 0;
   try {
