@@ -27,6 +27,7 @@ export type {
   ConnectDeadlineOptions,
   ConnectOptions,
   ConnectOverOptions,
+  ControlFrameOptions,
   FromOptions,
   LookupAddress,
   LookupFunction,

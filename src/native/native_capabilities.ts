@@ -82,6 +82,8 @@ const BEYOND = [
   "localAddress",
   "lookup",
   "followRedirects",
+  "onPing",
+  "onPong",
 ] as const;
 
 /**
@@ -95,6 +97,8 @@ export function missingNatively(options: ConnectOptions, request: ConnectRequest
   const lacking = neededCapabilities(options, request).find((it) => !capabilities[it]);
   if (lacking !== undefined) return lacking;
   if (!sendsAll(request.headers)) return "headers";
+  // Here it is `false` that asks for something.
+  if (options.autoPong === false) return "autoPong";
   return BEYOND.find((name) => isAskedFor(options[name])) ?? null;
 }
 

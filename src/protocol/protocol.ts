@@ -56,7 +56,7 @@ export interface ProtocolEvents {
   onMessage(message: string | Uint8Array): void;
 
   /**
-   * A Ping is in. Its Pong is on its way already.
+   * A Ping is in. Its Pong is on its way already, unless `autoPong` is `false`.
    *
    * @param payload 0–125 bytes.
    */
@@ -124,6 +124,9 @@ export interface ProtocolOptions {
    */
   readonly ownsChunks?: boolean | undefined;
 
+  /** `false`: Pings aren't answered; the owner does. */
+  readonly autoPong?: boolean | undefined;
+
   /** Whether {@linkcode Protocol.giveBack} will be called. */
   readonly recycles?: boolean | undefined;
 
@@ -182,6 +185,7 @@ export class Protocol {
   #halted = 0;
   #isReading = false;
   readonly #ownsChunks: boolean;
+  readonly #autoPong: boolean;
   /** What headers are judged by. */
   #context: number;
   readonly #maxSize: number;
@@ -217,6 +221,7 @@ export class Protocol {
     this.#budget = options.budget ?? UNLIMITED;
     this.#maxSize = Math.min(maxMessageSize, LARGEST_MESSAGE);
     this.#context = (side === "server" ? PEER_MASKS : 0) | (deflate === null ? 0 : COMPRESSIBLE);
+    this.#autoPong = options.autoPong ?? true;
     this.#output = new Output(side === "client" ? maskingKeys : null, options.recycles ?? false);
   }
 
@@ -692,9 +697,11 @@ export class Protocol {
     if (opcode === PONG) return this.#events.onPong(payload);
     if (opcode === CLOSE) return this.#onClose(payload);
     // RFC 6455 §5.5.2: a Ping is answered unless a Close was received, so also after our own Close.
-    const isIdle = this.#output.isEmpty;
-    this.#output.writePong(payload);
-    if (isIdle) this.#events.onOutput();
+    if (this.#autoPong) {
+      const isIdle = this.#output.isEmpty;
+      this.#output.writePong(payload);
+      if (isIdle) this.#events.onOutput();
+    }
     this.#events.onPing?.(payload);
   }
 

@@ -64,7 +64,10 @@ export function checkPlatformOptions(
   if (typeof options.compression !== "function") readCompression(options.compression);
   const { closeTimeout, highWaterMark, maxQueueSize, pingInterval } = options;
   for (const name of unsupported) {
-    if (options[name] === undefined || options[name] === false) continue;
+    const value = options[name];
+    // Of one it is `false` that asks for something.
+    const asksForNothing = name === "autoPong" ? value !== false : value === false;
+    if (value === undefined || asksForNothing) continue;
     throw new UnsupportedError(name, platform(), "WebSocketServer and acceptUpgrade can do it");
   }
   const channel = { closeTimeout, highWaterMark, maxQueueSize };

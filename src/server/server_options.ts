@@ -176,6 +176,9 @@ export function checkServerOptions(options: ServerOptions = {}): ServerSettings 
     maxMessageSize: options.maxMessageSize,
     pingInterval,
     pingTimeout: options.pingTimeout,
+    onPing: options.onPing,
+    onPong: options.onPong,
+    autoPong: options.autoPong,
   };
   return {
     channel,

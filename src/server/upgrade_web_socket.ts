@@ -36,7 +36,14 @@ interface DenoLike {
 }
 
 /** What `Deno.upgradeWebSocket` has no setting for. */
-const UNSUPPORTED = ["compression", "maxMessageSize", "pingTimeout"] as const;
+const UNSUPPORTED = [
+  "compression",
+  "maxMessageSize",
+  "pingTimeout",
+  "onPing",
+  "onPong",
+  "autoPong",
+] as const;
 
 /**
  * Answers an upgrade request of `Deno.serve`, over Deno's own WebSocket: with the checks of

@@ -91,6 +91,7 @@ export class Channel<In = Message, Out = MessageInput> extends StreamChannelBase
   constructor(core: ChannelCore, derived: ChannelParts<In, Out> | null = null) {
     super();
     this.#core = core;
+    core.face ??= this as unknown as WebSocketChannel;
     this.#derived = derived &&
       { stream: derived.stream, sink: new DerivedSink<Out>(core, derived.sink) };
   }

@@ -21,7 +21,7 @@ import { type HandshakeResponse, WebSocketChannelError } from "./errors.ts";
 import { checkMessage } from "./message_input.ts";
 import type { Transport } from "./transport.ts";
 import type { CloseFrameContent, CloseInfo, CloseInitiator } from "./close_info.ts";
-import type { ChannelState, Message } from "./web_socket_channel.ts";
+import type { ChannelState, Message, WebSocketChannel } from "./web_socket_channel.ts";
 import {
   checkCloseArguments,
   ControlledWebSocketSink,
@@ -86,6 +86,8 @@ export class ChannelCore implements StreamSource, WebSocketSinkTarget {
   closeTimeout: number;
   /** What is known of it before it is open. */
   identity: ChannelIdentity;
+  /** What users hold of it; set before anything is received. */
+  face: WebSocketChannel | null = null;
   /** Called once, when all is over. */
   onClosed: (() => void) | null = null;
   /** Takes the place of what {@linkcode endsEarly} does. */

@@ -21,6 +21,7 @@ import {
 } from "../stream_channel/options.ts";
 import { type Capability, NO_CAPABILITIES } from "./capabilities.ts";
 import type { TlsOptions } from "./tls_options.ts";
+import type { WebSocketChannel } from "./web_socket_channel.ts";
 
 /** Options that every WebSocket channel has. Times are in milliseconds, sizes in bytes. */
 export interface ChannelOptions {
@@ -51,8 +52,24 @@ export interface ReceiveQueueOptions {
   maxQueueSize?: number | undefined;
 }
 
+/**
+ * What is done with the control frames of a channel that speaks the protocol itself (capability `ping`).
+ * RFC 6455 §5.5.
+ */
+export interface ControlFrameOptions {
+  /** Called with what each Ping holds, 0–125 bytes, and the channel that it has come on. */
+  onPing?: ((payload: Uint8Array, channel: WebSocketChannel) => void) | undefined;
+  /** Called with what each Pong holds, asked for or not, and the channel that it has come on. */
+  onPong?: ((payload: Uint8Array, channel: WebSocketChannel) => void) | undefined;
+  /**
+   * `false`: Pings aren't answered. Answer each with the channel's `pong`, or peers that check whether
+   * you are there give you up. Default `true`.
+   */
+  autoPong?: boolean | undefined;
+}
+
 /** Options of every channel that speaks the protocol itself. */
-export interface ProtocolOptions extends ChannelOptions {
+export interface ProtocolOptions extends ChannelOptions, ControlFrameOptions {
   /**
    * How often to ping the peer, in milliseconds; 0: never. When no sign of life comes within
    * `pingTimeout`, the channel ends at once: 1006, initiator `"timeout"`. Default 0.
@@ -95,7 +112,7 @@ export type LookupFunction = (
 
 /** Options of {@linkcode WebSocketChannel.connect}. */
 export interface ConnectOptions
-  extends ChannelOptions, ConnectDeadlineOptions, ReceiveQueueOptions {
+  extends ChannelOptions, ConnectDeadlineOptions, ReceiveQueueOptions, ControlFrameOptions {
   /** The subprotocols to offer, the preferred one first. The server must choose one of them. */
   protocols?: string | readonly string[] | undefined;
   /**
@@ -198,6 +215,9 @@ export const PROTOCOL_KINDS: OptionKinds<ProtocolOptions> = {
   ...CHANNEL_KINDS,
   pingInterval: "time",
   pingTimeout: "time",
+  onPing: "function",
+  onPong: "function",
+  autoPong: "boolean",
   maxMessageSize: "limit",
   compression: "boolean|object",
 };

@@ -3,10 +3,12 @@ import type { Side } from "../protocol/frame.ts";
 import type { PreparedMessage } from "../protocol/prepared_message.ts";
 import { Protocol, type ProtocolEvents } from "../protocol/protocol.ts";
 import type { MessageDeflate } from "../protocol/message_deflate.ts";
+import { rethrowLater } from "../stream_channel/errors.ts";
 import type { ChannelStreamController } from "../stream_channel/stream_controller.ts";
 import type { ChannelCore } from "./channel_core.ts";
 import type { Ending } from "./channel_state.ts";
 import {
+  type ControlFrameOptions,
   DEFAULT_CLOSE_TIMEOUT,
   DEFAULT_MAX_MESSAGE_SIZE,
   type ProtocolOptions,
@@ -85,6 +87,9 @@ export class ProtocolTransport
   readonly #closeTimeout: number;
   /** How many bytes may wait on the wire. */
   readonly #highWaterMark: number;
+  /** Who wants to see control frames. */
+  readonly #controlFrames: ControlFrameOptions | null;
+
 
   /**
    * Makes the transport; whoever does so lets the wire report to it.
@@ -101,6 +106,8 @@ export class ProtocolTransport
     // With none there would never be room.
     this.#highWaterMark = Math.max(core.highWaterMark, 1);
     this.#closeTimeout = options.closeTimeout ?? DEFAULT_CLOSE_TIMEOUT;
+    const { onPing, onPong } = options;
+    this.#controlFrames = onPing === undefined && onPong === undefined ? null : options;
     this.#protocol = new Protocol({
       side: options.side,
       maskingKeys: randomMaskingKeys,
@@ -109,6 +116,7 @@ export class ProtocolTransport
       recycles: wire.releasesChunks,
       deflate: options.deflate ?? undefined,
       budget: turns.budget,
+      autoPong: options.autoPong,
     }, this);
   }
 
@@ -233,8 +241,23 @@ export class ProtocolTransport
     this.#incoming.add(message);
   }
 
+  onPing(payload: Uint8Array): void {
+    this.#tell(this.#controlFrames?.onPing, payload);
+  }
+
   onPong(payload: Uint8Array): void {
     this.#keepalive?.onPong(payload);
+    this.#tell(this.#controlFrames?.onPong, payload);
+  }
+
+  #tell(listener: ControlFrameOptions["onPing"], payload: Uint8Array): void {
+    const { face } = this.#core;
+    if (listener === undefined || face === null) return;
+    try {
+      listener(payload, face);
+    } catch (error) {
+      rethrowLater(error);
+    }
   }
 
   /**
