@@ -90,7 +90,6 @@ export class ProtocolTransport
   /** Who wants to see control frames. */
   readonly #controlFrames: ControlFrameOptions | null;
 
-
   /**
    * Makes the transport; whoever does so lets the wire report to it.
    *
