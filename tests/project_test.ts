@@ -38,12 +38,8 @@ const MAY_USE_BUILTINS =
 const WITHOUT_TESTS: Readonly<Record<string, string>> = {
   "src/web_socket/capabilities.ts": "types, and a constant that others' tests compare with",
   "src/stream_channel/channel_like.ts": "types, and a check that every composition's tests meet",
-  "src/net/socket_wire.ts": "they follow",
   "src/web_socket/channel.ts": "they follow",
   "src/web_socket/channel_core.ts": "they follow",
-  "src/web_socket/exchange.ts": "they follow",
-  "src/web_socket/flushes.ts": "they follow",
-  "src/web_socket/open_handshake.ts": "they follow",
   "src/web_socket/speaking.ts": "they follow",
 };
 
