@@ -100,8 +100,14 @@ export class LoopGuard {
   after(promise: Promise<void>): Promise<void> {
     const turn = this.step();
     if (turn === null) return promise;
-    return promise === FULFILLED ? turn : promise.then(() => turn);
+    return promise === FULFILLED ? turn : bothOf(promise, turn);
   }
+}
+
+/** A function of its own: what a closure uses would be allocated for each step. */
+async function bothOf(promise: Promise<void>, turn: Promise<void>): Promise<void> {
+  await promise;
+  await turn;
 }
 
 /** That of this process: all its loops share one event loop. */

@@ -313,7 +313,7 @@ export class ChannelStreamController<T> {
     const result: Result<T> = { done: false, value: queue.shift() };
     this.#taken();
     const turn = loopGuard.step();
-    return turn === null ? Promise.resolve(result) : turn.then(() => result);
+    return turn === null ? Promise.resolve(result) : resultAfter(turn, result);
   }
 
   #pullFromEmpty(): Promise<Result<T>> {
@@ -498,6 +498,12 @@ class Subscription<T> implements StreamSubscription {
   cancel(): void {
     this.#controller.cancelReader();
   }
+}
+
+/** A function of its own: what a closure uses would be allocated for each message. */
+async function resultAfter<T>(turn: Promise<void>, result: Result<T>): Promise<Result<T>> {
+  await turn;
+  return result;
 }
 
 /** One call of `next()`, or one pull of the view, that waits. */
