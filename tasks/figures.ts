@@ -44,12 +44,12 @@ const ROOMS: Rooms = {
   "src/native": { files: 8, lines: 800 },
   "src/net": { files: 14, lines: 1650 },
   "src/permessage_deflate": { files: 4, lines: 1000 },
-  "src/protocol": { files: 17, lines: 2800 },
+  "src/protocol": { files: 16, lines: 2750 },
   "src/realm": { files: 4, lines: 300 },
   "src/server": { files: 25, lines: 3550 },
-  "src/stream_channel": { files: 43, lines: 6200 },
+  "src/stream_channel": { files: 37, lines: 6200 },
   "src/testing": { files: 6, lines: 600 },
-  "src/web_socket": { files: 32, lines: 4200 },
+  "src/web_socket": { files: 32, lines: 4450 },
 };
 
 /** What the folder of streams is to come down to. */
@@ -74,9 +74,9 @@ interface Budget {
 }
 
 /** The budgets of what is counted in the text of src/. */
-const FORWARDS: Budget = { budget: 141, goal: 39 };
-const CALLBACK_INTERFACES: Budget = { budget: 18, goal: 9 };
-const CALLBACK_INTERFACES_OF_OTHER_NAMES: Budget = { budget: 10, goal: 0 };
+const FORWARDS: Budget = { budget: 125, goal: 39 };
+const CALLBACK_INTERFACES: Budget = { budget: 12, goal: 9 };
+const CALLBACK_INTERFACES_OF_OTHER_NAMES: Budget = { budget: 6, goal: 0 };
 
 /** The budgets of a message's way. */
 interface WayBudgets {
@@ -88,16 +88,16 @@ interface WayBudgets {
 }
 
 const RECEIVED: WayBudgets = {
-  steps: { budget: 17, goal: 9 },
-  objects: { budget: 8, goal: 4 },
-  files: { budget: 7 },
-  "all calls": { budget: 46 },
+  steps: { budget: 9 },
+  objects: { budget: 4 },
+  files: { budget: 4 },
+  "all calls": { budget: 26 },
 };
 const ADDED: WayBudgets = {
-  steps: { budget: 22, goal: 12 },
-  objects: { budget: 11 },
-  files: { budget: 10 },
-  "all calls": { budget: 90 },
+  steps: { budget: 12 },
+  objects: { budget: 7 },
+  files: { budget: 8 },
+  "all calls": { budget: 53 },
 };
 
 /** The source: src/, and the modules beside it. */

@@ -1,4 +1,3 @@
-import { plainBytes } from "../realm/bytes.ts";
 import { Deferred, FULFILLED } from "../stream_channel/promises.ts";
 import { type Flushes, inTicks } from "../web_socket/flushes.ts";
 import type { Wire, WireEvents, WireFailure } from "../web_socket/wire.ts";
@@ -26,15 +25,28 @@ export interface SocketLike {
   on(event: "error", listener: (this: SocketLike, error: unknown) => void): unknown;
 }
 
-/** Where a socket has its wire: its listeners are the same functions for all sockets. */
+/** Where a socket has its wire, and who reads from that: listeners are the same functions for all sockets. */
 const WIRE = Symbol("wire");
+const READER = Symbol("reader");
 
-function wireOf(socket: SocketLike): SocketWire {
-  return (socket as { [WIRE]?: SocketWire })[WIRE] as SocketWire;
+interface Wired {
+  [WIRE]?: SocketWire;
+  [READER]?: WireEvents | null;
 }
 
+function wireOf(socket: SocketLike): SocketWire {
+  return (socket as Wired)[WIRE] as SocketWire;
+}
+
+/**
+ * A chunk goes straight to the reader, as a plain view: Node's `Buffer` has other methods by the same names.
+ * The platform's own buffers need no more looking at.
+ */
 function onData(this: SocketLike, chunk: Uint8Array): void {
-  wireOf(this).onData(chunk);
+  // Where it was told to give text the connection has holes: it is none.
+  if (!ArrayBuffer.isView(chunk)) return wireOf(this).onError(new TypeError("A chunk is no bytes"));
+  const { buffer, byteOffset, byteLength } = chunk;
+  (this as Wired)[READER]?.onChunk(new Uint8Array(buffer, byteOffset, byteLength));
 }
 
 function onEnd(this: SocketLike): void {
@@ -89,7 +101,8 @@ export class SocketWire implements Wire {
     this.#socket = socket;
     // Frames are written whole, once a turn: waiting for more (Nagle) would only delay them.
     socket.setNoDelay(true);
-    (socket as { [WIRE]?: SocketWire })[WIRE] = this;
+    (socket as Wired)[WIRE] = this;
+    this.#setReader(null);
     socket.on("error", onError);
     socket.on("close", onClose);
   }
@@ -114,7 +127,7 @@ export class SocketWire implements Wire {
 
   listen(events: WireEvents): void {
     const isFirst = this.#events === null;
-    this.#events = events;
+    this.#setReader(events);
     if (!isFirst) return;
     // It is over already: that is still to be reported.
     if (this.#isOver) queueMicrotask(() => this.#tellEnd());
@@ -125,19 +138,12 @@ export class SocketWire implements Wire {
     socket.resume();
   }
 
-  // What the socket reports.
-
-  /** A plain view is made of each chunk: Node's `Buffer` has other methods by the same names. */
-  onData(chunk: Uint8Array): void {
-    let bytes: Uint8Array;
-    try {
-      bytes = plainBytes(chunk);
-    } catch (error) {
-      // It was told to give text: a connection with holes is none.
-      return this.onError(error);
-    }
-    this.#events?.onChunk(bytes);
+  #setReader(events: WireEvents | null): void {
+    this.#events = events;
+    (this.#socket as Wired)[READER] = events;
   }
+
+  // What the socket reports.
 
   onEnd(): void {
     this.#expected = true;
@@ -161,7 +167,9 @@ export class SocketWire implements Wire {
     if (this.#paused && !this.#closed && !this.#told) this.#events?.onOver(this.#failure);
     this.#closed = true;
     // Paused, the socket may have read what it didn't tell.
-    for (let it = this.#socket.read(); it !== null; it = this.#socket.read()) this.onData(it);
+    for (let it = this.#socket.read(); it !== null; it = this.#socket.read()) {
+      onData.call(this.#socket, it);
+    }
     this.#tellEnd();
     this.#over?.resolve();
   }
@@ -252,7 +260,7 @@ export class SocketWire implements Wire {
   destroy(): void {
     this.#closed = true;
     this.#told = true;
-    this.#events = null;
+    this.#setReader(null);
     this.#destroySocket();
   }
 
@@ -265,7 +273,7 @@ export class SocketWire implements Wire {
   /** Leaves the socket to somebody else, paused, with nothing of this wire on it. */
   release(): void {
     const socket = this.#socket;
-    this.#events = null;
+    this.#setReader(null);
     delete (socket as { [WIRE]?: SocketWire })[WIRE];
     socket.pause();
     socket.removeListener("data", onData);

@@ -1,4 +1,5 @@
 import type { SocketLike } from "../net/socket_wire.ts";
+import { plainBytes } from "../realm/bytes.ts";
 import { ignore } from "../stream_channel/errors.ts";
 
 /**
@@ -100,6 +101,18 @@ class StreamSocket implements SocketLike {
 
   // deno-lint-ignore no-explicit-any -- every library's own declaration of it must fit
   on(event: string, listener: (...args: any[]) => void): void {
-    this.#stream.on(event, (...args: unknown[]) => listener.apply(this, args));
+    this.#stream.on(event, (...args: unknown[]) => {
+      // Bytes of whatever kind: what can't be read as such is left to the listener.
+      if (event === "data") args = args.map(readable);
+      listener.apply(this, args);
+    });
+  }
+}
+
+function readable(chunk: unknown): unknown {
+  try {
+    return plainBytes(chunk as Uint8Array);
+  } catch {
+    return undefined;
   }
 }

@@ -26,6 +26,7 @@ import {
   checkCloseArguments,
   ControlledWebSocketSink,
   type MessageInput,
+  readSendOptions,
   type SendOptions,
   unsendable,
   type WebSocketSinkTarget,
@@ -173,19 +174,25 @@ export class ChannelCore implements StreamSource, WebSocketSinkTarget {
     return this.life.known?.text;
   }
 
-  add(message: MessageInput, options?: SendOptions): boolean {
-    this.check(message, options);
+  add(message: MessageInput, given?: SendOptions): boolean {
+    const options = given === undefined ? undefined : this.#read(given);
+    checkMessage(message);
     if (this.#open !== null) return this.#open.send(message, options);
     if (this.state !== "connecting") return false;
     (this.#early ??= new EarlyMessages()).add(message, options);
     return true;
   }
 
-  check(message: MessageInput, options?: SendOptions): void {
+  check(message: MessageInput, given?: SendOptions): void {
+    if (given !== undefined) this.#read(given);
     checkMessage(message);
-    if (options?.compress === false && !this.identity.capabilities.compressionOptions) {
-      throw lacking("compressionOptions");
-    }
+  }
+
+  #read(given: SendOptions): SendOptions {
+    const options = readSendOptions(given);
+    const { capabilities } = this.identity;
+    if (options.compress !== false || capabilities.compressionOptions) return options;
+    throw lacking("compressionOptions");
   }
 
   /** The user closes the channel without saying why: the sink, or its reader. */

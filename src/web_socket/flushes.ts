@@ -14,7 +14,20 @@ type Schedule = (callback: () => void) => void;
  */
 export class Flushes {
   readonly #schedule: Schedule;
-  readonly #run = (): void => this.#flush();
+  readonly #flush = (): void => {
+    const now = this.#waiting;
+    this.#waiting = this.#spare;
+    for (const output of now) {
+      try {
+        output.flush();
+      } catch (error) {
+        // A stream of somebody else's making may throw: the others have nothing to do with that.
+        rethrowLater(error);
+      }
+    }
+    now.length = 0;
+    this.#spare = now;
+  };
   #waiting: Flushable[] = [];
   /** The list that the last turn used, empty. */
   #spare: Flushable[] = [];
@@ -26,22 +39,7 @@ export class Flushes {
 
   /** Calls back once, in this turn. The caller sees to it that it is called once a turn. */
   add(output: Flushable): void {
-    if (this.#waiting.push(output) === 1) this.#schedule(this.#run);
-  }
-
-  #flush(): void {
-    const now = this.#waiting;
-    this.#waiting = this.#spare;
-    for (let i = 0; i < now.length; i++) {
-      try {
-        (now[i] as Flushable).flush();
-      } catch (error) {
-        // A channel of bytes that somebody wrote by hand: it must not keep the others from it.
-        rethrowLater(error);
-      }
-    }
-    now.length = 0;
-    this.#spare = now;
+    if (this.#waiting.push(output) === 1) this.#schedule(this.#flush);
   }
 }
 

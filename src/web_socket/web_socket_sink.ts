@@ -129,10 +129,6 @@ export class ControlledWebSocketSink extends ControlledSink<MessageInput, SendOp
     this.#target = target;
   }
 
-  override add(message: MessageInput, options?: SendOptions): boolean {
-    return super.add(message, options === undefined ? undefined : readSendOptions(options));
-  }
-
   override close(code?: number, reason?: string): Promise<void> {
     return this.#target.closeWith(code, reason);
   }
