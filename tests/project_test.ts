@@ -38,9 +38,6 @@ const MAY_USE_BUILTINS =
 const WITHOUT_TESTS: Readonly<Record<string, string>> = {
   "src/web_socket/capabilities.ts": "types, and a constant that others' tests compare with",
   "src/stream_channel/channel_like.ts": "types, and a check that every composition's tests meet",
-  "src/web_socket/channel.ts": "they follow",
-  "src/web_socket/channel_core.ts": "they follow",
-  "src/web_socket/speaking.ts": "they follow",
 };
 
 /** What Node 20 can't parse or hasn't got. */
