@@ -273,8 +273,9 @@ export class SocketWire implements Wire {
   /** Leaves the socket to somebody else, paused, with nothing of this wire on it. */
   release(): void {
     const socket = this.#socket;
-    this.#setReader(null);
-    delete (socket as { [WIRE]?: SocketWire })[WIRE];
+    this.#events = null;
+    delete (socket as Wired)[WIRE];
+    delete (socket as Wired)[READER];
     socket.pause();
     socket.removeListener("data", onData);
     socket.removeListener("end", onEnd);
