@@ -38,7 +38,7 @@ export interface UpgradeExtra {
   /** The answer, if it is clear before the request is looked at. */
   readonly refusal?: Refusal | undefined;
   /** Called once when the channel is over. */
-  readonly onClosed?: ((channel: ServerChannel) => void) | undefined;
+  readonly onClosed?: ((channel: WebSocketChannel) => void) | undefined;
   /** Whether `ServerChannel.taken` will be called. */
   readonly isQueued?: boolean | undefined;
 }
@@ -97,12 +97,8 @@ export class ServerChannel extends Channel implements ServerWebSocketChannel {
   ): ServerChannel {
     const core = new ChannelCore(settings.channel, clock, IDENTITY);
     const channel = new ServerChannel(core, upgrade.request);
-    const { onClosed } = extra;
+    core.onClosed = extra.onClosed ?? null;
     if (extra.isQueued) channel.#untaken = new Untaken(core);
-    core.onClosed = () => {
-      channel.#untaken?.forget();
-      onClosed?.(channel);
-    };
     new Accepting(core, upgrade, settings).decide(extra);
     return channel;
   }
@@ -113,6 +109,12 @@ export class ServerChannel extends Channel implements ServerWebSocketChannel {
   /** The server hands the channel to its user, who can read it from now on. */
   static taken(channel: ServerChannel): void {
     channel.#untaken?.end();
+    channel.#untaken = null;
+  }
+
+  /** The channel is over. */
+  static forget(channel: ServerChannel): void {
+    channel.#untaken?.forget();
     channel.#untaken = null;
   }
 

@@ -23,6 +23,7 @@ import {
 import { report } from "./error_hook.ts";
 import type { UpgradeSocket } from "./stream_socket.ts";
 import { answerRequest, type RequestHandler } from "./plain_request.ts";
+import type { WebSocketChannel } from "../web_socket/web_socket_channel.ts";
 import { ServerChannel, type ServerWebSocketChannel } from "./server_channel.ts";
 import {
   checkServerOptions,
@@ -191,7 +192,9 @@ class BoundServer implements WebSocketServer {
   readonly #broadcaster: Broadcaster;
   readonly #closed = new Deferred();
   /** One function for all channels. */
-  readonly #onClosed = (channel: ServerChannel): void => {
+  readonly #onClosed = (closed: WebSocketChannel): void => {
+    const channel = closed as ServerChannel;
+    ServerChannel.forget(channel);
     if (this.#channels.delete(channel)) this.#queue.over(channel);
     acceptAgain(this.#http);
   };

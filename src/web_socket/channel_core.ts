@@ -81,7 +81,7 @@ export class ChannelCore implements StreamSource, WebSocketSinkTarget {
   readonly sink: ControlledWebSocketSink;
   /** Where times come from. */
   readonly clock: Clock;
-  /** How many bytes may wait, each way. */
+  /** How many bytes may wait to be sent: with none there would never be room. */
   readonly highWaterMark: number;
   /** How long the peer has to answer a Close that is sent from now on, in milliseconds. */
   closeTimeout: number;
@@ -89,8 +89,8 @@ export class ChannelCore implements StreamSource, WebSocketSinkTarget {
   identity: ChannelIdentity;
   /** What users hold of it; set before anything is received. */
   face: WebSocketChannel | null = null;
-  /** Called once, when all is over. */
-  onClosed: (() => void) | null = null;
+  /** Called once, with its face, when all is over. */
+  onClosed: ((channel: WebSocketChannel) => void) | null = null;
   /** Takes the place of what {@linkcode endsEarly} does. */
   onEarlyEnding: ((conclude: () => void) => void) | null = null;
   /** Its state, and how it ends. */
@@ -125,15 +125,14 @@ export class ChannelCore implements StreamSource, WebSocketSinkTarget {
       options;
     this.clock = clock;
     this.closeTimeout = closeTimeout;
-    this.highWaterMark = highWaterMark;
+    this.highWaterMark = Math.max(highWaterMark, 1);
     this.identity = identity;
     this.incoming = new ChannelStreamController<Message>(this, {
       highWaterMark,
       sizeOf: sizeOfMessage,
     });
     this.sink = new ControlledWebSocketSink(this, {
-      // With none there would never be room.
-      highWaterMark: Math.max(highWaterMark, 1),
+      highWaterMark: this.highWaterMark,
       closeWins: true,
     });
     this.outgoing = new ChannelSinkController<MessageInput>(this.sink);
@@ -252,7 +251,7 @@ export class ChannelCore implements StreamSource, WebSocketSinkTarget {
     isOnly: boolean,
   ): boolean {
     const transport = this.#open;
-    if (transport === null || transport.load >= Math.max(this.highWaterMark, 1)) return false;
+    if (transport === null || transport.load >= this.highWaterMark) return false;
     if (this.#holders !== null && this.#holders.size > 0) return false;
     // The peer turns out to be gone.
     if (!transport.sendPrepared(message, options, isOnly)) this.drop(message.size);
@@ -523,7 +522,7 @@ export class ChannelCore implements StreamSource, WebSocketSinkTarget {
     } else this.incoming.end();
     this.outgoing.finish(error);
     this.life.conclude(info);
-    this.onClosed?.();
+    if (this.face !== null) this.onClosed?.(this.face);
   }
 
   #infoOf(ending: Ending): CloseInfo {

@@ -9,7 +9,6 @@ import type { ChannelCore } from "./channel_core.ts";
 import type { Ending } from "./channel_state.ts";
 import {
   type ControlFrameOptions,
-  DEFAULT_CLOSE_TIMEOUT,
   DEFAULT_MAX_MESSAGE_SIZE,
   type ProtocolOptions,
 } from "./options.ts";
@@ -84,9 +83,6 @@ export class ProtocolTransport
   #heldEnd: { readonly failure: WireFailure | null } | null = null;
   /** Bounds what may never come: the end of a wire that can't be written to. */
   #deadline: Deadline | null = null;
-  readonly #closeTimeout: number;
-  /** How many bytes may wait on the wire. */
-  readonly #highWaterMark: number;
   /** Who wants to see control frames. */
   readonly #controlFrames: ControlFrameOptions | null;
 
@@ -102,9 +98,6 @@ export class ProtocolTransport
     this.#incoming = core.incoming;
     this.#wire = wire;
     this.#side = options.side;
-    // With none there would never be room.
-    this.#highWaterMark = Math.max(core.highWaterMark, 1);
-    this.#closeTimeout = options.closeTimeout ?? DEFAULT_CLOSE_TIMEOUT;
     const { onPing, onPong } = options;
     this.#controlFrames = onPing === undefined && onPong === undefined ? null : options;
     this.#protocol = new Protocol({
@@ -157,7 +150,7 @@ export class ProtocolTransport
   onOver(failure: WireFailure | null): void {
     // Where only the writing half is broken the rest may never end.
     this.#deadline ??= new Deadline(this.#core.clock, {
-      ms: this.#closeTimeout,
+      ms: this.#core.closeTimeout,
       onTime: () => this.onEnd(failure),
     });
     this.#conclude();
@@ -355,7 +348,7 @@ export class ProtocolTransport
   }
 
   get #hasRoom(): boolean {
-    return this.#wire.bufferedAmount < this.#highWaterMark;
+    return this.#wire.bufferedAmount < this.#core.highWaterMark;
   }
 
   flush(): void {
