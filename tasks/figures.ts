@@ -33,7 +33,13 @@ import {
   recordMessages,
   type Way,
 } from "./figures/message_way.ts";
+import { unnamed } from "./figures/page.ts";
 import { callbackInterfaces, forwards, type Found, parse } from "./figures/rules.ts";
+
+/** The page that walks both ways, with its two titles. */
+const PAGE = "docs/explanation/architecture.md";
+const COMES_IN = "## A message comes in";
+const GOES_OUT = "## A message goes out";
 
 const ROOT = new URL("../", import.meta.url);
 
@@ -201,8 +207,17 @@ if (import.meta.main) {
   showFound("--forwards", forwarding);
   showFound("--callbacks", callbacks);
   const faults = faultsOf(figures);
+  const page = await Deno.readTextFile(new URL(PAGE, ROOT));
+  for (const [title, way] of [[COMES_IN, received], [GOES_OUT, added]] as const) {
+    const missing = unnamed(page.slice(page.indexOf(title)), way);
+    if (missing.length > 0) faults.push(`${PAGE}, "${title}" lacks ${missing.join(", ")}`);
+  }
   if (faults.length > 0) {
-    console.error(`\nOver budget (tasks/figures.ts):\n${faults.map((it) => `  ${it}`).join("\n")}`);
+    console.error(
+      `\nOver budget, or not as it is (tasks/figures.ts):\n${
+        faults.map((it) => `  ${it}`).join("\n")
+      }`,
+    );
     Deno.exit(1);
   }
 }

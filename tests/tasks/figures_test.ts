@@ -19,6 +19,7 @@ import {
   receivedWay,
   type Recorded,
 } from "../../tasks/figures/message_way.ts";
+import { unnamed } from "../../tasks/figures/page.ts";
 import { callbackInterfaces, forwards, parse } from "../../tasks/figures/rules.ts";
 
 const names = (found: readonly { name: string }[]): string[] => found.map(({ name }) => name);
@@ -299,4 +300,18 @@ flush#2
   assertEquals([objectsOf(way.steps), filesOf(way.steps)], [4, 6]);
   const error = assertThrows(() => addedWay(recorded(tree, { random: "key" })), Error);
   assertStringIncludes(error.message, "no landmark schedule");
+});
+
+Deno.test("figures: a page must name each step, in order", () => {
+  const call = (name: string, id: number): Call => ({
+    id,
+    parent: null,
+    name,
+    path: "",
+    object: 1,
+  });
+  const steps = [call("a", 0), call("B.#c", 1), call("a", 2)];
+  assertEquals(unnamed("first `a`, then `B.#c`, then `a`", { steps }), []);
+  assertEquals(unnamed("`B.#c`, then `a`", { steps }), ["B.#c"]);
+  assertEquals(unnamed("a, `B`", { steps: steps.slice(0, 2) }), ["a", "B.#c"]);
 });
