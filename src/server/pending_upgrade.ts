@@ -124,7 +124,8 @@ export class PendingUpgrade {
     // As one: where it is told at once, and not kept, several would come in reverse.
     if (this.#earlySize > 0) this.#socket.unshift(joined(this.#early, this.#earlySize));
     this.#early = [];
-    this.#socket.write(serializeAcceptance(acceptance));
+    // Through the wire, which notices when that, and all that went before, has left.
+    wire.write(serializeAcceptance(acceptance));
     return wire;
   }
 

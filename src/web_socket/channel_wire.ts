@@ -32,7 +32,7 @@ export class ChannelWire implements Wire, ListenOptions {
   #written = 0;
   /** How many were when the sink was last ready, and when it was last flushed. */
   #ready = -1;
-  #flushed = 0;
+  #flushed = -1;
   /** How many of them were handed on, as the sink says: whatever its amount is. */
   #taken = -1;
 

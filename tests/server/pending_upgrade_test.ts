@@ -64,6 +64,36 @@ Deno.test("a pending upgrade keeps what comes early, in order", async () => {
   await turn();
 });
 
+Deno.test("a pending upgrade: that the answer has left is noticed, by who waits for room behind it", async () => {
+  const waiting: (() => void)[] = [];
+  const socket = new Duplex({
+    read() {},
+    write: (_chunk, _encoding, done) => void waiting.push(done),
+  });
+  const pending = new PendingUpgrade(socket, new Uint8Array(0), {
+    events: { onGone: () => assert(false, "nobody is gone") },
+    clock: new FakeClock(),
+    handshakeTimeout: 0,
+  });
+  const wire = pending.accept(acceptance());
+  let drains = 0;
+  wire.listen({
+    onChunk: () => {},
+    onDrain: () => drains++,
+    onOver: () => {},
+    onEnd: () => {},
+  });
+  assert(wire.bufferedAmount > 0);
+  wire.watch();
+  await turn();
+  assertEquals(drains, 0);
+  for (const done of waiting) done();
+  await turn();
+  assertEquals([drains, wire.bufferedAmount], [1, 0]);
+  wire.destroy();
+  await turn();
+});
+
 Deno.test("a pending upgrade tells once that the client is gone: its end, an error, a flood", async () => {
   const ends: [name: string, end: (socket: Duplex) => void][] = [
     ["end", (socket) => socket.push(null)],

@@ -177,8 +177,10 @@ Deno.test("watching: once there is room again, and once all is handed on", async
   const { wire, events } = connect(bytes);
   wire.watch();
   await microtasks();
-  // Nothing was written: nothing can fall.
-  assertEquals(events, []);
+  wire.watch();
+  await microtasks();
+  // Nothing was written: what somebody else has written has left, once.
+  assertEquals(events.splice(0), ["drain"]);
   bytes.full = true;
   wire.write(Uint8Array.of(1, 2, 3));
   assertEquals(wire.bufferedAmount, 3);

@@ -431,6 +431,20 @@ Deno.test("no answer at all: TimeoutError that names the phase; a signal: its re
   assertEquals(aborted.clock.pending, 0);
 });
 
+Deno.test("what was written before, by somebody else, is waited for like what comes behind it", async () => {
+  const bytes = new FakeBytes();
+  bytes.full = true;
+  bytes.sink.add(new Uint8Array(200));
+  const channel = over(bytes, { side: "server", highWaterMark: 100 });
+  channel.sink.add("x");
+  await microtasks();
+  assertEquals(bytes.written.length, 1);
+  bytes.drain();
+  await microtasks();
+  assertEquals([bytes.written.length, channel.sink.bufferedAmount], [2, 0]);
+  channel.terminate();
+});
+
 Deno.test("bytes that somebody else reads: an InvalidStateError at once, and they are left alone", () => {
   const bytes = new FakeBytes();
   bytes.stream.listen(() => {});
