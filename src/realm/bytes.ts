@@ -56,10 +56,22 @@ export function isBinary(value: unknown): value is ArrayBuffer | ArrayBufferView
  * @returns `null` when it is neither an `ArrayBuffer` nor a view; 0 when its bytes are gone.
  */
 export function byteLengthOf(value: unknown): number | null {
-  if (typedKind.call(value) !== undefined) return typedSize.call(value);
   if (!ArrayBuffer.isView(value)) return isArrayBuffer(value) ? bufferSize.call(value) : null;
+  if (hasSeenDataView && typedKind.call(value) === undefined) return sizeOfDataView(value);
   try {
-    return viewSize.call(value);
+    return typedSize.call(value);
+  } catch {
+    hasSeenDataView = true;
+    return sizeOfDataView(value);
+  }
+}
+
+/** Most programs have none, and asking each view what it is takes longer than asking for its size. */
+let hasSeenDataView = false;
+
+function sizeOfDataView(view: ArrayBufferView): number {
+  try {
+    return viewSize.call(view);
   } catch {
     return 0;
   }
