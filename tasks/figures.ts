@@ -51,7 +51,7 @@ const ROOMS: Rooms = {
   "src/net": { files: 14, lines: 1650 },
   "src/permessage_deflate": { files: 4, lines: 1000 },
   "src/protocol": { files: 16, lines: 2750 },
-  "src/realm": { files: 4, lines: 300 },
+  "src/realm": { files: 4, lines: 305 },
   "src/server": { files: 25, lines: 3550 },
   "src/stream_channel": { files: 37, lines: 6200 },
   "src/testing": { files: 6, lines: 600 },

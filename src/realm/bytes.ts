@@ -57,25 +57,20 @@ export function isBinary(value: unknown): value is ArrayBuffer | ArrayBufferView
  */
 export function byteLengthOf(value: unknown): number | null {
   if (!ArrayBuffer.isView(value)) return isArrayBuffer(value) ? bufferSize.call(value) : null;
-  if (hasSeenDataView && typedKind.call(value) === undefined) return sizeOfDataView(value);
   try {
-    return typedSize.call(value);
+    if (!hasSeenDataView || typedKind.call(value) !== undefined) return typedSize.call(value);
   } catch {
     hasSeenDataView = true;
-    return sizeOfDataView(value);
   }
-}
-
-/** Most programs have none, and asking each view what it is takes longer than asking for its size. */
-let hasSeenDataView = false;
-
-function sizeOfDataView(view: ArrayBufferView): number {
   try {
-    return viewSize.call(view);
+    return viewSize.call(value);
   } catch {
     return 0;
   }
 }
+
+/** Asking a view what it is takes longer than asking for its size, and most programs have no DataView. */
+let hasSeenDataView = false;
 
 /** The whole buffer that a view is of. */
 export function bufferOf(view: ArrayBufferView): ArrayBufferLike {
