@@ -4,8 +4,8 @@ import type { CloseFrameContent } from "./close_info.ts";
 import type { MessageInput, SendOptions } from "./web_socket_sink.ts";
 
 /**
- * What carries a channel's messages. It reports what happens to its channel, with the functions of
- * `ChannelControl`; after `ended` it reports nothing more.
+ * What carries a channel's messages. It reports what happens to its `ChannelCore`; after that has ended
+ * it reports nothing more.
  */
 export interface Transport {
   /** How many bytes of payload were sent and not handed on. */
