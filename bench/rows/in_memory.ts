@@ -1,7 +1,8 @@
 /** Protocols without a socket, and where their messages end up. */
 
 import type { Side } from "../../src/protocol/frame.ts";
-import { Protocol, type ProtocolEvents } from "../../src/protocol/protocol.ts";
+import { Protocol } from "../../src/protocol/protocol.ts";
+import type { ProtocolEvents } from "../../src/protocol/protocol_events.ts";
 import { randomMaskingKeys } from "../../src/web_socket/masking_keys.ts";
 
 let received = 0;

@@ -1,14 +1,16 @@
 /**
- * Frames that aren't whole in one chunk, and messages of several frames or pieces. Small messages
- * need none of this.
+ * Frames that aren't whole in one chunk, messages of several frames or pieces, and those that are being
+ * decompressed. Other messages need none of this.
  *
  * @module
  */
 
 import { compact } from "./byte_queue.ts";
 import { bytesToFill } from "./bytes_to_fill.ts";
+import { BAD_UTF8, type Failure } from "./failure.ts";
 import { FrameHeader, MAX_HEADER_LENGTH, RSV1, TEXT } from "./frame.ts";
 import { applyMask } from "./mask.ts";
+import { inflateFailure, type InflateReceiver } from "./message_deflate.ts";
 import { decodeWithin, lastBoundary, Utf8Validator } from "./utf8.ts";
 import { LARGEST_PIECE, type WorkBudget } from "./work_budget.ts";
 
@@ -202,14 +204,14 @@ export class MessageInPieces {
 
   /**
    * Room in proportion to what is here, so that growing costs linear time: all of a message whose
-   * end is in sight, when a sixteenth of it has arrived; till then, twice as much. Text needs room
+   * end is in sight, when a thirty-second of it has arrived; till then, twice as much. Text needs room
    * for what isn't decoded yet.
    */
   #grow(size: number, expected: number): void {
     const isLargeText = this.isText && expected < Infinity;
     const needed = isLargeText ? Math.max(size, Math.min(expected, LARGEST_PIECE)) : expected;
     const twice = Math.min(2 * size, this.#maxSize);
-    const grown = needed <= 16 * size
+    const grown = needed <= 32 * size
       ? bytesToFill(needed)
       : new Uint8Array(Math.max(twice, Math.min(needed, LEAST_ROOM)));
     this.#moveTo(grown);
@@ -218,5 +220,59 @@ export class MessageInPieces {
   #moveTo(buffer: Uint8Array): void {
     buffer.set(this.#buffer.subarray(0, this.#size));
     this.#buffer = buffer;
+  }
+}
+
+/**
+ * Collects a message that is being decompressed, in pieces if that is a lot of work: they arrive during the
+ * call to the decompressor, or after it.
+ */
+export class InflatingMessage implements InflateReceiver {
+  /** Whether the call has returned: from now on the end is reported. */
+  isLate = false;
+  /** What the connection fails with; `null` if all is well; `undefined` before the end. */
+  outcome: Failure | null | undefined = undefined;
+
+  /** `null`: it isn't wanted any more. */
+  #message: MessageInPieces | null;
+  readonly #report: (failure: Failure | null) => void;
+
+  /**
+   * Begins to collect.
+   *
+   * @param message Where the pieces go.
+   * @param report Called with `null` when the message is whole, if that {@linkcode isLate}; or with
+   * what the connection fails with.
+   */
+  constructor(message: MessageInPieces, report: (failure: Failure | null) => void) {
+    this.#message = message;
+    this.#report = report;
+  }
+
+  /** The message isn't wanted any more: nothing is reported. */
+  abandon(): void {
+    this.#message = null;
+  }
+
+  /** The next piece. What is large, and not text, is taken when the message's size is known. */
+  onInflated(bytes: Uint8Array): boolean {
+    const message = this.#message;
+    if (message === null) return true;
+    if (!message.add(bytes)) return false;
+    if (!message.decode()) this.#report(BAD_UTF8);
+    return true;
+  }
+
+  /** The size of the whole message. */
+  onInflatedSize(size: number): void {
+    this.#message?.reserve(size);
+  }
+
+  /** All of the message is decompressed. */
+  onInflateEnd(error: unknown): void {
+    if (this.#message === null) return;
+    this.#message = null;
+    this.outcome = error === null ? null : inflateFailure(error);
+    if (this.isLate) this.#report(this.outcome);
   }
 }

@@ -24,124 +24,18 @@ import {
   PING,
   PONG,
   RSV1,
-  type Side,
   TEXT,
   UNFINISHED,
 } from "./frame.ts";
-import { InflatingMessage } from "./inflating_message.ts";
-import { applyMask, type MaskingKeySource } from "./mask.ts";
+import { applyMask } from "./mask.ts";
 import { inflateFailure, type MessageDeflate } from "./message_deflate.ts";
 import { Output } from "./output.ts";
-import { FrameInPieces, joinHeader, MessageInPieces } from "./pieces.ts";
+import { FrameInPieces, InflatingMessage, joinHeader, MessageInPieces } from "./pieces.ts";
 import type { PreparedMessage } from "./prepared_message.ts";
+import type { ProtocolEvents, ProtocolOptions, SendOptions } from "./protocol_events.ts";
 import { bytesOf, copyOf, countBytes, lengthOf, plainBytes } from "../realm/bytes.ts";
 import { decodeWithin } from "./utf8.ts";
 import { CONTROL_COST, FRAME_COST, LARGEST_PIECE, type WorkBudget } from "./work_budget.ts";
-
-/**
- * What a {@linkcode Protocol} tells its owner, synchronously. All but `onOutput` and `onUnblocked` are
- * called from within {@linkcode Protocol.receive}, {@linkcode Protocol.resume} or
- * {@linkcode Protocol.proceed} only, or when a message is decompressed that took long; and never one
- * from within the other.
- *
- * A method may call anything of the protocol. One that throws harms nothing: the error comes out of
- * the call that led to it, and the bytes behind the frame are read by the next `receive` or `resume`.
- */
-export interface ProtocolEvents {
-  /**
-   * A message is in.
-   *
-   * @param message Text, a BOM included; or bytes, which may be a view of a larger buffer.
-   */
-  onMessage(message: string | Uint8Array): void;
-
-  /**
-   * A Ping is in. Its Pong is on its way already, unless `autoPong` is `false`.
-   *
-   * @param payload 0–125 bytes.
-   */
-  onPing?(payload: Uint8Array): void;
-
-  /**
-   * A Pong is in, asked for or not.
-   *
-   * @param payload 0–125 bytes.
-   */
-  onPong(payload: Uint8Array): void;
-
-  /**
-   * The peer's Close, or its fault, is in: nothing more is received.
-   *
-   * @returns `false` to leave the connection open for sending until {@linkcode Protocol.conclude}.
-   * Left out: it ends at once.
-   */
-  onEnding?(): boolean;
-
-  /**
-   * The peer's Close is in and, unless ours was first, answered: the state is `"closed"`.
-   *
-   * @param code The close code; 1005 when the frame held none.
-   * @param reason The close reason.
-   */
-  onClose(code: number, reason: string): void;
-
-  /**
-   * The peer broke a rule, and the connection was failed (RFC 6455 §7.1.7): the state is `"closed"`.
-   *
-   * @param code The close code that went out, unless a Close had gone out before.
-   * @param reason The phrase that went with it.
-   */
-  onFailure(code: number, reason: string): void;
-
-  /** There is output, and there was none: {@linkcode Protocol.takeOutput} it. */
-  onOutput(): void;
-
-  /** The message that {@linkcode Protocol.isBusy} reported has ended: call {@linkcode Protocol.proceed}, later. */
-  onUnblocked?(): void;
-}
-
-/** What a {@linkcode Protocol} needs to know. */
-export interface ProtocolOptions {
-  /** Which end this is. */
-  readonly side: Side;
-
-  /** Where the masking keys come from; only a client asks for them, one a frame. */
-  readonly maskingKeys: MaskingKeySource;
-
-  /**
-   * The largest message to receive, in bytes, before and after decompressing: 1 to `Infinity`. In
-   * any case it is no more than 512 MiB less 24 bytes, the longest string that JavaScript engines
-   * agree on. A larger message fails the connection with 1009.
-   */
-  readonly maxMessageSize: number;
-
-  /** Compression, when permessage-deflate was agreed. */
-  readonly deflate?: MessageDeflate | undefined;
-
-  /**
-   * Whether chunks given to {@linkcode Protocol.receive} are given away: they are unmasked in place,
-   * and messages are views of them. Otherwise they are copied, and not kept.
-   */
-  readonly ownsChunks?: boolean | undefined;
-
-  /** `false`: Pings aren't answered; the owner does. */
-  readonly autoPong?: boolean | undefined;
-
-  /** Whether {@linkcode Protocol.giveBack} will be called. */
-  readonly recycles?: boolean | undefined;
-
-  /**
-   * What the work that the peer causes is taken from. When it is spent, nothing is read until the
-   * owner calls {@linkcode Protocol.proceed} with more. Left out: there is no limit.
-   */
-  readonly budget?: WorkBudget | undefined;
-}
-
-/** How to send one message. */
-export interface SendOptions {
-  /** `false` sends this message uncompressed, where compression was agreed (RFC 7692 §6). */
-  readonly compress?: boolean | undefined;
-}
 
 /** The longest string in V8, rounded down to what every engine can do. */
 const LARGEST_MESSAGE = 2 ** 29 - 24;
@@ -166,7 +60,7 @@ const HEADER = new FrameHeader();
  * One end of a WebSocket connection whose opening handshake is done.
  *
  * The owner gives it what arrives, with {@linkcode receive}, and writes what
- * {@linkcode takeOutput} gives. When the state is `"closed"` and the output is taken there is nothing
+ * {@linkcode takeChunk} or {@linkcode takeOutput} returns. When the state is `"closed"` and the output is taken there is nothing
  * left to do but to end the transport: a server at once, a client when the server has
  * (RFC 6455 §7.1.1).
  */
@@ -210,8 +104,8 @@ export class Protocol {
   /**
    * Creates one end of a connection, in state `"open"`.
    *
-   * @param options What to know.
-   * @param events What is told.
+   * @param options Which end, and its limits.
+   * @param events Its owner.
    */
   constructor(options: ProtocolOptions, events: ProtocolEvents) {
     const { side, maskingKeys, maxMessageSize, deflate = null } = options;

@@ -1,7 +1,8 @@
 import { internalServerError } from "../../status.ts";
 import type { Side } from "../protocol/frame.ts";
 import type { PreparedMessage } from "../protocol/prepared_message.ts";
-import { Protocol, type ProtocolEvents } from "../protocol/protocol.ts";
+import { Protocol } from "../protocol/protocol.ts";
+import type { ProtocolEvents } from "../protocol/protocol_events.ts";
 import type { MessageDeflate } from "../protocol/message_deflate.ts";
 import { rethrowLater } from "../stream_channel/errors.ts";
 import type { ChannelStreamController } from "../stream_channel/stream_controller.ts";

@@ -1,6 +1,7 @@
 /** Frames by hand and protocols that keep a record. On purpose no code is shared with what is tested. */
 
-import { Protocol, type ProtocolOptions } from "../../src/protocol/protocol.ts";
+import { Protocol } from "../../src/protocol/protocol.ts";
+import type { ProtocolOptions } from "../../src/protocol/protocol_events.ts";
 import type { Side } from "../../src/protocol/frame.ts";
 
 export type LengthForm = 7 | 16 | 64;
