@@ -148,7 +148,7 @@ export class ChannelWire implements Wire, ListenOptions {
   flush(): Promise<void> {
     const upTo = this.#written;
     return this.#bytes.sink.flush().then(() => {
-      this.#taken = upTo;
+      this.#taken = Math.max(this.#taken, upTo);
     }, ignore);
   }
 

@@ -2,10 +2,11 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { Duplex } from "node:stream";
 import { refuse } from "../../src/handshake/server_handshake.ts";
 import { accept } from "../../src/server/accept_upgrade.ts";
-import { refusedError, type ServerChannel } from "../../src/server/server_channel.ts";
+import { refusedError, ServerChannel } from "../../src/server/server_channel.ts";
 import { checkServerOptions, type ServerOptions } from "../../src/server/server_options.ts";
 import { ConnectError } from "../../src/web_socket/errors.ts";
 import { microtasks } from "../support/events.ts";
+import { fromHex } from "../protocol/support.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { SAMPLE_KEY } from "../support/recipe_clients.ts";
 
@@ -32,6 +33,10 @@ function connecting(
   const event = { request, socket, head: new Uint8Array(0) };
   const channel = accept(event, checkServerOptions(options), clock, extra);
   return { channel, clock, socket, text: () => text };
+}
+
+function turn(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 0));
 }
 
 const never = (): Promise<boolean> => new Promise(() => {});
@@ -80,6 +85,31 @@ Deno.test("a refusal that is clear before, and a signal that has aborted before"
   assertEquals((await aborted.channel.closed).error, reason);
   assert(aborted.text().startsWith("HTTP/1.1 503 "), aborted.text());
   aborted.socket.destroy();
+});
+
+Deno.test("a guest that nobody has taken, and that is over: no timer is left, taking it does no harm", async () => {
+  const ends: ((guest: ReturnType<typeof connecting>) => void)[] = [
+    ({ channel }) => channel.terminate(),
+    ({ channel }) => void channel.sink.close(),
+    ({ clock }) => clock.advance(10_000),
+    ({ socket }) => socket.destroy(new Error("reset")),
+  ];
+  for (const end of ends) {
+    const guest = connecting({ pingInterval: 0 }, { isQueued: true });
+    const { channel, clock, socket } = guest;
+    // RFC 6455 §5.7: a masked "Hello", and a Close behind it.
+    socket.push(fromHex("8185 37fa213d 7f9f4d5158 8882 00000000 03e8"));
+    await turn();
+    assertEquals([channel.state, clock.pending], ["open", 1]);
+    end(guest);
+    await turn();
+    socket.push(null);
+    await channel.closed;
+    ServerChannel.taken(channel);
+    assertEquals([clock.pending, channel.state], [0, "closed"]);
+    socket.destroy();
+    await turn();
+  }
 });
 
 Deno.test("the error of a refusal says what the client got, shortened", () => {
