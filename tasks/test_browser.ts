@@ -36,13 +36,15 @@ export interface BrowserOutcome {
 
 /** The folders of the unit tests that may run in a browser. */
 const UNIT_FOLDERS = [
-  "handshake",
-  "native",
-  "protocol",
-  "realm",
-  "stream_channel",
-  "testing",
-  "web_socket",
+  "tests",
+  "tests/handshake",
+  "tests/native",
+  "tests/permessage_deflate",
+  "tests/protocol",
+  "tests/realm",
+  "tests/stream_channel",
+  "tests/testing",
+  "tests/web_socket",
 ];
 
 /** The longest that nothing may happen, in milliseconds: longer than any test's own limit. */
@@ -76,8 +78,8 @@ export async function findChromium(): Promise<string | null> {
 async function unitTests(): Promise<string[]> {
   const paths: string[] = [];
   for (const folder of UNIT_FOLDERS) {
-    for await (const { name } of Deno.readDir(new URL(`tests/${folder}/`, ROOT))) {
-      const path = `tests/${folder}/${name}`;
+    for await (const { name } of Deno.readDir(new URL(`${folder}/`, ROOT))) {
+      const path = `${folder}/${name}`;
       if (name.endsWith("_test.ts") && await isPortable(path)) paths.push(path);
     }
   }

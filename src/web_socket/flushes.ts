@@ -39,7 +39,10 @@ export class Flushes {
 
   /** Calls back once, in this turn. The caller sees to it that it is called once a turn. */
   add(output: Flushable): void {
-    if (this.#waiting.push(output) === 1) this.#schedule(this.#flush);
+    if (this.#waiting.push(output) > 1) return;
+    // As a function: browsers' queueMicrotask refuses to be the method of anything.
+    const schedule = this.#schedule;
+    schedule(this.#flush);
   }
 }
 

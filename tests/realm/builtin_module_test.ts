@@ -1,3 +1,5 @@
+// Not in browsers: they have no builtins
+
 import { assertEquals } from "@std/assert";
 import { builtinModule } from "../../src/realm/builtin_module.ts";
 import { withProcess } from "../support/process.ts";
