@@ -44,6 +44,15 @@ Deno.test("flushes: each turn has its own; what is added meanwhile comes in the 
   assertEquals(log, ["a", "b", "c"]);
 });
 
+Deno.test("flushes: what schedules is called as a function, as browsers demand of queueMicrotask", () => {
+  const owners: unknown[] = [];
+  const flushes = new Flushes(function (this: unknown): void {
+    owners.push(this);
+  });
+  flushes.add(output([], "a"));
+  assertEquals(owners, [undefined]);
+});
+
 Deno.test("flushes: one that throws keeps the others from nothing", async () => {
   const turns = new Turns();
   const log: string[] = [];
