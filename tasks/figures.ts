@@ -48,7 +48,7 @@ const ROOMS: Rooms = {
   "src": { files: 3, lines: 260 },
   "src/handshake": { files: 9, lines: 1560 },
   "src/native": { files: 8, lines: 800 },
-  "src/net": { files: 14, lines: 1650 },
+  "src/net": { files: 14, lines: 1670 },
   "src/permessage_deflate": { files: 4, lines: 1000 },
   "src/protocol": { files: 16, lines: 2750 },
   "src/realm": { files: 4, lines: 305 },
@@ -97,13 +97,13 @@ const RECEIVED: WayBudgets = {
   steps: { budget: 9 },
   objects: { budget: 4 },
   files: { budget: 4 },
-  "all calls": { budget: 26 },
+  "all calls": { budget: 30 },
 };
 const ADDED: WayBudgets = {
   steps: { budget: 12 },
   objects: { budget: 7 },
   files: { budget: 8 },
-  "all calls": { budget: 53 },
+  "all calls": { budget: 55 },
 };
 
 /** The source: src/, and the modules beside it. */

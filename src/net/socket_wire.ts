@@ -117,6 +117,10 @@ export class SocketWire implements Wire {
     return true;
   }
 
+  get endsTurns(): boolean {
+    return true;
+  }
+
   get canDestroy(): boolean {
     return true;
   }
@@ -183,17 +187,26 @@ export class SocketWire implements Wire {
 
   // What goes out.
 
-  /** A socket that is destroyed forgets what it hasn't written: that isn't sent. */
+  /**
+   * Noted with each write, and when it is done: asking the socket takes longer. A socket that is destroyed
+   * forgets what it hasn't written: that isn't sent.
+   */
   get bufferedAmount(): number {
+    // What others wrote to it before is done without a word.
+    if (this.#onWritten === null) this.#noteAmount();
+    return this.#amount;
+  }
+
+  #noteAmount(): void {
     const socket = this.#socket;
-    return socket.destroyed ? this.#amount : socket.writableLength;
+    if (!socket.destroyed) this.#amount = socket.writableLength;
   }
 
   write(chunk: Uint8Array): boolean {
     const socket = this.#socket;
     if (this.#closed || socket.destroyed) return false;
     socket.write(chunk, this.#onWritten ??= (error) => this.#written(error));
-    if (!socket.destroyed) this.#amount = socket.writableLength;
+    this.#noteAmount();
     return true;
   }
 
@@ -206,10 +219,13 @@ export class SocketWire implements Wire {
     } finally {
       if (together) this.#socket.uncork();
     }
+    this.#noteAmount();
     return isWritten;
   }
 
   #written(error: unknown): void {
+    // Mostly the socket took all of it at once, and nobody waits for anything.
+    if (this.#amount === 0 && !this.#watched && this.#flushing === null) return;
     const socket = this.#socket;
     if (error || socket.destroyed) return;
     this.#amount = socket.writableLength;
@@ -266,7 +282,7 @@ export class SocketWire implements Wire {
 
   #destroySocket(): void {
     this.#expected = true;
-    if (!this.#socket.destroyed) this.#amount = this.#socket.writableLength;
+    this.#noteAmount();
     this.#socket.destroy();
   }
 

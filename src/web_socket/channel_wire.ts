@@ -56,6 +56,11 @@ export class ChannelWire implements Wire, ListenOptions {
     return false;
   }
 
+  /** What is written may come back as the next chunk, in the same call. */
+  get endsTurns(): boolean {
+    return false;
+  }
+
   get canDestroy(): boolean {
     return this.#options.destroy !== undefined;
   }

@@ -134,7 +134,11 @@ export class ProtocolTransport
     if (this.#heldEnd !== null) return;
     const { length } = chunk;
     this.#keepalive?.heard();
+    // What is sent meanwhile leaves right behind this: no other chunk comes in this turn.
+    const isLast = this.#output === IDLE && this.#wire.endsTurns;
+    if (isLast) this.#output = PLANNED;
     this.#protocol.receive(chunk);
+    if (isLast) this.flush();
     turns.watchChunk(length);
     this.#regulate();
   }
@@ -354,7 +358,8 @@ export class ProtocolTransport
 
   flush(): void {
     this.#output = IDLE;
-    if (this.#hasRoom) return this.#write();
+    if (this.#protocol.outputSize === 0) return;
+    if (this.#wire.bufferedAmount < this.#core.highWaterMark) return this.#write();
     // What isn't taken from the protocol stays exact there, and pongs don't pile up.
     this.#output = BLOCKED;
     this.#wire.watch();

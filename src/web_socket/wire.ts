@@ -29,6 +29,8 @@ export interface Wire {
    * more: the memory is then written to again.
    */
   readonly releasesChunks: boolean;
+  /** Whether each chunk comes in a turn of its own, and a write never calls back. */
+  readonly endsTurns: boolean;
   /** Whether {@linkcode destroy} really ends it. */
   readonly canDestroy: boolean;
   /** Where writes wait for the end of the turn. */

@@ -79,6 +79,27 @@ function payloadOf({ written }: FakeWire): Uint8Array {
 
 // Sending.
 
+Deno.test("where each chunk has its turn, what is sent while it is read leaves in one write right behind", async () => {
+  const { channel, wire } = wireRig({ side: "server", endsTurns: true });
+  const text = (payload: string): Uint8Array => frame({ opcode: 1, payload, key: KEY });
+  channel.stream.listen((message) => {
+    channel.sink.add(message);
+    channel.sink.add("!");
+    assertEquals(wire.written.length, 0);
+  });
+  wire.receive(joined([text("a"), text("b")]));
+  assertEquals([wire.written.length, wire.sent()], [1, "810161" + "810121" + "810162" + "810121"]);
+  wire.receive(frame({ opcode: 9, payload: "p", key: KEY }));
+  assertEquals([wire.written.length, wire.sent()], [1, "8a0170"]);
+  // What was sent before waits for the end of its turn.
+  channel.sink.add("first");
+  wire.receive(text("c"));
+  assertEquals(wire.written.length, 0);
+  await microtasks();
+  assertEquals([wire.written.length, wire.sent().length], [1, 2 * (7 + 3 + 3)]);
+  channel.terminate();
+});
+
 Deno.test("what is sent in one turn leaves in one write, a lone message without delay", async () => {
   const { channel, wire } = wireRig({ side: "server" });
   for (let i = 0; i < 100; i++) channel.sink.add("x");

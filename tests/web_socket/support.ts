@@ -98,6 +98,7 @@ export class FakeWire implements Wire {
   readonly canDestroy = true;
   readonly flushes: Flushes = inMicrotasks;
   releasesChunks = false;
+  endsTurns = false;
   bufferedAmount = 0;
   /** What was done to it, but for chunks. */
   readonly log: string[] = [];
@@ -244,13 +245,16 @@ export interface WireRigOptions extends ProtocolOptions {
   side?: Side;
   /** Whether the wire is done with what it doesn't count any more. */
   releasesChunks?: boolean;
+  /** Whether each chunk comes in a turn of its own. */
+  endsTurns?: boolean;
   deflate?: DeflateParameters;
 }
 
 /** Makes an open channel over a wire. */
 export function wireRig(options: WireRigOptions = {}): WireRig {
-  const { side = "client", deflate = null, releasesChunks = false, ...rest } = options;
-  const wire = Object.assign(new FakeWire(), { releasesChunks });
+  const { side = "client", deflate = null, releasesChunks = false, endsTurns = false, ...rest } =
+    options;
+  const wire = Object.assign(new FakeWire(), { releasesChunks, endsTurns });
   const clock = new FakeClock();
   const channel = speakOver(side, wire, rest, clock, { protocol: null, extensions: "", deflate });
   return { channel, wire, clock };
