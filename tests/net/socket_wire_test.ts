@@ -463,6 +463,15 @@ Deno.test("socket wire: an error that isn't followed by close destroys the socke
   assertEquals(recorder.events.length, 1);
 });
 
+// Bun's TLS sockets tell of a server's alert, and then of an end.
+Deno.test("socket wire: an end behind an error is a failure", () => {
+  const { socket, recorder } = fake();
+  socket.emit("error", new Error("alert"));
+  socket.emit("end");
+  socket.emit("close");
+  assertEquals(recorder.events, [["end", "alert"]]);
+});
+
 Deno.test("socket wire: a close without an end or an error is a loss", () => {
   const { socket, recorder } = fake();
   socket.emit("close");

@@ -8,7 +8,6 @@ import {
   NetWebSocketChannel,
   type TlsOptions,
 } from "../../src/net/mod.ts";
-import { platform } from "../../src/web_socket/platform.ts";
 import type { Identity } from "../support/certificates.ts";
 import { startTls, type TlsPeer } from "../support/net_peers.ts";
 import { startRecipe } from "../support/recipes.ts";
@@ -140,20 +139,11 @@ Deno.test("net TLS 1.2: a client certificate that the server misses", async () =
 Deno.test("net TLS 1.3 RFC 8446 §4.4.2.4: a client certificate that the server misses, behind the handshake", async () => {
   await withTls({ ...wanting, minVersion: "TLSv1.3" }, async ({ port }) => {
     const error = await connectFailure(`wss://localhost:${port}`, trusted);
-    const bun = [
-      "handshake",
-      "Cannot connect to wss://localhost:PORT/: the connection ended before the server had answered",
-      true,
-    ];
-    // Bun's sockets end, and don't tell the server's alert.
-    assertEquals(
-      told(error),
-      platform() === "bun" ? bun : [
-        "tls",
-        "Cannot connect to wss://localhost:PORT/: the server wants a client certificate",
-        false,
-      ],
-    );
+    assertEquals(told(error), [
+      "tls",
+      "Cannot connect to wss://localhost:PORT/: the server wants a client certificate",
+      false,
+    ]);
   });
 });
 
