@@ -278,12 +278,12 @@ export function serializeHead(
   if (!/^[\x20-\x7e]+$/.test(startLine)) {
     throw new TypeError(`Cannot send the start line: ${startOf(startLine)}`);
   }
-  let text = startLine + "\r\n";
+  const lines = [startLine];
   for (const [name, value] of headers) {
     checkField(name, value);
-    text += `${name}: ${value}\r\n`;
+    lines.push(`${name}: ${value}`);
   }
-  text += "\r\n";
+  const text = lines.join("\r\n") + "\r\n\r\n";
   const bytes = new Uint8Array(text.length);
   for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
   return bytes;
