@@ -55,20 +55,30 @@ export class NativeChannel extends Channel {
     given?: FromOptions,
     clock: Clock = systemClock,
   ): NativeChannel {
+    const { core, transport } = NativeChannel.wrap(socket, given, clock);
+    return new NativeChannel(core, transport);
+  }
+
+  /** What {@linkcode from} makes a channel of. */
+  static wrap(
+    socket: WebSocketLike | PromiseLike<WebSocketLike>,
+    given: FromOptions | undefined,
+    clock: Clock,
+  ): { core: ChannelCore; transport: NativeTransport } {
     const options = readFromOptions(given);
     const isPromise = isPromiseLike(socket);
     if (!isPromise) checkSocket(socket);
-    const { core, transport } = NativeChannel.#of({
+    const made = NativeChannel.#of({
       options,
       clock,
       offered: options.protocols === undefined ? null : parseProtocols(options.protocols),
       url: null,
       capabilities: NO_CAPABILITIES,
     });
-    core.bound(options, () => "handshake");
-    if (isPromise) void transport.await(socket);
-    else transport.adopt(socket);
-    return new NativeChannel(core, transport);
+    made.core.bound(options, () => "handshake");
+    if (isPromise) void made.transport.await(socket);
+    else made.transport.adopt(socket);
+    return made;
   }
 
   /** A channel that has failed before it began. */

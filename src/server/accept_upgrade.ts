@@ -3,14 +3,19 @@ import { type OptionKinds, readOptions } from "../stream_channel/options.ts";
 import { type Clock, systemClock } from "../web_socket/clock.ts";
 import { claim } from "./claim.ts";
 import type { UpgradeSocket } from "./stream_socket.ts";
-import { ServerChannel, type ServerWebSocketChannel, type UpgradeExtra } from "./server_channel.ts";
+import { ServerChannel, type UpgradeExtra } from "./server_channel.ts";
 import {
   checkServerOptions,
   SERVER_KINDS,
   type ServerOptions,
   type ServerSettings,
 } from "./server_options.ts";
-import { fieldsOfRaw, remoteOf, UpgradeServerRequest } from "./server_request.ts";
+import {
+  fieldsOfRaw,
+  remoteOf,
+  type ServerWebSocketChannel,
+  UpgradeServerRequest,
+} from "./server_request.ts";
 
 /** What is used of the request that `node:http`'s `upgrade` event gives: its `IncomingMessage`. */
 export interface UpgradeRequestMessage {

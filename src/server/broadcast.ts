@@ -22,10 +22,13 @@ import { type SlowPolicy, SlowReceiver } from "./slow_receiver.ts";
  */
 export type SlowReceiverPolicy = "close" | "drop-oldest" | "latest";
 
+/** A channel of whatever messages. */
+type AnyChannel = WebSocketChannel<unknown, never>;
+
 /** Options of {@linkcode broadcast}. */
 export interface BroadcastOptions {
-  /** Who is left out: a channel, such as the sender, or several. */
-  except?: WebSocketChannel | Iterable<WebSocketChannel> | undefined;
+  /** The channels to leave out, one or several, transformed or not: their connections get nothing. */
+  except?: AnyChannel | Iterable<AnyChannel> | undefined;
   /** `false` sends it uncompressed although compression was agreed. RFC 7692 §6. */
   compress?: boolean | undefined;
   /** What is done with slow receivers. Default `"close"`. */
@@ -159,9 +162,9 @@ function leftOut(
   except: BroadcastOptions["except"],
 ): ((channel: WebSocketChannel) => boolean) | null {
   if (except === undefined) return null;
-  if (!(Symbol.iterator in except)) return (channel) => channel === except;
-  const all = new Set(except);
-  return (channel) => all.has(channel);
+  const all = Symbol.iterator in except ? [...except] : [except];
+  const connections = new Set(all.map(Channel.connectionOf));
+  return (channel) => connections.has(Channel.connectionOf(channel));
 }
 
 const everybody = new Broadcaster(systemClock);
@@ -174,6 +177,8 @@ const everybody = new Broadcaster(systemClock);
  * queue are shared with the others', not copied. What is added to the channel's own sink meanwhile
  * overtakes them; broadcasts keep their order. When this side closes the channel, they are sent before
  * its Close; a hand-written channel, or one of another copy of this package, drops them.
+ *
+ * The message to a transformed channel goes through its transformer.
  *
  * @param channels The receivers, such as a server's `channels`.
  * @param message The message; bytes are copied.

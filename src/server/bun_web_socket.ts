@@ -15,7 +15,7 @@ import {
 } from "./platform_upgrade.ts";
 import { refuse } from "../handshake/server_handshake.ts";
 import { refusalResponse } from "./refusals.ts";
-import type { ServerWebSocketChannel } from "./server_channel.ts";
+import type { ServerWebSocketChannel } from "./server_request.ts";
 
 export type { BunServerSocket } from "./bun_socket.ts";
 

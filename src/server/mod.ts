@@ -25,7 +25,6 @@ export type { HostPolicy } from "./hosts.ts";
 export type { ServerAddress, ServerTlsOptions } from "./http_server.ts";
 export type { UpgradeSocket } from "./stream_socket.ts";
 export type { RequestHandler } from "./plain_request.ts";
-export type { ServerWebSocketChannel } from "./server_channel.ts";
 export type {
   AdmissionOptions,
   CompressionPolicy,
@@ -35,7 +34,7 @@ export type {
   ServerOptions,
   VerifyResult,
 } from "./server_options.ts";
-export type { ServerRequest } from "./server_request.ts";
+export type { ServerRequest, ServerWebSocketChannel } from "./server_request.ts";
 export {
   type BindOptions,
   type ServerCloseOptions,

@@ -10,13 +10,13 @@ import {
 } from "../web_socket/options.ts";
 import type { WebSocketLike } from "../native/web_socket_like.ts";
 import { NativeChannel } from "../native/native_channel.ts";
-import type { Clock } from "../web_socket/clock.ts";
+import { type Clock, systemClock } from "../web_socket/clock.ts";
 import { UnsupportedError } from "../web_socket/errors.ts";
 import { platform } from "../web_socket/platform.ts";
 import { decide, type Decision } from "./admission.ts";
 import { reportLate } from "./error_hook.ts";
 import { inTime } from "./in_time.ts";
-import type { ServerWebSocketChannel } from "./server_channel.ts";
+import { ServerChannel } from "./server_channel.ts";
 import {
   type AdmissionOptions,
   checkAdmission,
@@ -24,7 +24,12 @@ import {
   SERVER_KINDS,
   type ServerOptions,
 } from "./server_options.ts";
-import { isLoopback, type Remote, UpgradeServerRequest } from "./server_request.ts";
+import {
+  isLoopback,
+  type Remote,
+  type ServerWebSocketChannel,
+  UpgradeServerRequest,
+} from "./server_request.ts";
 
 /** Options of upgrades that the platform makes: what it can't do of them is an `UnsupportedError`. */
 export interface PlatformUpgradeOptions extends ServerOptions, ReceiveQueueOptions {}
@@ -135,8 +140,9 @@ export function platformChannel(
   settings: PlatformSettings,
 ): ServerWebSocketChannel {
   const connectTimeout = settings.handshakeTimeout;
-  const channel = NativeChannel.from(socket, { ...settings.channel, connectTimeout });
-  return Object.assign(channel, { request });
+  const options = { ...settings.channel, connectTimeout };
+  const { core } = NativeChannel.wrap(socket, options, systemClock);
+  return new ServerChannel(core, request);
 }
 
 /** The handshake's own fields: the platform sends them. */

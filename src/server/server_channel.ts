@@ -8,19 +8,15 @@ import type { Clock } from "../web_socket/clock.ts";
 import { Deadline } from "../web_socket/deadline.ts";
 import { ConnectError } from "../web_socket/errors.ts";
 import { speak } from "../web_socket/speaking.ts";
-import type { WebSocketChannel } from "../web_socket/web_socket_channel.ts";
+import type { ChannelParts } from "../stream_channel/channel_like.ts";
+import type { Message, WebSocketChannel } from "../web_socket/web_socket_channel.ts";
+import type { MessageInput } from "../web_socket/web_socket_sink.ts";
 import { decide, type Decision } from "./admission.ts";
 import { reportLate } from "./error_hook.ts";
 import { PendingUpgrade } from "./pending_upgrade.ts";
 import type { UpgradeSocket } from "./stream_socket.ts";
 import type { ServerSettings } from "./server_options.ts";
-import type { ServerRequest, UpgradeServerRequest } from "./server_request.ts";
-
-/** A server's end of a connection: a channel, and the request that asked for it. */
-export interface ServerWebSocketChannel extends WebSocketChannel {
-  /** The request that the client connected with. */
-  readonly request: ServerRequest;
-}
+import type { ServerWebSocketChannel, UpgradeServerRequest } from "./server_request.ts";
 
 /** What a {@linkcode ServerChannel} is made of. */
 export interface Upgrade {
@@ -67,17 +63,42 @@ const IDENTITY: ChannelIdentity = {
   url: () => "",
 };
 
-/** The server's end of a connection, on our own protocol. */
-export class ServerChannel extends Channel implements ServerWebSocketChannel {
+/** The server's end of a connection: on our own protocol, or over the platform's socket. */
+export class ServerChannel<In = Message, Out = MessageInput> extends Channel<In, Out>
+  implements ServerWebSocketChannel<In, Out> {
   readonly request: UpgradeServerRequest;
+  declare transform: ServerWebSocketChannel<In, Out>["transform"];
+  declare transformStream: ServerWebSocketChannel<In, Out>["transformStream"];
+  declare transformSink: ServerWebSocketChannel<In, Out>["transformSink"];
+  declare changeStream: ServerWebSocketChannel<In, Out>["changeStream"];
+  declare changeSink: ServerWebSocketChannel<In, Out>["changeSink"];
+  declare cast: ServerWebSocketChannel<In, Out>["cast"];
 
-  private constructor(core: ChannelCore, request: UpgradeServerRequest) {
-    super(core);
+  /**
+   * Makes the channel of a connection.
+   *
+   * @param core Does the work.
+   * @param request The request that asked for it.
+   * @param derived The stream and the sink of a transformed channel.
+   */
+  constructor(
+    core: ChannelCore,
+    request: UpgradeServerRequest,
+    derived: ChannelParts<In, Out> | null = null,
+  ) {
+    super(core, derived);
     this.request = request;
   }
 
   override get url(): string {
     return this.request.shownUrl;
+  }
+
+  protected override derive<NewIn, NewOut>(
+    core: ChannelCore,
+    parts: ChannelParts<NewIn, NewOut>,
+  ): Channel<NewIn, NewOut> {
+    return new ServerChannel(core, this.request, parts);
   }
 
   /**

@@ -11,7 +11,7 @@ import {
 import { negotiableCompression } from "../permessage_deflate/deflate.ts";
 import type { ErrorHook } from "./error_hook.ts";
 import { checkHosts, type HostPolicy, type HostRule } from "./hosts.ts";
-import type { ServerRequest } from "./server_request.ts";
+import type { ServerRequest, ServerWebSocketChannel } from "./server_request.ts";
 
 export type { OriginPolicy } from "../handshake/server_handshake.ts";
 
@@ -106,7 +106,12 @@ export type CompressionPolicy =
   ) => boolean | CompressionOptions | Promise<boolean | CompressionOptions>);
 
 /** Options of every server-side channel. Times are in milliseconds, sizes in bytes. */
-export interface ServerOptions extends Omit<ProtocolOptions, "compression">, AdmissionOptions {
+export interface ServerOptions
+  extends Omit<ProtocolOptions, "compression" | "onPing" | "onPong">, AdmissionOptions {
+  /** Called with the payload of each Ping, 0–125 bytes, and the channel. See {@linkcode ControlFrameOptions}. */
+  onPing?: ((payload: Uint8Array, channel: ServerWebSocketChannel) => void) | undefined;
+  /** Called with the payload of each Pong, 0–125 bytes, and the channel. See {@linkcode ControlFrameOptions}. */
+  onPong?: ((payload: Uint8Array, channel: ServerWebSocketChannel) => void) | undefined;
   /**
    * Whether, and how, to compress messages (RFC 7692), or a function that decides it for each request. It is
    * used only with clients that offer compression. The function is called last, when everything else has let the
@@ -176,8 +181,9 @@ export function checkServerOptions(options: ServerOptions = {}): ServerSettings 
     maxMessageSize: options.maxMessageSize,
     pingInterval,
     pingTimeout: options.pingTimeout,
-    onPing: options.onPing,
-    onPong: options.onPong,
+    // Their channel is the `ServerChannel` of the connection.
+    onPing: options.onPing as ProtocolOptions["onPing"],
+    onPong: options.onPong as ProtocolOptions["onPong"],
     autoPong: options.autoPong,
   };
   return {

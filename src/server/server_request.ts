@@ -1,7 +1,12 @@
 import type { HeaderMap } from "../handshake/header_map.ts";
 import { HeaderMap as Fields, splitList } from "../handshake/header_map.ts";
 import { isHost, splitTarget } from "../handshake/request_target.ts";
+import type { ChannelSink } from "../stream_channel/channel_sink.ts";
+import type { ChannelStream } from "../stream_channel/channel_stream.ts";
+import type { ChannelTransformer, MessageTransform } from "../stream_channel/transformer.ts";
 import { inspectAs } from "../web_socket/inspection.ts";
+import type { Message, WebSocketChannel } from "../web_socket/web_socket_channel.ts";
+import type { MessageInput } from "../web_socket/web_socket_sink.ts";
 import { shownUrl } from "../web_socket/shown_url.ts";
 
 /** The request that asked for a channel. */
@@ -24,6 +29,35 @@ export interface ServerRequest {
   readonly remotePort: number | null;
   /** Aborts when the client is gone, or the server gives up, before the upgrade was decided about. */
   readonly signal: AbortSignal;
+}
+
+/** A server's end of a connection: a channel, and the request that asked for it. */
+export interface ServerWebSocketChannel<In = Message, Out = MessageInput>
+  extends WebSocketChannel<In, Out> {
+  /** The request that the client connected with. */
+  readonly request: ServerRequest;
+  /** See {@linkcode StreamChannel.transform}. */
+  transform<NewIn, NewOut>(
+    transformer: ChannelTransformer<In, Out, NewIn, NewOut>,
+  ): ServerWebSocketChannel<NewIn, NewOut>;
+  /** See {@linkcode StreamChannel.transformStream}. */
+  transformStream<NewIn>(
+    transform: MessageTransform<In, NewIn>,
+  ): ServerWebSocketChannel<NewIn, Out>;
+  /** See {@linkcode StreamChannel.transformSink}. */
+  transformSink<NewOut>(
+    transform: MessageTransform<NewOut, Out>,
+  ): ServerWebSocketChannel<In, NewOut>;
+  /** See {@linkcode StreamChannel.changeStream}. */
+  changeStream<NewIn>(
+    change: (stream: ChannelStream<In>) => ChannelStream<NewIn> | ReadableStream<NewIn>,
+  ): ServerWebSocketChannel<NewIn, Out>;
+  /** See {@linkcode StreamChannel.changeSink}. */
+  changeSink<NewOut>(
+    change: (sink: ChannelSink<Out>) => ChannelSink<NewOut> | WritableStream<NewOut>,
+  ): ServerWebSocketChannel<In, NewOut>;
+  /** See {@linkcode StreamChannel.cast}. */
+  cast<NewIn, NewOut = NewIn>(): ServerWebSocketChannel<NewIn, NewOut>;
 }
 
 /** Where a request came from. */

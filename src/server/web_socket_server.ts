@@ -24,7 +24,8 @@ import { report } from "./error_hook.ts";
 import type { UpgradeSocket } from "./stream_socket.ts";
 import { answerRequest, type RequestHandler } from "./plain_request.ts";
 import type { WebSocketChannel } from "../web_socket/web_socket_channel.ts";
-import { ServerChannel, type ServerWebSocketChannel } from "./server_channel.ts";
+import { ServerChannel } from "./server_channel.ts";
+import type { ServerWebSocketChannel } from "./server_request.ts";
 import {
   checkServerOptions,
   SERVER_KINDS,

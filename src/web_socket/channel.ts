@@ -104,6 +104,11 @@ export class Channel<In = Message, Out = MessageInput> extends StreamChannelBase
     return #core in channel && channel.#derived === null ? channel.#core : null;
   }
 
+  /** What all channels of one connection share: the core, or a hand-written channel itself. */
+  static connectionOf(channel: object): object {
+    return #core in channel ? channel.#core : channel;
+  }
+
   get stream(): ChannelStream<In> {
     if (this.#derived !== null) return this.#derived.stream;
     return this.#core.incoming.stream as unknown as ChannelStream<In>;
@@ -192,38 +197,42 @@ export class Channel<In = Message, Out = MessageInput> extends StreamChannelBase
     await this.#core.closeWith(undefined, undefined).catch(ignore);
   }
 
-  #derive<NewIn, NewOut>(parts: ChannelParts<NewIn, NewOut>): Channel<NewIn, NewOut> {
-    return new Channel(this.#core, parts);
+  /** Makes another channel of the same connection; a subclass passes on what it adds. */
+  protected derive<NewIn, NewOut>(
+    core: ChannelCore,
+    parts: ChannelParts<NewIn, NewOut>,
+  ): Channel<NewIn, NewOut> {
+    return new Channel(core, parts);
   }
 
   override transform<NewIn, NewOut>(
     transformer: ChannelTransformer<In, Out, NewIn, NewOut>,
   ): WebSocketChannel<NewIn, NewOut> {
-    return this.#derive(super.transform(transformer));
+    return this.derive(this.#core, super.transform(transformer));
   }
 
   override transformStream<NewIn>(
     transform: MessageTransform<In, NewIn>,
   ): WebSocketChannel<NewIn, Out> {
-    return this.#derive(super.transformStream(transform));
+    return this.derive(this.#core, super.transformStream(transform));
   }
 
   override transformSink<NewOut>(
     transform: MessageTransform<NewOut, Out>,
   ): WebSocketChannel<In, NewOut> {
-    return this.#derive(super.transformSink(transform));
+    return this.derive(this.#core, super.transformSink(transform));
   }
 
   override changeStream<NewIn>(
     change: (stream: ChannelStream<In>) => ChannelStream<NewIn> | ReadableStream<NewIn>,
   ): WebSocketChannel<NewIn, Out> {
-    return this.#derive(super.changeStream(change));
+    return this.derive(this.#core, super.changeStream(change));
   }
 
   override changeSink<NewOut>(
     change: (sink: ChannelSink<Out>) => ChannelSink<NewOut> | WritableStream<NewOut>,
   ): WebSocketChannel<In, NewOut> {
-    return this.#derive(super.changeSink(change));
+    return this.derive(this.#core, super.changeSink(change));
   }
 
   override cast<NewIn, NewOut = NewIn>(): WebSocketChannel<NewIn, NewOut> {

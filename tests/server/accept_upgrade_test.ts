@@ -9,7 +9,7 @@ import {
   type ServerWebSocketChannel,
 } from "../../src/server/mod.ts";
 import { RawClient, SAMPLE_KEY } from "../support/recipe_clients.ts";
-import { gate, refusalOf, requestText } from "./support.ts";
+import { assertKeepsRequest, gate, refusalOf, requestText } from "./support.ts";
 
 /** A server of `node:http` with our upgrades. */
 async function withHttp(
@@ -184,5 +184,15 @@ Deno.test("acceptUpgrade: compression as it was agreed", async () => {
     await client.response();
     assertEquals((await next()).extensions, "");
     await client.destroy();
+  });
+});
+
+Deno.test("acceptUpgrade: a transformed channel keeps its request and its URL", async () => {
+  await withHttp({}, async (url, next) => {
+    const client = NetWebSocketChannel.connect(`${url}/chat?room=1`);
+    const channel = await next();
+    await channel.ready;
+    assertKeepsRequest(channel, `${url}/chat?room=…`);
+    client.terminate();
   });
 });

@@ -1,7 +1,9 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { NetWebSocketChannel } from "../../src/net/mod.ts";
 import { broadcast, type ServerWebSocketChannel } from "../../src/server/mod.ts";
+import { jsonDocument } from "../../src/stream_channel/mod.ts";
 import { channelPair } from "../../src/stream_channel/channel_pair.ts";
+import { webSocketChannelPair } from "../../src/testing/mod.ts";
 import { over } from "../../src/web_socket/over.ts";
 import type { MessageInput } from "../../src/web_socket/web_socket_sink.ts";
 import { bind } from "../../src/server/web_socket_server.ts";
@@ -142,4 +144,34 @@ Deno.test("broadcast: a server's own, with its own clock", async () => {
   const server = await bind();
   server.broadcast("nobody is there");
   await server.close();
+});
+
+Deno.test("broadcast: except leaves out connections, whichever of their channels is given", async () => {
+  await withServer({}, async (server) => {
+    const client = NetWebSocketChannel.connect(server.url);
+    const guest = await nextChannel(server);
+    const shout = guest.transformSink<MessageInput>((message) => `${message}!`);
+    const json = shout.transform(jsonDocument).cast<{ text: string }>();
+    server.broadcast("1", { except: json });
+    server.broadcast("2", { except: [json, shout] });
+    server.broadcast("3", { except: new Set([shout]) });
+    broadcast([shout], "4", { except: guest });
+    broadcast([shout], "5", { except: json });
+    broadcast([shout], "6");
+    assertEquals((await client.stream.next()).value, "6!");
+    await client.sink.close();
+  });
+});
+
+Deno.test("broadcast: except takes a hand-written channel", async () => {
+  const { client, server } = webSocketChannelPair();
+  // Not one of this package's own.
+  const other = Object.create(server, {
+    sink: { get: () => server.sink },
+    state: { get: () => server.state },
+  }) as typeof server;
+  broadcast([other], "1", { except: other });
+  broadcast([other], "2", { except: [server] });
+  assertEquals((await client.stream.next()).value, "2");
+  await client.sink.close();
 });

@@ -1,6 +1,8 @@
 /** What the server's tests share. */
 
+import { assertEquals, assertStrictEquals } from "@std/assert";
 import type { ServerWebSocketChannel, WebSocketServer } from "../../src/server/mod.ts";
+import { jsonDocument } from "../../src/stream_channel/mod.ts";
 import { bind, type BindOptions } from "../../src/server/web_socket_server.ts";
 import type { Clock } from "../../src/web_socket/clock.ts";
 import { RawClient, SAMPLE_KEY } from "../support/recipe_clients.ts";
@@ -81,4 +83,17 @@ export function gate(): { readonly opened: Promise<void>; open(): void } {
   let open = (): void => {};
   const opened = new Promise<void>((resolve) => open = resolve);
   return { opened, open: () => open() };
+}
+
+/** Whatever a server's channel is transformed to has its request and its URL. */
+export function assertKeepsRequest(channel: ServerWebSocketChannel, url: string): void {
+  const texts = channel.transformStream(String).transformSink<string>((it) => it);
+  const changed = texts.changeSink((sink) => sink).changeStream((stream) => stream);
+  const json = changed.transform(jsonDocument);
+  const all: ServerWebSocketChannel<unknown, never>[] = [channel, texts, changed, json];
+  for (const it of [...all, json.cast<number>()]) {
+    assertEquals(it.url, url);
+    assertStrictEquals(it.request, channel.request);
+    assertStrictEquals(it.closed, channel.closed);
+  }
 }

@@ -8,11 +8,13 @@ import {
 } from "../../src/server/mod.ts";
 import { platform } from "../../src/web_socket/platform.ts";
 import { RawClient } from "../support/recipe_clients.ts";
-import { refusalOf, requestText, upgraded } from "./support.ts";
+import { assertKeepsRequest, refusalOf, requestText, upgraded } from "./support.ts";
 
 async function withDeno(
   options: UpgradeWebSocketOptions,
   body: (url: string, channels: (ServerWebSocketChannel | null)[]) => Promise<void>,
+  use = (channel: ServerWebSocketChannel): void =>
+    void channel.stream.listen((message) => channel.sink.add(message)),
 ): Promise<void> {
   const channels: (ServerWebSocketChannel | null)[] = [];
   const server = Deno.serve(
@@ -20,7 +22,7 @@ async function withDeno(
     async (request, info) => {
       const { response, channel } = await upgradeWebSocket(request, { ...options, info });
       channels.push(channel);
-      channel?.stream.listen((message) => channel.sink.add(message));
+      if (channel !== null) use(channel);
       return response;
     },
   );
@@ -52,6 +54,19 @@ Deno.test({
       await client.sink.close(1000);
       assertEquals((await channel?.closed)?.code, 1000);
     }),
+});
+
+Deno.test({
+  name: "upgradeWebSocket: a transformed channel keeps its request and its URL",
+  ignore: !onDeno,
+  fn: () =>
+    withDeno({}, async (url, channels) => {
+      const client = NetWebSocketChannel.connect(`${url}/x?y=1`);
+      await client.ready;
+      for (const channel of channels) if (channel) assertKeepsRequest(channel, `${url}/x?y=…`);
+      assertEquals(channels.length, 1);
+      await client.sink.close();
+    }, () => {}),
 });
 
 Deno.test({

@@ -18,7 +18,15 @@ import { platform } from "../../src/web_socket/platform.ts";
 import { createIdentity } from "../support/certificates.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { RawClient } from "../support/recipe_clients.ts";
-import { gate, nextChannel, refusalOf, requestText, upgraded, withServer } from "./support.ts";
+import {
+  assertKeepsRequest,
+  gate,
+  nextChannel,
+  refusalOf,
+  requestText,
+  upgraded,
+  withServer,
+} from "./support.ts";
 
 /** Sends every message back. */
 async function echoAll(server: AsyncIterable<ServerWebSocketChannel>): Promise<number> {
@@ -52,6 +60,14 @@ Deno.test("each channel comes out of the iterator once, open, with its request",
     await client.sink.close(1000);
     assertEquals((await channel.closed).code, 1000);
     assertEquals(server.channels.size, 0);
+  });
+});
+
+Deno.test("a transformed channel keeps its request and its URL", async () => {
+  await withServer({}, async (server) => {
+    const client = NetWebSocketChannel.connect(`${server.url}/room?name=a`);
+    assertKeepsRequest(await nextChannel(server), `${server.url}/room?name=…`);
+    await client.sink.close();
   });
 });
 
