@@ -5,6 +5,11 @@ import { handleBelow } from "./handle_below.ts";
 
 /** What is used of a `node:net` or `node:tls` socket. Listeners are called with the socket as `this`. */
 export interface SocketLike {
+  /**
+   * Whether it is no socket of the platform's: it may keep the chunks that it gets, and those that it
+   * gave.
+   */
+  readonly keepsChunks?: boolean;
   readonly writableLength: number;
   readonly destroyed: boolean;
   write(chunk: Uint8Array, callback?: (error?: unknown) => void): boolean;
@@ -107,14 +112,14 @@ export class SocketWire implements Wire {
     socket.on("close", onClose);
   }
 
-  /** The platform makes a buffer for each chunk, and forgets it. */
+  /** The platform allocates a buffer for each chunk that it reads, and forgets it. */
   get ownsChunks(): boolean {
-    return true;
+    return !this.#socket.keepsChunks;
   }
 
-  /** A socket counts a chunk until the platform has copied it, all of it. */
+  /** A socket counts a chunk until the platform has copied all of it. */
   get releasesChunks(): boolean {
-    return true;
+    return !this.#socket.keepsChunks;
   }
 
   get endsTurns(): boolean {

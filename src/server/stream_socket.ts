@@ -49,6 +49,7 @@ export function asSocket(stream: UpgradeSocket): SocketLike {
 
 /** A duplex stream with the interface of a socket. */
 class StreamSocket implements SocketLike {
+  readonly keepsChunks = true;
   readonly #stream: UpgradeSocket;
   readonly setNoDelay: () => void = ignore;
   readonly removeListener: () => void = ignore;

@@ -153,6 +153,39 @@ Deno.test("acceptUpgrade: any duplex stream will do", async () => {
   assertEquals(socket.destroyed, true);
 });
 
+// Such as one that pushes them on to another stream.
+Deno.test("acceptUpgrade: a duplex stream may keep chunks, those that it gets and those that it gave", async () => {
+  const written: Uint8Array[] = [];
+  const socket = new Duplex({
+    read() {},
+    write(chunk, _encoding, done) {
+      written.push(chunk);
+      done();
+    },
+  });
+  const rawHeaders = [
+    ...["Host", "a.example", "Upgrade", "websocket", "Connection", "Upgrade"],
+    ...["Sec-WebSocket-Key", SAMPLE_KEY, "Sec-WebSocket-Version", "13"],
+  ];
+  const request = { method: "GET", url: "/", httpVersion: "1.1", rawHeaders };
+  const channel = acceptUpgrade(request, socket, new Uint8Array(0), { pingInterval: 0 });
+  for (const text of ["one", "two", "three", "four"]) {
+    channel.sink.add(text);
+    await channel.sink.flush();
+  }
+  const texts = written.slice(1).map((it) => new TextDecoder("latin1").decode(it));
+  assertEquals(texts, ["\x81\x03one", "\x81\x03two", "\x81\x05three", "\x81\x04four"]);
+  const given = Uint8Array.of(0x82, 0x83, 1, 2, 3, 4, 1, 2, 3);
+  const before = given.slice();
+  socket.push(given);
+  const { value } = await channel.stream.next();
+  assertEquals(value, new Uint8Array(3));
+  assertEquals(given, before);
+  given.fill(0xff);
+  assertEquals(value, new Uint8Array(3));
+  channel.terminate();
+});
+
 Deno.test("acceptUpgrade: a socket that is over already fails the channel", async () => {
   const socket = new Duplex({ read() {}, write: (_chunk, _encoding, done) => done() });
   // And has told so: nobody tells again.
