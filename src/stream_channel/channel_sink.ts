@@ -99,9 +99,9 @@ export interface SinkTarget<T, Options = never> {
    */
   readonly load?: number;
   /**
-   * Takes a value, with what else was given to the sink's `add`. Throws a `TypeError`, and takes nothing, when it is of the wrong kind. Gives
-   * `false` when it drops the value, because there is nobody left to give it to: no other value is
-   * given to it then, as after `disconnect`.
+   * Takes a value, with the options that the sink's `add` got. Throws a `TypeError`, and takes
+   * nothing, if the value is of the wrong kind. Returns `false` if it drops the value because the
+   * other end is gone: the sink then hands it no other value, as after `disconnect`.
    */
   add(value: T, options?: Options): boolean | void;
   /**

@@ -40,7 +40,7 @@ interface SinkControl {
   disconnect<T>(sink: ControlledSink<T>, cause: unknown): void;
   finish<T>(sink: ControlledSink<T>, cause: unknown): void;
   fail<T>(sink: ControlledSink<T>, error: unknown): void;
-  close<T>(sink: ControlledSink<T>, instead: (() => void) | undefined): Promise<void>;
+  close<T>(sink: ControlledSink<T>): Promise<void>;
 }
 
 let control: SinkControl;
@@ -96,7 +96,7 @@ export class ControlledSink<T, Options = never> implements ChannelSink<T> {
       disconnect: (it, cause) => it.#disconnect(cause),
       finish: (it, cause) => it.#finish(cause),
       fail: (it, error) => it.#fail(error),
-      close: (it, instead) => it.#close(instead),
+      close: (it) => it.#close(),
     };
   }
 
@@ -296,18 +296,18 @@ export class ControlledSink<T, Options = never> implements ChannelSink<T> {
 
   /** See {@linkcode ChannelSink.close}. */
   close(): Promise<void> {
-    return this.#close(undefined);
+    return this.#close();
   }
 
-  #close(instead: (() => void) | undefined): Promise<void> {
+  /** A subclass's `close` may do more first. */
+  #close(): Promise<void> {
     if (this.#has(CLOSED)) return this.done;
     if (this.#has(ADDING)) {
       if (!this.#has(CLOSE_WINS)) this.#checkUsable("close");
       this.#rarities?.adding?.end();
     }
     this.#state |= CLOSED;
-    if (instead === undefined) this.#target.close();
-    else instead();
+    this.#target.close();
     this.#openRoom();
     this.#failWritable();
     return this.done;
@@ -374,7 +374,7 @@ export class ControlledSink<T, Options = never> implements ChannelSink<T> {
       write: (value) => this.#write(value),
       close: () => {
         view.control = undefined;
-        return this.#close(undefined);
+        return this.#close();
       },
       abort: (reason) => {
         view.control = undefined;
@@ -487,12 +487,8 @@ export class ChannelSinkController<T, Sink extends ControlledSink<T> = Controlle
     control.fail(this.sink, error);
   }
 
-  /**
-   * See {@linkcode ChannelSink.close}.
-   *
-   * @param instead What to do instead of the target's `close`.
-   */
-  close(instead?: () => void): Promise<void> {
-    return control.close(this.sink, instead);
+  /** See {@linkcode ChannelSink.close}. */
+  close(): Promise<void> {
+    return control.close(this.sink);
   }
 }

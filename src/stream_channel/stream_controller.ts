@@ -425,8 +425,13 @@ export class ChannelStreamController<T> {
   }
 
   #endView(failure: { readonly error: unknown } | null): void {
-    if (failure === null) this.#view?.control?.close();
-    else this.#view?.control?.error(failure.error);
+    const view = this.#view;
+    const control = view?.control;
+    if (!view || !control) return;
+    // Without a reader the end may be reported again: a view ends once.
+    view.control = undefined;
+    if (failure === null) control.close();
+    else control.error(failure.error);
   }
 
   #finishWaiters(): void {
@@ -535,5 +540,5 @@ class Waiter<T> {
 
 interface View<T> {
   readonly stream: ReadableStream<T>;
-  readonly control: ReadableStreamDefaultController<T> | undefined;
+  control: ReadableStreamDefaultController<T> | undefined;
 }

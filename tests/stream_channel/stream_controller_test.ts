@@ -383,6 +383,24 @@ Deno.test("readable: the end is told to one who doesn't read", async () => {
   }
 });
 
+// As after a peer's Close, when the user closes the sink, too.
+Deno.test("readable: a view that nobody reads has ended once, also when the rest is discarded", async () => {
+  for (const first of [true, false]) {
+    for (const error of [undefined, new Error("lost")]) {
+      const controller = new ChannelStreamController<string>();
+      const end = (): void => error === undefined ? controller.end() : controller.fail(error);
+      if (first) end();
+      const { readable } = controller.stream;
+      if (!first) end();
+      controller.discard();
+      const read = readable.getReader().read();
+      if (error === undefined) assert((await read).done);
+      else await assertRejects(() => read, Error, "lost");
+      assertStrictEquals(controller.stream.readable, readable);
+    }
+  }
+});
+
 Deno.test("readable: cancel asks the source to close", async () => {
   const reasons: unknown[] = [];
   const controller = new ChannelStreamController<string>({

@@ -144,6 +144,18 @@ Deno.test("both ends close at once: clean, begun here, at either end", async () 
   assertEquals(clock.pending, 0);
 });
 
+Deno.test("a sink closes behind the peer's Close, though readable was read and has no reader", async () => {
+  for (const first of [true, false]) {
+    const { client, server } = ends(channelPair());
+    if (first) assertFalse(client.readable.locked);
+    await Promise.all([server.sink.close(), client.closed]);
+    const { readable } = client;
+    await client.sink.close();
+    await client[Symbol.asyncDispose]();
+    assert((await readable.getReader().read()).done);
+  }
+});
+
 Deno.test("an open channel at once: protocol and extensions are what was given", async () => {
   const { local } = channelPair<Uint8Array>();
   const channel = over(local, { side: "server", protocol: "v2" });
