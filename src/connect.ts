@@ -28,7 +28,7 @@ export function connect(
   if (choice === "net") {
     return connectNet(request, options, clock, dialling ?? loadDialling());
   }
-  return NativeChannel.failed(unsupported(choice.missing), { url: request.url, clock });
+  return NativeChannel.failed(unsupported(choice.missing, options), { url: request.url, clock });
 }
 
 let dialling: Dialling | null = null;

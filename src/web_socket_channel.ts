@@ -10,7 +10,10 @@ import { NativeWebSocketChannel } from "./native/native_web_socket_channel.ts";
 import type { WebSocketLike } from "./native/web_socket_like.ts";
 import type { ChannelLike } from "./stream_channel/channel_like.ts";
 import { connectOver, over } from "./web_socket/over.ts";
-import type { Message, WebSocketChannel as Instance } from "./web_socket/web_socket_channel.ts";
+import type {
+  Message,
+  WebSocketChannel as WebSocketChannelInstance,
+} from "./web_socket/web_socket_channel.ts";
 import type { MessageInput } from "./web_socket/web_socket_sink.ts";
 
 /** What {@linkcode WebSocketChannel}, the companion object, can do. */
@@ -43,7 +46,8 @@ export interface WebSocketChannelStatic {
    *
    * @param url As for {@linkcode connect}.
    * @param options As for {@linkcode connect}.
-   * @returns The open channel; it rejects with what `ready` rejects with, or `connect` throws.
+   * @returns The open channel. It rejects with what `ready` rejects with, and with what `connect`
+   * throws: a `SyntaxError`, `TypeError` or `RangeError` when an argument is malformed.
    */
   open(url: string | URL, options?: ConnectOptions): Promise<WebSocketChannel>;
   /**
@@ -68,7 +72,8 @@ export interface WebSocketChannelStatic {
    * Speaks RFC 6455 over a channel of bytes, on either side, when the opening handshake is done.
    * Corresponds to Dart's `WebSocketChannel(channel)`.
    *
-   * The bytes belong to the channel from then on. Its own Close frame doesn't end the byte sink: it
+   * The bytes belong to the channel from then on: their stream must have no reader yet. Release a
+   * reader that you had, and pass `{ readable, writable }`. Its own Close frame doesn't end the byte sink: it
    * is closed when the peer's Close has come, or `closeTimeout` is over, so that this works over
    * channels whose stream ends with their sink as well.
    *
@@ -93,7 +98,8 @@ export interface WebSocketChannelStatic {
    */
   over(bytes: ChannelLike<Uint8Array, Uint8Array>, options: OverOptions): WebSocketChannel;
   /**
-   * Speaks RFC 6455 over a channel of bytes as the client, doing the opening handshake first.
+   * Speaks RFC 6455 over a channel of bytes as the client, doing the opening handshake first. For the
+   * server's side use `acceptUpgrade`, or do the handshake yourself and call {@linkcode over}.
    *
    * @param bytes The bytes: any `{ stream, sink }` or `{ readable, writable }`.
    * @param url What to ask for; nothing is dialled.
@@ -145,4 +151,4 @@ export const WebSocketChannel: WebSocketChannelStatic = {
  * @typeParam In What it gives: messages, unless it is transformed.
  * @typeParam Out What it takes.
  */
-export type WebSocketChannel<In = Message, Out = MessageInput> = Instance<In, Out>;
+export type WebSocketChannel<In = Message, Out = MessageInput> = WebSocketChannelInstance<In, Out>;

@@ -103,14 +103,16 @@ export function missingNatively(options: ConnectOptions, request: ConnectRequest
 }
 
 /** The error of what is missing, with the option that needs it, and what to do instead where there is something. */
-export function unsupported(missing: string): UnsupportedError {
+export function unsupported(missing: string, options: ConnectOptions): UnsupportedError {
   const option = NEEDED_BY[missing];
-  const need = option === undefined ? [] : [`The option ${option} needs it`];
+  const need = option === undefined || options[option] === undefined
+    ? []
+    : [`The option ${option} needs it`];
   return new UnsupportedError(missing, platform(), [...need, ...remedy(missing)].join(". "));
 }
 
 /** The options whose names are not those of the capabilities that they need. */
-const NEEDED_BY: Readonly<Record<string, string>> = {
+const NEEDED_BY: Readonly<Record<string, keyof ConnectOptions>> = {
   ping: "pingInterval",
   messageLimit: "maxMessageSize",
   compressionOptions: "compression",
@@ -119,7 +121,7 @@ const NEEDED_BY: Readonly<Record<string, string>> = {
 function remedy(missing: string): string[] {
   if (missing === "net") return [];
   if (platform() !== "browser") {
-    return ["Connect with transport: \"net\", as the platform's own WebSocket can't do it"];
+    return ['Use WebSocketChannel.connect without transport: "native"'];
   }
   if (missing !== "headers") return [];
   return ["Authenticate with a subprotocol, a cookie, the URL or the first message instead"];

@@ -54,7 +54,10 @@ export const NativeWebSocketChannel: NativeWebSocketChannelStatic = {
     const request = parseConnect(url, options);
     const missing = missingNatively(options, request);
     if (missing === null) return NativeChannel.connect(request, options, systemClock);
-    return NativeChannel.failed(unsupported(missing), { url: request.url, clock: systemClock });
+    return NativeChannel.failed(unsupported(missing, options), {
+      url: request.url,
+      clock: systemClock,
+    });
   },
   from: (socket, options) => NativeChannel.from(socket, options),
 };

@@ -31,7 +31,7 @@ export function isWritableStream<T>(value: object): value is WritableStream<T> {
 
 /** Built-in objects that have none of a user's own members: none of them is a set of options or of headers. */
 const BUILTIN =
-  /^(?:Boolean|Number|String|Symbol|BigInt|Date|RegExp|Error|DOMException|Promise|Request|Response|Blob|File|FormData|URL|ArrayBuffer|SharedArrayBuffer|DataView|Weak(?:Map|Set|Ref))$/;
+  /^(?:AbortSignal|Boolean|Number|String|Symbol|BigInt|Date|RegExp|Error|DOMException|Promise|Request|Response|Blob|File|FormData|URL|ArrayBuffer|SharedArrayBuffer|DataView|Weak(?:Map|Set|Ref))$/;
 
 /**
  * Which built-in object a value is, of whichever realm.

@@ -1,6 +1,6 @@
 import { PreparedMessage } from "../protocol/prepared_message.ts";
 import { ignore } from "../stream_channel/errors.ts";
-import { type OptionKinds, readOptions } from "../stream_channel/options.ts";
+import { type OptionKinds, readOptions, shown } from "../stream_channel/options.ts";
 import { Channel } from "../web_socket/channel.ts";
 import { type Clock, systemClock } from "../web_socket/clock.ts";
 import { checkMessage } from "../web_socket/message_input.ts";
@@ -85,6 +85,10 @@ export class Broadcaster implements Flushable {
     checkMessage(message);
     const options = readOptions(given, BROADCAST_KINDS);
     const policy = policyOf(options);
+    if (typeof channels?.[Symbol.iterator] !== "function") {
+      const got = shown(channels);
+      throw new TypeError(`Cannot broadcast: channels must be an iterable of channels, got ${got}`);
+    }
     const prepared = new PreparedMessage(message);
     const isLeftOut = leftOut(options.except);
     const isOnly = this.#isOnly;
@@ -183,7 +187,8 @@ const everybody = new Broadcaster(systemClock);
  * @param channels The receivers, such as a server's `channels`.
  * @param message The message; bytes are copied.
  * @param options Who is left out, and what is done with slow receivers.
- * @throws {TypeError} When the message is neither text nor bytes, or an option is malformed.
+ * @throws {TypeError} When the channels are no iterable, the message is neither text nor bytes, or an
+ * option is malformed.
  * @throws {RangeError} When a number is out of its range.
  * @throws What the sink of a hand-written channel throws, when the others have got the message.
  *

@@ -3,6 +3,7 @@ import { isToken } from "../handshake/header_map.ts";
 import type { Field, OriginPolicy } from "../handshake/server_handshake.ts";
 import { checkOption, type OptionKinds, shown } from "../stream_channel/options.ts";
 import {
+  checkPings,
   PROTOCOL_KINDS,
   type ProtocolOptions,
   readCompression,
@@ -169,12 +170,14 @@ export interface ServerSettings {
  * @param options The options, read.
  * @returns The settings.
  * @throws {RangeError} When a number is out of its range.
- * @throws {TypeError} When a header field is malformed or the handshake's own, or an origin isn't one.
+ * @throws {TypeError} When a header field is malformed or the handshake's own, an origin isn't one, or
+ * `pingTimeout` has no `pingInterval`.
  * @throws {SyntaxError} When a subprotocol isn't a token.
  */
 export function checkServerOptions(options: ServerOptions = {}): ServerSettings {
   const { pingInterval = DEFAULT_PING_INTERVAL } = options;
   const { compression = false } = options;
+  checkPings({ pingInterval, pingTimeout: options.pingTimeout });
   const channel: ProtocolOptions = {
     closeTimeout: options.closeTimeout,
     highWaterMark: options.highWaterMark,

@@ -133,9 +133,9 @@ export interface WebSocketServerStatic {
    *
    * @param options See {@linkcode BindOptions}. By default only this machine can connect, and web
    * pages of other hosts are refused.
-   * @returns The server; it rejects with the platform's error when it can't listen there, and with
-   * an `UnsupportedError` where the platform has no `node:http`.
-   * @throws {RangeError | TypeError | SyntaxError} When an option is malformed.
+   * @returns The server. It rejects with a `RangeError`, `TypeError` or `SyntaxError` when an option is
+   * malformed, with the platform's error when it can't listen there, and with an `UnsupportedError`
+   * where the platform has no `node:http`.
    *
    * @example
    * ```ts
@@ -164,7 +164,7 @@ export async function bind(
   given?: BindOptions,
   clock: Clock = systemClock,
 ): Promise<WebSocketServer> {
-  const options = readOptions(given, BIND_KINDS);
+  const options = readOptions(given, BIND_KINDS, { hint: ". Give { port }" });
   const { hostname = "127.0.0.1", port = 0, tls, path } = options;
   const settings = checkServerOptions(options);
   if (path !== undefined && !path.startsWith("/")) {
@@ -320,7 +320,7 @@ class BoundServer implements WebSocketServer {
   }
 
   close(options?: ServerCloseOptions): Promise<void> {
-    const read = readOptions(options, CLOSE_KINDS);
+    const read = readOptions(options, CLOSE_KINDS, { hint: ". Give { code }" });
     const { code = goingAway, reason, drainTimeout = DEFAULT_DRAIN_TIMEOUT } = read;
     checkCloseArguments(code, reason, isSendable);
     if (!this.#closing) {

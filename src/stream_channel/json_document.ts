@@ -170,6 +170,9 @@ export const jsonDocument: JsonDocument = Object.assign(transformer, {
 function transformer<In, Out>(
   given?: JsonDocumentOptions<In, Out>,
 ): ChannelTransformer<JsonText, string, In, Out> {
+  if ("~standard" in Object(given)) {
+    throw new TypeError("Cannot use the options: they are a schema. Give { incoming: schema }");
+  }
   const options = readOptions<JsonDocumentOptions<In, Out>>(given, {
     malformed: '"error"|"skip"|function',
     incoming: "object|function",

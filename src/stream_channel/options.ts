@@ -19,6 +19,8 @@ const KINDS: Readonly<Record<string, (value: object) => boolean>> = {
   // The elements of a `new String` would be its characters.
   list: (value) => Symbol.iterator in value && builtinOf(value) === null,
   bytes: (value) => ArrayBuffer.isView(value),
+  "bytes or an ArrayBuffer": (value) =>
+    ArrayBuffer.isView(value) || builtinOf(value)?.endsWith("ArrayBuffer") === true,
   URL: (value) => "href" in value,
   AbortSignal: (value) => "aborted" in value && "addEventListener" in value,
 };
@@ -89,6 +91,15 @@ function checkBag(options: object, { within = "", hint = "" }: OptionsPlace): Op
 
 type Options = Readonly<Record<string, unknown>>;
 
+/** What other packages call options that have another name here. */
+const FOREIGN: Readonly<Record<string, string>> = {
+  host: "hostname",
+  maxPayload: "maxMessageSize",
+  perMessageDeflate: "compression",
+  timeout: "connectTimeout",
+  drain: "drainTimeout",
+};
+
 function checkUnknown(
   options: Options,
   name: string,
@@ -99,9 +110,9 @@ function checkUnknown(
   const value = options[name];
   if (value === undefined) return;
   const edits = name.length > 4 ? 2 : 1;
-  // What other packages call `host` is `hostname`, though `hosts` is nearer.
-  const near = Object.hasOwn(known, `${name}name`)
-    ? `${name}name`
+  const same = FOREIGN[name] ?? "";
+  const near = Object.hasOwn(known, same)
+    ? same
     : Object.keys(known).find((it) => isNear(name.toLowerCase(), it.toLowerCase(), edits));
   const hint = near === undefined ? "" : `. Did you mean ${within}${near}?`;
   // The name may be anything, a secret included.
@@ -161,7 +172,9 @@ function isOfKind(value: unknown, kind: string): boolean {
 
 function withArticle(kind: string): string {
   if (kind in RANGES) return "a number";
-  if (kind === "null" || kind === "false" || kind === "bytes" || kind.startsWith('"')) return kind;
+  if (kind === "null" || kind === "false" || kind.startsWith("bytes") || kind.startsWith('"')) {
+    return kind;
+  }
   return `${/^[aeio]/i.test(kind) ? "an" : "a"} ${kind}`;
 }
 

@@ -5,7 +5,7 @@ import { platform } from "./platform.ts";
  * What a transport may be able to do, beside carrying messages:
  *
  * - `"headers"`: extra header fields in the opening handshake;
- * - `"ping"`: `ping()` and `pingInterval`;
+ * - `"ping"`: `ping()`, `pong()`, `latency`, `pingInterval`, `onPing`, `onPong` and `autoPong: false`;
  * - `"terminate"`: `terminate()`, and every time-out, really destroys the connection;
  * - `"inboundBackpressure"`: a slow reader stops the sender, instead of filling a queue;
  * - `"messageLimit"`: `maxMessageSize`;

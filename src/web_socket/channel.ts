@@ -30,7 +30,7 @@ import {
 
 const WAIT_KINDS: OptionKinds<WaitOptions> = { signal: "AbortSignal" };
 
-const PING_KINDS: OptionKinds<PingOptions> = { ...WAIT_KINDS, payload: "object" };
+const PING_KINDS: OptionKinds<PingOptions> = { ...WAIT_KINDS, payload: "bytes or an ArrayBuffer" };
 
 const NO_BYTES = new Uint8Array(0);
 
@@ -124,7 +124,7 @@ export class Channel<In = Message, Out = MessageInput> extends StreamChannelBase
   }
 
   whenReady(given?: WaitOptions): Promise<void> {
-    const { signal } = readOptions(given, WAIT_KINDS);
+    const { signal } = readOptions(given, WAIT_KINDS, { hint: ". Give { signal }" });
     return abortable(this.ready, signal);
   }
 
@@ -173,7 +173,7 @@ export class Channel<In = Message, Out = MessageInput> extends StreamChannelBase
   }
 
   ping(given?: PingOptions): Promise<number> {
-    const { payload, signal } = readOptions(given, PING_KINDS);
+    const { payload, signal } = readOptions(given, PING_KINDS, { hint: ". Give { payload }" });
     return this.#core.ping(payload === undefined ? undefined : controlPayload(payload), signal);
   }
 

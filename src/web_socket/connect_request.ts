@@ -50,7 +50,9 @@ function parseUrl(url: string | URL): URL {
   const scheme = Object.hasOwn(SCHEMES, parsed.protocol) ? SCHEMES[parsed.protocol] : undefined;
   if (scheme === undefined) {
     // Of `user:password@host` the user is the scheme.
-    const got = parsed.href.startsWith(`${parsed.protocol}//`) ? `, got ${parsed.protocol}` : "";
+    const got = parsed.href.startsWith(`${parsed.protocol}//`)
+      ? `, got ${parsed.protocol}`
+      : ", such as ws://localhost:8080";
     throw new SyntaxError(`Cannot connect: the URL's scheme must be ws: or wss:${got}`);
   }
   // An empty fragment is one as well; `hash` doesn't show it.

@@ -57,9 +57,15 @@ export interface ReceiveQueueOptions {
  * RFC 6455 §5.5.
  */
 export interface ControlFrameOptions {
-  /** Called with what each Ping holds, 0–125 bytes, and the channel that it has come on. */
+  /**
+   * Called with the payload of each Ping, 0–125 bytes, and the channel. As from a listener of the stream, what
+   * it throws is thrown again from a microtask: it reaches the platform's handler of uncaught errors.
+   */
   onPing?: ((payload: Uint8Array, channel: WebSocketChannel) => void) | undefined;
-  /** Called with what each Pong holds, asked for or not, and the channel that it has come on. */
+  /**
+   * Called with the payload of each Pong and the channel: the answers to `ping` (4 bytes unless it has a
+   * payload) and to the keepalive's Pings (4 bytes), and Pongs that nobody asked for. Throws as `onPing`.
+   */
   onPong?: ((payload: Uint8Array, channel: WebSocketChannel) => void) | undefined;
   /**
    * `false`: Pings aren't answered. Answer each with the channel's `pong`, or peers that check whether
@@ -76,8 +82,8 @@ export interface ProtocolOptions extends ChannelOptions, ControlFrameOptions {
    */
   pingInterval?: number | undefined;
   /**
-   * How long to wait for a sign of life after a ping, in milliseconds; 0: for ever. Default:
-   * `pingInterval`.
+   * How long to wait for a sign of life after a ping, in milliseconds; 0: for ever. It needs
+   * `pingInterval`, which is its default.
    */
   pingTimeout?: number | undefined;
   /**
@@ -125,9 +131,12 @@ export interface ConnectOptions
   origin?: string | undefined;
   /** How often to ping the peer, in milliseconds; 0: never. Default 0. */
   pingInterval?: number | undefined;
-  /** How long to wait for a sign of life after a ping. Default: `pingInterval`. */
+  /** How long to wait for a sign of life after a ping. It needs `pingInterval`, which is its default. */
   pingTimeout?: number | undefined;
-  /** The largest message to receive, in bytes; beyond it the connection is failed with 1009. */
+  /**
+   * The largest message to receive, in bytes; beyond it the connection is failed with 1009. Default: 100 MiB
+   * on our own transport; the platform's own `WebSocket` has no limit of ours.
+   */
   maxMessageSize?: number | undefined;
   /** Whether, and how, to compress (RFC 7692). Left out: as the transport does by itself. */
   compression?: boolean | CompressionOptions | undefined;
@@ -281,6 +290,7 @@ const COMPRESSION_KINDS: OptionKinds<CompressionOptions> = {
 export function readConnectOptions(given: ConnectOptions | undefined): ConnectOptions {
   const hint = ". Offer subprotocols with { protocols }";
   const options = readOptions(given, CONNECT_KINDS, { hint });
+  checkPings(options);
   options.compression = readCompression(options.compression);
   checkOrigin(options.origin);
   checkRedirects(options.followRedirects);
@@ -290,7 +300,10 @@ export function readConnectOptions(given: ConnectOptions | undefined): ConnectOp
   }
   for (const name of options.require ?? []) {
     if (isCapability(name)) continue;
-    throw malformedOption("require", `names of capabilities, got ${shown(name, true)}`);
+    throw malformedOption(
+      "require",
+      `names of capabilities (${CAPABILITY_NAMES}), got ${shown(name, true)}`,
+    );
   }
   return options;
 }
@@ -298,6 +311,7 @@ export function readConnectOptions(given: ConnectOptions | undefined): ConnectOp
 /** Reads the options of `connectOver`. It throws as {@linkcode readConnectOptions} does. */
 export function readConnectOverOptions(given: ConnectOverOptions): ConnectOverOptions {
   const options = readOptions(given, CONNECT_OVER_KINDS);
+  checkPings(options);
   options.compression = readCompression(options.compression);
   checkOrigin(options.origin);
   return options;
@@ -306,6 +320,7 @@ export function readConnectOverOptions(given: ConnectOverOptions): ConnectOverOp
 /** Reads the options of `over`. It throws as {@linkcode readConnectOptions} does. */
 export function readOverOptions(given: OverOptions): OverOptions {
   const options = readOptions(given, OVER_KINDS);
+  checkPings(options);
   checkOption("side", options.side, OVER_KINDS.side);
   options.compression = readCompression(options.compression, OVER_COMPRESSION_KINDS);
   return options;
@@ -314,6 +329,17 @@ export function readOverOptions(given: OverOptions): OverOptions {
 /** Reads the options of `from`. It throws as {@linkcode readConnectOptions} does. */
 export function readFromOptions(given: FromOptions | undefined): FromOptions {
   return readOptions(given, FROM_KINDS);
+}
+
+/**
+ * Checks that a timeout of pings has pings.
+ *
+ * @param options The options; left out, `pingInterval` is 0.
+ * @throws {TypeError} When it has none.
+ */
+export function checkPings({ pingInterval = 0, pingTimeout = 0 }: ProtocolOptions): void {
+  if (pingInterval > 0 || pingTimeout === 0) return;
+  throw new TypeError("Cannot use the options: pingTimeout needs pingInterval");
 }
 
 /**
@@ -373,6 +399,8 @@ export function readHeaders(headers: unknown): [name: string, value: string][] {
 function kindOf(value: unknown): string {
   return value === null ? "null" : typeof value;
 }
+
+const CAPABILITY_NAMES = Object.keys(NO_CAPABILITIES).join(", ");
 
 function isCapability(name: unknown): name is Capability {
   return typeof name === "string" && Object.hasOwn(NO_CAPABILITIES, name);

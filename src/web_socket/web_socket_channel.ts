@@ -49,8 +49,8 @@ export interface WebSocketChannel<In = Message, Out = MessageInput>
    */
   readonly ready: Promise<void>;
   /**
-   * {@linkcode ready}, for who doesn't want to wait for ever. It ends only the waiting: the signal of
-   * `connect` ends the attempt.
+   * Waits for {@linkcode ready} until a signal aborts. That ends only the waiting: to give up the attempt
+   * too, call {@linkcode terminate}, or pass the signal to `connect`.
    *
    * @param options Its `signal` makes the promise reject with its reason.
    * @throws {TypeError} When an option is unknown, or of the wrong type.

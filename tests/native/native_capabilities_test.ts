@@ -98,7 +98,8 @@ Deno.test("native capabilities: an option that can't be honoured is named, never
 Deno.test("native capabilities: the error names what is missing and where, the option as written, and what to do instead", () => {
   const remedy = platform() === "browser"
     ? ""
-    : `. Connect with transport: "net", as the platform's own WebSocket can't do it`;
+    : '. Use WebSocketChannel.connect without transport: "native"';
+  const given: ConnectOptions = { pingInterval: 1000, maxMessageSize: 1, compression: false };
   const texts: [missing: string, shown: string][] = [
     ["ping", "ping. The option pingInterval needs it"],
     ["messageLimit", "messageLimit. The option maxMessageSize needs it"],
@@ -108,12 +109,15 @@ Deno.test("native capabilities: the error names what is missing and where, the o
     ["inboundBackpressure", "inboundBackpressure"],
   ];
   for (const [missing, shown] of texts) {
-    const error = unsupported(missing);
+    const error = unsupported(missing, given);
     assertEquals(error.message, `Unsupported on ${platform()}: ${shown}${remedy}`);
     assertEquals([error.capability, error.platform], [missing, platform()]);
   }
-  assertEquals(unsupported("net").message, `Unsupported on ${platform()}: net`);
-  const hinted = unsupported("headers").message.includes("Authenticate with a subprotocol");
+  assertEquals(unsupported("net", {}).message, `Unsupported on ${platform()}: net`);
+  // Nothing but `require` asks for it.
+  const { message } = unsupported("ping", { require: ["ping"] });
+  assertEquals(message, `Unsupported on ${platform()}: ping${remedy}`);
+  const hinted = unsupported("headers", {}).message.includes("Authenticate with a subprotocol");
   assertEquals(hinted, platform() === "browser");
 });
 

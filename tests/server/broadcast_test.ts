@@ -6,6 +6,7 @@ import { channelPair } from "../../src/stream_channel/channel_pair.ts";
 import { webSocketChannelPair } from "../../src/testing/mod.ts";
 import { over } from "../../src/web_socket/over.ts";
 import type { MessageInput } from "../../src/web_socket/web_socket_sink.ts";
+import type { WebSocketChannel } from "../../src/web_socket/web_socket_channel.ts";
 import { bind } from "../../src/server/web_socket_server.ts";
 import { nextChannel, upgraded, withServer } from "./support.ts";
 
@@ -47,6 +48,10 @@ Deno.test("broadcast: one message to all that are open, but for those left out",
 Deno.test("broadcast: what isn't a message, and malformed options, throw", () => {
   const wrong = [42, null, {}, [1]] as unknown as MessageInput[];
   for (const message of wrong) assertThrows(() => broadcast([], message), TypeError);
+  for (const channels of [{}, null, undefined, 1] as unknown as WebSocketChannel[][]) {
+    const call = () => broadcast(channels, "x");
+    assertThrows(call, TypeError, "channels must be an iterable of channels, got");
+  }
   assertThrows(() => broadcast([], "x", { slow: "drop" as "close" }), TypeError);
   assertThrows(() => broadcast([], "x", { maxQueueSize: -1 }), RangeError);
   assertThrows(() => broadcast([], "x", { stallTimeout: NaN }), RangeError);

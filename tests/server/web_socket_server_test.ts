@@ -14,6 +14,7 @@ import {
   type ServerWebSocketChannel,
   WebSocketServer,
 } from "../../src/server/mod.ts";
+import { bind } from "../../src/server/web_socket_server.ts";
 import { platform } from "../../src/web_socket/platform.ts";
 import { createIdentity } from "../support/certificates.ts";
 import { FakeClock } from "../support/fake_clock.ts";
@@ -416,4 +417,37 @@ Deno.test("an error of the socket that listens reaches onError, and the server g
     http.createServer = createServer;
   }
   assertEquals(reports, [[cause, "listen", null]]);
+});
+
+Deno.test("what isn't options is answered with the option to give", async () => {
+  const error = await assertRejects(() => bind(8080 as never), TypeError);
+  assertStringIncludes(error.message, "they must be an object, got 8080. Give { port }");
+  await withServer({}, (server) => {
+    const { message } = assertThrows(() => void server.close(1001 as never), TypeError);
+    assertStringIncludes(message, "they must be an object, got 1001. Give { code }");
+    const drain = assertThrows(() => void server.close({ drain: 1 } as never), TypeError);
+    assertStringIncludes(drain.message, "Did you mean drainTimeout?");
+    return Promise.resolve();
+  });
+});
+
+Deno.test("pingTimeout needs pingInterval, which has a default", async () => {
+  await withServer({ pingTimeout: 1000 }, () => Promise.resolve());
+  const options = { pingInterval: 0, pingTimeout: 1000 };
+  await assertRejects(() => bind(options), TypeError, "pingTimeout needs pingInterval");
+});
+
+Deno.test("onPing gets the server's channel, with its request", async () => {
+  const channels: ServerWebSocketChannel[] = [];
+  const onPing = (_payload: Uint8Array, channel: ServerWebSocketChannel): void => {
+    channels.push(channel);
+  };
+  await withServer({ onPing }, async (server) => {
+    const client = NetWebSocketChannel.connect(`${server.url}/room`);
+    const channel = await nextChannel(server);
+    await client.ping();
+    assertStrictEquals(channels[0], channel);
+    assertEquals(channels[0]?.request.url.pathname, "/room");
+    await client.sink.close();
+  });
 });

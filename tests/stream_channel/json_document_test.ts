@@ -196,3 +196,14 @@ Deno.test("an asynchronous schema for what goes, that rejects: add throws, nothi
     assertThrows(() => sink.add(1), TypeError, "the schema is asynchronous");
   });
 });
+
+Deno.test("jsonDocument: a schema in place of the options is answered with the option to give", () => {
+  const schemas = [numberSchema(), Object.assign(() => {}, numberSchema())];
+  for (const schema of schemas) {
+    const error = assertThrows(() => jsonDocument(schema as never), TypeError);
+    assertEquals(
+      error.message,
+      "Cannot use the options: they are a schema. Give { incoming: schema }",
+    );
+  }
+});

@@ -130,6 +130,26 @@ Deno.test("channel: closing fulfils when either side begins to close", async () 
   remote.channel.terminate();
 });
 
+Deno.test("channel: what isn't options is answered with the option to give", () => {
+  const { channel } = wireRig();
+  const text = (call: () => unknown): string => assertThrows(call, TypeError).message;
+  const bag = "Cannot use the options: they must be an object, got";
+  const { signal } = new AbortController();
+  assertEquals(
+    text(() => channel.whenReady(signal as never)),
+    `${bag} an AbortSignal. Give { signal }`,
+  );
+  assertEquals(
+    text(() => channel.ping(new Uint8Array(1) as never)),
+    `${bag} an object. Give { payload }`,
+  );
+  assertEquals(
+    text(() => channel.ping({ payload: "x" as never })),
+    "Cannot use the option payload: it must be bytes or an ArrayBuffer, got a string",
+  );
+  channel.terminate();
+});
+
 Deno.test("channel: the payloads of ping and pong are checked, and copied", async () => {
   const { channel, wire } = wireRig({ side: "server" });
   for (const wrong of ["text", [1], null]) {

@@ -41,7 +41,8 @@ Deno.test("connect request: another scheme, a fragment, or no URL is a SyntaxErr
     const [url, message] of [
       ["ftp://example.com", "the URL's scheme must be ws: or wss:, got ftp:"],
       ["file:///a", "the URL's scheme must be ws: or wss:, got file:"],
-      ["constructor:a", "the URL's scheme must be ws: or wss:"],
+      ["constructor:a", "the URL's scheme must be ws: or wss:, such as ws://localhost:8080"],
+      ["localhost:8080", "the URL's scheme must be ws: or wss:, such as ws://localhost:8080"],
       ["ws://example.com/#part", "the URL must have no fragment, got ws://example.com/#…"],
       ["ws://example.com/#", "the URL must have no fragment, got ws://example.com/#…"],
       ["ws://", "the URL is malformed, got ws://… (5 characters)"],

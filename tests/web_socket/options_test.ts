@@ -109,6 +109,44 @@ Deno.test("protocol options: those that make sense pass", () => {
   for (const options of all) readConnectOverOptions(options);
 });
 
+Deno.test("options: pingTimeout needs pingInterval", () => {
+  const wrong = [{ pingTimeout: 1 }, { pingTimeout: 1, pingInterval: 0 }];
+  for (const options of wrong) {
+    for (
+      const read of [
+        () => readConnectOptions(options),
+        () => readConnectOverOptions(options),
+        () => readOverOptions({ side: "client", ...options }),
+      ]
+    ) assertThrows(read, TypeError, "pingTimeout needs pingInterval");
+  }
+  readConnectOptions({ pingTimeout: 1, pingInterval: 1 });
+  readConnectOptions({ pingTimeout: 0, pingInterval: 0 });
+});
+
+Deno.test("connect options: a capability that doesn't exist is answered with those that do", () => {
+  const error = assertThrows(
+    () => readConnectOptions({ require: ["pings" as "ping"] }),
+    TypeError,
+  );
+  assertEquals(
+    error.message,
+    "Cannot use the option require: it must be names of capabilities (headers, ping, terminate, " +
+      "inboundBackpressure, messageLimit, compressionOptions, tls, proxy, handshakeResponse, " +
+      'allCloseCodes), got "pings"',
+  );
+});
+
+Deno.test("connect options: names that other packages use lead to those of this one", () => {
+  const names = { maxPayload: "maxMessageSize", timeout: "connectTimeout" };
+  for (const [name, ours] of Object.entries({ ...names, perMessageDeflate: "compression" })) {
+    const read = () => readConnectOptions({ [name]: 1 } as ConnectOptions);
+    assertThrows(read, TypeError, `${name}: there is no such option, got 1. Did you mean ${ours}?`);
+  }
+  const drain = assertThrows(() => readConnectOptions({ drain: 1 } as ConnectOptions), TypeError);
+  assertEquals(drain.message.includes("Did you mean"), false);
+});
+
 Deno.test("protocol options: the others are a RangeError that names the option", () => {
   const wrong: [name: string, options: ProtocolOptions][] = [
     ["pingInterval", { pingInterval: -1 }],
