@@ -233,6 +233,19 @@ async function rename(config: Config, content: URL): Promise<void> {
   }
 }
 
+/**
+ * A declaration says which library it needs beyond that of the oldest target, so that it can be used without
+ * the user's `lib` naming it.
+ */
+async function addReferences(content: URL): Promise<void> {
+  for (const file of await filesIn(content)) {
+    if (!file.pathname.endsWith(".d.ts")) continue;
+    const text = await Deno.readTextFile(file);
+    if (!/\b(?:AsyncDisposable|asyncDispose)\b/.test(text)) continue;
+    await Deno.writeTextFile(file, `/// <reference lib="esnext.disposable" />\n${text}`);
+  }
+}
+
 /** Source files that no entry leads to are packed as they are: nobody can use them. */
 async function removeSources(content: URL): Promise<void> {
   for (const file of await filesIn(content)) {
@@ -272,6 +285,7 @@ export async function buildNpm(
   // dnt puts ES modules into a folder of their own.
   await writeManifest(config, content, chosen === "dnt" ? "esm/" : "");
   await removeSources(content);
+  await addReferences(content);
   await rename(config, content);
   const said = await npm(folder, "pack", fromFileUrl(content), "--json");
   const [{ filename, size, unpackedSize, entryCount }] = JSON.parse(said);

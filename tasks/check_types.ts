@@ -61,30 +61,34 @@ export const wrong = (channel: WebSocketChannel) => channel.sink.add(1);
 export const channel = new MessagePortChannel<string>(self);
 `,
   );
+  // For a project that names no library beyond its target: the declarations name what else they need.
+  await write(
+    checked,
+    "plain.ts",
+    `${imports.join("\n")}\nexport const entries = [${names.join(", ")}];\n`,
+  );
   const files = ["consumer.ts", ...await writeReadme(checked)];
-  const typeRoots = fromFileUrl(new URL("../", await tool("@types/node")));
-  const dom = ["dom", "dom.iterable", "dom.asynciterable"];
-  for (
-    const [moduleResolution, lib] of [["nodenext", dom], ["bundler", dom], [
-      "nodenext",
-      [],
-    ]] as const
-  ) {
+  const typeRoots = [fromFileUrl(new URL("../", await tool("@types/node")))];
+  const node = { lib: ["es2023", "esnext.disposable"], types: ["node"], typeRoots };
+  const dom = { ...node, lib: [...node.lib, "dom", "dom.iterable", "dom.asynciterable"] };
+  const nodenext = { module: "nodenext", moduleResolution: "nodenext" };
+  const bundler = { module: "esnext", moduleResolution: "bundler" };
+  const projects: [options: object, files: string[]][] = [
+    [{ ...nodenext, ...node }, files],
+    [{ ...nodenext, ...dom }, [...files, "worker.ts"]],
+    [{ ...bundler, ...dom }, [...files, "worker.ts"]],
+    [{ ...bundler, lib: ["es2022", "dom"], types: [] }, ["plain.ts"]],
+  ];
+  for (const [options, files] of projects) {
     const compilerOptions = {
       strict: true,
       exactOptionalPropertyTypes: true,
       noEmit: true,
       skipLibCheck: false,
       target: "es2022",
-      module: moduleResolution === "nodenext" ? "nodenext" : "esnext",
-      moduleResolution,
-      lib: ["es2023", "esnext.disposable", ...lib],
-      types: ["node"],
-      typeRoots: [typeRoots],
+      ...options,
     };
-    const checkedFiles = lib.length === 0 ? files : [...files, "worker.ts"];
-    const config = JSON.stringify({ compilerOptions, files: checkedFiles });
-    await write(checked, "tsconfig.json", config);
+    await write(checked, "tsconfig.json", JSON.stringify({ compilerOptions, files }));
     await succeed([...await toolCommand("typescript", "tsc"), "-p", "."], {
       cwd: fromFileUrl(checked.project),
     });
