@@ -22,13 +22,13 @@ import { type SlowPolicy, SlowReceiver } from "./slow_receiver.ts";
  */
 export type SlowReceiverPolicy = "close" | "drop-oldest" | "latest";
 
-/** A channel of whatever messages. */
-type AnyChannel = WebSocketChannel<unknown, never>;
-
 /** Options of {@linkcode broadcast}. */
 export interface BroadcastOptions {
   /** The channels to leave out, one or several, transformed or not: their connections get nothing. */
-  except?: AnyChannel | Iterable<AnyChannel> | undefined;
+  except?:
+    | WebSocketChannel<unknown, never>
+    | Iterable<WebSocketChannel<unknown, never>>
+    | undefined;
   /** `false` sends it uncompressed although compression was agreed. RFC 7692 §6. */
   compress?: boolean | undefined;
   /** What is done with slow receivers. Default `"close"`. */

@@ -64,7 +64,7 @@ export interface ControlFrameOptions {
   onPing?: ((payload: Uint8Array, channel: WebSocketChannel) => void) | undefined;
   /**
    * Called with the payload of each Pong and the channel: the answers to `ping` (4 bytes unless it has a
-   * payload) and to the keepalive's Pings (4 bytes), and Pongs that nobody asked for. Throws as `onPing`.
+   * payload) and to the keepalive's Pings (4 bytes), and Pongs that nobody asked for. What it throws is treated as `onPing`'s.
    */
   onPong?: ((payload: Uint8Array, channel: WebSocketChannel) => void) | undefined;
   /**
