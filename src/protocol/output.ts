@@ -3,6 +3,9 @@
  * them until the owner takes them
  * ({@link https://www.rfc-editor.org/rfc/rfc6455#section-6.1 RFC 6455 §6.1}).
  *
+ * It is long because a frame is encoded, masked and placed by one object: a second one would cost a call
+ * for each message.
+ *
  * @module
  */
 
@@ -11,7 +14,7 @@ import { applyMask, copyMasked, type MaskingKeySource, rotate } from "./mask.ts"
 import { freshSlab, type Slab, SLAB_SIZE, slabFor } from "./slab.ts";
 import { copyOf, plainBytes, SMALL } from "../realm/bytes.ts";
 
-/** Payloads from this size on are written in parts, and frames from this size on aren't copied. */
+/** Payloads of at least this size are written in parts; encoded frames of at least this size aren't copied. */
 const LARGE = 0x4000;
 
 /** Text that needs more room than a slab has gets a buffer of its own. */
@@ -20,38 +23,41 @@ const LARGE_TEXT = SLAB_SIZE - MAX_HEADER_LENGTH;
 /** Up to this many UTF-16 code units a loop is faster than a call into the platform's encoder. */
 const SHORT = 48;
 
-/** The most bytes that a connection sets aside beyond what it needs at the moment. */
+/** The maximum number of bytes that a connection reserves beyond what it needs at the moment. */
 const MAX_AHEAD = 0x4000;
 
-/** Less room than this isn't worth a chunk: it is left. */
-const LEAST_ROOM = 0x400;
+/** Less room than this is left unused. */
+const MIN_ROOM = 0x400;
 
-/** How many Pongs may wait to be taken, beside the latest. */
+/** How many Pongs the output may hold, beside the latest. */
 const MAX_PONGS = 64;
 
 const encoder = new TextEncoder();
 
 /** A chunk of the output. */
 interface Part {
-  /** The slab that it lies in; `null`: a buffer of its own, which isn't reused. */
+  /** The slab that holds the chunk; `null`: a buffer of its own, which isn't reused. */
   readonly slab: Slab | null;
   readonly length: number;
 }
 
 /**
- * The output of one connection. A payload is copied exactly once, and masked on the way, into a part
- * of a slab: a buffer that all connections share. After everything was taken and given back the
- * connection holds no buffer. Nearly always the output of a turn lies in one part: then there is no
- * other object than the chunk that {@linkcode takeChunk} returns.
+ * The output of one connection. A payload is copied once, and masked at the same time, into a part of
+ * a slab: a buffer that all connections share. After everything was taken and given back, the connection
+ * holds no buffer. Nearly always the output of a turn is in one part: then the chunk that
+ * {@linkcode takeChunk} returns is the only object.
+ *
+ * A transport that doesn't give chunks back may keep them, transfer them to another thread, or read the
+ * whole buffer. It never gets a view of a slab: it gets a copy whose buffer is as long as the chunk.
  */
 export class Output {
-  /** What it took to encode the messages in the output; see `Protocol.outputCost`. */
+  /** What encoding the messages in the output has cost; see `Protocol.outputCost`. */
   cost = 0;
   /** The bytes of the messages in the output, as the user gave them. */
   payloadSize = 0;
 
   readonly #keys: MaskingKeySource | null;
-  /** Whether what is taken is given back. */
+  /** Whether chunks are given back after they were taken. */
   readonly #recycles: boolean;
   #size = 0;
 
@@ -60,21 +66,21 @@ export class Output {
   #start = 0;
   #end = 0;
   #limit = 0;
-  /** A buffer of its own that is all the output so far; then there is no `#slab`. */
+  /** A chunk outside the slabs that is all the output so far; then there is no `#slab`. */
   #alone: Uint8Array | null = null;
   /** Finished chunks, before the part in hand. */
   #chunks: Uint8Array[] | null = null;
 
-  /** How many bytes were taken, and not given back. */
+  /** How many bytes were taken and not given back. */
   #lent = 0;
-  /** Where they lie, unless there are `#parts`. */
+  /** The slab that holds them, unless there are `#parts`. */
   #lentSlab: Slab | null = null;
-  /** The chunks that were finished, and not given back: taken or not. */
+  /** The finished chunks that were not given back: taken or not. */
   #parts: Part[] | null = null;
 
   /** How many Pongs were written and not taken. */
   #pongs = 0;
-  /** The payload of a Pong that had no room among those that wait, or `null`. */
+  /** The payload of the latest Pong if {@linkcode MAX_PONGS} are in the output already, or `null`. */
   #pong: Uint8Array | null = null;
 
   /**
@@ -82,7 +88,7 @@ export class Output {
    *
    * @param keys The source of masking keys, or `null` if frames aren't masked: RFC 6455 §5.1, a client
    * masks all frames and a server none.
-   * @param recycles Whether {@linkcode giveBack} will be called.
+   * @param recycles Whether {@linkcode giveBack} will be called. Otherwise chunks are copies.
    */
   constructor(keys: MaskingKeySource | null, recycles: boolean) {
     this.#keys = keys;
@@ -114,7 +120,7 @@ export class Output {
     if (length >= LARGE) return this.#writeLarge(flags, plainBytes(payload));
     const buffer = this.#reserve(MAX_HEADER_LENGTH + length);
     // Another thread can make a payload in shared memory longer meanwhile, so that more of it is copied.
-    // That overwrites nothing, unless another connection has set aside a part behind this one.
+    // That overwrites nothing, unless another connection has reserved a part behind this one.
     const isLast = this.#limit === (this.#slab as Slab).used;
     if (!isLast && length > SMALL) return this.#writeLarge(flags, plainBytes(payload));
     const keys = this.#keys;
@@ -153,10 +159,10 @@ export class Output {
   }
 
   /**
-   * Writes a frame that is encoded already, as it goes out on this side, and goes to others as well.
+   * Writes a frame that is encoded already, for this side, and that other connections send, too.
    *
-   * @param frame The frame, which is never written to. Where what is taken is given back, and so only
-   * read meanwhile, it isn't copied if it is large, or all the output.
+   * @param frame The frame, which is never written to. If chunks are given back, so that the transport
+   * only reads them, the frame isn't copied when it is large or all the output.
    */
   writeEncoded(frame: Uint8Array): void {
     const { length } = frame;
@@ -168,8 +174,8 @@ export class Output {
 
   /**
    * Answers a Ping: each gets its Pong, in its place among the messages, as peers expect; but RFC 6455
-   * §5.5.3: only the most recent Ping need be answered. So few Pongs ever wait, however many Pings
-   * arrive while the peer takes nothing.
+   * §5.5.3: only the most recent Ping need be answered. So the output holds few Pongs, however many Pings
+   * arrive while the peer reads nothing.
    *
    * @param payload The Ping's payload, which isn't written to any more.
    */
@@ -182,7 +188,7 @@ export class Output {
     }
   }
 
-  /** Writes the Pong that had no room, if there is one: before a Close, nothing follows that. */
+  /** Writes the latest Pong, if it was held back: before a Close, because nothing follows a Close. */
   flushPong(): void {
     const pong = this.#pong;
     if (pong === null) return;
@@ -254,7 +260,7 @@ export class Output {
 
   // Room.
 
-  /** Makes room for up to 65,536 bytes, and returns the buffer: they go to `#end`. */
+  /** Makes room for up to 65,536 bytes at `#end`, and returns the buffer. */
   #reserve(length: number): Uint8Array {
     const slab = this.#slab;
     const end = this.#end + length;
@@ -272,19 +278,19 @@ export class Output {
   /** How many bytes of a large payload go into one chunk. */
   #roomInChunk(slab: Slab): number {
     const left = (this.#limit === slab.used ? SLAB_SIZE : this.#limit) - this.#end;
-    return left < LEAST_ROOM ? SLAB_SIZE : left;
+    return left < MIN_ROOM ? SLAB_SIZE : left;
   }
 
-  /** Counts what was written as output. */
+  /** Counts the bytes up to `end` as output. */
   #commit(end: number): void {
     this.#size += end - this.#end;
     this.#end = end;
   }
 
   /**
-   * Begins another part. If connections write by turns a part that holds just one frame would
-   * make a chunk a frame, so later parts are as large as all before. If the output isn't taken,
-   * a buffer of its own keeps a slow connection from holding on to the parts of fast ones.
+   * Begins another part. If connections write by turns, parts for a single frame would make each frame
+   * a chunk, so later parts are as large as all before. If the output isn't taken for long, a slab of
+   * its own keeps a slow connection from holding on to slabs that fast ones use.
    */
   #beginPart(length: number): Uint8Array {
     const before = this.#alone;
@@ -305,7 +311,7 @@ export class Output {
     return slab.bytes;
   }
 
-  /** A small frame that was all the output doesn't stay a chunk of its own when there is more. */
+  /** Copies a small frame that was all the output, so that it shares a chunk with the next one. */
   #beginBehind(before: Uint8Array, length: number): Uint8Array {
     this.#size = 0;
     const bytes = this.#beginPart(before.length + length);
@@ -314,7 +320,7 @@ export class Output {
     return bytes;
   }
 
-  /** Adds a chunk of its own behind what was written. */
+  /** Adds a chunk outside the slabs. */
   #append(chunk: Uint8Array): void {
     if (this.#size === 0) {
       this.#dropPart();
@@ -326,7 +332,7 @@ export class Output {
     this.#size += chunk.length;
   }
 
-  /** Makes chunks of all that was written. */
+  /** Finishes the part in hand, so that all output is in `#chunks`. */
   #finish(): void {
     const alone = this.#alone;
     this.#alone = null;
@@ -339,23 +345,27 @@ export class Output {
     else this.#add(slab, this.#cut(slab));
   }
 
-  /** Ends the part in hand. */
+  /** Ends the part in hand, and returns its chunk. */
   #cut(slab: Slab): Uint8Array {
     const start = this.#start;
     const end = this.#end;
-    // Nobody has set aside anything behind this part: what isn't needed of it is the next one's.
+    // No connection has reserved anything behind this part: the next part begins where it ends.
     if (this.#limit === slab.used) slab.used = end;
     this.#slab = null;
     this.#start = this.#end = this.#limit = 0;
-    return slab.view(start, end);
+    if (this.#recycles) return slab.view(start, end);
+    // Not shared: the transport may transfer the chunk's buffer, or read other connections' bytes in it.
+    const chunk = slab.bytes.slice(start, end);
+    slab.release();
+    return chunk;
   }
 
-  /** Gives up a part that nothing was written to. */
+  /** Drops the part in hand, to which nothing was written. */
   #dropPart(): void {
     const slab = this.#slab;
     if (slab === null) return;
     this.#cut(slab);
-    slab.release();
+    if (this.#recycles) slab.release();
   }
 
   #add(slab: Slab | null, chunk: Uint8Array): void {
@@ -376,8 +386,8 @@ export class Output {
   /**
    * Takes all the output if it is one chunk.
    *
-   * @returns The chunk, which is the caller's until it is given back, if ever, and not written to till
-   * then; or `null`: there is nothing, or {@linkcode takeAll} returns it.
+   * @returns The chunk. It isn't written to until the caller gives it back; a caller that never does
+   * may keep it. `null` if there is no output, or more than one chunk: see {@linkcode takeAll}.
    */
   takeChunk(): Uint8Array | null {
     if (this.#chunks !== null || this.#pong !== null || this.#size === 0) return null;
@@ -397,8 +407,8 @@ export class Output {
   /**
    * Takes all the output.
    *
-   * @returns The chunks in order. They are the caller's until they are given back, if ever, and not
-   * written to till then.
+   * @returns The chunks in order. They aren't written to until the caller gives them back; a caller
+   * that never does may keep them.
    */
   takeAll(): Uint8Array[] {
     this.flushPong();
@@ -418,9 +428,9 @@ export class Output {
   }
 
   /**
-   * Gives back what was taken: it will be written to again.
+   * Gives chunks back that were taken: their memory will be written to again.
    *
-   * @param kept How many bytes of it, the last ones, are still needed.
+   * @param kept How many bytes, the last ones that were taken, are still needed.
    */
   giveBack(kept: number): void {
     if (this.#parts !== null) return this.#giveBackParts(this.#parts, kept);
@@ -443,7 +453,7 @@ export class Output {
   }
 }
 
-/** Writes `text` if it is ASCII; otherwise what was written means nothing. */
+/** Writes `text` and returns `true` if it is ASCII; otherwise the bytes written are meaningless. */
 function writeAscii(text: string, buffer: Uint8Array, at: number): boolean {
   for (let i = 0; i < text.length; i++) {
     const unit = text.charCodeAt(i);

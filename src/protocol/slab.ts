@@ -1,34 +1,35 @@
 /**
- * The buffers that the connections of a process write their frames to, and that go round: what is
- * written and handed on leaves its memory, warm in the CPU's cache, to what comes next.
+ * Pooled buffers that all connections of a process write their frames to. A frame reuses the memory of
+ * frames that were sent before, while it is in the CPU's cache. A view of a slab must reach only transports
+ * that release it.
  *
  * @module
  */
 
-/** The size of each of them, in bytes. */
+/** The size of a slab, in bytes. */
 export const SLAB_SIZE = 0x1_0000;
 
-/** How many are kept that nobody uses: a megabyte of them. */
+/** How many unused slabs are kept: a megabyte of them. */
 const MAX_SPARE = 16;
 
 const EMPTY = new Uint8Array(0);
 
-/** One such buffer. Connections set parts of it aside, one behind the other. */
+/** A pooled buffer. Connections reserve parts of it, one behind the other. */
 export class Slab {
-  /** Its memory. */
+  /** The memory. */
   readonly bytes: Uint8Array = new Uint8Array(SLAB_SIZE);
-  /** Up to where it is set aside. */
+  /** The end of the last reserved part. */
   used = 0;
-  /** How many parts are set aside, and not released. Those of a transport that keeps them stay. */
+  /** How many parts are reserved and not released. */
   parts = 0;
 
-  /** The view that was made last. */
+  /** The view that was created last. */
   #view: Uint8Array = EMPTY;
   #viewStart = 0;
 
   /**
-   * A view of a part. Connections that write the same size by turns get the very same one, which
-   * costs nothing.
+   * Returns a view of a part. Connections that write the same size by turns get the same object, so
+   * nothing is allocated.
    *
    * @param start Where the part begins.
    * @param end Where it ends.
@@ -41,7 +42,7 @@ export class Slab {
     return this.#view;
   }
 
-  /** A part isn't needed any more. With the last one all of it is there again. */
+  /** Releases a part. After the last one, the whole slab can be written again. */
   release(): void {
     if (--this.parts > 0) return;
     this.used = 0;
@@ -50,23 +51,23 @@ export class Slab {
 }
 
 const spare: Slab[] = [];
-/** The one in which connections set aside parts at present. */
+/** The slab in which connections reserve parts at present. */
 let shared: Slab | null = null;
 
 /**
- * Gives a buffer that nobody has set aside anything of.
+ * Takes a slab without reserved parts from the pool, or allocates one.
  *
- * @returns The buffer.
+ * @returns The slab.
  */
 export function freshSlab(): Slab {
   return spare.pop() ?? new Slab();
 }
 
 /**
- * Gives the buffer that all connections share at present.
+ * Returns the slab that all connections share at present.
  *
- * @param room How many bytes must not be set aside yet: 0–65,536.
- * @returns The buffer.
+ * @param room How many bytes of it must be free: 0–65,536.
+ * @returns The slab.
  */
 export function slabFor(room: number): Slab {
   if (shared === null || shared.used + room > SLAB_SIZE) shared = freshSlab();
