@@ -266,6 +266,17 @@ Deno.test("project: every entry exists, is published, and says what it is", asyn
   }
 });
 
+Deno.test("project: every source file that the docs name exists", async () => {
+  const pages = (await filesBelow("docs")).filter((path) => path.endsWith(".md"));
+  const missing: string[] = [];
+  for (const page of [...pages, "README.md", "CONTRIBUTING.md"]) {
+    for (const [path] of (await readText(page)).matchAll(/\bsrc\/[\w./-]+\.ts\b/g)) {
+      if (!sources.some((source) => source.path === path)) missing.push(`${page}: ${path}`);
+    }
+  }
+  assertEquals(missing, []);
+});
+
 Deno.test("project: every file that is published exists", async () => {
   for (const path of config.publish.include as string[]) {
     await Deno.stat(new URL(`../${path}`, import.meta.url));
