@@ -55,7 +55,7 @@ const ROOMS: Rooms = {
   "src/server": { files: 25, lines: 3630 },
   "src/stream_channel": { files: 37, lines: 6220 },
   "src/testing": { files: 6, lines: 600 },
-  "src/web_socket": { files: 32, lines: 4480 },
+  "src/web_socket": { files: 32, lines: 4510 },
 };
 
 /** What the folder of streams is to come down to. */

@@ -177,11 +177,12 @@ export class Output {
    * §5.5.3: only the most recent Ping need be answered. So the output holds few Pongs, however many Pings
    * arrive while the peer reads nothing.
    *
-   * @param payload The Ping's payload, which isn't written to any more.
+   * @param payload The Ping's payload; it is read before this returns and not kept.
    */
   writePong(payload: Uint8Array): void {
     if (this.#pongs === MAX_PONGS) {
-      this.#pong = payload;
+      // Its owner may write to it before it goes out.
+      this.#pong = copyOf(payload);
     } else {
       this.#pongs++;
       this.write(FIN | PONG, payload, payload.length);

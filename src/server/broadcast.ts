@@ -96,12 +96,12 @@ export class Broadcaster implements Flushable {
     if (this.#count++ === 0) inTicks.add(this);
     for (const channel of channels) {
       if (isLeftOut?.(channel)) continue;
-      if (Channel.coreOf(channel)?.sendIfRoom(prepared, policy.send, isOnly)) continue;
-      if (channel.state !== "open") continue;
       try {
+        if (Channel.coreOf(channel)?.sendIfRoom(prepared, policy.send, isOnly)) continue;
+        if (channel.state !== "open") continue;
         this.#sendTo(channel, prepared, policy);
       } catch (error) {
-        // A hand-written channel may throw: the others get the message all the same.
+        // A hand-written channel may throw, or a platform's own socket: the others get the message all the same.
         failure ??= { error };
       }
     }
@@ -190,7 +190,9 @@ const everybody = new Broadcaster(systemClock);
  * @throws {TypeError} When the channels are no iterable, the message is neither text nor bytes, or an
  * option is malformed.
  * @throws {RangeError} When a number is out of its range.
- * @throws What the sink of a hand-written channel throws, when the others have got the message.
+ * @throws {UnsupportedError} When it must not be compressed, and a channel's transport gives no choice; the
+ * others have got the message.
+ * @throws What the sink of a hand-written channel throws, likewise.
  *
  * @example
  * ```ts

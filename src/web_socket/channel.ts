@@ -3,7 +3,6 @@ import type { ChannelParts } from "../stream_channel/channel_like.ts";
 import type { ChannelSink } from "../stream_channel/channel_sink.ts";
 import type { ChannelStream } from "../stream_channel/channel_stream.ts";
 import { DelegatingChannelSink } from "../stream_channel/delegating_sink.ts";
-import { ignore } from "../stream_channel/errors.ts";
 import { type OptionKinds, readOptions, shown } from "../stream_channel/options.ts";
 import { abortable } from "../stream_channel/promises.ts";
 import type { ControlledSink } from "../stream_channel/sink_controller.ts";
@@ -194,7 +193,11 @@ export class Channel<In = Message, Out = MessageInput> extends StreamChannelBase
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#core.closeWith(undefined, undefined).catch(ignore);
+    try {
+      await this.sink.close();
+    } catch {
+      // `closed` tells.
+    }
   }
 
   /** Makes another channel of the same connection; a subclass passes on what it adds. */

@@ -189,14 +189,18 @@ export class ChannelCore implements StreamSource, WebSocketSinkTarget {
 
   #read(given: SendOptions): SendOptions {
     const options = readSendOptions(given);
-    const { capabilities } = this.identity;
-    if (options.compress !== false || capabilities.compressionOptions) return options;
-    throw lacking("compressionOptions");
+    this.#checkAbility(options);
+    return options;
+  }
+
+  #checkAbility({ compress }: SendOptions): void {
+    const { compressionOptions } = this.identity.capabilities;
+    if (compress === false && !compressionOptions) throw lacking("compressionOptions");
   }
 
   /** The user closes the channel without saying why: the sink, or its reader. */
   close(): void {
-    if (this.outgoing.isClosed) this.#endHere(undefined, undefined);
+    if (this.outgoing.isClosed) this.#endAsAsked(undefined, undefined);
     else void this.outgoing.close();
   }
 
@@ -244,6 +248,7 @@ export class ChannelCore implements StreamSource, WebSocketSinkTarget {
    *
    * @param isOnly Whether nothing else is likely to be sent in this turn.
    * @returns `false` when nothing was done.
+   * @throws {UnsupportedError} When it must not be compressed, and the transport gives no choice.
    */
   sendIfRoom(
     message: PreparedMessage,
@@ -251,6 +256,7 @@ export class ChannelCore implements StreamSource, WebSocketSinkTarget {
     isOnly: boolean,
   ): boolean {
     const transport = this.#open;
+    if (transport !== null && options !== undefined) this.#checkAbility(options);
     if (transport === null || transport.load >= this.highWaterMark) return false;
     if (this.#holders !== null && this.#holders.size > 0) return false;
     // The peer turns out to be gone.
@@ -417,12 +423,8 @@ export class ChannelCore implements StreamSource, WebSocketSinkTarget {
   /** See `WebSocketSink.close`. */
   closeWith(code: number | undefined, reason: string | undefined): Promise<void> {
     if (this.outgoing.isClosed) return this.outgoing.done;
-    if (this.#closeContent !== null) {
-      this.#endHere(this.#closeContent.code, this.#closeContent.reason);
-    } else {
-      checkCloseArguments(code, reason, isSendable);
-      this.#endHere(code, reason);
-    }
+    if (this.#closeContent === null) checkCloseArguments(code, reason, isSendable);
+    this.#endAsAsked(code, reason);
     return this.outgoing.close();
   }
 
@@ -446,15 +448,24 @@ export class ChannelCore implements StreamSource, WebSocketSinkTarget {
     if (!isPlain && !this.identity.capabilities.allCloseCodes) {
       throw unsendable(code, "1000, 1001 and 3000-4999 on this transport");
     }
+    // For whoever closes this channel's sink: in the same call, or when all else is sent.
     this.#closeContent = { code, reason };
     try {
-      return close();
+      const closed = close();
+      // That sink may never get done.
+      if (this.state === "open") this.#startCloseTimer();
+      return closed;
     } catch {
       // An `addStream` has that sink: it ends.
       return this.closeWith(code, reason);
-    } finally {
-      this.#closeContent = null;
     }
+  }
+
+  /** As {@linkcode #endHere}, with what the user said where another sink was closed. */
+  #endAsAsked(code: number | undefined, reason: string | undefined): void {
+    const content = this.#closeContent ?? { code, reason };
+    this.#closeContent = null;
+    this.#endHere(content.code, content.reason);
   }
 
   /** The user closes: the stream ends at once. */

@@ -24,9 +24,10 @@ export class ChannelWire implements Wire, ListenOptions {
   #closed = false;
   /** Nothing more comes. */
   #ended = false;
+  #paused = false;
   #destroyed = false;
-  /** What was not handed on when it was destroyed, in bytes. */
-  #amount = 0;
+  /** What was not handed on when it was over, in bytes; `null` before. */
+  #amount: number | null = null;
   #watching = false;
   /** How many chunks were written. */
   #written = 0;
@@ -69,9 +70,9 @@ export class ChannelWire implements Wire, ListenOptions {
     return inMicrotasks;
   }
 
-  /** What is destroyed may forget what it hasn't handed on: that isn't sent. */
+  /** What is over may forget what it hasn't handed on: that isn't sent. */
   get bufferedAmount(): number {
-    if (this.#destroyed) return this.#amount;
+    if (this.#amount !== null) return this.#amount;
     return this.#taken === this.#written ? 0 : this.#bytes.sink.bufferedAmount;
   }
 
@@ -81,7 +82,7 @@ export class ChannelWire implements Wire, ListenOptions {
     const { stream, sink } = this.#bytes;
     this.#subscription = stream.listen((chunk) => this.#onChunk(chunk), this);
     // A stream that is paused doesn't tell of its end; the sink does.
-    sink.done.then(() => this.#onSinkOver(null), (error) => this.#onSinkOver({ error }));
+    sink.done.then(() => this.#onSinkDone(null), (error) => this.#onSinkDone({ error }));
   }
 
   #onChunk(chunk: unknown): void {
@@ -107,8 +108,14 @@ export class ChannelWire implements Wire, ListenOptions {
     this.#events?.onEnd(this.#failure);
   }
 
+  #onSinkDone(failure: WireFailure | null): void {
+    this.#amount = this.bufferedAmount;
+    this.#onSinkOver(failure);
+  }
+
   #onSinkOver(failure: WireFailure | null): void {
-    if (this.#closed || this.#ended) return;
+    // An end that came although it is paused may wait for a reader: then that is still to be told.
+    if (this.#closed || this.#ended && !this.#paused) return;
     this.#closed = true;
     this.#failure ??= failure;
     this.#subscription?.resume();
@@ -158,10 +165,12 @@ export class ChannelWire implements Wire, ListenOptions {
   }
 
   pause(): void {
+    this.#paused = true;
     this.#subscription?.pause();
   }
 
   resume(): void {
+    this.#paused = false;
     this.#subscription?.resume();
   }
 

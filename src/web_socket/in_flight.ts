@@ -22,7 +22,7 @@ export class InFlight {
   /**
    * Notes a write.
    *
-   * @param size Its length in bytes.
+   * @param size What the transport counts it, in bytes.
    * @param payload How many bytes of payload it holds.
    * @param buffered How many bytes the transport has not taken.
    */

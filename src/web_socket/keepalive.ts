@@ -1,10 +1,11 @@
+import { preHandled } from "../stream_channel/errors.ts";
 import { abortable, Deferred } from "../stream_channel/promises.ts";
 import type { Clock } from "./clock.ts";
 import { Deadline } from "./deadline.ts";
 import { WebSocketChannelError } from "./errors.ts";
 
 /** What a {@linkcode Keepalive} does to its channel. */
-export interface KeepaliveOwner {
+export interface KeepaliveEvents {
   /** Sends a Ping frame. */
   sendPing(payload: Uint8Array): void;
   /** Whether bytes are being read: while this end is the one that doesn't, the peer isn't accused. */
@@ -39,7 +40,7 @@ const GRACE = 10;
  * that arrives counts as life.
  */
 export class Keepalive {
-  readonly #owner: KeepaliveOwner;
+  readonly #owner: KeepaliveEvents;
   readonly #clock: Clock;
   readonly #times: KeepaliveTimes;
   /** The unanswered pings, the oldest first: the user's, and the latest of the keepalive's own. */
@@ -59,7 +60,7 @@ export class Keepalive {
    * @param clock Where times come from.
    * @param times How often, and how long.
    */
-  constructor(owner: KeepaliveOwner, clock: Clock, times: KeepaliveTimes) {
+  constructor(owner: KeepaliveEvents, clock: Clock, times: KeepaliveTimes) {
     this.#owner = owner;
     this.#clock = clock;
     this.#times = times;
@@ -89,6 +90,7 @@ export class Keepalive {
    * {@linkcode WebSocketChannelError} when too many wait, and when the channel ends first.
    */
   ping(payload?: Uint8Array, signal?: AbortSignal): Promise<number> {
+    if (signal?.aborted) return preHandled(Promise.reject(signal.reason));
     const unanswered = this.#pending.filter(({ answer }) => answer !== null).length;
     const answer = new Deferred<number>();
     if (unanswered < MAX_PENDING_PINGS) {

@@ -17,7 +17,7 @@ import { Deadline } from "./deadline.ts";
 import { ProtocolError, WebSocketChannelError } from "./errors.ts";
 import type { Flushable } from "./flushes.ts";
 import { InFlight } from "./in_flight.ts";
-import { Keepalive, type KeepaliveOwner, type KeepaliveTimes } from "./keepalive.ts";
+import { Keepalive, type KeepaliveEvents, type KeepaliveTimes } from "./keepalive.ts";
 import { randomMaskingKeys } from "./masking_keys.ts";
 import type { Transport } from "./transport.ts";
 import { type Task, turns } from "./turns.ts";
@@ -55,7 +55,7 @@ export interface ProtocolTransportOptions extends ProtocolOptions {
  * is sent in one turn leaves in one write, unless it is much, and as fast as the wire takes it.
  */
 export class ProtocolTransport
-  implements Transport, WireEvents, ProtocolEvents, KeepaliveOwner, Task, Flushable {
+  implements Transport, WireEvents, ProtocolEvents, KeepaliveEvents, Task, Flushable {
   readonly #wire: Wire;
   readonly #protocol: Protocol;
   readonly #incoming: ChannelStreamController<Message>;
@@ -99,7 +99,10 @@ export class ProtocolTransport
     this.#incoming = core.incoming;
     this.#wire = wire;
     this.#side = options.side;
-    const { onPing, onPong } = options;
+    const { onPing, onPong, pingInterval = 0, pingTimeout = pingInterval } = options;
+    if (pingInterval > 0) {
+      this.#keepalive = new Keepalive(this, core.clock, { pingInterval, pingTimeout });
+    }
     this.#controlFrames = onPing === undefined && onPong === undefined ? null : options;
     this.#protocol = new Protocol({
       side: options.side,
@@ -113,15 +116,13 @@ export class ProtocolTransport
     }, this);
   }
 
-  /** The wire reports to it from now on. It pings regularly, where that is wanted. */
-  start({ pingInterval = 0, pingTimeout = pingInterval }: ProtocolOptions): void {
+  /** The wire reports to it from now on, and may have. It pings regularly, where that is wanted. */
+  start(): void {
     const { state } = this.#core;
     if (state === "closed") return;
     turns.enter();
     this.#isMember = true;
-    if (pingInterval === 0 || state !== "open") return;
-    this.#keepalive = new Keepalive(this, this.#core.clock, { pingInterval, pingTimeout });
-    this.#keepalive.start();
+    if (state === "open" && this.#ending === NONE) this.#keepalive?.start();
   }
 
   get errorCode(): number {
@@ -359,13 +360,14 @@ export class ProtocolTransport
   flush(): void {
     this.#output = IDLE;
     if (this.#protocol.outputSize === 0) return;
-    if (this.#wire.bufferedAmount < this.#core.highWaterMark) return this.#write();
+    const buffered = this.#wire.bufferedAmount;
+    if (buffered < this.#core.highWaterMark) return this.#write(buffered);
     // What isn't taken from the protocol stays exact there, and pongs don't pile up.
     this.#output = BLOCKED;
     this.#wire.watch();
   }
 
-  #write(): void {
+  #write(before = this.#wire.bufferedAmount): void {
     const protocol = this.#protocol;
     const { outputSize, payloadSize } = protocol;
     if (this.#output === BLOCKED) this.#output = IDLE;
@@ -374,16 +376,20 @@ export class ProtocolTransport
     const isWritten = chunk === null
       ? this.#wire.writeAll(protocol.takeOutput())
       : this.#wire.write(chunk);
-    if (isWritten) this.#written(outputSize, payloadSize);
+    if (isWritten) this.#written(outputSize, payloadSize, before);
     else this.#lost += payloadSize;
     if (this.#wire.releasesChunks) this.#giveBack();
     if (this.#core.outgoing.isWaitedFor) this.watch();
   }
 
-  #written(size: number, payload: number): void {
+  #written(size: number, payload: number, before: number): void {
     const buffered = this.#wire.bufferedAmount;
     if (buffered === 0) this.#inFlight = null;
-    else (this.#inFlight ??= new InFlight(buffered - size)).add(size, payload, buffered);
+    else {
+      // A channel of bytes may count more than there are: 32 for a small chunk.
+      const counted = Math.max(buffered - before, size);
+      (this.#inFlight ??= new InFlight(buffered - counted)).add(counted, payload, buffered);
+    }
     if (this.#protocol.sentClose === null) return;
     this.#isCloseWritten = true;
     this.#inFlight?.addClose();

@@ -58,5 +58,5 @@ export function speak(core: ChannelCore, over: Wire | Exchange, spoken: Spoken):
   core.open({ protocol, extensions, response });
   if ("wire" in over) over.handOver(transport);
   else wire.listen(transport);
-  transport.start(options);
+  transport.start();
 }

@@ -184,6 +184,17 @@ Deno.test("output: each Ping's Pong, up to 64 and the latest", () => {
   assertEquals(take(one), [Uint8Array.of(0x8a, 1, 1)]);
 });
 
+Deno.test("output: no Pong is the very array that its Ping came in", () => {
+  const one = output();
+  const payload = Uint8Array.of(7);
+  for (let i = 0; i < 65; i++) one.writePong(payload);
+  payload[0] = 0;
+  assertEquals(
+    joined(one.takeAll()),
+    joined(Array.from({ length: 65 }, () => Uint8Array.of(0x8a, 1, 7))),
+  );
+});
+
 Deno.test("output: connections by turns get what they wrote, and nothing taken is written again", () => {
   const random = seededRandom();
   const label = `seed ${random.seed}`;

@@ -6,6 +6,8 @@ import { WebSocketServer } from "../../src/server/mod.ts";
 import { Broadcaster, type BroadcastOptions } from "../../src/server/broadcast.ts";
 import { faultyPair } from "../../src/testing/faulty_pair.ts";
 import type { WebSocketChannelPair } from "../../src/testing/web_socket_channel_pair.ts";
+import { channelPair } from "../../src/stream_channel/channel_pair.ts";
+import { over } from "../../src/web_socket/over.ts";
 import { WebSocketChannel } from "../../src/web_socket_channel.ts";
 import { hasNativeWebSocket } from "../../src/native/native_capabilities.ts";
 import { microtasks } from "../support/events.ts";
@@ -110,6 +112,28 @@ Deno.test("attack 58: an orderly end that drops nothing has no amount", async ()
   const info = await server.closed;
   assertEquals([bytes, "dropped" in info, server.sink.bufferedAmount], [TOTAL, false, 0]);
   await client.closed;
+});
+
+Deno.test("attack 58: small messages over bytes that end: what arrived doesn't count, whoever asked before", async () => {
+  for (const isAsked of [false, true]) {
+    const { local, foreign } = channelPair<Uint8Array>();
+    const clock = new FakeClock();
+    const client = over(local, { side: "client" }, clock);
+    const server = over(foreign, { side: "server" }, clock);
+    const got: unknown[] = [];
+    server.stream.listen((message) => got.push(message));
+    for (const text of ["0", "1", "2"]) {
+      client.sink.add(text);
+      await microtasks();
+    }
+    if (isAsked) assertEquals(client.sink.bufferedAmount, 0);
+    server.sink.add("so that the client's messages leave before it sees the end");
+    server.terminate();
+    client.sink.add("late");
+    void client.sink.close();
+    assertEquals((await client.closed).dropped, 4);
+    assertEquals(got, ["0", "1", "2"]);
+  }
 });
 
 const hasNet = "process" in globalThis;

@@ -6,7 +6,8 @@ import { channelPair } from "../../src/stream_channel/channel_pair.ts";
 import { webSocketChannelPair } from "../../src/testing/mod.ts";
 import { over } from "../../src/web_socket/over.ts";
 import type { MessageInput } from "../../src/web_socket/web_socket_sink.ts";
-import type { WebSocketChannel } from "../../src/web_socket/web_socket_channel.ts";
+import { UnsupportedError, WebSocketChannel } from "../../mod.ts";
+import { FakeWebSocket } from "../support/fake_web_socket.ts";
 import { bind } from "../../src/server/web_socket_server.ts";
 import { nextChannel, upgraded, withServer } from "./support.ts";
 
@@ -43,6 +44,37 @@ Deno.test("broadcast: one message to all that are open, but for those left out",
     for (const client of clients) await client.sink.close();
     server.broadcast("to nobody");
   });
+});
+
+Deno.test("broadcast: a channel that throws keeps nobody else from the message", async () => {
+  const broken = new FakeWebSocket();
+  broken.send = () => {
+    throw new Error("broken");
+  };
+  const sound = new FakeWebSocket();
+  const natives = [broken, sound].map((socket) => WebSocketChannel.from(socket));
+  const { client, server } = webSocketChannelPair();
+  const error = assertThrows(() => broadcast([...natives, server], "to all"), Error);
+  assertEquals([error.message, sound.sent], ["broken", ["to all"]]);
+  assertEquals((await client.stream.next()).value, "to all");
+  for (const channel of [...natives, client]) channel.terminate();
+  await server.closed;
+});
+
+Deno.test("broadcast: uncompressed, to a socket that gives no choice: an error, as add's", async () => {
+  for (const bufferedAmount of [0, 100_000]) {
+    const socket = Object.assign(new FakeWebSocket(), { bufferedAmount });
+    const native = WebSocketChannel.from(socket);
+    const { client, server } = webSocketChannelPair();
+    const uncompressed = (): void => broadcast([native, server], "x", { compress: false });
+    assertThrows(uncompressed, UnsupportedError, "compression");
+    assertEquals([socket.sent, native.state], [[], "open"]);
+    assertEquals((await client.stream.next()).value, "x");
+    native.terminate();
+    broadcast([native], "x", { compress: false });
+    client.terminate();
+    await server.closed;
+  }
 });
 
 Deno.test("broadcast: what isn't a message, and malformed options, throw", () => {

@@ -81,6 +81,17 @@ Deno.test("a channel that is lost while paused gives what it has, and its end", 
   assertEquals(events, [["over", null], [1], ["end", { error }]]);
 });
 
+Deno.test("an end that comes although it is paused: that the sink is over is told as well", async () => {
+  const bytes = new FakeBytes();
+  const { wire, events } = connect(bytes);
+  wire.pause();
+  // As where whoever closes a channel discards what waits in it.
+  wire.onDone();
+  bytes.outgoing.finish();
+  await microtasks();
+  assertEquals(events, [["end", null], ["over", null]]);
+});
+
 Deno.test("a sink that is over, with a stream that isn't", async () => {
   const bytes = new FakeBytes();
   const { wire, events } = connect(bytes);
@@ -170,6 +181,16 @@ Deno.test("what is destroyed still counts what it hasn't handed on", () => {
   wire.destroy();
   bytes.drain();
   assertEquals(wire.bufferedAmount, 3);
+});
+
+Deno.test("a sink that is over may count what it likes", async () => {
+  let bufferedAmount = 3;
+  const bytes = handWritten({ done: Promise.resolve() });
+  Object.defineProperty(bytes.sink, "bufferedAmount", { get: () => bufferedAmount });
+  const { wire } = connect(bytes, {});
+  wire.write(Uint8Array.of(1, 2, 3));
+  await microtasks();
+  for (bufferedAmount of [0, 100]) assertEquals(wire.bufferedAmount, 3);
 });
 
 Deno.test("watching: once there is room again, and once all is handed on", async () => {

@@ -1,8 +1,14 @@
 /** A transformed WebSocket channel is one: it has all but the messages of the one below. */
 
 import { assert, assertEquals, assertFalse, assertStrictEquals, assertThrows } from "@std/assert";
-import { jsonDocument, StreamChannelTransformer } from "../../src/stream_channel/mod.ts";
+import {
+  channelPair,
+  jsonDocument,
+  StreamChannelTransformer,
+} from "../../src/stream_channel/mod.ts";
 import { webSocketChannelPair } from "../../src/testing/mod.ts";
+import { over } from "../../src/web_socket/over.ts";
+import { FakeClock } from "../support/fake_clock.ts";
 import { broadcast } from "../../src/server/mod.ts";
 import { WebSocketChannel } from "../../mod.ts";
 import { FakeWebSocket } from "../support/fake_web_socket.ts";
@@ -44,6 +50,86 @@ Deno.test("transform: close sends the code and the reason behind everything that
   const { code, reason, wasClean } = await server.closed;
   assertEquals([got, code, reason, wasClean], [["a,b"], 4001, "enough", true]);
   assertEquals((await batched.closed).sent, { code: 4001, reason: "enough" });
+});
+
+/** Ways to transform a sink whose messages pass later than in the call. */
+const ASYNCHRONOUS: ((channel: WebSocketChannel) => WebSocketChannel<unknown, string>)[] = [
+  (it) =>
+    it.transform(
+      StreamChannelTransformer.fromTransformStreams<unknown, string, unknown, string>(
+        () => new TransformStream(),
+        () => new TransformStream(),
+      ) as never,
+    ),
+  (it) => it.changeSink((sink) => sink.writable as WritableStream<string>),
+  (it) => ASYNCHRONOUS[0]!(it).transformSink<string>(String),
+  (it) => ASYNCHRONOUS[1]!(it.transformSink<string>(String) as never),
+];
+
+Deno.test("transform: a sink that is asynchronous closes with the code and the reason as well", async () => {
+  for (const way of ASYNCHRONOUS) {
+    const { client, server } = webSocketChannelPair();
+    const got: unknown[] = [];
+    server.stream.listen((message) => got.push(message));
+    const channel = way(client);
+    channel.stream.listen(() => {});
+    channel.sink.add("a");
+    const closed = channel.sink.close(4001, "why");
+    assertStrictEquals(channel.state, "open");
+    // The first wins, whichever of its sinks is closed meanwhile.
+    void channel.sink.close(4002);
+    await closed;
+    const { code, reason, wasClean } = await server.closed;
+    assertEquals([got, code, reason, wasClean], [["a"], 4001, "why", true], `${way}`);
+  }
+});
+
+Deno.test("transform: an error behind close has the code, and its peer none of close's", async () => {
+  const { client, server } = webSocketChannelPair();
+  server.stream.listen(() => {});
+  const fail = (): never => {
+    throw new Error("no end");
+  };
+  const channel = client.transform(
+    StreamChannelTransformer.fromTransformStreams<unknown, string, unknown, string>(
+      () => new TransformStream(),
+      () => new TransformStream({ flush: fail }),
+    ) as never,
+  );
+  await channel.sink.close(4001, "why").catch(() => {});
+  assertEquals((await server.closed).code, 1011);
+});
+
+Deno.test("transform: disposing of it sends what was added first", async () => {
+  for (const way of ASYNCHRONOUS) {
+    const { client, server } = webSocketChannelPair();
+    const got: unknown[] = [];
+    server.stream.listen((message) => got.push(message));
+    const channel = way(client);
+    channel.stream.listen(() => {});
+    channel.sink.add("a");
+    await channel[Symbol.asyncDispose]();
+    assertEquals([got, (await server.closed).code], [["a"], 1005], `${way}`);
+    await channel[Symbol.asyncDispose]();
+  }
+});
+
+Deno.test("transform: a sink that never gets done is closed after closeTimeout, with its channel", async () => {
+  const clock = new FakeClock();
+  const { local, foreign } = channelPair<Uint8Array>();
+  const client = over(local, { side: "client", closeTimeout: 100 }, clock);
+  const server = over(foreign, { side: "server", closeTimeout: 100 }, clock);
+  const stuck = client.changeSink(() =>
+    new WritableStream<string>({ write: () => new Promise(() => {}) })
+  );
+  stuck.sink.add("a");
+  void stuck.sink.close(4001);
+  clock.advance(99);
+  assertEquals(stuck.state, "open");
+  clock.advance(1);
+  assertEquals((await stuck.closed).initiator, "timeout");
+  await server.closed;
+  assertEquals(clock.pending, 0);
 });
 
 Deno.test("transform: each method of its kind gives a WebSocket channel, and so does its result's", async () => {

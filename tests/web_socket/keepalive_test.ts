@@ -50,6 +50,12 @@ Deno.test("ping gives the round trip's time, and so does latency", async () => {
   assertEquals(owner.clock.pending, 0);
 });
 
+Deno.test("ping with a signal that has aborted: nothing is sent", async () => {
+  const owner = new Owner();
+  const ping = owner.keepalive.ping(undefined, AbortSignal.abort("enough"));
+  assertEquals([await errorOf(ping), owner.pings.length], ["enough", 0]);
+});
+
 Deno.test("RFC 6455 §5.5.3: one Pong answers the pings before it, not those behind", async () => {
   const owner = new Owner();
   const first = owner.keepalive.ping();

@@ -16,11 +16,12 @@ import { channelPair } from "../../src/stream_channel/channel_pair.ts";
 import { zlibAbilities } from "../../src/permessage_deflate/deflate.ts";
 import { connectOver, connectOverWire, over, overWire } from "../../src/web_socket/over.ts";
 import type { ConnectOverOptions, OverOptions } from "../../src/web_socket/options.ts";
+import { Channel } from "../../src/web_socket/channel.ts";
 import { ChannelWire } from "../../src/web_socket/channel_wire.ts";
 import { systemClock } from "../../src/web_socket/clock.ts";
 import { assertInvalidState, microtasks, settled } from "../support/events.ts";
 import { FakeClock } from "../support/fake_clock.ts";
-import { frame, joined, utf8 } from "../protocol/support.ts";
+import { frame, joined, KEY, utf8 } from "../protocol/support.ts";
 import { FakeBytes } from "./support.ts";
 
 type Bytes = StreamChannel<Uint8Array>;
@@ -154,6 +155,19 @@ Deno.test("a sink closes behind the peer's Close, though readable was read and h
     await client[Symbol.asyncDispose]();
     assert((await readable.getReader().read()).done);
   }
+});
+
+Deno.test("somebody else closes the bytes while nobody reads: the channel ends, nothing is lost", async () => {
+  const { local, foreign } = channelPair<Uint8Array>({ highWaterMark: 1 });
+  const server = over(foreign, { side: "server", highWaterMark: 1 }, new FakeClock());
+  const message = frame({ opcode: 1, payload: "A", key: KEY });
+  local.sink.add(joined([message, message]));
+  local.sink.add(message);
+  await microtasks();
+  void foreign.sink.close();
+  assert(await settled(server.closed));
+  assertEquals((await server.closed).initiator, "transport");
+  assertEquals([await next(server), await next(server)], ["A", "A"]);
 });
 
 Deno.test("an open channel at once: protocol and extensions are what was given", async () => {
@@ -347,6 +361,41 @@ Deno.test("ping while connecting waits for the handshake; where that fails it re
   const lost = refused.channel.ping();
   refused.answer("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n");
   assertStrictEquals(await lost.catch((error) => error), await failure(refused.channel));
+});
+
+Deno.test("a ping that a listener sends when it gets what came with the 101 is answered like any other", async () => {
+  const { channel, bytes, clock, answer, accept } = shake({ pingInterval: 1000 });
+  let ping: Promise<number> | undefined;
+  channel.stream.listen(() => ping = channel.ping());
+  answer(joined([utf8(accept()), frame({ opcode: 1, payload: "first" })]));
+  await microtasks();
+  const payload = bytes.written[0]?.slice(6).map((byte, i) =>
+    byte ^ (bytes.written[0]?.[2 + i % 4] ?? 0)
+  );
+  answer(frame({ opcode: 10, payload: payload ?? "" }));
+  assert(ping !== undefined && await settled(ping));
+  assertEquals([await ping, channel.latency], [0, 0]);
+  bytes.written.length = 0;
+  clock.advance(1000);
+  await microtasks();
+  assertEquals(bytes.written[0]?.[0], 0x89);
+  channel.terminate();
+});
+
+Deno.test("a Close that came with the 101, and waits for the reader: no Ping is sent", async () => {
+  const { channel, bytes, clock, answer, accept } = shake({ pingInterval: 1000 });
+  const held: (() => void)[] = [];
+  Channel.coreOf(channel)!.onEarlyEnding = (conclude) => held.push(conclude);
+  const close = frame({ opcode: 8, payload: Uint8Array.of(3, 232) });
+  answer(joined([utf8(accept()), frame({ opcode: 1, payload: "first" }), close]));
+  await microtasks();
+  assertEquals([channel.state, held.length, clock.pending], ["open", 1, 0]);
+  clock.advance(1000);
+  await microtasks();
+  assertEquals(bytes.sent(), "");
+  held[0]?.();
+  bytes.incoming.end();
+  assert((await channel.closed).wasClean);
 });
 
 Deno.test("attack 28: frames behind the 101 are delivered, whatever the chunks", async () => {
