@@ -30,7 +30,7 @@ export interface SocketLike {
   on(event: "error", listener: (this: SocketLike, error: unknown) => void): unknown;
 }
 
-/** Where a socket has its wire, and who reads from that: listeners are the same functions for all sockets. */
+/** Properties of a socket: its wire, and the wire's reader. All sockets share their listeners. */
 const WIRE = Symbol("wire");
 const READER = Symbol("reader");
 
@@ -44,11 +44,11 @@ function wireOf(socket: SocketLike): SocketWire {
 }
 
 /**
- * A chunk goes straight to the reader, as a plain view: Node's `Buffer` has other methods by the same names.
- * The platform's own buffers need no more looking at.
+ * Hands a chunk straight to the reader, as a plain view: Node's `Buffer` has other methods by the same
+ * names. The platform's own buffers need no further check.
  */
 function onData(this: SocketLike, chunk: Uint8Array): void {
-  // Where it was told to give text the connection has holes: it is none.
+  // A socket with an encoding set gives text: bytes are lost.
   if (!ArrayBuffer.isView(chunk)) return wireOf(this).onError(new TypeError("A chunk is no bytes"));
   const { buffer, byteOffset, byteLength } = chunk;
   (this as Wired)[READER]?.onChunk(new Uint8Array(buffer, byteOffset, byteLength));
@@ -69,36 +69,36 @@ function onClose(this: SocketLike): void {
 /**
  * A connected socket, with backpressure both ways.
  *
- * It ends with the peer's FIN and fails when the connection is lost; it is over when the socket is closed
- * in both directions. The socket should be one that allows half-open connections, or what still waits to
- * be written is lost when the peer ends its half.
+ * It ends with the peer's FIN and fails when the connection is lost; it has ended when the socket is
+ * closed in both directions. The socket should allow half-open connections: otherwise, data that is still to be
+ * written is lost when the peer ends its half.
  */
 export class SocketWire implements Wire {
   readonly #socket: SocketLike;
   #events: WireEvents | null = null;
   #failure: WireFailure | null = null;
-  /** What the socket hadn't written when it was last known to be alive, in bytes. */
+  /** How many bytes the socket had not written when it was last known to be alive. */
   #amount = 0;
-  /** The socket's end is no surprise: the peer has ended its half, or this side has given up. */
+  /** The socket's end is no failure: the peer has ended its half, or this side has destroyed the socket. */
   #expected = false;
   #paused = false;
   /** This side writes nothing more. */
   #closed = false;
-  /** What it still has to report is its end. */
+  /** Only the end is still to be reported. */
   #ended = false;
   /** The end was reported. */
   #told = false;
-  /** Somebody wants to know when less is buffered. */
+  /** The owner waits for `onDrain`. */
   #watched = false;
   /** One function for all writes: bound, as a closure takes twice the memory. */
   #onWritten: ((error?: unknown) => void) | null = null;
   #flushing: Deferred[] | null = null;
-  /** The socket is closed: those who wait for that are told. */
+  /** Fulfils when the socket is closed. */
   #over: Deferred | null = null;
   #isOver = false;
 
   /**
-   * Takes the socket over. Nobody else may listen to its data.
+   * Takes the socket over. Other listeners must not read its data.
    *
    * @param socket A connected socket.
    */
@@ -138,12 +138,12 @@ export class SocketWire implements Wire {
     const isFirst = this.#events === null;
     this.#setReader(events);
     if (!isFirst) return;
-    // It is over already: that is still to be reported.
+    // The socket is closed already: that is still to be reported.
     if (this.#isOver) queueMicrotask(() => this.#tellEnd());
     const socket = this.#socket;
     socket.on("data", onData);
     socket.on("end", onEnd);
-    // Whoever read from it before may have paused it.
+    // The previous reader may have paused it.
     socket.resume();
   }
 
@@ -175,7 +175,7 @@ export class SocketWire implements Wire {
     this.#flushing = null;
     if (this.#paused && !this.#closed && !this.#told) this.#events?.onOver(this.#failure);
     this.#closed = true;
-    // Paused, the socket may have read what it didn't tell.
+    // A paused socket may have read bytes that it hasn't reported.
     for (let it = this.#socket.read(); it !== null; it = this.#socket.read()) {
       onData.call(this.#socket, it);
     }
@@ -184,20 +184,20 @@ export class SocketWire implements Wire {
   }
 
   #tellEnd(): void {
-    // Nobody listens yet: then it is told as soon as somebody does.
+    // Without a reader, `listen` reports it.
     if (this.#told || this.#events === null) return;
     this.#told = true;
     this.#events.onEnd(this.#failure);
   }
 
-  // What goes out.
+  // Outgoing bytes.
 
   /**
-   * Noted with each write, and when it is done: asking the socket takes longer. A socket that is destroyed
-   * forgets what it hasn't written: that isn't sent.
+   * Updated at each write and when it is done: asking the socket takes longer. A destroyed socket forgets
+   * how much it hasn't written.
    */
   get bufferedAmount(): number {
-    // What others wrote to it before is done without a word.
+    // The socket doesn't report when writes from before this wire are done.
     if (this.#onWritten === null) this.#noteAmount();
     return this.#amount;
   }
@@ -229,7 +229,7 @@ export class SocketWire implements Wire {
   }
 
   #written(error: unknown): void {
-    // Mostly the socket took all of it at once, and nobody waits for anything.
+    // Mostly the socket took all of it at once, and neither `onDrain` nor `flush` is pending.
     if (this.#amount === 0 && !this.#watched && this.#flushing === null) return;
     const socket = this.#socket;
     if (error || socket.destroyed) return;
@@ -272,7 +272,7 @@ export class SocketWire implements Wire {
     this.#closed = true;
     const over = this.#over ??= new Deferred();
     if (this.#isOver) over.resolve();
-    // When both ends are done, what `end` would wait for is nothing but two more turns.
+    // When both halves are done, `end` would only take two more turns.
     else if (this.#expected && this.#socket.writableLength === 0) this.#destroySocket();
     else this.#socket.end();
     return over.promise;
@@ -291,7 +291,7 @@ export class SocketWire implements Wire {
     this.#socket.destroy();
   }
 
-  /** Leaves the socket to somebody else, paused, with nothing of this wire on it. */
+  /** Leaves the socket to the caller: paused, without this wire's listeners and properties. */
   release(): void {
     const socket = this.#socket;
     this.#events = null;
@@ -313,7 +313,7 @@ export class SocketWire implements Wire {
   }
 }
 
-/** Chunks of this size are worth a write of their own; some platforms copy those that leave as one. */
+/** Chunks of at least this size are written one by one: some platforms copy those of one write. */
 const LARGE = 0x4000;
 
 /** Whether chunks are small on average. */

@@ -3,6 +3,8 @@
  * ({@link https://www.rfc-editor.org/rfc/rfc6455#section-5 RFC 6455 §5–§7}). It owns no socket and no
  * timer; its owner carries the bytes.
  *
+ * It is long because a message passes through this one object: another would cost a call for each message.
+ *
  * @module
  */
 
@@ -59,9 +61,9 @@ const HEADER = new FrameHeader();
 /**
  * One end of a WebSocket connection whose opening handshake is done.
  *
- * The owner gives it what arrives, with {@linkcode receive}, and writes what
- * {@linkcode takeChunk} or {@linkcode takeOutput} returns. When the state is `"closed"` and the output is taken there is nothing
- * left to do but to end the transport: a server at once, a client when the server has
+ * The owner passes received bytes to {@linkcode receive}, and writes the bytes that
+ * {@linkcode takeChunk} or {@linkcode takeOutput} returns. When the state is `"closed"` and the output
+ * is taken, the owner ends the transport: a server at once, a client when the server has
  * (RFC 6455 §7.1.1).
  */
 export class Protocol {
@@ -312,7 +314,7 @@ export class Protocol {
   }
 
   /**
-   * Sends a Pong that nobody asked for (RFC 6455 §5.5.3). Pings are answered without this.
+   * Sends an unsolicited Pong (RFC 6455 §5.5.3). Pings are answered without this.
    *
    * @param payload 0–125 bytes.
    * @returns `false` when nothing may be sent any more.
@@ -476,8 +478,8 @@ export class Protocol {
   }
 
   /**
-   * RFC 6455 §10.4: the limit is for the message. What would be dropped may have any length that
-   * can be counted; what can't be counted is too big for everybody.
+   * RFC 6455 §10.4: the limit is for the message. A message that will be
+   * dropped may have any length up to the largest safe integer.
    */
   #checkSize(header: FrameHeader): Failure | null {
     if (header.isControl) return null;

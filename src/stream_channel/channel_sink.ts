@@ -118,7 +118,7 @@ export interface SinkTarget<T, Options = never> {
   abort(error: unknown): void;
   /** Forwards an error to the other end. With this, errors don't end the channel. */
   addError?(error: unknown): void;
-  /** Somebody waits for `bufferedAmount` to fall: `drained`. */
+  /** Asks for a call of `drained` when `bufferedAmount` has fallen. */
   watch?(): void;
   /**
    * The room of a target that is a sink itself, in place of the comparison of `bufferedAmount` with

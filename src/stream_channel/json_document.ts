@@ -264,7 +264,7 @@ class Decoder<In, Out> implements WaitingHandlers<JsonText, In> {
   }
 }
 
-/** `add`, for who can't know whether the sink is closed. */
+/** Adds a value if the sink is still open. */
 function addUnlessClosed(sink: ChannelSink<string>, text: string): boolean {
   try {
     return sink.add(text);

@@ -445,7 +445,7 @@ export class ChannelSinkController<T, Sink extends ControlledSink<T> = Controlle
     return control.has(this.sink, DISCONNECTED);
   }
 
-  /** Whether somebody waits for the buffered amount to fall. */
+  /** Whether `ready` or `flush` waits for the buffered amount to fall. */
   get isWaitedFor(): boolean {
     return control.isWaitedFor(this.sink);
   }
@@ -455,7 +455,7 @@ export class ChannelSinkController<T, Sink extends ControlledSink<T> = Controlle
     return this.sink.done;
   }
 
-  /** The buffered amount has fallen: those that wait for that go on. */
+  /** The buffered amount has fallen: settles `ready` and `flush` if it has fallen enough. */
   drained(): void {
     control.drained(this.sink);
   }

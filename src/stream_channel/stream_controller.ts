@@ -20,7 +20,7 @@ const LISTEN_KINDS: OptionKinds<ListenOptions> = {
 type Reader = "none" | "listen" | "next" | "iterate" | "readable";
 
 // What a message meets on its way to the listener.
-/** Something is before it, or nobody listens. */
+/** Another message is before it, or there is no listener. */
 const HELD = 0;
 /** Nothing: it is delivered inside `add`. */
 const FLOWING = 1;
@@ -41,8 +41,8 @@ type Result<T> = IteratorResult<T, undefined>;
  * The order is: any number of {@linkcode add}, at most one {@linkcode fail}, one {@linkcode end}
  * (or {@linkcode discard}, which drops what is queued); later calls are ignored.
  *
- * A message that a listener takes visits this object and no other. What most streams never need is
- * created when it is needed.
+ * A message that a listener takes visits this object and no other, which is why the ways to read are
+ * all in this file. What most streams never need is created when it is needed.
  */
 export class ChannelStreamController<T> {
   readonly #source: StreamSource;
@@ -435,7 +435,7 @@ export class ChannelStreamController<T> {
   }
 
   #finishWaiters(): void {
-    // If nobody waits, the next call of next() reports it.
+    // Without a pending call, the next call of next() reports it.
     if (this.#waiter === null) return;
     if (this.#failure !== null) this.#shiftWaiter()?.reject(this.#failure.error);
     this.#failure = null;

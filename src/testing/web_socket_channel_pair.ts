@@ -22,7 +22,7 @@ export interface WebSocketChannelPairOptions extends Omit<ProtocolOptions, "comp
   client?: Omit<ProtocolOptions, "compression"> | undefined;
   /** Options of the server's side only. */
   server?: Omit<ProtocolOptions, "compression"> | undefined;
-  /** Where times come from: pings, time-outs. A test that moves its own clock needs no sleep. */
+  /** Where times come from: pings, timeouts. A test that moves its own clock needs no sleep. */
   clock?: Clock | undefined;
 }
 

@@ -11,7 +11,7 @@ export interface Attempted {
   giveUp(error: unknown, initiator: CloseInitiator): void;
 }
 
-/** The bounds of an attempt to connect: a time-out and a signal, until {@linkcode Attempt.end}. */
+/** The bounds of an attempt to connect: a timeout and a signal, until {@linkcode Attempt.end}. */
 export class Attempt {
   readonly #signal: AbortSignal | undefined;
   readonly #onAbort: () => void;

@@ -6,7 +6,7 @@ import { platform } from "./platform.ts";
  *
  * - `"headers"`: extra header fields in the opening handshake;
  * - `"ping"`: `ping()`, `pong()`, `latency`, `pingInterval`, `onPing`, `onPong` and `autoPong: false`;
- * - `"terminate"`: `terminate()`, and every time-out, really destroys the connection;
+ * - `"terminate"`: `terminate()`, and every timeout, really destroys the connection;
  * - `"inboundBackpressure"`: a slow reader stops the sender, instead of filling a queue;
  * - `"messageLimit"`: `maxMessageSize`;
  * - `"compressionOptions"`: `compression` can be chosen in detail, and switched off;

@@ -96,8 +96,8 @@ export class Channel<In = Message, Out = MessageInput> extends StreamChannelBase
   }
 
   /**
-   * What is behind a channel; `null` for one of somebody else's making, of another copy of this package, or
-   * whose messages aren't the connection's own.
+   * The core behind a channel; `null` if the channel is hand-written or of another copy of this package, or
+   * if its messages aren't the connection's own.
    */
   static coreOf(channel: object): ChannelCore | null {
     return #core in channel && channel.#derived === null ? channel.#core : null;

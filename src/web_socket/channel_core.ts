@@ -69,9 +69,11 @@ export interface Opener {
 }
 
 /**
- * What every WebSocket channel does alike, whatever carries it: its states, what waits until it is open,
- * closing with a deadline, and the order of an ending. Users hold a `Channel`, which shows only what is
- * theirs; a {@linkcode Transport} reports to this what happens.
+ * What every WebSocket channel does alike, over any transport: its states, the messages that wait until it
+ * is open, closing with a deadline, and the order of an ending. Users hold a `Channel`, which shows only the
+ * public members; a {@linkcode Transport} reports events to the core.
+ *
+ * It is long because these parts share one state: each event would have to visit several objects.
  */
 export class ChannelCore implements StreamSource, WebSocketSinkTarget {
   /** Where received messages go. */
@@ -234,7 +236,7 @@ export class ChannelCore implements StreamSource, WebSocketSinkTarget {
   // What others hold back for it.
 
   /**
-   * Sends a message that others get as well, on an open connection; also while somebody's `addStream`
+   * Sends a message that others get as well, on an open connection; also while an `addStream`
    * has the sink.
    *
    * @returns Whether it was sent.
@@ -284,7 +286,7 @@ export class ChannelCore implements StreamSource, WebSocketSinkTarget {
 
   // Connecting.
 
-  /** Gives the attempt to connect its bounds: a time-out and a signal. */
+  /** Gives the attempt to connect its bounds: a timeout and a signal. */
   bound(options: ConnectDeadlineOptions, phase: () => string): void {
     const { signal } = options;
     if (signal?.aborted) return this.#giveUp(signal.reason, "local");
@@ -333,7 +335,7 @@ export class ChannelCore implements StreamSource, WebSocketSinkTarget {
         this.#open.send(message, options);
       }
     } catch (error) {
-      // Nobody called `add` just now who could be told.
+      // No call of `add` is running that could throw or return it.
       this.closeBecauseOf(error);
     }
   }
@@ -443,7 +445,7 @@ export class ChannelCore implements StreamSource, WebSocketSinkTarget {
     // A sink over one that is over this channel's has been here first.
     if (this.outgoing.isClosed || this.#closeContent !== null) return close();
     checkCloseArguments(code, reason, isSendable);
-    // Whoever closes this channel's sink in between couldn't pass the error on.
+    // If the user closed this channel's sink in between, the error could not be passed on.
     const isPlain = code === undefined || code >= 3000 || code <= goingAway;
     if (!isPlain && !this.identity.capabilities.allCloseCodes) {
       throw unsendable(code, "1000, 1001 and 3000-4999 on this transport");

@@ -19,7 +19,7 @@ import type { ChannelState } from "./web_socket_channel.ts";
 export type ChannelTrigger = "open" | "close" | "peerCloses" | "end";
 
 /**
- * RFC 6455 §7.1.3: whoever begins, the channel is closing until the transport has ended. A connection that
+ * RFC 6455 §7.1.3: whichever side begins, the channel is closing until the transport has ended. A connection that
  * can't be opened only ends.
  */
 const TRANSITIONS: Readonly<

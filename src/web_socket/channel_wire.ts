@@ -52,7 +52,7 @@ export class ChannelWire implements Wire, ListenOptions {
     return this.#options.ownsChunks ?? false;
   }
 
-  /** Whoever takes a chunk may keep it. */
+  /** The other end of the channel may keep each chunk. */
   get releasesChunks(): boolean {
     return false;
   }
@@ -91,7 +91,7 @@ export class ChannelWire implements Wire, ListenOptions {
       if (!isBinary(chunk)) throw new TypeError(`Cannot read bytes: a chunk is ${typeof chunk}`);
       bytes = plainBytes(chunk);
     } catch (error) {
-      // A connection with holes is none.
+      // The connection would have a gap.
       this.#subscription?.cancel();
       this.onError(error);
       return this.onDone();
@@ -128,7 +128,7 @@ export class ChannelWire implements Wire, ListenOptions {
     try {
       return this.#bytes.sink.add(chunk);
     } catch (error) {
-      // Somebody else has closed the sink, or writes to it: a connection with holes is none.
+      // The user has closed the sink of bytes, or an addStream holds it: the connection would have a gap.
       this.#onSinkOver({ error });
       return false;
     }
@@ -145,7 +145,7 @@ export class ChannelWire implements Wire, ListenOptions {
     if (this.#watching || this.#closed) return;
     const { sink } = this.#bytes;
     const upTo = this.#written;
-    // A sink that says it is ready and has no room, or whose amount never falls, would be asked for ever.
+    // Otherwise a sink that is ready without room, or whose amount never falls, is asked without end.
     const waitsForRoom = this.#ready !== upTo && !sink.hasRoom;
     if (!waitsForRoom && this.#flushed === upTo) return;
     this.#watching = true;
@@ -179,7 +179,7 @@ export class ChannelWire implements Wire, ListenOptions {
     try {
       return this.#bytes.sink.close().catch(ignore);
     } catch {
-      // Somebody else's addStream holds the sink: it can't be closed from here.
+      // An addStream of the user's holds the sink: it can't be closed from here.
       return Promise.resolve();
     }
   }

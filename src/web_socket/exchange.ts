@@ -6,10 +6,10 @@ import type { Clock } from "./clock.ts";
 import { Deadline } from "./deadline.ts";
 import type { Wire, WireEvents, WireFailure } from "./wire.ts";
 
-/** An answer, as far as it is wanted. */
+/** The answer to a request: its head, and its body if the caller wants it. */
 export interface Answer {
   readonly head: ResponseHead;
-  /** As much of the body as has come; empty where there is none, or it isn't wanted. */
+  /** The part of the body that was received; empty if there is none, or the caller doesn't want it. */
   readonly body: Uint8Array;
 }
 
@@ -28,13 +28,13 @@ export interface BodyTime {
   readonly ms: number;
 }
 
-/** The wire has ended before an answer came. */
+/** The wire ended before an answer was received. */
 export class NoAnswer extends Error {
   /** The name of the class. */
   override readonly name = "NoAnswer";
 }
 
-/** A request and its answer over a wire, which others take over afterwards. */
+/** A request and its answer over a wire, which gets another reader afterwards. */
 export class Exchange implements WireEvents {
   readonly wire: Wire;
   readonly #bodyTime: BodyTime | null;
@@ -45,7 +45,7 @@ export class Exchange implements WireEvents {
   #body: ResponseBody | null = null;
   #deadline: Deadline | null = null;
   #isDone = false;
-  /** What came behind the answer, before anybody took the wire over. */
+  /** The bytes behind the answer that were received before {@linkcode handOver}. */
   #rest: Uint8Array[] = [];
   #over: { readonly failure: WireFailure | null } | null = null;
   #end: { readonly failure: WireFailure | null } | null = null;
@@ -54,8 +54,8 @@ export class Exchange implements WireEvents {
    * Begins to read.
    *
    * @param wire The bytes.
-   * @param bodyTime How long a body may take; `null`: as long as it likes.
-   * @throws {DOMException} InvalidStateError when somebody else reads them: they are left alone.
+   * @param bodyTime How long a body may take; `null`: no limit.
+   * @throws {DOMException} InvalidStateError when the bytes have another reader: the wire is not touched.
    */
   constructor(wire: Wire, bodyTime: BodyTime | null) {
     this.wire = wire;
@@ -78,12 +78,12 @@ export class Exchange implements WireEvents {
     return this.#answer.promise;
   }
 
-  /** Whether bytes came behind the answer. */
+  /** Whether bytes were received behind the answer. */
   get hasRest(): boolean {
     return this.#rest.length > 0;
   }
 
-  /** Gives the wire to somebody else, who gets what came behind the answer first. */
+  /** Makes `events` the wire's reader. It first gets the bytes that were received behind the answer. */
   handOver(events: WireEvents): void {
     this.wire.listen(events);
     if (this.#over !== null) events.onOver(this.#over.failure);

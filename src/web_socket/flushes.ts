@@ -21,7 +21,7 @@ export class Flushes {
       try {
         output.flush();
       } catch (error) {
-        // A stream of somebody else's making may throw: the others have nothing to do with that.
+        // A user's own channel of bytes may throw: that must not affect the other connections.
         rethrowLater(error);
       }
     }
@@ -32,7 +32,7 @@ export class Flushes {
   /** The list that the last turn used, empty. */
   #spare: Flushable[] = [];
 
-  /** @param schedule Calls back in this turn, behind as much as can be. */
+  /** @param schedule Calls back in this turn, as late as possible. */
   constructor(schedule: Schedule) {
     this.#schedule = schedule;
   }

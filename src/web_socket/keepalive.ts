@@ -8,7 +8,7 @@ import { WebSocketChannelError } from "./errors.ts";
 export interface KeepaliveEvents {
   /** Sends a Ping frame. */
   sendPing(payload: Uint8Array): void;
-  /** Whether bytes are being read: while this end is the one that doesn't, the peer isn't accused. */
+  /** Whether bytes are being read: while they aren't, the peer is not blamed for our own delay. */
   readonly isReading: boolean;
   /** No sign of life came in time. */
   onDead(): void;
@@ -18,7 +18,7 @@ export interface KeepaliveEvents {
 export interface KeepaliveTimes {
   /** 0: never. */
   readonly pingInterval: number;
-  /** 0: for ever. */
+  /** 0: no limit. */
   readonly pingTimeout: number;
 }
 
@@ -104,7 +104,7 @@ export class Keepalive {
 
   /**
    * A Pong is in. RFC 6455 §5.5.3: a peer may answer only the latest of several Pings, so a Pong
-   * answers the earlier ones as well. One that nobody asked for is ignored.
+   * answers the earlier ones as well. An unsolicited Pong is ignored.
    *
    * @param payload The Pong's payload.
    */

@@ -94,7 +94,7 @@ function failure(
   });
 }
 
-/** RFC 6455 §4.1: chance, from the supply of masking keys: each is given out once. */
+/** RFC 6455 §4.1: 16 random bytes. They come from the source of masking keys, which never repeats them. */
 function nonce(): Uint8Array {
   const words = new Int32Array(NONCE_LENGTH / 4);
   for (let i = 0; i < words.length; i++) words[i] = randomMaskingKeys();

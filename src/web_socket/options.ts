@@ -64,7 +64,8 @@ export interface ControlFrameOptions {
   onPing?: ((payload: Uint8Array, channel: WebSocketChannel) => void) | undefined;
   /**
    * Called with the payload of each Pong and the channel: the answers to `ping` (4 bytes unless it has a
-   * payload) and to the keepalive's Pings (4 bytes), and Pongs that nobody asked for. What it throws is treated as `onPing`'s.
+   * payload) and to the keepalive's Pings (4 bytes), and unsolicited Pongs. What it throws is treated
+   * as `onPing`'s.
    */
   onPong?: ((payload: Uint8Array, channel: WebSocketChannel) => void) | undefined;
   /**
@@ -82,7 +83,7 @@ export interface ProtocolOptions extends ChannelOptions, ControlFrameOptions {
    */
   pingInterval?: number | undefined;
   /**
-   * How long to wait for a sign of life after a ping, in milliseconds; 0: for ever. It needs
+   * How long to wait for a sign of life after a ping, in milliseconds; 0: no limit. It needs
    * `pingInterval`, which is its default.
    */
   pingTimeout?: number | undefined;
@@ -144,7 +145,7 @@ export interface ConnectOptions
   tls?: TlsOptions | undefined;
   /**
    * An HTTP proxy to tunnel through (RFC 9110 §9.3.6): an `http:` or `https:` URL, with credentials
-   * where it wants any; they go to nobody else. Of `tls` only `ca` and `rejectUnauthorized` are for
+   * where it wants any; no other server gets them. Of `tls` only `ca` and `rejectUnauthorized` are for
    * the connection to an `https:` proxy.
    *
    * `"environment"`: the one that the environment variables name, or none: `https_proxy` for `wss:`,

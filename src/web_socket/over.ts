@@ -125,7 +125,7 @@ export function connectOverWire(
     url: () => shownUrl(request.url),
   });
   const { closeTimeout = DEFAULT_CLOSE_TIMEOUT } = read;
-  // Before the attempt has a timer: it throws where somebody else reads the bytes.
+  // Before the attempt has a timer: it throws if the bytes have another reader.
   const exchange = read.signal?.aborted ? null : new Exchange(wire, { clock, ms: closeTimeout });
   core.bound(read, () => "handshake");
   if (exchange === null) wire.destroy();

@@ -27,10 +27,10 @@ import type { MessageInput, SendOptions } from "./web_socket_sink.ts";
 import type { Wire, WireEvents, WireFailure } from "./wire.ts";
 
 /**
- * When making what waits to leave has cost so much, the end of the turn isn't waited for: about as
- * much as it costs to write twice.
+ * The transport flushes before the end of the turn once the pending output has cost this much to produce:
+ * about the cost of two writes.
  */
-const MUCH = 0x8000;
+const EARLY_FLUSH_COST = 0x8000;
 
 const NEVER: KeepaliveTimes = { pingInterval: 0, pingTimeout: 0 };
 
@@ -51,8 +51,11 @@ export interface ProtocolTransportOptions extends ProtocolOptions {
 }
 
 /**
- * Our own implementation of RFC 6455 over a wire whose opening handshake is done, on either side. All that
- * is sent in one turn leaves in one write, unless it is much, and as fast as the wire takes it.
+ * Our own implementation of RFC 6455 over a wire whose opening handshake is done, on either side. All
+ * messages of a turn leave in one write, unless they are large, and as fast as the wire takes them.
+ *
+ * It is long because it is the one object between the protocol, the wire and the channel: another would
+ * cost a call for each message.
  */
 export class ProtocolTransport
   implements Transport, WireEvents, ProtocolEvents, KeepaliveEvents, Task, Flushable {
@@ -88,7 +91,7 @@ export class ProtocolTransport
   readonly #controlFrames: ControlFrameOptions | null;
 
   /**
-   * Makes the transport; whoever does so lets the wire report to it.
+   * Creates the transport. The caller makes the wire report to it.
    *
    * @param core The channel.
    * @param wire The bytes.
@@ -282,7 +285,7 @@ export class ProtocolTransport
   onClose(code: number, reason: string): void {
     this.#keepalive?.stop();
     this.#core.peerClosed({ code, reason }, this.#sentClose);
-    // RFC 6455 §7.1.1: the server ends TCP first, the client waits for that (and not for ever).
+    // RFC 6455 §7.1.1: the server ends TCP first, the client waits for that, up to a deadline.
     if (this.#side === "server") void this.#finish({ wasClean: true, initiator: "remote" });
   }
 
@@ -299,7 +302,7 @@ export class ProtocolTransport
     return this.#protocol.sentClose ?? undefined;
   }
 
-  /** All that is sent in one turn leaves in one write, unless it is much. */
+  /** All messages of a turn leave in one write, unless they are large. */
   onOutput(): void {
     if (this.#output !== IDLE) return;
     this.#output = PLANNED;
@@ -329,7 +332,7 @@ export class ProtocolTransport
     const isSent = typeof message === "string"
       ? protocol.sendText(message, options)
       : protocol.sendBinary(message, options);
-    if (protocol.outputCost >= MUCH) this.#sendAhead();
+    if (protocol.outputCost >= EARLY_FLUSH_COST) this.#sendAhead();
     return isSent;
   }
 
@@ -344,11 +347,11 @@ export class ProtocolTransport
     if (isNow) this.#output = PLANNED;
     const isSent = this.#protocol.sendPrepared(message, options);
     if (isNow) this.flush();
-    else if (this.#protocol.outputCost >= MUCH) this.#sendAhead();
+    else if (this.#protocol.outputCost >= EARLY_FLUSH_COST) this.#sendAhead();
     return isSent;
   }
 
-  /** Much doesn't wait for the turn to end: the peer reads it while more is being sent. */
+  /** Large output doesn't wait for the turn to end: the peer reads it while more is being sent. */
   #sendAhead(): void {
     if (this.#output !== BLOCKED && this.#wire.releasesChunks && this.#hasRoom) this.#write();
   }

@@ -53,7 +53,7 @@ export interface Transport {
   pause(): void;
   /** There is room to read again. */
   resume(): void;
-  /** Somebody waits for `load` to fall: the sink's `drained` is called then. */
+  /** Asks for a call of the sink's `drained` when `load` has fallen. */
   watch(): void;
   /** See `WebSocketChannel.ref`. */
   ref(): void;

@@ -13,25 +13,25 @@ export type Message = string | Uint8Array;
 /** Where a channel is in its life. */
 export type ChannelState = "connecting" | "open" | "closing" | "closed";
 
-/** Options of what only waits. */
+/** Options of a method that waits. */
 export interface WaitOptions {
-  /** Ends the waiting when it aborts: the promise rejects with its reason. */
+  /** Ends the waiting when it aborts: the promise rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
 }
 
 /** Options of {@linkcode WebSocketChannel.ping}. */
 export interface PingOptions extends WaitOptions {
-  /** What the Ping holds, and the Pong gives back: 0–125 bytes. Default: four bytes, other ones each time. */
+  /** The Ping's payload, which the Pong returns: 0–125 bytes. Default: four bytes, new ones each time. */
   readonly payload?: ArrayBuffer | ArrayBufferView | undefined;
 }
 
 /**
  * A connection to a WebSocket peer: a {@linkcode StreamChannel} of messages that knows how it ended.
  *
- * To end it, close its sink (or use `await using`). It is over when the stream ends; `closed` then
- * tells why. No promise of it needs to be looked at: a failure that nobody handles ends no program.
- * What {@linkcode transform} and the other methods of its kind give is a WebSocket channel again: of the
- * same connection, with all but its messages alike.
+ * To end it, close its sink (or use `await using`). It has ended when the stream ends; `closed` then
+ * reports why. You need not handle any of its promises: an unhandled rejection never ends the program.
+ * {@linkcode transform} and the other methods of its kind return a WebSocket channel again, of the
+ * same connection: only its messages differ.
  *
  * Corresponds to Dart's `WebSocketChannel`.
  *
@@ -95,7 +95,7 @@ export interface WebSocketChannel<In = Message, Out = MessageInput>
    */
   ping(options?: PingOptions): Promise<number>;
   /**
-   * Sends a Pong frame that nobody asked for. RFC 6455 §5.5.3. Pings are answered without it, unless
+   * Sends an unsolicited Pong frame. RFC 6455 §5.5.3. Pings are answered without it, unless
    * `autoPong` is `false`.
    *
    * @param payload 0–125 bytes; left out: none.

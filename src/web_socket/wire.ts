@@ -1,70 +1,71 @@
 import type { Flushes } from "./flushes.ts";
 
-/** Why a {@linkcode Wire} ended, where it did not just end. */
+/** Why a {@linkcode Wire} failed. */
 export interface WireFailure {
   readonly error: unknown;
 }
 
 /** What a {@linkcode Wire} reports. */
 export interface WireEvents {
-  /** Bytes have arrived: a plain `Uint8Array`, no `Buffer` of Node's. */
+  /** Bytes were received: a plain `Uint8Array`, no `Buffer` of Node's. */
   onChunk(chunk: Uint8Array): void;
   /** Less is buffered than before: called once after each {@linkcode Wire.watch}. */
   onDrain(): void;
   /**
-   * Nothing can be written any more, although nobody here ended the wire. What it still has to give
-   * comes now, paused or not; then, unless only its writing half is broken, `onEnd`.
+   * Nothing can be written any more, although the owner did not end the wire. The wire then reports the
+   * chunks that it still has, even while it is paused. `onEnd` follows, unless only the writing half
+   * failed.
    */
   onOver(failure: WireFailure | null): void;
-  /** The other end has ended it, or it failed: nothing more comes. */
+  /** The other end has ended the wire, or the wire failed: no chunk follows. */
   onEnd(failure: WireFailure | null): void;
 }
 
-/** What bytes go over, both ways: a socket, or any channel of bytes. */
+/** Sends and receives bytes: a socket, or any channel of bytes. */
 export interface Wire {
-  /** Whether its chunks are given away: they may be written to, and kept. */
+  /** Whether the reader owns each chunk that it gets: it may write to the chunk, and keep it. */
   readonly ownsChunks: boolean;
   /**
-   * Whether it is done with what was written as soon as {@linkcode bufferedAmount} doesn't count it any
-   * more: the memory is then written to again.
+   * Whether the wire releases a chunk that was written as soon as {@linkcode bufferedAmount} doesn't count
+   * it any more. The memory of the chunk is then reused.
    */
   readonly releasesChunks: boolean;
-  /** Whether each chunk comes in a turn of its own, and a write never calls back. */
+  /** Whether each chunk is reported in a turn of its own, and a write never calls back. */
   readonly endsTurns: boolean;
-  /** Whether {@linkcode destroy} really ends it. */
+  /** Whether {@linkcode destroy} ends the connection at once. */
   readonly canDestroy: boolean;
-  /** Where writes wait for the end of the turn. */
+  /** Schedules the flush at the end of the turn. */
   readonly flushes: Flushes;
-  /** How many bytes were written and not handed on. */
+  /** How many of the bytes written the transport has not taken yet. */
   readonly bufferedAmount: number;
-  /** Begins to read; called again, somebody else reads from now on. */
+  /** Begins to read. A later call replaces the reader. */
   listen(events: WireEvents): void;
   /**
-   * Writes a chunk. It never calls back from inside this call, but for `onOver`.
+   * Writes a chunk. Of the events, only `onOver` may be called from inside this call.
    *
-   * @returns `false` when it is lost.
+   * @returns `false` when the chunk is lost.
    */
   write(chunk: Uint8Array): boolean;
   /**
-   * Writes chunks; small ones as one, where it can.
+   * Writes chunks; small ones as one if the transport can do that.
    *
-   * @returns `false` when they are lost, or some of them.
+   * @returns `false` when any of the chunks is lost.
    */
   writeAll(chunks: readonly Uint8Array[]): boolean;
-  /** Somebody waits for `bufferedAmount` to fall: {@linkcode WireEvents.onDrain}. */
+  /** Asks for one {@linkcode WireEvents.onDrain}, when `bufferedAmount` has fallen. */
   watch(): void;
-  /** Settles when all that was written is handed on, or never will be. Never rejects. */
+  /** Fulfils when the transport has taken all bytes written, or never will. Never rejects. */
   flush(): Promise<void>;
-  /** Holds chunks, and the end, back, as far as that can be helped. */
+  /** Stops reporting chunks and the end; a transport without backpressure may go on. */
   pause(): void;
-  /** Goes on giving chunks. Never from inside this call. */
+  /** Reports chunks again, never from inside this call. */
   resume(): void;
-  /** Ends this end's half, behind what was written. Settles when the wire is over; never rejects. */
+  /** Ends the writing half, behind the bytes written. Fulfils when the wire has ended; never rejects. */
   end(): Promise<void>;
-  /** Ends it at once, as far as that can be done. Nothing is reported any more. */
+  /** Ends the connection at once, or only the writing half: see `canDestroy`. No event follows. */
   destroy(): void;
-  /** Lets it keep the process alive again, where the platform has such a thing. */
+  /** Makes the wire keep the process alive again, if the platform supports that. */
   ref(): void;
-  /** Lets the process end although it is open, where the platform has such a thing. */
+  /** Lets the process end although the wire is open, if the platform supports that. */
   unref(): void;
 }

@@ -164,7 +164,7 @@ Deno.test("native: binaryType is set before anything can come", () => {
   assertEquals(wrap({}, new FakeWebSocket(0)).socket.binaryType, "arraybuffer");
 });
 
-Deno.test("native: a socket that opens after its time-out is closed", async () => {
+Deno.test("native: a socket that opens after its timeout is closed", async () => {
   const { channel, clock, socket } = wrap({ connectTimeout: 50 }, new FakeWebSocket(0));
   clock.advance(50);
   await rejection(channel.ready);

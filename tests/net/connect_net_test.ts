@@ -110,7 +110,7 @@ Deno.test("redirects: closing meanwhile ends it", async () => {
   });
 });
 
-Deno.test("redirects: the time-out is over all of it", async () => {
+Deno.test("redirects: the timeout is over all of it", async () => {
   await withAll([await startRecipe("silent")], async (silent) => {
     await withRecipe("http", redirect(silent.url), async ({ url }) => {
       const channel = NetWebSocketChannel.connect(url, {
@@ -124,7 +124,7 @@ Deno.test("redirects: the time-out is over all of it", async () => {
   });
 });
 
-// Time-outs and signals, in each phase.
+// Timeouts and signals, in each phase.
 
 /** A TCP server that accepts and says nothing. */
 async function withSilence(
@@ -160,7 +160,7 @@ function start(url: string, options: Parameters<typeof NetWebSocketChannel.conne
   return { clock, channel };
 }
 
-Deno.test("net time-out in phase dns: nothing is connected to afterwards", async () => {
+Deno.test("net timeout in phase dns: nothing is connected to afterwards", async () => {
   await withSilence(async (port) => {
     let answer = (): void => {};
     const { channel, clock } = start(`ws://slow.test:${port}`, {
@@ -179,7 +179,7 @@ Deno.test("net time-out in phase dns: nothing is connected to afterwards", async
   });
 });
 
-Deno.test("net time-out in phase tcp", async () => {
+Deno.test("net timeout in phase tcp", async () => {
   await withSilence(async (port) => {
     const { channel, clock } = start(`ws://127.0.0.1:${port}`, { connectTimeout: 1000 });
     clock.advance(1000);
@@ -190,7 +190,7 @@ Deno.test("net time-out in phase tcp", async () => {
 });
 
 for (const phase of ["tls", "proxy", "handshake"] as const) {
-  Deno.test(`net time-out in phase ${phase}: the server sees the end`, async () => {
+  Deno.test(`net timeout in phase ${phase}: the server sees the end`, async () => {
     await withSilence(async (port, ended) => {
       const channel = NetWebSocketChannel.connect(
         phase === "tls" ? `wss://127.0.0.1:${port}` : `ws://127.0.0.1:${port}`,

@@ -87,7 +87,7 @@ Deno.test("acceptUpgrade: nobody needs to look at a refused channel", async () =
   });
 });
 
-Deno.test("acceptUpgrade: closing, aborting and a time-out while connecting are a 503", async () => {
+Deno.test("acceptUpgrade: closing, aborting and a timeout while connecting are a 503", async () => {
   const never = (): Promise<boolean> => new Promise(() => {});
   const abort = new AbortController();
   const refused = async (url: string, end: () => void, next: () => Promise<unknown>) => {

@@ -24,7 +24,7 @@ export class FakeClock implements Clock {
   }
 
   setTimeout(callback: () => void, ms: number): unknown {
-    if (!(ms >= 0)) throw new RangeError(`A time-out must not be negative: ${ms}`);
+    if (!(ms >= 0)) throw new RangeError(`A timeout must not be negative: ${ms}`);
     const timer: Timer = { at: this.#now + ms, order: this.#set++, callback };
     this.#timers.add(timer);
     return timer;

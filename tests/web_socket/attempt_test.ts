@@ -19,7 +19,7 @@ function begin(
   return { attempt, clock, told };
 }
 
-Deno.test("attempt: the time-out names the phase", () => {
+Deno.test("attempt: the timeout names the phase", () => {
   const { clock, told } = begin({ connectTimeout: 100 });
   clock.advance(99);
   assertEquals(told, []);
@@ -45,6 +45,6 @@ Deno.test("attempt: once it is over neither counts", () => {
   assertEquals([told, clock.pending], [[], 0]);
 });
 
-Deno.test("attempt: 0 is no time-out", () => {
+Deno.test("attempt: 0 is no timeout", () => {
   assertEquals(begin({ connectTimeout: 0 }).clock.pending, 0);
 });

@@ -123,7 +123,7 @@ Deno.test("it pings each interval, as long as the peer answers, and tells the la
     owner.keepalive.start();
     for (let i = 1; i <= 10; i++) {
       owner.clock.advance(timeout > 1000 && i > 1 ? timeout - 7 : 1000 - (i === 1 ? 0 : 7));
-      assertEquals(owner.pings.length, i, `time-out ${timeout}`);
+      assertEquals(owner.pings.length, i, `timeout ${timeout}`);
       owner.clock.advance(7);
       owner.answer();
       assertEquals(owner.keepalive.latency, 7);
@@ -132,7 +132,7 @@ Deno.test("it pings each interval, as long as the peer answers, and tells the la
   }
 });
 
-Deno.test("G18 no sign of life: dead after the time-out and a little grace", () => {
+Deno.test("G18 no sign of life: dead after the timeout and a little grace", () => {
   const owner = new Owner(1000, 300);
   owner.keepalive.start();
   owner.clock.advance(1300 + GRACE - 1);
@@ -165,7 +165,7 @@ Deno.test("what came before the ping is no answer to it", () => {
   assertEquals(owner.deaths, 1);
 });
 
-Deno.test("a time-out of 0: pings are sent, nobody is given up", () => {
+Deno.test("a timeout of 0: pings are sent, nobody is given up", () => {
   const owner = new Owner(1000, 0);
   owner.keepalive.start();
   owner.clock.advance(10_000);
