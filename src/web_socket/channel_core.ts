@@ -71,9 +71,8 @@ export interface Opener {
 /**
  * What every WebSocket channel does alike, over any transport: its states, the messages that wait until it
  * is open, closing with a deadline, and the order of an ending. Users hold a `Channel`, which shows only the
- * public members; a {@linkcode Transport} reports events to the core.
- *
- * It is long because these parts share one state: each event would have to visit several objects.
+ * public members; a {@linkcode Transport} reports events to the core. The file is long because these parts
+ * share one state.
  */
 export class ChannelCore implements StreamSource, WebSocketSinkTarget {
   /** Where received messages go. */

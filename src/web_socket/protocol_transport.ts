@@ -52,10 +52,8 @@ export interface ProtocolTransportOptions extends ProtocolOptions {
 
 /**
  * Our own implementation of RFC 6455 over a wire whose opening handshake is done, on either side. All
- * messages of a turn leave in one write, unless they are large, and as fast as the wire takes them.
- *
- * It is long because it is the one object between the protocol, the wire and the channel: another would
- * cost a call for each message.
+ * messages of a turn leave in one write, unless they are large, and as fast as the wire takes them. The file
+ * is long because another object between protocol, wire and channel would cost a call for each message.
  */
 export class ProtocolTransport
   implements Transport, WireEvents, ProtocolEvents, KeepaliveEvents, Task, Flushable {

@@ -12,9 +12,8 @@ export interface WireEvents {
   /** Less is buffered than before: called once after each {@linkcode Wire.watch}. */
   onDrain(): void;
   /**
-   * Nothing can be written any more, although the owner did not end the wire. The wire then reports the
-   * chunks that it still has, even while it is paused. `onEnd` follows, unless only the writing half
-   * failed.
+   * Nothing can be written any more, although the owner did not end the wire. Chunks that it still has are
+   * then reported, even while it is paused. `onEnd` follows, unless only the writing half failed.
    */
   onOver(failure: WireFailure | null): void;
   /** The other end has ended the wire, or the wire failed: no chunk follows. */
