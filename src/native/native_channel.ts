@@ -55,30 +55,20 @@ export class NativeChannel extends Channel {
     given?: FromOptions,
     clock: Clock = systemClock,
   ): NativeChannel {
-    const { core, transport } = NativeChannel.wrap(socket, given, clock);
-    return new NativeChannel(core, transport);
-  }
-
-  /** What {@linkcode from} makes a channel of. */
-  static wrap(
-    socket: WebSocketLike | PromiseLike<WebSocketLike>,
-    given: FromOptions | undefined,
-    clock: Clock,
-  ): { core: ChannelCore; transport: NativeTransport } {
     const options = readFromOptions(given);
     const isPromise = isPromiseLike(socket);
     if (!isPromise) checkSocket(socket);
-    const made = NativeChannel.#of({
+    const { core, transport } = NativeChannel.#of({
       options,
       clock,
       offered: options.protocols === undefined ? null : parseProtocols(options.protocols),
       url: null,
       capabilities: NO_CAPABILITIES,
     });
-    made.core.bound(options, () => "handshake");
-    if (isPromise) void made.transport.await(socket);
-    else made.transport.adopt(socket);
-    return made;
+    core.bound(options, () => "handshake");
+    if (isPromise) void transport.await(socket);
+    else transport.adopt(socket);
+    return new NativeChannel(core, transport);
   }
 
   /** A channel that has failed before it began. */

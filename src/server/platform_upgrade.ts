@@ -10,7 +10,8 @@ import {
 } from "../web_socket/options.ts";
 import type { WebSocketLike } from "../native/web_socket_like.ts";
 import { NativeChannel } from "../native/native_channel.ts";
-import { type Clock, systemClock } from "../web_socket/clock.ts";
+import { Channel } from "../web_socket/channel.ts";
+import type { Clock } from "../web_socket/clock.ts";
 import { UnsupportedError } from "../web_socket/errors.ts";
 import { platform } from "../web_socket/platform.ts";
 import { decide, type Decision } from "./admission.ts";
@@ -141,7 +142,7 @@ export function platformChannel(
 ): ServerWebSocketChannel {
   const connectTimeout = settings.handshakeTimeout;
   const options = { ...settings.channel, connectTimeout };
-  const { core } = NativeChannel.wrap(socket, options, systemClock);
+  const core = Channel.connectionOf(NativeChannel.from(socket, options));
   return new ServerChannel(core, request);
 }
 

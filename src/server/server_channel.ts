@@ -95,10 +95,9 @@ export class ServerChannel<In = Message, Out = MessageInput> extends Channel<In,
   }
 
   protected override derive<NewIn, NewOut>(
-    core: ChannelCore,
     parts: ChannelParts<NewIn, NewOut>,
   ): Channel<NewIn, NewOut> {
-    return new ServerChannel(core, this.request, parts);
+    return new ServerChannel(Channel.connectionOf(this), this.request, parts);
   }
 
   /**

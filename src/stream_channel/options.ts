@@ -91,15 +91,6 @@ function checkBag(options: object, { within = "", hint = "" }: OptionsPlace): Op
 
 type Options = Readonly<Record<string, unknown>>;
 
-/** What other packages call options that have another name here. */
-const FOREIGN: Readonly<Record<string, string>> = {
-  host: "hostname",
-  maxPayload: "maxMessageSize",
-  perMessageDeflate: "compression",
-  timeout: "connectTimeout",
-  drain: "drainTimeout",
-};
-
 function checkUnknown(
   options: Options,
   name: string,
@@ -110,9 +101,9 @@ function checkUnknown(
   const value = options[name];
   if (value === undefined) return;
   const edits = name.length > 4 ? 2 : 1;
-  const same = FOREIGN[name] ?? "";
-  const near = Object.hasOwn(known, same)
-    ? same
+  // What other packages call `host` is `hostname`, though `hosts` is nearer.
+  const near = Object.hasOwn(known, `${name}name`)
+    ? `${name}name`
     : Object.keys(known).find((it) => isNear(name.toLowerCase(), it.toLowerCase(), edits));
   const hint = near === undefined ? "" : `. Did you mean ${within}${near}?`;
   // The name may be anything, a secret included.

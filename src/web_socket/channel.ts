@@ -103,7 +103,9 @@ export class Channel<In = Message, Out = MessageInput> extends StreamChannelBase
     return #core in channel && channel.#derived === null ? channel.#core : null;
   }
 
-  /** What all channels of one connection share: the core, or a hand-written channel itself. */
+  /** What all channels of one connection share; a hand-written channel itself. */
+  static connectionOf(channel: Channel<unknown, never>): ChannelCore;
+  static connectionOf(channel: object): object;
   static connectionOf(channel: object): object {
     return #core in channel ? channel.#core : channel;
   }
@@ -201,41 +203,38 @@ export class Channel<In = Message, Out = MessageInput> extends StreamChannelBase
   }
 
   /** Makes another channel of the same connection; a subclass passes on what it adds. */
-  protected derive<NewIn, NewOut>(
-    core: ChannelCore,
-    parts: ChannelParts<NewIn, NewOut>,
-  ): Channel<NewIn, NewOut> {
-    return new Channel(core, parts);
+  protected derive<NewIn, NewOut>(parts: ChannelParts<NewIn, NewOut>): Channel<NewIn, NewOut> {
+    return new Channel(this.#core, parts);
   }
 
   override transform<NewIn, NewOut>(
     transformer: ChannelTransformer<In, Out, NewIn, NewOut>,
   ): WebSocketChannel<NewIn, NewOut> {
-    return this.derive(this.#core, super.transform(transformer));
+    return this.derive(super.transform(transformer));
   }
 
   override transformStream<NewIn>(
     transform: MessageTransform<In, NewIn>,
   ): WebSocketChannel<NewIn, Out> {
-    return this.derive(this.#core, super.transformStream(transform));
+    return this.derive(super.transformStream(transform));
   }
 
   override transformSink<NewOut>(
     transform: MessageTransform<NewOut, Out>,
   ): WebSocketChannel<In, NewOut> {
-    return this.derive(this.#core, super.transformSink(transform));
+    return this.derive(super.transformSink(transform));
   }
 
   override changeStream<NewIn>(
     change: (stream: ChannelStream<In>) => ChannelStream<NewIn> | ReadableStream<NewIn>,
   ): WebSocketChannel<NewIn, Out> {
-    return this.derive(this.#core, super.changeStream(change));
+    return this.derive(super.changeStream(change));
   }
 
   override changeSink<NewOut>(
     change: (sink: ChannelSink<Out>) => ChannelSink<NewOut> | WritableStream<NewOut>,
   ): WebSocketChannel<In, NewOut> {
-    return this.derive(this.#core, super.changeSink(change));
+    return this.derive(super.changeSink(change));
   }
 
   override cast<NewIn, NewOut = NewIn>(): WebSocketChannel<NewIn, NewOut> {

@@ -289,11 +289,7 @@ const COMPRESSION_KINDS: OptionKinds<CompressionOptions> = {
  * @throws {SyntaxError} When the proxy is not a URL.
  */
 export function readConnectOptions(given: ConnectOptions | undefined): ConnectOptions {
-  const hint = ". Offer subprotocols with { protocols }";
-  const options = readOptions(given, CONNECT_KINDS, { hint });
-  checkPings(options);
-  options.compression = readCompression(options.compression);
-  checkOrigin(options.origin);
+  const options = readClientOptions(given, CONNECT_KINDS);
   checkRedirects(options.followRedirects);
   checkProxy(options);
   for (const name of ["socketPath", "localAddress"] as const) {
@@ -311,10 +307,17 @@ export function readConnectOptions(given: ConnectOptions | undefined): ConnectOp
 
 /** Reads the options of `connectOver`. It throws as {@linkcode readConnectOptions} does. */
 export function readConnectOverOptions(given: ConnectOverOptions): ConnectOverOptions {
-  const options = readOptions(given, CONNECT_OVER_KINDS);
+  return readClientOptions(given, CONNECT_OVER_KINDS);
+}
+
+function readClientOptions<T extends ConnectOverOptions>(
+  given: T | undefined,
+  kinds: OptionKinds<T>,
+): T {
+  const options = readOptions(given, kinds, { hint: ". Offer subprotocols with { protocols }" });
   checkPings(options);
   options.compression = readCompression(options.compression);
-  checkOrigin(options.origin);
+  if (options.origin !== undefined) checkField("Origin", options.origin);
   return options;
 }
 
@@ -338,8 +341,8 @@ export function readFromOptions(given: FromOptions | undefined): FromOptions {
  * @param options The options; left out, `pingInterval` is 0.
  * @throws {TypeError} When it has none.
  */
-export function checkPings({ pingInterval = 0, pingTimeout = 0 }: ProtocolOptions): void {
-  if (pingInterval > 0 || pingTimeout === 0) return;
+export function checkPings({ pingInterval, pingTimeout }: ProtocolOptions): void {
+  if (!pingTimeout || pingInterval) return;
   throw new TypeError("Cannot use the options: pingTimeout needs pingInterval");
 }
 
@@ -405,10 +408,6 @@ const CAPABILITY_NAMES = Object.keys(NO_CAPABILITIES).join(", ");
 
 function isCapability(name: unknown): name is Capability {
   return typeof name === "string" && Object.hasOwn(NO_CAPABILITIES, name);
-}
-
-function checkOrigin(origin: string | undefined): void {
-  if (origin !== undefined) checkField("Origin", origin);
 }
 
 function checkRedirects(value: boolean | number | undefined): void {

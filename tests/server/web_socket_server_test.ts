@@ -425,8 +425,6 @@ Deno.test("what isn't options is answered with the option to give", async () => 
   await withServer({}, (server) => {
     const { message } = assertThrows(() => void server.close(1001 as never), TypeError);
     assertStringIncludes(message, "they must be an object, got 1001. Give { code }");
-    const drain = assertThrows(() => void server.close({ drain: 1 } as never), TypeError);
-    assertStringIncludes(drain.message, "Did you mean drainTimeout?");
     return Promise.resolve();
   });
 });

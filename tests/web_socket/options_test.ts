@@ -137,16 +137,6 @@ Deno.test("connect options: a capability that doesn't exist is answered with tho
   );
 });
 
-Deno.test("connect options: names that other packages use lead to those of this one", () => {
-  const names = { maxPayload: "maxMessageSize", timeout: "connectTimeout" };
-  for (const [name, ours] of Object.entries({ ...names, perMessageDeflate: "compression" })) {
-    const read = () => readConnectOptions({ [name]: 1 } as ConnectOptions);
-    assertThrows(read, TypeError, `${name}: there is no such option, got 1. Did you mean ${ours}?`);
-  }
-  const drain = assertThrows(() => readConnectOptions({ drain: 1 } as ConnectOptions), TypeError);
-  assertEquals(drain.message.includes("Did you mean"), false);
-});
-
 Deno.test("protocol options: the others are a RangeError that names the option", () => {
   const wrong: [name: string, options: ProtocolOptions][] = [
     ["pingInterval", { pingInterval: -1 }],
