@@ -407,6 +407,7 @@ export class Protocol {
   #read(chunk: Uint8Array, owned: boolean): void {
     let bytes = chunk;
     let mine = owned;
+    let { length } = chunk;
     this.#isReading = true;
     this.#at = 0;
     try {
@@ -417,14 +418,22 @@ export class Protocol {
         bytes = copyOf(bytes.subarray(this.#at));
         mine = true;
         this.#at = 0;
+        ({ length } = bytes);
       }
       while (this.#mayReadOn(bytes)) this.#next(bytes);
     } finally {
       this.#isReading = false;
-      if (this.#at < bytes.length && (this.#halted & STOPPED) === 0) {
+      // A message is a view of the chunk: with its buffer goes what comes behind it.
+      if (bytes.length < length && this.#at < length) this.#loseInput();
+      else if (this.#at < bytes.length && (this.#halted & STOPPED) === 0) {
         (this.#input ??= new ByteQueue()).unshift(bytes.subarray(this.#at), mine);
       }
     }
+  }
+
+  #loseInput(): void {
+    this.#stop();
+    this.#events.onInputLost?.();
   }
 
   #next(chunk: Uint8Array): void {

@@ -64,6 +64,12 @@ export interface ProtocolEvents {
    */
   onFailure(code: number, reason: string): void;
 
+  /**
+   * Whoever got a message has transferred its buffer, and with it what came behind the message: nothing
+   * more is read.
+   */
+  onInputLost?(): void;
+
   /** There is output, and there was none: `Protocol.takeOutput` it. */
   onOutput(): void;
 

@@ -2,6 +2,7 @@ import { PreparedMessage } from "../protocol/prepared_message.ts";
 import { ignore } from "../stream_channel/errors.ts";
 import { type OptionKinds, readOptions, shown } from "../stream_channel/options.ts";
 import { Channel } from "../web_socket/channel.ts";
+import { copyOf } from "../realm/bytes.ts";
 import { type Clock, systemClock } from "../web_socket/clock.ts";
 import { checkMessage } from "../web_socket/message_input.ts";
 import { type Flushable, inTicks } from "../web_socket/flushes.ts";
@@ -147,9 +148,14 @@ function sendShared(
   { send }: SlowPolicy,
 ): void {
   const own = Channel.coreOf(channel);
-  if (own === null) channel.sink.add(message.content, send);
+  if (own === null) channel.sink.add(ownContent(message), send);
   // The peer turns out to be gone.
   else if (!own.sendPrepared(message, send)) own.drop(message.size);
+}
+
+/** Whoever isn't known to leave bytes as they are gets some of its own. */
+function ownContent({ content }: PreparedMessage): MessageInput {
+  return typeof content === "string" ? content : copyOf(content);
 }
 
 function policyOf(options: BroadcastOptions): SlowPolicy {

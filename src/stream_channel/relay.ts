@@ -3,6 +3,7 @@
 import type { ChannelParts } from "./channel_like.ts";
 import { closeQuietly, tellOfError } from "./channel_like.ts";
 import type { ChannelSink, SinkTarget } from "./channel_sink.ts";
+import { shown } from "./options.ts";
 import { DelegatingChannelSink } from "./delegating_sink.ts";
 import { ChannelSinkController } from "./sink_controller.ts";
 import type { ChannelStream, StreamSubscription } from "./channel_stream.ts";
@@ -334,4 +335,20 @@ export class Relay<In, Out, NewIn, NewOut> implements SinkTarget<NewOut, unknown
       return Promise.reject(error);
     }
   }
+}
+
+/**
+ * Throws unless it is a {@linkcode MessageTransform}.
+ *
+ * @throws {TypeError} When it is neither a function nor has a method `create`.
+ */
+export function checkTransform(transform: unknown): void {
+  if (typeof transform === "function") return;
+  const { create } = (transform ?? {}) as { create?: unknown };
+  if (typeof create === "function") return;
+  throw new TypeError(
+    `Cannot transform: it takes a function, or an object with a method create, got ${
+      shown(transform)
+    }`,
+  );
 }

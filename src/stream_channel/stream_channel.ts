@@ -7,8 +7,9 @@ import {
 } from "./channel_like.ts";
 import type { ChannelSink } from "./channel_sink.ts";
 import type { ChannelStream } from "./channel_stream.ts";
+import { shown } from "./options.ts";
 import { pipe } from "./pipe.ts";
-import { type MessageTransform, Relay } from "./relay.ts";
+import { checkTransform, type MessageTransform, Relay } from "./relay.ts";
 import type { ChannelTransformer } from "./transformer.ts";
 
 /**
@@ -175,16 +176,20 @@ export abstract class StreamChannelBase<In, Out = In> implements StreamChannel<I
     transformer: ChannelTransformer<In, Out, NewIn, NewOut>,
   ): StreamChannel<NewIn, NewOut> {
     checkTransformer(transformer);
-    return transformer.transformChannel(this);
+    const channel = transformer.transformChannel(this);
+    checkTransformed(channel);
+    return channel;
   }
 
   /** See {@linkcode StreamChannel.transformStream}. */
   transformStream<NewIn>(transform: MessageTransform<In, NewIn>): StreamChannel<NewIn, Out> {
+    checkTransform(transform);
     return paired(new Relay<In, Out, NewIn, Out>(this, { decode: transform }));
   }
 
   /** See {@linkcode StreamChannel.transformSink}. */
   transformSink<NewOut>(transform: MessageTransform<NewOut, Out>): StreamChannel<In, NewOut> {
+    checkTransform(transform);
     return paired(new Relay<In, Out, In, NewOut>(this, { encode: transform }));
   }
 
@@ -192,6 +197,7 @@ export abstract class StreamChannelBase<In, Out = In> implements StreamChannel<I
   changeStream<NewIn>(
     change: (stream: ChannelStream<In>) => ChannelStream<NewIn> | ReadableStream<NewIn>,
   ): StreamChannel<NewIn, Out> {
+    checkChange(change);
     const stream = asChannelStream(change(this.stream));
     return paired(new Relay<NewIn, Out, NewIn, Out>({ stream, sink: this.sink }));
   }
@@ -200,6 +206,7 @@ export abstract class StreamChannelBase<In, Out = In> implements StreamChannel<I
   changeSink<NewOut>(
     change: (sink: ChannelSink<Out>) => ChannelSink<NewOut> | WritableStream<NewOut>,
   ): StreamChannel<In, NewOut> {
+    checkChange(change);
     const sink = asChannelSink(change(this.sink));
     return paired(new Relay<In, NewOut, In, NewOut>({ stream: this.stream, sink }));
   }
@@ -218,6 +225,19 @@ function checkTransformer(transformer: unknown): void {
     `Cannot transform: a transformer has a method transformChannel, got ${kind}; ` +
       "transformStream and transformSink take functions",
   );
+}
+
+function checkTransformed(channel: unknown): void {
+  const { stream, sink } = (channel ?? {}) as { stream?: unknown; sink?: unknown };
+  if (Object(stream) === stream && Object(sink) === sink) return;
+  throw new TypeError(
+    `Cannot transform: transformChannel must return a channel, got ${shown(channel)}`,
+  );
+}
+
+function checkChange(change: unknown): void {
+  if (typeof change === "function") return;
+  throw new TypeError(`Cannot change the channel: it takes a function, got ${shown(change)}`);
 }
 
 /** A channel that is just its two members. */

@@ -412,11 +412,14 @@ export class ChannelCore implements StreamSource, WebSocketSinkTarget {
   /**
    * This side closes the connection although the user didn't ask for it. What was received before
    * can still be read.
+   *
+   * @param error Why.
+   * @param code The close code, where the transport can send it.
    */
-  closeBecauseOf(error: unknown): void {
+  closeBecauseOf(error: unknown, code?: number): void {
     if (this.state !== "open") return;
     this.life.closing.error = error;
-    this.#beginClosing(undefined, undefined);
+    this.#beginClosing(code, undefined);
     this.outgoing.disconnect();
     this.incoming.end();
   }

@@ -300,6 +300,16 @@ export class ProtocolTransport
     return this.#protocol.sentClose ?? undefined;
   }
 
+  onInputLost(): void {
+    this.#core.closeBecauseOf(
+      new WebSocketChannelError(
+        "Cannot read on: the buffer of a received message was transferred, and with it the messages behind " +
+          "it. Transfer a copy: message.slice().buffer",
+      ),
+      internalServerError,
+    );
+  }
+
   /** All messages of a turn leave in one write, unless they are large. */
   onOutput(): void {
     if (this.#output !== IDLE) return;

@@ -755,3 +755,36 @@ Deno.test("pausing after each of many messages of one chunk takes linear work", 
   for (let i = 1; i < count; i++) peer.protocol.resume();
   assertEquals([peer.log.length, peer.protocol.pendingInput], [count, 0]);
 });
+
+Deno.test("a message whose buffer is transferred: what came behind it is lost, and nothing more is read", () => {
+  const first = frame({ opcode: 2, payload: "1" });
+  const second = frame({ opcode: 2, payload: "2" });
+  for (const ownsChunks of [true, false]) {
+    for (const tells of [true, false]) {
+      const log: string[] = [];
+      const protocol = new Protocol({
+        side: "client",
+        maskingKeys: () => 0,
+        maxMessageSize: 100,
+        ownsChunks,
+      }, {
+        onMessage(message) {
+          log.push(hex(message as Uint8Array));
+          structuredClone(message, { transfer: [(message as Uint8Array).buffer as ArrayBuffer] });
+        },
+        onPong() {},
+        onClose() {},
+        onFailure() {},
+        onOutput() {},
+        ...(tells ? { onInputLost: () => void log.push("lost") } : {}),
+      });
+      // Nothing is behind it.
+      protocol.receive(first.slice());
+      protocol.receive(second.slice());
+      assertEquals(log, ["31", "32"]);
+      protocol.receive(joined([first, second]));
+      protocol.receive(second.slice());
+      assertEquals(log.slice(2), tells ? ["31", "lost"] : ["31"]);
+    }
+  }
+});

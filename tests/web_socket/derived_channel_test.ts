@@ -214,3 +214,34 @@ Deno.test("transform: a broadcast goes through the transformer", async () => {
   assertEquals((await client.stream.next()).value, "hello!");
   await client.sink.close();
 });
+
+Deno.test("transform: what is no transform, and a transformer that gives no channel, is a TypeError", () => {
+  const { client } = webSocketChannelPair();
+  const wrong: [use: (channel: WebSocketChannel) => unknown, text: string][] = [
+    [(it) => it.transform({ transformChannel: () => undefined } as never), "must return a channel"],
+    [(it) => it.transform({ transformChannel: () => Promise.resolve(it) } as never), "channel"],
+    [(it) => it.transformStream(undefined as never), "a function"],
+    [(it) => it.transformStream(5 as never), "a function"],
+    [(it) => it.transformSink({} as never), "create"],
+    [(it) => it.changeStream(undefined as never), "a function"],
+    [(it) => it.changeSink({} as never), "a function"],
+  ];
+  for (const [use, text] of wrong) assertThrows(() => use(client), TypeError, text);
+  // The channel is unharmed: it still has its one reader to come.
+  assertEquals(client.state, "open");
+  client.stream.listen(() => {}).cancel();
+  client.terminate();
+});
+
+Deno.test("transform: an encoder that changes bytes in place changes them for nobody else", async () => {
+  const [a, b] = [webSocketChannelPair(), webSocketChannelPair()];
+  const flipped = a.server.transformSink<string | ArrayBuffer | ArrayBufferView>((it) => {
+    const bytes = it as Uint8Array;
+    bytes.forEach((byte, i) => bytes[i] = byte ^ 255);
+    return bytes;
+  });
+  broadcast([flipped, b.server], Uint8Array.of(1, 2, 3));
+  assertEquals([...(await b.client.stream.next()).value as Uint8Array], [1, 2, 3]);
+  assertEquals([...(await a.client.stream.next()).value as Uint8Array], [254, 253, 252]);
+  for (const { client } of [a, b]) await client.sink.close();
+});

@@ -1,0 +1,63 @@
+/** A listener that transfers a received message takes with it what came behind the message. */
+
+import { assert, assertEquals } from "@std/assert";
+import { WebSocketServer } from "../../src/server/mod.ts";
+import { RawClient } from "../support/recipe_clients.ts";
+import { frame, joined, KEY } from "../protocol/support.ts";
+
+const text = (payload: string): Uint8Array => frame({ opcode: 1, payload, key: KEY });
+const bytes = (payload: string): Uint8Array => frame({ opcode: 2, payload, key: KEY });
+
+function transfer(message: string | Uint8Array): void {
+  if (typeof message !== "string") {
+    structuredClone(message, { transfer: [message.buffer as ArrayBuffer] });
+  }
+}
+
+Deno.test("attack 70: a message is transferred, and others are behind it: the channel closes, nothing is forged", async () => {
+  const server = await WebSocketServer.bind();
+  const client = new RawClient(server.url);
+  client.request();
+  const guest = (await server[Symbol.asyncIterator]().next()).value;
+  assert(guest !== undefined);
+  const got: unknown[] = [];
+  guest.stream.listen((message: string | Uint8Array) => {
+    got.push(typeof message === "string" ? message : message.length);
+    transfer(message);
+  });
+  // What looks like a frame is the end of a payload whose beginning is lost.
+  const forged = text("forged");
+  const whole = text(`says ${"x".repeat(forged.length)}`);
+  const at = whole.length - forged.length;
+  client.socket.write(joined([bytes("123"), whole.subarray(0, at)]));
+  await guest.closing;
+  client.socket.write(forged);
+  client.socket.destroy();
+  const { error, sent } = await guest.closed;
+  assertEquals([got, sent?.code], [[3], 1011]);
+  assert(String(error).includes("transferred"), String(error));
+  await server.close({ drainTimeout: 0 });
+});
+
+Deno.test("a message that is the last of its chunk may be transferred", async () => {
+  const server = await WebSocketServer.bind();
+  const client = new RawClient(server.url);
+  client.request();
+  const guest = (await server[Symbol.asyncIterator]().next()).value;
+  assert(guest !== undefined);
+  const got: unknown[] = [];
+  let more = (): void => {};
+  guest.stream.listen((message: string | Uint8Array) => {
+    got.push(message.length);
+    transfer(message);
+    more();
+  });
+  for (const payload of ["1", "22", "333"]) {
+    const next = new Promise<void>((resolve) => more = resolve);
+    client.socket.write(bytes(payload));
+    await next;
+  }
+  assertEquals([got, guest.state], [[1, 2, 3], "open"]);
+  client.socket.destroy();
+  await server.close({ drainTimeout: 0 });
+});
