@@ -50,12 +50,12 @@ const ROOMS: Rooms = {
   "src/native": { files: 8, lines: 800 },
   "src/net": { files: 14, lines: 1670 },
   "src/permessage_deflate": { files: 4, lines: 1000 },
-  "src/protocol": { files: 16, lines: 2750 },
+  "src/protocol": { files: 16, lines: 2760 },
   "src/realm": { files: 4, lines: 305 },
   "src/server": { files: 25, lines: 3630 },
-  "src/stream_channel": { files: 37, lines: 6210 },
+  "src/stream_channel": { files: 37, lines: 6250 },
   "src/testing": { files: 6, lines: 600 },
-  "src/web_socket": { files: 32, lines: 4510 },
+  "src/web_socket": { files: 32, lines: 4530 },
 };
 
 /** What the folder of streams is to come down to. */

@@ -50,7 +50,7 @@ const ELSEWHERE = new Set(["./net", "./server"]);
  * it can't grow unnoticed meanwhile.
  */
 const BUDGETS: Record<string, { target: number; budget: number }> = {
-  ".": { target: 16 * KILOBYTE, budget: 41.5 * KILOBYTE },
+  ".": { target: 16 * KILOBYTE, budget: 42 * KILOBYTE },
   "./native, connect alone": { target: 7 * KILOBYTE, budget: 20 * KILOBYTE },
 };
 
