@@ -82,7 +82,7 @@ export interface Task {
   run(): void;
 }
 
-/** The turns of the event loop, as far as a decompressor needs them. */
+/** What a decompressor needs of the turns of the event loop. */
 export interface InflateTurns {
   /** What is left of this turn. */
   readonly budget: WorkBudget;

@@ -14,7 +14,7 @@ import { inflateFailure, type InflateReceiver } from "./message_deflate.ts";
 import { decodeWithin, lastBoundary, Utf8Validator } from "./utf8.ts";
 import { LARGEST_PIECE, type WorkBudget } from "./work_budget.ts";
 
-/** The least room that a message in pieces gets, in bytes. */
+/** The minimum capacity of the buffer of a message in pieces, in bytes. */
 const LEAST_ROOM = 0x400;
 
 /** Up to this size a buffer grows by being copied: more would take too long at once. */
@@ -97,7 +97,7 @@ export class MessageInPieces {
    * Begins with nothing.
    *
    * @param flags The first byte of its first frame.
-   * @param maxSize The largest message allowed, in bytes. Whoever appends sees to that.
+   * @param maxSize The largest message allowed, in bytes. The caller checks that.
    * @param budget What decoding costs is taken from it.
    */
   constructor(flags: number, maxSize: number, budget: WorkBudget) {

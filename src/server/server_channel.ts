@@ -123,7 +123,7 @@ export class ServerChannel<In = Message, Out = MessageInput> extends Channel<In,
     return channel;
   }
 
-  /** While nobody has it. */
+  /** Set while the user does not have the channel yet. */
   #untaken: Untaken | null = null;
 
   /** The server hands the channel to its user, who can read it from now on. */
@@ -152,7 +152,7 @@ export interface CloseArguments {
   readonly reason: string | undefined;
 }
 
-/** The end of a channel that nobody has yet is put off: see `MAX_UNTAKEN`. */
+/** A channel that the user does not have yet reports its end later: see `MAX_UNTAKEN`. */
 class Untaken {
   readonly #core: ChannelCore;
   #conclude: (() => void) | null = null;
@@ -180,7 +180,7 @@ class Untaken {
     this.#deadline?.clear();
   }
 
-  /** Somebody has it, or is waited for no longer. */
+  /** The user has the channel, or the deadline has passed. */
   end(): void {
     const conclude = this.#conclude;
     this.forget();

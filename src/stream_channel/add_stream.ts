@@ -5,7 +5,7 @@ import { ignore } from "./errors.ts";
 import { loopGuard } from "./loop_guard.ts";
 import { shown } from "./options.ts";
 
-/** Takes a value; `false`: there is nobody left to give anything to. */
+/** Takes a value. Returns `false` when the other end is gone. */
 type Take<T> = (value: T) => boolean;
 
 /** One `addStream` that runs: takes from its source as long as there is room. */
@@ -155,6 +155,6 @@ async function cancelIterator(iterator: AsyncIterator<unknown> | Iterator<unknow
   try {
     await iterator.return?.();
   } catch {
-    // The source's own trouble: nobody reads from it any more.
+    // An error of the source's own: it is not read any more.
   }
 }

@@ -6,7 +6,7 @@ export type SizeOf<T> = (value: T, enough: number) => number;
 /** The fewest slots of a ring, two for each value. */
 const MIN_SLOTS = 16;
 
-/** The most slots of a ring that is kept for reuse. */
+/** The maximum number of slots of a ring that is kept for reuse. */
 const MAX_SPARE_SLOTS = 2048;
 
 /** An empty queue has no ring: most queues of a process are idle. */

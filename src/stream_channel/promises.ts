@@ -1,10 +1,10 @@
 import { ignore, preHandled } from "./errors.ts";
 
-/** A promise that has fulfilled, for all who have nothing to wait for. */
+/** A shared promise that has fulfilled. */
 export const FULFILLED: Promise<void> = Promise.resolve();
 
 /**
- * A promise with its two functions; a rejection that nobody looks at does no harm. Made once a
+ * A promise with its two functions; a rejection without a handler does no harm. Created once a
  * channel or a wait, never a message.
  */
 export class Deferred<T = void> {

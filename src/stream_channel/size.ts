@@ -30,7 +30,7 @@ export function sizeOf(value: unknown, enough: number = DEFAULT_HIGH_WATER_MARK)
   return length === null ? new Count(value, enough).total() : Math.max(length, LEAST);
 }
 
-/** As {@linkcode sizeOf}, for text and bytes that this package has created and nobody has seen yet. */
+/** As {@linkcode sizeOf}, for text and bytes that this package created and no user has seen yet. */
 export function sizeOfMessage(message: string | Uint8Array): number {
   return Math.max(typeof message === "string" ? message.length : message.byteLength, LEAST);
 }

@@ -33,7 +33,7 @@ const PING_KINDS: OptionKinds<PingOptions> = { ...WAIT_KINDS, payload: "bytes or
 
 const NO_BYTES = new Uint8Array(0);
 
-/** RFC 6455 §5.5: the most bytes that a control frame may hold. */
+/** RFC 6455 §5.5: the maximum payload of a control frame, in bytes. */
 const MAX_CONTROL_PAYLOAD = 125;
 
 /** A copy of a control frame's payload. */

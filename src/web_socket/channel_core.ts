@@ -452,7 +452,7 @@ export class ChannelCore implements StreamSource, WebSocketSinkTarget {
     if (!isPlain && !this.identity.capabilities.allCloseCodes) {
       throw unsendable(code, "1000, 1001 and 3000-4999 on this transport");
     }
-    // For whoever closes this channel's sink: in the same call, or when all else is sent.
+    // The close of this channel's sink uses it: in the same call, or when all else is sent.
     this.#closeContent = { code, reason };
     try {
       const closed = close();

@@ -54,7 +54,7 @@ export class ChannelLife {
     return this.#state === "closed";
   }
 
-  /** How it closes, as far as that is known; `null` before anything is. */
+  /** What is known of how the channel closes; `null` before anything is. */
   get known(): Closing | null {
     return this.#closing;
   }
@@ -127,7 +127,7 @@ export interface Ending {
   /** Left out: the peer's Close if one was received, else 1006. */
   readonly received?: CloseFrameContent | undefined;
   readonly wasClean: boolean;
-  /** Who ended it, unless this side had begun to close, or the peer had. */
+  /** The cause of the end, unless this side or the peer had begun to close. */
   readonly initiator: CloseInitiator;
   readonly error?: unknown;
 }

@@ -210,7 +210,7 @@ export const DEFAULT_CLOSE_TIMEOUT = 5_000;
 export const DEFAULT_MAX_QUEUE_SIZE: number = 64 * 1024 * 1024;
 /** The default of {@linkcode ProtocolOptions.maxMessageSize}: 100 MiB. */
 export const DEFAULT_MAX_MESSAGE_SIZE: number = 100 * 1024 * 1024;
-/** The most redirects that are followed. */
+/** The maximum number of redirects that are followed. */
 export const MAX_REDIRECTS = 10;
 
 const CHANNEL_KINDS: OptionKinds<ChannelOptions> = { closeTimeout: "time", highWaterMark: "size" };

@@ -41,7 +41,7 @@ const BARE: Capabilities = Object.freeze({
 
 const BARE_DESTROYABLE: Capabilities = Object.freeze({ ...BARE, terminate: true });
 
-/** Of whoever does the opening handshake. */
+/** The capabilities of a connection whose opening handshake was done here. */
 const WITH_HANDSHAKE: Capabilities = Object.freeze({
   ...BARE,
   headers: true,

@@ -85,7 +85,7 @@ export class ProtocolTransport
   #heldEnd: { readonly failure: WireFailure | null } | null = null;
   /** Bounds what may never come: the end of a wire that can't be written to. */
   #deadline: Deadline | null = null;
-  /** Who wants to see control frames. */
+  /** The options with the callbacks for control frames. */
   readonly #controlFrames: ControlFrameOptions | null;
 
   /**

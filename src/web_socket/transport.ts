@@ -47,7 +47,7 @@ export interface Transport {
   close(code: number | undefined, reason: string): CloseFrameContent | undefined;
   /** Whether our Close frame was handed on, and with it all that was sent before. */
   hasSentClose(ending: Ending): boolean;
-  /** Ends it without more ado, as far as it can. */
+  /** Ends the connection at once, if the transport can. */
   destroy(): void;
   /** Enough waits to be read. */
   pause(): void;
