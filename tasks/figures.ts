@@ -55,7 +55,7 @@ const ROOMS: Rooms = {
   "src/server": { files: 25, lines: 3630 },
   "src/stream_channel": { files: 37, lines: 6250 },
   "src/testing": { files: 6, lines: 600 },
-  "src/web_socket": { files: 32, lines: 4530 },
+  "src/web_socket": { files: 32, lines: 4540 },
 };
 
 /** What the folder of streams is to come down to. */
@@ -80,9 +80,9 @@ interface Budget {
 }
 
 /** The budgets of what is counted in the text of src/. */
-const FORWARDS: Budget = { budget: 125, goal: 39 };
+const FORWARDS: Budget = { budget: 119, goal: 39 };
 const CALLBACK_INTERFACES: Budget = { budget: 12, goal: 9 };
-const CALLBACK_INTERFACES_OF_OTHER_NAMES: Budget = { budget: 6, goal: 0 };
+const CALLBACK_INTERFACES_OF_OTHER_NAMES: Budget = { budget: 4, goal: 0 };
 
 /** The budgets of a message's way. */
 interface WayBudgets {

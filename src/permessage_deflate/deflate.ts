@@ -10,11 +10,7 @@
 
 import type { CompressionOptions, DeflateParameters } from "./deflate_parameters.ts";
 import type { Side } from "../protocol/frame.ts";
-import type {
-  InflateReceiver,
-  MessageDeflate,
-  SharedDeflate,
-} from "../protocol/message_deflate.ts";
+import type { InflateEvents, MessageDeflate, SharedDeflate } from "../protocol/message_deflate.ts";
 import { builtinModule } from "../realm/builtin_module.ts";
 import { chunkSize, Decompressor, type InflateTurns, TAIL_LENGTH, type Zlib } from "./inflate.ts";
 import { SlidingWindow } from "./sliding_window.ts";
@@ -143,7 +139,7 @@ class ZlibMessageDeflate implements MessageDeflate {
   decompress(
     payload: Uint8Array,
     maxLength: number,
-    receiver: InflateReceiver,
+    receiver: InflateEvents,
   ): Uint8Array | null {
     return this.#decompressor.decompress(payload, maxLength, receiver);
   }

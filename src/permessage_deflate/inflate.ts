@@ -6,7 +6,7 @@
  */
 
 import { compact } from "../protocol/byte_queue.ts";
-import { InflateError, type InflateReceiver } from "../protocol/message_deflate.ts";
+import { InflateError, type InflateEvents } from "../protocol/message_deflate.ts";
 import { INFLATE_COST, INFLATED_BYTE_COST, type WorkBudget } from "../protocol/work_budget.ts";
 import { SlidingWindow } from "./sliding_window.ts";
 
@@ -125,7 +125,7 @@ export class Decompressor {
   decompress(
     payload: Uint8Array,
     maxLength: number,
-    receiver: InflateReceiver,
+    receiver: InflateEvents,
   ): Uint8Array | null {
     // An empty message is a single zero byte (RFC 7692 §7.2.3.6); be liberal with one without it.
     if (payload.length === 0) return new Uint8Array(0);
@@ -213,7 +213,7 @@ function inflateError(cause: unknown): unknown {
 /** What a {@linkcode LongInflation} needs to know. */
 interface LongInflationOptions {
   readonly maxLength: number;
-  readonly receiver: InflateReceiver;
+  readonly receiver: InflateEvents;
   readonly window: SlidingWindow;
 }
 

@@ -31,7 +31,7 @@ export class InflateError extends Error {
 }
 
 /** Who gets a message that is decompressed in pieces. */
-export interface InflateReceiver {
+export interface InflateEvents {
   /**
    * The next piece.
    *
@@ -85,7 +85,7 @@ export interface MessageDeflate {
    * @throws {InflateError} When the result would be larger than `maxLength`, or the payload isn't
    * a sequence of DEFLATE blocks.
    */
-  decompress(payload: Uint8Array, maxLength: number, receiver: InflateReceiver): Uint8Array | null;
+  decompress(payload: Uint8Array, maxLength: number, receiver: InflateEvents): Uint8Array | null;
 
   /** Gives up what is being decompressed, and all later messages. The receiver isn't called again. */
   abandon?(): void;

@@ -10,7 +10,7 @@ import { bytesToFill } from "./bytes_to_fill.ts";
 import { BAD_UTF8, type Failure } from "./failure.ts";
 import { FrameHeader, MAX_HEADER_LENGTH, RSV1, TEXT } from "./frame.ts";
 import { applyMask } from "./mask.ts";
-import { inflateFailure, type InflateReceiver } from "./message_deflate.ts";
+import { type InflateEvents, inflateFailure } from "./message_deflate.ts";
 import { decodeWithin, lastBoundary, Utf8Validator } from "./utf8.ts";
 import { LARGEST_PIECE, type WorkBudget } from "./work_budget.ts";
 
@@ -227,7 +227,7 @@ export class MessageInPieces {
  * Collects a message that is being decompressed, in pieces if that is a lot of work: they arrive during the
  * call to the decompressor, or after it.
  */
-export class InflatingMessage implements InflateReceiver {
+export class InflatingMessage implements InflateEvents {
   /** Whether the call has returned: from now on the end is reported. */
   isLate = false;
   /** What the connection fails with; `null` if all is well; `undefined` before the end. */

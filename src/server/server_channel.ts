@@ -94,10 +94,12 @@ export class ServerChannel<In = Message, Out = MessageInput> extends Channel<In,
     return this.request.shownUrl;
   }
 
-  protected override derive<NewIn, NewOut>(
+  static override derived<NewIn, NewOut>(
+    core: ChannelCore,
+    channel: ServerChannel,
     parts: ChannelParts<NewIn, NewOut>,
-  ): Channel<NewIn, NewOut> {
-    return new ServerChannel(Channel.connectionOf(this), this.request, parts);
+  ): ServerChannel<NewIn, NewOut> {
+    return new ServerChannel(core, channel.request, parts);
   }
 
   /**

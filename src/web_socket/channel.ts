@@ -202,39 +202,53 @@ export class Channel<In = Message, Out = MessageInput> extends StreamChannelBase
     }
   }
 
-  /** Makes another channel of the same connection; a subclass passes on what it adds. */
-  protected derive<NewIn, NewOut>(parts: ChannelParts<NewIn, NewOut>): Channel<NewIn, NewOut> {
-    return new Channel(this.#core, parts);
+  #derive<NewIn, NewOut>(parts: ChannelParts<NewIn, NewOut>): Channel<NewIn, NewOut> {
+    return (this.constructor as typeof Channel).derived(this.#core, this, parts);
+  }
+
+  /**
+   * Creates a transformed channel. A subclass overrides it to give that what its own channels have.
+   *
+   * @param core The connection's.
+   * @param _channel What was transformed.
+   * @param parts The stream and the sink of the transformed channel.
+   */
+  static derived<NewIn, NewOut>(
+    core: ChannelCore,
+    _channel: object,
+    parts: ChannelParts<NewIn, NewOut>,
+  ): Channel<NewIn, NewOut> {
+    return new Channel(core, parts);
   }
 
   override transform<NewIn, NewOut>(
     transformer: ChannelTransformer<In, Out, NewIn, NewOut>,
   ): WebSocketChannel<NewIn, NewOut> {
-    return this.derive(super.transform(transformer));
+    return this.#derive(super.transform(transformer));
   }
 
   override transformStream<NewIn>(
     transform: MessageTransform<In, NewIn>,
   ): WebSocketChannel<NewIn, Out> {
-    return this.derive(super.transformStream(transform));
+    return this.#derive(super.transformStream(transform));
   }
 
   override transformSink<NewOut>(
     transform: MessageTransform<NewOut, Out>,
   ): WebSocketChannel<In, NewOut> {
-    return this.derive(super.transformSink(transform));
+    return this.#derive(super.transformSink(transform));
   }
 
   override changeStream<NewIn>(
     change: (stream: ChannelStream<In>) => ChannelStream<NewIn> | ReadableStream<NewIn>,
   ): WebSocketChannel<NewIn, Out> {
-    return this.derive(super.changeStream(change));
+    return this.#derive(super.changeStream(change));
   }
 
   override changeSink<NewOut>(
     change: (sink: ChannelSink<Out>) => ChannelSink<NewOut> | WritableStream<NewOut>,
   ): WebSocketChannel<In, NewOut> {
-    return this.derive(super.changeSink(change));
+    return this.#derive(super.changeSink(change));
   }
 
   override cast<NewIn, NewOut = NewIn>(): WebSocketChannel<NewIn, NewOut> {

@@ -7,7 +7,7 @@ import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import {
   InflateError,
-  type InflateReceiver,
+  type InflateEvents,
   type MessageDeflate,
 } from "../../src/protocol/message_deflate.ts";
 import type { WorkBudget } from "../../src/protocol/work_budget.ts";
@@ -34,7 +34,7 @@ class Backwards implements MessageDeflate {
     return joined([Uint8Array.of(0), payload.slice().reverse()]);
   }
 
-  decompress(payload: Uint8Array, maxLength: number, receiver: InflateReceiver): Uint8Array | null {
+  decompress(payload: Uint8Array, maxLength: number, receiver: InflateEvents): Uint8Array | null {
     const error = payload[0] !== 0
       ? new InflateError("corrupt")
       : payload.length - 1 > maxLength

@@ -3,7 +3,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import {
   InflateError,
-  type InflateReceiver,
+  type InflateEvents,
   type MessageDeflate,
 } from "../../src/protocol/message_deflate.ts";
 import { lastBoundary } from "../../src/protocol/utf8.ts";
@@ -142,14 +142,14 @@ Deno.test("lastBoundary: where a code point begins, at most 3 bytes back", () =>
 
 /** Gives nothing by itself: the test does. */
 class Slow implements MessageDeflate {
-  receiver: InflateReceiver | null = null;
+  receiver: InflateEvents | null = null;
   abandoned = 0;
   /** What happens within the call. */
-  during: (receiver: InflateReceiver) => void = () => {};
+  during: (receiver: InflateEvents) => void = () => {};
   compress(): null {
     return null;
   }
-  decompress(_: Uint8Array, __: number, receiver: InflateReceiver): null {
+  decompress(_: Uint8Array, __: number, receiver: InflateEvents): null {
     this.receiver = receiver;
     this.during(receiver);
     return null;
@@ -162,18 +162,18 @@ class Slow implements MessageDeflate {
 interface Inflating {
   readonly peer: Recorded;
   readonly deflate: Slow;
-  readonly receiver: InflateReceiver;
+  readonly receiver: InflateEvents;
 }
 
 /** A message that is being decompressed, and one behind it. */
-function inflating(opcode = 1, during?: (receiver: InflateReceiver) => void): Inflating {
+function inflating(opcode = 1, during?: (receiver: InflateEvents) => void): Inflating {
   const deflate = new Slow();
   if (during !== undefined) deflate.during = during;
   const peer = record("client", { deflate });
   peer.protocol.receive(
     joined([frame({ opcode, rsv: 4, payload: "?" }), frame({ opcode: 1, payload: "behind" })]),
   );
-  return { peer, deflate, receiver: deflate.receiver as InflateReceiver };
+  return { peer, deflate, receiver: deflate.receiver as InflateEvents };
 }
 
 Deno.test("inflating in pieces: later frames wait until the message is whole", () => {

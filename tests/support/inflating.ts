@@ -1,11 +1,11 @@
 /** Decompressing whatever its length: what takes long comes in pieces, by later turns. */
 
-import type { InflateReceiver } from "../../src/protocol/message_deflate.ts";
+import type { InflateEvents } from "../../src/protocol/message_deflate.ts";
 import { concatenated } from "./byte_channels.ts";
 
 /** What decompresses: a `MessageDeflate`, or a part of one. */
 export interface Inflater {
-  decompress(payload: Uint8Array, maxLength: number, receiver: InflateReceiver): Uint8Array | null;
+  decompress(payload: Uint8Array, maxLength: number, receiver: InflateEvents): Uint8Array | null;
 }
 
 /** The payload, decompressed. Rejects with what would have been thrown, or told. */

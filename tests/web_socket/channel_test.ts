@@ -25,8 +25,7 @@ function surplus(prototype: object, more: readonly string[] = []): string[] {
   for (let it = prototype; it !== Object.prototype; it = Object.getPrototypeOf(it)) {
     for (const name of Object.getOwnPropertyNames(it)) found.add(name);
   }
-  // Subclasses override `derive`; nobody else has the core that it takes.
-  const known = [...MEMBERS, ...more, "constructor", "derive"];
+  const known = [...MEMBERS, ...more, "constructor"];
   return [...found].filter((name) => !known.includes(name));
 }
 
