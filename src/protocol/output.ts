@@ -289,9 +289,9 @@ export class Output {
   }
 
   /**
-   * Begins another part. If connections write by turns, parts for a single frame would make each frame
-   * a chunk, so later parts are as large as all before. If the output isn't taken for long, a slab of
-   * its own keeps a slow connection from holding on to slabs that fast ones use.
+   * Begins another part. If connections take turns at writing, parts for a single frame would make
+   * each frame a chunk, so later parts are as large as all before. If the output isn't taken for long,
+   * a slab of its own keeps a slow connection from holding on to slabs that fast ones use.
    */
   #beginPart(length: number): Uint8Array {
     const before = this.#alone;

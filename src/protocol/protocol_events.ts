@@ -65,7 +65,7 @@ export interface ProtocolEvents {
   onFailure(code: number, reason: string): void;
 
   /**
-   * Whoever got a message has transferred its buffer, and with it what came behind the message: nothing
+   * A listener has transferred a message's buffer, and with it what came behind the message: nothing
    * more is read.
    */
   onInputLost?(): void;

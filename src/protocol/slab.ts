@@ -28,8 +28,8 @@ export class Slab {
   #viewStart = 0;
 
   /**
-   * Returns a view of a part. Connections that write the same size by turns get the same object, so
-   * nothing is allocated.
+   * Returns a view of a part. Connections that take turns at writing the same size get the same object,
+   * so nothing is allocated.
    *
    * @param start Where the part begins.
    * @param end Where it ends.

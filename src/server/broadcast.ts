@@ -153,7 +153,7 @@ function sendShared(
   else if (!own.sendPrepared(message, send)) own.drop(message.size);
 }
 
-/** Whoever isn't known to leave bytes as they are gets some of its own. */
+/** A channel that may change the bytes it gets is given a copy. */
 function ownContent({ content }: PreparedMessage): MessageInput {
   return typeof content === "string" ? content : copyOf(content);
 }

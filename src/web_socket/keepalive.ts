@@ -148,7 +148,7 @@ export class Keepalive {
     this.#timer = undefined;
     const { pingInterval, pingTimeout } = this.#times;
     this.#heard = false;
-    for (const ping of this.#pending) if (ping.answer === null) this.#forget(ping);
+    this.#pending = this.#pending.filter(({ answer }) => answer !== null);
     this.#send(this.#nextPayload(), null);
     if (pingTimeout > 0) this.#verifyIn(pingTimeout);
     else this.#probeIn(pingInterval);

@@ -8,6 +8,16 @@ import { frame, joined, KEY } from "../protocol/support.ts";
 const text = (payload: string): Uint8Array => frame({ opcode: 1, payload, key: KEY });
 const bytes = (payload: string): Uint8Array => frame({ opcode: 2, payload, key: KEY });
 
+/** A server, and a raw client that has opened a connection to it. */
+async function serveOne() {
+  const server = await WebSocketServer.bind();
+  const client = new RawClient(server.url);
+  client.request();
+  const guest = (await server[Symbol.asyncIterator]().next()).value;
+  assert(guest !== undefined);
+  return { server, client, guest };
+}
+
 function transfer(message: string | Uint8Array): void {
   if (typeof message !== "string") {
     structuredClone(message, { transfer: [message.buffer as ArrayBuffer] });
@@ -15,11 +25,7 @@ function transfer(message: string | Uint8Array): void {
 }
 
 Deno.test("attack 70: a message is transferred, and others are behind it: the channel closes, nothing is forged", async () => {
-  const server = await WebSocketServer.bind();
-  const client = new RawClient(server.url);
-  client.request();
-  const guest = (await server[Symbol.asyncIterator]().next()).value;
-  assert(guest !== undefined);
+  const { server, client, guest } = await serveOne();
   const got: unknown[] = [];
   guest.stream.listen((message: string | Uint8Array) => {
     got.push(typeof message === "string" ? message : message.length);
@@ -40,11 +46,7 @@ Deno.test("attack 70: a message is transferred, and others are behind it: the ch
 });
 
 Deno.test("a message that is the last of its chunk may be transferred", async () => {
-  const server = await WebSocketServer.bind();
-  const client = new RawClient(server.url);
-  client.request();
-  const guest = (await server[Symbol.asyncIterator]().next()).value;
-  assert(guest !== undefined);
+  const { server, client, guest } = await serveOne();
   const got: unknown[] = [];
   let more = (): void => {};
   guest.stream.listen((message: string | Uint8Array) => {
