@@ -74,7 +74,7 @@ Deno.test("RFC 6455 §5.5.3: one Pong answers the pings before it, not those beh
   assertEquals(await third, 5);
 });
 
-Deno.test("a Pong that nobody asked for is ignored", async () => {
+Deno.test("an unsolicited Pong is ignored", async () => {
   const owner = new Owner();
   const ping = owner.keepalive.ping();
   for (const payload of [[], [0, 0, 0, 0], [0, 0, 0, 2], [255, 255, 255, 255], [0, 0, 0, 1, 0]]) {
@@ -98,6 +98,21 @@ Deno.test("attack 9: pings that are never answered are bounded", async () => {
   const again = owner.keepalive.ping();
   owner.answer();
   assertEquals(await again, 0);
+});
+
+Deno.test("attack 9: of the regular pings that a busy peer never answers, only the latest is kept", () => {
+  const owner = new Owner(10);
+  owner.keepalive.start();
+  for (let i = 0; i < 100; i++) {
+    owner.keepalive.heard();
+    owner.clock.advance(10);
+  }
+  assert(owner.pings.length > 2, String(owner.pings.length));
+  for (let i = 0; i < owner.pings.length - 1; i++) owner.answer(i);
+  assertEquals(owner.keepalive.latency, null);
+  owner.answer();
+  assertEquals(owner.keepalive.latency, 0);
+  owner.keepalive.stop();
 });
 
 Deno.test("stop rejects what waits, and a rejection that nobody looks at does no harm", async () => {
