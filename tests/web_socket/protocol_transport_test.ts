@@ -820,6 +820,19 @@ Deno.test("ping: the round trip's time, and latency", async () => {
   channel.terminate();
 });
 
+Deno.test("a ping that waits rejects with the peer's Close, not only when the connection ends", async () => {
+  const { channel, wire } = wireRig();
+  channel.stream.listen(() => {});
+  const ping = channel.ping();
+  await microtasks();
+  wire.receive(close(1000));
+  // The server hasn't ended TCP yet.
+  assertFalse(await settled(channel.closed));
+  await assertRejects(() => ping, WebSocketChannelError, "before the ping was answered");
+  assertFalse(await settled(channel.closed));
+  channel.terminate();
+});
+
 Deno.test("ping on a channel that is closing or over rejects", async () => {
   const { channel } = wireRig();
   void channel.sink.close();
