@@ -3,13 +3,14 @@
  * types in a strict project, its entries on each runtime, and browser bundles of it.
  *
  * ```sh
- * deno task npm:check
+ * deno task npm:check             # all checks
+ * deno task npm:check tsc bundle  # those whose names begin so
  * ```
  */
 
 import { builderOf, buildNpm, type Built, installedIn, NPM_NAME, readConfig } from "./build_npm.ts";
 import { type Checked, sourceEntries, specifier, write, writeReadme } from "./checked_package.ts";
-import { checkSource, checkTypes } from "./check_types.ts";
+import { checkCompiler, checkSource, checkTypes, COMPILERS } from "./check_types.ts";
 import { runDocs } from "./docs_blocks.ts";
 import { followOn, followOnDeno, followWithVite } from "./readme_projects.ts";
 import { fromFileUrl } from "./support.ts";
@@ -180,6 +181,10 @@ const CHECKS: readonly Check[] = [
   { name: "publint", run: checkPublint },
   { name: "attw", run: checkAttw },
   { name: "tsc", run: checkTypes },
+  ...COMPILERS.map((version) => ({
+    name: `tsc ${version}`,
+    run: (checked: Checked) => checkCompiler(version, checked),
+  })),
   { name: "tsc, source", run: checkSource },
   ...[...NODES, "Bun"].map((name) => ({
     name: `entries, ${name}`,
@@ -215,12 +220,20 @@ async function checkTutorial({ built }: Checked): Promise<void> {
   await followTutorial([DENO, await runtime(`Node ${NEWEST_NODE}`), guest], built);
 }
 
-/** Looks at the package as a user gets it. */
-export async function checkPackage(built: Built): Promise<CheckResult[]> {
+/**
+ * Looks at the package as a user gets it.
+ *
+ * @param wanted Whether a check of this name is to run.
+ */
+export async function checkPackage(
+  built: Built,
+  wanted: (name: string) => boolean = () => true,
+): Promise<CheckResult[]> {
   const project = await installedIn(built, "checked");
   const checked = { built, project, entries: await sourceEntries() };
   const results: CheckResult[] = [];
   for (const { name, run } of CHECKS) {
+    if (!wanted(name)) continue;
     try {
       results.push({ name, error: null, note: await run(checked) ?? "" });
     } catch (error) {
@@ -236,7 +249,11 @@ function describe({ name, error, note }: CheckResult): string {
 }
 
 if (import.meta.main) {
-  const results = await checkPackage(await buildNpm(builderOf(Deno.args)));
+  const names = Deno.args.filter((it) => !it.startsWith("--"));
+  const results = await checkPackage(
+    await buildNpm(builderOf(Deno.args)),
+    (name) => names.length === 0 || names.some((it) => name.startsWith(it)),
+  );
   for (const result of results) console.log(describe(result));
   const failed = results.filter(({ error }) => error !== null).length;
   console.log(`\n${results.length - failed} passed, ${failed} failed`);

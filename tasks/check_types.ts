@@ -61,37 +61,83 @@ export const wrong = (channel: WebSocketChannel) => channel.sink.add(1);
 export const channel = new MessagePortChannel<string>(self);
 `,
   );
-  // For a project that names no library beyond its target: the declarations name what else they need.
-  await write(
-    checked,
-    "plain.ts",
-    `${imports.join("\n")}\nexport const entries = [${names.join(", ")}];\n`,
-  );
   const files = ["consumer.ts", ...await writeReadme(checked)];
   const typeRoots = [fromFileUrl(new URL("../", await tool("@types/node")))];
-  const node = { lib: ["es2023", "esnext.disposable"], types: ["node"], typeRoots };
-  const dom = { ...node, lib: [...node.lib, "dom", "dom.iterable", "dom.asynciterable"] };
-  const nodenext = { module: "nodenext", moduleResolution: "nodenext" };
-  const bundler = { module: "esnext", moduleResolution: "bundler" };
+  const node = { lib: ["es2022"], types: ["node"], typeRoots };
+  const dom = { ...node, lib: ["es2022", "dom", "dom.iterable", "dom.asynciterable"] };
+  const { nodenext, bundler } = RESOLUTIONS;
   const projects: [options: object, files: string[]][] = [
     [{ ...nodenext, ...node }, files],
     [{ ...nodenext, ...dom }, [...files, "worker.ts"]],
     [{ ...bundler, ...dom }, [...files, "worker.ts"]],
-    [{ ...bundler, lib: ["es2022", "dom"], types: [] }, ["plain.ts"]],
   ];
-  for (const [options, files] of projects) {
-    const compilerOptions = {
-      strict: true,
-      exactOptionalPropertyTypes: true,
-      noEmit: true,
-      skipLibCheck: false,
-      target: "es2022",
-      ...options,
-    };
-    await write(checked, "tsconfig.json", JSON.stringify({ compilerOptions, files }));
-    await succeed([...await toolCommand("typescript", "tsc"), "-p", "."], {
-      cwd: fromFileUrl(checked.project),
-    });
+  for (const [options, files] of projects) await compile(checked, options, files);
+}
+
+/** Compiles files of the project, the package's declarations included. */
+async function compile(
+  checked: Checked,
+  options: object,
+  files: readonly string[],
+  version?: string,
+): Promise<void> {
+  const compilerOptions = {
+    strict: true,
+    exactOptionalPropertyTypes: true,
+    noEmit: true,
+    skipLibCheck: false,
+    target: "es2022",
+    ...options,
+  };
+  await write(checked, "tsconfig.json", JSON.stringify({ compilerOptions, files }));
+  await succeed([...await toolCommand("typescript", "tsc", version), "-p", "."], {
+    cwd: fromFileUrl(checked.project),
+  });
+}
+
+/** The ways in which TypeScript finds a package. */
+const RESOLUTIONS = {
+  node16: { module: "node16", moduleResolution: "node16" },
+  nodenext: { module: "nodenext", moduleResolution: "nodenext" },
+  bundler: { module: "esnext", moduleResolution: "bundler" },
+};
+
+/** The compilers that are tried: the README promises the first, and all later ones. */
+export const COMPILERS: readonly string[] = ["5.4", "5.5", "5.9", "6.0", "7.0"];
+
+/** One version of TypeScript, in a project that names no library beyond ES2022 and the DOM. */
+export async function checkCompiler(version: string, checked: Checked): Promise<void> {
+  const readme = await Deno.readTextFile(new URL("README.md", checked.built.content));
+  const promise = `TypeScript ${COMPILERS[0]} or later`;
+  if (!readme.includes(promise)) throw new Error(`The README doesn't say: ${promise}`);
+  const imports = [...checked.entries.keys()].map((it, i) =>
+    `import * as entry${i} from ${JSON.stringify(specifier(it))};`
+  );
+  await write(
+    checked,
+    "plain.ts",
+    `${imports.join("\n")}
+import { type Message, WebSocketChannel } from "${NPM_NAME}";
+
+export const entries = [${imports.map((_, i) => `entry${i}`).join(", ")}];
+
+export async function read(url: string): Promise<Message[]> {
+  await using channel = WebSocketChannel.connect(url);
+  const messages: Message[] = [];
+  for await (const message of channel.stream) {
+    messages.push(typeof message === "string" ? message.toUpperCase() : message.subarray(1));
+  }
+  const { done, value } = await channel.stream[Symbol.asyncIterator]().next();
+  if (done !== true) messages.push(value);
+  // @ts-expect-error: nothing is left when it is done
+  else messages.push(value);
+  return messages;
+}
+`,
+  );
+  for (const resolution of Object.values(RESOLUTIONS)) {
+    const options = { ...resolution, lib: ["es2022", "dom"], types: [] };
+    await compile(checked, options, ["plain.ts"], version);
   }
 }
 

@@ -91,16 +91,27 @@ export function toolVersion(name: string): string {
   return version;
 }
 
-/** Where a package of {@linkcode VERSIONS} is installed: its own folder. */
-export async function tool(name: string): Promise<URL> {
-  const specifier = `${name}@${toolVersion(name)}`;
-  const folder = await installed(name.replace(/^@/, "").replace("/", "_"), [specifier]);
+/**
+ * Where a package of {@linkcode VERSIONS} is installed: its own folder.
+ *
+ * @param version Another version than the usual one.
+ */
+export async function tool(name: string, version?: string): Promise<URL> {
+  const folderName = name.replace(/^@/, "").replace("/", "_");
+  const folder = await installed(
+    version === undefined ? folderName : `${folderName}-${version}`,
+    [`${name}@${version ?? toolVersion(name)}`],
+  );
   return new URL(`node_modules/${name}/`, folder);
 }
 
 /** The command that starts a tool's program, by Node. */
-export async function toolCommand(name: string, program: string): Promise<string[]> {
-  const folder = await tool(name);
+export async function toolCommand(
+  name: string,
+  program: string,
+  version?: string,
+): Promise<string[]> {
+  const folder = await tool(name, version);
   const { bin } = JSON.parse(await Deno.readTextFile(new URL("package.json", folder)));
   const path = typeof bin === "string" ? bin : bin[program];
   if (typeof path !== "string") throw new RangeError(`${name} has no program ${program}`);

@@ -72,7 +72,7 @@ export interface ChannelStream<T> extends AsyncIterable<T> {
    *
    * @throws {DOMException} `InvalidStateError` when another reader has the stream.
    */
-  [Symbol.asyncIterator](): AsyncIterableIterator<T, undefined>;
+  [Symbol.asyncIterator](): AsyncIterator<T, undefined> & AsyncIterable<T>;
   /**
    * The same as a `ReadableStream` (the same object on each access) that buffers nothing itself.
    * Cancelling it closes the channel, as users of Web Streams expect.

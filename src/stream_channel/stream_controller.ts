@@ -292,7 +292,7 @@ export class ChannelStreamController<T> {
   }
 
   /** See {@linkcode ChannelStream}'s async iterator. */
-  iterate(): AsyncIterableIterator<T, undefined> {
+  iterate(): AsyncIterator<T, undefined> & AsyncIterable<T> {
     this.#takeReader("iterate");
     return {
       next: () => this.#pull(),
@@ -301,7 +301,7 @@ export class ChannelStreamController<T> {
         this.cancelReader();
         return Promise.resolve(DONE);
       },
-      [Symbol.asyncIterator](): AsyncIterableIterator<T, undefined> {
+      [Symbol.asyncIterator](): AsyncIterator<T, undefined> & AsyncIterable<T> {
         return this;
       },
     };
@@ -472,7 +472,7 @@ class ControlledStream<T> implements ChannelStream<T> {
     return this.#controller.next();
   }
 
-  [Symbol.asyncIterator](): AsyncIterableIterator<T, undefined> {
+  [Symbol.asyncIterator](): AsyncIterator<T, undefined> & AsyncIterable<T> {
     return this.#controller.iterate();
   }
 
