@@ -101,7 +101,7 @@ function withRoom<T>(sink: ChannelSink<T>): ChannelSink<T> {
  *
  * @returns `false` when it can't be closed, because an `addStream` of somebody else holds it.
  */
-export function closeQuietly(sink: ChannelSink<never>): boolean {
+export function closeQuietly(sink: Pick<ChannelSink<never>, "close">): boolean {
   try {
     sink.close().catch(ignore);
     return true;
@@ -111,7 +111,7 @@ export function closeQuietly(sink: ChannelSink<never>): boolean {
 }
 
 /** Puts an error into a sink, where it takes any. */
-export function tellOfError(sink: ChannelSink<never>, error: unknown): void {
+export function tellOfError(sink: Pick<ChannelSink<never>, "addError">, error: unknown): void {
   try {
     sink.addError(error);
   } catch {

@@ -89,10 +89,16 @@ export interface ChannelSink<T> {
   readonly writable: WritableStream<T>;
 }
 
+/** What a sink asks of the one behind it. */
+export type InnerSink = Pick<
+  ChannelSink<never>,
+  "bufferedAmount" | "hasRoom" | "ready" | "flush"
+>;
+
 /** What a `ChannelSinkController` hands values to. */
 export interface SinkTarget<T, Options = never> {
-  /** What was added and not yet handed on, in bytes. */
-  readonly bufferedAmount: number;
+  /** What was added and not yet handed on, in bytes. Left out where there is an {@linkcode inner}. */
+  readonly bufferedAmount?: number;
   /**
    * What `ready` and `flush` go by, where that is not `bufferedAmount`: with what is sent beside the
    * values.
@@ -121,14 +127,10 @@ export interface SinkTarget<T, Options = never> {
   /** Asks for a call of `drained` when `bufferedAmount` has fallen. */
   watch?(): void;
   /**
-   * The room of a target that is a sink itself, in place of the comparison of `bufferedAmount` with
-   * the high-water mark. With it goes `ready`.
+   * The sink that the target passes values on to, where it does. The room, the buffered amount and
+   * `flush` are then that sink's.
    */
-  readonly hasRoom?: boolean;
-  /** The `ready` of a target that is a sink itself. */
-  readonly ready?: Promise<void>;
-  /** The `flush` of a target that is a sink itself. */
-  flush?(): Promise<void>;
+  readonly inner?: InnerSink;
   /** How the channel ended, such as `"the peer closed with 1000"`; `undefined` when unknown. */
   readonly ending?: string | undefined;
 }

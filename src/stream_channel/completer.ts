@@ -1,20 +1,11 @@
 import { adopted } from "../realm/kinds.ts";
-import {
-  type ChannelLike,
-  type ChannelParts,
-  closeQuietly,
-  partsOf,
-  tellOfError,
-} from "./channel_like.ts";
-import type { ChannelSink, SinkTarget } from "./channel_sink.ts";
-import { DelegatingChannelSink } from "./delegating_sink.ts";
-import { ChannelSinkController } from "./sink_controller.ts";
-import type { StreamSubscription } from "./channel_stream.ts";
+import { type ChannelLike, closeQuietly, partsOf, tellOfError } from "./channel_like.ts";
+import type { ChannelSink } from "./channel_sink.ts";
 import { CountedQueue } from "./counted_queue.ts";
-import { ChannelStreamController } from "./stream_controller.ts";
-import { Deferred, FULFILLED } from "./promises.ts";
-import { invalidState, preHandled } from "./errors.ts";
+import { callSafely, invalidState, preHandled } from "./errors.ts";
 import { type OptionKinds, readOptions } from "./options.ts";
+import { Deferred, FULFILLED } from "./promises.ts";
+import { Relay, type RelaySink } from "./relay.ts";
 import { DEFAULT_HIGH_WATER_MARK, sizeOf } from "./size.ts";
 import { PairedChannel, type StreamChannel } from "./stream_channel.ts";
 
@@ -58,7 +49,9 @@ type Waiting<T> = { value: T } | { error: unknown };
 export class StreamChannelCompleter<In, Out = In> {
   /** The channel to give away. */
   readonly channel: StreamChannel<In, Out>;
-  readonly #late: LateChannel<In, Out>;
+  readonly #early: EarlySink<Out>;
+  readonly #relay: Relay<In, Out>;
+  #decided = false;
 
   /**
    * Makes a channel that is not connected.
@@ -66,8 +59,9 @@ export class StreamChannelCompleter<In, Out = In> {
    * @param options See {@linkcode StreamChannelCompleterOptions}.
    */
   constructor(options?: StreamChannelCompleterOptions) {
-    this.#late = new LateChannel<In, Out>(readOptions(options, KINDS));
-    this.channel = new PairedChannel(this.#late.stream.stream, this.#late.sink.sink);
+    this.#early = new EarlySink<Out>(readOptions(options, KINDS));
+    this.#relay = new Relay<In, Out>(this.#early);
+    this.channel = new PairedChannel(this.#relay.stream, this.#relay.sink);
   }
 
   /**
@@ -78,8 +72,12 @@ export class StreamChannelCompleter<In, Out = In> {
    * or the channel's stream has a reader.
    */
   setChannel(channel: ChannelLike<In, Out>): void {
-    this.#late.checkUndecided();
-    this.#late.connect(partsOf(channel));
+    this.#checkUndecided();
+    const parts = partsOf(channel);
+    this.#relay.connect(parts, () => {
+      this.#decided = true;
+      this.#early.handOver(parts.sink);
+    });
   }
 
   /**
@@ -89,8 +87,18 @@ export class StreamChannelCompleter<In, Out = In> {
    * @throws {DOMException} `InvalidStateError` when this or {@linkcode setChannel} was called before.
    */
   setError(error: unknown): void {
-    this.#late.checkUndecided();
-    this.#late.giveUp(error);
+    this.#checkUndecided();
+    this.#giveUp(error);
+  }
+
+  #giveUp(error: unknown): void {
+    this.#decided = true;
+    this.#early.giveUp();
+    this.#relay.giveUp(error);
+  }
+
+  #checkUndecided(): void {
+    if (this.#decided) throw invalidState("Cannot set the channel: it is set already");
   }
 
   /**
@@ -106,62 +114,69 @@ export class StreamChannelCompleter<In, Out = In> {
   ): StreamChannel<In, Out> {
     const completer = new StreamChannelCompleter<In, Out>(options);
     adopted(promise).then((channel) => completer.setChannel(channel)).catch((error) => {
-      completer.#late.giveUp(error);
+      completer.#giveUp(error);
     });
     return completer.channel;
   }
 }
 
-class LateChannel<In, Out> implements SinkTarget<Out> {
-  readonly stream: ChannelStreamController<In>;
-  readonly sink: ChannelSinkController<Out>;
+/** Keeps what is added until there is a channel. */
+class EarlySink<T> implements RelaySink<T> {
   readonly #highWaterMark: number;
   readonly #onClose: (() => void) | undefined;
-  readonly #waiting: CountedQueue<Waiting<Out>>;
-  /** Fulfils with the inner channel, or with null when there will be none. */
-  readonly #decision = new Deferred<ChannelParts<In, Out> | null>();
-  #decided = false;
-  #inner: ChannelParts<In, Out> | null = null;
-  #subscription: StreamSubscription | undefined;
+  readonly #waiting: CountedQueue<Waiting<T>>;
+  #isClosed = false;
+  /** Fulfils with the inner sink, or with null when there will be none. */
+  readonly #decision = new Deferred<ChannelSink<T> | null>();
 
   constructor(options: StreamChannelCompleterOptions) {
     this.#highWaterMark = options.highWaterMark ?? DEFAULT_HIGH_WATER_MARK;
-    const sizeOfWaiting = (it: Waiting<Out>, enough: number): number =>
+    const sizeOfWaiting = (it: Waiting<T>, enough: number): number =>
       "value" in it ? sizeOf(it.value, enough) : 0;
-    this.#waiting = new CountedQueue<Waiting<Out>>(sizeOfWaiting, this.#highWaterMark);
+    this.#waiting = new CountedQueue<Waiting<T>>(sizeOfWaiting, this.#highWaterMark);
     this.#onClose = options.onClose;
-    this.stream = new ChannelStreamController<In>({
-      pause: () => this.#subscription?.pause(),
-      resume: () => this.#subscription?.resume(),
-      close: () => this.sink.sink.close(),
-    }, { highWaterMark: 1, sizeOf: () => 1 });
-    this.sink = new ChannelSinkController<Out>(this);
   }
 
-  /** Once only. */
-  checkUndecided(): void {
-    if (this.#decided) throw invalidState("Cannot set the channel: it is set already");
+  get bufferedAmount(): number {
+    return this.#waiting.size;
   }
 
-  connect(inner: ChannelParts<In, Out>): void {
-    let failure: { error: unknown } | null = null;
-    this.#subscription = inner.stream.listen((value) => this.stream.add(value), {
-      onError: (error) => failure = { error },
-      onDone: () => {
-        if (failure === null) this.stream.end();
-        else this.stream.fail(failure.error);
-      },
-    });
-    this.#decided = true;
-    this.#handOver(inner.sink);
-    // Not before: what is added meanwhile, in answer to what goes out, waits behind it.
-    this.#inner = inner;
-    if (this.sink.isClosed) closeQuietly(inner.sink);
-    inner.sink.done.then(() => this.#over(null), (error) => this.#over({ error }));
-    this.#decision.resolve(inner);
+  get hasRoom(): boolean {
+    return this.#waiting.size < this.#highWaterMark;
   }
 
-  #handOver(sink: ChannelSink<Out>): void {
+  get ready(): Promise<void> {
+    return this.#decision.promise.then((inner) => inner?.ready);
+  }
+
+  flush(): Promise<void> {
+    return this.#waiting.size === 0 ? FULFILLED : preHandled(this.#flushLater());
+  }
+
+  async #flushLater(): Promise<void> {
+    const inner = await this.#decision.promise;
+    if (inner === null) throw invalidState("Cannot flush: there will be no channel");
+    await inner.flush();
+  }
+
+  add(value: T): boolean {
+    this.#waiting.push({ value });
+    return true;
+  }
+
+  addError(error: unknown): void {
+    this.#waiting.push({ error });
+  }
+
+  /** Whether there will ever be a channel is up to somebody else: this doesn't wait for that. */
+  close(): Promise<void> {
+    this.#isClosed = true;
+    callSafely(this.#onClose, undefined);
+    return FULFILLED;
+  }
+
+  /** There is a channel. */
+  handOver(sink: ChannelSink<T>): void {
     try {
       while (this.#waiting.length > 0) {
         const entry = this.#waiting.shift();
@@ -173,78 +188,13 @@ class LateChannel<In, Out> implements SinkTarget<Out> {
       tellOfError(sink, error);
     }
     this.#waiting.clear();
+    if (this.#isClosed) closeQuietly(sink);
+    this.#decision.resolve(sink);
   }
 
-  #over(failure: { error: unknown } | null): void {
-    if (failure === null) this.sink.finish();
-    else this.sink.fail(failure.error);
-    if (this.sink.isClosed) this.#subscription?.cancel();
-  }
-
-  giveUp(error: unknown): void {
-    this.#decided = true;
+  /** There will be no channel. */
+  giveUp(): void {
     this.#waiting.clear();
-    this.sink.finish(error);
-    this.stream.fail(error);
     this.#decision.resolve(null);
-  }
-
-  // The sink's target.
-
-  get bufferedAmount(): number {
-    return this.#inner === null ? this.#waiting.size : this.#inner.sink.bufferedAmount;
-  }
-
-  get hasRoom(): boolean {
-    if (this.#inner !== null) return this.#inner.sink.hasRoom;
-    return this.#waiting.size < this.#highWaterMark;
-  }
-
-  get ready(): Promise<void> {
-    if (this.#inner !== null) return this.#inner.sink.ready;
-    return this.#decision.promise.then((inner) => inner?.sink.ready);
-  }
-
-  flush(): Promise<void> {
-    if (this.#inner !== null) return this.#inner.sink.flush();
-    if (this.#waiting.size === 0) return FULFILLED;
-    return preHandled(this.#flushLater());
-  }
-
-  get ending(): string | undefined {
-    return this.#inner === null ? undefined : DelegatingChannelSink.endingOf(this.#inner.sink);
-  }
-
-  async #flushLater(): Promise<void> {
-    const inner = await this.#decision.promise;
-    if (inner === null) throw invalidState("Cannot flush: there will be no channel");
-    await inner.sink.flush();
-  }
-
-  add(value: Out): boolean {
-    if (this.#inner !== null) return this.#inner.sink.add(value);
-    this.#waiting.push({ value });
-    return true;
-  }
-
-  addError(error: unknown): void {
-    if (this.#inner !== null) this.#inner.sink.addError(error);
-    else this.#waiting.push({ error });
-  }
-
-  /** Never called: errors are forwarded. */
-  abort(): void {}
-
-  close(): void {
-    this.stream.discard();
-    this.#subscription?.resume();
-    if (this.#inner === null) return this.#decided ? undefined : this.#closeEarly();
-    if (!closeQuietly(this.#inner.sink)) this.sink.finish();
-  }
-
-  /** Whether there will ever be a channel is up to somebody else: `close` doesn't wait for that. */
-  #closeEarly(): void {
-    this.sink.finish();
-    this.#onClose?.();
   }
 }

@@ -1,7 +1,7 @@
 /** What a MultiChannel does: ids, messages, and who waits for whom. */
 
 import { type ChannelParts, closeQuietly, tellOfError } from "./channel_like.ts";
-import type { ChannelSink, SinkTarget } from "./channel_sink.ts";
+import type { ChannelSink, InnerSink, SinkTarget } from "./channel_sink.ts";
 import { DelegatingChannelSink } from "./delegating_sink.ts";
 import { ChannelSinkController } from "./sink_controller.ts";
 import type { ChannelStream, StreamSubscription } from "./channel_stream.ts";
@@ -297,20 +297,8 @@ class Virtual<In, Out> implements SinkTarget<Out>, VirtualParts<In, Out> {
 
   // The sink's target.
 
-  get bufferedAmount(): number {
-    return this.#owner.sink.bufferedAmount;
-  }
-
-  get hasRoom(): boolean {
-    return this.#owner.sink.hasRoom;
-  }
-
-  get ready(): Promise<void> {
-    return this.#owner.sink.ready;
-  }
-
-  flush(): Promise<void> {
-    return this.#owner.sink.flush();
+  get inner(): InnerSink {
+    return this.#owner.sink;
   }
 
   get ending(): string | undefined {

@@ -2,7 +2,7 @@
 
 import type { ChannelParts } from "./channel_like.ts";
 import { closeQuietly, tellOfError } from "./channel_like.ts";
-import type { ChannelSink, SinkTarget } from "./channel_sink.ts";
+import type { ChannelSink, InnerSink, SinkTarget } from "./channel_sink.ts";
 import { shown } from "./options.ts";
 import { DelegatingChannelSink } from "./delegating_sink.ts";
 import { ChannelSinkController } from "./sink_controller.ts";
@@ -40,11 +40,14 @@ export type Decode<From, To> =
   | ((value: From) => To)
   | { create(): WaitingHandlers<From, To> };
 
+/** What a {@linkcode Relay} needs of the sink that it is over. */
+export type RelaySink<T> = InnerSink & Pick<ChannelSink<T>, "add" | "addError" | "close">;
+
 /** Options of a {@linkcode Relay}. */
 export interface RelayOptions<In, Out, NewIn, NewOut> {
-  /** Turns what comes. Left out: it passes as it is. */
+  /** Transforms what is received. Left out: it passes as it is. */
   readonly decode?: Decode<In, NewIn> | undefined;
-  /** Turns what goes. Left out: it passes as it is. */
+  /** Transforms what is sent. Left out: it passes as it is. */
   readonly encode?: MessageTransform<NewOut, Out> | undefined;
   /** The end of the stream disconnects the sink (guarantee 3), instead of leaving it as it is. */
   readonly joined?: boolean | undefined;
@@ -52,31 +55,33 @@ export interface RelayOptions<In, Out, NewIn, NewOut> {
   readonly keepErrors?: boolean | undefined;
 }
 
-/** The `add` of a sink. */
+/** The `add` of a sink; some sinks take options. */
 type Send<T> = (value: T, options?: unknown) => boolean;
 
-/** The one reader that a relay lets wait: what waits beyond it, waits where its size is known. */
+/** The one message that a relay keeps for its reader: the others stay where their size is known. */
 const HELD = { highWaterMark: 1, sizeOf: () => 1 };
 
 /**
- * A channel over another one: each message passes in the same call, the room of the inner sink is
- * the outer's, and a reader that pauses pauses the inner stream, with one message in between.
+ * A channel over another one, which may come later: each message passes in the same call, the room of
+ * the inner sink is the outer's, and a reader that pauses pauses the inner stream, with one message in
+ * between.
  *
  * It listens at once, so that it notices the end before anybody reads, and keeps guarantee 2:
  * closing its sink ends its stream.
  */
-export class Relay<In, Out, NewIn, NewOut> implements SinkTarget<NewOut, unknown> {
+export class Relay<In, Out, NewIn = In, NewOut = Out> implements SinkTarget<NewOut, unknown> {
   readonly stream: ChannelStream<NewIn>;
   readonly sink: ChannelSink<NewOut>;
   readonly addError?: (error: unknown) => void;
   readonly check?: (value: NewOut) => void;
 
-  readonly #inner: ChannelParts<In, Out>;
+  readonly #options: RelayOptions<In, Out, NewIn, NewOut>;
   readonly #stream: ChannelStreamController<NewIn>;
   readonly #sink: ChannelSinkController<NewOut>;
-  readonly #joined: boolean;
-  readonly #subscription: StreamSubscription;
-  readonly #send: Send<NewOut>;
+  /** The inner sink, or what stands in for it before there is one. */
+  #inner: RelaySink<Out>;
+  #subscription: StreamSubscription | undefined;
+  #send: Send<NewOut>;
   #flushStream: (() => void) | undefined;
   #flushSink: (() => void) | undefined;
   #failure: { error: unknown } | null = null;
@@ -89,18 +94,19 @@ export class Relay<In, Out, NewIn, NewOut> implements SinkTarget<NewOut, unknown
   #waiting = false;
 
   /**
-   * Listens to the inner stream.
+   * Listens to the inner stream, if there is one.
    *
-   * @param inner What it is over.
+   * @param inner What it is over; or what takes the values until {@linkcode connect}.
    * @param options See {@linkcode RelayOptions}.
    */
   constructor(
-    inner: ChannelParts<In, Out>,
+    inner: ChannelParts<In, Out> | RelaySink<Out>,
     options: RelayOptions<In, Out, NewIn, NewOut> = {},
   ) {
-    this.#inner = inner;
-    this.#joined = options.joined ?? false;
+    this.#options = options;
+    const { encode } = options;
     if (!options.keepErrors) this.addError = (error) => this.#passError(error);
+    if (typeof encode === "function") this.check = (value) => void encode(value);
     this.#stream = new ChannelStreamController<NewIn>({
       pause: () => this.#hold(true),
       resume: () => this.#hold(false),
@@ -113,14 +119,38 @@ export class Relay<In, Out, NewIn, NewOut> implements SinkTarget<NewOut, unknown
     this.#sink = new ChannelSinkController<NewOut>(this);
     this.stream = this.#stream.stream;
     this.sink = this.#sink.sink;
-    const { encode } = options;
-    if (typeof encode === "function") this.check = (value) => void encode(value);
+    this.#inner = "sink" in inner ? inner.sink : inner;
     this.#send = this.#sender(encode);
-    this.#subscription = inner.stream.listen(this.#receiver(options.decode), {
+    if ("sink" in inner) this.#listen(inner);
+  }
+
+  /**
+   * Goes on over a channel.
+   *
+   * @param inner The channel.
+   * @param handOver Gives the inner sink what was added before: what is added meanwhile, in answer to
+   * what goes out, waits behind that.
+   * @throws {DOMException} `InvalidStateError` when its stream has a reader; nothing has changed then.
+   */
+  connect(inner: ChannelParts<In, Out>, handOver: () => void): void {
+    this.#listen(inner);
+    handOver();
+    this.#inner = inner.sink;
+    this.#send = this.#sender(this.#options.encode);
+  }
+
+  /** There will be no inner channel. */
+  giveUp(error: unknown): void {
+    this.#sink.finish(error);
+    this.#stream.fail(error);
+  }
+
+  #listen({ stream, sink }: ChannelParts<In, Out>): void {
+    this.#subscription = stream.listen(this.#receiver(this.#options.decode), {
       onError: (error) => this.#failure = { error },
       onDone: () => this.#streamDone(),
     });
-    inner.sink.done.then(() => this.#over(null), (error) => this.#over({ error }));
+    sink.done.then(() => this.#over(null), (error) => this.#over({ error }));
   }
 
   // What comes.
@@ -183,15 +213,15 @@ export class Relay<In, Out, NewIn, NewOut> implements SinkTarget<NewOut, unknown
     this.#deaf = true;
     this.#failure = { error };
     this.#sink.disconnect();
-    tellOfError(this.#inner.sink, error);
-    closeQuietly(this.#inner.sink);
+    tellOfError(this.#inner, error);
+    closeQuietly(this.#inner);
     this.#stream.fail(error);
     this.#regulate();
   }
 
   #streamDone(): void {
     if (this.#failure === null && !this.#deaf) this.#flushDecoded();
-    if (this.#joined) this.#endSink();
+    if (this.#options.joined) this.#endSink();
     if (this.#failure === null) this.#stream.end();
     else this.#stream.fail(this.#failure.error);
   }
@@ -215,10 +245,10 @@ export class Relay<In, Out, NewIn, NewOut> implements SinkTarget<NewOut, unknown
     if (failure === null) this.#sink.finish();
     else {
       this.#sink.fail(failure.error);
-      if (this.#joined) this.#failStream(failure.error);
+      if (this.#options.joined) this.#failStream(failure.error);
     }
     // Where it isn't deaf something may still wait in the inner stream, the end at least.
-    if (this.#deaf) this.#subscription.cancel();
+    if (this.#deaf) this.#subscription?.cancel();
   }
 
   /** The sink has failed, which the other half of what is joined need not notice by itself. */
@@ -235,30 +265,18 @@ export class Relay<In, Out, NewIn, NewOut> implements SinkTarget<NewOut, unknown
 
   /** A relay that listens no more holds nothing up, whatever it still waits for. */
   #regulate(): void {
-    if (!this.#deaf && (this.#full || this.#waiting)) this.#subscription.pause();
-    else this.#subscription.resume();
+    if (!this.#deaf && (this.#full || this.#waiting)) this.#subscription?.pause();
+    else this.#subscription?.resume();
   }
 
   // What goes, as the sink's target.
 
-  get bufferedAmount(): number {
-    return this.#inner.sink.bufferedAmount;
-  }
-
-  get hasRoom(): boolean {
-    return this.#inner.sink.hasRoom;
-  }
-
-  get ready(): Promise<void> {
-    return this.#inner.sink.ready;
-  }
-
-  flush(): Promise<void> {
-    return this.#inner.sink.flush();
+  get inner(): InnerSink {
+    return this.#inner;
   }
 
   get ending(): string | undefined {
-    return DelegatingChannelSink.endingOf(this.#inner.sink);
+    return DelegatingChannelSink.endingOf(this.#inner);
   }
 
   add(value: NewOut, options?: unknown): boolean {
@@ -267,7 +285,7 @@ export class Relay<In, Out, NewIn, NewOut> implements SinkTarget<NewOut, unknown
 
   #sender(encode: MessageTransform<NewOut, Out> | undefined): Send<NewOut> {
     // Some sinks take options.
-    const sink = this.#inner.sink as { add: Send<Out> };
+    const sink = this.#inner as { add: Send<Out> };
     if (encode === undefined) {
       return (value, options) => sink.add(value as unknown as Out, options);
     }
@@ -290,27 +308,28 @@ export class Relay<In, Out, NewIn, NewOut> implements SinkTarget<NewOut, unknown
 
   #passError(error: unknown): void {
     this.#errorPassed = true;
-    this.#inner.sink.addError(error);
+    this.#inner.addError(error);
   }
 
   close(): void {
-    if (!this.#sink.isDisconnected) this.#flushEncoded();
-    // Where it can't be closed, this sink has nothing to wait for.
-    if (!closeQuietly(this.#inner.sink)) this.#sink.finish();
     this.#discard();
+    if (!this.#sink.isDisconnected) this.#flushEncoded();
+    // What isn't there yet, or can't be closed, isn't waited for.
+    if (this.#subscription === undefined) this.#sink.finish();
+    if (!closeQuietly(this.#inner)) this.#sink.finish();
   }
 
   #flushEncoded(): void {
     try {
       this.#flushSink?.();
     } catch (error) {
-      tellOfError(this.#inner.sink, error);
+      tellOfError(this.#inner, error);
     }
   }
 
   abort(error: unknown): void {
-    closeQuietly(this.#inner.sink);
     this.#discard();
+    closeQuietly(this.#inner);
     this.#sink.fail(error);
   }
 
@@ -330,7 +349,7 @@ export class Relay<In, Out, NewIn, NewOut> implements SinkTarget<NewOut, unknown
     this.#sink.disconnect();
     this.#discard();
     try {
-      return this.#inner.sink.close();
+      return this.#inner.close();
     } catch (error) {
       return Promise.reject(error);
     }

@@ -147,16 +147,18 @@ export class ControlledSink<T, Options = never> implements ChannelSink<T> {
   /** See {@linkcode ChannelSink.hasRoom}. */
   get hasRoom(): boolean {
     if (this.#has(DISCONNECTED | CLOSED)) return true;
-    return this.#target.hasRoom ?? this.#load < this.#highWaterMark;
+    const { inner } = this.#target;
+    return inner === undefined ? this.#load < this.#highWaterMark : inner.hasRoom;
   }
 
   get #load(): number {
-    return this.#target.load ?? this.#target.bufferedAmount;
+    return this.#target.load ?? this.bufferedAmount;
   }
 
   /** See {@linkcode ChannelSink.bufferedAmount}. */
   get bufferedAmount(): number {
-    return this.#target.bufferedAmount;
+    const target = this.#target;
+    return (target.inner ?? target).bufferedAmount ?? 0;
   }
 
   /** See {@linkcode ChannelSink.ready}. */
@@ -170,7 +172,7 @@ export class ControlledSink<T, Options = never> implements ChannelSink<T> {
       rarities.room = new Deferred();
       // This channel may end long before the target does: its own promise then fulfils.
       const open = (): void => this.#openRoom();
-      this.#target.ready?.then(open, open);
+      this.#target.inner?.ready.then(open, open);
     }
     this.#target.watch?.();
     return rarities.room.promise;
@@ -186,7 +188,8 @@ export class ControlledSink<T, Options = never> implements ChannelSink<T> {
   /** See {@linkcode ChannelSink.flush}. */
   flush(): Promise<void> {
     if (this.#has(DROPPED) || this.#rarities?.cause !== undefined) return this.#lost();
-    if (this.#target.flush !== undefined) return this.#target.flush();
+    const { inner } = this.#target;
+    if (inner !== undefined) return inner.flush();
     if (this.#load === 0) return loopGuard.after(FULFILLED);
     if (this.#has(FINISHED)) return this.#lost();
     const deferred = new Deferred();
@@ -245,7 +248,7 @@ export class ControlledSink<T, Options = never> implements ChannelSink<T> {
     const rarities = this.#need();
     if (rarities.lost === null) {
       rarities.lost = new Deferred<never>();
-      if (this.#has(FINISHED) || this.#target.flush !== undefined) this.#tellLoss(rarities.lost);
+      if (this.#has(FINISHED) || this.#target.inner !== undefined) this.#tellLoss(rarities.lost);
     }
     return rarities.lost.promise;
   }
@@ -253,9 +256,10 @@ export class ControlledSink<T, Options = never> implements ChannelSink<T> {
   #tellLoss(lost: Deferred<never>): void {
     const tell = (error?: unknown): void => lost.reject(error ?? this.#notSent());
     const cause = this.#rarities?.cause;
-    // If the target is a sink itself, that one knows what happened to the channel.
-    if (cause !== undefined || this.#target.flush === undefined) tell(cause);
-    else this.#target.flush().then(() => tell(), tell);
+    const { inner } = this.#target;
+    // An inner sink knows what happened to the channel.
+    if (cause !== undefined || inner === undefined) tell(cause);
+    else inner.flush().then(() => tell(), tell);
   }
 
   #notSent(): DOMException {

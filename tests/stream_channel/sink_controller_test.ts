@@ -151,26 +151,27 @@ Deno.test("flush: fulfils when all is handed on, rejects when that will never be
   assertStrictEquals(await assertRejects(() => controller.sink.flush()), cause);
 });
 
-Deno.test("a target that is a sink itself: its room, its flush, its false, its failure", async () => {
-  const target = new Target();
+Deno.test("a target over another sink: that one's room, amount and flush, its false, its failure", async () => {
   const room = new Deferred();
   const flushed: Promise<void> = Promise.resolve();
-  const wrapping = Object.assign(target, {
+  const inner = {
+    bufferedAmount: 1_000_000,
     hasRoom: false,
-    ready: room.promise as Promise<void>,
+    ready: room.promise,
     flush: () => flushed,
-    add: (value: string) => value !== "dropped",
-  });
-  const controller = new ChannelSinkController<string>(wrapping);
+  };
+  const controller = new ChannelSinkController<string>(
+    Object.assign(new Target(), { inner, add: (value: string) => value !== "dropped" }),
+  );
   const { sink } = controller;
-  target.bufferedAmount = 1_000_000;
+  assertEquals(sink.bufferedAmount, 1_000_000);
   const { ready } = sink;
   assertFalse(await settled(ready));
   assertStrictEquals(sink.ready, ready);
   room.resolve();
   await ready;
   assertFalse(sink.hasRoom);
-  wrapping.hasRoom = true;
+  inner.hasRoom = true;
   assert(sink.hasRoom);
   await sink.ready;
   assertStrictEquals(sink.flush(), flushed);
@@ -183,12 +184,11 @@ Deno.test("a target that is a sink itself: its room, its flush, its false, its f
   assertFalse(sink.add("late"));
 });
 
-Deno.test("a target that is a sink itself, and goes on: ready fulfils when this sink is over", async () => {
+Deno.test("a target over another sink, which goes on: ready fulfils when this sink is over", async () => {
   for (const end of ["disconnect", "finish", "close"] as const) {
     const never = new Deferred().promise;
     const controller = new ChannelSinkController<string>(Object.assign(new Target(), {
-      hasRoom: false,
-      ready: never,
+      inner: { bufferedAmount: 1, hasRoom: false, ready: never, flush: () => never },
     }));
     const { ready } = controller.sink;
     assertFalse(await settled(ready));
