@@ -20,7 +20,7 @@ const CODES = {
   tlsHandshakeFailed: 1015,
 };
 
-Deno.test("status: every code of the registry, by name, and no other", () => {
+Deno.test("status S154 every code of the registry, by name, and no other", () => {
   const { isSendable: _, ...codes } = status;
   assertEquals({ ...codes }, CODES);
 });

@@ -36,7 +36,7 @@ Deno.test(
   },
 );
 
-Deno.test("WebSocketChannel.connect: a WebSocket that throws when it is made fails the channel, once and for all", async () => {
+Deno.test("WebSocketChannel.connect S149 a WebSocket that throws when it is made fails the channel, once and for all", async () => {
   const original = Object.getOwnPropertyDescriptor(globalThis, "WebSocket");
   const cause = new DOMException("A page from https: may not", "SecurityError");
   const given: unknown[] = [];
@@ -71,7 +71,7 @@ Deno.test("WebSocketChannel.open: rejects with what ready rejects with, or conne
   await assertRejects(() => WebSocketChannel.open("ftp://example.com"), SyntaxError);
 });
 
-Deno.test("WebSocketChannel.from: wraps a socket; socket is the way to it", async () => {
+Deno.test("WebSocketChannel.from S150 wraps a socket; socket is the way to it", async () => {
   const socket = new FakeWebSocket();
   const channel = WebSocketChannel.from(socket);
   assertStrictEquals(channel.socket, socket);

@@ -8,6 +8,6 @@ export const LEFT_OUT: Readonly<Record<string, string>> = {
   "connect: a replaced global WebSocket counts as unknown": "it has no net",
   "connect: where there is no global WebSocket": "it has no net",
   "so is what took long to compress, however little it became": "it has no compressor",
-  "options that make no sense throw at once, and the bytes stay untouched":
+  "S155 options that make no sense throw at once, and the bytes stay untouched":
     "it has no compressor to give options to",
 };

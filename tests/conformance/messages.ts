@@ -47,7 +47,7 @@ export function testMessages({ test, traits }: Suite): void {
     assertEquals(got, sent);
   });
 
-  test("every kind of bytes is sent as binary", async (context) => {
+  test("W15 every kind of bytes is sent as binary", async (context) => {
     const { channel, server } = await context.open("watch");
     const buffer = Uint8Array.of(9, 1, 2, 3, 4, 9).buffer;
     channel.sink.add(buffer);
@@ -58,7 +58,7 @@ export function testMessages({ test, traits }: Suite): void {
     assertEquals(await server.next("message"), { kind: "message", binary: "0203" });
   });
 
-  test("a lone surrogate is sent as U+FFFD", async (context) => {
+  test("S183 a lone surrogate is sent as U+FFFD", async (context) => {
     const { channel } = await context.open("echo");
     channel.sink.add("a\ud800b");
     assertEquals(await nextMessage(channel), "a\ufffdb");

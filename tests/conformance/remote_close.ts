@@ -45,7 +45,7 @@ export function testRemoteClose({ test, traits }: Suite): void {
     await assertRejects(() => channel.sink.flush());
   });
 
-  test("C17 (changed) C129 close after the peer closed fulfils", async (context) => {
+  test("C17 (changed) S129 close after the peer closed fulfils", async (context) => {
     const { channel } = await context.open("close");
     channel.sink.add("go");
     await channel.closed;

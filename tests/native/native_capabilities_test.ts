@@ -64,7 +64,7 @@ Deno.test("native capabilities: a lazy global that became its value is still the
   });
 });
 
-Deno.test("native capabilities: without a global WebSocket, that is what is missing", () => {
+Deno.test("native capabilities S78 without a global WebSocket, that is what is missing", () => {
   withGlobal(null, () => {
     assertEquals(hasNativeWebSocket(), false);
     assertEquals(missing({}), "WebSocket");

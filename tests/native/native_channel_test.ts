@@ -160,7 +160,7 @@ Deno.test("native: timed out while there is only the promise of a socket, it clo
   assertEquals(socket.closes, [[]]);
 });
 
-Deno.test("native: binaryType is set before anything can come", () => {
+Deno.test("native S152 binaryType is set before anything can come", () => {
   assertEquals(wrap({}, new FakeWebSocket(0)).socket.binaryType, "arraybuffer");
 });
 
@@ -294,7 +294,7 @@ Deno.test("native: code 0, 1006 or none is an abnormal end: 1006, by the transpo
   }
 });
 
-Deno.test("native: an error event alone ends nothing; a close event without one is enough", async () => {
+Deno.test("native S93 an error event alone ends nothing; a close event without one is enough", async () => {
   const { channel, socket } = wrap();
   socket.emit("error", { error: new Error("odd") });
   assertEquals(channel.state, "open");
@@ -377,7 +377,7 @@ Deno.test("native: close(code, reason) tells the peer, and settles with the clos
   assertEquals(clock.pending, 0);
 });
 
-Deno.test("native: close() never gives the socket undefined and a reason", () => {
+Deno.test("native S148 close() never gives the socket undefined and a reason", () => {
   const { channel, socket } = wrap();
   assertThrows(() => channel.sink.close(undefined, "why"), TypeError, "a reason needs a code");
   assertEquals([socket.closes, channel.state], [[], "open"]);

@@ -116,7 +116,7 @@ Deno.test("dial: localAddress", async () => {
   await new Promise<void>((resolve) => server.close(() => resolve()));
 });
 
-Deno.test("dial: a Unix socket; the URL says what to ask for", async () => {
+Deno.test("dial W17 a Unix socket; the URL says what to ask for", async () => {
   const echo = await startRecipe("echo");
   const path = `${tmpdir()}/dial-test-${crypto.randomUUID()}.sock`;
   await withAll([echo, await startUnixSocket(path, echo.url)], async (_echo, _socket) => {

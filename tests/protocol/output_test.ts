@@ -119,7 +119,7 @@ Deno.test("output: what is longer than it was said to be reaches into nobody els
   }
 });
 
-Deno.test("output: the frames of a turn are one chunk, which is taken with no array", () => {
+Deno.test("output S184 the frames of a turn are one chunk, which is taken with no array", () => {
   freshSlab();
   const one = output();
   assertEquals(one.takeChunk(), null);

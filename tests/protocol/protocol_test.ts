@@ -427,7 +427,7 @@ Deno.test("G5 arguments that can't be sent throw and change nothing", () => {
   assertEquals([protocol.state, sent()], ["open", ""]);
 });
 
-Deno.test("after a Close or a failure everything is ignored, in the same chunk too", () => {
+Deno.test("S178 after a Close or a failure everything is ignored, in the same chunk too", () => {
   const text = frame({ opcode: 1, payload: "late" });
   for (const last of [frame({ opcode: 8 }), fromHex("8f 00"), fromHex("81 01 ff")]) {
     const peer = record("client");

@@ -235,7 +235,7 @@ Deno.test("100,000 waiting messages are read in order", async () => {
   assertEquals(expected, 100_000);
 });
 
-Deno.test("listen: what a callback throws is rethrown, and neither the source nor a message suffers", async () => {
+Deno.test("listen: S8 what a callback throws is rethrown, and neither the source nor a message suffers", async () => {
   const controller = new ChannelStreamController<number>();
   const events: unknown[] = [];
   const fail = (event: unknown): never => {

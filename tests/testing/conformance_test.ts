@@ -159,7 +159,7 @@ function testPair(
     },
   });
 
-  Deno.test(`${name}: most of the suite did apply`, () => {
+  Deno.test(`${name}: C37 most of the suite did apply`, () => {
     assert(ran >= 45, `only ${ran} tests did`);
   });
 }

@@ -162,7 +162,7 @@ Deno.test("channel: a channel is connecting at first, and knows nothing yet", as
   assertEquals([await settled(channel.ready), await settled(channel.closed)], [false, false]);
 });
 
-Deno.test("channel: once it is open it knows what the handshake settled; opening is once", async () => {
+Deno.test("channel S104 once it is open it knows what the handshake settled; opening is once", async () => {
   const response = { status: 101, statusText: "", headers: new Headers(), body: new Uint8Array() };
   const { channel, core } = make();
   core.open({ protocol: "a", extensions: "x", response });

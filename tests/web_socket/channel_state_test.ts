@@ -19,7 +19,7 @@ function conclude(life: ChannelLife): void {
 
 // The states.
 
-Deno.test("life: every trigger in every state: the state never goes back, and says when it changes", () => {
+Deno.test("life W6 every trigger in every state: the state never goes back, and says when it changes", () => {
   const paths: Record<ChannelState, ChannelTrigger[]> = {
     connecting: [],
     open: ["open"],

@@ -29,7 +29,7 @@ function surplus(prototype: object, more: readonly string[] = []): string[] {
   return [...found].filter((name) => !known.includes(name));
 }
 
-Deno.test("channel: it has the members of a WebSocketChannel, and none of its transport's", () => {
+Deno.test("channel S96 it has the members of a WebSocketChannel, and none of its transport's", () => {
   const { channel } = wireRig();
   assertEquals(MEMBERS.filter((name) => !(name in channel)), []);
   assertEquals(surplus(Channel.prototype), []);
@@ -48,7 +48,7 @@ Deno.test("channel: what is behind it is known of this package's own channels on
   channel.terminate();
 });
 
-Deno.test("channel: the same objects each time", () => {
+Deno.test("channel S13 S14 S158 the same objects each time", () => {
   const { channel } = wireRig();
   for (
     const name of ["stream", "sink", "readable", "writable", "ready", "closing", "closed"] as const

@@ -66,7 +66,7 @@ Deno.test("ConnectError: the status is the response's, unless another is given",
   assertEquals(new ConnectError("x", { status: 401 }).response, null);
 });
 
-Deno.test("ConnectError: of the refusals only those that pass are worth another attempt", () => {
+Deno.test("ConnectError W3 attack 45: of the refusals only those that pass are worth another attempt", () => {
   const retryable = [200, 301, 400, 401, 403, 404, 408, 425, 429, 500, 501, 502, 503, 504, 505, 520]
     .filter((status) => new ConnectError("x", { status }).retryable);
   assertEquals(retryable, [408, 425, 429, 500, 502, 503, 504, 520]);
@@ -74,7 +74,7 @@ Deno.test("ConnectError: of the refusals only those that pass are worth another 
   assertEquals(new ConnectError("x", { status: 404, retryable: true }).retryable, true);
 });
 
-Deno.test("ConnectError: its phase and how long to wait", () => {
+Deno.test("ConnectError W3 attack 45: its phase and how long to wait", () => {
   const error = new ConnectError("x", { phase: "proxy", retryAfter: 3000 });
   assertEquals([error.phase, error.retryAfter], ["proxy", 3000]);
 });

@@ -56,7 +56,7 @@ Deno.test("ping with a signal that has aborted: nothing is sent", async () => {
   assertEquals([await errorOf(ping), owner.pings.length], ["enough", 0]);
 });
 
-Deno.test("RFC 6455 §5.5.3: one Pong answers the pings before it, not those behind", async () => {
+Deno.test("S172 RFC 6455 §5.5.3: one Pong answers the pings before it, not those behind", async () => {
   const owner = new Owner();
   const first = owner.keepalive.ping();
   owner.clock.advance(5);

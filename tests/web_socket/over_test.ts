@@ -170,7 +170,7 @@ Deno.test("somebody else closes the bytes while nobody reads: the channel ends, 
   assertEquals([await next(server), await next(server)], ["A", "A"]);
 });
 
-Deno.test("an open channel at once: protocol and extensions are what was given", async () => {
+Deno.test("S156 S157 an open channel at once: protocol and extensions are what was given", async () => {
   const { local } = channelPair<Uint8Array>();
   const channel = over(local, { side: "server", protocol: "v2" });
   assertEquals([channel.state, channel.protocol, channel.extensions], ["open", "v2", ""]);
@@ -194,7 +194,7 @@ Deno.test("capability terminate is there where the bytes can be destroyed", () =
   assertEquals(bytes.log, ["cancel", "destroy"]);
 });
 
-Deno.test("options that make no sense throw at once, and the bytes stay untouched", () => {
+Deno.test("S155 options that make no sense throw at once, and the bytes stay untouched", () => {
   const { local } = channelPair<Uint8Array>();
   const wrong: [unknown, new () => Error][] = [
     [{}, TypeError],
@@ -244,7 +244,7 @@ function sizes(options: OverOptions, send: (channel: WebSocketChannel) => void):
   });
 }
 
-Deno.test("compression that the handshake agreed on is used, both ways", async () => {
+Deno.test("S197 compression that the handshake agreed on is used, both ways", async () => {
   if (!zlibAbilities().available) return;
   for (const parameters of ["", "; server_no_context_takeover; client_max_window_bits=9"]) {
     const both = ends(channelPair<Uint8Array>(), { extensions: DEFLATE + parameters });

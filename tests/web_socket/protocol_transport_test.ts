@@ -113,7 +113,7 @@ Deno.test("what is sent in one turn leaves in one write, a lone message without 
   channel.terminate();
 });
 
-Deno.test("bufferedAmount counts payloads: those that wait here, and those that wait in the transport", async () => {
+Deno.test("S151 bufferedAmount counts payloads: those that wait here, and those that wait in the transport", async () => {
   const { channel, wire } = wireRig({ side: "server" });
   channel.sink.add("12345");
   channel.sink.add(new Uint8Array(200));
@@ -410,7 +410,7 @@ Deno.test("maxMessageSize: the last byte counts, 1009 is sent and told", async (
 
 // Failing.
 
-Deno.test("a peer that breaks the protocol: told, a ProtocolError, 1006", async () => {
+Deno.test("S22 S179 a peer that breaks the protocol: told, a ProtocolError, 1006", async () => {
   const cases: [name: string, received: string, code: number][] = [
     ["a reserved bit", "c100", 1002],
     ["a masked frame", "8180 00000000", 1002],
@@ -549,7 +549,7 @@ Deno.test("G9 close: the stream ends at once, what comes is dropped, the peer's 
   }
 });
 
-Deno.test("a Close is answered, behind what was added before", async () => {
+Deno.test("S177 a Close is answered, behind what was added before", async () => {
   const { channel, wire } = wireRig();
   channel.stream.listen(() => {});
   channel.sink.add("last");
