@@ -121,7 +121,8 @@ Deno.test("acceptUpgrade: malformed options throw, and leave the socket alone", 
   socket.destroy();
 });
 
-Deno.test("acceptUpgrade: any duplex stream will do", async () => {
+/** Accepts a request that came over a stream of no network, with the frames that came behind it. */
+function acceptDuplex(early: Uint8Array) {
   const written: Uint8Array[] = [];
   const socket = new Duplex({
     read() {},
@@ -134,9 +135,14 @@ Deno.test("acceptUpgrade: any duplex stream will do", async () => {
     ...["Host", "a.example", "Upgrade", "websocket", "Connection", "Upgrade"],
     ...["Sec-WebSocket-Key", SAMPLE_KEY, "Sec-WebSocket-Version", "13"],
   ];
-  const early = Uint8Array.of(0x81, 0x82, 0, 0, 0, 0, 104);
   const request = { method: "GET", url: "/", httpVersion: "1.1", rawHeaders };
   const channel = acceptUpgrade(request, socket, early, { pingInterval: 0 });
+  return { channel, socket, written };
+}
+
+Deno.test("acceptUpgrade: any duplex stream will do", async () => {
+  const early = Uint8Array.of(0x81, 0x82, 0, 0, 0, 0, 104);
+  const { channel, socket, written } = acceptDuplex(early);
   assertEquals([channel.state, channel.request.remoteAddress], ["open", null]);
   socket.push(Uint8Array.of(105));
   assertEquals((await channel.stream.next()).value, "hi");
@@ -155,20 +161,7 @@ Deno.test("acceptUpgrade: any duplex stream will do", async () => {
 
 // Such as one that pushes them on to another stream.
 Deno.test("acceptUpgrade: a duplex stream may keep chunks, those that it gets and those that it gave", async () => {
-  const written: Uint8Array[] = [];
-  const socket = new Duplex({
-    read() {},
-    write(chunk, _encoding, done) {
-      written.push(chunk);
-      done();
-    },
-  });
-  const rawHeaders = [
-    ...["Host", "a.example", "Upgrade", "websocket", "Connection", "Upgrade"],
-    ...["Sec-WebSocket-Key", SAMPLE_KEY, "Sec-WebSocket-Version", "13"],
-  ];
-  const request = { method: "GET", url: "/", httpVersion: "1.1", rawHeaders };
-  const channel = acceptUpgrade(request, socket, new Uint8Array(0), { pingInterval: 0 });
+  const { channel, socket, written } = acceptDuplex(new Uint8Array(0));
   for (const text of ["one", "two", "three", "four"]) {
     channel.sink.add(text);
     await channel.sink.flush();

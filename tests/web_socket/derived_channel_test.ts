@@ -66,13 +66,19 @@ const ASYNCHRONOUS: ((channel: WebSocketChannel) => WebSocketChannel<unknown, st
   (it) => ASYNCHRONOUS[1]!(it.transformSink<string>(String) as never),
 ];
 
+/** A derived channel that is read, and what its peer gets. */
+function derived(way: (typeof ASYNCHRONOUS)[number]) {
+  const { client, server } = webSocketChannelPair();
+  const got: unknown[] = [];
+  server.stream.listen((message) => got.push(message));
+  const channel = way(client);
+  channel.stream.listen(() => {});
+  return { channel, server, got };
+}
+
 Deno.test("transform: a sink that is asynchronous closes with the code and the reason as well", async () => {
   for (const way of ASYNCHRONOUS) {
-    const { client, server } = webSocketChannelPair();
-    const got: unknown[] = [];
-    server.stream.listen((message) => got.push(message));
-    const channel = way(client);
-    channel.stream.listen(() => {});
+    const { channel, server, got } = derived(way);
     channel.sink.add("a");
     const closed = channel.sink.close(4001, "why");
     assertStrictEquals(channel.state, "open");
@@ -102,11 +108,7 @@ Deno.test("transform: an error behind close has the code, and its peer none of c
 
 Deno.test("transform: disposing of it sends what was added first", async () => {
   for (const way of ASYNCHRONOUS) {
-    const { client, server } = webSocketChannelPair();
-    const got: unknown[] = [];
-    server.stream.listen((message) => got.push(message));
-    const channel = way(client);
-    channel.stream.listen(() => {});
+    const { channel, server, got } = derived(way);
     channel.sink.add("a");
     await channel[Symbol.asyncDispose]();
     assertEquals([got, (await server.closed).code], [["a"], 1005], `${way}`);
