@@ -27,10 +27,7 @@ export const NONCE_LENGTH = 16;
  * @see {@link https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2 RFC 6455 §4.2.2}
  */
 export function signKey(key: string): string {
-  const text = key + GUID;
-  const bytes = new Uint8Array(text.length);
-  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
-  return encodeBase64(sha1(bytes));
+  return btoa(sha1(key + GUID));
 }
 
 /**
@@ -57,41 +54,53 @@ export function encodeBase64(bytes: Uint8Array): string {
   return btoa(String.fromCharCode(...bytes));
 }
 
+/** One for all: nothing else runs while a digest is made, and a server makes one for each connection. */
+const WORDS = new Int32Array(80);
+const STATE = new Int32Array(5);
+
 /**
- * The SHA-1 digest of bytes.
+ * The SHA-1 digest of a text whose code units are a byte each
+ * ({@link https://www.rfc-editor.org/rfc/rfc3174#section-6.1 RFC 3174 §6.1}). For the opening handshake
+ * only: SHA-1 protects nothing any more.
  *
- * For the opening handshake only: SHA-1 protects nothing any more.
- *
- * @param bytes The bytes to hash, fewer than 2^32.
- * @returns The 20 bytes of the digest.
- *
- * @see {@link https://www.rfc-editor.org/rfc/rfc3174#section-6.1 RFC 3174 §6.1}
+ * @param text The bytes to hash.
+ * @returns The 20 bytes of the digest, as code units as well.
  */
-export function sha1(bytes: Uint8Array): Uint8Array {
-  const padded = pad(bytes);
-  const state = Int32Array.of(0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476, 0xc3d2e1f0);
-  for (let offset = 0; offset < padded.byteLength; offset += 64) {
-    for (let i = 0; i < 16; i++) WORDS[i] = padded.getInt32(offset + 4 * i);
-    hashBlock(WORDS, state);
+export function sha1(text: string): string {
+  const { length } = text;
+  STATE[0] = 0x67452301;
+  STATE[1] = 0xefcdab89;
+  STATE[2] = 0x98badcfe;
+  STATE[3] = 0x10325476;
+  STATE[4] = 0xc3d2e1f0;
+  // RFC 3174 §4: behind the text a 1 bit, zeros, and the length in bits at the end of the last block.
+  const blocks = (length + 9 + 63) >>> 6;
+  for (let block = 0; block < blocks; block++) {
+    for (let i = 0; i < 16; i++) WORDS[i] = wordOf(text, 64 * block + 4 * i);
+    if (block === blocks - 1) {
+      WORDS[14] = Math.floor(length / 0x20000000);
+      WORDS[15] = length << 3;
+    }
+    hashBlock(WORDS, STATE);
   }
-  const digest = new DataView(new ArrayBuffer(20));
-  for (let i = 0; i < 5; i++) digest.setInt32(4 * i, word(state, i));
-  return new Uint8Array(digest.buffer);
+  let digest = "";
+  for (let i = 0; i < 20; i++) digest += String.fromCharCode(byte(STATE, i));
+  return digest;
 }
 
-/** One for all: nothing else runs while a digest is made. */
-const WORDS = new Int32Array(80);
+/** Four bytes of a text and of the 1 bit behind it. */
+function wordOf(text: string, at: number): number {
+  let word = 0;
+  for (let i = at; i < at + 4; i++) {
+    const unit = i < text.length ? text.charCodeAt(i) & 0xff : i === text.length ? 0x80 : 0;
+    word = (word << 8) | unit;
+  }
+  return word;
+}
 
-/** RFC 3174 §4: a 1 bit, zeros, and the length in bits, up to a multiple of 64 bytes. */
-function pad(bytes: Uint8Array): DataView {
-  const { length } = bytes;
-  const padded = new Uint8Array((length + 9 + 63) & ~63);
-  padded.set(bytes);
-  padded[length] = 0x80;
-  const view = new DataView(padded.buffer);
-  view.setUint32(padded.length - 8, Math.floor(length / 0x20000000));
-  view.setUint32(padded.length - 4, length << 3);
-  return view;
+/** A byte of a digest. */
+function byte(state: Int32Array, index: number): number {
+  return (word(state, index >> 2) >>> (24 - 8 * (index & 3))) & 0xff;
 }
 
 /** RFC 3174 §6.1: one block of 16 words, which are expanded in place to 80. */

@@ -66,8 +66,8 @@ export function splitList(value: string): string[] {
  * (`__proto__`, `constructor`) means anything special in it.
  */
 export class HeaderMap {
-  readonly #names: string[] = [];
-  readonly #values: string[] = [];
+  /** Names and values by turns, as they came. */
+  #fields: string[] = [];
 
   /**
    * Makes a map of the fields given.
@@ -80,14 +80,25 @@ export class HeaderMap {
   }
 
   /**
+   * Makes a map of a list of names and values by turns, as `node:http` has it.
+   *
+   * @param raw The list; a name without a value at its end doesn't count.
+   * @returns The map.
+   */
+  static ofRaw(raw: readonly string[]): HeaderMap {
+    const map = new HeaderMap();
+    map.#fields = raw.slice(0, raw.length & ~1);
+    return map;
+  }
+
+  /**
    * Adds a value behind those that the name has.
    *
    * @param name The field's name; not checked.
    * @param value The value; not checked.
    */
   append(name: string, value: string): void {
-    this.#names.push(name.toLowerCase());
-    this.#values.push(value);
+    this.#fields.push(name, value);
   }
 
   /**
@@ -97,7 +108,7 @@ export class HeaderMap {
    * @returns Whether the map has it.
    */
   has(name: string): boolean {
-    return this.#names.includes(name.toLowerCase());
+    return this.#next(name.toLowerCase(), 0) >= 0;
   }
 
   /**
@@ -109,9 +120,8 @@ export class HeaderMap {
   get(name: string): string | null {
     const key = name.toLowerCase();
     let joined: string | null = null;
-    for (let i = 0; i < this.#names.length; i++) {
-      if (this.#names[i] !== key) continue;
-      const value = this.#values[i] as string;
+    for (let i = this.#next(key, 0); i >= 0; i = this.#next(key, i)) {
+      const value = this.#fields[i - 1] as string;
       joined = joined === null ? value : `${joined}, ${value}`;
     }
     return joined;
@@ -125,7 +135,11 @@ export class HeaderMap {
    */
   all(name: string): readonly string[] {
     const key = name.toLowerCase();
-    return this.#values.filter((_, i) => this.#names[i] === key);
+    const values: string[] = [];
+    for (let i = this.#next(key, 0); i >= 0; i = this.#next(key, i)) {
+      values.push(this.#fields[i - 1] as string);
+    }
+    return values;
   }
 
   /**
@@ -147,8 +161,9 @@ export class HeaderMap {
    */
   *[Symbol.iterator](): IterableIterator<[name: string, value: string]> {
     const fields = new Map<string, string[]>();
-    for (const [i, name] of this.#names.entries()) {
-      const value = this.#values[i] as string;
+    for (let i = 0; i < this.#fields.length; i += 2) {
+      const name = (this.#fields[i] as string).toLowerCase();
+      const value = this.#fields[i + 1] as string;
       const values = fields.get(name);
       if (values === undefined) fields.set(name, [value]);
       else values.push(value);
@@ -156,5 +171,15 @@ export class HeaderMap {
     for (const [name, values] of fields) {
       for (const value of values) yield [name, value];
     }
+  }
+
+  /** The index behind the next field of that name from an index on, or -1. Names of another length aren't converted. */
+  #next(key: string, from: number): number {
+    const fields = this.#fields;
+    for (let i = from; i < fields.length; i += 2) {
+      const name = fields[i] as string;
+      if (name.length === key.length && name.toLowerCase() === key) return i + 2;
+    }
+    return -1;
   }
 }

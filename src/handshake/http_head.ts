@@ -278,15 +278,30 @@ export function serializeHead(
   if (!/^[\x20-\x7e]+$/.test(startLine)) {
     throw new TypeError(`Cannot send the start line: ${startOf(startLine)}`);
   }
-  const lines = [startLine];
-  for (const [name, value] of headers) {
+  const fields = Array.isArray(headers) ? headers : [...headers];
+  let length = startLine.length + 4;
+  for (let i = 0; i < fields.length; i++) {
+    const [name, value] = fields[i];
     checkField(name, value);
-    lines.push(`${name}: ${value}`);
+    length += name.length + value.length + 4;
   }
-  const text = lines.join("\r\n") + "\r\n\r\n";
-  const bytes = new Uint8Array(text.length);
-  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
+  const bytes = new Uint8Array(length);
+  let at = put(bytes, 0, startLine);
+  for (let i = 0; i < fields.length; i++) {
+    at = put(
+      bytes,
+      put(bytes, put(bytes, put(bytes, at, "\r\n"), fields[i][0]), ": "),
+      fields[i][1],
+    );
+  }
+  put(bytes, at, "\r\n\r\n");
   return bytes;
+}
+
+/** Writes a text whose code units are a byte each, and returns where it ends. */
+function put(bytes: Uint8Array, at: number, text: string): number {
+  for (let i = 0; i < text.length; i++) bytes[at + i] = text.charCodeAt(i);
+  return at + text.length;
 }
 
 /**

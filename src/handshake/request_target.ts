@@ -17,6 +17,10 @@ export interface RequestTarget {
 /** RFC 3986 §3.2.2: an IP literal, or a registered name; then perhaps a port. */
 const HOST = /^(?:\[[0-9a-f:.]+\]|[0-9a-z\-._~%!$&'()*+;=]+)(?::\d*)?$/i;
 
+/** Most hosts: names whose last part begins with a letter, and addresses. Nothing more is to be checked then. */
+const PLAIN_HOST =
+  /^(?:(?:[a-z0-9][a-z0-9-]*\.)*[a-z][a-z0-9]*|(?:(?:1\d\d|[1-9]?\d)\.){3}(?:1\d\d|[1-9]?\d))(?::(?:\d{1,4}|[1-5]\d{4}))?$/i;
+
 /**
  * Whether a text is a host, with or without a port, as a Host header has it.
  *
@@ -27,6 +31,7 @@ const HOST = /^(?:\[[0-9a-f:.]+\]|[0-9a-z\-._~%!$&'()*+;=]+)(?::\d*)?$/i;
  */
 export function isHost(text: string | null): text is string {
   if (text === null || !HOST.test(text)) return false;
+  if (PLAIN_HOST.test(text) && !/xn--/i.test(text)) return true;
   try {
     return new URL(`http://${text}`).host !== "";
   } catch {

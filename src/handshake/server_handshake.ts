@@ -106,9 +106,9 @@ export function checkRequest(head: RequestHead): RequestCheck {
   if (target === null) return misdirected(headers);
   const refusal = checkBody(headers) ?? checkUpgrade(headers) ?? checkVersion(headers);
   if (refusal !== null) return { request: null, refusal };
-  const [key = "", ...moreKeys] = headers.all("sec-websocket-key");
-  // RFC 6455 §11.3.1: once.
-  if (!isHandshakeKey(key) || moreKeys.length > 0) return bad("Sec-WebSocket-Key");
+  // RFC 6455 §11.3.1: once. Several, joined, are no key.
+  const key = headers.get("sec-websocket-key") ?? "";
+  if (!isHandshakeKey(key)) return bad("Sec-WebSocket-Key");
   const protocols = readProtocols(headers);
   if (protocols === null) return bad("Sec-WebSocket-Protocol");
   const extensions = readExtensions(headers);
@@ -325,8 +325,8 @@ export function isOriginAllowed(
   policy: OriginPolicy,
   host: string,
 ): boolean | Promise<boolean> {
-  const [origin, ...more] = headers.all("origin");
-  if (origin === undefined || policy === false) return true;
+  if (policy === false || !headers.has("origin")) return true;
+  const [origin = "", ...more] = headers.all("origin");
   if (more.length > 0) return false;
   if (policy === "same-host") return isSameHost(origin, host);
   if (typeof policy === "function") return policy(origin, host);

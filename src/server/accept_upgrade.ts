@@ -1,3 +1,4 @@
+import { HeaderMap } from "../handshake/header_map.ts";
 import type { RequestHead } from "../handshake/http_head.ts";
 import { type OptionKinds, readOptions } from "../stream_channel/options.ts";
 import { type Clock, systemClock } from "../web_socket/clock.ts";
@@ -10,12 +11,7 @@ import {
   type ServerOptions,
   type ServerSettings,
 } from "./server_options.ts";
-import {
-  fieldsOfRaw,
-  remoteOf,
-  type ServerWebSocketChannel,
-  UpgradeServerRequest,
-} from "./server_request.ts";
+import { remoteOf, type ServerWebSocketChannel, UpgradeServerRequest } from "./server_request.ts";
 
 /** What is used of the request that `node:http`'s `upgrade` event gives: its `IncomingMessage`. */
 export interface UpgradeRequestMessage {
@@ -103,7 +99,7 @@ export function accept(
   extra: UpgradeExtra = {},
 ): ServerChannel {
   const { method = "", url: target = "", httpVersion: version, rawHeaders } = request;
-  const head: RequestHead = { method, target, version, headers: fieldsOfRaw(rawHeaders) };
+  const head: RequestHead = { method, target, version, headers: HeaderMap.ofRaw(rawHeaders) };
   const upgrade = {
     head,
     request: new UpgradeServerRequest(target, rawHeaders, remoteOf(socket, "ws")),

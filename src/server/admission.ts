@@ -59,10 +59,14 @@ function* stepsOf(
   const { request: upgrade, refusal } = checkRequest(head);
   if (upgrade === null) return refused(refusal);
   const { host } = upgrade.target;
-  const served = yield ["hosts", () => isHostAllowed(host, request, hosts)];
+  const served = typeof hosts === "function"
+    ? yield ["hosts", () => isHostAllowed(host, request, hosts)]
+    : isHostAllowed(host, request, hosts);
   if (!isAdmitted("hosts", served)) return refused(foreignHost(host, hosts));
   const { origin = "same-host", verify, protocols = [], headers } = admission;
-  const welcome = yield ["origin", () => isOriginAllowed(head.headers, origin, host)];
+  const welcome = typeof origin === "function"
+    ? yield ["origin", () => isOriginAllowed(head.headers, origin, host)]
+    : isOriginAllowed(head.headers, origin, host);
   if (!isAdmitted("origin", welcome)) return refused(refuse(403, { body: FOREIGN_ORIGIN }));
   // Nothing but `true` lets a client in: a function that forgets to answer must not.
   const verdict = verify === undefined ? true : yield ["verify", () => verify(request)];

@@ -64,13 +64,13 @@ export function isHostAllowed(
   rule: HostRule,
 ): boolean | Promise<boolean> {
   if (rule === false) return true;
+  // DNS rebinding: a page can make its own name lead here, but neither localhost nor an address.
+  if (rule === undefined) {
+    return !request.isLocal || request.origin === null || isLoopbackName(parsed(host).name);
+  }
   const { name, port } = parsed(host);
   if (typeof rule === "function") return rule(port === "" ? name : `${name}:${port}`, request);
-  if (rule !== undefined) {
-    return rule.some((it) => it.name === name && isPortAllowed(it.port, port));
-  }
-  // DNS rebinding: a page can make its own name lead here, but neither localhost nor an address.
-  return !request.isLocal || request.origin === null || isLoopbackName(name);
+  return rule.some((it) => it.name === name && isPortAllowed(it.port, port));
 }
 
 /**

@@ -38,46 +38,54 @@ export interface PendingOptions {
 /** A connection whose request has come and is not answered yet. */
 export class PendingUpgrade {
   readonly #socket: UpgradeSocket;
-  readonly #events: PendingEvents;
-  readonly #clock: Clock;
-  #early: Uint8Array[] = [];
-  #earlySize = 0;
+  readonly #options: PendingOptions;
+  #early: Uint8Array[] | null;
+  #earlySize: number;
   #error: unknown;
   #earlier: EarlierAnswers | null = null;
   /** What follows when all earlier requests are answered. */
   #next: (() => void) | null = null;
   #answered = false;
   /** When the handshake must be done. */
-  readonly #until: number;
+  #until = Infinity;
   /** Bounds a refusal that waits for earlier answers. */
   #deadline: Deadline | null = null;
-  readonly #onData = (chunk: Uint8Array): void => this.#keep(chunk);
-  readonly #onEnd = (): void => this.#gone();
-  readonly #onError = (error: unknown): void => void (this.#error ??= error);
+  /** What is listened to while the answer takes time. */
+  #listeners: Readonly<Record<string, (value: unknown) => void>> | null = null;
 
   /**
-   * Takes the socket over.
+   * Takes the socket over. Answer in this very call, or {@linkcode wait}.
    *
    * @param socket The connection.
    * @param head What came behind the request; it is copied.
    * @param options See {@linkcode PendingOptions}.
    */
-  constructor(
-    socket: UpgradeSocket,
-    head: Uint8Array,
-    { events, clock, handshakeTimeout }: PendingOptions,
-  ) {
+  constructor(socket: UpgradeSocket, head: Uint8Array, options: PendingOptions) {
     this.#socket = socket;
-    this.#events = events;
-    this.#clock = clock;
-    this.#until = handshakeTimeout === 0 ? Infinity : clock.now() + handshakeTimeout;
-    // A socket without such a listener ends the process when its peer is gone.
-    socket.on("error", this.#onError);
-    socket.on("data", this.#onData);
-    socket.on("end", this.#onEnd);
-    socket.on("close", this.#onEnd);
-    if (lengthOf(head) > 0) this.#keep(copyOf(head));
-    if (socket.destroyed) queueMicrotask(() => this.#gone());
+    this.#options = options;
+    this.#earlySize = lengthOf(head);
+    this.#early = this.#earlySize > 0 ? [copyOf(head)] : null;
+  }
+
+  /** Whether the connection may be accepted at once: it isn't over, and owes no earlier answers. */
+  get isFree(): boolean {
+    return !this.#socket.destroyed && !owesAnswers(this.#socket);
+  }
+
+  /** The answer takes time: what the client does meanwhile is noticed. */
+  wait(): void {
+    const socket = this.#socket;
+    const { clock, handshakeTimeout } = this.#options;
+    if (handshakeTimeout !== 0) this.#until = clock.now() + handshakeTimeout;
+    const onEnd = (): void => this.#gone();
+    this.#listeners = {
+      error: (error) => void (this.#error ??= error),
+      data: (chunk) => this.#keep(chunk as Uint8Array),
+      end: onEnd,
+      close: onEnd,
+    };
+    for (const [event, listener] of Object.entries(this.#listeners)) socket.on(event, listener);
+    if (this.#earlySize > MAX_EARLY || socket.destroyed) queueMicrotask(onEnd);
     if (owesAnswers(socket)) this.#earlier = new EarlierAnswers(socket, () => this.#free());
   }
 
@@ -99,7 +107,7 @@ export class PendingUpgrade {
   }
 
   #keep(chunk: Uint8Array): void {
-    this.#early.push(chunk);
+    (this.#early ??= []).push(chunk);
     this.#earlySize += chunk.length;
     if (this.#earlySize > MAX_EARLY) this.#gone();
   }
@@ -107,7 +115,7 @@ export class PendingUpgrade {
   #gone(): void {
     if (this.#answered) return;
     this.#drop();
-    this.#events.onGone(this.#error);
+    this.#options.events.onGone(this.#error);
   }
 
   /**
@@ -117,13 +125,15 @@ export class PendingUpgrade {
    * @returns The connection, on which frames follow; what came early is to be read first.
    */
   accept(acceptance: Acceptance): SocketWire {
+    const socket = this.#socket;
+    const listeners = this.#listeners;
     this.#release();
     // It listens to errors itself, so that nothing of this object is left on the socket.
-    const wire = new SocketWire(asSocket(this.#socket));
-    this.#socket.removeListener("error", this.#onError);
+    const wire = new SocketWire(asSocket(socket));
+    if (listeners !== null) socket.removeListener("error", listeners.error as () => void);
     // As one: where it is told at once, and not kept, several would come in reverse.
-    if (this.#earlySize > 0) this.#socket.unshift(joined(this.#early, this.#earlySize));
-    this.#early = [];
+    if (this.#early !== null) socket.unshift(joined(this.#early, this.#earlySize));
+    this.#early = null;
     // Through the wire, which notices when that, and all that went before, has left.
     wire.write(serializeAcceptance(acceptance));
     return wire;
@@ -137,18 +147,21 @@ export class PendingUpgrade {
    */
   refuse(refusal: Refusal): void {
     if (this.#answered) return;
-    if (this.#earlier !== null) return this.#refuseLater(refusal);
+    const isBehind = this.#earlier !== null || owesAnswers(this.#socket);
+    if (isBehind) return this.#refuseLater(refusal);
     this.#release();
-    refuseSocket(this.#socket, refusal, this.#clock);
+    refuseSocket(this.#socket, refusal, this.#options.clock);
   }
 
   /** An earlier answer may never end: the refusal waits no longer than the handshake may take. */
   #refuseLater(refusal: Refusal): void {
-    const left = this.#until - this.#clock.now();
+    if (this.#listeners === null) this.wait();
+    const { clock } = this.#options;
+    const left = this.#until - clock.now();
     if (left <= 0) return this.#drop();
     this.whenFree(() => this.refuse(refusal));
     if (left === Infinity) return;
-    this.#deadline = new Deadline(this.#clock, { ms: left, onTime: () => this.#drop() });
+    this.#deadline = new Deadline(clock, { ms: left, onTime: () => this.#drop() });
   }
 
   #drop(): void {
@@ -162,9 +175,11 @@ export class PendingUpgrade {
     this.#deadline = null;
     this.#earlier?.stop();
     this.#earlier = null;
-    this.#socket.removeListener("data", this.#onData);
-    this.#socket.removeListener("end", this.#onEnd);
-    this.#socket.removeListener("close", this.#onEnd);
+    for (const [event, listener] of Object.entries(this.#listeners ?? {})) {
+      // A socket without such a listener ends the process when its peer is gone.
+      if (event !== "error") this.#socket.removeListener(event, listener);
+    }
+    this.#listeners = null;
   }
 }
 

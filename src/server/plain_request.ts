@@ -1,3 +1,4 @@
+import { HeaderMap } from "../handshake/header_map.ts";
 import { readTarget } from "../handshake/request_target.ts";
 import { refuse } from "../handshake/server_handshake.ts";
 import { ignore } from "../stream_channel/errors.ts";
@@ -9,7 +10,7 @@ import type { HttpRequest, HttpResponse } from "./http_server.ts";
 import { inTime } from "./in_time.ts";
 import { isAdmitted, refusalResponse } from "./refusals.ts";
 import type { ServerSettings } from "./server_options.ts";
-import { clientLeft, fieldsOfRaw, remoteOf, UpgradeServerRequest } from "./server_request.ts";
+import { clientLeft, remoteOf, UpgradeServerRequest } from "./server_request.ts";
 
 /** Answers a request that isn't for a WebSocket. */
 export type RequestHandler = (request: Request) => Response | Promise<Response>;
@@ -62,7 +63,7 @@ function askedFor(message: HttpRequest, secure: boolean): UpgradeServerRequest |
   const { method, url = "/", httpVersion: version, rawHeaders, socket } = message;
   // RFC 9112 §3.2.4: about the server as a whole.
   const target = method === "OPTIONS" && url === "*" ? "/" : url;
-  const goal = readTarget({ target, version, headers: fieldsOfRaw(rawHeaders) });
+  const goal = readTarget({ target, version, headers: HeaderMap.ofRaw(rawHeaders) });
   if (goal === null) return null;
   const scheme = secure ? "https" : "http";
   const remote = { ...remoteOf(socket, "http"), scheme } as const;

@@ -217,7 +217,8 @@ class Accepting implements Opener {
     const decision = signal?.aborted ? null : decide(this.#head, this.#request, this.#settings);
     // Where it is decided in this very call, nothing has to be bounded.
     const isNow = decision !== null && !("then" in decision) && !signal?.aborted;
-    if (isNow && !this.#pending?.isBehind) return this.#obey(decision);
+    if (isNow && this.#pending?.isFree) return this.#obey(decision);
+    this.#pending?.wait();
     const connectTimeout = this.#settings.handshakeTimeout;
     this.#core.bound({ signal, connectTimeout }, () => "handshake");
     if (isNow) this.#obey(decision);

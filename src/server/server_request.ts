@@ -1,5 +1,4 @@
-import type { HeaderMap } from "../handshake/header_map.ts";
-import { HeaderMap as Fields, splitList } from "../handshake/header_map.ts";
+import { HeaderMap, splitList } from "../handshake/header_map.ts";
 import { isHost, splitTarget } from "../handshake/request_target.ts";
 import type { ChannelSink } from "../stream_channel/channel_sink.ts";
 import type { ChannelStream } from "../stream_channel/channel_stream.ts";
@@ -145,6 +144,8 @@ export class UpgradeServerRequest implements ServerRequest {
   }
 
   get origin(): string | null {
+    // Asked of each request; most have none, and needn't be taken apart.
+    if (!/^origin$/im.test(this.#raw)) return null;
     return this.#fields().get("origin");
   }
 
@@ -171,7 +172,7 @@ export class UpgradeServerRequest implements ServerRequest {
   }
 
   #fields(): HeaderMap {
-    return fieldsOfRaw(this.#raw.split("\n"));
+    return HeaderMap.ofRaw(this.#raw.split("\n"));
   }
 }
 
@@ -185,11 +186,4 @@ inspectAs(UpgradeServerRequest.prototype, "ServerRequest", (it) => ({
 /** What a request's signal aborts with. */
 export function clientLeft(): DOMException {
   return new DOMException("The client is gone", "AbortError");
-}
-
-/** Header fields from a list of names and values by turns. */
-export function fieldsOfRaw(raw: readonly string[]): HeaderMap {
-  const fields = new Fields();
-  for (let i = 0; i + 1 < raw.length; i += 2) fields.append(raw[i] as string, raw[i + 1] as string);
-  return fields;
 }

@@ -4,12 +4,8 @@ import { assert, assertEquals, assertFalse } from "@std/assert";
 import { encodeBase64, isHandshakeKey, sha1, signKey } from "../../src/handshake/accept_key.ts";
 import { seededRandom } from "../support/random.ts";
 
-function hex(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-}
-
-function ascii(text: string): Uint8Array {
-  return new TextEncoder().encode(text);
+function hex(bytes: string): string {
+  return Array.from(bytes, (it) => it.charCodeAt(0).toString(16).padStart(2, "0")).join("");
 }
 
 Deno.test("S98 signKey: the RFC's key and Dart's", () => {
@@ -35,7 +31,7 @@ Deno.test("SHA-1: the vectors of FIPS 180 and RFC 3174", () => {
     ["a".repeat(1_000_000), "34aa973cd4c4daa4f61eeb2bdbad27316534016f"],
     ["0123456701234567".repeat(40), "dea356a2cddd90c7a7ecedc5ebb563934f460452"],
   ];
-  for (const [text, digest] of vectors) assertEquals(hex(sha1(ascii(text))), digest);
+  for (const [text, digest] of vectors) assertEquals(hex(sha1(text)), digest);
 });
 
 Deno.test("SHA-1 and base64 agree with node:crypto on every length up to 300 and on large ones", () => {
@@ -45,7 +41,11 @@ Deno.test("SHA-1 and base64 agree with node:crypto on every length up to 300 and
     const bytes = Uint8Array.from({ length }, () => random.integer(0, 255));
     const message = `length ${length}, seed ${random.seed}`;
     const digest = createHash("sha1").update(bytes).digest("base64");
-    assertEquals(encodeBase64(sha1(bytes)), digest, message);
+    assertEquals(
+      btoa(sha1(bytes.reduce((text, it) => text + String.fromCharCode(it), ""))),
+      digest,
+      message,
+    );
     assertEquals(encodeBase64(bytes), Buffer.from(bytes).toString("base64"), message);
   }
 });

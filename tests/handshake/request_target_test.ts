@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { HeaderMap } from "../../src/handshake/header_map.ts";
+import { seededRandom } from "../support/random.ts";
 import { isHost, readTarget, splitTarget } from "../../src/handshake/request_target.ts";
 
 Deno.test("A host is a name or an address, with a port or without", () => {
@@ -39,6 +40,45 @@ Deno.test("A host is a name or an address, with a port or without", () => {
   for (const text of yes) assertEquals(isHost(text), true, text);
   for (const text of no) assertEquals(isHost(text), false, text);
   assertEquals(isHost(null), false);
+});
+
+Deno.test("RFC 9110 §7.2: a host is what a URL takes as one, whatever its parts", () => {
+  const random = seededRandom();
+  const parts = [
+    "a",
+    "A1",
+    "1",
+    "01",
+    "099",
+    "199",
+    "200",
+    "255",
+    "256",
+    "0x7f",
+    "-",
+    "b-",
+    "xn--",
+    "xn--mnchen-3ya",
+  ];
+  const ends = [
+    "",
+    ".",
+    ":",
+    ":0",
+    ":80",
+    ":9999",
+    ":10000",
+    ":59999",
+    ":65535",
+    ":65536",
+    ":099999",
+  ];
+  const pick = (list: string[]): string => list[random.integer(0, list.length - 1)] as string;
+  for (let i = 0; i < 5000; i++) {
+    const text = Array.from({ length: random.integer(1, 5) }, () => pick(parts)).join(".") +
+      pick(ends);
+    assertEquals(isHost(text), URL.canParse(`http://${text}`), `${text}, seed ${random.seed}`);
+  }
 });
 
 Deno.test("RFC 9112 §3.2: a target is a path, or a whole URL with a host of its own", () => {

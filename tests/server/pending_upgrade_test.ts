@@ -110,6 +110,7 @@ Deno.test("a pending upgrade tells once that the client is gone: its end, an err
       clock: new FakeClock(),
       handshakeTimeout: 0,
     });
+    pending.wait();
     end(socket);
     await turn();
     await turn();
@@ -159,6 +160,7 @@ Deno.test("a refusal waits for an earlier answer no longer than the handshake ma
       clock,
       handshakeTimeout: 100,
     });
+    pending.wait();
     clock.advance(before);
     pending.refuse(refuse(403));
     if (after > 0) {

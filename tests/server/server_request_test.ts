@@ -1,10 +1,6 @@
+import { HeaderMap } from "../../src/handshake/header_map.ts";
 import { assertEquals, assertStrictEquals } from "@std/assert";
-import {
-  fieldsOfRaw,
-  isLoopback,
-  remoteOf,
-  UpgradeServerRequest,
-} from "../../src/server/server_request.ts";
+import { isLoopback, remoteOf, UpgradeServerRequest } from "../../src/server/server_request.ts";
 
 const REMOTE = { address: "192.0.2.1", port: 4711, isLocal: false };
 
@@ -73,7 +69,7 @@ Deno.test("where a request came from, by its socket", () => {
 });
 
 Deno.test("header fields from a list of names and values by turns", () => {
-  assertEquals([...fieldsOfRaw(["A", "1", "b", "2", "a", "3", "odd"])], [
+  assertEquals([...HeaderMap.ofRaw(["A", "1", "b", "2", "a", "3", "odd"])], [
     ["a", "1"],
     ["a", "3"],
     ["b", "2"],
