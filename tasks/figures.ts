@@ -46,13 +46,13 @@ const ROOT = new URL("../", import.meta.url);
 /** The budget of each folder of src/. */
 const ROOMS: Rooms = {
   "src": { files: 3, lines: 265 },
-  "src/handshake": { files: 9, lines: 1560 },
+  "src/handshake": { files: 9, lines: 1590 },
   "src/native": { files: 8, lines: 800 },
   "src/net": { files: 14, lines: 1670 },
   "src/permessage_deflate": { files: 4, lines: 1000 },
   "src/protocol": { files: 16, lines: 2760 },
   "src/realm": { files: 4, lines: 305 },
-  "src/server": { files: 25, lines: 3630 },
+  "src/server": { files: 25, lines: 3645 },
   "src/stream_channel": { files: 37, lines: 6250 },
   "src/testing": { files: 6, lines: 600 },
   "src/web_socket": { files: 32, lines: 4540 },
