@@ -1,10 +1,20 @@
-import { type ChannelLike, partsOf } from "./channel_like.ts";
-import type { ChannelSink } from "./channel_sink.ts";
-import type { ChannelStream } from "./channel_stream.ts";
-import { Multiplexer, type VirtualParts } from "./multiplexer.ts";
+import {
+  type ChannelLike,
+  type ChannelParts,
+  closeQuietly,
+  partsOf,
+  tellOfError,
+} from "./channel_like.ts";
+import type { ChannelSink, SinkTarget } from "./channel_sink.ts";
+import type { ChannelStream, StreamSubscription } from "./channel_stream.ts";
+import { ClosedIds } from "./closed_ids.ts";
+import { DelegatingChannelSink } from "./delegating_sink.ts";
+import { INVALID_PAYLOAD_DATA } from "./errors.ts";
 import { type OptionKinds, readOptions } from "./options.ts";
-import { StreamChannelBase } from "./stream_channel.ts";
-import type { StreamChannel } from "./stream_channel.ts";
+import { PendingMessages } from "./pending_messages.ts";
+import { ChannelSinkController } from "./sink_controller.ts";
+import { type StreamChannel, StreamChannelBase } from "./stream_channel.ts";
+import { ChannelStreamController } from "./stream_controller.ts";
 
 /** Options of a {@linkcode MultiChannel}. */
 export interface MultiChannelOptions {
@@ -70,7 +80,26 @@ export class MultiChannel<In, Out = In> extends StreamChannelBase<In, Out> {
   readonly stream: ChannelStream<In>;
   /** What goes on the default channel. */
   readonly sink: ChannelSink<Out>;
-  readonly #multiplexer: Multiplexer<In, Out>;
+
+  readonly #inner: ChannelParts<unknown, unknown>;
+  readonly #highWaterMark: number | undefined;
+  /** By the id on which their messages come. */
+  readonly #live = new Map<number, Virtual<In, Out>>();
+  readonly #pending: PendingMessages;
+  readonly #closed = new ClosedIds();
+  readonly #subscription: StreamSubscription;
+  readonly #events: VirtualEvents<Virtual<In, Out>> = {
+    onFull: () => this.#pause(),
+    onRoom: () => this.#resume(),
+    onClose: (virtual) => this.#close(virtual),
+  };
+  #nextId = 1;
+  /** How many virtual channels hold the inner stream up. */
+  #pauses = 0;
+  #failure: Failure | null = null;
+  #isOver = false;
+  /** Nothing can be sent any more, nor anything be waited for. */
+  #isSinkOver = false;
 
   /**
    * Takes over a channel.
@@ -81,11 +110,18 @@ export class MultiChannel<In, Out = In> extends StreamChannelBase<In, Out> {
    */
   constructor(inner: ChannelLike<unknown, unknown>, options?: MultiChannelOptions) {
     super();
-    const read = readOptions(options, KINDS);
-    this.#multiplexer = new Multiplexer<In, Out>(partsOf(inner), read);
-    const { stream, sink } = this.#multiplexer.main;
-    this.stream = stream;
-    this.sink = sink;
+    const { highWaterMark, pendingLimit } = readOptions(options, KINDS);
+    this.#inner = partsOf(inner);
+    this.#highWaterMark = highWaterMark;
+    this.#pending = new PendingMessages(pendingLimit);
+    const main = this.#create(0, 0);
+    this.stream = main.incoming.stream;
+    this.sink = main.outgoing.sink;
+    this.#subscription = this.#inner.stream.listen((message) => this.#receive(message), {
+      onError: (error) => this.#failure = { error },
+      onDone: () => this.#end(),
+    });
+    this.#inner.sink.done.then(() => this.#finish(), (error) => this.#fail(error));
   }
 
   /**
@@ -99,25 +135,281 @@ export class MultiChannel<In, Out = In> extends StreamChannelBase<In, Out> {
    * @throws {RangeError} When `id` is no id, is attached to already, or was closed.
    */
   virtualChannel(id?: number): VirtualChannel<In, Out> {
-    return new Virtual(this, this.#multiplexer.open(id));
+    return new VirtualFace(this, this.#open(id));
+  }
+
+  /**
+   * Each side numbers the channels it makes 1, 3, 5, …; what answers comes on the id plus one, so both
+   * can number without asking.
+   */
+  #open(id: number | undefined): Virtual<In, Out> {
+    if (id !== undefined && !isId(id)) throw new RangeError(`Cannot attach: ${id} is no id`);
+    const inputId = id ?? this.#newInputId();
+    const outputId = id === undefined ? inputId - 1 : id + 1;
+    if (!this.#isOver && this.#isTaken(inputId)) {
+      throw new RangeError(`Cannot attach: there is or was a virtual channel ${inputId}`);
+    }
+    const virtual = this.#create(inputId, outputId);
+    if (this.#isOver) virtual.end(null);
+    else this.#handOver(virtual);
+    if (this.#isSinkOver) virtual.outgoing.finish();
+    return virtual;
+  }
+
+  #isTaken(inputId: number): boolean {
+    return this.#live.has(inputId) || this.#closed.has(inputId);
+  }
+
+  #newInputId(): number {
+    let inputId = this.#nextId + 1;
+    // By ranges: a peer can make very many ids count as closed.
+    while (this.#isTaken(inputId)) inputId = this.#closed.next(inputId + 2);
+    if (!isId(inputId)) throw new RangeError("Cannot make a virtual channel: no id is left");
+    this.#nextId = inputId + 1;
+    return inputId;
+  }
+
+  #create(inputId: number, outputId: number): Virtual<In, Out> {
+    const { sink } = this.#inner;
+    const highWaterMark = this.#highWaterMark;
+    const options = { sink, inputId, outputId, highWaterMark };
+    const virtual = new Virtual<In, Out>(this.#events, options);
+    if (!this.#isOver) this.#live.set(inputId, virtual);
+    return virtual;
+  }
+
+  /** What has come for an id before somebody attached to it. */
+  #handOver(virtual: Virtual<In, Out>): void {
+    const pending = this.#pending.take(virtual.inputId);
+    if (pending === undefined) return;
+    for (const value of pending.values) virtual.incoming.add(value as In);
+    if (pending.closed) this.#closedByPeer(virtual);
+  }
+
+  // Receiving.
+
+  #receive(message: unknown): void {
+    if (this.#isOver) return;
+    if (!isEnvelope(message)) {
+      const error = new TypeError("Cannot receive: the message is no [id, …]");
+      this.#failure = { error: Object.assign(error, { closeCode: INVALID_PAYLOAD_DATA }) };
+      tellOfError(this.#inner.sink, error);
+      return this.#end();
+    }
+    const id = Math.trunc(message[0]);
+    const virtual = this.#live.get(id);
+    if (virtual === undefined) this.#keep(id, message);
+    else if (message.length > 1) virtual.incoming.add(message[1] as In);
+    else this.#closedByPeer(virtual);
+  }
+
+  /** Nobody has attached to the id, or nobody is there any more. */
+  #keep(id: number, message: Envelope): void {
+    if (this.#closed.has(id)) return;
+    if (this.#pending.add(id, message)) return;
+    this.#closed.add(id);
+    this.#tell(id % 2 === 0 ? id - 1 : id + 1);
+    this.#waitForRoom();
+    this.#closeIfEmpty();
+  }
+
+  /** A peer that makes us answer without end, and doesn't read the answers, has to wait itself. */
+  #waitForRoom(): void {
+    if (this.#inner.sink.hasRoom) return;
+    this.#pause();
+    this.#inner.sink.ready.then(() => this.#resume());
+  }
+
+  #closedByPeer(virtual: Virtual<In, Out>): void {
+    this.#remove(virtual);
+    this.#closeIfEmpty();
+    virtual.end(null);
+  }
+
+  // Ending.
+
+  /** The user closes a virtual channel. */
+  #close(virtual: Virtual<In, Out>): void {
+    this.#remove(virtual);
+    this.#closeIfEmpty();
+    if (!this.#isOver || this.#isSinkOver) return virtual.outgoing.finish();
+    const finish = (): void => virtual.outgoing.finish();
+    this.#inner.sink.done.then(finish, finish);
+  }
+
+  /** Takes a virtual channel out, and tells the peer. */
+  #remove(virtual: Virtual<In, Out>): void {
+    if (!this.#live.delete(virtual.inputId)) return;
+    this.#closed.add(virtual.inputId);
+    virtual.detach();
+    this.#tell(virtual.outputId);
+  }
+
+  #tell(outputId: number): void {
+    try {
+      this.#inner.sink.add([outputId]);
+    } catch {
+      // The inner sink was closed by somebody else: the peer is told so.
+    }
+  }
+
+  #closeIfEmpty(): void {
+    if (this.#live.size === 0 && this.#pending.count === 0) this.#end();
+  }
+
+  /** All is over: the inner channel has ended, or nobody needs it any more. */
+  #end(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    if (!closeQuietly(this.#inner.sink)) this.#isSinkOver = true;
+    this.#pending.clear();
+    this.#subscription.resume();
+    const live = [...this.#live.values()];
+    this.#live.clear();
+    for (const virtual of live) virtual.end(virtual.inputId === 0 ? this.#failure : null);
+  }
+
+  /** The inner sink has failed: no answer can arrive any more. */
+  #fail(error: unknown): void {
+    this.#failure ??= { error };
+    this.#isSinkOver = true;
+    for (const virtual of this.#live.values()) virtual.outgoing.fail(error);
+    this.#end();
+    this.#subscription.cancel();
+  }
+
+  /**
+   * The inner sink is done. What is left of the inner stream no longer waits for the slowest reader:
+   * all have to be told the end.
+   */
+  #finish(): void {
+    this.#isSinkOver = true;
+    for (const virtual of this.#live.values()) virtual.outgoing.finish();
+    if (this.#isOver) this.#subscription.cancel();
+    else this.#subscription.resume();
+  }
+
+  // Backpressure.
+
+  /** A virtual channel has more waiting than it should. */
+  #pause(): void {
+    if (this.#pauses++ === 0 && !this.#isSinkOver) this.#subscription.pause();
+  }
+
+  /** A virtual channel has room again, or is gone. */
+  #resume(): void {
+    if (--this.#pauses === 0) this.#subscription.resume();
   }
 }
 
-class Virtual<In, Out> extends StreamChannelBase<In, Out> implements VirtualChannel<In, Out> {
+interface Failure {
+  readonly error: unknown;
+}
+
+/** What a {@linkcode Virtual} reports. */
+interface VirtualEvents<V> {
+  /** It has more waiting than it should. */
+  onFull(): void;
+  /** It has room again, or doesn't count any more. */
+  onRoom(): void;
+  /** The user closes it. */
+  onClose(virtual: V): void;
+}
+
+interface VirtualOptions {
+  /** The sink that all share. */
+  readonly sink: ChannelSink<unknown>;
+  readonly inputId: number;
+  readonly outputId: number;
+  readonly highWaterMark: number | undefined;
+}
+
+/** One virtual channel, as its {@linkcode MultiChannel} sees it. */
+class Virtual<In, Out> implements SinkTarget<Out> {
+  readonly incoming: ChannelStreamController<In>;
+  readonly outgoing: ChannelSinkController<Out>;
+  readonly inner: ChannelSink<unknown>;
+  readonly inputId: number;
+  readonly outputId: number;
+  readonly #events: VirtualEvents<Virtual<In, Out>>;
+  #detached = false;
+
+  constructor(
+    events: VirtualEvents<Virtual<In, Out>>,
+    { sink, inputId, outputId, highWaterMark }: VirtualOptions,
+  ) {
+    this.#events = events;
+    this.inner = sink;
+    this.inputId = inputId;
+    this.outputId = outputId;
+    this.incoming = new ChannelStreamController<In>({
+      pause: () => this.#detached || events.onFull(),
+      resume: () => this.#detached || events.onRoom(),
+      close: () => this.outgoing.close(),
+    }, { highWaterMark });
+    this.outgoing = new ChannelSinkController<Out>(this);
+  }
+
+  /** It counts no more: what happens to its stream is no concern of the others. */
+  detach(): void {
+    if (this.#detached) return;
+    this.#detached = true;
+    if (this.incoming.isPaused) this.#events.onRoom();
+  }
+
+  /** It has ended: by the peer, or with the inner channel. */
+  end(failure: Failure | null): void {
+    this.detach();
+    this.outgoing.finish();
+    if (failure === null) this.incoming.end();
+    else this.incoming.fail(failure.error);
+  }
+
+  get ending(): string | undefined {
+    return DelegatingChannelSink.endingOf(this.inner);
+  }
+
+  add(value: Out): boolean {
+    return this.inner.add([this.outputId, value]);
+  }
+
+  close(): void {
+    this.#events.onClose(this);
+    this.incoming.discard();
+  }
+
+  abort(error: unknown): void {
+    this.outgoing.fail(error);
+    this.close();
+  }
+}
+
+/** What users hold of a {@linkcode Virtual}. */
+class VirtualFace<In, Out> extends StreamChannelBase<In, Out> implements VirtualChannel<In, Out> {
   readonly id: number;
   readonly stream: ChannelStream<In>;
   readonly sink: ChannelSink<Out>;
   readonly #parent: MultiChannel<In, Out>;
 
-  constructor(parent: MultiChannel<In, Out>, parts: VirtualParts<In, Out>) {
+  constructor(parent: MultiChannel<In, Out>, virtual: Virtual<In, Out>) {
     super();
     this.#parent = parent;
-    this.id = parts.outputId;
-    this.stream = parts.stream;
-    this.sink = parts.sink;
+    this.id = virtual.outputId;
+    this.stream = virtual.incoming.stream;
+    this.sink = virtual.outgoing.sink;
   }
 
   virtualChannel(id?: number): VirtualChannel<In, Out> {
     return this.#parent.virtualChannel(id);
   }
+}
+
+type Envelope = readonly [id: number, ...value: unknown[]];
+
+function isEnvelope(message: unknown): message is Envelope {
+  return Array.isArray(message) && typeof message[0] === "number" && isId(Math.trunc(message[0]));
+}
+
+function isId(id: number): boolean {
+  return id >= 0 && Number.isSafeInteger(id + 1);
 }

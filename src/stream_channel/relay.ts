@@ -74,12 +74,12 @@ export class Relay<In, Out, NewIn = In, NewOut = Out> implements SinkTarget<NewO
   readonly sink: ChannelSink<NewOut>;
   readonly addError?: (error: unknown) => void;
   readonly check?: (value: NewOut) => void;
+  /** The inner sink, or what stands in for it before there is one. */
+  inner: RelaySink<Out>;
 
   readonly #options: RelayOptions<In, Out, NewIn, NewOut>;
   readonly #stream: ChannelStreamController<NewIn>;
   readonly #sink: ChannelSinkController<NewOut>;
-  /** The inner sink, or what stands in for it before there is one. */
-  #inner: RelaySink<Out>;
   #subscription: StreamSubscription | undefined;
   #send: Send<NewOut>;
   #flushStream: (() => void) | undefined;
@@ -119,7 +119,7 @@ export class Relay<In, Out, NewIn = In, NewOut = Out> implements SinkTarget<NewO
     this.#sink = new ChannelSinkController<NewOut>(this);
     this.stream = this.#stream.stream;
     this.sink = this.#sink.sink;
-    this.#inner = "sink" in inner ? inner.sink : inner;
+    this.inner = "sink" in inner ? inner.sink : inner;
     this.#send = this.#sender(encode);
     if ("sink" in inner) this.#listen(inner);
   }
@@ -135,7 +135,7 @@ export class Relay<In, Out, NewIn = In, NewOut = Out> implements SinkTarget<NewO
   connect(inner: ChannelParts<In, Out>, handOver: () => void): void {
     this.#listen(inner);
     handOver();
-    this.#inner = inner.sink;
+    this.inner = inner.sink;
     this.#send = this.#sender(this.#options.encode);
   }
 
@@ -213,8 +213,8 @@ export class Relay<In, Out, NewIn = In, NewOut = Out> implements SinkTarget<NewO
     this.#deaf = true;
     this.#failure = { error };
     this.#sink.disconnect();
-    tellOfError(this.#inner, error);
-    closeQuietly(this.#inner);
+    tellOfError(this.inner, error);
+    closeQuietly(this.inner);
     this.#stream.fail(error);
     this.#regulate();
   }
@@ -271,12 +271,8 @@ export class Relay<In, Out, NewIn = In, NewOut = Out> implements SinkTarget<NewO
 
   // What goes, as the sink's target.
 
-  get inner(): InnerSink {
-    return this.#inner;
-  }
-
   get ending(): string | undefined {
-    return DelegatingChannelSink.endingOf(this.#inner);
+    return DelegatingChannelSink.endingOf(this.inner);
   }
 
   add(value: NewOut, options?: unknown): boolean {
@@ -285,7 +281,7 @@ export class Relay<In, Out, NewIn = In, NewOut = Out> implements SinkTarget<NewO
 
   #sender(encode: MessageTransform<NewOut, Out> | undefined): Send<NewOut> {
     // Some sinks take options.
-    const sink = this.#inner as { add: Send<Out> };
+    const sink = this.inner as { add: Send<Out> };
     if (encode === undefined) {
       return (value, options) => sink.add(value as unknown as Out, options);
     }
@@ -308,7 +304,7 @@ export class Relay<In, Out, NewIn = In, NewOut = Out> implements SinkTarget<NewO
 
   #passError(error: unknown): void {
     this.#errorPassed = true;
-    this.#inner.addError(error);
+    this.inner.addError(error);
   }
 
   close(): void {
@@ -316,20 +312,20 @@ export class Relay<In, Out, NewIn = In, NewOut = Out> implements SinkTarget<NewO
     if (!this.#sink.isDisconnected) this.#flushEncoded();
     // What isn't there yet, or can't be closed, isn't waited for.
     if (this.#subscription === undefined) this.#sink.finish();
-    if (!closeQuietly(this.#inner)) this.#sink.finish();
+    if (!closeQuietly(this.inner)) this.#sink.finish();
   }
 
   #flushEncoded(): void {
     try {
       this.#flushSink?.();
     } catch (error) {
-      tellOfError(this.#inner, error);
+      tellOfError(this.inner, error);
     }
   }
 
   abort(error: unknown): void {
     this.#discard();
-    closeQuietly(this.#inner);
+    closeQuietly(this.inner);
     this.#sink.fail(error);
   }
 
@@ -349,7 +345,7 @@ export class Relay<In, Out, NewIn = In, NewOut = Out> implements SinkTarget<NewO
     this.#sink.disconnect();
     this.#discard();
     try {
-      return this.#inner.close();
+      return this.inner.close();
     } catch (error) {
       return Promise.reject(error);
     }

@@ -1,6 +1,6 @@
 /*
  * C130–C162. Where a test is about both kinds of virtual channel it runs for the one made locally
- * and for the one attached to it. What goes over the wire: multiplexer_test.ts.
+ * and for the one attached to it. What goes over the wire: multi_channel_wire_test.ts.
  */
 
 import { assert, assertEquals, assertFalse, assertRejects, assertThrows } from "@std/assert";
