@@ -3,7 +3,7 @@ import { ChannelSinkController } from "./sink_controller.ts";
 import { ChannelStreamController } from "./stream_controller.ts";
 import { type OptionKinds, readOptions } from "./options.ts";
 import { DEFAULT_HIGH_WATER_MARK, sizeOf } from "./size.ts";
-import { CountedQueue } from "./counted_queue.ts";
+import { CountedQueue, type SizeOf } from "./counted_queue.ts";
 import { PairedChannel, type StreamChannel } from "./stream_channel.ts";
 
 /** Options of {@linkcode channelPair}. */
@@ -54,54 +54,98 @@ export interface ChannelPair<In, Out = In> {
  * ```
  */
 export function channelPair<In, Out = In>(given?: ChannelPairOptions): ChannelPair<In, Out> {
-  const options = readOptions(given, KINDS);
-  const forwardForeign = options.allowForeignErrors ?? true;
-  const outward = new Direction<Out>(options, true);
-  const inward = new Direction<In>(options, forwardForeign);
-  outward.reverse = inward;
-  inward.reverse = outward;
+  const { allowForeignErrors, ...options } = readOptions(given, KINDS);
+  const outward = new Line<Out>(options);
+  const inward = new Line<In>({ ...options, keepErrors: allowForeignErrors === false });
+  connectLines(outward, inward);
   return {
     local: new PairedChannel(inward.stream.stream, outward.sink.sink),
     foreign: new PairedChannel(outward.stream.stream, inward.sink.sink),
   };
 }
 
-/** The end of one direction: done, or an error and done. */
-interface Ending {
-  failure: { error: unknown } | null;
+interface Failure {
+  readonly error: unknown;
 }
 
-/** What one direction needs of the other. */
+/** When the values of a {@linkcode Line} arrive, one at a time. */
+export interface LinePace<T> {
+  /** Nothing arrives, the end neither. */
+  readonly isStalled: boolean;
+  /** Calls back, once, when the next value, or the end, arrives. */
+  plan(arrive: () => void): void;
+  /** A value has arrived. */
+  onArrived(value: T): void;
+  /** Nothing will arrive any more. */
+  cancel(): void;
+}
+
+/** Options of a {@linkcode Line}. */
+export interface LineOptions<T> extends Omit<ChannelPairOptions, "allowForeignErrors"> {
+  /** An error put into the sink closes the channel, instead of going to the other end. */
+  readonly keepErrors?: boolean;
+  /**
+   * Closing one way leaves the other one open, as TCP does, and an error put into the sink
+   * destroys both. Otherwise they end together.
+   */
+  readonly halfClose?: boolean;
+  /** What a value counts, in bytes, until it has arrived. */
+  readonly sizeOf?: SizeOf<T>;
+  /** As what a value arrives. Left out: as itself. */
+  readonly piecesOf?: (value: T) => readonly T[];
+  /** Left out: all values arrive at once, from a microtask. */
+  readonly pace?: LinePace<T> | undefined;
+}
+
+/** What one way of a pair needs of the other. */
 interface Reverse {
   readonly stream: Pick<ChannelStreamController<unknown>, "discard">;
   readonly sink: Pick<ChannelSinkController<unknown>, "close" | "disconnect" | "finish">;
+  readonly isEnded: boolean;
   drop(): void;
 }
 
+/** Makes two lines the two ways of one connection. */
+export function connectLines<A, B>(one: Line<A>, other: Line<B>): void {
+  one.reverse = other;
+  other.reverse = one;
+}
+
 /** One way of a pair: from a sink, over what is on the way, to a stream. */
-class Direction<T> implements SinkTarget<T> {
+export class Line<T> implements SinkTarget<T> {
+  /** The sender's side. */
   readonly sink: ChannelSinkController<T>;
+  /** The receiver's side. */
   readonly stream: ChannelStreamController<T>;
-  /** The other way; closing the sink of one ends the stream of the other. */
+  /** The other way. */
   reverse: Reverse | undefined;
   readonly addError?: (error: unknown) => void;
 
+  readonly #options: LineOptions<T>;
   readonly #sync: boolean;
   readonly #onTheWay: CountedQueue<T>;
-  #ending: Ending | null = null;
+  /** The end is on its way, behind the values. */
+  #ending: { readonly failure: Failure | null } | null = null;
   #ended = false;
   #planned = false;
 
-  constructor(options: ChannelPairOptions, forwardErrors: boolean) {
+  /** @param options Checked values. See {@linkcode LineOptions}. */
+  constructor(options: LineOptions<T>) {
     const { highWaterMark = DEFAULT_HIGH_WATER_MARK } = options;
+    this.#options = options;
     this.#sync = options.sync ?? false;
-    this.#onTheWay = new CountedQueue<T>(sizeOf, highWaterMark);
-    if (forwardErrors) this.addError = (error) => this.#end({ failure: { error } });
+    this.#onTheWay = new CountedQueue<T>(options.sizeOf ?? sizeOf, highWaterMark);
+    if (!options.keepErrors && !options.halfClose) this.addError = (error) => this.#end({ error });
     this.sink = new ChannelSinkController<T>(this, { highWaterMark });
     this.stream = new ChannelStreamController<T>({
-      resume: () => this.#move(),
+      resume: () => options.pace === undefined ? this.#arrive() : this.#plan(),
       close: () => this.reverse?.sink.close(),
     }, { highWaterMark });
+  }
+
+  /** Whether the end has arrived, or nothing will any more. */
+  get isEnded(): boolean {
+    return this.#ended;
   }
 
   get bufferedAmount(): number {
@@ -112,62 +156,103 @@ class Direction<T> implements SinkTarget<T> {
     if (this.#sync && this.#onTheWay.length === 0 && !this.stream.isPaused) {
       return this.stream.add(value);
     }
-    this.#onTheWay.push(value);
+    if (this.#ended) return;
+    const { piecesOf } = this.#options;
+    if (piecesOf === undefined) this.#onTheWay.push(value);
+    else for (const piece of piecesOf(value)) this.#onTheWay.push(piece);
     this.#plan();
   }
 
   close(): void {
-    this.#end({ failure: null });
+    this.#end(null);
   }
 
   abort(_error: unknown): void {
-    this.#end({ failure: null });
+    if (this.#options.halfClose) this.destroy();
+    else this.#end(null);
   }
 
-  #end(ending: Ending): void {
+  #end(failure: Failure | null): void {
     // Also where the other end has closed already, and its last messages still wait to be read.
-    this.reverse?.stream.discard();
+    if (!this.#options.halfClose) this.reverse?.stream.discard();
     if (this.#ending !== null || this.#ended) return;
-    this.#ending = ending;
-    if (this.#sync) this.#move();
+    this.#ending = { failure };
+    if (this.#sync) this.#arrive();
     else this.#plan();
   }
 
   #plan(): void {
-    if (this.#planned) return;
+    if (this.#planned || this.#ended) return;
     this.#planned = true;
-    queueMicrotask(() => {
+    const arrive = (): void => {
       this.#planned = false;
-      this.#move();
-    });
+      this.#arrive();
+    };
+    const { pace } = this.#options;
+    if (pace === undefined) queueMicrotask(arrive);
+    else pace.plan(arrive);
+  }
+
+  get #mayArrive(): boolean {
+    return this.#onTheWay.length > 0 && (this.#ending !== null || !this.stream.isPaused);
   }
 
   /** Moves what is on the way into the stream: as much as it takes, or all of it at the end. */
-  #move(): void {
+  #arrive(): void {
+    const { pace } = this.#options;
     const before = this.#onTheWay.length;
-    while (this.#onTheWay.length > 0 && (this.#ending !== null || !this.stream.isPaused)) {
-      this.stream.add(this.#onTheWay.shift());
+    while (this.#mayArrive) {
+      const value = this.#onTheWay.shift();
+      this.stream.add(value);
+      pace?.onArrived(value);
+      if (pace !== undefined) break;
     }
     if (this.#onTheWay.length < before) this.sink.drained();
-    if (this.#ending !== null) this.#arrive(this.#ending);
+    if (this.#onTheWay.length > 0 || pace?.isStalled) {
+      if (pace !== undefined && (this.#mayArrive || this.#ending !== null)) this.#plan();
+    } else if (this.#ending !== null) this.#arriveEnd(this.#ending.failure);
   }
 
-  /** The end has come to the other side: it is over for both. */
-  #arrive(ending: Ending): void {
+  /** The end has come to the other side: unless one half may go on, it is over for both. */
+  #arriveEnd(failure: Failure | null): void {
     if (this.#ended) return;
     this.#ended = true;
     const { reverse } = this;
-    reverse?.drop();
-    reverse?.sink.disconnect();
-    if (ending.failure === null) this.stream.end();
-    else this.stream.fail(ending.failure.error);
-    reverse?.sink.finish();
+    if (!this.#options.halfClose) {
+      reverse?.drop();
+      reverse?.sink.disconnect();
+    }
+    if (failure === null) this.stream.end();
+    else this.stream.fail(failure.error);
+    if (!reverse?.isEnded) return;
+    reverse.sink.finish();
     this.sink.finish();
   }
 
-  /** What is on the way has nobody to go to. It stays in the amount: it was never handed on. */
-  drop(): void {
+  /**
+   * Nothing arrives any more, and the stream ends. What is on the way stays in the amount: it was never
+   * handed on.
+   */
+  drop(failure: Failure | null = null): void {
+    if (this.#ended) return;
     this.#ended = true;
+    this.#options.pace?.cancel();
     this.#onTheWay.drop();
+    if (failure === null) this.stream.end();
+    else this.stream.fail(failure.error);
+  }
+
+  /** This side gives up: nothing reaches it any more, and its end is behind what it has sent. */
+  destroy(): void {
+    this.reverse?.drop();
+    if (this.#ended) this.reverse?.sink.finish();
+    else this.#end(null);
+    this.sink.finish();
+  }
+
+  /** Both sides lose it at once, with what is on the way. */
+  lose(error: unknown): void {
+    this.drop({ error });
+    this.sink.finish(error);
   }
 }

@@ -1,7 +1,7 @@
+import { ignore } from "../stream_channel/errors.ts";
 import { checkOption, type OptionKinds, readOptions } from "../stream_channel/options.ts";
-import { systemClock } from "../web_socket/clock.ts";
-import { MemoryConnection } from "./memory_connection.ts";
-import type { LineFaults, MemoryLine } from "./memory_line.ts";
+import { type Clock, systemClock } from "../web_socket/clock.ts";
+import { type LineFaults, MemoryConnection } from "./memory_connection.ts";
 import { checkChosen, type Chosen, SeededRandom } from "./random.ts";
 import {
   PAIR_KINDS,
@@ -48,44 +48,92 @@ const FAULTY_KINDS: OptionKinds<FaultyPairOptions> = {
 const STALL_KINDS: OptionKinds<Stall> = { after: "number|list", duration: "number|list" };
 
 /** What goes wrong on a connection: the same for the same seed, and the same bytes. */
-class Faults implements LineFaults {
+class Faults {
   /** Ends the connection. */
-  onReset: () => void = () => {};
-
-  readonly #options: FaultyPairOptions;
-  readonly #random: SeededRandom;
-  readonly #arrived: Map<MemoryLine, { bytes: number; stallAt: number }> = new Map();
+  onReset: () => void = ignore;
+  readonly options: FaultyPairOptions;
+  readonly random: SeededRandom;
+  readonly clock: Clock;
   #resetIn: number;
 
-  constructor(options: FaultyPairOptions) {
-    this.#options = options;
-    this.#random = new SeededRandom(options.seed);
-    this.#resetIn = this.#random.choose(options.reset ?? Infinity);
+  constructor(options: FaultyPairOptions, clock: Clock) {
+    this.options = options;
+    this.random = new SeededRandom(options.seed);
+    this.clock = clock;
+    this.#resetIn = this.random.choose(options.reset ?? Infinity);
+  }
+
+  /**
+   * Bytes have arrived, in whichever direction.
+   *
+   * @returns Whether the connection goes on.
+   */
+  onArrived(length: number): boolean {
+    this.#resetIn -= length;
+    if (this.#resetIn > 0) return true;
+    this.onReset();
+    return false;
+  }
+}
+
+/** What goes wrong in one direction. */
+class FaultyLine implements LineFaults {
+  isStalled = false;
+  readonly #faults: Faults;
+  #arrived = 0;
+  #stallAt: number | null = null;
+  #timer: unknown;
+  /** What is called back when a stall is over. */
+  #arrive: (() => void) | null = null;
+
+  constructor(faults: Faults) {
+    this.#faults = faults;
   }
 
   pieceSize(): number {
-    return this.#random.choose(this.#options.split ?? Infinity);
+    const { random, options } = this.#faults;
+    return random.choose(options.split ?? Infinity);
   }
 
-  delay(): number {
-    return this.#random.choose(this.#options.delay ?? 0);
+  plan(arrive: () => void): void {
+    if (this.isStalled) {
+      this.#arrive = arrive;
+      return;
+    }
+    const { random, options } = this.#faults;
+    const delay = random.choose(options.delay ?? 0);
+    if (delay > 0) this.#setTimer(arrive, delay);
+    else queueMicrotask(arrive);
   }
 
-  onArrived(line: MemoryLine, length: number): void {
-    this.#resetIn -= length;
-    if (this.#resetIn <= 0) return this.onReset();
-    const { stall } = this.#options;
-    if (stall !== undefined) this.#maybeStall(line, length, stall);
+  onArrived({ length }: Uint8Array): void {
+    const { random, options: { stall } } = this.#faults;
+    if (!this.#faults.onArrived(length) || stall === undefined) return;
+    this.#stallAt ??= random.choose(stall.after);
+    this.#arrived += length;
+    if (this.#arrived >= this.#stallAt) this.#stall(random.choose(stall.duration ?? Infinity));
   }
 
-  #maybeStall(line: MemoryLine, length: number, { after, duration }: Stall): void {
-    const arrived = this.#arrived.get(line) ??
-      { bytes: 0, stallAt: this.#random.choose(after) };
-    this.#arrived.set(line, arrived);
-    arrived.bytes += length;
-    if (arrived.bytes < arrived.stallAt) return;
-    arrived.stallAt = Infinity;
-    line.stall(duration === undefined ? Infinity : this.#random.choose(duration));
+  #stall(duration: number): void {
+    this.#stallAt = Infinity;
+    this.isStalled = true;
+    if (duration === Infinity) return;
+    this.#setTimer(() => {
+      this.isStalled = false;
+      if (this.#arrive !== null) this.plan(this.#arrive);
+    }, duration);
+  }
+
+  #setTimer(callback: () => void, ms: number): void {
+    this.#timer = this.#faults.clock.setTimeout(() => {
+      this.#timer = undefined;
+      callback();
+    }, ms);
+  }
+
+  cancel(): void {
+    if (this.#timer !== undefined) this.#faults.clock.clearTimeout(this.#timer);
+    this.#timer = undefined;
   }
 }
 
@@ -121,8 +169,8 @@ export function faultyPair(given: FaultyPairOptions): WebSocketChannelPair {
   checkChosen("stall.duration", stall?.duration, 0);
   checkChosen("reset", reset, 0);
   const { clock = systemClock } = options;
-  const faults = new Faults(options);
-  const connection = new MemoryConnection(clock, faults);
+  const faults = new Faults(options, clock);
+  const connection = new MemoryConnection(() => new FaultyLine(faults));
   faults.onReset = () => connection.reset();
   return pairOver(connection, rest, clock);
 }

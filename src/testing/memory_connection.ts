@@ -1,7 +1,6 @@
 import type { ChannelParts } from "../stream_channel/channel_like.ts";
+import { connectLines, Line, type LinePace } from "../stream_channel/channel_pair.ts";
 import type { ChannelWireOptions } from "../web_socket/channel_wire.ts";
-import type { Clock } from "../web_socket/clock.ts";
-import { type LineFaults, MemoryLine } from "./memory_line.ts";
 
 /** A side of a connection: its bytes, and what goes with them. */
 export interface MemorySide extends ChannelParts<Uint8Array, Uint8Array>, ChannelWireOptions {
@@ -9,65 +8,69 @@ export interface MemorySide extends ChannelParts<Uint8Array, Uint8Array>, Channe
   readonly destroy: () => void;
 }
 
-/** A connection in memory: a line each way, with the ends that TCP has. */
+/** What goes wrong on one way of a {@linkcode MemoryConnection}. */
+export interface LineFaults extends LinePace<Uint8Array> {
+  /** How long the next piece of a chunk may be, in bytes. */
+  pieceSize(): number;
+}
+
+/**
+ * A connection in memory: a pair of lines with the ends that TCP has. Delivery is never inside the call
+ * that sends.
+ */
 export class MemoryConnection {
   /** One side. */
   readonly client: MemorySide;
   /** The other one. */
   readonly server: MemorySide;
 
-  readonly #toServer: MemoryLine;
-  readonly #toClient: MemoryLine;
-  #over = false;
+  readonly #lines: readonly Line<Uint8Array>[];
 
-  /**
-   * @param clock Where delays come from.
-   * @param faults What goes wrong; `null`: nothing.
-   */
-  constructor(clock: Clock, faults: LineFaults | null = null) {
-    this.#toServer = new MemoryLine(clock, faults);
-    this.#toClient = new MemoryLine(clock, faults);
-    this.client = this.#side(this.#toServer, this.#toClient);
-    this.server = this.#side(this.#toClient, this.#toServer);
-  }
-
-  #side(out: MemoryLine, back: MemoryLine): MemorySide {
-    const destroy = (): void => this.#destroy(out, back);
-    out.onAbort = destroy;
-    out.onEnded = () => {
-      // As a socket is closed once both halves have ended.
-      if (back.isEnded) this.#finish();
-    };
-    return { stream: back.incoming.stream, sink: out.outgoing.sink, ownsChunks: true, destroy };
-  }
-
-  #finish(error?: unknown): void {
-    this.#over = true;
-    this.#toServer.outgoing.finish(error);
-    this.#toClient.outgoing.finish(error);
-  }
-
-  /** One side gives up: nothing reaches it any more, and its end is behind what it has sent. */
-  #destroy(out: MemoryLine, back: MemoryLine): void {
-    if (this.#over) return;
-    back.drop();
-    out.end();
-    out.outgoing.finish();
-    const over = out.onEnded;
-    out.onEnded = () => {
-      over();
-      // The other side has nobody to send to: it learns of it even while it reads nothing.
-      back.outgoing.finish(new Error("The connection was ended by the other side"));
-    };
-    if (out.isEnded) out.onEnded();
+  /** @param faults Creates what goes wrong on one way. Left out: nothing does. */
+  constructor(faults?: () => LineFaults) {
+    const toServer = lineOf(faults?.());
+    const toClient = lineOf(faults?.());
+    connectLines(toServer, toClient);
+    this.#lines = [toServer, toClient];
+    this.client = sideOf(toServer, toClient);
+    this.server = sideOf(toClient, toServer);
   }
 
   /** Ends it at once for both sides, and what was on the way is lost. */
   reset(): void {
-    if (this.#over) return;
     const error = new Error("The connection was reset");
-    this.#toServer.drop(error);
-    this.#toClient.drop(error);
-    this.#finish(error);
+    for (const line of this.#lines) line.lose(error);
   }
+}
+
+function lineOf(faults: LineFaults | undefined): Line<Uint8Array> {
+  return new Line<Uint8Array>({
+    halfClose: true,
+    sizeOf: ({ length }) => length,
+    piecesOf: (chunk) => piecesOf(chunk, faults),
+    pace: faults,
+  });
+}
+
+/** A copy: the receiver may write into what it gets, and the sender into what it sent. */
+function piecesOf(chunk: Uint8Array, faults: LineFaults | undefined): readonly Uint8Array[] {
+  const copy = chunk.slice();
+  if (faults === undefined) return [copy];
+  const pieces: Uint8Array[] = [];
+  let start = 0;
+  do {
+    const end = start + faults.pieceSize();
+    pieces.push(copy.subarray(start, end));
+    start = end;
+  } while (start < copy.length);
+  return pieces;
+}
+
+function sideOf(out: Line<Uint8Array>, back: Line<Uint8Array>): MemorySide {
+  return {
+    stream: back.stream.stream,
+    sink: out.sink.sink,
+    ownsChunks: true,
+    destroy: () => out.destroy(),
+  };
 }

@@ -91,5 +91,5 @@ export function webSocketChannelPair(
 ): WebSocketChannelPair {
   const options = readPairOptions(readOptions(given, PAIR_KINDS));
   const { clock = systemClock } = options;
-  return pairOver(new MemoryConnection(clock), options, clock);
+  return pairOver(new MemoryConnection(), options, clock);
 }

@@ -109,6 +109,31 @@ Deno.test("a stall for a time holds back, and loses nothing", async () => {
   await server.closed;
 });
 
+Deno.test("a stall holds the end back as well, for its time, or for good", async () => {
+  for (const duration of [100, Infinity]) {
+    const clock = new FakeClock();
+    const stall = { after: 1, duration };
+    const { client, server } = faultyPair({ seed: 1, stall, clock, closeTimeout: 1_000 });
+    const got: unknown[] = [];
+    server.stream.listen((message) => got.push(message), { onDone: () => got.push("done") });
+    client.sink.add("first");
+    await microtasks();
+    void client.sink.close();
+    await microtasks();
+    assertEquals(got, ["first"]);
+    clock.advance(100);
+    await microtasks();
+    assertEquals(got, duration === 100 ? ["first", "done"] : ["first"]);
+    for (let i = 0; i < 10; i++) {
+      clock.advance(1_000);
+      await microtasks();
+    }
+    server.terminate();
+    await Promise.all([client.closed, server.closed]);
+    assertEquals(clock.pending, 0);
+  }
+});
+
 Deno.test("malformed options are refused", () => {
   const bad: Partial<FaultyPairOptions>[] = [
     { seed: 0.1 },
