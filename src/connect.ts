@@ -1,6 +1,7 @@
 import { NativeChannel } from "./native/native_channel.ts";
 import { missingNatively, unsupported } from "./native/native_capabilities.ts";
 import { hasNet } from "./net/builtins.ts";
+import { socketOwner } from "./native/socket_owner.ts";
 import { connectNet, type Dialling } from "./net/connect_net.ts";
 import { type Clock, systemClock } from "./web_socket/clock.ts";
 import { type ConnectRequest, parseConnect } from "./web_socket/connect_request.ts";
@@ -8,8 +9,9 @@ import { type ConnectOptions, readConnectOptions } from "./web_socket/options.ts
 import type { WebSocketChannel } from "./web_socket/web_socket_channel.ts";
 
 /**
- * Connects with the transport that can do what the options ask for: the global `WebSocket` before
- * our own implementation over `node:net`. What neither can do is never ignored: the channel fails.
+ * Connects with the transport that can do what the options ask for: the global `WebSocket`, unless it
+ * is Node's own, before our own implementation over `node:net`. What neither can do is never ignored:
+ * the channel fails.
  *
  * @param url Where to.
  * @param given See {@linkcode ConnectOptions}.
@@ -45,6 +47,8 @@ function choose(
   const { transport = "auto" } = options;
   if (transport === "net") return hasNet() ? "net" : { missing: "net" };
   const missing = missingNatively(options, request);
-  if (missing === null) return "native";
-  return transport === "auto" && hasNet() ? "net" : { missing };
+  // Node's own says nothing of why an attempt failed.
+  const isMute = missing === null && socketOwner() === "node";
+  if (transport === "auto" && (missing !== null || isMute) && hasNet()) return "net";
+  return missing === null ? "native" : { missing };
 }

@@ -21,8 +21,9 @@ export interface WebSocketChannelStatic {
   /**
    * Connects to a server. Returns at once, with a channel that is still connecting.
    *
-   * It uses the global `WebSocket` where that can do what the options ask for. What it can't do is
-   * never ignored: `ready` and the stream then fail with an {@linkcode UnsupportedError}.
+   * It uses the global `WebSocket` where that can do what the options ask for and is not Node's own;
+   * otherwise this package's own implementation. What neither can do is never ignored: `ready` and the
+   * stream then fail with an {@linkcode UnsupportedError}.
    *
    * @param url Where to: `ws:` or `wss:` (`http:` and `https:` are taken as those), relative where
    * there is a `location`, without a fragment.

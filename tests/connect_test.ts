@@ -4,6 +4,8 @@ import { connect } from "../src/connect.ts";
 import type { ConnectOptions } from "../src/web_socket/options.ts";
 import { UnsupportedError } from "../src/web_socket/errors.ts";
 import { platform } from "../src/web_socket/platform.ts";
+import { NO_CAPABILITIES } from "../src/web_socket/capabilities.ts";
+import { FakeWebSocket } from "./support/fake_web_socket.ts";
 import { withRecipe } from "./support/recipes.ts";
 
 /** Runs `body` as in a browser: nothing of a server's runtime is there, and a WebSocket is. */
@@ -72,7 +74,7 @@ Deno.test("connect W5 header fields in a browser: an UnsupportedError that says 
     assertInstanceOf(error, UnsupportedError);
     assertEquals(
       error.message,
-      "Unsupported on browser: headers. " +
+      "Unsupported on browser: headers. The option headers needs it. " +
         "Authenticate with a subprotocol, a cookie, the URL or the first message instead",
     );
   });
@@ -96,10 +98,11 @@ async function chosen(options: ConnectOptions, url?: string): Promise<string> {
   return result;
 }
 
-const native = hasNativeWebSocket() ? "native" : "net";
+/** What an option is honoured by that the platform's own `WebSocket` can honour. Node's reports no cause. */
+const native = hasNativeWebSocket() && platform() !== "node" ? "native" : "net";
 
 Deno.test("connect W5 W9: the native socket where it can do all that is asked, else net", async () => {
-  const ignored = ["deno", "node"].includes(platform()) ? "net" : native;
+  const ignored = platform() === "deno" ? "net" : native;
   const cases: [options: ConnectOptions, transport: string][] = [
     [{}, native],
     [{ protocols: ["a"] }, native],
@@ -121,11 +124,22 @@ Deno.test("connect W5 W9: the native socket where it can do all that is asked, e
     [{ followRedirects: true }, "net"],
     [{ require: ["headers"] }, native],
     [{ require: ["ping"] }, "net"],
+    [{ require: ["failureCause"] }, "net"],
     [{ require: ["inboundBackpressure", "handshakeResponse"] }, "net"],
     [{ transport: "net" }, "net"],
   ];
   for (const [options, transport] of cases) {
     assertEquals(await chosen(options), transport, Object.keys(options).join());
+  }
+});
+
+Deno.test("connect: Node's own WebSocket is there to be asked for", {
+  ignore: platform() !== "node" || !hasNativeWebSocket(),
+}, async () => {
+  const options: ConnectOptions[] = [{}, { headers: { Fruit: "apple" } }, { compression: true }];
+  for (const it of options) {
+    assertEquals(await chosen(it), "net");
+    assertEquals(await chosen({ ...it, transport: "native" }), "native");
   }
 });
 
@@ -136,27 +150,51 @@ Deno.test("connect: user info in the URL works natively where header fields do",
   });
 });
 
-Deno.test("connect: a replaced global WebSocket counts as unknown", {
-  ignore: !hasNativeWebSocket(),
-}, async () => {
-  const Original = globalThis.WebSocket;
-  class Replaced extends Original {}
+/** A WebSocket that is put in place of the platform's, and says what it was made with. */
+class Mock extends FakeWebSocket {
+  static readonly made: unknown[][] = [];
+
+  constructor(...args: unknown[]) {
+    super(0);
+    Mock.made.push(args);
+    queueMicrotask(() => this.open());
+    this.onClose = (it) => it.closed({ code: 1000, reason: "", wasClean: true });
+  }
+}
+
+async function withMock(body: () => Promise<void>): Promise<void> {
   const before = Object.getOwnPropertyDescriptor(globalThis, "WebSocket");
   try {
-    Object.defineProperty(globalThis, "WebSocket", {
-      value: Replaced,
-      configurable: true,
-      writable: true,
-    });
-    assertEquals(await chosen({}), "native");
+    Object.defineProperty(globalThis, "WebSocket", { value: Mock, configurable: true });
+    Mock.made.length = 0;
+    await body();
+  } finally {
+    Reflect.deleteProperty(globalThis, "WebSocket");
+    if (before !== undefined) Object.defineProperty(globalThis, "WebSocket", before);
+  }
+}
+
+Deno.test("connect: a WebSocket that was put in place of the platform's is used, also where there was none", async () => {
+  await withMock(async () => {
+    // A real host would be asked, and is not.
+    const channel = connect("ws://no-such-host.invalid/", { protocols: [] });
+    await channel.ready;
+    assertEquals(channel.capabilities, NO_CAPABILITIES);
+    await channel.sink.close(1000);
+    assertEquals(Mock.made, [["ws://no-such-host.invalid/", []]]);
+  });
+});
+
+Deno.test("connect: no header field goes into a constructor that isn't known to take any", async () => {
+  await withMock(async () => {
     assertEquals(await chosen({ headers: { A: "b" } }), "net");
+    assertEquals(await chosen({}, "ws://user:secret@127.0.0.1:1").then(() => "failed"), "failed");
     assertEquals(
       await chosen({ transport: "native", headers: { A: "b" } }),
       "unsupported: headers",
     );
-  } finally {
-    if (before !== undefined) Object.defineProperty(globalThis, "WebSocket", before);
-  }
+    assertEquals(Mock.made, []);
+  });
 });
 
 Deno.test("connect: where there is no global WebSocket", async () => {

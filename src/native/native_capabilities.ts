@@ -2,22 +2,17 @@ import { type Capabilities, type Capability, NO_CAPABILITIES } from "../web_sock
 import type { ConnectRequest } from "../web_socket/connect_request.ts";
 import type { ConnectOptions } from "../web_socket/options.ts";
 import { UnsupportedError } from "../web_socket/errors.ts";
-import { type Platform, platform } from "../web_socket/platform.ts";
+import { platform } from "../web_socket/platform.ts";
+import { type SocketOwner, socketOwner } from "./socket_owner.ts";
 
-/** What each platform's own `WebSocket` can do. */
-const CAPABILITIES: Record<Platform, Capabilities> = {
-  deno: { ...NO_CAPABILITIES, "headers": true },
-  node: { ...NO_CAPABILITIES, "headers": true },
-  bun: { ...NO_CAPABILITIES, "headers": true, "terminate": true, "allCloseCodes": true },
-  browser: NO_CAPABILITIES,
+/** What each runtime's own `WebSocket` can do. Of any other nothing is known. */
+const CAPABILITIES: Record<SocketOwner, Capabilities> = {
+  "deno": { ...NO_CAPABILITIES, headers: true },
+  "node": { ...NO_CAPABILITIES, headers: true },
+  "bun": { ...NO_CAPABILITIES, headers: true, terminate: true, allCloseCodes: true },
+  "react-native": { ...NO_CAPABILITIES, headers: true },
+  "browser": NO_CAPABILITIES,
 };
-
-/** The global `WebSocket` as this module found it, without touching it: Node loads it when touched. */
-const original = globalDescriptor();
-
-function globalDescriptor(): PropertyDescriptor | undefined {
-  return Object.getOwnPropertyDescriptor(globalThis, "WebSocket");
-}
 
 /** Whether the platform has a global `WebSocket`, its own or a replacement. */
 export function hasNativeWebSocket(): boolean {
@@ -26,38 +21,29 @@ export function hasNativeWebSocket(): boolean {
 
 /** What the global `WebSocket` can do. Of one that replaced the platform's, nothing is known. */
 export function nativeCapabilities(): Capabilities {
-  return isOriginal() ? CAPABILITIES[platform()] : NO_CAPABILITIES;
+  const owner = socketOwner();
+  return owner === null ? NO_CAPABILITIES : CAPABILITIES[owner];
 }
 
-function isOriginal(): boolean {
-  const now = globalDescriptor();
-  // A platform's lazy getter may have become the value it got.
-  return now?.get === original?.get && now?.value === original?.value ||
-    original?.get !== undefined && now?.value === original.get.call(globalThis);
-}
-
-/** Whether the global `WebSocket` offers permessage-deflate by itself: all do but Deno's. */
+/** Whether the global `WebSocket` offers permessage-deflate by itself. */
 function compresses(): boolean {
-  return isOriginal() && platform() !== "deno";
+  return ["node", "bun", "browser"].includes(socketOwner() ?? "");
 }
 
 /**
- * Whether the global `WebSocket` sends the header fields as they are: `Host` is ignored by all but
- * Bun's, `Keep-Alive` and `Sec-Fetch-Mode` by Node's, and of several fields of one name only the last
- * would be left.
+ * Whether the global `WebSocket` sends the header fields as they are: of several fields of one name only
+ * the last would be left, and some are ignored.
  */
 function sendsAll(headers: ConnectRequest["headers"]): boolean {
   const names = headers.map(([name]) => name.toLowerCase());
   if (new Set(names).size < names.length) return false;
-  const ignored = IGNORED_HEADERS[platform()];
+  const ignored = IGNORED_HEADERS[socketOwner() ?? ""] ?? [];
   return !names.some((name) => ignored.includes(name));
 }
 
-const IGNORED_HEADERS: Record<Platform, readonly string[]> = {
+const IGNORED_HEADERS: Record<string, readonly string[]> = {
   deno: ["host"],
   node: ["host", "keep-alive", "sec-fetch-mode"],
-  bun: [],
-  browser: [],
 };
 
 /** The options that need a capability, and which. */
@@ -102,13 +88,15 @@ export function missingNatively(options: ConnectOptions, request: ConnectRequest
   return BEYOND.find((name) => isAskedFor(options[name])) ?? null;
 }
 
-/** The error of what is missing, with the option that needs it, and what to do instead where there is something. */
+/**
+ * The error of what is missing: it names what asked for it, as it was written, and what to do instead.
+ *
+ * @param missing The name of a capability or an option.
+ * @param options What was asked for.
+ */
 export function unsupported(missing: string, options: ConnectOptions): UnsupportedError {
-  const option = NEEDED_BY[missing];
-  const need = option === undefined || options[option] === undefined
-    ? []
-    : [`The option ${option} needs it`];
-  return new UnsupportedError(missing, platform(), [...need, ...remedy(missing)].join(". "));
+  const hint = `${askedBy(missing, options)} needs it. ${remedy(missing)}`;
+  return new UnsupportedError(missing, platform(), hint);
 }
 
 /** The options whose names are not those of the capabilities that they need. */
@@ -118,13 +106,25 @@ const NEEDED_BY: Readonly<Record<string, keyof ConnectOptions>> = {
   compressionOptions: "compression",
 };
 
-function remedy(missing: string): string[] {
-  if (missing === "net") return [];
+function askedBy(missing: string, options: ConnectOptions): string {
+  const { require = [], headers, origin } = options;
+  if (require.some((it) => it === missing)) return `require: ["${missing}"]`;
+  if (missing === "net") return 'transport: "net"';
+  if (missing === "WebSocket") return 'transport: "native"';
+  if (missing !== "headers") return `The option ${NEEDED_BY[missing] ?? missing}`;
+  if (headers !== undefined) return "The option headers";
+  return origin === undefined ? "The user info in the URL" : "The option origin";
+}
+
+function remedy(missing: string): string {
   if (platform() !== "browser") {
-    return ['Use WebSocketChannel.connect without transport: "native"'];
+    return missing === "net"
+      ? "It needs node:net: Node must be 20.16 or later"
+      : 'Use WebSocketChannel.connect with transport: "net"';
   }
-  if (missing !== "headers") return [];
-  return ["Authenticate with a subprotocol, a cookie, the URL or the first message instead"];
+  return missing === "headers"
+    ? "Authenticate with a subprotocol, a cookie, the URL or the first message instead"
+    : "A page can't have it: leave it out, or connect on Deno, Node or Bun";
 }
 
 /** `false` and 0 ask for nothing. */

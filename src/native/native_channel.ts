@@ -8,6 +8,7 @@ import { type FromOptions, readFromOptions } from "../web_socket/options.ts";
 import { shownUrl } from "../web_socket/shown_url.ts";
 import { nativeCapabilities } from "./native_capabilities.ts";
 import { checkSocket, createSocket } from "./native_socket.ts";
+import { socketOwner } from "./socket_owner.ts";
 import { type NativeSettings, NativeTransport } from "./native_transport.ts";
 import type { WebSocketLike } from "./web_socket_like.ts";
 
@@ -41,6 +42,7 @@ export class NativeChannel extends Channel {
       offered: protocols,
       url,
       capabilities: nativeCapabilities(),
+      owner: socketOwner(),
     });
     core.bound(options, () => "handshake");
     if (core.state !== "closed") {

@@ -1,7 +1,7 @@
 /** Sockets with the interface of the global `WebSocket`: how they are made, and what they tell. */
 
-import { messageOf } from "../realm/kinds.ts";
 import type { ConnectRequest } from "../web_socket/connect_request.ts";
+import { socketOwner } from "./socket_owner.ts";
 import type { WebSocketEventLike, WebSocketLike } from "./web_socket_like.ts";
 
 /**
@@ -16,6 +16,13 @@ export function checkSocket(socket: unknown): asserts socket is WebSocketLike {
   );
 }
 
+/** React Native's constructor has a third parameter. */
+type ReactNativeConstructor = new (
+  url: string,
+  protocols: string[],
+  options: { headers: Record<string, string> },
+) => WebSocketLike;
+
 /** Makes a global `WebSocket`; the platform may refuse, by throwing. */
 export function createSocket(
   url: string,
@@ -24,6 +31,10 @@ export function createSocket(
 ): WebSocketLike {
   if (headers.length === 0) return new WebSocket(url, [...protocols]);
   const init = { protocols: [...protocols], headers: Object.fromEntries(headers) };
+  if (socketOwner() === "react-native") {
+    const Socket = WebSocket as unknown as ReactNativeConstructor;
+    return new Socket(url, init.protocols, { headers: init.headers });
+  }
   // Deno, Node and Bun take an options bag where the standard has the subprotocols.
   return new WebSocket(url, init as unknown as string[]);
 }
@@ -40,16 +51,4 @@ export function urlOf({ url }: { readonly url?: unknown }): URL | null {
 /** What an error event tells: an error, a text, or nothing. */
 export function hintOf(event: WebSocketEventLike): unknown {
   return event.error ?? event.message;
-}
-
-/** Why a connection could not be opened, as a text. */
-export function faultOf(cause: unknown): string {
-  const text = typeof cause === "string" ? cause : messageOf(cause);
-  return text === "" ? "the connection could not be opened" : text;
-}
-
-/** The HTTP status where the message tells it: Deno's, Bun's and npm `ws`'s do. */
-export function statusOf(cause: unknown): number | null {
-  const match = /(?:status code|server response): (\d{3})\b/.exec(faultOf(cause));
-  return match === null ? null : Number(match[1]);
 }

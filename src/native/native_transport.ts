@@ -18,8 +18,10 @@ import type { Transport } from "../web_socket/transport.ts";
 import type { CloseFrameContent } from "../web_socket/close_info.ts";
 import type { Message } from "../web_socket/web_socket_channel.ts";
 import { type MessageInput, unsendable } from "../web_socket/web_socket_sink.ts";
-import { checkSocket, faultOf, hintOf, statusOf, urlOf } from "./native_socket.ts";
+import { readFailure } from "./connect_failure.ts";
+import { checkSocket, hintOf, urlOf } from "./native_socket.ts";
 import { Polling } from "./polling.ts";
+import type { SocketOwner } from "./socket_owner.ts";
 import type { WebSocketEventLike, WebSocketLike } from "./web_socket_like.ts";
 
 const OPEN = 1;
@@ -34,6 +36,8 @@ export interface NativeSettings {
   /** `null` when it isn't known. */
   readonly url: URL | null;
   readonly capabilities: Capabilities;
+  /** Whose socket it is; left out when that isn't known. */
+  readonly owner?: SocketOwner | null;
 }
 
 /** A socket with the interface of the global `WebSocket`, as a transport. */
@@ -44,6 +48,7 @@ export class NativeTransport implements Transport {
   readonly #core: ChannelCore;
   readonly #maxQueueSize: number;
   readonly #offered: readonly string[] | null;
+  readonly #owner: SocketOwner | null;
   #url: URL | null;
   readonly #polling: Polling;
   #socket: WebSocketLike | null = null;
@@ -61,11 +66,12 @@ export class NativeTransport implements Transport {
    * @param core The channel.
    * @param settings What is known of it.
    */
-  constructor(core: ChannelCore, { options, clock, offered, url }: NativeSettings) {
+  constructor(core: ChannelCore, { options, clock, offered, url, owner }: NativeSettings) {
     this.#core = core;
     this.#maxQueueSize = options.maxQueueSize ?? DEFAULT_MAX_QUEUE_SIZE;
     this.#offered = offered;
     this.#url = url;
+    this.#owner = owner ?? null;
     this.#polling = new Polling(clock, options.closeTimeout);
   }
 
@@ -140,7 +146,9 @@ export class NativeTransport implements Transport {
     const protocol = socket.protocol ?? "";
     const fault = this.#offered === null ? null : protocolFault(protocol, this.#offered);
     if (fault !== null) {
-      this.#core.failToOpen(new ConnectError(this.#failedBecause(fault), { retryable: false }));
+      this.#core.failToOpen(
+        new ConnectError(this.#failedBecause(fault), { phase: "handshake", retryable: false }),
+      );
       return this.destroy();
     }
     this.#watchForClosing(socket);
@@ -203,8 +211,8 @@ export class NativeTransport implements Transport {
 
   #connectError(reported: unknown, options?: { retryable: boolean }): ConnectError {
     const cause = this.#withoutQuery(reported);
-    const message = this.#failedBecause(faultOf(cause));
-    return new ConnectError(message, { cause, status: statusOf(cause), ...options });
+    const { fault, known } = readFailure(cause, this.#owner, this.#url);
+    return new ConnectError(this.#failedBecause(fault), { cause, ...known, ...options });
   }
 
   #failedBecause(fault: string): string {

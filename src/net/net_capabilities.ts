@@ -12,4 +12,5 @@ export const NET_CAPABILITIES: Capabilities = Object.freeze({
   proxy: true,
   handshakeResponse: true,
   allCloseCodes: true,
+  failureCause: true,
 });

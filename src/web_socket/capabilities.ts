@@ -13,7 +13,8 @@ import { platform } from "./platform.ts";
  * - `"tls"`: the `tls` options;
  * - `"proxy"`: the `proxy` option;
  * - `"handshakeResponse"`: `response`, and the response of a failed handshake;
- * - `"allCloseCodes"`: every code of RFC 6455 §7.4 that may be sent, not only 1000 and 3000–4999.
+ * - `"allCloseCodes"`: every code of RFC 6455 §7.4 that may be sent, not only 1000 and 3000–4999;
+ * - `"failureCause"`: the error of a failed attempt always says why: `phase`, `status` and the text.
  */
 export type Capability =
   | "headers"
@@ -25,7 +26,8 @@ export type Capability =
   | "tls"
   | "proxy"
   | "handshakeResponse"
-  | "allCloseCodes";
+  | "allCloseCodes"
+  | "failureCause";
 
 /** What a transport can do: every {@linkcode Capability}, and whether it is there. */
 export type Capabilities = Readonly<Record<Capability, boolean>>;
@@ -42,6 +44,7 @@ export const NO_CAPABILITIES: Capabilities = Object.freeze({
   proxy: false,
   handshakeResponse: false,
   allCloseCodes: false,
+  failureCause: false,
 });
 
 /**

@@ -43,8 +43,8 @@ export class ConnectError extends WebSocketChannelError {
   /** The name of the class. */
   override readonly name = "ConnectError";
   /**
-   * How far the attempt had come, or `null` where the platform's own `WebSocket` made it: that
-   * doesn't tell.
+   * How far the attempt had come; `null` where the platform's own `WebSocket` made it and does not
+   * report that.
    */
   readonly phase: ConnectPhase | null;
   /** The HTTP status code of the server's answer, or `null` where there was none or it isn't told. */

@@ -171,9 +171,13 @@ export interface ConnectOptions
    * and `servername`. With `socketPath` only redirects to the same origin are followed.
    */
   followRedirects?: boolean | number | undefined;
-  /** Which implementation to use. Default `"auto"`. */
+  /**
+   * Which implementation to use: the global `WebSocket`, or this package's own over `node:net`.
+   * Default `"auto"`: the global one if it can do what the options ask for and is not Node's own, which
+   * does not report why an attempt failed; otherwise our own.
+   */
   transport?: "auto" | "native" | "net" | undefined;
-  /** What the transport must be able to do; else `ready` fails. */
+  /** What the transport must be able to do; otherwise `ready` fails with an `UnsupportedError`. */
   require?: readonly Capability[] | undefined;
 }
 

@@ -46,6 +46,7 @@ const WITH_HANDSHAKE: Capabilities = Object.freeze({
   ...BARE,
   headers: true,
   handshakeResponse: true,
+  failureCause: true,
 });
 
 const noUrl = (): string => "";

@@ -34,9 +34,10 @@ export function withoutQuery(cause: unknown, { search }: URL): unknown {
   if (search.length < 2) return cause;
   if (typeof cause === "string") return hide(cause);
   if (typeof cause !== "object" || cause === null) return cause;
-  const { message, name = "Error", stack } = cause as Partial<Error>;
+  const { message, name = "Error", stack, code } = cause as Partial<Error> & { code?: unknown };
   if (!`${message}${stack}`.includes(search)) return cause;
-  return Object.assign(new Error(hide(message)), { name, stack: `${name}: ${hide(message)}` });
+  const shown = { name, code, stack: `${name}: ${hide(message)}` };
+  return Object.assign(new Error(hide(message)), shown);
 }
 
 /**

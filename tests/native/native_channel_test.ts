@@ -310,13 +310,22 @@ Deno.test("native S93 an error event alone ends nothing; a close event without o
   });
 });
 
+const NOTHING = "the connection could not be opened, and the platform does not report why";
+
 Deno.test("native: a failed attempt is one ConnectError, with the platform's text and the status in it", async () => {
   for (
-    const [message, status, retryable] of [
-      ["failed to connect to WebSocket: Invalid status code: 401", 401, false],
-      ["WebSocket connection failed: Expected 101 status code: 503", 503, true],
-      ["Unexpected server response: 404", 404, false],
-      ["", null, true],
+    const [message, told, phase, status, retryable] of [
+      ["Invalid status code: 401", "the server answered 401", "handshake", 401, false],
+      ["Expected 101 status code: 503", "the server answered 503", "handshake", 503, true],
+      [
+        "invalid peer certificate: Expired",
+        "invalid peer certificate: Expired",
+        "tls",
+        null,
+        false,
+      ],
+      ["in other words", "in other words", null, null, true],
+      ["", NOTHING, null, null, true],
     ] as const
   ) {
     const { channel, clock, socket } = wrap({}, new FakeWebSocket(0));
@@ -325,9 +334,8 @@ Deno.test("native: a failed attempt is one ConnectError, with the platform's tex
     socket.closed({ code: 0 });
     const error = await rejection(channel.ready);
     assertInstanceOf(error, ConnectError);
-    const told = message === "" ? "the connection could not be opened" : message;
     assertEquals(error.message, `Cannot connect: ${told}`);
-    assertEquals([error.status, error.retryable, error.phase], [status, retryable, null]);
+    assertEquals([error.phase, error.status, error.retryable], [phase, status, retryable]);
     await microtasks();
     assertEquals([events, clock.pending], [[["error", error], "done"], 0]);
     assertStrictEquals((await channel.closed).error, error);

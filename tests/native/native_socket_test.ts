@@ -1,11 +1,5 @@
 import { assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
-import {
-  checkSocket,
-  createSocket,
-  faultOf,
-  hintOf,
-  statusOf,
-} from "../../src/native/native_socket.ts";
+import { checkSocket, createSocket, hintOf } from "../../src/native/native_socket.ts";
 import { FakeWebSocket } from "../support/fake_web_socket.ts";
 
 Deno.test("native socket: what counts as a socket", () => {
@@ -24,15 +18,4 @@ Deno.test("native socket: an error event's hint is its error, or its message", (
   assertStrictEquals(hintOf({ error, message: "text" }), error);
   assertEquals(hintOf({ message: "text" }), "text");
   assertEquals(hintOf({}), undefined);
-});
-
-Deno.test("native socket: a cause as a text, and the status in it", () => {
-  assertEquals(faultOf(new Error("refused")), "refused");
-  assertEquals(faultOf("text"), "text");
-  for (const nothing of [undefined, "", 1, new Error("")]) {
-    assertEquals(faultOf(nothing), "the connection could not be opened");
-  }
-  assertEquals(statusOf(new Error("Unexpected server response: 404")), 404);
-  assertEquals(statusOf("Invalid status code: 503"), 503);
-  assertEquals(statusOf("Expected 101 status code"), null);
 });

@@ -4,7 +4,12 @@
  */
 
 import { assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
-import { type ConnectOptions, UnsupportedError, WebSocketChannel } from "../../mod.ts";
+import {
+  ConnectError,
+  type ConnectOptions,
+  UnsupportedError,
+  WebSocketChannel,
+} from "../../mod.ts";
 import { hasNativeWebSocket, nativeCapabilities } from "../../src/native/native_capabilities.ts";
 import { type Capability, NO_CAPABILITIES } from "../../src/web_socket/capabilities.ts";
 import { platform } from "../../src/web_socket/platform.ts";
@@ -139,6 +144,26 @@ const trials: Record<Capability, Trial> = {
         assertThrows(() => channel.sink.close(1011, "broken"), RangeError);
         await channel.sink.close(1000);
       }),
+  },
+  failureCause: {
+    there: never,
+    missing: async () => {
+      const attempt = async (status: number): Promise<ConnectError> => {
+        let error: unknown;
+        await withRecipe("http", { status, headers: { "Retry-After": "7" } }, async ({ url }) => {
+          error = await connect(url).ready.catch((it: unknown) => it);
+        });
+        assertInstanceOf(error, ConnectError);
+        return error;
+      };
+      // When to come back is a part of it, which nobody's reports; Deno's and Bun's do give the status.
+      const { phase, status, retryAfter } = await attempt(503);
+      const isTold = platform() === "deno" || platform() === "bun";
+      assertEquals(
+        [phase, status, retryAfter],
+        isTold ? ["handshake", 503, null] : [null, null, null],
+      );
+    },
   },
 };
 

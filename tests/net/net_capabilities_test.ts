@@ -86,6 +86,11 @@ const shown: Record<Capability, () => Promise<void>> = {
       await channel.sink.close(1011, "broken");
       assertEquals((await server.next("close")).code, 1011);
     }),
+  failureCause: () =>
+    withRecipe("http", { status: 503, headers: { "Retry-After": "7" } }, async ({ url }) => {
+      const { phase, status, retryable, retryAfter } = await connectFailure(url);
+      assertEquals([phase, status, retryable, retryAfter], ["handshake", 503, true, 7000]);
+    }),
 };
 
 Deno.test("net capabilities: all there are", () => {

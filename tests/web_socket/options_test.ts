@@ -133,7 +133,7 @@ Deno.test("connect options: a capability that doesn't exist is answered with tho
     error.message,
     "Cannot use the option require: it must be names of capabilities (headers, ping, terminate, " +
       "inboundBackpressure, messageLimit, compressionOptions, tls, proxy, handshakeResponse, " +
-      'allCloseCodes), got "pings"',
+      'allCloseCodes, failureCause), got "pings"',
   );
 });
 

@@ -1,0 +1,61 @@
+import { assertEquals } from "@std/assert";
+import { socketOwner } from "../../src/native/socket_owner.ts";
+import { platform } from "../../src/web_socket/platform.ts";
+
+/** Runs `body` with another `globalThis.WebSocket`. */
+function withGlobal(descriptor: PropertyDescriptor, body: () => void): void {
+  const original = Object.getOwnPropertyDescriptor(globalThis, "WebSocket");
+  try {
+    Object.defineProperty(globalThis, "WebSocket", { configurable: true, ...descriptor });
+    body();
+  } finally {
+    Reflect.deleteProperty(globalThis, "WebSocket");
+    if (original !== undefined) Object.defineProperty(globalThis, "WebSocket", original);
+  }
+}
+
+const Original = globalThis.WebSocket as typeof WebSocket | undefined;
+const own = Original === undefined ? null : platform();
+
+Deno.test("socket owner: the platform's own is known", () => {
+  assertEquals(socketOwner(), own);
+});
+
+Deno.test("socket owner: a lazy global that became its value is still the platform's", {
+  ignore: Original === undefined,
+}, () => {
+  withGlobal({ value: Original, writable: true }, () => assertEquals(socketOwner(), own));
+  withGlobal({ get: () => Original }, () => assertEquals(socketOwner(), own));
+});
+
+Deno.test("socket owner: of a mock or a polyfill nothing is known, however it is made", () => {
+  const Base = Original ?? class {};
+  const url = { get: (): string => "ws://a.test" };
+  const mocks: unknown[] = [
+    class WebSocket {},
+    class WebSocket extends (Base as typeof Object) {},
+    // The way MSW, Sentry and others wrap it.
+    new Proxy(Base, {}),
+    Base.bind(null),
+    function WebSocket() {},
+    Object.defineProperty(class WebSocket {}.prototype, "url", url).constructor,
+    // Its text can say what it wants, its code is the program's.
+    class extends EventTarget {
+      get url(): string {
+        throw new TypeError("Illegal invocation");
+      }
+    },
+    class WebSocket extends (Base as typeof globalThis.WebSocket) {
+      override get url(): string {
+        return super.url;
+      }
+    },
+    {},
+    null,
+  ];
+  for (const value of mocks) {
+    withGlobal({ value }, () => assertEquals(socketOwner(), null, String(value)));
+    withGlobal({ get: () => value }, () => assertEquals(socketOwner(), null, String(value)));
+  }
+  assertEquals(socketOwner(), own);
+});
