@@ -45,9 +45,9 @@ const ROOT = new URL("../", import.meta.url);
 
 /** The budget of each folder of src/. */
 const ROOMS: Rooms = {
-  "src": { files: 3, lines: 265 },
+  "src": { files: 3, lines: 269 },
   "src/handshake": { files: 9, lines: 1590 },
-  "src/native": { files: 8, lines: 800 },
+  "src/native": { files: 10, lines: 940 },
   "src/net": { files: 14, lines: 1670 },
   "src/permessage_deflate": { files: 4, lines: 1000 },
   "src/protocol": { files: 16, lines: 2760 },
@@ -55,7 +55,7 @@ const ROOMS: Rooms = {
   "src/server": { files: 25, lines: 3645 },
   "src/stream_channel": { files: 37, lines: 6250 },
   "src/testing": { files: 6, lines: 600 },
-  "src/web_socket": { files: 32, lines: 4540 },
+  "src/web_socket": { files: 32, lines: 4545 },
 };
 
 /** What the folder of streams is to come down to. */
