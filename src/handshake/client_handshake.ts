@@ -163,11 +163,8 @@ export function checkResponse(
   handshake: ClientHandshake,
   response: ResponseHead,
 ): HandshakeAgreement {
-  const { status, statusText, version, headers } = response;
-  if (status !== 101) {
-    const text = statusText === "" ? "" : ` ${statusText}`;
-    throw new HandshakeError("bad-status", `the server answered with status ${status}${text}`);
-  }
+  const { status, version, headers } = response;
+  if (status !== 101) throw new HandshakeError("bad-status", `the server ${answered(response)}`);
   // RFC 9110 §7.8: only HTTP/1.1 can be upgraded this way.
   if (version !== "1.1") throw new HandshakeError("bad-version", `status 101 of HTTP/${version}`);
   if (headers.get("upgrade")?.toLowerCase() !== "websocket") throw wrong("Upgrade", headers);
@@ -180,10 +177,34 @@ export function checkResponse(
   return { protocol, ...checkExtensions(handshake, headers) };
 }
 
-/** RFC 6455 §11.3.4: at most once, and one of those offered. */
+/** What such a status often means, where its phrase doesn't say it. */
+const HINTS: Readonly<Record<number, string>> = {
+  200: ": is the path proxied to a WebSocket server?",
+  426: ": does a proxy drop the Upgrade header field?",
+  502: ": a proxy got no valid answer from the server behind it",
+  504: ": a proxy got no answer in time from the server behind it",
+};
+
+/**
+ * A refusal in words.
+ *
+ * @param response The head of the answer.
+ * @returns A predicate, such as `"answered 404 Not Found, text/html"`.
+ */
+export function answered({ status, statusText, headers }: ResponseHead): string {
+  const phrase = statusText === "" ? "" : ` ${statusText.slice(0, MAX_PHRASE)}`;
+  const isPage = /^text\/html\b/i.test(headers.get("content-type") ?? "");
+  return `answered ${status}${phrase}${isPage ? ", text/html" : ""}${HINTS[status] ?? ""}`;
+}
+
+/** How much of a reason phrase an error shows. */
+const MAX_PHRASE = 80;
+
+/** RFC 6455 §11.3.4: at most once, and one of those offered. Some servers send an empty one for none. */
 function checkProtocol({ protocols }: ClientHandshake, headers: HeaderMap): string | null {
-  const [protocol = null, ...more] = headers.all("sec-websocket-protocol");
-  if (protocol === "" || more.length > 0) throw wrong("Sec-WebSocket-Protocol", headers);
+  const [value = "", ...more] = headers.all("sec-websocket-protocol");
+  if (more.length > 0) throw wrong("Sec-WebSocket-Protocol", headers);
+  const protocol = value === "" ? null : value;
   const fault = protocolFault(protocol ?? "", protocols);
   if (fault !== null) throw new HandshakeError("bad-protocol", fault);
   return protocol;
@@ -204,14 +225,14 @@ export function protocolFault(chosen: string, offered: readonly string[]): strin
     : `the server chose a subprotocol that is none of the ${offered.length} that were offered`;
 }
 
-/** RFC 6455 §11.3.2: at most once in an answer. */
+/** RFC 6455 §11.3.2: at most once in an answer. Some servers send an empty one for none. */
 function checkExtensions(
   { compression }: ClientHandshake,
   headers: HeaderMap,
 ): Pick<HandshakeAgreement, "extensions" | "deflate"> {
-  const [value, ...more] = headers.all("sec-websocket-extensions");
-  if (value === undefined) return { extensions: "", deflate: null };
+  const [value = "", ...more] = headers.all("sec-websocket-extensions");
   if (more.length > 0) throw wrong("Sec-WebSocket-Extensions", headers);
+  if (value === "") return { extensions: "", deflate: null };
   const answer = parseExtensions(value);
   const deflate = checkDeflateAnswer(answer, compression);
   if (typeof deflate === "string") {

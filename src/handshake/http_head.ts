@@ -26,6 +26,9 @@ export const MAX_INTERIM_RESPONSES: number = 8;
 /** How long a line is that is taken for short, in bytes. */
 const SHORT = 256;
 
+/** How many of an answer's first bytes an error shows, if it is no answer of HTTP/1.1. */
+const MAX_SHOWN = 40;
+
 const CR = 13;
 const LF = 10;
 
@@ -62,17 +65,24 @@ export interface ParsedHead<Head> {
 }
 
 /**
- * The lines of one head, collected from chunks.
+ * One head, collected from chunks: each line is read as soon as it ends.
  *
  * Each byte is looked at once. A line's bytes are copied, so no chunk is kept.
  */
-class LineCollector {
-  /** The complete lines without their ends, the start line first; the empty line isn't kept. */
-  readonly lines: string[] = [];
+class HeadCollector<Start> {
+  /** The start line, read; `null` before its end. */
+  start: Start | null = null;
+  readonly headers = new HeaderMap();
+  readonly #readStart: (line: string) => Start;
+  #fields = 0;
   #line = new Uint8Array(256);
   #length = 0;
   #total = 0;
   #afterCr = false;
+
+  constructor(readStart: (line: string) => Start) {
+    this.#readStart = readStart;
+  }
 
   /**
    * Takes bytes up to the end of the head.
@@ -101,18 +111,18 @@ class LineCollector {
   #endLine(byte: number): boolean {
     if (byte !== LF) throw this.#malformed("a CR without LF");
     this.#afterCr = false;
-    if (this.#length === 0 && this.lines.length > 0) return true;
-    if (this.lines.length > MAX_HEADERS) {
-      throw new HandshakeError("too-many-headers", `more than ${MAX_HEADERS} header lines`);
-    }
-    this.lines.push(latin1(this.#line, this.#length));
+    const line = latin1(this.#line, this.#length);
     this.#length = 0;
+    if (this.start === null) this.start = this.#readStart(line);
+    else if (line === "") return true;
+    else if (++this.#fields <= MAX_HEADERS) readField(line, this.headers);
+    else throw new HandshakeError("too-many-headers", `more than ${MAX_HEADERS} header lines`);
     return false;
   }
 
   #append(byte: number): void {
     if (byte === LF) throw this.#malformed("an LF without CR");
-    if (this.lines.length === 0 && this.#length === MAX_START_LINE) {
+    if (this.start === null && this.#length === MAX_START_LINE) {
       const message = `the start line is longer than ${MAX_START_LINE} bytes`;
       throw new HandshakeError("start-line-too-long", message);
     }
@@ -125,14 +135,14 @@ class LineCollector {
   }
 
   #malformed(what: string): HandshakeError {
-    const place = this.lines.length === 0 ? "bad-start-line" : "bad-header";
+    const place = this.start === null ? "bad-start-line" : "bad-header";
     return new HandshakeError(place, `${what} in the head`);
   }
 }
 
 /** A reader of one request's head. */
 export class RequestParser {
-  readonly #collector = new LineCollector();
+  readonly #collector = new HeadCollector(readRequestLine);
 
   /**
    * Takes the next bytes. Don't call it again once it has given a head or thrown.
@@ -144,21 +154,22 @@ export class RequestParser {
   push(chunk: Uint8Array): ParsedHead<RequestHead> | null {
     const end = this.#collector.push(chunk);
     if (end < 0) return null;
-    const { lines } = this.#collector;
-    const head = parseRequestLine(startLine(lines), parseFields(lines));
-    return { head, rest: chunk.subarray(end) };
+    const { start, headers } = this.#collector;
+    return { head: { ...startOf(start), headers }, rest: chunk.subarray(end) };
   }
 }
 
 /**
- * A reader of one response's head.
+ * A reader of one response's head. What is not HTTP/1.x is refused as soon as its first bytes show it.
  *
  * RFC 9110 §15.2: interim answers (1xx) before the final one are skipped, up to
  * {@linkcode MAX_INTERIM_RESPONSES}; 101 is final, as the protocol changes behind it.
  */
 export class ResponseParser {
-  #collector = new LineCollector();
+  #collector = new HeadCollector(readStatusLine);
   #interim = 0;
+  /** The first bytes, until they are those of a status line. */
+  #first: string | null = "";
 
   /**
    * Takes the next bytes. Don't call it again once it has given a head or thrown.
@@ -168,12 +179,13 @@ export class ResponseParser {
    * @throws {HandshakeError} When the bytes are no response's head, or a limit is exceeded.
    */
   push(chunk: Uint8Array): ParsedHead<ResponseHead> | null {
+    if (this.#first !== null) this.#first = checkFirst(this.#first, chunk);
     let rest = chunk;
     for (;;) {
       const end = this.#collector.push(rest);
       if (end < 0) return null;
-      const { lines } = this.#collector;
-      const head = parseStatusLine(startLine(lines), parseFields(lines));
+      const { start, headers } = this.#collector;
+      const head = { ...startOf(start), headers };
       rest = rest.subarray(end);
       if (head.status >= 200 || head.status === 101) return { head, rest };
       this.#skipInterim();
@@ -185,56 +197,86 @@ export class ResponseParser {
       const message = `more than ${MAX_INTERIM_RESPONSES} interim (1xx) answers`;
       throw new HandshakeError("too-many-interim-responses", message);
     }
-    this.#collector = new LineCollector();
+    this.#collector = new HeadCollector(readStatusLine);
   }
 }
 
 /** The collector ends only behind a start line, so there is one. */
-function startLine(lines: readonly string[]): string {
-  return lines[0] as string;
+function startOf<Start>(start: Start | null): Start {
+  return start as Start;
 }
 
 /** RFC 9112 §3: method SP request-target SP HTTP-version. */
-function parseRequestLine(line: string, headers: HeaderMap): RequestHead {
+function readRequestLine(line: string): Omit<RequestHead, "headers"> {
   const [method = "", target = "", protocol = "", more] = line.split(" ", 4);
-  const version = parseVersion(protocol);
-  if (!isToken(method) || !isTarget(target) || version === null || more !== undefined) {
+  // RFC 9112 §2.3: `HTTP/` and two digits with a dot between; the letters are case-sensitive.
+  const isLegal = /^HTTP\/[0-9]\.[0-9]$/.test(protocol) && more === undefined;
+  if (!isToken(method) || !isTarget(target) || !isLegal) {
     throw new HandshakeError("bad-start-line", "malformed request line");
   }
-  return { method, target, version, headers };
+  return { method, target, version: protocol.slice(5) };
 }
 
 /** RFC 9112 §4: HTTP-version SP status-code SP [reason-phrase]; the second SP may be missing. */
-function parseStatusLine(line: string, headers: HeaderMap): ResponseHead {
-  const version = parseVersion(line.slice(0, 8));
-  const code = line.slice(8, 12);
-  const text = line.slice(12);
-  const legal = /^ [1-9][0-9]{2}$/.test(code) && (text === "" || text.startsWith(" "));
-  if (version === null || !legal || !isFieldValue(text)) {
-    throw new HandshakeError("bad-start-line", `malformed status line: ${startOf(line)}`);
+function readStatusLine(line: string): Omit<ResponseHead, "headers"> {
+  const text = line.slice(STATUS.length);
+  if (!isStatus(line) || text !== "" && !text.startsWith(" ") || !isFieldValue(text)) {
+    throw notHttp(line);
   }
-  return { version, status: Number(code.slice(1)), statusText: text.slice(1), headers };
+  return {
+    version: line.slice(5, 8),
+    status: Number(line.slice(9, 12)),
+    statusText: text.slice(1),
+  };
 }
 
-/** RFC 9112 §2.3: `HTTP/` and two digits with a dot between; the letters are case-sensitive. */
-function parseVersion(protocol: string): string | null {
-  return /^HTTP\/[0-9]\.[0-9]$/.test(protocol) ? protocol.slice(5) : null;
+/** A status line's part of fixed length. */
+const STATUS = "HTTP/1.1 200";
+
+function isStatus(line: string): boolean {
+  return /^HTTP\/[0-9]\.[0-9] [1-9][0-9]{2}$/.test(line.slice(0, STATUS.length));
 }
 
-function parseFields(lines: readonly string[]): HeaderMap {
-  const headers = new HeaderMap();
-  for (let i = 1; i < lines.length; i++) {
-    const line = lines[i] as string;
-    const colon = line.indexOf(":");
-    const name = line.slice(0, Math.max(colon, 0));
-    const value = line.slice(colon + 1);
-    // RFC 9112 §5: no whitespace before the colon, and (§5.2) no folded line: neither is a token.
-    if (!isToken(name) || !isFieldValue(value)) {
-      throw new HandshakeError("bad-header", `malformed header line: ${startOf(line)}`);
-    }
-    headers.append(name, trim(value));
+/**
+ * Checks the first bytes of an answer.
+ *
+ * @param first Those that were received before, fewer than a status line has.
+ * @returns All of them; `null` if they are those of a status line.
+ */
+function checkFirst(first: string, chunk: Uint8Array): string | null {
+  const text = first + latin1(chunk, Math.min(chunk.length, MAX_SHOWN));
+  if (!isStatus(text + STATUS.slice(text.length))) throw notHttp(text);
+  return text.length < STATUS.length ? text : null;
+}
+
+/** A peer that echoes sends back the request: its query may be a secret. */
+function notHttp(text: string): HandshakeError {
+  if (/^[\x15\x16]\x03/.test(text)) {
+    return new HandshakeError(
+      "bad-start-line",
+      "the answer is TLS, not HTTP: is the scheme right?",
+    );
   }
-  return headers;
+  const [first] = /^[^\r\n?]+/.exec(text) ?? [text];
+  const shown = first.slice(0, MAX_SHOWN).replace(
+    /[^ !#-[\]-~]/g,
+    (it) => `\\x${it.charCodeAt(0).toString(16).padStart(2, "0")}`,
+  );
+  return new HandshakeError(
+    "bad-start-line",
+    `the answer is not HTTP/1.1: it begins with "${shown}"`,
+  );
+}
+
+function readField(line: string, headers: HeaderMap): void {
+  const colon = line.indexOf(":");
+  const name = line.slice(0, Math.max(colon, 0));
+  const value = line.slice(colon + 1);
+  // RFC 9112 §5: no whitespace before the colon, and (§5.2) no folded line: neither is a token.
+  if (!isToken(name) || !isFieldValue(value)) {
+    throw new HandshakeError("bad-header", `malformed header line: ${firstWord(line)}`);
+  }
+  headers.append(name, trim(value));
 }
 
 /** The visible characters of ASCII, at least one. */
@@ -243,7 +285,7 @@ function isTarget(text: string): boolean {
 }
 
 /** A line for a message: its first word, shortened. The rest may be a secret, or harm a log. */
-function startOf(line: string): string {
+function firstWord(line: string): string {
   const start = (/^[\w/.-]{1,20}/.exec(line) ?? [""])[0];
   return JSON.stringify(start.length < line.length ? `${start}…` : start);
 }
@@ -276,7 +318,7 @@ export function serializeHead(
   headers: Iterable<readonly [name: string, value: string]>,
 ): Uint8Array {
   if (!/^[\x20-\x7e]+$/.test(startLine)) {
-    throw new TypeError(`Cannot send the start line: ${startOf(startLine)}`);
+    throw new TypeError(`Cannot send the start line: ${firstWord(startLine)}`);
   }
   const fields = Array.isArray(headers) ? headers : [...headers];
   let length = startLine.length + 4;
@@ -315,7 +357,7 @@ function put(bytes: Uint8Array, at: number, text: string): number {
  * @see {@link https://www.rfc-editor.org/rfc/rfc9110#section-5.5 RFC 9110 §5.5}
  */
 export function checkField(name: string, value: string): void {
-  if (!isToken(name)) throw new TypeError(`Cannot send a header named: ${startOf(name)}`);
+  if (!isToken(name)) throw new TypeError(`Cannot send a header named: ${firstWord(name)}`);
   // The value may be a secret, so the message names the field only.
   if (typeof value !== "string" || !isFieldValue(value)) {
     throw new TypeError(`Cannot send the value of the header: ${name}`);

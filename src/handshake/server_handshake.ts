@@ -111,9 +111,8 @@ export function checkRequest(head: RequestHead): RequestCheck {
   if (!isHandshakeKey(key)) return bad("Sec-WebSocket-Key");
   const protocols = readProtocols(headers);
   if (protocols === null) return bad("Sec-WebSocket-Protocol");
-  const extensions = readExtensions(headers);
-  if (extensions === null) return bad("Sec-WebSocket-Extensions");
-  return { request: { head, target, key, protocols, extensions }, refusal: null };
+  const request = { head, target, key, protocols, extensions: readExtensions(headers) };
+  return { request, refusal: null };
 }
 
 /** The request line, but for the target. */
@@ -166,23 +165,20 @@ function bad(name: string): { readonly request: null; readonly refusal: Refusal 
   return { request: null, refusal: refuse(400, { body }) };
 }
 
-/** RFC 6455 §4.1: tokens, at least one if the header is there, and all different. */
+/** RFC 6455 §4.1: tokens, all different. Some clients send an empty header for none. */
 function readProtocols(headers: HeaderMap): readonly string[] | null {
-  const value = headers.get("sec-websocket-protocol");
-  if (value === null) return [];
-  const protocols = splitList(value);
-  const legal = protocols.length > 0 && protocols.every(isToken);
+  const protocols = splitList(headers.get("sec-websocket-protocol") ?? "");
+  const legal = protocols.every(isToken);
   return legal && new Set(protocols).size === protocols.length ? protocols : null;
 }
 
-/** RFC 6455 §9.1: a header of another form fails the handshake. */
-function readExtensions(headers: HeaderMap): readonly Extension[] | null {
-  const value = headers.get("sec-websocket-extensions");
-  if (value === null) return [];
+/** An offer of another form than RFC 6455 §9.1 has is declined: the connection works without extensions. */
+function readExtensions(headers: HeaderMap): readonly Extension[] {
+  const value = headers.get("sec-websocket-extensions") ?? "";
   try {
     return parseExtensions(value);
   } catch {
-    return null;
+    return [];
   }
 }
 

@@ -5,7 +5,7 @@
  */
 
 import { messageOf } from "../realm/kinds.ts";
-import { basicCredentials } from "../handshake/client_handshake.ts";
+import { answered, basicCredentials } from "../handshake/client_handshake.ts";
 import { type ResponseHead, serializeHead } from "../handshake/http_head.ts";
 import type { ConnectOptions } from "../web_socket/options.ts";
 import { type HandshakeResponse, UnsupportedError } from "../web_socket/errors.ts";
@@ -83,9 +83,8 @@ export async function openTunnel(socket: Socket, proxy: URL, url: URL): Promise<
   const { head: response, body } = await answerTo(exchange, head);
   wire.release();
   if (!isTunnel(response)) {
-    const phrase = response.statusText === "" ? "" : ` ${response.statusText}`;
     const refusal = new SeenResponse({ head: response, body });
-    throw new ProxyRefusal(`it answered ${response.status}${phrase}`, refusal);
+    throw new ProxyRefusal(`it ${answered(response)}`, refusal);
   }
   // Neither TLS nor HTTP lets a server speak first: whatever this is, it isn't the server's.
   if (exchange.hasRest) throw new ProxyRefusal("it sent bytes of its own into the tunnel");

@@ -3,6 +3,7 @@ import {
   type HandshakeAgreement,
   startClientHandshake,
 } from "../handshake/client_handshake.ts";
+import { HandshakeError } from "../handshake/handshake_error.ts";
 import { NONCE_LENGTH } from "../handshake/accept_key.ts";
 import type { CompressionOptions } from "../permessage_deflate/deflate_parameters.ts";
 import type { HeaderMap } from "../handshake/header_map.ts";
@@ -47,12 +48,7 @@ export async function openHandshake(exchange: Exchange, opening: OpeningRequest)
     compression,
   });
   const answer = await answerTo(exchange, handshake.head, opening);
-  const { status, statusText } = answer.head;
   const response = new SeenResponse(answer);
-  if (status !== 101) {
-    const phrase = statusText === "" ? "" : ` ${statusText}`;
-    throw failure(request.url, `the server answered ${status}${phrase}`, response);
-  }
   try {
     return { agreement: checkResponse(handshake, answer.head), response };
   } catch (error) {
@@ -84,13 +80,14 @@ function failure(
   cause?: unknown,
 ): ConnectError {
   const retryAfter = parseRetryAfter(response?.headers.get("retry-after") ?? null);
+  // What isn't an answer to the handshake is what this server gives.
+  const isWrong = cause instanceof HandshakeError && cause.reason !== "bad-status";
   return new ConnectError(`Cannot connect to ${shownUrl(url)}: ${fault}`, {
-    ...(cause === undefined ? {} : { cause }),
+    ...(cause === undefined || response !== null && !isWrong ? {} : { cause }),
     phase: "handshake",
     response,
     retryAfter,
-    // A wrong answer to the handshake is what this server gives.
-    ...(response?.status === 101 ? { retryable: false } : {}),
+    ...(isWrong ? { retryable: false } : {}),
   });
 }
 

@@ -168,10 +168,49 @@ Deno.test("G30 another status than 101 is a refusal", () => {
   for (const status of [200, 204, 301, 400, 401, 404, 426, 503, 999]) {
     assertFailures("bad-status", [[`${status}`, () => check(responseHead({}, { status }))]]);
   }
-  const refused = (statusText: string): string =>
-    failureMessage(() => check(responseHead({}, { status: 404, statusText })));
-  assertEquals(refused("Not Found"), "the server answered with status 404 Not Found");
-  assertEquals(refused(""), "the server answered with status 404");
+});
+
+Deno.test("A refusal says what was answered, that it is a page, and what a proxy means by it", () => {
+  const refused = (status: number, statusText: string, type: string | null = null): string =>
+    failureMessage(() => check(responseHead({ "Content-Type": type }, { status, statusText })));
+  assertEquals(refused(404, "Not Found"), "the server answered 404 Not Found");
+  assertEquals(refused(404, ""), "the server answered 404");
+  assertEquals(refused(403, "x".repeat(99)), `the server answered 403 ${"x".repeat(80)}`);
+  assertEquals(
+    refused(200, "OK", "Text/HTML; charset=utf-8"),
+    "the server answered 200 OK, text/html: is the path proxied to a WebSocket server?",
+  );
+  assertEquals(
+    refused(404, "Not Found", "text/html"),
+    "the server answered 404 Not Found, text/html",
+  );
+  assertEquals(refused(401, "No", "text/htmlx"), "the server answered 401 No");
+  assertEquals(
+    refused(502, "Bad Gateway", "text/html"),
+    "the server answered 502 Bad Gateway, text/html: " +
+      "a proxy got no valid answer from the server behind it",
+  );
+  assertEquals(
+    refused(504, "Gateway Timeout"),
+    "the server answered 504 Gateway Timeout: " +
+      "a proxy got no answer in time from the server behind it",
+  );
+  assertEquals(
+    refused(426, "Upgrade Required"),
+    "the server answered 426 Upgrade Required: does a proxy drop the Upgrade header field?",
+  );
+});
+
+Deno.test("An empty subprotocol or extension in an answer counts as none chosen", () => {
+  const NOTHING = { protocol: null, extensions: "", deflate: null };
+  const empty = { "Sec-WebSocket-Protocol": "", "Sec-WebSocket-Extensions": "" };
+  for (const compression of [null, {}]) {
+    assertEquals(check(responseHead(empty), { compression }), NOTHING);
+  }
+  assertEquals(
+    failureMessage(() => check(responseHead(empty), { protocols: ["a"] })),
+    "the server chose none of the 1 subprotocols that were offered",
+  );
 });
 
 Deno.test("G29 G30 a wrong answer fails the handshake, and the reason names what is wrong", () => {
@@ -189,7 +228,7 @@ Deno.test("G29 G30 a wrong answer fails the handshake, and the reason names what
     ]],
     ["bad-protocol", "Sec-WebSocket-Protocol", [null, "", "c", "A", "a, b", "a\na", "a\nb"]],
     ["bad-extensions", "Sec-WebSocket-Extensions", [
-      "",
+      ",",
       "x",
       "permessage-deflate\npermessage-deflate",
       "permessage-deflate\nx",

@@ -1,4 +1,4 @@
-import { assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import {
   checkField,
   MAX_HEAD,
@@ -235,12 +235,38 @@ Deno.test("Interim answers have a limit, and are no final answer", () => {
 
 Deno.test("A message quotes the peer harmlessly and briefly", () => {
   const message = (line: string): string => failureMessage(() => readResponse(`${line}\r\n\r\n`));
-  assertEquals(message(`\x1b[31m${"x".repeat(1000)}`), `malformed status line: "…"`);
-  assertEquals(message("x".repeat(1000)), `malformed status line: "${"x".repeat(20)}…"`);
-  assertEquals(message("SSH-2.0-OpenSSH"), `malformed status line: "SSH-2.0-OpenSSH"`);
-  assertEquals(message("GET /?token=secret HTTP/1.1"), `malformed status line: "GET…"`);
+  const begins = (start: string): string => `the answer is not HTTP/1.1: it begins with "${start}"`;
+  assertEquals(message(`\x1b[31m${"x".repeat(1000)}`), begins(`\\x1b[31m${"x".repeat(35)}`));
+  assertEquals(message("x".repeat(1000)), begins("x".repeat(40)));
+  assertEquals(message("SSH-2.0-OpenSSH_9.6"), begins("SSH-2.0-OpenSSH_9.6"));
+  assertEquals(message("GET /?token=secret HTTP/1.1"), begins("GET /"));
+  assertEquals(message(""), begins("\\x0d\\x0a\\x0d\\x0a"));
+  assertEquals(message('"\\\xe9'), begins("\\x22\\x5c\\xe9"));
+  assertEquals(message("HTTP/1.1 200 \x07"), begins("HTTP/1.1 200 \\x07"));
+  const tls = "the answer is TLS, not HTTP: is the scheme right?";
+  assertEquals(message("\x15\x03\x01\x00\x02\x02\x16"), tls);
   const header = "HTTP/1.1 200 OK\r\nSet-Cookie secret";
   assertEquals(message(header), `malformed header line: "Set-Cookie…"`);
+});
+
+Deno.test("An answer that isn't HTTP/1.x is refused at the first byte that shows it", () => {
+  const answers: [seen: string, refused: string][] = [
+    ["", "S"],
+    ["", "\n"],
+    ["H", "HTTPS"],
+    ["HTTP/1", "HTTP/1 "],
+    ["HTTP/1.1 ", "HTTP/1.1 a"],
+    ["HTTP/1.1 20", "HTTP/1.1 20\r"],
+    ["HTTP/1.1 200", "HTTP/1.1 2000\r\n"],
+    ["HTTP/1.1 200 OK\r\nA", "HTTP/1.1 200 OK\r\nA\r\n"],
+    ["HTTP/1.1 100 Continue\r\n\r\n", "HTTP/1.1 100 Continue\r\n\r\nSSH\r\n"],
+  ];
+  for (const [seen, refused] of answers) {
+    for (const way of splits(bytes(seen))) assertEquals(feed(new ResponseParser(), way), null);
+    for (const way of splits(bytes(refused))) {
+      assert(/^bad-/.test(failure(() => feed(new ResponseParser(), way))), refused);
+    }
+  }
 });
 
 Deno.test("serializeHead writes what the parser reads", () => {

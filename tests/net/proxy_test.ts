@@ -143,6 +143,12 @@ for (const [name, head, body, ends, told] of lateBodies) {
 
 const refusals = [
   ["a refusal that may pass", { answer: "HTTP/1.1 503 Busy\r\n\r\n" }, "it answered 503 Busy", 503],
+  [
+    "a server that it can't reach",
+    { answer: "HTTP/1.1 502 Bad Gateway\r\n\r\n" },
+    "it answered 502 Bad Gateway: a proxy got no valid answer from the server behind it",
+    502,
+  ],
   ["a redirect", { answer: "HTTP/1.1 302 X\r\nLocation: /\r\n\r\n" }, "it answered 302 X", 302],
   [
     "an answer with bytes behind it",
@@ -152,7 +158,7 @@ const refusals = [
   ],
   ["an end instead of an answer", { end: true }, "it ended the connection before", null],
   ["half an answer", { answer: "HTTP/1.1 200 O" }, "it ended the connection before", null],
-  ["no HTTP", { answer: "SSH-2.0-OpenSSH_9.2\r\n\r\n" }, "malformed status line", null],
+  ["no HTTP", { answer: "SSH-2.0-OpenSSH_9.2\r\n\r\n" }, "the answer is not HTTP/1.1: ", null],
   [
     "an endless head",
     { answer: `HTTP/1.1 200 OK\r\n${"a: b\r\n".repeat(200)}` },

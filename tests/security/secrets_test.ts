@@ -122,7 +122,9 @@ const UPGRADED =
 const { answered } = SECRETS;
 const ANSWERS: Readonly<Record<string, (head: string) => string>> = {
   "the request as it came": (head) => head,
-  "no HTTP": () => `SSH-2.0 ${answered}\r\n\r\n`,
+  // The first line's first 40 bytes are shown, up to what may be a query.
+  "no HTTP": () => `SSH-2.0 ${"x".repeat(32)}${answered}\r\n${answered}\r\n\r\n`,
+  "no HTTP, but a query": () => `GET /?${answered}`,
   "a malformed header line": () => `HTTP/1.1 200 OK\r\nSet-Cookie ${answered}\r\n\r\n`,
   "a malformed value": () => `HTTP/1.1 200 OK\r\nSet-Cookie: ${answered}\0\r\n\r\n`,
   "a refusal": () =>
@@ -201,7 +203,7 @@ Deno.test("attack 60: no proxy credentials in any text", async () => {
   const refusals = [
     () => `HTTP/1.1 407 No\r\nProxy-Authenticate: ${answered}\r\nContent-Length: 0\r\n\r\n`,
     (head: string) => head,
-    () => `SSH-2.0 ${answered}\r\n\r\n`,
+    () => `SSH-2.0\r\n${answered}\r\n\r\n`,
     () => `HTTP/1.1 200 OK\r\n\r\n${answered}`,
   ];
   for (const answer of refusals) {
