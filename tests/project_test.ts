@@ -2,6 +2,7 @@
 // Deno only: it reads the project's files
 
 import { assertEquals } from "@std/assert";
+import { USER_AGENT } from "../src/handshake/client_handshake.ts";
 import { filesBelow, readSource, readText, type Source, sourcesBelow } from "./support/sources.ts";
 
 /** The layers of the two RFCs, as values. */
@@ -292,4 +293,8 @@ Deno.test("project: the package's name is in deno.json; elsewhere it is only imp
   ];
   const found = checked.filter(({ code }) => code.includes(config.name)).map(({ path }) => path);
   assertEquals(found, []);
+});
+
+Deno.test("the version that clients send is the one of deno.json", () => {
+  assertEquals(USER_AGENT, `web-socket-channel/${config.version}`);
 });

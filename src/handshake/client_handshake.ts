@@ -7,6 +7,7 @@
 import { encodeBase64, NONCE_LENGTH, signKey } from "./accept_key.ts";
 import {
   checkDeflateAnswer,
+  type ClientCompressionOptions,
   type CompressionOptions,
   type DeflateParameters,
   offerDeflate,
@@ -15,6 +16,9 @@ import { parseExtensions, serializeExtensions } from "./extensions.ts";
 import { HandshakeError } from "./handshake_error.ts";
 import type { HeaderMap } from "./header_map.ts";
 import { type ResponseHead, serializeHead } from "./http_head.ts";
+
+/** What a client says of itself. Its version is the one of deno.json, with which a test compares it. */
+export const USER_AGENT = "web-socket-channel/0.1.0";
 
 /** What a client asks for in its opening handshake. */
 export interface ClientHandshakeOptions {
@@ -28,8 +32,10 @@ export interface ClientHandshakeOptions {
   readonly headers?: Iterable<readonly [name: string, value: string]>;
   /** The value of `Origin`; left out: none is sent. */
   readonly origin?: string;
+  /** The value of `User-Agent`, unless `headers` has one; left out, `null` or empty: none is sent. */
+  readonly userAgent?: string | null;
   /** The compression offered; left out or `null`: none. */
-  readonly compression?: CompressionOptions | null;
+  readonly compression?: ClientCompressionOptions | null;
 }
 
 /** A client's opening handshake under way. */
@@ -41,7 +47,7 @@ export interface ClientHandshake {
   /** The subprotocols offered. */
   readonly protocols: readonly string[];
   /** The compression offered. */
-  readonly compression: CompressionOptions | null;
+  readonly compression: ClientCompressionOptions | null;
 }
 
 /** What both ends agreed to in an opening handshake. */
@@ -91,6 +97,10 @@ export function startClientHandshake(
     fields.push(["Sec-WebSocket-Extensions", offer]);
   }
   fields.push(...userFields.filter(([name]) => !isHost(name)));
+  const { userAgent } = options;
+  if (userAgent && !userFields.some(([name]) => name.toLowerCase() === "user-agent")) {
+    fields.push(["User-Agent", userAgent]);
+  }
   if (options.origin !== undefined) fields.push(["Origin", options.origin]);
   const head = serializeHead(`GET ${url.pathname}${url.search} HTTP/1.1`, fields);
   return { head, accept: signKey(key), protocols: [...protocols], compression };

@@ -64,6 +64,7 @@ function neededCapabilities(options: ConnectOptions, request: ConnectRequest): C
 /** The options that no platform's own `WebSocket` can honour. */
 const BEYOND = [
   "origin",
+  "userAgent",
   "socketPath",
   "localAddress",
   "lookup",

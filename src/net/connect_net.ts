@@ -95,7 +95,7 @@ class Connecting {
   async #attempt(dialling: Dialling, follows: boolean): Promise<ConnectError | null> {
     const { Dial, SocketWire, isRedirect, refusedByAlert } = dialling;
     const { request, origin, tls } = this.#target;
-    const { closeTimeout = DEFAULT_CLOSE_TIMEOUT, compression } = this.#options;
+    const { closeTimeout = DEFAULT_CLOSE_TIMEOUT, compression, userAgent } = this.#options;
     const { core } = this;
     const dial = new Dial(request.url, { ...this.#options, tls });
     core.opener = dial;
@@ -112,6 +112,7 @@ class Connecting {
       const opened = await openHandshake(exchange, {
         request,
         origin,
+        userAgent,
         compression: offeredCompression(compression),
         wantsBody: (status) => !follows || !isRedirect(status),
       });

@@ -58,11 +58,11 @@ function probe(found: Zlib | null): ZlibAbilities {
  * @param able What the platform's zlib can do.
  * @returns What to negotiate with, or `null` where there is no zlib: offer and accept nothing.
  */
-export function negotiableCompression(
-  options: CompressionOptions,
+export function negotiableCompression<T extends CompressionOptions>(
+  options: T,
   side: Side,
   able: ZlibAbilities = zlibAbilities(),
-): CompressionOptions | null {
+): T | null {
   if (!able.available) return null;
   if (able.dictionary) return options;
   return side === "client"

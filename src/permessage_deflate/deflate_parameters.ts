@@ -37,6 +37,15 @@ export interface CompressionOptions {
   readonly level?: number;
 }
 
+/** What a client wishes for the compression of messages. RFC 7692 §7. */
+export interface ClientCompressionOptions extends CompressionOptions {
+  /**
+   * `"bare"`: the offer has no parameter, for servers that refuse `client_max_window_bits`. Nothing can be asked
+   * of the server then; the client's own settings hold all the same. Left out: the offer has all that applies.
+   */
+  readonly offer?: "bare";
+}
+
 /** What both ends agreed to for `permessage-deflate`. RFC 7692 §7.1. */
 export interface DeflateParameters {
   /** Whether the server starts each message with an empty window. */
@@ -89,11 +98,12 @@ function checkInteger(
  * A client's offer of `permessage-deflate`.
  *
  * @param options The client's wishes.
- * @returns The extension to offer. It always says that the client heeds `client_max_window_bits`.
+ * @returns The extension to offer. Unless it is bare, it says that the client heeds `client_max_window_bits`.
  *
  * @see {@link https://www.rfc-editor.org/rfc/rfc7692#section-7.1 RFC 7692 §7.1}
  */
-export function offerDeflate(options: CompressionOptions): Extension {
+export function offerDeflate(options: ClientCompressionOptions): Extension {
+  if (options.offer === "bare") return { name: DEFLATE, parameters: [] };
   const { serverMaxWindowBits = MAX_BITS, clientMaxWindowBits = MAX_BITS } = options;
   const parameters: ExtensionParameter[] = [];
   if (options.serverNoContextTakeover) parameters.push(["server_no_context_takeover", null]);
@@ -226,7 +236,7 @@ function answerFor(agreed: DeflateParameters, offer: ReadParameters): Extension 
  */
 export function checkDeflateAnswer(
   answer: readonly Extension[],
-  options: CompressionOptions | null,
+  options: ClientCompressionOptions | null,
 ): DeflateParameters | string | null {
   let agreed: DeflateParameters | null = null;
   for (const extension of answer) {
@@ -243,7 +253,7 @@ export function checkDeflateAnswer(
 }
 
 /** What of an answer does not meet the offer; `null` when all does. */
-function faultOf(read: ReadParameters, options: CompressionOptions): string | null {
+function faultOf(read: ReadParameters, options: ClientCompressionOptions): string | null {
   const {
     serverMaxWindowBits: serverLimit = MAX_BITS,
     clientMaxWindowBits: clientLimit = MAX_BITS,
@@ -257,7 +267,10 @@ function faultOf(read: ReadParameters, options: CompressionOptions): string | nu
   if (serverMaxWindowBits > serverLimit) {
     return `server_max_window_bits is over the ${serverLimit} asked for`;
   }
-  // RFC 7692 §7.1.2.2: in an answer the parameter has a value, not over the offer's.
+  // RFC 7692 §7.1.2.2: in an answer the parameter has a value, not over the offer's, if that had it.
+  if (options.offer === "bare" && read.clientMaxWindowBits !== undefined) {
+    return "client_max_window_bits was not offered";
+  }
   if (clientMaxWindowBits === true || clientMaxWindowBits > clientLimit) {
     return `client_max_window_bits has no value, or one over the ${clientLimit} offered`;
   }

@@ -34,12 +34,14 @@ export type CloseOutcome =
  * Decodes the payload of a Close frame.
  *
  * @param payload The payload, unmasked.
+ * @param isAnswer Whether it answers a Close. Some peers then send 1005, which stands for a Close without a code.
  * @returns What it says, or what the connection fails with.
  */
-export function decodeClose(payload: Uint8Array): CloseOutcome {
+export function decodeClose(payload: Uint8Array, isAnswer = false): CloseOutcome {
   if (payload.length === 0) return { close: NOTHING_SAID, failure: null };
   if (payload.length === 1) return { close: null, failure: SHORT_CLOSE };
   const code = ((payload[0] as number) << 8) | (payload[1] as number);
+  if (isAnswer && code === noStatusReceived) return { close: NOTHING_SAID, failure: null };
   // RFC 6455 §7.4: codes that are never sent, or that nobody may define, mean a broken peer.
   if (!isSendable(code)) return { close: null, failure: BAD_CLOSE_CODE };
   const reason = decodeText(payload, 2, payload.length);

@@ -611,7 +611,7 @@ export class Protocol {
   }
 
   #onClose(payload: Uint8Array): void {
-    const { close, failure } = decodeClose(payload);
+    const { close, failure } = decodeClose(payload, this.#state === "closing");
     if (close === null) return this.#fail(failure);
     this.#endWith(() => {
       const isAnswered = this.#state === "open";

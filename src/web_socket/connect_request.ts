@@ -23,7 +23,7 @@ export interface ConnectRequest {
  */
 export function parseConnect(
   url: string | URL,
-  options: Pick<ConnectOptions, "protocols" | "headers" | "origin">,
+  options: Pick<ConnectOptions, "protocols" | "headers" | "origin" | "userAgent">,
 ): ConnectRequest {
   const parsed = parseUrl(url);
   const headers = parseHeaders(options, parsed);
@@ -88,7 +88,7 @@ export function parseProtocols(protocols: string | readonly string[] | undefined
 }
 
 function parseHeaders(
-  { headers: init, origin }: Pick<ConnectOptions, "headers" | "origin">,
+  { headers: init, origin, userAgent }: Pick<ConnectOptions, "headers" | "origin" | "userAgent">,
   url: URL,
 ): [string, string][] {
   const headers = init === undefined ? [] : readHeaders(init);
@@ -106,6 +106,9 @@ function parseHeaders(
   }
   if (origin !== undefined && count("origin") > 0) {
     throw malformedOption("origin", "left out where headers has an Origin");
+  }
+  if (userAgent !== undefined && count("user-agent") > 0) {
+    throw malformedOption("userAgent", "left out where headers has a User-Agent");
   }
   const credentials = count("authorization") > 0 ? null : basicCredentials(url);
   if (credentials !== null) headers.push(["Authorization", credentials]);

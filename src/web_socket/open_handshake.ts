@@ -2,10 +2,11 @@ import {
   checkResponse,
   type HandshakeAgreement,
   startClientHandshake,
+  USER_AGENT,
 } from "../handshake/client_handshake.ts";
 import { HandshakeError } from "../handshake/handshake_error.ts";
 import { NONCE_LENGTH } from "../handshake/accept_key.ts";
-import type { CompressionOptions } from "../permessage_deflate/deflate_parameters.ts";
+import type { ClientCompressionOptions } from "../permessage_deflate/deflate_parameters.ts";
 import type { HeaderMap } from "../handshake/header_map.ts";
 import type { ResponseHead } from "../handshake/http_head.ts";
 import { messageOf } from "../realm/kinds.ts";
@@ -20,7 +21,9 @@ import { shownUrl } from "./shown_url.ts";
 export interface OpeningRequest {
   readonly request: ConnectRequest;
   readonly origin: string | undefined;
-  readonly compression: CompressionOptions | null;
+  /** Left out: the package's own; `null` or empty: none. */
+  readonly userAgent?: string | null | undefined;
+  readonly compression: ClientCompressionOptions | null;
   /** Whether the body of a refusal is worth waiting for. */
   readonly wantsBody: (status: number) => boolean;
 }
@@ -40,11 +43,12 @@ export interface Opened {
  * @throws {ConnectError} When it has refused, or its answer is wrong.
  */
 export async function openHandshake(exchange: Exchange, opening: OpeningRequest): Promise<Opened> {
-  const { request, origin, compression } = opening;
+  const { request, origin, userAgent = USER_AGENT, compression } = opening;
   const handshake = startClientHandshake(request.url, nonce(), {
     protocols: request.protocols,
     headers: request.headers,
     ...(origin === undefined ? {} : { origin }),
+    userAgent,
     compression,
   });
   const answer = await answerTo(exchange, handshake.head, opening);

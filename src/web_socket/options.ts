@@ -9,6 +9,7 @@ import { isReservedHeader } from "../handshake/client_handshake.ts";
 import { checkField } from "../handshake/http_head.ts";
 import {
   checkCompressionOptions,
+  type ClientCompressionOptions,
   type CompressionOptions,
 } from "../permessage_deflate/deflate_parameters.ts";
 import type { Side } from "../protocol/frame.ts";
@@ -140,7 +141,12 @@ export interface ConnectOptions
    */
   maxMessageSize?: number | undefined;
   /** Whether, and how, to compress (RFC 7692). Left out: as the transport does by itself. */
-  compression?: boolean | CompressionOptions | undefined;
+  compression?: boolean | ClientCompressionOptions | undefined;
+  /**
+   * The User-Agent header field to send, which some CDNs insist on; `null` for none. Default
+   * `"web-socket-channel/<version>"`, unless `headers` has one; platforms' own sockets send theirs.
+   */
+  userAgent?: string | null | undefined;
   /** TLS settings of a `wss:` connection: all that `node:tls` takes. */
   tls?: TlsOptions | undefined;
   /**
@@ -196,9 +202,9 @@ export interface OverOptions extends Omit<ProtocolOptions, "compression"> {
 /** Options of {@linkcode WebSocketChannel.connectOver}. */
 export interface ConnectOverOptions
   extends
-    ProtocolOptions,
+    Omit<ProtocolOptions, "compression">,
     ConnectDeadlineOptions,
-    Pick<ConnectOptions, "protocols" | "headers" | "origin"> {}
+    Pick<ConnectOptions, "protocols" | "headers" | "origin" | "userAgent" | "compression"> {}
 
 /** Options of a channel over a W3C-shaped socket. */
 export interface FromOptions extends ChannelOptions, ConnectDeadlineOptions, ReceiveQueueOptions {
@@ -242,6 +248,7 @@ const CONNECT_OVER_KINDS: OptionKinds<ConnectOverOptions> = {
   protocols: "string|list",
   headers: "object",
   origin: "string",
+  userAgent: "string|null",
 };
 
 const CONNECT_KINDS: OptionKinds<ConnectOptions> = {
@@ -285,6 +292,11 @@ const COMPRESSION_KINDS: OptionKinds<CompressionOptions> = {
   clientMaxWindowBits: "number",
 };
 
+const CLIENT_COMPRESSION_KINDS: OptionKinds<ClientCompressionOptions> = {
+  ...COMPRESSION_KINDS,
+  offer: '"bare"',
+};
+
 /**
  * Reads the options of `connect`: what is malformed is reported at once, whichever transport it would be.
  *
@@ -320,9 +332,20 @@ function readClientOptions<T extends ConnectOverOptions>(
 ): T {
   const options = readOptions(given, kinds, { hint: ". Offer subprotocols with { protocols }" });
   checkPings(options);
-  options.compression = readCompression(options.compression);
+  options.compression = readCompression(options.compression, CLIENT_COMPRESSION_KINDS);
+  checkOffer(options.compression);
+  if (options.userAgent) checkField("User-Agent", options.userAgent);
   if (options.origin !== undefined) checkField("Origin", options.origin);
   return options;
+}
+
+/** A bare offer asks nothing of the server. */
+function checkOffer(compression: ConnectOptions["compression"]): void {
+  if (typeof compression !== "object" || compression.offer === undefined) return;
+  for (const name of ["serverNoContextTakeover", "serverMaxWindowBits"] as const) {
+    if (compression[name] === undefined) continue;
+    throw malformedOption(`compression.${name}`, "left out where the offer is bare");
+  }
 }
 
 /** Reads the options of `over`. It throws as {@linkcode readConnectOptions} does. */
@@ -358,7 +381,7 @@ export function checkPings({ pingInterval, pingTimeout }: ProtocolOptions): void
  * @throws {TypeError} When a setting is unknown, or of the wrong type.
  * @throws {RangeError} When a number is out of its range.
  */
-export function readCompression<T extends boolean | CompressionOptions | undefined>(
+export function readCompression<T extends boolean | ClientCompressionOptions | undefined>(
   value: T,
   kinds: OptionKinds<object> = COMPRESSION_KINDS,
 ): T {

@@ -140,12 +140,13 @@ async function openOver(
   request: ConnectRequest,
   options: ConnectOverOptions,
 ): Promise<void> {
-  const { origin } = options;
+  const { origin, userAgent } = options;
   core.opener = exchange;
   try {
     const { agreement, response } = await openHandshake(exchange, {
       request,
       origin,
+      userAgent,
       compression: offeredCompression(options.compression),
       wantsBody: () => true,
     });

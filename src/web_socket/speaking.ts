@@ -1,11 +1,11 @@
 import type { HandshakeAgreement } from "../handshake/client_handshake.ts";
 import type { Side } from "../protocol/frame.ts";
 import { createMessageDeflate, negotiableCompression } from "../permessage_deflate/deflate.ts";
-import type { CompressionOptions } from "../permessage_deflate/deflate_parameters.ts";
+import type { ClientCompressionOptions } from "../permessage_deflate/deflate_parameters.ts";
 import type { ChannelCore } from "./channel_core.ts";
 import type { HandshakeResponse } from "./errors.ts";
 import type { Exchange } from "./exchange.ts";
-import type { ProtocolOptions } from "./options.ts";
+import type { ConnectOptions, ProtocolOptions } from "./options.ts";
 import { ProtocolTransport } from "./protocol_transport.ts";
 import { turns } from "./turns.ts";
 import type { Wire } from "./wire.ts";
@@ -21,15 +21,15 @@ export interface Spoken {
 
 /** The compression that a client offers. */
 export function offeredCompression(
-  compression: ProtocolOptions["compression"],
-): CompressionOptions | null {
+  compression: ConnectOptions["compression"],
+): ClientCompressionOptions | null {
   const chosen = chosenCompression(compression);
   return chosen === null ? null : negotiableCompression(chosen, "client");
 }
 
 function chosenCompression(
-  compression: ProtocolOptions["compression"] = false,
-): CompressionOptions | null {
+  compression: ConnectOptions["compression"] = false,
+): ClientCompressionOptions | null {
   if (typeof compression === "object") return compression;
   return compression ? {} : null;
 }

@@ -5,6 +5,7 @@ import {
   checkCompressionOptions,
   checkDeflateAnswer,
   chooseDeflate,
+  type ClientCompressionOptions,
   type CompressionOptions,
   type DeflateParameters,
   offerDeflate,
@@ -40,8 +41,13 @@ function* wishes(): Generator<CompressionOptions> {
 }
 
 Deno.test("A client's offer says what it wishes for, and that it heeds client_max_window_bits", () => {
-  const cases: [CompressionOptions, string][] = [
+  const cases: [ClientCompressionOptions, string][] = [
     [{}, "permessage-deflate; client_max_window_bits"],
+    [{ offer: "bare" }, "permessage-deflate"],
+    [
+      { offer: "bare", clientNoContextTakeover: true, clientMaxWindowBits: 10 },
+      "permessage-deflate",
+    ],
     [
       { serverMaxWindowBits: 15, clientMaxWindowBits: 15, clientNoContextTakeover: false },
       "permessage-deflate; client_max_window_bits",
@@ -153,8 +159,14 @@ Deno.test("What a server answers to an offer is what the client reads, for all w
 });
 
 Deno.test("A client takes a server's answer that meets the offer", () => {
-  const cases: [string, CompressionOptions, Partial<DeflateParameters>][] = [
+  const cases: [string, ClientCompressionOptions, Partial<DeflateParameters>][] = [
     ["permessage-deflate", {}, {}],
+    ["permessage-deflate; server_max_window_bits=9", { offer: "bare" }, { serverMaxWindowBits: 9 }],
+    [
+      "permessage-deflate",
+      { offer: "bare", clientNoContextTakeover: true, clientMaxWindowBits: 10 },
+      { clientNoContextTakeover: true, clientMaxWindowBits: 10 },
+    ],
     // RFC 7692 §7.1.1 and §7.1.2.1: these may come unasked.
     ["permessage-deflate; server_no_context_takeover", {}, { serverNoContextTakeover: true }],
     ["permessage-deflate; client_no_context_takeover", {}, { clientNoContextTakeover: true }],
@@ -179,8 +191,9 @@ Deno.test("A client takes a server's answer that meets the offer", () => {
 });
 
 Deno.test("A client refuses a server's answer that doesn't meet the offer", () => {
-  const cases: [string, CompressionOptions | null][] = [
+  const cases: [string, ClientCompressionOptions | null][] = [
     ["permessage-deflate", null],
+    ["permessage-deflate; client_max_window_bits=15", { offer: "bare" }],
     ["x-webkit-deflate-frame", {}],
     ["permessage-deflate, x", {}],
     ["Permessage-Deflate", {}],

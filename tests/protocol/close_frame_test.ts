@@ -18,6 +18,15 @@ Deno.test("G25 Close: every code of 16 bits, decoded and encoded", () => {
   assertThrows(() => encodeClose(66536), RangeError);
 });
 
+Deno.test("Close: 1005 in a payload stands for no code in an answer, and is invalid otherwise", () => {
+  const payload = closePayload(1005, "why");
+  assertEquals(decodeClose(payload).failure?.code, 1002);
+  assertEquals(decodeClose(payload, true).close, { code: 1005, reason: "" });
+  for (const code of [0, 999, 1004, 1006, 1015, 5000]) {
+    assertEquals(decodeClose(closePayload(code), true).failure?.code, 1002);
+  }
+});
+
 Deno.test("Close: no payload, a payload of one byte, a reason that isn't UTF-8", () => {
   assertEquals(decodeClose(new Uint8Array(0)).close, { code: 1005, reason: "" });
   assertEquals(decodeClose(new Uint8Array(1)).failure?.code, 1002);

@@ -164,7 +164,7 @@ Deno.test("attack 37: long blanks, and names of prototypes, cost nothing and mea
     assertStringIncludes(head, "Sec-WebSocket-Protocol: chat");
     assert(!/Sec-WebSocket-Extensions/i.test(head), head);
     await client.destroy();
-    for (const offered of ["", ",", "a b", "chat, chat", "é"]) {
+    for (const offered of ["a b", "chat, chat", "é"]) {
       const answer = await refusalOf(server, requestText({ "Sec-WebSocket-Protocol": offered }));
       assertEquals(answer.status, 400, offered);
     }

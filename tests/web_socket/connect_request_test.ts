@@ -146,6 +146,19 @@ Deno.test("connect request: a malformed header field is a TypeError: nothing can
   }
 });
 
+Deno.test("connect request: a User-Agent is given once", () => {
+  const headers = { "user-agent": "a" };
+  assertEquals(parse({ headers }).headers, [["user-agent", "a"]]);
+  assertEquals(parse({ userAgent: "b" }).headers, []);
+  for (const userAgent of ["b", null]) {
+    const error = assertThrows(() => parse({ headers, userAgent }), TypeError);
+    assertEquals(
+      error.message,
+      "Cannot use the option userAgent: it must be left out where headers has a User-Agent",
+    );
+  }
+});
+
 Deno.test("connect request: the handshake's own header fields are not the user's", () => {
   for (const name of ["Upgrade", "Connection", "Sec-WebSocket-Key", "sec-websocket-version"]) {
     const error = assertThrows(() => parse({ headers: { [name]: "x" } }), TypeError);

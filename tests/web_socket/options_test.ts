@@ -75,6 +75,23 @@ const wrong: [options: Record<string, unknown>, error: typeof Error, named: stri
   [{ compression: "yes" }, TypeError, "compression"],
   [{ compression: null }, TypeError, "compression"],
   [{ compression: { clientMaxWindowBits: 7 } }, RangeError, ""],
+  [
+    { compression: { offer: "none" } },
+    TypeError,
+    'compression.offer: it must be "bare", got "none"',
+  ],
+  [
+    { compression: { offer: "bare", serverMaxWindowBits: 9 } },
+    TypeError,
+    "compression.serverMaxWindowBits: it must be left out where the offer is bare",
+  ],
+  [
+    { compression: { offer: "bare", serverNoContextTakeover: true } },
+    TypeError,
+    "compression.serverNoContextTakeover: it must be left out where the offer is bare",
+  ],
+  [{ userAgent: 1 }, TypeError, "userAgent: it must be a string or null"],
+  [{ userAgent: "a\r\nb: c" }, TypeError, "Cannot send the value of the header: User-Agent"],
   [{ origin: "a\r\nb" }, TypeError, "Origin"],
   [{ origin: "http://a.test", headers: { origin: "http://b.test" } }, TypeError, "origin"],
   [{ followRedirects: 11 }, RangeError, "followRedirects"],

@@ -1,0 +1,134 @@
+/** Servers that are odd, and frequent. */
+
+import { assertEquals, assertMatch } from "@std/assert";
+import { USER_AGENT } from "../../src/handshake/client_handshake.ts";
+import { NetWebSocketChannel } from "../../src/net/mod.ts";
+import { rawClose } from "../support/raw_frames.ts";
+import { type RecipeOptions, withRecipe } from "../support/recipes.ts";
+import { nextChannel, withServer } from "../server/support.ts";
+import { assertReaches, connectFailure } from "./support.ts";
+
+const UPGRADED = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n" +
+  "Connection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n";
+
+const answers: [name: string, answer: RecipeOptions, text: string, status: number | null][] = [
+  [
+    "an SSH server",
+    { response: "SSH-2.0-OpenSSH_9.6\r\n", then: "open" },
+    'the answer is not HTTP/1.1: it begins with "SSH-2.0-OpenSSH_9.6"',
+    null,
+  ],
+  [
+    "a status that is no number",
+    { response: "HTTP/1.1 abc", then: "open" },
+    'the answer is not HTTP/1.1: it begins with "HTTP/1.1 abc"',
+    null,
+  ],
+  [
+    "a server of TLS",
+    { response: "\x15\x03\x01\x00\x02\x02\x46", then: "open" },
+    "the answer is TLS, not HTTP: is the scheme right?",
+    null,
+  ],
+  [
+    "a page",
+    { status: 200, headers: { "Content-Type": "text/html" }, body: "<!doctype html>" },
+    "the server answered 200 OK, text/html: is the path proxied to a WebSocket server?",
+    200,
+  ],
+  [
+    "a proxy whose server is gone",
+    { response: "HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n", then: "open" },
+    "the server answered 502 Bad Gateway: a proxy got no valid answer from the server behind it",
+    502,
+  ],
+  [
+    "a proxy whose server is slow",
+    { response: "HTTP/1.1 504 Gateway Timeout\r\nContent-Length: 0\r\n\r\n", then: "open" },
+    "the server answered 504 Gateway Timeout: " +
+    "a proxy got no answer in time from the server behind it",
+    504,
+  ],
+];
+for (const [name, answer, text, status] of answers) {
+  Deno.test(`odd servers: ${name} is told as soon as that is certain`, async () => {
+    await withRecipe("http", answer, async ({ url }) => {
+      // No timeout: only the answer can end the attempt.
+      const error = await connectFailure(url, { connectTimeout: 0 });
+      assertEquals(error.message, `Cannot connect to ${url}/: ${text}`);
+      const isProxy = status === 502 || status === 504;
+      assertEquals([error.phase, error.status, error.retryable], ["handshake", status, isProxy]);
+    });
+  });
+}
+
+Deno.test("odd servers: an empty subprotocol and empty extensions are none", async () => {
+  const response = `${UPGRADED}Sec-WebSocket-Protocol:\r\nSec-WebSocket-Extensions: \r\n\r\n`;
+  await withRecipe("http", { response, then: "open" }, async ({ url }) => {
+    const channel = NetWebSocketChannel.connect(url, { compression: true });
+    await channel.ready;
+    assertEquals([channel.protocol, channel.extensions], [null, ""]);
+    channel.terminate();
+    await channel.closed;
+  });
+});
+
+Deno.test("odd servers: a bare offer of compression, which works", async () => {
+  await withServer({ compression: true }, async (server) => {
+    const compression = { offer: "bare", threshold: 0 } as const;
+    const channel = NetWebSocketChannel.connect(server.url, { compression });
+    const peer = await nextChannel(server);
+    await channel.ready;
+    const offered = peer.request.headers.get("sec-websocket-extensions");
+    assertEquals(offered, "permessage-deflate");
+    assertMatch(channel.extensions, /^permessage-deflate\b/);
+    const text = "abc".repeat(1000);
+    channel.sink.add(text);
+    assertEquals((await peer.stream.next()).value, text);
+    peer.sink.add(text);
+    assertEquals((await channel.stream.next()).value, text);
+    await channel.sink.close();
+  });
+});
+
+Deno.test("odd servers: a peer that answers our Close with 1005 ends as a local close", async () => {
+  for (const code of [1000, undefined]) {
+    await withRecipe("raw", { answers: true, code: 1005 }, async ({ url }) => {
+      const channel = NetWebSocketChannel.connect(url);
+      await channel.ready;
+      await channel.sink.close(code);
+      assertEquals(await channel.closed, {
+        code: 1005,
+        reason: "",
+        wasClean: true,
+        initiator: "local",
+        sent: { code: code ?? 1005, reason: "" },
+        received: { code: 1005, reason: "" },
+      });
+    });
+  }
+  // By itself it may not send that.
+  const frames = rawClose(1005).toString("hex");
+  await withRecipe("raw", { frames }, async ({ url }) => {
+    const channel = NetWebSocketChannel.connect(url);
+    await channel.ready;
+    assertEquals((await channel.closed).initiator, "protocol-error");
+  });
+});
+
+Deno.test("odd servers: a client says what it is, unless that is replaced or removed", async () => {
+  await withRecipe("echo", {}, async (server) => {
+    assertMatch(USER_AGENT, /^web-socket-channel\/\d+\.\d+\.\d+$/);
+    const cases = [
+      [{}, USER_AGENT],
+      [{ userAgent: "mine/1" }, "mine/1"],
+      [{ headers: { "USER-AGENT": "mine/2" } }, "mine/2"],
+      [{ userAgent: null }, undefined],
+      [{ userAgent: "" }, undefined],
+    ] as const;
+    for (const [options, expected] of cases) {
+      await assertReaches(server.url, options);
+      assertEquals((await server.next("request")).headers["user-agent"], expected);
+    }
+  });
+});
