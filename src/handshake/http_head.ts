@@ -251,7 +251,8 @@ function checkFirst(first: string, chunk: Uint8Array): string | null {
 
 /** A peer that echoes sends back the request: its query may be a secret. */
 function notHttp(text: string): HandshakeError {
-  if (/^[\x15\x16]\x03/.test(text)) {
+  // RFC 8446 §5.1: a record of an alert or of a handshake.
+  if (text[1] === "\x03" && "\x15\x16".includes(text.charAt(0))) {
     return new HandshakeError(
       "bad-start-line",
       "the answer is TLS, not HTTP: is the scheme right?",
