@@ -1,38 +1,31 @@
-import type { ChannelSink } from "./channel_sink.ts";
+import { nameOf } from "../realm/kinds.ts";
+import { parentPort } from "../realm/parent_port.ts";
+import type { ChannelSink, SinkTarget } from "./channel_sink.ts";
 import type { ChannelStream } from "./channel_stream.ts";
 import { StreamChannelCompleter } from "./completer.ts";
-import { invalidState } from "./errors.ts";
+import { ignore, invalidState } from "./errors.ts";
 import { readOptions } from "./options.ts";
-import { checkOtherEnd, PortLink, watchPort } from "./port_link.ts";
-import { beginUse, releasePort } from "./ports_in_use.ts";
+import {
+  beginUse,
+  checkOtherEnd,
+  checkPort,
+  isPort,
+  type MessagePortLike,
+  type PortEvents,
+  postPort,
+  releasePort,
+  takePort,
+  watchPort,
+  watchWorker,
+  type WorkerScope,
+} from "./ports.ts";
+import { ChannelSinkController } from "./sink_controller.ts";
+import { DEFAULT_HIGH_WATER_MARK, sizeOf, sizeOfClone } from "./size.ts";
 import { PairedChannel, type StreamChannel, StreamChannelBase } from "./stream_channel.ts";
+import { ChannelStreamController } from "./stream_controller.ts";
 
-/**
- * Whatever can be posted to and listened to: a `MessagePort`, a `Worker`, `self` inside a worker, a
- * `Worker` or `parentPort` of `node:worker_threads`.
- */
-export interface MessagePortLike {
-  /** Posts a message. */
-  postMessage(message: unknown, transfer?: readonly object[]): void;
-  /** Listens, on what is an `EventTarget`. */
-  addEventListener?(type: string, listener: (event: Event) => void): void;
-  /** Stops listening, on what is an `EventTarget`. */
-  removeEventListener?(type: string, listener: (event: Event) => void): void;
-  /** Listens, on what is only a Node `EventEmitter`. */
-  on?(type: string, listener: (value: unknown) => void): unknown;
-  /** Stops listening, on what is only a Node `EventEmitter`. */
-  off?(type: string, listener: (value: unknown) => void): unknown;
-  /** Begins to deliver messages. */
-  start?(): void;
-  /** Disconnects the port. */
-  close?(): void;
-}
-
-/**
- * `self` of a worker, whichever library of types declares it: those for pages, and Deno's default, declare
- * a window.
- */
-export type WorkerScope = typeof globalThis;
+/** What each end may send before it has heard anything, in bytes. Part of the wire format. */
+const FIRST_CREDIT = DEFAULT_HIGH_WATER_MARK;
 
 /** Options of a {@linkcode MessagePortChannel}. */
 export interface MessagePortChannelOptions<Out = unknown> {
@@ -173,35 +166,212 @@ export class MessagePortChannel<In, Out = In> extends StreamChannelBase<In, Out>
   }
 }
 
-function checkPort(port: MessagePortLike | WorkerScope): asserts port is MessagePortLike {
-  const postMessage: unknown = (port as Partial<MessagePortLike> | null | undefined)?.postMessage;
-  // A page's own `postMessage` posts to the page itself.
-  const isPage = port === globalThis && "document" in port;
-  if (typeof postMessage === "function" && !isPage) return;
-  const why = port === globalThis ? "this is no worker" : "the value is no port";
-  throw new TypeError(`Cannot open a channel: ${why}, it has no postMessage to another end`);
-}
-
 function readPortOptions<Out>(
   options: MessagePortChannelOptions<Out> | undefined,
 ): MessagePortChannelOptions<Out> {
   return readOptions(options, { raw: "boolean", highWaterMark: "size", transfer: "function" });
 }
 
-/** Posts one end of a new channel of ports, and returns the other. */
-function postPort(port: MessagePortLike): MessagePort {
-  const { port1, port2 } = new MessageChannel();
-  try {
-    port.postMessage(port2, [port2]);
-  } catch (error) {
-    port1.close();
-    port2.close();
-    throw error;
-  }
-  return port1;
+/** Options of a {@linkcode PortLink}. */
+export interface PortLinkOptions<Out> extends MessagePortChannelOptions<Out> {
+  /** What the port was sent over: when it is a worker, its end is the port's. */
+  readonly carrier?: MessagePortLike;
 }
 
-function isPort(message: unknown): message is MessagePortLike {
-  return typeof message === "object" && message !== null && "postMessage" in message &&
-    typeof message.postMessage === "function";
+/**
+ * The channel over a port.
+ *
+ * Credit is counted in bytes, by the sender: a value travels as `[value, size]`, because a clone need
+ * not count the same; text and numbers, which do, as `[value]`. A number
+ * that comes may be sent in addition; one is posted when at least half the window can be given, so
+ * a credit costs a message only now and then.
+ */
+export class PortLink<In, Out> implements SinkTarget<Out> {
+  readonly stream: ChannelStream<In>;
+  readonly sink: ChannelSink<Out>;
+
+  readonly #port: MessagePortLike;
+  readonly #raw: boolean;
+  readonly #window: number;
+  readonly #transfer: ((value: Out) => readonly object[]) | undefined;
+  readonly #stream: ChannelStreamController<In>;
+  readonly #sink: ChannelSinkController<Out>;
+  #unwatch: () => void = ignore;
+  #unwatchCarrier: () => void = ignore;
+  /** What may be sent; below 0 is what was sent beyond it. */
+  #credit = FIRST_CREDIT;
+  /** What the other end may send, as far as this end knows. */
+  #granted = FIRST_CREDIT;
+  #isOver = false;
+
+  /** Starts the port. */
+  constructor(port: MessagePortLike, options: PortLinkOptions<Out>) {
+    if (!options.raw) checkOtherEnd(port);
+    takePort(port, "channel");
+    this.#port = port;
+    this.#raw = options.raw ?? false;
+    this.#window = options.highWaterMark ?? DEFAULT_HIGH_WATER_MARK;
+    this.#transfer = options.transfer;
+    this.#stream = new ChannelStreamController<In>({
+      resume: () => this.#grant(),
+      close: () => this.sink.close(),
+    }, {
+      highWaterMark: Math.ceil(this.#window / 2),
+      sizeOf: (value) => sizeOfClone(value, this.#window),
+    });
+    // There is room as long as nothing was sent beyond the credit.
+    this.#sink = new ChannelSinkController<Out>(this, { highWaterMark: 1 });
+    this.stream = this.#stream.stream;
+    this.sink = this.#sink.sink;
+    const events: PortEvents = {
+      onMessage: (message) => this.#receive(message),
+      onEnd: (exitCode) => this.#lose(exitCode),
+      onError: () => this.#fail(new TypeError("Cannot receive: the message can't be deserialized")),
+      onFailure: (error) => this.#fail(error),
+    };
+    try {
+      this.#unwatch = watchPort(port, events);
+      if (options.carrier !== undefined) {
+        this.#unwatchCarrier = watchWorker(options.carrier, events);
+      }
+      if (!this.#raw && this.#window !== FIRST_CREDIT) this.#post(this.#window - FIRST_CREDIT);
+    } catch (error) {
+      this.#isOver = true;
+      this.#letGo();
+      throw error;
+    }
+    this.#granted = this.#window;
+  }
+
+  // What comes.
+
+  #receive(message: unknown): void {
+    if (this.#isOver) return;
+    if (this.#raw) return this.#stream.add(message as In);
+    if (typeof message === "number") return this.#addCredit(message);
+    // Others post to workers as well: development tools, other libraries.
+    if (!isEnvelope(message)) return;
+    if (message.length === 0) return this.#end(null);
+    const [value, size = sizeOf(value)] = message;
+    this.#granted -= size;
+    this.#stream.add(value as In);
+    this.#grant();
+  }
+
+  #addCredit(credit: number): void {
+    if (!Number.isFinite(credit)) return;
+    this.#credit += credit;
+    this.#sink.drained();
+  }
+
+  /** Lets the other end send what there is room for, where that is worth a message. */
+  #grant(): void {
+    if (this.#isOver || this.#raw) return;
+    const credit = this.#window - this.#stream.queuedSize - this.#granted;
+    if (credit * 2 < this.#window) return;
+    this.#granted += credit;
+    this.#post(credit);
+  }
+
+  // Ending.
+
+  #fail(error: Error): void {
+    if (this.#isOver) return;
+    this.#tellEnd();
+    this.#end({ error });
+  }
+
+  /** The other end has gone without saying so. */
+  #lose(exitCode: number | null): void {
+    // Deno reports a worker's error after its ports have closed: unhandled, it would end the process.
+    this.#unwatchCarrier = ignore;
+    if (this.#raw) return this.#end(null);
+    const who = exitCode === null ? "the other end has gone" : `the worker exited with ${exitCode}`;
+    this.#end({ error: new Error(`Cannot receive: ${who} and had not closed the channel`) });
+  }
+
+  #tellEnd(): void {
+    if (!this.#raw) this.#post([]);
+  }
+
+  #end(failure: { error: unknown } | null): void {
+    if (this.#isOver) return;
+    this.#release();
+    this.#sink.finish(failure?.error);
+    if (failure === null) this.#stream.end();
+    else this.#stream.fail(failure.error);
+  }
+
+  #release(): void {
+    this.#isOver = true;
+    this.#letGo();
+    // What was posted before still arrives. Closing a worker's own scope would end the worker, and
+    // closing its parentPort all that it has to say to others.
+    const isWorkers = this.#port === globalThis as unknown || this.#port === parentPort();
+    if (!isWorkers) this.#port.close?.();
+  }
+
+  #letGo(): void {
+    this.#unwatch();
+    this.#unwatchCarrier();
+    releasePort(this.#port, "channel");
+  }
+
+  #post(message: unknown): void {
+    this.#port.postMessage(message, []);
+  }
+
+  // The sink's target.
+
+  get bufferedAmount(): number {
+    return this.#credit < 0 ? -this.#credit : 0;
+  }
+
+  add(value: Out): boolean {
+    if (this.#isOver) return false;
+    const transfer = this.#transfer?.(value) ?? [];
+    // Asked before: what is transferred has no size any more. One more than the credit is enough.
+    const size = this.#raw ? 0 : sizeOfClone(value, Math.max(this.#credit, this.#window) + 1);
+    try {
+      this.#port.postMessage(this.#raw ? value : envelope(value, size), transfer);
+    } catch (cause) {
+      throw new TypeError(`Cannot add: ${whyNotPosted(cause, transfer)}`, { cause });
+    }
+    this.#credit -= size;
+    return true;
+  }
+
+  close(): void {
+    if (!this.#isOver) {
+      this.#tellEnd();
+      this.#release();
+    }
+    this.#stream.discard();
+    this.#sink.finish();
+  }
+
+  abort(error: unknown): void {
+    this.#sink.fail(error);
+    this.close();
+  }
+}
+
+type Envelope = [value?: unknown, size?: number];
+
+function envelope(value: unknown, size: number): Envelope {
+  return typeof value === "object" || typeof value === "bigint" ? [value, size] : [value];
+}
+
+function isEnvelope(message: unknown): message is Envelope {
+  if (!Array.isArray(message) || message.length > 2) return false;
+  return message.length < 2 || Number.isFinite(message[1]) && message[1] >= 0;
+}
+
+function whyNotPosted(cause: unknown, transfer: readonly object[]): string {
+  const name = nameOf(cause);
+  // Not everything that is thrown is about cloning: a getter of the value may throw as well.
+  if (name !== "DataCloneError") return `posting the value threw ${name || typeof cause}`;
+  return transfer.length === 0
+    ? "the value can't be cloned"
+    : "the value can't be cloned, or what `transfer` returned can't be transferred";
 }

@@ -46,9 +46,6 @@ export type { DisconnectorOptions } from "./disconnector.ts";
 export { Disconnector } from "./disconnector.ts";
 export type { MultiChannelOptions, VirtualChannel } from "./multi_channel.ts";
 export { MultiChannel } from "./multi_channel.ts";
-export type {
-  MessagePortChannelOptions,
-  MessagePortLike,
-  WorkerScope,
-} from "./message_port_channel.ts";
+export type { MessagePortLike, WorkerScope } from "./ports.ts";
+export type { MessagePortChannelOptions } from "./message_port_channel.ts";
 export { MessagePortChannel } from "./message_port_channel.ts";

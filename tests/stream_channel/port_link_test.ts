@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertFalse, assertRejects, assertThrows } from "@std/assert";
 import { MessagePortChannel, type MessagePortLike } from "../../src/stream_channel/mod.ts";
-import { PortLink, watchPort } from "../../src/stream_channel/port_link.ts";
+import { PortLink } from "../../src/stream_channel/message_port_channel.ts";
+import { watchPort } from "../../src/stream_channel/ports.ts";
 import { microtasks, record, settled } from "../support/events.ts";
 
 /** A port whose other end is the test. */

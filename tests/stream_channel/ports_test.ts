@@ -1,6 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { MessagePortChannel } from "../../src/stream_channel/mod.ts";
-import { releasePort, takePort } from "../../src/stream_channel/ports_in_use.ts";
+import { releasePort, takePort } from "../../src/stream_channel/ports.ts";
 import { assertInvalidState } from "../support/events.ts";
 
 Deno.test("a port has one channel at a time", () => {
