@@ -16,13 +16,16 @@ export type {
   ListenOptions,
   StreamSubscription,
 } from "./stream_channel/channel_stream.ts";
-export type { StreamChannel, StreamChannelStatic } from "./stream_channel/stream_channel.ts";
 export type {
-  ChannelTransformer,
   MessageTransform,
   StreamTransformer,
   TransformHandlers,
-} from "./stream_channel/transformer.ts";
+} from "./stream_channel/relay.ts";
+export type {
+  ChannelTransformer,
+  StreamChannel,
+  StreamChannelStatic,
+} from "./stream_channel/stream_channel.ts";
 export type { Capabilities, Capability } from "./web_socket/capabilities.ts";
 export type { CloseFrameContent, CloseInfo, CloseInitiator } from "./web_socket/close_info.ts";
 export type {

@@ -45,7 +45,7 @@ const ROOT = new URL("../", import.meta.url);
 
 /** The budget of each folder of src/. */
 const ROOMS: Rooms = {
-  "src": { files: 3, lines: 272 },
+  "src": { files: 3, lines: 275 },
   "src/handshake": { files: 9, lines: 1656 },
   "src/native": { files: 10, lines: 940 },
   "src/net": { files: 14, lines: 1670 },
@@ -54,7 +54,7 @@ const ROOMS: Rooms = {
   "src/realm": { files: 4, lines: 305 },
   "src/server": { files: 25, lines: 3645 },
   "src/stream_channel": { files: 37, lines: 6250 },
-  "src/testing": { files: 6, lines: 600 },
+  "src/testing": { files: 5, lines: 420 },
   "src/web_socket": { files: 32, lines: 4570 },
 };
 

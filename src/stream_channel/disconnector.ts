@@ -3,8 +3,7 @@ import { Deferred } from "./promises.ts";
 import { ignore, preHandled } from "./errors.ts";
 import { type OptionKinds, readOptions } from "./options.ts";
 import { Relay } from "./relay.ts";
-import { PairedChannel, type StreamChannel } from "./stream_channel.ts";
-import type { ChannelTransformer } from "./transformer.ts";
+import { type ChannelTransformer, PairedChannel, type StreamChannel } from "./stream_channel.ts";
 
 /** Options of a {@linkcode Disconnector}. */
 export interface DisconnectorOptions {

@@ -7,8 +7,7 @@ import { encodeJson } from "./json_value.ts";
 import { readOptions, shown } from "./options.ts";
 import { Relay, type WaitingHandlers } from "./relay.ts";
 import { issuesOf, type StandardSchema, ValidationError } from "./standard_schema.ts";
-import { PairedChannel, type StreamChannel } from "./stream_channel.ts";
-import type { ChannelTransformer } from "./transformer.ts";
+import { type ChannelTransformer, PairedChannel, type StreamChannel } from "./stream_channel.ts";
 
 /** What a channel of JSON documents is over: binary messages count as malformed. */
 export type JsonText = string | Uint8Array;

@@ -7,20 +7,14 @@
 export type { ChannelStream, ListenOptions, StreamSubscription } from "./channel_stream.ts";
 export type { AddStreamOptions, ChannelSink } from "./channel_sink.ts";
 export type { ChannelLike } from "./channel_like.ts";
-export type { StreamChannelStatic } from "./stream_channel.ts";
+export type { ChannelTransformer, StreamChannelStatic } from "./stream_channel.ts";
 export { StreamChannel, StreamChannelBase } from "./stream_channel.ts";
 export { DelegatingStreamChannel } from "./delegating.ts";
 export { DelegatingChannelSink } from "./delegating_sink.ts";
 export type { GuaranteeOptions } from "./guarantees.ts";
 export { withCloseGuarantee, withGuarantees } from "./guarantees.ts";
-export type {
-  ChannelTransformer,
-  Codec,
-  MessageTransform,
-  StreamTransformer,
-  TransformHandlers,
-  TransformStreamLike,
-} from "./transformer.ts";
+export type { MessageTransform, StreamTransformer, TransformHandlers } from "./relay.ts";
+export type { Codec, TransformStreamLike } from "./transformer.ts";
 export { StreamChannelTransformer } from "./transformer.ts";
 export type { ChannelPair, ChannelPairOptions } from "./channel_pair.ts";
 export { channelPair } from "./channel_pair.ts";

@@ -10,7 +10,6 @@ import type { ChannelStream } from "./channel_stream.ts";
 import { shown } from "./options.ts";
 import { pipe } from "./pipe.ts";
 import { checkTransform, type MessageTransform, Relay } from "./relay.ts";
-import type { ChannelTransformer } from "./transformer.ts";
 
 /**
  * A two-way connection: a {@linkcode ChannelStream} of what the other end sends, and a
@@ -105,6 +104,25 @@ export interface StreamChannel<In, Out = In> {
    * @returns The channel itself.
    */
   cast<NewIn, NewOut = NewIn>(): StreamChannel<NewIn, NewOut>;
+}
+
+/**
+ * Turns a channel of one kind of messages into a channel of another kind. Anything with such a
+ * method is one, and goes into {@linkcode StreamChannel.transform}.
+ *
+ * @typeParam In What the channel gives.
+ * @typeParam Out What the channel takes.
+ * @typeParam NewIn What the transformed channel gives.
+ * @typeParam NewOut What the transformed channel takes.
+ */
+export interface ChannelTransformer<In, Out, NewIn, NewOut> {
+  /**
+   * The transformed channel. It takes the channel's right to read, at once; works for any number of
+   * channels.
+   *
+   * @throws {DOMException} `InvalidStateError` when the channel's stream has a reader.
+   */
+  transformChannel(channel: ChannelLike<In, Out>): StreamChannel<NewIn, NewOut>;
 }
 
 /** What {@linkcode StreamChannel} offers by itself. */

@@ -3,29 +3,8 @@ import type { ChannelStream } from "./channel_stream.ts";
 import { Deferred } from "./promises.ts";
 import { pipeOneWay } from "./pipe.ts";
 import { type MessageTransform, Relay } from "./relay.ts";
-import { PairedChannel, type StreamChannel } from "./stream_channel.ts";
+import { type ChannelTransformer, PairedChannel, type StreamChannel } from "./stream_channel.ts";
 import { sinkFromWritable, streamFromReadable } from "./web_streams.ts";
-
-export type { MessageTransform, StreamTransformer, TransformHandlers } from "./relay.ts";
-
-/**
- * Turns a channel of one kind of messages into a channel of another kind. Anything with such a
- * method is one, and goes into {@linkcode StreamChannel.transform}.
- *
- * @typeParam In What the channel gives.
- * @typeParam Out What the channel takes.
- * @typeParam NewIn What the transformed channel gives.
- * @typeParam NewOut What the transformed channel takes.
- */
-export interface ChannelTransformer<In, Out, NewIn, NewOut> {
-  /**
-   * The transformed channel. It takes the channel's right to read, at once; works for any number of
-   * channels.
-   *
-   * @throws {DOMException} `InvalidStateError` when the channel's stream has a reader.
-   */
-  transformChannel(channel: ChannelLike<In, Out>): StreamChannel<NewIn, NewOut>;
-}
 
 /** Two functions that undo each other, for {@linkcode StreamChannelTransformer.fromCodec}. */
 export interface Codec<Decoded, Encoded> {

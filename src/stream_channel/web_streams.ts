@@ -1,6 +1,5 @@
 /** Web Streams as the two members of a channel. */
 
-import type { ChannelParts } from "./channel_like.ts";
 import type { ChannelSink, SinkTarget } from "./channel_sink.ts";
 import { ChannelSinkController } from "./sink_controller.ts";
 import type {
@@ -43,7 +42,7 @@ export function partsFromStreams<In, Out>(
     readonly readable: ReadableStream<In>;
     readonly writable: WritableStream<Out>;
   },
-): ChannelParts<In, Out> {
+): { readonly stream: ChannelStream<In>; readonly sink: ChannelSink<Out> } {
   const source = new ReadableSource<In>(readable);
   const sink = sinkFromWritable<Out>(writable, {
     onClose: () => source.setDraining(true),

@@ -1,7 +1,7 @@
 import type { ChannelSink } from "../stream_channel/channel_sink.ts";
 import type { ChannelStream } from "../stream_channel/channel_stream.ts";
-import type { StreamChannel } from "../stream_channel/stream_channel.ts";
-import type { ChannelTransformer, MessageTransform } from "../stream_channel/transformer.ts";
+import type { MessageTransform } from "../stream_channel/relay.ts";
+import type { ChannelTransformer, StreamChannel } from "../stream_channel/stream_channel.ts";
 import type { Capabilities } from "./capabilities.ts";
 import type { CloseInfo } from "./close_info.ts";
 import type { HandshakeResponse } from "./errors.ts";
