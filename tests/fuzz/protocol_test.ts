@@ -6,7 +6,9 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import type { Side } from "../../src/protocol/frame.ts";
-import { frame, joined, KEY, record, type Recorded, told } from "../protocol/support.ts";
+import { record, type Recorded, told } from "../protocol/support.ts";
+import { joined } from "../support/bytes.ts";
+import { frame, KEY } from "../support/frames.ts";
 import { describe } from "../protocol/support.ts";
 import { testSeed } from "../support/random.ts";
 

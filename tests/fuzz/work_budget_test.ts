@@ -13,8 +13,10 @@ import {
 import type { WorkBudget } from "../../src/protocol/work_budget.ts";
 import { createMessageDeflate } from "../../src/permessage_deflate/deflate.ts";
 import { turns } from "../../src/web_socket/turns.ts";
-import { type FrameSpec, joined, KEY, record, type Recorded, told } from "../protocol/support.ts";
-import { frame } from "../protocol/support.ts";
+import { record, type Recorded, told } from "../protocol/support.ts";
+import { joined } from "../support/bytes.ts";
+import { type FrameSpec, KEY } from "../support/frames.ts";
+import { frame } from "../support/frames.ts";
 import { testSeed } from "../support/random.ts";
 import { turn } from "../support/turns.ts";
 

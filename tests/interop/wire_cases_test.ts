@@ -6,20 +6,14 @@
 import { assertEquals } from "@std/assert";
 import { echo, withServer } from "../support/own_server.ts";
 import { RawClient } from "../support/recipe_clients.ts";
+import { fromHex, joined, utf8 } from "../support/bytes.ts";
 import {
+  clientFrame as masked,
+  closeCodeIn,
   closePayload,
   frame,
-  type FrameSpec,
-  fromHex,
-  joined,
-  KEY,
-  utf8,
-} from "../protocol/support.ts";
-
-/** A frame of the client's. */
-function masked(spec: FrameSpec): Uint8Array {
-  return frame({ key: KEY, ...spec });
-}
+  framesIn,
+} from "../support/frames.ts";
 
 const text = (payload: string, fin = true): Uint8Array => masked({ opcode: 1, payload, fin });
 const rest = (payload: string, fin = true): Uint8Array => masked({ opcode: 0, payload, fin });
@@ -36,20 +30,13 @@ function described(bytes: Uint8Array): string[] {
     9: "ping",
     10: "pong",
   };
-  const result: string[] = [];
-  for (let at = 0; at < bytes.length;) {
-    const opcode = (bytes[at] ?? 0) & 15;
-    const short = bytes[at + 1] ?? 0;
-    const length = short < 126 ? short : (bytes[at + 2] ?? 0) << 8 | (bytes[at + 3] ?? 0);
-    const start = at + (short < 126 ? 2 : 4);
-    const payload = bytes.subarray(start, at = start + length);
-    const code = opcode === 8 && length > 1 ? `${(payload[0] ?? 0) << 8 | (payload[1] ?? 0)}` : "";
+  return framesIn(bytes).map(({ opcode, payload }) => {
+    const code = opcode === 8 && payload.length > 1 ? `${closeCodeIn(payload)}` : "";
     // A failure's phrase is this package's own affair.
     const failure = ["1002", "1007", "1009"].includes(code);
     const words = failure ? "" : new TextDecoder().decode(payload.subarray(opcode === 8 ? 2 : 0));
-    result.push([names[opcode], code, words].filter((it) => it !== "").join(" "));
-  }
-  return result;
+    return [names[opcode], code, words].filter((it) => it !== "").join(" ");
+  });
 }
 
 /** Sends bytes to an echoing server, in pieces, and gives what comes until it ends the connection. */

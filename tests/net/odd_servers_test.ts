@@ -3,7 +3,8 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { USER_AGENT } from "../../src/handshake/client_handshake.ts";
 import { NetWebSocketChannel } from "../../src/net/mod.ts";
-import { rawClose } from "../support/raw_frames.ts";
+import { hex } from "../support/bytes.ts";
+import { closeFrame } from "../support/frames.ts";
 import { type RecipeOptions, withRecipe } from "../support/recipes.ts";
 import { nextChannel, withServer } from "../server/support.ts";
 import { assertReaches, connectFailure } from "./support.ts";
@@ -108,7 +109,7 @@ Deno.test("odd servers: a peer that answers our Close with 1005 ends as a local 
     });
   }
   // By itself it may not send that.
-  const frames = rawClose(1005).toString("hex");
+  const frames = hex(closeFrame(1005));
   await withRecipe("raw", { frames }, async ({ url }) => {
     const channel = NetWebSocketChannel.connect(url);
     await channel.ready;

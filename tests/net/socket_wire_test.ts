@@ -13,6 +13,7 @@ import { overWire } from "../../src/web_socket/over.ts";
 import type { WireEvents, WireFailure } from "../../src/web_socket/wire.ts";
 import { microtasks, settled } from "../support/events.ts";
 import { LoopbackProbe } from "../support/loopback_probe.ts";
+import { utf8 } from "../support/bytes.ts";
 
 /** What a wire has reported. */
 class Recorder implements WireEvents {
@@ -101,14 +102,10 @@ function received(socket: Socket): Promise<string> {
   return new Promise((resolve) => socket.once("data", (chunk) => resolve(String(chunk))));
 }
 
-function bytes(text: string): Uint8Array {
-  return new TextEncoder().encode(text);
-}
-
 Deno.test("socket wire: bytes go both ways", async () => {
   await withEnds(async ({ wire, recorder, peer }) => {
     const there = received(peer);
-    assert(wire.write(bytes("there")));
+    assert(wire.write(utf8("there")));
     assertEquals(await there, "there");
     peer.write("back");
     await recorder.until(() => recorder.text === "back");
@@ -122,7 +119,7 @@ Deno.test("socket wire: the peer's FIN is the end; what is written then still ar
     await recorder.until(() => recorder.events.length > 0);
     assertEquals([recorder.text, recorder.events], ["last", [["end", null]]]);
     const answer = received(peer);
-    assert(wire.write(bytes("answer")));
+    assert(wire.write(utf8("answer")));
     assertEquals(await answer, "answer");
     await wire.end();
     assertEquals(recorder.events, [["end", null]]);
@@ -134,9 +131,9 @@ Deno.test("socket wire: ending it sends FIN behind what was written; it goes on 
     const parts: string[] = [];
     peer.on("data", (chunk) => parts.push(String(chunk)));
     const ended = new Promise<void>((resolve) => peer.once("end", () => resolve()));
-    wire.write(bytes("last"));
+    wire.write(utf8("last"));
     const over = wire.end();
-    assertFalse(wire.write(bytes("too late")));
+    assertFalse(wire.write(utf8("too late")));
     await ended;
     assertEquals(parts.join(""), "last");
     peer.end("answer");
@@ -151,7 +148,7 @@ Deno.test("socket wire: a reset is told apart from an end", async () => {
     peer.resetAndDestroy();
     await recorder.until(() => recorder.events.length > 0);
     assertEquals(recorder.events, [["end", "ECONNRESET"]]);
-    assertFalse(wire.write(bytes("late")));
+    assertFalse(wire.write(utf8("late")));
     await wire.flush();
     await wire.end();
   });
@@ -164,7 +161,7 @@ Deno.test("socket wire: a reset is noticed although it is paused", async () => {
     // Writing is the way to notice that the connection is lost.
     const probe = new LoopbackProbe();
     while (recorder.events.length < 2) {
-      wire.write(bytes("probe"));
+      wire.write(utf8("probe"));
       await probe.roundTrip();
     }
     await probe.close();
@@ -181,10 +178,10 @@ Deno.test("socket wire: destroyed, it reports nothing more", async () => {
     peer.on("end", () => peer.end());
     peer.resume();
     wire.watch();
-    wire.write(bytes("x"));
+    wire.write(utf8("x"));
     wire.destroy();
     wire.destroy();
-    assertFalse(wire.write(bytes("y")));
+    assertFalse(wire.write(utf8("y")));
     await wire.end();
     await gone;
     assertEquals(recorder.events, []);
@@ -490,7 +487,7 @@ Deno.test("socket wire: a socket that gives text is a failure", () => {
 Deno.test("socket wire: lost while it is paused, it gives what the socket has read, and its end", () => {
   const { socket, wire, recorder } = fake();
   wire.pause();
-  socket.unread.push(bytes("a"), bytes("b"));
+  socket.unread.push(utf8("a"), utf8("b"));
   socket.emit("error", new Error("reset"));
   socket.emit("close");
   assertEquals([recorder.text, recorder.events], ["ab", [["over", "reset"], ["end", "reset"]]]);

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertNotStrictEquals, assertStrictEquals } from "@std/assert";
 import { ByteQueue, compact, joined as joinedOf } from "../../src/protocol/byte_queue.ts";
 import { seededRandom } from "../support/random.ts";
-import { hex, joined } from "./support.ts";
+import { hex, joined } from "../support/bytes.ts";
 
 function takeAll(queue: ByteQueue): Uint8Array[] {
   const chunks: Uint8Array[] = [];

@@ -1,7 +1,8 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { decodeClose, encodeClose, MAX_REASON_LENGTH } from "../../src/protocol/close_frame.ts";
 import { isSendable } from "../../status.ts";
-import { closePayload, hex } from "./support.ts";
+import { hex } from "../support/bytes.ts";
+import { closePayload } from "../support/frames.ts";
 
 Deno.test("G25 Close: every code of 16 bits, decoded and encoded", () => {
   for (let code = 0; code < 65536; code++) {

@@ -6,7 +6,8 @@ import {
   FrameHeader,
   headerLength,
 } from "../../src/protocol/frame.ts";
-import { frame, fromHex, hex, KEY, KEY_NUMBER } from "./support.ts";
+import { fromHex, hex } from "../support/bytes.ts";
+import { frame, KEY, KEY_NUMBER } from "../support/frames.ts";
 
 const lengths = [0, 1, 125, 126, 127, 255, 256, 65535, 65536, 2 ** 31, 2 ** 32 + 5, 2 ** 53 - 1];
 

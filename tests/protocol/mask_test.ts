@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { applyMask, copyMasked } from "../../src/protocol/mask.ts";
 import { seededRandom } from "../support/random.ts";
-import { hex } from "./support.ts";
+import { hex } from "../support/bytes.ts";
 
 const random = seededRandom();
 

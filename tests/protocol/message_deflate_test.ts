@@ -5,7 +5,9 @@ import {
   type MessageDeflate,
 } from "../../src/protocol/message_deflate.ts";
 import { PreparedMessage } from "../../src/protocol/prepared_message.ts";
-import { frame, hex, joined, KEY, record, splits, told, utf8 } from "./support.ts";
+import { record, splits, told } from "./support.ts";
+import { hex, joined, utf8 } from "../support/bytes.ts";
+import { frame, KEY } from "../support/frames.ts";
 
 /** Stands in for DEFLATE: "compressed" is the payload backwards behind a 0; "!" isn't compressible. */
 const backwards: MessageDeflate = {

@@ -4,7 +4,9 @@ import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/ass
 import { Output } from "../../src/protocol/output.ts";
 import { SLAB_SIZE, slabFor } from "../../src/protocol/slab.ts";
 import { seededRandom } from "../support/random.ts";
-import { frame, hex, joined, KEY, KEY_NUMBER, record, told, utf8 } from "./support.ts";
+import { record, told } from "./support.ts";
+import { hex, joined, utf8 } from "../support/bytes.ts";
+import { frame, KEY, KEY_NUMBER } from "../support/frames.ts";
 
 function write(output: Output, payload: Uint8Array): void {
   output.write(0x82, payload, payload.length);

@@ -9,17 +9,9 @@ import {
   MessageInPieces,
 } from "../../src/protocol/pieces.ts";
 import { LARGEST_PIECE } from "../../src/protocol/work_budget.ts";
-import {
-  frame,
-  hex,
-  joined,
-  KEY_NUMBER,
-  record,
-  type Recorded,
-  splits,
-  told,
-  utf8,
-} from "./support.ts";
+import { record, type Recorded, splits, told } from "./support.ts";
+import { hex, joined, utf8 } from "../support/bytes.ts";
+import { frame, KEY_NUMBER } from "../support/frames.ts";
 
 const UNLIMITED = { left: Infinity };
 

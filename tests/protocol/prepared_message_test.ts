@@ -2,6 +2,7 @@ import { assertEquals, assertStrictEquals } from "@std/assert";
 import { PreparedMessage } from "../../src/protocol/prepared_message.ts";
 import { Protocol } from "../../src/protocol/protocol.ts";
 import type { MessageDeflate, SharedDeflate } from "../../src/protocol/message_deflate.ts";
+import { joined } from "../support/bytes.ts";
 
 function noKeys(): number {
   throw new Error("A server asks for no masking key");
@@ -16,10 +17,6 @@ function server(deflate?: MessageDeflate): { protocol: Protocol; output: () => U
     deflate,
   }, { onMessage() {}, onPong() {}, onClose() {}, onFailure() {}, onOutput() {} });
   return { protocol, output: () => joined(protocol.takeOutput()) };
-}
-
-function joined(chunks: Uint8Array[]): Uint8Array {
-  return Uint8Array.from(chunks.flatMap((chunk) => [...chunk]));
 }
 
 /** "Compresses" by leaving out the first byte, and counts. */

@@ -2,20 +2,9 @@ import { assert, assertEquals, assertFalse, assertStrictEquals, assertThrows } f
 import type { Side } from "../../src/protocol/frame.ts";
 import { PreparedMessage } from "../../src/protocol/prepared_message.ts";
 import { Protocol } from "../../src/protocol/protocol.ts";
-import {
-  closePayload,
-  frame,
-  fromHex,
-  hex,
-  joined,
-  KEY,
-  KEY_NUMBER,
-  peerFrame,
-  record,
-  splits,
-  told,
-  utf8,
-} from "./support.ts";
+import { record, splits, told } from "./support.ts";
+import { fromHex, hex, joined, utf8 } from "../support/bytes.ts";
+import { closePayload, frame, KEY, KEY_NUMBER, peerFrame } from "../support/frames.ts";
 import { type Vector, vectors } from "./vectors.ts";
 
 const sides: readonly Side[] = ["client", "server"];

@@ -1,83 +1,10 @@
-/** Frames by hand and protocols that keep a record. On purpose no code is shared with what is tested. */
+/** Protocols that keep a record. */
 
 import { Protocol } from "../../src/protocol/protocol.ts";
 import type { ProtocolOptions } from "../../src/protocol/protocol_events.ts";
 import type { Side } from "../../src/protocol/frame.ts";
-
-export type LengthForm = 7 | 16 | 64;
-
-export interface FrameSpec {
-  opcode: number;
-  payload?: Uint8Array | string;
-  /** Left out: true. */
-  fin?: boolean;
-  /** RSV1–3 as a number of 0–7, RSV1 the highest bit. */
-  rsv?: number;
-  /** Left out: not masked. */
-  key?: readonly number[];
-  /** Left out: the shortest. */
-  form?: LengthForm;
-}
-
-export const KEY: readonly number[] = [0x37, 0xfa, 0x21, 0x3d];
-export const KEY_NUMBER = 0x37fa213d;
-
-export function utf8(text: string): Uint8Array<ArrayBuffer> {
-  return new TextEncoder().encode(text);
-}
-
-export function hex(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-}
-
-export function fromHex(text: string): Uint8Array<ArrayBuffer> {
-  const pairs = text.replaceAll(/\s/g, "").match(/../g) ?? [];
-  return Uint8Array.from(pairs, (pair) => parseInt(pair, 16));
-}
-
-export function joined(chunks: Iterable<Uint8Array>): Uint8Array<ArrayBuffer> {
-  const all = [...chunks];
-  const result = new Uint8Array(all.reduce((sum, chunk) => sum + chunk.length, 0));
-  let at = 0;
-  for (const chunk of all) {
-    result.set(chunk, at);
-    at += chunk.length;
-  }
-  return result;
-}
-
-function lengthBytes(length: number, form: LengthForm, mask: number): number[] {
-  if (form === 7) return [mask | length];
-  if (form === 16) return [mask | 126, length >> 8, length & 255];
-  const all = Array.from(
-    { length: 8 },
-    (_, i) => Number(BigInt(length) >> BigInt(56 - 8 * i) & 255n),
-  );
-  return [mask | 127, ...all];
-}
-
-export function frame(spec: FrameSpec): Uint8Array<ArrayBuffer> {
-  const { opcode, payload = "", fin = true, rsv = 0, key } = spec;
-  const body = typeof payload === "string" ? utf8(payload) : payload;
-  const form = spec.form ?? (body.length < 126 ? 7 : body.length < 65536 ? 16 : 64);
-  const first = (fin ? 128 : 0) | rsv << 4 | opcode;
-  const head = [first, ...lengthBytes(body.length, form, key ? 128 : 0), ...(key ?? [])];
-  const masked = key ? body.map((byte, i) => byte ^ (key[i % 4] ?? 0)) : body;
-  return joined([Uint8Array.from(head), masked]);
-}
-
-/** A frame as the peer of `side` sends it. */
-export function peerFrame(side: Side, spec: FrameSpec): Uint8Array<ArrayBuffer> {
-  return frame(side === "server" ? { key: KEY, ...spec } : spec);
-}
-
-export function closePayload(
-  code: number,
-  reason: string | Uint8Array = "",
-): Uint8Array<ArrayBuffer> {
-  const text = typeof reason === "string" ? utf8(reason) : reason;
-  return joined([Uint8Array.of(code >> 8, code & 255), text]);
-}
+import { hex, joined } from "../support/bytes.ts";
+import { KEY_NUMBER } from "../support/frames.ts";
 
 /** One entry a thing that was told: `text …`, `binary <hex>`, `ping <hex>`, `close 1000 …`. */
 export type Log = string[];

@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { decodeText, Utf8Validator } from "../../src/protocol/utf8.ts";
 import { seededRandom } from "../support/random.ts";
-import { fromHex, hex, utf8 } from "./support.ts";
+import { fromHex, hex, utf8 } from "../support/bytes.ts";
 
 function decode(bytes: Uint8Array): string | null {
   return decodeText(bytes, 0, bytes.length);

@@ -1,7 +1,8 @@
 /** One table of frames, for encoding and decoding. */
 
 import type { Side } from "../../src/protocol/frame.ts";
-import { closePayload, frame, fromHex, hex, KEY, utf8 } from "./support.ts";
+import { fromHex, hex, utf8 } from "../support/bytes.ts";
+import { closePayload, frame, KEY } from "../support/frames.ts";
 
 export interface Vector {
   name: string;

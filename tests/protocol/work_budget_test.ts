@@ -8,7 +8,9 @@ import {
 } from "../../src/protocol/message_deflate.ts";
 import { lastBoundary } from "../../src/protocol/utf8.ts";
 import { FRAME_COST, LARGEST_PIECE, type WorkBudget } from "../../src/protocol/work_budget.ts";
-import { frame, joined, record, type Recorded, told, utf8 } from "./support.ts";
+import { record, type Recorded, told } from "./support.ts";
+import { joined, utf8 } from "../support/bytes.ts";
+import { frame } from "../support/frames.ts";
 
 function texts(count: number): Uint8Array {
   return joined(Array.from({ length: count }, (_, i) => frame({ opcode: 1, payload: `${i}` })));

@@ -6,6 +6,7 @@ import { InflateError, type MessageDeflate } from "../../src/protocol/message_de
 import { createMessageDeflate } from "../../src/permessage_deflate/deflate.ts";
 import { turns } from "../../src/web_socket/turns.ts";
 import { requestHead } from "../handshake/support.ts";
+import { joined } from "../support/bytes.ts";
 import { inflate } from "../support/inflating.ts";
 import { seededRandom } from "../support/random.ts";
 
@@ -50,16 +51,6 @@ function final(data: Uint8Array): Uint8Array {
   return zlib.deflateRawSync(data);
 }
 
-function concat(...parts: Uint8Array[]): Uint8Array {
-  const joined = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let offset = 0;
-  for (const part of parts) {
-    joined.set(part, offset);
-    offset += part.length;
-  }
-  return joined;
-}
-
 async function reason(body: () => Promise<unknown>): Promise<string> {
   try {
     await body();
@@ -72,7 +63,7 @@ async function reason(body: () => Promise<unknown>): Promise<string> {
 
 Deno.test("attack 20: a bomb ends at the limit", async () => {
   const zeros = flushed(new Uint8Array(64 * MIB));
-  const bomb = concat(...Array.from({ length: 16 }, () => zeros), blocks(HELLO));
+  const bomb = joined([...Array.from({ length: 16 }, () => zeros), blocks(HELLO)]);
   for await (const deflate of decompressors()) {
     for (const limit of [0, 1, 1000, MIB]) {
       assertEquals(await reason(() => inflate(deflate, bomb, limit)), "too-big", `${limit}`);
@@ -85,8 +76,8 @@ Deno.test("attack 20: the limit is exact, and counts all streams of a message", 
   const payloads = [
     blocks(data),
     final(data),
-    concat(final(data.subarray(1)), blocks(data.subarray(0, 1))),
-    concat(...Array.from({ length: 10 }, () => final(data.subarray(0, 10_000)))),
+    joined([final(data.subarray(1)), blocks(data.subarray(0, 1))]),
+    joined([...Array.from({ length: 10 }, () => final(data.subarray(0, 10_000)))]),
   ];
   for await (const deflate of decompressors()) {
     for (const payload of payloads) {
@@ -101,9 +92,9 @@ Deno.test("attack 20: the limit is exact, and counts all streams of a message", 
 Deno.test("attack 20: a message can't be made of a million streams", async () => {
   const empty = final(EMPTY);
   for await (const deflate of decompressors()) {
-    const some = concat(...Array.from({ length: 999 }, () => empty), blocks(HELLO));
+    const some = joined([...Array.from({ length: 999 }, () => empty), blocks(HELLO)]);
     assertEquals(await inflate(deflate, some, MIB), HELLO);
-    const many = concat(...Array.from({ length: 100_000 }, () => empty));
+    const many = joined([...Array.from({ length: 100_000 }, () => empty)]);
     assertEquals(await reason(() => inflate(deflate, many, MIB)), "corrupt");
   }
 });
@@ -112,14 +103,14 @@ Deno.test("attack 22: window bits of 8: we send uncompressed, and read what was 
   const deflate = create(false, 8);
   assertEquals(deflate.compress(new Uint8Array(5000)), null);
   const data = seededRandom().bytes(256);
-  const twice = concat(data, data);
+  const twice = joined([data, data]);
   assertEquals(await inflate(deflate, blocks(twice), 512), twice);
   assertEquals(await inflate(deflate, blocks(data), 256), data);
 });
 
 Deno.test("attack 23: BFINAL=1 at the end of messages, and the following ones are whole", async () => {
   // RFC 7692 §7.2.3.4: with a zero byte behind it, as the tail needs the header of a stored block.
-  const ends = [final(HELLO), concat(final(HELLO), Uint8Array.of(0)), blocks(HELLO)];
+  const ends = [final(HELLO), joined([final(HELLO), Uint8Array.of(0)]), blocks(HELLO)];
   for await (const deflate of decompressors()) {
     for (let i = 0; i < 12; i++) {
       const payload = ends[i % ends.length] ?? EMPTY;
@@ -149,8 +140,8 @@ Deno.test("attack 23: BFINAL=1 in the middle of a message", async () => {
   const random = seededRandom();
   const first = random.bytes(50_000);
   const second = random.bytes(30);
-  const whole = concat(first, second, HELLO, first);
-  const payload = concat(final(first), final(second), flushed(HELLO), blocks(first));
+  const whole = joined([first, second, HELLO, first]);
+  const payload = joined([final(first), final(second), flushed(HELLO), blocks(first)]);
   for await (const deflate of decompressors()) {
     for (let i = 0; i < 3; i++) {
       assertEquals(await inflate(deflate, payload, whole.length), whole, `seed ${random.seed}`);
@@ -166,8 +157,8 @@ Deno.test("attack 23: several blocks, of every kind, and empty ones", async () =
     finishFlush: zlib.constants.Z_FULL_FLUSH,
   });
   const empty = flushed(EMPTY);
-  const payload = concat(stored, empty, empty, fixed, empty, blocks(HELLO));
-  const whole = concat(HELLO, HELLO, HELLO);
+  const payload = joined([stored, empty, empty, fixed, empty, blocks(HELLO)]);
+  const whole = joined([HELLO, HELLO, HELLO]);
   for await (const deflate of decompressors()) {
     assertEquals(await inflate(deflate, payload, whole.length), whole);
   }
@@ -182,7 +173,7 @@ Deno.test("attack 23: empty messages, compressed", async () => {
     Uint8Array.of(1),
     Uint8Array.of(3, 0),
     Uint8Array.of(3, 0, 0),
-    concat(flushed(EMPTY), Uint8Array.of(0)),
+    joined([flushed(EMPTY), Uint8Array.of(0)]),
   ];
   for await (const deflate of decompressors()) {
     for (const payload of payloads) {
@@ -207,7 +198,7 @@ Deno.test("attack 23: an uncompressed message between compressed ones leaves the
 
 Deno.test("attack 23: what is no DEFLATE is corrupt, cut short messages too", async () => {
   const whole = blocks(seededRandom().bytes(200));
-  const text = blocks(concat(HELLO, HELLO));
+  const text = blocks(joined([HELLO, HELLO]));
   const payloads = [
     Uint8Array.of(0xff),
     Uint8Array.of(0x06),
@@ -217,7 +208,7 @@ Deno.test("attack 23: what is no DEFLATE is corrupt, cut short messages too", as
     Uint8Array.of(0x02, 0x82, 0x3e, 0x00),
     whole.subarray(0, 100),
     text.subarray(0, text.length - 6),
-    concat(final(HELLO), Uint8Array.of(0xff)),
+    joined([final(HELLO), Uint8Array.of(0xff)]),
   ];
   for (const payload of payloads) {
     for await (const deflate of decompressors()) {

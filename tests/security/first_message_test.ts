@@ -21,7 +21,17 @@ import { signKey } from "../../src/handshake/accept_key.ts";
 import { loopGuard } from "../../src/stream_channel/loop_guard.ts";
 import { channelPair } from "../../src/stream_channel/mod.ts";
 import { LoggingClient, RawClient } from "../support/recipe_clients.ts";
-import { ClientFrames, opcodes, rawClose, rawFrame } from "../support/raw_frames.ts";
+import { joined } from "../support/bytes.ts";
+import {
+  clientFrame,
+  closeCodeIn,
+  closeFrame,
+  closePayload,
+  frame,
+  FrameReader,
+  framesIn,
+  opcodes,
+} from "../support/frames.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { NetWebSocketChannel } from "../../src/net/mod.ts";
 
@@ -155,29 +165,23 @@ if (platform() === "bun") ENTRIES["bunWebSocket"] = serveBun;
 async function answers(client: RawClient): Promise<string[]> {
   await client.response();
   await client.end();
-  const answers: string[] = [];
-  for (let rest = client.body; rest.length >= 2;) {
-    const length = rest.readUInt8(1);
-    const payload = rest.subarray(2, 2 + length);
-    const opcode = rest.readUInt8(0) & 15;
-    if (opcode === opcodes.close) answers.push(`close ${payload.readUInt16BE(0)}`);
-    else if (opcode === opcodes.pong) answers.push(`pong ${payload}`);
-    else answers.push(payload.toString());
-    rest = rest.subarray(2 + length);
-  }
+  const answers = framesIn(client.body).map(({ opcode, payload }) => {
+    if (opcode === opcodes.close) return `close ${closeCodeIn(payload)}`;
+    const text = new TextDecoder().decode(payload);
+    return opcode === opcodes.pong ? `pong ${text}` : text;
+  });
   await client.destroy();
   return answers;
 }
 
-/** A client's frames: masked, with the key of zeros. */
-function masked(opcode: number, payload: Uint8Array | string): Buffer {
-  const body = Buffer.from(payload);
-  return Buffer.concat([Buffer.of(0x80 | opcode, 0x80 | body.length, 0, 0, 0, 0), body]);
+/** A client's frames. */
+function masked(opcode: number, payload: Uint8Array | string): Uint8Array {
+  return clientFrame({ opcode, payload });
 }
 
-const CLOSE = masked(opcodes.close, Buffer.of(3, 232));
+const CLOSE = masked(opcodes.close, closePayload(1000));
 const MESSAGES = ["first", "second", "third"];
-async function exchange(url: string, together: boolean, frames: Buffer): Promise<string[]> {
+async function exchange(url: string, together: boolean, frames: Uint8Array): Promise<string[]> {
   const client = new RawClient(url);
   client.socket.cork();
   client.request();
@@ -211,7 +215,7 @@ for (const [entry, serve] of Object.entries(ENTRIES)) {
         try {
           for (const messages of [MESSAGES.slice(0, 1), MESSAGES]) {
             const texts = messages.map((it) => masked(opcodes.text, it));
-            const frames = Buffer.concat([...texts, CLOSE]);
+            const frames = joined([...texts, CLOSE]);
             const all = Array.from(
               { length: CONNECTIONS },
               () => exchange(server.url, together, frames),
@@ -230,7 +234,7 @@ for (const [entry, serve] of Object.entries(ENTRIES)) {
 
 Deno.test("attack 61: a guest that waits for a busy loop has its answer when it is taken", async () => {
   const server = await bind();
-  const guest = exchange(server.url, true, Buffer.concat([masked(opcodes.text, "hello"), CLOSE]));
+  const guest = exchange(server.url, true, joined([masked(opcodes.text, "hello"), CLOSE]));
   const early = new RawClient(server.url);
   early.request();
   await early.response();
@@ -253,7 +257,7 @@ Deno.test("attack 61: a guest that nobody takes is answered in the end", async (
   const silent = exchange(server.url, true, CLOSE);
   assertEquals(await silent, ["close 1000"]);
   while (clock.pending > 0) await turn();
-  const guest = exchange(server.url, true, Buffer.concat([masked(opcodes.text, "hello"), CLOSE]));
+  const guest = exchange(server.url, true, joined([masked(opcodes.text, "hello"), CLOSE]));
   while (clock.pending === 0) await turn();
   clock.advance(10_000);
   assertEquals(await guest, ["close 1000"]);
@@ -263,7 +267,7 @@ Deno.test("attack 61: a guest that nobody takes is answered in the end", async (
 Deno.test("attack 61: a server that stalls doesn't count its stall against a guest that waits", async () => {
   const clock = new FakeClock();
   const server = await bind({ handshakeTimeout: 0, pingInterval: 0 }, clock);
-  const guest = exchange(server.url, true, Buffer.concat([masked(opcodes.text, "hello"), CLOSE]));
+  const guest = exchange(server.url, true, joined([masked(opcodes.text, "hello"), CLOSE]));
   while (clock.pending === 0) await turn();
   clock.stall(20_000);
   for (let i = 0; i < 3; i++) await turn();
@@ -281,7 +285,7 @@ Deno.test("attack 61: a fault behind a message: the message has its answer, then
     if (entry === "upgradeWebSocket" || entry === "bunWebSocket") continue;
     const server = await serve(READERS["for await"] as Reader);
     const fault = masked(3, "a reserved opcode");
-    const frames = Buffer.concat([masked(opcodes.text, "first"), fault]);
+    const frames = joined([masked(opcodes.text, "first"), fault]);
     assertEquals(await exchange(server.url, true, frames), ["first", "close 1002"], entry);
     await server.close();
   }
@@ -292,7 +296,7 @@ Deno.test("attack 61: a client that is gone before anybody listens: its messages
   const client = new RawClient(server.url);
   client.socket.cork();
   client.request();
-  client.socket.write(Buffer.concat(MESSAGES.map((it) => masked(opcodes.text, it))));
+  client.socket.write(joined(MESSAGES.map((it) => masked(opcodes.text, it))));
   client.socket.uncork();
   await client.response();
   client.socket.resetAndDestroy();
@@ -348,9 +352,9 @@ Deno.test("attack 61: npm ws and the platform's WebSocket send and close as soon
 
 // The client's side: a server whose frames are in the segment of its 101.
 
-const SERVER_FRAMES = Buffer.concat([
-  ...MESSAGES.map((it) => rawFrame(opcodes.text, it)),
-  rawClose(1000),
+const SERVER_FRAMES = joined([
+  ...MESSAGES.map((it) => frame({ opcode: opcodes.text, payload: it })),
+  closeFrame(1000),
 ]);
 
 /** Serves a client, with frames in the 101's own segment; gives what it answers. */
@@ -359,15 +363,15 @@ async function serveRaw(): Promise<Serving & { readonly answers: Promise<string[
   const answers = new Promise<string[]>((it) => resolve = it);
   const server = createServer((socket) => {
     let request = "";
-    const frames = new ClientFrames();
+    const frames = new FrameReader();
     const got: string[] = [];
     socket.on("error", () => {});
     socket.on("data", (chunk: Buffer) => {
       if (request.endsWith("\r\n\r\n")) {
         for (const { opcode, payload } of frames.push(chunk)) {
-          if (opcode !== opcodes.close) got.push(payload.toString());
+          if (opcode !== opcodes.close) got.push(new TextDecoder().decode(payload));
           else {
-            resolve([...got, `close ${payload.readUInt16BE(0)}`]);
+            resolve([...got, `close ${closeCodeIn(payload)}`]);
             socket.end();
           }
         }
@@ -383,7 +387,7 @@ async function serveRaw(): Promise<Serving & { readonly answers: Promise<string[
         `Sec-WebSocket-Accept: ${signKey(key)}`,
       ];
       socket.write(
-        Buffer.concat([Buffer.from(head.join("\r\n") + "\r\n\r\n"), SERVER_FRAMES]),
+        joined([Buffer.from(head.join("\r\n") + "\r\n\r\n"), SERVER_FRAMES]),
       );
     });
   });
@@ -433,11 +437,11 @@ async function exchangeOver(read: Reader): Promise<void> {
   const { local, foreign } = channelPair<Uint8Array>();
   const got: string[] = [];
   const closed = new Promise<void>((resolve) => {
-    const frames = new ClientFrames();
+    const frames = new FrameReader();
     foreign.stream.listen((chunk) => {
       for (const { opcode, payload } of frames.push(chunk)) {
         if (opcode === opcodes.close) resolve();
-        else got.push(payload.toString());
+        else got.push(new TextDecoder().decode(payload));
       }
     });
   });

@@ -1,19 +1,9 @@
 /** What a hostile peer's frames get: a clear close code, bounded memory, a process that goes on. */
 
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import {
-  closePayload,
-  describe,
-  frame,
-  fromHex,
-  hex,
-  joined,
-  KEY,
-  peerFrame,
-  record,
-  told,
-  utf8,
-} from "../protocol/support.ts";
+import { describe, record, told } from "../protocol/support.ts";
+import { fromHex, hex, joined, utf8 } from "../support/bytes.ts";
+import { closePayload, frame, KEY, peerFrame } from "../support/frames.ts";
 
 /**
  * Counts the bytes of all `Uint8Array`s that are made meanwhile, but for views: the global class is

@@ -5,7 +5,8 @@ import { assert, assertEquals, assertLess } from "@std/assert";
 import { channelPair } from "../../src/stream_channel/channel_pair.ts";
 import type { StreamChannel } from "../../src/stream_channel/stream_channel.ts";
 import { WebSocketChannel } from "../../src/web_socket_channel.ts";
-import { closePayload, frame, joined, utf8 } from "../protocol/support.ts";
+import { joined, utf8 } from "../support/bytes.ts";
+import { closePayload, frame } from "../support/frames.ts";
 import { seededRandom } from "../support/random.ts";
 import { turn, TurnCounter } from "../support/turns.ts";
 

@@ -8,7 +8,7 @@ import { acceptUpgrade, bunWebSocket, upgradeWebSocket } from "../../src/server/
 import type { AcceptUpgradeOptions, ServerWebSocketChannel } from "../../src/server/mod.ts";
 import { bind } from "../../src/server/web_socket_server.ts";
 import { platform } from "../../src/web_socket/platform.ts";
-import { opcodes } from "../support/raw_frames.ts";
+import { opcodes } from "../support/frames.ts";
 import { RawClient } from "../support/recipe_clients.ts";
 import { assertNoUncaught } from "../support/unhandled.ts";
 import { gate, requestText } from "../server/support.ts";

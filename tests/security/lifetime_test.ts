@@ -18,7 +18,8 @@ import {
   withRecipe,
 } from "../support/recipes.ts";
 import { assertNoUncaught, collectUncaught } from "../support/unhandled.ts";
-import { frame, fromHex, hex, joined, KEY, utf8 } from "../protocol/support.ts";
+import { fromHex, hex, joined, utf8 } from "../support/bytes.ts";
+import { frame, KEY } from "../support/frames.ts";
 import { rig } from "../web_socket/support.ts";
 
 /** Our client, connecting over TCP. */

@@ -5,18 +5,15 @@ import { NetWebSocketChannel } from "../../src/net/mod.ts";
 import { broadcast, WebSocketServer } from "../../src/server/mod.ts";
 import { webSocketChannelPair } from "../../src/testing/web_socket_channel_pair.ts";
 import { faultyPair } from "../../src/testing/faulty_pair.ts";
+import { hex } from "../support/bytes.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { seededRandom } from "../support/random.ts";
 
 const COUNT = 100;
 const MESSAGE = "x".repeat(100_000);
 /** As long, but compression makes little of it. */
-const MIXED = seededRandom().bytes(50_000).reduce((text, byte) => text + hex(byte), "");
+const MIXED = hex(seededRandom().bytes(50_000));
 const hasNet = "process" in globalThis;
-
-function hex(byte: number): string {
-  return byte.toString(16).padStart(2, "0");
-}
 
 for (const how of ["server.close", "sink.close"] as const) {
   for (const compression of [false, true]) {

@@ -11,7 +11,7 @@ import { acceptUpgrade, bunWebSocket, upgradeWebSocket } from "../../src/server/
 import type { ServerWebSocketChannel } from "../../src/server/mod.ts";
 import { platform } from "../../src/web_socket/platform.ts";
 import { RawClient, SAMPLE_KEY } from "../support/recipe_clients.ts";
-import { opcodes } from "../support/raw_frames.ts";
+import { opcodes } from "../support/frames.ts";
 import { assertNoUncaught } from "../support/unhandled.ts";
 import { gate, requestText, withServer } from "../server/support.ts";
 

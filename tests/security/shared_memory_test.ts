@@ -7,7 +7,8 @@ import { broadcast, WebSocketServer } from "../../src/server/mod.ts";
 import { channelPair } from "../../src/stream_channel/channel_pair.ts";
 import { Output } from "../../src/protocol/output.ts";
 import { PreparedMessage } from "../../src/protocol/prepared_message.ts";
-import { KEY_NUMBER, record } from "../protocol/support.ts";
+import { record } from "../protocol/support.ts";
+import { KEY_NUMBER } from "../support/frames.ts";
 
 const hasNet = "process" in globalThis;
 const SIDES = ["client", "server"] as const;

@@ -3,7 +3,8 @@
 import { assert, assertEquals } from "@std/assert";
 import { WebSocketServer } from "../../src/server/mod.ts";
 import { RawClient } from "../support/recipe_clients.ts";
-import { frame, joined, KEY } from "../protocol/support.ts";
+import { joined } from "../support/bytes.ts";
+import { frame, KEY } from "../support/frames.ts";
 
 const text = (payload: string): Uint8Array => frame({ opcode: 1, payload, key: KEY });
 const bytes = (payload: string): Uint8Array => frame({ opcode: 2, payload, key: KEY });

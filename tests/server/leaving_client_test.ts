@@ -2,7 +2,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { RawClient } from "../support/recipe_clients.ts";
-import { opcodes } from "../support/raw_frames.ts";
+import { opcodes } from "../support/frames.ts";
 import { assertNoUncaught } from "../support/unhandled.ts";
 import { gate, upgraded, withServer } from "./support.ts";
 

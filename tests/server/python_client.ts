@@ -4,6 +4,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import process from "node:process";
 import type { WebSocketEventLike, WebSocketLike } from "../../src/native/web_socket_like.ts";
 import { findCommand } from "../support/processes.ts";
+import { fromHex, hex } from "../support/bytes.ts";
 
 /** How to run Python with websockets installed; `null` where it isn't. */
 export const python: readonly string[] | null = findCommand(
@@ -104,7 +105,7 @@ export class PythonSocket implements WebSocketLike {
     this.#sizes.push(size);
     this.bufferedAmount += size;
     if (typeof data === "string") this.say({ do: "text", text: data });
-    else this.say({ do: "binary", hex: hexOf(data) });
+    else this.say({ do: "binary", hex: hex(data) });
   }
 
   close(code = 1000, reason = ""): void {
@@ -127,7 +128,8 @@ export class PythonSocket implements WebSocketLike {
   }
 
   onTold(
-    { event, protocol = "", extensions = "", text, hex, code = 1006, reason = "", error }: Told,
+    { event, protocol = "", extensions = "", text, hex: binary, code = 1006, reason = "", error }:
+      Told,
   ): void {
     if (event === "open") {
       if (this.readyState !== 0) return this.say({ do: "terminate" });
@@ -136,7 +138,7 @@ export class PythonSocket implements WebSocketLike {
       this.extensions = extensions;
       this.#tell("open", {});
     } else if (event === "message") {
-      this.#tell("message", { data: text ?? bytesOf(hex ?? "").buffer });
+      this.#tell("message", { data: text ?? fromHex(binary ?? "").buffer });
     } else if (event === "sent") this.bufferedAmount -= this.#sizes.shift() ?? 0;
     else {
       this.readyState = 3;
@@ -148,17 +150,4 @@ export class PythonSocket implements WebSocketLike {
   #tell(type: string, event: WebSocketEventLike): void {
     for (const listener of this.#listeners.get(type) ?? []) listener(event);
   }
-}
-
-function hexOf(data: ArrayBuffer | ArrayBufferView): string {
-  const bytes = ArrayBuffer.isView(data)
-    ? new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
-    : new Uint8Array(data);
-  return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-}
-
-function bytesOf(hex: string): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(hex.length / 2);
-  for (let i = 0; i < bytes.length; i++) bytes[i] = parseInt(hex.slice(2 * i, 2 * i + 2), 16);
-  return bytes;
 }

@@ -6,7 +6,7 @@ import { refusedError, ServerChannel } from "../../src/server/server_channel.ts"
 import { checkServerOptions, type ServerOptions } from "../../src/server/server_options.ts";
 import { ConnectError } from "../../src/web_socket/errors.ts";
 import { microtasks } from "../support/events.ts";
-import { fromHex } from "../protocol/support.ts";
+import { fromHex } from "../support/bytes.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { SAMPLE_KEY } from "../support/recipe_clients.ts";
 

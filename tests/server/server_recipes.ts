@@ -11,6 +11,7 @@ import {
   type RecipeServer,
   startRecipe,
 } from "../support/recipes.ts";
+import { hex } from "../support/bytes.ts";
 
 /** What a recipe does with a channel that is connecting. */
 export type ServerRecipe = (
@@ -86,10 +87,6 @@ function listenTo(
     );
     onMessage(message);
   });
-}
-
-function hex(bytes: Uint8Array): string {
-  return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 /** Reports how a channel ended, unless it never was open. */

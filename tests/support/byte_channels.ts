@@ -6,6 +6,7 @@ import { ChannelSinkController } from "../../src/stream_channel/sink_controller.
 import { ChannelStreamController } from "../../src/stream_channel/stream_controller.ts";
 import { channelPair } from "../../src/stream_channel/channel_pair.ts";
 import type { ByteChannel } from "./own_channels.ts";
+import { joined } from "./bytes.ts";
 
 /** A TCP connection to where a URL points, as a wire. */
 export async function dial(url: string): Promise<SocketWire> {
@@ -79,7 +80,7 @@ export function merged(inner: ByteChannel): ByteChannel {
   const deliver = (): void => {
     const chunks = waiting;
     waiting = [];
-    if (chunks.length > 0) incoming.add(concatenated(chunks));
+    if (chunks.length > 0) incoming.add(joined(chunks));
   };
   const subscription = inner.stream.listen((chunk) => {
     if (waiting.push(chunk) === 1) setTimeout(deliver, 0);
@@ -88,17 +89,6 @@ export function merged(inner: ByteChannel): ByteChannel {
     onDone: () => (deliver(), incoming.end()),
   });
   return { ...inner, stream: incoming.stream, sink: inner.sink, ownsChunks: false };
-}
-
-/** One array of the bytes of many. */
-export function concatenated(chunks: readonly Uint8Array[]): Uint8Array {
-  const bytes = new Uint8Array(chunks.reduce((sum, chunk) => sum + chunk.length, 0));
-  let at = 0;
-  for (const chunk of chunks) {
-    bytes.set(chunk, at);
-    at += chunk.length;
-  }
-  return bytes;
 }
 
 /** A channel in memory whose other end is another channel of bytes: bytes pass through both. */

@@ -1,6 +1,7 @@
 /** A W3C-shaped socket that does only what a test makes it do. */
 
 import type { WebSocketEventLike, WebSocketLike } from "../../src/native/web_socket_like.ts";
+import { hex } from "./bytes.ts";
 
 type EventName = "open" | "message" | "error" | "close";
 
@@ -72,11 +73,4 @@ export class FakeWebSocket implements WebSocketLike {
     this.readyState = 3;
     this.emit("close", event);
   }
-}
-
-function hex(data: ArrayBuffer | ArrayBufferView): string {
-  const bytes = ArrayBuffer.isView(data)
-    ? new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
-    : new Uint8Array(data);
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

@@ -1,7 +1,7 @@
 /** Decompressing whatever its length: what takes long comes in pieces, by later turns. */
 
 import type { InflateEvents } from "../../src/protocol/message_deflate.ts";
-import { concatenated } from "./byte_channels.ts";
+import { joined } from "./bytes.ts";
 
 /** What decompresses: a `MessageDeflate`, or a part of one. */
 export interface Inflater {
@@ -19,7 +19,7 @@ export function inflate(
     const whole = inflater.decompress(payload, maxLength, {
       onInflated: (bytes) => pieces.push(bytes.slice()) > 0,
       onInflatedSize: () => reject(new Error("All was taken, so nobody asks how much there is")),
-      onInflateEnd: (error) => error === null ? resolve(concatenated(pieces)) : reject(error),
+      onInflateEnd: (error) => error === null ? resolve(joined(pieces)) : reject(error),
     });
     if (whole !== null) resolve(whole);
   });

@@ -1,7 +1,7 @@
 /** The server's half of RFC 6455, by hand, and as rude as told. */
 
-import { Buffer } from "node:buffer";
-import { type ClientFrame, ClientFrames, opcodes, rawClose, rawFrame } from "./raw_frames.ts";
+import { hex, joined } from "./bytes.ts";
+import { closeCodeIn, closeFrame, frame, FrameReader, opcodes, type ReadFrame } from "./frames.ts";
 import type { RecipeConnection } from "./recipe_connection.ts";
 import type { RequestEvent } from "./recipe_events.ts";
 
@@ -23,7 +23,7 @@ export interface Manners {
   /** What a Close gets; "end" if left out. */
   close?: CloseAnswer;
   /** Called with each whole message, before it is sent back. */
-  onMessage?: (peer: RawPeer, opcode: number, payload: Buffer) => void;
+  onMessage?: (peer: RawPeer, opcode: number, payload: Uint8Array) => void;
   /** Called with each Close, before it is answered. */
   onClose?: (peer: RawPeer) => void;
 }
@@ -32,8 +32,8 @@ export interface Manners {
 export class RawPeer {
   readonly connection: RecipeConnection;
   readonly #manners: Manners;
-  readonly #frames = new ClientFrames();
-  readonly #fragments: Buffer[] = [];
+  readonly #frames = new FrameReader();
+  readonly #fragments: Uint8Array[] = [];
   #opcode = 0;
   #isClosed = false;
   #onFirst: (() => void) | undefined;
@@ -62,42 +62,42 @@ export class RawPeer {
     return new Promise((resolve) => this.#onFirst = resolve);
   }
 
-  #receive(frame: ClientFrame): void {
+  #receive(received: ReadFrame): void {
     const { host } = this.connection;
-    const fault = faultOf(frame, this.#opcode !== 0, this.#isClosed);
+    const fault = faultOf(received, this.#opcode !== 0, this.#isClosed);
     if (fault !== undefined) host.report({ kind: "fault", message: fault });
-    const payload = frame.payload.toString("hex");
-    if (frame.opcode === opcodes.close) this.#receiveClose(frame.payload);
-    else if (frame.opcode === opcodes.pong) host.report({ kind: "pong", payload });
-    else if (frame.opcode === opcodes.ping) {
-      host.report({ kind: "ping", payload });
-      if (this.#manners.pong !== false) this.send(rawFrame(opcodes.pong, frame.payload));
-    } else this.#receiveFragment(frame);
+    const { opcode, payload } = received;
+    if (opcode === opcodes.close) this.#receiveClose(payload);
+    else if (opcode === opcodes.pong) host.report({ kind: "pong", payload: hex(payload) });
+    else if (opcode === opcodes.ping) {
+      host.report({ kind: "ping", payload: hex(payload) });
+      if (this.#manners.pong !== false) this.send(frame({ opcode: opcodes.pong, payload }));
+    } else this.#receiveFragment(received);
   }
 
-  #receiveFragment(frame: ClientFrame): void {
-    if (frame.opcode !== opcodes.continuation) this.#opcode = frame.opcode;
-    this.#fragments.push(frame.payload);
-    if (!frame.fin) return;
+  #receiveFragment({ fin, opcode: given, payload: part }: ReadFrame): void {
+    if (given !== opcodes.continuation) this.#opcode = given;
+    this.#fragments.push(part);
+    if (!fin) return;
     const opcode = this.#opcode;
-    const payload = Buffer.concat(this.#fragments.splice(0));
+    const payload = joined(this.#fragments.splice(0));
     this.#opcode = 0;
     this.connection.host.report(
       opcode === opcodes.text
-        ? { kind: "message", text: payload.toString() }
-        : { kind: "message", binary: payload.toString("hex") },
+        ? { kind: "message", text: decode(payload) }
+        : { kind: "message", binary: hex(payload) },
     );
     this.#hasMessage = true;
     this.#onFirst?.();
     this.#manners.onMessage?.(this, opcode, payload);
-    if (this.#manners.echo === true) this.send(rawFrame(opcode, payload));
+    if (this.#manners.echo === true) this.send(frame({ opcode, payload }));
   }
 
-  #receiveClose(payload: Buffer): void {
+  #receiveClose(payload: Uint8Array): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    const code = payload.length < 2 ? 1005 : payload.readUInt16BE();
-    const reason = payload.subarray(2).toString();
+    const code = closeCodeIn(payload);
+    const reason = decode(payload.subarray(2));
     this.connection.host.report({ kind: "close", code, reason });
     this.#manners.onClose?.(this);
     const { close = "end" } = this.#manners;
@@ -105,13 +105,13 @@ export class RawPeer {
     const own = this.connection.host.options;
     const isOwn = own.code !== undefined;
     // RFC 6455 §5.5.1: an endpoint "typically echos the status code it received".
-    this.send(isOwn ? rawClose(own.code, own.reason) : rawFrame(opcodes.close, payload));
+    this.send(isOwn ? closeFrame(own.code, own.reason) : frame({ opcode: opcodes.close, payload }));
     if (close === "end") this.connection.socket.end();
   }
 }
 
 /** What is wrong with a client's frame, if anything. */
-function faultOf(frame: ClientFrame, isInMessage: boolean, isClosed: boolean): string | undefined {
+function faultOf(frame: ReadFrame, isInMessage: boolean, isClosed: boolean): string | undefined {
   const { opcode } = frame;
   const isControl = opcode >= 8;
   const isKnown = Object.values(opcodes).includes(opcode);
@@ -126,12 +126,21 @@ function faultOf(frame: ClientFrame, isInMessage: boolean, isClosed: boolean): s
   return `RFC 6455 §5.4: opcode ${opcode} ${isInMessage ? "inside" : "outside"} a message`;
 }
 
-function textFault({ fin, opcode, payload }: ClientFrame): string | undefined {
+function textFault({ fin, opcode, payload }: ReadFrame): string | undefined {
   const isWholeText = fin && opcode === opcodes.text;
   const text = isWholeText ? payload : opcode === opcodes.close ? payload.subarray(2) : undefined;
   if (opcode === opcodes.close && payload.length === 1) return "RFC 6455 §5.5.1: half a close code";
-  if (text === undefined || Buffer.from(text.toString()).equals(text)) return undefined;
-  return "RFC 6455 §8.1: text that is no UTF-8";
+  try {
+    if (text !== undefined) new TextDecoder("utf-8", { fatal: true }).decode(text);
+    return undefined;
+  } catch {
+    return "RFC 6455 §8.1: text that is no UTF-8";
+  }
+}
+
+/** What a client sent as text; a byte order mark belongs to it. */
+function decode(bytes: Uint8Array): string {
+  return new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
 }
 
 /** Waits for what `options.wait` names. */

@@ -4,6 +4,7 @@ import { Buffer } from "node:buffer";
 import { connect, type Socket } from "node:net";
 // @ts-types="./ws.d.ts"
 import { type ClientOptions, WebSocket } from "ws";
+import { clientFrame } from "./frames.ts";
 
 /** What a client of npm `ws` went through, in order. */
 export class LoggingClient {
@@ -92,10 +93,7 @@ export class RawClient {
 
   /** Sends a masked frame. */
   send(opcode: number, payload: Uint8Array | string = "", fin = true): void {
-    const body = Buffer.from(payload);
-    const head = Buffer.of((fin ? 0x80 : 0) | opcode, 0x80 | body.length, 1, 2, 3, 4);
-    const masked = body.map((byte, i) => byte ^ (1 + (i % 4)));
-    this.socket.write(Buffer.concat([head, masked]));
+    this.socket.write(clientFrame({ opcode, payload, fin }));
   }
 
   /** All that came so far. */

@@ -3,7 +3,8 @@
 import { Buffer } from "node:buffer";
 import { STATUS_CODES } from "node:http";
 import { content } from "./polite_recipes.ts";
-import { opcodes, rawClose, rawFrame } from "./raw_frames.ts";
+import { fromHex } from "./bytes.ts";
+import { closeFrame, frame, opcodes } from "./frames.ts";
 import { type Manners, RawPeer, requested, waited } from "./raw_peer.ts";
 import { acceptFor, head, type RecipeConnection, switchingProtocols } from "./recipe_connection.ts";
 import type { Recipe } from "./recipe_server.ts";
@@ -38,7 +39,7 @@ export const rudeRecipes: Readonly<Record<RudeName, Recipe>> = {
   "bad-utf8": async (connection) => {
     const peer = await upgrade(connection, { close: "ignore" });
     await waited(peer);
-    await peer.send(rawClose(4123, Buffer.of(0xff)));
+    await peer.send(closeFrame(4123, Buffer.of(0xff)));
     connection.socket.end();
   },
   destroy: async (connection) => {
@@ -60,8 +61,8 @@ export const rudeRecipes: Readonly<Record<RudeName, Recipe>> = {
     await connection.write(Buffer.from(switchingProtocols(request, headers)));
     new RawPeer(connection, {
       onMessage: (peer, opcode, payload) => {
-        peer.send(rawFrame(opcode, payload));
-        peer.send(rawClose(1000));
+        peer.send(frame({ opcode, payload }));
+        peer.send(closeFrame(1000));
       },
       close: "end",
     });
@@ -82,7 +83,7 @@ export const rudeRecipes: Readonly<Record<RudeName, Recipe>> = {
     const { code = 4123, reason = "server closed the connection" } = connection.host.options;
     const peer = await upgrade(connection, { close: "ignore" });
     await waited(peer);
-    await peer.send(rawClose(code, reason));
+    await peer.send(closeFrame(code, reason));
   },
   "unoffered-protocol": async (connection) => {
     const { protocol = "unoffered.example" } = connection.host.options;
@@ -103,22 +104,23 @@ export const rudeRecipes: Readonly<Record<RudeName, Recipe>> = {
     const { text = "between" } = connection.host.options;
     const peer = await upgrade(connection, { echo: true });
     await waited(peer);
-    await peer.send(rawFrame(opcodes.text, "first ", { fin: false }));
-    await peer.send(rawFrame(opcodes.ping, text));
-    await peer.send(rawFrame(opcodes.continuation, "second"));
+    await peer.send(frame({ opcode: opcodes.text, payload: "first ", fin: false }));
+    await peer.send(frame({ opcode: opcodes.ping, payload: text }));
+    await peer.send(frame({ opcode: opcodes.continuation, payload: "second" }));
   },
   raw,
   "flood-until-blocked": async (connection) => {
     const { size = 65536, count = Infinity, code = 1000, reason } = connection.host.options;
     const peer = await upgrade(connection, {});
     await waited(peer);
-    const text = (it: number): Buffer => rawFrame(opcodes.text, String(it).padStart(size, "0"));
+    const text = (it: number): Uint8Array =>
+      frame({ opcode: opcodes.text, payload: String(it).padStart(size, "0") });
     const perBlock = Math.max(1, Math.floor(65536 / size));
     for (let i = 0; i < count && !connection.isOver; i += perBlock) {
       const length = Math.min(perBlock, count - i);
       await peer.send(Buffer.concat(Array.from({ length }, (_, k) => text(i + k))));
     }
-    await peer.send(rawClose(code, reason));
+    await peer.send(closeFrame(code, reason));
   },
   sink: async (connection) => {
     const request = await requested(connection);
@@ -159,13 +161,6 @@ async function raw(connection: RecipeConnection): Promise<void> {
   connection.finish(then);
 }
 
-function fromHex(text: string): Buffer {
-  const digits = text.replace(/\s+/g, "");
-  const bytes = Buffer.from(digits, "hex");
-  if (bytes.length * 2 !== digits.length) throw new SyntaxError(`No hexadecimal text: ${text}`);
-  return bytes;
-}
-
 async function http(connection: RecipeConnection): Promise<void> {
   const request = await requested(connection);
   const { options } = connection.host;
@@ -194,7 +189,7 @@ async function answerWithAccept(
   await connection.write(Buffer.from(head("HTTP/1.1 101 Switching Protocols", headers)));
 }
 
-function dataFrame(message: RecipeMessage): Buffer {
+function dataFrame(message: RecipeMessage): Uint8Array {
   const opcode = typeof message === "string" ? opcodes.text : opcodes.binary;
-  return rawFrame(opcode, content(message));
+  return frame({ opcode, payload: content(message) });
 }

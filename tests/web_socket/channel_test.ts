@@ -8,7 +8,8 @@ import { ChannelCore } from "../../src/web_socket/channel_core.ts";
 import { NO_CAPABILITIES } from "../../src/web_socket/capabilities.ts";
 import { microtasks, settled } from "../support/events.ts";
 import { FakeClock } from "../support/fake_clock.ts";
-import { closePayload, frame, hex } from "../protocol/support.ts";
+import { hex } from "../support/bytes.ts";
+import { closePayload, frame } from "../support/frames.ts";
 import { wireRig } from "./support.ts";
 
 /** The members of a WebSocketChannel, as its documentation has them. */

@@ -10,6 +10,7 @@ import type { WireEvents } from "../../src/web_socket/wire.ts";
 import { settled } from "../support/events.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { FakeWire } from "./support.ts";
+import { utf8 } from "../support/bytes.ts";
 
 /** A request that is sent, and what comes of it. */
 interface Sent {
@@ -29,13 +30,9 @@ function send(options: Partial<AnswerOptions> = {}): Sent {
   const wire = new FakeWire();
   const clock = new FakeClock();
   const exchange = new Exchange(wire, { clock, ms: 1000 });
-  const answer = exchange.send(bytes("GET"), { ...OPTIONS, ...options });
+  const answer = exchange.send(utf8("GET"), { ...OPTIONS, ...options });
   answer.catch(() => {});
-  return { wire, clock, exchange, answer, receive: (text) => wire.receive(bytes(text)) };
-}
-
-function bytes(text: string): Uint8Array {
-  return new TextEncoder().encode(text);
+  return { wire, clock, exchange, answer, receive: (text) => wire.receive(utf8(text)) };
 }
 
 function text({ body }: Answer): string {
@@ -107,11 +104,11 @@ Deno.test("exchange: a wire that ends, or is over, before it is taken over", asy
 
 Deno.test("exchange: what came meanwhile is kept as it was, also where chunks aren't given away", async () => {
   const { wire, exchange, answer } = send();
-  const chunk = bytes(`${ACCEPTED}abc`);
+  const chunk = utf8(`${ACCEPTED}abc`);
   wire.receive(chunk);
   chunk.fill(0);
   await answer;
-  const other = bytes("def");
+  const other = utf8("def");
   wire.receive(other);
   other.fill(0);
   const events = taker();
@@ -172,8 +169,8 @@ Deno.test("exchange: a body that never ends is cut when its time is out", async 
 Deno.test("exchange: without a time a body takes as long as it likes", async () => {
   const wire = new FakeWire();
   const exchange = new Exchange(wire, null);
-  const answer = exchange.send(bytes("GET"), OPTIONS);
-  wire.receive(bytes("HTTP/1.1 400 Bad Request\r\n\r\nbecause"));
+  const answer = exchange.send(utf8("GET"), OPTIONS);
+  wire.receive(utf8("HTTP/1.1 400 Bad Request\r\n\r\nbecause"));
   assertFalse(await settled(answer));
   wire.finish();
   assertEquals(text(await answer), "because");

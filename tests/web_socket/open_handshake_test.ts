@@ -17,7 +17,7 @@ import {
 } from "../../src/web_socket/open_handshake.ts";
 import { settled } from "../support/events.ts";
 import { FakeClock } from "../support/fake_clock.ts";
-import { joined } from "../protocol/support.ts";
+import { joined } from "../support/bytes.ts";
 import { FakeWire } from "./support.ts";
 
 interface Opening {

@@ -21,7 +21,8 @@ import { ChannelWire } from "../../src/web_socket/channel_wire.ts";
 import { systemClock } from "../../src/web_socket/clock.ts";
 import { assertInvalidState, microtasks, settled } from "../support/events.ts";
 import { FakeClock } from "../support/fake_clock.ts";
-import { frame, joined, KEY, utf8 } from "../protocol/support.ts";
+import { joined, utf8 } from "../support/bytes.ts";
+import { frame, framesIn, KEY } from "../support/frames.ts";
 import { FakeBytes } from "./support.ts";
 
 type Bytes = StreamChannel<Uint8Array>;
@@ -232,15 +233,7 @@ function sizes(options: OverOptions, send: (channel: WebSocketChannel) => void):
   send(channel);
   return microtasks().then(() => {
     channel.terminate();
-    const wire = joined(bytes.written);
-    const lengths: number[] = [];
-    for (let at = 0; at < wire.length;) {
-      const short = wire[at + 1] ?? 0;
-      const length = short < 126 ? short : (wire[at + 2] ?? 0) << 8 | (wire[at + 3] ?? 0);
-      lengths.push(length);
-      at += length + (short < 126 ? 2 : 4);
-    }
-    return lengths;
+    return framesIn(joined(bytes.written)).map(({ payload }) => payload.length);
   });
 }
 

@@ -15,44 +15,28 @@ import { Channel } from "../../src/web_socket/channel.ts";
 import type { ChannelCore } from "../../src/web_socket/channel_core.ts";
 import { microtasks, record, settled } from "../support/events.ts";
 import { collectUncaught } from "../support/unhandled.ts";
-import { closePayload, frame, fromHex, hex, joined, KEY, utf8 } from "../protocol/support.ts";
+import { fromHex, hex, joined, utf8 } from "../support/bytes.ts";
+import {
+  clientFrame,
+  closeFrame,
+  closePayload,
+  frame,
+  framesIn,
+  KEY,
+  type ReadFrame,
+} from "../support/frames.ts";
 import { ended, FakeBytes, FakeWire, rig, wireRig } from "./support.ts";
 
 const GRACE = 10;
 
-/** A Close frame of a server. */
-function close(code?: number, reason = ""): Uint8Array {
-  return frame({ opcode: 8, payload: code === undefined ? "" : closePayload(code, reason) });
-}
-
 /** A Close frame of a client. */
 function clientClose(code: number, reason = ""): Uint8Array {
-  return frame({ opcode: 8, payload: closePayload(code, reason), key: KEY });
-}
-
-interface Sent {
-  readonly opcode: number;
-  readonly payload: Uint8Array;
+  return clientFrame({ opcode: 8, payload: closePayload(code, reason) });
 }
 
 /** The frames that a client or a server wrote since the last call. */
-function frames(wire: FakeWire): Sent[] {
-  const bytes = joined(wire.written.splice(0));
-  const result: Sent[] = [];
-  for (let at = 0; at < bytes.length;) {
-    const second = bytes[at + 1] ?? 0;
-    const short = second & 127;
-    const view = new DataView(bytes.buffer, at + 2);
-    const length = short < 126 ? short : short === 126 ? view.getUint16(0) : view.getUint32(4);
-    const keyAt = at + (short < 126 ? 2 : short === 126 ? 4 : 10);
-    const masked = second > 127;
-    const start = keyAt + (masked ? 4 : 0);
-    const payload = bytes.slice(start, start + length);
-    if (masked) payload.forEach((byte, i) => payload[i] = byte ^ (bytes[keyAt + i % 4] ?? 0));
-    result.push({ opcode: (bytes[at] ?? 0) & 15, payload });
-    at = start + length;
-  }
-  return result;
+function frames(wire: FakeWire): ReadFrame[] {
+  return framesIn(joined(wire.written.splice(0)));
 }
 
 /** The frames as `opcode:payload in hexadecimal`. */
@@ -60,7 +44,7 @@ async function told(wire: FakeWire): Promise<string[]> {
   return (await nextFrames(wire)).map(({ opcode, payload }) => `${opcode}:${hex(payload)}`);
 }
 
-async function nextFrames(wire: FakeWire): Promise<Sent[]> {
+async function nextFrames(wire: FakeWire): Promise<ReadFrame[]> {
   await microtasks();
   return frames(wire);
 }
@@ -333,7 +317,7 @@ Deno.test("G14 Pings are answered up to the bound, and again when the reader goe
 
 Deno.test("G16 with no reader at all: memory bounded, and the close is noticed below the bound", async () => {
   const { channel, wire } = wireRig();
-  wire.receive(frame({ opcode: 1, payload: "unread" }), close(3000, "x"));
+  wire.receive(frame({ opcode: 1, payload: "unread" }), closeFrame(3000, "x"));
   wire.finish();
   assertEquals(await ended(channel), {
     code: 3000,
@@ -389,7 +373,11 @@ Deno.test("G17 a reader that leaves: messages are dropped, Pings answered, the c
   subscription.pause();
   wire.receive(frame({ opcode: 1, payload: "x".repeat(100) }));
   subscription.cancel();
-  wire.receive(frame({ opcode: 1, payload: "y".repeat(100) }), frame({ opcode: 9 }), close(1000));
+  wire.receive(
+    frame({ opcode: 1, payload: "y".repeat(100) }),
+    frame({ opcode: 9 }),
+    closeFrame(1000),
+  );
   assertEquals(await told(wire), ["10:", "8:03e8"]);
   wire.finish();
   assertEquals([(await ended(channel)).wasClean, events], [true, []]);
@@ -486,7 +474,7 @@ Deno.test("a wire that is over while the reader pauses, with a Close in what wai
   const { events, subscription } = record(channel.stream);
   subscription.pause();
   wire.receive(frame({ opcode: 1, payload: "x".repeat(600) }));
-  wire.receive(joined([frame({ opcode: 1, payload: "last" }), close(4000, "bye")]));
+  wire.receive(joined([frame({ opcode: 1, payload: "last" }), closeFrame(4000, "bye")]));
   wire.finish();
   assertEquals(channel.state, "open");
   wire.break();
@@ -553,7 +541,7 @@ Deno.test("S177 a Close is answered, behind what was added before", async () => 
   const { channel, wire } = wireRig();
   channel.stream.listen(() => {});
   channel.sink.add("last");
-  wire.receive(close(4000));
+  wire.receive(closeFrame(4000));
   assertFalse(channel.sink.add("dropped"));
   assertEquals(await told(wire), ["1:6c617374", "8:0fa0"]);
   wire.finish();
@@ -563,7 +551,7 @@ Deno.test("S177 a Close is answered, behind what was added before", async () => 
 Deno.test("the transport ends in the same turn as the peer's Close: the answer still goes out", async () => {
   const { channel, wire } = wireRig();
   channel.stream.listen(() => {});
-  wire.receive(close(1000));
+  wire.receive(closeFrame(1000));
   wire.finish();
   assertEquals(await told(wire), ["8:03e8"]);
   assert((await channel.closed).wasClean);
@@ -622,7 +610,8 @@ Deno.test("only the writing half breaks, and the peer's Close is in: no timer is
     for (const isBefore of [true, false]) {
       const { channel, wire, clock } = wireRig({ side });
       channel.stream.listen(() => {});
-      const peer = (): void => wire.receive(side === "server" ? clientClose(1000) : close(1000));
+      const peer = (): void =>
+        wire.receive(side === "server" ? clientClose(1000) : closeFrame(1000));
       if (isBefore) peer();
       wire.break();
       if (!isBefore) peer();
@@ -642,7 +631,7 @@ Deno.test("an end that comes although the reader has paused the wire waits for t
   const { events: transport } = wire;
   const big = frame({ opcode: 1, payload: "x".repeat(20) });
   // As one that took the wire over gives what has come meanwhile.
-  transport?.onChunk(joined([big, frame({ opcode: 1, payload: "y" }), close(4000)]));
+  transport?.onChunk(joined([big, frame({ opcode: 1, payload: "y" }), closeFrame(4000)]));
   transport?.onEnd(null);
   await microtasks();
   assertEquals(channel.state, "open");
@@ -696,7 +685,7 @@ Deno.test("G7 the peer's Close came, its transport never ends: clean, at closeTi
     const { channel, wire, clock } = wireRig({ side, closeTimeout: 50 });
     wire.ends = false;
     void channel.sink.close(1000);
-    wire.receive(side === "client" ? close(1000) : clientClose(1000));
+    wire.receive(side === "client" ? closeFrame(1000) : clientClose(1000));
     await microtasks();
     assertEquals(channel.state, "closing");
     clock.advance(50);
@@ -736,7 +725,7 @@ Deno.test("closing while the reader pauses beyond the high-water mark reads on",
   wire.receive(frame({ opcode: 1, payload: "x".repeat(100) }));
   wire.receive(frame({ opcode: 1, payload: "y" }));
   void channel.sink.close();
-  wire.receive(close());
+  wire.receive(closeFrame());
   wire.finish();
   assert((await ended(channel)).wasClean);
   assertEquals(events, ["done"]);
@@ -747,7 +736,7 @@ Deno.test("G12 an error in the sink: 1011 goes out, done rejects, closed has it"
   const error = new Error("the user's");
   channel.sink.addError(error);
   assertEquals(await told(wire), ["8:03f3"]);
-  wire.receive(close(1011));
+  wire.receive(closeFrame(1011));
   wire.finish();
   assertEquals(await assertRejects(() => channel.sink.done), error);
   const info = await channel.closed;
@@ -788,7 +777,7 @@ Deno.test("cancelling the readable closes the channel", async () => {
   const { channel, wire } = wireRig();
   const cancelled = channel.readable.cancel();
   assertEquals(await told(wire), ["8:"]);
-  wire.receive(close());
+  wire.receive(closeFrame());
   wire.finish();
   await cancelled;
   assert((await channel.closed).wasClean);
@@ -825,7 +814,7 @@ Deno.test("a ping that waits rejects with the peer's Close, not only when the co
   channel.stream.listen(() => {});
   const ping = channel.ping();
   await microtasks();
-  wire.receive(close(1000));
+  wire.receive(closeFrame(1000));
   // The server hasn't ended TCP yet.
   assertFalse(await settled(channel.closed));
   await assertRejects(() => ping, WebSocketChannelError, "before the ping was answered");

@@ -7,7 +7,7 @@ import { offeredCompression, speak } from "../../src/web_socket/speaking.ts";
 import { microtasks, record } from "../support/events.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { coreWith } from "../support/own_channels.ts";
-import { fromHex } from "../protocol/support.ts";
+import { fromHex } from "../support/bytes.ts";
 import { FakeWire } from "./support.ts";
 
 const AGREEMENT: HandshakeAgreement = { protocol: "a", extensions: "", deflate: null };

@@ -11,7 +11,7 @@ import type { Wire, WireEvents, WireFailure } from "../../src/web_socket/wire.ts
 import { FakeClock } from "../support/fake_clock.ts";
 import { type ByteChannel, speakOver } from "../support/own_channels.ts";
 import { microtasks } from "../support/events.ts";
-import { hex, joined } from "../protocol/support.ts";
+import { hex, joined } from "../support/bytes.ts";
 
 /** Bytes that go nowhere: the test is the other end. */
 export class FakeBytes implements ByteChannel {

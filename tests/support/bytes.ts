@@ -1,0 +1,31 @@
+/** Bytes, as text and hexadecimal. */
+
+export function utf8(text: string): Uint8Array<ArrayBuffer> {
+  return new TextEncoder().encode(text);
+}
+
+export function hex(data: ArrayBuffer | ArrayBufferView): string {
+  const bytes = ArrayBuffer.isView(data)
+    ? new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
+    : new Uint8Array(data);
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/** The bytes of a hexadecimal text, which may have blanks. */
+export function fromHex(text: string): Uint8Array<ArrayBuffer> {
+  const digits = text.replaceAll(/\s/g, "");
+  if (!/^([0-9a-f]{2})*$/i.test(digits)) throw new SyntaxError(`No hexadecimal text: ${text}`);
+  return Uint8Array.from(digits.match(/../g) ?? [], (pair) => parseInt(pair, 16));
+}
+
+/** One array of the bytes of many. */
+export function joined(chunks: Iterable<Uint8Array>): Uint8Array<ArrayBuffer> {
+  const all = [...chunks];
+  const result = new Uint8Array(all.reduce((sum, chunk) => sum + chunk.length, 0));
+  let at = 0;
+  for (const chunk of all) {
+    result.set(chunk, at);
+    at += chunk.length;
+  }
+  return result;
+}
