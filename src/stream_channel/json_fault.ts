@@ -1,5 +1,42 @@
 /** Finds the place at which a text stops being JSON: no runtime reports it without quoting the text. */
 
+import { INVALID_PAYLOAD_DATA } from "./errors.ts";
+
+/** What a channel of JSON documents is over: binary messages count as malformed. */
+export type JsonText = string | Uint8Array;
+
+/** A received message that is not a JSON document. Its text names the place and quotes nothing. */
+export class MalformedJsonError extends SyntaxError {
+  /** The class's name. */
+  override readonly name: string = "MalformedJsonError";
+  /** The close code for the peer: 1007. */
+  readonly closeCode: number = INVALID_PAYLOAD_DATA;
+  /** The index of the fault in the text, in UTF-16 code units; `null` when that isn't known. */
+  readonly position: number | null;
+
+  /**
+   * Looks for the fault.
+   *
+   * @param text The message.
+   * @param options Its `cause`, when an own `parse` has thrown.
+   */
+  constructor(text: JsonText, options?: ErrorOptions) {
+    const fault = typeof text === "string" ? findJsonFault(text) : null;
+    super(`Cannot receive: ${describeFault(text, fault)}`, options);
+    this.position = fault?.position ?? null;
+  }
+}
+
+function describeFault(text: JsonText, fault: JsonFault | null): string {
+  if (typeof text !== "string") return "a JSON document is text, and the message is binary";
+  if (fault === null) return "the message could not be parsed";
+  const { position, expected } = fault;
+  const before = text.slice(0, position);
+  const line = before.split("\n").length;
+  const column = position - before.lastIndexOf("\n");
+  return `the message is not JSON at line ${line}, column ${column}, expected ${expected}`;
+}
+
 /** Where a text stops being a JSON document. */
 export interface JsonFault {
   /** The index in the text, in UTF-16 code units. */

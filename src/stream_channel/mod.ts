@@ -21,12 +21,13 @@ export { channelPair } from "./channel_pair.ts";
 export type {
   JsonDocument,
   JsonDocumentOptions,
-  JsonText,
   Malformed,
   MalformedContext,
   Skip,
 } from "./json_document.ts";
-export { jsonDocument, MalformedJsonError } from "./json_document.ts";
+export { jsonDocument } from "./json_document.ts";
+export type { JsonText } from "./json_fault.ts";
+export { MalformedJsonError } from "./json_fault.ts";
 export type {
   StandardIssue,
   StandardResult,

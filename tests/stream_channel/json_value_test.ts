@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertFalse, assertStrictEquals, assertThrows } from "@std/assert";
-import { encodeJson } from "../../src/stream_channel/json_value.ts";
+import { encodeJson, findUnsendable, whyNoJson } from "../../src/stream_channel/json_value.ts";
 
 Deno.test("what has JSON is encoded as JSON.stringify does", () => {
   class Point {
@@ -164,4 +164,24 @@ Deno.test("100,000 levels: the same value as JSON.stringify gives, or a TypeErro
   else assertEquals(encodeJson(deep), text);
   const wrong = JSON.parse("[".repeat(100_000) + "1e999" + "]".repeat(100_000));
   assertThrows(() => encodeJson(wrong), TypeError);
+});
+
+Deno.test("the first thing without JSON, in JSON.stringify's order", () => {
+  assertEquals(findUnsendable({ a: [1, { b: 1n }], c: NaN }), {
+    what: "JSON has no bigint",
+    place: "$.a[1].b",
+    isOurs: true,
+  });
+  assertEquals(findUnsendable({ a: undefined, b: [null], c: "x" }), null);
+  const thrower = { toJSON: () => Promise.reject };
+  assertEquals(findUnsendable(thrower)?.what, "JSON has no function");
+});
+
+Deno.test("whyNoJson looks at a value itself, not inside", () => {
+  for (const value of [null, 1, "x", false, {}, [NaN], { a: 1n }, new Date(NaN)]) {
+    assertEquals(whyNoJson(value), null);
+  }
+  for (const value of [undefined, NaN, 1n, new Map(), new Uint8Array(1)]) {
+    assertEquals(typeof whyNoJson(value), "string");
+  }
 });
