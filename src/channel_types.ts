@@ -8,7 +8,7 @@ export type { Side } from "./protocol/frame.ts";
 export type {
   ClientCompressionOptions,
   CompressionOptions,
-} from "./permessage_deflate/deflate_parameters.ts";
+} from "./permessage_deflate/compression_options.ts";
 export type { ChannelLike } from "./stream_channel/channel_like.ts";
 export type { AddStreamOptions, ChannelSink } from "./stream_channel/channel_sink.ts";
 export type {

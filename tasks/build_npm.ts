@@ -29,6 +29,9 @@ export interface Built {
   readonly tarball: URL;
 }
 
+/** In a bundle for browsers this entry takes the main one's place: nothing in it dials. */
+export const PAGE_ENTRY = "./native";
+
 const DNT = "jsr:@deno/dnt@^0.42.3";
 
 /** Tests that need nothing but the language, which is what dnt's own runner can do. */
@@ -186,7 +189,7 @@ async function buildWithPack(content: URL): Promise<void> {
  * none to `require`; what its tests need is not the package's either.
  */
 async function writeManifest(config: Config, content: URL, below: string): Promise<void> {
-  const entries: [name: string, entry: { types: string; default: string }][] = [];
+  const entries: [name: string, entry: { types: string; browser?: string; default: string }][] = [];
   for (const [name, file] of Object.entries(config.exports)) {
     const path = `${below}${file.slice(2)}`;
     const entry = {
@@ -197,10 +200,14 @@ async function writeManifest(config: Config, content: URL, below: string): Promi
     entries.push([name, entry]);
   }
   const [, main] = entries[0] ?? [];
+  const page = entries.find(([name]) => name === PAGE_ENTRY)?.[1].default;
+  if (main === undefined || page === undefined) throw new Error(`There is no entry ${PAGE_ENTRY}`);
+  // The first condition that fits is taken.
+  entries[0] = [".", { types: main.types, browser: page, default: main.default }];
   const whole = {
     ...await manifest(config),
-    main: main?.default,
-    types: main?.types,
+    main: main.default,
+    types: main.types,
     exports: Object.fromEntries(entries),
   };
   await Deno.writeTextFile(

@@ -8,7 +8,15 @@
  * ```
  */
 
-import { builderOf, buildNpm, type Built, installedIn, NPM_NAME, readConfig } from "./build_npm.ts";
+import {
+  builderOf,
+  buildNpm,
+  type Built,
+  installedIn,
+  NPM_NAME,
+  PAGE_ENTRY,
+  readConfig,
+} from "./build_npm.ts";
 import { type Checked, sourceEntries, specifier, write, writeReadme } from "./checked_package.ts";
 import { checkCompiler, checkSource, checkTypes, COMPILERS } from "./check_types.ts";
 import { runDocs } from "./docs_blocks.ts";
@@ -36,6 +44,11 @@ async function checkManifest({ project, entries }: Checked): Promise<void> {
     "name": manifest.name === NPM_NAME,
     "version": manifest.version === (await readConfig()).version,
     "exports": [...entries.keys()].every((it) => it in manifest.exports),
+    "browser": manifest.exports["."].browser === manifest.exports[PAGE_ENTRY].default,
+    // What is exported to a page is what the types say.
+    "names for browsers": (entries.get(".") ?? []).every((it) =>
+      entries.get(PAGE_ENTRY)?.includes(it)
+    ),
     "engines": manifest.engines?.node === ">=20.16",
     "sideEffects": manifest.sideEffects === false,
     "license": typeof manifest.license === "string",

@@ -45,17 +45,17 @@ const ROOT = new URL("../", import.meta.url);
 
 /** The budget of each folder of src/. */
 const ROOMS: Rooms = {
-  "src": { files: 3, lines: 275 },
-  "src/handshake": { files: 9, lines: 1656 },
-  "src/native": { files: 10, lines: 940 },
-  "src/net": { files: 14, lines: 1670 },
-  "src/permessage_deflate": { files: 4, lines: 1007 },
+  "src": { files: 4, lines: 333 },
+  "src/handshake": { files: 10, lines: 1665 },
+  "src/native": { files: 10, lines: 954 },
+  "src/net": { files: 14, lines: 1671 },
+  "src/permessage_deflate": { files: 5, lines: 1015 },
   "src/protocol": { files: 16, lines: 2762 },
   "src/realm": { files: 4, lines: 305 },
   "src/server": { files: 25, lines: 3645 },
   "src/stream_channel": { files: 37, lines: 6250 },
   "src/testing": { files: 5, lines: 420 },
-  "src/web_socket": { files: 32, lines: 4570 },
+  "src/web_socket": { files: 35, lines: 4922 },
 };
 
 /** What the folder of streams is to come down to. */

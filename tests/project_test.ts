@@ -28,7 +28,12 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
 const BOTTOM = "realm";
 
 /** The top of the client, which may import all of it. Entries export from it. */
-const TOP = ["src/web_socket_channel.ts", "src/connect.ts", "src/channel_types.ts"];
+const TOP = [
+  "src/web_socket_channel.ts",
+  "src/page_web_socket_channel.ts",
+  "src/connect.ts",
+  "src/channel_types.ts",
+];
 
 /** What asks for a builtin, and who may use it: nowhere else does anything depend on a runtime. */
 const BUILTINS = "src/realm/builtin_module.ts";

@@ -7,15 +7,18 @@
 import { encodeBase64, NONCE_LENGTH, signKey } from "./accept_key.ts";
 import {
   checkDeflateAnswer,
-  type ClientCompressionOptions,
-  type CompressionOptions,
   type DeflateParameters,
   offerDeflate,
 } from "../permessage_deflate/deflate_parameters.ts";
+import type {
+  ClientCompressionOptions,
+  CompressionOptions,
+} from "../permessage_deflate/compression_options.ts";
 import { parseExtensions, serializeExtensions } from "./extensions.ts";
 import { HandshakeError } from "./handshake_error.ts";
 import type { HeaderMap } from "./header_map.ts";
 import { type ResponseHead, serializeHead } from "./http_head.ts";
+import { protocolFault } from "./request_fields.ts";
 
 /** What a client says of itself. Its version is the one of deno.json, with which a test compares it. */
 export const USER_AGENT = "web-socket-channel/0.1.0";
@@ -110,52 +113,6 @@ function isHost(name: string): boolean {
   return name.toLowerCase() === "host";
 }
 
-/** The headers that only the handshake itself, or the framing of a body, may set. */
-const RESERVED: ReadonlySet<string> = new Set([
-  "connection",
-  "upgrade",
-  "content-length",
-  "transfer-encoding",
-  "trailer",
-  "te",
-  "expect",
-]);
-
-/**
- * Whether a header field belongs to the handshake itself, so that a user can't give it.
- *
- * @param name The field's name, in any letter case.
- * @returns Whether it is reserved.
- */
-export function isReservedHeader(name: string): boolean {
-  const lower = name.toLowerCase();
-  return RESERVED.has(lower) || lower.startsWith("sec-websocket-");
-}
-
-/**
- * The value of `Authorization` that a URL's user info stands for: base64 of user name, colon and
- * password (RFC 7617 §2).
- *
- * @param url The URL.
- * @returns The value, or `null` when the URL has neither a user name nor a password.
- */
-export function basicCredentials({ username, password }: URL): string | null {
-  if (username === "" && password === "") return null;
-  return `Basic ${encodeBase64(percentDecode(`${username}:${password}`))}`;
-}
-
-/** A URL's text is ASCII. What is no escape (`%`, `%zz`) stands for itself. */
-function percentDecode(text: string): Uint8Array {
-  const bytes: number[] = [];
-  for (let i = 0; i < text.length; i++) {
-    const digits = text.slice(i + 1, i + 3);
-    const escape = text.charAt(i) === "%" && /^[0-9A-Fa-f]{2}$/.test(digits);
-    bytes.push(escape ? parseInt(digits, 16) : text.charCodeAt(i));
-    if (escape) i += 2;
-  }
-  return Uint8Array.from(bytes);
-}
-
 /**
  * Checks the answer to a client's opening handshake.
  *
@@ -218,21 +175,6 @@ function checkProtocol({ protocols }: ClientHandshake, headers: HeaderMap): stri
   const fault = protocolFault(protocol ?? "", protocols);
   if (fault !== null) throw new HandshakeError("bad-protocol", fault);
   return protocol;
-}
-
-/**
- * What is wrong with the subprotocol that a server chose. RFC 6455 §4.1: one that wasn't offered fails the connection;
- * so does, as the WHATWG standard has it and most platforms do, none although some were offered.
- *
- * @param chosen The subprotocol; empty if the server chose none.
- * @param offered Those that the client offered.
- * @returns What is wrong; `null` if nothing is.
- */
-export function protocolFault(chosen: string, offered: readonly string[]): string | null {
-  if (chosen === "" ? offered.length === 0 : offered.includes(chosen)) return null;
-  return chosen === ""
-    ? `the server chose none of the ${offered.length} subprotocols that were offered`
-    : `the server chose a subprotocol that is none of the ${offered.length} that were offered`;
 }
 
 /** RFC 6455 §11.3.2: at most once in an answer. Some servers send an empty one for none. */

@@ -1,33 +1,8 @@
 /**
- * Header fields: the characters they are made of, and a multi-map of them.
+ * A multi-map of header fields, and their lists.
  *
  * @module
  */
-
-/**
- * Whether a text is a token: what names a header field, a method, a subprotocol or an extension.
- *
- * @param text The text.
- * @returns Whether it is a token; the empty text is none.
- *
- * @see {@link https://www.rfc-editor.org/rfc/rfc9110#section-5.6.2 RFC 9110 §5.6.2}
- */
-export function isToken(text: string): boolean {
-  return /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(text);
-}
-
-/**
- * Whether a text can be a header field's value: tabs, spaces, and the visible characters of ASCII
- * and Latin-1.
- *
- * @param text The text; may be empty.
- * @returns Whether it can be sent as a value.
- *
- * @see {@link https://www.rfc-editor.org/rfc/rfc9110#section-5.5 RFC 9110 §5.5}
- */
-export function isFieldValue(text: string): boolean {
-  return /^[\t\x20-\x7e\x80-\xff]*$/.test(text);
-}
 
 /**
  * A text without the spaces and tabs at its ends, in linear time.

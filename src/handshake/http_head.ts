@@ -9,7 +9,8 @@
  */
 
 import { HandshakeError } from "./handshake_error.ts";
-import { HeaderMap, isFieldValue, isToken, trim } from "./header_map.ts";
+import { HeaderMap, trim } from "./header_map.ts";
+import { checkField, firstWord, isFieldValue, isToken } from "./request_fields.ts";
 
 /** The longest start line that is read, in bytes, its end not counted. */
 export const MAX_START_LINE: number = 8 * 1024;
@@ -285,12 +286,6 @@ function isTarget(text: string): boolean {
   return /^[\x21-\x7e]+$/.test(text);
 }
 
-/** A line for a message: its first word, shortened. The rest may be a secret, or harm a log. */
-function firstWord(line: string): string {
-  const start = (/^[\w/.-]{1,20}/.exec(line) ?? [""])[0];
-  return JSON.stringify(start.length < line.length ? `${start}…` : start);
-}
-
 /** RFC 9110 §5.5: header bytes beyond ASCII are opaque; each becomes one code unit. */
 function latin1(bytes: Uint8Array, length: number): string {
   let text = "";
@@ -345,22 +340,4 @@ export function serializeHead(
 function put(bytes: Uint8Array, at: number, text: string): number {
   for (let i = 0; i < text.length; i++) bytes[at + i] = text.charCodeAt(i);
   return at + text.length;
-}
-
-/**
- * Checks that a header field can be sent.
- *
- * @param name The field's name.
- * @param value The field's value.
- * @throws {TypeError} When the name is no token, or the value holds a character that can't stand in
- * one: CR, LF, NUL and other controls, and all beyond Latin-1.
- *
- * @see {@link https://www.rfc-editor.org/rfc/rfc9110#section-5.5 RFC 9110 §5.5}
- */
-export function checkField(name: string, value: string): void {
-  if (!isToken(name)) throw new TypeError(`Cannot send a header named: ${firstWord(name)}`);
-  // The value may be a secret, so the message names the field only.
-  if (typeof value !== "string" || !isFieldValue(value)) {
-    throw new TypeError(`Cannot send the value of the header: ${name}`);
-  }
 }

@@ -6,12 +6,11 @@
 
 import { isHandshakeKey, signKey } from "./accept_key.ts";
 import type { HandshakeAgreement } from "./client_handshake.ts";
-import {
-  chooseDeflate,
-  type CompressionOptions,
-} from "../permessage_deflate/deflate_parameters.ts";
+import { chooseDeflate } from "../permessage_deflate/deflate_parameters.ts";
+import type { CompressionOptions } from "../permessage_deflate/compression_options.ts";
 import { type Extension, parseExtensions, serializeExtensions } from "./extensions.ts";
-import { type HeaderMap, isToken, splitList } from "./header_map.ts";
+import { type HeaderMap, splitList } from "./header_map.ts";
+import { isToken } from "./request_fields.ts";
 import { type RequestHead, serializeHead } from "./http_head.ts";
 import { isHost, readTarget, type RequestTarget } from "./request_target.ts";
 

@@ -1,5 +1,5 @@
 import { abnormalClosure, goingAway, normalClosure, noStatusReceived } from "../../status.ts";
-import { protocolFault } from "../handshake/client_handshake.ts";
+import { protocolFault } from "../handshake/request_fields.ts";
 import type { PreparedMessage } from "../protocol/prepared_message.ts";
 import { isBinary, plainBytes } from "../realm/bytes.ts";
 import { adopted } from "../realm/kinds.ts";

@@ -1,6 +1,6 @@
 import { checkOption } from "../stream_channel/options.ts";
 import { systemClock } from "../web_socket/clock.ts";
-import { parseConnect } from "../web_socket/connect_request.ts";
+import { type ConnectRequest, parseConnect } from "../web_socket/connect_request.ts";
 import {
   type ConnectOptions,
   type FromOptions,
@@ -51,13 +51,19 @@ export const NativeWebSocketChannel: NativeWebSocketChannelStatic = {
   connect(url, given) {
     const options = readConnectOptions(given);
     if (options.transport === "net") checkOption("transport", "net", '"auto"|"native"');
-    const request = parseConnect(url, options);
-    const missing = missingNatively(options, request);
-    if (missing === null) return NativeChannel.connect(request, options, systemClock);
-    return NativeChannel.failed(unsupported(missing, options), {
-      url: request.url,
-      clock: systemClock,
-    });
+    return connectNative(parseConnect(url, options), options);
   },
   from: (socket, options) => NativeChannel.from(socket, options),
 };
+
+/** Connects with the global `WebSocket`; the channel fails if that can't do what the options ask for. */
+export function connectNative(request: ConnectRequest, options: ConnectOptions): NativeChannel {
+  const missing = missingNatively(options, request);
+  if (missing === null) return NativeChannel.connect(request, options, systemClock);
+  return failedNative(unsupported(missing, options), request);
+}
+
+/** A channel that can't be had: nothing is tried. */
+export function failedNative(error: unknown, { url }: ConnectRequest): NativeChannel {
+  return NativeChannel.failed(error, { url, clock: systemClock });
+}

@@ -5,7 +5,8 @@
  */
 
 import { messageOf } from "../realm/kinds.ts";
-import { answered, basicCredentials } from "../handshake/client_handshake.ts";
+import { answered } from "../handshake/client_handshake.ts";
+import { basicCredentials } from "../handshake/request_fields.ts";
 import { type ResponseHead, serializeHead } from "../handshake/http_head.ts";
 import type { ConnectOptions } from "../web_socket/options.ts";
 import { type HandshakeResponse, UnsupportedError } from "../web_socket/errors.ts";

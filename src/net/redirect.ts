@@ -7,7 +7,7 @@
  * @module
  */
 
-import { basicCredentials } from "../handshake/client_handshake.ts";
+import { basicCredentials } from "../handshake/request_fields.ts";
 import type { ConnectRequest } from "../web_socket/connect_request.ts";
 import type { TlsOptions } from "../web_socket/tls_options.ts";
 import type { HandshakeResponse } from "../web_socket/errors.ts";

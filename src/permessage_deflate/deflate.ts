@@ -8,7 +8,8 @@
  * compresses each message by itself, which is any compressor's right.
  */
 
-import type { CompressionOptions, DeflateParameters } from "./deflate_parameters.ts";
+import type { DeflateParameters } from "./deflate_parameters.ts";
+import type { CompressionOptions } from "./compression_options.ts";
 import type { Side } from "../protocol/frame.ts";
 import type { InflateEvents, MessageDeflate, SharedDeflate } from "../protocol/message_deflate.ts";
 import { builtinModule } from "../realm/builtin_module.ts";

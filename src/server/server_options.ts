@@ -1,5 +1,5 @@
-import type { CompressionOptions } from "../permessage_deflate/deflate_parameters.ts";
-import { isToken } from "../handshake/header_map.ts";
+import type { CompressionOptions } from "../permessage_deflate/compression_options.ts";
+import { isToken } from "../handshake/request_fields.ts";
 import type { Field, OriginPolicy } from "../handshake/server_handshake.ts";
 import { checkOption, type OptionKinds, shown } from "../stream_channel/options.ts";
 import {

@@ -299,10 +299,11 @@ export class ChannelCore implements StreamSource, WebSocketSinkTarget {
     if (!this.#isRef) opener.unref();
   }
 
-  /** It has a transport, which is open or will be. */
+  /** It has a transport, which is open or will be. On an open connection it takes the other one's place. */
   attach(transport: Transport): void {
     this.#opener = null;
     this.#transport = transport;
+    if (this.#open !== null) this.#open = transport;
     if (!this.#isRef) transport.unref();
   }
 

@@ -1,9 +1,19 @@
 import { isBinary, plainBytes } from "../realm/bytes.ts";
-import type { ChannelParts } from "../stream_channel/channel_like.ts";
-import type { ListenOptions, StreamSubscription } from "../stream_channel/channel_stream.ts";
+import type { ChannelSink } from "../stream_channel/channel_sink.ts";
+import type {
+  ChannelStream,
+  ListenOptions,
+  StreamSubscription,
+} from "../stream_channel/channel_stream.ts";
 import { ignore } from "../stream_channel/errors.ts";
 import { type Flushes, inMicrotasks } from "./flushes.ts";
 import type { Wire, WireEvents, WireFailure } from "./wire.ts";
+
+/** The two members of a channel of bytes, as far as they are used. */
+export interface BytesParts {
+  readonly stream: Pick<ChannelStream<Uint8Array>, "listen">;
+  readonly sink: ChannelSink<Uint8Array>;
+}
 
 /** What is known of a channel of bytes beside its two members. */
 export interface ChannelWireOptions {
@@ -15,7 +25,7 @@ export interface ChannelWireOptions {
 
 /** Any channel of bytes as a {@linkcode Wire}. */
 export class ChannelWire implements Wire, ListenOptions {
-  readonly #bytes: ChannelParts<Uint8Array, Uint8Array>;
+  readonly #bytes: BytesParts;
   readonly #options: ChannelWireOptions;
   #events: WireEvents | null = null;
   #subscription: StreamSubscription | null = null;
@@ -43,7 +53,7 @@ export class ChannelWire implements Wire, ListenOptions {
    * @param bytes The channel.
    * @param options See {@linkcode ChannelWireOptions}.
    */
-  constructor(bytes: ChannelParts<Uint8Array, Uint8Array>, options: ChannelWireOptions = {}) {
+  constructor(bytes: BytesParts, options: ChannelWireOptions = {}) {
     this.#bytes = bytes;
     this.#options = options;
   }

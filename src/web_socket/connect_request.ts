@@ -1,5 +1,5 @@
-import { basicCredentials } from "../handshake/client_handshake.ts";
-import { isToken } from "../handshake/header_map.ts";
+import { basicCredentials } from "../handshake/request_fields.ts";
+import { isToken } from "../handshake/request_fields.ts";
 import { malformedOption, shown } from "../stream_channel/options.ts";
 import { type ConnectOptions, readHeaders } from "./options.ts";
 import { shownText, shownUrl } from "./shown_url.ts";

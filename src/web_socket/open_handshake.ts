@@ -6,16 +6,19 @@ import {
 } from "../handshake/client_handshake.ts";
 import { HandshakeError } from "../handshake/handshake_error.ts";
 import { NONCE_LENGTH } from "../handshake/accept_key.ts";
-import type { ClientCompressionOptions } from "../permessage_deflate/deflate_parameters.ts";
+import type { ClientCompressionOptions } from "../permessage_deflate/compression_options.ts";
 import type { HeaderMap } from "../handshake/header_map.ts";
 import type { ResponseHead } from "../handshake/http_head.ts";
 import { messageOf } from "../realm/kinds.ts";
+import type { ChannelCore } from "./channel_core.ts";
 import type { ConnectRequest } from "./connect_request.ts";
 import { ConnectError, type HandshakeResponse } from "./errors.ts";
 import { type Answer, type Exchange, NoAnswer } from "./exchange.ts";
 import { inspectAs } from "./inspection.ts";
 import { randomMaskingKeys } from "./masking_keys.ts";
+import type { ConnectOverOptions } from "./options.ts";
 import { shownUrl } from "./shown_url.ts";
+import type { Spoken } from "./speaking_plainly.ts";
 
 /** What a client asks a server for. */
 export interface OpeningRequest {
@@ -147,4 +150,39 @@ export function parseRetryAfter(value: string | null, now: number = Date.now()):
   if (!/^[A-Z][a-z]{2}/.test(value)) return null;
   const date = Date.parse(value.endsWith("GMT") ? value : `${value} GMT`);
   return Number.isNaN(date) ? null : Math.max(date - now, 0);
+}
+
+/** What a client asks for over bytes. */
+export interface OverOpening {
+  readonly request: ConnectRequest;
+  readonly options: ConnectOverOptions;
+  /** The compression that it offers. */
+  readonly compression: ClientCompressionOptions | null;
+}
+
+/**
+ * Does the opening handshake over bytes, and speaks then. Nothing of it throws: the channel fails.
+ *
+ * @param speak Speaks RFC 6455.
+ */
+export async function openOver(
+  core: ChannelCore,
+  exchange: Exchange,
+  { request, options, compression }: OverOpening,
+  speak: (core: ChannelCore, over: Exchange, spoken: Spoken) => void,
+): Promise<void> {
+  core.opener = exchange;
+  try {
+    const { agreement, response } = await openHandshake(exchange, {
+      request,
+      origin: options.origin,
+      userAgent: options.userAgent,
+      compression,
+      wantsBody: () => true,
+    });
+    speak(core, exchange, { side: "client", agreement, response, options });
+  } catch (error) {
+    exchange.destroy();
+    core.failToOpen(error);
+  }
 }

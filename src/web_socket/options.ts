@@ -5,13 +5,13 @@
  * @module
  */
 
-import { isReservedHeader } from "../handshake/client_handshake.ts";
-import { checkField } from "../handshake/http_head.ts";
+import { isReservedHeader } from "../handshake/request_fields.ts";
+import { checkField } from "../handshake/request_fields.ts";
 import {
   checkCompressionOptions,
   type ClientCompressionOptions,
   type CompressionOptions,
-} from "../permessage_deflate/deflate_parameters.ts";
+} from "../permessage_deflate/compression_options.ts";
 import type { Side } from "../protocol/frame.ts";
 import {
   checkOption,

@@ -6,18 +6,18 @@ import {
 import { parseExtensions } from "../handshake/extensions.ts";
 import { type ChannelLike, partsOf } from "../stream_channel/channel_like.ts";
 import { shown } from "../stream_channel/options.ts";
-import { type Capabilities, NO_CAPABILITIES } from "./capabilities.ts";
+import { BARE, type Capabilities, WITH_HANDSHAKE } from "./capabilities.ts";
 import { Channel } from "./channel.ts";
 import { ChannelCore } from "./channel_core.ts";
 import { ChannelWire } from "./channel_wire.ts";
 import { type Clock, systemClock } from "./clock.ts";
-import { type ConnectRequest, parseConnect } from "./connect_request.ts";
+import { parseConnect } from "./connect_request.ts";
 import { zlibAbilities } from "../permessage_deflate/deflate.ts";
 import { UnsupportedError } from "./errors.ts";
 import { Exchange } from "./exchange.ts";
-import { openHandshake } from "./open_handshake.ts";
-import { platform } from "./platform.ts";
+import { openOver } from "./open_handshake.ts";
 import { shownUrl } from "./shown_url.ts";
+import { platform } from "./platform.ts";
 import { offeredCompression, speak } from "./speaking.ts";
 import type { Wire } from "./wire.ts";
 import {
@@ -29,27 +29,9 @@ import {
 } from "./options.ts";
 import type { WebSocketChannel } from "./web_socket_channel.ts";
 
-/** What a channel over bytes can do: the same for all, as an object of its own for each takes 400 bytes. */
-const BARE: Capabilities = Object.freeze({
-  ...NO_CAPABILITIES,
-  ping: true,
-  inboundBackpressure: true,
-  messageLimit: true,
-  compressionOptions: true,
-  allCloseCodes: true,
-});
+const noUrl = (): string => "";
 
 const BARE_DESTROYABLE: Capabilities = Object.freeze({ ...BARE, terminate: true });
-
-/** The capabilities of a connection whose opening handshake was done here. */
-const WITH_HANDSHAKE: Capabilities = Object.freeze({
-  ...BARE,
-  headers: true,
-  handshakeResponse: true,
-  failureCause: true,
-});
-
-const noUrl = (): string => "";
 
 /** See {@linkcode WebSocketChannel.over}. */
 export function over(
@@ -130,29 +112,10 @@ export function connectOverWire(
   const exchange = read.signal?.aborted ? null : new Exchange(wire, { clock, ms: closeTimeout });
   core.bound(read, () => "handshake");
   if (exchange === null) wire.destroy();
-  else void openOver(core, exchange, request, read);
-  return new Channel(core);
-}
-
-async function openOver(
-  core: ChannelCore,
-  exchange: Exchange,
-  request: ConnectRequest,
-  options: ConnectOverOptions,
-): Promise<void> {
-  const { origin, userAgent } = options;
-  core.opener = exchange;
-  try {
-    const { agreement, response } = await openHandshake(exchange, {
-      request,
-      origin,
-      userAgent,
-      compression: offeredCompression(options.compression),
-      wantsBody: () => true,
-    });
-    speak(core, exchange, { side: "client", agreement, response, options });
-  } catch (error) {
-    exchange.destroy();
-    core.failToOpen(error);
+  else {
+    const compression = offeredCompression(read.compression);
+    const opening = { request, options: read, compression };
+    void openOver(core, exchange, opening, speak);
   }
+  return new Channel(core);
 }

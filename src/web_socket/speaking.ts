@@ -1,23 +1,10 @@
-import type { HandshakeAgreement } from "../handshake/client_handshake.ts";
-import type { Side } from "../protocol/frame.ts";
 import { createMessageDeflate, negotiableCompression } from "../permessage_deflate/deflate.ts";
-import type { ClientCompressionOptions } from "../permessage_deflate/deflate_parameters.ts";
+import type { ClientCompressionOptions } from "../permessage_deflate/compression_options.ts";
 import type { ChannelCore } from "./channel_core.ts";
-import type { HandshakeResponse } from "./errors.ts";
 import type { Exchange } from "./exchange.ts";
-import type { ConnectOptions, ProtocolOptions } from "./options.ts";
-import { ProtocolTransport } from "./protocol_transport.ts";
-import { turns } from "./turns.ts";
+import type { ConnectOptions } from "./options.ts";
+import { chosenCompression, speakWith, type Spoken } from "./speaking_plainly.ts";
 import type { Wire } from "./wire.ts";
-
-/** What is spoken, once the opening handshake is done. */
-export interface Spoken {
-  readonly side: Side;
-  readonly agreement: HandshakeAgreement;
-  /** The server's answer, where this package has seen it. */
-  readonly response?: HandshakeResponse;
-  readonly options: ProtocolOptions;
-}
 
 /** The compression that a client offers. */
 export function offeredCompression(
@@ -27,36 +14,7 @@ export function offeredCompression(
   return chosen === null ? null : negotiableCompression(chosen, "client");
 }
 
-function chosenCompression(
-  compression: ConnectOptions["compression"] = false,
-): ClientCompressionOptions | null {
-  if (typeof compression === "object") return compression;
-  return compression ? {} : null;
-}
-
-/**
- * Speaks RFC 6455 from now on: the channel is open.
- *
- * @param core The channel; when it is over meanwhile, the wire is ended.
- * @param over The bytes, or what has done the opening handshake over them.
- * @param spoken What was agreed on.
- */
+/** As {@linkcode speakWith}, with the platform's zlib. */
 export function speak(core: ChannelCore, over: Wire | Exchange, spoken: Spoken): void {
-  if (core.state === "closed") return over.destroy();
-  const { side, agreement, response = null, options } = spoken;
-  const { protocol, extensions, deflate } = agreement;
-  const compression = agreement.compression ?? chosenCompression(options.compression) ?? {};
-  const wire = "wire" in over ? over.wire : over;
-  const transport = new ProtocolTransport(core, wire, {
-    ...options,
-    side,
-    deflate: deflate === null
-      ? null
-      : createMessageDeflate(deflate, side, { ...compression, turns }),
-  });
-  core.attach(transport);
-  core.open({ protocol, extensions, response });
-  if ("wire" in over) over.handOver(transport);
-  else wire.listen(transport);
-  transport.start();
+  speakWith(core, over, spoken, createMessageDeflate);
 }

@@ -1,9 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import {
-  basicCredentials,
   checkResponse,
   type ClientHandshakeOptions,
-  isReservedHeader,
   startClientHandshake,
 } from "../../src/handshake/client_handshake.ts";
 import type { ResponseHead } from "../../src/handshake/http_head.ts";
@@ -84,44 +82,6 @@ Deno.test("A user may give Host and Origin as headers", () => {
 Deno.test("Headers that can be read only once are sent", () => {
   const headers = [["X", "1"] as const].values();
   assertEquals(requestLines("ws://a/", { headers }).includes("X: 1"), true);
-});
-
-Deno.test("S136 user info in a URL stands for Basic credentials. RFC 7617 §2", () => {
-  const cases: [string, string][] = [
-    ["ws://user:pass@a/", "user:pass"],
-    ["ws://user@a/", "user:"],
-    ["ws://:pass@a/", ":pass"],
-    ["ws://%C3%A9:%3a%zz%@a/", "\xc3\xa9::%zz%"],
-    ["ws://é@a/", "\xc3\xa9:"],
-  ];
-  for (const [url, plain] of cases) {
-    assertEquals(basicCredentials(new URL(url)), `Basic ${btoa(plain)}`, url);
-  }
-  assertEquals(basicCredentials(new URL("ws://a/")), null);
-});
-
-Deno.test("S136 the handshake's own headers are known", () => {
-  const reserved = [
-    "Connection",
-    "UPGRADE",
-    "Sec-WebSocket-Key",
-    "Sec-WebSocket-Version",
-    "Sec-WebSocket-Protocol",
-    "Sec-WebSocket-Extensions",
-    "Sec-WebSocket-Accept",
-    "sec-websocket-anything",
-    "Content-Length",
-    "Transfer-Encoding",
-    "Trailer",
-    "TE",
-    "Expect",
-  ];
-  for (const name of reserved) {
-    assertEquals(isReservedHeader(name), true, name);
-  }
-  for (const name of ["Authorization", "Cookie", "User-Agent", "__proto__"]) {
-    assertEquals(isReservedHeader(name), false, name);
-  }
 });
 
 Deno.test("Malformed arguments are refused", () => {

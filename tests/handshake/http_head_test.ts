@@ -1,6 +1,5 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import {
-  checkField,
   MAX_HEAD,
   MAX_HEADERS,
   MAX_INTERIM_RESPONSES,
@@ -9,6 +8,7 @@ import {
   ResponseParser,
   serializeHead,
 } from "../../src/handshake/http_head.ts";
+import { checkField } from "../../src/handshake/request_fields.ts";
 import {
   assertFailures,
   bytes,

@@ -3,10 +3,8 @@ import zlib from "node:zlib";
 import { assert, assertEquals, assertLess } from "@std/assert";
 // @ts-types="./ws_deflate.d.ts"
 import { PerMessageDeflate } from "ws";
-import type {
-  CompressionOptions,
-  DeflateParameters,
-} from "../../src/permessage_deflate/deflate_parameters.ts";
+import type { DeflateParameters } from "../../src/permessage_deflate/deflate_parameters.ts";
+import type { CompressionOptions } from "../../src/permessage_deflate/compression_options.ts";
 import type { Side } from "../../src/protocol/frame.ts";
 import type { MessageDeflate } from "../../src/protocol/message_deflate.ts";
 import {

@@ -1,0 +1,35 @@
+/** What `over` and `connectOver` of a page load when they are first called. */
+
+import type { ChannelCore } from "./channel_core.ts";
+import { type BytesParts, ChannelWire } from "./channel_wire.ts";
+import { Exchange } from "./exchange.ts";
+import { openOver, type OverOpening } from "./open_handshake.ts";
+import { DEFAULT_CLOSE_TIMEOUT, type OverOptions } from "./options.ts";
+import { ProtocolTransport } from "./protocol_transport.ts";
+import { speakWith } from "./speaking_plainly.ts";
+import type { Transport } from "./transport.ts";
+
+/** Speaks RFC 6455 over the bytes, with what was asked of the late transport first. */
+export function speakLate(
+  core: ChannelCore,
+  bytes: BytesParts,
+  late: { handOver(transport: Transport): void },
+  options: OverOptions,
+): void {
+  const { compression: _, ...rest } = options;
+  const wire = new ChannelWire(bytes);
+  const transport = new ProtocolTransport(core, wire, { ...rest, deflate: null });
+  core.attach(transport);
+  wire.listen(transport);
+  transport.start();
+  late.handOver(transport);
+}
+
+/** Does the opening handshake over the bytes, and speaks RFC 6455 then. */
+export function openLate(core: ChannelCore, bytes: BytesParts, opening: OverOpening): void {
+  const { closeTimeout = DEFAULT_CLOSE_TIMEOUT } = opening.options;
+  const exchange = new Exchange(new ChannelWire(bytes), { clock: core.clock, ms: closeTimeout });
+  void openOver(core, exchange, opening, (core, over, spoken) => {
+    speakWith(core, over, spoken, null);
+  });
+}

@@ -1,0 +1,266 @@
+/**
+ * `over` and `connectOver` of an entry for pages: what speaks the protocol is loaded when one of them is
+ * first called, and nothing is lost meanwhile.
+ *
+ * @module
+ */
+
+import { internalServerError } from "../../status.ts";
+import type { PreparedMessage } from "../protocol/prepared_message.ts";
+import { copyOf } from "../realm/bytes.ts";
+import { type ChannelLike, closeQuietly, partsOf } from "../stream_channel/channel_like.ts";
+import type { ChannelSink } from "../stream_channel/channel_sink.ts";
+import type { ListenOptions, StreamSubscription } from "../stream_channel/channel_stream.ts";
+import { abortable, Deferred } from "../stream_channel/promises.ts";
+import { BARE, WITH_HANDSHAKE } from "./capabilities.ts";
+import { Channel } from "./channel.ts";
+import { ChannelCore, type Opener } from "./channel_core.ts";
+import { closeContent } from "./channel_state.ts";
+import type { BytesParts } from "./channel_wire.ts";
+import { type Clock, systemClock } from "./clock.ts";
+import { parseConnect } from "./connect_request.ts";
+import { ConnectError, UnsupportedError, WebSocketChannelError } from "./errors.ts";
+import type * as loadedOver from "./loaded_over.ts";
+import {
+  type ConnectOverOptions,
+  type OverOptions,
+  readConnectOverOptions,
+  readOverOptions,
+} from "./options.ts";
+import { platform } from "./platform.ts";
+import { shownUrl } from "./shown_url.ts";
+import type { Transport } from "./transport.ts";
+import type { CloseFrameContent } from "./close_info.ts";
+import { utf8Length } from "./message_input.ts";
+import type { WebSocketChannel } from "./web_socket_channel.ts";
+import type { MessageInput, SendOptions } from "./web_socket_sink.ts";
+
+/** What is loaded later. */
+export type LoadedOver = typeof loadedOver;
+
+const load = (): Promise<LoadedOver> => import("./loaded_over.ts");
+
+/** What tests replace. */
+export interface LaterOptions {
+  readonly clock?: Clock;
+  readonly load?: () => Promise<LoadedOver>;
+}
+
+/** See {@linkcode WebSocketChannel.over}. The channel is open at once; its bytes aren't read before all is loaded. */
+export function overLater(
+  bytes: ChannelLike<Uint8Array, Uint8Array>,
+  given: OverOptions,
+  { clock = systemClock, load: loading = load }: LaterOptions = {},
+): WebSocketChannel {
+  const options = readOverOptions(given);
+  const { protocol = null, extensions = "" } = options;
+  if (extensions !== "") {
+    throw new UnsupportedError("permessage-deflate", platform(), "This entry has no compressor");
+  }
+  const held = new HeldBytes(bytes);
+  const core = new ChannelCore(options, clock, {
+    transport: "bytes",
+    capabilities: BARE,
+    url: () => "",
+  });
+  const late = new LateTransport(() => held.destroy());
+  core.attach(late);
+  core.open({ protocol, extensions, response: null });
+  loading().then((it) => {
+    if (core.state !== "closed") it.speakLate(core, held, late, options);
+  }).catch((cause) => {
+    const error = new WebSocketChannelError(`Cannot use the bytes: ${NOT_LOADED}`, { cause });
+    core.end({ wasClean: false, initiator: "transport", error });
+    late.destroy();
+  });
+  return new Channel(core);
+}
+
+const NOT_LOADED = "the module that speaks the protocol can't be loaded";
+
+/** See {@linkcode WebSocketChannel.connectOver}. */
+export function connectOverLater(
+  bytes: ChannelLike<Uint8Array, Uint8Array>,
+  url: string | URL,
+  given: ConnectOverOptions = {},
+  { clock = systemClock, load: loading = load }: LaterOptions = {},
+): WebSocketChannel {
+  const options = readConnectOverOptions(given);
+  const request = parseConnect(url, options);
+  const core = new ChannelCore(options, clock, {
+    transport: "bytes",
+    capabilities: WITH_HANDSHAKE,
+    url: () => shownUrl(request.url),
+  });
+  if (options.signal?.aborted) {
+    closeQuietly(partsOf(bytes).sink);
+    core.bound(options, () => "handshake");
+    return new Channel(core);
+  }
+  // Before the attempt has a timer: it throws if the bytes have another reader.
+  const held = new HeldBytes(bytes);
+  core.bound(options, () => "handshake");
+  core.opener = held;
+  loading().then((it) => {
+    if (core.state !== "closed") it.openLate(core, held, { request, options, compression: null });
+  }).catch((cause) => {
+    const message = `Cannot connect to ${core.identity.url()}: ${NOT_LOADED}`;
+    core.failToOpen(new ConnectError(message, { cause }));
+    held.destroy();
+  });
+  return new Channel(core);
+}
+
+type OnData = (chunk: Uint8Array) => void;
+
+/** A channel of bytes whose reader comes later: it has the right to read, and nothing is read before. */
+export class HeldBytes implements BytesParts, Opener {
+  readonly sink: ChannelSink<Uint8Array>;
+  readonly #subscription: StreamSubscription;
+  #reader: { readonly onData: OnData; readonly options: ListenOptions } | null = null;
+  /** What a stream of another maker has reported although it was paused. */
+  #early: (() => void)[] = [];
+
+  /**
+   * Takes the right to read.
+   *
+   * @param bytes The channel.
+   * @throws {TypeError} When it is no channel.
+   * @throws {DOMException} `InvalidStateError` when it has another reader.
+   */
+  constructor(bytes: ChannelLike<Uint8Array, Uint8Array>) {
+    const { stream, sink } = partsOf(bytes);
+    this.sink = sink;
+    this.#subscription = stream.listen(
+      (chunk) => this.#report(() => this.#reader?.onData(chunk)),
+      {
+        onError: (error) => this.#report(() => this.#reader?.options.onError?.(error)),
+        onDone: () => this.#report(() => this.#reader?.options.onDone?.()),
+      },
+    );
+    this.#subscription.pause();
+  }
+
+  #report(event: () => void): void {
+    if (this.#reader === null) this.#early.push(event);
+    else event();
+  }
+
+  get stream(): BytesParts["stream"] {
+    return { listen: (onData, options = {}) => this.#listen(onData, options) };
+  }
+
+  #listen(onData: OnData, options: ListenOptions): StreamSubscription {
+    this.#reader = { onData, options };
+    for (const event of this.#early) event();
+    this.#early = [];
+    this.#subscription.resume();
+    return this.#subscription;
+  }
+
+  destroy(): void {
+    this.#subscription.cancel();
+    closeQuietly(this.sink);
+  }
+
+  ref(): void {}
+
+  unref(): void {}
+}
+
+/** Something that was asked of a transport that isn't there yet; `null`: there will be none. */
+type Request = (transport: Transport | null) => void;
+
+/**
+ * Takes the place of a transport while its code is being loaded: it keeps what is sent, the Close
+ * included, and hands all of it over in the same order.
+ */
+export class LateTransport implements Transport {
+  readonly errorCode: number = internalServerError;
+  readonly latency = null;
+  readonly #end: () => void;
+  #requests: Request[] = [];
+  #amount = 0;
+
+  /**
+   * Creates one that holds nothing.
+   *
+   * @param end Ends what the transport would be over.
+   */
+  constructor(end: () => void) {
+    this.#end = end;
+  }
+
+  /** Does on a transport, which is open, all that was asked for; without one, it is lost. */
+  handOver(transport: Transport | null): void {
+    const requests = this.#requests;
+    this.#requests = [];
+    for (const request of requests) request(transport);
+  }
+
+  get bufferedAmount(): number {
+    return this.#amount;
+  }
+
+  /** Messages without a payload take room as well. */
+  get load(): number {
+    return this.#amount + this.#requests.length;
+  }
+
+  #ask(request: Request, amount = 0): true {
+    this.#requests.push(request);
+    this.#amount += amount;
+    return true;
+  }
+
+  send(message: MessageInput, options: SendOptions | undefined): boolean {
+    const kept = typeof message === "string" ? message : copyOf(message);
+    const size = typeof kept === "string" ? utf8Length(kept) : kept.length;
+    return this.#ask((it) => void it?.send(kept, options), size);
+  }
+
+  sendPrepared(message: PreparedMessage, options: SendOptions | undefined): boolean {
+    return this.#ask((it) => void it?.sendPrepared(message, options, false), message.size);
+  }
+
+  ping(payload?: Uint8Array, signal?: AbortSignal): Promise<number> {
+    const { promise, resolve, reject } = new Deferred<number>();
+    this.#ask((it) => {
+      if (it !== null) it.ping(payload, signal).then(resolve, reject);
+      else reject(new WebSocketChannelError("Cannot ping: the channel has ended"));
+    });
+    return abortable(promise, signal);
+  }
+
+  pong(payload: Uint8Array): boolean {
+    return this.#ask((it) => void it?.pong(payload));
+  }
+
+  close(code: number | undefined, reason: string): CloseFrameContent {
+    this.#ask((it) => void it?.close(code, reason));
+    return closeContent(code, reason);
+  }
+
+  hasSentClose(): boolean {
+    return false;
+  }
+
+  destroy(): void {
+    this.handOver(null);
+    this.#end();
+  }
+
+  watch(): void {
+    this.#ask((it) => it?.watch());
+  }
+
+  // Nothing is received yet, and nothing keeps a process alive.
+
+  pause(): void {}
+
+  resume(): void {}
+
+  ref(): void {}
+
+  unref(): void {}
+}
