@@ -21,7 +21,13 @@ const UNTRUSTED: Meaning = {
     "Set an authority of your own as tls.ca",
   retryable: false,
 };
+const EXPIRED: Meaning = { text: "the certificate has expired", retryable: false };
+const SELF_SIGNED: Meaning = {
+  text: "the certificate is signed by itself. If it is yours, set it as tls.ca",
+  retryable: false,
+};
 const WRONG_NAME = "ERR_TLS_CERT_ALTNAME_INVALID";
+const NO_ADDRESS: Meaning = { text: "the local address can't be used", retryable: false };
 const FORBIDDEN: Meaning = { text: "it is not permitted", retryable: false };
 
 const MEANINGS: ReadonlyMap<string, Meaning> = new Map([
@@ -33,7 +39,9 @@ const MEANINGS: ReadonlyMap<string, Meaning> = new Map([
   ["ETIMEDOUT", { text: "the host didn't answer" }],
   ["EHOSTUNREACH", { text: "the host can't be reached" }],
   ["ENETUNREACH", { text: "the network can't be reached" }],
-  ["EADDRNOTAVAIL", { text: "the local address can't be used", retryable: false }],
+  ["EADDRNOTAVAIL", NO_ADDRESS],
+  // Deno's, of a local address.
+  ["EINVAL", NO_ADDRESS],
   ["ENOENT", { text: "there is no such socket" }],
   ["EACCES", FORBIDDEN],
   ["EPERM", FORBIDDEN],
@@ -47,12 +55,12 @@ const MEANINGS: ReadonlyMap<string, Meaning> = new Map([
   ["UNABLE_TO_VERIFY_LEAF_SIGNATURE", UNTRUSTED],
   ["UNABLE_TO_GET_ISSUER_CERT", UNTRUSTED],
   ["UNABLE_TO_GET_ISSUER_CERT_LOCALLY", UNTRUSTED],
-  ["DEPTH_ZERO_SELF_SIGNED_CERT", UNTRUSTED],
+  ["DEPTH_ZERO_SELF_SIGNED_CERT", SELF_SIGNED],
   ["SELF_SIGNED_CERT_IN_CHAIN", UNTRUSTED],
-  // Not every runtime tells a certificate that has expired from one that nobody trusts.
-  ["CERT_HAS_EXPIRED", UNTRUSTED],
-  ["CERT_NOT_YET_VALID", UNTRUSTED],
-  ["CERT_REVOKED", UNTRUSTED],
+  // Deno reports this as a leaf signature that can't be verified.
+  ["CERT_HAS_EXPIRED", EXPIRED],
+  ["CERT_NOT_YET_VALID", { text: "the certificate isn't valid yet", retryable: false }],
+  ["CERT_REVOKED", { text: "the certificate has been revoked", retryable: false }],
   ["CERT_REJECTED", UNTRUSTED],
   ["CERT_UNTRUSTED", UNTRUSTED],
   ["INVALID_CA", UNTRUSTED],
@@ -102,7 +110,7 @@ export function dialError(url: URL, options: DialErrorOptions): ConnectError {
   const { about, host = url.hostname, fault, ...rest } = options;
   const code = codeOf(rest.cause);
   const meaning = MEANINGS.get(code) ?? meaningOfAlert(code) ?? MEANINGS.get(nameOf(rest.cause));
-  const known = code === WRONG_NAME ? wrongName(host, about) : meaning?.text;
+  const known = code === WRONG_NAME ? wrongName(host, rest.cause, about) : meaning?.text;
   const text = fault ?? known ?? textOf(rest);
   const where = about === undefined ? "" : `${about}: `;
   return new ConnectError(`Cannot connect to ${shownUrl(url)}: ${where}${text}`, {
@@ -112,9 +120,12 @@ export function dialError(url: URL, options: DialErrorOptions): ConnectError {
 }
 
 /** What a proxy's certificate has to be for can't be set. */
-function wrongName(host: string, proxy: string | undefined): string {
+function wrongName(host: string, cause: unknown, proxy: string | undefined): string {
   const hint = ". If the server's certificate has another name, set it as tls.servername";
-  return `the certificate is not for ${host}${proxy === undefined ? hint : ""}`;
+  // Node and Deno name those that it has; there may be hundreds.
+  const names = /altnames: ((?:DNS|IP)[ -~]{1,200})/.exec(messageOf(cause))?.[1];
+  const others = names === undefined ? "" : ` but for ${names}`;
+  return `the certificate is not for ${host}${others}${proxy === undefined ? hint : ""}`;
 }
 
 /**

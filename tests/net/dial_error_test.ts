@@ -22,8 +22,15 @@ Deno.test("dial error: each cause in the same words, whatever the platform says"
     ["ECONNRESET", "the connection was lost", true],
     ["EPERM", "it is not permitted", false],
     ["ERR_TLS_CERT_ALTNAME_INVALID", OTHER, false],
-    ["CERT_HAS_EXPIRED", UNTRUSTED, false],
-    ["DEPTH_ZERO_SELF_SIGNED_CERT", UNTRUSTED, false],
+    ["CERT_HAS_EXPIRED", "the certificate has expired", false],
+    ["UNABLE_TO_VERIFY_LEAF_SIGNATURE", UNTRUSTED, false],
+    [
+      "DEPTH_ZERO_SELF_SIGNED_CERT",
+      "the certificate is signed by itself. If it is yours, set it as tls.ca",
+      false,
+    ],
+    ["EADDRNOTAVAIL", "the local address can't be used", false],
+    ["EINVAL", "the local address can't be used", false],
     ["ERR_SSL_WRONG_VERSION_NUMBER", "the server doesn't speak TLS as it should", true],
     [
       "ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED",
@@ -57,6 +64,21 @@ Deno.test("dial error: a certificate's names are compared with tls.servername, o
       .message,
     "Cannot connect to wss://a.test/b: the proxy https://p.test: the certificate is not for p.test",
   );
+});
+
+Deno.test("dial error: a certificate for another host is shown with the names that it has", () => {
+  const altnames =
+    "Hostname/IP does not match certificate's altnames: Host: a.test. is not in the " +
+    "cert's altnames: DNS:b.test, DNS:c.test";
+  const cause = withCode("ERR_TLS_CERT_ALTNAME_INVALID", altnames);
+  assertEquals(
+    dialError(url, { phase: "tls", cause }).message,
+    `Cannot connect to wss://a.test/b: ${
+      OTHER.replace("a.test", "a.test but for DNS:b.test, DNS:c.test")
+    }`,
+  );
+  const many = withCode("ERR_TLS_CERT_ALTNAME_INVALID", `altnames: DNS:${"x".repeat(10_000)}`);
+  assertEquals(dialError(url, { phase: "tls", cause: many }).message.length < 500, true);
 });
 
 Deno.test("dial error: without words of the cause's", () => {

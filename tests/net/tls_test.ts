@@ -1,6 +1,6 @@
 /** TLS: what is asked for, what is checked, and how each fault is told. */
 
-import { assertEquals, assertThrows } from "@std/assert";
+import { assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { createServer } from "node:net";
 import {
   type ConnectError,
@@ -8,6 +8,7 @@ import {
   NetWebSocketChannel,
   type TlsOptions,
 } from "../../src/net/mod.ts";
+import { platform } from "../../src/web_socket/platform.ts";
 import type { Identity } from "../support/certificates.ts";
 import { startTls, type TlsPeer } from "../support/net_peers.ts";
 import { startRecipe } from "../support/recipes.ts";
@@ -25,7 +26,9 @@ async function withTls(
 }
 
 function told(error: ConnectError): unknown[] {
-  return [error.phase, error.message.replace(/:\d+\//, ":PORT/"), error.retryable];
+  // Bun doesn't tell the names that a certificate has.
+  const message = error.message.replace(/ but for (?:DNS|IP).*?(?=\. If)/, "");
+  return [error.phase, message.replace(/:\d+\//, ":PORT/"), error.retryable];
 }
 
 /** What the error of a certificate with other names says. */
@@ -97,12 +100,13 @@ for (const [name, identity, ca] of untrusted) {
   Deno.test(`attack 32: ${name}`, async () => {
     await withTls(identity, async ({ port }) => {
       const error = await connectFailure(`wss://localhost:${port}`, { tls: { ca } });
-      assertEquals(told(error), [
-        "tls",
-        "Cannot connect to wss://localhost:PORT/: the certificate can't be trusted: it has " +
-        "expired, or its authority is not known. Set an authority of your own as tls.ca",
-        false,
-      ]);
+      const [phase, text, retryable] = told(error);
+      assertEquals([phase, retryable], ["tls", false]);
+      // Deno doesn't tell the two apart.
+      const pattern = identity === expired && platform() !== "deno"
+        ? /: the certificate has expired$/
+        : /: the certificate can't be trusted: .*tls\.ca$|: the certificate is signed by itself/;
+      assertMatch(String(text), pattern);
     });
   });
 }
