@@ -47,15 +47,15 @@ const ROOT = new URL("../", import.meta.url);
 const ROOMS: Rooms = {
   "src": { files: 4, lines: 333 },
   "src/handshake": { files: 10, lines: 1665 },
-  "src/native": { files: 10, lines: 954 },
+  "src/native": { files: 10, lines: 958 },
   "src/net": { files: 14, lines: 1671 },
   "src/permessage_deflate": { files: 5, lines: 1015 },
   "src/protocol": { files: 16, lines: 2762 },
   "src/realm": { files: 4, lines: 305 },
   "src/server": { files: 25, lines: 3645 },
-  "src/stream_channel": { files: 37, lines: 6250 },
+  "src/stream_channel": { files: 31, lines: 6125 },
   "src/testing": { files: 5, lines: 420 },
-  "src/web_socket": { files: 35, lines: 4922 },
+  "src/web_socket": { files: 34, lines: 4895 },
 };
 
 /** What the folder of streams is to come down to. */
@@ -80,9 +80,9 @@ interface Budget {
 }
 
 /** The budgets of what is counted in the text of src/. */
-const FORWARDS: Budget = { budget: 119, goal: 39 };
+const FORWARDS: Budget = { budget: 88, goal: 39 };
 const CALLBACK_INTERFACES: Budget = { budget: 12, goal: 9 };
-const CALLBACK_INTERFACES_OF_OTHER_NAMES: Budget = { budget: 4, goal: 0 };
+const CALLBACK_INTERFACES_OF_OTHER_NAMES: Budget = { budget: 3, goal: 0 };
 
 /** The budgets of a message's way. */
 interface WayBudgets {
@@ -95,7 +95,7 @@ interface WayBudgets {
 
 const RECEIVED: WayBudgets = {
   steps: { budget: 9 },
-  objects: { budget: 4 },
+  objects: { budget: 3 },
   files: { budget: 4 },
   "all calls": { budget: 30 },
 };
@@ -103,7 +103,7 @@ const ADDED: WayBudgets = {
   steps: { budget: 12 },
   objects: { budget: 7 },
   files: { budget: 8 },
-  "all calls": { budget: 55 },
+  "all calls": { budget: 53 },
 };
 
 /** The source: src/, and the modules beside it. */

@@ -3,6 +3,8 @@ import { protocolFault } from "../handshake/request_fields.ts";
 import type { PreparedMessage } from "../protocol/prepared_message.ts";
 import { isBinary, plainBytes } from "../realm/bytes.ts";
 import { adopted } from "../realm/kinds.ts";
+import { outlet } from "../stream_channel/channel_sink.ts";
+import { inlet } from "../stream_channel/channel_stream.ts";
 import { type Capabilities, lacking } from "../web_socket/capabilities.ts";
 import type { ChannelCore } from "../web_socket/channel_core.ts";
 import { closeContent, type Ending } from "../web_socket/channel_state.ts";
@@ -162,14 +164,16 @@ export class NativeTransport implements Transport {
   #onMessage(data: unknown): void {
     const message = messageOf(data);
     if (message === null) return this.#core.closeBecauseOf(unknownMessage(data));
-    this.#core.incoming.add(message);
-    if (this.#core.incoming.queuedSize > this.#maxQueueSize) this.#overflow();
+    inlet.add(this.#core.incoming, message);
+    if (inlet.queuedSize(this.#core.incoming) > this.#maxQueueSize) this.#overflow();
   }
 
   #overflow(): void {
     this.#core.closeBecauseOf(
       new WebSocketChannelError(
-        `Too many messages wait to be read: ${this.#core.incoming.queuedSize} bytes, at most ${this.#maxQueueSize} may`,
+        `Too many messages wait to be read: ${
+          inlet.queuedSize(this.#core.incoming)
+        } bytes, at most ${this.#maxQueueSize} may`,
       ),
     );
   }
@@ -263,8 +267,8 @@ export class NativeTransport implements Transport {
   watch(): void {
     this.#polling.watchAmount(() => {
       // A socket that is lost may forget what waited before it tells: that isn't room.
-      if ((this.#socket?.readyState ?? CLOSING) < CLOSING) this.#core.outgoing.drained();
-      return this.#core.outgoing.isWaitedFor && this.#core.state === "open";
+      if ((this.#socket?.readyState ?? CLOSING) < CLOSING) outlet.drained(this.#core.sink);
+      return outlet.isWaitedFor(this.#core.sink) && this.#core.state === "open";
     });
   }
 

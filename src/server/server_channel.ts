@@ -9,6 +9,7 @@ import { Deadline } from "../web_socket/deadline.ts";
 import { ConnectError } from "../web_socket/errors.ts";
 import { speak } from "../web_socket/speaking.ts";
 import type { ChannelParts } from "../stream_channel/channel_like.ts";
+import { inlet } from "../stream_channel/channel_stream.ts";
 import type { Message, WebSocketChannel } from "../web_socket/web_socket_channel.ts";
 import type { MessageInput } from "../web_socket/web_socket_sink.ts";
 import { decide, type Decision } from "./admission.ts";
@@ -167,7 +168,7 @@ class Untaken {
 
   #onEarlyEnding(conclude: () => void): void {
     const core = this.#core;
-    if (core.incoming.queuedSize === 0) {
+    if (inlet.queuedSize(core.incoming) === 0) {
       core.onEarlyEnding = null;
       return core.endsEarly(conclude);
     }

@@ -40,7 +40,6 @@ export class SlowReceiver {
   readonly #clock: Clock;
   readonly #events: SlowReceiverEvents;
   readonly #waiting: CountedQueue<Waiting> = new CountedQueue<Waiting>();
-  #size = 0;
   #policy: SlowPolicy | null = null;
   #over = false;
   /** For how long it has been behind. */
@@ -65,7 +64,7 @@ export class SlowReceiver {
 
   /** How many bytes of payload wait. */
   get size(): number {
-    return this.#size;
+    return this.#waiting.size;
   }
 
   /** How many messages wait. */
@@ -78,9 +77,8 @@ export class SlowReceiver {
     if (this.#over) return;
     const isFirst = this.#policy === null;
     this.#policy = policy;
-    if (policy.slow === "latest") this.#clear();
-    this.#waiting.push({ message, policy });
-    this.#size += message.size;
+    if (policy.slow === "latest") this.#waiting.clear();
+    this.#waiting.push({ message, policy }, message.size);
     if (policy.slow === "drop-oldest") this.#dropOldest(policy.maxQueueSize);
     if (isFirst) {
       this.#deadline = new Deadline(this.#clock, {
@@ -92,20 +90,10 @@ export class SlowReceiver {
     } else if (this.#deadline !== null) this.#deadline.limit = policy.stallTimeout;
   }
 
-  #clear(): void {
-    this.#waiting.clear();
-    this.#size = 0;
-  }
-
   /** The newest stays, whatever its size. */
   #dropOldest(maxQueueSize: number): void {
-    while (this.#size > maxQueueSize && this.#waiting.length > 1) this.#shift();
-  }
-
-  #shift(): Waiting {
-    const next = this.#waiting.shift();
-    this.#size -= next.message.size;
-    return next;
+    const waiting = this.#waiting;
+    while (waiting.size > maxQueueSize && waiting.length > 1) waiting.shift();
   }
 
   /** Sends all that waits, room or not: the channel is about to close. */
@@ -136,7 +124,7 @@ export class SlowReceiver {
   #sendNext(): void {
     // The queue may have changed meanwhile.
     if (!this.#canSend) return;
-    const { message, policy } = this.#shift();
+    const { message, policy } = this.#waiting.shift();
     this.#events.send(message, policy);
     this.#progress();
   }
@@ -157,7 +145,7 @@ export class SlowReceiver {
 
   get #isHopeless(): boolean {
     const policy = this.#policy;
-    return policy?.slow === "close" && this.#size > policy.maxQueueSize &&
+    return policy?.slow === "close" && this.#waiting.size > policy.maxQueueSize &&
       this.#behindFor >= policy.stallTimeout;
   }
 
@@ -181,6 +169,6 @@ export class SlowReceiver {
     this.#over = true;
     this.#deadline?.clear();
     this.#events.onCaughtUp();
-    this.#clear();
+    this.#waiting.clear();
   }
 }

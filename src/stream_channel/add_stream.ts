@@ -1,6 +1,5 @@
 import { isBinary } from "../realm/bytes.ts";
 import { isReadableStream } from "../realm/kinds.ts";
-import type { AddStreamOptions, ChannelSink } from "./channel_sink.ts";
 import { ignore } from "./errors.ts";
 import { loopGuard } from "./loop_guard.ts";
 import { shown } from "./options.ts";
@@ -8,9 +7,15 @@ import { shown } from "./options.ts";
 /** Takes a value. Returns `false` when the other end is gone. */
 type Take<T> = (value: T) => boolean;
 
+/** What has room for values, or will have. */
+interface Room {
+  readonly hasRoom: boolean;
+  readonly ready: Promise<void>;
+}
+
 /** One `addStream` that runs: takes from its source as long as there is room. */
 export class AddStream<T> {
-  readonly #target: Pick<ChannelSink<T>, "hasRoom" | "ready">;
+  readonly #target: Room;
   readonly #source: Pull<T>;
   readonly #signal: AbortSignal | undefined;
   #ended = false;
@@ -21,13 +26,9 @@ export class AddStream<T> {
    *
    * @param target Says when there is room.
    * @param source Where they come from.
-   * @param options Its signal.
+   * @param signal Interrupts it.
    */
-  constructor(
-    target: Pick<ChannelSink<T>, "hasRoom" | "ready">,
-    source: Pull<T>,
-    { signal }: AddStreamOptions,
-  ) {
+  constructor(target: Room, source: Pull<T>, signal: AbortSignal | undefined) {
     this.#target = target;
     this.#source = source;
     this.#signal = signal;

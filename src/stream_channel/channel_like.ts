@@ -1,7 +1,6 @@
 import { isReadableStream, isWritableStream } from "../realm/kinds.ts";
-import type { ChannelSink } from "./channel_sink.ts";
+import { type ChannelSink, DelegatingChannelSink } from "./channel_sink.ts";
 import type { ChannelStream } from "./channel_stream.ts";
-import { DelegatingChannelSink } from "./delegating_sink.ts";
 import { ignore } from "./errors.ts";
 import { shown } from "./options.ts";
 import { partsFromStreams, sinkFromWritable, streamFromReadable } from "./web_streams.ts";

@@ -1,9 +1,8 @@
-import type { SinkTarget } from "./channel_sink.ts";
-import { ChannelSinkController } from "./sink_controller.ts";
-import { ChannelStreamController } from "./stream_controller.ts";
+import { MessageSink, outlet, type SinkTarget } from "./channel_sink.ts";
+import { inlet, MessageStream } from "./channel_stream.ts";
 import { type OptionKinds, readOptions } from "./options.ts";
-import { DEFAULT_HIGH_WATER_MARK, sizeOf } from "./size.ts";
-import { CountedQueue, type SizeOf } from "./counted_queue.ts";
+import { sizeOf } from "./size.ts";
+import { CountedQueue, DEFAULT_HIGH_WATER_MARK, type SizeOf } from "./counted_queue.ts";
 import { PairedChannel, type StreamChannel } from "./stream_channel.ts";
 
 /** Options of {@linkcode channelPair}. */
@@ -59,8 +58,8 @@ export function channelPair<In, Out = In>(given?: ChannelPairOptions): ChannelPa
   const inward = new Line<In>({ ...options, keepErrors: allowForeignErrors === false });
   connectLines(outward, inward);
   return {
-    local: new PairedChannel(inward.stream.stream, outward.sink.sink),
-    foreign: new PairedChannel(outward.stream.stream, inward.sink.sink),
+    local: new PairedChannel(inward.stream, outward.sink),
+    foreign: new PairedChannel(outward.stream, inward.sink),
   };
 }
 
@@ -99,24 +98,24 @@ export interface LineOptions<T> extends Omit<ChannelPairOptions, "allowForeignEr
 
 /** What one way of a pair needs of the other. */
 interface Reverse {
-  readonly stream: Pick<ChannelStreamController<unknown>, "discard">;
-  readonly sink: Pick<ChannelSinkController<unknown>, "close" | "disconnect" | "finish">;
+  readonly stream: MessageStream<never>;
+  readonly sink: MessageSink<never>;
   readonly isEnded: boolean;
   drop(): void;
 }
 
 /** Makes two lines the two ways of one connection. */
 export function connectLines<A, B>(one: Line<A>, other: Line<B>): void {
-  one.reverse = other;
-  other.reverse = one;
+  one.reverse = other as unknown as Reverse;
+  other.reverse = one as unknown as Reverse;
 }
 
 /** One way of a pair: from a sink, over what is on the way, to a stream. */
 export class Line<T> implements SinkTarget<T> {
   /** The sender's side. */
-  readonly sink: ChannelSinkController<T>;
+  readonly sink: MessageSink<T>;
   /** The receiver's side. */
-  readonly stream: ChannelStreamController<T>;
+  readonly stream: MessageStream<T>;
   /** The other way. */
   reverse: Reverse | undefined;
   readonly addError?: (error: unknown) => void;
@@ -136,11 +135,11 @@ export class Line<T> implements SinkTarget<T> {
     this.#sync = options.sync ?? false;
     this.#onTheWay = new CountedQueue<T>(options.sizeOf ?? sizeOf, highWaterMark);
     if (!options.keepErrors && !options.halfClose) this.addError = (error) => this.#end({ error });
-    this.sink = new ChannelSinkController<T>(this, { highWaterMark });
-    this.stream = new ChannelStreamController<T>({
+    this.sink = new MessageSink<T>(this, { highWaterMark });
+    this.stream = new MessageStream<T>({
       resume: () => options.pace === undefined ? this.#arrive() : this.#plan(),
       close: () => this.reverse?.sink.close(),
-    }, { highWaterMark });
+    }, { highWaterMark, sizeOf });
   }
 
   /** Whether the end has arrived, or nothing will any more. */
@@ -153,8 +152,8 @@ export class Line<T> implements SinkTarget<T> {
   }
 
   add(value: T): void {
-    if (this.#sync && this.#onTheWay.length === 0 && !this.stream.isPaused) {
-      return this.stream.add(value);
+    if (this.#sync && this.#onTheWay.length === 0 && !inlet.isPaused(this.stream)) {
+      return inlet.add(this.stream, value);
     }
     if (this.#ended) return;
     const { piecesOf } = this.#options;
@@ -174,7 +173,7 @@ export class Line<T> implements SinkTarget<T> {
 
   #end(failure: Failure | null): void {
     // Also where the other end has closed already, and its last messages still wait to be read.
-    if (!this.#options.halfClose) this.reverse?.stream.discard();
+    if (!this.#options.halfClose && this.reverse) inlet.discard(this.reverse.stream);
     if (this.#ending !== null || this.#ended) return;
     this.#ending = { failure };
     if (this.#sync) this.#arrive();
@@ -194,7 +193,7 @@ export class Line<T> implements SinkTarget<T> {
   }
 
   get #mayArrive(): boolean {
-    return this.#onTheWay.length > 0 && (this.#ending !== null || !this.stream.isPaused);
+    return this.#onTheWay.length > 0 && (this.#ending !== null || !inlet.isPaused(this.stream));
   }
 
   /** Moves what is on the way into the stream: as much as it takes, or all of it at the end. */
@@ -203,11 +202,11 @@ export class Line<T> implements SinkTarget<T> {
     const before = this.#onTheWay.length;
     while (this.#mayArrive) {
       const value = this.#onTheWay.shift();
-      this.stream.add(value);
+      inlet.add(this.stream, value);
       pace?.onArrived(value);
       if (pace !== undefined) break;
     }
-    if (this.#onTheWay.length < before) this.sink.drained();
+    if (this.#onTheWay.length < before) outlet.drained(this.sink);
     if (this.#onTheWay.length > 0 || pace?.isStalled) {
       if (pace !== undefined && (this.#mayArrive || this.#ending !== null)) this.#plan();
     } else if (this.#ending !== null) this.#arriveEnd(this.#ending.failure);
@@ -218,15 +217,15 @@ export class Line<T> implements SinkTarget<T> {
     if (this.#ended) return;
     this.#ended = true;
     const { reverse } = this;
-    if (!this.#options.halfClose) {
-      reverse?.drop();
-      reverse?.sink.disconnect();
+    if (!this.#options.halfClose && reverse) {
+      reverse.drop();
+      outlet.disconnect(reverse.sink);
     }
-    if (failure === null) this.stream.end();
-    else this.stream.fail(failure.error);
+    if (failure === null) inlet.end(this.stream);
+    else inlet.fail(this.stream, failure.error);
     if (!reverse?.isEnded) return;
-    reverse.sink.finish();
-    this.sink.finish();
+    outlet.finish(reverse.sink);
+    outlet.finish(this.sink);
   }
 
   /**
@@ -238,21 +237,22 @@ export class Line<T> implements SinkTarget<T> {
     this.#ended = true;
     this.#options.pace?.cancel();
     this.#onTheWay.drop();
-    if (failure === null) this.stream.end();
-    else this.stream.fail(failure.error);
+    if (failure === null) inlet.end(this.stream);
+    else inlet.fail(this.stream, failure.error);
   }
 
   /** This side gives up: nothing reaches it any more, and its end is behind what it has sent. */
   destroy(): void {
-    this.reverse?.drop();
-    if (this.#ended) this.reverse?.sink.finish();
-    else this.#end(null);
-    this.sink.finish();
+    const { reverse } = this;
+    reverse?.drop();
+    if (!this.#ended) this.#end(null);
+    else if (reverse) outlet.finish(reverse.sink);
+    outlet.finish(this.sink);
   }
 
   /** Both sides lose it at once, with what is on the way. */
   lose(error: unknown): void {
     this.drop({ error });
-    this.sink.finish(error);
+    outlet.finish(this.sink, error);
   }
 }

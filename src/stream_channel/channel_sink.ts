@@ -1,3 +1,10 @@
+import { AddStream, checkSource, pullFrom } from "./add_stream.ts";
+import { DEFAULT_HIGH_WATER_MARK } from "./counted_queue.ts";
+import { invalidState, preHandled } from "./errors.ts";
+import { loopGuard } from "./loop_guard.ts";
+import { type OptionKinds, readOptions } from "./options.ts";
+import { Deferred, FULFILLED } from "./promises.ts";
+
 /** Options of {@linkcode ChannelSink.addStream}. */
 export interface AddStreamOptions {
   /** Stops taking from the source when it aborts; the channel stays usable. */
@@ -95,9 +102,14 @@ export type InnerSink = Pick<
   "bufferedAmount" | "hasRoom" | "ready" | "flush"
 >;
 
-/** What a `ChannelSinkController` hands values to. */
+/** What a {@linkcode MessageSink} hands values to. */
 export interface SinkTarget<T, Options = never> {
-  /** What was added and not yet handed on, in bytes. Left out where there is an {@linkcode inner}. */
+  /**
+   * The sink that the target passes values on to, where it does. The room, the buffered amount,
+   * `flush` and `ending` are then that sink's.
+   */
+  readonly inner?: InnerSink;
+  /** What was added and not yet handed on, in bytes. Left out: 0. */
   readonly bufferedAmount?: number;
   /**
    * What `ready` and `flush` go by, where that is not `bufferedAmount`: with what is sent beside the
@@ -126,19 +138,516 @@ export interface SinkTarget<T, Options = never> {
   addError?(error: unknown): void;
   /** Asks for a call of `drained` when `bufferedAmount` has fallen. */
   watch?(): void;
-  /**
-   * The sink that the target passes values on to, where it does. The room, the buffered amount and
-   * `flush` are then that sink's.
-   */
-  readonly inner?: InnerSink;
   /** How the channel ended, such as `"the peer closed with 1000"`; `undefined` when unknown. */
   readonly ending?: string | undefined;
 }
 
-/** Options of a `ChannelSinkController`. */
-export interface ChannelSinkControllerOptions {
+/** Options of a {@linkcode MessageSink}. */
+export interface MessageSinkOptions {
   /** How many bytes may be buffered before `ready` waits. Default 64 KiB. */
-  highWaterMark?: number | undefined;
+  readonly highWaterMark?: number | undefined;
   /** `close()` during `addStream` cancels the source, instead of throwing. */
-  closeWins?: boolean | undefined;
+  readonly closeWins?: boolean | undefined;
+}
+
+/** What the owner of a sink's target does with the sink, and its user can't. No value passes through it. */
+export interface Outlet {
+  /** Whether the user has closed the sink. */
+  isClosed<T>(sink: MessageSink<T>): boolean;
+  /** Whether values are dropped: the other end is gone, or an error was added. */
+  isDisconnected<T>(sink: MessageSink<T>): boolean;
+  /** Whether `ready` or `flush` waits for the buffered amount to fall. */
+  isWaitedFor<T>(sink: MessageSink<T>): boolean;
+  /** The buffered amount has fallen: settles `ready` and `flush` if it has fallen enough. */
+  drained<T>(sink: MessageSink<T>): void;
+  /**
+   * The other end is gone: from now on values are dropped, and a running `addStream` ends. The
+   * `done` promise waits for `finish`.
+   *
+   * @param cause Why, if that is known.
+   */
+  disconnect<T>(sink: MessageSink<T>, cause?: unknown): void;
+  /**
+   * The channel has ended: settles `done`, and rejects each promise about values that were dropped.
+   *
+   * @param cause Why they were, if that is known.
+   */
+  finish<T>(sink: MessageSink<T>, cause?: unknown): void;
+  /**
+   * The channel has ended because of `error`, which `done` rejects with: what a sink does when its
+   * target's own `done` has rejected.
+   */
+  fail<T>(sink: MessageSink<T>, error: unknown): void;
+  /** What `close` does, also where a subclass's `close` does more first. */
+  close<T>(sink: MessageSink<T>): Promise<void>;
+}
+
+/** See {@linkcode Outlet}. */
+export let outlet: Outlet;
+
+/** How the channel of a sink ended, as {@linkcode SinkTarget.ending} has it. */
+let endingOf: (sink: object) => string | undefined;
+let endingOfDelegate: (sink: object) => string | undefined;
+
+const ADD_STREAM_KINDS: OptionKinds<AddStreamOptions> = {
+  signal: "AbortSignal",
+  preventAbort: "boolean",
+};
+
+// The state of a sink, as flags.
+/** The user has closed it. */
+const CLOSED = 1;
+/** Values are dropped: the other end is gone, or an error was added. */
+const DISCONNECTED = 2;
+/** The channel has ended. */
+const FINISHED = 4;
+/** An `addStream` runs. */
+const ADDING = 8;
+/** A value was dropped: every later `flush` and write rejects. */
+const DROPPED = 16;
+/** An option: `close` ends a running `addStream`. */
+const CLOSE_WINS = 32;
+/** A value goes straight to the target unless one of these is set. */
+const BARRED = CLOSED | DISCONNECTED | ADDING;
+
+/** What most sinks never need: created when it is needed. */
+class Rarities<T> {
+  done: Deferred | null = null;
+  room: Deferred | null = null;
+  flushes: Deferred[] = [];
+  /** Rejects with the error that says why values were dropped. */
+  lost: Deferred<never> | null = null;
+  /** The `addStream` that runs. */
+  adding: AddStream<T> | null = null;
+  view: View<T> | null = null;
+  failure: { readonly error: unknown } | null = null;
+  /** Why the channel ended, if that is known. */
+  cause: unknown;
+}
+
+interface View<T> {
+  readonly stream: WritableStream<T>;
+  control: WritableStreamDefaultController | undefined;
+}
+
+/**
+ * The one implementation of {@linkcode ChannelSink}, which users hold: it checks what the user may do,
+ * and hands each value straight to its {@linkcode SinkTarget}, whose owner tells it more through
+ * {@linkcode outlet}.
+ */
+export class MessageSink<T, Options = never> implements ChannelSink<T> {
+  readonly #target: SinkTarget<T, Options>;
+  readonly #highWaterMark: number;
+  #state: number;
+  #rarities: Rarities<T> | null = null;
+
+  /**
+   * Creates an open sink.
+   *
+   * @param target Takes the values.
+   * @param options Checked values. See {@linkcode MessageSinkOptions}.
+   */
+  constructor(target: SinkTarget<T, Options>, options: MessageSinkOptions = {}) {
+    this.#target = target;
+    this.#highWaterMark = options.highWaterMark ?? DEFAULT_HIGH_WATER_MARK;
+    this.#state = options.closeWins === true ? CLOSE_WINS : 0;
+  }
+
+  static {
+    outlet = {
+      isClosed: (it) => it.#has(CLOSED),
+      isDisconnected: (it) => it.#has(DISCONNECTED),
+      isWaitedFor: (it) => {
+        const rarities = it.#rarities;
+        return rarities !== null && (rarities.room !== null || rarities.flushes.length > 0);
+      },
+      drained: (it) => {
+        if (!outlet.isWaitedFor(it)) return;
+        const load = it.#load;
+        if (load < it.#highWaterMark) it.#openRoom();
+        if (load === 0) { for (const flush of it.#takeFlushes()) flush.resolve(); }
+      },
+      disconnect: (it, cause) => {
+        if (cause !== undefined) it.#need().cause ??= cause;
+        if (it.#has(DISCONNECTED)) return;
+        it.#state |= DISCONNECTED;
+        it.#rarities?.adding?.end();
+        it.#openRoom();
+      },
+      finish: (it, cause) => {
+        if (it.#has(FINISHED)) return;
+        it.#state |= FINISHED;
+        outlet.disconnect(it, cause);
+        it.#settleEnd();
+      },
+      fail: (it, error) => {
+        if (!it.#has(FINISHED)) it.#need().failure ??= { error };
+        outlet.finish(it, error);
+      },
+      close: (it) => {
+        if (it.#has(CLOSED)) return it.done;
+        if (it.#has(ADDING)) {
+          if (!it.#has(CLOSE_WINS)) it.#checkUsable("close");
+          it.#rarities?.adding?.end();
+        }
+        it.#state |= CLOSED;
+        it.#target.close();
+        it.#openRoom();
+        it.#failWritable();
+        return it.done;
+      },
+    };
+    endingOf = (sink) => {
+      if (!(#target in sink)) return endingOfDelegate(sink);
+      const { inner, ending } = (sink as MessageSink<unknown>).#target;
+      return inner === undefined ? ending : endingOf(inner);
+    };
+  }
+
+  #has(flag: number): boolean {
+    return (this.#state & flag) !== 0;
+  }
+
+  #need(): Rarities<T> {
+    return this.#rarities ??= new Rarities<T>();
+  }
+
+  // Values.
+
+  /** See {@linkcode ChannelSink.add}. */
+  add(value: T, options?: Options): boolean {
+    if ((this.#state & BARRED) !== 0) return this.#drop(value, options);
+    return this.#target.add(value, options) !== false || this.#targetDrops();
+  }
+
+  #drop(value: T, options: Options | undefined): false {
+    this.#target.check?.(value, options);
+    this.#checkUsable("add");
+    this.#state |= DROPPED;
+    return false;
+  }
+
+  /** The target has dropped a value: it takes no others. */
+  #targetDrops(): false {
+    this.#state |= DROPPED;
+    outlet.disconnect(this);
+    return false;
+  }
+
+  #checkUsable(action: string): void {
+    if (this.#has(CLOSED)) throw invalidState(`Cannot ${action}: the sink is closed`);
+    if (this.#has(ADDING)) {
+      throw invalidState(`Cannot ${action}: the sink belongs to an addStream that runs`);
+    }
+  }
+
+  // Room.
+
+  /** See {@linkcode ChannelSink.hasRoom}. */
+  get hasRoom(): boolean {
+    if (this.#has(DISCONNECTED | CLOSED)) return true;
+    const { inner } = this.#target;
+    return inner === undefined ? this.#load < this.#highWaterMark : inner.hasRoom;
+  }
+
+  get #load(): number {
+    return this.#target.load ?? this.bufferedAmount;
+  }
+
+  /** See {@linkcode ChannelSink.bufferedAmount}. */
+  get bufferedAmount(): number {
+    const { inner, bufferedAmount } = this.#target;
+    return inner === undefined ? bufferedAmount ?? 0 : inner.bufferedAmount;
+  }
+
+  /** See {@linkcode ChannelSink.ready}. */
+  get ready(): Promise<void> {
+    return loopGuard.after(this.hasRoom ? FULFILLED : this.#waitForRoom());
+  }
+
+  #waitForRoom(): Promise<void> {
+    const rarities = this.#need();
+    if (rarities.room === null) {
+      rarities.room = new Deferred();
+      // This channel may end long before the inner sink does: its own promise then fulfils.
+      const open = (): void => this.#openRoom();
+      this.#target.inner?.ready.then(open, open);
+    }
+    this.#target.watch?.();
+    return rarities.room.promise;
+  }
+
+  #openRoom(): void {
+    const rarities = this.#rarities;
+    if (rarities === null) return;
+    rarities.room?.resolve();
+    rarities.room = null;
+  }
+
+  /** See {@linkcode ChannelSink.flush}. */
+  flush(): Promise<void> {
+    if (this.#has(DROPPED) || this.#rarities?.cause !== undefined) return this.#lost();
+    const { inner } = this.#target;
+    if (inner !== undefined) return inner.flush();
+    if (this.#load === 0) return loopGuard.after(FULFILLED);
+    if (this.#has(FINISHED)) return this.#lost();
+    const deferred = new Deferred();
+    this.#need().flushes.push(deferred);
+    this.#target.watch?.();
+    return preHandled(loopGuard.after(deferred.promise));
+  }
+
+  #takeFlushes(): readonly Deferred[] {
+    return this.#rarities?.flushes.splice(0) ?? [];
+  }
+
+  // Ending.
+
+  /** Settles what waits for the end. */
+  #settleEnd(): void {
+    const rarities = this.#rarities;
+    if (rarities === null) return;
+    const { cause, lost, done } = rarities;
+    if (cause === undefined) outlet.drained(this);
+    for (const { reject } of this.#takeFlushes()) reject(cause ?? this.#notSent());
+    if (lost !== null) this.#tellLoss(lost);
+    this.#failWritable();
+    if (done !== null) this.#settle(done);
+  }
+
+  /** Rejects with the error of the channel, as soon as that is known. */
+  #lost(): Promise<never> {
+    const rarities = this.#need();
+    if (rarities.lost === null) {
+      rarities.lost = new Deferred<never>();
+      if (this.#has(FINISHED) || this.#target.inner !== undefined) this.#tellLoss(rarities.lost);
+    }
+    return rarities.lost.promise;
+  }
+
+  #tellLoss(lost: Deferred<never>): void {
+    const tell = (error?: unknown): void => lost.reject(error ?? this.#notSent());
+    const { inner } = this.#target;
+    const cause = this.#rarities?.cause;
+    // The inner sink knows what happened to the channel.
+    if (cause !== undefined || inner === undefined) tell(cause);
+    else inner.flush().then(() => tell(), tell);
+  }
+
+  #notSent(): DOMException {
+    const ending = endingOf(this) ?? "the channel ended";
+    return invalidState(`Cannot send: ${ending} before all was handed to the transport`);
+  }
+
+  /** See {@linkcode ChannelSink.done}. */
+  get done(): Promise<void> {
+    const rarities = this.#need();
+    if (rarities.done === null) {
+      rarities.done = new Deferred();
+      if (this.#has(FINISHED)) this.#settle(rarities.done);
+    }
+    return rarities.done.promise;
+  }
+
+  #settle(done: Deferred): void {
+    const failure = this.#rarities?.failure ?? null;
+    if (failure === null) done.resolve();
+    else done.reject(failure.error);
+  }
+
+  /** See {@linkcode ChannelSink.addError}. */
+  addError(error: unknown): void {
+    this.#checkUsable("add an error");
+    this.#addError(error);
+  }
+
+  #addError(error: unknown): void {
+    if (this.#has(DISCONNECTED)) return;
+    if (this.#target.addError !== undefined) return this.#target.addError(error);
+    this.#need().failure = { error };
+    outlet.disconnect(this);
+    this.#failWritable();
+    this.#target.abort(error);
+  }
+
+  /** See {@linkcode ChannelSink.close}. */
+  close(): Promise<void> {
+    return outlet.close(this);
+  }
+
+  // addStream.
+
+  /** See {@linkcode ChannelSink.addStream}. */
+  addStream(
+    source: AsyncIterable<T> | (Iterable<T> & object) | ReadableStream<T>,
+    given?: AddStreamOptions,
+  ): Promise<void> {
+    const options = readOptions(given, ADD_STREAM_KINDS);
+    checkSource(source);
+    this.#checkUsable("add a stream");
+    const { signal } = options;
+    if (signal?.aborted) return preHandled(Promise.reject(signal.reason));
+    const pull = pullFrom(source);
+    if (this.#has(DISCONNECTED)) {
+      pull.cancel();
+      return this.#lost();
+    }
+    return preHandled(this.#run(new AddStream(this, pull, signal), options.preventAbort));
+  }
+
+  async #run(adding: AddStream<T>, preventAbort = false): Promise<void> {
+    this.#need().adding = adding;
+    this.#state |= ADDING;
+    let isWhole: boolean;
+    try {
+      isWhole = await adding.run((value) =>
+        this.#target.add(value) !== false || this.#targetDrops()
+      );
+    } catch (error) {
+      const spare = preventAbort || adding.isInterrupted;
+      this.#release(adding);
+      if (!spare) this.#addError(error);
+      throw error;
+    } finally {
+      this.#release(adding);
+    }
+    // A user who closed the sink meanwhile chose to drop the rest.
+    if (!isWhole && !this.#has(CLOSED)) await this.#lost();
+  }
+
+  #release(adding: AddStream<T>): void {
+    const rarities = this.#need();
+    if (rarities.adding !== adding) return;
+    rarities.adding = null;
+    this.#state &= ~ADDING;
+  }
+
+  // The Web Streams view.
+
+  /** See {@linkcode ChannelSink.writable}. */
+  get writable(): WritableStream<T> {
+    return (this.#rarities?.view ?? this.#createView()).stream;
+  }
+
+  #createView(): View<T> {
+    let control: WritableStreamDefaultController | undefined;
+    const stream = new WritableStream<T>({
+      start: (it) => void (control = it),
+      write: (value) => this.#write(value),
+      close: () => {
+        view.control = undefined;
+        return outlet.close(this);
+      },
+      abort: (reason) => {
+        view.control = undefined;
+        if (!this.#has(CLOSED)) this.addError(reason);
+      },
+    }, { highWaterMark: 1 });
+    const view: View<T> = this.#need().view = { stream, control };
+    if (this.#has(CLOSED | FINISHED) || this.#rarities?.failure) this.#failWritable();
+    return view;
+  }
+
+  #write(value: T): Promise<void> | void {
+    if (!this.add(value)) return this.#lost();
+    return this.hasRoom ? loopGuard.step() ?? undefined : this.#roomToWrite();
+  }
+
+  /** Fulfils when there is room; a value that had to wait for it may be lost by then. */
+  async #roomToWrite(): Promise<void> {
+    await this.ready;
+    if (this.#has(DISCONNECTED) && !this.#has(CLOSED)) await this.#lost();
+  }
+
+  #failWritable(): void {
+    const rarities = this.#rarities;
+    if (rarities === null || rarities.view === null) return;
+    const { view, failure } = rarities;
+    const end = (error: unknown): void => {
+      view.control?.error(error);
+      view.control = undefined;
+    };
+    if (failure !== null) end(failure.error);
+    else if (this.#has(CLOSED)) end(invalidState("Cannot write: the sink is closed"));
+    else this.#lost().catch(end);
+  }
+}
+
+/** A sink that forwards to another one: extend it to change what one of its methods does. */
+export class DelegatingChannelSink<T> implements ChannelSink<T> {
+  readonly #inner: ChannelSink<T>;
+  /** Whether an inner sink without `hasRoom` was ready, and nothing was added since. */
+  #wasReady = false;
+
+  /**
+   * Forwards to `inner`.
+   *
+   * @param inner Any sink.
+   */
+  constructor(inner: ChannelSink<T>) {
+    this.#inner = inner;
+  }
+
+  static {
+    endingOfDelegate = (sink) =>
+      #inner in sink ? endingOf((sink as typeof this.prototype).#inner) : undefined;
+  }
+
+  /** See {@linkcode ChannelSink.add}. */
+  add(value: T): boolean {
+    this.#wasReady = false;
+    return this.#inner.add(value);
+  }
+
+  /**
+   * See {@linkcode ChannelSink.hasRoom}. An inner sink that lacks it has room when its `ready` has
+   * fulfilled, for one value.
+   */
+  get hasRoom(): boolean {
+    return this.#inner.hasRoom ?? this.#wasReady;
+  }
+
+  /** See {@linkcode ChannelSink.ready}. */
+  get ready(): Promise<void> {
+    const { hasRoom, ready } = this.#inner;
+    return hasRoom === undefined ? ready.then(() => void (this.#wasReady = true)) : ready;
+  }
+
+  /** See {@linkcode ChannelSink.bufferedAmount}. */
+  get bufferedAmount(): number {
+    return this.#inner.bufferedAmount;
+  }
+
+  /** See {@linkcode ChannelSink.flush}. */
+  flush(): Promise<void> {
+    return this.#inner.flush();
+  }
+
+  /** See {@linkcode ChannelSink.addStream}. */
+  addStream(
+    source: AsyncIterable<T> | (Iterable<T> & object) | ReadableStream<T>,
+    options?: AddStreamOptions,
+  ): Promise<void> {
+    return this.#inner.addStream(source, options);
+  }
+
+  /** See {@linkcode ChannelSink.addError}. */
+  addError(error: unknown): void {
+    this.#inner.addError(error);
+  }
+
+  /** See {@linkcode ChannelSink.close}. */
+  close(): Promise<void> {
+    return this.#inner.close();
+  }
+
+  /** See {@linkcode ChannelSink.done}. */
+  get done(): Promise<void> {
+    return this.#inner.done;
+  }
+
+  /** See {@linkcode ChannelSink.writable}. */
+  get writable(): WritableStream<T> {
+    return this.#inner.writable;
+  }
 }

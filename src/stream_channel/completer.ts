@@ -1,12 +1,12 @@
 import { adopted } from "../realm/kinds.ts";
 import { type ChannelLike, closeQuietly, partsOf, tellOfError } from "./channel_like.ts";
 import type { ChannelSink } from "./channel_sink.ts";
-import { CountedQueue } from "./counted_queue.ts";
+import { CountedQueue, DEFAULT_HIGH_WATER_MARK } from "./counted_queue.ts";
 import { callSafely, invalidState, preHandled } from "./errors.ts";
 import { type OptionKinds, readOptions } from "./options.ts";
 import { Deferred, FULFILLED } from "./promises.ts";
 import { Relay, type RelaySink } from "./relay.ts";
-import { DEFAULT_HIGH_WATER_MARK, sizeOf } from "./size.ts";
+import { sizeOf } from "./size.ts";
 import { PairedChannel, type StreamChannel } from "./stream_channel.ts";
 
 /** Options of a {@linkcode StreamChannelCompleter}. */

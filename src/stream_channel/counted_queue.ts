@@ -1,4 +1,13 @@
-import { DEFAULT_HIGH_WATER_MARK, sizeOf as defaultSizeOf } from "./size.ts";
+/** The default high-water mark, in bytes, of each direction of a channel: 64 KiB. */
+export const DEFAULT_HIGH_WATER_MARK: number = 64 * 1024;
+
+/** What a value counts at least while it waits, so that empty messages can't pile up for nothing. */
+export const MIN_SIZE = 32;
+
+/** What text or bytes count that this package created, and no user has seen yet. */
+export function sizeOfMessage(message: string | Uint8Array): number {
+  return Math.max(typeof message === "string" ? message.length : message.byteLength, MIN_SIZE);
+}
 
 /** What a value counts, in bytes. Counting may stop at `enough`. */
 export type SizeOf<T> = (value: T, enough: number) => number;
@@ -47,10 +56,10 @@ export class CountedQueue<T> {
   /**
    * Creates an empty queue.
    *
-   * @param sizeOf What a value counts.
+   * @param sizeOf What a value counts that is pushed without its size. Left out: nothing.
    * @param enough The limit that the queue's size is compared with.
    */
-  constructor(sizeOf: SizeOf<T> = defaultSizeOf, enough: number = DEFAULT_HIGH_WATER_MARK) {
+  constructor(sizeOf: SizeOf<T> = () => 0, enough: number = DEFAULT_HIGH_WATER_MARK) {
     this.#sizeOf = sizeOf;
     this.#enough = enough;
   }
@@ -78,10 +87,25 @@ export class CountedQueue<T> {
     this.#size += size;
   }
 
-  /** Puts a value at the end. */
-  push(value: T): void {
+  /**
+   * Puts a value at the end.
+   *
+   * @param value The value.
+   * @param size What it counts, where that is known already.
+   */
+  push(value: T, size?: number): void {
     if (2 * this.#length === this.#ring.length) this.#grow();
-    this.#ring[(this.#head + 2 * this.#length++) & (this.#ring.length - 1)] = value;
+    const slot = (this.#head + 2 * this.#length) & (this.#ring.length - 1);
+    this.#ring[slot] = value;
+    if (size !== undefined) this.#pushSize(slot, size);
+    this.#length++;
+  }
+
+  #pushSize(slot: number, size: number): void {
+    this.#ring[slot + 1] = size;
+    // In their order: those before it are counted first.
+    this.#size = this.size + size;
+    this.#counted++;
   }
 
   #grow(): void {

@@ -1,8 +1,9 @@
 import { nameOf } from "../realm/kinds.ts";
 import { parentPort } from "../realm/parent_port.ts";
-import type { ChannelSink, SinkTarget } from "./channel_sink.ts";
-import type { ChannelStream } from "./channel_stream.ts";
+import { type ChannelSink, MessageSink, outlet, type SinkTarget } from "./channel_sink.ts";
+import { type ChannelStream, inlet, MessageStream } from "./channel_stream.ts";
 import { StreamChannelCompleter } from "./completer.ts";
+import { DEFAULT_HIGH_WATER_MARK } from "./counted_queue.ts";
 import { ignore, invalidState } from "./errors.ts";
 import { readOptions } from "./options.ts";
 import {
@@ -19,10 +20,8 @@ import {
   watchWorker,
   type WorkerScope,
 } from "./ports.ts";
-import { ChannelSinkController } from "./sink_controller.ts";
-import { DEFAULT_HIGH_WATER_MARK, sizeOf, sizeOfClone } from "./size.ts";
+import { sizeOf, sizeOfClone } from "./size.ts";
 import { PairedChannel, type StreamChannel, StreamChannelBase } from "./stream_channel.ts";
-import { ChannelStreamController } from "./stream_controller.ts";
 
 /** What each end may send before it has heard anything, in bytes. Part of the wire format. */
 const FIRST_CREDIT = DEFAULT_HIGH_WATER_MARK;
@@ -187,15 +186,13 @@ export interface PortLinkOptions<Out> extends MessagePortChannelOptions<Out> {
  * a credit costs a message only now and then.
  */
 export class PortLink<In, Out> implements SinkTarget<Out> {
-  readonly stream: ChannelStream<In>;
-  readonly sink: ChannelSink<Out>;
+  readonly stream: MessageStream<In>;
+  readonly sink: MessageSink<Out>;
 
   readonly #port: MessagePortLike;
   readonly #raw: boolean;
   readonly #window: number;
   readonly #transfer: ((value: Out) => readonly object[]) | undefined;
-  readonly #stream: ChannelStreamController<In>;
-  readonly #sink: ChannelSinkController<Out>;
   #unwatch: () => void = ignore;
   #unwatchCarrier: () => void = ignore;
   /** What may be sent; below 0 is what was sent beyond it. */
@@ -212,7 +209,7 @@ export class PortLink<In, Out> implements SinkTarget<Out> {
     this.#raw = options.raw ?? false;
     this.#window = options.highWaterMark ?? DEFAULT_HIGH_WATER_MARK;
     this.#transfer = options.transfer;
-    this.#stream = new ChannelStreamController<In>({
+    this.stream = new MessageStream<In>({
       resume: () => this.#grant(),
       close: () => this.sink.close(),
     }, {
@@ -220,9 +217,7 @@ export class PortLink<In, Out> implements SinkTarget<Out> {
       sizeOf: (value) => sizeOfClone(value, this.#window),
     });
     // There is room as long as nothing was sent beyond the credit.
-    this.#sink = new ChannelSinkController<Out>(this, { highWaterMark: 1 });
-    this.stream = this.#stream.stream;
-    this.sink = this.#sink.sink;
+    this.sink = new MessageSink<Out>(this, { highWaterMark: 1 });
     const events: PortEvents = {
       onMessage: (message) => this.#receive(message),
       onEnd: (exitCode) => this.#lose(exitCode),
@@ -247,27 +242,27 @@ export class PortLink<In, Out> implements SinkTarget<Out> {
 
   #receive(message: unknown): void {
     if (this.#isOver) return;
-    if (this.#raw) return this.#stream.add(message as In);
+    if (this.#raw) return inlet.add(this.stream, message as In);
     if (typeof message === "number") return this.#addCredit(message);
     // Others post to workers as well: development tools, other libraries.
     if (!isEnvelope(message)) return;
     if (message.length === 0) return this.#end(null);
     const [value, size = sizeOf(value)] = message;
     this.#granted -= size;
-    this.#stream.add(value as In);
+    inlet.add(this.stream, value as In);
     this.#grant();
   }
 
   #addCredit(credit: number): void {
     if (!Number.isFinite(credit)) return;
     this.#credit += credit;
-    this.#sink.drained();
+    outlet.drained(this.sink);
   }
 
   /** Lets the other end send what there is room for, where that is worth a message. */
   #grant(): void {
     if (this.#isOver || this.#raw) return;
-    const credit = this.#window - this.#stream.queuedSize - this.#granted;
+    const credit = this.#window - inlet.queuedSize(this.stream) - this.#granted;
     if (credit * 2 < this.#window) return;
     this.#granted += credit;
     this.#post(credit);
@@ -297,9 +292,9 @@ export class PortLink<In, Out> implements SinkTarget<Out> {
   #end(failure: { error: unknown } | null): void {
     if (this.#isOver) return;
     this.#release();
-    this.#sink.finish(failure?.error);
-    if (failure === null) this.#stream.end();
-    else this.#stream.fail(failure.error);
+    outlet.finish(this.sink, failure?.error);
+    if (failure === null) inlet.end(this.stream);
+    else inlet.fail(this.stream, failure.error);
   }
 
   #release(): void {
@@ -346,12 +341,12 @@ export class PortLink<In, Out> implements SinkTarget<Out> {
       this.#tellEnd();
       this.#release();
     }
-    this.#stream.discard();
-    this.#sink.finish();
+    inlet.discard(this.stream);
+    outlet.finish(this.sink);
   }
 
   abort(error: unknown): void {
-    this.#sink.fail(error);
+    outlet.fail(this.sink, error);
     this.close();
   }
 }

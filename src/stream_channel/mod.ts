@@ -6,11 +6,11 @@
 
 export type { ChannelStream, ListenOptions, StreamSubscription } from "./channel_stream.ts";
 export type { AddStreamOptions, ChannelSink } from "./channel_sink.ts";
+export { DelegatingChannelSink } from "./channel_sink.ts";
 export type { ChannelLike } from "./channel_like.ts";
 export type { ChannelTransformer, StreamChannelStatic } from "./stream_channel.ts";
 export { StreamChannel, StreamChannelBase } from "./stream_channel.ts";
 export { DelegatingStreamChannel } from "./delegating.ts";
-export { DelegatingChannelSink } from "./delegating_sink.ts";
 export type { GuaranteeOptions } from "./guarantees.ts";
 export { withCloseGuarantee, withGuarantees } from "./guarantees.ts";
 export type { MessageTransform, StreamTransformer, TransformHandlers } from "./relay.ts";

@@ -5,16 +5,19 @@ import {
   partsOf,
   tellOfError,
 } from "./channel_like.ts";
-import type { ChannelSink, SinkTarget } from "./channel_sink.ts";
-import type { ChannelStream, StreamSubscription } from "./channel_stream.ts";
+import { type ChannelSink, MessageSink, outlet, type SinkTarget } from "./channel_sink.ts";
+import {
+  type ChannelStream,
+  inlet,
+  MessageStream,
+  type StreamSubscription,
+} from "./channel_stream.ts";
 import { ClosedIds } from "./closed_ids.ts";
-import { DelegatingChannelSink } from "./delegating_sink.ts";
 import { INVALID_PAYLOAD_DATA } from "./errors.ts";
 import { type OptionKinds, readOptions } from "./options.ts";
 import { PendingMessages } from "./pending_messages.ts";
-import { ChannelSinkController } from "./sink_controller.ts";
+import { sizeOf } from "./size.ts";
 import { type StreamChannel, StreamChannelBase } from "./stream_channel.ts";
-import { ChannelStreamController } from "./stream_controller.ts";
 
 /** Options of a {@linkcode MultiChannel}. */
 export interface MultiChannelOptions {
@@ -115,8 +118,8 @@ export class MultiChannel<In, Out = In> extends StreamChannelBase<In, Out> {
     this.#highWaterMark = highWaterMark;
     this.#pending = new PendingMessages(pendingLimit);
     const main = this.#create(0, 0);
-    this.stream = main.incoming.stream;
-    this.sink = main.outgoing.sink;
+    this.stream = main.stream;
+    this.sink = main.sink;
     this.#subscription = this.#inner.stream.listen((message) => this.#receive(message), {
       onError: (error) => this.#failure = { error },
       onDone: () => this.#end(),
@@ -152,7 +155,7 @@ export class MultiChannel<In, Out = In> extends StreamChannelBase<In, Out> {
     const virtual = this.#create(inputId, outputId);
     if (this.#isOver) virtual.end(null);
     else this.#handOver(virtual);
-    if (this.#isSinkOver) virtual.outgoing.finish();
+    if (this.#isSinkOver) outlet.finish(virtual.sink);
     return virtual;
   }
 
@@ -182,7 +185,7 @@ export class MultiChannel<In, Out = In> extends StreamChannelBase<In, Out> {
   #handOver(virtual: Virtual<In, Out>): void {
     const pending = this.#pending.take(virtual.inputId);
     if (pending === undefined) return;
-    for (const value of pending.values) virtual.incoming.add(value as In);
+    for (const value of pending.values) inlet.add(virtual.stream, value as In);
     if (pending.closed) this.#closedByPeer(virtual);
   }
 
@@ -199,7 +202,7 @@ export class MultiChannel<In, Out = In> extends StreamChannelBase<In, Out> {
     const id = Math.trunc(message[0]);
     const virtual = this.#live.get(id);
     if (virtual === undefined) this.#keep(id, message);
-    else if (message.length > 1) virtual.incoming.add(message[1] as In);
+    else if (message.length > 1) inlet.add(virtual.stream, message[1] as In);
     else this.#closedByPeer(virtual);
   }
 
@@ -232,8 +235,8 @@ export class MultiChannel<In, Out = In> extends StreamChannelBase<In, Out> {
   #close(virtual: Virtual<In, Out>): void {
     this.#remove(virtual);
     this.#closeIfEmpty();
-    if (!this.#isOver || this.#isSinkOver) return virtual.outgoing.finish();
-    const finish = (): void => virtual.outgoing.finish();
+    if (!this.#isOver || this.#isSinkOver) return outlet.finish(virtual.sink);
+    const finish = (): void => outlet.finish(virtual.sink);
     this.#inner.sink.done.then(finish, finish);
   }
 
@@ -273,7 +276,7 @@ export class MultiChannel<In, Out = In> extends StreamChannelBase<In, Out> {
   #fail(error: unknown): void {
     this.#failure ??= { error };
     this.#isSinkOver = true;
-    for (const virtual of this.#live.values()) virtual.outgoing.fail(error);
+    for (const virtual of this.#live.values()) outlet.fail(virtual.sink, error);
     this.#end();
     this.#subscription.cancel();
   }
@@ -284,7 +287,7 @@ export class MultiChannel<In, Out = In> extends StreamChannelBase<In, Out> {
    */
   #finish(): void {
     this.#isSinkOver = true;
-    for (const virtual of this.#live.values()) virtual.outgoing.finish();
+    for (const virtual of this.#live.values()) outlet.finish(virtual.sink);
     if (this.#isOver) this.#subscription.cancel();
     else this.#subscription.resume();
   }
@@ -326,8 +329,8 @@ interface VirtualOptions {
 
 /** One virtual channel, as its {@linkcode MultiChannel} sees it. */
 class Virtual<In, Out> implements SinkTarget<Out> {
-  readonly incoming: ChannelStreamController<In>;
-  readonly outgoing: ChannelSinkController<Out>;
+  readonly stream: MessageStream<In>;
+  readonly sink: MessageSink<Out>;
   readonly inner: ChannelSink<unknown>;
   readonly inputId: number;
   readonly outputId: number;
@@ -342,31 +345,27 @@ class Virtual<In, Out> implements SinkTarget<Out> {
     this.inner = sink;
     this.inputId = inputId;
     this.outputId = outputId;
-    this.incoming = new ChannelStreamController<In>({
+    this.stream = new MessageStream<In>({
       pause: () => this.#detached || events.onFull(),
       resume: () => this.#detached || events.onRoom(),
-      close: () => this.outgoing.close(),
-    }, { highWaterMark });
-    this.outgoing = new ChannelSinkController<Out>(this);
+      close: () => this.sink.close(),
+    }, { highWaterMark, sizeOf });
+    this.sink = new MessageSink<Out>(this);
   }
 
   /** It counts no more: what happens to its stream is no concern of the others. */
   detach(): void {
     if (this.#detached) return;
     this.#detached = true;
-    if (this.incoming.isPaused) this.#events.onRoom();
+    if (inlet.isPaused(this.stream)) this.#events.onRoom();
   }
 
   /** It has ended: by the peer, or with the inner channel. */
   end(failure: Failure | null): void {
     this.detach();
-    this.outgoing.finish();
-    if (failure === null) this.incoming.end();
-    else this.incoming.fail(failure.error);
-  }
-
-  get ending(): string | undefined {
-    return DelegatingChannelSink.endingOf(this.inner);
+    outlet.finish(this.sink);
+    if (failure === null) inlet.end(this.stream);
+    else inlet.fail(this.stream, failure.error);
   }
 
   add(value: Out): boolean {
@@ -375,11 +374,11 @@ class Virtual<In, Out> implements SinkTarget<Out> {
 
   close(): void {
     this.#events.onClose(this);
-    this.incoming.discard();
+    inlet.discard(this.stream);
   }
 
   abort(error: unknown): void {
-    this.outgoing.fail(error);
+    outlet.fail(this.sink, error);
     this.close();
   }
 }
@@ -395,8 +394,8 @@ class VirtualFace<In, Out> extends StreamChannelBase<In, Out> implements Virtual
     super();
     this.#parent = parent;
     this.id = virtual.outputId;
-    this.stream = virtual.incoming.stream;
-    this.sink = virtual.outgoing.sink;
+    this.stream = virtual.stream;
+    this.sink = virtual.sink;
   }
 
   virtualChannel(id?: number): VirtualChannel<In, Out> {

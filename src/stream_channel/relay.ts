@@ -2,12 +2,15 @@
 
 import type { ChannelParts } from "./channel_like.ts";
 import { closeQuietly, tellOfError } from "./channel_like.ts";
-import type { ChannelSink, InnerSink, SinkTarget } from "./channel_sink.ts";
+import {
+  type ChannelSink,
+  type InnerSink,
+  MessageSink,
+  outlet,
+  type SinkTarget,
+} from "./channel_sink.ts";
 import { shown } from "./options.ts";
-import { DelegatingChannelSink } from "./delegating_sink.ts";
-import { ChannelSinkController } from "./sink_controller.ts";
-import type { ChannelStream, StreamSubscription } from "./channel_stream.ts";
-import { ChannelStreamController } from "./stream_controller.ts";
+import { inlet, MessageStream, type StreamSubscription } from "./channel_stream.ts";
 
 /** What a {@linkcode StreamTransformer} makes for one channel: synchronous, with a state of its own. */
 export interface TransformHandlers<From, To> {
@@ -70,16 +73,14 @@ const HELD = { highWaterMark: 1, sizeOf: () => 1 };
  * closing its sink ends its stream.
  */
 export class Relay<In, Out, NewIn = In, NewOut = Out> implements SinkTarget<NewOut, unknown> {
-  readonly stream: ChannelStream<NewIn>;
-  readonly sink: ChannelSink<NewOut>;
+  readonly stream: MessageStream<NewIn>;
+  readonly sink: MessageSink<NewOut, unknown>;
   readonly addError?: (error: unknown) => void;
   readonly check?: (value: NewOut) => void;
   /** The inner sink, or what stands in for it before there is one. */
   inner: RelaySink<Out>;
 
   readonly #options: RelayOptions<In, Out, NewIn, NewOut>;
-  readonly #stream: ChannelStreamController<NewIn>;
-  readonly #sink: ChannelSinkController<NewOut>;
   #subscription: StreamSubscription | undefined;
   #send: Send<NewOut>;
   #flushStream: (() => void) | undefined;
@@ -107,7 +108,7 @@ export class Relay<In, Out, NewIn = In, NewOut = Out> implements SinkTarget<NewO
     const { encode } = options;
     if (!options.keepErrors) this.addError = (error) => this.#passError(error);
     if (typeof encode === "function") this.check = (value) => void encode(value);
-    this.#stream = new ChannelStreamController<NewIn>({
+    this.stream = new MessageStream<NewIn>({
       pause: () => this.#hold(true),
       resume: () => this.#hold(false),
       cancel: () => {
@@ -116,9 +117,7 @@ export class Relay<In, Out, NewIn = In, NewOut = Out> implements SinkTarget<NewO
       },
       close: () => this.sink.close(),
     }, HELD);
-    this.#sink = new ChannelSinkController<NewOut>(this);
-    this.stream = this.#stream.stream;
-    this.sink = this.#sink.sink;
+    this.sink = new MessageSink<NewOut, unknown>(this);
     this.inner = "sink" in inner ? inner.sink : inner;
     this.#send = this.#sender(encode);
     if ("sink" in inner) this.#listen(inner);
@@ -141,8 +140,8 @@ export class Relay<In, Out, NewIn = In, NewOut = Out> implements SinkTarget<NewO
 
   /** There will be no inner channel. */
   giveUp(error: unknown): void {
-    this.#sink.finish(error);
-    this.#stream.fail(error);
+    outlet.finish(this.sink, error);
+    inlet.fail(this.stream, error);
   }
 
   #listen({ stream, sink }: ChannelParts<In, Out>): void {
@@ -156,11 +155,11 @@ export class Relay<In, Out, NewIn = In, NewOut = Out> implements SinkTarget<NewO
   // What comes.
 
   #receiver(decode: Decode<In, NewIn> | undefined): (value: In) => void {
-    const stream = this.#stream;
-    if (decode === undefined) return (value) => stream.add(value as unknown as NewIn);
+    const { stream } = this;
+    if (decode === undefined) return (value) => inlet.add(stream, value as unknown as NewIn);
     if (typeof decode === "function") return (value) => this.#receive(value, decode);
     const handlers = decode.create();
-    const emit = (value: NewIn): void => stream.add(value);
+    const emit = (value: NewIn): void => inlet.add(stream, value);
     this.#flushStream = () => handlers.flush?.(emit);
     return (value) => this.#transform(value, handlers, emit);
   }
@@ -173,7 +172,7 @@ export class Relay<In, Out, NewIn = In, NewOut = Out> implements SinkTarget<NewO
     } catch (error) {
       return this.#fail(error);
     }
-    this.#stream.add(decoded);
+    inlet.add(this.stream, decoded);
   }
 
   #transform(
@@ -212,24 +211,24 @@ export class Relay<In, Out, NewIn = In, NewOut = Out> implements SinkTarget<NewO
     if (this.#deaf) return;
     this.#deaf = true;
     this.#failure = { error };
-    this.#sink.disconnect();
+    outlet.disconnect(this.sink);
     tellOfError(this.inner, error);
     closeQuietly(this.inner);
-    this.#stream.fail(error);
+    inlet.fail(this.stream, error);
     this.#regulate();
   }
 
   #streamDone(): void {
     if (this.#failure === null && !this.#deaf) this.#flushDecoded();
     if (this.#options.joined) this.#endSink();
-    if (this.#failure === null) this.#stream.end();
-    else this.#stream.fail(this.#failure.error);
+    if (this.#failure === null) inlet.end(this.stream);
+    else inlet.fail(this.stream, this.#failure.error);
   }
 
   #endSink(): void {
     // What the user did, closing it or adding an error, is answered by the inner sink's `done`.
-    if (this.#sink.isClosed || this.#errorPassed) this.#sink.disconnect();
-    else this.#sink.finish();
+    if (outlet.isClosed(this.sink) || this.#errorPassed) outlet.disconnect(this.sink);
+    else outlet.finish(this.sink);
   }
 
   #flushDecoded(): void {
@@ -242,9 +241,9 @@ export class Relay<In, Out, NewIn = In, NewOut = Out> implements SinkTarget<NewO
 
   /** The inner sink is done. */
   #over(failure: { error: unknown } | null): void {
-    if (failure === null) this.#sink.finish();
+    if (failure === null) outlet.finish(this.sink);
     else {
-      this.#sink.fail(failure.error);
+      outlet.fail(this.sink, failure.error);
       if (this.#options.joined) this.#failStream(failure.error);
     }
     // Where it isn't deaf something may still wait in the inner stream, the end at least.
@@ -254,8 +253,8 @@ export class Relay<In, Out, NewIn = In, NewOut = Out> implements SinkTarget<NewO
   /** The sink has failed, which the other half of what is joined need not notice by itself. */
   #failStream(error: unknown): void {
     this.#deaf = true;
-    if (this.#errorPassed) this.#stream.end();
-    else this.#stream.fail(error);
+    if (this.#errorPassed) inlet.end(this.stream);
+    else inlet.fail(this.stream, error);
   }
 
   #hold(full: boolean): void {
@@ -270,10 +269,6 @@ export class Relay<In, Out, NewIn = In, NewOut = Out> implements SinkTarget<NewO
   }
 
   // What goes, as the sink's target.
-
-  get ending(): string | undefined {
-    return DelegatingChannelSink.endingOf(this.inner);
-  }
 
   add(value: NewOut, options?: unknown): boolean {
     return this.#send(value, options);
@@ -309,10 +304,10 @@ export class Relay<In, Out, NewIn = In, NewOut = Out> implements SinkTarget<NewO
 
   close(): void {
     this.#discard();
-    if (!this.#sink.isDisconnected) this.#flushEncoded();
+    if (!outlet.isDisconnected(this.sink)) this.#flushEncoded();
     // What isn't there yet, or can't be closed, isn't waited for.
-    if (this.#subscription === undefined) this.#sink.finish();
-    if (!closeQuietly(this.inner)) this.#sink.finish();
+    if (this.#subscription === undefined) outlet.finish(this.sink);
+    if (!closeQuietly(this.inner)) outlet.finish(this.sink);
   }
 
   #flushEncoded(): void {
@@ -326,13 +321,13 @@ export class Relay<In, Out, NewIn = In, NewOut = Out> implements SinkTarget<NewO
   abort(error: unknown): void {
     this.#discard();
     closeQuietly(this.inner);
-    this.#sink.fail(error);
+    outlet.fail(this.sink, error);
   }
 
   /** Ends the stream; what still comes is read and dropped, so that it holds up nothing. */
   #discard(): void {
     this.#deaf = true;
-    this.#stream.discard();
+    inlet.discard(this.stream);
     this.#hold(false);
   }
 
@@ -342,7 +337,7 @@ export class Relay<In, Out, NewIn = In, NewOut = Out> implements SinkTarget<NewO
    * @returns What the inner sink's `close` gives.
    */
   disconnect(): Promise<void> {
-    this.#sink.disconnect();
+    outlet.disconnect(this.sink);
     this.#discard();
     try {
       return this.inner.close();

@@ -1,12 +1,7 @@
 /** How much a value counts towards a limit on memory. */
 
 import { bufferOf, byteLengthOf } from "../realm/bytes.ts";
-
-/** The default high-water mark, in bytes, of each direction of a channel: 64 KiB. */
-export const DEFAULT_HIGH_WATER_MARK: number = 64 * 1024;
-
-/** What a value counts at least while it waits, so that empty messages can't pile up for nothing. */
-const LEAST = 32;
+import { DEFAULT_HIGH_WATER_MARK, MIN_SIZE } from "./counted_queue.ts";
 
 /** What an object counts by itself, and a value whose size can't be told. */
 const UNKNOWN = 64;
@@ -23,22 +18,17 @@ const SCALAR = 8;
  * any size takes only so long to count.
  */
 export function sizeOf(value: unknown, enough: number = DEFAULT_HIGH_WATER_MARK): number {
-  if (typeof value === "string") return Math.max(value.length, LEAST);
+  if (typeof value === "string") return Math.max(value.length, MIN_SIZE);
   if (typeof value === "bigint") return Math.max(sizeOfBigint(value), UNKNOWN);
   if (typeof value !== "object" || value === null) return UNKNOWN;
   const length = byteLengthOf(value);
-  return length === null ? new Count(value, enough).total() : Math.max(length, LEAST);
-}
-
-/** As {@linkcode sizeOf}, for text and bytes that this package created and no user has seen yet. */
-export function sizeOfMessage(message: string | Uint8Array): number {
-  return Math.max(typeof message === "string" ? message.length : message.byteLength, LEAST);
+  return length === null ? new Count(value, enough).total() : Math.max(length, MIN_SIZE);
 }
 
 /** As {@linkcode sizeOf}, for what is cloned structurally: a clone of a view has all of its buffer. */
 export function sizeOfClone(value: unknown, enough: number): number {
   if (!ArrayBuffer.isView(value)) return sizeOf(value, enough);
-  return Math.max(sizeOfBuffer(bufferOf(value)), LEAST);
+  return Math.max(sizeOfBuffer(bufferOf(value)), MIN_SIZE);
 }
 
 type Getter<T> = (this: unknown) => T;

@@ -113,7 +113,7 @@ function throughTransformStreams<In, Out, NewIn, NewOut>(
   // Once closed it must not wait for a reader at the other end: `pipeTo` would. The inner sink's
   // `done` tells how it ended.
   const closed = new Deferred();
-  void pipeOneWay(streamFromReadable(encoder.readable, { highWaterMark: 1 }), sink, {
+  void pipeOneWay(streamFromReadable(encoder.readable, 1), sink, {
     hurry: closed.promise,
   });
   const relay = new Relay<NewIn, NewOut, NewIn, NewOut>({

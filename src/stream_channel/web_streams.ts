@@ -1,13 +1,7 @@
 /** Web Streams as the two members of a channel. */
 
-import type { ChannelSink, SinkTarget } from "./channel_sink.ts";
-import { ChannelSinkController } from "./sink_controller.ts";
-import type {
-  ChannelStream,
-  ChannelStreamControllerOptions,
-  StreamSource,
-} from "./channel_stream.ts";
-import { ChannelStreamController } from "./stream_controller.ts";
+import { type ChannelSink, MessageSink, outlet, type SinkTarget } from "./channel_sink.ts";
+import { type ChannelStream, inlet, MessageStream, type StreamEvents } from "./channel_stream.ts";
 import { CountedQueue } from "./counted_queue.ts";
 import { ignore, invalidState, preHandled } from "./errors.ts";
 import { loopGuard } from "./loop_guard.ts";
@@ -19,9 +13,9 @@ import { sizeOf } from "./size.ts";
  */
 export function streamFromReadable<T>(
   readable: ReadableStream<T>,
-  options?: ChannelStreamControllerOptions<T>,
+  highWaterMark?: number,
 ): ChannelStream<T> {
-  return new ReadableSource<T>(readable, options).stream;
+  return new ReadableSource<T>(readable, highWaterMark).stream;
 }
 
 /**
@@ -54,19 +48,17 @@ export function partsFromStreams<In, Out>(
   return { stream: source.stream, sink };
 }
 
-class ReadableSource<T> implements StreamSource {
-  readonly stream: ChannelStream<T>;
-  readonly #controller: ChannelStreamController<T>;
+class ReadableSource<T> implements StreamEvents {
+  readonly stream: MessageStream<T>;
   readonly #reader: ReadableStreamDefaultReader<T>;
   #paused = false;
   #draining = false;
   #reading = false;
   #cancelled: Promise<void> | null = null;
 
-  constructor(readable: ReadableStream<T>, options?: ChannelStreamControllerOptions<T>) {
+  constructor(readable: ReadableStream<T>, highWaterMark?: number) {
     this.#reader = readable.getReader();
-    this.#controller = new ChannelStreamController<T>(this, options);
-    this.stream = this.#controller.stream;
+    this.stream = new MessageStream<T>(this, { highWaterMark, sizeOf });
     void this.#read();
   }
 
@@ -94,12 +86,12 @@ class ReadableSource<T> implements StreamSource {
   }
 
   get #mayRead(): boolean {
-    return !this.#paused || this.#draining && !this.#controller.isReaderPaused;
+    return !this.#paused || this.#draining && !inlet.isReaderPaused(this.stream);
   }
 
   #dropRest(): void {
     const limit = `more than ${MAX_KEPT} bytes of input waited while the sink closed`;
-    this.#controller.fail(invalidState(`Cannot read on: ${limit}`));
+    inlet.fail(this.stream, invalidState(`Cannot read on: ${limit}`));
   }
 
   async #read(): Promise<void> {
@@ -108,14 +100,14 @@ class ReadableSource<T> implements StreamSource {
     try {
       while (this.#mayRead && this.#cancelled === null) {
         const result = await this.#reader.read();
-        if (result.done) return this.#controller.end();
-        this.#controller.add(result.value);
-        if (this.#draining && this.#controller.queuedSize > MAX_KEPT) this.#dropRest();
+        if (result.done) return inlet.end(this.stream);
+        inlet.add(this.stream, result.value);
+        if (this.#draining && inlet.queuedSize(this.stream) > MAX_KEPT) this.#dropRest();
         const turn = loopGuard.step();
         if (turn !== null) await turn;
       }
     } catch (error) {
-      this.#controller.fail(error);
+      inlet.fail(this.stream, error);
     } finally {
       this.#reading = false;
     }
@@ -142,30 +134,28 @@ export function sinkFromWritable<T>(writable: WritableStream<T>, behind?: Behind
 }
 
 class WritableTarget<T> implements SinkTarget<T> {
-  readonly sink: ChannelSink<T>;
-  readonly #controller: ChannelSinkController<T>;
+  readonly sink: MessageSink<T>;
   readonly #writer: WritableStreamDefaultWriter<T>;
   readonly #behind: Behind | undefined;
   /** The sizes of the values that the stream has not taken. */
-  readonly #sizes = new CountedQueue<number>((size) => size);
+  readonly #sizes = new CountedQueue<null>();
   readonly #written = (): void => this.#taken();
 
   constructor(writable: WritableStream<T>, behind: Behind | undefined) {
     this.#writer = writable.getWriter();
     this.#behind = behind;
-    this.#controller = new ChannelSinkController<T>(this);
-    this.sink = this.#controller.sink;
+    this.sink = new MessageSink<T>(this);
     this.#writer.ready.catch(ignore);
-    const finish = (): void => this.#controller.finish();
-    const fail = (error: unknown): void => this.#controller.fail(error);
+    const finish = (): void => outlet.finish(this.sink);
+    const fail = (error: unknown): void => outlet.fail(this.sink, error);
     const sink = behind?.sink;
     if (sink === undefined) {
       this.#writer.closed.then(finish, fail);
       return;
     }
-    const disconnect = (): void => this.#controller.disconnect();
+    const disconnect = (): void => outlet.disconnect(this.sink);
     this.#writer.closed.then(disconnect, disconnect);
-    const lose = (cause: unknown): void => this.#controller.finish(cause);
+    const lose = (cause: unknown): void => outlet.finish(this.sink, cause);
     sink.done.then(() => sink.flush().then(finish, lose), fail);
   }
 
@@ -174,7 +164,7 @@ class WritableTarget<T> implements SinkTarget<T> {
   }
 
   add(value: T): void {
-    this.#sizes.push(sizeOf(value));
+    this.#sizes.push(null, sizeOf(value));
     this.#writer.write(value).then(this.#written, ignore);
   }
 
@@ -191,6 +181,6 @@ class WritableTarget<T> implements SinkTarget<T> {
 
   #taken(): void {
     this.#sizes.shift();
-    this.#controller.drained();
+    outlet.drained(this.sink);
   }
 }

@@ -68,8 +68,8 @@ function piecesOf(chunk: Uint8Array, faults: LineFaults | undefined): readonly U
 
 function sideOf(out: Line<Uint8Array>, back: Line<Uint8Array>): MemorySide {
   return {
-    stream: back.stream.stream,
-    sink: out.sink.sink,
+    stream: back.stream,
+    sink: out.sink,
     ownsChunks: true,
     destroy: () => out.destroy(),
   };

@@ -1,11 +1,13 @@
 import { copyOf, isBinary } from "../realm/bytes.ts";
 import type { ChannelParts } from "../stream_channel/channel_like.ts";
-import type { ChannelSink } from "../stream_channel/channel_sink.ts";
-import type { ChannelStream } from "../stream_channel/channel_stream.ts";
-import { DelegatingChannelSink } from "../stream_channel/delegating_sink.ts";
+import {
+  type ChannelSink,
+  DelegatingChannelSink,
+  type MessageSink,
+} from "../stream_channel/channel_sink.ts";
+import { type ChannelStream, inlet } from "../stream_channel/channel_stream.ts";
 import { type OptionKinds, readOptions, shown } from "../stream_channel/options.ts";
 import { abortable } from "../stream_channel/promises.ts";
-import type { ControlledSink } from "../stream_channel/sink_controller.ts";
 import type { MessageTransform } from "../stream_channel/relay.ts";
 import { type ChannelTransformer, StreamChannelBase } from "../stream_channel/stream_channel.ts";
 import type { Capabilities } from "./capabilities.ts";
@@ -54,12 +56,12 @@ function controlPayload(payload: unknown): Uint8Array {
 /** The sink of a transformed channel: closing it closes the connection. */
 class DerivedSink<T> extends DelegatingChannelSink<T> implements WebSocketSink<T> {
   readonly #core: ChannelCore;
-  readonly #inner: ControlledSink<T, SendOptions>;
+  readonly #inner: MessageSink<T, SendOptions>;
 
   constructor(core: ChannelCore, inner: ChannelSink<T>) {
     super(inner);
     this.#core = core;
-    this.#inner = inner as ControlledSink<T, SendOptions>;
+    this.#inner = inner as MessageSink<T, SendOptions>;
   }
 
   override add(value: T, options?: SendOptions): boolean {
@@ -112,7 +114,7 @@ export class Channel<In = Message, Out = MessageInput> extends StreamChannelBase
 
   get stream(): ChannelStream<In> {
     if (this.#derived !== null) return this.#derived.stream;
-    return this.#core.incoming.stream as unknown as ChannelStream<In>;
+    return this.#core.incoming as unknown as ChannelStream<In>;
   }
 
   get sink(): WebSocketSink<Out> {
@@ -262,7 +264,7 @@ export class Channel<In = Message, Out = MessageInput> extends StreamChannelBase
       transport: it.#core.identity.transport,
       protocol: shownProtocol(it.protocol),
       bufferedAmount: it.sink.bufferedAmount,
-      queuedAmount: it.#core.incoming.queuedSize,
+      queuedAmount: inlet.queuedSize(it.#core.incoming),
       closeCode: it.closeCode,
     }));
   }

@@ -1,12 +1,15 @@
 import { goingAway, isSendable } from "../../status.ts";
 import type { PreparedMessage } from "../protocol/prepared_message.ts";
-import type { StreamSource } from "../stream_channel/channel_stream.ts";
+import { outlet } from "../stream_channel/channel_sink.ts";
+import { inlet, MessageStream, type StreamEvents } from "../stream_channel/channel_stream.ts";
+import {
+  CountedQueue,
+  DEFAULT_HIGH_WATER_MARK,
+  sizeOfMessage,
+} from "../stream_channel/counted_queue.ts";
 import { abortable } from "../stream_channel/promises.ts";
 import { preHandled } from "../stream_channel/errors.ts";
 import { loopGuard } from "../stream_channel/loop_guard.ts";
-import { ChannelSinkController } from "../stream_channel/sink_controller.ts";
-import { DEFAULT_HIGH_WATER_MARK, sizeOfMessage } from "../stream_channel/size.ts";
-import { ChannelStreamController } from "../stream_channel/stream_controller.ts";
 import { Attempt } from "./attempt.ts";
 import { type Capabilities, lacking } from "./capabilities.ts";
 import { ChannelLife, type Closing, type Ending } from "./channel_state.ts";
@@ -16,16 +19,15 @@ import {
   type ConnectDeadlineOptions,
   DEFAULT_CLOSE_TIMEOUT,
 } from "./options.ts";
-import { EarlyMessages } from "./early_messages.ts";
 import { type HandshakeResponse, WebSocketChannelError } from "./errors.ts";
-import { checkMessage } from "./message_input.ts";
+import { checkMessage, type EarlyMessage, keepMessage } from "./message_input.ts";
 import type { Transport } from "./transport.ts";
 import type { CloseFrameContent, CloseInfo, CloseInitiator } from "./close_info.ts";
 import type { ChannelState, Message, WebSocketChannel } from "./web_socket_channel.ts";
 import {
   checkCloseArguments,
-  ControlledWebSocketSink,
   type MessageInput,
+  OwnWebSocketSink,
   readSendOptions,
   type SendOptions,
   unsendable,
@@ -74,12 +76,11 @@ export interface Opener {
  * public members; a {@linkcode Transport} reports events to the core. The file is long because these parts
  * share one state.
  */
-export class ChannelCore implements StreamSource, WebSocketSinkTarget {
+export class ChannelCore implements StreamEvents, WebSocketSinkTarget {
   /** Where received messages go. */
-  readonly incoming: ChannelStreamController<Message>;
+  readonly incoming: MessageStream<Message>;
   /** Where sent messages come from. */
-  readonly outgoing: ChannelSinkController<MessageInput>;
-  readonly sink: ControlledWebSocketSink;
+  readonly sink: OwnWebSocketSink;
   /** Where times come from. */
   readonly clock: Clock;
   /** How many bytes may wait to be sent: with none there would never be room. */
@@ -105,7 +106,7 @@ export class ChannelCore implements StreamSource, WebSocketSinkTarget {
   #attempt: Attempt | null = null;
   /** What is on its way to become the transport. */
   #opener: Opener | null = null;
-  #early: EarlyMessages | null = null;
+  #early: CountedQueue<EarlyMessage> | null = null;
   #holders: Set<Holder> | null = null;
   /** How many bytes were held back, and will never be sent. */
   #dropped = 0;
@@ -128,15 +129,14 @@ export class ChannelCore implements StreamSource, WebSocketSinkTarget {
     this.closeTimeout = closeTimeout;
     this.highWaterMark = Math.max(highWaterMark, 1);
     this.identity = identity;
-    this.incoming = new ChannelStreamController<Message>(this, {
+    this.incoming = new MessageStream<Message>(this, {
       highWaterMark,
       sizeOf: sizeOfMessage,
     });
-    this.sink = new ControlledWebSocketSink(this, {
+    this.sink = new OwnWebSocketSink(this, {
       highWaterMark: this.highWaterMark,
       closeWins: true,
     });
-    this.outgoing = new ChannelSinkController<MessageInput>(this.sink);
   }
 
   get state(): ChannelState {
@@ -157,7 +157,7 @@ export class ChannelCore implements StreamSource, WebSocketSinkTarget {
   get bufferedAmount(): number {
     let amount = this.#dropped;
     if (this.#transport !== null) amount += this.#transport.bufferedAmount;
-    if (this.#early !== null) amount += this.#early.amount;
+    if (this.#early !== null) amount += this.#early.size;
     if (this.#holders !== null) { for (const { size } of this.#holders) amount += size; }
     return amount;
   }
@@ -165,7 +165,7 @@ export class ChannelCore implements StreamSource, WebSocketSinkTarget {
   /** Messages without a payload take room as well. */
   get load(): number {
     const early = this.#early;
-    const waiting = early === null ? 0 : early.amount + early.length;
+    const waiting = early === null ? 0 : early.size + early.length;
     return this.#transport === null ? waiting : waiting + this.#transport.load;
   }
 
@@ -179,7 +179,7 @@ export class ChannelCore implements StreamSource, WebSocketSinkTarget {
     checkMessage(message);
     if (this.#open !== null) return this.#open.send(message, options);
     if (this.state !== "connecting") return false;
-    (this.#early ??= new EarlyMessages()).add(message, options);
+    keepMessage(this.#early ??= new CountedQueue<EarlyMessage>(), message, options);
     return true;
   }
 
@@ -201,8 +201,8 @@ export class ChannelCore implements StreamSource, WebSocketSinkTarget {
 
   /** The user closes the channel without saying why: the sink, or its reader. */
   close(): void {
-    if (this.outgoing.isClosed) this.#endAsAsked(undefined, undefined);
-    else void this.outgoing.close();
+    if (outlet.isClosed(this.sink)) this.#endAsAsked(undefined, undefined);
+    else void outlet.close(this.sink);
   }
 
   abort(error: unknown): void {
@@ -316,8 +316,8 @@ export class ChannelCore implements StreamSource, WebSocketSinkTarget {
     this.#open = this.#transport;
     this.#endAttempt();
     this.#sendEarly();
-    this.outgoing.drained();
-    if (this.outgoing.isWaitedFor) this.#transport?.watch();
+    outlet.drained(this.sink);
+    if (outlet.isWaitedFor(this.sink)) this.#transport?.watch();
   }
 
   #endAttempt(): void {
@@ -348,7 +348,7 @@ export class ChannelCore implements StreamSource, WebSocketSinkTarget {
   }
 
   #abandon(error: unknown): void {
-    this.incoming.discard();
+    inlet.discard(this.incoming);
     this.#giveUp(error, "local");
   }
 
@@ -386,14 +386,14 @@ export class ChannelCore implements StreamSource, WebSocketSinkTarget {
     closing.sent ??= sent;
     this.peerCloses();
     closing.isKnown = true;
-    this.incoming.end();
+    inlet.end(this.incoming);
   }
 
   /** The peer has begun to close; how, isn't known yet. */
   peerCloses(): void {
     if (this.state === "open") this.life.closing.closer ??= "remote";
     if (this.life.apply("peerCloses")) this.#open = null;
-    this.outgoing.disconnect();
+    outlet.disconnect(this.sink);
     this.#startCloseTimer();
   }
 
@@ -421,16 +421,16 @@ export class ChannelCore implements StreamSource, WebSocketSinkTarget {
     if (this.state !== "open") return;
     this.life.closing.error = error;
     this.#beginClosing(code, undefined);
-    this.outgoing.disconnect();
-    this.incoming.end();
+    outlet.disconnect(this.sink);
+    inlet.end(this.incoming);
   }
 
   /** See `WebSocketSink.close`. */
   closeWith(code: number | undefined, reason: string | undefined): Promise<void> {
-    if (this.outgoing.isClosed) return this.outgoing.done;
+    if (outlet.isClosed(this.sink)) return this.sink.done;
     if (this.#closeContent === null) checkCloseArguments(code, reason, isSendable);
     this.#endAsAsked(code, reason);
-    return this.outgoing.close();
+    return outlet.close(this.sink);
   }
 
   /**
@@ -446,7 +446,7 @@ export class ChannelCore implements StreamSource, WebSocketSinkTarget {
     reason: string | undefined,
   ): Promise<void> {
     // A sink over one that is over this channel's has been here first.
-    if (this.outgoing.isClosed || this.#closeContent !== null) return close();
+    if (outlet.isClosed(this.sink) || this.#closeContent !== null) return close();
     checkCloseArguments(code, reason, isSendable);
     // If the user closed this channel's sink in between, the error could not be passed on.
     const isPlain = code === undefined || code >= 3000 || code <= goingAway;
@@ -477,7 +477,7 @@ export class ChannelCore implements StreamSource, WebSocketSinkTarget {
   #endHere(code: number | undefined, reason: string | undefined): void {
     if (this.state === "connecting") this.#abandon(closedWhileConnecting());
     else if (this.state === "open") this.#beginClosing(code, reason);
-    this.incoming.discard();
+    inlet.discard(this.incoming);
   }
 
   #beginClosing(code: number | undefined, reason: string | undefined): void {
@@ -514,7 +514,7 @@ export class ChannelCore implements StreamSource, WebSocketSinkTarget {
   terminate(): void {
     if (this.state === "closed") return;
     if (this.state === "connecting") return this.#abandon(closedWhileConnecting());
-    this.incoming.discard();
+    inlet.discard(this.incoming);
     this.life.closing.closer = "local";
     this.#destroy();
     this.end({ wasClean: false, initiator: "local" });
@@ -531,12 +531,12 @@ export class ChannelCore implements StreamSource, WebSocketSinkTarget {
     this.#endAttempt();
     const info = this.#infoOf(ending);
     const { error } = this.life.closing;
-    this.outgoing.disconnect(error);
+    outlet.disconnect(this.sink, error);
     if (before === "connecting") {
-      this.incoming.fail(error);
+      inlet.fail(this.incoming, error);
       this.life.fail(error);
-    } else this.incoming.end();
-    this.outgoing.finish(error);
+    } else inlet.end(this.incoming);
+    outlet.finish(this.sink, error);
     this.life.conclude(info);
     if (this.face !== null) this.onClosed?.(this.face);
   }

@@ -7,10 +7,8 @@ import { CountedQueue } from "../stream_channel/counted_queue.ts";
 export class InFlight {
   /** How many bytes were written, from the first one on that wasn't taken when this was made. */
   #written: number;
-  /** For each write: `#written` behind it, and the payloads in it. */
-  readonly #ends: CountedQueue<number> = new CountedQueue<number>();
-  readonly #payloads: CountedQueue<number> = new CountedQueue<number>();
-  #payload = 0;
+  /** For each write `#written` behind it, counted as the payloads in it. */
+  readonly #writes: CountedQueue<number> = new CountedQueue<number>();
   /** `#written` behind our Close frame; `Infinity` before it was written. */
   #closeEnd = Infinity;
 
@@ -30,10 +28,7 @@ export class InFlight {
     this.#written += size;
     // Also releases what earlier writes held, even if the amount is never read.
     this.payload(buffered);
-    if (payload === 0) return;
-    this.#ends.push(this.#written);
-    this.#payloads.push(payload);
-    this.#payload += payload;
+    if (payload > 0) this.#writes.push(this.#written, payload);
   }
 
   /** Notes that our Close frame was written. */
@@ -48,11 +43,9 @@ export class InFlight {
    */
   payload(buffered: number): number {
     const taken = this.#written - buffered;
-    while (this.#ends.length > 0 && this.#ends.first <= taken) {
-      this.#ends.shift();
-      this.#payload -= this.#payloads.shift();
-    }
-    return this.#payload;
+    const writes = this.#writes;
+    while (writes.length > 0 && writes.first <= taken) writes.shift();
+    return writes.size;
   }
 
   /**

@@ -1,5 +1,23 @@
-import { isBinary } from "../realm/bytes.ts";
-import type { MessageInput } from "./web_socket_sink.ts";
+import { copyOf, isBinary } from "../realm/bytes.ts";
+import type { CountedQueue } from "../stream_channel/counted_queue.ts";
+import type { MessageInput, SendOptions } from "./web_socket_sink.ts";
+
+/** A message that waits until the connection is open. */
+export interface EarlyMessage {
+  readonly message: MessageInput;
+  readonly options: SendOptions | undefined;
+}
+
+/** Puts a message into a queue that counts bytes of payload: the message, and not the caller's bytes. */
+export function keepMessage(
+  queue: CountedQueue<EarlyMessage>,
+  message: MessageInput,
+  options: SendOptions | undefined,
+): void {
+  const kept = typeof message === "string" ? message : copyOf(message);
+  const size = typeof kept === "string" ? utf8Length(kept) : kept.byteLength;
+  queue.push({ message: kept, options }, size);
+}
 
 /**
  * Throws unless `value` can be sent.

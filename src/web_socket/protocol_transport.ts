@@ -4,8 +4,9 @@ import type { PreparedMessage } from "../protocol/prepared_message.ts";
 import { Protocol } from "../protocol/protocol.ts";
 import type { ProtocolEvents } from "../protocol/protocol_events.ts";
 import type { MessageDeflate } from "../protocol/message_deflate.ts";
+import { outlet } from "../stream_channel/channel_sink.ts";
+import { inlet, type MessageStream } from "../stream_channel/channel_stream.ts";
 import { rethrowLater } from "../stream_channel/errors.ts";
-import type { ChannelStreamController } from "../stream_channel/stream_controller.ts";
 import type { ChannelCore } from "./channel_core.ts";
 import type { Ending } from "./channel_state.ts";
 import {
@@ -59,7 +60,7 @@ export class ProtocolTransport
   implements Transport, WireEvents, ProtocolEvents, KeepaliveEvents, Task, Flushable {
   readonly #wire: Wire;
   readonly #protocol: Protocol;
-  readonly #incoming: ChannelStreamController<Message>;
+  readonly #incoming: MessageStream<Message>;
   readonly #core: ChannelCore;
   readonly #side: Side;
   /** Which of `IDLE`, `PLANNED` and `BLOCKED` the output is. */
@@ -148,9 +149,9 @@ export class ProtocolTransport
   onDrain(): void {
     if (this.#output === BLOCKED && this.#hasRoom) this.#write();
     if (this.#lending) this.#giveBack();
-    const { outgoing } = this.#core;
-    if (outgoing.isWaitedFor) outgoing.drained();
-    const isWatching = this.#output === BLOCKED || this.#lending || outgoing.isWaitedFor;
+    const { sink } = this.#core;
+    if (outlet.isWaitedFor(sink)) outlet.drained(sink);
+    const isWatching = this.#output === BLOCKED || this.#lending || outlet.isWaitedFor(sink);
     if (isWatching && this.#core.state !== "closed") this.#wire.watch();
   }
 
@@ -237,7 +238,7 @@ export class ProtocolTransport
   // What the protocol reports.
 
   onMessage(message: Message): void {
-    this.#incoming.add(message);
+    inlet.add(this.#incoming, message);
   }
 
   onPing(payload: Uint8Array): void {
@@ -264,7 +265,8 @@ export class ProtocolTransport
    * the peer's end takes effect later.
    */
   onEnding(): boolean {
-    const isReady = this.#draining || this.#core.state !== "open" || !this.#incoming.isBehind;
+    const isReady = this.#draining || this.#core.state !== "open" ||
+      !inlet.isBehind(this.#incoming);
     if (isReady) return true;
     this.#ending = EARLY;
     this.#keepalive?.stop();
@@ -390,7 +392,7 @@ export class ProtocolTransport
     if (isWritten) this.#written(outputSize, payloadSize, before);
     else this.#lost += payloadSize;
     if (this.#wire.releasesChunks) this.#giveBack();
-    if (this.#core.outgoing.isWaitedFor) this.watch();
+    if (outlet.isWaitedFor(this.#core.sink)) this.watch();
   }
 
   #written(size: number, payload: number, before: number): void {
@@ -415,9 +417,9 @@ export class ProtocolTransport
   }
 
   watch(): void {
-    const { outgoing } = this.#core;
-    outgoing.drained();
-    if (outgoing.isWaitedFor) this.#wire.watch();
+    const { sink } = this.#core;
+    outlet.drained(sink);
+    if (outlet.isWaitedFor(sink)) this.#wire.watch();
   }
 
   // Backpressure.

@@ -1,10 +1,10 @@
-import type {
-  ChannelSink,
-  ChannelSinkControllerOptions,
-  SinkTarget,
+import {
+  type ChannelSink,
+  MessageSink,
+  type MessageSinkOptions,
+  type SinkTarget,
 } from "../stream_channel/channel_sink.ts";
 import { checkOption, type OptionKinds, readOptions, shown } from "../stream_channel/options.ts";
-import { ControlledSink } from "../stream_channel/sink_controller.ts";
 
 /** What can be sent as a message: text, or bytes. */
 export type MessageInput = string | ArrayBuffer | ArrayBufferView;
@@ -114,7 +114,7 @@ export function readSendOptions(options: SendOptions): SendOptions {
 }
 
 /** The user's side of a WebSocket channel's sink. */
-export class ControlledWebSocketSink extends ControlledSink<MessageInput, SendOptions>
+export class OwnWebSocketSink extends MessageSink<MessageInput, SendOptions>
   implements WebSocketSink {
   readonly #target: WebSocketSinkTarget;
 
@@ -122,9 +122,9 @@ export class ControlledWebSocketSink extends ControlledSink<MessageInput, SendOp
    * Creates an open sink.
    *
    * @param target Takes the messages.
-   * @param options See {@linkcode ChannelSinkControllerOptions}.
+   * @param options See {@linkcode MessageSinkOptions}.
    */
-  constructor(target: WebSocketSinkTarget, options: ChannelSinkControllerOptions) {
+  constructor(target: WebSocketSinkTarget, options: MessageSinkOptions) {
     super(target, options);
     this.#target = target;
   }

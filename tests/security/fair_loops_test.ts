@@ -5,7 +5,7 @@
 
 import { assert } from "@std/assert";
 import { channelPair } from "../../src/stream_channel/channel_pair.ts";
-import { ChannelStreamController } from "../../src/stream_channel/stream_controller.ts";
+import { StreamController } from "../support/controllers.ts";
 import { StreamChannel } from "../../src/stream_channel/stream_channel.ts";
 import { WebSocketChannel } from "../../src/web_socket_channel.ts";
 
@@ -131,19 +131,19 @@ for (const [kind, ends] of Object.entries(KINDS)) {
 }
 
 /** A stream that always has more. */
-function endless(watch: Watch): ChannelStreamController<string> {
+function endless(watch: Watch): StreamController<string> {
   const fill = (): void => {
     while (!controller.isPaused && watch.goesOn) controller.add("x");
     if (!watch.goesOn) controller.end();
   };
-  const controller = new ChannelStreamController<string>({ resume: fill }, { highWaterMark: 1000 });
+  const controller = new StreamController<string>({ resume: fill }, { highWaterMark: 1000 });
   fill();
   return controller;
 }
 
 const READERS: Record<
   string,
-  (stream: ChannelStreamController<string>["stream"]) => Promise<void>
+  (stream: StreamController<string>["stream"]) => Promise<void>
 > = {
   async "for await"(stream) {
     for await (const _ of stream);

@@ -6,7 +6,7 @@ import type { ChannelSink } from "../../src/stream_channel/channel_sink.ts";
 import { channelPair } from "../../src/stream_channel/channel_pair.ts";
 import { StreamChannelCompleter } from "../../src/stream_channel/completer.ts";
 import { DelegatingStreamChannel } from "../../src/stream_channel/delegating.ts";
-import { DelegatingChannelSink } from "../../src/stream_channel/delegating_sink.ts";
+import { DelegatingChannelSink } from "../../src/stream_channel/channel_sink.ts";
 import { Disconnector } from "../../src/stream_channel/disconnector.ts";
 import { jsonDocument } from "../../src/stream_channel/json_document.ts";
 import { withGuarantees } from "../../src/stream_channel/guarantees.ts";

@@ -8,7 +8,7 @@ import {
   type StreamChannel,
   StreamChannelCompleter,
 } from "../../src/stream_channel/mod.ts";
-import { ChannelStreamController } from "../../src/stream_channel/stream_controller.ts";
+import { StreamController } from "../support/controllers.ts";
 import { microtasks } from "../support/events.ts";
 import { turn } from "../support/turns.ts";
 import { CountedSource, PausedReader } from "../stream_channel/raw_channel.ts";
@@ -222,7 +222,7 @@ Deno.test("attack 65: a getter is called once by a post, not twice", async () =>
 });
 
 Deno.test("attack 65: the same buffer counts once in a message, a view by itself as long as it is", () => {
-  const controller = new ChannelStreamController<unknown>();
+  const controller = new StreamController<unknown>();
   const buffer = new ArrayBuffer(1000);
   controller.add({ all: [buffer, new Uint8Array(buffer), new DataView(buffer, 5), buffer] });
   assertLess(controller.queuedSize, 2000);
@@ -232,7 +232,7 @@ Deno.test("attack 65: the same buffer counts once in a message, a view by itself
 });
 
 Deno.test("attack 65: a value that changes while it waits leaves no remainder", async () => {
-  const controller = new ChannelStreamController<unknown>();
+  const controller = new StreamController<unknown>();
   const growing: Record<string, unknown> = {};
   for (let i = 0; i < 3; i++) controller.add(growing);
   const { queuedSize } = controller;

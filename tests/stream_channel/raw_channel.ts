@@ -1,14 +1,14 @@
 /** The plain halves that wrappers are tested over: nothing of what one half does reaches the other. */
 
 import type { SinkTarget } from "../../src/stream_channel/channel_sink.ts";
-import { ChannelSinkController } from "../../src/stream_channel/sink_controller.ts";
+import { SinkController } from "../support/controllers.ts";
 import type { ChannelStream } from "../../src/stream_channel/channel_stream.ts";
-import { ChannelStreamController } from "../../src/stream_channel/stream_controller.ts";
+import { StreamController } from "../support/controllers.ts";
 import type { ChannelSink } from "../../src/stream_channel/mod.ts";
 
 /** Two plain controllers: `in` feeds the stream, `out` has what the sink got. */
 export class RawChannel<In, Out = In> implements SinkTarget<Out> {
-  readonly in: ChannelStreamController<In>;
+  readonly in: StreamController<In>;
   readonly stream: ChannelStream<In>;
   readonly sink: ChannelSink<Out>;
   /** What the sink got: values, `["error", error]` and `"done"`. */
@@ -17,21 +17,21 @@ export class RawChannel<In, Out = In> implements SinkTarget<Out> {
   readonly told: string[] = [];
   bufferedAmount = 0;
   addError?: (error: unknown) => void;
-  readonly control: ChannelSinkController<Out>;
+  readonly control: SinkController<Out>;
   readonly #holdClose: boolean;
 
   /** @param options Whether `close` waits for {@linkcode finish}; whether the sink takes errors. */
   constructor(options: { holdClose?: boolean; takeErrors?: boolean } = {}) {
     this.#holdClose = options.holdClose ?? false;
     if (options.takeErrors ?? true) this.addError = (error) => this.out.push(["error", error]);
-    this.in = new ChannelStreamController<In>({
+    this.in = new StreamController<In>({
       pause: () => this.told.push("pause"),
       resume: () => this.told.push("resume"),
       cancel: () => this.told.push("cancel"),
       close: () => void this.told.push("close"),
     });
     this.stream = this.in.stream;
-    this.control = new ChannelSinkController<Out>(this, { highWaterMark: 10 });
+    this.control = new SinkController<Out>(this, { highWaterMark: 10 });
     this.sink = this.control.sink;
   }
 

@@ -1,7 +1,7 @@
 /** What sinks are tested with. */
 
 import type { SinkTarget } from "../../src/stream_channel/channel_sink.ts";
-import { ChannelSinkController } from "../../src/stream_channel/sink_controller.ts";
+import { SinkController } from "../support/controllers.ts";
 
 /** A target that keeps what it gets until the test takes it. */
 export class Target implements SinkTarget<string> {
@@ -35,9 +35,9 @@ export class Target implements SinkTarget<string> {
 /** An open sink over a target. */
 export function open(
   options?: { highWaterMark?: number; closeWins?: boolean },
-): { target: Target; controller: ChannelSinkController<string> } {
+): { target: Target; controller: SinkController<string> } {
   const target = new Target();
-  return { target, controller: new ChannelSinkController<string>(target, options) };
+  return { target, controller: new SinkController<string>(target, options) };
 }
 
 /** A source that gives what the test puts in, and records that it was cancelled. */

@@ -2,8 +2,7 @@
 
 import { connect as connectTcp, type Socket } from "node:net";
 import { SocketWire } from "../../src/net/socket_wire.ts";
-import { ChannelSinkController } from "../../src/stream_channel/sink_controller.ts";
-import { ChannelStreamController } from "../../src/stream_channel/stream_controller.ts";
+import { SinkController, StreamController } from "./controllers.ts";
 import { channelPair } from "../../src/stream_channel/channel_pair.ts";
 import type { ByteChannel } from "./own_channels.ts";
 import { joined } from "./bytes.ts";
@@ -42,14 +41,14 @@ export function* byByte(chunk: Uint8Array): Iterable<Uint8Array> {
  * The same bytes in other chunks, both ways: cut by `reshape`, synchronously.
  */
 export function reshaped(inner: ByteChannel, reshape: Reshape): ByteChannel {
-  const incoming = new ChannelStreamController<Uint8Array>({
+  const incoming = new StreamController<Uint8Array>({
     pause: () => subscription.pause(),
     resume: () => subscription.resume(),
   });
   const subscription = inner.stream.listen((chunk) => {
     for (const part of reshape(chunk)) incoming.add(part);
   }, { onError: (error) => incoming.fail(error), onDone: () => incoming.end() });
-  const outgoing = new ChannelSinkController<Uint8Array>({
+  const outgoing = new SinkController<Uint8Array>({
     get bufferedAmount(): number {
       return inner.sink.bufferedAmount;
     },
@@ -72,7 +71,7 @@ export function reshaped(inner: ByteChannel, reshape: Reshape): ByteChannel {
 
 /** The same bytes, all that comes within a turn of the event loop as one chunk. */
 export function merged(inner: ByteChannel): ByteChannel {
-  const incoming = new ChannelStreamController<Uint8Array>({
+  const incoming = new StreamController<Uint8Array>({
     pause: () => subscription.pause(),
     resume: () => subscription.resume(),
   });

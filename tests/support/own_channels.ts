@@ -3,8 +3,7 @@
 import type { HandshakeAgreement } from "../../src/handshake/client_handshake.ts";
 import type { Side } from "../../src/protocol/frame.ts";
 import type { ChannelParts } from "../../src/stream_channel/channel_like.ts";
-import { ChannelSinkController } from "../../src/stream_channel/sink_controller.ts";
-import { ChannelStreamController } from "../../src/stream_channel/stream_controller.ts";
+import { SinkController, StreamController } from "./controllers.ts";
 import { NO_CAPABILITIES } from "../../src/web_socket/capabilities.ts";
 import { Channel } from "../../src/web_socket/channel.ts";
 import { ChannelCore } from "../../src/web_socket/channel_core.ts";
@@ -97,11 +96,11 @@ export function connectOver(
 
 /** A wire as a channel of bytes. */
 export function channelOf(wire: Wire): ByteChannel {
-  const incoming = new ChannelStreamController<Uint8Array>({
+  const incoming = new StreamController<Uint8Array>({
     pause: () => wire.pause(),
     resume: () => wire.resume(),
   });
-  const outgoing = new ChannelSinkController<Uint8Array>({
+  const outgoing = new SinkController<Uint8Array>({
     get bufferedAmount(): number {
       return wire.bufferedAmount;
     },

@@ -9,6 +9,8 @@ import {
   assertThrows,
 } from "@std/assert";
 import { PreparedMessage } from "../../src/protocol/prepared_message.ts";
+import { outlet } from "../../src/stream_channel/channel_sink.ts";
+import { inlet } from "../../src/stream_channel/channel_stream.ts";
 import { type Capabilities, NO_CAPABILITIES } from "../../src/web_socket/capabilities.ts";
 import { Channel } from "../../src/web_socket/channel.ts";
 import { ChannelCore, type Opener, type Opening } from "../../src/web_socket/channel_core.ts";
@@ -368,9 +370,9 @@ Deno.test("channel: unref holds for all that comes later", () => {
 
 Deno.test("channel S17 close ends the stream at once: what waits is dropped", async () => {
   const { channel, core } = opened();
-  core.incoming.add("unread");
+  inlet.add(core.incoming, "unread");
   channel.sink.close();
-  core.incoming.add("late");
+  inlet.add(core.incoming, "late");
   const { events } = record(channel.stream);
   await microtasks();
   assertEquals([events, channel.state], [["done"], "closing"]);
@@ -401,7 +403,7 @@ Deno.test("channel: of two calls of close the first wins, and both give done", (
 
 Deno.test("channel: a code that the transport refuses leaves the channel as it was", async () => {
   const { channel, core, transport, clock } = opened();
-  core.incoming.add("unread");
+  inlet.add(core.incoming, "unread");
   transport.refuses = true;
   assertThrows(() => channel.sink.close(1011), RangeError, "refused");
   assertEquals([channel.state, clock.pending, channel.sink.add("on")], ["open", 0, true]);
@@ -466,7 +468,7 @@ Deno.test("channel: a transport that ends from inside startClosing: it was this 
 
 Deno.test("channel: the peer's Close: what came before can be read, add is false, closed is the peer's", async () => {
   const { channel, core } = opened();
-  core.incoming.add("before");
+  inlet.add(core.incoming, "before");
   core.peerClosed({ code: 4123, reason: "bye" });
   assertEquals([channel.state, channel.sink.add("x")], ["closing", false]);
   assertEquals([channel.closeCode, channel.closeReason], [4123, "bye"]);
@@ -524,7 +526,7 @@ Deno.test("channel S108 a lost connection: the stream ends normally, closed has 
 Deno.test("channel: closeBecauseOf lets what came before be read, and tells why", async () => {
   const { channel, core, transport } = opened();
   const error = new Error("too much");
-  core.incoming.add("before");
+  inlet.add(core.incoming, "before");
   core.closeBecauseOf(error);
   core.closeBecauseOf(new Error("again"));
   assertEquals([transport.told, channel.sink.add("x")], [[["close", undefined, ""]], false]);
@@ -542,7 +544,7 @@ Deno.test("channel: terminate ends it at once, in every state, and only once", a
   connecting.channel.terminate();
   isNamed(await rejection(connecting.channel.ready), "AbortError");
   const open = opened();
-  open.core.incoming.add("unread");
+  inlet.add(open.core.incoming, "unread");
   open.channel.terminate();
   open.channel.terminate();
   const closing = opened();
@@ -614,10 +616,10 @@ Deno.test("channel: ready and flush ask the transport only once it is open, and 
   core.open(OPENING);
   assertEquals(transport.told, ["12345", "watch"]);
   transport.amount = 3;
-  core.outgoing.drained();
+  outlet.drained(core.sink);
   assertEquals([await settled(ready), await settled(flushed)], [true, false]);
   transport.amount = 0;
-  core.outgoing.drained();
+  outlet.drained(core.sink);
   await flushed;
 });
 
@@ -625,8 +627,8 @@ Deno.test("channel: with highWaterMark 0 there is room when nothing waits, and m
   const { channel, core, transport } = opened({ highWaterMark: 0 });
   await channel.sink.ready;
   await channel.sink.addStream(["a", "b"]);
-  core.incoming.add("one");
-  core.incoming.add("two");
+  inlet.add(core.incoming, "one");
+  inlet.add(core.incoming, "two");
   assertEquals((await channel.stream.next()).value, "one");
   assertEquals((await channel.stream.next()).value, "two");
   transport.amount = 1;
@@ -640,8 +642,8 @@ Deno.test("channel: with highWaterMark 0 there is room when nothing waits, and m
 Deno.test("channel: a reader that is slow stops the transport, and starts it again", async () => {
   const { channel, core, transport } = opened({ highWaterMark: 100 });
   const iterator = channel.stream[Symbol.asyncIterator]();
-  core.incoming.add("x".repeat(100));
-  core.incoming.add("y");
+  inlet.add(core.incoming, "x".repeat(100));
+  inlet.add(core.incoming, "y");
   assert(transport.told.includes("pause"));
   await iterator.next();
   await iterator.next();
@@ -872,7 +874,7 @@ Deno.test("channel: the peer's end waits for a reader that is behind, or for who
 
 Deno.test("channel: the peer breaks the protocol: what came before can be read, closed has the error", async () => {
   const { core, channel } = opened();
-  core.incoming.add("before");
+  inlet.add(core.incoming, "before");
   const error = new Error("reserved bits");
   core.fail(error, { code: 1002, reason: "" });
   assertEquals([channel.state, channel.sink.add("x"), channel.closeCode], ["closing", false, 1006]);

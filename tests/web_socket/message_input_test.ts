@@ -1,5 +1,11 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { checkMessage, utf8Length } from "../../src/web_socket/message_input.ts";
+import { CountedQueue } from "../../src/stream_channel/counted_queue.ts";
+import {
+  checkMessage,
+  type EarlyMessage,
+  keepMessage,
+  utf8Length,
+} from "../../src/web_socket/message_input.ts";
 import { seededRandom } from "../support/random.ts";
 
 Deno.test("message: text and bytes of every kind can be sent", () => {
@@ -75,4 +81,32 @@ Deno.test("message: utf8Length is what an encoder makes of it", () => {
     const expected = encoder.encode(text).length;
     assertEquals(utf8Length(text), expected, `${JSON.stringify(text)}, seed ${random.seed}`);
   }
+});
+
+Deno.test("early messages: in order, with their options, counted in bytes", () => {
+  const early = new CountedQueue<EarlyMessage>();
+  keepMessage(early, "é", undefined);
+  keepMessage(early, Uint8Array.of(1, 2, 3), { compress: false });
+  assertEquals([early.length, early.size], [2, 5]);
+  assertEquals(early.shift(), { message: "é", options: undefined });
+  const second = early.shift();
+  assertEquals([second.message, second.options], [Uint8Array.of(1, 2, 3), { compress: false }]);
+  assertEquals(early.length, 0);
+});
+
+Deno.test("early messages: the caller's bytes aren't kept, nor those of a part of a buffer", () => {
+  const early = new CountedQueue<EarlyMessage>();
+  const bytes = Uint8Array.of(1, 2, 3, 4);
+  keepMessage(early, bytes.subarray(1, 3), undefined);
+  keepMessage(early, bytes.buffer, undefined);
+  bytes.fill(9);
+  assertEquals(early.shift().message, Uint8Array.of(2, 3));
+  assertEquals(early.shift().message, Uint8Array.of(1, 2, 3, 4));
+});
+
+Deno.test("early messages: what is dropped was never sent, so it counts still", () => {
+  const early = new CountedQueue<EarlyMessage>();
+  keepMessage(early, "abc", undefined);
+  early.drop();
+  assertEquals([early.length, early.size], [0, 3]);
 });

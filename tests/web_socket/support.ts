@@ -1,7 +1,6 @@
 /** A wire and a channel of bytes under a test's control, and channels over them. */
 
-import { ChannelSinkController } from "../../src/stream_channel/sink_controller.ts";
-import { ChannelStreamController } from "../../src/stream_channel/stream_controller.ts";
+import { SinkController, StreamController } from "../support/controllers.ts";
 import type { Channel } from "../../src/web_socket/channel.ts";
 import type { ProtocolOptions } from "../../src/web_socket/options.ts";
 import type { DeflateParameters } from "../../src/permessage_deflate/deflate_parameters.ts";
@@ -15,8 +14,8 @@ import { hex, joined } from "../support/bytes.ts";
 
 /** Bytes that go nowhere: the test is the other end. */
 export class FakeBytes implements ByteChannel {
-  readonly incoming: ChannelStreamController<Uint8Array>;
-  readonly outgoing: ChannelSinkController<Uint8Array>;
+  readonly incoming: StreamController<Uint8Array>;
+  readonly outgoing: SinkController<Uint8Array>;
   /** What was done to it, but for chunks. */
   readonly log: string[] = [];
   /** What was written, in the chunks it was written in. */
@@ -30,13 +29,13 @@ export class FakeBytes implements ByteChannel {
 
   constructor(options: { canDestroy?: boolean; highWaterMark?: number } = {}) {
     const { canDestroy = true, highWaterMark } = options;
-    this.incoming = new ChannelStreamController<Uint8Array>({
+    this.incoming = new StreamController<Uint8Array>({
       pause: () => this.log.push("pause"),
       resume: () => this.log.push("resume"),
       cancel: () => this.log.push("cancel"),
     }, { highWaterMark });
     const buffered = (): number => this.#buffered;
-    this.outgoing = new ChannelSinkController<Uint8Array>({
+    this.outgoing = new SinkController<Uint8Array>({
       get bufferedAmount(): number {
         return buffered();
       },
@@ -55,11 +54,11 @@ export class FakeBytes implements ByteChannel {
     }
   }
 
-  get stream(): ChannelStreamController<Uint8Array>["stream"] {
+  get stream(): StreamController<Uint8Array>["stream"] {
     return this.incoming.stream;
   }
 
-  get sink(): ChannelSinkController<Uint8Array>["sink"] {
+  get sink(): SinkController<Uint8Array>["sink"] {
     return this.outgoing.sink;
   }
 

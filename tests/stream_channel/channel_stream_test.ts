@@ -1,12 +1,11 @@
 import { assert, assertEquals, assertFalse, assertRejects, assertStrictEquals } from "@std/assert";
-import { ChannelStreamController } from "../../src/stream_channel/stream_controller.ts";
+import { StreamController } from "../support/controllers.ts";
 import { assertInvalidState, microtasks, record } from "../support/events.ts";
 import { collectUncaught } from "../support/unhandled.ts";
 
 Deno.test("the user's side of a stream is one object, and shows nothing of the producing side", () => {
-  const controller = new ChannelStreamController<number>();
+  const controller = new StreamController<number>();
   const { stream } = controller;
-  assertStrictEquals(controller.stream, stream);
   assertStrictEquals(stream.readable, stream.readable);
   assertEquals(Object.keys(stream), []);
   assertEquals(
@@ -16,7 +15,7 @@ Deno.test("the user's side of a stream is one object, and shows nothing of the p
 });
 
 Deno.test("listen: a callback is no method of anything", () => {
-  const controller = new ChannelStreamController<number>();
+  const controller = new StreamController<number>();
   const owners: unknown[] = [];
   controller.stream.listen(function (this: unknown) {
     owners.push(this);
@@ -26,7 +25,7 @@ Deno.test("listen: a callback is no method of anything", () => {
 });
 
 Deno.test("listen: a message reaches the listener inside add", () => {
-  const controller = new ChannelStreamController<number>();
+  const controller = new StreamController<number>();
   const events = record(controller.stream).events;
   controller.add(1);
   assertEquals(events, [1]);
@@ -36,7 +35,7 @@ Deno.test("listen: a message reaches the listener inside add", () => {
 });
 
 Deno.test("listen: what came before is delivered from a microtask, what comes meanwhile behind it", async () => {
-  const controller = new ChannelStreamController<number>();
+  const controller = new StreamController<number>();
   controller.add(1);
   controller.add(2);
   const events = record(controller.stream).events;
@@ -49,7 +48,7 @@ Deno.test("listen: what came before is delivered from a microtask, what comes me
 });
 
 Deno.test("listen: the callback is never called from inside itself", () => {
-  const controller = new ChannelStreamController<number>();
+  const controller = new StreamController<number>();
   const events: string[] = [];
   controller.stream.listen((value) => {
     events.push(`in ${value}`);
@@ -65,7 +64,7 @@ Deno.test("listen: the callback is never called from inside itself", () => {
 });
 
 Deno.test("listen: done doesn't interrupt the callback in which the stream ends", () => {
-  const controller = new ChannelStreamController<number>();
+  const controller = new StreamController<number>();
   const events: string[] = [];
   controller.stream.listen(() => {
     controller.end();
@@ -76,7 +75,7 @@ Deno.test("listen: done doesn't interrupt the callback in which the stream ends"
 });
 
 Deno.test("listen: what waited comes from a microtask, also when the stream ends meanwhile", async () => {
-  const controller = new ChannelStreamController<number>();
+  const controller = new StreamController<number>();
   controller.add(1);
   const { events, subscription } = record(controller.stream);
   controller.end();
@@ -88,7 +87,7 @@ Deno.test("listen: what waited comes from a microtask, also when the stream ends
 });
 
 Deno.test("pause: takes effect before the next message, the end included", async () => {
-  const controller = new ChannelStreamController<number>();
+  const controller = new StreamController<number>();
   const events: unknown[] = [];
   const subscription = controller.stream.listen((value) => {
     events.push(value);
@@ -107,7 +106,7 @@ Deno.test("pause: takes effect before the next message, the end included", async
 });
 
 Deno.test("pause: pausing again while what waits is delivered stops it", async () => {
-  const controller = new ChannelStreamController<number>();
+  const controller = new StreamController<number>();
   const events: number[] = [];
   [1, 2, 3, 4].forEach((value) => controller.add(value));
   const subscription = controller.stream.listen((value) => {
@@ -126,7 +125,7 @@ Deno.test("pause: pausing again while what waits is delivered stops it", async (
 
 Deno.test("the source stops at the high-water mark and goes on when there is room", async () => {
   const asked: string[] = [];
-  const controller = new ChannelStreamController<string>({
+  const controller = new StreamController<string>({
     pause: () => asked.push("pause"),
     resume: () => asked.push("resume"),
   }, { highWaterMark: 100 });
@@ -147,7 +146,7 @@ Deno.test("the source stops at the high-water mark and goes on when there is roo
 
 Deno.test("empty messages count as well, so they can't pile up for nothing", () => {
   let paused = false;
-  const controller = new ChannelStreamController<string>({ pause: () => paused = true }, {
+  const controller = new StreamController<string>({ pause: () => paused = true }, {
     highWaterMark: 320,
   });
   for (let i = 0; i < 9; i++) controller.add("");
@@ -158,7 +157,7 @@ Deno.test("empty messages count as well, so they can't pile up for nothing", () 
 
 Deno.test("cancel: delivery stops, done included; the source goes on and what it adds is dropped", () => {
   const asked: string[] = [];
-  const controller = new ChannelStreamController<string>({
+  const controller = new StreamController<string>({
     pause: () => asked.push("pause"),
     resume: () => asked.push("resume"),
     cancel: () => asked.push("cancel"),
@@ -180,7 +179,7 @@ Deno.test("cancel: delivery stops, done included; the source goes on and what it
 });
 
 Deno.test("discard: drops what waits, the error too, and tells even a paused listener", async () => {
-  const controller = new ChannelStreamController<number>();
+  const controller = new StreamController<number>();
   const events: unknown[] = [];
   const subscription = controller.stream.listen((value) => events.push(value), {
     onError: () => events.push("error"),
@@ -197,7 +196,7 @@ Deno.test("discard: drops what waits, the error too, and tells even a paused lis
 });
 
 Deno.test("S1 guarantee 1: one reader in a stream's life", async () => {
-  const reads: Record<string, (controller: ChannelStreamController<number>) => unknown> = {
+  const reads: Record<string, (controller: StreamController<number>) => unknown> = {
     listen: (it) => it.stream.listen(() => {}),
     next: (it) => void it.stream.next(),
     iterate: (it) => it.stream[Symbol.asyncIterator](),
@@ -205,7 +204,7 @@ Deno.test("S1 guarantee 1: one reader in a stream's life", async () => {
   for (const [first, take] of Object.entries(reads)) {
     for (const [second, again] of Object.entries(reads)) {
       const oneReader = first === "next" && (second === "next" || second === "iterate");
-      const controller = new ChannelStreamController<number>();
+      const controller = new StreamController<number>();
       take(controller);
       if (oneReader) again(controller);
       else assertInvalidState(() => again(controller));
@@ -213,11 +212,11 @@ Deno.test("S1 guarantee 1: one reader in a stream's life", async () => {
       await microtasks();
       if (!oneReader) assertInvalidState(() => again(controller));
     }
-    const controller = new ChannelStreamController<number>();
+    const controller = new StreamController<number>();
     take(controller);
     const read = controller.stream.readable.getReader().read();
     assertEquals((await assertRejects(() => read, DOMException)).name, "InvalidStateError");
-    const viewed = new ChannelStreamController<number>();
+    const viewed = new StreamController<number>();
     void viewed.stream.readable.getReader().read();
     await microtasks();
     assertInvalidState(() => take(viewed));
@@ -225,7 +224,7 @@ Deno.test("S1 guarantee 1: one reader in a stream's life", async () => {
 });
 
 Deno.test("100,000 waiting messages are read in order", async () => {
-  const controller = new ChannelStreamController<number>();
+  const controller = new StreamController<number>();
   for (let i = 0; i < 100_000; i++) controller.add(i);
   controller.end();
   let expected = 0;
@@ -236,7 +235,7 @@ Deno.test("100,000 waiting messages are read in order", async () => {
 });
 
 Deno.test("listen: S8 what a callback throws is rethrown, and neither the source nor a message suffers", async () => {
-  const controller = new ChannelStreamController<number>();
+  const controller = new StreamController<number>();
   const events: unknown[] = [];
   const fail = (event: unknown): never => {
     events.push(event);
@@ -257,7 +256,7 @@ Deno.test("listen: S8 what a callback throws is rethrown, and neither the source
 
 Deno.test("listen: an error comes once, behind the messages, then done", async () => {
   for (const early of [true, false]) {
-    const controller = new ChannelStreamController<number>();
+    const controller = new StreamController<number>();
     const late = early ? undefined : record(controller.stream).events;
     controller.add(1);
     const error = new Error("lost");
@@ -272,7 +271,7 @@ Deno.test("listen: an error comes once, behind the messages, then done", async (
 });
 
 Deno.test("a signal cancels the subscription", () => {
-  const controller = new ChannelStreamController<number>();
+  const controller = new StreamController<number>();
   const abort = new AbortController();
   const events: number[] = [];
   controller.stream.listen((value) => events.push(value), { signal: abort.signal });
@@ -280,14 +279,14 @@ Deno.test("a signal cancels the subscription", () => {
   abort.abort();
   controller.add(2);
   assertEquals(events, [1]);
-  const other = new ChannelStreamController<number>();
+  const other = new StreamController<number>();
   other.stream.listen((value) => events.push(value), { signal: AbortSignal.abort() });
   other.add(3);
   assertEquals(events, [1]);
 });
 
 Deno.test("next: concurrent calls are answered in order", async () => {
-  const controller = new ChannelStreamController<number>();
+  const controller = new StreamController<number>();
   const results = Promise.all([1, 2, 3, 4].map(() => controller.stream.next()));
   controller.add(1);
   controller.add(2);
@@ -301,7 +300,7 @@ Deno.test("next: concurrent calls are answered in order", async () => {
 });
 
 Deno.test("next: some, then the rest in one loop, is one reader", async () => {
-  const controller = new ChannelStreamController<number>();
+  const controller = new StreamController<number>();
   [1, 2, 3, 4].forEach((value) => controller.add(value));
   controller.end();
   assertEquals(await controller.stream.next(), { done: false, value: 1 });
@@ -314,7 +313,7 @@ Deno.test("next: some, then the rest in one loop, is one reader", async () => {
 
 Deno.test("for await: an error is thrown once, then it is over", async () => {
   for (const waiting of [true, false]) {
-    const controller = new ChannelStreamController<number>();
+    const controller = new StreamController<number>();
     const iterator = controller.stream[Symbol.asyncIterator]();
     const error = new Error("lost");
     if (!waiting) controller.fail(error);
@@ -327,7 +326,7 @@ Deno.test("for await: an error is thrown once, then it is over", async () => {
 
 Deno.test("for await: leaving the loop stops delivery and frees what waits", async () => {
   let cancelled = 0;
-  const controller = new ChannelStreamController<number>({ cancel: () => cancelled++ });
+  const controller = new StreamController<number>({ cancel: () => cancelled++ });
   [1, 2, 3].forEach((value) => controller.add(value));
   for await (const value of controller.stream) {
     if (value === 2) break;
@@ -339,7 +338,7 @@ Deno.test("for await: leaving the loop stops delivery and frees what waits", asy
 });
 
 Deno.test("for await: return() answers the calls of next() that wait", async () => {
-  const controller = new ChannelStreamController<number>();
+  const controller = new StreamController<number>();
   const iterator = controller.stream[Symbol.asyncIterator]();
   const next = iterator.next();
   await iterator.return?.();
@@ -347,7 +346,7 @@ Deno.test("for await: return() answers the calls of next() that wait", async () 
 });
 
 Deno.test("readable: gives the messages, buffers nothing itself, closes with the stream", async () => {
-  const controller = new ChannelStreamController<string>({}, { highWaterMark: 64 });
+  const controller = new StreamController<string>({}, { highWaterMark: 64 });
   const { readable } = controller.stream;
   controller.add("a");
   controller.add("b");
@@ -368,12 +367,12 @@ Deno.test("readable: gives the messages, buffers nothing itself, closes with the
 
 Deno.test("readable: the end is told to one who doesn't read", async () => {
   for (const first of [true, false]) {
-    const controller = new ChannelStreamController<string>();
+    const controller = new StreamController<string>();
     if (first) controller.end();
     const reader = controller.stream.readable.getReader();
     if (!first) controller.end();
     await reader.closed;
-    const failing = new ChannelStreamController<string>();
+    const failing = new StreamController<string>();
     if (first) failing.fail(new Error("lost"));
     const failed = failing.stream.readable.getReader();
     const read = assertRejects(() => failed.read(), Error, "lost");
@@ -387,7 +386,7 @@ Deno.test("readable: the end is told to one who doesn't read", async () => {
 Deno.test("readable: a view that nobody reads has ended once, also when the rest is discarded", async () => {
   for (const first of [true, false]) {
     for (const error of [undefined, new Error("lost")]) {
-      const controller = new ChannelStreamController<string>();
+      const controller = new StreamController<string>();
       const end = (): void => error === undefined ? controller.end() : controller.fail(error);
       if (first) end();
       const { readable } = controller.stream;
@@ -403,7 +402,7 @@ Deno.test("readable: a view that nobody reads has ended once, also when the rest
 
 Deno.test("readable: cancel asks the source to close", async () => {
   const reasons: unknown[] = [];
-  const controller = new ChannelStreamController<string>({
+  const controller = new StreamController<string>({
     close: (reason) => void reasons.push(reason),
   });
   await controller.stream.readable.cancel("enough");

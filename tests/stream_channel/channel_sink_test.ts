@@ -6,7 +6,8 @@ import {
   assertStrictEquals,
   assertThrows,
 } from "@std/assert";
-import { ChannelSinkController, ControlledSink } from "../../src/stream_channel/sink_controller.ts";
+import { MessageSink, outlet } from "../../src/stream_channel/channel_sink.ts";
+import { SinkController } from "../support/controllers.ts";
 import { Deferred } from "../../src/stream_channel/promises.ts";
 import { assertInvalidState, microtasks, settled } from "../support/events.ts";
 import { open, Target } from "./targets.ts";
@@ -25,11 +26,9 @@ Deno.test("add: what else is given goes to the target, also where it only checks
     add: (...given: unknown[]) => void told.push(["add", ...given]),
     check: (...given: unknown[]) => void told.push(["check", ...given]),
   });
-  const sink = new ControlledSink<string, number>(target);
-  const controller = new ChannelSinkController<string>(sink);
-  assertStrictEquals(controller.sink, sink);
+  const sink = new MessageSink<string, number>(target);
   sink.add("a", 1);
-  controller.disconnect();
+  outlet.disconnect(sink);
   sink.add("b", 2);
   assertEquals(told, [["add", "a", 1], ["check", "b", 2]]);
 });
@@ -160,7 +159,7 @@ Deno.test("a target over another sink: that one's room, amount and flush, its fa
     ready: room.promise,
     flush: () => flushed,
   };
-  const controller = new ChannelSinkController<string>(
+  const controller = new SinkController<string>(
     Object.assign(new Target(), { inner, add: (value: string) => value !== "dropped" }),
   );
   const { sink } = controller;
@@ -187,7 +186,7 @@ Deno.test("a target over another sink: that one's room, amount and flush, its fa
 Deno.test("a target over another sink, which goes on: ready fulfils when this sink is over", async () => {
   for (const end of ["disconnect", "finish", "close"] as const) {
     const never = new Deferred().promise;
-    const controller = new ChannelSinkController<string>(Object.assign(new Target(), {
+    const controller = new SinkController<string>(Object.assign(new Target(), {
       inner: { bufferedAmount: 1, hasRoom: false, ready: never, flush: () => never },
     }));
     const { ready } = controller.sink;
@@ -200,7 +199,7 @@ Deno.test("a target over another sink, which goes on: ready fulfils when this si
 
 Deno.test("a target that drops a value: the sink drops, and a running addStream ends", async () => {
   const target = Object.assign(new Target(), { add: () => false });
-  const controller = new ChannelSinkController<string>(target);
+  const controller = new SinkController<string>(target);
   let given = 0;
   let cancelled = false;
   const adding = controller.sink.addStream((function* () {
