@@ -22,6 +22,7 @@ import { checkCompiler, checkSource, checkTypes, COMPILERS } from "./check_types
 import { runDocs } from "./docs_blocks.ts";
 import { followOn, followOnDeno, followWithVite } from "./readme_projects.ts";
 import { fromFileUrl } from "./support.ts";
+import { byEsbuild, byVite, checkPage } from "./page_bundles.ts";
 import { followTutorial } from "./tutorial_project.ts";
 import {
   esbuild,
@@ -206,6 +207,8 @@ const CHECKS: readonly Check[] = [
   { name: "entries, Deno", run: (checked) => checkOn(DENO, checked) },
   { name: "bundle, esbuild", run: checkEsbuild },
   { name: "bundle, Vite", run: checkVite },
+  { name: "page, esbuild", run: (checked) => checkPage(checked, byEsbuild) },
+  { name: "page, Vite", run: (checked) => checkPage(checked, byVite) },
   ...NODES.map((name) => ({
     name: `README, ${name}`,
     run: async ({ built }: Checked) => followOn("Node", await runtime(name), built),
