@@ -6,7 +6,7 @@
  */
 
 import { messageOf } from "../realm/kinds.ts";
-import type { ConnectErrorOptions, ConnectPhase } from "../web_socket/errors.ts";
+import type { ConnectErrorOptions } from "../web_socket/errors.ts";
 import type { SocketOwner } from "./socket_owner.ts";
 
 /** Why an attempt failed, as far as it is known. */
@@ -17,20 +17,21 @@ export interface ConnectFailure {
   readonly known: ConnectErrorOptions;
 }
 
-/** What an error's code and message say, in this order: how far the attempt had come, and `retryable`. */
-const PHASES: readonly [said: RegExp, phase: ConnectPhase, retryable?: false][] = [
-  [/\bENOTFOUND|\bEAI_|\bdns error/, "dns"],
-  [/\bcertificate\b|CERT|ALTNAME/, "tls", false],
+/** What an error's code and message say; the first that matches counts. */
+const SAID: readonly [said: RegExp, known: ConnectErrorOptions][] = [
+  [/\bENOTFOUND|\bEAI_|\bdns error/, { phase: "dns" }],
+  [/\bcertificate\b|CERT|ALTNAME/, { phase: "tls", retryable: false }],
   // Deno's own wish to speak HTTP/2 may be what the server refuses.
-  [/(?:fatal alert: |_ALERT_)(?!Internal|INTERNAL|NoApp)/, "tls", false],
-  [/\btls handshake|fatal alert: (?!NoApp)|_ALERT_/i, "tls"],
-  [/\b(?:ECONNREFUSED|EHOSTUNREACH|ENETUNREACH|ETIMEDOUT|tcp connect error)/, "tcp"],
+  [/(?:fatal alert: |_ALERT_)(?!Internal|INTERNAL|NoApp)/, { phase: "tls", retryable: false }],
+  [/\btls handshake|fatal alert: (?!NoApp)|_ALERT_/i, { phase: "tls" }],
+  [/\bE(?:CONNREFUSED|HOSTUNREACH|NETUNREACH|TIMEDOUT)|\btcp connect error/, { phase: "tcp" }],
+  // Only of a 101 the header fields are looked at.
   [
     /\b(?:upgrade|connection|accept) header|websocket extension|client protocol/,
-    "handshake",
-    false,
+    { phase: "handshake", status: 101, retryable: false },
   ],
-  [/\bHPE_|invalid HTTP|\bconnection (?:closed|ended)/i, "handshake"],
+  [/\bHPE_|invalid HTTP/, { phase: "handshake", retryable: false }],
+  [/^connection (?:closed|ended|error)/i, { phase: "handshake" }],
 ];
 
 /** What a platform puts before what went wrong. */
@@ -57,20 +58,19 @@ export function readFailure(
   const isNew = typeof code === "string" && !message.includes(code);
   const text = message.replace(PREFIX, "") + (isNew ? ` (${code})` : "");
   const status = Number(/(?:status code|server response): (\d{3})\b/.exec(text)?.[1]);
-  const [, phase = null, retryable] = PHASES.find(([said]) => said.test(text)) ?? [];
-  const isOfBoth = phase !== null && phase !== "handshake";
-  if (owner === "deno" && url?.protocol === "wss:" && !isOfBoth) {
+  const known = status > 0
+    ? { phase: "handshake", status } as const
+    : SAID.find(([said]) => said.test(text))?.[1] ?? {};
+  if (owner === "deno" && url?.protocol === "wss:" && !BEFORE_HTTP.test(`${known.phase}`)) {
     // Deno tries `wss:` again over HTTP/2, and reports only how that attempt failed.
-    return {
-      fault: `Deno reports only a second attempt, over HTTP/2: ${text}. ${REMEDY}`,
-      known: {},
-    };
+    const fault = `Deno reports only a second attempt, over HTTP/2: ${text}. ${REMEDY}`;
+    return { fault, known: {} };
   }
-  if (status > 0) {
-    return { fault: `the server answered ${status}`, known: { phase: "handshake", status } };
-  }
-  return { fault: text, known: { phase, ...(retryable === undefined ? {} : { retryable }) } };
+  return { fault: status > 0 ? `the server answered ${status}` : text, known };
 }
+
+/** The phases whose faults both attempts of Deno's have. */
+const BEFORE_HTTP = /dns|tcp|tls/;
 
 function unreported(owner: SocketOwner | null): string {
   const fault = "the connection could not be opened, and the platform does not report why";

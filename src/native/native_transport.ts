@@ -148,9 +148,8 @@ export class NativeTransport implements Transport {
     const protocol = socket.protocol ?? "";
     const fault = this.#offered === null ? null : protocolFault(protocol, this.#offered);
     if (fault !== null) {
-      this.#core.failToOpen(
-        new ConnectError(this.#failedBecause(fault), { phase: "handshake", retryable: false }),
-      );
+      const known = { phase: "handshake", status: 101, retryable: false } as const;
+      this.#core.failToOpen(new ConnectError(this.#failedBecause(fault), known));
       return this.destroy();
     }
     this.#watchForClosing(socket);

@@ -75,7 +75,10 @@ async function answerTo(
     });
   } catch (error) {
     if (!(error instanceof NoAnswer)) throw failure(request.url, messageOf(error), null, error);
-    const fault = "the connection ended before the server had answered";
+    const { code } = (error.cause ?? {}) as { code?: unknown };
+    const how = error.cause === undefined ? "ended" : "was lost";
+    const why = typeof code === "string" ? ` (${code})` : "";
+    const fault = `the connection ${how} before the server had answered${why}`;
     throw failure(request.url, fault, null, error.cause);
   }
 }

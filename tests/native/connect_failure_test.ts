@@ -31,12 +31,13 @@ Deno.test("connect failure: what Deno reports", () => {
       "invalid peer certificate: UnknownIssuer | tls |  | false",
     ],
     ["Invalid status code: 401", "the server answered 401 | handshake | 401"],
-    ["Invalid upgrade header", "Invalid upgrade header | handshake |  | false"],
+    ["Invalid upgrade header", "Invalid upgrade header | handshake | 101 | false"],
     [
       "connection closed before message completed",
       "connection closed before message completed | handshake",
     ],
-    ["invalid HTTP version parsed", "invalid HTTP version parsed | handshake"],
+    ["invalid HTTP version parsed", "invalid HTTP version parsed | handshake |  | false"],
+    ["connection error", "connection error | handshake"],
     ["something new", "something new"],
   ];
   for (const [text, expected] of cases) {
@@ -87,9 +88,14 @@ Deno.test("connect failure: what Bun reports, with the code that its message lac
     [
       "Mismatch websocket accept header",
       "",
-      "Mismatch websocket accept header | handshake |  | false",
+      "Mismatch websocket accept header | handshake | 101 | false",
     ],
-    ["Mismatch client protocol", "", "Mismatch client protocol | handshake |  | false"],
+    ["Mismatch client protocol", "", "Mismatch client protocol | handshake | 101 | false"],
+    [
+      "Invalid response",
+      "HPE_INVALID_CONSTANT",
+      "Invalid response (HPE_INVALID_CONSTANT) | handshake |  | false",
+    ],
     ["Connection ended", "ECONNRESET", "Connection ended (ECONNRESET) | handshake"],
   ];
   for (const [text, code, expected] of cases) {

@@ -26,7 +26,7 @@ async function withTls(
 }
 
 function told(error: ConnectError): unknown[] {
-  // Bun doesn't tell the names that a certificate has.
+  // Runtimes write an IP address of a certificate in different ways.
   const message = error.message.replace(/ but for (?:DNS|IP).*?(?=\. If)/, "");
   return [error.phase, message.replace(/:\d+\//, ":PORT/"), error.retryable];
 }

@@ -154,18 +154,24 @@ Deno.test("opening handshake: a refusal whose body ends with the connection", as
 Deno.test("opening handshake: a connection that ends before the answer", async () => {
   const lost = open();
   lost.answer("HTTP/1.1 101 Switching");
-  const cause = new Error("reset");
+  const cause = Object.assign(new Error("reset"), { code: "ECONNRESET" });
   lost.wire.finish({ error: cause });
   const error = await errorOf(lost);
   assertEquals([error.status, error.response, error.retryable], [null, null, true]);
   assertStrictEquals(error.cause, cause);
   assertEquals(
     error.message,
-    "Cannot connect to ws://host/path: the connection ended before the server had answered",
+    "Cannot connect to ws://host/path: the connection was lost before the server had answered " +
+      "(ECONNRESET)",
   );
   const quiet = open();
   quiet.wire.finish();
-  assertEquals("cause" in await errorOf(quiet), false);
+  const ended = await errorOf(quiet);
+  assertEquals("cause" in ended, false);
+  assertEquals(
+    ended.message,
+    "Cannot connect to ws://host/path: the connection ended before the server had answered",
+  );
 });
 
 Deno.test("Retry-After: seconds or a date, RFC 9110 §10.2.3", () => {
