@@ -185,7 +185,7 @@ export interface PortLinkOptions<Out> extends MessagePortChannelOptions<Out> {
  * that comes may be sent in addition; one is posted when at least half the window can be given, so
  * a credit costs a message only now and then.
  */
-export class PortLink<In, Out> implements SinkTarget<Out> {
+export class PortLink<In, Out> implements SinkTarget<Out>, PortEvents {
   readonly stream: MessageStream<In>;
   readonly sink: MessageSink<Out>;
 
@@ -218,17 +218,9 @@ export class PortLink<In, Out> implements SinkTarget<Out> {
     });
     // There is room as long as nothing was sent beyond the credit.
     this.sink = new MessageSink<Out>(this, { highWaterMark: 1 });
-    const events: PortEvents = {
-      onMessage: (message) => this.#receive(message),
-      onEnd: (exitCode) => this.#lose(exitCode),
-      onError: () => this.#fail(new TypeError("Cannot receive: the message can't be deserialized")),
-      onFailure: (error) => this.#fail(error),
-    };
     try {
-      this.#unwatch = watchPort(port, events);
-      if (options.carrier !== undefined) {
-        this.#unwatchCarrier = watchWorker(options.carrier, events);
-      }
+      this.#unwatch = watchPort(port, this);
+      if (options.carrier !== undefined) this.#unwatchCarrier = watchWorker(options.carrier, this);
       if (!this.#raw && this.#window !== FIRST_CREDIT) this.#post(this.#window - FIRST_CREDIT);
     } catch (error) {
       this.#isOver = true;
@@ -238,9 +230,9 @@ export class PortLink<In, Out> implements SinkTarget<Out> {
     this.#granted = this.#window;
   }
 
-  // What comes.
+  // The events of the port.
 
-  #receive(message: unknown): void {
+  onMessage(message: unknown): void {
     if (this.#isOver) return;
     if (this.#raw) return inlet.add(this.stream, message as In);
     if (typeof message === "number") return this.#addCredit(message);
@@ -268,16 +260,18 @@ export class PortLink<In, Out> implements SinkTarget<Out> {
     this.#post(credit);
   }
 
-  // Ending.
+  onError(): void {
+    this.onFailure(new TypeError("Cannot receive: the message can't be deserialized"));
+  }
 
-  #fail(error: Error): void {
+  onFailure(error: Error): void {
     if (this.#isOver) return;
     this.#tellEnd();
     this.#end({ error });
   }
 
   /** The other end has gone without saying so. */
-  #lose(exitCode: number | null): void {
+  onEnd(exitCode: number | null): void {
     // Deno reports a worker's error after its ports have closed: unhandled, it would end the process.
     this.#unwatchCarrier = ignore;
     if (this.#raw) return this.#end(null);

@@ -30,9 +30,7 @@ export interface MessagePortLike {
  */
 export type WorkerScope = typeof globalThis;
 
-/**
- * Throws a `TypeError` unless a value can be posted to.
- */
+/** Throws a `TypeError` unless a value can be posted to. */
 export function checkPort(port: MessagePortLike | WorkerScope): asserts port is MessagePortLike {
   const postMessage: unknown = (port as Partial<MessagePortLike> | null | undefined)?.postMessage;
   // A page's own `postMessage` posts to the page itself.
@@ -130,19 +128,16 @@ function workerFailed(message: string | undefined, cause: unknown): Error {
 
 /** Listens to an EventTarget, or to what is only a Node EventEmitter, as its `Worker` is. */
 function watch(port: MessagePortLike, handlers: Handlers): () => void {
-  const isTarget = port.addEventListener !== undefined;
-  if (!isTarget && port.on === undefined) {
+  const [add, remove] = port.addEventListener === undefined
+    ? ["on", "off"] as const
+    : ["addEventListener", "removeEventListener"] as const;
+  if (port[add] === undefined) {
     throw new TypeError("Cannot open a channel: the value is no port, it has no addEventListener");
   }
-  for (const [type, handler] of Object.entries(handlers)) {
-    if (isTarget) port.addEventListener?.(type, handler);
-    else port.on?.(type, handler);
-  }
+  const all = Object.entries(handlers);
+  for (const [type, handler] of all) port[add]?.(type, handler);
   return () => {
-    for (const [type, handler] of Object.entries(handlers)) {
-      if (isTarget) port.removeEventListener?.(type, handler);
-      else port.off?.(type, handler);
-    }
+    for (const [type, handler] of all) port[remove]?.(type, handler);
   };
 }
 
