@@ -39,6 +39,7 @@ export type {
   LookupFunction,
   OverOptions,
   ProtocolOptions,
+  ProxyOptions,
   ReceiveQueueOptions,
 } from "./web_socket/options.ts";
 export type { ConnectPhase, HandshakeResponse } from "./web_socket/errors.ts";

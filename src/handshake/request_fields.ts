@@ -88,8 +88,12 @@ export function basicCredentials({ username, password }: URL): string | null {
   return `Basic ${btoa(String.fromCharCode(...percentDecode(`${username}:${password}`)))}`;
 }
 
-/** A URL's text is ASCII. What is no escape (`%`, `%zz`) stands for itself. */
-function percentDecode(text: string): number[] {
+/**
+ * The bytes that a part of a URL stands for: its text is ASCII. What is no escape (`%`, `%zz`) stands for itself.
+ *
+ * @param text The part, such as the user name.
+ */
+export function percentDecode(text: string): number[] {
   const bytes: number[] = [];
   for (let i = 0; i < text.length; i++) {
     const digits = text.slice(i + 1, i + 3);

@@ -68,6 +68,7 @@ const BEYOND = [
   "socketPath",
   "localAddress",
   "lookup",
+  "addressDelay",
   "followRedirects",
   "onPing",
   "onPong",

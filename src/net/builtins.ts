@@ -18,7 +18,6 @@ export interface Socket extends SocketLike {
   on(event: "data", listener: (chunk: Uint8Array) => void): unknown;
   on(event: "end" | "close", listener: () => void): unknown;
   on(event: "error", listener: (error: unknown) => void): unknown;
-  on(event: "lookup", listener: (error: unknown) => void): unknown;
 }
 
 /** What `net.connect` is given. */
@@ -28,10 +27,10 @@ export interface TcpOptions {
   /** The path of a Unix socket, instead of host and port. */
   path?: string;
   localAddress?: string;
-  lookup?: LookupFunction;
-  /** RFC 8305: tries the addresses of both families. */
+  /** Which of the host's addresses: 4 or 6. */
+  family?: number;
   autoSelectFamily?: boolean;
-  allowHalfOpen: boolean;
+  allowHalfOpen?: boolean;
   noDelay?: boolean;
 }
 
@@ -50,6 +49,7 @@ export interface TlsConnectOptions {
 
 /** The builtin modules, by name. */
 export interface Builtins {
+  "dns": { lookup: LookupFunction };
   "net": { connect(options: TcpOptions): Socket; isIP(host: string): number };
   "tls": { connect(options: TlsConnectOptions): Socket };
 }
@@ -66,7 +66,7 @@ export function builtin<Name extends keyof Builtins>(name: Name): Builtins[Name]
 
 /** Whether the platform can dial. */
 export function hasNet(): boolean {
-  return builtin("net") !== null && builtin("tls") !== null;
+  return builtin("net") !== null && builtin("tls") !== null && builtin("dns") !== null;
 }
 
 /** The environment variables. Asking for one throws where a program isn't allowed to. */
@@ -76,7 +76,19 @@ export function environment(): Readonly<Record<string, string | undefined>> {
 }
 
 interface Permissions {
-  requestSync(wanted: { name: "net"; host: string }): { readonly state: string };
+  querySync(wanted: Permission): { readonly state: string };
+  requestSync(wanted: Permission): { readonly state: string };
+}
+
+type Permission = { name: "net"; host: string } | { name: "env"; variable: string };
+
+/** What Deno has and no other runtime. */
+function permissions(): Permissions | undefined {
+  return (globalThis as { Deno?: { permissions?: Permissions } }).Deno?.permissions;
+}
+
+function netPermission(address: string, port: number): Permission {
+  return { name: "net", host: `${address.includes(":") ? `[${address}]` : address}:${port}` };
 }
 
 /**
@@ -88,8 +100,18 @@ interface Permissions {
  * @returns `true` where there are no permissions.
  */
 export function mayUse(address: string, port: number): boolean {
-  const { Deno } = globalThis as { Deno?: { permissions?: Permissions } };
-  if (Deno?.permissions === undefined) return true;
-  const host = `${address.includes(":") ? `[${address}]` : address}:${port}`;
-  return Deno.permissions.requestSync({ name: "net", host }).state === "granted";
+  const state = permissions()?.requestSync(netPermission(address, port)).state;
+  return state === undefined || state === "granted";
+}
+
+/** As {@linkcode mayUse}, without asking the user. */
+export function isPermitted(address: string, port: number): boolean {
+  const state = permissions()?.querySync(netPermission(address, port)).state;
+  return state === undefined || state === "granted";
+}
+
+/** Whether the program may read an environment variable, without asking the user. */
+export function isReadable(variable: string): boolean {
+  const state = permissions()?.querySync({ name: "env", variable }).state;
+  return state === undefined || state === "granted";
 }

@@ -97,7 +97,7 @@ class Connecting {
     const { request, origin, tls } = this.#target;
     const { closeTimeout = DEFAULT_CLOSE_TIMEOUT, compression, userAgent } = this.#options;
     const { core } = this;
-    const dial = new Dial(request.url, { ...this.#options, tls });
+    const dial = new Dial(request.url, { ...this.#options, tls }, core.clock);
     core.opener = dial;
     this.#phaseOf = () => dial.phase;
     const wire = new SocketWire(await dial.connect());

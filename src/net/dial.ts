@@ -5,7 +5,8 @@
  */
 
 import { ignore } from "../stream_channel/errors.ts";
-import type { ConnectOptions, LookupAddress, LookupFunction } from "../web_socket/options.ts";
+import type { Clock } from "../web_socket/clock.ts";
+import type { ConnectOptions } from "../web_socket/options.ts";
 import {
   ConnectError,
   type ConnectPhase,
@@ -16,6 +17,7 @@ import { platform } from "../web_socket/platform.ts";
 import {
   builtin,
   type Builtins,
+  hasNet,
   mayUse,
   type Socket,
   type TcpOptions,
@@ -23,27 +25,46 @@ import {
 } from "./builtins.ts";
 import type { TlsOptions } from "../web_socket/tls_options.ts";
 import { guardIdentity, refuseIgnored } from "./tls_options.ts";
-import { codeOf, dialError } from "./dial_error.ts";
+import { addressesOf, type Candidate, candidatesOf, failure, interleaved } from "./addresses.ts";
+import { dialError, isLost } from "./dial_error.ts";
 import { bareHost } from "./no_proxy.ts";
-import { chooseProxy, openTunnel, portOf, proxyName, ProxyRefusal } from "./proxy.ts";
+import {
+  chooseProxy,
+  isSocks,
+  openTunnel,
+  portOf,
+  type Proxy,
+  ProxyRefusal,
+  shownProxy,
+} from "./proxy.ts";
+import { connected, Race } from "./race.ts";
+import { openSocksTunnel } from "./socks.ts";
 
 /** How to dial. */
 export type DialOptions = Pick<
   ConnectOptions,
-  "tls" | "proxy" | "socketPath" | "localAddress" | "lookup"
+  "tls" | "proxy" | "socketPath" | "localAddress" | "lookup" | "addressDelay"
 >;
 
 /** One attempt to make a connection. It can be given up at any moment. */
 export class Dial {
   readonly #url: URL;
   readonly #options: DialOptions;
+  readonly #clock: Clock;
+  // Set before they are used: `connect` looks for them.
+  #net = builtin("net") as Builtins["net"];
+  #tls = builtin("tls") as Builtins["tls"];
   #phase: ConnectPhase = "dns";
   /** Why this side refuses the TLS connection, where it does. */
   #refusal: string | null = null;
   #proxy: URL | null = null;
   /** The name that the certificate has to be for. */
   #servername: string | undefined;
+  #race: Race | null = null;
+  /** The connection: of TCP first, then of TLS over it. */
   #socket: Socket | null = null;
+  /** The proxy whose tunnel the connection goes through. */
+  #tunnel: URL | null = null;
   #destroyed = false;
   #isRef = true;
 
@@ -52,10 +73,12 @@ export class Dial {
    *
    * @param url Where to; without user info.
    * @param options See {@linkcode DialOptions}.
+   * @param clock Where times come from.
    */
-  constructor(url: URL, options: DialOptions) {
+  constructor(url: URL, options: DialOptions, clock: Clock) {
     this.#url = url;
     this.#options = options;
+    this.#clock = clock;
   }
 
   /** How far it has come. */
@@ -66,18 +89,21 @@ export class Dial {
   /** Gives up: nothing of it is left. */
   destroy(): void {
     this.#destroyed = true;
+    this.#race?.destroy();
     this.#socket?.destroy();
   }
 
   /** See `WebSocketChannel.unref`. */
   unref(): void {
     this.#isRef = false;
+    this.#race?.each((socket) => socket.unref());
     this.#socket?.unref();
   }
 
   /** See `WebSocketChannel.ref`. */
   ref(): void {
     this.#isRef = true;
+    this.#race?.each((socket) => socket.ref());
     this.#socket?.ref();
   }
 
@@ -89,44 +115,61 @@ export class Dial {
    * @throws {UnsupportedError} When the platform can't dial.
    */
   async connect(): Promise<Socket> {
-    const net = builtin("net");
-    const tls = builtin("tls");
-    if (net === null || tls === null) throw new UnsupportedError("net", platform());
+    if (!hasNet()) throw new UnsupportedError("net", platform());
     try {
-      return await this.#connect(net, tls);
+      return await this.#connect();
     } catch (cause) {
       this.#socket?.destroy();
       throw this.#errorOf(cause);
     }
   }
 
-  async #connect(net: Builtins["net"], tls: Builtins["tls"]): Promise<Socket> {
-    const { socketPath, tls: settings = {}, proxy } = this.#options;
+  async #connect(): Promise<Socket> {
+    const { socketPath, tls = {}, proxy, localAddress } = this.#options;
+    const url = this.#url;
+    const settings = url.protocol === "wss:" ? tls : null;
     // Before anything is opened.
-    if (this.#url.protocol === "wss:") refuseIgnored(settings);
-    this.#proxy = chooseProxy(this.#url, proxy);
-    if (this.#proxy !== null) await this.#throughProxy(net, tls, this.#proxy);
-    else if (socketPath !== undefined) await this.#dialTcp(net, { path: socketPath }, "tcp");
-    else await this.#dialHost(net, this.#url);
-    if (this.#url.protocol !== "wss:") return this.#connected();
-    this.#phase = "tls";
-    await this.#secure(net, tls, this.#url, settings);
+    if (settings !== null) refuseIgnored(settings);
+    if (localAddress !== undefined && !mayUse(localAddress, 0)) throw failure("EPERM");
+    const chosen = socketPath === undefined ? chooseProxy(url, proxy) : null;
+    if (chosen === null) await this.#reach(url, settings);
+    else {
+      await this.#throughProxy(chosen);
+      if (settings !== null) await this.#secure(url, settings);
+    }
     return this.#connected();
   }
 
-  async #throughProxy(net: Builtins["net"], tls: Builtins["tls"], proxy: URL): Promise<void> {
-    await this.#dialHost(net, proxy);
-    if (proxy.protocol === "https:") {
-      // The rest of the settings is meant for the server.
-      const { ca, rejectUnauthorized } = this.#options.tls ?? {};
-      await this.#secure(net, tls, proxy, {
-        ...(ca === undefined ? {} : { ca }),
-        ...(rejectUnauthorized === undefined ? {} : { rejectUnauthorized }),
-      });
+  async #throughProxy(proxy: Proxy): Promise<void> {
+    const { url } = proxy;
+    // Whose name the proxy looks up itself, it is given.
+    const host = bareHost(this.#url.hostname);
+    const hosts = url.protocol === "socks5:" ? await this.#lookUp(this.#url) : [host];
+    this.#proxy = url;
+    for (const it of hosts) {
+      await this.#reach(url, url.protocol === "https:" ? this.#proxySettings() : null);
+      try {
+        if (isSocks(url)) await openSocksTunnel(this.#connected(), url, this.#url, it);
+        else await openTunnel(this.#connected(), proxy, this.#url);
+        break;
+      } catch (error) {
+        const isLast = it === hosts.at(-1);
+        if (isLast || !(error instanceof ProxyRefusal) || !error.options.isUnreachable) throw error;
+        this.#connected().destroy();
+      }
     }
-    await openTunnel(this.#connected(), proxy, this.#url);
+    this.#tunnel = url;
     this.#proxy = null;
     this.#phase = "handshake";
+  }
+
+  /** The rest of the settings is meant for the server. */
+  #proxySettings(): TlsOptions {
+    const { ca, rejectUnauthorized } = this.#options.tls ?? {};
+    return {
+      ...(ca === undefined ? {} : { ca }),
+      ...(rejectUnauthorized === undefined ? {} : { rejectUnauthorized }),
+    };
   }
 
   #connected(): Socket {
@@ -134,63 +177,82 @@ export class Dial {
     return this.#socket;
   }
 
-  async #dialHost(net: Builtins["net"], url: URL): Promise<void> {
-    const host = bareHost(url.hostname);
+  async #lookUp(url: URL): Promise<string[]> {
     const { lookup } = this.#options;
-    const target: TcpOptions = { allowHalfOpen: true, host, port: portOf(url) };
-    if (lookup !== undefined) return await this.#dialAddresses(net, target, lookup);
-    await this.#dialTcp(net, target, net.isIP(host) === 0 ? "dns" : "tcp");
+    const addresses = await addressesOf(bareHost(url.hostname), portOf(url), lookup);
+    this.#checkWanted();
+    return interleaved(addresses).map(({ address }) => address);
   }
 
-  /** The platform doesn't ask `lookup` for addresses; but it is to have its say on those as well. */
-  async #dialAddresses(
-    net: Builtins["net"],
-    target: TcpOptions,
-    lookup: LookupFunction,
-  ): Promise<void> {
+  /**
+   * Connects to the host of a URL, by the first of its addresses that answers. One whose TLS connection
+   * breaks has failed as well; one with a bad certificate is the server's answer.
+   */
+  async #reach(url: URL, settings: TlsOptions | null): Promise<void> {
+    const candidates = await this.#candidates(url);
+    this.#checkWanted();
+    this.#phase = "tcp";
+    const { addressDelay: delay = DEFAULT_ADDRESS_DELAY } = this.#options;
+    const race = this.#race = new Race(candidates, {
+      start: (target) => this.#open(target),
+      clock: this.#clock,
+      delay,
+    });
+    for (;;) {
+      const socket = await race.run();
+      this.#checkWanted(socket);
+      this.#socket = socket;
+      if (settings === null) break;
+      try {
+        await this.#secure(url, settings);
+        break;
+      } catch (error) {
+        if (candidates.length === 1 || this.#destroyed || !isLost(error)) throw error;
+        this.#socket.destroy();
+        race.fail(error);
+      }
+    }
+    this.#race = null;
+  }
+
+  async #candidates(url: URL): Promise<Candidate[]> {
+    const { socketPath, lookup, localAddress } = this.#options;
+    this.#phase = "tcp";
+    if (socketPath !== undefined) return [{ name: socketPath, target: { path: socketPath } }];
+    const host = bareHost(url.hostname);
+    const port = portOf(url);
+    const family = this.#net.isIP(host);
+    if (lookup === undefined && family !== 0) return [{ name: host, target: { host, port } }];
     this.#phase = "dns";
-    const found = await lookUp(lookup, target.host ?? "");
-    this.#checkWanted();
-    const addresses = found.filter(({ address }) => mayUse(address, target.port ?? 0));
-    const [first] = addresses;
-    if (first === undefined) throw failure(found.length > 0 ? "EPERM" : "ENOTFOUND");
-    // A name that is none, so that the platform has to ask for the addresses.
-    const known: LookupFunction = (_name, options, callback) =>
-      options.all ? callback(null, [...addresses]) : callback(null, first.address, first.family);
-    const host = addresses.length > 1 ? "addresses.invalid" : first.address;
-    await this.#dialTcp(net, { ...target, host, lookup: known }, "tcp");
+    const addresses = await addressesOf(host, port, lookup);
+    // From an address of one family only that family can be reached.
+    const own = this.#net.isIP(localAddress ?? "");
+    const usable = addresses.filter((it) => own === 0 || it.family === own);
+    if (usable.length === 0) throw failure("EADDRNOTAVAIL");
+    return candidatesOf(host, port, usable, lookup !== undefined);
   }
 
-  async #dialTcp(
-    net: Builtins["net"],
-    target: Partial<TcpOptions>,
-    phase: ConnectPhase,
-  ): Promise<void> {
-    this.#checkWanted();
-    const { localAddress } = this.#options;
-    const local = localAddress === undefined || target.path !== undefined ? {} : { localAddress };
-    if (local.localAddress !== undefined && !mayUse(local.localAddress, 0)) throw failure("EPERM");
-    this.#phase = phase;
-    // RFC 8305: where a host has addresses of both families, the one that answers is taken.
-    const socket = net.connect({
+  /** Begins to connect. */
+  #open(target: TcpOptions): Socket {
+    const { localAddress, lookup } = this.#options;
+    const { host, port = 0, path } = target;
+    if (lookup !== undefined && host !== undefined && !mayUse(host, port)) throw failure("EPERM");
+    const socket = this.#net.connect({
       ...target,
-      ...local,
-      autoSelectFamily: true,
+      ...(localAddress === undefined || path !== undefined ? {} : { localAddress }),
+      // This package runs the race itself.
+      autoSelectFamily: false,
       allowHalfOpen: true,
       noDelay: true,
     });
-    socket.on("lookup", (error) => {
-      if (!error) this.#phase = "tcp";
-    });
-    await this.#use(socket, "connect");
+    // An error that comes when nobody waits any more must not end the process.
+    socket.on("error", ignore);
+    if (!this.#isRef) socket.unref();
+    return socket;
   }
 
-  async #secure(
-    net: Builtins["net"],
-    tls: Builtins["tls"],
-    url: URL,
-    settings: TlsOptions,
-  ): Promise<void> {
+  async #secure(url: URL, settings: TlsOptions): Promise<void> {
+    this.#phase = "tls";
     const host = bareHost(url.hostname);
     const { servername = host, checkServerIdentity, ...rest } = settings;
     this.#servername = servername;
@@ -199,7 +261,7 @@ export class Dial {
       ...rest,
       socket: below,
       // RFC 6066 §3: an address is no server name; the certificate must be for it all the same.
-      ...(net.isIP(servername) === 0 ? { host, servername } : { host: servername }),
+      ...(this.#net.isIP(servername) === 0 ? { host, servername } : { host: servername }),
       // RFC 7301: HTTP/2 can't be upgraded.
       ALPNProtocols: settings.ALPNProtocols ?? ["http/1.1"],
       // Always said, or an environment variable could switch it off.
@@ -211,86 +273,50 @@ export class Dial {
         this.#refusal = `tls.checkServerIdentity refused the certificate: ${message}`;
       });
     }
-    await this.#use(this.#secured(tls, options), "secureConnect");
+    const socket = this.#secured(options);
+    socket.on("error", ignore);
+    // What is below a destroyed TLS socket may live on.
+    socket.once("close", () => below.destroy());
+    this.#socket = socket;
+    if (!this.#isRef) socket.unref();
+    await connected(socket, "secureConnect");
+    this.#checkWanted();
   }
 
-  #secured(tls: Builtins["tls"], options: TlsConnectOptions): Socket {
+  #secured(options: TlsConnectOptions): Socket {
     try {
-      return tls.connect(options);
+      return this.#tls.connect(options);
     } catch (cause) {
       this.#refusal = "the platform can't use the option tls";
       throw cause;
     }
   }
 
-  /** Takes a socket in hand, and waits until it is connected. */
-  async #use(socket: Socket, event: "connect" | "secureConnect"): Promise<void> {
-    const below = this.#socket;
-    // An error that comes when nobody waits any more must not end the process.
-    socket.on("error", ignore);
-    // What is below a destroyed TLS socket may live on.
-    if (below !== null) socket.once("close", () => below.destroy());
-    this.#socket = socket;
-    if (!this.#isRef) socket.unref();
-    await once(socket, event);
-    this.#checkWanted();
-  }
-
-  #checkWanted(): void {
+  #checkWanted(socket: Socket | null = this.#socket): void {
     if (!this.#destroyed) return;
-    this.#socket?.destroy();
+    socket?.destroy();
     throw givenUp();
   }
 
   #errorOf(cause: unknown): Error {
     if (cause instanceof ConnectError || cause instanceof UnsupportedError) return cause;
-    const isName = /^(EAI_|ENOTFOUND)/.test(codeOf(cause));
-    const about = this.#proxy === null ? undefined : proxyName(this.#proxy);
-    const phase = this.#proxy === null && isName ? "dns" : this.phase;
+    const about = this.#proxy === null ? undefined : `the proxy ${shownProxy(this.#proxy)}`;
+    const { phase } = this;
     if (this.#refusal !== null) {
       return dialError(this.#url, { phase, about, fault: this.#refusal, cause, retryable: false });
     }
     if (cause instanceof ProxyRefusal) {
-      const { response, message: fault } = cause;
-      return dialError(this.#url, { phase, about, fault, response, cause });
+      const { message: fault, options: { response = null, isFinal } } = cause;
+      const final = isFinal ? { retryable: false } : {};
+      return dialError(this.#url, { phase, about, fault, response, cause, ...final });
     }
     return dialError(this.#url, { phase, about, host: this.#servername, cause });
   }
 }
 
-/** An error as the platform would have made it. */
-function failure(code: string): Error {
-  return Object.assign(new Error(code), { code });
-}
+/** How long to wait for one address before the next is tried, in milliseconds: RFC 8305 §5. */
+const DEFAULT_ADDRESS_DELAY = 250;
 
 function givenUp(): Error {
   return new WebSocketChannelError("Connecting was given up");
-}
-
-function once(socket: Socket, event: "connect" | "secureConnect"): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const settle = (act: () => void): void => {
-      socket.removeListener(event, onEvent);
-      socket.removeListener("error", onError);
-      socket.removeListener("close", onClose);
-      act();
-    };
-    const onEvent = (): void => settle(resolve);
-    const onError = (error?: unknown): void => settle(() => reject(error));
-    const onClose = (): void => onError(failure("ECONNRESET"));
-    socket.once(event, onEvent);
-    socket.once("error", onError);
-    socket.once("close", onClose);
-  });
-}
-
-/** Asks a lookup function, which may answer in either of the two ways that there are. */
-function lookUp(lookup: LookupFunction, host: string): Promise<LookupAddress[]> {
-  return new Promise((resolve, reject) => {
-    lookup(host, { all: true }, (error, address, family) => {
-      if (error) reject(error);
-      else if (typeof address !== "string") resolve(address);
-      else resolve([{ address, family: family ?? (address.includes(":") ? 6 : 4) }]);
-    });
-  });
 }

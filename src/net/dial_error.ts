@@ -6,6 +6,7 @@
 
 import { messageOf, nameOf } from "../realm/kinds.ts";
 import { shownUrl } from "../web_socket/shown_url.ts";
+import { NoAddressLeft } from "./race.ts";
 import { ConnectError, type ConnectErrorOptions, type ConnectPhase } from "../web_socket/errors.ts";
 
 /** What a runtime's error code means. */
@@ -67,6 +68,13 @@ const MEANINGS: ReadonlyMap<string, Meaning> = new Map([
   ["INVALID_PURPOSE", UNTRUSTED],
 ]);
 
+const BROKEN: ReadonlySet<string> = new Set([
+  "ECONNABORTED",
+  "ECONNRESET",
+  "EPIPE",
+  "ETIMEDOUT",
+]);
+
 /** RFC 8446 §6.2: the alerts about a client's certificate; what OpenSSL calls them. */
 const CERTIFICATE_ALERT = /_ALERT_(.*CERTIFICATE.*|UNKNOWN_CA|ACCESS_DENIED)$/;
 
@@ -89,6 +97,11 @@ export function codeOf(error: unknown): string {
   return typeof code === "string" ? code : "";
 }
 
+/** Whether an error says that the connection broke, and nothing of what the server thinks. */
+export function isLost(error: unknown): boolean {
+  return BROKEN.has(codeOf(error));
+}
+
 /** How a {@linkcode dialError} goes beyond what the cause tells. */
 export interface DialErrorOptions extends ConnectErrorOptions {
   phase: ConnectPhase;
@@ -108,15 +121,38 @@ export interface DialErrorOptions extends ConnectErrorOptions {
  */
 export function dialError(url: URL, options: DialErrorOptions): ConnectError {
   const { about, host = url.hostname, fault, ...rest } = options;
-  const code = codeOf(rest.cause);
-  const meaning = MEANINGS.get(code) ?? meaningOfAlert(code) ?? MEANINGS.get(nameOf(rest.cause));
-  const known = code === WRONG_NAME ? wrongName(host, rest.cause, about) : meaning?.text;
-  const text = fault ?? known ?? textOf(rest);
-  const where = about === undefined ? "" : `${about}: `;
-  return new ConnectError(`Cannot connect to ${shownUrl(url)}: ${where}${text}`, {
-    ...(meaning?.retryable === undefined ? {} : { retryable: meaning.retryable }),
-    ...rest,
+  const { cause, phase } = rest;
+  const list = cause instanceof NoAddressLeft ? cause.failures : [{ name: "", error: cause }];
+  const meanings = list.map(({ error }) => meaningOf(error));
+  const texts = list.map(({ name, error }, i) => {
+    const known = codeOf(error) === WRONG_NAME ? wrongName(host, error, about) : meanings[i]?.text;
+    const text = known ?? textOf({ cause: error, phase });
+    return list.length === 1 ? text : `${name}: ${text}`;
   });
+  const where = about === undefined ? "" : `${about}: `;
+  const isFinal = meanings.every((it) => it?.retryable === false);
+  return new ConnectError(
+    `Cannot connect to ${shownUrl(url)}: ${where}${fault ?? shownList(texts)}`,
+    {
+      ...(isFinal ? { retryable: false } : {}),
+      ...rest,
+      // Of one address alone the platform's own error says all.
+      ...(list.length === 1 && "cause" in rest ? { cause: list[0]?.error } : {}),
+    },
+  );
+}
+
+function meaningOf(error: unknown): Meaning | undefined {
+  const code = codeOf(error);
+  return MEANINGS.get(code) ?? meaningOfAlert(code) ?? MEANINGS.get(nameOf(error));
+}
+
+/** How many addresses an error's text lists. */
+const MAX_LISTED = 8;
+
+function shownList(texts: readonly string[]): string {
+  const more = texts.length - MAX_LISTED;
+  return texts.slice(0, MAX_LISTED).join("; ") + (more > 0 ? `; and ${more} more addresses` : "");
 }
 
 /** What a proxy's certificate has to be for can't be set. */

@@ -8,6 +8,12 @@
 /** Environment variables, by name. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
+/** The variables that are read. */
+export const PROXY_VARIABLES: readonly string[] = [
+  ...["http_proxy", "https_proxy", "all_proxy", "no_proxy"].flatMap((it) => [it, it.toUpperCase()]),
+  "REQUEST_METHOD",
+];
+
 /**
  * The proxy that the environment asks for: `https_proxy` for `wss:`, `http_proxy` for `ws:`, else
  * `all_proxy`, each in lower case first, then in upper case; none for the hosts of `no_proxy`.
@@ -84,7 +90,7 @@ function isInRange(host: string, network: string, length: number): boolean {
 }
 
 /** An IP address as 32 or 128 digits, so that ways to write it don't matter; else `null`. */
-function addressBits(host: string): string | null {
+export function addressBits(host: string): string | null {
   if (/^\d+(\.\d+){3}$/.test(host)) {
     return host.split(".").map((byte) => Number(byte).toString(2).padStart(8, "0")).join("");
   }

@@ -1,5 +1,5 @@
 /**
- * HTTP proxies: choosing one, and opening a tunnel through it.
+ * Proxies: choosing one, and opening a tunnel through one that speaks HTTP.
  *
  * @module
  */
@@ -8,32 +8,88 @@ import { messageOf } from "../realm/kinds.ts";
 import { answered } from "../handshake/client_handshake.ts";
 import { basicCredentials } from "../handshake/request_fields.ts";
 import { type ResponseHead, serializeHead } from "../handshake/http_head.ts";
+import type { HeaderMap } from "../handshake/header_map.ts";
 import type { ConnectOptions } from "../web_socket/options.ts";
 import { type HandshakeResponse, UnsupportedError } from "../web_socket/errors.ts";
 import { type Answer, Exchange, NoAnswer } from "../web_socket/exchange.ts";
 import { SeenResponse } from "../web_socket/open_handshake.ts";
 import { platform } from "../web_socket/platform.ts";
-import { environment, type Socket } from "./builtins.ts";
+import { environment, isReadable, type Socket } from "./builtins.ts";
 import { codeOf } from "./dial_error.ts";
-import { environmentProxy } from "./no_proxy.ts";
+import { type Environment, environmentProxy, PROXY_VARIABLES } from "./no_proxy.ts";
 import { SocketWire } from "./socket_wire.ts";
+
+/** A proxy to go through. */
+export interface Proxy {
+  readonly url: URL;
+  /** Extra header fields of the request for the tunnel. */
+  readonly headers: readonly (readonly [name: string, value: string])[];
+}
+
+const KINDS: readonly string[] = ["http:", "https:", "socks5:", "socks5h:"];
 
 /**
  * The proxy to go through.
  *
  * @param url Where to connect to.
- * @param proxy The option.
- * @returns The proxy's URL, or `null` for none.
- * @throws {UnsupportedError} When the proxy is of another kind than `http:` and `https:`.
+ * @param proxy The option, read; left out, the runtime's own rule applies.
+ * @returns The proxy, or `null` for none.
+ * @throws {UnsupportedError} When the proxy is of another kind than `http:`, `https:`, `socks5:` and `socks5h:`.
  * @throws {SyntaxError} When the environment's proxy is malformed.
  */
-export function chooseProxy(url: URL, proxy: ConnectOptions["proxy"]): URL | null {
-  if (proxy === undefined) return null;
-  const chosen = proxy === "environment" ? environmentProxy(url, environment()) : proxy;
+export function chooseProxy(url: URL, proxy: ConnectOptions["proxy"]): Proxy | null {
+  if (proxy === null) return null;
+  const isPlain = proxy === undefined || typeof proxy === "string" || "href" in proxy;
+  const { url: wanted, headers = [] } = isPlain ? { url: proxy } : proxy;
+  const chosen = wanted === undefined
+    ? runtimeProxy(url)
+    : wanted === "environment"
+    ? environmentProxy(url, environment())
+    : wanted;
   if (chosen === null) return null;
   const parsed = parseProxy(chosen);
-  if (parsed.protocol === "http:" || parsed.protocol === "https:") return parsed;
-  throw new UnsupportedError(`a proxy of the kind ${parsed.protocol}`, platform());
+  if (!KINDS.includes(parsed.protocol)) {
+    throw new UnsupportedError(`a proxy of the kind ${parsed.protocol}`, platform(), REMEDY);
+  }
+  // The options' reader has made pairs of them.
+  const fields = headers as Proxy["headers"];
+  if (isSocks(parsed) && fields.length > 0) {
+    throw new UnsupportedError("proxy.headers", platform(), "A SOCKS proxy takes no header fields");
+  }
+  return { url: parsed, headers: fields };
+}
+
+const REMEDY = "Use an http:, https:, socks5: or socks5h: proxy, or none with proxy: null";
+
+/** Whether a proxy speaks SOCKS. */
+export function isSocks({ protocol }: URL): boolean {
+  return protocol.startsWith("socks5");
+}
+
+/** The proxy that the runtime's own `WebSocket` and `fetch` would use. */
+function runtimeProxy(url: URL): string | null {
+  switch (platform()) {
+    case "deno":
+      return environmentProxy(url, readableEnvironment());
+    case "node":
+      return usesEnvironment(environment()) ? environmentProxy(url, environment()) : null;
+    default:
+      return null;
+  }
+}
+
+/** Whether Node was told to use the environment's proxies. */
+function usesEnvironment({ NODE_USE_ENV_PROXY, NODE_OPTIONS = "" }: Environment): boolean {
+  const { process } = globalThis as { process?: { execArgv?: readonly string[] } };
+  const options = [...process?.execArgv ?? [], ...NODE_OPTIONS.split(/\s+/)];
+  return NODE_USE_ENV_PROXY === "1" || options.includes("--use-env-proxy");
+}
+
+/** What the program may read of the environment: a proxy that it must not see is not asked for. */
+function readableEnvironment(): Environment {
+  const variables = environment();
+  const names = PROXY_VARIABLES.filter((name) => isReadable(name));
+  return Object.fromEntries(names.map((name) => [name, variables[name]]));
 }
 
 function parseProxy(proxy: string | URL): URL {
@@ -45,21 +101,30 @@ function parseProxy(proxy: string | URL): URL {
   }
 }
 
-/** A proxy's name for messages: without its credentials. */
-export function proxyName({ protocol, host }: URL): string {
-  return `the proxy ${protocol}//${host}`;
+/** A proxy without its credentials. */
+export function shownProxy({ protocol, host }: URL): string {
+  return `${protocol}//${host}`;
+}
+
+/** What a {@linkcode ProxyRefusal} tells beside its message. */
+export interface ProxyRefusalOptions {
+  /** The proxy's answer, where it speaks HTTP. */
+  readonly response?: HandshakeResponse;
+  /** Whether only this address of the server can't be reached. */
+  readonly isUnreachable?: boolean;
+  /** Whether another attempt would be refused as well. */
+  readonly isFinal?: boolean;
 }
 
 /** Why a proxy opened no tunnel. */
 export class ProxyRefusal extends Error {
   /** The name of the class. */
   override readonly name = "ProxyRefusal";
-  /** The proxy's answer; `null` when there was none. */
-  readonly response: HandshakeResponse | null;
+  readonly options: ProxyRefusalOptions;
 
-  constructor(message: string, response: HandshakeResponse | null = null) {
+  constructor(message: string, options: ProxyRefusalOptions = {}) {
     super(message);
-    this.response = response;
+    this.options = options;
   }
 }
 
@@ -72,20 +137,27 @@ export class ProxyRefusal extends Error {
  * @returns A promise that fulfils when the socket is a tunnel, without a listener left on it.
  * @throws {ProxyRefusal} When the proxy refuses, or its answer is wrong.
  */
-export async function openTunnel(socket: Socket, proxy: URL, url: URL): Promise<void> {
+export async function openTunnel(socket: Socket, proxy: Proxy, url: URL): Promise<void> {
   const authority = `${url.hostname}:${portOf(url)}`;
-  const credentials = basicCredentials(proxy);
+  const { headers } = proxy;
+  const isNamed = headers.some(([name]) => name.toLowerCase() === "proxy-authorization");
+  const credentials = isNamed ? null : basicCredentials(proxy.url);
   const head = serializeHead(`CONNECT ${authority} HTTP/1.1`, [
     ["Host", authority],
     ...(credentials === null ? [] : [["Proxy-Authorization", credentials] as const]),
+    ...headers,
   ]);
   const wire = new SocketWire(socket);
   const exchange = new Exchange(wire, null);
   const { head: response, body } = await answerTo(exchange, head);
   wire.release();
   if (!isTunnel(response)) {
-    const refusal = new SeenResponse({ head: response, body });
-    throw new ProxyRefusal(`it ${answered(response)}`, refusal);
+    const hint = response.status === 407
+      ? wantedSchemes(response.headers, isNamed || credentials !== null)
+      : "";
+    throw new ProxyRefusal(`it ${answered(response)}${hint}`, {
+      response: new SeenResponse({ head: response, body }),
+    });
   }
   // Neither TLS nor HTTP lets a server speak first: whatever this is, it isn't the server's.
   if (exchange.hasRest) throw new ProxyRefusal("it sent bytes of its own into the tunnel");
@@ -102,6 +174,31 @@ async function answerTo(exchange: Exchange, head: Uint8Array): Promise<Answer> {
   }
 }
 
+/** RFC 9110 §11.7.1: the ways to authenticate that a proxy offers. */
+function wantedSchemes(headers: HeaderMap, hasCredentials: boolean): string {
+  const schemes = schemesOf(headers.get("proxy-authenticate") ?? "");
+  if (schemes.length === 0) return "";
+  const offered = `. It offers ${schemes.join(", ")}`;
+  if (!schemes.some((it) => it.toLowerCase() === "basic")) {
+    return `${offered}: of these only Basic is built in, set proxy.headers to answer another`;
+  }
+  return hasCredentials
+    ? `${offered}: it doesn't accept the credentials that it got`
+    : `${offered}: set the credentials in the proxy's URL`;
+}
+
+/**
+ * The schemes of a list of challenges (RFC 9110 §11.6.1), each once.
+ *
+ * @param value The value of `Proxy-Authenticate`.
+ */
+export function schemesOf(value: string): string[] {
+  const parts = value.replace(/"(?:\\.|[^"\\])*"/g, "").split(",").map((it) => it.trim());
+  // A part with `=` behind its first word is one more parameter of the challenge before.
+  const schemes = parts.map((it) => /^([\w!#$%&'*+.^`|~-]{1,40})(?:\s+[^\s=].*)?$/.exec(it)?.[1]);
+  return [...new Set(schemes.filter((it) => it !== undefined))].slice(0, 8);
+}
+
 function isTunnel({ status }: ResponseHead): boolean {
   return status >= 200 && status < 300;
 }
@@ -109,6 +206,7 @@ function isTunnel({ status }: ResponseHead): boolean {
 /** A URL's port, also where it is the scheme's own. */
 export function portOf({ port, protocol }: URL): number {
   if (port !== "") return Number(port);
+  if (protocol.startsWith("socks5")) return 1080;
   return protocol === "wss:" || protocol === "https:" ? 443 : 80;
 }
 

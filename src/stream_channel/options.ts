@@ -28,6 +28,7 @@ const KINDS: Readonly<Record<string, (value: object) => boolean>> = {
 /** Numbers with a smallest and a largest value. Times are in milliseconds: a timer takes no more. */
 const RANGES: Readonly<Record<string, readonly [min: number, max: number]>> = {
   time: [0, 0x7fff_ffff],
+  addressDelay: [10, 0x7fff_ffff],
   size: [0, Infinity],
   limit: [1, Infinity],
   port: [0, 0xffff],

@@ -118,6 +118,18 @@ export type LookupFunction = (
   ) => void,
 ) => void;
 
+/** A proxy with header fields. */
+export interface ProxyOptions {
+  /** The proxy, as the option `proxy` takes it. */
+  url: string | URL | "environment";
+  /**
+   * Extra header fields of the `CONNECT` request, for an `http:` or `https:` proxy. A `Proxy-Authorization`
+   * replaces the credentials of the URL.
+   */
+  // `HeadersInit` by way of the class: Node's own types have no name for it.
+  headers?: ConstructorParameters<typeof Headers>[0] | undefined;
+}
+
 /** Options of {@linkcode WebSocketChannel.connect}. */
 export interface ConnectOptions
   extends ChannelOptions, ConnectDeadlineOptions, ReceiveQueueOptions, ControlFrameOptions {
@@ -150,15 +162,22 @@ export interface ConnectOptions
   /** TLS settings of a `wss:` connection: all that `node:tls` takes. */
   tls?: TlsOptions | undefined;
   /**
-   * An HTTP proxy to tunnel through (RFC 9110 §9.3.6): an `http:` or `https:` URL, with credentials
-   * where it wants any; no other server gets them. Of `tls` only `ca` and `rejectUnauthorized` are for
-   * the connection to an `https:` proxy.
+   * A proxy to tunnel through, by its URL, with credentials where it wants any; no other server gets
+   * them. {@linkcode ProxyOptions} has header fields as well.
    *
-   * `"environment"`: the one that the environment variables name, or none: `https_proxy` for `wss:`,
-   * `http_proxy` for `ws:`, else `all_proxy`, unless `no_proxy` has the host; in either letter case.
-   * Left out: none, whatever the environment says.
+   * - `http:` or `https:`: a `CONNECT` tunnel (RFC 9110 §9.3.6). Of `tls` only `ca` and
+   *   `rejectUnauthorized` are for the connection to an `https:` proxy.
+   * - `socks5:` or `socks5h:`: SOCKS5 (RFC 1928), with a user name and a password or without. With
+   *   `socks5:` this side looks up the server's addresses, with `socks5h:` the proxy does.
+   * - `"environment"`: the one that the environment variables name, or none: `https_proxy` for `wss:`,
+   *   `http_proxy` for `ws:`, else `all_proxy`, unless `no_proxy` has the host; in either letter case.
+   * - `null`: none, whatever the environment says.
+   *
+   * Left out: what the runtime does for its own `WebSocket`. Deno uses the environment's proxy, as far as
+   * the program may read these variables; Node does with `NODE_USE_ENV_PROXY=1` or `--use-env-proxy`;
+   * Bun uses none.
    */
-  proxy?: string | URL | "environment" | undefined;
+  proxy?: string | URL | "environment" | ProxyOptions | null | undefined;
   /** A Unix socket to connect to; the URL then only says what to ask for. Not with `proxy`. */
   socketPath?: string | undefined;
   /** The local address to connect from. */
@@ -169,6 +188,11 @@ export interface ConnectOptions
    * gives is what is connected to, nothing is looked up again.
    */
   lookup?: LookupFunction | undefined;
+  /**
+   * How long to wait for one address of the host before the next one is tried beside it, in milliseconds:
+   * at least 10, by default 250. The first address that connects is used (RFC 8305, Happy Eyeballs).
+   */
+  addressDelay?: number | undefined;
   /**
    * How many redirects to follow, 0–10; `true`: 10. Default `false`: a redirect is a refusal.
    *
@@ -255,10 +279,11 @@ const CONNECT_KINDS: OptionKinds<ConnectOptions> = {
   ...CONNECT_OVER_KINDS,
   maxQueueSize: "size",
   tls: "object",
-  proxy: "string|URL",
+  proxy: "string|URL|object|null",
   socketPath: "string",
   localAddress: "string",
   lookup: "function",
+  addressDelay: "addressDelay",
   followRedirects: "boolean|number",
   transport: '"auto"|"native"|"net"',
   require: "list",
@@ -307,7 +332,7 @@ const CLIENT_COMPRESSION_KINDS: OptionKinds<ClientCompressionOptions> = {
 export function readConnectOptions(given: ConnectOptions | undefined): ConnectOptions {
   const options = readClientOptions(given, CONNECT_KINDS);
   checkRedirects(options.followRedirects);
-  checkProxy(options);
+  options.proxy = readProxy(options);
   for (const name of ["socketPath", "localAddress"] as const) {
     if (options[name] === "") throw malformedOption(name, "a string that isn't empty");
   }
@@ -397,11 +422,15 @@ export function readCompression<T extends boolean | ClientCompressionOptions | u
  * Reads and checks the option `headers`, of either side.
  *
  * @param headers What the user gave: an object, `Headers` of whatever realm, or pairs.
+ * @param option The option's name, as the user writes it.
  * @returns Its fields. No error shows a value: it may be a secret.
  * @throws {TypeError} When they are no header fields, one can't be sent, or it is the handshake's own.
  */
-export function readHeaders(headers: unknown): [name: string, value: string][] {
-  checkOption("headers", headers, "object");
+export function readHeaders(
+  headers: unknown,
+  option = "headers",
+): [name: string, value: string][] {
+  checkOption(option, headers, "object");
   const init = headers as Iterable<unknown> | Record<string, unknown>;
   const fields: unknown[] = Symbol.iterator in init
     ? [...init as Iterable<unknown>]
@@ -413,13 +442,13 @@ export function readHeaders(headers: unknown): [name: string, value: string][] {
       const which = `field ${i + 1} of ${fields.length}`;
       const got = pair.length === 0 ? shown(field) : pair.map(kindOf).join(" and ");
       throw new TypeError(
-        `Cannot use the option headers: ${which} must be a name and a value, both strings, got ${got}`,
+        `Cannot use the option ${option}: ${which} must be a name and a value, both strings, got ${got}`,
       );
     }
     checkField(name, value);
     if (isReservedHeader(name)) {
       throw new TypeError(
-        `Cannot use the option headers: the header field ${name} is the handshake's own`,
+        `Cannot use the option ${option}: the header field ${name} is the handshake's own`,
       );
     }
     return [name, value];
@@ -445,11 +474,29 @@ function checkRedirects(value: boolean | number | undefined): void {
   );
 }
 
-function checkProxy({ proxy, socketPath }: ConnectOptions): void {
-  if (proxy === undefined) return;
+const PROXY_KINDS: OptionKinds<ProxyOptions> = { url: "string|URL", headers: "object" };
+
+/** Checks the proxy, and makes pairs of its header fields. */
+function readProxy({ proxy, socketPath }: ConnectOptions): ConnectOptions["proxy"] {
+  if (proxy === undefined || proxy === null) return proxy;
   if (socketPath !== undefined) {
     throw malformedOption("socketPath", "left out where there is a proxy");
   }
+  if (typeof proxy === "string" || "href" in proxy) {
+    checkProxyUrl("proxy", proxy);
+    return proxy;
+  }
+  const { url, headers = [] } = readOptions(proxy, PROXY_KINDS, { within: "proxy." });
+  checkOption("proxy.url", url, PROXY_KINDS.url);
+  checkProxyUrl("proxy.url", url);
+  const fields = readHeaders(headers, "proxy.headers");
+  if (!fields.some(([name]) => name.toLowerCase() === "host")) return { url, headers: fields };
+  throw new TypeError(
+    "Cannot use the option proxy.headers: the header field Host is the CONNECT request's own",
+  );
+}
+
+function checkProxyUrl(name: string, proxy: string | URL): void {
   if (proxy === "environment") return;
   try {
     // Of `user:password@host` the user would be the scheme.
@@ -458,5 +505,5 @@ function checkProxy({ proxy, socketPath }: ConnectOptions): void {
     // Told below.
   }
   // It may hold a password, so neither it nor its parser's message is shown.
-  throw new SyntaxError("Cannot use the option proxy: it is not a URL with a scheme and a host");
+  throw new SyntaxError(`Cannot use the option ${name}: it is not a URL with a scheme and a host`);
 }

@@ -1,11 +1,20 @@
-import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertInstanceOf,
+  assertMatch,
+  assertRejects,
+  assertThrows,
+} from "@std/assert";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { Dial, type DialOptions } from "../../src/net/dial.ts";
-import { ConnectError, type LookupFunction } from "../../src/net/mod.ts";
-import { startLoopback6, startUnixSocket } from "../support/net_peers.ts";
+import { ConnectError, type LookupFunction, NetWebSocketChannel } from "../../src/net/mod.ts";
+import { platform } from "../../src/web_socket/platform.ts";
+import { systemClock } from "../../src/web_socket/clock.ts";
+import { listenAt, startLoopback6, startTls, startUnixSocket } from "../support/net_peers.ts";
 import { startRecipe, withRecipe } from "../support/recipes.ts";
-import { assertReaches, connectFailure, withAll } from "./support.ts";
+import { assertReaches, certificates, connectFailure, withAll } from "./support.ts";
 
 /** A lookup that answers with these addresses, and keeps what it was asked. */
 function known(...addresses: string[]): LookupFunction & { readonly asked: string[] } {
@@ -51,7 +60,7 @@ Deno.test("dial RFC 8305: of several addresses the one that answers is taken", a
   });
 });
 
-Deno.test("dial: when no address answers the first reason is told", async () => {
+Deno.test("dial: when no address answers each one's reason is told", async () => {
   await withRecipe("silent", {}, async (silent) => {
     const { url } = silent;
     await silent.close();
@@ -60,7 +69,15 @@ Deno.test("dial: when no address answers the first reason is told", async () => 
     assertEquals([error.phase, error.retryable], ["tcp", true]);
     assertEquals(
       error.message,
-      `Cannot connect to ${at(url, "both.test")}/: the connection was refused`,
+      `Cannot connect to ${at(url, "both.test")}/: 127.0.0.2: the connection was refused; ` +
+        "127.0.0.3: the connection was refused",
+    );
+    assertInstanceOf(error.cause, AggregateError);
+    assertEquals(error.cause.errors.map(({ code }) => code), ["ECONNREFUSED", "ECONNREFUSED"]);
+    const single = await connectFailure(at(url, "one.test"), { lookup: known("127.0.0.2") });
+    assertEquals(
+      [single.message, (single.cause as { code?: string }).code],
+      [`Cannot connect to ${at(url, "one.test")}/: the connection was refused`, "ECONNREFUSED"],
     );
   });
 });
@@ -99,6 +116,73 @@ Deno.test("dial lookup: one address with its family, as node:dns gives it withou
     const lookup: LookupFunction = (_name, _options, callback) => callback(null, "127.0.0.1", 4);
     await assertReaches(at(url, "name.test"), { lookup });
   });
+});
+
+Deno.test("dial: an address that breaks the TLS connection is followed by the next, a bad certificate isn't", async () => {
+  const { authority, local, expired } = certificates();
+  const tls = { ca: authority.cert };
+  const echo = await startRecipe("echo");
+  const good = await startTls(echo.url, local);
+  const options = { lookup: known("127.0.0.2", "127.0.0.1"), tls };
+  for (const end of ["destroy", "end", "resetAndDestroy"] as const) {
+    const broken = await listenAt("127.0.0.2", good.port, (socket) => {
+      socket.once("data", () => socket[end]());
+    });
+    await assertReaches(`wss://localhost:${good.port}`, options);
+    // The address that works is tried second: both are named when it fails, too.
+    const error = await connectFailure(`wss://localhost:${good.port}`, {
+      ...options,
+      lookup: known("127.0.0.2", "127.0.0.3"),
+    });
+    assertEquals([error.phase, error.retryable], ["tls", true]);
+    assertMatch(error.message, /: 127\.0\.0\.2: .+; 127\.0\.0\.3: the connection was refused$/);
+    await broken.close();
+  }
+  const bad = await startTls(echo.url, expired, "127.0.0.2", good.port);
+  const error = await connectFailure(`wss://localhost:${good.port}`, options);
+  assertEquals([error.phase, error.retryable], ["tls", false]);
+  assertEquals(good.connections, 3);
+  for (const it of [bad, good, echo]) await it.close();
+});
+
+Deno.test("dial: what lookup gives must be IP addresses, nothing is looked up again", async () => {
+  const error = await connectFailure("ws://a.test", { lookup: known("localhost") });
+  assertEquals([error.phase, error.message], [
+    "dns",
+    "Cannot connect to ws://a.test/: the option lookup gave what is no IP address",
+  ]);
+});
+
+Deno.test("dial: from a local address only its family is tried", async () => {
+  await withRecipe("echo", {}, async ({ url }) => {
+    const lookup = known("::1", "127.0.0.1");
+    await assertReaches(at(url, "both.test"), { lookup, localAddress: "127.0.0.5" });
+    const error = await connectFailure(at(url, "both.test"), {
+      lookup: known("::1"),
+      localAddress: "127.0.0.5",
+    });
+    assertMatch(error.message, /: the local address can't be used$/);
+  });
+});
+
+Deno.test("dial: an IPv6 address with a zone, which a URL can't hold", async () => {
+  const echo = await startRecipe("echo");
+  const relay = await startLoopback6(echo.url);
+  if (relay === null) return await echo.close();
+  await withAll([echo, relay], async (_, { port }) => {
+    const lookup = known("::1%lo");
+    // Deno's sockets know no zones.
+    if (platform() === "deno") {
+      const error = await connectFailure(`ws://zone.test:${port}`, { lookup });
+      assertEquals(error.phase, "tcp");
+    } else await assertReaches(`ws://zone.test:${port}`, { lookup });
+  });
+});
+
+Deno.test("dial: addressDelay is a time of at least 10 ms", () => {
+  for (const addressDelay of [0, 9, -1, NaN, 2 ** 31]) {
+    assertThrows(() => NetWebSocketChannel.connect("ws://a.test", { addressDelay }), RangeError);
+  }
 });
 
 Deno.test("dial: localAddress", async () => {
@@ -142,14 +226,14 @@ Deno.test("dial: destroyed at any moment, nothing is left of it", async () => {
       ["when it is known", { lookup: slow }, 3],
     ];
     for (const [when, options, turns] of attempts) {
-      const dial = new Dial(url, options);
+      const dial = new Dial(url, options, systemClock);
       const connecting = dial.connect();
       for (let i = 0; i < turns; i++) await Promise.resolve();
       dial.destroy();
       const error = await connecting.then(() => null, (it: unknown) => it);
       assertInstanceOf(error, ConnectError, when);
     }
-    const before = new Dial(url, {});
+    const before = new Dial(url, {}, systemClock);
     before.destroy();
     await assertRejects(() => before.connect(), ConnectError);
     const { open } = await silent.stats();
@@ -159,14 +243,14 @@ Deno.test("dial: destroyed at any moment, nothing is left of it", async () => {
 
 Deno.test("dial: the phase follows", async () => {
   await withRecipe("silent", {}, async ({ url }) => {
-    const literal = new Dial(new URL(url), {});
+    const literal = new Dial(new URL(url), {}, systemClock);
     assertEquals(literal.phase, "dns");
     const connecting = literal.connect();
     assertEquals(literal.phase, "tcp");
     const socket = await connecting;
     assert(!socket.destroyed);
     socket.destroy();
-    const name = new Dial(new URL(at(url, "localhost")), {});
+    const name = new Dial(new URL(at(url, "localhost")), {}, systemClock);
     const named = name.connect();
     assertEquals(name.phase, "dns");
     (await named).destroy();

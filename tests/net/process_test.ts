@@ -49,8 +49,11 @@ for (const [name, url, options, allowed] of forbidden) {
       allowed === undefined ? [] : [`--allow-net=${allowed}`],
     );
     const about = options.includes("http:") ? "the proxy http://localhost:2: " : "";
+    const fault = options.includes("::1'")
+      ? "127.0.0.1: it is not permitted; ::1: it is not permitted"
+      : "it is not permitted";
     assertEquals([stdout, stderr], [
-      `ConnectError Cannot connect to ${url}/: ${about}it is not permitted false true true\n`,
+      `ConnectError Cannot connect to ${url}/: ${about}${fault} false true true\n`,
       "",
     ]);
   });

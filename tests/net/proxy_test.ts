@@ -1,7 +1,9 @@
 import { assertEquals, assertInstanceOf, assertMatch, assertThrows } from "@std/assert";
 import { createServer } from "node:net";
 import { type ConnectOptions, NetWebSocketChannel, UnsupportedError } from "../../src/net/mod.ts";
-import { chooseProxy, portOf, proxyName } from "../../src/net/proxy.ts";
+import { PROXY_VARIABLES } from "../../src/net/no_proxy.ts";
+import { chooseProxy, portOf, schemesOf, shownProxy } from "../../src/net/proxy.ts";
+import { platform } from "../../src/web_socket/platform.ts";
 import { LoopbackProbe } from "../support/loopback_probe.ts";
 import { startProxy, startTls } from "../support/net_peers.ts";
 import { startRecipe } from "../support/recipes.ts";
@@ -98,8 +100,11 @@ Deno.test("attack 31 proxy: 407, with the proxy's answer", async () => {
       assertEquals(
         error.message,
         `Cannot connect to ${echo.url}/: the proxy http://localhost:${port}: ` +
-          "it answered 407 Proxy Authentication Required",
+          "it answered 407 Proxy Authentication Required. " +
+          "It offers Basic: it doesn't accept the credentials that it got",
       );
+      const without = await connectFailure(echo.url, { proxy: `http://localhost:${port}` });
+      assertMatch(without.message, /\. It offers Basic: set the credentials in the proxy's URL$/);
       assertEquals((await echo.stats()).connections, 0);
     },
   );
@@ -226,7 +231,7 @@ Deno.test("proxy: a silent one is given up, and the phase is told", async () => 
 });
 
 Deno.test("proxy: other kinds are refused, not ignored", async () => {
-  for (const proxy of ["socks5://localhost:1080", "ftp://localhost"]) {
+  for (const proxy of ["socks4://localhost:1080", "ftp://localhost"]) {
     assertInstanceOf(await failure("ws://127.0.0.1:1", { proxy }), UnsupportedError);
   }
 });
@@ -239,41 +244,147 @@ Deno.test("proxy: malformed options throw at once, and show no password", () => 
   assertThrows(() => connect({ proxy: "http://p.test", socketPath: "/a" }), TypeError);
 });
 
-Deno.test("proxy: the environment's, when asked for only", async () => {
+Deno.test("proxy: a 407 lists the schemes that the proxy offers", async () => {
+  const answer = "HTTP/1.1 407 No\r\nContent-Length: 0\r\nProxy-Authenticate: Negotiate\r\n" +
+    'Proxy-Authenticate: Digest realm="a, b", nonce="Basic x"\r\n\r\n';
+  await withAll([await startProxy({ answer })], async ({ port }) => {
+    const error = await connectFailure("ws://a.test", { proxy: `http://u:p@127.0.0.1:${port}` });
+    assertMatch(
+      error.message,
+      /It offers Negotiate, Digest: of these only Basic is built in, set proxy\.headers to answer another$/,
+    );
+  });
+});
+
+Deno.test("proxy: the schemes of a list of challenges, RFC 9110 §11.6.1", () => {
+  const cases: [value: string, schemes: string[]][] = [
+    ["", []],
+    ["Basic", ["Basic"]],
+    ['Basic realm="x"', ["Basic"]],
+    ['Basic realm="a, Digest b", charset = "UTF-8", Negotiate abc==, NTLM', [
+      "Basic",
+      "Negotiate",
+      "NTLM",
+    ]],
+    ['Digest realm="\\"x\\", Fake", qop=auth, Basic realm=y', ["Digest", "Basic"]],
+    ["Basic, basic, Basic", ["Basic", "basic"]],
+    [`x y, ${"z".repeat(100)}, \u0007`, ["x"]],
+  ];
+  for (const [value, schemes] of cases) assertEquals(schemesOf(value), schemes, value);
+});
+
+Deno.test("proxy: header fields for the CONNECT request go to the proxy alone", async () => {
+  await withAll(
+    [await startRecipe("echo"), await startProxy({ authorization: "Bearer abc" })],
+    async (echo, { port, requests }) => {
+      const url = `http://user:password@localhost:${port}`;
+      const headers = { "Proxy-Authorization": "Bearer abc", "User-Agent": "me/1" };
+      await assertReaches(echo.url, { proxy: { url, headers } });
+      const { host } = new URL(echo.url);
+      assertEquals(requests, [
+        `CONNECT ${host} HTTP/1.1\r\nHost: ${host}\r\n` +
+        "Proxy-Authorization: Bearer abc\r\nUser-Agent: me/1\r\n\r\n",
+      ]);
+      const sent = (await echo.next("request")).headers;
+      assertEquals(sent["proxy-authorization"], undefined);
+    },
+  );
+});
+
+Deno.test("proxy: header fields that aren't the user's to set, or that a proxy doesn't take", async () => {
+  const url = "http://127.0.0.1:1";
+  const connect = (proxy: unknown): unknown =>
+    NetWebSocketChannel.connect("ws://a.test", { proxy } as ConnectOptions);
+  for (const name of ["Host", "Transfer-Encoding", "Connection", "a b"]) {
+    const error = assertThrows(() => connect({ url, headers: { [name]: "secret" } }), TypeError);
+    assertEquals(error.message.includes("secret"), false);
+  }
+  for (const proxy of [{}, { url: 5 }, { url, header: {} }, ["http://a"], 5, { url, headers: 5 }]) {
+    const error = assertThrows(() => connect(proxy), TypeError);
+    assertMatch(error.message, /the option proxy/);
+  }
+  const error = await failure("ws://127.0.0.1:1", {
+    proxy: { url: "socks5://127.0.0.1:1", headers: { a: "b" } },
+  });
+  assertInstanceOf(error, UnsupportedError);
+  assertEquals(error.capability, "proxy.headers");
+});
+
+/** Runs a body with these environment variables, and none other that names a proxy. */
+async function withEnvironment(
+  variables: Record<string, string>,
+  body: () => Promise<unknown>,
+): Promise<void> {
   const { process } = globalThis as unknown as { process: { env: Record<string, string> } };
-  const names = ["http_proxy", "no_proxy", "HTTP_PROXY", "NO_PROXY", "all_proxy", "ALL_PROXY"];
+  const names = [...PROXY_VARIABLES, "NODE_USE_ENV_PROXY", "NODE_OPTIONS"];
   const before = names.map((name) => [name, process.env[name]] as const);
+  try {
+    for (const name of names) delete process.env[name];
+    Object.assign(process.env, variables);
+    await body();
+  } finally {
+    for (const [name, value] of before) {
+      if (value === undefined) delete process.env[name];
+      else process.env[name] = value;
+    }
+  }
+}
+
+Deno.test("proxy: the environment's, when asked for", async () => {
   await withAll([await startRecipe("echo"), await startProxy()], async (echo, proxy) => {
-    try {
-      for (const name of names) delete process.env[name];
-      process.env["http_proxy"] = `http://127.0.0.1:${proxy.port}`;
-      await assertReaches(echo.url);
-      assertEquals(proxy.connections, 0);
-      await assertReaches(echo.url, { proxy: "environment" });
-      assertEquals(proxy.connections, 1);
-      process.env["no_proxy"] = "127.0.0.0/8";
-      await assertReaches(echo.url, { proxy: "environment" });
-      assertEquals(proxy.connections, 1);
-      process.env["http_proxy"] = "http://u:secret@:x";
-      process.env["no_proxy"] = "";
+    const http_proxy = `http://127.0.0.1:${proxy.port}`;
+    const uses = async (variables: Record<string, string>, options: ConnectOptions) => {
+      const before = proxy.connections;
+      await withEnvironment(variables, () => assertReaches(echo.url, options));
+      return proxy.connections > before;
+    };
+    assertEquals(await uses({ http_proxy }, { proxy: "environment" }), true);
+    assertEquals(await uses({ http_proxy }, { proxy: { url: "environment" } }), true);
+    assertEquals(await uses({ http_proxy }, { proxy: null }), false);
+    const no_proxy = "127.0.0.0/8";
+    assertEquals(await uses({ http_proxy, no_proxy }, { proxy: "environment" }), false);
+    await withEnvironment({ http_proxy: "http://u:secret@:x" }, async () => {
       const error = await connectFailure(echo.url, { proxy: "environment" });
       assertEquals(error.message.includes("secret"), false);
-    } finally {
-      for (const [name, value] of before) {
-        if (value === undefined) delete process.env[name];
-        else process.env[name] = value;
-      }
+    });
+  });
+});
+
+Deno.test("proxy: left out, it is the one that the runtime's own WebSocket would use", async () => {
+  await withAll([await startRecipe("echo"), await startProxy()], async (echo, proxy) => {
+    const http_proxy = `http://127.0.0.1:${proxy.port}`;
+    const where = platform();
+    const cases: [more: Record<string, string>, expected: boolean][] = [
+      [{}, where === "deno"],
+      [{ NODE_USE_ENV_PROXY: "1" }, where !== "bun"],
+      // Node takes nothing but 1.
+      [{ NODE_USE_ENV_PROXY: "true" }, where === "deno"],
+      [{ NODE_OPTIONS: "--max-http-header-size=16384 --use-env-proxy" }, where !== "bun"],
+      [{ NODE_USE_ENV_PROXY: "1", no_proxy: "127.0.0.1" }, false],
+    ];
+    for (const [more, expected] of cases) {
+      await withEnvironment({ http_proxy, ...more }, async () => {
+        for (const options of [{}, { transport: "net" }, { pingInterval: 60_000 }] as const) {
+          const before = proxy.connections;
+          await assertReaches(echo.url, options);
+          assertEquals(proxy.connections > before, expected, JSON.stringify({ more, options }));
+        }
+        const before = proxy.connections;
+        await assertReaches(echo.url, { proxy: null });
+        assertEquals(proxy.connections, before);
+      });
     }
   });
 });
 
 Deno.test("proxy: what is chosen, and how it is named", () => {
   const url = new URL("ws://a.test");
-  assertEquals(chooseProxy(url, undefined), null);
-  assertEquals(chooseProxy(url, "http://p.test:8080")?.href, "http://p.test:8080/");
-  assertEquals(proxyName(new URL("http://u:p@p.test:8080/x")), "the proxy http://p.test:8080");
+  assertEquals(chooseProxy(url, null), null);
+  assertEquals(chooseProxy(url, "http://p.test:8080")?.url.href, "http://p.test:8080/");
+  assertEquals(shownProxy(new URL("http://u:p@p.test:8080/x")), "http://p.test:8080");
   assertEquals(
-    ["ws://a", "wss://a", "http://a", "https://a", "ws://a:81"].map((it) => portOf(new URL(it))),
-    [80, 443, 80, 443, 81],
+    ["ws://a", "wss://a", "http://a", "https://a", "ws://a:81", "socks5://a", "socks5h://a:9"]
+      .map((it) => portOf(new URL(it))),
+    [80, 443, 80, 443, 81, 1080, 9],
   );
 });

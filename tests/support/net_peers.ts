@@ -47,6 +47,8 @@ export interface ProxyManners {
 export async function startTls(
   behind: number | string,
   options: TlsOptions,
+  host?: string,
+  at = 0,
 ): Promise<TlsPeer> {
   const seen: TlsPeer["seen"] = [];
   const port = typeof behind === "number" ? behind : Number(new URL(behind).port);
@@ -61,7 +63,16 @@ export async function startTls(
   });
   // The client tells what went wrong.
   server.on("tlsClientError", () => {});
-  return Object.assign(await listen(server, 0), { seen });
+  return Object.assign(await listen(server, at, host), { seen });
+}
+
+/** Serves connections at an address and a port. */
+export function listenAt(
+  host: string,
+  port: number,
+  serve: (socket: Socket) => void,
+): Promise<Peer> {
+  return listen(createServer(serve), port, host);
 }
 
 /** Hands everything on from a Unix socket to a port. */
@@ -132,6 +143,85 @@ function answer(socket: Socket, head: string, manners: ProxyManners): void {
     join(socket, target);
   });
   target.once("error", () => socket.end("HTTP/1.1 502 Bad Gateway\r\n\r\n"));
+}
+
+/** How a SOCKS5 proxy behaves. */
+export interface SocksManners {
+  /** The user name and the password that it wants, with a colon between; left out: none. */
+  login?: string;
+  /** What it answers to an offer of methods, in hexadecimal, instead of what is right. */
+  method?: string;
+  /** What it answers to a request, in hexadecimal, instead of connecting. */
+  reply?: (host: string) => string | undefined;
+  /** Put right behind the reply that opens the tunnel. */
+  extra?: string;
+  /** Sends each byte on its own. */
+  bytewise?: boolean;
+  /** Ends the connection when so many messages are in. */
+  endsAfter?: number;
+}
+
+/** A SOCKS5 proxy. */
+export interface SocksPeer extends Peer {
+  /** What it was asked for: hosts, as they were written. */
+  readonly asked: string[];
+  /** The logins that it was given. */
+  readonly logins: string[];
+  /** All the bytes of the clients' messages, in hexadecimal. */
+  readonly messages: string[];
+}
+
+/** Starts a SOCKS5 proxy; each of a client's messages is taken for one chunk. */
+export async function startSocks(manners: SocksManners = {}): Promise<SocksPeer> {
+  const asked: string[] = [];
+  const logins: string[] = [];
+  const messages: string[] = [];
+  const serve = (socket: Socket): void => {
+    let step = 0;
+    const write = (hex: string): void => {
+      const bytes = (hex.match(/../g) ?? []).map((it) => parseInt(it, 16));
+      if (!manners.bytewise) return void socket.write(Uint8Array.from(bytes));
+      for (const byte of bytes) socket.write(Uint8Array.of(byte));
+    };
+    const onData = (chunk: Uint8Array): void => {
+      messages.push([...chunk].map((it) => it.toString(16).padStart(2, "0")).join(""));
+      if (++step === manners.endsAfter) return void socket.end();
+      const { login } = manners;
+      if (step === 1) return write(manners.method ?? (login === undefined ? "0500" : "0502"));
+      if (step === 2 && login !== undefined) {
+        const user = String(chunk.subarray(2, 2 + (chunk[1] ?? 0)));
+        logins.push(`${user}:${String(chunk.subarray(3 + (chunk[1] ?? 0)))}`);
+        return write(logins.at(-1) === login ? "0100" : "0101");
+      }
+      socket.removeListener("data", onData);
+      const { host, port } = socksTarget(chunk);
+      asked.push(host);
+      const reply = manners.reply?.(host);
+      if (reply !== undefined) {
+        write(reply);
+        return void socket.end();
+      }
+      const target = connect({ port, host: host.endsWith(".test") ? "127.0.0.1" : host });
+      target.once("error", () => socket.end());
+      target.once("connect", () => {
+        write(`0500000304${"61626364"}0001${manners.extra ?? ""}`);
+        join(socket, target);
+      });
+    };
+    socket.on("error", () => {});
+    socket.on("data", onData);
+  };
+  return Object.assign(await listen(createServer(serve), 0), { asked, logins, messages });
+}
+
+/** RFC 1928 §4. */
+function socksTarget(request: Uint8Array): { host: string; port: number } {
+  const port = (request.at(-2) ?? 0) * 256 + (request.at(-1) ?? 0);
+  const address = [...request.subarray(4, -2)];
+  if (request[3] === 1) return { host: address.join("."), port };
+  if (request[3] === 3) return { host: String.fromCharCode(...address.slice(1)), port };
+  const groups = address.map((it) => it.toString(16).padStart(2, "0")).join("").match(/.{4}/g);
+  return { host: groups?.join(":") ?? "", port };
 }
 
 /** Hands everything on, both ways, the ends and losses included. */

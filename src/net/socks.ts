@@ -1,0 +1,183 @@
+/**
+ * SOCKS5 proxies: RFC 1928, with user name and password as in RFC 1929.
+ *
+ * @module
+ */
+
+import { percentDecode } from "../handshake/request_fields.ts";
+import { joined } from "../protocol/byte_queue.ts";
+import type { WireEvents, WireFailure } from "../web_socket/wire.ts";
+import { codeOf } from "./dial_error.ts";
+import type { Socket } from "./builtins.ts";
+import { addressBits } from "./no_proxy.ts";
+import { portOf, ProxyRefusal } from "./proxy.ts";
+import { SocketWire } from "./socket_wire.ts";
+
+const VERSION = 5;
+const NO_AUTHENTICATION = 0;
+const USER_AND_PASSWORD = 2;
+const NOTHING_ACCEPTABLE = 0xff;
+const CONNECT = 1;
+
+/** The kinds of addresses: RFC 1928 §5. */
+const IP_V4 = 1;
+const NAME = 3;
+const IP_V6 = 4;
+
+/** What a reply says: RFC 1928 §6. */
+const REPLIES: readonly string[] = [
+  "",
+  "it failed",
+  "its rules don't allow the connection",
+  "it can't reach the network of the server",
+  "it can't reach the server",
+  "the server refused its connection",
+  "its connection to the server took too long",
+  "it can't do what was asked for",
+  "it can't connect to this kind of address",
+];
+
+const NOT_ALLOWED = 2;
+
+/** The replies after which another address of the server may be reachable. */
+const UNREACHABLE: readonly number[] = [3, 4, 5, 6, 8];
+
+/** More bytes than the longest reply has: nothing that speaks SOCKS5 sends so many. */
+const MAX_WAITING = 1024;
+
+/** The longest name, user name and password: their length is one byte. */
+const MAX_LENGTH = 255;
+
+/**
+ * Opens a tunnel.
+ *
+ * @param socket The connection to the proxy.
+ * @param proxy The proxy; its credentials go to it, and to nobody else.
+ * @param url Where the tunnel is to lead: its port.
+ * @param host The server: an IP address, or a name for the proxy to look up.
+ * @returns A promise that fulfils when the socket is a tunnel, without a listener left on it.
+ * @throws {ProxyRefusal} When the proxy refuses, or doesn't speak SOCKS5.
+ */
+export async function openSocksTunnel(
+  socket: Socket,
+  proxy: URL,
+  url: URL,
+  host: string,
+): Promise<void> {
+  const address = encodeAddress(host);
+  const login = encodeLogin(proxy);
+  const wire = new SocketWire(socket);
+  const reader = new Reader(wire);
+  const methods = login === null ? [NO_AUTHENTICATION] : [NO_AUTHENTICATION, USER_AND_PASSWORD];
+  wire.write(Uint8Array.of(VERSION, methods.length, ...methods));
+  const [version, method] = await reader.read(2);
+  if (version !== VERSION) throw new ProxyRefusal("it doesn't speak SOCKS5");
+  if (method === NOTHING_ACCEPTABLE) {
+    throw new ProxyRefusal(
+      login === null
+        ? "it wants credentials or doesn't serve this client. Set them in the proxy's URL"
+        : "it accepts neither a user name with a password nor a client without",
+      { isFinal: true },
+    );
+  }
+  if (method === USER_AND_PASSWORD && login !== null) await logIn(wire, reader, login);
+  else if (method !== NO_AUTHENTICATION) {
+    throw new ProxyRefusal("it chose a method it wasn't offered");
+  }
+  const port = portOf(url);
+  wire.write(Uint8Array.of(VERSION, CONNECT, 0, ...address, port >> 8, port & 0xff));
+  await readReply(reader);
+  reader.checkEmpty();
+  wire.release();
+}
+
+async function logIn(wire: SocketWire, reader: Reader, login: Uint8Array): Promise<void> {
+  wire.write(login);
+  const [, status] = await reader.read(2);
+  if (status !== 0) {
+    throw new ProxyRefusal("it doesn't accept the credentials of its URL", { isFinal: true });
+  }
+}
+
+async function readReply(reader: Reader): Promise<void> {
+  const [version, reply = 1, , kind] = await reader.read(4);
+  if (version !== VERSION) throw new ProxyRefusal("it doesn't speak SOCKS5");
+  if (reply !== 0) {
+    const text = REPLIES[reply] ?? `it refused with the code ${reply}`;
+    throw new ProxyRefusal(text, {
+      isUnreachable: UNREACHABLE.includes(reply),
+      isFinal: reply === NOT_ALLOWED,
+    });
+  }
+  // The address that it connects from, and the port: of no use here.
+  const length = kind === IP_V4 ? 4 : kind === IP_V6 ? 16 : (await reader.read(1))[0] ?? 0;
+  await reader.read(length + 2);
+}
+
+/** A server as RFC 1928 §5 writes it. */
+function encodeAddress(host: string): Uint8Array {
+  const bits = addressBits(host);
+  if (bits === null) {
+    return Uint8Array.of(NAME, ...withLength(percentDecode(host), "the server's name"));
+  }
+  const bytes = bits.match(/.{8}/g)?.map((it) => parseInt(it, 2)) ?? [];
+  return Uint8Array.of(bytes.length === 4 ? IP_V4 : IP_V6, ...bytes);
+}
+
+/** RFC 1929 §2; `null` when the URL has no credentials. */
+function encodeLogin({ username, password }: URL): Uint8Array | null {
+  if (username === "" && password === "") return null;
+  const user = withLength(percentDecode(username), "its user name");
+  return Uint8Array.of(1, ...user, ...withLength(percentDecode(password), "its password"));
+}
+
+function withLength(bytes: readonly number[], what: string): number[] {
+  if (bytes.length <= MAX_LENGTH) return [bytes.length, ...bytes];
+  throw new ProxyRefusal(`${what} has ${bytes.length} bytes, SOCKS5 takes at most ${MAX_LENGTH}`);
+}
+
+/** Reads a wire by numbers of bytes. */
+class Reader implements WireEvents {
+  #bytes: Uint8Array = new Uint8Array(0);
+  #error: unknown = null;
+  #wake: (() => void) | null = null;
+
+  constructor(wire: SocketWire) {
+    wire.listen(this);
+  }
+
+  onChunk(chunk: Uint8Array): void {
+    const length = this.#bytes.length + chunk.length;
+    if (length > MAX_WAITING) this.#error ??= new ProxyRefusal("it doesn't speak SOCKS5");
+    else this.#bytes = joined([this.#bytes, chunk], length);
+    this.#wake?.();
+  }
+
+  onDrain(): void {}
+
+  onOver(): void {}
+
+  onEnd(failure: WireFailure | null): void {
+    // What the system says of a connection says more.
+    this.#error ??= failure !== null && codeOf(failure.error) !== ""
+      ? failure.error
+      : new ProxyRefusal("it ended the connection before it had answered");
+    this.#wake?.();
+  }
+
+  /** Waits for so many bytes. */
+  async read(length: number): Promise<Uint8Array> {
+    while (this.#bytes.length < length) {
+      if (this.#error !== null) throw this.#error;
+      await new Promise<void>((resolve) => this.#wake = resolve);
+    }
+    const read = this.#bytes.slice(0, length);
+    this.#bytes = this.#bytes.slice(length);
+    return read;
+  }
+
+  /** Neither TLS nor HTTP lets a server speak first: whatever there is, it isn't the server's. */
+  checkEmpty(): void {
+    if (this.#bytes.length > 0) throw new ProxyRefusal("it sent bytes of its own into the tunnel");
+  }
+}

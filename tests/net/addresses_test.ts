@@ -1,0 +1,50 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { addressesOf, candidatesOf, interleaved } from "../../src/net/addresses.ts";
+import type { LookupAddress, LookupFunction } from "../../src/net/mod.ts";
+
+function list(...addresses: string[]): LookupAddress[] {
+  return addresses.map((address) => ({ address, family: address.includes(":") ? 6 : 4 }));
+}
+
+function lookup(...addresses: string[]): LookupFunction {
+  return (_host, _options, callback) => callback(null, list(...addresses));
+}
+
+Deno.test("addresses RFC 8305 §4: the families take turns, the first one's begins", () => {
+  const order = (...addresses: string[]): string =>
+    interleaved(list(...addresses)).map(({ address }) => address).join(" ");
+  assertEquals(order("::1", "::2", "::3", "1.1.1.1", "2.2.2.2"), "::1 1.1.1.1 ::2 2.2.2.2 ::3");
+  assertEquals(order("1.1.1.1", "2.2.2.2", "::1"), "1.1.1.1 ::1 2.2.2.2");
+  assertEquals(order("1.1.1.1", "::1", "::2", "::3"), "1.1.1.1 ::1 ::2 ::3");
+  assertEquals(order("1.1.1.1", "2.2.2.2"), "1.1.1.1 2.2.2.2");
+  assertEquals(order(), "");
+});
+
+Deno.test("addresses: each once, of the family that it is of", async () => {
+  const wrong: LookupFunction = (_host, _options, callback) =>
+    callback(null, [{ address: "::1", family: 4 }, { address: "127.0.0.1", family: 0 }]);
+  assertEquals(await addressesOf("a.test", 1, wrong), list("::1", "127.0.0.1"));
+  assertEquals(await addressesOf("a.test", 1, lookup("127.0.0.1", "::1", "127.0.0.1")), [
+    ...list("127.0.0.1", "::1"),
+  ]);
+  const single: LookupFunction = (_host, _options, callback) => callback(null, "127.0.0.1");
+  assertEquals(await addressesOf("a.test", 1, single), list("127.0.0.1"));
+  assertEquals((await addressesOf("localhost", 1)).length > 0, true);
+});
+
+Deno.test("addresses: a name is not an address, and would be looked up by somebody else", async () => {
+  const message = "the option lookup gave what is no IP address";
+  for (const name of ["localhost", "", "127.1", "[::1]"]) {
+    await assertRejects(() => addressesOf("a.test", 1, lookup("127.0.0.1", name)), Error, message);
+  }
+  await assertRejects(() => addressesOf("a.test", 1, lookup()), Error, "ENOTFOUND");
+});
+
+Deno.test("addresses: a zone of an IPv6 address stays with it", async () => {
+  const found = await addressesOf("a.test", 1, lookup("fe80::1%eth0", "fe80::1%eth1"));
+  assertEquals(found.map(({ address }) => address), ["fe80::1%eth0", "fe80::1%eth1"]);
+  assertEquals(candidatesOf("a.test", 80, found, true).map(({ target }) => target), [
+    { host: "fe80::1%eth0", port: 80 },
+    { host: "fe80::1%eth1", port: 80 },
+  ]);
+});
