@@ -45,17 +45,17 @@ const ROOT = new URL("../", import.meta.url);
 
 /** The budget of each folder of src/. */
 const ROOMS: Rooms = {
-  "src": { files: 4, lines: 333 },
-  "src/handshake": { files: 10, lines: 1665 },
+  "src": { files: 4, lines: 334 },
+  "src/handshake": { files: 10, lines: 1669 },
   "src/native": { files: 10, lines: 958 },
-  "src/net": { files: 14, lines: 1671 },
+  "src/net": { files: 17, lines: 2352 },
   "src/permessage_deflate": { files: 5, lines: 1015 },
   "src/protocol": { files: 16, lines: 2762 },
   "src/realm": { files: 4, lines: 305 },
   "src/server": { files: 25, lines: 3645 },
   "src/stream_channel": { files: 31, lines: 6125 },
   "src/testing": { files: 5, lines: 420 },
-  "src/web_socket": { files: 34, lines: 4895 },
+  "src/web_socket": { files: 34, lines: 4944 },
 };
 
 /** What the folder of streams is to come down to. */
