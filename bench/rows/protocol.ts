@@ -67,7 +67,7 @@ function both(name: string, payload: Uint8Array, batch: number): Contender {
   return repeated(name, () => {
     const before = arrived();
     for (let i = 0; i < batch; i++) client.sendBinary(payload);
-    for (const chunk of client.takeOutput()) server.receive(chunk);
+    for (const chunk of client.output.takeAll()) server.receive(chunk);
     return arrived(before, batch);
   });
 }
@@ -184,7 +184,7 @@ function encoders(payload: Uint8Array): Contender[] {
   return [
     repeated("ours, the protocol", () => {
       for (let i = 0; i < BATCH; i++) client.sendBinary(payload);
-      count(client.takeOutput());
+      count(client.output.takeAll());
       return BATCH;
     }),
     repeated("ws Sender", () => {
@@ -198,7 +198,7 @@ function encoders(payload: Uint8Array): Contender[] {
 function decoders(payload: Uint8Array): Contender[] {
   const client = protocol("client");
   for (let i = 0; i < BATCH; i++) client.sendBinary(payload);
-  const frames = Buffer.concat(client.takeOutput());
+  const frames = Buffer.concat(client.output.takeAll());
   const server = protocol("server");
   const receiver = new (peers.ws().Receiver)({ isServer: true, maxPayload: 0 });
   receiver.on("message", count);

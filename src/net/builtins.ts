@@ -11,6 +11,9 @@ import type { SocketLike } from "./socket_wire.ts";
 
 /** A `node:net` or `node:tls` socket, connected or not. */
 export interface Socket extends SocketLike {
+  setNoDelay(noDelay: boolean): unknown;
+  ref(): unknown;
+  unref(): unknown;
   once(
     event: "connect" | "secureConnect" | "close" | "error",
     listener: (error?: unknown) => void,

@@ -1,15 +1,14 @@
+import { plainBytes } from "../realm/bytes.ts";
 import { Deferred, FULFILLED } from "../stream_channel/promises.ts";
 import { type Flushes, inTicks } from "../web_socket/flushes.ts";
 import type { Wire, WireEvents, WireFailure } from "../web_socket/wire.ts";
 import { handleBelow } from "./handle_below.ts";
 
-/** What is used of a `node:net` or `node:tls` socket. Listeners are called with the socket as `this`. */
+/**
+ * What is used of a `node:net` or `node:tls` socket, or of another duplex stream. Listeners are called with
+ * it as `this`.
+ */
 export interface SocketLike {
-  /**
-   * Whether it is no socket of the platform's: it may keep the chunks that it gets, and those that it
-   * gave.
-   */
-  readonly keepsChunks?: boolean;
   readonly writableLength: number;
   readonly destroyed: boolean;
   write(chunk: Uint8Array, callback?: (error?: unknown) => void): boolean;
@@ -20,9 +19,10 @@ export interface SocketLike {
   read(): Uint8Array | null;
   cork(): void;
   uncork(): void;
-  ref(): unknown;
-  unref(): unknown;
-  setNoDelay(noDelay: boolean): unknown;
+  /** As the next two, only sockets of the platform have it. */
+  setNoDelay?(noDelay: boolean): unknown;
+  ref?(): unknown;
+  unref?(): unknown;
   // deno-lint-ignore no-explicit-any -- every listener fits
   removeListener(event: string, listener: (...args: any[]) => void): unknown;
   on(event: "data", listener: (this: SocketLike, chunk: Uint8Array) => void): unknown;
@@ -54,6 +54,17 @@ function onData(this: SocketLike, chunk: Uint8Array): void {
   (this as Wired)[READER]?.onChunk(new Uint8Array(buffer, byteOffset, byteLength));
 }
 
+/** A stream that is no socket of the platform's gives bytes of whatever kind. */
+function onForeignData(this: SocketLike, chunk: unknown): void {
+  let bytes: unknown = null;
+  try {
+    bytes = plainBytes(chunk as Uint8Array);
+  } catch {
+    // Reported as what it is.
+  }
+  onData.call(this, bytes as Uint8Array);
+}
+
 function onEnd(this: SocketLike): void {
   wireOf(this).onEnd();
 }
@@ -75,6 +86,8 @@ function onClose(this: SocketLike): void {
  */
 export class SocketWire implements Wire {
   readonly #socket: SocketLike;
+  /** Whether it is no socket of the platform's: it may keep the chunks that it gets, and those that it gave. */
+  readonly #isForeign: boolean;
   #events: WireEvents | null = null;
   #failure: WireFailure | null = null;
   /** How many bytes the socket had not written when it was last known to be alive. */
@@ -104,8 +117,10 @@ export class SocketWire implements Wire {
    */
   constructor(socket: SocketLike) {
     this.#socket = socket;
+    const { setNoDelay, ref, unref } = socket;
+    this.#isForeign = setNoDelay === undefined || ref === undefined || unref === undefined;
     // Frames are written whole, once a turn: waiting for more (Nagle) would only delay them.
-    socket.setNoDelay(true);
+    if (!this.#isForeign) socket.setNoDelay?.(true);
     (socket as Wired)[WIRE] = this;
     this.#setReader(null);
     socket.on("error", onError);
@@ -114,12 +129,12 @@ export class SocketWire implements Wire {
 
   /** The platform allocates a buffer for each chunk that it reads, and forgets it. */
   get ownsChunks(): boolean {
-    return !this.#socket.keepsChunks;
+    return !this.#isForeign;
   }
 
   /** A socket counts a chunk until the platform has copied all of it. */
   get releasesChunks(): boolean {
-    return !this.#socket.keepsChunks;
+    return !this.#isForeign;
   }
 
   get endsTurns(): boolean {
@@ -141,7 +156,7 @@ export class SocketWire implements Wire {
     // The socket is closed already: that is still to be reported.
     if (this.#isOver) queueMicrotask(() => this.#tellEnd());
     const socket = this.#socket;
-    socket.on("data", onData);
+    socket.on("data", this.#isForeign ? onForeignData : onData);
     socket.on("end", onEnd);
     // The previous reader may have paused it.
     socket.resume();
@@ -177,7 +192,8 @@ export class SocketWire implements Wire {
     this.#closed = true;
     // A paused socket may have read bytes that it hasn't reported.
     for (let it = this.#socket.read(); it !== null; it = this.#socket.read()) {
-      onData.call(this.#socket, it);
+      const tell = this.#isForeign ? onForeignData : onData;
+      tell.call(this.#socket, it);
     }
     this.#tellEnd();
     this.#over?.resolve();
@@ -298,18 +314,18 @@ export class SocketWire implements Wire {
     delete (socket as Wired)[WIRE];
     delete (socket as Wired)[READER];
     socket.pause();
-    socket.removeListener("data", onData);
+    socket.removeListener("data", this.#isForeign ? onForeignData : onData);
     socket.removeListener("end", onEnd);
     socket.removeListener("error", onError);
     socket.removeListener("close", onClose);
   }
 
   ref(): void {
-    this.#socket.ref();
+    if (!this.#isForeign) this.#socket.ref?.();
   }
 
   unref(): void {
-    this.#socket.unref();
+    if (!this.#isForeign) this.#socket.unref?.();
   }
 }
 

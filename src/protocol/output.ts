@@ -51,9 +51,12 @@ interface Part {
  * whole buffer. It never gets a view of a slab: it gets a copy whose buffer is as long as the chunk.
  */
 export class Output {
-  /** What encoding the messages in the output has cost; see `Protocol.outputCost`. */
+  /**
+   * What encoding the messages in the output has cost, in bytes that could have been copied and masked
+   * meanwhile.
+   */
   cost = 0;
-  /** The bytes of the messages in the output, as the user gave them. */
+  /** The bytes of the messages in the output: as the user gave them, before any compressing. */
   payloadSize = 0;
 
   readonly #keys: MaskingKeySource | null;

@@ -62,13 +62,14 @@ const HEADER = new FrameHeader();
  * One end of a WebSocket connection whose opening handshake is done.
  *
  * The owner passes received bytes to {@linkcode receive}, and writes the bytes that
- * {@linkcode takeChunk} or {@linkcode takeOutput} returns. When the state is `"closed"` and the output
+ * `output.takeChunk()` or `output.takeAll()` returns. When the state is `"closed"` and the output
  * is taken, the owner ends the transport: a server at once, a client when the server has
  * (RFC 6455 §7.1.1).
  */
 export class Protocol {
   readonly #events: ProtocolEvents;
-  readonly #output: Output;
+  /** What is to be sent: the owner takes it. */
+  readonly output: Output;
   readonly #budget: WorkBudget;
   #state: ConnectionState = "open";
 
@@ -118,7 +119,7 @@ export class Protocol {
     this.#maxSize = Math.min(maxMessageSize, LARGEST_MESSAGE);
     this.#context = (side === "server" ? PEER_MASKS : 0) | (deflate === null ? 0 : COMPRESSIBLE);
     this.#autoPong = options.autoPong ?? true;
-    this.#output = new Output(side === "client" ? maskingKeys : null, options.recycles ?? false);
+    this.output = new Output(side === "client" ? maskingKeys : null, options.recycles ?? false);
   }
 
   /** The state of the connection. */
@@ -152,24 +153,6 @@ export class Protocol {
   /** Whether a message is being decompressed that takes long. `onUnblocked` tells when it is done. */
   get isBusy(): boolean {
     return (this.#halted & BUSY) !== 0;
-  }
-
-  /** How many bytes wait to be taken. */
-  get outputSize(): number {
-    return this.#output.size;
-  }
-
-  /** How many bytes of messages wait to be taken: as the user gave them, before any compressing. */
-  get payloadSize(): number {
-    return this.#output.payloadSize;
-  }
-
-  /**
-   * What it took to make the messages that wait to be taken, in bytes that could have been copied
-   * and masked meanwhile.
-   */
-  get outputCost(): number {
-    return this.#output.cost;
   }
 
   /**
@@ -237,7 +220,7 @@ export class Protocol {
    */
   sendText(text: string, options?: SendOptions): boolean {
     if (this.#state !== "open") return false;
-    const output = this.#output;
+    const output = this.output;
     const isIdle = output.isEmpty;
     output.cost += MESSAGE_COST + text.length;
     if (this.#deflate === null || options?.compress === false) {
@@ -266,7 +249,7 @@ export class Protocol {
     const bytes = count > 0 ? value as Uint8Array : bytesOf(value);
     const length = count > 0 ? count : lengthOf(bytes);
     if (this.#state !== "open") return false;
-    const output = this.#output;
+    const output = this.output;
     const isIdle = output.isEmpty;
     if (this.#deflate === null || options?.compress === false) {
       output.write(FIN | BINARY, bytes, length);
@@ -289,7 +272,7 @@ export class Protocol {
    */
   sendPrepared(message: PreparedMessage, options?: SendOptions): boolean {
     if (this.#state !== "open") return false;
-    const output = this.#output;
+    const output = this.output;
     const isIdle = output.isEmpty;
     const deflate = options?.compress === false ? undefined : this.#deflate?.shared;
     const compressed = deflate === undefined ? null : message.compressedFrame(deflate);
@@ -343,41 +326,11 @@ export class Protocol {
     return true;
   }
 
-  /**
-   * Takes all the output, if it lies in one chunk: nearly always. This is the cheap way to take it.
-   *
-   * @returns The chunk to write. Only when it is `null`, there is none, or {@linkcode takeOutput}
-   * returns several.
-   */
-  takeChunk(): Uint8Array | null {
-    return this.#output.takeChunk();
-  }
-
-  /**
-   * Takes all the output. It may be kept as long as need be, but a small chunk keeps up to 64 KiB
-   * alive: take it when it can be written, not to queue it.
-   *
-   * @returns The chunks to write, in order. They must not be written to, and aren't until they are given
-   * back.
-   */
-  takeOutput(): Uint8Array[] {
-    return this.#output.takeAll();
-  }
-
-  /**
-   * Gives back what was taken and handed on: its memory will be written to again.
-   *
-   * @param kept How many of the bytes taken, the last ones, aren't handed on yet.
-   */
-  giveBack(kept: number): void {
-    this.#output.giveBack(kept);
-  }
-
   #writeCompressed(deflate: MessageDeflate, flags: number, payload: Uint8Array): void {
-    this.#output.cost += COMPRESSED_BYTE_COST * payload.length;
+    this.output.cost += COMPRESSED_BYTE_COST * payload.length;
     const compressed = deflate.compress(payload);
-    if (compressed === null) this.#output.write(flags, payload, payload.length);
-    else this.#output.write(flags | RSV1, compressed, compressed.length);
+    if (compressed === null) this.output.write(flags, payload, payload.length);
+    else this.output.write(flags | RSV1, compressed, compressed.length);
   }
 
   #sendControl(opcode: number, payload: Uint8Array): boolean {
@@ -388,8 +341,8 @@ export class Protocol {
       );
     }
     if (this.#state !== "open") return false;
-    const isIdle = this.#output.isEmpty;
-    this.#output.write(FIN | opcode, payload, length);
+    const isIdle = this.output.isEmpty;
+    this.output.write(FIN | opcode, payload, length);
     if (isIdle) this.#events.onOutput();
     return true;
   }
@@ -603,8 +556,8 @@ export class Protocol {
     if (opcode === CLOSE) return this.#onClose(payload);
     // RFC 6455 §5.5.2: a Ping is answered unless a Close was received, so also after our own Close.
     if (this.#autoPong) {
-      const isIdle = this.#output.isEmpty;
-      this.#output.writePong(payload);
+      const isIdle = this.output.isEmpty;
+      this.output.writePong(payload);
       if (isIdle) this.#events.onOutput();
     }
     this.#events.onPing?.(payload);
@@ -641,10 +594,10 @@ export class Protocol {
 
   /** The last frame of this end, but for Pongs. */
   #sendClose(payload: Uint8Array, close: CloseFrame | null): void {
-    const isIdle = this.#output.isEmpty;
-    this.#output.flushPong();
+    const isIdle = this.output.isEmpty;
+    this.output.flushPong();
     this.#sentClose = close;
-    this.#output.write(FIN | CLOSE, payload, payload.length);
+    this.output.write(FIN | CLOSE, payload, payload.length);
     if (isIdle) this.#events.onOutput();
   }
 

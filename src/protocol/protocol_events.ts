@@ -70,7 +70,7 @@ export interface ProtocolEvents {
    */
   onInputLost?(): void;
 
-  /** There is output, and there was none: `Protocol.takeOutput` it. */
+  /** There is output, and there was none: take it from `Protocol.output`. */
   onOutput(): void;
 
   /** The message that `Protocol.isBusy` reported has ended: call `Protocol.proceed`, later. */
@@ -104,7 +104,7 @@ export interface ProtocolOptions {
   /** `false`: Pings aren't answered; the owner does. */
   readonly autoPong?: boolean | undefined;
 
-  /** Whether `Protocol.giveBack` will be called. */
+  /** Whether `Output.giveBack` will be called. */
   readonly recycles?: boolean | undefined;
 
   /**

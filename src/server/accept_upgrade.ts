@@ -3,7 +3,7 @@ import type { RequestHead } from "../handshake/http_head.ts";
 import { type OptionKinds, readOptions } from "../stream_channel/options.ts";
 import { type Clock, systemClock } from "../web_socket/clock.ts";
 import { claim } from "./claim.ts";
-import type { UpgradeSocket } from "./stream_socket.ts";
+import type { UpgradeSocket } from "./upgrade_socket.ts";
 import { ServerChannel, type UpgradeExtra } from "./server_channel.ts";
 import {
   checkServerOptions,

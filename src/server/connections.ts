@@ -1,6 +1,6 @@
 import type { Clock } from "../web_socket/clock.ts";
 import { Deadline } from "../web_socket/deadline.ts";
-import type { UpgradeSocket } from "./stream_socket.ts";
+import type { UpgradeSocket } from "./upgrade_socket.ts";
 
 /** A TCP connection of a server. */
 export interface Connection {

@@ -1,4 +1,4 @@
-import type { UpgradeSocket } from "./stream_socket.ts";
+import type { UpgradeSocket } from "./upgrade_socket.ts";
 
 /** What is used of `node:http`'s `ServerResponse`. */
 interface EarlierAnswer {

@@ -6,7 +6,7 @@ import { UnsupportedError } from "../web_socket/errors.ts";
 import { MAX_TIMEOUT } from "../web_socket/clock.ts";
 import { platform } from "../web_socket/platform.ts";
 import type { UpgradeRequestMessage } from "./accept_upgrade.ts";
-import type { UpgradeSocket } from "./stream_socket.ts";
+import type { UpgradeSocket } from "./upgrade_socket.ts";
 
 /**
  * TLS settings of a server, as `createServer` of `node:tls` takes them: a `cert` and a `key`, a `pfx`, or

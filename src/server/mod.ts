@@ -23,7 +23,7 @@ export { broadcast, type BroadcastOptions, type SlowReceiverPolicy } from "./bro
 export type { ErrorContext, ErrorHook } from "./error_hook.ts";
 export type { HostPolicy } from "./hosts.ts";
 export type { ServerAddress, ServerTlsOptions } from "./http_server.ts";
-export type { UpgradeSocket } from "./stream_socket.ts";
+export type { UpgradeSocket } from "./upgrade_socket.ts";
 export type { RequestHandler } from "./plain_request.ts";
 export type {
   AdmissionOptions,

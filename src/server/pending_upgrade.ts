@@ -11,7 +11,7 @@ import type { Clock } from "../web_socket/clock.ts";
 import { Deadline } from "../web_socket/deadline.ts";
 import { SocketWire } from "../net/socket_wire.ts";
 import { EarlierAnswers, owesAnswers } from "./earlier_answers.ts";
-import { asSocket, type UpgradeSocket } from "./stream_socket.ts";
+import type { UpgradeSocket } from "./upgrade_socket.ts";
 
 /** RFC 6455 §4.1: a client sends nothing before it has the answer. A bit of it is put up with. */
 const MAX_EARLY = 0x1_0000;
@@ -129,7 +129,7 @@ export class PendingUpgrade {
     const listeners = this.#listeners;
     this.#release();
     // It listens to errors itself, so that nothing of this object is left on the socket.
-    const wire = new SocketWire(asSocket(socket));
+    const wire = new SocketWire(socket);
     if (listeners !== null) socket.removeListener("error", listeners.error as () => void);
     // As one: where it is told at once, and not kept, several would come in reverse.
     if (this.#early !== null) socket.unshift(joined(this.#early, this.#earlySize));

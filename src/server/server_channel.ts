@@ -15,7 +15,7 @@ import type { MessageInput } from "../web_socket/web_socket_sink.ts";
 import { decide, type Decision } from "./admission.ts";
 import { reportLate } from "./error_hook.ts";
 import { PendingUpgrade } from "./pending_upgrade.ts";
-import type { UpgradeSocket } from "./stream_socket.ts";
+import type { UpgradeSocket } from "./upgrade_socket.ts";
 import type { ServerSettings } from "./server_options.ts";
 import type { ServerWebSocketChannel, UpgradeServerRequest } from "./server_request.ts";
 

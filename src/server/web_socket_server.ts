@@ -21,7 +21,7 @@ import {
   type ServerTlsOptions,
 } from "./http_server.ts";
 import { report } from "./error_hook.ts";
-import type { UpgradeSocket } from "./stream_socket.ts";
+import type { UpgradeSocket } from "./upgrade_socket.ts";
 import { answerRequest, type RequestHandler } from "./plain_request.ts";
 import type { WebSocketChannel } from "../web_socket/web_socket_channel.ts";
 import { ServerChannel } from "./server_channel.ts";

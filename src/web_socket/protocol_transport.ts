@@ -325,11 +325,11 @@ export class ProtocolTransport
     const inFlight = this.#inFlight === null
       ? 0
       : this.#inFlight.payload(this.#wire.bufferedAmount);
-    return this.#lost + this.#protocol.payloadSize + inFlight;
+    return this.#lost + this.#protocol.output.payloadSize + inFlight;
   }
 
   get load(): number {
-    return this.#lost + this.#protocol.outputSize + this.#wire.bufferedAmount;
+    return this.#lost + this.#protocol.output.size + this.#wire.bufferedAmount;
   }
 
   hasSentClose(): boolean {
@@ -342,7 +342,7 @@ export class ProtocolTransport
     const isSent = typeof message === "string"
       ? protocol.sendText(message, options)
       : protocol.sendBinary(message, options);
-    if (protocol.outputCost >= EARLY_FLUSH_COST) this.#sendAhead();
+    if (protocol.output.cost >= EARLY_FLUSH_COST) this.#sendAhead();
     return isSent;
   }
 
@@ -357,7 +357,7 @@ export class ProtocolTransport
     if (isNow) this.#output = PLANNED;
     const isSent = this.#protocol.sendPrepared(message, options);
     if (isNow) this.flush();
-    else if (this.#protocol.outputCost >= EARLY_FLUSH_COST) this.#sendAhead();
+    else if (this.#protocol.output.cost >= EARLY_FLUSH_COST) this.#sendAhead();
     return isSent;
   }
 
@@ -372,7 +372,7 @@ export class ProtocolTransport
 
   flush(): void {
     this.#output = IDLE;
-    if (this.#protocol.outputSize === 0) return;
+    if (this.#protocol.output.size === 0) return;
     const buffered = this.#wire.bufferedAmount;
     if (buffered < this.#core.highWaterMark) return this.#write(buffered);
     // What isn't taken from the protocol stays exact there, and pongs don't pile up.
@@ -381,15 +381,15 @@ export class ProtocolTransport
   }
 
   #write(before = this.#wire.bufferedAmount): void {
-    const protocol = this.#protocol;
-    const { outputSize, payloadSize } = protocol;
+    const { output } = this.#protocol;
+    const { size, payloadSize } = output;
     if (this.#output === BLOCKED) this.#output = IDLE;
-    if (outputSize === 0) return;
-    const chunk = protocol.takeChunk();
+    if (size === 0) return;
+    const chunk = output.takeChunk();
     const isWritten = chunk === null
-      ? this.#wire.writeAll(protocol.takeOutput())
+      ? this.#wire.writeAll(output.takeAll())
       : this.#wire.write(chunk);
-    if (isWritten) this.#written(outputSize, payloadSize, before);
+    if (isWritten) this.#written(size, payloadSize, before);
     else this.#lost += payloadSize;
     if (this.#wire.releasesChunks) this.#giveBack();
     if (outlet.isWaitedFor(this.#core.sink)) this.watch();
@@ -411,7 +411,7 @@ export class ProtocolTransport
   /** What is handed on is written to again; a connection that falls silent holds no buffer. */
   #giveBack(): void {
     const kept = this.#wire.bufferedAmount;
-    this.#protocol.giveBack(kept);
+    this.#protocol.output.giveBack(kept);
     this.#lending = kept > 0;
     if (this.#lending) this.#wire.watch();
   }

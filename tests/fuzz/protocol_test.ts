@@ -89,7 +89,7 @@ Deno.test("fuzz: what is sent comes out as it went in, whatever the chunks, paus
           if (pauseEvery > 0 && ++count % pauseEvery === 0) to.protocol.pause();
         };
         for (const it of steps) perform(from, it);
-        const wire = joined(from.protocol.takeOutput());
+        const wire = joined(from.protocol.output.takeAll());
         for (const chunk of cut(wire, chunkSizes)) to.protocol.receive(chunk);
         while (to.protocol.pendingInput > 0) to.protocol.resume();
         assertEquals(told(to), steps.map(expected));
@@ -125,12 +125,12 @@ Deno.test("fuzz: there and back between two ends that answer each other", () => 
         };
         for (const it of steps) perform(from, it);
         from.protocol.ping();
-        for (const chunk of from.protocol.takeOutput()) to.protocol.receive(chunk);
-        for (const chunk of to.protocol.takeOutput()) from.protocol.receive(chunk);
+        for (const chunk of from.protocol.output.takeAll()) to.protocol.receive(chunk);
+        for (const chunk of to.protocol.output.takeAll()) from.protocol.receive(chunk);
         assertEquals(told(from), answersTo(steps));
         assert(from.protocol.close(1000, "done"));
-        for (const chunk of from.protocol.takeOutput()) to.protocol.receive(chunk);
-        for (const chunk of to.protocol.takeOutput()) from.protocol.receive(chunk);
+        for (const chunk of from.protocol.output.takeAll()) to.protocol.receive(chunk);
+        for (const chunk of to.protocol.output.takeAll()) from.protocol.receive(chunk);
         assertEquals([from.protocol.state, to.protocol.state], ["closed", "closed"]);
         assertEquals([told(from).at(-1), told(to).at(-1)], ["close 1000 done", "close 1000 done"]);
       },
@@ -231,7 +231,7 @@ Deno.test("fuzz: arbitrary bytes have legal outcomes only, the same however they
         assertEquals(to.protocol.state === "closed", last !== -1);
         assertEquals(to.protocol.pendingInput, 0);
         // One Pong, one Close and the Close of before.
-        assert(to.protocol.outputSize <= 3 * (125 + 8));
+        assert(to.protocol.output.size <= 3 * (125 + 8));
         return log;
       };
       const whole = outcome([wire.slice()], true);

@@ -188,7 +188,7 @@ Deno.test("fuzz: with the platform's decompressor as well", async () => {
           if (isText) from.protocol.sendText(new TextDecoder().decode(bytes));
           else from.protocol.sendBinary(bytes);
         }
-        const wire = joined(from.protocol.takeOutput());
+        const wire = joined(from.protocol.output.takeAll());
         const budget: WorkBudget = { left: 0 };
         const to = record("server", { deflate: server, budget });
         const sums: [boolean, number, number][] = [];

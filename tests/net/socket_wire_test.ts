@@ -7,6 +7,7 @@ import {
   assertStrictEquals,
 } from "@std/assert";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
+import { Duplex } from "node:stream";
 import { type SocketLike, SocketWire } from "../../src/net/socket_wire.ts";
 import { systemClock } from "../../src/web_socket/clock.ts";
 import { overWire } from "../../src/web_socket/over.ts";
@@ -311,6 +312,37 @@ Deno.test("socket wire: whoever listens last is told; released, the socket is so
     assertEquals([recorder.text, second.text, third.text], ["a", "b", "c"]);
     assertEquals([second.events, third.events], [[], [["end", null]]]);
   });
+});
+
+Deno.test("a duplex stream that is no socket: what only sockets have isn't asked of it", async () => {
+  const written: number[] = [];
+  const stream = new Duplex({
+    readableObjectMode: true,
+    read() {},
+    write(chunk: Uint8Array, _encoding, done) {
+      written.push(...chunk);
+      done();
+    },
+  });
+  const wire = new SocketWire(stream);
+  assertEquals([wire.ownsChunks, wire.releasesChunks], [false, false]);
+  const recorder = new Recorder();
+  wire.listen(recorder);
+  wire.ref();
+  wire.unref();
+  stream.push(new DataView(Uint8Array.of(97).buffer));
+  await recorder.until(() => recorder.text === "a");
+  wire.pause();
+  stream.push(Uint8Array.of(98));
+  wire.writeAll([Uint8Array.of(1), Uint8Array.of(2)]);
+  await wire.flush();
+  assertEquals([written, recorder.text], [[1, 2], "a"]);
+  wire.resume();
+  await recorder.until(() => recorder.text === "ab");
+  stream.push({ length: 1 });
+  await recorder.until(() => recorder.events.length > 0);
+  assertEquals(recorder.events, [["end", "A chunk is no bytes"]]);
+  assertEquals(stream.destroyed, true);
 });
 
 /** A socket that does nothing by itself. */

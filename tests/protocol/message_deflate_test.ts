@@ -131,15 +131,15 @@ Deno.test("InflateError: an Error that tells its reason and its cause", () => {
 Deno.test("payloadSize: the messages that wait, before compressing, without frames", () => {
   for (const options of [{}, deflate]) {
     const { protocol } = record("server", options);
-    assertEquals(protocol.payloadSize, 0);
+    assertEquals(protocol.output.payloadSize, 0);
     protocol.sendText("é");
     protocol.sendText("a".repeat(40_000) + "é");
     protocol.sendBinary(new Uint8Array(300));
     protocol.sendPrepared(new PreparedMessage("prepared"));
     protocol.ping(utf8("abc"));
     protocol.close(1000);
-    assertEquals(protocol.payloadSize, 2 + 40_002 + 300 + 8);
-    protocol.takeOutput();
-    assertEquals(protocol.payloadSize, 0);
+    assertEquals(protocol.output.payloadSize, 2 + 40_002 + 300 + 8);
+    protocol.output.takeAll();
+    assertEquals(protocol.output.payloadSize, 0);
   }
 });

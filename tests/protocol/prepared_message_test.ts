@@ -16,7 +16,7 @@ function server(deflate?: MessageDeflate): { protocol: Protocol; output: () => U
     maxMessageSize: 100,
     deflate,
   }, { onMessage() {}, onPong() {}, onClose() {}, onFailure() {}, onOutput() {} });
-  return { protocol, output: () => joined(protocol.takeOutput()) };
+  return { protocol, output: () => joined(protocol.output.takeAll()) };
 }
 
 /** "Compresses" by leaving out the first byte, and counts. */
@@ -54,7 +54,7 @@ Deno.test("a prepared message is the frame that sending it by itself makes", () 
       const shared = server();
       const prepared = new PreparedMessage(message);
       assertEquals(shared.protocol.sendPrepared(prepared), true);
-      assertEquals(shared.protocol.outputSize, prepared.frame.length);
+      assertEquals(shared.protocol.output.size, prepared.frame.length);
       assertEquals(shared.output(), alone.output(), `length ${length}`);
       assertEquals(prepared.size, length);
     }

@@ -19,10 +19,10 @@ function send(vector: Vector): string | null {
   else if ("pong" in how) sender.protocol.pong(how.pong);
   else sender.protocol.close(...how.close);
   assertEquals(sender.log, ["output"], vector.name);
-  const size = sender.protocol.outputSize;
+  const size = sender.protocol.output.size;
   const sent = sender.sent();
   assertEquals(size, sent.length / 2, vector.name);
-  assertEquals(sender.protocol.outputSize, 0, vector.name);
+  assertEquals(sender.protocol.output.size, 0, vector.name);
   return sent;
 }
 
@@ -322,8 +322,8 @@ Deno.test("G8 simultaneous close from both sides", () => {
   const server = record("server");
   client.protocol.close(3001);
   server.protocol.close();
-  const toServer = client.protocol.takeOutput();
-  const toClient = server.protocol.takeOutput();
+  const toServer = client.protocol.output.takeAll();
+  const toClient = server.protocol.output.takeAll();
   for (const chunk of toServer) server.protocol.receive(chunk);
   for (const chunk of toClient) client.protocol.receive(chunk);
   assertEquals([told(client), told(server)], [["close 1005 "], ["close 3001 "]]);
@@ -355,7 +355,7 @@ Deno.test("ten Pings in one chunk get ten Pongs, in order", () => {
   const { protocol, sent } = record("client");
   protocol.receive(joined(payloads.map((payload) => frame({ opcode: 9, payload }))));
   const pongs = payloads.map((payload) => frame({ opcode: 10, payload, key: KEY }));
-  assertEquals(protocol.outputSize, joined(pongs).length);
+  assertEquals(protocol.output.size, joined(pongs).length);
   assertEquals(sent(), hex(joined(pongs)));
 });
 
@@ -373,7 +373,7 @@ Deno.test("64 Pongs wait at most, and the latest behind them", () => {
     protocol.receive(frame({ opcode: 9, payload: Uint8Array.of(i), key: KEY }));
   }
   protocol.sendText("b");
-  assertEquals(protocol.outputSize, 65 * 3 + 3);
+  assertEquals(protocol.output.size, 65 * 3 + 3);
   const pongs = Array.from({ length: 64 }, (_, i) => hex(Uint8Array.of(0x8a, 1, i)));
   assertEquals(sent(), pongs.join("") + "810162" + "8a0163");
 });
@@ -510,15 +510,15 @@ Deno.test("onOutput is told once until the output is taken", () => {
   peer.protocol.ping();
   peer.protocol.receive(frame({ opcode: 9 }));
   assertEquals(peer.log, ["output", "ping "]);
-  peer.protocol.takeOutput();
+  peer.protocol.output.takeAll();
   peer.protocol.receive(frame({ opcode: 9 }));
   peer.protocol.receive(frame({ opcode: 9 }));
   assertEquals(peer.log, ["output", "ping ", "output", "ping ", "ping "]);
-  peer.protocol.takeOutput();
+  peer.protocol.output.takeAll();
   peer.protocol.pong();
   assertEquals(peer.log.length, 6);
-  assertEquals(peer.protocol.takeOutput().length, 1);
-  assertEquals(peer.protocol.takeOutput(), []);
+  assertEquals(peer.protocol.output.takeAll().length, 1);
+  assertEquals(peer.protocol.output.takeAll(), []);
 });
 
 Deno.test("a server needs no masking key", () => {
@@ -546,8 +546,8 @@ Deno.test("onPing may be left out: the Ping is answered all the same", () => {
   );
   protocol.receive(frame({ opcode: 9, payload: "?" }));
   const expected = frame({ opcode: 10, payload: "?", key: KEY });
-  assertEquals(protocol.outputSize, expected.length);
-  assertEquals(hex(joined(protocol.takeOutput())), hex(expected));
+  assertEquals(protocol.output.size, expected.length);
+  assertEquals(hex(joined(protocol.output.takeAll())), hex(expected));
 });
 
 Deno.test("lengths of 64 bits: the most significant one 1002, others too big 1009", () => {
@@ -578,7 +578,7 @@ Deno.test("output that is given back is written to again, that which is kept is 
   const places = new Set<number>();
   const send = (text: string): Uint8Array => {
     protocol.sendText(text);
-    const [chunk] = protocol.takeOutput();
+    const [chunk] = protocol.output.takeAll();
     assert(chunk !== undefined);
     places.add(chunk.byteOffset);
     sent.push(hex(chunk));
@@ -588,14 +588,14 @@ Deno.test("output that is given back is written to again, that which is kept is 
   const large = "x".repeat(21_000);
   const other = record("server").protocol;
   other.sendText(large);
-  other.takeOutput();
+  other.output.takeAll();
   for (const text of [large, "first", "second"]) {
     send(text);
-    protocol.giveBack(0);
+    protocol.output.giveBack(0);
   }
   assertEquals(places.size, 1);
   const kept = send("third");
-  protocol.giveBack(kept.length);
+  protocol.output.giveBack(kept.length);
   send("fourth");
   assertEquals(hex(kept), sent[3]);
   assertEquals(places.size, 2);
@@ -606,19 +606,19 @@ Deno.test("outputCost: each message, its bytes, and more for those that are comp
   const { protocol } = record("server", {
     deflate: { compress: () => Uint8Array.of(1), decompress: (payload) => payload },
   });
-  assertEquals(protocol.outputCost, 0);
+  assertEquals(protocol.output.cost, 0);
   protocol.sendText("abc", { compress: false });
   protocol.sendBinary(new Uint8Array(100), { compress: false });
-  assertEquals(protocol.outputCost, 2 * 512 + 103);
+  assertEquals(protocol.output.cost, 2 * 512 + 103);
   protocol.sendText("abc");
   protocol.sendBinary(new Uint8Array(100));
-  assertEquals(protocol.outputCost, 4 * 512 + 2 * 103 + 8 * 103);
+  assertEquals(protocol.output.cost, 4 * 512 + 2 * 103 + 8 * 103);
   // One that goes to others as well was compressed before, if at all.
   protocol.sendPrepared(new PreparedMessage("abc"));
-  assertEquals(protocol.outputCost, 5 * 512 + 2 * 103 + 8 * 103 + 5);
+  assertEquals(protocol.output.cost, 5 * 512 + 2 * 103 + 8 * 103 + 5);
   protocol.ping();
-  protocol.takeOutput();
-  assertEquals(protocol.outputCost, 0);
+  protocol.output.takeAll();
+  assertEquals(protocol.output.cost, 0);
 });
 
 Deno.test("an end that the owner holds back: it sends on until it concludes", () => {
@@ -637,7 +637,7 @@ Deno.test("an end that the owner holds back: it sends on until it concludes", ()
     protocol.conclude();
     protocol.conclude();
     assertEquals([log, protocol.state], [[told], "closed"]);
-    assert(hex(joined(protocol.takeOutput())).startsWith(sent));
+    assert(hex(joined(protocol.output.takeAll())).startsWith(sent));
   }
   const { protocol, log } = holding();
   protocol.receive(peerFrame("server", { opcode: 8, payload: closePayload(1000) }));
@@ -663,17 +663,21 @@ function holding(): { protocol: Protocol; log: string[] } {
 
 Deno.test("takeChunk gives the output of a turn, unless it is several chunks", () => {
   const { protocol } = record("server", { recycles: true });
-  assertEquals(protocol.takeChunk(), null);
+  assertEquals(protocol.output.takeChunk(), null);
   protocol.sendText("a");
   protocol.sendText("b");
   protocol.ping();
-  const chunk = protocol.takeChunk();
+  const chunk = protocol.output.takeChunk();
   assertEquals(chunk && hex(chunk), "810161" + "810162" + "8900");
-  assertEquals([protocol.outputSize, protocol.payloadSize, protocol.outputCost], [0, 0, 0]);
-  protocol.giveBack(0);
+  assertEquals([protocol.output.size, protocol.output.payloadSize, protocol.output.cost], [
+    0,
+    0,
+    0,
+  ]);
+  protocol.output.giveBack(0);
   protocol.sendBinary(new Uint8Array(100_000));
-  assertEquals([protocol.takeChunk(), protocol.payloadSize], [null, 100_000]);
-  assertEquals([protocol.takeOutput().length > 1, protocol.payloadSize], [true, 0]);
+  assertEquals([protocol.output.takeChunk(), protocol.output.payloadSize], [null, 100_000]);
+  assertEquals([protocol.output.takeAll().length > 1, protocol.output.payloadSize], [true, 0]);
 });
 
 Deno.test("a prepared message that is all the output is handed on as it is", () => {
@@ -681,11 +685,11 @@ Deno.test("a prepared message that is all the output is handed on as it is", () 
     const message = new PreparedMessage(content);
     const { protocol } = record("server", { recycles: true });
     protocol.sendPrepared(message);
-    assertStrictEquals(protocol.takeChunk(), message.frame);
-    protocol.giveBack(0);
+    assertStrictEquals(protocol.output.takeChunk(), message.frame);
+    protocol.output.giveBack(0);
     protocol.sendPrepared(message);
     protocol.sendText("b");
-    assertEquals(hex(joined(protocol.takeOutput())), hex(message.frame) + "810162");
+    assertEquals(hex(joined(protocol.output.takeAll())), hex(message.frame) + "810162");
   }
 });
 

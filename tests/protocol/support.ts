@@ -41,7 +41,7 @@ export function record(side: Side, options: Partial<ProtocolOptions> = {}): Reco
     protocol,
     log,
     onMessage: () => {},
-    sent: () => hex(joined(protocol.takeOutput())),
+    sent: () => hex(joined(protocol.output.takeAll())),
   };
   return recorded;
 }

@@ -183,7 +183,7 @@ Deno.test("attack 8: a flood of Pings while the peer doesn't read: few Pongs wai
   peer.log.push = () => 0;
   for (let i = 0; i < 100_000; i++) {
     peer.protocol.receive(peerFrame("server", { opcode: 9, payload: String(i) }));
-    assert(peer.protocol.outputSize <= 65 * 127);
+    assert(peer.protocol.output.size <= 65 * 127);
   }
   const latest = hex(frame({ opcode: 10, payload: "99999" }));
   const sent = peer.sent();
@@ -344,7 +344,7 @@ Deno.test("attack 15: no byte of a shared buffer leaks: what goes out is what wa
   const peer = record("server");
   peer.protocol.sendBinary(new Uint8Array(5000).fill(0xaa));
   peer.protocol.sendText("é".repeat(100));
-  peer.protocol.takeOutput();
+  peer.protocol.output.takeAll();
   // Room for three bytes a unit was set aside; only what was written may go out.
   peer.protocol.sendText("a".repeat(5000));
   peer.protocol.close(1000, "why");

@@ -126,8 +126,8 @@ Deno.test("attack 69: whatever is sent, a chunk that isn't given back has a buff
       other.writeText(0x81, SECRET);
       step();
       other.writeText(0x81, SECRET);
-      const chunk = protocol.takeChunk();
-      for (const { buffer } of chunk === null ? protocol.takeOutput() : [chunk]) {
+      const chunk = protocol.output.takeChunk();
+      for (const { buffer } of chunk === null ? protocol.output.takeAll() : [chunk]) {
         assertFalse(seen.has(buffer));
         seen.add(buffer);
         assertFalse(new TextDecoder().decode(buffer).includes(SECRET));
@@ -137,7 +137,7 @@ Deno.test("attack 69: whatever is sent, a chunk that isn't given back has a buff
     // Neither the frames that many connections send nor the buffer that they share has gone.
     const again = record("server").protocol;
     for (const message of prepared) again.sendPrepared(message);
-    assert(again.takeOutput().every(({ length }) => length > 100));
+    assert(again.output.takeAll().every(({ length }) => length > 100));
     assert(other.takeAll().every(({ length }) => length > 0));
   }
 });

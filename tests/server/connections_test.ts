@@ -1,6 +1,6 @@
 import { assertEquals, assertStrictEquals } from "@std/assert";
 import { Connections } from "../../src/server/connections.ts";
-import type { UpgradeSocket } from "../../src/server/stream_socket.ts";
+import type { UpgradeSocket } from "../../src/server/upgrade_socket.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 
 /** A socket that knows where it comes from, and who listens for its end. */

@@ -3,7 +3,7 @@ import { EventEmitter } from "node:events";
 import { createServer, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { EarlierAnswers, owesAnswers } from "../../src/server/earlier_answers.ts";
-import type { UpgradeSocket } from "../../src/server/stream_socket.ts";
+import type { UpgradeSocket } from "../../src/server/upgrade_socket.ts";
 import { RawClient } from "../support/recipe_clients.ts";
 
 /** A socket of `node:http` that answers are written to. */
