@@ -48,14 +48,14 @@ const ROOMS: Rooms = {
   "src": { files: 4, lines: 334 },
   "src/handshake": { files: 10, lines: 1669 },
   "src/native": { files: 10, lines: 958 },
-  "src/net": { files: 17, lines: 2352 },
+  "src/net": { files: 17, lines: 2371 },
   "src/permessage_deflate": { files: 5, lines: 1015 },
-  "src/protocol": { files: 16, lines: 2762 },
-  "src/realm": { files: 4, lines: 305 },
-  "src/server": { files: 25, lines: 3645 },
-  "src/stream_channel": { files: 31, lines: 6125 },
-  "src/testing": { files: 5, lines: 420 },
-  "src/web_socket": { files: 34, lines: 4944 },
+  "src/protocol": { files: 16, lines: 2718 },
+  "src/realm": { files: 4, lines: 304 },
+  "src/server": { files: 25, lines: 3547 },
+  "src/stream_channel": { files: 31, lines: 6114 },
+  "src/testing": { files: 5, lines: 417 },
+  "src/web_socket": { files: 34, lines: 18277 },
 };
 
 /** What the folder of streams is to come down to. */

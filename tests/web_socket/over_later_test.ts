@@ -19,7 +19,7 @@ import type { OverOptions } from "../../src/web_socket/options.ts";
 import { connectOver, over } from "../../src/web_socket/over.ts";
 import { connectOverLater, type LoadedOver, overLater } from "../../src/web_socket/over_later.ts";
 import type { WebSocketChannel } from "../../src/web_socket/web_socket_channel.ts";
-import { utf8 } from "../protocol/support.ts";
+import { utf8 } from "../support/bytes.ts";
 import { signKey } from "../../src/handshake/accept_key.ts";
 import { assertInvalidState, microtasks } from "../support/events.ts";
 import { FakeClock } from "../support/fake_clock.ts";
