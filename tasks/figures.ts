@@ -46,16 +46,16 @@ const ROOT = new URL("../", import.meta.url);
 /** The budget of each folder of src/. */
 const ROOMS: Rooms = {
   "src": { files: 4, lines: 334 },
-  "src/handshake": { files: 10, lines: 1669 },
+  "src/handshake": { files: 10, lines: 1673 },
   "src/native": { files: 10, lines: 958 },
   "src/net": { files: 17, lines: 2371 },
   "src/permessage_deflate": { files: 5, lines: 1015 },
   "src/protocol": { files: 16, lines: 2718 },
   "src/realm": { files: 4, lines: 304 },
-  "src/server": { files: 25, lines: 3547 },
+  "src/server": { files: 25, lines: 3551 },
   "src/stream_channel": { files: 31, lines: 6114 },
   "src/testing": { files: 5, lines: 417 },
-  "src/web_socket": { files: 34, lines: 18277 },
+  "src/web_socket": { files: 34, lines: 18285 },
 };
 
 /** What the folder of streams is to come down to. */

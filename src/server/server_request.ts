@@ -85,6 +85,10 @@ export function remoteOf(socket: object, scheme: "ws" | "http"): Remote {
   };
 }
 
+// Made once: each literal in a function is an object a call.
+const LOOPBACK = /^(?:::ffff:)?127\.|^::1$/i;
+const ORIGIN = /^origin$/im;
+
 /**
  * Whether an address is a loopback one.
  *
@@ -92,7 +96,7 @@ export function remoteOf(socket: object, scheme: "ws" | "http"): Remote {
  * @returns Whether it is one; an unknown one counts as such.
  */
 export function isLoopback(address: string | null): boolean {
-  return address === null || /^(?:::ffff:)?127\.|^::1$/i.test(address);
+  return address === null || LOOPBACK.test(address);
 }
 
 /** A request in the form it takes the least memory in: it lives as long as its channel. */
@@ -146,7 +150,7 @@ export class UpgradeServerRequest implements ServerRequest {
 
   get origin(): string | null {
     // Asked of each request; most have none, and needn't be taken apart.
-    if (!/^origin$/im.test(this.#raw)) return null;
+    if (!ORIGIN.test(this.#raw)) return null;
     return this.#fields().get("origin");
   }
 
