@@ -3,6 +3,7 @@
  * anything on a machine that does other things as well.
  */
 
+import { deadline } from "@std/async";
 import { type Result, rounded } from "./row.ts";
 
 /** One thing to measure. */
@@ -29,6 +30,12 @@ export interface Effort {
 /** For how long a contender may say nothing, beside the time it is to work. */
 const PATIENCE = 10_000;
 
+/** One value; one that comes at once costs no promise. */
+function measured(contender: Contender, milliseconds: number): number | Promise<number> {
+  const value = contender.measure(milliseconds);
+  return typeof value === "number" ? value : deadline(value, milliseconds + PATIENCE);
+}
+
 /** Measures all of them. One that fails is left out of the rounds that follow. */
 export async function measureAll(
   contenders: readonly Contender[],
@@ -43,7 +50,7 @@ export async function measureAll(
       const contender = contenders[at];
       if (contender === undefined || failed.has(contender)) continue;
       try {
-        const value = await within(contender.measure(milliseconds), milliseconds + PATIENCE);
+        const value = await measured(contender, milliseconds);
         if (round > 0) values[at]?.push(rounded(value));
       } catch (error) {
         failed.set(contender, String(error));
@@ -55,20 +62,6 @@ export async function measureAll(
     const result = { name: contender.name, values: values[at] ?? [] };
     return why === undefined ? result : { ...result, failed: why };
   });
-}
-
-/** Waits for so long, and no longer. */
-export async function within<T>(work: T | Promise<T>, milliseconds: number): Promise<T> {
-  if (!(work instanceof Promise)) return work;
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error("Nothing happened for too long")), milliseconds);
-  });
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 /**

@@ -3,6 +3,7 @@
  * answers come back as such.
  */
 
+import { delay } from "@std/async";
 import { spawn } from "node:child_process";
 import process from "node:process";
 import { createInterface } from "node:readline";
@@ -129,7 +130,7 @@ export async function memory(): Promise<Memory> {
   for (let i = 0; i < 4; i++) {
     gc?.();
     Bun?.gc(true);
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await delay(20);
   }
   const { heapUsed, external, rss } = process.memoryUsage();
   return { used: heapUsed + external, resident: rss };

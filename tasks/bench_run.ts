@@ -1,6 +1,7 @@
 /** How a section of the benchmarks is run on a runtime. */
 
 import type { Row } from "../bench/row.ts";
+import { standInArgs } from "./std.ts";
 import { fromFileUrl } from "./support.ts";
 import { NEWEST_NODE, npm, OLDEST_NODE, OUT, output, runtime, succeed } from "./tools.ts";
 
@@ -105,7 +106,7 @@ export async function prepare(): Promise<string> {
   }
   const script = fromFileUrl(new URL("main.js", FOLDER));
   const options = ["--quiet", "--platform=deno", "--format=esm", `--output=${script}`];
-  await succeed([Deno.execPath(), "bundle", ...options, "bench/main.ts"], {
+  await succeed([Deno.execPath(), "bundle", ...await standInArgs(), ...options, "bench/main.ts"], {
     cwd: fromFileUrl(ROOT),
   });
   return script;

@@ -2,6 +2,7 @@
 
 import { Buffer } from "node:buffer";
 import type { Socket } from "node:net";
+import { pooledMap } from "@std/async";
 import { connectClient } from "../clients.ts";
 import { exchange } from "../load.ts";
 import type { Effort } from "../measure.ts";
@@ -227,10 +228,8 @@ async function* connections({ quick }: Effort): AsyncGenerator<Row> {
 }
 
 async function fill(sockets: Socket[], number: number, port: number): Promise<void> {
-  while (sockets.length < number) {
-    const next = Math.min(100, number - sockets.length);
-    sockets.push(...await Promise.all(Array.from({ length: next }, () => echoed(port))));
-  }
+  const missing = Array.from({ length: number - sockets.length });
+  for await (const socket of pooledMap(100, missing, () => echoed(port))) sockets.push(socket);
 }
 
 async function echoed(port: number): Promise<Socket> {

@@ -3,6 +3,7 @@
  * steadier than a rate, and it doesn't depend on how fast the load is made.
  */
 
+import { delay, pooledMap } from "@std/async";
 import type { Socket } from "node:net";
 import { apart } from "../affinity.ts";
 import { type Contender, type Effort, measureAll } from "../measure.ts";
@@ -165,20 +166,17 @@ class Crowd {
   }
 
   async grow(connections: number): Promise<void> {
-    while (this.sockets.length < connections) {
-      const next = Math.min(100, connections - this.sockets.length);
-      const { port } = this.server;
-      this.sockets.push(
-        ...await Promise.all(Array.from({ length: next }, () => upgraded(port, "none"))),
-      );
-    }
+    const { port } = this.server;
+    const missing = Array.from({ length: connections - this.sockets.length });
+    const opened = pooledMap(100, missing, () => upgraded(port, "none"));
+    for await (const socket of opened) this.sockets.push(socket);
   }
 
   /** Closes the connections beyond so many, and waits until the server has forgotten them. */
   async shrink(connections: number): Promise<void> {
     for (const socket of this.sockets.splice(connections)) socket.destroy();
     while (await this.server.connections() > connections) {
-      await new Promise((resolve) => setTimeout(resolve, 10));
+      await delay(10);
     }
   }
 

@@ -1,8 +1,9 @@
 /** What the sections share: contenders that are a client and a server, and rows of them. */
 
+import { deadline } from "@std/async";
 import { type ClientName, connectClient } from "../clients.ts";
 import { echoing } from "../load.ts";
-import { type Contender, type Effort, measureAll, within } from "../measure.ts";
+import { type Contender, type Effort, measureAll } from "../measure.ts";
 import { maskedCopy, rawEchoing, rawSocket } from "../raw.ts";
 import { MessageSocket } from "../raw_messages.ts";
 import type { Result, Row } from "../row.ts";
@@ -98,7 +99,7 @@ export async function echoResults(
   const results = await measureAll(contenders, effort);
   // One that failed may never come to its end.
   const closed = Promise.all(open.map((client) => client.close()));
-  await within(closed, 2000).catch(() => {});
+  await deadline(closed, 2000).catch(() => {});
   return results;
 }
 

@@ -6,6 +6,7 @@
  */
 
 import { assertEquals } from "@std/assert";
+import { deadline } from "@std/async";
 import type { CloseInfo, ConnectOptions, WebSocketChannel } from "../../mod.ts";
 import {
   type RecipeName,
@@ -83,21 +84,9 @@ export function createSuite(name: string, factory: ChannelFactory): Suite {
     test: (title, body) =>
       register(
         `${name}: ${title}`,
-        () => assertNoUncaught(() => watched(title, run(factory, body))),
+        () => assertNoUncaught(() => deadline(run(factory, body), WATCHDOG)),
       ),
   };
-}
-
-async function watched(title: string, test: Promise<void>): Promise<void> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const hangs = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Error(`The test hangs: ${title}`)), WATCHDOG);
-  });
-  try {
-    await Promise.race([test, hangs]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 async function run(

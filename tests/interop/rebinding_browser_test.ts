@@ -1,6 +1,7 @@
 /** DNS rebinding in a real browser: Chromium is told that a foreign name leads to this machine. */
 
 import { assertEquals } from "@std/assert";
+import { retry } from "@std/async";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import type { BindOptions } from "../../src/server/mod.ts";
@@ -46,7 +47,8 @@ async function outcome(options: BindOptions): Promise<string> {
     });
   } finally {
     // Its helpers may still write for a moment.
-    rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
+    const remove = (): void => rmSync(folder, { recursive: true, force: true });
+    await retry(remove, { maxAttempts: 50, minTimeout: 100, multiplier: 1, jitter: 0 });
   }
   return path;
 }

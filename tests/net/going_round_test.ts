@@ -1,11 +1,11 @@
 import { assert, assertEquals } from "@std/assert";
 import { Buffer } from "node:buffer";
-import { setImmediate } from "node:timers";
 import { NetWebSocketChannel } from "../../src/net/mod.ts";
 import { WebSocketServer } from "../../src/server/mod.ts";
 import type { WebSocketChannel } from "../../src/web_socket/web_socket_channel.ts";
 import { createIdentity } from "../support/certificates.ts";
 import { type Random, seededRandom } from "../support/random.ts";
+import { turn } from "../support/turns.ts";
 
 // A buffer whose bytes are handed on is written to again. Were a socket still reading from it, the
 // peer would get other bytes than were sent: so all of them are looked at, on every runtime.
@@ -23,11 +23,6 @@ function content(number: number, seed: number): Uint8Array[] {
     const start = random.integer(0, block.length - length);
     return block.subarray(start, start + length);
   });
-}
-
-/** Lets the sockets work. */
-function turn(): Promise<void> {
-  return new Promise((resolve) => void setImmediate(resolve));
 }
 
 /** Sends without regard to whether anybody reads, some messages a turn. */

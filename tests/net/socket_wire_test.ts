@@ -6,6 +6,7 @@ import {
   assertLess,
   assertStrictEquals,
 } from "@std/assert";
+import { delay } from "@std/async";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 import { Duplex } from "node:stream";
 import { type SocketLike, SocketWire } from "../../src/net/socket_wire.ts";
@@ -567,7 +568,7 @@ Deno.test("socket wire: what a for await loop sends in one turn leaves in one wr
   // RFC 6455 §5.7: a masked "Hello"; 64 of them.
   const hello = [0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58];
   socket.emit("data", Uint8Array.from(new Array(64).fill(hello).flat()));
-  await new Promise<void>((resolve) => setTimeout(resolve, 0));
+  await delay(0);
   assertEquals(socket.calls.filter((call) => call.startsWith("write")), ["write 448"]);
   channel.terminate();
   socket.emit("close");

@@ -1,6 +1,7 @@
 /** `sink.bufferedAmount`: the payload bytes that the user added and the transport has not taken. */
 
 import { assert, assertEquals } from "@std/assert";
+import { delay } from "@std/async";
 import { NetWebSocketChannel } from "../../src/net/mod.ts";
 import { WebSocketServer } from "../../src/server/mod.ts";
 import { faultyPair } from "../../src/testing/faulty_pair.ts";
@@ -73,7 +74,7 @@ for (const compression of [false, true]) {
 Deno.test("bufferedAmount: a peer that takes nothing leaves exactly the payloads", async () => {
   const { client, server } = faultyPair({ seed: 5, stall: { after: 0 } });
   client.sink.add("1");
-  await new Promise((resolve) => setTimeout(resolve, 0));
+  await delay(0);
   let amount = client.sink.bufferedAmount;
   for (let i = 0; i < 20; i++) {
     client.sink.add("x".repeat(1000 * i));
@@ -85,7 +86,7 @@ Deno.test("bufferedAmount: a peer that takes nothing leaves exactly the payloads
   // Messages without a payload take room all the same.
   const small = faultyPair({ seed: 5, stall: { after: 0 }, highWaterMark: 1000 });
   small.client.sink.add("1");
-  await new Promise((resolve) => setTimeout(resolve, 0));
+  await delay(0);
   for (let i = 0; i < 2000; i++) small.client.sink.add("");
   assertEquals([small.client.sink.hasRoom, small.client.sink.bufferedAmount <= 1], [false, true]);
   for (const channel of [client, server, small.client, small.server]) channel.terminate();

@@ -1,6 +1,7 @@
 /** Attacks that reach the user's own decisions: a promise, a truthy value or an error admits nobody. */
 
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { delay } from "@std/async";
 import type { CompressionOptions, ServerOptions, ServerRequest } from "../../src/server/mod.ts";
 import { type Entry, testEntries } from "../server/entries.ts";
 import { gate, requestText } from "../server/support.ts";
@@ -320,7 +321,7 @@ testEntries("attack 49: what fails because the client has left isn't reported", 
     await called.opened;
     await client.destroy();
     await decided.opened;
-    await new Promise((resolve) => setTimeout(resolve, 0));
+    await delay(0);
     assertEquals(reports, []);
   });
 });

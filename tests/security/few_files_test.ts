@@ -3,7 +3,8 @@
 /** A server whose process may not open another file: it lives on, and accepts again. */
 
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { bundled, inTime, RUNTIMES, startProgram } from "../server/programs.ts";
+import { deadline } from "@std/async";
+import { bundled, PATIENCE, RUNTIMES, startProgram } from "../server/programs.ts";
 import { upgraded } from "../server/support.ts";
 import { RawClient } from "../support/recipe_clients.ts";
 
@@ -31,7 +32,7 @@ for (const [runtime, command] of RUNTIMES) {
       const program = await startProgram([...limited, ...command ?? [], script]);
       const clients: RawClient[] = [];
       try {
-        const first = await inTime(echoes(program.url));
+        const first = await deadline(echoes(program.url), PATIENCE);
         clients.push(first);
         // More than the process can accept: the system queues them, or the runtime ends them.
         for (let i = 0; i < 2 * LIMIT; i++) {
@@ -45,22 +46,25 @@ for (const [runtime, command] of RUNTIMES) {
           before = accepted();
           for (let i = 0; i < 5; i++) {
             first.send(1, "ping!");
-            await inTime(first.hex(7 * (i + 1)));
+            await deadline(first.hex(7 * (i + 1)), PATIENCE);
           }
         }
         first.send(1, "alive");
         while (!first.bytes.includes("alive")) {
-          await inTime(new Promise<void>((resolve) => first.socket.once("data", () => resolve())));
+          await deadline(
+            new Promise<void>((resolve) => first.socket.once("data", () => resolve())),
+            PATIENCE,
+          );
         }
         await Promise.all(clients.splice(0).map((client) => client.destroy()));
-        const again = await inTime(echoes(program.url));
+        const again = await deadline(echoes(program.url), PATIENCE);
         clients.push(again);
         again.send(1, "end");
-        assertEquals(await inTime(again.hex(11)), "810568656c6c6f880203e9");
+        assertEquals(await deadline(again.hex(11), PATIENCE), "810568656c6c6f880203e9");
         again.send(8, Uint8Array.of(3, 233));
         await again.end();
         await again.destroy();
-        const { code, text } = await inTime(program.ended);
+        const { code, text } = await deadline(program.ended, PATIENCE);
         assertEquals(code, 0);
         assertStringIncludes(text, "closed\n");
       } finally {

@@ -4,6 +4,7 @@
  */
 
 import { assertEquals } from "@std/assert";
+import { delay } from "@std/async";
 import { Buffer } from "node:buffer";
 import { createServer as createHttpServer } from "node:http";
 import { type AddressInfo, createServer } from "node:net";
@@ -34,6 +35,7 @@ import {
 } from "../support/frames.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { NetWebSocketChannel } from "../../src/net/mod.ts";
+import { until } from "../support/turns.ts";
 
 /** How a server, or a client, reads a channel that it was given. */
 type Reader = (channel: WebSocketChannel) => void;
@@ -192,10 +194,6 @@ async function exchange(url: string, together: boolean, frames: Uint8Array): Pro
   return await answers(client);
 }
 
-function turn(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 0));
-}
-
 const CONNECTIONS = 10;
 
 /**
@@ -241,7 +239,7 @@ Deno.test("attack 61: a guest that waits for a busy loop has its answer when it 
   // Pings are answered meanwhile.
   early.socket.write(masked(opcodes.ping, "?"));
   assertEquals(await early.hex(3), "8a013f");
-  for (let i = 0; i < 3; i++) await turn();
+  for (let i = 0; i < 3; i++) await delay(0);
   const serving = (async () => {
     for await (const channel of server) READERS["for await"]?.(channel);
   })();
@@ -256,9 +254,9 @@ Deno.test("attack 61: a guest that nobody takes is answered in the end", async (
   const server = await bind({ handshakeTimeout: 0, pingInterval: 0 }, clock);
   const silent = exchange(server.url, true, CLOSE);
   assertEquals(await silent, ["close 1000"]);
-  while (clock.pending > 0) await turn();
+  await until(() => clock.pending <= 0);
   const guest = exchange(server.url, true, joined([masked(opcodes.text, "hello"), CLOSE]));
-  while (clock.pending === 0) await turn();
+  await until(() => clock.pending !== 0);
   clock.advance(10_000);
   assertEquals(await guest, ["close 1000"]);
   await server.close();
@@ -268,9 +266,9 @@ Deno.test("attack 61: a server that stalls doesn't count its stall against a gue
   const clock = new FakeClock();
   const server = await bind({ handshakeTimeout: 0, pingInterval: 0 }, clock);
   const guest = exchange(server.url, true, joined([masked(opcodes.text, "hello"), CLOSE]));
-  while (clock.pending === 0) await turn();
+  await until(() => clock.pending !== 0);
   clock.stall(20_000);
-  for (let i = 0; i < 3; i++) await turn();
+  for (let i = 0; i < 3; i++) await delay(0);
   const serving = (async () => {
     for await (const channel of server) READERS["for await"]?.(channel);
   })();
@@ -301,7 +299,7 @@ Deno.test("attack 61: a client that is gone before anybody listens: its messages
   await client.response();
   client.socket.resetAndDestroy();
   await client.closed();
-  while (server.channels.size > 0) await turn();
+  await until(() => server.channels.size <= 0);
   const { value: channel } = await server[Symbol.asyncIterator]().next();
   assertEquals(channel?.state, "closed");
   const got: unknown[] = [];

@@ -1,6 +1,7 @@
 /** Channels of another copy of this package, and hand-written ones, wherever a channel is taken. */
 
 import { assert, assertEquals, assertThrows } from "@std/assert";
+import { delay } from "@std/async";
 import { broadcast } from "../../src/server/broadcast.ts";
 import type { ChannelSink } from "../../src/stream_channel/channel_sink.ts";
 import { channelPair } from "../../src/stream_channel/channel_pair.ts";
@@ -22,7 +23,7 @@ import { microtasks } from "../support/events.ts";
 const MANY = 1000;
 
 function eventLoopTurn(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 0));
+  return delay(0);
 }
 
 /** A sink written by hand: its promises are its own, and it may lack `hasRoom`. */

@@ -1,6 +1,7 @@
 /** Clients that leave, by a FIN or a RST, in each phase of an upgrade: nothing is thrown, nothing is left. */
 
 import { assertEquals } from "@std/assert";
+import { delay } from "@std/async";
 import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -12,10 +13,6 @@ import { opcodes } from "../support/frames.ts";
 import { RawClient } from "../support/recipe_clients.ts";
 import { assertNoUncaught } from "../support/unhandled.ts";
 import { gate, requestText } from "../server/support.ts";
-
-function turn(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 5));
-}
 
 /** TCP connections of a server's that the client has ended and the server has not; `null`: unknown. */
 function closeWaits(url: string): number | null {
@@ -181,7 +178,7 @@ async function cleared(server: Serving): Promise<void> {
   const until = Date.now() + 20_000;
   while (server.open > 0 || closeWaits(server.url)) {
     if (Date.now() > until) assertEquals([server.open, closeWaits(server.url)], [0, 0]);
-    await turn();
+    await delay(5);
   }
 }
 
@@ -249,7 +246,7 @@ for (const [entry, serve] of Object.entries(ENTRIES)) {
           client.request();
           await asked.opened;
           client.socket[leave]();
-          while (aborted < i) await turn();
+          while (aborted < i) await delay(5);
           if (leave === "end") await client.end();
           decided.open();
           await client.destroy();

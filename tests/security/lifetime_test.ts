@@ -21,6 +21,7 @@ import { assertNoUncaught, collectUncaught } from "../support/unhandled.ts";
 import { fromHex, hex, joined, utf8 } from "../support/bytes.ts";
 import { frame, KEY } from "../support/frames.ts";
 import { rig } from "../web_socket/support.ts";
+import { until } from "../support/turns.ts";
 
 /** Our client, connecting over TCP. */
 async function connect(url: string, options: ProtocolOptions = {}): Promise<Channel> {
@@ -37,11 +38,6 @@ async function next(channel: Channel): Promise<string | Uint8Array> {
 /** Fulfils when a server has seen that its client is gone. */
 async function gone(server: RecipeServer): Promise<void> {
   while (!["end", "reset", "disconnect"].includes((await server.next()).kind));
-}
-
-/** Lets the event loop turn until something is so. */
-async function until(isSo: () => boolean): Promise<void> {
-  while (!isSo()) await new Promise((resolve) => setTimeout(resolve, 0));
 }
 
 Deno.test("attack 8: a flood of Pings by a peer that reads nothing: bounded, then answered", async () => {

@@ -4,6 +4,7 @@
  */
 
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { delay } from "@std/async";
 import { Buffer } from "node:buffer";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -14,6 +15,7 @@ import { RawClient, SAMPLE_KEY } from "../support/recipe_clients.ts";
 import { opcodes } from "../support/frames.ts";
 import { assertNoUncaught } from "../support/unhandled.ts";
 import { gate, requestText, withServer } from "../server/support.ts";
+import { until } from "../support/turns.ts";
 
 const get = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`;
 
@@ -60,10 +62,6 @@ async function withHttp(
       server.closeAllConnections();
     });
   }
-}
-
-function turn(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 0));
 }
 
 /** Waits until a client has got so much. */
@@ -119,7 +117,7 @@ Deno.test("attack 53: neither while verify decides, nor behind a refusal", async
     await withHttp({ page: () => {}, listeners: 2, options }, async ({ url, channels, thrown }) => {
       const client = new RawClient(url);
       client.request();
-      while (thrown.length === 0) await turn();
+      await until(() => thrown.length !== 0);
       open();
       const head = await client.response();
       assertEquals(head.split(" ")[1], admitted ? "101" : "403");
@@ -156,8 +154,8 @@ Deno.test("attack 53: an upgrade behind a request that isn't answered yet: answe
         const client = new RawClient(url);
         const frames = onBun ? "" : HELLO.toString("latin1");
         client.socket.write(paths.map(get).join("") + requestText() + frames, "latin1");
-        while (waiting.length < paths.length) await turn();
-        for (let i = 0; i < 3; i++) await turn();
+        await until(() => waiting.length >= paths.length);
+        for (let i = 0; i < 3; i++) await delay(0);
         assertEquals(client.bytes.length, 0);
         for (const answer of waiting.splice(0)) answer();
         if (onBun) {
@@ -231,7 +229,7 @@ Deno.test("attack 53: an upgrade that is refused, or too slow, waits for the ear
       client.socket.write(get("/a") + requestText());
       await seen(client, "first half");
       if (onBun) return await client.destroy();
-      while (channels.length === 0) await turn();
+      await until(() => channels.length !== 0);
       await assertRejects(() => channels[0]!.ready);
       answer();
       await client.end();
@@ -256,7 +254,7 @@ Deno.test("attack 53: an upgrade behind an answer that doesn't end leaves no soc
       client.socket.write(get("/a") + requestText());
       await seen(client, "the beginning");
       if (onBun) return await client.destroy();
-      while (channels.length === 0) await turn();
+      await until(() => channels.length !== 0);
       await assertRejects(() => channels[0]!.ready);
       // Without a bound this waits for ever.
       await client.end();
@@ -282,7 +280,7 @@ Deno.test("attack 53: bind: a page and an upgrade in one packet", async () => {
     const client = new RawClient(server.url);
     const frames = onBun ? "" : HELLO.toString("latin1");
     client.socket.write(get("/a") + get("/b") + requestText() + frames, "latin1");
-    for (let i = 0; i < 5; i++) await turn();
+    for (let i = 0; i < 5; i++) await delay(0);
     assertEquals(client.bytes.length, 0);
     open();
     if (onBun) {
@@ -305,7 +303,7 @@ Deno.test("attack 53: a client that leaves while its upgrade waits for an earlie
         const client = new RawClient(url);
         client.socket.write(get("/a") + requestText());
         const before = channels.length;
-        while (channels.length === before) await turn();
+        await until(() => channels.length !== before);
         client.socket[leave]();
         await assertRejects(() => channels.at(-1)!.ready);
         await client.destroy();
@@ -340,7 +338,7 @@ Deno.test({
     const url = `ws://127.0.0.1:${server.addr.port}`;
     const client = new RawClient(url);
     client.socket.write(get("/a") + upgradeRequest(url));
-    for (let i = 0; i < 5; i++) await turn();
+    for (let i = 0; i < 5; i++) await delay(0);
     assertEquals(client.bytes.length, 0);
     open();
     await seen(client, "101 Switching");

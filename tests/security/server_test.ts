@@ -12,6 +12,7 @@ import {
   upgraded,
   withServer,
 } from "../server/support.ts";
+import { until } from "../support/turns.ts";
 
 Deno.test("attack 34: a page of another host is refused, by default", async () => {
   await withServer({}, async (server) => {
@@ -200,7 +201,7 @@ Deno.test("attack 39: connections that never ask, or never finish to ask, don't 
     slow.socket.write("GET / HTTP/1.1\r\nHost: local");
     const open = await upgraded(server);
     // Its request came behind theirs, so theirs were accepted.
-    while (clock.pending < 2) await new Promise((resolve) => setImmediate(resolve));
+    await until(() => clock.pending >= 2);
     clock.advance(4999);
     assertEquals([silent.hasEnded, slow.hasEnded], [false, false]);
     clock.advance(1);

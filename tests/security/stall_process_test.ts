@@ -3,10 +3,11 @@
 /** Attack 57 with real time: a process that is stopped, or blocked, for longer than its deadlines. */
 
 import { assertEquals, assertStringIncludes } from "@std/assert";
+import { deadline, delay } from "@std/async";
 import { type AddressInfo, createServer, type Socket } from "node:net";
 import { signKey } from "../../src/handshake/accept_key.ts";
 import { RawClient } from "../support/recipe_clients.ts";
-import { bundled, inTime, RUNTIMES, startProgram } from "../server/programs.ts";
+import { bundled, PATIENCE, RUNTIMES, startProgram } from "../server/programs.ts";
 import { upgraded } from "../server/support.ts";
 
 const PROGRAM = "tests/server/programs/stalling.ts";
@@ -73,7 +74,7 @@ async function stall(command: readonly string[], way: string): Promise<void> {
     silent.request();
     server.answer(key);
     if (way === "stopped") {
-      await new Promise((resolve) => setTimeout(resolve, STALL));
+      await delay(STALL);
       program.signal("SIGCONT");
     }
     // The server ends TCP first.
@@ -98,7 +99,7 @@ for (const [runtime, command] of RUNTIMES) {
       ignore: command === null || Deno.build.os === "windows",
       async fn() {
         const script = runtime === "Deno" ? PROGRAM : await bundled(PROGRAM);
-        await inTime(stall([...command ?? [], script], way));
+        await deadline(stall([...command ?? [], script], way), PATIENCE);
       },
     });
   }

@@ -14,7 +14,7 @@ import { microtasks } from "../support/events.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { FakeWebSocket } from "../support/fake_web_socket.ts";
 import { RawClient, SAMPLE_KEY } from "../support/recipe_clients.ts";
-import { turn } from "../support/turns.ts";
+import { turn, until } from "../support/turns.ts";
 import { gate, nextChannel, upgraded, withServer } from "../server/support.ts";
 import { ended, FakeBytes, rig } from "../web_socket/support.ts";
 
@@ -132,7 +132,7 @@ Deno.test("attack 57: a stall while a platform's upgrade is decided: it is accep
 
 /** Waits until a number of timers run. */
 async function timers(clock: FakeClock, count: number): Promise<void> {
-  while (clock.pending < count) await new Promise((resolve) => setImmediate(resolve));
+  await until(() => clock.pending >= count);
 }
 
 Deno.test({

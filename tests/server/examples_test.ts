@@ -2,10 +2,11 @@
 // Deno only: it starts processes
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { deadline } from "@std/async";
 import { type ConnectError, NetWebSocketChannel } from "../../src/net/mod.ts";
 import { type Browser, findChromium, launch, type Page } from "../../tasks/test_browser.ts";
 import { findCommand } from "../support/processes.ts";
-import { bundled, type Ended, inTime, type Program, RUNTIMES, startProgram } from "./programs.ts";
+import { bundled, type Ended, PATIENCE, type Program, RUNTIMES, startProgram } from "./programs.ts";
 
 /** Starts an example, and waits until it says where it listens. */
 function startExample(path: string, ...args: string[]): Promise<Program> {
@@ -31,7 +32,7 @@ async function during(
 ): Promise<Ended> {
   let ended: Ended = { code: 0, text: "" };
   try {
-    await inTime(body(example.url));
+    await deadline(body(example.url), PATIENCE);
   } finally {
     ended = await example.stop();
   }
@@ -262,7 +263,7 @@ function testInChromium(name: string, body: (browser: Browser) => Promise<void>)
     async fn() {
       const browser = await launch(chromium ?? "");
       try {
-        await inTime(body(browser));
+        await deadline(body(browser), PATIENCE);
       } finally {
         await browser.close();
       }

@@ -1,10 +1,12 @@
 /** Plain requests whose client leaves, and servers that close while requests and channels are open. */
 
 import { assert, assertEquals } from "@std/assert";
+import { delay } from "@std/async";
 import { RawClient } from "../support/recipe_clients.ts";
 import { opcodes } from "../support/frames.ts";
 import { assertNoUncaught } from "../support/unhandled.ts";
 import { gate, upgraded, withServer } from "./support.ts";
+import { until } from "../support/turns.ts";
 
 const GET = "GET /page HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
@@ -101,7 +103,7 @@ Deno.test("closing: channels still close in an orderly way beside idle and busy 
     both.socket.write(GET);
     await both.hex(4);
     both.request();
-    while (server.channels.size < 3) await new Promise((resolve) => setTimeout(resolve, 0));
+    await until(() => server.channels.size >= 3);
     const closing = server.close({ drainTimeout: 5000 });
     await idle.end();
     for (const client of clients) {
@@ -132,7 +134,7 @@ Deno.test("closing: an upgrade that verify still decides about is refused, not c
     other.socket.write(GET);
     await other.end();
     await other.destroy();
-    for (let i = 0; i < 5; i++) await new Promise((resolve) => setTimeout(resolve, 0));
+    for (let i = 0; i < 5; i++) await delay(0);
     const closing = server.close({ drainTimeout: 1000 });
     assertEquals((await client.response()).split(" ")[1], "503");
     await client.destroy();

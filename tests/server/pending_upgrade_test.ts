@@ -7,6 +7,7 @@ import { channelOf } from "../support/own_channels.ts";
 import { PendingUpgrade, refuseSocket } from "../../src/server/pending_upgrade.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { SAMPLE_KEY } from "../support/recipe_clients.ts";
+import { turn } from "../support/turns.ts";
 
 /** A stream, and what was written to it. */
 function stream(): { socket: Duplex; text: () => string } {
@@ -32,10 +33,6 @@ function acceptance() {
   const { request } = checkRequest({ method: "GET", target: "/", version: "1.1", headers });
   if (request === null) throw new Error("The request should be correct");
   return acceptRequest(request);
-}
-
-function turn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(() => resolve()));
 }
 
 Deno.test("a pending upgrade keeps what comes early, in order", async () => {

@@ -3,6 +3,7 @@ import type { BindOptions, RequestHandler } from "../../src/server/mod.ts";
 import { RawClient } from "../support/recipe_clients.ts";
 import { assertNoUncaught } from "../support/unhandled.ts";
 import { gate, withServer } from "./support.ts";
+import { turn } from "../support/turns.ts";
 
 /** Takes the errors of handlers in this file: they are meant to fail. */
 const expectError = (): void => {};
@@ -115,7 +116,7 @@ Deno.test("an endless answer waits for a client that doesn't read, and ends with
     client.socket.pause();
     for (let before = -1; before !== pulled;) {
       before = pulled;
-      for (let i = 0; i < 100; i++) await new Promise((resolve) => setImmediate(resolve));
+      for (let i = 0; i < 100; i++) await turn();
     }
     assert(pulled < 1000, String(pulled));
     await client.destroy();

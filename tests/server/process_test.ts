@@ -3,9 +3,10 @@
 /** What a server means for its process: when all is closed nothing holds it. */
 
 import { assertEquals, assertStringIncludes } from "@std/assert";
+import { deadline } from "@std/async";
 import { NetWebSocketChannel } from "../../src/net/mod.ts";
 import { RawClient } from "../support/recipe_clients.ts";
-import { bundled, inTime, RUNTIMES, startProgram } from "./programs.ts";
+import { bundled, PATIENCE, RUNTIMES, startProgram } from "./programs.ts";
 import { upgraded } from "./support.ts";
 
 const PROGRAM = "tests/server/programs/ending.ts";
@@ -52,7 +53,7 @@ for (const [runtime, command] of RUNTIMES) {
           polite.sink.add("hello");
           assertEquals((await polite.stream.next()).value, "hello");
           polite.sink.add("end");
-          const { code, text } = await inTime(program.ended);
+          const { code, text } = await deadline(program.ended, PATIENCE);
           assertEquals(code, 0);
           if (way === "drain") assertStringIncludes(text, "closed\n");
           assertEquals((await polite.closed).code, way === "unref" ? 1006 : 1012);

@@ -1,10 +1,14 @@
 /** Programs with a server, each in a process of its own, on any runtime. For tests that Deno runs. */
 
 import { fileURLToPath } from "node:url";
+import { standInArgs } from "../../tasks/std.ts";
 import { OUT } from "../../tasks/tools.ts";
 import { findCommand, fromNpm } from "../support/processes.ts";
 
 const ROOT = new URL("../../", import.meta.url);
+
+/** What a program needs to have `@std`, as the tests have it. */
+const STAND_INS = await standInArgs();
 
 /** How a program ended. */
 export interface Ended {
@@ -29,7 +33,7 @@ export interface Program {
 
 /** What runs a program; `null`: it isn't installed. */
 export const RUNTIMES: readonly [name: string, command: readonly string[] | null][] = [
-  ["Deno", [Deno.execPath(), "run", "--quiet", "--allow-all"]],
+  ["Deno", [Deno.execPath(), "run", ...STAND_INS, "--quiet", "--allow-all"]],
   ["Node", findCommand([["node"]])],
   ["Bun", findCommand(fromNpm("bun"))],
 ];
@@ -87,26 +91,16 @@ export async function startProgram(
 }
 
 /** A program that doesn't do what is waited for would keep the tests waiting for ever. */
-const LIMIT = 60_000;
-
-/** Gives what a promise gives, in time. */
-export async function inTime<T>(promise: Promise<T>): Promise<T> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Error(`Nothing for ${LIMIT / 1000} s`)), LIMIT);
-  });
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
+export const PATIENCE = 60_000;
 
 /** A program and all that it imports as one file of JavaScript: for runtimes that take no other. */
 export async function bundled(source: string): Promise<string> {
   const output = fileURLToPath(new URL(source.replace(/\.ts$/, ".mjs"), OUT));
   const { success, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["bundle", "--quiet", "--platform=deno", `--output=${output}`, source],
+    args: [
+      ...["bundle", "--quiet", ...STAND_INS],
+      ...["--platform=deno", `--output=${output}`, source],
+    ],
     cwd: fileURLToPath(ROOT),
   }).output();
   if (!success) throw new Error(new TextDecoder().decode(stderr));

@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import { delay } from "@std/async";
 import { Duplex } from "node:stream";
 import { refuse } from "../../src/handshake/server_handshake.ts";
 import { accept } from "../../src/server/accept_upgrade.ts";
@@ -9,6 +10,7 @@ import { microtasks } from "../support/events.ts";
 import { fromHex } from "../support/bytes.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { SAMPLE_KEY } from "../support/recipe_clients.ts";
+import { turn } from "../support/turns.ts";
 
 const RAW = [
   ...["Host", "a.example", "Upgrade", "websocket", "Connection", "Upgrade"],
@@ -35,10 +37,6 @@ function connecting(
   return { channel, clock, socket, text: () => text };
 }
 
-function turn(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 0));
-}
-
 const never = (): Promise<boolean> => new Promise(() => {});
 
 Deno.test("without verify a channel is open at once", () => {
@@ -56,8 +54,8 @@ Deno.test("a handshake that takes too long is a 503 and a TimeoutError, and leav
   assertEquals((await assertRejects(() => channel.ready, DOMException)).name, "TimeoutError");
   socket.push(null);
   await channel.closed;
-  await new Promise((resolve) => setImmediate(resolve));
-  await new Promise((resolve) => setImmediate(resolve));
+  await turn();
+  await turn();
   assertEquals([socket.destroyed, clock.pending], [true, 0]);
 });
 
@@ -99,16 +97,16 @@ Deno.test("a guest that nobody has taken, and that is over: no timer is left, ta
     const { channel, clock, socket } = guest;
     // RFC 6455 §5.7: a masked "Hello", and a Close behind it.
     socket.push(fromHex("8185 37fa213d 7f9f4d5158 8882 00000000 03e8"));
-    await turn();
+    await delay(0);
     assertEquals([channel.state, clock.pending], ["open", 1]);
     end(guest);
-    await turn();
+    await delay(0);
     socket.push(null);
     await channel.closed;
     ServerChannel.taken(channel);
     assertEquals([clock.pending, channel.state], [0, "closed"]);
     socket.destroy();
-    await turn();
+    await delay(0);
   }
 });
 

@@ -28,6 +28,7 @@ import {
   upgraded,
   withServer,
 } from "./support.ts";
+import { turn, until } from "../support/turns.ts";
 
 /** Sends every message back. */
 async function echoAll(server: AsyncIterable<ServerWebSocketChannel>): Promise<number> {
@@ -160,7 +161,7 @@ async function silentTls(): Promise<void> {
   const tls = createIdentity({ names: ["127.0.0.1"] });
   await withServer({ tls, clock, handshakeTimeout: 5000, pingInterval: 0 }, async (server) => {
     const silent = new RawClient(server.url.replace("wss:", "ws:"));
-    while (clock.pending < 1) await new Promise((resolve) => setImmediate(resolve));
+    await until(() => clock.pending >= 1);
     clock.advance(5000);
     await silent.end();
     await silent.destroy();
@@ -250,7 +251,7 @@ Deno.test("close: only what needs time gets it", async () => {
     waiting.request();
     await asked.opened;
     // Bun accepts one that says nothing only after a while.
-    while (clock.pending < 2) await new Promise((resolve) => setImmediate(resolve));
+    await until(() => clock.pending >= 2);
     const closed = server.close({ drainTimeout: 1000 });
     assertStringIncludes(await waiting.response(), " 503 ");
     assert(signal?.aborted);
@@ -258,7 +259,7 @@ Deno.test("close: only what needs time gets it", async () => {
     await Promise.all([silent.destroy(), kept.destroy(), waiting.destroy()]);
     await closed;
     // Node tells of the server's end a turn before it tells of its sockets'.
-    for (let i = 0; i < 3; i++) await new Promise((resolve) => setImmediate(resolve));
+    for (let i = 0; i < 3; i++) await turn();
     assertEquals(clock.pending, 0);
   });
 });

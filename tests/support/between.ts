@@ -3,6 +3,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
+import { retry } from "@std/async";
 import { NetWebSocketChannel } from "../../src/net/mod.ts";
 import { findCommand, type Running, start } from "./processes.ts";
 
@@ -49,10 +50,11 @@ export async function withProgram(
 }
 
 async function listening(port: number): Promise<void> {
-  for (;;) {
-    const error = await NetWebSocketChannel.connect(`ws://127.0.0.1:${port}`, {
-      connectTimeout: 5000,
-    }).ready.then(() => null, (it: unknown) => it);
-    if ((error as { phase?: string } | null)?.phase !== "tcp") return;
-  }
+  const url = `ws://127.0.0.1:${port}`;
+  const attempt = async (): Promise<void> => {
+    const { ready } = NetWebSocketChannel.connect(url, { connectTimeout: 5000 });
+    const error: unknown = await ready.then(() => null, (it) => it);
+    if ((error as { phase?: string } | null)?.phase === "tcp") throw error;
+  };
+  await retry(attempt, { maxAttempts: 500, minTimeout: 10, multiplier: 1, jitter: 0 });
 }

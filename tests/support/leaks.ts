@@ -1,5 +1,6 @@
 /** What is left of things that should be gone: counted, on Deno, Node and Bun. */
 
+import { delay } from "@std/async";
 import { readdirSync } from "node:fs";
 import process from "node:process";
 import { setFlagsFromString } from "node:v8";
@@ -18,7 +19,7 @@ function collector(): () => void {
 export async function collectGarbage(): Promise<void> {
   collect ??= collector();
   for (let i = 0; i < 3; i++) {
-    await new Promise<void>((resolve) => setTimeout(resolve, 0));
+    await delay(0);
     collect();
   }
 }

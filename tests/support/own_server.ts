@@ -1,5 +1,6 @@
 /** The server's half of the protocol over TCP, with nothing around it. */
 
+import { delay } from "@std/async";
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import { type ParsedHead, type RequestHead, RequestParser } from "../../src/handshake/http_head.ts";
 import {
@@ -69,7 +70,7 @@ export async function serve(
       await idle();
       await new Promise((resolve) => server.close(resolve));
       // What the sockets' own operations leave behind settles in the next turn.
-      await new Promise((resolve) => setTimeout(resolve, 0));
+      await delay(0);
     },
   };
 }

@@ -5,6 +5,7 @@ import { createHash } from "node:crypto";
 import type { Socket } from "node:net";
 import type { RecipeEvent, RequestEvent } from "./recipe_events.ts";
 import type { RecipeOptions } from "./recipes.ts";
+import { turn } from "./turns.ts";
 
 /** RFC 6455 §1.3: what is put behind the key before it is hashed. */
 const GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -109,7 +110,7 @@ export class RecipeConnection {
     if (size === undefined) return await this.write(bytes);
     for (let start = 0; start < bytes.length && !this.isOver; start += size) {
       await this.write(bytes.subarray(start, start + size));
-      await new Promise((resolve) => setImmediate(resolve));
+      await turn();
     }
   }
 

@@ -5,6 +5,7 @@ import { LoopbackProbe } from "./loopback_probe.ts";
 import { RecipeConnection, type RecipeHost } from "./recipe_connection.ts";
 import { type RecipeEvent, type RecipeEventKind, RecipeEvents } from "./recipe_events.ts";
 import type { RecipeOptions, RecipeServer, RecipeStats } from "./recipes.ts";
+import { turn } from "./turns.ts";
 
 /** What a server does with one connection; it may fulfil at any time. */
 export type Recipe = (connection: RecipeConnection) => Promise<void> | void;
@@ -126,10 +127,6 @@ function count(socket: Socket, stats: RecipeStats): void {
   stats.bytesSent += socket.bytesWritten - socket.writableLength;
   if (!socket.destroyed) stats.bytesPending += socket.writableLength;
   stats.bytesReceived += socket.bytesRead;
-}
-
-function turn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(() => resolve()));
 }
 
 /** Starts a server on loopback that treats every connection by the recipe. */

@@ -7,6 +7,21 @@ export function turn(): Promise<void> {
   return new Promise((resolve) => void nextTurn(resolve));
 }
 
+/** How long something may take that should be so soon, in milliseconds. */
+const PATIENCE = 60_000;
+
+/**
+ * Waits, turn by turn, until something is so.
+ *
+ * @throws {Error} When it isn't after a minute.
+ */
+export async function until(isSo: () => boolean, onTurn: () => void = () => {}): Promise<void> {
+  for (const start = performance.now(); !isSo(); await turn()) {
+    if (performance.now() - start > PATIENCE) throw new Error(`Not so after a minute: ${isSo}`);
+    onTurn();
+  }
+}
+
 /** What {@linkcode TurnCounter} has seen. */
 export interface TurnCount {
   /** How many turns began until the condition was met. */
@@ -25,18 +40,13 @@ export class TurnCounter {
     this.#most = Math.max(this.#most, ++this.#inTurn);
   }
 
-  /**
-   * Waits, turn by turn, until something is so.
-   *
-   * @throws {Error} When it isn't after a very long time.
-   */
+  /** As {@linkcode until}; tells in how many turns that was. */
   async until(condition: () => boolean): Promise<TurnCount> {
-    const start = performance.now();
-    for (let turns = 0; performance.now() - start < 60_000; turns++) {
-      if (condition()) return { turns, most: this.#most };
+    let turns = 0;
+    await until(condition, () => {
+      turns++;
       this.#inTurn = 0;
-      await turn();
-    }
-    throw new Error("It isn't so after a minute");
+    });
+    return { turns, most: this.#most };
   }
 }

@@ -1,5 +1,7 @@
 /** Sees what nobody caught: on Deno, Node, Bun and in browsers. */
 
+import { delay } from "@std/async";
+
 interface ProcessLike {
   readonly versions: { readonly deno?: string; readonly bun?: string };
   readonly env: Record<string, string | undefined>;
@@ -51,7 +53,7 @@ export async function assertNoUncaught(body: () => void | Promise<void>): Promis
 
 /** Two turns of the event loop: a rejection counts as unhandled once the turn it came in is over. */
 async function noticed(): Promise<void> {
-  for (let turn = 0; turn < 2; turn++) await new Promise((resolve) => setTimeout(resolve, 0));
+  for (let turn = 0; turn < 2; turn++) await delay(0);
 }
 
 function processLike(): Partial<ProcessLike> | undefined {

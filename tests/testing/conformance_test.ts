@@ -4,6 +4,7 @@
  */
 
 import { assert } from "@std/assert";
+import { delay } from "@std/async";
 import type { ConnectOptions, WebSocketChannel } from "../../mod.ts";
 import { faultyPair } from "../../src/testing/faulty_pair.ts";
 import {
@@ -86,7 +87,7 @@ class MemoryRecipe implements RecipeServer {
 
   /** There are no numbers, but there was an occasion to read and to write. */
   async stats(): Promise<RecipeStats> {
-    await new Promise((resolve) => setTimeout(resolve, 0));
+    await delay(0);
     return { connections: 1, open: 1, bytesSent: 0, bytesPending: 0, bytesReceived: 0 };
   }
 

@@ -8,6 +8,7 @@ import {
   assertStrictEquals,
   assertThrows,
 } from "@std/assert";
+import { delay } from "@std/async";
 import { PreparedMessage } from "../../src/protocol/prepared_message.ts";
 import { outlet } from "../../src/stream_channel/channel_sink.ts";
 import { inlet } from "../../src/stream_channel/channel_stream.ts";
@@ -863,7 +864,7 @@ Deno.test("channel: the peer's end waits for a reader that is behind, or for who
   const order: string[] = [];
   core.endsEarly(() => order.push("later"));
   assertEquals(order, []);
-  await new Promise((resolve) => setTimeout(resolve, 0));
+  await delay(0);
   assertEquals(order, ["later"]);
   const held: (() => void)[] = [];
   core.onEarlyEnding = (conclude) => held.push(conclude);

@@ -1,5 +1,6 @@
 /** A wire and a channel of bytes under a test's control, and channels over them. */
 
+import { delay } from "@std/async";
 import { SinkController, StreamController } from "../support/controllers.ts";
 import type { Channel } from "../../src/web_socket/channel.ts";
 import type { ProtocolOptions } from "../../src/web_socket/options.ts";
@@ -285,7 +286,7 @@ export function rig(options: RigOptions = {}): Rig {
 export async function ended(channel: Channel): Promise<Record<string, unknown>> {
   await microtasks(50);
   // The peer's Close takes effect a turn later where nobody has read yet.
-  if (channel.state !== "closed") await new Promise<void>((resolve) => setTimeout(resolve, 0));
+  if (channel.state !== "closed") await delay(0);
   if (channel.state !== "closed") throw new Error(`The channel isn't over: ${channel.state}`);
   const { error: _error, ...info } = await channel.closed;
   return info;

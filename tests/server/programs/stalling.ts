@@ -3,6 +3,7 @@
  * none of them may be given up. It prints what became of each.
  */
 
+import { delay } from "@std/async";
 import process from "node:process";
 import { NetWebSocketChannel } from "../../../src/net/mod.ts";
 import { type ServerWebSocketChannel, WebSocketServer } from "../../../src/server/mod.ts";
@@ -41,7 +42,7 @@ const client = NetWebSocketChannel.connect(peer, { connectTimeout: DEADLINE });
 const ready = client.ready.then(() => "open", (error) => `${error}`);
 
 // All of that has to be out first.
-await new Promise((resolve) => setTimeout(resolve, 50));
+await delay(50);
 console.log("stall now");
 if (way === "blocked") {
   const end = performance.now() + STALL;
