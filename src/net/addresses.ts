@@ -39,7 +39,9 @@ export async function addressesOf(
   for (const { address } of await answerOf(ask, host)) {
     const family = builtin("net")?.isIP(address) ?? 0;
     // A name would be looked up once more, by somebody else.
-    if (family === 0) throw failure("ERR_INVALID_IP_ADDRESS", "the option lookup gave what is no IP address");
+    if (family === 0) {
+      throw failure("ERR_INVALID_IP_ADDRESS", "the option lookup gave what is no IP address");
+    }
     found.set(address, { address, family });
   }
   if (found.size === 0) throw failure("ENOTFOUND");

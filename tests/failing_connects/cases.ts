@@ -1,110 +1,134 @@
-/** Connects that fail, each for one reason: the list behind failing_connects_test.ts and the page of them. */
+/** Connects that fail, each for one reason: one list for failing_connects_test.ts and for the page of them. */
 
 import type { ConnectOptions } from "../../mod.ts";
 import { createIdentity, type Identity } from "../support/certificates.ts";
 import { type ProxyManners, startProxy, startTls } from "../support/net_peers.ts";
-import { type RecipeOptions, startRecipe } from "../support/recipes.ts";
+import { type RecipeOptions, type RecipeServer, startRecipe } from "../support/recipes.ts";
 
-/** Where a case connects to, while its servers run. */
+/** A case whose servers run. */
 export interface Started {
   readonly url: string;
-  readonly options?: ConnectOptions;
+  readonly options: ConnectOptions;
   close(): Promise<void>;
 }
 
-/** What the certificates of the cases are made of. */
-export interface Authority {
-  /** The platform trusts it if it was told to. */
+/** The authorities of the certificates: the runtime has been told to trust one of them, or the client is. */
+export interface Authorities {
   readonly trusted: Identity;
   readonly unknown: Identity;
 }
 
-/** How far the attempt gets, as in `ConnectError`. */
+/** Makes both. */
+export function createAuthorities(): Authorities {
+  return {
+    trusted: createIdentity({ commonName: "trusted" }),
+    unknown: createIdentity({ commonName: "unknown" }),
+  };
+}
+
+/** How far the attempt gets, as `ConnectError.phase` has it. */
 export type Phase = "dns" | "tcp" | "proxy" | "tls" | "handshake";
 
-/** A connect that fails. */
-export interface FailingConnect {
-  readonly name: string;
+/** What is known of a case, and what our own transport's error must say. */
+export interface Facts {
   readonly phase: Phase;
-  /** The status of the server's answer, or the proxy's. */
+  /** The status of the answer: the server's, or the proxy's. */
   readonly status?: number;
-  /** Whether a later attempt may succeed; left out: it may not. */
-  readonly retryable?: true;
-  /** Why only our own transport can be tried: what it needs. */
-  readonly ownOnly?: true;
-  /** The server's certificate has to be trusted for this to be seen. */
-  readonly needsTrust?: true;
-  start(authority: Authority): Promise<Started>;
+  /** Whether a later attempt may succeed; left out: it can't. */
+  readonly retryable?: boolean;
+  /** It needs an option that only our own transport has. */
+  readonly ownOnly?: boolean;
+  /** It can be seen only by a client that trusts the server's authority. */
+  readonly needsTrust?: boolean;
+  /** Nothing fails but the patience: a TimeoutError that names the phase. */
+  readonly isTimeout?: boolean;
 }
 
-const closes = (all: readonly { close(): Promise<void> }[]) => async (): Promise<void> => {
-  for (const it of all) await it.close();
-};
+/** A connect that fails. */
+export interface FailingConnect extends Facts {
+  readonly name: string;
+  start(authorities: Authorities): Promise<Started>;
+}
 
-/** The URL of a port that nobody listens at. */
-async function refusing(scheme: "ws" | "wss"): Promise<string> {
+/** What runs for a case. */
+interface Server {
+  close(): Promise<void>;
+}
+
+function started(url: string, options: ConnectOptions = {}, servers: Server[] = []): Started {
+  const close = async (): Promise<void> => {
+    for (const it of servers) await it.close();
+  };
+  return { url, options, close };
+}
+
+function secure(url: string): string {
+  return url.replace("ws:", "wss:");
+}
+
+/** The URL of a port that nothing listens at. */
+async function refusing(): Promise<string> {
   const server = await startRecipe("silent");
-  const { port } = new URL(server.url);
+  const { url } = server;
   await server.close();
-  return `${scheme}://127.0.0.1:${port}`;
+  return url;
 }
 
-const nothing = (url: string, options?: ConnectOptions): Started => ({
-  url,
-  ...(options === undefined ? {} : { options }),
-  close: () => Promise.resolve(),
-});
-
-async function served(
-  recipe:
-    | "http"
-    | "silent"
-    | "accept-then-end"
-    | "bad-accept"
-    | "no-accept"
-    | "echo"
-    | "unoffered-protocol"
-    | "no-protocol",
-  given: RecipeOptions = {},
-  options?: ConnectOptions,
-): Promise<Started> {
-  const server = await startRecipe(recipe, given);
-  return {
-    url: server.url,
-    ...(options === undefined ? {} : { options }),
-    close: closes([server]),
-  };
-}
-
-/** An answer of HTTP. */
-function answering(
+/** Where no server is reached. */
+function unreached(
   name: string,
-  status: number,
-  more: RecipeOptions & { retryable?: true } = {},
+  facts: Facts,
+  where: () => Promise<Started>,
 ): FailingConnect {
-  const { retryable, ...rest } = more;
-  return {
-    name,
-    phase: "handshake",
-    status,
-    ...(retryable === undefined ? {} : { retryable }),
-    start: () => served("http", { status, ...rest }),
-  };
+  return { name, ...facts, start: where };
 }
 
-/** An answer as it is, line for line. */
+const UNKNOWN = "no-such-host.invalid";
+
+/** One recipe's server. */
+function served(
+  name: string,
+  facts: Omit<Facts, "phase"> & { phase?: Phase },
+  recipe: () => Promise<RecipeServer>,
+  options: ConnectOptions = {},
+): FailingConnect {
+  const start = async (): Promise<Started> => {
+    const server = await recipe();
+    const { url } = server;
+    return started(facts.phase === "tls" ? secure(url) : url, options, [server]);
+  };
+  return { name, phase: "handshake", ...facts, start };
+}
+
+const PAGE = {
+  headers: { "Content-Type": "text/html" },
+  body: "<!doctype html><title>Welcome</title>",
+};
+const AGAIN = { headers: { "Retry-After": "7" } };
+
+/** An answer with a status. */
+function answering(
+  status: number,
+  name = "",
+  given: RecipeOptions = {},
+  retryable = false,
+): FailingConnect {
+  return served(
+    `status ${status}${name}`,
+    { status, retryable },
+    () => startRecipe("http", { status, ...given }),
+  );
+}
+
+/** An answer, line for line. */
 function saying(
   name: string,
+  facts: Omit<Facts, "phase">,
   lines: readonly string[],
-  more: Partial<FailingConnect> & { then?: "open" | "end" } = {},
+  then: "open" | "end" | "reset" = "end",
 ): FailingConnect {
-  const { then = "end", ...rest } = more;
-  return {
-    name,
-    phase: "handshake",
-    ...rest,
-    start: () => served("http", { response: lines.map((it) => `${it}\r\n`).join(""), then }),
-  };
+  const response = lines.map((it) => `${it}\r\n`).join("");
+  return served(name, facts, () => startRecipe("http", { response, then }));
 }
 
 const UPGRADED = [
@@ -112,129 +136,117 @@ const UPGRADED = [
   "Upgrade: websocket",
   "Connection: Upgrade",
   "Sec-WebSocket-Accept: {accept}",
+  "",
 ];
 
+function without(name: string): string[] {
+  return UPGRADED.filter((it) => !it.startsWith(name));
+}
+
 /** A proxy that doesn't let it through. */
-function proxied(
-  name: string,
-  manners: ProxyManners,
-  more: Partial<FailingConnect> = {},
-): FailingConnect {
-  return {
-    name,
-    phase: "proxy",
-    ownOnly: true,
-    ...more,
-    async start() {
-      const proxy = await startProxy(manners);
-      return {
-        url: "ws://server.example/",
-        options: { proxy: `http://127.0.0.1:${proxy.port}` },
-        close: closes([proxy]),
-      };
-    },
+function proxied(name: string, manners: ProxyManners, more: Partial<Facts> = {}): FailingConnect {
+  const start = async (): Promise<Started> => {
+    const proxy = await startProxy(manners);
+    return started("ws://a.test", { proxy: `http://127.0.0.1:${proxy.port}` }, [proxy]);
   };
+  return { name, phase: "proxy", ownOnly: true, ...more, start };
 }
 
 /** A server of TLS, and what is behind it. */
 function secured(
   name: string,
-  identity: (authority: Authority) => Identity,
-  more: Partial<FailingConnect> & { behind?: RecipeOptions; tls?: { requestCert: true } } = {},
+  identity: (authorities: Authorities) => Identity,
+  facts: Partial<Facts> = {},
+  { answer = { status: 404 }, requestCert = false }: {
+    answer?: RecipeOptions;
+    requestCert?: boolean;
+  } = {},
 ): FailingConnect {
-  const { behind = { status: 404 }, tls = {}, ...rest } = more;
-  return {
-    name,
-    phase: "tls",
-    ...rest,
-    async start(authority) {
-      const server = await startRecipe("http", behind);
-      const { cert, key } = identity(authority);
-      const front = await startTls(server.url, { cert, key, ca: authority.trusted.cert, ...tls });
-      return { url: `wss://localhost:${front.port}`, close: closes([front, server]) };
-    },
+  const start = async (authorities: Authorities): Promise<Started> => {
+    const server = await startRecipe("http", answer);
+    const { cert, key } = identity(authorities);
+    const ca = authorities.trusted.cert;
+    const front = await startTls(server.url, { cert, key, ca, requestCert });
+    return started(`wss://localhost:${front.port}`, {}, [front, server]);
   };
+  return { name, phase: "tls", ...facts, start };
 }
 
-const localhost = ({ trusted }: Authority): Identity =>
-  createIdentity({ names: ["localhost"], issuer: trusted });
-const YESTERDAY = new Date(Date.now() - 24 * 60 * 60 * 1000);
-const HTML = "<!doctype html><title>Welcome</title>";
-const html = { headers: { "Content-Type": "text/html" }, body: HTML };
+/** A server of TLS whose answer is what fails. */
+function securely(
+  status: number,
+  name = "",
+  given: RecipeOptions = {},
+  retryable = false,
+): FailingConnect {
+  const facts: Facts = { phase: "handshake", status, retryable, needsTrust: true };
+  const answer = { status, ...given };
+  return secured(`TLS, status ${status}${name}`, localhost, facts, { answer });
+}
 
-/** The cases, in the order of how far they get. */
+const names = ["localhost"];
+const localhost = ({ trusted }: Authorities): Identity =>
+  createIdentity({ names, issuer: trusted });
+const yesterday = (): Date => new Date(Date.now() - 24 * 60 * 60 * 1000);
+
+/** The cases, ordered by how far they get. */
 export const FAILING_CONNECTS: readonly FailingConnect[] = [
-  {
-    name: "the host has no address",
-    phase: "dns",
-    retryable: true,
-    start: () => Promise.resolve(nothing("ws://no-such-host.invalid")),
-  },
-  {
-    name: "the host has no address, TLS",
-    phase: "dns",
-    retryable: true,
-    start: () => Promise.resolve(nothing("wss://no-such-host.invalid")),
-  },
-  {
-    name: "nothing listens",
-    phase: "tcp",
-    retryable: true,
-    start: async () => nothing(await refusing("ws")),
-  },
-  {
-    name: "nothing listens, TLS",
-    phase: "tcp",
-    retryable: true,
-    start: async () => nothing(await refusing("wss")),
-  },
-  {
-    name: "no such Unix socket",
-    phase: "tcp",
-    retryable: true,
-    ownOnly: true,
-    start: () => Promise.resolve(nothing("ws://localhost", { socketPath: "/no/such.sock" })),
-  },
-  {
-    name: "a local address of another machine",
-    phase: "tcp",
-    ownOnly: true,
-    start: async () => nothing(await refusing("ws"), { localAddress: "192.0.2.1" }),
-  },
-  {
-    name: "nothing listens at the proxy",
-    phase: "proxy",
-    retryable: true,
-    ownOnly: true,
-    start: async () =>
-      nothing("ws://server.example/", { proxy: (await refusing("ws")).replace("ws:", "http:") }),
-  },
-  {
-    name: "the proxy's host has no address",
-    phase: "proxy",
-    retryable: true,
-    ownOnly: true,
-    start: () =>
-      Promise.resolve(
-        nothing("ws://server.example/", { proxy: "http://no-such-host.invalid:3128" }),
-      ),
-  },
-  proxied("the proxy wants credentials", { authorization: "Basic x" }, { status: 407 }),
+  unreached(
+    "the host has no address",
+    { phase: "dns", retryable: true },
+    () => Promise.resolve(started(`ws://${UNKNOWN}`)),
+  ),
+  unreached(
+    "TLS, the host has no address",
+    { phase: "dns", retryable: true },
+    () => Promise.resolve(started(`wss://${UNKNOWN}`)),
+  ),
+  unreached(
+    "nothing listens",
+    { phase: "tcp", retryable: true },
+    async () => started(await refusing()),
+  ),
+  unreached(
+    "TLS, nothing listens",
+    { phase: "tcp", retryable: true },
+    async () => started(secure(await refusing())),
+  ),
+  unreached(
+    "there is no such Unix socket",
+    { phase: "tcp", retryable: true, ownOnly: true },
+    () => Promise.resolve(started("ws://localhost", { socketPath: "/no/such.sock" })),
+  ),
+  unreached(
+    "a local address of another machine",
+    { phase: "tcp", ownOnly: true },
+    async () => started(await refusing(), { localAddress: "192.0.2.1" }),
+  ),
+  unreached(
+    "the proxy's host has no address",
+    { phase: "proxy", retryable: true, ownOnly: true },
+    () => Promise.resolve(started("ws://a.test", { proxy: `http://${UNKNOWN}:3128` })),
+  ),
+  unreached(
+    "nothing listens at the proxy",
+    { phase: "proxy", retryable: true, ownOnly: true },
+    async () => started("ws://a.test", { proxy: (await refusing()).replace("ws:", "http:") }),
+  ),
+  proxied("the proxy wants credentials", { authorization: "Basic YTpi" }, { status: 407 }),
   proxied("the proxy forbids it", { answer: "HTTP/1.1 403 Forbidden\r\n\r\n" }, { status: 403 }),
-  proxied("the proxy can't reach the server", { answer: "HTTP/1.1 502 Bad Gateway\r\n\r\n" }, {
-    status: 502,
-    retryable: true,
-  }),
+  proxied(
+    "the proxy can't reach the server",
+    { answer: "HTTP/1.1 502 Bad Gateway\r\n\r\n" },
+    { status: 502, retryable: true },
+  ),
   proxied("the proxy ends the connection", { end: true }, { retryable: true }),
-  proxied("the proxy doesn't speak HTTP", { answer: "SSH-2.0-OpenSSH_9.2\r\n\r\n" }),
-  secured("a certificate that signs itself", () => createIdentity({ names: ["localhost"] })),
+  secured("a certificate that is signed by itself", () => createIdentity({ names })),
   secured(
-    "a certificate of an unknown authority",
-    ({ unknown }) => createIdentity({ names: ["localhost"], issuer: unknown }),
+    "a certificate of an authority that isn't known",
+    ({ unknown }) => createIdentity({ names, issuer: unknown }),
   ),
   secured(
     "a certificate that has expired",
-    ({ trusted }) => createIdentity({ names: ["localhost"], issuer: trusted, notAfter: YESTERDAY }),
+    ({ trusted }) => createIdentity({ names, issuer: trusted, notAfter: yesterday() }),
     { needsTrust: true },
   ),
   secured(
@@ -242,125 +254,73 @@ export const FAILING_CONNECTS: readonly FailingConnect[] = [
     ({ trusted }) => createIdentity({ names: ["other.example"], issuer: trusted }),
     { needsTrust: true },
   ),
-  secured("the server wants a client certificate", localhost, {
-    needsTrust: true,
-    tls: { requestCert: true },
-  }),
-  {
-    name: "the server doesn't speak TLS",
-    phase: "tls",
-    retryable: true,
-    start: async () => {
-      const it = await served("http", { status: 400 });
-      return { ...it, url: it.url.replace("ws:", "wss:") };
-    },
-  },
-  {
-    name: "the connection ends during the TLS handshake",
-    phase: "tls",
-    retryable: true,
-    start: async () => {
-      const it = await served("accept-then-end");
-      return { ...it, url: it.url.replace("ws:", "wss:") };
-    },
-  },
-  {
-    name: "the connection ends before an answer",
-    phase: "handshake",
-    retryable: true,
-    start: () => served("accept-then-end"),
-  },
-  {
-    name: "the connection is reset before an answer",
-    phase: "handshake",
-    retryable: true,
-    start: () => served("accept-then-end", { then: "reset" }),
-  },
-  saying("the connection ends inside the answer", [
-    "HTTP/1.1 101 Switching Protocols",
-    "Upgrade: websocket",
-  ], { retryable: true }),
-  answering("200 with a page", 200, html),
-  answering("302", 302, { headers: { Location: "ws://127.0.0.1:9/" } }),
-  answering("400", 400, { body: "bad request" }),
-  answering("401", 401, { headers: { "WWW-Authenticate": "Bearer" } }),
-  answering("403", 403, { body: "no" }),
-  answering("404", 404),
-  answering("418", 418),
-  answering("426", 426, { headers: { "Sec-WebSocket-Version": "7" } }),
-  answering("429 with Retry-After", 429, { headers: { "Retry-After": "7" }, retryable: true }),
-  answering("500", 500, { body: "it broke", retryable: true }),
-  answering("502 with a page", 502, { ...html, retryable: true }),
-  answering("503 with Retry-After", 503, { headers: { "Retry-After": "7" }, retryable: true }),
-  answering("504", 504, { retryable: true }),
-  {
-    name: "101 with a wrong Sec-WebSocket-Accept",
-    phase: "handshake",
-    status: 101,
-    start: () => served("bad-accept"),
-  },
-  {
-    name: "101 without Sec-WebSocket-Accept",
-    phase: "handshake",
-    status: 101,
-    start: () => served("no-accept"),
-  },
-  saying("101 without Upgrade", [...UPGRADED.filter((it) => !it.startsWith("Upgrade")), ""], {
-    status: 101,
-  }),
-  saying("101 without Connection", [...UPGRADED.filter((it) => !it.startsWith("Connection")), ""], {
-    status: 101,
-  }),
-  saying("101 of HTTP/1.0", [...UPGRADED, ""].map((it) => it.replace("HTTP/1.1", "HTTP/1.0")), {
-    status: 101,
-  }),
-  saying("101 with an extension that was not offered", [
-    ...UPGRADED,
-    "Sec-WebSocket-Extensions: x-other",
-    "",
-  ], { status: 101 }),
-  {
-    name: "101 with a subprotocol that was not offered",
-    phase: "handshake",
-    status: 101,
-    start: () => served("unoffered-protocol", {}, { protocols: ["chat"] }),
-  },
-  {
-    name: "101 without one of the subprotocols",
-    phase: "handshake",
-    status: 101,
-    start: () => served("no-protocol", {}, { protocols: ["chat"] }),
-  },
-  saying("an SSH server", ["SSH-2.0-OpenSSH_9.2"], { then: "open" }),
-  saying("a status line without a status", ["HTTP/1.1 abc", ""], { then: "open" }),
-  saying(
-    "a malformed header field",
-    ["HTTP/1.1 101 Switching Protocols", "Upgrade websocket", ""],
-    {},
+  secured("a client certificate is wanted", localhost, { needsTrust: true }, { requestCert: true }),
+  served(
+    "the connection ends during the TLS handshake",
+    { phase: "tls", retryable: true },
+    () => startRecipe("accept-then-end"),
   ),
-  secured("401, TLS", localhost, {
-    phase: "handshake",
-    status: 401,
-    needsTrust: true,
-    behind: { status: 401 },
-  }),
-  secured("418, TLS", localhost, {
-    phase: "handshake",
-    status: 418,
-    needsTrust: true,
-    behind: { status: 418 },
-  }),
-  secured("503 with Retry-After, TLS", localhost, {
-    phase: "handshake",
-    status: 503,
-    retryable: true,
-    needsTrust: true,
-    behind: { status: 503, headers: { "Retry-After": "7" } },
-  }),
-  secured("200 with a page, TLS", localhost, {
-    phase: "handshake",
-    status: 200,
-    needsTrust: true,
-    behind: { status: 200, ...html },
-  }),
+  served(
+    "the connection ends before the answer",
+    { retryable: true },
+    () => startRecipe("accept-then-end"),
+  ),
+  saying("the connection is reset instead of an answer", { retryable: true }, [], "reset"),
+  saying("the connection ends within the answer", { retryable: true }, UPGRADED.slice(0, 2)),
+  served(
+    "the server never answers",
+    { isTimeout: true },
+    () => startRecipe("silent"),
+    { connectTimeout: 100 },
+  ),
+  answering(200, ", a page", PAGE),
+  answering(302, "", { headers: { Location: "ws://127.0.0.1:9/" } }),
+  answering(400),
+  answering(401, "", { headers: { "WWW-Authenticate": "Bearer" } }),
+  answering(403),
+  answering(404),
+  answering(418),
+  answering(426, "", { headers: { "Sec-WebSocket-Version": "7" } }),
+  answering(429, ", Retry-After", AGAIN, true),
+  answering(500, "", {}, true),
+  answering(502, ", a page", PAGE, true),
+  answering(503, ", Retry-After", AGAIN, true),
+  answering(504, "", {}, true),
+  securely(200, ", a page", PAGE),
+  securely(401),
+  securely(418),
+  securely(503, ", Retry-After", AGAIN, true),
+  served(
+    "101, Sec-WebSocket-Accept is wrong",
+    { status: 101 },
+    () => startRecipe("bad-accept"),
+  ),
+  served("101, no Sec-WebSocket-Accept", { status: 101 }, () => startRecipe("no-accept")),
+  saying("101, no Upgrade", { status: 101 }, without("Upgrade")),
+  saying("101, no Connection", { status: 101 }, without("Connection")),
+  saying(
+    "101 of HTTP/1.0",
+    { status: 101 },
+    UPGRADED.map((it) => it.replace("HTTP/1.1", "HTTP/1.0")),
+  ),
+  saying(
+    "101, an extension that was not offered",
+    { status: 101 },
+    [...UPGRADED.slice(0, 4), "Sec-WebSocket-Extensions: x-other", ""],
+  ),
+  served(
+    "101, a subprotocol that was not offered",
+    { status: 101 },
+    () => startRecipe("unoffered-protocol"),
+    { protocols: ["chat"] },
+  ),
+  served(
+    "101, none of the subprotocols that were offered",
+    { status: 101 },
+    () => startRecipe("no-protocol"),
+    { protocols: ["chat"] },
+  ),
+  saying("a server of SSH", {}, ["SSH-2.0-OpenSSH_9.2"], "open"),
+  saying("a status line without a status", {}, ["HTTP/1.1 abc", ""], "open"),
+  saying("a header field without a colon", {}, [...UPGRADED.slice(0, 1), "Upgrade", ""], "open"),
 ];
