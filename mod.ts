@@ -25,6 +25,7 @@
 
 export {
   ConnectError,
+  LimitError,
   ProtocolError,
   UnsupportedError,
   WebSocketChannelError,

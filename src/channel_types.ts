@@ -5,6 +5,7 @@
  */
 
 export type { Side } from "./protocol/frame.ts";
+export type { InvalidText } from "./protocol/utf8.ts";
 export type {
   ClientCompressionOptions,
   CompressionOptions,

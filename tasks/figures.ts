@@ -45,16 +45,16 @@ const ROOT = new URL("../", import.meta.url);
 
 /** The budget of each folder of src/. */
 const ROOMS: Rooms = {
-  "src": { files: 4, lines: 334 },
+  "src": { files: 4, lines: 335 },
   "src/handshake": { files: 10, lines: 1673 },
   "src/native": { files: 10, lines: 958 },
-  "src/net": { files: 17, lines: 2371 },
+  "src/net": { files: 17, lines: 2374 },
   "src/permessage_deflate": { files: 5, lines: 1015 },
-  "src/protocol": { files: 16, lines: 2718 },
+  "src/protocol": { files: 16, lines: 2803 },
   "src/realm": { files: 4, lines: 304 },
-  "src/server": { files: 25, lines: 3551 },
+  "src/server": { files: 25, lines: 3556 },
   "src/stream_channel": { files: 31, lines: 6114 },
-  "src/testing": { files: 5, lines: 417 },
+  "src/testing": { files: 5, lines: 418 },
   "src/web_socket": { files: 34, lines: 18285 },
 };
 

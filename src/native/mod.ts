@@ -13,6 +13,7 @@ export { NativeWebSocketChannel } from "./native_web_socket_channel.ts";
 
 export {
   ConnectError,
+  LimitError,
   ProtocolError,
   UnsupportedError,
   WebSocketChannelError,

@@ -70,6 +70,7 @@ const BEYOND = [
   "lookup",
   "addressDelay",
   "followRedirects",
+  "invalidText",
   "onPing",
   "onPong",
 ] as const;
@@ -129,7 +130,7 @@ function remedy(missing: string): string {
     : "A page can't have it: leave it out, or connect on Deno, Node or Bun";
 }
 
-/** `false` and 0 ask for nothing. */
+/** `false`, 0 and the default of `invalidText` ask for nothing. */
 function isAskedFor(value: unknown): boolean {
-  return value !== undefined && value !== false && value !== 0;
+  return value !== undefined && value !== false && value !== 0 && value !== "fail";
 }

@@ -14,7 +14,7 @@ import {
   DEFAULT_MAX_QUEUE_SIZE,
   type ReceiveQueueOptions,
 } from "../web_socket/options.ts";
-import { ConnectError, WebSocketChannelError } from "../web_socket/errors.ts";
+import { ConnectError, LimitError, WebSocketChannelError } from "../web_socket/errors.ts";
 import { shownUrl, withoutQuery } from "../web_socket/shown_url.ts";
 import type { Transport } from "../web_socket/transport.ts";
 import type { CloseFrameContent } from "../web_socket/close_info.ts";
@@ -168,13 +168,10 @@ export class NativeTransport implements Transport {
   }
 
   #overflow(): void {
-    this.#core.closeBecauseOf(
-      new WebSocketChannelError(
-        `Too many messages wait to be read: ${
-          inlet.queuedSize(this.#core.incoming)
-        } bytes, at most ${this.#maxQueueSize} may`,
-      ),
-    );
+    const actual = inlet.queuedSize(this.#core.incoming);
+    const what = `What waits to be read, ${actual} bytes,`;
+    const limit = this.#maxQueueSize;
+    this.#core.closeBecauseOf(new LimitError(what, { option: "maxQueueSize", limit, actual }));
   }
 
   // The only event that is to be relied on. Some platforms give the code 0 where there was no Close.

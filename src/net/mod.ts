@@ -11,6 +11,7 @@ export { NetWebSocketChannel, type NetWebSocketChannelStatic } from "./net_web_s
 
 export {
   ConnectError,
+  LimitError,
   ProtocolError,
   UnsupportedError,
   WebSocketChannelError,

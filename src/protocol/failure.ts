@@ -19,6 +19,19 @@ export interface Failure {
   readonly code: number;
   /** The close reason: a short fixed phrase, never made of what the peer sent. */
   readonly reason: string;
+  /** How far a limit of this end was exceeded. */
+  readonly excess?: Excess;
+  /** What was thrown, if the fault is this end's own. */
+  readonly cause?: unknown;
+}
+
+/** A message that is larger than this end allows. */
+export interface Excess {
+  /** Its size in bytes, as far as it is known; before decompressing if that made it too large. */
+  readonly size: number;
+  /** The largest size that is allowed, in bytes. */
+  readonly limit: number;
+  readonly isCompressed: boolean;
 }
 
 function protocolFailure(reason: string): Failure {

@@ -126,6 +126,6 @@ export interface SharedDeflate {
  * @returns The failure.
  */
 export function inflateFailure(error: unknown): Failure {
-  if (!(error instanceof InflateError)) return INFLATE_FAILED;
+  if (!(error instanceof InflateError)) return { ...INFLATE_FAILED, cause: error };
   return error.reason === "too-big" ? MESSAGE_TOO_BIG : CORRUPT_COMPRESSION;
 }

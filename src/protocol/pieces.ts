@@ -11,7 +11,13 @@ import { BAD_UTF8, type Failure } from "./failure.ts";
 import { FrameHeader, MAX_HEADER_LENGTH, RSV1, TEXT } from "./frame.ts";
 import { applyMask } from "./mask.ts";
 import { type InflateEvents, inflateFailure } from "./message_deflate.ts";
-import { decodeWithin, lastBoundary, Utf8Validator } from "./utf8.ts";
+import {
+  decodeInvalid,
+  decodeWithin,
+  type InvalidText,
+  lastBoundary,
+  Utf8Validator,
+} from "./utf8.ts";
 import { LARGEST_PIECE, type WorkBudget } from "./work_budget.ts";
 
 /** The minimum capacity of the buffer of a message in pieces, in bytes. */
@@ -76,6 +82,15 @@ export class FrameInPieces extends FrameHeader {
   }
 }
 
+/** How a message is put together. */
+export interface MessageOptions {
+  /** The largest message allowed, in bytes. The caller checks that. */
+  readonly maxSize: number;
+  /** What decoding costs is taken from it. */
+  readonly budget: WorkBudget;
+  readonly invalidText: InvalidText;
+}
+
 /**
  * A message in the making. It is copied into a buffer that grows with what has arrived, never with
  * what a header announces. Text is checked piece by piece, and what is large is decoded as it
@@ -84,8 +99,7 @@ export class FrameInPieces extends FrameHeader {
 export class MessageInPieces {
   /** The first byte of its first frame. */
   readonly flags: number;
-  readonly #maxSize: number;
-  readonly #budget: WorkBudget;
+  readonly #options: MessageOptions;
   #validator: Utf8Validator | null = null;
   #buffer: Uint8Array = EMPTY;
   #size = 0;
@@ -97,18 +111,21 @@ export class MessageInPieces {
    * Begins with nothing.
    *
    * @param flags The first byte of its first frame.
-   * @param maxSize The largest message allowed, in bytes. The caller checks that.
-   * @param budget What decoding costs is taken from it.
+   * @param options See {@linkcode MessageOptions}.
    */
-  constructor(flags: number, maxSize: number, budget: WorkBudget) {
+  constructor(flags: number, options: MessageOptions) {
     this.flags = flags;
-    this.#maxSize = maxSize;
-    this.#budget = budget;
+    this.#options = options;
   }
 
   /** Whether it is text that isn't compressed. */
-  get isText(): boolean {
+  get #isText(): boolean {
     return (this.flags & 0x0f) === TEXT && (this.flags & RSV1) === 0;
+  }
+
+  /** Whether it is text that is decoded as it arrives: its bytes aren't asked for. */
+  get isText(): boolean {
+    return this.#isText && this.#options.invalidText !== "bytes";
   }
 
   /** How many bytes are there. */
@@ -135,6 +152,7 @@ export class MessageInPieces {
     }
     this.#size = size;
     if (!this.isText) return true;
+    if (this.#options.invalidText === "replace") return this.#decodeLarge();
     this.#validator ??= new Utf8Validator();
     return this.#validator.push(this.#buffer, at, size) && this.#decodeLarge();
   }
@@ -180,9 +198,16 @@ export class MessageInPieces {
    * @returns The payload, or its text; `null` when that isn't UTF-8.
    */
   finish(): string | Uint8Array | null {
-    if (!this.isText) return compact(this.#buffer.subarray(0, this.#size));
-    const text = decodeWithin(this.#buffer, 0, this.#size, this.#budget);
-    return text === null ? null : this.#text + text;
+    if (!this.#isText) return compact(this.#buffer.subarray(0, this.#size));
+    const last = this.#decode(this.#size);
+    if (last === null) return null;
+    return typeof last === "string" ? this.#text + last : compact(last);
+  }
+
+  #decode(end: number): string | Uint8Array | null {
+    const { budget, invalidText } = this.#options;
+    return decodeWithin(this.#buffer, 0, end, budget) ??
+      decodeInvalid(this.#buffer.subarray(0, end), invalidText);
   }
 
   /**
@@ -193,7 +218,7 @@ export class MessageInPieces {
     const size = this.#size;
     if (size < LARGEST_PIECE) return true;
     const end = lastBoundary(this.#buffer, size);
-    const text = decodeWithin(this.#buffer, 0, end, this.#budget);
+    const text = this.#decode(end);
     if (text === null) return false;
     this.#text += text;
     this.#decoded += end;
@@ -210,7 +235,7 @@ export class MessageInPieces {
   #grow(size: number, expected: number): void {
     const isLargeText = this.isText && expected < Infinity;
     const needed = isLargeText ? Math.max(size, Math.min(expected, LARGEST_PIECE)) : expected;
-    const twice = Math.min(2 * size, this.#maxSize);
+    const twice = Math.min(2 * size, this.#options.maxSize);
     const grown = needed <= 32 * size
       ? bytesToFill(needed)
       : new Uint8Array(Math.max(twice, Math.min(needed, LEAST_ROOM)));

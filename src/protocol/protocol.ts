@@ -8,6 +8,7 @@
  * @module
  */
 
+import { messageTooBig } from "../../status.ts";
 import { ByteQueue } from "./byte_queue.ts";
 import { type CloseFrame, decodeClose, encodeClose } from "./close_frame.ts";
 import { type ConnectionState, stateAfter } from "./connection_state.ts";
@@ -36,7 +37,7 @@ import { FrameInPieces, InflatingMessage, joinHeader, MessageInPieces } from "./
 import type { PreparedMessage } from "./prepared_message.ts";
 import type { ProtocolEvents, ProtocolOptions, SendOptions } from "./protocol_events.ts";
 import { bytesOf, copyOf, countBytes, lengthOf, plainBytes } from "../realm/bytes.ts";
-import { decodeWithin } from "./utf8.ts";
+import { decodeInvalid, decodeWithin, type InvalidText } from "./utf8.ts";
 import { CONTROL_COST, FRAME_COST, LARGEST_PIECE, type WorkBudget } from "./work_budget.ts";
 
 /** The longest string in V8, rounded down to what every engine can do. */
@@ -83,6 +84,7 @@ export class Protocol {
   #isReading = false;
   readonly #ownsChunks: boolean;
   readonly #autoPong: boolean;
+  readonly #invalidText: InvalidText;
   /** What headers are judged by. */
   #context: number;
   readonly #maxSize: number;
@@ -119,6 +121,7 @@ export class Protocol {
     this.#maxSize = Math.min(maxMessageSize, LARGEST_MESSAGE);
     this.#context = (side === "server" ? PEER_MASKS : 0) | (deflate === null ? 0 : COMPRESSIBLE);
     this.#autoPong = options.autoPong ?? true;
+    this.#invalidText = options.invalidText ?? "fail";
     this.output = new Output(side === "client" ? maskingKeys : null, options.recycles ?? false);
   }
 
@@ -447,13 +450,21 @@ export class Protocol {
     if (header.isControl) return null;
     const max = this.#state === "open" ? this.#maxSize : Number.MAX_SAFE_INTEGER;
     const before = this.#message === null ? 0 : this.#message.size;
-    return before + header.length > max ? MESSAGE_TOO_BIG : null;
+    const size = before + header.length;
+    return size > max ? this.#tooBig(size, false) : null;
+  }
+
+  #tooBig(size: number, isCompressed: boolean): Failure {
+    return { ...MESSAGE_TOO_BIG, excess: { size, limit: this.#maxSize, isCompressed } };
   }
 
   #deliver(flags: number, bytes: Uint8Array, start: number, end: number): void {
     if ((flags & RSV1) !== 0) this.#inflate(flags, bytes.subarray(start, end));
     else if ((flags & 0x0f) !== TEXT) this.#events.onMessage(bytes.subarray(start, end));
-    else this.#hand(decodeWithin(bytes, start, end, this.#budget));
+    else {
+      const text = decodeWithin(bytes, start, end, this.#budget);
+      this.#hand(text ?? decodeInvalid(bytes.subarray(start, end), this.#invalidText));
+    }
   }
 
   /** Hands over a message; `null` is text that isn't UTF-8. */
@@ -476,7 +487,11 @@ export class Protocol {
   }
 
   #messageInPieces(flags: number): MessageInPieces {
-    return new MessageInPieces(flags, this.#maxSize, this.#budget);
+    return new MessageInPieces(flags, {
+      maxSize: this.#maxSize,
+      budget: this.#budget,
+      invalidText: this.#invalidText,
+    });
   }
 
   #continueFrame(frame: FrameInPieces, chunk: Uint8Array): void {
@@ -508,9 +523,12 @@ export class Protocol {
   #inflate(flags: number, payload: Uint8Array): void {
     const deflate = this.#deflate as MessageDeflate;
     const message = this.#messageInPieces(flags & ~RSV1);
+    const { length } = payload;
+    const explain = (failure: Failure): Failure =>
+      failure.code === messageTooBig ? this.#tooBig(length, true) : failure;
     const inflating = new InflatingMessage(
       message,
-      (failure) => this.#endInflating(message, failure),
+      (failure) => this.#endInflating(message, failure && explain(failure)),
     );
     this.#inflating = inflating;
     let bytes: Uint8Array | null;
@@ -518,13 +536,14 @@ export class Protocol {
       bytes = deflate.decompress(payload, this.#maxSize, inflating);
     } catch (error) {
       this.#inflating = null;
-      return this.#fail(inflateFailure(error));
+      return this.#fail(explain(inflateFailure(error)));
     }
     if (bytes !== null) {
       this.#inflating = null;
       this.#deliver(flags & ~RSV1, bytes, 0, bytes.length);
     } else if (inflating.outcome !== undefined) {
-      this.#endInflating(message, inflating.outcome);
+      const { outcome } = inflating;
+      this.#endInflating(message, outcome && explain(outcome));
     } else if (this.#inflating !== null) {
       // No frame is read until the message is whole.
       inflating.isLate = true;
@@ -581,8 +600,8 @@ export class Protocol {
     this.#endWith(() => {
       const isTold = this.#state === "open";
       this.#state = stateAfter(this.#state, "fail");
-      if (isTold) this.#sendClose(encodeClose(code, reason), failure);
-      this.#events.onFailure(code, reason);
+      if (isTold) this.#sendClose(encodeClose(code, reason), { code, reason });
+      this.#events.onFailure(failure);
     });
   }
 

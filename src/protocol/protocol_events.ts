@@ -4,9 +4,11 @@
  * @module
  */
 
+import type { Failure } from "./failure.ts";
 import type { Side } from "./frame.ts";
 import type { MaskingKeySource } from "./mask.ts";
 import type { MessageDeflate } from "./message_deflate.ts";
+import type { InvalidText } from "./utf8.ts";
 import type { WorkBudget } from "./work_budget.ts";
 
 /**
@@ -57,12 +59,12 @@ export interface ProtocolEvents {
   onClose(code: number, reason: string): void;
 
   /**
-   * The peer broke a rule, and the connection was failed (RFC 6455 §7.1.7): the state is `"closed"`.
+   * The peer broke a rule, exceeded a limit, or sent what this end could not decompress, and the connection was
+   * failed (RFC 6455 §7.1.7): the state is `"closed"`.
    *
-   * @param code The close code that went out, unless a Close had gone out before.
-   * @param reason The phrase that went with it.
+   * @param failure What went out, unless a Close had gone out before.
    */
-  onFailure(code: number, reason: string): void;
+  onFailure(failure: Failure): void;
 
   /**
    * A listener has transferred a message's buffer, and with it what came behind the message: nothing
@@ -100,6 +102,9 @@ export interface ProtocolOptions {
    * and messages are views of them. Otherwise they are copied, and not kept.
    */
   readonly ownsChunks?: boolean | undefined;
+
+  /** What becomes of text that isn't UTF-8. Default `"fail"`. */
+  readonly invalidText?: InvalidText | undefined;
 
   /** `false`: Pings aren't answered; the owner does. */
   readonly autoPong?: boolean | undefined;

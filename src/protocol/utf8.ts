@@ -10,6 +10,14 @@ import { TEXT_BYTE_COST, type WorkBudget } from "./work_budget.ts";
 /** A BOM is part of the text: only a decoder that is told to ignores its meaning, and keeps it. */
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
+const replacing = new TextDecoder("utf-8", { ignoreBOM: true });
+
+/**
+ * What becomes of a text message that isn't UTF-8: `"fail"` fails the connection with 1007, as RFC 6455 §8.1 has
+ * it; `"replace"` puts U+FFFD for what is invalid; `"bytes"` delivers the message's bytes.
+ */
+export type InvalidText = "fail" | "replace" | "bytes";
+
 /** Up to this many bytes a call into the platform's decoder costs more than a loop. */
 const SHORT = 32;
 
@@ -63,6 +71,21 @@ export function decodeWithin(
   // ASCII, which is decoded fast, has as many characters as bytes.
   budget.left -= text !== null && text.length === size ? size : TEXT_BYTE_COST * size;
   return text;
+}
+
+/**
+ * What is delivered for text that isn't UTF-8.
+ *
+ * @param bytes The text.
+ * @param invalidText See {@linkcode InvalidText}.
+ * @returns A text, or the bytes themselves; `null` to fail the connection.
+ */
+export function decodeInvalid(
+  bytes: Uint8Array,
+  invalidText: InvalidText,
+): string | Uint8Array | null {
+  if (invalidText === "fail") return null;
+  return invalidText === "bytes" ? bytes : replacing.decode(bytes);
 }
 
 /**

@@ -67,7 +67,7 @@ export interface BunWebSocket {
 }
 
 /** What `Bun.serve` has no setting for. */
-const UNSUPPORTED = ["pingTimeout", "onPing", "onPong", "autoPong"] as const;
+const UNSUPPORTED = ["pingTimeout", "onPing", "onPong", "autoPong", "invalidText"] as const;
 
 /** The longest `idleTimeout` that Bun takes, in seconds, and the shortest but none: it clamps what is beyond. */
 const MAX_IDLE = 960;

@@ -44,6 +44,7 @@ export {
 
 export {
   ConnectError,
+  LimitError,
   ProtocolError,
   UnsupportedError,
   WebSocketChannelError,

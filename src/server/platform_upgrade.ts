@@ -72,7 +72,9 @@ export function checkPlatformOptions(
   for (const name of unsupported) {
     const value = options[name];
     // Of one it is `false` that asks for something.
-    const asksForNothing = name === "autoPong" ? value !== false : value === false;
+    const asksForNothing = name === "autoPong"
+      ? value !== false
+      : value === false || value === "fail";
     if (value === undefined || asksForNothing) continue;
     throw new UnsupportedError(name, platform(), "WebSocketServer and acceptUpgrade can do it");
   }

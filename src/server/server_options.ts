@@ -182,6 +182,7 @@ export function checkServerOptions(options: ServerOptions = {}): ServerSettings 
     closeTimeout: options.closeTimeout,
     highWaterMark: options.highWaterMark,
     maxMessageSize: options.maxMessageSize,
+    invalidText: options.invalidText,
     pingInterval,
     pingTimeout: options.pingTimeout,
     // Their channel is the `ServerChannel` of the connection.

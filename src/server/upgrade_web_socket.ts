@@ -43,6 +43,7 @@ const UNSUPPORTED = [
   "onPing",
   "onPong",
   "autoPong",
+  "invalidText",
 ] as const;
 
 /**

@@ -16,6 +16,7 @@ export type { Clock } from "../web_socket/clock.ts";
 
 export {
   ConnectError,
+  LimitError,
   ProtocolError,
   UnsupportedError,
   WebSocketChannelError,

@@ -373,10 +373,14 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget {
     this.#peerIsDone(answer);
   }
 
-  /** The peer broke the protocol (RFC 6455 §7.1.7): the stream ends; {@linkcode end} follows. */
-  fail(error: unknown, sent: CloseFrameContent | undefined): void {
+  /** The connection was failed (RFC 6455 §7.1.7): the stream ends; {@linkcode end} follows. */
+  fail(
+    error: unknown,
+    sent: CloseFrameContent | undefined,
+    initiator: CloseInitiator = "protocol-error",
+  ): void {
     const { closing } = this.life;
-    closing.isFailed = true;
+    closing.failedBy = initiator;
     closing.error ??= error;
     this.#peerIsDone(sent);
   }

@@ -136,8 +136,8 @@ export interface Ending {
 export class Closing {
   /** Which side began to close an open connection. */
   closer: "local" | "remote" | null = null;
-  /** The connection was failed. RFC 6455 §7.1.7. */
-  isFailed = false;
+  /** Whose fault it is that the connection was failed, if it was. RFC 6455 §7.1.7. */
+  failedBy: CloseInitiator | null = null;
   sent: CloseFrameContent | undefined;
   received: CloseFrameContent | undefined;
   error: unknown;
@@ -186,11 +186,7 @@ export class Closing {
 
   /** The whole story, told when all is over. */
   info({ wasClean, initiator }: Ending): CloseInfo {
-    const begun = this.isFailed
-      ? "protocol-error"
-      : wasClean || initiator === "transport"
-      ? this.closer
-      : null;
+    const begun = this.failedBy ?? (wasClean || initiator === "transport" ? this.closer : null);
     return {
       code: this.code ?? abnormalClosure,
       reason: this.reason ?? "",

@@ -2,7 +2,8 @@
  * Who or what ended a channel:
  *
  * - `"local"`: this side: its own `close`, also when the peer's came at the same time, its
- *   `terminate`, an aborted attempt, an error added to the sink, a receive queue that was full;
+ *   `terminate`, an aborted attempt, an error added to the sink, a message beyond `maxMessageSize`, a
+ *   receive queue that was full;
  * - `"remote"`: the peer's Close frame;
  * - `"transport"`: a connection that couldn't be made, or was lost;
  * - `"timeout"`: connecting, closing or a ping took too long;

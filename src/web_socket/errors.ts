@@ -84,7 +84,7 @@ function isRetryable(status: number | null): boolean {
 export class ProtocolError extends WebSocketChannelError {
   /** The name of the class. */
   override readonly name = "ProtocolError";
-  /** The close code that was sent: 1002, 1007 or 1009. */
+  /** The close code that was sent: 1002 or 1007. */
   readonly closeCode: number;
 
   /**
@@ -97,6 +97,44 @@ export class ProtocolError extends WebSocketChannelError {
   constructor(message: string, closeCode: number, options?: ErrorOptions) {
     super(message, options);
     this.closeCode = closeCode;
+  }
+}
+
+/** Which limit was exceeded, and how far. */
+export interface LimitErrorOptions {
+  /** The option that sets the limit, such as `"maxMessageSize"`. */
+  option: string;
+  /** The limit, in bytes. */
+  limit: number;
+  /** What exceeds it, in bytes; of a message that is too large when decompressed: before that. */
+  actual: number;
+}
+
+/**
+ * The peer sent more than a limit of this end allows: a message beyond `maxMessageSize`, or more messages
+ * than `maxQueueSize` lets wait. The peer hasn't broken the protocol.
+ */
+export class LimitError extends WebSocketChannelError {
+  /** The name of the class. */
+  override readonly name = "LimitError";
+  /** The option that sets the limit, such as `"maxMessageSize"`. */
+  readonly option: string;
+  /** The limit, in bytes. */
+  readonly limit: number;
+  /** What exceeds it, in bytes; of a message that is too large when decompressed: before that. */
+  readonly actual: number;
+
+  /**
+   * Creates the error.
+   *
+   * @param what What exceeds the limit, with its size.
+   * @param options Which limit, and how far.
+   */
+  constructor(what: string, { option, limit, actual }: LimitErrorOptions) {
+    super(`${what} exceeds ${option} (${limit} bytes)`);
+    this.option = option;
+    this.limit = limit;
+    this.actual = actual;
   }
 }
 

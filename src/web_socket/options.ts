@@ -13,6 +13,7 @@ import {
   type CompressionOptions,
 } from "../permessage_deflate/compression_options.ts";
 import type { Side } from "../protocol/frame.ts";
+import type { InvalidText } from "../protocol/utf8.ts";
 import {
   checkOption,
   malformedOption,
@@ -90,9 +91,15 @@ export interface ProtocolOptions extends ChannelOptions, ControlFrameOptions {
   pingTimeout?: number | undefined;
   /**
    * The largest message to receive, in bytes, before and after decompressing. A larger one fails the
-   * connection with 1009. Default 100 MiB.
+   * connection with 1009 and a `LimitError`. Default 100 MiB.
    */
   maxMessageSize?: number | undefined;
+  /**
+   * What becomes of a received text message that isn't UTF-8: `"fail"` fails the connection with 1007
+   * (RFC 6455 §8.1); `"replace"` delivers it with U+FFFD for what is invalid; `"bytes"` delivers its bytes.
+   * Default `"fail"`.
+   */
+  invalidText?: InvalidText | undefined;
   /** Whether, and how, to compress messages (RFC 7692). Default `false`. */
   compression?: boolean | CompressionOptions | undefined;
 }
@@ -132,7 +139,12 @@ export interface ProxyOptions {
 
 /** Options of {@linkcode WebSocketChannel.connect}. */
 export interface ConnectOptions
-  extends ChannelOptions, ConnectDeadlineOptions, ReceiveQueueOptions, ControlFrameOptions {
+  extends
+    ChannelOptions,
+    ConnectDeadlineOptions,
+    ReceiveQueueOptions,
+    ControlFrameOptions,
+    Pick<ProtocolOptions, "invalidText"> {
   /** The subprotocols to offer, the preferred one first. The server must choose one of them. */
   protocols?: string | readonly string[] | undefined;
   /**
@@ -263,6 +275,7 @@ export const PROTOCOL_KINDS: OptionKinds<ProtocolOptions> = {
   onPong: "function",
   autoPong: "boolean",
   maxMessageSize: "limit",
+  invalidText: '"fail"|"replace"|"bytes"',
   compression: "boolean|object",
 };
 

@@ -1,4 +1,5 @@
 import { internalServerError } from "../../status.ts";
+import type { Failure } from "../protocol/failure.ts";
 import type { Side } from "../protocol/frame.ts";
 import type { PreparedMessage } from "../protocol/prepared_message.ts";
 import { Protocol } from "../protocol/protocol.ts";
@@ -15,7 +16,7 @@ import {
   type ProtocolOptions,
 } from "./options.ts";
 import { Deadline } from "./deadline.ts";
-import { ProtocolError, WebSocketChannelError } from "./errors.ts";
+import { LimitError, ProtocolError, WebSocketChannelError } from "./errors.ts";
 import type { Flushable } from "./flushes.ts";
 import { InFlight } from "./in_flight.ts";
 import { Keepalive, type KeepaliveEvents, type KeepaliveTimes } from "./keepalive.ts";
@@ -115,6 +116,7 @@ export class ProtocolTransport
       deflate: options.deflate ?? undefined,
       budget: turns.budget,
       autoPong: options.autoPong,
+      invalidText: options.invalidText,
     }, this);
   }
 
@@ -289,11 +291,12 @@ export class ProtocolTransport
     if (this.#side === "server") void this.#finish({ wasClean: true, initiator: "remote" });
   }
 
-  onFailure(code: number, reason: string): void {
+  onFailure(failure: Failure): void {
     this.#keepalive?.stop();
-    const error = new ProtocolError(`The peer broke the protocol: ${reason}`, code);
-    this.#core.fail(error, this.#sentClose);
-    void this.#finish({ wasClean: false, initiator: "protocol-error" });
+    const error = errorOf(failure);
+    const initiator = error instanceof ProtocolError ? "protocol-error" : "local";
+    this.#core.fail(error, this.#sentClose, initiator);
+    void this.#finish({ wasClean: false, initiator });
     // It may have come to light in a turn in which nothing was received.
     this.#regulate();
   }
@@ -522,4 +525,19 @@ export class ProtocolTransport
   unref(): void {
     this.#wire.unref();
   }
+}
+
+/** A limit or a fault of this end is no fault of the peer's. */
+function errorOf({ code, reason, excess, cause }: Failure): WebSocketChannelError {
+  if (excess !== undefined) {
+    const { size, limit, isCompressed } = excess;
+    const what = `Message of ${size}${isCompressed ? " compressed" : ""} bytes`;
+    return new LimitError(what, { option: "maxMessageSize", limit, actual: size });
+  }
+  if (code !== internalServerError) {
+    return new ProtocolError(`The peer broke the protocol: ${reason}`, code);
+  }
+  return new WebSocketChannelError("Cannot read a message: it could not be decompressed", {
+    cause,
+  });
 }

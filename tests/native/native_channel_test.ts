@@ -268,7 +268,10 @@ Deno.test("native: over maxQueueSize the channel closes; what waits can still be
   socket.closed({ code: 1005, wasClean: true });
   const { error, initiator } = await channel.closed;
   assertInstanceOf(error, WebSocketChannelError);
-  assertEquals(error.message, "Too many messages wait to be read: 150 bytes, at most 100 may");
+  assertEquals(
+    error.message,
+    "What waits to be read, 150 bytes, exceeds maxQueueSize (100 bytes)",
+  );
   assertEquals(initiator, "local");
   const { events } = record(channel.stream);
   await microtasks();

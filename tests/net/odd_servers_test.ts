@@ -2,11 +2,12 @@
 
 import { assertEquals, assertMatch } from "@std/assert";
 import { USER_AGENT } from "../../src/handshake/client_handshake.ts";
+import { connect } from "../../src/connect.ts";
 import { NetWebSocketChannel } from "../../src/net/mod.ts";
 import { hex } from "../support/bytes.ts";
-import { closeFrame } from "../support/frames.ts";
+import { closeFrame, frame } from "../support/frames.ts";
 import { type RecipeOptions, withRecipe } from "../support/recipes.ts";
-import { nextChannel, withServer } from "../server/support.ts";
+import { nextChannel, upgraded, withServer } from "../server/support.ts";
 import { assertReaches, connectFailure } from "./support.ts";
 
 const UPGRADED = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n" +
@@ -131,5 +132,33 @@ Deno.test("odd servers: a client says what it is, unless that is replaced or rem
       await assertReaches(server.url, options);
       assertEquals((await server.next("request")).headers["user-agent"], expected);
     }
+  });
+});
+
+Deno.test("odd servers: text that isn't UTF-8 is let through, if an option says so", async () => {
+  const frames = hex(frame({ opcode: 1, payload: Uint8Array.of(0x61, 0xff) }));
+  const cases = [
+    [{ invalidText: "replace" }, "a\ufffd"],
+    [{ invalidText: "bytes" }, Uint8Array.of(0x61, 0xff)],
+  ] as const;
+  for (const [options, expected] of cases) {
+    await withRecipe("raw", { frames, answers: true }, async ({ url }) => {
+      // It moves the choice to a transport that can do it.
+      const channel = connect(url, options);
+      assertEquals((await channel.stream.next()).value, expected);
+      await channel.sink.close();
+    });
+  }
+  await withRecipe("raw", { frames }, async ({ url }) => {
+    const channel = connect(url, { invalidText: "fail", transport: "net" });
+    await channel.ready;
+    assertEquals((await channel.closed).sent?.code, 1007);
+  });
+  await withServer({ invalidText: "replace" }, async (server) => {
+    const client = await upgraded(server);
+    const channel = await nextChannel(server);
+    client.send(1, Uint8Array.of(0x61, 0xff));
+    assertEquals((await channel.stream.next()).value, "a\ufffd");
+    await client.destroy();
   });
 });

@@ -7,13 +7,18 @@ import {
   InflatingMessage,
   joinHeader,
   MessageInPieces,
+  type MessageOptions,
 } from "../../src/protocol/pieces.ts";
 import { LARGEST_PIECE } from "../../src/protocol/work_budget.ts";
 import { record, type Recorded, splits, told } from "./support.ts";
 import { hex, joined, utf8 } from "../support/bytes.ts";
 import { frame, KEY_NUMBER } from "../support/frames.ts";
 
-const UNLIMITED = { left: Infinity };
+const OPTIONS: MessageOptions = {
+  maxSize: 100,
+  budget: { left: Infinity },
+  invalidText: "fail",
+};
 
 function header(flags: number, length: number, key?: number): FrameHeader {
   return Object.assign(new FrameHeader(), {
@@ -32,7 +37,7 @@ Deno.test("pieces: a header joined, with no more than the longest one has", () =
 });
 
 Deno.test("pieces: a frame takes its payload, unmasked, and leaves the chunk as it is", () => {
-  const message = new MessageInPieces(0x82, 100, UNLIMITED);
+  const message = new MessageInPieces(0x82, OPTIONS);
   const frame = new FrameInPieces(header(0x82, 5, KEY_NUMBER), message);
   const chunk = Uint8Array.of(0, 0, 0x37, 0xfa, 0x21, 0x3d, 0x37);
   assert(frame.take(chunk, 2, 5));
@@ -47,7 +52,7 @@ Deno.test("pieces: a frame takes its payload, unmasked, and leaves the chunk as 
 
 Deno.test("pieces: text that isn't UTF-8 is noticed at once, or at its end", () => {
   for (const [payload, within] of [[[0x61, 0xff], false], [[0x61, 0xc3], true]] as const) {
-    const message = new MessageInPieces(0x81, 100, UNLIMITED);
+    const message = new MessageInPieces(0x81, OPTIONS);
     const frame = new FrameInPieces(header(0x81, 2), message);
     assertEquals(frame.take(Uint8Array.from(payload), 0, 2), within);
     assertEquals(message.finish(), null);
@@ -55,10 +60,10 @@ Deno.test("pieces: text that isn't UTF-8 is noticed at once, or at its end", () 
 });
 
 Deno.test("pieces: bytes that are added have no header; compressed text isn't text yet", () => {
-  const text = new MessageInPieces(0x81, 100, UNLIMITED);
+  const text = new MessageInPieces(0x81, OPTIONS);
   assert(text.add(utf8("he")) && text.add(utf8("llo")) && text.decode());
   assertEquals([text.isText, text.finish()], [true, "hello"]);
-  const compressed = new MessageInPieces(0xc1, 100, UNLIMITED);
+  const compressed = new MessageInPieces(0xc1, OPTIONS);
   assert(compressed.add(Uint8Array.of(0xff)) && compressed.decode());
   assertEquals([compressed.isText, compressed.finish()], [false, Uint8Array.of(0xff)]);
 });
@@ -72,7 +77,7 @@ interface Collecting {
 }
 
 function collecting(flags: number): Collecting {
-  const message = new MessageInPieces(flags, 1 << 24, { left: Infinity });
+  const message = new MessageInPieces(flags, { ...OPTIONS, maxSize: 1 << 24 });
   const reported: (Failure | null)[] = [];
   const inflating = new InflatingMessage(message, (failure) => reported.push(failure));
   return { inflating, message, reported };

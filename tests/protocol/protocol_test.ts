@@ -655,7 +655,7 @@ function holding(): { protocol: Protocol; log: string[] } {
     onPong: () => {},
     onEnding: () => false,
     onClose: (code) => log.push(`close ${code}`),
-    onFailure: (code) => log.push(`failure ${code}`),
+    onFailure: ({ code }) => log.push(`failure ${code}`),
     onOutput: () => {},
   });
   return { protocol, log };

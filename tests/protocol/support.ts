@@ -33,7 +33,7 @@ export function record(side: Side, options: Partial<ProtocolOptions> = {}): Reco
     onPing: (payload) => log.push(`ping ${hex(payload)}`),
     onPong: (payload) => log.push(`pong ${hex(payload)}`),
     onClose: (code, reason) => log.push(`close ${code} ${reason}`),
-    onFailure: (code, reason) => log.push(`failure ${code} ${reason}`),
+    onFailure: ({ code, reason }) => log.push(`failure ${code} ${reason}`),
     onOutput: () => log.push("output"),
     onUnblocked: () => log.push("unblocked"),
   });

@@ -142,8 +142,10 @@ Deno.test("closing: who began counts, but not for what the transport or a timer 
   assertEquals(initiator(true, "remote"), "local");
   assertEquals(initiator(false, "transport"), "local");
   assertEquals(initiator(false, "timeout"), "timeout");
-  closing.isFailed = true;
-  assertEquals(initiator(false, "timeout"), "protocol-error");
+  for (const failedBy of ["protocol-error", "local"] as const) {
+    closing.failedBy = failedBy;
+    assertEquals(initiator(false, "timeout"), failedBy);
+  }
 });
 
 Deno.test("closing: the story has what there was", () => {

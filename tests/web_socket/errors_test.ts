@@ -2,6 +2,7 @@ import { assertEquals, assertInstanceOf, assertStrictEquals } from "@std/assert"
 import {
   ConnectError,
   type HandshakeResponse,
+  LimitError,
   ProtocolError,
   UnsupportedError,
   WebSocketChannelError,
@@ -80,7 +81,13 @@ Deno.test("ConnectError W3 attack 45: its phase and how long to wait", () => {
 });
 
 Deno.test("ProtocolError: the close code that was sent", () => {
-  assertEquals(new ProtocolError("too big", 1009).closeCode, 1009);
+  assertEquals(new ProtocolError("no UTF-8", 1007).closeCode, 1007);
+});
+
+Deno.test("LimitError: which limit, and both numbers", () => {
+  const error = new LimitError("Message of 9 bytes", { option: "maxSize", limit: 4, actual: 9 });
+  assertEquals(error.message, "Message of 9 bytes exceeds maxSize (4 bytes)");
+  assertEquals([error.option, error.limit, error.actual], ["maxSize", 4, 9]);
 });
 
 Deno.test("UnsupportedError: names what and where, and what to do instead", () => {

@@ -8,11 +8,15 @@ import {
   assertStrictEquals,
   assertThrows,
 } from "@std/assert";
-import { ProtocolError, WebSocketChannelError } from "../../mod.ts";
+import { LimitError, ProtocolError, WebSocketChannelError } from "../../mod.ts";
 import type { DeflateParameters } from "../../src/permessage_deflate/deflate_parameters.ts";
+import { InflateError, type MessageDeflate } from "../../src/protocol/message_deflate.ts";
 import { PreparedMessage } from "../../src/protocol/prepared_message.ts";
 import { Channel } from "../../src/web_socket/channel.ts";
-import type { ChannelCore } from "../../src/web_socket/channel_core.ts";
+import { NO_CAPABILITIES } from "../../src/web_socket/capabilities.ts";
+import { ChannelCore } from "../../src/web_socket/channel_core.ts";
+import { ProtocolTransport } from "../../src/web_socket/protocol_transport.ts";
+import { FakeClock } from "../support/fake_clock.ts";
 import { microtasks, record, settled } from "../support/events.ts";
 import { collectUncaught } from "../support/unhandled.ts";
 import { fromHex, hex, joined, utf8 } from "../support/bytes.ts";
@@ -28,6 +32,27 @@ import {
 import { ended, FakeBytes, FakeWire, rig, wireRig } from "./support.ts";
 
 const GRACE = 10;
+
+const BOMB: MessageDeflate = {
+  compress: () => null,
+  decompress: () => {
+    throw new InflateError("too-big");
+  },
+};
+
+/** A client whose messages are at most 100 bytes, with a decompressor of the test's. */
+function inflating(deflate: MessageDeflate): { channel: Channel; wire: FakeWire } {
+  const wire = new FakeWire();
+  const identity = { transport: "bytes", capabilities: NO_CAPABILITIES, url: () => "" } as const;
+  const core = new ChannelCore({}, new FakeClock(), identity);
+  const options = { side: "client", maxMessageSize: 100, deflate } as const;
+  const transport = new ProtocolTransport(core, wire, options);
+  core.attach(transport);
+  core.open({ protocol: null, extensions: "", response: null });
+  wire.listen(transport);
+  transport.start();
+  return { channel: new Channel(core), wire };
+}
 
 /** A Close frame of a client. */
 function clientClose(code: number, reason = ""): Uint8Array {
@@ -390,10 +415,45 @@ Deno.test("maxMessageSize: the last byte counts, 1009 is sent and told", async (
   wire.receive(frame({ opcode: 1, payload: "01234", fin: false }));
   wire.receive(frame({ opcode: 0, payload: "567890" }));
   const info = await ended(channel);
-  assertEquals([info.code, info.initiator], [1006, "protocol-error"]);
+  assertEquals([info.code, info.initiator, info.wasClean], [1006, "local", false]);
+  const { error } = await channel.closed;
+  assertInstanceOf(error, LimitError);
+  assertEquals(error.message, "Message of 11 bytes exceeds maxMessageSize (10 bytes)");
+  assertEquals([error.option, error.limit, error.actual], ["maxMessageSize", 10, 11]);
   assertEquals(info.sent, { code: 1009, reason: "Message too big" });
   assertEquals(events, ["0123456789", "done"]);
   assertEquals(clock.pending, 0);
+});
+
+Deno.test("maxMessageSize: a message that is too large when decompressed", async () => {
+  const { channel, wire } = inflating(BOMB);
+  wire.receive(frame({ opcode: 2, rsv: 4, payload: new Uint8Array(7) }));
+  const { initiator, error, sent } = await channel.closed;
+  assertEquals([initiator, sent?.code], ["local", 1009]);
+  assertInstanceOf(error, LimitError);
+  assertEquals(
+    error.message,
+    "Message of 7 compressed bytes exceeds maxMessageSize (100 bytes)",
+  );
+  assertEquals([error.limit, error.actual], [100, 7]);
+});
+
+Deno.test("a decompressor of this end that fails: 1011, and the peer isn't blamed", async () => {
+  const cause = new Error("out of memory");
+  const deflate = {
+    ...BOMB,
+    decompress: (): never => {
+      throw cause;
+    },
+  };
+  const { channel, wire } = inflating(deflate);
+  wire.receive(frame({ opcode: 2, rsv: 4, payload: "x" }));
+  const { initiator, error, sent } = await channel.closed;
+  assertEquals([initiator, sent?.code], ["local", 1011]);
+  assertInstanceOf(error, WebSocketChannelError);
+  assertFalse(error instanceof ProtocolError);
+  assertEquals(error.message, "Cannot read a message: it could not be decompressed");
+  assertStrictEquals(error.cause, cause);
 });
 
 // Failing.
