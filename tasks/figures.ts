@@ -53,7 +53,7 @@ const ROOMS: Rooms = {
   "src/protocol": { files: 16, lines: 2803 },
   "src/realm": { files: 4, lines: 304 },
   "src/server": { files: 25, lines: 3556 },
-  "src/stream_channel": { files: 31, lines: 6114 },
+  "src/stream_channel": { files: 31, lines: 6117 },
   "src/testing": { files: 5, lines: 418 },
   "src/web_socket": { files: 34, lines: 18285 },
 };
@@ -80,7 +80,7 @@ interface Budget {
 }
 
 /** The budgets of what is counted in the text of src/. */
-const FORWARDS: Budget = { budget: 88, goal: 39 };
+const FORWARDS: Budget = { budget: 70, goal: 39 };
 const CALLBACK_INTERFACES: Budget = { budget: 12, goal: 9 };
 const CALLBACK_INTERFACES_OF_OTHER_NAMES: Budget = { budget: 3, goal: 0 };
 

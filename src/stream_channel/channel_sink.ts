@@ -182,8 +182,7 @@ export interface Outlet {
   close<T>(sink: MessageSink<T>): Promise<void>;
 }
 
-/** See {@linkcode Outlet}. */
-export let outlet: Outlet;
+let ofSinks: Outlet;
 
 /** How the channel of a sink ended, as {@linkcode SinkTarget.ending} has it. */
 let endingOf: (sink: object) => string | undefined;
@@ -254,7 +253,7 @@ export class MessageSink<T, Options = never> implements ChannelSink<T> {
   }
 
   static {
-    outlet = {
+    ofSinks = {
       isClosed: (it) => it.#has(CLOSED),
       isDisconnected: (it) => it.#has(DISCONNECTED),
       isWaitedFor: (it) => {
@@ -572,6 +571,9 @@ export class MessageSink<T, Options = never> implements ChannelSink<T> {
     else this.#lost().catch(end);
   }
 }
+
+/** See {@linkcode Outlet}. A constant: the engines then know what is called. */
+export const outlet: Outlet = ofSinks;
 
 /** A sink that forwards to another one: extend it to change what one of its methods does. */
 export class DelegatingChannelSink<T> implements ChannelSink<T> {

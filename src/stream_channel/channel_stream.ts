@@ -136,9 +136,7 @@ export interface Inlet {
   isReaderPaused<T>(stream: MessageStream<T>): boolean;
 }
 
-/** See {@linkcode Inlet}. */
-export let inlet: Inlet;
-
+let ofStreams: Inlet;
 let Subscription: new <T>(stream: MessageStream<T>) => StreamSubscription;
 
 const LISTEN_KINDS: OptionKinds<ListenOptions> = {
@@ -214,7 +212,7 @@ export class MessageStream<T> implements ChannelStream<T> {
   }
 
   static {
-    inlet = {
+    ofStreams = {
       add: (it, value) => {
         if (it.#flow !== FLOWING) return it.#hold(value);
         it.#flow = DELIVERING;
@@ -572,6 +570,9 @@ export class MessageStream<T> implements ChannelStream<T> {
     for (let it = this.#shiftWaiter(); it !== null; it = this.#shiftWaiter()) it.resolve(DONE);
   }
 }
+
+/** See {@linkcode Inlet}. A constant: the engines then know what is called. */
+export const inlet: Inlet = ofStreams;
 
 /** A function of its own: what a closure uses would be allocated for each message. */
 async function resultAfter<T>(turn: Promise<void>, result: Result<T>): Promise<Result<T>> {
