@@ -9,7 +9,8 @@ import {
 import { ConnectError, WebSocketChannel, WebSocketChannelError } from "../../mod.ts";
 import type { RecipeName, RecipeOptions } from "../support/recipes.ts";
 import { assertInvalidState } from "../support/events.ts";
-import { assertEchoes, closing, collect, type Context, rejection, type Suite } from "./suite.ts";
+import { assertEchoes, closing, collect, type Context, type Suite } from "./suite.ts";
+import { rejection } from "../support/promises.ts";
 
 /** A failed attempt's result: the same error for `ready` and the stream, and `closed`. */
 async function assertFails(

@@ -8,8 +8,9 @@ import {
   assertStrictEquals,
 } from "@std/assert";
 import { UnsupportedError, WebSocketChannelError } from "../../mod.ts";
-import { assertInvalidState, settled } from "../support/events.ts";
-import { collect, nextMessage, rejection, type Suite } from "./suite.ts";
+import { assertInvalidState, nextMessage, settled } from "../support/events.ts";
+import { collect, type Suite } from "./suite.ts";
+import { rejection } from "../support/promises.ts";
 
 /** Readers, sources, errors in the sink, and backpressure. */
 export function testFlow({ test, traits }: Suite): void {

@@ -8,7 +8,8 @@ import {
 } from "@std/assert";
 import * as status from "../../status.ts";
 import { assertInvalidState } from "../support/events.ts";
-import { assertEchoes, closing, collect, rejection, type Suite } from "./suite.ts";
+import { assertEchoes, closing, collect, type Suite } from "./suite.ts";
+import { rejection } from "../support/promises.ts";
 
 /** Closing from this side. */
 export function testLocalClose({ test, traits }: Suite): void {

@@ -1,7 +1,8 @@
 import { assert, assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
 import type { MessageInput } from "../../mod.ts";
 import { HOSTILE_KINDS, hostileBytes, withoutBytes } from "../support/hostile_bytes.ts";
-import { assertEchoes, nextMessage, type Suite } from "./suite.ts";
+import { assertEchoes, type Suite } from "./suite.ts";
+import { nextMessage } from "../support/events.ts";
 
 /** What is added is sent, whole and in order, and what is received is delivered likewise. */
 export function testMessages({ test, traits }: Suite): void {

@@ -11,7 +11,7 @@ import { testMessages } from "./messages.ts";
 import { testRemoteClose } from "./remote_close.ts";
 import { type ChannelFactory, createSuite } from "./suite.ts";
 
-export type { ChannelFactory, Traits } from "./suite.ts";
+export { type ChannelFactory, OWN_TRAITS, type Traits } from "./suite.ts";
 
 /** Registers the whole suite for one implementation. */
 export function testWebSocketChannel(name: string, factory: ChannelFactory): void {

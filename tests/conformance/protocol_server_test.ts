@@ -7,7 +7,7 @@ import type { ConnectOptions } from "../../src/web_socket/options.ts";
 import { zlibAbilities } from "../../src/permessage_deflate/deflate.ts";
 import type { Channel } from "../../src/web_socket/channel.ts";
 import { dial } from "../support/byte_channels.ts";
-import { settled } from "../support/events.ts";
+import { nextMessage, settled } from "../support/events.ts";
 import { connectOver } from "../support/own_channels.ts";
 import { echo, type OwnServer, withServer } from "../support/own_server.ts";
 import { LoggingClient, RawClient } from "../support/recipe_clients.ts";
@@ -34,12 +34,6 @@ function only({ channels }: OwnServer): Channel {
   const [channel] = channels;
   if (channel === undefined || channels.length > 1) throw new Error(`${channels.length} channels`);
   return channel;
-}
-
-async function next(channel: WebSocketChannel): Promise<string | Uint8Array> {
-  const result = await channel.stream.next();
-  if (result.done) throw new Error("The stream ended, a message was expected");
-  return result.value;
 }
 
 /** An open connection of npm `ws`, and all messages it gets. */
@@ -86,8 +80,8 @@ for (const [name, compression, perMessageDeflate] of compressions) {
         channel.sink.add(binary(size));
       }
       for (const size of SIZES) {
-        assert(await next(channel) === text(size), `${size}`);
-        assertEquals(new Uint8Array(await next(channel) as Uint8Array), binary(size));
+        assert(await nextMessage(channel) === text(size), `${size}`);
+        assertEquals(new Uint8Array(await nextMessage(channel) as Uint8Array), binary(size));
       }
       await channel.sink.close();
       assert((await only(server).closed).wasClean);

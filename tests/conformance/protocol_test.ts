@@ -2,18 +2,7 @@ import { systemClock } from "../../src/web_socket/clock.ts";
 import type { Wire } from "../../src/web_socket/wire.ts";
 import { byByte, dial, merged, reshaped, throughPair } from "../support/byte_channels.ts";
 import { type ByteChannel, channelOf, connectOver } from "../support/own_channels.ts";
-import { testWebSocketChannel, type Traits } from "./mod.ts";
-
-/** Our own implementation is the same on every platform. */
-const traits: Traits = {
-  ownProtocol: true,
-  allCloseCodes: true,
-  headers: true,
-  checksAccept: true,
-  tellsStatus: true,
-  seesCloseBeforeTcpEnds: true,
-  keepsByteOrderMark: true,
-};
+import { OWN_TRAITS, testWebSocketChannel } from "./mod.ts";
 
 const transports: [name: string, wrap: (wire: Wire) => ByteChannel | Wire][] = [
   ["TCP", (wire) => wire],
@@ -24,7 +13,7 @@ const transports: [name: string, wrap: (wire: Wire) => ByteChannel | Wire][] = [
 for (const [name, wrap] of transports) {
   testWebSocketChannel(`protocol over ${name}`, {
     // The end of a pair is the end of both its directions.
-    traits: { ...traits, mayLoseAnswer: name === "channelPair" },
+    traits: { ...OWN_TRAITS, mayLoseAnswer: name === "channelPair" },
     connect: (url, options) =>
       connectOver(async (to) => wrap(await dial(to)), url, options, systemClock),
   });

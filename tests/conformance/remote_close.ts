@@ -7,7 +7,8 @@ import {
   assertStrictEquals,
 } from "@std/assert";
 import { WebSocketChannelError } from "../../mod.ts";
-import { closing, collect, nextMessage, type Suite } from "./suite.ts";
+import { closing, collect, type Suite } from "./suite.ts";
+import { nextMessage } from "../support/events.ts";
 
 /** Closing from the peer's side, and connections that are lost. */
 export function testRemoteClose({ test, traits }: Suite): void {

@@ -4,19 +4,11 @@ import { WebSocketChannel } from "../../mod.ts";
 import { platform } from "../../src/web_socket/platform.ts";
 import { startPlatformRecipe } from "../server/platform_recipes.ts";
 import { allBut } from "./left_out.ts";
-import { testWebSocketChannel } from "./mod.ts";
+import { OWN_TRAITS, testWebSocketChannel } from "./mod.ts";
 
 if (platform() === "deno" || platform() === "bun") {
   testWebSocketChannel(`${platform() === "deno" ? "Deno" : "Bun"}.serve, our client`, {
-    traits: {
-      ownProtocol: true,
-      allCloseCodes: true,
-      headers: true,
-      checksAccept: true,
-      tellsStatus: true,
-      seesCloseBeforeTcpEnds: true,
-      keepsByteOrderMark: true,
-    },
+    traits: OWN_TRAITS,
     connect: (url, options) => WebSocketChannel.connect(url, { ...options, transport: "net" }),
     startRecipe: startPlatformRecipe,
     test: allBut(

@@ -10,18 +10,7 @@ import { platform } from "../../src/web_socket/platform.ts";
 import { startBoundRecipe } from "../server/platform_recipes.ts";
 import { startServerRecipe } from "../server/server_recipes.ts";
 import { allBut } from "./left_out.ts";
-import { testWebSocketChannel, type Traits } from "./mod.ts";
-
-/** Our own client is the same on every platform. */
-const own: Traits = {
-  ownProtocol: true,
-  allCloseCodes: true,
-  headers: true,
-  checksAccept: true,
-  tellsStatus: true,
-  seesCloseBeforeTcpEnds: true,
-  keepsByteOrderMark: true,
-};
+import { OWN_TRAITS, testWebSocketChannel, type Traits } from "./mod.ts";
 
 /** What each platform's own client does, where platforms differ. */
 const native: Traits = {
@@ -35,19 +24,19 @@ const native: Traits = {
 };
 
 testWebSocketChannel("our server, our client", {
-  traits: own,
+  traits: OWN_TRAITS,
   connect: (url, options) => WebSocketChannel.connect(url, { ...options, transport: "net" }),
   startRecipe: startServerRecipe,
 });
 
 testWebSocketChannel("WebSocketServer, our client", {
-  traits: own,
+  traits: OWN_TRAITS,
   connect: (url, options) => WebSocketChannel.connect(url, { ...options, transport: "net" }),
   startRecipe: startBoundRecipe,
 });
 
 testWebSocketChannel("our server, our client, compressed", {
-  traits: own,
+  traits: OWN_TRAITS,
   connect: (url, options) =>
     WebSocketChannel.connect(url, {
       ...options,

@@ -15,6 +15,7 @@ import {
   startRecipe,
 } from "../support/recipes.ts";
 import { assertNoUncaught } from "../support/unhandled.ts";
+import { nextMessage } from "../support/events.ts";
 
 /** The implementation under test. */
 export interface ChannelFactory {
@@ -47,6 +48,17 @@ export interface Traits {
   /** The answer to a peer that ends right behind its Close may be lost. */
   readonly mayLoseAnswer?: boolean;
 }
+
+/** Those of our own implementation, which is the same on every platform. */
+export const OWN_TRAITS: Traits = {
+  ownProtocol: true,
+  allCloseCodes: true,
+  headers: true,
+  checksAccept: true,
+  tellsStatus: true,
+  seesCloseBeforeTcpEnds: true,
+  keepsByteOrderMark: true,
+};
 
 /** A channel connected to a recipe. */
 export interface Exchange {
@@ -147,13 +159,6 @@ export function collect(channel: WebSocketChannel): Promise<Collected> {
   });
 }
 
-/** The next message, or a failure when the stream is over. */
-export async function nextMessage(channel: WebSocketChannel): Promise<string | Uint8Array> {
-  const result = await channel.stream.next();
-  if (result.done) throw new Error("The stream ended, a message was expected");
-  return result.value;
-}
-
 /** Sends a message to an echoing server and expects it back. */
 export async function assertEchoes(channel: WebSocketChannel, message: string): Promise<void> {
   channel.sink.add(message);
@@ -164,15 +169,4 @@ export async function assertEchoes(channel: WebSocketChannel, message: string): 
 export async function closing(channel: WebSocketChannel): Promise<Omit<CloseInfo, "error">> {
   const { error: _error, ...info } = await channel.closed;
   return info;
-}
-
-/** What a promise rejects with; a failure when it doesn't. */
-export async function rejection(promise: Promise<unknown>): Promise<unknown> {
-  let value: unknown;
-  try {
-    value = await promise;
-  } catch (error) {
-    return error;
-  }
-  throw new Error(`Expected a rejection, got ${String(value)}`);
 }

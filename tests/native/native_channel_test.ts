@@ -15,6 +15,7 @@ import { FakeClock } from "../support/fake_clock.ts";
 import { foreign } from "../support/foreign_realm.ts";
 import { FakeWebSocket } from "../support/fake_web_socket.ts";
 import { assertNoUncaught } from "../support/unhandled.ts";
+import { deferred, rejection } from "../support/promises.ts";
 
 interface Wrapped {
   readonly clock: FakeClock;
@@ -25,21 +26,6 @@ interface Wrapped {
 function wrap(options: FromOptions = {}, socket: FakeWebSocket = new FakeWebSocket()): Wrapped {
   const clock = new FakeClock();
   return { clock, socket, channel: NativeChannel.from(socket, options, clock) };
-}
-
-/** What a promise rejects with; a failure when it doesn't. */
-async function rejection(promise: Promise<unknown>): Promise<unknown> {
-  const result = await promise.then(() => "fulfilled", (error: unknown) => ({ error }));
-  if (typeof result === "string") throw new Error("Expected a rejection");
-  return result.error;
-}
-
-/** A promise, and what settles it. */
-function pending<T>(): { promise: Promise<T>; resolve(value: T): void; reject(e: unknown): void } {
-  let settle: { resolve(value: T): void; reject(e: unknown): void } | undefined;
-  const promise = new Promise<T>((resolve, reject) => settle = { resolve, reject });
-  if (settle === undefined) throw new Error("unreachable");
-  return { promise, ...settle };
 }
 
 // Wrapping.
@@ -64,7 +50,7 @@ Deno.test("native C53 an open socket: ready fulfils, messages go and come in ord
 });
 
 Deno.test("native C54 a promise of a socket: connecting until it fulfils, then as the socket is", async () => {
-  const { promise, resolve } = pending<WebSocketLike>();
+  const { promise, resolve } = deferred<WebSocketLike>();
   const clock = new FakeClock();
   const channel = NativeChannel.from(promise, {}, clock);
   assertEquals([channel.state, channel.socket], ["connecting", null]);
@@ -123,7 +109,7 @@ for (const [readyState, name] of [[2, "closing"], [3, "closed"]] as const) {
 }
 
 Deno.test("native: a promise of a socket that rejects fails the channel, with its reason as cause", async () => {
-  const { promise, reject } = pending<WebSocketLike>();
+  const { promise, reject } = deferred<WebSocketLike>();
   const channel = NativeChannel.from(promise, {}, new FakeClock());
   const reason = new Error("no upgrade");
   reject(reason);
@@ -134,7 +120,7 @@ Deno.test("native: a promise of a socket that rejects fails the channel, with it
 });
 
 Deno.test("native: closed while there is only the promise of a socket, it closes the socket", async () => {
-  const { promise, resolve } = pending<WebSocketLike>();
+  const { promise, resolve } = deferred<WebSocketLike>();
   const clock = new FakeClock();
   const channel = NativeChannel.from(promise, {}, clock);
   await channel.sink.close();
@@ -146,7 +132,7 @@ Deno.test("native: closed while there is only the promise of a socket, it closes
 });
 
 Deno.test("native: timed out while there is only the promise of a socket, it closes the socket", async () => {
-  const { promise, resolve } = pending<WebSocketLike>();
+  const { promise, resolve } = deferred<WebSocketLike>();
   const clock = new FakeClock();
   const channel = NativeChannel.from(promise, { connectTimeout: 100 }, clock);
   clock.advance(100);

@@ -8,7 +8,7 @@ import type { ProtocolOptions } from "../../src/web_socket/options.ts";
 import { dial } from "../support/byte_channels.ts";
 import { connectOver } from "../support/own_channels.ts";
 import { deno } from "../support/command.ts";
-import { microtasks } from "../support/events.ts";
+import { microtasks, nextMessage } from "../support/events.ts";
 import { echo, withServer } from "../support/own_server.ts";
 import { RawClient } from "../support/recipe_clients.ts";
 import {
@@ -27,12 +27,6 @@ import { until } from "../support/turns.ts";
 async function connect(url: string, options: ProtocolOptions = {}): Promise<Channel> {
   const wire = await dial(url);
   return connectOver(() => Promise.resolve(wire), url, options, systemClock);
-}
-
-async function next(channel: Channel): Promise<string | Uint8Array> {
-  const result = await channel.stream.next();
-  if (result.done) throw new Error("The stream ended, a message was expected");
-  return result.value;
 }
 
 /** Fulfils when a server has seen that its client is gone. */
@@ -60,7 +54,7 @@ Deno.test("attack 8: a flood of Pings by a peer that reads nothing: bounded, the
       await new Promise<void>((resolve) => client.socket.write(flood, () => resolve()));
     }
     client.socket.write(frame({ opcode: 1, payload: "behind", key: KEY }));
-    assertEquals(await next(channel), "behind");
+    assertEquals(await nextMessage(channel), "behind");
     assertLess(channel.sink.bufferedAmount, before + 65 * 127 + 1);
     client.socket.write(frame({ opcode: 9, payload: "last", key: KEY }));
     client.socket.resume();
@@ -79,7 +73,7 @@ Deno.test("attack 9: pings that are never answered: bounded, and over when the c
     const results = Promise.allSettled(pings);
     assertInstanceOf(await pings[128]?.catch((error) => error), WebSocketChannelError);
     channel.sink.add("still works");
-    assertEquals(await next(channel), "still works");
+    assertEquals(await nextMessage(channel), "still works");
     assertEquals((await server.queued()).filter(({ kind }) => kind === "ping").length, 128);
     await channel.sink.close();
     assert((await results).every(({ status }) => status === "rejected"));
@@ -168,7 +162,7 @@ Deno.test("attack 28: frames in the packet of the 101 arrive, however it is cut"
   for (const pieces of [1, 2, 5, 100, 10_000]) {
     await withRecipe("raw", { frames, pieces, answers: true }, async (server) => {
       const channel = await connect(server.url);
-      assertEquals([await next(channel), await next(channel)], ["one", "2"]);
+      assertEquals([await nextMessage(channel), await nextMessage(channel)], ["one", "2"]);
       await channel.sink.close();
     });
   }

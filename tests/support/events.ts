@@ -16,6 +16,13 @@ export async function settled(promise: Promise<unknown>): Promise<boolean> {
   return is;
 }
 
+/** The next message of a channel; a failure when its stream has ended. */
+export async function nextMessage<T>(channel: { readonly stream: ChannelStream<T> }): Promise<T> {
+  const result = await channel.stream.next();
+  if (result.done) throw new Error("The stream ended, a message was expected");
+  return result.value;
+}
+
 /** What {@linkcode record} gives. */
 export interface Recording {
   /** The messages, `["error", error]`, and `"done"`, as they came. */

@@ -12,7 +12,7 @@ import {
   webSocketChannelPair,
   type WebSocketChannelPairOptions,
 } from "../../src/testing/web_socket_channel_pair.ts";
-import { testWebSocketChannel, type Traits } from "../conformance/mod.ts";
+import { OWN_TRAITS, testWebSocketChannel } from "../conformance/mod.ts";
 import { reportClose, type ServerRecipe, serverRecipes } from "../server/server_recipes.ts";
 import { type RecipeEventKind, RecipeEvents } from "../support/recipe_events.ts";
 import type {
@@ -23,16 +23,6 @@ import type {
   RecipeStats,
 } from "../support/recipes.ts";
 import { testSeed } from "../support/random.ts";
-
-const traits: Traits = {
-  ownProtocol: true,
-  allCloseCodes: true,
-  headers: true,
-  checksAccept: true,
-  tellsStatus: true,
-  seesCloseBeforeTcpEnds: true,
-  keepsByteOrderMark: true,
-};
 
 /** What a test needs and a pair in memory has not: then it doesn't apply. */
 class NotInMemory extends Error {}
@@ -136,7 +126,7 @@ function testPair(
   };
 
   testWebSocketChannel(name, {
-    traits,
+    traits: OWN_TRAITS,
     connect,
     startRecipe(recipeName: RecipeName, options: RecipeOptions = {}) {
       const recipe = serverRecipes[recipeName];

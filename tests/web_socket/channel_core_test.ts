@@ -30,6 +30,7 @@ import {
   settled,
 } from "../support/events.ts";
 import { FakeClock } from "../support/fake_clock.ts";
+import { rejection } from "../support/promises.ts";
 
 const OPENING: Opening = { protocol: null, extensions: "", response: null };
 const NORMAL: CloseFrameContent = { code: 1000, reason: "" };
@@ -142,12 +143,6 @@ function opened(options: ChannelOptions = {}): Made {
 /** The transport has ended. */
 function end(core: ChannelCore, ending: Partial<Ending> = {}): void {
   core.end({ wasClean: true, initiator: "remote", ...ending });
-}
-
-async function rejection(promise: Promise<unknown>): Promise<unknown> {
-  const result = await promise.then(() => "fulfilled", (error: unknown) => ({ error }));
-  if (typeof result === "string") throw new Error("Expected a rejection");
-  return result.error;
 }
 
 function isNamed(error: unknown, name: string): void {

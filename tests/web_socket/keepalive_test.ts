@@ -3,6 +3,7 @@ import { WebSocketChannelError } from "../../src/web_socket/errors.ts";
 import { Keepalive, MAX_PENDING_PINGS } from "../../src/web_socket/keepalive.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { settled } from "../support/events.ts";
+import { rejection } from "../support/promises.ts";
 
 /** The least grace, in milliseconds: a peer is never given up in the very moment its time is up. */
 const GRACE = 10;
@@ -34,10 +35,6 @@ class Owner {
   }
 }
 
-async function errorOf(promise: Promise<unknown>): Promise<unknown> {
-  return await promise.then(() => null, (error) => error);
-}
-
 Deno.test("ping gives the round trip's time, and so does latency", async () => {
   const owner = new Owner();
   assertEquals(owner.keepalive.latency, null);
@@ -53,7 +50,7 @@ Deno.test("ping gives the round trip's time, and so does latency", async () => {
 Deno.test("ping with a signal that has aborted: nothing is sent", async () => {
   const owner = new Owner();
   const ping = owner.keepalive.ping(undefined, AbortSignal.abort("enough"));
-  assertEquals([await errorOf(ping), owner.pings.length], ["enough", 0]);
+  assertEquals([await rejection(ping), owner.pings.length], ["enough", 0]);
 });
 
 Deno.test("S172 RFC 6455 §5.5.3: one Pong answers the pings before it, not those behind", async () => {
@@ -89,7 +86,7 @@ Deno.test("an unsolicited Pong is ignored", async () => {
 Deno.test("attack 9: pings that are never answered are bounded", async () => {
   const owner = new Owner();
   const pings = Array.from({ length: MAX_PENDING_PINGS }, () => owner.keepalive.ping());
-  const error = await errorOf(owner.keepalive.ping());
+  const error = await rejection(owner.keepalive.ping());
   assertInstanceOf(error, WebSocketChannelError);
   assertEquals(owner.pings.length, MAX_PENDING_PINGS);
   assertFalse(await settled(Promise.race(pings)));
@@ -121,7 +118,7 @@ Deno.test("stop rejects what waits, and a rejection that nobody looks at does no
   void owner.keepalive.ping();
   const ping = owner.keepalive.ping();
   owner.keepalive.stop();
-  assertInstanceOf(await errorOf(ping), WebSocketChannelError);
+  assertInstanceOf(await rejection(ping), WebSocketChannelError);
   assertEquals(owner.clock.pending, 0);
 });
 

@@ -19,7 +19,7 @@ import type { ConnectOverOptions, OverOptions } from "../../src/web_socket/optio
 import { Channel } from "../../src/web_socket/channel.ts";
 import { ChannelWire } from "../../src/web_socket/channel_wire.ts";
 import { systemClock } from "../../src/web_socket/clock.ts";
-import { assertInvalidState, microtasks, settled } from "../support/events.ts";
+import { assertInvalidState, microtasks, nextMessage, settled } from "../support/events.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { joined, utf8 } from "../support/bytes.ts";
 import { frame, framesIn, KEY } from "../support/frames.ts";
@@ -45,12 +45,6 @@ function ends(
   };
 }
 
-async function next(channel: WebSocketChannel): Promise<string | Uint8Array> {
-  const result = await channel.stream.next();
-  if (result.done) throw new Error("The stream ended, a message was expected");
-  return result.value;
-}
-
 /** Messages both ways, then a closing handshake that `closer` begins. */
 async function assertConverses(
   { client, server }: Ends,
@@ -60,8 +54,8 @@ async function assertConverses(
   for (const [from, to] of [[client, server], [server, client]] as const) {
     from.sink.add("text");
     from.sink.add(large);
-    assertEquals(await next(to), "text");
-    assertEquals(new Uint8Array(await next(to) as Uint8Array), large);
+    assertEquals(await nextMessage(to), "text");
+    assertEquals(new Uint8Array(await nextMessage(to) as Uint8Array), large);
   }
   const [own, other] = closer === "client" ? [client, server] : [server, client];
   await own.sink.close(3000, "bye");
@@ -168,7 +162,7 @@ Deno.test("somebody else closes the bytes while nobody reads: the channel ends, 
   void foreign.sink.close();
   assert(await settled(server.closed));
   assertEquals((await server.closed).initiator, "transport");
-  assertEquals([await next(server), await next(server)], ["A", "A"]);
+  assertEquals([await nextMessage(server), await nextMessage(server)], ["A", "A"]);
 });
 
 Deno.test("S156 S157 an open channel at once: protocol and extensions are what was given", async () => {
@@ -244,9 +238,9 @@ Deno.test("S197 compression that the handshake agreed on is used, both ways", as
     assertEquals(both.client.extensions, DEFLATE + parameters);
     for (let i = 0; i < 3; i++) {
       both.client.sink.add(TEXT);
-      assertEquals(await next(both.server), TEXT);
+      assertEquals(await nextMessage(both.server), TEXT);
       both.server.sink.add(utf8(TEXT));
-      assertEquals(new Uint8Array(await next(both.client) as Uint8Array), utf8(TEXT));
+      assertEquals(new Uint8Array(await nextMessage(both.client) as Uint8Array), utf8(TEXT));
     }
     await assertConverses(both, "client");
   }
@@ -401,8 +395,8 @@ Deno.test("attack 28: frames behind the 101 are delivered, whatever the chunks",
     const { channel, bytes, answer, accept } = shake();
     const wire = joined([utf8(accept()), frames]);
     for (let at = 0; at < wire.length; at += size) answer(wire.slice(at, at + size));
-    assertEquals(await next(channel), "one");
-    assertEquals(await next(channel), utf8("two"));
+    assertEquals(await nextMessage(channel), "one");
+    assertEquals(await nextMessage(channel), utf8("two"));
     assert((await channel.stream.next()).done);
     assertEquals(channel.closeCode, 1000);
     bytes.incoming.end();
