@@ -5,7 +5,7 @@ export const LEFT_OUT: Readonly<Record<string, string>> = {
   "connect W5 W9: the native socket where it can do all that is asked, else net":
     "it has no header fields, and no net",
   "connect: user info in the URL works natively where header fields do": "it has no header fields",
-  "connect: a replaced global WebSocket counts as unknown": "it has no net",
+  "connect: no header field goes into a constructor that isn't known to take any": "it has no net",
   "connect: where there is no global WebSocket": "it has no net",
   "so is what took long to compress, however little it became": "it has no compressor",
   "S155 options that make no sense throw at once, and the bytes stay untouched":
