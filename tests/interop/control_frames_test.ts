@@ -12,6 +12,7 @@ import type { BindOptions } from "../../src/server/mod.ts";
 import type { ConnectOptions } from "../../src/web_socket/options.ts";
 import { settled } from "../support/events.ts";
 import { FakeWebSocket } from "../support/fake_web_socket.ts";
+import { deferred } from "../support/promises.ts";
 
 const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
 const bytes = (content: string): Uint8Array => new TextEncoder().encode(content);
@@ -93,8 +94,7 @@ Deno.test("ping with a signal: its reason, and the channel goes on", async () =>
 
 Deno.test("onPing, onPong and pong: each frame is seen with its channel, and one nobody asked for is sent", async () => {
   const seen: string[] = [];
-  let done = (): void => {};
-  const all = new Promise<void>((resolve) => done = resolve);
+  const { promise: all, resolve: done } = deferred();
   const options: ConnectOptions = {
     onPing: (payload, it) => seen.push(`ping ${text(payload)} ${it === channel}`),
     onPong(payload) {

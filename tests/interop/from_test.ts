@@ -8,6 +8,7 @@ import { type UpgradeRequest, WebSocket as WsSocket, WebSocketServer } from "ws"
 import { ConnectError, type Message, WebSocketChannel } from "../../mod.ts";
 import { seededRandom } from "../support/random.ts";
 import { withRecipe } from "../support/recipes.ts";
+import { deferred } from "../support/promises.ts";
 
 /** A client of npm `ws`. */
 function wsClient(url: string, protocols: string[] = []): WsSocket {
@@ -171,8 +172,7 @@ Deno.test("from over Deno.upgradeWebSocket's socket: a real exchange, closed by 
   ignore: !hasUpgrade,
 }, async () => {
   for (const closer of ["client", "server"] as const) {
-    let accepted: (channel: WebSocketChannel) => void = () => {};
-    const promise = new Promise<WebSocketChannel>((resolve) => accepted = resolve);
+    const { promise, resolve: accepted } = deferred<WebSocketChannel>();
     const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, (request) => {
       const { socket, response } = Deno.upgradeWebSocket(request, { protocol: "chat" });
       accepted(WebSocketChannel.from(socket));
@@ -207,8 +207,7 @@ Deno.test("from over Deno.upgradeWebSocket's socket: a real exchange, closed by 
 Deno.test("from over Deno.upgradeWebSocket's socket: a client that is lost is told as 1006", {
   ignore: !hasUpgrade,
 }, async () => {
-  let accepted: (channel: WebSocketChannel) => void = () => {};
-  const promise = new Promise<WebSocketChannel>((resolve) => accepted = resolve);
+  const { promise, resolve: accepted } = deferred<WebSocketChannel>();
   const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, (request) => {
     const { socket, response } = Deno.upgradeWebSocket(request);
     accepted(WebSocketChannel.from(socket));

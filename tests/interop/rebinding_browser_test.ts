@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import type { BindOptions } from "../../src/server/mod.ts";
 import { withServer } from "../server/support.ts";
 import { findCommand, start } from "../support/processes.ts";
+import { deferred } from "../support/promises.ts";
 
 const chromium = findCommand([["chromium"], ["chromium-browser"], ["google-chrome"]]);
 const reason = chromium === null ? " (left out: chromium is not installed)" : "";
@@ -21,8 +22,7 @@ const PAGE = `<script>
 /** What becomes of a page that loopback serves as evil.example. */
 async function outcome(options: BindOptions): Promise<string> {
   const folder = mkdtempSync(`${tmpdir()}/rebinding-`);
-  let report = (_path: string): void => {};
-  const reported = new Promise<string>((resolve) => report = resolve);
+  const { promise: reported, resolve: report } = deferred<string>();
   const onRequest = ({ url }: Request): Response => {
     const { pathname } = new URL(url);
     if (pathname === "/open" || pathname === "/refused") report(pathname);

@@ -8,6 +8,7 @@ import { NetWebSocketChannel } from "../../src/net/mod.ts";
 import { LoopbackProbe } from "../support/loopback_probe.ts";
 import { startProxy } from "../support/net_peers.ts";
 import { certificates, withAll } from "./support.ts";
+import { deferred } from "../support/promises.ts";
 
 const { authority, local } = certificates();
 const SIZE = 65_000;
@@ -88,8 +89,7 @@ for (const way of ["TCP", "TLS", "TLS through a proxy that speaks TLS"]) {
       });
       await channel.ready;
       let received = 0;
-      let onLast = (): void => {};
-      const last = new Promise<void>((resolve) => onLast = resolve);
+      const { promise: last, resolve: onLast } = deferred();
       const subscription = channel.stream.listen((message) => {
         const { buffer, byteOffset } = message as Uint8Array;
         assertEquals(new DataView(buffer, byteOffset).getUint32(0), received);

@@ -16,6 +16,7 @@ import { FakeClock } from "../support/fake_clock.ts";
 import { startProxy } from "../support/net_peers.ts";
 import { type RecipeOptions, startRecipe, withRecipe } from "../support/recipes.ts";
 import { assertReaches, connectFailure, withAll } from "./support.ts";
+import { deferred } from "../support/promises.ts";
 
 const SECRETS = { Authorization: "Bearer secret", Cookie: "a=b", "X-Custom": "yes" };
 
@@ -130,10 +131,8 @@ Deno.test("redirects: the timeout is over all of it", async () => {
 async function withSilence(
   body: (port: number, ended: Promise<void>, reached: Promise<void>) => Promise<void>,
 ): Promise<void> {
-  let onEnd = (): void => {};
-  const ended = new Promise<void>((resolve) => onEnd = resolve);
-  let onData = (): void => {};
-  const reached = new Promise<void>((resolve) => onData = resolve);
+  const { promise: ended, resolve: onEnd } = deferred();
+  const { promise: reached, resolve: onData } = deferred();
   const sockets: Socket[] = [];
   const server = createServer((socket) => {
     sockets.push(socket);

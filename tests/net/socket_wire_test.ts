@@ -16,6 +16,7 @@ import type { WireEvents, WireFailure } from "../../src/web_socket/wire.ts";
 import { microtasks, settled } from "../support/events.ts";
 import { LoopbackProbe } from "../support/loopback_probe.ts";
 import { utf8 } from "../support/bytes.ts";
+import { deferred } from "../support/promises.ts";
 
 /** What a wire has reported. */
 class Recorder implements WireEvents {
@@ -74,8 +75,7 @@ interface Ends {
 }
 
 async function withEnds(body: (ends: Ends) => Promise<void>): Promise<void> {
-  let accept: (socket: Socket) => void = () => {};
-  const accepted = new Promise<Socket>((resolve) => accept = resolve);
+  const { promise: accepted, resolve: accept } = deferred<Socket>();
   const server: Server = createServer({ allowHalfOpen: true, noDelay: true }, (it) => accept(it));
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", () => resolve()));
   const { port } = server.address() as AddressInfo;

@@ -4,9 +4,10 @@ import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { delay } from "@std/async";
 import type { CompressionOptions, ServerOptions, ServerRequest } from "../../src/server/mod.ts";
 import { type Entry, testEntries } from "../server/entries.ts";
-import { gate, requestText } from "../server/support.ts";
+import { requestText } from "../server/support.ts";
 import { RawClient } from "../support/recipe_clients.ts";
 import { assertNoUncaught } from "../support/unhandled.ts";
+import { deferred } from "../support/promises.ts";
 
 /** What the error hook got: where, and which error. */
 type Report = [where: string, error: unknown];
@@ -258,38 +259,38 @@ testEntries(
   async (entry) => {
     for (const where of decisionsOf(entry)) {
       const cause = new Error("too late");
-      const called = gate();
-      const left = gate();
-      const reported = gate();
+      const called = deferred();
+      const left = deferred();
+      const reported = deferred();
       const reports: Report[] = [];
       let signal: AbortSignal | undefined;
       // Each gets the request, but for `origin`: it gets what it decides about.
       const late = async (...args: unknown[]): Promise<never> => {
         const request = args.find((it) => typeof it === "object") as ServerRequest | undefined;
         signal = request?.signal;
-        called.open();
-        await left.opened;
+        called.resolve();
+        await left.promise;
         throw cause;
       };
       const options: ServerOptions = {
         [where]: late,
         onError: (error, { where }) => {
           reports.push([where, error]);
-          reported.open();
+          reported.resolve();
         },
       };
       await assertNoUncaught(() =>
         entry.run(options, async ({ url, channels }) => {
           const client = new RawClient(url);
           client.socket.write(requestText(OFFERS));
-          await called.opened;
+          await called.promise;
           const aborted = signal === undefined
             ? undefined
             : new Promise((resolve) => signal?.addEventListener("abort", resolve));
           await client.destroy();
           await aborted;
-          left.open();
-          await reported.opened;
+          left.resolve();
+          await reported.promise;
           assertEquals([reports, channels.length], [[[where, cause]], 0], where);
         })
       );
@@ -298,19 +299,19 @@ testEntries(
 );
 
 testEntries("attack 49: what fails because the client has left isn't reported", async (entry) => {
-  const called = gate();
-  const decided = gate();
+  const called = deferred();
+  const decided = deferred();
   const reports: unknown[] = [];
   const options: ServerOptions = {
     verify: async ({ signal }) => {
-      called.open();
+      called.resolve();
       try {
         // As `fetch` with this signal does.
         return await new Promise<never>((_, reject) =>
           signal.addEventListener("abort", () => reject(signal.reason))
         );
       } finally {
-        decided.open();
+        decided.resolve();
       }
     },
     onError: (error) => reports.push(error),
@@ -318,9 +319,9 @@ testEntries("attack 49: what fails because the client has left isn't reported", 
   await entry.run(options, async ({ url }) => {
     const client = new RawClient(url);
     client.socket.write(requestText());
-    await called.opened;
+    await called.promise;
     await client.destroy();
-    await decided.opened;
+    await decided.promise;
     await delay(0);
     assertEquals(reports, []);
   });

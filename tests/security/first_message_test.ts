@@ -36,6 +36,7 @@ import {
 import { FakeClock } from "../support/fake_clock.ts";
 import { NetWebSocketChannel } from "../../src/net/mod.ts";
 import { until } from "../support/turns.ts";
+import { deferred } from "../support/promises.ts";
 
 /** How a server, or a client, reads a channel that it was given. */
 type Reader = (channel: WebSocketChannel) => void;
@@ -357,8 +358,7 @@ const SERVER_FRAMES = joined([
 
 /** Serves a client, with frames in the 101's own segment; gives what it answers. */
 async function serveRaw(): Promise<Serving & { readonly answers: Promise<string[]> }> {
-  let resolve: (answers: string[]) => void;
-  const answers = new Promise<string[]>((it) => resolve = it);
+  const { promise: answers, resolve } = deferred<string[]>();
   const server = createServer((socket) => {
     let request = "";
     const frames = new FrameReader();

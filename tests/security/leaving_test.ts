@@ -12,7 +12,8 @@ import { platform } from "../../src/web_socket/platform.ts";
 import { opcodes } from "../support/frames.ts";
 import { RawClient } from "../support/recipe_clients.ts";
 import { assertNoUncaught } from "../support/unhandled.ts";
-import { gate, requestText } from "../server/support.ts";
+import { requestText } from "../server/support.ts";
+import { deferred } from "../support/promises.ts";
 
 /** TCP connections of a server's that the client has ended and the server has not; `null`: unknown. */
 function closeWaits(url: string): number | null {
@@ -229,26 +230,26 @@ for (const [entry, serve] of Object.entries(ENTRIES)) {
 
     Deno.test(`attack 67: ${entry}: a client that leaves while verify decides: ${leave}`, async () => {
       await assertNoUncaught(async () => {
-        let asked = gate();
-        let decided = gate();
+        let asked = deferred();
+        let decided = deferred();
         let aborted = 0;
         const verify: Options["verify"] = async ({ signal }) => {
           signal.addEventListener("abort", () => aborted++);
-          asked.open();
-          await decided.opened;
+          asked.resolve();
+          await decided.promise;
           return true;
         };
         const server = await serve({ verify, handshakeTimeout: 0 });
         for (let i = 1; i <= 3; i++) {
-          asked = gate();
-          decided = gate();
+          asked = deferred();
+          decided = deferred();
           const client = await connected(server.url);
           client.request();
-          await asked.opened;
+          await asked.promise;
           client.socket[leave]();
           while (aborted < i) await delay(5);
           if (leave === "end") await client.end();
-          decided.open();
+          decided.resolve();
           await client.destroy();
         }
         await cleared(server);

@@ -14,8 +14,9 @@ import { platform } from "../../src/web_socket/platform.ts";
 import { RawClient, SAMPLE_KEY } from "../support/recipe_clients.ts";
 import { opcodes } from "../support/frames.ts";
 import { assertNoUncaught } from "../support/unhandled.ts";
-import { gate, requestText, withServer } from "../server/support.ts";
+import { requestText, withServer } from "../server/support.ts";
 import { until } from "../support/turns.ts";
+import { deferred } from "../support/promises.ts";
 
 const get = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`;
 
@@ -112,7 +113,7 @@ Deno.test("attack 53: a second acceptUpgrade on one socket throws, and harms not
 
 Deno.test("attack 53: neither while verify decides, nor behind a refusal", async () => {
   for (const admitted of [true, false]) {
-    const { opened, open } = gate();
+    const { promise: opened, resolve: open } = deferred();
     const options = { verify: () => opened.then(() => admitted) };
     await withHttp({ page: () => {}, listeners: 2, options }, async ({ url, channels, thrown }) => {
       const client = new RawClient(url);
@@ -266,7 +267,7 @@ Deno.test("attack 53: an upgrade behind an answer that doesn't end leaves no soc
 });
 
 Deno.test("attack 53: bind: a page and an upgrade in one packet", async () => {
-  const { opened, open } = gate();
+  const { promise: opened, resolve: open } = deferred();
   const onRequest = async ({ url }: Request): Promise<Response> => {
     await opened;
     return new Response(`page ${new URL(url).pathname}`);
@@ -320,7 +321,7 @@ Deno.test({
   name: "attack 53: upgradeWebSocket: twice on one request, and behind an unanswered request",
   ignore: platform() !== "deno",
   async fn() {
-    const { opened, open } = gate();
+    const { promise: opened, resolve: open } = deferred();
     const errors: unknown[] = [];
     const server = Deno.serve(
       { port: 0, hostname: "127.0.0.1", onListen: () => {} },
@@ -359,7 +360,7 @@ Deno.test({
   ignore: !onBun,
   async fn() {
     const { Bun } = globalThis as unknown as { Bun: BunLike };
-    const { opened, open } = gate();
+    const { promise: opened, resolve: open } = deferred();
     const errors: unknown[] = [];
     const { upgrade, websocket } = bunWebSocket();
     const server = Bun.serve({

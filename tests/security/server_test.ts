@@ -4,15 +4,9 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { RawClient, SAMPLE_KEY } from "../support/recipe_clients.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { assertNoUncaught } from "../support/unhandled.ts";
-import {
-  gate,
-  nextChannel,
-  refusalOf,
-  requestText,
-  upgraded,
-  withServer,
-} from "../server/support.ts";
+import { nextChannel, refusalOf, requestText, upgraded, withServer } from "../server/support.ts";
 import { until } from "../support/turns.ts";
+import { deferred } from "../support/promises.ts";
 
 Deno.test("attack 34: a page of another host is refused, by default", async () => {
   await withServer({}, async (server) => {
@@ -213,7 +207,7 @@ Deno.test("attack 39: connections that never ask, or never finish to ask, don't 
 });
 
 Deno.test("attack 39: those that wait for verify count as connections", async () => {
-  const { opened, open } = gate();
+  const { promise: opened, resolve: open } = deferred();
   await withServer({ maxConnections: 2, verify: () => opened.then(() => true) }, async (server) => {
     const waiting = [new RawClient(server.url), new RawClient(server.url)];
     for (const client of waiting) client.request();
@@ -244,20 +238,20 @@ Deno.test("attack 40: drafts older than RFC 6455 aren't spoken", async () => {
 
 Deno.test("attack 42: a client that is gone before verify answers never becomes a channel", async () => {
   await assertNoUncaught(async () => {
-    const { opened, open } = gate();
-    const asked = gate();
+    const { promise: opened, resolve: open } = deferred();
+    const asked = deferred();
     let signal: AbortSignal | undefined;
     await withServer({
       verify: async (request) => {
         signal = request.signal;
-        asked.open();
+        asked.resolve();
         await opened;
         return true;
       },
     }, async (server) => {
       const gone = new RawClient(server.url);
       gone.request();
-      await asked.opened;
+      await asked.promise;
       const aborted = new Promise<void>((resolve) =>
         signal?.addEventListener("abort", () => resolve())
       );
@@ -275,7 +269,7 @@ Deno.test("attack 42: a client that is gone before verify answers never becomes 
 });
 
 Deno.test("attack 42: a client that floods before it is answered is cut off", async () => {
-  const { opened, open } = gate();
+  const { promise: opened, resolve: open } = deferred();
   await withServer({ verify: () => opened.then(() => true) }, async (server) => {
     const client = new RawClient(server.url);
     client.request();
@@ -287,7 +281,7 @@ Deno.test("attack 42: a client that floods before it is answered is cut off", as
 });
 
 Deno.test("attack 47: closing ends connections of every kind, and nothing holds the process", async () => {
-  const { opened, open } = gate();
+  const { promise: opened, resolve: open } = deferred();
   const hang = (): Promise<boolean> => opened.then(() => true);
   let clients: RawClient[] = [];
   await withServer({ verify: ({ url }) => url.pathname === "/" || hang() }, async (server) => {

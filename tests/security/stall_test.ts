@@ -15,8 +15,9 @@ import { FakeClock } from "../support/fake_clock.ts";
 import { FakeWebSocket } from "../support/fake_web_socket.ts";
 import { RawClient, SAMPLE_KEY } from "../support/recipe_clients.ts";
 import { turn, until } from "../support/turns.ts";
-import { gate, nextChannel, upgraded, withServer } from "../server/support.ts";
+import { nextChannel, upgraded, withServer } from "../server/support.ts";
 import { ended, FakeBytes, rig } from "../web_socket/support.ts";
+import { deferred } from "../support/promises.ts";
 
 /** Longer than each deadline, and once hardly so. */
 const STALLS = [5001, 60_000, 3_600_000];
@@ -101,9 +102,9 @@ Deno.test("attack 57: a stall while a native socket connects: it opens", async (
 
 Deno.test("attack 57: a stall while a platform's upgrade is decided: it is accepted", async () => {
   const clock = new FakeClock();
-  const asked = gate();
+  const asked = deferred();
   const settings = checkPlatformOptions({
-    verify: () => asked.opened.then(() => true),
+    verify: () => asked.promise.then(() => true),
     handshakeTimeout: 5000,
   }, []);
   // Not every platform lets all of these fields be set.
@@ -125,7 +126,7 @@ Deno.test("attack 57: a stall while a platform's upgrade is decided: it is accep
   );
   await microtasks();
   clock.stall(60_000);
-  asked.open();
+  asked.resolve();
   assertEquals((await decision).refusal, null);
   assertEquals(clock.pending, 0);
 });
@@ -139,12 +140,12 @@ Deno.test({
   name: "attack 57: a stall of a server: connections that haven't asked, and decisions, go on",
   fn: async () => {
     const clock = new FakeClock();
-    const asked = gate();
-    const answered = gate();
+    const asked = deferred();
+    const answered = deferred();
     const verify = async ({ url }: { url: URL }): Promise<boolean> => {
       if (url.pathname !== "/wait") return true;
-      asked.open();
-      await answered.opened;
+      asked.resolve();
+      await answered.promise;
       return true;
     };
     const times = { handshakeTimeout: 5000, pingInterval: 0 };
@@ -154,10 +155,10 @@ Deno.test({
       await timers(clock, 1);
       const waiting = new RawClient(server.url);
       waiting.request("/wait");
-      await asked.opened;
+      await asked.promise;
       clock.stall(60_000);
       silent.request();
-      answered.open();
+      answered.resolve();
       for (const client of [silent, waiting]) {
         assertStringIncludes(await client.response(), " 101 ");
         await client.destroy();

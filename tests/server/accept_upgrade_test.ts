@@ -9,7 +9,8 @@ import {
   type ServerWebSocketChannel,
 } from "../../src/server/mod.ts";
 import { RawClient, SAMPLE_KEY } from "../support/recipe_clients.ts";
-import { assertKeepsRequest, gate, refusalOf, requestText } from "./support.ts";
+import { assertKeepsRequest, refusalOf, requestText } from "./support.ts";
+import { deferred } from "../support/promises.ts";
 
 /** A server of `node:http` with our upgrades. */
 async function withHttp(
@@ -46,7 +47,7 @@ async function withHttp(
 }
 
 Deno.test("acceptUpgrade: a connecting channel at once, beside the server's own pages", async () => {
-  const { opened, open } = gate();
+  const { promise: opened, resolve: open } = deferred();
   await withHttp({ verify: () => opened.then(() => true) }, async (url, next) => {
     const client = NetWebSocketChannel.connect(`${url}/chat`);
     const channel = await next();

@@ -7,7 +7,7 @@ import type { Said } from "../../examples/chat/messages.ts";
 import { Room } from "../../examples/chat/room.ts";
 import type { ServerWebSocketChannel } from "../../src/server/mod.ts";
 import { webSocketChannelPair } from "../../src/testing/mod.ts";
-import { gate } from "./support.ts";
+import { deferred } from "../support/promises.ts";
 
 function said(id: string): Said {
   return { id, from: "somebody", text: `text ${id}`, at: 0 };
@@ -35,9 +35,9 @@ function guest(room: Room): { next: () => Promise<string[]>; close: () => Promis
 
 /** A bus that isn't this process's alone: others say things on it, and it answers late. */
 class LateBus implements Bus {
-  readonly asked = gate();
+  readonly asked = deferred();
   readonly #bus = localBus();
-  readonly #answer = gate();
+  readonly #answer = deferred();
   #callback = (_event: ChatEvent): void => {};
   #history: Said[] = [];
   publish = (event: ChatEvent): Promise<void> => this.#bus.publish(event);
@@ -50,14 +50,14 @@ class LateBus implements Bus {
   }
 
   async history(): Promise<Said[]> {
-    this.asked.open();
-    await this.#answer.opened;
+    this.asked.resolve();
+    await this.#answer.promise;
     return this.#history;
   }
 
   answer(...history: Said[]): void {
     this.#history = history;
-    this.#answer.open();
+    this.#answer.resolve();
   }
 
   tell(it: Said): void {
@@ -70,7 +70,7 @@ Deno.test("example chat: what is said while a guest is welcomed is seen, in orde
   const room = new Room(bus);
   await room.open();
   const { next, close } = guest(room);
-  await bus.asked.opened;
+  await bus.asked.promise;
   // The answer holds the first, which has come as well, and lacks the second.
   bus.tell(said("b"));
   bus.tell(said("c"));
@@ -88,7 +88,7 @@ Deno.test("example chat: what is said in the very turn of the welcome is seen", 
     const room = new Room(bus);
     await room.open();
     const { next, close } = guest(room);
-    await bus.asked.opened;
+    await bus.asked.promise;
     bus.answer(said("a"));
     for (let i = 0; i < microtasks; i++) await Promise.resolve();
     bus.tell(said("b"));

@@ -5,8 +5,9 @@ import { delay } from "@std/async";
 import { RawClient } from "../support/recipe_clients.ts";
 import { opcodes } from "../support/frames.ts";
 import { assertNoUncaught } from "../support/unhandled.ts";
-import { gate, upgraded, withServer } from "./support.ts";
+import { upgraded, withServer } from "./support.ts";
 import { until } from "../support/turns.ts";
+import { deferred } from "../support/promises.ts";
 
 const GET = "GET /page HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
@@ -15,18 +16,18 @@ const LEAVING = ["end", "destroy", "resetAndDestroy"] as const;
 for (const leave of LEAVING) {
   Deno.test(`a client leaves an idle streaming response: it is cancelled, and the signal aborts: ${leave}`, async () => {
     await assertNoUncaught(async () => {
-      const cancelled = gate();
-      const aborted = gate();
+      const cancelled = deferred();
+      const aborted = deferred();
       let reason: unknown;
       const onRequest = (request: Request): Response => {
-        request.signal.addEventListener("abort", () => aborted.open());
+        request.signal.addEventListener("abort", () => aborted.resolve());
         return new Response(
           new ReadableStream<Uint8Array>({
             start: (controller) => controller.enqueue(new TextEncoder().encode("first")),
             // And then nothing more, ever.
             cancel(why) {
               reason = why;
-              cancelled.open();
+              cancelled.resolve();
             },
           }),
         );
@@ -37,7 +38,7 @@ for (const leave of LEAVING) {
         client.socket.write(GET);
         await client.hex(5);
         client.socket[leave]();
-        await Promise.all([cancelled.opened, aborted.opened]);
+        await Promise.all([cancelled.promise, aborted.promise]);
         await client.destroy();
       });
       assertEquals([(reason as Error).name, errors], ["AbortError", []]);
@@ -46,19 +47,19 @@ for (const leave of LEAVING) {
 
   Deno.test(`a client leaves while the handler thinks: the signal aborts, a late answer is cancelled: ${leave}`, async () => {
     await assertNoUncaught(async () => {
-      const asked = gate();
-      const cancelled = gate();
+      const asked = deferred();
+      const cancelled = deferred();
       const onRequest = async ({ signal }: Request): Promise<Response> => {
-        asked.open();
+        asked.resolve();
         await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
-        return new Response(new ReadableStream({ cancel: () => cancelled.open() }));
+        return new Response(new ReadableStream({ cancel: () => cancelled.resolve() }));
       };
       await withServer({ onRequest }, async (server) => {
         const client = new RawClient(server.url);
         client.socket.write(GET);
-        await asked.opened;
+        await asked.promise;
         client.socket[leave]();
-        await cancelled.opened;
+        await cancelled.promise;
         await client.destroy();
       });
     });
@@ -85,9 +86,9 @@ Deno.test("a client that stays sees no abort, also when the connection ends afte
 });
 
 Deno.test("closing: channels still close in an orderly way beside idle and busy connections", async () => {
-  const answer = gate();
+  const answer = deferred();
   const onRequest = async (request: Request): Promise<Response> => {
-    if (request.url.endsWith("/slow")) await answer.opened;
+    if (request.url.endsWith("/slow")) await answer.promise;
     return new Response("page");
   };
   await withServer({ onRequest }, async (server) => {
@@ -113,7 +114,7 @@ Deno.test("closing: channels still close in an orderly way beside idle and busy 
       await client.destroy();
     }
     assert(!busy.hasEnded);
-    answer.open();
+    answer.resolve();
     await busy.end();
     assert(busy.bytes.toString("latin1").includes("page"));
     both.send(opcodes.close, Uint8Array.of(3, 233));

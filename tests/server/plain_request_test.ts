@@ -2,8 +2,9 @@ import { assert, assertEquals } from "@std/assert";
 import type { BindOptions, RequestHandler } from "../../src/server/mod.ts";
 import { RawClient } from "../support/recipe_clients.ts";
 import { assertNoUncaught } from "../support/unhandled.ts";
-import { gate, withServer } from "./support.ts";
+import { withServer } from "./support.ts";
 import { turn } from "../support/turns.ts";
+import { deferred } from "../support/promises.ts";
 
 /** Takes the errors of handlers in this file: they are meant to fail. */
 const expectError = (): void => {};
@@ -94,7 +95,7 @@ async function withStream(
   pull: (controller: ReadableStreamDefaultController<Uint8Array>) => void | Promise<void>,
   body: (client: RawClient, cancelled: Promise<void>) => Promise<void>,
 ): Promise<void> {
-  const { opened: cancelled, open } = gate();
+  const { promise: cancelled, resolve: open } = deferred();
   const stream = new ReadableStream<Uint8Array>({ pull, cancel: open });
   const options = { onRequest: () => new Response(stream), onError: expectError };
   await withServer(options, async (server) => {
@@ -177,7 +178,7 @@ Deno.test("what a handler throws reaches onError, with the request that it was a
 async function reportsOfLeaving(
   handler: (request: Request) => Promise<Response>,
 ): Promise<unknown[]> {
-  const { opened: ended, open } = gate();
+  const { promise: ended, resolve: open } = deferred();
   const reports: unknown[] = [];
   const onRequest = async (request: Request): Promise<Response> => {
     // Bun lets the other connection's through.
@@ -242,9 +243,9 @@ Deno.test("handshakeTimeout bounds how long hosts may decide about a plain reque
 });
 
 Deno.test("hosts that rejects behind the timeout is reported, and harms nothing", async () => {
-  const { opened, open } = gate();
+  const { promise: opened, resolve: open } = deferred();
   const cause = new Error("a fault of the user's");
-  const { opened: reported, open: onError } = gate();
+  const { promise: reported, resolve: onError } = deferred<unknown>();
   await assertNoUncaught(() =>
     withServer({
       hosts: () => opened.then(() => Promise.reject(cause)),

@@ -78,13 +78,6 @@ export async function nextChannel(
   return value;
 }
 
-/** A promise and its `resolve`. */
-export function gate(): { readonly opened: Promise<void>; open(): void } {
-  let open = (): void => {};
-  const opened = new Promise<void>((resolve) => open = resolve);
-  return { opened, open: () => open() };
-}
-
 /** Whatever a server's channel is transformed to has its request and its URL. */
 export function assertKeepsRequest(channel: ServerWebSocketChannel, url: string): void {
   const texts = channel.transformStream(String).transformSink<string>((it) => it);

@@ -9,6 +9,7 @@ import {
 import { platform } from "../../src/web_socket/platform.ts";
 import { RawClient } from "../support/recipe_clients.ts";
 import { assertKeepsRequest, refusalOf, requestText, upgraded } from "./support.ts";
+import { deferred } from "../support/promises.ts";
 
 async function withDeno(
   options: UpgradeWebSocketOptions,
@@ -178,8 +179,7 @@ for (
     // Deno's own: the upgrade that it never makes.
     sanitizeOps: false,
     async fn() {
-      let give = (_channel: ServerWebSocketChannel): void => {};
-      const given = new Promise<ServerWebSocketChannel>((resolve) => give = resolve);
+      const { promise: given, resolve: give } = deferred<ServerWebSocketChannel>();
       const server = Deno.serve(
         { port: 0, hostname: "127.0.0.1", onListen() {}, onError: () => new Response("fault") },
         async (request) => {

@@ -21,7 +21,6 @@ import { FakeClock } from "../support/fake_clock.ts";
 import { RawClient } from "../support/recipe_clients.ts";
 import {
   assertKeepsRequest,
-  gate,
   nextChannel,
   refusalOf,
   requestText,
@@ -29,6 +28,7 @@ import {
   withServer,
 } from "./support.ts";
 import { turn, until } from "../support/turns.ts";
+import { deferred } from "../support/promises.ts";
 
 /** Sends every message back. */
 async function echoAll(server: AsyncIterable<ServerWebSocketChannel>): Promise<number> {
@@ -235,11 +235,11 @@ for (const closeTimeout of [1, 60_000]) {
 Deno.test("close: only what needs time gets it", async () => {
   // Its time stands still: what waits for the drain to be over waits for ever.
   const clock = new FakeClock();
-  const asked = gate();
+  const asked = deferred();
   let signal: AbortSignal | undefined;
   const verify = (request: ServerRequest): Promise<boolean> => {
     signal = request.signal;
-    asked.open();
+    asked.resolve();
     return new Promise(() => {});
   };
   await withServer({ clock, verify, onRequest: () => new Response("page") }, async (server) => {
@@ -249,7 +249,7 @@ Deno.test("close: only what needs time gets it", async () => {
     await kept.response();
     const waiting = new RawClient(server.url);
     waiting.request();
-    await asked.opened;
+    await asked.promise;
     // Bun accepts one that says nothing only after a while.
     await until(() => clock.pending >= 2);
     const closed = server.close({ drainTimeout: 1000 });
@@ -266,9 +266,9 @@ Deno.test("close: only what needs time gets it", async () => {
 
 Deno.test("close: at the deadline ends what closes at its own pace, and requests that are not answered", async () => {
   const clock = new FakeClock();
-  const asked = gate();
+  const asked = deferred();
   const onRequest = (): Promise<Response> => {
-    asked.open();
+    asked.resolve();
     return new Promise(() => {});
   };
   await withServer({ clock, onRequest, closeTimeout: 60_000, pingInterval: 0 }, async (server) => {
@@ -277,7 +277,7 @@ Deno.test("close: at the deadline ends what closes at its own pace, and requests
     void channel.sink.close(4000);
     const page = new RawClient(server.url);
     page.socket.write("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
-    await asked.opened;
+    await asked.promise;
     const closed = server.close({ drainTimeout: 1000 });
     clock.advance(999);
     assertEquals([channel.state, page.hasEnded], ["closing", false]);
@@ -289,17 +289,17 @@ Deno.test("close: at the deadline ends what closes at its own pace, and requests
 });
 
 Deno.test("close: a request that is answered meanwhile is, one that follows it isn't upgraded", async () => {
-  const { opened, open } = gate();
-  const asked = gate();
+  const { promise: opened, resolve: open } = deferred();
+  const asked = deferred();
   const onRequest = async (): Promise<Response> => {
-    asked.open();
+    asked.resolve();
     await opened;
     return new Response("page");
   };
   await withServer({ onRequest }, async (server) => {
     const client = new RawClient(server.url);
     client.socket.write("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
-    await asked.opened;
+    await asked.promise;
     const closed = server.close({ drainTimeout: 30_000 });
     open();
     await client.response();
@@ -314,17 +314,17 @@ Deno.test("close: a request that is answered meanwhile is, one that follows it i
 
 Deno.test("a request for a page may take longer than handshakeTimeout", async () => {
   const clock = new FakeClock();
-  const { opened, open } = gate();
-  const asked = gate();
+  const { promise: opened, resolve: open } = deferred();
+  const asked = deferred();
   const onRequest = async (): Promise<Response> => {
-    asked.open();
+    asked.resolve();
     await opened;
     return new Response("page");
   };
   await withServer({ clock, onRequest, handshakeTimeout: 100 }, async (server) => {
     const client = new RawClient(server.url);
     client.socket.write("GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
-    await asked.opened;
+    await asked.promise;
     clock.advance(200);
     open();
     await client.end();

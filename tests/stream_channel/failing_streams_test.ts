@@ -9,6 +9,7 @@ import {
 } from "../../src/stream_channel/mod.ts";
 import { microtasks, record, settled } from "../support/events.ts";
 import { turn } from "../support/turns.ts";
+import { deferred } from "../support/promises.ts";
 
 /** Two Web Streams, and what was done to them. */
 class Halves {
@@ -238,8 +239,7 @@ Deno.test("pipe: an end of one direction leaves the other one as it is", async (
 Deno.test("close with unread input settles; what it keeps is given, then an error", async () => {
   const chunk = "x".repeat(1000);
   let given = 0;
-  let ended = (): void => {};
-  const closed = new Promise<void>((resolve) => ended = resolve);
+  const { promise: closed, resolve: ended } = deferred();
   // As a socket: its closing handshake is done when all its input was read.
   const channel = StreamChannel.from<string, string>({
     readable: new ReadableStream({
