@@ -42,8 +42,11 @@ export type {
   ProtocolOptions,
   ProxyOptions,
   ReceiveQueueOptions,
+  Redirect,
+  RedirectChange,
+  RedirectDecision,
 } from "./web_socket/options.ts";
-export type { ConnectPhase, HandshakeResponse } from "./web_socket/errors.ts";
+export type { ConnectPhase, HandshakeResponse, RefusedResponse } from "./web_socket/errors.ts";
 export type {
   TlsArchive,
   TlsCertificate,

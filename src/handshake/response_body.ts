@@ -19,6 +19,8 @@ const LF = 10;
  * transport's end (RFC 9112 §6.3).
  */
 export class ResponseBody {
+  /** Called with each piece of the body, which it must not keep: then the whole body is read. */
+  onBytes: ((bytes: Uint8Array) => void) | null = null;
   readonly #chunked: boolean;
   readonly #bytes: Uint8Array = new Uint8Array(MAX_BODY);
   #length = 0;
@@ -47,7 +49,12 @@ export class ResponseBody {
 
   /** Whether nothing more is wanted: the body is whole, or long enough. */
   get isComplete(): boolean {
-    return this.#complete || this.#length === MAX_BODY;
+    return this.#complete || this.onBytes === null && this.#length === MAX_BODY;
+  }
+
+  /** Whether an end of the transport would cut it off. */
+  get isUnfinished(): boolean {
+    return !this.#complete && (this.#chunked || this.#missing !== Infinity);
   }
 
   /** What was collected; a copy. */
@@ -68,10 +75,13 @@ export class ResponseBody {
   }
 
   #take(chunk: Uint8Array, at: number): number {
-    const size = Math.min(this.#missing, chunk.length - at, MAX_BODY - this.#length);
-    this.#bytes.set(chunk.subarray(at, at + size), this.#length);
-    this.#length += size;
+    const size = Math.min(this.#missing, chunk.length - at);
+    const bytes = chunk.subarray(at, at + size);
+    const kept = bytes.subarray(0, MAX_BODY - this.#length);
+    this.#bytes.set(kept, this.#length);
+    this.#length += kept.length;
     this.#missing -= size;
+    this.onBytes?.(bytes);
     if (this.#missing === 0 && !this.#chunked) this.#complete = true;
     return at + size;
   }

@@ -69,8 +69,10 @@ const BEYOND = [
   "localAddress",
   "lookup",
   "addressDelay",
+  "onRedirect",
   "followRedirects",
   "invalidText",
+  "onRefusal",
   "onPing",
   "onPong",
 ] as const;

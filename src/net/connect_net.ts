@@ -10,7 +10,7 @@ import {
 } from "../web_socket/options.ts";
 import { ConnectError } from "../web_socket/errors.ts";
 import { Exchange } from "../web_socket/exchange.ts";
-import { type Opened, openHandshake } from "../web_socket/open_handshake.ts";
+import { openOver } from "../web_socket/open_handshake.ts";
 import { shownUrl } from "../web_socket/shown_url.ts";
 import { offeredCompression, speak } from "../web_socket/speaking.ts";
 import type { WebSocketChannel } from "../web_socket/web_socket_channel.ts";
@@ -76,26 +76,27 @@ class Connecting {
 
   /** Connects. Nothing of it throws: the channel fails. */
   async run(dialling: Dialling): Promise<void> {
-    const { followRedirects = false } = this.#options;
-    let left = followRedirects === true ? MAX_REDIRECTS : Number(followRedirects);
-    const follows = left > 0;
+    const { followRedirects = false, onRedirect, socketPath } = this.#options;
+    const limit = followRedirects === true ? MAX_REDIRECTS : Number(followRedirects);
+    const isPinned = socketPath !== undefined;
     try {
-      while (this.core.state !== "closed") {
-        const next = await this.#attempt(dialling, follows);
-        if (next === null) return;
-        this.#follow(next, left, dialling);
-        left--;
+      for (let count = 1; this.core.state !== "closed"; count++) {
+        const refusal = await this.#attempt(dialling, limit > 0);
+        if (refusal === null) return;
+        const target = this.#target;
+        const hop = { target, refusal, count, limit, onRedirect, isPinned };
+        this.#target = await dialling.followRedirect(hop);
       }
     } catch (error) {
       this.core.failToOpen(error);
     }
   }
 
-  /** @returns The refusal that may lead elsewhere; `null` when the channel is open, or over. */
+  /** @returns The redirect, if it is to be followed; `null` when the channel is open, or over. */
   async #attempt(dialling: Dialling, follows: boolean): Promise<ConnectError | null> {
     const { Dial, SocketWire, isRedirect, refusedByAlert } = dialling;
     const { request, origin, tls } = this.#target;
-    const { closeTimeout = DEFAULT_CLOSE_TIMEOUT, compression, userAgent } = this.#options;
+    const { closeTimeout = DEFAULT_CLOSE_TIMEOUT, compression } = this.#options;
     const { core } = this;
     const dial = new Dial(request.url, { ...this.#options, tls }, core.clock);
     core.opener = dial;
@@ -107,53 +108,20 @@ class Connecting {
       exchange.destroy();
       return null;
     }
-    core.opener = exchange;
     try {
-      const opened = await openHandshake(exchange, {
+      await openOver(core, exchange, {
         request,
-        origin,
-        userAgent,
+        options: { ...this.#options, origin },
         compression: offeredCompression(compression),
         wantsBody: (status) => !follows || !isRedirect(status),
-      });
-      this.#speak(exchange, opened);
+      }, speak);
       return null;
     } catch (error) {
-      exchange.destroy();
       if (!(error instanceof ConnectError)) throw error;
       const refusal = refusedByAlert(request.url, error);
       if (refusal !== null) throw refusal;
       if (!follows || error.response === null || !isRedirect(error.response.status)) throw error;
       return error;
     }
-  }
-
-  #speak(exchange: Exchange, { agreement, response }: Opened): void {
-    speak(this.core, exchange, { side: "client", agreement, response, options: this.#options });
-  }
-
-  #follow(refusal: ConnectError, left: number, dialling: Dialling): void {
-    const { url } = this.#target.request;
-    const next = left === 0 ? "too many redirects" : this.#next(refusal, dialling);
-    if (typeof next !== "string") {
-      this.#target = next;
-      return;
-    }
-    const { response } = refusal;
-    throw dialling.dialError(url, {
-      phase: "handshake",
-      response,
-      fault: next,
-      cause: refusal,
-      retryable: false,
-    });
-  }
-
-  #next({ response }: ConnectError, { followRedirect, originOf }: Dialling): Target | string {
-    if (response === null) return "there is no answer";
-    const next = followRedirect(this.#target, response);
-    if (typeof next === "string" || this.#options.socketPath === undefined) return next;
-    const isSame = originOf(next.request.url) === originOf(this.#target.request.url);
-    return isSame ? next : "the redirect leads away from the socket";
   }
 }

@@ -6,6 +6,6 @@
  */
 
 export { Dial } from "./dial.ts";
-export { dialError, refusedByAlert } from "./dial_error.ts";
-export { followRedirect, isRedirect, originOf } from "./redirect.ts";
+export { refusedByAlert } from "./dial_error.ts";
+export { followRedirect, isRedirect } from "./redirect.ts";
 export { SocketWire } from "./socket_wire.ts";

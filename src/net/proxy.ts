@@ -187,16 +187,20 @@ function wantedSchemes(headers: HeaderMap, hasCredentials: boolean): string {
     : `${offered}: set the credentials in the proxy's URL`;
 }
 
+/** The registered schemes, and NTLM. An answer may echo a secret, so no other word of it is shown. */
+const SCHEME =
+  /^(Basic|Bearer|Concealed|Digest|DPoP|GNAP|HOBA|Kerberos|Mutual|Negotiate|NTLM|OAuth|PrivateToken|SCRAM-SHA-1|SCRAM-SHA-256|vapid)(?:\s+[^\s=].*)?$/i;
+
 /**
  * The schemes of a list of challenges (RFC 9110 §11.6.1), each once.
  *
  * @param value The value of `Proxy-Authenticate`.
  */
 export function schemesOf(value: string): string[] {
-  const parts = value.replace(/"(?:\\.|[^"\\])*"/g, "").split(",").map((it) => it.trim());
   // A part with `=` behind its first word is one more parameter of the challenge before.
-  const schemes = parts.map((it) => /^([\w!#$%&'*+.^`|~-]{1,40})(?:\s+[^\s=].*)?$/.exec(it)?.[1]);
-  return [...new Set(schemes.filter((it) => it !== undefined))].slice(0, 8);
+  const parts = value.replace(/"(?:\\.|[^"\\])*"/g, "").split(",").map((it) => it.trim());
+  const schemes = parts.map((it) => SCHEME.exec(it)?.[1]);
+  return [...new Set(schemes.filter((it) => it !== undefined))];
 }
 
 function isTunnel({ status }: ResponseHead): boolean {

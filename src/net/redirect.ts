@@ -8,9 +8,19 @@
  */
 
 import { basicCredentials } from "../handshake/request_fields.ts";
+import { messageOf } from "../realm/kinds.ts";
+import {
+  checkOption,
+  malformedOption,
+  type OptionKinds,
+  readOptions,
+} from "../stream_channel/options.ts";
 import type { ConnectRequest } from "../web_socket/connect_request.ts";
+import type { ConnectError, HandshakeResponse } from "../web_socket/errors.ts";
+import { type ConnectOptions, readHeaders, type RedirectChange } from "../web_socket/options.ts";
+import { shownUrl } from "../web_socket/shown_url.ts";
 import type { TlsOptions } from "../web_socket/tls_options.ts";
-import type { HandshakeResponse } from "../web_socket/errors.ts";
+import { dialError } from "./dial_error.ts";
 
 /** What is asked for, of whom, in one attempt of several. */
 export interface Target {
@@ -54,26 +64,89 @@ export function isRedirect(status: number): boolean {
   return STATUSES.includes(status);
 }
 
-/**
- * Where a redirect leads.
- *
- * @param target What was asked for.
- * @param response The redirect.
- * @returns What to ask for next, or why that must not be done.
- */
-export function followRedirect(target: Target, response: HandshakeResponse): Target | string {
-  const { url } = target.request;
-  const location = response.headers.get("location");
-  if (location === null) return "the redirect doesn't say where to";
-  const next = parseLocation(location, url);
-  if (next === null) return "the redirect leads to no ws: or wss: URL";
-  if (url.protocol === "wss:" && next.protocol === "ws:") {
-    return "the redirect leads from wss: to ws:";
-  }
-  return originOf(next) === originOf(url) ? at(target, next) : acrossOrigins(target, next);
+/** A redirect, and what is asked of it. */
+export interface Hop {
+  /** What was asked for. */
+  readonly target: Target;
+  /** The answer that redirects, as an error. */
+  readonly refusal: ConnectError;
+  /** Which redirect it is, from 1. */
+  readonly count: number;
+  /** How many are followed. */
+  readonly limit: number;
+  readonly onRedirect: ConnectOptions["onRedirect"];
+  /** Whether all connections go to one Unix socket. */
+  readonly isPinned: boolean;
 }
 
-function parseLocation(location: string, base: URL): URL | null {
+/**
+ * Follows a redirect.
+ *
+ * @param hop The redirect.
+ * @returns What to ask for next.
+ * @throws {ConnectError} When that must not be done.
+ */
+export async function followRedirect(hop: Hop): Promise<Target> {
+  const { target, refusal, count, limit, isPinned } = hop;
+  const refuse = (fault: string, cause: unknown = refusal): ConnectError =>
+    dialError(target.request.url, {
+      phase: "handshake",
+      response: refusal.response,
+      fault,
+      cause,
+      retryable: false,
+    });
+  if (count > limit) throw refuse("too many redirects");
+  const to = locationOf(refusal.response, target.request.url);
+  if (typeof to === "string") throw refuse(to);
+  let next = redirected(target, to);
+  try {
+    next = await decided(hop, next);
+  } catch (error) {
+    throw refuse(`onRedirect failed: ${messageOf(error)}`, error);
+  }
+  if (next === target) throw refuse(`onRedirect refused the redirect to ${shownUrl(to)}`);
+  const fault = redirectFault(target, next.request.url, isPinned);
+  if (fault !== null) throw refuse(fault);
+  return next;
+}
+
+const CHANGE_KINDS: OptionKinds<RedirectChange> = { url: "string|URL", headers: "object" };
+
+/** What the user makes of a redirect: the target itself when it is refused. */
+async function decided({ target, refusal, count, onRedirect }: Hop, next: Target): Promise<Target> {
+  if (onRedirect === undefined) return next;
+  const decision = await onRedirect({
+    response: refusal.response as HandshakeResponse,
+    from: new URL(target.request.url),
+    to: new URL(next.request.url),
+    headers: new Headers(next.request.headers.map(([name, value]) => [name, value])),
+    count,
+  });
+  if (decision === undefined || decision === true) return next;
+  if (decision === false) return target;
+  checkOption("onRedirect", decision, "object");
+  const { url, headers } = readOptions(decision, CHANGE_KINDS, { within: "onRedirect." });
+  let changed = next;
+  if (url !== undefined) {
+    const to = urlOf(url, next.request.url);
+    if (to === null) throw malformedOption("onRedirect.url", "a ws: or wss: URL");
+    changed = redirected(target, to);
+  }
+  if (headers === undefined) return changed;
+  return {
+    ...changed,
+    request: { ...changed.request, headers: readHeaders(headers, "onRedirect.headers") },
+  };
+}
+
+function locationOf(response: HandshakeResponse | null, base: URL): URL | string {
+  const location = response?.headers.get("location") ?? null;
+  if (location === null) return "the redirect doesn't say where to";
+  return urlOf(location, base) ?? "the redirect leads to no ws: or wss: URL";
+}
+
+function urlOf(location: string | URL, base: URL): URL | null {
   let url: URL;
   try {
     url = new URL(location, base);
@@ -87,10 +160,33 @@ function parseLocation(location: string, base: URL): URL | null {
   return url.protocol === "ws:" || url.protocol === "wss:" ? url : null;
 }
 
-function acrossOrigins({ request, tls }: Target, next: URL): Target | string {
+/** Why a redirect must not be followed; `null` when it may. */
+function redirectFault(
+  { request, tls }: Target,
+  next: URL,
+  isPinned: boolean,
+): string | null {
+  const { url } = request;
+  if (url.protocol === "wss:" && next.protocol === "ws:") {
+    return "the redirect leads from wss: to ws:";
+  }
+  if (originOf(next) === originOf(url)) return null;
   if (tls?.secureContext !== undefined) {
     return "the redirect leads to another origin, and tls.secureContext may hold a client certificate";
   }
+  return isPinned ? "the redirect leads away from the socket" : null;
+}
+
+/**
+ * What to ask for after a redirect.
+ *
+ * @param target What was asked for.
+ * @param next Where the redirect leads.
+ * @returns The same; to another origin without what is meant for the first one only.
+ */
+function redirected(target: Target, next: URL): Target {
+  const { request, tls } = target;
+  if (originOf(next) === originOf(request.url)) return at(target, next);
   const headers = request.headers.filter(([name]) => !CONFIDENTIAL.includes(name.toLowerCase()));
   const trust = { ...tls };
   for (const name of CLIENTS_OWN) delete trust[name];

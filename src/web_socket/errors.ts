@@ -10,6 +10,12 @@ export interface HandshakeResponse {
   readonly body: Uint8Array;
 }
 
+/** A server's refusal, while its body is still arriving. */
+export interface RefusedResponse extends Omit<HandshakeResponse, "body"> {
+  /** The whole body, however long it is. It can be read until `onRefusal` is done. */
+  readonly body: ReadableStream<Uint8Array>;
+}
+
 /**
  * Any error of a channel: the root of this package's errors. Its `cause` is what the platform
  * reported, where it reported anything. Corresponds to Dart's `WebSocketChannelException`.

@@ -3,7 +3,9 @@ import { ResponseBody } from "../handshake/response_body.ts";
 import { copyOf } from "../realm/bytes.ts";
 import { Deferred } from "../stream_channel/promises.ts";
 import type { Clock } from "./clock.ts";
+import { BodyStream } from "./body_stream.ts";
 import { Deadline } from "./deadline.ts";
+import { WebSocketChannelError } from "./errors.ts";
 import type { Wire, WireEvents, WireFailure } from "./wire.ts";
 
 /** The answer to a request: its head, and its body if the caller wants it. */
@@ -19,6 +21,13 @@ export interface AnswerOptions {
   readonly isBare: (head: ResponseHead) => boolean;
   /** Whether the body of one that isn't bare is worth waiting for. */
   readonly wantsBody: (head: ResponseHead) => boolean;
+  /**
+   * Called with a body that is wanted, before any of it is read. The answer waits for the promise, which never
+   * rejects; then the stream ends.
+   */
+  readonly onBody?:
+    | ((head: ResponseHead, body: ReadableStream<Uint8Array>) => Promise<void>)
+    | undefined;
 }
 
 /** How long the body of an answer may take. */
@@ -43,6 +52,8 @@ export class Exchange implements WireEvents {
   #options: AnswerOptions | null = null;
   #head: ResponseHead | null = null;
   #body: ResponseBody | null = null;
+  /** The body, while `onBody` reads it. */
+  #stream: BodyStream | null = null;
   #deadline: Deadline | null = null;
   #isDone = false;
   /** The bytes behind the answer that were received before {@linkcode handOver}. */
@@ -106,7 +117,7 @@ export class Exchange implements WireEvents {
   onEnd(failure: WireFailure | null): void {
     this.#end = { failure };
     if (this.#isDone) return;
-    if (this.#body !== null) return this.#finish();
+    if (this.#body !== null) return this.#onBodyEnd(this.#body, failure);
     const cause = failure === null ? undefined : { cause: failure.error };
     this.#fail(new NoAnswer("The connection ended before there was an answer", cause));
   }
@@ -131,8 +142,17 @@ export class Exchange implements WireEvents {
 
   #startBody(head: ResponseHead, rest: Uint8Array): void {
     const body = this.#body = new ResponseBody(head);
+    const { onBody, wantsBody } = this.#options ?? {};
+    if (onBody !== undefined && wantsBody?.(head)) {
+      const stream = this.#stream = new BodyStream(this.wire);
+      body.onBytes = (bytes) => stream.add(bytes);
+      void onBody(head, stream.readable).then(() => this.#onStreamed(head, body));
+    }
     this.#readBody(body, rest);
-    if (this.#isDone) return;
+    if (!this.#isDone && this.#stream === null) this.#awaitBody(head);
+  }
+
+  #awaitBody(head: ResponseHead): void {
     if (!this.#options?.wantsBody(head)) return this.#finish();
     if (this.#bodyTime === null) return;
     const { clock, ms } = this.#bodyTime;
@@ -141,7 +161,31 @@ export class Exchange implements WireEvents {
 
   #readBody(body: ResponseBody, chunk: Uint8Array): void {
     body.push(chunk);
-    if (body.isComplete) this.#finish();
+    if (!body.isComplete) return;
+    if (this.#stream === null) this.#finish();
+    else this.#stream.end();
+  }
+
+  #onBodyEnd(body: ResponseBody, failure: WireFailure | null): void {
+    if (this.#stream === null) return this.#finish();
+    if (failure === null && !body.isUnfinished) return this.#stream.end();
+    const cause = failure === null ? undefined : { cause: failure.error };
+    this.#stream.fail(new WebSocketChannelError("Cannot read the body: it was cut off", cause));
+  }
+
+  /** Nobody reads the stream any more: what is missing of the part that is kept is waited for. */
+  #onStreamed(head: ResponseHead, body: ResponseBody): void {
+    this.#endStream("onRefusal has returned");
+    body.onBytes = null;
+    if (this.#isDone) return;
+    if (body.isComplete || this.#end !== null) this.#finish();
+    else this.#awaitBody(head);
+  }
+
+  #endStream(why: string): void {
+    const stream = this.#stream;
+    this.#stream = null;
+    stream?.fail(new WebSocketChannelError(`Cannot read the body any more: ${why}`));
   }
 
   #finish(): void {
@@ -163,6 +207,7 @@ export class Exchange implements WireEvents {
 
   /** Gives up, and ends the wire. */
   destroy(): void {
+    this.#endStream("connecting was given up");
     this.#stop();
     this.wire.destroy();
   }

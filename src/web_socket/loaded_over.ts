@@ -29,7 +29,6 @@ export function speakLate(
 export function openLate(core: ChannelCore, bytes: BytesParts, opening: OverOpening): void {
   const { closeTimeout = DEFAULT_CLOSE_TIMEOUT } = opening.options;
   const exchange = new Exchange(new ChannelWire(bytes), { clock: core.clock, ms: closeTimeout });
-  void openOver(core, exchange, opening, (core, over, spoken) => {
-    speakWith(core, over, spoken, null);
-  });
+  openOver(core, exchange, opening, (core, over, spoken) => speakWith(core, over, spoken, null))
+    .catch((error) => core.failToOpen(error));
 }

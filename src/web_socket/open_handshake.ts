@@ -12,7 +12,7 @@ import type { ResponseHead } from "../handshake/http_head.ts";
 import { messageOf } from "../realm/kinds.ts";
 import type { ChannelCore } from "./channel_core.ts";
 import type { ConnectRequest } from "./connect_request.ts";
-import { ConnectError, type HandshakeResponse } from "./errors.ts";
+import { ConnectError, type HandshakeResponse, WebSocketChannelError } from "./errors.ts";
 import { type Answer, type Exchange, NoAnswer } from "./exchange.ts";
 import { inspectAs } from "./inspection.ts";
 import { randomMaskingKeys } from "./masking_keys.ts";
@@ -29,6 +29,7 @@ export interface OpeningRequest {
   readonly compression: ClientCompressionOptions | null;
   /** Whether the body of a refusal is worth waiting for. */
   readonly wantsBody: (status: number) => boolean;
+  readonly onRefusal?: ConnectOverOptions["onRefusal"];
 }
 
 /** What the server has agreed to. */
@@ -54,25 +55,36 @@ export async function openHandshake(exchange: Exchange, opening: OpeningRequest)
     userAgent,
     compression,
   });
-  const answer = await answerTo(exchange, handshake.head, opening);
+  const { answer, hookFailure } = await answerTo(exchange, handshake.head, opening);
   const response = new SeenResponse(answer);
   try {
     return { agreement: checkResponse(handshake, answer.head), response };
   } catch (error) {
-    throw failure(request.url, messageOf(error), response, error);
+    throw failure(request.url, messageOf(error), response, hookFailure ?? error);
   }
 }
 
 async function answerTo(
   exchange: Exchange,
   head: Uint8Array,
-  { request, wantsBody }: OpeningRequest,
-): Promise<Answer> {
+  { request, wantsBody, onRefusal }: OpeningRequest,
+): Promise<{ readonly answer: Answer; readonly hookFailure: Error | null }> {
+  let hookFailure: Error | null = null;
   try {
-    return await exchange.send(head, {
+    const answer = await exchange.send(head, {
       isBare: ({ status }) => status === 101,
       wantsBody: ({ status }) => wantsBody(status),
+      onBody: onRefusal && (async ({ status, statusText, headers }, body) => {
+        try {
+          await onRefusal({ status, statusText, headers: new Headers([...headers]), body });
+        } catch (cause) {
+          hookFailure = new WebSocketChannelError("Cannot read the refusal: onRefusal failed", {
+            cause,
+          });
+        }
+      }),
     });
+    return { answer, hookFailure };
   } catch (error) {
     if (!(error instanceof NoAnswer)) throw failure(request.url, messageOf(error), null, error);
     const { code } = (error.cause ?? {}) as { code?: unknown };
@@ -92,8 +104,9 @@ function failure(
   const retryAfter = parseRetryAfter(response?.headers.get("retry-after") ?? null);
   // What isn't an answer to the handshake is what this server gives.
   const isWrong = cause instanceof HandshakeError && cause.reason !== "bad-status";
+  const isNews = response === null || isWrong || !(cause instanceof HandshakeError);
   return new ConnectError(`Cannot connect to ${shownUrl(url)}: ${fault}`, {
-    ...(cause === undefined || response !== null && !isWrong ? {} : { cause }),
+    ...(cause !== undefined && isNews ? { cause } : {}),
     phase: "handshake",
     response,
     retryAfter,
@@ -161,31 +174,39 @@ export interface OverOpening {
   readonly options: ConnectOverOptions;
   /** The compression that it offers. */
   readonly compression: ClientCompressionOptions | null;
+  /** Whether the body of a refusal is worth waiting for. Left out: it is. */
+  readonly wantsBody?: (status: number) => boolean;
 }
 
 /**
- * Does the opening handshake over bytes, and speaks then. Nothing of it throws: the channel fails.
+ * Does the opening handshake over bytes, and speaks then.
  *
+ * @param core The channel.
+ * @param exchange The bytes; they are ended when the handshake fails.
+ * @param opening What to ask for.
  * @param speak Speaks RFC 6455.
+ * @throws {ConnectError} When the server has refused, or its answer is wrong.
  */
 export async function openOver(
   core: ChannelCore,
   exchange: Exchange,
-  { request, options, compression }: OverOpening,
+  { request, options, compression, wantsBody = () => true }: OverOpening,
   speak: (core: ChannelCore, over: Exchange, spoken: Spoken) => void,
 ): Promise<void> {
+  const { origin, userAgent, onRefusal } = options;
   core.opener = exchange;
   try {
-    const { agreement, response } = await openHandshake(exchange, {
+    const opened = await openHandshake(exchange, {
       request,
-      origin: options.origin,
-      userAgent: options.userAgent,
+      origin,
+      userAgent,
       compression,
-      wantsBody: () => true,
+      wantsBody,
+      onRefusal,
     });
-    speak(core, exchange, { side: "client", agreement, response, options });
+    speak(core, exchange, { side: "client", ...opened, options });
   } catch (error) {
     exchange.destroy();
-    core.failToOpen(error);
+    throw error;
   }
 }

@@ -22,6 +22,7 @@ import {
   shown,
 } from "../stream_channel/options.ts";
 import { type Capability, NO_CAPABILITIES } from "./capabilities.ts";
+import type { HandshakeResponse, RefusedResponse } from "./errors.ts";
 import type { TlsOptions } from "./tls_options.ts";
 import type { WebSocketChannel } from "./web_socket_channel.ts";
 
@@ -125,6 +126,31 @@ export type LookupFunction = (
   ) => void,
 ) => void;
 
+/** A redirect, before it is followed. */
+export interface Redirect {
+  /** The answer that redirects. */
+  readonly response: HandshakeResponse;
+  /** What was asked for. */
+  readonly from: URL;
+  /** Where the answer leads: `ws:` or `wss:`, without user info. */
+  readonly to: URL;
+  /** The extra header fields that go along: to another origin no credentials. */
+  readonly headers: Headers;
+  /** Which redirect it is, from 1. */
+  readonly count: number;
+}
+
+/** What `onRedirect` changes of a redirect. */
+export interface RedirectChange {
+  /** Where to connect to instead. */
+  url?: string | URL | undefined;
+  /** The extra header fields to send instead of all those of {@linkcode Redirect.headers}. */
+  headers?: ConstructorParameters<typeof Headers>[0] | undefined;
+}
+
+/** What `onRedirect` returns: `false` refuses the redirect, nothing and `true` follow it. */
+export type RedirectDecision = void | boolean | RedirectChange;
+
 /** A proxy with header fields. */
 export interface ProxyOptions {
   /** The proxy, as the option `proxy` takes it. */
@@ -214,6 +240,22 @@ export interface ConnectOptions
    */
   followRedirects?: boolean | number | undefined;
   /**
+   * Called before each redirect is followed; it may refuse or change it, also after a promise. With it,
+   * `followRedirects` is `true` unless it is a number. What it changes must keep the rules of `followRedirects`;
+   * only header fields that it gives itself go to whatever origin. If it fails, so does the connection.
+   */
+  onRedirect?:
+    | ((redirect: Redirect) => RedirectDecision | PromiseLike<RedirectDecision>)
+    | undefined;
+  /**
+   * Called with the server's answer when that refuses the connection: its body is a stream there, of any
+   * length, while `response.body` of the error has the first 64 KiB. `ready` rejects when the promise that
+   * it returns has settled; `connectTimeout` and `signal` still apply. If it fails, its error is in the
+   * `cause` of the {@linkcode ConnectError}. Redirects that are followed, and refusals of proxies, aren't
+   * reported.
+   */
+  onRefusal?: ((response: RefusedResponse) => void | PromiseLike<void>) | undefined;
+  /**
    * Which implementation to use: the global `WebSocket`, or this package's own over `node:net`.
    * Default `"auto"`: the global one if it can do what the options ask for and is not Node's own, which
    * does not report why an attempt failed; otherwise our own.
@@ -240,7 +282,10 @@ export interface ConnectOverOptions
   extends
     Omit<ProtocolOptions, "compression">,
     ConnectDeadlineOptions,
-    Pick<ConnectOptions, "protocols" | "headers" | "origin" | "userAgent" | "compression"> {}
+    Pick<
+      ConnectOptions,
+      "protocols" | "headers" | "origin" | "userAgent" | "compression" | "onRefusal"
+    > {}
 
 /** Options of a channel over a W3C-shaped socket. */
 export interface FromOptions extends ChannelOptions, ConnectDeadlineOptions, ReceiveQueueOptions {
@@ -286,6 +331,7 @@ const CONNECT_OVER_KINDS: OptionKinds<ConnectOverOptions> = {
   headers: "object",
   origin: "string",
   userAgent: "string|null",
+  onRefusal: "function",
 };
 
 const CONNECT_KINDS: OptionKinds<ConnectOptions> = {
@@ -298,6 +344,7 @@ const CONNECT_KINDS: OptionKinds<ConnectOptions> = {
   lookup: "function",
   addressDelay: "addressDelay",
   followRedirects: "boolean|number",
+  onRedirect: "function",
   transport: '"auto"|"native"|"net"',
   require: "list",
 };
@@ -344,7 +391,7 @@ const CLIENT_COMPRESSION_KINDS: OptionKinds<ClientCompressionOptions> = {
  */
 export function readConnectOptions(given: ConnectOptions | undefined): ConnectOptions {
   const options = readClientOptions(given, CONNECT_KINDS);
-  checkRedirects(options.followRedirects);
+  options.followRedirects = readRedirects(options);
   options.proxy = readProxy(options);
   for (const name of ["socketPath", "localAddress"] as const) {
     if (options[name] === "") throw malformedOption(name, "a string that isn't empty");
@@ -479,11 +526,20 @@ function isCapability(name: unknown): name is Capability {
   return typeof name === "string" && Object.hasOwn(NO_CAPABILITIES, name);
 }
 
-function checkRedirects(value: boolean | number | undefined): void {
-  if (value === undefined || typeof value === "boolean") return;
-  if (Number.isInteger(value) && value >= 0 && value <= MAX_REDIRECTS) return;
+function readRedirects(
+  { onRedirect, followRedirects = onRedirect !== undefined }: ConnectOptions,
+): boolean | number {
+  if (onRedirect !== undefined && !followRedirects) {
+    throw malformedOption("onRedirect", "left out where followRedirects is false or 0");
+  }
+  if (typeof followRedirects === "boolean") return followRedirects;
+  if (
+    Number.isInteger(followRedirects) && followRedirects >= 0 && followRedirects <= MAX_REDIRECTS
+  ) {
+    return followRedirects;
+  }
   throw new RangeError(
-    `Cannot use the option followRedirects: it must be an integer of 0–${MAX_REDIRECTS}, got ${value}`,
+    `Cannot use the option followRedirects: it must be an integer of 0–${MAX_REDIRECTS}, got ${followRedirects}`,
   );
 }
 

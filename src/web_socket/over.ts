@@ -115,7 +115,7 @@ export function connectOverWire(
   else {
     const compression = offeredCompression(read.compression);
     const opening = { request, options: read, compression };
-    void openOver(core, exchange, opening, speak);
+    openOver(core, exchange, opening, speak).catch((error) => core.failToOpen(error));
   }
   return new Channel(core);
 }

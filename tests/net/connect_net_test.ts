@@ -3,7 +3,9 @@ import {
   assertEquals,
   assertFalse,
   assertInstanceOf,
+  assertRejects,
   assertStrictEquals,
+  assertThrows,
 } from "@std/assert";
 import { createServer, type Socket } from "node:net";
 import * as dialling from "../../src/net/dialling.ts";
@@ -11,6 +13,7 @@ import type { WebSocketChannel } from "../../src/web_socket/web_socket_channel.t
 import { connectNet } from "../../src/net/connect_net.ts";
 import { NetWebSocketChannel } from "../../src/net/mod.ts";
 import { parseConnect } from "../../src/web_socket/connect_request.ts";
+import { Deferred } from "../../src/stream_channel/promises.ts";
 import { microtasks } from "../support/events.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { startProxy } from "../support/net_peers.ts";
@@ -121,6 +124,150 @@ Deno.test("redirects: the timeout is over all of it", async () => {
       const error = await channel.ready.catch((it: unknown) => it) as Error;
       assertEquals(error.message, "Connecting took longer than 100 ms, in phase handshake");
       await silent.next("end");
+    });
+  });
+});
+
+Deno.test("redirects: onRedirect may refuse one, and with it following needs no other option", async () => {
+  await withAll([await startRecipe("echo")], async (echo) => {
+    await withRecipe("http", redirect(`${echo.url}/there?token=1`), async ({ url }) => {
+      const seen: string[] = [];
+      const channel = await assertReaches(url, {
+        onRedirect: async ({ to, count }) => {
+          await Promise.resolve();
+          seen.push(`${count} ${to.href}`);
+          return { headers: { Authorization: "Bearer b" } };
+        },
+      });
+      assertEquals(seen, [`1 ${echo.url}/there?token=1`]);
+      assertEquals(channel.url, `${echo.url}/there?token=…`);
+      assertEquals((await echo.next("request")).headers["authorization"], "Bearer b");
+      const error = await connectFailure(url, { onRedirect: () => false });
+      assertEquals([error.phase, error.status, error.message], [
+        "handshake",
+        302,
+        `Cannot connect to ${url}/: onRedirect refused the redirect to ${echo.url}/there?token=…`,
+      ]);
+    });
+  });
+  for (const followRedirects of [false, 0]) {
+    assertThrows(
+      () => NetWebSocketChannel.connect("ws://a.test", { followRedirects, onRedirect: () => {} }),
+      TypeError,
+      "onRedirect",
+    );
+  }
+});
+
+Deno.test("redirects: closing while onRedirect decides ends it", async () => {
+  await withAll([await startRecipe("echo")], async (echo) => {
+    await withRecipe("http", redirect(echo.url), async ({ url }) => {
+      const decision = new Deferred<boolean>();
+      const channel = await new Promise<WebSocketChannel>((resolve) => {
+        const it = NetWebSocketChannel.connect(url, {
+          onRedirect: () => {
+            resolve(it);
+            return decision.promise;
+          },
+        });
+      });
+      await channel.sink.close();
+      decision.resolve(true);
+      await microtasks();
+      assertEquals((await echo.stats()).connections, 0);
+    });
+  });
+});
+
+// Refusals.
+
+async function bytesOf(body: ReadableStream<Uint8Array>): Promise<number> {
+  let length = 0;
+  for (const reader = body.getReader();;) {
+    const { value, done } = await reader.read();
+    if (done) return length;
+    length += value.length;
+  }
+}
+
+Deno.test("onRefusal: the whole body, the status and the fields", async () => {
+  const body = "x".repeat(1_000_000);
+  const options = { status: 403, body, headers: { "X-Why": "no" } };
+  await withRecipe("http", options, async ({ url }) => {
+    const seen: unknown[] = [];
+    const error = await connectFailure(url, {
+      onRefusal: async ({ status, headers, body }) => {
+        seen.push(status, headers.get("x-why"), await bytesOf(body));
+      },
+    });
+    assertEquals(seen, [403, "no", 1_000_000]);
+    assertEquals([error.status, error.response?.body.length, error.cause], [
+      403,
+      65_536,
+      undefined,
+    ]);
+  });
+});
+
+Deno.test("onRefusal: an endless body, of which the reader wants no more", async () => {
+  await withRecipe("http", { status: 500, repeat: "x".repeat(1000) }, async (server) => {
+    let length = 0;
+    const error = await connectFailure(server.url, {
+      onRefusal: async ({ body }) => {
+        const reader = body.getReader();
+        while (length < 300_000) length += (await reader.read()).value?.length ?? 0;
+        await reader.cancel();
+      },
+    });
+    assertEquals([error.status, error.response?.body.length], [500, 65_536]);
+    await server.next("disconnect");
+  });
+});
+
+Deno.test("onRefusal: it may ignore the body, and fail", async () => {
+  await withRecipe("http", { status: 404, body: "not here" }, async ({ url }) => {
+    const ignoring = await connectFailure(url, { onRefusal: () => {} });
+    assertEquals(new TextDecoder().decode(ignoring.response?.body), "not here");
+    const reason = new Error("enough");
+    const failing = await connectFailure(url, {
+      onRefusal: () => {
+        throw reason;
+      },
+    });
+    assertEquals([failing.status, (failing.cause as Error).message], [
+      404,
+      "Cannot read the refusal: onRefusal failed",
+    ]);
+    assertStrictEquals((failing.cause as Error).cause, reason);
+  });
+});
+
+Deno.test("onRefusal: the timeout is over it, too", async () => {
+  await withRecipe("http", { status: 404, repeat: "x" }, async (server) => {
+    let body: ReadableStream<Uint8Array> | null = null;
+    const channel = NetWebSocketChannel.connect(server.url, {
+      connectTimeout: 100,
+      onRefusal: (it) => {
+        body = it.body;
+        return new Promise(() => {});
+      },
+    });
+    const error = await channel.ready.catch((it: unknown) => it) as Error;
+    assertEquals(error.name, "TimeoutError");
+    await server.next("disconnect");
+    await assertRejects(() => bytesOf(body as unknown as ReadableStream<Uint8Array>), Error);
+  });
+});
+
+Deno.test("onRefusal: not for redirects that are followed, nor for what is no refusal", async () => {
+  await withAll([await startRecipe("echo")], async (echo) => {
+    await withRecipe("http", redirect(echo.url), async ({ url }) => {
+      const seen: number[] = [];
+      const onRefusal = ({ status }: { status: number }): void => void seen.push(status);
+      await assertReaches(url, { followRedirects: true, onRefusal });
+      assertEquals(seen, []);
+      await connectFailure(url, { onRefusal });
+      assertEquals(seen, [302]);
     });
   });
 });

@@ -267,8 +267,8 @@ Deno.test("proxy: the schemes of a list of challenges, RFC 9110 §11.6.1", () =>
       "NTLM",
     ]],
     ['Digest realm="\\"x\\", Fake", qop=auth, Basic realm=y', ["Digest", "Basic"]],
-    ["Basic, basic, Basic", ["Basic", "basic"]],
-    [`x y, ${"z".repeat(100)}, \u0007`, ["x"]],
+    ["Basic, SCRAM-SHA-256, Basic", ["Basic", "SCRAM-SHA-256"]],
+    ["secret, Other x, Basic=y, NTLMX, ntlm", ["ntlm"]],
   ];
   for (const [value, schemes] of cases) assertEquals(schemesOf(value), schemes, value);
 });

@@ -1,7 +1,14 @@
-import { assertEquals } from "@std/assert";
-import { followRedirect, isRedirect, originOf, type Target } from "../../src/net/redirect.ts";
+import { assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
+import {
+  followRedirect,
+  type Hop,
+  isRedirect,
+  originOf,
+  type Target,
+} from "../../src/net/redirect.ts";
+import type { ConnectOptions, Redirect } from "../../src/net/mod.ts";
 import { parseConnect } from "../../src/web_socket/connect_request.ts";
-import type { HandshakeResponse } from "../../src/web_socket/errors.ts";
+import { ConnectError, type HandshakeResponse } from "../../src/web_socket/errors.ts";
 
 function redirect(location: string | null, status = 302): HandshakeResponse {
   const headers = new Headers(location === null ? {} : { Location: location });
@@ -23,9 +30,32 @@ const FIELDS = {
   "X-Custom": "yes",
 };
 
-function follow(from: string, location: string | null): string {
-  const next = followRedirect(target(from), redirect(location));
-  return typeof next === "string" ? next : next.request.url.href;
+/** Follows a redirect; what must not be followed throws. */
+function next(
+  from: Target,
+  location: string | null,
+  onRedirect?: ConnectOptions["onRedirect"],
+  more: Partial<Hop> = {},
+): Promise<Target> {
+  const refusal = new ConnectError("302", { response: redirect(location) });
+  const hop = { target: from, refusal, count: 1, limit: 10, onRedirect, isPinned: false };
+  return followRedirect({ ...hop, ...more });
+}
+
+/** Where a redirect leads, or why it isn't followed. */
+async function follow(
+  from: string,
+  location: string | null,
+  onRedirect?: ConnectOptions["onRedirect"],
+  more: Partial<Hop> = {},
+): Promise<string> {
+  try {
+    return (await next(target(from), location, onRedirect, more)).request.url.href;
+  } catch (error) {
+    assertInstanceOf(error, ConnectError);
+    assertEquals([error.phase, error.status, error.retryable], ["handshake", 302, false]);
+    return error.message.replace(/^Cannot connect to \S+: /, "");
+  }
 }
 
 Deno.test("redirect: which answers are one", () => {
@@ -33,55 +63,55 @@ Deno.test("redirect: which answers are one", () => {
   assertEquals(all.filter(isRedirect), [301, 302, 303, 307, 308]);
 });
 
-Deno.test("attack 30: where a Location leads", () => {
-  assertEquals(follow("ws://a.test/x/y?z", "/there"), "ws://a.test/there");
-  assertEquals(follow("ws://a.test/x/y?z", "there?q"), "ws://a.test/x/there?q");
-  assertEquals(follow("ws://a.test/x", "//b.test:81/"), "ws://b.test:81/");
-  assertEquals(follow("ws://a.test/x", "http://b.test/"), "ws://b.test/");
-  assertEquals(follow("ws://a.test/x", "https://a.test/"), "wss://a.test/");
-  assertEquals(follow("wss://a.test/x", "https://b.test/"), "wss://b.test/");
-  assertEquals(follow("ws://a.test/x", "wss://a.test/#part"), "wss://a.test/");
+Deno.test("attack 30: where a Location leads", async () => {
+  assertEquals(await follow("ws://a.test/x/y?z", "/there"), "ws://a.test/there");
+  assertEquals(await follow("ws://a.test/x/y?z", "there?q"), "ws://a.test/x/there?q");
+  assertEquals(await follow("ws://a.test/x", "//b.test:81/"), "ws://b.test:81/");
+  assertEquals(await follow("ws://a.test/x", "http://b.test/"), "ws://b.test/");
+  assertEquals(await follow("ws://a.test/x", "https://a.test/"), "wss://a.test/");
+  assertEquals(await follow("wss://a.test/x", "https://b.test/"), "wss://b.test/");
+  assertEquals(await follow("ws://a.test/x", "wss://a.test/#part"), "wss://a.test/");
 });
 
-Deno.test("attack 30: what is not followed", () => {
-  assertEquals(follow("ws://a.test", null), "the redirect doesn't say where to");
+Deno.test("attack 30: what is not followed", async () => {
+  assertEquals(await follow("ws://a.test", null), "the redirect doesn't say where to");
   for (const location of ["ftp://a.test", "javascript:alert(1)", "ws://", "file:///a"]) {
-    assertEquals(follow("ws://a.test", location), "the redirect leads to no ws: or wss: URL");
+    assertEquals(await follow("ws://a.test", location), "the redirect leads to no ws: or wss: URL");
   }
   for (const location of ["ws://a.test", "http://a.test", "ws://b.test"]) {
-    assertEquals(follow("wss://a.test", location), "the redirect leads from wss: to ws:");
+    assertEquals(await follow("wss://a.test", location), "the redirect leads from wss: to ws:");
   }
 });
 
-Deno.test("attack 30: within an origin everything goes along", () => {
+Deno.test("attack 30: within an origin everything goes along", async () => {
   const from = target("ws://a.test/x", FIELDS);
-  const next = followRedirect(from, redirect("/y")) as Target;
-  assertEquals(next.request.headers, from.request.headers);
-  assertEquals(next.request.protocols, ["a", "b"]);
-  assertEquals([next.origin, next.tls], [from.origin, from.tls]);
+  const it = await next(from, "/y");
+  assertEquals(it.request.headers, from.request.headers);
+  assertEquals(it.request.protocols, ["a", "b"]);
+  assertEquals([it.origin, it.tls], [from.origin, from.tls]);
 });
 
-Deno.test("attack 30: to another origin no credentials go along", () => {
+Deno.test("attack 30: to another origin no credentials go along", async () => {
   for (const location of ["ws://b.test/", "wss://a.test/", "ws://a.test:81/", "ws://sub.a.test"]) {
-    const next = followRedirect(target("ws://a.test/x", FIELDS), redirect(location)) as Target;
-    assertEquals(next.request.headers, [["X-Custom", "yes"]]);
-    assertEquals(next.request.protocols, ["a", "b"]);
-    assertEquals([next.origin, next.tls], [undefined, { ca: "ca", rejectUnauthorized: true }]);
+    const it = await next(target("ws://a.test/x", FIELDS), location);
+    assertEquals(it.request.headers, [["X-Custom", "yes"]]);
+    assertEquals(it.request.protocols, ["a", "b"]);
+    assertEquals([it.origin, it.tls], [undefined, { ca: "ca", rejectUnauthorized: true }]);
   }
 });
 
-Deno.test("attack 30: the credentials of the first URL don't go to another origin", () => {
+Deno.test("attack 30: the credentials of the first URL don't go to another origin", async () => {
   const from = target("ws://user:secret@a.test/");
   assertEquals(from.request.headers.length, 1);
-  const next = followRedirect(from, redirect("ws://b.test/")) as Target;
-  assertEquals(next.request.headers, []);
+  const it = await next(from, "ws://b.test/");
+  assertEquals(it.request.headers, []);
 });
 
-Deno.test("redirect: credentials that it brings along itself are used", () => {
-  const next = followRedirect(target("ws://a.test/"), redirect("ws://u:p@b.test/")) as Target;
-  assertEquals(next.request.headers, [["Authorization", "Basic dTpw"]]);
-  assertEquals(next.request.url.href, "ws://b.test/");
-  const named = followRedirect(target("ws://a.test/", FIELDS), redirect("//u:p@a.test/")) as Target;
+Deno.test("redirect: credentials that it brings along itself are used", async () => {
+  const it = await next(target("ws://a.test/"), "ws://u:p@b.test/");
+  assertEquals(it.request.headers, [["Authorization", "Basic dTpw"]]);
+  assertEquals(it.request.url.href, "ws://b.test/");
+  const named = await next(target("ws://a.test/", FIELDS), "//u:p@a.test/");
   assertEquals(named.request.headers.filter(([name]) => name === "Authorization"), [
     ["Authorization", "Bearer secret"],
   ]);
@@ -90,4 +120,93 @@ Deno.test("redirect: credentials that it brings along itself are used", () => {
 Deno.test("redirect: origins differ in scheme, host or port", () => {
   assertEquals(originOf(new URL("ws://A.test:80/x")), "ws://a.test");
   assertEquals(originOf(new URL("wss://a.test:80")), "wss://a.test:80");
+});
+
+Deno.test("redirect: away from a Unix socket, or more than are followed", async () => {
+  const pinned = { isPinned: true };
+  assertEquals(await follow("ws://a.test", "/b", undefined, pinned), "ws://a.test/b");
+  const fault = "the redirect leads away from the socket";
+  assertEquals(await follow("ws://a.test", "ws://b.test", undefined, pinned), fault);
+  assertEquals(await follow("ws://a.test", "/b", undefined, { count: 11 }), "too many redirects");
+});
+
+Deno.test("onRedirect: sees each redirect, with what would be sent", async () => {
+  const seen: Redirect[] = [];
+  const onRedirect = (redirect: Redirect): void => void seen.push(redirect);
+  await next(target("ws://u:p@a.test/x?token=1", FIELDS), "ws://b.test/y", onRedirect, {
+    count: 3,
+  });
+  const [{ response, from, to, headers, count }] = seen as [Redirect];
+  assertEquals([from.href, to.href, count], ["ws://a.test/x?token=1", "ws://b.test/y", 3]);
+  assertEquals([response.status, [...headers]], [302, [["x-custom", "yes"]]]);
+  // They are copies.
+  assertEquals(
+    await follow("ws://a.test", "/b", ({ to, headers }) => {
+      to.hostname = "evil.test";
+      headers.set("Authorization", "x");
+    }),
+    "ws://a.test/b",
+  );
+});
+
+Deno.test("onRedirect: refuses, at once or later", async () => {
+  const refused = "onRedirect refused the redirect to ws://b.test/?token=…";
+  assertEquals(await follow("ws://a.test", "ws://b.test?token=1", () => false), refused);
+  const later = async (): Promise<boolean> => await Promise.resolve(false);
+  assertEquals(await follow("ws://a.test", "ws://b.test?token=1", later), refused);
+  assertEquals(await follow("ws://a.test", "ws://b.test", () => true), "ws://b.test/");
+});
+
+Deno.test("onRedirect: changes where it leads, within the rules", async () => {
+  const to = (url: string | URL) => () => ({ url });
+  assertEquals(await follow("ws://a.test", "/b", to("ws://c.test/d")), "ws://c.test/d");
+  assertEquals(await follow("ws://a.test", "ws://b.test/x", to("y")), "ws://b.test/y");
+  // A server behind what ends TLS for it doesn't know that it is reached by wss:.
+  const secure = ({ to }: Redirect) => ({ url: to.href.replace(/^ws:/, "wss:") });
+  assertEquals(await follow("wss://a.test", "http://a.test/b", secure), "wss://a.test/b");
+  const insecure = "the redirect leads from wss: to ws:";
+  assertEquals(await follow("wss://a.test", "/b", to("ws://a.test/b")), insecure);
+  assertEquals(await follow("wss://a.test", "http://a.test/b", () => {}), insecure);
+  // What isn't for another origin doesn't go there either.
+  const changed = await next(target("ws://a.test", FIELDS), "/b", to("ws://c.test"));
+  assertEquals([changed.request.headers, changed.origin], [[["X-Custom", "yes"]], undefined]);
+});
+
+Deno.test("onRedirect: changes the header fields", async () => {
+  const give = () => ({ headers: { Authorization: "Bearer other" } });
+  for (const location of ["/b", "ws://b.test"]) {
+    const { request } = await next(target("ws://a.test", FIELDS), location, give);
+    assertEquals(request.headers, [["Authorization", "Bearer other"]]);
+  }
+});
+
+Deno.test("onRedirect: what fails in it, and answers that are none", async () => {
+  const reason = new Error("enough");
+  const fail = (): never => {
+    throw reason;
+  };
+  assertEquals(await follow("ws://a.test", "/b", fail), "onRedirect failed: enough");
+  const error = await assertRejects(() => next(target("ws://a.test"), "/b", fail), ConnectError);
+  assertEquals(error.cause, reason);
+  const wrong: [answer: unknown, fault: string][] = [
+    [null, "Cannot use the option onRedirect: it must be an object, got null"],
+    ["ws://b.test", "Cannot use the option onRedirect: it must be an object, got a string"],
+    [{ url: "ftp://b.test" }, "Cannot use the option onRedirect.url: it must be a ws: or wss: URL"],
+    [
+      { URL: "x" },
+      "Cannot use the option onRedirect.URL: there is no such option, got a string. " +
+      "Did you mean onRedirect.url?",
+    ],
+    [
+      { headers: { Upgrade: "x" } },
+      "Cannot use the option onRedirect.headers: the header field " +
+      "Upgrade is the handshake's own",
+    ],
+  ];
+  for (const [answer, fault] of wrong) {
+    assertEquals(
+      await follow("ws://a.test", "/b", () => answer as never),
+      `onRedirect failed: ${fault}`,
+    );
+  }
 });

@@ -17,7 +17,7 @@ import {
 } from "../../src/web_socket/options.ts";
 import { ConnectError } from "../../src/web_socket/errors.ts";
 import { Exchange } from "../../src/web_socket/exchange.ts";
-import { openHandshake } from "../../src/web_socket/open_handshake.ts";
+import { openOver } from "../../src/web_socket/open_handshake.ts";
 import { offeredCompression, speak } from "../../src/web_socket/speaking.ts";
 import type { Wire } from "../../src/web_socket/wire.ts";
 
@@ -75,20 +75,9 @@ export function connectOver(
     }
     const exchange = new Exchange(wire, { clock, ms: options.closeTimeout ?? 5000 });
     if (core.state as string === "closed") return exchange.destroy();
-    core.opener = exchange;
-    try {
-      const { origin, compression } = options;
-      const { agreement, response } = await openHandshake(exchange, {
-        request,
-        origin,
-        compression: offeredCompression(compression),
-        wantsBody: () => true,
-      });
-      speak(core, exchange, { side: "client", agreement, response, options });
-    } catch (error) {
-      exchange.destroy();
-      core.failToOpen(error);
-    }
+    const compression = offeredCompression(options.compression);
+    await openOver(core, exchange, { request, options, compression }, speak)
+      .catch((error) => core.failToOpen(error));
   };
   void open();
   return new Channel(core);
