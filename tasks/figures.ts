@@ -45,17 +45,17 @@ const ROOT = new URL("../", import.meta.url);
 
 /** The budget of each folder of src/. */
 const ROOMS: Rooms = {
-  "src": { files: 4, lines: 335 },
-  "src/handshake": { files: 10, lines: 1673 },
-  "src/native": { files: 10, lines: 958 },
-  "src/net": { files: 17, lines: 2374 },
+  "src": { files: 4, lines: 338 },
+  "src/handshake": { files: 10, lines: 1683 },
+  "src/native": { files: 10, lines: 959 },
+  "src/net": { files: 17, lines: 2442 },
   "src/permessage_deflate": { files: 5, lines: 1015 },
   "src/protocol": { files: 16, lines: 2803 },
   "src/realm": { files: 4, lines: 304 },
   "src/server": { files: 25, lines: 3556 },
   "src/stream_channel": { files: 31, lines: 6117 },
   "src/testing": { files: 5, lines: 418 },
-  "src/web_socket": { files: 34, lines: 18285 },
+  "src/web_socket": { files: 35, lines: 18285 },
 };
 
 /** What the folder of streams is to come down to. */
