@@ -120,8 +120,10 @@ export class Line<T> implements SinkTarget<T> {
   reverse: Reverse | undefined;
   readonly addError?: (error: unknown) => void;
 
-  readonly #options: LineOptions<T>;
   readonly #sync: boolean;
+  readonly #halfClose: boolean;
+  readonly #piecesOf: ((value: T) => readonly T[]) | undefined;
+  readonly #pace: LinePace<T> | undefined;
   readonly #onTheWay: CountedQueue<T>;
   /** The end is on its way, behind the values. */
   #ending: { readonly failure: Failure | null } | null = null;
@@ -131,13 +133,15 @@ export class Line<T> implements SinkTarget<T> {
   /** @param options Checked values. See {@linkcode LineOptions}. */
   constructor(options: LineOptions<T>) {
     const { highWaterMark = DEFAULT_HIGH_WATER_MARK } = options;
-    this.#options = options;
     this.#sync = options.sync ?? false;
+    this.#halfClose = options.halfClose ?? false;
+    this.#piecesOf = options.piecesOf;
+    this.#pace = options.pace;
     this.#onTheWay = new CountedQueue<T>(options.sizeOf ?? sizeOf, highWaterMark);
     if (!options.keepErrors && !options.halfClose) this.addError = (error) => this.#end({ error });
     this.sink = new MessageSink<T>(this, { highWaterMark });
     this.stream = new MessageStream<T>({
-      resume: () => options.pace === undefined ? this.#arrive() : this.#plan(),
+      resume: () => this.#pace === undefined ? this.#arrive() : this.#plan(),
       close: () => this.reverse?.sink.close(),
     }, { highWaterMark, sizeOf });
   }
@@ -156,7 +160,7 @@ export class Line<T> implements SinkTarget<T> {
       return inlet.add(this.stream, value);
     }
     if (this.#ended) return;
-    const { piecesOf } = this.#options;
+    const piecesOf = this.#piecesOf;
     if (piecesOf === undefined) this.#onTheWay.push(value);
     else for (const piece of piecesOf(value)) this.#onTheWay.push(piece);
     this.#plan();
@@ -167,13 +171,13 @@ export class Line<T> implements SinkTarget<T> {
   }
 
   abort(_error: unknown): void {
-    if (this.#options.halfClose) this.destroy();
+    if (this.#halfClose) this.destroy();
     else this.#end(null);
   }
 
   #end(failure: Failure | null): void {
     // Also where the other end has closed already, and its last messages still wait to be read.
-    if (!this.#options.halfClose && this.reverse) inlet.discard(this.reverse.stream);
+    if (!this.#halfClose && this.reverse) inlet.discard(this.reverse.stream);
     if (this.#ending !== null || this.#ended) return;
     this.#ending = { failure };
     if (this.#sync) this.#arrive();
@@ -187,29 +191,40 @@ export class Line<T> implements SinkTarget<T> {
       this.#planned = false;
       this.#arrive();
     };
-    const { pace } = this.#options;
-    if (pace === undefined) queueMicrotask(arrive);
-    else pace.plan(arrive);
-  }
-
-  get #mayArrive(): boolean {
-    return this.#onTheWay.length > 0 && (this.#ending !== null || !inlet.isPaused(this.stream));
+    if (this.#pace === undefined) queueMicrotask(arrive);
+    else this.#pace.plan(arrive);
   }
 
   /** Moves what is on the way into the stream: as much as it takes, or all of it at the end. */
   #arrive(): void {
-    const { pace } = this.#options;
-    const before = this.#onTheWay.length;
-    while (this.#mayArrive) {
+    const pace = this.#pace;
+    if (pace !== undefined) return this.#arriveOne(pace);
+    const { stream } = this;
+    const queue = this.#onTheWay;
+    const before = queue.length;
+    // Not by a getter, which takes a fifth longer.
+    while (queue.length > 0 && (this.#ending !== null || !inlet.isPaused(stream))) {
+      inlet.add(stream, queue.shift());
+    }
+    if (queue.length < before) outlet.drained(this.sink);
+    if (this.#ending !== null) this.#arriveEnd(this.#ending.failure);
+  }
+
+  #arriveOne(pace: LinePace<T>): void {
+    if (this.#mayArrive()) {
       const value = this.#onTheWay.shift();
       inlet.add(this.stream, value);
-      pace?.onArrived(value);
-      if (pace !== undefined) break;
+      pace.onArrived(value);
+      outlet.drained(this.sink);
     }
-    if (this.#onTheWay.length < before) outlet.drained(this.sink);
-    if (this.#onTheWay.length > 0 || pace?.isStalled) {
-      if (pace !== undefined && (this.#mayArrive || this.#ending !== null)) this.#plan();
-    } else if (this.#ending !== null) this.#arriveEnd(this.#ending.failure);
+    const isEmpty = this.#onTheWay.length === 0;
+    if (isEmpty && this.#ending === null) return;
+    if (isEmpty && !pace.isStalled) this.#arriveEnd(this.#ending?.failure ?? null);
+    else if (isEmpty || this.#mayArrive()) this.#plan();
+  }
+
+  #mayArrive(): boolean {
+    return this.#onTheWay.length > 0 && (this.#ending !== null || !inlet.isPaused(this.stream));
   }
 
   /** The end has come to the other side: unless one half may go on, it is over for both. */
@@ -217,7 +232,7 @@ export class Line<T> implements SinkTarget<T> {
     if (this.#ended) return;
     this.#ended = true;
     const { reverse } = this;
-    if (!this.#options.halfClose && reverse) {
+    if (!this.#halfClose && reverse) {
       reverse.drop();
       outlet.disconnect(reverse.sink);
     }
@@ -235,7 +250,7 @@ export class Line<T> implements SinkTarget<T> {
   drop(failure: Failure | null = null): void {
     if (this.#ended) return;
     this.#ended = true;
-    this.#options.pace?.cancel();
+    this.#pace?.cancel();
     this.#onTheWay.drop();
     if (failure === null) inlet.end(this.stream);
     else inlet.fail(this.stream, failure.error);

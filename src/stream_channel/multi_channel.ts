@@ -17,7 +17,7 @@ import { INVALID_PAYLOAD_DATA } from "./errors.ts";
 import { type OptionKinds, readOptions } from "./options.ts";
 import { PendingMessages } from "./pending_messages.ts";
 import { sizeOf } from "./size.ts";
-import { type StreamChannel, StreamChannelBase } from "./stream_channel.ts";
+import { PairedChannel, type StreamChannel, StreamChannelBase } from "./stream_channel.ts";
 
 /** Options of a {@linkcode MultiChannel}. */
 export interface MultiChannelOptions {
@@ -384,18 +384,14 @@ class Virtual<In, Out> implements SinkTarget<Out> {
 }
 
 /** What users hold of a {@linkcode Virtual}. */
-class VirtualFace<In, Out> extends StreamChannelBase<In, Out> implements VirtualChannel<In, Out> {
+class VirtualFace<In, Out> extends PairedChannel<In, Out> implements VirtualChannel<In, Out> {
   readonly id: number;
-  readonly stream: ChannelStream<In>;
-  readonly sink: ChannelSink<Out>;
   readonly #parent: MultiChannel<In, Out>;
 
-  constructor(parent: MultiChannel<In, Out>, virtual: Virtual<In, Out>) {
-    super();
+  constructor(parent: MultiChannel<In, Out>, { stream, sink, outputId }: Virtual<In, Out>) {
+    super(stream, sink);
     this.#parent = parent;
-    this.id = virtual.outputId;
-    this.stream = virtual.stream;
-    this.sink = virtual.sink;
+    this.id = outputId;
   }
 
   virtualChannel(id?: number): VirtualChannel<In, Out> {

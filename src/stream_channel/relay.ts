@@ -82,7 +82,8 @@ export class Relay<In, Out, NewIn = In, NewOut = Out> implements SinkTarget<NewO
 
   readonly #options: RelayOptions<In, Out, NewIn, NewOut>;
   #subscription: StreamSubscription | undefined;
-  #send: Send<NewOut>;
+  /** Encodes and sends; `null`: what is added passes as it is. */
+  #send: Send<NewOut> | null;
   #flushStream: (() => void) | undefined;
   #flushSink: (() => void) | undefined;
   #failure: { error: unknown } | null = null;
@@ -90,7 +91,6 @@ export class Relay<In, Out, NewIn = In, NewOut = Out> implements SinkTarget<NewO
   #errorPassed = false;
   /** Nothing that comes from the inner stream is of interest but its end. */
   #deaf = false;
-  #full = false;
   /** A message is still being transformed. */
   #waiting = false;
 
@@ -109,8 +109,8 @@ export class Relay<In, Out, NewIn = In, NewOut = Out> implements SinkTarget<NewO
     if (!options.keepErrors) this.addError = (error) => this.#passError(error);
     if (typeof encode === "function") this.check = (value) => void encode(value);
     this.stream = new MessageStream<NewIn>({
-      pause: () => this.#hold(true),
-      resume: () => this.#hold(false),
+      pause: () => this.#regulate(),
+      resume: () => this.#regulate(),
       cancel: () => {
         this.#deaf = true;
         this.#regulate();
@@ -156,10 +156,10 @@ export class Relay<In, Out, NewIn = In, NewOut = Out> implements SinkTarget<NewO
 
   #receiver(decode: Decode<In, NewIn> | undefined): (value: In) => void {
     const { stream } = this;
-    if (decode === undefined) return (value) => inlet.add(stream, value as unknown as NewIn);
+    const emit = (value: NewIn): void => inlet.add(stream, value);
+    if (decode === undefined) return emit as unknown as (value: In) => void;
     if (typeof decode === "function") return (value) => this.#receive(value, decode);
     const handlers = decode.create();
-    const emit = (value: NewIn): void => inlet.add(stream, value);
     this.#flushStream = () => handlers.flush?.(emit);
     return (value) => this.#transform(value, handlers, emit);
   }
@@ -181,13 +181,12 @@ export class Relay<In, Out, NewIn = In, NewOut = Out> implements SinkTarget<NewO
     emit: (value: NewIn) => void,
   ): void {
     if (this.#deaf) return;
-    let waiting: void | Promise<void>;
     try {
-      waiting = handlers.transform(value, emit);
+      const waiting = handlers.transform(value, emit);
+      if (waiting !== undefined) this.#wait(waiting);
     } catch (error) {
-      return this.#fail(error);
+      this.#fail(error);
     }
-    if (waiting !== undefined) this.#wait(waiting);
   }
 
   #wait(promise: Promise<void>): void {
@@ -257,29 +256,24 @@ export class Relay<In, Out, NewIn = In, NewOut = Out> implements SinkTarget<NewO
     else inlet.fail(this.stream, error);
   }
 
-  #hold(full: boolean): void {
-    this.#full = full;
-    this.#regulate();
-  }
-
   /** A relay that listens no more holds nothing up, whatever it still waits for. */
   #regulate(): void {
-    if (!this.#deaf && (this.#full || this.#waiting)) this.#subscription?.pause();
+    const isHeld = !this.#deaf && (this.#waiting || inlet.isPaused(this.stream));
+    if (isHeld) this.#subscription?.pause();
     else this.#subscription?.resume();
   }
 
   // What goes, as the sink's target.
 
   add(value: NewOut, options?: unknown): boolean {
-    return this.#send(value, options);
+    if (this.#send !== null) return this.#send(value, options);
+    return (this.inner as { add: Send<unknown> }).add(value, options);
   }
 
-  #sender(encode: MessageTransform<NewOut, Out> | undefined): Send<NewOut> {
+  #sender(encode: MessageTransform<NewOut, Out> | undefined): Send<NewOut> | null {
+    if (encode === undefined) return null;
     // Some sinks take options.
     const sink = this.inner as { add: Send<Out> };
-    if (encode === undefined) {
-      return (value, options) => sink.add(value as unknown as Out, options);
-    }
     if (typeof encode === "function") return (value, options) => sink.add(encode(value), options);
     const handlers = encode.create();
     let taken = true;
@@ -328,7 +322,7 @@ export class Relay<In, Out, NewIn = In, NewOut = Out> implements SinkTarget<NewO
   #discard(): void {
     this.#deaf = true;
     inlet.discard(this.stream);
-    this.#hold(false);
+    this.#regulate();
   }
 
   /**
