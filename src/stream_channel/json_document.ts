@@ -2,11 +2,16 @@ import { isPromiseLike } from "../realm/kinds.ts";
 import { type ChannelLike, type ChannelParts, partsOf } from "./channel_like.ts";
 import type { ChannelSink } from "./channel_sink.ts";
 import { INVALID_PAYLOAD_DATA, preHandled } from "./errors.ts";
-import { type JsonText, MalformedJsonError } from "./json_fault.ts";
+import {
+  issuesOf,
+  type JsonText,
+  MalformedJsonError,
+  type StandardSchema,
+  ValidationError,
+} from "./json_errors.ts";
 import { encodeJson } from "./json_value.ts";
 import { readOptions, shown } from "./options.ts";
 import { Relay, type WaitingHandlers } from "./relay.ts";
-import { issuesOf, type StandardSchema, ValidationError } from "./standard_schema.ts";
 import { type ChannelTransformer, PairedChannel, type StreamChannel } from "./stream_channel.ts";
 
 /** What a `malformed` function returns so that nothing comes in the place of the message. */

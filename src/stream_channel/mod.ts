@@ -26,15 +26,14 @@ export type {
   Skip,
 } from "./json_document.ts";
 export { jsonDocument } from "./json_document.ts";
-export type { JsonText } from "./json_fault.ts";
-export { MalformedJsonError } from "./json_fault.ts";
 export type {
+  JsonText,
   StandardIssue,
   StandardResult,
   StandardSchema,
   StandardSchemaProps,
-} from "./standard_schema.ts";
-export { ValidationError } from "./standard_schema.ts";
+} from "./json_errors.ts";
+export { MalformedJsonError, ValidationError } from "./json_errors.ts";
 export type { StreamChannelCompleterOptions } from "./completer.ts";
 export { StreamChannelCompleter } from "./completer.ts";
 export type { DisconnectorOptions } from "./disconnector.ts";

@@ -12,10 +12,9 @@ import {
   MessageStream,
   type StreamSubscription,
 } from "./channel_stream.ts";
-import { ClosedIds } from "./closed_ids.ts";
 import { INVALID_PAYLOAD_DATA } from "./errors.ts";
 import { type OptionKinds, readOptions } from "./options.ts";
-import { PendingMessages } from "./pending_messages.ts";
+import { ClosedIds, PendingMessages } from "./virtual_ids.ts";
 import { sizeOf } from "./size.ts";
 import { PairedChannel, type StreamChannel, StreamChannelBase } from "./stream_channel.ts";
 
