@@ -1,5 +1,5 @@
 import { plainBytes } from "../realm/bytes.ts";
-import { Deferred, FULFILLED } from "../stream_channel/promises.ts";
+import { Deferred, FULFILLED } from "../stream_channel/errors.ts";
 import { type Flushes, inTicks } from "../web_socket/flushes.ts";
 import type { Wire, WireEvents, WireFailure } from "../web_socket/wire.ts";
 import { handleBelow } from "./handle_below.ts";

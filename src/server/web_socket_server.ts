@@ -1,7 +1,7 @@
 import { goingAway, isSendable } from "../../status.ts";
 import { splitTarget } from "../handshake/request_target.ts";
 import { type Refusal, refuse } from "../handshake/server_handshake.ts";
-import { Deferred } from "../stream_channel/promises.ts";
+import { Deferred } from "../stream_channel/errors.ts";
 import { type OptionKinds, readOptions, shown } from "../stream_channel/options.ts";
 import { type Clock, systemClock } from "../web_socket/clock.ts";
 import { Deadline } from "../web_socket/deadline.ts";

@@ -58,8 +58,8 @@ export function channelPair<In, Out = In>(given?: ChannelPairOptions): ChannelPa
   const inward = new Line<In>({ ...options, keepErrors: allowForeignErrors === false });
   connectLines(outward, inward);
   return {
-    local: new PairedChannel(inward.stream, outward.sink),
-    foreign: new PairedChannel(outward.stream, inward.sink),
+    local: new PairedChannel({ stream: inward.stream, sink: outward.sink }),
+    foreign: new PairedChannel({ stream: outward.stream, sink: inward.sink }),
   };
 }
 

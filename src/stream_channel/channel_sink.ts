@@ -1,9 +1,8 @@
 import { AddStream, checkSource, pullFrom } from "./add_stream.ts";
 import { DEFAULT_HIGH_WATER_MARK } from "./counted_queue.ts";
-import { invalidState, preHandled } from "./errors.ts";
+import { Deferred, FULFILLED, invalidState, preHandled } from "./errors.ts";
 import { loopGuard } from "./loop_guard.ts";
 import { type OptionKinds, readOptions } from "./options.ts";
-import { Deferred, FULFILLED } from "./promises.ts";
 
 /** Options of {@linkcode ChannelSink.addStream}. */
 export interface AddStreamOptions {

@@ -2,9 +2,8 @@ import { adopted } from "../realm/kinds.ts";
 import { type ChannelLike, closeQuietly, partsOf, tellOfError } from "./channel_like.ts";
 import type { ChannelSink } from "./channel_sink.ts";
 import { CountedQueue, DEFAULT_HIGH_WATER_MARK } from "./counted_queue.ts";
-import { callSafely, invalidState, preHandled } from "./errors.ts";
+import { callSafely, Deferred, FULFILLED, invalidState, preHandled } from "./errors.ts";
 import { type OptionKinds, readOptions } from "./options.ts";
-import { Deferred, FULFILLED } from "./promises.ts";
 import { Relay, type RelaySink } from "./relay.ts";
 import { sizeOf } from "./size.ts";
 import { PairedChannel, type StreamChannel } from "./stream_channel.ts";
@@ -61,7 +60,7 @@ export class StreamChannelCompleter<In, Out = In> {
   constructor(options?: StreamChannelCompleterOptions) {
     this.#early = new EarlySink<Out>(readOptions(options, KINDS));
     this.#relay = new Relay<In, Out>(this.#early);
-    this.channel = new PairedChannel(this.#relay.stream, this.#relay.sink);
+    this.channel = new PairedChannel(this.#relay);
   }
 
   /**

@@ -1,6 +1,5 @@
 import { type ChannelLike, partsOf } from "./channel_like.ts";
-import { Deferred } from "./promises.ts";
-import { ignore, preHandled } from "./errors.ts";
+import { Deferred, ignore, preHandled } from "./errors.ts";
 import { type OptionKinds, readOptions } from "./options.ts";
 import { Relay } from "./relay.ts";
 import { type ChannelTransformer, PairedChannel, type StreamChannel } from "./stream_channel.ts";
@@ -108,7 +107,7 @@ export class Disconnector<In, Out = In> implements ChannelTransformer<In, Out, I
     const relay = new Relay<In, Out, In, Out>(partsOf(channel));
     if (this.isDisconnected) relay.disconnect().catch(ignore);
     else this.#watch(relay);
-    return new PairedChannel(relay.stream, relay.sink);
+    return new PairedChannel(relay);
   }
 
   /** It listens to the signal only as long as it has a channel: the signal may live on for long. */

@@ -47,7 +47,7 @@ export function withGuarantees<In, Out>(
   const { allowSinkErrors } = readOptions(options, KINDS);
   const keepErrors = allowSinkErrors === false;
   const relay = new Relay<In, Out, In, Out>(partsOf(channel), { joined: true, keepErrors });
-  return new PairedChannel(relay.stream, relay.sink);
+  return new PairedChannel(relay);
 }
 
 /**
@@ -62,5 +62,5 @@ export function withCloseGuarantee<In, Out>(
   channel: ChannelLike<In, Out>,
 ): StreamChannel<In, Out> {
   const relay = new Relay<In, Out, In, Out>(partsOf(channel));
-  return new PairedChannel(relay.stream, relay.sink);
+  return new PairedChannel(relay);
 }

@@ -170,7 +170,7 @@ function transform<In, Out>(
     decode: { create: () => new Decoder<In, Out>(options, parts, encode) },
     encode,
   });
-  return new PairedChannel(relay.stream, relay.sink);
+  return new PairedChannel(relay);
 }
 
 class Decoder<In, Out> implements WaitingHandlers<JsonText, In> {

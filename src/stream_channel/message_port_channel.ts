@@ -161,7 +161,7 @@ export class MessagePortChannel<In, Out = In> extends StreamChannelBase<In, Out>
     checkOtherEnd(port);
     const port1 = beginUse(port, "sent", () => postPort(port));
     const { stream, sink } = new PortLink<In, Out>(port1, { ...read, carrier: port });
-    return new PairedChannel(stream, sink);
+    return new PairedChannel({ stream, sink });
   }
 }
 

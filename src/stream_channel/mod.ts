@@ -10,7 +10,7 @@ export { DelegatingChannelSink } from "./channel_sink.ts";
 export type { ChannelLike } from "./channel_like.ts";
 export type { ChannelTransformer, StreamChannelStatic } from "./stream_channel.ts";
 export { StreamChannel, StreamChannelBase } from "./stream_channel.ts";
-export { DelegatingStreamChannel } from "./delegating.ts";
+export { DelegatingStreamChannel } from "./stream_channel.ts";
 export type { GuaranteeOptions } from "./guarantees.ts";
 export { withCloseGuarantee, withGuarantees } from "./guarantees.ts";
 export type { MessageTransform, StreamTransformer, TransformHandlers } from "./relay.ts";

@@ -3,12 +3,14 @@ import {
   asChannelStream,
   type ChannelLike,
   type ChannelParts,
+  closeQuietly,
   partsOf,
+  tellOfError,
 } from "./channel_like.ts";
 import type { ChannelSink } from "./channel_sink.ts";
-import type { ChannelStream } from "./channel_stream.ts";
+import type { ChannelStream, StreamSubscription } from "./channel_stream.ts";
+import { Deferred, ignore, preHandled } from "./errors.ts";
 import { shown } from "./options.ts";
-import { pipe } from "./pipe.ts";
 import { checkTransform, type MessageTransform, Relay } from "./relay.ts";
 
 /**
@@ -159,8 +161,7 @@ export interface StreamChannelStatic {
 /** Makes channels of other things. */
 export const StreamChannel: StreamChannelStatic = {
   from<In, Out>(channel: ChannelLike<In, Out>): StreamChannel<In, Out> {
-    const { stream, sink } = partsOf(channel);
-    return new PairedChannel(stream, sink);
+    return new PairedChannel(partsOf(channel));
   },
 };
 
@@ -202,13 +203,13 @@ export abstract class StreamChannelBase<In, Out = In> implements StreamChannel<I
   /** See {@linkcode StreamChannel.transformStream}. */
   transformStream<NewIn>(transform: MessageTransform<In, NewIn>): StreamChannel<NewIn, Out> {
     checkTransform(transform);
-    return paired(new Relay<In, Out, NewIn, Out>(this, { decode: transform }));
+    return new PairedChannel(new Relay<In, Out, NewIn, Out>(this, { decode: transform }));
   }
 
   /** See {@linkcode StreamChannel.transformSink}. */
   transformSink<NewOut>(transform: MessageTransform<NewOut, Out>): StreamChannel<In, NewOut> {
     checkTransform(transform);
-    return paired(new Relay<In, Out, In, NewOut>(this, { encode: transform }));
+    return new PairedChannel(new Relay<In, Out, In, NewOut>(this, { encode: transform }));
   }
 
   /** See {@linkcode StreamChannel.changeStream}. */
@@ -217,7 +218,7 @@ export abstract class StreamChannelBase<In, Out = In> implements StreamChannel<I
   ): StreamChannel<NewIn, Out> {
     checkChange(change);
     const stream = asChannelStream(change(this.stream));
-    return paired(new Relay<NewIn, Out, NewIn, Out>({ stream, sink: this.sink }));
+    return new PairedChannel(new Relay<NewIn, Out, NewIn, Out>({ stream, sink: this.sink }));
   }
 
   /** See {@linkcode StreamChannel.changeSink}. */
@@ -226,7 +227,7 @@ export abstract class StreamChannelBase<In, Out = In> implements StreamChannel<I
   ): StreamChannel<In, NewOut> {
     checkChange(change);
     const sink = asChannelSink(change(this.sink));
-    return paired(new Relay<In, NewOut, In, NewOut>({ stream: this.stream, sink }));
+    return new PairedChannel(new Relay<In, NewOut, In, NewOut>({ stream: this.stream, sink }));
   }
 
   /** See {@linkcode StreamChannel.cast}. */
@@ -260,16 +261,121 @@ function checkChange(change: unknown): void {
 
 /** A channel that is just its two members. */
 export class PairedChannel<In, Out = In> extends StreamChannelBase<In, Out> {
+  /** The stream. */
   readonly stream: ChannelStream<In>;
+  /** The sink. */
   readonly sink: ChannelSink<Out>;
 
-  constructor(stream: ChannelStream<In>, sink: ChannelSink<Out>) {
+  /**
+   * Pairs them.
+   *
+   * @param parts The two members.
+   */
+  constructor({ stream, sink }: ChannelParts<In, Out>) {
     super();
     this.stream = stream;
     this.sink = sink;
   }
 }
 
-function paired<In, Out>({ stream, sink }: ChannelParts<In, Out>): StreamChannel<In, Out> {
-  return new PairedChannel(stream, sink);
+/**
+ * A channel that forwards to another one: extend it to change or add something. Its composition
+ * applies to itself, so what a subclass overrides is used. Corresponds to Dart's class of this name.
+ */
+export class DelegatingStreamChannel<In, Out = In> extends PairedChannel<In, Out> {
+  /**
+   * Forwards to `inner`.
+   *
+   * @param inner Any channel.
+   */
+  constructor(inner: ChannelLike<In, Out>) {
+    super(partsOf(inner));
+  }
+}
+
+/** Connects two channels, as {@linkcode StreamChannel.pipe} does. */
+export function pipe<In, Out>(
+  one: ChannelParts<In, Out>,
+  other: ChannelParts<Out, In>,
+): Promise<void> {
+  const giveUp = new AbortController();
+  const { signal } = giveUp;
+  const there = pipeOneWay(one.stream, other.sink, { signal });
+  try {
+    const back = pipeOneWay(other.stream, one.sink, { signal });
+    return preHandled(
+      Promise.all([there, back]).then(ignore, (error) => {
+        giveUp.abort();
+        endWith(error, one.sink);
+        endWith(error, other.sink);
+        throw error;
+      }),
+    );
+  } catch (error) {
+    giveUp.abort();
+    throw error;
+  }
+}
+
+/** Ends a sink because of an error, also one that forwards errors and goes on. */
+function endWith(error: unknown, sink: ChannelSink<never>): void {
+  tellOfError(sink, error);
+  closeQuietly(sink);
+}
+
+/** Options of {@linkcode pipeOneWay}. */
+export interface PipeOptions {
+  /** When it fulfils, room isn't waited for any more. */
+  readonly hurry?: Promise<void>;
+  /** When it aborts, nothing more is taken from the stream. */
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Adds all that a stream gives to a sink, in the same call in which it comes, while there is room;
+ * closes the sink at the end.
+ *
+ * @returns A promise that fulfils when the sink is done and nothing was dropped; it rejects with the
+ * first error of either, or with that of a loss.
+ */
+export function pipeOneWay<T>(
+  stream: ChannelStream<T>,
+  sink: ChannelSink<T>,
+  { hurry, signal }: PipeOptions = {},
+): Promise<void> {
+  const { promise, resolve, reject } = new Deferred();
+  let hurries = false;
+  const fail = (error: unknown): void => {
+    reject(error);
+    tellOfError(sink, error);
+  };
+  const subscription: StreamSubscription = stream.listen((value) => {
+    try {
+      // Dropped: why, the sink's `flush` tells when it is done.
+      if (!sink.add(value)) return subscription.cancel();
+    } catch (error) {
+      fail(error);
+      return subscription.cancel();
+    }
+    if (!hurries) waitForRoom(sink, subscription);
+  }, {
+    onError: fail,
+    // What comes of it is `done`'s, below.
+    onDone: () => closeQuietly(sink),
+    signal,
+  });
+  hurry?.then(() => {
+    hurries = true;
+    subscription.resume();
+  });
+  const stop = (): void => subscription.cancel();
+  sink.done.then(() => sink.flush()).then(resolve, reject);
+  sink.done.then(stop, stop);
+  return promise;
+}
+
+function waitForRoom(sink: ChannelSink<never>, subscription: StreamSubscription): void {
+  if (sink.hasRoom) return;
+  subscription.pause();
+  sink.ready.then(() => subscription.resume());
 }

@@ -1,9 +1,13 @@
 import { type ChannelLike, closeQuietly, partsOf, tellOfError } from "./channel_like.ts";
 import type { ChannelStream } from "./channel_stream.ts";
-import { Deferred } from "./promises.ts";
-import { pipeOneWay } from "./pipe.ts";
+import { Deferred } from "./errors.ts";
+import {
+  type ChannelTransformer,
+  PairedChannel,
+  pipeOneWay,
+  type StreamChannel,
+} from "./stream_channel.ts";
 import { type MessageTransform, Relay } from "./relay.ts";
-import { type ChannelTransformer, PairedChannel, type StreamChannel } from "./stream_channel.ts";
 import { sinkFromWritable, streamFromReadable } from "./web_streams.ts";
 
 /** Two functions that undo each other, for {@linkcode StreamChannelTransformer.fromCodec}. */
@@ -63,7 +67,7 @@ export class StreamChannelTransformer<In, Out, NewIn, NewOut>
   /** See {@linkcode ChannelTransformer.transformChannel}. */
   transformChannel(channel: ChannelLike<In, Out>): StreamChannel<NewIn, NewOut> {
     const relay = new Relay(partsOf(channel), { decode: this.#decode, encode: this.#encode });
-    return new PairedChannel(relay.stream, relay.sink);
+    return new PairedChannel(relay);
   }
 
   /**
@@ -120,7 +124,7 @@ function throughTransformStreams<In, Out, NewIn, NewOut>(
     stream: streamFromReadable(decoder.readable),
     sink: sinkFromWritable(encoder.writable, { sink, onClose: () => closed.resolve() }),
   });
-  return new PairedChannel(relay.stream, relay.sink);
+  return new PairedChannel(relay);
 }
 
 /** A stream as a `ReadableStream`: as its `readable`, but with the right to read taken at once. */

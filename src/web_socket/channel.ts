@@ -7,7 +7,7 @@ import {
 } from "../stream_channel/channel_sink.ts";
 import { type ChannelStream, inlet } from "../stream_channel/channel_stream.ts";
 import { type OptionKinds, readOptions, shown } from "../stream_channel/options.ts";
-import { abortable } from "../stream_channel/promises.ts";
+import { abortable } from "../stream_channel/errors.ts";
 import type { MessageTransform } from "../stream_channel/relay.ts";
 import { type ChannelTransformer, StreamChannelBase } from "../stream_channel/stream_channel.ts";
 import type { Capabilities } from "./capabilities.ts";

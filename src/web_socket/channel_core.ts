@@ -7,8 +7,7 @@ import {
   DEFAULT_HIGH_WATER_MARK,
   sizeOfMessage,
 } from "../stream_channel/counted_queue.ts";
-import { abortable } from "../stream_channel/promises.ts";
-import { preHandled } from "../stream_channel/errors.ts";
+import { abortable, preHandled } from "../stream_channel/errors.ts";
 import { loopGuard } from "../stream_channel/loop_guard.ts";
 import { Attempt } from "./attempt.ts";
 import { type Capabilities, lacking } from "./capabilities.ts";

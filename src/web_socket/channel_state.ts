@@ -6,7 +6,7 @@
  */
 
 import { abnormalClosure, noStatusReceived } from "../../status.ts";
-import { Deferred } from "../stream_channel/promises.ts";
+import { Deferred } from "../stream_channel/errors.ts";
 import type { Clock } from "./clock.ts";
 import { Deadline } from "./deadline.ts";
 import type { CloseFrameContent, CloseInfo, CloseInitiator } from "./close_info.ts";

@@ -1,7 +1,7 @@
 import { type ResponseHead, ResponseParser } from "../handshake/http_head.ts";
 import { ResponseBody } from "../handshake/response_body.ts";
 import { copyOf } from "../realm/bytes.ts";
-import { Deferred } from "../stream_channel/promises.ts";
+import { Deferred } from "../stream_channel/errors.ts";
 import type { Clock } from "./clock.ts";
 import { BodyStream } from "./body_stream.ts";
 import { Deadline } from "./deadline.ts";

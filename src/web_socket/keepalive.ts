@@ -1,5 +1,4 @@
-import { preHandled } from "../stream_channel/errors.ts";
-import { abortable, Deferred } from "../stream_channel/promises.ts";
+import { abortable, Deferred, preHandled } from "../stream_channel/errors.ts";
 import type { Clock } from "./clock.ts";
 import { Deadline } from "./deadline.ts";
 import { WebSocketChannelError } from "./errors.ts";

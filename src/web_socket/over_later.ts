@@ -11,7 +11,7 @@ import { copyOf } from "../realm/bytes.ts";
 import { type ChannelLike, closeQuietly, partsOf } from "../stream_channel/channel_like.ts";
 import type { ChannelSink } from "../stream_channel/channel_sink.ts";
 import type { ListenOptions, StreamSubscription } from "../stream_channel/channel_stream.ts";
-import { abortable, Deferred } from "../stream_channel/promises.ts";
+import { abortable, Deferred } from "../stream_channel/errors.ts";
 import { BARE, WITH_HANDSHAKE } from "./capabilities.ts";
 import { Channel } from "./channel.ts";
 import { ChannelCore, type Opener } from "./channel_core.ts";

@@ -1,6 +1,6 @@
 import type { WorkBudget } from "../protocol/work_budget.ts";
 import { platform } from "./platform.ts";
-import { type NextTurn, nextTurn } from "../stream_channel/next_turn.ts";
+import { type NextTurn, nextTurn } from "../stream_channel/loop_guard.ts";
 
 /** Work that was put off to a later turn of the event loop. */
 export interface Task {

@@ -8,7 +8,7 @@ import { ConnectError } from "../../src/web_socket/errors.ts";
 import * as loaded from "../../src/net/dialling.ts";
 import type { WebSocketChannel } from "../../src/web_socket/web_socket_channel.ts";
 import { connectNet, type Dialling } from "../../src/net/connect_net.ts";
-import { Deferred } from "../../src/stream_channel/promises.ts";
+import { Deferred } from "../../src/stream_channel/errors.ts";
 import { microtasks } from "../support/events.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { withRecipe } from "../support/recipes.ts";

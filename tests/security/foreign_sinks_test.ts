@@ -6,13 +6,16 @@ import { broadcast } from "../../src/server/broadcast.ts";
 import type { ChannelSink } from "../../src/stream_channel/channel_sink.ts";
 import { channelPair } from "../../src/stream_channel/channel_pair.ts";
 import { StreamChannelCompleter } from "../../src/stream_channel/completer.ts";
-import { DelegatingStreamChannel } from "../../src/stream_channel/delegating.ts";
+import {
+  DelegatingStreamChannel,
+  StreamChannel,
+  StreamChannelBase,
+} from "../../src/stream_channel/stream_channel.ts";
 import { DelegatingChannelSink } from "../../src/stream_channel/channel_sink.ts";
 import { Disconnector } from "../../src/stream_channel/disconnector.ts";
 import { jsonDocument } from "../../src/stream_channel/json_document.ts";
 import { withGuarantees } from "../../src/stream_channel/guarantees.ts";
 import { MultiChannel } from "../../src/stream_channel/multi_channel.ts";
-import { StreamChannel, StreamChannelBase } from "../../src/stream_channel/stream_channel.ts";
 import { StreamChannelTransformer } from "../../src/stream_channel/transformer.ts";
 import { webSocketChannelPair } from "../../src/testing/web_socket_channel_pair.ts";
 import type { WebSocketChannel } from "../../src/web_socket/web_socket_channel.ts";

@@ -15,7 +15,7 @@ import {
   upgradeWebSocket,
   WebSocketServer,
 } from "../../src/server/mod.ts";
-import { Deferred } from "../../src/stream_channel/promises.ts";
+import { Deferred } from "../../src/stream_channel/errors.ts";
 import {
   DelegatingChannelSink,
   DelegatingStreamChannel,

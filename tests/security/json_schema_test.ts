@@ -20,7 +20,7 @@ import {
   ValidationError,
   withGuarantees,
 } from "../../src/stream_channel/mod.ts";
-import { Deferred } from "../../src/stream_channel/promises.ts";
+import { Deferred } from "../../src/stream_channel/errors.ts";
 import { webSocketChannelPair } from "../../src/testing/mod.ts";
 import { microtasks, record, settled } from "../support/events.ts";
 import { assertNoUncaught } from "../support/unhandled.ts";

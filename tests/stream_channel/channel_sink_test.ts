@@ -8,7 +8,7 @@ import {
 } from "@std/assert";
 import { MessageSink, outlet } from "../../src/stream_channel/channel_sink.ts";
 import { SinkController } from "../support/controllers.ts";
-import { Deferred } from "../../src/stream_channel/promises.ts";
+import { Deferred } from "../../src/stream_channel/errors.ts";
 import { assertInvalidState, microtasks, settled } from "../support/events.ts";
 import { open, Target } from "./targets.ts";
 

@@ -1,6 +1,13 @@
-import { assert, assertEquals } from "@std/assert";
-import { ignore, invalidState, preHandled } from "../../src/stream_channel/errors.ts";
-import { microtasks } from "../support/events.ts";
+import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
+import {
+  abortable,
+  Deferred,
+  ignore,
+  invalidState,
+  preHandled,
+} from "../../src/stream_channel/errors.ts";
+import { microtasks, settled } from "../support/events.ts";
+import { CountingSignal } from "../support/leaks.ts";
 
 Deno.test("invalidState is a DOMException of that name", () => {
   const error = invalidState("Cannot read: closed");
@@ -13,4 +20,35 @@ Deno.test("preHandled: the same promise, whose rejection nobody has to look at",
   assert(preHandled(promise) === promise);
   await microtasks();
   assertEquals(ignore(), undefined);
+});
+
+Deno.test("a promise with its two functions; a rejection that nobody looks at does no harm", async () => {
+  const fulfilled = new Deferred<number>();
+  fulfilled.resolve(1);
+  fulfilled.reject(new Error("too late"));
+  assertEquals(await fulfilled.promise, 1);
+  const rejected = new Deferred();
+  const error = new Error("mine");
+  rejected.reject(error);
+  await microtasks();
+  assertStrictEquals(await assertRejects(() => rejected.promise), error);
+});
+
+Deno.test("abortable: what the promise gives, and no listener is left", async () => {
+  const signal = new CountingSignal();
+  const value = abortable(Promise.resolve(1), signal as AbortSignal);
+  assertEquals([await value, signal.listeners], [1, 0]);
+  const failing = abortable(Promise.reject("no"), signal as AbortSignal);
+  assertEquals([await failing.catch((it) => it), signal.listeners], ["no", 0]);
+});
+
+Deno.test("abortable: the reason of a signal that aborts before, which is told once", async () => {
+  const controller = new AbortController();
+  let told = 0;
+  const waiting = abortable(new Promise(() => {}), controller.signal, () => told++);
+  assert(!await settled(waiting));
+  controller.abort("enough");
+  assertEquals([await waiting.catch((it) => it), told], ["enough", 1]);
+  const late = abortable(Promise.resolve(1), controller.signal, () => told++);
+  assertEquals([await late.catch((it) => it), told], ["enough", 2]);
 });

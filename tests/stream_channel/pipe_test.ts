@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertFalse, assertRejects, assertStrictEquals } from "@std/assert";
 import { channelPair } from "../../src/stream_channel/mod.ts";
-import { Deferred } from "../../src/stream_channel/promises.ts";
-import { pipe, pipeOneWay } from "../../src/stream_channel/pipe.ts";
+import { Deferred } from "../../src/stream_channel/errors.ts";
+import { pipe, pipeOneWay } from "../../src/stream_channel/stream_channel.ts";
 import { assertInvalidState, microtasks, settled } from "../support/events.ts";
 import { CountedSource, PausedReader, RawChannel } from "./raw_channel.ts";
 

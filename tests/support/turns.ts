@@ -1,6 +1,6 @@
 /** Counting turns of the event loop, so that no test needs to measure time. */
 
-import { nextTurn } from "../../src/stream_channel/next_turn.ts";
+import { nextTurn } from "../../src/stream_channel/loop_guard.ts";
 
 /** Waits for a later turn: timers and sockets get their share meanwhile. */
 export function turn(): Promise<void> {
