@@ -6,6 +6,7 @@ import { assertEquals } from "@std/assert";
 import { type WebSocket, WebSocketServer } from "ws";
 import { deno, type Finished } from "./support/command.ts";
 import { type RecipeOptions, type RecipeServer, withRecipe } from "./support/recipes.ts";
+import { closeServer } from "./support/loopback.ts";
 
 const ROOT = new URL("../", import.meta.url);
 
@@ -159,6 +160,6 @@ Deno.test("example multi_channel: each virtual channel has its own talk, in Dart
     assertEquals(closings.map(String).sort(), ["0", "1", "3", "5"]);
   } finally {
     for (const socket of sockets) socket.terminate();
-    await new Promise<void>((resolve) => server.close(resolve));
+    await closeServer(server);
   }
 });

@@ -13,6 +13,7 @@ import type { ConnectOptions } from "../../src/web_socket/options.ts";
 import { settled } from "../support/events.ts";
 import { FakeWebSocket } from "../support/fake_web_socket.ts";
 import { deferred } from "../support/promises.ts";
+import { closeServer } from "../support/loopback.ts";
 
 const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
 const bytes = (content: string): Uint8Array => new TextEncoder().encode(content);
@@ -39,7 +40,7 @@ async function withWsServer(
     channel.terminate();
     await channel.closed;
   } finally {
-    await new Promise<void>((resolve) => server.close(() => resolve()));
+    await closeServer(server);
   }
 }
 

@@ -15,6 +15,7 @@ import { dial } from "../support/byte_channels.ts";
 import { connectOver } from "../support/own_channels.ts";
 import { withServer } from "../support/own_server.ts";
 import { type Random, seededRandom } from "../support/random.ts";
+import { closeServer } from "../support/loopback.ts";
 
 /** What `ws` calls the parameters of compression, and what this package does. */
 interface Settings {
@@ -103,7 +104,7 @@ async function withOwnClient(
     await channel.ready;
     await body({ channel, socket });
   } finally {
-    await new Promise<void>((resolve) => server.close(resolve));
+    await closeServer(server);
   }
 }
 

@@ -2,13 +2,13 @@
 
 import { assert, assertEquals, assertInstanceOf } from "@std/assert";
 import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
 // @ts-types="../support/ws.d.ts"
 import { type UpgradeRequest, WebSocket as WsSocket, WebSocketServer } from "ws";
 import { ConnectError, type Message, WebSocketChannel } from "../../mod.ts";
 import { seededRandom } from "../support/random.ts";
 import { withRecipe } from "../support/recipes.ts";
 import { deferred } from "../support/promises.ts";
+import { closeServer, listen } from "../support/loopback.ts";
 
 /** A client of npm `ws`. */
 function wsClient(url: string, protocols: string[] = []): WsSocket {
@@ -135,12 +135,11 @@ async function acceptor(): Promise<Acceptor> {
       sockets.handleUpgrade(plain, socket, head, (it) => resolve(WebSocketChannel.from(it)));
     });
   });
-  await new Promise<void>((resolve) => http.listen(0, "127.0.0.1", () => resolve()));
-  const { port } = http.address() as AddressInfo;
+  const port = await listen(http);
   return {
     url: `ws://127.0.0.1:${port}`,
     accepted,
-    close: () => new Promise((resolve) => http.close(() => resolve())),
+    close: () => closeServer(http),
   };
 }
 

@@ -3,11 +3,12 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { Buffer } from "node:buffer";
 import { createServer } from "node:http";
-import { type AddressInfo, connect } from "node:net";
+import { connect } from "node:net";
 import type { Duplex } from "node:stream";
 // @ts-types="../support/ws.d.ts"
 import { WebSocket, WebSocketServer } from "ws";
 import { type Message, WebSocketChannel } from "../../mod.ts";
+import { closeServer, listen } from "../support/loopback.ts";
 
 /** A channel over a socket, of which `early` has been read. */
 function over(socket: Duplex, early: Uint8Array, side: "client" | "server"): WebSocketChannel {
@@ -85,7 +86,7 @@ Deno.test("over C73 TCP, side client, behind a handshake by hand", async () => {
   assertEquals(messages, ["hello!", "pong"]);
   assertEquals([channel.closeCode, channel.closeReason], [3000, "bye"]);
   assert((await channel.closed).wasClean);
-  await new Promise<void>((resolve) => server.close(resolve));
+  await closeServer(server);
 });
 
 Deno.test("over C74 TCP, side server, behind an answer by hand", async () => {
@@ -106,8 +107,7 @@ Deno.test("over C74 TCP, side server, behind an answer by hand", async () => {
       }));
     });
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", () => resolve()));
-  const { port } = server.address() as AddressInfo;
+  const port = await listen(server);
   const client = new WebSocket(`ws://127.0.0.1:${port}`);
   const messages: string[] = [];
   client.on("message", (data) => {
@@ -118,5 +118,5 @@ Deno.test("over C74 TCP, side server, behind an answer by hand", async () => {
   assertEquals(messages, ["hello!", "pong"]);
   assertEquals(closed, 1005);
   assertEquals(await seen, ["ping"]);
-  await new Promise<void>((resolve) => server.close(() => resolve()));
+  await closeServer(server);
 });

@@ -9,6 +9,7 @@ import { LoopbackProbe } from "../support/loopback_probe.ts";
 import { startProxy } from "../support/net_peers.ts";
 import { certificates, withAll } from "./support.ts";
 import { deferred } from "../support/promises.ts";
+import { closeServer, listen } from "../support/loopback.ts";
 
 const { authority, local } = certificates();
 const SIZE = 65_000;
@@ -30,8 +31,7 @@ class Flood {
   }
 
   async start(): Promise<number> {
-    await new Promise<void>((resolve) => this.#server.listen(0, "127.0.0.1", () => resolve()));
-    return (this.#server.address() as { port: number }).port;
+    return await listen(this.#server);
   }
 
   #serve(socket: Socket): void {
@@ -63,7 +63,7 @@ class Flood {
 
   async close(): Promise<void> {
     for (const socket of this.#sockets) socket.destroy();
-    await new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    await closeServer(this.#server);
   }
 }
 

@@ -20,6 +20,7 @@ import { startProxy } from "../support/net_peers.ts";
 import { type RecipeOptions, startRecipe, withRecipe } from "../support/recipes.ts";
 import { assertReaches, connectFailure, withAll } from "./support.ts";
 import { deferred } from "../support/promises.ts";
+import { closeServer, listen } from "../support/loopback.ts";
 
 const SECRETS = { Authorization: "Bearer secret", Cookie: "a=b", "X-Custom": "yes" };
 
@@ -288,12 +289,12 @@ async function withSilence(
     // Whatever the first bytes are, the client is in the phase that it is to be stopped in.
     socket.on("data", onData);
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", () => resolve()));
+  const port = await listen(server);
   try {
-    await body((server.address() as { port: number }).port, ended, reached);
+    await body(port, ended, reached);
   } finally {
     for (const socket of sockets) socket.destroy();
-    await new Promise<void>((resolve) => server.close(() => resolve()));
+    await closeServer(server);
   }
 }
 

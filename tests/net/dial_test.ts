@@ -15,6 +15,7 @@ import { systemClock } from "../../src/web_socket/clock.ts";
 import { listenAt, startLoopback6, startTls, startUnixSocket } from "../support/net_peers.ts";
 import { startRecipe, withRecipe } from "../support/recipes.ts";
 import { assertReaches, certificates, connectFailure, withAll } from "./support.ts";
+import { closeServer, listen } from "../support/loopback.ts";
 
 /** A lookup that answers with these addresses, and keeps what it was asked. */
 function known(...addresses: string[]): LookupFunction & { readonly asked: string[] } {
@@ -191,13 +192,12 @@ Deno.test("dial: localAddress", async () => {
     seen = socket.remoteAddress;
     socket.destroy();
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", () => resolve()));
-  const { port } = server.address() as { port: number };
+  const port = await listen(server);
   await connectFailure(`ws://127.0.0.1:${port}`, { localAddress: "127.0.0.5" });
   assertEquals(seen, "127.0.0.5");
   const error = await connectFailure(`ws://127.0.0.1:${port}`, { localAddress: "192.0.2.1" });
   assertEquals(error.phase, "tcp");
-  await new Promise<void>((resolve) => server.close(() => resolve()));
+  await closeServer(server);
 });
 
 Deno.test("dial W17 a Unix socket; the URL says what to ask for", async () => {

@@ -8,6 +8,7 @@ import { LoopbackProbe } from "../support/loopback_probe.ts";
 import { startProxy, startTls } from "../support/net_peers.ts";
 import { startRecipe } from "../support/recipes.ts";
 import { assertReaches, certificates, connectFailure, failure, withAll } from "./support.ts";
+import { closeServer, listen } from "../support/loopback.ts";
 
 const { authority, local } = certificates();
 const tls = { ca: authority.cert };
@@ -136,12 +137,11 @@ for (const [name, head, body, ends, told] of lateBodies) {
         });
       });
     });
-    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", () => resolve()));
-    const { port } = server.address() as { port: number };
+    const port = await listen(server);
     const error = await connectFailure("ws://a.test", { proxy: `http://127.0.0.1:${port}` });
     assertEquals([error.phase, error.status], ["proxy", 407]);
     assertEquals(new TextDecoder().decode(error.response?.body), told);
-    await new Promise<void>((resolve) => server.close(() => resolve()));
+    await closeServer(server);
     await probe.close();
   });
 }

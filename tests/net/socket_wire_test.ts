@@ -7,7 +7,7 @@ import {
   assertStrictEquals,
 } from "@std/assert";
 import { delay } from "@std/async";
-import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
+import { connect, createServer, type Server, type Socket } from "node:net";
 import { Duplex } from "node:stream";
 import { type SocketLike, SocketWire } from "../../src/net/socket_wire.ts";
 import { systemClock } from "../../src/web_socket/clock.ts";
@@ -17,6 +17,7 @@ import { microtasks, settled } from "../support/events.ts";
 import { LoopbackProbe } from "../support/loopback_probe.ts";
 import { utf8 } from "../support/bytes.ts";
 import { deferred } from "../support/promises.ts";
+import { closeServer, listen } from "../support/loopback.ts";
 
 /** What a wire has reported. */
 class Recorder implements WireEvents {
@@ -77,8 +78,7 @@ interface Ends {
 async function withEnds(body: (ends: Ends) => Promise<void>): Promise<void> {
   const { promise: accepted, resolve: accept } = deferred<Socket>();
   const server: Server = createServer({ allowHalfOpen: true, noDelay: true }, (it) => accept(it));
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", () => resolve()));
-  const { port } = server.address() as AddressInfo;
+  const port = await listen(server);
   const socket = connect({ port, host: "127.0.0.1", allowHalfOpen: true });
   await new Promise<void>((resolve) => socket.once("connect", () => resolve()));
   const peer = await accepted;
@@ -95,7 +95,7 @@ async function withEnds(body: (ends: Ends) => Promise<void>): Promise<void> {
     socket.destroy();
     peer.destroy();
     await Promise.all(closed);
-    await new Promise<void>((resolve) => server.close(() => resolve()));
+    await closeServer(server);
   }
 }
 

@@ -13,6 +13,7 @@ import type { Identity } from "../support/certificates.ts";
 import { startTls, type TlsPeer } from "../support/net_peers.ts";
 import { startRecipe } from "../support/recipes.ts";
 import { assertReaches, certificates, connectFailure, withAll } from "./support.ts";
+import { closeServer, listen } from "../support/loopback.ts";
 
 const { authority, local, other, expired, client } = certificates();
 const trusted: ConnectOptions = { tls: { ca: authority.cert } };
@@ -190,8 +191,7 @@ for (const [index, [name, fault, retryable]] of broken.entries()) {
         else socket.end("HTTP/1.1 400 Bad Request\r\n\r\n");
       });
     });
-    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", () => resolve()));
-    const { port } = server.address() as { port: number };
+    const port = await listen(server);
     try {
       assertEquals(told(await connectFailure(`wss://localhost:${port}`, trusted)), [
         "tls",
@@ -199,7 +199,7 @@ for (const [index, [name, fault, retryable]] of broken.entries()) {
         retryable,
       ]);
     } finally {
-      await new Promise<void>((resolve) => server.close(() => resolve()));
+      await closeServer(server);
     }
   });
 }

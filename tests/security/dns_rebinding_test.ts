@@ -10,6 +10,7 @@ import { platform } from "../../src/web_socket/platform.ts";
 import { testEntries } from "../server/entries.ts";
 import { requestText, withServer } from "../server/support.ts";
 import { RawClient } from "../support/recipe_clients.ts";
+import { closeServer, listen } from "../support/loopback.ts";
 
 /** The status and the text of the answer to an upgrade. */
 async function answerTo(
@@ -155,8 +156,8 @@ Deno.test("attack 52: what didn't come in by loopback may name any host", async 
     const channel = acceptUpgrade(request, socket, head);
     channel.ready.then(() => channel.terminate(), () => {});
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const url = `ws://127.0.0.1:${(server.address() as { port: number }).port}`;
+  const port = await listen(server);
+  const url = `ws://127.0.0.1:${port}`;
   const statuses: [address: string | undefined, status: number][] = [
     ["192.0.2.1", 101],
     ["2001:db8::1", 101],
@@ -170,7 +171,7 @@ Deno.test("attack 52: what didn't come in by loopback may name any host", async 
     local = address;
     assertEquals((await answerTo(url, "public.example"))[0], status, address);
   }
-  await new Promise((resolve) => server.close(resolve));
+  await closeServer(server);
 });
 
 Deno.test({

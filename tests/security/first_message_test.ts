@@ -7,7 +7,7 @@ import { assertEquals } from "@std/assert";
 import { delay } from "@std/async";
 import { Buffer } from "node:buffer";
 import { createServer as createHttpServer } from "node:http";
-import { type AddressInfo, createServer } from "node:net";
+import { createServer } from "node:net";
 import {
   acceptUpgrade,
   bunWebSocket,
@@ -37,6 +37,7 @@ import { FakeClock } from "../support/fake_clock.ts";
 import { NetWebSocketChannel } from "../../src/net/mod.ts";
 import { until } from "../support/turns.ts";
 import { deferred } from "../support/promises.ts";
+import { closeServer, listen } from "../support/loopback.ts";
 
 /** How a server, or a client, reads a channel that it was given. */
 type Reader = (channel: WebSocketChannel) => void;
@@ -91,12 +92,12 @@ async function serveHttp(
     channels.push(channel);
     read(channel);
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const port = await listen(server);
   return {
-    url: `ws://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url: `ws://127.0.0.1:${port}`,
     async close() {
       await Promise.all(channels.map((it) => it.closed));
-      await new Promise((resolve) => server.close(resolve));
+      await closeServer(server);
     },
   };
 }
@@ -389,11 +390,11 @@ async function serveRaw(): Promise<Serving & { readonly answers: Promise<string[
       );
     });
   });
-  await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
+  const port = await listen(server);
   return {
-    url: `ws://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url: `ws://127.0.0.1:${port}`,
     answers,
-    close: () => new Promise((done) => server.close(() => done())),
+    close: () => closeServer(server),
   };
 }
 

@@ -4,7 +4,6 @@ import { assertEquals } from "@std/assert";
 import { delay } from "@std/async";
 import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import { acceptUpgrade, bunWebSocket, upgradeWebSocket } from "../../src/server/mod.ts";
 import type { AcceptUpgradeOptions, ServerWebSocketChannel } from "../../src/server/mod.ts";
 import { bind } from "../../src/server/web_socket_server.ts";
@@ -14,6 +13,7 @@ import { RawClient } from "../support/recipe_clients.ts";
 import { assertNoUncaught } from "../support/unhandled.ts";
 import { requestText } from "../server/support.ts";
 import { deferred } from "../support/promises.ts";
+import { listen } from "../support/loopback.ts";
 
 /** TCP connections of a server's that the client has ended and the server has not; `null`: unknown. */
 function closeWaits(url: string): number | null {
@@ -67,9 +67,9 @@ const ENTRIES: Record<string, (options: Options) => Promise<Serving>> = {
       channels.push(channel);
       echo(channel);
     });
-    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const port = await listen(server);
     return {
-      url: `ws://127.0.0.1:${(server.address() as AddressInfo).port}`,
+      url: `ws://127.0.0.1:${port}`,
       get open(): number {
         return channelsOf(channels);
       },

@@ -7,7 +7,6 @@ import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { delay } from "@std/async";
 import { Buffer } from "node:buffer";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
 import { acceptUpgrade, bunWebSocket, upgradeWebSocket } from "../../src/server/mod.ts";
 import type { ServerWebSocketChannel } from "../../src/server/mod.ts";
 import { platform } from "../../src/web_socket/platform.ts";
@@ -17,6 +16,7 @@ import { assertNoUncaught } from "../support/unhandled.ts";
 import { requestText, withServer } from "../server/support.ts";
 import { until } from "../support/turns.ts";
 import { deferred } from "../support/promises.ts";
+import { closeServer, listen } from "../support/loopback.ts";
 
 const get = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`;
 
@@ -49,10 +49,10 @@ async function withHttp(
       }
     });
   }
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const port = await listen(server);
   try {
     await body({
-      url: `ws://127.0.0.1:${(server.address() as AddressInfo).port}`,
+      url: `ws://127.0.0.1:${port}`,
       channels,
       thrown,
     });
@@ -137,12 +137,12 @@ Deno.test("attack 53: malformed options take no socket", async () => {
     assertThrows(() => acceptUpgrade(request, socket, head, { pingInterval: -1 }), RangeError);
     acceptUpgrade(request, socket, head).stream.listen(() => answered++);
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const client = new RawClient(`ws://127.0.0.1:${(server.address() as AddressInfo).port}`);
+  const port = await listen(server);
+  const client = new RawClient(`ws://127.0.0.1:${port}`);
   client.request();
   assertEquals((await client.response()).split(" ")[1], "101");
   await client.destroy();
-  await new Promise((resolve) => server.close(resolve));
+  await closeServer(server);
 });
 
 Deno.test("attack 53: an upgrade behind a request that isn't answered yet: answers keep their order", async () => {

@@ -11,6 +11,7 @@ import {
 import { RawClient } from "../support/recipe_clients.ts";
 import { testEntries } from "../server/entries.ts";
 import { requestText, withServer } from "../server/support.ts";
+import { closeServer, listen } from "../support/loopback.ts";
 
 /** What no Host header may be. */
 const NO_HOSTS = [
@@ -203,14 +204,14 @@ Deno.test("attack 51: the request of a refused upgrade can be read, whatever the
     seen.push(channel.request.url.href);
     channel.ready.then(() => channel.terminate(), () => {});
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const url = `ws://127.0.0.1:${(server.address() as { port: number }).port}`;
+  const port = await listen(server);
+  const url = `ws://127.0.0.1:${port}`;
   for (const [Host, target] of [["x/admin?", "/a"], ["[::1", "/b"], ["x", "/c#d"], [null, "/e"]]) {
     const client = new RawClient(url);
     client.socket.write(requestText({ Host: Host ?? null }, `GET ${target} HTTP/1.1`));
     assertStringIncludes(await client.response(), " 400 ");
     await client.destroy();
   }
-  await new Promise((resolve) => server.close(resolve));
+  await closeServer(server);
   assertEquals(seen, ["ws://invalid/a", "ws://invalid/b", "ws://x/", "ws://invalid/e"]);
 });

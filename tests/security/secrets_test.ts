@@ -1,7 +1,7 @@
 /** Secrets planted in every place that a user or a peer can put one, looked for in every text. */
 
 import { assert, assertEquals, assertInstanceOf } from "@std/assert";
-import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
+import { createServer, type Server, type Socket } from "node:net";
 import { inspect } from "node:util";
 import { type ConnectOptions, WebSocketChannel } from "../../mod.ts";
 import { jsonDocument } from "../../src/stream_channel/mod.ts";
@@ -10,6 +10,7 @@ import { NetWebSocketChannel } from "../../src/net/mod.ts";
 import { type ServerWebSocketChannel, WebSocketServer } from "../../src/server/mod.ts";
 import { webSocketChannelPair } from "../../src/testing/mod.ts";
 import { FakeWebSocket } from "../support/fake_web_socket.ts";
+import { closeServer, listen } from "../support/loopback.ts";
 
 /** One for each place, so that a failure tells from where it came. */
 const SECRETS = {
@@ -87,8 +88,7 @@ async function assertFailsSilently(
 }
 
 async function listening(server: Server): Promise<number> {
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", () => resolve()));
-  return (server.address() as AddressInfo).port;
+  return await listen(server);
 }
 
 /** A server that answers each request's head with a text, and ends the connection. */
@@ -112,7 +112,7 @@ async function withAnswers(
     await body(port);
   } finally {
     for (const socket of sockets) socket.destroy();
-    await new Promise<void>((resolve) => server.close(() => resolve()));
+    await closeServer(server);
   }
 }
 
@@ -180,7 +180,7 @@ for (const [name, answer] of Object.entries(ANSWERS)) {
 Deno.test("attack 60: no secret in any text of a client that reaches nobody", async () => {
   const server = createServer();
   const port = await listening(server);
-  await new Promise<void>((resolve) => server.close(() => resolve()));
+  await closeServer(server);
   const plain = urlOf(port).replace(/\/\/.*@/, "//");
   await assertFailsSilently(NetWebSocketChannel.connect(urlOf(port), OPTIONS), "net");
   await assertFailsSilently(NativeWebSocketChannel.connect(plain, OPTIONS), "native");

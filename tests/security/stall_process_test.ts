@@ -4,11 +4,12 @@
 
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { deadline, delay } from "@std/async";
-import { type AddressInfo, createServer, type Socket } from "node:net";
+import { createServer, type Socket } from "node:net";
 import { signKey } from "../../src/handshake/accept_key.ts";
 import { RawClient } from "../support/recipe_clients.ts";
 import { bundled, PATIENCE, RUNTIMES, startProgram } from "../server/programs.ts";
 import { upgraded } from "../server/support.ts";
+import { closeServer, listen } from "../support/loopback.ts";
 
 const PROGRAM = "tests/server/programs/stalling.ts";
 /** Longer than the program's deadlines. */
@@ -37,8 +38,8 @@ class LateServer {
   }
 
   async listen(): Promise<string> {
-    await new Promise<void>((resolve) => this.#server.listen(0, "127.0.0.1", resolve));
-    return `ws://127.0.0.1:${(this.#server.address() as AddressInfo).port}/`;
+    const port = await listen(this.#server);
+    return `ws://127.0.0.1:${port}/`;
   }
 
   answer(key: string): void {
@@ -50,7 +51,7 @@ class LateServer {
 
   async close(): Promise<void> {
     this.#socket?.destroy();
-    await new Promise((resolve) => this.#server.close(resolve));
+    await closeServer(this.#server);
   }
 }
 

@@ -1,6 +1,5 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
 import { Duplex } from "node:stream";
 import { ConnectError, NetWebSocketChannel } from "../../src/net/mod.ts";
 import {
@@ -11,6 +10,7 @@ import {
 import { RawClient, SAMPLE_KEY } from "../support/recipe_clients.ts";
 import { assertKeepsRequest, refusalOf, requestText } from "./support.ts";
 import { deferred } from "../support/promises.ts";
+import { listen } from "../support/loopback.ts";
 
 /** A server of `node:http` with our upgrades. */
 async function withHttp(
@@ -28,8 +28,7 @@ async function withHttp(
     if (waiter === undefined) channels.push(channel);
     else waiter(channel);
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
+  const port = await listen(server);
   const next = (): Promise<ServerWebSocketChannel> => {
     const channel = channels.shift();
     if (channel !== undefined) return Promise.resolve(channel);

@@ -1,10 +1,10 @@
 import { assertEquals } from "@std/assert";
 import { EventEmitter } from "node:events";
 import { createServer, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
 import { EarlierAnswers, owesAnswers } from "../../src/server/earlier_answers.ts";
 import type { UpgradeSocket } from "../../src/server/upgrade_socket.ts";
 import { RawClient } from "../support/recipe_clients.ts";
+import { closeServer, listen } from "../support/loopback.ts";
 
 /** A socket of `node:http` that answers are written to. */
 class FakeSocket extends EventEmitter {
@@ -53,11 +53,11 @@ Deno.test("the undocumented socket._httpMessage is the answer that a runtime's n
     answers.push(field === response, owesAnswers(socket));
     response.end("page");
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const client = new RawClient(`ws://127.0.0.1:${(server.address() as AddressInfo).port}`);
+  const port = await listen(server);
+  const client = new RawClient(`ws://127.0.0.1:${port}`);
   client.socket.write("GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
   await client.end();
   await client.destroy();
-  await new Promise((resolve) => server.close(resolve));
+  await closeServer(server);
   assertEquals(answers, [true, true]);
 });

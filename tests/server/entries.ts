@@ -11,6 +11,7 @@ import {
   WebSocketServer,
 } from "../../src/server/mod.ts";
 import { platform } from "../../src/web_socket/platform.ts";
+import { closeServer, listen } from "../support/loopback.ts";
 
 /** A server that listens, and the channels that it has accepted or refused. */
 export interface EntryServer {
@@ -86,9 +87,8 @@ const accept: Entry["run"] = async (options, body) => {
     const channel = acceptUpgrade(request, socket, head, options);
     channel.ready.then(() => echo(channel, channels), () => {});
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as { port: number };
-  const stop = (): Promise<unknown> => new Promise((resolve) => server.close(resolve));
+  const port = await listen(server);
+  const stop = (): Promise<unknown> => closeServer(server);
   await serve(port, channels, { body, stop });
 };
 

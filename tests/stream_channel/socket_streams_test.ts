@@ -1,9 +1,10 @@
 /** A socket's Web Streams as a channel: `StreamChannel.from(Duplex.toWeb(socket))`. */
 
 import { assert, assertEquals, assertFalse } from "@std/assert";
-import { type AddressInfo, connect, createServer, type Socket } from "node:net";
+import { connect, createServer, type Socket } from "node:net";
 import { Duplex } from "node:stream";
 import { channelPair, StreamChannel, withGuarantees } from "../../src/stream_channel/mod.ts";
+import { closeServer, listen } from "../support/loopback.ts";
 
 type Pair = { readable: ReadableStream<Uint8Array>; writable: WritableStream<Uint8Array> };
 
@@ -17,9 +18,8 @@ interface Connection {
 
 async function open(): Promise<Connection> {
   const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const port = await listen(server);
   const accepted = new Promise<Socket>((resolve) => server.once("connection", resolve));
-  const { port } = server.address() as AddressInfo;
   const socket = connect({ port, host: "127.0.0.1" });
   await new Promise<void>((resolve) => socket.once("connect", resolve));
   const peer = await accepted;
@@ -33,7 +33,7 @@ async function open(): Promise<Connection> {
       socket.destroy();
       peer.destroy();
       await Promise.all(ended);
-      await new Promise((resolve) => server.close(resolve));
+      await closeServer(server);
     },
   };
 }

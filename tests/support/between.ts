@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { retry } from "@std/async";
 import { NetWebSocketChannel } from "../../src/net/mod.ts";
 import { findCommand, type Running, start } from "./processes.ts";
+import { closeServer, listen } from "./loopback.ts";
 
 /** How to run nginx; `null` if it isn't installed. */
 export const nginx: readonly string[] | null = findCommand([["nginx"], ["/usr/sbin/nginx"]], [
@@ -26,9 +27,8 @@ export function nginxFolders(folder: string): { readonly main: string; readonly 
 /** A port that was free a moment ago: these programs don't choose one themselves. */
 async function freePort(): Promise<number> {
   const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", () => resolve()));
-  const { port } = server.address() as { port: number };
-  await new Promise<void>((resolve) => server.close(() => resolve()));
+  const port = await listen(server);
+  await closeServer(server);
   return port;
 }
 

@@ -1,6 +1,7 @@
 /** A way to let real input and output happen, without a timer. */
 
-import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
+import { connect, createServer, type Server, type Socket } from "node:net";
+import { listen } from "./loopback.ts";
 
 /**
  * A TCP connection of the process with itself. A byte's way there and back takes the event loop
@@ -24,8 +25,7 @@ export class LoopbackProbe {
   async #open(): Promise<Socket> {
     const server = createServer({ noDelay: true }, (socket) => socket.pipe(socket));
     this.#server = server;
-    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", () => resolve()));
-    const { port } = server.address() as AddressInfo;
+    const port = await listen(server);
     const client = connect({ port, host: "127.0.0.1", noDelay: true });
     client.on("data", (bytes: Uint8Array) => {
       for (let i = 0; i < bytes.length; i++) this.#answered.shift()?.();

@@ -1,7 +1,7 @@
 /** The server's half of the protocol over TCP, with nothing around it. */
 
 import { delay } from "@std/async";
-import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
+import { createServer, type Server, type Socket } from "node:net";
 import { type ParsedHead, type RequestHead, RequestParser } from "../../src/handshake/http_head.ts";
 import {
   acceptRequest,
@@ -16,6 +16,7 @@ import type { ProtocolOptions } from "../../src/web_socket/options.ts";
 import { speak } from "../../src/web_socket/speaking.ts";
 import type { Wire, WireEvents } from "../../src/web_socket/wire.ts";
 import { coreWith } from "./own_channels.ts";
+import { closeServer, listen } from "./loopback.ts";
 
 export interface OwnServerOptions extends ProtocolOptions {
   /** The subprotocols that the server speaks, its favourite first. */
@@ -55,11 +56,11 @@ export async function serve(
       onChannel(channel);
     });
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const port = await listen(server);
   const idle = (): Promise<void> =>
     sockets.size === 0 ? Promise.resolve() : new Promise((resolve) => waiting.push(resolve));
   return {
-    url: `ws://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url: `ws://127.0.0.1:${port}`,
     channels,
     get open(): number {
       return sockets.size;
@@ -68,7 +69,7 @@ export async function serve(
     async close(): Promise<void> {
       for (const socket of sockets) socket.destroy();
       await idle();
-      await new Promise((resolve) => server.close(resolve));
+      await closeServer(server);
       // What the sockets' own operations leave behind settles in the next turn.
       await delay(0);
     },
