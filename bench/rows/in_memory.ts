@@ -45,7 +45,7 @@ export function protocol(side: Side): Protocol {
     onMessage: count,
     onPong: nothing,
     onClose: nothing,
-    onFailure: (code, reason) => {
+    onFailure: ({ code, reason }) => {
       throw new Error(`The connection failed: ${code} ${reason}`);
     },
     onOutput: nothing,

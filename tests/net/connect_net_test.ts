@@ -13,7 +13,6 @@ import type { WebSocketChannel } from "../../src/web_socket/web_socket_channel.t
 import { connectNet } from "../../src/net/connect_net.ts";
 import { NetWebSocketChannel } from "../../src/net/mod.ts";
 import { parseConnect } from "../../src/web_socket/connect_request.ts";
-import { Deferred } from "../../src/stream_channel/promises.ts";
 import { microtasks } from "../support/events.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { startProxy } from "../support/net_peers.ts";
@@ -163,7 +162,7 @@ Deno.test("redirects: onRedirect may refuse one, and with it following needs no 
 Deno.test("redirects: closing while onRedirect decides ends it", async () => {
   await withAll([await startRecipe("echo")], async (echo) => {
     await withRecipe("http", redirect(echo.url), async ({ url }) => {
-      const decision = new Deferred<boolean>();
+      const decision = deferred<boolean>();
       const channel = await new Promise<WebSocketChannel>((resolve) => {
         const it = NetWebSocketChannel.connect(url, {
           onRedirect: () => {

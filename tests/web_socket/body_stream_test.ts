@@ -3,10 +3,10 @@ import type { ResponseHead } from "../../src/handshake/http_head.ts";
 import { BodyStream } from "../../src/web_socket/body_stream.ts";
 import { type Answer, Exchange } from "../../src/web_socket/exchange.ts";
 import { WebSocketChannelError } from "../../src/web_socket/errors.ts";
-import { Deferred } from "../../src/stream_channel/promises.ts";
 import { microtasks, settled } from "../support/events.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { FakeWire } from "./support.ts";
+import { deferred } from "../support/promises.ts";
 
 const encoder = new TextEncoder();
 
@@ -64,7 +64,7 @@ function read(fields: string): Read {
   const wire = new FakeWire();
   const clock = new FakeClock();
   const exchange = new Exchange(wire, { clock, ms: 1000 });
-  const hook = new Deferred();
+  const hook = deferred();
   let head: ResponseHead | null = null;
   let body: ReadableStream<Uint8Array> | null = null;
   const answer = exchange.send(encoder.encode("GET"), {
