@@ -203,7 +203,7 @@ withRealm("promises and errors", async (realm) => {
   failing.closed({ code: 1006 });
   const error = await failed.ready.then(() => null, (it: unknown) => it);
   assertInstanceOf(error, Error);
-  assertStringIncludes(error.message, "Unexpected server response: 404");
+  assertStringIncludes(error.message, "the server answered 404");
   assertEquals((error as { status?: number }).status, 404);
 
   const { local, foreign } = channelPair<string>();
