@@ -35,8 +35,8 @@ export interface StreamSubscription {
  * backpressure.
  *
  * It has **one reader in its life**. The first of {@linkcode listen}, {@linkcode next},
- * `for await` and the first read of {@linkcode readable} takes the right to read; any other throws an
- * `InvalidStateError`, also when the first is over. Only reading some messages with `next()` and
+ * `for await` and the first read of {@linkcode readable} takes the right to read; any other fails with an
+ * `InvalidStateError`, also when the first is over: `listen` and `for await` throw it, the others reject. Only reading some messages with `next()` and
  * the rest with one `for await` counts as one reader.
  *
  * What arrives before there is a reader waits for it.
@@ -68,7 +68,8 @@ export interface ChannelStream<T> extends AsyncIterable<T> {
    * The next message, or `{ done: true }` when the stream is over. Calls that wait at the same time
    * are answered in order. The source stops while the high-water mark's worth waits to be read.
    *
-   * @throws {DOMException} `InvalidStateError` when another reader has the stream.
+   * @returns A promise that rejects with the stream's error, or with an `InvalidStateError` when another
+   * reader has the stream.
    */
   next(): Promise<IteratorResult<T, undefined>>;
   /**
@@ -402,7 +403,11 @@ export class MessageStream<T> implements ChannelStream<T> {
 
   /** See {@linkcode ChannelStream.next}. */
   next(): Promise<Result<T>> {
-    this.#takeReader("next");
+    try {
+      this.#takeReader("next");
+    } catch (error) {
+      return Promise.reject(error);
+    }
     return this.#pull();
   }
 

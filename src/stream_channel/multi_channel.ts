@@ -388,7 +388,7 @@ class VirtualFace<In, Out> extends PairedChannel<In, Out> implements VirtualChan
   readonly #parent: MultiChannel<In, Out>;
 
   constructor(parent: MultiChannel<In, Out>, { stream, sink, outputId }: Virtual<In, Out>) {
-    super(stream, sink);
+    super({ stream, sink });
     this.#parent = parent;
     this.id = outputId;
   }

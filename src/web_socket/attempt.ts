@@ -7,6 +7,8 @@ import type { CloseInitiator } from "./close_info.ts";
 export interface Attempted {
   /** What it is doing. */
   phase(): string;
+  /** Where it leads, as texts show it; empty when that isn't known. */
+  url(): string;
   /** It is to be given up. */
   giveUp(error: unknown, initiator: CloseInitiator): void;
 }
@@ -16,6 +18,8 @@ export class Attempt {
   readonly #signal: AbortSignal | undefined;
   readonly #onAbort: () => void;
   readonly #deadline: Deadline | null;
+  /** Where it was begun: the stacks of its errors lead nowhere else. */
+  readonly #trace: Error | null;
 
   /**
    * Bounds an attempt.
@@ -23,20 +27,43 @@ export class Attempt {
    * @param attempted The attempt.
    * @param options The bounds; the signal hasn't aborted yet.
    * @param clock Where times come from.
+   * @param trace An error made by the call that begins it; `null` when no user's code called.
    */
-  constructor(attempted: Attempted, options: ConnectDeadlineOptions, clock: Clock) {
+  constructor(
+    attempted: Attempted,
+    options: ConnectDeadlineOptions,
+    clock: Clock,
+    trace: Error | null = null,
+  ) {
+    this.#trace = trace;
     const { signal, connectTimeout = DEFAULT_CONNECT_TIMEOUT } = options;
     this.#signal = signal;
     this.#onAbort = () => attempted.giveUp(signal?.reason, "local");
     signal?.addEventListener("abort", this.#onAbort, { once: true });
     const onTime = (): void => {
-      const message =
-        `Connecting took longer than ${connectTimeout} ms, in phase ${attempted.phase()}`;
-      attempted.giveUp(new DOMException(message, "TimeoutError"), "timeout");
+      const url = attempted.url();
+      const message = `Cannot connect${url === "" ? "" : ` to ${url}`}: ` +
+        `it took longer than ${connectTimeout} ms, in phase ${attempted.phase()}`;
+      const error = new DOMException(message, "TimeoutError");
+      this.locate(error);
+      attempted.giveUp(error, "timeout");
     };
     this.#deadline = connectTimeout === 0
       ? null
       : new Deadline(clock, { ms: connectTimeout, onTime });
+  }
+
+  /**
+   * Gives an error the stack of the call that began the attempt, so that an uncaught one shows the caller's line.
+   *
+   * @param error One that is of this package.
+   */
+  locate(error: Error): void {
+    // All engines have frames here; some have a line with the error's name in front of them.
+    const frames = this.#trace?.stack?.replace(/^Error.*\n?/, "");
+    if (!frames) return;
+    const value = `${error.name}: ${error.message}\n${frames}`;
+    Reflect.defineProperty(error, "stack", { value, configurable: true, writable: true });
   }
 
   /** It is over, one way or the other. */

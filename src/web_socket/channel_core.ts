@@ -289,7 +289,10 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget {
     const { signal } = options;
     if (signal?.aborted) return this.#giveUp(signal.reason, "local");
     const giveUp = (error: unknown, by: CloseInitiator): void => this.#giveUp(error, by);
-    this.#attempt = new Attempt({ phase, giveUp }, options, this.clock);
+    // A wrapped socket's URL comes later.
+    const url = (): string => this.identity.url();
+    const trace = this.identity.transport === "server" ? null : new Error();
+    this.#attempt = new Attempt({ phase, giveUp, url }, options, this.clock, trace);
   }
 
   /** What is on its way to become the transport from now on; not after the end. */
@@ -342,6 +345,7 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget {
   /** The connection could not be opened. */
   failToOpen(error: unknown, initiator: CloseInitiator = "transport"): void {
     if (this.state !== "connecting") return;
+    if (error instanceof WebSocketChannelError) this.#attempt?.locate(error);
     this.end({ wasClean: false, initiator, error });
     this.#opener = null;
   }

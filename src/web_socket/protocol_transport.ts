@@ -469,7 +469,9 @@ export class ProtocolTransport
   }
 
   onDead(): void {
-    const message = "The connection was lost: no sign of life came in time after a ping";
+    const url = this.#core.identity.url();
+    const where = url === "" ? "" : ` to ${url}`;
+    const message = `The connection${where} was lost: no sign of life came in time after a ping`;
     const error = new DOMException(message, "TimeoutError");
     this.destroy();
     this.#core.end({ wasClean: false, initiator: "timeout", error });

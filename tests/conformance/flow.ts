@@ -8,7 +8,12 @@ import {
   assertStrictEquals,
 } from "@std/assert";
 import { UnsupportedError, WebSocketChannelError } from "../../mod.ts";
-import { assertInvalidState, nextMessage, settled } from "../support/events.ts";
+import {
+  assertInvalidState,
+  assertRejectsInvalidState,
+  nextMessage,
+  settled,
+} from "../support/events.ts";
 import { collect, type Suite } from "./suite.ts";
 import { rejection } from "../support/promises.ts";
 
@@ -18,7 +23,7 @@ export function testFlow({ test, traits }: Suite): void {
     const { channel } = await context.open("echo");
     channel.stream.listen(() => {});
     assertInvalidState(() => channel.stream.listen(() => {}));
-    assertInvalidState(() => channel.stream.next());
+    await assertRejectsInvalidState(channel.stream.next());
     assertInvalidState(() => channel.stream[Symbol.asyncIterator]());
     const read = channel.readable.getReader().read();
     assertEquals((await assertRejects(() => read, DOMException)).name, "InvalidStateError");

@@ -122,7 +122,10 @@ Deno.test("redirects: the timeout is over all of it", async () => {
         connectTimeout: 100,
       });
       const error = await channel.ready.catch((it: unknown) => it) as Error;
-      assertEquals(error.message, "Connecting took longer than 100 ms, in phase handshake");
+      assertEquals(
+        error.message,
+        `Cannot connect to ${channel.url}: it took longer than 100 ms, in phase handshake`,
+      );
       await silent.next("end");
     });
   });
@@ -317,7 +320,7 @@ Deno.test("net timeout in phase dns: nothing is connected to afterwards", async 
     const error = await channel.ready.catch((it: unknown) => it) as Error;
     assertEquals([error.name, error.message], [
       "TimeoutError",
-      "Connecting took longer than 1000 ms, in phase dns",
+      `Cannot connect to ${channel.url}: it took longer than 1000 ms, in phase dns`,
     ]);
     answer();
     await microtasks();
@@ -330,7 +333,10 @@ Deno.test("net timeout in phase tcp", async () => {
     const { channel, clock } = start(`ws://127.0.0.1:${port}`, { connectTimeout: 1000 });
     clock.advance(1000);
     const error = await channel.ready.catch((it: unknown) => it) as Error;
-    assertEquals(error.message, "Connecting took longer than 1000 ms, in phase tcp");
+    assertEquals(
+      error.message,
+      `Cannot connect to ${channel.url}: it took longer than 1000 ms, in phase tcp`,
+    );
     assertEquals((await channel.closed).initiator, "timeout");
   });
 });
@@ -343,7 +349,10 @@ for (const phase of ["tls", "proxy", "handshake"] as const) {
         { connectTimeout: 60, ...(phase === "proxy" ? { proxy: `http://127.0.0.1:${port}` } : {}) },
       );
       const error = await channel.ready.catch((it: unknown) => it) as Error;
-      assertEquals(error.message, `Connecting took longer than 60 ms, in phase ${phase}`);
+      assertEquals(
+        error.message,
+        `Cannot connect to ${channel.url}: it took longer than 60 ms, in phase ${phase}`,
+      );
       await ended;
     });
   });

@@ -58,7 +58,7 @@ Deno.test("dialling: a channel that is over by the time it is loaded connects to
     assertEquals(errors.map((it: Error) => it.message), [
       "Connecting was given up: the channel was closed",
       "enough",
-      "Connecting took longer than 1000 ms, in phase dns",
+      `Cannot connect to ${late.channel.url}: it took longer than 1000 ms, in phase dns`,
     ]);
     await microtasks();
     assertEquals((await echo.stats()).connections, 0);

@@ -196,7 +196,7 @@ Deno.test("attack 31 proxy: a body that the answer announces is ignored, RFC 911
     // The tunnel was taken for one: what is missing now is the server's answer.
     assertEquals(
       (error as Error).message,
-      "Connecting took longer than 100 ms, in phase handshake",
+      `Cannot connect to ${channel.url}: it took longer than 100 ms, in phase handshake`,
     );
   });
 });
@@ -226,7 +226,10 @@ Deno.test("proxy: a silent one is given up, and the phase is told", async () => 
       proxy: `http://127.0.0.1:${port}`,
       connectTimeout: 50,
     });
-    assertEquals(error.message, "Connecting took longer than 50 ms, in phase proxy");
+    assertEquals(
+      error.message,
+      "Cannot connect to ws://a.test/: it took longer than 50 ms, in phase proxy",
+    );
   });
 });
 

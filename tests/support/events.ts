@@ -1,6 +1,6 @@
 /** What tests of streams share: waiting without time, and recording what a stream tells. */
 
-import { assertEquals, assertThrows } from "@std/assert";
+import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import type { ChannelStream, StreamSubscription } from "../../src/stream_channel/mod.ts";
 
 /** Lets every microtask run that is due, and those that they plan. */
@@ -43,6 +43,11 @@ export function record(stream: ChannelStream<unknown>): Recording {
 /** Asserts that `action` throws an InvalidStateError. */
 export function assertInvalidState(action: () => unknown): void {
   assertEquals(assertThrows(action, DOMException).name, "InvalidStateError");
+}
+
+/** Expects an `InvalidStateError` from a promise. */
+export async function assertRejectsInvalidState(promise: Promise<unknown>): Promise<void> {
+  assertEquals((await assertRejects(() => promise, DOMException)).name, "InvalidStateError");
 }
 
 /** A signal that counts its listeners. */

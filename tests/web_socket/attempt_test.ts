@@ -1,20 +1,24 @@
 import { assertEquals } from "@std/assert";
 import { Attempt } from "../../src/web_socket/attempt.ts";
+import { WebSocketChannelError } from "../../src/web_socket/errors.ts";
 import type { ConnectDeadlineOptions } from "../../src/web_socket/options.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 
 function begin(
   options: ConnectDeadlineOptions,
+  trace: Error | null = null,
 ): { attempt: Attempt; clock: FakeClock; told: unknown[] } {
   const clock = new FakeClock();
   const told: unknown[] = [];
   const attempt = new Attempt(
     {
       phase: () => "tls",
+      url: () => "ws://a.test/",
       giveUp: (error, initiator) => told.push([error, initiator]),
     },
     options,
     clock,
+    trace,
   );
   return { attempt, clock, told };
 }
@@ -26,7 +30,31 @@ Deno.test("attempt: the timeout names the phase", () => {
   clock.advance(1);
   const [[error, initiator] = []] = told as [DOMException, string][];
   assertEquals([error?.name, initiator], ["TimeoutError", "timeout"]);
-  assertEquals(error?.message, "Connecting took longer than 100 ms, in phase tls");
+  const message = "Cannot connect to ws://a.test/: it took longer than 100 ms, in phase tls";
+  assertEquals(error?.message, message);
+});
+
+Deno.test("attempt: its errors have the stack of the call that began it", () => {
+  const trace = new Error("trace");
+  for (const first of ["", "Error: trace\n", "Error\n"]) {
+    trace.stack = `${first}    at caller (program.js:1:2)\n    at program.js:3:4`;
+    const { attempt, clock, told } = begin({ connectTimeout: 100 }, trace);
+    const error = new WebSocketChannelError("lost");
+    attempt.locate(error);
+    const frames = "    at caller (program.js:1:2)\n    at program.js:3:4";
+    assertEquals(error.stack, `WebSocketChannelError: lost\n${frames}`);
+    clock.advance(100);
+    const [[late] = []] = told as [DOMException][];
+    assertEquals(late?.stack, `TimeoutError: ${late?.message}\n${frames}`);
+  }
+  for (const stack of ["", "Error", undefined]) {
+    Object.assign(trace, { stack });
+    const error = new WebSocketChannelError("lost");
+    const before = error.stack;
+    begin({}, trace).attempt.locate(error);
+    begin({}).attempt.locate(error);
+    assertEquals(error.stack, before);
+  }
 });
 
 Deno.test("attempt: the signal's reason is the error", () => {

@@ -244,7 +244,10 @@ Deno.test("channel: connectTimeout gives up with a TimeoutError that names the p
   clock.advance(1);
   const error = await rejection(channel.ready);
   isNamed(error, "TimeoutError");
-  assertEquals((error as Error).message, "Connecting took longer than 500 ms, in phase tls");
+  assertEquals(
+    (error as Error).message,
+    "Cannot connect: it took longer than 500 ms, in phase tls",
+  );
   assertEquals([(await channel.closed).initiator, transport.told], ["timeout", ["destroy"]]);
 });
 
