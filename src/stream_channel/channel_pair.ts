@@ -96,18 +96,10 @@ export interface LineOptions<T> extends Omit<ChannelPairOptions, "allowForeignEr
   readonly pace?: LinePace<T> | undefined;
 }
 
-/** What one way of a pair needs of the other. */
-interface Reverse {
-  readonly stream: MessageStream<never>;
-  readonly sink: MessageSink<never>;
-  readonly isEnded: boolean;
-  drop(): void;
-}
-
 /** Makes two lines the two ways of one connection. */
 export function connectLines<A, B>(one: Line<A>, other: Line<B>): void {
-  one.reverse = other as unknown as Reverse;
-  other.reverse = one as unknown as Reverse;
+  one.reverse = other as unknown as Line<never>;
+  other.reverse = one as unknown as Line<never>;
 }
 
 /** One way of a pair: from a sink, over what is on the way, to a stream. */
@@ -117,7 +109,7 @@ export class Line<T> implements SinkTarget<T> {
   /** The receiver's side. */
   readonly stream: MessageStream<T>;
   /** The other way. */
-  reverse: Reverse | undefined;
+  reverse: Line<never> | undefined;
   readonly addError?: (error: unknown) => void;
 
   readonly #sync: boolean;

@@ -84,17 +84,12 @@ export class MultiChannel<In, Out = In> extends StreamChannelBase<In, Out> {
   readonly sink: ChannelSink<Out>;
 
   readonly #inner: ChannelParts<unknown, unknown>;
-  readonly #highWaterMark: number | undefined;
   /** By the id on which their messages come. */
   readonly #live = new Map<number, Virtual<In, Out>>();
   readonly #pending: PendingMessages;
   readonly #closed = new ClosedIds();
   readonly #subscription: StreamSubscription;
-  readonly #events: VirtualEvents<Virtual<In, Out>> = {
-    onFull: () => this.#pause(),
-    onRoom: () => this.#resume(),
-    onClose: (virtual) => this.#close(virtual),
-  };
+  readonly #events: VirtualEvents<In, Out>;
   #nextId = 1;
   /** How many virtual channels hold the inner stream up. */
   #pauses = 0;
@@ -114,7 +109,13 @@ export class MultiChannel<In, Out = In> extends StreamChannelBase<In, Out> {
     super();
     const { highWaterMark, pendingLimit } = readOptions(options, KINDS);
     this.#inner = partsOf(inner);
-    this.#highWaterMark = highWaterMark;
+    this.#events = {
+      inner: this.#inner.sink,
+      highWaterMark,
+      onFull: () => this.#pause(),
+      onRoom: () => this.#resume(),
+      onClose: (virtual) => this.#close(virtual),
+    };
     this.#pending = new PendingMessages(pendingLimit);
     const main = this.#create(0, 0);
     this.stream = main.stream;
@@ -172,10 +173,7 @@ export class MultiChannel<In, Out = In> extends StreamChannelBase<In, Out> {
   }
 
   #create(inputId: number, outputId: number): Virtual<In, Out> {
-    const { sink } = this.#inner;
-    const highWaterMark = this.#highWaterMark;
-    const options = { sink, inputId, outputId, highWaterMark };
-    const virtual = new Virtual<In, Out>(this.#events, options);
+    const virtual = new Virtual<In, Out>(this.#events, inputId, outputId);
     if (!this.#isOver) this.#live.set(inputId, virtual);
     return virtual;
   }
@@ -308,22 +306,16 @@ interface Failure {
   readonly error: unknown;
 }
 
-/** What a {@linkcode Virtual} reports. */
-interface VirtualEvents<V> {
+/** What the {@linkcode Virtual}s of a MultiChannel share, and what they report. */
+interface VirtualEvents<In, Out> {
+  readonly inner: ChannelSink<unknown>;
+  readonly highWaterMark: number | undefined;
   /** It has more waiting than it should. */
   onFull(): void;
   /** It has room again, or doesn't count any more. */
   onRoom(): void;
   /** The user closes it. */
-  onClose(virtual: V): void;
-}
-
-interface VirtualOptions {
-  /** The sink that all share. */
-  readonly sink: ChannelSink<unknown>;
-  readonly inputId: number;
-  readonly outputId: number;
-  readonly highWaterMark: number | undefined;
+  onClose(virtual: Virtual<In, Out>): void;
 }
 
 /** One virtual channel, as its {@linkcode MultiChannel} sees it. */
@@ -333,22 +325,19 @@ class Virtual<In, Out> implements SinkTarget<Out> {
   readonly inner: ChannelSink<unknown>;
   readonly inputId: number;
   readonly outputId: number;
-  readonly #events: VirtualEvents<Virtual<In, Out>>;
+  readonly #events: VirtualEvents<In, Out>;
   #detached = false;
 
-  constructor(
-    events: VirtualEvents<Virtual<In, Out>>,
-    { sink, inputId, outputId, highWaterMark }: VirtualOptions,
-  ) {
+  constructor(events: VirtualEvents<In, Out>, inputId: number, outputId: number) {
     this.#events = events;
-    this.inner = sink;
+    this.inner = events.inner;
     this.inputId = inputId;
     this.outputId = outputId;
     this.stream = new MessageStream<In>({
       pause: () => this.#detached || events.onFull(),
       resume: () => this.#detached || events.onRoom(),
       close: () => this.sink.close(),
-    }, { highWaterMark, sizeOf });
+    }, { highWaterMark: events.highWaterMark, sizeOf });
     this.sink = new MessageSink<Out>(this);
   }
 
@@ -387,10 +376,10 @@ class VirtualFace<In, Out> extends PairedChannel<In, Out> implements VirtualChan
   readonly id: number;
   readonly #parent: MultiChannel<In, Out>;
 
-  constructor(parent: MultiChannel<In, Out>, { stream, sink, outputId }: Virtual<In, Out>) {
-    super({ stream, sink });
+  constructor(parent: MultiChannel<In, Out>, virtual: Virtual<In, Out>) {
+    super(virtual);
     this.#parent = parent;
-    this.id = outputId;
+    this.id = virtual.outputId;
   }
 
   virtualChannel(id?: number): VirtualChannel<In, Out> {
