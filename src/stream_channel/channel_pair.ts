@@ -3,7 +3,7 @@ import { inlet, MessageStream } from "./channel_stream.ts";
 import { type OptionKinds, readOptions } from "./options.ts";
 import { sizeOf } from "./size.ts";
 import { CountedQueue, DEFAULT_HIGH_WATER_MARK, type SizeOf } from "./counted_queue.ts";
-import { PairedChannel, type StreamChannel } from "./stream_channel.ts";
+import { DelegatingStreamChannel, type StreamChannel } from "./stream_channel.ts";
 
 /** Options of {@linkcode channelPair}. */
 export interface ChannelPairOptions {
@@ -58,8 +58,8 @@ export function channelPair<In, Out = In>(given?: ChannelPairOptions): ChannelPa
   const inward = new Line<In>({ ...options, keepErrors: allowForeignErrors === false });
   connectLines(outward, inward);
   return {
-    local: new PairedChannel({ stream: inward.stream, sink: outward.sink }),
-    foreign: new PairedChannel({ stream: outward.stream, sink: inward.sink }),
+    local: new DelegatingStreamChannel({ stream: inward.stream, sink: outward.sink }),
+    foreign: new DelegatingStreamChannel({ stream: outward.stream, sink: inward.sink }),
   };
 }
 

@@ -6,7 +6,7 @@ import { callSafely, Deferred, FULFILLED, invalidState, preHandled } from "./err
 import { type OptionKinds, readOptions } from "./options.ts";
 import { Relay, type RelaySink } from "./relay.ts";
 import { sizeOf } from "./size.ts";
-import { PairedChannel, type StreamChannel } from "./stream_channel.ts";
+import { DelegatingStreamChannel, type StreamChannel } from "./stream_channel.ts";
 
 /** Options of a {@linkcode StreamChannelCompleter}. */
 export interface StreamChannelCompleterOptions {
@@ -60,7 +60,7 @@ export class StreamChannelCompleter<In, Out = In> {
   constructor(options?: StreamChannelCompleterOptions) {
     this.#early = new EarlySink<Out>(readOptions(options, KINDS));
     this.#relay = new Relay<In, Out>(this.#early);
-    this.channel = new PairedChannel(this.#relay);
+    this.channel = new DelegatingStreamChannel(this.#relay);
   }
 
   /**

@@ -2,7 +2,11 @@ import { type ChannelLike, partsOf } from "./channel_like.ts";
 import { Deferred, ignore, preHandled } from "./errors.ts";
 import { type OptionKinds, readOptions } from "./options.ts";
 import { Relay } from "./relay.ts";
-import { type ChannelTransformer, PairedChannel, type StreamChannel } from "./stream_channel.ts";
+import {
+  type ChannelTransformer,
+  DelegatingStreamChannel,
+  type StreamChannel,
+} from "./stream_channel.ts";
 
 /** Options of a {@linkcode Disconnector}. */
 export interface DisconnectorOptions {
@@ -107,7 +111,7 @@ export class Disconnector<In, Out = In> implements ChannelTransformer<In, Out, I
     const relay = new Relay<In, Out, In, Out>(partsOf(channel));
     if (this.isDisconnected) relay.disconnect().catch(ignore);
     else this.#watch(relay);
-    return new PairedChannel(relay);
+    return new DelegatingStreamChannel(relay);
   }
 
   /** It listens to the signal only as long as it has a channel: the signal may live on for long. */

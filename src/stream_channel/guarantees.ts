@@ -1,7 +1,7 @@
 import { type ChannelLike, partsOf } from "./channel_like.ts";
 import { type OptionKinds, readOptions } from "./options.ts";
 import { Relay } from "./relay.ts";
-import { PairedChannel, type StreamChannel } from "./stream_channel.ts";
+import { DelegatingStreamChannel, type StreamChannel } from "./stream_channel.ts";
 
 /** Options of {@linkcode withGuarantees}. */
 export interface GuaranteeOptions {
@@ -47,7 +47,7 @@ export function withGuarantees<In, Out>(
   const { allowSinkErrors } = readOptions(options, KINDS);
   const keepErrors = allowSinkErrors === false;
   const relay = new Relay<In, Out, In, Out>(partsOf(channel), { joined: true, keepErrors });
-  return new PairedChannel(relay);
+  return new DelegatingStreamChannel(relay);
 }
 
 /**
@@ -62,5 +62,5 @@ export function withCloseGuarantee<In, Out>(
   channel: ChannelLike<In, Out>,
 ): StreamChannel<In, Out> {
   const relay = new Relay<In, Out, In, Out>(partsOf(channel));
-  return new PairedChannel(relay);
+  return new DelegatingStreamChannel(relay);
 }

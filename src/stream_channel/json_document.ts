@@ -12,7 +12,11 @@ import {
 import { encodeJson } from "./json_value.ts";
 import { readOptions, shown } from "./options.ts";
 import { Relay, type WaitingHandlers } from "./relay.ts";
-import { type ChannelTransformer, PairedChannel, type StreamChannel } from "./stream_channel.ts";
+import {
+  type ChannelTransformer,
+  DelegatingStreamChannel,
+  type StreamChannel,
+} from "./stream_channel.ts";
 
 /** What a `malformed` function returns so that nothing comes in the place of the message. */
 export interface Skip {
@@ -170,7 +174,7 @@ function transform<In, Out>(
     decode: { create: () => new Decoder<In, Out>(options, parts, encode) },
     encode,
   });
-  return new PairedChannel(relay);
+  return new DelegatingStreamChannel(relay);
 }
 
 class Decoder<In, Out> implements WaitingHandlers<JsonText, In> {

@@ -21,7 +21,11 @@ import {
   type WorkerScope,
 } from "./ports.ts";
 import { sizeOf, sizeOfClone } from "./size.ts";
-import { PairedChannel, type StreamChannel, StreamChannelBase } from "./stream_channel.ts";
+import {
+  DelegatingStreamChannel,
+  type StreamChannel,
+  StreamChannelBase,
+} from "./stream_channel.ts";
 
 /** What each end may send before it has heard anything, in bytes. Part of the wire format. */
 const FIRST_CREDIT = DEFAULT_HIGH_WATER_MARK;
@@ -161,7 +165,7 @@ export class MessagePortChannel<In, Out = In> extends StreamChannelBase<In, Out>
     checkOtherEnd(port);
     const port1 = beginUse(port, "sent", () => postPort(port));
     const { stream, sink } = new PortLink<In, Out>(port1, { ...read, carrier: port });
-    return new PairedChannel({ stream, sink });
+    return new DelegatingStreamChannel({ stream, sink });
   }
 }
 

@@ -16,7 +16,11 @@ import { INVALID_PAYLOAD_DATA } from "./errors.ts";
 import { type OptionKinds, readOptions } from "./options.ts";
 import { ClosedIds, PendingMessages } from "./virtual_ids.ts";
 import { sizeOf } from "./size.ts";
-import { PairedChannel, type StreamChannel, StreamChannelBase } from "./stream_channel.ts";
+import {
+  DelegatingStreamChannel,
+  type StreamChannel,
+  StreamChannelBase,
+} from "./stream_channel.ts";
 
 /** Options of a {@linkcode MultiChannel}. */
 export interface MultiChannelOptions {
@@ -372,7 +376,8 @@ class Virtual<In, Out> implements SinkTarget<Out> {
 }
 
 /** What users hold of a {@linkcode Virtual}. */
-class VirtualFace<In, Out> extends PairedChannel<In, Out> implements VirtualChannel<In, Out> {
+class VirtualFace<In, Out> extends DelegatingStreamChannel<In, Out>
+  implements VirtualChannel<In, Out> {
   readonly id: number;
   readonly #parent: MultiChannel<In, Out>;
 

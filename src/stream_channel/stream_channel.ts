@@ -161,7 +161,7 @@ export interface StreamChannelStatic {
 /** Makes channels of other things. */
 export const StreamChannel: StreamChannelStatic = {
   from<In, Out>(channel: ChannelLike<In, Out>): StreamChannel<In, Out> {
-    return new PairedChannel(partsOf(channel));
+    return new DelegatingStreamChannel(channel);
   },
 };
 
@@ -203,13 +203,13 @@ export abstract class StreamChannelBase<In, Out = In> implements StreamChannel<I
   /** See {@linkcode StreamChannel.transformStream}. */
   transformStream<NewIn>(transform: MessageTransform<In, NewIn>): StreamChannel<NewIn, Out> {
     checkTransform(transform);
-    return new PairedChannel(new Relay<In, Out, NewIn, Out>(this, { decode: transform }));
+    return new DelegatingStreamChannel(new Relay<In, Out, NewIn, Out>(this, { decode: transform }));
   }
 
   /** See {@linkcode StreamChannel.transformSink}. */
   transformSink<NewOut>(transform: MessageTransform<NewOut, Out>): StreamChannel<In, NewOut> {
     checkTransform(transform);
-    return new PairedChannel(new Relay<In, Out, In, NewOut>(this, { encode: transform }));
+    return new DelegatingStreamChannel(new Relay<In, Out, In, NewOut>(this, { encode: transform }));
   }
 
   /** See {@linkcode StreamChannel.changeStream}. */
@@ -218,7 +218,9 @@ export abstract class StreamChannelBase<In, Out = In> implements StreamChannel<I
   ): StreamChannel<NewIn, Out> {
     checkChange(change);
     const stream = asChannelStream(change(this.stream));
-    return new PairedChannel(new Relay<NewIn, Out, NewIn, Out>({ stream, sink: this.sink }));
+    return new DelegatingStreamChannel(
+      new Relay<NewIn, Out, NewIn, Out>({ stream, sink: this.sink }),
+    );
   }
 
   /** See {@linkcode StreamChannel.changeSink}. */
@@ -227,7 +229,9 @@ export abstract class StreamChannelBase<In, Out = In> implements StreamChannel<I
   ): StreamChannel<In, NewOut> {
     checkChange(change);
     const sink = asChannelSink(change(this.sink));
-    return new PairedChannel(new Relay<In, NewOut, In, NewOut>({ stream: this.stream, sink }));
+    return new DelegatingStreamChannel(
+      new Relay<In, NewOut, In, NewOut>({ stream: this.stream, sink }),
+    );
   }
 
   /** See {@linkcode StreamChannel.cast}. */
@@ -259,37 +263,26 @@ function checkChange(change: unknown): void {
   throw new TypeError(`Cannot change the channel: it takes a function, got ${shown(change)}`);
 }
 
-/** A channel that is just its two members. */
-export class PairedChannel<In, Out = In> extends StreamChannelBase<In, Out> {
-  /** The stream. */
-  readonly stream: ChannelStream<In>;
-  /** The sink. */
-  readonly sink: ChannelSink<Out>;
-
-  /**
-   * Pairs them.
-   *
-   * @param parts The two members.
-   */
-  constructor({ stream, sink }: ChannelParts<In, Out>) {
-    super();
-    this.stream = stream;
-    this.sink = sink;
-  }
-}
-
 /**
  * A channel that forwards to another one: extend it to change or add something. Its composition
  * applies to itself, so what a subclass overrides is used. Corresponds to Dart's class of this name.
  */
-export class DelegatingStreamChannel<In, Out = In> extends PairedChannel<In, Out> {
+export class DelegatingStreamChannel<In, Out = In> extends StreamChannelBase<In, Out> {
+  /** The inner channel's stream. */
+  readonly stream: ChannelStream<In>;
+  /** The inner channel's sink. */
+  readonly sink: ChannelSink<Out>;
+
   /**
    * Forwards to `inner`.
    *
    * @param inner Any channel.
    */
   constructor(inner: ChannelLike<In, Out>) {
-    super(partsOf(inner));
+    super();
+    const { stream, sink } = partsOf(inner);
+    this.stream = stream;
+    this.sink = sink;
   }
 }
 

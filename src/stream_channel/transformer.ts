@@ -3,7 +3,7 @@ import type { ChannelStream } from "./channel_stream.ts";
 import { Deferred } from "./errors.ts";
 import {
   type ChannelTransformer,
-  PairedChannel,
+  DelegatingStreamChannel,
   pipeOneWay,
   type StreamChannel,
 } from "./stream_channel.ts";
@@ -67,7 +67,7 @@ export class StreamChannelTransformer<In, Out, NewIn, NewOut>
   /** See {@linkcode ChannelTransformer.transformChannel}. */
   transformChannel(channel: ChannelLike<In, Out>): StreamChannel<NewIn, NewOut> {
     const relay = new Relay(partsOf(channel), { decode: this.#decode, encode: this.#encode });
-    return new PairedChannel(relay);
+    return new DelegatingStreamChannel(relay);
   }
 
   /**
@@ -124,7 +124,7 @@ function throughTransformStreams<In, Out, NewIn, NewOut>(
     stream: streamFromReadable(decoder.readable),
     sink: sinkFromWritable(encoder.writable, { sink, onClose: () => closed.resolve() }),
   });
-  return new PairedChannel(relay);
+  return new DelegatingStreamChannel(relay);
 }
 
 /** A stream as a `ReadableStream`: as its `readable`, but with the right to read taken at once. */
