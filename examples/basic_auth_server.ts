@@ -21,9 +21,8 @@ const server = await WebSocketServer.bind({
     if (timingSafeEqual(digest(credentials), expected)) return true;
     return { status: 401, headers: { "WWW-Authenticate": 'Basic realm="cave", charset="UTF-8"' } };
   },
+  handler: async (channel) => {
+    for await (const message of channel.stream) channel.sink.add(message);
+  },
 });
 console.log(`listening at ${server.url}`);
-
-for await (const channel of server) {
-  channel.stream.listen((message) => channel.sink.add(message));
-}

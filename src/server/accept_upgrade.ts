@@ -2,7 +2,10 @@ import { HeaderMap } from "../handshake/header_map.ts";
 import type { RequestHead } from "../handshake/http_head.ts";
 import { type OptionKinds, readOptions } from "../stream_channel/options.ts";
 import { type Clock, systemClock } from "../web_socket/clock.ts";
+import type { Message } from "../web_socket/web_socket_channel.ts";
+import type { MessageInput } from "../web_socket/web_socket_sink.ts";
 import { claim } from "./claim.ts";
+import { handle } from "./handler.ts";
 import type { UpgradeSocket } from "./upgrade_socket.ts";
 import { ServerChannel, type UpgradeExtra } from "./server_channel.ts";
 import {
@@ -26,7 +29,7 @@ export interface UpgradeRequestMessage {
 }
 
 /** Options of {@linkcode acceptUpgrade}. */
-export interface AcceptUpgradeOptions extends ServerOptions {
+export interface AcceptUpgradeOptions<Context = unknown> extends ServerOptions<Context> {
   /** Gives up, with a 503, when it aborts before the upgrade is answered. */
   signal?: AbortSignal | undefined;
 }
@@ -73,15 +76,20 @@ const ACCEPT_KINDS: OptionKinds<AcceptUpgradeOptions> = {
  *
  * @see {@link https://www.rfc-editor.org/rfc/rfc6455#section-4.2 RFC 6455 §4.2}
  */
-export function acceptUpgrade(
+export function acceptUpgrade<Context = undefined>(
   request: UpgradeRequestMessage,
   socket: UpgradeSocket,
   head: Uint8Array,
-  given?: AcceptUpgradeOptions,
-): ServerWebSocketChannel {
+  given?: AcceptUpgradeOptions<Context>,
+): ServerWebSocketChannel<Message, MessageInput, Context> {
   const options = readOptions(given, ACCEPT_KINDS);
   const settings = checkServerOptions(options);
-  return accept({ request, socket, head }, settings, systemClock, { signal: options.signal });
+  const { handler, onError } = settings;
+  const channel = accept({ request, socket, head }, settings, systemClock, {
+    signal: options.signal,
+    onOpen: handler && ((it) => void handle(handler, it, onError)),
+  });
+  return channel as ServerChannel<Message, MessageInput, Context>;
 }
 
 /** What an `upgrade` event gives. */

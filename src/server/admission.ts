@@ -11,14 +11,26 @@ import {
 import { isPromiseLike } from "../realm/kinds.ts";
 import { report } from "./error_hook.ts";
 import { foreignHost, isHostAllowed } from "./hosts.ts";
-import { isAdmitted, refusalOf } from "./refusals.ts";
+import { contextIn, hasContext, isAdmitted, refusalOf, type RefusalReason } from "./refusals.ts";
 import { fieldsOf, type HeaderFields, negotiable, type ServerSettings } from "./server_options.ts";
-import type { UpgradeServerRequest } from "./server_request.ts";
+import { UpgradeServerRequest } from "./server_request.ts";
 
 /** What becomes of a request: one of the two is `null`. */
-export type Decision =
-  | { readonly acceptance: Acceptance; readonly refusal: null; readonly cause?: undefined }
-  | { readonly acceptance: null; readonly refusal: Refusal; readonly cause?: unknown };
+export type Decision = Admitted | Refused;
+
+interface Admitted {
+  readonly acceptance: Acceptance;
+  readonly refusal: null;
+}
+
+/** A request that is refused, and why. */
+export interface Refused {
+  readonly acceptance: null;
+  readonly refusal: Refusal;
+  readonly reason: RefusalReason;
+  /** The error of the user's, if that is why. */
+  readonly cause?: unknown;
+}
 
 /** What decides about requests. */
 export type AdmissionSettings = Pick<
@@ -43,7 +55,7 @@ export function decide(
 ): Decision | Promise<Decision> {
   return run(stepsOf(head, request, settings), (cause, where) => {
     report(settings.onError, cause, { where, request });
-    return { acceptance: null, refusal: refuse(500), cause };
+    return { ...refused(refuse(500), "error"), cause };
   });
 }
 
@@ -57,20 +69,24 @@ function* stepsOf(
   { admission, hosts, fields, compression }: AdmissionSettings,
 ): Generator<Step, Decision, unknown> {
   const { request: upgrade, refusal } = checkRequest(head);
-  if (upgrade === null) return refused(refusal);
+  if (upgrade === null) return refused(refusal, "malformed");
   const { host } = upgrade.target;
   const served = typeof hosts === "function"
     ? yield ["hosts", () => isHostAllowed(host, request, hosts)]
     : isHostAllowed(host, request, hosts);
-  if (!isAdmitted("hosts", served)) return refused(foreignHost(host, hosts));
+  if (!isAdmitted("hosts", served)) return refused(foreignHost(host, hosts), "host");
   const { origin = "same-host", verify, protocols = [], headers } = admission;
   const welcome = typeof origin === "function"
     ? yield ["origin", () => isOriginAllowed(head.headers, origin, host)]
     : isOriginAllowed(head.headers, origin, host);
-  if (!isAdmitted("origin", welcome)) return refused(refuse(403, { body: FOREIGN_ORIGIN }));
+  if (!isAdmitted("origin", welcome)) {
+    return refused(refuse(403, { body: FOREIGN_ORIGIN }), "origin");
+  }
   // Nothing but `true` lets a client in: a function that forgets to answer must not.
   const verdict = verify === undefined ? true : yield ["verify", () => verify(request)];
-  if (verdict !== true) return refused(verdict === false ? refuse(403) : refusalOf(verdict));
+  if (verdict === false) return refused(refuse(403), "verify");
+  if (hasContext(verdict)) UpgradeServerRequest.setContext(request, contextIn(verdict));
+  else if (verdict !== true) return refused(refusalOf(verdict), "verify");
   const spoken = typeof protocols === "function"
     ? chosen(upgrade, yield ["protocols", () => protocols(request)])
     : protocols;
@@ -127,6 +143,12 @@ async function runLater(
   }
 }
 
-function refused(refusal: Refusal): Decision {
-  return { acceptance: null, refusal };
+/**
+ * A refusal.
+ *
+ * @param refusal What the client gets.
+ * @param reason Why.
+ */
+export function refused(refusal: Refusal, reason: RefusalReason): Refused {
+  return { acceptance: null, refusal, reason };
 }

@@ -14,7 +14,9 @@ import {
   type PlatformUpgradeOptions,
 } from "./platform_upgrade.ts";
 import { refuse } from "../handshake/server_handshake.ts";
-import { refusalResponse } from "./refusals.ts";
+import { refusalResponse, reportRefused } from "./refusals.ts";
+import type { Message } from "../web_socket/web_socket_channel.ts";
+import type { MessageInput } from "../web_socket/web_socket_sink.ts";
 import type { ServerWebSocketChannel } from "./server_request.ts";
 
 export type { BunServerSocket } from "./bun_socket.ts";
@@ -28,15 +30,15 @@ export interface BunServer {
 }
 
 /** An answered upgrade of Bun's. */
-export interface BunUpgradeResult {
+export interface BunUpgradeResult<Context = unknown> {
   /** What `fetch` has to give back: nothing when the request was upgraded. */
   readonly response: Response | undefined;
   /** The channel; `null` when the upgrade was refused. */
-  readonly channel: ServerWebSocketChannel | null;
+  readonly channel: ServerWebSocketChannel<Message, MessageInput, Context> | null;
 }
 
 /** The two halves that `Bun.serve` takes. */
-export interface BunWebSocket {
+export interface BunWebSocket<Context = unknown> {
   /**
    * Answers an upgrade request, in the server's `fetch`.
    *
@@ -44,7 +46,7 @@ export interface BunWebSocket {
    * @param server The server.
    * @returns What to give back, and the channel.
    */
-  upgrade(request: Request, server: BunServer): Promise<BunUpgradeResult>;
+  upgrade(request: Request, server: BunServer): Promise<BunUpgradeResult<Context>>;
   /** The handlers and settings for `Bun.serve`'s `websocket`. */
   readonly websocket: {
     /** The largest message to receive, in bytes. */
@@ -101,7 +103,9 @@ const MIN_IDLE = 8;
  * });
  * ```
  */
-export function bunWebSocket(given?: PlatformUpgradeOptions): BunWebSocket {
+export function bunWebSocket<Context = undefined>(
+  given?: PlatformUpgradeOptions<Context>,
+): BunWebSocket<Context> {
   const options = readOptions(given, PLATFORM_KINDS);
   const detailed = typeof options.compression === "boolean" ? [] : ["compression"] as const;
   const settings = checkPlatformOptions(options, [...UNSUPPORTED, ...detailed]);
@@ -139,11 +143,11 @@ function socketOf({ data }: BunServerSocket): BunSocket | null {
   return data instanceof BunSocket ? data : null;
 }
 
-async function upgrade(
+async function upgrade<Context>(
   request: Request,
   server: BunServer,
   settings: ReturnType<typeof checkPlatformOptions>,
-): Promise<BunUpgradeResult> {
+): Promise<BunUpgradeResult<Context>> {
   claim(request);
   const remote = server.requestIP(request);
   const pending = new PlatformUpgrade(request, {
@@ -157,10 +161,11 @@ async function upgrade(
   for (const [name, value] of extraFields(acceptance.headers)) headers.append(name, value);
   if (protocol !== null) headers.set("Sec-WebSocket-Protocol", protocol);
   const socket = new BunSocket(protocol ?? "");
-  const channel = platformChannel(socket, pending.request, settings);
+  const channel = platformChannel<Context>(socket, pending.request, settings);
   if (server.upgrade(request, { data: socket as never, headers })) {
     return { response: undefined, channel };
   }
   channel.terminate();
+  reportRefused(settings.onRefused, { request: pending.request, status: 400, reason: "malformed" });
   return { response: refusalResponse(refuse(400)), channel: null };
 }

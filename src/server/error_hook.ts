@@ -5,7 +5,7 @@ import type { ServerRequest } from "./server_request.ts";
 export interface ErrorContext {
   /**
    * The option whose function failed: `"hosts"`, `"origin"`, `"verify"`, `"protocols"`, `"headers"`,
-   * `"compression"` or `"onRequest"`; `"handshakeTimeout"` if they took longer than that; `"listen"` if it was the
+   * `"compression"`, `"handler"` or `"onRequest"`; `"handshakeTimeout"` if they took longer than that; `"listen"` if it was the
    * socket that listens.
    */
   readonly where: string;
@@ -20,7 +20,7 @@ export type ErrorHook = (error: unknown, context: ErrorContext) => void;
  * Reports an error of the user's.
  *
  * @param hook Who gets it; `undefined`: it is printed.
- * @param error The error. A hook that fails itself harms nothing: what it throws is printed.
+ * @param error The error.
  * @param context Where it came from.
  */
 export function report(
@@ -31,14 +31,22 @@ export function report(
   const { where, request } = context;
   // What fails since the client has left is no fault: `fetch(…, { signal: request.signal })` does.
   if (request?.signal.aborted && isAbort(error, request.signal)) return;
-  if (hook === undefined) return print(where, error);
+  if (hook === undefined) print(where, error);
+  else tell("onError", () => hook(error, context));
+}
+
+/**
+ * Calls a hook of the user's. One that fails harms nothing: what it throws is printed.
+ *
+ * @param name The option that it is.
+ * @param call Calls it.
+ */
+export function tell(name: string, call: () => unknown): void {
   try {
-    const result: unknown = hook(error, context);
-    if (isPromiseLike<unknown>(result)) {
-      result.then(undefined, (it: unknown) => print("onError", it));
-    }
+    const result = call();
+    if (isPromiseLike<unknown>(result)) result.then(undefined, (it: unknown) => print(name, it));
   } catch (fault) {
-    print("onError", fault);
+    print(name, fault);
   }
 }
 

@@ -21,6 +21,8 @@ export type { PlatformUpgradeOptions, UpgradeResult } from "./platform_upgrade.t
 export { upgradeWebSocket, type UpgradeWebSocketOptions } from "./upgrade_web_socket.ts";
 export { broadcast, type BroadcastOptions, type SlowReceiverPolicy } from "./broadcast.ts";
 export type { ErrorContext, ErrorHook } from "./error_hook.ts";
+export type { ConnectionHandler } from "./handler.ts";
+export type { RefusalReason, RefusedHook, RefusedUpgrade } from "./refusals.ts";
 export type { HostPolicy } from "./hosts.ts";
 export type { ServerAddress, ServerTlsOptions } from "./http_server.ts";
 export type { UpgradeSocket } from "./upgrade_socket.ts";

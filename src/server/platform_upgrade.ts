@@ -14,9 +14,14 @@ import { Channel } from "../web_socket/channel.ts";
 import type { Clock } from "../web_socket/clock.ts";
 import { UnsupportedError } from "../web_socket/errors.ts";
 import { platform } from "../web_socket/platform.ts";
-import { decide, type Decision } from "./admission.ts";
+import { decide, type Decision, refused } from "./admission.ts";
+import { type ConnectionHandler, handle } from "./handler.ts";
+import { ignore } from "../stream_channel/errors.ts";
+import type { Message } from "../web_socket/web_socket_channel.ts";
+import type { MessageInput } from "../web_socket/web_socket_sink.ts";
 import { reportLate } from "./error_hook.ts";
 import { inTime } from "./in_time.ts";
+import { reportRefused } from "./refusals.ts";
 import { ServerChannel } from "./server_channel.ts";
 import {
   type AdmissionOptions,
@@ -33,7 +38,8 @@ import {
 } from "./server_request.ts";
 
 /** Options of upgrades that the platform makes: what it can't do of them is an `UnsupportedError`. */
-export interface PlatformUpgradeOptions extends ServerOptions, ReceiveQueueOptions {}
+export interface PlatformUpgradeOptions<Context = unknown>
+  extends ServerOptions<Context>, ReceiveQueueOptions {}
 
 /** The kinds of {@linkcode PlatformUpgradeOptions}. */
 export const PLATFORM_KINDS: OptionKinds<PlatformUpgradeOptions> = {
@@ -42,16 +48,17 @@ export const PLATFORM_KINDS: OptionKinds<PlatformUpgradeOptions> = {
 };
 
 /** An answered upgrade. */
-export interface UpgradeResult {
+export interface UpgradeResult<Context = unknown> {
   /** What the server's handler has to give back. */
   readonly response: Response;
   /** The channel, connecting; `null` when the upgrade was refused. */
-  readonly channel: ServerWebSocketChannel | null;
+  readonly channel: ServerWebSocketChannel<Message, MessageInput, Context> | null;
 }
 
 /** The options of an upgrade that the platform makes, checked. */
 export interface PlatformSettings extends ReturnType<typeof checkAdmission> {
   readonly channel: ChannelOptions & ReceiveQueueOptions;
+  readonly handler: ConnectionHandler<never> | undefined;
   readonly pingInterval: number;
 }
 
@@ -63,8 +70,8 @@ export interface PlatformSettings extends ReturnType<typeof checkAdmission> {
  * @throws {UnsupportedError} When such an option is there.
  * @throws {RangeError | TypeError | SyntaxError} When an option is malformed.
  */
-export function checkPlatformOptions(
-  options: PlatformUpgradeOptions,
+export function checkPlatformOptions<Context>(
+  options: PlatformUpgradeOptions<Context>,
   unsupported: readonly (keyof PlatformUpgradeOptions)[],
 ): PlatformSettings {
   if (typeof options.compression !== "function") readCompression(options.compression);
@@ -80,8 +87,9 @@ export function checkPlatformOptions(
   }
   const channel = { closeTimeout, highWaterMark, maxQueueSize };
   return {
-    ...checkAdmission(options satisfies AdmissionOptions),
+    ...checkAdmission<Context>(options satisfies AdmissionOptions<Context>),
     channel,
+    handler: options.handler,
     pingInterval: pingInterval ?? DEFAULT_PING_INTERVAL,
   };
 }
@@ -91,6 +99,8 @@ export class PlatformUpgrade {
   readonly request: UpgradeServerRequest;
   readonly #raw: Request;
   readonly #head: RequestHead;
+  /** Nobody hears the answer any more. */
+  #hasLeft = false;
 
   /**
    * Makes one.
@@ -120,32 +130,45 @@ export class PlatformUpgrade {
 
   /** Decides, in time; a client that is gone meanwhile is refused, though nobody hears it. */
   async decide(settings: PlatformSettings, clock: Clock): Promise<Decision> {
+    const decision = await this.#decide(settings, clock);
+    if (decision.acceptance === null && !this.#hasLeft) {
+      const { refusal: { status }, reason } = decision;
+      reportRefused(settings.onRefused, { request: this.request, status, reason });
+    }
+    return decision;
+  }
+
+  #decide(settings: PlatformSettings, clock: Clock): Decision | Promise<Decision> {
     const decision = decide(this.#head, this.request, { ...settings, compression: null });
     if (!("then" in decision)) return decision;
     const { handshakeTimeout: ms, onError } = settings;
-    return await inTime(decision, {
+    return inTime(decision, {
       ms,
       clock,
       signal: this.#raw.signal,
       giveUp: (isLate) => {
         if (isLate) reportLate(onError, ms, this.request);
         this.request.giveUp();
-        return { acceptance: null, refusal: refuse(503) };
+        this.#hasLeft = !isLate;
+        return refused(refuse(503), "timeout");
       },
     });
   }
 }
 
-/** The platform's socket as a channel with its request. */
-export function platformChannel(
+/** The platform's socket as a channel with its request; the handler, if any, gets it when it is open. */
+export function platformChannel<Context>(
   socket: WebSocketLike,
   request: UpgradeServerRequest,
   settings: PlatformSettings,
-): ServerWebSocketChannel {
+): ServerWebSocketChannel<Message, MessageInput, Context> {
   const connectTimeout = settings.handshakeTimeout;
   const options = { ...settings.channel, connectTimeout };
   const core = Channel.connectionOf(NativeChannel.from(socket, options));
-  return new ServerChannel(core, request);
+  const channel = new ServerChannel<Message, MessageInput, Context>(core, request);
+  const { handler, onError } = settings;
+  if (handler !== undefined) channel.ready.then(() => handle(handler, channel, onError), ignore);
+  return channel;
 }
 
 /** The handshake's own fields: the platform sends them. */

@@ -1,7 +1,49 @@
 import { type Refusal, type RefusalOptions, refuse } from "../handshake/server_handshake.ts";
 import { builtinOf } from "../realm/kinds.ts";
 import { type OptionKinds, readOptions, shown } from "../stream_channel/options.ts";
+import { tell } from "./error_hook.ts";
 import { fieldsOf, type RefusalInit } from "./server_options.ts";
+import type { ServerRequest } from "./server_request.ts";
+
+/**
+ * Why an upgrade is refused:
+ *
+ * - `"malformed"`: it is no correct request for a WebSocket (400, 405, 426 or 505).
+ * - `"host"`, `"origin"`, `"verify"`: the option of that name didn't let it in.
+ * - `"error"`: a function of the options has failed (500); `onError` has the error.
+ * - `"timeout"`: the decision took longer than `handshakeTimeout` (503).
+ * - `"path"`: it is not the server's `path` (404).
+ * - `"full"`: there are `maxConnections` already (503).
+ * - `"closing"`: the server or the channel is being closed, or `signal` has aborted (503).
+ */
+export type RefusalReason =
+  | "malformed"
+  | "host"
+  | "origin"
+  | "verify"
+  | "error"
+  | "timeout"
+  | "path"
+  | "full"
+  | "closing";
+
+/** An upgrade that was refused. */
+export interface RefusedUpgrade {
+  /** The request. */
+  readonly request: ServerRequest;
+  /** The HTTP status that the client gets. */
+  readonly status: number;
+  /** Why. */
+  readonly reason: RefusalReason;
+}
+
+/** Gets each upgrade that is refused. */
+export type RefusedHook = (refused: RefusedUpgrade) => void;
+
+/** Reports a refusal. */
+export function reportRefused(hook: RefusedHook | undefined, refused: RefusedUpgrade): void {
+  if (hook !== undefined) tell("onRefused", () => hook(refused));
+}
 
 const REFUSAL_KINDS: OptionKinds<RefusalInit> = {
   status: "number",
@@ -24,6 +66,27 @@ export function isAdmitted(where: string, answer: unknown): boolean {
   );
 }
 
+/** Whether `verify` answered with what it found out about the client, which lets it in. */
+export function hasContext(answer: unknown): answer is object {
+  return typeof answer === "object" && answer !== null && "context" in answer;
+}
+
+/**
+ * What `verify` found out.
+ *
+ * @param answer What it answered, which {@linkcode hasContext}.
+ * @throws {TypeError} When there is more in it: it can't be a refusal as well.
+ */
+export function contextIn(answer: object): unknown {
+  for (const name in answer) {
+    if (name === "context") continue;
+    throw new TypeError(
+      "Cannot use the answer of verify: beside its context there is something else",
+    );
+  }
+  return (answer as { readonly context: unknown }).context;
+}
+
 /**
  * The refusal that `verify` answered.
  *
@@ -37,7 +100,7 @@ export function refusalOf(answer: unknown): Refusal {
     builtinOf(answer) === null;
   if (!isBag) {
     throw new TypeError(
-      "Cannot use the answer of verify: it must be true, false or a refusal such as " +
+      "Cannot use the answer of verify: it must be true, false, { context } or a refusal such as " +
         `{ status: 403 }, got ${shown(answer)}`,
     );
   }

@@ -12,12 +12,13 @@ import type { ChannelParts } from "../stream_channel/channel_like.ts";
 import { inlet } from "../stream_channel/channel_stream.ts";
 import type { Message, WebSocketChannel } from "../web_socket/web_socket_channel.ts";
 import type { MessageInput } from "../web_socket/web_socket_sink.ts";
-import { decide, type Decision } from "./admission.ts";
+import { decide, type Decision, type Refused } from "./admission.ts";
 import { reportLate } from "./error_hook.ts";
+import { type RefusalReason, reportRefused } from "./refusals.ts";
 import { PendingUpgrade } from "./pending_upgrade.ts";
 import type { UpgradeSocket } from "./upgrade_socket.ts";
 import type { ServerSettings } from "./server_options.ts";
-import type { ServerWebSocketChannel, UpgradeServerRequest } from "./server_request.ts";
+import { type ServerWebSocketChannel, UpgradeServerRequest } from "./server_request.ts";
 
 /** What a {@linkcode ServerChannel} is made of. */
 export interface Upgrade {
@@ -32,8 +33,10 @@ export interface Upgrade {
 export interface UpgradeExtra {
   /** Gives up while connecting when it aborts. */
   readonly signal?: AbortSignal | undefined;
-  /** The answer, if it is clear before the request is looked at. */
-  readonly refusal?: Refusal | undefined;
+  /** What becomes of it, if that is clear before the request is looked at. */
+  readonly refused?: Refused | undefined;
+  /** Called once when the channel is open, before anything is read. */
+  readonly onOpen?: ((channel: ServerChannel) => void) | undefined;
   /** Called once when the channel is over. */
   readonly onClosed?: ((channel: WebSocketChannel) => void) | undefined;
   /** Whether `ServerChannel.taken` will be called. */
@@ -65,15 +68,16 @@ const IDENTITY: ChannelIdentity = {
 };
 
 /** The server's end of a connection: on our own protocol, or over the platform's socket. */
-export class ServerChannel<In = Message, Out = MessageInput> extends Channel<In, Out>
-  implements ServerWebSocketChannel<In, Out> {
+export class ServerChannel<In = Message, Out = MessageInput, Context = unknown>
+  extends Channel<In, Out>
+  implements ServerWebSocketChannel<In, Out, Context> {
   readonly request: UpgradeServerRequest;
-  declare transform: ServerWebSocketChannel<In, Out>["transform"];
-  declare transformStream: ServerWebSocketChannel<In, Out>["transformStream"];
-  declare transformSink: ServerWebSocketChannel<In, Out>["transformSink"];
-  declare changeStream: ServerWebSocketChannel<In, Out>["changeStream"];
-  declare changeSink: ServerWebSocketChannel<In, Out>["changeSink"];
-  declare cast: ServerWebSocketChannel<In, Out>["cast"];
+  declare transform: ServerWebSocketChannel<In, Out, Context>["transform"];
+  declare transformStream: ServerWebSocketChannel<In, Out, Context>["transformStream"];
+  declare transformSink: ServerWebSocketChannel<In, Out, Context>["transformSink"];
+  declare changeStream: ServerWebSocketChannel<In, Out, Context>["changeStream"];
+  declare changeSink: ServerWebSocketChannel<In, Out, Context>["changeSink"];
+  declare cast: ServerWebSocketChannel<In, Out, Context>["cast"];
 
   /**
    * Makes the channel of a connection.
@@ -89,6 +93,10 @@ export class ServerChannel<In = Message, Out = MessageInput> extends Channel<In,
   ) {
     super(core, derived);
     this.request = request;
+  }
+
+  get context(): Context {
+    return UpgradeServerRequest.contextOf(this.request) as Context;
   }
 
   override get url(): string {
@@ -122,7 +130,10 @@ export class ServerChannel<In = Message, Out = MessageInput> extends Channel<In,
     const channel = new ServerChannel(core, upgrade.request);
     core.onClosed = extra.onClosed ?? null;
     if (extra.isQueued) channel.#untaken = new Untaken(core);
-    new Accepting(core, upgrade, settings).decide(extra);
+    const { onOpen } = extra;
+    new Accepting(core, upgrade, { settings, onOpen: onOpen && (() => onOpen(channel)) }).decide(
+      extra,
+    );
     return channel;
   }
 
@@ -197,9 +208,15 @@ class Accepting implements Opener {
   readonly #request: UpgradeServerRequest;
   readonly #head: RequestHead;
   readonly #settings: ServerSettings;
+  readonly #onOpen: (() => void) | undefined;
   #pending: PendingUpgrade | null;
 
-  constructor(core: ChannelCore, upgrade: Upgrade, settings: ServerSettings) {
+  constructor(
+    core: ChannelCore,
+    upgrade: Upgrade,
+    { settings, onOpen }: { settings: ServerSettings; onOpen: (() => void) | undefined },
+  ) {
+    this.#onOpen = onOpen;
     this.#core = core;
     this.#request = upgrade.request;
     this.#head = upgrade.head;
@@ -213,8 +230,8 @@ class Accepting implements Opener {
   }
 
   /** Decides about it, unless that is done already. */
-  decide({ refusal, signal }: UpgradeExtra): void {
-    if (refusal !== undefined) return this.#refuse(refusal);
+  decide({ refused, signal }: UpgradeExtra): void {
+    if (refused !== undefined) return this.#refuse(refused);
     const decision = signal?.aborted ? null : decide(this.#head, this.#request, this.#settings);
     // Where it is decided in this very call, nothing has to be bounded.
     const isNow = decision !== null && !("then" in decision) && !signal?.aborted;
@@ -241,19 +258,24 @@ class Accepting implements Opener {
   }
 
   /** Refuses the upgrade if it isn't answered yet. */
-  #refuse(refusal: Refusal, cause?: unknown): void {
+  #refuse({ refusal, reason, cause }: Refused): void {
     const pending = this.#pending;
     if (pending === null || this.#core.state !== "connecting") return;
     this.#pending = null;
     pending.refuse(refusal);
     this.#core.failToOpen(refusedError(refusal, cause));
+    this.#tellRefused(refusal, reason);
+  }
+
+  #tellRefused({ status }: Refusal, reason: RefusalReason): void {
+    reportRefused(this.#settings.onRefused, { request: this.#request, status, reason });
   }
 
   #obey(decision: Decision): void {
-    const { acceptance, refusal, cause } = decision;
+    const { acceptance } = decision;
     // The client may be gone, or this end may have given up, while `verify` thought about it.
     if (this.#core.state !== "connecting") return;
-    if (acceptance === null) return this.#refuse(refusal, cause);
+    if (acceptance === null) return this.#refuse(decision);
     const pending = this.#pending;
     if (pending?.isBehind) return pending.whenFree(() => this.#obey(decision));
     this.#pending = null;
@@ -264,6 +286,7 @@ class Accepting implements Opener {
       agreement: acceptance,
       options,
     });
+    if (this.#core.life.state === "open") this.#onOpen?.();
   }
 
   #onGone(cause: unknown): void {
@@ -279,7 +302,10 @@ class Accepting implements Opener {
     this.#pending = null;
     if (pending === null) return;
     this.#request.giveUp();
-    pending.refuse(refuse(503));
+    const refusal = refuse(503);
+    pending.refuse(refusal);
+    const isLate = nameOf(this.#core.life.closing.error) === "TimeoutError";
+    this.#tellRefused(refusal, isLate ? "timeout" : "closing");
   }
 
   ref(): void {}

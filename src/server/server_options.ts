@@ -11,7 +11,9 @@ import {
 } from "../web_socket/options.ts";
 import { negotiableCompression } from "../permessage_deflate/deflate.ts";
 import type { ErrorHook } from "./error_hook.ts";
+import type { ConnectionHandler } from "./handler.ts";
 import { checkHosts, type HostPolicy, type HostRule } from "./hosts.ts";
+import type { RefusedHook } from "./refusals.ts";
 import type { ServerRequest, ServerWebSocketChannel } from "./server_request.ts";
 
 export type { OriginPolicy } from "../handshake/server_handshake.ts";
@@ -32,8 +34,11 @@ export interface RefusalInit {
   body?: string | undefined;
 }
 
-/** What {@linkcode ServerOptions.verify} answers: `true` lets the client in, `false` is a 403. */
-export type VerifyResult = boolean | RefusalInit;
+/**
+ * What {@linkcode ServerOptions.verify} answers: `true` lets the client in, and so does `{ context }`, which becomes
+ * the channel's `context`; `false` is a 403.
+ */
+export type VerifyResult<Context = unknown> = boolean | { readonly context: Context } | RefusalInit;
 
 /**
  * Which clients to let in, and what to agree on with them.
@@ -43,7 +48,7 @@ export type VerifyResult = boolean | RefusalInit;
  * `compression`, each only if the one before let the client in; the client may have left meanwhile, which
  * `request.signal` reports.
  */
-export interface AdmissionOptions {
+export interface AdmissionOptions<Context = unknown> {
   /**
    * The subprotocols that are spoken here, the favourite first; or a function that chooses one of
    * those the request offers, or `null` for none. Left out: none is chosen.
@@ -74,10 +79,12 @@ export interface AdmissionOptions {
    */
   hosts?: HostPolicy | undefined;
   /**
-   * Looks at a request that is correct and of an allowed host and origin, and decides. Compare secrets in
-   * constant time.
+   * Looks at a request that is correct and of an allowed host and origin, and decides. With `{ context }` it also tells
+   * who the client is: see `ServerWebSocketChannel.context`. Compare secrets in constant time.
    */
-  verify?: ((request: ServerRequest) => VerifyResult | Promise<VerifyResult>) | undefined;
+  verify?:
+    | ((request: ServerRequest) => VerifyResult<Context> | Promise<VerifyResult<Context>>)
+    | undefined;
   /** Further header fields of the answer, such as `Set-Cookie`. The handshake's own can't be set. */
   headers?:
     | HeaderFields
@@ -88,6 +95,8 @@ export interface AdmissionOptions {
    * printed with `console.error`.
    */
   onError?: ErrorHook | undefined;
+  /** Gets each upgrade that is refused: its request, the status that the client gets, and why. */
+  onRefused?: RefusedHook | undefined;
   /**
    * How long the opening handshake may take, in milliseconds: `verify` included, and in
    * `WebSocketServer` the reading of the request as well. When these functions take longer, the client gets 503, and
@@ -107,8 +116,10 @@ export type CompressionPolicy =
   ) => boolean | CompressionOptions | Promise<boolean | CompressionOptions>);
 
 /** Options of every server-side channel. Times are in milliseconds, sizes in bytes. */
-export interface ServerOptions
-  extends Omit<ProtocolOptions, "compression" | "onPing" | "onPong">, AdmissionOptions {
+export interface ServerOptions<Context = unknown>
+  extends Omit<ProtocolOptions, "compression" | "onPing" | "onPong">, AdmissionOptions<Context> {
+  /** Serves each connection: see {@linkcode ConnectionHandler}. */
+  handler?: ConnectionHandler<Context> | undefined;
   /** Called with the payload of each Ping, 0–125 bytes, and the channel. See {@linkcode ControlFrameOptions}. */
   onPing?: ((payload: Uint8Array, channel: ServerWebSocketChannel) => void) | undefined;
   /** Called with the payload of each Pong, 0–125 bytes, and the channel. See {@linkcode ControlFrameOptions}. */
@@ -141,6 +152,8 @@ export const SERVER_KINDS: OptionKinds<ServerOptions> = {
   verify: "function",
   headers: "object|function",
   onError: "function",
+  onRefused: "function",
+  handler: "function",
   handshakeTimeout: "time",
 };
 
@@ -157,6 +170,8 @@ export interface ServerSettings {
   readonly admission: AdmissionOptions;
   readonly hosts: HostRule;
   readonly onError: ErrorHook | undefined;
+  readonly onRefused: RefusedHook | undefined;
+  readonly handler: ConnectionHandler<never> | undefined;
   /** The header fields of every answer, unless a function gives them. */
   readonly fields: readonly Field[];
   /** The compression to negotiate with, as far as the platform can do it, or the user's function. */
@@ -174,7 +189,7 @@ export interface ServerSettings {
  * `pingTimeout` has no `pingInterval`.
  * @throws {SyntaxError} When a subprotocol isn't a token.
  */
-export function checkServerOptions(options: ServerOptions = {}): ServerSettings {
+export function checkServerOptions<Context>(options: ServerOptions<Context> = {}): ServerSettings {
   const { pingInterval = DEFAULT_PING_INTERVAL } = options;
   const { compression = false } = options;
   checkPings({ pingInterval, pingTimeout: options.pingTimeout });
@@ -193,6 +208,7 @@ export function checkServerOptions(options: ServerOptions = {}): ServerSettings 
   return {
     channel,
     ...checkAdmission(options),
+    handler: options.handler,
     compression: typeof compression === "function" ? compression : negotiable(compression),
   };
 }
@@ -213,9 +229,9 @@ export function negotiable(given: unknown): CompressionOptions | null {
 }
 
 /** Checks what decides about requests. */
-export function checkAdmission(
-  options: AdmissionOptions,
-): Omit<ServerSettings, "channel" | "compression"> {
+export function checkAdmission<Context>(
+  options: AdmissionOptions<Context>,
+): Omit<ServerSettings, "channel" | "compression" | "handler"> {
   const { origin = "same-host", headers, handshakeTimeout, onError } = options;
   const protocols = typeof options.protocols === "object"
     ? checkedProtocols(options.protocols)
@@ -224,6 +240,7 @@ export function checkAdmission(
     admission: { protocols, origin: checkOrigin(origin), verify: options.verify, headers },
     hosts: checkHosts(options.hosts),
     onError,
+    onRefused: options.onRefused,
     fields: typeof headers === "function" ? [] : fieldsOf(headers),
     handshakeTimeout: handshakeTimeout ?? DEFAULT_HANDSHAKE_TIMEOUT,
   };

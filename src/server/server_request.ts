@@ -32,32 +32,34 @@ export interface ServerRequest {
 }
 
 /** A server's end of a connection: a channel, and the request that asked for it. */
-export interface ServerWebSocketChannel<In = Message, Out = MessageInput>
+export interface ServerWebSocketChannel<In = Message, Out = MessageInput, Context = unknown>
   extends WebSocketChannel<In, Out> {
   /** The request that the client connected with. */
   readonly request: ServerRequest;
+  /** What `verify` found out about the client: its `{ context }`. `undefined` if it gave none, and while connecting. */
+  readonly context: Context;
   /** See {@linkcode StreamChannel.transform}. */
   transform<NewIn, NewOut>(
     transformer: ChannelTransformer<In, Out, NewIn, NewOut>,
-  ): ServerWebSocketChannel<NewIn, NewOut>;
+  ): ServerWebSocketChannel<NewIn, NewOut, Context>;
   /** See {@linkcode StreamChannel.transformStream}. */
   transformStream<NewIn>(
     transform: MessageTransform<In, NewIn>,
-  ): ServerWebSocketChannel<NewIn, Out>;
+  ): ServerWebSocketChannel<NewIn, Out, Context>;
   /** See {@linkcode StreamChannel.transformSink}. */
   transformSink<NewOut>(
     transform: MessageTransform<NewOut, Out>,
-  ): ServerWebSocketChannel<In, NewOut>;
+  ): ServerWebSocketChannel<In, NewOut, Context>;
   /** See {@linkcode StreamChannel.changeStream}. */
   changeStream<NewIn>(
     change: (stream: ChannelStream<In>) => ChannelStream<NewIn> | ReadableStream<NewIn>,
-  ): ServerWebSocketChannel<NewIn, Out>;
+  ): ServerWebSocketChannel<NewIn, Out, Context>;
   /** See {@linkcode StreamChannel.changeSink}. */
   changeSink<NewOut>(
     change: (sink: ChannelSink<Out>) => ChannelSink<NewOut> | WritableStream<NewOut>,
-  ): ServerWebSocketChannel<In, NewOut>;
+  ): ServerWebSocketChannel<In, NewOut, Context>;
   /** See {@linkcode StreamChannel.cast}. */
-  cast<NewIn, NewOut = NewIn>(): ServerWebSocketChannel<NewIn, NewOut>;
+  cast<NewIn, NewOut = NewIn>(): ServerWebSocketChannel<NewIn, NewOut, Context>;
 }
 
 /** Where a request came from. */
@@ -107,6 +109,7 @@ export class UpgradeServerRequest implements ServerRequest {
   readonly #remote: Remote;
   #abort: AbortController | undefined;
   #gone = false;
+  #context: unknown;
 
   /**
    * Makes a request.
@@ -168,6 +171,16 @@ export class UpgradeServerRequest implements ServerRequest {
       if (this.#gone) this.#abort.abort(clientLeft());
     }
     return this.#abort.signal;
+  }
+
+  /** What `verify` has found out: kept here, for all channels of the connection. */
+  static contextOf(request: UpgradeServerRequest): unknown {
+    return request.#context;
+  }
+
+  /** See {@linkcode contextOf}. */
+  static setContext(request: UpgradeServerRequest, context: unknown): void {
+    request.#context = context;
   }
 
   /** The client is gone before it got an answer. */

@@ -18,7 +18,8 @@ import {
 import { refusalResponse } from "./refusals.ts";
 
 /** Options of {@linkcode upgradeWebSocket}. */
-export interface UpgradeWebSocketOptions extends PlatformUpgradeOptions {
+export interface UpgradeWebSocketOptions<Context = unknown>
+  extends PlatformUpgradeOptions<Context> {
   /**
    * The second argument of `Deno.serve`'s handler: it has the client's address. Without it every request counts as one
    * that came in by a loopback address, for which the default of `hosts` is strict.
@@ -83,10 +84,10 @@ const UNSUPPORTED = [
  * });
  * ```
  */
-export async function upgradeWebSocket(
+export async function upgradeWebSocket<Context = undefined>(
   request: Request,
-  given?: UpgradeWebSocketOptions,
-): Promise<UpgradeResult> {
+  given?: UpgradeWebSocketOptions<Context>,
+): Promise<UpgradeResult<Context>> {
   const options = readOptions(given, UPGRADE_KINDS);
   const settings = checkPlatformOptions(options, UNSUPPORTED);
   const { Deno } = globalThis as { Deno?: Partial<DenoLike> };
@@ -111,7 +112,7 @@ export async function upgradeWebSocket(
   Object.defineProperty(socket, "protocol", { value: protocol ?? "" });
   tellOnlyTheClientsClose(socket);
   for (const [name, value] of extraFields(acceptance.headers)) response.headers.append(name, value);
-  return { response, channel: platformChannel(socket, upgrade.request, settings) };
+  return { response, channel: platformChannel<Context>(socket, upgrade.request, settings) };
 }
 
 /**

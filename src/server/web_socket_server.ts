@@ -1,7 +1,7 @@
 import { goingAway, isSendable } from "../../status.ts";
 import { splitTarget } from "../handshake/request_target.ts";
-import { type Refusal, refuse } from "../handshake/server_handshake.ts";
-import { Deferred } from "../stream_channel/errors.ts";
+import { refuse } from "../handshake/server_handshake.ts";
+import { Deferred, invalidState } from "../stream_channel/errors.ts";
 import { type OptionKinds, readOptions, shown } from "../stream_channel/options.ts";
 import { type Clock, systemClock } from "../web_socket/clock.ts";
 import { Deadline } from "../web_socket/deadline.ts";
@@ -20,10 +20,12 @@ import {
   type ServerAddress,
   type ServerTlsOptions,
 } from "./http_server.ts";
+import { type Refused, refused } from "./admission.ts";
 import { report } from "./error_hook.ts";
+import { handle } from "./handler.ts";
 import type { UpgradeSocket } from "./upgrade_socket.ts";
 import { answerRequest, type RequestHandler } from "./plain_request.ts";
-import type { WebSocketChannel } from "../web_socket/web_socket_channel.ts";
+import type { Message, WebSocketChannel } from "../web_socket/web_socket_channel.ts";
 import { ServerChannel } from "./server_channel.ts";
 import type { ServerWebSocketChannel } from "./server_request.ts";
 import {
@@ -34,7 +36,7 @@ import {
 } from "./server_options.ts";
 
 /** Options of {@linkcode WebSocketServer.bind}. */
-export interface BindOptions extends ServerOptions {
+export interface BindOptions<Context = unknown> extends ServerOptions<Context> {
   /** The address to listen at. Default `"127.0.0.1"`: this machine only; `"0.0.0.0"` or `"::"`: all. */
   hostname?: string | undefined;
   /** The port; 0: one that is free, `address` tells which. Default 0. */
@@ -60,7 +62,8 @@ export interface ServerCloseOptions {
   reason?: string | undefined;
   /**
    * How long to wait until the clients have taken what was sent, and have closed, in milliseconds,
-   * whatever `closeTimeout` says; those that haven't are then cut off. Default 5,000.
+   * whatever `closeTimeout` says; those that haven't are then cut off, and handlers that still run are no longer
+   * waited for. Default 5,000.
    */
   drainTimeout?: number | undefined;
 }
@@ -85,22 +88,25 @@ const CLOSE_KINDS: OptionKinds<ServerCloseOptions> = {
 const DEFAULT_DRAIN_TIMEOUT = 5_000;
 
 /**
- * A server of WebSocket channels: each comes out of its iterator once, when it is open.
+ * A server of WebSocket channels. Its `handler` gets each of them when it is open; without a handler each comes
+ * out of the server's iterator, once.
  *
  * Close it in the end. Leaving a loop over it doesn't: the loop may be started again, and meanwhile
- * clients connect, but nobody reads what they send.
+ * clients connect, but nobody reads what they send. **A loop that awaits in its body serves one client at a
+ * time.** With a handler the iterator throws an `InvalidStateError`.
  *
  * A channel keeps what its client sends before the iterator hands it out. If the client also closes before
  * that, its Close takes effect when the channel has been handed out, or after 10 seconds: your code can
  * answer its messages.
  */
-export interface WebSocketServer extends AsyncIterable<ServerWebSocketChannel>, AsyncDisposable {
+export interface WebSocketServer<Context = unknown>
+  extends AsyncIterable<ServerWebSocketChannel<Message, MessageInput, Context>>, AsyncDisposable {
   /** Where it listens. */
   readonly address: ServerAddress;
   /** The URL to connect to from this machine, such as `"ws://127.0.0.1:8080"`, without a path. */
   readonly url: string;
   /** The channels that are open, or closing. */
-  readonly channels: ReadonlySet<ServerWebSocketChannel>;
+  readonly channels: ReadonlySet<ServerWebSocketChannel<Message, MessageInput, Context>>;
   /** Fulfils when the server is closed. Never rejects. */
   readonly closed: Promise<void>;
   /**
@@ -112,11 +118,12 @@ export interface WebSocketServer extends AsyncIterable<ServerWebSocketChannel>, 
    */
   broadcast(message: MessageInput, options?: BroadcastOptions): void;
   /**
-   * Stops accepting, closes every channel, and waits for the clients, but not for ever. Loops over
-   * the server end.
+   * Stops accepting, closes every channel, and waits for the clients and the handlers, but not for ever. Loops
+   * over the server end. A handler should not wait for this: it would wait for itself.
    *
    * @param options With which code, and how long to wait.
-   * @returns A promise that fulfils when nothing is left: no channel, no socket, no timer.
+   * @returns A promise that fulfils when nothing is left: no channel, no socket, no timer, and no handler, unless
+   * one takes longer than `drainTimeout`.
    * @throws {RangeError | TypeError | SyntaxError} When the code or the reason can't be sent.
    */
   close(options?: ServerCloseOptions): Promise<void>;
@@ -141,17 +148,16 @@ export interface WebSocketServerStatic {
    * ```ts
    * import { WebSocketServer } from "@web-socket/channel/server";
    *
-   * const server = await WebSocketServer.bind({ port: 0 });
-   * const serving = (async () => {
-   *   for await (const channel of server) {
-   *     channel.stream.listen((message) => channel.sink.add(message));
-   *   }
-   * })();
+   * const server = await WebSocketServer.bind({
+   *   port: 0,
+   *   async handler(channel) {
+   *     for await (const message of channel.stream) channel.sink.add(message);
+   *   },
+   * });
    * await server.close();
-   * await serving;
    * ```
    */
-  bind(options?: BindOptions): Promise<WebSocketServer>;
+  bind<Context = undefined>(options?: BindOptions<Context>): Promise<WebSocketServer<Context>>;
 }
 
 /** Makes {@linkcode WebSocketServer}s. */
@@ -160,10 +166,10 @@ export const WebSocketServer: WebSocketServerStatic = {
 };
 
 /** {@linkcode WebSocketServerStatic.bind} with the clock as an argument. */
-export async function bind(
-  given?: BindOptions,
+export async function bind<Context = undefined>(
+  given?: BindOptions<Context>,
   clock: Clock = systemClock,
-): Promise<WebSocketServer> {
+): Promise<WebSocketServer<Context>> {
   const options = readOptions(given, BIND_KINDS, { hint: ". Give { port }" });
   const { hostname = "127.0.0.1", port = 0, tls, path } = options;
   const settings = checkServerOptions(options);
@@ -175,12 +181,15 @@ export async function bind(
   const http = createHttpServer(tls, settings.handshakeTimeout);
   const server = new BoundServer(http, options, { settings, clock });
   await server.listen({ hostname, port });
-  return server;
+  return server as WebSocketServer as WebSocketServer<Context>;
 }
+
+/** What the server itself looks at, beside its {@linkcode ServerSettings}. */
+type PlaceOptions = Pick<BindOptions, "tls" | "path" | "maxConnections" | "onRequest">;
 
 class BoundServer implements WebSocketServer {
   readonly #http: HttpServer;
-  readonly #options: BindOptions;
+  readonly #options: PlaceOptions;
   readonly #settings: ServerSettings;
   readonly #clock: Clock;
   readonly #maxConnections: number;
@@ -191,6 +200,8 @@ class BoundServer implements WebSocketServer {
   );
   readonly #connections: Connections;
   readonly #broadcaster: Broadcaster;
+  /** The calls of the handler that have not returned. */
+  readonly #handled: Set<Promise<void>> = new Set<Promise<void>>();
   readonly #closed = new Deferred();
   /** One function for all channels. */
   readonly #onClosed = (closed: WebSocketChannel): void => {
@@ -204,7 +215,7 @@ class BoundServer implements WebSocketServer {
 
   constructor(
     http: HttpServer,
-    options: BindOptions,
+    options: PlaceOptions,
     { settings, clock }: { settings: ServerSettings; clock: Clock },
   ) {
     this.#http = http;
@@ -248,6 +259,9 @@ class BoundServer implements WebSocketServer {
   }
 
   [Symbol.asyncIterator](): AsyncIterator<ServerWebSocketChannel, undefined> {
+    if (this.#settings.handler !== undefined) {
+      throw invalidState("Cannot iterate over the server: its handler gets the channels");
+    }
     return { next: () => this.#queue.next() };
   }
 
@@ -255,37 +269,38 @@ class BoundServer implements WebSocketServer {
     const connection = this.#connections.heard(event.socket);
     const full = this.#channels.size + this.#connecting.size >= this.#maxConnections;
     const channel = accept(event, this.#settings, this.#clock, {
-      refusal: this.#refusalOf(event, full),
+      refused: this.#refusalOf(event, full),
+      onOpen: (it) => this.#onOpen(it, event.socket),
       onClosed: this.#onClosed,
-      isQueued: true,
+      isQueued: this.#settings.handler === undefined,
     });
-    if (channel.state === "open") return this.#onOpen(channel, event.socket);
     if (channel.state !== "connecting") return;
     this.#connecting.add(channel);
     if (connection !== undefined) connection.unanswered += 1;
-    channel.ready.then(
-      () => this.#onOpen(channel, event.socket),
-      () => this.#connecting.delete(channel),
-    );
+    channel.ready.catch(() => this.#connecting.delete(channel));
   }
 
   /** What is decided before the request is looked at more closely. */
-  #refusalOf({ request }: UpgradeEvent, full: boolean): Refusal | undefined {
+  #refusalOf({ request }: UpgradeEvent, full: boolean): Refused | undefined {
     const { path } = this.#options;
     // A malformed one is refused as such.
     const target = splitTarget(request.url ?? "");
     if (path !== undefined && target !== null && target.path.split("?", 1)[0] !== path) {
-      return refuse(404);
+      return refused(refuse(404), "path");
     }
-    return full || this.#closing ? refuse(503) : undefined;
+    if (this.#closing) return refused(refuse(503), "closing");
+    return full ? refused(refuse(503), "full") : undefined;
   }
 
   #onOpen(channel: ServerChannel, socket: UpgradeSocket): void {
     this.#connecting.delete(channel);
-    this.#queue.push(channel);
-    if (channel.state === "closed") return this.#queue.over(channel);
     this.#channels.add(channel);
     this.#connections.remove(socket);
+    const { handler, onError } = this.#settings;
+    if (handler === undefined) return this.#queue.push(channel);
+    const handled = handle(handler, channel, onError);
+    this.#handled.add(handled);
+    handled.then(() => this.#handled.delete(handled));
   }
 
   /** An answer was the connection's last when the server is closing and no further request waits. */
@@ -347,13 +362,16 @@ class BoundServer implements WebSocketServer {
     for (const { socket, unanswered } of this.#connections) {
       if (unanswered === 0) socket.destroy();
     }
+    const late = new Deferred();
     const onTime = (): void => {
+      late.resolve();
       for (const channel of channels) channel.terminate();
       for (const { socket } of this.#connections) socket.destroy();
     };
     const deadline = new Deadline(this.#clock, { ms: drainTimeout, onTime });
     await Promise.all(channels.map((channel) => channel.closed));
     await stopped;
+    await Promise.race([Promise.all(this.#handled), late.promise]);
     deadline.clear();
   }
 

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import type { RequestHead } from "../../src/handshake/http_head.ts";
 import { HeaderMap } from "../../src/handshake/header_map.ts";
-import { decide, type Decision } from "../../src/server/admission.ts";
+import { decide, type Decision, type Refused } from "../../src/server/admission.ts";
 import { checkServerOptions, type ServerOptions } from "../../src/server/server_options.ts";
 import { UpgradeServerRequest } from "../../src/server/server_request.ts";
 
@@ -88,7 +88,7 @@ Deno.test("a fault of the user's functions is a 500, and its cause is kept", asy
   ];
   for (const options of faulty) {
     const decision = await decided(options);
-    assertEquals([status(decision), decision.cause], [500, cause]);
+    assertEquals([status(decision), (decision as Refused).cause], [500, cause]);
   }
   const unoffered = decided({ protocols: () => "unoffered" });
   assertEquals(status(unoffered), 500);

@@ -50,9 +50,15 @@ interface Globals {
 
 const globals = globalThis as unknown as Globals;
 
-function echo(channel: ServerWebSocketChannel | null, channels: ServerWebSocketChannel[]): void {
+/** Echoes, unless a handler does what the test wants. */
+function echo(
+  channel: ServerWebSocketChannel | null,
+  channels: ServerWebSocketChannel[],
+  { handler }: ServerOptions,
+): void {
   if (channel === null) return;
   channels.push(channel);
+  if (handler !== undefined) return;
   channel.stream.listen((message) => channel.sink.add(message));
 }
 
@@ -74,7 +80,8 @@ const bind: Entry["run"] = async (options, body) => {
   const server = await WebSocketServer.bind(options);
   const channels: ServerWebSocketChannel[] = [];
   const serving = (async () => {
-    for await (const channel of server) echo(channel, channels);
+    if (options.handler !== undefined) return;
+    for await (const channel of server) echo(channel, channels, options);
   })();
   const stop = (): Promise<unknown> => Promise.all([server.close({ drainTimeout: 1000 }), serving]);
   await serve(server.address.port, channels, { body, stop });
@@ -85,7 +92,7 @@ const accept: Entry["run"] = async (options, body) => {
   const channels: ServerWebSocketChannel[] = [];
   server.on("upgrade", (request, socket, head) => {
     const channel = acceptUpgrade(request, socket, head, options);
-    channel.ready.then(() => echo(channel, channels), () => {});
+    channel.ready.then(() => echo(channel, channels, options), () => {});
   });
   const port = await listen(server);
   const stop = (): Promise<unknown> => closeServer(server);
@@ -98,7 +105,7 @@ const onDeno: Entry["run"] = async (options, body) => {
     { port: 0, hostname: "127.0.0.1", onListen: () => {} },
     async (request, info) => {
       const { response, channel } = await upgradeWebSocket(request, { ...options, info });
-      echo(channel, channels);
+      echo(channel, channels, options);
       return response;
     },
   );
@@ -113,7 +120,7 @@ const onBun: Entry["run"] = async (options, body) => {
     hostname: "127.0.0.1",
     async fetch(request, server) {
       const { response, channel } = await upgrade(request, server);
-      echo(channel, channels);
+      echo(channel, channels, options);
       return response;
     },
     websocket,

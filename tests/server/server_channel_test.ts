@@ -3,6 +3,7 @@ import { delay } from "@std/async";
 import { Duplex } from "node:stream";
 import { refuse } from "../../src/handshake/server_handshake.ts";
 import { accept } from "../../src/server/accept_upgrade.ts";
+import { refused } from "../../src/server/admission.ts";
 import { refusedError, ServerChannel } from "../../src/server/server_channel.ts";
 import { checkServerOptions, type ServerOptions } from "../../src/server/server_options.ts";
 import { ConnectError } from "../../src/web_socket/errors.ts";
@@ -73,7 +74,7 @@ Deno.test("an answer that comes too late has no effect", async () => {
 });
 
 Deno.test("a refusal that is clear before, and a signal that has aborted before", async () => {
-  const full = connecting({ verify: never }, { refusal: refuse(503) });
+  const full = connecting({ verify: never }, { refused: refused(refuse(503), "full") });
   assertEquals(full.channel.state, "closed");
   assert(full.text().startsWith("HTTP/1.1 503 "), full.text());
   full.socket.destroy();

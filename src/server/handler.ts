@@ -1,0 +1,42 @@
+import { internalServerError } from "../../status.ts";
+import { Channel } from "../web_socket/channel.ts";
+import { WebSocketChannelError } from "../web_socket/errors.ts";
+import type { Message } from "../web_socket/web_socket_channel.ts";
+import type { MessageInput } from "../web_socket/web_socket_sink.ts";
+import { type ErrorHook, report } from "./error_hook.ts";
+import type { ServerWebSocketChannel } from "./server_request.ts";
+
+/**
+ * Serves one connection: called once for each, as soon as its channel is open, and before anything that the
+ * client has sent is read. Each connection is in a call of its own, so that none waits for another.
+ *
+ * When it throws or rejects, the channel is closed with 1011, and `onError` gets the error. When it returns,
+ * the channel is not closed: listeners may go
+ * on. An error that the end of the connection caused, such as of `flush`, is not reported: `channel.closed` tells it.
+ */
+export type ConnectionHandler<Context = unknown> = (
+  channel: ServerWebSocketChannel<Message, MessageInput, Context>,
+) => void | Promise<void>;
+
+/**
+ * Calls a handler.
+ *
+ * @param handler The user's.
+ * @param channel The channel, open.
+ * @param onError Who gets the handler's error.
+ * @returns A promise that fulfils when the handler has returned. It never rejects.
+ */
+export async function handle(
+  handler: ConnectionHandler<never>,
+  channel: ServerWebSocketChannel,
+  onError: ErrorHook | undefined,
+): Promise<void> {
+  try {
+    await handler(channel as ServerWebSocketChannel<Message, MessageInput, never>);
+  } catch (error) {
+    const isOfItsEnd = channel.state !== "open" && error instanceof WebSocketChannelError;
+    if (isOfItsEnd) return;
+    report(onError, error, { where: "handler", request: channel.request });
+    Channel.coreOf(channel)?.closeBecauseOf(error, internalServerError);
+  }
+}

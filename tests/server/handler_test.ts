@@ -1,0 +1,257 @@
+/** Handlers, what `verify` finds out about a client, and refusals, for each way into a server. */
+
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { NetWebSocketChannel } from "../../src/net/mod.ts";
+import {
+  type ErrorContext,
+  type RefusedUpgrade,
+  type ServerOptions,
+  type ServerWebSocketChannel,
+  WebSocketServer,
+} from "../../src/server/mod.ts";
+import { FakeClock } from "../support/fake_clock.ts";
+import { testEntries } from "./entries.ts";
+import { deferred } from "../support/promises.ts";
+import { refusalOf, requestText, upgraded, withServer } from "./support.ts";
+
+/** A server's options that note what fails. */
+function noting(): { options: ServerOptions; errors: [unknown, string][] } {
+  const errors: [unknown, string][] = [];
+  const onError = (error: unknown, { where }: ErrorContext): void =>
+    void errors.push([error, where]);
+  return { options: { onError }, errors };
+}
+
+testEntries("a handler serves each connection in a call of its own", async ({ run }) => {
+  const { options, errors } = noting();
+  const seen: ServerWebSocketChannel[] = [];
+  const handler = async (channel: ServerWebSocketChannel): Promise<void> => {
+    seen.push(channel);
+    assertEquals(channel.state, "open");
+    for await (const message of channel.stream) channel.sink.add(`${message}!`);
+  };
+  await run({ ...options, handler }, async ({ url }) => {
+    const clients = [1, 2, 3].map(() => NetWebSocketChannel.connect(url));
+    // The last one first: none waits for another.
+    for (const [i, client] of [...clients.entries()].reverse()) {
+      client.sink.add(`hello ${i}`);
+      assertEquals((await client.stream.next()).value, `hello ${i}!`);
+    }
+    assertEquals(seen.length, 3);
+    for (const client of clients) await client.sink.close(1000);
+  });
+  assertEquals(errors, []);
+});
+
+testEntries(
+  "a handler that fails: its channel alone is closed, onError has the error",
+  async ({ run }) => {
+    const { options, errors } = noting();
+    const fault = new Error("the handler's own");
+    const handler = (channel: ServerWebSocketChannel): void | Promise<void> => {
+      const { searchParams } = channel.request.url;
+      if (searchParams.has("throws")) throw fault;
+      if (searchParams.has("rejects")) return Promise.reject(fault);
+      channel.stream.listen((message) => channel.sink.add(message));
+    };
+    await run({ ...options, handler }, async ({ url }) => {
+      const healthy = NetWebSocketChannel.connect(url);
+      await healthy.ready;
+      for (const query of ["?throws", "?rejects"]) {
+        const client = NetWebSocketChannel.connect(`${url}/${query}`);
+        await client.ready;
+        assertEquals((await client.closed).code, 1011, query);
+      }
+      healthy.sink.add("still there");
+      assertEquals((await healthy.stream.next()).value, "still there");
+      await healthy.sink.close();
+    });
+    assertEquals(errors, [[fault, "handler"], [fault, "handler"]]);
+  },
+);
+
+testEntries("a handler that the client's loss ends is no fault", async ({ run }) => {
+  const { options, errors } = noting();
+  const over = deferred();
+  const handler = async (channel: ServerWebSocketChannel): Promise<void> => {
+    try {
+      await channel.closed;
+      channel.sink.add("too late");
+      await channel.sink.flush();
+    } finally {
+      over.resolve();
+    }
+  };
+  await run({ ...options, handler }, async ({ url }) => {
+    const client = NetWebSocketChannel.connect(url);
+    await client.ready;
+    client.terminate();
+    await over.promise;
+  });
+  assertEquals(errors, []);
+});
+
+testEntries(
+  "verify's context is the channel's, and that of what it is transformed to",
+  async ({ run }) => {
+    const { options } = noting();
+    const seen: unknown[] = [];
+    const done = deferred();
+    const context = { user: 7 };
+    await run({
+      ...options,
+      verify: ({ url }) =>
+        url.search === "" ? { context } : Promise.resolve({ context: undefined }),
+      handler: (channel) => {
+        const derived = channel.transformStream(String).cast<string>();
+        seen.push(channel.context, (derived as ServerWebSocketChannel<string>).context);
+        if (seen.length === 4) done.resolve();
+      },
+    }, async ({ url }) => {
+      const first = NetWebSocketChannel.connect(url);
+      await first.ready;
+      const second = NetWebSocketChannel.connect(`${url}/?none`);
+      await done.promise;
+      await Promise.all([first.sink.close(), second.sink.close()]);
+    });
+    assert(seen[0] === context && seen[1] === context);
+    assertEquals(seen.slice(2), [undefined, undefined]);
+  },
+);
+
+testEntries("a context beside a refusal is neither: 500", async ({ run }) => {
+  const { options, errors } = noting();
+  const verify = () => ({ context: 1, status: 403 });
+  await run({ ...options, verify }, async (server) => {
+    assertEquals((await refusalOf(server, requestText())).status, 500);
+  });
+  assertEquals(errors.map(([error, where]) => [String(error), where]), [[
+    "TypeError: Cannot use the answer of verify: beside its context there is something else",
+    "verify",
+  ]]);
+});
+
+testEntries("onRefused has each refusal, its status and its reason", async ({ run }) => {
+  const { options } = noting();
+  const refusals: [number, string, string][] = [];
+  const onRefused = ({ request, status, reason }: RefusedUpgrade): void => {
+    refusals.push([status, reason, request.url.pathname]);
+    throw new Error("a hook that fails harms nothing");
+  };
+  const verify = ({ url }: { readonly url: URL }): boolean => {
+    if (url.pathname === "/fails") throw new Error("verify's own");
+    return url.pathname !== "/no";
+  };
+  const printed: unknown[][] = [];
+  const { error } = console;
+  console.error = (...args) => void printed.push(args);
+  try {
+    await run({ ...options, hosts: ["localhost"], verify, onRefused }, async (server) => {
+      const status = async (path: string, changes: Record<string, string>): Promise<number> =>
+        (await refusalOf(server, requestText(changes, `GET ${path} HTTP/1.1`))).status;
+      assertEquals(await status("/a", { "Sec-WebSocket-Version": "7" }), 426);
+      assertEquals(await status("/b", { Host: "elsewhere" }), 403);
+      assertEquals(await status("/c", { Origin: "https://foreign.example" }), 403);
+      assertEquals(await status("/no", {}), 403);
+      assertEquals(await status("/fails", {}), 500);
+      await (await upgraded(server)).destroy();
+    });
+  } finally {
+    console.error = error;
+  }
+  assertEquals(refusals, [
+    [426, "malformed", "/a"],
+    [403, "host", "/b"],
+    [403, "origin", "/c"],
+    [403, "verify", "/no"],
+    [500, "error", "/fails"],
+  ]);
+  assertEquals(printed.length, 5);
+});
+
+Deno.test("onRefused: what the server itself refuses, and what takes too long", async () => {
+  const refusals: [number, string][] = [];
+  const onRefused = ({ status, reason }: RefusedUpgrade): void =>
+    void refusals.push([status, reason]);
+  const clock = new FakeClock();
+  const asked = deferred();
+  const verify = ({ url }: { readonly url: URL }): boolean | Promise<boolean> => {
+    if (url.search === "") return true;
+    asked.resolve();
+    return new Promise<boolean>(() => {});
+  };
+  const onError = (): void => {};
+  const options = { path: "/", maxConnections: 2, verify, onRefused, onError, clock };
+  await withServer(options, async (server) => {
+    assertEquals((await refusalOf(server, requestText({}, "GET /x HTTP/1.1"))).status, 404);
+    const client = await upgraded(server);
+    const slow = refusalOf(server, requestText({}, "GET /?slow HTTP/1.1"));
+    await asked.promise;
+    assertEquals((await refusalOf(server, requestText())).status, 503);
+    for (let i = 0; i < 20; i++) clock.advance(1000);
+    assertEquals((await slow).status, 503);
+    await client.destroy();
+  });
+  assertEquals(refusals, [[404, "path"], [503, "full"], [503, "timeout"]]);
+});
+
+Deno.test("a server's close waits for its handlers, up to drainTimeout", async () => {
+  const clock = new FakeClock();
+  const finish = deferred();
+  const log: string[] = [];
+  const handler = async (channel: ServerWebSocketChannel): Promise<void> => {
+    for await (const _ of channel.stream);
+    log.push("stream over");
+    if (channel.request.url.search === "?stuck") await new Promise(() => {});
+    await finish.promise;
+    log.push("handler over");
+  };
+  await withServer({ handler, clock }, async (server) => {
+    const client = NetWebSocketChannel.connect(server.url);
+    await client.ready;
+    const closed = server.close().then(() => log.push("server over"));
+    await client.closed;
+    finish.resolve();
+    await closed;
+  });
+  assertEquals(log, ["stream over", "handler over", "server over"]);
+  await withServer({ handler, clock }, async (server) => {
+    const client = NetWebSocketChannel.connect(`${server.url}/?stuck`);
+    await client.ready;
+    let isOver = false;
+    const closed = server.close({ drainTimeout: 100 }).then(() => isOver = true);
+    await client.closed;
+    assertEquals(isOver, false);
+    while (!isOver) {
+      clock.advance(50);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    await closed;
+  });
+});
+
+Deno.test("a server with a handler is no iterable: it says so", async () => {
+  await withServer({ handler: () => {} }, async (server) => {
+    const error = assertThrows(() => server[Symbol.asyncIterator](), DOMException);
+    assertEquals(error.name, "InvalidStateError");
+    await Promise.resolve();
+  });
+});
+
+Deno.test("the context is typed from verify to the handler and the server's channels", async () => {
+  const names: string[] = [];
+  const done = deferred();
+  const server = await WebSocketServer.bind({
+    verify: (request) => ({ context: { name: request.url.pathname.slice(1) } }),
+    handler: (channel) => {
+      names.push(channel.context.name);
+      done.resolve();
+    },
+  });
+  const client = NetWebSocketChannel.connect(`${server.url}/guest`);
+  await done.promise;
+  for (const { context } of server.channels) names.push(context.name);
+  await server.close();
+  await client.closed;
+  assertEquals(names, ["guest", "guest"]);
+});
