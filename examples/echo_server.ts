@@ -8,7 +8,7 @@ const server = await WebSocketServer.bind({
   port,
   handler: async (channel) => {
     for await (const message of channel.stream) channel.sink.add(message);
-    console.log(`closed with ${channel.closeCode}`);
+    console.log(`closed with ${(await channel.closed).code}`);
   },
 });
 console.log(`listening at ${server.url}`);
