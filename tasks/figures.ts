@@ -52,10 +52,10 @@ const ROOMS: Rooms = {
   "src/permessage_deflate": { files: 5, lines: 1015 },
   "src/protocol": { files: 16, lines: 2803 },
   "src/realm": { files: 4, lines: 304 },
-  "src/server": { files: 25, lines: 3556 },
+  "src/server": { files: 26, lines: 3804 },
   "src/stream_channel": { files: 25, lines: 6113 },
   "src/testing": { files: 5, lines: 418 },
-  "src/web_socket": { files: 35, lines: 18285 },
+  "src/web_socket": { files: 35, lines: 5223 },
 };
 
 /** What the folder of streams is to come down to. */
