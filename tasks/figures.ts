@@ -47,7 +47,7 @@ const ROOT = new URL("../", import.meta.url);
 const ROOMS: Rooms = {
   "src": { files: 4, lines: 338 },
   "src/handshake": { files: 10, lines: 1683 },
-  "src/native": { files: 10, lines: 959 },
+  "src/native": { files: 10, lines: 971 },
   "src/net": { files: 17, lines: 2442 },
   "src/permessage_deflate": { files: 5, lines: 1015 },
   "src/protocol": { files: 16, lines: 2803 },

@@ -57,7 +57,9 @@ export function readFailure(
   const { code } = (cause ?? {}) as { code?: unknown };
   const isNew = typeof code === "string" && !message.includes(code);
   const text = message.replace(PREFIX, "") + (isNew ? ` (${code})` : "");
-  const status = Number(/(?:status code|server response): (\d{3})\b/.exec(text)?.[1]);
+  const status = Number(
+    /(?:status code:|server response:|response but was ') ?(\d{3})\b/.exec(text)?.[1],
+  );
   const known = status > 0
     ? { phase: "handshake", status } as const
     : SAID.find(([said]) => said.test(text))?.[1] ?? {};

@@ -191,11 +191,21 @@ export class NativeTransport implements Transport {
       wasClean: received !== undefined && wasClean !== false,
       initiator: received === undefined ? "transport" : "remote",
     };
+    if (received !== undefined) this.#answerClose(received);
     // Some platforms forget what a lost connection hasn't sent.
     const seen = ending.wasClean ? 0 : this.#amount;
     this.#unsent = Math.max(seen, this.bufferedAmount);
     this.#core.end(
       received === undefined && !this.#closeStarted ? { ...ending, error: this.#lost() } : ending,
+    );
+  }
+
+  /** Workerd, by its older dates of compatibility, leaves it to the program to answer the peer's Close. */
+  #answerClose({ code, reason }: CloseFrameContent): void {
+    const socket = this.#socket;
+    if (socket?.readyState !== CLOSING || this.#closeStarted) return;
+    this.#closeAnyhow(() =>
+      code === noStatusReceived ? socket.close() : socket.close(code, reason)
     );
   }
 

@@ -44,6 +44,33 @@ Deno.test("odd sockets: wrapped by a listener of its open event, told of it once
   channel?.terminate();
 });
 
+Deno.test("odd sockets: one that is still closing at its close event is given the answer to the peer's Close", async () => {
+  for (
+    const [code, reason, answer] of [
+      [3001, "bye", [3001, "bye"]],
+      [1000, "", [1000, ""]],
+      [1005, "", []],
+    ] as const
+  ) {
+    const { channel, socket } = wrap();
+    socket.readyState = 2;
+    socket.emit("close", { code, reason, wasClean: true });
+    assertEquals(socket.closes, [[...answer]]);
+    const { initiator, wasClean } = await channel.closed;
+    assertEquals([initiator, wasClean, channel.closeCode], ["remote", true, code]);
+  }
+  // The one that was first has closed already, and a lost connection has no Close.
+  const own = wrap();
+  void own.channel.sink.close(1000);
+  own.socket.readyState = 2;
+  own.socket.emit("close", { code: 1000, reason: "", wasClean: true });
+  assertEquals(own.socket.closes, [[1000, ""]]);
+  const lost = wrap();
+  lost.socket.readyState = 2;
+  lost.socket.emit("close", { code: 1006, reason: "", wasClean: false });
+  assertEquals(lost.socket.closes, []);
+});
+
 Deno.test("odd sockets: a close event fired inside terminate changes nothing of the ending", async () => {
   for (const hasTerminate of [false, true]) {
     const { channel, clock, socket } = wrap();
