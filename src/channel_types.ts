@@ -29,6 +29,7 @@ export type {
 } from "./stream_channel/stream_channel.ts";
 export type { Capabilities, Capability } from "./web_socket/capabilities.ts";
 export type { CloseFrameContent, CloseInfo, CloseInitiator } from "./web_socket/close_info.ts";
+export type { ConnectionInfo, TlsInfo } from "./web_socket/connection_info.ts";
 export type {
   ChannelOptions,
   ConnectDeadlineOptions,

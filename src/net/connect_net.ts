@@ -103,6 +103,7 @@ class Connecting {
     this.#phaseOf = () => dial.phase;
     const wire = new SocketWire(await dial.connect());
     this.#phaseOf = () => "handshake";
+    core.connectionInfo = dial.info;
     const exchange = new Exchange(wire, { clock: core.clock, ms: closeTimeout });
     if (core.state === "closed") {
       exchange.destroy();

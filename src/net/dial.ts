@@ -6,6 +6,7 @@
 
 import { ignore } from "../stream_channel/errors.ts";
 import type { Clock } from "../web_socket/clock.ts";
+import type { ConnectionInfo } from "../web_socket/connection_info.ts";
 import type { ConnectOptions } from "../web_socket/options.ts";
 import {
   ConnectError,
@@ -38,6 +39,7 @@ import {
   shownProxy,
 } from "./proxy.ts";
 import { connected, Race } from "./race.ts";
+import { socketInfo } from "./socket_info.ts";
 import { openSocksTunnel } from "./socks.ts";
 
 /** How to dial. */
@@ -63,6 +65,8 @@ export class Dial {
   #race: Race | null = null;
   /** The connection: of TCP first, then of TLS over it. */
   #socket: Socket | null = null;
+  /** The TCP connection. */
+  #below: Socket | null = null;
   /** The proxy whose tunnel the connection goes through. */
   #tunnel: URL | null = null;
   #destroyed = false;
@@ -172,6 +176,14 @@ export class Dial {
     };
   }
 
+  /** What is known of the connection that {@linkcode connect} has made. */
+  get info(): ConnectionInfo | null {
+    if (this.#below === null) return null;
+    // TLS below a tunnel is the proxy's.
+    const secure = this.#url.protocol === "wss:" ? this.#socket : null;
+    return socketInfo(this.#below, secure, this.#tunnel && shownProxy(this.#tunnel));
+  }
+
   #connected(): Socket {
     if (this.#socket === null || this.#destroyed) throw givenUp();
     return this.#socket;
@@ -201,7 +213,7 @@ export class Dial {
     for (;;) {
       const socket = await race.run();
       this.#checkWanted(socket);
-      this.#socket = socket;
+      this.#socket = this.#below = socket;
       if (settings === null) break;
       try {
         await this.#secure(url, settings);

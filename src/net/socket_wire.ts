@@ -2,7 +2,9 @@ import { plainBytes } from "../realm/bytes.ts";
 import { Deferred, FULFILLED } from "../stream_channel/errors.ts";
 import { type Flushes, inTicks } from "../web_socket/flushes.ts";
 import type { Wire, WireEvents, WireFailure } from "../web_socket/wire.ts";
+import type { ConnectionInfo } from "../web_socket/connection_info.ts";
 import { handleBelow } from "./handle_below.ts";
+import { socketInfo } from "./socket_info.ts";
 
 /**
  * What is used of a `node:net` or `node:tls` socket, or of another duplex stream. Listeners are called with
@@ -135,6 +137,11 @@ export class SocketWire implements Wire {
   /** A socket counts a chunk until the platform has copied all of it. */
   get releasesChunks(): boolean {
     return !this.#isForeign;
+  }
+
+  /** A destroyed socket has forgotten most of it. */
+  get connectionInfo(): ConnectionInfo | null {
+    return this.#socket.destroyed ? null : socketInfo(this.#socket, this.#socket);
   }
 
   get endsTurns(): boolean {

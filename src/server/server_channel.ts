@@ -6,6 +6,7 @@ import { Channel } from "../web_socket/channel.ts";
 import { ChannelCore, type ChannelIdentity, type Opener } from "../web_socket/channel_core.ts";
 import type { Clock } from "../web_socket/clock.ts";
 import { Deadline } from "../web_socket/deadline.ts";
+import type { ConnectionInfo } from "../web_socket/connection_info.ts";
 import { ConnectError } from "../web_socket/errors.ts";
 import { speak } from "../web_socket/speaking.ts";
 import type { ChannelParts } from "../stream_channel/channel_like.ts";
@@ -101,6 +102,19 @@ export class ServerChannel<In = Message, Out = MessageInput, Context = unknown>
 
   override get url(): string {
     return this.request.shownUrl;
+  }
+
+  override get connectionInfo(): ConnectionInfo | null {
+    if (super.connectionInfo !== null || this.state === "connecting") return super.connectionInfo;
+    const { remoteAddress, remotePort } = this.request;
+    return {
+      remoteAddress,
+      remotePort,
+      localAddress: null,
+      localPort: null,
+      proxy: null,
+      tls: null,
+    };
   }
 
   static override derived<NewIn, NewOut>(

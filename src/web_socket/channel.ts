@@ -13,6 +13,7 @@ import { type ChannelTransformer, StreamChannelBase } from "../stream_channel/st
 import type { Capabilities } from "./capabilities.ts";
 import type { ChannelCore } from "./channel_core.ts";
 import type { HandshakeResponse } from "./errors.ts";
+import type { ConnectionInfo } from "./connection_info.ts";
 import { inspectAs, shownProtocol } from "./inspection.ts";
 import type { CloseInfo } from "./close_info.ts";
 import type {
@@ -161,6 +162,10 @@ export class Channel<In = Message, Out = MessageInput> extends StreamChannelBase
 
   get response(): HandshakeResponse | null {
     return this.#core.opening.response;
+  }
+
+  get connectionInfo(): ConnectionInfo | null {
+    return this.#core.connectionInfo;
   }
 
   get closeCode(): number | null {

@@ -22,6 +22,7 @@ import { type HandshakeResponse, WebSocketChannelError } from "./errors.ts";
 import { checkMessage, type EarlyMessage, keepMessage } from "./message_input.ts";
 import type { Transport } from "./transport.ts";
 import type { CloseFrameContent, CloseInfo, CloseInitiator } from "./close_info.ts";
+import type { ConnectionInfo } from "./connection_info.ts";
 import type { ChannelState, Message, WebSocketChannel } from "./web_socket_channel.ts";
 import {
   checkCloseArguments,
@@ -113,6 +114,7 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget {
   #closeContent: { readonly code: number | undefined; readonly reason: string | undefined } | null =
     null;
   #isRef = true;
+  #connectionInfo: ConnectionInfo | null = null;
 
   /**
    * Makes a channel that is connecting.
@@ -148,6 +150,15 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget {
 
   get transport(): Transport | null {
     return this.#transport;
+  }
+
+  /** See `WebSocketChannel.connectionInfo`. */
+  get connectionInfo(): ConnectionInfo | null {
+    return this.#connectionInfo ??= this.#transport?.connectionInfo ?? null;
+  }
+
+  set connectionInfo(info: ConnectionInfo | null) {
+    this.#connectionInfo = info;
   }
 
   // What the sink asks for.

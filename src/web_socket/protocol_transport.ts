@@ -10,6 +10,7 @@ import { inlet, type MessageStream } from "../stream_channel/channel_stream.ts";
 import { rethrowLater } from "../stream_channel/errors.ts";
 import type { ChannelCore } from "./channel_core.ts";
 import type { Ending } from "./channel_state.ts";
+import type { ConnectionInfo } from "./connection_info.ts";
 import {
   type ControlFrameOptions,
   DEFAULT_MAX_MESSAGE_SIZE,
@@ -453,6 +454,10 @@ export class ProtocolTransport
 
   get latency(): number | null {
     return this.#keepalive?.latency ?? null;
+  }
+
+  get connectionInfo(): ConnectionInfo | null {
+    return this.#wire.connectionInfo ?? null;
   }
 
   ping(payload?: Uint8Array, signal?: AbortSignal): Promise<number> {

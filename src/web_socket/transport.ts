@@ -1,5 +1,6 @@
 import type { PreparedMessage } from "../protocol/prepared_message.ts";
 import type { Ending } from "./channel_state.ts";
+import type { ConnectionInfo } from "./connection_info.ts";
 import type { CloseFrameContent } from "./close_info.ts";
 import type { MessageInput, SendOptions } from "./web_socket_sink.ts";
 
@@ -16,6 +17,8 @@ export interface Transport {
   readonly errorCode: number | undefined;
   /** The latest round trip's time, in milliseconds; `null` before the first, and where it can't ping. */
   readonly latency: number | null;
+  /** What is known of the connection; left out: nothing. */
+  readonly connectionInfo?: ConnectionInfo | null;
   /**
    * Sends a message, on an open connection.
    *

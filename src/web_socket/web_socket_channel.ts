@@ -4,6 +4,7 @@ import type { MessageTransform } from "../stream_channel/relay.ts";
 import type { ChannelTransformer, StreamChannel } from "../stream_channel/stream_channel.ts";
 import type { Capabilities } from "./capabilities.ts";
 import type { CloseInfo } from "./close_info.ts";
+import type { ConnectionInfo } from "./connection_info.ts";
 import type { HandshakeResponse } from "./errors.ts";
 import type { MessageInput, WebSocketSink } from "./web_socket_sink.ts";
 
@@ -81,6 +82,13 @@ export interface WebSocketChannel<In = Message, Out = MessageInput>
   readonly closeReason: string | null;
   /** The server's answer to the opening handshake, where this package made it; else `null`. */
   readonly response: HandshakeResponse | null;
+  /**
+   * The addresses at both ends, the proxy, and what TLS agreed on, as far as this package can know it;
+   * `null` while there is no connection. A client over `node:net` has it from the opening handshake on, also after
+   * the end. A server's channel has it while it is open, and afterwards if it was read before; otherwise only the
+   * address of the client is left. With the platform's `WebSocket`, and over a channel of bytes, it is `null`.
+   */
+  readonly connectionInfo: ConnectionInfo | null;
   /** What this channel's transport can do. */
   readonly capabilities: Capabilities;
   /**

@@ -1,3 +1,4 @@
+import type { ConnectionInfo } from "./connection_info.ts";
 import type { Flushes } from "./flushes.ts";
 
 /** Why a {@linkcode Wire} failed. */
@@ -33,6 +34,8 @@ export interface Wire {
   readonly endsTurns: boolean;
   /** Whether {@linkcode destroy} ends the connection at once. */
   readonly canDestroy: boolean;
+  /** What is known of the connection; left out: nothing. */
+  readonly connectionInfo?: ConnectionInfo | null;
   /** Schedules the flush at the end of the turn. */
   readonly flushes: Flushes;
   /** How many of the bytes written the transport has not taken yet. */
