@@ -36,10 +36,11 @@ async function freePort(): Promise<number> {
 export async function withProgram(
   prepare: (folder: string, port: number) => readonly string[],
   body: (port: number) => Promise<void>,
+  signal?: "SIGTERM",
 ): Promise<void> {
   const folder = mkdtempSync(`${tmpdir()}/interop-`);
   const port = await freePort();
-  const program: Running = start(prepare(folder, port));
+  const program: Running = start(prepare(folder, port), signal);
   try {
     await Promise.race([listening(port), program.next()]);
     await body(port);

@@ -40,8 +40,15 @@ export interface Running {
   close(): Promise<void>;
 }
 
-/** Starts a program. */
-export function start(command: readonly string[]): Running {
+/**
+ * Starts a program.
+ *
+ * @param signal What ends it: `SIGTERM` lets it end what it has started itself.
+ */
+export function start(
+  command: readonly string[],
+  signal: "SIGKILL" | "SIGTERM" = "SIGKILL",
+): Running {
   const [program = "", ...args] = command;
   const child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"] });
   const lines: string[] = [];
@@ -78,7 +85,7 @@ export function start(command: readonly string[]): Running {
       return JSON.parse(line);
     },
     async close() {
-      child.kill("SIGKILL");
+      child.kill(signal);
       await ended;
       child.stdout.destroy();
       child.stderr.destroy();

@@ -17,6 +17,7 @@ const MEMBERS: readonly string[] = [
   ...["stream", "sink", "readable", "writable", "pipe", "transform", "transformStream"],
   ...["transformSink", "changeStream", "changeSink", "cast", "ready", "whenReady", "closing"],
   ...["closed", "url", "state", "protocol", "extensions", "closeCode", "closeReason", "response"],
+  "connectionInfo",
   ...["capabilities", "ping", "pong", "latency", "terminate", "ref", "unref"],
 ];
 
