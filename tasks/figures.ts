@@ -45,7 +45,7 @@ const ROOT = new URL("../", import.meta.url);
 
 /** The budget of each folder of src/. */
 const ROOMS: Rooms = {
-  "src": { files: 4, lines: 338 },
+  "src": { files: 4, lines: 339 },
   "src/handshake": { files: 10, lines: 1683 },
   "src/native": { files: 10, lines: 971 },
   "src/net": { files: 17, lines: 2442 },

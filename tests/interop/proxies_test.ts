@@ -120,7 +120,7 @@ test(
           await refused("ws://127.0.0.1:1", proxy),
           /^503 true it answered 503 Service Una/,
         );
-      }, "SIGTERM");
+      });
     });
   },
 );
