@@ -80,7 +80,7 @@ interface Budget {
 }
 
 /** The budgets of what is counted in the text of src/. */
-const FORWARDS: Budget = { budget: 70, goal: 39 };
+const FORWARDS: Budget = { budget: 72, goal: 39 };
 const CALLBACK_INTERFACES: Budget = { budget: 12, goal: 9 };
 const CALLBACK_INTERFACES_OF_OTHER_NAMES: Budget = { budget: 3, goal: 0 };
 
