@@ -6,7 +6,6 @@ import {
   assertThrows,
 } from "@std/assert";
 import { NativeChannel } from "../../src/native/native_channel.ts";
-import type { FromOptions } from "../../src/web_socket/options.ts";
 import type { WebSocketLike } from "../../src/native/web_socket_like.ts";
 import { NO_CAPABILITIES } from "../../src/web_socket/capabilities.ts";
 import { ConnectError, WebSocketChannelError } from "../../src/web_socket/errors.ts";
@@ -16,17 +15,7 @@ import { foreign } from "../support/foreign_realm.ts";
 import { FakeWebSocket } from "../support/fake_web_socket.ts";
 import { assertNoUncaught } from "../support/unhandled.ts";
 import { deferred, rejection } from "../support/promises.ts";
-
-interface Wrapped {
-  readonly clock: FakeClock;
-  readonly socket: FakeWebSocket;
-  readonly channel: NativeChannel;
-}
-
-function wrap(options: FromOptions = {}, socket: FakeWebSocket = new FakeWebSocket()): Wrapped {
-  const clock = new FakeClock();
-  return { clock, socket, channel: NativeChannel.from(socket, options, clock) };
-}
+import { wrap } from "./support.ts";
 
 // Wrapping.
 

@@ -8,23 +8,12 @@ import {
   assertThrows,
 } from "@std/assert";
 import { NativeChannel } from "../../src/native/native_channel.ts";
-import type { FromOptions } from "../../src/web_socket/options.ts";
 import type { WebSocketLike } from "../../src/native/web_socket_like.ts";
 import { WebSocketChannelError } from "../../src/web_socket/errors.ts";
 import { microtasks, record, settled } from "../support/events.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { FakeWebSocket } from "../support/fake_web_socket.ts";
-
-interface Wrapped {
-  readonly clock: FakeClock;
-  readonly socket: FakeWebSocket;
-  readonly channel: NativeChannel;
-}
-
-function wrap(options: FromOptions = {}, socket: FakeWebSocket = new FakeWebSocket()): Wrapped {
-  const clock = new FakeClock();
-  return { clock, socket, channel: NativeChannel.from(socket, options, clock) };
-}
+import { wrap } from "./support.ts";
 
 function throwBroken(): never {
   throw new Error("broken");

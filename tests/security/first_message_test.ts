@@ -8,13 +8,7 @@ import { delay } from "@std/async";
 import { Buffer } from "node:buffer";
 import { createServer as createHttpServer } from "node:http";
 import { createServer } from "node:net";
-import {
-  acceptUpgrade,
-  bunWebSocket,
-  type ServerWebSocketChannel,
-  upgradeWebSocket,
-} from "../../src/server/mod.ts";
-import type { BunServer, BunUpgradeResult } from "../../src/server/mod.ts";
+import { acceptUpgrade, type ServerWebSocketChannel } from "../../src/server/mod.ts";
 import { bind } from "../../src/server/web_socket_server.ts";
 import { platform } from "../../src/web_socket/platform.ts";
 import { WebSocketChannel } from "../../src/web_socket_channel.ts";
@@ -38,6 +32,7 @@ import { NetWebSocketChannel } from "../../src/net/mod.ts";
 import { until } from "../support/turns.ts";
 import { deferred } from "../support/promises.ts";
 import { closeServer, listen } from "../support/loopback.ts";
+import { upgradeOnBun, upgradeOnDeno } from "../server/platform_servers.ts";
 
 /** How a server, or a client, reads a channel that it was given. */
 type Reader = (channel: WebSocketChannel) => void;
@@ -114,48 +109,22 @@ const ENTRIES: Record<string, Entry> = {
 /** With the platform's own server: where there is one that isn't `node:http`. */
 function serveDeno(read: Reader): Promise<Serving> {
   const channels: ServerWebSocketChannel[] = [];
-  const server = Deno.serve(
-    { port: 0, hostname: "127.0.0.1", onListen: () => {} },
-    async (request, info) => {
-      const { response, channel } = await upgradeWebSocket(request, { info });
-      if (channel !== null) {
-        channels.push(channel);
-        read(channel);
-      }
-      return response;
-    },
-  );
+  const server = upgradeOnDeno({}, (channel) => {
+    if (channel === null) return;
+    channels.push(channel);
+    read(channel);
+  });
   return Promise.resolve({
-    url: `ws://127.0.0.1:${server.addr.port}`,
+    url: `ws://127.0.0.1:${server.port}`,
     async close() {
       await Promise.all(channels.map((it) => it.closed));
-      await server.shutdown();
+      await server.stop();
     },
   });
-}
-
-interface BunLike {
-  serve(options: {
-    port: number;
-    hostname: string;
-    fetch(request: Request, server: BunServer): Promise<Response | undefined>;
-    websocket: object;
-  }): { port: number; stop(force: boolean): Promise<void> };
 }
 
 function serveBun(read: Reader): Promise<Serving> {
-  const { Bun } = globalThis as unknown as { Bun: BunLike };
-  const { upgrade, websocket } = bunWebSocket();
-  const server = Bun.serve({
-    port: 0,
-    hostname: "127.0.0.1",
-    async fetch(request, server) {
-      const { response, channel }: BunUpgradeResult = await upgrade(request, server);
-      if (channel !== null) read(channel);
-      return response;
-    },
-    websocket,
-  });
+  const server = upgradeOnBun({}, (channel) => void (channel !== null && read(channel)));
   return Promise.resolve({
     url: `ws://127.0.0.1:${server.port}`,
     close: () => server.stop(true),

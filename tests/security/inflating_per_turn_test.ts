@@ -2,41 +2,14 @@
 
 import zlib from "node:zlib";
 import { assert, assertEquals, assertLess } from "@std/assert";
-import { channelPair } from "../../src/stream_channel/channel_pair.ts";
-import type { StreamChannel } from "../../src/stream_channel/stream_channel.ts";
-import { WebSocketChannel } from "../../src/web_socket_channel.ts";
 import { joined, utf8 } from "../support/bytes.ts";
 import { closePayload, frame } from "../support/frames.ts";
 import { seededRandom } from "../support/random.ts";
-import { turn, TurnCounter } from "../support/turns.ts";
+import { turn } from "../support/turns.ts";
+import { attacked, over } from "./support.ts";
 
 const MIB = 1024 * 1024;
-
-interface Attacked {
-  readonly channel: WebSocketChannel;
-  readonly peer: StreamChannel<Uint8Array>;
-  readonly counter: TurnCounter;
-  readonly log: unknown[];
-}
-
-/** A client's channel whose server is the test. */
-function attacked(maxMessageSize?: number, extensions = "permessage-deflate"): Attacked {
-  const { local, foreign: peer } = channelPair<Uint8Array>({ sync: true });
-  const channel = WebSocketChannel.over(local, { side: "client", extensions, maxMessageSize });
-  const counter = new TurnCounter();
-  const log: unknown[] = [];
-  channel.stream.listen((message) => {
-    counter.step();
-    log.push(message);
-  }, { onDone: () => log.push("done") });
-  peer.stream.listen(() => {});
-  return { channel, peer, counter, log };
-}
-
-async function over(it: Attacked): Promise<void> {
-  it.channel.terminate();
-  await it.channel.closed;
-}
+const DEFLATE = "permessage-deflate";
 
 /** As a message is compressed, without the tail that isn't sent. */
 function blocks(data: Uint8Array | string): Uint8Array {
@@ -54,7 +27,7 @@ const STREAMS = message(
 );
 
 Deno.test("attack 55: compressed messages of a byte come in many turns, in order", async () => {
-  const it = attacked();
+  const it = attacked({ extensions: DEFLATE });
   const count = 20_000;
   const texts = Array.from({ length: count }, (_, i) => String.fromCharCode(97 + i % 26));
   const wires = new Map([...new Set(texts)].map((text) => [text, message(blocks(text), 1)]));
@@ -67,7 +40,7 @@ Deno.test("attack 55: compressed messages of a byte come in many turns, in order
 });
 
 Deno.test("attack 55: 999 DEFLATE streams in a message take several turns, again and again", async () => {
-  const it = attacked();
+  const it = attacked({ extensions: DEFLATE });
   const count = 20;
   const wires = Array.from({ length: count }, () => STREAMS);
   it.peer.sink.add(joined([...wires, frame({ opcode: 1, payload: "behind" })]));
@@ -81,8 +54,8 @@ Deno.test("attack 55: 999 DEFLATE streams in a message take several turns, again
 Deno.test("attack 55: another connection's message doesn't wait for what is inflated", async () => {
   const bombs = joined(Array.from({ length: 3 }, () => message(blocks(new Uint8Array(8 * MIB)))));
   for (const load of [joined(Array.from({ length: 20 }, () => STREAMS)), bombs]) {
-    const loaded = attacked();
-    const other = attacked();
+    const loaded = attacked({ extensions: DEFLATE });
+    const other = attacked({ extensions: DEFLATE });
     loaded.peer.sink.add(load.slice());
     other.peer.sink.add(message(blocks("hello"), 1));
     const { turns } = await other.counter.until(() => other.log.length === 1);
@@ -103,7 +76,7 @@ function sample(length: number, seed = seededRandom()): Uint8Array {
 
 for (const extensions of ["permessage-deflate", "permessage-deflate; server_no_context_takeover"]) {
   Deno.test(`attack 55: large and small, binary and text, plain and not, by turns: ${extensions}`, async () => {
-    const it = attacked(undefined, extensions);
+    const it = attacked({ extensions });
     const text = "aä€😀 naïve 漢字 ".repeat(150_000);
     const expected: (string | Uint8Array)[] = [];
     const wires: Uint8Array[] = [];
@@ -168,7 +141,7 @@ class Deflater {
 }
 
 Deno.test("attack 55: streams with BFINAL=1 that are large themselves", async () => {
-  const it = attacked();
+  const it = attacked({ extensions: DEFLATE });
   const random = seededRandom();
   const parts = [sample(2 * MIB, random), sample(5, random), sample(3 * MIB, random), utf8("end")];
   const last = parts.pop() as Uint8Array;
@@ -183,7 +156,7 @@ Deno.test("attack 55: streams with BFINAL=1 that are large themselves", async ()
 const BOMB: Uint8Array = message(blocks(new Uint8Array(24 * MIB)));
 
 Deno.test("attack 55: a bomb within the limit comes in many turns, and in the memory it needs", async () => {
-  const it = attacked(24 * MIB);
+  const it = attacked({ maxMessageSize: 24 * MIB, extensions: DEFLATE });
   it.peer.sink.add(joined([BOMB, BOMB]));
   for (let i = 0; i < 2; i++) {
     const { turns } = await it.counter.until(() => it.log.length === 1);
@@ -197,7 +170,7 @@ Deno.test("attack 55: a bomb within the limit comes in many turns, and in the me
 
 Deno.test("attack 55: a bomb beyond the limit fails with 1009, and nearly nothing is allocated", async () => {
   for (const opcode of [1, 2]) {
-    const it = attacked(20 * MIB);
+    const it = attacked({ maxMessageSize: 20 * MIB, extensions: DEFLATE });
     it.peer.sink.add(message(blocks(new Uint8Array(24 * MIB)), opcode));
     await it.counter.until(() => it.log.includes("done"));
     it.peer.sink.close();
@@ -218,7 +191,7 @@ Deno.test("attack 55: what doesn't inflate fails with 1007, however long it took
     [blocks(text), 1],
   ];
   for (const [i, [payload, opcode]] of payloads.entries()) {
-    const it = attacked();
+    const it = attacked({ extensions: DEFLATE });
     it.peer.sink.add(joined([message(payload, opcode), frame({ opcode: 1, payload: "never" })]));
     await it.counter.until(() => it.log.includes("done"));
     it.peer.sink.close();
@@ -230,7 +203,7 @@ Deno.test("attack 55: what doesn't inflate fails with 1007, however long it took
 Deno.test("attack 55: terminate and close give up what is inflated; nothing comes afterwards", async () => {
   for (const end of ["terminate", "close"] as const) {
     for (const load of [BOMB, STREAMS]) {
-      const it = attacked();
+      const it = attacked({ extensions: DEFLATE });
       it.peer.sink.add(joined([load, frame({ opcode: 1, payload: "?" }), frame({ opcode: 8 })]));
       await turn();
       if (end === "terminate") it.channel.terminate();

@@ -8,14 +8,7 @@ import {
   assertStrictEquals,
 } from "@std/assert";
 import { type CloseInfo, WebSocketChannel } from "../../mod.ts";
-import {
-  type BunServer,
-  bunWebSocket,
-  type ServerWebSocketChannel,
-  upgradeWebSocket,
-  WebSocketServer,
-} from "../../src/server/mod.ts";
-import { Deferred } from "../../src/stream_channel/errors.ts";
+import { type ServerWebSocketChannel, WebSocketServer } from "../../src/server/mod.ts";
 import {
   DelegatingChannelSink,
   DelegatingStreamChannel,
@@ -32,6 +25,8 @@ import { webSocketChannelPair } from "../../src/testing/mod.ts";
 import { platform } from "../../src/web_socket/platform.ts";
 import { FakeWebSocket } from "../support/fake_web_socket.ts";
 import { assertNoUncaught } from "../support/unhandled.ts";
+import { upgradeOnBun, upgradeOnDeno } from "../server/platform_servers.ts";
+import { deferred } from "../support/promises.ts";
 
 type Json = StreamChannel<unknown, unknown>;
 
@@ -281,43 +276,13 @@ Deno.test({
   },
 });
 
-/** Serves by the platform's own upgrade, where it has one; `null` elsewhere. */
-function servePlatform(onChannel: (channel: ServerWebSocketChannel) => void): {
-  port: number;
-  close(): Promise<void>;
-} | null {
-  const hostname = "127.0.0.1";
-  if (platform() === "deno") {
-    const server = Deno.serve({ port: 0, hostname, onListen: () => {} }, async (request, info) => {
-      const { response, channel } = await upgradeWebSocket(request, { info });
-      if (channel !== null) onChannel(channel);
-      return response;
-    });
-    return { port: (server.addr as Deno.NetAddr).port, close: () => server.shutdown() };
-  }
-  if (platform() !== "bun") return null;
-  const { Bun } = globalThis as unknown as { Bun: BunGlobal };
-  const { upgrade, websocket } = bunWebSocket();
-  const fetch = async (request: Request, server: BunServer): Promise<Response | undefined> => {
-    const { response, channel } = await upgrade(request, server);
-    if (channel !== null) onChannel(channel);
-    return response;
-  };
-  const server = Bun.serve({ port: 0, hostname, fetch, websocket });
-  return { port: server.port, close: () => server.stop(true) };
-}
-
-interface BunGlobal {
-  serve(options: object): { port: number; stop(force: boolean): Promise<void> };
-}
-
 Deno.test({
   name: "attack 64: malformed JSON over TCP, the side of a server on the platform's own upgrade",
   ignore: platform() !== "deno" && platform() !== "bun",
   async fn() {
-    const accepted = new Deferred<ServerWebSocketChannel>();
-    const server = servePlatform(accepted.resolve);
-    assert(server !== null);
+    const accepted = deferred<ServerWebSocketChannel>();
+    const upgrade = platform() === "bun" ? upgradeOnBun : upgradeOnDeno;
+    const server = upgrade({}, (channel) => void (channel !== null && accepted.resolve(channel)));
     try {
       const client = WebSocketChannel.connect(`ws://127.0.0.1:${server.port}`, {
         transport: "net",
@@ -333,7 +298,7 @@ Deno.test({
       assert(code === 1007 || code === 1005, `got ${code}`);
       assertEquals(info.sent?.code, code);
     } finally {
-      await server.close();
+      await server.stop(true);
     }
   },
 });

@@ -2,35 +2,13 @@
 
 import { assert, assertEquals, assertLess } from "@std/assert";
 import { channelPair } from "../../src/stream_channel/channel_pair.ts";
-import type { StreamChannel } from "../../src/stream_channel/stream_channel.ts";
 import { WebSocketChannel } from "../../src/web_socket_channel.ts";
 import { joined, utf8 } from "../support/bytes.ts";
 import { closePayload, frame } from "../support/frames.ts";
 import { FakeBytes, rig } from "../web_socket/support.ts";
 import { microtasks } from "../support/events.ts";
 import { turn, TurnCounter } from "../support/turns.ts";
-
-interface Attacked {
-  readonly channel: WebSocketChannel;
-  readonly peer: StreamChannel<Uint8Array>;
-  readonly counter: TurnCounter;
-  /** What has come, `"done"` included. */
-  readonly log: unknown[];
-}
-
-/** A client's channel whose server is the test. */
-function attacked(): Attacked {
-  const { local, foreign: peer } = channelPair<Uint8Array>({ sync: true });
-  const channel = WebSocketChannel.over(local, { side: "client" });
-  const counter = new TurnCounter();
-  const log: unknown[] = [];
-  channel.stream.listen((message) => {
-    counter.step();
-    log.push(message);
-  }, { onDone: () => log.push("done") });
-  peer.stream.listen(() => {});
-  return { channel, peer, counter, log };
-}
+import { type Attacked, attacked, over } from "./support.ts";
 
 const CHUNK = 64 * 1024;
 
@@ -52,11 +30,6 @@ const NUMBERED: Uint8Array = numbered(COUNT);
 /** Comparing so many one by one takes long. */
 function assertSame(log: readonly unknown[], expected: readonly unknown[]): void {
   if (log.join() !== expected.join()) assertEquals(log, expected);
-}
-
-async function over(it: Attacked): Promise<void> {
-  it.channel.terminate();
-  await it.channel.closed;
 }
 
 Deno.test("attack 55: many tiny messages come in many turns, each of them, in order", async () => {

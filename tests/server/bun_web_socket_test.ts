@@ -1,7 +1,6 @@
 import { assertEquals, assertFalse, assertThrows } from "@std/assert";
 import { ConnectError, NetWebSocketChannel } from "../../src/net/mod.ts";
 import {
-  type BunServer,
   bunWebSocket,
   type PlatformUpgradeOptions,
   type ServerWebSocketChannel,
@@ -9,33 +8,16 @@ import {
 } from "../../src/server/mod.ts";
 import { platform } from "../../src/web_socket/platform.ts";
 import { refusalOf, requestText } from "./support.ts";
-
-interface BunGlobal {
-  serve(options: {
-    port: number;
-    hostname: string;
-    fetch(request: Request, server: BunServer): Promise<Response | undefined>;
-    websocket: object;
-  }): { port: number; stop(force: boolean): Promise<void> };
-}
+import { upgradeOnBun } from "./platform_servers.ts";
 
 async function withBun(
   options: PlatformUpgradeOptions,
   body: (url: string, channels: (ServerWebSocketChannel | null)[]) => Promise<void>,
 ): Promise<void> {
   const channels: (ServerWebSocketChannel | null)[] = [];
-  const { upgrade, websocket } = bunWebSocket(options);
-  const { Bun } = globalThis as unknown as { Bun: BunGlobal };
-  const server = Bun.serve({
-    port: 0,
-    hostname: "127.0.0.1",
-    async fetch(request, server) {
-      const { response, channel } = await upgrade(request, server);
-      channels.push(channel);
-      channel?.stream.listen((message) => channel.sink.add(message));
-      return response;
-    },
-    websocket,
+  const server = upgradeOnBun(options, (channel) => {
+    channels.push(channel);
+    channel?.stream.listen((message) => channel.sink.add(message));
   });
   try {
     await body(`ws://127.0.0.1:${server.port}`, channels);

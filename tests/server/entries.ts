@@ -3,15 +3,13 @@
 import { createServer } from "node:http";
 import {
   acceptUpgrade,
-  type BunServer,
-  bunWebSocket,
   type ServerOptions,
   type ServerWebSocketChannel,
-  upgradeWebSocket,
   WebSocketServer,
 } from "../../src/server/mod.ts";
 import { platform } from "../../src/web_socket/platform.ts";
 import { closeServer, listen } from "../support/loopback.ts";
+import { upgradeOnBun, upgradeOnDeno } from "./platform_servers.ts";
 
 /** A server that listens, and the channels that it has accepted or refused. */
 export interface EntryServer {
@@ -30,25 +28,6 @@ export interface Entry {
   /** Runs a body against an echo server on a loopback address, and closes the server. */
   run(options: ServerOptions, body: (server: EntryServer) => Promise<void>): Promise<void>;
 }
-
-interface Globals {
-  Deno: {
-    serve(
-      options: { port: number; hostname: string; onListen: () => void },
-      handler: (request: Request, info: { remoteAddr: object }) => Promise<Response>,
-    ): { addr: { port: number }; shutdown(): Promise<void> };
-  };
-  Bun: {
-    serve(options: {
-      port: number;
-      hostname: string;
-      fetch(request: Request, server: BunServer): Promise<Response | undefined>;
-      websocket: object;
-    }): { port: number; stop(force: boolean): Promise<void> };
-  };
-}
-
-const globals = globalThis as unknown as Globals;
 
 /** Echoes, unless a handler does what the test wants. */
 function echo(
@@ -101,30 +80,13 @@ const accept: Entry["run"] = async (options, body) => {
 
 const onDeno: Entry["run"] = async (options, body) => {
   const channels: ServerWebSocketChannel[] = [];
-  const server = globals.Deno.serve(
-    { port: 0, hostname: "127.0.0.1", onListen: () => {} },
-    async (request, info) => {
-      const { response, channel } = await upgradeWebSocket(request, { ...options, info });
-      echo(channel, channels, options);
-      return response;
-    },
-  );
-  await serve(server.addr.port, channels, { body, stop: () => server.shutdown() });
+  const server = upgradeOnDeno(options, (channel) => echo(channel, channels, options));
+  await serve(server.port, channels, { body, stop: () => server.stop() });
 };
 
 const onBun: Entry["run"] = async (options, body) => {
   const channels: ServerWebSocketChannel[] = [];
-  const { upgrade, websocket } = bunWebSocket(options);
-  const server = globals.Bun.serve({
-    port: 0,
-    hostname: "127.0.0.1",
-    async fetch(request, server) {
-      const { response, channel } = await upgrade(request, server);
-      echo(channel, channels, options);
-      return response;
-    },
-    websocket,
-  });
+  const server = upgradeOnBun(options, (channel) => echo(channel, channels, options));
   await serve(server.port, channels, { body, stop: () => server.stop(true) });
 };
 

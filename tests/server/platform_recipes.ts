@@ -10,7 +10,6 @@ import {
   upgradeWebSocket,
   WebSocketServer,
 } from "../../src/server/mod.ts";
-import type { BunServer } from "../../src/server/mod.ts";
 import { platform } from "../../src/web_socket/platform.ts";
 import { LoopbackProbe } from "../support/loopback_probe.ts";
 import type { RecipeHost } from "../support/recipe_connection.ts";
@@ -23,34 +22,10 @@ import {
   startRecipe,
 } from "../support/recipes.ts";
 import { reportClose, serverOptions, type ServerRecipe, serverRecipes } from "./server_recipes.ts";
-
-/** A server of the platform's own. */
-interface PlatformServer {
-  readonly port: number;
-  stop(): Promise<void>;
-}
+import { type PlatformServer, serveBun, serveDeno } from "./platform_servers.ts";
 
 type Upgraded = { response: Response | undefined; channel: ServerWebSocketChannel | null };
 type Accept = (upgrade: () => Promise<Upgraded>, request: Request) => Promise<Response | undefined>;
-
-interface Globals {
-  Deno: {
-    serve(
-      options: { port: number; hostname: string; onListen: () => void },
-      handler: (request: Request, info: { remoteAddr: object }) => Promise<Response>,
-    ): { addr: { port: number }; shutdown(): Promise<void> };
-  };
-  Bun: {
-    serve(options: {
-      port: number;
-      hostname: string;
-      fetch(request: Request, server: BunServer): Promise<Response | undefined>;
-      websocket: object;
-    }): { port: number; stop(force: boolean): Promise<void> };
-  };
-}
-
-const globals = globalThis as unknown as Globals;
 
 /** Which server: the platform's own, or ours. */
 type ServerKind = "platform" | "bound";
@@ -115,24 +90,18 @@ class WholeRecipeServer implements RecipeServer, RecipeHost {
   #serveDeno(): PlatformServer {
     const accept = this.#accept();
     const options = this.#platformOptions();
-    const server = globals.Deno.serve(
-      { port: 0, hostname: "127.0.0.1", onListen: () => {} },
-      async (request, info) =>
-        await accept(() => upgradeWebSocket(request, { ...options, info }), request) as Response,
+    return serveDeno(async (request, info) =>
+      await accept(() => upgradeWebSocket(request, { ...options, info }), request) as Response
     );
-    return { port: server.addr.port, stop: () => server.shutdown() };
   }
 
   #serveBun(): PlatformServer {
     const accept = this.#accept();
     const { upgrade, websocket } = bunWebSocket(this.#platformOptions());
-    const server = globals.Bun.serve({
-      port: 0,
-      hostname: "127.0.0.1",
-      fetch: (request, server) => accept(() => upgrade(request, server), request),
+    return serveBun(
+      (request, server) => accept(() => upgrade(request, server), request),
       websocket,
-    });
-    return { port: server.port, stop: () => server.stop(true) };
+    );
   }
 
   #accept(): Accept {
@@ -212,7 +181,7 @@ class WholeRecipeServer implements RecipeServer, RecipeHost {
     const channels = [...this.#channels];
     for (const channel of channels) channel.terminate();
     await Promise.all(channels.map((channel) => channel.closed));
-    await this.#server?.stop();
+    await this.#server?.stop(true);
   }
 }
 

@@ -2,29 +2,9 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { WebSocketChannel } from "../../mod.ts";
-import {
-  type BunServer,
-  bunWebSocket,
-  type ServerWebSocketChannel,
-  upgradeWebSocket,
-} from "../../src/server/mod.ts";
+import type { ServerWebSocketChannel } from "../../src/server/mod.ts";
 import { platform } from "../../src/web_socket/platform.ts";
-
-interface DenoGlobal {
-  serve(
-    options: { port: number; hostname: string; onListen(): void },
-    handler: (request: Request, info: { remoteAddr: object }) => Promise<Response>,
-  ): { addr: { port: number }; shutdown(): Promise<void> };
-}
-
-interface BunGlobal {
-  serve(options: {
-    port: number;
-    hostname: string;
-    fetch(request: Request, server: BunServer): Promise<Response | undefined>;
-    websocket: object;
-  }): { port: number; stop(force?: boolean): Promise<void> };
-}
+import { upgradeOnBun, upgradeOnDeno } from "./platform_servers.ts";
 
 /** A server with a client. */
 interface Served {
@@ -33,45 +13,23 @@ interface Served {
   stop(force?: boolean): Promise<void>;
 }
 
-async function connected(
-  port: number,
-  channels: ServerWebSocketChannel[],
-  stop: Served["stop"],
-): Promise<Served> {
-  const client = await WebSocketChannel.open(`ws://127.0.0.1:${port}`, { transport: "net" });
+async function served(upgrade: typeof upgradeOnDeno | typeof upgradeOnBun): Promise<Served> {
+  const channels: ServerWebSocketChannel[] = [];
+  const server = upgrade({}, (channel) => void (channel !== null && channels.push(channel)));
+  const url = `ws://127.0.0.1:${server.port}`;
+  const client = await WebSocketChannel.open(url, { transport: "net" });
   const [channel] = channels;
   assert(channel !== undefined);
   await channel.ready;
-  return { client, channel, stop };
+  return { client, channel, stop: (force) => server.stop(force) };
 }
 
 async function onDeno(): Promise<Served> {
-  const channels: ServerWebSocketChannel[] = [];
-  const { Deno } = globalThis as unknown as { Deno: DenoGlobal };
-  const options = { port: 0, hostname: "127.0.0.1", onListen: () => {} };
-  const server = Deno.serve(options, async (request, info) => {
-    const { response, channel } = await upgradeWebSocket(request, { info });
-    if (channel !== null) channels.push(channel);
-    return response;
-  });
-  return await connected(server.addr.port, channels, () => server.shutdown());
+  return await served(upgradeOnDeno);
 }
 
 async function onBun(): Promise<Served> {
-  const channels: ServerWebSocketChannel[] = [];
-  const { Bun } = globalThis as unknown as { Bun: BunGlobal };
-  const { upgrade, websocket } = bunWebSocket();
-  const server = Bun.serve({
-    port: 0,
-    hostname: "127.0.0.1",
-    async fetch(request, server) {
-      const { response, channel } = await upgrade(request, server);
-      if (channel !== null) channels.push(channel);
-      return response;
-    },
-    websocket,
-  });
-  return await connected(server.port, channels, (force) => server.stop(force));
+  return await served(upgradeOnBun);
 }
 
 /** Both ends' codes, and who closed. */

@@ -10,6 +10,7 @@ import { platform } from "../../src/web_socket/platform.ts";
 import { RawClient } from "../support/recipe_clients.ts";
 import { assertKeepsRequest, refusalOf, requestText, upgraded } from "./support.ts";
 import { deferred } from "../support/promises.ts";
+import { serveDeno, upgradeOnDeno } from "./platform_servers.ts";
 
 async function withDeno(
   options: UpgradeWebSocketOptions,
@@ -18,20 +19,15 @@ async function withDeno(
     void channel.stream.listen((message) => channel.sink.add(message)),
 ): Promise<void> {
   const channels: (ServerWebSocketChannel | null)[] = [];
-  const server = Deno.serve(
-    { port: 0, hostname: "127.0.0.1", onListen: () => {} },
-    async (request, info) => {
-      const { response, channel } = await upgradeWebSocket(request, { ...options, info });
-      channels.push(channel);
-      if (channel !== null) use(channel);
-      return response;
-    },
-  );
+  const server = upgradeOnDeno(options, (channel) => {
+    channels.push(channel);
+    if (channel !== null) use(channel);
+  });
   try {
-    await body(`ws://127.0.0.1:${server.addr.port}`, channels);
+    await body(`ws://127.0.0.1:${server.port}`, channels);
   } finally {
     for (const channel of channels) channel?.terminate();
-    await server.shutdown();
+    await server.stop();
   }
 }
 
@@ -136,20 +132,17 @@ Deno.test({
   ignore: !onDeno,
   async fn() {
     let second: unknown;
-    const server = Deno.serve(
-      { port: 0, hostname: "127.0.0.1", onListen: () => {} },
-      async (request, info) => {
-        const { response, channel } = await upgradeWebSocket(request, { info });
-        second = await upgradeWebSocket(request, { info }).catch((error) => error);
-        channel?.stream.listen((message) => channel.sink.add(message));
-        return response;
-      },
-    );
+    const server = serveDeno(async (request, info) => {
+      const { response, channel } = await upgradeWebSocket(request, { info });
+      second = await upgradeWebSocket(request, { info }).catch((error) => error);
+      channel?.stream.listen((message) => channel.sink.add(message));
+      return response;
+    });
     try {
-      const client = await upgraded({ url: `ws://127.0.0.1:${server.addr.port}` });
+      const client = await upgraded({ url: `ws://127.0.0.1:${server.port}` });
       await client.destroy();
     } finally {
-      await server.shutdown();
+      await server.stop();
     }
     assertEquals((second as DOMException).name, "InvalidStateError");
   },

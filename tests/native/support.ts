@@ -1,0 +1,21 @@
+/** What the tests of native channels share. */
+
+import { NativeChannel } from "../../src/native/native_channel.ts";
+import type { FromOptions } from "../../src/web_socket/options.ts";
+import { FakeClock } from "../support/fake_clock.ts";
+import { FakeWebSocket } from "../support/fake_web_socket.ts";
+
+/** A channel over a fake socket, and what moves both. */
+export interface Wrapped {
+  readonly clock: FakeClock;
+  readonly socket: FakeWebSocket;
+  readonly channel: NativeChannel;
+}
+
+export function wrap(
+  options: FromOptions = {},
+  socket: FakeWebSocket = new FakeWebSocket(),
+): Wrapped {
+  const clock = new FakeClock();
+  return { clock, socket, channel: NativeChannel.from(socket, options, clock) };
+}
