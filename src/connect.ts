@@ -1,11 +1,13 @@
 import { NativeChannel } from "./native/native_channel.ts";
-import { missingNatively, unsupported } from "./native/native_capabilities.ts";
+import { missingNatively } from "./native/native_capabilities.ts";
+import { unsupported } from "./native/missing.ts";
 import { hasNet } from "./net/builtins.ts";
 import { socketOwner } from "./native/socket_owner.ts";
 import { connectNet, type Dialling } from "./net/connect_net.ts";
 import { type Clock, systemClock } from "./web_socket/clock.ts";
 import { type ConnectRequest, parseConnect } from "./web_socket/connect_request.ts";
-import { type ConnectOptions, readConnectOptions } from "./web_socket/options.ts";
+import type { ConnectOptions } from "./web_socket/options.ts";
+import { readConnectOptions } from "./web_socket/read_options.ts";
 import type { WebSocketChannel } from "./web_socket/web_socket_channel.ts";
 
 /**

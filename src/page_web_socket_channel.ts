@@ -1,15 +1,16 @@
 import { signKey } from "./handshake/accept_key.ts";
-import { unsupported } from "./native/native_capabilities.ts";
-import {
-  connectNative,
-  failedNative,
-  NativeWebSocketChannel,
-} from "./native/native_web_socket_channel.ts";
-import { parseConnect } from "./web_socket/connect_request.ts";
-import { UnsupportedError } from "./web_socket/errors.ts";
-import { type ConnectOptions, readConnectOptions } from "./web_socket/options.ts";
+import type { ConnectFailure } from "./native/connect_failure.ts";
+import { missingFrom, unsupported } from "./native/missing.ts";
+import type { NativeWebSocketChannelStatic } from "./native/native_web_socket_channel.ts";
+import type { SocketKnowledge } from "./native/native_transport.ts";
+import { SocketChannel } from "./native/socket_channel.ts";
+import { messageOf } from "./realm/kinds.ts";
+import { checkOption } from "./stream_channel/options.ts";
+import { NO_CAPABILITIES } from "./web_socket/capabilities.ts";
+import { systemClock } from "./web_socket/clock.ts";
+import { parseProtocols, parseUrl } from "./web_socket/connect_url.ts";
+import { CONNECT_KINDS, type ConnectOptions, readClientKinds } from "./web_socket/options.ts";
 import { connectOverLater, overLater } from "./web_socket/over_later.ts";
-import { platform } from "./web_socket/platform.ts";
 import type {
   Message,
   WebSocketChannel as WebSocketChannelInstance,
@@ -17,22 +18,65 @@ import type {
 import type { MessageInput } from "./web_socket/web_socket_sink.ts";
 import type { WebSocketChannelStatic } from "./web_socket_channel.ts";
 
-function connect(url: string | URL, given?: ConnectOptions): WebSocketChannelInstance {
-  const options = readConnectOptions(given);
-  const request = parseConnect(url, options);
-  if (options.transport !== "net") return connectNative(request, options);
-  const error = platform() === "browser"
-    ? unsupported("net", options)
-    : new UnsupportedError("net", platform(), ELSEWHERE);
-  return failedNative(error, request);
+/** What is known of a page's own `WebSocket`. */
+const PAGES: SocketKnowledge = {
+  capabilities: NO_CAPABILITIES,
+  readFailure,
+  create: ({ url, protocols }) => new WebSocket(url.href, [...protocols]),
+};
+
+function readFailure(cause: unknown): ConnectFailure {
+  const message = typeof cause === "string" ? cause : messageOf(cause);
+  return { fault: message === "" ? UNREPORTED : message, known: {} };
 }
 
-const ELSEWHERE =
-  "This entry has only the platform's own WebSocket: import WebSocketChannel from the main entry";
+const UNREPORTED = "the connection could not be opened, and the platform does not report why";
+
+function connectWith(url: string | URL, options: ConnectOptions): SocketChannel {
+  const target = parseUrl(url);
+  const protocols = parseProtocols(options.protocols);
+  const { username, password } = target;
+  const { headers = [], transport } = options;
+  // Not looked into: a page can't send any.
+  const hasHeaders = username + password !== "" || !isEmpty(headers);
+  target.username = target.password = "";
+  const missing = transport === "net"
+    ? transport
+    : typeof WebSocket !== "function"
+    ? "WebSocket"
+    : missingFrom(options, hasHeaders, { ...PAGES, compresses: true });
+  if (missing === null) {
+    const request = { url: target, protocols, headers: [] };
+    return SocketChannel.connect(request, options, systemClock, PAGES);
+  }
+  return SocketChannel.failed(unsupported(missing, options), { url: target, clock: systemClock });
+}
+
+function isEmpty(headers: object): boolean {
+  return (Symbol.iterator in headers ? [...headers as Iterable<unknown>] : Object.keys(headers))
+    .length === 0;
+}
+
+function connect(url: string | URL, given?: ConnectOptions): SocketChannel {
+  return connectWith(url, readClientKinds(given, CONNECT_KINDS));
+}
+
+const from: NativeWebSocketChannelStatic["from"] = (socket, options) =>
+  SocketChannel.from(socket, options, systemClock, readFailure);
+
+/** Makes channels over a page's own `WebSocket`. See `./native`. */
+export const NativeWebSocketChannel: NativeWebSocketChannelStatic = {
+  connect(url, given) {
+    const options = readClientKinds(given, CONNECT_KINDS);
+    if (options.transport === "net") checkOption("transport", "net", '"auto"|"native"');
+    return connectWith(url, options);
+  },
+  from,
+};
 
 /**
- * Makes {@linkcode WebSocketChannel}s, with no code in it that dials. What `over` and `connectOver` need
- * is loaded when one of them is first called; they don't compress.
+ * Makes {@linkcode WebSocketChannel}s in a page: nothing in it dials, and what no page can do it doesn't look
+ * into. What `over` and `connectOver` need is loaded when one of them is first called; they don't compress.
  */
 export const WebSocketChannel: WebSocketChannelStatic = {
   connect,
@@ -41,7 +85,7 @@ export const WebSocketChannel: WebSocketChannelStatic = {
     await channel.ready;
     return channel;
   },
-  from: (socket, options) => NativeWebSocketChannel.from(socket, options),
+  from,
   over: (bytes, options) => overLater(bytes, options),
   connectOver: (bytes, url, options) => connectOverLater(bytes, url, options),
   signKey,

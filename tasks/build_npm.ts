@@ -29,8 +29,11 @@ export interface Built {
   readonly tarball: URL;
 }
 
-/** In a bundle for browsers this entry takes the main one's place: nothing in it dials. */
-export const PAGE_ENTRY = "./native";
+/** In a bundle for browsers this entry takes the place of two others: it has nothing that a page can't use. */
+export const PAGE_ENTRY = "./page";
+
+/** Those others. */
+export const ALSO_FOR_PAGES: readonly string[] = [".", "./native"];
 
 const DNT = "jsr:@deno/dnt@^0.42.3";
 
@@ -202,8 +205,11 @@ async function writeManifest(config: Config, content: URL, below: string): Promi
   const [, main] = entries[0] ?? [];
   const page = entries.find(([name]) => name === PAGE_ENTRY)?.[1].default;
   if (main === undefined || page === undefined) throw new Error(`There is no entry ${PAGE_ENTRY}`);
-  // The first condition that fits is taken.
-  entries[0] = [".", { types: main.types, browser: page, default: main.default }];
+  for (const entry of entries) {
+    const [name, { types, default: path }] = entry;
+    // The first condition that fits is taken.
+    if (ALSO_FOR_PAGES.includes(name)) entry[1] = { types, browser: page, default: path };
+  }
   const whole = {
     ...await manifest(config),
     main: main.default,

@@ -9,6 +9,7 @@
  */
 
 import {
+  ALSO_FOR_PAGES,
   builderOf,
   buildNpm,
   type Built,
@@ -45,10 +46,12 @@ async function checkManifest({ project, entries }: Checked): Promise<void> {
     "name": manifest.name === NPM_NAME,
     "version": manifest.version === (await readConfig()).version,
     "exports": [...entries.keys()].every((it) => it in manifest.exports),
-    "browser": manifest.exports["."].browser === manifest.exports[PAGE_ENTRY].default,
+    "browser": ALSO_FOR_PAGES.every((it) =>
+      manifest.exports[it].browser === manifest.exports[PAGE_ENTRY].default
+    ),
     // What is exported to a page is what the types say.
-    "names for browsers": (entries.get(".") ?? []).every((it) =>
-      entries.get(PAGE_ENTRY)?.includes(it)
+    "names for browsers": ALSO_FOR_PAGES.every((entry) =>
+      entries.get(entry)?.every((it) => entries.get(PAGE_ENTRY)?.includes(it))
     ),
     "engines": manifest.engines?.node === ">=20.16",
     "sideEffects": manifest.sideEffects === false,

@@ -45,17 +45,18 @@ const ROOT = new URL("../", import.meta.url);
 
 /** The budget of each folder of src/. */
 const ROOMS: Rooms = {
-  "src": { files: 4, lines: 339 },
-  "src/handshake": { files: 10, lines: 1683 },
-  "src/native": { files: 10, lines: 971 },
-  "src/net": { files: 18, lines: 2521 },
+  "src": { files: 5, lines: 444 },
+  "src/handshake": { files: 11, lines: 1692 },
+  "src/native": { files: 12, lines: 1057 },
+  "src/net": { files: 18, lines: 2523 },
+  "src/page": { files: 1, lines: 21 },
   "src/permessage_deflate": { files: 5, lines: 1015 },
   "src/protocol": { files: 16, lines: 2803 },
   "src/realm": { files: 4, lines: 304 },
   "src/server": { files: 26, lines: 3818 },
   "src/stream_channel": { files: 25, lines: 6113 },
   "src/testing": { files: 5, lines: 418 },
-  "src/web_socket": { files: 36, lines: 5290 },
+  "src/web_socket": { files: 38, lines: 5364 },
 };
 
 /** What the folder of streams is to come down to. */

@@ -1,8 +1,14 @@
-import { assertEquals, assertInstanceOf, assertRejects, assertStrictEquals } from "@std/assert";
+import {
+  assertEquals,
+  assertInstanceOf,
+  assertRejects,
+  assertStrictEquals,
+  assertThrows,
+} from "@std/assert";
 import { hasNativeWebSocket } from "../src/native/native_capabilities.ts";
-import { WebSocketChannel } from "../src/page_web_socket_channel.ts";
+import { NativeWebSocketChannel, WebSocketChannel } from "../src/page_web_socket_channel.ts";
 import { channelPair } from "../src/stream_channel/channel_pair.ts";
-import { UnsupportedError } from "../src/web_socket/errors.ts";
+import { ConnectError, UnsupportedError } from "../src/web_socket/errors.ts";
 import { platform } from "../src/web_socket/platform.ts";
 import { WebSocketChannel as Whole } from "../src/web_socket_channel.ts";
 import { FakeWebSocket } from "./support/fake_web_socket.ts";
@@ -32,26 +38,30 @@ Deno.test("a page's WebSocketChannel: connect and open, over the global WebSocke
   await assertRejects(() => WebSocketChannel.open("ftp://example.com"), SyntaxError);
 });
 
-Deno.test("a page's WebSocketChannel: what only our own transport can do is an UnsupportedError", {
-  ignore,
-}, async () => {
-  const url = "ws://127.0.0.1:1";
-  const cases = [
-    [{ transport: "net" }, "net", ": net. "],
-    [{ maxMessageSize: 1 }, "messageLimit", "The option maxMessageSize needs it"],
-    [{ require: ["ping"] }, "ping", ""],
-  ] as const;
-  for (const [options, capability, text] of cases) {
-    const channel = WebSocketChannel.connect(url, options);
-    const error = await channel.ready.catch((it: unknown) => it);
-    assertInstanceOf(error, UnsupportedError);
-    assertEquals([error.capability, error.platform], [capability, platform()]);
-    assertEquals(error.message.includes(text), true, error.message);
-    await assertRejects(() => channel.stream.next(), UnsupportedError);
-    assertStrictEquals((await channel.closed).error, error);
-    await assertRejects(() => WebSocketChannel.open(url, options), UnsupportedError);
-  }
-});
+Deno.test(
+  "a page's WebSocketChannel: what only our own transport can do is an UnsupportedError",
+  {
+    ignore,
+  },
+  async () => {
+    const url = "ws://127.0.0.1:1";
+    const cases = [
+      [{ transport: "net" }, "net", ": net. "],
+      [{ maxMessageSize: 1 }, "messageLimit", "The option maxMessageSize needs it"],
+      [{ require: ["ping"] }, "ping", ""],
+    ] as const;
+    for (const [options, capability, text] of cases) {
+      const channel = WebSocketChannel.connect(url, options);
+      const error = await channel.ready.catch((it: unknown) => it);
+      assertInstanceOf(error, UnsupportedError);
+      assertEquals([error.capability, error.platform], [capability, platform()]);
+      assertEquals(error.message.includes(text), true, error.message);
+      await assertRejects(() => channel.stream.next(), UnsupportedError);
+      assertStrictEquals((await channel.closed).error, error);
+      await assertRejects(() => WebSocketChannel.open(url, options), UnsupportedError);
+    }
+  },
+);
 
 Deno.test("a page's WebSocketChannel: from wraps a socket", async () => {
   const socket = new FakeWebSocket();
@@ -90,4 +100,55 @@ Deno.test("a page's WebSocketChannel: connectOver", async () => {
   await client.ready;
   assertEquals(client.response?.status, 101);
   client.terminate();
+});
+
+Deno.test("a page's WebSocketChannel: what no page can do isn't looked into, and fails", {
+  ignore,
+}, async () => {
+  const cases = [
+    ["ws://127.0.0.1:1", { headers: { "a b": "c" } }, "headers"],
+    ["ws://127.0.0.1:1", { headers: [["a", "b"]] }, "headers"],
+    ["ws://user@127.0.0.1:1", {}, "headers"],
+    ["ws://127.0.0.1:1", { proxy: "no URL" }, "proxy"],
+    ["ws://127.0.0.1:1", { compression: { level: 99 } }, "compressionOptions"],
+    ["ws://127.0.0.1:1", { followRedirects: 99 }, "followRedirects"],
+  ] as const;
+  for (const [url, options, capability] of cases) {
+    const channel = WebSocketChannel.connect(url, options as never);
+    const error = await channel.ready.catch((it: unknown) => it);
+    assertInstanceOf(error, UnsupportedError);
+    assertEquals(error.capability, capability);
+    assertEquals(channel.url, "ws://127.0.0.1:1/");
+  }
+});
+
+Deno.test("a page's WebSocketChannel: what is malformed throws at once", () => {
+  const url = "ws://127.0.0.1:1";
+  for (const { connect } of [WebSocketChannel, NativeWebSocketChannel]) {
+    assertThrows(() => connect("ftp://example.com"), SyntaxError);
+    assertThrows(() => connect(url, { protocols: ["a b"] }), SyntaxError);
+    assertThrows(() => connect(url, { nonsense: 1 } as never), TypeError, "nonsense");
+    assertThrows(() => connect(url, { headers: 1 } as never), TypeError, "headers");
+    assertThrows(() => connect(url, { connectTimeout: -1 }), RangeError);
+    assertThrows(() => connect(url, { pingTimeout: 1 }), TypeError, "pingInterval");
+  }
+  assertThrows(() => NativeWebSocketChannel.connect(url, { transport: "net" }), TypeError);
+});
+
+Deno.test("a page's NativeWebSocketChannel: its socket, and a connection that can't be opened", {
+  ignore,
+}, async () => {
+  await withRecipe("echo", {}, async ({ url }) => {
+    const channel = NativeWebSocketChannel.connect(url, { headers: {} });
+    assertInstanceOf(channel.socket, WebSocket);
+    channel.sink.add("hello");
+    assertEquals((await channel.stream.next()).value, "hello");
+    await channel.sink.close();
+  });
+  await withRecipe("http", { status: 401 }, async ({ url }) => {
+    const error = await WebSocketChannel.connect(url).ready.catch((it: unknown) => it);
+    assertInstanceOf(error, ConnectError);
+    assertEquals(error.message.startsWith(`Cannot connect to ${new URL(url)}: `), true);
+    assertEquals(error.retryable, true);
+  });
 });

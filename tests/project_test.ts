@@ -20,6 +20,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   "native": ["web_socket", "stream_channel", ...RFCS],
   "net": ["web_socket", "stream_channel", ...RFCS],
   "server": ["web_socket", "stream_channel", ...RFCS, "native", "net"],
+  "page": ["web_socket"],
   "testing": ["web_socket", "stream_channel", ...RFCS, "native", "net"],
   "top": ["web_socket", "stream_channel", ...RFCS, "native", "net"],
 };
@@ -31,6 +32,7 @@ const BOTTOM = "realm";
 const TOP = [
   "src/web_socket_channel.ts",
   "src/page_web_socket_channel.ts",
+  "src/platform_web_socket_channel.ts",
   "src/connect.ts",
   "src/channel_types.ts",
 ];
@@ -43,6 +45,7 @@ const MAY_USE_BUILTINS =
 /** What other layers use, but has no test file of its own, and why. */
 const WITHOUT_TESTS: Readonly<Record<string, string>> = {
   "src/web_socket/capabilities.ts": "types, and a constant that others' tests compare with",
+  "src/native/socket_channel.ts": "native_channel.ts is this, with what is known of a platform",
   "src/stream_channel/channel_like.ts": "types, and a check that every composition's tests meet",
 };
 

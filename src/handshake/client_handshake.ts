@@ -18,7 +18,7 @@ import { parseExtensions, serializeExtensions } from "./extensions.ts";
 import { HandshakeError } from "./handshake_error.ts";
 import type { HeaderMap } from "./header_map.ts";
 import { type ResponseHead, serializeHead } from "./http_head.ts";
-import { protocolFault } from "./request_fields.ts";
+import { protocolFault } from "./subprotocol.ts";
 
 /** What a client says of itself. Its version is the one of deno.json, with which a test compares it. */
 export const USER_AGENT = "web-socket-channel/0.1.0";

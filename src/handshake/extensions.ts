@@ -6,7 +6,7 @@
 
 import type { Extension, ExtensionParameter } from "../permessage_deflate/deflate_parameters.ts";
 import { HandshakeError } from "./handshake_error.ts";
-import { isToken } from "./request_fields.ts";
+import { isToken } from "./subprotocol.ts";
 
 export type { Extension, ExtensionParameter };
 

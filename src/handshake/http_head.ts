@@ -10,7 +10,8 @@
 
 import { HandshakeError } from "./handshake_error.ts";
 import { HeaderMap, trim } from "./header_map.ts";
-import { checkField, firstWord, isFieldValue, isToken } from "./request_fields.ts";
+import { checkField, firstWord, isFieldValue } from "./request_fields.ts";
+import { isToken } from "./subprotocol.ts";
 
 /** The longest start line that is read, in bytes, its end not counted. */
 export const MAX_START_LINE: number = 8 * 1024;

@@ -1,25 +1,13 @@
 /**
- * What a client may ask for: header fields, subprotocols, credentials. Apart from the rest of the handshake,
- * because a page needs this and leaves the handshake to its platform.
+ * What a client may ask for beside subprotocols: header fields, credentials.
  *
  * @module
  */
 
-// Made once: each literal in a function is an object a call.
-const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
-const FIELD_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
+import { isToken } from "./subprotocol.ts";
 
-/**
- * Whether a text is a token: what names a header field, a method, a subprotocol or an extension.
- *
- * @param text The text.
- * @returns Whether it is a token; the empty text is none.
- *
- * @see {@link https://www.rfc-editor.org/rfc/rfc9110#section-5.6.2 RFC 9110 §5.6.2}
- */
-export function isToken(text: string): boolean {
-  return TOKEN.test(text);
-}
+// Made once: each literal in a function is an object a call.
+const FIELD_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 
 /**
  * Whether a text can be a header field's value: tabs, spaces, and the visible characters of ASCII
@@ -106,19 +94,4 @@ export function percentDecode(text: string): number[] {
     if (escape) i += 2;
   }
   return bytes;
-}
-
-/**
- * What is wrong with the subprotocol that a server chose. RFC 6455 §4.1: one that wasn't offered fails the connection;
- * so does, as the WHATWG standard has it and most platforms do, none although some were offered.
- *
- * @param chosen The subprotocol; empty if the server chose none.
- * @param offered Those that the client offered.
- * @returns What is wrong; `null` if nothing is.
- */
-export function protocolFault(chosen: string, offered: readonly string[]): string | null {
-  if (chosen === "" ? offered.length === 0 : offered.includes(chosen)) return null;
-  return chosen === ""
-    ? `the server chose none of the ${offered.length} subprotocols that were offered`
-    : `the server chose a subprotocol that is none of the ${offered.length} that were offered`;
 }

@@ -10,7 +10,7 @@ import { chooseDeflate } from "../permessage_deflate/deflate_parameters.ts";
 import type { CompressionOptions } from "../permessage_deflate/compression_options.ts";
 import { type Extension, parseExtensions, serializeExtensions } from "./extensions.ts";
 import { type HeaderMap, splitList } from "./header_map.ts";
-import { isToken } from "./request_fields.ts";
+import { isToken } from "./subprotocol.ts";
 import { type RequestHead, serializeHead } from "./http_head.ts";
 import { isHost, readTarget, type RequestTarget } from "./request_target.ts";
 

@@ -18,6 +18,6 @@ export {
   UnsupportedError,
   WebSocketChannelError,
 } from "../web_socket/errors.ts";
-export { WebSocketChannel } from "../page_web_socket_channel.ts";
+export { WebSocketChannel } from "../platform_web_socket_channel.ts";
 export type { WebSocketChannelStatic } from "../web_socket_channel.ts";
 export type * from "../channel_types.ts";

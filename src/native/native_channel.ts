@@ -1,93 +1,61 @@
-import { isPromiseLike } from "../realm/kinds.ts";
-import { NO_CAPABILITIES } from "../web_socket/capabilities.ts";
-import { Channel } from "../web_socket/channel.ts";
-import { ChannelCore } from "../web_socket/channel_core.ts";
 import { type Clock, systemClock } from "../web_socket/clock.ts";
-import { type ConnectRequest, parseProtocols } from "../web_socket/connect_request.ts";
-import { type FromOptions, readFromOptions } from "../web_socket/options.ts";
-import { shownUrl } from "../web_socket/shown_url.ts";
+import type { ConnectRequest } from "../web_socket/connect_request.ts";
+import type { FromOptions } from "../web_socket/options.ts";
+import { readFailure } from "./connect_failure.ts";
 import { nativeCapabilities } from "./native_capabilities.ts";
-import { checkSocket, createSocket } from "./native_socket.ts";
+import { SocketChannel } from "./socket_channel.ts";
 import { socketOwner } from "./socket_owner.ts";
-import { type NativeSettings, NativeTransport } from "./native_transport.ts";
 import type { WebSocketLike } from "./web_socket_like.ts";
 
-/** A channel over the global `WebSocket`, or any socket with its interface. */
-export class NativeChannel extends Channel {
-  readonly #transport: NativeTransport;
-
-  private constructor(core: ChannelCore, transport: NativeTransport) {
-    super(core);
-    this.#transport = transport;
-  }
-
-  static #of(settings: NativeSettings): { core: ChannelCore; transport: NativeTransport } {
-    const { options, clock, url, capabilities } = settings;
-    const core = new ChannelCore(options, clock, {
-      transport: "native",
-      capabilities,
-      url: () => url === null ? "" : shownUrl(url),
-    });
-    const transport = new NativeTransport(core, settings);
-    core.attach(transport);
-    return { core, transport };
-  }
-
+/** Channels over the global `WebSocket` of any platform, or any socket with its interface. */
+export const NativeChannel = {
   /** Connects with the global `WebSocket`. */
-  static connect(request: ConnectRequest, options: FromOptions, clock: Clock): NativeChannel {
-    const { url, protocols, headers } = request;
-    const { core, transport } = NativeChannel.#of({
-      options,
-      clock,
-      offered: protocols,
-      url,
+  connect(request: ConnectRequest, options: FromOptions, clock: Clock): SocketChannel {
+    const owner = socketOwner();
+    return SocketChannel.connect(request, options, clock, {
       capabilities: nativeCapabilities(),
-      owner: socketOwner(),
+      readFailure: (cause, url) => readFailure(cause, owner, url),
+      create: ({ url, protocols, headers }) => createSocket(url.href, protocols, headers),
     });
-    core.bound(options, () => "handshake");
-    if (core.state !== "closed") {
-      transport.connect(() => createSocket(url.href, protocols, headers));
-    }
-    return new NativeChannel(core, transport);
-  }
+  },
 
   /** Wraps a socket, or a promise of one. */
-  static from(
+  from(
     socket: WebSocketLike | PromiseLike<WebSocketLike>,
     given?: FromOptions,
     clock: Clock = systemClock,
-  ): NativeChannel {
-    const options = readFromOptions(given);
-    const isPromise = isPromiseLike(socket);
-    if (!isPromise) checkSocket(socket);
-    const { core, transport } = NativeChannel.#of({
-      options,
-      clock,
-      offered: options.protocols === undefined ? null : parseProtocols(options.protocols),
-      url: null,
-      capabilities: NO_CAPABILITIES,
-    });
-    core.bound(options, () => "handshake");
-    if (isPromise) void transport.await(socket);
-    else transport.adopt(socket);
-    return new NativeChannel(core, transport);
-  }
+  ): SocketChannel {
+    return SocketChannel.from(socket, given, clock, (cause, url) => readFailure(cause, null, url));
+  },
 
   /** A channel that has failed before it began. */
-  static failed(error: unknown, { url, clock }: { url: URL; clock: Clock }): NativeChannel {
-    const { core, transport } = NativeChannel.#of({
-      options: {},
-      clock,
-      offered: null,
-      url,
-      capabilities: NO_CAPABILITIES,
-    });
-    core.failToOpen(error);
-    return new NativeChannel(core, transport);
-  }
+  failed(error: unknown, at: { readonly url: URL; readonly clock: Clock }): SocketChannel {
+    return SocketChannel.failed(error, at);
+  },
+} as const;
 
-  /** The wrapped socket: `null` before the promise of it has fulfilled. */
-  get socket(): WebSocketLike | null {
-    return this.#transport.socket;
+/** A channel over the global `WebSocket` of any platform, or any socket with its interface. */
+export type NativeChannel = SocketChannel;
+
+/** React Native's constructor has a third parameter. */
+type ReactNativeConstructor = new (
+  url: string,
+  protocols: string[],
+  options: { headers: Record<string, string> },
+) => WebSocketLike;
+
+/** Makes a global `WebSocket`; the platform may refuse, by throwing. */
+export function createSocket(
+  url: string,
+  protocols: readonly string[],
+  headers: ConnectRequest["headers"],
+): WebSocketLike {
+  if (headers.length === 0) return new WebSocket(url, [...protocols]);
+  const init = { protocols: [...protocols], headers: Object.fromEntries(headers) };
+  if (socketOwner() === "react-native") {
+    const Socket = WebSocket as unknown as ReactNativeConstructor;
+    return new Socket(url, init.protocols, { headers: init.headers });
   }
+  // Deno, Node and Bun take an options bag where the standard has the subprotocols.
+  return new WebSocket(url, init as unknown as string[]);
 }

@@ -1,7 +1,5 @@
 /** Sockets with the interface of the global `WebSocket`: how they are made, and what they tell. */
 
-import type { ConnectRequest } from "../web_socket/connect_request.ts";
-import { socketOwner } from "./socket_owner.ts";
 import type { WebSocketEventLike, WebSocketLike } from "./web_socket_like.ts";
 
 /**
@@ -14,29 +12,6 @@ export function checkSocket(socket: unknown): asserts socket is WebSocketLike {
   throw new TypeError(
     "Cannot wrap the WebSocket: it must have the interface of one, or be a promise of one",
   );
-}
-
-/** React Native's constructor has a third parameter. */
-type ReactNativeConstructor = new (
-  url: string,
-  protocols: string[],
-  options: { headers: Record<string, string> },
-) => WebSocketLike;
-
-/** Makes a global `WebSocket`; the platform may refuse, by throwing. */
-export function createSocket(
-  url: string,
-  protocols: readonly string[],
-  headers: ConnectRequest["headers"],
-): WebSocketLike {
-  if (headers.length === 0) return new WebSocket(url, [...protocols]);
-  const init = { protocols: [...protocols], headers: Object.fromEntries(headers) };
-  if (socketOwner() === "react-native") {
-    const Socket = WebSocket as unknown as ReactNativeConstructor;
-    return new Socket(url, init.protocols, { headers: init.headers });
-  }
-  // Deno, Node and Bun take an options bag where the standard has the subprotocols.
-  return new WebSocket(url, init as unknown as string[]);
 }
 
 /** What a socket says that it connects to; `null` where it says nothing, as on a server. */

@@ -1,5 +1,5 @@
 import { abnormalClosure, goingAway, normalClosure, noStatusReceived } from "../../status.ts";
-import { protocolFault } from "../handshake/request_fields.ts";
+import { protocolFault } from "../handshake/subprotocol.ts";
 import type { PreparedMessage } from "../protocol/prepared_message.ts";
 import { isBinary, plainBytes } from "../realm/bytes.ts";
 import { adopted } from "../realm/kinds.ts";
@@ -9,6 +9,7 @@ import { type Capabilities, lacking } from "../web_socket/capabilities.ts";
 import type { ChannelCore } from "../web_socket/channel_core.ts";
 import { closeContent, type Ending } from "../web_socket/channel_state.ts";
 import type { Clock } from "../web_socket/clock.ts";
+import type { ConnectRequest } from "../web_socket/connect_request.ts";
 import {
   type ChannelOptions,
   DEFAULT_MAX_QUEUE_SIZE,
@@ -20,26 +21,33 @@ import type { Transport } from "../web_socket/transport.ts";
 import type { CloseFrameContent } from "../web_socket/close_info.ts";
 import type { Message } from "../web_socket/web_socket_channel.ts";
 import { type MessageInput, unsendable } from "../web_socket/web_socket_sink.ts";
-import { readFailure } from "./connect_failure.ts";
+import type { ConnectFailure } from "./connect_failure.ts";
 import { checkSocket, hintOf, urlOf } from "./native_socket.ts";
 import { Polling } from "./polling.ts";
-import type { SocketOwner } from "./socket_owner.ts";
 import type { WebSocketEventLike, WebSocketLike } from "./web_socket_like.ts";
 
 const OPEN = 1;
 const CLOSING = 2;
 
+/** Reads what a socket has reported of an attempt that failed. */
+export type ReadFailure = (cause: unknown, url: URL | null) => ConnectFailure;
+
+/** What is known of the global `WebSocket`. */
+export interface SocketKnowledge {
+  readonly capabilities: Capabilities;
+  readonly readFailure: ReadFailure;
+  /** Creates one; the platform may refuse, by throwing. */
+  create(request: ConnectRequest): WebSocketLike;
+}
+
 /** What a native channel is made of. */
-export interface NativeSettings {
+export interface NativeSettings extends Omit<SocketKnowledge, "create"> {
   readonly options: ChannelOptions & ReceiveQueueOptions;
   readonly clock: Clock;
   /** The subprotocols that were offered; `null` when that isn't known. */
   readonly offered: readonly string[] | null;
   /** `null` when it isn't known. */
   readonly url: URL | null;
-  readonly capabilities: Capabilities;
-  /** Whose socket it is; left out when that isn't known. */
-  readonly owner?: SocketOwner | null;
 }
 
 /** A socket with the interface of the global `WebSocket`, as a transport. */
@@ -50,7 +58,7 @@ export class NativeTransport implements Transport {
   readonly #core: ChannelCore;
   readonly #maxQueueSize: number;
   readonly #offered: readonly string[] | null;
-  readonly #owner: SocketOwner | null;
+  readonly #readFailure: ReadFailure;
   #url: URL | null;
   readonly #polling: Polling;
   #socket: WebSocketLike | null = null;
@@ -68,12 +76,12 @@ export class NativeTransport implements Transport {
    * @param core The channel.
    * @param settings What is known of it.
    */
-  constructor(core: ChannelCore, { options, clock, offered, url, owner }: NativeSettings) {
+  constructor(core: ChannelCore, { options, clock, offered, url, readFailure }: NativeSettings) {
     this.#core = core;
     this.#maxQueueSize = options.maxQueueSize ?? DEFAULT_MAX_QUEUE_SIZE;
     this.#offered = offered;
     this.#url = url;
-    this.#owner = owner ?? null;
+    this.#readFailure = readFailure;
     this.#polling = new Polling(clock, options.closeTimeout);
   }
 
@@ -221,7 +229,7 @@ export class NativeTransport implements Transport {
 
   #connectError(reported: unknown, options?: { retryable: boolean }): ConnectError {
     const cause = this.#withoutQuery(reported);
-    const { fault, known } = readFailure(cause, this.#owner, this.#url);
+    const { fault, known } = this.#readFailure(cause, this.#url);
     return new ConnectError(this.#failedBecause(fault), { cause, ...known, ...options });
   }
 

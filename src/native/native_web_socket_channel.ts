@@ -1,14 +1,13 @@
 import { checkOption } from "../stream_channel/options.ts";
 import { systemClock } from "../web_socket/clock.ts";
 import { type ConnectRequest, parseConnect } from "../web_socket/connect_request.ts";
-import {
-  type ConnectOptions,
-  type FromOptions,
-  readConnectOptions,
-} from "../web_socket/options.ts";
+import type { ConnectOptions, FromOptions } from "../web_socket/options.ts";
+import { readConnectOptions } from "../web_socket/read_options.ts";
 import type { WebSocketChannel } from "../web_socket/web_socket_channel.ts";
-import { missingNatively, unsupported } from "./native_capabilities.ts";
+import { missingNatively } from "./native_capabilities.ts";
+import { unsupported } from "./missing.ts";
 import { NativeChannel } from "./native_channel.ts";
+import type { SocketChannel } from "./socket_channel.ts";
 import type { WebSocketLike } from "./web_socket_like.ts";
 
 /**
@@ -57,13 +56,13 @@ export const NativeWebSocketChannel: NativeWebSocketChannelStatic = {
 };
 
 /** Connects with the global `WebSocket`; the channel fails if that can't do what the options ask for. */
-export function connectNative(request: ConnectRequest, options: ConnectOptions): NativeChannel {
+export function connectNative(request: ConnectRequest, options: ConnectOptions): SocketChannel {
   const missing = missingNatively(options, request);
   if (missing === null) return NativeChannel.connect(request, options, systemClock);
   return failedNative(unsupported(missing, options), request);
 }
 
 /** A channel that can't be had: nothing is tried. */
-export function failedNative(error: unknown, { url }: ConnectRequest): NativeChannel {
+export function failedNative(error: unknown, { url }: ConnectRequest): SocketChannel {
   return NativeChannel.failed(error, { url, clock: systemClock });
 }

@@ -1,7 +1,8 @@
 import { checkOption } from "../stream_channel/options.ts";
 import { systemClock } from "../web_socket/clock.ts";
 import { parseConnect } from "../web_socket/connect_request.ts";
-import { type ConnectOptions, readConnectOptions } from "../web_socket/options.ts";
+import type { ConnectOptions } from "../web_socket/options.ts";
+import { readConnectOptions } from "../web_socket/read_options.ts";
 import type { WebSocketChannel } from "../web_socket/web_socket_channel.ts";
 import * as dialling from "./dialling.ts";
 import { connectNet } from "./connect_net.ts";

@@ -17,7 +17,8 @@ import {
 } from "../stream_channel/options.ts";
 import type { ConnectRequest } from "../web_socket/connect_request.ts";
 import type { ConnectError, HandshakeResponse } from "../web_socket/errors.ts";
-import { type ConnectOptions, readHeaders, type RedirectChange } from "../web_socket/options.ts";
+import type { ConnectOptions, RedirectChange } from "../web_socket/options.ts";
+import { readHeaders } from "../web_socket/read_options.ts";
 import { shownUrl } from "../web_socket/shown_url.ts";
 import type { TlsOptions } from "../web_socket/tls_options.ts";
 import { dialError } from "./dial_error.ts";

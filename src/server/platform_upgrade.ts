@@ -3,11 +3,8 @@ import { HeaderMap } from "../handshake/header_map.ts";
 import type { RequestHead } from "../handshake/http_head.ts";
 import { refuse } from "../handshake/server_handshake.ts";
 import type { OptionKinds } from "../stream_channel/options.ts";
-import {
-  type ChannelOptions,
-  readCompression,
-  type ReceiveQueueOptions,
-} from "../web_socket/options.ts";
+import type { ChannelOptions, ReceiveQueueOptions } from "../web_socket/options.ts";
+import { readCompression } from "../web_socket/read_options.ts";
 import type { WebSocketLike } from "../native/web_socket_like.ts";
 import { NativeChannel } from "../native/native_channel.ts";
 import { Channel } from "../web_socket/channel.ts";

@@ -1,14 +1,9 @@
 import type { CompressionOptions } from "../permessage_deflate/compression_options.ts";
-import { isToken } from "../handshake/request_fields.ts";
+import { isToken } from "../handshake/subprotocol.ts";
 import type { Field, OriginPolicy } from "../handshake/server_handshake.ts";
 import { checkOption, type OptionKinds, shown } from "../stream_channel/options.ts";
-import {
-  checkPings,
-  PROTOCOL_KINDS,
-  type ProtocolOptions,
-  readCompression,
-  readHeaders,
-} from "../web_socket/options.ts";
+import { checkPings, PROTOCOL_KINDS, type ProtocolOptions } from "../web_socket/options.ts";
+import { readCompression, readHeaders } from "../web_socket/read_options.ts";
 import { negotiableCompression } from "../permessage_deflate/deflate.ts";
 import type { ErrorHook } from "./error_hook.ts";
 import type { ConnectionHandler } from "./handler.ts";

@@ -1,8 +1,8 @@
 import { basicCredentials } from "../handshake/request_fields.ts";
-import { isToken } from "../handshake/request_fields.ts";
-import { malformedOption, shown } from "../stream_channel/options.ts";
-import { type ConnectOptions, readHeaders } from "./options.ts";
-import { shownText, shownUrl } from "./shown_url.ts";
+import { malformedOption } from "../stream_channel/options.ts";
+import type { ConnectOptions } from "./options.ts";
+import { readHeaders } from "./read_options.ts";
+import { parseProtocols, parseUrl } from "./connect_url.ts";
 
 /** A checked request to connect. */
 export interface ConnectRequest {
@@ -30,61 +30,6 @@ export function parseConnect(
   parsed.username = "";
   parsed.password = "";
   return { url: parsed, protocols: parseProtocols(options.protocols), headers };
-}
-
-const SCHEMES: Record<string, string> = {
-  "ws:": "ws:",
-  "wss:": "wss:",
-  "http:": "ws:",
-  "https:": "wss:",
-};
-
-function parseUrl(url: string | URL): URL {
-  let parsed: URL;
-  try {
-    parsed = new URL(url, globalThis.location?.href);
-  } catch {
-    // Without the platform's error as its cause: that shows all of the text.
-    throw new SyntaxError(`Cannot connect: the URL is malformed, got ${shownText(url)}`);
-  }
-  const scheme = Object.hasOwn(SCHEMES, parsed.protocol) ? SCHEMES[parsed.protocol] : undefined;
-  if (scheme === undefined) {
-    // Of `user:password@host` the user is the scheme.
-    const got = parsed.href.startsWith(`${parsed.protocol}//`)
-      ? `, got ${parsed.protocol}`
-      : ", such as ws://localhost:8080";
-    throw new SyntaxError(`Cannot connect: the URL's scheme must be ws: or wss:${got}`);
-  }
-  // An empty fragment is one as well; `hash` doesn't show it.
-  if (parsed.href.includes("#")) {
-    const start = shownUrl(parsed);
-    throw new SyntaxError(`Cannot connect: the URL must have no fragment, got ${start}#…`);
-  }
-  parsed.protocol = scheme;
-  return parsed;
-}
-
-/** The subprotocols to offer, checked: tokens, each once. RFC 6455 §4.1. */
-export function parseProtocols(protocols: string | readonly string[] | undefined): string[] {
-  const list = protocols === undefined
-    ? []
-    : typeof protocols === "string"
-    ? [protocols]
-    : [...protocols];
-  // A subprotocol may be a secret: pages have no other place for a token.
-  for (const [i, protocol] of list.entries()) {
-    const which = `subprotocol ${i + 1} of ${list.length}`;
-    if (typeof protocol !== "string") {
-      throw new SyntaxError(`Cannot connect: ${which} must be a string, got ${shown(protocol)}`);
-    }
-    if (!isToken(protocol)) {
-      throw new SyntaxError(`Cannot connect: ${which} must be a token, without blanks and commas`);
-    }
-    if (list.indexOf(protocol) !== i) {
-      throw new SyntaxError(`Cannot connect: ${which} is offered twice`);
-    }
-  }
-  return list;
 }
 
 function parseHeaders(

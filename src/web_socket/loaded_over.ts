@@ -2,9 +2,11 @@
 
 import type { ChannelCore } from "./channel_core.ts";
 import { type BytesParts, ChannelWire } from "./channel_wire.ts";
+import { parseConnect } from "./connect_request.ts";
 import { Exchange } from "./exchange.ts";
-import { openOver, type OverOpening } from "./open_handshake.ts";
-import { DEFAULT_CLOSE_TIMEOUT, type OverOptions } from "./options.ts";
+import { type ConnectOverOptions, DEFAULT_CLOSE_TIMEOUT, type OverOptions } from "./options.ts";
+import { readConnectOverOptions } from "./read_options.ts";
+import { openOver } from "./open_handshake.ts";
 import { ProtocolTransport } from "./protocol_transport.ts";
 import { speakWith } from "./speaking_plainly.ts";
 import type { Transport } from "./transport.ts";
@@ -25,10 +27,22 @@ export function speakLate(
   late.handOver(transport);
 }
 
-/** Does the opening handshake over the bytes, and speaks RFC 6455 then. */
-export function openLate(core: ChannelCore, bytes: BytesParts, opening: OverOpening): void {
-  const { closeTimeout = DEFAULT_CLOSE_TIMEOUT } = opening.options;
+/**
+ * Does the opening handshake over the bytes, and speaks RFC 6455 then.
+ *
+ * @throws {TypeError | RangeError} When what wasn't looked into before is malformed.
+ */
+export function openLate(
+  core: ChannelCore,
+  bytes: BytesParts,
+  url: URL,
+  given: ConnectOverOptions,
+): void {
+  const options = readConnectOverOptions(given);
+  const request = parseConnect(url, options);
+  const { closeTimeout = DEFAULT_CLOSE_TIMEOUT } = options;
   const exchange = new Exchange(new ChannelWire(bytes), { clock: core.clock, ms: closeTimeout });
+  const opening = { request, options, compression: null };
   openOver(core, exchange, opening, (core, over, spoken) => speakWith(core, over, spoken, null))
     .catch((error) => core.failToOpen(error));
 }

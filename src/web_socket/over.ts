@@ -20,13 +20,8 @@ import { shownUrl } from "./shown_url.ts";
 import { platform } from "./platform.ts";
 import { offeredCompression, speak } from "./speaking.ts";
 import type { Wire } from "./wire.ts";
-import {
-  type ConnectOverOptions,
-  DEFAULT_CLOSE_TIMEOUT,
-  type OverOptions,
-  readConnectOverOptions,
-  readOverOptions,
-} from "./options.ts";
+import { type ConnectOverOptions, DEFAULT_CLOSE_TIMEOUT, type OverOptions } from "./options.ts";
+import { readConnectOverOptions, readOverOptions } from "./read_options.ts";
 import type { WebSocketChannel } from "./web_socket_channel.ts";
 
 const noUrl = (): string => "";

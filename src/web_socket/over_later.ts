@@ -18,14 +18,18 @@ import { ChannelCore, type Opener } from "./channel_core.ts";
 import { closeContent } from "./channel_state.ts";
 import type { BytesParts } from "./channel_wire.ts";
 import { type Clock, systemClock } from "./clock.ts";
-import { parseConnect } from "./connect_request.ts";
+import { parseUrl } from "./connect_url.ts";
+import { parseProtocols } from "./connect_url.ts";
 import { ConnectError, UnsupportedError, WebSocketChannelError } from "./errors.ts";
 import type * as loadedOver from "./loaded_over.ts";
+import { checkOption, readOptions } from "../stream_channel/options.ts";
 import {
+  checkPings,
+  CONNECT_OVER_KINDS,
   type ConnectOverOptions,
+  OVER_KINDS,
   type OverOptions,
-  readConnectOverOptions,
-  readOverOptions,
+  readClientKinds,
 } from "./options.ts";
 import { platform } from "./platform.ts";
 import { shownUrl } from "./shown_url.ts";
@@ -52,7 +56,9 @@ export function overLater(
   given: OverOptions,
   { clock = systemClock, load: loading = load }: LaterOptions = {},
 ): WebSocketChannel {
-  const options = readOverOptions(given);
+  const options = readOptions(given, OVER_KINDS);
+  checkPings(options);
+  checkOption("side", options.side, OVER_KINDS.side);
   const { protocol = null, extensions = "" } = options;
   if (extensions !== "") {
     throw new UnsupportedError("permessage-deflate", platform(), "This entry has no compressor");
@@ -78,19 +84,23 @@ export function overLater(
 
 const NOT_LOADED = "the module that speaks the protocol can't be loaded";
 
-/** See {@linkcode WebSocketChannel.connectOver}. */
+/**
+ * See {@linkcode WebSocketChannel.connectOver}. Header fields and settings of the compression are checked when
+ * all is loaded: what is wrong with them rejects `ready`.
+ */
 export function connectOverLater(
   bytes: ChannelLike<Uint8Array, Uint8Array>,
   url: string | URL,
   given: ConnectOverOptions = {},
   { clock = systemClock, load: loading = load }: LaterOptions = {},
 ): WebSocketChannel {
-  const options = readConnectOverOptions(given);
-  const request = parseConnect(url, options);
+  const options = readClientKinds(given, CONNECT_OVER_KINDS);
+  const target = parseUrl(url);
+  parseProtocols(options.protocols);
   const core = new ChannelCore(options, clock, {
     transport: "bytes",
     capabilities: WITH_HANDSHAKE,
-    url: () => shownUrl(request.url),
+    url: () => shownUrl(target),
   });
   if (options.signal?.aborted) {
     closeQuietly(partsOf(bytes).sink);
@@ -102,10 +112,12 @@ export function connectOverLater(
   core.bound(options, () => "handshake");
   core.opener = held;
   loading().then((it) => {
-    if (core.state !== "closed") it.openLate(core, held, { request, options, compression: null });
-  }).catch((cause) => {
+    if (core.state !== "closed") it.openLate(core, held, target, options);
+  }, (cause) => {
     const message = `Cannot connect to ${core.identity.url()}: ${NOT_LOADED}`;
-    core.failToOpen(new ConnectError(message, { cause }));
+    throw new ConnectError(message, { cause });
+  }).catch((error) => {
+    core.failToOpen(error);
     held.destroy();
   });
   return new Channel(core);

@@ -6,7 +6,7 @@
 
 import { WebSocketChannel } from "../../mod.ts";
 import { parseConnect } from "../../src/web_socket/connect_request.ts";
-import { readConnectOptions } from "../../src/web_socket/options.ts";
+import { readConnectOptions } from "../../src/web_socket/read_options.ts";
 import { startBoundRecipe } from "../server/platform_recipes.ts";
 import { python, PythonClients } from "../server/python_client.ts";
 import { serverRecipes } from "../server/server_recipes.ts";

@@ -5,7 +5,7 @@ import { WebSocket as WsWebSocket } from "ws";
 import { WebSocketChannel } from "../../mod.ts";
 import type { WebSocketLike } from "../../src/native/web_socket_like.ts";
 import { parseConnect } from "../../src/web_socket/connect_request.ts";
-import { readConnectOptions } from "../../src/web_socket/options.ts";
+import { readConnectOptions } from "../../src/web_socket/read_options.ts";
 import { platform } from "../../src/web_socket/platform.ts";
 import { startBoundRecipe } from "../server/platform_recipes.ts";
 import { startServerRecipe } from "../server/server_recipes.ts";

@@ -3,9 +3,8 @@ import {
   basicCredentials,
   isFieldValue,
   isReservedHeader,
-  isToken,
-  protocolFault,
 } from "../../src/handshake/request_fields.ts";
+import { isToken, protocolFault } from "../../src/handshake/subprotocol.ts";
 
 Deno.test("A token is made of the characters of RFC 9110 §5.6.2, at least one", () => {
   const marks = "!#$%&'*+-.^_`|~";

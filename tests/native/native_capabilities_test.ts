@@ -3,8 +3,8 @@ import {
   hasNativeWebSocket,
   missingNatively,
   nativeCapabilities,
-  unsupported,
 } from "../../src/native/native_capabilities.ts";
+import { unsupported } from "../../src/native/missing.ts";
 import { NO_CAPABILITIES } from "../../src/web_socket/capabilities.ts";
 import { parseConnect } from "../../src/web_socket/connect_request.ts";
 import type { ConnectOptions } from "../../src/web_socket/options.ts";

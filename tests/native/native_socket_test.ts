@@ -1,5 +1,6 @@
 import { assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
-import { checkSocket, createSocket, hintOf } from "../../src/native/native_socket.ts";
+import { createSocket } from "../../src/native/native_channel.ts";
+import { checkSocket, hintOf } from "../../src/native/native_socket.ts";
 import { FakeWebSocket } from "../support/fake_web_socket.ts";
 
 Deno.test("native socket: what counts as a socket", () => {

@@ -10,11 +10,8 @@ import { ChannelCore } from "../../src/web_socket/channel_core.ts";
 import { ChannelWire, type ChannelWireOptions } from "../../src/web_socket/channel_wire.ts";
 import type { Clock } from "../../src/web_socket/clock.ts";
 import { parseConnect } from "../../src/web_socket/connect_request.ts";
-import {
-  type ConnectOptions,
-  type ProtocolOptions,
-  readConnectOptions,
-} from "../../src/web_socket/options.ts";
+import type { ConnectOptions, ProtocolOptions } from "../../src/web_socket/options.ts";
+import { readConnectOptions } from "../../src/web_socket/read_options.ts";
 import { ConnectError } from "../../src/web_socket/errors.ts";
 import { Exchange } from "../../src/web_socket/exchange.ts";
 import { openOver } from "../../src/web_socket/open_handshake.ts";

@@ -1,7 +1,7 @@
 /** What users hold, whatever carries it. What it does is ChannelCore's. */
 
 import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
-import { NativeChannel } from "../../src/native/native_channel.ts";
+import { SocketChannel } from "../../src/native/socket_channel.ts";
 import { ServerChannel } from "../../src/server/server_channel.ts";
 import { Channel } from "../../src/web_socket/channel.ts";
 import { ChannelCore } from "../../src/web_socket/channel_core.ts";
@@ -35,7 +35,7 @@ Deno.test("channel S96 it has the members of a WebSocketChannel, and none of its
   const { channel } = wireRig();
   assertEquals(MEMBERS.filter((name) => !(name in channel)), []);
   assertEquals(surplus(Channel.prototype), []);
-  assertEquals(surplus(NativeChannel.prototype, ["socket"]), []);
+  assertEquals(surplus(SocketChannel.prototype, ["socket"]), []);
   assertEquals(surplus(ServerChannel.prototype, ["request", "context"]), []);
   assertEquals(Object.getOwnPropertyNames(channel), []);
   assert(Symbol.asyncDispose in channel);

@@ -1,9 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import {
-  type ConnectRequest,
-  parseConnect,
-  parseProtocols,
-} from "../../src/web_socket/connect_request.ts";
+import { type ConnectRequest, parseConnect } from "../../src/web_socket/connect_request.ts";
 import type { ConnectOptions } from "../../src/web_socket/options.ts";
 
 const URL_TEXT = "ws://example.com";
@@ -89,19 +85,6 @@ Deno.test("connect request: the caller's list isn't kept", () => {
   given.push("b");
   assertEquals(protocols, ["a"]);
 });
-
-Deno.test("connect request: a subprotocol that is no token, or comes twice, is a SyntaxError", () => {
-  for (const bad of ["", " ", "a b", "a,b", "a\r\nb", "ä", "a/b", "(a)"]) {
-    const error = assertThrows(() => parseProtocols(["ok", bad]), SyntaxError);
-    const fault = "subprotocol 2 of 2 must be a token, without blanks and commas";
-    assertEquals(error.message, `Cannot connect: ${fault}`);
-  }
-  const twice = assertThrows(() => parseProtocols(["a", "b", "a"]), SyntaxError);
-  assertEquals(twice.message, "Cannot connect: subprotocol 3 of 3 is offered twice");
-  assertThrows(() => parseProtocols([1] as unknown as string[]), SyntaxError);
-});
-
-// Header fields.
 
 Deno.test("connect request: header fields in each form that fetch takes", () => {
   const expected = [["X-A", "1"], ["X-B", "2"]] as const;

@@ -1,242 +1,47 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { parseConnect } from "../../src/web_socket/connect_request.ts";
 import {
+  checkPings,
+  CONNECT_KINDS,
   type ConnectOptions,
-  DEFAULT_CLOSE_TIMEOUT,
-  DEFAULT_CONNECT_TIMEOUT,
-  DEFAULT_MAX_QUEUE_SIZE,
-  MAX_REDIRECTS,
-  type OverOptions,
-  type ProtocolOptions,
-  readCompression,
-  readConnectOptions,
-  readConnectOverOptions,
-  readHeaders,
-  readOverOptions,
+  readClientKinds,
+  readFromOptions,
 } from "../../src/web_socket/options.ts";
+import { readConnectOptions } from "../../src/web_socket/read_options.ts";
 
-/** As `connect` does. */
-function connect(options: unknown): void {
-  parseConnect("ws://example.com", readConnectOptions(options as ConnectOptions));
-}
+const readKinds = (options: unknown): ConnectOptions =>
+  readClientKinds(options as ConnectOptions, CONNECT_KINDS);
 
-Deno.test("connect options: the defaults", () => {
-  assertEquals(
-    [DEFAULT_CONNECT_TIMEOUT, DEFAULT_CLOSE_TIMEOUT, DEFAULT_MAX_QUEUE_SIZE],
-    [30_000, 5_000, 64 * 1024 * 1024],
-  );
-});
-
-Deno.test("connect options: numbers have ranges, and a RangeError names both", () => {
-  for (const name of ["connectTimeout", "closeTimeout", "highWaterMark", "maxQueueSize"] as const) {
-    for (const value of [-1, NaN, -Infinity]) {
-      const error = assertThrows(() => readConnectOptions({ [name]: value }), RangeError);
-      const start = `Cannot use the option ${name}: it must be from 0 to `;
-      assertEquals(error.message.startsWith(start), true, error.message);
-      assertEquals(error.message.endsWith(`, got ${value}`), true, error.message);
-    }
-    readConnectOptions({ [name]: 0 });
-    readConnectOptions({ [name]: undefined });
-  }
-  for (const value of ["1", null, 1n]) {
-    const closeTimeout = value as unknown as number;
-    assertThrows(() => readConnectOptions({ closeTimeout }), TypeError, "a number");
-  }
-});
-
-Deno.test("connect options: a time must fit a platform's timer; a size may be infinite", () => {
-  readConnectOptions({ closeTimeout: 0x7fff_ffff, connectTimeout: 0x7fff_ffff });
-  assertThrows(() => readConnectOptions({ closeTimeout: 0x8000_0000 }), RangeError);
-  assertThrows(() => readConnectOptions({ connectTimeout: Infinity }), RangeError);
-  readConnectOptions({ highWaterMark: Infinity, maxQueueSize: Infinity });
-});
-
-Deno.test("connect options: what is right, or left out, is let through", () => {
-  assertEquals(MAX_REDIRECTS, 10);
-  const all: ConnectOptions[] = [
-    {},
-    { pingInterval: 0, pingTimeout: 0, maxMessageSize: 1, followRedirects: false },
-    { pingInterval: 1000, maxMessageSize: Infinity, followRedirects: true, compression: true },
-    { followRedirects: 0, compression: {}, origin: "http://a.test", transport: "net" },
-    { followRedirects: 10, compression: false, require: ["ping", "tls"], transport: "native" },
-    { proxy: "environment", localAddress: "127.0.0.1", transport: "auto", require: [] },
-    { proxy: new URL("http://a.test"), headers: { Origin: "http://a.test" } },
-    { socketPath: "/run/a.sock", lookup: () => {} },
-    { tls: {} },
+Deno.test("kinds of options: what is unknown, of another type or out of range, with the reader's own words", () => {
+  const wrong: unknown[] = [
+    { nonsense: 1 },
+    { headers: 1 },
+    { connectTimeout: -1 },
+    { pingTimeout: 1 },
+    "v1",
   ];
-  for (const options of all) connect(options);
-});
-
-const wrong: [options: Record<string, unknown>, error: typeof Error, named: string][] = [
-  [{ pingInterval: -1 }, RangeError, "pingInterval"],
-  [{ pingTimeout: 2 ** 31 }, RangeError, "pingTimeout"],
-  [{ maxMessageSize: 0 }, RangeError, "maxMessageSize"],
-  [{ maxMessageSize: NaN }, RangeError, "maxMessageSize"],
-  [{ compression: "yes" }, TypeError, "compression"],
-  [{ compression: null }, TypeError, "compression"],
-  [{ compression: { clientMaxWindowBits: 7 } }, RangeError, ""],
-  [
-    { compression: { offer: "none" } },
-    TypeError,
-    'compression.offer: it must be "bare", got "none"',
-  ],
-  [
-    { compression: { offer: "bare", serverMaxWindowBits: 9 } },
-    TypeError,
-    "compression.serverMaxWindowBits: it must be left out where the offer is bare",
-  ],
-  [
-    { compression: { offer: "bare", serverNoContextTakeover: true } },
-    TypeError,
-    "compression.serverNoContextTakeover: it must be left out where the offer is bare",
-  ],
-  [{ userAgent: 1 }, TypeError, "userAgent: it must be a string or null"],
-  [{ userAgent: "a\r\nb: c" }, TypeError, "Cannot send the value of the header: User-Agent"],
-  [{ origin: "a\r\nb" }, TypeError, "Origin"],
-  [{ origin: "http://a.test", headers: { origin: "http://b.test" } }, TypeError, "origin"],
-  [{ followRedirects: 11 }, RangeError, "followRedirects"],
-  [{ followRedirects: 1.5 }, RangeError, "followRedirects"],
-  [{ followRedirects: "yes" }, TypeError, "followRedirects"],
-  [{ proxy: "" }, SyntaxError, "proxy"],
-  [{ proxy: "http://" }, SyntaxError, "proxy"],
-  [{ proxy: "http://a.test", socketPath: "/a" }, TypeError, "socketPath"],
-  [{ socketPath: "" }, TypeError, "socketPath"],
-  [{ localAddress: 5 }, TypeError, "localAddress"],
-  [{ lookup: {} }, TypeError, "lookup"],
-  [{ tls: true }, TypeError, "tls"],
-  [{ tls: null }, TypeError, "tls"],
-  [{ transport: "tcp" }, TypeError, "transport"],
-  [{ require: ["teleport"] }, TypeError, "require"],
-  [{ require: ["constructor"] }, TypeError, "require"],
-  [{ require: [5] }, TypeError, "require"],
-];
-for (const [options, error, named] of wrong) {
-  Deno.test(`connect options: ${JSON.stringify(options)} is refused`, () => {
-    assertThrows(() => connect(options), error, named);
-  });
-}
-
-Deno.test("protocol options: those that make sense pass", () => {
-  const all: ProtocolOptions[] = [
-    {},
-    { pingInterval: 0, pingTimeout: 0, maxMessageSize: 1, compression: false },
-    { pingInterval: 20_000, maxMessageSize: Infinity, compression: true },
-    { compression: { level: 9, threshold: 0 } },
-  ];
-  for (const options of all) readConnectOverOptions(options);
-});
-
-Deno.test("options: pingTimeout needs pingInterval", () => {
-  const wrong = [{ pingTimeout: 1 }, { pingTimeout: 1, pingInterval: 0 }];
   for (const options of wrong) {
-    for (
-      const read of [
-        () => readConnectOptions(options),
-        () => readConnectOverOptions(options),
-        () => readOverOptions({ side: "client", ...options }),
-      ]
-    ) assertThrows(read, TypeError, "pingTimeout needs pingInterval");
-  }
-  readConnectOptions({ pingTimeout: 1, pingInterval: 1 });
-  readConnectOptions({ pingTimeout: 0, pingInterval: 0 });
-});
-
-Deno.test("connect options: a capability that doesn't exist is answered with those that do", () => {
-  const error = assertThrows(
-    () => readConnectOptions({ require: ["pings" as "ping"] }),
-    TypeError,
-  );
-  assertEquals(
-    error.message,
-    "Cannot use the option require: it must be names of capabilities (headers, ping, terminate, " +
-      "inboundBackpressure, messageLimit, compressionOptions, tls, proxy, handshakeResponse, " +
-      'allCloseCodes, failureCause), got "pings"',
-  );
-});
-
-Deno.test("protocol options: the others are a RangeError that names the option", () => {
-  const wrong: [name: string, options: ProtocolOptions][] = [
-    ["pingInterval", { pingInterval: -1 }],
-    ["pingTimeout", { pingTimeout: NaN }],
-    ["maxMessageSize", { maxMessageSize: 0 }],
-    ["maxMessageSize", { maxMessageSize: NaN }],
-    ["level", { compression: { level: 10 } }],
-    ["closeTimeout", { closeTimeout: -1 }],
-  ];
-  for (const [name, options] of wrong) {
-    assertThrows(() => readConnectOverOptions(options), RangeError, name);
+    const thrown = (read: (options: unknown) => unknown): string => {
+      try {
+        read(options);
+        return "nothing";
+      } catch (error) {
+        return String(error);
+      }
+    };
+    assertEquals(thrown(readKinds), thrown((it) => readConnectOptions(it as ConnectOptions)));
+    assertEquals(thrown(readKinds).includes("Cannot use the option"), true);
   }
 });
 
-Deno.test("over options: the side is required, and compression has only a threshold and a level", () => {
-  const wrong: [unknown, string][] = [
-    [{}, "the option side"],
-    [{ side: "peer" }, "the option side"],
-    [{ side: "client", compression: true }, "the option compression"],
-    [
-      { side: "client", compression: { serverMaxWindowBits: 9 } },
-      "compression.serverMaxWindowBits",
-    ],
-  ];
-  for (const [options, text] of wrong) {
-    assertThrows(() => readOverOptions(options as OverOptions), TypeError, text);
-  }
-  const compression = { threshold: 0, level: 9 };
-  assertEquals(readOverOptions({ side: "server", compression }), { side: "server", compression });
+Deno.test("kinds of options: what has parts of its own is kept as it is", () => {
+  const options = { compression: { level: 99 }, proxy: "no URL", headers: [["a b", "c"]] };
+  assertEquals(readKinds(options), options as unknown as ConnectOptions);
+  assertThrows(() => readConnectOptions(options as unknown as ConnectOptions));
 });
 
-Deno.test("compression options: what is right is read", () => {
-  for (const value of [undefined, true, false]) assertEquals(readCompression(value), value);
-  const all = { serverNoContextTakeover: true, clientMaxWindowBits: 8, threshold: 0, level: -1 };
-  assertEquals(readCompression(all), all);
-});
-
-Deno.test("compression options: what is wrong is an error that names it", () => {
-  const wrong: [unknown, new () => Error, string][] = [
-    [{ levl: 5 }, TypeError, "compression.levl: there is no such option, got 5. Did you mean"],
-    [{ level: "9" }, TypeError, 'compression.level: it must be a number, got "9"'],
-    [{ level: 10 }, RangeError, "compression.level: it must be an integer of -1–9, got 10"],
-    [{ serverMaxWindowBits: 7 }, RangeError, "compression.serverMaxWindowBits"],
-    [null, TypeError, "the option compression: it must be an object, got null"],
-  ];
-  for (const [value, kind, text] of wrong) {
-    assertThrows(() => readCompression(value as { level: number }), kind, text);
-  }
-});
-
-function fault(headers: unknown): string {
-  return assertThrows(() => readHeaders(headers), TypeError).message;
-}
-
-Deno.test("header fields: an object, pairs, Headers and any iterable of pairs, in their order", () => {
-  const fields: [string, string][] = [["A", "1"], ["b", "2"]];
-  for (const headers of [{ A: "1", b: "2" }, fields, new Map(fields), fields.values()]) {
-    assertEquals(readHeaders(headers), fields);
-  }
-  assertEquals(readHeaders(new Headers(fields)), [["a", "1"], ["b", "2"]]);
-});
-
-Deno.test("header fields: what is none is named by its place, without its content", () => {
-  const start =
-    "Cannot use the option headers: field 2 of 2 must be a name and a value, both strings";
-  for (
-    const [field, got] of [
-      [["X-A", 5], "string and number"],
-      [["X-A", null], "string and null"],
-      [[5, "secret"], "number and string"],
-      [["secret"], "an array"],
-      [["secret", "secret", "secret"], "an array"],
-      ["xy", "a string"],
-      [null, "null"],
-    ] as const
-  ) assertEquals(fault([["A", "1"], field]), `${start}, got ${got}`);
-  assertEquals(fault({ a: "1", b: undefined }), `${start}, got string and undefined`);
-});
-
-Deno.test("header fields: neither the handshake's own nor what can't be sent", () => {
-  assertEquals(
-    fault({ Upgrade: "secret" }),
-    "Cannot use the option headers: the header field Upgrade is the handshake's own",
-  );
-  assertEquals(fault({ "X-A": "secret\n" }).includes("secret"), false);
+Deno.test("kinds of options: those of from, and a timeout of pings without pings", () => {
+  assertEquals(readFromOptions({ maxQueueSize: 1 }), { maxQueueSize: 1 });
+  assertThrows(() => readFromOptions({ headers: {} } as never), TypeError, "headers");
+  checkPings({ pingInterval: 1, pingTimeout: 1 });
+  assertThrows(() => checkPings({ pingTimeout: 1 }), TypeError);
 });
