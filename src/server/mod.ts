@@ -24,6 +24,7 @@ export type { ErrorContext, ErrorHook } from "./error_hook.ts";
 export type { ConnectionHandler } from "./handler.ts";
 export type { RefusalReason, RefusedHook, RefusedUpgrade } from "./refusals.ts";
 export type { HostPolicy } from "./hosts.ts";
+export type { Flow } from "../web_socket/traffic.ts";
 export type { ServerAddress, ServerTlsOptions } from "./http_server.ts";
 export type { UpgradeSocket } from "./upgrade_socket.ts";
 export type { RequestHandler } from "./plain_request.ts";
@@ -40,6 +41,7 @@ export type { ServerRequest, ServerWebSocketChannel } from "./server_request.ts"
 export {
   type BindOptions,
   type ServerCloseOptions,
+  type ServerStats,
   WebSocketServer,
   type WebSocketServerStatic,
 } from "./web_socket_server.ts";

@@ -294,11 +294,12 @@ class Accepting implements Opener {
     if (pending?.isBehind) return pending.whenFree(() => this.#obey(decision));
     this.#pending = null;
     if (pending === null) return;
-    const options = this.#settings.channel;
+    const { channel: options, traffic } = this.#settings;
     speak(this.#core, pending.accept(acceptance), {
       side: "server",
       agreement: acceptance,
       options,
+      traffic,
     });
     if (this.#core.life.state === "open") this.#onOpen?.();
   }

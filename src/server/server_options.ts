@@ -5,6 +5,7 @@ import { checkOption, type OptionKinds, shown } from "../stream_channel/options.
 import { checkPings, PROTOCOL_KINDS, type ProtocolOptions } from "../web_socket/options.ts";
 import { readCompression, readHeaders } from "../web_socket/read_options.ts";
 import { negotiableCompression } from "../permessage_deflate/deflate.ts";
+import type { Traffic } from "../web_socket/traffic.ts";
 import type { ErrorHook } from "./error_hook.ts";
 import type { ConnectionHandler } from "./handler.ts";
 import { checkHosts, type HostPolicy, type HostRule } from "./hosts.ts";
@@ -172,6 +173,8 @@ export interface ServerSettings {
   /** The compression to negotiate with, as far as the platform can do it, or the user's function. */
   readonly compression: CompressionRule;
   readonly handshakeTimeout: number;
+  /** Where what passes is counted. */
+  readonly traffic?: Traffic;
 }
 
 /**

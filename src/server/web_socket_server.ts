@@ -5,6 +5,9 @@ import { Deferred, invalidState } from "../stream_channel/errors.ts";
 import { type OptionKinds, readOptions, shown } from "../stream_channel/options.ts";
 import { type Clock, systemClock } from "../web_socket/clock.ts";
 import { Deadline } from "../web_socket/deadline.ts";
+import { inspectAs } from "../web_socket/inspection.ts";
+import { type Flow, Traffic } from "../web_socket/traffic.ts";
+import type { RefusalReason } from "./refusals.ts";
 import { checkCloseArguments, type MessageInput } from "../web_socket/web_socket_sink.ts";
 import { accept, type UpgradeEvent } from "./accept_upgrade.ts";
 import { Broadcaster, type BroadcastOptions } from "./broadcast.ts";
@@ -118,6 +121,12 @@ export interface WebSocketServer<Context = unknown>
    */
   broadcast(message: MessageInput, options?: BroadcastOptions): void;
   /**
+   * Tells what the server has done so far, since it was bound.
+   *
+   * @returns Figures that don't change any more.
+   */
+  stats(): ServerStats;
+  /**
    * Stops accepting, closes every channel, and waits for the clients and the handlers, but not for ever. Loops
    * over the server end. A handler should not wait for this: it would wait for itself.
    *
@@ -131,6 +140,27 @@ export interface WebSocketServer<Context = unknown>
   ref(): void;
   /** Lets the process end although the server listens. */
   unref(): void;
+}
+
+/** What a server has done so far, and has to do. */
+export interface ServerStats {
+  /** Connections that have become channels, or may. */
+  readonly connections: {
+    /** How many channels are open, or closing. */
+    readonly open: number;
+    /** How many requests are being decided about. */
+    readonly connecting: number;
+    /** How many channels there have been, ever. */
+    readonly accepted: number;
+  };
+  /** How many upgrades were refused, by reason. */
+  readonly refused: Readonly<Record<RefusalReason, number>>;
+  /** What has come in behind the opening handshakes. */
+  readonly received: Readonly<Flow>;
+  /** What the connections took, behind the opening handshakes. A message that was added counts at once. */
+  readonly sent: Readonly<Flow>;
+  /** How many bytes of messages wait to be sent, in all channels together: the sum of their `bufferedAmount`. */
+  readonly queued: number;
 }
 
 /** What {@linkcode WebSocketServer}, the companion object, can do. */
@@ -210,6 +240,19 @@ class BoundServer implements WebSocketServer {
     if (this.#channels.delete(channel)) this.#queue.over(channel);
     acceptAgain(this.#http);
   };
+  readonly #traffic = new Traffic();
+  readonly #refused: Record<RefusalReason, number> = {
+    malformed: 0,
+    host: 0,
+    origin: 0,
+    verify: 0,
+    error: 0,
+    timeout: 0,
+    path: 0,
+    full: 0,
+    closing: 0,
+  };
+  #accepted = 0;
   #address: ServerAddress = { hostname: "", port: 0 };
   #closing = false;
 
@@ -220,7 +263,14 @@ class BoundServer implements WebSocketServer {
   ) {
     this.#http = http;
     this.#options = options;
-    this.#settings = settings;
+    this.#settings = {
+      ...settings,
+      traffic: this.#traffic,
+      onRefused: (refused) => {
+        this.#refused[refused.reason]++;
+        return settings.onRefused?.(refused);
+      },
+    };
     this.#clock = clock;
     this.#broadcaster = new Broadcaster(clock);
     this.#maxConnections = options.maxConnections ?? Infinity;
@@ -295,6 +345,7 @@ class BoundServer implements WebSocketServer {
   #onOpen(channel: ServerChannel, socket: UpgradeSocket): void {
     this.#connecting.delete(channel);
     this.#channels.add(channel);
+    this.#accepted++;
     this.#connections.remove(socket);
     const { handler, onError } = this.#settings;
     if (handler === undefined) return this.#queue.push(channel);
@@ -332,6 +383,22 @@ class BoundServer implements WebSocketServer {
 
   broadcast(message: MessageInput, options?: BroadcastOptions): void {
     this.#broadcaster.send(this.#channels, message, options);
+  }
+
+  stats(): ServerStats {
+    let queued = 0;
+    for (const channel of this.#channels) queued += channel.sink.bufferedAmount;
+    return {
+      connections: {
+        open: this.#channels.size,
+        connecting: this.#connecting.size,
+        accepted: this.#accepted,
+      },
+      refused: { ...this.#refused },
+      received: { ...this.#traffic.received },
+      sent: { ...this.#traffic.sent },
+      queued,
+    };
   }
 
   close(options?: ServerCloseOptions): Promise<void> {
@@ -387,6 +454,8 @@ class BoundServer implements WebSocketServer {
     return this.close();
   }
 }
+
+inspectAs(BoundServer.prototype, "WebSocketServer", (it) => ({ url: it.url, ...it.stats() }));
 
 /** RFC 9110 §15.5.22. */
 function upgradeRequired(): Response {

@@ -23,6 +23,7 @@ import { InFlight } from "./in_flight.ts";
 import { Keepalive, type KeepaliveEvents, type KeepaliveTimes } from "./keepalive.ts";
 import { randomMaskingKeys } from "./masking_keys.ts";
 import type { Transport } from "./transport.ts";
+import type { Traffic } from "./traffic.ts";
 import { type Task, turns } from "./turns.ts";
 import type { CloseFrameContent } from "./close_info.ts";
 import type { Message } from "./web_socket_channel.ts";
@@ -51,6 +52,8 @@ const EARLY_AND_ENDED = 2;
 export interface ProtocolTransportOptions extends ProtocolOptions {
   readonly side: Side;
   readonly deflate: MessageDeflate | null;
+  /** Where what passes is counted. Left out: nowhere. */
+  readonly traffic?: Traffic | undefined;
 }
 
 /**
@@ -88,6 +91,7 @@ export class ProtocolTransport
   #heldEnd: { readonly failure: WireFailure | null } | null = null;
   /** Bounds what may never come: the end of a wire that can't be written to. */
   #deadline: Deadline | null = null;
+  readonly #traffic: Traffic | null;
   /** The options with the callbacks for control frames. */
   readonly #controlFrames: ControlFrameOptions | null;
 
@@ -103,6 +107,7 @@ export class ProtocolTransport
     this.#incoming = core.incoming;
     this.#wire = wire;
     this.#side = options.side;
+    this.#traffic = options.traffic ?? null;
     const { onPing, onPong, pingInterval = 0, pingTimeout = pingInterval } = options;
     if (pingInterval > 0) {
       this.#keepalive = new Keepalive(this, core.clock, { pingInterval, pingTimeout });
@@ -139,6 +144,7 @@ export class ProtocolTransport
   onChunk(chunk: Uint8Array): void {
     if (this.#heldEnd !== null) return;
     const { length } = chunk;
+    if (this.#traffic !== null) this.#traffic.received.bytes += length;
     this.#keepalive?.heard();
     // What is sent meanwhile leaves right behind this: no other chunk comes in this turn.
     const isLast = this.#output === IDLE && this.#wire.endsTurns;
@@ -241,6 +247,7 @@ export class ProtocolTransport
   // What the protocol reports.
 
   onMessage(message: Message): void {
+    if (this.#traffic !== null) this.#traffic.received.messages++;
     inlet.add(this.#incoming, message);
   }
 
@@ -343,6 +350,7 @@ export class ProtocolTransport
 
   send(message: MessageInput, options: SendOptions | undefined): boolean {
     const protocol = this.#protocol;
+    if (this.#traffic !== null) this.#traffic.sent.messages++;
     const isSent = typeof message === "string"
       ? protocol.sendText(message, options)
       : protocol.sendBinary(message, options);
@@ -359,6 +367,7 @@ export class ProtocolTransport
     if (this.#side === "client") return this.send(message.content, options);
     const isNow = isOnly && this.#output === IDLE;
     if (isNow) this.#output = PLANNED;
+    if (this.#traffic !== null) this.#traffic.sent.messages++;
     const isSent = this.#protocol.sendPrepared(message, options);
     if (isNow) this.flush();
     else if (this.#protocol.output.cost >= EARLY_FLUSH_COST) this.#sendAhead();
@@ -393,6 +402,7 @@ export class ProtocolTransport
     const isWritten = chunk === null
       ? this.#wire.writeAll(output.takeAll())
       : this.#wire.write(chunk);
+    if (isWritten && this.#traffic !== null) this.#traffic.sent.bytes += size;
     if (isWritten) this.#written(size, payloadSize, before);
     else this.#lost += payloadSize;
     if (this.#wire.releasesChunks) this.#giveBack();

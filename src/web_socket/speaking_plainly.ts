@@ -9,6 +9,7 @@ import type { HandshakeResponse } from "./errors.ts";
 import type { Exchange } from "./exchange.ts";
 import type { ConnectOptions, ProtocolOptions } from "./options.ts";
 import { ProtocolTransport } from "./protocol_transport.ts";
+import type { Traffic } from "./traffic.ts";
 import { turns } from "./turns.ts";
 import type { Wire } from "./wire.ts";
 
@@ -19,6 +20,8 @@ export interface Spoken {
   /** The server's answer, where this package has seen it. */
   readonly response?: HandshakeResponse;
   readonly options: ProtocolOptions;
+  /** Where what passes is counted. */
+  readonly traffic?: Traffic | undefined;
 }
 
 /** What the option `compression` asks for. */
@@ -51,6 +54,7 @@ export function speakWith(
   const transport = new ProtocolTransport(core, wire, {
     ...options,
     side,
+    traffic: spoken.traffic,
     deflate: deflate === null || createDeflate === null
       ? null
       : createDeflate(deflate, side, { ...compression, turns }),

@@ -1,0 +1,46 @@
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import { inspect } from "node:util";
+import { NetWebSocketChannel } from "../../src/net/mod.ts";
+import { deferred } from "../support/promises.ts";
+import { refusalOf, requestText, upgraded, withServer } from "./support.ts";
+
+Deno.test("stats: connections, refusals by reason, and what has passed both ways", async () => {
+  const received = deferred();
+  const handler = (channel: { stream: { listen(listener: (it: unknown) => void): unknown } }) => {
+    let count = 0;
+    channel.stream.listen(() => ++count === 3 && received.resolve());
+  };
+  await withServer({ path: "/", handler }, async (server) => {
+    const none = { messages: 0, bytes: 0 };
+    const before = server.stats();
+    assertEquals(before.connections, { open: 0, connecting: 0, accepted: 0 });
+    assertEquals([before.received, before.sent, before.queued], [none, none, 0]);
+    for (let i = 0; i < 2; i++) await refusalOf(server, requestText({}, "GET /x HTTP/1.1"));
+    await refusalOf(server, requestText({ Origin: "https://foreign.example" }));
+    const client = await upgraded(server);
+    const own = NetWebSocketChannel.connect(server.url);
+    await own.ready;
+    // RFC 6455 §5.2: two bytes and a masking key in front of each short payload.
+    for (const text of ["a", "bc", "def"]) client.send(1, text);
+    await received.promise;
+    for (const { sink } of server.channels) sink.add("12345");
+    assertEquals(server.stats().queued, 10);
+    server.broadcast("67890");
+    assertEquals((await own.stream.next()).value, "12345");
+    assertEquals((await own.stream.next()).value, "67890");
+    const stats = server.stats();
+    assertEquals(stats.connections, { open: 2, connecting: 0, accepted: 2 });
+    assertEquals(stats.received, { messages: 3, bytes: 3 * 6 + 6 });
+    assertEquals(stats.sent, { messages: 4, bytes: 4 * 7 });
+    assertEquals(stats.queued, 0);
+    const { path, origin, ...others } = stats.refused;
+    assertEquals([path, origin], [2, 1]);
+    assertEquals(Object.values(others), [0, 0, 0, 0, 0, 0, 0]);
+    assertEquals(before.connections.accepted, 0);
+    assertStringIncludes(inspect(server), "WebSocketServer {");
+    assertStringIncludes(inspect(server), "accepted: 2");
+    await client.destroy();
+    await own.sink.close();
+    assertEquals(server.stats().connections.accepted, 2);
+  });
+});
