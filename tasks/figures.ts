@@ -53,10 +53,10 @@ const ROOMS: Rooms = {
   "src/permessage_deflate": { files: 5, lines: 1015 },
   "src/protocol": { files: 16, lines: 2803 },
   "src/realm": { files: 4, lines: 304 },
-  "src/server": { files: 26, lines: 3818 },
+  "src/server": { files: 26, lines: 3885 },
   "src/stream_channel": { files: 25, lines: 6113 },
   "src/testing": { files: 5, lines: 418 },
-  "src/web_socket": { files: 38, lines: 5364 },
+  "src/web_socket": { files: 39, lines: 5396 },
 };
 
 /** What the folder of streams is to come down to. */
