@@ -27,7 +27,7 @@ const KINDS: OptionKinds<ChannelPairOptions> = {
   highWaterMark: "size",
 };
 
-/** Two connected channels: what goes into one's sink comes out of the other's stream. */
+/** Two connected channels: values added to the sink of one arrive on the stream of the other. */
 export interface ChannelPair<In, Out = In> {
   /** The maker's end. */
   readonly local: StreamChannel<In, Out>;
@@ -84,31 +84,31 @@ export interface LineOptions<T> extends Omit<ChannelPairOptions, "allowForeignEr
   /** An error put into the sink closes the channel, instead of going to the other end. */
   readonly keepErrors?: boolean;
   /**
-   * Closing one way leaves the other one open, as TCP does, and an error put into the sink
-   * destroys both. Otherwise they end together.
+   * Closing one direction leaves the other open, as with TCP, and an error put into the sink
+   * destroys both. Otherwise both end together.
    */
   readonly halfClose?: boolean;
   /** What a value counts, in bytes, until it has arrived. */
   readonly sizeOf?: SizeOf<T>;
-  /** As what a value arrives. Left out: as itself. */
+  /** Turns a value into the values that arrive. Left out: it arrives as it is. */
   readonly piecesOf?: (value: T) => readonly T[];
   /** Left out: all values arrive at once, from a microtask. */
   readonly pace?: LinePace<T> | undefined;
 }
 
-/** Makes two lines the two ways of one connection. */
+/** Makes two lines the two directions of one connection. */
 export function connectLines<A, B>(one: Line<A>, other: Line<B>): void {
   one.reverse = other as unknown as Line<never>;
   other.reverse = one as unknown as Line<never>;
 }
 
-/** One way of a pair: from a sink, over what is on the way, to a stream. */
+/** One direction of a pair: a sink, the values in flight, and a stream. */
 export class Line<T> implements SinkTarget<T> {
   /** The sender's side. */
   readonly sink: MessageSink<T>;
   /** The receiver's side. */
   readonly stream: MessageStream<T>;
-  /** The other way. */
+  /** The other direction. */
   reverse: Line<never> | undefined;
   readonly addError?: (error: unknown) => void;
 
@@ -116,8 +116,8 @@ export class Line<T> implements SinkTarget<T> {
   readonly #halfClose: boolean;
   readonly #piecesOf: ((value: T) => readonly T[]) | undefined;
   readonly #pace: LinePace<T> | undefined;
-  readonly #onTheWay: CountedQueue<T>;
-  /** The end is on its way, behind the values. */
+  readonly #inFlight: CountedQueue<T>;
+  /** The end is in flight, behind the values. */
   #ending: { readonly failure: Failure | null } | null = null;
   #ended = false;
   #planned = false;
@@ -129,7 +129,7 @@ export class Line<T> implements SinkTarget<T> {
     this.#halfClose = options.halfClose ?? false;
     this.#piecesOf = options.piecesOf;
     this.#pace = options.pace;
-    this.#onTheWay = new CountedQueue<T>(options.sizeOf ?? sizeOf, highWaterMark);
+    this.#inFlight = new CountedQueue<T>(options.sizeOf ?? sizeOf, highWaterMark);
     if (!options.keepErrors && !options.halfClose) this.addError = (error) => this.#end({ error });
     this.sink = new MessageSink<T>(this, { highWaterMark });
     this.stream = new MessageStream<T>({
@@ -144,17 +144,17 @@ export class Line<T> implements SinkTarget<T> {
   }
 
   get bufferedAmount(): number {
-    return this.#onTheWay.size;
+    return this.#inFlight.size;
   }
 
   add(value: T): void {
-    if (this.#sync && this.#onTheWay.length === 0 && !inlet.isPaused(this.stream)) {
+    if (this.#sync && this.#inFlight.length === 0 && !inlet.isPaused(this.stream)) {
       return inlet.add(this.stream, value);
     }
     if (this.#ended) return;
     const piecesOf = this.#piecesOf;
-    if (piecesOf === undefined) this.#onTheWay.push(value);
-    else for (const piece of piecesOf(value)) this.#onTheWay.push(piece);
+    if (piecesOf === undefined) this.#inFlight.push(value);
+    else for (const piece of piecesOf(value)) this.#inFlight.push(piece);
     this.#plan();
   }
 
@@ -187,12 +187,12 @@ export class Line<T> implements SinkTarget<T> {
     else this.#pace.plan(arrive);
   }
 
-  /** Moves what is on the way into the stream: as much as it takes, or all of it at the end. */
+  /** Moves values in flight to the stream: as many as it takes, or all of them at the end. */
   #arrive(): void {
     const pace = this.#pace;
     if (pace !== undefined) return this.#arriveOne(pace);
     const { stream } = this;
-    const queue = this.#onTheWay;
+    const queue = this.#inFlight;
     const before = queue.length;
     // Not by a getter, which takes a fifth longer.
     while (queue.length > 0 && (this.#ending !== null || !inlet.isPaused(stream))) {
@@ -204,22 +204,22 @@ export class Line<T> implements SinkTarget<T> {
 
   #arriveOne(pace: LinePace<T>): void {
     if (this.#mayArrive()) {
-      const value = this.#onTheWay.shift();
+      const value = this.#inFlight.shift();
       inlet.add(this.stream, value);
       pace.onArrived(value);
       outlet.drained(this.sink);
     }
-    const isEmpty = this.#onTheWay.length === 0;
+    const isEmpty = this.#inFlight.length === 0;
     if (isEmpty && this.#ending === null) return;
     if (isEmpty && !pace.isStalled) this.#arriveEnd(this.#ending?.failure ?? null);
     else if (isEmpty || this.#mayArrive()) this.#plan();
   }
 
   #mayArrive(): boolean {
-    return this.#onTheWay.length > 0 && (this.#ending !== null || !inlet.isPaused(this.stream));
+    return this.#inFlight.length > 0 && (this.#ending !== null || !inlet.isPaused(this.stream));
   }
 
-  /** The end has come to the other side: unless one half may go on, it is over for both. */
+  /** The end has arrived: both directions end, unless the other one may go on alone. */
   #arriveEnd(failure: Failure | null): void {
     if (this.#ended) return;
     this.#ended = true;
@@ -236,19 +236,19 @@ export class Line<T> implements SinkTarget<T> {
   }
 
   /**
-   * Nothing arrives any more, and the stream ends. What is on the way stays in the amount: it was never
+   * Drops the values in flight and ends the stream. The values stay in the amount: they were never
    * handed on.
    */
   drop(failure: Failure | null = null): void {
     if (this.#ended) return;
     this.#ended = true;
     this.#pace?.cancel();
-    this.#onTheWay.drop();
+    this.#inFlight.drop();
     if (failure === null) inlet.end(this.stream);
     else inlet.fail(this.stream, failure.error);
   }
 
-  /** This side gives up: nothing reaches it any more, and its end is behind what it has sent. */
+  /** This side gives up: it receives nothing more, and its end arrives behind the values it has sent. */
   destroy(): void {
     const { reverse } = this;
     reverse?.drop();
@@ -257,7 +257,7 @@ export class Line<T> implements SinkTarget<T> {
     outlet.finish(this.sink);
   }
 
-  /** Both sides lose it at once, with what is on the way. */
+  /** Ends it at once for both sides, and drops the values in flight. */
   lose(error: unknown): void {
     this.drop({ error });
     outlet.finish(this.sink, error);

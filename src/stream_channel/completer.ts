@@ -28,7 +28,7 @@ const KINDS: OptionKinds<StreamChannelCompleterOptions> = {
 type Waiting<T> = { value: T } | { error: unknown };
 
 /**
- * A channel that can be used before it exists: what goes into it waits, nothing comes out, until
+ * A channel that can be used before it exists: added values wait, and nothing is received, until
  * {@linkcode setChannel} connects it or {@linkcode setError} gives it up. A `close()` before that
  * settles at once; what was added before it still goes out when there is a channel. Corresponds to
  * Dart's class of this name.
@@ -167,7 +167,7 @@ class EarlySink<T> implements RelaySink<T> {
     this.#waiting.push({ error });
   }
 
-  /** Whether there will ever be a channel is up to somebody else: this doesn't wait for that. */
+  /** Doesn't wait for the channel: there may never be one. */
   close(): Promise<void> {
     this.#isClosed = true;
     callSafely(this.#onClose, undefined);

@@ -80,12 +80,12 @@ export class Disconnector<In, Out = In> implements ChannelTransformer<In, Out, I
   }
 
   /**
-   * Disconnects all channels, those that are bound later as well: their streams end at once, their
-   * sinks drop what they get, and their inner sinks are closed so that the other ends know.
+   * Disconnects all channels, also those that are transformed later: their streams end at once, their
+   * sinks drop values, and their inner sinks are closed so that the other ends know.
    *
    * @param reason The reason of {@linkcode signal}. Default an `AbortError`.
    * @returns A promise, the same on each call, that fulfils when all inner sinks are closed, or
-   * rejects with the first failure of one. A rejection that nobody looks at does no harm.
+   * rejects with the first failure of one. An unhandled rejection does no harm.
    */
   disconnect(reason?: unknown): Promise<void> {
     if (this.#disconnected !== null) return this.#disconnected;

@@ -20,7 +20,7 @@ const KINDS: OptionKinds<GuaranteeOptions> = { allowSinkErrors: "boolean" };
  * inner sink fails, this channel's stream fails with the same error.
  *
  * It reads the inner stream at once (at most one message ahead of its reader), so that it notices
- * the end although nobody reads. The inner sink is closed when the user closes this channel's sink,
+ * the end even without a reader. The inner sink is closed when the user closes this channel's sink,
  * not when the stream ends: close it to release what is behind. `close()` settles when the inner
  * sink's does.
  *

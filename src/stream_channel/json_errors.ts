@@ -2,7 +2,7 @@
 
 import { INVALID_PAYLOAD_DATA } from "./errors.ts";
 
-/** What a channel of JSON documents is over: binary messages count as malformed. */
+/** The messages below a channel of JSON documents. Binary ones count as malformed. */
 export type JsonText = string | Uint8Array;
 
 /** A received message that is not a JSON document. Its text names the place and quotes nothing. */

@@ -80,9 +80,9 @@ export interface MessagePortChannelOptions<Out = unknown> {
  * ```
  */
 export class MessagePortChannel<In, Out = In> extends StreamChannelBase<In, Out> {
-  /** What the other end sends. */
+  /** The messages of the other end. */
   readonly stream: ChannelStream<In>;
-  /** What goes to the other end. */
+  /** Sends to the other end. */
   readonly sink: ChannelSink<Out>;
 
   /**

@@ -30,7 +30,7 @@ export interface MultiChannelOptions {
    */
   highWaterMark?: number | undefined;
   /**
-   * How many bytes, about, may wait in all for ids that nobody has attached to. Default 1 MiB.
+   * How many bytes, about, may wait in all for ids without a virtual channel. Default 1 MiB.
    */
   pendingLimit?: number | undefined;
 }
@@ -59,9 +59,9 @@ export interface VirtualChannel<In, Out = In> extends StreamChannel<In, Out> {
  * The wire has no credit for each channel, so readers depend on each other:
  *
  * - a virtual channel whose messages wait beyond `highWaterMark` pauses all: read each channel, or
- *   cancel its subscription, and what comes for it is discarded;
- * - messages for ids that nobody has attached to wait, and never pause anything; beyond
- *   `pendingLimit` in all the id whose message was too much is closed.
+ *   cancel its subscription, and its messages are dropped;
+ * - messages for ids without a virtual channel wait, and never pause anything; the id whose message
+ *   exceeds `pendingLimit` is closed.
  *
  * A message that is no `[id, …]` makes the default stream fail and closes the inner channel.
  *
@@ -82,9 +82,9 @@ export interface VirtualChannel<In, Out = In> extends StreamChannel<In, Out> {
  * ```
  */
 export class MultiChannel<In, Out = In> extends StreamChannelBase<In, Out> {
-  /** What comes on the default channel. */
+  /** The messages received on the default channel. */
   readonly stream: ChannelStream<In>;
-  /** What goes on the default channel. */
+  /** Sends on the default channel. */
   readonly sink: ChannelSink<Out>;
 
   readonly #inner: ChannelParts<unknown, unknown>;
@@ -134,7 +134,7 @@ export class MultiChannel<In, Out = In> extends StreamChannelBase<In, Out> {
   /**
    * Makes a virtual channel, or attaches to one that the other end has made.
    *
-   * When the inner channel is over it is over as well: its stream ends, its sink drops.
+   * If the inner channel has ended, its stream ends and its sink drops values.
    *
    * @param id The `id` of the other end's virtual channel. Left out: makes a new one, whose `id` is
    * to be told to the other end.
@@ -182,7 +182,7 @@ export class MultiChannel<In, Out = In> extends StreamChannelBase<In, Out> {
     return virtual;
   }
 
-  /** What has come for an id before somebody attached to it. */
+  /** Delivers the messages that arrived before the channel was attached. */
   #handOver(virtual: Virtual<In, Out>): void {
     const pending = this.#pending.take(virtual.inputId);
     if (pending === undefined) return;
@@ -207,7 +207,7 @@ export class MultiChannel<In, Out = In> extends StreamChannelBase<In, Out> {
     else this.#closedByPeer(virtual);
   }
 
-  /** Nobody has attached to the id, or nobody is there any more. */
+  /** Keeps a message for an id without a virtual channel, unless the id was closed. */
   #keep(id: number, message: Envelope): void {
     if (this.#closed.has(id)) return;
     if (this.#pending.add(id, message)) return;
@@ -217,7 +217,7 @@ export class MultiChannel<In, Out = In> extends StreamChannelBase<In, Out> {
     this.#closeIfEmpty();
   }
 
-  /** A peer that makes us answer without end, and doesn't read the answers, has to wait itself. */
+  /** Stops reading from a peer that causes answers and doesn't read them. */
   #waitForRoom(): void {
     if (this.#inner.sink.hasRoom) return;
     this.#pause();
@@ -253,7 +253,7 @@ export class MultiChannel<In, Out = In> extends StreamChannelBase<In, Out> {
     try {
       this.#inner.sink.add([outputId]);
     } catch {
-      // The inner sink was closed by somebody else: the peer is told so.
+      // Other code has closed the inner sink: the peer notices that.
     }
   }
 
@@ -261,7 +261,7 @@ export class MultiChannel<In, Out = In> extends StreamChannelBase<In, Out> {
     if (this.#live.size === 0 && this.#pending.count === 0) this.#end();
   }
 
-  /** All is over: the inner channel has ended, or nobody needs it any more. */
+  /** The inner channel has ended, or the last virtual channel was closed. */
   #end(): void {
     if (this.#isOver) return;
     this.#isOver = true;

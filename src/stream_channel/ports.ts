@@ -147,7 +147,7 @@ function watch(port: MessagePortLike, handlers: Handlers): () => void {
  */
 export type PortUse = "channel" | "receiving" | "received" | "sent";
 
-/** What stands in the way of a new use. */
+/** The uses that exclude a new one. */
 const CONFLICTS: Readonly<Record<Exclude<PortUse, "received">, readonly PortUse[]>> = {
   channel: ["channel", "receiving"],
   receiving: ["channel", "receiving", "received"],

@@ -1,4 +1,4 @@
-/** One channel over another: what all wrappers of this package are made of. */
+/** One channel over another: all wrappers of this package are made of it. */
 
 import type { ChannelParts } from "./channel_like.ts";
 import { closeQuietly, tellOfError } from "./channel_like.ts";
@@ -15,11 +15,11 @@ import { inlet, MessageStream, type StreamSubscription } from "./channel_stream.
 /** What a {@linkcode StreamTransformer} makes for one channel: synchronous, with a state of its own. */
 export interface TransformHandlers<From, To> {
   /**
-   * Takes one message, and emits what comes of it: nothing, one or many. What it throws ends the
-   * channel when it is on the stream, and goes to the caller of `add` when it is on the sink.
+   * Takes one message and emits its results: none, one or many. An error that it throws ends the
+   * channel when it transforms the stream; the caller of `add` gets it when it transforms the sink.
    */
   transform(value: From, emit: (value: To) => void): void;
-  /** The end: emits what is left. Not called after an error. */
+  /** Called at the end: emits the rest. Not called after an error. */
   flush?(emit: (value: To) => void): void;
 }
 
@@ -29,10 +29,10 @@ export interface StreamTransformer<From, To> {
   create(): TransformHandlers<From, To>;
 }
 
-/** One way of a transformer: a function from message to message, or a {@linkcode StreamTransformer}. */
+/** Transforms one direction: a function from message to message, or a {@linkcode StreamTransformer}. */
 export type MessageTransform<From, To> = ((value: From) => To) | StreamTransformer<From, To>;
 
-/** Handlers whose `transform` may give a promise: the next message then waits for it. */
+/** Handlers whose `transform` may return a promise: the next message then waits for it. */
 export interface WaitingHandlers<From, To> {
   transform(value: From, emit: (value: To) => void): void | Promise<void>;
   flush?(emit: (value: To) => void): void;
@@ -43,7 +43,7 @@ export type Decode<From, To> =
   | ((value: From) => To)
   | { create(): WaitingHandlers<From, To> };
 
-/** What a {@linkcode Relay} needs of the sink that it is over. */
+/** The part of the inner sink that a {@linkcode Relay} uses. */
 export type RelaySink<T> = InnerSink & Pick<ChannelSink<T>, "add" | "addError" | "close">;
 
 /** Options of a {@linkcode Relay}. */
@@ -89,7 +89,7 @@ export class Relay<In, Out, NewIn = In, NewOut = Out> implements SinkTarget<NewO
   #failure: { error: unknown } | null = null;
   /** The user's error went to the inner sink, whose `done` tells what became of it. */
   #errorPassed = false;
-  /** Nothing that comes from the inner stream is of interest but its end. */
+  /** Messages of the inner stream are dropped; only its end counts. */
   #deaf = false;
   /** A message is still being transformed. */
   #waiting = false;
@@ -97,7 +97,7 @@ export class Relay<In, Out, NewIn = In, NewOut = Out> implements SinkTarget<NewO
   /**
    * Listens to the inner stream, if there is one.
    *
-   * @param inner What it is over; or what takes the values until {@linkcode connect}.
+   * @param inner The inner channel; or a sink that takes the values until {@linkcode connect}.
    * @param options See {@linkcode RelayOptions}.
    */
   constructor(
@@ -127,8 +127,8 @@ export class Relay<In, Out, NewIn = In, NewOut = Out> implements SinkTarget<NewO
    * Goes on over a channel.
    *
    * @param inner The channel.
-   * @param handOver Gives the inner sink what was added before: what is added meanwhile, in answer to
-   * what goes out, waits behind that.
+   * @param handOver Adds the waiting values to the inner sink. Values that a listener adds in response
+   * wait behind them.
    * @throws {DOMException} `InvalidStateError` when its stream has a reader; nothing has changed then.
    */
   connect(inner: ChannelParts<In, Out>, handOver: () => void): void {
@@ -152,7 +152,7 @@ export class Relay<In, Out, NewIn = In, NewOut = Out> implements SinkTarget<NewO
     sink.done.then(() => this.#over(null), (error) => this.#over({ error }));
   }
 
-  // What comes.
+  // Receiving.
 
   #receiver(decode: Decode<In, NewIn> | undefined): (value: In) => void {
     const { stream } = this;
@@ -225,7 +225,7 @@ export class Relay<In, Out, NewIn = In, NewOut = Out> implements SinkTarget<NewO
   }
 
   #endSink(): void {
-    // What the user did, closing it or adding an error, is answered by the inner sink's `done`.
+    // If the user has closed it, or added an error, the inner sink's `done` reports the outcome.
     if (outlet.isClosed(this.sink) || this.#errorPassed) outlet.disconnect(this.sink);
     else outlet.finish(this.sink);
   }
@@ -245,25 +245,25 @@ export class Relay<In, Out, NewIn = In, NewOut = Out> implements SinkTarget<NewO
       outlet.fail(this.sink, failure.error);
       if (this.#options.joined) this.#failStream(failure.error);
     }
-    // Where it isn't deaf something may still wait in the inner stream, the end at least.
+    // Otherwise messages may still wait in the inner stream, and its end.
     if (this.#deaf) this.#subscription?.cancel();
   }
 
-  /** The sink has failed, which the other half of what is joined need not notice by itself. */
+  /** The sink has failed: the stream of a joined pair doesn't notice that by itself. */
   #failStream(error: unknown): void {
     this.#deaf = true;
     if (this.#errorPassed) inlet.end(this.stream);
     else inlet.fail(this.stream, error);
   }
 
-  /** A relay that listens no more holds nothing up, whatever it still waits for. */
+  /** A relay that drops messages never pauses the inner stream. */
   #regulate(): void {
     const isHeld = !this.#deaf && (this.#waiting || inlet.isPaused(this.stream));
     if (isHeld) this.#subscription?.pause();
     else this.#subscription?.resume();
   }
 
-  // What goes, as the sink's target.
+  // Sending, as the sink's target.
 
   add(value: NewOut, options?: unknown): boolean {
     if (this.#send !== null) return this.#send(value, options);
@@ -299,7 +299,7 @@ export class Relay<In, Out, NewIn = In, NewOut = Out> implements SinkTarget<NewO
   close(): void {
     this.#discard();
     if (!outlet.isDisconnected(this.sink)) this.#flushEncoded();
-    // What isn't there yet, or can't be closed, isn't waited for.
+    // `close` doesn't wait for a channel that isn't there yet, or that can't be closed.
     if (this.#subscription === undefined) outlet.finish(this.sink);
     if (!closeQuietly(this.inner)) outlet.finish(this.sink);
   }
@@ -318,7 +318,7 @@ export class Relay<In, Out, NewIn = In, NewOut = Out> implements SinkTarget<NewO
     outlet.fail(this.sink, error);
   }
 
-  /** Ends the stream; what still comes is read and dropped, so that it holds up nothing. */
+  /** Ends the stream. Later messages are read and dropped, so that the inner stream isn't held up. */
   #discard(): void {
     this.#deaf = true;
     inlet.discard(this.stream);
@@ -326,9 +326,9 @@ export class Relay<In, Out, NewIn = In, NewOut = Out> implements SinkTarget<NewO
   }
 
   /**
-   * Does as if the other end had gone, and tells it so by closing the inner sink.
+   * Ends the channel as if the other end had gone, and closes the inner sink so that it knows.
    *
-   * @returns What the inner sink's `close` gives.
+   * @returns The promise of the inner sink's `close`.
    */
   disconnect(): Promise<void> {
     outlet.disconnect(this.sink);

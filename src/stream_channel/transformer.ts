@@ -56,8 +56,8 @@ export class StreamChannelTransformer<In, Out, NewIn, NewOut>
   /**
    * Pairs two transforms.
    *
-   * @param decode Turns what comes from the other end.
-   * @param encode Turns what goes to the other end.
+   * @param decode Transforms received messages.
+   * @param encode Transforms messages to be sent.
    */
   constructor(decode: MessageTransform<In, NewIn>, encode: MessageTransform<NewOut, Out>) {
     this.#decode = decode;
@@ -71,7 +71,7 @@ export class StreamChannelTransformer<In, Out, NewIn, NewOut>
   }
 
   /**
-   * A transformer that decodes what comes and encodes what goes.
+   * A transformer that decodes received messages and encodes sent ones.
    *
    * @param codec Its functions are called with the codec as `this`.
    * @returns The transformer.
@@ -89,8 +89,8 @@ export class StreamChannelTransformer<In, Out, NewIn, NewOut>
    * A transformer of two `TransformStream`s, such as `TextDecoderStream` and `TextEncoderStream`.
    * They buffer and take several promises a message; a function takes none.
    *
-   * @param decode Makes the one for what comes from the other end, for each channel anew.
-   * @param encode Makes the one for what goes to the other end, for each channel anew.
+   * @param decode Creates the one for received messages; called for each channel.
+   * @param encode Creates the one for sent messages; called for each channel.
    * @returns The transformer.
    */
   static fromTransformStreams<In, Out, NewIn, NewOut>(

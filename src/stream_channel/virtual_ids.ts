@@ -20,7 +20,7 @@ export interface Pending {
   size: number;
 }
 
-/** Messages for ids that nobody has attached to yet, up to a limit over all of them. */
+/** Messages for ids without a virtual channel, up to a limit for all of them together. */
 export class PendingMessages {
   readonly #limit: number;
   readonly #pending = new Map<number, Pending>();

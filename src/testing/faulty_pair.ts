@@ -47,7 +47,7 @@ const FAULTY_KINDS: OptionKinds<FaultyPairOptions> = {
 
 const STALL_KINDS: OptionKinds<Stall> = { after: "number|list", duration: "number|list" };
 
-/** What goes wrong on a connection: the same for the same seed, and the same bytes. */
+/** The faults of a connection: the same for the same seed and the same bytes. */
 class Faults {
   /** Ends the connection. */
   onReset: () => void = ignore;
@@ -76,14 +76,14 @@ class Faults {
   }
 }
 
-/** What goes wrong in one direction. */
+/** The faults of one direction. */
 class FaultyLine implements LineFaults {
   isStalled = false;
   readonly #faults: Faults;
   #arrived = 0;
   #stallAt: number | null = null;
   #timer: unknown;
-  /** What is called back when a stall is over. */
+  /** Called when a stall has ended. */
   #arrive: (() => void) | null = null;
 
   constructor(faults: Faults) {

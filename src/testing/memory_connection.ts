@@ -2,13 +2,13 @@ import type { ChannelParts } from "../stream_channel/channel_like.ts";
 import { connectLines, Line, type LinePace } from "../stream_channel/channel_pair.ts";
 import type { ChannelWireOptions } from "../web_socket/channel_wire.ts";
 
-/** A side of a connection: its bytes, and what goes with them. */
+/** A side of a connection: its bytes, and how to end it. */
 export interface MemorySide extends ChannelParts<Uint8Array, Uint8Array>, ChannelWireOptions {
   /** Ends it at once. */
   readonly destroy: () => void;
 }
 
-/** What goes wrong on one way of a {@linkcode MemoryConnection}. */
+/** The faults of one direction of a {@linkcode MemoryConnection}. */
 export interface LineFaults extends LinePace<Uint8Array> {
   /** How long the next piece of a chunk may be, in bytes. */
   pieceSize(): number;
@@ -26,7 +26,7 @@ export class MemoryConnection {
 
   readonly #lines: readonly Line<Uint8Array>[];
 
-  /** @param faults Creates what goes wrong on one way. Left out: nothing does. */
+  /** @param faults Creates the faults of one direction. Left out: there are none. */
   constructor(faults?: () => LineFaults) {
     const toServer = lineOf(faults?.());
     const toClient = lineOf(faults?.());
@@ -36,7 +36,7 @@ export class MemoryConnection {
     this.server = sideOf(toClient, toServer);
   }
 
-  /** Ends it at once for both sides, and what was on the way is lost. */
+  /** Ends it at once for both sides, and drops the bytes in flight. */
   reset(): void {
     const error = new Error("The connection was reset");
     for (const line of this.#lines) line.lose(error);
