@@ -78,7 +78,7 @@ export class SlowReceiver {
     const isFirst = this.#policy === null;
     this.#policy = policy;
     if (policy.slow === "latest") this.#waiting.clear();
-    this.#waiting.push({ message, policy }, message.size);
+    this.#waiting.pushSized({ message, policy }, message.size);
     if (policy.slow === "drop-oldest") this.#dropOldest(policy.maxQueueSize);
     if (isFirst) {
       this.#deadline = new Deadline(this.#clock, {

@@ -344,8 +344,9 @@ export class MessageSink<T, Options = never> implements ChannelSink<T> {
   /** See {@linkcode ChannelSink.hasRoom}. */
   get hasRoom(): boolean {
     if (this.#has(DISCONNECTED | CLOSED)) return true;
-    const { inner } = this.#target;
-    return inner === undefined ? this.#load < this.#highWaterMark : inner.hasRoom;
+    const target = this.#target;
+    if (target.inner !== undefined) return target.inner.hasRoom;
+    return (target.load ?? target.bufferedAmount ?? 0) < this.#highWaterMark;
   }
 
   get #load(): number {
@@ -354,8 +355,8 @@ export class MessageSink<T, Options = never> implements ChannelSink<T> {
 
   /** See {@linkcode ChannelSink.bufferedAmount}. */
   get bufferedAmount(): number {
-    const { inner, bufferedAmount } = this.#target;
-    return inner === undefined ? bufferedAmount ?? 0 : inner.bufferedAmount;
+    const target = this.#target;
+    return (target.inner ?? target).bufferedAmount ?? 0;
   }
 
   /** See {@linkcode ChannelSink.ready}. */

@@ -251,7 +251,7 @@ export class MessageStream<T> implements ChannelStream<T> {
         if (it.#reader === "listen") it.#schedulePump();
         else it.#finishIfDrained();
       },
-      queuedSize: (it) => it.#queue === null ? 0 : it.#queue.size,
+      queuedSize: (it) => it.#queuedSize,
       isBehind: (it) => {
         if (it.#finished) return false;
         if (it.#reader === "none") return true;
@@ -293,6 +293,10 @@ export class MessageStream<T> implements ChannelStream<T> {
     };
   }
 
+  get #queuedSize(): number {
+    return this.#queue === null ? 0 : this.#queue.size;
+  }
+
   get #isEmpty(): boolean {
     return this.#queue === null || this.#queue.length === 0;
   }
@@ -323,7 +327,7 @@ export class MessageStream<T> implements ChannelStream<T> {
 
   /** Asks the feeding side to stop or to go on, when that changes. */
   #regulate(): void {
-    const isFull = inlet.queuedSize(this) >= this.#highWaterMark && this.#flow !== FLOWING &&
+    const isFull = this.#queuedSize >= this.#highWaterMark && this.#flow !== FLOWING &&
       this.#waiter === null && !this.#finished;
     if (isFull === this.#full) return;
     this.#full = isFull;

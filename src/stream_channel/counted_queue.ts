@@ -56,7 +56,7 @@ export class CountedQueue<T> {
   /**
    * Creates an empty queue.
    *
-   * @param sizeOf What a value counts that is pushed without its size. Left out: nothing.
+   * @param sizeOf What a value counts that is pushed without its size. Left out: 0.
    * @param enough The limit that the queue's size is compared with.
    */
   constructor(sizeOf: SizeOf<T> = () => 0, enough: number = DEFAULT_HIGH_WATER_MARK) {
@@ -87,25 +87,20 @@ export class CountedQueue<T> {
     this.#size += size;
   }
 
-  /**
-   * Puts a value at the end.
-   *
-   * @param value The value.
-   * @param size What it counts, where that is known already.
-   */
-  push(value: T, size?: number): void {
+  /** Puts a value at the end. */
+  push(value: T): void {
     if (2 * this.#length === this.#ring.length) this.#grow();
-    const slot = (this.#head + 2 * this.#length) & (this.#ring.length - 1);
-    this.#ring[slot] = value;
-    if (size !== undefined) this.#pushSize(slot, size);
-    this.#length++;
+    this.#ring[(this.#head + 2 * this.#length++) & (this.#ring.length - 1)] = value;
   }
 
-  #pushSize(slot: number, size: number): void {
-    this.#ring[slot + 1] = size;
+  /** Puts a value at the end of which is known what it counts. */
+  pushSized(value: T, size: number): void {
     // In their order: those before it are counted first.
-    this.#size = this.size + size;
-    this.#counted++;
+    const before = this.size;
+    this.push(value);
+    const slot = (this.#head + 2 * this.#counted++) & (this.#ring.length - 1);
+    this.#ring[slot + 1] = size;
+    this.#size = before + size;
   }
 
   #grow(): void {

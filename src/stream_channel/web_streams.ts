@@ -164,7 +164,7 @@ class WritableTarget<T> implements SinkTarget<T> {
   }
 
   add(value: T): void {
-    this.#sizes.push(null, sizeOf(value));
+    this.#sizes.pushSized(null, sizeOf(value));
     this.#writer.write(value).then(this.#written, ignore);
   }
 

@@ -28,7 +28,7 @@ export class InFlight {
     this.#written += size;
     // Also releases what earlier writes held, even if the amount is never read.
     this.payload(buffered);
-    if (payload > 0) this.#writes.push(this.#written, payload);
+    if (payload > 0) this.#writes.pushSized(this.#written, payload);
   }
 
   /** Notes that our Close frame was written. */

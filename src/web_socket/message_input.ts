@@ -16,7 +16,7 @@ export function keepMessage(
 ): void {
   const kept = typeof message === "string" ? message : copyOf(message);
   const size = typeof kept === "string" ? utf8Length(kept) : kept.byteLength;
-  queue.push({ message: kept, options }, size);
+  queue.pushSized({ message: kept, options }, size);
 }
 
 /**

@@ -75,3 +75,18 @@ Deno.test("a queue: first in, first out, as an array would be, whenever its size
   fifo.push(7);
   assertEquals(fifo.shift(), 7);
 });
+
+Deno.test("a value that is pushed with its size counts that, behind those that are counted later", () => {
+  const queue = new CountedQueue<string>((value) => value.length);
+  queue.push("abc");
+  for (let i = 0; i < 10; i++) queue.pushSized("x", 10);
+  queue.push("de");
+  assertEquals([queue.length, queue.size], [12, 105]);
+  const left = Array.from({ length: 12 }, () => [queue.shift(), queue.size]);
+  assertEquals(left[0], ["abc", 102]);
+  assertEquals(left[10], ["x", 2]);
+  assertEquals(left[11], ["de", 0]);
+  const plain = new CountedQueue<string>();
+  plain.push("abc");
+  assertEquals(plain.size, 0);
+});
