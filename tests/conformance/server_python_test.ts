@@ -88,7 +88,7 @@ testWebSocketChannel(NAME, {
     keepsByteOrderMark: true,
   },
   connect(url, given) {
-    const { headers: _headers, ...options } = readConnectOptions(given);
+    const { headers: _, followRedirects: _redirects, ...options } = readConnectOptions(given);
     const { url: checked, protocols, headers } = parseConnect(url, given ?? {});
     if (options.signal?.aborted) return WebSocketChannel.connect(url, options);
     clients ??= new PythonClients();

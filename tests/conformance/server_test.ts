@@ -58,7 +58,7 @@ if (typeof globalThis.WebSocket === "function") {
 testWebSocketChannel("our server, npm ws", {
   traits: { ...native, ...wsTraits() },
   connect(url, given) {
-    const { headers: _headers, ...options } = readConnectOptions(given);
+    const { headers: _, followRedirects: _redirects, ...options } = readConnectOptions(given);
     const { url: checked, protocols, headers } = parseConnect(url, given ?? {});
     if (options.signal?.aborted) return WebSocketChannel.connect(url, options);
     const socket = new WsWebSocket(checked.href, [...protocols], {

@@ -15,10 +15,19 @@ Deno.test("a refusal of verify's keeps its status, phrase, headers and body", ()
 
 Deno.test("an answer that is no refusal names verify and what it may answer", () => {
   const answers: [answer: unknown, text: string][] = [
-    ["yes", "it must be true, false or a refusal such as { status: 403 }, got a string"],
-    [undefined, "it must be true, false or a refusal such as { status: 403 }, got undefined"],
-    [1, "it must be true, false or a refusal such as { status: 403 }, got 1"],
-    [() => true, "it must be true, false or a refusal such as { status: 403 }, got a function"],
+    [
+      "yes",
+      "it must be true, false, { context } or a refusal such as { status: 403 }, got a string",
+    ],
+    [
+      undefined,
+      "it must be true, false, { context } or a refusal such as { status: 403 }, got undefined",
+    ],
+    [1, "it must be true, false, { context } or a refusal such as { status: 403 }, got 1"],
+    [
+      () => true,
+      "it must be true, false, { context } or a refusal such as { status: 403 }, got a function",
+    ],
     [{}, "its status must be a number, got undefined"],
   ];
   for (const [answer, text] of answers) {
