@@ -1,10 +1,11 @@
 /**
- * What a platform's `WebSocket` reports of an attempt that failed: each has words of its own. A browser
- * has none, so this module is loaded only when there are some.
+ * What a platform's `WebSocket` reports of an attempt that failed: each has words of its own, and most
+ * have none.
  *
  * @module
  */
 
+import { messageOf } from "../realm/kinds.ts";
 import type { ConnectErrorOptions } from "../web_socket/errors.ts";
 import type { SocketOwner } from "./socket_owner.ts";
 
@@ -39,27 +40,21 @@ const PREFIX = /^(?:failed to connect to WebSocket: |WebSocket connection to '.*
 /** What to do where the cause isn't known. */
 const REMEDY = 'To get the cause, connect with transport: "net" or require: ["failureCause"]';
 
-/** What a socket has reported, as text. */
-export interface Report {
-  readonly message: string;
-  /** The error's code, if it has one. */
-  readonly code?: unknown;
-}
-
 /**
  * Reads what a socket has reported.
  *
- * @param report Its words, or that it has none.
+ * @param cause Its error, its message, or nothing.
  * @param owner Whose socket it is.
  * @param url What it connects to, where that is known.
  */
 export function readFailure(
-  { message, code }: Report,
+  cause: unknown,
   owner: SocketOwner | null,
   url: URL | null,
 ): ConnectFailure {
-  // Node's has no words.
-  if (owner === "node") return { fault: `${message}. ${REMEDY}`, known: {} };
+  const message = typeof cause === "string" ? cause : messageOf(cause);
+  if (message === "") return { fault: unreported(owner), known: {} };
+  const { code } = (cause ?? {}) as { code?: unknown };
   const isNew = typeof code === "string" && !message.includes(code);
   const text = message.replace(PREFIX, "") + (isNew ? ` (${code})` : "");
   const status = Number(
@@ -78,3 +73,8 @@ export function readFailure(
 
 /** The phases whose faults both attempts of Deno's have. */
 const BEFORE_HTTP = /dns|tcp|tls/;
+
+function unreported(owner: SocketOwner | null): string {
+  const fault = "the connection could not be opened, and the platform does not report why";
+  return owner === "node" ? `${fault}. ${REMEDY}` : fault;
+}

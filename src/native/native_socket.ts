@@ -27,7 +27,3 @@ export function urlOf({ url }: { readonly url?: unknown }): URL | null {
 export function hintOf(event: WebSocketEventLike): unknown {
   return event.error ?? event.message;
 }
-
-/** What is said of a failed attempt of which the platform reports nothing. */
-export const UNREPORTED =
-  "the connection could not be opened, and the platform does not report why";

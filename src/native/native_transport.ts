@@ -2,7 +2,7 @@ import { abnormalClosure, goingAway, normalClosure, noStatusReceived } from "../
 import { protocolFault } from "../handshake/subprotocol.ts";
 import type { PreparedMessage } from "../protocol/prepared_message.ts";
 import { isBinary, plainBytes } from "../realm/bytes.ts";
-import { adopted, messageOf as textOf } from "../realm/kinds.ts";
+import { adopted } from "../realm/kinds.ts";
 import { outlet } from "../stream_channel/channel_sink.ts";
 import { inlet } from "../stream_channel/channel_stream.ts";
 import { type Capabilities, lacking } from "../web_socket/capabilities.ts";
@@ -15,23 +15,14 @@ import {
   DEFAULT_MAX_QUEUE_SIZE,
   type ReceiveQueueOptions,
 } from "../web_socket/options.ts";
-import {
-  ConnectError,
-  type ConnectErrorOptions,
-  LimitError,
-  WebSocketChannelError,
-} from "../web_socket/errors.ts";
+import { ConnectError, LimitError, WebSocketChannelError } from "../web_socket/errors.ts";
 import { shownUrl, withoutQuery } from "../web_socket/shown_url.ts";
 import type { Transport } from "../web_socket/transport.ts";
 import type { CloseFrameContent } from "../web_socket/close_info.ts";
 import type { Message } from "../web_socket/web_socket_channel.ts";
 import { type MessageInput, unsendable } from "../web_socket/web_socket_sink.ts";
-<<<<<<< HEAD
 import type { ConnectFailure } from "./connect_failure.ts";
 import { checkSocket, hintOf, urlOf } from "./native_socket.ts";
-=======
-import { checkSocket, hintOf, UNREPORTED, urlOf } from "./native_socket.ts";
->>>>>>> 7674591 (What reads the platforms' words is loaded only where there are any)
 import { Polling } from "./polling.ts";
 import type { WebSocketEventLike, WebSocketLike } from "./web_socket_like.ts";
 
@@ -105,8 +96,7 @@ export class NativeTransport implements Transport {
       this.#attach(create());
     } catch (cause) {
       // Refused before anything was tried, by a permission or a page's policy: so it will be again.
-      const shown = this.#withoutQuery(cause);
-      this.#failBecause(textOf(shown) || UNREPORTED, { cause: shown, retryable: false });
+      this.#core.failToOpen(this.#connectError(cause, { retryable: false }));
     }
   }
 
@@ -166,7 +156,8 @@ export class NativeTransport implements Transport {
     const protocol = socket.protocol ?? "";
     const fault = this.#offered === null ? null : protocolFault(protocol, this.#offered);
     if (fault !== null) {
-      this.#failBecause(fault, { phase: "handshake", status: 101, retryable: false });
+      const known = { phase: "handshake", status: 101, retryable: false } as const;
+      this.#core.failToOpen(new ConnectError(this.#failedBecause(fault), known));
       return this.destroy();
     }
     this.#watchForClosing(socket);
@@ -198,7 +189,7 @@ export class NativeTransport implements Transport {
     const { code, reason, wasClean } = event;
     this.#polling.stop();
     if (this.#core.state === "connecting") {
-      return void this.#failToOpen();
+      return this.#core.failToOpen(this.#connectError(this.#hint));
     }
     const received = code === undefined || code === 0 || code === abnormalClosure
       ? undefined
@@ -236,29 +227,10 @@ export class NativeTransport implements Transport {
     return this.#url === null ? cause : withoutQuery(cause, this.#url);
   }
 
-<<<<<<< HEAD
   #connectError(reported: unknown, options?: { retryable: boolean }): ConnectError {
     const cause = this.#withoutQuery(reported);
     const { fault, known } = this.#readFailure(cause, this.#url);
     return new ConnectError(this.#failedBecause(fault), { cause, ...known, ...options });
-=======
-  /** The attempt has failed, and the socket has reported something, or nothing. */
-  async #failToOpen(): Promise<void> {
-    const cause = this.#withoutQuery(this.#hint);
-    // `undefined`, `null` or an empty text.
-    if (!cause) return this.#failBecause(UNREPORTED, { cause });
-    // A page never loads it: a browser's socket reports nothing.
-    const message = typeof cause === "string" ? cause : textOf(cause) || UNREPORTED;
-    const reader = await import("./connect_failure.ts").catch(() => null);
-    if (reader === null) return this.#failBecause(message, { cause });
-    const { code } = cause as { code?: unknown };
-    const { fault, known } = reader.readFailure({ message, code }, this.#owner, this.#url);
-    this.#failBecause(fault, { cause, ...known });
-  }
-
-  #failBecause(fault: string, options: ConnectErrorOptions): void {
-    this.#core.failToOpen(new ConnectError(this.#failedBecause(fault), options));
->>>>>>> 7674591 (What reads the platforms' words is loaded only where there are any)
   }
 
   #failedBecause(fault: string): string {
