@@ -1,0 +1,109 @@
+/** docs/reference/errors.md has a line for each error, each line says what is so, and none is left over. */
+// Deno only: it reads the project's files
+
+import { assert, assertEquals, assertInstanceOf } from "@std/assert";
+import { readText } from "../support/sources.ts";
+import { PROVOKED } from "./provoked.ts";
+import { errorLines, errorTexts, isAbout } from "./texts.ts";
+
+const lines = await errorLines();
+
+/** What needs no line of its own, exactly as the source has it, and why. */
+const WITHOUT_LINE: Readonly<Record<string, string>> = {
+  "Not … bytes of chance": "only this package calls that",
+  "Encoding a Close failed, a reason needs a code: …": "the arguments of close are checked before",
+  "Encoding a Close failed, the code may not be sent: …": "the same",
+  "Encoding a Close failed, the reason has more than … bytes: …": "the same",
+  "Sending a control frame failed, it has more than … bytes: …": "the payload is checked before",
+  "Decompressing a message failed: larger than the limit": "it becomes a LimitError",
+  "Decompressing a message failed: not DEFLATE": "it becomes a ProtocolError",
+  "No address": "a server that listens has one",
+  "Cannot make a virtual channel: no id is left": "after more channels than a program can open",
+  "There is no …": "only this package asks",
+  "Connecting was given up": "the channel has ended with an error of its own",
+  "Cannot send the start line: …": "what goes into it is checked before",
+  "Cannot connect to …: malformed request line": "on a server: the client gets a 400",
+  "Cannot use its answer: it must be an Error or undefined, synchronously, got …":
+    "a part of the text about tls.checkServerIdentity",
+  "Cannot connect: it took longer than … ms, in phase …": "without a URL: the line has one",
+  "Cannot use the option …: it must be …": "its parts have lines",
+};
+
+/** What the source puts together of parts that are found elsewhere. */
+const COMPOSED: readonly string[] = [
+  "Cannot connect to …: …",
+  "Cannot connect to …: …: …",
+  "Cannot connect to …: the server …",
+  "Cannot connect to …: the proxy …: …",
+  "Cannot connect to …: the proxy …: it …",
+  "Cannot connect to …: the proxy …: it ……",
+  "Cannot connect: …",
+  "Cannot open a channel: …",
+  "Cannot add: …",
+  "Cannot receive",
+  "Cannot receive: …",
+  "Cannot send",
+  "The peer broke the protocol: …",
+  "Message of … bytes",
+  "Message of … compressed bytes",
+  "What waits to be read, … bytes,",
+  "… exceeds … (… bytes)",
+];
+
+/** Parts of sentences in the files whose sentences count by themselves. */
+const PARTS: readonly string[] = [
+  'To get the cause, connect with transport: "net" or require: ["failureCause"]',
+  "the certificate can't be trusted: it has expired, or its authority is not known. ",
+  "Set an authority of your own as tls.ca",
+  "the certificate is for another host",
+  "Cannot connect to …: …",
+  "Cannot connect to …: …: …",
+  "; and … more addresses",
+  ". If the server's certificate has another name, set it as tls.servername",
+  " but for …",
+  "failed in phase …",
+  "a ws: or wss: URL",
+  "the server's name",
+  "its user name",
+];
+
+function needsLine(text: string): boolean {
+  const part = text.replace(/^Cannot connect to …: (the proxy …: )?/, "");
+  return !Object.hasOwn(WITHOUT_LINE, text) && !COMPOSED.includes(text) && !PARTS.includes(part);
+}
+
+const shownTexts = (await errorTexts()).filter(({ text }) => needsLine(text));
+
+Deno.test("errors page: each error of the source has a line", () => {
+  assert(shownTexts.length > 150, `${shownTexts.length}`);
+  const without = shownTexts.filter(({ text }) => !lines.some((it) => isAbout(it.text, text)));
+  assertEquals(without, []);
+});
+
+Deno.test("errors page: each line has its test, and a meaning", () => {
+  assertEquals(lines.map(({ text }) => text), Object.keys(PROVOKED));
+  assertEquals(lines.filter(({ meaning }) => meaning === ""), []);
+});
+
+async function errorOf(provoke: () => unknown): Promise<unknown> {
+  try {
+    return await provoke();
+  } catch (error) {
+    return error;
+  }
+}
+
+for (const { text, name } of lines) {
+  Deno.test(`errors page: ${text}`, async () => {
+    const way = PROVOKED[text];
+    assert(way !== undefined, "no test");
+    if (typeof way !== "function") {
+      assert((await readText(way.file)).includes(way.part), `${way.file} has no ${way.part}`);
+      return;
+    }
+    const error = await errorOf(way);
+    assertInstanceOf(error, Error);
+    assert(isAbout(text, error.message), error.message);
+    assertEquals(error.name, name);
+  });
+}

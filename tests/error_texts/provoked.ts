@@ -1,0 +1,732 @@
+/** How to get each error of docs/reference/errors.md: by its text, as the page has it. */
+
+import { delay } from "@std/async";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import process from "node:process";
+import { createSecureContext } from "node:tls";
+import { WebSocketChannel } from "../../mod.ts";
+import { NativeWebSocketChannel } from "../../src/native/mod.ts";
+import { dialError } from "../../src/net/dial_error.ts";
+import { NetWebSocketChannel } from "../../src/net/mod.ts";
+import { chooseProxy } from "../../src/net/proxy.ts";
+import { claim } from "../../src/server/claim.ts";
+import { clientLeft } from "../../src/server/server_request.ts";
+import { connectOverLater, overLater } from "../../src/web_socket/over_later.ts";
+import { refuse } from "../../src/handshake/server_handshake.ts";
+import {
+  acceptUpgrade,
+  type BindOptions,
+  broadcast,
+  WebSocketServer,
+} from "../../src/server/mod.ts";
+import {
+  channelPair,
+  jsonDocument,
+  MessagePortChannel,
+  MultiChannel,
+  StreamChannel,
+  StreamChannelCompleter,
+} from "../../src/stream_channel/mod.ts";
+import { faultyPair, webSocketChannelPair } from "../../src/testing/mod.ts";
+import { connectOver, over } from "../../src/web_socket/over.ts";
+import type { ConnectOptions } from "../../src/web_socket/options.ts";
+import { fromHex } from "../support/bytes.ts";
+import { startSocks } from "../support/net_peers.ts";
+import { RawClient } from "../support/recipe_clients.ts";
+import { startRecipe } from "../support/recipes.ts";
+import { FakeWebSocket } from "../support/fake_web_socket.ts";
+import { FakeBytes, rig, wireRig } from "../web_socket/support.ts";
+
+/** Gives an error, throws it, or gives a promise that rejects with it or fulfils with it. */
+export type Provoke = () => unknown;
+
+/** The test that has it, and a part of the error's text that it expects. */
+export interface Elsewhere {
+  readonly file: string;
+  readonly part: string;
+}
+
+const URL_TEXT = "ws://127.0.0.1:9";
+
+// deno-lint-ignore no-explicit-any -- what is given is wrong on purpose
+const wrong = (value: unknown): any => value;
+
+function connect(options: unknown, url = URL_TEXT): unknown {
+  return WebSocketChannel.connect(url, options as ConnectOptions);
+}
+
+function bind(options: unknown): Promise<unknown> {
+  return WebSocketServer.bind(options as BindOptions);
+}
+
+/** An attempt over bytes that are answered with a text. */
+function answered(text: string, options: ConnectOptions = {}): Promise<unknown> {
+  const bytes = new FakeBytes();
+  const channel = connectOver(bytes, "ws://a.test", wrong(options));
+  const { ready } = channel;
+  bytes.receive(Uint8Array.from(text, (it) => it.charCodeAt(0)));
+  bytes.incoming.end();
+  return ready;
+}
+
+const UPGRADED = "HTTP/1.1 101 X\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n";
+
+/** As {@linkcode answered}, with a 101 whose accept is right. */
+function agreed(fields: string, options: ConnectOptions = {}): Promise<unknown> {
+  const bytes = new FakeBytes();
+  const channel = connectOver(bytes, "ws://a.test", wrong(options));
+  const { ready } = channel;
+  const key = /Sec-WebSocket-Key: (\S+)/.exec(new TextDecoder().decode(bytes.written[0]))?.[1];
+  const accept = `Sec-WebSocket-Accept: ${WebSocketChannel.signKey(key ?? "")}\r\n`;
+  bytes.receive(new TextEncoder().encode(`${UPGRADED}${accept}${fields}\r\n`));
+  return ready;
+}
+
+function dialled(code: string): unknown {
+  const cause = Object.assign(new Error(code), { code });
+  return dialError(new URL("ws://a.test"), { phase: "tls", cause });
+}
+
+/** What a channel ends with that gets these bytes. */
+async function broken(hex: string, side: "client" | "server" = "client"): Promise<unknown> {
+  const { channel, bytes } = rig({ side });
+  bytes.receive(fromHex(hex));
+  return (await channel.closed).error;
+}
+
+async function corrupt(): Promise<unknown> {
+  const bytes = new FakeBytes();
+  const channel = over(bytes, { side: "client", extensions: "permessage-deflate" });
+  bytes.receive(fromHex("c102ffff"));
+  return (await channel.closed).error;
+}
+
+/** What a stream fails with, of a channel that is transformed. */
+function json(options: unknown, message: unknown): Promise<unknown> {
+  const { local, foreign } = channelPair<string | Uint8Array>();
+  const { stream } = local.transform(wrong(jsonDocument(wrong(options))));
+  foreign.sink.add(wrong(message));
+  return stream.next();
+}
+
+function sendJson(options: unknown, value: unknown): unknown {
+  const { local } = channelPair<string>();
+  return local.transform(wrong(jsonDocument(wrong(options)))).sink.add(wrong(value));
+}
+
+/** A Standard Schema that answers so. */
+function schema(answer: unknown): unknown {
+  return { "~standard": { version: 1, vendor: "test", validate: () => answer } };
+}
+
+const ISSUES = schema({ issues: [{ message: "too long" }] });
+
+const unloadable = (): Promise<never> => Promise.reject(new Error("offline"));
+
+async function withPings(count: number): Promise<unknown> {
+  const { channel } = rig();
+  for (let i = 1; i < count; i++) channel.ping().catch(() => {});
+  return await channel.ping();
+}
+
+const elsewhere = (file: string, part: string): Elsewhere => ({ file: `tests/${file}`, part });
+
+const SOCKS = "net/socks_test.ts";
+const REDIRECT = "net/redirect_test.ts";
+const C = "Cannot connect to …: ";
+const P = `${C}the proxy …: `;
+
+/** By the text of the page's line. */
+export const PROVOKED: Readonly<Record<string, Provoke | Elsewhere>> = {
+  // Arguments and options.
+  "Cannot connect: the URL is malformed, got …": () => connect({}, "ws://["),
+  "Cannot connect: the URL's scheme must be ws: or wss:…": () => connect({}, "ftp://a.test"),
+  "Cannot connect: the URL must have no fragment, got …#…": () => connect({}, "ws://a.test/#b"),
+  "Cannot connect: subprotocol … of … must be a string, got …": () => connect({ protocols: [1] }),
+  "Cannot connect: subprotocol … of … must be a token, without blanks and commas": () =>
+    connect({ protocols: "a b" }),
+  "Cannot connect: subprotocol … of … is offered twice": () => connect({ protocols: ["a", "a"] }),
+  "Cannot connect: there can be only one header field …": () =>
+    connect({ headers: [["Host", "a"], ["Host", "b"]] }),
+  "Cannot connect: the proxy's credentials belong into its URL": () =>
+    connect({ headers: { "Proxy-Authorization": "Basic x" } }),
+  "Cannot connect: the environment's proxy is not a URL": () => {
+    const before = process.env["http_proxy"];
+    process.env["http_proxy"] = "http://[";
+    try {
+      return chooseProxy(new URL("ws://a.test"), "environment");
+    } finally {
+      if (before === undefined) delete process.env["http_proxy"];
+      else process.env["http_proxy"] = before;
+    }
+  },
+  "Cannot send a header named: …": () => connect({ headers: { "a b": "c" } }),
+  "Cannot send the value of the header: …": () => connect({ headers: [["a", "b\r\nc"]] }),
+  "Cannot use the options: they must be an object, got …": () => connect(1),
+  "Cannot use the option …: it must be an object, got …": () => connect({ tls: 1 }),
+  "Cannot use the option …: there is no such option, got …": () => connect({ timeout: 1 }),
+  "Cannot use the option …: it must be …, got …": () => connect({ protocols: 1 }),
+  "Cannot use the option …: it must be from … to …, got …": () => connect({ connectTimeout: -1 }),
+  "Cannot use the option …: it must be an integer of …–…, got …": () =>
+    connect({ compression: { level: 10 } }),
+  "Cannot use the option …: it must be left out where …": () =>
+    connect({ origin: "http://a.test", headers: { Origin: "http://b.test" } }),
+  "Cannot use the option …: it must be a string that isn't empty": () =>
+    connect({ socketPath: "" }),
+  "Cannot use the option …: it must be names of capabilities (…), got …": () =>
+    connect({ require: ["speed"] }),
+  "Cannot use the option …: it must be a ws: or wss: URL": elsewhere(REDIRECT, "a ws: or wss: URL"),
+  "Cannot use the options: pingTimeout needs pingInterval": () => connect({ pingTimeout: 1 }),
+  "Cannot use the option …: field … of … must be a name and a value, both strings, got …": () =>
+    connect({ headers: [["a"]] }),
+  "Cannot use the option …: the header field … is the handshake's own": () =>
+    connect({ headers: { Upgrade: "h2c" } }),
+  "Cannot use the option proxy.headers: the header field Host is the CONNECT request's own": () =>
+    connect({ proxy: { url: "http://a.test", headers: { Host: "b" } } }),
+  "Cannot use the option …: it is not a URL with a scheme and a host": () =>
+    connect({ proxy: "a.test:80" }),
+  "Cannot use the option extensions: it must be permessage-deflate as agreed on, got …": () =>
+    over(new FakeBytes(), { side: "client", extensions: "x" }),
+  "Cannot wrap the WebSocket: it must have the interface of one, or be a promise of one": () =>
+    WebSocketChannel.from(wrong({})),
+  "Unsupported on …: …": () =>
+    NativeWebSocketChannel.connect(URL_TEXT, wrong({ pingInterval: 1 })).ready,
+
+  // Connecting.
+  "Cannot connect to …: it took longer than … ms, in phase …": () =>
+    connectOver(new FakeBytes(), "ws://a.test", { connectTimeout: 1 }).ready,
+  "Connecting was given up: the channel was closed": () => {
+    const channel = connectOver(new FakeBytes(), "ws://a.test");
+    const { ready } = channel;
+    void channel.sink.close();
+    return ready;
+  },
+  [`${C}the connection was refused`]: () => NetWebSocketChannel.connect(URL_TEXT).ready,
+  [`${C}the host can't be found`]: () => dialled("ENOTFOUND"),
+  [`${C}the host's address can't be found at the moment`]: () => dialled("EAI_AGAIN"),
+  [`${C}the host didn't answer`]: () => dialled("ETIMEDOUT"),
+  [`${C}the host can't be reached`]: () => dialled("EHOSTUNREACH"),
+  [`${C}the network can't be reached`]: () => dialled("ENETUNREACH"),
+  [`${C}the local address can't be used`]: () => dialled("EADDRNOTAVAIL"),
+  [`${C}there is no such socket`]: () =>
+    NetWebSocketChannel.connect(URL_TEXT, { socketPath: "/nowhere/a.sock" }).ready,
+  [`${C}it is not permitted`]: () => dialled("EACCES"),
+  [`${C}the connection was lost`]: () => dialled("ECONNRESET"),
+  [`${C}the certificate is not for …`]: () => dialled("ERR_TLS_CERT_ALTNAME_INVALID"),
+  [
+    `${C}the certificate can't be trusted: it has expired, or its authority is not known. ` +
+    "Set an authority of your own as tls.ca"
+  ]: () => dialled("UNABLE_TO_GET_ISSUER_CERT"),
+  [`${C}the certificate has expired`]: () => dialled("CERT_HAS_EXPIRED"),
+  [`${C}the certificate isn't valid yet`]: () => dialled("CERT_NOT_YET_VALID"),
+  [`${C}the certificate has been revoked`]: () => dialled("CERT_REVOKED"),
+  [`${C}the certificate is signed by itself. If it is yours, set it as tls.ca`]: () =>
+    dialled("DEPTH_ZERO_SELF_SIGNED_CERT"),
+  [`${C}the server wants a client certificate`]: () =>
+    dialled("ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED"),
+  [`${C}the server refused the client's certificate`]: () =>
+    dialled("ERR_SSL_TLSV1_ALERT_UNKNOWN_CA"),
+  [`${C}the server refused the TLS handshake`]: () =>
+    dialled("ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE"),
+  [`${C}the server doesn't speak TLS as it should`]: () => dialled("ERR_SSL_WRONG_VERSION_NUMBER"),
+  [`${C}tls.checkServerIdentity refused the certificate: …`]: elsewhere(
+    "security/tls_test.ts",
+    "tls.checkServerIdentity refused the certificate",
+  ),
+  [`${C}the platform can't use the option tls`]: elsewhere(
+    "security/tls_test.ts",
+    "the platform can't use the option tls",
+  ),
+  [`${C}the connection ended before the server had answered`]: () => answered(""),
+  [`${C}the connection was lost before the server had answered…`]: elsewhere(
+    "web_socket/open_handshake_test.ts",
+    "was lost before the server had answered",
+  ),
+  [`${C}the server answered …`]: () => answered("HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n"),
+  [`${C}the answer is not HTTP/1.1: it begins with "…"`]: () => answered("SSH-2.0\r\n"),
+  [`${C}the answer is TLS, not HTTP: is the scheme right?`]: () => answered("\x15\x03\x01"),
+  [`${C}malformed header line: …`]: () => answered("HTTP/1.1 200 OK\r\nDate\r\n"),
+  [`${C}… in the head`]: () => answered("HTTP/1.1 200 OK\n"),
+  [`${C}more than … header lines`]: () => answered(`HTTP/1.1 200 OK\r\n${"a: b\r\n".repeat(129)}`),
+  [`${C}the head is larger than … bytes`]: () =>
+    answered(`HTTP/1.1 200 OK\r\na: ${"b".repeat(65536)}`),
+  [`${C}the start line is longer than … bytes`]: () => answered(`HTTP/1.1 200 ${"b".repeat(8192)}`),
+  [`${C}more than … interim (1xx) answers`]: () => answered("HTTP/1.1 100 X\r\n\r\n".repeat(9)),
+  [`${C}status 101 of HTTP/…`]: () => answered(`${UPGRADED.replace("1.1", "1.0")}\r\n`),
+  [`${C}the answer's … is missing`]: () => answered("HTTP/1.1 101 X\r\n\r\n"),
+  [`${C}the answer's … is wrong…`]: () => answered(`${UPGRADED}Sec-WebSocket-Accept: x\r\n\r\n`),
+  [`${C}the server chose none of the … subprotocols that were offered`]: () =>
+    agreed("", { protocols: "a" }),
+  [`${C}the server chose a subprotocol that is none of the … that were offered`]: () =>
+    agreed("Sec-WebSocket-Protocol: b\r\n", { protocols: "a" }),
+  [`${C}the answer's Sec-WebSocket-Extensions: …`]: () => agreed("Sec-WebSocket-Extensions: x\r\n"),
+  [`${C}malformed Sec-WebSocket-Extensions at character …`]: () =>
+    agreed("Sec-WebSocket-Extensions: ;\r\n"),
+  [`${C}too many redirects`]: elsewhere(REDIRECT, "too many redirects"),
+  [`${C}the redirect doesn't say where to`]: elsewhere(
+    REDIRECT,
+    "the redirect doesn't say where to",
+  ),
+  [`${C}the redirect leads to no ws: or wss: URL`]: elsewhere(
+    REDIRECT,
+    "the redirect leads to no ws: or wss: URL",
+  ),
+  [`${C}the redirect leads from wss: to ws:`]: elsewhere(
+    REDIRECT,
+    "the redirect leads from wss: to ws:",
+  ),
+  [
+    `${C}the redirect leads to another origin, ` +
+    "and tls.secureContext may hold a client certificate"
+  ]: redirectedWithContext,
+  [`${C}the redirect leads away from the socket`]: elsewhere(REDIRECT, "away from the socket"),
+  [`${C}onRedirect failed: …`]: elsewhere(REDIRECT, "onRedirect failed: "),
+  [`${C}onRedirect refused the redirect to …`]: elsewhere(
+    REDIRECT,
+    "onRedirect refused the redirect to ",
+  ),
+  [`${P}it answered …`]: elsewhere("net/proxy_test.ts", "it answered 502 Bad Gateway: "),
+  [`${P}it ended the connection before it had answered`]: elsewhere(
+    SOCKS,
+    "it ended the connection before it had answered",
+  ),
+  [`${P}it sent bytes of its own into the tunnel`]: elsewhere(
+    "net/proxy_test.ts",
+    "it sent bytes of its own into the tunnel",
+  ),
+  [`${P}it doesn't speak SOCKS5`]: elsewhere(SOCKS, "it doesn't speak SOCKS5"),
+  [`${P}it wants credentials or doesn't serve this client. Set them in the proxy's URL`]: elsewhere(
+    SOCKS,
+    "it wants credentials or doesn't serve this client",
+  ),
+  [`${P}it accepts neither a user name with a password nor a client without`]: elsewhere(
+    SOCKS,
+    "it accepts neither a user name with a password nor a client without",
+  ),
+  [`${P}it chose a method it wasn't offered`]: elsewhere(
+    SOCKS,
+    "it chose a method it wasn't offered",
+  ),
+  [`${P}it doesn't accept the credentials of its URL`]: elsewhere(
+    SOCKS,
+    "it doesn't accept the credentials of its URL",
+  ),
+  [`${P}… has … bytes, SOCKS5 takes at most …`]: elsewhere(SOCKS, ", SOCKS5 takes at most "),
+  [`${P}it failed`]: () => socksReply(1),
+  [`${P}its rules don't allow the connection`]: () => socksReply(2),
+  [`${P}it can't reach the network of the server`]: () => socksReply(3),
+  [`${P}it can't reach the server`]: () => socksReply(4),
+  [`${P}the server refused its connection`]: () => socksReply(5),
+  [`${P}its connection to the server took too long`]: () => socksReply(6),
+  [`${P}it can't do what was asked for`]: () => socksReply(7),
+  [`${P}it can't connect to this kind of address`]: () => socksReply(8),
+  [`${P}it refused with the code …`]: () => socksReply(99),
+  [`${C}a module can't be loaded`]: elsewhere("net/dialling_test.ts", "a module can't be loaded"),
+  [`${C}the module that speaks the protocol can't be loaded`]: () =>
+    connectOverLater(new FakeBytes(), "ws://a.test", {}, { load: unloadable }).ready,
+  "Cannot use the bytes: the module that speaks the protocol can't be loaded": async () => {
+    const channel = overLater(new FakeBytes(), { side: "client" }, { load: unloadable });
+    return (await channel.closed).error;
+  },
+  [`${C}the connection could not be opened, and the platform does not report why…`]: elsewhere(
+    "native/native_channel_test.ts",
+    "the connection could not be opened, and the platform does not report why",
+  ),
+  [`${C}Deno reports only a second attempt, over HTTP/2: …`]: elsewhere(
+    "native/connect_failure_test.ts",
+    "Deno reports only a second attempt, over HTTP/2: ",
+  ),
+  "Cannot wrap the WebSocket: there is none": () =>
+    WebSocketChannel.from(Promise.reject(new Error("no"))).ready,
+  "Cannot wrap the WebSocket: it is already …": () =>
+    WebSocketChannel.from(new FakeWebSocket(3)).ready,
+  "Cannot read the body: it was cut off": elsewhere(
+    "web_socket/body_stream_test.ts",
+    "it was cut off",
+  ),
+  "Cannot read the body any more: …": elsewhere(
+    "web_socket/body_stream_test.ts",
+    "onRefusal has returned",
+  ),
+  "Cannot read the refusal: onRefusal failed": elsewhere(
+    "net/connect_net_test.ts",
+    "Cannot read the refusal: onRefusal failed",
+  ),
+
+  // An open connection.
+  "The connection was lost: it ended without a Close frame": async () => {
+    const { channel, bytes } = rig();
+    bytes.incoming.end();
+    return (await channel.closed).error;
+  },
+  "The connection… was lost: no sign of life came in time after a ping": async () => {
+    const { channel, clock } = rig({ pingInterval: 100, pingTimeout: 100 });
+    clock.advance(10_000);
+    return (await channel.closed).error;
+  },
+  "Message of … bytes exceeds maxMessageSize (… bytes)": async () => {
+    const { channel, bytes } = rig({ maxMessageSize: 1 });
+    bytes.receive(fromHex("81026161"));
+    return (await channel.closed).error;
+  },
+  "What waits to be read, … bytes, exceeds maxQueueSize (… bytes)": elsewhere(
+    "native/native_channel_test.ts",
+    "What waits to be read, 150 bytes, exceeds maxQueueSize (100 bytes)",
+  ),
+  "The peer broke the protocol: Reserved bit set": () => broken("c100"),
+  "The peer broke the protocol: Reserved opcode": () => broken("8300"),
+  "The peer broke the protocol: Frame not masked": () => broken("8100", "server"),
+  "The peer broke the protocol: Frame masked": () => broken("818000000000"),
+  "The peer broke the protocol: Control frame fragmented": () => broken("0900"),
+  "The peer broke the protocol: Control frame too long": () => broken("897e0080"),
+  "The peer broke the protocol: Nothing to continue": () => broken("8000"),
+  "The peer broke the protocol: Previous message unfinished": () => broken("01008100"),
+  "The peer broke the protocol: Invalid payload length": () => broken("827f8000000000000000"),
+  "The peer broke the protocol: Close frame too short": () => broken("880103"),
+  "The peer broke the protocol: Invalid close code": () => broken("880203ed"),
+  "The peer broke the protocol: Invalid UTF-8": () => broken("8101ff"),
+  "The peer broke the protocol: Invalid compressed data": corrupt,
+  "Cannot read a message: it could not be decompressed": elsewhere(
+    "web_socket/protocol_transport_test.ts",
+    "Cannot read a message: it could not be decompressed",
+  ),
+  "Cannot read a message: neither text nor an ArrayBuffer: …": elsewhere(
+    "native/native_channel_test.ts",
+    "Cannot read a message: neither text nor an ArrayBuffer: ",
+  ),
+  [
+    "Cannot read on: the buffer of a received message was transferred, and with it the messages " +
+    "behind it. Transfer a copy: message.slice().buffer"
+  ]: async () => {
+    const { channel, wire } = wireRig();
+    channel.stream.listen((message) => {
+      const { buffer } = message as Uint8Array<ArrayBuffer>;
+      structuredClone(buffer, { transfer: [buffer] });
+    });
+    wire.receive(fromHex("820161820162"));
+    wire.finish();
+    return (await channel.closed).error;
+  },
+  "Cannot read bytes: a chunk is …": async () => {
+    const { channel, bytes } = rig();
+    bytes.receive(wrong("text"));
+    return ((await channel.closed).error as Error).cause;
+  },
+  "A chunk is no bytes": elsewhere("net/socket_wire_test.ts", "A chunk is no bytes"),
+  "The socket was closed without its end": elsewhere(
+    "net/socket_wire_test.ts",
+    "The socket was closed without its end",
+  ),
+  "Cannot send everything: … before the transport took … bytes": elsewhere(
+    "web_socket/channel_core_test.ts",
+    "Cannot send everything: ",
+  ),
+  "Cannot send: … before all was handed to the transport": async () => {
+    const { client, server } = webSocketChannelPair();
+    await client.ready;
+    void server.sink.close();
+    await client.closed;
+    return await client.sink.addStream(["late"]);
+  },
+  "Cannot ping: the channel is …": async () => {
+    const { channel } = rig();
+    channel.terminate();
+    return await channel.ping();
+  },
+  "Cannot ping: the channel has ended": () => {
+    const load = (): Promise<never> => new Promise(() => {});
+    const channel = overLater(new FakeBytes(), { side: "client" }, { load });
+    const ping = channel.ping();
+    channel.terminate();
+    return ping;
+  },
+  "Cannot ping: … pings are unanswered": () => withPings(10_000),
+  "The channel ended before the ping was answered": () => {
+    const { channel } = rig();
+    const ping = channel.ping();
+    channel.terminate();
+    return ping;
+  },
+
+  // Sending and closing.
+  "Cannot add: a message must be a string, an ArrayBuffer or a view of one, got …": () =>
+    rig().channel.sink.add(wrong(1)),
+  "Cannot read the bytes: their buffer is detached or has become too small for them": () => {
+    const bytes = new Uint8Array(8);
+    structuredClone(bytes.buffer, { transfer: [bytes.buffer] });
+    rig().channel.sink.add(bytes);
+  },
+  "Cannot …: the sink is closed": () => {
+    const { sink } = rig().channel;
+    void sink.close();
+    sink.add("late");
+  },
+  "Cannot …: the sink belongs to an addStream that runs": () => {
+    const { sink } = rig().channel;
+    void sink.addStream(new ReadableStream());
+    sink.add("between");
+  },
+  [
+    "Cannot add a stream: the source must be an iterable, an async iterable or a ReadableStream, " +
+    "got …"
+  ]: () => rig().channel.sink.addStream(wrong("text")),
+  "Cannot close: the code must be one of …, got …": () => rig().channel.sink.close(1005),
+  "Cannot close: a reason needs a code, got only …": () =>
+    rig().channel.sink.close(undefined, "done"),
+  "Cannot close: the reason must be a string, got …": () =>
+    rig().channel.sink.close(1000, wrong(1)),
+  "Cannot close: the reason must be at most … bytes of UTF-8, got …": () =>
+    rig().channel.sink.close(1000, "x".repeat(124)),
+  "Cannot send a control frame: its payload must be bytes, got …": () =>
+    rig().channel.pong(wrong("text")),
+  "Cannot send a control frame: its payload must be at most … bytes, got …": () =>
+    rig().channel.pong(new Uint8Array(126)),
+
+  // Streams and channels.
+  "Cannot read: the stream already has its one reader (…)": () => {
+    const { stream } = rig().channel;
+    stream.listen(() => {});
+    return stream.next();
+  },
+  "Cannot listen: onData must be a function, got …": () => rig().channel.stream.listen(wrong(1)),
+  [
+    "Cannot use the channel: it must have a stream and a sink, " +
+    "or a readable and a writable, got …"
+  ]: () => StreamChannel.from(wrong({})),
+  "Cannot use the stream: it must be a ChannelStream or a ReadableStream, got …": () =>
+    channelPair().local.changeStream(() => wrong(1)),
+  "Cannot use the sink: it must be a ChannelSink or a WritableStream, got …": () =>
+    channelPair().local.changeSink(() => wrong(1)),
+  "Cannot transform: it takes a function, or an object with a method create, got …": () =>
+    channelPair().local.transformStream(wrong(1)),
+  [
+    "Cannot transform: a transformer has a method transformChannel, got …; " +
+    "transformStream and transformSink take functions"
+  ]: () => channelPair().local.transform(wrong(1)),
+  "Cannot transform: transformChannel must return a channel, got …": () =>
+    channelPair().local.transform(wrong({ transformChannel: () => 1 })),
+  "Cannot change the channel: it takes a function, got …": () =>
+    channelPair().local.changeStream(wrong(1)),
+  "Cannot set the channel: it is set already": () => {
+    const completer = new StreamChannelCompleter<string>();
+    completer.setChannel(channelPair<string>().local);
+    completer.setChannel(channelPair<string>().local);
+  },
+  "Cannot flush: there will be no channel": () => {
+    const completer = new StreamChannelCompleter<string>();
+    completer.channel.sink.add("text");
+    const flushed = completer.channel.sink.flush();
+    completer.setError(new Error("no"));
+    return flushed;
+  },
+  "Cannot read on: more than … bytes of input waited while the sink closed": async () => {
+    const chunk = new Uint8Array(0x8_0000);
+    const readable = new ReadableStream({ pull: (it) => it.enqueue(chunk) });
+    const writable = new WritableStream({ close: () => new Promise(() => {}) });
+    const { sink, stream } = StreamChannel.from<Uint8Array, string>({ readable, writable });
+    void sink.close();
+    for (;;) {
+      await delay(0);
+      if ((await stream.next()).done) return null;
+    }
+  },
+  "Cannot use the options: they are a schema. Give { incoming: schema }": () =>
+    jsonDocument(wrong(ISSUES)),
+  "Cannot receive: the message is not JSON at line …, column …, expected …": () => json({}, "{"),
+  "Cannot receive: a JSON document is text, and the message is binary": () =>
+    json({}, new Uint8Array(1)),
+  "Cannot receive: the message could not be parsed": () =>
+    json({
+      parse: () => {
+        throw new Error("no");
+      },
+    }, "{}"),
+  "Cannot receive: … (… issue…)": () => json({ incoming: ISSUES }, "{}"),
+  "Cannot send: the value can't be encoded as JSON": elsewhere(
+    "stream_channel/json_value_test.ts",
+    "can't be encoded as JSON",
+  ),
+  "Cannot send: …, at …": () => sendJson({}, { a: new Map() }),
+  "Cannot send: the schema is asynchronous, and add is not": () =>
+    sendJson({ outgoing: schema(Promise.resolve({ value: 1 })) }, 1),
+  "Cannot send: `stringify` must return a string, got …": () => sendJson({ stringify: () => 1 }, 1),
+  "Cannot send: … (… issue…)": () => sendJson({ outgoing: ISSUES }, 1),
+  "Cannot validate: the schema returned neither a value nor issues": () =>
+    sendJson({ outgoing: schema({}) }, 1),
+  "Cannot attach: … is no id": () =>
+    new MultiChannel(channelPair<unknown>().local).virtualChannel(-1),
+  "Cannot attach: there is or was a virtual channel …": () => {
+    const multi = new MultiChannel(channelPair<unknown>().local);
+    multi.virtualChannel(3);
+    multi.virtualChannel(3);
+  },
+  "Cannot receive: the message is no [id, …]": () => {
+    const { local, foreign } = channelPair<unknown>();
+    const multi = new MultiChannel(local);
+    foreign.sink.add("text");
+    return multi.stream.next();
+  },
+  "Cannot open a channel: this is no worker, it has no postMessage to another end": elsewhere(
+    "stream_channel/ports_test.ts",
+    "no worker",
+  ),
+  "Cannot open a channel: the value is no port, it has no …": () =>
+    new MessagePortChannel(wrong({ postMessage: () => {} })),
+  "Cannot open a channel: a BroadcastChannel has no single other end, use it with `raw: true`":
+    () => {
+      const broadcastChannel = new BroadcastChannel("error texts");
+      try {
+        new MessagePortChannel(wrong(broadcastChannel));
+      } finally {
+        broadcastChannel.close();
+      }
+    },
+  "Cannot receive: the message can't be deserialized": () => {
+    const port = new EventTarget();
+    const channel = new MessagePortChannel(wrong(Object.assign(port, { postMessage: () => {} })));
+    const next = channel.stream.next();
+    port.dispatchEvent(new Event("messageerror"));
+    return next;
+  },
+  "Cannot receive: the other end has gone and had not closed the channel": elsewhere(
+    "stream_channel/port_link_test.ts",
+    "the other end has gone and had not closed the channel",
+  ),
+  "Cannot receive: the worker exited with … and had not closed the channel": elsewhere(
+    "security/node_workers_test.ts",
+    "the worker exited with ",
+  ),
+  "Cannot receive: the worker failed…": elsewhere(
+    "stream_channel/workers_test.ts",
+    "the worker failed",
+  ),
+  "Cannot add: the value can't be cloned…": () => posted(() => {}),
+  "Cannot add: posting the value threw …": () =>
+    posted({
+      get a(): never {
+        throw new RangeError("no");
+      },
+    }),
+
+  // Servers.
+  "Cannot use the option tls: it must have a cert and a key, or a pfx": () => bind({ tls: {} }),
+  "Cannot use the option path: it must begin with a slash, got …": () => bind({ path: "chat" }),
+  "Cannot use the option …: element … of … is not …, such as …": () => bind({ hosts: ["a/b"] }),
+  "Cannot use the option protocols: subprotocol … of … must be a token": () =>
+    bind({ protocols: ["a b"] }),
+  "Cannot use the answer of …: it must be true or false, got …": () => decided({ origin: () => 1 }),
+  [
+    "Cannot use the answer of verify: it must be true, false or a refusal such as " +
+    "{ status: 403 }, got …"
+  ]: () => decided({ verify: () => 1 }),
+  "Cannot use the answer of verify: its status must be a number, got undefined": () =>
+    decided({ verify: () => ({}) }),
+  "Cannot use the answer of onRequest: …": elsewhere(
+    "security/bad_responses_test.ts",
+    "Cannot use the answer of onRequest: ",
+  ),
+  "Cannot choose a subprotocol that the client did not offer": () =>
+    decided({ protocols: () => "x" }),
+  "Cannot refuse an upgrade with the status: …": () => refuse(200),
+  "Cannot send the reason phrase": () => refuse(403, { statusText: "\n" }),
+  [
+    "Cannot answer the request: the functions of the options took longer than handshakeTimeout, " +
+    "… ms"
+  ]: () => decided({ verify: () => new Promise(() => {}), handshakeTimeout: 1 }),
+  "Cannot upgrade: this request is already being upgraded by another call": () => {
+    const request = {};
+    claim(request);
+    claim(request);
+  },
+  "Cannot accept the upgrade: the client is gone": goneBeforeAccepted,
+  "Refused the upgrade with … …": elsewhere(
+    "server/accept_upgrade_test.ts",
+    "Refused the upgrade with ",
+  ),
+  "The client is gone": () => clientLeft(),
+  "Cannot broadcast: channels must be an iterable of channels, got …": () =>
+    broadcast(wrong(1), "text"),
+
+  // Testing.
+  "The connection was reset": elsewhere(
+    "testing/memory_connection_test.ts",
+    "The connection was reset",
+  ),
+  "Cannot make random numbers: the seed must be a whole number: …": () => faultyPair({ seed: 0.5 }),
+  "Cannot make a pair: … must be at least …, got …": () =>
+    faultyPair({ seed: 1, split: wrong([0, 1]) }),
+};
+
+/** Why a server's options don't decide: what `onError` gets. */
+async function decided(options: object): Promise<unknown> {
+  let tell = (_error: unknown): void => {};
+  const told = new Promise((resolve) => tell = resolve);
+  const server = await WebSocketServer.bind({
+    ...options,
+    onError: (error) => tell(error),
+  });
+  const channel = NetWebSocketChannel.connect(server.url, {
+    protocols: "a",
+    ...("origin" in options ? { origin: "http://a.test" } : {}),
+  });
+  await channel.ready.catch(() => {});
+  const error = await told;
+  await server.close({ drainTimeout: 0 });
+  return error;
+}
+
+async function socksReply(code: number): Promise<unknown> {
+  const reply = (): string => `05${code.toString(16).padStart(2, "0")}0001000000000000`;
+  const proxy = await startSocks({ reply });
+  try {
+    const options = { proxy: `socks5://127.0.0.1:${proxy.port}` };
+    return await NetWebSocketChannel.connect("ws://127.0.0.1:9", options).ready
+      .catch((error: unknown) => error);
+  } finally {
+    await proxy.close();
+  }
+}
+
+function posted(value: unknown): unknown {
+  const { port1, port2 } = new MessageChannel();
+  const channel = new MessagePortChannel<unknown>(wrong(port1));
+  try {
+    return channel.sink.add(value);
+  } finally {
+    void channel.sink.close();
+    port2.close();
+  }
+}
+
+async function redirectedWithContext(): Promise<unknown> {
+  const there = { status: 302, headers: { Location: "ws://a.test/" } };
+  const server = await startRecipe("http", there);
+  try {
+    return await NetWebSocketChannel.connect(server.url, {
+      followRedirects: true,
+      tls: { secureContext: createSecureContext() },
+    }).ready.catch((error: unknown) => error);
+  } finally {
+    await server.close();
+  }
+}
+
+async function goneBeforeAccepted(): Promise<unknown> {
+  let tell = (_ready: Promise<unknown>): void => {};
+  const ready = new Promise<unknown>((resolve) => tell = resolve);
+  const server = createServer();
+  server.on("upgrade", (request, socket, head) => {
+    const verify = (): Promise<boolean> => new Promise(() => {});
+    tell(acceptUpgrade(request, socket, head, { verify }).ready);
+    client.socket.destroy();
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", () => resolve()));
+  const { port } = server.address() as AddressInfo;
+  const client = new RawClient(`ws://127.0.0.1:${port}`);
+  client.request();
+  const error = await ready.catch((it: unknown) => it);
+  await client.destroy();
+  await new Promise<void>((resolve) => server.close(() => resolve()));
+  return error;
+}
