@@ -8,6 +8,7 @@ import { requestText } from "../server/support.ts";
 import { RawClient } from "../support/recipe_clients.ts";
 import { assertNoUncaught } from "../support/unhandled.ts";
 import { deferred } from "../support/promises.ts";
+import { printedBy } from "../support/printed.ts";
 
 /** What the error hook got: where, and which error. */
 type Report = [where: string, error: unknown];
@@ -328,10 +329,7 @@ testEntries("attack 49: what fails because the client has left isn't reported", 
 });
 
 testEntries("attack 49: an error hook that throws or rejects changes no answer", async (entry) => {
-  const printed: unknown[][] = [];
-  const original = console.error;
-  console.error = (...values) => printed.push(values);
-  try {
+  const printed = await printedBy(async () => {
     for (
       const onError of [() => {
         throw new Error("the hook's fault");
@@ -346,9 +344,7 @@ testEntries("attack 49: an error hook that throws or rejects changes no answer",
         })
       );
     }
-  } finally {
-    console.error = original;
-  }
+  });
   assertEquals(printed.length, 2);
   for (const values of printed) {
     assertStringIncludes(values.map(String).join(" "), "the hook's fault");
@@ -357,19 +353,14 @@ testEntries("attack 49: an error hook that throws or rejects changes no answer",
 
 testEntries("attack 49: without an error hook the error is printed", async (entry) => {
   const cause = new Error("a fault of the user's");
-  const printed: unknown[][] = [];
-  const original = console.error;
-  console.error = (...values) => printed.push(values);
-  try {
-    await entry.run({ verify: () => Promise.reject(cause) }, async ({ url }) => {
+  const printed = await printedBy(() =>
+    entry.run({ verify: () => Promise.reject(cause) }, async ({ url }) => {
       const client = new RawClient(url);
       client.socket.write(requestText());
       assertStringIncludes(await client.response(), " 500 ");
       await client.destroy();
-    });
-  } finally {
-    console.error = original;
-  }
+    })
+  );
   assertEquals(printed.map((values) => values.at(-1)), [cause]);
   assertStringIncludes(String(printed[0]?.[0]), "verify");
 });

@@ -9,7 +9,7 @@ import { dial } from "../support/byte_channels.ts";
 import { connectOver } from "../support/own_channels.ts";
 import { deno } from "../support/command.ts";
 import { microtasks, nextMessage } from "../support/events.ts";
-import { echo, withServer } from "../support/own_server.ts";
+import { echo, type OwnServer, withServer } from "../support/own_server.ts";
 import { RawClient } from "../support/recipe_clients.ts";
 import {
   type RecipeName,
@@ -34,19 +34,24 @@ async function gone(server: RecipeServer): Promise<void> {
   while (!["end", "reset", "disconnect"].includes((await server.next()).kind));
 }
 
+/** A client that reads nothing, and its channel: the system's buffers are full, nothing more leaves. */
+async function blocked(server: OwnServer): Promise<{ client: RawClient; channel: Channel }> {
+  const client = new RawClient(server.url);
+  client.request();
+  await client.response();
+  const [channel] = server.channels;
+  assert(channel !== undefined);
+  client.socket.pause();
+  while (channel.sink.bufferedAmount < 1 << 20) {
+    channel.sink.add(new Uint8Array(1 << 20));
+    await microtasks();
+  }
+  return { client, channel };
+}
+
 Deno.test("attack 8: a flood of Pings by a peer that reads nothing: bounded, then answered", async () => {
   await withServer(() => {}, {}, async (server) => {
-    const client = new RawClient(server.url);
-    client.request();
-    await client.response();
-    const [channel] = server.channels;
-    assert(channel !== undefined);
-    client.socket.pause();
-    // First the system's buffers are filled, so that nothing more can leave.
-    while (channel.sink.bufferedAmount < 1 << 20) {
-      channel.sink.add(new Uint8Array(1 << 20));
-      await microtasks();
-    }
+    const { client, channel } = await blocked(server);
     const before = channel.sink.bufferedAmount;
     const ping = frame({ opcode: 9, payload: "x".repeat(125), key: KEY });
     const flood = joined(Array(1000).fill(ping));
@@ -203,16 +208,7 @@ for (const [title, name, options] of closings) {
 
 Deno.test("attack 43: a peer that ends its half, and reads nothing, is let go of", async () => {
   await withServer(() => {}, {}, async (server) => {
-    const client = new RawClient(server.url);
-    client.request();
-    await client.response();
-    const [channel] = server.channels;
-    assert(channel !== undefined);
-    client.socket.pause();
-    while (channel.sink.bufferedAmount < 1 << 20) {
-      channel.sink.add(new Uint8Array(1 << 20));
-      await microtasks();
-    }
+    const { client, channel } = await blocked(server);
     const flushed = channel.sink.flush();
     client.socket.end();
     assertEquals((await channel.closed).initiator, "transport");

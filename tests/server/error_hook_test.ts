@@ -2,24 +2,14 @@ import { assertEquals, assertStringIncludes } from "@std/assert";
 import { type ErrorContext, report } from "../../src/server/error_hook.ts";
 import { UpgradeServerRequest } from "../../src/server/server_request.ts";
 import { assertNoUncaught } from "../support/unhandled.ts";
+import { printedBy } from "../support/printed.ts";
 
 function request(): UpgradeServerRequest {
   const remote = { scheme: "ws", address: null, port: null, isLocal: true } as const;
   return new UpgradeServerRequest("/", ["Host", "a"], remote);
 }
 
-/** What is printed meanwhile. */
-async function printed(body: () => void): Promise<unknown[][]> {
-  const lines: unknown[][] = [];
-  const original = console.error;
-  console.error = (...values) => lines.push(values);
-  try {
-    await assertNoUncaught(body);
-  } finally {
-    console.error = original;
-  }
-  return lines;
-}
+const printed = (body: () => void): Promise<unknown[][]> => printedBy(() => assertNoUncaught(body));
 
 Deno.test("an error goes to the hook with its context, and is printed without one", async () => {
   const seen: [unknown, ErrorContext][] = [];

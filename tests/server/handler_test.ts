@@ -13,6 +13,7 @@ import { FakeClock } from "../support/fake_clock.ts";
 import { testEntries } from "./entries.ts";
 import { deferred } from "../support/promises.ts";
 import { refusalOf, requestText, upgraded, withServer } from "./support.ts";
+import { printedBy } from "../support/printed.ts";
 
 /** A server's options that note what fails. */
 function noting(): { options: ServerOptions; errors: [unknown, string][] } {
@@ -142,10 +143,7 @@ testEntries("onRefused has each refusal, its status and its reason", async ({ ru
     if (url.pathname === "/fails") throw new Error("verify's own");
     return url.pathname !== "/no";
   };
-  const printed: unknown[][] = [];
-  const { error } = console;
-  console.error = (...args) => void printed.push(args);
-  try {
+  const printed = await printedBy(async () => {
     await run({ ...options, hosts: ["localhost"], verify, onRefused }, async (server) => {
       const status = async (path: string, changes: Record<string, string>): Promise<number> =>
         (await refusalOf(server, requestText(changes, `GET ${path} HTTP/1.1`))).status;
@@ -156,9 +154,7 @@ testEntries("onRefused has each refusal, its status and its reason", async ({ ru
       assertEquals(await status("/fails", {}), 500);
       await (await upgraded(server)).destroy();
     });
-  } finally {
-    console.error = error;
-  }
+  });
   assertEquals(refusals, [
     [426, "malformed", "/a"],
     [403, "host", "/b"],

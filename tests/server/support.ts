@@ -1,6 +1,6 @@
 /** What the server's tests share. */
 
-import { assertEquals, assertStrictEquals } from "@std/assert";
+import { assertEquals, assertFalse, assertStrictEquals } from "@std/assert";
 import type { ServerWebSocketChannel, WebSocketServer } from "../../src/server/mod.ts";
 import { jsonDocument } from "../../src/stream_channel/mod.ts";
 import { bind, type BindOptions } from "../../src/server/web_socket_server.ts";
@@ -54,6 +54,22 @@ export async function refusalOf(
   const body = client.body.toString();
   await client.destroy();
   return { status: Number(head.split(" ")[1]), head, body };
+}
+
+/**
+ * A request behind one that is refused, for each cause that a server without `verify` doesn't know, is
+ * never answered.
+ *
+ * @returns How many were sent.
+ */
+export async function assertNoSecond(server: { readonly url: string }): Promise<number> {
+  const second = "GET /second HTTP/1.1\r\nHost: localhost\r\n\r\n";
+  const changes = [{}, { "Sec-WebSocket-Version": "777" }, { "Sec-WebSocket-Key": "x" }];
+  for (const change of changes) {
+    const { body } = await refusalOf(server, requestText(change) + second);
+    assertFalse(body.includes("HTTP/1.1"), body);
+  }
+  return changes.length;
 }
 
 /** Fulfils with a client that has been upgraded. */

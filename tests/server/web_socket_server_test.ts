@@ -288,7 +288,8 @@ Deno.test("close: at the deadline ends what closes at its own pace, and requests
   });
 });
 
-Deno.test("close: a request that is answered meanwhile is, one that follows it isn't upgraded", async () => {
+/** A page that is given when it is opened, and a promise that it was asked for. */
+function latePage() {
   const { promise: opened, resolve: open } = deferred();
   const asked = deferred();
   const onRequest = async (): Promise<Response> => {
@@ -296,10 +297,15 @@ Deno.test("close: a request that is answered meanwhile is, one that follows it i
     await opened;
     return new Response("page");
   };
+  return { onRequest, asked: asked.promise, open };
+}
+
+Deno.test("close: a request that is answered meanwhile is, one that follows it isn't upgraded", async () => {
+  const { onRequest, asked, open } = latePage();
   await withServer({ onRequest }, async (server) => {
     const client = new RawClient(server.url);
     client.socket.write("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
-    await asked.promise;
+    await asked;
     const closed = server.close({ drainTimeout: 30_000 });
     open();
     await client.response();
@@ -314,17 +320,11 @@ Deno.test("close: a request that is answered meanwhile is, one that follows it i
 
 Deno.test("a request for a page may take longer than handshakeTimeout", async () => {
   const clock = new FakeClock();
-  const { promise: opened, resolve: open } = deferred();
-  const asked = deferred();
-  const onRequest = async (): Promise<Response> => {
-    asked.resolve();
-    await opened;
-    return new Response("page");
-  };
+  const { onRequest, asked, open } = latePage();
   await withServer({ clock, onRequest, handshakeTimeout: 100 }, async (server) => {
     const client = new RawClient(server.url);
     client.socket.write("GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
-    await asked.promise;
+    await asked;
     clock.advance(200);
     open();
     await client.end();

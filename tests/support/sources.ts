@@ -1,5 +1,7 @@
 /** The project's own source files, and what they import. For Deno only. */
 
+import { pooledMap } from "@std/async";
+
 const ROOT = new URL("../../", import.meta.url);
 
 /** An import, or an export from another module. */
@@ -46,7 +48,9 @@ export async function filesBelow(folder: string): Promise<string[]> {
 /** All TypeScript files below a folder. */
 export async function sourcesBelow(folder: string): Promise<Source[]> {
   const paths = (await filesBelow(folder)).filter((path) => path.endsWith(".ts"));
-  return await Promise.all(paths.map(readSource));
+  const sources: Source[] = [];
+  for await (const source of pooledMap(32, paths, readSource)) sources.push(source);
+  return sources;
 }
 
 /** One source file. */
