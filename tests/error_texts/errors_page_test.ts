@@ -4,7 +4,7 @@
 import { assert, assertEquals, assertInstanceOf } from "@std/assert";
 import { readText } from "../support/sources.ts";
 import { PROVOKED } from "./provoked.ts";
-import { errorLines, errorTexts, isAbout } from "./texts.ts";
+import { errorLines, errorTexts, isAbout, PAGE } from "./texts.ts";
 
 const lines = await errorLines();
 
@@ -77,7 +77,8 @@ const shownTexts = (await errorTexts()).filter(({ text }) => needsLine(text));
 Deno.test("errors page: each error of the source has a line", () => {
   assert(shownTexts.length > 150, `${shownTexts.length}`);
   const without = shownTexts.filter(({ text }) => !lines.some((it) => isAbout(it.text, text)));
-  assertEquals(without, []);
+  const remedy = `Add them to ${PAGE}, and how to get them to tests/error_texts/provoked.ts`;
+  assertEquals(without, [], remedy);
 });
 
 Deno.test("errors page: each line has its test, and a meaning", () => {

@@ -617,9 +617,11 @@ export const PROVOKED: Readonly<Record<string, Provoke | Elsewhere>> = {
     bind({ protocols: ["a b"] }),
   "Cannot use the answer of …: it must be true or false, got …": () => decided({ origin: () => 1 }),
   [
-    "Cannot use the answer of verify: it must be true, false or a refusal such as " +
+    "Cannot use the answer of verify: it must be true, false, { context } or a refusal such as " +
     "{ status: 403 }, got …"
   ]: () => decided({ verify: () => 1 }),
+  "Cannot use the answer of verify: beside its context there is something else": () =>
+    decided({ verify: () => ({ context: 1, status: 403 }) }),
   "Cannot use the answer of verify: its status must be a number, got undefined": () =>
     decided({ verify: () => ({}) }),
   "Cannot use the answer of onRequest: …": elsewhere(
@@ -645,6 +647,14 @@ export const PROVOKED: Readonly<Record<string, Provoke | Elsewhere>> = {
     "Refused the upgrade with ",
   ),
   "The client is gone": () => clientLeft(),
+  "Cannot iterate over the server: its handler gets the channels": async () => {
+    const server = await WebSocketServer.bind({ handler: () => {} });
+    try {
+      return server[Symbol.asyncIterator]();
+    } finally {
+      await server.close({ drainTimeout: 0 });
+    }
+  },
   "Cannot broadcast: channels must be an iterable of channels, got …": () =>
     broadcast(wrong(1), "text"),
 
