@@ -16,11 +16,7 @@ import { INVALID_PAYLOAD_DATA } from "./errors.ts";
 import { type OptionKinds, readOptions } from "./options.ts";
 import { ClosedIds, PendingMessages } from "./virtual_ids.ts";
 import { sizeOf } from "./size.ts";
-import {
-  DelegatingStreamChannel,
-  type StreamChannel,
-  StreamChannelBase,
-} from "./stream_channel.ts";
+import { type StreamChannel, StreamChannelBase } from "./stream_channel.ts";
 
 /** Options of a {@linkcode MultiChannel}. */
 export interface MultiChannelOptions {
@@ -376,15 +372,18 @@ class Virtual<In, Out> implements SinkTarget<Out> {
 }
 
 /** What users hold of a {@linkcode Virtual}. */
-class VirtualFace<In, Out> extends DelegatingStreamChannel<In, Out>
-  implements VirtualChannel<In, Out> {
+class VirtualFace<In, Out> extends StreamChannelBase<In, Out> implements VirtualChannel<In, Out> {
   readonly id: number;
+  readonly stream: ChannelStream<In>;
+  readonly sink: ChannelSink<Out>;
   readonly #parent: MultiChannel<In, Out>;
 
-  constructor(parent: MultiChannel<In, Out>, virtual: Virtual<In, Out>) {
-    super(virtual);
+  constructor(parent: MultiChannel<In, Out>, { outputId, stream, sink }: Virtual<In, Out>) {
+    super();
     this.#parent = parent;
-    this.id = virtual.outputId;
+    this.id = outputId;
+    this.stream = stream;
+    this.sink = sink;
   }
 
   virtualChannel(id?: number): VirtualChannel<In, Out> {
