@@ -5,6 +5,9 @@ import { sizeOf } from "./size.ts";
 import { CountedQueue, DEFAULT_HIGH_WATER_MARK, type SizeOf } from "./counted_queue.ts";
 import { DelegatingStreamChannel, type StreamChannel } from "./stream_channel.ts";
 
+// Constants of this module: V8 then knows what it calls for each message.
+const { add, isPaused } = inlet;
+
 /** Options of {@linkcode channelPair}. */
 export interface ChannelPairOptions {
   /**
@@ -148,8 +151,8 @@ export class Line<T> implements SinkTarget<T> {
   }
 
   add(value: T): void {
-    if (this.#sync && this.#inFlight.length === 0 && !inlet.isPaused(this.stream)) {
-      return inlet.add(this.stream, value);
+    if (this.#sync && this.#inFlight.length === 0 && !isPaused(this.stream)) {
+      return add(this.stream, value);
     }
     if (this.#ended) return;
     const piecesOf = this.#piecesOf;
@@ -195,8 +198,8 @@ export class Line<T> implements SinkTarget<T> {
     const queue = this.#inFlight;
     const before = queue.length;
     // Not by a getter, which takes a fifth longer.
-    while (queue.length > 0 && (this.#ending !== null || !inlet.isPaused(stream))) {
-      inlet.add(stream, queue.shift());
+    while (queue.length > 0 && (this.#ending !== null || !isPaused(stream))) {
+      add(stream, queue.shift());
     }
     if (queue.length < before) outlet.drained(this.sink);
     if (this.#ending !== null) this.#arriveEnd(this.#ending.failure);
@@ -205,7 +208,7 @@ export class Line<T> implements SinkTarget<T> {
   #arriveOne(pace: LinePace<T>): void {
     if (this.#mayArrive()) {
       const value = this.#inFlight.shift();
-      inlet.add(this.stream, value);
+      add(this.stream, value);
       pace.onArrived(value);
       outlet.drained(this.sink);
     }
@@ -216,7 +219,7 @@ export class Line<T> implements SinkTarget<T> {
   }
 
   #mayArrive(): boolean {
-    return this.#inFlight.length > 0 && (this.#ending !== null || !inlet.isPaused(this.stream));
+    return this.#inFlight.length > 0 && (this.#ending !== null || !isPaused(this.stream));
   }
 
   /** The end has arrived: both directions end, unless the other one may go on alone. */
