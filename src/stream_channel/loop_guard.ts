@@ -20,16 +20,18 @@ export interface TurnGlobals {
 export type NextTurn = (callback: () => void) => () => void;
 
 /** The platform's way into a later turn. */
-export const nextTurn: NextTurn = chooseNextTurn(globalThis as unknown as TurnGlobals);
+export const nextTurn: NextTurn = /* @__PURE__ */ chooseNextTurn(
+  globalThis as unknown as TurnGlobals,
+);
 
 /**
  * Calls back when this turn of the event loop has ended: behind all microtasks, and what they lead to.
  * Unlike {@linkcode nextTurn} it need not leave sockets their share.
  */
-export const afterTurn: NextTurn = chooseNextTurn({
-  ...usedOf(globalThis as unknown as TurnGlobals),
-  Deno: undefined,
-});
+export const afterTurn: NextTurn = /* @__PURE__ */ chooseNextTurn(
+  globalThis as unknown as TurnGlobals,
+  false,
+);
 
 /** Deno polls its sockets at least once in so many rounds of its event loop. */
 const DENO_ROUNDS = 64;
@@ -60,11 +62,14 @@ function isDeno({ Deno }: TurnGlobals): boolean {
  * milliseconds, and a message to oneself takes none.
  *
  * @param globals The global object. What is used of it is read once.
+ * @param usesTimer Whether sockets must get their share.
  * @returns The way.
  */
-export function chooseNextTurn(globals: TurnGlobals): NextTurn {
+export function chooseNextTurn(
+  globals: TurnGlobals,
+  usesTimer: boolean = isDeno(globals),
+): NextTurn {
   const { setTimeout, clearTimeout, setImmediate, clearImmediate, MessageChannel } = globals;
-  const usesTimer = isDeno(globals);
   if (!usesTimer && setImmediate !== undefined) {
     return (callback) => {
       const handle = setImmediate(callback);
@@ -78,34 +83,27 @@ export function chooseNextTurn(globals: TurnGlobals): NextTurn {
   };
 }
 
-function usedOf(globals: TurnGlobals): TurnGlobals {
-  const { setTimeout, clearTimeout, setImmediate, clearImmediate, MessageChannel } = globals;
-  return { setTimeout, clearTimeout, setImmediate, clearImmediate, MessageChannel };
-}
-
 /** One port for all callbacks. */
 function byMessages(Channel: typeof MessageChannel): NextTurn {
   const callbacks = new Set<() => void>();
   let port: MessagePort | null = null;
+  const callFirst = (): void => {
+    for (const callback of callbacks) {
+      callbacks.delete(callback);
+      return callback();
+    }
+  };
   return (callback) => {
     const once = (): void => callback();
     callbacks.add(once);
-    port ??= portTo(new Channel(), () => callFirst(callbacks));
+    if (port === null) {
+      const { port1, port2 } = new Channel();
+      port1.onmessage = callFirst;
+      port = port2;
+    }
     port.postMessage(null);
     return () => void callbacks.delete(once);
   };
-}
-
-function callFirst(callbacks: Set<() => void>): void {
-  for (const callback of callbacks) {
-    callbacks.delete(callback);
-    return callback();
-  }
-}
-
-function portTo({ port1, port2 }: MessageChannel, onMessage: () => void): MessagePort {
-  port1.onmessage = onMessage;
-  return port2;
 }
 
 /** How long loops may go on in one turn of the event loop, in milliseconds. */
