@@ -253,6 +253,16 @@ Deno.test("project: the library doesn't print, but for the errors of a server wi
   assertEquals(found, []);
 });
 
+/** A promise of a timer or of a turn, by hand. `@std/async` and tests/support/turns.ts have them. */
+const WAITS = /new Promise[^;\n]*[^.\w](setTimeout|setImmediate)\(/;
+
+Deno.test("project: tests and examples wait with @std/async, or for a turn", async () => {
+  const all = [...await sourcesBelow("tests"), ...await sourcesBelow("examples")];
+  const found = all.filter(({ path }) => !path.startsWith("tests/offline/"))
+    .flatMap((source) => [...linesWith(source, WAITS)].map((line) => `${source.path}: ${line}`));
+  assertEquals(found, []);
+});
+
 Deno.test("project: nothing is left to do", () => {
   const found = faults(function* ({ text }) {
     for (const [word] of text.matchAll(/\b(TODO|FIXME|XXX)\b/g)) yield word;

@@ -103,7 +103,7 @@ const ENTRIES: Record<string, Entry> = {
     serveBound(read, { verify: () => Promise.resolve().then(() => true) }),
   "acceptUpgrade": (read) => serveHttp(read),
   "acceptUpgrade, asynchronous verify": (read) =>
-    serveHttp(read, { verify: () => new Promise((resolve) => setTimeout(() => resolve(true), 1)) }),
+    serveHttp(read, { verify: () => delay(1).then(() => true) }),
 };
 
 /** With the platform's own server: where there is one that isn't `node:http`. */

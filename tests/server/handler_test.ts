@@ -14,6 +14,7 @@ import { testEntries } from "./entries.ts";
 import { deferred } from "../support/promises.ts";
 import { refusalOf, requestText, upgraded, withServer } from "./support.ts";
 import { printedBy } from "../support/printed.ts";
+import { turn } from "../support/turns.ts";
 
 /** A server's options that note what fails. */
 function noting(): { options: ServerOptions; errors: [unknown, string][] } {
@@ -220,7 +221,7 @@ Deno.test("a server's close waits for its handlers, up to drainTimeout", async (
     assertEquals(isOver, false);
     while (!isOver) {
       clock.advance(50);
-      await new Promise((resolve) => setImmediate(resolve));
+      await turn();
     }
     await closed;
   });

@@ -1,4 +1,5 @@
 import { assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
+import { delay } from "@std/async";
 import { assertNoUncaught, collectsRejections, collectUncaught } from "./unhandled.ts";
 
 Deno.test("uncaught: an unhandled rejection is collected", async () => {
@@ -28,7 +29,7 @@ Deno.test("uncaught: several are collected in order, and the body goes on", asyn
         throw text;
       });
     }
-    await new Promise((resolve) => setTimeout(resolve, 0));
+    await delay(0);
     isDone = true;
   });
   assertEquals([seen, isDone], [["one", "two"], true]);
