@@ -167,7 +167,8 @@ async function answerTo(exchange: Exchange, head: Uint8Array): Promise<Answer> {
   try {
     return await exchange.send(head, { isBare: isTunnel, wantsBody: isFramed });
   } catch (error) {
-    if (!(error instanceof NoAnswer)) throw new ProxyRefusal(messageOf(error));
+    // What isn't an answer is what this proxy gives.
+    if (!(error instanceof NoAnswer)) throw new ProxyRefusal(messageOf(error), { isFinal: true });
     // What the system says of a connection says more.
     if (codeOf(error.cause) !== "") throw error.cause;
     throw new ProxyRefusal("it ended the connection before it had answered");

@@ -79,6 +79,11 @@ Deno.test("native capabilities: an option that can't be honoured is named, never
       [{ localAddress: "127.0.0.1" }, "localAddress"],
       [{ followRedirects: true }, "followRedirects"],
       [{ followRedirects: 3 }, "followRedirects"],
+      [{ userAgent: "a" }, "userAgent"],
+      [{ userAgent: null }, "userAgent"],
+      [{ invalidText: "replace" }, "invalidText"],
+      [{ invalidText: "bytes" }, "invalidText"],
+      [{ compression: { offer: "bare" } }, "compressionOptions"],
     ] as [ConnectOptions, string][]
   ) {
     assertEquals(missing(options), name, JSON.stringify(options));
@@ -156,6 +161,7 @@ Deno.test("native capabilities: what it can do, and what asks for nothing, is no
       { require: ["headers"] },
       { pingInterval: 0 },
       { followRedirects: false },
+      { invalidText: "fail" },
       { protocols: ["a"], closeTimeout: 1, connectTimeout: 0, highWaterMark: 1, maxQueueSize: 1 },
     ] as ConnectOptions[]
   ) {

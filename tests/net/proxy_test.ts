@@ -179,6 +179,8 @@ for (const [name, manners, fault, status] of refusals) {
         const error = await connectFailure(echo.url, { proxy: `http://127.0.0.1:${port}` });
         assertEquals([error.phase, error.status], ["proxy", status]);
         assertEquals(error.message.includes(`the proxy http://127.0.0.1:${port}: ${fault}`), true);
+        const isNoAnswer = name === "no HTTP" || name === "an endless head";
+        assertEquals(error.retryable, status === null ? !isNoAnswer : status >= 500);
         assertEquals(await echo.queued(), []);
       },
     );

@@ -35,7 +35,14 @@ function request(changes: Record<string, string> = {}, signal?: AbortSignal): Re
 
 Deno.test("options that the platform can't honour are an UnsupportedError, unless they ask for nothing", () => {
   const check = (options: Parameters<typeof checkPlatformOptions>[0]): unknown =>
-    checkPlatformOptions(readOptions(options, PLATFORM_KINDS), ["compression", "maxMessageSize"]);
+    checkPlatformOptions(readOptions(options, PLATFORM_KINDS), [
+      "compression",
+      "maxMessageSize",
+      "invalidText",
+    ]);
+  check({ invalidText: "fail" });
+  const text = assertThrows(() => check({ invalidText: "bytes" }), UnsupportedError);
+  assertEquals(text.capability, "invalidText");
   assertThrows(() => check({ compression: () => true }), UnsupportedError);
   const error = assertThrows(() => check({ compression: true }), UnsupportedError);
   assertEquals(error.capability, "compression");
