@@ -248,6 +248,7 @@ export class Dial {
   #open(target: TcpOptions): Socket {
     const { localAddress, lookup } = this.#options;
     const { host, port = 0, path } = target;
+    if (host?.includes("%") && platform() === "deno") throw failure("ERR_ZONE");
     if (lookup !== undefined && host !== undefined && !mayUse(host, port)) throw failure("EPERM");
     const socket = this.#net.connect({
       ...target,

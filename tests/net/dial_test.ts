@@ -175,7 +175,8 @@ Deno.test("dial: an IPv6 address with a zone, which a URL can't hold", async () 
     // Deno's sockets know no zones.
     if (platform() === "deno") {
       const error = await connectFailure(`ws://zone.test:${port}`, { lookup });
-      assertEquals(error.phase, "tcp");
+      assertEquals([error.phase, error.retryable], ["tcp", false]);
+      assertMatch(error.message, /: Deno can't use an IPv6 address with a zone$/);
     } else await assertReaches(`ws://zone.test:${port}`, { lookup });
   });
 });
