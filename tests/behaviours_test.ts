@@ -50,7 +50,8 @@ function isWellNamed(name: string): boolean {
   return start <= 60 && idsIn(run?.[0] ?? "").length === idsIn(name).length;
 }
 
-const lines = parseLines(await readText("tests/BEHAVIOURS.md"));
+const catalogue = await readText("tests/BEHAVIOURS.md");
+const lines = parseLines(catalogue);
 const names = (await sourcesBelow("tests")).flatMap((source) =>
   [...namesOf(source)].map((name) => ({ name, path: source.path }))
 );
@@ -72,6 +73,8 @@ Deno.test("behaviours: each line has a test that names it, or says why not", () 
 });
 
 Deno.test("behaviours: each id has one line, and no number is left out", () => {
+  // The formatter breaks a line that is longer than 100 columns.
+  assertEquals(catalogue.match(/^  .*/gm), null);
   const numbers = new Map<string, number>();
   const faults = lines.flatMap(({ id }) => {
     const [, letter = "", digits] = /^(\D+)(\d+)$/.exec(id) ?? [];
