@@ -1,4 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
+import type { CompressionOptions } from "../../src/permessage_deflate/compression_options.ts";
 import { readOptions } from "../../src/stream_channel/options.ts";
 import {
   checkServerOptions,
@@ -22,6 +23,7 @@ Deno.test("a server's options are checked at once", () => {
     [{ closeTimeout: 2 ** 40 }, RangeError],
     [{ maxMessageSize: -1 }, RangeError],
     [{ compression: { level: 10 } }, RangeError],
+    [{ compression: { offer: "bare" } as CompressionOptions }, TypeError],
     [{ protocols: ["a b"] }, SyntaxError],
     [{ protocols: [""] }, SyntaxError],
     [{ origin: ["example.com"] }, TypeError],
