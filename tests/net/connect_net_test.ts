@@ -7,11 +7,11 @@ import {
   assertStrictEquals,
   assertThrows,
 } from "@std/assert";
-import { createServer, type Socket } from "node:net";
+import { connect, createServer, isIP, type NetConnectOpts, Socket } from "node:net";
 import * as dialling from "../../src/net/dialling.ts";
 import type { WebSocketChannel } from "../../src/web_socket/web_socket_channel.ts";
 import { connectNet } from "../../src/net/connect_net.ts";
-import { NetWebSocketChannel } from "../../src/net/mod.ts";
+import { type LookupFunction, NetWebSocketChannel } from "../../src/net/mod.ts";
 import { parseConnect } from "../../src/web_socket/connect_request.ts";
 import { microtasks } from "../support/events.ts";
 import { FakeClock } from "../support/fake_clock.ts";
@@ -377,6 +377,96 @@ for (const phase of ["tls", "proxy", "handshake"] as const) {
     });
   });
 }
+
+// Addresses that don't answer, or late.
+
+/** An address that never answers, and one that does when `answer` is called. Both are for documentation. */
+const DEAD = "192.0.2.1";
+const SLOW = "192.0.2.2";
+
+/** Runs a body while `node:net` connects to {@linkcode DEAD} never and to {@linkcode SLOW} late. */
+async function withAddresses(
+  port: number,
+  body: (it: { started: string[]; answer(): void }) => Promise<void>,
+): Promise<void> {
+  const { process } = globalThis as unknown as {
+    process: { getBuiltinModule(name: string): unknown };
+  };
+  const { getBuiltinModule } = process;
+  const started: string[] = [];
+  const sockets: Socket[] = [];
+  let slow: Socket | null = null;
+  const net = {
+    isIP,
+    connect(options: { host: string }): Socket {
+      started.push(options.host);
+      const socket = options.host.startsWith("192.0.2.")
+        ? new Socket({ allowHalfOpen: true })
+        : connect(options as unknown as NetConnectOpts);
+      sockets.push(socket);
+      if (options.host === SLOW) slow = socket;
+      return socket;
+    },
+  };
+  process.getBuiltinModule = (name) => name === "net" ? net : getBuiltinModule.call(process, name);
+  try {
+    await body({ started, answer: () => void slow?.connect(port, "127.0.0.1") });
+  } finally {
+    process.getBuiltinModule = getBuiltinModule;
+    for (const socket of sockets) socket.destroy();
+  }
+}
+
+for (const ms of [1000, 3000, 10_000]) {
+  Deno.test(`net RFC 8305 §5: of two addresses one is dead, the other answers after ${ms} ms`, async () => {
+    await withRecipe("echo", {}, async ({ url }) => {
+      const port = Number(new URL(url).port);
+      for (const addresses of [[DEAD, SLOW], [SLOW, DEAD]]) {
+        await withAddresses(port, async ({ started, answer }) => {
+          const { channel, clock } = start(`ws://two.test:${port}`, {
+            lookup: (_name, _options, callback) =>
+              callback(null, addresses.map((address) => ({ address, family: 4 }))),
+          });
+          await microtasks();
+          clock.advance(249);
+          assertEquals(started, addresses.slice(0, 1));
+          clock.advance(1);
+          assertEquals(started, addresses);
+          clock.advance(ms - 250);
+          answer();
+          await channel.ready;
+          await channel.sink.close();
+          assertEquals(clock.pending, 0);
+        });
+      }
+    });
+  });
+}
+
+Deno.test("net RFC 8305 §5: a dead address costs the delay, a timeout ends all attempts", async () => {
+  await withRecipe("echo", {}, async ({ url }) => {
+    const port = Number(new URL(url).port);
+    await withAddresses(port, async ({ started }) => {
+      const lookup: LookupFunction = (_name, _options, callback) =>
+        callback(null, [DEAD, "127.0.0.1"].map((address) => ({ address, family: 4 })));
+      const { channel, clock } = start(`ws://two.test:${port}`, { lookup, addressDelay: 100 });
+      await microtasks();
+      clock.advance(100);
+      await channel.ready;
+      assertEquals(channel.connectionInfo?.remoteAddress, "127.0.0.1");
+      await channel.sink.close();
+      const late = start(`ws://two.test:${port}`, {
+        lookup: (_name, _options, callback) => callback(null, DEAD, 4),
+        connectTimeout: 1000,
+      });
+      await microtasks();
+      late.clock.advance(1000);
+      const error = await late.channel.ready.catch((it: unknown) => it) as Error;
+      assertEquals(error.name, "TimeoutError");
+      assertEquals([started, late.clock.pending], [[DEAD, "127.0.0.1", DEAD], 0]);
+    });
+  });
+});
 
 // What a channel tells.
 
