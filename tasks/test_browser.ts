@@ -128,10 +128,15 @@ async function importMap(): Promise<string> {
   return fromFileUrl(path);
 }
 
-/** One file with all of the given tests, but for those that are left out. */
-async function bundle(
+/**
+ * One file with all of the given tests, but for those that are left out.
+ *
+ * @param start What is done with the call that runs them; left out: it is made.
+ */
+export async function bundle(
   tests: readonly string[],
   leftOut: Readonly<Record<string, string>>,
+  start: (call: string) => string = (call) => `await ${call};`,
 ): Promise<string> {
   await Deno.mkdir(FOLDER, { recursive: true });
   const url = (path: string): string => JSON.stringify(new URL(path, ROOT).href);
@@ -141,7 +146,7 @@ async function bundle(
     entry,
     `${imports.join("\n")}
 import { reportTests } from ${url("tests/browser/report.ts")};
-await reportTests(${JSON.stringify(leftOut)});
+${start(`reportTests(${JSON.stringify(leftOut)})`)}
 `,
   );
   const output = new URL("bundle.js", FOLDER);
@@ -204,7 +209,7 @@ export async function launch(chromium: string): Promise<Browser> {
 }
 
 /** Rejects when nothing has happened for too long. */
-class Watchdog {
+export class Watchdog {
   readonly barked: Promise<never>;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #reject: (error: Error) => void = () => {};
@@ -216,7 +221,7 @@ class Watchdog {
 
   pat(): void {
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.fail("The browser is silent"), SILENCE);
+    this.#timer = setTimeout(() => this.fail("It is silent"), SILENCE);
   }
 
   fail(message: string): void {

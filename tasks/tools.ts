@@ -22,6 +22,7 @@ const VERSIONS: Record<string, string> = {
   "socket.io-client": "4.8.4",
   "typescript": "5.9",
   "vite": "8.3.8",
+  "workerd": "1.20261117.1",
   "zone.js": "0.16.3",
 };
 

@@ -22,7 +22,7 @@ export type StartRecipe = (
 
 const HEADERS = { "Access-Control-Allow-Origin": "*", "Cache-Control": "no-store" };
 
-const PAGES: Record<Place, string> = {
+const PAGES: Partial<Record<Place, string>> = {
   page: `<!doctype html><title>page</title><script type="module" src="/bundle.js"></script>`,
   worker: `<!doctype html><title>worker</title>
 <script>new Worker("/bundle.js", { type: "module" });</script>`,
@@ -55,6 +55,11 @@ export class ControlServer {
   /** The URL of the page that runs the tests in a place. */
   url(place: Place): string {
     return `${this.#origin}/${place}`;
+  }
+
+  /** The URL of the requests, for a place that isn't served. */
+  get controlUrl(): string {
+    return `${this.#origin}${CONTROL_PATH}`;
   }
 
   get #origin(): string {

@@ -4,6 +4,7 @@ import { ask, type Place } from "./control.ts";
 import { runTests } from "./runner.ts";
 
 function place(): Place {
+  if ("WebSocketPair" in globalThis) return "workerd";
   return "document" in globalThis ? "page" : "worker";
 }
 
