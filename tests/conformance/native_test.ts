@@ -4,16 +4,19 @@ import { parseConnect } from "../../src/web_socket/connect_request.ts";
 import { platform } from "../../src/web_socket/platform.ts";
 import { type ChannelFactory, testWebSocketChannel, type Traits } from "./mod.ts";
 
+/** It looks like Node, and is no Node. */
+const isWorkerd = globalThis.navigator?.userAgent === "Cloudflare-Workers";
+
 /** What each platform's own WebSocket does, where platforms differ. */
 const traits: Traits = {
   ownProtocol: false,
-  allCloseCodes: platform() === "bun",
-  headers: platform() !== "browser",
+  allCloseCodes: platform() === "bun" || isWorkerd,
+  headers: platform() !== "browser" && !isWorkerd,
   // Deno's own WebSocket doesn't look at it, and there is no way to do so from outside.
   checksAccept: platform() !== "deno",
   tellsStatus: platform() === "deno" || platform() === "bun",
-  seesCloseBeforeTcpEnds: platform() === "deno",
-  keepsByteOrderMark: platform() !== "node",
+  seesCloseBeforeTcpEnds: platform() === "deno" || isWorkerd,
+  keepsByteOrderMark: platform() !== "node" || isWorkerd,
 };
 
 /** Registers the suite, or says why it can't run: Node 20 has no WebSocket of its own. */
