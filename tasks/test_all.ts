@@ -1,12 +1,13 @@
 /**
  * The tests on every runtime: Deno as they are; Node 20, the newest Node and Bun bundled from source, and
  * those that use public names only against the npm package as well; those of connections with zone.js,
- * which replaces `Promise`; Chromium, in a page and in a worker; and what a user does with the package.
+ * which replaces `Promise`; Chromium, in a page and in a worker; workerd; and what a user does with the
+ * package.
  * One table at the end.
  *
  * ```sh
  * deno task test:all                   # everything
- * deno task test:all --runtime bun     # one runtime: deno, node20, node26, bun, zone, chromium (and node22, node24)
+ * deno task test:all --runtime bun     # one runtime: deno, node20, node26, bun, zone, chromium, workerd (and node22, node24)
  * deno task test:all tests/conformance # some of the files
  * ```
  *
@@ -24,6 +25,7 @@ import { type Counts, ignoredNote, type Outcome, readDenoLog, sum, table } from 
 import { findChromium, testInBrowser } from "./test_browser.ts";
 import { runExamples } from "./test_examples.ts";
 import { bundleAgainstPackage, bundleSource, type TestFile, testFiles } from "./test_files.ts";
+import { testInWorkerd } from "./test_workerd.ts";
 import {
   NEWEST_NODE,
   OLDEST_NODE,
@@ -237,6 +239,19 @@ function chromiumJob(): Job {
   return { of: "source", runtime: "Chromium", run };
 }
 
+function workerdJob(): Job {
+  const line = { suite: "conformance", transport: "native", of: "source" };
+  const run = async (): Promise<Outcome[]> =>
+    (await testInWorkerd()).map(({ date, passed, failed, ignored }) => ({
+      ...line,
+      runtime: `workerd, as of ${date}`,
+      passed,
+      failed,
+      note: ignoredNote(ignored),
+    }));
+  return { of: "source", runtime: "workerd", run };
+}
+
 /** A job that couldn't be done is a line of the table as well. */
 function failed({ of, runtime }: Job, error: unknown): Outcome[] {
   console.log(`\n=== FAILED: ${runtime}, ${of}\n${error instanceof Error ? error.stack : error}`);
@@ -306,6 +321,7 @@ async function jobsFor({ files, isAll, denoLog, isRuntime }: Wanted): Promise<Jo
     jobs.push(runtimeJob(ZONE, grouped(chosen), bundles, "source"));
   }
   if (isRuntime("Chromium")) jobs.push(chromiumJob());
+  if (isRuntime("workerd")) jobs.push(workerdJob());
   return jobs;
 }
 
