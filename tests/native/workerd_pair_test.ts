@@ -2,7 +2,6 @@
 
 import { assertEquals } from "@std/assert";
 import { WebSocketChannel, type WebSocketLike } from "../../mod.ts";
-import { record } from "../support/events.ts";
 
 type Pair = new () => Record<"0" | "1", WebSocketLike & { accept(): void }>;
 const { WebSocketPair } = globalThis as { WebSocketPair?: Pair };
@@ -44,7 +43,6 @@ Deno.test(
     const [one, other] = pair().map((it) => WebSocketChannel.from(it));
     if (one === undefined || other === undefined) throw new TypeError();
     await Promise.all([one.ready, other.ready]);
-    const { events } = record(one.stream);
     other.stream.listen((message) => other.sink.add(message));
     one.sink.add("text");
     one.sink.add(Uint8Array.of(1, 2));
