@@ -1,7 +1,10 @@
 import { signKey } from "./handshake/accept_key.ts";
 import type { ConnectFailure } from "./native/connect_failure.ts";
 import { missingFrom, unsupported } from "./native/missing.ts";
-import type { NativeWebSocketChannelStatic } from "./native/native_web_socket_channel.ts";
+import type {
+  NativeWebSocketChannel as NativeWebSocketChannelInstance,
+  NativeWebSocketChannelStatic,
+} from "./native/native_web_socket_channel.ts";
 import type { SocketKnowledge } from "./native/native_transport.ts";
 import { SocketChannel } from "./native/socket_channel.ts";
 import { messageOf } from "./realm/kinds.ts";
@@ -10,7 +13,7 @@ import { NO_CAPABILITIES } from "./web_socket/capabilities.ts";
 import { systemClock } from "./web_socket/clock.ts";
 import { parseProtocols, parseUrl } from "./web_socket/connect_url.ts";
 import { CONNECT_KINDS, type ConnectOptions, readClientKinds } from "./web_socket/options.ts";
-import { connectOverLater, overLater } from "./web_socket/over_later.ts";
+import { connectOverLater, type LaterOptions, overLater } from "./web_socket/over_later.ts";
 import type {
   Message,
   WebSocketChannel as WebSocketChannelInstance,
@@ -74,6 +77,12 @@ export const NativeWebSocketChannel: NativeWebSocketChannelStatic = {
   from,
 };
 
+/** A channel over a page's own `WebSocket`, or any socket with its interface. */
+export type NativeWebSocketChannel = NativeWebSocketChannelInstance;
+
+/** What speaks the protocol is loaded when it is first wanted. */
+const LATER: LaterOptions = { load: () => import("./web_socket/loaded_over.ts") };
+
 /**
  * Makes {@linkcode WebSocketChannel}s in a page: nothing in it dials, and what no page can do it doesn't look
  * into. What `over` and `connectOver` need is loaded when one of them is first called; they don't compress.
@@ -86,8 +95,8 @@ export const WebSocketChannel: WebSocketChannelStatic = {
     return channel;
   },
   from,
-  over: (bytes, options) => overLater(bytes, options),
-  connectOver: (bytes, url, options) => connectOverLater(bytes, url, options),
+  over: (bytes, options) => overLater(bytes, options, LATER),
+  connectOver: (bytes, url, options) => connectOverLater(bytes, url, options, LATER),
   signKey,
 };
 

@@ -9,7 +9,7 @@ import { parseConnect } from "./web_socket/connect_request.ts";
 import { UnsupportedError } from "./web_socket/errors.ts";
 import type { ConnectOptions } from "./web_socket/options.ts";
 import { readConnectOptions } from "./web_socket/read_options.ts";
-import { connectOverLater, overLater } from "./web_socket/over_later.ts";
+import { connectOverLater, type LaterOptions, overLater } from "./web_socket/over_later.ts";
 import { platform } from "./web_socket/platform.ts";
 import type {
   Message,
@@ -31,6 +31,9 @@ function connect(url: string | URL, given?: ConnectOptions): WebSocketChannelIns
 const ELSEWHERE =
   "This entry has only the platform's own WebSocket: import WebSocketChannel from the main entry";
 
+/** What speaks the protocol is loaded when it is first wanted. */
+const LATER: LaterOptions = { load: () => import("./web_socket/loaded_over.ts") };
+
 /**
  * Makes {@linkcode WebSocketChannel}s, with no code in it that dials. What `over` and `connectOver` need
  * is loaded when one of them is first called; they don't compress.
@@ -43,8 +46,8 @@ export const WebSocketChannel: WebSocketChannelStatic = {
     return channel;
   },
   from: (socket, options) => NativeWebSocketChannel.from(socket, options),
-  over: (bytes, options) => overLater(bytes, options),
-  connectOver: (bytes, url, options) => connectOverLater(bytes, url, options),
+  over: (bytes, options) => overLater(bytes, options, LATER),
+  connectOver: (bytes, url, options) => connectOverLater(bytes, url, options, LATER),
   signKey,
 };
 

@@ -41,7 +41,7 @@ export interface WebSocketChannelStatic {
    * channel.sink.add("hello");
    * ```
    */
-  connect(url: string | URL, options?: ConnectOptions): WebSocketChannel;
+  connect(url: string | URL, options?: ConnectOptions): WebSocketChannelInstance;
   /**
    * Connects to a server, and waits until the connection is open.
    *
@@ -50,7 +50,7 @@ export interface WebSocketChannelStatic {
    * @returns The open channel. It rejects with what `ready` rejects with, and with what `connect`
    * throws: a `SyntaxError`, `TypeError` or `RangeError` when an argument is malformed.
    */
-  open(url: string | URL, options?: ConnectOptions): Promise<WebSocketChannel>;
+  open(url: string | URL, options?: ConnectOptions): Promise<WebSocketChannelInstance>;
   /**
    * Wraps a socket with the interface of the platform's `WebSocket`, of either side: the global one,
    * that of npm's `ws`, that of `Deno.upgradeWebSocket`; or a promise of one.
@@ -97,7 +97,7 @@ export interface WebSocketChannelStatic {
    * await client.sink.close();
    * ```
    */
-  over(bytes: ChannelLike<Uint8Array, Uint8Array>, options: OverOptions): WebSocketChannel;
+  over(bytes: ChannelLike<Uint8Array, Uint8Array>, options: OverOptions): WebSocketChannelInstance;
   /**
    * Speaks RFC 6455 over a channel of bytes as the client, doing the opening handshake first. For the
    * server's side use `acceptUpgrade`, or do the handshake yourself and call {@linkcode over}.
@@ -113,7 +113,7 @@ export interface WebSocketChannelStatic {
     bytes: ChannelLike<Uint8Array, Uint8Array>,
     url: string | URL,
     options?: ConnectOverOptions,
-  ): WebSocketChannel;
+  ): WebSocketChannelInstance;
   /**
    * The value of `Sec-WebSocket-Accept` that answers a key. RFC 6455 §4.2.2; Dart's
    * `WebSocketChannel.signKey`.

@@ -45,18 +45,18 @@ const ROOT = new URL("../", import.meta.url);
 
 /** The budget of each folder of src/. */
 const ROOMS: Rooms = {
-  "src": { files: 5, lines: 444 },
+  "src": { files: 5, lines: 456 },
   "src/handshake": { files: 11, lines: 1692 },
   "src/native": { files: 12, lines: 1057 },
   "src/net": { files: 18, lines: 2526 },
-  "src/page": { files: 1, lines: 21 },
+  "src/page": { files: 1, lines: 24 },
   "src/permessage_deflate": { files: 5, lines: 1015 },
   "src/protocol": { files: 16, lines: 2803 },
   "src/realm": { files: 4, lines: 304 },
   "src/server": { files: 26, lines: 3885 },
   "src/stream_channel": { files: 25, lines: 6117 },
   "src/testing": { files: 5, lines: 418 },
-  "src/web_socket": { files: 39, lines: 5396 },
+  "src/web_socket": { files: 39, lines: 5403 },
 };
 
 /** What the folder of streams is to come down to. */

@@ -45,6 +45,7 @@ const MAY_USE_BUILTINS =
 /** What other layers use, but has no test file of its own, and why. */
 const WITHOUT_TESTS: Readonly<Record<string, string>> = {
   "src/web_socket/capabilities.ts": "types, and a constant that others' tests compare with",
+  "src/web_socket/loaded_over.ts": "over_later_test.ts loads it",
   "src/native/socket_channel.ts": "native_channel.ts is this, with what is known of a platform",
   "src/stream_channel/channel_like.ts": "types, and a check that every composition's tests meet",
 };

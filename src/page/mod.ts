@@ -17,5 +17,8 @@ export {
   WebSocketChannelError,
 } from "../web_socket/errors.ts";
 export type { WebSocketChannelStatic } from "../web_socket_channel.ts";
-export type { NativeWebSocketChannelStatic } from "../native/native_web_socket_channel.ts";
+export type {
+  NativeWebSocketChannel as NativeWebSocketChannelInstance,
+  NativeWebSocketChannelStatic,
+} from "../native/native_web_socket_channel.ts";
 export type * from "../channel_types.ts";

@@ -7,15 +7,15 @@ import { Exchange } from "./exchange.ts";
 import { type ConnectOverOptions, DEFAULT_CLOSE_TIMEOUT, type OverOptions } from "./options.ts";
 import { readConnectOverOptions } from "./read_options.ts";
 import { openOver } from "./open_handshake.ts";
+import { LateTransport } from "./over_later.ts";
 import { ProtocolTransport } from "./protocol_transport.ts";
 import { speakWith } from "./speaking_plainly.ts";
-import type { Transport } from "./transport.ts";
 
 /** Speaks RFC 6455 over the bytes, with what was asked of the late transport first. */
 export function speakLate(
   core: ChannelCore,
   bytes: BytesParts,
-  late: { handOver(transport: Transport): void },
+  late: LateTransport,
   options: OverOptions,
 ): void {
   const { compression: _, ...rest } = options;
@@ -24,7 +24,7 @@ export function speakLate(
   core.attach(transport);
   wire.listen(transport);
   transport.start();
-  late.handOver(transport);
+  LateTransport.handOver(late, transport);
 }
 
 /**

@@ -21,7 +21,6 @@ import { type Clock, systemClock } from "./clock.ts";
 import { parseUrl } from "./connect_url.ts";
 import { parseProtocols } from "./connect_url.ts";
 import { ConnectError, UnsupportedError, WebSocketChannelError } from "./errors.ts";
-import type * as loadedOver from "./loaded_over.ts";
 import { checkOption, readOptions } from "../stream_channel/options.ts";
 import {
   checkPings,
@@ -39,22 +38,30 @@ import { utf8Length } from "./message_input.ts";
 import type { WebSocketChannel } from "./web_socket_channel.ts";
 import type { MessageInput, SendOptions } from "./web_socket_sink.ts";
 
-/** What is loaded later. */
-export type LoadedOver = typeof loadedOver;
+/** What is loaded later: `loaded_over.ts`. It imports this module, so that what both need is one chunk. */
+export interface LoadedOver {
+  /** Speaks RFC 6455 over the bytes, with what was asked of the late transport first. */
+  speakLate(core: ChannelCore, bytes: BytesParts, late: LateTransport, options: OverOptions): void;
+  /**
+   * Does the opening handshake over the bytes, and speaks RFC 6455 then.
+   *
+   * @throws {TypeError | RangeError} When what wasn't looked into before is malformed.
+   */
+  openLate(core: ChannelCore, bytes: BytesParts, url: URL, given: ConnectOverOptions): void;
+}
 
-const load = (): Promise<LoadedOver> => import("./loaded_over.ts");
-
-/** What tests replace. */
+/** What is loaded, and how. */
 export interface LaterOptions {
+  readonly load: () => Promise<LoadedOver>;
+  /** Where times come from. */
   readonly clock?: Clock;
-  readonly load?: () => Promise<LoadedOver>;
 }
 
 /** See {@linkcode WebSocketChannel.over}. The channel is open at once; its bytes aren't read before all is loaded. */
 export function overLater(
   bytes: ChannelLike<Uint8Array, Uint8Array>,
   given: OverOptions,
-  { clock = systemClock, load: loading = load }: LaterOptions = {},
+  { load, clock = systemClock }: LaterOptions,
 ): WebSocketChannel {
   const options = readOptions(given, OVER_KINDS);
   checkPings(options);
@@ -72,7 +79,7 @@ export function overLater(
   const late = new LateTransport(() => held.destroy());
   core.attach(late);
   core.open({ protocol, extensions, response: null });
-  loading().then((it) => {
+  load().then((it) => {
     if (core.state !== "closed") it.speakLate(core, held, late, options);
   }).catch((cause) => {
     const error = new WebSocketChannelError(`Cannot use the bytes: ${NOT_LOADED}`, { cause });
@@ -91,8 +98,8 @@ const NOT_LOADED = "the module that speaks the protocol can't be loaded";
 export function connectOverLater(
   bytes: ChannelLike<Uint8Array, Uint8Array>,
   url: string | URL,
-  given: ConnectOverOptions = {},
-  { clock = systemClock, load: loading = load }: LaterOptions = {},
+  given: ConnectOverOptions | undefined,
+  { load, clock = systemClock }: LaterOptions,
 ): WebSocketChannel {
   const options = readClientKinds(given, CONNECT_OVER_KINDS);
   const target = parseUrl(url);
@@ -111,7 +118,7 @@ export function connectOverLater(
   const held = new HeldBytes(bytes);
   core.bound(options, () => "handshake");
   core.opener = held;
-  loading().then((it) => {
+  load().then((it) => {
     if (core.state !== "closed") it.openLate(core, held, target, options);
   }, (cause) => {
     const message = `Cannot connect to ${core.identity.url()}: ${NOT_LOADED}`;
@@ -203,10 +210,10 @@ export class LateTransport implements Transport {
     this.#end = end;
   }
 
-  /** Does on a transport, which is open, all that was asked for; without one, it is lost. */
-  handOver(transport: Transport | null): void {
-    const requests = this.#requests;
-    this.#requests = [];
+  /** Does on a transport, which is open, all that was asked of another; without one, it is lost. */
+  static handOver(late: LateTransport, transport: Transport | null): void {
+    const requests = late.#requests;
+    late.#requests = [];
     for (const request of requests) request(transport);
   }
 
@@ -258,7 +265,7 @@ export class LateTransport implements Transport {
   }
 
   destroy(): void {
-    this.handOver(null);
+    LateTransport.handOver(this, null);
     this.#end();
   }
 

@@ -26,6 +26,9 @@ import { FakeClock } from "../support/fake_clock.ts";
 
 type Bytes = StreamChannel<Uint8Array>;
 
+/** The module as it is loaded for real. */
+const REAL = { load: (): Promise<LoadedOver> => import("../../src/web_socket/loaded_over.ts") };
+
 /** A load that ends when it is told to. */
 class Loading {
   readonly load: () => Promise<LoadedOver>;
@@ -175,7 +178,8 @@ Deno.test("over later: arguments are checked at once, as by over", () => {
   for (const options of wrong) {
     const called = (f: typeof over | typeof overLater): string => {
       try {
-        f(local, options as OverOptions);
+        if (f === over) over(local, options as OverOptions);
+        else overLater(local, options as OverOptions, REAL);
         return "";
       } catch (error) {
         return String(error);
@@ -184,15 +188,15 @@ Deno.test("over later: arguments are checked at once, as by over", () => {
     assertEquals(called(overLater), called(over));
     assert(called(over) !== "");
   }
-  assertThrows(() => overLater({} as Bytes, { side: "client" }), TypeError);
+  assertThrows(() => overLater({} as Bytes, { side: "client" }, REAL), TypeError);
   const error = assertThrows(
-    () => overLater(local, { side: "client", extensions: "permessage-deflate" }),
+    () => overLater(local, { side: "client", extensions: "permessage-deflate" }, REAL),
     UnsupportedError,
   );
   assertEquals(error.capability, "permessage-deflate");
   // Nothing has taken the right to read.
   local.stream.listen(() => {});
-  assertInvalidState(() => overLater(local, { side: "client" }));
+  assertInvalidState(() => overLater(local, { side: "client" }, REAL));
 });
 
 Deno.test("over later: Web Streams are locked at once", async () => {
@@ -290,19 +294,37 @@ Deno.test("connectOver later: given up, timed out or aborted before all is loade
 
 Deno.test("connectOver later: arguments are checked at once, as by connectOver", () => {
   const { local } = channelPair<Uint8Array>();
-  for (const make of [connectOver, connectOverLater]) {
+  const later = (...[bytes, url, options]: Parameters<typeof connectOver>): WebSocketChannel =>
+    connectOverLater(bytes, url, options, REAL);
+  for (const make of [connectOver, later]) {
     assertThrows(() => make(local, "ftp://host"), SyntaxError);
     assertThrows(() => make(local, "ws://host", { connectTimeout: -1 }), RangeError);
+    assertThrows(() => make(local, "ws://host", { protocols: ["a b"] }), SyntaxError);
   }
   local.stream.listen(() => {});
-  assertInvalidState(() => connectOverLater(local, "ws://host"));
+  assertInvalidState(() => connectOverLater(local, "ws://host", {}, REAL));
 });
 
 Deno.test("over later: the module that is loaded is the real one", async () => {
   const { local, foreign } = channelPair<Uint8Array>();
-  const client = overLater(local, { side: "client" });
-  const server = overLater(foreign, { side: "server" }, { clock: systemClock });
+  const client = overLater(local, { side: "client" }, REAL);
+  const server = overLater(foreign, { side: "server" }, { ...REAL, clock: systemClock });
   client.sink.add("hello");
   assertEquals((await server.stream.next()).value, "hello");
   await client.sink.close();
+});
+
+Deno.test("connectOver later: what is malformed in header fields and compression rejects ready", async () => {
+  const wrong = [{ headers: { "a b": "c" } }, { compression: { level: 99 } }, { origin: "\n" }];
+  for (const options of wrong) {
+    const { local, foreign } = channelPair<Uint8Array>();
+    const channel = connectOverLater(local, "ws://host", options, REAL);
+    assertEquals(channel.state, "connecting");
+    const error = await channel.ready.catch((it: unknown) => it);
+    const thrown = assertThrows(() =>
+      connectOver(channelPair<Uint8Array>().local, "ws://host", options)
+    );
+    assertEquals(String(error), String(thrown));
+    assert((await foreign.stream.next()).done);
+  }
 });
