@@ -46,8 +46,8 @@ Deno.test(
     other.stream.listen((message) => other.sink.add(message));
     one.sink.add("text");
     one.sink.add(Uint8Array.of(1, 2));
-    while (events.length < 2) await new Promise((resolve) => setTimeout(resolve, 0));
-    assertEquals(events, ["text", Uint8Array.of(1, 2)]);
+    assertEquals((await one.stream.next()).value, "text");
+    assertEquals((await one.stream.next()).value, Uint8Array.of(1, 2));
     await one.sink.close(3000, "done");
     const [own, peers] = await Promise.all([one.closed, other.closed]);
     assertEquals([own.code, own.initiator, own.wasClean], [3000, "local", true]);
