@@ -22,6 +22,7 @@ export { upgradeWebSocket, type UpgradeWebSocketOptions } from "./upgrade_web_so
 export { broadcast, type BroadcastOptions, type SlowReceiverPolicy } from "./broadcast.ts";
 export type { ErrorContext, ErrorHook } from "./error_hook.ts";
 export type { ConnectionHandler } from "./handler.ts";
+export { relay } from "./relay.ts";
 export type { RefusalReason, RefusedHook, RefusedUpgrade } from "./refusals.ts";
 export type { HostPolicy } from "./hosts.ts";
 export type { Flow } from "../web_socket/traffic.ts";

@@ -4,6 +4,8 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { deadline } from "@std/async";
 import { type ConnectError, NetWebSocketChannel } from "../../src/net/mod.ts";
+// @ts-types="../support/ws.d.ts"
+import { WebSocketServer as WsServer } from "ws";
 import { type Browser, findChromium, launch, type Page } from "../../tasks/test_browser.ts";
 import { findCommand } from "../support/processes.ts";
 import { bundled, type Ended, PATIENCE, type Program, RUNTIMES, startProgram } from "./programs.ts";
@@ -110,6 +112,41 @@ testExample("basic_auth_server", "attack 41: who knows the password gets in", as
     assertStringIncludes(response?.headers.get("www-authenticate") ?? "", 'Basic realm="cave"');
   }
 });
+
+for (const [runtime, command] of RUNTIMES) {
+  const reason = command === null ? " (left out: it is not installed)" : "";
+  Deno.test({
+    name: `example reverse_proxy on ${runtime}: in front of ws, for who has the token${reason}`,
+    ignore: command === null,
+    async fn() {
+      const server = new WsServer({ port: 0, host: "127.0.0.1" });
+      await new Promise<void>((resolve) => server.on("listening", () => resolve()));
+      const { port } = server.address() as { port: number };
+      server.on("connection", (socket, { url = "" }) => {
+        socket.on("message", (data, isBinary) => {
+          socket.send(isBinary ? data : `${url}: ${data}`);
+          if (String(data) === "close") socket.close(4404, "not here");
+        });
+      });
+      const source = "examples/reverse_proxy.ts";
+      const script = runtime === "Deno" ? source : await bundled(source);
+      const args = ["0", `ws://127.0.0.1:${port}`, "a-token"];
+      await during(await startProgram([...command ?? [], script, ...args]), async (url) => {
+        const refused = await NetWebSocketChannel.connect(url).closed;
+        assertEquals((refused.error as ConnectError).status, 401);
+        const headers = { Authorization: "Bearer a-token" };
+        const client = NetWebSocketChannel.connect(`${url}/room?a=1`, { headers });
+        client.sink.add(Uint8Array.of(1, 2));
+        client.sink.add("close");
+        assertEquals((await client.stream.next()).value, Uint8Array.of(1, 2));
+        assertEquals((await client.stream.next()).value, "/room?a=1: close");
+        const { code, reason, wasClean } = await client.closed;
+        assertEquals([code, reason, wasClean], [4404, "not here", true]);
+      });
+      await new Promise<void>((resolve) => server.close(() => resolve()));
+    },
+  });
+}
 
 Deno.test("attack 41: no example and no page compares a secret but in constant time", async () => {
   const example = await Deno.readTextFile(

@@ -56,7 +56,10 @@ export interface ServerOptions {
 export class WebSocketServer {
   constructor(options: ServerOptions);
   on(event: "headers", listener: (lines: string[]) => void): this;
-  on(event: "connection", listener: (socket: WebSocket) => void): this;
+  on(
+    event: "connection",
+    listener: (socket: WebSocket, request: { readonly url?: string }) => void,
+  ): this;
   on(event: "listening", listener: () => void): this;
   address(): { readonly port: number };
   handleUpgrade(

@@ -1,0 +1,35 @@
+// A reverse proxy for WebSockets, in front of any server: it lets in who knows the token, and passes on all messages
+// and close codes. Run it with a port, the URL of the server behind it, and the token.
+
+import { createHash, timingSafeEqual } from "node:crypto";
+import { WebSocketChannel } from "@web-socket/channel";
+import { relay, WebSocketServer } from "@web-socket/channel/server";
+
+const [port = "8080", upstream = "", token = ""] = globalThis.process.argv.slice(2);
+
+/** Of one length, whatever the text's: `timingSafeEqual` takes nothing else. */
+function digest(text: string | null): Uint8Array {
+  return createHash("sha256").update(text ?? "").digest();
+}
+
+const expected = digest(`Bearer ${token}`);
+
+const server = await WebSocketServer.bind({
+  port: Number(port),
+  // In constant time: how long the answer takes doesn't tell how much of a guess is right.
+  verify: ({ headers }) =>
+    timingSafeEqual(digest(headers.get("authorization")), expected) || { status: 401 },
+  handler: async (guest) => {
+    const { pathname, search } = guest.request.url;
+    const [{ code }] = await relay(
+      guest,
+      WebSocketChannel.connect(new URL(pathname + search, upstream)),
+    );
+    console.log(`${pathname} ended with ${code}`);
+  },
+});
+console.log(`listening at ${server.url}`);
+
+for (const signal of ["SIGINT", "SIGTERM"]) {
+  globalThis.process.once(signal, () => server.close({ code: 1012 }));
+}

@@ -1,0 +1,93 @@
+import {
+  abnormalClosure,
+  badGateway,
+  internalServerError,
+  noStatusReceived,
+} from "../../status.ts";
+import { ignore } from "../stream_channel/errors.ts";
+import type { CloseInfo } from "../web_socket/close_info.ts";
+import type { WebSocketChannel } from "../web_socket/web_socket_channel.ts";
+
+/**
+ * Joins two channels both ways, as a reverse proxy does: each message goes to the other one as it came, text or
+ * bytes. A side that takes no more stops the other's reading. Neither may be read by anybody else.
+ *
+ * When one ends, the other is closed behind what was sent to it, with the same code and reason. Without a code it is
+ * closed without one. A connection that was lost, or could not be opened, has none that could be sent: a server's
+ * channel then closes with 1014 (bad gateway), any other one with 1011. A code that the other one's transport can't
+ * send is left out.
+ *
+ * @param a One channel; it may be connecting still.
+ * @param b The other one.
+ * @returns A promise that fulfils when both are over, with how each ended. It never rejects.
+ * @throws {DOMException} `InvalidStateError` when one of them has another reader: neither is changed then.
+ *
+ * @example
+ * ```ts
+ * import { WebSocketChannel } from "@web-socket/channel";
+ * import { relay, WebSocketServer } from "@web-socket/channel/server";
+ *
+ * export function proxyTo(upstream: string): Promise<WebSocketServer> {
+ *   return WebSocketServer.bind({
+ *     handler: async (guest) => {
+ *       await relay(guest, WebSocketChannel.connect(upstream));
+ *     },
+ *   });
+ * }
+ * ```
+ *
+ * @see {@link https://www.rfc-editor.org/rfc/rfc6455#section-7.4 RFC 6455 §7.4}
+ */
+export function relay(
+  a: WebSocketChannel,
+  b: WebSocketChannel,
+): Promise<readonly [a: CloseInfo, b: CloseInfo]> {
+  const first = forward(a, b);
+  try {
+    forward(b, a);
+  } catch (error) {
+    first.cancel();
+    throw error;
+  }
+  return Promise.all([a.closed, b.closed]);
+}
+
+function forward(from: WebSocketChannel, to: WebSocketChannel): { cancel(): void } {
+  const subscription = from.stream.listen((message) => {
+    to.sink.add(message);
+    if (to.sink.hasRoom) return;
+    subscription.pause();
+    // It fulfils when the channel has ended as well.
+    to.sink.ready.then(() => subscription.resume());
+  }, { onError: ignore, onDone: () => endLike(from, to) });
+  // What is left has nowhere to go.
+  to.closing.then(() => subscription.resume());
+  return subscription;
+}
+
+/** Closes one channel as the other has ended, or will when it has. */
+function endLike(from: WebSocketChannel, to: WebSocketChannel): void {
+  const { closeCode, closeReason } = from;
+  if (closeCode !== null) return close(to, closeCode, closeReason ?? "");
+  // This side has begun to close it: its peer's answer is still to come, but what was sent is known.
+  from.closed.then(({ code, reason, sent = { code, reason } }) =>
+    close(to, sent.code, sent.reason)
+  );
+}
+
+function close(channel: WebSocketChannel, code: number, reason: string): void {
+  if (channel.state === "closing" || channel.state === "closed") return;
+  // Closing now would give up the attempt, and what was sent to it.
+  if (channel.state === "connecting") {
+    return void channel.ready.then(() => close(channel, code, reason), ignore);
+  }
+  if (code === noStatusReceived) return void channel.sink.close();
+  const lost = "request" in channel ? badGateway : internalServerError;
+  try {
+    if (code === abnormalClosure) void channel.sink.close(lost);
+    else void channel.sink.close(code, reason);
+  } catch {
+    // Its transport can't send that code.
+    void channel.sink.close();
+  }
+}

@@ -1,0 +1,167 @@
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { NetWebSocketChannel } from "../../src/net/mod.ts";
+import {
+  relay,
+  type ServerWebSocketChannel,
+  WebSocketChannel,
+  WebSocketServer,
+} from "../../src/server/mod.ts";
+import { webSocketChannelPair } from "../../src/testing/mod.ts";
+import { deferred } from "../support/promises.ts";
+import { RawClient } from "../support/recipe_clients.ts";
+import { withServer } from "./support.ts";
+
+/** A server behind two relays in a row, all over real sockets, and a client of the first relay. */
+async function behindTwo(
+  handler: (channel: ServerWebSocketChannel) => void | Promise<void>,
+  body: (url: string) => Promise<void>,
+): Promise<void> {
+  await withServer({ handler, maxMessageSize: 1000 }, async (server) => {
+    const toServer = async (guest: ServerWebSocketChannel): Promise<void> =>
+      void await relay(guest, NetWebSocketChannel.connect(server.url));
+    await withServer({ handler: toServer }, async (second) => {
+      const toSecond = async (guest: ServerWebSocketChannel): Promise<void> =>
+        void await relay(guest, WebSocketChannel.connect(second.url, { transport: "net" }));
+      await withServer({ handler: toSecond }, (first) => body(first.url));
+    });
+  });
+}
+
+Deno.test("relay: messages of both kinds, both ways, in order, through two in a row", async () => {
+  const echo = async (channel: ServerWebSocketChannel): Promise<void> => {
+    for await (const message of channel.stream) channel.sink.add(message);
+  };
+  await behindTwo(echo, async (url) => {
+    const client = NetWebSocketChannel.connect(url);
+    const sent = Array.from({ length: 500 }, (_, i) => i % 2 ? `${i}` : Uint8Array.of(i, i >> 8));
+    for (const message of sent) client.sink.add(message);
+    for (const message of sent) assertEquals((await client.stream.next()).value, message);
+    await client.sink.close(1000);
+  });
+});
+
+const CODES: [code: number | undefined, reason: string | undefined][] = [
+  [undefined, undefined],
+  [1000, "done"],
+  [1001, "going"],
+  [1009, ""],
+  [1011, "fault"],
+  [1012, ""],
+  [3000, "registered"],
+  [4404, "not here"],
+];
+
+Deno.test("relay: the server's code and reason reach the client through two in a row, behind its messages", async () => {
+  for (const [code, reason] of CODES) {
+    const close = (channel: ServerWebSocketChannel): void => {
+      channel.sink.add("last");
+      void channel.sink.close(code, reason === "" ? undefined : reason);
+    };
+    await behindTwo(close, async (url) => {
+      const client = NetWebSocketChannel.connect(url);
+      assertEquals((await client.stream.next()).value, "last");
+      const info = await client.closed;
+      assertEquals([info.code, info.reason], [code ?? 1005, reason ?? ""]);
+      assertEquals([info.initiator, info.wasClean], ["remote", true]);
+    });
+  }
+});
+
+Deno.test("relay: the client's code and reason reach the server through two in a row", async () => {
+  for (const [code, reason] of CODES) {
+    const ended = deferred<unknown[]>();
+    const note = async (channel: ServerWebSocketChannel): Promise<void> => {
+      let last: unknown;
+      for await (const message of channel.stream) last = message;
+      const info = await channel.closed;
+      ended.resolve([last, info.code, info.reason, info.wasClean]);
+    };
+    await behindTwo(note, async (url) => {
+      const client = NetWebSocketChannel.connect(url);
+      await client.ready;
+      client.sink.add("last");
+      await client.sink.close(code, reason === "" ? undefined : reason);
+      assertEquals(await ended.promise, ["last", code ?? 1005, reason ?? "", true]);
+    });
+  }
+});
+
+Deno.test("relay: a message that is too large for the server ends the client with 1009", async () => {
+  const echo = (channel: ServerWebSocketChannel): void =>
+    void channel.stream.listen((message) => channel.sink.add(message));
+  await behindTwo(echo, async (url) => {
+    const client = NetWebSocketChannel.connect(url);
+    client.sink.add("x".repeat(1001));
+    assertEquals((await client.closed).code, 1009);
+  });
+});
+
+Deno.test("relay: a connection that is lost is a bad gateway to the client, and 1011 to the server", async () => {
+  await behindTwo((channel) => channel.terminate(), async (url) => {
+    const client = NetWebSocketChannel.connect(url);
+    assertEquals((await client.closed).code, 1014);
+  });
+  const ended = deferred<number>();
+  const note = (channel: ServerWebSocketChannel): void =>
+    void channel.closed.then(({ code }) => ended.resolve(code));
+  await behindTwo(note, async (url) => {
+    const client = new RawClient(url);
+    client.request();
+    await client.response();
+    client.socket.resetAndDestroy();
+    assertEquals(await ended.promise, 1011);
+  });
+});
+
+Deno.test("relay: a server that can't be reached is a bad gateway", async () => {
+  const closed = await WebSocketServer.bind();
+  await closed.close();
+  const handler = async (guest: ServerWebSocketChannel): Promise<void> => {
+    const [, upstream] = await relay(guest, NetWebSocketChannel.connect(closed.url));
+    assert(upstream.error instanceof Error);
+  };
+  await withServer({ handler }, async (server) => {
+    assertEquals((await NetWebSocketChannel.connect(server.url).closed).code, 1014);
+  });
+});
+
+Deno.test("relay: a side that doesn't read stops the other one", async () => {
+  const { client, server: guest } = webSocketChannelPair({ highWaterMark: 1000 });
+  const { client: up, server } = webSocketChannelPair({ highWaterMark: 1000 });
+  const over = relay(guest, up);
+  let added = 0;
+  for (let i = 0; i < 2000; i++) {
+    if (client.sink.hasRoom) added++;
+    if (client.sink.hasRoom) client.sink.add("x".repeat(1000));
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  assert(added < 1000, `${added} of 2000 were taken`);
+  let got = 0;
+  server.stream.listen(() => got++);
+  await client.sink.close(4000, "enough");
+  const [a, b] = await over;
+  assertEquals([got, a.code, b.code], [added, 4000, 4000]);
+});
+
+Deno.test("relay: closing one side by hand closes the other alike", async () => {
+  const { client, server: guest } = webSocketChannelPair();
+  const { client: up, server } = webSocketChannelPair();
+  server.stream.listen(() => {});
+  client.stream.listen(() => {});
+  const over = relay(guest, up);
+  await guest.sink.close(4001, "by hand");
+  await over;
+  assertEquals([(await client.closed).code, (await server.closed).code], [4001, 4001]);
+  assertEquals((await server.closed).reason, "by hand");
+});
+
+Deno.test("relay: a channel that has another reader is refused, and the other one stays as it was", async () => {
+  const { client, server: guest } = webSocketChannelPair();
+  const { client: up, server } = webSocketChannelPair();
+  up.stream.listen(() => {});
+  const error = assertThrows(() => relay(guest, up), DOMException);
+  assertEquals(error.name, "InvalidStateError");
+  assertEquals([guest.state, up.state], ["open", "open"]);
+  for (const channel of [client, server]) channel.terminate();
+  await Promise.all([client, guest, up, server].map((it) => it.closed));
+});
