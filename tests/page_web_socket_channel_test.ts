@@ -1,6 +1,7 @@
 import { assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
 import { hasNativeWebSocket } from "../src/native/native_capabilities.ts";
-import { NativeWebSocketChannel, WebSocketChannel } from "../src/page_web_socket_channel.ts";
+import { NativeWebSocketChannel } from "../src/page/native_web_socket_channel.ts";
+import { WebSocketChannel } from "../src/page_web_socket_channel.ts";
 import { ConnectError, UnsupportedError } from "../src/web_socket/errors.ts";
 import { withRecipe } from "./support/recipes.ts";
 import { testPageEntry } from "./support/page_entries.ts";

@@ -8,7 +8,8 @@
  * @module
  */
 
-export { NativeWebSocketChannel, WebSocketChannel } from "../page_web_socket_channel.ts";
+export { NativeWebSocketChannel } from "./native_web_socket_channel.ts";
+export { WebSocketChannel } from "../page_web_socket_channel.ts";
 export {
   ConnectError,
   LimitError,
