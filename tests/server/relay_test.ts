@@ -10,6 +10,7 @@ import { webSocketChannelPair } from "../../src/testing/mod.ts";
 import { deferred } from "../support/promises.ts";
 import { RawClient } from "../support/recipe_clients.ts";
 import { withServer } from "./support.ts";
+import { turn } from "../support/turns.ts";
 
 /** A server behind two relays in a row, all over real sockets, and a client of the first relay. */
 async function behindTwo(
@@ -133,7 +134,7 @@ Deno.test("relay: a side that doesn't read stops the other one", async () => {
   for (let i = 0; i < 2000; i++) {
     if (client.sink.hasRoom) added++;
     if (client.sink.hasRoom) client.sink.add("x".repeat(1000));
-    await new Promise((resolve) => setImmediate(resolve));
+    await turn();
   }
   assert(added < 1000, `${added} of 2000 were taken`);
   let got = 0;
