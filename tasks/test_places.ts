@@ -10,7 +10,7 @@
 
 import { startRecipe } from "../tests/support/recipes.ts";
 import { fromFileUrl } from "./support.ts";
-import { NEWEST_NODE, OUT, output, runtime, succeed, toolbox } from "./tools.ts";
+import { NEWEST_NODE, output, runtime, succeed, toolbox } from "./tools.ts";
 
 const ROOT = new URL("../", import.meta.url);
 
