@@ -49,6 +49,11 @@ Deno.test("the user's side of a sink shows nothing of the consuming side", () =>
     "ready",
     "writable",
   ]);
+  assertEquals(Object.getOwnPropertyNames(sink.constructor).sort(), [
+    "length",
+    "name",
+    "prototype",
+  ]);
 });
 
 Deno.test("add: the checks, in their order", () => {

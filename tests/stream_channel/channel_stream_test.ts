@@ -17,6 +17,17 @@ Deno.test("the user's side of a stream is one object, and shows nothing of the p
     Object.getOwnPropertyNames(Object.getPrototypeOf(stream)),
     ["constructor", "listen", "next", "readable"],
   );
+  assertEquals(Object.getOwnPropertyNames(stream.constructor).sort(), [
+    "length",
+    "name",
+    "prototype",
+  ]);
+  const subscription = stream.listen(() => {});
+  assertEquals(Object.keys(subscription), []);
+  assertEquals(
+    Object.getOwnPropertyNames(Object.getPrototypeOf(subscription)).sort(),
+    ["cancel", "constructor", "isPaused", "pause", "resume"],
+  );
 });
 
 Deno.test("listen: a callback is no method of anything", () => {
