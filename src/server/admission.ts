@@ -9,9 +9,9 @@ import {
   type UpgradeRequest,
 } from "../handshake/server_handshake.ts";
 import { isPromiseLike } from "../realm/kinds.ts";
-import { report } from "./error_hook.ts";
+import { type RefusalReason, report } from "./error_hook.ts";
 import { foreignHost, isHostAllowed } from "./hosts.ts";
-import { contextIn, hasContext, isAdmitted, refusalOf, type RefusalReason } from "./refusals.ts";
+import { contextIn, hasContext, isAdmitted, refusalOf } from "./refusals.ts";
 import { fieldsOf, type HeaderFields, negotiable, type ServerSettings } from "./server_options.ts";
 import { UpgradeServerRequest } from "./server_request.ts";
 

@@ -14,10 +14,11 @@ import {
   type PlatformUpgradeOptions,
 } from "./platform_upgrade.ts";
 import { refuse } from "../handshake/server_handshake.ts";
-import { refusalResponse, reportRefused } from "./refusals.ts";
+import { refusalResponse } from "./refusals.ts";
 import type { Message } from "../web_socket/web_socket_channel.ts";
 import type { MessageInput } from "../web_socket/web_socket_sink.ts";
 import type { ServerWebSocketChannel } from "./server_request.ts";
+import { reportRefused } from "./error_hook.ts";
 
 export type { BunServerSocket } from "./bun_socket.ts";
 

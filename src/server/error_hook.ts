@@ -71,3 +71,43 @@ function isAbort(error: unknown, { reason }: AbortSignal): boolean {
 function print(where: string, error: unknown): void {
   console.error(`WebSocket server: ${where} failed:`, error);
 }
+
+/**
+ * Why an upgrade is refused:
+ *
+ * - `"malformed"`: it is no correct request for a WebSocket (400, 405, 426 or 505).
+ * - `"host"`, `"origin"`, `"verify"`: the option of that name didn't let it in.
+ * - `"error"`: a function of the options has failed (500); `onError` has the error.
+ * - `"timeout"`: the decision took longer than `handshakeTimeout` (503).
+ * - `"path"`: it is not the server's `path` (404).
+ * - `"full"`: there are `maxConnections` already (503).
+ * - `"closing"`: the server or the channel is being closed, or `signal` has aborted (503).
+ */
+export type RefusalReason =
+  | "malformed"
+  | "host"
+  | "origin"
+  | "verify"
+  | "error"
+  | "timeout"
+  | "path"
+  | "full"
+  | "closing";
+
+/** An upgrade that was refused. */
+export interface RefusedUpgrade {
+  /** The request. */
+  readonly request: ServerRequest;
+  /** The HTTP status that the client gets. */
+  readonly status: number;
+  /** Why. */
+  readonly reason: RefusalReason;
+}
+
+/** Gets each upgrade that is refused. */
+export type RefusedHook = (refused: RefusedUpgrade) => void;
+
+/** Reports a refusal. */
+export function reportRefused(hook: RefusedHook | undefined, refused: RefusedUpgrade): void {
+  if (hook !== undefined) tell("onRefused", () => hook(refused));
+}

@@ -23,7 +23,7 @@ export { broadcast, type BroadcastOptions, type SlowReceiverPolicy } from "./bro
 export type { ErrorContext, ErrorHook } from "./error_hook.ts";
 export type { ConnectionHandler } from "./handler.ts";
 export { relay } from "./relay.ts";
-export type { RefusalReason, RefusedHook, RefusedUpgrade } from "./refusals.ts";
+export type { RefusalReason, RefusedHook, RefusedUpgrade } from "./error_hook.ts";
 export type { HostPolicy } from "./hosts.ts";
 export type { Flow } from "../web_socket/traffic.ts";
 export type { ServerAddress, ServerTlsOptions } from "./http_server.ts";

@@ -16,9 +16,8 @@ import { type ConnectionHandler, handle } from "./handler.ts";
 import { ignore } from "../stream_channel/errors.ts";
 import type { Message } from "../web_socket/web_socket_channel.ts";
 import type { MessageInput } from "../web_socket/web_socket_sink.ts";
-import { reportLate } from "./error_hook.ts";
+import { reportLate, reportRefused } from "./error_hook.ts";
 import { inTime } from "./in_time.ts";
-import { reportRefused } from "./refusals.ts";
 import { ServerChannel } from "./server_channel.ts";
 import {
   type AdmissionOptions,

@@ -1,49 +1,7 @@
 import { type Refusal, type RefusalOptions, refuse } from "../handshake/server_handshake.ts";
 import { builtinOf } from "../realm/kinds.ts";
 import { type OptionKinds, readOptions, shown } from "../stream_channel/options.ts";
-import { tell } from "./error_hook.ts";
 import { fieldsOf, type RefusalInit } from "./server_options.ts";
-import type { ServerRequest } from "./server_request.ts";
-
-/**
- * Why an upgrade is refused:
- *
- * - `"malformed"`: it is no correct request for a WebSocket (400, 405, 426 or 505).
- * - `"host"`, `"origin"`, `"verify"`: the option of that name didn't let it in.
- * - `"error"`: a function of the options has failed (500); `onError` has the error.
- * - `"timeout"`: the decision took longer than `handshakeTimeout` (503).
- * - `"path"`: it is not the server's `path` (404).
- * - `"full"`: there are `maxConnections` already (503).
- * - `"closing"`: the server or the channel is being closed, or `signal` has aborted (503).
- */
-export type RefusalReason =
-  | "malformed"
-  | "host"
-  | "origin"
-  | "verify"
-  | "error"
-  | "timeout"
-  | "path"
-  | "full"
-  | "closing";
-
-/** An upgrade that was refused. */
-export interface RefusedUpgrade {
-  /** The request. */
-  readonly request: ServerRequest;
-  /** The HTTP status that the client gets. */
-  readonly status: number;
-  /** Why. */
-  readonly reason: RefusalReason;
-}
-
-/** Gets each upgrade that is refused. */
-export type RefusedHook = (refused: RefusedUpgrade) => void;
-
-/** Reports a refusal. */
-export function reportRefused(hook: RefusedHook | undefined, refused: RefusedUpgrade): void {
-  if (hook !== undefined) tell("onRefused", () => hook(refused));
-}
 
 const REFUSAL_KINDS: OptionKinds<RefusalInit> = {
   status: "number",

@@ -6,10 +6,9 @@ import { checkPings, PROTOCOL_KINDS, type ProtocolOptions } from "../web_socket/
 import { readCompression, readHeaders } from "../web_socket/read_options.ts";
 import { negotiableCompression } from "../permessage_deflate/deflate.ts";
 import type { Traffic } from "../web_socket/traffic.ts";
-import type { ErrorHook } from "./error_hook.ts";
+import type { ErrorHook, RefusedHook } from "./error_hook.ts";
 import type { ConnectionHandler } from "./handler.ts";
 import { checkHosts, type HostPolicy, type HostRule } from "./hosts.ts";
-import type { RefusedHook } from "./refusals.ts";
 import type { ServerRequest, ServerWebSocketChannel } from "./server_request.ts";
 
 export type { OriginPolicy } from "../handshake/server_handshake.ts";

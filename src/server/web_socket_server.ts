@@ -7,7 +7,6 @@ import { type Clock, systemClock } from "../web_socket/clock.ts";
 import { Deadline } from "../web_socket/deadline.ts";
 import { inspectAs } from "../web_socket/inspection.ts";
 import { type Flow, Traffic } from "../web_socket/traffic.ts";
-import type { RefusalReason } from "./refusals.ts";
 import { checkCloseArguments, type MessageInput } from "../web_socket/web_socket_sink.ts";
 import { accept, type UpgradeEvent } from "./accept_upgrade.ts";
 import { Broadcaster, type BroadcastOptions } from "./broadcast.ts";
@@ -24,7 +23,7 @@ import {
   type ServerTlsOptions,
 } from "./http_server.ts";
 import { type Refused, refused } from "./admission.ts";
-import { report } from "./error_hook.ts";
+import { type RefusalReason, report } from "./error_hook.ts";
 import { handle } from "./handler.ts";
 import type { UpgradeSocket } from "./upgrade_socket.ts";
 import { answerRequest, type RequestHandler } from "./plain_request.ts";
