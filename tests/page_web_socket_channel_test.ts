@@ -1,8 +1,9 @@
-import { assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
+import { assertEquals, assertInstanceOf, assertRejects, assertThrows } from "@std/assert";
 import { hasNativeWebSocket } from "../src/native/native_capabilities.ts";
 import { NativeWebSocketChannel } from "../src/page/native_web_socket_channel.ts";
 import { WebSocketChannel } from "../src/page_web_socket_channel.ts";
 import { ConnectError, UnsupportedError } from "../src/web_socket/errors.ts";
+import { platform } from "../src/web_socket/platform.ts";
 import { withRecipe } from "./support/recipes.ts";
 import { testPageEntry } from "./support/page_entries.ts";
 
@@ -60,3 +61,14 @@ Deno.test("a page's NativeWebSocketChannel: its socket, and a connection that ca
     assertEquals(error.retryable, true);
   });
 });
+
+Deno.test(
+  "a page's WebSocketChannel: what asks for net elsewhere learns that it has the entry for pages",
+  {
+    ignore: ignore || platform() === "browser",
+  },
+  async () => {
+    const { ready } = WebSocketChannel.connect("ws://127.0.0.1:1", { transport: "net" });
+    await assertRejects(() => ready, UnsupportedError, "This entry is for pages");
+  },
+);

@@ -11,6 +11,8 @@ import { checkOption } from "../stream_channel/options.ts";
 import { NO_CAPABILITIES } from "../web_socket/capabilities.ts";
 import { systemClock } from "../web_socket/clock.ts";
 import { parseProtocols, parseUrl } from "../web_socket/connect_url.ts";
+import { UnsupportedError } from "../web_socket/errors.ts";
+import { platform } from "../web_socket/platform.ts";
 import { CONNECT_KINDS, type ConnectOptions, readClientKinds } from "../web_socket/options.ts";
 
 /** What is known of a page's own `WebSocket`. */
@@ -44,8 +46,14 @@ function connectWith(url: string | URL, options: ConnectOptions): SocketChannel 
     const request = { url: target, protocols, headers: [] };
     return SocketChannel.connect(request, options, systemClock, PAGES);
   }
-  return SocketChannel.failed(unsupported(missing, options), { url: target, clock: systemClock });
+  // A program under Node may pretend to be a page: Jest's jsdom does, and asks for the condition `browser`.
+  const error = missing === "net" && platform() !== "browser"
+    ? new UnsupportedError(missing, platform(), ELSEWHERE)
+    : unsupported(missing, options);
+  return SocketChannel.failed(error, { url: target, clock: systemClock });
 }
+
+const ELSEWHERE = "This entry is for pages: resolve the package without the condition browser";
 
 function isEmpty(headers: object): boolean {
   return (Symbol.iterator in headers ? [...headers as Iterable<unknown>] : Object.keys(headers))
