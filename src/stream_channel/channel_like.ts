@@ -1,5 +1,5 @@
 import { isReadableStream, isWritableStream } from "../realm/kinds.ts";
-import { type ChannelSink, DelegatingChannelSink } from "./channel_sink.ts";
+import { type ChannelSink, DelegatingChannelSink, MessageSink } from "./channel_sink.ts";
 import type { ChannelStream } from "./channel_stream.ts";
 import { ignore } from "./errors.ts";
 import { shown } from "./options.ts";
@@ -91,6 +91,8 @@ export function asChannelSink<T>(sink: ChannelSink<T> | WritableStream<T>): Chan
 
 /** A hand-written sink may lack `hasRoom`. */
 function withRoom<T>(sink: ChannelSink<T>): ChannelSink<T> {
+  // Not asked of the package's own: whether there is room takes a while to tell.
+  if (sink instanceof MessageSink) return sink;
   const { hasRoom } = sink as Partial<ChannelSink<T>>;
   return hasRoom === undefined ? new DelegatingChannelSink(sink) : sink;
 }

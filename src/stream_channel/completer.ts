@@ -125,8 +125,8 @@ class EarlySink<T> implements RelaySink<T> {
   readonly #onClose: (() => void) | undefined;
   readonly #waiting: CountedQueue<Waiting<T>>;
   #isClosed = false;
-  /** Fulfils with the inner sink, or with null when there will be none. */
-  readonly #decision = new Deferred<ChannelSink<T> | null>();
+  /** Fulfils with the inner sink, or with null when there will be none. Created when it is asked for. */
+  #decision: Deferred<ChannelSink<T> | null> | null = null;
 
   constructor(options: StreamChannelCompleterOptions) {
     this.#highWaterMark = options.highWaterMark ?? DEFAULT_HIGH_WATER_MARK;
@@ -145,7 +145,11 @@ class EarlySink<T> implements RelaySink<T> {
   }
 
   get ready(): Promise<void> {
-    return this.#decision.promise.then((inner) => inner?.ready);
+    return this.#decided().then((inner) => inner?.ready);
+  }
+
+  #decided(): Promise<ChannelSink<T> | null> {
+    return (this.#decision ??= new Deferred<ChannelSink<T> | null>()).promise;
   }
 
   flush(): Promise<void> {
@@ -153,7 +157,7 @@ class EarlySink<T> implements RelaySink<T> {
   }
 
   async #flushLater(): Promise<void> {
-    const inner = await this.#decision.promise;
+    const inner = await this.#decided();
     if (inner === null) throw invalidState("Cannot flush: there will be no channel");
     await inner.flush();
   }
@@ -188,12 +192,12 @@ class EarlySink<T> implements RelaySink<T> {
     }
     this.#waiting.clear();
     if (this.#isClosed) closeQuietly(sink);
-    this.#decision.resolve(sink);
+    this.#decision?.resolve(sink);
   }
 
   /** There will be no channel. */
   giveUp(): void {
     this.#waiting.clear();
-    this.#decision.resolve(null);
+    this.#decision?.resolve(null);
   }
 }
