@@ -94,3 +94,30 @@ Deno.test("the bytes are a copy, and the chunks aren't kept", () => {
   reader.push(encoder.encode("world"));
   assertEquals([new TextDecoder().decode(first), reader.bytes.length], ["hello", 10]);
 });
+
+Deno.test("with somebody who takes the bytes, all of a body is read, and its beginning is kept", () => {
+  const part = new Uint8Array(10_000).fill(120);
+  const reader = body({ "Content-Length": "100000" });
+  const pieces: number[] = [];
+  reader.onBytes = (bytes) => pieces.push(bytes.length);
+  for (let i = 0; i < 10; i++) {
+    assertFalse(reader.isComplete);
+    reader.push(part);
+  }
+  assert(reader.isComplete);
+  assertEquals(pieces, new Array(10).fill(10_000));
+  assertEquals(reader.bytes.length, MAX_BODY);
+});
+
+Deno.test("whether the transport's end would cut a body off", () => {
+  const states = (fields: Record<string, string>, wire: string): boolean => {
+    const reader = body(fields);
+    reader.push(encoder.encode(wire));
+    return reader.isUnfinished;
+  };
+  assert(states({ "Content-Length": "6" }, "hello"));
+  assertFalse(states({ "Content-Length": "5" }, "hello"));
+  assert(states(CHUNKED, "5\r\nhello\r\n"));
+  assertFalse(states(CHUNKED, "5\r\nhello\r\n0\r\n\r\n"));
+  assertFalse(states({}, "hello"));
+});

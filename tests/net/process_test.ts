@@ -4,10 +4,16 @@
 
 import { assertEquals } from "@std/assert";
 import { deno, type Finished } from "../support/command.ts";
-import { withRecipe } from "../support/recipes.ts";
+import { startProxy } from "../support/net_peers.ts";
+import { startRecipe, withRecipe } from "../support/recipes.ts";
+import { withAll } from "./support.ts";
 
 /** Runs a program that has `connect`, with these permissions. */
-async function run(body: string, permissions: string[]): Promise<Finished> {
+async function run(
+  body: string,
+  permissions: string[],
+  env: Record<string, string> = {},
+): Promise<Finished> {
   const file = await Deno.makeTempFile({ suffix: ".mjs" });
   const module = new URL("../../src/net/mod.ts", import.meta.url).href;
   await Deno.writeTextFile(
@@ -15,7 +21,7 @@ async function run(body: string, permissions: string[]): Promise<Finished> {
     `import { NetWebSocketChannel } from ${JSON.stringify(module)};\n${body}`,
   );
   try {
-    return await deno(["run", "--no-prompt", "--no-check", ...permissions, file]);
+    return await deno(["run", "--no-prompt", "--no-check", ...permissions, file], env);
   } finally {
     await Deno.remove(file);
   }
@@ -92,6 +98,31 @@ Deno.test("net: the permission for a host's name is enough", async () => {
       [`--allow-net=${host}`],
     );
     assertEquals([stdout, stderr], ["open\n", ""]);
+  });
+});
+
+Deno.test("net: the environment's proxy is used as far as the program may read it, without asking", async () => {
+  await withAll([await startRecipe("echo"), await startProxy()], async (echo, proxy) => {
+    const program = `
+      const channel = NetWebSocketChannel.connect("${echo.url}");
+      await channel.ready;
+      console.log(channel.connectionInfo.proxy);
+      await channel.sink.close();
+    `;
+    const http_proxy = `http://127.0.0.1:${proxy.port}`;
+    const cases = [
+      ["null", []],
+      ["null", ["--allow-env=HTTP_PROXY,no_proxy"]],
+      [http_proxy, ["--allow-env=http_proxy"]],
+    ] as const;
+    for (const [used, permissions] of cases) {
+      const { stdout, stderr } = await run(
+        program,
+        ["--allow-net=127.0.0.1", ...permissions],
+        { http_proxy },
+      );
+      assertEquals([stdout, stderr], [`${used}\n`, ""]);
+    }
   });
 });
 
