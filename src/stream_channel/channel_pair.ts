@@ -1,5 +1,5 @@
 import { MessageSink, outlet, type SinkTarget } from "./channel_sink.ts";
-import { inlet, MessageStream } from "./channel_stream.ts";
+import { type Failure, inlet, MessageStream } from "./channel_stream.ts";
 import { type OptionKinds, readOptions } from "./options.ts";
 import { sizeOf } from "./size.ts";
 import { CountedQueue, DEFAULT_HIGH_WATER_MARK, type SizeOf } from "./counted_queue.ts";
@@ -64,10 +64,6 @@ export function channelPair<In, Out = In>(given?: ChannelPairOptions): ChannelPa
     local: new DelegatingStreamChannel({ stream: inward.stream, sink: outward.sink }),
     foreign: new DelegatingStreamChannel({ stream: outward.stream, sink: inward.sink }),
   };
-}
-
-interface Failure {
-  readonly error: unknown;
 }
 
 /** When the values of a {@linkcode Line} arrive, one at a time. */

@@ -163,7 +163,8 @@ const DONE: IteratorReturnResult<undefined> = { done: true, value: undefined };
 
 type Result<T> = IteratorResult<T, undefined>;
 
-interface Failure {
+/** Why a stream has failed: a record, because anything may be thrown. */
+export interface Failure {
   readonly error: unknown;
 }
 

@@ -16,11 +16,6 @@ export interface DisconnectorOptions {
 
 const KINDS: OptionKinds<DisconnectorOptions> = { signal: "AbortSignal" };
 
-/** What a {@linkcode Disconnector} needs of a channel that it disconnects. */
-interface Disconnectable {
-  disconnect(): Promise<void>;
-}
-
 /**
  * A kill switch: a transformer whose channels can all be disconnected at once, as if their other
  * ends had gone. Corresponds to Dart's class of this name; works with `AbortSignal`s both ways.
@@ -40,7 +35,7 @@ interface Disconnectable {
 export class Disconnector<In, Out = In> implements ChannelTransformer<In, Out, In, Out> {
   readonly #signal: AbortSignal | undefined;
   readonly #controller = new AbortController();
-  readonly #channels = new Set<Disconnectable>();
+  readonly #channels = new Set<Relay<In, Out>>();
   readonly #onAbort = (): void => void this.disconnect(this.#signal?.reason);
   #disconnected: Promise<void> | null = null;
   #ownSignal: AbortSignal | null = null;
@@ -108,14 +103,14 @@ export class Disconnector<In, Out = In> implements ChannelTransformer<In, Out, I
    * @throws {DOMException} `InvalidStateError` when the channel's stream has a reader.
    */
   transformChannel(channel: ChannelLike<In, Out>): StreamChannel<In, Out> {
-    const relay = new Relay<In, Out, In, Out>(partsOf(channel));
+    const relay = new Relay<In, Out>(partsOf(channel));
     if (this.isDisconnected) relay.disconnect().catch(ignore);
     else this.#watch(relay);
     return new DelegatingStreamChannel(relay);
   }
 
   /** It listens to the signal only as long as it has a channel: the signal may live on for long. */
-  #watch(relay: Relay<In, Out, In, Out>): void {
+  #watch(relay: Relay<In, Out>): void {
     if (this.#channels.size === 0) {
       this.#signal?.addEventListener("abort", this.#onAbort, { once: true });
     }

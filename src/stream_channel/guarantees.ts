@@ -46,7 +46,7 @@ export function withGuarantees<In, Out>(
 ): StreamChannel<In, Out> {
   const { allowSinkErrors } = readOptions(options, KINDS);
   const keepErrors = allowSinkErrors === false;
-  const relay = new Relay<In, Out, In, Out>(partsOf(channel), { joined: true, keepErrors });
+  const relay = new Relay<In, Out>(partsOf(channel), { joined: true, keepErrors });
   return new DelegatingStreamChannel(relay);
 }
 
@@ -61,6 +61,6 @@ export function withGuarantees<In, Out>(
 export function withCloseGuarantee<In, Out>(
   channel: ChannelLike<In, Out>,
 ): StreamChannel<In, Out> {
-  const relay = new Relay<In, Out, In, Out>(partsOf(channel));
+  const relay = new Relay<In, Out>(partsOf(channel));
   return new DelegatingStreamChannel(relay);
 }

@@ -1,7 +1,7 @@
 import { nameOf } from "../realm/kinds.ts";
 import { parentPort } from "../realm/parent_port.ts";
 import { type ChannelSink, MessageSink, outlet, type SinkTarget } from "./channel_sink.ts";
-import { type ChannelStream, inlet, MessageStream } from "./channel_stream.ts";
+import { type ChannelStream, type Failure, inlet, MessageStream } from "./channel_stream.ts";
 import { StreamChannelCompleter } from "./completer.ts";
 import { DEFAULT_HIGH_WATER_MARK } from "./counted_queue.ts";
 import { ignore, invalidState } from "./errors.ts";
@@ -287,7 +287,7 @@ export class PortLink<In, Out> implements SinkTarget<Out>, PortEvents {
     if (!this.#raw) this.#post([]);
   }
 
-  #end(failure: { error: unknown } | null): void {
+  #end(failure: Failure | null): void {
     if (this.#isOver) return;
     this.#release();
     outlet.finish(this.sink, failure?.error);

@@ -8,6 +8,7 @@ import {
 import { type ChannelSink, MessageSink, outlet, type SinkTarget } from "./channel_sink.ts";
 import {
   type ChannelStream,
+  type Failure,
   inlet,
   MessageStream,
   type StreamSubscription,
@@ -300,10 +301,6 @@ export class MultiChannel<In, Out = In> extends StreamChannelBase<In, Out> {
   #resume(): void {
     if (--this.#pauses === 0) this.#subscription.resume();
   }
-}
-
-interface Failure {
-  readonly error: unknown;
 }
 
 /** What the {@linkcode Virtual}s of a MultiChannel share, and what they report. */

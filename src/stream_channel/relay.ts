@@ -10,7 +10,7 @@ import {
   type SinkTarget,
 } from "./channel_sink.ts";
 import { shown } from "./options.ts";
-import { inlet, MessageStream, type StreamSubscription } from "./channel_stream.ts";
+import { type Failure, inlet, MessageStream, type StreamSubscription } from "./channel_stream.ts";
 
 // A constant of this module: V8 then knows what it calls for each message.
 const { add } = inlet;
@@ -89,7 +89,7 @@ export class Relay<In, Out, NewIn = In, NewOut = Out> implements SinkTarget<NewO
   #send: Send<NewOut> | null;
   #flushStream: (() => void) | undefined;
   #flushSink: (() => void) | undefined;
-  #failure: { error: unknown } | null = null;
+  #failure: Failure | null = null;
   /** The user's error went to the inner sink, whose `done` tells what became of it. */
   #errorPassed = false;
   /** Messages of the inner stream are dropped; only its end counts. */
@@ -158,10 +158,10 @@ export class Relay<In, Out, NewIn = In, NewOut = Out> implements SinkTarget<NewO
   // Receiving.
 
   #receiver(decode: Decode<In, NewIn> | undefined): (value: In) => void {
+    if (typeof decode === "function") return (value) => this.#receive(value, decode);
     const { stream } = this;
     const emit = (value: NewIn): void => add(stream, value);
     if (decode === undefined) return emit as unknown as (value: In) => void;
-    if (typeof decode === "function") return (value) => this.#receive(value, decode);
     const handlers = decode.create();
     this.#flushStream = () => handlers.flush?.(emit);
     return (value) => this.#transform(value, handlers, emit);
@@ -242,7 +242,7 @@ export class Relay<In, Out, NewIn = In, NewOut = Out> implements SinkTarget<NewO
   }
 
   /** The inner sink is done. */
-  #over(failure: { error: unknown } | null): void {
+  #over(failure: Failure | null): void {
     if (failure === null) outlet.finish(this.sink);
     else {
       outlet.fail(this.sink, failure.error);
