@@ -157,31 +157,36 @@ function secured(
   name: string,
   identity: (authorities: Authorities) => Identity,
   facts: Partial<Facts> = {},
-  { answer = { status: 404 }, requestCert = false }: {
+  { answer = { status: 404 }, ...tls }: {
     answer?: RecipeOptions;
     requestCert?: boolean;
+    ALPNProtocols?: string[];
   } = {},
 ): FailingConnect {
   const start = async (authorities: Authorities): Promise<Started> => {
     const server = await startRecipe("http", answer);
     const { cert, key } = identity(authorities);
     const ca = authorities.trusted.cert;
-    const front = await startTls(server.url, { cert, key, ca, requestCert });
+    const front = await startTls(server.url, { cert, key, ca, ...tls });
     return started(`wss://localhost:${front.port}`, {}, [front, server]);
   };
   return { name, phase: "tls", ...facts, start };
 }
 
-/** A server of TLS whose answer is what fails. */
+/** A server of TLS whose answer is what fails; it may insist on a protocol within TLS. */
 function securely(
   status: number,
   name = "",
   given: RecipeOptions = {},
   retryable = false,
+  ALPNProtocols?: string[],
 ): FailingConnect {
   const facts: Facts = { phase: "handshake", status, retryable, needsTrust: true };
   const answer = { status, ...given };
-  return secured(`TLS, status ${status}${name}`, localhost, facts, { answer });
+  return secured(`TLS, status ${status}${name}`, localhost, facts, {
+    answer,
+    ...(ALPNProtocols === undefined ? {} : { ALPNProtocols }),
+  });
 }
 
 const names = ["localhost"];
@@ -288,7 +293,8 @@ export const FAILING_CONNECTS: readonly FailingConnect[] = [
   answering(504, "", {}, true),
   securely(200, ", a page", PAGE),
   securely(401),
-  securely(418),
+  securely(401, ", a server that has HTTP/2, too", {}, false, ["h2", "http/1.1"]),
+  securely(418, ", a server that has only HTTP/1.1", {}, false, ["http/1.1"]),
   securely(503, ", Retry-After", AGAIN, true),
   served(
     "101, Sec-WebSocket-Accept is wrong",
