@@ -12,9 +12,6 @@ import {
 import { shown } from "./options.ts";
 import { type Failure, inlet, MessageStream, type StreamSubscription } from "./channel_stream.ts";
 
-// A constant of this module: V8 then knows what it calls for each message.
-const { add } = inlet;
-
 /** What a {@linkcode StreamTransformer} makes for one channel: synchronous, with a state of its own. */
 export interface TransformHandlers<From, To> {
   /**
@@ -160,7 +157,7 @@ export class Relay<In, Out, NewIn = In, NewOut = Out> implements SinkTarget<NewO
   #receiver(decode: Decode<In, NewIn> | undefined): (value: In) => void {
     if (typeof decode === "function") return (value) => this.#receive(value, decode);
     const { stream } = this;
-    const emit = (value: NewIn): void => add(stream, value);
+    const emit = (value: NewIn): void => inlet.add(stream, value);
     if (decode === undefined) return emit as unknown as (value: In) => void;
     const handlers = decode.create();
     this.#flushStream = () => handlers.flush?.(emit);
@@ -175,7 +172,7 @@ export class Relay<In, Out, NewIn = In, NewOut = Out> implements SinkTarget<NewO
     } catch (error) {
       return this.#fail(error);
     }
-    add(this.stream, decoded);
+    inlet.add(this.stream, decoded);
   }
 
   #transform(
