@@ -79,6 +79,15 @@ Deno.test("A user may give Host and Origin as headers", () => {
   assertEquals(lines, expected);
 });
 
+Deno.test("A User-Agent is sent where there is one and the user gives none", () => {
+  const sent = (options: ClientHandshakeOptions): string[] =>
+    requestLines("ws://a/", options).filter((it) => /^user-agent:/i.test(it));
+  assertEquals(sent({}), []);
+  assertEquals(sent({ userAgent: "a/1" }), ["User-Agent: a/1"]);
+  const headers = [["user-agent", "b"] as const];
+  assertEquals(sent({ userAgent: "a/1", headers }), ["user-agent: b"]);
+});
+
 Deno.test("Headers that can be read only once are sent", () => {
   const headers = [["X", "1"] as const].values();
   assertEquals(requestLines("ws://a/", { headers }).includes("X: 1"), true);
