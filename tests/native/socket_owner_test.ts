@@ -1,6 +1,10 @@
 import { assertEquals } from "@std/assert";
+import { missingNatively, nativeCapabilities } from "../../src/native/native_capabilities.ts";
 import { socketOwner } from "../../src/native/socket_owner.ts";
+import { NO_CAPABILITIES } from "../../src/web_socket/capabilities.ts";
+import { parseConnect } from "../../src/web_socket/connect_request.ts";
 import { platform } from "../../src/web_socket/platform.ts";
+import { withProcess } from "../support/process.ts";
 
 /** Runs `body` with another `globalThis.WebSocket`. */
 function withGlobal(descriptor: PropertyDescriptor, body: () => void): void {
@@ -59,3 +63,18 @@ Deno.test("socket owner: of a mock or a polyfill nothing is known, however it is
   }
   assertEquals(socketOwner(), own);
 });
+
+Deno.test(
+  "socket owner: in Electron's renderer, which looks like Node, it is the browser's: no header fields",
+  {
+    ignore: platform() !== "browser",
+  },
+  () => {
+    withProcess({ versions: { node: "24.0.0" }, type: "renderer" }, () => {
+      assertEquals([platform(), socketOwner()], ["node", "browser"]);
+      assertEquals(nativeCapabilities(), NO_CAPABILITIES);
+      const options = { headers: { Fruit: "apple" } };
+      assertEquals(missingNatively(options, parseConnect("ws://a.test", options)), "headers");
+    });
+  },
+);
