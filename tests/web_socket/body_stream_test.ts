@@ -1,5 +1,3 @@
-// Not in browsers: a page never has the body of a refusal, and its Response fails with an error of its own
-
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import type { ResponseHead } from "../../src/handshake/http_head.ts";
 import { BodyStream } from "../../src/web_socket/body_stream.ts";
