@@ -312,26 +312,23 @@ function latin1(bytes: Uint8Array, length: number): string {
  */
 export function serializeHead(
   startLine: string,
-  headers: Iterable<readonly [name: string, value: string]>,
+  headers: readonly (readonly [name: string, value: string])[],
 ): Uint8Array {
   if (!/^[\x20-\x7e]+$/.test(startLine)) {
     throw new TypeError(`Cannot send the start line: ${firstWord(startLine)}`);
   }
-  const fields = Array.isArray(headers) ? headers : [...headers];
   let length = startLine.length + 4;
-  for (let i = 0; i < fields.length; i++) {
-    const [name, value] = fields[i];
+  for (const [name, value] of headers) {
     checkField(name, value);
     length += name.length + value.length + 4;
   }
   const bytes = new Uint8Array(length);
   let at = put(bytes, 0, startLine);
-  for (let i = 0; i < fields.length; i++) {
-    at = put(
-      bytes,
-      put(bytes, put(bytes, put(bytes, at, "\r\n"), fields[i][0]), ": "),
-      fields[i][1],
-    );
+  for (const [name, value] of headers) {
+    at = put(bytes, at, "\r\n");
+    at = put(bytes, at, name);
+    at = put(bytes, at, ": ");
+    at = put(bytes, at, value);
   }
   put(bytes, at, "\r\n\r\n");
   return bytes;
