@@ -45,15 +45,15 @@ const ROOT = new URL("../", import.meta.url);
 
 /** The budget of each folder of src/. */
 const ROOMS: Rooms = {
-  "src": { files: 5, lines: 456 },
-  "src/handshake": { files: 11, lines: 1692 },
+  "src": { files: 5, lines: 384 },
+  "src/handshake": { files: 11, lines: 1689 },
   "src/native": { files: 12, lines: 1057 },
   "src/net": { files: 18, lines: 2526 },
   "src/page": { files: 3, lines: 117 },
   "src/permessage_deflate": { files: 5, lines: 1015 },
   "src/protocol": { files: 16, lines: 2803 },
   "src/realm": { files: 4, lines: 304 },
-  "src/server": { files: 27, lines: 3979 },
+  "src/server": { files: 27, lines: 3974 },
   "src/stream_channel": { files: 25, lines: 6108 },
   "src/testing": { files: 5, lines: 418 },
   "src/web_socket": { files: 39, lines: 5403 },
