@@ -54,6 +54,8 @@ export function relay(
 
 function forward(from: WebSocketChannel, to: WebSocketChannel): { cancel(): void } {
   const subscription = from.stream.listen((message) => {
+    // Closed by this side meanwhile, its sink would throw.
+    if (to.state === "closing" || to.state === "closed") return;
     to.sink.add(message);
     if (to.sink.hasRoom) return;
     subscription.pause();

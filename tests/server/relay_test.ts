@@ -11,6 +11,7 @@ import { deferred } from "../support/promises.ts";
 import { RawClient } from "../support/recipe_clients.ts";
 import { withServer } from "./support.ts";
 import { turn } from "../support/turns.ts";
+import { assertNoUncaught } from "../support/unhandled.ts";
 
 /** A server behind two relays in a row, all over real sockets, and a client of the first relay. */
 async function behindTwo(
@@ -154,6 +155,20 @@ Deno.test("relay: closing one side by hand closes the other alike", async () => 
   await over;
   assertEquals([(await client.closed).code, (await server.closed).code], [4001, 4001]);
   assertEquals((await server.closed).reason, "by hand");
+});
+
+Deno.test("relay: what still comes for a side that was closed by hand is dropped, and no error", async () => {
+  const { client, server: guest } = webSocketChannelPair();
+  const { client: up, server } = webSocketChannelPair();
+  server.stream.listen(() => {});
+  client.stream.listen(() => {});
+  await assertNoUncaught(async () => {
+    const over = relay(guest, up);
+    void guest.sink.close(1001);
+    server.sink.add("too late");
+    await over;
+  });
+  assertEquals([(await client.closed).code, (await server.closed).code], [1001, 1001]);
 });
 
 Deno.test("relay: a channel that has another reader is refused, and the other one stays as it was", async () => {
