@@ -1,4 +1,5 @@
 import { internalServerError } from "../../status.ts";
+import { nameOf } from "../realm/kinds.ts";
 import { Channel } from "../web_socket/channel.ts";
 import { WebSocketChannelError } from "../web_socket/errors.ts";
 import type { Message } from "../web_socket/web_socket_channel.ts";
@@ -34,9 +35,14 @@ export async function handle(
   try {
     await handler(channel as ServerWebSocketChannel<Message, MessageInput, never>);
   } catch (error) {
-    const isOfItsEnd = channel.state !== "open" && error instanceof WebSocketChannelError;
-    if (isOfItsEnd) return;
+    if (channel.state !== "open" && isOfItsEnd(channel, error)) return;
     report(onError, error, { where: "handler", request: channel.request });
     Channel.coreOf(channel)?.closeBecauseOf(error, internalServerError);
   }
+}
+
+/** Whether an error tells of a channel's end: that error, or what the sink of an ended channel throws and rejects with. */
+function isOfItsEnd(channel: ServerWebSocketChannel, error: unknown): boolean {
+  return error instanceof WebSocketChannelError || nameOf(error) === "InvalidStateError" ||
+    error === Channel.coreOf(channel)?.life.known?.error;
 }

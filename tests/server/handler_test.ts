@@ -24,6 +24,14 @@ function noting(): { options: ServerOptions; errors: [unknown, string][] } {
   return { options: { onError }, errors };
 }
 
+/** Messages without an end. */
+async function* endless(): AsyncGenerator<string> {
+  for (;;) {
+    await turn();
+    yield "more";
+  }
+}
+
 testEntries("a handler serves each connection in a call of its own", async ({ run }) => {
   const { options, errors } = noting();
   const seen: ServerWebSocketChannel[] = [];
@@ -90,6 +98,71 @@ testEntries("a handler that the client's loss ends is no fault", async ({ run })
     client.terminate();
     await over.promise;
   });
+  assertEquals(errors, []);
+});
+
+testEntries("a handler that the client's close interrupts is no fault", async ({ run }) => {
+  const { options, errors } = noting();
+  const faults: unknown[] = [];
+  const over = deferred();
+  const handler = async ({ sink, closing, request }: ServerWebSocketChannel): Promise<void> => {
+    try {
+      if (request.url.search === "?stream") await sink.addStream(endless());
+      if (request.url.search === "?flush") await closing;
+      sink.add("too late");
+      await sink.flush();
+    } catch (error) {
+      faults.push(error);
+      throw error;
+    } finally {
+      if (faults.length === 2) over.resolve();
+    }
+  };
+  await run({ ...options, handler }, async ({ url }) => {
+    for (const query of ["?stream", "?flush"]) {
+      const client = NetWebSocketChannel.connect(`${url}/${query}`);
+      client.stream.listen(() => {});
+      await client.ready;
+      await client.sink.close(1000);
+    }
+    await over.promise;
+  });
+  assertEquals(errors, []);
+});
+
+Deno.test("a handler that the server's close interrupts is no fault, nor one that a dead client does", async () => {
+  const { options, errors } = noting();
+  const closing = deferred();
+  const faults: string[] = [];
+  const handler = async (channel: ServerWebSocketChannel): Promise<void> => {
+    try {
+      if (channel.request.url.search === "?dead") channel.sink.add("x".repeat(2e7));
+      else await closing.promise;
+      channel.sink.add("too late");
+      await channel.sink.flush();
+    } catch (error) {
+      faults.push((error as Error).name);
+      throw error;
+    }
+  };
+  await withServer({ ...options, handler }, async (server) => {
+    const client = NetWebSocketChannel.connect(server.url);
+    await client.ready;
+    const closed = server.close();
+    closing.resolve();
+    await closed;
+  });
+  const clock = new FakeClock();
+  await withServer({ ...options, handler, clock, pingInterval: 100 }, async (server) => {
+    const client = await upgraded(server, [], "/?dead");
+    client.socket.pause();
+    while (faults.length < 2) {
+      clock.advance(50);
+      await turn();
+    }
+    await client.destroy();
+  });
+  assertEquals(faults, ["InvalidStateError", "TimeoutError"]);
   assertEquals(errors, []);
 });
 
