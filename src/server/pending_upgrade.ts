@@ -69,7 +69,12 @@ export class PendingUpgrade {
 
   /** Whether the connection may be accepted at once: it isn't over, and owes no earlier answers. */
   get isFree(): boolean {
-    return !this.#socket.destroyed && !owesAnswers(this.#socket);
+    return !this.isOver && !owesAnswers(this.#socket);
+  }
+
+  /** Whether the connection is over: {@linkcode wait} has that reported, unless it is known already. */
+  get isOver(): boolean {
+    return this.#socket.destroyed;
   }
 
   /** The answer takes time: what the client does meanwhile is noticed. */

@@ -290,9 +290,10 @@ class Accepting implements Opener {
     if (this.#core.state !== "connecting") return;
     if (acceptance === null) return this.#refuse(decision);
     const pending = this.#pending;
-    if (pending?.isBehind) return pending.whenFree(() => this.#obey(decision));
+    // Without a connection it fails as soon as that is told.
+    if (pending === null || pending.isOver) return;
+    if (pending.isBehind) return pending.whenFree(() => this.#obey(decision));
     this.#pending = null;
-    if (pending === null) return;
     const { channel: options, traffic } = this.#settings;
     speak(this.#core, pending.accept(acceptance), {
       side: "server",

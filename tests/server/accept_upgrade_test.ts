@@ -121,6 +121,17 @@ Deno.test("acceptUpgrade: malformed options throw, and leave the socket alone", 
   socket.destroy();
 });
 
+/** A correct request. */
+const UPGRADE = {
+  method: "GET",
+  url: "/",
+  httpVersion: "1.1",
+  rawHeaders: [
+    ...["Host", "a.example", "Upgrade", "websocket", "Connection", "Upgrade"],
+    ...["Sec-WebSocket-Key", SAMPLE_KEY, "Sec-WebSocket-Version", "13"],
+  ],
+};
+
 /** Accepts a request that came over a stream of no network, with the frames that came behind it. */
 function acceptDuplex(early: Uint8Array) {
   const written: Uint8Array[] = [];
@@ -131,12 +142,7 @@ function acceptDuplex(early: Uint8Array) {
       done();
     },
   });
-  const rawHeaders = [
-    ...["Host", "a.example", "Upgrade", "websocket", "Connection", "Upgrade"],
-    ...["Sec-WebSocket-Key", SAMPLE_KEY, "Sec-WebSocket-Version", "13"],
-  ];
-  const request = { method: "GET", url: "/", httpVersion: "1.1", rawHeaders };
-  const channel = acceptUpgrade(request, socket, early, { pingInterval: 0 });
+  const channel = acceptUpgrade(UPGRADE, socket, early, { pingInterval: 0 });
   return { channel, socket, written };
 }
 
@@ -180,14 +186,20 @@ Deno.test("acceptUpgrade: a duplex stream may keep chunks, those that it gets an
 });
 
 Deno.test("acceptUpgrade: a socket that is over already fails the channel", async () => {
-  const socket = new Duplex({ read() {}, write: (_chunk, _encoding, done) => done() });
-  // And has told so: nobody tells again.
-  await new Promise<void>((resolve) => socket.on("close", () => resolve()).destroy());
-  const request = { method: "GET", url: "/", httpVersion: "1.1", rawHeaders: [] };
-  const channel = acceptUpgrade(request, socket, new Uint8Array(0), {
-    verify: () => new Promise(() => {}),
-  });
-  await assertRejects(() => channel.ready, ConnectError);
+  for (
+    const verify of [() => true, () => Promise.resolve(true), () => new Promise<boolean>(() => {})]
+  ) {
+    const socket = new Duplex({ read() {}, write: (_chunk, _encoding, done) => done() });
+    // And has told so: nobody tells again.
+    await new Promise<void>((resolve) => socket.on("close", () => resolve()).destroy());
+    const channel = acceptUpgrade(UPGRADE, socket, new Uint8Array(0), {
+      verify,
+      handler: () => assert(false, "there is no connection to handle"),
+    });
+    const error = await assertRejects(() => channel.ready, ConnectError);
+    assertEquals(error.message, "Cannot accept the upgrade: the client is gone");
+    assertEquals((await channel.closed).code, 1006);
+  }
 });
 
 Deno.test("acceptUpgrade: compression as it was agreed", async () => {
