@@ -350,10 +350,10 @@ export class ProtocolTransport
 
   send(message: MessageInput, options: SendOptions | undefined): boolean {
     const protocol = this.#protocol;
-    if (this.#traffic !== null) this.#traffic.sent.messages++;
     const isSent = typeof message === "string"
       ? protocol.sendText(message, options)
       : protocol.sendBinary(message, options);
+    if (isSent && this.#traffic !== null) this.#traffic.sent.messages++;
     if (protocol.output.cost >= EARLY_FLUSH_COST) this.#sendAhead();
     return isSent;
   }
@@ -367,8 +367,8 @@ export class ProtocolTransport
     if (this.#side === "client") return this.send(message.content, options);
     const isNow = isOnly && this.#output === IDLE;
     if (isNow) this.#output = PLANNED;
-    if (this.#traffic !== null) this.#traffic.sent.messages++;
     const isSent = this.#protocol.sendPrepared(message, options);
+    if (isSent && this.#traffic !== null) this.#traffic.sent.messages++;
     if (isNow) this.flush();
     else if (this.#protocol.output.cost >= EARLY_FLUSH_COST) this.#sendAhead();
     return isSent;
