@@ -72,9 +72,9 @@ export class PendingUpgrade {
     return !this.isOver && !owesAnswers(this.#socket);
   }
 
-  /** Whether the connection is over: {@linkcode wait} has that reported, unless it is known already. */
+  /** Whether there is nothing left to answer: it was answered, or the connection is over, as is told to who waits. */
   get isOver(): boolean {
-    return this.#socket.destroyed;
+    return this.#answered || this.#socket.destroyed;
   }
 
   /** The answer takes time: what the client does meanwhile is noticed. */
