@@ -30,6 +30,6 @@ export function isToken(text: string): boolean {
 export function protocolFault(chosen: string, offered: readonly string[]): string | null {
   if (chosen === "" ? offered.length === 0 : offered.includes(chosen)) return null;
   return chosen === ""
-    ? `the server chose none of the ${offered.length} subprotocols that were offered`
-    : `the server chose a subprotocol that is none of the ${offered.length} that were offered`;
+    ? "the server chose none of the offered subprotocols"
+    : "the server chose a subprotocol that was not offered";
 }

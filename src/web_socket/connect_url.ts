@@ -20,7 +20,8 @@ export function parseUrl(url: string | URL): URL {
     parsed = new URL(url, globalThis.location?.href);
   } catch {
     // Without the platform's error as its cause: that shows all of the text.
-    throw new SyntaxError(`Cannot connect: the URL is malformed, got ${shownText(url)}`);
+    const hint = /^[a-z][a-z\d+.-]*:/i.test(String(url)) ? "" : ". Begin it with ws:// or wss://";
+    throw new SyntaxError(`Cannot connect: the URL is malformed, got ${shownText(url)}${hint}`);
   }
   const scheme = Object.hasOwn(SCHEMES, parsed.protocol) ? SCHEMES[parsed.protocol] : undefined;
   if (scheme === undefined) {

@@ -225,5 +225,7 @@ function checkProxyUrl(name: string, proxy: string | URL): void {
     // Told below.
   }
   // It may hold a password, so neither it nor its parser's message is shown.
-  throw new SyntaxError(`Cannot use the option ${name}: it is not a URL with a scheme and a host`);
+  throw new SyntaxError(
+    `Cannot use the option ${name}: it is not a URL with a scheme and a host, such as http://localhost:3128`,
+  );
 }

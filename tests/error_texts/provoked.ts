@@ -184,8 +184,8 @@ export const PROVOKED: Readonly<Record<string, Provoke | Elsewhere>> = {
     connect({ headers: { Upgrade: "h2c" } }),
   "Cannot use the option proxy.headers: the header field Host is the CONNECT request's own": () =>
     connect({ proxy: { url: "http://a.test", headers: { Host: "b" } } }),
-  "Cannot use the option …: it is not a URL with a scheme and a host": () =>
-    connect({ proxy: "a.test:80" }),
+  "Cannot use the option …: it is not a URL with a scheme and a host, such as http://localhost:3128":
+    () => connect({ proxy: "a.test:80" }),
   "Cannot use the option extensions: it must be permessage-deflate as agreed on, got …": () =>
     over(new FakeBytes(), { side: "client", extensions: "x" }),
   "Cannot wrap the WebSocket: it must have the interface of one, or be a promise of one": () =>
@@ -230,7 +230,9 @@ export const PROVOKED: Readonly<Record<string, Provoke | Elsewhere>> = {
     dialled("ERR_SSL_TLSV1_ALERT_UNKNOWN_CA"),
   [`${C}the server refused the TLS handshake`]: () =>
     dialled("ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE"),
-  [`${C}the server doesn't speak TLS as it should`]: () => dialled("ERR_SSL_WRONG_VERSION_NUMBER"),
+  [`${C}the answer is not TLS: is the scheme right?`]: () =>
+    dialled("ERR_SSL_WRONG_VERSION_NUMBER"),
+  [`${C}the server doesn't speak TLS as it should`]: () => dialled("ERR_SSL_BAD_LENGTH"),
   [`${C}tls.checkServerIdentity refused the certificate: …`]: elsewhere(
     "security/tls_test.ts",
     "tls.checkServerIdentity refused the certificate",
@@ -257,9 +259,8 @@ export const PROVOKED: Readonly<Record<string, Provoke | Elsewhere>> = {
   [`${C}status 101 of HTTP/…`]: () => answered(`${UPGRADED.replace("1.1", "1.0")}\r\n`),
   [`${C}the answer's … is missing`]: () => answered("HTTP/1.1 101 X\r\n\r\n"),
   [`${C}the answer's … is wrong…`]: () => answered(`${UPGRADED}Sec-WebSocket-Accept: x\r\n\r\n`),
-  [`${C}the server chose none of the … subprotocols that were offered`]: () =>
-    agreed("", { protocols: "a" }),
-  [`${C}the server chose a subprotocol that is none of the … that were offered`]: () =>
+  [`${C}the server chose none of the offered subprotocols`]: () => agreed("", { protocols: "a" }),
+  [`${C}the server chose a subprotocol that was not offered`]: () =>
     agreed("Sec-WebSocket-Protocol: b\r\n", { protocols: "a" }),
   [`${C}the answer's Sec-WebSocket-Extensions: …`]: () => agreed("Sec-WebSocket-Extensions: x\r\n"),
   [`${C}malformed Sec-WebSocket-Extensions at character …`]: () =>

@@ -53,8 +53,14 @@ Deno.test("connect request: another scheme, a fragment, or no URL is a SyntaxErr
 Deno.test("connect request: a relative URL where there is no location is a SyntaxError", {
   ignore: globalThis.location !== undefined,
 }, () => {
-  const error = assertThrows(() => href("/chat"), SyntaxError);
-  assertEquals(error.message, "Cannot connect: the URL is malformed, got a text of 5 characters");
+  for (const url of ["/chat", "127.0.0.1:8080"]) {
+    const error = assertThrows(() => href(url), SyntaxError);
+    assertEquals(
+      error.message,
+      `Cannot connect: the URL is malformed, got a text of ${url.length} characters. ` +
+        "Begin it with ws:// or wss://",
+    );
+  }
 });
 
 Deno.test("connect request: a relative URL is taken from the location", {
