@@ -36,7 +36,7 @@ export interface ServerWebSocketChannel<In = Message, Out = MessageInput, Contex
   extends WebSocketChannel<In, Out> {
   /** The request that the client connected with. */
   readonly request: ServerRequest;
-  /** What `verify` found out about the client: its `{ context }`. `undefined` if it gave none, and while connecting. */
+  /** What `verify` found out about the client: its `{ context }`. `undefined` if it gave none, and until it has answered. */
   readonly context: Context;
   /** See {@linkcode StreamChannel.transform}. */
   transform<NewIn, NewOut>(

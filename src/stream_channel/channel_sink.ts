@@ -101,7 +101,7 @@ export type InnerSink = Pick<
   "bufferedAmount" | "hasRoom" | "ready" | "flush"
 >;
 
-/** What a {@linkcode MessageSink} hands values to. */
+/** What a {@linkcode MessageSink} hands values to. It answers, and does the work: it doesn't only hear of events. */
 export interface SinkTarget<T, Options = never> {
   /**
    * The sink that the target passes values on to, where it does. The room, the buffered amount,

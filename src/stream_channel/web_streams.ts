@@ -114,8 +114,8 @@ class ReadableSource<T> implements StreamEvents {
   }
 }
 
-/** What belongs to a `WritableStream`, where more is known of it than the stream tells. */
-export interface Behind {
+/** What is told to the owner of a `WritableStream`'s sink, and what is known of the channel behind it. */
+export interface WritableEvents {
   /** The sink of the channel behind the stream: what it is done with, this one is done with. */
   readonly sink?: ChannelSink<never>;
   /** The sink was closed: what is still on the way should hurry. */
@@ -127,28 +127,31 @@ export interface Behind {
 /**
  * A `WritableStream` as a {@linkcode ChannelSink}. It locks the stream.
  *
- * @param behind What is behind it. Left out: `done` follows the stream.
+ * @param events See {@linkcode WritableEvents}. Left out: `done` follows the stream.
  */
-export function sinkFromWritable<T>(writable: WritableStream<T>, behind?: Behind): ChannelSink<T> {
-  return new WritableTarget<T>(writable, behind).sink;
+export function sinkFromWritable<T>(
+  writable: WritableStream<T>,
+  events?: WritableEvents,
+): ChannelSink<T> {
+  return new WritableTarget<T>(writable, events).sink;
 }
 
 class WritableTarget<T> implements SinkTarget<T> {
   readonly sink: MessageSink<T>;
   readonly #writer: WritableStreamDefaultWriter<T>;
-  readonly #behind: Behind | undefined;
+  readonly #events: WritableEvents | undefined;
   /** The sizes of the values that the stream has not taken. */
   readonly #sizes = new CountedQueue<null>();
   readonly #written = (): void => this.#taken();
 
-  constructor(writable: WritableStream<T>, behind: Behind | undefined) {
+  constructor(writable: WritableStream<T>, events: WritableEvents | undefined) {
     this.#writer = writable.getWriter();
-    this.#behind = behind;
+    this.#events = events;
     this.sink = new MessageSink<T>(this);
     this.#writer.ready.catch(ignore);
     const finish = (): void => outlet.finish(this.sink);
     const fail = (error: unknown): void => outlet.fail(this.sink, error);
-    const sink = behind?.sink;
+    const sink = events?.sink;
     if (sink === undefined) {
       this.#writer.closed.then(finish, fail);
       return;
@@ -170,13 +173,13 @@ class WritableTarget<T> implements SinkTarget<T> {
 
   close(): void {
     this.#writer.close().catch(ignore);
-    this.#behind?.onClose();
+    this.#events?.onClose();
   }
 
   abort(error: unknown): void {
     // `closed` reports the outcome.
     this.#writer.abort(error).catch(ignore);
-    this.#behind?.onAbort?.(error);
+    this.#events?.onAbort?.(error);
   }
 
   #taken(): void {

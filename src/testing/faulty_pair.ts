@@ -13,7 +13,7 @@ import {
 
 /** A direction that stops delivering. */
 export interface Stall {
-  /** After how many bytes of the direction, at least 0. */
+  /** After how many bytes of the direction, at least 0. The piece that reaches them still arrives, the first one too. */
   after: Chosen;
   /** For how long, in milliseconds. Default: for good, as when a cable is pulled. */
   duration?: Chosen | undefined;
@@ -32,7 +32,7 @@ export interface FaultyPairOptions extends WebSocketChannelPairOptions {
   delay?: Chosen | undefined;
   /** Each direction stops, once. */
   stall?: Stall | undefined;
-  /** The connection is lost once so many bytes, at least 0, have arrived: both directions' together. */
+  /** The connection is lost once so many bytes, at least 0, have arrived: both directions' together; with 0, the first piece. */
   reset?: Chosen | undefined;
 }
 
