@@ -7,7 +7,7 @@
 import { ignore } from "../stream_channel/errors.ts";
 import type { Clock } from "../web_socket/clock.ts";
 import type { ConnectionInfo } from "../web_socket/connection_info.ts";
-import type { ConnectOptions } from "../web_socket/options.ts";
+import { type ConnectOptions, DEFAULT_CLOSE_TIMEOUT } from "../web_socket/options.ts";
 import {
   ConnectError,
   type ConnectPhase,
@@ -45,7 +45,7 @@ import { openSocksTunnel } from "./socks.ts";
 /** How to dial. */
 export type DialOptions = Pick<
   ConnectOptions,
-  "tls" | "proxy" | "socketPath" | "localAddress" | "lookup" | "addressDelay"
+  "tls" | "proxy" | "socketPath" | "localAddress" | "lookup" | "addressDelay" | "closeTimeout"
 >;
 
 /** One attempt to make a connection. It can be given up at any moment. */
@@ -146,6 +146,7 @@ export class Dial {
 
   async #throughProxy(proxy: Proxy): Promise<void> {
     const { url } = proxy;
+    const { closeTimeout: ms = DEFAULT_CLOSE_TIMEOUT } = this.#options;
     // Whose name the proxy looks up itself, it is given.
     const host = bareHost(this.#url.hostname);
     const hosts = url.protocol === "socks5:" ? await this.#lookUp(this.#url) : [host];
@@ -154,7 +155,7 @@ export class Dial {
       await this.#reach(url, url.protocol === "https:" ? this.#proxySettings() : null);
       try {
         if (isSocks(url)) await openSocksTunnel(this.#connected(), url, this.#url, it);
-        else await openTunnel(this.#connected(), proxy, this.#url);
+        else await openTunnel(this.#connected(), proxy, this.#url, { clock: this.#clock, ms });
         break;
       } catch (error) {
         const isLast = it === hosts.at(-1);

@@ -11,7 +11,7 @@ import { type ResponseHead, serializeHead } from "../handshake/http_head.ts";
 import type { HeaderMap } from "../handshake/header_map.ts";
 import type { ConnectOptions } from "../web_socket/options.ts";
 import { type HandshakeResponse, UnsupportedError } from "../web_socket/errors.ts";
-import { type Answer, Exchange, NoAnswer } from "../web_socket/exchange.ts";
+import { type Answer, type BodyTime, Exchange, NoAnswer } from "../web_socket/exchange.ts";
 import { SeenResponse } from "../web_socket/open_handshake.ts";
 import { platform } from "../web_socket/platform.ts";
 import { environment, isReadable, type Socket } from "./builtins.ts";
@@ -134,10 +134,16 @@ export class ProxyRefusal extends Error {
  * @param socket The connection to the proxy.
  * @param proxy The proxy; its credentials go to it, and to nobody else.
  * @param url Where the tunnel is to lead.
+ * @param bodyTime How long the body of a refusal may take.
  * @returns A promise that fulfils when the socket is a tunnel, without a listener left on it.
  * @throws {ProxyRefusal} When the proxy refuses, or its answer is wrong.
  */
-export async function openTunnel(socket: Socket, proxy: Proxy, url: URL): Promise<void> {
+export async function openTunnel(
+  socket: Socket,
+  proxy: Proxy,
+  url: URL,
+  bodyTime: BodyTime,
+): Promise<void> {
   const authority = `${url.hostname}:${portOf(url)}`;
   const { headers } = proxy;
   const isNamed = headers.some(([name]) => name.toLowerCase() === "proxy-authorization");
@@ -148,7 +154,7 @@ export async function openTunnel(socket: Socket, proxy: Proxy, url: URL): Promis
     ...headers,
   ]);
   const wire = new SocketWire(socket);
-  const exchange = new Exchange(wire, null);
+  const exchange = new Exchange(wire, bodyTime);
   const { head: response, body } = await answerTo(exchange, head);
   wire.release();
   if (!isTunnel(response)) {

@@ -46,7 +46,7 @@ export class NoAnswer extends Error {
 /** A request and its answer over a wire, which gets another reader afterwards. */
 export class Exchange implements WireEvents {
   readonly wire: Wire;
-  readonly #bodyTime: BodyTime | null;
+  readonly #bodyTime: BodyTime;
   readonly #parser = new ResponseParser();
   readonly #answer = new Deferred<Answer>();
   #options: AnswerOptions | null = null;
@@ -65,10 +65,10 @@ export class Exchange implements WireEvents {
    * Begins to read.
    *
    * @param wire The bytes.
-   * @param bodyTime How long a body may take; `null`: no limit.
+   * @param bodyTime How long a body may take.
    * @throws {DOMException} InvalidStateError when the bytes have another reader: the wire is not touched.
    */
-  constructor(wire: Wire, bodyTime: BodyTime | null) {
+  constructor(wire: Wire, bodyTime: BodyTime) {
     this.wire = wire;
     this.#bodyTime = bodyTime;
     wire.listen(this);
@@ -154,7 +154,6 @@ export class Exchange implements WireEvents {
 
   #awaitBody(head: ResponseHead): void {
     if (!this.#options?.wantsBody(head)) return this.#finish();
-    if (this.#bodyTime === null) return;
     const { clock, ms } = this.#bodyTime;
     this.#deadline = new Deadline(clock, { ms, onTime: () => this.#finish() });
   }

@@ -20,8 +20,8 @@ import type { WebSocketChannel } from "./web_socket_channel.ts";
 /** Options that every WebSocket channel has. Times are in milliseconds, sizes in bytes. */
 export interface ChannelOptions {
   /**
-   * How long `close` waits for the peer before the channel ends anyway, in milliseconds. Default
-   * 5,000; 0: not at all.
+   * How long `close` waits for the peer before the channel ends anyway, in milliseconds, and how long
+   * connecting waits for the rest of a refusal's body. Default 5,000; 0: not at all.
    */
   closeTimeout?: number | undefined;
   /** How many bytes may wait, each way, before backpressure sets in. Default 64 KiB. */

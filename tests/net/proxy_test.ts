@@ -146,6 +146,16 @@ for (const [name, head, body, ends, told] of lateBodies) {
   });
 }
 
+Deno.test("proxy: a refusal's body that never ends is waited for no longer than closeTimeout", async () => {
+  const answer = "HTTP/1.1 407 No\r\nContent-Length: 99\r\n\r\ngo away";
+  await withAll([await startProxy({ answer, keep: true })], async ({ port }) => {
+    const options = { proxy: `http://127.0.0.1:${port}`, closeTimeout: 50, connectTimeout: 5_000 };
+    const error = await connectFailure("ws://a.test", options);
+    assertEquals([error.phase, error.status], ["proxy", 407]);
+    assertEquals(new TextDecoder().decode(error.response?.body), "go away");
+  });
+});
+
 const refusals = [
   ["a refusal that may pass", { answer: "HTTP/1.1 503 Busy\r\n\r\n" }, "it answered 503 Busy", 503],
   [

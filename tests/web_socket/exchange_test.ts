@@ -166,16 +166,6 @@ Deno.test("exchange: a body that never ends is cut when its time is out", async 
   assertEquals([text(await answer), clock.pending], ["beccccccccc", 0]);
 });
 
-Deno.test("exchange: without a time a body takes as long as it likes", async () => {
-  const wire = new FakeWire();
-  const exchange = new Exchange(wire, null);
-  const answer = exchange.send(utf8("GET"), OPTIONS);
-  wire.receive(utf8("HTTP/1.1 400 Bad Request\r\n\r\nbecause"));
-  assertFalse(await settled(answer));
-  wire.finish();
-  assertEquals(text(await answer), "because");
-});
-
 Deno.test("exchange: a wire that ends before the answer: NoAnswer, with the cause", async () => {
   for (const begun of ["", "HTTP/1.1 101 Switching"]) {
     const lost = send();

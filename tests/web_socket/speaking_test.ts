@@ -32,7 +32,7 @@ Deno.test("speaking: what has come since the opening handshake comes first, RFC 
   const core = coreWith({}, new FakeClock());
   const { events } = record(new Channel(core).stream);
   const wire = new FakeWire();
-  const exchange = new Exchange(wire, null);
+  const exchange = new Exchange(wire, { clock: new FakeClock(), ms: 1000 });
   core.opener = exchange;
   const answer = exchange.send(new Uint8Array(), {
     isBare: () => true,
@@ -56,7 +56,7 @@ Deno.test("speaking: a wire for a channel that is over already is let go of", ()
   assertEquals([wire.log, wire.events, core.transport], [["destroy"], null, null]);
   const other = new FakeWire();
   const options = { side: "client", agreement: AGREEMENT, options: {} } as const;
-  speak(core, new Exchange(other, null), options);
+  speak(core, new Exchange(other, { clock: new FakeClock(), ms: 1000 }), options);
   assertEquals(other.log, ["destroy"]);
 });
 
@@ -64,7 +64,7 @@ Deno.test("speaking: a wire that ends while it is taken over leaves nothing behi
   const clock = new FakeClock();
   const core = coreWith({}, clock);
   const wire = new FakeWire();
-  const exchange = new Exchange(wire, null);
+  const exchange = new Exchange(wire, { clock: new FakeClock(), ms: 1000 });
   wire.finish();
   speak(core, exchange, {
     side: "client",
