@@ -28,6 +28,8 @@ export class ResponseBody {
   #missing: number;
   #line = "";
   #complete = false;
+  /** The framing of its chunks is wrong: where it ends can't be known. */
+  #malformed = false;
 
   /**
    * Makes the reader of one body.
@@ -52,9 +54,9 @@ export class ResponseBody {
     return this.#complete || this.onBytes === null && this.#length === MAX_BODY;
   }
 
-  /** Whether an end of the transport would cut it off. */
+  /** Whether a part of it would be missing if the transport ended now. */
   get isUnfinished(): boolean {
-    return !this.#complete && (this.#chunked || this.#missing !== Infinity);
+    return this.#malformed || !this.#complete && (this.#chunked || this.#missing !== Infinity);
   }
 
   /** What was collected; a copy. */
@@ -91,14 +93,16 @@ export class ResponseBody {
     const byte = chunk[at] as number;
     if (byte !== LF) {
       this.#line += String.fromCharCode(byte);
-      if (this.#line.length > MAX_LINE) this.#complete = true;
+      if (this.#line.length > MAX_LINE) this.#malformed = this.#complete = true;
       return at + 1;
     }
     const line = this.#line.trim();
     this.#line = "";
     // The line end behind a chunk's bytes.
     if (line === "") return at + 1;
-    const digits = /^[0-9a-fA-F]{1,8}(?=$|[;\s])/.exec(line);
+    // 13 digits are less than 2^53.
+    const digits = /^0*[0-9a-fA-F]{1,13}(?=$|[;\s])/.exec(line);
+    this.#malformed = digits === null;
     this.#missing = digits === null ? 0 : parseInt(digits[0], 16);
     if (this.#missing === 0) this.#complete = true;
     return at + 1;

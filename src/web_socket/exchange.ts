@@ -160,16 +160,15 @@ export class Exchange implements WireEvents {
 
   #readBody(body: ResponseBody, chunk: Uint8Array): void {
     body.push(chunk);
-    if (!body.isComplete) return;
-    if (this.#stream === null) this.#finish();
-    else this.#stream.end();
+    if (body.isComplete) this.#onBodyEnd(body, null);
   }
 
   #onBodyEnd(body: ResponseBody, failure: WireFailure | null): void {
     if (this.#stream === null) return this.#finish();
     if (failure === null && !body.isUnfinished) return this.#stream.end();
     const cause = failure === null ? undefined : { cause: failure.error };
-    this.#stream.fail(new WebSocketChannelError("Cannot read the body: it was cut off", cause));
+    const message = "Cannot read the body: it is cut off or malformed";
+    this.#stream.fail(new WebSocketChannelError(message, cause));
   }
 
   /** Nobody reads the stream any more: what is missing of the part that is kept is waited for. */

@@ -343,9 +343,9 @@ export const PROVOKED: Readonly<Record<string, Provoke | Elsewhere>> = {
     WebSocketChannel.from(Promise.reject(new Error("no"))).ready,
   "Cannot wrap the WebSocket: it is already …": () =>
     WebSocketChannel.from(new FakeWebSocket(3)).ready,
-  "Cannot read the body: it was cut off": elsewhere(
+  "Cannot read the body: it is cut off or malformed": elsewhere(
     "web_socket/body_stream_test.ts",
-    "it was cut off",
+    "it is cut off or malformed",
   ),
   "Cannot read the body any more: …": elsewhere(
     "web_socket/body_stream_test.ts",

@@ -58,13 +58,14 @@ Deno.test("a chunked body: RFC 9112 §7.1", () => {
   assertReads(CHUNKED, "5\r\nhello\r\n2\r\n, \r\n5\r\nworld\r\n0\r\n\r\n", "hello, world");
   assertReads(CHUNKED, "00A;name=value\r\n0123456789\r\n0\r\nTrailer: x\r\n\r\n", "0123456789");
   assertReads(CHUNKED, "5\nhello\n0\n", "hello");
+  assertReads(CHUNKED, "00000000000000005\r\nhello\r\n0\r\n", "hello");
   assertReads({ ...CHUNKED, "Content-Length": "1" }, "5\r\nhello\r\n0\r\n", "hello");
   assertReads(CHUNKED, "5\r\nhel", "hel", false);
 });
 
 Deno.test("a chunked body that is none ends there", () => {
   assertReads(CHUNKED, "5\r\nhello\r\nx\r\nmore", "hello");
-  assertReads(CHUNKED, "123456789\r\nmore", "");
+  assertReads(CHUNKED, "12345678901234\r\nmore", "");
   assertReads(CHUNKED, `5;${"x".repeat(300)}`, "");
 });
 

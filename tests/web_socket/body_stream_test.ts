@@ -142,9 +142,19 @@ Deno.test("refusal's stream: a body that is cut off is an error, not an end", as
     const it = read(fields);
     it.receive("5\r\nab");
     it.wire.finish(failure ?? undefined);
-    await assertRejects(() => text(it.body), WebSocketChannelError, "it was cut off");
+    await assertRejects(() => text(it.body), WebSocketChannelError, "it is cut off or malformed");
     await it.done();
     assert((await it.answer).body.length > 0);
+  }
+});
+
+Deno.test("refusal's stream: a chunked body whose framing is wrong is an error, not an end", async () => {
+  for (const rest of ["\r\nzz\r\nmore", `\r\n5;${"x".repeat(300)}`]) {
+    const it = read("Transfer-Encoding: chunked\r\n");
+    it.receive(`5\r\nhello${rest}`);
+    await assertRejects(() => text(it.body), WebSocketChannelError, "it is cut off or malformed");
+    await it.done();
+    assertEquals(new TextDecoder().decode((await it.answer).body), "hello");
   }
 });
 
