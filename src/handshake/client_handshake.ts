@@ -18,6 +18,7 @@ import { parseExtensions, serializeExtensions } from "./extensions.ts";
 import { HandshakeError } from "./handshake_error.ts";
 import type { HeaderMap } from "./header_map.ts";
 import { type ResponseHead, serializeHead } from "./http_head.ts";
+import { printable } from "./request_fields.ts";
 import { protocolFault } from "./subprotocol.ts";
 
 /** What a client says of itself. Its version is the one of deno.json, with which a test compares it. */
@@ -159,7 +160,7 @@ const HINTS: Readonly<Record<number, string>> = {
  * @returns A predicate, such as `"answered 404 Not Found, text/html"`.
  */
 export function answered({ status, statusText, headers }: ResponseHead): string {
-  const phrase = statusText === "" ? "" : ` ${statusText.slice(0, MAX_PHRASE)}`;
+  const phrase = statusText === "" ? "" : ` ${printable(statusText.slice(0, MAX_PHRASE))}`;
   const isPage = /^text\/html\b/i.test(headers.get("content-type") ?? "");
   return `answered ${status}${phrase}${isPage ? ", text/html" : ""}${HINTS[status] ?? ""}`;
 }

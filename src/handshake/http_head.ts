@@ -10,7 +10,7 @@
 
 import { HandshakeError } from "./handshake_error.ts";
 import { HeaderMap, trim } from "./header_map.ts";
-import { checkField, firstWord, isFieldValue } from "./request_fields.ts";
+import { checkField, firstWord, isFieldValue, printable } from "./request_fields.ts";
 import { isToken } from "./subprotocol.ts";
 
 /** The longest start line that is read, in bytes, its end not counted. */
@@ -191,6 +191,7 @@ export class ResponseParser {
       rest = rest.subarray(end);
       if (head.status >= 200 || head.status === 101) return { head, rest };
       this.#skipInterim();
+      this.#first = checkFirst("", rest);
     }
   }
 
@@ -221,10 +222,8 @@ function readRequestLine(line: string): Omit<RequestHead, "headers"> {
 
 /** RFC 9112 §4: HTTP-version SP status-code SP [reason-phrase]; the second SP may be missing. */
 function readStatusLine(line: string): Omit<ResponseHead, "headers"> {
-  const text = line.slice(STATUS.length);
-  if (!isStatus(line) || text !== "" && !text.startsWith(" ") || !isFieldValue(text)) {
-    throw notHttp(line);
-  }
+  const text = line.slice(STATUS.length - 1);
+  if (!isStatus(`${line}\r`) || !isFieldValue(text)) throw notHttp(line);
   return {
     version: line.slice(5, 8),
     status: Number(line.slice(9, 12)),
@@ -233,10 +232,11 @@ function readStatusLine(line: string): Omit<ResponseHead, "headers"> {
 }
 
 /** A status line's part of fixed length. */
-const STATUS = "HTTP/1.1 200";
+const STATUS = "HTTP/1.1 200 ";
 
-function isStatus(line: string): boolean {
-  return /^HTTP\/[0-9]\.[0-9] [1-9][0-9]{2}$/.test(line.slice(0, STATUS.length));
+/** Whether a text begins as a status line; behind one without a reason phrase is a CR. */
+function isStatus(text: string): boolean {
+  return /^HTTP\/[0-9]\.[0-9] [1-9][0-9]{2}[ \r]/.test(text);
 }
 
 /**
@@ -260,11 +260,8 @@ function notHttp(text: string): HandshakeError {
       "the answer is TLS, not HTTP: is the scheme right?",
     );
   }
-  const [first] = /^[^\r\n?]+/.exec(text) ?? [text];
-  const shown = first.slice(0, MAX_SHOWN).replace(
-    /[^ !#-[\]-~]/g,
-    (it) => `\\x${it.charCodeAt(0).toString(16).padStart(2, "0")}`,
-  );
+  const [first = ""] = /^[\r\n]*[^\r\n?]*/.exec(text) ?? [];
+  const shown = printable(first.slice(0, MAX_SHOWN));
   return new HandshakeError(
     "bad-start-line",
     `the answer is not HTTP/1.1: it begins with "${shown}"`,

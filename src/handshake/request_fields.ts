@@ -22,6 +22,19 @@ export function isFieldValue(text: string): boolean {
   return FIELD_VALUE.test(text);
 }
 
+/**
+ * A peer's text for a message: what is not printable ASCII, and quotes and backslashes, as `\xNN`. It
+ * could be a command to a terminal.
+ *
+ * @param text The text, of code units below 256.
+ */
+export function printable(text: string): string {
+  return text.replace(
+    /[^ !#-[\]-~]/g,
+    (it) => `\\x${it.charCodeAt(0).toString(16).padStart(2, "0")}`,
+  );
+}
+
 /** A line for a message: its first word, shortened. The rest may be a secret, or harm a log. */
 export function firstWord(line: string): string {
   const start = (/^[\w/.-]{1,20}/.exec(line) ?? [""])[0];

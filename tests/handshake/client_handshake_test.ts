@@ -144,6 +144,7 @@ Deno.test("A refusal says what was answered, that it is a page, and what a proxy
     failureMessage(() => check(responseHead({ "Content-Type": type }, { status, statusText })));
   assertEquals(refused(404, "Not Found"), "the server answered 404 Not Found");
   assertEquals(refused(404, ""), "the server answered 404");
+  assertEquals(refused(403, "No\x9b31m\xe9\t"), "the server answered 403 No\\x9b31m\\xe9\\x09");
   assertEquals(refused(403, "x".repeat(99)), `the server answered 403 ${"x".repeat(80)}`);
   assertEquals(
     refused(200, "OK", "Text/HTML; charset=utf-8"),

@@ -240,6 +240,8 @@ Deno.test("A message quotes the peer harmlessly and briefly", () => {
   assertEquals(message("x".repeat(1000)), begins("x".repeat(40)));
   assertEquals(message("SSH-2.0-OpenSSH_9.6"), begins("SSH-2.0-OpenSSH_9.6"));
   assertEquals(message("GET /?token=secret HTTP/1.1"), begins("GET /"));
+  assertEquals(message("\r\nGET /?token=secret HTTP/1.1"), begins("\\x0d\\x0aGET /"));
+  assertEquals(message("?token=secret"), begins(""));
   assertEquals(message(""), begins("\\x0d\\x0a\\x0d\\x0a"));
   assertEquals(message('"\\\xe9'), begins("\\x22\\x5c\\xe9"));
   assertEquals(message("HTTP/1.1 200 \x07"), begins("HTTP/1.1 200 \\x07"));
@@ -257,9 +259,11 @@ Deno.test("An answer that isn't HTTP/1.x is refused at the first byte that shows
     ["HTTP/1", "HTTP/1 "],
     ["HTTP/1.1 ", "HTTP/1.1 a"],
     ["HTTP/1.1 20", "HTTP/1.1 20\r"],
-    ["HTTP/1.1 200", "HTTP/1.1 2000\r\n"],
+    ["HTTP/1.1 200", "HTTP/1.1 2000"],
+    ["HTTP/1.1 200", "HTTP/1.1 200\n"],
     ["HTTP/1.1 200 OK\r\nA", "HTTP/1.1 200 OK\r\nA\r\n"],
-    ["HTTP/1.1 100 Continue\r\n\r\n", "HTTP/1.1 100 Continue\r\n\r\nSSH\r\n"],
+    ["HTTP/1.1 100 Continue\r\n\r\n", "HTTP/1.1 100 Continue\r\n\r\nS"],
+    ["HTTP/1.1 100 A\r\n\r\nHTTP/1.1 2", "HTTP/1.1 100 A\r\n\r\nHTTP/1.1 2a"],
   ];
   for (const [seen, refused] of answers) {
     for (const way of splits(bytes(seen))) assertEquals(feed(new ResponseParser(), way), null);
