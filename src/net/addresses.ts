@@ -4,6 +4,7 @@
  * @module
  */
 
+import { isPromiseLike } from "../realm/kinds.ts";
 import type { LookupAddress, LookupFunction } from "../web_socket/options.ts";
 import { platform } from "../web_socket/platform.ts";
 import { builtin, type Builtins, isPermitted, type TcpOptions } from "./builtins.ts";
@@ -36,12 +37,11 @@ export async function addressesOf(
 ): Promise<LookupAddress[]> {
   const ask = lookup ?? platformLookup(port);
   const found = new Map<string, LookupAddress>();
-  for (const { address } of await answerOf(ask, host)) {
+  for (const it of await answerOf(ask, host)) {
+    const address = it?.address;
     const family = builtin("net")?.isIP(address) ?? 0;
     // A name would be looked up once more, by somebody else.
-    if (family === 0) {
-      throw failure("ERR_INVALID_IP_ADDRESS", "the option lookup gave what is no IP address");
-    }
+    if (family === 0) throw failure("ERR_INVALID_IP_ADDRESS");
     found.set(address, { address, family });
   }
   if (found.size === 0) throw failure("ENOTFOUND");
@@ -57,10 +57,12 @@ function platformLookup(port: number): LookupFunction {
 /** A lookup function may answer in either of the two ways that there are. */
 function answerOf(lookup: LookupFunction, host: string): Promise<readonly LookupAddress[]> {
   return new Promise((resolve, reject) => {
-    lookup(host, { all: true }, (error, address, family = 0) => {
+    const returned: unknown = lookup(host, { all: true }, (error, address, family = 0) => {
       if (error) reject(error);
-      else resolve(typeof address === "string" ? [{ address, family }] : address);
+      else resolve(Array.isArray(address) ? address : [{ address, family }]);
     });
+    // An asynchronous function may fail before it has called back.
+    if (isPromiseLike(returned)) returned.then(undefined, reject);
   });
 }
 

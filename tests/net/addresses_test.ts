@@ -33,11 +33,20 @@ Deno.test("addresses: each once, of the family that it is of", async () => {
 });
 
 Deno.test("addresses: a name is not an address, and would be looked up by somebody else", async () => {
-  const message = "the option lookup gave what is no IP address";
+  const message = "ERR_INVALID_IP_ADDRESS";
   for (const name of ["localhost", "", "127.1", "[::1]"]) {
     await assertRejects(() => addressesOf("a.test", 1, lookup("127.0.0.1", name)), Error, message);
   }
+  for (const answer of [undefined, null, 1, {}, [null], [undefined], ["127.0.0.1"], [{}]]) {
+    const odd: LookupFunction = (_host, _options, callback) => callback(null, answer as string);
+    await assertRejects(() => addressesOf("a.test", 1, odd), Error, message);
+  }
   await assertRejects(() => addressesOf("a.test", 1, lookup()), Error, "ENOTFOUND");
+});
+
+Deno.test("addresses: an asynchronous lookup that fails before it has called back", async () => {
+  const failing: LookupFunction = () => Promise.reject(new Error("no resolver"));
+  await assertRejects(() => addressesOf("a.test", 1, failing), Error, "no resolver");
 });
 
 Deno.test("addresses: a zone of an IPv6 address stays with it", async () => {

@@ -148,8 +148,9 @@ Deno.test("dial: an address that breaks the TLS connection is followed by the ne
 
 Deno.test("dial: what lookup gives must be IP addresses, nothing is looked up again", async () => {
   const error = await connectFailure("ws://a.test", { lookup: known("localhost") });
-  assertEquals([error.phase, error.message], [
+  assertEquals([error.phase, error.retryable, error.message], [
     "dns",
+    false,
     "Cannot connect to ws://a.test/: the option lookup gave what is no IP address",
   ]);
 });
