@@ -128,17 +128,11 @@ async function decided({ target, refusal, count, onRedirect }: Hop, next: Target
   if (decision === false) return target;
   checkOption("onRedirect", decision, "object");
   const { url, headers } = readOptions(decision, CHANGE_KINDS, { within: "onRedirect." });
-  let changed = next;
-  if (url !== undefined) {
-    const to = urlOf(url, next.request.url);
-    if (to === null) throw malformedOption("onRedirect.url", "a ws: or wss: URL");
-    changed = redirected(target, to);
-  }
-  if (headers === undefined) return changed;
-  return {
-    ...changed,
-    request: { ...changed.request, headers: readHeaders(headers, "onRedirect.headers") },
-  };
+  const to = url === undefined ? next.request.url : urlOf(url, next.request.url);
+  if (to === null) throw malformedOption("onRedirect.url", "a ws: or wss: URL");
+  const given = headers === undefined ? undefined : readHeaders(headers, "onRedirect.headers");
+  if (url === undefined && given === undefined) return next;
+  return redirected(target, to, given);
 }
 
 function locationOf(response: HandshakeResponse | null, base: URL): URL | string {
@@ -183,12 +177,20 @@ function redirectFault(
  *
  * @param target What was asked for.
  * @param next Where the redirect leads.
+ * @param given The header fields to send, whatever the origin; left out: those of before.
  * @returns The same; to another origin without what is meant for the first one only.
  */
-function redirected(target: Target, next: URL): Target {
+function redirected(
+  target: Target,
+  next: URL,
+  given?: ConnectRequest["headers"],
+): Target {
   const { request, tls } = target;
-  if (originOf(next) === originOf(request.url)) return at(target, next);
-  const headers = request.headers.filter(([name]) => !CONFIDENTIAL.includes(name.toLowerCase()));
+  if (originOf(next) === originOf(request.url)) {
+    return at({ ...target, request: { ...request, headers: given ?? request.headers } }, next);
+  }
+  const headers = given ??
+    request.headers.filter(([name]) => !CONFIDENTIAL.includes(name.toLowerCase()));
   const trust = { ...tls };
   for (const name of CLIENTS_OWN) delete trust[name];
   return at({ request: { ...request, headers }, origin: undefined, tls: trust }, next);

@@ -178,6 +178,13 @@ Deno.test("onRedirect: changes the header fields", async () => {
     const { request } = await next(target("ws://a.test", FIELDS), location, give);
     assertEquals(request.headers, [["Authorization", "Bearer other"]]);
   }
+  // The user info of a URL is used beside them, as `connect` does.
+  const both = () => ({ url: "ws://u:p@c.test/x", headers: { "X-Custom": "no" } });
+  const { request } = await next(target("ws://a.test", FIELDS), "/b", both);
+  assertEquals([request.url.href, request.headers], ["ws://c.test/x", [
+    ["X-Custom", "no"],
+    ["Authorization", `Basic ${btoa("u:p")}`],
+  ]]);
 });
 
 Deno.test("onRedirect: what fails in it, and answers that are none", async () => {
