@@ -72,7 +72,9 @@ function runtimeProxy(url: URL): string | null {
     case "deno":
       return environmentProxy(url, readableEnvironment());
     case "node":
-      return usesEnvironment(environment()) ? environmentProxy(url, environment()) : null;
+      return usesEnvironment(environment())
+        ? environmentProxy(url, asNodeReads(environment()))
+        : null;
     default:
       return null;
   }
@@ -83,6 +85,13 @@ function usesEnvironment({ NODE_USE_ENV_PROXY, NODE_OPTIONS = "" }: Environment)
   const { process } = globalThis as { process?: { execArgv?: readonly string[] } };
   const options = [...process?.execArgv ?? [], ...NODE_OPTIONS.split(/\s+/)];
   return NODE_USE_ENV_PROXY === "1" || options.includes("--use-env-proxy");
+}
+
+/** Node's own `WebSocket` takes `http_proxy` for `wss:` as well where there is no `https_proxy`, and no `all_proxy`. */
+function asNodeReads(variables: Environment): Environment {
+  const { https_proxy, HTTPS_PROXY, http_proxy, HTTP_PROXY } = variables;
+  const secure = https_proxy || HTTPS_PROXY || http_proxy || HTTP_PROXY;
+  return { ...variables, https_proxy: secure, all_proxy: "", ALL_PROXY: "" };
 }
 
 /** What the program may read of the environment: a proxy that it must not see is not asked for. */

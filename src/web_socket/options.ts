@@ -203,8 +203,8 @@ export interface ConnectOptions
    * - `null`: none, whatever the environment says.
    *
    * Left out: what the runtime does for its own `WebSocket`. Deno uses the environment's proxy, as far as
-   * the program may read these variables; Node does with `NODE_USE_ENV_PROXY=1` or `--use-env-proxy`;
-   * Bun uses none.
+   * the program may read these variables; Node does with `NODE_USE_ENV_PROXY=1` or `--use-env-proxy`,
+   * `http_proxy` for `wss:` too where there is no `https_proxy`, and never `all_proxy`; Bun uses none.
    */
   proxy?: string | URL | "environment" | ProxyOptions | null | undefined;
   /** A Unix socket to connect to; the URL then only says what to ask for. Not with `proxy`. */

@@ -392,6 +392,28 @@ Deno.test("proxy: left out, it is the one that the runtime's own WebSocket would
   });
 });
 
+Deno.test("proxy: left out, each runtime's rule for the variables of the other scheme and of all", async () => {
+  const [http, https, all] = ["http://h.test/", "http://s.test/", "http://a.test/"];
+  // What each runtime's own WebSocket asks, for ws: and for wss:.
+  const cases: [variables: Record<string, string>, deno: unknown[], node: unknown[]][] = [
+    [{ http_proxy: http }, [http, undefined], [http, http]],
+    [{ HTTP_PROXY: http, https_proxy: https }, [http, https], [http, https]],
+    [{ HTTPS_PROXY: https }, [undefined, https], [undefined, https]],
+    [{ all_proxy: all }, [all, all], [undefined, undefined]],
+    [{ http_proxy: http, ALL_PROXY: all }, [http, all], [http, http]],
+  ];
+  for (const [variables, deno, node] of cases) {
+    await withEnvironment({ ...variables, NODE_USE_ENV_PROXY: "1" }, () => {
+      const chosen = ["ws://x.test", "wss://x.test"].map((url) =>
+        chooseProxy(new URL(url), undefined)?.url.href
+      );
+      const none = [undefined, undefined];
+      assertEquals(chosen, { deno, node, bun: none, browser: none }[platform()]);
+      return Promise.resolve();
+    });
+  }
+});
+
 Deno.test("proxy: what is chosen, and how it is named", () => {
   const url = new URL("ws://a.test");
   assertEquals(chooseProxy(url, null), null);
