@@ -46,9 +46,9 @@ const ROOT = new URL("../", import.meta.url);
 /** The budget of each folder of src/. */
 const ROOMS: Rooms = {
   "src": { files: 5, lines: 384 },
-  "src/handshake": { files: 11, lines: 1689 },
+  "src/handshake": { files: 11, lines: 1704 },
   "src/native": { files: 12, lines: 1057 },
-  "src/net": { files: 18, lines: 2527 },
+  "src/net": { files: 18, lines: 2551 },
   "src/page": { files: 3, lines: 117 },
   "src/permessage_deflate": { files: 5, lines: 1015 },
   "src/protocol": { files: 16, lines: 2803 },
@@ -56,7 +56,7 @@ const ROOMS: Rooms = {
   "src/server": { files: 27, lines: 3988 },
   "src/stream_channel": { files: 25, lines: 6111 },
   "src/testing": { files: 5, lines: 418 },
-  "src/web_socket": { files: 39, lines: 5406 },
+  "src/web_socket": { files: 39, lines: 5404 },
 };
 
 /** What the folder of streams is to come down to. */
