@@ -10,7 +10,7 @@ import type { WebSocketChannel } from "../web_socket/web_socket_channel.ts";
 
 /**
  * Joins two channels both ways, as a reverse proxy does: each message goes to the other one as it came, text or
- * bytes. A side that takes no more stops the other's reading. Neither may be read by anybody else.
+ * bytes. A side that takes no more stops the other's reading. Nobody else may read either of them, or add a stream to it.
  *
  * When one ends, the other is closed behind what was sent to it, with the same code and reason. Without a code it is
  * closed without one. A connection that was lost, or could not be opened, has none that could be sent: a server's
