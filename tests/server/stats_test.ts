@@ -2,6 +2,7 @@ import { assertEquals, assertStringIncludes } from "@std/assert";
 import { inspect } from "node:util";
 import { NetWebSocketChannel } from "../../src/net/mod.ts";
 import { deferred } from "../support/promises.ts";
+import { turn } from "../support/turns.ts";
 import { refusalOf, requestText, upgraded, withServer } from "./support.ts";
 
 Deno.test("stats: connections, refusals by reason, and what has passed both ways", async () => {
@@ -42,5 +43,34 @@ Deno.test("stats: connections, refusals by reason, and what has passed both ways
     await client.destroy();
     await own.sink.close();
     assertEquals(server.stats().connections.accepted, 2);
+  });
+});
+
+Deno.test("stats: requests that are being decided about, and what the server's close refuses", async () => {
+  const answers: ((isWelcome: boolean) => void)[] = [];
+  const verify = (): Promise<boolean> => new Promise((resolve) => answers.push(resolve));
+  await withServer({ verify, handler: () => {} }, async (server) => {
+    const ask = async (): Promise<NetWebSocketChannel> => {
+      const before = answers.length;
+      const client = NetWebSocketChannel.connect(server.url);
+      while (answers.length === before) await turn();
+      return client;
+    };
+    const [welcome, refused, gone, late] = [await ask(), await ask(), await ask(), await ask()];
+    const { connections } = server.stats();
+    assertEquals(connections, { open: 0, connecting: 4, accepted: 0 });
+    answers[0]?.(true);
+    await welcome.ready;
+    assertEquals(server.stats().connections, { open: 1, connecting: 3, accepted: 1 });
+    answers[1]?.(false);
+    await refused.closed;
+    gone.terminate();
+    while (server.stats().connections.connecting > 1) await turn();
+    await server.close();
+    assertEquals((await late.closed).code, 1006);
+    assertEquals(server.stats().connections, { open: 0, connecting: 0, accepted: 1 });
+    const { verify, closing, ...others } = server.stats().refused;
+    assertEquals([verify, closing], [1, 1]);
+    assertEquals(Object.values(others), [0, 0, 0, 0, 0, 0, 0]);
   });
 });
