@@ -223,6 +223,7 @@ class Accepting implements Opener {
   readonly #settings: ServerSettings;
   readonly #onOpen: (() => void) | undefined;
   #pending: PendingUpgrade | null;
+  #signal: AbortSignal | undefined;
 
   constructor(
     core: ChannelCore,
@@ -245,6 +246,7 @@ class Accepting implements Opener {
   /** Decides about it, unless that is done already. */
   decide({ refused, signal }: UpgradeExtra): void {
     if (refused !== undefined) return this.#refuse(refused);
+    this.#signal = signal;
     const decision = signal?.aborted ? null : decide(this.#head, this.#request, this.#settings);
     // Where it is decided in this very call, nothing has to be bounded.
     const isNow = decision !== null && !("then" in decision) && !signal?.aborted;
@@ -253,11 +255,11 @@ class Accepting implements Opener {
     const connectTimeout = this.#settings.handshakeTimeout;
     this.#core.bound({ signal, connectTimeout }, () => "handshake");
     if (isNow) this.#obey(decision);
-    else if (decision !== null && "then" in decision) this.#obeyLater(decision, signal);
+    else if (decision !== null && "then" in decision) this.#obeyLater(decision);
   }
 
   /** Obeys a decision that takes its time; a user whose functions take too long hears of it. */
-  #obeyLater(decision: Promise<Decision>, signal: AbortSignal | undefined): void {
+  #obeyLater(decision: Promise<Decision>): void {
     const { onError, handshakeTimeout } = this.#settings;
     let isDecided = false;
     decision.then((it) => {
@@ -265,9 +267,13 @@ class Accepting implements Opener {
       this.#obey(it);
     });
     this.#core.life.ready.catch((error: unknown) => {
-      const isLate = nameOf(error) === "TimeoutError" && !isDecided && !signal?.aborted;
-      if (isLate) reportLate(onError, handshakeTimeout, this.#request);
+      if (this.#isLate(error) && !isDecided) reportLate(onError, handshakeTimeout, this.#request);
     });
+  }
+
+  /** Whether `handshakeTimeout` was exceeded: the user's signal may have a TimeoutError of its own. */
+  #isLate(error: unknown): boolean {
+    return nameOf(error) === "TimeoutError" && !this.#signal?.aborted;
   }
 
   /** Refuses the upgrade if it isn't answered yet. */
@@ -319,8 +325,7 @@ class Accepting implements Opener {
     this.#request.giveUp();
     const refusal = refuse(503);
     pending.refuse(refusal);
-    const isLate = nameOf(this.#core.life.closing.error) === "TimeoutError";
-    this.#tellRefused(refusal, isLate ? "timeout" : "closing");
+    this.#tellRefused(refusal, this.#isLate(this.#core.life.closing.error) ? "timeout" : "closing");
   }
 
   ref(): void {}

@@ -5,6 +5,7 @@ import { refuse } from "../../src/handshake/server_handshake.ts";
 import { accept } from "../../src/server/accept_upgrade.ts";
 import { refused } from "../../src/server/admission.ts";
 import { refusedError, ServerChannel } from "../../src/server/server_channel.ts";
+import type { RefusedUpgrade } from "../../src/server/error_hook.ts";
 import { checkServerOptions, type ServerOptions } from "../../src/server/server_options.ts";
 import { ConnectError } from "../../src/web_socket/errors.ts";
 import { microtasks } from "../support/events.ts";
@@ -84,6 +85,24 @@ Deno.test("a refusal that is clear before, and a signal that has aborted before"
   assertEquals((await aborted.channel.closed).error, reason);
   assert(aborted.text().startsWith("HTTP/1.1 503 "), aborted.text());
   aborted.socket.destroy();
+});
+
+Deno.test("an upgrade that this side gives up is refused as closing, whatever the signal's reason", async () => {
+  const reasons: string[] = [];
+  const onRefused = ({ reason }: RefusedUpgrade): void => void reasons.push(reason);
+  const timeout = new DOMException("", "TimeoutError");
+  const late = new AbortController();
+  const { channel, socket } = connecting({ verify: never, onRefused });
+  channel.terminate();
+  socket.destroy();
+  const signals = [AbortSignal.abort(timeout), AbortSignal.abort(), late.signal];
+  for (const signal of signals) {
+    const { channel, socket } = connecting({ verify: never, onRefused }, { signal });
+    late.abort(timeout);
+    assertEquals((await channel.closed).error, signal.reason);
+    socket.destroy();
+  }
+  assertEquals(reasons, ["closing", "closing", "closing", "closing"]);
 });
 
 Deno.test("a guest that nobody has taken, and that is over: no timer is left, taking it does no harm", async () => {
