@@ -1,5 +1,6 @@
-// A reverse proxy for WebSockets, in front of any server: it lets in who knows the token, and passes on all messages
-// and close codes. Run it with a port, the URL of the server behind it, and the token.
+// A reverse proxy for WebSockets, in front of any server: it accepts clients that know the token, and passes on their
+// path, query and first subprotocol, all messages and the close code. Header fields are not passed on.
+// Run it with a port, the URL of the server behind it, and the token.
 
 import { createHash, timingSafeEqual } from "node:crypto";
 import { WebSocketChannel } from "@web-socket/channel";
@@ -19,12 +20,12 @@ const server = await WebSocketServer.bind({
   // In constant time: how long the answer takes doesn't tell how much of a guess is right.
   verify: ({ headers }) =>
     timingSafeEqual(digest(headers.get("authorization")), expected) || { status: 401 },
+  protocols: (request) => request.protocols[0] ?? null,
   handler: async (guest) => {
     const { pathname, search } = guest.request.url;
-    const [{ code }] = await relay(
-      guest,
-      WebSocketChannel.connect(new URL(pathname + search, upstream)),
-    );
+    const protocols = guest.protocol === null ? [] : [guest.protocol];
+    const behind = WebSocketChannel.connect(new URL(pathname + search, upstream), { protocols });
+    const [{ code }] = await relay(guest, behind);
     console.log(`${pathname} ended with ${code}`);
   },
 });

@@ -124,7 +124,7 @@ for (const [runtime, command] of RUNTIMES) {
       const { port } = server.address() as { port: number };
       server.on("connection", (socket, { url = "" }) => {
         socket.on("message", (data, isBinary) => {
-          socket.send(isBinary ? data : `${url}: ${data}`);
+          socket.send(isBinary ? data : `${url} ${socket.protocol}: ${data}`);
           if (String(data) === "close") socket.close(4404, "not here");
         });
       });
@@ -135,11 +135,16 @@ for (const [runtime, command] of RUNTIMES) {
         const refused = await NetWebSocketChannel.connect(url).closed;
         assertEquals((refused.error as ConnectError).status, 401);
         const headers = { Authorization: "Bearer a-token" };
-        const client = NetWebSocketChannel.connect(`${url}/room?a=1`, { headers });
+        const client = NetWebSocketChannel.connect(`${url}/room?a=1`, {
+          headers,
+          protocols: ["v2", "v1"],
+        });
+        await client.ready;
+        assertEquals(client.protocol, "v2");
         client.sink.add(Uint8Array.of(1, 2));
         client.sink.add("close");
         assertEquals((await client.stream.next()).value, Uint8Array.of(1, 2));
-        assertEquals((await client.stream.next()).value, "/room?a=1: close");
+        assertEquals((await client.stream.next()).value, "/room?a=1 v2: close");
         const { code, reason, wasClean } = await client.closed;
         assertEquals([code, reason, wasClean], [4404, "not here", true]);
       });
