@@ -91,7 +91,7 @@ async function manifest({ version, license }: Config): Promise<Manifest> {
     name: NPM_NAME,
     version,
     description:
-      "WebSocket channels for Node, Deno, Bun and browsers: a stream of what comes, a sink for what goes, and an ending that is always told",
+      "WebSocket channels for Node, Deno, Bun and browsers: incoming messages as a stream, a sink for outgoing ones, and a promise of how the connection ended",
     keywords: [
       "websocket",
       "rfc6455",

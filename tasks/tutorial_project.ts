@@ -100,14 +100,14 @@ export function followTutorial(runtimes: readonly Runtime[], built: Built): Prom
       const host = open(0, "server.mjs");
       await host.read(`listening at ws://127.0.0.1:${port}`);
       const ada = open(1, "client.mjs", "Ada");
-      await ada.read("Ada has come");
+      await ada.read("Ada joined");
       const bob = open(2, "client.mjs", "Bob");
-      await ada.read("Bob has come");
+      await ada.read("Bob joined");
       await bob.type("Is anybody here?\n");
       await ada.read("Bob: Is anybody here?");
       await bob.endInput();
       await bob.read("The chat is over: 1000, ended by local");
-      await ada.read("Bob has gone");
+      await ada.read("Bob left");
       await host.kill();
       await ada.read("The chat is over: 1006, ended by transport");
     } finally {

@@ -11,12 +11,12 @@ import type { MessageInput } from "../web_socket/web_socket_sink.ts";
 import { type SlowPolicy, SlowReceiver } from "./slow_receiver.ts";
 
 /**
- * What is done with a receiver that doesn't take messages as fast as they come:
+ * What happens to a receiver that can't keep up:
  *
- * - `"close"`: nothing is dropped; it is closed when it has been behind for `stallTimeout` and more
- *   than `maxQueueSize` waits for it;
- * - `"drop-oldest"`: beyond `maxQueueSize` the oldest messages that wait are dropped;
- * - `"latest"`: only the latest message waits: for states of which the last is all that matters.
+ * - `"close"`: no message is dropped; the receiver is closed when it has been behind for `stallTimeout` and
+ *   its queue exceeds `maxQueueSize`;
+ * - `"drop-oldest"`: above `maxQueueSize` the oldest queued messages are dropped;
+ * - `"latest"`: only the latest message is queued: for states, such as a price.
  *
  * Whatever the policy, a receiver that takes nothing at all for `stallTimeout` is closed. Closing is
  * with 1013, try again later.
