@@ -24,6 +24,7 @@ const SERVERS = [
   "express_server.ts",
   "fastify_server.ts",
   "hono_server.ts",
+  "reverse_proxy.ts",
 ];
 
 /** What the examples that read JSON are given. */

@@ -4,19 +4,6 @@ import {
   isFieldValue,
   isReservedHeader,
 } from "../../src/handshake/request_fields.ts";
-import { isToken, protocolFault } from "../../src/handshake/subprotocol.ts";
-
-Deno.test("A token is made of the characters of RFC 9110 §5.6.2, at least one", () => {
-  const marks = "!#$%&'*+-.^_`|~";
-  for (let code = 0; code < 0x180; code++) {
-    const character = String.fromCharCode(code);
-    const legal = /[0-9A-Za-z]/.test(character) || marks.includes(character);
-    assertEquals(isToken(character), legal, `U+${code.toString(16)}`);
-    assertEquals(isToken(`a${character}b`), legal, `U+${code.toString(16)} inside`);
-  }
-  assertFalse(isToken(""));
-  assertFalse(isToken("token\n"));
-});
 
 Deno.test("A field's value is made of tabs, spaces and visible characters of Latin-1", () => {
   for (let code = 0; code < 0x180; code++) {
@@ -63,12 +50,4 @@ Deno.test("S136 the handshake's own headers are known", () => {
   for (const name of ["Authorization", "Cookie", "User-Agent", "__proto__"]) {
     assertEquals(isReservedHeader(name), false, name);
   }
-});
-
-Deno.test("A subprotocol must be one of those that were offered. RFC 6455 §4.1", () => {
-  assertEquals(protocolFault("", []), null);
-  assertEquals(protocolFault("b", ["a", "b"]), null);
-  assert(protocolFault("", ["a"])?.includes("none of the offered"));
-  assert(protocolFault("c", ["a", "b"])?.includes("was not offered"));
-  assert(protocolFault("A", ["a"]) !== null);
 });
