@@ -41,7 +41,7 @@ export async function addressesOf(
     const address = it?.address;
     const family = builtin("net")?.isIP(address) ?? 0;
     // A name would be looked up once more, by somebody else.
-    if (family === 0) throw failure("ERR_INVALID_IP_ADDRESS");
+    if (family === 0) throw failure("ERR_LOOKUP");
     found.set(address, { address, family });
   }
   if (found.size === 0) throw failure("ENOTFOUND");
@@ -87,7 +87,7 @@ export function interleaved(addresses: readonly LookupAddress[]): LookupAddress[
  * @param host The name that the addresses are of.
  * @param port The port.
  * @param addresses The addresses.
- * @param isOwn Whether the user's own function has found them.
+ * @param isOwn Whether the user has given them, in the URL or by a function.
  */
 export function candidatesOf(
   host: string,

@@ -204,7 +204,6 @@ export class Dial {
   async #reach(url: URL, settings: TlsOptions | null): Promise<void> {
     const candidates = await this.#candidates(url);
     this.#checkWanted();
-    this.#phase = "tcp";
     const { addressDelay: delay = DEFAULT_ADDRESS_DELAY } = this.#options;
     const race = this.#race = new Race(candidates, {
       start: (target) => this.#open(target),
@@ -235,14 +234,15 @@ export class Dial {
     const host = bareHost(url.hostname);
     const port = portOf(url);
     const family = this.#net.isIP(host);
-    if (lookup === undefined && family !== 0) return [{ name: host, target: { host, port } }];
-    this.#phase = "dns";
-    const addresses = await addressesOf(host, port, lookup);
+    const isKnown = lookup === undefined && family !== 0;
+    if (!isKnown) this.#phase = "dns";
+    const addresses = isKnown ? [{ address: host, family }] : await addressesOf(host, port, lookup);
+    this.#phase = "tcp";
     // From an address of one family only that family can be reached.
     const own = this.#net.isIP(localAddress ?? "");
     const usable = addresses.filter((it) => own === 0 || it.family === own);
     if (usable.length === 0) throw failure("EADDRNOTAVAIL");
-    return candidatesOf(host, port, usable, lookup !== undefined);
+    return candidatesOf(host, port, usable, isKnown || lookup !== undefined);
   }
 
   /** Begins to connect. */

@@ -43,10 +43,9 @@ const MEANINGS: ReadonlyMap<string, Meaning> = new Map([
   ["EADDRNOTAVAIL", NO_ADDRESS],
   // Deno's, of a local address.
   ["EINVAL", NO_ADDRESS],
-  [
-    "ERR_INVALID_IP_ADDRESS",
-    { text: "the option lookup gave what is no IP address", retryable: false },
-  ],
+  // What is dialled is an address: only the local one can be none.
+  ["ERR_INVALID_IP_ADDRESS", NO_ADDRESS],
+  ["ERR_LOOKUP", { text: "the option lookup gave what is no IP address", retryable: false }],
   ["ERR_ZONE", { text: "Deno can't use an IPv6 address with a zone", retryable: false }],
   ["ENOENT", { text: "there is no such socket" }],
   ["EACCES", FORBIDDEN],

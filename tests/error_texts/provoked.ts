@@ -209,7 +209,7 @@ export const PROVOKED: Readonly<Record<string, Provoke | Elsewhere>> = {
   [`${C}the host can't be reached`]: () => dialled("EHOSTUNREACH"),
   [`${C}the network can't be reached`]: () => dialled("ENETUNREACH"),
   [`${C}the local address can't be used`]: () => dialled("EADDRNOTAVAIL"),
-  [`${C}the option lookup gave what is no IP address`]: () => dialled("ERR_INVALID_IP_ADDRESS"),
+  [`${C}the option lookup gave what is no IP address`]: () => dialled("ERR_LOOKUP"),
   [`${C}Deno can't use an IPv6 address with a zone`]: () => dialled("ERR_ZONE"),
   [`${C}there is no such socket`]: () =>
     NetWebSocketChannel.connect(URL_TEXT, { socketPath: "/nowhere/a.sock" }).ready,

@@ -164,6 +164,13 @@ Deno.test("dial: from a local address only its family is tried", async () => {
       localAddress: "127.0.0.5",
     });
     assertMatch(error.message, /: the local address can't be used$/);
+    assertEquals([error.phase, error.retryable], ["tcp", false]);
+    // Bun would connect from another address; Node names a code of its own.
+    for (const localAddress of ["::1", "nonsense"]) {
+      const { message, retryable } = await connectFailure(at(url, "127.0.0.1"), { localAddress });
+      assertMatch(message, /: the local address can't be used$/);
+      assertEquals(retryable, false);
+    }
   });
 });
 
