@@ -43,7 +43,7 @@ Deno.test("the bundle for browsers has no specifier of a builtin, and connects n
   await echo.close();
   assertEquals(lines.trim().split("\n"), [
     "hello false",
-    "Unsupported on browser: headers. " +
+    "Unsupported on browser: headers. The option headers needs it. " +
     "Authenticate with a subprotocol, a cookie, the URL or the first message instead",
     "Unsupported on browser: proxy. The option proxy needs it. A page can't have it: leave it out, or connect on Deno, Node or Bun",
   ]);
