@@ -10,6 +10,12 @@ interface Globals {
 
 type Constructor = typeof globalThis.WebSocket;
 
+/** What V8 has of stacks; other engines have less. */
+interface StackSettings {
+  readonly prepareStackTrace?: unknown;
+  readonly stackTraceLimit?: unknown;
+}
+
 /**
  * Whose the global `WebSocket` is. What else the program sees doesn't tell: jsdom, happy-dom, Electron's
  * renderer and workerd look like Node, and a mock or a polyfill may have been there first.
@@ -34,13 +40,29 @@ let seen: [socket: Constructor, isBuiltIn: boolean] | undefined;
 
 /** Whether the runtime itself has the code of a class: Node's and Deno's are written in JavaScript. */
 function isBuiltIn(socket: Constructor): boolean {
-  if (seen?.[0] !== socket) seen = [socket, extendsTarget(socket) && throwsInside(socket)];
+  if (seen?.[0] !== socket) {
+    seen = [socket, extendsTarget(socket) && withPlainStacks(() => throwsInside(socket))];
+  }
   return seen[1];
 }
 
 /** Whether it extends `EventTarget` itself: what extends the genuine one is a mock. */
 function extendsTarget(socket: Constructor): boolean {
   return Object.getPrototypeOf(Object.getPrototypeOf(socket)) === Function.prototype;
+}
+
+/** Calls a function with stacks as the engine writes them: a program may have changed their text and their length. */
+function withPlainStacks<T>(read: () => T): T {
+  const { prepareStackTrace, stackTraceLimit } = Error as StackSettings;
+  const set = (settings: StackSettings): void => {
+    for (const [name, value] of Object.entries(settings)) Reflect.set(Error, name, value);
+  };
+  set({ prepareStackTrace: undefined, stackTraceLimit: 1 });
+  try {
+    return read();
+  } finally {
+    set({ prepareStackTrace, stackTraceLimit });
+  }
 }
 
 /** Whether it is the runtime's code that refuses an object which is none of its sockets. */

@@ -59,9 +59,11 @@ export class Attempt {
    * @param error One that is of this package.
    */
   locate(error: Error): void {
+    // A program can make something else of stacks than a text.
+    const stack: unknown = this.#trace?.stack;
     // All engines have frames here; some have a line with the error's name in front of them.
-    const frames = this.#trace?.stack?.replace(/^Error.*\n?/, "");
-    if (!frames) return;
+    const frames = typeof stack === "string" ? stack.replace(/^Error.*\n?/, "") : "";
+    if (frames === "") return;
     const value = `${error.name}: ${error.message}\n${frames}`;
     Reflect.defineProperty(error, "stack", { value, configurable: true, writable: true });
   }

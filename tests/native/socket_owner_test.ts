@@ -32,6 +32,31 @@ Deno.test("socket owner: a lazy global that became its value is still the platfo
   withGlobal({ get: () => Original }, () => assertEquals(socketOwner(), own));
 });
 
+Deno.test("socket owner: a program's settings of stacks change nothing, and are left as they were", () => {
+  const read = (): [unknown, unknown] => {
+    const { prepareStackTrace, stackTraceLimit } = Error as unknown as Record<string, unknown>;
+    return [prepareStackTrace, stackTraceLimit];
+  };
+  const [prepareBefore, stackTraceLimit] = read();
+  const settings = [
+    { stackTraceLimit: 0 },
+    { prepareStackTrace: () => "hidden" },
+    { prepareStackTrace: (_error: unknown, frames: unknown) => frames },
+  ];
+  for (const it of settings) {
+    // What was looked at last is known.
+    withGlobal({ value: class WebSocket {} }, () => assertEquals(socketOwner(), null));
+    try {
+      Object.assign(Error, it);
+      const before = read();
+      assertEquals(socketOwner(), own);
+      assertEquals(read(), before);
+    } finally {
+      Object.assign(Error, { prepareStackTrace: prepareBefore, stackTraceLimit });
+    }
+  }
+});
+
 Deno.test("socket owner: of a mock or a polyfill nothing is known, however it is made", () => {
   const Base = Original ?? class {};
   const url = { get: (): string => "ws://a.test" };

@@ -47,7 +47,7 @@ Deno.test("attempt: its errors have the stack of the call that began it", () => 
     const [[late] = []] = told as [DOMException][];
     assertEquals(late?.stack, `TimeoutError: ${late?.message}\n${frames}`);
   }
-  for (const stack of ["", "Error", undefined]) {
+  for (const stack of ["", "Error", undefined, [{}]]) {
     Object.assign(trace, { stack });
     const error = new WebSocketChannelError("lost");
     const before = error.stack;
