@@ -47,7 +47,7 @@ const ROOT = new URL("../", import.meta.url);
 const ROOMS: Rooms = {
   "src": { files: 5, lines: 384 },
   "src/handshake": { files: 11, lines: 1704 },
-  "src/native": { files: 12, lines: 1057 },
+  "src/native": { files: 12, lines: 1079 },
   "src/net": { files: 18, lines: 2550 },
   "src/page": { files: 3, lines: 117 },
   "src/permessage_deflate": { files: 5, lines: 1015 },
@@ -56,7 +56,7 @@ const ROOMS: Rooms = {
   "src/server": { files: 27, lines: 3993 },
   "src/stream_channel": { files: 25, lines: 6111 },
   "src/testing": { files: 5, lines: 418 },
-  "src/web_socket": { files: 39, lines: 5404 },
+  "src/web_socket": { files: 39, lines: 5406 },
 };
 
 /** What the folder of streams is to come down to. */
