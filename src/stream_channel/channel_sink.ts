@@ -247,7 +247,8 @@ export class MessageSink<T, Options = never> implements ChannelSink<T> {
    */
   constructor(target: SinkTarget<T, Options>, options: MessageSinkOptions = {}) {
     this.#target = target;
-    this.#highWaterMark = options.highWaterMark ?? DEFAULT_HIGH_WATER_MARK;
+    // With a mark of 0 there would never be room.
+    this.#highWaterMark = Math.max(options.highWaterMark ?? DEFAULT_HIGH_WATER_MARK, 1);
     this.#state = options.closeWins === true ? CLOSE_WINS : 0;
   }
 

@@ -112,7 +112,7 @@ export function whyNoJson(value: unknown): string | null {
 }
 
 /** As {@linkcode whyNoJson}, of an object. */
-export function whyNoObject(value: object): string | null {
+function whyNoObject(value: object): string | null {
   if (Array.isArray(value)) return null;
   if (Object.getPrototypeOf(value) === Object.prototype) return null;
   if (ArrayBuffer.isView(value)) return "JSON has no bytes";

@@ -18,8 +18,7 @@ import { ChannelCore, type Opener } from "./channel_core.ts";
 import { closeContent } from "./channel_state.ts";
 import type { BytesParts } from "./channel_wire.ts";
 import { type Clock, systemClock } from "./clock.ts";
-import { parseUrl } from "./connect_url.ts";
-import { parseProtocols } from "./connect_url.ts";
+import { parseProtocols, parseUrl } from "./connect_url.ts";
 import { ConnectError, UnsupportedError, WebSocketChannelError } from "./errors.ts";
 import { checkOption, readOptions } from "../stream_channel/options.ts";
 import {

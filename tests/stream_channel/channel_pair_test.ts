@@ -198,3 +198,16 @@ Deno.test("the Web Streams views: a pair that pipeThrough takes; cancelling the 
   await reader.cancel();
   await foreign.sink.done;
 });
+
+Deno.test("a pair with a high-water mark of 0: one value at a time has room", async () => {
+  for (const sync of [false, true]) {
+    const { local, foreign } = channelPair<string>({ highWaterMark: 0, sync });
+    await local.sink.ready;
+    const added = local.sink.addStream(["a", "b", "c"]);
+    const got: unknown[] = [];
+    for (let i = 0; i < 3; i++) got.push((await foreign.stream.next()).value);
+    await added;
+    assertEquals(got, ["a", "b", "c"]);
+    await local.sink.close();
+  }
+});
