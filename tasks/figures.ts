@@ -54,9 +54,9 @@ const ROOMS: Rooms = {
   "src/protocol": { files: 16, lines: 2803 },
   "src/realm": { files: 4, lines: 304 },
   "src/server": { files: 27, lines: 3993 },
-  "src/stream_channel": { files: 25, lines: 6111 },
+  "src/stream_channel": { files: 25, lines: 6112 },
   "src/testing": { files: 5, lines: 418 },
-  "src/web_socket": { files: 39, lines: 5406 },
+  "src/web_socket": { files: 39, lines: 5405 },
 };
 
 /** What the folder of streams is to come down to. */
