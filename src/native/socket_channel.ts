@@ -52,7 +52,7 @@ export class SocketChannel extends Channel {
       url,
       ...known,
     });
-    core.bound(options, () => "handshake");
+    core.bound(options, () => null);
     if (core.state !== "closed") {
       transport.connect(() => known.create(request));
     }
@@ -77,7 +77,7 @@ export class SocketChannel extends Channel {
       capabilities: NO_CAPABILITIES,
       readFailure,
     });
-    core.bound(options, () => "handshake");
+    core.bound(options, () => null);
     if (isPromise) void transport.await(socket);
     else transport.adopt(socket);
     return new SocketChannel(core, transport);

@@ -5,8 +5,8 @@ import type { CloseInitiator } from "./close_info.ts";
 
 /** What an {@linkcode Attempt} bounds. */
 export interface Attempted {
-  /** What it is doing. */
-  phase(): string;
+  /** What it is waiting for; `null` when that is not known. */
+  phase(): string | null;
   /** Where it leads, as texts show it; empty when that isn't known. */
   url(): string;
   /** It is to be given up. */
@@ -41,9 +41,9 @@ export class Attempt {
     this.#onAbort = () => attempted.giveUp(signal?.reason, "local");
     signal?.addEventListener("abort", this.#onAbort, { once: true });
     const onTime = (): void => {
-      const url = attempted.url();
+      const [url, phase] = [attempted.url(), attempted.phase()];
       const message = `Cannot connect${url === "" ? "" : ` to ${url}`}: ` +
-        `it took longer than ${connectTimeout} ms, in phase ${attempted.phase()}`;
+        `it took longer than ${connectTimeout} ms${phase === null ? "" : `, in phase ${phase}`}`;
       const error = new DOMException(message, "TimeoutError");
       this.locate(error);
       attempted.giveUp(error, "timeout");

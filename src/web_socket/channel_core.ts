@@ -296,7 +296,7 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget {
   // Connecting.
 
   /** Gives the attempt to connect its bounds: a timeout and a signal. */
-  bound(options: ConnectDeadlineOptions, phase: () => string): void {
+  bound(options: ConnectDeadlineOptions, phase: () => string | null): void {
     const { signal } = options;
     if (signal?.aborted) return this.#giveUp(signal.reason, "local");
     const giveUp = (error: unknown, by: CloseInitiator): void => this.#giveUp(error, by);

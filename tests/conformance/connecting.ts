@@ -2,7 +2,6 @@ import {
   assert,
   assertEquals,
   assertInstanceOf,
-  assertMatch,
   assertNotEquals,
   assertRejects,
   assertStrictEquals,
@@ -196,12 +195,14 @@ export function testConnecting({ test, traits }: Suite): void {
     assertInstanceOf(await assertFails(channel), ConnectError);
   });
 
-  test("C71 a server that is too slow: a TimeoutError that names the phase", async (context) => {
+  test("C71 a server that is too slow: a TimeoutError that names the phase where it is known", async (context) => {
     const { channel } = await context.meet("slow-upgrade", {}, { connectTimeout: 50 });
     const error = await assertFails(channel, "timeout");
     assertInstanceOf(error, DOMException);
     assertEquals(error.name, "TimeoutError");
-    assertMatch(error.message, /^Cannot connect.* it took longer than 50 ms, in phase handshake$/);
+    // A native socket doesn't report how far it has come.
+    const phase = traits.ownProtocol ? ", in phase handshake" : "";
+    assert(error.message.endsWith(`: it took longer than 50 ms${phase}`), error.message);
     assert(error.message.includes(channel.url), error.message);
   });
 

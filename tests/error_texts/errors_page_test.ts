@@ -25,6 +25,7 @@ const WITHOUT_LINE: Readonly<Record<string, string>> = {
   "Cannot connect to …: malformed request line": "on a server: the client gets a 400",
   "Cannot use its answer: it must be an Error or undefined, synchronously, got …":
     "a part of the text about tls.checkServerIdentity",
+  "Cannot connect: it took longer than … ms": "without a URL: the line has one",
   "Cannot connect: it took longer than … ms, in phase …": "without a URL: the line has one",
   "Cannot use the option …: it must be …": "its parts have lines",
 };

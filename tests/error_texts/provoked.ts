@@ -194,7 +194,7 @@ export const PROVOKED: Readonly<Record<string, Provoke | Elsewhere>> = {
     NativeWebSocketChannel.connect(URL_TEXT, wrong({ pingInterval: 1 })).ready,
 
   // Connecting.
-  "Cannot connect to …: it took longer than … ms, in phase …": () =>
+  "Cannot connect to …: it took longer than … ms…": () =>
     connectOver(new FakeBytes(), "ws://a.test", { connectTimeout: 1 }).ready,
   "Connecting was given up: the channel was closed": () => {
     const channel = connectOver(new FakeBytes(), "ws://a.test");
