@@ -180,6 +180,12 @@ export interface Browser {
   close(): Promise<void>;
 }
 
+/** The server's end of a WebSocket that a test answers itself. */
+export interface RoutedWebSocket {
+  onMessage(handler: (message: string | Uint8Array) => void): void;
+  send(message: string): void;
+}
+
 /** What is used of a page. */
 export interface Page {
   goto(url: string): Promise<unknown>;
@@ -189,6 +195,8 @@ export interface Page {
   textContent(selector: string, options?: { timeout: number }): Promise<string | null>;
   waitForSelector(selector: string): Promise<unknown>;
   evaluate(script: string): Promise<unknown>;
+  addScriptTag(options: { path: string }): Promise<unknown>;
+  routeWebSocket(url: string, handler: (socket: RoutedWebSocket) => void): Promise<void>;
   screenshot(options: { path: string }): Promise<unknown>;
   on(event: "pageerror" | "crash", listener: (error: unknown) => void): void;
   close(): Promise<void>;

@@ -1,0 +1,54 @@
+// Deno only: it bundles, and starts a browser
+
+/** The WebSocket that Playwright's `routeWebSocket` puts into a page in place of the browser's. */
+
+import { assertEquals } from "@std/assert";
+import { findChromium, launch } from "../../tasks/test_browser.ts";
+import { esbuild, OUT, succeed } from "../../tasks/tools.ts";
+
+const chromium = await findChromium();
+const reason = chromium === null ? " (left out: chromium is not installed)" : "";
+
+/** What a program in the page does, with the bundle as `channels`. */
+const PROGRAM = `(async () => {
+  const channel = channels.WebSocketChannel.connect("ws://no-such-host.invalid/chat");
+  channel.sink.add("hello");
+  const { value } = await channel.stream.next();
+  await channel.sink.close(3001, "enough");
+  const { code, wasClean } = await channel.closed;
+  return JSON.stringify({ value, code, wasClean });
+})()`;
+
+Deno.test({
+  name: `interop: in a page, Playwright's mock gets the connection instead of the host${reason}`,
+  ignore: chromium === null,
+  fn: async () => {
+    const output = new URL("browser/playwright.js", OUT);
+    await succeed([
+      ...await esbuild(),
+      "mod.ts",
+      "--bundle",
+      "--platform=browser",
+      "--format=iife",
+      "--global-name=channels",
+      "--log-level=warning",
+      `--outfile=${output.pathname}`,
+    ], { cwd: new URL("../../", import.meta.url) });
+    const browser = await launch(chromium ?? "");
+    try {
+      const page = await browser.newPage();
+      await page.routeWebSocket("ws://no-such-host.invalid/**", (socket) => {
+        socket.onMessage((message) => socket.send(`mock: ${message}`));
+      });
+      await page.goto("about:blank");
+      await page.addScriptTag({ path: output.pathname });
+      assertEquals(JSON.parse(String(await page.evaluate(PROGRAM))), {
+        value: "mock: hello",
+        code: 3001,
+        wasClean: true,
+      });
+    } finally {
+      await browser.close();
+    }
+  },
+});
