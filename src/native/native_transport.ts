@@ -71,7 +71,7 @@ export class NativeTransport implements Transport {
   #isInClose = false;
 
   /**
-   * Makes one without a socket.
+   * Creates a transport without a socket.
    *
    * @param core The channel.
    * @param settings What is known of it.

@@ -12,7 +12,7 @@ export class Polling {
   #amountTimer: unknown;
 
   /**
-   * Makes one that looks for nothing yet.
+   * Creates a poll that does not look for anything yet.
    *
    * @param clock Where times come from.
    * @param stateInterval How often to look at the state, in milliseconds.

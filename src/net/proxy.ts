@@ -127,7 +127,7 @@ export interface ProxyRefusalOptions {
 
 /** Why a proxy opened no tunnel. */
 export class ProxyRefusal extends Error {
-  /** The name of the class. */
+  /** `"ProxyRefusal"`, also in minified code. */
   override readonly name = "ProxyRefusal";
   readonly options: ProxyRefusalOptions;
 

@@ -27,7 +27,7 @@ export interface AddressFailure {
 
 /** No address is left to try. */
 export class NoAddressLeft extends AggregateError {
-  /** The name of the class. */
+  /** `"NoAddressLeft"`, also in minified code. */
   override readonly name = "NoAddressLeft";
   /** Each address with its failure, in the order of the attempts. */
   readonly failures: readonly AddressFailure[];

@@ -69,7 +69,7 @@ export class Broadcaster implements Flushable {
   >();
 
   /**
-   * Makes one.
+   * Creates a broadcaster. One serves any number of channels.
    *
    * @param clock Where times come from.
    */

@@ -31,7 +31,7 @@ export class BunSocket implements WebSocketLike {
   #closed = false;
 
   /**
-   * Makes one that is connecting.
+   * Creates a socket that is connecting.
    *
    * @param protocol The subprotocol that was agreed on, or the empty text.
    */

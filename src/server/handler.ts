@@ -12,8 +12,9 @@ import type { ServerWebSocketChannel } from "./server_request.ts";
  * client has sent is read. Each connection is in a call of its own, so that none waits for another.
  *
  * When it throws or rejects, the channel is closed with 1011, and `onError` gets the error. When it returns,
- * the channel is not closed: listeners may go
- * on. An error that the end of the connection caused, such as of `flush`, is not reported: `channel.closed` tells it.
+ * the channel stays open: its listeners may go on.
+ * An error that the end of the connection caused, such as of `flush`, or of `add` after the server's `close`, is not
+ * reported: see `channel.closed` for how it ended.
  */
 export type ConnectionHandler<Context = unknown> = (
   channel: ServerWebSocketChannel<Message, MessageInput, Context>,

@@ -99,7 +99,7 @@ export class PlatformUpgrade {
   #hasLeft = false;
 
   /**
-   * Makes one.
+   * Wraps a request; {@linkcode decide} looks at it.
    *
    * @param raw The platform's request.
    * @param remote Where it came from.

@@ -49,7 +49,7 @@ export class SlowReceiver {
   #deadline: Deadline | null = null;
 
   /**
-   * Makes one, of a channel that has no room.
+   * Creates the queue of a channel that has no room.
    *
    * @param channel The channel.
    * @param clock Where times come from.

@@ -22,7 +22,7 @@ export class AddStream<T> {
   #wake: () => void = ignore;
 
   /**
-   * Makes one that is to {@linkcode run}.
+   * Creates one that takes nothing before {@linkcode run} is called.
    *
    * @param target Says when there is room.
    * @param source Where they come from.

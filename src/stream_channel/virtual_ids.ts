@@ -169,7 +169,7 @@ class Ranges {
     if (this.#firsts.length > MAX_RANGES) this.#join(0);
   }
 
-  /** Makes one range of two, and of what is between them. */
+  /** Joins two ranges, and what is between them, to one range. */
   #join(left: number): void {
     this.#firsts.splice(left + 1, 1);
     this.#lasts.splice(left, 1);

@@ -21,7 +21,7 @@ export interface RefusedResponse extends Omit<HandshakeResponse, "body"> {
  * reported, where it reported anything. Corresponds to Dart's `WebSocketChannelException`.
  */
 export class WebSocketChannelError extends Error {
-  /** The name of the class. */
+  /** `"WebSocketChannelError"`, or the name of the subclass; also in minified code. */
   override readonly name: string = "WebSocketChannelError";
 }
 
@@ -46,7 +46,7 @@ export interface ConnectErrorOptions {
 
 /** A connection could not be opened. */
 export class ConnectError extends WebSocketChannelError {
-  /** The name of the class. */
+  /** `"ConnectError"`, also in minified code. */
   override readonly name = "ConnectError";
   /**
    * How far the attempt had come; `null` where the platform's own `WebSocket` made it and does not
@@ -88,7 +88,7 @@ function isRetryable(status: number | null): boolean {
 
 /** The peer broke the protocol, and the connection was failed because of it. RFC 6455 §7.1.7. */
 export class ProtocolError extends WebSocketChannelError {
-  /** The name of the class. */
+  /** `"ProtocolError"`, also in minified code. */
   override readonly name = "ProtocolError";
   /** The close code that was sent: 1002 or 1007. */
   readonly closeCode: number;
@@ -121,7 +121,7 @@ export interface LimitErrorOptions {
  * than `maxQueueSize` lets wait. The peer hasn't broken the protocol.
  */
 export class LimitError extends WebSocketChannelError {
-  /** The name of the class. */
+  /** `"LimitError"`, also in minified code. */
   override readonly name = "LimitError";
   /** The option that sets the limit, such as `"maxMessageSize"`. */
   readonly option: string;
@@ -146,7 +146,7 @@ export class LimitError extends WebSocketChannelError {
 
 /** What was asked for can't be done on this platform. It is not ignored instead. */
 export class UnsupportedError extends WebSocketChannelError {
-  /** The name of the class. */
+  /** `"UnsupportedError"`, also in minified code. */
   override readonly name = "UnsupportedError";
   /** What is lacking: the name of an option, a method or a capability. */
   readonly capability: string;

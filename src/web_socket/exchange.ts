@@ -39,7 +39,7 @@ export interface BodyTime {
 
 /** The wire ended before an answer was received. */
 export class NoAnswer extends Error {
-  /** The name of the class. */
+  /** `"NoAnswer"`, also in minified code. */
   override readonly name = "NoAnswer";
 }
 

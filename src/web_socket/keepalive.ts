@@ -53,7 +53,7 @@ export class Keepalive {
   #latency: number | null = null;
 
   /**
-   * Makes one that doesn't ping yet.
+   * Creates a keepalive that does not ping yet.
    *
    * @param owner The channel.
    * @param clock Where times come from.
