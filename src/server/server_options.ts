@@ -266,8 +266,10 @@ function checkOrigin(policy: OriginPolicy): OriginPolicy {
   return list.map((origin, i): string => {
     if (typeof origin === "string" && isOrigin(origin)) return spelled(origin);
     throw new TypeError(
-      `Cannot use the option origin: element ${i + 1} of ${list.length} is not an origin, such ` +
-        'as "https://example.com" or "http://localhost:8080"',
+      `Cannot use the option origin: element ${
+        i + 1
+      } of ${list.length} is not an origin (scheme and ` +
+        'host, no path), such as "https://example.com" or "http://localhost:8080"',
     );
   });
 }

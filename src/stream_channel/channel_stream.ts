@@ -48,7 +48,8 @@ export interface ChannelStream<T> extends AsyncIterable<T> {
    * turn of the event loop, a WebSocket channel continues in later turns. What arrived before is delivered from a microtask after
    * `listen` has returned. `onData` is never called from inside itself.
    *
-   * What a callback throws is rethrown from a microtask; later messages still come.
+   * An exception that a callback throws is uncaught, as in an event listener: it is rethrown from a microtask, which
+   * ends the process on Deno and Node. Later messages still arrive.
    *
    * @throws {TypeError} When `onData` is no function, or an option is unknown or of the wrong type.
    * @throws {DOMException} `InvalidStateError` when the stream has had a reader.

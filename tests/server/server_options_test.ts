@@ -66,7 +66,7 @@ Deno.test("the error of an origin shows what one looks like, and never true", ()
     ).message;
   assertEquals(
     message(["https://a.test", "a.test"]),
-    "Cannot use the option origin: element 2 of 2 is not an origin, such as " +
+    "Cannot use the option origin: element 2 of 2 is not an origin (scheme and host, no path), such as " +
       '"https://example.com" or "http://localhost:8080"',
   );
   for (const [value, shown] of [["https://a.test", "a string"], [true, "true"]]) {
