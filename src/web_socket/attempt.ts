@@ -68,6 +68,11 @@ export class Attempt {
     Reflect.defineProperty(error, "stack", { value, configurable: true, writable: true });
   }
 
+  /** Whether its timer keeps the process alive. */
+  set isRef(isRef: boolean) {
+    if (this.#deadline !== null) this.#deadline.isRef = isRef;
+  }
+
   /** It is over, one way or the other. */
   end(): void {
     this.#signal?.removeEventListener("abort", this.#onAbort);

@@ -598,6 +598,7 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget {
   /** See `WebSocketChannel.ref`. */
   ref(): void {
     this.#isRef = true;
+    if (this.#attempt !== null) this.#attempt.isRef = true;
     this.#opener?.ref();
     this.#transport?.ref();
   }
@@ -605,6 +606,7 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget {
   /** See `WebSocketChannel.unref`. */
   unref(): void {
     this.#isRef = false;
+    if (this.#attempt !== null) this.#attempt.isRef = false;
     this.#opener?.unref();
     this.#transport?.unref();
   }

@@ -6,6 +6,8 @@ export interface Clock {
   setTimeout(callback: () => void, ms: number): unknown;
   /** Forgets a timer. */
   clearTimeout(handle: unknown): void;
+  /** Lets a timer keep the process alive again, where the platform has such a thing. */
+  ref?(handle: unknown): void;
   /** Lets the process end although this timer runs, where the platform has such a thing. */
   unref?(handle: unknown): void;
 }
@@ -18,9 +20,21 @@ export const systemClock: Clock = {
   now: () => performance.now(),
   setTimeout: (callback, ms) => setTimeout(callback, ms),
   clearTimeout: (handle) => clearTimeout(handle as number),
-  unref(handle) {
-    if (typeof handle === "object") return (handle as { unref?(): void } | null)?.unref?.();
-    const { Deno } = globalThis as { Deno?: { unrefTimer?(id: unknown): void } };
-    Deno?.unrefTimer?.(handle);
-  },
+  ref: (handle) => hold(handle, "ref"),
+  unref: (handle) => hold(handle, "unref"),
 };
+
+/** A timer of Node's and Bun's is an object, of Deno's a number. */
+type Timer = { ref?(): void; unref?(): void } | number | null | undefined;
+
+interface DenoTimers {
+  refTimer?(id: unknown): void;
+  unrefTimer?(id: unknown): void;
+}
+
+function hold(handle: unknown, how: "ref" | "unref"): void {
+  const timer = handle as Timer;
+  if (typeof timer === "object") return timer?.[how]?.();
+  const { Deno } = globalThis as { Deno?: DenoTimers };
+  Deno?.[`${how}Timer`]?.(timer);
+}

@@ -45,6 +45,7 @@ export class Deadline {
   /** It has waited longer because the last part was late. */
   #graced = false;
   #cleared = false;
+  #isRef: boolean;
   #timer: unknown;
 
   /**
@@ -57,12 +58,21 @@ export class Deadline {
     this.#clock = clock;
     this.#options = options;
     this.#ms = options.ms;
+    this.#isRef = options.unref !== true;
     this.#wait(this.#nextPart());
   }
 
   /** How long to wait, in milliseconds. A new value applies from the end of the running part. */
   set limit(ms: number) {
     this.#ms = ms;
+  }
+
+  /** Whether its timers keep the process alive. */
+  set isRef(isRef: boolean) {
+    this.#isRef = isRef;
+    if (this.#timer === undefined) return;
+    if (isRef) this.#clock.ref?.(this.#timer);
+    else this.#clock.unref?.(this.#timer);
   }
 
   /** Waits for the whole time again. */
@@ -89,7 +99,7 @@ export class Deadline {
     this.#partFrom = this.#countFrom = now;
     this.#due = now + ms;
     this.#timer = this.#clock.setTimeout(() => this.#onPart(), ms);
-    if (this.#options.unref) this.#clock.unref?.(this.#timer);
+    if (!this.#isRef) this.#clock.unref?.(this.#timer);
   }
 
   #onPart(): void {

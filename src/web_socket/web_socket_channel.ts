@@ -122,7 +122,7 @@ export interface WebSocketChannel<In = Message, Out = MessageInput>
   terminate(): void;
   /** Lets the connection keep the process alive again, where the platform has such a thing. */
   ref(): void;
-  /** Lets the process end although the connection is open, where the platform has such a thing. */
+  /** Lets the process end although the connection is open or being made, where the platform has such a thing. */
   unref(): void;
   /** See {@linkcode StreamChannel.transform}. */
   transform<NewIn, NewOut>(

@@ -23,6 +23,24 @@ function begin(
   return { attempt, clock, told };
 }
 
+Deno.test("attempt: its timer holds the process as long as the channel does", () => {
+  const { attempt, clock } = begin({ connectTimeout: 100 });
+  const told: string[] = [];
+  Object.assign(clock, { ref: () => told.push("ref"), unref: () => told.push("unref") });
+  attempt.isRef = false;
+  // The deadline's next timer is another one.
+  clock.advance(50);
+  attempt.isRef = true;
+  const count = told.length;
+  clock.advance(10);
+  assertEquals([told[0], told.at(-1), told.length], ["unref", "ref", count]);
+  assertEquals(told.slice(1, -1).every((it) => it === "unref"), true);
+  attempt.end();
+  attempt.isRef = false;
+  begin({ connectTimeout: 0 }).attempt.isRef = false;
+  assertEquals(told.length, count);
+});
+
 Deno.test("attempt: the timeout names the phase", () => {
   const { clock, told } = begin({ connectTimeout: 100 });
   clock.advance(99);

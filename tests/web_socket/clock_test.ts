@@ -27,8 +27,10 @@ Deno.test("clock: the longest time is one that a platform's timer waits for", as
 Deno.test("clock: a timer that holds no process still calls back while something else does", async () => {
   const calls: string[] = [];
   systemClock.unref?.(systemClock.setTimeout(() => calls.push("called"), 0));
-  systemClock.unref?.(undefined);
-  systemClock.unref?.(null);
+  for (const handle of [undefined, null]) {
+    systemClock.unref?.(handle);
+    systemClock.ref?.(handle);
+  }
   await new Promise<void>((resolve) => systemClock.setTimeout(resolve, 5));
   assertEquals(calls, ["called"]);
 });
