@@ -56,7 +56,7 @@ const ROOMS: Rooms = {
   "src/server": { files: 27, lines: 3996 },
   "src/stream_channel": { files: 25, lines: 6113 },
   "src/testing": { files: 5, lines: 418 },
-  "src/web_socket": { files: 39, lines: 5405 },
+  "src/web_socket": { files: 39, lines: 5436 },
 };
 
 /** What the folder of streams is to come down to. */
