@@ -1,5 +1,5 @@
 import { CountedQueue, DEFAULT_HIGH_WATER_MARK, type SizeOf } from "./counted_queue.ts";
-import { callSafely, ignore, invalidState, rethrowLater } from "./errors.ts";
+import { callSafely, ignore, invalidState, preHandled, rethrowLater } from "./errors.ts";
 import { loopGuard } from "./loop_guard.ts";
 import { type OptionKinds, readOptions, shown } from "./options.ts";
 
@@ -412,7 +412,7 @@ export class MessageStream<T> implements ChannelStream<T> {
     try {
       this.#takeReader("next");
     } catch (error) {
-      return Promise.reject(error);
+      return preHandled(Promise.reject(error));
     }
     return this.#pull();
   }
