@@ -4,7 +4,7 @@
  * @module
  */
 
-import { messageOf, nameOf } from "../realm/kinds.ts";
+import { codeOf, messageOf, nameOf } from "../realm/kinds.ts";
 import { shownUrl } from "../web_socket/shown_url.ts";
 import { NoAddressLeft } from "./race.ts";
 import { ConnectError, type ConnectErrorOptions, type ConnectPhase } from "../web_socket/errors.ts";
@@ -94,12 +94,6 @@ function meaningOfAlert(code: string): Meaning | undefined {
   }
   const text = "the server refused the TLS handshake";
   return code.endsWith("_INTERNAL_ERROR") ? { text } : { text, retryable: false };
-}
-
-/** An error's code, where it has one. */
-export function codeOf(error: unknown): string {
-  const { code } = (error ?? {}) as { code?: unknown };
-  return typeof code === "string" ? code : "";
 }
 
 /** Whether an error says that the connection broke, and nothing of what the server thinks. */

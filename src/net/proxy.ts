@@ -4,7 +4,7 @@
  * @module
  */
 
-import { messageOf } from "../realm/kinds.ts";
+import { codeOf, messageOf } from "../realm/kinds.ts";
 import { answered } from "../handshake/client_handshake.ts";
 import { basicCredentials } from "../handshake/request_fields.ts";
 import { type ResponseHead, serializeHead } from "../handshake/http_head.ts";
@@ -15,7 +15,6 @@ import { type Answer, type BodyTime, Exchange, NoAnswer } from "../web_socket/ex
 import { SeenResponse } from "../web_socket/open_handshake.ts";
 import { platform } from "../web_socket/platform.ts";
 import { environment, isReadable, type Socket } from "./builtins.ts";
-import { codeOf } from "./dial_error.ts";
 import { type Environment, environmentProxy, PROXY_VARIABLES } from "./no_proxy.ts";
 import { SocketWire } from "./socket_wire.ts";
 
@@ -214,7 +213,9 @@ const SCHEME =
  */
 export function schemesOf(value: string): string[] {
   // A part with `=` behind its first word is one more parameter of the challenge before.
-  const parts = value.replace(/"(?:\\.|[^"\\])*"/g, "").split(",").map((it) => it.trim());
+  // A quoted text without an end goes on to the last character: looked for again from each quote, it would cost
+  // much time.
+  const parts = value.replace(/"(?:\\[^]?|[^"\\])*"?/g, "").split(",").map((it) => it.trim());
   const schemes = parts.map((it) => SCHEME.exec(it)?.[1]);
   return [...new Set(schemes.filter((it) => it !== undefined))];
 }

@@ -6,8 +6,8 @@
 
 import { percentDecode } from "../handshake/request_fields.ts";
 import { joined } from "../protocol/byte_queue.ts";
+import { codeOf } from "../realm/kinds.ts";
 import type { WireEvents, WireFailure } from "../web_socket/wire.ts";
-import { codeOf } from "./dial_error.ts";
 import type { Socket } from "./builtins.ts";
 import { addressBits } from "./no_proxy.ts";
 import { portOf, ProxyRefusal } from "./proxy.ts";

@@ -65,8 +65,23 @@ export function nameOf(error: unknown): string {
   return textOf(error, "name");
 }
 
-function textOf(error: unknown, key: "message" | "name"): string {
+/**
+ * The code of an error, such as `"ECONNREFUSED"`.
+ *
+ * @param error Whatever was thrown.
+ * @returns The empty text when it has none.
+ */
+export function codeOf(error: unknown): string {
+  return textOf(error, "code");
+}
+
+/** Whatever was thrown may be a `Proxy`, or have getters, which throw. */
+function textOf(error: unknown, key: "message" | "name" | "code"): string {
   if (typeof error !== "object" || error === null) return "";
-  const text = (error as Record<string, unknown>)[key];
-  return typeof text === "string" ? text : "";
+  try {
+    const text = (error as Record<string, unknown>)[key];
+    return typeof text === "string" ? text : "";
+  } catch {
+    return "";
+  }
 }

@@ -69,7 +69,13 @@ function isAbort(error: unknown, { reason }: AbortSignal): boolean {
 
 /** The one place where the package prints: without an `onError` the error would be lost otherwise. */
 function print(where: string, error: unknown): void {
-  console.error(`WebSocket server: ${where} failed:`, error);
+  const what = `WebSocket server: ${where} failed:`;
+  try {
+    console.error(what, error);
+  } catch {
+    // Its getters throw, its own inspection does, or it is a revoked `Proxy`.
+    console.error(what, "an error that can't be printed");
+  }
 }
 
 /**

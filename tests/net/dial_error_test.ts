@@ -1,5 +1,6 @@
 import { assertEquals, assertStrictEquals } from "@std/assert";
-import { codeOf, dialError, refusedByAlert } from "../../src/net/dial_error.ts";
+import { dialError, refusedByAlert } from "../../src/net/dial_error.ts";
+import { codeOf } from "../../src/realm/kinds.ts";
 import { ConnectError } from "../../src/web_socket/errors.ts";
 
 const url = new URL("wss://a.test/b");

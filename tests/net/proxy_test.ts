@@ -284,6 +284,10 @@ Deno.test("proxy: the schemes of a list of challenges, RFC 9110 §11.6.1", () =>
     ['Digest realm="\\"x\\", Fake", qop=auth, Basic realm=y', ["Digest", "Basic"]],
     ["Basic, SCRAM-SHA-256, Basic", ["Basic", "SCRAM-SHA-256"]],
     ["secret, Other x, Basic=y, NTLMX, ntlm", ["ntlm"]],
+    ['Digest realm="\\"a", Basic', ["Digest", "Basic"]],
+    // What no quote ends is all of one value.
+    ['Digest realm="a, Basic', ["Digest"]],
+    ['Digest realm="a, Basic\\', ["Digest"]],
   ];
   for (const [value, schemes] of cases) assertEquals(schemesOf(value), schemes, value);
 });

@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
 import {
+  codeOf,
   isPromiseLike,
   isReadableStream,
   isWritableStream,
@@ -34,4 +35,19 @@ Deno.test("kinds: an error's texts, of whichever realm it is", () => {
   for (const nothing of [null, undefined, "text", 1, {}, { message: 1, name: {} }]) {
     assertEquals([nameOf(nothing), messageOf(nothing)], ["", ""]);
   }
+});
+
+Deno.test("kinds attack 71: an error whose members throw has no texts", () => {
+  const { proxy, revoke } = Proxy.revocable({}, {});
+  revoke();
+  const throwing = (): never => {
+    throw new Error("a getter's");
+  };
+  const odd = ["name", "message", "code"].map((key) =>
+    Object.defineProperty({}, key, { get: throwing })
+  );
+  for (const error of [proxy, new Proxy({}, { get: throwing }), ...odd]) {
+    assertEquals([nameOf(error), messageOf(error), codeOf(error)], ["", "", ""]);
+  }
+  assertEquals(codeOf({ code: "EPIPE" }), "EPIPE");
 });

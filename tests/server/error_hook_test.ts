@@ -55,3 +55,36 @@ Deno.test("what fails because the client has left isn't reported", async () => {
   assertEquals(seen.map(String), ["null", "other", "AbortError: y"]);
   assertEquals(lines, []);
 });
+
+Deno.test("attack 71: what can't be looked at or printed harms nothing", async () => {
+  const { proxy, revoke } = Proxy.revocable({}, {});
+  revoke();
+  const throwing = (): never => {
+    throw new Error("its own");
+  };
+  const keys = ["nodejs.util.inspect.custom", "Deno.customInspect"].map((it) => Symbol.for(it));
+  const uninspected = Object.fromEntries(keys.map((it) => [it, throwing]));
+  const gone = request();
+  gone.giveUp();
+  const { console } = globalThis;
+  const { error: before } = console;
+  const printed: unknown[] = [];
+  // As the runtimes' own do, for one or the other of these.
+  console.error = (...values: unknown[]) => {
+    if (typeof values[1] === "object") throwing();
+    printed.push(values[1]);
+  };
+  try {
+    await assertNoUncaught(() => {
+      for (const error of [proxy, uninspected]) {
+        for (const about of [gone, null]) {
+          report(undefined, error, { where: "verify", request: about });
+        }
+        report(() => Promise.reject(error), "x", { where: "verify", request: null });
+      }
+    });
+  } finally {
+    console.error = before;
+  }
+  assertEquals(printed, Array(6).fill("an error that can't be printed"));
+});
