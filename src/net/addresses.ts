@@ -6,6 +6,7 @@
 
 import { isPromiseLike } from "../realm/kinds.ts";
 import type { LookupAddress, LookupFunction } from "../web_socket/options.ts";
+import { isPromiseLike } from "../realm/kinds.ts";
 import { platform } from "../web_socket/platform.ts";
 import { builtin, type Builtins, isPermitted, type TcpOptions } from "./builtins.ts";
 
@@ -39,7 +40,8 @@ export async function addressesOf(
   const found = new Map<string, LookupAddress>();
   for (const it of await answerOf(ask, host)) {
     const address = it?.address;
-    const family = builtin("net")?.isIP(address) ?? 0;
+    // An object that becomes a text is no text.
+    const family = typeof address === "string" ? builtin("net")?.isIP(address) ?? 0 : 0;
     // A name would be looked up once more, by somebody else.
     if (family === 0) throw failure("ERR_LOOKUP");
     found.set(address, { address, family });
@@ -54,7 +56,7 @@ function platformLookup(port: number): LookupFunction {
   return (host, _options, callback) => dns.lookup(host, options, callback);
 }
 
-/** A lookup function may answer in either of the two ways that there are. */
+/** A lookup function may answer in either of the two ways that there are; one that is async may reject instead. */
 function answerOf(lookup: LookupFunction, host: string): Promise<readonly LookupAddress[]> {
   return new Promise((resolve, reject) => {
     const returned: unknown = lookup(host, { all: true }, (error, address, family = 0) => {

@@ -57,3 +57,25 @@ Deno.test("addresses: a zone of an IPv6 address stays with it", async () => {
     { host: "fe80::1%eth1", port: 80 },
   ]);
 });
+
+Deno.test("addresses attack 71: a lookup function that is async and fails, or answers with what is none", async () => {
+  const failing = [
+    () => Promise.reject(new Error("its own")),
+    () => ({
+      then: (_: unknown, reject: (error: unknown) => void) => reject(new Error("its own")),
+    }),
+    () => {
+      throw new Error("its own");
+    },
+  ];
+  for (const it of failing) {
+    const lookup = it as unknown as LookupFunction;
+    await assertRejects(() => addressesOf("a.test", 1, lookup), Error, "its own");
+  }
+  const message = "ERR_LOOKUP";
+  for (const address of [{ toString: () => "127.0.0.1" }, 1, null, undefined, Symbol()]) {
+    const lookup: LookupFunction = (_host, _options, callback) =>
+      callback(null, [{ address: address as string, family: 4 }]);
+    await assertRejects(() => addressesOf("a.test", 1, lookup), Error, message);
+  }
+});
