@@ -160,13 +160,20 @@ const HINTS: Readonly<Record<number, string>> = {
  * @returns A predicate, such as `"answered 404 Not Found, text/html"`.
  */
 export function answered({ status, statusText, headers }: ResponseHead): string {
-  const phrase = statusText === "" ? "" : ` ${printable(statusText.slice(0, MAX_PHRASE))}`;
+  const shown = shownPhrase(statusText);
+  const phrase = shown === "" ? "" : ` ${shown}`;
   const isPage = /^text\/html\b/i.test(headers.get("content-type") ?? "");
   return `answered ${status}${phrase}${isPage ? ", text/html" : ""}${HINTS[status] ?? ""}`;
 }
 
 /** How much of a reason phrase an error shows. */
 const MAX_PHRASE = 80;
+
+/** A reason phrase as texts show it: one that quotes the request may hold its query, which may be a secret. */
+export function shownPhrase(statusText: string): string {
+  const [shown = ""] = /^[^?]*/.exec(statusText) ?? [];
+  return printable(shown.slice(0, MAX_PHRASE).trimEnd());
+}
 
 /** RFC 6455 §11.3.4: at most once, and one of those offered. Some servers send an empty one for none. */
 function checkProtocol({ protocols }: ClientHandshake, headers: HeaderMap): string | null {

@@ -4,7 +4,6 @@
  * @module
  */
 
-import { isPromiseLike } from "../realm/kinds.ts";
 import type { LookupAddress, LookupFunction } from "../web_socket/options.ts";
 import { isPromiseLike } from "../realm/kinds.ts";
 import { platform } from "../web_socket/platform.ts";

@@ -1,6 +1,7 @@
 import {
   checkResponse,
   type HandshakeAgreement,
+  shownPhrase,
   startClientHandshake,
   USER_AGENT,
 } from "../handshake/client_handshake.ts";
@@ -124,17 +125,22 @@ function nonce(): Uint8Array {
 /** The answer as users see it: few look at its header fields, and `Headers` cost much to make. */
 export class SeenResponse implements HandshakeResponse {
   readonly status: number;
-  readonly statusText: string;
   readonly body: Uint8Array;
+  readonly #statusText: string;
   readonly #fields: HeaderMap;
   #headers: Headers | null = null;
 
   constructor({ head, body }: { readonly head: ResponseHead; readonly body: Uint8Array }) {
     const { status, statusText, headers } = head;
     this.status = status;
-    this.statusText = statusText;
     this.body = body;
+    this.#statusText = statusText;
     this.#fields = headers;
+  }
+
+  /** No property of its own, which Bun would print and JSON would show. */
+  get statusText(): string {
+    return this.#statusText;
   }
 
   get headers(): Headers {
@@ -147,7 +153,7 @@ export class SeenResponse implements HandshakeResponse {
 
 inspectAs(SeenResponse.prototype, "HandshakeResponse", ({ status, statusText, headers, body }) => ({
   status,
-  statusText,
+  statusText: shownPhrase(statusText),
   headers: [...headers.keys()],
   bodyLength: body.length,
 }));

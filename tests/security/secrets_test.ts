@@ -125,6 +125,10 @@ const ANSWERS: Readonly<Record<string, (head: string) => string>> = {
   // The first line's first 40 bytes are shown, up to what may be a query.
   "no HTTP": () => `SSH-2.0 ${"x".repeat(32)}${answered}\r\n${answered}\r\n\r\n`,
   "no HTTP, but a query": () => `GET /?${answered}`,
+  "an empty line, and the request as it came": (head) => `\r\n${head}`,
+  "no HTTP, but a query alone": () => `?${answered}`,
+  "a refusal that quotes the request": (head) =>
+    `HTTP/1.1 404 Cannot ${head.split("\r\n")[0]}\r\nContent-Length: 0\r\n\r\n`,
   "a malformed header line": () => `HTTP/1.1 200 OK\r\nSet-Cookie ${answered}\r\n\r\n`,
   "a malformed value": () => `HTTP/1.1 200 OK\r\nSet-Cookie: ${answered}\0\r\n\r\n`,
   "a refusal": () =>
