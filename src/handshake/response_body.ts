@@ -30,6 +30,8 @@ export class ResponseBody {
   #complete = false;
   /** The framing of its chunks is wrong: where it ends can't be known. */
   #malformed = false;
+  /** A chunk's bytes are read, and the line end behind them isn't. */
+  #isBehindChunk = false;
 
   /**
    * Makes the reader of one body.
@@ -84,6 +86,7 @@ export class ResponseBody {
     this.#length += kept.length;
     this.#missing -= size;
     this.onBytes?.(bytes);
+    this.#isBehindChunk = this.#missing === 0;
     if (this.#missing === 0 && !this.#chunked) this.#complete = true;
     return at + size;
   }
@@ -98,8 +101,12 @@ export class ResponseBody {
     }
     const line = this.#line.trim();
     this.#line = "";
-    // The line end behind a chunk's bytes.
-    if (line === "") return at + 1;
+    if (line === "") {
+      // The line end behind a chunk's bytes: there is one, or a peer could send nothing else.
+      if (!this.#isBehindChunk) this.#malformed = this.#complete = true;
+      this.#isBehindChunk = false;
+      return at + 1;
+    }
     // 13 digits are less than 2^53.
     const digits = /^0*[0-9a-fA-F]{1,13}(?=$|[;\s])/.exec(line);
     this.#malformed = digits === null;

@@ -69,6 +69,16 @@ Deno.test("a chunked body that is none ends there", () => {
   assertReads(CHUNKED, `5;${"x".repeat(300)}`, "");
 });
 
+Deno.test("attack 26: empty lines where a chunk's size should be don't go on for ever", () => {
+  assertReads(CHUNKED, "\r\n5\r\nhello", "");
+  assertReads(CHUNKED, "5\r\nhello\r\n\r\n5\r\nmore", "hello");
+  for (const wire of ["\r\n", "5\r\nhello\r\n\r\n"]) {
+    const reader = body(CHUNKED);
+    reader.push(encoder.encode(wire));
+    assertEquals([reader.isComplete, reader.isUnfinished], [true, true]);
+  }
+});
+
 Deno.test("attack 26: no more than 64 KiB of a body is kept, and then no more is wanted", () => {
   assertEquals(MAX_BODY, 65536);
   const part = new Uint8Array(10_000).fill(120);
