@@ -4,7 +4,11 @@ import {
   internalServerError,
   noStatusReceived,
 } from "../../status.ts";
+import { partsOf } from "../stream_channel/channel_like.ts";
+import { inlet, MessageStream } from "../stream_channel/channel_stream.ts";
 import { ignore } from "../stream_channel/errors.ts";
+import { Channel } from "../web_socket/channel.ts";
+import { ChannelCore } from "../web_socket/channel_core.ts";
 import type { CloseInfo } from "../web_socket/close_info.ts";
 import type { WebSocketChannel } from "../web_socket/web_socket_channel.ts";
 
@@ -17,10 +21,13 @@ import type { WebSocketChannel } from "../web_socket/web_socket_channel.ts";
  * channel then closes with 1014 (bad gateway), any other one with 1011. A code that the other one's transport can't
  * send is left out.
  *
+ * A message that the other one doesn't take, as one that was transformed may, closes both with 1011; `closed.error` is why.
+ *
  * @param a One channel; it may be connecting still.
  * @param b The other one.
  * @returns A promise that fulfils when both are over, with how each ended. It never rejects.
  * @throws {DOMException} `InvalidStateError` when one of them has another reader: neither is changed then.
+ * @throws {TypeError} When one of them is no channel.
  *
  * @example
  * ```ts
@@ -42,21 +49,26 @@ export function relay(
   a: WebSocketChannel,
   b: WebSocketChannel,
 ): Promise<readonly [a: CloseInfo, b: CloseInfo]> {
-  const first = forward(a, b);
-  try {
-    forward(b, a);
-  } catch (error) {
-    first.cancel();
-    throw error;
+  // Both before either is read: who has read once can't give that back.
+  for (const { stream } of [partsOf(a), partsOf(b)]) {
+    if (stream instanceof MessageStream) inlet.checkReader(stream);
   }
+  forward(a, b);
+  forward(b, a);
   return Promise.all([a.closed, b.closed]);
 }
 
-function forward(from: WebSocketChannel, to: WebSocketChannel): { cancel(): void } {
+function forward(from: WebSocketChannel, to: WebSocketChannel): void {
   const subscription = from.stream.listen((message) => {
     // Closed by this side meanwhile, its sink would throw.
     if (to.state === "closing" || to.state === "closed") return;
-    to.sink.add(message);
+    try {
+      to.sink.add(message);
+    } catch (error) {
+      subscription.cancel();
+      for (const channel of [from, to]) closeBecauseOf(channel, error);
+      return;
+    }
     if (to.sink.hasRoom) return;
     subscription.pause();
     // It fulfils when the channel has ended as well.
@@ -64,7 +76,12 @@ function forward(from: WebSocketChannel, to: WebSocketChannel): { cancel(): void
   }, { onError: ignore, onDone: () => endLike(from, to) });
   // What is left has nowhere to go.
   to.closing.then(() => subscription.resume());
-  return subscription;
+}
+
+function closeBecauseOf(channel: WebSocketChannel, error: unknown): void {
+  const connection = Channel.connectionOf(channel);
+  if (connection instanceof ChannelCore) connection.closeBecauseOf(error, internalServerError);
+  else close(channel, internalServerError, "");
 }
 
 /** Closes one channel as the other has ended, or will when it has. */

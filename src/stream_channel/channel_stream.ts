@@ -136,6 +136,12 @@ export interface Inlet {
   isPaused<T>(stream: MessageStream<T>): boolean;
   /** Whether a listener has paused its subscription. */
   isReaderPaused<T>(stream: MessageStream<T>): boolean;
+  /**
+   * Looks whether `listen` could be called, without taking the right to read.
+   *
+   * @throws {DOMException} `InvalidStateError` when the stream has had a reader.
+   */
+  checkReader<T>(stream: MessageStream<T>): void;
 }
 
 let ofStreams: Inlet;
@@ -261,6 +267,7 @@ export class MessageStream<T> implements ChannelStream<T> {
       },
       isPaused: (it) => it.#full,
       isReaderPaused: (it) => it.#paused,
+      checkReader: (it) => it.#checkReader("listen"),
     };
 
     Subscription = class<T> implements StreamSubscription {
@@ -338,13 +345,17 @@ export class MessageStream<T> implements ChannelStream<T> {
   }
 
   #takeReader(reader: Reader): void {
+    this.#checkReader(reader);
+    this.#reader = reader;
+  }
+
+  #checkReader(reader: Reader): void {
     const before = this.#reader;
     const same = before === "next" && (reader === "next" || reader === "iterate") ||
       before === "readable" && reader === "readable";
     if (before !== "none" && !same) {
       throw invalidState(`Cannot read: the stream already has its one reader (${before})`);
     }
-    this.#reader = reader;
   }
 
   // Listening.

@@ -6,10 +6,12 @@ import {
   WebSocketChannel,
   WebSocketServer,
 } from "../../src/server/mod.ts";
+import { jsonDocument } from "../../src/stream_channel/mod.ts";
 import { webSocketChannelPair } from "../../src/testing/mod.ts";
 import { deferred } from "../support/promises.ts";
 import { FakeWebSocket } from "../support/fake_web_socket.ts";
 import { RawClient } from "../support/recipe_clients.ts";
+import { assertNoUncaught } from "../support/unhandled.ts";
 import { withServer } from "./support.ts";
 import { turn } from "../support/turns.ts";
 import { assertNoUncaught } from "../support/unhandled.ts";
@@ -199,7 +201,28 @@ Deno.test("relay: a channel that has another reader is refused, and the other on
   up.stream.listen(() => {});
   const error = assertThrows(() => relay(guest, up), DOMException);
   assertEquals(error.name, "InvalidStateError");
+  assertThrows(() => relay(up, guest), DOMException);
+  for (const wrong of [null, undefined, {}, { stream: {}, sink: {} }, "channel"]) {
+    assertThrows(() => relay(guest, wrong as never), TypeError, "Cannot use the channel");
+    assertThrows(() => relay(wrong as never, guest), TypeError, "Cannot use the channel");
+  }
   assertEquals([guest.state, up.state], ["open", "open"]);
+  client.sink.add("unread");
+  assertEquals((await guest.stream.next()).value, "unread");
   for (const channel of [client, server]) channel.terminate();
   await Promise.all([client, guest, up, server].map((it) => it.closed));
+});
+
+Deno.test("relay: a message that the other channel doesn't take ends both, and nothing else", async () => {
+  const { client, server: guest } = webSocketChannelPair();
+  const { client: up, server } = webSocketChannelPair();
+  await assertNoUncaught(async () => {
+    const typed = up.transform(jsonDocument({})) as unknown as WebSocketChannel;
+    const over = relay(guest, typed);
+    client.sink.add(Uint8Array.of(1, 2));
+    const [a, b] = await over;
+    assertEquals([a.code, b.code], [1011, 1011]);
+    assert(a.error instanceof TypeError && b.error === a.error);
+  });
+  assertEquals([(await client.closed).code, (await server.closed).code], [1011, 1011]);
 });
