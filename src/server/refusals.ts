@@ -1,6 +1,6 @@
 import { type Refusal, type RefusalOptions, refuse } from "../handshake/server_handshake.ts";
 import { builtinOf } from "../realm/kinds.ts";
-import { type OptionKinds, readOptions, shown } from "../stream_channel/options.ts";
+import { isLibrarys, type OptionKinds, readOptions, shown } from "../stream_channel/options.ts";
 import { fieldsOf, type RefusalInit } from "./server_options.ts";
 
 const REFUSAL_KINDS: OptionKinds<RefusalInit> = {
@@ -37,7 +37,8 @@ export function hasContext(answer: unknown): answer is object {
  */
 export function contextIn(answer: object): unknown {
   for (const name in answer) {
-    if (name === "context") continue;
+    if (name === "context" || isLibrarys(answer, name)) continue;
+    if ((answer as Readonly<Record<string, unknown>>)[name] === undefined) continue;
     throw new TypeError(
       "Cannot use the answer of verify: beside its context there is something else",
     );

@@ -92,13 +92,17 @@ function checkBag(options: object, { within = "", hint = "" }: OptionsPlace): Op
 
 type Options = Readonly<Record<string, unknown>>;
 
+/** Whether a member is what some library has put on every object: it isn't an option. */
+export function isLibrarys(options: object, name: string): boolean {
+  return name in Object.prototype && !Object.hasOwn(options, name);
+}
+
 function checkUnknown(
   options: Options,
   name: string,
   { within, known }: { within: string; known: object },
 ): void {
-  // What some library has put on every object isn't an option.
-  if (name in Object.prototype && !Object.hasOwn(options, name)) return;
+  if (isLibrarys(options, name)) return;
   const value = options[name];
   if (value === undefined) return;
   const edits = name.length > 4 ? 2 : 1;

@@ -1,6 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { refuse } from "../../src/handshake/server_handshake.ts";
-import { refusalOf, refusalResponse } from "../../src/server/refusals.ts";
+import { contextIn, hasContext, refusalOf, refusalResponse } from "../../src/server/refusals.ts";
 
 Deno.test("a refusal of verify's keeps its status, phrase, headers and body", () => {
   const { status, statusText, headers, body } = refusalOf({
@@ -47,4 +47,18 @@ Deno.test("a refusal as a response of fetch", async () => {
   assertEquals([response.status, response.statusText], [401, "Unauthorized"]);
   assertEquals(response.headers.get("www-authenticate"), "Basic");
   assertEquals(await response.text(), "Unauthorized\n");
+});
+
+Deno.test("a context alone: what is undefined, or on every object, isn't beside it", () => {
+  const all = Object.prototype as { ofEverything?: number };
+  all.ofEverything = 1;
+  try {
+    for (const rest of [{}, { status: undefined, body: undefined }]) {
+      const answer = { context: 7, ...rest };
+      assertEquals([hasContext(answer), contextIn(answer)], [true, 7]);
+    }
+    assertThrows(() => contextIn({ context: 7, ofEverything: 2 }), TypeError, "something else");
+  } finally {
+    delete all.ofEverything;
+  }
 });
