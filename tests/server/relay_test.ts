@@ -14,7 +14,6 @@ import { RawClient } from "../support/recipe_clients.ts";
 import { assertNoUncaught } from "../support/unhandled.ts";
 import { withServer } from "./support.ts";
 import { turn } from "../support/turns.ts";
-import { assertNoUncaught } from "../support/unhandled.ts";
 
 /** A server behind two relays in a row, all over real sockets, and a client of the first relay. */
 async function behindTwo(
