@@ -145,6 +145,8 @@ Deno.test("A refusal says what was answered, that it is a page, and what a proxy
   assertEquals(refused(404, "Not Found"), "the server answered 404 Not Found");
   assertEquals(refused(404, ""), "the server answered 404");
   assertEquals(refused(403, "No\x9b31m\xe9\t"), "the server answered 403 No\\x9b31m\\xe9\\x09");
+  assertEquals(refused(404, "no GET /a?b HTTP/1.1"), "the server answered 404 no GET /a");
+  assertEquals(refused(404, "?b"), "the server answered 404");
   assertEquals(refused(403, "x".repeat(99)), `the server answered 403 ${"x".repeat(80)}`);
   assertEquals(
     refused(200, "OK", "Text/HTML; charset=utf-8"),
