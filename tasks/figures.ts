@@ -46,17 +46,17 @@ const ROOT = new URL("../", import.meta.url);
 /** The budget of each folder of src/. */
 const ROOMS: Rooms = {
   "src": { files: 5, lines: 384 },
-  "src/handshake": { files: 11, lines: 1704 },
+  "src/handshake": { files: 11, lines: 1718 },
   "src/native": { files: 12, lines: 1079 },
-  "src/net": { files: 18, lines: 2550 },
+  "src/net": { files: 18, lines: 2546 },
   "src/page": { files: 3, lines: 117 },
   "src/permessage_deflate": { files: 5, lines: 1015 },
   "src/protocol": { files: 16, lines: 2803 },
-  "src/realm": { files: 4, lines: 304 },
-  "src/server": { files: 27, lines: 3996 },
-  "src/stream_channel": { files: 25, lines: 6113 },
+  "src/realm": { files: 4, lines: 319 },
+  "src/server": { files: 27, lines: 4020 },
+  "src/stream_channel": { files: 25, lines: 6128 },
   "src/testing": { files: 5, lines: 418 },
-  "src/web_socket": { files: 39, lines: 5436 },
+  "src/web_socket": { files: 39, lines: 5442 },
 };
 
 /** What the folder of streams is to come down to. */
