@@ -117,39 +117,6 @@ function ends(parameters: DeflateParameters, side: Side): Ends {
   };
 }
 
-class ZlibMessageDeflate implements MessageDeflate {
-  readonly #compressor: Compressor;
-  readonly #decompressor: Decompressor;
-
-  constructor(found: Zlib, ends: Ends, options: MessageDeflateOptions) {
-    this.#compressor = new Compressor(found, ends, options);
-    this.#decompressor = new Decompressor(
-      { zlib: found, turns: options.turns },
-      ends.peerTakeover ? ends.peerBits : null,
-    );
-  }
-
-  get shared(): SharedDeflate {
-    return this.#compressor.shared;
-  }
-
-  compress(payload: Uint8Array): Uint8Array | null {
-    return this.#compressor.compress(payload);
-  }
-
-  decompress(
-    payload: Uint8Array,
-    maxLength: number,
-    receiver: InflateEvents,
-  ): Uint8Array | null {
-    return this.#decompressor.decompress(payload, maxLength, receiver);
-  }
-
-  abandon(): void {
-    this.#decompressor.abandon();
-  }
-}
-
 class Compressor {
   readonly #zlib: Zlib;
   readonly #bits: number;
@@ -213,5 +180,29 @@ class Compressor {
   #windowBits(length: number): number {
     const needed = 32 - Math.clz32(length + 262);
     return Math.min(this.#bits, Math.max(9, needed));
+  }
+}
+
+class ZlibMessageDeflate extends Compressor implements MessageDeflate {
+  readonly #decompressor: Decompressor;
+
+  constructor(found: Zlib, ends: Ends, options: MessageDeflateOptions) {
+    super(found, ends, options);
+    this.#decompressor = new Decompressor(
+      { zlib: found, turns: options.turns },
+      ends.peerTakeover ? ends.peerBits : null,
+    );
+  }
+
+  decompress(
+    payload: Uint8Array,
+    maxLength: number,
+    receiver: InflateEvents,
+  ): Uint8Array | null {
+    return this.#decompressor.decompress(payload, maxLength, receiver);
+  }
+
+  abandon(): void {
+    this.#decompressor.abandon();
   }
 }

@@ -20,6 +20,9 @@ export class PreparedMessage {
   /** The uncompressed frame. It must not be written to. */
   readonly frame: Uint8Array;
 
+  /** The payload's length in bytes, uncompressed. */
+  readonly size: number;
+
   readonly #opcode: number;
   /** A view of the frame: a message may have to wait, so it is kept once only. */
   readonly #payload: Uint8Array;
@@ -37,12 +40,8 @@ export class PreparedMessage {
     this.#opcode = isText ? TEXT : BINARY;
     this.frame = encode(FIN | this.#opcode, payload);
     this.#payload = this.frame.subarray(this.frame.length - payload.length);
+    this.size = payload.length;
     this.content = isText ? message : this.#payload;
-  }
-
-  /** The payload's length in bytes, uncompressed. */
-  get size(): number {
-    return this.#payload.length;
   }
 
   /**

@@ -232,6 +232,7 @@ class BoundServer implements WebSocketServer {
   /** The calls of the handler that have not returned. */
   readonly #handled: Set<Promise<void>> = new Set<Promise<void>>();
   readonly #closed = new Deferred();
+  readonly closed: Promise<void> = this.#closed.promise;
   /** One function for all channels. */
   readonly #onClosed = (closed: WebSocketChannel): void => {
     const channel = closed as ServerChannel;
@@ -301,10 +302,6 @@ class BoundServer implements WebSocketServer {
 
   get channels(): ReadonlySet<ServerWebSocketChannel> {
     return this.#channels;
-  }
-
-  get closed(): Promise<void> {
-    return this.#closed.promise;
   }
 
   [Symbol.asyncIterator](): AsyncIterator<ServerWebSocketChannel, undefined> {
@@ -409,7 +406,7 @@ class BoundServer implements WebSocketServer {
       this.#queue.end();
       this.#shutDown({ code, reason, drainTimeout }).then(() => this.#closed.resolve());
     }
-    return this.#closed.promise;
+    return this.closed;
   }
 
   async #shutDown(
