@@ -12,7 +12,7 @@ const GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 /** RFC 6455 §4.1: the base64 form of 16 bytes. */
 const KEY = /^[A-Za-z0-9+/]{22}==$/;
 
-/** How many bytes of chance make a key. RFC 6455 §4.1. */
+/** How many random bytes make a key. RFC 6455 §4.1. */
 export const NONCE_LENGTH = 16;
 
 /**

@@ -70,7 +70,7 @@ export interface HandshakeAgreement {
  * Begins a client's opening handshake.
  *
  * @param url Where to connect to; `ws:`, `wss:`, `http:` or `https:`. User info and a fragment are ignored.
- * @param nonce 16 bytes of chance, fresh for each connection (RFC 6455 §4.1).
+ * @param nonce 16 random bytes, fresh for each connection (RFC 6455 §4.1).
  * @param options What to ask for.
  * @returns The handshake, with the request to send.
  * @throws {TypeError} When a subprotocol or a header can't be sent.
@@ -84,7 +84,7 @@ export function startClientHandshake(
   options: ClientHandshakeOptions = {},
 ): ClientHandshake {
   const { protocols = [], compression = null } = options;
-  if (nonce.length !== NONCE_LENGTH) throw new RangeError(`Not ${NONCE_LENGTH} bytes of chance`);
+  if (nonce.length !== NONCE_LENGTH) throw new RangeError(`The nonce must be ${NONCE_LENGTH} random bytes`);
   const userFields = [...options.headers ?? []];
   const hostOf = userFields.find(([name]) => isHost(name));
   const key = encodeBase64(nonce);

@@ -41,7 +41,7 @@ function parseHeaders(
     headers.filter(([name]) => name.toLowerCase() === wanted).length;
   // RFC 9110 §11.7.2: these are for the next proxy; the server must not see them.
   if (count("proxy-authorization") > 0) {
-    throw new TypeError(`Cannot connect: the proxy's credentials belong into its URL`);
+    throw new TypeError(`Cannot connect: the proxy's credentials belong in its URL`);
   }
   // RFC 9112 §3.2 has exactly one Host, RFC 6454 §7.3 at most one Origin.
   for (const single of ["host", "origin"]) {

@@ -10,7 +10,7 @@ const lines = await errorLines();
 
 /** What needs no line of its own, exactly as the source has it, and why. */
 const WITHOUT_LINE: Readonly<Record<string, string>> = {
-  "Not … bytes of chance": "only this package calls that",
+  "The nonce must be … random bytes": "only this package calls that",
   "Encoding a Close failed, a reason needs a code: …": "the arguments of close are checked before",
   "Encoding a Close failed, the code may not be sent: …": "the same",
   "Encoding a Close failed, the reason has more than … bytes: …": "the same",

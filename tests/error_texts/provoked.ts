@@ -149,7 +149,7 @@ export const PROVOKED: Readonly<Record<string, Provoke | Elsewhere>> = {
   "Cannot connect: subprotocol … of … is offered twice": () => connect({ protocols: ["a", "a"] }),
   "Cannot connect: there can be only one header field …": () =>
     connect({ headers: [["Host", "a"], ["Host", "b"]] }),
-  "Cannot connect: the proxy's credentials belong into its URL": () =>
+  "Cannot connect: the proxy's credentials belong in its URL": () =>
     connect({ headers: { "Proxy-Authorization": "Basic x" } }),
   "Cannot connect: the environment's proxy is not a URL": () => {
     const before = process.env["http_proxy"];
