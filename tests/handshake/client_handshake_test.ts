@@ -98,7 +98,7 @@ Deno.test("Malformed arguments are refused", () => {
   assertThrows(() => start({ protocols: ["a\r\nb: c"] }), TypeError);
   assertThrows(() => start({ origin: "a\r\nb: c" }), TypeError);
   const url = new URL("ws://a/");
-  assertThrows(() => startClientHandshake(url, new Uint8Array(15)), RangeError, "16 bytes");
+  assertThrows(() => startClientHandshake(url, new Uint8Array(15)), RangeError, "16 random bytes");
 });
 
 function check(response: ResponseHead, options: ClientHandshakeOptions = {}): unknown {
