@@ -84,7 +84,9 @@ export function startClientHandshake(
   options: ClientHandshakeOptions = {},
 ): ClientHandshake {
   const { protocols = [], compression = null } = options;
-  if (nonce.length !== NONCE_LENGTH) throw new RangeError(`The nonce must be ${NONCE_LENGTH} random bytes`);
+  if (nonce.length !== NONCE_LENGTH) {
+    throw new RangeError(`The nonce must be ${NONCE_LENGTH} random bytes`);
+  }
   const userFields = [...options.headers ?? []];
   const hostOf = userFields.find(([name]) => isHost(name));
   const key = encodeBase64(nonce);
