@@ -110,12 +110,19 @@ function checkUnknown(
   const near = Object.hasOwn(known, `${name}name`)
     ? `${name}name`
     : Object.keys(known).find((it) => isNear(name.toLowerCase(), it.toLowerCase(), edits));
-  const hint = near === undefined ? "" : `. Did you mean ${within}${near}?`;
+  const meant = near === undefined ? Object.keys(known).filter((it) => endAlike(it, name)) : [near];
+  const hint = meant.map((it) => within + it).join(" or ").replace(/.+/, ". Did you mean $&?");
   // The name may be anything, a secret included.
   const text = /^\w{1,40}$/.test(name) ? within + name : `${within}[a name of ${name.length}]`;
   throw new TypeError(
     `Cannot use the option ${text}: there is no such option, got ${shown(value)}${hint}`,
   );
+}
+
+/** Whether one name is the end of the other, such as `timeout` of `connectTimeout`. */
+function endAlike(option: string, name: string): boolean {
+  const [a, b] = [option.toLowerCase(), name.toLowerCase()];
+  return Math.min(a.length, b.length) > 4 && (a.endsWith(b) || b.endsWith(a));
 }
 
 /** Whether one text becomes the other by at most so many insertions, deletions and replacements. */

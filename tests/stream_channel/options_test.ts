@@ -1,4 +1,4 @@
-import { assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import {
   checkOption,
   type OptionKinds,
@@ -72,7 +72,7 @@ Deno.test("options: an unknown one is a TypeError that names it, and what it may
   const start = "Cannot use the option";
   for (
     const [options, text] of [
-      [{ timeout: 5 }, "timeout: there is no such option, got 5"],
+      [{ timeout: 5 }, "timeout: there is no such option, got 5. Did you mean closeTimeout?"],
       [
         { closeTimeOut: 5 },
         "closeTimeOut: there is no such option, got 5. Did you mean closeTimeout?",
@@ -88,6 +88,19 @@ Deno.test("options: an unknown one is a TypeError that names it, and what it may
       [{ ["x".repeat(1e6)]: 1 }, "[a name of 1000000]: there is no such option, got 1"],
     ] as const
   ) assertEquals(fault(options), `${start} ${text}`);
+});
+
+Deno.test("options: all that one name may have meant are named", () => {
+  const kinds = { closeTimeout: "time", pingTimeout: "time", protocols: "list" } as const;
+  for (
+    const [given, meant] of [
+      [{ timeout: 1 }, "o.closeTimeout or o.pingTimeout"],
+      [{ subprotocols: [] }, "o.protocols"],
+    ] as const
+  ) {
+    const read = () => readOptions(given as object, kinds as OptionKinds<object>, { within: "o." });
+    assert(assertThrows(read, TypeError).message.endsWith(`. Did you mean ${meant}?`));
+  }
 });
 
 Deno.test("options: one of the wrong type is a TypeError that names it and its value", () => {
