@@ -19,11 +19,14 @@ const LF = 10;
  * transport's end (RFC 9112 §6.3).
  */
 export class ResponseBody {
-  /** Called with each piece of the body, which it must not keep: then the whole body is read. */
+  /** Called with what each chunk has of the body, a copy: then the whole body is read. */
   onBytes: ((bytes: Uint8Array) => void) | null = null;
   readonly #chunked: boolean;
   readonly #bytes: Uint8Array = new Uint8Array(MAX_BODY);
   #length = 0;
+  /** What the chunk in hand has of the body, where somebody takes it. */
+  #taken: Uint8Array | null = null;
+  #takenLength = 0;
   /** How many bytes are missing: of the body, or of the chunk in hand. */
   #missing: number;
   #line = "";
@@ -73,19 +76,27 @@ export class ResponseBody {
    */
   push(chunk: Uint8Array): void {
     let at = 0;
+    this.#taken = this.onBytes === null ? null : new Uint8Array(chunk.length);
+    this.#takenLength = 0;
     while (at < chunk.length && !this.isComplete) {
       at = this.#missing > 0 ? this.#take(chunk, at) : this.#readLine(chunk, at);
     }
+    // At once: a piece for each of a peer's chunks, of a byte each, would cost much more than they.
+    const taken = this.#taken?.slice(0, this.#takenLength);
+    this.#taken = null;
+    if (taken !== undefined && taken.length > 0) this.onBytes?.(taken);
   }
 
   #take(chunk: Uint8Array, at: number): number {
     const size = Math.min(this.#missing, chunk.length - at);
     const bytes = chunk.subarray(at, at + size);
-    const kept = bytes.subarray(0, MAX_BODY - this.#length);
+    const room = MAX_BODY - this.#length;
+    const kept = size <= room ? bytes : bytes.subarray(0, room);
     this.#bytes.set(kept, this.#length);
     this.#length += kept.length;
     this.#missing -= size;
-    this.onBytes?.(bytes);
+    this.#taken?.set(bytes, this.#takenLength);
+    this.#takenLength += size;
     this.#isBehindChunk = this.#missing === 0;
     if (this.#missing === 0 && !this.#chunked) this.#complete = true;
     return at + size;

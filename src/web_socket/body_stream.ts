@@ -1,8 +1,10 @@
-import { copyOf } from "../realm/bytes.ts";
 import type { Wire } from "./wire.ts";
 
 /** How many bytes wait in the stream before the wire is paused. */
 const HIGH_WATER_MARK = 64 * 1024;
+
+/** About how many bytes a piece takes beside its own: there may be many small ones. */
+const OVERHEAD = 256;
 
 /** The body of an answer as a stream, with backpressure. Who cancels it gets the rest thrown away. */
 export class BodyStream {
@@ -21,14 +23,14 @@ export class BodyStream {
       start: (controller) => void (this.#controller = controller),
       pull: () => wire.resume(),
       cancel: () => this.#leave(),
-    }, { highWaterMark: HIGH_WATER_MARK, size: (chunk) => chunk.length });
+    }, { highWaterMark: HIGH_WATER_MARK, size: (chunk) => chunk.length + OVERHEAD });
   }
 
-  /** A piece of the body; it is copied. */
+  /** A piece of the body, from now on its reader's. */
   add(bytes: Uint8Array): void {
     const controller = this.#controller;
     if (controller === null) return;
-    controller.enqueue(copyOf(bytes));
+    controller.enqueue(bytes);
     if ((controller.desiredSize ?? 0) <= 0) this.#wire.pause();
   }
 

@@ -132,3 +132,18 @@ Deno.test("whether the transport's end would cut a body off", () => {
   assertFalse(states(CHUNKED, "5\r\nhello\r\n0\r\n\r\n"));
   assertFalse(states({}, "hello"));
 });
+
+Deno.test("attack 65: what comes in one chunk is taken as one piece, a copy, however it is divided", () => {
+  const reader = body(CHUNKED);
+  const pieces: Uint8Array[] = [];
+  reader.onBytes = (bytes) => pieces.push(bytes);
+  const wire = encoder.encode("1\r\na\r\n".repeat(1000));
+  reader.push(wire);
+  wire.fill(0);
+  reader.push(encoder.encode("2;x\r\nbc"));
+  reader.push(encoder.encode("\r\n"));
+  reader.push(encoder.encode("1\r\nd\r\n0\r\n\r\n"));
+  const texts = pieces.map((it) => new TextDecoder().decode(it));
+  assertEquals(texts, ["a".repeat(1000), "bc", "d"]);
+  assertEquals(pieces.map((it) => it.buffer.byteLength), [1000, 2, 1]);
+});
