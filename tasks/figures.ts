@@ -46,7 +46,7 @@ const ROOT = new URL("../", import.meta.url);
 /** The budget of each folder of src/. */
 const ROOMS: Rooms = {
   "src": { files: 5, lines: 384 },
-  "src/handshake": { files: 11, lines: 1720 },
+  "src/handshake": { files: 11, lines: 1731 },
   "src/native": { files: 12, lines: 1079 },
   "src/net": { files: 18, lines: 2546 },
   "src/page": { files: 3, lines: 117 },
@@ -56,7 +56,7 @@ const ROOMS: Rooms = {
   "src/server": { files: 27, lines: 4017 },
   "src/stream_channel": { files: 25, lines: 6135 },
   "src/testing": { files: 5, lines: 418 },
-  "src/web_socket": { files: 39, lines: 5442 },
+  "src/web_socket": { files: 39, lines: 5444 },
 };
 
 /** What the folder of streams is to come down to. */
