@@ -79,6 +79,9 @@ function forward(from: WebSocketChannel, to: WebSocketChannel): void {
 }
 
 function closeBecauseOf(channel: WebSocketChannel, error: unknown): void {
+  if (channel.state === "connecting") {
+    return void channel.ready.then(() => closeBecauseOf(channel, error), ignore);
+  }
   const connection = Channel.connectionOf(channel);
   if (connection instanceof ChannelCore) connection.closeBecauseOf(error, internalServerError);
   else close(channel, internalServerError, "");

@@ -225,3 +225,19 @@ Deno.test("relay: a message that the other channel doesn't take ends both, and n
   });
   assertEquals([(await client.closed).code, (await server.closed).code], [1011, 1011]);
 });
+
+Deno.test("relay: a message that the other channel doesn't take while it is connecting ends both", async () => {
+  const fault = new TypeError("the encoder's own");
+  await withServer({ handler: ({ stream }) => void stream.listen(() => {}) }, async (server) => {
+    const { client, server: guest } = webSocketChannelPair();
+    client.stream.listen(() => {});
+    const up = NetWebSocketChannel.connect(server.url).transformSink<unknown>(() => {
+      throw fault;
+    });
+    const over = relay(guest, up);
+    client.sink.add("refused");
+    const [a, b] = await over;
+    assertEquals([a.error, b.error], [fault, fault]);
+    assertEquals((await client.closed).code, 1011);
+  });
+});
