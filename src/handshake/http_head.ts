@@ -260,7 +260,7 @@ function notHttp(text: string): HandshakeError {
       "the answer is TLS, not HTTP: is the scheme right?",
     );
   }
-  const [first = ""] = /^[\r\n]*[^\r\n?]*/.exec(text) ?? [];
+  const first = text.replace(/^([\r\n]*[^\r\n?]*)[^]*/, "$1");
   const shown = printable(first.slice(0, MAX_SHOWN));
   return new HandshakeError(
     "bad-start-line",
