@@ -173,8 +173,7 @@ const MAX_PHRASE = 80;
 
 /** A reason phrase as texts show it: one that quotes the request may hold its query, which may be a secret. */
 export function shownPhrase(statusText: string): string {
-  const [shown = ""] = /^[^?]*/.exec(statusText) ?? [];
-  return printable(shown.slice(0, MAX_PHRASE));
+  return printable(statusText.replace(/\?.*/, "").slice(0, MAX_PHRASE));
 }
 
 /** RFC 6455 §11.3.4: at most once, and one of those offered. Some servers send an empty one for none. */
