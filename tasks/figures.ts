@@ -46,7 +46,7 @@ const ROOT = new URL("../", import.meta.url);
 /** The budget of each folder of src/. */
 const ROOMS: Rooms = {
   "src": { files: 5, lines: 384 },
-  "src/handshake": { files: 11, lines: 1731 },
+  "src/handshake": { files: 11, lines: 1730 },
   "src/native": { files: 12, lines: 1079 },
   "src/net": { files: 18, lines: 2546 },
   "src/page": { files: 3, lines: 117 },
