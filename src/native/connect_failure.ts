@@ -20,7 +20,7 @@ export interface ConnectFailure {
 /** What an error's code and message say; the first that matches counts. */
 const SAID: readonly [said: RegExp, known: ConnectErrorOptions][] = [
   [/\bENOTFOUND|\bEAI_|\bdns error/, { phase: "dns" }],
-  [/\bcertificate\b|CERT|ALTNAME/, { phase: "tls", retryable: false }],
+  [/\bcertificate\b|CERT|ALTNAME|WRONG_VERSION/, { phase: "tls", retryable: false }],
   // Deno's own wish to speak HTTP/2 may be what the server refuses.
   [/(?:fatal alert: |_ALERT_)(?!Internal|INTERNAL|NoApp)/, { phase: "tls", retryable: false }],
   [/\btls handshake|fatal alert: (?!NoApp)|_ALERT_/i, { phase: "tls" }],

@@ -65,7 +65,10 @@ const MEANINGS: ReadonlyMap<string, Meaning> = new Map([
   // Deno reports this as a leaf signature that can't be verified.
   ["CERT_HAS_EXPIRED", EXPIRED],
   ["CERT_NOT_YET_VALID", { text: "the certificate isn't valid yet", retryable: false }],
-  ["ERR_SSL_WRONG_VERSION_NUMBER", { text: "the answer is not TLS: is the scheme right?" }],
+  [
+    "ERR_SSL_WRONG_VERSION_NUMBER",
+    { text: "the answer is not TLS: is the scheme right?", retryable: false },
+  ],
   ["CERT_REVOKED", { text: "the certificate has been revoked", retryable: false }],
   ["CERT_REJECTED", UNTRUSTED],
   ["CERT_UNTRUSTED", UNTRUSTED],

@@ -79,6 +79,11 @@ Deno.test("connect failure: what Bun reports, with the code that its message lac
     // Older ones have no code.
     ["Failed to connect", "", "Failed to connect"],
     [
+      "TLS handshake failed: error:100000f7:SSL routines:OPENSSL_internal:WRONG_VERSION_NUMBER",
+      "EPROTO",
+      "TLS handshake failed: error:100000f7:SSL routines:OPENSSL_internal:WRONG_VERSION_NUMBER (EPROTO) | tls |  | false",
+    ],
+    [
       "TLS handshake failed: certificate has expired",
       "CERT_HAS_EXPIRED",
       "TLS handshake failed: certificate has expired (CERT_HAS_EXPIRED) | tls |  | false",
