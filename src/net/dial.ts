@@ -14,6 +14,7 @@ import {
   UnsupportedError,
   WebSocketChannelError,
 } from "../web_socket/errors.ts";
+import { parseRetryAfter } from "../web_socket/open_handshake.ts";
 import { platform } from "../web_socket/platform.ts";
 import {
   builtin,
@@ -322,7 +323,8 @@ export class Dial {
     if (cause instanceof ProxyRefusal) {
       const { message: fault, options: { response = null, isFinal } } = cause;
       const final = isFinal ? { retryable: false } : {};
-      return dialError(this.#url, { phase, about, fault, response, cause, ...final });
+      const retryAfter = parseRetryAfter(response?.headers.get("retry-after") ?? null);
+      return dialError(this.#url, { phase, about, fault, response, retryAfter, cause, ...final });
     }
     return dialError(this.#url, { phase, about, host: this.#servername, cause });
   }

@@ -104,7 +104,8 @@ export async function followRedirect(hop: Hop): Promise<Target> {
   try {
     next = await decided(hop, next);
   } catch (error) {
-    throw refuse(`onRedirect failed: ${messageOf(error)}`, error);
+    const why = messageOf(error);
+    throw refuse(`onRedirect failed${why === "" ? "" : `: ${why}`}`, error);
   }
   if (next === target) throw refuse(`onRedirect refused the redirect to ${shownUrl(to)}`);
   const fault = redirectFault(target, next.request.url, isPinned);

@@ -284,7 +284,7 @@ export const PROVOKED: Readonly<Record<string, Provoke | Elsewhere>> = {
     "and tls.secureContext may hold a client certificate"
   ]: redirectedWithContext,
   [`${C}the redirect leads away from the socket`]: elsewhere(REDIRECT, "away from the socket"),
-  [`${C}onRedirect failed: …`]: elsewhere(REDIRECT, "onRedirect failed: "),
+  [`${C}onRedirect failed…`]: elsewhere(REDIRECT, "onRedirect failed: "),
   [`${C}onRedirect refused the redirect to …`]: elsewhere(
     REDIRECT,
     "onRedirect refused the redirect to ",

@@ -146,6 +146,14 @@ for (const [name, head, body, ends, told] of lateBodies) {
   });
 }
 
+Deno.test("proxy: how long a proxy asks to wait", async () => {
+  const answer = "HTTP/1.1 503 Busy\r\nRetry-After: 7\r\nContent-Length: 0\r\n\r\n";
+  await withAll([await startProxy({ answer })], async ({ port }) => {
+    const error = await connectFailure("ws://a.test", { proxy: `http://127.0.0.1:${port}` });
+    assertEquals([error.phase, error.retryable, error.retryAfter], ["proxy", true, 7000]);
+  });
+});
+
 Deno.test("proxy: a refusal's body that never ends is waited for no longer than closeTimeout", async () => {
   const answer = "HTTP/1.1 407 No\r\nContent-Length: 99\r\n\r\ngo away";
   await withAll([await startProxy({ answer, keep: true })], async ({ port }) => {

@@ -193,6 +193,9 @@ Deno.test("onRedirect: what fails in it, and answers that are none", async () =>
     throw reason;
   };
   assertEquals(await follow("ws://a.test", "/b", fail), "onRedirect failed: enough");
+  // What is no error has no text.
+  const refuse = (): Promise<never> => Promise.reject("no");
+  assertEquals(await follow("ws://a.test", "/b", refuse), "onRedirect failed");
   const error = await assertRejects(() => next(target("ws://a.test"), "/b", fail), ConnectError);
   assertEquals(error.cause, reason);
   const wrong: [answer: unknown, fault: string][] = [
