@@ -41,7 +41,7 @@ export function splitList(value: string): string[] {
  * (`__proto__`, `constructor`) means anything special in it.
  */
 export class HeaderMap {
-  /** Names and values by turns, as they came. */
+  /** Alternating names and values, as received. */
   #fields: string[] = [];
 
   /**
@@ -55,7 +55,7 @@ export class HeaderMap {
   }
 
   /**
-   * Makes a map of a list of names and values by turns, as `node:http` has it.
+   * Makes a map of a list of alternating names and values, as `node:http` has it.
    *
    * @param raw The list; a name without a value at its end doesn't count.
    * @returns The map.

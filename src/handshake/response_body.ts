@@ -24,7 +24,7 @@ export class ResponseBody {
   readonly #chunked: boolean;
   readonly #bytes: Uint8Array = new Uint8Array(MAX_BODY);
   #length = 0;
-  /** What the chunk in hand has of the body, where somebody takes it. */
+  /** What the chunk in hand has of the body, where it is wanted. */
   #taken: Uint8Array | null = null;
   #takenLength = 0;
   /** How many bytes are missing: of the body, or of the chunk in hand. */

@@ -41,7 +41,7 @@ export async function addressesOf(
     const address = it?.address;
     // An object that becomes a text is no text.
     const family = typeof address === "string" ? builtin("net")?.isIP(address) ?? 0 : 0;
-    // A name would be looked up once more, by somebody else.
+    // The platform would look up a name once more.
     if (family === 0) throw failure("ERR_LOOKUP");
     found.set(address, { address, family });
   }

@@ -260,7 +260,7 @@ export class Dial {
       allowHalfOpen: true,
       noDelay: true,
     });
-    // An error that comes when nobody waits any more must not end the process.
+    // An error that comes too late to be reported must not end the process.
     socket.on("error", ignore);
     if (!this.#isRef) socket.unref();
     return socket;

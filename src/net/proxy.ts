@@ -140,7 +140,7 @@ export class ProxyRefusal extends Error {
  * Opens a tunnel: RFC 9110 §9.3.6.
  *
  * @param socket The connection to the proxy.
- * @param proxy The proxy; its credentials go to it, and to nobody else.
+ * @param proxy The proxy; its credentials go only to it.
  * @param url Where the tunnel is to lead.
  * @param bodyTime How long the body of a refusal may take.
  * @returns A promise that fulfils when the socket is a tunnel, without a listener left on it.

@@ -52,7 +52,7 @@ const MAX_LENGTH = 255;
  * Opens a tunnel.
  *
  * @param socket The connection to the proxy.
- * @param proxy The proxy; its credentials go to it, and to nobody else.
+ * @param proxy The proxy; its credentials go only to it.
  * @param url Where the tunnel is to lead: its port.
  * @param host The server: an IP address, or a name for the proxy to look up.
  * @returns A promise that fulfils when the socket is a tunnel, without a listener left on it.

@@ -6,7 +6,7 @@ import {
 } from "../../status.ts";
 import { partsOf } from "../stream_channel/channel_like.ts";
 import { inlet, MessageStream } from "../stream_channel/channel_stream.ts";
-import { ignore } from "../stream_channel/errors.ts";
+import { ignore, invalidState } from "../stream_channel/errors.ts";
 import { Channel } from "../web_socket/channel.ts";
 import { ChannelCore } from "../web_socket/channel_core.ts";
 import type { CloseInfo } from "../web_socket/close_info.ts";
@@ -14,7 +14,7 @@ import type { WebSocketChannel } from "../web_socket/web_socket_channel.ts";
 
 /**
  * Joins two channels both ways, as a reverse proxy does: each message goes to the other one as it came, text or
- * bytes. A side that takes no more stops the other's reading. Nobody else may read either of them, or add a stream to it.
+ * bytes. A side that takes no more stops the other's reading. Don't read either of them elsewhere, or add a stream to it.
  *
  * When one ends, the other is closed behind what was sent to it, with the same code and reason. Without a code it is
  * closed without one. A connection that was lost, or could not be opened, has none that could be sent: a server's
@@ -26,7 +26,8 @@ import type { WebSocketChannel } from "../web_socket/web_socket_channel.ts";
  * @param a One channel; it may be connecting still.
  * @param b The other one.
  * @returns A promise that fulfils when both are over, with how each ended. It never rejects.
- * @throws {DOMException} `InvalidStateError` when one of them has another reader: neither is changed then.
+ * @throws {DOMException} `InvalidStateError` when one of them has another reader, or both are of one connection:
+ * neither is changed then.
  * @throws {TypeError} When one of them is no channel.
  *
  * @example
@@ -50,7 +51,11 @@ export function relay(
   b: WebSocketChannel,
 ): Promise<readonly [a: CloseInfo, b: CloseInfo]> {
   // Both before either is read: who has read once can't give that back.
-  for (const { stream } of [partsOf(a), partsOf(b)]) {
+  const parts = [partsOf(a), partsOf(b)];
+  if (Channel.connectionOf(a as Channel) === Channel.connectionOf(b as Channel)) {
+    throw invalidState("Cannot relay: both channels are of one connection");
+  }
+  for (const { stream } of parts) {
     if (stream instanceof MessageStream) inlet.checkReader(stream);
   }
   forward(a, b);

@@ -94,7 +94,7 @@ const DEFAULT_DRAIN_TIMEOUT = 5_000;
  * out of the server's iterator, once.
  *
  * Close it in the end. Leaving a loop over it doesn't: the loop may be started again, and meanwhile
- * clients connect, but nobody reads what they send. **A loop that awaits in its body serves one client at a
+ * clients connect, but what they send is not read. **A loop that awaits in its body serves one client at a
  * time.** With a handler the iterator throws an `InvalidStateError`.
  *
  * A channel keeps what its client sends before the iterator hands it out. If the client also closes before

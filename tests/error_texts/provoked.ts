@@ -11,6 +11,7 @@ import { dialError } from "../../src/net/dial_error.ts";
 import { NetWebSocketChannel } from "../../src/net/mod.ts";
 import { chooseProxy } from "../../src/net/proxy.ts";
 import { claim } from "../../src/server/claim.ts";
+import { type Message, type MessageInput, relay } from "../../src/server/mod.ts";
 import { clientLeft } from "../../src/server/server_request.ts";
 import { connectOverLater, overLater } from "../../src/web_socket/over_later.ts";
 import { refuse } from "../../src/handshake/server_handshake.ts";
@@ -639,6 +640,10 @@ export const PROVOKED: Readonly<Record<string, Provoke | Elsewhere>> = {
     "Cannot answer the request: the functions of the options took longer than handshakeTimeout, " +
     "… ms"
   ]: () => decided({ verify: () => new Promise(() => {}), handshakeTimeout: 1 }),
+  "Cannot relay: both channels are of one connection": () => {
+    const { channel } = rig();
+    return relay(channel, channel.cast<Message, MessageInput>());
+  },
   "Cannot upgrade: this request is already being upgraded by another call": () => {
     const request = {};
     claim(request);

@@ -1,6 +1,7 @@
 /** Handlers, what `verify` finds out about a client, and refusals, for each way into a server. */
 
 import { assert, assertEquals, assertThrows } from "@std/assert";
+import { deadline } from "@std/async";
 import { NetWebSocketChannel } from "../../src/net/mod.ts";
 import {
   type ErrorContext,
@@ -15,6 +16,9 @@ import { deferred } from "../support/promises.ts";
 import { refusalOf, requestText, upgraded, withServer } from "./support.ts";
 import { printedBy } from "../support/printed.ts";
 import { turn } from "../support/turns.ts";
+
+/** How long a close that is to come is waited for, in milliseconds: longer than any machine needs. */
+const PATIENCE = 10_000;
 
 /** A server's options that note what fails. */
 function noting(): { options: ServerOptions; errors: [unknown, string][] } {
@@ -70,7 +74,7 @@ testEntries(
       for (const query of ["?throws", "?rejects"]) {
         const client = NetWebSocketChannel.connect(`${url}/${query}`);
         await client.ready;
-        assertEquals((await client.closed).code, 1011, query);
+        assertEquals((await deadline(client.closed, PATIENCE)).code, 1011, query);
       }
       healthy.sink.add("still there");
       assertEquals((await healthy.stream.next()).value, "still there");

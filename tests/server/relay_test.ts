@@ -208,6 +208,9 @@ Deno.test("relay: a channel that has another reader is refused, and the other on
   assertEquals([guest.state, up.state], ["open", "open"]);
   client.sink.add("unread");
   assertEquals((await guest.stream.next()).value, "unread");
+  assertThrows(() => relay(client, client), DOMException, "of one connection");
+  // Its right to read wasn't taken.
+  client.stream.listen(() => {});
   for (const channel of [client, server]) channel.terminate();
   await Promise.all([client, guest, up, server].map((it) => it.closed));
 });
