@@ -87,9 +87,11 @@ Deno.test("the platform's signal is read only while a function takes its time: D
 
 Deno.test("attack 42: a client that is gone, or a verify that is too slow, is a 503", async () => {
   const clock = new FakeClock();
+  const refusals: [number, string][] = [];
   const settings = checkPlatformOptions({
     verify: () => new Promise(() => {}),
     handshakeTimeout: 100,
+    onRefused: ({ status, reason }) => void refusals.push([status, reason]),
   }, []);
   const abort = new AbortController();
   const gone = new PlatformUpgrade(request({}, abort.signal), REMOTE);
@@ -103,6 +105,8 @@ Deno.test("attack 42: a client that is gone, or a verify that is too slow, is a 
   await microtasks();
   clock.advance(100);
   assertEquals([(await slow).refusal?.status, clock.pending], [503, 0]);
+  // A client that has left is refused nothing.
+  assertEquals(refusals, [[503, "timeout"]]);
 });
 
 Deno.test("the fields that aren't the platform's own", () => {
