@@ -17,6 +17,11 @@ import { refusalOf, requestText, upgraded, withServer } from "./support.ts";
 import { printedBy } from "../support/printed.ts";
 import { turn } from "../support/turns.ts";
 
+/** Lets the event loop turn so often: all that doesn't wait for something has happened by then. */
+async function turns(count: number): Promise<void> {
+  for (let i = 0; i < count; i++) await turn();
+}
+
 /** How long a close that is to come is waited for, in milliseconds: longer than any machine needs. */
 const PATIENCE = 10_000;
 
@@ -285,6 +290,8 @@ Deno.test("a server's close waits for its handlers, up to drainTimeout", async (
     await client.ready;
     const closed = server.close().then(() => log.push("server over"));
     await client.closed;
+    await turns(100);
+    assertEquals(log, ["stream over"]);
     finish.resolve();
     await closed;
   });
@@ -295,6 +302,7 @@ Deno.test("a server's close waits for its handlers, up to drainTimeout", async (
     let isOver = false;
     const closed = server.close({ drainTimeout: 100 }).then(() => isOver = true);
     await client.closed;
+    await turns(100);
     assertEquals(isOver, false);
     while (!isOver) {
       clock.advance(50);

@@ -92,17 +92,18 @@ Deno.test("a pending upgrade: that the answer has left is noticed, by who waits 
 });
 
 Deno.test("a pending upgrade tells once that the client is gone: its end, an error, a flood", async () => {
-  const ends: [name: string, end: (socket: Duplex) => void][] = [
+  const ends: [name: string, end: (socket: Duplex) => void, head?: number][] = [
+    ["flood behind the request", () => {}, 0x1_0001],
     ["end", (socket) => socket.push(null)],
     ["error", (socket) => socket.destroy(new Error("reset"))],
     ["close", (socket) => socket.destroy()],
     ["flood", (socket) => socket.push(new Uint8Array(0x1_0001))],
   ];
-  for (const [name, end] of ends) {
+  for (const [name, end, head = 0] of ends) {
     const causes: unknown[] = [];
     const { socket } = stream();
     const events = { onGone: (cause: unknown) => causes.push(cause) };
-    const pending = new PendingUpgrade(socket, new Uint8Array(0), {
+    const pending = new PendingUpgrade(socket, new Uint8Array(head), {
       events,
       clock: new FakeClock(),
       handshakeTimeout: 0,
