@@ -53,6 +53,7 @@ const ROOMS: Rooms = {
   "src/permessage_deflate": { files: 5, lines: 1006 },
   "src/protocol": { files: 16, lines: 2802 },
   "src/realm": { files: 4, lines: 319 },
+  "src/reconnecting": { files: 1, lines: 106 },
   "src/server": { files: 27, lines: 4025 },
   "src/stream_channel": { files: 25, lines: 6135 },
   "src/testing": { files: 5, lines: 418 },

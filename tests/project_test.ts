@@ -22,6 +22,16 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   "server": ["web_socket", "stream_channel", ...RFCS, "native", "net"],
   "page": ["web_socket", "stream_channel", ...RFCS, "native"],
   "testing": ["web_socket", "stream_channel", ...RFCS, "native", "net"],
+  "reconnecting": [
+    "web_socket",
+    "stream_channel",
+    ...RFCS,
+    "native",
+    "net",
+    "page",
+    "server",
+    "top",
+  ],
   "top": ["web_socket", "stream_channel", ...RFCS, "native", "net", "page"],
 };
 
