@@ -24,7 +24,11 @@ const server = await WebSocketServer.bind({
   handler: async (guest) => {
     const { pathname, search } = guest.request.url;
     const protocols = guest.protocol === null ? [] : [guest.protocol];
-    const behind = WebSocketChannel.connect(new URL(pathname + search, upstream), { protocols });
+    const behind = WebSocketChannel.connect(new URL(pathname + search, upstream), {
+      protocols,
+      // What Deno's own WebSocket lacks: such as the code 1001, and slowing a server down.
+      require: ["allCloseCodes", "inboundBackpressure"],
+    });
     const [{ code }] = await relay(guest, behind);
     console.log(`${pathname} ended with ${code}`);
   },

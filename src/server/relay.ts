@@ -1,15 +1,11 @@
-import {
-  abnormalClosure,
-  badGateway,
-  internalServerError,
-  noStatusReceived,
-} from "../../status.ts";
+import { internalServerError } from "../../status.ts";
 import { partsOf } from "../stream_channel/channel_like.ts";
 import { inlet, MessageStream } from "../stream_channel/channel_stream.ts";
 import { ignore, invalidState } from "../stream_channel/errors.ts";
 import { Channel } from "../web_socket/channel.ts";
 import { ChannelCore } from "../web_socket/channel_core.ts";
 import type { CloseInfo } from "../web_socket/close_info.ts";
+import { closeAs, closeLike } from "../web_socket/close_like.ts";
 import type { WebSocketChannel } from "../web_socket/web_socket_channel.ts";
 
 /**
@@ -19,7 +15,7 @@ import type { WebSocketChannel } from "../web_socket/web_socket_channel.ts";
  * When one ends, the other is closed behind what was sent to it, with the same code and reason. Without a code it is
  * closed without one. A connection that was lost, or could not be opened, has none that could be sent: a server's
  * channel then closes with 1014 (bad gateway), any other one with 1011. A code that the other one's transport can't
- * send is left out.
+ * send is left out: connect with `require: ["allCloseCodes"]` where Deno's own `WebSocket` would be used.
  *
  * A message that the other one doesn't take, as one that was transformed may, closes both with 1011; `closed.error` is why.
  *
@@ -78,7 +74,7 @@ function forward(from: WebSocketChannel, to: WebSocketChannel): void {
     subscription.pause();
     // It fulfils when the channel has ended as well.
     to.sink.ready.then(() => subscription.resume());
-  }, { onError: ignore, onDone: () => endLike(from, to) });
+  }, { onError: ignore, onDone: () => closeLike(from, to) });
   // What is left has nowhere to go.
   to.closing.then(() => subscription.resume());
 }
@@ -89,32 +85,5 @@ function closeBecauseOf(channel: WebSocketChannel, error: unknown): void {
   }
   const connection = Channel.connectionOf(channel);
   if (connection instanceof ChannelCore) connection.closeBecauseOf(error, internalServerError);
-  else close(channel, internalServerError, "");
-}
-
-/** Closes one channel as the other has ended, or will when it has. */
-function endLike(from: WebSocketChannel, to: WebSocketChannel): void {
-  const { closeCode, closeReason } = from;
-  if (closeCode !== null) return close(to, closeCode, closeReason ?? "");
-  // This side has begun to close it: its peer's answer is still to come, but what was sent is known.
-  from.closed.then(({ code, reason, sent = { code, reason } }) =>
-    close(to, sent.code, sent.reason)
-  );
-}
-
-function close(channel: WebSocketChannel, code: number, reason: string): void {
-  if (channel.state === "closing" || channel.state === "closed") return;
-  // Closing now would give up the attempt, and what was sent to it.
-  if (channel.state === "connecting") {
-    return void channel.ready.then(() => close(channel, code, reason), ignore);
-  }
-  if (code === noStatusReceived) return void channel.sink.close();
-  const lost = "request" in channel ? badGateway : internalServerError;
-  try {
-    if (code === abnormalClosure) void channel.sink.close(lost);
-    else void channel.sink.close(code, reason);
-  } catch {
-    // Its transport can't send that code.
-    void channel.sink.close();
-  }
+  else closeAs(channel, internalServerError, "");
 }

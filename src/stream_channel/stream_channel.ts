@@ -286,16 +286,25 @@ export class DelegatingStreamChannel<In, Out = In> extends StreamChannelBase<In,
   }
 }
 
+/** How {@linkcode pipe} ends a channel whose counterpart has ended. Left out: it closes its sink. */
+export interface PipeEnds {
+  /** Ends the first channel. */
+  readonly endOne?: () => void;
+  /** Ends the second channel. */
+  readonly endOther?: () => void;
+}
+
 /** Connects two channels, as {@linkcode StreamChannel.pipe} does. */
 export function pipe<In, Out>(
   one: ChannelParts<In, Out>,
   other: ChannelParts<Out, In>,
+  { endOne, endOther }: PipeEnds = {},
 ): Promise<void> {
   const giveUp = new AbortController();
   const { signal } = giveUp;
-  const there = pipeOneWay(one.stream, other.sink, { signal });
+  const there = pipeOneWay(one.stream, other.sink, { signal, end: endOther });
   try {
-    const back = pipeOneWay(other.stream, one.sink, { signal });
+    const back = pipeOneWay(other.stream, one.sink, { signal, end: endOne });
     return preHandled(
       Promise.all([there, back]).then(ignore, (error) => {
         giveUp.abort();
@@ -322,6 +331,8 @@ export interface PipeOptions {
   readonly hurry?: Promise<void>;
   /** When it aborts, nothing more is taken from the stream. */
   readonly signal?: AbortSignal;
+  /** Ends the sink when the stream has ended. Left out: it is closed. */
+  readonly end?: (() => void) | undefined;
 }
 
 /**
@@ -334,7 +345,7 @@ export interface PipeOptions {
 export function pipeOneWay<T>(
   stream: ChannelStream<T>,
   sink: ChannelSink<T>,
-  { hurry, signal }: PipeOptions = {},
+  { hurry, signal, end = () => closeQuietly(sink) }: PipeOptions = {},
 ): Promise<void> {
   const { promise, resolve, reject } = new Deferred();
   let hurries = false;
@@ -354,7 +365,7 @@ export function pipeOneWay<T>(
   }, {
     onError: fail,
     // What comes of it is `done`'s, below.
-    onDone: () => closeQuietly(sink),
+    onDone: end,
     signal,
   });
   hurry?.then(() => {

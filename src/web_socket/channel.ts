@@ -1,5 +1,5 @@
 import { copyOf, isBinary } from "../realm/bytes.ts";
-import type { ChannelParts } from "../stream_channel/channel_like.ts";
+import { type ChannelLike, type ChannelParts, partsOf } from "../stream_channel/channel_like.ts";
 import {
   type ChannelSink,
   DelegatingChannelSink,
@@ -9,13 +9,18 @@ import { type ChannelStream, inlet } from "../stream_channel/channel_stream.ts";
 import { type OptionKinds, readOptions, shown } from "../stream_channel/options.ts";
 import { abortable } from "../stream_channel/errors.ts";
 import type { MessageTransform } from "../stream_channel/relay.ts";
-import { type ChannelTransformer, StreamChannelBase } from "../stream_channel/stream_channel.ts";
+import {
+  type ChannelTransformer,
+  pipe,
+  StreamChannelBase,
+} from "../stream_channel/stream_channel.ts";
 import type { Capabilities } from "./capabilities.ts";
 import type { ChannelCore } from "./channel_core.ts";
 import type { HandshakeResponse } from "./errors.ts";
 import type { ConnectionInfo } from "./connection_info.ts";
 import { inspectAs, shownProtocol } from "./inspection.ts";
 import type { CloseInfo } from "./close_info.ts";
+import { closeLike } from "./close_like.ts";
 import type {
   ChannelState,
   Message,
@@ -226,6 +231,16 @@ export class Channel<In = Message, Out = MessageInput> extends StreamChannelBase
     parts: ChannelParts<NewIn, NewOut>,
   ): Channel<NewIn, NewOut> {
     return new Channel(core, parts);
+  }
+
+  override pipe(other: ChannelLike<Out, In>): Promise<void> {
+    const parts = partsOf(other);
+    if (!("closed" in other && "closeCode" in other)) return pipe<In, Out>(this, parts);
+    const channel = other as WebSocketChannel<Out, In>;
+    return pipe<In, Out>(this, parts, {
+      endOne: () => closeLike(channel, this),
+      endOther: () => closeLike(this, channel),
+    });
   }
 
   override transform<NewIn, NewOut>(

@@ -1,4 +1,4 @@
-import { goingAway, isSendable } from "../../status.ts";
+import { badGateway, goingAway, isSendable } from "../../status.ts";
 import type { PreparedMessage } from "../protocol/prepared_message.ts";
 import { outlet } from "../stream_channel/channel_sink.ts";
 import { inlet, MessageStream, type StreamEvents } from "../stream_channel/channel_stream.ts";
@@ -18,7 +18,7 @@ import {
   type ConnectDeadlineOptions,
   DEFAULT_CLOSE_TIMEOUT,
 } from "./options.ts";
-import { type HandshakeResponse, WebSocketChannelError } from "./errors.ts";
+import { ConnectError, type HandshakeResponse, WebSocketChannelError } from "./errors.ts";
 import { checkMessage, type EarlyMessage, keepMessage } from "./message_input.ts";
 import type { Transport } from "./transport.ts";
 import type { CloseFrameContent, CloseInfo, CloseInitiator } from "./close_info.ts";
@@ -219,7 +219,8 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget {
     if (this.state === "connecting") return this.#abandon(error);
     const { closing } = this.life;
     closing.error ??= error;
-    const errorCode = this.#transport?.errorCode;
+    const isGateway = this.identity.transport === "server" && error instanceof ConnectError;
+    const errorCode = isGateway ? badGateway : this.#transport?.errorCode;
     try {
       this.#endHere(closeCodeOf(error) ?? errorCode, undefined);
     } catch {

@@ -1,3 +1,4 @@
+import type { ChannelLike } from "../stream_channel/channel_like.ts";
 import type { ChannelSink } from "../stream_channel/channel_sink.ts";
 import type { ChannelStream } from "../stream_channel/channel_stream.ts";
 import type { MessageTransform } from "../stream_channel/relay.ts";
@@ -124,6 +125,16 @@ export interface WebSocketChannel<In = Message, Out = MessageInput>
   ref(): void;
   /** Lets the process end although the connection is open or being made, where the platform has such a thing. */
   unref(): void;
+  /**
+   * Connects this channel with another one, both ways: see {@linkcode StreamChannel.pipe}. Where the other one is a
+   * WebSocket channel as well, its close code and reason pass on, as `relay` of `./server` passes them on: without a
+   * code when there was none, 1014 or 1011 after a connection that was lost.
+   *
+   * @param other A channel that takes what this one gives, and the other way round.
+   * @returns A promise that fulfils when both directions have ended, or rejects with the first error.
+   * @throws {DOMException} `InvalidStateError` when one of the two streams has a reader.
+   */
+  pipe(other: ChannelLike<Out, In>): Promise<void>;
   /** See {@linkcode StreamChannel.transform}. */
   transform<NewIn, NewOut>(
     transformer: ChannelTransformer<In, Out, NewIn, NewOut>,

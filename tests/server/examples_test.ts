@@ -4,6 +4,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { deadline } from "@std/async";
 import { type ConnectError, NetWebSocketChannel } from "../../src/net/mod.ts";
+import { relay, WebSocketServer } from "../../src/server/mod.ts";
 // @ts-types="../support/ws.d.ts"
 import { WebSocketServer as WsServer } from "ws";
 import { type Browser, findChromium, launch, type Page } from "../../tasks/test_browser.ts";
@@ -122,32 +123,67 @@ for (const [runtime, command] of RUNTIMES) {
       const server = new WsServer({ port: 0, host: "127.0.0.1" });
       await new Promise<void>((resolve) => server.on("listening", () => resolve()));
       const { port } = server.address() as { port: number };
+      let onEnd: (code: number) => void = () => {};
       server.on("connection", (socket, { url = "" }) => {
         socket.on("message", (data, isBinary) => {
           socket.send(isBinary ? data : `${url} ${socket.protocol}: ${data}`);
-          if (String(data) === "close") socket.close(4404, "not here");
+          const [word, code = ""] = String(data).split(" ");
+          if (word === "lose") socket.terminate();
+          if (word !== "close") return;
+          if (code === "") socket.close();
+          else socket.close(Number(code), "as asked");
         });
+        socket.on("close", (code) => onEnd(code));
+      });
+      // The second of two relays in a row.
+      const inner = await WebSocketServer.bind({
+        port: 0,
+        hostname: "127.0.0.1",
+        protocols: ({ protocols }) => protocols[0] ?? null,
+        handler: async (guest) => {
+          const { pathname, search } = guest.request.url;
+          const url = `ws://127.0.0.1:${port}${pathname}${search}`;
+          const protocols = guest.protocol === null ? [] : [guest.protocol];
+          await relay(guest, NetWebSocketChannel.connect(url, { protocols }));
+        },
       });
       const source = "examples/reverse_proxy.ts";
       const script = runtime === "Deno" ? source : await bundled(source);
-      const args = ["0", `ws://127.0.0.1:${port}`, "a-token"];
+      const args = ["0", inner.url, "a-token"];
       await during(await startProgram([...command ?? [], script, ...args]), async (url) => {
         const refused = await NetWebSocketChannel.connect(url).closed;
         assertEquals((refused.error as ConnectError).status, 401);
         const headers = { Authorization: "Bearer a-token" };
-        const client = NetWebSocketChannel.connect(`${url}/room?a=1`, {
-          headers,
-          protocols: ["v2", "v1"],
-        });
-        await client.ready;
-        assertEquals(client.protocol, "v2");
-        client.sink.add(Uint8Array.of(1, 2));
-        client.sink.add("close");
-        assertEquals((await client.stream.next()).value, Uint8Array.of(1, 2));
-        assertEquals((await client.stream.next()).value, "/room?a=1 v2: close");
-        const { code, reason, wasClean } = await client.closed;
-        assertEquals([code, reason, wasClean], [4404, "not here", true]);
+        const open = async (): Promise<NetWebSocketChannel> => {
+          const protocols = ["v2", "v1"];
+          const client = NetWebSocketChannel.connect(`${url}/room?a=1`, { headers, protocols });
+          await client.ready;
+          return client;
+        };
+        for (const code of [1000, 1001, null, 1009, 1011, 1012, 3000, 4404]) {
+          const client = await open();
+          assertEquals(client.protocol, "v2");
+          client.sink.add(Uint8Array.of(1, 2));
+          const text = code === null ? "close" : `close ${code}`;
+          client.sink.add(text);
+          assertEquals((await client.stream.next()).value, Uint8Array.of(1, 2));
+          assertEquals((await client.stream.next()).value, `/room?a=1 v2: ${text}`);
+          const info = await client.closed;
+          const reason = code === null ? "" : "as asked";
+          assertEquals([info.code, info.reason, info.wasClean], [code ?? 1005, reason, true]);
+          const ended = new Promise<number>((resolve) => onEnd = resolve);
+          await (await open()).sink.close(...code === null ? [] : [code]);
+          assertEquals(await ended, code ?? 1005);
+        }
+        // 1006 is never sent: a connection that is lost is 1014 to the client, and 1011 to the server.
+        const client = await open();
+        client.sink.add("lose");
+        assertEquals((await client.closed).code, 1014);
+        const ended = new Promise<number>((resolve) => onEnd = resolve);
+        (await open()).terminate();
+        assertEquals(await ended, 1011);
       });
+      await inner.close();
       await new Promise<void>((resolve) => server.close(() => resolve()));
     },
   });

@@ -15,17 +15,28 @@ import { assertNoUncaught } from "../support/unhandled.ts";
 import { withServer } from "./support.ts";
 import { turn } from "../support/turns.ts";
 
+/** What joins two channels. */
+type Join = (a: ServerWebSocketChannel, b: WebSocketChannel) => Promise<unknown>;
+
+/** The ways to join two channels that pass on how one ends. */
+const JOINS: readonly [name: string, join: Join][] = [
+  ["relay", relay],
+  ["pipe", (a, b) => a.pipe(b)],
+  ["pipe, from behind", (a, b) => b.pipe(a)],
+];
+
 /** A server behind two relays in a row, all over real sockets, and a client of the first relay. */
 async function behindTwo(
   handler: (channel: ServerWebSocketChannel) => void | Promise<void>,
   body: (url: string) => Promise<void>,
+  join: Join = relay,
 ): Promise<void> {
   await withServer({ handler, maxMessageSize: 1000 }, async (server) => {
     const toServer = async (guest: ServerWebSocketChannel): Promise<void> =>
-      void await relay(guest, NetWebSocketChannel.connect(server.url));
+      void await join(guest, NetWebSocketChannel.connect(server.url));
     await withServer({ handler: toServer }, async (second) => {
       const toSecond = async (guest: ServerWebSocketChannel): Promise<void> =>
-        void await relay(guest, WebSocketChannel.connect(second.url, { transport: "net" }));
+        void await join(guest, WebSocketChannel.connect(second.url, { transport: "net" }));
       await withServer({ handler: toSecond }, (first) => body(first.url));
     });
   });
@@ -55,40 +66,42 @@ const CODES: [code: number | undefined, reason: string | undefined][] = [
   [4404, "not here"],
 ];
 
-Deno.test("relay: the server's code and reason reach the client through two in a row, behind its messages", async () => {
-  for (const [code, reason] of CODES) {
-    const close = (channel: ServerWebSocketChannel): void => {
-      channel.sink.add("last");
-      void channel.sink.close(code, reason === "" ? undefined : reason);
-    };
-    await behindTwo(close, async (url) => {
-      const client = NetWebSocketChannel.connect(url);
-      assertEquals((await client.stream.next()).value, "last");
-      const info = await client.closed;
-      assertEquals([info.code, info.reason], [code ?? 1005, reason ?? ""]);
-      assertEquals([info.initiator, info.wasClean], ["remote", true]);
-    });
-  }
-});
+for (const [name, join] of JOINS) {
+  Deno.test(`${name}: the server's code and reason reach the client through two in a row, behind its messages`, async () => {
+    for (const [code, reason] of CODES) {
+      const close = (channel: ServerWebSocketChannel): void => {
+        channel.sink.add("last");
+        void channel.sink.close(code, reason === "" ? undefined : reason);
+      };
+      await behindTwo(close, async (url) => {
+        const client = NetWebSocketChannel.connect(url);
+        assertEquals((await client.stream.next()).value, "last");
+        const info = await client.closed;
+        assertEquals([info.code, info.reason], [code ?? 1005, reason ?? ""]);
+        assertEquals([info.initiator, info.wasClean], ["remote", true]);
+      }, join);
+    }
+  });
 
-Deno.test("relay: the client's code and reason reach the server through two in a row", async () => {
-  for (const [code, reason] of CODES) {
-    const ended = deferred<unknown[]>();
-    const note = async (channel: ServerWebSocketChannel): Promise<void> => {
-      let last: unknown;
-      for await (const message of channel.stream) last = message;
-      const info = await channel.closed;
-      ended.resolve([last, info.code, info.reason, info.wasClean]);
-    };
-    await behindTwo(note, async (url) => {
-      const client = NetWebSocketChannel.connect(url);
-      await client.ready;
-      client.sink.add("last");
-      await client.sink.close(code, reason === "" ? undefined : reason);
-      assertEquals(await ended.promise, ["last", code ?? 1005, reason ?? "", true]);
-    });
-  }
-});
+  Deno.test(`${name}: the client's code and reason reach the server through two in a row`, async () => {
+    for (const [code, reason] of CODES) {
+      const ended = deferred<unknown[]>();
+      const note = async (channel: ServerWebSocketChannel): Promise<void> => {
+        let last: unknown;
+        for await (const message of channel.stream) last = message;
+        const info = await channel.closed;
+        ended.resolve([last, info.code, info.reason, info.wasClean]);
+      };
+      await behindTwo(note, async (url) => {
+        const client = NetWebSocketChannel.connect(url);
+        await client.ready;
+        client.sink.add("last");
+        await client.sink.close(code, reason === "" ? undefined : reason);
+        assertEquals(await ended.promise, ["last", code ?? 1005, reason ?? "", true]);
+      }, join);
+    }
+  });
+}
 
 Deno.test("relay: a message that is too large for the server ends the client with 1009", async () => {
   const echo = (channel: ServerWebSocketChannel): void =>
