@@ -53,11 +53,11 @@ const ROOMS: Rooms = {
   "src/permessage_deflate": { files: 5, lines: 1006 },
   "src/protocol": { files: 16, lines: 2802 },
   "src/realm": { files: 4, lines: 319 },
-  "src/reconnecting": { files: 1, lines: 106 },
-  "src/server": { files: 27, lines: 4025 },
-  "src/stream_channel": { files: 25, lines: 6135 },
+  "src/reconnecting": { files: 1, lines: 90 },
+  "src/server": { files: 27, lines: 3994 },
+  "src/stream_channel": { files: 25, lines: 6146 },
   "src/testing": { files: 5, lines: 418 },
-  "src/web_socket": { files: 39, lines: 5444 },
+  "src/web_socket": { files: 40, lines: 5515 },
 };
 
 /** What the folder of streams is to come down to. */
