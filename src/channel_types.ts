@@ -64,7 +64,12 @@ export type {
   WaitOptions,
   WebSocketChannel as WebSocketChannelInstance,
 } from "./web_socket/web_socket_channel.ts";
-export type { MessageInput, SendOptions, WebSocketSink } from "./web_socket/web_socket_sink.ts";
+export type {
+  MessageInput,
+  SendOptions,
+  SinkWaitOptions,
+  WebSocketSink,
+} from "./web_socket/web_socket_sink.ts";
 export type {
   NativeWebSocketChannel,
   NativeWebSocketChannelStatic,

@@ -40,6 +40,7 @@ const BEYOND = [
   "onRedirect",
   "followRedirects",
   "invalidText",
+  "afterClose",
   "onRefusal",
   "onPing",
   "onPong",
@@ -105,7 +106,8 @@ function remedy(missing: string): string {
     : "A page can't have it: leave it out, or connect on Deno, Node or Bun";
 }
 
-/** `false`, 0 and the default of `invalidText` ask for nothing. */
+/** `false`, 0 and the defaults of `invalidText` and `afterClose` ask for nothing. */
 function isAskedFor(value: unknown): boolean {
-  return value !== undefined && value !== false && value !== 0 && value !== "fail";
+  return value !== undefined && value !== false && value !== 0 && value !== "fail" &&
+    value !== "drop";
 }

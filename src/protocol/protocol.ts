@@ -36,7 +36,7 @@ import { Output } from "./output.ts";
 import { FrameInPieces, InflatingMessage, joinHeader, MessageInPieces } from "./pieces.ts";
 import type { PreparedMessage } from "./prepared_message.ts";
 import type { ProtocolEvents, ProtocolOptions, SendOptions } from "./protocol_events.ts";
-import { bytesOf, copyOf, countBytes, lengthOf, plainBytes } from "../realm/bytes.ts";
+import { bytesOf, copyOf, countBytes, lengthOf, ownBytes, plainBytes } from "../realm/bytes.ts";
 import { decodeInvalid, decodeWithin, type InvalidText } from "./utf8.ts";
 import { CONTROL_COST, FRAME_COST, LARGEST_PIECE, type WorkBudget } from "./work_budget.ts";
 
@@ -87,6 +87,10 @@ export class Protocol {
   readonly #invalidText: InvalidText;
   /** What headers are judged by. */
   #context: number;
+  /** Messages that are received are wanted. */
+  #takes = true;
+  readonly #takesAfterClose: boolean;
+  readonly #ownBuffers: boolean;
   readonly #maxSize: number;
   readonly #deflate: MessageDeflate | null;
 
@@ -122,6 +126,8 @@ export class Protocol {
     this.#context = (side === "server" ? PEER_MASKS : 0) | (deflate === null ? 0 : COMPRESSIBLE);
     this.#autoPong = options.autoPong ?? true;
     this.#invalidText = options.invalidText ?? "fail";
+    this.#takesAfterClose = options.takesAfterClose ?? false;
+    this.#ownBuffers = options.ownBuffers ?? false;
     this.output = new Output(side === "client" ? maskingKeys : null, options.recycles ?? false);
   }
 
@@ -311,8 +317,9 @@ export class Protocol {
   }
 
   /**
-   * Begins the closing handshake: sends a Close. From now on messages that arrive are dropped, and
-   * only the peer's Close, its Pings and its Pongs are still looked at.
+   * Begins the closing handshake: sends a Close. From now on messages that arrive are dropped, unless
+   * the option `takesAfterClose` is set, and only the peer's Close, its Pings and its Pongs are still
+   * looked at.
    *
    * @param code The close code; left out, the frame holds none.
    * @param reason The close reason, at most 123 bytes of UTF-8.
@@ -324,7 +331,7 @@ export class Protocol {
     if (this.#state !== "open") return false;
     const { close } = decodeClose(payload);
     this.#state = stateAfter(this.#state, "sendClose");
-    this.#drop();
+    if (!this.#takesAfterClose) this.#drop();
     this.#sendClose(payload, close);
     return true;
   }
@@ -439,7 +446,7 @@ export class Protocol {
   /** Whether the frame is a message, and one that is wanted. */
   #isWholeMessage({ flags }: FrameHeader): boolean {
     const kind = flags & ~RSV1;
-    return (kind === (FIN | BINARY) || kind === (FIN | TEXT)) && this.#state === "open";
+    return (kind === (FIN | BINARY) || kind === (FIN | TEXT)) && this.#takes;
   }
 
   /**
@@ -448,7 +455,7 @@ export class Protocol {
    */
   #checkSize(header: FrameHeader): Failure | null {
     if (header.isControl) return null;
-    const max = this.#state === "open" ? this.#maxSize : Number.MAX_SAFE_INTEGER;
+    const max = this.#takes ? this.#maxSize : Number.MAX_SAFE_INTEGER;
     const before = this.#message === null ? 0 : this.#message.size;
     const size = before + header.length;
     return size > max ? this.#tooBig(size, false) : null;
@@ -460,8 +467,10 @@ export class Protocol {
 
   #deliver(flags: number, bytes: Uint8Array, start: number, end: number): void {
     if ((flags & RSV1) !== 0) this.#inflate(flags, bytes.subarray(start, end));
-    else if ((flags & 0x0f) !== TEXT) this.#events.onMessage(bytes.subarray(start, end));
-    else {
+    else if ((flags & 0x0f) !== TEXT) {
+      const payload = bytes.subarray(start, end);
+      this.#events.onMessage(this.#ownBuffers ? ownBytes(payload) : payload);
+    } else {
       const text = decodeWithin(bytes, start, end, this.#budget);
       this.#hand(text ?? decodeInvalid(bytes.subarray(start, end), this.#invalidText));
     }
@@ -470,7 +479,8 @@ export class Protocol {
   /** Hands over a message; `null` is text that isn't UTF-8. */
   #hand(message: string | Uint8Array | null): void {
     if (message === null) this.#fail(BAD_UTF8);
-    else this.#events.onMessage(message);
+    else if (!this.#ownBuffers || typeof message === "string") this.#events.onMessage(message);
+    else this.#events.onMessage(ownBytes(message));
   }
 
   // Reading what is in pieces.
@@ -480,7 +490,7 @@ export class Protocol {
     if (isControl) return new FrameInPieces(header, this.#messageInPieces(flags));
     if (fin) this.#context &= ~UNFINISHED;
     else this.#context |= UNFINISHED;
-    if (opcode !== CONTINUATION && this.#state === "open") {
+    if (opcode !== CONTINUATION && this.#takes) {
       this.#message = this.#messageInPieces(flags);
     }
     return new FrameInPieces(header, this.#message);
@@ -629,6 +639,7 @@ export class Protocol {
 
   /** Messages are dropped from now on. */
   #drop(): void {
+    this.#takes = false;
     this.#message = null;
     if (this.#frame !== null && !this.#frame.isControl) this.#frame.target = null;
     if (this.#inflating === null) return;

@@ -106,6 +106,12 @@ export interface ProtocolOptions {
   /** What becomes of text that isn't UTF-8. Default `"fail"`. */
   readonly invalidText?: InvalidText | undefined;
 
+  /** Whether messages are also reported between this end's Close and the peer's. */
+  readonly takesAfterClose?: boolean | undefined;
+
+  /** Whether each binary message has a buffer of its own. */
+  readonly ownBuffers?: boolean | undefined;
+
   /** `false`: Pings aren't answered; the owner does. */
   readonly autoPong?: boolean | undefined;
 

@@ -128,6 +128,16 @@ export function copyOf(value: ArrayBuffer | ArrayBufferView): Uint8Array<ArrayBu
   return new Uint8Array(viewOf(value, false, true));
 }
 
+/**
+ * Bytes that are all of their buffer: themselves, or else a copy.
+ *
+ * @param bytes The bytes.
+ * @throws {TypeError} When the bytes are gone.
+ */
+export function ownBytes(bytes: Uint8Array): Uint8Array {
+  return typedSize.call(bytes) === typedBuffer.call(bytes).byteLength ? bytes : copyOf(bytes);
+}
+
 function viewOf(
   value: ArrayBuffer | ArrayBufferView,
   isConstant: boolean,

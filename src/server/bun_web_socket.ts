@@ -70,7 +70,14 @@ export interface BunWebSocket<Context = unknown> {
 }
 
 /** What `Bun.serve` has no setting for. */
-const UNSUPPORTED = ["pingTimeout", "onPing", "onPong", "autoPong", "invalidText"] as const;
+const UNSUPPORTED = [
+  "pingTimeout",
+  "onPing",
+  "onPong",
+  "autoPong",
+  "invalidText",
+  "afterClose",
+] as const;
 
 /** The longest `idleTimeout` that Bun takes, in seconds, and the shortest but none: it clamps what is beyond. */
 const MAX_IDLE = 960;

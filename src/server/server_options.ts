@@ -195,6 +195,8 @@ export function checkServerOptions<Context>(options: ServerOptions<Context> = {}
     highWaterMark: options.highWaterMark,
     maxMessageSize: options.maxMessageSize,
     invalidText: options.invalidText,
+    afterClose: options.afterClose,
+    ownBuffers: options.ownBuffers,
     pingInterval,
     pingTimeout: options.pingTimeout,
     // Their channel is the `ServerChannel` of the connection.

@@ -45,6 +45,7 @@ const UNSUPPORTED = [
   "onPong",
   "autoPong",
   "invalidText",
+  "afterClose",
 ] as const;
 
 /**

@@ -32,6 +32,8 @@ import {
   type MessageInput,
   readSendOptions,
   type SendOptions,
+  type SinkWaitOptions,
+  waitForRoom,
   type WebSocketSink,
 } from "./web_socket_sink.ts";
 
@@ -73,6 +75,10 @@ class DerivedSink<T> extends DelegatingChannelSink<T> implements WebSocketSink<T
   override add(value: T, options?: SendOptions): boolean {
     if (options === undefined) return super.add(value);
     return this.#inner.add(value, readSendOptions(options));
+  }
+
+  whenReady(given?: SinkWaitOptions): Promise<boolean> {
+    return waitForRoom(this, given, this.#core.sink);
   }
 
   override close(code?: number, reason?: string): Promise<void> {

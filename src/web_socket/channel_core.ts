@@ -97,6 +97,8 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget {
   onEarlyEnding: ((conclude: () => void) => void) | null = null;
   /** Its state, and how it ends. */
   readonly life: ChannelLife = new ChannelLife();
+  /** Whether messages between this side's Close and the peer's are delivered. */
+  deliversAfterClose = false;
   #opening: Opening = NOTHING_AGREED;
   /** What carries it; `null` before there is one. */
   #transport: Transport | null = null;
@@ -236,7 +238,8 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget {
   // What the stream asks for.
 
   pause(): void {
-    if (this.state === "open") this.#transport?.pause();
+    const isReading = this.state === "open" || this.#isDeliveringLast;
+    if (isReading) this.#transport?.pause();
   }
 
   resume(): void {
@@ -496,7 +499,12 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget {
   #endHere(code: number | undefined, reason: string | undefined): void {
     if (this.state === "connecting") this.#abandon(closedWhileConnecting());
     else if (this.state === "open") this.#beginClosing(code, reason);
-    inlet.discard(this.incoming);
+    if (!this.#isDeliveringLast) inlet.discard(this.incoming);
+  }
+
+  /** This side has begun to close, and what the peer sends until its Close is still wanted. */
+  get #isDeliveringLast(): boolean {
+    return this.deliversAfterClose && this.state === "closing";
   }
 
   #beginClosing(code: number | undefined, reason: string | undefined): void {

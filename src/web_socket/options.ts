@@ -92,6 +92,18 @@ export interface ProtocolOptions extends ChannelOptions, ControlFrameOptions {
    * Default `"fail"`.
    */
   invalidText?: InvalidText | undefined;
+  /**
+   * What becomes of the messages that arrive between this side's Close and the peer's: `"drop"` drops them, and the
+   * stream ends with `close`; with `"deliver"` the stream goes on until the peer's Close, or until `closeTimeout`
+   * is over. Then read it: a reader that makes no room holds up the peer's Close. Default `"drop"`.
+   */
+  afterClose?: "drop" | "deliver" | undefined;
+  /**
+   * `true`: each binary message has an `ArrayBuffer` of its own, of its length, to keep or to transfer. It costs a
+   * copy of each small message. Otherwise a small one is a view of a larger buffer, together with others;
+   * messages of the platform's own `WebSocket` always have one. Default `false`.
+   */
+  ownBuffers?: boolean | undefined;
   /** Whether, and how, to compress messages (RFC 7692). Default `false`. */
   compression?: boolean | CompressionOptions | undefined;
 }
@@ -161,7 +173,7 @@ export interface ConnectOptions
     ConnectDeadlineOptions,
     ReceiveQueueOptions,
     ControlFrameOptions,
-    Pick<ProtocolOptions, "invalidText"> {
+    Pick<ProtocolOptions, "invalidText" | "afterClose" | "ownBuffers"> {
   /** The subprotocols to offer, the preferred one first. The server must choose one of them. */
   protocols?: string | readonly string[] | undefined;
   /**
@@ -312,6 +324,8 @@ export const PROTOCOL_KINDS: OptionKinds<ProtocolOptions> = {
   autoPong: "boolean",
   maxMessageSize: "limit",
   invalidText: '"fail"|"replace"|"bytes"',
+  afterClose: '"drop"|"deliver"',
+  ownBuffers: "boolean",
   compression: "boolean|object",
 };
 

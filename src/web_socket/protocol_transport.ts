@@ -108,6 +108,7 @@ export class ProtocolTransport
     this.#wire = wire;
     this.#side = options.side;
     this.#traffic = options.traffic ?? null;
+    core.deliversAfterClose = options.afterClose === "deliver";
     const { onPing, onPong, pingInterval = 0, pingTimeout = pingInterval } = options;
     if (pingInterval > 0) {
       this.#keepalive = new Keepalive(this, core.clock, { pingInterval, pingTimeout });
@@ -123,6 +124,8 @@ export class ProtocolTransport
       budget: turns.budget,
       autoPong: options.autoPong,
       invalidText: options.invalidText,
+      takesAfterClose: core.deliversAfterClose,
+      ownBuffers: options.ownBuffers,
     }, this);
   }
 
@@ -498,7 +501,8 @@ export class ProtocolTransport
     this.#keepalive?.stop();
     this.#protocol.close(code, code === undefined ? undefined : reason);
     this.#conclude();
-    this.resume();
+    // A reader that still gets messages makes room for them itself.
+    if (!this.#core.deliversAfterClose) this.resume();
     this.#regulate();
     return this.#sentClose;
   }

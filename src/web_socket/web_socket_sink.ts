@@ -2,8 +2,10 @@ import {
   type ChannelSink,
   MessageSink,
   type MessageSinkOptions,
+  outlet,
   type SinkTarget,
 } from "../stream_channel/channel_sink.ts";
+import { abortable } from "../stream_channel/errors.ts";
 import { checkOption, type OptionKinds, readOptions, shown } from "../stream_channel/options.ts";
 
 /** What can be sent as a message: text, or bytes. */
@@ -17,6 +19,14 @@ export interface SendOptions {
    */
   readonly compress?: boolean | undefined;
 }
+
+/** Options of {@linkcode WebSocketSink.whenReady}. */
+export interface SinkWaitOptions {
+  /** Ends the waiting when it aborts. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+const WAIT_KINDS: OptionKinds<SinkWaitOptions> = { signal: "AbortSignal" };
 
 const SEND_KINDS: OptionKinds<SendOptions> = { compress: "boolean" };
 
@@ -39,6 +49,15 @@ export interface WebSocketSink<T = MessageInput> extends ChannelSink<T> {
    * @throws {UnsupportedError} When it must not be compressed, and the transport gives no choice.
    */
   add(message: T, options?: SendOptions): boolean;
+  /**
+   * Waits as {@linkcode ChannelSink.ready} does, and tells room from the end.
+   *
+   * @param options Its `signal` ends the waiting: the promise then rejects with its reason.
+   * @returns `true` when there is room; `false` when the channel has ended, or its end has begun: what is added
+   * from now on is dropped.
+   * @throws {TypeError} When an option is unknown, or of the wrong type.
+   */
+  whenReady(options?: SinkWaitOptions): Promise<boolean>;
   /**
    * Closes the connection: everything added or broadcast before is sent first, the stream ends at
    * once. What the transport has not taken after `closeTimeout` is dropped: `closed` reports it. A
@@ -129,7 +148,28 @@ export class OwnWebSocketSink extends MessageSink<MessageInput, SendOptions>
     this.#target = target;
   }
 
+  whenReady(given?: SinkWaitOptions): Promise<boolean> {
+    return waitForRoom(this, given, this);
+  }
+
   override close(code?: number, reason?: string): Promise<void> {
     return this.#target.closeWith(code, reason);
   }
+}
+
+/**
+ * What {@linkcode WebSocketSink.whenReady} does.
+ *
+ * @param sink Whose room is waited for.
+ * @param given What the user gave.
+ * @param own The connection's own sink, which knows of the end.
+ */
+export function waitForRoom<T>(
+  sink: ChannelSink<T>,
+  given: SinkWaitOptions | undefined,
+  own: OwnWebSocketSink,
+): Promise<boolean> {
+  const { signal } = readOptions(given, WAIT_KINDS, { hint: ". Give { signal }" });
+  const ready = sink.ready.then(() => !outlet.isClosed(own) && !outlet.isDisconnected(own));
+  return abortable(ready, signal);
 }

@@ -1,0 +1,120 @@
+/** What a channel gives between its own Close and the peer's, and how its sink tells room from the end. */
+
+import { assert, assertEquals, assertFalse, assertRejects, assertThrows } from "@std/assert";
+import { webSocketChannelPair } from "../../src/testing/web_socket_channel_pair.ts";
+import { over } from "../../src/web_socket/over.ts";
+import { FakeClock } from "../support/fake_clock.ts";
+import { closeFrame, frame } from "../support/frames.ts";
+import { FakeBytes } from "./support.ts";
+import { microtasks } from "../support/events.ts";
+
+/** A client whose peer is the test. */
+function client(clock: FakeClock, highWaterMark?: number) {
+  const bytes = new FakeBytes();
+  const channel = over(bytes, { side: "client", afterClose: "deliver", highWaterMark }, clock);
+  return { bytes, channel };
+}
+
+Deno.test("after close: a listener gets what the peer sends until its Close", async () => {
+  const { bytes, channel } = client(new FakeClock());
+  const log: unknown[] = [];
+  channel.stream.listen((message) => log.push(message), { onDone: () => log.push("done") });
+  const closed = channel.sink.close(1000, "bye");
+  bytes.receive(frame({ opcode: 1, payload: "last words" }));
+  await microtasks();
+  assertEquals(log, ["last words"]);
+  assertThrows(() => channel.sink.add("no"), DOMException, "the sink is closed");
+  bytes.receive(closeFrame(1000, "bye"));
+  bytes.incoming.end();
+  await closed;
+  assertEquals(log, ["last words", "done"]);
+  assertEquals((await channel.closed).wasClean, true);
+});
+
+Deno.test("after close: what was received before the own Close can still be read", async () => {
+  const { client, server } = webSocketChannelPair({ client: { afterClose: "deliver" } });
+  server.sink.add("early");
+  await client.ping();
+  const closed = client.sink.close(1000);
+  const found: unknown[] = [];
+  for await (const message of client.stream) found.push(message);
+  assertEquals(found, ["early"]);
+  await closed;
+  assertEquals((await server.closed).code, 1000);
+});
+
+Deno.test("after close: the default still drops, and ends the stream at once", async () => {
+  const { client, server } = webSocketChannelPair();
+  server.sink.add("early");
+  await client.ping();
+  void client.sink.close(1000);
+  assertEquals(await client.stream.next(), { done: true, value: undefined });
+  await client.closed;
+});
+
+Deno.test("after close: the close timer ends the stream behind what was received", async () => {
+  const clock = new FakeClock();
+  const { bytes, channel } = client(clock);
+  void channel.sink.close(1000);
+  bytes.receive(frame({ opcode: 1, payload: "one" }));
+  clock.advance(5_000);
+  assertEquals((await channel.closed).initiator, "timeout");
+  assertEquals((await channel.stream.next()).value, "one");
+  assert((await channel.stream.next()).done);
+});
+
+Deno.test("after close: a reader without room stops the peer, and goes on", async () => {
+  const { bytes, channel } = client(new FakeClock(), 8);
+  void channel.sink.close(1000);
+  bytes.receive(frame({ opcode: 1, payload: "0123456789" }));
+  bytes.receive(frame({ opcode: 1, payload: "next" }), closeFrame(1000));
+  bytes.incoming.end();
+  await microtasks();
+  assertEquals([channel.closeCode, channel.state], [null, "closing"]);
+  assertEquals((await channel.stream.next()).value, "0123456789");
+  assertEquals((await channel.stream.next()).value, "next");
+  assert((await channel.stream.next()).done);
+  assert((await channel.closed).wasClean);
+});
+
+Deno.test("after close: terminate drops what is left", async () => {
+  const { bytes, channel } = client(new FakeClock());
+  void channel.sink.close(1000);
+  bytes.receive(frame({ opcode: 1, payload: "one" }));
+  channel.terminate();
+  assert((await channel.stream.next()).done);
+});
+
+Deno.test("whenReady: room and the end are told apart", async () => {
+  const { bytes, channel } = client(new FakeClock(), 8);
+  assertEquals(await channel.sink.whenReady(), true);
+  bytes.full = true;
+  channel.sink.add("0123456789");
+  await microtasks();
+  assertFalse(channel.sink.hasRoom);
+  const [room, derived] = [channel.sink.whenReady(), channel.cast<string>().sink.whenReady()];
+  bytes.drain();
+  assertEquals([await room, await derived], [true, true]);
+  bytes.full = true;
+  channel.sink.add("0123456789");
+  await microtasks();
+  const { signal } = { signal: AbortSignal.abort("enough") };
+  assertEquals(await channel.sink.whenReady({ signal }).catch((error) => error), "enough");
+  const end = channel.sink.whenReady();
+  channel.terminate();
+  assertEquals([await end, await channel.sink.whenReady()], [false, false]);
+});
+
+Deno.test("whenReady: the end of a transformed channel, and an option that isn't one", async () => {
+  const { client, server } = webSocketChannelPair();
+  const upper = client.transformSink<string>((text) => text.toUpperCase());
+  assertEquals(await upper.sink.whenReady(), true);
+  void server.sink.close(1000);
+  await client.closed;
+  assertEquals(await upper.sink.whenReady(), false);
+  await assertRejects(
+    async () => await client.sink.whenReady({ timeout: 1 } as never),
+    TypeError,
+    "timeout",
+  );
+});
