@@ -10,41 +10,29 @@ export interface SocketAbilities {
   readonly compresses: boolean;
 }
 
-/** The options that need a capability, and which. */
-function neededCapabilities(
-  options: ConnectOptions,
-  hasHeaders: boolean,
-  compresses: boolean,
-): Capability[] {
-  const needed: Capability[] = [...options.require ?? []];
-  if (hasHeaders || options.origin !== undefined) needed.push("headers");
-  if ((options.pingInterval ?? 0) > 0) needed.push("ping");
-  if (options.maxMessageSize !== undefined) needed.push("messageLimit");
-  const { compression } = options;
-  if (compression !== undefined && !(compression === true && compresses)) {
-    needed.push("compressionOptions");
-  }
-  if (options.tls !== undefined) needed.push("tls");
-  if (options.proxy !== undefined) needed.push("proxy");
-  return needed;
-}
-
-/** The options that no platform's own `WebSocket` can honour. */
-const BEYOND = [
-  "origin",
-  "userAgent",
-  "socketPath",
-  "localAddress",
-  "lookup",
-  "addressDelay",
-  "onRedirect",
-  "followRedirects",
-  "invalidText",
-  "afterClose",
-  "onRefusal",
-  "onPing",
-  "onPong",
-] as const;
+/** The options that need a capability, and which; an option without one no platform's `WebSocket` has. */
+const NEEDS: readonly (readonly [option: keyof ConnectOptions, capability?: Capability])[] = [
+  ["origin", "headers"],
+  ["pingInterval", "ping"],
+  ["maxMessageSize", "messageLimit"],
+  ["compression", "compressionOptions"],
+  ["tls", "tls"],
+  ["proxy", "proxy"],
+  ["autoPong"],
+  ["origin"],
+  ["userAgent"],
+  ["socketPath"],
+  ["localAddress"],
+  ["lookup"],
+  ["addressDelay"],
+  ["onRedirect"],
+  ["followRedirects"],
+  ["invalidText"],
+  ["afterClose"],
+  ["onRefusal"],
+  ["onPing"],
+  ["onPong"],
+];
 
 /**
  * The first thing that the options ask for and a `WebSocket` can't do.
@@ -59,12 +47,15 @@ export function missingFrom(
   hasHeaders: boolean,
   { capabilities, compresses }: SocketAbilities,
 ): string | null {
-  const needed = neededCapabilities(options, hasHeaders, compresses);
+  const needed: Capability[] = [...options.require ?? []];
+  if (hasHeaders) needed.push("headers");
   const lacking = needed.find((it) => !capabilities[it]);
   if (lacking !== undefined) return lacking;
-  // Here it is `false` that asks for something.
-  if (options.autoPong === false) return "autoPong";
-  return BEYOND.find((name) => isAskedFor(options[name])) ?? null;
+  for (const [option, capability] of NEEDS) {
+    if (capability !== undefined && capabilities[capability]) continue;
+    if (isAskedFor(option, options[option], compresses)) return capability ?? option;
+  }
+  return null;
 }
 
 /**
@@ -78,19 +69,14 @@ export function unsupported(missing: string, options: ConnectOptions): Unsupport
   return new UnsupportedError(missing, platform(), hint);
 }
 
-/** The options whose names are not those of the capabilities that they need. */
-const NEEDED_BY: Readonly<Record<string, keyof ConnectOptions>> = {
-  ping: "pingInterval",
-  messageLimit: "maxMessageSize",
-  compressionOptions: "compression",
-};
-
 function askedBy(missing: string, options: ConnectOptions): string {
   const { require = [], headers, origin } = options;
   if (require.some((it) => it === missing)) return `require: ["${missing}"]`;
   if (missing === "net") return 'transport: "net"';
   if (missing === "WebSocket") return 'transport: "native"';
-  if (missing !== "headers") return `The option ${NEEDED_BY[missing] ?? missing}`;
+  if (missing !== "headers") {
+    return `The option ${NEEDS.find(([, needed]) => needed === missing)?.[0] ?? missing}`;
+  }
   if (headers !== undefined) return "The option headers";
   return origin === undefined ? "The user info in the URL" : "The option origin";
 }
@@ -107,7 +93,9 @@ function remedy(missing: string): string {
 }
 
 /** `false`, 0 and the defaults of `invalidText` and `afterClose` ask for nothing. */
-function isAskedFor(value: unknown): boolean {
+function isAskedFor(option: string, value: unknown, compresses: boolean): boolean {
+  if (option === "autoPong") return value === false;
+  if (option === "compression" && value !== undefined) return value !== true || !compresses;
   return value !== undefined && value !== false && value !== 0 && value !== "fail" &&
     value !== "drop";
 }

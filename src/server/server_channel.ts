@@ -116,12 +116,11 @@ export class ServerChannel<In = Message, Out = MessageInput, Context = unknown>
     };
   }
 
-  static override derived<NewIn, NewOut>(
-    core: ChannelCore,
+  static override derive<NewIn, NewOut>(
     channel: ServerChannel,
     parts: ChannelParts<NewIn, NewOut>,
   ): ServerChannel<NewIn, NewOut> {
-    return new ServerChannel(core, channel.request, parts);
+    return new ServerChannel(Channel.connectionOf(channel), channel.request, parts);
   }
 
   /**

@@ -15,7 +15,6 @@ interface Room {
 
 /** One `addStream` that runs: takes from its source as long as there is room. */
 export class AddStream<T> {
-  readonly #target: Room;
   readonly #source: Pull<T>;
   readonly #signal: AbortSignal | undefined;
   #ended = false;
@@ -24,12 +23,10 @@ export class AddStream<T> {
   /**
    * Creates one that takes nothing before {@linkcode run} is called.
    *
-   * @param target Says when there is room.
    * @param source Where they come from.
    * @param signal Interrupts it.
    */
-  constructor(target: Room, source: Pull<T>, signal: AbortSignal | undefined) {
-    this.#target = target;
+  constructor(source: Pull<T>, signal: AbortSignal | undefined) {
     this.#source = source;
     this.#signal = signal;
   }
@@ -48,31 +45,34 @@ export class AddStream<T> {
   /**
    * Adds everything.
    *
+   * @param room Says when there is room.
    * @param take Where the values go.
    * @returns Whether the source has ended; `false` when it was cancelled before.
    */
-  async run(take: Take<T>): Promise<boolean> {
+  async run(room: Room, take: Take<T>): Promise<boolean> {
     const signal = this.#signal;
     const onAbort = (): void => this.#wake();
     signal?.addEventListener("abort", onAbort);
+    let taken = false;
     try {
       for (;;) {
-        const turn = this.#target.hasRoom ? loopGuard.step() : this.#target.ready;
+        const turn = room.hasRoom ? loopGuard.step() : room.ready;
         if (turn !== null) await this.#wait(turn);
+        taken = true;
         const result = this.isInterrupted ? undefined : await this.#wait(this.#source.next());
         if (result?.done) return true;
-        if (result === undefined || this.isInterrupted) return this.#interrupt();
-        if (!this.#give(result.value, take)) return false;
+        taken = false;
+        if (result === undefined || this.isInterrupted) break;
+        taken = take(result.value);
+        if (!taken) return false;
       }
+      if (!this.#ended && signal?.aborted) throw signal.reason;
+      return false;
     } finally {
       signal?.removeEventListener("abort", onAbort);
+      // Unless it has ended by itself.
+      if (!taken) this.#source.cancel();
     }
-  }
-
-  #interrupt(): false {
-    this.#source.cancel();
-    if (!this.#ended && this.#signal?.aborted) throw this.#signal.reason;
-    return false;
   }
 
   /** Waits for `promise`, or for the end. A race would leave a reaction behind on each round. */
@@ -81,16 +81,6 @@ export class AddStream<T> {
       this.#wake = () => resolve(undefined);
       promise.then(resolve, reject);
     });
-  }
-
-  /** Cancels the source where the value isn't taken. */
-  #give(value: T, take: Take<T>): boolean {
-    let taken = false;
-    try {
-      return taken = take(value);
-    } finally {
-      if (!taken) this.#source.cancel();
-    }
   }
 }
 
@@ -113,13 +103,15 @@ export function pullFrom<T>(
       cancel: () => void reader.cancel().catch(ignore),
     };
   }
-  const iterator = isAsyncIterable<T>(source)
-    ? source[Symbol.asyncIterator]()
-    : source[Symbol.iterator]();
+  const { [Symbol.asyncIterator]: iterate } = source as Partial<AsyncIterable<T>>;
+  const iterator = typeof iterate === "function"
+    ? iterate.call(source)
+    : (source as Iterable<T>)[Symbol.iterator]();
   return {
     // The wrapping promise also turns what `next` throws into a rejection.
     next: () => new Promise((resolve) => resolve(iterator.next())),
-    cancel: () => void cancelIterator(iterator),
+    // An error of the source's own: it is not read any more.
+    cancel: () => void new Promise((resolve) => resolve(iterator.return?.())).catch(ignore),
   };
 }
 
@@ -130,32 +122,16 @@ export function pullFrom<T>(
  * @throws {TypeError} When it is no source, or a single message.
  */
 export function checkSource(source: unknown): void {
-  const hint = typeof source === "string"
-    ? ". Text is one message: use add"
-    : isBinary(source)
-    ? ". Bytes are one message: use add"
-    : "";
-  if (hint === "" && isSource(source)) return;
+  const message = typeof source === "string" ? "Text is" : isBinary(source) ? "Bytes are" : "";
+  if (message === "" && isSource(Object(source))) return;
+  const hint = message && `. ${message} one message: use add`;
   const kinds = "an iterable, an async iterable or a ReadableStream";
   throw new TypeError(
     `Cannot add a stream: the source must be ${kinds}, got ${shown(source)}${hint}`,
   );
 }
 
-function isSource(value: unknown): boolean {
-  if (value === null || typeof value !== "object" && typeof value !== "function") return false;
-  return isReadableStream(value) || isAsyncIterable(value) ||
-    typeof (value as Partial<Iterable<unknown>>)[Symbol.iterator] === "function";
-}
-
-function isAsyncIterable<T>(value: object): value is AsyncIterable<T> {
-  return typeof (value as Partial<AsyncIterable<T>>)[Symbol.asyncIterator] === "function";
-}
-
-async function cancelIterator(iterator: AsyncIterator<unknown> | Iterator<unknown>): Promise<void> {
-  try {
-    await iterator.return?.();
-  } catch {
-    // An error of the source's own: it is not read any more.
-  }
+function isSource(value: Partial<AsyncIterable<unknown> & Iterable<unknown>>): boolean {
+  return isReadableStream(value) ||
+    typeof (value[Symbol.asyncIterator] ?? value[Symbol.iterator]) === "function";
 }

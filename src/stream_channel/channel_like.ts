@@ -1,6 +1,7 @@
 import { isReadableStream, isWritableStream } from "../realm/kinds.ts";
 import { type ChannelSink, DelegatingChannelSink, MessageSink } from "./channel_sink.ts";
 import type { ChannelStream } from "./channel_stream.ts";
+import type { SizeOf } from "./counted_queue.ts";
 import { ignore } from "./errors.ts";
 import { shown } from "./options.ts";
 import { partsFromStreams, sinkFromWritable, streamFromReadable } from "./web_streams.ts";
@@ -25,9 +26,13 @@ export interface ChannelParts<In, Out = In> {
 /**
  * The two members of whatever counts as a channel. Web Streams are locked by it.
  *
+ * @param sizeOf What a chunk of Web Streams counts.
  * @throws {TypeError} When it is no channel.
  */
-export function partsOf<In, Out>(channel: ChannelLike<In, Out>): ChannelParts<In, Out> {
+export function partsOf<In, Out>(
+  channel: ChannelLike<In, Out>,
+  sizeOf?: SizeOf<unknown>,
+): ChannelParts<In, Out> {
   if (!isChannelLike(channel)) {
     throw new TypeError(
       "Cannot use the channel: it must have a stream and a sink, or a readable and a writable, " +
@@ -35,7 +40,7 @@ export function partsOf<In, Out>(channel: ChannelLike<In, Out>): ChannelParts<In
     );
   }
   // Asked first: a channel has a `readable` as well, which is only a view of its stream.
-  if (!("stream" in channel)) return partsFromStreams(channel);
+  if (!("stream" in channel)) return partsFromStreams(channel, sizeOf);
   const sink = withRoom(channel.sink);
   return sink === channel.sink ? channel : { stream: channel.stream, sink };
 }

@@ -492,7 +492,7 @@ export class MessageSink<T, Options = never> implements ChannelSink<T> {
       pull.cancel();
       return this.#lost();
     }
-    return preHandled(this.#run(new AddStream(this, pull, signal), options.preventAbort));
+    return preHandled(this.#run(new AddStream(pull, signal), options.preventAbort));
   }
 
   async #run(adding: AddStream<T>, preventAbort = false): Promise<void> {
@@ -500,8 +500,9 @@ export class MessageSink<T, Options = never> implements ChannelSink<T> {
     this.#state |= ADDING;
     let isWhole: boolean;
     try {
-      isWhole = await adding.run((value) =>
-        this.#target.add(value) !== false || this.#targetDrops()
+      isWhole = await adding.run(
+        this,
+        (value) => this.#target.add(value) !== false || this.#targetDrops(),
       );
     } catch (error) {
       const spare = preventAbort || adding.isInterrupted;

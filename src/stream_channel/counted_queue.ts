@@ -1,3 +1,5 @@
+import { byteLengthOf } from "../realm/bytes.ts";
+
 /** The default high-water mark, in bytes, of each direction of a channel: 64 KiB. */
 export const DEFAULT_HIGH_WATER_MARK: number = 64 * 1024;
 
@@ -7,6 +9,18 @@ export const MIN_SIZE = 32;
 /** What text or bytes count that this package created, and no user has seen yet. */
 export function sizeOfMessage(message: string | Uint8Array): number {
   return Math.max(typeof message === "string" ? message.length : message.byteLength, MIN_SIZE);
+}
+
+/** What an object counts whose content isn't looked at. */
+const UNSEEN = 4096;
+
+/**
+ * What a message of bytes or text counts, whoever created it: at least 32. An object counts 4 KiB, whatever is in it:
+ * `sizeOf` looks into it, which takes more time and more code.
+ */
+export function sizeOfChunk(value: unknown): number {
+  const length = typeof value === "string" ? value.length : byteLengthOf(value);
+  return length === null ? UNSEEN : Math.max(length, MIN_SIZE);
 }
 
 /** What a value counts, in bytes. Counting may stop at `enough`. */

@@ -11,6 +11,7 @@ import type { ChannelSink } from "./channel_sink.ts";
 import type { ChannelStream, StreamSubscription } from "./channel_stream.ts";
 import { Deferred, ignore, preHandled } from "./errors.ts";
 import { shown } from "./options.ts";
+import { sizeOf } from "./size.ts";
 import { checkTransform, type MessageTransform, Relay } from "./relay.ts";
 
 /**
@@ -161,7 +162,7 @@ export interface StreamChannelStatic {
 /** Makes channels of other things. */
 export const StreamChannel: StreamChannelStatic = {
   from<In, Out>(channel: ChannelLike<In, Out>): StreamChannel<In, Out> {
-    return new DelegatingStreamChannel(channel);
+    return new DelegatingStreamChannel(partsOf(channel, sizeOf));
   },
 };
 
@@ -203,13 +204,13 @@ export abstract class StreamChannelBase<In, Out = In> implements StreamChannel<I
   /** See {@linkcode StreamChannel.transformStream}. */
   transformStream<NewIn>(transform: MessageTransform<In, NewIn>): StreamChannel<NewIn, Out> {
     checkTransform(transform);
-    return new DelegatingStreamChannel(new Relay<In, Out, NewIn, Out>(this, { decode: transform }));
+    return derive(this, new Relay<In, Out, NewIn, Out>(this, { decode: transform }));
   }
 
   /** See {@linkcode StreamChannel.transformSink}. */
   transformSink<NewOut>(transform: MessageTransform<NewOut, Out>): StreamChannel<In, NewOut> {
     checkTransform(transform);
-    return new DelegatingStreamChannel(new Relay<In, Out, In, NewOut>(this, { encode: transform }));
+    return derive(this, new Relay<In, Out, In, NewOut>(this, { encode: transform }));
   }
 
   /** See {@linkcode StreamChannel.changeStream}. */
@@ -218,9 +219,7 @@ export abstract class StreamChannelBase<In, Out = In> implements StreamChannel<I
   ): StreamChannel<NewIn, Out> {
     checkChange(change);
     const stream = asChannelStream(change(this.stream));
-    return new DelegatingStreamChannel(
-      new Relay<NewIn, Out, NewIn, Out>({ stream, sink: this.sink }),
-    );
+    return derive(this, new Relay<NewIn, Out>({ stream, sink: this.sink }));
   }
 
   /** See {@linkcode StreamChannel.changeSink}. */
@@ -229,15 +228,32 @@ export abstract class StreamChannelBase<In, Out = In> implements StreamChannel<I
   ): StreamChannel<In, NewOut> {
     checkChange(change);
     const sink = asChannelSink(change(this.sink));
-    return new DelegatingStreamChannel(
-      new Relay<In, NewOut, In, NewOut>({ stream: this.stream, sink }),
-    );
+    return derive(this, new Relay<In, NewOut>({ stream: this.stream, sink }));
   }
 
   /** See {@linkcode StreamChannel.cast}. */
   cast<NewIn, NewOut = NewIn>(): StreamChannel<NewIn, NewOut> {
     return this as unknown as StreamChannel<NewIn, NewOut>;
   }
+
+  /**
+   * Creates the channel that `transformStream`, `transformSink`, `changeStream` or `changeSink` returns. Override it
+   * to return a channel of your own class.
+   *
+   * @param _channel What was transformed or changed.
+   * @param parts The new channel's stream and sink.
+   * @returns The new channel.
+   */
+  static derive<In, Out>(
+    _channel: object,
+    parts: { readonly stream: ChannelStream<In>; readonly sink: ChannelSink<Out> },
+  ): StreamChannel<In, Out> {
+    return new DelegatingStreamChannel(parts);
+  }
+}
+
+function derive<In, Out>(channel: object, parts: ChannelParts<In, Out>): StreamChannel<In, Out> {
+  return (channel.constructor as typeof StreamChannelBase).derive(channel, parts);
 }
 
 function checkTransformer(transformer: unknown): void {

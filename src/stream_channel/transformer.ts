@@ -8,6 +8,7 @@ import {
   type StreamChannel,
 } from "./stream_channel.ts";
 import { type MessageTransform, Relay } from "./relay.ts";
+import { sizeOf } from "./size.ts";
 import { sinkFromWritable, streamFromReadable } from "./web_streams.ts";
 
 /** Two functions that undo each other, for {@linkcode StreamChannelTransformer.fromCodec}. */
@@ -117,12 +118,12 @@ function throughTransformStreams<In, Out, NewIn, NewOut>(
   // Once closed it must not wait for a reader at the other end: `pipeTo` would. The inner sink's
   // `done` tells how it ended.
   const closed = new Deferred();
-  void pipeOneWay(streamFromReadable(encoder.readable, 1), sink, {
+  void pipeOneWay(streamFromReadable(encoder.readable, { highWaterMark: 1 }), sink, {
     hurry: closed.promise,
   });
   const relay = new Relay<NewIn, NewOut, NewIn, NewOut>({
-    stream: streamFromReadable(decoder.readable),
-    sink: sinkFromWritable(encoder.writable, { sink, onClose: () => closed.resolve() }),
+    stream: streamFromReadable(decoder.readable, { sizeOf }),
+    sink: sinkFromWritable(encoder.writable, { sink, onClose: () => closed.resolve() }, sizeOf),
   });
   return new DelegatingStreamChannel(relay);
 }

@@ -1,11 +1,21 @@
 /** Web Streams as the two members of a channel. */
 
 import { type ChannelSink, MessageSink, outlet, type SinkTarget } from "./channel_sink.ts";
-import { type ChannelStream, inlet, MessageStream, type StreamEvents } from "./channel_stream.ts";
-import { CountedQueue } from "./counted_queue.ts";
+import {
+  type ChannelStream,
+  inlet,
+  MessageStream,
+  type MessageStreamOptions,
+  type StreamEvents,
+} from "./channel_stream.ts";
+import {
+  CountedQueue,
+  DEFAULT_HIGH_WATER_MARK,
+  type SizeOf,
+  sizeOfChunk,
+} from "./counted_queue.ts";
 import { ignore, invalidState, preHandled } from "./errors.ts";
 import { loopGuard } from "./loop_guard.ts";
-import { sizeOf } from "./size.ts";
 
 /**
  * A `ReadableStream` as a {@linkcode ChannelStream}. It locks the stream and reads ahead of its
@@ -13,9 +23,9 @@ import { sizeOf } from "./size.ts";
  */
 export function streamFromReadable<T>(
   readable: ReadableStream<T>,
-  highWaterMark?: number,
+  options: Partial<MessageStreamOptions<T>> = {},
 ): ChannelStream<T> {
-  return new ReadableSource<T>(readable, highWaterMark).stream;
+  return new ReadableSource<T>(readable, options).stream;
 }
 
 /**
@@ -36,13 +46,14 @@ export function partsFromStreams<In, Out>(
     readonly readable: ReadableStream<In>;
     readonly writable: WritableStream<Out>;
   },
+  sizeOf: SizeOf<unknown> = sizeOfChunk,
 ): { readonly stream: ChannelStream<In>; readonly sink: ChannelSink<Out> } {
-  const source = new ReadableSource<In>(readable);
+  const source = new ReadableSource<In>(readable, { sizeOf });
   const sink = sinkFromWritable<Out>(writable, {
     onClose: () => source.setDraining(true),
     // A write that is stuck holds an abort up; cancelling a socket's other half ends it.
     onAbort: (error) => void source.close(error),
-  });
+  }, sizeOf);
   const stop = (): void => source.setDraining(false);
   sink.done.then(stop, stop);
   return { stream: source.stream, sink };
@@ -56,9 +67,9 @@ class ReadableSource<T> implements StreamEvents {
   #reading = false;
   #cancelled: Promise<void> | null = null;
 
-  constructor(readable: ReadableStream<T>, highWaterMark?: number) {
+  constructor(readable: ReadableStream<T>, options: Partial<MessageStreamOptions<T>>) {
     this.#reader = readable.getReader();
-    this.stream = new MessageStream<T>(this, { highWaterMark, sizeOf });
+    this.stream = new MessageStream<T>(this, { sizeOf: sizeOfChunk, ...options });
     void this.#read();
   }
 
@@ -128,23 +139,31 @@ export interface WritableEvents {
  * A `WritableStream` as a {@linkcode ChannelSink}. It locks the stream.
  *
  * @param events See {@linkcode WritableEvents}. Left out: `done` follows the stream.
+ * @param sizeOf What a value counts.
  */
 export function sinkFromWritable<T>(
   writable: WritableStream<T>,
   events?: WritableEvents,
+  sizeOf: SizeOf<unknown> = sizeOfChunk,
 ): ChannelSink<T> {
-  return new WritableTarget<T>(writable, events).sink;
+  return new WritableTarget<T>(writable, events, sizeOf).sink;
 }
 
 class WritableTarget<T> implements SinkTarget<T> {
   readonly sink: MessageSink<T>;
   readonly #writer: WritableStreamDefaultWriter<T>;
   readonly #events: WritableEvents | undefined;
+  readonly #sizeOf: SizeOf<unknown>;
   /** The sizes of the values that the stream has not taken. */
   readonly #sizes = new CountedQueue<null>();
   readonly #written = (): void => this.#taken();
 
-  constructor(writable: WritableStream<T>, events: WritableEvents | undefined) {
+  constructor(
+    writable: WritableStream<T>,
+    events: WritableEvents | undefined,
+    sizeOf: SizeOf<unknown>,
+  ) {
+    this.#sizeOf = sizeOf;
     this.#writer = writable.getWriter();
     this.#events = events;
     this.sink = new MessageSink<T>(this);
@@ -167,7 +186,7 @@ class WritableTarget<T> implements SinkTarget<T> {
   }
 
   add(value: T): void {
-    this.#sizes.pushSized(null, sizeOf(value));
+    this.#sizes.pushSized(null, this.#sizeOf(value, DEFAULT_HIGH_WATER_MARK));
     this.#writer.write(value).then(this.#written, ignore);
   }
 

@@ -8,7 +8,6 @@ import {
 import { type ChannelStream, inlet } from "../stream_channel/channel_stream.ts";
 import { type OptionKinds, readOptions, shown } from "../stream_channel/options.ts";
 import { abortable } from "../stream_channel/errors.ts";
-import type { MessageTransform } from "../stream_channel/relay.ts";
 import {
   type ChannelTransformer,
   pipe,
@@ -89,6 +88,13 @@ class DerivedSink<T> extends DelegatingChannelSink<T> implements WebSocketSink<T
 /** What users hold of a WebSocket channel: nothing of it is the transport's. */
 export class Channel<In = Message, Out = MessageInput> extends StreamChannelBase<In, Out>
   implements WebSocketChannel<In, Out> {
+  // What `derive` returns is what they return.
+  declare transformStream: WebSocketChannel<In, Out>["transformStream"];
+  declare transformSink: WebSocketChannel<In, Out>["transformSink"];
+  declare changeStream: WebSocketChannel<In, Out>["changeStream"];
+  declare changeSink: WebSocketChannel<In, Out>["changeSink"];
+  declare cast: WebSocketChannel<In, Out>["cast"];
+
   readonly #core: ChannelCore;
   /** What a transformed channel has in place of the connection's own stream and sink. */
   readonly #derived:
@@ -220,23 +226,12 @@ export class Channel<In = Message, Out = MessageInput> extends StreamChannelBase
     }
   }
 
-  #derive<NewIn, NewOut>(parts: ChannelParts<NewIn, NewOut>): Channel<NewIn, NewOut> {
-    return (this.constructor as typeof Channel).derived(this.#core, this, parts);
-  }
-
-  /**
-   * Creates a transformed channel. A subclass overrides it to give that what its own channels have.
-   *
-   * @param core The connection's.
-   * @param _channel What was transformed.
-   * @param parts The stream and the sink of the transformed channel.
-   */
-  static derived<NewIn, NewOut>(
-    core: ChannelCore,
-    _channel: object,
+  /** A transformed channel is a WebSocket channel too. */
+  static override derive<NewIn, NewOut>(
+    channel: Channel,
     parts: ChannelParts<NewIn, NewOut>,
-  ): Channel<NewIn, NewOut> {
-    return new Channel(core, parts);
+  ): WebSocketChannel<NewIn, NewOut> {
+    return new Channel(channel.#core, parts);
   }
 
   override pipe(other: ChannelLike<Out, In>): Promise<void> {
@@ -252,35 +247,8 @@ export class Channel<In = Message, Out = MessageInput> extends StreamChannelBase
   override transform<NewIn, NewOut>(
     transformer: ChannelTransformer<In, Out, NewIn, NewOut>,
   ): WebSocketChannel<NewIn, NewOut> {
-    return this.#derive(super.transform(transformer));
-  }
-
-  override transformStream<NewIn>(
-    transform: MessageTransform<In, NewIn>,
-  ): WebSocketChannel<NewIn, Out> {
-    return this.#derive(super.transformStream(transform));
-  }
-
-  override transformSink<NewOut>(
-    transform: MessageTransform<NewOut, Out>,
-  ): WebSocketChannel<In, NewOut> {
-    return this.#derive(super.transformSink(transform));
-  }
-
-  override changeStream<NewIn>(
-    change: (stream: ChannelStream<In>) => ChannelStream<NewIn> | ReadableStream<NewIn>,
-  ): WebSocketChannel<NewIn, Out> {
-    return this.#derive(super.changeStream(change));
-  }
-
-  override changeSink<NewOut>(
-    change: (sink: ChannelSink<Out>) => ChannelSink<NewOut> | WritableStream<NewOut>,
-  ): WebSocketChannel<In, NewOut> {
-    return this.#derive(super.changeSink(change));
-  }
-
-  override cast<NewIn, NewOut = NewIn>(): WebSocketChannel<NewIn, NewOut> {
-    return this as unknown as WebSocketChannel<NewIn, NewOut>;
+    const parts = super.transform(transformer);
+    return (this.constructor as typeof Channel).derive(this as unknown as Channel, parts);
   }
 
   static {

@@ -17,17 +17,11 @@ export function inspectAs<T extends object>(
   name: string,
   describe: (object: T) => object,
 ): void {
-  const print = (object: T, inspect: Inspect, options: unknown): string =>
-    `${name} ${inspect(describe(object), options)}`;
-  const methods: [symbol, (this: T, ...args: never[]) => string][] = [
-    [NODE, function (_depth: unknown, options: unknown, inspect: Inspect) {
-      return print(this, inspect, options);
-    }],
-    [DENO, function (inspect: Inspect, options: unknown) {
-      return print(this, inspect, options);
-    }],
-  ];
-  for (const [key, value] of methods) Object.defineProperty(prototype, key, { value });
+  // Node gives the depth, the options and its printer; Deno its printer and the options.
+  function value(this: T, first: unknown, options: unknown, inspect = first as Inspect): string {
+    return `${name} ${inspect(describe(this), options)}`;
+  }
+  for (const key of [NODE, DENO]) Object.defineProperty(prototype, key, { value });
 }
 
 /** The length of a subprotocol, for texts: it may be a token, because pages have no better place for one. */

@@ -9,12 +9,11 @@ import { internalServerError } from "../../status.ts";
 import type { PreparedMessage } from "../protocol/prepared_message.ts";
 import { copyOf } from "../realm/bytes.ts";
 import { type ChannelLike, closeQuietly, partsOf } from "../stream_channel/channel_like.ts";
-import type { ChannelSink } from "../stream_channel/channel_sink.ts";
-import type { ListenOptions, StreamSubscription } from "../stream_channel/channel_stream.ts";
-import { abortable, Deferred } from "../stream_channel/errors.ts";
+import { abortable, Deferred, ignore } from "../stream_channel/errors.ts";
+import { Relay } from "../stream_channel/relay.ts";
 import { BARE, WITH_HANDSHAKE } from "./capabilities.ts";
 import { Channel } from "./channel.ts";
-import { ChannelCore, type Opener } from "./channel_core.ts";
+import { ChannelCore } from "./channel_core.ts";
 import { closeContent } from "./channel_state.ts";
 import type { BytesParts } from "./channel_wire.ts";
 import { type Clock, systemClock } from "./clock.ts";
@@ -69,13 +68,13 @@ export function overLater(
   if (extensions !== "") {
     throw new UnsupportedError("permessage-deflate", platform(), "This entry has no compressor");
   }
-  const held = new HeldBytes(bytes);
+  const held = hold(bytes);
   const core = new ChannelCore(options, clock, {
     transport: "bytes",
     capabilities: BARE,
     url: () => "",
   });
-  const late = new LateTransport(() => held.destroy());
+  const late = new LateTransport(() => letGo(held));
   core.attach(late);
   core.open({ protocol, extensions, response: null });
   load().then((it) => {
@@ -86,6 +85,15 @@ export function overLater(
     late.destroy();
   });
   return new Channel(core);
+}
+
+/** Takes the right to read: at most one chunk is read before somebody reads what this returns. */
+function hold(bytes: ChannelLike<Uint8Array, Uint8Array>): Relay<Uint8Array, Uint8Array> {
+  return new Relay(partsOf(bytes));
+}
+
+function letGo(held: Relay<Uint8Array, Uint8Array>): void {
+  held.disconnect().catch(ignore);
 }
 
 const NOT_LOADED = "the module that speaks the protocol can't be loaded";
@@ -114,9 +122,9 @@ export function connectOverLater(
     return new Channel(core);
   }
   // Before the attempt has a timer: it throws if the bytes have another reader.
-  const held = new HeldBytes(bytes);
+  const held = hold(bytes);
   core.bound(options, () => "handshake");
-  core.opener = held;
+  core.opener = { destroy: () => letGo(held), ref: ignore, unref: ignore };
   load().then((it) => {
     if (core.state !== "closed") it.openLate(core, held, target, options);
   }, (cause) => {
@@ -124,66 +132,9 @@ export function connectOverLater(
     throw new ConnectError(message, { cause });
   }).catch((error) => {
     core.failToOpen(error);
-    held.destroy();
+    letGo(held);
   });
   return new Channel(core);
-}
-
-type OnData = (chunk: Uint8Array) => void;
-
-/** A channel of bytes whose reader comes later: it has the right to read, and nothing is read before. */
-export class HeldBytes implements BytesParts, Opener {
-  readonly sink: ChannelSink<Uint8Array>;
-  readonly #subscription: StreamSubscription;
-  #reader: { readonly onData: OnData; readonly options: ListenOptions } | null = null;
-  /** What a stream of another maker has reported although it was paused. */
-  #early: (() => void)[] = [];
-
-  /**
-   * Takes the right to read.
-   *
-   * @param bytes The channel.
-   * @throws {TypeError} When it is no channel.
-   * @throws {DOMException} `InvalidStateError` when it has another reader.
-   */
-  constructor(bytes: ChannelLike<Uint8Array, Uint8Array>) {
-    const { stream, sink } = partsOf(bytes);
-    this.sink = sink;
-    this.#subscription = stream.listen(
-      (chunk) => this.#report(() => this.#reader?.onData(chunk)),
-      {
-        onError: (error) => this.#report(() => this.#reader?.options.onError?.(error)),
-        onDone: () => this.#report(() => this.#reader?.options.onDone?.()),
-      },
-    );
-    this.#subscription.pause();
-  }
-
-  #report(event: () => void): void {
-    if (this.#reader === null) this.#early.push(event);
-    else event();
-  }
-
-  get stream(): BytesParts["stream"] {
-    return { listen: (onData, options = {}) => this.#listen(onData, options) };
-  }
-
-  #listen(onData: OnData, options: ListenOptions): StreamSubscription {
-    this.#reader = { onData, options };
-    for (const event of this.#early) event();
-    this.#early = [];
-    this.#subscription.resume();
-    return this.#subscription;
-  }
-
-  destroy(): void {
-    this.#subscription.cancel();
-    closeQuietly(this.sink);
-  }
-
-  ref(): void {}
-
-  unref(): void {}
 }
 
 /** Something that was asked of a transport that isn't there yet; `null`: there will be none. */

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { CountedQueue } from "../../src/stream_channel/counted_queue.ts";
+import { CountedQueue, sizeOfChunk } from "../../src/stream_channel/counted_queue.ts";
 import { seededRandom } from "../support/random.ts";
 
 Deno.test("a queue counts what waits", () => {
@@ -89,4 +89,21 @@ Deno.test("a value that is pushed with its size counts that, behind those that a
   const plain = new CountedQueue<string>();
   plain.push("abc");
   assertEquals(plain.size, 0);
+});
+
+Deno.test("a chunk counts its length, at least 32; an object 4 KiB, whatever is in it", () => {
+  const chunks = [
+    "",
+    "x".repeat(50),
+    new Uint8Array(100),
+    new ArrayBuffer(200),
+    new Float64Array(5),
+  ];
+  assertEquals(chunks.map(sizeOfChunk), [32, 50, 100, 200, 40]);
+  assertEquals([{ a: "x".repeat(9000) }, 1, null, undefined].map(sizeOfChunk), [
+    4096,
+    4096,
+    4096,
+    4096,
+  ]);
 });

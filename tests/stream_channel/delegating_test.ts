@@ -1,5 +1,10 @@
-import { assertEquals, assertStrictEquals } from "@std/assert";
-import { DelegatingChannelSink, DelegatingStreamChannel } from "../../src/stream_channel/mod.ts";
+import { assert, assertEquals, assertStrictEquals } from "@std/assert";
+import {
+  type ChannelSink,
+  type ChannelStream,
+  DelegatingChannelSink,
+  DelegatingStreamChannel,
+} from "../../src/stream_channel/mod.ts";
 import { RawChannel } from "./raw_channel.ts";
 
 Deno.test("S45 a channel that forwards; its composition applies to itself", async () => {
@@ -23,3 +28,23 @@ class Doubling extends DelegatingChannelSink<number> {
     return super.add(value * 2);
   }
 }
+
+Deno.test("S45 a subclass chooses the class of the channels that its composition returns", () => {
+  class Named extends DelegatingStreamChannel<number> {
+    static override derive<In, Out>(
+      _channel: object,
+      parts: { readonly stream: ChannelStream<In>; readonly sink: ChannelSink<Out> },
+    ): DelegatingStreamChannel<In, Out> {
+      return new Named(parts as unknown as Named) as unknown as DelegatingStreamChannel<In, Out>;
+    }
+  }
+  const channel = (): Named => new Named(new RawChannel<number>());
+  for (
+    const derived of [
+      channel().transformStream(String),
+      channel().transformSink(Number),
+      channel().changeStream((stream) => stream),
+      channel().changeSink((sink) => sink),
+    ]
+  ) assert(derived instanceof Named);
+});
