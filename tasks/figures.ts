@@ -47,17 +47,17 @@ const ROOT = new URL("../", import.meta.url);
 const ROOMS: Rooms = {
   "src": { files: 5, lines: 389 },
   "src/handshake": { files: 11, lines: 1730 },
-  "src/native": { files: 12, lines: 1081 },
+  "src/native": { files: 12, lines: 1069 },
   "src/net": { files: 18, lines: 2552 },
   "src/page": { files: 3, lines: 117 },
   "src/permessage_deflate": { files: 5, lines: 1006 },
   "src/protocol": { files: 16, lines: 2819 },
   "src/realm": { files: 4, lines: 329 },
   "src/reconnecting": { files: 1, lines: 90 },
-  "src/server": { files: 27, lines: 4004 },
-  "src/stream_channel": { files: 25, lines: 6146 },
+  "src/server": { files: 27, lines: 4003 },
+  "src/stream_channel": { files: 25, lines: 6178 },
   "src/testing": { files: 5, lines: 418 },
-  "src/web_socket": { files: 40, lines: 5587 },
+  "src/web_socket": { files: 40, lines: 5500 },
 };
 
 /** What the folder of streams is to come down to. */
