@@ -2,7 +2,7 @@
 
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import express from "express";
-import { acceptUpgrade } from "@web-socket/channel/server";
+import { WebSocketServer } from "@web-socket/channel/server";
 
 const port = Number(globalThis.process.argv[2] ?? 8080);
 
@@ -12,11 +12,11 @@ app.get("/", (_request: IncomingMessage, response: ServerResponse) => {
 });
 
 const server = createServer(app);
-server.on("upgrade", (request, socket, head) => {
-  const channel = acceptUpgrade(request, socket, head, {
-    verify: ({ url }) => url.pathname === "/echo" || { status: 404 },
-  });
-  channel.stream.listen((message) => channel.sink.add(message));
+WebSocketServer.attach(server, {
+  path: "/echo",
+  async handler(channel) {
+    for await (const message of channel.stream) channel.sink.add(message);
+  },
 });
 server.listen(port, "127.0.0.1", () => {
   console.log(`listening at http://127.0.0.1:${(server.address() as { port: number }).port}`);

@@ -1,8 +1,9 @@
 // WebSockets beside the pages of a Hono application on node:http: run it with a port.
 
+import type { Server } from "node:http";
 import { serve } from "@hono/node-server";
 import { Hono } from "hono";
-import { acceptUpgrade } from "@web-socket/channel/server";
+import { WebSocketServer } from "@web-socket/channel/server";
 
 const port = Number(globalThis.process.argv[2] ?? 8080);
 
@@ -14,10 +15,7 @@ const server = serve({ fetch: app.fetch, hostname: "127.0.0.1", port }, (address
 });
 
 // The same for Express, Fastify, or any other framework: it is node:http's server that upgrades.
-server.on("upgrade", (request, socket, head) => {
-  const channel = acceptUpgrade(request, socket, head, {
-    verify: ({ url }) => url.pathname === "/time" || { status: 404 },
-  });
-  // It waits until the connection is open; a refused one drops it.
-  channel.sink.add(new Date().toISOString());
+WebSocketServer.attach(server as Server, {
+  path: "/time",
+  handler: (channel) => void channel.sink.add(new Date().toISOString()),
 });

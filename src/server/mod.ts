@@ -39,7 +39,10 @@ export type {
   VerifyResult,
 } from "./server_options.ts";
 export type { ServerRequest, ServerWebSocketChannel } from "./server_request.ts";
+export type { SharedHttpServer } from "./shared_upgrades.ts";
 export {
+  type AttachedWebSocketServer,
+  type AttachOptions,
   type BindOptions,
   type ServerCloseOptions,
   type ServerStats,

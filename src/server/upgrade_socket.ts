@@ -29,6 +29,8 @@ export interface UpgradeSocket {
   /** Listens to `data`, `end`, `close`, `drain` and `error`. */
   // deno-lint-ignore no-explicit-any -- every library's own declaration of it must fit
   on(event: string, listener: (...args: any[]) => void): unknown;
+  /** How many listeners an event has. Without it nothing tells whether another one has taken the connection. */
+  listenerCount?(event: string): number;
   /** Stops listening. */
   // deno-lint-ignore no-explicit-any -- every library's own declaration of it must fit
   removeListener(event: string, listener: (...args: any[]) => void): unknown;

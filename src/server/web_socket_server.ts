@@ -1,5 +1,4 @@
 import { goingAway, isSendable } from "../../status.ts";
-import { splitTarget } from "../handshake/request_target.ts";
 import { refuse } from "../handshake/server_handshake.ts";
 import { Deferred, invalidState } from "../stream_channel/errors.ts";
 import { type OptionKinds, readOptions, shown } from "../stream_channel/options.ts";
@@ -11,6 +10,7 @@ import { checkCloseArguments, type MessageInput } from "../web_socket/web_socket
 import { accept, type UpgradeEvent } from "./accept_upgrade.ts";
 import { Broadcaster, type BroadcastOptions } from "./broadcast.ts";
 import { ChannelQueue } from "./channel_queue.ts";
+import { takenByAnother } from "./claim.ts";
 import { type Connection, Connections } from "./connections.ts";
 import {
   acceptAgain,
@@ -29,7 +29,8 @@ import type { UpgradeSocket } from "./upgrade_socket.ts";
 import { answerRequest, type RequestHandler } from "./plain_request.ts";
 import type { Message, WebSocketChannel } from "../web_socket/web_socket_channel.ts";
 import { ServerChannel } from "./server_channel.ts";
-import type { ServerWebSocketChannel } from "./server_request.ts";
+import { remoteOf, type ServerWebSocketChannel, UpgradeServerRequest } from "./server_request.ts";
+import { isServed, type SharedHttpServer, SharedUpgrades } from "./shared_upgrades.ts";
 import {
   checkServerOptions,
   SERVER_KINDS,
@@ -45,8 +46,8 @@ export interface BindOptions<Context = unknown> extends ServerOptions<Context> {
   port?: number | undefined;
   /** TLS settings: with these it is a `wss:` server. */
   tls?: ServerTlsOptions | undefined;
-  /** The only path to serve; upgrades of others are refused with 404. Left out: every path. */
-  path?: string | undefined;
+  /** The only path, or paths, to serve; upgrades of others are refused with 404. Left out: every path. */
+  path?: string | readonly string[] | undefined;
   /** How many channels there may be, those that are connecting included; beyond it: 503. Default: any. */
   maxConnections?: number | undefined;
   /**
@@ -55,6 +56,13 @@ export interface BindOptions<Context = unknown> extends ServerOptions<Context> {
    */
   onRequest?: RequestHandler | undefined;
 }
+
+/**
+ * Options of {@linkcode WebSocketServerStatic.attach}. With a `path` the server leaves upgrades of other paths to the
+ * other listeners of the HTTP server. One that no listener takes within `handshakeTimeout` is refused with 404.
+ */
+export interface AttachOptions<Context = unknown>
+  extends Omit<BindOptions<Context>, "hostname" | "port" | "tls" | "onRequest"> {}
 
 /** How to close a server. */
 export interface ServerCloseOptions {
@@ -70,13 +78,17 @@ export interface ServerCloseOptions {
   drainTimeout?: number | undefined;
 }
 
-const BIND_KINDS: OptionKinds<BindOptions> = {
+const ATTACH_KINDS: OptionKinds<AttachOptions> = {
   ...SERVER_KINDS,
+  path: "string|list",
+  maxConnections: "size",
+};
+
+const BIND_KINDS: OptionKinds<BindOptions> = {
+  ...ATTACH_KINDS,
   hostname: "string",
   port: "port",
   tls: "object",
-  path: "string",
-  maxConnections: "size",
   onRequest: "function",
 };
 
@@ -101,12 +113,20 @@ const DEFAULT_DRAIN_TIMEOUT = 5_000;
  * that, its Close takes effect when the channel has been handed out, or after 10 seconds: your code can
  * answer its messages.
  */
-export interface WebSocketServer<Context = unknown>
-  extends AsyncIterable<ServerWebSocketChannel<Message, MessageInput, Context>>, AsyncDisposable {
+export interface WebSocketServer<Context = unknown> extends AttachedWebSocketServer<Context> {
   /** Where it listens. */
   readonly address: ServerAddress;
   /** The URL to connect to from this machine, such as `"ws://127.0.0.1:8080"`, without a path. */
   readonly url: string;
+  /** Lets the server keep the process alive again. */
+  ref(): void;
+  /** Lets the process end although the server listens. */
+  unref(): void;
+}
+
+/** A server of WebSocket channels on an HTTP server of your own: see {@linkcode WebSocketServerStatic.attach}. */
+export interface AttachedWebSocketServer<Context = unknown>
+  extends AsyncIterable<ServerWebSocketChannel<Message, MessageInput, Context>>, AsyncDisposable {
   /** The channels that are open, or closing. */
   readonly channels: ReadonlySet<ServerWebSocketChannel<Message, MessageInput, Context>>;
   /** Fulfils when the server is closed. Never rejects. */
@@ -127,7 +147,8 @@ export interface WebSocketServer<Context = unknown>
   stats(): ServerStats;
   /**
    * Stops accepting, closes every channel, and waits for the clients and the handlers, but not for ever. Loops
-   * over the server end. A handler should not wait for this: it would wait for itself.
+   * over the server end. A handler should not wait for this: it would wait for itself. An HTTP server of your own,
+   * which an attached server shares, goes on: its own `close` ends once this has fulfilled.
    *
    * @param options With which code, and how long to wait.
    * @returns A promise that fulfils when nothing is left: no channel, no socket, no timer, and no handler, unless
@@ -135,10 +156,6 @@ export interface WebSocketServer<Context = unknown>
    * @throws {RangeError | TypeError | SyntaxError} When the code or the reason can't be sent.
    */
   close(options?: ServerCloseOptions): Promise<void>;
-  /** Lets the server keep the process alive again. */
-  ref(): void;
-  /** Lets the process end although the server listens. */
-  unref(): void;
 }
 
 /** What a server has done so far, and has to do. */
@@ -187,11 +204,53 @@ export interface WebSocketServerStatic {
    * ```
    */
   bind<Context = undefined>(options?: BindOptions<Context>): Promise<WebSocketServer<Context>>;
+  /**
+   * Answers the upgrades of a `node:http` or `node:https` server of your own, or of a framework's, on Deno, Node
+   * (20.16 or later) and Bun. Several can be attached to one server, each with its `path`.
+   *
+   * It decides about an upgrade when all listeners of the `upgrade` event have been called, so the order in which they
+   * were added doesn't matter:
+   *
+   * - It leaves an upgrade that another listener has taken alone: one of its own `path` is an `InvalidStateError` that
+   *   `onError` gets, as `"attach"`.
+   * - It leaves upgrades of other paths to the other listeners, and refuses with 404 what none of them has taken within
+   *   `handshakeTimeout`; at once if there is no other listener.
+   *
+   * `close` closes the channels and ends this. Close the HTTP server as well: its own `close` waits for the channels.
+   *
+   * @param server The HTTP server, listening or not. It stays yours.
+   * @param options See {@linkcode AttachOptions}.
+   * @returns The attached server.
+   * @throws {RangeError | TypeError | SyntaxError} When an option is malformed, or `server` is no such server.
+   * @throws {DOMException} `InvalidStateError` when a server is already attached to it with the same path.
+   *
+   * @example
+   * ```ts
+   * import { createServer } from "node:http";
+   * import { WebSocketServer } from "@web-socket/channel/server";
+   *
+   * const http = createServer((_request, response) => response.end("a page"));
+   * const sockets = WebSocketServer.attach(http, {
+   *   path: "/chat",
+   *   async handler(channel) {
+   *     for await (const message of channel.stream) channel.sink.add(message);
+   *   },
+   * });
+   * // To stop: no new connections, then an orderly end of all that there are.
+   * http.close();
+   * await sockets.close({ code: 1012, reason: "restarting", drainTimeout: 10_000 });
+   * ```
+   */
+  attach<Context = undefined>(
+    server: SharedHttpServer,
+    options?: AttachOptions<Context>,
+  ): AttachedWebSocketServer<Context>;
 }
 
 /** Makes {@linkcode WebSocketServer}s. */
 export const WebSocketServer: WebSocketServerStatic = {
   bind: (options) => bind(options),
+  attach: (server, options) => attach(server, options),
 };
 
 /** {@linkcode WebSocketServerStatic.bind} with the clock as an argument. */
@@ -202,15 +261,40 @@ export async function bind<Context = undefined>(
   const options = readOptions(given, BIND_KINDS, { hint: ". Give { port }" });
   const { hostname = "127.0.0.1", port = 0, tls, path } = options;
   const settings = checkServerOptions(options);
-  if (path !== undefined && !path.startsWith("/")) {
-    throw new TypeError(
-      `Cannot use the option path: it must begin with a slash, got ${shown(path, true)}`,
-    );
-  }
+  checkPaths(path);
   const http = createHttpServer(tls, settings.handshakeTimeout);
   const server = new BoundServer(http, options, { settings, clock });
   await server.listen({ hostname, port });
   return server as WebSocketServer as WebSocketServer<Context>;
+}
+
+/** {@linkcode WebSocketServerStatic.attach} with the clock as an argument. */
+export function attach<Context = undefined>(
+  http: SharedHttpServer,
+  given?: AttachOptions<Context>,
+  clock: Clock = systemClock,
+): AttachedWebSocketServer<Context> {
+  const options = readOptions(given, ATTACH_KINDS, { hint: ". Give { path }" });
+  const settings = checkServerOptions(options);
+  checkPaths(options.path);
+  if (typeof (http as Partial<SharedHttpServer> | null)?.prependListener !== "function") {
+    throw new TypeError(`Cannot attach: it must be a server of node:http, got ${shown(http)}`);
+  }
+  const server = new BoundServer(http as HttpServer & SharedHttpServer, options, {
+    settings,
+    clock,
+  });
+  server.share(http);
+  return server as WebSocketServer as WebSocketServer<Context>;
+}
+
+function checkPaths(paths: unknown): void {
+  for (const path of typeof paths === "string" ? [paths] : paths as string[] | undefined ?? []) {
+    if (typeof path === "string" && path.startsWith("/")) continue;
+    throw new TypeError(
+      `Cannot use the option path: it must begin with a slash, got ${shown(path, true)}`,
+    );
+  }
 }
 
 /** What the server itself looks at, beside its {@linkcode ServerSettings}. */
@@ -254,6 +338,8 @@ class BoundServer implements WebSocketServer {
   };
   #accepted = 0;
   #address: ServerAddress = { hostname: "", port: 0 };
+  /** Ends that it answers the upgrades of a server that isn't its own. */
+  #leave: (() => void) | null = null;
   #closing = false;
 
   constructor(
@@ -279,14 +365,30 @@ class BoundServer implements WebSocketServer {
       handshakeTimeout: settings.handshakeTimeout,
       onClose: () => acceptAgain(http),
     });
+  }
+
+  /** Serves and listens. */
+  async listen(address: ServerAddress): Promise<void> {
+    const http = this.#http;
     http.on("connection", (socket) => this.#connections.add(socket));
     http.on("upgrade", (request, socket, head) => this.#onUpgrade({ request, socket, head }));
     http.on("request", (request, response) => this.#onRequest(request, response));
     http.on("error", (error) => this.#onError(error));
+    this.#address = await listen(http, address);
   }
 
-  async listen(address: ServerAddress): Promise<void> {
-    this.#address = await listen(this.#http, address);
+  /** Serves beside others. */
+  share(http: SharedHttpServer): void {
+    this.#leave = SharedUpgrades.attach(http, {
+      paths: this.#options.path,
+      handshakeTimeout: this.#settings.handshakeTimeout,
+      clock: this.#clock,
+      answer: (event) => this.#onUpgrade(event),
+      reportTaken: ({ request: { url = "", rawHeaders }, socket }) => {
+        const request = new UpgradeServerRequest(url, rawHeaders, remoteOf(socket, "ws"));
+        report(this.#settings.onError, takenByAnother(), { where: "attach", request });
+      },
+    });
   }
 
   get address(): ServerAddress {
@@ -328,12 +430,7 @@ class BoundServer implements WebSocketServer {
 
   /** What is decided before the request is looked at more closely. */
   #refusalOf({ request }: UpgradeEvent, full: boolean): Refused | undefined {
-    const { path } = this.#options;
-    // A malformed one is refused as such.
-    const target = splitTarget(request.url ?? "");
-    if (path !== undefined && target !== null && target.path.split("?", 1)[0] !== path) {
-      return refused(refuse(404), "path");
-    }
+    if (!isServed(this.#options.path, request.url ?? "")) return refused(refuse(404), "path");
     if (this.#closing) return refused(refuse(503), "closing");
     return full ? refused(refuse(503), "full") : undefined;
   }
@@ -416,7 +513,8 @@ class BoundServer implements WebSocketServer {
       drainTimeout: number;
     },
   ): Promise<void> {
-    const stopped = new Promise<void>((resolve) => this.#http.close(resolve));
+    const stopped = this.#leave === null &&
+      new Promise<void>((resolve) => this.#http.close(resolve));
     // Those that are connecting are refused by it, with 503.
     const channels = [...this.#channels, ...this.#connecting];
     for (const channel of channels) ServerChannel.drain(channel, { code, reason }, drainTimeout);
@@ -436,6 +534,7 @@ class BoundServer implements WebSocketServer {
     await stopped;
     await Promise.race([Promise.all(this.#handled), late.promise]);
     deadline.clear();
+    this.#leave?.();
   }
 
   ref(): void {
@@ -451,7 +550,11 @@ class BoundServer implements WebSocketServer {
   }
 }
 
-inspectAs(BoundServer.prototype, "WebSocketServer", (it) => ({ url: it.url, ...it.stats() }));
+inspectAs(BoundServer.prototype, "WebSocketServer", (it) => ({
+  // An attached one has none of its own.
+  ...(it.address.port === 0 ? {} : { url: it.url }),
+  ...it.stats(),
+}));
 
 /** RFC 9110 §15.5.22. */
 function upgradeRequired(): Response {

@@ -649,6 +649,19 @@ export const PROVOKED: Readonly<Record<string, Provoke | Elsewhere>> = {
     claim(request);
     claim(request);
   },
+  "Cannot upgrade: another listener of the server's upgrade event has taken the connection": () =>
+    claim({ listenerCount: (event: string) => event === "data" ? 1 : 0 }),
+  "Cannot attach: another attached server already answers every path": () => {
+    const http = createServer();
+    WebSocketServer.attach(http);
+    WebSocketServer.attach(http);
+  },
+  "Cannot attach: another attached server already answers the path …": () => {
+    const http = createServer();
+    WebSocketServer.attach(http, { path: "/chat" });
+    WebSocketServer.attach(http, { path: ["/talk", "/chat"] });
+  },
+  "Cannot attach: it must be a server of node:http, got …": () => WebSocketServer.attach(wrong({})),
   "Cannot accept the upgrade: the client is gone": goneBeforeAccepted,
   "Refused the upgrade with … …": elsewhere(
     "server/accept_upgrade_test.ts",
