@@ -20,8 +20,12 @@ export interface LineEvents {
   onOpen(opening: LineOpening): void;
   /** `hasRoom` has become true, or `bufferedAmount` has fallen. */
   onDrained(): void;
-  /** The peer broke the rules of the line, or never answered: the channel gives the connection up. */
-  onFault(error: unknown): void;
+  /**
+   * The peer broke the rules of the line, or never answered: the channel gives the connection up.
+   *
+   * @param isFinal Whether every other connection would end in the same way: the channel then ends.
+   */
+  onFault(error: unknown, isFinal?: boolean): void;
 }
 
 /** What a {@linkcode Line} is made with. */

@@ -1,11 +1,12 @@
 /**
- * WebSocket channels in memory, for the tests of code that uses channels: two connected ones, and two
- * over a connection with faults.
+ * WebSocket channels in memory, for the tests of code that uses channels: two connected ones, two
+ * over a connection with faults, and a clock that a test moves.
  *
  * @module
  */
 
 export { faultyPair, type FaultyPairOptions, type Stall } from "./faulty_pair.ts";
+export { ManualClock } from "./manual_clock.ts";
 export type { Chosen } from "./random.ts";
 export {
   type WebSocketChannelPair,

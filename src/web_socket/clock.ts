@@ -2,6 +2,8 @@
 export interface Clock {
   /** Milliseconds since some fixed moment. */
   now(): number;
+  /** The time of day, in milliseconds since 1970, which may jump: by it a machine's sleep is noticed. */
+  wall?(): number;
   /** Calls `callback` once, after `ms` milliseconds. */
   setTimeout(callback: () => void, ms: number): unknown;
   /** Forgets a timer. */
@@ -18,6 +20,7 @@ export const MAX_TIMEOUT = 0x7fff_ffff;
 /** The platform's own clock. */
 export const systemClock: Clock = {
   now: () => performance.now(),
+  wall: () => Date.now(),
   setTimeout: (callback, ms) => setTimeout(callback, ms),
   clearTimeout: (handle) => clearTimeout(handle as number),
   ref: (handle) => hold(handle, "ref"),

@@ -1,8 +1,8 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { FakeClock } from "./fake_clock.ts";
+import { ManualClock } from "../../src/testing/manual_clock.ts";
 
-Deno.test("fake clock: calls back in order of time, then of setting, each at its time", () => {
-  const clock = new FakeClock(100);
+Deno.test("a manual clock: calls back in order of time, then of setting, each at its time", () => {
+  const clock = new ManualClock(100);
   const calls: [string, number][] = [];
   const note = (name: string) => (): void => void calls.push([name, clock.now()]);
   clock.setTimeout(note("late"), 30);
@@ -18,8 +18,8 @@ Deno.test("fake clock: calls back in order of time, then of setting, each at its
   assertEquals([clock.now(), clock.pending, clock.nextIn], [210, 0, null]);
 });
 
-Deno.test("fake clock: a cleared callback isn't called, also when cleared by another", () => {
-  const clock = new FakeClock();
+Deno.test("a manual clock: a cleared callback isn't called, also when cleared by another", () => {
+  const clock = new ManualClock();
   const calls: string[] = [];
   const second = clock.setTimeout(() => calls.push("second"), 5);
   clock.setTimeout(() => clock.clearTimeout(third), 6);
@@ -31,8 +31,8 @@ Deno.test("fake clock: a cleared callback isn't called, also when cleared by ano
   assertEquals([calls, clock.pending], [[], 0]);
 });
 
-Deno.test("fake clock: what a callback sets is called in the same advance, if due", () => {
-  const clock = new FakeClock();
+Deno.test("a manual clock: what a callback sets is called in the same advance, if due", () => {
+  const clock = new ManualClock();
   const times: number[] = [];
   const again = (): void => {
     times.push(clock.now());
@@ -43,8 +43,8 @@ Deno.test("fake clock: what a callback sets is called in the same advance, if du
   assertEquals([times, clock.pending, clock.nextIn], [[10, 20, 30], 1, 5]);
 });
 
-Deno.test("fake clock: after a stall all that was due is called late", () => {
-  const clock = new FakeClock();
+Deno.test("a manual clock: after a stall all that was due is called late", () => {
+  const clock = new ManualClock();
   const calls: [string, number][] = [];
   clock.setTimeout(() => calls.push(["b", clock.now()]), 20);
   clock.setTimeout(() => calls.push(["a", clock.now()]), 10);
@@ -53,9 +53,22 @@ Deno.test("fake clock: after a stall all that was due is called late", () => {
   assertEquals([calls, clock.pending], [[["a", 50], ["b", 50]], 1]);
 });
 
-Deno.test("fake clock: time doesn't go back", () => {
-  const clock = new FakeClock();
+Deno.test("a manual clock: time doesn't go back", () => {
+  const clock = new ManualClock();
   assertThrows(() => clock.advance(-1), RangeError);
   assertThrows(() => clock.stall(NaN), RangeError);
   assertThrows(() => clock.setTimeout(() => {}, -1), RangeError);
+});
+
+Deno.test("a manual clock: while the machine sleeps only the time of day goes on", () => {
+  const clock = new ManualClock(100);
+  let calls = 0;
+  clock.setTimeout(() => calls++, 10);
+  clock.sleep(1000);
+  assertEquals([clock.now(), clock.wall(), clock.nextIn, calls], [100, 1100, 10, 0]);
+  clock.advance(10);
+  assertEquals([clock.now(), clock.wall(), calls], [110, 1110, 1]);
+  clock.stall(5);
+  assertEquals([clock.now(), clock.wall()], [115, 1115]);
+  assertThrows(() => clock.sleep(-1), RangeError, "Cannot move the clock");
 });

@@ -1,0 +1,73 @@
+import type { ChannelStream } from "../stream_channel/channel_stream.ts";
+import { StreamChannelBase } from "../stream_channel/stream_channel.ts";
+import type { Message, WebSocketChannel } from "../web_socket/web_socket_channel.ts";
+import type { MessageInput, WebSocketSink } from "../web_socket/web_socket_sink.ts";
+import type { ReconnectingChannel, ReconnectingOptions, Target } from "./reconnecting_channel.ts";
+import { ReconnectingCore, type ReconnectingMeans } from "./reconnecting_core.ts";
+import type { ReconnectingCloseInfo, ReconnectingState } from "./state.ts";
+
+/** What users hold of a channel that reconnects. */
+export class OwnReconnectingChannel extends StreamChannelBase<Message, MessageInput>
+  implements ReconnectingChannel {
+  readonly #core: ReconnectingCore;
+
+  /**
+   * Begins to connect. See {@linkcode ReconnectingCore}.
+   *
+   * @param target What to connect to.
+   * @param options The user's.
+   * @param means What it depends on.
+   */
+  constructor(
+    target: Target,
+    options: ReconnectingOptions | undefined,
+    means: ReconnectingMeans,
+  ) {
+    super();
+    this.#core = new ReconnectingCore(target, options, means);
+  }
+
+  get stream(): ChannelStream<Message> {
+    return this.#core.incoming;
+  }
+
+  get sink(): WebSocketSink {
+    return this.#core.sink;
+  }
+
+  get connection(): WebSocketChannel | null {
+    return this.#core.connection;
+  }
+
+  get state(): ReconnectingState {
+    return this.#core.state;
+  }
+
+  get states(): ChannelStream<ReconnectingState> {
+    return this.#core.states;
+  }
+
+  get resumable(): boolean {
+    return this.#core.resumable;
+  }
+
+  get closed(): Promise<ReconnectingCloseInfo> {
+    return this.#core.closed;
+  }
+
+  close(code?: number, reason?: string): Promise<void> {
+    return this.#core.closeWith(code, reason);
+  }
+
+  reconnect(): boolean {
+    return this.#core.reconnect();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    try {
+      await this.close();
+    } catch {
+      // `closed` tells.
+    }
+  }
+}

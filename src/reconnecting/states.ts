@@ -1,0 +1,46 @@
+import { inlet, MessageStream, type StreamEvents } from "../stream_channel/channel_stream.ts";
+import type { ReconnectingState } from "./state.ts";
+
+/** So many states may wait for a reader. */
+const MAX_STATES = 16;
+
+/** The states for a reader that may be slow: the latest is never missed. */
+export class States implements StreamEvents {
+  readonly stream: MessageStream<ReconnectingState>;
+  /** What the reader gets when it has room again. */
+  #latest: ReconnectingState | null = null;
+  #isFull = false;
+
+  /** @param first The state now. */
+  constructor(first: ReconnectingState) {
+    this.stream = new MessageStream<ReconnectingState>(this, {
+      highWaterMark: MAX_STATES,
+      sizeOf: () => 1,
+    });
+    this.add(first);
+    if (first.name === "closed") this.end();
+  }
+
+  /** Another state. */
+  add(state: ReconnectingState): void {
+    if (this.#isFull) this.#latest = state;
+    else inlet.add(this.stream, state);
+  }
+
+  /** There will be no other. */
+  end(): void {
+    if (this.#latest !== null) inlet.add(this.stream, this.#latest);
+    inlet.end(this.stream);
+  }
+
+  pause(): void {
+    this.#isFull = true;
+  }
+
+  resume(): void {
+    const state = this.#latest;
+    this.#isFull = false;
+    this.#latest = null;
+    if (state !== null) inlet.add(this.stream, state);
+  }
+}
