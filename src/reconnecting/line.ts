@@ -73,6 +73,13 @@ export interface Line {
   beat(message: MessageInput): void;
   /** Asks the peer for a sign of life on an open connection. Left out: the line has none. */
   probe?(): void;
+  /**
+   * The user's stream is full. Left out: the channel pauses the connection's stream; otherwise it doesn't, so that
+   * what both sides say beside messages still passes.
+   */
+  pause?(): void;
+  /** The user's stream has room again. */
+  resume?(): void;
   /** Asks for {@linkcode LineEvents.onDrained}. */
   watch(): void;
   /** The connection has ended: all that it gave was received. */

@@ -32,7 +32,6 @@ export const ReconnectingChannel: ReconnectingChannelStatic = {
 export type ReconnectingChannel = ReconnectingChannelInstance;
 
 export { isWorthRetrying as defaultRetry } from "./back_off.ts";
-export { QueueFullError } from "./errors.ts";
 export type { ReconnectingChannelInstance, ReconnectingChannelStatic };
 export type {
   HeartbeatOptions,
@@ -60,6 +59,7 @@ export {
   ConnectError,
   LimitError,
   ProtocolError,
+  QueueFullError,
   UnsupportedError,
   WebSocketChannelError,
 } from "../web_socket/errors.ts";

@@ -19,7 +19,7 @@ import { checkOption } from "../stream_channel/options.ts";
 import type { CloseInfo } from "../web_socket/close_info.ts";
 import { type Clock, MAX_TIMEOUT, systemClock } from "../web_socket/clock.ts";
 import { parseProtocols } from "../web_socket/connect_url.ts";
-import { LimitError, WebSocketChannelError } from "../web_socket/errors.ts";
+import { LimitError, QueueFullError, WebSocketChannelError } from "../web_socket/errors.ts";
 import { checkMessage } from "../web_socket/message_input.ts";
 import {
   type ConnectOptions,
@@ -36,7 +36,6 @@ import {
 } from "../web_socket/web_socket_sink.ts";
 import { Attempt, type AttemptEvents, endQuietly, infoOf } from "./attempt.ts";
 import { asksForPatience, decisiveCode, delayAfter, isWorthRetrying } from "./back_off.ts";
-import { QueueFullError } from "./errors.ts";
 import type { Line, LineEvents, LineOpening } from "./line.ts";
 import { Liveness, type LivenessEvents, PROBE_TIMEOUT } from "./liveness.ts";
 import { readAddress, readReconnectingOptions } from "./options.ts";
@@ -278,7 +277,7 @@ export class ReconnectingCore
       onDone: () => this.#isDrained = true,
     });
     this.#connection = connection;
-    if (inlet.isPaused(this.incoming)) this.#subscription.pause();
+    if (inlet.isPaused(this.incoming)) this.pause();
     const onClosed = (info: CloseInfo): void => this.#onClosed(connection, info);
     adopted(connection.closed).then(onClosed, (error) => onClosed(infoOf(error)));
     this.#line.open(connection);
@@ -423,11 +422,13 @@ export class ReconnectingCore
   }
 
   pause(): void {
-    this.#subscription?.pause();
+    if (this.#line.pause !== undefined) this.#line.pause();
+    else this.#subscription?.pause();
   }
 
   resume(): void {
-    this.#subscription?.resume();
+    if (this.#line.resume !== undefined) this.#line.resume();
+    else this.#subscription?.resume();
   }
 
   // Sending.
@@ -453,7 +454,7 @@ export class ReconnectingCore
       throw invalidState("Cannot add: there is no connection");
     }
     if (!this.#line.isFull) return false;
-    throw new QueueFullError(this.#options.maxBuffer ?? DEFAULT_MAX_BUFFER);
+    throw new QueueFullError("maxBuffer", this.#options.maxBuffer ?? DEFAULT_MAX_BUFFER);
   }
 
   check(message: MessageInput, options?: SendOptions): void {

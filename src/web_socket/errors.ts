@@ -144,6 +144,30 @@ export class LimitError extends WebSocketChannelError {
   }
 }
 
+/** A message was refused: so much waits already that no more is taken. */
+export class QueueFullError extends WebSocketChannelError {
+  /** `"QueueFullError"`, also in minified code. */
+  override readonly name = "QueueFullError";
+  /** The option that sets the limit, such as `"maxBuffer"`. */
+  readonly option: string;
+  /** The limit, in bytes. */
+  readonly limit: number;
+
+  /**
+   * Creates the error.
+   *
+   * @param option The option that sets the limit.
+   * @param limit The limit, in bytes.
+   */
+  constructor(option: string, limit: number) {
+    super(
+      `Cannot add: the messages that wait have reached ${option} (${limit} bytes). Wait for sink.ready`,
+    );
+    this.option = option;
+    this.limit = limit;
+  }
+}
+
 /** What was asked for can't be done on this platform. It is not ignored instead. */
 export class UnsupportedError extends WebSocketChannelError {
   /** `"UnsupportedError"`, also in minified code. */

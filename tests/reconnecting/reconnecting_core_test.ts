@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertThrows } from "@std/assert";
+import { assertEquals } from "@std/assert";
 import { record } from "../support/events.ts";
 import { NOTHING_LEFT, Rig } from "./support.ts";
 

@@ -1,0 +1,42 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import { ReconnectingChannel } from "../../src/reconnecting/mod.ts";
+import { WebSocketServer } from "../../src/server/mod.ts";
+
+Deno.test("reconnecting: a real server that restarts on its port", async () => {
+  let server = await WebSocketServer.bind({
+    port: 0,
+    hostname: "127.0.0.1",
+    handler: async ({ stream, sink }) => {
+      for await (const message of stream) sink.add(`1 ${message}`);
+    },
+  });
+  const { port } = new URL(server.url);
+  const states: string[] = [];
+  const channel = ReconnectingChannel.connect(server.url, {
+    firstDelay: 10,
+    maxDelay: 20,
+    onState: ({ name }) => states.push(name),
+  });
+  channel.sink.add("a");
+  assertEquals(await channel.stream.next(), { done: false, value: "1 a" });
+  await server.close({ code: 1001, drainTimeout: 0 });
+  server = await WebSocketServer.bind({
+    port: Number(port),
+    hostname: "127.0.0.1",
+    handler: async ({ stream, sink }) => {
+      for await (const message of stream) sink.add(`2 ${message}`);
+    },
+  });
+  // The Close may still be on its way: then the message is added while the connection ends.
+  channel.sink.add("b");
+  assertEquals(await channel.stream.next(), { done: false, value: "2 b" });
+  await channel.close(1000);
+  const { code, unsent, attempts } = await channel.closed;
+  assertEquals([code, unsent.length, states[0], states.at(-1)], [1000, 0, "connecting", "closed"]);
+  assertEquals(attempts >= 2, true);
+  await server.close();
+});
+
+Deno.test("reconnecting: what is malformed is thrown, by the call itself", () => {
+  assertThrows(() => ReconnectingChannel.connect("nonsense"), SyntaxError, "the URL is malformed");
+});
