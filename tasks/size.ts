@@ -73,8 +73,8 @@ const NATIVE_ALONE = "./native, connect alone";
  * Lower a budget when what it is about has come down.
  */
 const BUDGETS: Record<string, { readonly budget: number; readonly target: number }> = {
-  ".": { budget: 22.3 * KILOBYTE, target: 16 * KILOBYTE },
-  [NATIVE_ALONE]: { budget: 20 * KILOBYTE, target: 7 * KILOBYTE },
+  ".": { budget: 22.5 * KILOBYTE, target: 16 * KILOBYTE },
+  [NATIVE_ALONE]: { budget: 20.3 * KILOBYTE, target: 7 * KILOBYTE },
 };
 
 /** Code that no page can use: in its bundle there is none, not even in a chunk that is loaded later. */

@@ -6,7 +6,8 @@ export interface ErrorContext {
   /**
    * The option whose function failed: `"hosts"`, `"origin"`, `"verify"`, `"protocols"`, `"headers"`,
    * `"compression"`, `"handler"` or `"onRequest"`; `"handshakeTimeout"` if they took longer than that; `"listen"` if it was the
-   * socket that listens; `"attach"` if another listener has taken an upgrade of an attached server's path.
+   * socket that listens; `"attach"` if another listener has taken an upgrade of an attached server's path; `"stream"` if the
+   * queue of received messages has been full for `closeTimeout` and nothing has begun to read it.
    */
   readonly where: string;
   /** The request that it was about; `null` if there is none. */

@@ -163,6 +163,7 @@ export function platformChannel<Context>(
   const core = Channel.connectionOf(NativeChannel.from(socket, options));
   const channel = new ServerChannel<Message, MessageInput, Context>(core, request);
   const { handler, onError } = settings;
+  core.onUnread = settings.onUnread;
   if (handler !== undefined) channel.ready.then(() => handle(handler, channel, onError), ignore);
   return channel;
 }

@@ -141,6 +141,7 @@ export class ServerChannel<In = Message, Out = MessageInput, Context = unknown>
     const core = new ChannelCore(settings.channel, clock, IDENTITY);
     const channel = new ServerChannel(core, upgrade.request);
     core.onClosed = extra.onClosed ?? null;
+    core.onUnread = settings.onUnread;
     if (extra.isQueued) channel.#untaken = new Untaken(core);
     const { onOpen } = extra;
     new Accepting(core, upgrade, { settings, onOpen: onOpen && (() => onOpen(channel)) }).decide(

@@ -5,11 +5,13 @@ import { checkOption, type OptionKinds, shown } from "../stream_channel/options.
 import { checkPings, PROTOCOL_KINDS, type ProtocolOptions } from "../web_socket/options.ts";
 import { readCompression, readHeaders } from "../web_socket/read_options.ts";
 import { negotiableCompression } from "../permessage_deflate/deflate.ts";
+import type { ChannelCore } from "../web_socket/channel_core.ts";
 import type { Traffic } from "../web_socket/traffic.ts";
 import type { ErrorHook, RefusedHook } from "./error_hook.ts";
 import type { ConnectionHandler } from "./handler.ts";
 import { checkHosts, type HostPolicy, type HostRule } from "./hosts.ts";
 import type { ServerRequest, ServerWebSocketChannel } from "./server_request.ts";
+import { unreadReport } from "./unread.ts";
 
 export type { OriginPolicy } from "../handshake/server_handshake.ts";
 
@@ -86,8 +88,8 @@ export interface AdmissionOptions<Context = unknown> {
     | ((request: ServerRequest) => HeaderFields | Promise<HeaderFields>)
     | undefined;
   /**
-   * Gets each error that a function of these options throws or rejects with, and where. Left out: it is
-   * printed with `console.error`.
+   * Gets each error that a function of these options throws or rejects with, and where; also one for a channel that nothing
+   * reads although it has received more than `highWaterMark`. Left out: it is printed with `console.error`.
    */
   onError?: ErrorHook | undefined;
   /** Gets each upgrade that is refused: its request, the status that the client gets, and why. */
@@ -166,6 +168,8 @@ export interface ServerSettings {
   readonly hosts: HostRule;
   readonly onError: ErrorHook | undefined;
   readonly onRefused: RefusedHook | undefined;
+  /** Reports a channel that nothing reads. */
+  readonly onUnread: (core: ChannelCore) => void;
   readonly handler: ConnectionHandler<never> | undefined;
   /** The header fields of every answer, unless a function gives them. */
   readonly fields: readonly Field[];
@@ -240,6 +244,7 @@ export function checkAdmission<Context>(
     hosts: checkHosts(options.hosts),
     onError,
     onRefused: options.onRefused,
+    onUnread: unreadReport(onError),
     fields: typeof headers === "function" ? [] : fieldsOf(headers),
     handshakeTimeout: handshakeTimeout ?? DEFAULT_HANDSHAKE_TIMEOUT,
   };

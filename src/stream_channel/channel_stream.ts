@@ -35,7 +35,7 @@ export interface StreamSubscription {
  * backpressure.
  *
  * It has **one reader in its life**. The first of {@linkcode listen}, {@linkcode next},
- * `for await` and the first read of {@linkcode readable} takes the right to read; any other fails with an
+ * `for await`, {@linkcode discard} and the first read of {@linkcode readable} takes the right to read; any other fails with an
  * `InvalidStateError`, also when the first is over: `listen` and `for await` throw it, the others reject. Only reading some messages with `next()` and
  * the rest with one `for await` counts as one reader.
  *
@@ -80,6 +80,26 @@ export interface ChannelStream<T> extends AsyncIterable<T> {
    * @throws {DOMException} `InvalidStateError` when another reader has the stream.
    */
   [Symbol.asyncIterator](): AsyncIterator<T, undefined> & AsyncIterable<T>;
+  /**
+   * Reads nothing any more: what waits and what arrives from now on is dropped, without keeping it in memory. The
+   * channel stays open, and still notices that the other end closes: a server that only sends calls it.
+   * Also possible after some messages were read with {@linkcode next}; calls of it that wait report the end.
+   * It takes the right to read. On a stream that has ended, or was left, it does nothing.
+   *
+   * @throws {DOMException} `InvalidStateError` when another reader has the stream: cancel that instead.
+   *
+   * @example
+   * ```ts
+   * import { channelPair } from "@web-socket/channel/stream-channel";
+   *
+   * const { local, foreign } = channelPair<string>();
+   * foreign.stream.discard();
+   * local.sink.add("dropped");
+   * foreign.sink.add("still sent");
+   * console.log((await local.stream.next()).value); // still sent
+   * ```
+   */
+  discard(): void;
   /**
    * The same as a `ReadableStream` (the same object on each access) that buffers nothing itself.
    * Cancelling it closes the channel, as users of Web Streams expect.
@@ -132,6 +152,8 @@ export interface Inlet {
   queuedSize<T>(stream: MessageStream<T>): number;
   /** Whether the reader still has to handle, or to ask for, a message that was added before. */
   isBehind<T>(stream: MessageStream<T>): boolean;
+  /** Whether nothing has begun to read, or to discard. */
+  isUnread<T>(stream: MessageStream<T>): boolean;
   /** Whether the feeding side has been asked to stop and not yet to go on. */
   isPaused<T>(stream: MessageStream<T>): boolean;
   /** Whether a listener has paused its subscription. */
@@ -153,7 +175,7 @@ const LISTEN_KINDS: OptionKinds<ListenOptions> = {
   signal: "AbortSignal",
 };
 
-type Reader = "none" | "listen" | "next" | "iterate" | "readable";
+type Reader = "none" | "listen" | "next" | "iterate" | "readable" | "discard";
 
 // What a message meets on its way to the listener.
 /** Another message is before it, or there is no listener. */
@@ -265,6 +287,7 @@ export class MessageStream<T> implements ChannelStream<T> {
         if (it.#reader === "none") return true;
         return it.#reader === "listen" ? it.#flow !== FLOWING : it.#waiter === null;
       },
+      isUnread: (it) => it.#reader === "none",
       isPaused: (it) => it.#full,
       isReaderPaused: (it) => it.#paused,
       checkReader: (it) => it.#checkReader("listen"),
@@ -351,7 +374,7 @@ export class MessageStream<T> implements ChannelStream<T> {
 
   #checkReader(reader: Reader): void {
     const before = this.#reader;
-    const same = before === "next" && (reader === "next" || reader === "iterate") ||
+    const same = before === "next" && reader !== "listen" && reader !== "readable" ||
       before === "readable" && reader === "readable";
     if (before !== "none" && !same) {
       throw invalidState(`Cannot read: the stream already has its one reader (${before})`);
@@ -442,6 +465,14 @@ export class MessageStream<T> implements ChannelStream<T> {
         return this;
       },
     };
+  }
+
+  /** See {@linkcode ChannelStream.discard}. */
+  discard(): void {
+    if (this.#finished) return;
+    this.#takeReader("discard");
+    this.#failure = null;
+    this.#cancel();
   }
 
   #pull(): Promise<Result<T>> {

@@ -302,25 +302,21 @@ export class DelegatingStreamChannel<In, Out = In> extends StreamChannelBase<In,
   }
 }
 
-/** How {@linkcode pipe} ends a channel whose counterpart has ended. Left out: it closes its sink. */
-export interface PipeEnds {
-  /** Ends the first channel. */
-  readonly endOne?: () => void;
-  /** Ends the second channel. */
-  readonly endOther?: () => void;
-}
-
-/** Connects two channels, as {@linkcode StreamChannel.pipe} does. */
+/**
+ * Connects two channels, as {@linkcode StreamChannel.pipe} does.
+ *
+ * @param end Ends the sink of the channel whose counterpart has ended. Left out: it is closed.
+ */
 export function pipe<In, Out>(
   one: ChannelParts<In, Out>,
   other: ChannelParts<Out, In>,
-  { endOne, endOther }: PipeEnds = {},
+  end?: (sink: ChannelSink<never>) => void,
 ): Promise<void> {
   const giveUp = new AbortController();
   const { signal } = giveUp;
-  const there = pipeOneWay(one.stream, other.sink, { signal, end: endOther });
+  const there = pipeOneWay(one.stream, other.sink, { signal, end });
   try {
-    const back = pipeOneWay(other.stream, one.sink, { signal, end: endOne });
+    const back = pipeOneWay(other.stream, one.sink, { signal, end });
     return preHandled(
       Promise.all([there, back]).then(ignore, (error) => {
         giveUp.abort();
@@ -348,7 +344,7 @@ export interface PipeOptions {
   /** When it aborts, nothing more is taken from the stream. */
   readonly signal?: AbortSignal;
   /** Ends the sink when the stream has ended. Left out: it is closed. */
-  readonly end?: (() => void) | undefined;
+  readonly end?: ((sink: ChannelSink<never>) => void) | undefined;
 }
 
 /**
@@ -361,7 +357,7 @@ export interface PipeOptions {
 export function pipeOneWay<T>(
   stream: ChannelStream<T>,
   sink: ChannelSink<T>,
-  { hurry, signal, end = () => closeQuietly(sink) }: PipeOptions = {},
+  { hurry, signal, end = closeQuietly }: PipeOptions = {},
 ): Promise<void> {
   const { promise, resolve, reject } = new Deferred();
   let hurries = false;
@@ -381,7 +377,7 @@ export function pipeOneWay<T>(
   }, {
     onError: fail,
     // What comes of it is `done`'s, below.
-    onDone: end,
+    onDone: () => end(sink),
     signal,
   });
   hurry?.then(() => {

@@ -238,9 +238,9 @@ export class Channel<In = Message, Out = MessageInput> extends StreamChannelBase
     const parts = partsOf(other);
     if (!("closed" in other && "closeCode" in other)) return pipe<In, Out>(this, parts);
     const channel = other as WebSocketChannel<Out, In>;
-    return pipe<In, Out>(this, parts, {
-      endOne: () => closeLike(channel, this),
-      endOther: () => closeLike(this, channel),
+    return pipe<In, Out>(this, parts, (sink) => {
+      if (sink === parts.sink) closeLike(this, channel);
+      else closeLike(channel, this);
     });
   }
 

@@ -95,6 +95,8 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget {
   onClosed: ((channel: WebSocketChannel) => void) | null = null;
   /** Takes the place of what {@linkcode endsEarly} does. */
   onEarlyEnding: ((conclude: () => void) => void) | null = null;
+  /** Called each time that its queue of received messages is full and nothing has begun to read it. */
+  onUnread: ((core: ChannelCore) => void) | null = null;
   /** Its state, and how it ends. */
   readonly life: ChannelLife = new ChannelLife();
   /** Whether messages between this side's Close and the peer's are delivered. */
@@ -239,7 +241,9 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget {
 
   pause(): void {
     const isReading = this.state === "open" || this.#isDeliveringLast;
-    if (isReading) this.#transport?.pause();
+    if (!isReading) return;
+    this.#transport?.pause();
+    if (inlet.isUnread(this.incoming)) this.onUnread?.(this);
   }
 
   resume(): void {
@@ -580,7 +584,10 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget {
     closing.dropped = this.bufferedAmount;
     if (closing.dropped > 0) closing.error ??= droppedError(closing);
     // RFC 6455 §7.1.4: no closing handshake was completed with a Close that never left.
-    return closing.info(isCloseLost ? { ...ending, wasClean: false } : ending);
+    const info = closing.info(isCloseLost ? { ...ending, wasClean: false } : ending);
+    const isLate = ending.initiator === "timeout" && closing.error === undefined && !closing.isDone;
+    // Only here: what was added has left, so `flush` has nothing to report.
+    return isLate ? { ...info, error: unansweredError(closing, this.closeTimeout) } : info;
   }
 
   // What goes straight to the transport.
@@ -635,6 +642,13 @@ function droppedError({ text, dropped }: Closing): WebSocketChannelError {
   return new WebSocketChannelError(
     `Cannot send everything: ${text} before the transport took ${dropped} bytes`,
   );
+}
+
+function unansweredError({ closer, sent }: Closing, timeout: number): DOMException {
+  let why = "the peer did not answer the Close, and may not read what it receives";
+  if (closer !== "local") why = "the connection stayed open behind the peer's Close";
+  else if (sent === undefined) why = "the transport did not take our Close";
+  return new DOMException(`Cannot close in time: ${why}, within ${timeout} ms`, "TimeoutError");
 }
 
 function closedWhileConnecting(): DOMException {

@@ -202,7 +202,13 @@ export class ProtocolTransport
     if (sentClose !== null && receivedClose !== null) {
       return void this.#finish({ wasClean: true, initiator: "remote" });
     }
-    const message = "The connection was lost: it ended without a Close frame";
+    // A Close may have been behind what the queue had no room for.
+    const unread = inlet.isPaused(this.#incoming)
+      ? `, while ${
+        inlet.queuedSize(this.#incoming)
+      } bytes of messages waited for the stream's reader`
+      : "";
+    const message = `The connection was lost: it ended without a Close frame${unread}`;
     const cause = failure === null ? undefined : { cause: failure.error };
     const error = new WebSocketChannelError(message, cause);
     const ending: Ending = { wasClean: false, initiator: "transport", error };

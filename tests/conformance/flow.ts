@@ -52,6 +52,15 @@ export function testFlow({ test, traits }: Suite): void {
     assertEquals(got, ["1", "2"]);
   });
 
+  test("S20 discard: more than any queue holds is dropped, and the peer's close is seen behind it", async (context) => {
+    const messages = Array.from({ length: 100 }, (_, i) => `${i}`.padStart(2000));
+    const connect = traits.ownProtocol ? {} : { maxQueueSize: 10_000 };
+    const { channel } = await context.meet("push", { messages, code: 3001 }, connect);
+    channel.stream.discard();
+    const info = await channel.closed;
+    assertEquals([info.code, info.wasClean, info.error], [3001, true, undefined]);
+  });
+
   test("pause holds messages back, resume delivers them in order", async (context) => {
     const { channel, server } = await context.open("push", {
       count: 1,

@@ -364,6 +364,14 @@ export const PROVOKED: Readonly<Record<string, Provoke | Elsewhere>> = {
     bytes.incoming.end();
     return (await channel.closed).error;
   },
+  "The connection was lost: it ended without a Close frame, while … bytes of messages waited for the stream's reader":
+    elsewhere("server/unread_test.ts", "bytes of messages waited for the stream's reader"),
+  "Cannot close in time: …, within … ms": async () => {
+    const { channel, clock } = rig({ closeTimeout: 100 });
+    void channel.sink.close();
+    clock.advance(1000);
+    return (await channel.closed).error;
+  },
   "The connection… was lost: no sign of life came in time after a ping": async () => {
     const { channel, clock } = rig({ pingInterval: 100, pingTimeout: 100 });
     clock.advance(10_000);
@@ -678,6 +686,8 @@ export const PROVOKED: Readonly<Record<string, Provoke | Elsewhere>> = {
   },
   "Cannot broadcast: channels must be an iterable of channels, got …": () =>
     broadcast(wrong(1), "text"),
+  "Cannot receive more: … bytes of messages wait, and nothing reads channel.stream. Read it, or call channel.stream.discard()":
+    elsewhere("server/unread_test.ts", "Cannot receive more: "),
 
   // Testing.
   "The connection was reset": elsewhere(

@@ -442,13 +442,15 @@ Deno.test("native G6 a peer that doesn't answer: over after closeTimeout, and th
   assertEquals([channel.state, await settled(done)], ["closing", false]);
   clock.advance(1);
   await done;
-  assertEquals(await channel.closed, {
+  const { error, ...rest } = await channel.closed;
+  assertEquals(rest, {
     code: 1006,
     reason: "",
     wasClean: false,
     initiator: "timeout",
     sent: { code: 1000, reason: "" },
   });
+  assertEquals((error as Error).name, "TimeoutError");
   assertEquals([socket.closes.length, clock.pending], [2, 0]);
   socket.closed({ code: 1000, wasClean: true });
   assertEquals((await channel.closed).code, 1006);
@@ -470,12 +472,16 @@ Deno.test("native G8 a peer that closes and leaves TCP open is noticed by lookin
   clock.advance(500);
   assertEquals([channel.state, channel.sink.add("dropped")], ["closing", false]);
   clock.advance(1000);
-  const { code, initiator, wasClean } = await channel.closed;
+  const { code, initiator, wasClean, error } = await channel.closed;
   assertEquals({ code, initiator, wasClean }, {
     code: 1006,
     initiator: "timeout",
     wasClean: false,
   });
+  assertEquals(
+    (error as Error).message,
+    "Cannot close in time: the connection stayed open behind the peer's Close, within 1000 ms",
+  );
   assertEquals(clock.pending, 0);
 });
 

@@ -83,13 +83,15 @@ Deno.test("odd sockets G6 a close event fired when closeTimeout destroys the soc
   channel.sink.close(3000);
   socket.onClose = (it) => it.closed({ code: 1006, wasClean: false });
   clock.advance(10);
-  assertEquals(await channel.closed, {
+  const { error, ...rest } = await channel.closed;
+  assertEquals(rest, {
     code: 1006,
     reason: "",
     wasClean: false,
     initiator: "timeout",
     sent: { code: 3000, reason: "" },
   });
+  assertEquals((error as Error).name, "TimeoutError");
   await microtasks();
   assertEquals(clock.pending, 0);
 });

@@ -15,7 +15,7 @@ Deno.test("the user's side of a stream is one object, and shows nothing of the p
   assertEquals(Object.keys(stream), []);
   assertEquals(
     Object.getOwnPropertyNames(Object.getPrototypeOf(stream)),
-    ["constructor", "listen", "next", "readable"],
+    ["constructor", "listen", "next", "discard", "readable"],
   );
   assertEquals(Object.getOwnPropertyNames(stream.constructor).sort(), [
     "length",
@@ -429,4 +429,58 @@ Deno.test("readable: cancel asks the source to close", async () => {
   });
   await controller.stream.readable.cancel("enough");
   assertEquals(reasons, ["enough"]);
+});
+
+Deno.test("discard: what waits and what comes is dropped, and the source never stops", () => {
+  const asked: string[] = [];
+  const controller = new StreamController<number>({
+    pause: () => asked.push("pause"),
+    resume: () => asked.push("resume"),
+    cancel: () => asked.push("cancel"),
+  }, { highWaterMark: 1 });
+  controller.add(1);
+  assertEquals(asked, ["pause"]);
+  controller.stream.discard();
+  assertEquals(asked, ["pause", "cancel", "resume"]);
+  for (let i = 0; i < 100; i++) controller.add(i);
+  assertEquals([controller.queuedSize, controller.isPaused], [0, false]);
+  // Once more does nothing.
+  controller.stream.discard();
+  assertEquals(asked, ["pause", "cancel", "resume"]);
+});
+
+Deno.test("discard: takes the right to read, also behind next(), but not from another reader", async () => {
+  const controller = new StreamController<number>();
+  const { stream } = controller;
+  controller.add(1);
+  assertEquals((await stream.next()).value, 1);
+  const waiting = stream.next();
+  stream.discard();
+  assertEquals(await waiting, { done: true, value: undefined });
+  assertInvalidState(() => stream.listen(() => {}));
+  assertInvalidState(() => stream[Symbol.asyncIterator]());
+  await assertRejectsInvalidState(stream.next());
+  const listened = new StreamController<number>();
+  const { events } = record(listened.stream);
+  assertInvalidState(() => listened.stream.discard());
+  listened.add(1);
+  assertEquals(events, [1]);
+  const iterated = new StreamController<number>();
+  const iterator = iterated.stream[Symbol.asyncIterator]();
+  assertInvalidState(() => iterated.stream.discard());
+  await iterator.return?.();
+  iterated.stream.discard();
+});
+
+Deno.test("discard: an error and the end are nobody's, and the view ends with neither", async () => {
+  for (const when of ["before", "after"] as const) {
+    const controller = new StreamController<number>();
+    const { readable } = controller.stream;
+    if (when === "before") controller.fail(new Error("lost"));
+    controller.stream.discard();
+    if (when === "after") controller.fail(new Error("lost"));
+    const read = readable.getReader().read();
+    if (when === "after") await assertRejectsInvalidState(read);
+    else await assertRejects(() => read, Error, "lost");
+  }
 });
