@@ -6,7 +6,7 @@ const claimed = new WeakSet<object>();
  * Marks a connection, or a request, as the one that an upgrade answers.
  *
  * @throws {DOMException} `InvalidStateError` when another call has answered it, or is about to, and when the
- * connection is already read or ended by something else.
+ * connection is already read by something else.
  */
 export function claim(upgraded: object): void {
   if (claimed.has(upgraded)) {
@@ -16,7 +16,7 @@ export function claim(upgraded: object): void {
   claimed.add(upgraded);
 }
 
-/** Whether a connection has an owner or is over: this package's, or another listener's. */
+/** Whether a connection has an owner, this package or another listener, or is over. */
 export function isTaken(socket: object): boolean {
   return claimed.has(socket) || isInUse(socket) || (socket as Partial<Stream>).destroyed === true;
 }
@@ -31,14 +31,14 @@ export function takenByAnother(): DOMException {
 /** What is used of a connection; a `Request` has none of it. */
 interface Stream {
   readonly destroyed: boolean;
-  readonly writableEnded: boolean;
   listenerCount(event: string): number;
 }
 
-/** Whether a connection is read, or its writing half has ended. An `upgrade` event gives one that isn't. */
+/** Whether a connection is read. An `upgrade` event gives one that isn't. */
 function isInUse(upgraded: object): boolean {
-  const socket = upgraded as Partial<Stream>;
-  if (socket.destroyed === true) return false;
-  if (socket.writableEnded === true) return true;
-  return ["data", "readable"].some((event) => (socket.listenerCount?.(event) ?? 0) > 0);
+  const { destroyed } = upgraded as Partial<Stream>;
+  if (destroyed === true) return false;
+  return ["data", "readable"].some((event) =>
+    ((upgraded as Partial<Stream>).listenerCount?.(event) ?? 0) > 0
+  );
 }

@@ -1,11 +1,12 @@
 import { checkTlsContext, refuseIgnored, TLS_CONTEXT_KINDS } from "../net/tls_options.ts";
 import { builtinModule } from "../realm/builtin_module.ts";
-import { type OptionKinds, readOptions } from "../stream_channel/options.ts";
+import { malformedOption, type OptionKinds, readOptions } from "../stream_channel/options.ts";
 import type { TlsContextOptions } from "../web_socket/tls_options.ts";
 import { UnsupportedError } from "../web_socket/errors.ts";
 import { MAX_TIMEOUT } from "../web_socket/clock.ts";
 import { platform } from "../web_socket/platform.ts";
 import type { UpgradeRequestMessage } from "./accept_upgrade.ts";
+import { type EmittingServer, ForwardingServer, type Listener } from "./forwarding_server.ts";
 import type { UpgradeSocket } from "./upgrade_socket.ts";
 
 /**
@@ -45,9 +46,31 @@ function readTls(tls: ServerTlsOptions): ServerTlsOptions {
   checkTlsContext(read);
   if (read.cert ?? read.pfx ?? read.SNICallback ?? read.pskCallback) {
     refuseIgnored(read);
+    checkPair(read);
     return read;
   }
   throw new TypeError("Cannot use the option tls: it must have a cert and a key, or a pfx");
+}
+
+/** What is used of `node:crypto`. */
+interface Crypto {
+  createPrivateKey(options: object): object;
+  X509Certificate: new (cert: unknown) => { checkPrivateKey(key: object): boolean };
+}
+
+/** Deno takes a key of another certificate, and then fails each handshake; Bun does when it is bound. */
+function checkPair({ cert, key, passphrase }: ServerTlsOptions): void {
+  const isSingle = [cert, key].every((it) => typeof it === "string" || ArrayBuffer.isView(it));
+  const crypto = builtinModule<Crypto>("crypto");
+  if (!isSingle || crypto === null) return;
+  let fits = true;
+  try {
+    const privateKey = crypto.createPrivateKey({ key, passphrase });
+    fits = new crypto.X509Certificate(cert).checkPrivateKey(privateKey);
+  } catch {
+    // A kind of key that only the platform's TLS knows.
+  }
+  if (!fits) throw malformedOption("tls.key", "the key of tls.cert");
 }
 
 /** Where a server listens. */
@@ -80,9 +103,7 @@ export interface HttpResponse {
 
 /** What is used of a server of `node:http` or `node:https`. */
 export interface HttpServer {
-  headersTimeout: number;
-  requestTimeout: number;
-  listen(options: { host: string; port: number; backlog?: number }): unknown;
+  listen(options: ListenOptions): unknown;
   address(): { address: string; port: number } | string | null;
   close(callback: () => void): unknown;
   ref(): unknown;
@@ -98,11 +119,24 @@ export interface HttpServer {
   ): unknown;
   on(event: "error", listener: (error: unknown) => void): unknown;
   once(event: "listening", listener: () => void): unknown;
+  /** Takes other certificates, for connections to come. */
+  setSecureContext?(options: object): void;
+}
+
+/** What `listen` of `node:net` is given. */
+export interface ListenOptions {
+  readonly backlog: number;
+  readonly host?: string;
+  readonly port?: number;
+  readonly reusePort?: boolean;
+  readonly fd?: number;
 }
 
 interface Builtins {
-  http: { createServer(options: object): HttpServer };
+  http: { createServer(options: object): EmittingServer };
   https: { createServer(options: object): HttpServer };
+  net: { createServer(options: object): Listener };
+  tls: { createServer(options: object): Listener };
 }
 
 function builtin<Name extends keyof Builtins>(name: Name): Builtins[Name] {
@@ -121,35 +155,98 @@ function builtin<Name extends keyof Builtins>(name: Name): Builtins[Name] {
 export function createHttpServer(
   tls: ServerTlsOptions | undefined,
   handshakeTimeout: number,
+  place: ServerPlace = DEFAULT_PLACE,
 ): HttpServer {
-  if (tls === undefined) return builtin("http").createServer({});
+  const isBun = platform() === "bun";
+  if (tls === undefined) {
+    const http = builtin("http").createServer({});
+    // Bun's own node:http listens at a port of the system's choice instead.
+    const needsNet = isBun && (place.fd !== undefined || place.reusePort === true);
+    return needsNet
+      ? new ForwardingServer(builtin("net").createServer({}), "connection", http)
+      : http;
+  }
   // The server bounds a handshake itself, from its connection on: the platform's timer would blame the
   // client for a stall of this process. Bun reports a connection only behind the handshake.
-  const isOurs = handshakeTimeout === 0 || platform() !== "bun";
-  return builtin("https").createServer({
+  const isOurs = handshakeTimeout === 0 || !isBun;
+  const options = {
     ...readTls(tls),
     handshakeTimeout: isOurs ? MAX_TIMEOUT : handshakeTimeout,
     // RFC 6455 §4: the handshake is one of HTTP/1.1.
     ALPNProtocols: ["http/1.1"],
-  });
+  };
+  if (!isBun) return builtin("https").createServer(options);
+  // Bun's own node:https can't take other certificates later.
+  const listener = builtin("tls").createServer(options);
+  return new ForwardingServer(listener, "secureConnection", builtin("http").createServer({}));
+}
+
+/**
+ * Gives a server other certificates; connections that are there go on with the old ones.
+ *
+ * @throws {TypeError} When a setting is malformed, or there is no certificate.
+ * @throws {UnsupportedError} When this platform would ignore a setting.
+ */
+export function setTlsContext(server: HttpServer, tls: TlsContextOptions): void {
+  const read = readOptions(tls, TLS_CONTEXT_KINDS, { within: "tls." });
+  server.setSecureContext?.(readTls(read));
 }
 
 /** How many connections the system may queue. */
 const BACKLOG = 4096;
 
-/** Starts to listen; fulfils with where. */
-export function listen(
-  server: HttpServer,
-  { hostname, port }: ServerAddress,
-): Promise<ServerAddress> {
-  return new Promise((resolve, reject) => {
+/** Where a server is to listen. */
+export interface ServerPlace {
+  /** The address; left out: this machine only. */
+  readonly hostname?: string | undefined;
+  /** The port; left out: one that is free. */
+  readonly port?: number | undefined;
+  /** A file descriptor that listens already. */
+  readonly fd?: number | undefined;
+  /** Whether other processes may listen there as well. */
+  readonly reusePort?: boolean | undefined;
+}
+
+const DEFAULT_PLACE: ServerPlace = {};
+
+/** What `listen` of `node:net` is to be given. */
+function listenOptions({ fd, hostname, port, reusePort }: ServerPlace): ListenOptions {
+  if (fd !== undefined) {
+    if (hostname === undefined && port === undefined) return { fd, backlog: BACKLOG };
+    throw malformedOption("fd", "left out where there is a hostname or a port");
+  }
+  const options = { host: hostname ?? "127.0.0.1", port: port ?? 0, backlog: BACKLOG };
+  if (reusePort !== true) return options;
+  if (!canReusePort()) {
+    throw new UnsupportedError("reusePort", platform(), "Node must be 22.12, 23.1 or later");
+  }
+  return { ...options, reusePort };
+}
+
+/** An older Node ignores it. */
+function canReusePort(): boolean {
+  if (platform() !== "node") return true;
+  const { process } = globalThis as unknown as { process: { versions: { node: string } } };
+  const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
+  return major === 22 ? minor >= 12 : major === 23 ? minor >= 1 : major > 23;
+}
+
+/**
+ * Starts to listen; fulfils with where.
+ *
+ * @throws {TypeError} When `fd` stands beside a `hostname` or a `port`.
+ * @throws {UnsupportedError} Where the platform would ignore `reusePort`.
+ */
+export async function listen(server: HttpServer, place: ServerPlace): Promise<ServerAddress> {
+  const options = listenOptions(place);
+  return await new Promise((resolve, reject) => {
     server.on("error", reject);
     server.once("listening", () => {
       const address = server.address();
       if (address === null || typeof address === "string") return reject(new Error("No address"));
       resolve({ hostname: address.address, port: address.port });
     });
-    server.listen({ host: hostname, port, backlog: BACKLOG });
+    server.listen(options);
   });
 }
 

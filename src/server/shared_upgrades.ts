@@ -105,7 +105,7 @@ export class SharedUpgrades {
     const { socket } = event;
     // Whoever takes it listens to more than this.
     socket.on("error", ignore);
-    const before = listenersOf(socket);
+    const before = useOf(socket);
     queueMicrotask(() => this.#decide(event, before));
   }
 
@@ -113,7 +113,7 @@ export class SharedUpgrades {
     const { socket } = event;
     const target = event.request.url ?? "";
     const server = this.#serverOf(target);
-    const taken = isTaken(socket) || listenersOf(socket) > before;
+    const taken = isTaken(socket) || useOf(socket) > before;
     socket.removeListener("error", ignore);
     if (taken) return void server?.reportTaken(event);
     if (server !== undefined) return server.answer(event);
@@ -153,7 +153,7 @@ class LeftUpgrade {
     };
     socket.on("close", this.#forget);
     this.#event = event;
-    this.#before = listenersOf(socket);
+    this.#before = useOf(socket);
     if (ms === 0) return;
     this.#deadline = new Deadline(clock, { ms, unref: true, onTime: () => this.refuse(server) });
   }
@@ -162,7 +162,7 @@ class LeftUpgrade {
   refuse(server: SharingServer): void {
     const { socket } = this.#event;
     this.#forget();
-    const taken = isTaken(socket) || listenersOf(socket) > this.#before;
+    const taken = isTaken(socket) || useOf(socket) > this.#before;
     if (!taken) server.answer(this.#event);
   }
 }
@@ -174,7 +174,11 @@ function pathsOf({ paths }: SharingServer): readonly string[] {
 /** Not `end` and `close`: runtimes listen to those themselves. */
 const EVENTS = ["data", "readable", "error"];
 
-/** How many listeners a socket has of what whoever takes it listens to. */
-function listenersOf(socket: UpgradeSocket): number {
-  return EVENTS.reduce((sum, event) => sum + (socket.listenerCount?.(event) ?? 0), 0);
+/**
+ * Counts what whoever takes a socket does to it: listeners, and ending it. A client's earlier request may have ended it
+ * before.
+ */
+function useOf(socket: UpgradeSocket): number {
+  const { writableEnded = false } = socket as { writableEnded?: boolean };
+  return EVENTS.reduce((sum, it) => sum + (socket.listenerCount?.(it) ?? 0), Number(writableEnded));
 }

@@ -4,6 +4,7 @@ import { Deferred, invalidState } from "../stream_channel/errors.ts";
 import { type OptionKinds, readOptions, shown } from "../stream_channel/options.ts";
 import { type Clock, systemClock } from "../web_socket/clock.ts";
 import { Deadline } from "../web_socket/deadline.ts";
+import type { TlsContextOptions } from "../web_socket/tls_options.ts";
 import { inspectAs } from "../web_socket/inspection.ts";
 import { type Flow, Traffic } from "../web_socket/traffic.ts";
 import { checkCloseArguments, type MessageInput } from "../web_socket/web_socket_sink.ts";
@@ -20,7 +21,9 @@ import {
   type HttpServer,
   listen,
   type ServerAddress,
+  type ServerPlace,
   type ServerTlsOptions,
+  setTlsContext,
 } from "./http_server.ts";
 import { type Refused, refused } from "./admission.ts";
 import { type RefusalReason, report } from "./error_hook.ts";
@@ -44,6 +47,18 @@ export interface BindOptions<Context = unknown> extends ServerOptions<Context> {
   hostname?: string | undefined;
   /** The port; 0: one that is free, `address` tells which. Default 0. */
   port?: number | undefined;
+  /**
+   * A file descriptor that listens already, instead of a `hostname` and a `port`: 3 is the one that systemd's socket
+   * activation gives. Whoever made it, and other processes that have it, go on listening: nobody is refused when this
+   * server closes.
+   */
+  fd?: number | undefined;
+  /**
+   * Whether several processes may listen at the same port, each with this option. On Linux the system spreads
+   * connections over them. A process that stops listening resets those that it hasn't accepted yet; `fd` doesn't. Node
+   * before 22.12 and 23.1 fails with an `UnsupportedError`. Default `false`.
+   */
+  reusePort?: boolean | undefined;
   /** TLS settings: with these it is a `wss:` server. */
   tls?: ServerTlsOptions | undefined;
   /** The only path, or paths, to serve; upgrades of others are refused with 404. Left out: every path. */
@@ -62,7 +77,8 @@ export interface BindOptions<Context = unknown> extends ServerOptions<Context> {
  * other listeners of the HTTP server. One that no listener takes within `handshakeTimeout` is refused with 404.
  */
 export interface AttachOptions<Context = unknown>
-  extends Omit<BindOptions<Context>, "hostname" | "port" | "tls" | "onRequest"> {}
+  extends
+    Omit<BindOptions<Context>, "hostname" | "port" | "fd" | "reusePort" | "tls" | "onRequest"> {}
 
 /** How to close a server. */
 export interface ServerCloseOptions {
@@ -88,6 +104,8 @@ const BIND_KINDS: OptionKinds<BindOptions> = {
   ...ATTACH_KINDS,
   hostname: "string",
   port: "port",
+  fd: "size",
+  reusePort: "boolean",
   tls: "object",
   onRequest: "function",
 };
@@ -118,6 +136,17 @@ export interface WebSocketServer<Context = unknown> extends AttachedWebSocketSer
   readonly address: ServerAddress;
   /** The URL to connect to from this machine, such as `"ws://127.0.0.1:8080"`, without a path. */
   readonly url: string;
+  /**
+   * Replaces the certificates, without a restart: connections that are made from now on get the new ones, those that
+   * are open go on.
+   *
+   * @param tls As the option `tls` of `bind`, with all that is to be so from now on; without what decides about clients
+   * (`requestCert`, `rejectUnauthorized`, `SNICallback`, …), which stays.
+   * @throws {TypeError} When a setting is malformed, or there is no certificate. The old ones stay in use.
+   * @throws {UnsupportedError} When the platform would ignore a setting.
+   * @throws {DOMException} `InvalidStateError` when the server has no TLS.
+   */
+  setTls(tls: TlsContextOptions): void;
   /** Lets the server keep the process alive again. */
   ref(): void;
   /** Lets the process end although the server listens. */
@@ -259,12 +288,12 @@ export async function bind<Context = undefined>(
   clock: Clock = systemClock,
 ): Promise<WebSocketServer<Context>> {
   const options = readOptions(given, BIND_KINDS, { hint: ". Give { port }" });
-  const { hostname = "127.0.0.1", port = 0, tls, path } = options;
+  const { tls, path } = options;
   const settings = checkServerOptions(options);
   checkPaths(path);
-  const http = createHttpServer(tls, settings.handshakeTimeout);
+  const http = createHttpServer(tls, settings.handshakeTimeout, options);
   const server = new BoundServer(http, options, { settings, clock });
-  await server.listen({ hostname, port });
+  await server.listen(options);
   return server as WebSocketServer as WebSocketServer<Context>;
 }
 
@@ -368,13 +397,13 @@ class BoundServer implements WebSocketServer {
   }
 
   /** Serves and listens. */
-  async listen(address: ServerAddress): Promise<void> {
+  async listen(place: ServerPlace): Promise<void> {
     const http = this.#http;
     http.on("connection", (socket) => this.#connections.add(socket));
     http.on("upgrade", (request, socket, head) => this.#onUpgrade({ request, socket, head }));
     http.on("request", (request, response) => this.#onRequest(request, response));
     http.on("error", (error) => this.#onError(error));
-    this.#address = await listen(http, address);
+    this.#address = await listen(http, place);
   }
 
   /** Serves beside others. */
@@ -535,6 +564,13 @@ class BoundServer implements WebSocketServer {
     await Promise.race([Promise.all(this.#handled), late.promise]);
     deadline.clear();
     this.#leave?.();
+  }
+
+  setTls(tls: TlsContextOptions): void {
+    if (this.#options.tls === undefined) {
+      throw invalidState("Cannot set the certificates: the server was bound without tls");
+    }
+    setTlsContext(this.#http, tls);
   }
 
   ref(): void {

@@ -37,6 +37,7 @@ import { startSocks } from "../support/net_peers.ts";
 import { RawClient } from "../support/recipe_clients.ts";
 import { startRecipe } from "../support/recipes.ts";
 import { FakeWebSocket } from "../support/fake_web_socket.ts";
+import { createIdentity } from "../support/certificates.ts";
 import { FakeBytes, rig, wireRig } from "../web_socket/support.ts";
 
 /** Gives an error, throws it, or gives a promise that rejects with it or fulfils with it. */
@@ -623,6 +624,8 @@ export const PROVOKED: Readonly<Record<string, Provoke | Elsewhere>> = {
 
   // Servers.
   "Cannot use the option tls: it must have a cert and a key, or a pfx": () => bind({ tls: {} }),
+  "Cannot use the option …: it must be the key of tls.cert": () =>
+    bind({ tls: { cert: createIdentity().cert, key: createIdentity().key } }),
   "Cannot use the option path: it must begin with a slash, got …": () => bind({ path: "chat" }),
   "Cannot use the option …: element … of … is not …, such as …": () => bind({ hosts: ["a/b"] }),
   "Cannot use the option protocols: subprotocol … of … must be a token": () =>
@@ -676,6 +679,14 @@ export const PROVOKED: Readonly<Record<string, Provoke | Elsewhere>> = {
     "Refused the upgrade with ",
   ),
   "The client is gone": () => clientLeft(),
+  "Cannot set the certificates: the server was bound without tls": async () => {
+    const server = await WebSocketServer.bind();
+    try {
+      server.setTls(createIdentity());
+    } finally {
+      await server.close();
+    }
+  },
   "Cannot iterate over the server: its handler gets the channels": async () => {
     const server = await WebSocketServer.bind({ handler: () => {} });
     try {

@@ -1,8 +1,12 @@
-import { assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import process from "node:process";
+import { NetWebSocketChannel } from "../../src/net/mod.ts";
+import { WebSocketServer } from "../../src/server/mod.ts";
 import { acceptAgain, createHttpServer, listen } from "../../src/server/http_server.ts";
 import { UnsupportedError } from "../../src/web_socket/errors.ts";
 import { platform } from "../../src/web_socket/platform.ts";
-import { createIdentity } from "../support/certificates.ts";
+import { createIdentity, type Identity } from "../support/certificates.ts";
+import { assertInvalidState } from "../support/events.ts";
 
 function closed(server: ReturnType<typeof createHttpServer>): Promise<void> {
   return new Promise((resolve) => server.close(() => resolve()));
@@ -42,4 +46,79 @@ Deno.test({
       await closed(server);
     }
   },
+});
+
+/** The common name of the certificate that a server shows; a new connection, without a resumed session. */
+async function shownBy(url: string, ca: readonly string[]): Promise<[string, NetWebSocketChannel]> {
+  const client = NetWebSocketChannel.connect(url, { tls: { ca } });
+  await client.ready;
+  const certificate = client.connectionInfo?.tls?.peerCertificate;
+  return [String((certificate?.subject as { CN?: string } | undefined)?.CN), client];
+}
+
+Deno.test("setTls: new connections get the new certificate, open ones go on; a malformed one changes nothing", async () => {
+  const names = ["127.0.0.1"];
+  const [first, second] = ["first", "second"].map((commonName) =>
+    createIdentity({ commonName, names })
+  ) as [Identity, Identity];
+  const ca = [first.cert, second.cert];
+  const server = await WebSocketServer.bind({
+    tls: first,
+    handler: (channel) => void channel.stream.listen((message) => channel.sink.add(message)),
+  });
+  const echoes = async (client: NetWebSocketChannel): Promise<void> => {
+    client.sink.add("hello");
+    assertEquals((await client.stream.next()).value, "hello");
+  };
+  const [before, old] = await shownBy(server.url, ca);
+  await echoes(old);
+  assertThrows(() => server.setTls({}), TypeError, "tls");
+  assertThrows(() => server.setTls({ cert: "no certificate", key: second.key }), TypeError);
+  const mixed = { cert: second.cert, key: first.key };
+  assertThrows(() => server.setTls(mixed), TypeError, "the key of tls.cert");
+  await assertRejects(() => WebSocketServer.bind({ tls: mixed }), TypeError, "the key of tls.cert");
+  assertThrows(() => server.setTls({ ...second, requestCert: true } as Identity), TypeError);
+  const [still, other] = await shownBy(server.url, ca);
+  server.setTls(second);
+  const [after, fresh] = await shownBy(server.url, ca);
+  assertEquals([before, still, after], ["first", "first", "second"]);
+  for (const client of [old, other, fresh]) await echoes(client);
+  await server.close({ code: 1012 });
+  for (const client of [old, other, fresh]) assertEquals((await client.closed).code, 1012);
+});
+
+Deno.test("setTls: a server without TLS has no certificates", async () => {
+  const server = await WebSocketServer.bind();
+  assertInvalidState(() => server.setTls(createIdentity()));
+  await server.close();
+});
+
+Deno.test("reusePort: two servers at one port; without it, and on an old Node, an error", async () => {
+  const options = { handler: () => {}, reusePort: true };
+  const [major = 0] = process.versions.node.split(".").map(Number);
+  if (platform() === "node" && major < 22) {
+    const error = await assertRejects(() => WebSocketServer.bind(options), UnsupportedError);
+    assertEquals(error.capability, "reusePort");
+    return;
+  }
+  const first = await WebSocketServer.bind(options);
+  const { port } = first.address;
+  const second = await WebSocketServer.bind({ ...options, port });
+  assertEquals(second.address, first.address);
+  const refused = await assertRejects(() => WebSocketServer.bind({ port }), Error);
+  assertEquals((refused as { code?: string }).code, "EADDRINUSE");
+  // The system decides by the client's port.
+  const servers = [first, second];
+  for (let i = 0; servers.some(({ channels }) => channels.size === 0); i++) {
+    assert(i < 500, "one of the two gets nothing");
+    await NetWebSocketChannel.connect(first.url).ready;
+  }
+  await first.close();
+  await NetWebSocketChannel.connect(second.url).ready;
+  await second.close();
+});
+
+Deno.test("fd: is instead of a hostname and a port", async () => {
+  await assertRejects(() => WebSocketServer.bind({ fd: 3, port: 80 }), TypeError, "fd");
+  await assertRejects(() => WebSocketServer.bind({ fd: -1 }), RangeError, "fd");
 });
