@@ -58,6 +58,12 @@ export function encodeBase64(bytes: Uint8Array): string {
 const WORDS = new Int32Array(80);
 const STATE = new Int32Array(5);
 
+/** RFC 3174 §6.1: the state at the beginning. */
+const INITIAL = [0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476, 0xc3d2e1f0];
+
+/** RFC 3174 §5: the constant of each 20 steps. */
+const ADDED = [0x5a827999, 0x6ed9eba1, 0x8f1bbcdc, 0xca62c1d6] as const;
+
 /**
  * The SHA-1 digest of a text whose code units are a byte each
  * ({@link https://www.rfc-editor.org/rfc/rfc3174#section-6.1 RFC 3174 §6.1}). For the opening handshake
@@ -67,73 +73,53 @@ const STATE = new Int32Array(5);
  * @returns The 20 bytes of the digest, as code units as well.
  */
 export function sha1(text: string): string {
-  const { length } = text;
-  STATE[0] = 0x67452301;
-  STATE[1] = 0xefcdab89;
-  STATE[2] = 0x98badcfe;
-  STATE[3] = 0x10325476;
-  STATE[4] = 0xc3d2e1f0;
-  // RFC 3174 §4: behind the text a 1 bit, zeros, and the length in bits at the end of the last block.
-  const blocks = (length + 9 + 63) >>> 6;
-  for (let block = 0; block < blocks; block++) {
-    for (let i = 0; i < 16; i++) WORDS[i] = wordOf(text, 64 * block + 4 * i);
-    if (block === blocks - 1) {
-      WORDS[14] = Math.floor(length / 0x20000000);
-      WORDS[15] = length << 3;
+  STATE.set(INITIAL);
+  const end = ((text.length + 72) >>> 6) * 64;
+  for (let start = 0; start < end; start += 64) {
+    for (let i = 0; i < 64; i++) {
+      WORDS[i >> 2] = (word(WORDS, i >> 2) << 8) | (byteOf(text, start + i, end) & 0xff);
     }
-    hashBlock(WORDS, STATE);
+    hashBlock();
   }
   let digest = "";
-  for (let i = 0; i < 20; i++) digest += String.fromCharCode(byte(STATE, i));
+  for (let i = 0; i < 20; i++) {
+    digest += String.fromCharCode((word(STATE, i >> 2) >> (24 - 8 * (i & 3))) & 0xff);
+  }
   return digest;
 }
 
-/** Four bytes of a text and of the 1 bit behind it. */
-function wordOf(text: string, at: number): number {
-  let word = 0;
-  for (let i = at; i < at + 4; i++) {
-    const unit = i < text.length ? text.charCodeAt(i) & 0xff : i === text.length ? 0x80 : 0;
-    word = (word << 8) | unit;
-  }
-  return word;
-}
-
-/** A byte of a digest. */
-function byte(state: Int32Array, index: number): number {
-  return (word(state, index >> 2) >>> (24 - 8 * (index & 3))) & 0xff;
+/** RFC 3174 §4: behind the text a 1 bit, zeros, and the length in bits at the end of the last block. */
+function byteOf(text: string, at: number, end: number): number {
+  const { length } = text;
+  if (at < length) return text.charCodeAt(at);
+  if (at === length) return 0x80;
+  return at < end - 4 ? 0 : (length << 3) >> (8 * (end - 1 - at));
 }
 
 /** RFC 3174 §6.1: one block of 16 words, which are expanded in place to 80. */
-function hashBlock(words: Int32Array, state: Int32Array): void {
-  for (let t = 16; t < 80; t++) {
-    words[t] = rotate(
-      word(words, t - 3) ^ word(words, t - 8) ^ word(words, t - 14) ^ word(words, t - 16),
-      1,
-    );
-  }
-  let a = word(state, 0), b = word(state, 1), c = word(state, 2), d = word(state, 3);
-  let e = word(state, 4);
+function hashBlock(): void {
+  let a = word(STATE, 0), b = word(STATE, 1), c = word(STATE, 2), d = word(STATE, 3);
+  let e = word(STATE, 4);
   for (let t = 0; t < 80; t++) {
-    const next = (rotate(a, 5) + mix(t, b, c, d) + e + word(words, t)) | 0;
+    if (t > 15) {
+      const mixed = word(WORDS, t - 3) ^ word(WORDS, t - 8) ^ word(WORDS, t - 14);
+      WORDS[t] = rotate(mixed ^ word(WORDS, t - 16), 1);
+    }
+    const part = (t / 20) | 0;
+    const mixed = part === 0
+      ? (b & c) | (~b & d)
+      : part === 2
+      ? (b & c) | (b & d) | (c & d)
+      : b ^ c ^ d;
+    const next = rotate(a, 5) + mixed + e + word(WORDS, t) + (ADDED[part] as number);
     e = d;
     d = c;
     c = rotate(b, 30);
     b = a;
-    a = next;
+    a = next | 0;
   }
-  state[0] = word(state, 0) + a;
-  state[1] = word(state, 1) + b;
-  state[2] = word(state, 2) + c;
-  state[3] = word(state, 3) + d;
-  state[4] = word(state, 4) + e;
-}
-
-/** RFC 3174 §5: the function and the constant of step `t`, added up, modulo 2^32. */
-function mix(t: number, b: number, c: number, d: number): number {
-  if (t < 20) return (((b & c) | (~b & d)) + 0x5a827999) | 0;
-  if (t < 40) return ((b ^ c ^ d) + 0x6ed9eba1) | 0;
-  if (t < 60) return (((b & c) | (b & d) | (c & d)) + 0x8f1bbcdc) | 0;
-  return ((b ^ c ^ d) + 0xca62c1d6) | 0;
+  const added = [a, b, c, d, e];
+  for (let i = 0; i < 5; i++) STATE[i] = word(STATE, i) + (added[i] as number);
 }
 
 function rotate(value: number, bits: number): number {
