@@ -46,7 +46,7 @@ const ROOT = new URL("../", import.meta.url);
 /** The budget of each folder of src/. */
 const ROOMS: Rooms = {
   "src": { files: 5, lines: 389 },
-  "src/handshake": { files: 11, lines: 1730 },
+  "src/handshake": { files: 11, lines: 1716 },
   "src/native": { files: 12, lines: 1069 },
   "src/net": { files: 18, lines: 2552 },
   "src/page": { files: 3, lines: 117 },
