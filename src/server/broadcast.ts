@@ -3,11 +3,12 @@ import { ignore } from "../stream_channel/errors.ts";
 import { type OptionKinds, readOptions, shown } from "../stream_channel/options.ts";
 import { Channel } from "../web_socket/channel.ts";
 import { copyOf } from "../realm/bytes.ts";
+import type { ChannelCore, Holder } from "../web_socket/channel_core.ts";
 import { type Clock, systemClock } from "../web_socket/clock.ts";
 import { checkMessage } from "../web_socket/message_input.ts";
 import { type Flushable, inTicks } from "../web_socket/flushes.ts";
 import type { WebSocketChannel } from "../web_socket/web_socket_channel.ts";
-import type { MessageInput } from "../web_socket/web_socket_sink.ts";
+import type { MessageInput, SendOptions } from "../web_socket/web_socket_sink.ts";
 import { type SlowPolicy, SlowReceiver } from "./slow_receiver.ts";
 
 /**
@@ -98,7 +99,8 @@ export class Broadcaster implements Flushable {
     for (const channel of channels) {
       if (isLeftOut?.(channel)) continue;
       try {
-        if (Channel.coreOf(channel)?.sendIfRoom(prepared, policy.send, isOnly)) continue;
+        const own = Channel.coreOf(channel);
+        if (own !== null && sendIfRoom(own, prepared, policy.send, isOnly)) continue;
         if (channel.state !== "open") continue;
         this.#sendTo(channel, prepared, policy);
       } catch (error) {
@@ -135,7 +137,7 @@ export class Broadcaster implements Flushable {
         this.#slow.delete(channel);
       },
     });
-    const release = own === null ? ignore : own.addHolder(receiver);
+    const release = own === null ? ignore : addHolder(own, receiver);
     this.#slow.set(channel, receiver);
     return receiver;
   }
@@ -150,7 +152,56 @@ function sendShared(
   const own = Channel.coreOf(channel);
   if (own === null) channel.sink.add(ownContent(message), send);
   // The peer turns out to be gone.
-  else if (!own.sendPrepared(message, send)) own.drop(message.size);
+  else if (!sendPrepared(own, message, send)) own.dropped += message.size;
+}
+
+/**
+ * Sends a message that others get as well, on an open connection; also while an `addStream`
+ * has the sink.
+ *
+ * @returns Whether it was sent.
+ */
+export function sendPrepared(
+  core: ChannelCore,
+  message: PreparedMessage,
+  options?: SendOptions,
+): boolean {
+  return core.openTransport?.sendPrepared(message, options, false) ?? false;
+}
+
+/**
+ * As {@linkcode sendPrepared}, if there is room and nothing is held back that it must wait behind.
+ *
+ * @param isOnly Whether nothing else is likely to be sent in this turn.
+ * @returns `false` when nothing was done.
+ * @throws {UnsupportedError} When it must not be compressed, and the transport gives no choice.
+ */
+export function sendIfRoom(
+  core: ChannelCore,
+  message: PreparedMessage,
+  options: SendOptions | undefined,
+  isOnly: boolean,
+): boolean {
+  const { openTransport, holders } = core;
+  if (openTransport !== null && options !== undefined) core.checkAbility(options);
+  if (openTransport === null || openTransport.load >= core.highWaterMark) return false;
+  if (holders !== null && holders.size > 0) return false;
+  // The peer turns out to be gone.
+  if (!openTransport.sendPrepared(message, options, isOnly)) core.dropped += message.size;
+  return true;
+}
+
+/**
+ * Registers messages that are held back until there is room.
+ *
+ * @returns Ends that: what is still held then counts as dropped.
+ */
+export function addHolder(core: ChannelCore, holder: Holder): () => void {
+  const holders = core.holders ??= new Set();
+  holders.add(holder);
+  return () => {
+    if (holders.delete(holder)) core.dropped += holder.size;
+  };
 }
 
 /** A channel that may change the bytes it gets is given a copy. */

@@ -1,3 +1,4 @@
+import { badGateway } from "../../status.ts";
 import { type Refusal, refuse } from "../handshake/server_handshake.ts";
 import type { RequestHead } from "../handshake/http_head.ts";
 import { nameOf } from "../realm/kinds.ts";
@@ -8,6 +9,7 @@ import type { Clock } from "../web_socket/clock.ts";
 import { Deadline } from "../web_socket/deadline.ts";
 import type { ConnectionInfo } from "../web_socket/connection_info.ts";
 import { ConnectError } from "../web_socket/errors.ts";
+import { endsEarly } from "../web_socket/peer_ending.ts";
 import { speak } from "../web_socket/speaking.ts";
 import type { ChannelParts } from "../stream_channel/channel_like.ts";
 import { inlet } from "../stream_channel/channel_stream.ts";
@@ -65,6 +67,8 @@ const IDENTITY: ChannelIdentity = {
   transport: "server",
   capabilities: CAPABILITIES,
   url: () => "",
+  // A server that passes on what another one sends is a gateway.
+  closeCodeOf: (error) => error instanceof ConnectError ? badGateway : undefined,
 };
 
 /** The server's end of a connection: on our own protocol, or over the platform's socket. */
@@ -194,7 +198,7 @@ class Untaken {
     const core = this.#core;
     if (inlet.queuedSize(core.incoming) === 0) {
       core.onEarlyEnding = null;
-      return core.endsEarly(conclude);
+      return endsEarly(core, conclude);
     }
     this.#conclude = conclude;
     this.#deadline = new Deadline(core.clock, { ms: MAX_UNTAKEN, onTime: () => this.end() });
@@ -211,7 +215,7 @@ class Untaken {
   end(): void {
     const conclude = this.#conclude;
     this.forget();
-    if (conclude !== null) this.#core.endsEarly(conclude);
+    if (conclude !== null) endsEarly(this.#core, conclude);
   }
 }
 

@@ -127,13 +127,13 @@ function endAlike(option: string, name: string): boolean {
 
 /** Whether one text becomes the other by at most so many insertions, deletions and replacements. */
 function isNear(a: string, b: string, edits: number): boolean {
-  if (a === "" || b === "") return a.length + b.length <= edits;
-  const [restOfA, restOfB] = [a.slice(1), b.slice(1)];
-  if (a[0] === b[0]) return isNear(restOfA, restOfB, edits);
-  return edits > 0 &&
-    [[restOfA, b], [a, restOfB], [restOfA, restOfB]].some(([x = "", y = ""]) =>
-      isNear(x, y, edits - 1)
-    );
+  let same = 0;
+  while (same < a.length && a[same] === b[same]) same++;
+  const [restOfA, restOfB] = [a.slice(same), b.slice(same)];
+  if (restOfA === "" || restOfB === "") return restOfA.length + restOfB.length <= edits;
+  const near = (x: string, y: string): boolean => isNear(x, y, edits - 1);
+  return edits > 0 && (near(restOfA.slice(1), restOfB) || near(restOfA, restOfB.slice(1)) ||
+    near(restOfA.slice(1), restOfB.slice(1)));
 }
 
 /**
@@ -164,8 +164,7 @@ export function checkOption(name: string, value: unknown, kind: string): void {
 }
 
 function isOfKind(value: unknown, kind: string): boolean {
-  if (kind === "null") return value === null;
-  if (kind === "false") return value === false;
+  if (kind === "null" || kind === "false") return value === JSON.parse(kind);
   if (kind.startsWith('"')) return value === kind.slice(1, -1);
   const type = kind in RANGES ? "number" : kind;
   // deno-lint-ignore valid-typeof -- the tables name only what `typeof` gives
@@ -175,10 +174,12 @@ function isOfKind(value: unknown, kind: string): boolean {
 
 function withArticle(kind: string): string {
   if (kind in RANGES) return "a number";
-  if (kind === "null" || kind === "false" || kind.startsWith("bytes") || kind.startsWith('"')) {
-    return kind;
-  }
-  return `${/^[aeio]/i.test(kind) ? "an" : "a"} ${kind}`;
+  return /^(?:null|false|bytes|")/.test(kind) ? kind : article(kind);
+}
+
+/** A noun with its article. A class whose name begins with U is mostly spoken with a Y: a URL. */
+export function article(noun: string): string {
+  return `${/^[aeio]/i.test(noun) ? "an" : "a"} ${noun}`;
 }
 
 /**
@@ -198,22 +199,13 @@ export function malformedOption(name: string, expected: string): TypeError {
  * @param quote Whether a text may be shown, because no secret is expected there.
  */
 export function shown(value: unknown, quote = false): string {
-  switch (typeof value) {
-    case "string":
-      if (!quote) return "a string";
-      return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value);
-    case "object":
-      return value === null ? "null" : Array.isArray(value) ? "an array" : shownObject(value);
-    case "number":
-    case "boolean":
-    case "undefined":
-      return String(value);
-    default:
-      return `a ${typeof value}`;
+  if (typeof value === "string") {
+    if (!quote) return "a string";
+    return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value);
   }
-}
-
-function shownObject(value: object): string {
-  const name = builtinOf(value) ?? "object";
-  return `${/^[aeio]/i.test(name) ? "an" : "a"} ${name}`;
+  if (value === null || /^[nbu]/.test(typeof value) && typeof value !== "bigint") {
+    return String(value);
+  }
+  if (typeof value !== "object") return `a ${typeof value}`;
+  return article(Array.isArray(value) ? "array" : builtinOf(value) ?? "object");
 }

@@ -1,5 +1,4 @@
-import { badGateway, goingAway, isSendable } from "../../status.ts";
-import type { PreparedMessage } from "../protocol/prepared_message.ts";
+import { goingAway, isSendable } from "../../status.ts";
 import { outlet } from "../stream_channel/channel_sink.ts";
 import { inlet, MessageStream, type StreamEvents } from "../stream_channel/channel_stream.ts";
 import {
@@ -8,7 +7,6 @@ import {
   sizeOfMessage,
 } from "../stream_channel/counted_queue.ts";
 import { abortable, preHandled } from "../stream_channel/errors.ts";
-import { loopGuard } from "../stream_channel/loop_guard.ts";
 import { Attempt } from "./attempt.ts";
 import { type Capabilities, lacking } from "./capabilities.ts";
 import { ChannelLife, type Closing, type Ending } from "./channel_state.ts";
@@ -18,10 +16,10 @@ import {
   type ConnectDeadlineOptions,
   DEFAULT_CLOSE_TIMEOUT,
 } from "./options.ts";
-import { ConnectError, type HandshakeResponse, WebSocketChannelError } from "./errors.ts";
+import { type HandshakeResponse, WebSocketChannelError } from "./errors.ts";
 import { checkMessage, type EarlyMessage, keepMessage } from "./message_input.ts";
 import type { Transport } from "./transport.ts";
-import type { CloseFrameContent, CloseInfo, CloseInitiator } from "./close_info.ts";
+import type { CloseInfo, CloseInitiator } from "./close_info.ts";
 import type { ConnectionInfo } from "./connection_info.ts";
 import type { ChannelState, Message, WebSocketChannel } from "./web_socket_channel.ts";
 import {
@@ -50,6 +48,8 @@ export interface ChannelIdentity {
   readonly capabilities: Capabilities;
   /** What it connects to, or was asked for, as texts show it; empty when that isn't known. */
   readonly url: () => string;
+  /** The close code for an error that has none of its own; left out, or `undefined`: the transport's. */
+  readonly closeCodeOf?: (error: unknown) => number | undefined;
 }
 
 /** Messages that are held back until there is room. */
@@ -93,7 +93,7 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget {
   face: WebSocketChannel | null = null;
   /** Called once, with its face, when all is over. */
   onClosed: ((channel: WebSocketChannel) => void) | null = null;
-  /** Takes the place of what {@linkcode endsEarly} does. */
+  /** Takes the place of what `endsEarly` does. */
   onEarlyEnding: ((conclude: () => void) => void) | null = null;
   /** Called each time that its queue of received messages is full and nothing has begun to read it. */
   onUnread: ((core: ChannelCore) => void) | null = null;
@@ -101,6 +101,10 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget {
   readonly life: ChannelLife = new ChannelLife();
   /** Whether messages between this side's Close and the peer's are delivered. */
   deliversAfterClose = false;
+  /** Messages that others hold back for it. */
+  holders: Set<Holder> | null = null;
+  /** How many bytes of payload were to be sent, beside those that were added, and won't be. */
+  dropped = 0;
   #opening: Opening = NOTHING_AGREED;
   /** What carries it; `null` before there is one. */
   #transport: Transport | null = null;
@@ -111,9 +115,6 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget {
   /** What is on its way to become the transport. */
   #opener: Opener | null = null;
   #early: CountedQueue<EarlyMessage> | null = null;
-  #holders: Set<Holder> | null = null;
-  /** How many bytes were held back, and will never be sent. */
-  #dropped = 0;
   /** What a Close frame is to hold that is sent by way of another sink. */
   #closeContent: { readonly code: number | undefined; readonly reason: string | undefined } | null =
     null;
@@ -156,6 +157,11 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget {
     return this.#transport;
   }
 
+  /** The transport, while messages go to it. */
+  get openTransport(): Transport | null {
+    return this.#open;
+  }
+
   /** See `WebSocketChannel.connectionInfo`. */
   get connectionInfo(): ConnectionInfo | null {
     return this.#connectionInfo ??= this.#transport?.connectionInfo ?? null;
@@ -169,10 +175,10 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget {
 
   /** What was added and not handed on, in bytes of payload, with what is held back or was dropped. */
   get bufferedAmount(): number {
-    let amount = this.#dropped;
+    let amount = this.dropped;
     if (this.#transport !== null) amount += this.#transport.bufferedAmount;
     if (this.#early !== null) amount += this.#early.size;
-    if (this.#holders !== null) { for (const { size } of this.#holders) amount += size; }
+    if (this.holders !== null) { for (const { size } of this.holders) amount += size; }
     return amount;
   }
 
@@ -204,11 +210,12 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget {
 
   #read(given: SendOptions): SendOptions {
     const options = readSendOptions(given);
-    this.#checkAbility(options);
+    this.checkAbility(options);
     return options;
   }
 
-  #checkAbility({ compress }: SendOptions): void {
+  /** Throws where the transport gives no choice of what the options ask for. */
+  checkAbility({ compress }: SendOptions): void {
     const { compressionOptions } = this.identity.capabilities;
     if (compress === false && !compressionOptions) throw lacking("compressionOptions");
   }
@@ -223,8 +230,7 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget {
     if (this.state === "connecting") return this.#abandon(error);
     const { closing } = this.life;
     closing.error ??= error;
-    const isGateway = this.identity.transport === "server" && error instanceof ConnectError;
-    const errorCode = isGateway ? badGateway : this.#transport?.errorCode;
+    const errorCode = this.identity.closeCodeOf?.(error) ?? this.#transport?.errorCode;
     try {
       this.#endHere(closeCodeOf(error) ?? errorCode, undefined);
     } catch {
@@ -248,57 +254,6 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget {
 
   resume(): void {
     this.#transport?.resume();
-  }
-
-  // What others hold back for it.
-
-  /**
-   * Sends a message that others get as well, on an open connection; also while an `addStream`
-   * has the sink.
-   *
-   * @returns Whether it was sent.
-   */
-  sendPrepared(message: PreparedMessage, options?: SendOptions): boolean {
-    return this.#open !== null && this.#open.sendPrepared(message, options, false);
-  }
-
-  /**
-   * As {@linkcode sendPrepared}, where there is room and nothing is held back that it must wait behind.
-   *
-   * @param isOnly Whether nothing else is likely to be sent in this turn.
-   * @returns `false` when nothing was done.
-   * @throws {UnsupportedError} When it must not be compressed, and the transport gives no choice.
-   */
-  sendIfRoom(
-    message: PreparedMessage,
-    options: SendOptions | undefined,
-    isOnly: boolean,
-  ): boolean {
-    const transport = this.#open;
-    if (transport !== null && options !== undefined) this.#checkAbility(options);
-    if (transport === null || transport.load >= this.highWaterMark) return false;
-    if (this.#holders !== null && this.#holders.size > 0) return false;
-    // The peer turns out to be gone.
-    if (!transport.sendPrepared(message, options, isOnly)) this.drop(message.size);
-    return true;
-  }
-
-  /**
-   * Registers messages that are held back until there is room.
-   *
-   * @returns Ends that: what is still held then counts as dropped.
-   */
-  addHolder(holder: Holder): () => void {
-    const holders = this.#holders ??= new Set();
-    holders.add(holder);
-    return () => {
-      if (holders.delete(holder)) this.drop(holder.size);
-    };
-  }
-
-  /** Counts bytes of payload that were to be sent, beside those that were added, and won't be. */
-  drop(bytes: number): void {
-    this.#dropped += bytes;
   }
 
   // Connecting.
@@ -389,49 +344,12 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget {
 
   // The peer ends it.
 
-  /** The peer's Close frame has come: the stream ends; {@linkcode end} follows with the transport's. */
-  peerClosed(received: CloseFrameContent, answer?: CloseFrameContent): void {
-    this.life.closing.received = received;
-    this.#peerIsDone(answer);
-  }
-
-  /** The connection was failed (RFC 6455 §7.1.7): the stream ends; {@linkcode end} follows. */
-  fail(
-    error: unknown,
-    sent: CloseFrameContent | undefined,
-    initiator: CloseInitiator = "protocol-error",
-  ): void {
-    const { closing } = this.life;
-    closing.failedBy = initiator;
-    closing.error ??= error;
-    this.#peerIsDone(sent);
-  }
-
-  #peerIsDone(sent: CloseFrameContent | undefined): void {
-    const { closing } = this.life;
-    closing.sent ??= sent;
-    this.peerCloses();
-    closing.isKnown = true;
-    inlet.end(this.incoming);
-  }
-
   /** The peer has begun to close; how, isn't known yet. */
   peerCloses(): void {
     if (this.state === "open") this.life.closing.closer ??= "remote";
     if (this.life.apply("peerCloses")) this.#open = null;
     outlet.disconnect(this.sink);
     this.#startCloseTimer();
-  }
-
-  /**
-   * The peer's Close, or its fault, is in, but the reader hasn't handled what came before, or has not begun
-   * to read: it gets the chance to answer.
-   *
-   * @param conclude Lets the peer's end take effect.
-   */
-  endsEarly(conclude: () => void): void {
-    if (this.onEarlyEnding !== null) this.onEarlyEnding(conclude);
-    else loopGuard.afterLoops(conclude);
   }
 
   // This side ends it.
@@ -512,7 +430,7 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget {
   }
 
   #beginClosing(code: number | undefined, reason: string | undefined): void {
-    for (const holder of [...this.#holders ?? []]) holder.handOver();
+    for (const holder of [...this.holders ?? []]) holder.handOver();
     const transport = this.#open;
     if (transport === null) return;
     const { closing } = this.life;

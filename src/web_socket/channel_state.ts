@@ -23,12 +23,12 @@ export type ChannelTrigger = "open" | "close" | "peerCloses" | "end";
  * can't be opened only ends.
  */
 const TRANSITIONS: Readonly<
-  Record<ChannelState, Readonly<Record<ChannelTrigger, ChannelState>>>
+  Record<ChannelState, Readonly<Partial<Record<ChannelTrigger, ChannelState>>>>
 > = {
-  connecting: { open: "open", close: "connecting", peerCloses: "connecting", end: "closed" },
-  open: { open: "open", close: "closing", peerCloses: "closing", end: "closed" },
-  closing: { open: "closing", close: "closing", peerCloses: "closing", end: "closed" },
-  closed: { open: "closed", close: "closed", peerCloses: "closed", end: "closed" },
+  connecting: { open: "open", end: "closed" },
+  open: { close: "closing", peerCloses: "closing", end: "closed" },
+  closing: { end: "closed" },
+  closed: {},
 };
 
 /** Where a channel is in its life, and the promises that tell of it: made when they are asked for. */
@@ -71,10 +71,10 @@ export class ChannelLife {
    * @returns Whether the state is another one now.
    */
   apply(trigger: ChannelTrigger): boolean {
-    const before = this.#state;
-    this.#state = TRANSITIONS[before][trigger];
-    if (this.#state === before) return false;
-    if (this.#state === "open") {
+    const next = TRANSITIONS[this.#state][trigger];
+    if (next === undefined) return false;
+    this.#state = next;
+    if (next === "open") {
       this.#wasOpen = true;
       this.#onReady?.resolve();
     } else this.#onClosing?.resolve();

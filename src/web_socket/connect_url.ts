@@ -2,13 +2,6 @@ import { isToken } from "../handshake/subprotocol.ts";
 import { shown } from "../stream_channel/options.ts";
 import { shownText, shownUrl } from "./shown_url.ts";
 
-const SCHEMES: Record<string, string> = {
-  "ws:": "ws:",
-  "wss:": "wss:",
-  "http:": "ws:",
-  "https:": "wss:",
-};
-
 /**
  * The URL to connect to: `ws:` or `wss:`, and without a fragment; it may have user info.
  *
@@ -23,8 +16,8 @@ export function parseUrl(url: string | URL): URL {
     const hint = /^[a-z][a-z\d+.-]*:/i.test(String(url)) ? "" : ". Begin it with ws:// or wss://";
     throw new SyntaxError(`Cannot connect: the URL is malformed, got ${shownText(url)}${hint}`);
   }
-  const scheme = Object.hasOwn(SCHEMES, parsed.protocol) ? SCHEMES[parsed.protocol] : undefined;
-  if (scheme === undefined) {
+  const scheme = parsed.protocol.replace("http", "ws");
+  if (!/^wss?:$/.test(scheme)) {
     // Of `user:password@host` the user is the scheme.
     const got = parsed.href.startsWith(`${parsed.protocol}//`)
       ? `, got ${parsed.protocol}`
@@ -42,11 +35,7 @@ export function parseUrl(url: string | URL): URL {
 
 /** The subprotocols to offer, checked: tokens, each once. RFC 6455 §4.1. */
 export function parseProtocols(protocols: string | readonly string[] | undefined): string[] {
-  const list = protocols === undefined
-    ? []
-    : typeof protocols === "string"
-    ? [protocols]
-    : [...protocols];
+  const list = typeof protocols === "string" ? [protocols] : [...protocols ?? []];
   // A subprotocol may be a secret: pages have no other place for a token.
   for (const [i, protocol] of list.entries()) {
     const which = `subprotocol ${i + 1} of ${list.length}`;

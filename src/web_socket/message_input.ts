@@ -1,4 +1,5 @@
 import { copyOf, isBinary } from "../realm/bytes.ts";
+import { article } from "../stream_channel/options.ts";
 import type { CountedQueue } from "../stream_channel/counted_queue.ts";
 import type { MessageInput, SendOptions } from "./web_socket_sink.ts";
 
@@ -35,9 +36,7 @@ function kindOf(value: unknown): string {
   if (typeof value === "function") return "a function";
   if (value === null || typeof value !== "object") return String(value);
   const { constructor } = value;
-  const name = typeof constructor === "function" ? constructor.name : "";
-  // A class whose name begins with U is mostly spoken with a Y: a URL.
-  return name === "" ? "an object" : `${/^[AEIO]/i.test(name) ? "an" : "a"} ${name}`;
+  return article(typeof constructor === "function" && constructor.name || "object");
 }
 
 /** The length of text in UTF-8, in bytes, without encoding it. */

@@ -27,6 +27,7 @@ import type { Traffic } from "./traffic.ts";
 import { type Task, turns } from "./turns.ts";
 import type { CloseFrameContent } from "./close_info.ts";
 import type { Message } from "./web_socket_channel.ts";
+import { endsEarly, failConnection, peerClosed } from "./peer_ending.ts";
 import type { MessageInput, SendOptions } from "./web_socket_sink.ts";
 import type { Wire, WireEvents, WireFailure } from "./wire.ts";
 
@@ -289,7 +290,7 @@ export class ProtocolTransport
     if (isReady) return true;
     this.#ending = EARLY;
     this.#keepalive?.stop();
-    this.#core.endsEarly(() => this.#conclude());
+    endsEarly(this.#core, () => this.#conclude());
     return false;
   }
 
@@ -303,7 +304,7 @@ export class ProtocolTransport
 
   onClose(code: number, reason: string): void {
     this.#keepalive?.stop();
-    this.#core.peerClosed({ code, reason }, this.#sentClose);
+    peerClosed(this.#core, { code, reason }, this.#sentClose);
     // RFC 6455 §7.1.1: the server ends TCP first, the client waits for that, up to a deadline.
     if (this.#side === "server") void this.#finish({ wasClean: true, initiator: "remote" });
   }
@@ -312,7 +313,7 @@ export class ProtocolTransport
     this.#keepalive?.stop();
     const error = errorOf(failure);
     const initiator = error instanceof ProtocolError ? "protocol-error" : "local";
-    this.#core.fail(error, this.#sentClose, initiator);
+    failConnection(this.#core, error, this.#sentClose, initiator);
     void this.#finish({ wasClean: false, initiator });
     // It may have come to light in a turn in which nothing was received.
     this.#regulate();

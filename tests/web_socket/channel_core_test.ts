@@ -9,6 +9,8 @@ import {
   assertThrows,
 } from "@std/assert";
 import { delay } from "@std/async";
+import { addHolder, sendIfRoom, sendPrepared } from "../../src/server/broadcast.ts";
+import { peerClosed } from "../../src/web_socket/peer_ending.ts";
 import { PreparedMessage } from "../../src/protocol/prepared_message.ts";
 import { outlet } from "../../src/stream_channel/channel_sink.ts";
 import { inlet } from "../../src/stream_channel/channel_stream.ts";
@@ -444,7 +446,7 @@ Deno.test("channel: closeTimeout ends it: unclean without the peer's Close, clea
   await deaf.channel.sink.flush();
   const slow = opened({ closeTimeout: 200 });
   slow.channel.sink.close(1000);
-  slow.core.peerClosed(NORMAL);
+  peerClosed(slow.core, NORMAL);
   slow.clock.advance(200);
   const { code, wasClean } = await slow.channel.closed;
   assertEquals({ code, wasClean }, { code: 1000, wasClean: true });
@@ -457,7 +459,7 @@ Deno.test("channel: the close timer runs from the first close on, and ends with 
   const { channel, core, transport, clock } = opened();
   channel.sink.close();
   clock.advance(4000);
-  core.peerClosed(NORMAL);
+  peerClosed(core, NORMAL);
   clock.advance(999);
   assertEquals([clock.pending, channel.state], [1, "closing"]);
   end(core);
@@ -475,7 +477,7 @@ Deno.test("channel: a transport that ends from inside startClosing: it was this 
 Deno.test("channel: the peer's Close: what came before can be read, add is false, closed is the peer's", async () => {
   const { channel, core } = opened();
   inlet.add(core.incoming, "before");
-  core.peerClosed({ code: 4123, reason: "bye" });
+  peerClosed(core, { code: 4123, reason: "bye" });
   assertEquals([channel.state, channel.sink.add("x")], ["closing", false]);
   assertEquals([channel.closeCode, channel.closeReason], [4123, "bye"]);
   const { events } = record(channel.stream);
@@ -493,7 +495,7 @@ Deno.test("channel: the peer's Close: what came before can be read, add is false
 
 Deno.test("channel: close after the peer's Close changes nothing, and settles", async () => {
   const { channel, core } = opened();
-  core.peerClosed({ code: 4123, reason: "bye" });
+  peerClosed(core, { code: 4123, reason: "bye" });
   const done = channel.sink.close(3000);
   assertInvalidState(() => channel.sink.add("x"));
   end(core);
@@ -505,7 +507,7 @@ Deno.test("channel: close after the peer's Close changes nothing, and settles", 
 Deno.test("channel: both close at the same time: it counts as this side's", async () => {
   const { channel, core } = opened();
   channel.sink.close(3000);
-  core.peerClosed({ code: 3001, reason: "" });
+  peerClosed(core, { code: 3001, reason: "" });
   end(core);
   const { initiator, code, sent } = await channel.closed;
   assertEquals([initiator, code, sent?.code], ["local", 3001, 3000]);
@@ -797,11 +799,11 @@ Deno.test("channel: what is held back counts, goes out before the Close, and cou
     size: 4,
     handOver(): void {
       this.size = 0;
-      core.sendPrepared(message);
+      sendPrepared(core, message);
     },
   };
-  const release = core.addHolder(holder);
-  assertEquals([core.sendIfRoom(message, undefined, false), channel.sink.bufferedAmount], [
+  const release = addHolder(core, holder);
+  assertEquals([sendIfRoom(core, message, undefined, false), channel.sink.bufferedAmount], [
     false,
     4,
   ]);
@@ -810,7 +812,7 @@ Deno.test("channel: what is held back counts, goes out before the Close, and cou
   release();
   assertEquals(channel.sink.bufferedAmount, 0);
   const lost = opened();
-  const releaseLost = lost.core.addHolder({ size: 5, handOver: () => {} });
+  const releaseLost = addHolder(lost.core, { size: 5, handOver: () => {} });
   releaseLost();
   releaseLost();
   end(lost.core, { wasClean: false, initiator: "transport" });
@@ -820,14 +822,14 @@ Deno.test("channel: what is held back counts, goes out before the Close, and cou
 Deno.test("channel: a prepared message goes out on an open connection only, also while addStream runs", () => {
   const { core, channel, transport } = make();
   const message = new PreparedMessage("x");
-  assertFalse(core.sendPrepared(message));
+  assertFalse(sendPrepared(core, message));
   core.open(OPENING);
   void channel.sink.addStream(new ReadableStream<string>());
-  assert(core.sendPrepared(message));
+  assert(sendPrepared(core, message));
   transport.drops = true;
-  assertFalse(core.sendPrepared(message));
+  assertFalse(sendPrepared(core, message));
   end(core);
-  assertFalse(core.sendPrepared(message));
+  assertFalse(sendPrepared(core, message));
   assertEquals(transport.told, ["prepared", "x", "prepared", "x"]);
 });
 
@@ -862,33 +864,4 @@ Deno.test("channel: its owner is told once that it is over, behind its reader", 
   end(core);
   channel.terminate();
   assertEquals(order, ["reader", "owner"]);
-});
-
-Deno.test("channel: the peer's end waits for a reader that is behind, or for who takes that over", async () => {
-  const { core } = opened();
-  const order: string[] = [];
-  core.endsEarly(() => order.push("later"));
-  assertEquals(order, []);
-  await delay(0);
-  assertEquals(order, ["later"]);
-  const held: (() => void)[] = [];
-  core.onEarlyEnding = (conclude) => held.push(conclude);
-  core.endsEarly(() => order.push("held"));
-  held[0]?.();
-  assertEquals(order, ["later", "held"]);
-});
-
-Deno.test("channel: the peer breaks the protocol: what came before can be read, closed has the error", async () => {
-  const { core, channel } = opened();
-  inlet.add(core.incoming, "before");
-  const error = new Error("reserved bits");
-  core.fail(error, { code: 1002, reason: "" });
-  assertEquals([channel.state, channel.sink.add("x"), channel.closeCode], ["closing", false, 1006]);
-  const { events } = record(channel.stream);
-  await microtasks();
-  assertEquals(events, ["before", "done"]);
-  end(core, { wasClean: false });
-  const info = await channel.closed;
-  assertStrictEquals(info.error, error);
-  assertEquals([info.initiator, info.sent?.code, info.code], ["protocol-error", 1002, 1006]);
 });

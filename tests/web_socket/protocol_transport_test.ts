@@ -11,6 +11,7 @@ import {
 import { LimitError, ProtocolError, WebSocketChannelError } from "../../mod.ts";
 import type { DeflateParameters } from "../../src/permessage_deflate/deflate_parameters.ts";
 import { InflateError, type MessageDeflate } from "../../src/protocol/message_deflate.ts";
+import { sendPrepared } from "../../src/server/broadcast.ts";
 import { PreparedMessage } from "../../src/protocol/prepared_message.ts";
 import { Channel } from "../../src/web_socket/channel.ts";
 import { NO_CAPABILITIES } from "../../src/web_socket/capabilities.ts";
@@ -242,9 +243,9 @@ Deno.test("so are many messages, and prepared ones, however little they are", ()
   channel.sink.add("");
   assertEquals([wire.written.length, wire.sent()], [1, "8100".repeat(64)]);
   const shared = new PreparedMessage("");
-  for (let i = 0; i < 63; i++) coreOf(channel).sendPrepared(shared);
+  for (let i = 0; i < 63; i++) sendPrepared(coreOf(channel), shared);
   assertEquals(wire.written.length, 0);
-  coreOf(channel).sendPrepared(shared);
+  sendPrepared(coreOf(channel), shared);
   assertEquals(wire.sent(), "8100".repeat(64));
   channel.terminate();
 });
@@ -287,8 +288,8 @@ Deno.test("who waits for all to be handed on is told, though more is written mea
 Deno.test("a client encodes a prepared message by itself: each frame has a key of its own", async () => {
   const { channel, wire } = wireRig();
   const shared = new PreparedMessage("Hello");
-  coreOf(channel).sendPrepared(shared);
-  coreOf(channel).sendPrepared(shared);
+  sendPrepared(coreOf(channel), shared);
+  sendPrepared(coreOf(channel), shared);
   const [first, second] = await nextFrames(wire);
   assertEquals([first?.payload, second?.payload], [utf8("Hello"), utf8("Hello")]);
   channel.terminate();
