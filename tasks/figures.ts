@@ -54,10 +54,10 @@ const ROOMS: Rooms = {
   "src/protocol": { files: 16, lines: 2819 },
   "src/realm": { files: 4, lines: 329 },
   "src/reconnecting": { files: 16, lines: 2052 },
-  "src/server": { files: 30, lines: 4580 },
-  "src/stream_channel": { files: 25, lines: 6205 },
+  "src/server": { files: 30, lines: 4635 },
+  "src/stream_channel": { files: 25, lines: 6197 },
   "src/testing": { files: 6, lines: 558 },
-  "src/web_socket": { files: 40, lines: 5547 },
+  "src/web_socket": { files: 41, lines: 5503 },
 };
 
 /** What the folder of streams is to come down to. */
