@@ -8,7 +8,6 @@ import {
   assertStrictEquals,
   assertThrows,
 } from "@std/assert";
-import { delay } from "@std/async";
 import { addHolder, sendIfRoom, sendPrepared } from "../../src/server/broadcast.ts";
 import { peerClosed } from "../../src/web_socket/peer_ending.ts";
 import { PreparedMessage } from "../../src/protocol/prepared_message.ts";
