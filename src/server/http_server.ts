@@ -6,7 +6,6 @@ import { UnsupportedError } from "../web_socket/errors.ts";
 import { MAX_TIMEOUT } from "../web_socket/clock.ts";
 import { platform } from "../web_socket/platform.ts";
 import type { UpgradeRequestMessage } from "./accept_upgrade.ts";
-import { type EmittingServer, ForwardingServer, type Listener } from "./forwarding_server.ts";
 import type { UpgradeSocket } from "./upgrade_socket.ts";
 
 /**
@@ -132,12 +131,15 @@ export interface ListenOptions {
   readonly fd?: number;
 }
 
-interface Builtins {
-  http: { createServer(options: object): EmittingServer };
-  https: { createServer(options: object): HttpServer };
-  net: { createServer(options: object): Listener };
-  tls: { createServer(options: object): Listener };
+/** What any server of `node:http`, `node:https`, `node:net` or `node:tls` has as well. */
+interface Emitter {
+  emit(event: string, ...values: unknown[]): unknown;
 }
+
+type Builtins = Record<
+  "http" | "https" | "net" | "tls",
+  { createServer(options: object): HttpServer & Emitter }
+>;
 
 function builtin<Name extends keyof Builtins>(name: Name): Builtins[Name] {
   const found = builtinModule<Builtins[Name]>(name);
@@ -159,12 +161,9 @@ export function createHttpServer(
 ): HttpServer {
   const isBun = platform() === "bun";
   if (tls === undefined) {
-    const http = builtin("http").createServer({});
     // Bun's own node:http listens at a port of the system's choice instead.
     const needsNet = isBun && (place.fd !== undefined || place.reusePort === true);
-    return needsNet
-      ? new ForwardingServer(builtin("net").createServer({}), "connection", http)
-      : http;
+    return needsNet ? forwarding("net", "connection", {}) : builtin("http").createServer({});
   }
   // The server bounds a handshake itself, from its connection on: the platform's timer would blame the
   // client for a stall of this process. Bun reports a connection only behind the handshake.
@@ -175,10 +174,19 @@ export function createHttpServer(
     // RFC 6455 §4: the handshake is one of HTTP/1.1.
     ALPNProtocols: ["http/1.1"],
   };
-  if (!isBun) return builtin("https").createServer(options);
   // Bun's own node:https can't take other certificates later.
-  const listener = builtin("tls").createServer(options);
-  return new ForwardingServer(listener, "secureConnection", builtin("http").createServer({}));
+  if (isBun) return forwarding("tls", "secureConnection", options);
+  return builtin("https").createServer(options);
+}
+
+/** A server of `node:net` or `node:tls` that reads requests as well, where it can listen in ways that `node:http` can't. */
+function forwarding(name: "net" | "tls", event: string, options: object): HttpServer {
+  const http = builtin("http").createServer({});
+  const server = builtin(name).createServer(options);
+  server.on(event as "connection", (socket) => http.emit("connection", socket));
+  http.on("upgrade", (...values) => server.emit("upgrade", ...values));
+  http.on("request", (...values) => server.emit("request", ...values));
+  return server;
 }
 
 /**
