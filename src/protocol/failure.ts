@@ -10,6 +10,7 @@ import {
   internalServerError,
   invalidFramePayloadData,
   messageTooBig,
+  policyViolation,
   protocolError,
 } from "../../status.ts";
 
@@ -74,3 +75,5 @@ export const INFLATE_FAILED: Failure = {
   code: internalServerError,
   reason: "Decompression failed",
 };
+/** The peer sent more than it may: RFC 6455 §7.4.1, a violation of this end's policy. */
+export const RATE_EXCEEDED: Failure = { code: policyViolation, reason: "Rate limit exceeded" };

@@ -429,7 +429,7 @@ export class Protocol {
     this.#at = start;
     this.#budget.left -= FRAME_COST;
     const failure = checkHeader(HEADER, this.#context) ?? this.#checkSize(HEADER);
-    if (failure !== null) return this.#fail(failure);
+    if (failure !== null) return this.fail(failure);
     const { flags, masked, length } = HEADER;
     const end = start + length;
     if (this.#isWholeMessage(HEADER) && end <= chunk.length && length <= LARGEST_PIECE) {
@@ -478,7 +478,7 @@ export class Protocol {
 
   /** Hands over a message; `null` is text that isn't UTF-8. */
   #hand(message: string | Uint8Array | null): void {
-    if (message === null) this.#fail(BAD_UTF8);
+    if (message === null) this.fail(BAD_UTF8);
     else if (!this.#ownBuffers || typeof message === "string") this.#events.onMessage(message);
     else this.#events.onMessage(ownBytes(message));
   }
@@ -510,7 +510,7 @@ export class Protocol {
     this.#at = start + size;
     this.#budget.left -= size;
     const isValid = frame.take(chunk, start, start + size);
-    if (!isValid) return this.#fail(BAD_UTF8);
+    if (!isValid) return this.fail(BAD_UTF8);
     if (frame.remaining > 0) return;
     this.#frame = null;
     if (frame.target !== null) this.#endFrame(frame, frame.target);
@@ -546,7 +546,7 @@ export class Protocol {
       bytes = deflate.decompress(payload, this.#maxSize, inflating);
     } catch (error) {
       this.#inflating = null;
-      return this.#fail(explain(inflateFailure(error)));
+      return this.fail(explain(inflateFailure(error)));
     }
     if (bytes !== null) {
       this.#inflating = null;
@@ -564,7 +564,7 @@ export class Protocol {
   #endInflating(message: MessageInPieces, failure: Failure | null): void {
     try {
       if (failure === null) this.#hand(message.finish());
-      else this.#fail(failure);
+      else this.fail(failure);
     } finally {
       this.#unblock();
     }
@@ -594,7 +594,7 @@ export class Protocol {
 
   #onClose(payload: Uint8Array): void {
     const { close, failure } = decodeClose(payload, this.#state === "closing");
-    if (close === null) return this.#fail(failure);
+    if (close === null) return this.fail(failure);
     this.#endWith(() => {
       const isAnswered = this.#state === "open";
       this.#receivedClose = close;
@@ -604,8 +604,8 @@ export class Protocol {
     });
   }
 
-  /** The peer broke a rule. */
-  #fail(failure: Failure): void {
+  /** The peer broke a rule, or is to be failed by its user. */
+  fail(failure: Failure): void {
     const { code, reason } = failure;
     this.#endWith(() => {
       const isTold = this.#state === "open";

@@ -5,7 +5,7 @@ import type { ServerRequest } from "./server_request.ts";
 export interface ErrorContext {
   /**
    * The option whose function failed: `"hosts"`, `"origin"`, `"verify"`, `"protocols"`, `"headers"`,
-   * `"compression"`, `"handler"` or `"onRequest"`; `"handshakeTimeout"` if they took longer than that; `"listen"` if it was the
+   * `"compression"`, `"handler"`, `"onRequest"` or `"rateLimit"`; `"handshakeTimeout"` if they took longer than that; `"listen"` if it was the
    * socket that listens; `"attach"` if another listener has taken an upgrade of an attached server's path; `"stream"` if the
    * queue of received messages has been full for `closeTimeout` and nothing has begun to read it.
    */

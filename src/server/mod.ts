@@ -28,6 +28,7 @@ export type { HostPolicy } from "./hosts.ts";
 export type { Flow } from "../web_socket/traffic.ts";
 export type { ServerAddress, ServerTlsOptions } from "./http_server.ts";
 export type { UpgradeSocket } from "./upgrade_socket.ts";
+export type { RateExcess, RateLimitOptions } from "./rate_limit.ts";
 export type { RequestHandler } from "./plain_request.ts";
 export type {
   AdmissionOptions,

@@ -1,3 +1,4 @@
+import { policyViolation } from "../../status.ts";
 import type { Field } from "../handshake/server_handshake.ts";
 import { HeaderMap } from "../handshake/header_map.ts";
 import type { RequestHead } from "../handshake/http_head.ts";
@@ -5,19 +6,21 @@ import { refuse } from "../handshake/server_handshake.ts";
 import type { OptionKinds } from "../stream_channel/options.ts";
 import type { ChannelOptions, ReceiveQueueOptions } from "../web_socket/options.ts";
 import { readCompression } from "../web_socket/read_options.ts";
-import type { WebSocketLike } from "../native/web_socket_like.ts";
+import type { WebSocketEventLike, WebSocketLike } from "../native/web_socket_like.ts";
 import { NativeChannel } from "../native/native_channel.ts";
 import { Channel } from "../web_socket/channel.ts";
-import type { Clock } from "../web_socket/clock.ts";
+import { type Clock, systemClock } from "../web_socket/clock.ts";
 import { UnsupportedError } from "../web_socket/errors.ts";
+import { MessageRate, type RateKind, type RateRule } from "../web_socket/message_rate.ts";
 import { platform } from "../web_socket/platform.ts";
 import { decide, type Decision, refused } from "./admission.ts";
 import { type ConnectionHandler, handle } from "./handler.ts";
 import { ignore } from "../stream_channel/errors.ts";
-import type { Message } from "../web_socket/web_socket_channel.ts";
+import type { Message, WebSocketChannel } from "../web_socket/web_socket_channel.ts";
 import type { MessageInput } from "../web_socket/web_socket_sink.ts";
 import { reportLate, reportRefused } from "./error_hook.ts";
 import { inTime } from "./in_time.ts";
+import { checkRateLimit } from "./rate_limit.ts";
 import { ServerChannel } from "./server_channel.ts";
 import {
   type AdmissionOptions,
@@ -56,6 +59,7 @@ export interface PlatformSettings extends ReturnType<typeof checkAdmission> {
   readonly channel: ChannelOptions & ReceiveQueueOptions;
   readonly handler: ConnectionHandler<never> | undefined;
   readonly pingInterval: number;
+  readonly rate: RateRule | undefined;
 }
 
 /**
@@ -81,11 +85,18 @@ export function checkPlatformOptions<Context>(
     if (value === undefined || asksForNothing) continue;
     throw new UnsupportedError(name, platform(), "WebSocketServer and acceptUpgrade can do it");
   }
+  const rate = checkRateLimit(options.rateLimit, options.onError);
+  if (options.rateLimit?.action === "pause") {
+    const hint =
+      "a platform's socket can't be paused: use WebSocketServer, acceptUpgrade, or action: \"close\"";
+    throw new UnsupportedError("rateLimit.action", platform(), hint);
+  }
   const channel = { closeTimeout, highWaterMark, maxQueueSize };
   return {
     ...checkAdmission<Context>(options satisfies AdmissionOptions<Context>),
     channel,
     handler: options.handler,
+    rate,
     pingInterval: pingInterval ?? DEFAULT_PING_INTERVAL,
   };
 }
@@ -160,12 +171,41 @@ export function platformChannel<Context>(
 ): ServerWebSocketChannel<Message, MessageInput, Context> {
   const connectTimeout = settings.handshakeTimeout;
   const options = { ...settings.channel, connectTimeout };
+  const { rate } = settings;
+  if (rate !== undefined) limitRate(socket, rate, () => channel);
   const core = Channel.connectionOf(NativeChannel.from(socket, options));
-  const channel = new ServerChannel<Message, MessageInput, Context>(core, request);
+  const channel: ServerChannel<Message, MessageInput, Context> = new ServerChannel(core, request);
   const { handler, onError } = settings;
   core.onUnread = settings.onUnread;
   if (handler !== undefined) channel.ready.then(() => handle(handler, channel, onError), ignore);
   return channel;
+}
+
+/** Counts a socket's messages before its channel gets them. It can't be paused: that is taken for closing. */
+function limitRate(socket: WebSocketLike, rule: RateRule, channelOf: () => WebSocketChannel): void {
+  const rate = new MessageRate(rule, systemClock);
+  const isWithin = (kind: RateKind, amount: number): boolean => {
+    const channel = channelOf();
+    if (rate.take(kind, amount, channel) === "allow") return true;
+    Channel.coreOf(channel)?.closeBecauseOf(rate.errorOf(kind), policyViolation);
+    return false;
+  };
+  const add = socket.addEventListener.bind(socket);
+  socket.addEventListener = (type: string, listener: (event: WebSocketEventLike) => void) => {
+    if (type !== "message") return add(type, listener);
+    add(type, (event: WebSocketEventLike) => {
+      if (channelOf().state !== "open") return listener(event);
+      const size = rule.bytes === undefined ? 0 : sizeOf(event.data);
+      if (isWithin("bytes", size) && isWithin("messages", 1)) listener(event);
+    });
+  };
+}
+
+/** How many bytes a message has. */
+function sizeOf(data: unknown): number {
+  return typeof data === "string"
+    ? new TextEncoder().encode(data).length
+    : (data as ArrayBuffer).byteLength;
 }
 
 /** The handshake's own fields: the platform sends them. */

@@ -10,6 +10,7 @@ import { Deadline } from "../web_socket/deadline.ts";
 import type { ConnectionInfo } from "../web_socket/connection_info.ts";
 import { ConnectError } from "../web_socket/errors.ts";
 import { endsEarly } from "../web_socket/peer_ending.ts";
+import { MessageRate } from "../web_socket/message_rate.ts";
 import { speak } from "../web_socket/speaking.ts";
 import type { ChannelParts } from "../stream_channel/channel_like.ts";
 import { inlet } from "../stream_channel/channel_stream.ts";
@@ -304,12 +305,13 @@ class Accepting implements Opener {
     if (pending === null || pending.isOver) return;
     if (pending.isBehind) return pending.whenFree(() => this.#obey(decision));
     this.#pending = null;
-    const { channel: options, traffic } = this.#settings;
+    const { channel: options, traffic, rate } = this.#settings;
     speak(this.#core, pending.accept(acceptance), {
       side: "server",
       agreement: acceptance,
       options,
       traffic,
+      rate: rate && new MessageRate(rate, this.#core.clock),
     });
     if (this.#core.life.state === "open") this.#onOpen?.();
   }

@@ -6,10 +6,12 @@ import { checkPings, PROTOCOL_KINDS, type ProtocolOptions } from "../web_socket/
 import { readCompression, readHeaders } from "../web_socket/read_options.ts";
 import { negotiableCompression } from "../permessage_deflate/deflate.ts";
 import type { ChannelCore } from "../web_socket/channel_core.ts";
+import type { RateRule } from "../web_socket/message_rate.ts";
 import type { Traffic } from "../web_socket/traffic.ts";
 import type { ErrorHook, RefusedHook } from "./error_hook.ts";
 import type { ConnectionHandler } from "./handler.ts";
 import { checkHosts, type HostPolicy, type HostRule } from "./hosts.ts";
+import { checkRateLimit, type RateLimitOptions } from "./rate_limit.ts";
 import type { ServerRequest, ServerWebSocketChannel } from "./server_request.ts";
 import { unreadReport } from "./unread.ts";
 
@@ -132,6 +134,8 @@ export interface ServerOptions<Context = unknown>
    * `pingTimeout` the channel ends at once. `latency` tells the round trip. Default 30,000.
    */
   pingInterval?: number | undefined;
+  /** How much each client may send within a time. Left out: any amount. See {@linkcode RateLimitOptions}. */
+  rateLimit?: RateLimitOptions | undefined;
 }
 
 /** The default of {@linkcode ServerOptions.pingInterval}, in milliseconds. */
@@ -151,6 +155,7 @@ export const SERVER_KINDS: OptionKinds<ServerOptions> = {
   onError: "function",
   onRefused: "function",
   handler: "function",
+  rateLimit: "object",
   handshakeTimeout: "time",
 };
 
@@ -176,6 +181,7 @@ export interface ServerSettings {
   /** The compression to negotiate with, as far as the platform can do it, or the user's function. */
   readonly compression: CompressionRule;
   readonly handshakeTimeout: number;
+  readonly rate: RateRule | undefined;
   /** Where what passes is counted. */
   readonly traffic?: Traffic;
 }
@@ -212,6 +218,7 @@ export function checkServerOptions<Context>(options: ServerOptions<Context> = {}
     channel,
     ...checkAdmission(options),
     handler: options.handler,
+    rate: checkRateLimit(options.rateLimit, options.onError),
     compression: typeof compression === "function" ? compression : negotiable(compression),
   };
 }
@@ -234,7 +241,7 @@ export function negotiable(given: unknown): CompressionOptions | null {
 /** Checks what decides about requests. */
 export function checkAdmission<Context>(
   options: AdmissionOptions<Context>,
-): Omit<ServerSettings, "channel" | "compression" | "handler"> {
+): Omit<ServerSettings, "channel" | "compression" | "handler" | "rate"> {
   const { origin = "same-host", headers, handshakeTimeout, onError } = options;
   const protocols = typeof options.protocols === "object"
     ? checkedProtocols(options.protocols)

@@ -28,6 +28,7 @@ const KINDS: Readonly<Record<string, (value: object) => boolean>> = {
 /** Numbers with a smallest and a largest value. Times are in milliseconds: a timer takes no more. */
 const RANGES: Readonly<Record<string, readonly [min: number, max: number]>> = {
   time: [0, 0x7fff_ffff],
+  period: [1, 0x7fff_ffff],
   addressDelay: [10, 0x7fff_ffff],
   size: [0, Infinity],
   limit: [1, Infinity],
@@ -35,7 +36,7 @@ const RANGES: Readonly<Record<string, readonly [min: number, max: number]>> = {
 };
 
 /** The kinds whose errors may quote a text: no secret is expected there. */
-const QUOTABLE = /^(number|boolean|time|size|limit|port|".*"|null)$/;
+const QUOTABLE = /^(number|boolean|time|period|size|limit|port|".*"|null)$/;
 
 /** Where options were given. */
 export interface OptionsPlace {

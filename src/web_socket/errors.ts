@@ -110,24 +110,26 @@ export class ProtocolError extends WebSocketChannelError {
 export interface LimitErrorOptions {
   /** The option that sets the limit, such as `"maxMessageSize"`. */
   option: string;
-  /** The limit, in bytes. */
+  /** The limit, in bytes unless `unit` says otherwise. */
   limit: number;
-  /** What exceeds it, in bytes; of a message that is too large when decompressed: before that. */
+  /** What exceeds it, likewise; of a message that is too large when decompressed: before that. */
   actual: number;
+  /** What is counted. Default `"bytes"`. */
+  unit?: "bytes" | "messages";
 }
 
 /**
- * The peer sent more than a limit of this end allows: a message beyond `maxMessageSize`, or more messages
- * than `maxQueueSize` lets wait. The peer hasn't broken the protocol.
+ * The peer sent more than a limit of this end allows: a message beyond `maxMessageSize`, more messages
+ * than `maxQueueSize` lets wait, or more than a server's `rateLimit`. The peer hasn't broken the protocol.
  */
 export class LimitError extends WebSocketChannelError {
   /** `"LimitError"`, also in minified code. */
   override readonly name = "LimitError";
   /** The option that sets the limit, such as `"maxMessageSize"`. */
   readonly option: string;
-  /** The limit, in bytes. */
+  /** The limit: bytes, or messages for `"rateLimit.messages"`. */
   readonly limit: number;
-  /** What exceeds it, in bytes; of a message that is too large when decompressed: before that. */
+  /** What exceeds it, likewise; of a message that is too large when decompressed: before that. */
   readonly actual: number;
 
   /**
@@ -136,8 +138,8 @@ export class LimitError extends WebSocketChannelError {
    * @param what What exceeds the limit, with its size.
    * @param options Which limit, and how far.
    */
-  constructor(what: string, { option, limit, actual }: LimitErrorOptions) {
-    super(`${what} exceeds ${option} (${limit} bytes)`);
+  constructor(what: string, { option, limit, actual, unit = "bytes" }: LimitErrorOptions) {
+    super(`${what} exceeds ${option} (${limit} ${unit})`);
     this.option = option;
     this.limit = limit;
     this.actual = actual;

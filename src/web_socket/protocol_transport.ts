@@ -1,5 +1,5 @@
 import { internalServerError } from "../../status.ts";
-import type { Failure } from "../protocol/failure.ts";
+import { type Failure, RATE_EXCEEDED } from "../protocol/failure.ts";
 import type { Side } from "../protocol/frame.ts";
 import type { PreparedMessage } from "../protocol/prepared_message.ts";
 import { Protocol } from "../protocol/protocol.ts";
@@ -22,6 +22,7 @@ import type { Flushable } from "./flushes.ts";
 import { InFlight } from "./in_flight.ts";
 import { Keepalive, type KeepaliveEvents, type KeepaliveTimes } from "./keepalive.ts";
 import { randomMaskingKeys } from "./masking_keys.ts";
+import type { MessageRate, RateKind, RateVerdict } from "./message_rate.ts";
 import type { Transport } from "./transport.ts";
 import type { Traffic } from "./traffic.ts";
 import { type Task, turns } from "./turns.ts";
@@ -44,6 +45,10 @@ const IDLE = 0;
 const PLANNED = 1;
 const BLOCKED = 2;
 
+/** Why nothing is read: the reader has no room, the peer has sent more than its rate allows. */
+const READER = 1;
+const RATE = 2;
+
 /** The peer's Close, or its fault: not in, in and waiting for the reader, and the wire has ended behind it. */
 const NONE = 0;
 const EARLY = 1;
@@ -55,6 +60,8 @@ export interface ProtocolTransportOptions extends ProtocolOptions {
   readonly deflate: MessageDeflate | null;
   /** Where what passes is counted. Left out: nowhere. */
   readonly traffic?: Traffic | undefined;
+  /** What bounds how much the peer sends. Left out: nothing does. */
+  readonly rate?: MessageRate | undefined;
 }
 
 /**
@@ -71,8 +78,8 @@ export class ProtocolTransport
   readonly #side: Side;
   /** Which of `IDLE`, `PLANNED` and `BLOCKED` the output is. */
   #output = IDLE;
-  /** The reader has room. */
-  #reading = true;
+  /** Which of `READER` and `RATE` keep it from reading, added up. */
+  #held = 0;
   /** What was received is worked on in later turns, and nothing more is taken meanwhile. */
   #behind = false;
   /** What was written goes back when all of it is handed on. */
@@ -93,6 +100,11 @@ export class ProtocolTransport
   /** Bounds what may never come: the end of a wire that can't be written to. */
   #deadline: Deadline | null = null;
   readonly #traffic: Traffic | null;
+  readonly #rate: MessageRate | null;
+  /** The kind of rate whose excess ends the connection. */
+  #excess: RateKind | null = null;
+  /** Runs while the peer has sent more than its rate allows. */
+  #rateTimer: unknown = null;
   /** The options with the callbacks for control frames. */
   readonly #controlFrames: ControlFrameOptions | null;
 
@@ -109,6 +121,7 @@ export class ProtocolTransport
     this.#wire = wire;
     this.#side = options.side;
     this.#traffic = options.traffic ?? null;
+    this.#rate = options.rate ?? null;
     core.deliversAfterClose = options.afterClose === "deliver";
     const { onPing, onPong, pingInterval = 0, pingTimeout = pingInterval } = options;
     if (pingInterval > 0) {
@@ -150,12 +163,15 @@ export class ProtocolTransport
     const { length } = chunk;
     if (this.#traffic !== null) this.#traffic.received.bytes += length;
     this.#keepalive?.heard();
+    const verdict = this.#rate === null ? "allow" : this.#verdictOn("bytes", length);
+    if (verdict === "close") return;
     // What is sent meanwhile leaves right behind this: no other chunk comes in this turn.
     const isLast = this.#output === IDLE && this.#wire.endsTurns;
     if (isLast) this.#output = PLANNED;
     this.#protocol.receive(chunk);
     if (isLast) this.flush();
     turns.watchChunk(length);
+    if (verdict === "pause") this.#pauseForRate();
     this.#regulate();
   }
 
@@ -181,12 +197,12 @@ export class ProtocolTransport
   /** What is left is read, which a reader that makes no room must not hide. */
   #drain(): void {
     this.#draining = true;
-    this.resume();
+    this.#release(READER | RATE);
   }
 
   onEnd(failure: WireFailure | null): void {
     if (failure !== null) this.#drain();
-    if (this.#behind || !this.#reading) {
+    if (this.#behind || this.#held !== 0) {
       this.#heldEnd ??= { failure };
       return;
     }
@@ -242,7 +258,7 @@ export class ProtocolTransport
     this.#behind = isBehind;
     if (isBehind) return this.#wire.pause();
     if (this.#heldEnd !== null) return this.#tellHeldEnd();
-    if (!this.#reading) return;
+    if (this.#held !== 0) return;
     this.#keepalive?.heard();
     this.#wire.resume();
   }
@@ -258,6 +274,7 @@ export class ProtocolTransport
 
   onMessage(message: Message): void {
     if (this.#traffic !== null) this.#traffic.received.messages++;
+    if (this.#rate !== null && !this.#mayDeliver()) return;
     inlet.add(this.#incoming, message);
   }
 
@@ -311,7 +328,7 @@ export class ProtocolTransport
 
   onFailure(failure: Failure): void {
     this.#keepalive?.stop();
-    const error = errorOf(failure);
+    const error = this.#excess === null ? errorOf(failure) : this.#rate?.errorOf(this.#excess);
     const initiator = error instanceof ProtocolError ? "protocol-error" : "local";
     failConnection(this.#core, error, this.#sentClose, initiator);
     void this.#finish({ wasClean: false, initiator });
@@ -449,15 +466,25 @@ export class ProtocolTransport
   // Backpressure.
 
   pause(): void {
+    this.#hold(READER);
+  }
+
+  resume(): void {
+    this.#release(READER);
+  }
+
+  #hold(why: number): void {
     if (this.#draining) return;
-    this.#reading = false;
+    this.#held |= why;
     this.#protocol.pause();
     this.#wire.pause();
   }
 
-  resume(): void {
-    if (this.#reading) return;
-    this.#reading = true;
+  #release(why: number): void {
+    if ((this.#held & why) === 0) return;
+    this.#held &= ~why;
+    if ((why & RATE) !== 0) this.#stopRateTimer();
+    if (this.#held !== 0) return;
     // While nothing was read the peer could not show that it lives.
     this.#keepalive?.heard();
     if (!this.#behind) this.#wire.resume();
@@ -466,10 +493,51 @@ export class ProtocolTransport
     this.#tellHeldEnd();
   }
 
+  /** Counts what the peer has sent, and fails the connection if that is too much and the verdict on it. */
+  #verdictOn(kind: RateKind, amount: number): RateVerdict {
+    // What comes behind a Close is dropped, whichever end's.
+    if (this.#rate === null || !this.#isOpen) return "allow";
+    const verdict = this.#rate.take(kind, amount, this.#core.face);
+    // The function that decides may have closed the channel.
+    if (!this.#isOpen) return "allow";
+    if (verdict !== "close") return verdict;
+    this.#excess = kind;
+    this.#protocol.fail(RATE_EXCEEDED);
+    return verdict;
+  }
+
+  /** Whether a message is handed on: not if it is too much, nor if it waited until this end closed. */
+  #mayDeliver(): boolean {
+    const verdict = this.#verdictOn("messages", 1);
+    if (verdict === "pause") this.#pauseForRate();
+    return verdict !== "close" && (this.#isOpen || this.#core.deliversAfterClose);
+  }
+
+  /** Neither end has begun to close. */
+  get #isOpen(): boolean {
+    return this.#protocol.state === "open" && this.#ending === NONE;
+  }
+
+  #pauseForRate(): void {
+    const wait = this.#rate?.wait ?? 0;
+    if (wait === 0) return this.#release(RATE);
+    this.#hold(RATE);
+    this.#rateTimer ??= this.#core.clock.setTimeout(() => {
+      this.#rateTimer = null;
+      // More may have come to light meanwhile.
+      this.#pauseForRate();
+    }, wait);
+  }
+
+  #stopRateTimer(): void {
+    if (this.#rateTimer !== null) this.#core.clock.clearTimeout(this.#rateTimer);
+    this.#rateTimer = null;
+  }
+
   // Pings.
 
   get isReading(): boolean {
-    return this.#reading && !this.#behind;
+    return this.#held === 0 && !this.#behind;
   }
 
   get latency(): number | null {
@@ -509,7 +577,7 @@ export class ProtocolTransport
     this.#protocol.close(code, code === undefined ? undefined : reason);
     this.#conclude();
     // A reader that still gets messages makes room for them itself.
-    if (!this.#core.deliversAfterClose) this.resume();
+    this.#release(this.#core.deliversAfterClose ? RATE : READER | RATE);
     this.#regulate();
     return this.#sentClose;
   }
@@ -541,6 +609,7 @@ export class ProtocolTransport
   #leave(): void {
     this.#deadline?.clear();
     this.#deadline = null;
+    this.#stopRateTimer();
     turns.delete(this);
     if (this.#isMember) turns.leave();
     this.#isMember = false;

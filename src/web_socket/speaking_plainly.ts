@@ -9,6 +9,7 @@ import type { HandshakeResponse } from "./errors.ts";
 import type { Exchange } from "./exchange.ts";
 import type { ConnectOptions, ProtocolOptions } from "./options.ts";
 import { ProtocolTransport } from "./protocol_transport.ts";
+import type { MessageRate } from "./message_rate.ts";
 import type { Traffic } from "./traffic.ts";
 import { turns } from "./turns.ts";
 import type { Wire } from "./wire.ts";
@@ -22,6 +23,8 @@ export interface Spoken {
   readonly options: ProtocolOptions;
   /** Where what passes is counted. */
   readonly traffic?: Traffic | undefined;
+  /** What bounds how much the peer sends. Left out: nothing does. */
+  readonly rate?: MessageRate | undefined;
 }
 
 /** What the option `compression` asks for. */
@@ -55,6 +58,7 @@ export function speakWith(
     ...options,
     side,
     traffic: spoken.traffic,
+    rate: spoken.rate,
     deflate: deflate === null || createDeflate === null
       ? null
       : createDeflate(deflate, side, { ...compression, turns }),

@@ -48,7 +48,8 @@ const COMPOSED: readonly string[] = [
   "Message of … bytes",
   "Message of … compressed bytes",
   "What waits to be read, … bytes,",
-  "… exceeds … (… bytes)",
+  "What the peer sent within … ms",
+  "… exceeds … (… …)",
 ];
 
 /** Parts of sentences in the files whose sentences count by themselves. */

@@ -19,6 +19,7 @@ import {
   acceptUpgrade,
   type BindOptions,
   broadcast,
+  type RateLimitOptions,
   WebSocketServer,
 } from "../../src/server/mod.ts";
 import {
@@ -33,6 +34,7 @@ import { faultyPair, webSocketChannelPair } from "../../src/testing/mod.ts";
 import { connectOver, over } from "../../src/web_socket/over.ts";
 import type { ConnectOptions } from "../../src/web_socket/options.ts";
 import { fromHex } from "../support/bytes.ts";
+import { deferred } from "../support/promises.ts";
 import { startSocks } from "../support/net_peers.ts";
 import { RawClient } from "../support/recipe_clients.ts";
 import { startRecipe } from "../support/recipes.ts";
@@ -47,6 +49,27 @@ export type Provoke = () => unknown;
 export interface Elsewhere {
   readonly file: string;
   readonly part: string;
+}
+
+/** The error of a client that sends more than it may: of the server's channel, or what `onError` got. */
+async function flooded(rateLimit: RateLimitOptions, whose: "closed" | "onError"): Promise<unknown> {
+  const { promise, resolve } = deferred<unknown>();
+  const server = await WebSocketServer.bind({
+    rateLimit,
+    onError: resolve,
+    handler: async ({ closed }) => {
+      const { error } = await closed;
+      if (whose === "closed") resolve(error);
+    },
+  });
+  const client = NetWebSocketChannel.connect(server.url);
+  client.stream.listen(() => {});
+  for (const message of ["a", "b"]) client.sink.add(message);
+  try {
+    return await promise;
+  } finally {
+    await server.close();
+  }
 }
 
 const URL_TEXT = "ws://127.0.0.1:9";
@@ -387,6 +410,8 @@ export const PROVOKED: Readonly<Record<string, Provoke | Elsewhere>> = {
     "native/native_channel_test.ts",
     "What waits to be read, 150 bytes, exceeds maxQueueSize (100 bytes)",
   ),
+  "What the peer sent within … ms exceeds rateLimit.… (… …)": () =>
+    flooded({ messages: 1, per: 1000, action: "close" }, "closed"),
   "The peer broke the protocol: Reserved bit set": () => broken("c100"),
   "The peer broke the protocol: Reserved opcode": () => broken("8300"),
   "The peer broke the protocol: Frame not masked": () => broken("8100", "server"),
@@ -639,6 +664,10 @@ export const PROVOKED: Readonly<Record<string, Provoke | Elsewhere>> = {
     decided({ verify: () => ({ context: 1, status: 403 }) }),
   "Cannot use the answer of verify: its status must be a number, got undefined": () =>
     decided({ verify: () => ({}) }),
+  "Cannot use the option rateLimit: it must have per, action, and messages or bytes or both": () =>
+    bind({ rateLimit: {} }),
+  'Cannot use the answer of rateLimit.action: it must be "pause", "close" or "allow"': () =>
+    flooded({ messages: 1, per: 1000, action: () => wrong(1) }, "onError"),
   "Cannot use the answer of onRequest: …": elsewhere(
     "security/bad_responses_test.ts",
     "Cannot use the answer of onRequest: ",

@@ -1,0 +1,313 @@
+/** How much a client may send: paused, closed, or as a function decides. */
+
+import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
+import {
+  bunWebSocket,
+  LimitError,
+  type Message,
+  type RateExcess,
+  type RateLimitOptions,
+  type ServerOptions,
+  type ServerWebSocketChannel,
+  UnsupportedError,
+  WebSocketServer,
+} from "../../src/server/mod.ts";
+import { NetWebSocketChannel } from "../../src/net/mod.ts";
+import { clientFrame } from "../support/frames.ts";
+import { FakeClock } from "../support/fake_clock.ts";
+import { testEntries } from "./entries.ts";
+import { upgraded, withServer } from "./support.ts";
+import { turn, until } from "../support/turns.ts";
+
+/** All frames in one chunk. */
+function texts(...messages: string[]): Uint8Array {
+  const frames = messages.map((payload) => clientFrame({ opcode: 1, payload }));
+  return Uint8Array.from(frames.flatMap((it) => [...it]));
+}
+
+/** A server's options that note what came, and how each connection ended. */
+function noting(): {
+  received: Message[];
+  channels: ServerWebSocketChannel[];
+  handler: (it: ServerWebSocketChannel) => void;
+} {
+  const received: Message[] = [];
+  const channels: ServerWebSocketChannel[] = [];
+  const handler = (channel: ServerWebSocketChannel): void => {
+    channels.push(channel);
+    channel.stream.listen((message) => void received.push(message));
+  };
+  return { received, channels, handler };
+}
+
+async function opened(url: string): Promise<NetWebSocketChannel> {
+  const client = NetWebSocketChannel.connect(url);
+  await client.ready;
+  return client;
+}
+
+/** Lets all happen that only waits for the event loop. */
+async function settle(): Promise<void> {
+  for (let i = 0; i < 50; i++) await turn();
+}
+
+const digits = (from: number, to: number): string[] =>
+  Array.from({ length: to - from + 1 }, (_, i) => `${from + i}`);
+
+Deno.test("rateLimit pauses: what is too much waits, and nothing is lost", async () => {
+  const clock = new FakeClock();
+  const { received, channels, handler } = noting();
+  const rateLimit: RateLimitOptions = { messages: 4, per: 1000, action: "pause" };
+  await withServer({ rateLimit, handler, clock, pingInterval: 0 }, async (server) => {
+    const client = await upgraded(server);
+    client.socket.write(texts(...digits(1, 10)));
+    await until(() => received.length === 4);
+    await settle();
+    assertEquals(received, digits(1, 4));
+    for (let i = 5; i <= 9; i++) {
+      clock.advance(249);
+      await settle();
+      assertEquals(received.length, i - 1);
+      clock.advance(1);
+      assertEquals(received, digits(1, i));
+    }
+    client.socket.write(texts("11"));
+    clock.advance(250);
+    assertEquals(received, digits(1, 10));
+    clock.advance(250);
+    await until(() => received.length === 11);
+    // Silent for as long: as much as at first may come at once.
+    clock.advance(1250);
+    client.socket.write(texts(...digits(12, 20)));
+    await until(() => received.length === 15);
+    await settle();
+    assertEquals(received, digits(1, 15));
+    // The peer's Close comes behind all that it has sent.
+    client.send(8, Uint8Array.of(3, 232));
+    await until(() => channels[0]?.state === "closed", () => clock.advance(250));
+    assertEquals(received, digits(1, 20));
+    assertEquals((await channels[0]?.closed)?.code, 1000);
+    await client.destroy();
+  });
+  assertEquals(clock.pending, 0);
+});
+
+Deno.test("rateLimit pauses: bytes count as they are on the wire, control frames included", async () => {
+  const clock = new FakeClock();
+  const { received, handler } = noting();
+  const rateLimit: RateLimitOptions = { bytes: 100, per: 1000, action: "pause" };
+  await withServer({ rateLimit, handler, clock, pingInterval: 0 }, async (server) => {
+    const client = await upgraded(server);
+    // Each 7 bytes: 147 in all.
+    for (let i = 0; i < 20; i++) client.socket.write(clientFrame({ opcode: 9, payload: "x" }));
+    client.socket.write(texts("a"));
+    // One chunk or several: after 147 bytes 47 are owed, and a message has still come in the chunk that had them.
+    await until(() => received.length === 1);
+    client.socket.write(texts("b"));
+    await settle();
+    assertEquals(received, ["a"]);
+    clock.advance(469);
+    await settle();
+    assertEquals(received, ["a"]);
+    clock.advance(2);
+    await until(() => received.length === 2);
+    await client.destroy();
+  });
+  assertEquals(clock.pending, 0);
+});
+
+Deno.test("rateLimit pauses: own close, terminate and a lost connection don't wait for it", async () => {
+  const clock = new FakeClock();
+  const { received, channels, handler } = noting();
+  const rateLimit: RateLimitOptions = { messages: 1, per: 60_000, action: "pause" };
+  await withServer({ rateLimit, handler, clock, pingInterval: 0 }, async (server) => {
+    const flood = async (): Promise<ServerWebSocketChannel> => {
+      const before = channels.length;
+      const client = await upgraded(server);
+      clients.push(client);
+      const count = received.length;
+      client.socket.write(texts(...digits(1, 5)));
+      await until(() => received.length === count + 1);
+      return channels[before] as ServerWebSocketChannel;
+    };
+    const clients: Awaited<ReturnType<typeof upgraded>>[] = [];
+    const closed = await flood();
+    const closing = closed.sink.close(4000);
+    clients[0]?.send(8, Uint8Array.of(0x0f, 0xa0));
+    clients[0]?.socket.end();
+    await closing;
+    assertEquals(received, ["1"]);
+    assertEquals((await closed.closed).code, 4000);
+    const terminated = await flood();
+    terminated.terminate();
+    assertEquals((await terminated.closed).code, 1006);
+    const lost = await flood();
+    clients[2]?.socket.resetAndDestroy();
+    // A paused socket isn't read: Node, Deno and Bun notice a reset when it is, or something is sent.
+    for (let i = 0; i < 200 && lost.state !== "closed"; i++) {
+      if (lost.state === "open") lost.sink.add("are you there?");
+      await turn();
+    }
+    clock.advance(60_000);
+    assertEquals((await lost.closed).code, 1006);
+    for (const client of clients) await client.destroy();
+  });
+  assertEquals(clock.pending, 0);
+});
+
+testEntries(
+  "rateLimit closes with 1008, and what is too much isn't delivered",
+  async ({ run, name }) => {
+    // Deno's own socket resets the connection if the client goes on sending: then nobody reads the Close.
+    const more = name === "upgradeWebSocket" ? 1 : 2000;
+    for (const limits of [{ messages: 2 }, { bytes: 40 }]) {
+      const { received, channels, handler } = noting();
+      const rateLimit: RateLimitOptions = { ...limits, per: 60_000, action: "close" };
+      await run({ rateLimit, handler }, async ({ url }) => {
+        const client = await opened(url);
+        const other = await opened(url);
+        const size = limits.bytes === undefined ? 1 : 14;
+        for (const letter of ["a", "b"]) client.sink.add(letter.repeat(size));
+        await until(() => received.length === 2);
+        for (let i = 0; i < more; i++) client.sink.add("c".repeat(size * 100));
+        const { code, initiator } = await client.closed;
+        assertEquals([code, initiator], [1008, "remote"]);
+        const ended = await channels[0]?.closed;
+        assertEquals(ended?.initiator, "local");
+        const { error } = ended ?? {};
+        assertInstanceOf(error, LimitError);
+        const [[kind, limit] = []] = Object.entries(limits);
+        assertEquals([error.option, error.limit], [`rateLimit.${kind}`, limit]);
+        assert(error.actual > error.limit);
+        assertEquals(received.length, 2);
+        other.sink.add("d");
+        await until(() => received.length === 3);
+        await other.sink.close();
+      });
+    }
+  },
+);
+
+testEntries(
+  "rateLimit asks a function: it lets through, or closes; its faults are reported",
+  async ({ run }) => {
+    const cases: [then: () => unknown, code: number, errors: string[]][] = [
+      [() => "close", 1008, []],
+      [
+        () => {
+          throw new Error("broken");
+        },
+        1008,
+        ["Error: broken"],
+      ],
+      [() => undefined, 1008, [
+        'TypeError: Cannot use the answer of rateLimit.action: it must be "pause", "close" or "allow"',
+      ]],
+      [() => Promise.reject(new Error("late")), 1008, [
+        'TypeError: Cannot use the answer of rateLimit.action: it must be "pause", "close" or "allow"',
+      ]],
+    ];
+    for (const [last, expected, texts] of cases) {
+      const { received, channels, handler } = noting();
+      const errors: string[] = [];
+      const asked: RateExcess[] = [];
+      const then = (excess: RateExcess): "allow" => {
+        asked.push(excess);
+        return asked.length < 3 ? "allow" : last() as "allow";
+      };
+      const onError: ServerOptions["onError"] = (error, { where, request }) => {
+        assertEquals([where, request], ["rateLimit", channels[0]?.request]);
+        errors.push(String(error));
+      };
+      await run(
+        { rateLimit: { messages: 2, per: 60_000, action: then }, handler, onError },
+        async ({ url }) => {
+          const client = await opened(url);
+          for (const digit of digits(1, 5)) client.sink.add(digit);
+          assertEquals((await client.closed).code, expected);
+          assertEquals(received, digits(1, 4));
+          assertEquals(asked.map((it) => it.exceeded), ["messages", "messages", "messages"]);
+          assertEquals(asked[0]?.channel.request, channels[0]?.request);
+          assertEquals(errors, texts);
+        },
+      );
+    }
+  },
+);
+
+Deno.test("rateLimit asks a function, which pauses, or closes the channel itself", async () => {
+  const clock = new FakeClock();
+  const { received, channels, handler } = noting();
+  let count = 0;
+  const then = ({ channel }: RateExcess): "pause" => {
+    if (++count === 3) void channel.sink.close(4001, "too fast");
+    return "pause";
+  };
+  const rateLimit: RateLimitOptions = { messages: 1, per: 1000, action: then };
+  await withServer({ rateLimit, handler, clock, pingInterval: 0 }, async (server) => {
+    const client = await opened(server.url);
+    for (const digit of digits(1, 5)) client.sink.add(digit);
+    // The message that is too much is delivered, and then there is a pause.
+    await until(() => received.length === 2);
+    await settle();
+    assertEquals([received.length, count], [2, 1]);
+    clock.advance(1000);
+    assertEquals([received.length, count], [3, 2]);
+    clock.advance(1000);
+    assertEquals((await client.closed).code, 4001);
+    assertEquals((await channels[0]?.closed)?.code, 4001);
+  });
+  assertEquals(clock.pending, 0);
+});
+
+Deno.test("rateLimit: what is missing or wrong is an error that names it", async () => {
+  const bad = async (
+    rateLimit: unknown,
+    kind: typeof TypeError | typeof RangeError,
+    part: string,
+  ) => {
+    await assertRejects(() => WebSocketServer.bind({ rateLimit } as ServerOptions), kind, part);
+  };
+  await bad({}, TypeError, "it must have per, action, and messages or bytes or both");
+  await bad({ messages: 1, per: 1 }, TypeError, "it must have per");
+  await bad({ per: 1, action: "close" }, TypeError, "it must have per");
+  await bad(
+    { messages: 1, per: 0, action: "close" },
+    RangeError,
+    "rateLimit.per: it must be from 1",
+  );
+  await bad({ messages: 0, per: 1, action: "close" }, RangeError, "rateLimit.messages");
+  await bad({ bytes: "1", per: 1, action: "close" }, TypeError, "rateLimit.bytes");
+  await bad({ bytes: 1, per: 1, action: "wait" }, TypeError, "rateLimit.action");
+  await bad({ bytes: 1, per: 1, action: "close", burst: 1 }, TypeError, "rateLimit.burst");
+  await bad(5, TypeError, "rateLimit");
+});
+
+Deno.test("rateLimit: a limit of Infinity is none", async () => {
+  const { received, handler } = noting();
+  const rateLimit: RateLimitOptions = {
+    messages: Infinity,
+    bytes: Infinity,
+    per: 1,
+    action: "close",
+  };
+  await withServer({ rateLimit, handler }, async (server) => {
+    const client = await opened(server.url);
+    for (const digit of digits(1, 100)) client.sink.add(digit);
+    await until(() => received.length === 100);
+    await client.sink.close();
+  });
+});
+
+Deno.test("rateLimit: the sockets of a platform's own server can't be paused", () => {
+  const rateLimit: RateLimitOptions = { messages: 1, per: 1, action: "pause" };
+  const error = (() => {
+    try {
+      return bunWebSocket({ rateLimit });
+    } catch (thrown) {
+      return thrown;
+    }
+  })();
+  assertInstanceOf(error, UnsupportedError);
+  assertEquals(error.capability, "rateLimit.action");
+});
