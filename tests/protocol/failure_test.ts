@@ -14,6 +14,7 @@ Deno.test("failures: the codes of RFC 6455 §7.4.1", () => {
   const others = codes.filter(([, code]) => code !== 1002);
   assertEquals(Object.fromEntries(others), {
     BAD_UTF8: 1007,
+    RATE_EXCEEDED: 1008,
     CORRUPT_COMPRESSION: 1007,
     MESSAGE_TOO_BIG: 1009,
     INFLATE_FAILED: 1011,
