@@ -51,13 +51,13 @@ const ROOMS: Rooms = {
   "src/net": { files: 18, lines: 2552 },
   "src/page": { files: 3, lines: 117 },
   "src/permessage_deflate": { files: 5, lines: 1006 },
-  "src/protocol": { files: 16, lines: 2819 },
+  "src/protocol": { files: 16, lines: 2822 },
   "src/realm": { files: 4, lines: 329 },
   "src/reconnecting": { files: 16, lines: 2052 },
-  "src/server": { files: 29, lines: 4569 },
-  "src/stream_channel": { files: 25, lines: 6197 },
+  "src/server": { files: 30, lines: 4705 },
+  "src/stream_channel": { files: 25, lines: 6198 },
   "src/testing": { files: 6, lines: 558 },
-  "src/web_socket": { files: 41, lines: 5503 },
+  "src/web_socket": { files: 43, lines: 5791 },
 };
 
 /** What the folder of streams is to come down to. */
