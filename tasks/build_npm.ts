@@ -29,11 +29,12 @@ export interface Built {
   readonly tarball: URL;
 }
 
-/** In a bundle for browsers this entry takes the place of two others: it has nothing that a page can't use. */
-export const PAGE_ENTRY = "./page";
-
-/** Those others. */
-export const ALSO_FOR_PAGES: readonly string[] = [".", "./native"];
+/** In a bundle for browsers other entries take the place of these: they have nothing that a page can't use. */
+export const FOR_PAGES: Readonly<Record<string, string>> = {
+  ".": "./page",
+  "./native": "./page",
+  "./reconnecting": "./reconnecting/page",
+};
 
 const DNT = "jsr:@deno/dnt@^0.42.3";
 
@@ -203,12 +204,13 @@ async function writeManifest(config: Config, content: URL, below: string): Promi
     entries.push([name, entry]);
   }
   const [, main] = entries[0] ?? [];
-  const page = entries.find(([name]) => name === PAGE_ENTRY)?.[1].default;
-  if (main === undefined || page === undefined) throw new Error(`There is no entry ${PAGE_ENTRY}`);
+  if (main === undefined) throw new Error("There is no entry");
+  const files = new Map(entries.map(([name, entry]) => [name, entry.default]));
   for (const entry of entries) {
     const [name, { types, default: path }] = entry;
     // The first condition that fits is taken.
-    if (ALSO_FOR_PAGES.includes(name)) entry[1] = { types, browser: page, default: path };
+    const browser = files.get(FOR_PAGES[name] ?? "");
+    if (browser !== undefined) entry[1] = { types, browser, default: path };
   }
   const whole = {
     ...await manifest(config),

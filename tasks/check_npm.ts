@@ -9,13 +9,12 @@
  */
 
 import {
-  ALSO_FOR_PAGES,
   builderOf,
   buildNpm,
   type Built,
+  FOR_PAGES,
   installedIn,
   NPM_NAME,
-  PAGE_ENTRY,
   readConfig,
 } from "./build_npm.ts";
 import { type Checked, sourceEntries, specifier, write, writeReadme } from "./checked_package.ts";
@@ -46,12 +45,12 @@ async function checkManifest({ project, entries }: Checked): Promise<void> {
     "name": manifest.name === NPM_NAME,
     "version": manifest.version === (await readConfig()).version,
     "exports": [...entries.keys()].every((it) => it in manifest.exports),
-    "browser": ALSO_FOR_PAGES.every((it) =>
-      manifest.exports[it].browser === manifest.exports[PAGE_ENTRY].default
+    "browser": Object.entries(FOR_PAGES).every(([it, page]) =>
+      manifest.exports[it].browser === manifest.exports[page].default
     ),
     // What is exported to a page is what the types say.
-    "names for browsers": ALSO_FOR_PAGES.every((entry) =>
-      entries.get(entry)?.every((it) => entries.get(PAGE_ENTRY)?.includes(it))
+    "names for browsers": Object.entries(FOR_PAGES).every(([entry, page]) =>
+      entries.get(entry)?.every((it) => entries.get(page)?.includes(it))
     ),
     "engines": manifest.engines?.node === ">=20.16",
     "sideEffects": manifest.sideEffects === false,

@@ -68,6 +68,15 @@ const ELSEWHERE = new Set(["./net", "./server", "./testing"]);
 /** What a user of the platform's own `WebSocket` imports. */
 const NATIVE_ALONE = "./native, connect alone";
 
+/** The entry of a page's own `WebSocket`. */
+const NATIVE = "./native";
+
+/** What a user of a connection that stays imports. */
+const RECONNECTING_ALONE = "./reconnecting, connect alone";
+
+/** What that may add to {@linkcode NATIVE}, whoever bundles both. */
+const RECONNECTING_ADDS = 4 * KILOBYTE;
+
 /**
  * The budgets of what belongs into a page, so that it can't grow unnoticed, and where it is meant to be.
  * Lower a budget when what it is about has come down.
@@ -75,6 +84,7 @@ const NATIVE_ALONE = "./native, connect alone";
 const BUDGETS: Record<string, { readonly budget: number; readonly target: number }> = {
   ".": { budget: 22.5 * KILOBYTE, target: 16 * KILOBYTE },
   [NATIVE_ALONE]: { budget: 20.3 * KILOBYTE, target: 7 * KILOBYTE },
+  [RECONNECTING_ALONE]: { budget: 24.3 * KILOBYTE, target: 11 * KILOBYTE },
 };
 
 /** Code that no page can use: in its bundle there is none, not even in a chunk that is loaded later. */
@@ -99,13 +109,19 @@ async function measuredModules(): Promise<Measured[]> {
 export const connect = NativeWebSocketChannel.connect;`,
     isForPages: true,
   };
+  const reconnecting = {
+    name: RECONNECTING_ALONE,
+    source: `import { ReconnectingChannel } from "${NPM_NAME}/reconnecting";
+export const connect = ReconnectingChannel.connect;`,
+    isForPages: true,
+  };
   const peers = PEERS.map(([name, imported]) => ({
     name: `${name} ${toolVersion(name)}`,
     source: `export { ${imported} } from "${name}";`,
     isForPages: true,
   }));
   return [
-    ...[...entries, alone].map((it) => ({ ...it, ...BUDGETS[it.name] })),
+    ...[...entries, alone, reconnecting].map((it) => ({ ...it, ...BUDGETS[it.name] })),
     ...peers,
   ];
 }
@@ -232,6 +248,20 @@ function faultsOf({ name, esbuild, vite, budget = Infinity, isForPages }: Result
   return faults;
 }
 
+/** What a connection that stays adds to a connection, where that is too much. */
+function faultsOfReconnecting(results: readonly Result[]): string[] {
+  const weights = [RECONNECTING_ALONE, NATIVE].map((name) =>
+    results.find((it) => it.name === name)
+  );
+  const [one, other] = weights;
+  return (["esbuild", "vite"] as const).flatMap((bundler) => {
+    const added = (one?.[bundler]?.compressed ?? 0) - (other?.[bundler]?.compressed ?? 0);
+    console.log(`${RECONNECTING_ALONE} adds ${kilobytes(added)} by ${bundler}`);
+    if (added <= RECONNECTING_ADDS) return [];
+    return [`${RECONNECTING_ALONE} adds more than ${kilobytes(RECONNECTING_ADDS)} by ${bundler}`];
+  });
+}
+
 function show(results: readonly Result[]): void {
   const width = Math.max(...results.map(({ name }) => name.length));
   const cell = (bytes: number | undefined): string =>
@@ -256,6 +286,7 @@ function rowsOf(results: readonly Result[]): [name: string, esbuild: number, vit
   const shown: Record<string, string> = {
     ".": `\`import { WebSocketChannel } from "${NPM_NAME}"\``,
     [NATIVE_ALONE]: `\`NativeWebSocketChannel.connect\` of \`${NPM_NAME}/native\``,
+    [RECONNECTING_ALONE]: `\`ReconnectingChannel.connect\` of \`${NPM_NAME}/reconnecting\``,
   };
   return results.flatMap(({ name, esbuild, vite, budget }) => {
     const isPeer = PEERS.some(([peer]) => name.startsWith(`${peer} `));
@@ -299,7 +330,11 @@ if (import.meta.main) {
   for (const measured of await measuredModules()) results.push(await measure(measured, project));
   show(results);
   if (Deno.args.includes("--readme")) await writeReadme(results);
-  const faults = [...results.flatMap(faultsOf), ...await faultsOfReadme(results)];
+  const faults = [
+    ...results.flatMap(faultsOf),
+    ...faultsOfReconnecting(results),
+    ...await faultsOfReadme(results),
+  ];
   if (faults.length > 0) {
     console.error(`\n${faults.join("\n")}`);
     Deno.exit(1);
