@@ -1,5 +1,4 @@
 import type { Clock } from "../web_socket/clock.ts";
-import { Deadline } from "../web_socket/deadline.ts";
 
 /** What a {@linkcode Liveness} asks of the channel. */
 export interface LivenessEvents {
@@ -27,14 +26,17 @@ export interface LivenessTimes {
 /** How long the answer of a probe may take, in milliseconds. */
 export const PROBE_TIMEOUT = 2000;
 
+/** A timer that is later than this may be so because this process stood still: what has arrived is unread. */
+const LATE = 10;
+
 /** Whether the peer of one connection is still there: by heartbeats, and by a probe after a sleep. */
 export class Liveness {
   readonly #events: LivenessEvents;
   readonly #clock: Clock;
   readonly #times: LivenessTimes;
   #timer: unknown;
-  #deadline: Deadline | null = null;
   #heard = false;
+  #isAsking = false;
   #isProbing = false;
 
   /**
@@ -48,15 +50,13 @@ export class Liveness {
     this.#events = events;
     this.#clock = clock;
     this.#times = times;
-    this.#wait();
+    this.#rest();
   }
 
   /** A sign of life. */
   heard(): void {
     this.#heard = true;
-    if (this.#deadline === null) return;
-    this.stop();
-    this.#wait();
+    if (this.#isAsking) this.#rest();
   }
 
   /** Asks at once, and waits for 2 seconds. */
@@ -67,33 +67,34 @@ export class Liveness {
   /** The connection has ended. */
   stop(): void {
     this.#clock.clearTimeout(this.#timer);
-    this.#deadline?.clear();
-    this.#deadline = null;
-    this.#isProbing = false;
+    this.#isAsking = this.#isProbing = false;
   }
 
-  #wait(): void {
-    const { interval } = this.#times;
+  #rest(): void {
+    this.stop();
+    const { interval, timeout } = this.#times;
     if (interval === 0) return;
     this.#heard = false;
-    this.#timer = this.#clock.setTimeout(() => {
-      if (this.#heard) this.#wait();
-      else this.#ask(this.#times.timeout, false);
-    }, interval);
-    this.#clock.unref?.(this.#timer);
+    this.#wait(interval, () => this.#heard ? this.#rest() : this.#ask(timeout, false));
   }
 
-  /** Not a word until then: the peer is gone. The deadline blames it for no stall of this side. */
   #ask(ms: number, isProbe: boolean): void {
     this.stop();
-    const onTime = (): void => {
-      this.#deadline = null;
-      this.#events.onDead(isProbe);
-    };
-    const deadline = new Deadline(this.#clock, { ms, onTime, unref: true });
-    this.#deadline = deadline;
+    this.#isAsking = true;
     this.#isProbing = isProbe;
+    const dead = (): void => this.#events.onDead(isProbe);
+    this.#wait(ms, (late) => {
+      // A background tab's timers are late every time: what has arrived is read before the next one.
+      if (late > LATE) this.#wait(Math.min(late, ms), dead);
+      else dead();
+    });
     // Nothing can be asked: nobody is to be blamed.
-    if (!this.#events.ask() && this.#deadline === deadline) this.heard();
+    if (!this.#events.ask() && this.#isAsking) this.#rest();
+  }
+
+  #wait(ms: number, then: (late: number) => void): void {
+    const due = this.#clock.now() + ms;
+    this.#timer = this.#clock.setTimeout(() => then(this.#clock.now() - due), ms);
+    this.#clock.unref?.(this.#timer);
   }
 }

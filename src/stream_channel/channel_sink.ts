@@ -550,7 +550,8 @@ export class MessageSink<T, Options = never> implements ChannelSink<T> {
   }
 
   #write(value: T): Promise<void> | void {
-    if (!this.add(value)) return this.#lost();
+    // What a subclass's `add` refuses because there is no room, a write waits with.
+    if (!MessageSink.prototype.add.call(this, value)) return this.#lost();
     return this.hasRoom ? loopGuard.step() ?? undefined : this.#roomToWrite();
   }
 

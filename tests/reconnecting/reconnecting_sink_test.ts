@@ -1,0 +1,341 @@
+import { assert, assertEquals, assertInstanceOf, assertRejects, assertThrows } from "@std/assert";
+import { QueueFullError } from "../../src/web_socket/errors.ts";
+import { assertInvalidState, microtasks, settled } from "../support/events.ts";
+import { NOTHING_LEFT, Rig, type RigOptions } from "./support.ts";
+
+/** A rig that was open and waits for the next attempt. */
+async function away(options: RigOptions = {}): Promise<Rig> {
+  const rig = new Rig(options);
+  await rig.open();
+  await rig.lose();
+  assertEquals(rig.channel.state.name, "waiting");
+  return rig;
+}
+
+/** It connects again. */
+async function back(rig: Rig): Promise<void> {
+  rig.channel.reconnect();
+  await microtasks();
+  await rig.open();
+}
+
+Deno.test("while away: messages wait, in order, and are copies", async () => {
+  const rig = await away();
+  const { sink } = rig.channel;
+  const bytes = Uint8Array.of(1, 2);
+  assertEquals([sink.add("a"), sink.add(bytes), sink.add("c")], [true, true, true]);
+  bytes.fill(9);
+  assertEquals(sink.bufferedAmount, 96);
+  await back(rig);
+  sink.add("d");
+  assertEquals(rig.socket.sent, ["a", "0x0102", "c", "d"]);
+  await rig.channel.close();
+  assertEquals((await rig.channel.closed).unsent, []);
+});
+
+Deno.test("while away: beyond maxBuffer there is no room, and add throws a QueueFullError", async () => {
+  const rig = await away({ maxBuffer: 100 });
+  const { sink } = rig.channel;
+  sink.add("x".repeat(99));
+  assertEquals(sink.hasRoom, true);
+  sink.add("y");
+  assertEquals(sink.hasRoom, false);
+  const error = assertThrows(() => sink.add("z"), QueueFullError);
+  assertEquals([error.option, error.limit], ["maxBuffer", 100]);
+  assertEquals(await settled(sink.ready), false);
+  await back(rig);
+  await sink.ready;
+  assertEquals(rig.socket.sent, ["x".repeat(99), "y"]);
+  assertEquals(sink.add("z"), true);
+  await rig.channel.close();
+});
+
+Deno.test("while away: 1 MiB may wait by default, also of empty messages", async () => {
+  const rig = await away();
+  const { sink } = rig.channel;
+  let count = 0;
+  assertThrows(() => {
+    for (;; count++) sink.add("");
+  }, QueueFullError);
+  assertEquals(count, 1024 * 1024 / 32);
+  await rig.channel.close();
+  assertEquals((await rig.channel.closed).unsent.length, count);
+});
+
+Deno.test("while away: addStream and writable wait for room, and lose nothing", async () => {
+  const rig = await away({ maxBuffer: 64 });
+  const taken: number[] = [];
+  function* source(): Generator<string> {
+    for (let i = 0; i < 10; i++) {
+      taken.push(i);
+      yield `${i}`;
+    }
+  }
+  const added = rig.channel.sink.addStream(source());
+  await microtasks(100);
+  assertEquals(taken.length, 2);
+  await back(rig);
+  await added;
+  assertEquals(rig.socket.sent, [..."0123456789"]);
+  await rig.lose();
+  const writer = rig.channel.writable.getWriter();
+  void writer.write("a");
+  void writer.write("b");
+  const third = writer.write("c");
+  assertEquals(await settled(third), false);
+  await back(rig);
+  await third;
+  assertEquals(rig.socket.sent, ["a", "b", "c"]);
+  writer.releaseLock();
+  await rig.channel.close();
+});
+
+Deno.test("while away: drop gives false, reject throws; what is wrong is told either way", async () => {
+  const drop = await away({ whileAway: "drop" });
+  assertEquals(drop.channel.sink.add("a"), false);
+  assertThrows(() => drop.channel.sink.add(1 as never), TypeError);
+  const reject = await away({ whileAway: "reject" });
+  assertInvalidState(() => reject.channel.sink.add("a"));
+  assertThrows(() => reject.channel.sink.add(1 as never), TypeError);
+  assertThrows(() => reject.channel.sink.add("a", { compress: 1 } as never), TypeError);
+  for (const rig of [drop, reject]) {
+    const { sink } = rig.channel;
+    assertEquals([sink.hasRoom, sink.bufferedAmount], [false, 0]);
+    await sink.flush();
+    await back(rig);
+    assertEquals([sink.hasRoom, sink.add("b")], [true, true]);
+    assertEquals(rig.socket.sent, ["b"]);
+    await rig.channel.close();
+  }
+});
+
+for (const whileAway of ["drop", "reject"] as const) {
+  Deno.test(`while away, ${whileAway}: addStream and writable wait for a connection`, async () => {
+    const rig = await away({ whileAway });
+    const added = rig.channel.sink.addStream(["a", "b"]);
+    assertEquals(await settled(added), false);
+    await back(rig);
+    await added;
+    assertEquals(rig.socket.sent, ["a", "b"]);
+    await rig.lose();
+    const writer = rig.channel.writable.getWriter();
+    const written = writer.write("c");
+    assertEquals(await settled(written), false);
+    await back(rig);
+    await written;
+    assertEquals(rig.socket.sent, ["c"]);
+    writer.releaseLock();
+    await rig.channel.close();
+  });
+}
+
+Deno.test("a lost connection: what its transport never had goes first on the next one", async () => {
+  const rig = new Rig();
+  const { sink } = rig.channel;
+  await rig.open();
+  for (const message of ["one", "two", "three", "four"]) sink.add(message);
+  // The last eight bytes are still there: all of "four", and a part of "three".
+  rig.socket.bufferedAmount = 8;
+  assertEquals(sink.bufferedAmount, 8);
+  await rig.lose();
+  sink.add("five");
+  await back(rig);
+  assertEquals(rig.socket.sent, ["three", "four", "five"]);
+  rig.socket.bufferedAmount = 0;
+  await rig.lose();
+  await back(rig);
+  assertEquals(rig.socket.sent, []);
+  await rig.channel.close();
+});
+
+Deno.test("a lost connection: what is kept in case of that is bounded by what the transport holds", async () => {
+  const rig = new Rig();
+  const { sink } = rig.channel;
+  await rig.open();
+  const sent = (): number => rig.socket.sent.length;
+  const { socket } = rig;
+  const send = socket.send.bind(socket);
+  let holds = false;
+  socket.send = (data: unknown) => {
+    send(data);
+    if (holds) socket.bufferedAmount += new TextEncoder().encode(data as string).length;
+  };
+  for (let i = 0; i < 100; i++) {
+    holds = i >= 96;
+    sink.add(`${i}`.padStart(1000, "é"));
+  }
+  sink.add("x".repeat(20_000));
+  assertEquals(sent(), 101);
+  await rig.lose();
+  await back(rig);
+  const last = rig.socket.sent.map((it) => it.slice(-2));
+  assertEquals(last, ["96", "97", "98", "99", "xx"]);
+  await rig.channel.close();
+});
+
+Deno.test("a connection that ends takes no message: it waits for the next one", async () => {
+  const rig = new Rig();
+  const { sink } = rig.channel;
+  await rig.open();
+  rig.socket.readyState = 2;
+  assertEquals([sink.add("a"), sink.add("b")], [true, true]);
+  assertEquals(rig.socket.sent, []);
+  await rig.lose(1001);
+  await back(rig);
+  assertEquals(rig.socket.sent, ["a", "b"]);
+  await rig.channel.close();
+});
+
+Deno.test("closed has what was never sent, in order", async () => {
+  const rig = await away();
+  const { sink } = rig.channel;
+  sink.add("a");
+  sink.add(Uint8Array.of(1));
+  const flushed = sink.flush();
+  await rig.channel.close(1000);
+  const { unsent, error } = await rig.channel.closed;
+  assertEquals(unsent, ["a", Uint8Array.of(1)]);
+  await assertRejects(() => flushed);
+  assertEquals(error instanceof Error, true);
+  assertEquals(rig.left, NOTHING_LEFT);
+});
+
+Deno.test("closed has what the last transport never had, as well", async () => {
+  const rig = new Rig();
+  await rig.open();
+  rig.channel.sink.add("gone");
+  rig.channel.sink.add("kept");
+  rig.socket.bufferedAmount = 4;
+  rig.answersClose = false;
+  const done = rig.channel.close(1000);
+  await rig.advance(60_000);
+  await done;
+  const { unsent, initiator } = await rig.channel.closed;
+  assertEquals([unsent, initiator], [["kept"], "timeout"]);
+  assertEquals(rig.left, NOTHING_LEFT);
+});
+
+Deno.test("flush: it fulfils when the transport has everything, on whichever connection", async () => {
+  const rig = await away();
+  const { sink } = rig.channel;
+  await sink.flush();
+  sink.add("a");
+  const flushed = sink.flush();
+  assertEquals(await settled(flushed), false);
+  rig.channel.reconnect();
+  await microtasks();
+  rig.socket.bufferedAmount = 1;
+  await rig.open();
+  assertEquals(await settled(flushed), false);
+  rig.socket.bufferedAmount = 0;
+  await rig.advance(100);
+  await flushed;
+  await rig.channel.close();
+  assertEquals(rig.left, NOTHING_LEFT);
+});
+
+Deno.test("backpressure of the connection is the channel's", async () => {
+  const rig = new Rig();
+  const { sink } = rig.channel;
+  await rig.open();
+  rig.socket.bufferedAmount = 100_000;
+  assertEquals(sink.hasRoom, false);
+  const { ready } = sink;
+  assertEquals(await settled(ready), false);
+  rig.socket.bufferedAmount = 10;
+  await rig.advance(100);
+  await ready;
+  assertEquals(sink.hasRoom, true);
+  await rig.channel.close();
+});
+
+Deno.test("a sender that waits for room goes on after a loss", async () => {
+  const rig = new Rig();
+  const { sink } = rig.channel;
+  await rig.open();
+  rig.socket.bufferedAmount = 100_000;
+  const { ready } = sink;
+  await rig.lose();
+  await ready;
+  await rig.channel.close();
+});
+
+Deno.test("a message that this transport can't send as it was to be sent ends the channel", async () => {
+  const rig = new Rig();
+  // A platform's own socket compresses as it likes.
+  rig.channel.sink.add("secret", { compress: false });
+  await rig.open();
+  const { error, unsent } = await rig.channel.closed;
+  assertInstanceOf(error, Error);
+  assertEquals([error.name, unsent, rig.socket.sent], ["UnsupportedError", [], []]);
+  assertEquals(rig.left, NOTHING_LEFT);
+});
+
+Deno.test("while open such a message is refused by add, and harms nothing", async () => {
+  const rig = new Rig();
+  await rig.open();
+  const { sink } = rig.channel;
+  assertThrows(() => sink.add("secret", { compress: false }));
+  assertEquals([sink.add("plain"), rig.socket.sent.length], [true, 1]);
+  await rig.channel.close();
+});
+
+Deno.test("add after close throws, and after the end it drops", async () => {
+  for (const isOpen of [true, false]) {
+    const rig = new Rig();
+    if (isOpen) await rig.open();
+    void rig.channel.close();
+    assertInvalidState(() => rig.channel.sink.add("late"));
+    await rig.channel.closed;
+    assertInvalidState(() => rig.channel.sink.add("late"));
+  }
+  const rig = new Rig();
+  await rig.open();
+  await rig.lose(1000);
+  assertEquals([rig.channel.sink.add("late"), rig.channel.sink.hasRoom], [false, true]);
+});
+
+Deno.test("a user who closes the connection's own sink closes that connection only", async () => {
+  const rig = new Rig();
+  await rig.open();
+  const { connection } = rig.channel;
+  void connection?.sink.close(4000, "again");
+  assertEquals(rig.channel.sink.add("a"), true);
+  await microtasks();
+  assertEquals(rig.channel.state.name, "waiting");
+  await back(rig);
+  assertEquals(rig.socket.sent, ["a"]);
+  await rig.channel.close();
+});
+
+Deno.test("addError closes for good, with that error", async () => {
+  for (const isOpen of [true, false]) {
+    const rig = new Rig();
+    if (isOpen) await rig.open();
+    const error = new Error("no more");
+    rig.channel.sink.addError(error);
+    const info = await rig.channel.closed;
+    assert(info.error === error);
+    assertEquals(info.initiator, "local");
+    await assertRejects(() => rig.channel.sink.done, Error, "no more");
+    assertEquals(rig.left, NOTHING_LEFT);
+  }
+});
+
+Deno.test("transform: a channel of other messages over all connections", async () => {
+  const rig = new Rig();
+  const numbers = rig.channel.transformStream((it) => Number(it))
+    .transformSink((it: number) => `${it}`);
+  numbers.sink.add(1);
+  await rig.open();
+  rig.socket.message("2");
+  assertEquals(await numbers.stream.next(), { done: false, value: 2 });
+  await rig.lose();
+  numbers.sink.add(3);
+  await back(rig);
+  rig.socket.message("4");
+  assertEquals(await numbers.stream.next(), { done: false, value: 4 });
+  assertEquals(rig.sockets.map(({ sent }) => sent), [["1"], ["3"]]);
+  await numbers.sink.close();
+  assertEquals(rig.left, NOTHING_LEFT);
+});
