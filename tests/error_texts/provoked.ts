@@ -30,7 +30,8 @@ import {
   StreamChannel,
   StreamChannelCompleter,
 } from "../../src/stream_channel/mod.ts";
-import { faultyPair, webSocketChannelPair } from "../../src/testing/mod.ts";
+import type { ReconnectingChannel, ReconnectingOptions } from "../../src/reconnecting/mod.ts";
+import { faultyPair, ManualClock, webSocketChannelPair } from "../../src/testing/mod.ts";
 import { connectOver, over } from "../../src/web_socket/over.ts";
 import type { ConnectOptions } from "../../src/web_socket/options.ts";
 import { fromHex } from "../support/bytes.ts";
@@ -40,6 +41,7 @@ import { RawClient } from "../support/recipe_clients.ts";
 import { startRecipe } from "../support/recipes.ts";
 import { FakeWebSocket } from "../support/fake_web_socket.ts";
 import { createIdentity } from "../support/certificates.ts";
+import { Rig } from "../reconnecting/support.ts";
 import { FakeBytes, rig, wireRig } from "../web_socket/support.ts";
 
 /** Gives an error, throws it, or gives a promise that rejects with it or fulfils with it. */
@@ -215,6 +217,10 @@ export const PROVOKED: Readonly<Record<string, Provoke | Elsewhere>> = {
     over(new FakeBytes(), { side: "client", extensions: "x" }),
   "Cannot wrap the WebSocket: it must have the interface of one, or be a promise of one": () =>
     WebSocketChannel.from(wrong({})),
+  [
+    "Cannot connect: the target must give a URL, an object with a url, or a WebSocketChannel, " +
+    "got …"
+  ]: () => new Rig({ target: wrong(1) }),
   "Unsupported on …: …": () =>
     NativeWebSocketChannel.connect(URL_TEXT, wrong({ pingInterval: 1 })).ready,
 
@@ -521,6 +527,30 @@ export const PROVOKED: Readonly<Record<string, Provoke | Elsewhere>> = {
   "Cannot send a control frame: its payload must be at most … bytes, got …": () =>
     rig().channel.pong(new Uint8Array(126)),
 
+  // A connection that stays.
+  "Cannot reconnect: the connection ended with …, and no other is wanted": () =>
+    reconnecting({}, async (it) => {
+      await it.open();
+      await it.lose(1008);
+    }),
+  "Connecting timed out after … ms: …": () => {
+    const target = (): Promise<string> => new Promise(() => {});
+    return reconnecting({ target, retry: () => false }, async (it) => {
+      await it.advance(0);
+      await it.advance(30_000);
+    });
+  },
+  "The connection was lost: the peer gave no sign of life": () => {
+    const heartbeat = { interval: 10, timeout: 10, message: () => "" };
+    return reconnecting({ heartbeat, retry: () => false }, async (it) => {
+      await it.open();
+      await it.advance(20);
+    });
+  },
+  "Cannot add: the messages that wait have reached … (… bytes). Wait for sink.ready": () =>
+    away({ maxBuffer: 0 }),
+  "Cannot add: there is no connection": () => away({ whileAway: "reject" }),
+
   // Streams and channels.
   "Cannot read: the stream already has its one reader (…)": () => {
     const { stream } = rig().channel;
@@ -737,7 +767,30 @@ export const PROVOKED: Readonly<Record<string, Provoke | Elsewhere>> = {
   "Cannot make random numbers: the seed must be a whole number: …": () => faultyPair({ seed: 0.5 }),
   "Cannot make a pair: … must be at least …, got …": () =>
     faultyPair({ seed: 1, split: wrong([0, 1]) }),
+  "Cannot set a timer: ms must be at least 0, got …": () =>
+    new ManualClock().setTimeout(() => {}, -1),
+  "Cannot move the clock: ms must be at least 0, got …": () => new ManualClock().advance(-1),
 };
+
+/** What a channel that reconnects ends with, after some steps. */
+async function reconnecting(
+  options: ReconnectingOptions & { target?: () => Promise<string> },
+  steps: (rig: Rig) => Promise<void>,
+): Promise<unknown> {
+  const rig = new Rig(options);
+  await steps(rig);
+  return (await rig.channel.closed).error;
+}
+
+/** What `add` throws while there is no connection. */
+async function away(options: ReconnectingOptions): Promise<unknown> {
+  const { channel }: { channel: ReconnectingChannel } = new Rig(options);
+  try {
+    return channel.sink.add("text");
+  } finally {
+    await channel.close();
+  }
+}
 
 /** Why a server's options don't decide: what `onError` gets. */
 async function decided(options: object): Promise<unknown> {
