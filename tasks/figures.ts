@@ -56,7 +56,7 @@ const ROOMS: Rooms = {
   "src/reconnecting": { files: 16, lines: 2053 },
   "src/server": { files: 30, lines: 4705 },
   "src/stream_channel": { files: 25, lines: 6199 },
-  "src/testing": { files: 6, lines: 558 },
+  "src/testing": { files: 6, lines: 562 },
   "src/web_socket": { files: 43, lines: 5791 },
 };
 
@@ -82,10 +82,10 @@ interface Budget {
 }
 
 /** The budgets of what is counted in the text of src/. */
-const FORWARDS: Budget = { budget: 68, goal: 39 };
-const CALLBACK_INTERFACES: Budget = { budget: 13, goal: 9 };
+const FORWARDS: Budget = { budget: 86, goal: 39 };
+const CALLBACK_INTERFACES: Budget = { budget: 17, goal: 9 };
 /** What a sink hands its values to, and that of a WebSocket channel, do the work: they are no listeners. */
-const CALLBACK_INTERFACES_OF_OTHER_NAMES: Budget = { budget: 2 };
+const CALLBACK_INTERFACES_OF_OTHER_NAMES: Budget = { budget: 3 };
 
 /** The budgets of a message's way. */
 interface WayBudgets {

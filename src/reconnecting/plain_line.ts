@@ -128,7 +128,7 @@ export class PlainLine implements Line {
   }
 
   beat(message: MessageInput): void {
-    this.#connection?.sink.add(message);
+    this.#give(message, undefined);
   }
 
   watch(): void {

@@ -338,8 +338,7 @@ export class ReconnectingCore
     const wasOpen = this.#attempt === null;
     this.#connection = this.#subscription = this.#verdict = null;
     this.#endAttempt(info.error);
-    this.#liveness?.stop();
-    this.#liveness = null;
+    this.#stopLiveness();
     if (wasOpen) {
       this.#awaySince = now;
       const { minUptime = 5000 } = this.#options;
@@ -548,8 +547,7 @@ export class ReconnectingCore
   abort(error: unknown): void {
     this.#cause = error;
     if (!this.#isConnected) return this.#endHere();
-    inlet.discard(this.incoming);
-    if (!this.#enter({ name: "closing" })) return;
+    this.#beginClosing();
     try {
       this.#connection?.sink.addError(error);
     } catch {
@@ -568,9 +566,19 @@ export class ReconnectingCore
     if (name === "closing" || name === "closed") return;
     if (this.#isConnected) {
       this.#line.close(code, reason);
-      inlet.discard(this.incoming);
-      this.#enter({ name: "closing" });
+      this.#beginClosing();
     } else this.#endHere();
+  }
+
+  #beginClosing(): void {
+    this.#stopLiveness();
+    inlet.discard(this.incoming);
+    this.#enter({ name: "closing" });
+  }
+
+  #stopLiveness(): void {
+    this.#liveness?.stop();
+    this.#liveness = null;
   }
 
   #endHere(): void {
@@ -607,7 +615,7 @@ export class ReconnectingCore
   /** No timer, listener or attempt is left. */
   #release(reason: unknown): void {
     this.#clock.clearTimeout(this.#timer);
-    this.#liveness?.stop();
+    this.#stopLiveness();
     this.#endAttempt(reason);
     this.#wakeUp.remove(this);
     this.#options.signal?.removeEventListener("abort", this.#onAbort);

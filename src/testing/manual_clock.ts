@@ -28,7 +28,11 @@ export class ManualClock implements Clock {
   readonly #timers: Set<Timer> = new Set();
   #set = 0;
 
-  /** @param start What {@linkcode ManualClock.now} and {@linkcode ManualClock.wall} say at first, in milliseconds. */
+  /**
+   * Creates a clock that stands still.
+   *
+   * @param start What {@linkcode ManualClock.now} and {@linkcode ManualClock.wall} say at first, in milliseconds.
+   */
   constructor(start = 0) {
     this.#now = this.#wall = start;
   }

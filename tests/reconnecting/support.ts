@@ -90,8 +90,8 @@ export class Rig {
   socketChannel(url: string, options: ConnectOptions = {}): NativeChannel {
     const socket = new FakeWebSocket(0);
     socket.onClose = (it) => {
-      if (it.readyState === 2 && it.closes.length === 1 && this.answersClose) {
-        const [code = 1005, reason = ""] = it.closes[0] as [number?, string?];
+      if (it.readyState === 2 && this.answersClose) {
+        const [code = 1005, reason = ""] = it.closes.at(-1) as [number?, string?];
         queueMicrotask(() => it.readyState === 2 && it.closed({ code, reason, wasClean: true }));
       }
     };
