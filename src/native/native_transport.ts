@@ -5,7 +5,7 @@ import { isBinary, plainBytes } from "../realm/bytes.ts";
 import { adopted } from "../realm/kinds.ts";
 import { outlet } from "../stream_channel/channel_sink.ts";
 import { inlet } from "../stream_channel/channel_stream.ts";
-import { type Capabilities, lacking } from "../web_socket/capabilities.ts";
+import type { Capabilities } from "../web_socket/capabilities.ts";
 import type { ChannelCore } from "../web_socket/channel_core.ts";
 import { closeContent, type Ending } from "../web_socket/channel_state.ts";
 import type { Clock } from "../web_socket/clock.ts";
@@ -52,9 +52,6 @@ export interface NativeSettings extends Omit<SocketKnowledge, "create"> {
 
 /** A socket with the interface of the global `WebSocket`, as a transport. */
 export class NativeTransport implements Transport {
-  readonly errorCode = undefined;
-  readonly latency = null;
-
   readonly #core: ChannelCore;
   readonly #maxQueueSize: number;
   readonly #offered: readonly string[] | null;
@@ -339,25 +336,6 @@ export class NativeTransport implements Transport {
       // Nothing more can be done to it: the close timer ends the channel.
     }
   }
-
-  /** The platform gives no control frames: the channel has said so. */
-  ping(): Promise<number> {
-    return Promise.reject(lacking("ping"));
-  }
-
-  pong(): boolean {
-    return false;
-  }
-
-  // What a platform's socket doesn't have.
-
-  pause(): void {}
-
-  resume(): void {}
-
-  ref(): void {}
-
-  unref(): void {}
 }
 
 /** What a socket tells as a message; `null` when it is neither text nor bytes that are there. */

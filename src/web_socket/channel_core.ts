@@ -248,12 +248,12 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget {
   pause(): void {
     const isReading = this.state === "open" || this.#isDeliveringLast;
     if (!isReading) return;
-    this.#transport?.pause();
+    this.#transport?.pause?.();
     if (inlet.isUnread(this.incoming)) this.onUnread?.(this);
   }
 
   resume(): void {
-    this.#transport?.resume();
+    this.#transport?.resume?.();
   }
 
   // Connecting.
@@ -280,7 +280,7 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget {
     this.#opener = null;
     this.#transport = transport;
     if (this.#open !== null) this.#open = transport;
-    if (!this.#isRef) transport.unref();
+    if (!this.#isRef) transport.unref?.();
   }
 
   /** The connection is open. */
@@ -514,7 +514,8 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget {
   ping(payload?: Uint8Array, signal?: AbortSignal): Promise<number> {
     const { state } = this;
     if (!this.identity.capabilities.ping) return preHandled(Promise.reject(lacking("ping")));
-    if (state === "open" && this.#transport !== null) return this.#transport.ping(payload, signal);
+    const pong = this.#open?.ping?.(payload, signal);
+    if (pong !== undefined) return pong;
     if (state === "connecting") {
       const ping = this.life.ready.then(() => this.ping(payload, signal));
       return abortable(preHandled(ping), signal);
@@ -526,7 +527,7 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget {
   /** See `WebSocketChannel.pong`. */
   pong(payload: Uint8Array): boolean {
     if (!this.identity.capabilities.ping) throw lacking("ping");
-    return this.#open !== null && this.#open.pong(payload);
+    return this.#open?.pong?.(payload) ?? false;
   }
 
   /** See `WebSocketChannel.ref`. */
@@ -534,7 +535,7 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget {
     this.#isRef = true;
     if (this.#attempt !== null) this.#attempt.isRef = true;
     this.#opener?.ref();
-    this.#transport?.ref();
+    this.#transport?.ref?.();
   }
 
   /** See `WebSocketChannel.unref`. */
@@ -542,7 +543,7 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget {
     this.#isRef = false;
     if (this.#attempt !== null) this.#attempt.isRef = false;
     this.#opener?.unref();
-    this.#transport?.unref();
+    this.#transport?.unref?.();
   }
 }
 

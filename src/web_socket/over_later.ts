@@ -146,7 +146,6 @@ type Request = (transport: Transport | null) => void;
  */
 export class LateTransport implements Transport {
   readonly errorCode: number = internalServerError;
-  readonly latency = null;
   readonly #end: () => void;
   #requests: Request[] = [];
   #amount = 0;
@@ -195,14 +194,14 @@ export class LateTransport implements Transport {
   ping(payload?: Uint8Array, signal?: AbortSignal): Promise<number> {
     const { promise, resolve, reject } = new Deferred<number>();
     this.#ask((it) => {
-      if (it !== null) it.ping(payload, signal).then(resolve, reject);
+      if (it !== null) it.ping?.(payload, signal).then(resolve, reject);
       else reject(new WebSocketChannelError("Cannot ping: the channel has ended"));
     });
     return abortable(promise, signal);
   }
 
   pong(payload: Uint8Array): boolean {
-    return this.#ask((it) => void it?.pong(payload));
+    return this.#ask((it) => void it?.pong?.(payload));
   }
 
   close(code: number | undefined, reason: string): CloseFrameContent {
@@ -222,14 +221,4 @@ export class LateTransport implements Transport {
   watch(): void {
     this.#ask((it) => it?.watch());
   }
-
-  // Nothing is received yet, and nothing keeps a process alive.
-
-  pause(): void {}
-
-  resume(): void {}
-
-  ref(): void {}
-
-  unref(): void {}
 }

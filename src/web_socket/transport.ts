@@ -13,10 +13,10 @@ export interface Transport {
   readonly bufferedAmount: number;
   /** How many bytes wait to be handed on, with all that goes beside payloads: backpressure is about them. */
   readonly load: number;
-  /** The close code for an error that was put into the sink; `undefined`: none. */
-  readonly errorCode: number | undefined;
-  /** The latest round trip's time, in milliseconds; `null` before the first, and where it can't ping. */
-  readonly latency: number | null;
+  /** The close code for an error that was put into the sink; left out: none. */
+  readonly errorCode?: number;
+  /** The latest round trip's time, in milliseconds; `null` before the first; left out where it can't ping. */
+  readonly latency?: number | null;
   /** What is known of the connection; left out: nothing. */
   readonly connectionInfo?: ConnectionInfo | null;
   /**
@@ -37,10 +37,10 @@ export interface Transport {
     options: SendOptions | undefined,
     isOnly: boolean,
   ): boolean;
-  /** See `WebSocketChannel.ping`; only on an open connection of a transport that can. */
-  ping(payload?: Uint8Array, signal?: AbortSignal): Promise<number>;
+  /** See `WebSocketChannel.ping`; only on an open connection. Left out where it can't. */
+  ping?(payload?: Uint8Array, signal?: AbortSignal): Promise<number>;
   /** See `WebSocketChannel.pong`; likewise. */
-  pong(payload: Uint8Array): boolean;
+  pong?(payload: Uint8Array): boolean;
   /**
    * Begins the closing handshake, on an open connection.
    *
@@ -52,14 +52,14 @@ export interface Transport {
   hasSentClose(ending: Ending): boolean;
   /** Ends the connection at once, if the transport can. */
   destroy(): void;
-  /** Enough waits to be read. */
-  pause(): void;
+  /** Enough waits to be read. Left out where it can't stop reading. */
+  pause?(): void;
   /** There is room to read again. */
-  resume(): void;
+  resume?(): void;
   /** Asks for a call of the sink's `drained` when `load` has fallen. */
   watch(): void;
-  /** See `WebSocketChannel.ref`. */
-  ref(): void;
+  /** See `WebSocketChannel.ref`. Left out where it has no such thing. */
+  ref?(): void;
   /** See `WebSocketChannel.unref`. */
-  unref(): void;
+  unref?(): void;
 }
