@@ -1,8 +1,7 @@
 import { MessageSink, outlet, type SinkTarget } from "./channel_sink.ts";
 import { type Failure, inlet, MessageStream } from "./channel_stream.ts";
 import { type OptionKinds, readOptions } from "./options.ts";
-import { sizeOf } from "./size.ts";
-import { CountedQueue, DEFAULT_HIGH_WATER_MARK, type SizeOf } from "./counted_queue.ts";
+import { CountedQueue, DEFAULT_HIGH_WATER_MARK, type SizeOf, sizeOf } from "./counted_queue.ts";
 import { DelegatingStreamChannel, type StreamChannel } from "./stream_channel.ts";
 
 // Constants of this module: V8 then knows what it calls for each message.

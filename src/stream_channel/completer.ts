@@ -1,11 +1,10 @@
 import { adopted } from "../realm/kinds.ts";
 import { type ChannelLike, closeQuietly, partsOf, tellOfError } from "./channel_like.ts";
 import type { ChannelSink } from "./channel_sink.ts";
-import { CountedQueue, DEFAULT_HIGH_WATER_MARK } from "./counted_queue.ts";
+import { CountedQueue, DEFAULT_HIGH_WATER_MARK, sizeOf } from "./counted_queue.ts";
 import { callSafely, Deferred, FULFILLED, invalidState, preHandled } from "./errors.ts";
 import { type OptionKinds, readOptions } from "./options.ts";
 import { Relay, type RelaySink } from "./relay.ts";
-import { sizeOf } from "./size.ts";
 import { DelegatingStreamChannel, type StreamChannel } from "./stream_channel.ts";
 
 /** Options of a {@linkcode StreamChannelCompleter}. */

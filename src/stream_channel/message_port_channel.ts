@@ -3,7 +3,7 @@ import { parentPort } from "../realm/parent_port.ts";
 import { type ChannelSink, MessageSink, outlet, type SinkTarget } from "./channel_sink.ts";
 import { type ChannelStream, type Failure, inlet, MessageStream } from "./channel_stream.ts";
 import { StreamChannelCompleter } from "./completer.ts";
-import { DEFAULT_HIGH_WATER_MARK } from "./counted_queue.ts";
+import { DEFAULT_HIGH_WATER_MARK, sizeOf, sizeOfClone } from "./counted_queue.ts";
 import { ignore, invalidState } from "./errors.ts";
 import { readOptions } from "./options.ts";
 import {
@@ -20,7 +20,6 @@ import {
   watchWorker,
   type WorkerScope,
 } from "./ports.ts";
-import { sizeOf, sizeOfClone } from "./size.ts";
 import {
   DelegatingStreamChannel,
   type StreamChannel,

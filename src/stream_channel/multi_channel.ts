@@ -16,7 +16,7 @@ import {
 import { INVALID_PAYLOAD_DATA } from "./errors.ts";
 import { type OptionKinds, readOptions } from "./options.ts";
 import { ClosedIds, PendingMessages } from "./virtual_ids.ts";
-import { sizeOf } from "./size.ts";
+import { sizeOf } from "./counted_queue.ts";
 import { type StreamChannel, StreamChannelBase } from "./stream_channel.ts";
 
 /** Options of a {@linkcode MultiChannel}. */

@@ -1,4 +1,11 @@
-import { type ChannelLike, closeQuietly, partsOf, tellOfError } from "./channel_like.ts";
+import {
+  type ChannelLike,
+  closeQuietly,
+  partsOf,
+  sinkFromWritable,
+  streamFromReadable,
+  tellOfError,
+} from "./channel_like.ts";
 import type { ChannelStream } from "./channel_stream.ts";
 import { Deferred } from "./errors.ts";
 import {
@@ -8,8 +15,7 @@ import {
   type StreamChannel,
 } from "./stream_channel.ts";
 import { type MessageTransform, Relay } from "./relay.ts";
-import { sizeOf } from "./size.ts";
-import { sinkFromWritable, streamFromReadable } from "./web_streams.ts";
+import { sizeOf } from "./counted_queue.ts";
 
 /** Two functions that undo each other, for {@linkcode StreamChannelTransformer.fromCodec}. */
 export interface Codec<Decoded, Encoded> {

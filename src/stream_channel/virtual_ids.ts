@@ -1,6 +1,6 @@
 /** The ids that no virtual channel is attached to: those with messages that wait, and closed ones. */
 
-import { sizeOf } from "./size.ts";
+import { sizeOf } from "./counted_queue.ts";
 
 const DEFAULT_LIMIT = 1024 * 1024;
 

@@ -3,18 +3,17 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { delay } from "@std/async";
 import { broadcast } from "../../src/server/broadcast.ts";
-import type { ChannelSink } from "../../src/stream_channel/channel_sink.ts";
+import { type ChannelSink, DelegatingChannelSink } from "../../src/stream_channel/channel_sink.ts";
 import { channelPair } from "../../src/stream_channel/channel_pair.ts";
 import { StreamChannelCompleter } from "../../src/stream_channel/completer.ts";
 import {
   DelegatingStreamChannel,
   StreamChannel,
   StreamChannelBase,
+  withGuarantees,
 } from "../../src/stream_channel/stream_channel.ts";
-import { DelegatingChannelSink } from "../../src/stream_channel/channel_sink.ts";
 import { Disconnector } from "../../src/stream_channel/disconnector.ts";
 import { jsonDocument } from "../../src/stream_channel/json_document.ts";
-import { withGuarantees } from "../../src/stream_channel/guarantees.ts";
 import { MultiChannel } from "../../src/stream_channel/multi_channel.ts";
 import { StreamChannelTransformer } from "../../src/stream_channel/transformer.ts";
 import { webSocketChannelPair } from "../../src/testing/web_socket_channel_pair.ts";

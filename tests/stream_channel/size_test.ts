@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { sizeOf, sizeOfClone } from "../../src/stream_channel/size.ts";
+import { sizeOf, sizeOfClone } from "../../src/stream_channel/counted_queue.ts";
 
 Deno.test("sizeOf: the length of text and bytes, at least 32; other scalars 64", () => {
   assertEquals(sizeOf(""), 32);

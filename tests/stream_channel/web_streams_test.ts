@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertFalse, assertRejects, assertStrictEquals } from "@std/assert";
 import { channelPair } from "../../src/stream_channel/channel_pair.ts";
-import { sinkFromWritable, streamFromReadable } from "../../src/stream_channel/web_streams.ts";
+import { sinkFromWritable, streamFromReadable } from "../../src/stream_channel/channel_like.ts";
 import { microtasks, record, settled } from "../support/events.ts";
 
 Deno.test("a readable: what it gives, then its end", async () => {

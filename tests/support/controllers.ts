@@ -12,7 +12,7 @@ import {
   type MessageStreamOptions,
   type StreamEvents,
 } from "../../src/stream_channel/channel_stream.ts";
-import { sizeOf } from "../../src/stream_channel/size.ts";
+import { sizeOf } from "../../src/stream_channel/counted_queue.ts";
 
 /** Feeds a stream: see `Inlet`. */
 export class StreamController<T> {
