@@ -47,7 +47,7 @@ const ROOT = new URL("../", import.meta.url);
 const ROOMS: Rooms = {
   "src": { files: 5, lines: 389 },
   "src/handshake": { files: 11, lines: 1716 },
-  "src/native": { files: 12, lines: 1069 },
+  "src/native": { files: 12, lines: 1047 },
   "src/net": { files: 18, lines: 2552 },
   "src/page": { files: 3, lines: 117 },
   "src/permessage_deflate": { files: 5, lines: 1006 },
@@ -55,9 +55,9 @@ const ROOMS: Rooms = {
   "src/realm": { files: 4, lines: 329 },
   "src/reconnecting": { files: 16, lines: 2061 },
   "src/server": { files: 30, lines: 4705 },
-  "src/stream_channel": { files: 25, lines: 6199 },
+  "src/stream_channel": { files: 22, lines: 6210 },
   "src/testing": { files: 6, lines: 562 },
-  "src/web_socket": { files: 43, lines: 5791 },
+  "src/web_socket": { files: 43, lines: 5781 },
 };
 
 /** What the folder of streams is to come down to. */
