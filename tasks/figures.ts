@@ -56,6 +56,8 @@ const ROOMS: Rooms = {
   "src/reconnecting": { files: 16, lines: 2061 },
   "src/server": { files: 30, lines: 4705 },
   "src/stream_channel": { files: 22, lines: 6210 },
+  "src/faces": { files: 10, lines: 1526 },
+  "src/page_faces": { files: 2, lines: 152 },
   "src/testing": { files: 6, lines: 562 },
   "src/web_socket": { files: 43, lines: 5781 },
 };
@@ -71,7 +73,9 @@ const STREAMS_GOAL: Size = { files: 22, lines: 3300 };
 const REST_GOAL: Size = { files: 78, lines: 11_300 };
 const APART: ReadonlySet<string> = new Set([
   STREAMS,
-  ...["reconnecting", "topics", "faces", "http2", "cli", "check"].map((it) => `src/${it}`),
+  ...["reconnecting", "topics", "faces", "page_faces", "http2", "cli", "check"].map((it) =>
+    `src/${it}`
+  ),
 ]);
 
 const NOTHING: Size = { files: 0, lines: 0 };
@@ -82,7 +86,7 @@ interface Budget {
 }
 
 /** The budgets of what is counted in the text of src/. */
-const FORWARDS: Budget = { budget: 85, goal: 39 };
+const FORWARDS: Budget = { budget: 95, goal: 39 };
 const CALLBACK_INTERFACES: Budget = { budget: 17, goal: 9 };
 /** What a sink hands its values to, and that of a WebSocket channel, do the work: they are no listeners. */
 const CALLBACK_INTERFACES_OF_OTHER_NAMES: Budget = { budget: 3 };

@@ -21,6 +21,8 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   "net": ["web_socket", "stream_channel", ...RFCS],
   "server": ["web_socket", "stream_channel", ...RFCS, "native", "net"],
   "page": ["web_socket", "stream_channel", ...RFCS, "native"],
+  "faces": ["web_socket", "stream_channel", ...RFCS, "native", "net", "top"],
+  "page_faces": ["web_socket", "stream_channel", ...RFCS, "native", "page", "faces"],
   "testing": ["web_socket", "stream_channel", ...RFCS, "native", "net"],
   "reconnecting": [
     "web_socket",
@@ -57,6 +59,8 @@ const WITHOUT_TESTS: Readonly<Record<string, string>> = {
   "src/web_socket/capabilities.ts": "types, and a constant that others' tests compare with",
   "src/page/native_web_socket_channel.ts": "page_web_socket_channel_test.ts is about it as well",
   "src/web_socket/loaded_over.ts": "over_later_test.ts loads it",
+  "src/page_faces/page_connector.ts":
+    "Chromium's part of the tasks bundles it: tasks/page_bundles.ts",
   "src/native/socket_channel.ts": "native_channel.ts is this, with what is known of a platform",
   "src/stream_channel/channel_like.ts": "types, and a check that every composition's tests meet",
 };

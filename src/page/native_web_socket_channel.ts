@@ -29,7 +29,11 @@ function readFailure(cause: unknown): ConnectFailure {
 
 const UNREPORTED = "the connection could not be opened, and the platform does not report why";
 
-function connectWith(url: string | URL, options: ConnectOptions): SocketChannel {
+function connectWith(
+  url: string | URL,
+  options: ConnectOptions,
+  create: SocketKnowledge["create"] = PAGES.create,
+): SocketChannel {
   const target = parseUrl(url);
   const protocols = parseProtocols(options.protocols);
   const { username, password } = target;
@@ -44,7 +48,7 @@ function connectWith(url: string | URL, options: ConnectOptions): SocketChannel 
     : missingFrom(options, hasHeaders, { ...PAGES, compresses: true });
   if (missing === null) {
     const request = { url: target, protocols, headers: [] };
-    return SocketChannel.connect(request, options, systemClock, PAGES);
+    return SocketChannel.connect(request, options, systemClock, { ...PAGES, create });
   }
   // A program under Node may pretend to be a page: Jest's jsdom does, and asks for the condition `browser`.
   const error = missing === "net" && platform() !== "browser"
@@ -60,9 +64,19 @@ function isEmpty(headers: object): boolean {
     .length === 0;
 }
 
-/** See `WebSocketChannel.connect`. */
-export function connect(url: string | URL, given?: ConnectOptions): SocketChannel {
-  return connectWith(url, readClientKinds(given, CONNECT_KINDS));
+/**
+ * See `WebSocketChannel.connect`.
+ *
+ * @param url As there.
+ * @param given As there.
+ * @param create Makes the socket; left out: by the global `WebSocket`.
+ */
+export function connect(
+  url: string | URL,
+  given?: ConnectOptions,
+  create?: SocketKnowledge["create"],
+): SocketChannel {
+  return connectWith(url, readClientKinds(given, CONNECT_KINDS), create);
 }
 
 /** See `WebSocketChannel.from`. */

@@ -32,6 +32,8 @@ import {
 } from "../../src/stream_channel/mod.ts";
 import type { ReconnectingChannel, ReconnectingOptions } from "../../src/reconnecting/mod.ts";
 import { faultyPair, ManualClock, webSocketChannelPair } from "../../src/testing/mod.ts";
+
+import { WebSocket } from "../../src/faces/mod.ts";
 import { connectOver, over } from "../../src/web_socket/over.ts";
 import type { ConnectOptions } from "../../src/web_socket/options.ts";
 import { fromHex } from "../support/bytes.ts";
@@ -770,6 +772,35 @@ export const PROVOKED: Readonly<Record<string, Provoke | Elsewhere>> = {
   "Cannot set a timer: ms must be at least 0, got …": () =>
     new ManualClock().setTimeout(() => {}, -1),
   "Cannot move the clock: ms must be at least 0, got …": () => new ManualClock().advance(-1),
+
+  // Faces.
+  "Cannot connect to …: port … is one of those that a WebSocket may not connect to. Use WebSocketChannel.connect":
+    () =>
+      new Promise((resolve) => {
+        new WebSocket("ws://127.0.0.1:25/").onerror = ({ error }) => resolve(error);
+      }),
+  "Cannot …: it needs … argument, got …": () => new (wrong(WebSocket))(),
+  "Cannot send: the connection is not open yet": () => {
+    const socket = new WebSocket(URL_TEXT);
+    try {
+      socket.send("early");
+    } finally {
+      socket.close();
+    }
+  },
+  "Cannot …: the bytes are in a buffer that is shared or can be resized. Use a copy": () => {
+    const socket = new WebSocket(URL_TEXT);
+    socket.close();
+    return socket.send(wrong(new Uint8Array(new SharedArrayBuffer(1))));
+  },
+  "Cannot write: the WebSocketStream is closed": elsewhere(
+    "faces/web_socket_stream_test.ts",
+    "the WebSocketStream is closed",
+  ),
+  "The peer closed with … before all was sent": elsewhere(
+    "faces/web_socket_stream_test.ts",
+    "before all was sent",
+  ),
 };
 
 /** What a channel that reconnects ends with, after some steps. */

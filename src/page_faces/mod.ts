@@ -1,0 +1,129 @@
+/**
+ * What `./faces` is in a page: on npm its condition `browser`. A page has nothing but its own `WebSocket`, so what the options
+ * ask for and that can't do fails the connection; `WebSocketStream` has no backpressure for the peer.
+ *
+ * @module
+ */
+
+import { CONNECTOR } from "./page_connector.ts";
+import type { FaceOptionsSource } from "../faces/face_target.ts";
+import {
+  createClass,
+  handOver,
+  webSocketClass,
+  type WebSocketFace,
+  type WebSocketFaceClass,
+} from "../faces/web_socket.ts";
+import {
+  createStreamClass,
+  webSocketStreamClass,
+  type WebSocketStreamFace,
+  type WebSocketStreamFaceClass,
+} from "../faces/web_socket_stream.ts";
+import type { WebSocketChannel as WebSocketChannelInstance } from "../web_socket/web_socket_channel.ts";
+
+/** A `WebSocket` as the WHATWG standard has it, over a connection of this package without options. */
+export type WebSocket = WebSocketFace;
+
+/** A `WebSocket` as the WHATWG standard has it, over a connection of this package without options. */
+export const WebSocket: WebSocketFaceClass = /* @__PURE__ */ webSocketClass(CONNECTOR, {});
+
+/** A `WebSocketStream`, over a connection of this package without options. */
+export type WebSocketStream = WebSocketStreamFace;
+
+/** A `WebSocketStream`, over a connection of this package without options. */
+export const WebSocketStream: WebSocketStreamFaceClass = /* @__PURE__ */ webSocketStreamClass(
+  CONNECTOR,
+  {},
+);
+
+/**
+ * Creates a class like {@linkcode WebSocket} whose objects connect with these options: for libraries that take such a
+ * class, and for `globalThis.WebSocket`.
+ *
+ * @param options The options of `WebSocketChannel.connect`, but for `protocols`; or a function of the URL that gives them
+ * for each connection. In a page only few can be honoured; the others fail the
+ * connection.
+ * @throws {TypeError} When an option is unknown, or of the wrong type.
+ * @throws {RangeError} When a number is out of its range.
+ *
+ * @example
+ * ```ts
+ * import { createWebSocket } from "@web-socket/channel/page/faces";
+ *
+ * const token = (): string => "…";
+ * const WebSocket = createWebSocket(() => ({ headers: { Authorization: `Bearer ${token()}` } }));
+ * ```
+ */
+export function createWebSocket(options: FaceOptionsSource = {}): WebSocketFaceClass {
+  return createClass(CONNECTOR, options);
+}
+
+/**
+ * Creates a class like {@linkcode WebSocketStream} whose objects connect with these options.
+ *
+ * @param options As for {@linkcode createWebSocket}.
+ * @throws {TypeError} When an option is unknown, or of the wrong type.
+ * @throws {RangeError} When a number is out of its range.
+ */
+export function createWebSocketStream(options: FaceOptionsSource = {}): WebSocketStreamFaceClass {
+  return createStreamClass(CONNECTOR, options);
+}
+
+/**
+ * Gives a channel the face of a `WebSocket`: any channel, a server's too. The channel's messages and its sink belong to
+ * it from then on. An open channel is `OPEN` at once, without an event; listen in the same turn, as messages come in
+ * tasks of their own. Its `url` is the channel's, without what may be a secret.
+ *
+ * @param channel The channel.
+ * @throws {DOMException} `InvalidStateError` when the channel's stream has had a reader.
+ *
+ * @example
+ * ```ts
+ * import { toWebSocket } from "@web-socket/channel/page/faces";
+ * import { webSocketChannelPair } from "@web-socket/channel/testing";
+ *
+ * const { client, server } = webSocketChannelPair();
+ * const socket = toWebSocket(server);
+ * socket.onmessage = ({ data }) => socket.send(`You said ${data}`);
+ * client.sink.add("hello");
+ * console.log((await client.stream.next()).value); // You said hello
+ * await client.sink.close();
+ * ```
+ */
+export function toWebSocket(channel: WebSocketChannelInstance): WebSocketFace {
+  return handOver(WebSocket, channel);
+}
+
+export { type WebSocketCloseInfo, WebSocketError } from "../faces/web_socket_error.ts";
+export type { FaceOptions, FaceOptionsSource } from "../faces/face_target.ts";
+export type { FaceBinaryType } from "../faces/socket_face.ts";
+export type {
+  ReadyStates,
+  WebSocketFace,
+  WebSocketFaceClass,
+  WebSocketFaceEventMap,
+  WebSocketFaceListener,
+} from "../faces/web_socket.ts";
+export type {
+  CloseEventContent,
+  FaceCloseEvent,
+  FaceErrorEvent,
+  FaceMessageEvent,
+} from "../faces/face_events.ts";
+export type {
+  WebSocketOpenInfo,
+  WebSocketStreamFace,
+  WebSocketStreamFaceClass,
+  WebSocketStreamOptions,
+} from "../faces/web_socket_stream.ts";
+export {
+  ConnectError,
+  LimitError,
+  ProtocolError,
+  UnsupportedError,
+  WebSocketChannelError,
+} from "../web_socket/errors.ts";
+export { WebSocketChannel } from "../page_web_socket_channel.ts";
+export type { WebSocketChannelStatic } from "../web_socket_channel.ts";
+export type * from "../channel_types.ts";

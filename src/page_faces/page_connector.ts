@@ -1,0 +1,23 @@
+import type { Connector } from "../faces/face_target.ts";
+import { isFaceClass } from "../faces/web_socket.ts";
+import type { WebSocketLike } from "../native/web_socket_like.ts";
+import { connect } from "../page/native_web_socket_channel.ts";
+import type { ConnectRequest } from "../web_socket/connect_request.ts";
+import { CONNECT_KINDS, readClientKinds } from "../web_socket/options.ts";
+
+/** The page's own: a program may put a class of this package in its place later. */
+const OWN = (globalThis as { WebSocket?: typeof globalThis.WebSocket }).WebSocket;
+
+function createOwn({ url, protocols }: ConnectRequest): WebSocketLike {
+  const current = globalThis.WebSocket;
+  const Socket = isFaceClass(current) && OWN !== undefined ? OWN : current;
+  return new Socket(url.href, [...protocols]);
+}
+
+/** With the page's own `WebSocket`, which refuses bad ports itself. */
+export const CONNECTOR: Connector = {
+  connect: (url, options) => connect(url, options, createOwn),
+  refuse: (url) => connect(url, undefined, createOwn),
+  isBlocked: () => false,
+  check: (options) => void readClientKinds(options, CONNECT_KINDS),
+};
