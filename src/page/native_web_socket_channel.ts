@@ -64,19 +64,18 @@ function isEmpty(headers: object): boolean {
     .length === 0;
 }
 
-/**
- * See `WebSocketChannel.connect`.
- *
- * @param url As there.
- * @param given As there.
- * @param create Makes the socket; left out: by the global `WebSocket`.
- */
-export function connect(
-  url: string | URL,
-  given?: ConnectOptions,
-  create?: SocketKnowledge["create"],
+/** See `WebSocketChannel.connect`. */
+export function connect(url: string | URL, given?: ConnectOptions): SocketChannel {
+  return connectWith(url, readClientKinds(given, CONNECT_KINDS));
+}
+
+/** As {@linkcode connect}, with sockets that are made in another way than by the global `WebSocket`. */
+export function connectBy(
+  create: SocketKnowledge["create"],
+  url: URL,
+  options: ConnectOptions,
 ): SocketChannel {
-  return connectWith(url, readClientKinds(given, CONNECT_KINDS), create);
+  return connectWith(url, readClientKinds(options, CONNECT_KINDS), create);
 }
 
 /** See `WebSocketChannel.from`. */

@@ -1,7 +1,7 @@
 import type { Connector } from "../faces/face_target.ts";
 import { isFaceClass } from "../faces/web_socket.ts";
 import type { WebSocketLike } from "../native/web_socket_like.ts";
-import { connect } from "../page/native_web_socket_channel.ts";
+import { connectBy } from "../page/native_web_socket_channel.ts";
 import type { ConnectRequest } from "../web_socket/connect_request.ts";
 import { CONNECT_KINDS, readClientKinds } from "../web_socket/options.ts";
 
@@ -16,8 +16,8 @@ function createOwn({ url, protocols }: ConnectRequest): WebSocketLike {
 
 /** With the page's own `WebSocket`, which refuses bad ports itself. */
 export const CONNECTOR: Connector = {
-  connect: (url, options) => connect(url, options, createOwn),
-  refuse: (url) => connect(url, undefined, createOwn),
+  connect: (url, options) => connectBy(createOwn, url, options),
+  refuse: (url) => connectBy(createOwn, url, {}),
   isBlocked: () => false,
   check: (options) => void readClientKinds(options, CONNECT_KINDS),
 };
