@@ -1,6 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { ReconnectingChannel } from "../../src/reconnecting/mod.ts";
 import { WebSocketServer } from "../../src/server/mod.ts";
+import { until } from "../support/turns.ts";
 
 Deno.test("reconnecting: a real server that restarts on its port", async () => {
   let server = await WebSocketServer.bind({
@@ -27,7 +28,8 @@ Deno.test("reconnecting: a real server that restarts on its port", async () => {
       for await (const message of stream) sink.add(`2 ${message}`);
     },
   });
-  // The Close may still be on its way: then the message is added while the connection ends.
+  // What is sent while the Close is on its way would be lost.
+  await until(() => states.includes("waiting"));
   channel.sink.add("b");
   assertEquals(await channel.stream.next(), { done: false, value: "2 b" });
   await channel.close(1000);
