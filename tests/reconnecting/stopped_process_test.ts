@@ -1,0 +1,142 @@
+// Deno only: it starts programs, on the other runtimes as well
+
+/** Real sleep: a client that is stopped for longer than all its deadlines. */
+
+import { assert, assertEquals } from "@std/assert";
+import { deadline, delay } from "@std/async";
+import { connect, createServer, type Socket } from "node:net";
+import { type ServerWebSocketChannel, WebSocketServer } from "../../src/server/mod.ts";
+import { bundled, PATIENCE, RUNTIMES, startProgram } from "../server/programs.ts";
+import { closeServer, listen } from "../support/loopback.ts";
+import { until } from "../support/turns.ts";
+
+const PROGRAM = "tests/reconnecting/programs/staying.ts";
+
+/** How long it is stopped, in milliseconds: longer than each of its deadlines. */
+const STOPPED = 3000;
+
+/** A regular ping would notice a dead connection a minute later, at the earliest. */
+const SOON = 20_000;
+
+/** A server behind a relay that can swallow everything, as a network does that has forgotten a connection. */
+class Network {
+  readonly guests: ServerWebSocketChannel[] = [];
+  readonly #server: WebSocketServer;
+  readonly #sockets: Set<Socket> = new Set();
+  readonly #relay = createServer((socket) => this.#carry(socket));
+  #dead: Set<Socket> = new Set();
+
+  private constructor(server: WebSocketServer) {
+    this.#server = server;
+    void (async () => {
+      for await (const guest of server) this.guests.push(guest);
+    })();
+  }
+
+  static async start(): Promise<{ network: Network; url: string }> {
+    const network = new Network(await WebSocketServer.bind({ port: 0, hostname: "127.0.0.1" }));
+    return { network, url: `ws://127.0.0.1:${await listen(network.#relay)}/` };
+  }
+
+  #carry(client: Socket): void {
+    const server = connect(Number(new URL(this.#server.url).port), "127.0.0.1");
+    for (const [from, to] of [[client, server], [server, client]] as const) {
+      this.#sockets.add(from);
+      from.on("data", (chunk: Uint8Array) => {
+        if (!this.#dead.has(client)) to.write(chunk);
+      });
+      from.on("error", () => {});
+      from.on("close", () => {
+        this.#sockets.delete(from);
+        if (!this.#dead.has(client)) to.destroy();
+      });
+    }
+  }
+
+  /** Nothing passes on what is connected now, and nobody is told. */
+  swallow(): void {
+    this.#dead = new Set(this.#sockets);
+  }
+
+  async close(): Promise<void> {
+    await this.#server.close({ drainTimeout: 0 });
+    for (const socket of this.#sockets) socket.destroy();
+    await closeServer(this.#relay);
+  }
+}
+
+/** The channel echoes a message. */
+async function answers(guest: ServerWebSocketChannel, message: string): Promise<void> {
+  guest.sink.add(message);
+  assertEquals((await guest.stream.next()).value, message);
+}
+
+const WAYS: Readonly<
+  Record<string, (network: Network, wakeUp: () => Promise<void>) => Promise<number>>
+> = {
+  "the server has closed meanwhile": async (network, wakeUp) => {
+    network.guests[0]?.terminate();
+    await wakeUp();
+    await until(() => network.guests.length === 2);
+    return 2;
+  },
+  "the connection is dead, and nobody says so": async (network, wakeUp) => {
+    network.swallow();
+    await wakeUp();
+    await until(() => network.guests.length === 2);
+    return 2;
+  },
+  "the connection is healthy": async (network, wakeUp) => {
+    const [guest] = network.guests as [ServerWebSocketChannel];
+    await wakeUp();
+    for (let i = 0; i < 20; i++) {
+      await answers(guest, `${i}`);
+      await delay(50);
+    }
+    return 1;
+  },
+};
+
+async function run(command: readonly string[], way: string): Promise<void> {
+  const { network, url } = await Network.start();
+  const deadlines = way.includes("dead") ? "quiet" : "small";
+  const program = await startProgram([...command, url, deadlines]);
+  try {
+    await until(() => network.guests.length === 1);
+    await answers(network.guests[0] as ServerWebSocketChannel, "before");
+    program.signal("SIGSTOP");
+    let woken = 0;
+    const attempts = await WAYS[way]?.(network, async () => {
+      await delay(STOPPED);
+      program.signal("SIGCONT");
+      woken = performance.now();
+    });
+    const took = performance.now() - woken;
+    assert(took < SOON, `It took ${took} ms`);
+    const last = network.guests.at(-1) as ServerWebSocketChannel;
+    await answers(last, "after");
+    void last.sink.close(1000);
+    const line = await program.printed("closed ");
+    assertEquals(JSON.parse(line.slice("closed ".length)), { attempts, code: 1000 });
+    if (Deno.env.get("TEST_TIMES") !== undefined) {
+      console.log(`${way}: ${Math.round(took)} ms`, command[0]);
+    }
+  } finally {
+    await program.stop("SIGKILL");
+    await network.close();
+  }
+}
+
+for (const way of Object.keys(WAYS)) {
+  Deno.test({
+    name: `a stopped client of ${RUNTIMES.map(([it]) => it).join(", ")}: ${way}`,
+    ignore: Deno.build.os === "windows",
+    async fn() {
+      const script = await bundled(PROGRAM);
+      const runs = RUNTIMES.map(([runtime, command]) =>
+        command === null ? null : run([...command, runtime === "Deno" ? PROGRAM : script], way)
+      );
+      await deadline(Promise.all(runs), PATIENCE);
+    },
+  });
+}
