@@ -27,6 +27,9 @@ const SERVERS = [
   "reverse_proxy.ts",
 ];
 
+/** Servers with their clients: tests/server/newcomer_programs_test.ts runs them. */
+const PROGRAMS = ["chat_rooms.ts", "echo.ts", "json_rpc.ts", "token_login.ts", "upload.ts"];
+
 /** What the examples that read JSON are given. */
 const TICKS = { messages: ['{"tick":1}', '{"tick":2}'], code: 1000, reason: "that's all" };
 
@@ -54,7 +57,10 @@ Deno.test("every example is run by a test", async () => {
   const names = (await Array.fromAsync(Deno.readDir(new URL("examples/", ROOT)))).map((it) =>
     it.name
   );
-  assertEquals(names.sort(), [...FIRST_PAGE, ...OTHERS, ...SERVERS].sort());
+  const run = [...FIRST_PAGE, ...OTHERS, ...SERVERS, ...PROGRAMS];
+  assertEquals(names.sort(), [...run, "README.md"].sort());
+  const index = await Deno.readTextFile(new URL("examples/README.md", ROOT));
+  assertEquals(run.filter((name) => !index.includes(`(${name}`)), []);
 });
 
 Deno.test("example first_page_dart: answers the first message and goes away", async () => {

@@ -1,4 +1,4 @@
-import { HeaderMap, splitList } from "../handshake/header_map.ts";
+import { HeaderMap, splitList, trim } from "../handshake/header_map.ts";
 import { isHost, splitTarget } from "../handshake/request_target.ts";
 import type { ChannelSink } from "../stream_channel/channel_sink.ts";
 import type { ChannelStream } from "../stream_channel/channel_stream.ts";
@@ -19,6 +19,11 @@ export interface ServerRequest {
   readonly url: URL;
   /** The header fields. */
   readonly headers: Headers;
+  /**
+   * The cookies that the client sent, by name: values as they were sent, not decoded. Of several with one name the
+   * first counts, which is the one of the most specific path. RFC 6265 §4.2, §5.4.
+   */
+  readonly cookies: ReadonlyMap<string, string>;
   /** The subprotocols that the client offers, its favourite first. */
   readonly protocols: readonly string[];
   /** The Origin header, which browsers send; `null` when there was none. */
@@ -145,6 +150,16 @@ export class UpgradeServerRequest implements ServerRequest {
 
   get headers(): Headers {
     return new Headers([...this.#fields()]);
+  }
+
+  get cookies(): ReadonlyMap<string, string> {
+    const cookies = new Map<string, string>();
+    for (const pair of this.#fields().all("cookie").join(";").split(";")) {
+      const at = pair.indexOf("=");
+      const name = trim(pair.slice(0, Math.max(at, 0)));
+      if (name !== "" && !cookies.has(name)) cookies.set(name, trim(pair.slice(at + 1)));
+    }
+    return cookies;
   }
 
   get protocols(): readonly string[] {

@@ -25,6 +25,24 @@ Deno.test("a request tells what was asked for, and from where", () => {
   assertEquals([plain.protocols, plain.origin], [[], null]);
 });
 
+Deno.test("a request's cookies: values as they were sent, the first of a name, whatever the field holds", () => {
+  const cookies = (...values: string[]): [string, string][] => [
+    ...request("/", values.flatMap((it) => ["Cookie", it])).cookies,
+  ];
+  assertEquals(cookies(), []);
+  assertEquals(cookies("a=b; theme=dark%20blue;token=x=y=="), [
+    ["a", "b"],
+    ["theme", "dark%20blue"],
+    ["token", "x=y=="],
+  ]);
+  assertEquals(cookies("a=1; a=2", "a=3; b=4"), [["a", "1"], ["b", "4"]]);
+  assertEquals(cookies(';; =x; alone; a = " 1 " ; __proto__=2; e='), [
+    ["a", '" 1 "'],
+    ["__proto__", "2"],
+    ["e", ""],
+  ]);
+});
+
 Deno.test("a request's signal aborts when the client is gone, asked for before or after", () => {
   const it = request("/");
   const { signal } = it;
