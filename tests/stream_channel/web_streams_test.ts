@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertFalse, assertRejects, assertStrictEquals } from "@std/assert";
 import { channelPair } from "../../src/stream_channel/channel_pair.ts";
 import { sinkFromWritable, streamFromReadable } from "../../src/stream_channel/channel_like.ts";
+import { StreamChannel } from "../../src/stream_channel/stream_channel.ts";
 import { microtasks, record, settled } from "../support/events.ts";
 
 Deno.test("a readable: what it gives, then its end", async () => {
@@ -124,4 +125,16 @@ Deno.test("S7 a writable with another sink behind it: done is that one's", async
   assertEquals(told, 1);
   void foreign.sink.close();
   await closed;
+});
+
+Deno.test("objects in Web Streams: from counts what is in them, changeSink 4 KiB each", () => {
+  const stuck = (): WritableStream<object> =>
+    new WritableStream({ write: () => new Promise(() => {}) });
+  const value = { text: "x".repeat(10_000) };
+  const { local } = channelPair<object>();
+  const changed = local.changeSink(() => stuck());
+  const given = StreamChannel.from({ readable: new ReadableStream<object>(), writable: stuck() });
+  for (const { sink } of [changed, given]) for (let i = 0; i < 2; i++) sink.add(value);
+  assertEquals(changed.sink.bufferedAmount, 8192);
+  assert(given.sink.bufferedAmount > 20_000 && given.sink.bufferedAmount < 21_000);
 });
