@@ -32,13 +32,18 @@ export function closeAs(channel: Closable, code: number, reason: string): void {
   if (channel.state === "connecting") {
     return void channel.ready.then(() => closeAs(channel, code, reason), ignore);
   }
-  if (code === noStatusReceived) return void channel.sink.close();
   const lost = "request" in channel ? badGateway : internalServerError;
+  const isClosed = code !== noStatusReceived &&
+    closeWith(channel, code === abnormalClosure ? [lost] : [code, reason]);
+  // Its transport can't send that code; or a sink that isn't of this package is somebody else's.
+  if (!isClosed && !closeWith(channel, [])) channel.terminate();
+}
+
+function closeWith({ sink }: Closable, content: [code?: number, reason?: string]): boolean {
   try {
-    if (code === abnormalClosure) void channel.sink.close(lost);
-    else void channel.sink.close(code, reason);
+    sink.close(...content).catch(ignore);
+    return true;
   } catch {
-    // Its transport can't send that code.
-    void channel.sink.close();
+    return false;
   }
 }

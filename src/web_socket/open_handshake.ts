@@ -125,7 +125,7 @@ function nonce(): Uint8Array {
 /** The answer as users see it: few look at its header fields, and `Headers` cost much to make. */
 export class SeenResponse implements HandshakeResponse {
   readonly status: number;
-  readonly body: Uint8Array;
+  readonly #body: Uint8Array;
   readonly #statusText: string;
   readonly #fields: HeaderMap;
   #headers: Headers | null = null;
@@ -133,12 +133,17 @@ export class SeenResponse implements HandshakeResponse {
   constructor({ head, body }: { readonly head: ResponseHead; readonly body: Uint8Array }) {
     const { status, statusText, headers } = head;
     this.status = status;
-    this.body = body;
+    this.#body = body;
     this.#statusText = statusText;
     this.#fields = headers;
   }
 
-  /** No property of its own, which Bun would print and JSON would show. */
+  // These are no properties of its own, which Bun would print with an error, and JSON would show.
+
+  get body(): Uint8Array {
+    return this.#body;
+  }
+
   get statusText(): string {
     return this.#statusText;
   }

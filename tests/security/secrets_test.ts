@@ -133,6 +133,8 @@ const ANSWERS: Readonly<Record<string, (head: string) => string>> = {
   "a malformed value": () => `HTTP/1.1 200 OK\r\nSet-Cookie: ${answered}\0\r\n\r\n`,
   "a refusal": () =>
     `HTTP/1.1 401 Unauthorized\r\nSet-Cookie: ${answered}\r\nWWW-Authenticate: ${answered}\r\nContent-Length: 0\r\n\r\n`,
+  "a refusal with a body": () =>
+    `HTTP/1.1 403 Forbidden\r\nContent-Length: ${answered.length}\r\n\r\n${answered}`,
   "a redirect": () =>
     `HTTP/1.1 302 Found\r\nLocation: ftp://${answered}@example.com/?${answered}\r\nContent-Length: 0\r\n\r\n`,
   "a wrong accept": () => `${UPGRADED}${answered}\r\n\r\n`,

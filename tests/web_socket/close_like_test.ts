@@ -4,6 +4,9 @@ import { channelPair, jsonDocument } from "../../src/stream_channel/mod.ts";
 import { webSocketChannelPair } from "../../src/testing/mod.ts";
 import { FakeWebSocket } from "../support/fake_web_socket.ts";
 import { deferred } from "../support/promises.ts";
+import { closeAs } from "../../src/web_socket/close_like.ts";
+import { assertNoUncaught } from "../support/unhandled.ts";
+import { turn } from "../support/turns.ts";
 import { withServer } from "../server/support.ts";
 
 /** Two connections whose near ends are piped: what one far end does, the other one sees. */
@@ -122,4 +125,30 @@ Deno.test("pipe: a channel without codes beside a WebSocket closes it without on
   assertEquals((await server.closed).code, 1005);
   await done;
   assert(client.state === "closed");
+});
+
+Deno.test("a sink that isn't of this package and can't be closed: the connection is ended", () => {
+  const told: unknown[] = [];
+  const channel = {
+    state: "open",
+    sink: {
+      close(...args: unknown[]): never {
+        told.push(args);
+        throw new DOMException("An addStream has it", "InvalidStateError");
+      },
+    },
+    terminate: () => told.push("terminate"),
+  };
+  closeAs(channel as unknown as WebSocketChannel, 4404, "not here");
+  assertEquals(told, [[4404, "not here"], [], "terminate"]);
+});
+
+Deno.test("a sink whose close rejects: nobody has to handle that", async () => {
+  const channel = { state: "open", sink: { close: () => Promise.reject(new Error("no")) } };
+  await assertNoUncaught(async () => {
+    for (const code of [1005, 1006, 4404]) {
+      closeAs(channel as unknown as WebSocketChannel, code, "");
+    }
+    await turn();
+  });
 });
