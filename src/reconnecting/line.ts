@@ -82,6 +82,13 @@ export interface Line {
   resume?(): void;
   /** Asks for {@linkcode LineEvents.onDrained}. */
   watch(): void;
+  /**
+   * Enough waits for the user to be read. Left out: the channel pauses the connection's stream. A line whose own messages
+   * travel among the user's can't have that: nothing of the other direction would pass either.
+   */
+  pause?(): void;
+  /** There is room to read again. */
+  resume?(): void;
   /** The connection has ended: all that it gave was received. */
   lose(info: CloseInfo): void;
   /**

@@ -1,0 +1,310 @@
+import type { PreparedMessage } from "../protocol/prepared_message.ts";
+import { sizeOfMessage } from "../stream_channel/counted_queue.ts";
+import type { Message } from "../web_socket/web_socket_channel.ts";
+import type { SendOptions } from "../web_socket/web_socket_sink.ts";
+import {
+  COUNT_REQUEST,
+  formatCount,
+  LAST_CLOSE,
+  parseCount,
+  TEXT_MARK,
+} from "./resume_messages.ts";
+
+/** A message that is kept until the peer has acknowledged it. */
+export interface Kept {
+  /** As it is sent: text with its mark; what many sessions share, framed once. */
+  readonly wire: Message | PreparedMessage;
+  readonly options: SendOptions | undefined;
+  /** What it counts, in bytes. */
+  readonly size: number;
+}
+
+/** The bytes that all sessions of one `Sessions`, or one client, keep. What sessions share counts once. */
+export class BufferPool {
+  readonly #limit: number;
+  readonly #shares: Map<object, number> = new Map<object, number>();
+  readonly #waiting: Set<() => void> = new Set<() => void>();
+  #size = 0;
+
+  /** @param limit How many bytes they may keep. */
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  /** How many bytes are kept. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** Whether nothing more should be kept. */
+  get isFull(): boolean {
+    return this.#size >= this.#limit;
+  }
+
+  /** Counts a message that a session keeps. */
+  keep({ wire, size }: Kept): void {
+    if (typeof wire === "object" && "frame" in wire) {
+      const shares = this.#shares.get(wire) ?? 0;
+      this.#shares.set(wire, shares + 1);
+      if (shares > 0) return;
+    }
+    this.add(size);
+  }
+
+  /** A session keeps the message no more. */
+  release({ wire, size }: Kept): void {
+    const shares = this.#shares.get(wire as object);
+    if (shares !== undefined && shares > 1) this.#shares.set(wire as object, shares - 1);
+    else {
+      if (shares !== undefined) this.#shares.delete(wire as object);
+      this.add(-size);
+    }
+  }
+
+  /** Counts bytes that come or, below 0, go. */
+  add(size: number): void {
+    const wasFull = this.isFull;
+    this.#size += size;
+    if (!wasFull || this.isFull || this.#waiting.size === 0) return;
+    const waiting = [...this.#waiting];
+    this.#waiting.clear();
+    for (const onRoom of waiting) onRoom();
+  }
+
+  /** Calls `onRoom` once, when there is room again. The same function waits once only. */
+  wait(onRoom: () => void): void {
+    this.#waiting.add(onRoom);
+  }
+
+  /** Ends that. */
+  forget(onRoom: () => void): void {
+    this.#waiting.delete(onRoom);
+  }
+}
+
+/** What a message of the peer's was: see {@linkcode Session.receive}. */
+export type Received =
+  /** One of the user's. */
+  | { readonly message: Message }
+  /** Nothing for the user. */
+  | "control"
+  /** The peer acknowledges. */
+  | "acknowledged"
+  /** The peer wants to know how much has been received. */
+  | "asked"
+  /** The peer's Close, which follows, ends the session. */
+  | "last"
+  /** The peer has broken the protocol: the text says how. */
+  | { readonly fault: string };
+
+/** How many bytes are received until they are acknowledged at once; later ones after a second. */
+export const ACKNOWLEDGE_AFTER: number = 64 * 1024;
+
+/**
+ * One side of a session, as a value: it has no connection, timer or clock. It counts messages both ways, keeps
+ * those sent until they are acknowledged, and says what the next message on the connection is.
+ *
+ * Both sides use it. A message's number is its place in the session: none travels.
+ */
+export class Session {
+  readonly #pool: BufferPool;
+  /** How many bytes it may keep. */
+  readonly #maxBuffer: number;
+  /** What isn't acknowledged, from the index `#head` on. */
+  #kept: Kept[] = [];
+  #head = 0;
+  #size = 0;
+  /** How many of this side's messages the peer has acknowledged. */
+  #acknowledged = 0;
+  /** How many of them were handed to the present connection, or acknowledged. */
+  #sent = 0;
+  /** How many of them were ever handed to a connection. */
+  #reached = 0;
+  /** The bytes of those that were handed to the present connection and aren't acknowledged. */
+  #inFlight = 0;
+  /** How many bytes the peer lets be in flight. */
+  #window = Infinity;
+  #received = 0;
+  /** How many messages the peer knows that they were received, and the bytes of those it doesn't know of. */
+  #told = 0;
+  #untold = 0;
+  /** Whether the peer wants to be told at once. */
+  #isAsked = false;
+  #isOver = false;
+
+  /**
+   * Creates a session in which nothing was sent.
+   *
+   * @param pool Counts what is kept, in all sessions together.
+   * @param maxBuffer How many bytes this one may keep.
+   */
+  constructor(pool: BufferPool, maxBuffer: number) {
+    this.#pool = pool;
+    this.#maxBuffer = maxBuffer;
+  }
+
+  /** How many bytes it keeps. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** Whether nothing should be added: too much is kept here, or in all sessions together. */
+  get isFull(): boolean {
+    return this.#size >= this.#maxBuffer || this.#pool.isFull;
+  }
+
+  /** How many of the peer's messages were received. */
+  get received(): number {
+    return this.#received;
+  }
+
+  /** How many bytes were received that the peer wasn't told of. */
+  get untold(): number {
+    return this.#untold;
+  }
+
+  /** Whether a message waits to be handed to a connection, and the peer lets it be sent. */
+  get hasNext(): boolean {
+    return this.#sent < this.#acknowledged + this.#kept.length - this.#head &&
+      this.#inFlight < this.#window;
+  }
+
+  /** Keeps a message that is to be sent. */
+  keep(kept: Kept): void {
+    if (this.#isOver) return;
+    this.#kept.push(kept);
+    this.#size += kept.size;
+    this.#pool.keep(kept);
+  }
+
+  /** Takes the next message for the connection; call it only while {@linkcode hasNext}. */
+  next(): Kept {
+    const kept = this.#kept[this.#head + this.#sent - this.#acknowledged] as Kept;
+    this.#sent++;
+    this.#inFlight += kept.size;
+    this.#reached = Math.max(this.#reached, this.#sent);
+    return kept;
+  }
+
+  /** What was handed to a connection and isn't acknowledged, in order. */
+  get unacknowledged(): Message[] {
+    return this.#contents(this.#acknowledged, this.#reached);
+  }
+
+  /** What no connection has got, in order. */
+  get unsent(): Message[] {
+    return this.#contents(this.#reached, Infinity);
+  }
+
+  #contents(from: number, to: number): Message[] {
+    const first = this.#head - this.#acknowledged;
+    return this.#kept.slice(first + from, first + to).map(contentOf);
+  }
+
+  /**
+   * Another connection of the session begins.
+   *
+   * @param received How many messages the peer has received.
+   * @param window How many bytes it lets be in flight.
+   * @returns `false` when the number can't be: it would acknowledge what was never sent, or take back what was
+   * acknowledged. Nothing has changed then.
+   */
+  resume(received: number, window: number): boolean {
+    if (!this.#acknowledge(received, this.#reached)) return false;
+    this.#sent = received;
+    this.#inFlight = 0;
+    this.#window = window;
+    return true;
+  }
+
+  /** Whether {@linkcode resume} would take this number. */
+  canResume(received: number): boolean {
+    return received >= this.#acknowledged && received <= this.#reached;
+  }
+
+  #acknowledge(count: number, sent: number): boolean {
+    if (count < this.#acknowledged || count > sent) return false;
+    for (; this.#acknowledged < count; this.#acknowledged++) {
+      this.#release(this.#kept[this.#head++] as Kept);
+    }
+    // Moved seldom enough to cost nothing a message.
+    if (this.#head > 64 && 2 * this.#head > this.#kept.length || this.#size === 0) {
+      this.#kept = this.#kept.slice(this.#head);
+      this.#head = 0;
+    }
+    return true;
+  }
+
+  #release(kept: Kept): void {
+    this.#size -= kept.size;
+    // What another connection had is not in flight on this one.
+    this.#inFlight = Math.max(this.#inFlight - kept.size, 0);
+    this.#pool.release(kept);
+  }
+
+  /** Reads a message of the peer's, behind its hello. */
+  receive(message: Message): Received {
+    if (typeof message !== "string") return this.#take(message);
+    if (message[0] === TEXT_MARK) return this.#take(message.slice(1));
+    if (message === COUNT_REQUEST) {
+      this.#isAsked = true;
+      return "asked";
+    }
+    if (message === LAST_CLOSE) return "last";
+    const count = parseCount(message);
+    if (count === null) return { fault: "a message of no known kind" };
+    if (this.#acknowledge(count, this.#sent)) return "acknowledged";
+    return {
+      fault: `it acknowledged ${count} messages, not ${this.#acknowledged} to ${this.#sent}`,
+    };
+  }
+
+  #take(message: Message): Received {
+    this.#received++;
+    this.#untold += sizeOfMessage(message);
+    return { message };
+  }
+
+  /** Whether the peer must be told at once how much was received. */
+  get mustTell(): boolean {
+    return this.#isAsked || this.#untold >= ACKNOWLEDGE_AFTER;
+  }
+
+  /** Whether something was received that the peer wasn't told of. */
+  get canTell(): boolean {
+    return this.#isAsked || this.#told < this.#received;
+  }
+
+  /** An acknowledgement of all that was received. */
+  tell(): string {
+    this.told();
+    return formatCount(this.#received);
+  }
+
+  /** The peer has been told, by a hello. */
+  told(): void {
+    this.#told = this.#received;
+    this.#untold = 0;
+    this.#isAsked = false;
+  }
+
+  /** The session is over, and keeps nothing. Ask before for what it has kept. */
+  end(): void {
+    this.#isOver = true;
+    for (const kept of this.#kept.splice(0).slice(this.#head)) this.#pool.release(kept);
+    this.#head = 0;
+    this.#size = 0;
+  }
+}
+
+/** A message of the user's as it is kept. Bytes must be a copy. */
+export function kept(message: Message, options: SendOptions | undefined): Kept {
+  const wire = typeof message === "string" ? TEXT_MARK + message : message;
+  return { wire, options, size: sizeOfMessage(message) };
+}
+
+/** The user's message. */
+function contentOf({ wire }: Kept): Message {
+  const content = typeof wire === "object" && "frame" in wire ? wire.content : wire;
+  return typeof content === "string" ? content.slice(TEXT_MARK.length) : content;
+}
