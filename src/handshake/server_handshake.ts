@@ -182,6 +182,20 @@ function readExtensions(headers: HeaderMap): readonly Extension[] {
 }
 
 /**
+ * Chooses the subprotocol.
+ *
+ * @param request The request, checked.
+ * @param spoken Those that the server speaks, its favourite first.
+ * @returns The first of those that the client offers; `null`: there is none.
+ */
+export function chooseProtocol(
+  { protocols }: UpgradeRequest,
+  spoken: readonly string[],
+): string | null {
+  return spoken.find((it) => protocols.includes(it)) ?? null;
+}
+
+/**
  * Accepts an upgrade: chooses the subprotocol and the extensions.
  *
  * @param request The request, checked.
@@ -196,8 +210,7 @@ export function acceptRequest(request: UpgradeRequest, options: AcceptOptions = 
     ["Connection", "Upgrade"],
     ["Sec-WebSocket-Accept", signKey(request.key)],
   ];
-  const spoken = options.protocols ?? [];
-  const protocol = spoken.find((it) => request.protocols.includes(it)) ?? null;
+  const protocol = chooseProtocol(request, options.protocols ?? []);
   if (protocol !== null) headers.push(["Sec-WebSocket-Protocol", protocol]);
   const { compression = null } = options;
   const choice = compression === null ? null : chooseDeflate(request.extensions, compression);

@@ -20,6 +20,11 @@ export const COUNT_REQUEST = "?";
 /** The Close that follows ends the session, not only the connection. */
 export const LAST_CLOSE = ".";
 
+/** Whether a message is one of the user's. */
+export function isUsers(message: string | Uint8Array): boolean {
+  return typeof message !== "string" || message[0] === TEXT_MARK;
+}
+
 /** The first message of either side on each connection. */
 export interface Hello {
   /** The session's id; `null`: the client has none yet. */

@@ -76,29 +76,38 @@ export class BufferPool {
     this.#waiting.add(onRoom);
   }
 
-  /** Ends that. */
+  /** Calls it no more. */
   forget(onRoom: () => void): void {
     this.#waiting.delete(onRoom);
   }
 }
 
-/** What a message of the peer's was: see {@linkcode Session.receive}. */
-export type Received =
-  /** One of the user's. */
-  | { readonly message: Message }
-  /** Nothing for the user. */
-  | "control"
-  /** The peer acknowledges. */
-  | "acknowledged"
-  /** The peer wants to know how much has been received. */
-  | "asked"
-  /** The peer's Close, which follows, ends the session. */
-  | "last"
-  /** The peer has broken the protocol: the text says how. */
-  | { readonly fault: string };
+/** What a message of the peer's was that isn't one of the user's: see {@linkcode Session.receive}. */
+export type Control =
+  | typeof FAULT
+  | typeof ACKNOWLEDGED
+  | typeof ASKED
+  | typeof LAST;
 
-/** How many bytes are received until they are acknowledged at once; later ones after a second. */
-export const ACKNOWLEDGE_AFTER: number = 64 * 1024;
+/** The peer has broken the protocol: see {@linkcode Session.fault}. */
+export const FAULT = 0;
+/** The peer has acknowledged. */
+export const ACKNOWLEDGED = 1;
+/** The peer wants to know at once how much has been received. */
+export const ASKED = 2;
+/** The peer sends no other message in this session: its Close follows. */
+export const LAST = 3;
+
+/** How many bytes are received until they are acknowledged at once, unless the window is small; fewer after a second. */
+const ACKNOWLEDGE_AFTER = 64 * 1024;
+
+/** What a session may keep, and what the peer may send. */
+export interface SessionLimits {
+  /** Counts what is kept, in all sessions together. */
+  readonly pool: BufferPool;
+  /** How many bytes this session may keep, and the peer may send that aren't acknowledged. At least 1. */
+  readonly maxBuffer: number;
+}
 
 /**
  * One side of a session, as a value: it has no connection, timer or clock. It counts messages both ways, keeps
@@ -107,8 +116,9 @@ export const ACKNOWLEDGE_AFTER: number = 64 * 1024;
  * Both sides use it. A message's number is its place in the session: none travels.
  */
 export class Session {
+  /** What is wrong with what the peer has sent. */
+  fault = "";
   readonly #pool: BufferPool;
-  /** How many bytes it may keep. */
   readonly #maxBuffer: number;
   /** What isn't acknowledged, from the index `#head` on. */
   #kept: Kept[] = [];
@@ -128,17 +138,11 @@ export class Session {
   /** How many messages the peer knows that they were received, and the bytes of those it doesn't know of. */
   #told = 0;
   #untold = 0;
-  /** Whether the peer wants to be told at once. */
   #isAsked = false;
   #isOver = false;
 
-  /**
-   * Creates a session in which nothing was sent.
-   *
-   * @param pool Counts what is kept, in all sessions together.
-   * @param maxBuffer How many bytes this one may keep.
-   */
-  constructor(pool: BufferPool, maxBuffer: number) {
+  /** Creates a session in which nothing was sent. */
+  constructor({ pool, maxBuffer }: SessionLimits) {
     this.#pool = pool;
     this.#maxBuffer = maxBuffer;
   }
@@ -165,8 +169,12 @@ export class Session {
 
   /** Whether a message waits to be handed to a connection, and the peer lets it be sent. */
   get hasNext(): boolean {
-    return this.#sent < this.#acknowledged + this.#kept.length - this.#head &&
-      this.#inFlight < this.#window;
+    return !this.isHandedOn && this.#inFlight < this.#window;
+  }
+
+  /** Whether everything was handed to the connection. */
+  get isHandedOn(): boolean {
+    return this.#sent === this.#acknowledged + this.#kept.length - this.#head;
   }
 
   /** Keeps a message that is to be sent. */
@@ -196,9 +204,18 @@ export class Session {
     return this.#contents(this.#reached, Infinity);
   }
 
+  /** The same as it is kept. */
+  get unsentKept(): readonly Kept[] {
+    return this.#slice(this.#reached, Infinity);
+  }
+
   #contents(from: number, to: number): Message[] {
+    return this.#slice(from, to).map(contentOf);
+  }
+
+  #slice(from: number, to: number): Kept[] {
     const first = this.#head - this.#acknowledged;
-    return this.#kept.slice(first + from, first + to).map(contentOf);
+    return this.#kept.slice(first + from, first + to);
   }
 
   /**
@@ -214,7 +231,13 @@ export class Session {
     this.#sent = received;
     this.#inFlight = 0;
     this.#window = window;
+    this.#isAsked = false;
     return true;
+  }
+
+  /** Everything that was handed to the connection counts as acknowledged: the peer doesn't acknowledge. */
+  letGo(): void {
+    this.#acknowledge(this.#sent, this.#sent);
   }
 
   /** Whether {@linkcode resume} would take this number. */
@@ -242,50 +265,67 @@ export class Session {
     this.#pool.release(kept);
   }
 
-  /** Reads a message of the peer's, behind its hello. */
-  receive(message: Message): Received {
+  /**
+   * Reads a message of the peer's, behind its hello.
+   *
+   * @returns The user's message, or what else it was.
+   */
+  receive(message: Message): Message | Control {
     if (typeof message !== "string") return this.#take(message);
     if (message[0] === TEXT_MARK) return this.#take(message.slice(1));
-    if (message === COUNT_REQUEST) {
+    if (message === LAST_CLOSE || message === COUNT_REQUEST) {
       this.#isAsked = true;
-      return "asked";
+      return message === LAST_CLOSE ? LAST : ASKED;
     }
-    if (message === LAST_CLOSE) return "last";
     const count = parseCount(message);
-    if (count === null) return { fault: "a message of no known kind" };
-    if (this.#acknowledge(count, this.#sent)) return "acknowledged";
-    return {
-      fault: `it acknowledged ${count} messages, not ${this.#acknowledged} to ${this.#sent}`,
-    };
+    if (count !== null && this.#acknowledge(count, this.#sent)) return ACKNOWLEDGED;
+    this.fault = count === null
+      ? "it sent a message of no known kind"
+      : `it acknowledged ${count} messages, not ${this.#acknowledged} to ${this.#sent}`;
+    return FAULT;
   }
 
-  #take(message: Message): Received {
+  #take(message: Message): Message {
     this.#received++;
     this.#untold += sizeOfMessage(message);
-    return { message };
+    return message;
   }
 
-  /** Whether the peer must be told at once how much was received. */
+  /** Whether the peer has asked how much was received. */
+  get isAsked(): boolean {
+    return this.#isAsked;
+  }
+
+  /** Whether so much was received that the peer must be told at once. */
   get mustTell(): boolean {
-    return this.#isAsked || this.#untold >= ACKNOWLEDGE_AFTER;
+    return this.#untold >= Math.min(ACKNOWLEDGE_AFTER, this.#maxBuffer / 4);
   }
 
   /** Whether something was received that the peer wasn't told of. */
   get canTell(): boolean {
-    return this.#isAsked || this.#told < this.#received;
+    return this.#told < this.#received;
   }
 
-  /** An acknowledgement of all that was received. */
-  tell(): string {
-    this.told();
-    return formatCount(this.#received);
+  /** Whether the peer has sent much more than it may: it doesn't wait to be told. */
+  get isOverrun(): boolean {
+    return this.#untold >= 2 * this.#maxBuffer;
   }
 
-  /** The peer has been told, by a hello. */
+  /**
+   * An acknowledgement.
+   *
+   * @param isAll Whether the peer is told of all that was received; otherwise of what it knows already.
+   */
+  tell(isAll: boolean): string {
+    if (isAll) this.told();
+    this.#isAsked = false;
+    return formatCount(this.#told);
+  }
+
+  /** The peer has been told of all, by a hello. */
   told(): void {
     this.#told = this.#received;
     this.#untold = 0;
-    this.#isAsked = false;
   }
 
   /** The session is over, and keeps nothing. Ask before for what it has kept. */

@@ -5,7 +5,7 @@ import { type Clock, systemClock } from "../web_socket/clock.ts";
 import type { Message } from "../web_socket/web_socket_channel.ts";
 import type { MessageInput } from "../web_socket/web_socket_sink.ts";
 import { claim } from "./claim.ts";
-import { handle } from "./handler.ts";
+import { serve } from "./handler.ts";
 import type { UpgradeSocket } from "./upgrade_socket.ts";
 import { ServerChannel, type UpgradeExtra } from "./server_channel.ts";
 import {
@@ -87,7 +87,7 @@ export function acceptUpgrade<Context = undefined>(
   const { handler, onError } = settings;
   const channel = accept({ request, socket, head }, settings, systemClock, {
     signal: options.signal,
-    onOpen: handler && ((it) => void handle(handler, it, onError)),
+    onOpen: handler && ((it) => void serve(handler, it, onError)),
   });
   return channel as ServerChannel<Message, MessageInput, Context>;
 }

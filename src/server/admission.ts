@@ -3,12 +3,14 @@ import {
   type Acceptance,
   acceptRequest,
   checkRequest,
+  chooseProtocol,
   isOriginAllowed,
   type Refusal,
   refuse,
   type UpgradeRequest,
 } from "../handshake/server_handshake.ts";
 import { isPromiseLike } from "../realm/kinds.ts";
+import { services } from "../web_socket/connection_service.ts";
 import { type RefusalReason, report } from "./error_hook.ts";
 import { foreignHost, isHostAllowed } from "./hosts.ts";
 import { contextIn, hasContext, isAdmitted, refusalOf } from "./refusals.ts";
@@ -35,7 +37,7 @@ export interface Refused {
 /** What decides about requests. */
 export type AdmissionSettings = Pick<
   ServerSettings,
-  "admission" | "hosts" | "fields" | "compression" | "onError"
+  "admission" | "hosts" | "fields" | "compression" | "handler" | "onError"
 >;
 
 /**
@@ -66,7 +68,7 @@ type Step = readonly [where: string, call: () => unknown];
 function* stepsOf(
   head: RequestHead,
   request: UpgradeServerRequest,
-  { admission, hosts, fields, compression }: AdmissionSettings,
+  { admission, hosts, fields, compression, handler }: AdmissionSettings,
 ): Generator<Step, Decision, unknown> {
   const { request: upgrade, refusal } = checkRequest(head);
   if (upgrade === null) return refused(refusal, "malformed");
@@ -96,7 +98,14 @@ function* stepsOf(
   const wishes = typeof compression === "function"
     ? negotiable(yield ["compression", () => compression(request)])
     : compression;
-  const options = { protocols: spoken, headers: extra, compression: wishes };
+  const service = handler && services.get(handler);
+  const isServed = service !== undefined && upgrade.protocols.includes(service.protocol);
+  if (isServed) UpgradeServerRequest.setProtocol(request, chooseProtocol(upgrade, spoken));
+  const options = {
+    protocols: isServed ? [service.protocol] : spoken,
+    headers: extra,
+    compression: wishes,
+  };
   return { acceptance: acceptRequest(upgrade, options), refusal: null };
 }
 

@@ -1,11 +1,14 @@
 import { internalServerError } from "../../status.ts";
 import { nameOf } from "../realm/kinds.ts";
+import { ignore } from "../stream_channel/errors.ts";
 import { Channel } from "../web_socket/channel.ts";
 import { WebSocketChannelError } from "../web_socket/errors.ts";
 import type { Message } from "../web_socket/web_socket_channel.ts";
 import type { MessageInput } from "../web_socket/web_socket_sink.ts";
 import { type ErrorHook, report } from "./error_hook.ts";
-import type { ServerWebSocketChannel } from "./server_request.ts";
+import { type ServiceHost, services } from "../web_socket/connection_service.ts";
+import type { WebSocketChannel } from "../web_socket/web_socket_channel.ts";
+import { type ServerWebSocketChannel, UpgradeServerRequest } from "./server_request.ts";
 
 /**
  * Serves one connection: called once for each, as soon as its channel is open, and before anything that the
@@ -20,6 +23,48 @@ export type ConnectionHandler<Context = unknown> = (
   channel: ServerWebSocketChannel<Message, MessageInput, Context>,
 ) => void | Promise<void>;
 
+/** What a server has that knows its channels. */
+export type ServerHost = Pick<ServiceHost, "isClosing" | "onChannel" | "onChannelClosed">;
+
+/** Where channels are nobody's but their handler's. */
+const NO_SERVER: ServerHost = { isClosing: false, onChannel: ignore, onChannelClosed: ignore };
+
+/**
+ * Calls a handler, or what serves the connection in its place.
+ *
+ * @param handler The user's.
+ * @param channel The channel, open.
+ * @param onError Who gets the handler's error.
+ * @param server The server, where it knows its channels.
+ * @returns A promise that fulfils when the handler has returned. It never rejects.
+ */
+export function serve(
+  handler: ConnectionHandler<never>,
+  channel: ServerWebSocketChannel,
+  onError: ErrorHook | undefined,
+  server: ServerHost = NO_SERVER,
+): Promise<void> {
+  const service = services.get(handler);
+  if (service === undefined || channel.protocol !== service.protocol) {
+    return handle(handler, channel, onError);
+  }
+  const host: ServiceHost = {
+    protocol: UpgradeServerRequest.protocolOf(channel.request as UpgradeServerRequest),
+    get isClosing() {
+      return server.isClosing;
+    },
+    handle: (its, session) =>
+      handle(
+        its as ConnectionHandler<never>,
+        session as unknown as ServerWebSocketChannel,
+        onError,
+      ),
+    onChannel: (session) => server.onChannel(session),
+    onChannelClosed: (session) => server.onChannelClosed(session),
+  };
+  return handle((it) => service.serve(it as WebSocketChannel, host), channel, onError);
+}
+
 /**
  * Calls a handler.
  *
@@ -28,7 +73,7 @@ export type ConnectionHandler<Context = unknown> = (
  * @param onError Who gets the handler's error.
  * @returns A promise that fulfils when the handler has returned. It never rejects.
  */
-export async function handle(
+async function handle(
   handler: ConnectionHandler<never>,
   channel: ServerWebSocketChannel,
   onError: ErrorHook | undefined,

@@ -14,7 +14,7 @@ import { UnsupportedError } from "../web_socket/errors.ts";
 import { MessageRate, type RateKind, type RateRule } from "../web_socket/message_rate.ts";
 import { platform } from "../web_socket/platform.ts";
 import { decide, type Decision, refused } from "./admission.ts";
-import { type ConnectionHandler, handle } from "./handler.ts";
+import { type ConnectionHandler, serve } from "./handler.ts";
 import { ignore } from "../stream_channel/errors.ts";
 import type { Message, WebSocketChannel } from "../web_socket/web_socket_channel.ts";
 import type { MessageInput } from "../web_socket/web_socket_sink.ts";
@@ -177,7 +177,7 @@ export function platformChannel<Context>(
   const channel: ServerChannel<Message, MessageInput, Context> = new ServerChannel(core, request);
   const { handler, onError } = settings;
   core.onUnread = settings.onUnread;
-  if (handler !== undefined) channel.ready.then(() => handle(handler, channel, onError), ignore);
+  if (handler !== undefined) channel.ready.then(() => serve(handler, channel, onError), ignore);
   return channel;
 }
 

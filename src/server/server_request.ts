@@ -115,6 +115,7 @@ export class UpgradeServerRequest implements ServerRequest {
   #abort: AbortController | undefined;
   #gone = false;
   #context: unknown;
+  #protocol: string | null = null;
 
   /**
    * Makes a request.
@@ -196,6 +197,16 @@ export class UpgradeServerRequest implements ServerRequest {
   /** See {@linkcode contextOf}. */
   static setContext(request: UpgradeServerRequest, context: unknown): void {
     request.#context = context;
+  }
+
+  /** The user's subprotocol that was chosen beside that of a `ConnectionService`. */
+  static protocolOf(request: UpgradeServerRequest): string | null {
+    return request.#protocol;
+  }
+
+  /** See {@linkcode protocolOf}. */
+  static setProtocol(request: UpgradeServerRequest, protocol: string | null): void {
+    request.#protocol = protocol;
   }
 
   /** The client is gone before it got an answer. */

@@ -27,7 +27,8 @@ import {
 } from "./http_server.ts";
 import { type Refused, refused } from "./admission.ts";
 import { type RefusalReason, report } from "./error_hook.ts";
-import { handle } from "./handler.ts";
+import { serve, type ServerHost } from "./handler.ts";
+import { services } from "../web_socket/connection_service.ts";
 import type { UpgradeSocket } from "./upgrade_socket.ts";
 import { answerRequest, type RequestHandler } from "./plain_request.ts";
 import type { Message, WebSocketChannel } from "../web_socket/web_socket_channel.ts";
@@ -329,13 +330,18 @@ function checkPaths(paths: unknown): void {
 /** What the server itself looks at, beside its {@linkcode ServerSettings}. */
 type PlaceOptions = Pick<BindOptions, "tls" | "path" | "maxConnections" | "onRequest">;
 
-class BoundServer implements WebSocketServer {
+class BoundServer implements WebSocketServer, ServerHost {
   readonly #http: HttpServer;
   readonly #options: PlaceOptions;
   readonly #settings: ServerSettings;
   readonly #clock: Clock;
   readonly #maxConnections: number;
+  /** What users hold. */
   readonly #channels: Set<ServerChannel> = new Set<ServerChannel>();
+  /** Connections of channels that may have several, one after another. */
+  readonly #carriers: Set<ServerChannel> = new Set<ServerChannel>();
+  /** How many connections there are. */
+  #open = 0;
   readonly #connecting: Set<ServerChannel> = new Set<ServerChannel>();
   readonly #queue: ChannelQueue<ServerChannel> = new ChannelQueue<ServerChannel>(
     ServerChannel.taken,
@@ -350,7 +356,11 @@ class BoundServer implements WebSocketServer {
   readonly #onClosed = (closed: WebSocketChannel): void => {
     const channel = closed as ServerChannel;
     ServerChannel.forget(channel);
-    if (this.#channels.delete(channel)) this.#queue.over(channel);
+    if (this.#carriers.delete(channel)) this.#open--;
+    else if (this.#channels.delete(channel)) {
+      this.#open--;
+      this.#queue.over(channel);
+    }
     acceptAgain(this.#http);
   };
   readonly #traffic = new Traffic();
@@ -444,7 +454,7 @@ class BoundServer implements WebSocketServer {
 
   #onUpgrade(event: UpgradeEvent): void {
     const connection = this.#connections.heard(event.socket);
-    const full = this.#channels.size + this.#connecting.size >= this.#maxConnections;
+    const full = this.#open + this.#connecting.size >= this.#maxConnections;
     const channel = accept(event, this.#settings, this.#clock, {
       refused: this.#refusalOf(event, full),
       onOpen: (it) => this.#onOpen(it, event.socket),
@@ -466,14 +476,31 @@ class BoundServer implements WebSocketServer {
 
   #onOpen(channel: ServerChannel, socket: UpgradeSocket): void {
     this.#connecting.delete(channel);
-    this.#channels.add(channel);
+    this.#open++;
     this.#accepted++;
     this.#connections.remove(socket);
     const { handler, onError } = this.#settings;
+    const service = handler && services.get(handler);
+    const isCarrier = service !== undefined && channel.protocol === service.protocol;
+    (isCarrier ? this.#carriers : this.#channels).add(channel);
     if (handler === undefined) return this.#queue.push(channel);
-    const handled = handle(handler, channel, onError);
+    const handled = serve(handler, channel, onError, this);
     this.#handled.add(handled);
     handled.then(() => this.#handled.delete(handled));
+  }
+
+  // What it is for a `ConnectionService`.
+
+  get isClosing(): boolean {
+    return this.#closing;
+  }
+
+  onChannel(channel: WebSocketChannel): void {
+    this.#channels.add(channel as ServerChannel);
+  }
+
+  onChannelClosed(channel: WebSocketChannel): void {
+    this.#channels.delete(channel as ServerChannel);
   }
 
   /** An answer was the connection's last when the server is closing and no further request waits. */
@@ -512,7 +539,7 @@ class BoundServer implements WebSocketServer {
     for (const channel of this.#channels) queued += channel.sink.bufferedAmount;
     return {
       connections: {
-        open: this.#channels.size,
+        open: this.#open,
         connecting: this.#connecting.size,
         accepted: this.#accepted,
       },
@@ -555,11 +582,14 @@ class BoundServer implements WebSocketServer {
     const late = new Deferred();
     const onTime = (): void => {
       late.resolve();
-      for (const channel of channels) channel.terminate();
+      for (const channel of [...channels, ...this.#carriers]) channel.terminate();
       for (const { socket } of this.#connections) socket.destroy();
     };
     const deadline = new Deadline(this.#clock, { ms: drainTimeout, onTime });
     await Promise.all(channels.map((channel) => channel.closed));
+    // A channel that is over has closed its connection, unless it never had one of its own.
+    for (const it of this.#carriers) ServerChannel.drain(it, { code, reason }, drainTimeout);
+    await Promise.all([...this.#carriers].map((it) => it.closed));
     await stopped;
     await Promise.race([Promise.all(this.#handled), late.promise]);
     deadline.clear();

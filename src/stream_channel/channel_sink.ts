@@ -115,6 +115,8 @@ export interface SinkTarget<T, Options = never> {
    * values.
    */
   readonly load?: number;
+  /** Whether nothing more should be added. Left out, or `undefined`: when `load` has come to the high-water mark. */
+  readonly isFull?: boolean | undefined;
   /**
    * Takes a value, with the options that the sink's `add` got. Throws a `TypeError`, and takes
    * nothing, if the value is of the wrong kind. Returns `false` if it drops the value because the
@@ -262,9 +264,8 @@ export class MessageSink<T, Options = never> implements ChannelSink<T> {
       },
       drained: (it) => {
         if (!outlet.isWaitedFor(it)) return;
-        const load = it.#load;
-        if (load < it.#highWaterMark) it.#openRoom();
-        if (load === 0) { for (const flush of it.#takeFlushes()) flush.resolve(); }
+        if (it.hasRoom) it.#openRoom();
+        if (it.#load === 0) { for (const flush of it.#takeFlushes()) flush.resolve(); }
       },
       disconnect: (it, cause) => {
         if (cause !== undefined) it.#need().cause ??= cause;
@@ -347,6 +348,7 @@ export class MessageSink<T, Options = never> implements ChannelSink<T> {
     if (this.#has(DISCONNECTED | CLOSED)) return true;
     const target = this.#target;
     if (target.inner !== undefined) return target.inner.hasRoom;
+    if (target.isFull !== undefined) return !target.isFull;
     return (target.load ?? target.bufferedAmount ?? 0) < this.#highWaterMark;
   }
 

@@ -189,6 +189,10 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget {
     return this.#transport === null ? waiting : waiting + this.#transport.load;
   }
 
+  get isFull(): boolean | undefined {
+    return this.#transport?.isFull;
+  }
+
   /** See {@linkcode SinkTarget.ending}. */
   get ending(): string | undefined {
     return this.life.known?.text;
@@ -500,6 +504,7 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget {
       this.#transport?.hasSentClose(ending) !== true;
     if (isCloseLost) closing.sent = undefined;
     closing.dropped = this.bufferedAmount;
+    closing.unacknowledged = this.#transport?.unacknowledged;
     if (closing.dropped > 0) closing.error ??= droppedError(closing);
     // RFC 6455 §7.1.4: no closing handshake was completed with a Close that never left.
     const info = closing.info(isCloseLost ? { ...ending, wasClean: false } : ending);

@@ -143,6 +143,8 @@ export class Closing {
   error: unknown;
   /** How many bytes of payload were never handed to the transport. */
   dropped = 0;
+  /** What was sent and the peer has not acknowledged, where that is known. */
+  unacknowledged: readonly (string | Uint8Array)[] | undefined;
   /** Whether the code and the reason are known. */
   isKnown = false;
   #deadline: Deadline | null = null;
@@ -196,6 +198,7 @@ export class Closing {
       ...(this.received === undefined ? {} : { received: this.received }),
       ...(this.error === undefined ? {} : { error: this.error }),
       ...(this.dropped === 0 ? {} : { dropped: this.dropped }),
+      ...(this.unacknowledged?.length ? { unacknowledged: this.unacknowledged } : {}),
     };
   }
 }

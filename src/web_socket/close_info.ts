@@ -46,4 +46,9 @@ export interface CloseInfo {
    * there were none. What `broadcast` has dropped before, by its option `slow`, is not counted.
    */
   readonly dropped?: number;
+  /**
+   * The messages that were added and that the peer has not acknowledged, in order; left out when there were none. Only a
+   * session's channel knows (see `Sessions`): the peer may or may not have received them.
+   */
+  readonly unacknowledged?: readonly (string | Uint8Array)[];
 }

@@ -2,6 +2,7 @@ import type { PreparedMessage } from "../protocol/prepared_message.ts";
 import type { Ending } from "./channel_state.ts";
 import type { ConnectionInfo } from "./connection_info.ts";
 import type { CloseFrameContent } from "./close_info.ts";
+import type { Message } from "./web_socket_channel.ts";
 import type { MessageInput, SendOptions } from "./web_socket_sink.ts";
 
 /**
@@ -13,6 +14,10 @@ export interface Transport {
   readonly bufferedAmount: number;
   /** How many bytes wait to be handed on, with all that goes beside payloads: backpressure is about them. */
   readonly load: number;
+  /** Whether nothing more should be sent; left out: when `load` has come to the high-water mark. */
+  readonly isFull?: boolean;
+  /** What was sent and the peer has not acknowledged, where the transport knows. */
+  readonly unacknowledged?: readonly Message[];
   /** The close code for an error that was put into the sink; left out: none. */
   readonly errorCode?: number;
   /** The latest round trip's time, in milliseconds; `null` before the first; left out where it can't ping. */

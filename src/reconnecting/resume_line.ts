@@ -1,0 +1,264 @@
+import { copyOf } from "../realm/bytes.ts";
+import { lacking } from "../web_socket/capabilities.ts";
+import { Deadline } from "../web_socket/deadline.ts";
+import { unsendable } from "../web_socket/web_socket_sink.ts";
+import type { CloseInfo } from "../web_socket/close_info.ts";
+import type { Message, WebSocketChannel } from "../web_socket/web_socket_channel.ts";
+import type { MessageInput, SendOptions } from "../web_socket/web_socket_sink.ts";
+import type { Line, LineEvents, LineOptions, LineRest } from "./line.ts";
+import {
+  formatHello,
+  type Hello,
+  isUsers,
+  parseHello,
+  RESUME_PROTOCOL,
+} from "./resume_messages.ts";
+import { BufferPool, type Kept, kept, type SessionLimits } from "./session.ts";
+import { brokenProtocol, SessionLink, type SessionLinkEvents } from "./session_link.ts";
+
+/** Where the present connection is. */
+type Stage =
+  /** There is none. */
+  | "away"
+  /** Our hello is sent, the server's isn't in. */
+  | "greeting"
+  /** Messages pass, and are acknowledged. */
+  | "resumable"
+  /** The server doesn't resume: messages pass as they are. */
+  | "plain";
+
+/** The line of a channel whose sessions can be resumed: see `docs/reference/resume_protocol.md`. */
+export class ResumeLine implements Line, SessionLinkEvents {
+  readonly #events: LineEvents;
+  readonly #options: LineOptions;
+  readonly #limits: SessionLimits;
+  #link: SessionLink;
+  #stage: Stage = "away";
+  #connection: WebSocketChannel | null = null;
+  /** The session's id; `null` while there is none that can be resumed. */
+  #id: string | null = null;
+  /** Whether there was a session, even if it can't be resumed. */
+  #hasBegun = false;
+  /** What is added while the user hears that the session is gone goes before what waits. */
+  #behind: readonly Kept[] | null = null;
+  /** How to close, once everything is acknowledged. */
+  #closing: { readonly code: number | undefined; readonly reason: string | undefined } | null =
+    null;
+  #deadline: Deadline | null = null;
+
+  /** Creates a line without a connection. */
+  constructor(events: LineEvents, options: LineOptions) {
+    this.#events = events;
+    this.#options = options;
+    const maxBuffer = Math.max(options.maxBuffer, 1);
+    this.#limits = { pool: new BufferPool(Infinity), maxBuffer };
+    this.#link = this.#createLink();
+  }
+
+  #createLink(): SessionLink {
+    return new SessionLink(this.#limits, this.#options.clock, this);
+  }
+
+  get isFull(): boolean {
+    return this.#link.session.isFull;
+  }
+
+  get hasRoom(): boolean {
+    if (this.#stage === "plain") return this.#connection?.sink.hasRoom !== false;
+    return !this.isFull;
+  }
+
+  get bufferedAmount(): number {
+    const { size } = this.#link.session;
+    return this.#stage === "plain" ? size + (this.#connection?.sink.bufferedAmount ?? 0) : size;
+  }
+
+  offer(protocols: readonly string[]): readonly string[] {
+    return [RESUME_PROTOCOL, ...protocols];
+  }
+
+  open(connection: WebSocketChannel): void {
+    this.#connection = connection;
+    if (connection.protocol !== RESUME_PROTOCOL) return this.#openPlainly(connection);
+    this.#stage = "greeting";
+    const { received } = this.#link.session;
+    const hello = { session: this.#id, received, window: this.#limits.maxBuffer, protocol: null };
+    connection.sink.add(formatHello(hello));
+  }
+
+  /** The server can't resume: what is known of the session before is gone. */
+  #openPlainly(connection: WebSocketChannel): void {
+    this.#report(connection, false, this.#renew());
+    if (this.#connection !== connection) return;
+    this.#stage = "plain";
+    this.#sendPlainly();
+  }
+
+  /**
+   * Forgets the session, if there was one.
+   *
+   * @returns What it has not acknowledged; `null` if there was none.
+   */
+  #renew(): Message[] | null {
+    const before = this.#link.session;
+    const { unacknowledged } = before;
+    if (!this.#hasBegun) return null;
+    this.#hasBegun = false;
+    this.#behind = before.unsentKept;
+    this.#link.end();
+    this.#link = this.#createLink();
+    this.#id = null;
+    return unacknowledged;
+  }
+
+  /** Tells the channel that messages may pass; afterwards they do. */
+  #report(
+    connection: WebSocketChannel,
+    resumable: boolean,
+    unacknowledged: Message[] | null,
+  ): void {
+    this.#events.onOpen({ resumable, unacknowledged });
+    const behind = this.#behind ?? [];
+    this.#behind = null;
+    for (const it of behind) this.#link.session.keep(it);
+    if (this.#connection !== connection) this.#stage = "away";
+  }
+
+  #welcome(connection: WebSocketChannel, hello: Hello): void {
+    const isSame = hello.session === this.#id;
+    const lost = isSame ? null : this.#renew();
+    const { session } = this.#link;
+    if (hello.session === null || !session.resume(hello.received, hello.window)) {
+      // Another attempt with this id would fail as well.
+      this.#id = null;
+      return this.#events.onFault(brokenProtocol("its hello can't belong to the session"));
+    }
+    this.#id = hello.session;
+    this.#hasBegun = true;
+    session.told();
+    this.#stage = "resumable";
+    this.#report(connection, true, lost);
+    if (this.#connection !== connection) return;
+    // It confirms the id: the server's handler starts now.
+    connection.sink.add(session.tell(true));
+    this.#link.open(connection);
+  }
+
+  receive(message: Message): Message | null {
+    if (this.#stage === "plain") return message;
+    if (this.#stage === "resumable") return this.#link.receive(message);
+    const hello = parseHello(message);
+    const connection = this.#connection;
+    if (connection === null) return null;
+    if (hello !== null) this.#welcome(connection, hello);
+    else this.#events.onFault(brokenProtocol("its first message is no hello"));
+    return null;
+  }
+
+  add(message: MessageInput, options: SendOptions | undefined): void {
+    const { connection } = this.#link;
+    if (options?.compress === false && connection?.capabilities.compressionOptions === false) {
+      throw lacking("compressionOptions");
+    }
+    const it = kept(typeof message === "string" ? message : copyOf(message), options);
+    this.#link.send(it);
+    if (this.#stage === "plain") this.#sendPlainly();
+  }
+
+  /** Hands everything on, as a channel without resumption does. */
+  #sendPlainly(): void {
+    const { session } = this.#link;
+    while (this.#connection?.state === "open" && session.hasNext) {
+      const { wire, options } = session.next();
+      session.letGo();
+      this.#connection.sink.add(plainOf(wire as Message), options);
+    }
+    this.#events.onDrained();
+  }
+
+  /** A message that isn't counted can't travel in a session: its own question takes the heartbeat's place. */
+  beat(message: MessageInput): void {
+    if (this.#stage === "plain") this.#connection?.sink.add(message);
+    else this.probe();
+  }
+
+  probe(): void {
+    this.#link.probe();
+  }
+
+  watch(): void {
+    if (this.#stage !== "plain") return this.#link.ask();
+    const connection = this.#connection;
+    const tell = (): void => {
+      if (this.#connection === connection) this.#events.onDrained();
+    };
+    connection?.sink.ready.then(tell);
+    connection?.sink.flush().then(tell, tell);
+  }
+
+  pause(): void {
+    this.#link.withhold();
+  }
+
+  resume(): void {
+    this.#link.goOn();
+  }
+
+  lose(_info: CloseInfo): void {
+    this.#connection = null;
+    this.#stage = "away";
+    this.#link.lose();
+    // The server has ended the session: another one begins, as if it didn't know this one.
+    if (this.#link.isLast) this.#id = null;
+  }
+
+  close(code: number | undefined, reason: string | undefined): void {
+    const connection = this.#connection;
+    if (connection === null) return;
+    if (code !== undefined && !connection.capabilities.allCloseCodes && isOurs(code)) {
+      throw unsendable(code, "1000, 1001 and 3000-4999 on this transport");
+    }
+    this.#closing = { code, reason };
+    if (this.#stage !== "resumable") return this.#closeNow();
+    this.#link.finish();
+    if (this.#link.session.size === 0) return this.#closeNow();
+    const { clock, closeTimeout: ms } = this.#options;
+    this.#deadline ??= new Deadline(clock, { ms, onTime: () => this.#closeNow() });
+  }
+
+  #closeNow(): void {
+    const { code, reason } = this.#closing ?? {};
+    this.#deadline?.clear();
+    this.#closing = null;
+    void this.#connection?.sink.close(code, reason);
+  }
+
+  onDrained(): void {
+    this.#events.onDrained();
+  }
+
+  onAcknowledged(): void {
+    if (this.#closing !== null) this.#closeNow();
+  }
+
+  onFault(error: unknown): void {
+    this.#id = null;
+    this.#events.onFault(error);
+  }
+
+  end(): LineRest {
+    this.#deadline?.clear();
+    const { unsent, unacknowledged } = this.#link.session;
+    this.#link.end();
+    return { unsent, unacknowledged };
+  }
+}
+
+/** Whether only our own protocol can send a code. */
+function isOurs(code: number): boolean {
+  return code > 1001 && code < 3000;
+}
+
+function plainOf(wire: Message): Message {
+  return typeof wire === "string" && isUsers(wire) ? wire.slice(1) : wire;
+}

@@ -1,0 +1,259 @@
+import type { PreparedMessage } from "../protocol/prepared_message.ts";
+import type { StreamSubscription } from "../stream_channel/channel_stream.ts";
+import { Channel } from "../web_socket/channel.ts";
+import type { Clock } from "../web_socket/clock.ts";
+import { ProtocolError } from "../web_socket/errors.ts";
+import type { Message, WebSocketChannel } from "../web_socket/web_socket_channel.ts";
+import { COUNT_REQUEST, isUsers, LAST_CLOSE } from "./resume_messages.ts";
+import {
+  ACKNOWLEDGED,
+  type BufferPool,
+  FAULT,
+  type Kept,
+  LAST,
+  Session,
+  type SessionLimits,
+} from "./session.ts";
+
+/** After how long what was received is acknowledged, in milliseconds. */
+const ACKNOWLEDGE_TIME = 1000;
+
+/** RFC 6455 §7.4.1. */
+const PROTOCOL_ERROR = 1002;
+
+/** What a {@linkcode SessionLink} reports. */
+export interface SessionLinkEvents {
+  /** Less is kept. */
+  onDrained(): void;
+  /** The peer has acknowledged all that was sent. */
+  onAcknowledged(): void;
+  /** The connection can't go on. */
+  onFault(error: unknown): void;
+}
+
+/** A session on its present connection: what both sides do alike with the {@linkcode Session}'s messages. */
+export class SessionLink {
+  readonly session: Session;
+  /** Whether the peer's Close, once it comes, ends the session. */
+  isLast = false;
+  readonly #pool: BufferPool;
+  readonly #clock: Clock;
+  readonly #events: SessionLinkEvents;
+  #connection: WebSocketChannel | null = null;
+  /** Stops what the connection delivers, where that can be done. */
+  #subscription: StreamSubscription | null = null;
+  #timer: unknown;
+  #waitsForRoom = false;
+  /** Whether the user's stream is full: then nothing is acknowledged, which stops the peer after its window. */
+  #isWithheld = false;
+  /** What was received meanwhile, in bytes. */
+  #held = 0;
+  /** Whether to ask for an acknowledgement when everything is handed on. */
+  #asks = false;
+  /** Whether nothing more is sent but what is kept: see {@linkcode finish}. */
+  #isFinishing = false;
+
+  /**
+   * Creates a session without a connection.
+   *
+   * @param limits See {@linkcode SessionLimits}.
+   * @param clock Where times come from.
+   * @param events What it reports.
+   */
+  constructor(limits: SessionLimits, clock: Clock, events: SessionLinkEvents) {
+    this.session = new Session(limits);
+    this.#pool = limits.pool;
+    this.#clock = clock;
+    this.#events = events;
+  }
+
+  /** The connection, once both sides have said hello on it. */
+  get connection(): WebSocketChannel | null {
+    return this.#connection;
+  }
+
+  /**
+   * Goes on, on a connection on which both sides have said hello.
+   *
+   * @param connection It is open.
+   * @param subscription Of its stream, which the owner reads.
+   */
+  open(connection: WebSocketChannel, subscription: StreamSubscription | null = null): void {
+    this.#connection = connection;
+    this.#subscription = subscription;
+    this.isLast = false;
+    this.#waitsForRoom = false;
+    if (this.#isFinishing) this.#asks = true;
+    this.pump();
+  }
+
+  /** The connection is lost, or silenced. */
+  lose(): void {
+    this.#connection = null;
+    this.#subscription = null;
+    this.#stopTimer();
+  }
+
+  #stopTimer(): void {
+    if (this.#timer !== undefined) this.#clock.clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+
+  /** Sends a message, now or later. */
+  send(kept: Kept): void {
+    this.session.keep(kept);
+    this.pump();
+  }
+
+  /**
+   * Reads a message of the connection.
+   *
+   * @returns The user's; `null` if it is none.
+   */
+  receive(message: Message): Message | null {
+    const { session } = this;
+    // What the user has closed his side to wasn't received.
+    if (this.#isFinishing && isUsers(message)) return null;
+    const before = session.untold;
+    const received = session.receive(message);
+    if (typeof received !== "number") {
+      if (this.#isWithheld) this.#hold(session.untold - before);
+      else this.#acknowledge();
+      return received;
+    }
+    if (received === FAULT) this.#events.onFault(brokenProtocol(session.fault));
+    else if (received === ACKNOWLEDGED) this.#onAcknowledged();
+    else {
+      if (received === LAST) this.isLast = true;
+      this.pump();
+    }
+    return null;
+  }
+
+  #onAcknowledged(): void {
+    this.pump();
+    this.#events.onDrained();
+    if (this.session.size === 0) this.#events.onAcknowledged();
+  }
+
+  /** Acknowledges what was received: at once if it is much, else within a second. */
+  #acknowledge(): void {
+    if (this.session.mustTell) this.pump();
+    else if (this.#timer === undefined && this.session.canTell) {
+      this.#timer = this.#clock.setTimeout(() => {
+        this.#timer = undefined;
+        if (!this.#isWithheld && this.session.canTell) this.#tell(true);
+      }, ACKNOWLEDGE_TIME);
+    }
+  }
+
+  #tell(isAll: boolean): void {
+    const text = this.session.tell(isAll);
+    if (isAll) this.#stopTimer();
+    this.#add(text, undefined);
+  }
+
+  /** The user's stream is full. */
+  withhold(): void {
+    this.#isWithheld = true;
+  }
+
+  #hold(size: number): void {
+    this.#held += size;
+    this.#pool.add(size);
+    if (this.session.isOverrun || this.#pool.isFull) this.#subscription?.pause();
+  }
+
+  /** There is room in the user's stream. */
+  goOn(): void {
+    this.#isWithheld = false;
+    this.#pool.add(-this.#held);
+    this.#held = 0;
+    this.#subscription?.resume();
+    this.#acknowledge();
+  }
+
+  /** Asks the peer to acknowledge, once it has got everything. */
+  ask(): void {
+    if (this.session.size === 0) return;
+    this.#asks = true;
+    this.pump();
+  }
+
+  /** Asks at once: a peer that is there answers. */
+  probe(): void {
+    this.#add(COUNT_REQUEST, undefined);
+  }
+
+  /** Nothing is added any more: the peer acknowledges all, whether its user reads or not. */
+  finish(): void {
+    this.#isFinishing = true;
+    this.#asks = true;
+    this.pump();
+  }
+
+  /** Sends what there is to send, while there is room. */
+  pump(): void {
+    const connection = this.#connection;
+    if (connection === null) return;
+    const { session } = this;
+    const { sink } = connection;
+    const mustTell = session.isAsked || session.mustTell && !this.#isWithheld;
+    if (mustTell && sink.hasRoom) this.#tell(!this.#isWithheld || this.isLast);
+    while (session.hasNext && sink.hasRoom && connection.state === "open") {
+      const { wire, options } = session.next();
+      this.#add(wire, options);
+    }
+    if (this.#asks && session.isHandedOn && sink.hasRoom) {
+      this.#asks = false;
+      if (this.#isFinishing) this.#tell(true);
+      this.#add(this.#isFinishing ? LAST_CLOSE : COUNT_REQUEST, undefined);
+    }
+    if (session.hasNext || this.#asks || mustTell && session.isAsked) this.#pumpLater(connection);
+  }
+
+  #pumpLater(connection: WebSocketChannel): void {
+    if (this.#waitsForRoom || connection.sink.hasRoom) return;
+    this.#waitsForRoom = true;
+    connection.sink.ready.then(() => {
+      if (this.#connection !== connection) return;
+      this.#waitsForRoom = false;
+      this.pump();
+    });
+  }
+
+  #add(wire: Kept["wire"], options: Kept["options"]): void {
+    const connection = this.#connection;
+    if (connection === null) return;
+    try {
+      if (typeof wire === "object" && "frame" in wire) sendShared(connection, wire, options);
+      else connection.sink.add(wire, options);
+    } catch (error) {
+      // A sink that somebody has closed: the connection's end follows.
+      if (connection.state === "open") this.#events.onFault(error);
+    }
+  }
+
+  /** The session is over. Ask before for what it has kept. */
+  end(): void {
+    this.lose();
+    this.#pool.add(-this.#held);
+    this.#held = 0;
+    this.session.end();
+  }
+}
+
+function sendShared(
+  connection: WebSocketChannel,
+  message: PreparedMessage,
+  options: Kept["options"],
+): void {
+  const core = Channel.coreOf(connection);
+  if (core === null) connection.sink.add(message.content, options);
+  else core.sendPrepared(message, options);
+}
+
+/** The error of a peer that doesn't keep to `resume.v1`. */
+export function brokenProtocol(fault: string): ProtocolError {
+  return new ProtocolError(`Cannot go on with the session: ${fault}`, PROTOCOL_ERROR);
+}
