@@ -37,6 +37,7 @@ export class ResumeLine implements Line, SessionLinkEvents {
   #connection: WebSocketChannel | null = null;
   /** The session's id; `null` while there is none that can be resumed. */
   #id: string | null = null;
+  #attempt = 0;
   /** Whether there was a session, even if it can't be resumed. */
   #hasBegun = false;
   /** What is added while the user hears that the session is gone goes before what waits. */
@@ -82,8 +83,13 @@ export class ResumeLine implements Line, SessionLinkEvents {
     if (connection.protocol !== RESUME_PROTOCOL) return this.#openPlainly(connection);
     this.#stage = "greeting";
     const { received } = this.#link.session;
-    const hello = { session: this.#id, received, window: this.#limits.maxBuffer, protocol: null };
-    connection.sink.add(formatHello(hello));
+    connection.sink.add(formatHello({
+      session: this.#id,
+      attempt: ++this.#attempt,
+      received,
+      window: this.#limits.maxBuffer,
+      protocol: null,
+    }));
   }
 
   /** The server can't resume: what is known of the session before is gone. */

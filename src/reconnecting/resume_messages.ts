@@ -29,6 +29,11 @@ export function isUsers(message: string | Uint8Array): boolean {
 export interface Hello {
   /** The session's id; `null`: the client has none yet. */
   readonly session: string | null;
+  /**
+   * Which of the client's connections it is, counted from 1: one that was given up may come in late, and must not take the
+   * session from a newer one. 0 from a server.
+   */
+  readonly attempt: number;
   /** How many messages of the other side's this side has received, in the whole session. */
   readonly received: number;
   /** How many bytes the other side may send that aren't acknowledged. */
@@ -43,9 +48,10 @@ const MAX_ID = 128;
 const MAX_HELLO = 1024;
 
 /** A hello as it is sent. */
-export function formatHello({ session, received, window, protocol }: Hello): string {
+export function formatHello({ session, attempt, received, window, protocol }: Hello): string {
   return HELLO_MARK + JSON.stringify({
     session: session ?? undefined,
+    attempt: attempt || undefined,
     received,
     window,
     protocol: protocol ?? undefined,
@@ -66,10 +72,11 @@ export function parseHello(message: string | Uint8Array): Hello | null {
   } catch {
     return null;
   }
-  const { session = null, received, window, protocol = null } = value ?? {};
-  const isWellFormed = isTextOrNull(session) && isTextOrNull(protocol) && isCount(received) &&
+  const { session = null, attempt = 0, received, window, protocol = null } = value ?? {};
+  const isWellFormed = isTextOrNull(session) && isTextOrNull(protocol) && isCount(attempt) &&
+    isCount(received) &&
     isCount(window) && window > 0;
-  return isWellFormed ? { session, received, window, protocol } : null;
+  return isWellFormed ? { session, attempt, received, window, protocol } : null;
 }
 
 function isTextOrNull(value: unknown): value is string | null {

@@ -204,7 +204,7 @@ export class SessionLink {
       const { wire, options } = session.next();
       this.#add(wire, options);
     }
-    if (this.#asks && session.isHandedOn && sink.hasRoom) {
+    if (this.#asks && session.isHandedOn && (sink.hasRoom || this.#isFinishing)) {
       this.#asks = false;
       if (this.#isFinishing) this.#tell(true);
       this.#add(this.#isFinishing ? LAST_CLOSE : COUNT_REQUEST, undefined);

@@ -2,13 +2,18 @@ import { internalServerError } from "../../status.ts";
 import { nameOf } from "../realm/kinds.ts";
 import { ignore } from "../stream_channel/errors.ts";
 import { Channel } from "../web_socket/channel.ts";
+import type { ChannelCore } from "../web_socket/channel_core.ts";
 import { WebSocketChannelError } from "../web_socket/errors.ts";
 import type { Message } from "../web_socket/web_socket_channel.ts";
 import type { MessageInput } from "../web_socket/web_socket_sink.ts";
 import { type ErrorHook, report } from "./error_hook.ts";
 import { type ServiceHost, services } from "../web_socket/connection_service.ts";
 import type { WebSocketChannel } from "../web_socket/web_socket_channel.ts";
-import { type ServerWebSocketChannel, UpgradeServerRequest } from "./server_request.ts";
+import {
+  type ServerRequest,
+  type ServerWebSocketChannel,
+  UpgradeServerRequest,
+} from "./server_request.ts";
 
 /**
  * Serves one connection: called once for each, as soon as its channel is open, and before anything that the
@@ -25,6 +30,9 @@ export type ConnectionHandler<Context = unknown> = (
 
 /** What a server has that knows its channels. */
 export type ServerHost = Pick<ServiceHost, "isClosing" | "onChannel" | "onChannelClosed">;
+
+/** The class of a server's channels. */
+type ChannelClass = new (core: ChannelCore, request: ServerRequest) => WebSocketChannel;
 
 /** Where channels are nobody's but their handler's. */
 const NO_SERVER: ServerHost = { isClosing: false, onChannel: ignore, onChannelClosed: ignore };
@@ -53,6 +61,7 @@ export function serve(
     get isClosing() {
       return server.isClosing;
     },
+    create: (core) => new (channel.constructor as ChannelClass)(core, channel.request),
     handle: (its, session) =>
       handle(
         its as ConnectionHandler<never>,

@@ -1,3 +1,4 @@
+import type { ChannelCore } from "./channel_core.ts";
 import type { WebSocketChannel } from "./web_socket_channel.ts";
 
 /** What a server gives a {@linkcode ConnectionService} along with a connection. */
@@ -6,6 +7,8 @@ export interface ServiceHost {
   readonly protocol: string | null;
   /** Whether the server is being closed: no client can come back to it. */
   readonly isClosing: boolean;
+  /** Creates what the handler gets, with the request of the connection. */
+  create(core: ChannelCore): WebSocketChannel;
   /** Calls the handler of a channel that the service has created, as the server calls its own. */
   handle(handler: (channel: never) => unknown, channel: WebSocketChannel): Promise<void>;
   /** A channel of the service's is open: the server counts it as its own, and closes it. */

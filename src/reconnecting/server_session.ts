@@ -1,0 +1,364 @@
+import { PreparedMessage } from "../protocol/prepared_message.ts";
+import { copyOf } from "../realm/bytes.ts";
+import { outlet } from "../stream_channel/channel_sink.ts";
+import { inlet, type StreamSubscription } from "../stream_channel/channel_stream.ts";
+import { MIN_SIZE } from "../stream_channel/counted_queue.ts";
+import { preHandled } from "../stream_channel/errors.ts";
+import { Channel } from "../web_socket/channel.ts";
+import { ChannelCore } from "../web_socket/channel_core.ts";
+import { closeContent, type Ending } from "../web_socket/channel_state.ts";
+import type { Clock } from "../web_socket/clock.ts";
+import type { CloseFrameContent, CloseInfo } from "../web_socket/close_info.ts";
+import type { ConnectionInfo } from "../web_socket/connection_info.ts";
+import type { ServiceHost } from "../web_socket/connection_service.ts";
+import { Deadline } from "../web_socket/deadline.ts";
+import { WebSocketChannelError } from "../web_socket/errors.ts";
+import type { Transport } from "../web_socket/transport.ts";
+import type { Message, WebSocketChannel } from "../web_socket/web_socket_channel.ts";
+import { type MessageInput, type SendOptions, unsendable } from "../web_socket/web_socket_sink.ts";
+import { QueueFullError } from "./errors.ts";
+import { createSessionId, formatHello, type Hello, TEXT_MARK } from "./resume_messages.ts";
+import { kept, type SessionLimits } from "./session.ts";
+import { SessionLink, type SessionLinkEvents } from "./session_link.ts";
+
+/** RFC 6455 §7.4.1: close codes. */
+const PROTOCOL_ERROR = 1002;
+const INTERNAL_ERROR = 1011;
+
+/** A connection that has asked for a session, or has one. */
+export interface Carrier {
+  readonly connection: WebSocketChannel;
+  /** Stops what it delivers. */
+  readonly subscription: StreamSubscription;
+}
+
+/** What a {@linkcode ServerSession} is created with. */
+export interface ServerSessionOptions extends SessionLimits {
+  /** How long it lives without a connection, in milliseconds. */
+  readonly timeout: number;
+  readonly clock: Clock;
+  /** Whose it is: what `identify` has answered. */
+  readonly identity: unknown;
+  /** Calls the user's handler with the channel. */
+  readonly start: (channel: WebSocketChannel, host: ServiceHost) => void;
+  /** It is over. */
+  readonly onEnd: () => void;
+}
+
+/** The form in which sessions send a message that many of them share: framed once for all of them. */
+const shared: WeakMap<PreparedMessage, PreparedMessage> = /* @__PURE__ */ new WeakMap<
+  PreparedMessage,
+  PreparedMessage
+>();
+
+function sharedForm(message: PreparedMessage): PreparedMessage {
+  if (typeof message.content !== "string") return message;
+  let form = shared.get(message);
+  if (form === undefined) {
+    shared.set(message, form = new PreparedMessage(TEXT_MARK + message.content));
+  }
+  return form;
+}
+
+/** The server's side of a session: what carries the messages of the one channel that the handler gets. */
+export class ServerSession implements Transport, SessionLinkEvents {
+  readonly id: string = createSessionId();
+  readonly identity: unknown;
+  readonly latency = null;
+  readonly errorCode: number = INTERNAL_ERROR;
+  readonly #options: ServerSessionOptions;
+  readonly #link: SessionLink;
+  /** The channel's; `null` until the client has confirmed the id. */
+  #core: ChannelCore | null = null;
+  #host: ServiceHost | null = null;
+  #carrier: Carrier | null = null;
+  /** By when the client has to come back. */
+  #deadline: Deadline | null = null;
+  /** How the user closes it. */
+  #closing: { readonly code: number | undefined; readonly reason: string } | null = null;
+  #hasSentClose = false;
+  /** Whether the connection took our Close. */
+  #isCloseOut = false;
+  #attempt = 0;
+  #isRef = true;
+  /** Tells the channel that there is room in the pool. */
+  readonly #onRoom = (): void => this.onDrained();
+
+  /** Creates a session without a connection. */
+  constructor(options: ServerSessionOptions) {
+    this.#options = options;
+    this.identity = options.identity;
+    this.#link = new SessionLink(options, options.clock, this);
+  }
+
+  /** Whether it has a connection. */
+  get isConnected(): boolean {
+    return this.#carrier !== null;
+  }
+
+  /** The channel that the handler has; `null` before it has one. */
+  get channel(): WebSocketChannel | null {
+    return this.#core?.face ?? null;
+  }
+
+  // Connections.
+
+  /** Whether a client that says it has received so many messages can take the session over. */
+  canResume({ received }: Hello): boolean {
+    return this.#link.session.canResume(received);
+  }
+
+  /** Whether a hello is of a connection that the client has given up for the one which the session has. */
+  isStale({ attempt }: Hello): boolean {
+    return attempt <= this.#attempt;
+  }
+
+  /**
+   * Takes a connection, in place of the one it has.
+   *
+   * @param carrier The connection.
+   * @param hello What the client has said on it.
+   * @param host The server that has it.
+   */
+  take(carrier: Carrier, hello: Hello, host: ServiceHost): void {
+    // Before the count is read: nothing that the old connection still delivers may be counted afterwards.
+    this.#silence();
+    this.#deadline?.clear();
+    this.#carrier = carrier;
+    this.#host = host;
+    const { session } = this.#link;
+    this.#attempt = hello.attempt;
+    session.resume(hello.received, hello.window);
+    const { connection } = carrier;
+    const { received } = session;
+    const { maxBuffer: window } = this.#options;
+    connection.sink.add(formatHello({
+      session: this.id,
+      attempt: 0,
+      received,
+      window,
+      protocol: host.protocol,
+    }));
+    session.told();
+    if (!this.#isRef) connection.unref();
+    this.#link.open(connection, carrier.subscription);
+    // The client knows the id: it has sent it.
+    if (hello.session === this.id) this.#confirm();
+    this.onDrained();
+  }
+
+  #silence(): void {
+    const carrier = this.#carrier;
+    this.#carrier = null;
+    this.#link.lose();
+    carrier?.subscription.cancel();
+    carrier?.connection.terminate();
+  }
+
+  /** The client knows the id: the handler gets the channel. */
+  #confirm(): void {
+    const host = this.#host;
+    const carrier = this.#carrier;
+    if (this.#core !== null || host === null || carrier === null) return;
+    const { connection } = carrier;
+    const below = Channel.coreOf(connection);
+    const core = new ChannelCore(
+      { closeTimeout: below?.closeTimeout, highWaterMark: below?.highWaterMark },
+      this.#options.clock,
+      { transport: "server", capabilities: connection.capabilities, url: () => connection.url },
+    );
+    this.#core = core;
+    core.attach(this);
+    const channel = host.create(core);
+    core.onClosed = () => {
+      host.onChannelClosed(channel);
+      this.#end();
+    };
+    core.open({ protocol: host.protocol, extensions: connection.extensions, response: null });
+    host.onChannel(channel);
+    this.#options.start(channel, host);
+  }
+
+  /** A message of a connection is in. */
+  receive(carrier: Carrier, message: Message): void {
+    if (this.#carrier !== carrier) return;
+    this.#confirm();
+    const received = this.#link.receive(message);
+    if (received !== null && this.#core !== null) inlet.add(this.#core.incoming, received);
+  }
+
+  /** A connection is over. */
+  lose(carrier: Carrier, info: CloseInfo): void {
+    if (this.#carrier !== carrier) return;
+    this.#carrier = null;
+    const { isLast } = this.#link;
+    this.#link.lose();
+    if (this.#closing !== null && this.#hasSentClose) return this.#endAs(info);
+    if (isLast) return this.#endByPeer(info);
+    if (this.#closing !== null && this.#host?.isClosing) return this.#endAs(info);
+    const { clock, timeout: ms } = this.#options;
+    if (ms === 0) return this.#expire();
+    this.#deadline = new Deadline(clock, { ms, unref: true, onTime: () => this.#expire() });
+  }
+
+  #endByPeer(info: CloseInfo): void {
+    if (info.received !== undefined) this.#core?.peerClosed(info.received, info.sent);
+    this.#endAs(info);
+  }
+
+  #endAs({ received, sent, wasClean, initiator, error }: CloseInfo): void {
+    this.#isCloseOut = sent !== undefined;
+    this.#conclude({ received, wasClean, initiator, error });
+  }
+
+  #expire(): void {
+    const { timeout } = this.#options;
+    const error = new WebSocketChannelError(
+      `Cannot resume the session: the client did not come back within ${timeout} ms`,
+    );
+    this.#conclude({ wasClean: false, initiator: "timeout", error });
+  }
+
+  /** It is over, whether it had a channel or not. */
+  #conclude(ending: Ending): void {
+    if (this.#core !== null) this.#core.end(ending);
+    else this.#end();
+  }
+
+  /** Lets go of everything. */
+  #end(): void {
+    this.#deadline?.clear();
+    this.#options.pool.forget(this.#onRoom);
+    this.#carrier = null;
+    this.#link.end();
+    this.#options.onEnd();
+  }
+
+  /** Ends a session whose client has not confirmed its id. */
+  drop(): void {
+    this.#silence();
+    this.#end();
+  }
+
+  // What the link reports.
+
+  onDrained(): void {
+    if (this.#core !== null) outlet.drained(this.#core.sink);
+  }
+
+  onAcknowledged(): void {
+    if (this.#closing !== null) this.#closeConnection();
+  }
+
+  onFault(error: unknown): void {
+    const carrier = this.#carrier;
+    this.#carrier = null;
+    this.#link.lose();
+    carrier?.subscription.cancel();
+    void carrier?.connection.sink.close(PROTOCOL_ERROR, "Not resume.v1");
+    const sent = closeContent(PROTOCOL_ERROR, "Not resume.v1");
+    this.#core?.fail(error, sent);
+    this.#conclude({ wasClean: false, initiator: "protocol-error", error });
+  }
+
+  // What the channel asks of what carries it.
+
+  get bufferedAmount(): number {
+    return this.#link.session.size;
+  }
+
+  get load(): number {
+    return this.#link.session.size;
+  }
+
+  get isFull(): boolean {
+    return this.#link.session.isFull;
+  }
+
+  get unacknowledged(): Message[] {
+    const { unacknowledged, unsent } = this.#link.session;
+    return [...unacknowledged, ...unsent];
+  }
+
+  get connectionInfo(): ConnectionInfo | null {
+    return this.#carrier?.connection.connectionInfo ?? null;
+  }
+
+  send(message: MessageInput, options: SendOptions | undefined): boolean {
+    if (this.isFull) throw new QueueFullError(this.#options.maxBuffer);
+    this.#link.send(kept(typeof message === "string" ? message : copyOf(message), options));
+    return true;
+  }
+
+  sendPrepared(message: PreparedMessage, options: SendOptions | undefined): boolean {
+    const size = Math.max(message.size, MIN_SIZE);
+    this.#link.send({ wire: sharedForm(message), options, size });
+    return true;
+  }
+
+  ping(payload?: Uint8Array, signal?: AbortSignal): Promise<number> {
+    const connection = this.#carrier?.connection;
+    if (connection !== undefined) return connection.ping({ payload, signal });
+    const error = new WebSocketChannelError("Cannot ping: the session has no connection now");
+    return preHandled(Promise.reject(error));
+  }
+
+  pong(payload: Uint8Array): boolean {
+    return this.#carrier?.connection.pong(payload) ?? false;
+  }
+
+  close(code: number | undefined, reason: string): CloseFrameContent {
+    const isOurs = code !== undefined && code > 1001 && code < 3000;
+    if (isOurs && this.#core?.identity.capabilities.allCloseCodes === false) {
+      throw unsendable(code, "1000, 1001 and 3000-4999 on this transport");
+    }
+    this.#closing = { code, reason };
+    this.#link.finish();
+    if (this.#link.session.size === 0) this.#closeConnection();
+    // A client that can't come back isn't waited for.
+    if (this.#carrier === null && this.#host?.isClosing) {
+      queueMicrotask(() => this.#conclude({ wasClean: false, initiator: "transport" }));
+    }
+    return closeContent(code, reason);
+  }
+
+  /** Everything is acknowledged, or nothing more will be. */
+  #closeConnection(): void {
+    const carrier = this.#carrier;
+    if (carrier === null || this.#hasSentClose) return;
+    this.#hasSentClose = true;
+    const { code, reason } = this.#closing ?? {};
+    void carrier.connection.sink.close(code, reason);
+  }
+
+  hasSentClose(): boolean {
+    return this.#isCloseOut;
+  }
+
+  destroy(): void {
+    this.#silence();
+  }
+
+  pause(): void {
+    this.#link.withhold();
+  }
+
+  resume(): void {
+    this.#link.goOn();
+  }
+
+  watch(): void {
+    if (this.isFull) this.#options.pool.wait(this.#onRoom);
+    this.#link.ask();
+  }
+
+  ref(): void {
+    this.#isRef = true;
+    this.#carrier?.connection.ref();
+  }
+
+  unref(): void {
+    this.#isRef = false;
+    this.#carrier?.connection.unref();
+  }
+}

@@ -1,0 +1,331 @@
+import { goingAway, isSendable, tryAgainLater } from "../../status.ts";
+import type { ConnectionHandler } from "../server/handler.ts";
+import type { ServerRequest, ServerWebSocketChannel } from "../server/server_request.ts";
+import type { StreamSubscription } from "../stream_channel/channel_stream.ts";
+import { Deferred, ignore } from "../stream_channel/errors.ts";
+import { type OptionKinds, readOptions, shown } from "../stream_channel/options.ts";
+import { type Clock, systemClock } from "../web_socket/clock.ts";
+import { type ServiceHost, services } from "../web_socket/connection_service.ts";
+import { Deadline } from "../web_socket/deadline.ts";
+import type { Message, WebSocketChannel } from "../web_socket/web_socket_channel.ts";
+import { checkCloseArguments } from "../web_socket/web_socket_sink.ts";
+import { type Hello, parseHello, RESUME_PROTOCOL } from "./resume_messages.ts";
+import { type Carrier, ServerSession, type ServerSessionOptions } from "./server_session.ts";
+import { BufferPool } from "./session.ts";
+
+/** Who a client is: compared with `Object.is` when it comes back. */
+export type SessionIdentity = string | number | bigint | boolean | null | undefined;
+
+/** Options of {@linkcode Sessions}. Times are in milliseconds, sizes in bytes. */
+export interface SessionsOptions<Context = unknown> {
+  /**
+   * How long a session lives without a connection. Afterwards its channel ends with 1006, initiator `"timeout"`, and
+   * `closed.unacknowledged` has what was not acknowledged. Default 120,000; 0: no session outlives its connection.
+   */
+  timeout?: number | undefined;
+  /**
+   * How many bytes of messages one session keeps until the client has acknowledged them, and how many the client may
+   * send that are not acknowledged. Above it `sink.hasRoom` is false, and `add` throws a `QueueFullError`. Default 1 MiB.
+   */
+  maxBuffer?: number | undefined;
+  /**
+   * How many bytes all sessions together keep; a message that `broadcast` has sent to many of them counts once. Above it
+   * no session has room. Default 256 MiB.
+   */
+  maxTotalBuffer?: number | undefined;
+  /** How many sessions there may be; further clients are closed with 1013, try again later. Default 100,000. */
+  maxSessions?: number | undefined;
+  /**
+   * Tells who a client is, such as the id of its account: a session can only be taken over by a client with the same
+   * identity. It is called for each connection, with its request and the `context` that `verify` has given. When it
+   * throws or rejects, the connection is closed with 1011, and `onError` gets the error. Left out: whoever knows the
+   * session's id, 128 random bits, can take it over.
+   */
+  identify?:
+    | ((
+      request: ServerRequest,
+      context: Context,
+    ) => SessionIdentity | Promise<SessionIdentity>)
+    | undefined;
+  /** Where times come from. A test that moves its own clock needs no sleep. */
+  clock?: Clock | undefined;
+}
+
+/** How to close all sessions. */
+export interface SessionsCloseOptions {
+  /** The close code for all of them. Default 1001, going away. */
+  code?: number | undefined;
+  /** The close reason. */
+  reason?: string | undefined;
+}
+
+const SESSIONS_KINDS: OptionKinds<SessionsOptions> = {
+  timeout: "time",
+  maxBuffer: "limit",
+  maxTotalBuffer: "limit",
+  maxSessions: "size",
+  identify: "function",
+  clock: "object",
+};
+
+const CLOSE_KINDS: OptionKinds<SessionsCloseOptions> = { code: "number", reason: "string" };
+
+const DEFAULT_TIMEOUT = 120_000;
+const DEFAULT_MAX_BUFFER = 1024 * 1024;
+const DEFAULT_MAX_TOTAL_BUFFER = 256 * 1024 * 1024;
+const DEFAULT_MAX_SESSIONS = 100_000;
+
+/** How long a client may take to say hello, in milliseconds. */
+const HELLO_TIMEOUT = 10_000;
+
+/** RFC 6455 §7.4.1: the close code, and the reason, for a client that doesn't keep to the protocol. */
+const PROTOCOL_ERROR = 1002;
+const BROKEN = "Not resume.v1";
+
+/**
+ * The server's half of resumption: it keeps a session for each client, and gives a handler **one channel for the
+ * session's life**, whatever happens to its connections. It is in the memory of this process: when the process ends, the
+ * sessions are gone, and clients hear it as the state `reset`.
+ *
+ * Give what {@linkcode handler} returns to `WebSocketServer.bind`, `acceptUpgrade`, `upgradeWebSocket` or
+ * `bunWebSocket`. A client that doesn't offer `resume.v1` is served as well: its channel is its connection.
+ * The server's `close` also closes its sessions; without such a server call {@linkcode close}.
+ *
+ * @typeParam Context What `verify` finds out about a client.
+ *
+ * @example
+ * ```ts
+ * import { WebSocketServer } from "@web-socket/channel/server";
+ * import { Sessions } from "@web-socket/channel/reconnecting";
+ *
+ * const sessions = new Sessions({ timeout: 60_000 });
+ * const server = await WebSocketServer.bind({
+ *   handler: sessions.handler(async (channel) => {
+ *     for await (const message of channel.stream) channel.sink.add(message);
+ *   }),
+ * });
+ * await server.close();
+ * ```
+ */
+export class Sessions<Context = unknown> implements AsyncDisposable {
+  readonly #sessions: Map<string, ServerSession> = new Map<string, ServerSession>();
+  /** Those whose clients have not confirmed the id. */
+  readonly #unconfirmed: Set<ServerSession> = new Set<ServerSession>();
+  readonly #pool: BufferPool;
+  readonly #options: SessionsOptions<Context>;
+  readonly #clock: Clock;
+
+  /**
+   * Creates sessions' keeper, with no session.
+   *
+   * @param given See {@linkcode SessionsOptions}.
+   * @throws {TypeError} When an option is unknown or of the wrong type.
+   * @throws {RangeError} When a number is out of its range.
+   */
+  constructor(given?: SessionsOptions<Context>) {
+    const options = readOptions(given as SessionsOptions | undefined, SESSIONS_KINDS);
+    this.#options = options as SessionsOptions<Context>;
+    this.#clock = options.clock ?? systemClock;
+    this.#pool = new BufferPool(options.maxTotalBuffer ?? DEFAULT_MAX_TOTAL_BUFFER);
+  }
+
+  /** How many sessions there are, with a connection or without. */
+  get size(): number {
+    return this.#sessions.size;
+  }
+
+  /** How many bytes they keep until their clients have acknowledged them. */
+  get bufferedAmount(): number {
+    return this.#pool.size;
+  }
+
+  /**
+   * Makes a server's handler of one that serves sessions.
+   *
+   * It gets a channel once for each session, when the client has confirmed the session's id. The channel's `request` and
+   * `context` are those of that connection. It ends when either side closes it, or the client stays away for
+   * `timeout`. When the handler throws or rejects, the session is closed with 1011, and the server's `onError` gets the error.
+   *
+   * @param handler Serves a session, or the connection of a client that can't resume.
+   * @returns What to give a server as its `handler`.
+   * @throws {TypeError} When it is no function.
+   */
+  handler(handler: ConnectionHandler<Context>): ConnectionHandler<Context> {
+    if (typeof handler !== "function") {
+      throw new TypeError(
+        `Cannot serve sessions: the handler must be a function, got ${shown(handler)}`,
+      );
+    }
+    const plain: ConnectionHandler<Context> = (channel) => handler(channel);
+    services.set(plain, {
+      protocol: RESUME_PROTOCOL,
+      serve: (connection, host) => this.#serve(connection, handler, host),
+    });
+    return plain;
+  }
+
+  /**
+   * Closes all sessions. What was added is sent first, and acknowledged, within the server's `closeTimeout`; clients that
+   * are away have until then to come back.
+   *
+   * @param given With which code.
+   * @returns A promise that fulfils when there is no session.
+   * @throws {RangeError | TypeError | SyntaxError} When the code or the reason can't be sent.
+   */
+  async close(given?: SessionsCloseOptions): Promise<void> {
+    const { code = goingAway, reason } = readOptions(given, CLOSE_KINDS);
+    checkCloseArguments(code, reason, isSendable);
+    const ended: Promise<unknown>[] = [];
+    for (const session of [...this.#sessions.values()]) {
+      const { channel } = session;
+      if (channel === null) session.drop();
+      else {
+        channel.sink.close(code, reason).catch(ignore);
+        ended.push(channel.closed);
+      }
+    }
+    await Promise.all(ended);
+  }
+
+  /** See {@linkcode close}. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #serve(
+    connection: WebSocketChannel,
+    handler: ConnectionHandler<Context>,
+    host: ServiceHost,
+  ): Promise<void> {
+    const { request, context } = connection as ServerWebSocketChannel<Message, never, Context>;
+    const identity = checkedIdentity(await this.#options.identify?.(request, context));
+    // The handler, once the client has confirmed its session; nothing, when the connection is over before.
+    const served = new Deferred<Promise<void> | undefined>();
+    const greeted: Greeted = {
+      identity,
+      host,
+      start: (channel, its) =>
+        served.resolve(its.handle(handler as (channel: never) => unknown, channel)),
+    };
+    new ServedConnection(connection, {
+      clock: this.#clock,
+      onHello: (carrier, hello) => this.#greet(carrier, hello, greeted),
+      onEnd: () => served.resolve(undefined),
+    });
+    await served.promise;
+  }
+
+  /** A client has said hello: it gets its session back, or a new one. */
+  #greet(
+    carrier: ServedConnection,
+    hello: Hello,
+    { identity, host, start }: Greeted,
+  ): ServerSession | null {
+    const before = this.#sessions.get(hello.session ?? "");
+    if (before !== undefined && Object.is(before.identity, identity)) {
+      if (before.isStale(hello)) return carrier.refuse(tryAgainLater, "Taken over");
+      if (!before.canResume(hello)) return carrier.refuse(PROTOCOL_ERROR, BROKEN);
+      before.take(carrier, hello, host);
+      return before;
+    }
+    if (!this.#makeRoom()) return carrier.refuse(tryAgainLater, "Too many sessions");
+    const { timeout = DEFAULT_TIMEOUT, maxBuffer = DEFAULT_MAX_BUFFER } = this.#options;
+    const session = new ServerSession({
+      pool: this.#pool,
+      maxBuffer,
+      timeout,
+      clock: this.#clock,
+      identity,
+      start: (channel, its) => {
+        this.#unconfirmed.delete(session);
+        start(channel, its);
+      },
+      onEnd: () => {
+        this.#unconfirmed.delete(session);
+        this.#sessions.delete(session.id);
+      },
+    });
+    this.#sessions.set(session.id, session);
+    this.#unconfirmed.add(session);
+    // What the client says of a session that is gone, or isn't its own, doesn't count.
+    session.take(carrier, { ...hello, session: null, received: 0 }, host);
+    return session;
+  }
+
+  /** Whether there may be another session. Those whose clients never confirmed them make room. */
+  #makeRoom(): boolean {
+    const { maxSessions = DEFAULT_MAX_SESSIONS } = this.#options;
+    if (this.#sessions.size < maxSessions) return true;
+    for (const session of this.#unconfirmed) {
+      if (session.isConnected) continue;
+      session.drop();
+      return true;
+    }
+    return false;
+  }
+}
+
+/** Who has said hello, and who serves it. */
+interface Greeted extends Pick<ServerSessionOptions, "identity" | "start"> {
+  readonly host: ServiceHost;
+}
+
+/** Only what can be compared tells who somebody is. */
+function checkedIdentity(identity: unknown): unknown {
+  if (identity === null || typeof identity !== "object" && typeof identity !== "function") {
+    return identity;
+  }
+  throw new TypeError(
+    `Cannot serve the session: identify must answer with a string or a number, got ${
+      shown(identity)
+    }`,
+  );
+}
+
+/** What a {@linkcode ServedConnection} reports. */
+interface ServedConnectionEvents {
+  readonly clock: Clock;
+  /** The client's hello is in. It answers with the session; `null`: the connection is refused. */
+  onHello(carrier: ServedConnection, hello: Hello): ServerSession | null;
+  /** The connection is over. */
+  onEnd(): void;
+}
+
+/** A connection of a client that speaks `resume.v1`. */
+class ServedConnection implements Carrier {
+  readonly connection: WebSocketChannel;
+  readonly subscription: StreamSubscription;
+  readonly #events: ServedConnectionEvents;
+  readonly #deadline: Deadline;
+  #session: ServerSession | null = null;
+
+  constructor(connection: WebSocketChannel, events: ServedConnectionEvents) {
+    this.connection = connection;
+    this.#events = events;
+    this.#deadline = new Deadline(events.clock, {
+      ms: HELLO_TIMEOUT,
+      onTime: () => this.refuse(tryAgainLater, "No hello in time"),
+    });
+    this.subscription = connection.stream.listen((message) => this.#receive(message));
+    connection.closed.then((info) => {
+      this.#deadline.clear();
+      this.#session?.lose(this, info);
+      events.onEnd();
+    });
+  }
+
+  #receive(message: Message): void {
+    if (this.#session !== null) return this.#session.receive(this, message);
+    this.#deadline.clear();
+    const hello = parseHello(message);
+    if (hello === null) this.refuse(PROTOCOL_ERROR, BROKEN);
+    else this.#session = this.#events.onHello(this, hello);
+  }
+
+  /** Closes it: it gets no session. */
+  refuse(code: number, reason: string): null {
+    this.subscription.cancel();
+    this.connection.sink.close(code, reason).catch(ignore);
+    return null;
+  }
+}

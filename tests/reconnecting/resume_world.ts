@@ -1,0 +1,115 @@
+/**
+ * Both halves of resumption over connections that tests make: the client's line with the least around it, and
+ * the server's sessions without a server.
+ */
+
+import type { ConnectionHandler } from "../../src/server/handler.ts";
+import { Channel } from "../../src/web_socket/channel.ts";
+import type { Clock } from "../../src/web_socket/clock.ts";
+import { type ServiceHost, services } from "../../src/web_socket/connection_service.ts";
+import type { Message, WebSocketChannel } from "../../src/web_socket/web_socket_channel.ts";
+import type { LineOpening } from "../../src/reconnecting/line.ts";
+import { ResumeLine } from "../../src/reconnecting/resume_line.ts";
+import type { Sessions } from "../../src/reconnecting/sessions.ts";
+
+/** The least that a reconnecting channel does for its line. */
+export class ResumeClient {
+  readonly line: ResumeLine;
+  /** What the user gets, in order. */
+  readonly received: Message[] = [];
+  /** Each time messages may pass. */
+  readonly openings: LineOpening[] = [];
+  readonly faults: unknown[] = [];
+  /** Called inside `onOpen`. */
+  onOpening: (opening: LineOpening) => void = () => {};
+  drained = 0;
+  /** Whether messages may pass. */
+  isOpen = false;
+  #connection: WebSocketChannel | null = null;
+
+  constructor(clock: Clock, maxBuffer: number = 1024 * 1024) {
+    this.line = new ResumeLine({
+      onOpen: (opening) => {
+        this.isOpen = true;
+        this.openings.push(opening);
+        this.onOpening(opening);
+      },
+      onDrained: () => void this.drained++,
+      onFault: (error) => {
+        this.faults.push(error);
+        this.#connection?.terminate();
+      },
+    }, { maxBuffer, closeTimeout: 5000, clock });
+  }
+
+  get isConnected(): boolean {
+    return this.#connection !== null;
+  }
+
+  /** Goes on, on a connection that is open. */
+  connect(connection: WebSocketChannel): void {
+    this.#connection = connection;
+    this.isOpen = false;
+    connection.stream.listen((message) => {
+      if (this.#connection !== connection) return;
+      const own = this.line.receive(message);
+      if (own !== null) this.received.push(own);
+    });
+    connection.closed.then((info) => {
+      if (this.#connection !== connection) return;
+      this.#connection = null;
+      this.isOpen = false;
+      this.line.lose(info);
+    });
+    this.line.open(connection);
+  }
+
+  /** Gives the connection up, without a word to the other side. */
+  abandon(): void {
+    const connection = this.#connection;
+    this.#connection = null;
+    if (connection === null) return;
+    this.isOpen = false;
+    this.line.lose({ code: 1006, reason: "", wasClean: false, initiator: "local" });
+  }
+}
+
+/** What a handler's server notices. */
+export interface ServedLog {
+  readonly errors: unknown[];
+  readonly channels: Set<WebSocketChannel>;
+}
+
+/** Serves a connection as a server does. */
+export async function serveSession(
+  sessions: Sessions,
+  handler: ConnectionHandler,
+  connection: WebSocketChannel,
+  { errors, channels, isClosing = false, protocol = null }: Partial<ServedLog> & {
+    isClosing?: boolean;
+    protocol?: string | null;
+  } = {},
+): Promise<void> {
+  const service = services.get(sessions.handler(handler));
+  const host: ServiceHost = {
+    protocol,
+    isClosing,
+    create: (core) => new Channel(core) as unknown as WebSocketChannel,
+    handle: async (its, channel) => {
+      try {
+        await its(channel as never);
+      } catch (error) {
+        errors?.push(error);
+        Channel.coreOf(channel)?.closeBecauseOf(error, 1011);
+      }
+    },
+    onChannel: (channel) => void channels?.add(channel),
+    onChannelClosed: (channel) => void channels?.delete(channel),
+  };
+  try {
+    await service?.serve(connection, host);
+  } catch (error) {
+    errors?.push(error);
+    connection.terminate();
+  }
+}
