@@ -8,7 +8,9 @@ export interface LineOpening {
   /** Whether the peer resumes: lost connections lose no message. */
   readonly resumable: boolean;
   /** The messages of a session that is gone, which the peer may or may not have received; otherwise `null`. */
-  readonly unacknowledged: readonly MessageInput[] | null;
+  readonly unacknowledged: readonly Message[] | null;
+  /** The user's subprotocol that was agreed on; `null`: none. */
+  readonly protocol: string | null;
 }
 
 /** What a {@linkcode Line} tells the channel. */
@@ -42,8 +44,8 @@ export interface LineOptions {
 export interface LineRest {
   /** What was added and never handed to a transport, in order. */
   readonly unsent: MessageInput[];
-  /** With resumption: what was handed on and never acknowledged, in order. */
-  readonly unacknowledged?: MessageInput[];
+  /** With resumption: what was handed on and never acknowledged, in order; left out when that is nothing. */
+  readonly unacknowledged?: readonly Message[];
 }
 
 /**
@@ -82,13 +84,6 @@ export interface Line {
   resume?(): void;
   /** Asks for {@linkcode LineEvents.onDrained}. */
   watch(): void;
-  /**
-   * Enough waits for the user to be read. Left out: the channel pauses the connection's stream. A line whose own messages
-   * travel among the user's can't have that: nothing of the other direction would pass either.
-   */
-  pause?(): void;
-  /** There is room to read again. */
-  resume?(): void;
   /** The connection has ended: all that it gave was received. */
   lose(info: CloseInfo): void;
   /**

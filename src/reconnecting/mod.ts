@@ -53,7 +53,15 @@ export type {
   ResetState,
   WaitingState,
 } from "./state.ts";
-// Resumption is exported here, and in page.ts.
+export { resumption } from "./resumption.ts";
+export {
+  type SessionIdentity,
+  Sessions,
+  type SessionsCloseOptions,
+  type SessionsOptions,
+} from "./sessions.ts";
+export type { ConnectionHandler } from "../server/handler.ts";
+export type { ServerRequest, ServerWebSocketChannel } from "../server/server_request.ts";
 
 export {
   ConnectError,

@@ -62,7 +62,11 @@ export class PlainLine implements Line {
 
   open(connection: WebSocketChannel): void {
     this.#connection = connection;
-    this.#events.onOpen({ resumable: false, unacknowledged: null });
+    this.#events.onOpen({
+      resumable: false,
+      unacknowledged: null,
+      protocol: connection.protocol,
+    });
     if (this.#connection === connection) this.#giveWaiting();
   }
 

@@ -5,7 +5,7 @@ import { unsendable } from "../web_socket/web_socket_sink.ts";
 import type { CloseInfo } from "../web_socket/close_info.ts";
 import type { Message, WebSocketChannel } from "../web_socket/web_socket_channel.ts";
 import type { MessageInput, SendOptions } from "../web_socket/web_socket_sink.ts";
-import type { Line, LineEvents, LineOptions, LineRest } from "./line.ts";
+import type { Line, LineEvents, LineOpening, LineOptions, LineRest } from "./line.ts";
 import {
   formatHello,
   type Hello,
@@ -94,7 +94,8 @@ export class ResumeLine implements Line, SessionLinkEvents {
 
   /** The server can't resume: what is known of the session before is gone. */
   #openPlainly(connection: WebSocketChannel): void {
-    this.#report(connection, false, this.#renew());
+    const { protocol } = connection;
+    this.#report(connection, { resumable: false, unacknowledged: this.#renew(), protocol });
     if (this.#connection !== connection) return;
     this.#stage = "plain";
     this.#sendPlainly();
@@ -118,12 +119,8 @@ export class ResumeLine implements Line, SessionLinkEvents {
   }
 
   /** Tells the channel that messages may pass; afterwards they do. */
-  #report(
-    connection: WebSocketChannel,
-    resumable: boolean,
-    unacknowledged: Message[] | null,
-  ): void {
-    this.#events.onOpen({ resumable, unacknowledged });
+  #report(connection: WebSocketChannel, opening: LineOpening): void {
+    this.#events.onOpen(opening);
     const behind = this.#behind ?? [];
     this.#behind = null;
     for (const it of behind) this.#link.session.keep(it);
@@ -143,7 +140,11 @@ export class ResumeLine implements Line, SessionLinkEvents {
     this.#hasBegun = true;
     session.told();
     this.#stage = "resumable";
-    this.#report(connection, true, lost);
+    this.#report(connection, {
+      resumable: true,
+      unacknowledged: lost,
+      protocol: hello.protocol,
+    });
     if (this.#connection !== connection) return;
     // It confirms the id: the server's handler starts now.
     connection.sink.add(session.tell(true));
@@ -256,7 +257,7 @@ export class ResumeLine implements Line, SessionLinkEvents {
     this.#deadline?.clear();
     const { unsent, unacknowledged } = this.#link.session;
     this.#link.end();
-    return { unsent, unacknowledged };
+    return unacknowledged.length === 0 ? { unsent } : { unsent, unacknowledged };
   }
 }
 

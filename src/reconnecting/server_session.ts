@@ -12,11 +12,11 @@ import type { CloseFrameContent, CloseInfo } from "../web_socket/close_info.ts";
 import type { ConnectionInfo } from "../web_socket/connection_info.ts";
 import type { ServiceHost } from "../web_socket/connection_service.ts";
 import { Deadline } from "../web_socket/deadline.ts";
-import { WebSocketChannelError } from "../web_socket/errors.ts";
+import { QueueFullError, WebSocketChannelError } from "../web_socket/errors.ts";
 import type { Transport } from "../web_socket/transport.ts";
 import type { Message, WebSocketChannel } from "../web_socket/web_socket_channel.ts";
 import { type MessageInput, type SendOptions, unsendable } from "../web_socket/web_socket_sink.ts";
-import { QueueFullError } from "./errors.ts";
+
 import { createSessionId, formatHello, type Hello, TEXT_MARK } from "./resume_messages.ts";
 import { kept, type SessionLimits } from "./session.ts";
 import { SessionLink, type SessionLinkEvents } from "./session_link.ts";
@@ -285,9 +285,16 @@ export class ServerSession implements Transport, SessionLinkEvents {
   }
 
   send(message: MessageInput, options: SendOptions | undefined): boolean {
-    if (this.isFull) throw new QueueFullError(this.#options.maxBuffer);
+    if (this.isFull) throw this.#queueFull();
     this.#link.send(kept(typeof message === "string" ? message : copyOf(message), options));
     return true;
+  }
+
+  #queueFull(): QueueFullError {
+    const { pool, maxBuffer } = this.#options;
+    return pool.isFull
+      ? new QueueFullError("maxTotalBuffer", pool.limit)
+      : new QueueFullError("maxBuffer", maxBuffer);
   }
 
   sendPrepared(message: PreparedMessage, options: SendOptions | undefined): boolean {

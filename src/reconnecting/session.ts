@@ -21,14 +21,15 @@ export interface Kept {
 
 /** The bytes that all sessions of one `Sessions`, or one client, keep. What sessions share counts once. */
 export class BufferPool {
-  readonly #limit: number;
+  /** How many bytes they may keep. */
+  readonly limit: number;
   readonly #shares: Map<object, number> = new Map<object, number>();
   readonly #waiting: Set<() => void> = new Set<() => void>();
   #size = 0;
 
   /** @param limit How many bytes they may keep. */
   constructor(limit: number) {
-    this.#limit = limit;
+    this.limit = limit;
   }
 
   /** How many bytes are kept. */
@@ -38,7 +39,7 @@ export class BufferPool {
 
   /** Whether nothing more should be kept. */
   get isFull(): boolean {
-    return this.#size >= this.#limit;
+    return this.#size >= this.limit;
   }
 
   /** Counts a message that a session keeps. */

@@ -6,6 +6,7 @@
  */
 
 import type { CloseInfo } from "../web_socket/close_info.ts";
+import type { Message } from "../web_socket/web_socket_channel.ts";
 import type { MessageInput } from "../web_socket/web_socket_sink.ts";
 
 /** How a channel that reconnects ended for good: how its last connection, or attempt, ended, and more. */
@@ -14,11 +15,6 @@ export interface ReconnectingCloseInfo extends CloseInfo {
   readonly attempts: number;
   /** The messages that were added and never handed to a transport, in order; may be empty. */
   readonly unsent: MessageInput[];
-  /**
-   * With resumption: the messages that were handed to a transport and never acknowledged, in order; left out when
-   * there are none.
-   */
-  readonly unacknowledged?: MessageInput[];
 }
 
 /** An attempt to connect runs. */
@@ -69,7 +65,7 @@ export interface ResetState {
   /** The name of the state. */
   readonly name: "reset";
   /** The messages that were sent in the old session and not acknowledged: the server may have got them or not. */
-  readonly unacknowledged: readonly MessageInput[];
+  readonly unacknowledged: readonly Message[];
 }
 
 /** The user has closed the channel, and the connection ends in order. */
