@@ -13,6 +13,7 @@ import type { ConnectionInfo } from "../web_socket/connection_info.ts";
 import type { ServiceHost } from "../web_socket/connection_service.ts";
 import { Deadline } from "../web_socket/deadline.ts";
 import { QueueFullError, WebSocketChannelError } from "../web_socket/errors.ts";
+import { failConnection, peerClosed } from "../web_socket/peer_ending.ts";
 import type { Transport } from "../web_socket/transport.ts";
 import type { Message, WebSocketChannel } from "../web_socket/web_socket_channel.ts";
 import { type MessageInput, type SendOptions, unsendable } from "../web_socket/web_socket_sink.ts";
@@ -168,6 +169,7 @@ export class ServerSession implements Transport, SessionLinkEvents {
       { transport: "server", capabilities: connection.capabilities, url: () => connection.url },
     );
     this.#core = core;
+    core.onUnread = below?.onUnread ?? null;
     core.attach(this);
     const channel = host.create(core);
     core.onClosed = () => {
@@ -202,7 +204,8 @@ export class ServerSession implements Transport, SessionLinkEvents {
   }
 
   #endByPeer(info: CloseInfo): void {
-    if (info.received !== undefined) this.#core?.peerClosed(info.received, info.sent);
+    const core = this.#core;
+    if (core !== null && info.received !== undefined) peerClosed(core, info.received, info.sent);
     this.#endAs(info);
   }
 
@@ -257,7 +260,7 @@ export class ServerSession implements Transport, SessionLinkEvents {
     carrier?.subscription.cancel();
     void carrier?.connection.sink.close(PROTOCOL_ERROR, "Not resume.v1");
     const sent = closeContent(PROTOCOL_ERROR, "Not resume.v1");
-    this.#core?.fail(error, sent);
+    if (this.#core !== null) failConnection(this.#core, error, sent);
     this.#conclude({ wasClean: false, initiator: "protocol-error", error });
   }
 

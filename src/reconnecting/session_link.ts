@@ -250,7 +250,7 @@ function sendShared(
 ): void {
   const core = Channel.coreOf(connection);
   if (core === null) connection.sink.add(message.content, options);
-  else core.sendPrepared(message, options);
+  else core.openTransport?.sendPrepared(message, options, false);
 }
 
 /** The error of a peer that doesn't keep to `resume.v1`. */

@@ -184,7 +184,8 @@ export function sendIfRoom(
 ): boolean {
   const { openTransport, holders } = core;
   if (openTransport !== null && options !== undefined) core.checkAbility(options);
-  if (openTransport === null || openTransport.load >= core.highWaterMark) return false;
+  if (openTransport === null) return false;
+  if (openTransport.isFull ?? openTransport.load >= core.highWaterMark) return false;
   if (holders !== null && holders.size > 0) return false;
   // The peer turns out to be gone.
   if (!openTransport.sendPrepared(message, options, isOnly)) core.dropped += message.size;
