@@ -260,6 +260,7 @@ export class ServerSession implements Transport, SessionLinkEvents {
     carrier?.subscription.cancel();
     void carrier?.connection.sink.close(PROTOCOL_ERROR, "Not resume.v1");
     const sent = closeContent(PROTOCOL_ERROR, "Not resume.v1");
+    this.#isCloseOut = true;
     if (this.#core !== null) failConnection(this.#core, error, sent);
     this.#conclude({ wasClean: false, initiator: "protocol-error", error });
   }

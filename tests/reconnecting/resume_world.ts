@@ -3,6 +3,10 @@
  * the server's sessions without a server.
  */
 
+import type { StreamSubscription } from "../../src/stream_channel/channel_stream.ts";
+import { Deferred } from "../../src/stream_channel/errors.ts";
+import { BARE, type Capabilities } from "../../src/web_socket/capabilities.ts";
+import type { CloseInfo } from "../../src/web_socket/close_info.ts";
 import type { ConnectionHandler } from "../../src/server/handler.ts";
 import { Channel } from "../../src/web_socket/channel.ts";
 import type { Clock } from "../../src/web_socket/clock.ts";
@@ -111,5 +115,47 @@ export async function serveSession(
   } catch (error) {
     errors?.push(error);
     connection.terminate();
+  }
+}
+
+/** The least of a connection, for tests of very many: what the peer says is said by {@linkcode say}. */
+export class LightConnection {
+  readonly protocol = "resume.v1";
+  readonly extensions = "";
+  readonly url = "";
+  readonly capabilities: Capabilities = BARE;
+  state = "open";
+  readonly said: unknown[] = [];
+  #listener: (message: Message) => void = () => {};
+  readonly #closed = new Deferred<CloseInfo>();
+  readonly closed: Promise<CloseInfo> = this.#closed.promise;
+  readonly stream = {
+    listen: (listener: (message: Message) => void): StreamSubscription => {
+      this.#listener = listener;
+      return {
+        isPaused: false,
+        pause() {},
+        resume() {},
+        cancel: () => void (this.#listener = () => {}),
+      };
+    },
+  };
+  readonly sink = {
+    hasRoom: true,
+    ready: Promise.resolve() as Promise<void>,
+    add: (message: unknown): boolean => this.said.push(message) > 0,
+    close: (): Promise<void> => {
+      this.terminate();
+      return Promise.resolve();
+    },
+  };
+
+  say(...messages: Message[]): void {
+    for (const message of messages) this.#listener(message);
+  }
+
+  terminate(): void {
+    this.state = "closed";
+    this.#closed.resolve({ code: 1006, reason: "", wasClean: false, initiator: "local" });
   }
 }

@@ -1,0 +1,719 @@
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import {
+  ProtocolError,
+  QueueFullError,
+  ReconnectingChannel,
+  type ReconnectingState,
+  resumption,
+  Sessions,
+} from "../../src/reconnecting/mod.ts";
+import {
+  type BindOptions,
+  broadcast,
+  type ServerWebSocketChannel,
+  WebSocketServer,
+} from "../../src/server/mod.ts";
+import { bind } from "../../src/server/web_socket_server.ts";
+import { webSocketChannelPair } from "../../src/testing/mod.ts";
+import { WebSocketChannel } from "../../src/web_socket_channel.ts";
+import type { Message } from "../../src/web_socket/web_socket_channel.ts";
+import { microtasks } from "../support/events.ts";
+import { FakeClock } from "../support/fake_clock.ts";
+import { until } from "../support/turns.ts";
+import { LightConnection, ResumeClient, serveSession } from "./resume_world.ts";
+
+/** A server whose sessions echo what they get. */
+async function startEcho(options: BindOptions = {}, sessions: Sessions = new Sessions()) {
+  const channels: ServerWebSocketChannel[] = [];
+  const errors: unknown[] = [];
+  const server = await WebSocketServer.bind({
+    onError: (error) => void errors.push(error),
+    ...options,
+    handler: sessions.handler(async (channel) => {
+      channels.push(channel);
+      for await (const message of channel.stream) {
+        await channel.sink.ready;
+        channel.sink.add(message);
+      }
+    }),
+  });
+  return { server, sessions, channels, errors };
+}
+
+/** A channel that resumes, and what it has been through. */
+function connect(
+  url: string,
+  { protocols, ...options }: { protocols?: string[]; maxBuffer?: number } = {},
+) {
+  const states: ReconnectingState[] = [];
+  const channel = ReconnectingChannel.connect(() => ({ url, transport: "net", protocols }), {
+    resume: resumption(),
+    firstDelay: 1,
+    onState: (state) => void states.push(state),
+    ...options,
+  });
+  const received: Message[] = [];
+  channel.stream.listen((message) => received.push(message));
+  return { channel, states, received };
+}
+
+Deno.test("a session outlives its connections: one handler, every message once and in order", async () => {
+  const { server, sessions, channels } = await startEcho();
+  const { channel, received } = connect(server.url);
+  const sent: Message[] = [];
+  for (let round = 0; round < 5; round++) {
+    for (let i = 0; i < 20; i++) {
+      const message = i % 3 === 0 ? new Uint8Array([round, i]) : `${round} ${i}`;
+      sent.push(message);
+      channel.sink.add(message);
+    }
+    await until(() => channel.connection !== null && received.length > round * 20);
+    channel.connection?.terminate();
+    await until(() => channel.connection === null);
+  }
+  await until(() => received.length >= sent.length && channel.connection !== null);
+  assertEquals(received, sent);
+  assertEquals([channels.length, sessions.size, channel.resumable], [1, 1, true]);
+  assertEquals([...server.channels], channels);
+  await channel.close(1000, "done");
+  const info = await channels[0]?.closed;
+  assertEquals([info?.code, info?.reason, info?.wasClean, info?.initiator], [
+    1000,
+    "done",
+    true,
+    "remote",
+  ]);
+  assertEquals([sessions.size, server.channels.size], [0, 0]);
+  await server.close();
+});
+
+Deno.test("flush waits for the acknowledgement, not for the transport", async () => {
+  const { server } = await startEcho();
+  const { channel } = connect(server.url);
+  channel.sink.add("x".repeat(100_000));
+  await channel.sink.flush();
+  assertEquals(channel.sink.bufferedAmount, 0);
+  await channel.close();
+  await server.close();
+});
+
+Deno.test("the server's close ends its sessions, and those of clients that are away at once", async () => {
+  const { server, sessions, channels } = await startEcho();
+  const { channel: here, received } = connect(server.url);
+  here.sink.add("here");
+  await until(() => received.length === 1);
+  const away = await WebSocketChannel.open(server.url, { protocols: ["resume.v1"] });
+  away.sink.add('!{"attempt":1,"received":0,"window":1000}');
+  away.sink.add("#0");
+  await until(() => channels.length === 2);
+  away.terminate();
+  await until(() => server.stats().connections.open === 1);
+  assertEquals(sessions.size, 2);
+  await server.close({ code: 1001, reason: "restart" });
+  assertEquals(sessions.size, 0);
+  for (const channel of channels) assertEquals((await channel.closed).initiator, "local");
+  void here.close();
+  assertEquals((await here.closed).unacknowledged, undefined);
+});
+
+Deno.test("the server's broadcast and channels are about sessions, also while their clients are away", async () => {
+  const { server, channels } = await startEcho();
+  const { channel, received } = connect(server.url);
+  await until(() => channels.length === 1);
+  server.broadcast("one");
+  await until(() => received.length === 1);
+  channel.connection?.terminate();
+  await until(() => server.stats().connections.open === 0);
+  server.broadcast("two");
+  broadcast(server.channels, new Uint8Array([3]));
+  assertEquals(server.channels.size, 1);
+  await until(() => received.length === 3);
+  assertEquals(received, ["one", "two", new Uint8Array([3])]);
+  await channel.close();
+  await server.close();
+});
+
+Deno.test("maxConnections counts connections, not sessions", async () => {
+  const { server, sessions } = await startEcho({ maxConnections: 2 });
+  for (let i = 0; i < 3; i++) {
+    const away = await WebSocketChannel.open(server.url, { protocols: ["resume.v1"] });
+    away.sink.add('!{"attempt":1,"received":0,"window":1000}');
+    away.sink.add("#0");
+    await until(() => sessions.size === i + 1);
+    away.terminate();
+    await until(() => server.stats().connections.open === 0);
+  }
+  assertEquals(server.channels.size, 3);
+  await server.close();
+});
+
+Deno.test("a server that chooses the user's subprotocol has no resumption: the channel works without it", async () => {
+  const server = await WebSocketServer.bind({
+    protocols: ["v2"],
+    handler: async (channel) => {
+      for await (const message of channel.stream) channel.sink.add(message);
+    },
+  });
+  const { channel, states, received } = connect(server.url, { protocols: ["v2"] });
+  channel.sink.add("early");
+  await until(() => received.length === 1);
+  assertEquals([channel.resumable, channel.connection?.protocol], [false, "v2"]);
+  assertEquals(states.find((it) => it.name === "open")?.resumable, false);
+  channel.sink.add(new Uint8Array([1]));
+  await channel.sink.flush();
+  await until(() => received.length === 2);
+  assertEquals(received, ["early", new Uint8Array([1])]);
+  await channel.close();
+  await server.close();
+});
+
+Deno.test("sessions: verify sees the tokens, and the handler's channel has the user's subprotocol", async () => {
+  const seen: (readonly string[])[] = [];
+  const { server, channels } = await startEcho({
+    protocols: ["v3", "v2"],
+    verify: ({ protocols }) => {
+      seen.push(protocols);
+      return protocols.includes("token");
+    },
+  });
+  const { channel, received } = connect(server.url, { protocols: ["v2", "token"] });
+  channel.sink.add("hello");
+  await until(() => received.length === 1);
+  assertEquals(seen[0], ["resume.v1", "v2", "token"]);
+  assertEquals([channels[0]?.protocol, channel.connection?.protocol], ["v2", "resume.v1"]);
+  await channel.close();
+  await server.close();
+});
+
+Deno.test("sessions: a client that can't resume is served as well", async () => {
+  const { server, channels } = await startEcho({ protocols: ["v2"] });
+  const plain = await WebSocketChannel.open(server.url, { protocols: ["v2"] });
+  plain.sink.add("hello");
+  assertEquals((await plain.stream.next()).value, "hello");
+  assertEquals(channels[0]?.protocol, "v2");
+  await plain.sink.close();
+  await server.close();
+});
+
+Deno.test("sessions: a server that has lost them is a reset, with what wasn't acknowledged", async () => {
+  // The process is killed: its sessions are gone, another one listens at the same port.
+  const first = await startEcho();
+  const { port } = first.server.address;
+  const { channel, states, received } = connect(first.server.url);
+  channel.sink.add("acknowledged");
+  await until(() => received.length === 1);
+  await channel.sink.flush();
+  const before = first.channels[0] as ServerWebSocketChannel;
+  // Nothing is acknowledged any more, as of a process that hangs before it is killed.
+  const lost = channel.connection as WebSocketChannel;
+  const { add } = lost.sink;
+  lost.sink.add = () => true;
+  channel.sink.add("handed on");
+  lost.sink.add = add;
+  lost.terminate();
+  await first.server.close({ drainTimeout: 1 });
+  channel.sink.add("added while away");
+  const second = await startEcho({ port });
+  await until(() => received.length === 2);
+  const reset = states.find((it) => it.name === "reset");
+  assertEquals(reset?.unacknowledged, ["handed on"]);
+  assertEquals(received, ["acknowledged", "added while away"]);
+  assertEquals((await before.closed).initiator, "local");
+  await channel.close();
+  await second.server.close();
+});
+
+Deno.test("sessions: an error of the handler closes the session with 1011, and is reported", async () => {
+  const errors: unknown[] = [];
+  const server = await WebSocketServer.bind({
+    onError: (error, { where, request }) => void errors.push([error, where, request?.url.pathname]),
+    handler: new Sessions().handler(async (channel) => {
+      await channel.stream.next();
+      throw new Error("broken");
+    }),
+  });
+  const channel = ReconnectingChannel.connect({ url: server.url, transport: "net" }, {
+    resume: resumption(),
+    retry: () => false,
+  });
+  channel.sink.add("x");
+  const { code, error } = await channel.closed;
+  assertEquals([code, errors], [1011, [[new Error("broken"), "handler", "/"]]]);
+  assert(error instanceof Error);
+  await server.close();
+});
+
+Deno.test("sessions: identify that fails closes the connection with 1011, and is reported", async () => {
+  const errors: unknown[] = [];
+  for (const identity of [() => Promise.reject(new Error("no")), () => ({}) as never]) {
+    const server = await WebSocketServer.bind({
+      onError: (error) => void errors.push(`${error}`),
+      handler: new Sessions({ identify: identity }).handler(() => {}),
+    });
+    const channel = await WebSocketChannel.open(server.url, { protocols: ["resume.v1"] });
+    assertEquals((await channel.closed).code, 1011);
+    await server.close();
+  }
+  assertEquals(errors, [
+    "Error: no",
+    "TypeError: Cannot serve the session: identify must answer with a string or a number, got an object",
+  ]);
+});
+
+Deno.test("sessions: bad options and handlers throw", () => {
+  assertThrows(() => new Sessions({ timeout: -1 }), RangeError);
+  assertThrows(() => new Sessions({ maxBuffer: 0 }), RangeError);
+  assertThrows(() => new Sessions({ timeOut: 1 } as never), TypeError, "timeout");
+  assertThrows(() => new Sessions().handler(undefined as never), TypeError, "must be a function");
+});
+
+// In memory, with a clock that stands still.
+
+interface Room {
+  readonly clock: FakeClock;
+  readonly sessions: Sessions;
+  readonly channels: WebSocketChannel[];
+  readonly errors: unknown[];
+  open(
+    handler?: (channel: WebSocketChannel) => void,
+  ): { client: WebSocketChannel; server: WebSocketChannel };
+}
+
+function room(options: ConstructorParameters<typeof Sessions>[0] = {}): Room {
+  const clock = new FakeClock();
+  const sessions = new Sessions({ clock, ...options });
+  const channels: WebSocketChannel[] = [];
+  const errors: unknown[] = [];
+  return {
+    clock,
+    sessions,
+    channels,
+    errors,
+    open: (handler = () => {}) => {
+      const pair = webSocketChannelPair({ protocol: "resume.v1", clock });
+      void serveSession(
+        sessions,
+        (channel) => {
+          channels.push(channel as WebSocketChannel);
+          handler(channel as WebSocketChannel);
+        },
+        pair.server,
+        { errors },
+      );
+      return pair;
+    },
+  };
+}
+
+async function say(channel: WebSocketChannel, ...messages: string[]): Promise<void> {
+  for (const message of messages) channel.sink.add(message);
+  await microtasks(40);
+}
+
+/** Without waiting for anybody. */
+function endAll(channels: readonly WebSocketChannel[]): void {
+  for (const channel of channels) channel.terminate();
+}
+
+const HELLO = '!{"attempt":1,"received":0,"window":1000000}';
+
+async function idOf(channel: WebSocketChannel): Promise<string> {
+  const { value } = await channel.stream.next();
+  return JSON.parse((value as string).slice(1)).session;
+}
+
+Deno.test("sessions: the handler starts when the client has confirmed the id, and once only", async () => {
+  const { open, channels, sessions } = room();
+  // The server's first hello is lost: the client knows of no session.
+  const lost = open().client;
+  await say(lost, HELLO);
+  assertEquals([channels.length, sessions.size], [0, 1]);
+  lost.terminate();
+  // The confirmation is lost: the client knows the id, which confirms it.
+  const first = open().client;
+  await say(first, HELLO);
+  const id = await idOf(first);
+  first.terminate();
+  await microtasks(40);
+  assertEquals(channels.length, 0);
+  const second = open().client;
+  await say(second, `!{"session":"${id}","attempt":2,"received":0,"window":1000}`);
+  assertEquals([channels.length, await idOf(second)], [1, id]);
+  await say(second, "#0", "=hello");
+  assertEquals([channels.length, (await channels[0]?.stream.next())?.value], [1, "hello"]);
+  endAll(channels);
+});
+
+Deno.test("sessions: a second connection takes over while the first still lives and delivers", async () => {
+  const received: Message[] = [];
+  const { open, channels, sessions } = room();
+  const first = open((channel) => channel.stream.listen((it) => received.push(it))).client;
+  await say(first, HELLO);
+  const id = await idOf(first);
+  await say(first, "#0", "=one", "=two");
+  // In flight when the second one says hello.
+  first.sink.add("=three");
+  const second = open().client;
+  await say(second, `!{"session":"${id}","attempt":2,"received":0,"window":1000}`);
+  first.sink.add("=never");
+  const hello = JSON.parse(((await second.stream.next()).value as string).slice(1));
+  assertEquals([hello.session, hello.received], [id, received.length]);
+  await say(second, ...["=one", "=two", "=three", "=four"].slice(hello.received));
+  assertEquals(received, ["one", "two", "three", "four"]);
+  assertEquals([channels.length, (await first.closed).code], [1, 1006]);
+  endAll(channels);
+});
+
+Deno.test("sessions: a connection that comes late doesn't take over from a newer one", async () => {
+  const { open, channels, sessions } = room();
+  const first = open().client;
+  await say(first, HELLO);
+  const id = await idOf(first);
+  await say(first, "#0");
+  const newer = open().client;
+  await say(newer, `!{"session":"${id}","attempt":3,"received":0,"window":1000}`);
+  const late = open().client;
+  await say(late, `!{"session":"${id}","attempt":2,"received":0,"window":1000}`);
+  const { code, reason } = await late.closed;
+  assertEquals([code, reason, newer.state], [1013, "Taken over", "open"]);
+  endAll(channels);
+});
+
+Deno.test("sessions: who knows the id but is somebody else gets a session of its own", async () => {
+  let user = "A";
+  const { open, channels, sessions } = room({ identify: () => Promise.resolve(user) });
+  const owner = open().client;
+  await say(owner, HELLO);
+  const id = await idOf(owner);
+  await say(owner, "#0");
+  user = "B";
+  const thief = open().client;
+  await say(thief, `!{"session":"${id}","attempt":9,"received":0,"window":1000}`);
+  assertEquals([await idOf(thief) === id, owner.state, sessions.size], [false, "open", 2]);
+  user = "A";
+  const back = open().client;
+  await say(back, `!{"session":"${id}","attempt":2,"received":0,"window":1000}`);
+  assertEquals([await idOf(back), channels.length], [id, 1]);
+  endAll(channels);
+});
+
+Deno.test("attack 72: hostile hellos end their own connection, and no session", async () => {
+  const { open, channels, sessions } = room();
+  const owner = open().client;
+  await say(owner, HELLO);
+  const id = await idOf(owner);
+  await say(owner, "#0");
+  channels[0]?.sink.add("kept");
+  await microtasks(40);
+  const bad = [
+    "",
+    "hello",
+    "=text",
+    "#0",
+    "?",
+    ".",
+    "!",
+    "!null",
+    "![]",
+    '!"text"',
+    "!{}",
+    "!{",
+    '!{"received":-1,"window":1}',
+    '!{"received":1.5,"window":1}',
+    '!{"received":"0","window":1}',
+    '!{"received":1e300,"window":1}',
+    '!{"received":9007199254740992,"window":1}',
+    '!{"received":0}',
+    '!{"received":0,"window":0}',
+    '!{"received":0,"window":-1}',
+    '!{"session":5,"received":0,"window":1}',
+    '!{"session":["a"],"received":0,"window":1}',
+    `!{"session":"${"a".repeat(129)}","received":0,"window":1}`,
+    `!{"session":"a","received":0,"window":1,"x":"${"a".repeat(2000)}"}`,
+    '!{"attempt":-1,"received":0,"window":1}',
+    '!{"protocol":7,"received":0,"window":1}',
+    // Of a message that was never sent.
+    `!{"session":"${id}","attempt":5,"received":2,"window":1000}`,
+    new Uint8Array([0x21]),
+  ];
+  for (const message of bad) {
+    const { client } = open();
+    client.sink.add(message);
+    const { code, reason } = await client.closed;
+    assertEquals([code, reason], [1002, "Not resume.v1"], String(message));
+    assertEquals([sessions.size, owner.state], [1, "open"], String(message));
+  }
+  // Guesses of an id.
+  for (const guess of ["", "0".repeat(32), id.slice(0, -1), id.toUpperCase() + "0", "__proto__"]) {
+    const { client } = open();
+    await say(client, `!{"session":"${guess}","attempt":5,"received":7,"window":1000}`);
+    const { value } = await client.stream.next();
+    const hello = JSON.parse((value as string).slice(1));
+    assertEquals([hello.session === id, hello.received], [false, 0]);
+    client.terminate();
+  }
+  assertEquals(owner.state, "open");
+  endAll(channels);
+});
+
+Deno.test("attack 73: hostile acknowledgements end the session, with 1002", async () => {
+  for (
+    const bad of [
+      "#3",
+      "#-1",
+      "#1.5",
+      "#",
+      "#1e3",
+      "#01",
+      "# 1",
+      "#9007199254740993",
+      "#" + "9".repeat(400),
+    ]
+  ) {
+    const { open, channels, sessions, clock } = room();
+    const { client } = open((channel) => {
+      channel.sink.add("one");
+      channel.sink.add("two");
+    });
+    await say(client, HELLO, "#0", bad);
+    const { code } = await client.closed;
+    const info = await channels[0]?.closed;
+    assertEquals([code, info?.initiator, info?.sent?.code], [1002, "protocol-error", 1002], bad);
+    assert(info?.error instanceof ProtocolError, bad);
+    assertEquals(info.unacknowledged, ["one", "two"], bad);
+    await microtasks();
+    assertEquals([sessions.size, sessions.bufferedAmount, clock.pending], [0, 0, 0], bad);
+  }
+  // Back: what was acknowledged can't be taken back.
+  const { open, channels } = room();
+  const { client } = open((channel) => {
+    channel.sink.add("one");
+    channel.sink.add("two");
+  });
+  await say(client, HELLO, "#0", "#2", "#1");
+  assertEquals((await channels[0]?.closed)?.initiator, "protocol-error");
+});
+
+Deno.test("attack 74: a client that asks and asks gets short answers, and one that never says hello is closed", async () => {
+  const { open, channels, sessions, clock } = room();
+  const { client } = open();
+  await say(client, HELLO, "#0");
+  await idOf(client);
+  for (let i = 0; i < 5; i++) client.sink.add("?");
+  await microtasks(40);
+  for (let i = 0; i < 5; i++) assertEquals((await client.stream.next()).value, "#0");
+  const silent = open().client;
+  await microtasks(40);
+  for (let i = 0; i < 10; i++) clock.advance(1250);
+  assertEquals((await silent.closed).code, 1013);
+  endAll(channels);
+});
+
+Deno.test("attack 75: a client that ignores the window is read no further than twice that", async () => {
+  const { open, channels, sessions } = room({ maxBuffer: 100_000 });
+  const pair = open();
+  await say(pair.client, HELLO, "#0");
+  // The handler reads nothing.
+  for (let i = 0; i < 200; i++) pair.client.sink.add(`=${"x".repeat(10_000)}`);
+  for (let i = 0; i < 20; i++) await microtasks(40);
+  assertEquals(pair.client.sink.bufferedAmount > 1_000_000, true);
+  let got = 0;
+  channels[0]?.stream.listen(() => got++);
+  await until(() => got === 200);
+  endAll(channels);
+});
+
+Deno.test("sessions: above maxSessions a client is told to try again later; unconfirmed ones make room", async () => {
+  const { open, channels, sessions } = room({ maxSessions: 2 });
+  const first = open().client;
+  await say(first, HELLO, "#0");
+  const unconfirmed = open().client;
+  await say(unconfirmed, HELLO);
+  const refused = open().client;
+  await say(refused, HELLO);
+  assertEquals([(await refused.closed).code, sessions.size], [1013, 2]);
+  unconfirmed.terminate();
+  await microtasks(40);
+  const third = open().client;
+  await say(third, HELLO, "#0");
+  assertEquals([third.state, sessions.size], ["open", 2]);
+  endAll(channels);
+  assertEquals(sessions.size, 0);
+});
+
+Deno.test("sessions: a client that stays away for timeout loses its session, and hears it", async () => {
+  const { open, channels, clock, sessions } = room({ timeout: 60_000 });
+  const client = new ResumeClient(clock);
+  const first = open((channel) => channel.sink.add("kept"));
+  client.connect(first.client);
+  client.line.add("hello", undefined);
+  await microtasks(60);
+  assertEquals(client.received, ["kept"]);
+  channels[0]?.sink.add("not acknowledged");
+  first.client.terminate();
+  client.abandon();
+  await microtasks(40);
+  for (let i = 0; i < 10; i++) clock.advance(7_000);
+  const info = await channels[0]?.closed;
+  assertEquals([info?.code, info?.initiator], [1006, "timeout"]);
+  assertEquals(info?.unacknowledged?.includes("not acknowledged"), true);
+  assertEquals([sessions.size, sessions.bufferedAmount], [0, 0]);
+  client.line.add("late", undefined);
+  client.onOpening = ({ unacknowledged }) => {
+    // Before what waits.
+    for (const message of unacknowledged ?? []) client.line.add(message, undefined);
+  };
+  const got: Message[] = [];
+  client.connect(open((channel) => channel.stream.listen((it) => got.push(it))).client);
+  await microtasks(80);
+  assertEquals(client.openings[1]?.unacknowledged, ["hello"]);
+  assertEquals([got, channels.length], [["hello", "late"], 2]);
+  endAll(channels);
+});
+
+Deno.test("sessions: add beyond maxBuffer throws a QueueFullError; addStream waits; nothing is lost", async () => {
+  const { open, channels, sessions } = room({ maxBuffer: 1000 });
+  const { client } = open();
+  await say(client, HELLO, "#0");
+  client.stream.listen(() => {});
+  const sink = channels[0]?.sink;
+  assert(sink !== undefined);
+  sink.add("x".repeat(999));
+  assertEquals(sink.hasRoom, true);
+  sink.add("y".repeat(500));
+  assertEquals([sink.hasRoom, sink.bufferedAmount], [false, 1499]);
+  const error = assertThrows(() => sink.add("z"), QueueFullError, "maxBuffer (1000 bytes)");
+  assertEquals([error.option, error.limit], ["maxBuffer", 1000]);
+  let isRoom = false;
+  void sink.ready.then(() => isRoom = true);
+  const flushed = sink.flush();
+  await microtasks(40);
+  assertEquals(isRoom, false);
+  await say(client, "#1");
+  assertEquals([isRoom, sink.bufferedAmount], [true, 500]);
+  await say(client, "#2");
+  await flushed;
+  endAll(channels);
+});
+
+Deno.test("sessions: ten thousand sessions whose buffers fill keep no more than maxTotalBuffer", async () => {
+  const limit = 4 * 1024 * 1024;
+  const sessions = new Sessions({ clock: new FakeClock(), maxTotalBuffer: limit });
+  const channels: WebSocketChannel[] = [];
+  const connections = Array.from({ length: 10_000 }, () => new LightConnection());
+  for (const it of connections) {
+    const connection = it as unknown as WebSocketChannel;
+    void serveSession(sessions, (channel) => void channels.push(channel), connection);
+  }
+  await microtasks();
+  for (const it of connections) it.say(HELLO, "#0");
+  assertEquals([channels.length, sessions.size], [10_000, 10_000]);
+  // Shared: counted once.
+  broadcast(channels, "s".repeat(10_000));
+  assertEquals(sessions.bufferedAmount, 10_000);
+  let refused = 0;
+  for (const { sink } of channels) {
+    try {
+      sink.add("x".repeat(1000));
+    } catch (error) {
+      assert(error instanceof QueueFullError && error.option === "maxTotalBuffer");
+      refused++;
+    }
+  }
+  assertEquals(refused > 5000, true);
+  assertEquals(sessions.bufferedAmount <= limit + 1000, true, `${sessions.bufferedAmount}`);
+  // Room again when some of them have gone: who waits hears it, and the others' messages stay.
+  const last = channels.at(-1)?.sink;
+  assertEquals(last?.hasRoom, false);
+  const waiting = last?.ready;
+  for (const channel of channels.slice(0, 100)) channel.terminate();
+  await waiting;
+  assertEquals([last?.hasRoom, last?.add("room")], [true, true]);
+  assertEquals(connections.at(-1)?.said.at(-1), "=room");
+  endAll(channels);
+  assertEquals([sessions.bufferedAmount, sessions.size], [0, 0]);
+});
+
+Deno.test("sessions: a close waits for the last acknowledgement within closeTimeout, then tells what is missing", async () => {
+  const { open, channels, clock, sessions } = room();
+  const { client } = open((channel) => channel.sink.add("one"));
+  await say(client, HELLO, "#0");
+  client.stream.listen(() => {});
+  channels[0]?.sink.add("two");
+  const done = channels[0]?.sink.close(4000, "bye");
+  await say(client, "#1");
+  assertEquals(client.state, "open");
+  for (let i = 0; i < 10; i++) clock.advance(600);
+  await done;
+  const info = await channels[0]?.closed;
+  assertEquals([info?.unacknowledged, info?.initiator], [["two"], "timeout"]);
+  assertEquals(sessions.size, 0);
+});
+
+Deno.test("sessions: a close while the client is away reaches it when it comes back in time", async () => {
+  const { open, channels, clock } = room();
+  const client = new ResumeClient(clock);
+  const first = open();
+  client.connect(first.client);
+  await microtasks(60);
+  first.client.terminate();
+  await microtasks(40);
+  channels[0]?.sink.add("last words");
+  void channels[0]?.sink.close(4000, "bye");
+  const second = open().client;
+  client.connect(second);
+  const { code, reason } = await second.closed;
+  assertEquals([code, reason, client.received], [4000, "bye", ["last words"]]);
+  const info = await channels[0]?.closed;
+  assertEquals([info?.wasClean, info?.unacknowledged], [true, undefined]);
+});
+
+Deno.test("backpressure: a reader that stops doesn't stop the other direction", async () => {
+  const { open, channels, clock, sessions } = room();
+  const client = new ResumeClient(clock);
+  let read = 0;
+  let goOn = (): void => {};
+  client.connect(
+    open(async (channel) => {
+      await new Promise<void>((resolve) => goOn = resolve);
+      for await (const _ of channel.stream) read++;
+    }).client,
+  );
+  await microtasks(60);
+  // Far more than the server's stream takes unread: it isn't acknowledged.
+  for (let i = 0; i < 30; i++) client.line.add("x".repeat(10_000), undefined);
+  await microtasks(200);
+  for (let i = 0; i < 5; i++) clock.advance(1000);
+  await microtasks(100);
+  assertEquals(client.line.bufferedAmount > 200_000, true);
+  // The other direction goes on, acknowledgements included.
+  channels[0]?.sink.add("y".repeat(300_000));
+  await microtasks(200);
+  assertEquals([client.received.length, channels[0]?.sink.bufferedAmount], [1, 0]);
+  goOn();
+  await until(() => read === 30, () => clock.advance(1000));
+  assertEquals(client.line.bufferedAmount, 0);
+  endAll(channels);
+});
+
+Deno.test("sessions: ping asks the connection, and fails while there is none", async () => {
+  const { open, channels, sessions } = room();
+  const { client } = open();
+  await say(client, HELLO, "#0");
+  assertEquals(typeof await channels[0]?.ping(), "number");
+  client.terminate();
+  await microtasks(40);
+  await assertRejects(async () => await channels[0]?.ping(), Error, "no connection now");
+  assertEquals(channels[0]?.pong(), false);
+  channels[0]?.terminate();
+  const info = await channels[0]?.closed;
+  assertEquals([info?.initiator, sessions.size], ["local", 0]);
+});
+
+Deno.test("sessions: a server's own clock times its sessions' closing", async () => {
+  const clock = new FakeClock();
+  const sessions = new Sessions({ clock });
+  const server = await bind({ handler: sessions.handler(() => {}) }, clock);
+  await server.close();
+  assertEquals([sessions.size, clock.pending], [0, 0]);
+});
