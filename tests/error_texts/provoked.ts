@@ -30,7 +30,11 @@ import {
   StreamChannel,
   StreamChannelCompleter,
 } from "../../src/stream_channel/mod.ts";
-import type { ReconnectingChannel, ReconnectingOptions } from "../../src/reconnecting/mod.ts";
+import {
+  type ReconnectingChannel,
+  type ReconnectingOptions,
+  Sessions,
+} from "../../src/reconnecting/mod.ts";
 import { faultyPair, ManualClock, webSocketChannelPair } from "../../src/testing/mod.ts";
 
 import { WebSocket } from "../../src/faces/mod.ts";
@@ -45,6 +49,9 @@ import { FakeWebSocket } from "../support/fake_web_socket.ts";
 import { createIdentity } from "../support/certificates.ts";
 import { Rig } from "../reconnecting/support.ts";
 import { FakeBytes, rig, wireRig } from "../web_socket/support.ts";
+
+const RESUMPTION = "tests/reconnecting/resumption_test.ts";
+const SESSIONS = "tests/reconnecting/sessions_test.ts";
 
 /** Gives an error, throws it, or gives a promise that rejects with it or fulfils with it. */
 export type Provoke = () => unknown;
@@ -552,6 +559,18 @@ export const PROVOKED: Readonly<Record<string, Provoke | Elsewhere>> = {
   "Cannot add: the messages that wait have reached … (… bytes). Wait for sink.ready": () =>
     away({ maxBuffer: 0 }),
   "Cannot add: there is no connection": () => away({ whileAway: "reject" }),
+  "Cannot go on with the session: …": { file: RESUMPTION, part: "its first message is no hello" },
+  "Cannot resume the session: the client did not come back within … ms": {
+    file: SESSIONS,
+    part: "the client did not come back within 60000 ms",
+  },
+  "Cannot ping: the session has no connection now": { file: SESSIONS, part: "no connection now" },
+  "Cannot serve sessions: the handler must be a function, got …": () =>
+    new Sessions().handler(wrong(1)),
+  "Cannot serve the session: identify must answer with a string or a number, got …": {
+    file: SESSIONS,
+    part: "identify must answer with a string or a number, got an object",
+  },
 
   // Streams and channels.
   "Cannot read: the stream already has its one reader (…)": () => {

@@ -1,0 +1,187 @@
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { ProtocolError, resumption, UnsupportedError } from "../../src/reconnecting/mod.ts";
+import type { LineOpening } from "../../src/reconnecting/line.ts";
+import { webSocketChannelPair } from "../../src/testing/mod.ts";
+import { BARE } from "../../src/web_socket/capabilities.ts";
+import type { WebSocketChannel } from "../../src/web_socket/web_socket_channel.ts";
+import { microtasks } from "../support/events.ts";
+import { FakeClock } from "../support/fake_clock.ts";
+import { LightConnection, ResumeClient } from "./resume_world.ts";
+
+/** A client on a connection whose server a test plays. */
+function play(client: ResumeClient): LightConnection {
+  const connection = new LightConnection();
+  client.connect(connection as unknown as WebSocketChannel);
+  return connection;
+}
+
+const HELLO = '!{"session":"a","received":0,"window":1000}';
+
+Deno.test("resumption: each channel has a session of its own", () => {
+  const value = resumption();
+  const events = { onOpen() {}, onDrained() {}, onFault() {} };
+  const options = { maxBuffer: 1, closeTimeout: 1, clock: new FakeClock() };
+  const [one, other] = [value.createLine(events, options), value.createLine(events, options)];
+  one.add("x", undefined);
+  assertEquals([one.isFull, other.isFull], [true, false]);
+  assertEquals([one.end(), other.end()], [{ unsent: ["x"] }, { unsent: [] }]);
+});
+
+Deno.test("resumption: nothing is sent before the hellos, and one byte more with a text", () => {
+  const client = new ResumeClient(new FakeClock(), 5000);
+  client.line.add("waits", undefined);
+  const server = play(client);
+  assertEquals(server.said, ['!{"attempt":1,"received":0,"window":5000}']);
+  server.say(HELLO);
+  client.line.add(new Uint8Array([1, 2]), undefined);
+  assertEquals(server.said.slice(1), ["#0", "=waits", new Uint8Array([1, 2])]);
+  assertEquals(client.openings, [{ resumable: true, unacknowledged: null, protocol: null }]);
+});
+
+Deno.test("resumption: received messages are acknowledged after a second, or 64 KiB", () => {
+  const clock = new FakeClock();
+  const client = new ResumeClient(clock);
+  const server = play(client);
+  server.say(HELLO, "=one", new Uint8Array(10));
+  assertEquals(server.said.slice(1), ["#0"]);
+  clock.advance(999);
+  assertEquals(server.said.length, 2);
+  clock.advance(1);
+  assertEquals(server.said.slice(2), ["#2"]);
+  for (let i = 0; i < 7; i++) server.say(`=${"x".repeat(9000)}`);
+  assertEquals(server.said.length, 3);
+  server.say(`=${"x".repeat(9000)}`);
+  assertEquals(server.said.slice(3), ["#10"]);
+  clock.advance(5000);
+  assertEquals([server.said.length, clock.pending], [4, 0]);
+});
+
+Deno.test("resumption: the server's window is kept", () => {
+  const client = new ResumeClient(new FakeClock());
+  const server = play(client);
+  server.say('!{"session":"a","received":0,"window":100}');
+  for (let i = 0; i < 5; i++) client.line.add("x".repeat(60), undefined);
+  // One message may exceed it.
+  assertEquals(server.said.length, 2 + 2);
+  server.say("#1");
+  assertEquals(server.said.length, 2 + 3);
+  server.say("#3");
+  assertEquals(server.said.length, 2 + 5);
+});
+
+Deno.test("resumption: a server that breaks the protocol is a fault, and the next session a new one", () => {
+  for (
+    const bad of [
+      "hello",
+      "#1",
+      "=x",
+      '!{"session":"a","received":1,"window":9}',
+      '!{"received":0,"window":9}',
+    ]
+  ) {
+    const client = new ResumeClient(new FakeClock());
+    play(client).say(bad);
+    const [fault] = client.faults;
+    assert(fault instanceof ProtocolError, bad);
+    if (bad[0] !== "!") assert(fault.message.endsWith("session: its first message is no hello"));
+    assertEquals(client.openings, [], bad);
+  }
+  const client = new ResumeClient(new FakeClock());
+  const first = play(client);
+  first.say(HELLO);
+  client.line.add("one", undefined);
+  client.line.add("two", undefined);
+  first.say("#3");
+  assertEquals(client.faults.length, 1);
+  client.abandon();
+  const second = play(client);
+  assertEquals(second.said, ['!{"attempt":2,"received":0,"window":1048576}']);
+  second.say('!{"session":"b","received":0,"window":1000}');
+  assertEquals(client.openings[1]?.unacknowledged, ["one", "two"]);
+});
+
+Deno.test("resumption: the server ends the session, and the next connection has another one", async () => {
+  const client = new ResumeClient(new FakeClock());
+  const first = play(client);
+  first.say(HELLO);
+  client.line.add("one", undefined);
+  first.say("#1", ".");
+  assertEquals(first.said.at(-1), "#0");
+  first.terminate();
+  await microtasks();
+  play(client).say('!{"session":"b","received":0,"window":1000}');
+  assertEquals(client.openings[1]?.unacknowledged, []);
+});
+
+Deno.test("resumption: a server that no longer resumes is a reset, and the channel works without", async () => {
+  const clock = new FakeClock();
+  const client = new ResumeClient(clock);
+  const first = play(client);
+  first.say(HELLO);
+  client.line.add("handed on", undefined);
+  client.abandon();
+  client.line.add("waits", undefined);
+  const { client: plain, server } = webSocketChannelPair({ protocol: "v2", clock });
+  client.onOpening = (opening: LineOpening) => {
+    for (const message of opening.unacknowledged ?? []) client.line.add(message, undefined);
+  };
+  client.connect(plain);
+  assertEquals(client.openings[1], {
+    resumable: false,
+    unacknowledged: ["handed on"],
+    protocol: "v2",
+  });
+  client.line.beat("beat");
+  server.sink.add("#0");
+  await microtasks();
+  const got = [];
+  for (let i = 0; i < 3; i++) got.push((await server.stream.next()).value);
+  assertEquals(got, ["handed on", "waits", "beat"]);
+  assertEquals(client.received, ["#0"]);
+  client.line.close(1000, "done");
+  assertEquals((await server.closed).reason, "done");
+});
+
+Deno.test("resumption: close waits for the acknowledgement, within closeTimeout", async () => {
+  const clock = new FakeClock();
+  for (const isAcknowledged of [true, false]) {
+    const client = new ResumeClient(clock);
+    const server = play(client);
+    server.say(HELLO);
+    client.line.add("one", undefined);
+    client.line.close(1000, undefined);
+    assertEquals(server.said.slice(-2), ["#0", "."]);
+    assertEquals(server.state, "open");
+    // What comes now is dropped, and not acknowledged.
+    server.say("=late");
+    assertEquals(client.received, []);
+    if (isAcknowledged) server.say("#1");
+    else for (let i = 0; i < 10; i++) clock.advance(600);
+    await microtasks();
+    assertEquals(server.state, "closed");
+    const rest = client.line.end();
+    assertEquals(rest.unacknowledged, isAcknowledged ? undefined : ["one"]);
+    assertEquals(clock.pending, 0);
+  }
+});
+
+Deno.test("resumption: heartbeats and probes ask for an acknowledgement", () => {
+  const client = new ResumeClient(new FakeClock());
+  const server = play(client);
+  server.say(HELLO);
+  client.line.beat("not this");
+  client.line.probe();
+  assertEquals(server.said.slice(2), ["?", "?"]);
+});
+
+Deno.test("resumption: what the transport can't do throws, and nothing is kept", () => {
+  const client = new ResumeClient(new FakeClock());
+  const server = play(client);
+  Object.assign(server, {
+    capabilities: { ...BARE, compressionOptions: false, allCloseCodes: false },
+  });
+  server.say(HELLO);
+  assertThrows(() => client.line.add("secret", { compress: false }), UnsupportedError);
+  assertThrows(() => client.line.close(1011, undefined), RangeError, "on this transport");
+  assertEquals([client.line.bufferedAmount, server.state], [0, "open"]);
+});
