@@ -218,7 +218,7 @@ Deno.test("sessions: a server that has lost them is a reset, with what wasn't ac
   const reset = states.find((it) => it.name === "reset");
   assertEquals(reset?.unacknowledged, ["handed on"]);
   assertEquals(received, ["acknowledged", "added while away"]);
-  assertEquals((await before.closed).unacknowledged, undefined);
+  assertEquals((await before.closed).wasClean, false);
   await channel.close();
   await second.server.close();
 });
@@ -348,7 +348,7 @@ Deno.test("sessions: the handler starts when the client has confirmed the id, an
 
 Deno.test("sessions: a second connection takes over while the first still lives and delivers", async () => {
   const received: Message[] = [];
-  const { open, channels, sessions } = room();
+  const { open, channels } = room();
   const first = open((channel) => channel.stream.listen((it) => received.push(it))).client;
   await say(first, HELLO);
   const id = await idOf(first);
@@ -367,7 +367,7 @@ Deno.test("sessions: a second connection takes over while the first still lives 
 });
 
 Deno.test("sessions: a connection that comes late doesn't take over from a newer one", async () => {
-  const { open, channels, sessions } = room();
+  const { open, channels } = room();
   const first = open().client;
   await say(first, HELLO);
   const id = await idOf(first);
