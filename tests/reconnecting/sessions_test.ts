@@ -497,7 +497,7 @@ Deno.test("attack 73: hostile acknowledgements end the session, with 1002", asyn
 });
 
 Deno.test("attack 74: a client that asks and asks gets short answers, and one that never says hello is closed", async () => {
-  const { open, channels, sessions, clock } = room();
+  const { open, channels, clock } = room();
   const { client } = open();
   await say(client, HELLO, "#0");
   await idOf(client);
@@ -512,7 +512,7 @@ Deno.test("attack 74: a client that asks and asks gets short answers, and one th
 });
 
 Deno.test("attack 75: a client that ignores the window is read no further than twice that", async () => {
-  const { open, channels, sessions } = room({ maxBuffer: 100_000 });
+  const { open, channels } = room({ maxBuffer: 100_000 });
   const pair = open();
   await say(pair.client, HELLO, "#0");
   // The handler reads nothing.
@@ -579,7 +579,7 @@ Deno.test("sessions: a client that stays away for timeout loses its session, and
 });
 
 Deno.test("sessions: add beyond maxBuffer throws a QueueFullError; addStream waits; nothing is lost", async () => {
-  const { open, channels, sessions } = room({ maxBuffer: 1000 });
+  const { open, channels } = room({ maxBuffer: 1000 });
   const { client } = open();
   await say(client, HELLO, "#0");
   client.stream.listen(() => {});
@@ -676,7 +676,7 @@ Deno.test("sessions: a close while the client is away reaches it when it comes b
 });
 
 Deno.test("backpressure: a reader that stops doesn't stop the other direction", async () => {
-  const { open, channels, clock, sessions } = room();
+  const { open, channels, clock } = room();
   const client = new ResumeClient(clock);
   let read = 0;
   let goOn = (): void => {};
