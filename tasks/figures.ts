@@ -47,7 +47,7 @@ const ROOT = new URL("../", import.meta.url);
 const ROOMS: Rooms = {
   "src": { files: 5, lines: 389 },
   "src/handshake": { files: 11, lines: 1729 },
-  "src/native": { files: 12, lines: 1047 },
+  "src/native": { files: 12, lines: 1051 },
   "src/net": { files: 18, lines: 2552 },
   "src/page": { files: 3, lines: 130 },
   "src/permessage_deflate": { files: 5, lines: 1006 },

@@ -47,15 +47,29 @@ export function missingFrom(
   hasHeaders: boolean,
   { capabilities, compresses }: SocketAbilities,
 ): string | null {
-  const needed: Capability[] = [...options.require ?? []];
-  if (hasHeaders) needed.push("headers");
-  const lacking = needed.find((it) => !capabilities[it]);
-  if (lacking !== undefined) return lacking;
-  for (const [option, capability] of NEEDS) {
-    if (capability !== undefined && capabilities[capability]) continue;
-    if (isAskedFor(option, options[option], compresses)) return capability ?? option;
+  const can: Readonly<Record<string, boolean>> = capabilities;
+  return needsOf(options, hasHeaders, compresses).find(([it]) => !can[it])?.[0] ?? null;
+}
+
+/** What options ask for, in the order in which it is looked at, and what asks for it. */
+function needsOf(
+  options: ConnectOptions,
+  hasHeaders: boolean,
+  compresses: boolean,
+): [needed: string, asker: string][] {
+  const { require = [], headers, origin } = options;
+  const needs = [...require].map((it): [string, string] => [it, `require: ["${it}"]`]);
+  const asker = headers !== undefined
+    ? "The option headers"
+    : origin === undefined
+    ? "The user info in the URL"
+    : "The option origin";
+  if (hasHeaders) needs.push(["headers", asker]);
+  for (const [option, capability = option] of NEEDS) {
+    if (!isAskedFor(option, options[option], compresses)) continue;
+    needs.push([capability, `The option ${option}`]);
   }
-  return null;
+  return needs;
 }
 
 /**
@@ -65,20 +79,10 @@ export function missingFrom(
  * @param options What was asked for.
  */
 export function unsupported(missing: string, options: ConnectOptions): UnsupportedError {
-  const hint = `${askedBy(missing, options)} needs it. ${remedy(missing)}`;
+  const transport = `transport: "${missing === "net" ? "net" : "native"}"`;
+  const [, asker] = needsOf(options, true, false).find(([it]) => it === missing) ?? ["", transport];
+  const hint = `${asker} needs it. ${remedy(missing)}`;
   return new UnsupportedError(missing, platform(), hint);
-}
-
-function askedBy(missing: string, options: ConnectOptions): string {
-  const { require = [], headers, origin } = options;
-  if (require.some((it) => it === missing)) return `require: ["${missing}"]`;
-  if (missing === "net") return 'transport: "net"';
-  if (missing === "WebSocket") return 'transport: "native"';
-  if (missing !== "headers") {
-    return `The option ${NEEDS.find(([, needed]) => needed === missing)?.[0] ?? missing}`;
-  }
-  if (headers !== undefined) return "The option headers";
-  return origin === undefined ? "The user info in the URL" : "The option origin";
 }
 
 function remedy(missing: string): string {

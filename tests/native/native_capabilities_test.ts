@@ -101,6 +101,7 @@ Deno.test("native capabilities: the error names what asked for it, as it was wri
     maxMessageSize: 1,
     compression: false,
     tls: {},
+    socketPath: "/a",
     require: ["inboundBackpressure", "tls"],
   };
   const texts: [missing: string, asked: string][] = [
