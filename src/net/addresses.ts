@@ -55,16 +55,28 @@ function platformLookup(port: number): LookupFunction {
   return (host, _options, callback) => dns.lookup(host, options, callback);
 }
 
-/** A lookup function may answer in either of the two ways that there are; one that is async may reject instead. */
+/**
+ * A lookup function may call back in either of the two ways that there are. One that is asynchronous may also reject, or
+ * fulfil with the addresses, as `lookup` of `node:dns/promises` does.
+ */
 function answerOf(lookup: LookupFunction, host: string): Promise<readonly LookupAddress[]> {
   return new Promise((resolve, reject) => {
     const returned: unknown = lookup(host, { all: true }, (error, address, family = 0) => {
       if (error) reject(error);
-      else resolve(Array.isArray(address) ? address : [{ address, family }]);
+      else resolve(listOf(address, family));
     });
-    // An asynchronous function may fail before it has called back.
-    if (isPromiseLike(returned)) returned.then(undefined, reject);
+    if (!isPromiseLike<unknown>(returned)) return;
+    // Of anything else it says nothing: the answer may still be to come, by the callback.
+    returned.then((it) => isAnswer(it) ? resolve(listOf(it, 0)) : undefined, reject);
   });
+}
+
+function isAnswer(value: unknown): value is string | LookupAddress[] {
+  return typeof value === "string" || Array.isArray(value);
+}
+
+function listOf(address: string | LookupAddress[], family: number): readonly LookupAddress[] {
+  return Array.isArray(address) ? address : [{ address, family }];
 }
 
 /**

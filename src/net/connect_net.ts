@@ -38,7 +38,7 @@ export function connectNet(
 ): WebSocketChannel {
   const connecting = new Connecting(request, options, clock);
   const { core } = connecting;
-  core.bound(options, () => connecting.phase);
+  core.bound(options, () => connecting.progress);
   if (isPromiseLike(dialling)) {
     dialling.then((it) => connecting.run(it), (error) => connecting.notLoaded(error));
   } else void connecting.run(dialling);
@@ -50,8 +50,8 @@ class Connecting {
   readonly core: ChannelCore;
   readonly #options: ConnectOptions;
   #target: Target;
-  /** What it is doing. */
-  #phaseOf: () => string = () => "dns";
+  /** What it is doing, as a text. */
+  #progressOf: () => string = () => "dns";
 
   constructor(request: ConnectRequest, options: ConnectOptions, clock: Clock) {
     const { origin, tls } = options;
@@ -65,8 +65,8 @@ class Connecting {
     });
   }
 
-  get phase(): string {
-    return this.#phaseOf();
+  get progress(): string {
+    return this.#progressOf();
   }
 
   notLoaded(cause: unknown): void {
@@ -100,9 +100,9 @@ class Connecting {
     const { core } = this;
     const dial = new Dial(request.url, { ...this.#options, tls }, core.clock);
     core.opener = dial;
-    this.#phaseOf = () => dial.phase;
+    this.#progressOf = () => dial.progress;
     const wire = new SocketWire(await dial.connect());
-    this.#phaseOf = () => "handshake";
+    this.#progressOf = () => "handshake";
     core.connectionInfo = dial.info;
     const exchange = new Exchange(wire, { clock: core.clock, ms: closeTimeout });
     if (core.state === "closed") {

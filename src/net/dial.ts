@@ -28,7 +28,7 @@ import {
 import type { TlsOptions } from "../web_socket/tls_options.ts";
 import { guardIdentity, refuseIgnored } from "./tls_options.ts";
 import { addressesOf, type Candidate, candidatesOf, failure, interleaved } from "./addresses.ts";
-import { dialError, isLost } from "./dial_error.ts";
+import { dialError, isLost, shownFailures } from "./dial_error.ts";
 import { bareHost } from "./no_proxy.ts";
 import {
   chooseProxy,
@@ -39,7 +39,7 @@ import {
   ProxyRefusal,
   shownProxy,
 } from "./proxy.ts";
-import { connected, Race } from "./race.ts";
+import { type AddressFailure, connected, NoAddressLeft, Race } from "./race.ts";
 import { socketInfo } from "./socket_info.ts";
 import { openSocksTunnel } from "./socks.ts";
 
@@ -64,6 +64,8 @@ export class Dial {
   /** The name that the certificate has to be for. */
   #servername: string | undefined;
   #race: Race | null = null;
+  /** The server's addresses that a proxy could not reach. */
+  readonly #refused: AddressFailure[] = [];
   /** The connection: of TCP first, then of TLS over it. */
   #socket: Socket | null = null;
   /** The TCP connection. */
@@ -89,6 +91,14 @@ export class Dial {
   /** How far it has come. */
   get phase(): ConnectPhase {
     return this.#proxy === null ? this.#phase : "proxy";
+  }
+
+  /** How far it has come, with the addresses that have failed. */
+  get progress(): string {
+    const isAsking = this.phase === "dns" && this.#options.lookup !== undefined;
+    const hint = isAsking ? ": the option lookup has not called back" : "";
+    const failures = [...this.#refused, ...this.#race?.failures ?? []];
+    return `${this.phase}${hint}${failures.length === 0 ? "" : `. ${shownFailures(failures)}`}`;
   }
 
   /** Gives up: nothing of it is left. */
@@ -159,8 +169,11 @@ export class Dial {
         else await openTunnel(this.#connected(), proxy, this.#url, { clock: this.#clock, ms });
         break;
       } catch (error) {
-        const isLast = it === hosts.at(-1);
-        if (isLast || !(error instanceof ProxyRefusal) || !error.options.isUnreachable) throw error;
+        const isRefusal = error instanceof ProxyRefusal;
+        if (isRefusal) this.#refused.push({ name: it, error });
+        if (it === hosts.at(-1) || !isRefusal || !error.options.isUnreachable) {
+          throw isRefusal && this.#refused.length > 1 ? new NoAddressLeft(this.#refused) : error;
+        }
         this.#connected().destroy();
       }
     }
@@ -211,8 +224,13 @@ export class Dial {
       clock: this.#clock,
       delay,
     });
+    let furthest: ConnectPhase = "tcp";
     for (;;) {
-      const socket = await race.run();
+      this.#phase = "tcp";
+      const socket = await race.run().catch((error) => {
+        this.#phase = furthest;
+        throw error;
+      });
       this.#checkWanted(socket);
       this.#socket = this.#below = socket;
       if (settings === null) break;
@@ -223,6 +241,7 @@ export class Dial {
         if (candidates.length === 1 || this.#destroyed || !isLost(error)) throw error;
         this.#socket.destroy();
         race.fail(error);
+        furthest = "tls";
       }
     }
     this.#race = null;

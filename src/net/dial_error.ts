@@ -6,7 +6,7 @@
 
 import { codeOf, messageOf, nameOf } from "../realm/kinds.ts";
 import { shownUrl } from "../web_socket/shown_url.ts";
-import { NoAddressLeft } from "./race.ts";
+import { type AddressFailure, NoAddressLeft } from "./race.ts";
 import { ConnectError, type ConnectErrorOptions, type ConnectPhase } from "../web_socket/errors.ts";
 
 /** What a runtime's error code means. */
@@ -126,10 +126,11 @@ export function dialError(url: URL, options: DialErrorOptions): ConnectError {
   const { cause, phase } = rest;
   const list = cause instanceof NoAddressLeft ? cause.failures : [{ name: "", error: cause }];
   const meanings = list.map(({ error }) => meaningOf(error));
+  const isSingle = list.length === 1;
   const texts = list.map(({ name, error }, i) => {
     const known = codeOf(error) === WRONG_NAME ? wrongName(host, error, about) : meanings[i]?.text;
     const text = known ?? textOf({ cause: error, phase });
-    return list.length === 1 ? text : `${name}: ${text}`;
+    return isSingle ? text : `${name}: ${text}`;
   });
   const where = about === undefined ? "" : `${about}: `;
   const isFinal = meanings.every((it) => it?.retryable === false);
@@ -139,8 +140,21 @@ export function dialError(url: URL, options: DialErrorOptions): ConnectError {
       ...(isFinal ? { retryable: false } : {}),
       ...rest,
       // Of one address alone the platform's own error says all.
-      ...(list.length === 1 && "cause" in rest ? { cause: list[0]?.error } : {}),
+      ...(isSingle && "cause" in rest ? { cause: list[0]?.error } : {}),
     },
+  );
+}
+
+/**
+ * What has failed before an attempt got this far, as a text.
+ *
+ * @param failures Each address with its failure.
+ */
+export function shownFailures(failures: readonly AddressFailure[]): string {
+  return shownList(
+    failures.map(({ name, error }) =>
+      `${name}: ${meaningOf(error)?.text ?? textOf({ cause: error, phase: "tcp" })}`
+    ),
   );
 }
 

@@ -90,6 +90,11 @@ export class Race {
     });
   }
 
+  /** The addresses that have failed so far, in the order of their failures. */
+  get failures(): readonly AddressFailure[] {
+    return this.#failures;
+  }
+
   /** The connection to the address that won last turned out to be useless. */
   fail(error: unknown): void {
     if (this.#winner !== null) this.#failures.push({ name: this.#winner.name, error });

@@ -117,7 +117,8 @@ export interface LookupAddress {
 }
 
 /**
- * Finds the addresses of a host, as `lookup` of `node:dns` does: all of them, or one with its family.
+ * Finds the addresses of a host, as `lookup` of `node:dns` does: all of them, or one with its family. It calls back, or
+ * returns a promise of an address or of all of them, as `lookup` of `node:dns/promises` does with `all`.
  */
 export type LookupFunction = (
   hostname: string,

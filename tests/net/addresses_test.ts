@@ -49,6 +49,30 @@ Deno.test("addresses: an asynchronous lookup that fails before it has called bac
   await assertRejects(() => addressesOf("a.test", 1, failing), Error, "no resolver");
 });
 
+Deno.test("addresses: a lookup that returns a promise of the addresses, or calls back after one", async () => {
+  const answers = ["127.0.0.1", [{ address: "127.0.0.1", family: 4 }]] as const;
+  for (const answer of answers) {
+    const promised: LookupFunction = () => Promise.resolve(answer as string);
+    const found = await addressesOf("a.test", 1, promised);
+    assertEquals(found, [{ address: "127.0.0.1", family: 4 }]);
+  }
+  for (const returned of [undefined, {}, null, 4]) {
+    // Such as an async function around `lookup` of `node:dns`.
+    const late = (async (_host, _options, callback) => {
+      setTimeout(callback, 1, null, "::1", 6);
+      return await Promise.resolve(returned);
+    }) as LookupFunction;
+    assertEquals(await addressesOf("a.test", 1, late), [{ address: "::1", family: 6 }]);
+  }
+  await assertRejects(
+    () => addressesOf("a.test", 1, () => Promise.resolve([])),
+    Error,
+    "ENOTFOUND",
+  );
+  const name: LookupFunction = () => Promise.resolve("localhost");
+  await assertRejects(() => addressesOf("a.test", 1, name), Error, "ERR_LOOKUP");
+});
+
 Deno.test("addresses: a zone of an IPv6 address stays with it", async () => {
   const found = await addressesOf("a.test", 1, lookup("fe80::1%eth0", "fe80::1%eth1"));
   assertEquals(found.map(({ address }) => address), ["fe80::1%eth0", "fe80::1%eth1"]);

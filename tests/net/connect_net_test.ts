@@ -19,6 +19,7 @@ import { startProxy } from "../support/net_peers.ts";
 import { type RecipeOptions, startRecipe, withRecipe } from "../support/recipes.ts";
 import { assertReaches, connectFailure, withAll } from "./support.ts";
 import { deferred } from "../support/promises.ts";
+import { until } from "../support/turns.ts";
 import { closeServer, listen } from "../support/loopback.ts";
 
 const SECRETS = { Authorization: "Bearer secret", Cookie: "a=b", "X-Custom": "yes" };
@@ -320,7 +321,8 @@ Deno.test("net timeout in phase dns: nothing is connected to afterwards", async 
     const error = await channel.ready.catch((it: unknown) => it) as Error;
     assertEquals([error.name, error.message], [
       "TimeoutError",
-      `Cannot connect to ${channel.url}: it took longer than 1000 ms, in phase dns`,
+      `Cannot connect to ${channel.url}: it took longer than 1000 ms, in phase dns: ` +
+      "the option lookup has not called back",
     ]);
     answer();
     await microtasks();
@@ -466,6 +468,30 @@ Deno.test("net RFC 8305 §5: a dead address costs the delay, a timeout ends all 
       assertEquals([started, late.clock.pending], [[DEAD, "127.0.0.1", DEAD], 0]);
     });
   });
+});
+
+Deno.test("net timeout: the addresses that have failed are told, also one that broke TLS", async () => {
+  const server = createServer((socket) => void socket.once("data", () => socket.destroy()));
+  const port = await listen(server);
+  const failing: [url: string, failed: string, fault: string][] = [
+    [`ws://two.test:${port}`, "127.0.0.2", "the connection was refused"],
+    [`wss://two.test:${port}`, "127.0.0.1", "the connection was lost"],
+  ];
+  for (const [url, failed, fault] of failing) {
+    await withAddresses(port, async ({ started }) => {
+      const addresses = [failed, DEAD].map((address) => ({ address, family: 4 }));
+      const { channel, clock } = start(url, { lookup: () => Promise.resolve(addresses) });
+      await until(() => started.includes(DEAD));
+      clock.advance(30_000);
+      const error = await channel.ready.catch((it: unknown) => it) as Error;
+      assertEquals(
+        error.message,
+        `Cannot connect to ${channel.url}: it took longer than 30000 ms, in phase tcp. ` +
+          `${failed}: ${fault}`,
+      );
+    });
+  }
+  await closeServer(server);
 });
 
 // What a channel tells.

@@ -1,5 +1,5 @@
 import { assertEquals, assertMatch } from "@std/assert";
-import type { LookupFunction } from "../../src/net/mod.ts";
+import type { ConnectError, LookupFunction } from "../../src/net/mod.ts";
 import { type SocksManners, startSocks, startTls } from "../support/net_peers.ts";
 import { startRecipe } from "../support/recipes.ts";
 import { assertReaches, certificates, connectFailure, withAll } from "./support.ts";
@@ -96,6 +96,41 @@ Deno.test("SOCKS5: an address that the proxy can't reach is followed by the next
     const error = await connectFailure("ws://[2001:db8::1]", options);
     assertMatch(error.message, /: it can't reach the server$/);
     assertEquals(error.retryable, true);
+  });
+});
+
+Deno.test("SOCKS5: when the proxy reaches no address, each one's refusal is told", async () => {
+  const replies: Record<string, string> = {
+    "192.0.2.1": "04",
+    "192.0.2.2": "05",
+    "192.0.2.3": "02",
+  };
+  const reply = (host: string): string => `05${replies[host]}0001000000000000`;
+  await withAll([await startSocks({ reply })], async (proxy) => {
+    const told = async (...addresses: string[]): Promise<ConnectError> =>
+      await connectFailure("ws://a.test", {
+        proxy: `socks5://127.0.0.1:${proxy.port}`,
+        lookup: (host, options, callback) =>
+          known(...host === "a.test" ? addresses : [host])(host, options, callback),
+      });
+    const where = `Cannot connect to ws://a.test/: the proxy socks5://127.0.0.1:${proxy.port}: `;
+    const error = await told("192.0.2.1", "192.0.2.2");
+    assertEquals(
+      error.message,
+      `${where}192.0.2.1: it can't reach the server; 192.0.2.2: the server refused its connection`,
+    );
+    assertEquals([error.phase, error.retryable], ["proxy", true]);
+    // One that its rules forbid ends the attempt.
+    const forbidden = await told("192.0.2.1", "192.0.2.3", "192.0.2.2");
+    assertEquals(
+      forbidden.message,
+      `${where}192.0.2.1: it can't reach the server; 192.0.2.3: its rules don't allow the connection`,
+    );
+    const single = await told("192.0.2.3");
+    assertEquals([single.message, single.retryable], [
+      `${where}its rules don't allow the connection`,
+      false,
+    ]);
   });
 });
 
