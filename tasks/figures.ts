@@ -48,7 +48,7 @@ const ROOMS: Rooms = {
   "src": { files: 5, lines: 389 },
   "src/handshake": { files: 11, lines: 1729 },
   "src/native": { files: 12, lines: 1051 },
-  "src/net": { files: 18, lines: 2552 },
+  "src/net": { files: 18, lines: 2602 },
   "src/page": { files: 3, lines: 130 },
   "src/permessage_deflate": { files: 5, lines: 1006 },
   "src/protocol": { files: 16, lines: 2822 },
@@ -59,7 +59,7 @@ const ROOMS: Rooms = {
   "src/faces": { files: 10, lines: 1526 },
   "src/page_faces": { files: 2, lines: 152 },
   "src/testing": { files: 6, lines: 562 },
-  "src/web_socket": { files: 44, lines: 5841 },
+  "src/web_socket": { files: 44, lines: 5842 },
 };
 
 /** What the folder of streams is to come down to. */
