@@ -5,7 +5,7 @@ import type { ServerRequest } from "./server_request.ts";
 export interface ErrorContext {
   /**
    * The option whose function failed: `"hosts"`, `"origin"`, `"verify"`, `"protocols"`, `"headers"`,
-   * `"compression"`, `"handler"`, `"onRequest"` or `"rateLimit"`; `"handshakeTimeout"` if they took longer than that; `"listen"` if it was the
+   * `"compression"`, `"handler"`, `"onRequest"`, `"rateLimit"` or `"clientAddress"`; `"handshakeTimeout"` if they took longer than that; `"listen"` if it was the
    * socket that listens; `"attach"` if another listener has taken an upgrade of an attached server's path; `"stream"` if the
    * queue of received messages has been full for `closeTimeout` and nothing has begun to read it.
    */
@@ -88,6 +88,8 @@ function print(where: string, error: unknown): void {
  * - `"timeout"`: the decision took longer than `handshakeTimeout` (503).
  * - `"path"`: it is not the server's `path` (404).
  * - `"full"`: there are `maxConnections` already (503).
+ * - `"address"`: there are `maxConnectionsPerAddress` already of its address (429).
+ * - `"rate"`: more have begun than `connectionRate` allows, of its address (429) or in all (503).
  * - `"closing"`: the server or the channel is being closed, or `signal` has aborted (503).
  */
 export type RefusalReason =
@@ -99,6 +101,8 @@ export type RefusalReason =
   | "timeout"
   | "path"
   | "full"
+  | "address"
+  | "rate"
   | "closing";
 
 /** An upgrade that was refused. */

@@ -20,6 +20,11 @@ export {
 export type { PlatformUpgradeOptions, UpgradeResult } from "./platform_upgrade.ts";
 export { upgradeWebSocket, type UpgradeWebSocketOptions } from "./upgrade_web_socket.ts";
 export { broadcast, type BroadcastOptions, type SlowReceiverPolicy } from "./broadcast.ts";
+export {
+  type ConnectionLimitOptions,
+  ConnectionLimits,
+  type ConnectionRate,
+} from "./connection_limits.ts";
 export type { ErrorContext, ErrorHook } from "./error_hook.ts";
 export type { ConnectionHandler } from "./handler.ts";
 export { relay } from "./relay.ts";

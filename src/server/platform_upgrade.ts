@@ -13,7 +13,8 @@ import { type Clock, systemClock } from "../web_socket/clock.ts";
 import { UnsupportedError } from "../web_socket/errors.ts";
 import { MessageRate, type RateKind, type RateRule } from "../web_socket/message_rate.ts";
 import { platform } from "../web_socket/platform.ts";
-import { decide, type Decision, refused } from "./admission.ts";
+import { type Decision, refused } from "./admission.ts";
+import { decideWithin } from "./decide_within.ts";
 import { type ConnectionHandler, serve } from "./handler.ts";
 import { ignore } from "../stream_channel/errors.ts";
 import type { Message, WebSocketChannel } from "../web_socket/web_socket_channel.ts";
@@ -138,6 +139,7 @@ export class PlatformUpgrade {
   /** Decides, in time; a client that is gone meanwhile is refused, though nobody hears it. */
   async decide(settings: PlatformSettings, clock: Clock): Promise<Decision> {
     const decision = await this.#decide(settings, clock);
+    if (decision.acceptance === null) settings.limits?.leave(this.request);
     if (decision.acceptance === null && !this.#hasLeft) {
       const { refusal: { status }, reason } = decision;
       reportRefused(settings.onRefused, { request: this.request, status, reason });
@@ -146,7 +148,7 @@ export class PlatformUpgrade {
   }
 
   #decide(settings: PlatformSettings, clock: Clock): Decision | Promise<Decision> {
-    const decision = decide(this.#head, this.request, { ...settings, compression: null });
+    const decision = decideWithin(this.#head, this.request, { ...settings, compression: null });
     if (!("then" in decision)) return decision;
     const { handshakeTimeout: ms, onError } = settings;
     return inTime(decision, {
@@ -177,6 +179,8 @@ export function platformChannel<Context>(
   const channel: ServerChannel<Message, MessageInput, Context> = new ServerChannel(core, request);
   const { handler, onError } = settings;
   core.onUnread = settings.onUnread;
+  const { limits } = settings;
+  if (limits !== undefined) void channel.closed.then(() => limits.leave(request));
   if (handler !== undefined) channel.ready.then(() => serve(handler, channel, onError), ignore);
   return channel;
 }

@@ -16,7 +16,8 @@ import type { ChannelParts } from "../stream_channel/channel_like.ts";
 import { inlet } from "../stream_channel/channel_stream.ts";
 import type { Message, WebSocketChannel } from "../web_socket/web_socket_channel.ts";
 import type { MessageInput } from "../web_socket/web_socket_sink.ts";
-import { decide, type Decision, type Refused } from "./admission.ts";
+import type { Decision, Refused } from "./admission.ts";
+import { decideWithin } from "./decide_within.ts";
 import { type RefusalReason, reportLate, reportRefused } from "./error_hook.ts";
 import { PendingUpgrade } from "./pending_upgrade.ts";
 import type { UpgradeSocket } from "./upgrade_socket.ts";
@@ -146,6 +147,13 @@ export class ServerChannel<In = Message, Out = MessageInput, Context = unknown>
     const core = new ChannelCore(settings.channel, clock, IDENTITY);
     const channel = new ServerChannel(core, upgrade.request);
     core.onClosed = extra.onClosed ?? null;
+    const { limits } = settings;
+    if (limits !== undefined) {
+      core.onClosed = (it) => {
+        limits.leave(upgrade.request);
+        extra.onClosed?.(it);
+      };
+    }
     core.onUnread = settings.onUnread;
     if (extra.isQueued) channel.#untaken = new Untaken(core);
     const { onOpen } = extra;
@@ -252,7 +260,9 @@ class Accepting implements Opener {
   decide({ refused, signal }: UpgradeExtra): void {
     if (refused !== undefined) return this.#refuse(refused);
     this.#signal = signal;
-    const decision = signal?.aborted ? null : decide(this.#head, this.#request, this.#settings);
+    const decision = signal?.aborted
+      ? null
+      : decideWithin(this.#head, this.#request, this.#settings);
     // Where it is decided in this very call, nothing has to be bounded.
     const isNow = decision !== null && !("then" in decision) && !signal?.aborted;
     if (isNow && this.#pending?.isFree) return this.#obey(decision);

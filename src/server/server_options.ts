@@ -8,6 +8,7 @@ import { negotiableCompression } from "../permessage_deflate/deflate.ts";
 import type { ChannelCore } from "../web_socket/channel_core.ts";
 import type { RateRule } from "../web_socket/message_rate.ts";
 import type { Traffic } from "../web_socket/traffic.ts";
+import { type ConnectionCounter, type ConnectionLimits, counterOf } from "./connection_limits.ts";
 import type { ErrorHook, RefusedHook } from "./error_hook.ts";
 import type { ConnectionHandler } from "./handler.ts";
 import { checkHosts, type HostPolicy, type HostRule } from "./hosts.ts";
@@ -96,6 +97,8 @@ export interface AdmissionOptions<Context = unknown> {
   onError?: ErrorHook | undefined;
   /** Gets each upgrade that is refused: its request, the status that the client gets, and why. */
   onRefused?: RefusedHook | undefined;
+  /** How many clients may be connected, and how fast; shared by all that get the same {@linkcode ConnectionLimits}. */
+  limits?: ConnectionLimits | undefined;
   /**
    * How long the opening handshake may take, in milliseconds: `verify` included, and in
    * `WebSocketServer` the reading of the request as well. When these functions take longer, the client gets 503, and
@@ -156,6 +159,7 @@ export const SERVER_KINDS: OptionKinds<ServerOptions> = {
   onRefused: "function",
   handler: "function",
   rateLimit: "object",
+  limits: "object",
   handshakeTimeout: "time",
 };
 
@@ -173,6 +177,7 @@ export interface ServerSettings {
   readonly hosts: HostRule;
   readonly onError: ErrorHook | undefined;
   readonly onRefused: RefusedHook | undefined;
+  readonly limits: ConnectionCounter | undefined;
   /** Reports a channel that nothing reads. */
   readonly onUnread: (core: ChannelCore) => void;
   readonly handler: ConnectionHandler<never> | undefined;
@@ -251,6 +256,7 @@ export function checkAdmission<Context>(
     hosts: checkHosts(options.hosts),
     onError,
     onRefused: options.onRefused,
+    limits: counterOf(options.limits),
     onUnread: unreadReport(onError),
     fields: typeof headers === "function" ? [] : fieldsOf(headers),
     handshakeTimeout: handshakeTimeout ?? DEFAULT_HANDSHAKE_TIMEOUT,

@@ -91,7 +91,7 @@ export async function upgradeWebSocket<Context = undefined>(
 ): Promise<UpgradeResult<Context>> {
   const options = readOptions(given, UPGRADE_KINDS);
   const settings = checkPlatformOptions(options, UNSUPPORTED);
-  const { Deno } = globalThis as { Deno?: Partial<DenoLike> };
+  const { Deno } = globalThis as { Deno?: DenoLike };
   if (platform() !== "deno" || Deno?.upgradeWebSocket === undefined) {
     throw new UnsupportedError("upgradeWebSocket", platform(), "It is for Deno.serve");
   }
@@ -105,15 +105,26 @@ export async function upgradeWebSocket<Context = undefined>(
   const { acceptance, refusal } = await upgrade.decide(settings, systemClock);
   if (acceptance === null) return { response: closingResponse(request, refusal), channel: null };
   const { protocol } = acceptance;
-  const { response, socket } = Deno.upgradeWebSocket(request, {
-    ...(protocol === null ? {} : { protocol }),
-    idleTimeout: Math.ceil(settings.pingInterval / 1000),
-  });
+  const { response, socket } = taken(() =>
+    Deno.upgradeWebSocket(request, {
+      ...(protocol === null ? {} : { protocol }),
+      idleTimeout: Math.ceil(settings.pingInterval / 1000),
+    }), () => settings.limits?.leave(upgrade.request));
   // Deno's socket doesn't know what was agreed on this side.
   Object.defineProperty(socket, "protocol", { value: protocol ?? "" });
   tellOnlyTheClientsClose(socket);
   for (const [name, value] of extraFields(acceptance.headers)) response.headers.append(name, value);
   return { response, channel: platformChannel<Context>(socket, upgrade.request, settings) };
+}
+
+/** What a platform takes; if it refuses, by throwing, it is cleaned up. */
+function taken<T>(take: () => T, cleanUp: () => void): T {
+  try {
+    return take();
+  } catch (error) {
+    cleanUp();
+    throw error;
+  }
 }
 
 /**

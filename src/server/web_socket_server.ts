@@ -1,7 +1,12 @@
 import { goingAway, isSendable } from "../../status.ts";
 import { refuse } from "../handshake/server_handshake.ts";
 import { Deferred, invalidState } from "../stream_channel/errors.ts";
-import { type OptionKinds, readOptions, shown } from "../stream_channel/options.ts";
+import {
+  malformedOption,
+  type OptionKinds,
+  readOptions,
+  shown,
+} from "../stream_channel/options.ts";
 import { type Clock, systemClock } from "../web_socket/clock.ts";
 import { Deadline } from "../web_socket/deadline.ts";
 import type { TlsContextOptions } from "../web_socket/tls_options.ts";
@@ -13,6 +18,12 @@ import { Broadcaster, type BroadcastOptions } from "./broadcast.ts";
 import { ChannelQueue } from "./channel_queue.ts";
 import { takenByAnother } from "./claim.ts";
 import { type Connection, Connections } from "./connections.ts";
+import {
+  ConnectionCounter,
+  type ConnectionLimitOptions,
+  counterOf,
+  LIMIT_KINDS,
+} from "./connection_limits.ts";
 import {
   acceptAgain,
   createHttpServer,
@@ -29,6 +40,7 @@ import { type Refused, refused } from "./admission.ts";
 import { type RefusalReason, report } from "./error_hook.ts";
 import { serve, type ServerHost } from "./handler.ts";
 import { services } from "../web_socket/connection_service.ts";
+import { SilentSockets } from "./silent_sockets.ts";
 import type { UpgradeSocket } from "./upgrade_socket.ts";
 import { answerRequest, type RequestHandler } from "./plain_request.ts";
 import type { Message, WebSocketChannel } from "../web_socket/web_socket_channel.ts";
@@ -43,7 +55,8 @@ import {
 } from "./server_options.ts";
 
 /** Options of {@linkcode WebSocketServer.bind}. */
-export interface BindOptions<Context = unknown> extends ServerOptions<Context> {
+export interface BindOptions<Context = unknown>
+  extends ServerOptions<Context>, ConnectionLimitOptions {
   /** The address to listen at. Default `"127.0.0.1"`: this machine only; `"0.0.0.0"` or `"::"`: all. */
   hostname?: string | undefined;
   /** The port; 0: one that is free, `address` tells which. Default 0. */
@@ -64,8 +77,12 @@ export interface BindOptions<Context = unknown> extends ServerOptions<Context> {
   tls?: ServerTlsOptions | undefined;
   /** The only path, or paths, to serve; upgrades of others are refused with 404. Left out: every path. */
   path?: string | readonly string[] | undefined;
-  /** How many channels there may be, those that are connecting included; beyond it: 503. Default: any. */
-  maxConnections?: number | undefined;
+  /**
+   * How many TCP connections there may be that have not sent a whole request yet. When one more comes, the oldest of them
+   * is ended, without an answer. Besides, each has `handshakeTimeout`, and with `maxConnectionsPerAddress` and no
+   * `clientAddress` an address may have as many as that, but at least 16. Default 10,000.
+   */
+  maxSilentConnections?: number | undefined;
   /**
    * Answers HTTP requests that aren't upgrades, such as for a page, in the manner of `fetch`. If it throws,
    * the client gets 500, and `onError` the error. Left out: they get 426.
@@ -77,9 +94,11 @@ export interface BindOptions<Context = unknown> extends ServerOptions<Context> {
  * Options of {@linkcode WebSocketServerStatic.attach}. With a `path` the server leaves upgrades of other paths to the
  * other listeners of the HTTP server. One that no listener takes within `handshakeTimeout` is refused with 404.
  */
-export interface AttachOptions<Context = unknown>
-  extends
-    Omit<BindOptions<Context>, "hostname" | "port" | "fd" | "reusePort" | "tls" | "onRequest"> {}
+export interface AttachOptions<Context = unknown> extends
+  Omit<
+    BindOptions<Context>,
+    "hostname" | "port" | "fd" | "reusePort" | "tls" | "onRequest" | "maxSilentConnections"
+  > {}
 
 /** How to close a server. */
 export interface ServerCloseOptions {
@@ -97,8 +116,8 @@ export interface ServerCloseOptions {
 
 const ATTACH_KINDS: OptionKinds<AttachOptions> = {
   ...SERVER_KINDS,
+  ...LIMIT_KINDS,
   path: "string|list",
-  maxConnections: "size",
 };
 
 const BIND_KINDS: OptionKinds<BindOptions> = {
@@ -109,6 +128,7 @@ const BIND_KINDS: OptionKinds<BindOptions> = {
   reusePort: "boolean",
   tls: "object",
   onRequest: "function",
+  maxSilentConnections: "limit",
 };
 
 const CLOSE_KINDS: OptionKinds<ServerCloseOptions> = {
@@ -116,6 +136,9 @@ const CLOSE_KINDS: OptionKinds<ServerCloseOptions> = {
   reason: "string",
   drainTimeout: "time",
 };
+
+/** The default of {@linkcode BindOptions.maxSilentConnections}. */
+const DEFAULT_MAX_SILENT = 10_000;
 
 /** The default of {@linkcode ServerCloseOptions.drainTimeout}, in milliseconds. */
 const DEFAULT_DRAIN_TIMEOUT = 5_000;
@@ -198,6 +221,10 @@ export interface ServerStats {
     readonly connecting: number;
     /** How many channels there have been, ever. */
     readonly accepted: number;
+    /** How many TCP connections have not sent a whole request yet. Of an attached server 0: they aren't its own. */
+    readonly silent: number;
+    /** How many TCP connections were ended, ever, because there were too many without a request. */
+    readonly dropped: number;
   };
   /** How many upgrades were refused, by reason. */
   readonly refused: Readonly<Record<RefusalReason, number>>;
@@ -290,7 +317,7 @@ export async function bind<Context = undefined>(
 ): Promise<WebSocketServer<Context>> {
   const options = readOptions(given, BIND_KINDS, { hint: ". Give { port }" });
   const { tls, path } = options;
-  const settings = checkServerOptions(options);
+  const settings = { ...checkServerOptions(options), limits: limitsOf(options, clock) };
   checkPaths(path);
   const http = createHttpServer(tls, settings.handshakeTimeout, options);
   const server = new BoundServer(http, options, { settings, clock });
@@ -305,7 +332,7 @@ export function attach<Context = undefined>(
   clock: Clock = systemClock,
 ): AttachedWebSocketServer<Context> {
   const options = readOptions(given, ATTACH_KINDS, { hint: ". Give { path }" });
-  const settings = checkServerOptions(options);
+  const settings = { ...checkServerOptions(options), limits: limitsOf(options, clock) };
   checkPaths(options.path);
   if (typeof (http as Partial<SharedHttpServer> | null)?.prependListener !== "function") {
     throw new TypeError(`Cannot attach: it must be a server of node:http, got ${shown(http)}`);
@@ -318,6 +345,19 @@ export function attach<Context = undefined>(
   return server as WebSocketServer as WebSocketServer<Context>;
 }
 
+/** What counts connections: of the user's, or one of the server's own. */
+function limitsOf(
+  options: ConnectionLimitOptions & Pick<ServerOptions, "limits">,
+  clock: Clock,
+): ConnectionCounter | undefined {
+  const own = Object.keys(LIMIT_KINDS).find((it) =>
+    options[it as keyof ConnectionLimitOptions] !== undefined
+  );
+  if (own === undefined) return counterOf(options.limits);
+  if (options.limits === undefined) return new ConnectionCounter(options, clock);
+  throw malformedOption("limits", `left out where ${own} is given`);
+}
+
 function checkPaths(paths: unknown): void {
   for (const path of typeof paths === "string" ? [paths] : paths as string[] | undefined ?? []) {
     if (typeof path === "string" && path.startsWith("/")) continue;
@@ -328,14 +368,13 @@ function checkPaths(paths: unknown): void {
 }
 
 /** What the server itself looks at, beside its {@linkcode ServerSettings}. */
-type PlaceOptions = Pick<BindOptions, "tls" | "path" | "maxConnections" | "onRequest">;
+type PlaceOptions = Pick<BindOptions, "tls" | "path" | "maxSilentConnections" | "onRequest">;
 
 class BoundServer implements WebSocketServer, ServerHost {
   readonly #http: HttpServer;
   readonly #options: PlaceOptions;
   readonly #settings: ServerSettings;
   readonly #clock: Clock;
-  readonly #maxConnections: number;
   /** What users hold. */
   readonly #channels: Set<ServerChannel> = new Set<ServerChannel>();
   /** Connections of channels that may have several, one after another. */
@@ -347,6 +386,7 @@ class BoundServer implements WebSocketServer, ServerHost {
     ServerChannel.taken,
   );
   readonly #connections: Connections;
+  readonly #silent: SilentSockets;
   readonly #broadcaster: Broadcaster;
   /** The calls of the handler that have not returned. */
   readonly #handled: Set<Promise<void>> = new Set<Promise<void>>();
@@ -373,6 +413,8 @@ class BoundServer implements WebSocketServer, ServerHost {
     timeout: 0,
     path: 0,
     full: 0,
+    address: 0,
+    rate: 0,
     closing: 0,
   };
   #accepted = 0;
@@ -398,7 +440,10 @@ class BoundServer implements WebSocketServer, ServerHost {
     };
     this.#clock = clock;
     this.#broadcaster = new Broadcaster(clock);
-    this.#maxConnections = options.maxConnections ?? Infinity;
+    this.#silent = new SilentSockets({
+      max: options.maxSilentConnections ?? DEFAULT_MAX_SILENT,
+      maxPerAddress: settings.limits?.maxSilentPerAddress ?? null,
+    });
     this.#connections = new Connections({
       clock,
       handshakeTimeout: settings.handshakeTimeout,
@@ -409,7 +454,10 @@ class BoundServer implements WebSocketServer, ServerHost {
   /** Serves and listens. */
   async listen(place: ServerPlace): Promise<void> {
     const http = this.#http;
-    http.on("connection", (socket) => this.#connections.add(socket));
+    http.on("connection", (socket) => {
+      this.#silent.add(socket);
+      this.#connections.add(socket);
+    });
     http.on("upgrade", (request, socket, head) => this.#onUpgrade({ request, socket, head }));
     http.on("request", (request, response) => this.#onRequest(request, response));
     http.on("error", (error) => this.#onError(error));
@@ -453,10 +501,9 @@ class BoundServer implements WebSocketServer, ServerHost {
   }
 
   #onUpgrade(event: UpgradeEvent): void {
-    const connection = this.#connections.heard(event.socket);
-    const full = this.#open + this.#connecting.size >= this.#maxConnections;
+    const connection = this.#heard(event.socket);
     const channel = accept(event, this.#settings, this.#clock, {
-      refused: this.#refusalOf(event, full),
+      refused: this.#refusalOf(event),
       onOpen: (it) => this.#onOpen(it, event.socket),
       onClosed: this.#onClosed,
       isQueued: this.#settings.handler === undefined,
@@ -468,10 +515,16 @@ class BoundServer implements WebSocketServer, ServerHost {
   }
 
   /** What is decided before the request is looked at more closely. */
-  #refusalOf({ request }: UpgradeEvent, full: boolean): Refused | undefined {
+  #refusalOf({ request }: UpgradeEvent): Refused | undefined {
     if (!isServed(this.#options.path, request.url ?? "")) return refused(refuse(404), "path");
-    if (this.#closing) return refused(refuse(503), "closing");
-    return full ? refused(refuse(503), "full") : undefined;
+    return this.#closing ? refused(refuse(503), "closing") : undefined;
+  }
+
+  /** A connection's request has come. */
+  #heard(socket: UpgradeSocket): Connection | undefined {
+    const connection = this.#connections.heard(socket);
+    if (connection !== undefined) this.#silent.heard(connection.socket);
+    return connection;
   }
 
   #onOpen(channel: ServerChannel, socket: UpgradeSocket): void {
@@ -518,7 +571,7 @@ class BoundServer implements WebSocketServer, ServerHost {
 
   #onRequest(request: HttpRequest, response: HttpResponse): void {
     const { socket } = request;
-    const connection = this.#connections.heard(socket);
+    const connection = this.#heard(socket);
     const { onRequest, tls } = this.#options;
     const handler = onRequest ?? upgradeRequired;
     const secure = tls !== undefined;
@@ -542,6 +595,8 @@ class BoundServer implements WebSocketServer, ServerHost {
         open: this.#open,
         connecting: this.#connecting.size,
         accepted: this.#accepted,
+        silent: this.#silent.size,
+        dropped: this.#silent.dropped,
       },
       refused: { ...this.#refused },
       received: { ...this.#traffic.received },

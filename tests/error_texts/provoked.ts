@@ -717,6 +717,11 @@ export const PROVOKED: Readonly<Record<string, Provoke | Elsewhere>> = {
     decided({ verify: () => ({}) }),
   "Cannot use the option rateLimit: it must have per, action, and messages or bytes or both": () =>
     bind({ rateLimit: {} }),
+  "Cannot use the option connectionRate: it must have per, and total or perAddress or both": () =>
+    bind({ connectionRate: {} }),
+  "Cannot use the option limits: it must be a ConnectionLimits, got …": () => bind({ limits: {} }),
+  "Cannot use the answer of clientAddress: it must be a string or null, got …": () =>
+    decided({ clientAddress: () => wrong(1) }),
   'Cannot use the answer of rateLimit.action: it must be "pause", "close" or "allow"': () =>
     flooded({ messages: 1, per: 1000, action: () => wrong(1) }, "onError"),
   "Cannot use the answer of onRequest: …": elsewhere(

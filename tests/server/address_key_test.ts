@@ -1,0 +1,37 @@
+import { assertEquals } from "@std/assert";
+import { addressKey } from "../../src/server/address_key.ts";
+
+Deno.test("address key: IPv4 as it is, also one that is mapped into IPv6", () => {
+  for (const it of ["192.0.2.7", "::ffff:192.0.2.7", "::FFFF:192.0.2.7", "::ffff:c000:207"]) {
+    assertEquals(addressKey(it), "192.0.2.7");
+  }
+  assertEquals(addressKey("::ffff:0.0.0.255"), "0.0.0.255");
+});
+
+Deno.test("address key: of IPv6 the first 64 bits, however it is written", () => {
+  const same = [
+    "2001:db8:1:2::1",
+    "2001:DB8:1:2:ffff:ffff:ffff:ffff",
+    "2001:0db8:0001:0002:0:0:0:0",
+    "2001:db8:1:2::",
+    "2001:db8:1:2:3:4:192.0.2.7",
+    "2001:db8:1:2::1%eth0",
+  ];
+  for (const it of same) assertEquals(addressKey(it), "2001:db8:1:2::/64", it);
+  assertEquals(addressKey("2001:db8::1"), "2001:db8:0:0::/64");
+  assertEquals(addressKey("2001:db8:1:3::1"), "2001:db8:1:3::/64");
+  assertEquals(addressKey("::1"), "0:0:0:0::/64");
+});
+
+Deno.test("address key: a neighbour on the same link counts by itself", () => {
+  assertEquals(addressKey("fe80::1%eth0"), "fe80::1%eth0");
+  assertEquals(addressKey("fe80::2"), "fe80::2");
+});
+
+Deno.test("address key: other names as they are, of a bounded length", () => {
+  for (const it of ["alice", "", "10.0.0.1:99", "a:b", "::g", "[::1]:80", "1::2::3"]) {
+    assertEquals(addressKey(it), it);
+  }
+  assertEquals(addressKey("x".repeat(10_000)).length, 100);
+  assertEquals(addressKey(":".repeat(10_000)).length, 100);
+});
