@@ -1,10 +1,5 @@
 import { type OptionKinds, readOptions } from "../stream_channel/options.ts";
-import {
-  type RateKind,
-  type RateRule,
-  type RateVerdict,
-  verdictBy,
-} from "../web_socket/message_rate.ts";
+import { type RateRule, verdictBy } from "../web_socket/message_rate.ts";
 import { type ErrorHook, report } from "./error_hook.ts";
 import type { ServerWebSocketChannel } from "./server_request.ts";
 
@@ -35,7 +30,7 @@ export interface RateLimitOptions {
    *   `"pause"`, `"close"` or `"allow"`, which lets the message through. If it throws, or answers something else,
    *   `onError` gets the error, and the connection is closed as with `"close"`.
    */
-  action: "pause" | "close" | ((excess: RateExcess) => RateVerdict);
+  action: "pause" | "close" | ((excess: RateExcess) => "pause" | "close" | "allow");
 }
 
 /** A client that has sent more than `rateLimit` allows. */
@@ -43,7 +38,7 @@ export interface RateExcess {
   /** Its channel. */
   readonly channel: ServerWebSocketChannel;
   /** Which limit it has exceeded. */
-  readonly exceeded: RateKind;
+  readonly exceeded: "messages" | "bytes";
 }
 
 const RATE_KINDS: OptionKinds<RateLimitOptions> = {
