@@ -42,6 +42,7 @@ const UNIT_FOLDERS = [
   "tests/permessage_deflate",
   "tests/protocol",
   "tests/realm",
+  "tests/reconnecting",
   "tests/stream_channel",
   "tests/testing",
   "tests/web_socket",

@@ -159,7 +159,7 @@ Deno.test("target: what a function returns must be a target", async () => {
     assertEquals([initiator, events.length, rig.sockets.length], ["local", 2, 0]);
     assertEquals(rig.left, NOTHING_LEFT);
   }
-  for (const made of ["nonsense", { url: "ws://host/#x" }, { url: "ws://a", protocols: ["a b"] }]) {
+  for (const made of ["x:y", { url: "ws://host/#x" }, { url: "ws://a", protocols: ["a b"] }]) {
     const rig = new Rig({ target: () => made });
     await microtasks();
     assertInstanceOf((await rig.channel.closed).error, SyntaxError);
@@ -173,7 +173,7 @@ Deno.test("target: with retry, what is malformed may be tried again", async () =
   let calls = 0;
   const rig = new Rig({
     retry: () => true,
-    target: () => ++calls === 1 ? "nonsense" : "ws://host/",
+    target: () => ++calls === 1 ? "x:y" : "ws://host/",
   });
   await microtasks();
   await rig.advance(250);
@@ -185,7 +185,7 @@ Deno.test("target: with retry, what is malformed may be tried again", async () =
 Deno.test("target: what is malformed is thrown by the call, and nothing is left", async () => {
   const told: unknown[] = [];
   const onState = (state: unknown): void => void told.push(state);
-  for (const target of ["nonsense", "http:", "ws://host/#x", { url: "x:y" }]) {
+  for (const target of ["x:y", "ws://host/#x", { url: "x:y" }]) {
     assertThrows(() => new Rig({ target, onState }), SyntaxError);
   }
   assertThrows(

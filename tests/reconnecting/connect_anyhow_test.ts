@@ -1,3 +1,5 @@
+// Not in browsers: they have no pings
+
 import { assertEquals } from "@std/assert";
 import { connectAnyhow } from "../../src/reconnecting/connect_anyhow.ts";
 import { systemClock } from "../../src/web_socket/clock.ts";

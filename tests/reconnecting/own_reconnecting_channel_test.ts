@@ -1,3 +1,5 @@
+// Not in browsers: it serves
+
 import { assertEquals, assertThrows } from "@std/assert";
 import { ReconnectingChannel } from "../../src/reconnecting/mod.ts";
 import { WebSocketServer } from "../../src/server/mod.ts";

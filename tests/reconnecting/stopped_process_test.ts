@@ -4,11 +4,10 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { deadline, delay } from "@std/async";
-import { connect, createServer, type Socket } from "node:net";
-import { type ServerWebSocketChannel, WebSocketServer } from "../../src/server/mod.ts";
+import type { ServerWebSocketChannel } from "../../src/server/mod.ts";
 import { bundled, PATIENCE, RUNTIMES, startProgram } from "../server/programs.ts";
-import { closeServer, listen } from "../support/loopback.ts";
 import { until } from "../support/turns.ts";
+import { Network } from "./network.ts";
 
 const PROGRAM = "tests/reconnecting/programs/staying.ts";
 
@@ -17,53 +16,6 @@ const STOPPED = 3000;
 
 /** A regular ping would notice a dead connection a minute later, at the earliest. */
 const SOON = 20_000;
-
-/** A server behind a relay that can swallow everything, as a network does that has forgotten a connection. */
-class Network {
-  readonly guests: ServerWebSocketChannel[] = [];
-  readonly #server: WebSocketServer;
-  readonly #sockets: Set<Socket> = new Set();
-  readonly #relay = createServer((socket) => this.#carry(socket));
-  #dead: Set<Socket> = new Set();
-
-  private constructor(server: WebSocketServer) {
-    this.#server = server;
-    void (async () => {
-      for await (const guest of server) this.guests.push(guest);
-    })();
-  }
-
-  static async start(): Promise<{ network: Network; url: string }> {
-    const network = new Network(await WebSocketServer.bind({ port: 0, hostname: "127.0.0.1" }));
-    return { network, url: `ws://127.0.0.1:${await listen(network.#relay)}/` };
-  }
-
-  #carry(client: Socket): void {
-    const server = connect(Number(new URL(this.#server.url).port), "127.0.0.1");
-    for (const [from, to] of [[client, server], [server, client]] as const) {
-      this.#sockets.add(from);
-      from.on("data", (chunk: Uint8Array) => {
-        if (!this.#dead.has(client)) to.write(chunk);
-      });
-      from.on("error", () => {});
-      from.on("close", () => {
-        this.#sockets.delete(from);
-        if (!this.#dead.has(client)) to.destroy();
-      });
-    }
-  }
-
-  /** Nothing passes on what is connected now, and nobody is told. */
-  swallow(): void {
-    this.#dead = new Set(this.#sockets);
-  }
-
-  async close(): Promise<void> {
-    await this.#server.close({ drainTimeout: 0 });
-    for (const socket of this.#sockets) socket.destroy();
-    await closeServer(this.#relay);
-  }
-}
 
 /** The channel echoes a message. */
 async function answers(guest: ServerWebSocketChannel, message: string): Promise<void> {
