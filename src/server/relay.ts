@@ -10,14 +10,16 @@ import type { WebSocketChannel } from "../web_socket/web_socket_channel.ts";
 
 /**
  * Joins two channels both ways, as a reverse proxy does: each message goes to the other one as it came, text or
- * bytes. A side that takes no more stops the other's reading. Don't read either of them elsewhere, or add a stream to it.
+ * bytes. A side that takes no more stops the other's reading. Don't read either of them elsewhere.
  *
  * When one ends, the other is closed behind what was sent to it, with the same code and reason. Without a code it is
  * closed without one. A connection that was lost, or could not be opened, has none that could be sent: a server's
  * channel then closes with 1014 (bad gateway), any other one with 1011. A code that the other one's transport can't
  * send is left out: connect with `require: ["allCloseCodes"]` where Deno's own `WebSocket` would be used.
  *
- * A message that the other one doesn't take, as one that was transformed may, closes both with 1011; `closed.error` is why.
+ * A message that the other one doesn't take closes both with 1011; `closed.error` is why. A channel that was transformed
+ * may not take all messages, and none takes any while an `addStream` of yours has its sink. The end of the other channel
+ * ends such an `addStream`, and cancels its source.
  *
  * @param a One channel; it may be connecting still.
  * @param b The other one.

@@ -172,6 +172,34 @@ Deno.test("relay: closing one side by hand closes the other alike", async () => 
   assertEquals((await server.closed).reason, "by hand");
 });
 
+Deno.test("relay: beside an addStream, the other one's end is passed on, and its message ends both", async () => {
+  const kinds: ((channel: WebSocketChannel) => WebSocketChannel)[] = [
+    (it) => it,
+    (it) => it.transformSink<string>((text) => text) as WebSocketChannel,
+  ];
+  for (const kind of kinds) {
+    for (const how of ["close", "message"] as const) {
+      const { client, server: guest } = webSocketChannelPair();
+      const { client: up, server } = webSocketChannelPair();
+      const front = kind(guest);
+      let cancelled = false;
+      const source = new ReadableStream<string>({ cancel: () => void (cancelled = true) });
+      const over = relay(front, up);
+      const added = front.sink.addStream(source).catch(() => {});
+      if (how === "close") void server.sink.close(4404, "not here");
+      else server.sink.add("more");
+      const [a, b] = await over;
+      const codes = how === "close" ? [4404, 4404] : [1011, 1011];
+      assertEquals([(await client.closed).code, (await server.closed).code], codes);
+      if (how === "message") {
+        for (const { error } of [a, b]) assertEquals((error as Error).name, "InvalidStateError");
+      }
+      await added;
+      assert(cancelled);
+    }
+  }
+});
+
 Deno.test("relay: a code that the other transport can't send is left out", async () => {
   const cases: [code: number | null, sent: unknown[]][] = [
     [1000, [1000, ""]],
