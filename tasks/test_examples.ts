@@ -8,8 +8,9 @@ import { type RecipeName, type RecipeOptions, startRecipe } from "../tests/suppo
 const ROOT = new URL("../", import.meta.url);
 
 interface Example {
-  readonly recipe: RecipeName;
-  readonly options: RecipeOptions;
+  /** The server that it needs; left out: it has one of its own. */
+  readonly recipe?: RecipeName;
+  readonly options?: RecipeOptions;
   /** What it prints, without spaces. */
   readonly stdout: string;
 }
@@ -27,6 +28,11 @@ const EXAMPLES: Readonly<Record<string, Example>> = {
   first_page_javascript: { recipe: "push", options: TICKS, stdout: "{tick:1}{tick:2}" },
   first_page_finally: { recipe: "push", options: TICKS, stdout: "{tick:1}{tick:2}" },
   json_messages: { recipe: "echo", options: {}, stdout: "2×tea1×milkclosedby:local" },
+  echo: { stdout: "client:helloclient:123server:aclientleftwith1000done" },
+  token_login: {
+    stdout: ["header", "cookie", "query", "subprotocol"].map((it) => `${it}:hello,thegardener`)
+      .join("") + "wrongtoken:refusedwith401notoken:refusedwith401",
+  },
 };
 
 /** How many passed and failed. */
@@ -68,11 +74,12 @@ async function run(
 ): Promise<Finished> {
   const script = fromFileUrl(new URL(`${runtime.name.replace(" ", "_")}_${name}.mjs`, project));
   await compile(name, script);
-  const server = await startRecipe(recipe, options);
+  const server = recipe === undefined ? null : await startRecipe(recipe, options);
+  const args = server === null ? [] : [server.url];
   try {
-    return await output([...runtime.command, script, server.url], { cwd: fromFileUrl(project) });
+    return await output([...runtime.command, script, ...args], { cwd: fromFileUrl(project) });
   } finally {
-    await server.close();
+    await server?.close();
   }
 }
 
