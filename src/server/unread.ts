@@ -22,7 +22,7 @@ export function unreadReport(hook: ErrorHook | undefined): (core: ChannelCore) =
     const tell = (): void => {
       if (isOver) return;
       isOver = true;
-      if (!inlet.isUnread(incoming)) return;
+      if (inlet.readerOf(incoming) !== "none") return;
       report(hook, unreadError(inlet.queuedSize(incoming)), { where: "stream", request });
     };
     const waiting = new Deadline(clock, { ms, onTime: tell, unref: true });

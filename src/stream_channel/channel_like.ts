@@ -217,8 +217,9 @@ class ReadableSource<T> implements StreamEvents {
     void this.#read();
   }
 
+  /** Who discards wants the end to be seen: then the rest is read, and dropped. */
   cancel(): void {
-    this.close(undefined);
+    if (inlet.readerOf(this.stream) !== "discard") this.close(undefined);
   }
 
   close(reason: unknown): Promise<void> {

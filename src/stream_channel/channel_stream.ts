@@ -152,8 +152,8 @@ export interface Inlet {
   queuedSize<T>(stream: MessageStream<T>): number;
   /** Whether the reader still has to handle, or to ask for, a message that was added before. */
   isBehind<T>(stream: MessageStream<T>): boolean;
-  /** Whether nothing has begun to read, or to discard. */
-  isUnread<T>(stream: MessageStream<T>): boolean;
+  /** What has taken the right to read. */
+  readerOf<T>(stream: MessageStream<T>): Reader;
   /** Whether the feeding side has been asked to stop and not yet to go on. */
   isPaused<T>(stream: MessageStream<T>): boolean;
   /** Whether a listener has paused its subscription. */
@@ -175,7 +175,8 @@ const LISTEN_KINDS: OptionKinds<ListenOptions> = {
   signal: "AbortSignal",
 };
 
-type Reader = "none" | "listen" | "next" | "iterate" | "readable" | "discard";
+/** The ways to read a stream; `"none"`: nothing has begun to. */
+export type Reader = "none" | "listen" | "next" | "iterate" | "readable" | "discard";
 
 // What a message meets on its way to the listener.
 /** Another message is before it, or there is no listener. */
@@ -287,7 +288,7 @@ export class MessageStream<T> implements ChannelStream<T> {
         if (it.#reader === "none") return true;
         return it.#reader === "listen" ? it.#flow !== FLOWING : it.#waiter === null;
       },
-      isUnread: (it) => it.#reader === "none",
+      readerOf: (it) => it.#reader,
       isPaused: (it) => it.#full,
       isReaderPaused: (it) => it.#paused,
       checkReader: (it) => it.#checkReader("listen"),

@@ -253,7 +253,7 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget {
     const isReading = this.state === "open" || this.#isDeliveringLast;
     if (!isReading) return;
     this.#transport?.pause?.();
-    if (inlet.isUnread(this.incoming)) this.onUnread?.(this);
+    if (inlet.readerOf(this.incoming) === "none") this.onUnread?.(this);
   }
 
   resume(): void {

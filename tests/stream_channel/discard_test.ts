@@ -65,10 +65,9 @@ const KINDS: Readonly<Record<string, () => Ends>> = {
   },
   MultiChannel: () => {
     const { near, far } = pair();
-    const [a, b] = [new MultiChannel(near), new MultiChannel(far)].map((it) =>
-      it.virtualChannel(1)
-    );
-    return { near: a as unknown as Channel<string>, far: b as unknown as Channel<string> };
+    const a = new MultiChannel(near.cast<unknown>()).virtualChannel();
+    const b = new MultiChannel(far.cast<unknown>()).virtualChannel(a.id);
+    return { near: a.cast<string>(), far: b.cast<string>() };
   },
   MessagePortChannel: () => {
     const { port1, port2 } = new MessageChannel();
