@@ -4,8 +4,15 @@ import { assertEquals } from "@std/assert";
 import { delay } from "@std/async";
 import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
-import { acceptUpgrade, bunWebSocket, upgradeWebSocket } from "../../src/server/mod.ts";
-import type { AcceptUpgradeOptions, ServerWebSocketChannel } from "../../src/server/mod.ts";
+import {
+  acceptUpgrade,
+  type AcceptUpgradeOptions,
+  bunWebSocket,
+  ConnectionLimits,
+  type ServerRequest,
+  type ServerWebSocketChannel,
+  upgradeWebSocket,
+} from "../../src/server/mod.ts";
 import { bind } from "../../src/server/web_socket_server.ts";
 import { platform } from "../../src/web_socket/platform.ts";
 import { opcodes } from "../support/frames.ts";
@@ -35,13 +42,26 @@ interface Serving {
   close(): Promise<void>;
 }
 
-type Options = Pick<AcceptUpgradeOptions, "verify" | "closeTimeout" | "handshakeTimeout">;
+type Options = Pick<
+  AcceptUpgradeOptions,
+  | "closeTimeout"
+  | "compression"
+  | "handler"
+  | "handshakeTimeout"
+  | "headers"
+  | "hosts"
+  | "limits"
+  | "onError"
+  | "protocols"
+  | "verify"
+>;
 
 const channelsOf = (channels: readonly ServerWebSocketChannel[]): number =>
   channels.filter(({ state }) => state !== "closed").length;
 
-/** Echoes, and looks at nothing else. */
-function echo(channel: ServerWebSocketChannel): void {
+/** Echoes, and looks at nothing else, unless a handler does. */
+function echo(channel: ServerWebSocketChannel, { handler }: Options): void {
+  if (handler !== undefined) return;
   channel.stream.listen((message) => channel.sink.add(message));
 }
 
@@ -49,7 +69,8 @@ const ENTRIES: Record<string, (options: Options) => Promise<Serving>> = {
   async bind(options) {
     const server = await bind(options);
     void (async () => {
-      for await (const channel of server) echo(channel);
+      if (options.handler !== undefined) return;
+      for await (const channel of server) echo(channel, options);
     })();
     return {
       url: server.url,
@@ -65,7 +86,7 @@ const ENTRIES: Record<string, (options: Options) => Promise<Serving>> = {
     server.on("upgrade", (request, socket, head) => {
       const channel = acceptUpgrade(request, socket, head, options);
       channels.push(channel);
-      echo(channel);
+      echo(channel, options);
     });
     const port = await listen(server);
     return {
@@ -92,7 +113,7 @@ if (platform() === "deno") {
         const { response, channel } = await upgradeWebSocket(request, { ...options, info });
         if (channel !== null) {
           channels.push(channel);
-          echo(channel);
+          echo(channel, options);
         }
         return response;
       },
@@ -128,7 +149,7 @@ if (platform() === "bun") {
         const { response, channel } = await upgrade(request, server);
         if (channel !== null) {
           channels.push(channel);
-          echo(channel);
+          echo(channel, options);
         }
         return response;
       },
@@ -221,6 +242,24 @@ async function inEachPhase(
   });
 }
 
+/** Takes its time for an answer. */
+type Decide = <Answer>(request: ServerRequest, answer: Answer) => Promise<Answer>;
+
+/** Options whose function takes its time, each by itself. */
+const DECIDING: Readonly<Record<string, (decide: Decide) => Options>> = {
+  clientAddress: (decide) => ({
+    limits: new ConnectionLimits({
+      maxConnections: 1,
+      clientAddress: (request) => decide(request, "192.0.2.1"),
+    }),
+  }),
+  hosts: (decide) => ({ hosts: (_, request) => decide(request, true) }),
+  verify: (decide) => ({ verify: (request) => decide(request, true) }),
+  protocols: (decide) => ({ protocols: (request) => decide(request, "chat") }),
+  headers: (decide) => ({ headers: (request) => decide(request, { "X-Late": "yes" }) }),
+  compression: (decide) => ({ compression: (request) => decide(request, true) }),
+};
+
 for (const [entry, serve] of Object.entries(ENTRIES)) {
   for (const leave of LEAVING) {
     const name = `attack 67: ${entry}: clients that leave in each phase: ${leave}`;
@@ -228,31 +267,70 @@ for (const [entry, serve] of Object.entries(ENTRIES)) {
     const sanitizeOps = entry !== "upgradeWebSocket";
     Deno.test({ name, sanitizeOps, fn: () => inEachPhase(serve, leave) });
 
-    Deno.test(`attack 67: ${entry}: a client that leaves while verify decides: ${leave}`, async () => {
+    for (const [option, deciding] of Object.entries(DECIDING)) {
+      if (option === "compression" && !["bind", "acceptUpgrade"].includes(entry)) continue;
+      const title = `attack 67: ${entry}: a client that leaves while ${option} decides: ${leave}`;
+      Deno.test(title, async () => {
+        await assertNoUncaught(async () => {
+          let asked = deferred();
+          let decided = deferred();
+          let aborted = 0;
+          const decide: Decide = async ({ signal }, answer) => {
+            signal.addEventListener("abort", () => aborted++);
+            asked.resolve();
+            await decided.promise;
+            return answer;
+          };
+          const server = await serve({ ...deciding(decide), handshakeTimeout: 0 });
+          for (let i = 1; i <= 3; i++) {
+            asked = deferred();
+            decided = deferred();
+            const client = await connected(server.url);
+            client.request("/", ["Sec-WebSocket-Protocol: chat"]);
+            await asked.promise;
+            client.socket[leave]();
+            while (aborted < i) await delay(5);
+            if (leave === "end") await client.end();
+            decided.resolve();
+            await client.destroy();
+          }
+          await cleared(server);
+          await server.close();
+        });
+      });
+    }
+
+    Deno.test(`attack 67: ${entry}: a client that leaves while its handler starts: ${leave}`, async () => {
       await assertNoUncaught(async () => {
-        let asked = deferred();
-        let decided = deferred();
-        let aborted = 0;
-        const verify: Options["verify"] = async ({ signal }) => {
-          signal.addEventListener("abort", () => aborted++);
-          asked.resolve();
-          await decided.promise;
-          return true;
-        };
-        const server = await serve({ verify, handshakeTimeout: 0 });
+        let started = deferred();
+        let ready = deferred();
+        const codes: number[] = [];
+        const errors: unknown[] = [];
+        const server = await serve({
+          closeTimeout: 200,
+          onError: (error) => errors.push(error),
+          handler: async (channel) => {
+            started.resolve();
+            await ready.promise;
+            channel.sink.add("welcome");
+            for await (const message of channel.stream) channel.sink.add(message);
+            codes.push((await channel.closed).code);
+          },
+        });
         for (let i = 1; i <= 3; i++) {
-          asked = deferred();
-          decided = deferred();
+          started = deferred();
+          ready = deferred();
           const client = await connected(server.url);
           client.request();
-          await asked.promise;
+          await started.promise;
           client.socket[leave]();
-          while (aborted < i) await delay(5);
-          if (leave === "end") await client.end();
-          decided.resolve();
+          if (leave !== "end") await client.destroy();
+          ready.resolve();
+          while (codes.length < i) await delay(5);
           await client.destroy();
         }
         await cleared(server);
+        assertEquals([codes, errors], [[1006, 1006, 1006], []]);
         await server.close();
       });
     });
