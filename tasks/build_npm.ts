@@ -34,6 +34,7 @@ export const FOR_PAGES: Readonly<Record<string, string>> = {
   ".": "./page",
   "./native": "./page",
   "./reconnecting": "./reconnecting/page",
+  "./faces": "./faces/page",
 };
 
 const DNT = "jsr:@deno/dnt@^0.42.3";

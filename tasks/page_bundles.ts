@@ -17,6 +17,7 @@ import { esbuild, succeed, toolCommand } from "./tools.ts";
 const PAGE = `
 import { UnsupportedError, WebSocketChannel, WebSocketChannelError, ConnectError } from "${NPM_NAME}";
 import { channelPair } from "${NPM_NAME}/stream-channel";
+import { createWebSocket, toWebSocket, WebSocketStream } from "${NPM_NAME}/faces";
 
 /** How many scripts the page has loaded. */
 const scripts = () =>
@@ -68,6 +69,38 @@ globalThis.page = {
     const error = await errorOf(WebSocketChannel.connect(url, { transport: "net" }));
     return [error instanceof UnsupportedError, error.capability, error.platform, error.message];
   },
+  /** A class that takes the place of the page's own, which it connects with. */
+  async face(url) {
+    const Own = globalThis.WebSocket;
+    globalThis.WebSocket = createWebSocket();
+    try {
+      const socket = new globalThis.WebSocket(url, "p");
+      await new Promise((resolve) => socket.onopen = resolve);
+      socket.send(new Blob(["a blob"]));
+      const { data, origin } = await new Promise((resolve) => socket.onmessage = resolve);
+      socket.close(undefined, "bye");
+      const { code, reason, wasClean } = await new Promise((resolve) => socket.onclose = resolve);
+      const isOwn = socket instanceof Own;
+      return [isOwn, socket.protocol, await data.text(), origin === new URL(url).origin, code, reason, wasClean];
+    } finally {
+      globalThis.WebSocket = Own;
+    }
+  },
+  async faceStream(url) {
+    const stream = new WebSocketStream(url);
+    const { readable, writable } = await stream.opened;
+    const writer = writable.getWriter();
+    await writer.write("hello");
+    const { value } = await readable.getReader().read();
+    await writer.close();
+    return [value, await stream.closed];
+  },
+  async facePair() {
+    const { local, foreign } = channelPair();
+    const server = toWebSocket(WebSocketChannel.over(foreign, { side: "server" }));
+    server.onmessage = ({ data }) => server.send(data);
+    return talk(WebSocketChannel.over(local, { side: "client" }));
+  },
   async compressed() {
     const { local } = channelPair();
     try {
@@ -100,6 +133,9 @@ const EXPECTED: readonly [name: string, result: readonly unknown[]][] = [
   ["over", ["open", true, ...SAID]],
   ["connectOver", ["connecting", "p", 101, ...SAID]],
   ["overPair", SAID],
+  ["face", [false, "p", "a blob", true, 1000, "bye", true]],
+  ["faceStream", ["hello", { closeCode: 1005, reason: "" }]],
+  ["facePair", SAID],
   ["net", [
     true,
     "net",
@@ -228,6 +264,8 @@ export async function checkPage(checked: Checked, bundle: BundlePage): Promise<s
         connect: `connect(${at("/echo")})`,
         over: `over(${at("/bytes")})`,
         connectOver: `connectOver(${at("/tcp")}, "ws://host/")`,
+        face: `face(${at("/echo")})`,
+        faceStream: `faceStream(${at("/echo")})`,
         net: `net(${at("/echo")})`,
       };
       for (const [name, result] of EXPECTED) {

@@ -49,7 +49,7 @@ export const WebSocketStream: WebSocketStreamFaceClass = /* @__PURE__ */ webSock
  *
  * @example
  * ```ts
- * import { createWebSocket } from "@web-socket/channel/page/faces";
+ * import { createWebSocket } from "@web-socket/channel/faces/page";
  *
  * const token = (): string => "…";
  * const WebSocket = createWebSocket(() => ({ headers: { Authorization: `Bearer ${token()}` } }));
@@ -80,7 +80,7 @@ export function createWebSocketStream(options: FaceOptionsSource = {}): WebSocke
  *
  * @example
  * ```ts
- * import { toWebSocket } from "@web-socket/channel/page/faces";
+ * import { toWebSocket } from "@web-socket/channel/faces/page";
  * import { webSocketChannelPair } from "@web-socket/channel/testing";
  *
  * const { client, server } = webSocketChannelPair();

@@ -1,0 +1,32 @@
+/** socket.io-client, with a server of socket.io: text, bytes and acknowledgements. */
+
+import assert from "node:assert/strict";
+import { createServer } from "node:http";
+import { Server } from "socket.io";
+import { io, Manager } from "socket.io-client";
+import { createWebSocket } from "web-socket-channel/faces";
+import { run } from "./support.mjs";
+
+await run(async () => {
+  const http = createServer();
+  const server = new Server(http);
+  server.on("connection", (socket) => {
+    socket.on("echo", (value, answer) => answer(value, socket.handshake.headers["x-from"]));
+  });
+  await new Promise((resolve) => http.listen(0, "127.0.0.1", resolve));
+  const url = `http://127.0.0.1:${http.address().port}`;
+
+  // Its transport takes the global class; the options that it would give to another one are ignored.
+  globalThis.WebSocket = createWebSocket({ headers: { "X-From": "a class of one's own" } });
+  const socket = io(url, { transports: ["websocket"] });
+  await new Promise((resolve, reject) => {
+    socket.on("connect", resolve);
+    socket.on("connect_error", reject);
+  });
+  const echo = (value) => new Promise((resolve) => socket.emit("echo", value, (...it) => resolve(it)));
+  assert.deepEqual(await echo({ a: [1, "two"] }), [{ a: [1, "two"] }, "a class of one's own"]);
+  const [bytes] = await echo(new Uint8Array(100_000).fill(7));
+  assert.equal(bytes.byteLength, 100_000);
+  socket.disconnect();
+  await server.close();
+});
