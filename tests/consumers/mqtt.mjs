@@ -7,7 +7,9 @@ import { freePort, run, startProgram } from "./support.mjs";
 
 await run(async () => {
   const port = await freePort();
-  const config = `listener ${port} 127.0.0.1
+  // With no listener but this one, mosquitto 2.0.11 says that it has none.
+  const config = `listener ${await freePort()} 127.0.0.1
+listener ${port} 127.0.0.1
 protocol websockets
 allow_anonymous true
 persistence false
@@ -18,6 +20,7 @@ log_dest none
 
   const WebSocket = createWebSocket({ pingInterval: 30_000 });
   const client = await mqtt.connectAsync(url, {
+    forceNativeWebSocket: true,
     createWebsocket: (url, protocols) => new WebSocket(url, protocols),
   });
   await client.subscribeAsync("greet/#", { qos: 1 });

@@ -18,6 +18,7 @@ async function launch() {
   const child = spawn(path, [...flags, "--remote-debugging-port=0", `--user-data-dir=${profile}`], {
     stdio: ["ignore", "ignore", "pipe"],
   });
+  process.on("exit", () => child.kill("SIGKILL"));
   let said = "";
   const url = await new Promise((resolve, reject) => {
     child.on("error", reject);

@@ -7,7 +7,9 @@ import { createWebSocket } from "web-socket-channel/faces";
 import { echoServer, run } from "./support.mjs";
 
 await run(async () => {
-  const { server, channels, url } = await echoServer();
+  const { server, channels, url } = await echoServer({
+    verify: (request) => request.url.pathname !== "/refused",
+  });
 
   const subject = webSocket({
     url,
@@ -21,13 +23,20 @@ await run(async () => {
   assert.equal(channels[0].request.headers.get("x-from"), "rxjs");
   await channels[0].closed;
 
-  // What the server closes with, and a refusal, come as errors.
-  const lost = webSocket({ url, WebSocketCtor: createWebSocket() });
-  const failure = new Promise((resolve) => lost.subscribe({ error: resolve }));
-  lost.next("hello");
-  while (channels.length < 2) await new Promise((resolve) => setTimeout(resolve));
-  void channels[1].sink.close(4000, "no more");
-  const { code, reason } = await failure;
-  assert.deepEqual([code, reason], [4000, "no more"]);
+  // What the server closes with goes to the close observer.
+  const closing = await new Promise((resolve) => {
+    const closeObserver = { next: resolve };
+    webSocket({ url, closeObserver, WebSocketCtor: createWebSocket() }).subscribe();
+    void (async () => {
+      while (channels.length < 2) await new Promise((resolve) => setTimeout(resolve));
+      void channels[1].sink.close(4000, "no more");
+    })();
+  });
+  assert.deepEqual([closing.code, closing.reason, closing.wasClean], [4000, "no more", true]);
+
+  // A refusal comes as the error event, with its cause.
+  const elsewhere = webSocket({ url: `${url}/refused`, WebSocketCtor: createWebSocket() });
+  const { error } = await new Promise((resolve) => elsewhere.subscribe({ error: resolve }));
+  assert.equal(error.status, 403);
   await server.close();
 });

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import { Server } from "socket.io";
-import { io, Manager } from "socket.io-client";
+import { io, WebSocket as WebSocketTransport } from "socket.io-client";
 import { createWebSocket } from "web-socket-channel/faces";
 import { run } from "./support.mjs";
 
@@ -16,9 +16,16 @@ await run(async () => {
   await new Promise((resolve) => http.listen(0, "127.0.0.1", resolve));
   const url = `http://127.0.0.1:${http.address().port}`;
 
-  // Its transport takes the global class; the options that it would give to another one are ignored.
-  globalThis.WebSocket = createWebSocket({ headers: { "X-From": "a class of one's own" } });
-  const socket = io(url, { transports: ["websocket"] });
+  const WebSocket = createWebSocket({ headers: { "X-From": "a class of one's own" } });
+  class Transport extends WebSocketTransport {
+    createSocket(url, protocols) {
+      const socket = protocols ? new WebSocket(url, protocols) : new WebSocket(url);
+      // On Node it asks for "nodebuffer", which only npm's ws knows: that is ignored.
+      socket.binaryType = "arraybuffer";
+      return socket;
+    }
+  }
+  const socket = io(url, { transports: [Transport] });
   await new Promise((resolve, reject) => {
     socket.on("connect", resolve);
     socket.on("connect_error", reject);

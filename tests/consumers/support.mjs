@@ -1,7 +1,7 @@
 /** What the consumers' programs share. */
 
 import { spawn } from "node:child_process";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -70,9 +70,12 @@ function canConnect(port) {
  */
 export async function startProgram(path, args, { config, port }) {
   const folder = await mkdtemp(join(tmpdir(), "consumer-"));
+  // As root, mosquitto becomes a user of its own before it reads the file.
+  await chmod(folder, 0o755);
   const file = join(folder, "server.conf");
   await writeFile(file, config);
   const child = spawn(path, args.map((it) => it === "FILE" ? file : it), { stdio: "ignore" });
+  process.on("exit", () => child.kill("SIGKILL"));
   const ended = new Promise((resolve, reject) => {
     child.on("exit", resolve);
     child.on("error", reject);
