@@ -57,6 +57,7 @@ export function encodeBase64(bytes: Uint8Array): string {
 /** One for all: nothing else runs while a digest is made, and a server makes one for each connection. */
 const WORDS = new Int32Array(80);
 const STATE = new Int32Array(5);
+const DIGEST: number[] = [];
 
 /** RFC 3174 §6.1: the state at the beginning. */
 const INITIAL = [0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476, 0xc3d2e1f0];
@@ -81,11 +82,10 @@ export function sha1(text: string): string {
     }
     hashBlock();
   }
-  let digest = "";
   for (let i = 0; i < 20; i++) {
-    digest += String.fromCharCode((word(STATE, i >> 2) >> (24 - 8 * (i & 3))) & 0xff);
+    DIGEST[i] = (word(STATE, i >> 2) >> (24 - 8 * (i & 3))) & 0xff;
   }
-  return digest;
+  return String.fromCharCode(...DIGEST);
 }
 
 /** RFC 3174 §4: behind the text a 1 bit, zeros, and the length in bits at the end of the last block. */

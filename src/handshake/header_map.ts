@@ -57,12 +57,12 @@ export class HeaderMap {
   /**
    * Makes a map of a list of alternating names and values, as `node:http` has it.
    *
-   * @param raw The list; a name without a value at its end doesn't count.
-   * @returns The map.
+   * @param raw The list, which isn't copied; a name without a value at its end doesn't count.
+   * @returns The map. Append nothing to it.
    */
   static ofRaw(raw: readonly string[]): HeaderMap {
     const map = new HeaderMap();
-    map.#fields = raw.slice(0, raw.length & ~1);
+    map.#fields = raw.length % 2 === 0 ? raw as string[] : raw.slice(0, -1);
     return map;
   }
 
@@ -148,13 +148,24 @@ export class HeaderMap {
     }
   }
 
-  /** The index behind the next field of that name from an index on, or -1. Names of another length aren't converted. */
+  /** The index behind the next field of that name, in lower case, from an index on, or -1. */
   #next(key: string, from: number): number {
     const fields = this.#fields;
     for (let i = from; i < fields.length; i += 2) {
-      const name = fields[i] as string;
-      if (name.length === key.length && name.toLowerCase() === key) return i + 2;
+      if (isSameName(fields[i] as string, key)) return i + 2;
     }
     return -1;
   }
+}
+
+/** Whether a name is another one, which is in lower case. No text is made: a server compares many. */
+function isSameName(name: string, key: string): boolean {
+  if (name.length !== key.length) return false;
+  for (let i = 0; i < key.length; i++) {
+    const code = name.charCodeAt(i);
+    if (code !== key.charCodeAt(i) && (code < 65 || code > 90 || code + 32 !== key.charCodeAt(i))) {
+      return false;
+    }
+  }
+  return true;
 }

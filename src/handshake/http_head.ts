@@ -58,7 +58,7 @@ export interface ResponseHead {
   readonly headers: HeaderMap;
 }
 
-/** What a {@linkcode RequestParser} or {@linkcode ResponseParser} gives once a head is complete. */
+/** What a {@linkcode ResponseParser} gives once a head is complete. */
 export interface ParsedHead<Head> {
   /** The head. */
   readonly head: Head;
@@ -71,10 +71,10 @@ export interface ParsedHead<Head> {
  *
  * Each byte is looked at once. A line's bytes are copied, so no chunk is kept.
  */
-class HeadCollector<Start> {
+export class HeadCollector<Start> {
   /** The start line, read; `null` before its end. */
   start: Start | null = null;
-  readonly headers = new HeaderMap();
+  readonly headers: HeaderMap = new HeaderMap();
   readonly #readStart: (line: string) => Start;
   #fields = 0;
   #line = new Uint8Array(256);
@@ -142,25 +142,6 @@ class HeadCollector<Start> {
   }
 }
 
-/** A reader of one request's head. */
-export class RequestParser {
-  readonly #collector = new HeadCollector(readRequestLine);
-
-  /**
-   * Takes the next bytes. Don't call it again once it has given a head or thrown.
-   *
-   * @param chunk The bytes as the transport delivered them; not kept, but `rest` is a view of it.
-   * @returns The head and the bytes behind it, or `null` while the head is incomplete.
-   * @throws {HandshakeError} When the bytes are no request's head, or a limit is exceeded.
-   */
-  push(chunk: Uint8Array): ParsedHead<RequestHead> | null {
-    const end = this.#collector.push(chunk);
-    if (end < 0) return null;
-    const { start, headers } = this.#collector;
-    return { head: { ...startOf(start), headers }, rest: chunk.subarray(end) };
-  }
-}
-
 /**
  * A reader of one response's head. What is not HTTP/1.x is refused as soon as its first bytes show it.
  *
@@ -207,17 +188,6 @@ export class ResponseParser {
 /** The collector ends only behind a start line, so there is one. */
 function startOf<Start>(start: Start | null): Start {
   return start as Start;
-}
-
-/** RFC 9112 §3: method SP request-target SP HTTP-version. */
-function readRequestLine(line: string): Omit<RequestHead, "headers"> {
-  const [method = "", target = "", protocol = "", more] = line.split(" ", 4);
-  // RFC 9112 §2.3: `HTTP/` and two digits with a dot between; the letters are case-sensitive.
-  const isLegal = /^HTTP\/[0-9]\.[0-9]$/.test(protocol) && more === undefined;
-  if (!isToken(method) || !isTarget(target) || !isLegal) {
-    throw new HandshakeError("bad-start-line", "malformed request line");
-  }
-  return { method, target, version: protocol.slice(5) };
 }
 
 /** RFC 9112 §4: HTTP-version SP status-code SP [reason-phrase]; the second SP may be missing. */
@@ -279,11 +249,6 @@ function readField(line: string, headers: HeaderMap): void {
   headers.append(name, trim(value));
 }
 
-/** The visible characters of ASCII, at least one. */
-function isTarget(text: string): boolean {
-  return /^[\x21-\x7e]+$/.test(text);
-}
-
 /** RFC 9110 §5.5: header bytes beyond ASCII are opaque; each becomes one code unit. */
 function latin1(bytes: Uint8Array, length: number): string {
   let text = "";
@@ -314,25 +279,34 @@ export function serializeHead(
   if (!/^[\x20-\x7e]+$/.test(startLine)) {
     throw new TypeError(`Cannot send the start line: ${firstWord(startLine)}`);
   }
-  let length = startLine.length + 4;
-  for (const [name, value] of headers) {
-    checkField(name, value);
-    length += name.length + value.length + 4;
-  }
-  const bytes = new Uint8Array(length);
-  let at = put(bytes, 0, startLine);
-  for (const [name, value] of headers) {
-    at = put(bytes, at, "\r\n");
-    at = put(bytes, at, name);
-    at = put(bytes, at, ": ");
-    at = put(bytes, at, value);
-  }
-  put(bytes, at, "\r\n\r\n");
-  return bytes;
+  const parts = [startLine];
+  for (const [name, value] of headers) pushField(parts, name, value);
+  parts.push("\r\n\r\n");
+  return latin1Bytes(parts);
 }
 
-/** Writes a text whose code units are a byte each, and returns where it ends. */
-function put(bytes: Uint8Array, at: number, text: string): number {
-  for (let i = 0; i < text.length; i++) bytes[at + i] = text.charCodeAt(i);
-  return at + text.length;
+/**
+ * Adds a header line to the parts of a head.
+ *
+ * @param parts What is in front of it, without its line end.
+ * @param name The field's name.
+ * @param value The field's value.
+ * @throws {TypeError} As {@linkcode serializeHead}.
+ */
+export function pushField(parts: string[], name: string, value: string): void {
+  checkField(name, value);
+  parts.push("\r\n", name, ": ", value);
+}
+
+/** The bytes of texts whose code units are a byte each. */
+export function latin1Bytes(parts: readonly string[]): Uint8Array {
+  let length = 0;
+  for (let i = 0; i < parts.length; i++) length += (parts[i] as string).length;
+  const bytes = new Uint8Array(length);
+  let at = 0;
+  for (let i = 0; i < parts.length; i++) {
+    const text = parts[i] as string;
+    for (let j = 0; j < text.length; j++) bytes[at++] = text.charCodeAt(j);
+  }
+  return bytes;
 }

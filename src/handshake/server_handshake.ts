@@ -11,7 +11,7 @@ import type { CompressionOptions } from "../permessage_deflate/compression_optio
 import { type Extension, parseExtensions, serializeExtensions } from "./extensions.ts";
 import { type HeaderMap, splitList } from "./header_map.ts";
 import { isToken } from "./subprotocol.ts";
-import { type RequestHead, serializeHead } from "./http_head.ts";
+import { latin1Bytes, pushField, type RequestHead, serializeHead } from "./http_head.ts";
 import { isHost, readTarget, type RequestTarget } from "./request_target.ts";
 
 /** A header field to send. */
@@ -53,14 +53,16 @@ export interface AcceptOptions {
   /** The subprotocols that the server speaks, its favourite first. Left out: none is chosen. */
   readonly protocols?: readonly string[];
   /** Further header fields, such as `Set-Cookie`; not those of the handshake itself. */
-  readonly headers?: Iterable<Field>;
+  readonly headers?: readonly Field[];
   /** The compression wished for; left out or `null`: none is agreed to. */
   readonly compression?: CompressionOptions | null;
 }
 
 /** An acceptance of an upgrade. Frames follow behind it. */
 export interface Acceptance extends HandshakeAgreement {
-  /** The header fields of the answer, whose status is 101. */
+  /** The value of `Sec-WebSocket-Accept`. */
+  readonly accept: string;
+  /** The further header fields of the answer. */
   readonly headers: readonly Field[];
 }
 
@@ -166,20 +168,25 @@ function bad(name: string): { readonly request: null; readonly refusal: Refusal 
 
 /** RFC 6455 §4.1: tokens, all different. Some clients send an empty header for none. */
 function readProtocols(headers: HeaderMap): readonly string[] | null {
-  const protocols = splitList(headers.get("sec-websocket-protocol") ?? "");
+  const value = headers.get("sec-websocket-protocol");
+  if (value === null) return NONE;
+  const protocols = splitList(value);
   const legal = protocols.every(isToken);
   return legal && new Set(protocols).size === protocols.length ? protocols : null;
 }
 
 /** An offer of another form than RFC 6455 §9.1 has is declined: the connection works without extensions. */
 function readExtensions(headers: HeaderMap): readonly Extension[] {
-  const value = headers.get("sec-websocket-extensions") ?? "";
+  const value = headers.get("sec-websocket-extensions");
+  if (value === null) return NONE;
   try {
     return parseExtensions(value);
   } catch {
-    return [];
+    return NONE;
   }
 }
+
+const NONE: readonly never[] = [];
 
 /**
  * Chooses the subprotocol.
@@ -192,6 +199,7 @@ export function chooseProtocol(
   { protocols }: UpgradeRequest,
   spoken: readonly string[],
 ): string | null {
+  if (protocols.length === 0) return null;
   return spoken.find((it) => protocols.includes(it)) ?? null;
 }
 
@@ -205,19 +213,17 @@ export function chooseProtocol(
  * @see {@link https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2 RFC 6455 §4.2.2}
  */
 export function acceptRequest(request: UpgradeRequest, options: AcceptOptions = {}): Acceptance {
-  const headers: Field[] = [
-    ["Upgrade", "websocket"],
-    ["Connection", "Upgrade"],
-    ["Sec-WebSocket-Accept", signKey(request.key)],
-  ];
-  const protocol = chooseProtocol(request, options.protocols ?? []);
-  if (protocol !== null) headers.push(["Sec-WebSocket-Protocol", protocol]);
-  const { compression = null } = options;
+  const { headers = NONE, compression = null } = options;
+  const protocol = chooseProtocol(request, options.protocols ?? NONE);
   const choice = compression === null ? null : chooseDeflate(request.extensions, compression);
-  const extensions = choice === null ? "" : serializeExtensions([choice.answer]);
-  if (choice !== null) headers.push(["Sec-WebSocket-Extensions", extensions]);
-  headers.push(...options.headers ?? []);
-  return { protocol, extensions, deflate: choice?.parameters ?? null, compression, headers };
+  return {
+    accept: signKey(request.key),
+    protocol,
+    extensions: choice === null ? "" : serializeExtensions([choice.answer]),
+    deflate: choice?.parameters ?? null,
+    compression,
+    headers,
+  };
 }
 
 /**
@@ -289,6 +295,11 @@ const STATUS_TEXTS: ReadonlyMap<number, string> = new Map([
   [511, "Network Authentication Required"],
 ]);
 
+/** What every acceptance begins with. */
+const SWITCHING =
+  "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
+  "Sec-WebSocket-Accept: ";
+
 /**
  * Writes an acceptance.
  *
@@ -296,7 +307,13 @@ const STATUS_TEXTS: ReadonlyMap<number, string> = new Map([
  * @returns The bytes of the head with status 101; frames may follow.
  */
 export function serializeAcceptance(acceptance: Acceptance): Uint8Array {
-  return serializeHead("HTTP/1.1 101 Switching Protocols", acceptance.headers);
+  const { accept, protocol, extensions, headers } = acceptance;
+  const parts = [SWITCHING, accept];
+  if (protocol !== null) pushField(parts, "Sec-WebSocket-Protocol", protocol);
+  if (extensions !== "") pushField(parts, "Sec-WebSocket-Extensions", extensions);
+  for (const [name, value] of headers) pushField(parts, name, value);
+  parts.push("\r\n\r\n");
+  return latin1Bytes(parts);
 }
 
 /**

@@ -79,6 +79,23 @@ function onClose(this: SocketLike): void {
   wireOf(this).onClose();
 }
 
+// The state of a wire, as flags: an idle connection is to take little memory.
+/** It is no socket of the platform's: it may keep the chunks that it gets, and those that it gave. */
+const FOREIGN = 1;
+/** The socket's end is no failure: the peer has ended its half, or this side has destroyed the socket. */
+const EXPECTED = 2;
+const PAUSED = 4;
+/** This side writes nothing more. */
+const CLOSED = 8;
+/** Only the end is still to be reported. */
+const ENDED = 16;
+/** The end was reported. */
+const TOLD = 32;
+/** The owner waits for `onDrain`. */
+const WATCHED = 64;
+/** The socket is closed. */
+const OVER = 128;
+
 /**
  * A connected socket, with backpressure both ways.
  *
@@ -88,29 +105,16 @@ function onClose(this: SocketLike): void {
  */
 export class SocketWire implements Wire {
   readonly #socket: SocketLike;
-  /** Whether it is no socket of the platform's: it may keep the chunks that it gets, and those that it gave. */
-  readonly #isForeign: boolean;
-  #events: WireEvents | null = null;
+  /** Which of `FOREIGN` and those behind it are so. */
+  #flags = 0;
   #failure: WireFailure | null = null;
   /** How many bytes the socket had not written when it was last known to be alive. */
   #amount = 0;
-  /** The socket's end is no failure: the peer has ended its half, or this side has destroyed the socket. */
-  #expected = false;
-  #paused = false;
-  /** This side writes nothing more. */
-  #closed = false;
-  /** Only the end is still to be reported. */
-  #ended = false;
-  /** The end was reported. */
-  #told = false;
-  /** The owner waits for `onDrain`. */
-  #watched = false;
   /** One function for all writes: bound, as a closure takes twice the memory. */
   #onWritten: ((error?: unknown) => void) | null = null;
   #flushing: Deferred[] | null = null;
   /** Fulfils when the socket is closed. */
   #over: Deferred | null = null;
-  #isOver = false;
 
   /**
    * Takes the socket over. Other listeners must not read its data.
@@ -120,23 +124,23 @@ export class SocketWire implements Wire {
   constructor(socket: SocketLike) {
     this.#socket = socket;
     const { setNoDelay, ref, unref } = socket;
-    this.#isForeign = setNoDelay === undefined || ref === undefined || unref === undefined;
+    if (setNoDelay === undefined || ref === undefined || unref === undefined) this.#flags = FOREIGN;
     // Frames are written whole, once a turn: waiting for more (Nagle) would only delay them.
-    if (!this.#isForeign) socket.setNoDelay?.(true);
+    else socket.setNoDelay?.(true);
     (socket as Wired)[WIRE] = this;
-    this.#setReader(null);
+    this.#reader = null;
     socket.on("error", onError);
     socket.on("close", onClose);
   }
 
   /** The platform allocates a buffer for each chunk that it reads, and forgets it. */
   get ownsChunks(): boolean {
-    return !this.#isForeign;
+    return (this.#flags & FOREIGN) === 0;
   }
 
   /** A socket counts a chunk until the platform has copied all of it. */
   get releasesChunks(): boolean {
-    return !this.#isForeign;
+    return (this.#flags & FOREIGN) === 0;
   }
 
   /** A destroyed socket has forgotten most of it. */
@@ -157,29 +161,36 @@ export class SocketWire implements Wire {
   }
 
   listen(events: WireEvents): void {
-    const isFirst = this.#events === null;
-    this.#setReader(events);
+    const isFirst = this.#reader === null;
+    this.#reader = events;
     if (!isFirst) return;
     // The socket is closed already: that is still to be reported.
-    if (this.#isOver) queueMicrotask(() => this.#tellEnd());
+    if (this.#is(OVER)) queueMicrotask(() => this.#tellEnd());
     const socket = this.#socket;
-    socket.on("data", this.#isForeign ? onForeignData : onData);
+    socket.on("data", this.#is(FOREIGN) ? onForeignData : onData);
     socket.on("end", onEnd);
     // The previous reader may have paused it.
     socket.resume();
   }
 
-  #setReader(events: WireEvents | null): void {
-    this.#events = events;
+  /** Who is reported to: a property of the socket, which is at hand when data comes. */
+  get #reader(): WireEvents | null {
+    return (this.#socket as Wired)[READER] ?? null;
+  }
+
+  set #reader(events: WireEvents | null) {
     (this.#socket as Wired)[READER] = events;
+  }
+
+  #is(flag: number): boolean {
+    return (this.#flags & flag) !== 0;
   }
 
   // What the socket reports.
 
   onEnd(): void {
-    this.#expected = true;
-    this.#ended = true;
-    if (!this.#paused) this.#tellEnd();
+    this.#flags |= EXPECTED | ENDED;
+    if (!this.#is(PAUSED)) this.#tellEnd();
   }
 
   onError(error: unknown): void {
@@ -189,17 +200,19 @@ export class SocketWire implements Wire {
   }
 
   onClose(): void {
-    this.#isOver = true;
-    if (this.#failure === null && !this.#expected) {
+    this.#flags |= OVER;
+    if (this.#failure === null && !this.#is(EXPECTED)) {
       this.#failure = { error: new Error("The socket was closed without its end") };
     }
     for (const flush of this.#flushing ?? []) flush.resolve();
     this.#flushing = null;
-    if (this.#paused && !this.#closed && !this.#told) this.#events?.onOver(this.#failure);
-    this.#closed = true;
+    if (this.#is(PAUSED) && !this.#is(CLOSED) && !this.#is(TOLD)) {
+      this.#reader?.onOver(this.#failure);
+    }
+    this.#flags |= CLOSED;
     // A paused socket may have read bytes that it hasn't reported.
     for (let it = this.#socket.read(); it !== null; it = this.#socket.read()) {
-      const tell = this.#isForeign ? onForeignData : onData;
+      const tell = this.#is(FOREIGN) ? onForeignData : onData;
       tell.call(this.#socket, it);
     }
     this.#tellEnd();
@@ -208,9 +221,9 @@ export class SocketWire implements Wire {
 
   #tellEnd(): void {
     // Without a reader, `listen` reports it.
-    if (this.#told || this.#events === null) return;
-    this.#told = true;
-    this.#events.onEnd(this.#failure);
+    if (this.#is(TOLD) || this.#reader === null) return;
+    this.#flags |= TOLD;
+    this.#reader.onEnd(this.#failure);
   }
 
   // Outgoing bytes.
@@ -232,7 +245,7 @@ export class SocketWire implements Wire {
 
   write(chunk: Uint8Array): boolean {
     const socket = this.#socket;
-    if (this.#closed || socket.destroyed) return false;
+    if ((this.#flags & CLOSED) !== 0 || socket.destroyed) return false;
     socket.write(chunk, this.#onWritten ??= this.#written.bind(this));
     this.#noteAmount();
     return true;
@@ -253,7 +266,7 @@ export class SocketWire implements Wire {
 
   #written(error: unknown): void {
     // Mostly the socket took all of it at once, and neither `onDrain` nor `flush` is pending.
-    if (this.#amount === 0 && !this.#watched && this.#flushing === null) return;
+    if (this.#amount === 0 && (this.#flags & WATCHED) === 0 && this.#flushing === null) return;
     const socket = this.#socket;
     if (error || socket.destroyed) return;
     this.#amount = socket.writableLength;
@@ -261,55 +274,54 @@ export class SocketWire implements Wire {
       for (const flush of this.#flushing) flush.resolve();
       this.#flushing = null;
     }
-    if (!this.#watched) return;
-    this.#watched = false;
-    this.#events?.onDrain();
+    if (!this.#is(WATCHED)) return;
+    this.#flags &= ~WATCHED;
+    this.#reader?.onDrain();
   }
 
   watch(): void {
-    this.#watched = true;
+    this.#flags |= WATCHED;
   }
 
   flush(): Promise<void> {
-    if (this.#isOver || this.bufferedAmount === 0) return FULFILLED;
+    if (this.#is(OVER) || this.bufferedAmount === 0) return FULFILLED;
     const flush = new Deferred();
     (this.#flushing ??= []).push(flush);
     return flush.promise;
   }
 
   pause(): void {
-    this.#paused = true;
+    this.#flags |= PAUSED;
     this.#socket.pause();
     handleBelow(this.#socket)?.readStop();
   }
 
   resume(): void {
-    if (!this.#paused) return;
-    this.#paused = false;
-    if (this.#ended) return queueMicrotask(() => this.#paused || this.#tellEnd());
+    if (!this.#is(PAUSED)) return;
+    this.#flags &= ~PAUSED;
+    if (this.#is(ENDED)) return queueMicrotask(() => this.#is(PAUSED) || this.#tellEnd());
     handleBelow(this.#socket)?.readStart();
     this.#socket.resume();
   }
 
   end(): Promise<void> {
-    this.#closed = true;
+    this.#flags |= CLOSED;
     const over = this.#over ??= new Deferred();
-    if (this.#isOver) over.resolve();
+    if (this.#is(OVER)) over.resolve();
     // When both halves are done, `end` would only take two more turns.
-    else if (this.#expected && this.#socket.writableLength === 0) this.#destroySocket();
+    else if (this.#is(EXPECTED) && this.#socket.writableLength === 0) this.#destroySocket();
     else this.#socket.end();
     return over.promise;
   }
 
   destroy(): void {
-    this.#closed = true;
-    this.#told = true;
-    this.#setReader(null);
+    this.#flags |= CLOSED | TOLD;
+    this.#reader = null;
     this.#destroySocket();
   }
 
   #destroySocket(): void {
-    this.#expected = true;
+    this.#flags |= EXPECTED;
     this.#noteAmount();
     this.#socket.destroy();
   }
@@ -317,22 +329,23 @@ export class SocketWire implements Wire {
   /** Leaves the socket to the caller: paused, without this wire's listeners and properties. */
   release(): void {
     const socket = this.#socket;
-    this.#events = null;
+    // Its reader is a property of the socket, which may get another one.
+    this.#flags = this.#flags & ~WATCHED | TOLD;
     delete (socket as Wired)[WIRE];
     delete (socket as Wired)[READER];
     socket.pause();
-    socket.removeListener("data", this.#isForeign ? onForeignData : onData);
+    socket.removeListener("data", this.#is(FOREIGN) ? onForeignData : onData);
     socket.removeListener("end", onEnd);
     socket.removeListener("error", onError);
     socket.removeListener("close", onClose);
   }
 
   ref(): void {
-    if (!this.#isForeign) this.#socket.ref?.();
+    if (!this.#is(FOREIGN)) this.#socket.ref?.();
   }
 
   unref(): void {
-    if (!this.#isForeign) this.#socket.unref?.();
+    if (!this.#is(FOREIGN)) this.#socket.unref?.();
   }
 }
 

@@ -30,7 +30,7 @@ import {
   TEXT,
   UNFINISHED,
 } from "./frame.ts";
-import { applyMask } from "./mask.ts";
+import { applyMask, type MaskingKeySource } from "./mask.ts";
 import { inflateFailure, type MessageDeflate } from "./message_deflate.ts";
 import { Output } from "./output.ts";
 import { FrameInPieces, InflatingMessage, joinHeader, MessageInPieces } from "./pieces.ts";
@@ -52,6 +52,28 @@ const PAUSED = 1;
 const BUSY = 2;
 const STOPPED = 4;
 
+// What is so of a connection, as bits of a number: an idle one is to take little memory.
+const READING = 1;
+/** The chunks that are received are its own. */
+const OWNS_CHUNKS = 2;
+const AUTO_PONG = 4;
+/** Chunks of output are given back. */
+const RECYCLES = 8;
+/** Messages that are received are wanted. */
+const TAKES = 16;
+/** They are so behind our Close. */
+const TAKES_AFTER_CLOSE = 32;
+/** Each binary message gets a buffer of its own. */
+const OWN_BUFFERS = 64;
+
+/** What is known of the end of a connection. */
+class End {
+  sent: CloseFrame | null = null;
+  received: CloseFrame | null = null;
+  /** What the peer's Close, or its fault, still has to bring about. */
+  pending: (() => void) | null = null;
+}
+
 const EMPTY = new Uint8Array(0);
 const UNLIMITED: WorkBudget = { left: Infinity };
 const encoder = new TextEncoder();
@@ -69,8 +91,10 @@ const HEADER = new FrameHeader();
  */
 export class Protocol {
   readonly #events: ProtocolEvents;
-  /** What is to be sent: the owner takes it. */
-  readonly output: Output;
+  /** The masking keys of a client. */
+  readonly #keys: MaskingKeySource | null;
+  /** `null` while there is nothing to send. */
+  #output: Output | null = null;
   readonly #budget: WorkBudget;
   #state: ConnectionState = "open";
 
@@ -81,16 +105,11 @@ export class Protocol {
   #at = 0;
   /** What of `PAUSED`, `BUSY` and `STOPPED` is so. */
   #halted = 0;
-  #isReading = false;
-  readonly #ownsChunks: boolean;
-  readonly #autoPong: boolean;
+  /** What of `READING` and those behind it is so. */
+  #flags: number;
   readonly #invalidText: InvalidText;
   /** What headers are judged by. */
   #context: number;
-  /** Messages that are received are wanted. */
-  #takes = true;
-  readonly #takesAfterClose: boolean;
-  readonly #ownBuffers: boolean;
   readonly #maxSize: number;
   readonly #deflate: MessageDeflate | null;
 
@@ -105,10 +124,8 @@ export class Protocol {
   /** A message that is being decompressed. */
   #inflating: InflatingMessage | null = null;
 
-  #sentClose: CloseFrame | null = null;
-  #receivedClose: CloseFrame | null = null;
-  /** What the peer's Close, or its fault, still has to bring about. */
-  #ending: (() => void) | null = null;
+  /** What there is of an end; `null` before there is any. */
+  #end: End | null = null;
 
   /**
    * Creates one end of a connection, in state `"open"`.
@@ -120,15 +137,36 @@ export class Protocol {
     const { side, maskingKeys, maxMessageSize, deflate = null } = options;
     this.#events = events;
     this.#deflate = deflate;
-    this.#ownsChunks = options.ownsChunks ?? false;
     this.#budget = options.budget ?? UNLIMITED;
     this.#maxSize = Math.min(maxMessageSize, LARGEST_MESSAGE);
     this.#context = (side === "server" ? PEER_MASKS : 0) | (deflate === null ? 0 : COMPRESSIBLE);
-    this.#autoPong = options.autoPong ?? true;
     this.#invalidText = options.invalidText ?? "fail";
-    this.#takesAfterClose = options.takesAfterClose ?? false;
-    this.#ownBuffers = options.ownBuffers ?? false;
-    this.output = new Output(side === "client" ? maskingKeys : null, options.recycles ?? false);
+    this.#keys = side === "client" ? maskingKeys : null;
+    this.#flags = TAKES | (options.ownsChunks ? OWNS_CHUNKS : 0) |
+      (options.autoPong === false ? 0 : AUTO_PONG) | (options.recycles ? RECYCLES : 0) |
+      (options.takesAfterClose ? TAKES_AFTER_CLOSE : 0) | (options.ownBuffers ? OWN_BUFFERS : 0);
+  }
+
+  #is(flag: number): boolean {
+    return (this.#flags & flag) !== 0;
+  }
+
+  /** What is to be sent: the owner takes it, and then calls {@linkcode releaseOutput}. */
+  get output(): Output {
+    return this.#output ??= Output.take(this.#keys, (this.#flags & RECYCLES) !== 0);
+  }
+
+  /** The same, but `null` where nothing is to be sent, and nothing that was taken is to be given back. */
+  get pendingOutput(): Output | null {
+    return this.#output;
+  }
+
+  /** Lets the {@linkcode output} serve other connections if this one doesn't need it now: an idle one holds none. */
+  releaseOutput(): void {
+    const output = this.#output;
+    if (output === null || !output.isUnused) return;
+    this.#output = null;
+    Output.release(output);
   }
 
   /** The state of the connection. */
@@ -138,12 +176,12 @@ export class Protocol {
 
   /** What our Close frame said, or `null` when none was sent. */
   get sentClose(): CloseFrame | null {
-    return this.#sentClose;
+    return this.#end === null ? null : this.#end.sent;
   }
 
   /** What the peer's Close frame said, or `null` when none was received. */
   get receivedClose(): CloseFrame | null {
-    return this.#receivedClose;
+    return this.#end === null ? null : this.#end.received;
   }
 
   /** How many bytes were received and wait to be read. */
@@ -172,9 +210,9 @@ export class Protocol {
    */
   receive(chunk: Uint8Array): void {
     if ((this.#halted & STOPPED) !== 0) return;
-    const mayRead = !this.#isReading && this.#halted === 0 && this.#budget.left > 0;
-    if (mayRead && this.#input === null) this.#read(chunk, this.#ownsChunks);
-    else (this.#input ??= new ByteQueue()).push(chunk, this.#ownsChunks);
+    const mayRead = (this.#flags & READING) === 0 && this.#halted === 0 && this.#budget.left > 0;
+    if (mayRead && this.#input === null) this.#read(chunk, (this.#flags & OWNS_CHUNKS) !== 0);
+    else (this.#input ??= new ByteQueue()).push(chunk, this.#is(OWNS_CHUNKS));
     if (this.#input !== null) this.proceed();
   }
 
@@ -195,7 +233,7 @@ export class Protocol {
 
   /** Goes on reading what waits for the budget, synchronously; unless paused. */
   proceed(): void {
-    while (!this.#isReading && this.#halted === 0 && this.#input !== null) {
+    while (!this.#is(READING) && this.#halted === 0 && this.#input !== null) {
       if (this.#input.size === 0) this.#input = null;
       else if (this.#budget.left > 0) this.#read(this.#input.shift(), true);
       else return;
@@ -209,15 +247,16 @@ export class Protocol {
    */
   end(): void {
     this.#state = stateAfter(this.#state, "end");
-    this.#ending = null;
+    if (this.#end !== null) this.#end.pending = null;
     this.#stop();
   }
 
   /** Ends the connection, if the peer's Close or its fault is in and `onEnding` returned `false`. */
   conclude(): void {
-    const ending = this.#ending;
-    this.#ending = null;
-    ending?.();
+    if (this.#end === null) return;
+    const { pending } = this.#end;
+    this.#end.pending = null;
+    pending?.();
   }
 
   /**
@@ -229,7 +268,7 @@ export class Protocol {
    */
   sendText(text: string, options?: SendOptions): boolean {
     if (this.#state !== "open") return false;
-    const output = this.output;
+    const output = this.#output ?? this.output;
     const isIdle = output.isEmpty;
     output.cost += MESSAGE_COST + text.length;
     if (this.#deflate === null || options?.compress === false) {
@@ -258,7 +297,7 @@ export class Protocol {
     const bytes = count > 0 ? value as Uint8Array : bytesOf(value);
     const length = count > 0 ? count : lengthOf(bytes);
     if (this.#state !== "open") return false;
-    const output = this.output;
+    const output = this.#output ?? this.output;
     const isIdle = output.isEmpty;
     if (this.#deflate === null || options?.compress === false) {
       output.write(FIN | BINARY, bytes, length);
@@ -281,7 +320,7 @@ export class Protocol {
    */
   sendPrepared(message: PreparedMessage, options?: SendOptions): boolean {
     if (this.#state !== "open") return false;
-    const output = this.output;
+    const output = this.#output ?? this.output;
     const isIdle = output.isEmpty;
     const deflate = options?.compress === false ? undefined : this.#deflate?.shared;
     const compressed = deflate === undefined ? null : message.compressedFrame(deflate);
@@ -331,7 +370,7 @@ export class Protocol {
     if (this.#state !== "open") return false;
     const { close } = decodeClose(payload);
     this.#state = stateAfter(this.#state, "sendClose");
-    if (!this.#takesAfterClose) this.#drop();
+    if (!this.#is(TAKES_AFTER_CLOSE)) this.#drop();
     this.#sendClose(payload, close);
     return true;
   }
@@ -371,7 +410,7 @@ export class Protocol {
     let bytes = chunk;
     let mine = owned;
     let { length } = chunk;
-    this.#isReading = true;
+    this.#flags |= READING;
     this.#at = 0;
     try {
       while (this.#frame !== null && this.#mayReadOn(bytes)) {
@@ -385,7 +424,7 @@ export class Protocol {
       }
       while (this.#mayReadOn(bytes)) this.#next(bytes);
     } finally {
-      this.#isReading = false;
+      this.#flags &= ~READING;
       // A message is a view of the chunk: with its buffer goes what comes behind it.
       if (bytes.length < length && this.#at < length) this.#loseInput();
       else if (this.#at < bytes.length && (this.#halted & STOPPED) === 0) {
@@ -446,7 +485,7 @@ export class Protocol {
   /** Whether the frame is a message, and one that is wanted. */
   #isWholeMessage({ flags }: FrameHeader): boolean {
     const kind = flags & ~RSV1;
-    return (kind === (FIN | BINARY) || kind === (FIN | TEXT)) && this.#takes;
+    return (kind === (FIN | BINARY) || kind === (FIN | TEXT)) && (this.#flags & TAKES) !== 0;
   }
 
   /**
@@ -455,7 +494,7 @@ export class Protocol {
    */
   #checkSize(header: FrameHeader): Failure | null {
     if (header.isControl) return null;
-    const max = this.#takes ? this.#maxSize : Number.MAX_SAFE_INTEGER;
+    const max = (this.#flags & TAKES) !== 0 ? this.#maxSize : Number.MAX_SAFE_INTEGER;
     const before = this.#message === null ? 0 : this.#message.size;
     const size = before + header.length;
     return size > max ? this.#tooBig(size, false) : null;
@@ -469,7 +508,7 @@ export class Protocol {
     if ((flags & RSV1) !== 0) this.#inflate(flags, bytes.subarray(start, end));
     else if ((flags & 0x0f) !== TEXT) {
       const payload = bytes.subarray(start, end);
-      this.#events.onMessage(this.#ownBuffers ? ownBytes(payload) : payload);
+      this.#events.onMessage((this.#flags & OWN_BUFFERS) !== 0 ? ownBytes(payload) : payload);
     } else {
       const text = decodeWithin(bytes, start, end, this.#budget);
       this.#hand(text ?? decodeInvalid(bytes.subarray(start, end), this.#invalidText));
@@ -479,7 +518,7 @@ export class Protocol {
   /** Hands over a message; `null` is text that isn't UTF-8. */
   #hand(message: string | Uint8Array | null): void {
     if (message === null) this.fail(BAD_UTF8);
-    else if (!this.#ownBuffers || typeof message === "string") this.#events.onMessage(message);
+    else if (!this.#is(OWN_BUFFERS) || typeof message === "string") this.#events.onMessage(message);
     else this.#events.onMessage(ownBytes(message));
   }
 
@@ -490,7 +529,7 @@ export class Protocol {
     if (isControl) return new FrameInPieces(header, this.#messageInPieces(flags));
     if (fin) this.#context &= ~UNFINISHED;
     else this.#context |= UNFINISHED;
-    if (opcode !== CONTINUATION && this.#takes) {
+    if (opcode !== CONTINUATION && this.#is(TAKES)) {
       this.#message = this.#messageInPieces(flags);
     }
     return new FrameInPieces(header, this.#message);
@@ -584,7 +623,7 @@ export class Protocol {
     if (opcode === PONG) return this.#events.onPong(payload);
     if (opcode === CLOSE) return this.#onClose(payload);
     // RFC 6455 §5.5.2: a Ping is answered unless a Close was received, so also after our own Close.
-    if (this.#autoPong) {
+    if (this.#is(AUTO_PONG)) {
       const isIdle = this.output.isEmpty;
       this.output.writePong(payload);
       if (isIdle) this.#events.onOutput();
@@ -597,7 +636,7 @@ export class Protocol {
     if (close === null) return this.fail(failure);
     this.#endWith(() => {
       const isAnswered = this.#state === "open";
-      this.#receivedClose = close;
+      this.#ended.received = close;
       this.#state = stateAfter(this.#state, "receiveClose");
       if (isAnswered) this.#sendClose(payload, close);
       this.#events.onClose(close.code, close.reason);
@@ -615,9 +654,13 @@ export class Protocol {
     });
   }
 
+  get #ended(): End {
+    return this.#end ??= new End();
+  }
+
   #endWith(ending: () => void): void {
     this.#stop();
-    this.#ending = ending;
+    this.#ended.pending = ending;
     if (this.#events.onEnding?.() !== false) this.conclude();
   }
 
@@ -625,7 +668,7 @@ export class Protocol {
   #sendClose(payload: Uint8Array, close: CloseFrame | null): void {
     const isIdle = this.output.isEmpty;
     this.output.flushPong();
-    this.#sentClose = close;
+    this.#ended.sent = close;
     this.output.write(FIN | CLOSE, payload, payload.length);
     if (isIdle) this.#events.onOutput();
   }
@@ -639,7 +682,7 @@ export class Protocol {
 
   /** Messages are dropped from now on. */
   #drop(): void {
-    this.#takes = false;
+    this.#flags &= ~TAKES;
     this.#message = null;
     if (this.#frame !== null && !this.#frame.isControl) this.#frame.target = null;
     if (this.#inflating === null) return;

@@ -4,7 +4,7 @@ import { type OptionKinds, readOptions } from "../stream_channel/options.ts";
 import { type Clock, systemClock } from "../web_socket/clock.ts";
 import type { Message } from "../web_socket/web_socket_channel.ts";
 import type { MessageInput } from "../web_socket/web_socket_sink.ts";
-import { claim } from "./claim.ts";
+import { claimSocket } from "./claim.ts";
 import { serve } from "./handler.ts";
 import type { UpgradeSocket } from "./upgrade_socket.ts";
 import { ServerChannel, type UpgradeExtra } from "./server_channel.ts";
@@ -14,7 +14,11 @@ import {
   type ServerOptions,
   type ServerSettings,
 } from "./server_options.ts";
-import { remoteOf, type ServerWebSocketChannel, UpgradeServerRequest } from "./server_request.ts";
+import {
+  type ServerWebSocketChannel,
+  SocketRemote,
+  UpgradeServerRequest,
+} from "./server_request.ts";
 
 /** What is used of the request that `node:http`'s `upgrade` event gives: its `IncomingMessage`. */
 export interface UpgradeRequestMessage {
@@ -110,10 +114,10 @@ export function accept(
   const head: RequestHead = { method, target, version, headers: HeaderMap.ofRaw(rawHeaders) };
   const upgrade = {
     head,
-    request: new UpgradeServerRequest(target, rawHeaders, remoteOf(socket, "ws")),
+    request: new UpgradeServerRequest(target, rawHeaders, new SocketRemote(socket, "ws")),
     socket,
     early,
   };
-  claim(socket);
+  claimSocket(socket);
   return ServerChannel.accept(upgrade, settings, clock, extra);
 }

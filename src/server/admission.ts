@@ -4,11 +4,13 @@ import {
   acceptRequest,
   checkRequest,
   chooseProtocol,
+  type Field,
   isOriginAllowed,
   type Refusal,
   refuse,
   type UpgradeRequest,
 } from "../handshake/server_handshake.ts";
+import type { CompressionOptions } from "../permessage_deflate/compression_options.ts";
 import { isPromiseLike } from "../realm/kinds.ts";
 import { services } from "../web_socket/connection_service.ts";
 import { type RefusalReason, report } from "./error_hook.ts";
@@ -55,101 +57,177 @@ export function decide(
   request: UpgradeServerRequest,
   settings: AdmissionSettings,
 ): Decision | Promise<Decision> {
-  return run(stepsOf(head, request, settings), (cause, where) => {
-    report(settings.onError, cause, { where, request });
-    return { ...refused(refuse(500), "error"), cause };
-  });
-}
-
-/** A function of the user's to call, and the option that it stands in. */
-type Step = readonly [where: string, call: () => unknown];
-
-/** Yields each call of the user's functions, and goes on with what it gave: not with a promise, but its value. */
-function* stepsOf(
-  head: RequestHead,
-  request: UpgradeServerRequest,
-  { admission, hosts, fields, compression, handler }: AdmissionSettings,
-): Generator<Step, Decision, unknown> {
   const { request: upgrade, refusal } = checkRequest(head);
   if (upgrade === null) return refused(refusal, "malformed");
-  const { host } = upgrade.target;
-  const served = typeof hosts === "function"
-    ? yield ["hosts", () => isHostAllowed(host, request, hosts)]
-    : isHostAllowed(host, request, hosts);
-  if (!isAdmitted("hosts", served)) return refused(foreignHost(host, hosts), "host");
-  const { origin = "same-host", verify, protocols = [], headers } = admission;
-  const welcome = typeof origin === "function"
-    ? yield ["origin", () => isOriginAllowed(head.headers, origin, host)]
-    : isOriginAllowed(head.headers, origin, host);
-  if (!isAdmitted("origin", welcome)) {
-    return refused(refuse(403, { body: FOREIGN_ORIGIN }), "origin");
-  }
-  // Nothing but `true` lets a client in: a function that forgets to answer must not.
-  const verdict = verify === undefined ? true : yield ["verify", () => verify(request)];
-  if (verdict === false) return refused(refuse(403), "verify");
-  if (hasContext(verdict)) UpgradeServerRequest.setContext(request, contextIn(verdict));
-  else if (verdict !== true) return refused(refusalOf(verdict), "verify");
-  const spoken = typeof protocols === "function"
-    ? chosen(upgrade, yield ["protocols", () => protocols(request)])
-    : protocols;
-  const extra = typeof headers === "function"
-    ? fieldsOf((yield ["headers", () => headers(request)]) as HeaderFields | undefined)
-    : fields;
-  const wishes = typeof compression === "function"
-    ? negotiable(yield ["compression", () => compression(request)])
-    : compression;
-  const service = handler && services.get(handler);
-  const isServed = service !== undefined && upgrade.protocols.includes(service.protocol);
-  if (isServed) UpgradeServerRequest.setProtocol(request, chooseProtocol(upgrade, spoken));
-  const options = {
-    protocols: isServed ? [service.protocol] : spoken,
-    headers: extra,
-    compression: wishes,
-  };
-  return { acceptance: acceptRequest(upgrade, options), refusal: null };
+  return run(new Admission(upgrade, request, settings), 0);
 }
+
+/** A correct request, and what was settled about it so far. */
+class Admission {
+  readonly upgrade: UpgradeRequest;
+  readonly request: UpgradeServerRequest;
+  readonly settings: AdmissionSettings;
+  /** What is agreed to. */
+  protocols: readonly string[] = [];
+  headers: readonly Field[] = [];
+  compression: CompressionOptions | null = null;
+
+  constructor(
+    upgrade: UpgradeRequest,
+    request: UpgradeServerRequest,
+    settings: AdmissionSettings,
+  ) {
+    this.upgrade = upgrade;
+    this.request = request;
+    this.settings = settings;
+  }
+
+  get host(): string {
+    return this.upgrade.target.host;
+  }
+}
+
+/** One of the options that decide. */
+interface Stage {
+  /** The option's name. */
+  readonly where: string;
+  /** Asks it, perhaps by calling the user's function: gives the answer, or a promise of it. */
+  ask(admission: Admission): unknown;
+  /** Looks at the answer, and throws if the option can't have it. */
+  take(admission: Admission, answer: unknown): Refused | null;
+}
+
+/** In the order in which they are asked, each only if the one before let the client in. */
+const STAGES: readonly Stage[] = [
+  {
+    where: "hosts",
+    ask: ({ host, request, settings }) => isHostAllowed(host, request, settings.hosts),
+    take({ host, settings }, answer) {
+      return isAdmitted("hosts", answer)
+        ? null
+        : refused(foreignHost(host, settings.hosts), "host");
+    },
+  },
+  {
+    where: "origin",
+    ask({ upgrade, host, settings: { admission: { origin = "same-host" } } }) {
+      return isOriginAllowed(upgrade.head.headers, origin, host);
+    },
+    take(_, answer) {
+      if (isAdmitted("origin", answer)) return null;
+      return refused(refuse(403, { body: FOREIGN_ORIGIN }), "origin");
+    },
+  },
+  {
+    where: "verify",
+    ask({ request, settings: { admission: { verify } } }) {
+      return verify === undefined ? true : verify(request);
+    },
+    take({ request }, answer) {
+      // Nothing but `true` lets a client in: a function that forgets to answer must not.
+      if (answer === true) return null;
+      if (answer === false) return refused(refuse(403), "verify");
+      if (!hasContext(answer)) return refused(refusalOf(answer), "verify");
+      UpgradeServerRequest.setContext(request, contextIn(answer));
+      return null;
+    },
+  },
+  {
+    where: "protocols",
+    ask({ request, settings: { admission: { protocols = NO_PROTOCOLS } } }) {
+      return typeof protocols === "function" ? protocols(request) : protocols;
+    },
+    take(admission, answer) {
+      const { upgrade, settings } = admission;
+      admission.protocols = typeof settings.admission.protocols === "function"
+        ? chosen(upgrade, answer)
+        : answer as readonly string[];
+      return null;
+    },
+  },
+  {
+    where: "headers",
+    ask({ request, settings: { admission: { headers }, fields } }) {
+      return typeof headers === "function" ? headers(request) : fields;
+    },
+    take(admission, answer) {
+      const { admission: { headers }, fields } = admission.settings;
+      admission.headers = typeof headers === "function"
+        ? fieldsOf(answer as HeaderFields | undefined)
+        : fields;
+      return null;
+    },
+  },
+  {
+    where: "compression",
+    ask({ request, settings: { compression } }) {
+      return typeof compression === "function" ? compression(request) : compression;
+    },
+    take(admission, answer) {
+      const { compression } = admission.settings;
+      admission.compression = typeof compression === "function" ? negotiable(answer) : compression;
+      return null;
+    },
+  },
+];
+
+const NO_PROTOCOLS: readonly string[] = [];
 
 /** For who runs the server: a proxy that changes Host looks like a foreign page. */
 const FOREIGN_ORIGIN =
   "Cannot accept this origin: the server's option `origin` does not allow it\n";
 
 /** The subprotocol that a function of the user's chose, if any. */
-function chosen({ protocols }: UpgradeRequest, protocol: unknown): string[] {
-  if (protocol === null) return [];
+function chosen({ protocols }: UpgradeRequest, protocol: unknown): readonly string[] {
+  if (protocol === null) return NO_PROTOCOLS;
   if (typeof protocol === "string" && protocols.includes(protocol)) return [protocol];
   throw new TypeError("Cannot choose a subprotocol that the client did not offer");
 }
 
-/** Takes the steps at once up to the first promise, and behind it when it is settled. */
-function run(
-  steps: Generator<Step, Decision, unknown>,
-  fail: (cause: unknown, where: string) => Decision,
-  last: { readonly where: string; readonly given: unknown } = { where: "", given: undefined },
-): Decision | Promise<Decision> {
-  let { where, given } = last;
-  try {
-    for (;;) {
-      const step = steps.next(given);
-      if (step.done) return step.value;
-      where = step.value[0];
-      given = step.value[1]();
-      if (isPromiseLike<unknown>(given)) return runLater(steps, fail, { where, given });
+/** Asks at once up to the first promise, and behind it when it is settled. */
+function run(admission: Admission, first: number): Decision | Promise<Decision> {
+  for (let i = first; i < STAGES.length; i++) {
+    const stage = STAGES[i] as Stage;
+    try {
+      const answer = stage.ask(admission);
+      if (isPromiseLike<unknown>(answer)) return runLater(admission, i, answer);
+      const refusal = stage.take(admission, answer);
+      if (refusal !== null) return refusal;
+    } catch (cause) {
+      return failed(admission, stage, cause);
     }
-  } catch (cause) {
-    return fail(cause, where);
   }
+  chooseService(admission);
+  return { acceptance: acceptRequest(admission.upgrade, admission), refusal: null };
+}
+
+/** A service in place of the handler has a subprotocol of its own, in which it carries the user's. */
+function chooseService(admission: Admission): void {
+  const { upgrade, request, protocols, settings: { handler } } = admission;
+  const service = handler && services.get(handler);
+  if (service === undefined || !upgrade.protocols.includes(service.protocol)) return;
+  UpgradeServerRequest.setProtocol(request, chooseProtocol(upgrade, protocols));
+  admission.protocols = [service.protocol];
 }
 
 async function runLater(
-  steps: Generator<Step, Decision, unknown>,
-  fail: (cause: unknown, where: string) => Decision,
-  { where, given }: { readonly where: string; readonly given: PromiseLike<unknown> },
+  admission: Admission,
+  at: number,
+  promised: PromiseLike<unknown>,
 ): Promise<Decision> {
+  const stage = STAGES[at] as Stage;
   try {
-    return await run(steps, fail, { where, given: await given });
+    const refusal = stage.take(admission, await promised);
+    if (refusal !== null) return refusal;
   } catch (cause) {
-    return fail(cause, where);
+    return failed(admission, stage, cause);
   }
+  return await run(admission, at + 1);
+}
+
+function failed({ request, settings }: Admission, { where }: Stage, cause: unknown): Refused {
+  report(settings.onError, cause, { where, request });
+  return { ...refused(refuse(500), "error"), cause };
 }
 
 /**

@@ -7,7 +7,6 @@ import { DEFAULT_MAX_MESSAGE_SIZE } from "../web_socket/options.ts";
 import { type BunServerSocket, BunSocket } from "./bun_socket.ts";
 import {
   checkPlatformOptions,
-  extraFields,
   PLATFORM_KINDS,
   platformChannel,
   PlatformUpgrade,
@@ -166,7 +165,7 @@ async function upgrade<Context>(
   if (acceptance === null) return { response: refusalResponse(refusal), channel: null };
   const { protocol } = acceptance;
   const headers = new Headers();
-  for (const [name, value] of extraFields(acceptance.headers)) headers.append(name, value);
+  for (const [name, value] of acceptance.headers) headers.append(name, value);
   if (protocol !== null) headers.set("Sec-WebSocket-Protocol", protocol);
   const socket = new BunSocket(protocol ?? "");
   const channel = platformChannel<Context>(socket, pending.request, settings);

@@ -2,23 +2,35 @@ import { invalidState } from "../stream_channel/errors.ts";
 
 const claimed = new WeakSet<object>();
 
+/** A property of a socket: a set of them would take four times the memory, as long as they live. */
+const CLAIMED = Symbol("claimed");
+
 /**
- * Marks a connection, or a request, as the one that an upgrade answers.
+ * Marks a request as one that an upgrade answers.
  *
  * @throws {DOMException} `InvalidStateError` when another call has answered it, or is about to, and when the
  * connection is already read by something else.
  */
-export function claim(upgraded: object): void {
-  if (claimed.has(upgraded)) {
-    throw invalidState("Cannot upgrade: this request is already being upgraded by another call");
-  }
-  if (isInUse(upgraded)) throw takenByAnother();
-  claimed.add(upgraded);
+export function claim(request: object): void {
+  if (claimed.has(request)) throw claimedBefore();
+  if (isInUse(request)) throw takenByAnother();
+  claimed.add(request);
+}
+
+/** As {@linkcode claim}, a connection. */
+export function claimSocket(socket: object): void {
+  if (CLAIMED in socket) throw claimedBefore();
+  if (isInUse(socket)) throw takenByAnother();
+  (socket as { [CLAIMED]?: true })[CLAIMED] = true;
+}
+
+function claimedBefore(): DOMException {
+  return invalidState("Cannot upgrade: this request is already being upgraded by another call");
 }
 
 /** Whether a connection has an owner, this package or another listener, or is over. */
 export function isTaken(socket: object): boolean {
-  return claimed.has(socket) || isInUse(socket) || (socket as Partial<Stream>).destroyed === true;
+  return CLAIMED in socket || isInUse(socket) || (socket as Partial<Stream>).destroyed === true;
 }
 
 /** The error of an upgrade that another listener has taken. */
@@ -36,9 +48,7 @@ interface Stream {
 
 /** Whether a connection is read. An `upgrade` event gives one that isn't. */
 function isInUse(upgraded: object): boolean {
-  const { destroyed } = upgraded as Partial<Stream>;
-  if (destroyed === true) return false;
-  return ["data", "readable"].some((event) =>
-    ((upgraded as Partial<Stream>).listenerCount?.(event) ?? 0) > 0
-  );
+  const stream = upgraded as Partial<Stream>;
+  if (stream.destroyed === true || stream.listenerCount === undefined) return false;
+  return stream.listenerCount("data") > 0 || stream.listenerCount("readable") > 0;
 }

@@ -1,5 +1,5 @@
 import type { Clock } from "../web_socket/clock.ts";
-import { Deadline } from "../web_socket/deadline.ts";
+import { DeadlineQueue, type Timed } from "../web_socket/deadline_queue.ts";
 import type { UpgradeSocket } from "./upgrade_socket.ts";
 
 /** A TCP connection of a server. */
@@ -10,12 +10,23 @@ export interface Connection {
 }
 
 /** A connection, and what {@linkcode Connections} keeps of it. */
-interface Entry extends Connection {
-  /** Its remote address and port; `null` if it was reset before they could be read. */
+class Entry implements Connection, Timed {
+  readonly socket: UpgradeSocket;
+  unanswered = 0;
+  /** Its remote address and port; `null` if it was reset before they could be read, or they aren't needed. */
   readonly origin: string | null;
-  /** What ends it unless its first request comes; `null` when that has come. */
-  deadline: Deadline | null;
-  readonly onClose: () => void;
+  since = 0;
+  previous: Timed | null = null;
+  next: Timed | null = null;
+
+  constructor(socket: UpgradeSocket, origin: string | null) {
+    this.socket = socket;
+    this.origin = origin;
+  }
+
+  onTime(): void {
+    this.socket.destroy();
+  }
 }
 
 /** What {@linkcode Connections} needs. */
@@ -23,6 +34,8 @@ export interface ConnectionsOptions {
   readonly clock: Clock;
   /** How long the first request of a connection may take, in milliseconds; 0: no limit. */
   readonly handshakeTimeout: number;
+  /** Whether the socket of a request may be another one than that which was accepted: with TLS. */
+  readonly secure: boolean;
   /** Called when a connection has closed that was not removed. */
   readonly onClose: () => void;
 }
@@ -33,10 +46,25 @@ export class Connections implements Iterable<Connection> {
   readonly #entries: Map<object, Entry> = new Map<object, Entry>();
   /** With TLS the socket of a request isn't the one that was accepted, but it has the same addresses. */
   readonly #byOrigin: Map<string, Entry> = new Map<string, Entry>();
+  /** Those whose first request hasn't come yet. */
+  readonly #silent: DeadlineQueue;
+  /** One function for all sockets, called with each as `this`. */
+  readonly #onClose: (this: UpgradeSocket) => void;
 
   /** @param options See {@linkcode ConnectionsOptions}. */
   constructor(options: ConnectionsOptions) {
     this.#options = options;
+    // What it waits for holds the process: the sockets themselves.
+    this.#silent = new DeadlineQueue(options.clock, { ms: options.handshakeTimeout, unref: true });
+    const close = (socket: UpgradeSocket): void => {
+      const entry = this.#entries.get(socket);
+      if (entry === undefined) return;
+      this.#delete(entry);
+      options.onClose();
+    };
+    this.#onClose = function () {
+      close(this);
+    };
   }
 
   /**
@@ -45,19 +73,12 @@ export class Connections implements Iterable<Connection> {
    */
   add(socket: UpgradeSocket): void {
     if (socket.destroyed) return;
-    const { clock, handshakeTimeout: ms } = this.#options;
-    const origin = originOf(socket);
-    const deadline = ms > 0
-      ? new Deadline(clock, { ms, onTime: () => void socket.destroy() })
-      : null;
-    const onClose = (): void => {
-      this.#delete(entry);
-      this.#options.onClose();
-    };
-    const entry: Entry = { socket, origin, deadline, unanswered: 0, onClose };
+    const { handshakeTimeout, secure } = this.#options;
+    const entry = new Entry(socket, secure ? originOf(socket) : null);
     this.#entries.set(socket, entry);
-    if (origin !== null) this.#byOrigin.set(origin, entry);
-    socket.on("close", onClose);
+    if (entry.origin !== null) this.#byOrigin.set(entry.origin, entry);
+    if (handshakeTimeout > 0) this.#silent.add(entry);
+    socket.on("close", this.#onClose);
   }
 
   /** Removes a connection: it has become a channel, which watches over it. */
@@ -70,11 +91,11 @@ export class Connections implements Iterable<Connection> {
    * Tells that a connection's first request has come.
    *
    * @param socket The socket of the request.
-   * @returns The connection; `undefined` if it is removed, or was reset before its address could be read.
+   * @returns The connection; `undefined` if it is removed, or, with TLS, was reset before its address could be read.
    */
   heard(socket: UpgradeSocket): Connection | undefined {
     const entry = this.#entryOf(socket);
-    if (entry !== undefined) stopWaiting(entry);
+    if (entry !== undefined) this.#silent.delete(entry);
     return entry;
   }
 
@@ -83,14 +104,21 @@ export class Connections implements Iterable<Connection> {
     return this.#entries.get(connection.socket) === connection;
   }
 
+  /** Leaves no timer: the last connection has gone, and the server accepts none any more. */
+  stop(): void {
+    this.#silent.stop();
+  }
+
   #entryOf(socket: UpgradeSocket): Entry | undefined {
-    return this.#entries.get(socket) ?? this.#byOrigin.get(originOf(socket) ?? "");
+    const entry = this.#entries.get(socket);
+    if (entry !== undefined || !this.#options.secure) return entry;
+    return this.#byOrigin.get(originOf(socket) ?? "");
   }
 
   #delete(entry: Entry): void {
-    const { socket, origin, onClose } = entry;
-    stopWaiting(entry);
-    socket.removeListener("close", onClose);
+    const { socket, origin } = entry;
+    this.#silent.delete(entry);
+    socket.removeListener("close", this.#onClose);
     this.#entries.delete(socket);
     if (origin !== null && this.#byOrigin.get(origin) === entry) this.#byOrigin.delete(origin);
   }
@@ -98,11 +126,6 @@ export class Connections implements Iterable<Connection> {
   [Symbol.iterator](): Iterator<Connection> {
     return this.#entries.values();
   }
-}
-
-function stopWaiting(entry: Entry): void {
-  entry.deadline?.clear();
-  entry.deadline = null;
 }
 
 /** Where a connection comes from; `null` when it was reset: then the system no longer knows it. */

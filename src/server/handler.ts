@@ -1,6 +1,6 @@
 import { internalServerError } from "../../status.ts";
-import { nameOf } from "../realm/kinds.ts";
-import { ignore } from "../stream_channel/errors.ts";
+import { isPromiseLike, nameOf } from "../realm/kinds.ts";
+import { FULFILLED, ignore } from "../stream_channel/errors.ts";
 import { Channel } from "../web_socket/channel.ts";
 import type { ChannelCore } from "../web_socket/channel_core.ts";
 import { WebSocketChannelError } from "../web_socket/errors.ts";
@@ -44,14 +44,14 @@ const NO_SERVER: ServerHost = { isClosing: false, onChannel: ignore, onChannelCl
  * @param channel The channel, open.
  * @param onError Who gets the handler's error.
  * @param server The server, where it knows its channels.
- * @returns A promise that fulfils when the handler has returned. It never rejects.
+ * @returns A promise that fulfils when the handler has returned, and never rejects; `null` if it has.
  */
 export function serve(
   handler: ConnectionHandler<never>,
   channel: ServerWebSocketChannel,
   onError: ErrorHook | undefined,
   server: ServerHost = NO_SERVER,
-): Promise<void> {
+): Promise<void> | null {
   const service = services.get(handler);
   if (service === undefined || channel.protocol !== service.protocol) {
     return handle(handler, channel, onError);
@@ -67,7 +67,7 @@ export function serve(
         its as ConnectionHandler<never>,
         session as unknown as ServerWebSocketChannel,
         onError,
-      ),
+      ) ?? FULFILLED,
     onChannel: (session) => server.onChannel(session),
     onChannelClosed: (session) => server.onChannelClosed(session),
   };
@@ -80,20 +80,45 @@ export function serve(
  * @param handler The user's.
  * @param channel The channel, open.
  * @param onError Who gets the handler's error.
- * @returns A promise that fulfils when the handler has returned. It never rejects.
+ * @returns A promise that fulfils when the handler has returned, and never rejects; `null` if it has.
  */
-async function handle(
+function handle(
   handler: ConnectionHandler<never>,
+  channel: ServerWebSocketChannel,
+  onError: ErrorHook | undefined,
+): Promise<void> | null {
+  try {
+    const result: unknown = handler(
+      channel as ServerWebSocketChannel<Message, MessageInput, never>,
+    );
+    // Many handlers only set listeners: nothing is to be kept of their calls.
+    return isPromiseLike<unknown>(result) ? settled(result, channel, onError) : null;
+  } catch (error) {
+    onHandlerError(error, channel, onError);
+    return null;
+  }
+}
+
+async function settled(
+  result: PromiseLike<unknown>,
   channel: ServerWebSocketChannel,
   onError: ErrorHook | undefined,
 ): Promise<void> {
   try {
-    await handler(channel as ServerWebSocketChannel<Message, MessageInput, never>);
+    await result;
   } catch (error) {
-    if (channel.state !== "open" && isOfItsEnd(channel, error)) return;
-    report(onError, error, { where: "handler", request: channel.request });
-    Channel.coreOf(channel)?.closeBecauseOf(error, internalServerError);
+    onHandlerError(error, channel, onError);
   }
+}
+
+function onHandlerError(
+  error: unknown,
+  channel: ServerWebSocketChannel,
+  onError: ErrorHook | undefined,
+): void {
+  if (channel.state !== "open" && isOfItsEnd(channel, error)) return;
+  report(onError, error, { where: "handler", request: channel.request });
+  Channel.coreOf(channel)?.closeBecauseOf(error, internalServerError);
 }
 
 /** Whether an error tells of a channel's end: that error, or what the sink of an ended channel throws and rejects with. */

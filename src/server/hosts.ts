@@ -66,7 +66,7 @@ export function isHostAllowed(
   if (rule === false) return true;
   // DNS rebinding: a page can make its own name lead here, but neither localhost nor an address.
   if (rule === undefined) {
-    return !request.isLocal || request.origin === null || isLoopbackName(parsed(host).name);
+    return !request.isLocalPages || isLoopbackName(parsed(host).name);
   }
   const { name, port } = parsed(host);
   if (typeof rule === "function") return rule(port === "" ? name : `${name}:${port}`, request);

@@ -35,6 +35,31 @@ export interface PendingOptions {
   readonly handshakeTimeout: number;
 }
 
+/** Whether a connection may be accepted at once: it isn't over, and owes no earlier answers. */
+export function isFree(socket: UpgradeSocket): boolean {
+  return !socket.destroyed && !owesAnswers(socket);
+}
+
+/**
+ * Accepts an upgrade.
+ *
+ * @param socket The connection, which is {@linkcode isFree}.
+ * @param acceptance What to answer.
+ * @param early What came behind the request.
+ * @returns The connection, on which frames follow; what came early is to be read first.
+ */
+export function acceptSocket(
+  socket: UpgradeSocket,
+  acceptance: Acceptance,
+  early: Uint8Array | null,
+): SocketWire {
+  const wire = new SocketWire(socket);
+  if (early !== null && lengthOf(early) > 0) socket.unshift(copyOf(early));
+  // Through the wire, which notices when that, and all that went before, has left.
+  wire.write(serializeAcceptance(acceptance));
+  return wire;
+}
+
 /** A connection whose request has come and is not answered yet. */
 export class PendingUpgrade {
   readonly #socket: UpgradeSocket;
@@ -69,7 +94,7 @@ export class PendingUpgrade {
 
   /** Whether the connection may be accepted at once: it isn't over, and owes no earlier answers. */
   get isFree(): boolean {
-    return !this.isOver && !owesAnswers(this.#socket);
+    return !this.isOver && isFree(this.#socket);
   }
 
   /** Whether there is nothing left to answer: it was answered, or the connection is over, as is told to who waits. */
@@ -133,14 +158,12 @@ export class PendingUpgrade {
     const socket = this.#socket;
     const listeners = this.#listeners;
     this.#release();
-    // It listens to errors itself, so that nothing of this object is left on the socket.
-    const wire = new SocketWire(socket);
-    if (listeners !== null) socket.removeListener("error", listeners.error as () => void);
     // As one: where it is told at once, and not kept, several would come in reverse.
-    if (this.#early !== null) socket.unshift(joined(this.#early, this.#earlySize));
+    const early = this.#early === null ? null : joined(this.#early, this.#earlySize);
     this.#early = null;
-    // Through the wire, which notices when that, and all that went before, has left.
-    wire.write(serializeAcceptance(acceptance));
+    // It listens to errors itself, so that nothing of this object is left on the socket.
+    const wire = acceptSocket(socket, acceptance, early);
+    if (listeners !== null) socket.removeListener("error", listeners.error as () => void);
     return wire;
   }
 

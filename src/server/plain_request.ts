@@ -10,7 +10,7 @@ import type { HttpRequest, HttpResponse } from "./http_server.ts";
 import { inTime } from "./in_time.ts";
 import { isAdmitted, refusalResponse } from "./refusals.ts";
 import type { ServerSettings } from "./server_options.ts";
-import { clientLeft, remoteOf, UpgradeServerRequest } from "./server_request.ts";
+import { clientLeft, SocketRemote, UpgradeServerRequest } from "./server_request.ts";
 
 /** Answers a request that isn't for a WebSocket. */
 export type RequestHandler = (request: Request) => Response | Promise<Response>;
@@ -66,7 +66,7 @@ function askedFor(message: HttpRequest, secure: boolean): UpgradeServerRequest |
   const goal = readTarget({ target, version, headers: HeaderMap.ofRaw(rawHeaders) });
   if (goal === null) return null;
   const scheme = secure ? "https" : "http";
-  const remote = { ...remoteOf(socket, "http"), scheme } as const;
+  const remote = new SocketRemote(socket, scheme);
   return new UpgradeServerRequest(`${scheme}://${goal.host}${goal.path}`, rawHeaders, remote);
 }
 

@@ -1,5 +1,4 @@
 import { policyViolation } from "../../status.ts";
-import type { Field } from "../handshake/server_handshake.ts";
 import { HeaderMap } from "../handshake/header_map.ts";
 import type { RequestHead } from "../handshake/http_head.ts";
 import { refuse } from "../handshake/server_handshake.ts";
@@ -210,12 +209,4 @@ function sizeOf(data: unknown): number {
   return typeof data === "string"
     ? new TextEncoder().encode(data).length
     : (data as ArrayBuffer).byteLength;
-}
-
-/** The handshake's own fields: the platform sends them. */
-const OWN = new Set(["upgrade", "connection", "sec-websocket-accept", "sec-websocket-protocol"]);
-
-/** The header fields that the user wants in the answer. */
-export function extraFields(fields: readonly Field[]): Field[] {
-  return fields.filter(([name]) => !OWN.has(name.toLowerCase()));
 }

@@ -1,5 +1,6 @@
 import { badGateway } from "../../status.ts";
-import { type Refusal, refuse } from "../handshake/server_handshake.ts";
+import { type Acceptance, type Refusal, refuse } from "../handshake/server_handshake.ts";
+import type { SocketWire } from "../net/socket_wire.ts";
 import type { RequestHead } from "../handshake/http_head.ts";
 import { nameOf } from "../realm/kinds.ts";
 import { type Capabilities, NO_CAPABILITIES } from "../web_socket/capabilities.ts";
@@ -19,7 +20,7 @@ import type { MessageInput } from "../web_socket/web_socket_sink.ts";
 import type { Decision, Refused } from "./admission.ts";
 import { decideWithin } from "./decide_within.ts";
 import { type RefusalReason, reportLate, reportRefused } from "./error_hook.ts";
-import { PendingUpgrade } from "./pending_upgrade.ts";
+import { acceptSocket, isFree, PendingUpgrade } from "./pending_upgrade.ts";
 import type { UpgradeSocket } from "./upgrade_socket.ts";
 import type { ServerSettings } from "./server_options.ts";
 import { type ServerWebSocketChannel, UpgradeServerRequest } from "./server_request.ts";
@@ -156,10 +157,17 @@ export class ServerChannel<In = Message, Out = MessageInput, Context = unknown>
     }
     core.onUnread = settings.onUnread;
     if (extra.isQueued) channel.#untaken = new Untaken(core);
-    const { onOpen } = extra;
-    new Accepting(core, upgrade, { settings, onOpen: onOpen && (() => onOpen(channel)) }).decide(
-      extra,
-    );
+    const { refused, signal } = extra;
+    let decision: Decision | Promise<Decision> | null = refused ?? null;
+    if (refused === undefined && !signal?.aborted) {
+      decision = decideWithin(upgrade.head, upgrade.request, settings);
+    }
+    const { socket, early } = upgrade;
+    const acceptance = decision === null || "then" in decision ? null : decision.acceptance;
+    if (acceptance !== null && !signal?.aborted && isFree(socket)) {
+      speakOver(core, acceptSocket(socket, acceptance, early), acceptance, settings);
+      if (core.life.state === "open") extra.onOpen?.(channel);
+    } else new Accepting(channel, core, { upgrade, settings, extra }).decide(decision);
     return channel;
   }
 
@@ -228,26 +236,45 @@ class Untaken {
   }
 }
 
-/** An upgrade that is not answered yet. */
+/** Speaks as the server on a connection that was accepted: the channel is open. */
+function speakOver(
+  core: ChannelCore,
+  wire: SocketWire,
+  agreement: Acceptance,
+  { channel: options, traffic, rate }: ServerSettings,
+): void {
+  speak(core, wire, {
+    side: "server",
+    agreement,
+    options,
+    traffic,
+    rate: rate && new MessageRate(rate, core.clock),
+  });
+}
+
+/** An upgrade that can't be accepted at once. */
 class Accepting implements Opener {
+  readonly #channel: ServerChannel;
   readonly #core: ChannelCore;
   readonly #request: UpgradeServerRequest;
-  readonly #head: RequestHead;
   readonly #settings: ServerSettings;
-  readonly #onOpen: (() => void) | undefined;
+  readonly #extra: UpgradeExtra;
   #pending: PendingUpgrade | null;
-  #signal: AbortSignal | undefined;
 
   constructor(
+    channel: ServerChannel,
     core: ChannelCore,
-    upgrade: Upgrade,
-    { settings, onOpen }: { settings: ServerSettings; onOpen: (() => void) | undefined },
+    { upgrade, settings, extra }: {
+      readonly upgrade: Upgrade;
+      readonly settings: ServerSettings;
+      readonly extra: UpgradeExtra;
+    },
   ) {
-    this.#onOpen = onOpen;
+    this.#channel = channel;
     this.#core = core;
     this.#request = upgrade.request;
-    this.#head = upgrade.head;
     this.#settings = settings;
+    this.#extra = extra;
     this.#pending = new PendingUpgrade(upgrade.socket, upgrade.early, {
       events: { onGone: (cause) => this.#onGone(cause) },
       clock: core.clock,
@@ -256,14 +283,11 @@ class Accepting implements Opener {
     core.opener = this;
   }
 
-  /** Decides about it, unless that is done already. */
-  decide({ refused, signal }: UpgradeExtra): void {
+  /** Obeys a decision, now or later; `null`: the signal has aborted before there was one. */
+  decide(decision: Decision | Promise<Decision> | null): void {
+    const { refused, signal } = this.#extra;
     if (refused !== undefined) return this.#refuse(refused);
-    this.#signal = signal;
-    const decision = signal?.aborted
-      ? null
-      : decideWithin(this.#head, this.#request, this.#settings);
-    // Where it is decided in this very call, nothing has to be bounded.
+    // Where it is refused in this very call, nothing has to be bounded.
     const isNow = decision !== null && !("then" in decision) && !signal?.aborted;
     if (isNow && this.#pending?.isFree) return this.#obey(decision);
     this.#pending?.wait();
@@ -288,7 +312,7 @@ class Accepting implements Opener {
 
   /** Whether `handshakeTimeout` was exceeded: the user's signal may have a TimeoutError of its own. */
   #isLate(error: unknown): boolean {
-    return nameOf(error) === "TimeoutError" && !this.#signal?.aborted;
+    return nameOf(error) === "TimeoutError" && !this.#extra.signal?.aborted;
   }
 
   /** Refuses the upgrade if it isn't answered yet. */
@@ -315,15 +339,8 @@ class Accepting implements Opener {
     if (pending === null || pending.isOver) return;
     if (pending.isBehind) return pending.whenFree(() => this.#obey(decision));
     this.#pending = null;
-    const { channel: options, traffic, rate } = this.#settings;
-    speak(this.#core, pending.accept(acceptance), {
-      side: "server",
-      agreement: acceptance,
-      options,
-      traffic,
-      rate: rate && new MessageRate(rate, this.#core.clock),
-    });
-    if (this.#core.life.state === "open") this.#onOpen?.();
+    speakOver(this.#core, pending.accept(acceptance), acceptance, this.#settings);
+    if (this.#core.life.state === "open") this.#extra.onOpen?.(this.#channel);
   }
 
   #onGone(cause: unknown): void {

@@ -76,20 +76,50 @@ export interface Remote {
   readonly isLocal: boolean;
 }
 
-/** Where a request came from, by its socket: of `node:net`, `node:tls`, or any other duplex stream. */
-export function remoteOf(socket: object, scheme: "ws" | "http"): Remote {
-  const { encrypted, localAddress, remoteAddress, remotePort } = socket as Partial<{
-    encrypted: boolean;
-    localAddress: string;
-    remoteAddress: string;
-    remotePort: number;
-  }>;
-  return {
-    scheme: encrypted === true ? `${scheme}s` : scheme,
-    address: remoteAddress ?? null,
-    port: remotePort ?? null,
-    isLocal: isLoopback(localAddress ?? null),
-  };
+/** What is used of a socket: of `node:net`, `node:tls`, or any other duplex stream. */
+type AddressedSocket = Partial<{
+  encrypted: boolean;
+  localAddress: string;
+  remoteAddress: string;
+  remotePort: number;
+}>;
+
+/** Where a request came from, by its socket, which is asked only for what is needed. */
+export class SocketRemote implements Remote {
+  readonly scheme: Remote["scheme"];
+  readonly #socket: AddressedSocket;
+
+  /**
+   * Creates it; the socket is not asked yet.
+   *
+   * @param socket Of `node:net`, `node:tls`, or any other duplex stream.
+   * @param scheme What the request is for, where the socket isn't encrypted.
+   */
+  constructor(socket: object, scheme: "ws" | "http" | "https") {
+    this.#socket = socket;
+    this.scheme = this.#socket.encrypted === true && scheme !== "https" ? `${scheme}s` : scheme;
+  }
+
+  get address(): string | null {
+    const { remoteAddress } = this.#socket;
+    return remoteAddress === undefined ? null : sameText(remoteAddress);
+  }
+
+  get port(): number | null {
+    return this.#socket.remotePort ?? null;
+  }
+
+  get isLocal(): boolean {
+    return isLoopback(this.#socket.localAddress ?? null);
+  }
+}
+
+let latestAddress = "";
+
+/** The same address as one text: behind a proxy, all connections come from one. */
+function sameText(address: string): string {
+  if (address !== latestAddress) latestAddress = address;
+  return latestAddress;
 }
 
 // Made once: each literal in a function is an object a call.
@@ -111,7 +141,11 @@ export class UpgradeServerRequest implements ServerRequest {
   readonly #target: string;
   /** Names and values by turns, each on a line: one text is a third of the size of many. */
   readonly #raw: string;
-  readonly #remote: Remote;
+  readonly #scheme: Remote["scheme"];
+  readonly remoteAddress: string | null;
+  readonly remotePort: number | null;
+  /** Whether a page sent it, and it came in by a loopback address, or by one that isn't known. */
+  readonly isLocalPages: boolean;
   #abort: AbortController | undefined;
   #gone = false;
   #context: unknown;
@@ -127,7 +161,11 @@ export class UpgradeServerRequest implements ServerRequest {
   constructor(target: string, raw: readonly string[], remote: Remote) {
     this.#target = target;
     this.#raw = raw.join("\n");
-    this.#remote = remote;
+    this.#scheme = remote.scheme;
+    this.remoteAddress = remote.address;
+    this.remotePort = remote.port;
+    // Most have no Origin: then nobody needs to know the address.
+    this.isLocalPages = ORIGIN.test(this.#raw) && remote.isLocal;
   }
 
   get url(): URL {
@@ -135,13 +173,8 @@ export class UpgradeServerRequest implements ServerRequest {
     const host = target?.host ?? this.#fields().get("host");
     // Behind the host, not resolved against it: `//other` is a path.
     return new URL(
-      `${this.#remote.scheme}://${isHost(host) ? host : "invalid"}${target?.path ?? "/"}`,
+      `${this.#scheme}://${isHost(host) ? host : "invalid"}${target?.path ?? "/"}`,
     );
-  }
-
-  /** Whether it came in by a loopback address, or by one that isn't known. */
-  get isLocal(): boolean {
-    return this.#remote.isLocal;
   }
 
   /** The URL without what may be a secret. */
@@ -171,14 +204,6 @@ export class UpgradeServerRequest implements ServerRequest {
     // Asked of each request; most have none, and needn't be taken apart.
     if (!ORIGIN.test(this.#raw)) return null;
     return this.#fields().get("origin");
-  }
-
-  get remoteAddress(): string | null {
-    return this.#remote.address;
-  }
-
-  get remotePort(): number | null {
-    return this.#remote.port;
   }
 
   get signal(): AbortSignal {

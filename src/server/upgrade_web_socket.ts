@@ -8,7 +8,6 @@ import { UnsupportedError } from "../web_socket/errors.ts";
 import { platform } from "../web_socket/platform.ts";
 import {
   checkPlatformOptions,
-  extraFields,
   PLATFORM_KINDS,
   platformChannel,
   PlatformUpgrade,
@@ -113,7 +112,7 @@ export async function upgradeWebSocket<Context = undefined>(
   // Deno's socket doesn't know what was agreed on this side.
   Object.defineProperty(socket, "protocol", { value: protocol ?? "" });
   tellOnlyTheClientsClose(socket);
-  for (const [name, value] of extraFields(acceptance.headers)) response.headers.append(name, value);
+  for (const [name, value] of acceptance.headers) response.headers.append(name, value);
   return { response, channel: platformChannel<Context>(socket, upgrade.request, settings) };
 }
 

@@ -45,7 +45,11 @@ import type { UpgradeSocket } from "./upgrade_socket.ts";
 import { answerRequest, type RequestHandler } from "./plain_request.ts";
 import type { Message, WebSocketChannel } from "../web_socket/web_socket_channel.ts";
 import { ServerChannel } from "./server_channel.ts";
-import { remoteOf, type ServerWebSocketChannel, UpgradeServerRequest } from "./server_request.ts";
+import {
+  type ServerWebSocketChannel,
+  SocketRemote,
+  UpgradeServerRequest,
+} from "./server_request.ts";
 import { isServed, type SharedHttpServer, SharedUpgrades } from "./shared_upgrades.ts";
 import {
   checkServerOptions,
@@ -447,6 +451,7 @@ class BoundServer implements WebSocketServer, ServerHost {
     this.#connections = new Connections({
       clock,
       handshakeTimeout: settings.handshakeTimeout,
+      secure: options.tls !== undefined,
       onClose: () => acceptAgain(http),
     });
   }
@@ -472,7 +477,7 @@ class BoundServer implements WebSocketServer, ServerHost {
       clock: this.#clock,
       answer: (event) => this.#onUpgrade(event),
       reportTaken: ({ request: { url = "", rawHeaders }, socket }) => {
-        const request = new UpgradeServerRequest(url, rawHeaders, remoteOf(socket, "ws"));
+        const request = new UpgradeServerRequest(url, rawHeaders, new SocketRemote(socket, "ws"));
         report(this.#settings.onError, takenByAnother(), { where: "attach", request });
       },
     });
@@ -538,6 +543,7 @@ class BoundServer implements WebSocketServer, ServerHost {
     (isCarrier ? this.#carriers : this.#channels).add(channel);
     if (handler === undefined) return this.#queue.push(channel);
     const handled = serve(handler, channel, onError, this);
+    if (handled === null) return;
     this.#handled.add(handled);
     handled.then(() => this.#handled.delete(handled));
   }
@@ -646,6 +652,7 @@ class BoundServer implements WebSocketServer, ServerHost {
     for (const it of this.#carriers) ServerChannel.drain(it, { code, reason }, drainTimeout);
     await Promise.all([...this.#carriers].map((it) => it.closed));
     await stopped;
+    this.#connections.stop();
     await Promise.race([Promise.all(this.#handled), late.promise]);
     deadline.clear();
     this.#leave?.();

@@ -15,6 +15,10 @@ export interface DeadlineOptions {
   readonly onLook?: (counted: number, stalled: boolean) => void;
   /** Whether its timers let the process end. Default `false`. */
   readonly unref?: boolean;
+  /** How much of the time has passed already, in milliseconds. Default 0. */
+  readonly from?: number;
+  /** Whether stalls count: then there is one part, and no more is waited for. Default `false`. */
+  readonly isPlain?: boolean;
 }
 
 /** How many parts a deadline is divided into. */
@@ -37,7 +41,7 @@ export class Deadline {
   /** Changes with {@linkcode limit}. */
   #ms: number;
   /** The time that counts so far. */
-  #elapsed = 0;
+  #elapsed: number;
   /** When the part began, or {@linkcode restart} was called in it. */
   #countFrom = 0;
   #partFrom = 0;
@@ -58,6 +62,7 @@ export class Deadline {
     this.#clock = clock;
     this.#options = options;
     this.#ms = options.ms;
+    this.#elapsed = options.from ?? 0;
     this.#isRef = options.unref !== true;
     this.#wait(this.#nextPart());
   }
@@ -73,6 +78,12 @@ export class Deadline {
     if (this.#timer === undefined) return;
     if (isRef) this.#clock.ref?.(this.#timer);
     else this.#clock.unref?.(this.#timer);
+  }
+
+  /** How much time has passed that counts, in milliseconds. */
+  get elapsed(): number {
+    if (this.#timer === undefined) return this.#elapsed;
+    return this.#elapsed + Math.max(Math.min(this.#clock.now(), this.#due) - this.#countFrom, 0);
   }
 
   /** Waits for the whole time again. */
@@ -91,6 +102,7 @@ export class Deadline {
 
   #nextPart(): number {
     const left = Math.max(this.#ms - this.#elapsed, 0);
+    if (this.#options.isPlain) return left;
     return Math.min(left, Math.max(this.#ms / PARTS, MIN_PART));
   }
 
@@ -105,14 +117,15 @@ export class Deadline {
   #onPart(): void {
     const now = this.#clock.now();
     const late = now - this.#due;
-    const stalled = late > Math.max(MIN_PART, this.#ms / 10);
+    const { isPlain = false } = this.#options;
+    const stalled = !isPlain && late > Math.max(MIN_PART, this.#ms / 10);
     const until = stalled ? this.#due : now;
     this.#timer = undefined;
     this.#elapsed += Math.max(until - this.#countFrom, 0);
     this.#options.onLook?.(until - this.#partFrom, stalled);
     if (this.#cleared) return;
     if (this.#elapsed < this.#ms) return this.#wait(this.#nextPart());
-    if (stalled || late >= 1 && !this.#graced) {
+    if (stalled || late >= 1 && !this.#graced && !isPlain) {
       this.#graced = true;
       return this.#wait(Math.max(Math.min(late, this.#ms), MIN_PART));
     }

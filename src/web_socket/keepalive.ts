@@ -1,6 +1,6 @@
 import { abortable, Deferred, preHandled } from "../stream_channel/errors.ts";
 import type { Clock } from "./clock.ts";
-import { Deadline } from "./deadline.ts";
+import { DeadlineQueue, type Timed } from "./deadline_queue.ts";
 import { WebSocketChannelError } from "./errors.ts";
 
 /** What a {@linkcode Keepalive} does to its channel. */
@@ -34,22 +34,84 @@ export const MAX_PENDING_PINGS = 128;
 /** For how long, in milliseconds, an answer that has arrived in the last moment is still waited for. */
 const GRACE = 10;
 
+/** What all connections of a clock share that ping equally often: the queues in which they wait. */
+class Pulse {
+  readonly clock: Clock;
+  readonly times: KeepaliveTimes;
+  /** Until the first probe. */
+  readonly firsts: DeadlineQueue;
+  /** Until the next probe, from the verification of one on. */
+  readonly nexts: DeadlineQueue;
+  /** Until a probe's answer has to be in: with the stalls of this process, which are not the peer's fault. */
+  readonly answers: DeadlineQueue;
+  /** The grace behind that. */
+  readonly graces: DeadlineQueue;
+  /** How many keepalives have it. */
+  users = 0;
+
+  constructor(clock: Clock, times: KeepaliveTimes) {
+    const { pingInterval, pingTimeout } = times;
+    this.clock = clock;
+    this.times = times;
+    // The transport is what holds the process, or doesn't: these timers don't.
+    const queueOf = (ms: number, isPlain: boolean): DeadlineQueue =>
+      new DeadlineQueue(clock, { ms, isPlain, unref: true });
+    this.firsts = queueOf(pingInterval, true);
+    this.nexts = queueOf(Math.max(pingInterval - pingTimeout, 0), true);
+    this.answers = queueOf(pingTimeout, false);
+    this.graces = queueOf(GRACE, false);
+  }
+
+  /** Leaves no timer. */
+  stop(): void {
+    for (const queue of [this.firsts, this.nexts, this.answers, this.graces]) queue.stop();
+  }
+}
+
+/** Those that are in use, by their clock and their times. */
+const pulses = new Map<Clock, Map<string, Pulse>>();
+
+function keyOf({ pingInterval, pingTimeout }: KeepaliveTimes): string {
+  return `${pingInterval} ${pingTimeout}`;
+}
+
+function takePulse(clock: Clock, times: KeepaliveTimes): Pulse {
+  let ofClock = pulses.get(clock);
+  if (ofClock === undefined) pulses.set(clock, ofClock = new Map());
+  const key = keyOf(times);
+  let pulse = ofClock.get(key);
+  if (pulse === undefined) ofClock.set(key, pulse = new Pulse(clock, times));
+  pulse.users++;
+  return pulse;
+}
+
+function releasePulse({ clock, times }: Pulse): void {
+  const ofClock = pulses.get(clock);
+  const pulse = ofClock?.get(keyOf(times));
+  if (pulse === undefined || --pulse.users > 0) return;
+  pulse.stop();
+  ofClock?.delete(keyOf(times));
+  if (ofClock?.size === 0) pulses.delete(clock);
+}
+
 /**
  * The Pings of one connection: those that the user asks for, and those that keep it alive. Any byte
  * that arrives counts as life.
  */
-export class Keepalive {
+export class Keepalive implements Timed {
+  // For the queue it is in.
+  since = 0;
+  previous: Timed | null = null;
+  next: Timed | null = null;
   readonly #owner: KeepaliveEvents;
   readonly #clock: Clock;
-  readonly #times: KeepaliveTimes;
   /** The unanswered pings, the oldest first: the user's, and the latest of the keepalive's own. */
-  #pending: PendingPing[] = [];
+  #pending: PendingPing[] | null = null;
   #lastId = 0;
   #heard = true;
-  /** Until the next probe. */
-  #timer: unknown;
-  /** Until the probe's answer has to be in. */
-  #deadline: Deadline | null = null;
+  /** Where it waits for the next step of {@linkcode start}; `null` before, and when it has stopped. */
+  #pulse: Pulse | null = null;
+  #queue: DeadlineQueue | null = null;
   #latency: number | null = null;
 
   /**
@@ -57,12 +119,10 @@ export class Keepalive {
    *
    * @param owner The channel.
    * @param clock Where times come from.
-   * @param times How often, and how long.
    */
-  constructor(owner: KeepaliveEvents, clock: Clock, times: KeepaliveTimes) {
+  constructor(owner: KeepaliveEvents, clock: Clock) {
     this.#owner = owner;
     this.#clock = clock;
-    this.#times = times;
   }
 
   /** The latest round trip's time, in milliseconds; `null` before the first. */
@@ -70,9 +130,14 @@ export class Keepalive {
     return this.#latency;
   }
 
-  /** Starts to ping regularly, where that is wanted. */
-  start(): void {
-    if (this.#times.pingInterval > 0) this.#probeIn(this.#times.pingInterval);
+  /**
+   * Starts to ping regularly.
+   *
+   * @param times How often, and how long to wait for a sign of life.
+   */
+  start(times: KeepaliveTimes): void {
+    this.#pulse = takePulse(this.#clock, times);
+    this.#waitIn(this.#pulse.firsts);
   }
 
   /** Bytes have arrived. */
@@ -90,7 +155,7 @@ export class Keepalive {
    */
   ping(payload?: Uint8Array, signal?: AbortSignal): Promise<number> {
     if (signal?.aborted) return preHandled(Promise.reject(signal.reason));
-    const unanswered = this.#pending.filter(({ answer }) => answer !== null).length;
+    const unanswered = this.#pending?.filter(({ answer }) => answer !== null).length ?? 0;
     const answer = new Deferred<number>();
     if (unanswered < MAX_PENDING_PINGS) {
       const ping = this.#send(payload ?? this.#nextPayload(), answer);
@@ -108,9 +173,13 @@ export class Keepalive {
    * @param payload The Pong's payload.
    */
   onPong(payload: Uint8Array): void {
-    const index = this.#pending.findIndex((ping) => areEqual(ping.payload, payload));
+    const pending = this.#pending;
+    if (pending === null) return;
+    const index = pending.findIndex((ping) => areEqual(ping.payload, payload));
     const now = this.#clock.now();
-    for (const { sentAt, answer } of this.#pending.splice(0, index + 1)) {
+    const answered = pending.splice(0, index + 1);
+    if (pending.length === 0) this.#pending = null;
+    for (const { sentAt, answer } of answered) {
       this.#latency = now - sentAt;
       answer?.resolve(this.#latency);
     }
@@ -118,8 +187,12 @@ export class Keepalive {
 
   /** The connection closes: no more pings, and no more answers. */
   stop(): void {
-    this.#clearTimer();
-    const lost = this.#pending.splice(0);
+    this.#queue?.delete(this);
+    this.#queue = null;
+    if (this.#pulse !== null) releasePulse(this.#pulse);
+    this.#pulse = null;
+    const lost = this.#pending ?? [];
+    this.#pending = null;
     for (const { answer } of lost) {
       answer?.reject(new WebSocketChannelError("The channel ended before the ping was answered"));
     }
@@ -132,52 +205,44 @@ export class Keepalive {
 
   #send(payload: Uint8Array, answer: Deferred<number> | null): PendingPing {
     const ping = { payload, sentAt: this.#clock.now(), answer };
-    this.#pending.push(ping);
+    (this.#pending ??= []).push(ping);
     this.#owner.sendPing(payload);
     return ping;
   }
 
   #forget(ping: PendingPing): void {
-    const index = this.#pending.indexOf(ping);
-    if (index >= 0) this.#pending.splice(index, 1);
+    const index = this.#pending?.indexOf(ping) ?? -1;
+    if (index >= 0) this.#pending?.splice(index, 1);
+  }
+
+  #waitIn(queue: DeadlineQueue): void {
+    this.#queue = queue;
+    queue.add(this);
+  }
+
+  /** It has waited for what its queue is for. */
+  onTime(): void {
+    const [pulse, queue] = [this.#pulse, this.#queue];
+    if (pulse === null) return;
+    if (queue === pulse.answers || queue === pulse.graces) this.#verify(pulse);
+    else this.#probe(pulse);
   }
 
   // Also while nothing is read: writing is then the only way to notice that the connection is lost.
-  #probe(): void {
-    this.#timer = undefined;
-    const { pingInterval, pingTimeout } = this.#times;
+  #probe(pulse: Pulse): void {
     this.#heard = false;
-    this.#pending = this.#pending.filter(({ answer }) => answer !== null);
+    this.#pending = this.#pending?.filter(({ answer }) => answer !== null) ?? null;
+    this.#waitIn(pulse.times.pingTimeout > 0 ? pulse.answers : pulse.firsts);
     this.#send(this.#nextPayload(), null);
-    if (pingTimeout > 0) this.#verifyIn(pingTimeout);
-    else this.#probeIn(pingInterval);
   }
 
-  #verify(graced: boolean): void {
-    const { pingInterval, pingTimeout } = this.#times;
+  #verify(pulse: Pulse): void {
     if (this.#heard || !this.#owner.isReading) {
-      this.#probeIn(Math.max(pingInterval - pingTimeout, 0));
-    } else if (graced) this.#owner.onDead();
-    else this.#verifyIn(GRACE, true);
-  }
-
-  // The transport is what holds the process, or doesn't: these timers don't.
-
-  #probeIn(ms: number): void {
-    this.#timer = this.#clock.setTimeout(() => this.#probe(), ms);
-    this.#clock.unref?.(this.#timer);
-  }
-
-  #verifyIn(ms: number, graced = false): void {
-    const onTime = (): void => this.#verify(graced);
-    this.#deadline = new Deadline(this.#clock, { ms, onTime, unref: true });
-  }
-
-  #clearTimer(): void {
-    if (this.#timer !== undefined) this.#clock.clearTimeout(this.#timer);
-    this.#timer = undefined;
-    this.#deadline?.clear();
-    this.#deadline = null;
+      const { pingInterval, pingTimeout } = pulse.times;
+      if (pingInterval <= pingTimeout) this.#probe(pulse);
+      else this.#waitIn(pulse.nexts);
+    } else if (this.#queue === pulse.graces) this.#owner.onDead();
+    else this.#waitIn(pulse.graces);
   }
 }
 

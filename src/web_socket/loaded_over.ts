@@ -18,12 +18,12 @@ export function speakLate(
   late: LateTransport,
   options: OverOptions,
 ): void {
-  const { compression: _, ...rest } = options;
   const wire = new ChannelWire(bytes);
-  const transport = new ProtocolTransport(core, wire, { ...rest, deflate: null });
+  const { side } = options;
+  const transport = new ProtocolTransport(core, wire, { side, options, deflate: null });
   core.attach(transport);
   wire.listen(transport);
-  transport.start();
+  transport.start(options);
   LateTransport.handOver(late, transport);
 }
 

@@ -20,7 +20,7 @@ import { Deadline } from "./deadline.ts";
 import { LimitError, ProtocolError, WebSocketChannelError } from "./errors.ts";
 import type { Flushable } from "./flushes.ts";
 import { InFlight } from "./in_flight.ts";
-import { Keepalive, type KeepaliveEvents, type KeepaliveTimes } from "./keepalive.ts";
+import { Keepalive, type KeepaliveEvents } from "./keepalive.ts";
 import { randomMaskingKeys } from "./masking_keys.ts";
 import type { MessageRate, RateKind, RateVerdict } from "./message_rate.ts";
 import type { Transport } from "./transport.ts";
@@ -38,16 +38,26 @@ import type { Wire, WireEvents, WireFailure } from "./wire.ts";
  */
 const EARLY_FLUSH_COST = 0x8000;
 
-const NEVER: KeepaliveTimes = { pingInterval: 0, pingTimeout: 0 };
-
 /** What waits to leave, and for what: nothing, the end of the turn, room on the wire. */
 const IDLE = 0;
 const PLANNED = 1;
 const BLOCKED = 2;
 
+// What is so of a transport, as flags: an idle connection is to take little memory.
+const SERVER = 1;
 /** Why nothing is read: the reader has no room, the peer has sent more than its rate allows. */
-const READER = 1;
-const RATE = 2;
+const READER = 2;
+const RATE = 4;
+const HELD = READER | RATE;
+/** What was received is worked on in later turns, and nothing more is taken meanwhile. */
+const BEHIND = 8;
+/** What was written goes back when all of it is handed on. */
+const LENDING = 16;
+/** It counts among those that share the turns. */
+const MEMBER = 32;
+/** The wire is over: what it still has to give is taken, room or not. */
+const DRAINING = 64;
+const CLOSE_WRITTEN = 128;
 
 /** The peer's Close, or its fault: not in, in and waiting for the reader, and the wire has ended behind it. */
 const NONE = 0;
@@ -55,8 +65,9 @@ const EARLY = 1;
 const EARLY_AND_ENDED = 2;
 
 /** Which end it is, and what was agreed on. */
-export interface ProtocolTransportOptions extends ProtocolOptions {
+export interface ProtocolTransportOptions {
   readonly side: Side;
+  readonly options: ProtocolOptions;
   readonly deflate: MessageDeflate | null;
   /** Where what passes is counted. Left out: nowhere. */
   readonly traffic?: Traffic | undefined;
@@ -75,18 +86,10 @@ export class ProtocolTransport
   readonly #protocol: Protocol;
   readonly #incoming: MessageStream<Message>;
   readonly #core: ChannelCore;
-  readonly #side: Side;
+  /** What of `SERVER` and those behind it is so. */
+  #flags: number;
   /** Which of `IDLE`, `PLANNED` and `BLOCKED` the output is. */
   #output = IDLE;
-  /** Which of `READER` and `RATE` keep it from reading, added up. */
-  #held = 0;
-  /** What was received is worked on in later turns, and nothing more is taken meanwhile. */
-  #behind = false;
-  /** What was written goes back when all of it is handed on. */
-  #lending = false;
-  #isMember = false;
-  /** The wire is over: what it still has to give is taken, room or not. */
-  #draining = false;
   /** Which of `NONE`, `EARLY` and `EARLY_AND_ENDED` is so. */
   #ending = NONE;
   #keepalive: Keepalive | null = null;
@@ -94,7 +97,6 @@ export class ProtocolTransport
   #inFlight: InFlight | null = null;
   /** How many bytes of payload could not be written any more. */
   #lost = 0;
-  #isCloseWritten = false;
   /** The wire has ended, but what it gave before isn't worked on yet, or has no room. */
   #heldEnd: { readonly failure: WireFailure | null } | null = null;
   /** Bounds what may never come: the end of a wire that can't be written to. */
@@ -113,28 +115,26 @@ export class ProtocolTransport
    *
    * @param core The channel.
    * @param wire The bytes.
-   * @param options See {@linkcode ProtocolTransportOptions}.
+   * @param of See {@linkcode ProtocolTransportOptions}.
    */
-  constructor(core: ChannelCore, wire: Wire, options: ProtocolTransportOptions) {
+  constructor(core: ChannelCore, wire: Wire, of: ProtocolTransportOptions) {
+    const { side, options, deflate, traffic = null, rate = null } = of;
     this.#core = core;
     this.#incoming = core.incoming;
     this.#wire = wire;
-    this.#side = options.side;
-    this.#traffic = options.traffic ?? null;
-    this.#rate = options.rate ?? null;
+    this.#flags = side === "server" ? SERVER : 0;
+    this.#traffic = traffic;
+    this.#rate = rate;
     core.deliversAfterClose = options.afterClose === "deliver";
-    const { onPing, onPong, pingInterval = 0, pingTimeout = pingInterval } = options;
-    if (pingInterval > 0) {
-      this.#keepalive = new Keepalive(this, core.clock, { pingInterval, pingTimeout });
-    }
+    const { onPing, onPong } = options;
     this.#controlFrames = onPing === undefined && onPong === undefined ? null : options;
     this.#protocol = new Protocol({
-      side: options.side,
+      side,
       maskingKeys: randomMaskingKeys,
       maxMessageSize: options.maxMessageSize ?? DEFAULT_MAX_MESSAGE_SIZE,
       ownsChunks: wire.ownsChunks,
       recycles: wire.releasesChunks,
-      deflate: options.deflate ?? undefined,
+      deflate: deflate ?? undefined,
       budget: turns.budget,
       autoPong: options.autoPong,
       invalidText: options.invalidText,
@@ -143,13 +143,23 @@ export class ProtocolTransport
     }, this);
   }
 
-  /** The wire reports to it from now on, and may have. It pings regularly, where that is wanted. */
-  start(): void {
+  /**
+   * The wire reports to it from now on, and may have.
+   *
+   * @param times Whether, and how often, it pings.
+   */
+  start({ pingInterval = 0, pingTimeout = pingInterval }: ProtocolOptions): void {
     const { state } = this.#core;
     if (state === "closed") return;
     turns.enter();
-    this.#isMember = true;
-    if (state === "open" && this.#ending === NONE) this.#keepalive?.start();
+    this.#flags |= MEMBER;
+    if (pingInterval === 0 || state !== "open" || this.#ending !== NONE) return;
+    this.#keepalive ??= new Keepalive(this, this.#core.clock);
+    this.#keepalive.start({ pingInterval, pingTimeout });
+  }
+
+  #is(flag: number): boolean {
+    return (this.#flags & flag) !== 0;
   }
 
   get errorCode(): number {
@@ -177,10 +187,10 @@ export class ProtocolTransport
 
   onDrain(): void {
     if (this.#output === BLOCKED && this.#hasRoom) this.#write();
-    if (this.#lending) this.#giveBack();
+    if (this.#is(LENDING)) this.#giveBack();
     const { sink } = this.#core;
     if (outlet.isWaitedFor(sink)) outlet.drained(sink);
-    const isWatching = this.#output === BLOCKED || this.#lending || outlet.isWaitedFor(sink);
+    const isWatching = this.#output === BLOCKED || this.#is(LENDING) || outlet.isWaitedFor(sink);
     if (isWatching && this.#core.state !== "closed") this.#wire.watch();
   }
 
@@ -196,13 +206,13 @@ export class ProtocolTransport
 
   /** What is left is read, which a reader that makes no room must not hide. */
   #drain(): void {
-    this.#draining = true;
-    this.#release(READER | RATE);
+    this.#flags |= DRAINING;
+    this.#release(HELD);
   }
 
   onEnd(failure: WireFailure | null): void {
     if (failure !== null) this.#drain();
-    if (this.#behind || this.#held !== 0) {
+    if (this.#is(BEHIND | HELD)) {
       this.#heldEnd ??= { failure };
       return;
     }
@@ -254,18 +264,18 @@ export class ProtocolTransport
   #regulate(): void {
     const isBehind = this.#protocol.isBehind;
     if (isBehind && !this.#protocol.isBusy) turns.add(this);
-    if (isBehind === this.#behind) return;
-    this.#behind = isBehind;
+    if (isBehind === ((this.#flags & BEHIND) !== 0)) return;
+    this.#flags ^= BEHIND;
     if (isBehind) return this.#wire.pause();
     if (this.#heldEnd !== null) return this.#tellHeldEnd();
-    if (this.#held !== 0) return;
+    if (this.#is(HELD)) return;
     this.#keepalive?.heard();
     this.#wire.resume();
   }
 
   #tellHeldEnd(): void {
     const held = this.#heldEnd;
-    if (held === null || this.#behind) return;
+    if (held === null || this.#is(BEHIND)) return;
     this.#heldEnd = null;
     this.onEnd(held.failure);
   }
@@ -302,7 +312,7 @@ export class ProtocolTransport
    * the peer's end takes effect later.
    */
   onEnding(): boolean {
-    const isReady = this.#draining || this.#core.state !== "open" ||
+    const isReady = this.#is(DRAINING) || this.#core.state !== "open" ||
       !inlet.isBehind(this.#incoming);
     if (isReady) return true;
     this.#ending = EARLY;
@@ -323,7 +333,7 @@ export class ProtocolTransport
     this.#keepalive?.stop();
     peerClosed(this.#core, { code, reason }, this.#sentClose);
     // RFC 6455 §7.1.1: the server ends TCP first, the client waits for that, up to a deadline.
-    if (this.#side === "server") void this.#finish({ wasClean: true, initiator: "remote" });
+    if (this.#is(SERVER)) void this.#finish({ wasClean: true, initiator: "remote" });
   }
 
   onFailure(failure: Failure): void {
@@ -363,15 +373,17 @@ export class ProtocolTransport
     const inFlight = this.#inFlight === null
       ? 0
       : this.#inFlight.payload(this.#wire.bufferedAmount);
-    return this.#lost + this.#protocol.output.payloadSize + inFlight;
+    return this.#lost + (this.#protocol.pendingOutput?.payloadSize ?? 0) + inFlight;
   }
 
   get load(): number {
-    return this.#lost + this.#protocol.output.size + this.#wire.bufferedAmount;
+    const { pendingOutput } = this.#protocol;
+    const pending = pendingOutput === null ? 0 : pendingOutput.size;
+    return this.#lost + pending + this.#wire.bufferedAmount;
   }
 
   hasSentClose(): boolean {
-    if (this.#inFlight === null) return this.#isCloseWritten;
+    if (this.#inFlight === null) return this.#is(CLOSE_WRITTEN);
     return this.#inFlight.hasClose(this.#wire.bufferedAmount);
   }
 
@@ -381,7 +393,7 @@ export class ProtocolTransport
       ? protocol.sendText(message, options)
       : protocol.sendBinary(message, options);
     if (isSent && this.#traffic !== null) this.#traffic.sent.messages++;
-    if (protocol.output.cost >= EARLY_FLUSH_COST) this.#sendAhead();
+    if (this.#isCostly) this.#sendAhead();
     return isSent;
   }
 
@@ -391,14 +403,19 @@ export class ProtocolTransport
     isOnly: boolean,
   ): boolean {
     // RFC 6455 §5.3: a client masks each frame with a key of its own.
-    if (this.#side === "client") return this.send(message.content, options);
+    if (!this.#is(SERVER)) return this.send(message.content, options);
     const isNow = isOnly && this.#output === IDLE;
     if (isNow) this.#output = PLANNED;
     const isSent = this.#protocol.sendPrepared(message, options);
     if (isSent && this.#traffic !== null) this.#traffic.sent.messages++;
     if (isNow) this.flush();
-    else if (this.#protocol.output.cost >= EARLY_FLUSH_COST) this.#sendAhead();
+    else if (this.#isCostly) this.#sendAhead();
     return isSent;
+  }
+
+  get #isCostly(): boolean {
+    const { pendingOutput } = this.#protocol;
+    return pendingOutput !== null && pendingOutput.cost >= EARLY_FLUSH_COST;
   }
 
   /** Large output doesn't wait for the turn to end: the peer reads it while more is being sent. */
@@ -412,7 +429,7 @@ export class ProtocolTransport
 
   flush(): void {
     this.#output = IDLE;
-    if (this.#protocol.output.size === 0) return;
+    if (this.#protocol.pendingOutput === null) return;
     const buffered = this.#wire.bufferedAmount;
     if (buffered < this.#core.highWaterMark) return this.#write(buffered);
     // What isn't taken from the protocol stays exact there, and pongs don't pile up.
@@ -421,10 +438,11 @@ export class ProtocolTransport
   }
 
   #write(before = this.#wire.bufferedAmount): void {
-    const { output } = this.#protocol;
-    const { size, payloadSize } = output;
+    const output = this.#protocol.pendingOutput;
     if (this.#output === BLOCKED) this.#output = IDLE;
-    if (size === 0) return;
+    if (output === null) return;
+    if (output.size === 0) return this.#protocol.releaseOutput();
+    const { size, payloadSize } = output;
     const chunk = output.takeChunk();
     const isWritten = chunk === null
       ? this.#wire.writeAll(output.takeAll())
@@ -433,6 +451,7 @@ export class ProtocolTransport
     if (isWritten) this.#written(size, payloadSize, before);
     else this.#lost += payloadSize;
     if (this.#wire.releasesChunks) this.#giveBack();
+    else this.#protocol.releaseOutput();
     if (outlet.isWaitedFor(this.#core.sink)) this.watch();
   }
 
@@ -445,16 +464,19 @@ export class ProtocolTransport
       (this.#inFlight ??= new InFlight(buffered - counted)).add(counted, payload, buffered);
     }
     if (this.#protocol.sentClose === null) return;
-    this.#isCloseWritten = true;
+    this.#flags |= CLOSE_WRITTEN;
     this.#inFlight?.addClose();
   }
 
   /** What is handed on is written to again; a connection that falls silent holds no buffer. */
   #giveBack(): void {
     const kept = this.#wire.bufferedAmount;
-    this.#protocol.output.giveBack(kept);
-    this.#lending = kept > 0;
-    if (this.#lending) this.#wire.watch();
+    this.#protocol.pendingOutput?.giveBack(kept);
+    if (kept === 0) this.#protocol.releaseOutput();
+    if (kept > 0) {
+      this.#flags |= LENDING;
+      this.#wire.watch();
+    } else this.#flags &= ~LENDING;
   }
 
   watch(): void {
@@ -474,20 +496,20 @@ export class ProtocolTransport
   }
 
   #hold(why: number): void {
-    if (this.#draining) return;
-    this.#held |= why;
+    if (this.#is(DRAINING)) return;
+    this.#flags |= why;
     this.#protocol.pause();
     this.#wire.pause();
   }
 
   #release(why: number): void {
-    if ((this.#held & why) === 0) return;
-    this.#held &= ~why;
+    if (!this.#is(why)) return;
+    this.#flags &= ~why;
     if ((why & RATE) !== 0) this.#stopRateTimer();
-    if (this.#held !== 0) return;
+    if (this.#is(HELD)) return;
     // While nothing was read the peer could not show that it lives.
     this.#keepalive?.heard();
-    if (!this.#behind) this.#wire.resume();
+    if (!this.#is(BEHIND)) this.#wire.resume();
     this.#protocol.resume();
     this.#regulate();
     this.#tellHeldEnd();
@@ -537,7 +559,7 @@ export class ProtocolTransport
   // Pings.
 
   get isReading(): boolean {
-    return this.#held === 0 && !this.#behind;
+    return !this.#is(HELD | BEHIND);
   }
 
   get latency(): number | null {
@@ -549,7 +571,7 @@ export class ProtocolTransport
   }
 
   ping(payload?: Uint8Array, signal?: AbortSignal): Promise<number> {
-    this.#keepalive ??= new Keepalive(this, this.#core.clock, NEVER);
+    this.#keepalive ??= new Keepalive(this, this.#core.clock);
     return this.#keepalive.ping(payload, signal);
   }
 
@@ -611,8 +633,8 @@ export class ProtocolTransport
     this.#deadline = null;
     this.#stopRateTimer();
     turns.delete(this);
-    if (this.#isMember) turns.leave();
-    this.#isMember = false;
+    if (this.#is(MEMBER)) turns.leave();
+    this.#flags &= ~MEMBER;
   }
 
   ref(): void {

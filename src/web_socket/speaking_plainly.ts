@@ -55,8 +55,8 @@ export function speakWith(
   const compression = agreement.compression ?? chosenCompression(options.compression) ?? {};
   const wire = "wire" in over ? over.wire : over;
   const transport = new ProtocolTransport(core, wire, {
-    ...options,
     side,
+    options,
     traffic: spoken.traffic,
     rate: spoken.rate,
     deflate: deflate === null || createDeflate === null
@@ -67,5 +67,5 @@ export function speakWith(
   core.open({ protocol, extensions, response });
   if ("wire" in over) over.handOver(transport);
   else wire.listen(transport);
-  transport.start();
+  transport.start(options);
 }

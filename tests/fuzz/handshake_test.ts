@@ -13,12 +13,7 @@ import {
 } from "../../src/handshake/extensions.ts";
 import { HandshakeError } from "../../src/handshake/handshake_error.ts";
 import { HeaderMap, trim } from "../../src/handshake/header_map.ts";
-import {
-  MAX_HEAD,
-  RequestParser,
-  ResponseParser,
-  serializeHead,
-} from "../../src/handshake/http_head.ts";
+import { MAX_HEAD, ResponseParser, serializeHead } from "../../src/handshake/http_head.ts";
 import {
   acceptRequest,
   checkRequest,
@@ -28,6 +23,7 @@ import {
 } from "../../src/handshake/server_handshake.ts";
 import { bytes, feed, NONCE, type Parser, plain } from "../handshake/support.ts";
 import { testSeed } from "../support/random.ts";
+import { RequestParser } from "../support/request_parser.ts";
 
 const REQUEST = "GET /chat HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
   "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n" +

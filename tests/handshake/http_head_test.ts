@@ -4,7 +4,6 @@ import {
   MAX_HEADERS,
   MAX_INTERIM_RESPONSES,
   MAX_START_LINE,
-  RequestParser,
   ResponseParser,
   serializeHead,
 } from "../../src/handshake/http_head.ts";
@@ -19,6 +18,7 @@ import {
   splits,
   text,
 } from "./support.ts";
+import { RequestParser } from "../support/request_parser.ts";
 
 const REQUEST = "GET /chat?a=b HTTP/1.1\r\n" +
   "Host: example.com\r\nX-Empty:\r\nX-Blank: \t \r\nX: \t a  b\t \r\n__proto__: p\r\nx:\xe9\r\n\r\n";

@@ -11,7 +11,6 @@ import {
   MAX_HEAD,
   MAX_INTERIM_RESPONSES,
   MAX_START_LINE,
-  RequestParser,
   ResponseParser,
 } from "../../src/handshake/http_head.ts";
 import {
@@ -31,6 +30,7 @@ import {
   responseHead,
   text,
 } from "../handshake/support.ts";
+import { RequestParser } from "../support/request_parser.ts";
 
 const URL_ = new URL("ws://example.com/");
 

@@ -1,3 +1,4 @@
+import type { Acceptance } from "../../src/handshake/server_handshake.ts";
 import { assertEquals } from "@std/assert";
 import type { RequestHead } from "../../src/handshake/http_head.ts";
 import { HeaderMap } from "../../src/handshake/header_map.ts";
@@ -111,27 +112,24 @@ Deno.test("what is agreed: subprotocol, header fields, compression", () => {
     ["Sec-WebSocket-Protocol", "v1, v2"],
     ["Sec-WebSocket-Extensions", "permessage-deflate"],
   ];
-  const agreed = (options: ServerOptions): Record<string, string> => {
+  const agreed = (options: ServerOptions): Acceptance => {
     const decision = decided(options, offer);
     if ("then" in decision || decision.acceptance === null) throw new Error("Not accepted");
-    return Object.fromEntries(decision.acceptance.headers);
+    return decision.acceptance;
   };
-  assertEquals(agreed({})["Sec-WebSocket-Protocol"], undefined);
-  assertEquals(agreed({})["Sec-WebSocket-Extensions"], undefined);
-  assertEquals(agreed({ protocols: ["v2", "v1"] })["Sec-WebSocket-Protocol"], "v2");
-  assertEquals(
-    agreed({ protocols: ({ protocols }) => protocols[0] ?? null })["Sec-WebSocket-Protocol"],
-    "v1",
-  );
-  assertEquals(agreed({ protocols: () => null })["Sec-WebSocket-Protocol"], undefined);
-  assertEquals(agreed({ headers: { "Set-Cookie": "a=b" } })["Set-Cookie"], "a=b");
-  assertEquals(agreed({ headers: ({ url }) => ({ "X-Path": url.pathname }) })["X-Path"], "/");
-  assertEquals(
-    agreed({ compression: true })["Sec-WebSocket-Extensions"]?.startsWith("permessage-deflate"),
-    true,
-  );
+  const { protocol, extensions, headers } = agreed({});
+  assertEquals([protocol, extensions, headers], [null, "", []]);
+  assertEquals(agreed({ protocols: ["v2", "v1"] }).protocol, "v2");
+  assertEquals(agreed({ protocols: ({ protocols }) => protocols[0] ?? null }).protocol, "v1");
+  assertEquals(agreed({ protocols: () => null }).protocol, null);
+  assertEquals(agreed({ headers: { "Set-Cookie": "a=b" } }).headers, [["Set-Cookie", "a=b"]]);
+  assertEquals(agreed({ headers: ({ url }) => ({ "X-Path": url.pathname }) }).headers, [[
+    "X-Path",
+    "/",
+  ]]);
+  assertEquals(agreed({ compression: true }).extensions.startsWith("permessage-deflate"), true);
   for (const answer of [true, { threshold: 0 }, false]) {
-    const extensions = agreed({ compression: () => answer })["Sec-WebSocket-Extensions"];
-    assertEquals(extensions?.startsWith("permessage-deflate"), answer === false ? undefined : true);
+    const { extensions } = agreed({ compression: () => answer });
+    assertEquals(extensions.startsWith("permessage-deflate"), answer !== false);
   }
 });

@@ -1,9 +1,11 @@
 import { assertInvalidState } from "../support/events.ts";
-import { claim } from "../../src/server/claim.ts";
+import { claim, claimSocket } from "../../src/server/claim.ts";
 
-Deno.test("claim: once for each object", () => {
-  const first = {};
-  claim(first);
-  claim({});
-  assertInvalidState(() => claim(first));
+Deno.test("claim: once for each request, and for each socket", () => {
+  for (const mark of [claim, claimSocket]) {
+    const first = {};
+    mark(first);
+    mark({});
+    assertInvalidState(() => mark(first));
+  }
 });

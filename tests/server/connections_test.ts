@@ -8,31 +8,32 @@ class FakeSocket {
   destroyed = false;
   readonly remoteAddress: string | undefined;
   readonly remotePort: number | undefined;
-  readonly listeners: Set<() => void> = new Set<() => void>();
+  readonly listeners: Set<(this: object) => void> = new Set();
 
   constructor(remoteAddress?: string, remotePort?: number) {
     this.remoteAddress = remoteAddress;
     this.remotePort = remotePort;
   }
 
-  on(_event: string, listener: () => void): void {
+  on(_event: string, listener: (this: object) => void): void {
     this.listeners.add(listener);
   }
 
-  removeListener(_event: string, listener: () => void): void {
+  removeListener(_event: string, listener: (this: object) => void): void {
     this.listeners.delete(listener);
   }
 
   destroy(): void {
     this.destroyed = true;
-    for (const listener of [...this.listeners]) listener();
+    for (const listener of [...this.listeners]) listener.call(this);
   }
 }
 
-function started(handshakeTimeout = 100) {
+function started(handshakeTimeout = 100, secure = false) {
   const clock = new FakeClock();
   let closed = 0;
-  const connections = new Connections({ clock, handshakeTimeout, onClose: () => closed++ });
+  const onClose = (): number => closed++;
+  const connections = new Connections({ clock, handshakeTimeout, secure, onClose });
   const add = (...from: [string?, number?]): FakeSocket & UpgradeSocket => {
     const socket = new FakeSocket(...from) as unknown as FakeSocket & UpgradeSocket;
     connections.add(socket);
@@ -53,22 +54,24 @@ Deno.test("connections: one that asks for nothing in time is destroyed, and leav
 });
 
 Deno.test("connections: those that were reset before they could be read don't replace each other", () => {
-  const { clock, connections, add, closed } = started();
+  const { clock, connections, add, closed } = started(100, true);
   const all = [add(), add(), add()];
   assertEquals([...connections].length, 3);
   for (const socket of all) socket.destroy();
+  connections.stop();
   assertEquals([[...connections].length, closed(), clock.pending], [0, 3, 0]);
   assertEquals(connections.heard(new FakeSocket() as unknown as UpgradeSocket), undefined);
 });
 
 Deno.test("connections: a socket of the same address stands for the one that was accepted, as with TLS", () => {
-  const { clock, connections, add } = started();
+  const { clock, connections, add } = started(100, true);
   const accepted = add("127.0.0.1", 1);
   const connection = connections.heard(
     new FakeSocket("127.0.0.1", 1) as unknown as UpgradeSocket,
   );
   assertStrictEquals(connection?.socket, accepted);
   connections.remove(new FakeSocket("127.0.0.1", 1) as unknown as UpgradeSocket);
+  connections.stop();
   assertEquals([[...connections].length, accepted.listeners.size, clock.pending], [0, 0, 0]);
   assertEquals(connection !== undefined && connections.has(connection), false);
 });

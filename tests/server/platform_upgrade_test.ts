@@ -2,7 +2,6 @@ import { assertEquals, assertThrows } from "@std/assert";
 import { readOptions } from "../../src/stream_channel/options.ts";
 import {
   checkPlatformOptions,
-  extraFields,
   PLATFORM_KINDS,
   PlatformUpgrade,
 } from "../../src/server/platform_upgrade.ts";
@@ -107,8 +106,4 @@ Deno.test("attack 42: a client that is gone, or a verify that is too slow, is a 
   assertEquals([(await slow).refusal?.status, clock.pending], [503, 0]);
   // A client that has left is refused nothing.
   assertEquals(refusals, [[503, "timeout"]]);
-});
-
-Deno.test("the fields that aren't the platform's own", () => {
-  assertEquals(extraFields([["Upgrade", "websocket"], ["Set-Cookie", "a"]]), [["Set-Cookie", "a"]]);
 });

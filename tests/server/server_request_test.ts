@@ -1,6 +1,6 @@
 import { HeaderMap } from "../../src/handshake/header_map.ts";
 import { assertEquals, assertStrictEquals } from "@std/assert";
-import { isLoopback, remoteOf, UpgradeServerRequest } from "../../src/server/server_request.ts";
+import { isLoopback, SocketRemote, UpgradeServerRequest } from "../../src/server/server_request.ts";
 
 const REMOTE = { address: "192.0.2.1", port: 4711, isLocal: false };
 
@@ -72,6 +72,10 @@ Deno.test("a request's URL is of its target; it throws for none that a client ca
 });
 
 Deno.test("where a request came from, by its socket", () => {
+  const remoteOf = (socket: object, of: "ws" | "http") => {
+    const { scheme, address, port, isLocal } = new SocketRemote(socket, of);
+    return { scheme, address, port, isLocal };
+  };
   const socket = { localAddress: "192.0.2.7", remoteAddress: "192.0.2.1", remotePort: 4711 };
   const remote = { scheme: "ws", address: "192.0.2.1", port: 4711, isLocal: false } as const;
   assertEquals(remoteOf(socket, "ws"), remote);

@@ -2,7 +2,7 @@
 
 import { delay } from "@std/async";
 import { createServer, type Server, type Socket } from "node:net";
-import { type ParsedHead, type RequestHead, RequestParser } from "../../src/handshake/http_head.ts";
+import type { ParsedHead, RequestHead } from "../../src/handshake/http_head.ts";
 import {
   acceptRequest,
   checkRequest,
@@ -17,6 +17,7 @@ import { speak } from "../../src/web_socket/speaking.ts";
 import type { Wire, WireEvents } from "../../src/web_socket/wire.ts";
 import { coreWith } from "./own_channels.ts";
 import { closeServer, listen } from "./loopback.ts";
+import { RequestParser } from "./request_parser.ts";
 
 export interface OwnServerOptions extends ProtocolOptions {
   /** The subprotocols that the server speaks, its favourite first. */

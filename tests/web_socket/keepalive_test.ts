@@ -1,6 +1,10 @@
 import { assert, assertEquals, assertFalse, assertInstanceOf } from "@std/assert";
 import { WebSocketChannelError } from "../../src/web_socket/errors.ts";
-import { Keepalive, MAX_PENDING_PINGS } from "../../src/web_socket/keepalive.ts";
+import {
+  Keepalive,
+  type KeepaliveTimes,
+  MAX_PENDING_PINGS,
+} from "../../src/web_socket/keepalive.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { settled } from "../support/events.ts";
 import { rejection } from "../support/promises.ts";
@@ -9,14 +13,22 @@ import { rejection } from "../support/promises.ts";
 const GRACE = 10;
 
 class Owner {
-  readonly clock = new FakeClock();
+  readonly clock: FakeClock;
   readonly pings: Uint8Array[] = [];
   isReading = true;
   deaths = 0;
   readonly keepalive: Keepalive;
+  readonly #times: KeepaliveTimes;
 
-  constructor(pingInterval = 0, pingTimeout = pingInterval) {
-    this.keepalive = new Keepalive(this, this.clock, { pingInterval, pingTimeout });
+  constructor(pingInterval = 0, pingTimeout = pingInterval, clock = new FakeClock()) {
+    this.clock = clock;
+    this.keepalive = new Keepalive(this, clock);
+    this.#times = { pingInterval, pingTimeout };
+  }
+
+  start(): this {
+    this.keepalive.start(this.#times);
+    return this;
   }
 
   sendPing(payload: Uint8Array): void {
@@ -99,7 +111,7 @@ Deno.test("attack 9: pings that are never answered are bounded", async () => {
 
 Deno.test("attack 9: of the regular pings that a busy peer never answers, only the latest is kept", () => {
   const owner = new Owner(10);
-  owner.keepalive.start();
+  owner.start();
   for (let i = 0; i < 100; i++) {
     owner.keepalive.heard();
     owner.clock.advance(10);
@@ -114,7 +126,7 @@ Deno.test("attack 9: of the regular pings that a busy peer never answers, only t
 
 Deno.test("stop rejects what waits, and a rejection that nobody looks at does no harm", async () => {
   const owner = new Owner(10);
-  owner.keepalive.start();
+  owner.start();
   void owner.keepalive.ping();
   const ping = owner.keepalive.ping();
   owner.keepalive.stop();
@@ -122,17 +134,10 @@ Deno.test("stop rejects what waits, and a rejection that nobody looks at does no
   assertEquals(owner.clock.pending, 0);
 });
 
-Deno.test("without an interval nothing is sent, and no timer runs", () => {
-  const owner = new Owner(0, 1000);
-  owner.keepalive.start();
-  owner.clock.advance(1_000_000);
-  assertEquals([owner.pings.length, owner.clock.pending, owner.deaths], [0, 0, 0]);
-});
-
 Deno.test("it pings each interval, as long as the peer answers, and tells the latency", () => {
   for (const timeout of [1000, 300, 2000]) {
     const owner = new Owner(1000, timeout);
-    owner.keepalive.start();
+    owner.start();
     for (let i = 1; i <= 10; i++) {
       owner.clock.advance(timeout > 1000 && i > 1 ? timeout - 7 : 1000 - (i === 1 ? 0 : 7));
       assertEquals(owner.pings.length, i, `timeout ${timeout}`);
@@ -146,7 +151,7 @@ Deno.test("it pings each interval, as long as the peer answers, and tells the la
 
 Deno.test("G18 no sign of life: dead after the timeout and a little grace", () => {
   const owner = new Owner(1000, 300);
-  owner.keepalive.start();
+  owner.start();
   owner.clock.advance(1300 + GRACE - 1);
   assertEquals([owner.pings.length, owner.deaths], [1, 0]);
   owner.clock.advance(1);
@@ -155,13 +160,13 @@ Deno.test("G18 no sign of life: dead after the timeout and a little grace", () =
 
 Deno.test("any bytes count as life, within the grace as well", () => {
   const owner = new Owner(1000, 300);
-  owner.keepalive.start();
+  owner.start();
   for (let i = 1; i <= 300; i++) {
     owner.clock.advance(300);
     owner.keepalive.heard();
   }
   const late = new Owner(1000, 300);
-  late.keepalive.start();
+  late.start();
   late.clock.advance(1300 + GRACE / 2);
   late.keepalive.heard();
   late.clock.advance(GRACE);
@@ -170,7 +175,7 @@ Deno.test("any bytes count as life, within the grace as well", () => {
 
 Deno.test("what came before the ping is no answer to it", () => {
   const owner = new Owner(1000, 300);
-  owner.keepalive.start();
+  owner.start();
   owner.clock.advance(999);
   owner.keepalive.heard();
   owner.clock.advance(1 + 300 + GRACE);
@@ -179,14 +184,14 @@ Deno.test("what came before the ping is no answer to it", () => {
 
 Deno.test("a timeout of 0: pings are sent, nobody is given up", () => {
   const owner = new Owner(1000, 0);
-  owner.keepalive.start();
+  owner.start();
   owner.clock.advance(10_000);
   assertEquals([owner.pings.length, owner.deaths], [10, 0]);
 });
 
 Deno.test("while this end reads nothing the peer isn't accused", () => {
   const owner = new Owner(1000, 300);
-  owner.keepalive.start();
+  owner.start();
   owner.isReading = false;
   owner.clock.advance(10_000);
   assertEquals(owner.deaths, 0);
@@ -198,7 +203,7 @@ Deno.test("while this end reads nothing the peer isn't accused", () => {
 
 Deno.test("an interval's pings don't use up the user's, and one Pong answers both kinds", async () => {
   const owner = new Owner(10, 0);
-  owner.keepalive.start();
+  owner.start();
   owner.clock.advance(10 * 2 * MAX_PENDING_PINGS);
   assertEquals(owner.pings.length, 2 * MAX_PENDING_PINGS);
   const ping = owner.keepalive.ping();
@@ -211,7 +216,7 @@ Deno.test("an interval's pings don't use up the user's, and one Pong answers bot
 Deno.test("attack 46: a stall of the event loop gives nobody up before what came is read", () => {
   for (const stall of [301, 400, 1000, 60_000]) {
     const owner = new Owner(1000, 300);
-    owner.keepalive.start();
+    owner.start();
     owner.clock.advance(1000);
     owner.clock.stall(stall);
     assertEquals(owner.deaths, 0, `stall ${stall}`);
@@ -225,7 +230,7 @@ Deno.test("attack 46: a stall of the event loop gives nobody up before what came
 
 Deno.test("attack 46: stall upon stall gives nobody up, a dead peer is found once they end", () => {
   const owner = new Owner(1000, 300);
-  owner.keepalive.start();
+  owner.start();
   owner.clock.advance(1000);
   for (let i = 0; i < 50; i++) owner.clock.stall(1000);
   assertEquals(owner.deaths, 0);
@@ -235,7 +240,7 @@ Deno.test("attack 46: stall upon stall gives nobody up, a dead peer is found onc
 
 Deno.test("a stall before the ping is due doesn't shorten the peer's time", () => {
   const owner = new Owner(1000, 300);
-  owner.keepalive.start();
+  owner.start();
   owner.clock.stall(5000);
   assertEquals(owner.pings.length, 1);
   owner.clock.advance(299);
@@ -248,8 +253,49 @@ Deno.test("attack 47: no timer of the keepalive holds the process", () => {
   const owner = new Owner(1000, 300);
   const running: unknown[] = [];
   Object.assign(owner.clock, { unref: (handle: unknown) => running.push(handle) });
-  owner.keepalive.start();
+  owner.start();
   owner.clock.advance(1300);
   assert(running.length >= 3);
   assertFalse(running.includes(undefined));
+});
+
+Deno.test("a thousand connections that ping equally often wait for two timers at most", () => {
+  const clock = new FakeClock();
+  const owners: Owner[] = [];
+  for (let i = 0; i < 1000; i++) {
+    owners.push(new Owner(1000, 300, clock).start());
+    clock.advance(1);
+  }
+  assert(clock.pending <= 2, `${clock.pending} timers`);
+  // Each at its own time: after i, and an interval.
+  clock.advance(500);
+  assertEquals(owners.filter(({ pings }) => pings.length === 1).length, 501);
+  for (const owner of owners.slice(0, 501)) {
+    if (owner.deaths === 0) owner.answer();
+  }
+  assert(clock.pending <= 3, `${clock.pending} timers`);
+  clock.advance(1500);
+  // Of the first, those whose answer came 310 ms after their ping, or later; and all others.
+  assertEquals(owners.filter(({ deaths }) => deaths === 0).length, 0);
+  assertEquals(clock.pending, 0);
+});
+
+Deno.test("connections of one clock stop one by one, and the others ping and die at their own time", () => {
+  const clock = new FakeClock();
+  const [first, second, third] = [0, 1, 2].map(() => {
+    const owner = new Owner(1000, 300, clock).start();
+    clock.advance(100);
+    return owner;
+  }) as [Owner, Owner, Owner];
+  first.keepalive.stop();
+  clock.advance(700 + 99);
+  assertEquals([first, second, third].map(({ pings }) => pings.length), [0, 0, 0]);
+  clock.advance(1);
+  assertEquals([first, second, third].map(({ pings }) => pings.length), [0, 1, 0]);
+  clock.advance(300 + GRACE - 1);
+  assertEquals([second.deaths, third.pings.length], [0, 1]);
+  clock.advance(1);
+  assertEquals([second.deaths, third.deaths], [1, 0]);
+  clock.advance(100);
+  assertEquals([third.deaths, clock.pending], [1, 0]);
 });

@@ -46,12 +46,12 @@ function inflating(deflate: MessageDeflate): { channel: Channel; wire: FakeWire 
   const wire = new FakeWire();
   const identity = { transport: "bytes", capabilities: NO_CAPABILITIES, url: () => "" } as const;
   const core = new ChannelCore({}, new FakeClock(), identity);
-  const options = { side: "client", maxMessageSize: 100, deflate } as const;
-  const transport = new ProtocolTransport(core, wire, options);
+  const options = { maxMessageSize: 100 };
+  const transport = new ProtocolTransport(core, wire, { side: "client", options, deflate });
   core.attach(transport);
   core.open({ protocol: null, extensions: "", response: null });
   wire.listen(transport);
-  transport.start();
+  transport.start(options);
   return { channel: new Channel(core), wire };
 }
 
