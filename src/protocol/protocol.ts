@@ -93,8 +93,11 @@ export class Protocol {
   readonly #events: ProtocolEvents;
   /** The masking keys of a client. */
   readonly #keys: MaskingKeySource | null;
-  /** `null` while there is nothing to send. */
-  #output: Output | null = null;
+  /**
+   * The {@linkcode output}, for its owner to read; `null` where nothing is to be sent, and nothing that was taken
+   * is to be given back.
+   */
+  pendingOutput: Output | null = null;
   readonly #budget: WorkBudget;
   #state: ConnectionState = "open";
 
@@ -153,19 +156,14 @@ export class Protocol {
 
   /** What is to be sent: the owner takes it, and then calls {@linkcode releaseOutput}. */
   get output(): Output {
-    return this.#output ??= Output.take(this.#keys, (this.#flags & RECYCLES) !== 0);
-  }
-
-  /** The same, but `null` where nothing is to be sent, and nothing that was taken is to be given back. */
-  get pendingOutput(): Output | null {
-    return this.#output;
+    return this.pendingOutput ??= Output.take(this.#keys, (this.#flags & RECYCLES) !== 0);
   }
 
   /** Lets the {@linkcode output} serve other connections if this one doesn't need it now: an idle one holds none. */
   releaseOutput(): void {
-    const output = this.#output;
+    const output = this.pendingOutput;
     if (output === null || !output.isUnused) return;
-    this.#output = null;
+    this.pendingOutput = null;
     Output.release(output);
   }
 
@@ -268,7 +266,7 @@ export class Protocol {
    */
   sendText(text: string, options?: SendOptions): boolean {
     if (this.#state !== "open") return false;
-    const output = this.#output ?? this.output;
+    const output = this.pendingOutput ?? this.output;
     const isIdle = output.isEmpty;
     output.cost += MESSAGE_COST + text.length;
     if (this.#deflate === null || options?.compress === false) {
@@ -297,7 +295,7 @@ export class Protocol {
     const bytes = count > 0 ? value as Uint8Array : bytesOf(value);
     const length = count > 0 ? count : lengthOf(bytes);
     if (this.#state !== "open") return false;
-    const output = this.#output ?? this.output;
+    const output = this.pendingOutput ?? this.output;
     const isIdle = output.isEmpty;
     if (this.#deflate === null || options?.compress === false) {
       output.write(FIN | BINARY, bytes, length);
@@ -320,7 +318,7 @@ export class Protocol {
    */
   sendPrepared(message: PreparedMessage, options?: SendOptions): boolean {
     if (this.#state !== "open") return false;
-    const output = this.#output ?? this.output;
+    const output = this.pendingOutput ?? this.output;
     const isIdle = output.isEmpty;
     const deflate = options?.compress === false ? undefined : this.#deflate?.shared;
     const compressed = deflate === undefined ? null : message.compressedFrame(deflate);

@@ -441,8 +441,8 @@ export class ProtocolTransport
     const output = this.#protocol.pendingOutput;
     if (this.#output === BLOCKED) this.#output = IDLE;
     if (output === null) return;
-    if (output.size === 0) return this.#protocol.releaseOutput();
     const { size, payloadSize } = output;
+    if (size === 0) return this.#protocol.releaseOutput();
     const chunk = output.takeChunk();
     const isWritten = chunk === null
       ? this.#wire.writeAll(output.takeAll())
