@@ -81,10 +81,6 @@ class Admission {
     this.request = request;
     this.settings = settings;
   }
-
-  get host(): string {
-    return this.upgrade.target.host;
-  }
 }
 
 /** One of the options that decide. */
@@ -101,17 +97,17 @@ interface Stage {
 const STAGES: readonly Stage[] = [
   {
     where: "hosts",
-    ask: ({ host, request, settings }) => isHostAllowed(host, request, settings.hosts),
-    take({ host, settings }, answer) {
-      return isAdmitted("hosts", answer)
-        ? null
-        : refused(foreignHost(host, settings.hosts), "host");
+    ask({ upgrade: { target: { host } }, request, settings: { hosts } }) {
+      return isHostAllowed(host, request, hosts);
+    },
+    take({ upgrade: { target: { host } }, settings: { hosts } }, answer) {
+      return isAdmitted("hosts", answer) ? null : refused(foreignHost(host, hosts), "host");
     },
   },
   {
     where: "origin",
-    ask({ upgrade, host, settings: { admission: { origin = "same-host" } } }) {
-      return isOriginAllowed(upgrade.head.headers, origin, host);
+    ask({ upgrade: { head, target }, settings: { admission: { origin = "same-host" } } }) {
+      return isOriginAllowed(head.headers, origin, target.host);
     },
     take(_, answer) {
       if (isAdmitted("origin", answer)) return null;

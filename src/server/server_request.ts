@@ -77,36 +77,34 @@ export interface Remote {
 }
 
 /** What is used of a socket: of `node:net`, `node:tls`, or any other duplex stream. */
-type AddressedSocket = Partial<{
-  encrypted: boolean;
-  localAddress: string;
-  remoteAddress: string;
-  remotePort: number;
-}>;
+type AddressedSocket =
+  & object
+  & Partial<{
+    encrypted: boolean;
+    localAddress: string;
+    remoteAddress: string;
+    remotePort: number;
+  }>;
 
-/** Where a request came from, by its socket, which is asked only for what is needed. */
+/** Where a request came from, by its socket, which is asked for its own address only when that is needed. */
 export class SocketRemote implements Remote {
   readonly scheme: Remote["scheme"];
+  readonly address: string | null;
+  readonly port: number | null;
   readonly #socket: AddressedSocket;
 
   /**
-   * Creates it; the socket is not asked yet.
+   * Asks the socket.
    *
    * @param socket Of `node:net`, `node:tls`, or any other duplex stream.
    * @param scheme What the request is for, where the socket isn't encrypted.
    */
-  constructor(socket: object, scheme: "ws" | "http" | "https") {
+  constructor(socket: AddressedSocket, scheme: "ws" | "http" | "https") {
+    const { encrypted, remoteAddress, remotePort = null } = socket;
     this.#socket = socket;
-    this.scheme = this.#socket.encrypted === true && scheme !== "https" ? `${scheme}s` : scheme;
-  }
-
-  get address(): string | null {
-    const { remoteAddress } = this.#socket;
-    return remoteAddress === undefined ? null : sameText(remoteAddress);
-  }
-
-  get port(): number | null {
-    return this.#socket.remotePort ?? null;
+    this.scheme = encrypted === true && scheme !== "https" ? `${scheme}s` : scheme;
+    this.address = remoteAddress === undefined ? null : sameText(remoteAddress);
+    this.port = remotePort;
   }
 
   get isLocal(): boolean {
