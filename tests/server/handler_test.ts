@@ -7,6 +7,7 @@ import {
   type ErrorContext,
   type RefusedUpgrade,
   type ServerOptions,
+  type ServerRequest,
   type ServerWebSocketChannel,
   WebSocketServer,
 } from "../../src/server/mod.ts";
@@ -202,6 +203,19 @@ testEntries(
     assertEquals(seen.slice(2), [undefined, undefined]);
   },
 );
+
+testEntries("verify finds cookies by name", async ({ run }) => {
+  const verify = ({ cookies }: ServerRequest): boolean | { status: number } =>
+    cookies.get("token") === "x=1" && cookies.get("theme") === "dark" || { status: 401 };
+  await run({ verify }, async ({ url }) => {
+    const headers = { Cookie: "theme=dark; token=x=1" };
+    const client = NetWebSocketChannel.connect(url, { headers });
+    await client.ready;
+    await client.sink.close();
+    const { error } = await NetWebSocketChannel.connect(url).closed;
+    assertEquals((error as { status?: number }).status, 401);
+  });
+});
 
 testEntries("a context beside a refusal is neither: 500", async ({ run }) => {
   const { options, errors } = noting();

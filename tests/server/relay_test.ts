@@ -1,7 +1,8 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { NetWebSocketChannel } from "../../src/net/mod.ts";
+import { type ConnectError, NetWebSocketChannel } from "../../src/net/mod.ts";
 import {
   relay,
+  type ServerRequest,
   type ServerWebSocketChannel,
   WebSocketChannel,
   WebSocketServer,
@@ -139,6 +140,38 @@ Deno.test("relay: a server that can't be reached is a bad gateway", async () => 
   };
   await withServer({ handler }, async (server) => {
     assertEquals((await NetWebSocketChannel.connect(server.url).closed).code, 1014);
+  });
+});
+
+Deno.test("relay: what the server refuses is a bad gateway to the client, and the result has its status", async () => {
+  await withServer({ verify: () => ({ status: 401 }) }, async (server) => {
+    const ended = deferred<unknown>();
+    const handler = async (guest: ServerWebSocketChannel): Promise<void> => {
+      const [, { error }] = await relay(guest, NetWebSocketChannel.connect(server.url));
+      ended.resolve((error as ConnectError).status);
+    };
+    await withServer({ handler }, async ({ url }) => {
+      const client = NetWebSocketChannel.connect(url);
+      assertEquals((await client.closed).code, 1014);
+      assertEquals(await ended.promise, 401);
+    });
+  });
+});
+
+Deno.test("relay: a client that offers a subprotocol needs a server with protocols", async () => {
+  const handler = (): void => {};
+  await withServer({ handler }, async ({ url }) => {
+    for (const connect of [WebSocketChannel.connect, NetWebSocketChannel.connect]) {
+      const { error } = await connect(url, { protocols: ["v1"] }).closed;
+      assertEquals((error as Error).name, "ConnectError");
+    }
+  });
+  const protocols = ({ protocols }: ServerRequest): string | null => protocols[0] ?? null;
+  await withServer({ handler, protocols }, async ({ url }) => {
+    const client = NetWebSocketChannel.connect(url, { protocols: ["v1"] });
+    await client.ready;
+    assertEquals(client.protocol, "v1");
+    await client.sink.close();
   });
 });
 

@@ -128,3 +128,73 @@ Deno.test("a connection that is lost while nothing reads: both sides say why", a
     assertEquals(errors.length, 1);
   });
 });
+
+testEntries("a handler that reads a token first and discards the rest", async ({ run }) => {
+  const errors: unknown[] = [];
+  const ended = deferred<number>();
+  const handler = async (channel: ServerWebSocketChannel): Promise<void> => {
+    const { value } = await channel.stream.next();
+    channel.stream.discard();
+    channel.sink.add(`hello, ${value}`);
+    ended.resolve((await channel.closed).code);
+  };
+  const options = { handler, closeTimeout: 50, onError: (error: unknown) => errors.push(error) };
+  await run(options, async ({ url }) => {
+    const client = NetWebSocketChannel.connect(url);
+    client.sink.add("token");
+    flood(client);
+    assertEquals((await client.stream.next()).value, "hello, token");
+    await client.sink.close(4001);
+    assertEquals([(await client.closed).wasClean, await ended.promise], [true, 4001]);
+  });
+  assertEquals(errors, []);
+});
+
+Deno.test("the report of a channel that nothing reads comes in time: who then discards sees the Close", async () => {
+  const opened: ServerWebSocketChannel[] = [];
+  await withServer({
+    closeTimeout: 50,
+    handler: (channel) => void opened.push(channel),
+    onError: () => opened[0]?.stream.discard(),
+  }, async (server) => {
+    const client = NetWebSocketChannel.connect(server.url, { closeTimeout: PATIENCE });
+    await client.ready;
+    flood(client);
+    await client.sink.close(4001);
+    const { code, wasClean } = await client.closed;
+    assertEquals([code, wasClean], [4001, true]);
+    assertEquals((await opened[0]?.closed)?.code, 4001);
+  });
+});
+
+Deno.test("a server's close reaches a client whose messages nothing reads", async () => {
+  const errors: unknown[] = [];
+  const ends: unknown[] = [];
+  await withServer({
+    handler: (channel) => void channel.closed.then((it) => ends.push([it.code, it.wasClean])),
+    onError: (error) => errors.push(error),
+  }, async (server) => {
+    const client = NetWebSocketChannel.connect(server.url);
+    await client.ready;
+    flood(client);
+    await until(() => server.stats().received.bytes > 0x10000);
+    await server.close({ code: 1012, drainTimeout: PATIENCE });
+    assertEquals((await client.closed).code, 1012);
+    assertEquals(ends, [[1012, true]]);
+  });
+  assertEquals(errors, []);
+});
+
+Deno.test("a server that nobody takes channels from reports them as well", async () => {
+  const told = deferred<string>();
+  await withServer({
+    closeTimeout: 50,
+    onError: (_error, { where }) => told.resolve(where),
+  }, async (server) => {
+    const client = NetWebSocketChannel.connect(server.url);
+    await client.ready;
+    flood(client);
+    assertEquals(await deadline(told.promise, PATIENCE), "stream");
+    client.terminate();
+  });
+});
