@@ -3,7 +3,7 @@ import { builtinModule } from "../realm/builtin_module.ts";
 import { malformedOption, type OptionKinds, readOptions } from "../stream_channel/options.ts";
 import type { TlsContextOptions } from "../web_socket/tls_options.ts";
 import { UnsupportedError } from "../web_socket/errors.ts";
-import { MAX_TIMEOUT } from "../web_socket/clock.ts";
+import { MAX_TIMEOUT, systemClock } from "../web_socket/clock.ts";
 import { platform } from "../web_socket/platform.ts";
 import type { UpgradeRequestMessage } from "./accept_upgrade.ts";
 import type { UpgradeSocket } from "./upgrade_socket.ts";
@@ -266,4 +266,28 @@ export function acceptAgain(server: HttpServer): void {
   if (platform() !== "deno") return;
   const { _handle: handle } = server as { _handle?: { listen?(backlog: number): unknown } | null };
   handle?.listen?.(BACKLOG);
+}
+
+/** How often {@linkcode keepAccepting} looks, in milliseconds. */
+const ACCEPT_INTERVAL = 1_000;
+
+/**
+ * Lets {@linkcode acceptAgain} happen also when files become free that aren't connections of the server's: nothing
+ * reports those.
+ *
+ * @returns Ends it.
+ */
+export function keepAccepting(server: HttpServer): () => void {
+  if (platform() !== "deno") return () => {};
+  let timer: unknown;
+  // Not of the server's own clock: it is about this process, whatever time a test makes it.
+  const wait = (): void => {
+    timer = systemClock.setTimeout(() => {
+      acceptAgain(server);
+      wait();
+    }, ACCEPT_INTERVAL);
+    systemClock.unref?.(timer);
+  };
+  wait();
+  return () => systemClock.clearTimeout(timer);
 }

@@ -30,6 +30,7 @@ import {
   type HttpRequest,
   type HttpResponse,
   type HttpServer,
+  keepAccepting,
   listen,
   type ServerAddress,
   type ServerPlace,
@@ -425,6 +426,7 @@ class BoundServer implements WebSocketServer, ServerHost {
   #address: ServerAddress = { hostname: "", port: 0 };
   /** Ends that it answers the upgrades of a server that isn't its own. */
   #leave: (() => void) | null = null;
+  #stopAccepting: (() => void) | null = null;
   #closing = false;
 
   constructor(
@@ -467,6 +469,7 @@ class BoundServer implements WebSocketServer, ServerHost {
     http.on("request", (request, response) => this.#onRequest(request, response));
     http.on("error", (error) => this.#onError(error));
     this.#address = await listen(http, place);
+    this.#stopAccepting = keepAccepting(http);
   }
 
   /** Serves beside others. */
@@ -630,6 +633,7 @@ class BoundServer implements WebSocketServer, ServerHost {
       drainTimeout: number;
     },
   ): Promise<void> {
+    this.#stopAccepting?.();
     const stopped = this.#leave === null &&
       new Promise<void>((resolve) => this.#http.close(resolve));
     // Those that are connecting are refused by it, with 503.

@@ -2,9 +2,10 @@
 
 /** A server whose process may not open another file: it lives on, and accepts again. */
 
-import { assertEquals, assertStringIncludes } from "@std/assert";
-import { deadline } from "@std/async";
-import { bundled, PATIENCE, RUNTIMES, startProgram } from "../server/programs.ts";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { deadline, delay } from "@std/async";
+import { NEWEST_NODE, runtime } from "../../tasks/tools.ts";
+import { bundled, PATIENCE, RUNTIMES as INSTALLED, startProgram } from "../server/programs.ts";
 import { upgraded } from "../server/support.ts";
 import { RawClient } from "../support/recipe_clients.ts";
 
@@ -12,6 +13,28 @@ const PROGRAM = "tests/server/programs/few_files.ts";
 
 /** How many files the process may have open. */
 const LIMIT = 100;
+
+const newest = await runtime(`Node ${NEWEST_NODE}`).catch(() => null);
+const RUNTIMES: typeof INSTALLED = [...INSTALLED, [
+  `Node ${NEWEST_NODE}`,
+  newest?.command ?? null,
+]];
+
+/** The commands that start the program where it may open so few files. */
+async function limited(name: string, command: readonly string[] | null): Promise<string[]> {
+  const script = name === "Deno" ? PROGRAM : await bundled(PROGRAM);
+  return ["sh", "-c", `ulimit -n ${LIMIT}; exec "$@"`, "sh", ...command ?? [], script];
+}
+
+/** Sends a short text and gives the one that comes back. */
+async function asked(client: RawClient, text: string): Promise<string> {
+  const before = client.body.length;
+  client.send(1, text);
+  const head = await deadline(client.hex(before + 2), PATIENCE);
+  const length = Number.parseInt(head.slice(-2), 16);
+  await deadline(client.hex(before + 2 + length), PATIENCE);
+  return client.body.subarray(before + 2, before + 2 + length).toString();
+}
 
 /** Whether a message comes back in time. */
 async function echoes(url: string): Promise<RawClient> {
@@ -27,9 +50,7 @@ for (const [runtime, command] of RUNTIMES) {
     name: `attack 68: no file left to accept with, on ${runtime}: it accepts again${reason}`,
     ignore: command === null || Deno.build.os === "windows",
     async fn() {
-      const script = runtime === "Deno" ? PROGRAM : await bundled(PROGRAM);
-      const limited = ["sh", "-c", `ulimit -n ${LIMIT}; exec "$@"`, "sh"];
-      const program = await startProgram([...limited, ...command ?? [], script]);
+      const program = await startProgram(await limited(runtime, command));
       const clients: RawClient[] = [];
       try {
         const first = await deadline(echoes(program.url), PATIENCE);
@@ -67,6 +88,57 @@ for (const [runtime, command] of RUNTIMES) {
         const { code, text } = await deadline(program.ended, PATIENCE);
         assertEquals(code, 0);
         assertStringIncludes(text, "closed\n");
+      } finally {
+        await program.stop("SIGKILL");
+        for (const client of clients) await client.destroy();
+      }
+    },
+  });
+}
+
+/** How long the server's process is watched, in milliseconds, and how much of that it may work: a busy loop does all. */
+const WATCHED = 1_000;
+const MOST_WORK = 0.8;
+
+for (const [name, command] of RUNTIMES) {
+  const reason = command === null ? " (left out: it is not installed)" : "";
+  Deno.test({
+    name:
+      `attack 68: no file left, on ${name}: who is connected is served, nothing spins, and other files make room${reason}`,
+    ignore: command === null || Deno.build.os === "windows",
+    async fn() {
+      const program = await startProgram(await limited(name, command));
+      const clients: RawClient[] = [];
+      try {
+        const first = await deadline(upgraded(program), PATIENCE);
+        clients.push(first);
+        assertStringIncludes(await asked(first, "hold"), "EMFILE");
+        const others = Array.from({ length: 20 }, () => new RawClient(program.url));
+        clients.push(...others);
+        for (const client of others) client.request();
+        for (let i = 0; i < 100; i++) assertEquals(await asked(first, `ping ${i}`), `ping ${i}`);
+        const before = Number(await asked(first, "cpu"));
+        const start = performance.now();
+        await delay(WATCHED);
+        const work = (Number(await asked(first, "cpu")) - before) / (performance.now() - start);
+        assert(work < MOST_WORK, `It works ${Math.round(100 * work)} % of the time`);
+        assertEquals(await asked(first, "release"), "released");
+        // Node has ended them, and says nothing about it; elsewhere they have waited.
+        const answered = async (client: RawClient): Promise<string> => {
+          const head = await client.response().catch(() => "ended");
+          return head.split("\r\n")[0] ?? "";
+        };
+        const fates = new Set(await deadline(Promise.all(others.map(answered)), PATIENCE));
+        const isNode = name.startsWith("Node");
+        assertEquals([...fates], [isNode ? "ended" : "HTTP/1.1 101 Switching Protocols"]);
+        const again = await deadline(upgraded(program), PATIENCE);
+        clients.push(again);
+        assertEquals(await asked(again, "hello"), "hello");
+        assertEquals(await asked(first, "still"), "still");
+        again.send(1, "end");
+        await Promise.all(clients.map((client) => client.destroy()));
+        const { code, text } = await deadline(program.ended, PATIENCE);
+        assertEquals([code, text], [0, `listening at ${program.url}\nclosed\n`]);
       } finally {
         await program.stop("SIGKILL");
         for (const client of clients) await client.destroy();

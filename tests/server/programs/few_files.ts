@@ -1,17 +1,49 @@
 /** A server that echoes, for a process that may open few files. */
 
-import { WebSocketServer } from "../../../src/server/mod.ts";
+import { closeSync, openSync } from "node:fs";
+import process from "node:process";
+import { type ServerWebSocketChannel, WebSocketServer } from "../../../src/server/mod.ts";
 
-const server = await WebSocketServer.bind({
-  handshakeTimeout: 0,
-  onError: (error) => console.log(`error: ${error}`),
-});
-console.log(`listening at ${server.url}`);
-for await (const channel of server) {
+// Deno 2.9 panics if a process has no file left when it first listens to signals.
+process.on("SIGUSR2", () => {});
+
+const held: number[] = [];
+
+/** Opens files until there is none left. */
+function hold(): string {
+  try {
+    for (;;) held.push(openSync("/dev/null", "r"));
+  } catch (error) {
+    return `${(error as { code?: string }).code} behind ${held.length}`;
+  }
+}
+
+/** Closes them again. */
+function release(): string {
+  for (const file of held.splice(0)) closeSync(file);
+  return "released";
+}
+
+/** The processor's time that this process has had, in milliseconds. */
+function cpu(): string {
+  const { user, system } = process.cpuUsage();
+  return String((user + system) / 1000);
+}
+
+const COMMANDS: Readonly<Record<string, () => string>> = { hold, release, cpu };
+
+function serve(channel: ServerWebSocketChannel): void {
   channel.stream.listen((message) => {
     if (message === "end") void server.close();
-    else channel.sink.add(message);
+    else channel.sink.add(COMMANDS[String(message)]?.() ?? message);
   });
 }
+
+const server: WebSocketServer = await WebSocketServer.bind({
+  handshakeTimeout: 0,
+  onError: (error) => console.log(`error: ${error}`),
+  handler: serve,
+});
+console.log(`listening at ${server.url}`);
 await server.closed;
 console.log("closed");
