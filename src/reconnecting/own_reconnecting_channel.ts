@@ -1,5 +1,6 @@
 import type { ChannelStream } from "../stream_channel/channel_stream.ts";
 import { StreamChannelBase } from "../stream_channel/stream_channel.ts";
+import { inspectAs } from "../web_socket/inspection.ts";
 import type { Message, WebSocketChannel } from "../web_socket/web_socket_channel.ts";
 import type { MessageInput, WebSocketSink } from "../web_socket/web_socket_sink.ts";
 import type { ReconnectingChannel, ReconnectingOptions, Target } from "./reconnecting_channel.ts";
@@ -25,6 +26,12 @@ export class OwnReconnectingChannel extends StreamChannelBase<Message, MessageIn
   ) {
     super();
     this.#core = new ReconnectingCore(target, options, means);
+  }
+
+  static {
+    inspectAs(this.prototype, "ReconnectingChannel", ({ state, connection }) => {
+      return { state: state.name, connection };
+    });
   }
 
   get stream(): ChannelStream<Message> {

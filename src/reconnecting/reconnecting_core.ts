@@ -1,5 +1,5 @@
 import { isSendable, normalClosure } from "../../status.ts";
-import { adopted } from "../realm/kinds.ts";
+import { adopted, isPromiseLike } from "../realm/kinds.ts";
 import { outlet } from "../stream_channel/channel_sink.ts";
 import {
   inlet,
@@ -388,6 +388,8 @@ export class ReconnectingCore
     const { retry } = this.#options;
     if (retry === undefined) return !this.#isMisuse && isWorthRetrying(info);
     const answer = retry(info, attempt);
+    // A function that is async is a mistake that is told; its own rejection harms nobody.
+    if (isPromiseLike(answer as unknown)) adopted(answer as never).catch(ignore);
     if (typeof answer !== "boolean") checkOption("retry's result", answer, "boolean|number");
     if (typeof answer === "number") checkOption("retry's result", answer, "time");
     return answer;

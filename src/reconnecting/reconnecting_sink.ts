@@ -1,6 +1,7 @@
 import type { ChannelSink } from "../stream_channel/channel_sink.ts";
 import { outlet } from "../stream_channel/channel_sink.ts";
 import { FULFILLED } from "../stream_channel/errors.ts";
+import { loopGuard } from "../stream_channel/loop_guard.ts";
 import {
   type MessageInput,
   OwnWebSocketSink,
@@ -44,6 +45,6 @@ export class ReconnectingSink extends OwnWebSocketSink implements ChannelSink<Me
   // While messages are refused there is no room, although nothing waits.
   override flush(): Promise<void> {
     const isOpen = !outlet.isClosed(this) && !outlet.isDisconnected(this);
-    return isOpen && this.#target.bufferedAmount === 0 ? FULFILLED : super.flush();
+    return isOpen && this.#target.bufferedAmount === 0 ? loopGuard.after(FULFILLED) : super.flush();
   }
 }

@@ -3,7 +3,7 @@ import type { ReconnectingState } from "../../src/reconnecting/state.ts";
 import { SeededRandom } from "../../src/testing/random.ts";
 import { ConnectError, LimitError, WebSocketChannelError } from "../../src/web_socket/errors.ts";
 import { microtasks, record } from "../support/events.ts";
-import { collectUncaught } from "../support/unhandled.ts";
+import { assertNoUncaught, collectUncaught } from "../support/unhandled.ts";
 import { NOTHING_LEFT, Rig } from "./support.ts";
 
 Deno.test("reconnecting: it connects, is lost, waits and connects again, with one stream", async () => {
@@ -229,6 +229,26 @@ for (const answer of [undefined, null, "yes", NaN, -1, 1e12, Promise.resolve(tru
     assertEquals(rig.left, NOTHING_LEFT);
   });
 }
+
+Deno.test("reconnecting: a retry that is async and fails harms nobody", async () => {
+  await assertNoUncaught(async () => {
+    const rig = new Rig({ retry: (() => Promise.reject(new Error("async"))) as never });
+    await rig.open();
+    await rig.lose();
+    assertEquals((await rig.channel.closed).error instanceof TypeError, true);
+  });
+});
+
+Deno.test("reconnecting: what is printed of it is its name and its state", async () => {
+  const rig = new Rig();
+  await rig.lose();
+  const print = (value: unknown): string => JSON.stringify(value);
+  const custom = rig.channel as unknown as Record<symbol, (it: typeof print) => string>;
+  const text = custom[Symbol.for("Deno.customInspect")]?.(print) ?? "";
+  assert(text.startsWith("ReconnectingChannel {"), text);
+  assert(text.includes("waiting") && !text.includes("ws://host"), text);
+  await rig.channel.close();
+});
 
 Deno.test("reconnecting: when retry throws, the channel ends with that", async () => {
   const error = new Error("retry failed");

@@ -51,6 +51,8 @@ export class FakePage extends FakeTarget implements PageGlobals {
 /** Options of a {@linkcode Rig}. */
 export interface RigOptions extends ReconnectingOptions {
   target?: Target | undefined;
+  /** Whether there is no network at first. */
+  offline?: boolean | undefined;
 }
 
 /** A channel, its sockets and all that moves it. Its random numbers are 0.5, unless the options have others. */
@@ -66,7 +68,8 @@ export class Rig {
   readonly states: ReconnectingState[] = [];
   readonly channel: ReconnectingChannel;
 
-  constructor({ target = "ws://host/", ...options }: RigOptions = {}) {
+  constructor({ target = "ws://host/", offline = false, ...options }: RigOptions = {}) {
+    this.page.navigator.onLine = !offline;
     const { onState } = options;
     this.channel = new OwnReconnectingChannel(
       target,

@@ -254,16 +254,23 @@ Deno.test("offline: no attempt is made before the network is back", async () => 
   assertEquals(rig.left, NOTHING_LEFT);
 });
 
-Deno.test("offline from the beginning: it waits, and reconnect tries all the same", async () => {
-  const navigator = { onLine: false };
-  const page = new FakePage();
-  Object.assign(page.navigator, navigator);
-  const clock = new ManualClock();
-  assertEquals(new WakeUp(clock, page).isOnline, false);
-  const rig = new Rig();
-  rig.page.navigator.onLine = false;
+Deno.test("offline from the beginning: it waits for the network", async () => {
+  const rig = new Rig({ offline: true });
+  await rig.advance(1_000_000);
+  assertEquals([rig.names, rig.sockets.length], ["paused", 0]);
+  rig.channel.sink.add("early");
+  rig.page.setOnline(true);
+  await rig.open();
+  assertEquals(rig.socket.sent, ["early"]);
+  await rig.channel.close();
+  assertEquals(rig.left, NOTHING_LEFT);
+});
+
+Deno.test("offline: reconnect tries all the same, and what fails then pauses again", async () => {
+  const rig = new Rig({ offline: true });
+  assertEquals(rig.channel.reconnect(), true);
   await rig.lose();
-  assertEquals(rig.names, "connecting paused");
+  assertEquals(rig.names, "paused connecting paused");
   assertEquals(rig.channel.reconnect(), true);
   await rig.open();
   assertEquals(rig.channel.state.name, "open");
