@@ -214,7 +214,7 @@ const BARRED = CLOSED | DISCONNECTED | ADDING;
 class Rarities<T> {
   done: Deferred | null = null;
   room: Deferred | null = null;
-  flushes: Deferred[] = [];
+  flushed: Deferred | null = null;
   /** Rejects with the error that says why values were dropped. */
   lost: Deferred<never> | null = null;
   /** The `addStream` that runs. */
@@ -260,12 +260,12 @@ export class MessageSink<T, Options = never> implements ChannelSink<T> {
       isDisconnected: (it) => it.#has(DISCONNECTED),
       isWaitedFor: (it) => {
         const rarities = it.#rarities;
-        return rarities !== null && (rarities.room !== null || rarities.flushes.length > 0);
+        return rarities !== null && (rarities.room !== null || rarities.flushed !== null);
       },
       drained: (it) => {
         if (!outlet.isWaitedFor(it)) return;
         if (it.hasRoom) it.#openRoom();
-        if (it.#load === 0) { for (const flush of it.#takeFlushes()) flush.resolve(); }
+        if (it.#load === 0) it.#takeFlushed()?.resolve();
       },
       disconnect: (it, cause) => {
         if (cause !== undefined) it.#need().cause ??= cause;
@@ -393,14 +393,17 @@ export class MessageSink<T, Options = never> implements ChannelSink<T> {
     if (inner !== undefined) return inner.flush();
     if (this.#load === 0) return loopGuard.after(FULFILLED);
     if (this.#has(FINISHED)) return this.#lost();
-    const deferred = new Deferred();
-    this.#need().flushes.push(deferred);
+    const { promise } = this.#need().flushed ??= new Deferred();
     this.#target.watch?.();
-    return preHandled(loopGuard.after(deferred.promise));
+    return preHandled(loopGuard.after(promise));
   }
 
-  #takeFlushes(): readonly Deferred[] {
-    return this.#rarities?.flushes.splice(0) ?? [];
+  /** What all calls of `flush` wait for is over. */
+  #takeFlushed(): Deferred | null {
+    const rarities = this.#need();
+    const { flushed } = rarities;
+    rarities.flushed = null;
+    return flushed;
   }
 
   // Ending.
@@ -411,7 +414,7 @@ export class MessageSink<T, Options = never> implements ChannelSink<T> {
     if (rarities === null) return;
     const { cause, lost, done } = rarities;
     if (cause === undefined) outlet.drained(this);
-    for (const { reject } of this.#takeFlushes()) reject(cause ?? this.#notSent());
+    this.#takeFlushed()?.reject(cause ?? this.#notSent());
     if (lost !== null) this.#tellLoss(lost);
     this.#failWritable();
     if (done !== null) this.#settle(done);
@@ -498,31 +501,25 @@ export class MessageSink<T, Options = never> implements ChannelSink<T> {
   }
 
   async #run(adding: AddStream<T>, preventAbort = false): Promise<void> {
-    this.#need().adding = adding;
+    const rarities = this.#need();
+    rarities.adding = adding;
     this.#state |= ADDING;
-    let isWhole: boolean;
+    const take = (value: T): boolean => this.#target.add(value) !== false || this.#targetDrops();
+    let isWhole = false;
+    let failure: { readonly error: unknown } | null = null;
     try {
-      isWhole = await adding.run(
-        this,
-        (value) => this.#target.add(value) !== false || this.#targetDrops(),
-      );
+      isWhole = await adding.run(this, take);
     } catch (error) {
-      const spare = preventAbort || adding.isInterrupted;
-      this.#release(adding);
-      if (!spare) this.#addError(error);
-      throw error;
-    } finally {
-      this.#release(adding);
+      failure = { error };
+    }
+    rarities.adding = null;
+    this.#state &= ~ADDING;
+    if (failure !== null) {
+      if (!preventAbort && !adding.isInterrupted) this.#addError(failure.error);
+      throw failure.error;
     }
     // A user who closed the sink meanwhile chose to drop the rest.
     if (!isWhole && !this.#has(CLOSED)) await this.#lost();
-  }
-
-  #release(adding: AddStream<T>): void {
-    const rarities = this.#need();
-    if (rarities.adding !== adding) return;
-    rarities.adding = null;
-    this.#state &= ~ADDING;
   }
 
   // The Web Streams view.
