@@ -25,12 +25,10 @@ await run(async () => {
       const socket = this.socket = toWebSocket(channel);
       this.terminate = () => channel.terminate();
       socket.binaryType = "arraybuffer";
-      socket.onmessage = ({ data }) =>
-        this.emit(
-          "message",
-          typeof data === "string" ? Buffer.from(data) : data,
-          typeof data !== "string",
-        );
+      socket.onmessage = ({ data }) => {
+        const isBinary = typeof data !== "string";
+        this.emit("message", isBinary ? data : Buffer.from(data), isBinary);
+      };
       socket.onerror = ({ error }) => this.emit("error", error);
       socket.onclose = ({ code, reason }) => this.emit("close", code, reason);
     }

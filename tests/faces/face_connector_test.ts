@@ -12,6 +12,7 @@ import {
 import { hasNativeWebSocket } from "../../src/native/native_capabilities.ts";
 import { webSocketChannelPair } from "../../src/testing/mod.ts";
 import { createIdentity } from "../support/certificates.ts";
+import { hasBadPort } from "../../src/faces/bad_ports.ts";
 import { withServer } from "../server/support.ts";
 import { closed, journal, next, opened, received, task, thrownBy, withSubject } from "./support.ts";
 
@@ -182,4 +183,18 @@ Deno.test("WebSocket: a listener that is slow stops the peer", async () => {
   assertEquals(sizes, Array(20).fill(50_000));
   socket.close();
   await next(socket, "close");
+});
+
+Deno.test("WebSocket: a bad port isn't tried, the usual one of a scheme is none", async () => {
+  for (const port of [1, 22, 6000, 10080]) {
+    const { error } = await next(new WebSocket(`ws://127.0.0.1:${port}/`), "error") as Event & {
+      error: unknown;
+    };
+    assertInstanceOf(error, ConnectError);
+    assert(error.message.includes(`port ${port} is one of those`), error.message);
+    assertEquals(error.retryable, false);
+  }
+  for (const url of ["ws://a.test", "ws://a.test:80", "wss://a.test:443", "ws://a.test:8080"]) {
+    assertEquals(hasBadPort(new URL(url)), false);
+  }
 });
