@@ -82,10 +82,10 @@ const RECONNECTING_ADDS = 4 * KILOBYTE;
  * Lower a budget when what it is about has come down.
  */
 const BUDGETS: Record<string, { readonly budget: number; readonly target: number }> = {
-  ".": { budget: 21.6 * KILOBYTE, target: 16 * KILOBYTE },
-  [NATIVE_ALONE]: { budget: 19.6 * KILOBYTE, target: 7 * KILOBYTE },
+  ".": { budget: 22 * KILOBYTE, target: 16 * KILOBYTE },
+  [NATIVE_ALONE]: { budget: 20 * KILOBYTE, target: 7 * KILOBYTE },
   "./faces": { budget: 26.2 * KILOBYTE, target: 22 * KILOBYTE },
-  [RECONNECTING_ALONE]: { budget: 24.3 * KILOBYTE, target: 11 * KILOBYTE },
+  [RECONNECTING_ALONE]: { budget: 24.6 * KILOBYTE, target: 11 * KILOBYTE },
 };
 
 /** Code that no page can use: in its bundle there is none, not even in a chunk that is loaded later. */
