@@ -55,7 +55,7 @@ export interface LaterOptions {
   readonly clock?: Clock;
 }
 
-/** See {@linkcode WebSocketChannel.over}. The channel is open at once; its bytes aren't read before all is loaded. */
+/** See {@linkcode WebSocketChannel.over}. The channel is open at once; at most one chunk is read before all is loaded. */
 export function overLater(
   bytes: ChannelLike<Uint8Array, Uint8Array>,
   given: OverOptions,
