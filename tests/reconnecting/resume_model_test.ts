@@ -5,14 +5,17 @@
 
 import process from "node:process";
 import { assertEquals } from "@std/assert";
-import { Sessions } from "../../src/reconnecting/sessions.ts";
-import { faultyPair } from "../../src/testing/faulty_pair.ts";
+import { ReconnectingChannel, resumption, Sessions } from "../../src/reconnecting/mod.ts";
+import { faultyPair, ManualClock, type WebSocketChannelPair } from "../../src/testing/mod.ts";
 import type { Message, WebSocketChannel } from "../../src/web_socket/web_socket_channel.ts";
 import { microtasks } from "../support/events.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { type Random, seededRandom, testSeed } from "../support/random.ts";
 import { turn } from "../support/turns.ts";
 import { ResumeClient, serveSession } from "./resume_world.ts";
+
+/** How many random runs to make. */
+const RUNS = Number(process.env["RESUME_RUNS"] ?? 1000);
 
 /** How often a run may look again until both sides are done. */
 const MAX_STEPS = 5000;
@@ -158,10 +161,81 @@ async function run(seed: number): Promise<void> {
   await world.close(`seed ${seed}`);
 }
 
+/** As a user has it: the channel that reconnects by itself, and its own times. */
+async function runReconnecting(seed: number): Promise<void> {
+  const random = seededRandom(seed);
+  const clock = new ManualClock();
+  const sessions = new Sessions({ clock, timeout: 1e8 });
+  const channels: WebSocketChannel[] = [];
+  const [toServer, atServer]: [Message[], Message[]] = [[], []];
+  const [toClient, atClient]: [Message[], Message[]] = [[], []];
+  const pairs: WebSocketChannelPair[] = [];
+  let isCalm = false;
+  const channel = ReconnectingChannel.connect(() => {
+    const pair = faultyPair({
+      seed: random.integer(0, 1e9),
+      protocol: "resume.v1",
+      clock,
+      split: [1, 50],
+      delay: [0, random.pick([0, 20])],
+      ...isCalm ? {} : { reset: random.integer(0, random.pick([100, 2000])) },
+    });
+    pairs.push(pair);
+    void serveSession(sessions, (it) => {
+      channels.push(it as WebSocketChannel);
+      it.stream.listen((message) => atServer.push(message));
+    }, pair.server);
+    return pair.client;
+  }, { resume: resumption(), clock, random: () => random.fraction(), retry: () => 10 });
+  channel.stream.listen((message) => atClient.push(message));
+  const step = async (n: number): Promise<void> => {
+    await microtasks(8);
+    if (n % 32 === 31) await turn();
+    clock.advance(random.integer(1, 50));
+  };
+  for (let i = 0; i < 60; i++) {
+    const message = randomMessage(random, i);
+    const server = channels[0]?.sink;
+    if (random.chance()) {
+      toServer.push(message);
+      channel.sink.add(message);
+    } else if (server?.hasRoom) {
+      toClient.push(message);
+      server.add(message);
+    }
+    if (random.chance(0.3)) await step(i);
+    if (random.chance(0.05)) channel.reconnect();
+  }
+  isCalm = true;
+  const isDone = (): boolean =>
+    channel.sink.bufferedAmount === 0 && sessions.bufferedAmount === 0 &&
+    atServer.length === toServer.length && atClient.length === toClient.length;
+  for (let i = 0; i < MAX_STEPS && !isDone(); i++) await step(i);
+  const about = `seed ${seed}`;
+  assertEquals([atServer, atClient], [toServer, toClient], about);
+  assertEquals([channels.length, channel.sink.bufferedAmount], [1, 0], about);
+  void channel.close();
+  for (let i = 0; i < 2000 && sessions.size > 0; i++) await step(i);
+  for (const { client, server } of pairs) {
+    client.terminate();
+    server.terminate();
+  }
+  await microtasks();
+  const { unsent, unacknowledged } = await channel.closed;
+  assertEquals([unsent, unacknowledged], [[], undefined], about);
+  clock.advance(1e8 + 1);
+  for (let i = 0; i < 10; i++) clock.advance(1e8);
+  assertEquals(sessions.size, 0, about);
+}
+
+Deno.test("a ReconnectingChannel loses, doubles and reorders nothing", async () => {
+  const runs = Math.ceil(RUNS / 10);
+  for (let i = 0; i < runs; i++) await runReconnecting(testSeed() + i);
+});
+
 Deno.test("each message arrives once and in order, whatever happens to the connections", async () => {
-  const runs = Number(process.env["RESUME_RUNS"] ?? 1000);
   const first = testSeed();
-  for (let i = 0; i < runs; i++) await run(first + i);
+  for (let i = 0; i < RUNS; i++) await run(first + i);
 });
 
 Deno.test("a connection that is lost at any byte loses no message, and doubles none", async () => {
