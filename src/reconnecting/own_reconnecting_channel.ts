@@ -58,6 +58,10 @@ export class OwnReconnectingChannel extends StreamChannelBase<Message, MessageIn
     return this.#core.resumable;
   }
 
+  get protocol(): string | null {
+    return this.#core.protocol;
+  }
+
   get closed(): Promise<ReconnectingCloseInfo> {
     return this.#core.closed;
   }

@@ -110,6 +110,8 @@ export interface ReconnectingChannel extends StreamChannel<Message, MessageInput
   readonly states: ChannelStream<ReconnectingState>;
   /** Whether the current connection resumes: then no message is lost or doubled when it is. */
   readonly resumable: boolean;
+  /** The subprotocol of yours that was agreed on; `null` while there is no connection, and when none was. */
+  readonly protocol: string | null;
   /**
    * Fulfils when the channel has ended for good. Never rejects. When it has given up, `error` says why; a normal
    * closure by the server (1000) is no error.

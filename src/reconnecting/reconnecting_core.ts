@@ -109,6 +109,7 @@ export class ReconnectingCore
   #isDrained = false;
   #liveness: Liveness | null = null;
   #resumable = false;
+  #protocol: string | null = null;
   /** Why this side has dropped the connection, in the place of what the connection reports. */
   #verdict: CloseInfo | null = null;
   /** Another connection would end as this one did. */
@@ -183,6 +184,10 @@ export class ReconnectingCore
 
   get resumable(): boolean {
     return this.#isConnected && this.#resumable;
+  }
+
+  get protocol(): string | null {
+    return this.#isConnected ? this.#protocol : null;
   }
 
   get states(): MessageStream<ReconnectingState> {
@@ -284,7 +289,7 @@ export class ReconnectingCore
   }
 
   /** See {@linkcode LineEvents.onOpen}. */
-  onOpen({ resumable, unacknowledged }: LineOpening): void {
+  onOpen({ resumable, unacknowledged, protocol }: LineOpening): void {
     const now = this.#clock.now();
     this.#attempt?.done();
     this.#attempt = null;
@@ -292,6 +297,7 @@ export class ReconnectingCore
     this.#hurries = false;
     this.#openedAt = now;
     this.#resumable = resumable;
+    this.#protocol = protocol;
     this.#liveness = new Liveness(this, this.#clock, this.#options.heartbeat ?? NO_HEARTBEAT);
     if (unacknowledged !== null) this.#enter({ name: "reset", unacknowledged });
     const downtime = now - this.#awaySince;
