@@ -44,7 +44,7 @@ export interface WebSocketOpenInfo {
   /** The subprotocol in use; empty where there is none. */
   readonly protocol: string;
   /** Incoming messages: text as strings, bytes as `Uint8Array`s. The peer is stopped while nobody reads. */
-  readonly readable: ReadableStream<string | Uint8Array<ArrayBuffer>>;
+  readonly readable: ReadableStream<string | Uint8Array>;
   /** Outgoing messages: bytes, and anything else as text. A write waits for room, `close` for the end. */
   readonly writable: WritableStream<unknown>;
 }
@@ -100,7 +100,7 @@ class StreamFace {
   #channel: WebSocketChannel | null = null;
   /** Whether the signal has ended the attempt. */
   #isAborted = false;
-  #reading: ReadableStreamDefaultController<string | Uint8Array<ArrayBuffer>> | null = null;
+  #reading: ReadableStreamDefaultController<string | Uint8Array> | null = null;
   #writing: WritableStreamDefaultController | null = null;
   /** Whether a write waits for room. */
   #isWaiting = false;
@@ -139,7 +139,7 @@ class StreamFace {
   }
 
   #open(channel: WebSocketChannel): void {
-    const readable = new ReadableStream<string | Uint8Array<ArrayBuffer>>({
+    const readable = new ReadableStream<string | Uint8Array>({
       start: (controller) => void (this.#reading = controller),
       pull: () => this.#pull(channel),
       cancel: (reason) => {
@@ -166,7 +166,7 @@ class StreamFace {
 
   async #pull(channel: WebSocketChannel): Promise<void> {
     const { done, value } = await channel.stream.next();
-    if (!done) return this.#reading?.enqueue(value as string | Uint8Array<ArrayBuffer>);
+    if (!done) return this.#reading?.enqueue(value);
     this.#isDrained = true;
     this.#closeReadable();
   }
