@@ -91,7 +91,7 @@ const BUDGETS: Record<string, { readonly budget: number; readonly target: number
   ".": { budget: 22 * KILOBYTE, target: 16 * KILOBYTE },
   [NATIVE_ALONE]: { budget: 20 * KILOBYTE, target: 7 * KILOBYTE },
   "./faces": { budget: 26.2 * KILOBYTE, target: 22 * KILOBYTE },
-  [RECONNECTING_ALONE]: { budget: 24.6 * KILOBYTE, target: 11 * KILOBYTE },
+  [RECONNECTING_ALONE]: { budget: 24.8 * KILOBYTE, target: 11 * KILOBYTE },
 };
 
 /** Code that no page can use: in its bundle there is none, not even in a chunk that is loaded later. */

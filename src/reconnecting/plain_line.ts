@@ -67,7 +67,7 @@ export class PlainLine implements Line {
       unacknowledged: null,
       protocol: connection.protocol,
     });
-    if (this.#connection === connection) this.#giveWaiting();
+    this.#giveWaiting();
   }
 
   receive(message: Message): Message {

@@ -245,7 +245,7 @@ export class ReconnectingCore
     const attempt = this.#failures + 1;
     if (!this.#enter({ name: "connecting", attempt }) || this.#life.name !== "connecting") return;
     this.#attempts++;
-    this.#isPatient = this.#isMisuse = false;
+    this.#isMisuse = false;
     const { connectTimeout = DEFAULT_CONNECT_TIMEOUT } = this.#options;
     const options = {
       attempt,
@@ -308,7 +308,9 @@ export class ReconnectingCore
   onFailed(info: CloseInfo, isMisuse: boolean): void {
     this.#attempt = null;
     this.#isMisuse = isMisuse;
-    this.#decide(info);
+    // There is a connection, but the peer never said hello on it: what follows is its end.
+    if (this.#connection !== null) this.#drop(info, this.#hurries);
+    else this.#decide(info);
   }
 
   /** See {@linkcode LineEvents.onFault}. */
@@ -341,7 +343,7 @@ export class ReconnectingCore
     const verdict = this.#verdict;
     const info = verdict === null ? ended : { ...ended, ...verdict };
     const now = this.#clock.now();
-    const wasOpen = this.#attempt === null;
+    const wasOpen = this.#isConnected;
     this.#connection = this.#subscription = this.#verdict = null;
     this.#endAttempt(info.error);
     this.#stopLiveness();

@@ -66,6 +66,15 @@ Deno.test("target: a function may use the channel that connect has yet to return
   await rig.channel.close();
 });
 
+Deno.test("target: a function isn't called once the channel has been closed", async () => {
+  let calls = 0;
+  const rig = new Rig({ target: () => `ws://host/${++calls}` });
+  await rig.channel.close();
+  await microtasks();
+  assertEquals([calls, rig.sockets.length], [0, 0]);
+  assertEquals(rig.left, NOTHING_LEFT);
+});
+
 Deno.test("target: one that throws or rejects is asked again", async () => {
   await assertNoUncaught(async () => {
     const error = new TypeError("fetch failed");
@@ -180,6 +189,20 @@ Deno.test("target: with retry, what is malformed may be tried again", async () =
   await rig.open();
   assertEquals(rig.channel.state.name, "open");
   await rig.channel.close();
+});
+
+Deno.test("target: what was malformed once doesn't fail the stream of a later connection", async () => {
+  let calls = 0;
+  const rig = new Rig({
+    retry: ({ code }) => code !== 1000,
+    target: () => ++calls === 1 ? "x:y" : "ws://host/",
+  });
+  const { events } = record(rig.channel.stream);
+  await microtasks();
+  await rig.advance(250);
+  await rig.open();
+  await rig.lose(1000);
+  assertEquals([events, rig.channel.state.name], [["done"], "closed"]);
 });
 
 Deno.test("target: what is malformed is thrown by the call, and nothing is left", async () => {

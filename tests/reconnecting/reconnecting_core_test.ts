@@ -1,7 +1,9 @@
 import { assert, assertEquals, assertInstanceOf } from "@std/assert";
 import type { ReconnectingState } from "../../src/reconnecting/state.ts";
+import { inlet, type MessageStream } from "../../src/stream_channel/channel_stream.ts";
 import { SeededRandom } from "../../src/testing/random.ts";
 import { ConnectError, LimitError, WebSocketChannelError } from "../../src/web_socket/errors.ts";
+import type { Message } from "../../src/web_socket/web_socket_channel.ts";
 import { microtasks, record } from "../support/events.ts";
 import { assertNoUncaught, collectUncaught } from "../support/unhandled.ts";
 import { NOTHING_LEFT, Rig } from "./support.ts";
@@ -364,6 +366,9 @@ Deno.test("reconnecting: messages of a lost connection come before those of the 
   await rig.open();
   rig.socket.message("next");
   assertEquals(events, []);
+  // Backpressure goes on: the next connection's message stays with it.
+  const { connection } = rig.channel;
+  assertEquals(inlet.queuedSize(connection?.stream as MessageStream<Message>), 32);
   subscription.resume();
   await microtasks();
   assertEquals(events.map((it) => (it as string)[0]), ["0", "1", "2", "3", "4", "n"]);

@@ -301,9 +301,26 @@ Deno.test("a user who closes the connection's own sink closes that connection on
   const { connection } = rig.channel;
   void connection?.sink.close(4000, "again");
   assertEquals(rig.channel.sink.add("a"), true);
+  const flushed = rig.channel.sink.flush();
   await microtasks();
   assertEquals(rig.channel.state.name, "waiting");
   await back(rig);
+  await flushed;
+  assertEquals(rig.socket.sent, ["a"]);
+  await rig.channel.close();
+});
+
+Deno.test("a user who adds a stream to the connection's own sink: messages wait, and nothing spins", async () => {
+  const rig = new Rig();
+  await rig.open();
+  const own = rig.channel.connection?.sink.addStream(new ReadableStream<string>());
+  assertEquals(rig.channel.sink.add("a"), true);
+  const flushed = rig.channel.sink.flush();
+  assertEquals(await settled(flushed), false);
+  await rig.lose();
+  await own?.catch(() => {});
+  await back(rig);
+  await flushed;
   assertEquals(rig.socket.sent, ["a"]);
   await rig.channel.close();
 });

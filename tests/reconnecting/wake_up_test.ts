@@ -85,6 +85,39 @@ Deno.test("heartbeat: throttled timers don't kill a connection that answers", as
   await rig.channel.close();
 });
 
+Deno.test("heartbeat: a stall of this side is no silence of the peer", async () => {
+  const rig = await opened();
+  await rig.advance(10_000);
+  assertEquals(rig.socket.sent, ["ping"]);
+  // The answer has arrived meanwhile, and is read after the timers.
+  rig.clock.stall(60_000);
+  rig.socket.message("pong");
+  await rig.advance(5000);
+  assertEquals([rig.channel.state.name, rig.sockets.length], ["open", 1]);
+  await rig.channel.close();
+});
+
+Deno.test("heartbeat: none while the channel closes", async () => {
+  const rig = await opened({ ...HEARTBEAT, interval: 100, timeout: 100 });
+  rig.answersClose = false;
+  void rig.channel.close(1000);
+  await rig.advance(2000);
+  assertEquals([rig.channel.state.name, rig.socket.sent], ["closing", []]);
+  await rig.lose(1000);
+  assertEquals((await rig.channel.closed).initiator, "local");
+});
+
+Deno.test("wake-up: an attempt that then succeeds leaves no hurry behind", async () => {
+  const rig = new Rig();
+  rig.page.dispatchEvent(new Event("pageshow"));
+  await rig.open();
+  await rig.lose(1011);
+  const { state } = rig.channel;
+  assert(state.name === "waiting");
+  assertEquals(state.delay, 250);
+  await rig.channel.close();
+});
+
 Deno.test("heartbeat: what its functions throw is uncaught, and the connection stays", async () => {
   let rig: Rig | undefined;
   const uncaught = await collectUncaught(async () => {
