@@ -16,7 +16,7 @@ import { speak } from "../web_socket/speaking.ts";
 import type { ChannelParts } from "../stream_channel/channel_like.ts";
 import { inlet } from "../stream_channel/channel_stream.ts";
 import type { Message, WebSocketChannel } from "../web_socket/web_socket_channel.ts";
-import type { MessageInput } from "../web_socket/web_socket_sink.ts";
+import { closeUnasked, type MessageInput } from "../web_socket/web_socket_sink.ts";
 import type { Decision, Refused } from "./admission.ts";
 import { decideWithin } from "./decide_within.ts";
 import { type RefusalReason, reportLate, reportRefused } from "./error_hook.ts";
@@ -190,7 +190,7 @@ export class ServerChannel<In = Message, Out = MessageInput, Context = unknown>
   static drain(channel: ServerChannel, content: CloseArguments, timeout: number): void {
     const core = Channel.coreOf(channel);
     if (core !== null) core.closeTimeout = timeout;
-    void channel.sink.close(content.code, content.reason);
+    closeUnasked(channel.sink, content.code, content.reason);
   }
 }
 

@@ -1,9 +1,8 @@
 import { internalServerError, tryAgainLater } from "../../status.ts";
 import type { PreparedMessage } from "../protocol/prepared_message.ts";
-import { closeQuietly } from "../stream_channel/channel_like.ts";
-import { ignore } from "../stream_channel/errors.ts";
 import { CountedQueue } from "../stream_channel/counted_queue.ts";
 import type { Clock } from "../web_socket/clock.ts";
+import { closeAs } from "../web_socket/close_like.ts";
 import { Deadline } from "../web_socket/deadline.ts";
 import type { SendOptions } from "../web_socket/web_socket_sink.ts";
 import type { WebSocketChannel } from "../web_socket/web_socket_channel.ts";
@@ -112,7 +111,7 @@ export class SlowReceiver {
       }
     } catch {
       // A hand-written channel that fails, or whose sink takes nothing: what waits for it is lost.
-      this.#closeWith(internalServerError, "Cannot send");
+      closeAs(this.#channel, internalServerError, "Cannot send");
     }
     this.#end();
   }
@@ -151,17 +150,7 @@ export class SlowReceiver {
 
   #give(): void {
     this.#end();
-    if (this.#channel.state === "open") this.#closeWith(tryAgainLater, "Too slow");
-  }
-
-  #closeWith(code: number, reason: string): void {
-    const { sink } = this.#channel;
-    try {
-      sink.close(code, reason).catch(ignore);
-    } catch {
-      // A platform's own socket sends few codes, and no caller is there to get the error.
-      closeQuietly(sink);
-    }
+    if (this.#channel.state === "open") closeAs(this.#channel, tryAgainLater, "Too slow");
   }
 
   #end(): void {

@@ -385,6 +385,14 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget {
     inlet.end(this.incoming);
   }
 
+  /** See {@linkcode closeUnasked} of the sink. */
+  closeUnasked(code?: number, reason?: string): void {
+    if (outlet.isClosed(this.sink)) return;
+    checkCloseArguments(code, reason, isSendable);
+    this.#endHere(code, reason);
+    outlet.disconnect(this.sink);
+  }
+
   /** See `WebSocketSink.close`. */
   closeWith(code: number | undefined, reason: string | undefined): Promise<void> {
     if (outlet.isClosed(this.sink)) return this.sink.done;

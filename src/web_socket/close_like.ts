@@ -6,6 +6,7 @@ import {
 } from "../../status.ts";
 import { ignore } from "../stream_channel/errors.ts";
 import type { WebSocketChannel } from "./web_socket_channel.ts";
+import { closeUnasked } from "./web_socket_sink.ts";
 
 type Closable = WebSocketChannel<unknown, never>;
 
@@ -41,7 +42,7 @@ export function closeAs(channel: Closable, code: number, reason: string): void {
 
 function closeWith({ sink }: Closable, content: [code?: number, reason?: string]): boolean {
   try {
-    sink.close(...content).catch(ignore);
+    closeUnasked(sink, ...content);
     return true;
   } catch {
     return false;

@@ -6,6 +6,7 @@ import {
   type SinkTarget,
 } from "../stream_channel/channel_sink.ts";
 import { abortable } from "../stream_channel/errors.ts";
+import { ignore } from "../stream_channel/errors.ts";
 import { checkOption, type OptionKinds, readOptions, shown } from "../stream_channel/options.ts";
 
 /** What can be sent as a message: text, or bytes. */
@@ -118,7 +119,11 @@ export function unsendable(code: unknown, allowed: string): RangeError {
 export interface WebSocketSinkTarget extends SinkTarget<MessageInput, SendOptions> {
   /** The user closes, with a code or without one. */
   closeWith(code: number | undefined, reason: string | undefined): Promise<void>;
+  /** See {@linkcode closeUnasked}. Left out: as `closeWith`. */
+  closeUnasked?(code?: number, reason?: string): void;
 }
+
+let targetOf: (sink: OwnWebSocketSink) => WebSocketSinkTarget;
 
 /** As {@linkcode readOptions}, in less time for a plain object: each message may have options. */
 export function readSendOptions(options: SendOptions): SendOptions {
@@ -152,9 +157,30 @@ export class OwnWebSocketSink extends MessageSink<MessageInput, SendOptions>
     return waitForRoom(this, given, this);
   }
 
+  static {
+    targetOf = (sink) => sink.#target;
+  }
+
   override close(code?: number, reason?: string): Promise<void> {
     return this.#target.closeWith(code, reason);
   }
+}
+
+/**
+ * Closes a connection as its sink's `close` does, though its user hasn't asked for it: what the user still adds is dropped,
+ * `add` returns `false`. After a `close` of the user's own it would throw, which a timer's callback doesn't expect.
+ *
+ * @param sink The sink. One that isn't a connection's own is closed like any other.
+ * @param content As for `close`.
+ * @throws {RangeError | TypeError | SyntaxError} As `close`.
+ */
+export function closeUnasked(
+  sink: WebSocketSink<never>,
+  ...content: [code?: number, reason?: string]
+): void {
+  const target = sink instanceof OwnWebSocketSink ? targetOf(sink) : null;
+  if (target?.closeUnasked !== undefined) target.closeUnasked(...content);
+  else sink.close(...content).catch(ignore);
 }
 
 /**

@@ -6,6 +6,7 @@ import { NetWebSocketChannel } from "../../src/net/mod.ts";
 import {
   type ErrorContext,
   type RefusedUpgrade,
+  relay,
   type ServerOptions,
   type ServerRequest,
   type ServerWebSocketChannel,
@@ -16,7 +17,8 @@ import { testEntries } from "./entries.ts";
 import { deferred } from "../support/promises.ts";
 import { refusalOf, requestText, upgraded, withServer } from "./support.ts";
 import { printedBy } from "../support/printed.ts";
-import { turn } from "../support/turns.ts";
+import { turn, until } from "../support/turns.ts";
+import { webSocketChannelPair } from "../../src/testing/mod.ts";
 
 /** Lets the event loop turn so often: all that doesn't wait for something has happened by then. */
 async function turns(count: number): Promise<void> {
@@ -203,6 +205,37 @@ testEntries(
     assertEquals(seen.slice(2), [undefined, undefined]);
   },
 );
+
+Deno.test("whoever pushes by a timer: no close of the server's, of a broadcast or of a relay makes add throw", async () => {
+  for (const how of ["server", "broadcast", "relay"] as const) {
+    const opened = deferred<ServerWebSocketChannel>();
+    const clock = new FakeClock();
+    await withServer({ clock, pingInterval: 0, handler: opened.resolve }, async (server) => {
+      const client = NetWebSocketChannel.connect(server.url);
+      // It answers no Close.
+      client.stream.listen(() => {}).pause();
+      const channel = await opened.promise;
+      // A timer's callback may run at any moment from now on.
+      if (how === "server") void server.close({ drainTimeout: 1000 });
+      else if (how === "relay") {
+        const { client: up, server: far } = webSocketChannelPair();
+        void relay(channel, up);
+        await far.sink.close(4404);
+        await until(() => channel.state !== "open");
+      } else {
+        const text = "x".repeat(0x10_0000);
+        for (let i = 0; i < 20; i++) server.broadcast(text, { stallTimeout: 1000 });
+        await until(() => {
+          clock.advance(100);
+          return channel.state !== "open";
+        });
+      }
+      assertEquals([channel.state, channel.sink.add("tick")], ["closing", false], how);
+      client.terminate();
+      channel.terminate();
+    });
+  }
+});
 
 testEntries("verify finds cookies by name", async ({ run }) => {
   const verify = ({ cookies }: ServerRequest): boolean | { status: number } =>

@@ -1,6 +1,13 @@
-import { assertEquals, assertThrows } from "@std/assert";
+import { assertEquals, assertFalse, assertThrows } from "@std/assert";
 import { isSendable } from "../../status.ts";
-import { checkCloseArguments, unsendable } from "../../src/web_socket/web_socket_sink.ts";
+import { WebSocketChannel } from "../../mod.ts";
+import { webSocketChannelPair } from "../../src/testing/mod.ts";
+import {
+  checkCloseArguments,
+  closeUnasked,
+  unsendable,
+  type WebSocketSink,
+} from "../../src/web_socket/web_socket_sink.ts";
 
 const check = (code?: number, reason?: string): void =>
   checkCloseArguments(code, reason, isSendable);
@@ -62,4 +69,45 @@ Deno.test("close arguments C5 a reason is at most 123 bytes of UTF-8. RFC 6455 Â
 Deno.test("close arguments: unsendable names what can be sent", () => {
   const { message } = unsendable("x", "1000 only");
   assertEquals(message, "Cannot close: the code must be one of 1000 only, got a string");
+});
+
+Deno.test("closeUnasked: as close, but what the user adds is dropped, and the user's own close follows", async () => {
+  const { client, server } = webSocketChannelPair();
+  const { sink } = server;
+  sink.add("before");
+  const adding = sink.addStream((async function* () {
+    yield "first";
+    await new Promise(() => {});
+  })());
+  const source = adding.then(() => null, (error: Error) => error.name);
+  assertEquals(await client.stream.next(), { done: false, value: "before" });
+  closeUnasked(sink as unknown as WebSocketSink<never>, 1012, "restarting");
+  assertEquals(server.state, "closing");
+  // The stream ends at once, and an interrupted source is no success.
+  assertEquals(await server.stream.next(), { done: true, value: undefined });
+  assertEquals(await source, "InvalidStateError");
+  assertFalse(sink.add("after"));
+  const { code, reason, wasClean } = await client.closed;
+  assertEquals([code, reason, wasClean], [1012, "restarting", true]);
+  const info = await server.closed;
+  assertEquals([info.sent?.code, info.initiator, info.dropped], [1012, "local", undefined]);
+  await sink.close(4000);
+  assertThrows(() => sink.add("after the user's own close"), DOMException);
+});
+
+Deno.test("closeUnasked: checked first, of several the first counts, and while connecting it gives up", async () => {
+  const { client, server } = webSocketChannelPair();
+  const sink = server.sink as unknown as WebSocketSink<never>;
+  assertThrows(() => closeUnasked(sink, 1005), RangeError);
+  assertEquals(server.state, "open");
+  closeUnasked(sink, 4001);
+  closeUnasked(sink, 4002);
+  assertEquals((await client.closed).code, 4001);
+  const closed = webSocketChannelPair();
+  void closed.server.sink.close(4003);
+  closeUnasked(closed.server.sink as unknown as WebSocketSink<never>, 4004);
+  assertEquals((await closed.client.closed).code, 4003);
+  const connecting = WebSocketChannel.from(new Promise<WebSocket>(() => {}));
+  closeUnasked(connecting.sink as unknown as WebSocketSink<never>, 1001);
+  assertEquals((await connecting.closed).initiator, "local");
 });
