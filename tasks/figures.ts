@@ -54,12 +54,12 @@ const ROOMS: Rooms = {
   "src/protocol": { files: 16, lines: 2889 },
   "src/realm": { files: 4, lines: 329 },
   "src/reconnecting": { files: 23, lines: 3831 },
-  "src/server": { files: 34, lines: 5599 },
+  "src/server": { files: 34, lines: 5588 },
   "src/stream_channel": { files: 22, lines: 6211 },
   "src/faces": { files: 10, lines: 1526 },
   "src/page_faces": { files: 2, lines: 152 },
   "src/testing": { files: 6, lines: 562 },
-  "src/web_socket": { files: 45, lines: 6085 },
+  "src/web_socket": { files: 45, lines: 6120 },
 };
 
 /** What the folder of streams is to come down to. */
