@@ -1,6 +1,6 @@
 /**
  * Libraries that take a `WebSocket` class or a channel, from npm, end to end with the npm package, on every
- * runtime: each program of `tests/consumers/` is one of them. Their servers are their own, Debian's, or this
+ * runtime: each program of `tests/consumers/programs/` is one of them. Their servers are their own, Debian's, or this
  * package's.
  *
  * ```sh
@@ -16,7 +16,7 @@ import { findChromium } from "./test_browser.ts";
 import { NEWEST_NODE, npm, OLDEST_NODE, runtime, toolbox } from "./tools.ts";
 
 const ROOT = new URL("../", import.meta.url);
-const PROGRAMS = new URL("tests/consumers/", ROOT);
+const PROGRAMS = new URL("tests/consumers/programs/", ROOT);
 
 /** The longest that a program may take, in milliseconds. */
 const LIMIT = 90_000;

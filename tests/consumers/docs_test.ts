@@ -20,7 +20,7 @@ Deno.test("libraries: each block is in its program, line by line", async () => {
   assertEquals(blocks.length, page.split("```js ignore").length - 1);
   assert(blocks.length >= 12);
   for (const [, program = "", block = ""] of blocks) {
-    const lines = linesOf(await readText(`tests/consumers/${program}`));
+    const lines = linesOf(await readText(`tests/consumers/programs/${program}`));
     let at = 0;
     for (const line of linesOf(block.replaceAll(name, NPM_NAME))) {
       const found = lines.indexOf(line, at);
