@@ -9,19 +9,25 @@ export interface Connection {
   unanswered: number;
 }
 
+/** How long a first request may be under way, in milliseconds: a round trip, or a few with TLS. */
+export const MAX_UNDER_WAY = 1_000;
+
 /** A connection, and what {@linkcode Connections} keeps of it. */
 class Entry implements Connection, Timed {
   readonly socket: UpgradeSocket;
   unanswered = 0;
+  /** When it was accepted; `null` when its first request has come. */
+  accepted: number | null;
   /** Its remote address and port; `null` if it was reset before they could be read, or they aren't needed. */
   readonly origin: string | null;
   since = 0;
   previous: Timed | null = null;
   next: Timed | null = null;
 
-  constructor(socket: UpgradeSocket, origin: string | null) {
+  constructor(socket: UpgradeSocket, origin: string | null, accepted: number) {
     this.socket = socket;
     this.origin = origin;
+    this.accepted = accepted;
   }
 
   onTime(): void {
@@ -73,8 +79,8 @@ export class Connections implements Iterable<Connection> {
    */
   add(socket: UpgradeSocket): void {
     if (socket.destroyed) return;
-    const { handshakeTimeout, secure } = this.#options;
-    const entry = new Entry(socket, secure ? originOf(socket) : null);
+    const { clock, handshakeTimeout, secure } = this.#options;
+    const entry = new Entry(socket, secure ? originOf(socket) : null, clock.now());
     this.#entries.set(socket, entry);
     if (entry.origin !== null) this.#byOrigin.set(entry.origin, entry);
     if (handshakeTimeout > 0) this.#silent.add(entry);
@@ -95,13 +101,29 @@ export class Connections implements Iterable<Connection> {
    */
   heard(socket: UpgradeSocket): Connection | undefined {
     const entry = this.#entryOf(socket);
-    if (entry !== undefined) this.#silent.delete(entry);
+    if (entry === undefined) return undefined;
+    entry.accepted = null;
+    this.#silent.delete(entry);
     return entry;
   }
 
   /** Whether it is neither closed nor removed. */
   has(connection: Connection): boolean {
     return this.#entries.get(connection.socket) === connection;
+  }
+
+  /**
+   * Destroys connections that have asked for nothing, and those that may ask for something more. The server's own
+   * `closeIdleConnections()` would also end channels, on Bun.
+   *
+   * @param keepsNew Whether to keep those whose first request is probably under way.
+   */
+  destroyIdle(keepsNew: boolean): void {
+    const from = this.#options.clock.now() - MAX_UNDER_WAY;
+    for (const { socket, unanswered, accepted } of this.#entries.values()) {
+      const isKept = keepsNew && accepted !== null && accepted > from;
+      if (unanswered === 0 && !isKept) socket.destroy();
+    }
   }
 
   /** Leaves no timer: the last connection has gone, and the server accepts none any more. */

@@ -102,6 +102,8 @@ export interface HttpResponse {
 
 /** What is used of a server of `node:http` or `node:https`. */
 export interface HttpServer {
+  /** Whether it accepts connections. */
+  readonly listening: boolean;
   listen(options: ListenOptions): unknown;
   address(): { address: string; port: number } | string | null;
   close(callback: () => void): unknown;

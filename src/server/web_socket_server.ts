@@ -17,7 +17,7 @@ import { accept, type UpgradeEvent } from "./accept_upgrade.ts";
 import { Broadcaster, type BroadcastOptions } from "./broadcast.ts";
 import { ChannelQueue } from "./channel_queue.ts";
 import { takenByAnother } from "./claim.ts";
-import { type Connection, Connections } from "./connections.ts";
+import { type Connection, Connections, MAX_UNDER_WAY } from "./connections.ts";
 import {
   ConnectionCounter,
   type ConnectionLimitOptions,
@@ -45,7 +45,7 @@ import { SilentSockets } from "./silent_sockets.ts";
 import type { UpgradeSocket } from "./upgrade_socket.ts";
 import { answerRequest, type RequestHandler } from "./plain_request.ts";
 import type { Message, WebSocketChannel } from "../web_socket/web_socket_channel.ts";
-import { ServerChannel } from "./server_channel.ts";
+import { type CloseArguments, ServerChannel } from "./server_channel.ts";
 import {
   type ServerWebSocketChannel,
   SocketRemote,
@@ -372,6 +372,9 @@ function checkPaths(paths: unknown): void {
   }
 }
 
+/** The options of `close`, checked. */
+type Farewell = CloseArguments & { readonly drainTimeout: number };
+
 /** What the server itself looks at, beside its {@linkcode ServerSettings}. */
 type PlaceOptions = Pick<BindOptions, "tls" | "path" | "maxSilentConnections" | "onRequest">;
 
@@ -427,7 +430,8 @@ class BoundServer implements WebSocketServer, ServerHost {
   /** Ends that it answers the upgrades of a server that isn't its own. */
   #leave: (() => void) | null = null;
   #stopAccepting: (() => void) | null = null;
-  #closing = false;
+  /** How channels are closed, since {@linkcode close} was called. */
+  #farewell: Farewell | null = null;
 
   constructor(
     http: HttpServer,
@@ -525,7 +529,9 @@ class BoundServer implements WebSocketServer, ServerHost {
   /** What is decided before the request is looked at more closely. */
   #refusalOf({ request }: UpgradeEvent): Refused | undefined {
     if (!isServed(this.#options.path, request.url ?? "")) return refused(refuse(404), "path");
-    return this.#closing ? refused(refuse(503), "closing") : undefined;
+    // Where the server accepts no connection any more, a client that had one before is served, and then closed.
+    const isRefused = this.isClosing && this.#http.listening;
+    return isRefused ? refused(refuse(503), "closing") : undefined;
   }
 
   /** A connection's request has come. */
@@ -540,21 +546,30 @@ class BoundServer implements WebSocketServer, ServerHost {
     this.#open++;
     this.#accepted++;
     this.#connections.remove(socket);
-    const { handler, onError } = this.#settings;
+    const { handler } = this.#settings;
     const service = handler && services.get(handler);
     const isCarrier = service !== undefined && channel.protocol === service.protocol;
     (isCarrier ? this.#carriers : this.#channels).add(channel);
-    if (handler === undefined) return this.#queue.push(channel);
-    const handled = serve(handler, channel, onError, this);
+    if (handler === undefined) this.#queue.push(channel);
+    else this.#serve(channel, handler);
+    if (this.#farewell !== null) this.#dismiss(channel, this.#farewell);
+  }
+
+  #serve(channel: ServerChannel, handler: NonNullable<ServerSettings["handler"]>): void {
+    const handled = serve(handler, channel, this.#settings.onError, this);
     if (handled === null) return;
     this.#handled.add(handled);
     handled.then(() => this.#handled.delete(handled));
   }
 
+  #dismiss(channel: ServerChannel, { drainTimeout, ...content }: Farewell): void {
+    ServerChannel.drain(channel, content, drainTimeout);
+  }
+
   // What it is for a `ConnectionService`.
 
   get isClosing(): boolean {
-    return this.#closing;
+    return this.#farewell !== null;
   }
 
   onChannel(channel: WebSocketChannel): void {
@@ -568,7 +583,7 @@ class BoundServer implements WebSocketServer, ServerHost {
   /** An answer was the connection's last when the server is closing and no further request waits. */
   #onAnswered(connection: Connection, socket: UpgradeSocket): void {
     connection.unanswered -= 1;
-    const isLast = this.#closing && connection.unanswered === 0;
+    const isLast = this.isClosing && connection.unanswered === 0;
     if (isLast && this.#connections.has(connection)) socket.end();
   }
 
@@ -618,48 +633,51 @@ class BoundServer implements WebSocketServer, ServerHost {
     const read = readOptions(options, CLOSE_KINDS, { hint: ". Give { code }" });
     const { code = goingAway, reason, drainTimeout = DEFAULT_DRAIN_TIMEOUT } = read;
     checkCloseArguments(code, reason, isSendable);
-    if (!this.#closing) {
-      this.#closing = true;
+    if (!this.isClosing) {
+      this.#farewell = { code, reason, drainTimeout };
       this.#queue.end();
-      this.#shutDown({ code, reason, drainTimeout }).then(() => this.#closed.resolve());
+      this.#shutDown(this.#farewell).then(() => this.#closed.resolve());
     }
     return this.closed;
   }
 
-  async #shutDown(
-    { code, reason, drainTimeout }: {
-      code: number;
-      reason: string | undefined;
-      drainTimeout: number;
-    },
-  ): Promise<void> {
+  async #shutDown(farewell: Farewell): Promise<void> {
+    const { drainTimeout } = farewell;
     this.#stopAccepting?.();
     const stopped = this.#leave === null &&
       new Promise<void>((resolve) => this.#http.close(resolve));
     // Those that are connecting are refused by it, with 503.
     const channels = [...this.#channels, ...this.#connecting];
-    for (const channel of channels) ServerChannel.drain(channel, { code, reason }, drainTimeout);
-    // Those that have asked for nothing, and those that may ask for something more. The server's own
-    // `closeIdleConnections()` would also end channels, on Bun.
-    for (const { socket, unanswered } of this.#connections) {
-      if (unanswered === 0) socket.destroy();
-    }
+    for (const channel of channels) this.#dismiss(channel, farewell);
+    this.#connections.destroyIdle(true);
     const late = new Deferred();
     const onTime = (): void => {
       late.resolve();
-      for (const channel of [...channels, ...this.#carriers]) channel.terminate();
+      for (const it of this.#all) it.terminate();
       for (const { socket } of this.#connections) socket.destroy();
     };
     const deadline = new Deadline(this.#clock, { ms: drainTimeout, onTime });
+    const grace = new Deadline(this.#clock, {
+      ms: Math.min(MAX_UNDER_WAY, drainTimeout),
+      onTime: () => this.#connections.destroyIdle(false),
+    });
     await Promise.all(channels.map((channel) => channel.closed));
     // A channel that is over has closed its connection, unless it never had one of its own.
-    for (const it of this.#carriers) ServerChannel.drain(it, { code, reason }, drainTimeout);
+    for (const it of this.#carriers) this.#dismiss(it, farewell);
     await Promise.all([...this.#carriers].map((it) => it.closed));
     await stopped;
+    // Some may have been opened meanwhile.
+    while (this.#all.length > 0) await Promise.all(this.#all.map((it) => it.closed));
     this.#connections.stop();
     await Promise.race([Promise.all(this.#handled), late.promise]);
+    grace.clear();
     deadline.clear();
     this.#leave?.();
+  }
+
+  /** All channels: those that aren't open yet, and those that carry others. */
+  get #all(): ServerChannel[] {
+    return [...this.#channels, ...this.#connecting, ...this.#carriers];
   }
 
   setTls(tls: TlsContextOptions): void {

@@ -2,7 +2,7 @@
 
 import { fileURLToPath } from "node:url";
 import { standInArgs } from "../../tasks/std.ts";
-import { OUT } from "../../tasks/tools.ts";
+import { NEWEST_NODE, OUT, runtime } from "../../tasks/tools.ts";
 import { findCommand, fromNpm } from "../support/processes.ts";
 
 const ROOT = new URL("../../", import.meta.url);
@@ -23,6 +23,8 @@ export interface Program {
   readonly url: string;
   /** Fulfils with the line that a text begins, when it has been printed. */
   printed(start: string): Promise<string>;
+  /** Sends a line, where it was started with an input. */
+  say(line: string): Promise<void>;
   /** Sends a signal that doesn't end it. */
   signal(signal: Deno.Signal): void;
   /** Fulfils when it has ended. */
@@ -38,18 +40,29 @@ export const RUNTIMES: readonly [name: string, command: readonly string[] | null
   ["Bun", findCommand(fromNpm("bun"))],
 ];
 
-/** Starts a program, and waits until it prints where it listens. */
+/** The newest Node, where it isn't the one that is installed; `null`: it can't be had. */
+export async function newestNode(): Promise<readonly string[] | null> {
+  return await runtime(`Node ${NEWEST_NODE}`).then(({ command }) => command, () => null);
+}
+
+/**
+ * Starts a program, and waits until it prints where it listens.
+ *
+ * @param hasInput Whether it reads lines.
+ */
 export async function startProgram(
   [program = "", ...args]: readonly string[],
+  hasInput = false,
 ): Promise<Program> {
   const child = new Deno.Command(program, {
     args,
     cwd: fileURLToPath(ROOT),
     env: { NO_COLOR: "1" },
-    stdin: "null",
+    stdin: hasInput ? "piped" : "null",
     stdout: "piped",
     stderr: "inherit",
   }).spawn();
+  const input = hasInput ? child.stdin.getWriter() : null;
   let text = "";
   let onText = (): void => {};
   const more = (): Promise<void> => new Promise((resolve) => onText = resolve);
@@ -68,6 +81,7 @@ export async function startProgram(
   })();
   const ended = child.status.then(async ({ code }) => {
     await reading;
+    await input?.close().catch(() => {});
     return { code, text };
   });
   const early = ended.then(({ code }) => {
@@ -77,6 +91,7 @@ export async function startProgram(
   return {
     url: (await printed("listening at ")).slice("listening at ".length),
     printed,
+    say: async (line) => await input?.write(new TextEncoder().encode(`${line}\n`)),
     signal: (signal) => child.kill(signal),
     ended,
     async stop(signal = "SIGTERM") {

@@ -252,6 +252,8 @@ Deno.test("close: only what needs time gets it", async () => {
     await asked.promise;
     // Bun accepts one that says nothing only after a while.
     await until(() => clock.pending >= 2);
+    // Its request isn't under way any more.
+    clock.advance(1000);
     const closed = server.close({ drainTimeout: 1000 });
     assertStringIncludes(await waiting.response(), " 503 ");
     assert(signal?.aborted);
@@ -261,6 +263,36 @@ Deno.test("close: only what needs time gets it", async () => {
     // Node tells of the server's end a turn before it tells of its sockets'.
     for (let i = 0; i < 3; i++) await turn();
     assertEquals(clock.pending, 0);
+  });
+});
+
+Deno.test("close: a client whose connection was accepted before is served and closed, not refused", async () => {
+  const clock = new FakeClock();
+  const seen: ServerWebSocketChannel[] = [];
+  const handler = (channel: ServerWebSocketChannel): void => {
+    seen.push(channel);
+    channel.sink.add("welcome");
+  };
+  // Bun's own node:http destroys such connections when it closes; with this option it isn't what listens.
+  const reusePort = platform() === "bun";
+  await withServer({ clock, handler, reusePort }, async (server) => {
+    const late = new RawClient(server.url);
+    const silent = new RawClient(server.url);
+    // Bun accepts one that says nothing only after a while.
+    await until(() => clock.pending >= 2);
+    const closed = server.close({ code: 1012, drainTimeout: 5000 });
+    late.request();
+    assertStringIncludes(await late.response(), " 101 ");
+    // The text, and the Close behind it.
+    assertEquals(await late.hex(13), "810777656c636f6d65" + "880203f4");
+    late.send(8, Uint8Array.of(3, 0xf4));
+    await late.end();
+    clock.advance(1000);
+    await silent.end();
+    await Promise.all([late.destroy(), silent.destroy()]);
+    await closed;
+    assertEquals((await seen[0]?.closed)?.wasClean, true);
+    assertEquals([server.channels.size, server.stats().refused.closing], [0, 0]);
   });
 });
 
