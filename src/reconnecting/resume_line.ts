@@ -87,7 +87,7 @@ export class ResumeLine implements Line, SessionLinkEvents {
       session: this.#id,
       attempt: ++this.#attempt,
       received,
-      window: this.#limits.maxBuffer,
+      window: this.#link.announce(),
       protocol: null,
     }));
   }

@@ -132,7 +132,7 @@ export class ServerSession implements Transport, SessionLinkEvents {
     session.resume(hello.received, hello.window);
     const { connection } = carrier;
     const { received } = session;
-    const { maxBuffer: window } = this.#options;
+    const window = this.#link.announce();
     connection.sink.add(formatHello({
       session: this.id,
       attempt: 0,

@@ -119,8 +119,10 @@ export interface SessionLimits {
 export class Session {
   /** What is wrong with what the peer has sent. */
   fault = "";
+  /** How many bytes it may keep, and the peer may have in flight. */
+  readonly maxBuffer: number;
   readonly #pool: BufferPool;
-  readonly #maxBuffer: number;
+  #announced: number;
   /** What isn't acknowledged, from the index `#head` on. */
   #kept: Kept[] = [];
   #head = 0;
@@ -145,7 +147,7 @@ export class Session {
   /** Creates a session in which nothing was sent. */
   constructor({ pool, maxBuffer }: SessionLimits) {
     this.#pool = pool;
-    this.#maxBuffer = maxBuffer;
+    this.maxBuffer = this.#announced = maxBuffer;
   }
 
   /** How many bytes it keeps. */
@@ -155,7 +157,7 @@ export class Session {
 
   /** Whether nothing should be added: too much is kept here, or in all sessions together. */
   get isFull(): boolean {
-    return this.#size >= this.#maxBuffer || this.#pool.isFull;
+    return this.#size >= this.maxBuffer || this.#pool.isFull;
   }
 
   /** How many of the peer's messages were received. */
@@ -299,17 +301,17 @@ export class Session {
 
   /** Whether so much was received that the peer must be told at once. */
   get mustTell(): boolean {
-    return this.#untold >= Math.min(ACKNOWLEDGE_AFTER, this.#maxBuffer / 4);
+    return this.#untold >= Math.min(ACKNOWLEDGE_AFTER, this.#announced / 4);
+  }
+
+  /** Whether the peer has sent far more than it may: it doesn't wait to be told. */
+  get isOverrun(): boolean {
+    return this.#untold >= 2 * this.#announced;
   }
 
   /** Whether something was received that the peer wasn't told of. */
   get canTell(): boolean {
     return this.#told < this.#received;
-  }
-
-  /** Whether the peer has sent much more than it may: it doesn't wait to be told. */
-  get isOverrun(): boolean {
-    return this.#untold >= 2 * this.#maxBuffer;
   }
 
   /**
@@ -327,6 +329,18 @@ export class Session {
   told(): void {
     this.#told = this.#received;
     this.#untold = 0;
+  }
+
+  /**
+   * How many bytes the peer may have in flight on the connection that begins.
+   *
+   * @param held How many bytes wait for a user who doesn't read: a client that comes again and again gets less each
+   * time, but never so little that a reader who catches up is slowed down.
+   */
+  announce(held: number): number {
+    const { maxBuffer } = this;
+    this.#announced = Math.ceil(Math.max(maxBuffer - held, maxBuffer / 8));
+    return this.#announced;
   }
 
   /** The session is over, and keeps nothing. Ask before for what it has kept. */

@@ -83,6 +83,7 @@ export class SessionLink {
     this.#subscription = subscription;
     this.isLast = false;
     this.#waitsForRoom = false;
+    this.#regulate();
     if (this.#isFinishing) this.#asks = true;
     this.pump();
   }
@@ -114,6 +115,10 @@ export class SessionLink {
     const { session } = this;
     // What the user has closed his side to wasn't received.
     if (this.#isFinishing && isUsers(message)) return null;
+    if (this.#isWithheld && this.#subscription === null && session.isOverrun) {
+      this.#events.onFault(brokenProtocol("it ignored the window"));
+      return null;
+    }
     const before = session.untold;
     const received = session.receive(message);
     if (typeof received !== "number") {
@@ -161,7 +166,18 @@ export class SessionLink {
   #hold(size: number): void {
     this.#held += size;
     this.#pool.add(size);
-    if (this.session.isOverrun || this.#pool.isFull) this.#subscription?.pause();
+    this.#regulate();
+  }
+
+  /** Who ignores its window isn't read any further; nor is anybody without need, when memory is short. */
+  #regulate(): void {
+    const isOverrun = this.#held >= 2 * this.session.maxBuffer;
+    if (this.#isWithheld && (isOverrun || this.#pool.isFull)) this.#subscription?.pause();
+  }
+
+  /** What to say of the window on the connection that begins: see {@linkcode Session.announce}. */
+  announce(): number {
+    return this.session.announce(this.#held);
   }
 
   /** There is room in the user's stream. */

@@ -69,6 +69,26 @@ Deno.test("resumption: the server's window is kept", () => {
   assertEquals(server.said.length, 2 + 5);
 });
 
+Deno.test("resumption: a reader that stops withholds acknowledgements; a server that ignores that is a fault", () => {
+  const clock = new FakeClock();
+  const client = new ResumeClient(clock, 10_000);
+  const server = play(client);
+  server.say(HELLO);
+  client.line.pause();
+  for (let i = 0; i < 10; i++) server.say(`=${"x".repeat(1000)}`);
+  clock.advance(5000);
+  // A question is answered, with what the server knows.
+  server.say("?");
+  assertEquals(server.said.slice(1), ["#0", "#0"]);
+  client.line.resume();
+  assertEquals(server.said.slice(3), ["#10"]);
+  client.line.pause();
+  for (let i = 0; i < 20; i++) server.say(`=${"x".repeat(1000)}`);
+  assertEquals([client.faults, client.received.length], [[], 30]);
+  server.say("=x");
+  assertEquals([client.faults.length, client.received.length], [1, 30]);
+});
+
 Deno.test("resumption: a server that breaks the protocol is a fault, and the next session a new one", () => {
   for (
     const bad of [

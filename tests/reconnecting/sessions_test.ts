@@ -527,6 +527,30 @@ Deno.test("attack 75: a client that ignores the window is read no further than t
   await endAll(channels);
 });
 
+Deno.test("attack 76: a client that comes again and again can't fill a session that nobody reads", async () => {
+  const { open, channels } = room({ maxBuffer: 100_000 });
+  const windows: number[] = [];
+  let received = 0;
+  let id: string | undefined;
+  for (let attempt = 1; attempt <= 30; attempt++) {
+    const { client } = open();
+    await say(client, `!${JSON.stringify({ session: id, attempt, received: 0, window: 1 })}`, "#0");
+    const hello = JSON.parse(((await client.stream.next()).value as string).slice(1));
+    id = hello.session;
+    received = hello.received;
+    windows.push(hello.window);
+    for (let i = 0; i < 12; i++) client.sink.add(`=${"x".repeat(10_000)}`);
+    await microtasks(200);
+    client.terminate();
+    await microtasks(20);
+  }
+  assertEquals(channels.length, 1);
+  assertEquals([windows[0], windows.at(-1)], [100_000, 12_500]);
+  // The stream's own queue, twice maxBuffer, and a message behind each.
+  assertEquals(received * 10_000 <= 64 * 1024 + 200_000 + 20_000, true, `${received} messages`);
+  await endAll(channels);
+});
+
 Deno.test("sessions: above maxSessions a client is told to try again later; unconfirmed ones make room", async () => {
   const { open, channels, sessions } = room({ maxSessions: 2 });
   const first = open().client;
