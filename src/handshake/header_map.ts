@@ -83,7 +83,7 @@ export class HeaderMap {
    * @returns Whether the map has it.
    */
   has(name: string): boolean {
-    return this.#next(name.toLowerCase(), 0) >= 0;
+    return this.#next(name, 0) >= 0;
   }
 
   /**
@@ -93,9 +93,8 @@ export class HeaderMap {
    * @returns The values with `", "` between, or `null` when there are none.
    */
   get(name: string): string | null {
-    const key = name.toLowerCase();
     let joined: string | null = null;
-    for (let i = this.#next(key, 0); i >= 0; i = this.#next(key, i)) {
+    for (let i = this.#next(name, 0); i >= 0; i = this.#next(name, i)) {
       const value = this.#fields[i - 1] as string;
       joined = joined === null ? value : `${joined}, ${value}`;
     }
@@ -109,9 +108,8 @@ export class HeaderMap {
    * @returns The values in order; none when there is no such field.
    */
   all(name: string): readonly string[] {
-    const key = name.toLowerCase();
     const values: string[] = [];
-    for (let i = this.#next(key, 0); i >= 0; i = this.#next(key, i)) {
+    for (let i = this.#next(name, 0); i >= 0; i = this.#next(name, i)) {
       values.push(this.#fields[i - 1] as string);
     }
     return values;
@@ -125,8 +123,8 @@ export class HeaderMap {
    * @returns Whether the list holds it.
    */
   lists(name: string, word: string): boolean {
-    const value = this.get(name)?.toLowerCase() ?? "";
-    return value === word || splitList(value).includes(word);
+    const value = this.get(name) ?? "";
+    return isSameName(value, word) || splitList(value.toLowerCase()).includes(word);
   }
 
   /**
@@ -148,24 +146,26 @@ export class HeaderMap {
     }
   }
 
-  /** The index behind the next field of that name, in lower case, from an index on, or -1. */
-  #next(key: string, from: number): number {
+  /** The index behind the next field of that name from an index on, or -1. */
+  #next(name: string, from: number): number {
     const fields = this.#fields;
     for (let i = from; i < fields.length; i += 2) {
-      if (isSameName(fields[i] as string, key)) return i + 2;
+      if (isSameName(fields[i] as string, name)) return i + 2;
     }
     return -1;
   }
 }
 
-/** Whether a name is another one, which is in lower case. No text is made: a server compares many. */
-function isSameName(name: string, key: string): boolean {
-  if (name.length !== key.length) return false;
-  for (let i = 0; i < key.length; i++) {
-    const code = name.charCodeAt(i);
-    if (code !== key.charCodeAt(i) && (code < 65 || code > 90 || code + 32 !== key.charCodeAt(i))) {
-      return false;
-    }
+/** Whether names are the same but for their letter case. No text is made: a server compares many. */
+function isSameName(a: string, b: string): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) {
+    if (lowered(a.charCodeAt(i)) !== lowered(b.charCodeAt(i))) return false;
   }
   return true;
+}
+
+/** A letter of ASCII in lower case. */
+function lowered(code: number): number {
+  return code >= 65 && code <= 90 ? code + 32 : code;
 }

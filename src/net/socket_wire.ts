@@ -2,6 +2,7 @@ import { plainBytes } from "../realm/bytes.ts";
 import { Deferred, FULFILLED } from "../stream_channel/errors.ts";
 import { type Flushes, inTicks } from "../web_socket/flushes.ts";
 import type { Wire, WireEvents, WireFailure } from "../web_socket/wire.ts";
+import { platform } from "../web_socket/platform.ts";
 import type { ConnectionInfo } from "../web_socket/connection_info.ts";
 import { handleBelow } from "./handle_below.ts";
 import { socketInfo } from "./socket_info.ts";
@@ -23,6 +24,8 @@ export interface SocketLike {
   uncork(): void;
   /** As the next two, only sockets of the platform have it. */
   setNoDelay?(noDelay: boolean): unknown;
+  /** Whether it is one of `node:tls`. */
+  readonly encrypted?: boolean;
   ref?(): unknown;
   unref?(): unknown;
   // deno-lint-ignore no-explicit-any -- every listener fits
@@ -37,8 +40,18 @@ const WIRE = Symbol("wire");
 const READER = Symbol("reader");
 
 interface Wired {
-  [WIRE]?: SocketWire;
+  [WIRE]?: SocketWire | null;
   [READER]?: WireEvents | null;
+}
+
+/** Whether a socket has a wire, or is to get one. */
+export function isWired(socket: object): boolean {
+  return WIRE in socket;
+}
+
+/** Marks a socket as one that is to get a wire. A set of them would take much more memory. */
+export function markWired(socket: object): void {
+  (socket as Wired)[WIRE] = null;
 }
 
 function wireOf(socket: SocketLike): SocketWire {
@@ -251,6 +264,21 @@ export class SocketWire implements Wire {
     return true;
   }
 
+  /**
+   * Writes what is in front of all frames. On Node's TCP sockets it mostly leaves in the call: then nothing has to be
+   * kept that would notice when it has.
+   */
+  writeHead(head: Uint8Array): void {
+    const socket = this.#socket;
+    if (!LEAVES_AT_ONCE || this.#is(FOREIGN) || socket.encrypted === true) {
+      return void this.write(head);
+    }
+    if (socket.destroyed) return;
+    socket.write(head);
+    // Its callback is called behind the head.
+    if (socket.writableLength > 0) this.write(EMPTY);
+  }
+
   writeAll(chunks: readonly Uint8Array[]): boolean {
     const together = areSmall(chunks);
     let isWritten = true;
@@ -348,6 +376,10 @@ export class SocketWire implements Wire {
     if (!this.#is(FOREIGN)) this.#socket.unref?.();
   }
 }
+
+const LEAVES_AT_ONCE = platform() === "node";
+
+const EMPTY = new Uint8Array(0);
 
 /** Chunks of at least this size are written one by one: some platforms copy those of one write. */
 const LARGE = 0x4000;

@@ -1,9 +1,7 @@
+import { isWired, markWired } from "../net/socket_wire.ts";
 import { invalidState } from "../stream_channel/errors.ts";
 
 const claimed = new WeakSet<object>();
-
-/** A property of a socket: a set of them would take four times the memory, as long as they live. */
-const CLAIMED = Symbol("claimed");
 
 /**
  * Marks a request as one that an upgrade answers.
@@ -19,9 +17,9 @@ export function claim(request: object): void {
 
 /** As {@linkcode claim}, a connection. */
 export function claimSocket(socket: object): void {
-  if (CLAIMED in socket) throw claimedBefore();
+  if (isWired(socket)) throw claimedBefore();
   if (isInUse(socket)) throw takenByAnother();
-  (socket as { [CLAIMED]?: true })[CLAIMED] = true;
+  markWired(socket);
 }
 
 function claimedBefore(): DOMException {
@@ -30,7 +28,7 @@ function claimedBefore(): DOMException {
 
 /** Whether a connection has an owner, this package or another listener, or is over. */
 export function isTaken(socket: object): boolean {
-  return CLAIMED in socket || isInUse(socket) || (socket as Partial<Stream>).destroyed === true;
+  return isWired(socket) || isInUse(socket) || (socket as Partial<Stream>).destroyed === true;
 }
 
 /** The error of an upgrade that another listener has taken. */

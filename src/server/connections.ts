@@ -43,7 +43,7 @@ export interface ConnectionsOptions {
   /** Whether the socket of a request may be another one than that which was accepted: with TLS. */
   readonly secure: boolean;
   /** Called when a connection has closed that was not removed. */
-  readonly onClose: () => void;
+  readonly onClose: (socket: UpgradeSocket) => void;
 }
 
 /** All TCP connections of a server, except those that have become channels. */
@@ -66,7 +66,7 @@ export class Connections implements Iterable<Connection> {
       const entry = this.#entries.get(socket);
       if (entry === undefined) return;
       this.#delete(entry);
-      options.onClose();
+      options.onClose(socket);
     };
     this.#onClose = function () {
       close(this);

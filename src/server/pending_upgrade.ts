@@ -56,7 +56,7 @@ export function acceptSocket(
   const wire = new SocketWire(socket);
   if (early !== null && lengthOf(early) > 0) socket.unshift(copyOf(early));
   // Through the wire, which notices when that, and all that went before, has left.
-  wire.write(serializeAcceptance(acceptance));
+  wire.writeHead(serializeAcceptance(acceptance));
   return wire;
 }
 

@@ -84,6 +84,7 @@ type AddressedSocket =
     localAddress: string;
     remoteAddress: string;
     remotePort: number;
+    _peername: object | undefined;
   }>;
 
 /** Where a request came from, by its socket, which is asked for its own address only when that is needed. */
@@ -100,7 +101,10 @@ export class SocketRemote implements Remote {
    * @param scheme What the request is for, where the socket isn't encrypted.
    */
   constructor(socket: AddressedSocket, scheme: "ws" | "http" | "https") {
-    const { encrypted, remoteAddress, remotePort = null } = socket;
+    // Node keeps what it answers in an object of its own, as long as the socket lives: this package keeps it, too.
+    const { encrypted, _peername: kept } = socket;
+    const { remoteAddress, remotePort = null } = socket;
+    if (kept === undefined) socket._peername = undefined;
     this.#socket = socket;
     this.scheme = encrypted === true && scheme !== "https" ? `${scheme}s` : scheme;
     this.address = remoteAddress === undefined ? null : sameText(remoteAddress);

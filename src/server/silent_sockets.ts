@@ -16,16 +16,9 @@ export class SilentSockets {
   readonly #sockets: Map<UpgradeSocket, string | null> = new Map<UpgradeSocket, string | null>();
   readonly #counts: Map<string, number> = new Map<string, number>();
   #dropped = 0;
-  /** One function for all sockets, called with each as `this`. */
-  readonly #onClose: (this: UpgradeSocket) => void;
-
   /** @param limits See {@linkcode SilentLimits}. */
   constructor(limits: SilentLimits) {
     this.#limits = limits;
-    const onClose = (socket: UpgradeSocket): void => this.heard(socket);
-    this.#onClose = function () {
-      onClose(this);
-    };
   }
 
   /** How many there are. */
@@ -49,7 +42,6 @@ export class SilentSockets {
     if (count >= (this.#limits.maxPerAddress ?? Infinity)) return this.#drop(socket);
     if (key !== null) this.#counts.set(key, count + 1);
     this.#sockets.set(socket, key);
-    socket.on("close", this.#onClose);
     if (this.#sockets.size <= this.#limits.max) return;
     const [oldest = socket] = this.#sockets.keys();
     this.heard(oldest);
@@ -57,14 +49,13 @@ export class SilentSockets {
   }
 
   /**
-   * A connection has asked for something, or is over.
+   * A connection has asked for something, or has closed.
    *
    * @param socket The one that was accepted.
    */
   heard(socket: UpgradeSocket): void {
     const key = this.#sockets.get(socket);
     if (!this.#sockets.delete(socket)) return;
-    socket.removeListener("close", this.#onClose);
     if (key === undefined || key === null) return;
     const left = (this.#counts.get(key) ?? 0) - 1;
     if (left > 0) this.#counts.set(key, left);

@@ -458,7 +458,10 @@ class BoundServer implements WebSocketServer, ServerHost {
       clock,
       handshakeTimeout: settings.handshakeTimeout,
       secure: options.tls !== undefined,
-      onClose: () => acceptAgain(http),
+      onClose: (socket) => {
+        this.#silent.heard(socket);
+        acceptAgain(http);
+      },
     });
   }
 

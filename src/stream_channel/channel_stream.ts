@@ -169,6 +169,9 @@ export interface Inlet {
 let ofStreams: Inlet;
 let Subscription: new <T>(stream: MessageStream<T>) => StreamSubscription;
 
+/** One for all: a stream keeps its own as long as it lives. */
+const NO_OPTIONS: ListenOptions = {};
+
 const LISTEN_KINDS: OptionKinds<ListenOptions> = {
   onError: "function",
   onDone: "function",
@@ -389,7 +392,7 @@ export class MessageStream<T> implements ChannelStream<T> {
     if (typeof onData !== "function") {
       throw new TypeError(`Cannot listen: onData must be a function, got ${shown(onData)}`);
     }
-    const options = readOptions(given, LISTEN_KINDS);
+    const options = given === undefined ? NO_OPTIONS : readOptions(given, LISTEN_KINDS);
     this.#takeReader("listen");
     this.#onData = onData;
     this.#listening = options;

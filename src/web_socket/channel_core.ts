@@ -70,22 +70,6 @@ export interface Opener {
   unref(): void;
 }
 
-/** What a channel needs until it is open: created when it is needed. */
-class Connecting {
-  attempt: Attempt | null = null;
-  /** What is on its way to become the transport. */
-  opener: Opener | null = null;
-  early: CountedQueue<EarlyMessage> | null = null;
-}
-
-/** What most channels never need: created when it is needed. */
-class Rarities {
-  /** What a Close frame is to hold that is sent by way of another sink. */
-  closeContent: { readonly code: number | undefined; readonly reason: string | undefined } | null =
-    null;
-  connectionInfo: ConnectionInfo | null = null;
-}
-
 /**
  * What every WebSocket channel does alike, over any transport: its states, the messages that wait until it
  * is open, closing with a deadline, and the order of an ending. Users hold a `Channel`, which shows only the
@@ -126,11 +110,16 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget {
   #transport: Transport | null = null;
   /** What messages go to: the transport, while the connection is open. */
   #open: Transport | null = null;
-  /** What it needs until it is open. */
-  #connecting: Connecting | null = null;
-  /** What most channels never need. */
-  #rarities: Rarities | null = null;
+  // What many channels never need is made when it is needed.
+  #attempt: Attempt | null = null;
+  /** What is on its way to become the transport. */
+  #opener: Opener | null = null;
+  #early: CountedQueue<EarlyMessage> | null = null;
+  /** What a Close frame is to hold that is sent by way of another sink. */
+  #closeContent: { readonly code: number | undefined; readonly reason: string | undefined } | null =
+    null;
   #isRef = true;
+  #connectionInfo: ConnectionInfo | null = null;
 
   /**
    * Makes a channel that is connecting.
@@ -156,10 +145,6 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget {
     });
   }
 
-  get #rare(): Rarities {
-    return this.#rarities ??= new Rarities();
-  }
-
   get state(): ChannelState {
     return this.life.state;
   }
@@ -179,27 +164,27 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget {
 
   /** See `WebSocketChannel.connectionInfo`. */
   get connectionInfo(): ConnectionInfo | null {
-    if (this.#transport === null && this.#rarities === null) return null;
-    return this.#rare.connectionInfo ??= this.#transport?.connectionInfo ?? null;
+    return this.#connectionInfo ??= this.#transport?.connectionInfo ?? null;
   }
 
   set connectionInfo(info: ConnectionInfo | null) {
-    this.#rare.connectionInfo = info;
+    this.#connectionInfo = info;
   }
 
   // What the sink asks for.
 
   /** What was added and not handed on, in bytes of payload, with what is held back or was dropped. */
   get bufferedAmount(): number {
-    let amount = this.dropped + (this.#connecting?.early?.size ?? 0);
+    let amount = this.dropped;
     if (this.#transport !== null) amount += this.#transport.bufferedAmount;
+    if (this.#early !== null) amount += this.#early.size;
     if (this.holders !== null) { for (const { size } of this.holders) amount += size; }
     return amount;
   }
 
   /** Messages without a payload take room as well. */
   get load(): number {
-    const early = this.#connecting?.early ?? null;
+    const early = this.#early;
     const waiting = early === null ? 0 : early.size + early.length;
     return this.#transport === null ? waiting : waiting + this.#transport.load;
   }
@@ -218,8 +203,7 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget {
     checkMessage(message);
     if (this.#open !== null) return this.#open.send(message, options);
     if (this.state !== "connecting") return false;
-    const connecting = this.#connecting ??= new Connecting();
-    keepMessage(connecting.early ??= new CountedQueue<EarlyMessage>(), message, options);
+    keepMessage(this.#early ??= new CountedQueue<EarlyMessage>(), message, options);
     return true;
   }
 
@@ -286,19 +270,18 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget {
     // A wrapped socket's URL comes later.
     const url = (): string => this.identity.url();
     const trace = this.identity.transport === "server" ? null : new Error();
-    this.#connecting ??= new Connecting();
-    this.#connecting.attempt = new Attempt({ phase, giveUp, url }, options, this.clock, trace);
+    this.#attempt = new Attempt({ phase, giveUp, url }, options, this.clock, trace);
   }
 
   /** What is on its way to become the transport from now on; not after the end. */
   set opener(opener: Opener) {
-    (this.#connecting ??= new Connecting()).opener = opener;
+    this.#opener = opener;
     if (!this.#isRef) opener.unref();
   }
 
   /** It has a transport, which is open or will be. On an open connection it takes the other one's place. */
   attach(transport: Transport): void {
-    if (this.#connecting !== null) this.#connecting.opener = null;
+    this.#opener = null;
     this.#transport = transport;
     if (this.#open !== null) this.#open = transport;
     if (!this.#isRef) transport.unref?.();
@@ -311,18 +294,23 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget {
     const isBare = protocol === null && extensions === "" && response === null;
     if (!isBare) this.#opening = opening;
     this.#open = this.#transport;
-    const connecting = this.#connecting;
-    this.#connecting = null;
-    connecting?.attempt?.end();
-    if (connecting !== null && connecting.early !== null) this.#sendEarly(connecting.early);
+    this.#endAttempt();
+    this.#sendEarly();
     outlet.drained(this.sink);
     if (outlet.isWaitedFor(this.sink)) this.#transport?.watch();
   }
 
+  #endAttempt(): void {
+    this.#attempt?.end();
+    this.#attempt = null;
+  }
+
   /** The connection is open: what waited is sent. */
-  #sendEarly(early: CountedQueue<EarlyMessage>): void {
+  #sendEarly(): void {
+    const early = this.#early;
+    this.#early = null;
     try {
-      while (early.length > 0 && this.#open !== null) {
+      while (early !== null && early.length > 0 && this.#open !== null) {
         const { message, options } = early.shift();
         this.#open.send(message, options);
       }
@@ -335,9 +323,9 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget {
   /** The connection could not be opened. */
   failToOpen(error: unknown, initiator: CloseInitiator = "transport"): void {
     if (this.state !== "connecting") return;
-    if (error instanceof WebSocketChannelError) this.#connecting?.attempt?.locate(error);
+    if (error instanceof WebSocketChannelError) this.#attempt?.locate(error);
     this.end({ wasClean: false, initiator, error });
-    if (this.#connecting !== null) this.#connecting.opener = null;
+    this.#opener = null;
   }
 
   #abandon(error: unknown): void {
@@ -352,8 +340,8 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget {
   }
 
   #destroy(): void {
-    const opener = this.#connecting?.opener ?? null;
-    if (this.#connecting !== null) this.#connecting.opener = null;
+    const opener = this.#opener;
+    this.#opener = null;
     opener?.destroy();
     this.#transport?.destroy();
   }
@@ -396,7 +384,7 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget {
   /** See `WebSocketSink.close`. */
   closeWith(code: number | undefined, reason: string | undefined): Promise<void> {
     if (outlet.isClosed(this.sink)) return this.sink.done;
-    if (!this.#rarities?.closeContent) checkCloseArguments(code, reason, isSendable);
+    if (this.#closeContent === null) checkCloseArguments(code, reason, isSendable);
     this.#endAsAsked(code, reason);
     return outlet.close(this.sink);
   }
@@ -414,7 +402,7 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget {
     reason: string | undefined,
   ): Promise<void> {
     // A sink over one that is over this channel's has been here first.
-    if (outlet.isClosed(this.sink) || this.#rarities?.closeContent) return close();
+    if (outlet.isClosed(this.sink) || this.#closeContent !== null) return close();
     checkCloseArguments(code, reason, isSendable);
     // If the user closed this channel's sink in between, the error could not be passed on.
     const isPlain = code === undefined || code >= 3000 || code <= goingAway;
@@ -422,7 +410,7 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget {
       throw unsendable(code, "1000, 1001 and 3000-4999 on this transport");
     }
     // The close of this channel's sink uses it: in the same call, or when all else is sent.
-    this.#rare.closeContent = { code, reason };
+    this.#closeContent = { code, reason };
     try {
       const closed = close();
       // That sink may never get done.
@@ -436,8 +424,8 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget {
 
   /** As {@linkcode #endHere}, with what the user said where another sink was closed. */
   #endAsAsked(code: number | undefined, reason: string | undefined): void {
-    const content = this.#rarities?.closeContent ?? { code, reason };
-    if (this.#rarities !== null) this.#rarities.closeContent = null;
+    const content = this.#closeContent ?? { code, reason };
+    this.#closeContent = null;
     this.#endHere(content.code, content.reason);
   }
 
@@ -500,8 +488,8 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget {
     const before = this.state;
     if (!this.life.apply("end")) return;
     this.#open = null;
-    this.#connecting?.early?.drop();
-    this.#connecting?.attempt?.end();
+    this.#early?.drop();
+    this.#endAttempt();
     const info = this.#infoOf(ending);
     const { error } = this.life.closing;
     outlet.disconnect(this.sink, error);
@@ -558,22 +546,17 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget {
   /** See `WebSocketChannel.ref`. */
   ref(): void {
     this.#isRef = true;
-    this.#refConnecting();
+    if (this.#attempt !== null) this.#attempt.isRef = true;
+    this.#opener?.ref();
     this.#transport?.ref?.();
   }
 
   /** See `WebSocketChannel.unref`. */
   unref(): void {
     this.#isRef = false;
-    this.#refConnecting();
+    if (this.#attempt !== null) this.#attempt.isRef = false;
+    this.#opener?.unref();
     this.#transport?.unref?.();
-  }
-
-  #refConnecting(): void {
-    const { attempt = null, opener = null } = this.#connecting ?? {};
-    if (attempt !== null) attempt.isRef = this.#isRef;
-    if (this.#isRef) opener?.ref();
-    else opener?.unref();
   }
 }
 
