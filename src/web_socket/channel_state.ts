@@ -31,23 +31,18 @@ const TRANSITIONS: Readonly<
   closed: {},
 };
 
-/** The promises of a channel that were asked for, and what settles them. */
-class Told {
-  ready: Deferred | null = null;
-  closing: Deferred | null = null;
-  closed: Deferred<CloseInfo> | null = null;
-  /** Why it could not be opened. */
-  failure: { readonly error: unknown } | null = null;
-  info: CloseInfo | null = null;
-}
-
 /** Where a channel is in its life, and the promises that tell of it: made when they are asked for. */
 export class ChannelLife {
   #state: ChannelState = "connecting";
   #wasOpen = false;
+  /** Why it could not be opened. */
+  #failure: { readonly error: unknown } | null = null;
   /** How it closes; `null` before anything is known of that. */
   #closing: Closing | null = null;
-  #told: Told | null = null;
+  #info: CloseInfo | null = null;
+  #onReady: Deferred | null = null;
+  #onClosing: Deferred | null = null;
+  #onClosed: Deferred<CloseInfo> | null = null;
 
   /** The state. It only ever goes forward. */
   get state(): ChannelState {
@@ -81,56 +76,49 @@ export class ChannelLife {
     this.#state = next;
     if (next === "open") {
       this.#wasOpen = true;
-      this.#told?.ready?.resolve();
-    } else this.#told?.closing?.resolve();
+      this.#onReady?.resolve();
+    } else this.#onClosing?.resolve();
     return true;
   }
 
   /** It could not be opened. */
   fail(error: unknown): void {
-    this.#tell.failure = { error };
-    this.#told?.ready?.reject(error);
+    this.#failure = { error };
+    this.#onReady?.reject(error);
   }
 
   /** All is over, and its reader knows. */
   conclude(info: CloseInfo): void {
-    this.#tell.info = info;
-    this.#told?.closed?.resolve(info);
+    this.#info = info;
+    this.#onClosed?.resolve(info);
   }
 
   /** See {@linkcode WebSocketChannel.ready}. */
   get ready(): Promise<void> {
-    const told = this.#tell;
-    if (told.ready === null) {
-      told.ready = new Deferred();
-      if (this.#wasOpen) told.ready.resolve();
-      else if (told.failure !== null) told.ready.reject(told.failure.error);
+    if (this.#onReady === null) {
+      this.#onReady = new Deferred();
+      if (this.#wasOpen) this.#onReady.resolve();
+      else if (this.#failure !== null) this.#onReady.reject(this.#failure.error);
     }
-    return told.ready.promise;
+    return this.#onReady.promise;
   }
 
   /** See {@linkcode WebSocketChannel.closing}. */
   get onClosing(): Promise<void> {
-    const told = this.#tell;
-    if (told.closing === null) {
-      told.closing = new Deferred();
-      if (this.#state === "closing" || this.#state === "closed") told.closing.resolve();
+    if (this.#onClosing === null) {
+      this.#onClosing = new Deferred();
+      if (this.#state === "closing" || this.#state === "closed") this.#onClosing.resolve();
     }
-    return told.closing.promise;
+    return this.#onClosing.promise;
   }
 
   /** See {@linkcode WebSocketChannel.closed}. */
   get closed(): Promise<CloseInfo> {
-    const told = this.#tell;
-    if (told.closed === null) {
-      told.closed = new Deferred<CloseInfo>();
-      if (told.info !== null) told.closed.resolve(told.info);
+    if (this.#onClosed === null) {
+      this.#onClosed = new Deferred<CloseInfo>();
+      if (this.#info !== null) this.#onClosed.resolve(this.#info);
     }
-    return told.closed.promise;
-  }
-
-  get #tell(): Told {
-    return this.#told ??= new Told();
+    return this.#onClosed.promise;
   }
 }
 
