@@ -48,18 +48,18 @@ const ROOMS: Rooms = {
   "src": { files: 5, lines: 389 },
   "src/handshake": { files: 11, lines: 1731 },
   "src/native": { files: 12, lines: 1051 },
-  "src/net": { files: 18, lines: 2615 },
+  "src/net": { files: 18, lines: 2647 },
   "src/page": { files: 3, lines: 130 },
   "src/permessage_deflate": { files: 5, lines: 1006 },
   "src/protocol": { files: 16, lines: 2889 },
   "src/realm": { files: 4, lines: 329 },
   "src/reconnecting": { files: 23, lines: 3861 },
-  "src/server": { files: 34, lines: 5630 },
-  "src/stream_channel": { files: 22, lines: 6211 },
+  "src/server": { files: 34, lines: 5626 },
+  "src/stream_channel": { files: 22, lines: 6214 },
   "src/faces": { files: 10, lines: 1526 },
   "src/page_faces": { files: 2, lines: 152 },
   "src/testing": { files: 6, lines: 562 },
-  "src/web_socket": { files: 45, lines: 6120 },
+  "src/web_socket": { files: 45, lines: 6091 },
 };
 
 /** What the folder of streams is to come down to. */
