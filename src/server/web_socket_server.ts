@@ -185,7 +185,7 @@ export interface WebSocketServer<Context = unknown> extends AttachedWebSocketSer
 /** A server of WebSocket channels on an HTTP server of your own: see {@linkcode WebSocketServerStatic.attach}. */
 export interface AttachedWebSocketServer<Context = unknown>
   extends AsyncIterable<ServerWebSocketChannel<Message, MessageInput, Context>>, AsyncDisposable {
-  /** The channels that are open, or closing. */
+  /** The channels that are open, or closing; those of `Sessions` also while their clients are away. */
   readonly channels: ReadonlySet<ServerWebSocketChannel<Message, MessageInput, Context>>;
   /** Fulfils when the server is closed. Never rejects. */
   readonly closed: Promise<void>;

@@ -13,6 +13,7 @@ import {
   type ServerWebSocketChannel,
   WebSocketServer,
 } from "../../src/server/mod.ts";
+import { Broadcaster } from "../../src/server/broadcast.ts";
 import { bind } from "../../src/server/web_socket_server.ts";
 import { webSocketChannelPair } from "../../src/testing/mod.ts";
 import { WebSocketChannel } from "../../src/web_socket_channel.ts";
@@ -664,6 +665,33 @@ Deno.test("sessions: ten thousand sessions whose buffers fill keep no more than 
   assertEquals(connections.at(-1)?.said.at(-1), "=room");
   await endAll(channels);
   assertEquals([sessions.bufferedAmount, sessions.size], [0, 0]);
+});
+
+Deno.test("sessions: a broadcast waits for a session without room, and ends one that stays away", async () => {
+  const { open, channels, clock, sessions } = room({ maxBuffer: 1000 });
+  const everybody = new Broadcaster(clock);
+  const { client } = open();
+  await say(client, HELLO, "#0");
+  const got: unknown[] = [];
+  client.stream.listen((message) => message !== "?" && got.push(message));
+  const [one, two] = ["1".repeat(1000), "2".repeat(1000)];
+  for (const message of [one, two]) everybody.send(channels, message);
+  await microtasks(40);
+  assertEquals([got.at(-1), sessions.bufferedAmount], [`=${one}`, 1000]);
+  await say(client, "#1");
+  assertEquals(got.at(-1), `=${two}`);
+  // Away, with a full buffer.
+  client.terminate();
+  await microtasks(40);
+  everybody.send(channels, "3");
+  for (let i = 0; i < 20 && sessions.size > 0; i++) {
+    clock.advance(3000);
+    await microtasks(20);
+  }
+  const info = await channels[0]?.closed;
+  // What still waited for room is dropped, as for any slow receiver, and counted.
+  assertEquals([info?.unacknowledged, info?.dropped, info?.wasClean], [[two], 1001, false]);
+  assertEquals([sessions.size, sessions.bufferedAmount], [0, 0]);
 });
 
 Deno.test("sessions: a close waits for the last acknowledgement within closeTimeout, then tells what is missing", async () => {
