@@ -283,7 +283,7 @@ export class ReconnectingCore
     });
     this.#connection = connection;
     if (inlet.isPaused(this.incoming)) this.pause();
-    const onClosed = (info: CloseInfo): void => this.#onClosed(connection, info);
+    const onClosed = (info: CloseInfo): void => this.#onClosed(info);
     adopted(connection.closed).then(onClosed, (error) => onClosed(infoOf(error)));
     this.#line.open(connection);
   }
@@ -328,8 +328,7 @@ export class ReconnectingCore
     endQuietly(this.#connection);
   }
 
-  #onClosed(connection: WebSocketChannel, info: CloseInfo): void {
-    if (connection !== this.#connection) return;
+  #onClosed(info: CloseInfo): void {
     if (this.#isDrained) return this.#lose(info);
     // All that it has given comes before what the next one gives, although nobody reads.
     const subscription = this.#subscription;

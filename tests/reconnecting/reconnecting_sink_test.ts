@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertInstanceOf, assertRejects, assertThrows } from "@std/assert";
 import { QueueFullError } from "../../src/web_socket/errors.ts";
+import type { WebSocketSink } from "../../src/web_socket/web_socket_sink.ts";
 import { assertInvalidState, microtasks, settled } from "../support/events.ts";
 import { NOTHING_LEFT, Rig, type RigOptions } from "./support.ts";
 
@@ -314,9 +315,17 @@ Deno.test("a user who adds a stream to the connection's own sink: messages wait,
   const rig = new Rig();
   await rig.open();
   const own = rig.channel.connection?.sink.addStream(new ReadableStream<string>());
+  let flushes = 0;
+  const connectionSink = rig.channel.connection?.sink as WebSocketSink;
+  const flush = connectionSink.flush.bind(connectionSink);
+  connectionSink.flush = () => {
+    flushes++;
+    return flush();
+  };
   assertEquals(rig.channel.sink.add("a"), true);
   const flushed = rig.channel.sink.flush();
   assertEquals(await settled(flushed), false);
+  assertEquals(flushes, 0);
   await rig.lose();
   await own?.catch(() => {});
   await back(rig);
