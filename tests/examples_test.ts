@@ -20,6 +20,7 @@ const OTHERS = ["json_messages.ts", "multi_channel.ts"];
 const SERVERS = [
   "basic_auth_server.ts",
   "chat",
+  "deploy",
   "echo_server.ts",
   "express_server.ts",
   "fastify_server.ts",
