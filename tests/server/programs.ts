@@ -21,8 +21,8 @@ export interface Ended {
 export interface Program {
   /** Where it listens. */
   readonly url: string;
-  /** Fulfils with the line that a text begins, when it has been printed. */
-  printed(start: string): Promise<string>;
+  /** Fulfils with the line that a text begins, when it has been printed; with the second one, the third one… */
+  printed(start: string, count?: number): Promise<string>;
   /** Sends a line, where it was started with an input. */
   say(line: string): Promise<void>;
   /** Sends a signal that doesn't end it. */
@@ -66,9 +66,10 @@ export async function startProgram(
   let text = "";
   let onText = (): void => {};
   const more = (): Promise<void> => new Promise((resolve) => onText = resolve);
-  const printed = async (start: string): Promise<string> => {
+  const printed = async (start: string, count = 1): Promise<string> => {
     for (;;) {
-      const line = text.split("\n").slice(0, -1).find((it) => it.startsWith(start));
+      const lines = text.split("\n").slice(0, -1).filter((it) => it.startsWith(start));
+      const line = lines[count - 1];
       if (line !== undefined) return line;
       await Promise.race([more(), early]);
     }

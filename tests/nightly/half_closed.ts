@@ -1,0 +1,97 @@
+// Deno only: it starts programs, on the other runtimes as well
+
+/** Peers that only close their half, in each phase, many at a time: no connection stays in CLOSE-WAIT. */
+
+import { assertEquals } from "@std/assert";
+import {
+  requestFor,
+  type Server,
+  serverRuntimes,
+  startServer,
+  statusOf,
+  tcpStates,
+} from "./support.ts";
+
+/** How many connections each phase has. */
+const COUNT = 500;
+
+/** A Close frame with 1000, masked with zeros. */
+const CLOSE = Uint8Array.of(0x88, 0x82, 0, 0, 0, 0, 3, 232);
+
+type Phase = (conn: Deno.Conn) => Promise<unknown>;
+
+async function upgrade(conn: Deno.Conn, path = "/"): Promise<void> {
+  await conn.write(requestFor(path));
+  assertEquals(await statusOf(conn), 101);
+}
+
+/** What a client does before it closes its half, and then only waits. */
+const PHASES: Readonly<Record<string, Phase>> = {
+  "before a byte": () => Promise.resolve(),
+  "in the middle of the request": (conn) => conn.write(requestFor().subarray(0, 30)),
+  "behind the request": (conn) => conn.write(requestFor()),
+  "while verify decides": (conn) => conn.write(requestFor("/slow")),
+  "behind a request that is refused": (conn) => conn.write(requestFor("/refused")),
+  "behind the 101": upgrade,
+  "in the middle of a frame": async (conn) => {
+    await upgrade(conn);
+    await conn.write(Uint8Array.of(0x81, 0xff, 0, 0));
+  },
+  "behind its Close": async (conn) => {
+    await upgrade(conn);
+    await conn.write(CLOSE);
+  },
+  "with 4 MB that it doesn't read": (conn) => upgrade(conn, "/large"),
+};
+
+async function connections(
+  { port }: Server,
+  act: Phase,
+): Promise<Deno.TcpConn[]> {
+  const conns: Deno.TcpConn[] = [];
+  for (let i = 0; i < COUNT; i += 50) {
+    const batch = Array.from({ length: 50 }, async () => {
+      const conn = await Deno.connect({ hostname: "127.0.0.1", port });
+      conns.push(conn);
+      await act(conn);
+      await conn.closeWrite();
+    });
+    await Promise.all(batch);
+  }
+  return conns;
+}
+
+for (const [name, command] of await serverRuntimes()) {
+  const reason = command === null ? " (left out: it is not installed)" : "";
+  Deno.test({
+    name: `half-closed peers on ${name}: ${COUNT} in each phase leave no CLOSE-WAIT${reason}`,
+    ignore: command === null,
+    async fn() {
+      const options = { closeTimeout: 500, handshakeTimeout: 2000, pingInterval: 0 };
+      const server = await startServer(name, command ?? [], options);
+      let conns: Deno.Conn[] = [];
+      try {
+        const before = await server.figures();
+        for (const [phase, act] of Object.entries(PHASES)) {
+          conns = await connections(server, act);
+          const start = performance.now();
+          // The peers still have their half: what the server has left is its own doing.
+          await server.until(
+            (it) =>
+              it.open + it.connecting + it.silent === 0 && it.files <= before.files + 8 &&
+              (tcpStates(server.port)["CLOSE-WAIT"] ?? 0) === 0,
+            `nothing is left of peers that closed their half ${phase}`,
+          );
+          const ms = Math.round(performance.now() - start);
+          const { LISTEN: _, "TIME-WAIT": __, ...states } = tcpStates(server.port);
+          console.log(`${name}: ${phase}: ${ms} ms, then ${JSON.stringify(states)}`);
+          for (const conn of conns.splice(0)) conn.close();
+        }
+        conns = await connections(server, upgrade);
+      } finally {
+        for (const conn of conns) conn.close();
+        await server.stop();
+      }
+    },
+  });
+}
