@@ -83,6 +83,7 @@ Deno.test("native capabilities: an option that can't be honoured is named, never
       [{ userAgent: null }, "userAgent"],
       [{ invalidText: "replace" }, "invalidText"],
       [{ invalidText: "bytes" }, "invalidText"],
+      [{ afterClose: "deliver" }, "afterClose"],
       [{ compression: { offer: "bare" } }, "compressionOptions"],
     ] as [ConnectOptions, string][]
   ) {
@@ -163,6 +164,8 @@ Deno.test("native capabilities: what it can do, and what asks for nothing, is no
       { pingInterval: 0 },
       { followRedirects: false },
       { invalidText: "fail" },
+      { afterClose: "drop" },
+      { ownBuffers: true },
       { protocols: ["a"], closeTimeout: 1, connectTimeout: 0, highWaterMark: 1, maxQueueSize: 1 },
     ] as ConnectOptions[]
   ) {

@@ -38,8 +38,11 @@ Deno.test("options that the platform can't honour are an UnsupportedError, unles
       "compression",
       "maxMessageSize",
       "invalidText",
+      "afterClose",
     ]);
-  check({ invalidText: "fail" });
+  check({ invalidText: "fail", afterClose: "drop" });
+  const late = assertThrows(() => check({ afterClose: "deliver" }), UnsupportedError);
+  assertEquals(late.capability, "afterClose");
   const text = assertThrows(() => check({ invalidText: "bytes" }), UnsupportedError);
   assertEquals(text.capability, "invalidText");
   assertThrows(() => check({ compression: () => true }), UnsupportedError);

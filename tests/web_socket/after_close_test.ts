@@ -1,10 +1,20 @@
 /** What a channel gives between its own Close and the peer's, and how its sink tells room from the end. */
 
-import { assert, assertEquals, assertFalse, assertRejects, assertThrows } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertFalse,
+  assertInstanceOf,
+  assertRejects,
+  assertThrows,
+} from "@std/assert";
+import { UnsupportedError, WebSocketChannel } from "../../mod.ts";
 import { webSocketChannelPair } from "../../src/testing/web_socket_channel_pair.ts";
 import { over } from "../../src/web_socket/over.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { closeFrame, frame } from "../support/frames.ts";
+import { withRecipe } from "../support/recipes.ts";
+import { nextChannel, withServer } from "../server/support.ts";
 import { FakeBytes } from "./support.ts";
 import { microtasks } from "../support/events.ts";
 
@@ -117,4 +127,47 @@ Deno.test("whenReady: the end of a transformed channel, and an option that isn't
     TypeError,
     "timeout",
   );
+});
+
+Deno.test("after close: over a network a client gets what the server sends until its Close", async () => {
+  await withRecipe("messages-after-close", { messages: ["late", "later"] }, async ({ url }) => {
+    for (const afterClose of ["deliver", "drop"] as const) {
+      const channel = await WebSocketChannel.open(url, { afterClose, transport: "net" });
+      void channel.sink.close(1000);
+      const found: unknown[] = [];
+      for await (const message of channel.stream) found.push(message);
+      assertEquals(found, afterClose === "deliver" ? ["late", "later"] : []);
+      assert((await channel.closed).wasClean);
+    }
+  });
+});
+
+Deno.test("after close: it moves the choice of a transport, as platforms' own sockets drop", async () => {
+  await withRecipe("messages-after-close", { messages: ["late"] }, async ({ url }) => {
+    const channel = await WebSocketChannel.open(url, { afterClose: "deliver" });
+    assert(channel.capabilities.ping);
+    void channel.sink.close();
+    assertEquals((await channel.stream.next()).value, "late");
+    await channel.closed;
+    const native = WebSocketChannel.connect(url, { afterClose: "deliver", transport: "native" });
+    const error = await native.ready.catch((it: unknown) => it);
+    assertInstanceOf(error, UnsupportedError);
+  });
+});
+
+Deno.test("after close: a server gets what its clients send until their Close", async () => {
+  await withServer({ afterClose: "deliver", ownBuffers: true }, async (server) => {
+    const client = await WebSocketChannel.open(server.url, { transport: "net" });
+    const channel = await nextChannel(server);
+    void channel.sink.close(1000);
+    // Sent before the server's Close is in.
+    client.sink.add(Uint8Array.of(1, 2));
+    client.sink.add("last");
+    const { value } = await channel.stream.next();
+    assertEquals([...value as Uint8Array], [1, 2]);
+    assertEquals((value as Uint8Array).buffer.byteLength, 2);
+    assertEquals((await channel.stream.next()).value, "last");
+    assert((await channel.stream.next()).done);
+    await client.closed;
+  });
 });
