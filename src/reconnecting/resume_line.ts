@@ -40,8 +40,10 @@ export class ResumeLine implements Line, SessionLinkEvents {
   #attempt = 0;
   /** Whether there was a session, even if it can't be resumed. */
   #hasBegun = false;
-  /** What is added while the user hears that the session is gone goes before what waits. */
-  #behind: readonly Kept[] | null = null;
+  /** What waits for a session that begins. */
+  #waiting: readonly Kept[] = [];
+  /** Whether the user's stream is full. */
+  #isPaused = false;
   /** How to close, once everything is acknowledged. */
   #closing: { readonly code: number | undefined; readonly reason: string | undefined } | null =
     null;
@@ -57,7 +59,9 @@ export class ResumeLine implements Line, SessionLinkEvents {
   }
 
   #createLink(): SessionLink {
-    return new SessionLink(this.#limits, this.#options.clock, this);
+    const link = new SessionLink(this.#limits, this.#options.clock, this);
+    if (this.#isPaused) link.withhold();
+    return link;
   }
 
   get isFull(): boolean {
@@ -95,56 +99,59 @@ export class ResumeLine implements Line, SessionLinkEvents {
   /** The server can't resume: what is known of the session before is gone. */
   #openPlainly(connection: WebSocketChannel): void {
     const { protocol } = connection;
-    this.#report(connection, { resumable: false, unacknowledged: this.#renew(), protocol });
+    const unacknowledged = this.#startOver();
+    this.#id = null;
+    this.#hasBegun = false;
+    this.#report({ resumable: false, unacknowledged, protocol });
     if (this.#connection !== connection) return;
     this.#stage = "plain";
     this.#sendPlainly();
   }
 
   /**
-   * Forgets the session, if there was one.
+   * Begins a session in which nothing was sent. What no connection has got waits for it.
    *
-   * @returns What it has not acknowledged; `null` if there was none.
+   * @returns What the session before it has not acknowledged; `null` if there was none.
    */
-  #renew(): Message[] | null {
-    const before = this.#link.session;
-    const { unacknowledged } = before;
-    if (!this.#hasBegun) return null;
-    this.#hasBegun = false;
-    this.#behind = before.unsentKept;
+  #startOver(): Message[] | null {
+    const { unacknowledged, unsentKept } = this.#link.session;
     this.#link.end();
     this.#link = this.#createLink();
-    this.#id = null;
-    return unacknowledged;
+    this.#waiting = unsentKept;
+    return this.#hasBegun ? unacknowledged : null;
+  }
+
+  #keepWaiting(): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const it of waiting) this.#link.session.keep(it);
   }
 
   /** Tells the channel that messages may pass; afterwards they do. */
-  #report(connection: WebSocketChannel, opening: LineOpening): void {
+  #report(opening: LineOpening): void {
+    // What the user adds because a session is gone goes before what waits.
+    if (opening.unacknowledged === null) this.#keepWaiting();
     this.#events.onOpen(opening);
-    const behind = this.#behind ?? [];
-    this.#behind = null;
-    for (const it of behind) this.#link.session.keep(it);
-    if (this.#connection !== connection) this.#stage = "away";
+    this.#keepWaiting();
   }
 
   #welcome(connection: WebSocketChannel, hello: Hello): void {
-    const isSame = hello.session === this.#id;
-    const lost = isSame ? null : this.#renew();
-    const { session } = this.#link;
-    if (hello.session === null || !session.resume(hello.received, hello.window)) {
+    const { session: id, received, window, protocol } = hello;
+    const isSame = id === this.#id;
+    const isPossible = isSame ? this.#link.session.canResume(received) : received === 0;
+    if (id === null || !isPossible) {
       // Another attempt with this id would fail as well.
       this.#id = null;
       return this.#events.onFault(brokenProtocol("its hello can't belong to the session"));
     }
-    this.#id = hello.session;
-    this.#hasBegun = true;
+    const unacknowledged = isSame ? null : this.#startOver();
+    const { session } = this.#link;
+    session.resume(received, window);
     session.told();
+    this.#id = id;
+    this.#hasBegun = true;
     this.#stage = "resumable";
-    this.#report(connection, {
-      resumable: true,
-      unacknowledged: lost,
-      protocol: hello.protocol,
-    });
+    this.#report({ resumable: true, unacknowledged, protocol });
     if (this.#connection !== connection) return;
     // It confirms the id: the server's handler starts now.
     connection.sink.add(session.tell(true));
@@ -204,10 +211,12 @@ export class ResumeLine implements Line, SessionLinkEvents {
   }
 
   pause(): void {
+    this.#isPaused = true;
     this.#link.withhold();
   }
 
   resume(): void {
+    this.#isPaused = false;
     this.#link.goOn();
   }
 
@@ -255,6 +264,7 @@ export class ResumeLine implements Line, SessionLinkEvents {
 
   end(): LineRest {
     this.#deadline?.clear();
+    this.#keepWaiting();
     const { unsent, unacknowledged } = this.#link.session;
     this.#link.end();
     return unacknowledged.length === 0 ? { unsent } : { unsent, unacknowledged };

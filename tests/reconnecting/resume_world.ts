@@ -143,6 +143,7 @@ export class LightConnection {
   readonly sink = {
     hasRoom: true,
     ready: Promise.resolve() as Promise<void>,
+    bufferedAmount: 0,
     add: (message: unknown): boolean => this.said.push(message) > 0,
     close: (): Promise<void> => {
       this.terminate();

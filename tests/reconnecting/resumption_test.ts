@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { ProtocolError, resumption, UnsupportedError } from "../../src/reconnecting/mod.ts";
-import type { LineOpening } from "../../src/reconnecting/line.ts";
+import type { LineOpening, LineRest } from "../../src/reconnecting/line.ts";
 import { webSocketChannelPair } from "../../src/testing/mod.ts";
 import { BARE } from "../../src/web_socket/capabilities.ts";
 import type { WebSocketChannel } from "../../src/web_socket/web_socket_channel.ts";
@@ -9,8 +9,8 @@ import { FakeClock } from "../support/fake_clock.ts";
 import { LightConnection, ResumeClient } from "./resume_world.ts";
 
 /** A client on a connection whose server a test plays. */
-function play(client: ResumeClient): LightConnection {
-  const connection = new LightConnection();
+function play(client: ResumeClient, members: object = {}): LightConnection {
+  const connection = Object.assign(new LightConnection(), members);
   client.connect(connection as unknown as WebSocketChannel);
   return connection;
 }
@@ -160,6 +160,62 @@ Deno.test("resumption: a server that no longer resumes is a reset, and the chann
   assertEquals(client.received, ["#0"]);
   client.line.close(1000, "done");
   assertEquals((await server.closed).reason, "done");
+});
+
+Deno.test("resumption: a server that resumes again, behind one that doesn't", () => {
+  const client = new ResumeClient(new FakeClock());
+  const plain = play(client, { protocol: "v2" });
+  client.line.add("plain", undefined);
+  plain.say("answer");
+  client.abandon();
+  client.line.add("waits", undefined);
+  const second = play(client);
+  second.say(HELLO);
+  assertEquals([plain.said, second.said.slice(1)], [["plain"], ["#0", "=waits"]]);
+  assertEquals(client.openings.map((it) => [it.resumable, it.unacknowledged]), [
+    [false, null],
+    [true, null],
+  ]);
+  assertEquals([client.received, client.faults], [["answer"], []]);
+});
+
+Deno.test("resumption: an impossible hello of a new session forgets nothing", () => {
+  const client = new ResumeClient(new FakeClock());
+  play(client).say(HELLO);
+  client.line.add("handed on", undefined);
+  client.abandon();
+  play(client).say('!{"session":"b","received":7,"window":1000}');
+  assertEquals(client.faults.length, 1);
+  client.abandon();
+  play(client).say('!{"session":"c","received":0,"window":1000}');
+  assertEquals(client.openings[1]?.unacknowledged, ["handed on"]);
+});
+
+Deno.test("resumption: a channel that ends while it hears of a reset keeps what waits", () => {
+  const client = new ResumeClient(new FakeClock());
+  play(client).say(HELLO);
+  client.line.add("handed on", undefined);
+  client.abandon();
+  client.line.add("waits", undefined);
+  let rest: LineRest | null = null;
+  client.onOpening = () => rest = client.line.end();
+  play(client).say('!{"session":"b","received":0,"window":1000}');
+  assertEquals(rest, { unsent: ["waits"] });
+});
+
+Deno.test("resumption: a reader that is stopped stays so in a new session", () => {
+  const clock = new FakeClock();
+  const client = new ResumeClient(clock);
+  play(client).say(HELLO);
+  client.line.pause();
+  client.abandon();
+  const second = play(client);
+  second.say('!{"session":"b","received":0,"window":1000}', "=one");
+  clock.advance(5000);
+  assertEquals(second.said.slice(1), ["#0"]);
+  client.line.resume();
+  clock.advance(1000);
+  assertEquals(second.said.slice(2), ["#1"]);
 });
 
 Deno.test("resumption: close waits for the acknowledgement, within closeTimeout", async () => {
