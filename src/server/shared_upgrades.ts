@@ -171,8 +171,11 @@ function pathsOf({ paths }: SharingServer): readonly string[] {
   return typeof paths === "string" ? [paths] : paths ?? [""];
 }
 
-/** Not `end` and `close`: runtimes listen to those themselves. */
-const EVENTS = ["data", "readable", "error"];
+/**
+ * Not `end` and `close`: runtimes listen to those themselves. Not `error`: Vite listens to it on every upgrade's socket,
+ * also on those that it leaves alone.
+ */
+const EVENTS = ["data", "readable"];
 
 /**
  * Counts what whoever takes a socket does to it: listeners, and ending it. A client's earlier request may have ended it

@@ -96,6 +96,17 @@ Deno.test("attach: pages and WebSockets of several paths on one port; other path
   });
 });
 
+Deno.test("attach: a listener that only guards every socket, as Vite's does, takes none", async () => {
+  await withHttp(async (http, listening) => {
+    const guard = (_request: IncomingMessage, socket: Duplex): void =>
+      void socket.on("error", () => {});
+    http.on("upgrade", guard);
+    const server = WebSocketServer.attach(http, { path: "/ours", handler: echo });
+    await echoes(`${await listening()}/ours`);
+    await server.close();
+  });
+});
+
 for (const order of ["before", "behind"]) {
   Deno.test(`attach: ${order} another listener of another path, each gets its own`, async () => {
     await withHttp(async (http, listening) => {
