@@ -1,9 +1,10 @@
 import { PreparedMessage } from "../protocol/prepared_message.ts";
 import { copyOf } from "../realm/bytes.ts";
+import { closeQuietly } from "../stream_channel/channel_like.ts";
 import { outlet } from "../stream_channel/channel_sink.ts";
 import { inlet, type StreamSubscription } from "../stream_channel/channel_stream.ts";
 import { MIN_SIZE } from "../stream_channel/counted_queue.ts";
-import { preHandled } from "../stream_channel/errors.ts";
+import { ignore, preHandled } from "../stream_channel/errors.ts";
 import { Channel } from "../web_socket/channel.ts";
 import { ChannelCore } from "../web_socket/channel_core.ts";
 import { closeContent, type Ending } from "../web_socket/channel_state.ts";
@@ -16,7 +17,7 @@ import { QueueFullError, WebSocketChannelError } from "../web_socket/errors.ts";
 import { failConnection, peerClosed } from "../web_socket/peer_ending.ts";
 import type { Transport } from "../web_socket/transport.ts";
 import type { Message, WebSocketChannel } from "../web_socket/web_socket_channel.ts";
-import { type MessageInput, type SendOptions, unsendable } from "../web_socket/web_socket_sink.ts";
+import type { MessageInput, SendOptions } from "../web_socket/web_socket_sink.ts";
 
 import { createSessionId, formatHello, type Hello, TEXT_MARK } from "./resume_messages.ts";
 import { kept, type SessionLimits } from "./session.ts";
@@ -59,6 +60,19 @@ function sharedForm(message: PreparedMessage): PreparedMessage {
     shared.set(message, form = new PreparedMessage(TEXT_MARK + message.content));
   }
   return form;
+}
+
+/** Closes a connection: without the code, if its transport can't send that. Nobody is there to get the error. */
+export function closeWith(
+  { sink }: WebSocketChannel,
+  code: number | undefined,
+  reason: string | undefined,
+): void {
+  try {
+    sink.close(code, reason).catch(ignore);
+  } catch {
+    closeQuietly(sink);
+  }
 }
 
 /** The server's side of a session: what carries the messages of the one channel that the handler gets. */
@@ -258,7 +272,7 @@ export class ServerSession implements Transport, SessionLinkEvents {
     this.#carrier = null;
     this.#link.lose();
     carrier?.subscription.cancel();
-    void carrier?.connection.sink.close(PROTOCOL_ERROR, "Not resume.v1");
+    if (carrier !== null) closeWith(carrier.connection, PROTOCOL_ERROR, "Not resume.v1");
     const sent = closeContent(PROTOCOL_ERROR, "Not resume.v1");
     this.#isCloseOut = true;
     if (this.#core !== null) failConnection(this.#core, error, sent);
@@ -319,10 +333,6 @@ export class ServerSession implements Transport, SessionLinkEvents {
   }
 
   close(code: number | undefined, reason: string): CloseFrameContent {
-    const isOurs = code !== undefined && code > 1001 && code < 3000;
-    if (isOurs && this.#core?.identity.capabilities.allCloseCodes === false) {
-      throw unsendable(code, "1000, 1001 and 3000-4999 on this transport");
-    }
     this.#closing = { code, reason };
     this.#link.finish();
     if (this.#link.session.size === 0) this.#closeConnection();
@@ -339,7 +349,7 @@ export class ServerSession implements Transport, SessionLinkEvents {
     if (carrier === null || this.#hasSentClose) return;
     this.#hasSentClose = true;
     const { code, reason } = this.#closing ?? {};
-    void carrier.connection.sink.close(code, reason);
+    closeWith(carrier.connection, code, reason);
   }
 
   hasSentClose(): boolean {

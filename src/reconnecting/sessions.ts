@@ -10,7 +10,12 @@ import { Deadline } from "../web_socket/deadline.ts";
 import type { Message, WebSocketChannel } from "../web_socket/web_socket_channel.ts";
 import { checkCloseArguments } from "../web_socket/web_socket_sink.ts";
 import { type Hello, parseHello, RESUME_PROTOCOL } from "./resume_messages.ts";
-import { type Carrier, ServerSession, type ServerSessionOptions } from "./server_session.ts";
+import {
+  type Carrier,
+  closeWith,
+  ServerSession,
+  type ServerSessionOptions,
+} from "./server_session.ts";
 import { BufferPool } from "./session.ts";
 
 /** Who a client is: compared with `Object.is` when it comes back. */
@@ -325,7 +330,7 @@ class ServedConnection implements Carrier {
   /** Closes it: it gets no session. */
   refuse(code: number, reason: string): null {
     this.subscription.cancel();
-    this.connection.sink.close(code, reason).catch(ignore);
+    closeWith(this.connection, code, reason);
     return null;
   }
 }

@@ -6,18 +6,26 @@ import { ReconnectingChannel, resumption, Sessions } from "../../src/reconnectin
 import {
   acceptUpgrade,
   type ConnectionHandler,
+  type ErrorHook,
   type ServerWebSocketChannel,
 } from "../../src/server/mod.ts";
+import { WebSocketChannel } from "../../src/web_socket_channel.ts";
 import type { Message } from "../../src/web_socket/web_socket_channel.ts";
 import { platform } from "../../src/web_socket/platform.ts";
 import { closeServer, listen } from "../support/loopback.ts";
 import { upgradeOnBun, upgradeOnDeno } from "../server/platform_servers.ts";
 import { until } from "../support/turns.ts";
 
+/** A server that listens. */
+interface Started {
+  readonly url: string;
+  close(): Promise<void>;
+}
+
 /** A session over three connections, and its end. */
 async function tryOut(
   sessions: Sessions,
-  start: (handler: ConnectionHandler) => Promise<{ url: string; close(): Promise<void> }>,
+  start: (handler: ConnectionHandler) => Promise<Started>,
 ): Promise<void> {
   const channels: ServerWebSocketChannel[] = [];
   const server = await start(sessions.handler((channel) => {
@@ -46,24 +54,53 @@ async function tryOut(
   await server.close();
 }
 
-Deno.test("sessions: of any node:http server", async () => {
-  await tryOut(new Sessions(), async (handler) => {
-    const server = createServer();
-    server.on("upgrade", (request, socket, head) => {
-      acceptUpgrade(request, socket, head, { handler, protocols: ["v2"] }).ready.catch(() => {});
-    });
-    const port = await listen(server);
-    return { url: `ws://127.0.0.1:${port}`, close: () => closeServer(server) };
+/** A handler that fails, and a client that says nonsense. */
+async function tryFaults(
+  start: (handler: ConnectionHandler, onError: ErrorHook) => Promise<Started>,
+): Promise<void> {
+  const errors: unknown[] = [];
+  const handler = new Sessions().handler(async (channel) => {
+    await channel.stream.next();
+    throw new Error("broken");
   });
+  const server = await start(handler, (error) => void errors.push(`${error}`));
+  const options = { protocols: ["resume.v1"], transport: "net" } as const;
+  const one = await WebSocketChannel.open(server.url, options);
+  one.sink.add('!{"attempt":1,"received":0,"window":1000}');
+  one.sink.add("#0");
+  one.sink.add("=text");
+  assertEquals([(await one.closed).code, errors], [1011, ["Error: broken"]]);
+  const other = await WebSocketChannel.open(server.url, options);
+  other.sink.add("nonsense");
+  assertEquals((await other.closed).code, 1002);
+  await server.close();
+}
+
+async function startNodeHttp(handler: ConnectionHandler, onError?: ErrorHook): Promise<Started> {
+  const server = createServer();
+  server.on("upgrade", (request, socket, head) => {
+    const options = { handler, onError, protocols: ["v2"] };
+    acceptUpgrade(request, socket, head, options).ready.catch(() => {});
+  });
+  const port = await listen(server);
+  return { url: `ws://127.0.0.1:${port}`, close: () => closeServer(server) };
+}
+
+function startPlatform(handler: ConnectionHandler, onError?: ErrorHook): Promise<Started> {
+  const upgradeAll = platform() === "deno" ? upgradeOnDeno : upgradeOnBun;
+  const server = upgradeAll({ handler, onError, protocols: ["v2"] }, () => {});
+  const url = `ws://127.0.0.1:${server.port}`;
+  return Promise.resolve({ url, close: () => server.stop(true) });
+}
+
+Deno.test("sessions: of any node:http server", async () => {
+  await tryOut(new Sessions(), startNodeHttp);
+  await tryFaults(startNodeHttp);
 });
 
 if (platform() === "deno" || platform() === "bun") {
   Deno.test("sessions: of Deno.serve and Bun.serve", async () => {
-    await tryOut(new Sessions(), (handler) => {
-      const upgradeAll = platform() === "deno" ? upgradeOnDeno : upgradeOnBun;
-      const server = upgradeAll({ handler, protocols: ["v2"] }, () => {});
-      const url = `ws://127.0.0.1:${server.port}`;
-      return Promise.resolve({ url, close: () => server.stop(true) });
-    });
+    await tryOut(new Sessions(), startPlatform);
+    await tryFaults(startPlatform);
   });
 }
