@@ -1,3 +1,5 @@
+// Not in browsers: it serves
+
 /** Sessions of servers that aren't ours: any `node:http` server, `Deno.serve`, `Bun.serve`. */
 
 import { assertEquals } from "@std/assert";

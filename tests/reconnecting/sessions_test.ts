@@ -1,3 +1,5 @@
+// Not in browsers: it serves
+
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import {
   ProtocolError,

@@ -1,3 +1,5 @@
+// Not in browsers: it serves
+
 import { assertEquals } from "@std/assert";
 import { WebSocketServer } from "../../src/server/mod.ts";
 import { type ServiceHost, services } from "../../src/web_socket/connection_service.ts";
