@@ -4,6 +4,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { deadline } from "@std/async";
+import { readConfig } from "../../tasks/build_npm.ts";
 import { findChromium } from "../../tasks/test_browser.ts";
 import { succeed, toolbox } from "../../tasks/tools.ts";
 import { DevTools } from "../support/dev_tools.ts";
@@ -71,13 +72,17 @@ globalThis.start = async (name, url) => {
 globalThis.text = () => document.querySelector("main").textContent.trim();
 `;
 
+const { name } = await readConfig();
+
 const CONFIG = `
 import vue from "@vitejs/plugin-vue";
 import { svelte } from "@sveltejs/vite-plugin-svelte";
 export default {
   logLevel: "error",
   plugins: [vue(), svelte()],
-  resolve: { alias: { "@web-socket/channel/reconnecting": ${JSON.stringify(ENTRY.pathname)} } },
+  resolve: { alias: { ${JSON.stringify(`${name}/reconnecting`)}: ${
+  JSON.stringify(ENTRY.pathname)
+} } },
 };
 `;
 
