@@ -1,5 +1,8 @@
-/** Random walks over everything that can happen to a channel that reconnects. */
+/**
+ * Random walks over everything that can happen to a channel that reconnects. `WALKS` says how many there are.
+ */
 
+import process from "node:process";
 import { assert, assertEquals } from "@std/assert";
 import { TRANSITIONS } from "../../src/reconnecting/state.ts";
 import type { ReconnectingOptions } from "../../src/reconnecting/mod.ts";
@@ -8,7 +11,7 @@ import { type Random, seededRandom, testSeed } from "../support/random.ts";
 import { assertNoUncaught } from "../support/unhandled.ts";
 import { NOTHING_LEFT, Rig } from "./support.ts";
 
-const WALKS = 400;
+const WALKS = Number(process.env["WALKS"] ?? 400);
 const STEPS = 40;
 
 const CODES = [undefined, 1000, 1001, 1005, 1008, 1011, 1012, 1013, 4000, 4401];
