@@ -49,14 +49,16 @@ export async function newestNode(): Promise<readonly string[] | null> {
  * Starts a program, and waits until it prints where it listens.
  *
  * @param hasInput Whether it reads lines.
+ * @param cwd Where; left out: in the project's folder.
  */
 export async function startProgram(
   [program = "", ...args]: readonly string[],
   hasInput = false,
+  cwd: string = fileURLToPath(ROOT),
 ): Promise<Program> {
   const child = new Deno.Command(program, {
     args,
-    cwd: fileURLToPath(ROOT),
+    cwd,
     env: { NO_COLOR: "1" },
     stdin: hasInput ? "piped" : "null",
     stdout: "piped",
