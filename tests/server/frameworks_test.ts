@@ -78,7 +78,7 @@ function programOf(title: string, entry: string): string {
   const start = page.indexOf(`\n## ${title}\n`);
   const [, code = ""] = /```js ignore\n([^]*?)\n```/.exec(page.slice(start)) ?? [];
   assertStringIncludes(code, "WebSocketServer.attach(");
-  return code.replace(`"@web-socket/channel/server"`, JSON.stringify(entry));
+  return code.replace(/"@web-socket\/\w+\/server"/, JSON.stringify(entry));
 }
 
 for (const { title, packages, isLarge, isEnding, files, build, own } of FRAMEWORKS) {

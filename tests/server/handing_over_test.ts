@@ -1,0 +1,38 @@
+/** A connection that one process accepts and another serves. */
+// Deno only: it starts programs, on the other runtimes as well
+
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import { deadline } from "@std/async";
+import { RawClient } from "../support/recipe_clients.ts";
+import { clientFrame } from "../support/frames.ts";
+import { bundled, newestNode, PATIENCE, RUNTIMES, startProgram } from "./programs.ts";
+
+const PROGRAM = "tests/server/programs/handing_over.ts";
+
+for (const [runtime, command] of [...RUNTIMES, ["the newest Node", await newestNode()] as const]) {
+  const left = command === null ? " (left out: it is not installed)" : "";
+  const what = runtime === "Bun" ? "Bun sends no socket" : "nothing of it is lost";
+  Deno.test({
+    name: `a connection handed to another process, on ${runtime}: ${what}${left}`,
+    ignore: command === null,
+    async fn() {
+      const program = await startProgram([...command ?? [], await bundled(PROGRAM)]);
+      const client = new RawClient(program.url);
+      try {
+        client.request("/", []);
+        // Nobody has to wait for the answer: this is the head, or comes right behind it.
+        client.socket.write(clientFrame({ opcode: 1, payload: "early" }));
+        if (runtime === "Bun") {
+          assertEquals(await deadline(program.printed("no socket"), PATIENCE), "no socket");
+          return;
+        }
+        assertStringIncludes(await deadline(client.response(), PATIENCE), " 101 ");
+        client.send(1, "late");
+        assertEquals(await deadline(client.hex(13), PATIENCE), "81056561726c79" + "81046c617465");
+      } finally {
+        await client.destroy();
+        await program.stop();
+      }
+    },
+  });
+}
