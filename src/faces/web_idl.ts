@@ -6,6 +6,7 @@
  */
 
 import { bufferOf, isArrayBuffer } from "../realm/bytes.ts";
+import { builtinOf } from "../realm/kinds.ts";
 
 /** The error of a call with too few arguments. */
 export function checkArguments(what: string, needed: number, given: number): void {
@@ -81,13 +82,18 @@ export function bufferSource(
   action: string,
 ): ArrayBuffer | ArrayBufferView | null {
   const isView = ArrayBuffer.isView(value);
-  if (!isView && !isArrayBuffer(value)) return null;
+  const isBuffer = isView || isArrayBuffer(value) || isShared(value);
+  if (!isBuffer) return null;
   const buffer: unknown = isView ? bufferOf(value) : value;
   const { resizable } = buffer as { resizable?: boolean };
-  if (isArrayBuffer(buffer) && resizable !== true) return value;
+  if (isArrayBuffer(buffer) && resizable !== true) return value as ArrayBuffer;
   throw new TypeError(
     `Cannot ${action}: the bytes are in a buffer that is shared or can be resized. Use a copy`,
   );
+}
+
+function isShared(value: unknown): boolean {
+  return typeof value === "object" && value !== null && builtinOf(value) === "SharedArrayBuffer";
 }
 
 /** Whether a value is a `Blob`, of whichever realm. */

@@ -24,14 +24,13 @@ export const NATIVE_DIFFERENCES: Readonly<Record<string, readonly string[]>> = {
     "close(): the Close frame of no code and a reason, which has 1000",
     "close(): while connecting: CLOSING at once, then error and close, and no open",
     "send(): bytes are taken as they are in the call",
-    "send(): shared memory is no BufferSource: a view throws, the buffer itself is text",
   ],
   node: [
     "close(): while connecting: CLOSING at once, then error and close, and no open",
     "bufferedAmount: after close() it grows by what is sent, and never falls",
     "binaryType: it is blob, then what it is set to; anything else is ignored",
     "send(): bytes are taken as they are in the call",
-    "send(): shared memory is no BufferSource: a view throws, the buffer itself is text",
+    "send(): shared memory throws, the buffer itself as well as a view",
     "send(): a detached buffer has no bytes",
     "Event handlers: a handler keeps its place among the listeners until it is removed",
     "Feedback from the protocol: each event is a task: microtasks run between two of them",
@@ -56,6 +55,5 @@ export const NATIVE_DIFFERENCES: Readonly<Record<string, readonly string[]>> = {
     "binaryType: it is blob, then what it is set to; anything else is ignored",
     "binaryType: blob gives Blobs of the bytes",
     "binaryType: it is read when the event is fired",
-    "send(): shared memory is no BufferSource: a view throws, the buffer itself is text",
   ],
 };

@@ -601,14 +601,12 @@ add(
   },
 );
 
-add("send()", "shared memory is no BufferSource: a view throws, the buffer itself is text", async (
-  subject,
-) => {
+add("send()", "shared memory throws, the buffer itself as well as a view", async (subject) => {
   const socket = await open(subject);
   const shared = new SharedArrayBuffer(4);
-  assertEquals(thrownBy(() => socket.send(new Uint8Array(shared) as never)), "plain TypeError");
-  socket.send(shared as never);
-  assertEquals(await received(socket), "[object SharedArrayBuffer]");
+  for (const data of [shared, new Uint8Array(shared)]) {
+    assertEquals(thrownBy(() => socket.send(data as never)), "plain TypeError");
+  }
 });
 
 add("send()", "a detached buffer has no bytes", async (subject) => {
