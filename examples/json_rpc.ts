@@ -35,6 +35,6 @@ function call(method: string, params: unknown[], timeout = 5000): Promise<unknow
 }
 
 for (const [method = "", ...params] of [["max", 3, 14, 15], ["sleep"], ["fly"], ["max", "text"]]) {
-  console.log(method, await call(`${method}`, params, 500).catch(({ message }) => message));
+  console.log(method, await call(`${method}`, params, 1000).catch(({ message }) => message));
 }
 await server.close();
