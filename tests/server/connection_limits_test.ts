@@ -16,6 +16,7 @@ import {
   type ServerRequest,
   WebSocketServer,
 } from "../../src/server/mod.ts";
+import { createIdentity } from "../support/certificates.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { RawClient } from "../support/recipe_clients.ts";
 import { turn, until } from "../support/turns.ts";
@@ -311,6 +312,26 @@ Deno.test("bind: an address has a bounded number of connections without a reques
     assertEquals((await refusalOf(server, requestText())).status, 429);
     for (const client of clients) await client.destroy();
     await until(() => server.stats().connections.silent === 0);
+  });
+});
+
+Deno.test("bind: with TLS, too, connections without a request are counted, and upgrades are limited", async () => {
+  const tls = createIdentity({ names: ["127.0.0.1"] });
+  const options = { tls, maxSilentConnections: 2, maxConnectionsPerAddress: 1, handler: () => {} };
+  await withServer(options, async (server) => {
+    const stats = () => server.stats().connections;
+    const idle = [1, 2].map(() => new RawClient(server.url));
+    await until(() => stats().silent === 2);
+    const connect = (): NetWebSocketChannel =>
+      NetWebSocketChannel.connect(server.url, { tls: { ca: tls.cert } });
+    const client = connect();
+    await client.ready;
+    assertEquals([stats().open, stats().silent, stats().dropped], [1, 1, 1]);
+    const error = await assertRejects(() => connect().ready, ConnectError);
+    assertEquals([error.status, error.retryAfter], [429, 5000]);
+    await client.sink.close();
+    for (const it of idle) await it.destroy();
+    await until(() => stats().silent === 0);
   });
 });
 
