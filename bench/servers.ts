@@ -39,6 +39,7 @@ export type ServerName =
   | "bare"
   | "floor"
   | "ours"
+  | "ours, pings"
   | "ours, compression"
   | "ours, TLS"
   | "ws"
@@ -64,6 +65,8 @@ export const servers: Readonly<Record<ServerName, () => Promise<Running>>> = {
   /** The least that answers a frame with a frame. */
   "floor": startFloor,
   "ours": () => startOwn({}),
+  /** As it is without options: the others don't ping. */
+  "ours, pings": () => startOwn({ pingInterval: 30_000 }),
   "ours, compression": () => startOwn({ compression: { threshold: 0 } }),
   "ours, TLS": () => startOwn({ tls: identity() }),
   "ws": () => startWs(peers.ws(), {}),
@@ -81,11 +84,15 @@ function identity(): { cert: string; key: string } {
 }
 
 async function startOwn(
-  options: { compression?: { threshold: number }; tls?: { cert: string; key: string } },
+  options: {
+    compression?: { threshold: number };
+    tls?: { cert: string; key: string };
+    pingInterval?: number;
+  },
 ): Promise<Running> {
   const server = await bind({
-    ...options,
     pingInterval: 0,
+    ...options,
     origin: false,
     maxMessageSize: LARGEST,
   });

@@ -76,6 +76,12 @@ export const targets: readonly Target[] = [
   { row: "idle-memory", what: "idle connection, bytes", name: "ours", atMost: 2048 },
   {
     row: "idle-memory",
+    what: "idle connection that is pinged, bytes",
+    name: "ours, pings",
+    atMost: 2048,
+  },
+  {
+    row: "idle-memory",
     what: "idle connection with compression agreed, bytes",
     name: "ours, compression",
     atMost: 2560,

@@ -134,6 +134,7 @@ async function slowReader(effort: Effort): Promise<Row> {
 const KINDS: readonly ServerName[] = [
   "bare",
   "ours",
+  "ours, pings",
   "ours, compression",
   "ws",
   "ws, compression",

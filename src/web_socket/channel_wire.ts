@@ -1,10 +1,6 @@
 import { isBinary, plainBytes } from "../realm/bytes.ts";
 import type { ChannelSink } from "../stream_channel/channel_sink.ts";
-import type {
-  ChannelStream,
-  ListenOptions,
-  StreamSubscription,
-} from "../stream_channel/channel_stream.ts";
+import type { ChannelStream, StreamSubscription } from "../stream_channel/channel_stream.ts";
 import { ignore } from "../stream_channel/errors.ts";
 import { type Flushes, inMicrotasks } from "./flushes.ts";
 import type { Wire, WireEvents, WireFailure } from "./wire.ts";
@@ -24,7 +20,7 @@ export interface ChannelWireOptions {
 }
 
 /** Any channel of bytes as a {@linkcode Wire}. */
-export class ChannelWire implements Wire, ListenOptions {
+export class ChannelWire implements Wire {
   readonly #bytes: BytesParts;
   readonly #options: ChannelWireOptions;
   #events: WireEvents | null = null;
@@ -90,7 +86,10 @@ export class ChannelWire implements Wire, ListenOptions {
     this.#events = events;
     if (this.#subscription !== null) return;
     const { stream, sink } = this.#bytes;
-    this.#subscription = stream.listen((chunk) => this.#onChunk(chunk), this);
+    this.#subscription = stream.listen((chunk) => this.#onChunk(chunk), {
+      onError: (error) => this.#onError(error),
+      onDone: () => this.#onDone(),
+    });
     // A stream that is paused doesn't tell of its end; the sink does.
     sink.done.then(() => this.#onSinkDone(null), (error) => this.#onSinkDone({ error }));
   }
@@ -103,17 +102,17 @@ export class ChannelWire implements Wire, ListenOptions {
     } catch (error) {
       // The connection would have a gap.
       this.#subscription?.cancel();
-      this.onError(error);
-      return this.onDone();
+      this.#onError(error);
+      return this.#onDone();
     }
     this.#events?.onChunk(bytes);
   }
 
-  onError(error: unknown): void {
+  #onError(error: unknown): void {
     this.#failure = { error };
   }
 
-  onDone(): void {
+  #onDone(): void {
     this.#ended = true;
     this.#events?.onEnd(this.#failure);
   }

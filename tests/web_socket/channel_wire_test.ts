@@ -83,10 +83,16 @@ Deno.test("a channel that is lost while paused gives what it has, and its end", 
 
 Deno.test("an end that comes although it is paused: that the sink is over is told as well", async () => {
   const bytes = new FakeBytes();
-  const { wire, events } = connect(bytes);
+  let onDone: (() => void) | undefined;
+  const listen: ByteChannel["stream"]["listen"] = (onData, options) => {
+    onDone = options?.onDone;
+    return bytes.stream.listen(onData, options);
+  };
+  const stream = { listen } as ByteChannel["stream"];
+  const { wire, events } = connect({ stream, sink: bytes.sink });
   wire.pause();
   // As where whoever closes a channel discards what waits in it.
-  wire.onDone();
+  onDone?.();
   bytes.outgoing.finish();
   await microtasks();
   assertEquals(events, [["end", null], ["over", null]]);
