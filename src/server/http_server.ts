@@ -1,5 +1,6 @@
 import { checkTlsContext, refuseIgnored, TLS_CONTEXT_KINDS } from "../net/tls_options.ts";
 import { builtinModule } from "../realm/builtin_module.ts";
+import { ignore } from "../stream_channel/errors.ts";
 import { malformedOption, type OptionKinds, readOptions } from "../stream_channel/options.ts";
 import type { TlsContextOptions } from "../web_socket/tls_options.ts";
 import { UnsupportedError } from "../web_socket/errors.ts";
@@ -120,6 +121,8 @@ export interface HttpServer {
   ): unknown;
   on(event: "error", listener: (error: unknown) => void): unknown;
   once(event: "listening", listener: () => void): unknown;
+  /** Destroys connections without a request: since Node 19, `close` calls it. */
+  closeIdleConnections?(): void;
   /** Takes other certificates, for connections to come. */
   setSecureContext?(options: object): void;
 }
@@ -249,6 +252,8 @@ function canReusePort(): boolean {
  */
 export async function listen(server: HttpServer, place: ServerPlace): Promise<ServerAddress> {
   const options = listenOptions(place);
+  // Which of them to destroy, and when, is decided where they are counted.
+  server.closeIdleConnections = ignore;
   return await new Promise((resolve, reject) => {
     server.on("error", reject);
     server.once("listening", () => {

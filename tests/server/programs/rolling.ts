@@ -17,8 +17,7 @@ let handled = 0;
 async function handler({ stream, sink }: ServerWebSocketChannel): Promise<void> {
   for await (const message of stream) {
     // Throws when the channel was closed since the message was read: the client sends it again.
-    if (what === "echo") sink.add(message);
-    handled++;
+    if (what === "upload" || sink.add(message)) handled++;
   }
 }
 
