@@ -25,10 +25,12 @@ export interface RateLimitOptions {
    *
    * - `"pause"`: nothing more is read from it until it has kept to the limit again. Nothing is lost: what it
    *   sends meanwhile waits in its own buffers, and it notices that as backpressure.
+   *   The sockets of `Deno.serve` and `Bun.serve` can't be paused: there it is an `UnsupportedError`.
    * - `"close"`: the message isn't delivered, and the connection ends with 1008. `closed` has a `LimitError`.
    * - A function that decides, once for each message (or chunk of bytes) over the limit. It must answer
    *   `"pause"`, `"close"` or `"allow"`, which lets the message through. If it throws, or answers something else,
    *   `onError` gets the error, and the connection is closed as with `"close"`.
+   *   On a socket that can't be paused, its `"pause"` counts as `"close"`.
    */
   action: "pause" | "close" | ((excess: RateExcess) => "pause" | "close" | "allow");
 }
