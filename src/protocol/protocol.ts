@@ -266,7 +266,7 @@ export class Protocol {
    */
   sendText(text: string, options?: SendOptions): boolean {
     if (this.#state !== "open") return false;
-    const output = this.pendingOutput ?? this.output;
+    const output = this.output;
     const isIdle = output.isEmpty;
     output.cost += MESSAGE_COST + text.length;
     if (this.#deflate === null || options?.compress === false) {
@@ -295,7 +295,7 @@ export class Protocol {
     const bytes = count > 0 ? value as Uint8Array : bytesOf(value);
     const length = count > 0 ? count : lengthOf(bytes);
     if (this.#state !== "open") return false;
-    const output = this.pendingOutput ?? this.output;
+    const output = this.output;
     const isIdle = output.isEmpty;
     if (this.#deflate === null || options?.compress === false) {
       output.write(FIN | BINARY, bytes, length);
@@ -318,7 +318,7 @@ export class Protocol {
    */
   sendPrepared(message: PreparedMessage, options?: SendOptions): boolean {
     if (this.#state !== "open") return false;
-    const output = this.pendingOutput ?? this.output;
+    const output = this.output;
     const isIdle = output.isEmpty;
     const deflate = options?.compress === false ? undefined : this.#deflate?.shared;
     const compressed = deflate === undefined ? null : message.compressedFrame(deflate);

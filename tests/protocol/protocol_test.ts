@@ -781,3 +781,51 @@ Deno.test("a message whose buffer is transferred: what came behind it is lost, a
     }
   }
 });
+
+Deno.test("a connection with nothing to send holds no output: the next one that sends has it", () => {
+  const { protocol: one } = record("server", { recycles: true });
+  one.releaseOutput();
+  assertEquals(one.pendingOutput, null);
+  one.sendText("a");
+  const { output } = one;
+  one.releaseOutput();
+  assertStrictEquals(one.pendingOutput, output, "not taken");
+  assertEquals(
+    hex(output.takeChunk() ?? new Uint8Array()),
+    hex(frame({ opcode: 1, payload: "a" })),
+  );
+  one.releaseOutput();
+  assertStrictEquals(one.pendingOutput, output, "not given back");
+  output.giveBack(0);
+  one.releaseOutput();
+  assertEquals(one.pendingOutput, null);
+  const { protocol: two } = record("client");
+  two.sendText("b");
+  assertStrictEquals(two.output, output);
+  one.sendText("c");
+  assert(one.output !== output);
+  // Masked, and with chunks that are not given back: as this end is.
+  const sent = output.takeAll();
+  assertEquals(hex(joined(sent)), hex(frame({ opcode: 1, payload: "b", key: KEY })));
+  two.releaseOutput();
+  assertEquals(two.pendingOutput, null);
+});
+
+Deno.test("conclude and end where no end was begun, and behind one", () => {
+  const { protocol, log } = record("server");
+  protocol.conclude();
+  assertEquals([protocol.state, protocol.sentClose, protocol.receivedClose, log], [
+    "open",
+    null,
+    null,
+    [],
+  ]);
+  protocol.end();
+  protocol.conclude();
+  assertEquals([protocol.state, log], ["closed", []]);
+  const closing = record("server");
+  closing.protocol.close(1000);
+  closing.protocol.end();
+  closing.protocol.conclude();
+  assertEquals([closing.protocol.state, closing.protocol.sentClose?.code], ["closed", 1000]);
+});
