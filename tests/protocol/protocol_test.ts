@@ -829,3 +829,9 @@ Deno.test("conclude and end where no end was begun, and behind one", () => {
   closing.protocol.conclude();
   assertEquals([closing.protocol.state, closing.protocol.sentClose?.code], ["closed", 1000]);
 });
+
+Deno.test("autoPong: false leaves Pings to their listener", () => {
+  const { protocol, log, sent } = record("server", { autoPong: false });
+  protocol.receive(peerFrame("server", { opcode: 9, payload: "x" }));
+  assertEquals([log, sent()], [[`ping ${hex(utf8("x"))}`], ""]);
+});
