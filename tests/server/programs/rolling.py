@@ -3,6 +3,7 @@
 Usage: rolling.py fd|port COMMAND...   The command gets the port as its last argument, or the socket as descriptor 3.
 """
 
+import ctypes
 import os
 import signal
 import socket
@@ -21,6 +22,9 @@ port = listener.getsockname()[1]
 
 
 def descriptor():
+    if sys.platform == "linux":
+        # PR_SET_PDEATHSIG: it doesn't outlive this process, whatever ends that.
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
     if way == "fd":
         os.dup2(listener.fileno(), 3)
         os.set_inheritable(3, True)
