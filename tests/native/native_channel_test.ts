@@ -10,7 +10,7 @@ import type { WebSocketLike } from "../../src/native/web_socket_like.ts";
 import { NO_CAPABILITIES } from "../../src/web_socket/capabilities.ts";
 import { ConnectError, WebSocketChannelError } from "../../src/web_socket/errors.ts";
 import { assertInvalidState, microtasks, record, settled } from "../support/events.ts";
-import { FakeClock } from "../support/fake_clock.ts";
+import { ManualClock } from "../../src/testing/manual_clock.ts";
 import { foreign } from "../support/foreign_realm.ts";
 import { FakeWebSocket } from "../support/fake_web_socket.ts";
 import { assertNoUncaught } from "../support/unhandled.ts";
@@ -40,7 +40,7 @@ Deno.test("native C53 an open socket: ready fulfils, messages go and come in ord
 
 Deno.test("native C54 a promise of a socket: connecting until it fulfils, then as the socket is", async () => {
   const { promise, resolve } = deferred<WebSocketLike>();
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   const channel = NativeChannel.from(promise, {}, clock);
   assertEquals([channel.state, channel.socket], ["connecting", null]);
   channel.sink.add("early");
@@ -99,7 +99,7 @@ for (const [readyState, name] of [[2, "closing"], [3, "closed"]] as const) {
 
 Deno.test("native: a promise of a socket that rejects fails the channel, with its reason as cause", async () => {
   const { promise, reject } = deferred<WebSocketLike>();
-  const channel = NativeChannel.from(promise, {}, new FakeClock());
+  const channel = NativeChannel.from(promise, {}, new ManualClock());
   const reason = new Error("no upgrade");
   reject(reason);
   const error = await rejection(channel.ready);
@@ -110,7 +110,7 @@ Deno.test("native: a promise of a socket that rejects fails the channel, with it
 
 Deno.test("native: closed while there is only the promise of a socket, it closes the socket", async () => {
   const { promise, resolve } = deferred<WebSocketLike>();
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   const channel = NativeChannel.from(promise, {}, clock);
   await channel.sink.close();
   const socket = new FakeWebSocket();
@@ -122,7 +122,7 @@ Deno.test("native: closed while there is only the promise of a socket, it closes
 
 Deno.test("native: timed out while there is only the promise of a socket, it closes the socket", async () => {
   const { promise, resolve } = deferred<WebSocketLike>();
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   const channel = NativeChannel.from(promise, { connectTimeout: 100 }, clock);
   clock.advance(100);
   const error = await rejection(channel.ready);
@@ -163,7 +163,7 @@ Deno.test("native: nothing is known of a wrapped socket, so it has no capability
   const { channel } = wrap({}, able);
   assertEquals(channel.capabilities, shown);
   channel.terminate();
-  const later = NativeChannel.from(Promise.resolve(able), {}, new FakeClock());
+  const later = NativeChannel.from(Promise.resolve(able), {}, new ManualClock());
   assertEquals(later.capabilities, NO_CAPABILITIES);
   await later.ready;
   assertEquals(later.capabilities, shown);
@@ -325,7 +325,7 @@ Deno.test("native: nobody looks at a promise, and nothing is uncaught", async ()
     const { socket } = wrap({}, new FakeWebSocket(0));
     socket.closed({ code: 1006 });
     wrap().socket.closed({ code: 0 });
-    NativeChannel.from(Promise.reject(new Error("none")), {}, new FakeClock());
+    NativeChannel.from(Promise.reject(new Error("none")), {}, new ManualClock());
   });
 });
 

@@ -11,7 +11,7 @@ import { NativeChannel } from "../../src/native/native_channel.ts";
 import type { WebSocketLike } from "../../src/native/web_socket_like.ts";
 import { WebSocketChannelError } from "../../src/web_socket/errors.ts";
 import { microtasks, record, settled } from "../support/events.ts";
-import { FakeClock } from "../support/fake_clock.ts";
+import { ManualClock } from "../../src/testing/manual_clock.ts";
 import { FakeWebSocket } from "../support/fake_web_socket.ts";
 import { wrap } from "./support.ts";
 
@@ -175,7 +175,7 @@ Deno.test("odd sockets: an error event and no close event, while connecting: con
 
 Deno.test("odd sockets: what is no socket is a TypeError, and leaves no timer behind", () => {
   for (const wrong of [null, undefined, 42, "ws://example.com", {}]) {
-    const clock = new FakeClock();
+    const clock = new ManualClock();
     assertThrows(
       () => NativeChannel.from(wrong as unknown as WebSocketLike, {}, clock),
       TypeError,
@@ -186,7 +186,7 @@ Deno.test("odd sockets: what is no socket is a TypeError, and leaves no timer be
 });
 
 Deno.test("odd sockets: a promise of what is no socket fails the channel, the TypeError is the cause", async () => {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   const none = Promise.resolve(null as unknown as WebSocketLike);
   const error = await NativeChannel.from(none, {}, clock).ready.catch((it: unknown) => it);
   assertInstanceOf(error, WebSocketChannelError);
@@ -201,7 +201,7 @@ Deno.test("odd sockets: of a promise that never settles, close, terminate and ad
     (channel) => channel.sink.addError(new Error("my own")),
   ];
   for (const act of actions) {
-    const clock = new FakeClock();
+    const clock = new ManualClock();
     const channel = NativeChannel.from(new Promise<WebSocketLike>(() => {}), {}, clock);
     act(channel);
     assertEquals(channel.state, "closed");

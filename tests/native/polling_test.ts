@@ -1,9 +1,9 @@
 import { assertEquals } from "@std/assert";
 import { Polling } from "../../src/native/polling.ts";
-import { FakeClock } from "../support/fake_clock.ts";
+import { ManualClock } from "../../src/testing/manual_clock.ts";
 
 Deno.test("polling: looks at the state at its interval, until look gives false", () => {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   const polling = new Polling(clock, 100);
   const looks: number[] = [];
   polling.watchState(() => looks.push(clock.now()) < 3);
@@ -12,7 +12,7 @@ Deno.test("polling: looks at the state at its interval, until look gives false",
 });
 
 Deno.test("polling: the state is looked at every 32 ms at most, and every 5 s by itself", () => {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   new Polling(clock, 0).watchState(() => false);
   assertEquals(clock.nextIn, 32);
   clock.advance(32);
@@ -21,7 +21,7 @@ Deno.test("polling: the state is looked at every 32 ms at most, and every 5 s by
 });
 
 Deno.test("polling: looks at the amount often at first, then ever less, until look gives false", () => {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   const looks: number[] = [];
   new Polling(clock).watchAmount(() => looks.push(clock.now()) < 8);
   clock.advance(1000);
@@ -29,7 +29,7 @@ Deno.test("polling: looks at the amount often at first, then ever less, until lo
 });
 
 Deno.test("polling: watching the amount twice is watching it once, and it can be watched again", () => {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   const polling = new Polling(clock);
   let looks = 0;
   polling.watchAmount(() => ++looks < 2);
@@ -42,7 +42,7 @@ Deno.test("polling: watching the amount twice is watching it once, and it can be
 });
 
 Deno.test("polling: stop ends both; with nothing to stop it does nothing", () => {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   const polling = new Polling(clock);
   polling.stop();
   const fail = (): never => {
@@ -57,7 +57,7 @@ Deno.test("polling: stop ends both; with nothing to stop it does nothing", () =>
 });
 
 Deno.test("polling: stop from inside look ends it all the same", () => {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   const polling = new Polling(clock, 50);
   polling.watchState(() => {
     polling.stop();

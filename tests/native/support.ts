@@ -2,12 +2,12 @@
 
 import { NativeChannel } from "../../src/native/native_channel.ts";
 import type { FromOptions } from "../../src/web_socket/options.ts";
-import { FakeClock } from "../support/fake_clock.ts";
+import { ManualClock } from "../../src/testing/manual_clock.ts";
 import { FakeWebSocket } from "../support/fake_web_socket.ts";
 
 /** A channel over a fake socket, and what moves both. */
 export interface Wrapped {
-  readonly clock: FakeClock;
+  readonly clock: ManualClock;
   readonly socket: FakeWebSocket;
   readonly channel: NativeChannel;
 }
@@ -16,6 +16,6 @@ export function wrap(
   options: FromOptions = {},
   socket: FakeWebSocket = new FakeWebSocket(),
 ): Wrapped {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   return { clock, socket, channel: NativeChannel.from(socket, options, clock) };
 }

@@ -14,7 +14,7 @@ import { connectNet } from "../../src/net/connect_net.ts";
 import { type LookupFunction, NetWebSocketChannel } from "../../src/net/mod.ts";
 import { parseConnect } from "../../src/web_socket/connect_request.ts";
 import { microtasks } from "../support/events.ts";
-import { FakeClock } from "../support/fake_clock.ts";
+import { ManualClock } from "../../src/testing/manual_clock.ts";
 import { startProxy } from "../support/net_peers.ts";
 import { type RecipeOptions, startRecipe, withRecipe } from "../support/recipes.ts";
 import { assertReaches, connectFailure, withAll } from "./support.ts";
@@ -303,9 +303,9 @@ async function withSilence(
 
 function start(url: string, options: Parameters<typeof NetWebSocketChannel.connect>[1] = {}): {
   channel: WebSocketChannel;
-  clock: FakeClock;
+  clock: ManualClock;
 } {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   const channel = connectNet(parseConnect(url, options), options, clock, dialling);
   return { clock, channel };
 }

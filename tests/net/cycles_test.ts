@@ -4,7 +4,7 @@ import { assert, assertEquals } from "@std/assert";
 import * as dialling from "../../src/net/dialling.ts";
 import { connectNet } from "../../src/net/connect_net.ts";
 import { parseConnect } from "../../src/web_socket/connect_request.ts";
-import { FakeClock } from "../support/fake_clock.ts";
+import { ManualClock } from "../../src/testing/manual_clock.ts";
 import {
   collectGarbage,
   CountingSignal,
@@ -21,7 +21,7 @@ const WARM_UP = 2_000;
 const MOST_GROWTH = 64 * (CYCLES - WARM_UP);
 
 class Cycles {
-  readonly clock = new FakeClock();
+  readonly clock = new ManualClock();
   readonly signal = new CountingSignal();
   readonly channels = new Watched();
   readonly #url: string;

@@ -10,14 +10,14 @@ import type { WebSocketChannel } from "../../src/web_socket/web_socket_channel.t
 import { connectNet, type Dialling } from "../../src/net/connect_net.ts";
 import { Deferred } from "../../src/stream_channel/errors.ts";
 import { microtasks } from "../support/events.ts";
-import { FakeClock } from "../support/fake_clock.ts";
+import { ManualClock } from "../../src/testing/manual_clock.ts";
 import { withRecipe } from "../support/recipes.ts";
 
 function begin(
   url: string,
   options: ConnectOptions = {},
-): { channel: WebSocketChannel; clock: FakeClock; loading: Deferred<Dialling> } {
-  const clock = new FakeClock();
+): { channel: WebSocketChannel; clock: ManualClock; loading: Deferred<Dialling> } {
+  const clock = new ManualClock();
   const loading = new Deferred<Dialling>();
   const request = parseConnect(url, options);
   return {

@@ -4,7 +4,7 @@ import type { Candidate } from "../../src/net/addresses.ts";
 import type { Socket } from "../../src/net/builtins.ts";
 import { connected, NoAddressLeft, Race } from "../../src/net/race.ts";
 import { microtasks, settled } from "../support/events.ts";
-import { FakeClock } from "../support/fake_clock.ts";
+import { ManualClock } from "../../src/testing/manual_clock.ts";
 
 /** A socket that connects or fails when a test says so. */
 class FakeSocket extends EventEmitter {
@@ -34,7 +34,7 @@ class FakeSocket extends EventEmitter {
 
 interface Track {
   readonly race: Race;
-  readonly clock: FakeClock;
+  readonly clock: ManualClock;
   /** The sockets that were started, in order. */
   readonly sockets: FakeSocket[];
   /** Their hosts. */
@@ -42,7 +42,7 @@ interface Track {
 }
 
 function track(hosts: readonly string[], refused: readonly string[] = []): Track {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   const sockets: FakeSocket[] = [];
   const candidates = hosts.map((host): Candidate => ({ name: host, target: { host, port: 1 } }));
   const race = new Race(candidates, {

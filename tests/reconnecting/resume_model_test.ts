@@ -9,7 +9,6 @@ import { ReconnectingChannel, resumption, Sessions } from "../../src/reconnectin
 import { faultyPair, ManualClock, type WebSocketChannelPair } from "../../src/testing/mod.ts";
 import type { Message, WebSocketChannel } from "../../src/web_socket/web_socket_channel.ts";
 import { microtasks } from "../support/events.ts";
-import { FakeClock } from "../support/fake_clock.ts";
 import { type Random, seededRandom, testSeed } from "../support/random.ts";
 import { turn } from "../support/turns.ts";
 import { ResumeClient, serveSession } from "./resume_world.ts";
@@ -22,7 +21,7 @@ const MAX_STEPS = 5000;
 
 /** Both sides of one session, and what they should get. */
 class World {
-  readonly clock: FakeClock = new FakeClock();
+  readonly clock: ManualClock = new ManualClock();
   readonly sessions: Sessions;
   readonly client: ResumeClient;
   readonly toServer: Message[] = [];

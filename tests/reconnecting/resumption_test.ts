@@ -5,7 +5,7 @@ import { webSocketChannelPair } from "../../src/testing/mod.ts";
 import { BARE } from "../../src/web_socket/capabilities.ts";
 import type { WebSocketChannel } from "../../src/web_socket/web_socket_channel.ts";
 import { microtasks } from "../support/events.ts";
-import { FakeClock } from "../support/fake_clock.ts";
+import { ManualClock } from "../../src/testing/manual_clock.ts";
 import { LightConnection, ResumeClient } from "./resume_world.ts";
 
 /** A client on a connection whose server a test plays. */
@@ -20,7 +20,7 @@ const HELLO = '!{"session":"a","received":0,"window":1000}';
 Deno.test("resumption: each channel has a session of its own", () => {
   const value = resumption();
   const events = { onOpen() {}, onDrained() {}, onFault() {} };
-  const options = { maxBuffer: 1, closeTimeout: 1, clock: new FakeClock() };
+  const options = { maxBuffer: 1, closeTimeout: 1, clock: new ManualClock() };
   const [one, other] = [value.createLine(events, options), value.createLine(events, options)];
   one.add("x", undefined);
   assertEquals([one.isFull, other.isFull], [true, false]);
@@ -28,7 +28,7 @@ Deno.test("resumption: each channel has a session of its own", () => {
 });
 
 Deno.test("resumption: nothing is sent before the hellos, and one byte more with a text", () => {
-  const client = new ResumeClient(new FakeClock(), 5000);
+  const client = new ResumeClient(new ManualClock(), 5000);
   client.line.add("waits", undefined);
   const server = play(client);
   assertEquals(server.said, ['!{"attempt":1,"received":0,"window":5000}']);
@@ -39,7 +39,7 @@ Deno.test("resumption: nothing is sent before the hellos, and one byte more with
 });
 
 Deno.test("resumption: received messages are acknowledged after a second, or 64 KiB", () => {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   const client = new ResumeClient(clock);
   const server = play(client);
   server.say(HELLO, "=one", new Uint8Array(10));
@@ -57,7 +57,7 @@ Deno.test("resumption: received messages are acknowledged after a second, or 64 
 });
 
 Deno.test("resumption: the server's window is kept", () => {
-  const client = new ResumeClient(new FakeClock());
+  const client = new ResumeClient(new ManualClock());
   const server = play(client);
   server.say('!{"session":"a","received":0,"window":100}');
   for (let i = 0; i < 5; i++) client.line.add("x".repeat(60), undefined);
@@ -70,7 +70,7 @@ Deno.test("resumption: the server's window is kept", () => {
 });
 
 Deno.test("resumption: a reader that stops withholds acknowledgements; a server that ignores that is a fault", () => {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   const client = new ResumeClient(clock, 10_000);
   const server = play(client);
   server.say(HELLO);
@@ -99,14 +99,14 @@ Deno.test("resumption: a server that breaks the protocol is a fault, and the nex
       '!{"received":0,"window":9}',
     ]
   ) {
-    const client = new ResumeClient(new FakeClock());
+    const client = new ResumeClient(new ManualClock());
     play(client).say(bad);
     const [fault] = client.faults;
     assert(fault instanceof ProtocolError, bad);
     if (bad[0] !== "!") assert(fault.message.endsWith("session: its first message is no hello"));
     assertEquals(client.openings, [], bad);
   }
-  const client = new ResumeClient(new FakeClock());
+  const client = new ResumeClient(new ManualClock());
   const first = play(client);
   first.say(HELLO);
   client.line.add("one", undefined);
@@ -121,7 +121,7 @@ Deno.test("resumption: a server that breaks the protocol is a fault, and the nex
 });
 
 Deno.test("resumption: the server ends the session, and the next connection has another one", async () => {
-  const client = new ResumeClient(new FakeClock());
+  const client = new ResumeClient(new ManualClock());
   const first = play(client);
   first.say(HELLO);
   client.line.add("one", undefined);
@@ -134,7 +134,7 @@ Deno.test("resumption: the server ends the session, and the next connection has 
 });
 
 Deno.test("resumption: a server that no longer resumes is a reset, and the channel works without", async () => {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   const client = new ResumeClient(clock);
   const first = play(client);
   first.say(HELLO);
@@ -163,7 +163,7 @@ Deno.test("resumption: a server that no longer resumes is a reset, and the chann
 });
 
 Deno.test("resumption: a server that resumes again, behind one that doesn't", () => {
-  const client = new ResumeClient(new FakeClock());
+  const client = new ResumeClient(new ManualClock());
   const plain = play(client, { protocol: "v2" });
   client.line.add("plain", undefined);
   plain.say("answer");
@@ -180,7 +180,7 @@ Deno.test("resumption: a server that resumes again, behind one that doesn't", ()
 });
 
 Deno.test("resumption: an impossible hello of a new session forgets nothing", () => {
-  const client = new ResumeClient(new FakeClock());
+  const client = new ResumeClient(new ManualClock());
   play(client).say(HELLO);
   client.line.add("handed on", undefined);
   client.abandon();
@@ -192,7 +192,7 @@ Deno.test("resumption: an impossible hello of a new session forgets nothing", ()
 });
 
 Deno.test("resumption: a channel that ends while it hears of a reset keeps what waits", () => {
-  const client = new ResumeClient(new FakeClock());
+  const client = new ResumeClient(new ManualClock());
   play(client).say(HELLO);
   client.line.add("handed on", undefined);
   client.abandon();
@@ -204,7 +204,7 @@ Deno.test("resumption: a channel that ends while it hears of a reset keeps what 
 });
 
 Deno.test("resumption: a reader that is stopped stays so in a new session", () => {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   const client = new ResumeClient(clock);
   play(client).say(HELLO);
   client.line.pause();
@@ -219,7 +219,7 @@ Deno.test("resumption: a reader that is stopped stays so in a new session", () =
 });
 
 Deno.test("resumption: close waits for the acknowledgement, within closeTimeout", async () => {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   for (const isAcknowledged of [true, false]) {
     const client = new ResumeClient(clock);
     const server = play(client);
@@ -242,7 +242,7 @@ Deno.test("resumption: close waits for the acknowledgement, within closeTimeout"
 });
 
 Deno.test("resumption: heartbeats and probes ask for an acknowledgement", () => {
-  const client = new ResumeClient(new FakeClock());
+  const client = new ResumeClient(new ManualClock());
   const server = play(client);
   server.say(HELLO);
   client.line.beat("not this");
@@ -251,7 +251,7 @@ Deno.test("resumption: heartbeats and probes ask for an acknowledgement", () => 
 });
 
 Deno.test("resumption: what the transport can't do throws, and nothing is kept", () => {
-  const client = new ResumeClient(new FakeClock());
+  const client = new ResumeClient(new ManualClock());
   const server = play(client);
   Object.assign(server, {
     capabilities: { ...BARE, compressionOptions: false, allCloseCodes: false },

@@ -21,7 +21,7 @@ import { webSocketChannelPair } from "../../src/testing/mod.ts";
 import { WebSocketChannel } from "../../src/web_socket_channel.ts";
 import type { Message } from "../../src/web_socket/web_socket_channel.ts";
 import { microtasks } from "../support/events.ts";
-import { FakeClock } from "../support/fake_clock.ts";
+import { ManualClock } from "../../src/testing/manual_clock.ts";
 import { turn, until } from "../support/turns.ts";
 import { LightConnection, ResumeClient, serveSession } from "./resume_world.ts";
 
@@ -274,7 +274,7 @@ Deno.test("sessions: bad options and handlers throw", () => {
 // In memory, with a clock that stands still.
 
 interface Room {
-  readonly clock: FakeClock;
+  readonly clock: ManualClock;
   readonly sessions: Sessions;
   readonly channels: WebSocketChannel[];
   readonly errors: unknown[];
@@ -284,7 +284,7 @@ interface Room {
 }
 
 function room(options: ConstructorParameters<typeof Sessions>[0] = {}): Room {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   const sessions = new Sessions({ clock, ...options });
   const channels: WebSocketChannel[] = [];
   const errors: unknown[] = [];
@@ -633,7 +633,7 @@ Deno.test("sessions: add beyond maxBuffer throws a QueueFullError; addStream wai
 
 Deno.test("sessions: ten thousand sessions whose buffers fill keep no more than maxTotalBuffer", async () => {
   const limit = 4 * 1024 * 1024;
-  const sessions = new Sessions({ clock: new FakeClock(), maxTotalBuffer: limit });
+  const sessions = new Sessions({ clock: new ManualClock(), maxTotalBuffer: limit });
   const channels: WebSocketChannel[] = [];
   const connections = Array.from({ length: 10_000 }, () => new LightConnection());
   for (const it of connections) {
@@ -773,7 +773,7 @@ Deno.test("sessions: ping asks the connection, and fails while there is none", a
 });
 
 Deno.test("sessions: a server's own clock times its sessions' closing", async () => {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   const sessions = new Sessions({ clock });
   const server = await bind({ handler: sessions.handler(() => {}) }, clock);
   await server.close();

@@ -11,7 +11,7 @@ import { over } from "../../src/web_socket/over.ts";
 import { WebSocketChannel } from "../../src/web_socket_channel.ts";
 import { hasNativeWebSocket } from "../../src/native/native_capabilities.ts";
 import { microtasks } from "../support/events.ts";
-import { FakeClock } from "../support/fake_clock.ts";
+import { ManualClock } from "../../src/testing/manual_clock.ts";
 import { withRecipe } from "../support/recipes.ts";
 
 const MESSAGE = "x".repeat(10_000);
@@ -20,10 +20,10 @@ const TOTAL = COUNT * MESSAGE.length;
 
 /** A server's end that has broadcast and added messages to a client that takes none. */
 function stalled(options?: BroadcastOptions, reset = Infinity): WebSocketChannelPair & {
-  clock: FakeClock;
+  clock: ManualClock;
   broadcast: (count: number, text?: string) => void;
 } {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   const pair = faultyPair({ seed: 5, stall: { after: 0 }, reset, clock, highWaterMark: 1000 });
   const broadcaster = new Broadcaster(clock);
   const broadcast = (count: number, text = MESSAGE): void => {
@@ -92,8 +92,8 @@ Deno.test("attack 58: what the policy drops is not counted; a receiver that take
 
 Deno.test("attack 58: a lost connection: the amount stands beside the connection's error", async () => {
   const pair = faultyPair({ seed: 5, split: 1000, reset: 30_000, highWaterMark: 1000 });
-  new Broadcaster(new FakeClock()).send([pair.server], MESSAGE);
-  for (let i = 1; i < COUNT; i++) new Broadcaster(new FakeClock()).send([pair.server], MESSAGE);
+  new Broadcaster(new ManualClock()).send([pair.server], MESSAGE);
+  for (let i = 1; i < COUNT; i++) new Broadcaster(new ManualClock()).send([pair.server], MESSAGE);
   pair.client.stream.listen(() => {});
   const { dropped, error, initiator } = await pair.server.closed;
   assert(!/bytes/.test((error as Error).message), String(error));
@@ -104,7 +104,7 @@ Deno.test("attack 58: a lost connection: the amount stands beside the connection
 
 Deno.test("attack 58: an orderly end that drops nothing has no amount", async () => {
   const { client, server } = faultyPair({ seed: 5, split: 1000, highWaterMark: 1000 });
-  const broadcaster = new Broadcaster(new FakeClock());
+  const broadcaster = new Broadcaster(new ManualClock());
   for (let i = 0; i < COUNT; i++) broadcaster.send([server], MESSAGE);
   let bytes = 0;
   client.stream.listen((message) => void (bytes += message.length));
@@ -117,7 +117,7 @@ Deno.test("attack 58: an orderly end that drops nothing has no amount", async ()
 Deno.test("attack 58: small messages over bytes that end: what arrived doesn't count, whoever asked before", async () => {
   for (const isAsked of [false, true]) {
     const { local, foreign } = channelPair<Uint8Array>();
-    const clock = new FakeClock();
+    const clock = new ManualClock();
     const client = over(local, { side: "client" }, clock);
     const server = over(foreign, { side: "server" }, clock);
     const got: unknown[] = [];

@@ -27,7 +27,7 @@ import {
   framesIn,
   opcodes,
 } from "../support/frames.ts";
-import { FakeClock } from "../support/fake_clock.ts";
+import { ManualClock } from "../../src/testing/manual_clock.ts";
 import { NetWebSocketChannel } from "../../src/net/mod.ts";
 import { until } from "../support/turns.ts";
 import { deferred } from "../support/promises.ts";
@@ -221,7 +221,7 @@ Deno.test("attack 61: a guest that waits for a busy loop has its answer when it 
 });
 
 Deno.test("attack 61: a guest that nobody takes is answered in the end", async () => {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   const server = await bind({ handshakeTimeout: 0, pingInterval: 0 }, clock);
   const silent = exchange(server.url, true, CLOSE);
   assertEquals(await silent, ["close 1000"]);
@@ -234,7 +234,7 @@ Deno.test("attack 61: a guest that nobody takes is answered in the end", async (
 });
 
 Deno.test("attack 61: a server that stalls doesn't count its stall against a guest that waits", async () => {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   const server = await bind({ handshakeTimeout: 0, pingInterval: 0 }, clock);
   const guest = exchange(server.url, true, joined([masked(opcodes.text, "hello"), CLOSE]));
   await until(() => clock.pending !== 0);

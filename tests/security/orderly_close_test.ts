@@ -6,7 +6,7 @@ import { broadcast, WebSocketServer } from "../../src/server/mod.ts";
 import { webSocketChannelPair } from "../../src/testing/web_socket_channel_pair.ts";
 import { faultyPair } from "../../src/testing/faulty_pair.ts";
 import { hex } from "../support/bytes.ts";
-import { FakeClock } from "../support/fake_clock.ts";
+import { ManualClock } from "../../src/testing/manual_clock.ts";
 import { seededRandom } from "../support/random.ts";
 
 const COUNT = 100;
@@ -60,7 +60,7 @@ Deno.test("attack 58: broadcast and add, then close: all arrives, broadcasts in 
 });
 
 Deno.test("attack 58: what the peer doesn't take until closeTimeout is reported as dropped", async () => {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   const { client, server } = faultyPair({
     seed: 1,
     stall: { after: 0 },

@@ -4,7 +4,7 @@ import { assertEquals } from "@std/assert";
 import { execFileSync } from "node:child_process";
 import { bind } from "../../src/server/web_socket_server.ts";
 import { createIdentity } from "../support/certificates.ts";
-import { FakeClock } from "../support/fake_clock.ts";
+import { ManualClock } from "../../src/testing/manual_clock.ts";
 import { findCommand } from "../support/processes.ts";
 import { RawClient } from "../support/recipe_clients.ts";
 
@@ -29,7 +29,7 @@ for (const scheme of ["ws", "wss"] as const) {
     name: `attack 53: connections that are reset before ${scheme} accepts them leave no timer`,
     ignore: NODE === null,
     async fn() {
-      const clock = new FakeClock();
+      const clock = new ManualClock();
       const tls = scheme === "wss" ? createIdentity() : undefined;
       const server = await bind({ handshakeTimeout: 5000, tls }, clock);
       try {

@@ -2,7 +2,7 @@
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { RawClient, SAMPLE_KEY } from "../support/recipe_clients.ts";
-import { FakeClock } from "../support/fake_clock.ts";
+import { ManualClock } from "../../src/testing/manual_clock.ts";
 import { assertNoUncaught } from "../support/unhandled.ts";
 import { nextChannel, refusalOf, requestText, upgraded, withServer } from "../server/support.ts";
 import { until } from "../support/turns.ts";
@@ -188,7 +188,7 @@ Deno.test("attack 38: a bad key, another version, another method, another HTTP",
 });
 
 Deno.test("attack 39: connections that never ask, or never finish to ask, don't stay", async () => {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   await withServer({ clock, handshakeTimeout: 5000, pingInterval: 0 }, async (server) => {
     const silent = new RawClient(server.url);
     const slow = new RawClient(server.url);

@@ -11,7 +11,7 @@ import { Broadcaster } from "../../src/server/broadcast.ts";
 import { connectOver } from "../../src/web_socket/over.ts";
 import { signKey } from "../../src/handshake/accept_key.ts";
 import { microtasks } from "../support/events.ts";
-import { FakeClock } from "../support/fake_clock.ts";
+import { ManualClock } from "../../src/testing/manual_clock.ts";
 import { FakeWebSocket } from "../support/fake_web_socket.ts";
 import { RawClient, SAMPLE_KEY } from "../support/recipe_clients.ts";
 import { turn, until } from "../support/turns.ts";
@@ -55,7 +55,7 @@ Deno.test("attack 57: a stall while only the transport's sink is broken: the pee
 
 Deno.test("attack 57: a stall while a native channel closes: its close event is read", async () => {
   for (const stall of STALLS) {
-    const clock = new FakeClock();
+    const clock = new ManualClock();
     const socket = new FakeWebSocket();
     const channel = NativeChannel.from(socket, { closeTimeout: 5000 }, clock);
     void channel.sink.close(1000);
@@ -68,7 +68,7 @@ Deno.test("attack 57: a stall while a native channel closes: its close event is 
 
 Deno.test("attack 57: a stall while connecting: the server's answer is read, the channel opens", async () => {
   for (const stall of STALLS) {
-    const clock = new FakeClock();
+    const clock = new ManualClock();
     const bytes = new FakeBytes();
     const options = { connectTimeout: 5000 };
     const channel = connectOver(bytes, "ws://a.example/", options, clock);
@@ -89,7 +89,7 @@ Deno.test("attack 57: a stall while connecting: the server's answer is read, the
 
 Deno.test("attack 57: a stall while a native socket connects: it opens", async () => {
   for (const stall of STALLS) {
-    const clock = new FakeClock();
+    const clock = new ManualClock();
     const socket = new FakeWebSocket(0);
     const channel = NativeChannel.from(socket, { connectTimeout: 5000 }, clock);
     clock.stall(stall);
@@ -101,7 +101,7 @@ Deno.test("attack 57: a stall while a native socket connects: it opens", async (
 });
 
 Deno.test("attack 57: a stall while a platform's upgrade is decided: it is accepted", async () => {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   const asked = deferred();
   const settings = checkPlatformOptions({
     verify: () => asked.promise.then(() => true),
@@ -132,14 +132,14 @@ Deno.test("attack 57: a stall while a platform's upgrade is decided: it is accep
 });
 
 /** Waits until a number of timers run. */
-async function timers(clock: FakeClock, count: number): Promise<void> {
+async function timers(clock: ManualClock, count: number): Promise<void> {
   await until(() => clock.pending >= count);
 }
 
 Deno.test({
   name: "attack 57: a stall of a server: connections that haven't asked, and decisions, go on",
   fn: async () => {
-    const clock = new FakeClock();
+    const clock = new ManualClock();
     const asked = deferred();
     const answered = deferred();
     const verify = async ({ url }: { url: URL }): Promise<boolean> => {
@@ -168,7 +168,7 @@ Deno.test({
 });
 
 Deno.test("attack 57: a stall of a server that drains: its clients close in an orderly way", async () => {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   await withServer({ clock, pingInterval: 0 }, async (server) => {
     const client = await upgraded(server);
     const channel = await nextChannel(server);

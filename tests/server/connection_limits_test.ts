@@ -17,7 +17,7 @@ import {
   WebSocketServer,
 } from "../../src/server/mod.ts";
 import { createIdentity } from "../support/certificates.ts";
-import { FakeClock } from "../support/fake_clock.ts";
+import { ManualClock } from "../../src/testing/manual_clock.ts";
 import { RawClient } from "../support/recipe_clients.ts";
 import { turn, until } from "../support/turns.ts";
 import { testEntries } from "./entries.ts";
@@ -25,7 +25,7 @@ import { refusalOf, requestText, upgraded, withServer } from "./support.ts";
 
 /** A counter, and what becomes of connections of an address. */
 function started(options: ConnectionLimitOptions) {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   const counter = new ConnectionCounter(options, clock);
   const requests: ServerRequest[] = [];
   /** `null`: it was let in. */
@@ -219,7 +219,7 @@ Deno.test("limits: one that leaves before its address is known never counts", as
 });
 
 Deno.test("bind: its own limits, in its stats, with a clock that tests move", async () => {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   const seen: string[] = [];
   const options = {
     maxConnections: 3,

@@ -1,7 +1,7 @@
 import { assertEquals, assertStrictEquals } from "@std/assert";
 import { Connections } from "../../src/server/connections.ts";
 import type { UpgradeSocket } from "../../src/server/upgrade_socket.ts";
-import { FakeClock } from "../support/fake_clock.ts";
+import { ManualClock } from "../../src/testing/manual_clock.ts";
 
 /** A socket that knows where it comes from, and who listens for its end. */
 class FakeSocket {
@@ -30,7 +30,7 @@ class FakeSocket {
 }
 
 function started(handshakeTimeout = 100, secure = false) {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   let closed = 0;
   const onClose = (): number => closed++;
   const connections = new Connections({ clock, handshakeTimeout, secure, onClose });

@@ -12,7 +12,7 @@ import {
   type ServerWebSocketChannel,
   WebSocketServer,
 } from "../../src/server/mod.ts";
-import { FakeClock } from "../support/fake_clock.ts";
+import { ManualClock } from "../../src/testing/manual_clock.ts";
 import { testEntries } from "./entries.ts";
 import { deferred } from "../support/promises.ts";
 import { refusalOf, requestText, upgraded, withServer } from "./support.ts";
@@ -164,7 +164,7 @@ Deno.test("a handler that the server's close interrupts is no fault, nor one tha
     closing.resolve();
     await closed;
   });
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   await withServer({ ...options, handler, clock, pingInterval: 100 }, async (server) => {
     const client = await upgraded(server, [], "/?dead");
     client.socket.pause();
@@ -209,7 +209,7 @@ testEntries(
 Deno.test("whoever pushes by a timer: no close of the server's, of a broadcast or of a relay makes add throw", async () => {
   for (const how of ["server", "broadcast", "relay"] as const) {
     const opened = deferred<ServerWebSocketChannel>();
-    const clock = new FakeClock();
+    const clock = new ManualClock();
     await withServer({ clock, pingInterval: 0, handler: opened.resolve }, async (server) => {
       const client = NetWebSocketChannel.connect(server.url);
       // It answers no Close.
@@ -299,7 +299,7 @@ Deno.test("onRefused: what the server itself refuses, and what takes too long", 
   const refusals: [number, string][] = [];
   const onRefused = ({ status, reason }: RefusedUpgrade): void =>
     void refusals.push([status, reason]);
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   const asked = deferred();
   const verify = ({ url }: { readonly url: URL }): boolean | Promise<boolean> => {
     if (url.search === "") return true;
@@ -322,7 +322,7 @@ Deno.test("onRefused: what the server itself refuses, and what takes too long", 
 });
 
 Deno.test("a server's close waits for its handlers, up to drainTimeout", async () => {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   const finish = deferred();
   const log: string[] = [];
   const handler = async (channel: ServerWebSocketChannel): Promise<void> => {

@@ -1,10 +1,10 @@
 import { assertEquals } from "@std/assert";
 import { inTime } from "../../src/server/in_time.ts";
-import { FakeClock } from "../support/fake_clock.ts";
+import { ManualClock } from "../../src/testing/manual_clock.ts";
 
 /** A decision that never comes, and what bounds it. */
 function endless(ms: number, signal: AbortSignal = new AbortController().signal) {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   let calls = 0;
   const giveUp = (): string => `given up ${++calls}`;
   const answer = inTime(new Promise<string>(() => {}), { ms, clock, signal, giveUp });
@@ -12,7 +12,7 @@ function endless(ms: number, signal: AbortSignal = new AbortController().signal)
 }
 
 Deno.test("a decision in time leaves no timer", async () => {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   const { signal } = new AbortController();
   const giveUp = (): string => "given up";
   const answer = await inTime(Promise.resolve("decided"), { ms: 100, clock, signal, giveUp });

@@ -5,7 +5,7 @@ import { acceptRequest, checkRequest, refuse } from "../../src/handshake/server_
 import { HeaderMap } from "../../src/handshake/header_map.ts";
 import { channelOf } from "../support/own_channels.ts";
 import { PendingUpgrade, refuseSocket } from "../../src/server/pending_upgrade.ts";
-import { FakeClock } from "../support/fake_clock.ts";
+import { ManualClock } from "../../src/testing/manual_clock.ts";
 import { SAMPLE_KEY } from "../support/recipe_clients.ts";
 import { turn } from "../support/turns.ts";
 
@@ -41,7 +41,7 @@ Deno.test("a pending upgrade keeps what comes early, in order", async () => {
   const head = Uint8Array.of(1, 2);
   const pending = new PendingUpgrade(socket, head, {
     events,
-    clock: new FakeClock(),
+    clock: new ManualClock(),
     handshakeTimeout: 0,
   });
   head.fill(0);
@@ -69,7 +69,7 @@ Deno.test("a pending upgrade: that the answer has left is noticed, by who waits 
   });
   const pending = new PendingUpgrade(socket, new Uint8Array(0), {
     events: { onGone: () => assert(false, "nobody is gone") },
-    clock: new FakeClock(),
+    clock: new ManualClock(),
     handshakeTimeout: 0,
   });
   const wire = pending.accept(acceptance());
@@ -105,7 +105,7 @@ Deno.test("a pending upgrade tells once that the client is gone: its end, an err
     const events = { onGone: (cause: unknown) => causes.push(cause) };
     const pending = new PendingUpgrade(socket, new Uint8Array(head), {
       events,
-      clock: new FakeClock(),
+      clock: new ManualClock(),
       handshakeTimeout: 0,
     });
     pending.wait();
@@ -120,7 +120,7 @@ Deno.test("a pending upgrade tells once that the client is gone: its end, an err
 });
 
 Deno.test("a refused client gets a second to read the answer, then the socket is destroyed", async () => {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   const { socket, text } = stream();
   refuseSocket(socket, refuse(403), clock);
   await turn();
@@ -135,7 +135,7 @@ Deno.test("a refused client gets a second to read the answer, then the socket is
 });
 
 Deno.test("a refused client that ends leaves no timer, one that is gone none either", async () => {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   const ended = stream();
   refuseSocket(ended.socket, refuse(403), clock);
   ended.socket.push(null);
@@ -150,7 +150,7 @@ Deno.test("a refused client that ends leaves no timer, one that is gone none eit
 
 Deno.test("a refusal waits for an earlier answer no longer than the handshake may take", async () => {
   for (const [before, after] of [[40, 60], [100, 0], [150, 0]] as const) {
-    const clock = new FakeClock();
+    const clock = new ManualClock();
     const { socket, text } = stream();
     Object.assign(socket, { _httpMessage: new EventEmitter() });
     const pending = new PendingUpgrade(socket, new Uint8Array(0), {
@@ -172,7 +172,7 @@ Deno.test("a refusal waits for an earlier answer no longer than the handshake ma
 });
 
 Deno.test("a refusal behind an earlier answer goes out when that has ended, and leaves no timer", async () => {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   const { socket, text } = stream();
   const answer = new EventEmitter();
   Object.assign(socket, { _httpMessage: answer });

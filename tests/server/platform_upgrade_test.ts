@@ -7,7 +7,7 @@ import {
 } from "../../src/server/platform_upgrade.ts";
 import { UnsupportedError } from "../../src/web_socket/errors.ts";
 import { microtasks } from "../support/events.ts";
-import { FakeClock } from "../support/fake_clock.ts";
+import { ManualClock } from "../../src/testing/manual_clock.ts";
 import { SAMPLE_KEY } from "../support/recipe_clients.ts";
 
 const REMOTE = { address: "192.0.2.1", port: 4711 };
@@ -56,7 +56,7 @@ Deno.test("options that the platform can't honour are an UnsupportedError, unles
 });
 
 Deno.test("a request in the manner of fetch is decided about as any other", async () => {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   const status = async (changes: Record<string, string>, options = {}): Promise<number> => {
     const settings = checkPlatformOptions(options, []);
     const { refusal } = await new PlatformUpgrade(request(changes), REMOTE).decide(settings, clock);
@@ -80,7 +80,7 @@ Deno.test("the platform's signal is read only while a function takes its time: D
     const it = Object.defineProperty(request(), "signal", { get: () => (count++, signal) });
     await new PlatformUpgrade(it, REMOTE).decide(
       checkPlatformOptions({ verify }, []),
-      new FakeClock(),
+      new ManualClock(),
     );
     return count;
   };
@@ -88,7 +88,7 @@ Deno.test("the platform's signal is read only while a function takes its time: D
 });
 
 Deno.test("attack 42: a client that is gone, or a verify that is too slow, is a 503", async () => {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   const refusals: [number, string][] = [];
   const settings = checkPlatformOptions({
     verify: () => new Promise(() => {}),

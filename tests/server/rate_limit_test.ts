@@ -14,7 +14,7 @@ import {
 } from "../../src/server/mod.ts";
 import { NetWebSocketChannel } from "../../src/net/mod.ts";
 import { clientFrame } from "../support/frames.ts";
-import { FakeClock } from "../support/fake_clock.ts";
+import { ManualClock } from "../../src/testing/manual_clock.ts";
 import { testEntries } from "./entries.ts";
 import { upgraded, withServer } from "./support.ts";
 import { turn, until } from "../support/turns.ts";
@@ -55,7 +55,7 @@ const digits = (from: number, to: number): string[] =>
   Array.from({ length: to - from + 1 }, (_, i) => `${from + i}`);
 
 Deno.test("rateLimit pauses: what is too much waits, and nothing is lost", async () => {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   const { received, channels, handler } = noting();
   const rateLimit: RateLimitOptions = { messages: 4, per: 1000, action: "pause" };
   await withServer({ rateLimit, handler, clock, pingInterval: 0 }, async (server) => {
@@ -93,7 +93,7 @@ Deno.test("rateLimit pauses: what is too much waits, and nothing is lost", async
 });
 
 Deno.test("rateLimit pauses: bytes count as they are on the wire, control frames included", async () => {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   const { received, handler } = noting();
   const rateLimit: RateLimitOptions = { bytes: 100, per: 1000, action: "pause" };
   await withServer({ rateLimit, handler, clock, pingInterval: 0 }, async (server) => {
@@ -117,7 +117,7 @@ Deno.test("rateLimit pauses: bytes count as they are on the wire, control frames
 });
 
 Deno.test("rateLimit pauses: own close, terminate and a lost connection don't wait for it", async () => {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   const { received, channels, handler } = noting();
   const rateLimit: RateLimitOptions = { messages: 1, per: 60_000, action: "pause" };
   await withServer({ rateLimit, handler, clock, pingInterval: 0 }, async (server) => {
@@ -238,7 +238,7 @@ testEntries(
 );
 
 Deno.test("rateLimit asks a function, which pauses, or closes the channel itself", async () => {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   const { received, channels, handler } = noting();
   let count = 0;
   const then = ({ channel }: RateExcess): "pause" => {

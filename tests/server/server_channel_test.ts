@@ -10,7 +10,7 @@ import { checkServerOptions, type ServerOptions } from "../../src/server/server_
 import { ConnectError } from "../../src/web_socket/errors.ts";
 import { microtasks } from "../support/events.ts";
 import { fromHex } from "../support/bytes.ts";
-import { FakeClock } from "../support/fake_clock.ts";
+import { ManualClock } from "../../src/testing/manual_clock.ts";
 import { SAMPLE_KEY } from "../support/recipe_clients.ts";
 import { turn } from "../support/turns.ts";
 
@@ -23,9 +23,9 @@ const RAW = [
 function connecting(
   options: ServerOptions,
   extra: Parameters<typeof accept>[3] = {},
-): { channel: ServerChannel; clock: FakeClock; socket: Duplex; text: () => string } {
+): { channel: ServerChannel; clock: ManualClock; socket: Duplex; text: () => string } {
   let text = "";
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   const socket = new Duplex({
     read() {},
     write(chunk, _encoding, done) {

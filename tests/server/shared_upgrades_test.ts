@@ -16,7 +16,7 @@ import {
 import { attach } from "../../src/server/web_socket_server.ts";
 import { createIdentity } from "../support/certificates.ts";
 import { assertInvalidState } from "../support/events.ts";
-import { FakeClock } from "../support/fake_clock.ts";
+import { ManualClock } from "../../src/testing/manual_clock.ts";
 import { closeServer, listen } from "../support/loopback.ts";
 import { RawClient } from "../support/recipe_clients.ts";
 import { turn, until } from "../support/turns.ts";
@@ -187,7 +187,7 @@ Deno.test("attach: npm ws beside it, with noServer; with a path of its own, ws r
 });
 
 Deno.test("attach: an upgrade that no listener takes is refused in the end", async () => {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   await withHttp(async (http, listening) => {
     let seen = 0;
     http.on("upgrade", () => seen++);
@@ -210,7 +210,7 @@ Deno.test("attach: an upgrade that no listener takes is refused in the end", asy
 });
 
 Deno.test("attach: an upgrade that another listener takes later is left to it", async () => {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   await withHttp(async (http, listening) => {
     const sockets: Duplex[] = [];
     http.on("upgrade", (_request: IncomingMessage, socket: Duplex) => void sockets.push(socket));

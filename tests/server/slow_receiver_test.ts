@@ -3,11 +3,11 @@ import { PreparedMessage } from "../../src/protocol/prepared_message.ts";
 import { type SlowPolicy, SlowReceiver } from "../../src/server/slow_receiver.ts";
 import type { WebSocketChannel } from "../../src/web_socket/web_socket_channel.ts";
 import { microtasks } from "../support/events.ts";
-import { FakeClock } from "../support/fake_clock.ts";
+import { ManualClock } from "../../src/testing/manual_clock.ts";
 
 /** As much of a channel as is looked at: its room is what the test says. */
 class FakeReceiver {
-  readonly clock = new FakeClock();
+  readonly clock = new ManualClock();
   readonly sent: (string | Uint8Array)[] = [];
   closedWith: unknown = null;
   onClose = (..._args: unknown[]): void => {};

@@ -5,7 +5,7 @@ import { deadline } from "@std/async";
 import { NetWebSocketChannel } from "../../src/net/mod.ts";
 import type { ServerWebSocketChannel } from "../../src/server/mod.ts";
 import { WebSocketChannelError } from "../../src/web_socket/errors.ts";
-import { FakeClock } from "../support/fake_clock.ts";
+import { ManualClock } from "../../src/testing/manual_clock.ts";
 import { deferred } from "../support/promises.ts";
 import { until } from "../support/turns.ts";
 import { testEntries } from "./entries.ts";
@@ -75,7 +75,7 @@ testEntries(
 
 Deno.test("a channel that nothing reads is reported once, after closeTimeout, unless its reader comes", async () => {
   for (const how of ["never", "late", "early"] as const) {
-    const clock = new FakeClock();
+    const clock = new ManualClock();
     const errors: string[] = [];
     const opened = deferred<ServerWebSocketChannel>();
     const onError = (error: unknown): void => void errors.push((error as Error).message);

@@ -17,7 +17,7 @@ import {
 import { bind } from "../../src/server/web_socket_server.ts";
 import { platform } from "../../src/web_socket/platform.ts";
 import { createIdentity } from "../support/certificates.ts";
-import { FakeClock } from "../support/fake_clock.ts";
+import { ManualClock } from "../../src/testing/manual_clock.ts";
 import { RawClient } from "../support/recipe_clients.ts";
 import {
   assertKeepsRequest,
@@ -157,7 +157,7 @@ Deno.test({
 });
 
 async function silentTls(): Promise<void> {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   const tls = createIdentity({ names: ["127.0.0.1"] });
   await withServer({ tls, clock, handshakeTimeout: 5000, pingInterval: 0 }, async (server) => {
     const silent = new RawClient(server.url.replace("wss:", "ws:"));
@@ -213,7 +213,7 @@ Deno.test("close: what was added before still arrives", async () => {
 
 for (const closeTimeout of [1, 60_000]) {
   Deno.test(`close: a client that never answers is cut off at the deadline, not after a closeTimeout of ${closeTimeout}`, async () => {
-    const clock = new FakeClock();
+    const clock = new ManualClock();
     await withServer({ clock, pingInterval: 0, closeTimeout }, async (server) => {
       const client = await upgraded(server);
       const channel = await nextChannel(server);
@@ -234,7 +234,7 @@ for (const closeTimeout of [1, 60_000]) {
 
 Deno.test("close: only what needs time gets it", async () => {
   // Its time stands still: what waits for the drain to be over waits for ever.
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   const asked = deferred();
   let signal: AbortSignal | undefined;
   const verify = (request: ServerRequest): Promise<boolean> => {
@@ -267,7 +267,7 @@ Deno.test("close: only what needs time gets it", async () => {
 });
 
 Deno.test("close: a client whose connection was accepted before is served and closed, not refused", async () => {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   const seen: ServerWebSocketChannel[] = [];
   const handler = (channel: ServerWebSocketChannel): void => {
     seen.push(channel);
@@ -297,7 +297,7 @@ Deno.test("close: a client whose connection was accepted before is served and cl
 });
 
 Deno.test("close: at the deadline ends what closes at its own pace, and requests that are not answered", async () => {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   const asked = deferred();
   const onRequest = (): Promise<Response> => {
     asked.resolve();
@@ -351,7 +351,7 @@ Deno.test("close: a request that is answered meanwhile is, one that follows it i
 });
 
 Deno.test("a request for a page may take longer than handshakeTimeout", async () => {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   const { onRequest, asked, open } = latePage();
   await withServer({ clock, onRequest, handshakeTimeout: 100 }, async (server) => {
     const client = new RawClient(server.url);
@@ -378,7 +378,7 @@ Deno.test("url is one to connect to, also where the server listens at all addres
 });
 
 Deno.test("keepalive is on by default, and latency is told", async () => {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   await withServer({ clock }, async (server) => {
     const client = await upgraded(server);
     const channel = await nextChannel(server);

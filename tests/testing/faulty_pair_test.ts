@@ -1,7 +1,7 @@
 import { assertEquals, assertNotEquals, assertThrows } from "@std/assert";
 import { faultyPair, type FaultyPairOptions } from "../../src/testing/faulty_pair.ts";
 import { microtasks } from "../support/events.ts";
-import { FakeClock } from "../support/fake_clock.ts";
+import { ManualClock } from "../../src/testing/manual_clock.ts";
 import { testSeed } from "../support/random.ts";
 
 /** Sends messages of 100 bytes until the connection ends, and tells which arrived. */
@@ -50,7 +50,7 @@ Deno.test("the same seed does the same, another one something else", async () =>
 });
 
 Deno.test("delays keep the order", async () => {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   const seed = testSeed();
   const { client, server } = faultyPair({ seed, delay: [0, 30], split: [1, 9], clock });
   const got: unknown[] = [];
@@ -69,7 +69,7 @@ Deno.test("delays keep the order", async () => {
 });
 
 Deno.test("a stall for good is noticed by pings, and by nothing else", async () => {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   const { client, server } = faultyPair({
     seed: 1,
     stall: { after: 10 },
@@ -93,7 +93,7 @@ Deno.test("a stall for good is noticed by pings, and by nothing else", async () 
 });
 
 Deno.test("a stall for a time holds back, and loses nothing", async () => {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   const { client, server } = faultyPair({ seed: 1, stall: { after: 0, duration: 200 }, clock });
   const got: unknown[] = [];
   server.stream.listen((message) => got.push(message));
@@ -111,7 +111,7 @@ Deno.test("a stall for a time holds back, and loses nothing", async () => {
 
 Deno.test("a stall holds the end back as well, for its time, or for good", async () => {
   for (const duration of [100, Infinity]) {
-    const clock = new FakeClock();
+    const clock = new ManualClock();
     const stall = { after: 1, duration };
     const { client, server } = faultyPair({ seed: 1, stall, clock, closeTimeout: 1_000 });
     const got: unknown[] = [];

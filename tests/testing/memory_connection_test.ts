@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { type LineFaults, MemoryConnection } from "../../src/testing/memory_connection.ts";
 import { microtasks, record, settled } from "../support/events.ts";
-import { FakeClock } from "../support/fake_clock.ts";
+import { ManualClock } from "../../src/testing/manual_clock.ts";
 
 const ONE = Uint8Array.of(1);
 
@@ -13,10 +13,10 @@ function bytes(...values: number[]): Uint8Array {
 class SlowPieces implements LineFaults {
   isStalled = false;
   readonly arrived: Uint8Array[] = [];
-  readonly #clock: FakeClock;
+  readonly #clock: ManualClock;
   #timer: unknown;
 
-  constructor(clock: FakeClock) {
+  constructor(clock: ManualClock) {
     this.#clock = clock;
   }
 
@@ -171,7 +171,7 @@ Deno.test("the end comes although the receiver is full", async () => {
 });
 
 Deno.test("pieces and delays: one piece each time, the end right behind the last one", async () => {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   const faults: SlowPieces[] = [];
   const { client, server } = new MemoryConnection(() => {
     const slow = new SlowPieces(clock);
@@ -195,7 +195,7 @@ Deno.test("pieces and delays: one piece each time, the end right behind the last
 
 Deno.test("lost or destroyed: nothing arrives any more, no timer is left, and flush rejects", async () => {
   for (const how of ["reset", "destroyed"] as const) {
-    const clock = new FakeClock();
+    const clock = new ManualClock();
     const connection = new MemoryConnection(() => new SlowPieces(clock));
     const { client, server } = connection;
     const { events } = record(server.stream);

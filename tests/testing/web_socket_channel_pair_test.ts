@@ -1,7 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { webSocketChannelPair } from "../../src/testing/web_socket_channel_pair.ts";
 import { microtasks } from "../support/events.ts";
-import { FakeClock } from "../support/fake_clock.ts";
+import { ManualClock } from "../../src/testing/manual_clock.ts";
 
 Deno.test("a pair is open, and talks both ways", async () => {
   const { client, server } = webSocketChannelPair({ protocol: "chat" });
@@ -52,7 +52,7 @@ Deno.test("options of both sides, and of one", async () => {
 });
 
 Deno.test("time is the clock's: pings on time, and no timer is left", async () => {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   const { client, server } = webSocketChannelPair({ clock, client: { pingInterval: 1000 } });
   clock.advance(1000);
   await microtasks(60);

@@ -11,7 +11,7 @@ import {
 import { UnsupportedError, WebSocketChannel } from "../../mod.ts";
 import { webSocketChannelPair } from "../../src/testing/web_socket_channel_pair.ts";
 import { over } from "../../src/web_socket/over.ts";
-import { FakeClock } from "../support/fake_clock.ts";
+import { ManualClock } from "../../src/testing/manual_clock.ts";
 import { closeFrame, frame } from "../support/frames.ts";
 import { withRecipe } from "../support/recipes.ts";
 import { nextChannel, withServer } from "../server/support.ts";
@@ -19,14 +19,14 @@ import { FakeBytes } from "./support.ts";
 import { microtasks } from "../support/events.ts";
 
 /** A client whose peer is the test. */
-function client(clock: FakeClock, highWaterMark?: number) {
+function client(clock: ManualClock, highWaterMark?: number) {
   const bytes = new FakeBytes();
   const channel = over(bytes, { side: "client", afterClose: "deliver", highWaterMark }, clock);
   return { bytes, channel };
 }
 
 Deno.test("after close: a listener gets what the peer sends until its Close", async () => {
-  const { bytes, channel } = client(new FakeClock());
+  const { bytes, channel } = client(new ManualClock());
   const log: unknown[] = [];
   channel.stream.listen((message) => log.push(message), { onDone: () => log.push("done") });
   const closed = channel.sink.close(1000, "bye");
@@ -63,7 +63,7 @@ Deno.test("after close: the default still drops, and ends the stream at once", a
 });
 
 Deno.test("after close: the close timer ends the stream behind what was received", async () => {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   const { bytes, channel } = client(clock);
   void channel.sink.close(1000);
   bytes.receive(frame({ opcode: 1, payload: "one" }));
@@ -74,7 +74,7 @@ Deno.test("after close: the close timer ends the stream behind what was received
 });
 
 Deno.test("after close: a reader without room stops the peer, and goes on", async () => {
-  const { bytes, channel } = client(new FakeClock(), 8);
+  const { bytes, channel } = client(new ManualClock(), 8);
   void channel.sink.close(1000);
   bytes.receive(frame({ opcode: 1, payload: "0123456789" }));
   bytes.receive(frame({ opcode: 1, payload: "next" }), closeFrame(1000));
@@ -88,7 +88,7 @@ Deno.test("after close: a reader without room stops the peer, and goes on", asyn
 });
 
 Deno.test("after close: terminate drops what is left", async () => {
-  const { bytes, channel } = client(new FakeClock());
+  const { bytes, channel } = client(new ManualClock());
   void channel.sink.close(1000);
   bytes.receive(frame({ opcode: 1, payload: "one" }));
   channel.terminate();
@@ -96,7 +96,7 @@ Deno.test("after close: terminate drops what is left", async () => {
 });
 
 Deno.test("whenReady: room and the end are told apart", async () => {
-  const { bytes, channel } = client(new FakeClock(), 8);
+  const { bytes, channel } = client(new ManualClock(), 8);
   assertEquals(await channel.sink.whenReady(), true);
   bytes.full = true;
   channel.sink.add("0123456789");

@@ -2,13 +2,13 @@ import { assertEquals } from "@std/assert";
 import { Attempt } from "../../src/web_socket/attempt.ts";
 import { WebSocketChannelError } from "../../src/web_socket/errors.ts";
 import type { ConnectDeadlineOptions } from "../../src/web_socket/options.ts";
-import { FakeClock } from "../support/fake_clock.ts";
+import { ManualClock } from "../../src/testing/manual_clock.ts";
 
 function begin(
   options: ConnectDeadlineOptions,
   trace: Error | null = null,
-): { attempt: Attempt; clock: FakeClock; told: unknown[] } {
-  const clock = new FakeClock();
+): { attempt: Attempt; clock: ManualClock; told: unknown[] } {
+  const clock = new ManualClock();
   const told: unknown[] = [];
   const attempt = new Attempt(
     {

@@ -4,7 +4,7 @@ import { BodyStream } from "../../src/web_socket/body_stream.ts";
 import { type Answer, Exchange } from "../../src/web_socket/exchange.ts";
 import { WebSocketChannelError } from "../../src/web_socket/errors.ts";
 import { microtasks, settled } from "../support/events.ts";
-import { FakeClock } from "../support/fake_clock.ts";
+import { ManualClock } from "../../src/testing/manual_clock.ts";
 import { FakeWire } from "./support.ts";
 import { deferred } from "../support/promises.ts";
 
@@ -49,7 +49,7 @@ Deno.test("body stream: cancelled, or failed, it lets the wire go on and takes n
 /** An answer whose body is read by a hook. */
 interface Read {
   readonly wire: FakeWire;
-  readonly clock: FakeClock;
+  readonly clock: ManualClock;
   readonly exchange: Exchange;
   readonly answer: Promise<Answer>;
   readonly head: ResponseHead | null;
@@ -61,7 +61,7 @@ interface Read {
 
 function read(fields: string): Read {
   const wire = new FakeWire();
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   const exchange = new Exchange(wire, { clock, ms: 1000 });
   const hook = deferred();
   let head: ResponseHead | null = null;

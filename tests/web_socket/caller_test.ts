@@ -3,7 +3,7 @@
 import { assert, assertInstanceOf, assertMatch } from "@std/assert";
 import { connectOver } from "../../src/web_socket/over.ts";
 import { ConnectError, WebSocketChannel } from "../../mod.ts";
-import { FakeClock } from "../support/fake_clock.ts";
+import { ManualClock } from "../../src/testing/manual_clock.ts";
 import { FakeBytes } from "./support.ts";
 
 /** Some engines drop the frame of a function that does nothing but call another. */
@@ -43,7 +43,7 @@ Deno.test("caller: connectOver, refused and too late", async () => {
   const error = await errorOf(refused.ready);
   assertInstanceOf(error, ConnectError);
   assertShowsCaller(error);
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   const late = myOwnProgram(() => connectOver(new FakeBytes(), "ws://a.test", {}, clock));
   clock.advance(30_000);
   assertShowsCaller(await errorOf(late.ready));

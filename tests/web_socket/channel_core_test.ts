@@ -30,7 +30,7 @@ import {
   record,
   settled,
 } from "../support/events.ts";
-import { FakeClock } from "../support/fake_clock.ts";
+import { ManualClock } from "../../src/testing/manual_clock.ts";
 import { rejection } from "../support/promises.ts";
 
 const OPENING: Opening = { protocol: null, extensions: "", response: null };
@@ -117,7 +117,7 @@ interface Made {
   /** What its user holds. */
   readonly channel: Channel;
   readonly transport: FakeTransport;
-  readonly clock: FakeClock;
+  readonly clock: ManualClock;
 }
 
 /** One that is connecting; `attempt` bounds that. */
@@ -127,7 +127,7 @@ function make(
   capabilities: Capabilities = NO_CAPABILITIES,
   attached: "attached" | null = "attached",
 ): Made {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   const core = new ChannelCore(options, clock, { transport: "bytes", capabilities, url: () => "" });
   const transport = new FakeTransport();
   if (attached !== null) core.attach(transport);

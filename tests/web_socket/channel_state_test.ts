@@ -8,7 +8,7 @@ import {
 } from "../../src/web_socket/channel_state.ts";
 import type { ChannelState } from "../../src/web_socket/web_socket_channel.ts";
 import { settled } from "../support/events.ts";
-import { FakeClock } from "../support/fake_clock.ts";
+import { ManualClock } from "../../src/testing/manual_clock.ts";
 
 const INFO: CloseInfo = { code: 1000, reason: "", wasClean: true, initiator: "remote" };
 
@@ -161,7 +161,7 @@ Deno.test("closing: the story has what there was", () => {
 
 Deno.test("closing: the timer is set once, and stopped", () => {
   const closing = new Closing();
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   let times = 0;
   closing.startTimer(clock, 10, () => times++);
   closing.startTimer(clock, 1, () => times++);

@@ -7,7 +7,7 @@ import { Channel } from "../../src/web_socket/channel.ts";
 import { ChannelCore } from "../../src/web_socket/channel_core.ts";
 import { NO_CAPABILITIES } from "../../src/web_socket/capabilities.ts";
 import { microtasks, settled } from "../support/events.ts";
-import { FakeClock } from "../support/fake_clock.ts";
+import { ManualClock } from "../../src/testing/manual_clock.ts";
 import { hex } from "../support/bytes.ts";
 import { closePayload, frame } from "../support/frames.ts";
 import { wireRig } from "./support.ts";
@@ -94,7 +94,7 @@ Deno.test("channel: printed, it shows what it is about, and no message", async (
 });
 
 Deno.test("channel: whenReady is ready, for who waits so long only", async () => {
-  const core = new ChannelCore({}, new FakeClock(), {
+  const core = new ChannelCore({}, new ManualClock(), {
     transport: "bytes",
     capabilities: NO_CAPABILITIES,
     url: () => "ws://host/",

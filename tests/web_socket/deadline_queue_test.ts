@@ -1,6 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { DeadlineQueue, type Timed } from "../../src/web_socket/deadline_queue.ts";
-import { FakeClock } from "../support/fake_clock.ts";
+import { ManualClock } from "../../src/testing/manual_clock.ts";
 import { seededRandom } from "../support/random.ts";
 
 /** One that notes when its time was up. */
@@ -20,7 +20,7 @@ class Item implements Timed {
 }
 
 Deno.test("deadline queue: each one's time is up when it has waited that long, by one timer", () => {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   const queue = new DeadlineQueue(clock, { ms: 100 });
   const times: number[] = [];
   for (let i = 0; i < 5; i++) {
@@ -33,7 +33,7 @@ Deno.test("deadline queue: each one's time is up when it has waited that long, b
 });
 
 Deno.test("deadline queue: what is deleted is not called, wherever it stands; stopped, it leaves no timer", () => {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   const queue = new DeadlineQueue(clock, { ms: 100 });
   const called: number[] = [];
   const items = [0, 1, 2, 3].map((i) => new Item(() => called.push(i)));
@@ -65,7 +65,7 @@ Deno.test("deadline queue: what is deleted is not called, wherever it stands; st
 });
 
 Deno.test("deadline queue: one that is called may add itself, and delete others", () => {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   const queue = new DeadlineQueue(clock, { ms: 10 });
   const called: string[] = [];
   const other = new Item(() => called.push("other"));
@@ -81,7 +81,7 @@ Deno.test("deadline queue: one that is called may add itself, and delete others"
 });
 
 Deno.test("deadline queue: one that throws doesn't keep the others from their time", () => {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   const queue = new DeadlineQueue(clock, { ms: 10 });
   const called: number[] = [];
   queue.add(
@@ -96,7 +96,7 @@ Deno.test("deadline queue: one that throws doesn't keep the others from their ti
 });
 
 Deno.test("attack 46: a stall of this process counts for none of them, also for one added behind it", () => {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   const queue = new DeadlineQueue(clock, { ms: 800 });
   const times: number[] = [];
   const add = () => queue.add(new Item(() => times.push(clock.now())));
@@ -116,7 +116,7 @@ Deno.test("attack 46: a stall of this process counts for none of them, also for 
 });
 
 Deno.test("deadline queue: a plain one counts stalls", () => {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   const queue = new DeadlineQueue(clock, { ms: 800, isPlain: true });
   let called = 0;
   queue.add(new Item(() => called++));
@@ -129,7 +129,7 @@ Deno.test("deadline queue: a plain one counts stalls", () => {
 Deno.test("fuzz: a deadline queue calls those that a list with a time for each says", () => {
   const random = seededRandom();
   for (let round = 0; round < 50; round++) {
-    const clock = new FakeClock();
+    const clock = new ManualClock();
     const ms = random.integer(1, 200);
     const queue = new DeadlineQueue(clock, { ms });
     const due = new Map<Item, number>();

@@ -1,10 +1,10 @@
 import { assert, assertEquals } from "@std/assert";
 import { Deadline } from "../../src/web_socket/deadline.ts";
-import { FakeClock } from "../support/fake_clock.ts";
+import { ManualClock } from "../../src/testing/manual_clock.ts";
 
 /** A deadline, and when its time was up. */
 class Rig {
-  readonly clock = new FakeClock(5);
+  readonly clock = new ManualClock(5);
   readonly looks: number[] = [];
   readonly deadline: Deadline;
   upAt: number | null = null;
@@ -118,7 +118,7 @@ Deno.test("attack 57: timers that are always a little late don't hold a deadline
 
 Deno.test("its timers let the process end where that is asked for", () => {
   for (const unref of [true, false]) {
-    const clock = new FakeClock();
+    const clock = new ManualClock();
     let count = 0;
     Object.assign(clock, { unref: () => count++ });
     new Deadline(clock, { ms: 1000, onTime: () => {}, unref });

@@ -8,7 +8,7 @@ import {
 } from "../../src/stream_channel/mod.ts";
 import { webSocketChannelPair } from "../../src/testing/mod.ts";
 import { over } from "../../src/web_socket/over.ts";
-import { FakeClock } from "../support/fake_clock.ts";
+import { ManualClock } from "../../src/testing/manual_clock.ts";
 import { broadcast } from "../../src/server/mod.ts";
 import { WebSocketChannel } from "../../mod.ts";
 import { FakeWebSocket } from "../support/fake_web_socket.ts";
@@ -117,7 +117,7 @@ Deno.test("transform: disposing of it sends what was added first", async () => {
 });
 
 Deno.test("transform: a sink that never gets done is closed after closeTimeout, with its channel", async () => {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   const { local, foreign } = channelPair<Uint8Array>();
   const client = over(local, { side: "client", closeTimeout: 100 }, clock);
   const server = over(foreign, { side: "server", closeTimeout: 100 }, clock);

@@ -8,14 +8,14 @@ import {
 } from "../../src/web_socket/exchange.ts";
 import type { WireEvents } from "../../src/web_socket/wire.ts";
 import { settled } from "../support/events.ts";
-import { FakeClock } from "../support/fake_clock.ts";
+import { ManualClock } from "../../src/testing/manual_clock.ts";
 import { FakeWire } from "./support.ts";
 import { utf8 } from "../support/bytes.ts";
 
 /** A request that is sent, and what comes of it. */
 interface Sent {
   readonly wire: FakeWire;
-  readonly clock: FakeClock;
+  readonly clock: ManualClock;
   readonly exchange: Exchange;
   readonly answer: Promise<Answer>;
   receive(text: string): void;
@@ -28,7 +28,7 @@ const OPTIONS: AnswerOptions = {
 
 function send(options: Partial<AnswerOptions> = {}): Sent {
   const wire = new FakeWire();
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   const exchange = new Exchange(wire, { clock, ms: 1000 });
   const answer = exchange.send(utf8("GET"), { ...OPTIONS, ...options });
   answer.catch(() => {});

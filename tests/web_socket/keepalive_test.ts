@@ -5,7 +5,7 @@ import {
   type KeepaliveTimes,
   MAX_PENDING_PINGS,
 } from "../../src/web_socket/keepalive.ts";
-import { FakeClock } from "../support/fake_clock.ts";
+import { ManualClock } from "../../src/testing/manual_clock.ts";
 import { settled } from "../support/events.ts";
 import { rejection } from "../support/promises.ts";
 
@@ -13,14 +13,14 @@ import { rejection } from "../support/promises.ts";
 const GRACE = 10;
 
 class Owner {
-  readonly clock: FakeClock;
+  readonly clock: ManualClock;
   readonly pings: Uint8Array[] = [];
   isReading = true;
   deaths = 0;
   readonly keepalive: Keepalive;
   readonly #times: KeepaliveTimes;
 
-  constructor(pingInterval = 0, pingTimeout = pingInterval, clock = new FakeClock()) {
+  constructor(pingInterval = 0, pingTimeout = pingInterval, clock = new ManualClock()) {
     this.clock = clock;
     this.keepalive = new Keepalive(this, clock);
     this.#times = { pingInterval, pingTimeout };
@@ -260,7 +260,7 @@ Deno.test("attack 47: no timer of the keepalive holds the process", () => {
 });
 
 Deno.test("a thousand connections that ping equally often wait for two timers at most", () => {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   const owners: Owner[] = [];
   for (let i = 0; i < 1000; i++) {
     owners.push(new Owner(1000, 300, clock).start());
@@ -281,7 +281,7 @@ Deno.test("a thousand connections that ping equally often wait for two timers at
 });
 
 Deno.test("connections of one clock stop one by one, and the others ping and die at their own time", () => {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   const [first, second, third] = [0, 1, 2].map(() => {
     const owner = new Owner(1000, 300, clock).start();
     clock.advance(100);

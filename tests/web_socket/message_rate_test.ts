@@ -1,9 +1,9 @@
 import { assertEquals } from "@std/assert";
 import { MessageRate, type RateRule, verdictBy } from "../../src/web_socket/message_rate.ts";
-import { FakeClock } from "../support/fake_clock.ts";
+import { ManualClock } from "../../src/testing/manual_clock.ts";
 
-function started(rule: Partial<RateRule>): { rate: MessageRate; clock: FakeClock } {
-  const clock = new FakeClock(50);
+function started(rule: Partial<RateRule>): { rate: MessageRate; clock: ManualClock } {
+  const clock = new ManualClock(50);
   const whole: RateRule = {
     messages: undefined,
     bytes: undefined,

@@ -16,7 +16,7 @@ import {
   parseRetryAfter,
 } from "../../src/web_socket/open_handshake.ts";
 import { settled } from "../support/events.ts";
-import { FakeClock } from "../support/fake_clock.ts";
+import { ManualClock } from "../../src/testing/manual_clock.ts";
 import { joined } from "../support/bytes.ts";
 import { FakeWire } from "./support.ts";
 
@@ -35,7 +35,7 @@ const REQUEST = { url: new URL("ws://host/path"), protocols: ["a"], headers: [["
 
 function open(): Opening {
   const wire = new FakeWire();
-  const exchange = new Exchange(wire, { clock: new FakeClock(), ms: 1000 });
+  const exchange = new Exchange(wire, { clock: new ManualClock(), ms: 1000 });
   const opened = openHandshake(exchange, {
     request: REQUEST as unknown as ConnectRequest,
     origin: "http://there",

@@ -22,7 +22,7 @@ import type { WebSocketChannel } from "../../src/web_socket/web_socket_channel.t
 import { utf8 } from "../support/bytes.ts";
 import { signKey } from "../../src/handshake/accept_key.ts";
 import { assertInvalidState, microtasks } from "../support/events.ts";
-import { FakeClock } from "../support/fake_clock.ts";
+import { ManualClock } from "../../src/testing/manual_clock.ts";
 
 type Bytes = StreamChannel<Uint8Array>;
 
@@ -129,7 +129,7 @@ Deno.test("over later: what fills the sink waits for room, and drains when all i
 Deno.test("over later: terminated, or timed out while closing, before all is loaded", async () => {
   for (const end of ["terminate", "close"] as const) {
     const { local, foreign } = channelPair<Uint8Array>();
-    const clock = new FakeClock();
+    const clock = new ManualClock();
     const loading = new Loading();
     const options: OverOptions = { side: "client", closeTimeout: 100 };
     const channel = overLater(local, options, { load: loading.load, clock });
@@ -273,7 +273,7 @@ Deno.test("connectOver later: a load that fails is a ConnectError, and ends the 
 Deno.test("connectOver later: given up, timed out or aborted before all is loaded", async () => {
   for (const how of ["close", "terminate", "timeout", "signal", "aborted"] as const) {
     const { local, foreign } = channelPair<Uint8Array>();
-    const clock = new FakeClock();
+    const clock = new ManualClock();
     const loading = new Loading();
     const aborter = new AbortController();
     if (how === "aborted") aborter.abort();

@@ -20,7 +20,7 @@ import { Channel } from "../../src/web_socket/channel.ts";
 import { ChannelWire } from "../../src/web_socket/channel_wire.ts";
 import { systemClock } from "../../src/web_socket/clock.ts";
 import { assertInvalidState, microtasks, nextMessage, settled } from "../support/events.ts";
-import { FakeClock } from "../support/fake_clock.ts";
+import { ManualClock } from "../../src/testing/manual_clock.ts";
 import { joined, utf8 } from "../support/bytes.ts";
 import { frame, framesIn, KEY } from "../support/frames.ts";
 import { FakeBytes } from "./support.ts";
@@ -30,13 +30,13 @@ type Bytes = StreamChannel<Uint8Array>;
 interface Ends {
   readonly client: WebSocketChannel;
   readonly server: WebSocketChannel;
-  readonly clock: FakeClock;
+  readonly clock: ManualClock;
 }
 
 function ends(
   bytes: { local: Bytes; foreign: Bytes },
   options: Partial<OverOptions> = {},
-  clock = new FakeClock(),
+  clock = new ManualClock(),
 ): Ends {
   return {
     client: over(bytes.local, { ...options, side: "client" }, clock),
@@ -121,7 +121,7 @@ Deno.test("G28 over Web Streams, and over a WebSocket in a WebSocket", async () 
   const server = WebSocketChannel.over({ readable: up.readable, writable: down.writable }, {
     side: "server",
   });
-  await assertConverses({ client, server, clock: new FakeClock() }, "client");
+  await assertConverses({ client, server, clock: new ManualClock() }, "client");
   const outer = ends(channelPair<Uint8Array>());
   const inner = ends({ local: outer.client as Bytes, foreign: outer.server as Bytes });
   await assertConverses(inner, "server");
@@ -154,7 +154,7 @@ Deno.test("a sink closes behind the peer's Close, though readable was read and h
 
 Deno.test("somebody else closes the bytes while nobody reads: the channel ends, nothing is lost", async () => {
   const { local, foreign } = channelPair<Uint8Array>({ highWaterMark: 1 });
-  const server = over(foreign, { side: "server", highWaterMark: 1 }, new FakeClock());
+  const server = over(foreign, { side: "server", highWaterMark: 1 }, new ManualClock());
   const message = frame({ opcode: 1, payload: "A", key: KEY });
   local.sink.add(joined([message, message]));
   local.sink.add(message);
@@ -285,13 +285,13 @@ Deno.test("the level is the user's; without an agreement nothing is compressed",
 interface Handshake {
   readonly channel: WebSocketChannel;
   readonly bytes: FakeBytes;
-  readonly clock: FakeClock;
+  readonly clock: ManualClock;
   answer(text: string | Uint8Array): void;
   accept(extra?: string): string;
 }
 
 function shake(options: ConnectOverOptions = {}, bytes = new FakeBytes()): Handshake {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   const wireOf = (): ChannelWire => new ChannelWire(bytes, bytes);
   const channel = connectOverWire(wireOf, "ws://host/path?query", options, clock);
   const head = new TextDecoder().decode(joined(bytes.written.splice(0)));

@@ -6,11 +6,11 @@ import { Channel } from "../../src/web_socket/channel.ts";
 import { ChannelCore } from "../../src/web_socket/channel_core.ts";
 import { endsEarly, failConnection, peerClosed } from "../../src/web_socket/peer_ending.ts";
 import { microtasks, record } from "../support/events.ts";
-import { FakeClock } from "../support/fake_clock.ts";
+import { ManualClock } from "../../src/testing/manual_clock.ts";
 
 function opened(): { core: ChannelCore; channel: Channel } {
   const capabilities = NO_CAPABILITIES;
-  const core = new ChannelCore({}, new FakeClock(), {
+  const core = new ChannelCore({}, new ManualClock(), {
     transport: "bytes",
     capabilities,
     url: () => "",

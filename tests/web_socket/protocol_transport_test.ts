@@ -17,7 +17,7 @@ import { Channel } from "../../src/web_socket/channel.ts";
 import { NO_CAPABILITIES } from "../../src/web_socket/capabilities.ts";
 import { ChannelCore } from "../../src/web_socket/channel_core.ts";
 import { ProtocolTransport } from "../../src/web_socket/protocol_transport.ts";
-import { FakeClock } from "../support/fake_clock.ts";
+import { ManualClock } from "../../src/testing/manual_clock.ts";
 import { microtasks, record, settled } from "../support/events.ts";
 import { collectUncaught } from "../support/unhandled.ts";
 import { fromHex, hex, joined, utf8 } from "../support/bytes.ts";
@@ -45,7 +45,7 @@ const BOMB: MessageDeflate = {
 function inflating(deflate: MessageDeflate): { channel: Channel; wire: FakeWire } {
   const wire = new FakeWire();
   const identity = { transport: "bytes", capabilities: NO_CAPABILITIES, url: () => "" } as const;
-  const core = new ChannelCore({}, new FakeClock(), identity);
+  const core = new ChannelCore({}, new ManualClock(), identity);
   const options = { maxMessageSize: 100 };
   const transport = new ProtocolTransport(core, wire, { side: "client", options, deflate });
   core.attach(transport);

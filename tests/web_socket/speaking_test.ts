@@ -5,7 +5,7 @@ import { Channel } from "../../src/web_socket/channel.ts";
 import { Exchange } from "../../src/web_socket/exchange.ts";
 import { offeredCompression, speak } from "../../src/web_socket/speaking.ts";
 import { microtasks, record } from "../support/events.ts";
-import { FakeClock } from "../support/fake_clock.ts";
+import { ManualClock } from "../../src/testing/manual_clock.ts";
 import { coreWith } from "../support/own_channels.ts";
 import { fromHex } from "../support/bytes.ts";
 import { FakeWire } from "./support.ts";
@@ -13,7 +13,7 @@ import { FakeWire } from "./support.ts";
 const AGREEMENT: HandshakeAgreement = { protocol: "a", extensions: "", deflate: null };
 
 Deno.test("speaking: the channel is open, and the wire is its own", async () => {
-  const core = coreWith({ pingInterval: 1000 }, new FakeClock());
+  const core = coreWith({ pingInterval: 1000 }, new ManualClock());
   const channel = new Channel(core);
   channel.sink.add("early");
   const { events } = record(channel.stream);
@@ -25,14 +25,14 @@ Deno.test("speaking: the channel is open, and the wire is its own", async () => 
   await microtasks();
   assertEquals([events, wire.sent()], [["Hello"], "8105" + "6561726c79"]);
   channel.terminate();
-  assertEquals((core.clock as FakeClock).pending, 0);
+  assertEquals((core.clock as ManualClock).pending, 0);
 });
 
 Deno.test("speaking: what has come since the opening handshake comes first, RFC 6455 §4.1", async () => {
-  const core = coreWith({}, new FakeClock());
+  const core = coreWith({}, new ManualClock());
   const { events } = record(new Channel(core).stream);
   const wire = new FakeWire();
-  const exchange = new Exchange(wire, { clock: new FakeClock(), ms: 1000 });
+  const exchange = new Exchange(wire, { clock: new ManualClock(), ms: 1000 });
   core.opener = exchange;
   const answer = exchange.send(new Uint8Array(), {
     isBare: () => true,
@@ -49,22 +49,22 @@ Deno.test("speaking: what has come since the opening handshake comes first, RFC 
 });
 
 Deno.test("speaking: a wire for a channel that is over already is let go of", () => {
-  const core = coreWith({}, new FakeClock());
+  const core = coreWith({}, new ManualClock());
   core.terminate();
   const wire = new FakeWire();
   speak(core, wire, { side: "client", agreement: AGREEMENT, options: { pingInterval: 10 } });
   assertEquals([wire.log, wire.events, core.transport], [["destroy"], null, null]);
   const other = new FakeWire();
   const options = { side: "client", agreement: AGREEMENT, options: {} } as const;
-  speak(core, new Exchange(other, { clock: new FakeClock(), ms: 1000 }), options);
+  speak(core, new Exchange(other, { clock: new ManualClock(), ms: 1000 }), options);
   assertEquals(other.log, ["destroy"]);
 });
 
 Deno.test("speaking: a wire that ends while it is taken over leaves nothing behind", async () => {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   const core = coreWith({}, clock);
   const wire = new FakeWire();
-  const exchange = new Exchange(wire, { clock: new FakeClock(), ms: 1000 });
+  const exchange = new Exchange(wire, { clock: new ManualClock(), ms: 1000 });
   wire.finish();
   speak(core, exchange, {
     side: "client",
@@ -76,7 +76,7 @@ Deno.test("speaking: a wire that ends while it is taken over leaves nothing behi
 });
 
 Deno.test("speaking: a wire that can't be listened to is a user's mistake, which is thrown", () => {
-  const core = coreWith({}, new FakeClock());
+  const core = coreWith({}, new ManualClock());
   const wire = new FakeWire();
   wire.listen = () => {
     throw new RangeError("somebody else does");

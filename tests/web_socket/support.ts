@@ -8,7 +8,7 @@ import type { DeflateParameters } from "../../src/permessage_deflate/deflate_par
 import type { Side } from "../../src/protocol/frame.ts";
 import { type Flushes, inMicrotasks } from "../../src/web_socket/flushes.ts";
 import type { Wire, WireEvents, WireFailure } from "../../src/web_socket/wire.ts";
-import { FakeClock } from "../support/fake_clock.ts";
+import { ManualClock } from "../../src/testing/manual_clock.ts";
 import { type ByteChannel, speakOver } from "../support/own_channels.ts";
 import { microtasks } from "../support/events.ts";
 import { hex, joined } from "../support/bytes.ts";
@@ -238,7 +238,7 @@ export class FakeWire implements Wire {
 export interface WireRig {
   readonly channel: Channel;
   readonly wire: FakeWire;
-  readonly clock: FakeClock;
+  readonly clock: ManualClock;
 }
 
 export interface WireRigOptions extends ProtocolOptions {
@@ -255,7 +255,7 @@ export function wireRig(options: WireRigOptions = {}): WireRig {
   const { side = "client", deflate = null, releasesChunks = false, endsTurns = false, ...rest } =
     options;
   const wire = Object.assign(new FakeWire(), { releasesChunks, endsTurns });
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   const channel = speakOver(side, wire, rest, clock, { protocol: null, extensions: "", deflate });
   return { channel, wire, clock };
 }
@@ -264,7 +264,7 @@ export function wireRig(options: WireRigOptions = {}): WireRig {
 export interface Rig {
   readonly channel: Channel;
   readonly bytes: FakeBytes;
-  readonly clock: FakeClock;
+  readonly clock: ManualClock;
 }
 
 export interface RigOptions extends ProtocolOptions {
@@ -276,7 +276,7 @@ export interface RigOptions extends ProtocolOptions {
 /** Makes an open channel. */
 export function rig(options: RigOptions = {}): Rig {
   const { side = "client", bytes = new FakeBytes(), deflate = null, ...rest } = options;
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   const agreement = { protocol: null, extensions: "", deflate };
   const channel = speakOver(side, bytes, rest, clock, agreement);
   return { channel, bytes, clock };
