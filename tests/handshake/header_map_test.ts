@@ -48,3 +48,10 @@ Deno.test("A map of names and values by turns: a name without a value doesn't co
   const map = HeaderMap.ofRaw(["A", "1", "b", "2", "a", "3", "c"]);
   assertEquals([map.get("a"), map.get("B"), map.get("c")], ["1, 3", "2", null]);
 });
+
+Deno.test("header map: of a list, in which a name without a value doesn't count", () => {
+  for (const raw of [["A", "1", "b", "2"], ["A", "1", "b", "2", "C"]]) {
+    assertEquals([...HeaderMap.ofRaw(raw)], [["a", "1"], ["b", "2"]]);
+    assertEquals(HeaderMap.ofRaw(raw).get("B"), "2");
+  }
+});
