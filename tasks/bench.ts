@@ -9,7 +9,7 @@
  * deno task bench --json results.json    # where the figures go; .out/bench/results.json
  * deno task bench --resume               # measures only what isn't in that file
  * deno task bench --from results.json    # measures nothing: table and pictures of that file
- * deno task bench --docs                 # also the pictures and tables of README.md and docs/
+ * deno task bench --docs                 # also the pictures and tables of docs/
  * ```
  *
  * Where only a part is measured, the rest of the file stays. Targets are shown, never judged: a machine

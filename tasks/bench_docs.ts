@@ -1,4 +1,4 @@
-/** Puts a measurement's tables and pictures into README.md and docs/. */
+/** Puts a measurement's tables and pictures into docs/. */
 
 import { between, origin, rowTables, summary, targetTable } from "../bench/report/markdown.ts";
 import { plots } from "../bench/report/plots.ts";
@@ -8,7 +8,6 @@ import { succeed } from "./tools.ts";
 
 const ROOT = new URL("../", import.meta.url);
 const ASSETS = new URL("docs/assets/performance/", ROOT);
-const README = "README.md";
 const PAGE = "docs/explanation/performance.md";
 
 /** Writes the JSON, the pictures, and what stands between the documents' markers. */
@@ -18,13 +17,13 @@ export async function writeDocs(measurement: Measurement): Promise<void> {
   for (const [name, svg] of plots(measurement)) {
     await Deno.writeTextFile(new URL(name, ASSETS), svg);
   }
-  await fill(README, { summary: `${origin(measurement)}\n\n${summary(measurement)}` });
   await fill(PAGE, {
+    summary: `${origin(measurement)}\n\n${summary(measurement)}`,
     targets: `${origin(measurement)}\n\n${targetTable(measurement)}`,
     rows: rowTables(measurement),
   });
-  await succeed([Deno.execPath(), "fmt", "--quiet", README, PAGE], { cwd: fromFileUrl(ROOT) });
-  console.log(`Written: ${README}, ${PAGE}, ${fromFileUrl(ASSETS)}`);
+  await succeed([Deno.execPath(), "fmt", "--quiet", PAGE], { cwd: fromFileUrl(ROOT) });
+  console.log(`Written: ${PAGE}, ${fromFileUrl(ASSETS)}`);
 }
 
 async function fill(path: string, texts: Readonly<Record<string, string>>): Promise<void> {

@@ -222,7 +222,7 @@ const CHECKS: readonly Check[] = [
   },
   { name: "README, Deno", run: followOnDeno },
   {
-    name: "README, Vite",
+    name: "a page, Vite",
     run: async ({ built }) => followWithVite(await runtime(`Node ${NEWEST_NODE}`), built),
   },
   { name: "tutorial, all", run: checkTutorial },

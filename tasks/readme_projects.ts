@@ -1,6 +1,6 @@
 /**
- * A newcomer's projects: what the README says under "In two minutes", word for word, in empty folders, on
- * Deno, Node, Bun and with Vite in a browser. What is put in place of its words: the package as it was
+ * A newcomer's projects, word for word, in empty folders: what the README says under "In two minutes", on
+ * Deno, Node and Bun, and what docs/how-to/pages.md says, with Vite in a browser. What is put in place of its words: the package as it was
  * built for its name at the registry, for nobody need have published it; free ports for the README's.
  */
 
@@ -14,6 +14,8 @@ import { npm, output, type Runtime, toolVersion } from "./tools.ts";
 
 const ROOT = new URL("../", import.meta.url);
 const SECTION = "## In two minutes\n";
+/** What a newcomer with a bundler follows. */
+const PAGE = new URL("docs/how-to/pages.md", ROOT);
 const SAID = "You said: hello";
 /** The longest that a command, or the page, may take, in milliseconds. */
 const LIMIT = 60_000;
@@ -30,7 +32,7 @@ async function section(readme: URL): Promise<string> {
 function block(text: string, language: string): string {
   const fence = "```";
   const code = text.split(`${fence}${language}\n`)[1]?.split(fence)[0];
-  if (code === undefined) throw new Error(`The README has no block of ${language}`);
+  if (code === undefined) throw new Error(`There is no block of ${language}`);
   return code;
 }
 
@@ -171,12 +173,12 @@ export async function followWithVite(runtime: Runtime, built: Built): Promise<st
   const chromium = await findChromium();
   if (chromium === null) return "Chromium isn't installed";
   await inEmptyFolder(async (folder) => {
-    const text = await section(new URL("README.md", built.content));
+    const text = await Deno.readTextFile(PAGE);
     const get = /`(npm install [^`]+ vite)`/.exec(text)?.[1]?.replace(
       "vite",
       `vite@${toolVersion("vite")}`,
     );
-    if (get === undefined) throw new Error("The README doesn't say how to get Vite");
+    if (get === undefined) throw new Error("The page doesn't say how to get Vite");
     await npm(folder, ...substituted(get.split(" "), [], built.tarball));
     const [port, pages] = [await freePort(), await freePort()];
     const withPorts = (code: string): string =>

@@ -307,6 +307,17 @@ Deno.test("project: every source file that the docs name exists", async () => {
   assertEquals(missing, []);
 });
 
+Deno.test("project: the README is short, and begins with two commands", async () => {
+  const readme = await readText("README.md");
+  const lines = readme.split("\n").length - 1;
+  assertEquals(lines <= 200, true, `README.md has ${lines} lines, of at most 200`);
+  const commands = /```sh\n([^]*?)```/.exec(readme)?.[1]?.trim().split("\n") ?? [];
+  assertEquals(commands.map((it) => it.split("#")[0]?.trim()), [
+    "npx -y deno task demo",
+    "npx -y deno task test",
+  ]);
+});
+
 Deno.test("project: every file that is published exists", async () => {
   for (const path of config.publish.include as string[]) {
     await Deno.stat(new URL(`../${path}`, import.meta.url));
