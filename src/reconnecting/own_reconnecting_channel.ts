@@ -1,8 +1,13 @@
 import type { ChannelStream } from "../stream_channel/channel_stream.ts";
-import { StreamChannelBase } from "../stream_channel/stream_channel.ts";
+import { type ChannelLike, partsOf } from "../stream_channel/channel_like.ts";
+import { pipe, StreamChannelBase } from "../stream_channel/stream_channel.ts";
 import { inspectAs } from "../web_socket/inspection.ts";
 import type { Message, WebSocketChannel } from "../web_socket/web_socket_channel.ts";
-import type { MessageInput, WebSocketSink } from "../web_socket/web_socket_sink.ts";
+import {
+  endUnasked,
+  type MessageInput,
+  type WebSocketSink,
+} from "../web_socket/web_socket_sink.ts";
 import type { ReconnectingChannel, ReconnectingOptions, Target } from "./reconnecting_channel.ts";
 import { ReconnectingCore, type ReconnectingMeans } from "./reconnecting_core.ts";
 import type { ReconnectingCloseInfo, ReconnectingState } from "./state.ts";
@@ -72,6 +77,10 @@ export class OwnReconnectingChannel extends StreamChannelBase<Message, MessageIn
 
   reconnect(): boolean {
     return this.#core.reconnect();
+  }
+
+  override pipe(other: ChannelLike<MessageInput, Message>): Promise<void> {
+    return pipe<Message, MessageInput>(this, partsOf(other), endUnasked);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

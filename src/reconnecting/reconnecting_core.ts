@@ -33,6 +33,7 @@ import {
   type MessageInput,
   readSendOptions,
   type SendOptions,
+  type WebSocketSinkTarget,
 } from "../web_socket/web_socket_sink.ts";
 import { Attempt, type AttemptEvents, endQuietly, infoOf } from "./attempt.ts";
 import { asksForPatience, decisiveCode, delayAfter, isWorthRetrying } from "./back_off.ts";
@@ -41,13 +42,7 @@ import { Liveness, type LivenessEvents, PROBE_TIMEOUT } from "./liveness.ts";
 import { readAddress, readReconnectingOptions } from "./options.ts";
 import { PlainLine } from "./plain_line.ts";
 import type { ReconnectingOptions, Target, TargetAddress } from "./reconnecting_channel.ts";
-import {
-  EMPTY,
-  FULL,
-  ReconnectingSink,
-  type ReconnectingSinkTarget,
-  SOME,
-} from "./reconnecting_sink.ts";
+import { EMPTY, FULL, ReconnectingSink, SOME } from "./reconnecting_sink.ts";
 import { Life, type ReconnectingCloseInfo, type ReconnectingState } from "./state.ts";
 import { States } from "./states.ts";
 import { WakeUp, type WakeUpEvents } from "./wake_up.ts";
@@ -78,7 +73,7 @@ const NO_HEARTBEAT = { interval: 0, timeout: 0 };
 export class ReconnectingCore
   implements
     StreamEvents,
-    ReconnectingSinkTarget,
+    WebSocketSinkTarget,
     LineEvents,
     LivenessEvents,
     AttemptEvents,
@@ -148,7 +143,7 @@ export class ReconnectingCore
     this.#wakeUp = wakeUp ?? WakeUp.of(clock);
     this.#awaySince = clock.now();
     this.incoming = new MessageStream<Message>(this, { sizeOf: sizeOfMessage });
-    this.sink = new ReconnectingSink(this);
+    this.sink = new ReconnectingSink(this, () => this.#isDropped());
     this.#line = options.resume?.createLine(this, { maxBuffer, closeTimeout, clock }) ??
       new PlainLine(this, { maxBuffer });
     this.#start();
@@ -268,11 +263,8 @@ export class ReconnectingCore
     const { url, protocols, ...options } = readAddress(address);
     const { connectTimeout, closeTimeout } = this.#options;
     const offered = this.#line.offer(parseProtocols(protocols));
-    const times = {
-      ...(connectTimeout === undefined ? {} : { connectTimeout }),
-      ...(closeTimeout === undefined ? {} : { closeTimeout }),
-    };
-    return this.#connect(url, { ...times, ...options, protocols: offered }, this.#clock);
+    const all = { connectTimeout, closeTimeout, ...options, protocols: offered };
+    return this.#connect(url, all, this.#clock);
   }
 
   /** See {@linkcode AttemptEvents.onConnected}. */
@@ -456,7 +448,7 @@ export class ReconnectingCore
     return whileAway !== "queue" && !this.#isConnected;
   }
 
-  isDropped(): boolean {
+  #isDropped(): boolean {
     if (this.#refuses) {
       if (this.#options.whileAway === "drop") return true;
       throw invalidState("Cannot add: there is no connection");
@@ -546,6 +538,14 @@ export class ReconnectingCore
     checkCloseArguments(code, reason, isSendable);
     this.#close(code, reason);
     return outlet.close(this.sink);
+  }
+
+  /** See `closeUnasked` of the sink. */
+  closeUnasked(code?: number, reason?: string): void {
+    if (outlet.isClosed(this.sink)) return;
+    checkCloseArguments(code, reason, isSendable);
+    this.#close(code, reason);
+    outlet.disconnect(this.sink);
   }
 
   close(): void {

@@ -9,14 +9,6 @@ import {
   type WebSocketSinkTarget,
 } from "../web_socket/web_socket_sink.ts";
 
-/** What a {@linkcode ReconnectingSink} hands messages to. */
-export interface ReconnectingSinkTarget extends WebSocketSinkTarget {
-  readonly bufferedAmount: number;
-  check(message: MessageInput, options?: SendOptions): void;
-  /** Whether a message that is added now is dropped; it throws when it is refused. */
-  isDropped(): boolean;
-}
-
 /** What a sink's load is: all that counts is whether there is room, and whether it is empty. */
 export const EMPTY = 0;
 /** There is room. */
@@ -26,25 +18,35 @@ export const FULL = 2;
 
 /** The sink of a channel that reconnects: what is added while there is no connection may be refused. */
 export class ReconnectingSink extends OwnWebSocketSink implements ChannelSink<MessageInput> {
-  readonly #target: ReconnectingSinkTarget;
+  readonly #target: WebSocketSinkTarget;
+  readonly #isDropped: () => boolean;
 
-  /** @param target Takes the messages. */
-  constructor(target: ReconnectingSinkTarget) {
+  /**
+   * Creates an open sink.
+   *
+   * @param target Takes the messages.
+   * @param isDropped Whether a message that is added now is dropped; it throws when it is refused.
+   */
+  constructor(target: WebSocketSinkTarget, isDropped: () => boolean) {
     super(target, { highWaterMark: FULL, closeWins: true });
     this.#target = target;
+    this.#isDropped = isDropped;
+  }
+
+  get #isOpen(): boolean {
+    return !outlet.isClosed(this) && !outlet.isDisconnected(this);
   }
 
   override add(message: MessageInput, options?: SendOptions): boolean {
-    if (!outlet.isClosed(this) && !outlet.isDisconnected(this)) {
-      this.#target.check(message, options);
-      if (this.#target.isDropped()) return false;
+    if (this.#isOpen) {
+      this.#target.check?.(message, options);
+      if (this.#isDropped()) return false;
     }
     return super.add(message, options);
   }
 
   // While messages are refused there is no room, although nothing waits.
   override flush(): Promise<void> {
-    const isOpen = !outlet.isClosed(this) && !outlet.isDisconnected(this);
-    return isOpen && this.#target.bufferedAmount === 0 ? loopGuard.after(FULFILLED) : super.flush();
+    return this.#isOpen && this.bufferedAmount === 0 ? loopGuard.after(FULFILLED) : super.flush();
   }
 }

@@ -28,6 +28,7 @@ import type {
   WebSocketChannel,
 } from "./web_socket_channel.ts";
 import {
+  endUnasked,
   type MessageInput,
   readSendOptions,
   type SendOptions,
@@ -236,7 +237,7 @@ export class Channel<In = Message, Out = MessageInput> extends StreamChannelBase
 
   override pipe(other: ChannelLike<Out, In>): Promise<void> {
     const parts = partsOf(other);
-    if (!("closed" in other && "closeCode" in other)) return pipe<In, Out>(this, parts);
+    if (!("closed" in other && "closeCode" in other)) return pipe<In, Out>(this, parts, endUnasked);
     const channel = other as WebSocketChannel<Out, In>;
     return pipe<In, Out>(this, parts, (sink) => {
       if (sink === parts.sink) closeLike(this, channel);

@@ -183,6 +183,15 @@ export function closeUnasked(
   else sink.close(...content).catch(ignore);
 }
 
+/** As {@linkcode closeUnasked}, for a pipe: a sink that can't be closed belongs to somebody else. */
+export function endUnasked(sink: ChannelSink<never>): void {
+  try {
+    closeUnasked(sink as WebSocketSink<never>);
+  } catch {
+    // Its `addStream` ends it.
+  }
+}
+
 /**
  * What {@linkcode WebSocketSink.whenReady} does.
  *

@@ -33,8 +33,9 @@ Deno.test("target: a URL, a URL object, or options with a URL", async () => {
 
 Deno.test("target: the options of a URL go before those of the channel", async () => {
   const target = { url: "ws://host/", connectTimeout: 5, headers: { a: "b" } };
-  const rig = new Rig({ target, connectTimeout: 77 });
-  assertEquals(rig.asked[0]?.[1], { connectTimeout: 5, headers: { a: "b" }, protocols: [] });
+  const rig = new Rig({ target, connectTimeout: 77, closeTimeout: 6 });
+  const times = { connectTimeout: 5, closeTimeout: 6 };
+  assertEquals(rig.asked[0]?.[1], { ...times, headers: { a: "b" }, protocols: [] });
   await rig.channel.close();
 });
 
@@ -255,6 +256,15 @@ Deno.test("target: a channel that is closed already, or has a reader, is no new 
   assertEquals([(error as Error).name, attempts], ["InvalidStateError", 2]);
   assertEquals(events.at(-1), "done");
   assertEquals(rig.left, NOTHING_LEFT);
+});
+
+Deno.test("target: a connection that has a reader already is ended", async () => {
+  const { client, server } = webSocketChannelPair();
+  const { events } = record(client.stream);
+  const channel = ReconnectingChannel.connect(() => client);
+  assertEquals(((await channel.closed).error as Error).name, "InvalidStateError");
+  assertEquals((await server.closed).wasClean, false);
+  assertEquals(events.at(-1), "done");
 });
 
 Deno.test("target: a hand-written channel whose closed rejects, or whose terminate throws", async () => {

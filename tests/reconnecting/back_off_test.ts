@@ -90,6 +90,8 @@ Deno.test("back-off: a random part of a bound that doubles, up to the largest", 
   }
   const none = { firstDelay: 0, maxDelay: 0, random: () => 0.9 };
   assertEquals([delayAfter(0, LOST, none), delayAfter(99, LOST, none)], [0, 0]);
+  // So often doubled, a number is infinite, and 0 times that is none.
+  assertEquals(delayAfter(5000, LOST, { ...none, maxDelay: 100 }), 0);
 });
 
 Deno.test("back-off: retryAfter is kept, with the random part on top", () => {

@@ -52,3 +52,24 @@ Deno.test("plain line: what its transport doesn't have is all kept, and in order
   ]);
   socket.closed({ code: 1006 });
 });
+
+Deno.test("plain line: what waited and was given to a connection that is lost goes first on the next one", async () => {
+  const line = new PlainLine(
+    { onOpen: () => {}, onDrained: () => {}, onFault: () => {} },
+    { maxBuffer: 1000 },
+  );
+  for (const message of ["one", "two", "three"]) line.add(message, undefined);
+  for (const isFirst of [true, false]) {
+    const socket = new FakeWebSocket();
+    const channel = NativeChannel.from(socket);
+    await microtasks();
+    line.open(channel);
+    assertEquals(socket.sent, isFirst ? ["one", "two", "three"] : ["two", "three", "four"]);
+    // Its transport has sent the first message, and never sends the others.
+    line.lose({ ...LOST, dropped: isFirst ? 8 : 0 });
+    line.add(isFirst ? "four" : "five", undefined);
+    if (isFirst) assertEquals(line.bufferedAmount, 96);
+    socket.closed({ code: 1006 });
+  }
+  assertEquals(line.end().unsent, ["five"]);
+});

@@ -142,7 +142,7 @@ Deno.test("reconnecting: attempts in 10 s against accept-then-1011: at most 6.5 
   assert(mean > 4, `${mean}`);
 });
 
-Deno.test("reconnecting: 1012 and retryAfter are waited for, and a wake-up doesn't cut them short", async () => {
+Deno.test("reconnecting: 1012 is waited for, and a wake-up doesn't cut it short", async () => {
   const rig = new Rig();
   await rig.open();
   await rig.lose(1012);
@@ -153,6 +153,23 @@ Deno.test("reconnecting: 1012 and retryAfter are waited for, and a wake-up doesn
   await rig.advance(1);
   assertEquals(rig.sockets.length, 2);
   await rig.channel.close();
+});
+
+Deno.test("reconnecting: retryAfter is waited for, a wake-up doesn't cut it short, and a clock's limit does", async () => {
+  for (const [retryAfter, delay] of [[60_000, 60_250], [1e12, 2 ** 31 - 1]] as const) {
+    const rig = new Rig({
+      target: () => Promise.reject(new ConnectError("busy", { status: 503, retryAfter })),
+    });
+    await microtasks();
+    assertEquals(delaysOf(rig), [delay]);
+    rig.page.dispatchEvent(new Event("pageshow"));
+    await rig.advance(delay - 1);
+    assertEquals(rig.names, "connecting waiting");
+    await rig.advance(1);
+    assertEquals(rig.names, "connecting waiting connecting waiting");
+    await rig.channel.close();
+    assertEquals(rig.left, NOTHING_LEFT);
+  }
 });
 
 for (const code of [1002, 1003, 1007, 1008, 1009, 1010, 4401, 4403]) {

@@ -1,6 +1,8 @@
 import { assert, assertEquals, assertInstanceOf, assertRejects, assertThrows } from "@std/assert";
 import { QueueFullError } from "../../src/web_socket/errors.ts";
-import type { WebSocketSink } from "../../src/web_socket/web_socket_sink.ts";
+import { closeUnasked, type WebSocketSink } from "../../src/web_socket/web_socket_sink.ts";
+import { webSocketChannelPair } from "../../src/testing/mod.ts";
+import type { WebSocketChannel } from "../../src/web_socket/web_socket_channel.ts";
 import { assertInvalidState, microtasks, settled } from "../support/events.ts";
 import { NOTHING_LEFT, Rig, type RigOptions } from "./support.ts";
 
@@ -364,4 +366,64 @@ Deno.test("transform: a channel of other messages over all connections", async (
   assertEquals(rig.sockets.map(({ sent }) => sent), [["1"], ["3"]]);
   await numbers.sink.close();
   assertEquals(rig.left, NOTHING_LEFT);
+});
+
+Deno.test("pipe: what is added behind its close is dropped, as on every WebSocket channel", async () => {
+  const ways = [
+    (channel: Rig["channel"], other: WebSocketChannel) => other.pipe(channel),
+    (channel: Rig["channel"], other: WebSocketChannel) => channel.pipe(other),
+  ];
+  for (const pipe of ways) {
+    for (const isOpen of [true, false]) {
+      const rig = new Rig();
+      if (isOpen) await rig.open();
+      const { client, server } = webSocketChannelPair();
+      const done = pipe(rig.channel, client).catch((error: Error) => error.name);
+      server.sink.add("last");
+      void server.sink.close(1000);
+      const { code, unsent, initiator } = await rig.channel.closed;
+      assertEquals([code, initiator, unsent], [
+        isOpen ? 1005 : 1006,
+        "local",
+        isOpen ? [] : ["last"],
+      ]);
+      if (isOpen) assertEquals([rig.socket.sent, rig.socket.closes], [["last"], [[]]]);
+      assertEquals(rig.channel.sink.add("behind the close"), false);
+      assertThrows(() => rig.channel.sink.add(1 as unknown as string), TypeError);
+      await done;
+      // After the user's own close it is a mistake.
+      await rig.channel.close().catch(() => {});
+      assertInvalidState(() => rig.channel.sink.add("late"));
+      assertEquals(rig.left, NOTHING_LEFT);
+    }
+  }
+});
+
+Deno.test("pipe: when the channel gives up, the other one is closed, and what its user adds is dropped", async () => {
+  const rig = new Rig();
+  await rig.open();
+  const { client, server } = webSocketChannelPair();
+  const done = rig.channel.pipe(client);
+  rig.socket.message("last");
+  await rig.lose(1000);
+  assertEquals((await server.stream.next()).value, "last");
+  assertEquals((await server.closed).code, 1005);
+  await done;
+  assertEquals(client.sink.add("behind the close"), false);
+  assertEquals(rig.left, NOTHING_LEFT);
+});
+
+Deno.test("closeUnasked: checked first, and of several the first counts", async () => {
+  const rig = new Rig();
+  await rig.open();
+  const sink = rig.channel.sink as unknown as WebSocketSink<never>;
+  assertThrows(() => closeUnasked(sink, 1005), RangeError);
+  assertEquals(rig.channel.state.name, "open");
+  closeUnasked(sink, 4001, "first");
+  closeUnasked(sink, 4002);
+  assertEquals(rig.channel.state.name, "closing");
+  assertEquals((await rig.channel.closed).code, 4001);
+  assertEquals(rig.socket.closes, [[4001, "first"]]);
+  await sink.close(4003);
+  closeUnasked(sink, 4004);
 });
