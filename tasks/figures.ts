@@ -53,13 +53,13 @@ const ROOMS: Rooms = {
   "src/permessage_deflate": { files: 5, lines: 1006 },
   "src/protocol": { files: 16, lines: 2889 },
   "src/realm": { files: 4, lines: 329 },
-  "src/reconnecting": { files: 23, lines: 3885 },
+  "src/reconnecting": { files: 23, lines: 3896 },
   "src/server": { files: 34, lines: 5636 },
   "src/stream_channel": { files: 22, lines: 6214 },
   "src/faces": { files: 10, lines: 1532 },
   "src/page_faces": { files: 2, lines: 152 },
   "src/testing": { files: 6, lines: 562 },
-  "src/web_socket": { files: 45, lines: 6090 },
+  "src/web_socket": { files: 45, lines: 6100 },
 };
 
 /** What the folder of streams is to come down to. */
