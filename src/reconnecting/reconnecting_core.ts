@@ -111,6 +111,8 @@ export class ReconnectingCore
   #isMisuse = false;
   /** The next attempt comes at once. */
   #hurries = false;
+  /** The user wants it, also while the platform is offline. */
+  #insists = false;
   /** Why the user has closed the channel, if by an error. */
   #cause: unknown;
   #hasStarted = false;
@@ -207,7 +209,13 @@ export class ReconnectingCore
     const { name } = this.#life;
     if (name === "closed" || name === "closing") return false;
     if (name === "waiting" || name === "paused") this.#try();
-    else if (name !== "connecting") this.#drop(infoOf(undefined, "local"), true);
+    else {
+      // An attempt that runs is what the user wants.
+      this.#insists = this.#attempt === null;
+      if (name !== "connecting" && this.#connection !== null) {
+        this.#drop(infoOf(undefined, "local"), true);
+      }
+    }
     return true;
   }
 
@@ -355,15 +363,15 @@ export class ReconnectingCore
   /** Whether there is another attempt, and when. */
   #decide(info: CloseInfo): void {
     const attempt = this.#failures + 1;
-    const hurries = this.#hurries;
     this.#lastClose = info;
-    this.#hurries = false;
     if (this.#isClosing) return this.#end(info);
     const size = inlet.queuedSize(this.incoming);
     if (size > DEFAULT_MAX_QUEUE_SIZE) return this.#end({ ...info, error: tooSlow(size) });
     let answer: boolean | number;
+    let usual: number;
     try {
       answer = this.#ask(info, attempt);
+      usual = answer === true ? this.#delayAfter(info) : 0;
     } catch (error) {
       return this.#end({ ...info, error });
     }
@@ -371,25 +379,32 @@ export class ReconnectingCore
     if (this.#isClosing) return this.#end(info);
     if (this.#isOver) return;
     if (answer === false) return this.#end(withReason(info));
-    const usual = hurries ? 0 : this.#delayAfter(info);
+    // `retry` may have called `reconnect`.
+    const insists = this.#insists;
+    const hurries = insists || answer === true && this.#hurries;
+    this.#hurries = this.#insists = false;
     this.#failures++;
-    if (!this.#wakeUp.isOnline) return void this.#enter({ name: "paused" });
+    if (!this.#wakeUp.isOnline && !insists) return void this.#enter({ name: "paused" });
     this.#isPatient = answer === true && !hurries && asksForPatience(info);
-    this.#wait(answer === true ? usual : answer, info);
+    if (hurries) this.#wait(0, info);
+    else this.#wait(answer === true ? usual : answer, info);
   }
 
   #delayAfter(info: CloseInfo): number {
     const { firstDelay = 500, maxDelay = 30_000, random = Math.random } = this.#options;
-    return delayAfter(this.#failures, info, { firstDelay, maxDelay, random });
+    const chance = (): number => {
+      const answer = random();
+      checkAnswer("random", answer, "chance");
+      return answer;
+    };
+    return delayAfter(this.#failures, info, { firstDelay, maxDelay, random: chance });
   }
 
   #ask(info: CloseInfo, attempt: number): boolean | number {
     const { retry } = this.#options;
     if (retry === undefined) return !this.#isMisuse && isWorthRetrying(info);
     const answer = retry(info, attempt);
-    // A function that is async is a mistake that is told; its own rejection harms nobody.
-    if (isPromiseLike(answer as unknown)) adopted(answer as never).catch(ignore);
-    if (typeof answer !== "boolean") checkOption("retry's result", answer, "boolean|number");
+    if (typeof answer !== "boolean") checkAnswer("retry", answer, "boolean|number");
     if (typeof answer === "number") checkOption("retry's result", answer, "time");
     return answer;
   }
@@ -414,7 +429,9 @@ export class ReconnectingCore
     const isReply = this.#options.heartbeat?.isReply;
     if (isReply === undefined) return false;
     try {
-      return isReply(message);
+      const answer = isReply(message);
+      if (isPromiseLike(answer as unknown)) checkAnswer("heartbeat.isReply", answer, "boolean");
+      return answer;
     } catch (error) {
       rethrowLater(error);
       return false;
@@ -483,7 +500,7 @@ export class ReconnectingCore
     if (connection === null) return false;
     const { message } = this.#options.heartbeat ?? {};
     try {
-      if (message !== undefined) this.#line.beat(message());
+      if (message !== undefined) this.#line.beat(this.#heartbeat(message()));
       else if (connection.capabilities.ping) {
         const liveness = this.#liveness;
         connection.ping().then(() => liveness?.heard(), ignore);
@@ -494,6 +511,12 @@ export class ReconnectingCore
       rethrowLater(error);
       return false;
     }
+  }
+
+  #heartbeat(message: MessageInput): MessageInput {
+    settle(message);
+    checkMessage(message);
+    return message;
   }
 
   onDead(isProbe: boolean): void {
@@ -637,6 +660,17 @@ function withReason(info: CloseInfo): CloseInfo {
   if (info.error !== undefined || code === normalClosure) return info;
   const text = `Cannot reconnect: the connection ended with ${code}, and no other is wanted`;
   return { ...info, error: new WebSocketChannelError(text) };
+}
+
+/** Checks what a function of the user's has answered. One that is async is a mistake that is told. */
+function checkAnswer(option: string, answer: unknown, kind: string): void {
+  settle(answer);
+  checkOption(`${option}'s result`, answer, kind);
+}
+
+/** What a promise rejects with harms nobody. */
+function settle(answer: unknown): void {
+  if (isPromiseLike(answer)) adopted(answer).catch(ignore);
 }
 
 function tooSlow(actual: number): LimitError {

@@ -31,12 +31,13 @@ const RANGES: Readonly<Record<string, readonly [min: number, max: number]>> = {
   period: [1, 0x7fff_ffff],
   addressDelay: [10, 0x7fff_ffff],
   size: [0, Infinity],
+  chance: [0, 1],
   limit: [1, Infinity],
   port: [0, 0xffff],
 };
 
 /** The kinds whose errors may quote a text: no secret is expected there. */
-const QUOTABLE = /^(number|boolean|time|period|size|limit|port|".*"|null)$/;
+const QUOTABLE = /^(number|boolean|time|period|size|chance|limit|port|".*"|null)$/;
 
 /** Where options were given. */
 export interface OptionsPlace {

@@ -258,6 +258,74 @@ Deno.test("reconnecting: a retry that is async and fails harms nobody", async ()
   });
 });
 
+Deno.test("reconnecting: retry may call reconnect: the next attempt comes at once, also while offline", async () => {
+  for (const answer of [true, 5000]) {
+    const rig: Rig = new Rig({
+      retry: (info) => {
+        if (info.code === 1006) assertEquals(rig.channel.reconnect(), true);
+        return info.code === 1006 && answer;
+      },
+    });
+    await rig.open();
+    await rig.lose();
+    assertEquals(delaysOf(rig), [0]);
+    await rig.advance(0);
+    await rig.lose();
+    assertEquals(delaysOf(rig), [0, 0]);
+    await rig.advance(0);
+    await rig.open();
+    rig.page.setOnline(false);
+    await rig.lose();
+    assertEquals(delaysOf(rig), [0, 0, 0]);
+    await rig.advance(0);
+    // What it was called for doesn't count for what comes later.
+    await rig.open();
+    await rig.lose(4401, "no");
+    const { code, reason, initiator } = await rig.channel.closed;
+    assertEquals([code, reason, initiator], [4401, "no", "remote"]);
+    assertEquals(rig.left, NOTHING_LEFT);
+  }
+});
+
+Deno.test("reconnecting: reconnect while open drops the connection and tries now, also while offline", async () => {
+  const rig = new Rig();
+  await rig.open();
+  rig.page.setOnline(false);
+  rig.channel.reconnect();
+  await microtasks();
+  await rig.advance(0);
+  assertEquals(rig.names, "connecting open waiting connecting");
+  await rig.lose();
+  assertEquals(rig.channel.state.name, "paused");
+  await rig.channel.close();
+  assertEquals(rig.left, NOTHING_LEFT);
+});
+
+const failing = (): never => {
+  throw new Error("random's result");
+};
+for (
+  const [name, random] of [
+    ["gives NaN", () => NaN],
+    ["gives a negative number", () => -0.5],
+    ["gives more than 1", () => 1e300],
+    ["gives a text", () => "0.5"],
+    ["throws", failing],
+    ["is async", () => Promise.reject(new Error("async"))],
+  ] as const
+) {
+  Deno.test(`reconnecting: a random that ${name} ends the channel, and says so`, async () => {
+    await assertNoUncaught(async () => {
+      const rig = new Rig({ random: random as never });
+      await rig.open();
+      await rig.lose();
+      const { error } = await rig.channel.closed;
+      assert(String(error).includes("random's result"), String(error));
+      assertEquals(rig.left, NOTHING_LEFT);
+    });
+  });
+}
+
 Deno.test("reconnecting: what is printed of it is its name and its state", async () => {
   const rig = new Rig();
   await rig.lose();

@@ -143,6 +143,27 @@ Deno.test("heartbeat: what its functions throw is uncaught, and the connection s
   assertEquals(rig?.left, NOTHING_LEFT);
 });
 
+Deno.test("heartbeat: functions that are async are a mistake that is told, and the stream loses nothing", async () => {
+  let rig: Rig | undefined;
+  const uncaught = await collectUncaught(async () => {
+    rig = await opened({
+      ...HEARTBEAT,
+      message: (() => Promise.reject(new Error("message"))) as never,
+      isReply: (() => Promise.reject(new Error("isReply"))) as never,
+    });
+    const { events } = record(rig.channel.stream);
+    rig.socket.message("news");
+    for (let i = 0; i < 2; i++) await rig.advance(10_000);
+    assertEquals([events, rig.channel.state.name], [["news"], "open"]);
+    await rig.channel.close();
+  });
+  assertEquals(uncaught.map((it) => String(it).replace(/, got.*/, "")), [
+    "TypeError: Cannot use the option heartbeat.isReply's result: it must be a boolean",
+    "TypeError: Cannot add: a message must be a string, an ArrayBuffer or a view of one",
+  ]);
+  assertEquals(rig?.left, NOTHING_LEFT);
+});
+
 /** Each way in which a sleep is noticed. */
 const SLEEPS: Readonly<Record<string, (rig: Rig) => void>> = {
   "a sleep, while the monotonic clock stood still": (rig) => rig.clock.sleep(60_000),
