@@ -54,7 +54,8 @@ export class ResumeLine implements Line, SessionLinkEvents {
     this.#events = events;
     this.#options = options;
     const maxBuffer = Math.max(options.maxBuffer, 1);
-    this.#limits = { pool: new BufferPool(Infinity), maxBuffer };
+    const pool = new BufferPool(Infinity);
+    this.#limits = { pool, unread: pool, maxBuffer };
     this.#link = this.#createLink();
   }
 

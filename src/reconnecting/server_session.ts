@@ -260,7 +260,11 @@ export class ServerSession implements Transport, SessionLinkEvents {
   // What the link reports.
 
   onDrained(): void {
-    if (this.#core !== null) outlet.drained(this.#core.sink);
+    const sink = this.#core?.sink;
+    if (sink === undefined) return;
+    outlet.drained(sink);
+    // Others have filled the pool again: no acknowledgement of this session's need follow.
+    if (outlet.isWaitedFor(sink) && this.isFull) this.#options.pool.wait(this.#onRoom);
   }
 
   onAcknowledged(): void {

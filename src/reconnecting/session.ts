@@ -106,6 +106,8 @@ const ACKNOWLEDGE_AFTER = 64 * 1024;
 export interface SessionLimits {
   /** Counts what is kept, in all sessions together. */
   readonly pool: BufferPool;
+  /** Counts what was received and the user doesn't read, in all sessions together. */
+  readonly unread: BufferPool;
   /** How many bytes this session may keep, and the peer may send that aren't acknowledged. At least 1. */
   readonly maxBuffer: number;
 }

@@ -36,7 +36,8 @@ export class SessionLink {
   readonly session: Session;
   /** Whether the peer's Close, once it comes, ends the session. */
   isLast = false;
-  readonly #pool: BufferPool;
+  /** Counts what is held: apart from what is kept, which a user who waits for room would wait for in vain. */
+  readonly #unread: BufferPool;
   readonly #clock: Clock;
   readonly #events: SessionLinkEvents;
   #connection: WebSocketChannel | null = null;
@@ -62,7 +63,7 @@ export class SessionLink {
    */
   constructor(limits: SessionLimits, clock: Clock, events: SessionLinkEvents) {
     this.session = new Session(limits);
-    this.#pool = limits.pool;
+    this.#unread = limits.unread;
     this.#clock = clock;
     this.#events = events;
   }
@@ -103,6 +104,7 @@ export class SessionLink {
   /** Sends a message, now or later. */
   send(kept: Kept): void {
     this.session.keep(kept);
+    if (this.#isWithheld) this.#regulate();
     this.pump();
   }
 
@@ -115,8 +117,8 @@ export class SessionLink {
     const { session } = this;
     // What the user has closed his side to wasn't received.
     if (this.#isFinishing && isUsers(message)) return null;
-    if (this.#isWithheld && this.#subscription === null && session.isOverrun) {
-      this.#events.onFault(brokenProtocol("it ignored the window"));
+    if (this.#isWithheld && isUsers(message) && this.#isTooMuch) {
+      this.#refuse();
       return null;
     }
     const before = session.untold;
@@ -165,14 +167,33 @@ export class SessionLink {
 
   #hold(size: number): void {
     this.#held += size;
-    this.#pool.add(size);
+    this.#unread.add(size);
     this.#regulate();
   }
 
-  /** Who ignores its window isn't read any further; nor is anybody without need, when memory is short. */
+  /** Whether the peer has sent far more than the user reads. */
+  get #isTooMuch(): boolean {
+    const { session } = this;
+    return this.#subscription === null ? session.isOverrun : this.#held >= 2 * session.maxBuffer;
+  }
+
+  /** What is too much wasn't received: the peer has ignored the window, or sends it again on another connection. */
+  #refuse(): void {
+    if (this.#subscription === null) {
+      return this.#events.onFault(brokenProtocol("it ignored the window"));
+    }
+    this.#subscription.cancel();
+    this.#connection?.terminate();
+  }
+
+  /**
+   * Who ignores its window isn't read any further; nor is anybody without need, when memory is short. Acknowledgements
+   * are needed: the user may wait for them with all else.
+   */
   #regulate(): void {
-    const isOverrun = this.#held >= 2 * this.session.maxBuffer;
-    if (this.#isWithheld && (isOverrun || this.#pool.isFull)) this.#subscription?.pause();
+    const isShort = this.#isTooMuch || this.#unread.isFull;
+    if (this.#isWithheld && isShort && this.session.size === 0) this.#subscription?.pause();
+    else this.#subscription?.resume();
   }
 
   /** What to say of the window on the connection that begins: see {@linkcode Session.announce}. */
@@ -183,7 +204,7 @@ export class SessionLink {
   /** There is room in the user's stream. */
   goOn(): void {
     this.#isWithheld = false;
-    this.#pool.add(-this.#held);
+    this.#unread.add(-this.#held);
     this.#held = 0;
     this.#subscription?.resume();
     this.#acknowledge();
@@ -253,7 +274,7 @@ export class SessionLink {
   /** The session is over. Ask before for what it has kept. */
   end(): void {
     this.lose();
-    this.#pool.add(-this.#held);
+    this.#unread.add(-this.#held);
     this.#held = 0;
     this.session.end();
   }

@@ -35,7 +35,8 @@ export interface SessionsOptions<Context = unknown> {
   maxBuffer?: number | undefined;
   /**
    * How many bytes all sessions together keep; a message that `broadcast` has sent to many of them counts once. Above it
-   * no session has room. Default 256 MiB.
+   * no session has room. When handlers have left as many unread, only clients that are to acknowledge something are read
+   * further, up to twice `maxBuffer`. Default 256 MiB.
    */
   maxTotalBuffer?: number | undefined;
   /** How many sessions there may be; further clients are closed with 1013, try again later. Default 100,000. */
@@ -43,8 +44,8 @@ export interface SessionsOptions<Context = unknown> {
   /**
    * Tells who a client is, such as the id of its account: a session can only be taken over by a client with the same
    * identity. It is called for each connection, with its request and the `context` that `verify` has given. When it
-   * throws or rejects, the connection is closed with 1011, and `onError` gets the error. Left out: whoever knows the
-   * session's id, 128 random bits, can take it over.
+   * throws or rejects, the connection is closed with 1011, and `onError` gets the error; after 10 seconds without an
+   * answer, with 1013. Left out: whoever knows the session's id, 128 random bits, can take it over.
    */
   identify?:
     | ((
@@ -117,6 +118,7 @@ export class Sessions<Context = unknown> implements AsyncDisposable {
   /** Those whose clients have not confirmed the id. */
   readonly #unconfirmed: Set<ServerSession> = new Set<ServerSession>();
   readonly #pool: BufferPool;
+  readonly #unread: BufferPool;
   readonly #options: SessionsOptions<Context>;
   readonly #clock: Clock;
 
@@ -131,7 +133,9 @@ export class Sessions<Context = unknown> implements AsyncDisposable {
     const options = readOptions(given as SessionsOptions | undefined, SESSIONS_KINDS);
     this.#options = options as SessionsOptions<Context>;
     this.#clock = options.clock ?? systemClock;
-    this.#pool = new BufferPool(options.maxTotalBuffer ?? DEFAULT_MAX_TOTAL_BUFFER);
+    const { maxTotalBuffer = DEFAULT_MAX_TOTAL_BUFFER } = options;
+    this.#pool = new BufferPool(maxTotalBuffer);
+    this.#unread = new BufferPool(maxTotalBuffer);
   }
 
   /** How many sessions there are, with a connection or without. */
@@ -203,7 +207,13 @@ export class Sessions<Context = unknown> implements AsyncDisposable {
     host: ServiceHost,
   ): Promise<void> {
     const { request, context } = connection as ServerWebSocketChannel<Message, never, Context>;
-    const identity = checkedIdentity(await this.#options.identify?.(request, context));
+    const { identify } = this.#options;
+    let identity: unknown;
+    if (identify !== undefined) {
+      identity = await this.#inTime(connection, () => identify(request, context));
+      // What it has said before it left waits for the client's next connection.
+      if (connection.state !== "open") return;
+    }
     // The handler, once the client has confirmed its session; nothing, when the connection is over before.
     const served = new Deferred<Promise<void> | undefined>();
     const greeted: Greeted = {
@@ -218,6 +228,19 @@ export class Sessions<Context = unknown> implements AsyncDisposable {
       onEnd: () => served.resolve(undefined),
     });
     await served.promise;
+  }
+
+  /** What `identify` answers; what it answers late, or when the client has left, doesn't count. */
+  async #inTime(connection: WebSocketChannel, identify: () => unknown): Promise<unknown> {
+    const deadline = new Deadline(this.#clock, {
+      ms: HELLO_TIMEOUT,
+      onTime: () => closeWith(connection, tryAgainLater, "Not identified in time"),
+    });
+    try {
+      return checkedIdentity(await Promise.race([identify(), connection.closed.then(ignore)]));
+    } finally {
+      deadline.clear();
+    }
   }
 
   /** A client has said hello: it gets its session back, or a new one. */
@@ -237,6 +260,7 @@ export class Sessions<Context = unknown> implements AsyncDisposable {
     const { timeout = DEFAULT_TIMEOUT, maxBuffer = DEFAULT_MAX_BUFFER } = this.#options;
     const session = new ServerSession({
       pool: this.#pool,
+      unread: this.#unread,
       maxBuffer,
       timeout,
       clock: this.#clock,

@@ -89,6 +89,23 @@ Deno.test("resumption: a reader that stops withholds acknowledgements; a server 
   assertEquals([client.faults.length, client.received.length], [1, 30]);
 });
 
+Deno.test("resumption: behind one message that exceeds the window, acknowledgements and questions still pass", () => {
+  const client = new ResumeClient(new ManualClock(), 1000);
+  const server = play(client);
+  server.say(HELLO);
+  client.line.add("mine", undefined);
+  client.line.pause();
+  server.say(`=${"x".repeat(5000)}`, "#1", "?");
+  assertEquals([client.faults, client.received.length], [[], 1]);
+  assertEquals([server.said.slice(1), client.line.bufferedAmount], [["#0", "=mine", "#0"], 0]);
+  client.line.resume();
+  assertEquals(server.said.at(-1), "#1");
+  // Another one is beyond it.
+  client.line.pause();
+  server.say(`=${"x".repeat(5000)}`, "=more");
+  assertEquals([client.faults.length, client.received.length], [1, 2]);
+});
+
 Deno.test("resumption: a server that breaks the protocol is a fault, and the next session a new one", () => {
   for (
     const bad of [

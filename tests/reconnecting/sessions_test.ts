@@ -264,6 +264,32 @@ Deno.test("sessions: identify that fails closes the connection with 1011, and is
   ]);
 });
 
+Deno.test("sessions: an identify that never answers is waited for 10 seconds, and no longer than the client stays", async () => {
+  let answer = (_: string): void => {};
+  const identify = () => new Promise<string>((resolve) => answer = resolve);
+  const { open, channels, sessions, errors, clock } = room({ identify });
+  const { client } = open();
+  await say(client, HELLO, "#0");
+  for (let i = 0; i < 8; i++) clock.advance(1250);
+  assertEquals((await client.closed).code, 1013);
+  answer("late");
+  const leaving = open();
+  await say(leaving.client, HELLO, "#0");
+  leaving.client.terminate();
+  await until(() => leaving.server.state === "closed");
+  answer("late");
+  await microtasks(40);
+  assertEquals([channels.length, sessions.size, errors, clock.pending], [0, 0, [], 0]);
+
+  const pending = new Sessions({ identify: () => new Promise<never>(() => {}) });
+  const { server } = await startEcho({}, pending);
+  const waiting = await WebSocketChannel.open(server.url, { protocols: ["resume.v1"] });
+  const closing = server.close();
+  assertEquals((await waiting.closed).code, 1001);
+  await closing;
+  assertEquals(server.stats().connections.open, 0);
+});
+
 Deno.test("sessions: bad options and handlers throw", () => {
   assertThrows(() => new Sessions({ timeout: -1 }), RangeError);
   assertThrows(() => new Sessions({ maxBuffer: 0 }), RangeError);
@@ -554,6 +580,30 @@ Deno.test("attack 76: a client that comes again and again can't fill a session t
   await endAll(channels);
 });
 
+Deno.test("attack 77: a client that ignores the window, and acknowledges nothing, loses connections, never a message", async () => {
+  const { open, channels } = room({ maxBuffer: 100_000 });
+  let id: string | undefined;
+  let received = 0;
+  let sent = 0;
+  for (let attempt = 1; attempt <= 10; attempt++) {
+    const { client } = open();
+    await say(client, `!${JSON.stringify({ session: id, attempt, received: 0, window: 1 })}`, "#0");
+    const hello = JSON.parse(((await client.stream.next()).value as string).slice(1));
+    id = hello.session;
+    sent = received = hello.received;
+    if (attempt === 1) channels[0]?.sink.add("never acknowledged");
+    for (let i = 0; i < 40; i++) client.sink.add(`=${sent++} ${"x".repeat(10_000)}`);
+    await until(() => client.state === "closed");
+  }
+  // The stream's own queue, twice maxBuffer, and a message behind each.
+  assertEquals(received * 10_000 <= 64 * 1024 + 200_000 + 20_000, true, `${received} messages`);
+  const got: number[] = [];
+  channels[0]?.stream.listen((message) => got.push(parseInt(message as string)));
+  await until(() => got.length === received);
+  assertEquals(got, Array.from({ length: received }, (_, i) => i));
+  await endAll(channels);
+});
+
 Deno.test("sessions: above maxSessions a client is told to try again later; unconfirmed ones make room", async () => {
   const { open, channels, sessions } = room({ maxSessions: 2 });
   const first = open().client;
@@ -667,6 +717,48 @@ Deno.test("sessions: ten thousand sessions whose buffers fill keep no more than 
   assertEquals(connections.at(-1)?.said.at(-1), "=room");
   await endAll(channels);
   assertEquals([sessions.bufferedAmount, sessions.size], [0, 0]);
+});
+
+for (
+  const [what, options, size] of [
+    ["all sessions' buffers are", { maxTotalBuffer: 100_000 }, 2000],
+    ["the session's buffer is", { maxBuffer: 20_000 }, 1000],
+    ["messages exceed a buffer that is", { maxBuffer: 1000 }, 60_000],
+  ] as const
+) {
+  Deno.test(`sessions: a handler that waits for room is never stuck while ${what} full`, async () => {
+    const { server, sessions } = await startEcho({}, new Sessions(options));
+    const { channel, received } = connect(server.url);
+    const sent = Array.from({ length: 300 }, (_, i) => `${i} `.padEnd(size, "x"));
+    // More than the window, and without waiting for any answer.
+    await channel.sink.addStream(sent);
+    await until(() => received.length === sent.length);
+    assertEquals(received, sent);
+    await channel.sink.flush();
+    await channel.close();
+    await server.close();
+    assertEquals([sessions.bufferedAmount, sessions.size], [0, 0]);
+  });
+}
+
+Deno.test("sessions: who waits for room hears of it, although others were faster once", async () => {
+  const { open, channels, sessions } = room({ maxTotalBuffer: 1000, maxBuffer: 500 });
+  const clients = [open().client, open().client];
+  for (const client of clients) await say(client, HELLO, "#0");
+  const [one, other] = channels.map(({ sink }) => sink);
+  assert(one !== undefined && other !== undefined);
+  one.add("x".repeat(500));
+  other.add("y".repeat(500));
+  let isTold = false;
+  void other.ready.then(() => isTold = true);
+  await say(clients[0] as WebSocketChannel, "#1");
+  one.add("x".repeat(5000));
+  // Nothing of its own is left, but the others fill all there is.
+  await say(clients[1] as WebSocketChannel, "#1");
+  assertEquals([isTold, other.hasRoom, sessions.bufferedAmount], [false, false, 5000]);
+  await say(clients[0] as WebSocketChannel, "#2");
+  assertEquals([isTold, other.hasRoom], [true, true]);
+  await endAll(channels);
 });
 
 Deno.test("sessions: a broadcast waits for a session without room, and ends one that stays away", async () => {
