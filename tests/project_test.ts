@@ -307,6 +307,36 @@ Deno.test("project: every source file that the docs name exists", async () => {
   assertEquals(missing, []);
 });
 
+Deno.test("project: every link of the docs leads to a file and a heading that exist", async () => {
+  const folders = await Promise.all(["docs", "examples"].map(filesBelow));
+  const pages = [...folders.flat(), "README.md", "CONTRIBUTING.md"].filter((it) =>
+    it.endsWith(".md")
+  );
+  const root = new URL("../", import.meta.url);
+  const broken: string[] = [];
+  for (const page of pages) {
+    const text = (await readText(page)).replace(/^( *)```[^]*?^\1```$/gm, "");
+    for (const [, link = ""] of text.matchAll(/\]\(([^)\s]+)\)/g)) {
+      if (/^[a-z]+:/.test(link)) continue;
+      const target = new URL(link, new URL(page, root));
+      const anchor = target.hash.slice(1);
+      target.hash = "";
+      const found = await Deno.stat(target).catch(() => null);
+      const there = found !== null &&
+        (anchor === "" || anchorsOf(await Deno.readTextFile(target)).includes(anchor));
+      if (!there) broken.push(`${page}: ${link}`);
+    }
+  }
+  assertEquals(broken, []);
+});
+
+/** The anchors of a page's headings, as GitHub makes them. */
+function anchorsOf(page: string): string[] {
+  return [...page.matchAll(/^#+ (.*)$/gm)].map(([, heading = ""]) =>
+    heading.toLowerCase().replace(/[^\p{L}\p{N} _-]/gu, "").replaceAll(" ", "-")
+  );
+}
+
 Deno.test("project: the README is short, and begins with two commands", async () => {
   const readme = await readText("README.md");
   const lines = readme.split("\n").length - 1;
