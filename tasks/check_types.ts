@@ -61,6 +61,21 @@ export const wrong = (channel: WebSocketChannel) => channel.sink.add(1);
 export const channel = new MessagePortChannel<string>(self);
 `,
   );
+  // rxjs and others ask for the page's own types.
+  await write(
+    checked,
+    "faces.ts",
+    `import { createWebSocket, toWebSocket } from ${JSON.stringify(`${NPM_NAME}/faces`)};
+import type { WebSocketChannel } from "${NPM_NAME}";
+type Wanted = new (url: string, protocols?: string | string[]) => WebSocket;
+export const wanted: Wanted = createWebSocket();
+export const same: typeof WebSocket = createWebSocket();
+export const socket = (channel: WebSocketChannel): WebSocket => toWebSocket(channel);
+export const listener = new wanted("ws://127.0.0.1:9");
+listener.onerror = (event) => console.log(event.type);
+createWebSocket().prototype.onerror = ({ error, message }) => console.log(error, message);
+`,
+  );
   const files = ["consumer.ts", ...await writeReadme(checked)];
   const typeRoots = [fromFileUrl(new URL("../", await tool("@types/node")))];
   const node = { lib: ["es2022"], types: ["node"], typeRoots };
@@ -68,8 +83,8 @@ export const channel = new MessagePortChannel<string>(self);
   const { nodenext, bundler } = RESOLUTIONS;
   const projects: [options: object, files: string[]][] = [
     [{ ...nodenext, ...node }, files],
-    [{ ...nodenext, ...dom }, [...files, "worker.ts"]],
-    [{ ...bundler, ...dom }, [...files, "worker.ts"]],
+    [{ ...nodenext, ...dom }, [...files, "worker.ts", "faces.ts"]],
+    [{ ...bundler, ...dom }, [...files, "worker.ts", "faces.ts"]],
   ];
   for (const [options, files] of projects) await compile(checked, options, files);
 }

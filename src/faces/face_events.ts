@@ -28,12 +28,15 @@ export interface FaceMessageEvent extends Event {
   readonly origin: string;
 }
 
-/** What a `WebSocket` fires, before the close event, when the connection was failed. */
+/**
+ * What a `WebSocket` fires, before the close event, when the connection was failed. It always has both members; they are
+ * optional since the error event of the platform's own class has neither, and its listeners can be given here.
+ */
 export interface FaceErrorEvent extends Event {
   /** Why. */
-  readonly message: string;
+  readonly message?: string;
   /** The channel's error, such as a `ConnectError`. */
-  readonly error: unknown;
+  readonly error?: unknown;
 }
 
 /** WHATWG WebSockets has a plain event; what pages must not be told, programs may know. */

@@ -66,12 +66,14 @@ export type WebSocketFaceListener<Type extends keyof WebSocketFaceEventMap> =
 /**
  * A `WebSocket` as the WHATWG standard has it, over a channel of this package. Each event is fired in a task of its own,
  * so that promises settle between two of them.
+ *
+ * It can be given where the platform's own type `WebSocket` is asked for.
  */
 export interface WebSocketFace extends EventTarget, ReadyStates {
   /** What it connects to, whole. */
   readonly url: string;
   /** One of `CONNECTING`, `OPEN`, `CLOSING` and `CLOSED`. */
-  readonly readyState: number;
+  readonly readyState: 0 | 1 | 2 | 3;
   /** How many bytes of payload were sent and not handed on. Within a task it never falls, and never after the end. */
   readonly bufferedAmount: number;
   /** The extensions in use; empty before the connection is open. */
@@ -82,16 +84,16 @@ export interface WebSocketFace extends EventTarget, ReadyStates {
   binaryType: FaceBinaryType;
   /** Called when the connection is open. */
   // deno-lint-ignore no-explicit-any -- as the platform's own
-  onopen: ((this: WebSocketFace, event: Event) => any) | null;
+  onopen: ((event: Event) => any) | null;
   /** Called with each message. */
   // deno-lint-ignore no-explicit-any -- as the platform's own
-  onmessage: ((this: WebSocketFace, event: FaceMessageEvent) => any) | null;
+  onmessage: ((event: FaceMessageEvent) => any) | null;
   /** Called when the connection was failed. */
   // deno-lint-ignore no-explicit-any -- as the platform's own
-  onerror: ((this: WebSocketFace, event: FaceErrorEvent) => any) | null;
+  onerror: ((event: FaceErrorEvent) => any) | null;
   /** Called when the connection is over. */
   // deno-lint-ignore no-explicit-any -- as the platform's own
-  onclose: ((this: WebSocketFace, event: FaceCloseEvent) => any) | null;
+  onclose: ((event: FaceCloseEvent) => any) | null;
   /**
    * Sends a message. After the peer's Close, and after `close`, it is dropped without a word, and counted in
    * `bufferedAmount`.
@@ -135,7 +137,7 @@ export interface WebSocketFace extends EventTarget, ReadyStates {
   ): void;
 }
 
-/** A class of {@linkcode WebSocketFace}s. */
+/** A class of {@linkcode WebSocketFace}s: it can be given where `typeof WebSocket` of the DOM's types is asked for. */
 export interface WebSocketFaceClass extends ReadyStates {
   /** What all objects of the class have. */
   readonly prototype: WebSocketFace;
