@@ -42,7 +42,11 @@ const TARGET_KINDS: OptionKinds<TargetOptions> = { ...CONNECT_KINDS, url: "strin
 export function readReconnectingOptions(
   given: ReconnectingOptions | undefined,
 ): ReconnectingOptions {
-  const options = readOptions(given, OPTION_KINDS);
+  const elsewhere = {
+    known: TARGET_KINDS,
+    hint: ". It belongs to the target: connect({ url, … }, options)",
+  };
+  const options = readOptions(given, OPTION_KINDS, { elsewhere });
   const { heartbeat, resume } = options;
   if (resume !== undefined) checkOption("resume.createLine", resume.createLine, "function");
   return heartbeat === undefined ? options : { ...options, heartbeat: readHeartbeat(heartbeat) };
@@ -59,6 +63,12 @@ export function readAddress(address: TargetAddress): TargetOptions {
   const options = readOptions<TargetOptions>(
     isUrl ? { url: address as string | URL } : address as TargetOptions,
     TARGET_KINDS,
+    {
+      elsewhere: {
+        known: OPTION_KINDS,
+        hint: ". It belongs to the second argument: connect(target, { … })",
+      },
+    },
   );
   if (options.url === undefined) throw noTarget(address);
   parseUrl(options.url);

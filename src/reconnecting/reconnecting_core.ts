@@ -658,8 +658,9 @@ export class ReconnectingCore
 function withReason(info: CloseInfo): CloseInfo {
   const code = decisiveCode(info);
   if (info.error !== undefined || code === normalClosure) return info;
-  const text = `Cannot reconnect: the connection ended with ${code}, and no other is wanted`;
-  return { ...info, error: new WebSocketChannelError(text) };
+  const what = `the connection ended with ${code}, which is not retried`;
+  const error = new WebSocketChannelError(`Cannot reconnect: ${what}. The option retry decides`);
+  return { ...info, error };
 }
 
 /** Checks what a function of the user's has answered. One that is async is a mistake that is told. */

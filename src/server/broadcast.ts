@@ -101,7 +101,10 @@ export class Broadcaster implements Flushable {
       try {
         const own = Channel.coreOf(channel);
         if (own !== null && sendIfRoom(own, prepared, policy.send, isOnly)) continue;
-        if (channel.state !== "open") continue;
+        if (channel.state !== "open") {
+          if (typeof channel.state !== "string") throw noChannel(channel);
+          continue;
+        }
         this.#sendTo(channel, prepared, policy);
       } catch (error) {
         // A hand-written channel may throw, or a platform's own socket: the others get the message all the same.
@@ -141,6 +144,13 @@ export class Broadcaster implements Flushable {
     this.#slow.set(channel, receiver);
     return receiver;
   }
+}
+
+function noChannel(got: unknown): TypeError {
+  const entry = Array.isArray(got) ? ". Of a Map, give its values()" : "";
+  return new TypeError(
+    `Cannot broadcast: each of the channels must be a channel, got ${shown(got)}${entry}`,
+  );
 }
 
 /** A channel of somebody else's making gets the message as everybody's sink does. */

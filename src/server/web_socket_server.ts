@@ -339,8 +339,15 @@ export function attach<Context = undefined>(
   const options = readOptions(given, ATTACH_KINDS, { hint: ". Give { path }" });
   const settings = { ...checkServerOptions(options), limits: limitsOf(options, clock) };
   checkPaths(options.path);
-  if (typeof (http as Partial<SharedHttpServer> | null)?.prependListener !== "function") {
-    throw new TypeError(`Cannot attach: it must be a server of node:http, got ${shown(http)}`);
+  // An Express application is a function with the methods of an emitter, and emits no upgrades.
+  if (
+    typeof http === "function" ||
+    typeof (http as Partial<SharedHttpServer> | null)?.prependListener !== "function"
+  ) {
+    const hint = typeof http === "function" ? ". Pass what createServer(app) returns" : "";
+    throw new TypeError(
+      `Cannot attach: it must be a server of node:http, got ${shown(http)}${hint}`,
+    );
   }
   const server = new BoundServer(http as HttpServer & SharedHttpServer, options, {
     settings,

@@ -45,6 +45,8 @@ export interface OptionsPlace {
   readonly within?: string;
   /** What to do instead where the options are no object. */
   readonly hint?: string;
+  /** Options that belong elsewhere, and what to do with them. */
+  readonly elsewhere?: { readonly known: object; readonly hint: string };
 }
 
 /**
@@ -68,7 +70,7 @@ export function readOptions<T extends object>(
   const { within = "" } = place;
   const given = checkBag(options, place);
   for (const name in given) {
-    if (!Object.hasOwn(kinds, name)) checkUnknown(given, name, { within, known: kinds });
+    if (!Object.hasOwn(kinds, name)) checkUnknown(given, name, kinds, place);
   }
   for (const name of Object.keys(kinds)) {
     const value = given[name];
@@ -102,7 +104,8 @@ export function isLibrarys(options: object, name: string): boolean {
 function checkUnknown(
   options: Options,
   name: string,
-  { within, known }: { within: string; known: object },
+  known: object,
+  { within = "", elsewhere }: OptionsPlace,
 ): void {
   if (isLibrarys(options, name)) return;
   const value = options[name];
@@ -113,7 +116,9 @@ function checkUnknown(
     ? `${name}name`
     : Object.keys(known).find((it) => isNear(name.toLowerCase(), it.toLowerCase(), edits));
   const meant = near === undefined ? Object.keys(known).filter((it) => endAlike(it, name)) : [near];
-  const hint = meant.map((it) => within + it).join(" or ").replace(/.+/, ". Did you mean $&?");
+  const hint = elsewhere !== undefined && Object.hasOwn(elsewhere.known, name)
+    ? elsewhere.hint
+    : meant.map((it) => within + it).join(" or ").replace(/.+/, ". Did you mean $&?");
   // The name may be anything, a secret included.
   const text = /^\w{1,40}$/.test(name) ? within + name : `${within}[a name of ${name.length}]`;
   throw new TypeError(

@@ -537,11 +537,12 @@ export const PROVOKED: Readonly<Record<string, Provoke | Elsewhere>> = {
     rig().channel.pong(new Uint8Array(126)),
 
   // A connection that stays.
-  "Cannot reconnect: the connection ended with …, and no other is wanted": () =>
-    reconnecting({}, async (it) => {
-      await it.open();
-      await it.lose(1008);
-    }),
+  "Cannot reconnect: the connection ended with …, which is not retried. The option retry decides":
+    () =>
+      reconnecting({}, async (it) => {
+        await it.open();
+        await it.lose(1008);
+      }),
   "Connecting timed out after … ms: …": () => {
     const target = (): Promise<string> => new Promise(() => {});
     return reconnecting({ target, retry: () => false }, async (it) => {
@@ -780,6 +781,8 @@ export const PROVOKED: Readonly<Record<string, Provoke | Elsewhere>> = {
       await server.close({ drainTimeout: 0 });
     }
   },
+  "Cannot broadcast: each of the channels must be a channel, got …": () =>
+    broadcast(wrong([{}]), "x"),
   "Cannot broadcast: channels must be an iterable of channels, got …": () =>
     broadcast(wrong(1), "text"),
   "Cannot receive more: … bytes of messages wait, and nothing reads channel.stream. Read it, or call channel.stream.discard()":

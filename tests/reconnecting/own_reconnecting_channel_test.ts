@@ -1,7 +1,11 @@
 // Not in browsers: it serves
 
 import { assertEquals, assertThrows } from "@std/assert";
-import { ReconnectingChannel } from "../../src/reconnecting/mod.ts";
+import {
+  ReconnectingChannel,
+  type ReconnectingOptions,
+  type TargetAddress,
+} from "../../src/reconnecting/mod.ts";
 import { WebSocketServer } from "../../src/server/mod.ts";
 import { until } from "../support/turns.ts";
 
@@ -43,4 +47,20 @@ Deno.test("reconnecting: a real server that restarts on its port", async () => {
 
 Deno.test("reconnecting: what is malformed is thrown, by the call itself", () => {
   assertThrows(() => ReconnectingChannel.connect("nonsense"), SyntaxError, "the URL is malformed");
+});
+
+Deno.test("reconnecting: options given in the other place throw, and the error says where they belong", () => {
+  const url = "ws://127.0.0.1:9";
+  assertThrows(
+    () => ReconnectingChannel.connect(url, { headers: { A: "b" } } as ReconnectingOptions),
+    TypeError,
+    "Cannot use the option headers: there is no such option, got an object. " +
+      "It belongs to the target: connect({ url, … }, options)",
+  );
+  assertThrows(
+    () => ReconnectingChannel.connect({ url, maxDelay: 5 } as TargetAddress),
+    TypeError,
+    "Cannot use the option maxDelay: there is no such option, got 5. " +
+      "It belongs to the second argument: connect(target, { … })",
+  );
 });

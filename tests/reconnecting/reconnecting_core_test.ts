@@ -184,7 +184,7 @@ for (const code of [1002, 1003, 1007, 1008, 1009, 1010, 4401, 4403]) {
     assertInstanceOf(info.error, WebSocketChannelError);
     assertEquals(
       info.error.message,
-      `Cannot reconnect: the connection ended with ${code}, and no other is wanted`,
+      `Cannot reconnect: the connection ended with ${code}, which is not retried. The option retry decides`,
     );
     assertEquals(events, ["last", "done"]);
     assertEquals(rig.channel.sink.add("late"), false);

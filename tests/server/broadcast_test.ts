@@ -85,6 +85,17 @@ Deno.test("broadcast: what isn't a message, and malformed options, throw", () =>
     const call = () => broadcast(channels, "x");
     assertThrows(call, TypeError, "channels must be an iterable of channels, got");
   }
+  const rooms = new Map([["lobby", 1]]) as unknown as WebSocketChannel[];
+  assertThrows(
+    () => broadcast(rooms, "x"),
+    TypeError,
+    "Cannot broadcast: each of the channels must be a channel, got an array. Of a Map, give its values()",
+  );
+  assertThrows(
+    () => broadcast([{}] as WebSocketChannel[], "x"),
+    TypeError,
+    "must be a channel, got an object",
+  );
   assertThrows(() => broadcast([], "x", { slow: "drop" as "close" }), TypeError);
   assertThrows(() => broadcast([], "x", { maxQueueSize: -1 }), RangeError);
   assertThrows(() => broadcast([], "x", { stallTimeout: NaN }), RangeError);

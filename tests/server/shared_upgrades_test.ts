@@ -293,6 +293,13 @@ Deno.test("attach: to a server with TLS, and its iterator", async () => {
 Deno.test("attach: malformed arguments", async () => {
   await withHttp((http) => {
     assertThrows(() => WebSocketServer.attach({} as Server), TypeError, "Cannot attach");
+    // As Express makes its applications: a function with the methods of an emitter.
+    const application = Object.assign(() => {}, { on() {}, prependListener() {} });
+    assertThrows(
+      () => WebSocketServer.attach(application as unknown as Server),
+      TypeError,
+      "it must be a server of node:http, got a function. Pass what createServer(app) returns",
+    );
     assertThrows(() => WebSocketServer.attach(http, { path: "chat" }), TypeError, "path");
     assertThrows(() => WebSocketServer.attach(http, { path: ["/a", "b"] }), TypeError, "path");
     assertThrows(
