@@ -4,6 +4,8 @@ import { assertEquals, assertThrows } from "@std/assert";
 import {
   ReconnectingChannel,
   type ReconnectingOptions,
+  resumption,
+  Sessions,
   type TargetAddress,
 } from "../../src/reconnecting/mod.ts";
 import { WebSocketServer } from "../../src/server/mod.ts";
@@ -63,4 +65,23 @@ Deno.test("reconnecting: options given in the other place throw, and the error s
     "Cannot use the option maxDelay: there is no such option, got 5. " +
       "It belongs to the second argument: connect(target, { … })",
   );
+});
+
+Deno.test("reconnecting: the hello of resumption counts towards a server's rateLimit", async () => {
+  const sessions = new Sessions();
+  const server = await WebSocketServer.bind({
+    port: 0,
+    rateLimit: { messages: 2, per: 60_000, action: "close" },
+    handler: sessions.handler((channel) => channel.stream.discard()),
+  });
+  const channel = ReconnectingChannel.connect(server.url, { resume: resumption() });
+  for (const message of ["one", "two"]) channel.sink.add(message);
+  const { code, error } = await channel.closed;
+  assertEquals(code, 1008);
+  assertEquals(
+    String(error),
+    "WebSocketChannelError: Cannot reconnect: the connection ended with 1008, which is not retried. " +
+      "The option retry decides",
+  );
+  await server.close();
 });
