@@ -1,5 +1,6 @@
 import { splitTarget } from "../handshake/request_target.ts";
 import { ignore, invalidState } from "../stream_channel/errors.ts";
+import { afterTurn } from "../stream_channel/loop_guard.ts";
 import type { Clock } from "../web_socket/clock.ts";
 import { Deadline } from "../web_socket/deadline.ts";
 import type { UpgradeEvent, UpgradeRequestMessage } from "./accept_upgrade.ts";
@@ -46,7 +47,8 @@ export interface SharingServer {
 const shared = new WeakMap<object, SharedUpgrades>();
 
 /**
- * The `upgrade` event of one HTTP server, for all attached servers together, beside other listeners. It decides
+ * The `upgrade` event of one HTTP server, for all attached servers together, beside other listeners. It decides in a
+ * later turn (zone.js runs microtasks after each listener),
  * when all listeners have been called: an upgrade that another one has taken is left to it, in whatever order
  * they were added.
  */
@@ -106,7 +108,7 @@ export class SharedUpgrades {
     // Whoever takes it listens to more than this.
     socket.on("error", ignore);
     const before = useOf(socket);
-    queueMicrotask(() => this.#decide(event, before));
+    afterTurn(() => this.#decide(event, before));
   }
 
   #decide(event: UpgradeEvent, before: number): void {

@@ -155,11 +155,9 @@ Deno.test("connectionInfo: on a server's channel, with the client's certificate"
       const mine = channel.connectionInfo;
       assertInfo(seen, { remotePort: mine?.localPort ?? 0 });
       assert(seen?.localPort === port && seen.tls !== null);
-      // Bun's server doesn't tell what TLS agreed on.
-      const isTold = platform() !== "bun";
-      assertEquals(seen.tls.protocol, isTold ? "TLSv1.3" : null);
+      assertEquals(seen.tls.protocol, "TLSv1.3");
       const subject = seen.tls.peerCertificate?.subject.CN;
-      assertEquals(subject, identity === null || !isTold ? undefined : "client");
+      assertEquals(subject, identity === null ? undefined : "client");
       await channel.sink.close();
       await accepted?.closed;
       assertEquals(accepted?.connectionInfo, seen);
