@@ -368,10 +368,10 @@ export class ReconnectingCore
     const size = inlet.queuedSize(this.incoming);
     if (size > DEFAULT_MAX_QUEUE_SIZE) return this.#end({ ...info, error: tooSlow(size) });
     let answer: boolean | number;
-    let usual: number;
+    let delay: number;
     try {
       answer = this.#ask(info, attempt);
-      usual = answer === true ? this.#delayAfter(info) : 0;
+      delay = answer === true ? this.#delayAfter(info) : +answer;
     } catch (error) {
       return this.#end({ ...info, error });
     }
@@ -386,8 +386,7 @@ export class ReconnectingCore
     this.#failures++;
     if (!this.#wakeUp.isOnline && !insists) return void this.#enter({ name: "paused" });
     this.#isPatient = answer === true && !hurries && asksForPatience(info);
-    if (hurries) this.#wait(0, info);
-    else this.#wait(answer === true ? usual : answer, info);
+    this.#wait(hurries ? 0 : delay, info);
   }
 
   #delayAfter(info: CloseInfo): number {
@@ -500,7 +499,7 @@ export class ReconnectingCore
     if (connection === null) return false;
     const { message } = this.#options.heartbeat ?? {};
     try {
-      if (message !== undefined) this.#line.beat(this.#heartbeat(message()));
+      if (message !== undefined) this.#beat(message());
       else if (connection.capabilities.ping) {
         const liveness = this.#liveness;
         connection.ping().then(() => liveness?.heard(), ignore);
@@ -513,10 +512,10 @@ export class ReconnectingCore
     }
   }
 
-  #heartbeat(message: MessageInput): MessageInput {
+  #beat(message: MessageInput): void {
     settle(message);
     checkMessage(message);
-    return message;
+    this.#line.beat(message);
   }
 
   onDead(isProbe: boolean): void {

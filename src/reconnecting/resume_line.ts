@@ -13,7 +13,7 @@ import {
   parseHello,
   RESUME_PROTOCOL,
 } from "./resume_messages.ts";
-import { BufferPool, type Kept, kept, type SessionLimits } from "./session.ts";
+import { type Kept, kept, type SessionLimits, UNLIMITED } from "./session.ts";
 import { brokenProtocol, SessionLink, type SessionLinkEvents } from "./session_link.ts";
 
 /** Where the present connection is. */
@@ -54,8 +54,7 @@ export class ResumeLine implements Line, SessionLinkEvents {
     this.#events = events;
     this.#options = options;
     const maxBuffer = Math.max(options.maxBuffer, 1);
-    const pool = new BufferPool(Infinity);
-    this.#limits = { pool, unread: pool, maxBuffer };
+    this.#limits = { pool: UNLIMITED, unread: UNLIMITED, maxBuffer };
     this.#link = this.#createLink();
   }
 
@@ -256,6 +255,10 @@ export class ResumeLine implements Line, SessionLinkEvents {
 
   onAcknowledged(): void {
     if (this.#closing !== null) this.#closeNow();
+  }
+
+  onOverrun(): void {
+    this.onFault(brokenProtocol("it ignored the window"));
   }
 
   onFault(error: unknown): void {

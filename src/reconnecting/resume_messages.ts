@@ -103,7 +103,7 @@ export function parseCount(message: string): number | null {
   return isCount(count) ? count : null;
 }
 
-const HEX: readonly string[] = Array.from(
+const HEX: readonly string[] = /* @__PURE__ */ Array.from(
   { length: 256 },
   (_, byte) => byte.toString(16).padStart(2, "0"),
 );

@@ -19,6 +19,7 @@ import type { Transport } from "../web_socket/transport.ts";
 import type { Message, WebSocketChannel } from "../web_socket/web_socket_channel.ts";
 import type { MessageInput, SendOptions } from "../web_socket/web_socket_sink.ts";
 
+import type { BufferPool } from "./buffer_pool.ts";
 import { createSessionId, formatHello, type Hello, TEXT_MARK } from "./resume_messages.ts";
 import { kept, type SessionLimits } from "./session.ts";
 import { SessionLink, type SessionLinkEvents } from "./session_link.ts";
@@ -36,6 +37,7 @@ export interface Carrier {
 
 /** What a {@linkcode ServerSession} is created with. */
 export interface ServerSessionOptions extends SessionLimits {
+  readonly pool: BufferPool;
   /** How long it lives without a connection, in milliseconds. */
   readonly timeout: number;
   readonly clock: Clock;
@@ -269,6 +271,12 @@ export class ServerSession implements Transport, SessionLinkEvents {
 
   onAcknowledged(): void {
     if (this.#closing !== null) this.#closeConnection();
+  }
+
+  onOverrun(): void {
+    // It sends again what it may on another connection.
+    this.#carrier?.subscription.cancel();
+    this.#carrier?.connection.terminate();
   }
 
   onFault(error: unknown): void {

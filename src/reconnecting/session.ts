@@ -1,5 +1,6 @@
 import type { PreparedMessage } from "../protocol/prepared_message.ts";
 import { sizeOfMessage } from "../stream_channel/counted_queue.ts";
+import { ignore } from "../stream_channel/errors.ts";
 import type { Message } from "../web_socket/web_socket_channel.ts";
 import type { SendOptions } from "../web_socket/web_socket_sink.ts";
 import {
@@ -19,69 +20,20 @@ export interface Kept {
   readonly size: number;
 }
 
-/** The bytes that all sessions of one `Sessions`, or one client, keep. What sessions share counts once. */
-export class BufferPool {
-  /** How many bytes they may keep. */
-  readonly limit: number;
-  readonly #shares: Map<object, number> = new Map<object, number>();
-  readonly #waiting: Set<() => void> = new Set<() => void>();
-  #size = 0;
-
-  /** @param limit How many bytes they may keep. */
-  constructor(limit: number) {
-    this.limit = limit;
-  }
-
-  /** How many bytes are kept. */
-  get size(): number {
-    return this.#size;
-  }
-
+/** Counts the bytes that sessions keep. */
+export interface Pool {
   /** Whether nothing more should be kept. */
-  get isFull(): boolean {
-    return this.#size >= this.limit;
-  }
-
+  readonly isFull: boolean;
   /** Counts a message that a session keeps. */
-  keep({ wire, size }: Kept): void {
-    if (typeof wire === "object" && "frame" in wire) {
-      const shares = this.#shares.get(wire) ?? 0;
-      this.#shares.set(wire, shares + 1);
-      if (shares > 0) return;
-    }
-    this.add(size);
-  }
-
+  keep(kept: Kept): void;
   /** A session keeps the message no more. */
-  release({ wire, size }: Kept): void {
-    const shares = this.#shares.get(wire as object);
-    if (shares !== undefined && shares > 1) this.#shares.set(wire as object, shares - 1);
-    else {
-      if (shares !== undefined) this.#shares.delete(wire as object);
-      this.add(-size);
-    }
-  }
-
+  release(kept: Kept): void;
   /** Counts bytes that come or, below 0, go. */
-  add(size: number): void {
-    const wasFull = this.isFull;
-    this.#size += size;
-    if (!wasFull || this.isFull || this.#waiting.size === 0) return;
-    const waiting = [...this.#waiting];
-    this.#waiting.clear();
-    for (const onRoom of waiting) onRoom();
-  }
-
-  /** Calls `onRoom` once, when there is room again. The same function waits once only. */
-  wait(onRoom: () => void): void {
-    this.#waiting.add(onRoom);
-  }
-
-  /** Calls it no more. */
-  forget(onRoom: () => void): void {
-    this.#waiting.delete(onRoom);
-  }
+  add(size: number): void;
 }
+
+/** The pool of a session that shares none. */
+export const UNLIMITED: Pool = { isFull: false, keep: ignore, release: ignore, add: ignore };
 
 /** What a message of the peer's was that isn't one of the user's: see {@linkcode Session.receive}. */
 export type Control =
@@ -105,9 +57,9 @@ const ACKNOWLEDGE_AFTER = 64 * 1024;
 /** What a session may keep, and what the peer may send. */
 export interface SessionLimits {
   /** Counts what is kept, in all sessions together. */
-  readonly pool: BufferPool;
+  readonly pool: Pool;
   /** Counts what was received and the user doesn't read, in all sessions together. */
-  readonly unread: BufferPool;
+  readonly unread: Pool;
   /** How many bytes this session may keep, and the peer may send that aren't acknowledged. At least 1. */
   readonly maxBuffer: number;
 }
@@ -123,7 +75,7 @@ export class Session {
   fault = "";
   /** How many bytes it may keep, and the peer may have in flight. */
   readonly maxBuffer: number;
-  readonly #pool: BufferPool;
+  readonly #pool: Pool;
   #announced: number;
   /** What isn't acknowledged, from the index `#head` on. */
   #kept: Kept[] = [];

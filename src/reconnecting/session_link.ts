@@ -7,10 +7,10 @@ import type { Message, WebSocketChannel } from "../web_socket/web_socket_channel
 import { COUNT_REQUEST, isUsers, LAST_CLOSE } from "./resume_messages.ts";
 import {
   ACKNOWLEDGED,
-  type BufferPool,
   FAULT,
   type Kept,
   LAST,
+  type Pool,
   Session,
   type SessionLimits,
 } from "./session.ts";
@@ -27,6 +27,8 @@ export interface SessionLinkEvents {
   onDrained(): void;
   /** The peer has acknowledged all that was sent. */
   onAcknowledged(): void;
+  /** The peer has sent far more than the user reads: what follows wasn't received. */
+  onOverrun(): void;
   /** The connection can't go on. */
   onFault(error: unknown): void;
 }
@@ -37,7 +39,7 @@ export class SessionLink {
   /** Whether the peer's Close, once it comes, ends the session. */
   isLast = false;
   /** Counts what is held: apart from what is kept, which a user who waits for room would wait for in vain. */
-  readonly #unread: BufferPool;
+  readonly #unread: Pool;
   readonly #clock: Clock;
   readonly #events: SessionLinkEvents;
   #connection: WebSocketChannel | null = null;
@@ -118,7 +120,7 @@ export class SessionLink {
     // What the user has closed his side to wasn't received.
     if (this.#isFinishing && isUsers(message)) return null;
     if (this.#isWithheld && isUsers(message) && this.#isTooMuch) {
-      this.#refuse();
+      this.#events.onOverrun();
       return null;
     }
     const before = session.untold;
@@ -175,15 +177,6 @@ export class SessionLink {
   get #isTooMuch(): boolean {
     const { session } = this;
     return this.#subscription === null ? session.isOverrun : this.#held >= 2 * session.maxBuffer;
-  }
-
-  /** What is too much wasn't received: the peer has ignored the window, or sends it again on another connection. */
-  #refuse(): void {
-    if (this.#subscription === null) {
-      return this.#events.onFault(brokenProtocol("it ignored the window"));
-    }
-    this.#subscription.cancel();
-    this.#connection?.terminate();
   }
 
   /**

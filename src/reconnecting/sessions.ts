@@ -16,7 +16,7 @@ import {
   ServerSession,
   type ServerSessionOptions,
 } from "./server_session.ts";
-import { BufferPool } from "./session.ts";
+import { BufferPool } from "./buffer_pool.ts";
 
 /** Who a client is: compared with `Object.is` when it comes back. */
 export type SessionIdentity = string | number | bigint | boolean | null | undefined;
