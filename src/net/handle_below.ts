@@ -9,6 +9,7 @@ export interface Handle {
 interface Layer {
   readonly _parent?: Layer | null;
   readonly _handle?: Partial<Handle> | null;
+  resetAndDestroy?(): unknown;
 }
 
 /**
@@ -21,10 +22,28 @@ interface Layer {
  */
 export function handleBelow(socket: unknown): Handle | null {
   if (platform() !== "deno") return null;
-  let layer = (socket as Layer)._parent ?? null;
-  if (layer === null) return null;
-  for (let below = layer._parent; below; below = below._parent) layer = below;
-  const { _handle: handle } = layer;
+  if (!(socket as Layer)._parent) return null;
+  const { _handle: handle } = bottomOf(socket as Layer);
   if (typeof handle?.readStart !== "function" || typeof handle.readStop !== "function") return null;
   return handle as Handle;
+}
+
+/**
+ * Resets the TCP connection at the bottom of a socket (RFC 9293 §3.10.5): the system keeps nothing of what it hasn't
+ * sent. After a mere `destroy()` it would go on offering that to a peer that takes nothing, for minutes.
+ *
+ * @param socket A socket; one of another kind is left as it is.
+ */
+export function resetBelow(socket: object): void {
+  try {
+    bottomOf(socket).resetAndDestroy?.();
+  } catch {
+    // A Unix socket, say, has no reset.
+  }
+}
+
+function bottomOf(socket: Layer): Layer {
+  let layer = socket;
+  for (let below = layer._parent; below; below = below._parent) layer = below;
+  return layer;
 }

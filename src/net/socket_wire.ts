@@ -4,7 +4,7 @@ import { type Flushes, inTicks } from "../web_socket/flushes.ts";
 import type { Wire, WireEvents, WireFailure } from "../web_socket/wire.ts";
 import { platform } from "../web_socket/platform.ts";
 import type { ConnectionInfo } from "../web_socket/connection_info.ts";
-import { handleBelow } from "./handle_below.ts";
+import { handleBelow, resetBelow } from "./handle_below.ts";
 import { socketInfo } from "./socket_info.ts";
 
 /**
@@ -351,6 +351,9 @@ export class SocketWire implements Wire {
   #destroySocket(): void {
     this.#flags |= EXPECTED;
     this.#noteAmount();
+    const { destroyed, writableLength } = this.#socket;
+    // The peer takes nothing: it gets a reset, and the system needn't keep the rest for it. Less is perhaps just leaving.
+    if (!destroyed && writableLength >= LARGE && !this.#is(FOREIGN)) resetBelow(this.#socket);
     this.#socket.destroy();
   }
 

@@ -1,5 +1,5 @@
-import { assertEquals, assertStrictEquals } from "@std/assert";
-import { handleBelow } from "../../src/net/handle_below.ts";
+import { assert, assertEquals, assertStrictEquals } from "@std/assert";
+import { handleBelow, resetBelow } from "../../src/net/handle_below.ts";
 import { platform } from "../../src/web_socket/platform.ts";
 
 const isDeno = platform() === "deno";
@@ -28,4 +28,17 @@ Deno.test("handle below: where nothing is below, or it is gone or unknown, pausi
     { _handle: handle(), _parent: { _handle: { readStart() {} } } },
   ];
   assertEquals(sockets.map(handleBelow), sockets.map(() => null));
+});
+
+Deno.test("reset below: that of the connection at the bottom; what has none is left alone", () => {
+  const calls: string[] = [];
+  const layer = (name: string, parent: object | null): object => ({
+    _parent: parent,
+    resetAndDestroy: () => void calls.push(name),
+  });
+  resetBelow(layer("top", layer("middle", layer("bottom", null))));
+  resetBelow(layer("alone", null));
+  assertEquals(calls, ["bottom", "alone"]);
+  resetBelow({});
+  resetBelow({ resetAndDestroy: () => assert(false, "ERR_INVALID_HANDLE_TYPE") });
 });

@@ -7,6 +7,7 @@ import {
   assertStrictEquals,
 } from "@std/assert";
 import { delay } from "@std/async";
+import { readFileSync } from "node:fs";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { Duplex } from "node:stream";
 import { type SocketLike, SocketWire } from "../../src/net/socket_wire.ts";
@@ -14,6 +15,7 @@ import { systemClock } from "../../src/web_socket/clock.ts";
 import { overWire } from "../../src/web_socket/over.ts";
 import type { WireEvents, WireFailure } from "../../src/web_socket/wire.ts";
 import { microtasks, settled } from "../support/events.ts";
+import { until } from "../support/turns.ts";
 import { LoopbackProbe } from "../support/loopback_probe.ts";
 import { utf8 } from "../support/bytes.ts";
 import { deferred } from "../support/promises.ts";
@@ -549,6 +551,42 @@ Deno.test("socket wire: what is destroyed still counts what it hasn't written", 
   wire.destroy();
   socket.writableLength = 0;
   assertEquals(wire.bufferedAmount, 10);
+});
+
+/** Whether the system still has a connection from a port, to send the rest; `null`: unknown. */
+function isKept(port: number): boolean | null {
+  const local = `0100007F:${port.toString(16).toUpperCase().padStart(4, "0")}`;
+  try {
+    const lines = readFileSync("/proc/net/tcp", "utf8").split("\n");
+    return lines.some((line) => line.trim().split(/\s+/)[1] === local);
+  } catch {
+    return null;
+  }
+}
+
+Deno.test("socket wire: what its peer doesn't take is cut off by a reset, and the system keeps none of it", async () => {
+  await withEnds(async ({ wire, socket, peer }) => {
+    peer.pause();
+    const port = peer.remotePort as number;
+    wire.write(new Uint8Array(64 * 1024 * 1024));
+    const gone = new Promise<void>((resolve) => socket.once("close", () => resolve()));
+    wire.destroy();
+    await gone;
+    if (isKept(port) !== null) await until(() => isKept(port) === false);
+  });
+});
+
+Deno.test("socket wire: little that hasn't left yet is no reason for a reset", () => {
+  for (const [size, expected] of [[0x4000 - 1, false], [0x4000, true]] as const) {
+    const { socket, wire } = fake();
+    const withReset = Object.assign(socket, {
+      resetAndDestroy: () => void socket.calls.push("resetAndDestroy"),
+    });
+    wire.write(new Uint8Array(size));
+    wire.destroy();
+    assertEquals(withReset.calls.includes("resetAndDestroy"), expected, `${size}`);
+    assertEquals(withReset.calls.at(-1), "destroy");
+  }
 });
 
 Deno.test("socket wire: released, nothing of it is left on the socket", () => {
