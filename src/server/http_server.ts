@@ -58,19 +58,38 @@ interface Crypto {
   X509Certificate: new (cert: unknown) => { checkPrivateKey(key: object): boolean };
 }
 
-/** Deno takes a key of another certificate, and then fails each handshake; Bun does when it is bound. */
+/** Deno takes what it can't read, and a key of another certificate, and then fails each handshake; Bun does when it is bound. */
 function checkPair({ cert, key, passphrase }: ServerTlsOptions): void {
-  const isSingle = [cert, key].every((it) => typeof it === "string" || ArrayBuffer.isView(it));
+  const listed = (given: unknown): unknown[] => Array.isArray(given) ? given : [given];
+  const [certs, keys] = [listed(cert), listed(key)];
+  const isPlain = [...certs, ...keys].every((it) =>
+    typeof it === "string" || ArrayBuffer.isView(it)
+  );
   const crypto = builtinModule<Crypto>("crypto");
-  if (!isSingle || crypto === null) return;
-  let fits = true;
-  try {
-    const privateKey = crypto.createPrivateKey({ key, passphrase });
-    fits = new crypto.X509Certificate(cert).checkPrivateKey(privateKey);
-  } catch {
-    // A kind of key that only the platform's TLS knows.
+  if (!isPlain || crypto === null) return;
+  const read = certs.map((it) =>
+    readable("cert", "CERTIFICATE", () => new crypto.X509Certificate(it))
+  );
+  for (const it of keys) {
+    const privateKey = readable(
+      "key",
+      "PRIVATE KEY",
+      () => crypto.createPrivateKey({ key: it, passphrase }),
+    );
+    if (privateKey === null || read.includes(null)) return;
+    if (read.some((its) => its?.checkPrivateKey(privateKey))) continue;
+    throw malformedOption("tls.key", "the key of tls.cert");
   }
-  if (!fits) throw malformedOption("tls.key", "the key of tls.cert");
+}
+
+/** What `node:crypto` reads; `null`: it can't, and the platform's TLS decides, which Deno's does too late. */
+function readable<T>(name: string, label: string, read: () => T): T | null {
+  try {
+    return read();
+  } catch {
+    if (platform() !== "deno") return null;
+    throw malformedOption(`tls.${name}`, `PEM, a ${label}`);
+  }
 }
 
 /** Where a server listens. */

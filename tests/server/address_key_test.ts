@@ -6,6 +6,9 @@ Deno.test("address key: IPv4 as it is, also one that is mapped into IPv6", () =>
     assertEquals(addressKey(it), "192.0.2.7");
   }
   assertEquals(addressKey("::ffff:0.0.0.255"), "0.0.0.255");
+  // Behind a translator all of IPv4 has the same first 64 bits.
+  assertEquals(addressKey("64:ff9b::192.0.2.7"), "192.0.2.7");
+  assertEquals(addressKey("64:ff9b:1::192.0.2.7"), "64:ff9b:1:0::/64");
 });
 
 Deno.test("address key: of IPv6 the first 64 bits, however it is written", () => {
@@ -28,8 +31,17 @@ Deno.test("address key: a neighbour on the same link counts by itself", () => {
   assertEquals(addressKey("fe80::2"), "fe80::2");
 });
 
+Deno.test("address key: as proxies write it, with spaces, brackets or a port", () => {
+  for (const it of [" 192.0.2.7", "192.0.2.7:4711", "192.0.2.7:1 ", "[::ffff:192.0.2.7]:80"]) {
+    assertEquals(addressKey(it), "192.0.2.7", it);
+  }
+  for (const it of [" 2001:db8:1:2::1", "[2001:db8:1:2::5]", "[2001:db8:1:2::6]:4711"]) {
+    assertEquals(addressKey(it), "2001:db8:1:2::/64", it);
+  }
+});
+
 Deno.test("address key: other names as they are, of a bounded length", () => {
-  for (const it of ["alice", "", "10.0.0.1:99", "a:b", "::g", "[::1]:80", "1::2::3"]) {
+  for (const it of ["alice", "", "tenant:99", "a:b", "::g", "[::1", "1::2::3"]) {
     assertEquals(addressKey(it), it);
   }
   assertEquals(addressKey("x".repeat(10_000)).length, 100);

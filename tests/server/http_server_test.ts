@@ -77,6 +77,12 @@ Deno.test("setTls: new connections get the new certificate, open ones go on; a m
   const mixed = { cert: second.cert, key: first.key };
   assertThrows(() => server.setTls(mixed), TypeError, "the key of tls.cert");
   await assertRejects(() => WebSocketServer.bind({ tls: mixed }), TypeError, "the key of tls.cert");
+  // In a list, too; on each platform in its own words.
+  const inList = { cert: [second.cert], key: [first.key] };
+  assertThrows(() => server.setTls(inList), TypeError, "the key of tls.cert");
+  const damaged = (pem: string): string => pem.replace(/\n[^-]{64}\n/, "\nAAAA\n");
+  assertThrows(() => server.setTls({ ...second, cert: damaged(second.cert) }));
+  assertThrows(() => server.setTls({ ...second, key: damaged(second.key) }));
   assertThrows(() => server.setTls({ ...second, requestCert: true } as Identity), TypeError);
   const [still, other] = await shownBy(server.url, ca);
   server.setTls(second);
