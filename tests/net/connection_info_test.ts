@@ -6,7 +6,6 @@ import { type ServerWebSocketChannel, WebSocketServer } from "../../src/server/m
 import { WebSocketChannel } from "../../mod.ts";
 import { startProxy, startSocks, startTls, startUnixSocket } from "../support/net_peers.ts";
 import { startRecipe, withRecipe } from "../support/recipes.ts";
-import { platform } from "../../src/web_socket/platform.ts";
 import { ENTRIES } from "../server/entries.ts";
 import { assertReaches, certificates, connectFailure, withAll } from "./support.ts";
 
