@@ -16,10 +16,11 @@ import { fromFileUrl } from "./support.ts";
 import { ignoredNote } from "./table.ts";
 import { OUT, succeed, tool } from "./tools.ts";
 import { ControlServer, type StartRecipe } from "../tests/browser/control_server.ts";
-import { LEFT_OUT } from "../tests/browser/left_out.ts";
+import { LEFT_OUT, STANDARD_LEFT_OUT } from "../tests/browser/left_out.ts";
 import type { Place } from "../tests/browser/control.ts";
 import { startBoundRecipe } from "../tests/server/platform_recipes.ts";
-import { startRecipe } from "../tests/support/recipes.ts";
+import { type RecipeServer, startRecipe } from "../tests/support/recipes.ts";
+import { startSubject } from "../tests/faces/subject_server.ts";
 
 const ROOT = new URL("../", import.meta.url);
 const FOLDER = new URL("browser/", OUT);
@@ -92,6 +93,7 @@ const REPLACED: Readonly<Record<string, string>> = {
   "node:assert/strict": "assert_strict.ts",
   "node:process": "process.ts",
   "tests/support/recipes.ts": "remote_recipes.ts",
+  "tests/faces/subject_server.ts": "remote_subject.ts",
 };
 
 /** Whether a file, and all that it imports, can be in a browser's bundle. */
@@ -294,6 +296,12 @@ async function runIn(browser: Browser, place: Place, { code, start }: Bundle): P
 const startOwn: StartRecipe = (name, options, origin) =>
   startBoundRecipe(name, options, { origin: [origin] });
 
+/** The server of a case of the WebSockets standard: what is next of it is how its first channel ended. */
+const startCase: StartRecipe = async (_name, _options, origin) => {
+  const { url, ending, close } = await startSubject([origin]);
+  return { url, next: ending, close } as unknown as RecipeServer;
+};
+
 /**
  * Runs the browser's suites in a page, then in a worker.
  *
@@ -304,6 +312,12 @@ export async function testInBrowser(chromium: string): Promise<BrowserOutcome[]>
   const suites = [
     { suite: "conformance", tests: conformance, start: startRecipe, leftOut: {} },
     { suite: "conformance, our server", tests: conformance, start: startOwn, leftOut: {} },
+    {
+      suite: "the WebSockets standard",
+      tests: ["tests/browser/standard_cases.ts"],
+      start: startCase,
+      leftOut: STANDARD_LEFT_OUT,
+    },
     { suite: "unit tests", tests: await unitTests(), start: startRecipe, leftOut: LEFT_OUT },
   ];
   const browser = await launch(chromium);

@@ -34,6 +34,9 @@ export const CONNECTOR: Connector = {
   },
   refuse: (url) => failedNative(blocked(url), { url, protocols: [], headers: [] }),
   isBlocked: hasBadPort,
+  // The platforms' own drop what comes behind their Close.
+  streamOptions: ({ transport = "auto" }) =>
+    hasNet() && transport !== "native" ? { ownBuffers: true, afterClose: "deliver" } : {},
   check: (options) => void readConnectOptions(options),
 };
 

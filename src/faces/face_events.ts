@@ -88,7 +88,13 @@ export function errorEvent(error: unknown): FaceErrorEvent {
   return new FailureEvent(error);
 }
 
-type Handler = (this: EventTarget, event: Event) => unknown;
+// A subclass may have methods of these names, which are not for this.
+const { addEventListener, removeEventListener, dispatchEvent } = EventTarget.prototype;
+
+/** Fires an event at an object. */
+export function fire(target: EventTarget, event: Event): void {
+  dispatchEvent.call(target, event);
+}
 
 /**
  * The event handlers of an object, such as its `onopen`. HTML, "event handlers": a handler is called among the
@@ -99,7 +105,8 @@ export class EventHandlers {
   readonly #handlers = new Map<string, object>();
   readonly #call = (event: Event): void => {
     const handler = this.#handlers.get(event.type);
-    if (typeof handler === "function") (handler as Handler).call(this.#target, event);
+    if (typeof handler !== "function") return;
+    if (Reflect.apply(handler, this.#target, [event]) === false) event.preventDefault();
   };
 
   /** @param target Whose events they handle. */
@@ -117,10 +124,10 @@ export class EventHandlers {
     const isHandler = typeof value === "function" || typeof value === "object" && value !== null;
     if (!isHandler) {
       this.#handlers.delete(type);
-      this.#target.removeEventListener(type, this.#call);
+      removeEventListener.call(this.#target, type, this.#call);
       return;
     }
-    if (!this.#handlers.has(type)) this.#target.addEventListener(type, this.#call);
+    if (!this.#handlers.has(type)) addEventListener.call(this.#target, type, this.#call);
     this.#handlers.set(type, value);
   }
 }

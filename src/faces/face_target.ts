@@ -29,6 +29,8 @@ export interface Connector {
   refuse(url: URL): WebSocketChannel;
   /** Whether a URL's port must not be connected to. */
   isBlocked(url: URL): boolean;
+  /** What a `WebSocketStream` asks for, where it can be had. */
+  streamOptions(options: FaceOptions): FaceOptions;
   /** Throws what is wrong with options. */
   check(options: FaceOptions): void;
 }
@@ -62,20 +64,31 @@ export function parseTarget(url: string, protocols: readonly string[]): FaceTarg
 /**
  * The options of a class, as they are now.
  *
- * @throws {TypeError} When they have subprotocols.
+ * @throws {TypeError} When they are not options, such as a promise, or have subprotocols.
  */
-export function optionsOf(source: FaceOptionsSource, url: string): FaceOptions {
-  const options = typeof source === "function" ? source(url) : source;
-  checkFaceOptions(options);
+export function optionsOf(
+  connector: Connector,
+  source: FaceOptionsSource,
+  url: string,
+): FaceOptions {
+  if (typeof source !== "function") return source;
+  const options = source(url);
+  checkFaceOptions(connector, options);
   return options;
 }
 
-/** Throws when options have what the constructor has. */
-export function checkFaceOptions(options: FaceOptions): void {
-  if ((options as ConnectOptions | undefined)?.protocols === undefined) return;
-  throw new TypeError(
-    "Cannot use the option protocols: it must be left out where the constructor has subprotocols",
-  );
+/** Throws what is wrong with options, and when they have what the constructor has. */
+export function checkFaceOptions(connector: Connector, options: FaceOptions): void {
+  const { protocols, then } = Object(options) as ConnectOptions & Partial<PromiseLike<unknown>>;
+  if (protocols !== undefined) {
+    throw new TypeError(
+      "Cannot use the option protocols: it must be left out where the constructor has subprotocols",
+    );
+  }
+  if (typeof then === "function") {
+    throw new TypeError("Cannot use the options: they must be an object, got a promise");
+  }
+  connector.check(options);
 }
 
 /** Connects a class. */

@@ -7,7 +7,7 @@ import type { CloseInfo } from "../web_socket/close_info.ts";
 import { utf8Length } from "../web_socket/message_input.ts";
 import type { Message, WebSocketChannel } from "../web_socket/web_socket_channel.ts";
 import type { MessageInput } from "../web_socket/web_socket_sink.ts";
-import { closeEvent, errorEvent, messageEvent } from "./face_events.ts";
+import { closeEvent, errorEvent, fire, messageEvent } from "./face_events.ts";
 import { validateClose } from "./face_target.ts";
 import { isBlob } from "./web_idl.ts";
 
@@ -52,6 +52,8 @@ export class SocketFace {
   /** The stream has ended: no message follows. */
   #hasDone = false;
   #info: CloseInfo | null = null;
+  /** Whether `close` has begun to close. */
+  #hasClosed = false;
   /** A Blob could not be read. */
   #failure: { readonly error: unknown } | null = null;
   /** How many bytes of messages wait for their tasks. */
@@ -101,7 +103,7 @@ export class SocketFace {
       if (this.readyState !== CONNECTING) return;
       this.readyState = OPEN;
       this.#readOpening();
-      this.#target.dispatchEvent(new Event("open"));
+      fire(this.#target, new Event("open"));
     });
   }
 
@@ -120,7 +122,7 @@ export class SocketFace {
       this.#pending -= size;
       if (this.#pending === 0 && this.#subscription.isPaused) this.#subscription.resume();
       if (this.readyState !== OPEN) return;
-      this.#target.dispatchEvent(messageEvent(this.#dataOf(message), this.#origin));
+      fire(this.#target, messageEvent(this.#dataOf(message), this.#origin));
     });
   }
 
@@ -132,11 +134,15 @@ export class SocketFace {
 
   /** The peer's Close is in, or the connection is over: all messages before have their tasks. */
   #onDone(): void {
-    this.#hasDone = true;
-    queueTask(() => {
-      if (this.readyState === OPEN) this.readyState = CLOSING;
-    });
-    this.#finish();
+    const onEnd = (): void => {
+      this.#hasDone = true;
+      queueTask(() => {
+        if (this.readyState === OPEN) this.readyState = CLOSING;
+      });
+      this.#finish();
+    };
+    // Behind the open event: the peer's Close may be in the chunk that has the answer to the opening handshake.
+    this.#channel.ready.then(onEnd, onEnd);
   }
 
   /** The channel is over, and no message follows. */
@@ -146,17 +152,20 @@ export class SocketFace {
     queueTask(() => {
       this.readyState = CLOSED;
       const { error } = this.#failure ?? info;
-      if (this.#isFailed(info)) this.#target.dispatchEvent(errorEvent(error));
+      if (this.#isFailed(info)) fire(this.#target, errorEvent(error));
       const { wasClean, code, reason } = info;
-      this.#target.dispatchEvent(closeEvent({ wasClean, code, reason }));
+      fire(this.#target, closeEvent({ wasClean, code, reason }));
     });
   }
 
-  /** WHATWG WebSockets: an error is fired when the connection was failed (RFC 6455 §7.1.7), not when it was lost. */
+  /**
+   * WHATWG WebSockets: an error is fired when the connection was failed. RFC 6455 §7.2.1: one that is lost is; one whose
+   * peer doesn't answer a Close isn't.
+   */
   #isFailed({ initiator, wasClean, error }: CloseInfo): boolean {
     if (!this.#wasOpen || this.#failure !== null) return true;
-    if (wasClean || error === undefined) return false;
-    return initiator !== "transport" && initiator !== "remote";
+    if (wasClean || error === undefined || initiator === "remote") return false;
+    return initiator !== "timeout" || !this.#hasClosed;
   }
 
   // What users do.
@@ -210,6 +219,7 @@ export class SocketFace {
     validateClose(code, reason);
     if (this.readyState >= CLOSING) return;
     this.readyState = CLOSING;
+    this.#hasClosed = true;
     const close = (): void => {
       // A reason needs a code.
       const sent = code ?? (reason === "" ? undefined : 1000);

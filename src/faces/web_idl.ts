@@ -5,7 +5,7 @@
  * @module
  */
 
-import { bufferOf, isArrayBuffer } from "../realm/bytes.ts";
+import { bufferOf, canResize, isArrayBuffer } from "../realm/bytes.ts";
 import { builtinOf } from "../realm/kinds.ts";
 
 /** The error of a call with too few arguments. */
@@ -85,8 +85,7 @@ export function bufferSource(
   const isBuffer = isView || isArrayBuffer(value) || isShared(value);
   if (!isBuffer) return null;
   const buffer: unknown = isView ? bufferOf(value) : value;
-  const { resizable } = buffer as { resizable?: boolean };
-  if (isArrayBuffer(buffer) && resizable !== true) return value as ArrayBuffer;
+  if (isArrayBuffer(buffer) && !canResize(buffer)) return value as ArrayBuffer;
   throw new TypeError(
     `Cannot ${action}: the bytes are in a buffer that is shared or can be resized. Use a copy`,
   );

@@ -1,3 +1,4 @@
+import { partsOf } from "../stream_channel/channel_like.ts";
 import { inspectAs, shownProtocol } from "../web_socket/inspection.ts";
 import { shownUrl } from "../web_socket/shown_url.ts";
 import type { WebSocketChannel } from "../web_socket/web_socket_channel.ts";
@@ -205,7 +206,7 @@ export function webSocketClass(
       }
       const target = parseTarget(toText(url), textOrSequence(protocols, "protocols"));
       this.#url = target.url.href;
-      const channel = connectFace(connector, target, optionsOf(source, this.#url));
+      const channel = connectFace(connector, target, optionsOf(connector, source, this.#url));
       this.#face = new SocketFace(this, channel, this.#url, true);
     }
 
@@ -251,15 +252,18 @@ export function webSocketClass(
 
     static {
       for (const type of TYPES) {
-        Object.defineProperty(this.prototype, `on${type}`, {
-          get(this: WebSocket) {
-            return this.#handlers.get(type);
+        const name = `on${type}` as const;
+        // A literal, so that both have the member's name in theirs.
+        const member = {
+          get [name](): unknown {
+            return (this as unknown as WebSocket).#handlers.get(type);
           },
-          set(this: WebSocket, value: unknown) {
-            this.#handlers.set(type, value);
+          set [name](value: unknown) {
+            (this as unknown as WebSocket).#handlers.set(type, value);
           },
-          configurable: true,
-        });
+        };
+        const property = Object.getOwnPropertyDescriptor(member, name);
+        Object.defineProperty(this.prototype, name, property as PropertyDescriptor);
       }
     }
   }
@@ -281,14 +285,16 @@ export function webSocketClass(
 
 /** See `createWebSocket`. */
 export function createClass(connector: Connector, source: FaceOptionsSource): WebSocketFaceClass {
-  if (typeof source !== "function") {
-    checkFaceOptions(source);
-    connector.check(source);
-  }
+  if (typeof source !== "function") checkFaceOptions(connector, source);
   return webSocketClass(connector, source);
 }
 
 /** See `toWebSocket`. */
 export function handOver(Class: WebSocketFaceClass, channel: WebSocketChannel): WebSocketFace {
+  // Any two streams are parts of a channel; only a WebSocketChannel has a state.
+  partsOf(channel);
+  if (typeof channel.ready?.then !== "function" || typeof channel.closed?.then !== "function") {
+    throw new TypeError("Cannot use the channel: it must be a WebSocketChannel");
+  }
   return new Class(new Handed(channel) as unknown as string);
 }

@@ -145,6 +145,8 @@ class StreamFace {
       cancel: (reason) => {
         this.#reading = null;
         this.#closeFor(reason);
+        // What the peer sends until its Close must not hold that up.
+        void discard(channel);
       },
     });
     const writable = new WritableStream<unknown>({
@@ -249,6 +251,11 @@ function isAdded({ sink }: WebSocketChannel, message: string | Uint8Array): bool
   }
 }
 
+/** Drops all that comes. */
+async function discard({ stream }: WebSocketChannel): Promise<void> {
+  while (!(await stream.next()).done);
+}
+
 function closedError(): DOMException {
   return invalidState("Cannot write: the WebSocketStream is closed");
 }
@@ -288,7 +295,8 @@ export function webSocketStreamClass(
       this.#url = target.url.href;
       if (signal?.aborted) this.#face.fail(signal.reason);
       else {
-        const settings = { ownBuffers: true, ...optionsOf(source, this.#url) };
+        const given = optionsOf(connector, source, this.#url);
+        const settings = { ...connector.streamOptions(given), ...given };
         this.#face.start(connectFace(connector, target, settings), signal);
       }
     }
@@ -323,9 +331,6 @@ export function createStreamClass(
   connector: Connector,
   source: FaceOptionsSource,
 ): WebSocketStreamFaceClass {
-  if (typeof source !== "function") {
-    checkFaceOptions(source);
-    connector.check(source);
-  }
+  if (typeof source !== "function") checkFaceOptions(connector, source);
   return webSocketStreamClass(connector, source);
 }

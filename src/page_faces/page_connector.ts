@@ -19,5 +19,6 @@ export const CONNECTOR: Connector = {
   connect: (url, options) => connectBy(createOwn, url, options),
   refuse: (url) => connectBy(createOwn, url, {}),
   isBlocked: () => false,
+  streamOptions: () => ({}),
   check: (options) => void readClientKinds(options, CONNECT_KINDS),
 };

@@ -45,6 +45,11 @@ export function isArrayBuffer(value: unknown): value is ArrayBuffer {
   }
 }
 
+/** Whether an `ArrayBuffer` can be resized. */
+export function canResize(buffer: ArrayBuffer): boolean {
+  return isResizable?.call(buffer) === true;
+}
+
 /** Whether `value` is an `ArrayBuffer` or a view of a buffer. */
 export function isBinary(value: unknown): value is ArrayBuffer | ArrayBufferView {
   return ArrayBuffer.isView(value) || isArrayBuffer(value);
@@ -151,7 +156,7 @@ function viewOf(
     throw gone();
   }
   if (isCopied) return bytes;
-  const isFixed = !isShared(buffer) && !(isConstant && isResizable?.call(buffer) === true);
+  const isFixed = !isShared(buffer) && !(isConstant && canResize(buffer as ArrayBuffer));
   return isFixed ? bytes : new Uint8Array(bytes);
 }
 

@@ -19,6 +19,8 @@ export function inspectAs<T extends object>(
 ): void {
   // Node gives the depth, the options and its printer; Deno its printer and the options.
   function value(this: T, first: unknown, options: unknown, inspect = first as Inspect): string {
+    // A prototype has nothing of an object's own: its getters throw.
+    if (this === prototype) return `${name} {}`;
     return `${name} ${inspect(describe(this), options)}`;
   }
   for (const key of [NODE, DENO]) Object.defineProperty(prototype, key, { value });

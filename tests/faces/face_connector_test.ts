@@ -1,17 +1,27 @@
 /** Which transport a class takes, and with which options; what a channel looks like as a WebSocket. */
 
-import { assert, assertEquals, assertInstanceOf, assertStrictEquals } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertInstanceOf,
+  assertStrictEquals,
+  assertThrows,
+} from "@std/assert";
 import {
   ConnectError,
   createWebSocket,
+  createWebSocketStream,
   toWebSocket,
   UnsupportedError,
   WebSocket,
   type WebSocketFace,
+  WebSocketStream,
 } from "../../src/faces/mod.ts";
 import { hasNativeWebSocket } from "../../src/native/native_capabilities.ts";
 import { webSocketChannelPair } from "../../src/testing/mod.ts";
 import { createIdentity } from "../support/certificates.ts";
+import { closeFrame } from "../support/frames.ts";
+import { withMutePeer } from "./mute_peer.ts";
 import { hasBadPort } from "../../src/faces/bad_ports.ts";
 import { withServer } from "../server/support.ts";
 import { closed, journal, next, opened, received, task, thrownBy, withSubject } from "./support.ts";
@@ -196,5 +206,58 @@ Deno.test("WebSocket: a bad port isn't tried, the usual one of a scheme is none"
   }
   for (const url of ["ws://a.test", "ws://a.test:80", "wss://a.test:443", "ws://a.test:8080"]) {
     assertEquals(hasBadPort(new URL(url)), false);
+  }
+});
+
+Deno.test("createWebSocket: a function that gives no options is a TypeError", () => {
+  const sources = [() => null, () => 1, () => "text", () => Promise.resolve({}), () => ({ no: 1 })];
+  for (const source of sources) {
+    const give = source as unknown as () => Record<string, never>;
+    const [Socket, Stream] = [createWebSocket(give), createWebSocketStream(give)];
+    assertEquals(thrownBy(() => new Socket("ws://127.0.0.1:65500")), "plain TypeError");
+    assertEquals(thrownBy(() => new Stream("ws://127.0.0.1:65500")), "plain TypeError");
+  }
+});
+
+Deno.test("toWebSocket: what is no WebSocketChannel is a TypeError that says so", () => {
+  const parts = { stream: { listen() {} }, sink: { add() {} } };
+  const streams = { readable: new ReadableStream(), writable: new WritableStream() };
+  for (const value of [undefined, null, 1, {}, parts, streams, "text"]) {
+    const error = assertThrows(() => toWebSocket(value as never), TypeError);
+    assert(error.message.startsWith("Cannot use the channel: it must "), error.message);
+  }
+});
+
+Deno.test("WebSocket: a Close in the chunk of the handshake's answer comes behind open", () =>
+  withMutePeer(async (url) => {
+    const socket = new (createWebSocket({ closeTimeout: 100 }))(url);
+    const states: number[] = [];
+    socket.onopen = () => states.push(socket.readyState);
+    const log = journal(socket);
+    await next(socket, "open");
+    for (let i = 0; i < 3; i++) {
+      await task();
+      states.push(socket.readyState);
+    }
+    assertEquals(states, [1, 2, 2, 2]);
+    await next(socket, "close");
+    assertEquals(log, ["open in 1", "close in 3"]);
+  }, closeFrame(4000, "bye")));
+
+Deno.test("WebSocket: a peer that doesn't answer a Close is 1006, without an error", () =>
+  withMutePeer(async (url) => {
+    const socket = await opened(new (createWebSocket({ closeTimeout: 50 }))(url));
+    const log = journal(socket);
+    socket.close(3000);
+    assertEquals(await closed(socket), { code: 1006, reason: "", wasClean: false });
+    assertEquals(log, ["close in 3"]);
+  }));
+
+Deno.test("WebSocket and WebSocketStream: their prototypes can be shown", () => {
+  for (const { prototype } of [WebSocket, WebSocketStream]) {
+    const inspect = (prototype as unknown as Record<symbol, () => string>)[
+      Symbol.for("nodejs.util.inspect.custom")
+    ];
+    assert(/^WebSocket(Stream)? \{\}$/.test(inspect?.call(prototype) ?? ""));
   }
 });

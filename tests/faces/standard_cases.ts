@@ -87,13 +87,58 @@ add("Interface definition", "the names and the lengths", ({ WebSocket }) => {
   assertEquals(Object.prototype.toString.call(prototype), "[object WebSocket]");
 });
 
-add("Interface definition", "a getter of another object throws", ({ WebSocket }) => {
+add("Interface definition", "getters and setters have their names", ({ WebSocket }) => {
+  for (const name of ["url", "binaryType", "onopen", "onclose"]) {
+    const { get, set } = Object.getOwnPropertyDescriptor(
+      WebSocket.prototype,
+      name,
+    ) as PropertyDescriptor;
+    assertEquals([get?.name, get?.length], [`get ${name}`, 0]);
+    if (name !== "url") assertEquals([set?.name, set?.length], [`set ${name}`, 1]);
+  }
+});
+
+add("Interface definition", "a getter of another object throws, a Proxy's as well", async (it) => {
+  const { prototype } = it.WebSocket;
   const { get: getter } = Object.getOwnPropertyDescriptor(
-    WebSocket.prototype,
+    prototype,
     "readyState",
   ) as PropertyDescriptor;
-  assertEquals(thrownBy(() => getter?.call({})), "plain TypeError");
+  const socket = await open(it);
+  for (const other of [{}, prototype, new EventTarget(), new Proxy(socket, {})]) {
+    assertEquals(thrownBy(() => getter?.call(other)), "plain TypeError");
+    assertEquals(
+      thrownBy(() => prototype.send.call(other as WebSocketFace, "")),
+      "plain TypeError",
+    );
+    assertEquals(thrownBy(() => prototype.close.call(other as WebSocketFace)), "plain TypeError");
+  }
 });
+
+add(
+  "Interface definition",
+  "what a subclass overrides isn't called",
+  async ({ WebSocket, url }) => {
+    const calls: string[] = [];
+    const called = (name: string) => (): never => {
+      calls.push(name);
+      throw new Error(`${name} is the subclass's own`);
+    };
+    class Sub extends (WebSocket as unknown as new (url: string) => EventTarget) {
+      override dispatchEvent = called("dispatchEvent");
+      override addEventListener = called("addEventListener");
+      override removeEventListener = called("removeEventListener");
+    }
+    const socket = new Sub(`${url}/burst`) as unknown as WebSocketFace;
+    const found: unknown[] = [];
+    socket.onopen = () => {};
+    socket.onopen = null;
+    socket.onmessage = ({ data }) => void found.push(data);
+    await new Promise((resolve) => socket.onclose = resolve);
+    assertEquals([calls, found], [[], ["one", "two", "three"]]);
+    assertEquals(Object.getPrototypeOf(Sub), WebSocket);
+  },
+);
 
 // The constructor.
 
@@ -580,8 +625,6 @@ add(
   async (subject) => {
     const socket = await open(subject);
     socket.binaryType = "arraybuffer";
-    const peer = (): Subject["channels"][number] | undefined => subject.channels[0];
-    while (peer() === undefined) await task();
     const found: string[] = [];
     const decoder = new TextDecoder();
     socket.onmessage = ({ data }) =>
@@ -603,10 +646,34 @@ add(
 
 add("send()", "shared memory throws, the buffer itself as well as a view", async (subject) => {
   const socket = await open(subject);
-  const shared = new SharedArrayBuffer(4);
+  // A page that isn't isolated has no class of it.
+  const { buffer: shared } = new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true });
   for (const data of [shared, new Uint8Array(shared)]) {
     assertEquals(thrownBy(() => socket.send(data as never)), "plain TypeError");
   }
+});
+
+add("send()", "a buffer that can be resized throws, and so does a view of it", async (subject) => {
+  const socket = await open(subject);
+  // Node 18 has none; TypeScript's libraries for Node 20 don't know the second argument.
+  const Resizable = ArrayBuffer as unknown as new (size: number, options: object) => ArrayBuffer;
+  const resizable = new Resizable(4, { maxByteLength: 8 });
+  Object.defineProperty(resizable, "resizable", { value: false });
+  for (const data of [resizable, new Uint8Array(resizable), new DataView(resizable, 1, 2)]) {
+    assertEquals(thrownBy(() => socket.send(data)), "plain TypeError");
+  }
+  assertEquals(socket.bufferedAmount, 0);
+});
+
+add("send()", "an object's own properties say nothing of its bytes", async (subject) => {
+  const socket = await open(subject);
+  socket.binaryType = "arraybuffer";
+  const buffer = new ArrayBuffer(2);
+  Object.defineProperty(buffer, "resizable", { value: true });
+  Object.defineProperty(buffer, "byteLength", { value: 1 });
+  socket.send(buffer);
+  assertEquals(socket.bufferedAmount, 2);
+  assertEquals((await received(socket) as ArrayBuffer).byteLength, 2);
 });
 
 add("send()", "a detached buffer has no bytes", async (subject) => {
@@ -677,6 +744,20 @@ add("Event handlers", "a handler keeps its place among the listeners until it is
   socket.onmessage = () => log.push("last");
   socket.dispatchEvent(new Event("message"));
   assertEquals(log, ["first", "third", "last"]);
+});
+
+add("Event handlers", "one that returns false cancels what can be cancelled", async (subject) => {
+  const socket = await open(subject);
+  const dispatch = (value: unknown, cancelable: boolean): boolean => {
+    socket.onmessage = () => value;
+    return socket.dispatchEvent(new Event("message", { cancelable }));
+  };
+  assertEquals([dispatch(false, true), dispatch(false, false)], [false, true]);
+  assertEquals([dispatch(undefined, true), dispatch(0, true), dispatch(true, true)], [
+    true,
+    true,
+    true,
+  ]);
 });
 
 add("Event handlers", "an object with handleEvent isn't called", async (subject) => {
@@ -795,6 +876,15 @@ add("Feedback from the protocol", "a lost connection is 1006, not clean", async 
   const socket = await open(subject, "/lose");
   socket.send("now");
   assertEquals(await closed(socket), { code: 1006, reason: "", wasClean: false });
+});
+
+// RFC 6455 §7.2.1: a client must fail a connection that is lost.
+add("Feedback from the protocol", "a lost connection has failed: an error", async (subject) => {
+  const socket = await open(subject, "/lose");
+  const log = journal(socket);
+  socket.send("now");
+  await closed(socket);
+  assertEquals(log, ["error in 3", "close in 3"]);
 });
 
 add(

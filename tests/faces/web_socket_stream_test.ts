@@ -8,11 +8,9 @@ import {
   type WebSocketOpenInfo,
   WebSocketStream,
 } from "../../src/faces/mod.ts";
-import { createServer, type Socket } from "node:net";
-import { signKey } from "../../src/handshake/accept_key.ts";
 import { closeFrame } from "../support/frames.ts";
-import { closeServer, listen } from "../support/loopback.ts";
 import { turn } from "../support/turns.ts";
+import { withMutePeer } from "./mute_peer.ts";
 import { ending, type Subject, thrownBy, withSubject } from "./support.ts";
 
 /** A case against a server, with an open stream. */
@@ -241,32 +239,6 @@ streamCase(
   },
 );
 
-/** A server that reads nothing but the request, and writes what it is told to. */
-async function withMutePeer(
-  run: (url: string, say: (bytes: Uint8Array) => void) => Promise<void>,
-): Promise<void> {
-  const sockets: Socket[] = [];
-  const server = createServer((socket) => {
-    sockets.push(socket);
-    socket.on("error", () => {});
-    socket.once("data", (chunk: Uint8Array) => {
-      const key = /sec-websocket-key: (\S+)/i.exec(new TextDecoder().decode(chunk))?.[1] ?? "";
-      socket.pause();
-      socket.write(
-        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
-          `Sec-WebSocket-Accept: ${signKey(key)}\r\n\r\n`,
-      );
-    });
-  });
-  const port = await listen(server);
-  try {
-    await run(`ws://127.0.0.1:${port}/`, (bytes) => void sockets[0]?.write(bytes));
-  } finally {
-    for (const socket of sockets) socket.destroy();
-    await closeServer(server);
-  }
-}
-
 Deno.test("WebSocketStream: unsent data at the peer's Close is an error", () =>
   withMutePeer(async (url, say) => {
     const Stream = createWebSocketStream({ closeTimeout: 100 });
@@ -326,3 +298,23 @@ Deno.test("createWebSocketStream: a class with options of its own", () =>
       "plain TypeError",
     );
   }));
+
+streamCase("what the peer sends behind this side's Close is read", "/echo", async (it) => {
+  const { readable, writable } = it.info;
+  const writer = writable.getWriter();
+  for (const question of ["one", "two", "three"]) void writer.write(question);
+  void writer.close();
+  const found: unknown[] = [];
+  for await (const answer of readable as unknown as AsyncIterable<unknown>) found.push(answer);
+  assertEquals(found, ["one", "two", "three"]);
+  assertEquals(await it.stream.closed, { closeCode: 1005, reason: "" });
+});
+
+streamCase("a readable that was cancelled holds up no Close", "/deaf", async (it) => {
+  const [peer] = it.subject.channels;
+  while (peer?.sink.hasRoom) peer.sink.add(new Uint8Array(1_000_000));
+  await it.info.readable.getReader().cancel();
+  void peer?.sink.close();
+  peer?.stream.listen(() => {});
+  assertEquals(await it.stream.closed, { closeCode: 1005, reason: "" });
+});
