@@ -37,7 +37,7 @@ import {
 } from "../../src/reconnecting/mod.ts";
 import { faultyPair, ManualClock, webSocketChannelPair } from "../../src/testing/mod.ts";
 
-import { WebSocket } from "../../src/faces/mod.ts";
+import { toWebSocket, WebSocket } from "../../src/faces/mod.ts";
 import { connectOver, over } from "../../src/web_socket/over.ts";
 import type { ConnectOptions } from "../../src/web_socket/options.ts";
 import { fromHex } from "../support/bytes.ts";
@@ -584,6 +584,8 @@ export const PROVOKED: Readonly<Record<string, Provoke | Elsewhere>> = {
     "Cannot use the channel: it must have a stream and a sink, " +
     "or a readable and a writable, got …"
   ]: () => StreamChannel.from(wrong({})),
+  "Cannot use the channel: it must be a WebSocketChannel": () =>
+    toWebSocket(wrong({ stream: { listen() {} }, sink: { add() {} } })),
   "Cannot use the stream: it must be a ChannelStream or a ReadableStream, got …": () =>
     channelPair().local.changeStream(() => wrong(1)),
   "Cannot use the sink: it must be a ChannelSink or a WritableStream, got …": () =>

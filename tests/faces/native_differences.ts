@@ -27,6 +27,7 @@ export const NATIVE_DIFFERENCES: Readonly<Record<string, readonly string[]>> = {
     "close(): messages that come after it aren't fired",
     "close(): the Close frame of no code and a reason, which has 1000",
     "close(): while connecting: CLOSING at once, then error and close, and no open",
+    "send(): a buffer that can be resized throws, and so does a view of it",
     "send(): bytes are taken as they are in the call",
   ],
   node: [
