@@ -52,14 +52,20 @@ const ROOMS: Rooms = {
   "src/page": { files: 3, lines: 130 },
   "src/permessage_deflate": { files: 5, lines: 1006 },
   "src/protocol": { files: 16, lines: 2889 },
+<<<<<<< HEAD
   "src/realm": { files: 4, lines: 329 },
   "src/reconnecting": { files: 24, lines: 4013 },
   "src/server": { files: 34, lines: 5683 },
+=======
+  "src/realm": { files: 4, lines: 334 },
+  "src/reconnecting": { files: 23, lines: 3993 },
+  "src/server": { files: 34, lines: 5653 },
+>>>>>>> 156d647 (Budgets as they are)
   "src/stream_channel": { files: 22, lines: 6220 },
-  "src/faces": { files: 10, lines: 1537 },
-  "src/page_faces": { files: 2, lines: 152 },
+  "src/faces": { files: 10, lines: 1580 },
+  "src/page_faces": { files: 2, lines: 153 },
   "src/testing": { files: 6, lines: 562 },
-  "src/web_socket": { files: 45, lines: 6100 },
+  "src/web_socket": { files: 45, lines: 6102 },
 };
 
 /** What the folder of streams is to come down to. */

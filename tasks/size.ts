@@ -80,7 +80,7 @@ const RESUMING = "./reconnecting, with resumption";
 /** What these may add to {@linkcode NATIVE}, whoever bundles both. */
 const ADDITIONS: Readonly<Record<string, number>> = {
   [RECONNECTING_ALONE]: 4 * KILOBYTE,
-  [RESUMING]: 6 * KILOBYTE,
+  [RESUMING]: 6.2 * KILOBYTE,
 };
 
 /**
@@ -90,7 +90,7 @@ const ADDITIONS: Readonly<Record<string, number>> = {
 const BUDGETS: Record<string, { readonly budget: number; readonly target: number }> = {
   ".": { budget: 22 * KILOBYTE, target: 16 * KILOBYTE },
   [NATIVE_ALONE]: { budget: 20 * KILOBYTE, target: 7 * KILOBYTE },
-  "./faces": { budget: 26.2 * KILOBYTE, target: 22 * KILOBYTE },
+  "./faces": { budget: 26.6 * KILOBYTE, target: 22 * KILOBYTE },
   [RECONNECTING_ALONE]: { budget: 24.8 * KILOBYTE, target: 11 * KILOBYTE },
 };
 
