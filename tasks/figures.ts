@@ -52,20 +52,9 @@ const ROOMS: Rooms = {
   "src/page": { files: 3, lines: 130 },
   "src/permessage_deflate": { files: 5, lines: 1006 },
   "src/protocol": { files: 16, lines: 2889 },
-<<<<<<< HEAD
   "src/realm": { files: 4, lines: 334 },
   "src/reconnecting": { files: 24, lines: 4013 },
   "src/server": { files: 34, lines: 5683 },
-=======
-  "src/realm": { files: 4, lines: 334 },
-<<<<<<< Updated upstream
-  "src/reconnecting": { files: 24, lines: 4013 },
-  "src/server": { files: 34, lines: 5683 },
->>>>>>> 156d647 (Budgets as they are)
-=======
-  "src/reconnecting": { files: 24, lines: 4013 },
-  "src/server": { files: 34, lines: 5683 },
->>>>>>> Stashed changes
   "src/stream_channel": { files: 22, lines: 6220 },
   "src/faces": { files: 10, lines: 1580 },
   "src/page_faces": { files: 2, lines: 153 },

@@ -703,6 +703,10 @@ export const PROVOKED: Readonly<Record<string, Provoke | Elsewhere>> = {
 
   // Servers.
   "Cannot use the option tls: it must have a cert and a key, or a pfx": () => bind({ tls: {} }),
+  "Cannot use the option …: it must be PEM, a …": () =>
+    bind({
+      tls: { cert: createIdentity().cert.replace(/\n.{8}/, "\n"), key: createIdentity().key },
+    }),
   "Cannot use the option …: it must be the key of tls.cert": () =>
     bind({ tls: { cert: createIdentity().cert, key: createIdentity().key } }),
   "Cannot use the option path: it must begin with a slash, got …": () => bind({ path: "chat" }),
