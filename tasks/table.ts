@@ -57,8 +57,8 @@ export function ignoredNote(names: readonly string[]): string {
 }
 
 const FILE = /^running \d+ tests? from (?:\.\/)?(\S+)$/;
-/** What a test prints may part its result from its name. */
-const RESULT = /^(.*?)(?:^| \.\.\.) (ok|FAILED|ignored)(?: \([^()]*\))?$/;
+/** What a test prints may part its result from its name. A step, which is indented, is part of a test. */
+const RESULT = /^(?! {2})(.*?)(?:^| \.\.\.) (ok|FAILED|ignored)(?: \([^()]*\))?$/;
 const TOTAL = /^(?:ok|FAILED) \| (\d+) passed(?: \([^()]*\))? \| (\d+) failed(?: \([^()]*\))?/;
 
 /** What `deno test` has said, file by file. */

@@ -9,20 +9,24 @@ a: it says "... ok" ... ok (3ms)
 b: coloured ... \x1b[0m\x1b[32mok\x1b[0m \x1b[38;5;245m(1m2s)\x1b[0m
 c ... FAILED (2ms)
 d (not applicable: it (d) is no test) ... ignored (0ms)
-running 1 test from ./tests/x/b_test.ts
+running 2 tests from ./tests/x/b_test.ts
 e ...Check tests/worker.ts
  ok (2s)
+f ...
+  one step ... ok (1ms)
+  another ... ok (1ms)
+f ... ok (3ms)
 
-FAILED | 3 passed | 1 failed | 1 ignored (1m5s)
+FAILED | 4 passed (2 steps) | 1 failed | 1 ignored (1m5s)
 `;
 
 Deno.test("table: Deno's output is read file by file", () => {
   const { files, total } = readDenoLog(LOG);
   assertEquals([...files], [
     ["tests/a_test.ts", { passed: 2, failed: 1, note: "1 ignored: it (d) is no test" }],
-    ["tests/x/b_test.ts", { passed: 1, failed: 0, note: "" }],
+    ["tests/x/b_test.ts", { passed: 2, failed: 0, note: "" }],
   ]);
-  assertEquals(total, { passed: 3, failed: 1 });
+  assertEquals(total, { passed: 4, failed: 1 });
   assertEquals(sum([...files.values()]), total);
 });
 
