@@ -95,35 +95,5 @@ export function toWebSocket(channel: WebSocketChannelInstance): WebSocketFace {
   return handOver(WebSocket, channel);
 }
 
-export { type WebSocketCloseInfo, WebSocketError } from "../faces/web_socket_error.ts";
-export type { FaceOptions, FaceOptionsSource } from "../faces/face_target.ts";
-export type { FaceBinaryType } from "../faces/socket_face.ts";
-export type {
-  ReadyStates,
-  WebSocketFace,
-  WebSocketFaceClass,
-  WebSocketFaceEventMap,
-  WebSocketFaceListener,
-} from "../faces/web_socket.ts";
-export type {
-  CloseEventContent,
-  FaceCloseEvent,
-  FaceErrorEvent,
-  FaceMessageEvent,
-} from "../faces/face_events.ts";
-export type {
-  WebSocketOpenInfo,
-  WebSocketStreamFace,
-  WebSocketStreamFaceClass,
-  WebSocketStreamOptions,
-} from "../faces/web_socket_stream.ts";
-export {
-  ConnectError,
-  LimitError,
-  ProtocolError,
-  UnsupportedError,
-  WebSocketChannelError,
-} from "../web_socket/errors.ts";
+export * from "../faces/exports.ts";
 export { WebSocketChannel } from "../page_web_socket_channel.ts";
-export type { WebSocketChannelStatic } from "../web_socket_channel.ts";
-export type * from "../channel_types.ts";

@@ -9,6 +9,7 @@ import { type ServiceHost, services } from "../web_socket/connection_service.ts"
 import { Deadline } from "../web_socket/deadline.ts";
 import type { Message, WebSocketChannel } from "../web_socket/web_socket_channel.ts";
 import { checkCloseArguments } from "../web_socket/web_socket_sink.ts";
+import { BufferPool } from "./buffer_pool.ts";
 import { type Hello, parseHello, RESUME_PROTOCOL } from "./resume_messages.ts";
 import {
   type Carrier,
@@ -16,7 +17,6 @@ import {
   ServerSession,
   type ServerSessionOptions,
 } from "./server_session.ts";
-import { BufferPool } from "./buffer_pool.ts";
 
 /** Who a client is: compared with `Object.is` when it comes back. */
 export type SessionIdentity = string | number | bigint | boolean | null | undefined;

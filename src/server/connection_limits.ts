@@ -41,9 +41,10 @@ export interface ConnectionLimitOptions {
   connectionRate?: ConnectionRate | undefined;
   /**
    * The address, or another name, that a request counts for: behind a proxy what the proxy says, such as the last
-   * element of X-Forwarded-For; a port behind an address doesn't count. `null`: it only counts in all. **Read only what a proxy of yours has set: clients
-   * can send any header.** If it throws, or answers something else, the client gets 500, and `onError` the error.
-   * Left out: the address that the connection comes from, which counts only in all if it isn't known.
+   * element of X-Forwarded-For; a port behind an address doesn't count. `null`: it only counts in all. **Read only what a
+   * proxy of yours has set: clients can send any header.** If it throws, or answers something else, the client gets 500,
+   * and `onError` the error. Left out: the address that the connection comes from, which counts only in all if it
+   * isn't known.
    */
   clientAddress?:
     | ((request: ServerRequest) => string | null | Promise<string | null>)

@@ -359,6 +359,27 @@ Deno.test("WakeUp: one timer and one set of listeners for all; none when nobody 
   assert(WakeUp.of(clock) === WakeUp.of(clock));
 });
 
+Deno.test("WakeUp: a listener that another one removes in the same round hears nothing more", () => {
+  const page = new FakePage();
+  const wakeUp = new WakeUp(new ManualClock(), page);
+  const heard: string[] = [];
+  const listener = (name: string, onWake: () => void) => ({
+    onWake: () => {
+      heard.push(name);
+      onWake();
+    },
+    onOnline: () => {},
+    onOffline: () => {},
+  });
+  const second = listener("second", () => {});
+  const first = listener("first", () => wakeUp.remove(second));
+  wakeUp.add(first);
+  wakeUp.add(second);
+  page.dispatchEvent(new Event("pageshow"));
+  wakeUp.remove(first);
+  assertEquals(heard, ["first"]);
+});
+
 Deno.test("WakeUp: where there is no page, the clock is enough", () => {
   const clock = new ManualClock();
   const wakeUp = new WakeUp(clock, {});
