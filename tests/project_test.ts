@@ -23,6 +23,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   "page": ["web_socket", "stream_channel", ...RFCS, "native"],
   "faces": ["web_socket", "stream_channel", ...RFCS, "native", "net", "top"],
   "page_faces": ["web_socket", "stream_channel", ...RFCS, "native", "page", "faces"],
+  "check": ["stream_channel"],
   "testing": ["web_socket", "stream_channel", ...RFCS, "native", "net"],
   "reconnecting": [
     "web_socket",
@@ -52,7 +53,7 @@ const TOP = [
 /** What asks for a builtin, and who may use it: nowhere else does anything depend on a runtime. */
 const BUILTINS = "src/realm/builtin_module.ts";
 const MAY_USE_BUILTINS =
-  /^src\/(net|server)\/|^src\/realm\/parent_port\.ts$|^src\/permessage_deflate\/deflate\.ts$/;
+  /^src\/(net|server|check)\/|^src\/realm\/parent_port\.ts$|^src\/permessage_deflate\/deflate\.ts$/;
 
 /** What other layers use, but has no test file of its own, and why. */
 const WITHOUT_TESTS: Readonly<Record<string, string>> = {
