@@ -8,13 +8,13 @@ import { NetWebSocketChannel } from "../src/net/net_web_socket_channel.ts";
 import * as peers from "./peers.ts";
 import type { WsPackage } from "./peers.d.ts";
 
-/** A connection that is open: it sends a message, and tells of each that comes. */
+/** A connection that is open: it sends a message, and reports each that arrives. */
 export interface Client {
   send(message: string | Uint8Array): void;
   onMessage: () => void;
-  /** The connection is over. */
+  /** The connection has ended. */
   onEnd: () => void;
-  /** Fulfils when the connection is over. */
+  /** Fulfils when the connection has ended. */
   close(): Promise<void>;
 }
 

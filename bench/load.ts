@@ -1,4 +1,4 @@
-/** What is done with a client: as many messages as it can, so many of them under way. */
+/** What is done with a client: as many messages as it can, so many of them in flight. */
 
 import type { Client } from "./clients.ts";
 import type { Contender } from "./measure.ts";
@@ -9,12 +9,12 @@ const ENDED = "The connection ended";
 /** A load. */
 export interface Load {
   readonly message: string | Uint8Array;
-  /** How many messages are under way. */
+  /** How many messages are in flight. */
   readonly window: number;
 }
 
 /**
- * Messages a second: those that came back while the time ran. What is under way when it is over comes
+ * Messages a second: those that came back while the time ran. What is in flight when it is over comes
  * back before the next contender's turn, and doesn't count.
  */
 export function echoing(name: string, client: Client, { message, window }: Load): Contender {

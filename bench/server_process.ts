@@ -97,7 +97,7 @@ function flags(): string[] {
   return runtime === "Bun" ? [] : ["--expose-gc"];
 }
 
-/** Serves until the process that started it has gone. */
+/** Serves until the process that started it has left. */
 export async function serve(name: string): Promise<void> {
   const start = servers[name as ServerName];
   const running = await start();

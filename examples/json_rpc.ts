@@ -12,7 +12,7 @@ const server = await WebSocketServer.bind({
   async handler(guest) {
     const rpc = guest.transform(jsonDocument({ incoming: Request }));
     for await (const { id, method, params } of rpc.stream) {
-      if (method === "sleep") continue; // for ever: it sends no answer
+      if (method === "sleep") continue; // forever: it sends no answer
       const error = { code: -32601, message: `there is no method ${method}` };
       const answer = method === "max" ? { result: Math.max(...params) } : { error };
       rpc.sink.add({ jsonrpc: "2.0", id, ...answer });

@@ -75,7 +75,7 @@ export interface WebSocketChannelStatic {
    *
    * The bytes belong to the channel from then on: their stream must have no reader yet. Release a
    * reader that you had, and pass `{ readable, writable }`. Its own Close frame doesn't end the byte sink: it
-   * is closed when the peer's Close has come, or `closeTimeout` is over, so that this works over
+   * is closed when the peer's Close has arrived, or `closeTimeout` has passed, so that this works over
    * channels whose stream ends with their sink as well.
    *
    * @param bytes The bytes: any `{ stream, sink }` or `{ readable, writable }`.

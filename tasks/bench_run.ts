@@ -38,7 +38,7 @@ const PEERS = [
   "undici@7",
 ];
 
-/** A runtime that can be had. */
+/** A runtime that is available. */
 export interface BenchRuntime {
   readonly name: string;
   /** With that of the peers' package, where it is the runtime's. */
@@ -50,7 +50,7 @@ export interface BenchRuntime {
 /**
  * Finds a runtime.
  *
- * @throws {Error} When it can't be had; the message says why.
+ * @throws {Error} When it isn't available; the message says why.
  */
 export async function findRuntime(key: string): Promise<BenchRuntime> {
   const name = RUNTIMES[key] ?? "";

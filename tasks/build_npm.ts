@@ -113,13 +113,13 @@ async function manifest({ version, license }: Config): Promise<Manifest> {
   };
 }
 
-/** Whether dnt can be had, which is to say: whether JSR can be reached. */
+/** Whether dnt is available, which is to say: whether JSR can be reached. */
 async function hasDnt(): Promise<boolean> {
   const command = [Deno.execPath(), "cache", "--quiet", DNT];
   return (await output(command, { cwd: fromFileUrl(ROOT) })).code === 0;
 }
 
-/** The part of dnt that is used; its own types can't be had everywhere. */
+/** The part of dnt that is used; its own types are not available everywhere. */
 interface Dnt {
   build(options: {
     entryPoints: { name: string; path: string }[];
@@ -272,23 +272,23 @@ async function removeSources(content: URL): Promise<void> {
 }
 
 /** What to build with. */
-export type Builder = "dnt" | "pack" | "whichever can be had";
+export type Builder = "dnt" | "pack" | "whichever is available";
 
 async function chooseBuilder(builder: Builder): Promise<"dnt" | "pack"> {
-  if (builder !== "whichever can be had") return builder;
+  if (builder !== "whichever is available") return builder;
   if (await hasDnt()) return "dnt";
-  console.log("npm: dnt can't be had from JSR, so the package is built with deno pack.");
+  console.log("npm: dnt isn't available from JSR, so the package is built with deno pack.");
   return "pack";
 }
 
 /**
  * Builds the package.
  *
- * @param builder What to build with; left out: dnt where it can be had.
+ * @param builder What to build with; left out: dnt where it is available.
  * @param name The folder of the output: tasks that run at the same time have one each.
  */
 export async function buildNpm(
-  builder: Builder = "whichever can be had",
+  builder: Builder = "whichever is available",
   name: string = "npm",
 ): Promise<Built> {
   const config = await readConfig();
@@ -330,7 +330,7 @@ export async function installedIn({ folder, tarball }: Built, name: string): Pro
 /** What the arguments of a task say to build with. */
 export function builderOf(args: readonly string[]): Builder {
   if (args.includes("--dnt")) return "dnt";
-  return args.includes("--pack") ? "pack" : "whichever can be had";
+  return args.includes("--pack") ? "pack" : "whichever is available";
 }
 
 if (import.meta.main) {

@@ -39,7 +39,7 @@ function offlineImportMap(config: Config): string {
   return "data:application/json," + encodeURIComponent(JSON.stringify({ imports }));
 }
 
-/** Whether the registry itself answers: then a package that can't be had is a fault to show. */
+/** Whether the registry itself answers: then a package that isn't available is a fault to show. */
 async function registryAnswers(): Promise<boolean> {
   const registry = Deno.env.get("JSR_URL") ?? "https://jsr.io";
   try {
@@ -85,7 +85,7 @@ async function useStandIns(config: Config): Promise<boolean> {
   return true;
 }
 
-/** The arguments that put the stand-ins in place, or none where the genuine packages can be had. */
+/** The arguments that put the stand-ins in place, or none where the genuine packages are available. */
 export async function standInArgs(): Promise<string[]> {
   const config = await readConfig();
   return await useStandIns(config) ? [`--import-map=${offlineImportMap(config)}`] : [];

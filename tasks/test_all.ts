@@ -330,7 +330,7 @@ async function jobsFor({ files, isAll, denoLog, isRuntime }: Wanted): Promise<Jo
   if (names.length > 0) {
     const portable = files.filter((file) => file.denoOnly === "");
     const bundles = await bundleSource(portable, new URL("tests/", OUT));
-    const built = await buildNpm("whichever can be had", "suites");
+    const built = await buildNpm("whichever is available", "suites");
     for (const name of names) jobs.push(runtimeJob(name, groups, bundles, "source"));
     jobs.push(...await packageJobs(built, files.filter((file) => file.isPublic), names));
     if (isAll) jobs.push(packageJob(built));

@@ -66,7 +66,7 @@ export interface ConsumerOutcome {
 /** The project that has them all, and the package as a user gets it. */
 async function project(): Promise<URL> {
   const folder = await toolbox("consumers", PACKAGES);
-  const { tarball } = await buildNpm("whichever can be had", "consumers");
+  const { tarball } = await buildNpm("whichever is available", "consumers");
   await npm(folder, "install", "--no-save", "--ignore-scripts", fromFileUrl(tarball));
   for await (const { name } of Deno.readDir(PROGRAMS)) {
     if (name.endsWith(".mjs")) await Deno.copyFile(new URL(name, PROGRAMS), new URL(name, folder));

@@ -174,7 +174,7 @@ export interface Runtime {
   readonly command: readonly string[];
 }
 
-/** A runtime that can be had. */
+/** A runtime that is available. */
 interface RuntimeSource {
   /** What the program is called where it is installed. */
   readonly program: string;
@@ -247,7 +247,7 @@ async function isThere(command: string, version: string): Promise<boolean> {
  * A runtime: the one that is installed if its version is right, else npm's.
  *
  * @param name `"Node 20"`, `"Bun"` and so on.
- * @throws {Error} When it can't be had; the message says why.
+ * @throws {Error} When it isn't available; the message says why.
  */
 export async function runtime(name: string): Promise<Runtime> {
   const source = RUNTIMES[name];

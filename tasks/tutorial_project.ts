@@ -106,10 +106,10 @@ export function followTutorial(runtimes: readonly Runtime[], built: Built): Prom
       await bob.type("Is anybody here?\n");
       await ada.read("Bob: Is anybody here?");
       await bob.endInput();
-      await bob.read("The chat is over: 1000, ended by local");
+      await bob.read("The chat has ended: 1000, ended by local");
       await ada.read("Bob left");
       await host.kill();
-      await ada.read("The chat is over: 1006, ended by transport");
+      await ada.read("The chat has ended: 1006, ended by transport");
     } finally {
       for (const terminal of terminals) await terminal.kill();
       for (const terminal of terminals) await terminal.ended();

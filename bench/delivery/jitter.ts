@@ -129,7 +129,7 @@ class JitterProxy {
   }
 }
 
-/** As a network does that has gone: with an RST, where the runtime can. */
+/** as a lost network does: with an RST, where the runtime can. */
 function reset(socket: Socket): void {
   try {
     socket.resetAndDestroy();

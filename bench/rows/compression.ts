@@ -56,7 +56,7 @@ export async function* rows(effort: Effort): AsyncGenerator<Row> {
   }
   const head: RowHead = {
     id: "deflate",
-    title: "permessage-deflate: echo of 1 KiB of JSON, 32 under way",
+    title: "permessage-deflate: echo of 1 KiB of JSON, 32 in flight",
     unit: "messages/s",
     note: "The client in one process, the server in another; both compress and decompress each.",
   };

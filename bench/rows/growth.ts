@@ -86,7 +86,7 @@ async function sizes({ quick, milliseconds }: Effort): Promise<Row> {
     title: "Throughput over message size; the table has that of the largest",
     unit: "MB/s each way",
     x: "B",
-    note: `${APART} As many under way as make up 4 MiB, 256 at most, one at least.`,
+    note: `${APART} As many in flight as make up 4 MiB, 256 at most, one at least.`,
   };
   return rowOf(head, curves.results());
 }
@@ -112,7 +112,7 @@ async function counts({ quick }: Effort): Promise<Row> {
   await servers.stop();
   const head: RowHead = {
     id: "growth-count",
-    title: "Time for so many messages of 64 B on one connection, 256 under way",
+    title: "Time for so many messages of 64 B on one connection, 256 in flight",
     unit: "ms (memory: MB)",
     x: "messages",
     better: "less",

@@ -13,10 +13,10 @@ export function count(message: { readonly length: number }): void {
 }
 
 /**
- * How many have come, ever.
+ * How many have arrived, ever.
  *
  * @param before How many there were; given together with `expected`.
- * @param expected How many should have come since.
+ * @param expected How many should have arrived since.
  * @returns With `expected`: that number.
  * @throws {Error} When others came: a contender that loses messages would be fast.
  */

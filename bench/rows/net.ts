@@ -44,7 +44,7 @@ export async function* rows(effort: Effort): AsyncGenerator<Row> {
     const pairs = size === 64 ? [...PAIRS, ...VIEWS] : PAIRS;
     const head: RowHead = {
       id: `echo-${size}`,
-      title: `Echo of ${sizeName(size)}, ${window} under way`,
+      title: `Echo of ${sizeName(size)}, ${window} in flight`,
       unit: "messages/s",
       note: APART,
     };

@@ -28,7 +28,7 @@ export async function* rows(effort: Effort): AsyncGenerator<Row> {
   for (const [size, window] of [[64, 256], [16_384, 32]] as const) {
     const head: RowHead = {
       id: `server-${size}`,
-      title: `Servers: echo of ${sizeName(size)}, ${window} under way`,
+      title: `Servers: echo of ${sizeName(size)}, ${window} in flight`,
       unit: "messages/s",
       note: "Our client in one process, each server in another: what is told is the pair's rate.",
     };

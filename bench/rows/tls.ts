@@ -25,7 +25,7 @@ export async function* rows(effort: Effort): AsyncGenerator<Row> {
     contenders.push(rawEchoing("raw TLS, a turn", socket, { size, window }));
     const head: RowHead = {
       id: `tls-${size}`,
-      title: `Echo over TLS of ${sizeName(size)}, ${window} under way`,
+      title: `Echo over TLS of ${sizeName(size)}, ${window} in flight`,
       unit: "messages/s",
       note: "The client in one process, the server in another.",
     };

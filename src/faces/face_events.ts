@@ -19,7 +19,7 @@ export interface CloseEventContent {
 /** What a `WebSocket` fires when the connection has ended. */
 export interface FaceCloseEvent extends Event, CloseEventContent {}
 
-/** What a `WebSocket` fires when a message has come. */
+/** What a `WebSocket` fires when a message has arrived. */
 export interface FaceMessageEvent extends Event {
   /** Text, or bytes in the form that `binaryType` says. */
   // deno-lint-ignore no-explicit-any -- as the platform's own

@@ -29,7 +29,7 @@ export interface Connector {
   refuse(url: URL): WebSocketChannel;
   /** Whether a URL's port must not be connected to. */
   isBlocked(url: URL): boolean;
-  /** What a `WebSocketStream` asks for, where it can be had. */
+  /** What a `WebSocketStream` asks for, where it is available. */
   streamOptions(options: FaceOptions): FaceOptions;
   /** Throws what is wrong with options. */
   check(options: FaceOptions): void;

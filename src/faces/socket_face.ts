@@ -132,7 +132,7 @@ export class SocketFace {
     return new Blob([message as Uint8Array<ArrayBuffer>]);
   }
 
-  /** The peer's Close is in, or the connection is over: all messages before have their tasks. */
+  /** The peer's Close is in, or the connection has ended: all messages before have their tasks. */
   #onDone(): void {
     const onEnd = (): void => {
       this.#hasDone = true;
@@ -145,7 +145,7 @@ export class SocketFace {
     this.#channel.ready.then(onEnd, onEnd);
   }
 
-  /** The channel is over, and no message follows. */
+  /** The channel has ended, and no message follows. */
   #finish(): void {
     const info = this.#info;
     if (info === null || !this.#hasDone) return;

@@ -43,7 +43,7 @@ export interface ReadyStates {
   readonly OPEN: 1;
   /** 2: one side has begun to close. */
   readonly CLOSING: 2;
-  /** 3: the connection is over, or could not be opened. */
+  /** 3: the connection has ended, or could not be opened. */
   readonly CLOSED: 3;
 }
 
@@ -51,11 +51,11 @@ export interface ReadyStates {
 export interface WebSocketFaceEventMap {
   /** The connection is open. */
   open: Event;
-  /** A message has come. */
+  /** A message has arrived. */
   message: FaceMessageEvent;
   /** The connection was failed; `close` follows. */
   error: FaceErrorEvent;
-  /** The connection is over: the last event. */
+  /** The connection has ended: the last event. */
   close: FaceCloseEvent;
 }
 
@@ -92,7 +92,7 @@ export interface WebSocketFace extends EventTarget, ReadyStates {
   /** Called when the connection was failed. */
   // deno-lint-ignore no-explicit-any -- as the platform's own
   onerror: ((event: FaceErrorEvent) => any) | null;
-  /** Called when the connection is over. */
+  /** Called when the connection has ended. */
   // deno-lint-ignore no-explicit-any -- as the platform's own
   onclose: ((event: FaceCloseEvent) => any) | null;
   /**

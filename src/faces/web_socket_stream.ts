@@ -197,7 +197,7 @@ class StreamFace {
     if (isUnsent) throw closedError();
   }
 
-  /** The channel is over. */
+  /** The channel has ended. */
   #end(info: CloseInfo): void {
     if (this.#isAborted) return;
     const { code, reason, wasClean } = info;

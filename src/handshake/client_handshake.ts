@@ -42,7 +42,7 @@ export interface ClientHandshakeOptions {
   readonly compression?: ClientCompressionOptions | null;
 }
 
-/** A client's opening handshake under way. */
+/** A client's opening handshake in flight. */
 export interface ClientHandshake {
   /** The bytes of the request's head: to be sent first, and nothing behind them yet. */
   readonly head: Uint8Array;

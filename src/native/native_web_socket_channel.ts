@@ -62,7 +62,7 @@ export function connectNative(request: ConnectRequest, options: ConnectOptions):
   return failedNative(unsupported(missing, options), request);
 }
 
-/** A channel that can't be had: nothing is tried. */
+/** A channel that isn't available: nothing is tried. */
 export function failedNative(error: unknown, { url }: ConnectRequest): SocketChannel {
   return NativeChannel.failed(error, { url, clock: systemClock });
 }

@@ -88,12 +88,12 @@ export class Dial {
     this.#clock = clock;
   }
 
-  /** How far it has come. */
+  /** Which phase the attempt is in. */
   get phase(): ConnectPhase {
     return this.#proxy === null ? this.#phase : "proxy";
   }
 
-  /** How far it has come, with the addresses that have failed. */
+  /** The phase of the attempt, with the addresses that have failed. */
   get progress(): string {
     const isAsking = this.phase === "dns" && this.#options.lookup !== undefined;
     const hint = isAsking ? ": the option lookup has not called back" : "";

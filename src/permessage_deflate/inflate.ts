@@ -259,7 +259,7 @@ class LongInflation implements Task {
     else if (turns.budget.left > 0) this.#stream?.resume();
   }
 
-  /** Whether it isn't over, nor does zlib work on it. */
+  /** Whether it is open and zlib does not work on it. */
   get #isHere(): boolean {
     return this.#outcome === null && this.#stream === null;
   }

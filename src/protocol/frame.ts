@@ -41,7 +41,7 @@ export const RSV1 = 0x40;
 /** The two bits of a header's first byte that nothing defines. */
 const RSV2_RSV3 = 0x30;
 
-/** The bit of a header's second byte that tells of a masking key. */
+/** The bit of a header's second byte that reports a masking key. */
 const MASK = 0x80;
 
 /** RFC 6455 §5.5: the most bytes that the payload of a control frame may have. */

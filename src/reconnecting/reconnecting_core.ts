@@ -620,7 +620,7 @@ export class ReconnectingCore
     this.#end({ code, reason, wasClean, initiator: "local", ...known });
   }
 
-  /** All is over. The order is that of every channel. */
+  /** All has ended. The order is that of every channel. */
   #end(last: CloseInfo): void {
     if (this.#isOver) return;
     const error = this.#cause ?? last.error;

@@ -45,7 +45,7 @@ export interface ServerSessionOptions extends SessionLimits {
   readonly identity: unknown;
   /** Calls the user's handler with the channel. */
   readonly start: (channel: WebSocketChannel, host: ServiceHost) => void;
-  /** It is over. */
+  /** It has ended. */
   readonly onEnd: () => void;
 }
 
@@ -205,7 +205,7 @@ export class ServerSession implements Transport, SessionLinkEvents {
     if (received !== null && this.#core !== null) inlet.add(this.#core.incoming, received);
   }
 
-  /** A connection is over. */
+  /** A connection has ended. */
   lose(carrier: Carrier, info: CloseInfo): void {
     if (this.#carrier !== carrier) return;
     this.#carrier = null;
@@ -238,7 +238,7 @@ export class ServerSession implements Transport, SessionLinkEvents {
     this.#conclude({ wasClean: false, initiator: "timeout", error });
   }
 
-  /** It is over, whether it had a channel or not. */
+  /** It has ended, whether it had a channel or not. */
   #conclude(ending: Ending): void {
     if (this.#core !== null) this.#core.end(ending);
     else this.#end();

@@ -297,7 +297,7 @@ export class Session {
     return this.#announced;
   }
 
-  /** The session is over, and keeps nothing. Ask before for what it has kept. */
+  /** The session has ended, and keeps nothing. Ask before for what it has kept. */
   end(): void {
     this.#isOver = true;
     for (const kept of this.#kept.splice(0).slice(this.#head)) this.#pool.release(kept);

@@ -264,7 +264,7 @@ export class SessionLink {
     }
   }
 
-  /** The session is over. Ask before for what it has kept. */
+  /** The session has ended. Ask before for what it has kept. */
   end(): void {
     this.lose();
     this.#unread.add(-this.#held);

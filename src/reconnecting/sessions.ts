@@ -316,7 +316,7 @@ interface ServedConnectionEvents {
   readonly clock: Clock;
   /** The client's hello is in. It answers with the session; `null`: the connection is refused. */
   onHello(carrier: ServedConnection, hello: Hello): ServerSession | null;
-  /** The connection is over. */
+  /** The connection has ended. */
   onEnd(): void;
 }
 

@@ -28,7 +28,7 @@ export interface UpgradeRequestMessage {
   readonly url?: string | undefined;
   /** The version of HTTP, such as `"1.1"`. */
   readonly httpVersion: string;
-  /** Header names and values by turns, as they came. */
+  /** Header names and values alternately, as they came. */
   readonly rawHeaders: readonly string[];
 }
 

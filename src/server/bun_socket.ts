@@ -88,7 +88,7 @@ export class BunSocket implements WebSocketLike {
     this.#tell("message", { data: typeof data === "string" ? data : copyOf(data) });
   }
 
-  /** It is over. */
+  /** It has ended. */
   onClose(code: number, reason: string): void {
     this.#closed = true;
     this.#socket = null;

@@ -63,7 +63,7 @@ export interface BunWebSocket<Context = unknown> {
     open(socket: BunServerSocket): void;
     /** A message is in. */
     message(socket: BunServerSocket, message: string | Uint8Array): void;
-    /** A connection is over. */
+    /** A connection has ended. */
     close(socket: BunServerSocket, code: number, reason: string): void;
   };
 }

@@ -6,7 +6,7 @@ type Waiter<T> = (result: IteratorResult<T, undefined>) => void;
 export const MAX_OVER = 1024;
 
 /**
- * What has come and was not taken, as an async iterator. Whoever leaves a loop over it ends only the
+ * What has arrived and was not taken, as an async iterator. Whoever leaves a loop over it ends only the
  * loop: another may go on.
  */
 export class ChannelQueue<T> implements AsyncIterator<T, undefined> {
@@ -37,7 +37,7 @@ export class ChannelQueue<T> implements AsyncIterator<T, undefined> {
     waiter({ value, done: false });
   }
 
-  /** One is over: if nobody takes any, it isn't kept for ever. */
+  /** One has ended: if nobody takes any, it isn't kept forever. */
   over(value: T): void {
     if (this.#queued.size > MAX_OVER) this.#queued.delete(value);
   }

@@ -26,7 +26,7 @@ function claimedBefore(): DOMException {
   return invalidState("Cannot upgrade: this request is already being upgraded by another call");
 }
 
-/** Whether a connection has an owner, this package or another listener, or is over. */
+/** Whether a connection has an owner, this package or another listener, or has ended. */
 export function isTaken(socket: object): boolean {
   return isWired(socket) || isInUse(socket) || (socket as Partial<Stream>).destroyed === true;
 }

@@ -9,14 +9,14 @@ export interface Connection {
   unanswered: number;
 }
 
-/** How long a first request may be under way, in milliseconds: a round trip, or a few with TLS. */
+/** How long a first request may be in flight, in milliseconds: a round trip, or a few with TLS. */
 export const MAX_UNDER_WAY = 1_000;
 
 /** A connection, and what {@linkcode Connections} keeps of it. */
 class Entry implements Connection, Timed {
   readonly socket: UpgradeSocket;
   unanswered = 0;
-  /** When it was accepted; `null` when its first request has come. */
+  /** When it was accepted; `null` when its first request has arrived. */
   accepted: number | null;
   /** Its remote address and port; `null` if it was reset before they could be read, or they aren't needed. */
   readonly origin: string | null;
@@ -94,7 +94,7 @@ export class Connections implements Iterable<Connection> {
   }
 
   /**
-   * Tells that a connection's first request has come.
+   * Tells that a connection's first request has arrived.
    *
    * @param socket The socket of the request.
    * @returns The connection; `undefined` if it is removed, or, with TLS, was reset before its address could be read.
@@ -116,7 +116,7 @@ export class Connections implements Iterable<Connection> {
    * Destroys connections that have asked for nothing, and those that may ask for something more. The server's own
    * `closeIdleConnections()` would also end channels, on Bun.
    *
-   * @param keepsNew Whether to keep those whose first request is probably under way.
+   * @param keepsNew Whether to keep those whose first request is probably in flight.
    */
   destroyIdle(keepsNew: boolean): void {
     const from = this.#options.clock.now() - MAX_UNDER_WAY;
@@ -126,7 +126,7 @@ export class Connections implements Iterable<Connection> {
     }
   }
 
-  /** Leaves no timer: the last connection has gone, and the server accepts none any more. */
+  /** Leaves no timer: the last connection has left, and the server accepts none any more. */
   stop(): void {
     this.#silent.stop();
   }

@@ -34,7 +34,7 @@ export function decideWithin(
     const address = addressOf(limits, request);
     if (address === null || typeof address === "string") return enter(address);
     return address.then((it) => {
-      // Who has left meanwhile would be counted for ever.
+      // Who has left meanwhile would be counted forever.
       return request.signal.aborted ? refused(refuse(503), "closing") : enter(it);
     }, fail);
   } catch (cause) {

@@ -121,7 +121,7 @@ function onHandlerError(
   Channel.coreOf(channel)?.closeBecauseOf(error, internalServerError);
 }
 
-/** Whether an error tells of a channel's end: that error, or what the sink of an ended channel throws and rejects with. */
+/** Whether an error reports a channel's end: that error, or what the sink of an ended channel throws and rejects with. */
 function isOfItsEnd(channel: ServerWebSocketChannel, error: unknown): boolean {
   return error instanceof WebSocketChannelError || nameOf(error) === "InvalidStateError" ||
     error === Channel.coreOf(channel)?.life.known?.error;

@@ -35,7 +35,7 @@ export interface PendingOptions {
   readonly handshakeTimeout: number;
 }
 
-/** Whether a connection may be accepted at once: it isn't over, and owes no earlier answers. */
+/** Whether a connection may be accepted at once: it hasn't ended, and owes no earlier answers. */
 export function isFree(socket: UpgradeSocket): boolean {
   return !socket.destroyed && !owesAnswers(socket);
 }
@@ -60,7 +60,7 @@ export function acceptSocket(
   return wire;
 }
 
-/** A connection whose request has come and is not answered yet. */
+/** A connection whose request has arrived and is not answered yet. */
 export class PendingUpgrade {
   readonly #socket: UpgradeSocket;
   readonly #options: PendingOptions;
@@ -92,12 +92,12 @@ export class PendingUpgrade {
     this.#early = this.#earlySize > 0 ? [copyOf(head)] : null;
   }
 
-  /** Whether the connection may be accepted at once: it isn't over, and owes no earlier answers. */
+  /** Whether the connection may be accepted at once: it hasn't ended, and owes no earlier answers. */
   get isFree(): boolean {
     return !this.isOver && isFree(this.#socket);
   }
 
-  /** Whether there is nothing left to answer: it was answered, or the connection is over, as is told to who waits. */
+  /** Whether there is nothing left to answer: it was answered, or the connection has ended, as is told to who waits. */
   get isOver(): boolean {
     return this.#answered || this.#socket.destroyed;
   }

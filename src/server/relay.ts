@@ -23,7 +23,7 @@ import type { WebSocketChannel } from "../web_socket/web_socket_channel.ts";
  *
  * @param a One channel; it may be connecting still.
  * @param b The other one.
- * @returns A promise that fulfils when both are over, with how each ended. It never rejects.
+ * @returns A promise that fulfils when both have ended, with how each ended. It never rejects.
  * @throws {DOMException} `InvalidStateError` when one of them has another reader, or both are of one connection:
  * neither is changed then.
  * @throws {TypeError} When one of them is no channel.

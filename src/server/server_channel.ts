@@ -42,7 +42,7 @@ export interface UpgradeExtra {
   readonly refused?: Refused | undefined;
   /** Called once when the channel is open, before anything is read. */
   readonly onOpen?: ((channel: ServerChannel) => void) | undefined;
-  /** Called once when the channel is over. */
+  /** Called once when the channel has ended. */
   readonly onClosed?: ((channel: WebSocketChannel) => void) | undefined;
   /** Whether `ServerChannel.taken` will be called. */
   readonly isQueued?: boolean | undefined;
@@ -180,7 +180,7 @@ export class ServerChannel<In = Message, Out = MessageInput, Context = unknown>
     channel.#untaken = null;
   }
 
-  /** The channel is over. */
+  /** The channel has ended. */
   static forget(channel: ServerChannel): void {
     channel.#untaken?.forget();
     channel.#untaken = null;
@@ -221,7 +221,7 @@ class Untaken {
     this.#deadline = new Deadline(core.clock, { ms: MAX_UNTAKEN, onTime: () => this.end() });
   }
 
-  /** It is over. */
+  /** It has ended. */
   forget(): void {
     this.#core.onEarlyEnding = null;
     this.#conclude = null;

@@ -141,7 +141,7 @@ export function isLoopback(address: string | null): boolean {
 /** A request in the form it takes the least memory in: it lives as long as its channel. */
 export class UpgradeServerRequest implements ServerRequest {
   readonly #target: string;
-  /** Names and values by turns, each on a line: one text is a third of the size of many. */
+  /** Names and values alternately, each on a line: one text is a third of the size of many. */
   readonly #raw: string;
   readonly #scheme: Remote["scheme"];
   readonly remoteAddress: string | null;
@@ -157,7 +157,7 @@ export class UpgradeServerRequest implements ServerRequest {
    * Makes a request.
    *
    * @param target The request's target.
-   * @param raw Header names and values by turns.
+   * @param raw Header names and values alternately.
    * @param remote Where it came from.
    */
   constructor(target: string, raw: readonly string[], remote: Remote) {

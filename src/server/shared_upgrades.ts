@@ -35,7 +35,7 @@ export function isServed(paths: Paths, target: string): boolean {
 export interface SharingServer {
   /** Which paths it answers. */
   readonly paths: Paths;
-  /** How long it waits until another listener has taken an upgrade, in milliseconds; 0: for ever. */
+  /** How long it waits until another listener has taken an upgrade, in milliseconds; 0: forever. */
   readonly handshakeTimeout: number;
   readonly clock: Clock;
   /** Answers an upgrade: refuses it with 404 when the path is another. */

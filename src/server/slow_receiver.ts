@@ -21,7 +21,7 @@ export interface SlowReceiverEvents {
   /** How many bytes the channel has and its transport has not taken. */
   amount(): number;
   send(message: PreparedMessage, policy: SlowPolicy): void;
-  /** Nothing waits any more, or the channel is over. */
+  /** Nothing waits any more, or the channel has ended. */
   onCaughtUp(): void;
 }
 

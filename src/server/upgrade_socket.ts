@@ -5,7 +5,7 @@
 export interface UpgradeSocket {
   /** How many bytes wait to be written. */
   readonly writableLength: number;
-  /** Whether it is over. */
+  /** Whether it has ended. */
   readonly destroyed: boolean;
   /** Writes bytes. */
   write(chunk: Uint8Array, callback?: (error?: Error | null) => void): boolean;

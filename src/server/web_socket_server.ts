@@ -204,7 +204,7 @@ export interface AttachedWebSocketServer<Context = unknown>
    */
   stats(): ServerStats;
   /**
-   * Stops accepting, closes every channel, and waits for the clients and the handlers, but not for ever. Loops
+   * Stops accepting, closes every channel, and waits for the clients and the handlers, but not forever. Loops
    * over the server end. A handler should not wait for this: it would wait for itself. An HTTP server of your own,
    * which an attached server shares, goes on: its own `close` ends once this has fulfilled.
    *
@@ -544,7 +544,7 @@ class BoundServer implements WebSocketServer, ServerHost {
     return isRefused ? refused(refuse(503), "closing") : undefined;
   }
 
-  /** A connection's request has come. */
+  /** A connection's request has arrived. */
   #heard(socket: UpgradeSocket): Connection | undefined {
     const connection = this.#connections.heard(socket);
     if (connection !== undefined) this.#silent.heard(connection.socket);

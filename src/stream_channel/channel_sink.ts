@@ -398,7 +398,7 @@ export class MessageSink<T, Options = never> implements ChannelSink<T> {
     return preHandled(loopGuard.after(promise));
   }
 
-  /** What all calls of `flush` wait for is over. */
+  /** What all calls of `flush` wait for has ended. */
   #takeFlushed(): Deferred | null {
     const rarities = this.#need();
     const { flushed } = rarities;

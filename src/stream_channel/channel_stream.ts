@@ -7,7 +7,7 @@ import { type OptionKinds, readOptions, shown } from "./options.ts";
 export interface ListenOptions {
   /** Called once with the error that ended the stream, right before `onDone`. */
   onError?: ((error: unknown) => void) | undefined;
-  /** Called once when the stream is over, always last. */
+  /** Called once when the stream has ended, always last. */
   onDone?: (() => void) | undefined;
   /** Cancels the subscription when it aborts. */
   signal?: AbortSignal | undefined;
@@ -36,7 +36,7 @@ export interface StreamSubscription {
  *
  * It has **one reader in its life**. The first of {@linkcode listen}, {@linkcode next},
  * `for await`, {@linkcode discard} and the first read of {@linkcode readable} takes the right to read; any other fails with an
- * `InvalidStateError`, also when the first is over: `listen` and `for await` throw it, the others reject. Only reading some messages with `next()` and
+ * `InvalidStateError`, also when the first has ended: `listen` and `for await` throw it, the others reject. Only reading some messages with `next()` and
  * the rest with one `for await` counts as one reader.
  *
  * What arrives before there is a reader waits for it.
@@ -66,7 +66,7 @@ export interface ChannelStream<T> extends AsyncIterable<T> {
    */
   listen(onData: (value: T) => void, options?: ListenOptions): StreamSubscription;
   /**
-   * The next message, or `{ done: true }` when the stream is over. Calls that wait at the same time
+   * The next message, or `{ done: true }` when the stream has ended. Calls that wait at the same time
    * are answered in order. The source stops while the high-water mark's worth waits to be read.
    *
    * @returns A promise that rejects with the stream's error, or with an `InvalidStateError` when another
@@ -116,7 +116,7 @@ export interface StreamEvents {
   pause?(): void;
   /** There is room again. May add synchronously. */
   resume?(): void;
-  /** The reader has gone; what is added from now on is dropped. Goes on to notice the end. */
+  /** The reader has left; what is added from now on is dropped. Goes on to notice the end. */
   cancel?(): void;
   /** The reader wants the channel closed: `readable.cancel()`. */
   close?(reason: unknown): Promise<void> | void;

@@ -1,6 +1,6 @@
 /** Turns a value into JSON, and refuses what `JSON.stringify` would change silently. */
 
-/** How many objects the quick look sees: without a limit it would follow a cycle for ever. */
+/** How many objects the quick look sees: without a limit it would follow a cycle forever. */
 const MAX_OBJECTS = 1_000_000;
 
 /** The maximum length of a place in an error text, in characters. */

@@ -273,12 +273,12 @@ export class PortLink<In, Out> implements SinkTarget<Out>, PortEvents {
     this.#end({ error });
   }
 
-  /** The other end has gone without saying so. */
+  /** The other end has left without saying so. */
   onEnd(exitCode: number | null): void {
     // Deno reports a worker's error after its ports have closed: unhandled, it would end the process.
     this.#unwatchCarrier = ignore;
     if (this.#raw) return this.#end(null);
-    const who = exitCode === null ? "the other end has gone" : `the worker exited with ${exitCode}`;
+    const who = exitCode === null ? "the other end has left" : `the worker exited with ${exitCode}`;
     this.#end({ error: new Error(`Cannot receive: ${who} and had not closed the channel`) });
   }
 

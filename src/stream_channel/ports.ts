@@ -54,7 +54,7 @@ export interface PortEvents {
   onMessage(message: unknown): void;
   /** A message has arrived that can't be read. */
   onError(): void;
-  /** The other end has gone, a worker with an exit code. */
+  /** The other end has left, a worker with an exit code. */
   onEnd(exitCode: number | null): void;
   /** The worker could not be loaded or has crashed. */
   onFailure(error: Error): void;

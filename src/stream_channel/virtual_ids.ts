@@ -10,7 +10,7 @@ const ENTRY_SIZE = 128;
 /** How many ranges are kept for each parity. More than a few only come of a peer's ill will. */
 const MAX_RANGES = 4096;
 
-/** What has come for one id. */
+/** What has arrived for one id. */
 export interface Pending {
   /** Its messages, in order. */
   readonly values: unknown[];

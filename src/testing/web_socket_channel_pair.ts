@@ -69,7 +69,7 @@ function overSide(side: MemorySide, options: OverOptions, clock: Clock): WebSock
  * channel. They speak RFC 6455 with each other, so they have all that a channel over a network has: close
  * codes, pings, backpressure, `terminate`. Nothing is delivered inside the call that sends it.
  *
- * Close or terminate one of them when the test is over.
+ * Close or terminate one of them when the test ends.
  *
  * @param given See {@linkcode WebSocketChannelPairOptions}.
  * @throws {RangeError} When a number is out of its range.

@@ -73,7 +73,7 @@ export class Attempt {
     if (this.#deadline !== null) this.#deadline.isRef = isRef;
   }
 
-  /** It is over, one way or the other. */
+  /** It has ended, one way or the other. */
   end(): void {
     this.#signal?.removeEventListener("abort", this.#onAbort);
     this.#deadline?.clear();

@@ -91,7 +91,7 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget {
   identity: ChannelIdentity;
   /** What users hold of it; set before anything is received. */
   face: WebSocketChannel | null = null;
-  /** Called once, with its face, when all is over. */
+  /** Called once, with its face, when all has ended. */
   onClosed: ((channel: WebSocketChannel) => void) | null = null;
   /** Takes the place of what `endsEarly` does. */
   onEarlyEnding: ((conclude: () => void) => void) | null = null;
@@ -483,7 +483,7 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget {
 
   // The end.
 
-  /** The transport has ended: the channel is over. Only the first call counts. */
+  /** The transport has ended: the channel has ended. Only the first call counts. */
   end(ending: Ending): void {
     const before = this.state;
     if (!this.life.apply("end")) return;

@@ -14,7 +14,7 @@ import type { ChannelState } from "./web_socket_channel.ts";
 
 /**
  * What changes a state: the opening handshake is done, this side begins to close, the peer does (its Close
- * frame, or a fault of it that fails the connection), all is over.
+ * frame, or a fault of it that fails the connection), all has ended.
  */
 export type ChannelTrigger = "open" | "close" | "peerCloses" | "end";
 
@@ -31,7 +31,7 @@ const TRANSITIONS: Readonly<
   closed: {},
 };
 
-/** Where a channel is in its life, and the promises that tell of it: made when they are asked for. */
+/** Where a channel is in its life, and the promises that report it: made when they are asked for. */
 export class ChannelLife {
   #state: ChannelState = "connecting";
   #wasOpen = false;
@@ -49,7 +49,7 @@ export class ChannelLife {
     return this.#state;
   }
 
-  /** Whether the channel is over. */
+  /** Whether the channel has ended. */
   get isOver(): boolean {
     return this.#state === "closed";
   }
@@ -87,7 +87,7 @@ export class ChannelLife {
     this.#onReady?.reject(error);
   }
 
-  /** All is over, and its reader knows. */
+  /** All has ended, and its reader knows. */
   conclude(info: CloseInfo): void {
     this.#info = info;
     this.#onClosed?.resolve(info);
@@ -170,7 +170,7 @@ export class Closing {
     this.#deadline ??= new Deadline(clock, { ms, onTime });
   }
 
-  /** It is over, or will be by itself. */
+  /** It has ended, or will be by itself. */
   stopTimer(): void {
     this.#deadline?.clear();
     this.#deadline = null;
@@ -186,7 +186,7 @@ export class Closing {
     }`;
   }
 
-  /** The whole story, told when all is over. */
+  /** The whole story, told when all has ended. */
   info({ wasClean, initiator }: Ending): CloseInfo {
     const begun = this.failedBy ?? (wasClean || initiator === "transport" ? this.closer : null);
     return {

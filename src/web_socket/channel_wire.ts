@@ -32,7 +32,7 @@ export class ChannelWire implements Wire {
   #ended = false;
   #paused = false;
   #destroyed = false;
-  /** What was not handed on when it was over, in bytes; `null` before. */
+  /** What was not handed on when it had ended, in bytes; `null` before. */
   #amount: number | null = null;
   #watching = false;
   /** How many chunks were written. */
@@ -90,7 +90,7 @@ export class ChannelWire implements Wire {
       onError: (error) => this.#onError(error),
       onDone: () => this.#onDone(),
     });
-    // A stream that is paused doesn't tell of its end; the sink does.
+    // A stream that is paused doesn't report its end; the sink does.
     sink.done.then(() => this.#onSinkDone(null), (error) => this.#onSinkDone({ error }));
   }
 

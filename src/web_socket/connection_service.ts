@@ -13,7 +13,7 @@ export interface ServiceHost {
   handle(handler: (channel: never) => unknown, channel: WebSocketChannel): Promise<void>;
   /** A channel of the service's is open: the server counts it as its own, and closes it. */
   onChannel(channel: WebSocketChannel): void;
-  /** It is over. */
+  /** It has ended. */
   onChannelClosed(channel: WebSocketChannel): void;
 }
 

@@ -95,7 +95,7 @@ export interface ProtocolOptions extends ChannelOptions, ControlFrameOptions {
   /**
    * What becomes of the messages that arrive between this side's Close and the peer's: `"drop"` drops them, and the
    * stream ends with `close`; with `"deliver"` the stream goes on until the peer's Close, or until `closeTimeout`
-   * is over. Then read it: a reader that makes no room holds up the peer's Close. Default `"drop"`.
+   * has ended. Then read it: a reader that makes no room holds up the peer's Close. Default `"drop"`.
    */
   afterClose?: "drop" | "deliver" | undefined;
   /**

@@ -5,7 +5,7 @@ import { loopGuard } from "../stream_channel/loop_guard.ts";
 import type { ChannelCore } from "./channel_core.ts";
 import type { CloseFrameContent, CloseInitiator } from "./close_info.ts";
 
-/** The peer's Close frame has come: the stream ends; `ChannelCore.end` follows with the transport's. */
+/** The peer's Close frame has arrived: the stream ends; `ChannelCore.end` follows with the transport's. */
 export function peerClosed(
   core: ChannelCore,
   received: CloseFrameContent,

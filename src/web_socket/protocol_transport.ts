@@ -55,7 +55,7 @@ const BEHIND = 8;
 const LENDING = 16;
 /** It counts among those that share the turns. */
 const MEMBER = 32;
-/** The wire is over: what it still has to give is taken, room or not. */
+/** The wire has ended: what it still has to give is taken, room or not. */
 const DRAINING = 64;
 const CLOSE_WRITTEN = 128;
 

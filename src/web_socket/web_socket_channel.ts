@@ -63,7 +63,7 @@ export interface WebSocketChannel<In = Message, Out = MessageInput>
    * Never rejects.
    */
   readonly closing: Promise<void>;
-  /** Fulfils when the channel is over, however it ended. Never rejects. */
+  /** Fulfils when the channel has ended, however it ended. Never rejects. */
   readonly closed: Promise<CloseInfo>;
   /**
    * The URL that it connects to, resolved, or that a client has asked this server for: without user info,

@@ -44,7 +44,7 @@ export interface WebSocketSink<T = MessageInput> extends ChannelSink<T> {
    * @param message The message. Bytes are copied whole, as they are in memory, also from shared memory
    * and from buffers that can be resized: they may be changed afterwards.
    * @param options How to send it.
-   * @returns `false` when the message was dropped because the connection is over.
+   * @returns `false` when the message was dropped because the connection has ended.
    * @throws {TypeError} When it is neither text nor bytes, or its buffer is detached.
    * @throws {DOMException} `InvalidStateError` after `close`, and while `addStream` runs.
    * @throws {UnsupportedError} When it must not be compressed, and the transport gives no choice.

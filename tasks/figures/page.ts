@@ -6,7 +6,7 @@ import type { Way } from "./message_way.ts";
  * The steps that a page doesn't name, in the order in which they are made: each in backticks, behind the
  * one before.
  *
- * @param page The page, from where it tells of this way.
+ * @param page The page, from where it reports this way.
  * @param way The steps.
  */
 export function unnamed(page: string, { steps }: Pick<Way, "steps">): string[] {

@@ -1,6 +1,6 @@
 /**
  * What the stand-ins of tests/offline/ use of `node:assert/strict`, for pages and workers: where the
- * genuine `@std/assert` can't be had, it takes that module's place in a browser's bundle.
+ * genuine `@std/assert` isn't available, it takes that module's place in a browser's bundle.
  */
 
 class AssertionError extends Error {
@@ -95,7 +95,7 @@ export default class Strict {
   }
 
   static notDeepStrictEqual(actual: unknown, expected: unknown, message?: string | Error): void {
-    check(!isEqual(actual, expected), message, () => `${shown(actual)} is not to be had`);
+    check(!isEqual(actual, expected), message, () => `${shown(actual)} was not expected`);
   }
 
   static strictEqual(actual: unknown, expected: unknown, message?: string | Error): void {
@@ -104,7 +104,7 @@ export default class Strict {
   }
 
   static notStrictEqual(actual: unknown, expected: unknown, message?: string | Error): void {
-    check(!Object.is(actual, expected), message, () => `${shown(actual)} is not to be had`);
+    check(!Object.is(actual, expected), message, () => `${shown(actual)} was not expected`);
   }
 
   static match(actual: string, expected: RegExp, message?: string | Error): void {

@@ -1,5 +1,5 @@
 /**
- * Serves the bundle to a browser, runs recipes for it, and collects what it tells of its tests. For Deno
+ * Serves the bundle to a browser, runs recipes for it, and collects what it reports of its tests. For Deno
  * only.
  */
 

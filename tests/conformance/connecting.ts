@@ -141,7 +141,7 @@ export function testConnecting({ test, traits }: Suite): void {
     await channel.sink.ready;
   });
 
-  test("G2 G30 whatever fails, and nobody looks at any promise: it is over, nothing is unhandled", async (context) => {
+  test("G2 G30 whatever fails, and nobody looks at any promise: it has ended, nothing is unhandled", async (context) => {
     const options = { connectTimeout: 50, closeTimeout: 50, highWaterMark: 4 };
     const { url: refusing } = await context.start("http", { status: 401 });
     const { url: dead } = await context.start("silent");
@@ -200,7 +200,7 @@ export function testConnecting({ test, traits }: Suite): void {
     const error = await assertFails(channel, "timeout");
     assertInstanceOf(error, DOMException);
     assertEquals(error.name, "TimeoutError");
-    // A native socket doesn't report how far it has come.
+    // A native socket doesn't report how far it is.
     const phase = traits.ownProtocol ? ", in phase handshake" : "";
     assert(error.message.endsWith(`: it took longer than 50 ms${phase}`), error.message);
     assert(error.message.includes(channel.url), error.message);
@@ -306,7 +306,7 @@ function testProtocols({ test }: Suite): void {
     assertEquals(channel.protocol, "text.example.com");
   });
 
-  test("C69 the subprotocol stays known when the channel is over", async (context) => {
+  test("C69 the subprotocol stays known when the channel has ended", async (context) => {
     const { channel } = await context.open("proto", { protocol: "passed-protocol" }, {
       protocols: ["passed-protocol"],
     });

@@ -115,7 +115,7 @@ export function testLocalClose({ test, traits }: Suite): void {
     assertEquals(await server.next("close"), { kind: "close", code: 3000, reason: "first" });
   });
 
-  test("C12 C13 G11 add after close throws, also when all is over", async (context) => {
+  test("C12 C13 G11 add after close throws, also when all has ended", async (context) => {
     const { channel } = await context.open("watch");
     const closed = channel.sink.close();
     const attempts = [

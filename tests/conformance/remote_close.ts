@@ -29,7 +29,7 @@ export function testRemoteClose({ test, traits }: Suite): void {
       wasClean: true,
       initiator: "remote",
       received: content,
-      // RFC 6455 §5.5.1: a Close is answered. The platform's own WebSocket doesn't tell of it.
+      // RFC 6455 §5.5.1: a Close is answered. The platform's own WebSocket doesn't report it.
       ...(traits.ownProtocol ? { sent: content } : {}),
     });
     await channel.sink.done;
@@ -175,7 +175,7 @@ export function testRemoteClose({ test, traits }: Suite): void {
     assertEquals((await channel.closed).code, 3001);
   });
 
-  test("G8 both ends close at once: it is over, initiated here", async (context) => {
+  test("G8 both ends close at once: it has ended, initiated here", async (context) => {
     const { channel } = await context.open("close", {}, { closeTimeout: 2_000 });
     channel.sink.add("go");
     await channel.sink.close(3000, "mine");

@@ -135,7 +135,7 @@ async function run(
   }
 }
 
-/** All that a channel's stream gives until it is over. */
+/** All that a channel's stream gives until its end. */
 export interface Collected {
   readonly messages: (string | Uint8Array)[];
   readonly errors: unknown[];

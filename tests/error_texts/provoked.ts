@@ -681,9 +681,9 @@ export const PROVOKED: Readonly<Record<string, Provoke | Elsewhere>> = {
     port.dispatchEvent(new Event("messageerror"));
     return next;
   },
-  "Cannot receive: the other end has gone and had not closed the channel": elsewhere(
+  "Cannot receive: the other end has left and had not closed the channel": elsewhere(
     "stream_channel/port_link_test.ts",
-    "the other end has gone and had not closed the channel",
+    "the other end has left and had not closed the channel",
   ),
   "Cannot receive: the worker exited with … and had not closed the channel": elsewhere(
     "security/node_workers_test.ts",

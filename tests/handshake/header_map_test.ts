@@ -44,7 +44,7 @@ Deno.test("A HeaderMap takes the names of an object's own members as any other",
   }
 });
 
-Deno.test("A map of names and values by turns: a name without a value doesn't count", () => {
+Deno.test("A map of names and values alternately: a name without a value doesn't count", () => {
   const map = HeaderMap.ofRaw(["A", "1", "b", "2", "a", "3", "c"]);
   assertEquals([map.get("a"), map.get("B"), map.get("c")], ["1, 3", "2", null]);
 });

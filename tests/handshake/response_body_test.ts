@@ -69,7 +69,7 @@ Deno.test("a chunked body that is none ends there", () => {
   assertReads(CHUNKED, `5;${"x".repeat(300)}`, "");
 });
 
-Deno.test("attack 26: empty lines where a chunk's size should be don't go on for ever", () => {
+Deno.test("attack 26: empty lines where a chunk's size should be don't go on forever", () => {
   assertReads(CHUNKED, "\r\n5\r\nhello", "");
   assertReads(CHUNKED, "5\r\nhello\r\n\r\n5\r\nmore", "hello");
   for (const wire of ["\r\n", "5\r\nhello\r\n\r\n"]) {

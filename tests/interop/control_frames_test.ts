@@ -201,7 +201,7 @@ Deno.test("whenReady: the reason of its signal; the attempt goes on", async () =
   await channel.closed;
 });
 
-Deno.test("closing: fulfils when either side begins to close, or without that when all is over", async () => {
+Deno.test("closing: fulfils when either side begins to close, or without that when all has ended", async () => {
   await withWsServer({}, async (channel, socket) => {
     assert(!await settled(channel.closing));
     // `ws` answers by itself; what it sent before is still to come.

@@ -65,7 +65,7 @@ Deno.test("over C73 TCP, side client, behind a handshake by hand", async () => {
       if (end < 0) return;
       socket.pause();
       socket.off("data", onData);
-      // The server's first frame may have come with its answer.
+      // The server's first frame may have arrived with its answer.
       resolve([bytes.toString("latin1", 0, end), bytes.subarray(end + 4)]);
     });
   });

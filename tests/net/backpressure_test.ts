@@ -105,10 +105,10 @@ for (const way of ["TCP", "TLS", "TLS through a proxy that speaks TLS"]) {
         subscription.resume();
         while (received < sent + 100) await probe.roundTrip();
       }
-      // What it holds when the last byte has come is told, too, though nothing follows.
+      // What it holds when the last byte has arrived is told, too, though nothing follows.
       subscription.pause();
       flood.limit = flood.sent + 1;
-      // That one may have come before its sender was told that it has left.
+      // That one may have arrived before its sender was told that it has left.
       if (received === flood.limit) onLast();
       await stopped(probe, () => flood.sent);
       subscription.resume();

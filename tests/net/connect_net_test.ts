@@ -115,7 +115,7 @@ Deno.test("redirects: closing meanwhile ends it", async () => {
   });
 });
 
-Deno.test("redirects: the timeout is over all of it", async () => {
+Deno.test("redirects: the timeout covers the whole attempt", async () => {
   await withAll([await startRecipe("silent")], async (silent) => {
     await withRecipe("http", redirect(silent.url), async ({ url }) => {
       const channel = NetWebSocketChannel.connect(url, {

@@ -495,7 +495,7 @@ Deno.test("socket wire: an error that isn't followed by close destroys the socke
   assertEquals(recorder.events.length, 1);
 });
 
-// Bun's TLS sockets tell of a server's alert, and then of an end.
+// Bun's TLS sockets report a server's alert, and then an end.
 Deno.test("socket wire: an end behind an error is a failure", () => {
   const { socket, recorder } = fake();
   socket.emit("error", new Error("alert"));

@@ -61,7 +61,7 @@ for (const [name, command] of await serverRuntimes()) {
         for (let i = 0; i < COUNT; i += 97) await echoes(conns[i] as Deno.Conn);
         const each = (full.rss - before.rss) / COUNT;
         for (const conn of conns) conn.close();
-        const after = await server.until((it) => it.ended === COUNT, "all channels are over");
+        const after = await server.until((it) => it.ended === COUNT, "all channels have ended");
         assertEquals(after.open, 0);
         // Deno closes files in threads, later.
         await server.until((it) => it.files <= before.files + 8, "their files are closed");

@@ -6,13 +6,13 @@ import { bundled, type Program, RUNTIMES, startProgram } from "../server/program
 
 const PROGRAM = "tests/server/programs/many.ts";
 
-/** What the server's process tells of itself. */
+/** What the server's process reports about itself. */
 export interface Figures {
   readonly open: number;
   readonly connecting: number;
   readonly silent: number;
   readonly dropped: number;
-  /** How many channels are over. */
+  /** How many channels have ended. */
   readonly ended: number;
   /** How many files it has open, connections among them. */
   readonly files: number;

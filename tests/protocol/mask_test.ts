@@ -50,7 +50,7 @@ Deno.test("mask: copies of every length and offset; the source is left alone", (
   }
 });
 
-Deno.test("mask: many frames in one chunk, and chunks by turns, of any offset and size", () => {
+Deno.test("mask: many frames in one chunk, and chunks alternately, of any offset and size", () => {
   const chunks = [5, 64 * 1024, 200_000, 131_072].map((offset, i) => {
     const bytes = random.bytes(2000 + 8);
     const buffer = new ArrayBuffer(i % 2 === 0 ? 3000 : 200_000);

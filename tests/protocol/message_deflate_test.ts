@@ -47,7 +47,7 @@ Deno.test("deflate: messages go compressed, with RSV1; those that don't shrink o
   }
 });
 
-Deno.test("deflate: compressed and plain messages by turns, whole and in fragments", () => {
+Deno.test("deflate: compressed and plain messages alternately, whole and in fragments", () => {
   const wire = joined([
     frame({ opcode: 1, rsv: 4, payload: "\0olleh" }),
     frame({ opcode: 1, payload: "plain" }),

@@ -74,7 +74,7 @@ Deno.test("output: a masking key a frame, asked for in order", () => {
   );
 });
 
-Deno.test("output: no masking key to be had leaves the output as it was", () => {
+Deno.test("output: no masking key available leaves the output as it was", () => {
   let fails = true;
   const masked = new Output(() => {
     if (fails) throw new Error("no key");
@@ -197,7 +197,7 @@ Deno.test("output: no Pong is the very array that its Ping came in", () => {
   );
 });
 
-Deno.test("output: connections by turns get what they wrote, and nothing taken is written again", () => {
+Deno.test("output: connections alternately get what they wrote, and nothing taken is written again", () => {
   const random = seededRandom();
   const label = `seed ${random.seed}`;
   const lines = Array.from({ length: 5 }, () => ({
@@ -221,7 +221,7 @@ Deno.test("output: connections by turns get what they wrote, and nothing taken i
   }
 });
 
-Deno.test("output: by turns the number of chunks grows with the logarithm of the bytes", () => {
+Deno.test("output: alternately the number of chunks grows with the logarithm of the bytes", () => {
   freshSlab();
   const [a, b] = [output(), output()];
   for (let i = 0; i < 2000; i++) {

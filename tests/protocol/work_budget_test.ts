@@ -75,7 +75,7 @@ Deno.test("budget: a large frame in a chunk of its own is read piece by piece", 
   assertEquals([size, turns], [3 * LARGEST_PIECE, 2]);
 });
 
-Deno.test("budget: nothing is behind once the connection is over", () => {
+Deno.test("budget: nothing is behind once the connection has ended", () => {
   for (const end of ["close", "end"] as const) {
     const budget: WorkBudget = { left: 1 };
     const peer = record("client", { budget });

@@ -136,7 +136,7 @@ Deno.test("target: one that never settles is given up in time, and what it gives
   });
 });
 
-Deno.test("target: connectTimeout 0 waits for ever", async () => {
+Deno.test("target: connectTimeout 0 waits forever", async () => {
   const rig = new Rig({ connectTimeout: 0, target: () => new Promise(() => {}) });
   await microtasks();
   await rig.advance(100_000_000);

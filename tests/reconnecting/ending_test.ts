@@ -60,7 +60,7 @@ function nameOf(state: string): ReconnectingState["name"] {
   return state.replace(/,.*/, "") as ReconnectingState["name"];
 }
 
-/** It has ended, in whatever way, when the peer has answered or its time is over. */
+/** It has ended, in whatever way, when the peer has answered or its time has passed. */
 async function assertEnds(rig: Rig): Promise<void> {
   await microtasks();
   await rig.advance(5000);

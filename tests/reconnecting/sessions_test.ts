@@ -707,7 +707,7 @@ Deno.test("sessions: ten thousand sessions whose buffers fill keep no more than 
   }
   assertEquals(refused > 5000, true);
   assertEquals(sessions.bufferedAmount <= limit + 1000, true, `${sessions.bufferedAmount}`);
-  // Room again when some of them have gone: who waits hears it, and the others' messages stay.
+  // Room again when some of them have left: who waits hears it, and the others' messages stay.
   const last = channels.at(-1)?.sink;
   assertEquals(last?.hasRoom, false);
   const waiting = last?.ready;

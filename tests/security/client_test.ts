@@ -111,7 +111,7 @@ Deno.test("attack 26: a refusal's body that announces more than it is", async ()
   assertEquals(new TextDecoder().decode(error.response?.body), "short");
 });
 
-Deno.test("attack 26: an answer in single bytes, for ever: one deadline is over all of it", async () => {
+Deno.test("attack 26: an answer in single bytes, forever: one deadline covers the whole attempt", async () => {
   const { error } = await refused({
     response: "HTTP/1.1 101 X\r\n" + "a: b\r\n".repeat(100),
     pieces: 1,

@@ -217,7 +217,7 @@ Deno.test("attack 23: what is no DEFLATE is corrupt, cut short messages too", as
   }
 });
 
-Deno.test("attack 24: nothing is under way between two calls, so nothing gets stuck", async () => {
+Deno.test("attack 24: nothing is in flight between two calls, so nothing gets stuck", async () => {
   const broken = create();
   const other = create();
   assertEquals(await reason(() => inflate(broken, Uint8Array.of(0xff), MIB)), "corrupt");

@@ -75,7 +75,7 @@ function sample(length: number, seed = seededRandom()): Uint8Array {
 }
 
 for (const extensions of ["permessage-deflate", "permessage-deflate; server_no_context_takeover"]) {
-  Deno.test(`attack 55: large and small, binary and text, plain and not, by turns: ${extensions}`, async () => {
+  Deno.test(`attack 55: large and small, binary and text, plain and not, alternately: ${extensions}`, async () => {
     const it = attacked({ extensions });
     const text = "aä€😀 naïve 漢字 ".repeat(150_000);
     const expected: (string | Uint8Array)[] = [];

@@ -78,7 +78,7 @@ const COMPOSITIONS: Readonly<Record<string, (channel: WebSocketChannel) => Json>
   "cast": (channel) => channel.transform(jsonDocument).cast<number>(),
 };
 
-/** What our side tells of an ending by 1007. */
+/** What our side reports of an ending by 1007. */
 function assertRefused(info: CloseInfo, error: unknown): void {
   assertEquals(info.sent, { code: 1007, reason: "" });
   assertEquals([info.code, info.initiator, info.wasClean], [1007, "local", true]);

@@ -214,7 +214,7 @@ Deno.test("attack 64: the peer closes while a schema never settles: closed and d
   assertEquals((await server.closed).code, 1000);
   await json.sink.done;
   assertFalse(json.sink.add(1));
-  // What has come before the Close is still being validated, until this side gives up.
+  // What has arrived before the Close is still being validated, until this side gives up.
   assertFalse(await settled(reading));
   await json.sink.close();
   assertEquals((await reading).done, true);

@@ -123,7 +123,7 @@ if (platform() === "deno") {
       get open(): number {
         return channelsOf(channels);
       },
-      // Its `shutdown()` waits for ever where a client reset the connection before Deno had upgraded it.
+      // Its `shutdown()` waits forever where a client reset the connection before Deno had upgraded it.
       close() {
         stop.abort();
         return server.finished;

@@ -186,9 +186,9 @@ Deno.test("attack 28: frames behind a wrong Accept are never looked at", async (
 
 const closings: [title: string, name: RecipeName, options: RecipeOptions][] = [
   ["never answers", "never-close", {}],
-  ["dribbles Pongs for ever", "raw", { repeat: "8a00" }],
-  ["dribbles messages for ever", "raw", { repeat: "810161" }],
-  ["sends half a frame for ever", "raw", { frames: "827f0000000040000000", repeat: "00" }],
+  ["dribbles Pongs forever", "raw", { repeat: "8a00" }],
+  ["dribbles messages forever", "raw", { repeat: "810161" }],
+  ["sends half a frame forever", "raw", { frames: "827f0000000040000000", repeat: "00" }],
   ["answers, and keeps TCP open", "close-keeps-tcp", {}],
 ];
 for (const [title, name, options] of closings) {

@@ -257,7 +257,7 @@ Deno.test("attack 53: an upgrade behind an answer that doesn't end leaves no soc
       if (onBun) return await client.destroy();
       await until(() => channels.length !== 0);
       await assertRejects(() => channels[0]!.ready);
-      // Without a bound this waits for ever.
+      // Without a bound this waits forever.
       await client.end();
       const got = client.bytes.toString("latin1");
       assertEquals(got.split("HTTP/1.1").length, 2, got);

@@ -134,7 +134,7 @@ Deno.test("attack 69: whatever is sent, a chunk that isn't given back has a buff
         structuredClone(buffer, { transfer: [buffer as ArrayBuffer] });
       }
     }
-    // Neither the frames that many connections send nor the buffer that they share has gone.
+    // Neither the frames that many connections send nor the buffer that they share has left.
     const again = record("server").protocol;
     for (const message of prepared) again.sendPrepared(message);
     assert(again.output.takeAll().every(({ length }) => length > 100));

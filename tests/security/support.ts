@@ -11,7 +11,7 @@ export interface Attacked {
   readonly peer: StreamChannel<Uint8Array>;
   /** Counts the messages of each turn. */
   readonly counter: TurnCounter;
-  /** What has come, `"done"` included. */
+  /** What has arrived, `"done"` included. */
   readonly log: unknown[];
 }
 

@@ -122,7 +122,7 @@ Deno.test("attack 55: a message of another connection doesn't wait for what is p
   await over(other);
 });
 
-Deno.test("attack 55: many such connections go on by turns", async () => {
+Deno.test("attack 55: many such connections go on alternately", async () => {
   const all = Array.from({ length: 6 }, () => attacked());
   for (const { peer } of all) peer.sink.add(NUMBERED.slice());
   const first = all[0] as Attacked;

@@ -30,7 +30,7 @@ Deno.test("the end tells those who wait, and drops what is queued", async () => 
   assertEquals(await full.next(), { value: undefined, done: true });
 });
 
-Deno.test("what is over is kept for a reader, but not for ever", async () => {
+Deno.test("what is over is kept for a reader, but not forever", async () => {
   const queue = new ChannelQueue<number>();
   for (let i = 0; i < MAX_OVER; i++) queue.push(i);
   queue.over(0);

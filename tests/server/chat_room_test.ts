@@ -71,7 +71,7 @@ Deno.test("example chat: what is said while a guest is welcomed is seen, in orde
   await room.open();
   const { next, close } = guest(room);
   await bus.asked.promise;
-  // The answer holds the first, which has come as well, and lacks the second.
+  // The answer holds the first, which has arrived as well, and lacks the second.
   bus.tell(said("b"));
   bus.tell(said("c"));
   bus.answer(said("a"), said("b"));

@@ -59,7 +59,7 @@ Deno.test("connection limits: of one address, and in all", () => {
   leave();
   assertEquals([enter(c), counter.addresses], [null, 3]);
   leave();
-  // All of the first address have gone: nothing is kept of it.
+  // All of the first address have left: nothing is kept of it.
   assertEquals([counter.size, counter.addresses], [3, 2]);
   assertEquals([enter(null), counter.addresses], [null, 2]);
   counter.leave({} as ServerRequest);

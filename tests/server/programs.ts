@@ -40,7 +40,7 @@ export const RUNTIMES: readonly [name: string, command: readonly string[] | null
   ["Bun", findCommand(fromNpm("bun"))],
 ];
 
-/** The newest Node, where it isn't the one that is installed; `null`: it can't be had. */
+/** The newest Node, where it isn't the one that is installed; `null`: it isn't available. */
 export async function newestNode(): Promise<readonly string[] | null> {
   return await runtime(`Node ${NEWEST_NODE}`).then(({ command }) => command, () => null);
 }
@@ -108,7 +108,7 @@ export async function startProgram(
   };
 }
 
-/** A program that doesn't do what is waited for would keep the tests waiting for ever. */
+/** A program that doesn't do what is waited for would keep the tests waiting forever. */
 export const PATIENCE = 60_000;
 
 /** A program and all that it imports as one file of JavaScript: for runtimes that take no other. */

@@ -1,4 +1,4 @@
-/** Clients that always have messages under way, whatever becomes of their server. */
+/** Clients that always have messages in flight, whatever becomes of their server. */
 
 import { NetWebSocketChannel } from "../../src/net/mod.ts";
 import type { CloseInfo } from "../../src/web_socket/close_info.ts";

@@ -1,4 +1,4 @@
-/** The two processes of a server are replaced, one after the other, while clients always have messages under way. */
+/** The two processes of a server are replaced, one after the other, while clients always have messages in flight. */
 // Deno only: it starts programs, on the other runtimes as well
 
 import { assert, assertEquals } from "@std/assert";
@@ -44,7 +44,7 @@ function missing(runtime: string, command: readonly string[] | null, { name }: W
   if (command === null) return "it is not installed";
   if (name !== "cluster" && python === null) return "Python is not installed";
   if (name === "cluster" && runtime === "Deno") {
-    return "with Deno 2.9's node:cluster a connection now and then waits for ever while a worker closes";
+    return "with Deno 2.9's node:cluster a connection now and then waits forever while a worker closes";
   }
   const isOld = runtime === "Node" && newest !== null && newest[0] !== command[0];
   return name === "port" && isOld ? "an old Node has no reusePort" : null;

@@ -90,7 +90,7 @@ Deno.test("where a request came from, by its socket", () => {
   }
 });
 
-Deno.test("header fields from a list of names and values by turns", () => {
+Deno.test("header fields from a list of names and values alternately", () => {
   assertEquals([...HeaderMap.ofRaw(["A", "1", "b", "2", "a", "3", "odd"])], [
     ["a", "1"],
     ["a", "3"],

@@ -184,7 +184,7 @@ for (
       assertStringIncludes(error.message, "20 ms");
       assertEquals((await channel.closed).initiator, "timeout");
       await client.destroy();
-      // What Deno makes of it: the server is over.
+      // What Deno makes of it: the server has ended.
       await server.finished;
     },
   });

@@ -151,7 +151,7 @@ Deno.test("wss: with the same behaviour", async () => {
 
 Deno.test({
   name: "attack 39: with TLS, too, connections that never ask don't stay",
-  // Bun tells of a connection when its TLS handshake is done: until then the time limit is Bun's own.
+  // Bun reports a connection when its TLS handshake is done: until then the time limit is Bun's own.
   ignore: platform() === "bun",
   fn: silentTls,
 });
@@ -233,7 +233,7 @@ for (const closeTimeout of [1, 60_000]) {
 }
 
 Deno.test("close: only what needs time gets it", async () => {
-  // Its time stands still: what waits for the drain to be over waits for ever.
+  // Its time stands still: what waits for the drain to end waits forever.
   const clock = new ManualClock();
   const asked = deferred();
   let signal: AbortSignal | undefined;
@@ -252,7 +252,7 @@ Deno.test("close: only what needs time gets it", async () => {
     await asked.promise;
     // Bun accepts one that says nothing only after a while.
     await until(() => server.stats().connections.silent === 1);
-    // Its request isn't under way any more.
+    // Its request isn't in flight any more.
     clock.advance(1000);
     const closed = server.close({ drainTimeout: 1000 });
     assertStringIncludes(await waiting.response(), " 503 ");
@@ -260,7 +260,7 @@ Deno.test("close: only what needs time gets it", async () => {
     await Promise.all([silent.end(), kept.end(), waiting.end()]);
     await Promise.all([silent.destroy(), kept.destroy(), waiting.destroy()]);
     await closed;
-    // Node tells of the server's end a turn before it tells of its sockets'.
+    // Node reports the server's end a turn before it reports its sockets'.
     for (let i = 0; i < 3; i++) await turn();
     assertEquals(clock.pending, 0);
   });

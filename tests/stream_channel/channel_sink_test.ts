@@ -188,7 +188,7 @@ Deno.test("a target over another sink: that one's room, amount and flush, its fa
   assertFalse(sink.add("late"));
 });
 
-Deno.test("a target over another sink, which goes on: ready fulfils when this sink is over", async () => {
+Deno.test("a target over another sink, which goes on: ready fulfils when this sink has ended", async () => {
   for (const end of ["disconnect", "finish", "close"] as const) {
     const never = new Deferred().promise;
     const controller = new SinkController<string>(Object.assign(new Target(), {

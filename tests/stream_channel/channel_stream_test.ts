@@ -333,7 +333,7 @@ Deno.test("next: some, then the rest in one loop, is one reader", async () => {
   await assertRejectsInvalidState(controller.stream.next());
 });
 
-Deno.test("for await: an error is thrown once, then it is over", async () => {
+Deno.test("for await: an error is thrown once, then it has ended", async () => {
   for (const waiting of [true, false]) {
     const controller = new StreamController<number>();
     const iterator = controller.stream[Symbol.asyncIterator]();

@@ -25,7 +25,7 @@ Deno.test("C106 set before use: what is added arrives at the inner sink, with do
   assertEquals(raw.out, [1, 2, 3, "done"]);
 });
 
-Deno.test("C107 setError before use: the stream fails with it, then is over", async () => {
+Deno.test("C107 setError before use: the stream fails with it, then has ended", async () => {
   const { completer } = open();
   completer.setError("oh no");
   const { events } = record(completer.channel.stream);
@@ -67,7 +67,7 @@ Deno.test("C110 set after: what was added, and close, arrive at the inner sink i
   assertEquals(raw.out, [1, 2, 3, "done"]);
 });
 
-Deno.test("C111 setError after: the stream fails with it, then is over", async () => {
+Deno.test("C111 setError after: the stream fails with it, then has ended", async () => {
   const { completer } = open();
   const { events } = record(completer.channel.stream);
   completer.setError("oh no");

@@ -19,7 +19,7 @@ Deno.test("C76 values that came before anybody listens are all given", async () 
   assertEquals(events, [1, 2, 3, "done"]);
 });
 
-Deno.test("C77 S16 guarantee 1: a second listen throws, also when the first is over", async () => {
+Deno.test("C77 S16 guarantee 1: a second listen throws, also when the first has ended", async () => {
   const raw = new RawChannel<number>();
   const channel = withGuarantees(raw);
   const { subscription } = record(channel.stream);

@@ -70,7 +70,7 @@ Deno.test("a sink that refuses a value gets the error; the promise rejects with 
   assertEquals(a.out, [["error", error], "done"]);
 });
 
-Deno.test("a target that has gone ends its direction although its source is silent", async () => {
+Deno.test("a target that has left ends its direction although its source is silent", async () => {
   const [a, b] = [new RawChannel<number>(), new RawChannel<number>()];
   const piped = pipe(a, b);
   b.finish();

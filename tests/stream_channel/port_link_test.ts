@@ -113,7 +113,7 @@ Deno.test("attack 66: the platform's close event without [] fails the stream, bu
     if (raw) assertEquals(events.length, 1);
     else {assertEquals(
         failure.message,
-        "Cannot receive: the other end has gone and had not closed the channel",
+        "Cannot receive: the other end has left and had not closed the channel",
       );}
     assertEquals(port.take(), ["start", "close"]);
   }

@@ -103,7 +103,7 @@ class End {
 
   add(): void {
     if (this.closed) return;
-    // Noted first: the other end may have it before the call is over.
+    // Noted first: the other end may have it before the call has ended.
     this.sent.push(this.sent.length);
     if (!this.#channel.sink.add(this.sent.length - 1)) this.sent.pop();
   }
@@ -155,7 +155,7 @@ async function run(wrap: Wrap, random: Random, { turns }: Pace): Promise<void> {
     ends[random.integer(0, 1) === 0 ? 0 : 1].act();
     if (random.integer(0, 3) === 0) await microtasks(3);
   }
-  // Everybody reads: what was sent to one that is open has come.
+  // Everybody reads: what was sent to one that is open has arrived.
   const isOpen = (): boolean => !one.closed && !two.closed;
   const hasAll = (): boolean =>
     one.got.length === two.sent.length && two.got.length === one.sent.length;
@@ -171,7 +171,7 @@ async function run(wrap: Wrap, random: Random, { turns }: Pace): Promise<void> {
   for (const end of ends) if (!end.closed) end.close();
   const isSettled = (): boolean => one.isSettled && two.isSettled;
   assert(await soon(isSettled, turns), "it never settles");
-  // Whatever came twice would have come now.
+  // Whatever came twice would have arrived now.
   await turn();
   for (const end of ends) if (end.isRead) assertEquals(end.over, 1);
   assertEquals([one.untimely, two.untimely], [[], []]);

@@ -13,7 +13,7 @@ export class LoopbackProbe {
   #server: Server | undefined;
   #answered: (() => void)[] = [];
 
-  /** Fulfils when a byte has gone there and come back. */
+  /** Fulfils when a byte has left there and come back. */
   async roundTrip(): Promise<void> {
     const client = await (this.#client ??= this.#open());
     await new Promise<void>((resolve) => {
@@ -34,7 +34,7 @@ export class LoopbackProbe {
     return client;
   }
 
-  /** Ends the connection; fulfils when nothing is left of it. No round trip may be under way. */
+  /** Ends the connection; fulfils when nothing is left of it. No round trip may be in flight. */
   async close(): Promise<void> {
     const client = await this.#client;
     if (client === undefined) return;

@@ -1,4 +1,4 @@
-/** Random numbers that can be had again: every failure's message should hold the seed. */
+/** Random numbers that can be repeated: every failure's message should hold the seed. */
 
 import process from "node:process";
 

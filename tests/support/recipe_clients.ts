@@ -119,18 +119,18 @@ export class RawClient {
     return this.head;
   }
 
-  /** Fulfils once so many bytes have come behind the head; with them, in hexadecimal. */
+  /** Fulfils once so many bytes have arrived behind the head; with them, in hexadecimal. */
   async hex(length: number): Promise<string> {
     while (this.body.length < length) await this.#more(`${length} bytes`);
     return this.body.subarray(0, length).toString("hex");
   }
 
-  /** Fulfils when the server's FIN has come. */
+  /** Fulfils when the server's FIN has arrived. */
   async end(): Promise<void> {
     while (!this.#hasEnded) await this.#more("the end");
   }
 
-  /** Whether the server's FIN has come. */
+  /** Whether the server's FIN has arrived. */
   get hasEnded(): boolean {
     return this.#hasEnded;
   }

@@ -97,7 +97,7 @@ export class RecipeConnection {
     return Buffer.concat(this.#early.splice(0));
   }
 
-  /** Writes; fulfils when the operating system has taken it all, or the connection is over. */
+  /** Writes; fulfils when the operating system has taken it all, or the connection has ended. */
   write(bytes: Uint8Array): Promise<void> {
     return new Promise((resolve) => {
       if (this.isOver) return resolve();

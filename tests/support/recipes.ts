@@ -44,7 +44,7 @@ export type RecipeName =
   | "garbage"
   /**
    * Answers the request with `status` (200), `headers` and `body`, or with `response` as it is, then
-   * sends `repeat` for ever if given, then ends (or does as `then` says).
+   * sends `repeat` forever if given, then ends (or does as `then` says).
    */
   | "http"
   /**
@@ -78,7 +78,7 @@ export type RecipeName =
    */
   | "ping-between-fragments"
   /**
-   * Upgrades (with `headers`), sends `frames`, then `repeat` for ever if given, then does as `then`
+   * Upgrades (with `headers`), sends `frames`, then `repeat` forever if given, then does as `then`
    * says. Answers nothing, unless `answers`.
    */
   | "raw"
@@ -125,7 +125,7 @@ export interface RecipeOptions {
   response?: string;
   /** In hexadecimal, spaces allowed. */
   frames?: string;
-  /** What to send for ever: frames in hexadecimal for "raw", text for "http". */
+  /** What to send forever: frames in hexadecimal for "raw", text for "http". */
   repeat?: string;
   /**
    * Sends in pieces of so many bytes, each in a turn of its own: for "raw" and "http". The 101 that

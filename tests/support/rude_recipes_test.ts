@@ -107,7 +107,7 @@ recipeTest("sends a response as it is, in pieces, when released", "http", verbat
 });
 
 const endless = { response: "HTTP/1.1 101 x\r\n", repeat: "X-Filler: 1\r\n" };
-recipeTest("goes on for ever, as fast as it is read", "http", endless, async (server) => {
+recipeTest("goes on forever, as fast as it is read", "http", endless, async (server) => {
   const client = new RawClient(server.url);
   client.socket.pause();
   client.request();
@@ -303,7 +303,7 @@ recipeTest("answers when told so, with more headers", "raw", {
   await client.destroy();
 });
 
-recipeTest("repeats for ever", "raw", { repeat: "0000" }, async (server) => {
+recipeTest("repeats forever", "raw", { repeat: "0000" }, async (server) => {
   const client = new RawClient(server.url);
   client.request();
   assertEquals(await client.hex(100_000), "0000".repeat(50_000));

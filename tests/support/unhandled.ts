@@ -51,7 +51,7 @@ export async function assertNoUncaught(body: () => void | Promise<void>): Promis
   throw new AggregateError(seen, `Nobody caught: ${seen.map(String).join("; ")}`);
 }
 
-/** Two turns of the event loop: a rejection counts as unhandled once the turn it came in is over. */
+/** Two turns of the event loop: a rejection counts as unhandled once the turn it came in has ended. */
 async function noticed(): Promise<void> {
   for (let turn = 0; turn < 2; turn++) await delay(0);
 }

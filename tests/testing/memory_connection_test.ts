@@ -47,7 +47,7 @@ Deno.test("each side reads what the other one writes", async () => {
   assertEquals(atClient.events, [Uint8Array.of(2)]);
 });
 
-Deno.test("closing ends one half; it is over when the other half has ended, too", async () => {
+Deno.test("closing ends one half; it has ended when the other half has ended, too", async () => {
   const { client, server } = new MemoryConnection();
   const [atClient, atServer] = [record(client.stream), record(server.stream)];
   const closed = client.sink.close();

@@ -283,7 +283,7 @@ Deno.test("channel: a signal gives up the attempt with its reason; afterwards it
   assertEquals(late.clock.pending, 0);
 });
 
-Deno.test("channel: a signal that lives on is left alone when the attempt is over, however it ended", () => {
+Deno.test("channel: a signal that lives on is left alone when the attempt has ended, however it ended", () => {
   const endings: ((made: Made) => void)[] = [
     ({ core }) => core.open(OPENING),
     ({ core }) => core.failToOpen(new Error("refused")),
@@ -855,7 +855,7 @@ Deno.test("channel: what the transport didn't take is told", async () => {
   );
 });
 
-Deno.test("channel: its owner is told once that it is over, behind its reader", () => {
+Deno.test("channel: its owner is told once that it has ended, behind its reader", () => {
   const { core, channel } = opened();
   const order: string[] = [];
   channel.stream.listen(() => {}, { onDone: () => order.push("reader") });

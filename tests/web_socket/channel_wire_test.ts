@@ -98,7 +98,7 @@ Deno.test("an end that comes although it is paused: that the sink is over is tol
   assertEquals(events, [["end", null], ["over", null]]);
 });
 
-Deno.test("a sink that is over, with a stream that isn't", async () => {
+Deno.test("a sink that has ended, with a stream that isn't", async () => {
   const bytes = new FakeBytes();
   const { wire, events } = connect(bytes);
   const error = new Error("broken");
@@ -109,7 +109,7 @@ Deno.test("a sink that is over, with a stream that isn't", async () => {
   assertEquals(bytes.written, []);
 });
 
-Deno.test("a sink that throws is a wire that is over", async () => {
+Deno.test("a sink that throws is a wire that has ended", async () => {
   const { local } = channelPair<Uint8Array>();
   const { wire, events } = connect(local);
   void local.sink.close();
@@ -127,7 +127,7 @@ Deno.test("chunks are written one by one: whoever takes one may keep it", () => 
   assertEquals([bytes.written.length, bytes.sent(), wire.releasesChunks], [2, "010203", false]);
 });
 
-Deno.test("ending: nothing is written any more, and nobody is told that it is over", async () => {
+Deno.test("ending: nothing is written any more, and nobody is told that it has ended", async () => {
   const bytes = new FakeBytes();
   const { wire, events } = connect(bytes);
   assertFalse(await settled(bytes.sink.done));

@@ -81,7 +81,7 @@ Deno.test("exchange: who takes the wire over gets what came meanwhile first, in 
   assertEquals(wire.log, []);
 });
 
-Deno.test("exchange: a wire that ends, or is over, before it is taken over", async () => {
+Deno.test("exchange: a wire that ends, or has ended, before it is taken over", async () => {
   const ended = send();
   ended.receive(`${ACCEPTED}a`);
   ended.wire.finish();

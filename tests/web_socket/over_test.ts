@@ -519,7 +519,7 @@ Deno.test("the bytes end before the answer", async () => {
   assertEquals([error.cause, error.phase, clock.pending], [cause, "handshake", 0]);
 });
 
-Deno.test("closing while the handshake is under way", async () => {
+Deno.test("closing while the handshake is in flight", async () => {
   const { channel, bytes, clock, answer, accept } = shake();
   channel.sink.add("discarded");
   await channel.sink.close(3000);

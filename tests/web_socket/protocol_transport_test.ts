@@ -642,7 +642,7 @@ function heldEnding(channel: Channel): (() => void)[] {
   return held;
 }
 
-Deno.test("a wire that is over, or a Close of ours, doesn't wait for the reader", async () => {
+Deno.test("a wire that has ended, or a Close of ours, doesn't wait for the reader", async () => {
   const broken = wireRig({ side: "server" });
   assertEquals(heldEnding(broken.channel), []);
   broken.wire.receive(frame({ opcode: 1, payload: "a", key: KEY }), fromHex("ff80 00000000"));
@@ -691,7 +691,7 @@ Deno.test("an end that comes although the reader has paused the wire waits for t
   subscription.pause();
   const { events: transport } = wire;
   const big = frame({ opcode: 1, payload: "x".repeat(20) });
-  // As one that took the wire over gives what has come meanwhile.
+  // As one that took the wire over gives what has arrived meanwhile.
   transport?.onChunk(joined([big, frame({ opcode: 1, payload: "y" }), closeFrame(4000)]));
   transport?.onEnd(null);
   await microtasks();
@@ -701,7 +701,7 @@ Deno.test("an end that comes although the reader has paused the wire waits for t
   assertEquals([events, code, wasClean], [["x".repeat(20), "y", "done"], 4000, true]);
 });
 
-Deno.test("G6 attack 43: no answer, and bytes that dribble for ever: over at closeTimeout", async () => {
+Deno.test("G6 attack 43: no answer, and bytes that dribble forever: over at closeTimeout", async () => {
   const { channel, wire, clock } = wireRig({ closeTimeout: 1000, pingInterval: 100 });
   void channel.sink.close(1000);
   for (let i = 0; i < 999; i++) {

@@ -28,7 +28,7 @@ Deno.test("speaking: the channel is open, and the wire is its own", async () => 
   assertEquals((core.clock as ManualClock).pending, 0);
 });
 
-Deno.test("speaking: what has come since the opening handshake comes first, RFC 6455 §4.1", async () => {
+Deno.test("speaking: what has arrived since the opening handshake comes first, RFC 6455 §4.1", async () => {
   const core = coreWith({}, new ManualClock());
   const { events } = record(new Channel(core).stream);
   const wire = new FakeWire();

@@ -287,7 +287,7 @@ export async function ended(channel: Channel): Promise<Record<string, unknown>> 
   await microtasks(50);
   // The peer's Close takes effect a turn later where nobody has read yet.
   if (channel.state !== "closed") await delay(0);
-  if (channel.state !== "closed") throw new Error(`The channel isn't over: ${channel.state}`);
+  if (channel.state !== "closed") throw new Error(`The channel hasn't ended: ${channel.state}`);
   const { error: _error, ...info } = await channel.closed;
   return info;
 }
