@@ -46,7 +46,7 @@ const ROOT = new URL("../", import.meta.url);
 /** The budget of each folder of src/. */
 const ROOMS: Rooms = {
   "src": { files: 5, lines: 389 },
-  "src/check": { files: 1, lines: 200 },
+  "src/check": { files: 1, lines: 136 },
   "src/handshake": { files: 11, lines: 1731 },
   "src/native": { files: 12, lines: 1051 },
   "src/net": { files: 18, lines: 2669 },
