@@ -1,7 +1,7 @@
 /**
  * Runs a command with a time limit, so that one that hangs can't use up all of CI's time. Its output goes to
  * standard output and into a file. When the time is up, or when it is stopped itself, it says what was
- * running, ends all of it and exits with 124. What a command that has ended by itself leaves running is named and ended as well.
+ * running, ends all its processes and exits with 124. What a command that has ended by itself leaves running is named and ended as well.
  *
  * Usage: node limit.mjs MINUTES LOG COMMAND [ARGUMENT…]
  */

@@ -5,13 +5,13 @@ import { connect as connectTls } from "node:tls";
 import type { Client } from "./clients.ts";
 import type { Contender } from "./measure.ts";
 
-/** How many bytes a message takes on its way to a server. RFC 6455 §5.2. */
+/** The size of a message's frame that goes to a server, in bytes. RFC 6455 §5.2. */
 export function frameSize(size: number): number {
   return size + (size < 126 ? 6 : size < 65536 ? 8 : 14);
 }
 
 /**
- * What comes goes out again as it comes, whole chunks, wherever a message ends: one read and one write
+ * Received chunks are sent back as they arrive, whole chunks, wherever a message ends: one read and one write
  * a turn of the event loop.
  *
  * @param change What is done with the bytes that leave.
@@ -90,7 +90,7 @@ export async function rawSocket(port: number, ca?: string): Promise<Socket> {
 
 const KEY = 0x5a3c_9e71;
 
-/** A copy that is masked on the way: what a client can't get around. */
+/** A masked copy: the least work that a client can do. */
 export function maskedCopy(chunk: Uint8Array): Uint8Array {
   const copy = new Uint8Array(chunk.length + 3 & ~3);
   if ((chunk.byteOffset & 3) !== 0) {
@@ -117,7 +117,7 @@ export function mask(chunk: Uint8Array): Uint8Array {
   return chunk;
 }
 
-/** A bare connection that has been upgraded. It reads nothing before somebody listens. */
+/** A bare connection that has been upgraded. It reads nothing before it has a listener. */
 export function upgraded(port: number, extensions = "permessage-deflate"): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const socket = connect({ port, host: "127.0.0.1", noDelay: true });

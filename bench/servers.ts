@@ -20,7 +20,7 @@ export interface Running {
   readonly port: number;
   /** Sends so many messages to all, so many in each turn of the event loop. */
   broadcast(count: number, message: Uint8Array, perTurn: number): Promise<void>;
-  /** How many clients are connected; 0 where nobody counts. */
+  /** How many clients are connected; 0 if the server does not count. */
   connections(): number;
   /** How many bytes wait for the slowest client. */
   waiting(): number;
@@ -52,7 +52,7 @@ export type ServerName =
 
 /** Starts each of them. */
 export const servers: Readonly<Record<ServerName, () => Promise<Running>>> = {
-  /** What comes goes out again, chunk by chunk. */
+  /** Sends back what it receives, chunk by chunk. */
   "raw": () => startRaw((socket) => socket.on("data", (chunk) => socket.write(chunk))),
   /** The same, and each chunk is unmasked. */
   "raw, unmasked": () =>

@@ -10,7 +10,7 @@ const server = await WebSocketServer.bind({
   port: 0,
   async handler(guest) {
     const { pathname, searchParams } = guest.request.url;
-    const name = searchParams.get("name") ?? "somebody";
+    const name = searchParams.get("name") ?? "anonymous";
     const room: Room = rooms.get(pathname) ?? new Map();
     const tell = (event: object) => broadcast(room.keys(), JSON.stringify(event));
     rooms.set(pathname, room.set(guest, name));

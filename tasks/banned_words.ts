@@ -19,7 +19,10 @@ const DONE = "(?:is|are|was|were|be|been|being|isn't|aren't|not|gets?)";
 export const BANNED_WORDS: readonly BannedWords[] = [
   { pattern: `${DONE} told`, instead: "is reported, is notified" },
   { pattern: "tells? (?:of|everybody|nobody|whoever)", instead: "reports" },
-  { pattern: "what (?:comes|goes)(?: in| out)?", instead: "incoming, outgoing, received, sent" },
+  {
+    pattern: "what (?:comes|goes)(?: in| out)?(?! wrong)",
+    instead: "incoming, outgoing, received, sent",
+  },
   {
     pattern: "(?:is|are|was|were|isn't) over(?=[.,;:)!?`\"]| (?:and|when|but|now|once|for) )",
     instead: "has ended, is closed",
@@ -38,7 +41,8 @@ export const BANNED_WORDS: readonly BannedWords[] = [
   { pattern: "all of it|as far as", instead: "everything; where, if" },
   { pattern: "for ever", instead: "without an end, without a limit" },
   {
-    pattern: "ha(?:s|ve) (?:come|gone)(?! (?:on|off|to|through|from|into|down|up|back|over)\\b)",
+    pattern:
+      "ha(?:s|ve) (?:come|gone)(?! (?:on|off|in|out|to|through|from|into|down|up|back|over)\\b)",
     instead: "has joined, has left, has arrived",
   },
   { pattern: "only tries|outgrows?", instead: "is a smoke test; scales out" },

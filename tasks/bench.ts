@@ -115,7 +115,7 @@ async function measure(request: Request): Promise<string[]> {
   return faults;
 }
 
-/** What is in the file, unless all of it is to be measured again. */
+/** What is in the file, unless everything is to be measured again. */
 async function keptRuns(request: Request): Promise<readonly Run[]> {
   const { json, quick, resume, sections, runtimes } = request;
   const isPart = sections.length > 0 || runtimes.length < Object.keys(RUNTIMES).length;

@@ -113,7 +113,7 @@ async function manifest({ version, license }: Config): Promise<Manifest> {
   };
 }
 
-/** Whether dnt is available, which is to say: whether JSR can be reached. */
+/** Whether dnt is available: it comes from JSR. */
 async function hasDnt(): Promise<boolean> {
   const command = [Deno.execPath(), "cache", "--quiet", DNT];
   return (await output(command, { cwd: fromFileUrl(ROOT) })).code === 0;
@@ -262,7 +262,7 @@ async function addReferences(content: URL): Promise<void> {
   }
 }
 
-/** Source files that no entry leads to are packed as they are: nobody can use them. */
+/** Source files that no entry leads to are packed as they are: no entry imports them. */
 async function removeSources(content: URL): Promise<void> {
   for (const file of await filesIn(content)) {
     const { pathname } = file;

@@ -1,6 +1,6 @@
 /**
- * Measures how much of the protocol and the handshake their own tests reach, and fails unless it is all
- * of it: lines, branches and functions.
+ * Measures how much of the protocol and the handshake their own tests reach, and fails unless it is everything:
+ *  lines, branches and functions.
  *
  * ```sh
  * deno task coverage             # the table

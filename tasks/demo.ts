@@ -65,7 +65,7 @@ function printFailure(error: unknown): void {
   print("", `Another attempt ${error.retryable ? "may" : "is not likely to"} succeed.`);
 }
 
-/** Sends a message and prints what comes back; whether that is the same. */
+/** Sends a message and prints the answer. Returns whether it is the same. */
 async function exchange(channel: WebSocketChannel, message: Message): Promise<boolean> {
   const start = performance.now();
   print("sent", describe(message));
@@ -85,7 +85,7 @@ async function exchange(channel: WebSocketChannel, message: Message): Promise<bo
 const CLOSERS = {
   "local": "this side",
   "remote": "the server",
-  "transport": "nobody: the connection was lost",
+  "transport": "neither side: the connection was lost",
   "timeout": "this side: the server didn't answer in time",
   "protocol-error": "this side: the server broke the protocol",
 } as const;
@@ -178,7 +178,7 @@ async function demonstrate(): Promise<boolean> {
   }
 }
 
-/** The demonstration with somebody's server. */
+/** The demonstration with the server of the URL given. */
 async function talkTo(url: string): Promise<boolean> {
   const channel = await connect(url, []);
   if (channel === null) return false;
@@ -191,7 +191,7 @@ async function talkTo(url: string): Promise<boolean> {
   });
   print("sent", describe(hello));
   channel.sink.add(hello);
-  print("", `what comes in the next ${LISTEN_MS / 1000} seconds:`);
+  print("", `received in the next ${LISTEN_MS / 1000} seconds:`);
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<void>((resolve) => timer = setTimeout(resolve, LISTEN_MS));
   await Promise.race([over, late]);

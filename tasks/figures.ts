@@ -174,7 +174,7 @@ function showSteps(title: string, { steps, calls }: Way): void {
   }
 }
 
-/** With `--calls` a call is indented below the one that makes it. */
+/** With `--calls` a call is indented below its caller. */
 function textOf({ name, object }: Call, depth: number): string {
   const indent = Deno.args.includes("--calls") ? "  ".repeat(depth) : "";
   return `${indent}${name}${object === null ? "" : ` #${object}`}`;

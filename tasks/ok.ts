@@ -3,7 +3,7 @@
  * and says which.
  *
  * ```sh
- * deno task ok                  # all of it
+ * deno task ok                  # everything
  * deno task ok lint types       # these steps only
  * deno task ok --without tests  # all but these
  * ```

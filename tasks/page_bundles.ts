@@ -186,7 +186,7 @@ function serveFolder(folder: URL, refuses: () => RegExp | null): Deno.HttpServer
   });
 }
 
-/** Echoes what comes, until the channel ends. */
+/** Echoes each message, until the channel ends. */
 function echo({ stream, sink }: Pick<WebSocketChannel, "stream" | "sink">): void {
   stream.listen((message) => void sink.add(message));
 }

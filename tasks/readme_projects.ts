@@ -1,7 +1,7 @@
 /**
  * A newcomer's projects, word for word, in empty folders: what the README says under "In two minutes", on
  * Deno, Node and Bun, and what docs/how-to/pages.md says, with Vite in a browser. What is put in place of its words: the package as it was
- * built for its name at the registry, for nobody need have published it; free ports for the README's.
+ * built for its name at the registry, because it need not be published; free ports for the README's.
  */
 
 import { createServer } from "node:net";
@@ -113,7 +113,7 @@ export function followOnDeno(): Promise<void> {
   });
 }
 
-/** A port that nobody listened at just now. */
+/** A port without a listener just now. */
 export async function freePort(): Promise<number> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
@@ -144,7 +144,7 @@ async function during(
   }
 }
 
-/** Opens a page as soon as somebody serves it, and waits for what it is to show. */
+/** Opens a page as soon as a server serves it, and waits for what it is to show. */
 async function look(chromium: string, url: string): Promise<void> {
   const browser = await launch(chromium);
   let shown: string | null = null;

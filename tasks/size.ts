@@ -24,7 +24,7 @@ interface Measured {
   readonly source: string;
   /** Whether it belongs into a page: then Vite bundles it as well. */
   readonly isForPages: boolean;
-  /** What it must not exceed, in bytes, whoever bundles it. */
+  /** What it must not exceed, in bytes, with any bundler. */
   readonly budget?: number;
   /** What it is meant to come down to, in bytes. */
   readonly target?: number;
@@ -74,10 +74,10 @@ const NATIVE = "./native";
 /** What a user of a connection that stays imports. */
 const RECONNECTING_ALONE = "./reconnecting, connect alone";
 
-/** The same with resumption, which nobody else pays for. */
+/** The same with resumption, which adds nothing to the others. */
 const RESUMING = "./reconnecting, with resumption";
 
-/** What these may add to {@linkcode NATIVE}, whoever bundles both. */
+/** What these may add to {@linkcode NATIVE}, with any bundler. */
 const ADDITIONS: Readonly<Record<string, number>> = {
   [RECONNECTING_ALONE]: 4 * KILOBYTE,
   [RESUMING]: 6.2 * KILOBYTE,

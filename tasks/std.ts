@@ -26,7 +26,7 @@ async function readConfig(): Promise<Config> {
   return JSON.parse(await Deno.readTextFile(new URL("deno.json", ROOT)));
 }
 
-/** The import map of the stand-ins, as a `data:` URL. It replaces deno.json's, so it holds all of it. */
+/** The import map of the stand-ins, as a `data:` URL. It replaces deno.json's, so it holds the whole map. */
 function offlineImportMap(config: Config): string {
   const imports: Record<string, string> = { ...config.imports };
   for (const name of Object.keys(imports)) {

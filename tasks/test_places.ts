@@ -39,7 +39,7 @@ const UNSUPPORTED =
 
 /** A WebSocket that is another's is used wherever the options allow. */
 const REPLACED: readonly RegExp[] = [NATIVE, NET, UNSUPPORTED, NET];
-/** The same where no server is: what goes to the network fails. */
+/** The same without a server: connecting over the network fails. */
 const MOCKED: readonly RegExp[] = [
   NATIVE,
   /^ConnectError: .*host can't be found/,

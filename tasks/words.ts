@@ -2,7 +2,7 @@
  * Looks for the words of banned_words.ts in what people read: pages, comments, texts of errors, names of tests.
  *
  * ```sh
- * deno run --allow-all tasks/words.ts            # all of it
+ * deno run --allow-all tasks/words.ts            # everything
  * deno run --allow-all tasks/words.ts src docs   # what these paths begin
  * ```
  */
@@ -78,7 +78,7 @@ export function findBanned(path: string, text: string): Finding[] {
   }));
 }
 
-/** The files that git knows or would know, but for what nobody reads. */
+/** The files that git knows or would know, except binary and generated ones. */
 async function files(): Promise<string[]> {
   const listed = await succeed(
     ["git", "ls-files", "--cached", "--others", "--exclude-standard"],

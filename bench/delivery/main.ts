@@ -7,7 +7,7 @@ import { jitter, type JitterPlan } from "./jitter.ts";
 const [name = "", plan = "{}"] = process.argv.slice(2);
 const start = CONTENDERS[name];
 if (start === undefined) throw new RangeError(`No such contender: ${name}`);
-// Peers may throw what nobody catches when their connections are reset: it isn't the end of the others.
+// Peers may throw uncaught errors when their connections are reset: it isn't the end of the others.
 process.on("uncaughtException", (error) => console.error(`${name}: ${error}`));
 try {
   const delivery = await jitter(await start(), JSON.parse(plan) as JitterPlan);

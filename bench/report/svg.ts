@@ -41,7 +41,7 @@ const HEAD = 58;
 const LEAST_WIDTH = 560;
 const LEGEND_LINE = 20;
 
-/** Colours that differ in lightness, too, so that they can be told apart without hue. */
+/** Colours that differ in lightness, too, so that readers can distinguish them without hue. */
 const COLOURS: readonly (readonly [name: RegExp, colour: string, dash: string])[] = [
   [/^ours/, "#c1272d", ""],
   [/^global/, "#e69f00", ""],

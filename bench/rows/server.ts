@@ -30,7 +30,8 @@ export async function* rows(effort: Effort): AsyncGenerator<Row> {
       id: `server-${size}`,
       title: `Servers: echo of ${sizeName(size)}, ${window} in flight`,
       unit: "messages/s",
-      note: "Our client in one process, each server in another: what is told is the pair's rate.",
+      note:
+        "Our client in one process, each server in another. The figure is the rate of the pair.",
     };
     yield rowOf(head, await echoResults(servers, { size, window, pairs, raw: false }, effort));
   }
@@ -69,7 +70,7 @@ class Audience {
     return count * READERS;
   }
 
-  /** Adds a client that takes nothing, with every buffer on the way full. */
+  /** Adds a client that takes nothing, with every buffer of its connection full. */
   async #block(): Promise<Socket> {
     const socket = await upgraded(this.server.port);
     while (await this.server.waiting() < 64 * 1024) await this.hear(20, 64 * SIZE);
@@ -127,7 +128,7 @@ async function slowReader(effort: Effort): Promise<Row> {
     title: `Broadcast of ${sizeName(SIZE)}: a reader that takes nothing among ${READERS}`,
     unit: "messages received/s",
     note: "One server, which that reader joins and leaves; its messages wait up to a bound " +
-      "(drop-oldest). The others' rate is what is told.",
+      "(drop-oldest). The figure is the rate of the others.",
   }, results);
 }
 

@@ -34,7 +34,7 @@ export const CONNECTOR: Connector = {
   },
   refuse: (url) => failedNative(blocked(url), { url, protocols: [], headers: [] }),
   isBlocked: hasBadPort,
-  // The platforms' own drop what comes behind their Close.
+  // The platforms' own drop messages that arrive after their Close.
   streamOptions: ({ transport = "auto" }) =>
     hasNet() && transport !== "native" ? { ownBuffers: true, afterClose: "deliver" } : {},
   check: (options) => void readConnectOptions(options),

@@ -39,7 +39,7 @@ export interface FaceErrorEvent extends Event {
   readonly error?: unknown;
 }
 
-/** WHATWG WebSockets has a plain event; what pages must not be told, programs may know. */
+/** WHATWG WebSockets has a plain event. Programs may know more than pages. */
 class FailureEvent extends Event implements FaceErrorEvent {
   readonly message: string;
   readonly error: unknown;

@@ -1,5 +1,5 @@
 /**
- * What Web IDL does with the arguments of a method and with the members of a class, as far as these classes
+ * What Web IDL does with the arguments of a method and with the members of a class, where these classes
  * need it.
  *
  * @module

@@ -43,7 +43,7 @@ export interface WebSocketOpenInfo {
   readonly extensions: string;
   /** The subprotocol in use; empty where there is none. */
   readonly protocol: string;
-  /** Incoming messages: text as strings, bytes as `Uint8Array`s. The peer is stopped while nobody reads. */
+  /** Incoming messages: text as strings, bytes as `Uint8Array`s. The peer is stopped while there is no reader. */
   readonly readable: ReadableStream<string | Uint8Array>;
   /** Outgoing messages: bytes, and anything else as text. A write waits for room, `close` for the end. */
   readonly writable: WritableStream<unknown>;

@@ -1,5 +1,5 @@
 /**
- * The body of a refused opening handshake, as far as it is worth keeping.
+ * The body of a refused opening handshake: its first bytes, for an error's text.
  *
  * @module
  */

@@ -333,7 +333,7 @@ export function serializeRefusal(refusal: Refusal): Uint8Array {
 }
 
 /**
- * Whether a request may connect, as far as its origin goes.
+ * Whether a request's origin may connect.
  *
  * A request without `Origin` doesn't come from a web page, and is let in; one with several is not.
  *

@@ -9,7 +9,7 @@ import { messageOf } from "../realm/kinds.ts";
 import type { ConnectErrorOptions } from "../web_socket/errors.ts";
 import type { SocketOwner } from "./socket_owner.ts";
 
-/** Why an attempt failed, as far as it is known. */
+/** Why an attempt failed, if it is known. */
 export interface ConnectFailure {
   /** What went wrong, as a part of a sentence. */
   readonly fault: string;

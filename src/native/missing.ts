@@ -3,7 +3,7 @@ import { UnsupportedError } from "../web_socket/errors.ts";
 import type { ConnectOptions } from "../web_socket/options.ts";
 import { platform } from "../web_socket/platform.ts";
 
-/** What a `WebSocket` can do, as far as options ask for it. */
+/** The abilities of a `WebSocket` that options ask for. */
 export interface SocketAbilities {
   readonly capabilities: Capabilities;
   /** Whether it offers permessage-deflate by itself. */
@@ -40,7 +40,7 @@ const NEEDS: readonly (readonly [option: keyof ConnectOptions, capability?: Capa
  * @param options What is asked for.
  * @param hasHeaders Whether there are header fields to send.
  * @param abilities What the `WebSocket` can do.
- * @returns The name of a capability or an option, or `null` when it can do all of it.
+ * @returns The name of a capability or an option, or `null` when it can do everything.
  */
 export function missingFrom(
   options: ConnectOptions,

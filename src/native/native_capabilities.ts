@@ -48,7 +48,7 @@ const IGNORED_HEADERS: Record<string, readonly string[]> = {
 /**
  * The first thing that the options ask for and the global `WebSocket` can't do.
  *
- * @returns The name of a capability or an option, or `null` when it can do all of it.
+ * @returns The name of a capability or an option, or `null` when it can do everything.
  */
 export function missingNatively(options: ConnectOptions, request: ConnectRequest): string | null {
   if (!hasNativeWebSocket()) return "WebSocket";

@@ -14,7 +14,7 @@ export interface WebSocketEventLike {
   readonly error?: unknown;
 }
 
-/** Any socket with the interface of the platform's `WebSocket`, as far as it is used. */
+/** Any socket with the members of the platform's `WebSocket` that are used here. */
 export interface WebSocketLike {
   /** 0 connecting, 1 open, 2 closing, 3 closed. */
   readonly readyState: number;

@@ -79,7 +79,7 @@ function runtimeProxy(url: URL): string | null {
   }
 }
 
-/** Whether Node was told to use the environment's proxies. */
+/** Whether Node is configured to use the environment's proxies. */
 function usesEnvironment({ NODE_USE_ENV_PROXY, NODE_OPTIONS = "" }: Environment): boolean {
   const { process } = globalThis as { process?: { execArgv?: readonly string[] } };
   const options = [...process?.execArgv ?? [], ...NODE_OPTIONS.split(/\s+/)];

@@ -151,7 +151,7 @@ export class SocketWire implements Wire {
     return (this.#flags & FOREIGN) === 0;
   }
 
-  /** A socket counts a chunk until the platform has copied all of it. */
+  /** A socket counts a chunk until the platform has copied the whole chunk. */
   get releasesChunks(): boolean {
     return (this.#flags & FOREIGN) === 0;
   }
@@ -293,7 +293,7 @@ export class SocketWire implements Wire {
   }
 
   #written(error: unknown): void {
-    // Mostly the socket took all of it at once, and neither `onDrain` nor `flush` is pending.
+    // Mostly the socket took everything at once, and neither `onDrain` nor `flush` is pending.
     if (this.#amount === 0 && (this.#flags & WATCHED) === 0 && this.#flushing === null) return;
     const socket = this.#socket;
     if (error || socket.destroyed) return;

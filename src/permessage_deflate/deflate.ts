@@ -52,7 +52,7 @@ function probe(found: Zlib | null): ZlibAbilities {
 /**
  * The wishes for compression that this platform can keep.
  *
- * Where the own end can't keep its window, the other end is told so, and needs to keep none.
+ * Where the own end can't keep its window, this end announces that to the other end, and needs to keep none.
  *
  * @param options The user's wishes.
  * @param side Which end of the connection this is.

@@ -40,7 +40,7 @@ export class SlidingWindow {
   /**
    * Lets bytes pass through: the oldest leave where there is no room.
    *
-   * @param bytes The bytes; copied as far as they are kept.
+   * @param bytes The bytes; those that are kept are copied.
    */
   push(bytes: Uint8Array): void {
     const kept = Math.min(this.#length, Math.max(0, this.#capacity - bytes.length));

@@ -15,7 +15,7 @@ const { Buffer: buffers } = globalThis as { Buffer?: NodeBuffers };
 
 /**
  * Makes room that is filled to its last byte before anybody else sees it: where the platform can,
- * nobody fills it with zeros first.
+ * it isn't filled with zeros first.
  *
  * @param length How many bytes.
  * @returns The bytes, in a buffer of their own. What they are isn't known.

@@ -42,7 +42,7 @@ export function decodeClose(payload: Uint8Array, isAnswer = false): CloseOutcome
   if (payload.length === 1) return { close: null, failure: SHORT_CLOSE };
   const code = ((payload[0] as number) << 8) | (payload[1] as number);
   if (isAnswer && code === noStatusReceived) return { close: NOTHING_SAID, failure: null };
-  // RFC 6455 §7.4: codes that are never sent, or that nobody may define, mean a broken peer.
+  // RFC 6455 §7.4: codes that are never sent, or that must not be defined, mean a broken peer.
   if (!isSendable(code)) return { close: null, failure: BAD_CLOSE_CODE };
   const reason = decodeText(payload, 2, payload.length);
   if (reason === null) return { close: null, failure: BAD_UTF8 };

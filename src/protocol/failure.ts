@@ -28,7 +28,7 @@ export interface Failure {
 
 /** A message that is larger than this end allows. */
 export interface Excess {
-  /** Its size in bytes, as far as it is known; before decompressing if that made it too large. */
+  /** Its size in bytes, if it is known; before decompressing if that made it too large. */
   readonly size: number;
   /** The largest size that is allowed, in bytes. */
   readonly limit: number;

@@ -14,7 +14,7 @@ export type MaskingKeySource = () => number;
 /** Below this many bytes a plain loop is faster than finding the words among them. */
 const WORDS_FROM = 48;
 
-/** Views of larger buffers aren't kept: whoever keeps one keeps the buffer. */
+/** Views of larger buffers aren't kept: a view keeps its whole buffer alive. */
 const MAX_KEPT = 0x2_0000;
 
 /** Copy and mask go through a payload in blocks of this many bytes, that stay in the CPU's cache. */

@@ -1,6 +1,6 @@
 /**
  * Compression per message (RFC 7692) as the protocol sees it: two synchronous functions that
- * somebody else makes, and what their failures mean on the wire.
+ * another module creates, and what their failures mean on the wire.
  *
  * @module
  */
@@ -67,7 +67,7 @@ export interface MessageDeflate {
    *
    * @param payload The payload, text as UTF-8. It belongs to the caller of `send`: it must neither
    * be written to nor kept beyond the call (but for a copy of the window).
-   * @returns What goes into the frame, without the trailing `00 00 ff ff` (RFC 7692 §7.2.1), valid
+   * @returns The bytes for the frame, without the trailing `00 00 ff ff` (RFC 7692 §7.2.1), valid
    * until the next call; or `null` to send the message as it is, which leaves the context alone.
    */
   compress(payload: Uint8Array): Uint8Array | null;
@@ -106,7 +106,7 @@ export interface SharedDeflate {
    * Compresses the payload of a message by itself. It leaves the context alone.
    *
    * @param payload The payload, which isn't written to, nor kept.
-   * @returns What goes into the frame, without the trailing `00 00 ff ff`, valid until the next
+   * @returns The bytes for the frame, without the trailing `00 00 ff ff`, valid until the next
    * call; or `null` to send the message as it is.
    */
   compress(payload: Uint8Array): Uint8Array | null;

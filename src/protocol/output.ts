@@ -43,7 +43,7 @@ interface Part {
 
 /**
  * The output of one connection. A payload is copied once, and masked at the same time, into a part of
- * a slab: a buffer that all connections share. After everything was taken and given back, the connection
+ * a slab: a buffer that all connections share. After everything was taken and released, the connection
  * holds no buffer. Nearly always the output of a turn is in one part: then the chunk that
  * {@linkcode takeChunk} returns is the only object.
  *
@@ -60,7 +60,7 @@ export class Output {
   payloadSize = 0;
 
   #keys: MaskingKeySource | null;
-  /** Whether chunks are given back after they were taken. */
+  /** Whether chunks are released after they were taken. */
   #recycles: boolean;
   #size = 0;
 
@@ -74,11 +74,11 @@ export class Output {
   /** Finished chunks, before the part in hand. */
   #chunks: Uint8Array[] | null = null;
 
-  /** How many bytes were taken and not given back. */
+  /** How many bytes were taken and not released. */
   #lent = 0;
   /** The slab that holds them, unless there are `#parts`. */
   #lentSlab: Slab | null = null;
-  /** The finished chunks that were not given back: taken or not. */
+  /** The finished chunks that were not released: taken or not. */
   #parts: Part[] | null = null;
 
   /** How many Pongs were written and not taken. */
@@ -115,7 +115,7 @@ export class Output {
     pool.push(output);
   }
 
-  /** Whether nothing is in it, and nothing that was taken is to be given back. */
+  /** Whether nothing is in it, and everything that was taken was released. */
   get isUnused(): boolean {
     return this.#size === 0 && this.#lent === 0 && this.#slab === null && this.#chunks === null &&
       this.#parts === null;
@@ -187,7 +187,7 @@ export class Output {
   /**
    * Writes a frame that is encoded already, for this side, and that other connections send, too.
    *
-   * @param frame The frame, which is never written to. If chunks are given back, so that the transport
+   * @param frame The frame, which is never written to. If chunks are released, so that the transport
    * only reads them, the frame isn't copied when it is large or all the output.
    */
   writeEncoded(frame: Uint8Array): void {

@@ -57,7 +57,7 @@ const READING = 1;
 /** The chunks that are received are its own. */
 const OWNS_CHUNKS = 2;
 const AUTO_PONG = 4;
-/** Chunks of output are given back. */
+/** Chunks of output are released. */
 const RECYCLES = 8;
 /** Messages that are received are wanted. */
 const TAKES = 16;
@@ -94,8 +94,8 @@ export class Protocol {
   /** The masking keys of a client. */
   readonly #keys: MaskingKeySource | null;
   /**
-   * The {@linkcode output}, for its owner to read; `null` where nothing is to be sent, and nothing that was taken
-   * is to be given back.
+   * The {@linkcode output}, for its owner to read; `null` where nothing is to be sent, and everything that was taken
+   * was released.
    */
   pendingOutput: Output | null = null;
   readonly #budget: WorkBudget;
@@ -239,7 +239,7 @@ export class Protocol {
   }
 
   /**
-   * The transport has ended, or failed: nothing is read or sent any more, and no event is told. With
+   * The transport has ended, or failed: nothing is read or sent any more, and no event is emitted. With
    * no {@linkcode receivedClose} this is what 1006 means (RFC 6455 §7.1.5). What waits to be read is
    * dropped, so {@linkcode resume} first.
    */
@@ -423,7 +423,7 @@ export class Protocol {
       while (this.#mayReadOn(bytes)) this.#next(bytes);
     } finally {
       this.#flags &= ~READING;
-      // A message is a view of the chunk: with its buffer goes what comes behind it.
+      // A message is a view of the chunk: that keeps the buffer and the bytes behind it.
       if (bytes.length < length && this.#at < length) this.#loseInput();
       else if (this.#at < bytes.length && (this.#halted & STOPPED) === 0) {
         (this.#input ??= new ByteQueue()).unshift(bytes.subarray(this.#at), mine);

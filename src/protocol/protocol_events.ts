@@ -29,7 +29,7 @@ export interface ProtocolEvents {
   onMessage(message: string | Uint8Array): void;
 
   /**
-   * A Ping is in. Its Pong is on its way already, unless `autoPong` is `false`.
+   * A Ping was received. Its Pong is queued already, unless `autoPong` is `false`.
    *
    * @param payload 0–125 bytes.
    */

@@ -7,7 +7,7 @@
 
 import { TEXT_BYTE_COST, type WorkBudget } from "./work_budget.ts";
 
-/** A BOM is part of the text: only a decoder that is told to ignores its meaning, and keeps it. */
+/** A BOM is part of the text: only a decoder with `ignoreBOM` keeps it. */
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 const replacing = new TextDecoder("utf-8", { ignoreBOM: true });
@@ -91,7 +91,7 @@ export function decodeInvalid(
 /**
  * Where text may be cut so that both parts can be decoded by themselves.
  *
- * @param bytes The text, as far as it is there.
+ * @param bytes The part of the text that has arrived.
  * @param end Where it ends.
  * @returns The last place at or before `end`, and at most 3 bytes before it, where a code point
  * begins; `end` where there is none, as in what isn't UTF-8.

@@ -143,7 +143,7 @@ export class Attempt {
   }
 }
 
-/** Ends a connection that nobody wants any more. */
+/** Ends a connection that is no longer wanted. */
 export function endQuietly(connection: WebSocketChannel | null): void {
   try {
     connection?.terminate();

@@ -88,7 +88,7 @@ export class Liveness {
       if (late > LATE) this.#wait(Math.min(late, ms), dead);
       else dead();
     });
-    // Nothing can be asked: nobody is to be blamed.
+    // The peer can't be asked, so it isn't to blame.
     if (!this.#events.ask() && this.#isAsking) this.#rest();
   }
 

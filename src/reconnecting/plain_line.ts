@@ -105,7 +105,7 @@ export class PlainLine implements Line {
         this.#keep(early);
       }
     } catch (error) {
-      // This transport can't send it as it was to be sent, and nobody is there to be told.
+      // This transport can't send it as it was to be sent, and there is no caller to notify.
       this.#waiting.shift();
       return this.#events.onFault(error, true);
     }

@@ -8,7 +8,7 @@ import type { MessageInput, WebSocketSink } from "../web_socket/web_socket_sink.
 import type { Resumption } from "./line.ts";
 import type { ReconnectingCloseInfo, ReconnectingState } from "./state.ts";
 
-/** What a target function is told about the attempt that it is for. */
+/** What a target function gets to know about the attempt that it is for. */
 export interface TargetContext {
   /** Which attempt it is since the last connection that lasted, from 1. */
   readonly attempt: number;
@@ -97,7 +97,7 @@ export interface ReconnectingOptions {
  * ends, and {@linkcode closed} reports how. You need not handle any of its promises.
  */
 export interface ReconnectingChannel extends StreamChannel<Message, MessageInput>, AsyncDisposable {
-  /** What goes to the peer: at once, or as soon as there is a connection. See `whileAway`. */
+  /** Outgoing messages: sent at once, or as soon as there is a connection. See `whileAway`. */
   readonly sink: WebSocketSink;
   /** The current connection; `null` while there is none. Look, but let the channel read and send. */
   readonly connection: WebSocketChannel | null;

@@ -330,7 +330,7 @@ export class ReconnectingCore
 
   #onClosed(info: CloseInfo): void {
     if (this.#isDrained) return this.#lose(info);
-    // All that it has given comes before what the next one gives, although nobody reads.
+    // All that it has given comes before what the next one gives, although there is no reader.
     const subscription = this.#subscription;
     this.#subscription = null;
     subscription?.resume();
@@ -662,13 +662,13 @@ function withReason(info: CloseInfo): CloseInfo {
   return { ...info, error };
 }
 
-/** Checks what a function of the user's has answered. One that is async is a mistake that is told. */
+/** Checks what a function of the user's has answered. An async one is a mistake, which is reported. */
 function checkAnswer(option: string, answer: unknown, kind: string): void {
   settle(answer);
   checkOption(`${option}'s result`, answer, kind);
 }
 
-/** What a promise rejects with harms nobody. */
+/** A rejection of the promise has no effect. */
 function settle(answer: unknown): void {
   if (isPromiseLike(answer)) adopted(answer).catch(ignore);
 }

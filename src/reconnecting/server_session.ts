@@ -64,7 +64,7 @@ function sharedForm(message: PreparedMessage): PreparedMessage {
   return form;
 }
 
-/** Closes a connection: without the code, if its transport can't send that. Nobody is there to get the error. */
+/** Closes a connection: without the code, if its transport can't send that. There is no caller to get the error. */
 export function closeWith(
   { sink }: WebSocketChannel,
   code: number | undefined,

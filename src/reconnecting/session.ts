@@ -253,12 +253,12 @@ export class Session {
     return this.#isAsked;
   }
 
-  /** Whether so much was received that the peer must be told at once. */
+  /** Whether so much was received that it must be acknowledged at once. */
   get mustTell(): boolean {
     return this.#untold >= Math.min(ACKNOWLEDGE_AFTER, this.#announced / 4);
   }
 
-  /** Whether the peer has sent far more than it may: it doesn't wait to be told. */
+  /** Whether the peer has sent far more than it may: it doesn't wait for acknowledgements. */
   get isOverrun(): boolean {
     return this.#untold >= 2 * this.#announced;
   }
@@ -271,7 +271,7 @@ export class Session {
   /**
    * An acknowledgement.
    *
-   * @param isAll Whether the peer is told of all that was received; otherwise of what it knows already.
+   * @param isAll Whether to acknowledge everything that was received; otherwise what the peer knows already.
    */
   tell(isAll: boolean): string {
     if (isAll) this.told();
@@ -279,7 +279,7 @@ export class Session {
     return formatCount(this.#told);
   }
 
-  /** The peer has been told of all, by a hello. */
+  /** A hello has acknowledged everything. */
   told(): void {
     this.#told = this.#received;
     this.#untold = 0;
@@ -288,7 +288,7 @@ export class Session {
   /**
    * How many bytes the peer may have in flight on the connection that begins.
    *
-   * @param held How many bytes wait for a user who doesn't read: a client that comes again and again gets less each
+   * @param held How many bytes wait for a stream that isn't read: a client that comes again and again gets less each
    * time, but never so little that a reader who catches up is slowed down.
    */
   announce(held: number): number {

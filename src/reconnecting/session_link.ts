@@ -38,7 +38,7 @@ export class SessionLink {
   readonly session: Session;
   /** Whether the peer's Close, once it comes, ends the session. */
   isLast = false;
-  /** Counts what is held: apart from what is kept, which a user who waits for room would wait for in vain. */
+  /** Counts what is held: apart from what is kept, which never makes room for a waiting user. */
   readonly #unread: Pool;
   readonly #clock: Clock;
   readonly #events: SessionLinkEvents;
@@ -259,7 +259,7 @@ export class SessionLink {
       if (typeof wire === "object" && "frame" in wire) sendShared(connection, wire, options);
       else connection.sink.add(wire, options);
     } catch (error) {
-      // A sink that somebody has closed: the connection's end follows.
+      // A sink that the user has closed: the connection's end follows.
       if (connection.state === "open") this.#events.onFault(error);
     }
   }

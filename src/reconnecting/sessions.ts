@@ -45,7 +45,7 @@ export interface SessionsOptions<Context = unknown> {
    * Tells who a client is, such as the id of its account: a session can only be taken over by a client with the same
    * identity. It is called for each connection, with its request and the `context` that `verify` has given. When it
    * throws or rejects, the connection is closed with 1011, and `onError` gets the error; after 10 seconds without an
-   * answer, with 1013. Left out: whoever knows the session's id, 128 random bits, can take it over.
+   * answer, with 1013. Left out: a client that knows the session's id, 128 random bits, can take it over.
    */
   identify?:
     | ((
@@ -299,7 +299,7 @@ interface Greeted extends Pick<ServerSessionOptions, "identity" | "start"> {
   readonly host: ServiceHost;
 }
 
-/** Only what can be compared tells who somebody is. */
+/** An identity must be a value that can be compared. */
 function checkedIdentity(identity: unknown): unknown {
   if (identity === null || typeof identity !== "object" && typeof identity !== "function") {
     return identity;

@@ -1,4 +1,4 @@
-/** How much of an address stands for one client. RFC 6177: a site gets a /64 at least, and may use all of it. */
+/** How much of an address stands for one client. RFC 6177: a site gets a /64 at least, and may use every address of it. */
 const GROUPS = 4;
 
 /** RFC 4291 §2.5.6: all neighbours have the same first 64 bits. */

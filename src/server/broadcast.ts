@@ -153,7 +153,7 @@ function noChannel(got: unknown): TypeError {
   );
 }
 
-/** A channel of somebody else's making gets the message as everybody's sink does. */
+/** A channel of another implementation gets the message through its sink. */
 function sendShared(
   channel: WebSocketChannel,
   message: PreparedMessage,
@@ -245,7 +245,7 @@ const everybody = new Broadcaster(systemClock);
  * Sends one message to many channels: those that are open. It is framed once for all of them, and
  * compressed once for all that agreed on compression in the same way.
  *
- * A receiver that has no room waits in a queue of its own, and holds up nobody; messages in that
+ * A receiver that has no room waits in a queue of its own, and does not hold up the others; messages in that
  * queue are shared with the others', not copied. What is added to the channel's own sink meanwhile
  * overtakes them; broadcasts keep their order. When this side closes the channel, they are sent before
  * its Close; a hand-written channel, or one of another copy of this package, drops them.
@@ -268,7 +268,7 @@ const everybody = new Broadcaster(systemClock);
  * import type { ServerWebSocketChannel } from "@web-socket/channel/server";
  *
  * const room = new Set<ServerWebSocketChannel>();
- * broadcast(room, "hello, everybody");
+ * broadcast(room, "hello, all");
  * ```
  */
 export function broadcast(

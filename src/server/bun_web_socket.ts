@@ -31,7 +31,7 @@ export interface BunServer {
 
 /** An answered upgrade of Bun's. */
 export interface BunUpgradeResult<Context = unknown> {
-  /** What `fetch` has to give back: nothing when the request was upgraded. */
+  /** What `fetch` has to return: nothing when the request was upgraded. */
   readonly response: Response | undefined;
   /** The channel; `null` when the upgrade was refused. */
   readonly channel: ServerWebSocketChannel<Message, MessageInput, Context> | null;
@@ -44,7 +44,7 @@ export interface BunWebSocket<Context = unknown> {
    *
    * @param request The request.
    * @param server The server.
-   * @returns What to give back, and the channel.
+   * @returns What `fetch` has to return, and the channel.
    */
   upgrade(request: Request, server: BunServer): Promise<BunUpgradeResult<Context>>;
   /** The handlers and settings for `Bun.serve`'s `websocket`. */
@@ -145,7 +145,7 @@ function idleTimeoutOf(pingInterval: number): number {
   );
 }
 
-/** Connections that somebody else upgraded, with other data, are none of ours. */
+/** Connections that other code upgraded, with other data, are ignored. */
 function socketOf({ data }: BunServerSocket): BunSocket | null {
   return data instanceof BunSocket ? data : null;
 }

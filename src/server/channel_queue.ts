@@ -2,11 +2,11 @@ import { ignore } from "../stream_channel/errors.ts";
 
 type Waiter<T> = (result: IteratorResult<T, undefined>) => void;
 
-/** With more than this many waiting, what is over is dropped though nobody has taken it. */
+/** Above this length, channels that have already closed are dropped from the queue. */
 export const MAX_OVER = 1024;
 
 /**
- * What has arrived and was not taken, as an async iterator. Whoever leaves a loop over it ends only the
+ * What has arrived and was not taken, as an async iterator. Leaving a loop over it ends only the
  * loop: another may go on.
  */
 export class ChannelQueue<T> implements AsyncIterator<T, undefined> {
@@ -37,7 +37,7 @@ export class ChannelQueue<T> implements AsyncIterator<T, undefined> {
     waiter({ value, done: false });
   }
 
-  /** One has ended: if nobody takes any, it isn't kept forever. */
+  /** One has ended: if channels are not taken, the queue doesn't grow without a limit. */
   over(value: T): void {
     if (this.#queued.size > MAX_OVER) this.#queued.delete(value);
   }
@@ -53,7 +53,7 @@ export class ChannelQueue<T> implements AsyncIterator<T, undefined> {
     return new Promise((resolve) => this.#waiters.push(resolve));
   }
 
-  /** Nothing more comes: those who wait are told, and what is queued is dropped. */
+  /** Nothing more comes: waiting readers are notified, and what is queued is dropped. */
   end(): void {
     this.#ended = true;
     this.#queued.clear();

@@ -34,7 +34,7 @@ export type ServerHost = Pick<ServiceHost, "isClosing" | "onChannel" | "onChanne
 /** The class of a server's channels. */
 type ChannelClass = new (core: ChannelCore, request: ServerRequest) => WebSocketChannel;
 
-/** Where channels are nobody's but their handler's. */
+/** Where only the handler has the channels. */
 const NO_SERVER: ServerHost = { isClosing: false, onChannel: ignore, onChannelClosed: ignore };
 
 /**

@@ -306,7 +306,7 @@ const ACCEPT_INTERVAL = 1_000;
 export function keepAccepting(server: HttpServer): () => void {
   if (platform() !== "deno") return () => {};
   let timer: unknown;
-  // Not of the server's own clock: it is about this process, whatever time a test makes it.
+  // Not of the server's own clock: it is about this process, whatever time a test sets.
   const wait = (): void => {
     timer = systemClock.setTimeout(() => {
       acceptAgain(server);

@@ -13,13 +13,13 @@ import { SocketWire } from "../net/socket_wire.ts";
 import { EarlierAnswers, owesAnswers } from "./earlier_answers.ts";
 import type { UpgradeSocket } from "./upgrade_socket.ts";
 
-/** RFC 6455 §4.1: a client sends nothing before it has the answer. A bit of it is put up with. */
+/** RFC 6455 §4.1: a client sends nothing before it has the answer. A few bytes are kept nevertheless. */
 const MAX_EARLY = 0x1_0000;
 
 /** How long the peer may take to see a refusal before the socket is destroyed, in milliseconds. */
 const LINGER = 1_000;
 
-/** Who is told of a {@linkcode PendingUpgrade}. */
+/** Gets the events of a {@linkcode PendingUpgrade}. */
 export interface PendingEvents {
   /** The client is gone, or not worth waiting for. The socket is destroyed. */
   onGone(cause: unknown): void;
@@ -97,7 +97,7 @@ export class PendingUpgrade {
     return !this.isOver && isFree(this.#socket);
   }
 
-  /** Whether there is nothing left to answer: it was answered, or the connection has ended, as is told to who waits. */
+  /** Whether there is nothing left to answer: it was answered, or the connection has ended. Waiting callers are notified. */
   get isOver(): boolean {
     return this.#answered || this.#socket.destroyed;
   }
@@ -158,7 +158,7 @@ export class PendingUpgrade {
     const socket = this.#socket;
     const listeners = this.#listeners;
     this.#release();
-    // As one: where it is told at once, and not kept, several would come in reverse.
+    // As one chunk: where it is delivered at once, and not kept, several would come in reverse.
     const early = this.#early === null ? null : joined(this.#early, this.#earlySize);
     this.#early = null;
     // It listens to errors itself, so that nothing of this object is left on the socket.

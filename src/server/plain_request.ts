@@ -110,7 +110,7 @@ function badRequest(): Response {
 
 /** A request's body. */
 interface Body {
-  /** The error, when the client left before it had sent all of it. */
+  /** The error, when the client left before it had sent the whole body. */
   failure: { readonly error: unknown } | null;
 }
 
@@ -153,7 +153,7 @@ function bodyOf(message: HttpRequest, body: Body): ReadableStream<Uint8Array> {
   });
 }
 
-/** What a handler answered, of whichever realm's class, once it is clear that all of it can be sent. */
+/** What a handler answered, of whichever realm's class, once it is clear that the whole answer can be sent. */
 function checked(answer: Response): Response {
   const fault = faultOf(answer);
   if (fault === null) return answer;

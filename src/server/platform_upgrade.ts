@@ -48,7 +48,7 @@ export const PLATFORM_KINDS: OptionKinds<PlatformUpgradeOptions> = {
 
 /** An answered upgrade. */
 export interface UpgradeResult<Context = unknown> {
-  /** What the server's handler has to give back. */
+  /** The response that the server's handler has to return. */
   readonly response: Response;
   /** The channel, connecting; `null` when the upgrade was refused. */
   readonly channel: ServerWebSocketChannel<Message, MessageInput, Context> | null;
@@ -106,7 +106,7 @@ export class PlatformUpgrade {
   readonly request: UpgradeServerRequest;
   readonly #raw: Request;
   readonly #head: RequestHead;
-  /** Nobody hears the answer any more. */
+  /** The client no longer waits for the answer. */
   #hasLeft = false;
 
   /**
@@ -135,7 +135,7 @@ export class PlatformUpgrade {
     });
   }
 
-  /** Decides, in time; a client that is gone meanwhile is refused, though nobody hears it. */
+  /** Decides, in time; a client that is gone meanwhile is refused, though it can't receive the answer. */
   async decide(settings: PlatformSettings, clock: Clock): Promise<Decision> {
     const decision = await this.#decide(settings, clock);
     if (decision.acceptance === null) settings.limits?.leave(this.request);

@@ -335,7 +335,7 @@ class Accepting implements Opener {
     if (this.#core.state !== "connecting") return;
     if (acceptance === null) return this.#refuse(decision);
     const pending = this.#pending;
-    // Without a connection it fails as soon as that is told.
+    // Without a connection it fails as soon as that is reported.
     if (pending === null || pending.isOver) return;
     if (pending.isBehind) return pending.whenFree(() => this.#obey(decision));
     this.#pending = null;

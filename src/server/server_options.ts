@@ -183,7 +183,7 @@ export interface ServerSettings {
   readonly handler: ConnectionHandler<never> | undefined;
   /** The header fields of every answer, unless a function gives them. */
   readonly fields: readonly Field[];
-  /** The compression to negotiate with, as far as the platform can do it, or the user's function. */
+  /** The compression to negotiate with, limited to what the platform can do, or the user's function. */
   readonly compression: CompressionRule;
   readonly handshakeTimeout: number;
   readonly rate: RateRule | undefined;
@@ -229,7 +229,7 @@ export function checkServerOptions<Context>(options: ServerOptions<Context> = {}
 }
 
 /**
- * The compression to negotiate with, as far as the platform can do it.
+ * The compression to negotiate with, limited to what the platform can do.
  *
  * @param given The option `compression`, or what its function answered.
  * @returns The settings; `null`: none.

@@ -13,7 +13,7 @@ import { shownUrl } from "../web_socket/shown_url.ts";
 export interface ServerRequest {
   /**
    * What was asked for: `ws:` or `wss:` (in `onError` also `http:` or `https:`), the host, path and query. The client chose
-   * all of it: it says nothing about where the server really is. Host and path are `invalid` and `/` in a request that is
+   * every part: it says nothing about where the server really is. Host and path are `invalid` and `/` in a request that is
    * refused because it has none that make sense.
    */
   readonly url: URL;
@@ -166,7 +166,7 @@ export class UpgradeServerRequest implements ServerRequest {
     this.#scheme = remote.scheme;
     this.remoteAddress = remote.address;
     this.remotePort = remote.port;
-    // Most have no Origin: then nobody needs to know the address.
+    // Most have no Origin: then the address isn't needed.
     this.isLocalPages = ORIGIN.test(this.#raw) && remote.isLocal;
   }
 

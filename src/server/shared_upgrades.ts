@@ -55,7 +55,7 @@ const shared = new WeakMap<object, SharedUpgrades>();
 export class SharedUpgrades {
   readonly #http: SharedHttpServer;
   readonly #servers: Set<SharingServer> = new Set<SharingServer>();
-  /** Upgrades of other paths that nobody has taken yet. */
+  /** Upgrades of other paths that no listener has taken yet. */
   readonly #left: Map<UpgradeSocket, LeftUpgrade> = new Map<UpgradeSocket, LeftUpgrade>();
   readonly #listener = (
     request: UpgradeRequestMessage,
@@ -105,7 +105,7 @@ export class SharedUpgrades {
 
   #onUpgrade(event: UpgradeEvent): void {
     const { socket } = event;
-    // Whoever takes it listens to more than this.
+    // A listener that takes the socket listens to more events than this.
     socket.on("error", ignore);
     const before = useOf(socket);
     afterTurn(() => this.#decide(event, before));
@@ -180,7 +180,7 @@ function pathsOf({ paths }: SharingServer): readonly string[] {
 const EVENTS = ["data", "readable"];
 
 /**
- * Counts what whoever takes a socket does to it: listeners, and ending it. A client's earlier request may have ended it
+ * Counts what a listener that takes a socket does to it: listeners, and ending it. A client's earlier request may have ended it
  * before.
  */
 function useOf(socket: UpgradeSocket): number {

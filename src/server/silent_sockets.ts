@@ -33,7 +33,7 @@ export class SilentSockets {
 
   /**
    * Adds a connection that has been accepted. If there are too many of its address it is destroyed. If there are too
-   * many in all, the oldest is: so who only connects keeps nobody out that asks in time.
+   * many in all, the oldest is: so clients that only connect don't keep out clients that send a request in time.
    */
   add(socket: UpgradeSocket): void {
     if (socket.destroyed) return;

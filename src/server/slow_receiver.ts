@@ -135,7 +135,7 @@ export class SlowReceiver {
 
   #look(counted: number, stalled: boolean): void {
     const amount = this.#events.amount();
-    // The user's own messages may have come in beside, so it is looked more often than judged.
+    // The user's own messages may have come in beside, so this is checked more often than it is acted on.
     if (amount < this.#amount) this.#progress();
     this.#amount = amount;
     this.#behindFor += counted;

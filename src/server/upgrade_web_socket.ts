@@ -56,7 +56,7 @@ const UNSUPPORTED = [
  * `WebSocketServer` has all of that, on Deno, too.
  *
  * `Deno.serve` keeps a connection whatever `Connection: close` says, unless a response is shorter than
- * it announces. So that nobody's further requests are read from it, the response to a refused upgrade
+ * it announces. So that no further requests are read from it, the response to a refused upgrade
  * announces one byte more than it has: a client gets the status and the whole text, then the end.
  *
  * **Always return `response` from the handler. If the handler throws after this call, or returns another
@@ -69,7 +69,7 @@ const UNSUPPORTED = [
  * @param request The request.
  * @param given See {@linkcode UpgradeWebSocketOptions}. By default web pages of other hosts are
  * refused.
- * @returns The response to give back, and the channel, connecting; `null` when the upgrade is
+ * @returns The response to return, and the channel, connecting; `null` when the upgrade is
  * refused. It rejects with an `UnsupportedError` when an option can't be honoured, and elsewhere
  * than on Deno; and with a `RangeError`, `TypeError` or `SyntaxError` when one is malformed.
  *

@@ -68,7 +68,7 @@ export interface BindOptions<Context = unknown>
   port?: number | undefined;
   /**
    * A file descriptor that listens already, instead of a `hostname` and a `port`: 3 is the one that systemd's socket
-   * activation gives. Whoever made it, and other processes that have it, go on listening: nobody is refused when this
+   * activation gives. Its creator, and other processes that have it, go on listening: no client is refused when this
    * server closes.
    */
   fd?: number | undefined;
@@ -233,7 +233,7 @@ export interface ServerStats {
   };
   /** How many upgrades were refused, by reason. */
   readonly refused: Readonly<Record<RefusalReason, number>>;
-  /** What has come in behind the opening handshakes. */
+  /** What was received after the opening handshakes. */
   readonly received: Readonly<Flow>;
   /** What the connections took, behind the opening handshakes. A message that was added counts at once. */
   readonly sent: Readonly<Flow>;

@@ -88,7 +88,7 @@ export class AddStream<T> {
 export interface Pull<T> {
   /** The next value, or the end. Rejects with whatever goes wrong. */
   next(): PromiseLike<IteratorResult<T, unknown>>;
-  /** Nothing more is wanted. Doesn't wait, and doesn't tell what goes wrong. */
+  /** Cancels the source. Doesn't wait, and doesn't report failures. */
   cancel(): void;
 }
 

@@ -36,9 +36,9 @@ export type ChannelLike<In, Out = In> =
 
 /** The two members that everything is written in terms of. */
 export interface ChannelParts<In, Out = In> {
-  /** What comes from the other end. */
+  /** Incoming messages. */
   readonly stream: ChannelStream<In>;
-  /** What goes to the other end. */
+  /** Outgoing messages. */
   readonly sink: ChannelSink<Out>;
 }
 
@@ -122,9 +122,9 @@ function withRoom<T>(sink: ChannelSink<T>): ChannelSink<T> {
 }
 
 /**
- * Closes a sink that nobody answers for any more: what goes wrong in it is nobody's concern.
+ * Closes a sink that has no owner any more: its failures are ignored.
  *
- * @returns `false` when it can't be closed, because an `addStream` of somebody else holds it.
+ * @returns `false` when it can't be closed, because another caller's `addStream` holds it.
  */
 export function closeQuietly(sink: Pick<ChannelSink<never>, "close">): boolean {
   try {
@@ -140,7 +140,7 @@ export function tellOfError(sink: Pick<ChannelSink<never>, "addError">, error: u
   try {
     sink.addError(error);
   } catch {
-    // It is closed, or belongs to an addStream: then there is nobody to tell.
+    // It is closed, or belongs to an addStream: then there is no caller to notify.
   }
 }
 
@@ -255,11 +255,11 @@ class ReadableSource<T> implements StreamEvents {
   }
 }
 
-/** What is told to the owner of a `WritableStream`'s sink, and what is known of the channel behind it. */
+/** Events for the owner of a `WritableStream`'s sink, and what is known of the channel behind it. */
 export interface WritableEvents {
   /** The sink of the channel behind the stream: what it is done with, this one is done with. */
   readonly sink?: ChannelSink<never>;
-  /** The sink was closed: what is still on the way should hurry. */
+  /** The sink was closed: pending messages should be sent soon. */
   onClose(): void;
   /** An error was added. */
   onAbort?(error: unknown): void;

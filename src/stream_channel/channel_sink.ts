@@ -12,7 +12,7 @@ export interface AddStreamOptions {
   preventAbort?: boolean | undefined;
 }
 
-/** What goes to the other end of a channel: Dart's `StreamSink`, with backpressure. */
+/** The outgoing messages of a channel: Dart's `StreamSink`, with backpressure. */
 export interface ChannelSink<T> {
   /**
    * Hands `value` over, synchronously and in order.

@@ -31,7 +31,7 @@ export interface StreamSubscription {
 }
 
 /**
- * What comes from the other end of a channel: Dart's single-subscription `Stream`, with
+ * The incoming messages of a channel: Dart's single-subscription `Stream`, with
  * backpressure.
  *
  * It has **one reader in its life**. The first of {@linkcode listen}, {@linkcode next},
@@ -112,7 +112,7 @@ export interface ChannelStream<T> extends AsyncIterable<T> {
 
 /** What a {@linkcode MessageStream} asks of the side that feeds it. */
 export interface StreamEvents {
-  /** Enough waits: give nothing more until {@linkcode resume}, as far as that can be helped. */
+  /** Enough waits: give nothing more until {@linkcode resume}, if that is possible. */
   pause?(): void;
   /** There is room again. May add synchronously. */
   resume?(): void;
@@ -145,7 +145,7 @@ export interface Inlet {
   end<T>(stream: MessageStream<T>): void;
   /**
    * Ends the stream and drops what is queued, an error included: what a channel does when its own
-   * sink is closed. The reader is told even while it is paused, from a microtask.
+   * sink is closed. The reader is notified even while it is paused, from a microtask.
    */
   discard<T>(stream: MessageStream<T>): void;
   /** How many bytes are queued for the reader. */
@@ -181,7 +181,7 @@ const LISTEN_KINDS: OptionKinds<ListenOptions> = {
 /** The ways to read a stream; `"none"`: nothing has begun to. */
 export type Reader = "none" | "listen" | "next" | "iterate" | "readable" | "discard";
 
-// What a message meets on its way to the listener.
+// From a received message to the listener.
 /** Another message is before it, or there is no listener. */
 const HELD = 0;
 /** Nothing: it is delivered inside `add`. */
@@ -237,7 +237,7 @@ export class MessageStream<T> implements ChannelStream<T> {
   /**
    * Creates a stream without a reader.
    *
-   * @param events Is told when the queue is full and when the reader leaves.
+   * @param events Called when the queue is full and when the reader leaves.
    * @param options Checked values. See {@linkcode MessageStreamOptions}.
    */
   constructor(events: StreamEvents, options: MessageStreamOptions<T>) {

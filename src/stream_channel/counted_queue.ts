@@ -17,7 +17,7 @@ export function sizeOfMessage(message: string | Uint8Array): number {
 const UNSEEN = 4096;
 
 /**
- * What a message of bytes or text counts, whoever created it: at least 32. An object counts 4 KiB, whatever is in it:
+ * What a message of bytes or text counts, whatever created it: at least 32. An object counts 4 KiB, whatever is in it:
  * `sizeOf` looks into it, which takes more time and more code.
  */
 export function sizeOfChunk(value: unknown): number {
@@ -165,7 +165,7 @@ export class CountedQueue<T> {
 
 // What a value counts.
 
-/** What an object counts by itself, and a value whose size can't be told. */
+/** What an object counts by itself, and a value whose size can't be determined. */
 const UNKNOWN = 64;
 
 /** What a number, or any other value without content, counts inside an object. */
@@ -250,7 +250,7 @@ class Count {
       try {
         this.#look(this.#objects[i] as object);
       } catch {
-        // A Proxy that throws, or a tag: what is inside can't be told.
+        // A Proxy that throws, or a tag: what is inside can't be determined.
       }
     }
     return this.#size;

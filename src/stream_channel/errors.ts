@@ -8,7 +8,7 @@ export function invalidState(message: string): DOMException {
 /** RFC 6455 §7.4.1: the close code for data that isn't what it should be. */
 export const INVALID_PAYLOAD_DATA = 1007;
 
-/** Marks a promise as handled, so that one nobody looks at never ends a program. */
+/** Marks a promise as handled, so that one without a handler never ends a program. */
 export function preHandled<T>(promise: Promise<T>): Promise<T> {
   promise.catch(ignore);
   return promise;

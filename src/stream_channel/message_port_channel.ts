@@ -200,7 +200,7 @@ export class PortLink<In, Out> implements SinkTarget<Out>, PortEvents {
   #unwatchCarrier: () => void = ignore;
   /** What may be sent; below 0 is what was sent beyond it. */
   #credit = FIRST_CREDIT;
-  /** What the other end may send, as far as this end knows. */
+  /** How much the other end may send, by what this end knows. */
   #granted = FIRST_CREDIT;
   #isOver = false;
 

@@ -133,8 +133,8 @@ export class MultiChannel<In, Out = In> extends StreamChannelBase<In, Out> {
    *
    * If the inner channel has ended, its stream ends and its sink drops values.
    *
-   * @param id The `id` of the other end's virtual channel. Left out: makes a new one, whose `id` is
-   * to be told to the other end.
+   * @param id The `id` of the other end's virtual channel. Left out: makes a new one, whose `id` the
+   * other end needs.
    * @returns The virtual channel.
    * @throws {RangeError} When `id` is no id, is attached to already, or was closed.
    */
@@ -281,7 +281,7 @@ export class MultiChannel<In, Out = In> extends StreamChannelBase<In, Out> {
 
   /**
    * The inner sink is done. What is left of the inner stream no longer waits for the slowest reader:
-   * all have to be told the end.
+   * all have to be notified of the end.
    */
   #finish(): void {
     this.#isSinkOver = true;

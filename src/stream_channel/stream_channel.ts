@@ -16,7 +16,7 @@ import { checkTransform, type MessageTransform, Relay } from "./relay.ts";
 
 /**
  * A two-way connection: a {@linkcode ChannelStream} of what the other end sends, and a
- * {@linkcode ChannelSink} for what goes to it. Corresponds to Dart's `StreamChannel`.
+ * {@linkcode ChannelSink} for outgoing ones. Corresponds to Dart's `StreamChannel`.
  *
  * Every channel of this package keeps six guarantees:
  *
@@ -33,9 +33,9 @@ import { checkTransform, type MessageTransform, Relay } from "./relay.ts";
  * The end of the stream is *the* sign that a channel is closed; to close it, close the sink.
  */
 export interface StreamChannel<In, Out = In> {
-  /** What comes from the other end. The same object on each access. */
+  /** Incoming messages. The same object on each access. */
   readonly stream: ChannelStream<In>;
-  /** What goes to the other end. The same object on each access. */
+  /** Outgoing messages. The same object on each access. */
   readonly sink: ChannelSink<Out>;
   /** `stream.readable`: with {@linkcode writable}, a pair that `pipeThrough` takes. */
   readonly readable: ReadableStream<In>;
@@ -67,7 +67,7 @@ export interface StreamChannel<In, Out = In> {
     transformer: ChannelTransformer<In, Out, NewIn, NewOut>,
   ): StreamChannel<NewIn, NewOut>;
   /**
-   * Transforms only what comes.
+   * Transforms only incoming messages.
    *
    * @param transform A function, or a `StreamTransformer` where the number of messages changes.
    * @returns The new channel. It has this one's right to read.
@@ -75,7 +75,7 @@ export interface StreamChannel<In, Out = In> {
    */
   transformStream<NewIn>(transform: MessageTransform<In, NewIn>): StreamChannel<NewIn, Out>;
   /**
-   * Transforms only what goes.
+   * Transforms only outgoing messages.
    *
    * @param transform A function, or a `StreamTransformer` where the number of messages changes.
    * @returns The new channel. It has this one's right to read.
@@ -438,7 +438,7 @@ export function pipeOneWay<T>(
     if (!hurries) waitForRoom(sink, subscription);
   }, {
     onError: fail,
-    // What comes of it is `done`'s, below.
+    // `done`, below, reports the result.
     onDone: () => end(sink),
     signal,
   });

@@ -20,7 +20,7 @@ export interface Stall {
 }
 
 /**
- * Options of {@linkcode faultyPair}: what goes wrong. A range leaves it to the seed; each direction, and
+ * Options of {@linkcode faultyPair}: the faults. A range leaves it to the seed; each direction, and
  * each piece, chooses anew.
  */
 export interface FaultyPairOptions extends WebSocketChannelPairOptions {

@@ -60,7 +60,7 @@ export interface Holder {
   handOver(): void;
 }
 
-/** What is on its way to become a transport. */
+/** What will become a transport. */
 export interface Opener {
   /** Gives up: nothing of it is left. */
   destroy(): void;
@@ -112,7 +112,7 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget {
   #open: Transport | null = null;
   // What many channels never need is made when it is needed.
   #attempt: Attempt | null = null;
-  /** What is on its way to become the transport. */
+  /** What will become the transport. */
   #opener: Opener | null = null;
   #early: CountedQueue<EarlyMessage> | null = null;
   /** What a Close frame is to hold that is sent by way of another sink. */
@@ -273,7 +273,7 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget {
     this.#attempt = new Attempt({ phase, giveUp, url }, options, this.clock, trace);
   }
 
-  /** What is on its way to become the transport from now on; not after the end. */
+  /** Sets what will become the transport; not after the end. */
   set opener(opener: Opener) {
     this.#opener = opener;
     if (!this.#isRef) opener.unref();
@@ -521,7 +521,7 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget {
     return isLate ? { ...info, error: unansweredError(closing, this.closeTimeout) } : info;
   }
 
-  // What goes straight to the transport.
+  // Calls that the transport answers itself.
 
   /** See `WebSocketChannel.ping`. */
   ping(payload?: Uint8Array, signal?: AbortSignal): Promise<number> {

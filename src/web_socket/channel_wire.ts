@@ -5,7 +5,7 @@ import { ignore } from "../stream_channel/errors.ts";
 import { type Flushes, inMicrotasks } from "./flushes.ts";
 import type { Wire, WireEvents, WireFailure } from "./wire.ts";
 
-/** The two members of a channel of bytes, as far as they are used. */
+/** The two members of a channel of bytesthat are used. */
 export interface BytesParts {
   readonly stream: Pick<ChannelStream<Uint8Array>, "listen">;
   readonly sink: ChannelSink<Uint8Array>;
@@ -123,7 +123,7 @@ export class ChannelWire implements Wire {
   }
 
   #onSinkOver(failure: WireFailure | null): void {
-    // An end that came although it is paused may wait for a reader: then that is still to be told.
+    // An end that came although it is paused may wait for a reader: then it is still to be reported.
     if (this.#closed || this.#ended && !this.#paused) return;
     this.#closed = true;
     this.#failure ??= failure;
@@ -149,7 +149,7 @@ export class ChannelWire implements Wire {
     return isWritten;
   }
 
-  /** There is room first, and all of it is handed on in the end. */
+  /** There is room first, and everything is handed on in the end. */
   watch(): void {
     if (this.#watching || this.#closed) return;
     const { sink } = this.#bytes;

@@ -36,7 +36,7 @@ export function closeAs(channel: Closable, code: number, reason: string): void {
   const lost = "request" in channel ? badGateway : internalServerError;
   const isClosed = code !== noStatusReceived &&
     closeWith(channel, code === abnormalClosure ? [lost] : [code, reason]);
-  // Its transport can't send that code; or a sink that isn't of this package is somebody else's.
+  // Its transport can't send that code; or a sink that isn't of this package is held by another caller.
   if (!isClosed && !closeWith(channel, [])) channel.terminate();
 }
 

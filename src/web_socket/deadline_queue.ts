@@ -34,7 +34,7 @@ export class DeadlineQueue {
   #last: Timed | null = null;
   /** Ends when the first one's time is up. */
   #deadline: Deadline | null = null;
-  /** The queue's time when that deadline's was 0, or now if there is none: it goes on while somebody waits. */
+  /** The queue's time when that deadline's was 0, or now if there is none: it goes on while there are deadlines. */
   #origin = 0;
   #isEnding = false;
 

@@ -53,7 +53,7 @@ export class ConnectError extends WebSocketChannelError {
    * report that.
    */
   readonly phase: ConnectPhase | null;
-  /** The HTTP status code of the server's answer, or `null` where there was none or it isn't told. */
+  /** The HTTP status code of the server's answer, or `null` if there was none or it isn't known. */
   readonly status: number | null;
   /** The server's answer, where this package did the handshake; else `null`. */
   readonly response: HandshakeResponse | null;

@@ -171,7 +171,7 @@ export class Exchange implements WireEvents {
     this.#stream.fail(new WebSocketChannelError(message, cause));
   }
 
-  /** Nobody reads the stream any more: what is missing of the part that is kept is waited for. */
+  /** The stream has no reader any more: what is missing of the part that is kept is waited for. */
   #onStreamed(head: ResponseHead, body: ResponseBody): void {
     this.#endStream("onRefusal has returned");
     body.onBytes = null;

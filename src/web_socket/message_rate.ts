@@ -103,7 +103,7 @@ export function verdictBy(
     try {
       const verdict = decide(kind, channel);
       if (verdict === "pause" || verdict === "close" || verdict === "allow") return verdict;
-      // It would otherwise be a rejection that nobody handles.
+      // It would otherwise be an unhandled rejection.
       if (isPromiseLike<unknown>(verdict)) verdict.then(undefined, () => {});
       throw new TypeError(
         `Cannot use the answer of rateLimit.action: it must be "pause", "close" or "allow"`,

@@ -215,8 +215,8 @@ export interface ConnectOptions
    *   `http_proxy` for `ws:`, else `all_proxy`, unless `no_proxy` has the host; in either letter case.
    * - `null`: none, whatever the environment says.
    *
-   * Left out: what the runtime does for its own `WebSocket`. Deno uses the environment's proxy, as far as
-   * the program may read these variables; Node does with `NODE_USE_ENV_PROXY=1` or `--use-env-proxy`,
+   * Left out: what the runtime does for its own `WebSocket`. Deno uses the environment's proxy, if the program
+   * may read these variables; Node does with `NODE_USE_ENV_PROXY=1` or `--use-env-proxy`,
    * `http_proxy` for `wss:` too where there is no `https_proxy`, and never `all_proxy`; Bun uses none.
    */
   proxy?: string | URL | "environment" | ProxyOptions | null | undefined;

@@ -87,7 +87,7 @@ export function overLater(
   return new Channel(core);
 }
 
-/** Takes the right to read: at most one chunk is read before somebody reads what this returns. */
+/** Takes the right to read: at most one chunk is read before the returned stream is read. */
 function hold(bytes: ChannelLike<Uint8Array, Uint8Array>): Relay<Uint8Array, Uint8Array> {
   return new Relay(partsOf(bytes));
 }
@@ -142,7 +142,7 @@ type Request = (transport: Transport | null) => void;
 
 /**
  * Takes the place of a transport while its code is being loaded: it keeps what is sent, the Close
- * included, and hands all of it over in the same order.
+ * included, and hands everything over in the same order.
  */
 export class LateTransport implements Transport {
   readonly errorCode: number = internalServerError;

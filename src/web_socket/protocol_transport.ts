@@ -51,7 +51,7 @@ const RATE = 4;
 const HELD = READER | RATE;
 /** What was received is worked on in later turns, and nothing more is taken meanwhile. */
 const BEHIND = 8;
-/** What was written goes back when all of it is handed on. */
+/** Written chunks are released when everything is handed on. */
 const LENDING = 16;
 /** It counts among those that share the turns. */
 const MEMBER = 32;
@@ -367,7 +367,7 @@ export class ProtocolTransport
     this.#wire.flushes.add(this);
   }
 
-  // What goes out.
+  // Output.
 
   get bufferedAmount(): number {
     const inFlight = this.#inFlight === null
@@ -517,7 +517,7 @@ export class ProtocolTransport
 
   /** Counts what the peer has sent, and fails the connection if that is too much and the verdict on it. */
   #verdictOn(kind: RateKind, amount: number): RateVerdict {
-    // What comes behind a Close is dropped, whichever end's.
+    // What arrives after a Close is dropped, whichever end's.
     if (this.#rate === null || !this.#isOpen) return "allow";
     const verdict = this.#rate.take(kind, amount, this.#core.face);
     // The function that decides may have closed the channel.

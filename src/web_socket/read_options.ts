@@ -1,6 +1,6 @@
 /**
  * Readers of options, with a look into those that have parts of their own. Each function of the public API
- * that takes options has one reader, and calls it once: what comes out of it is right.
+ * that takes options has one reader, and calls it once: its results are valid.
  *
  * @module
  */

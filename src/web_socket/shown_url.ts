@@ -41,7 +41,7 @@ export function withoutQuery(cause: unknown, { search }: URL): unknown {
 }
 
 /**
- * What was given as a URL and is none, as errors show it: nothing in it can be told from a secret but
+ * What was given as a URL and is none, as errors show it: nothing in it can be distinguished from a secret but
  * the scheme, where it is one of the expected.
  *
  * @param value What was given.

@@ -11,8 +11,8 @@ export interface Flow {
  * many connections there are.
  */
 export class Traffic {
-  /** What has come in. */
+  /** What was received. */
   readonly received: Flow = { messages: 0, bytes: 0 };
-  /** What has gone out: what the connections took. */
+  /** What was sent: what the connections took. */
   readonly sent: Flow = { messages: 0, bytes: 0 };
 }

@@ -42,7 +42,7 @@ export interface PingOptions extends WaitOptions {
  */
 export interface WebSocketChannel<In = Message, Out = MessageInput>
   extends StreamChannel<In, Out>, AsyncDisposable {
-  /** What goes to the peer. Values added before the connection is open are sent, in order, once it is. */
+  /** Outgoing messages. Values added before the connection is open are sent, in order, once it is. */
   readonly sink: WebSocketSink<Out>;
   /**
    * Fulfils when the connection is open; rejects when it can't be opened, with the error that the
@@ -84,7 +84,7 @@ export interface WebSocketChannel<In = Message, Out = MessageInput>
   /** The server's answer to the opening handshake, where this package made it; else `null`. */
   readonly response: HandshakeResponse | null;
   /**
-   * The addresses at both ends, the proxy, and what TLS agreed on, as far as this package can know it;
+   * The addresses at both ends, the proxy, and what TLS agreed on, if this package can know it;
    * `null` while there is no connection. A client over `node:net` has it from the opening handshake on, also after
    * the end. A server's channel has it while it is open, and afterwards if it was read before; otherwise only the
    * address of the client is left. With the platform's `WebSocket`, and over a channel of bytes, it is `null`.

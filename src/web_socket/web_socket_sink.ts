@@ -183,7 +183,7 @@ export function closeUnasked(
   else sink.close(...content).catch(ignore);
 }
 
-/** As {@linkcode closeUnasked}, for a pipe: a sink that can't be closed belongs to somebody else. */
+/** As {@linkcode closeUnasked}, for a pipe: a sink that can't be closed belongs to another caller. */
 export function endUnasked(sink: ChannelSink<never>): void {
   try {
     closeUnasked(sink as WebSocketSink<never>);

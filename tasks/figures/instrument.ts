@@ -8,7 +8,7 @@ interface Edit {
   readonly text: string;
 }
 
-/** What comes before a function's own code, and what comes behind it. */
+/** The code before a function's own code, and the code after it. */
 interface Edits {
   readonly before: readonly Edit[];
   readonly after: readonly Edit[];
