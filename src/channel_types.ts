@@ -64,8 +64,11 @@ export type {
   WaitOptions,
   WebSocketChannel as WebSocketChannelInstance,
 } from "./web_socket/web_socket_channel.ts";
+export type { IncomingMessage, IncomingMessageOf } from "./web_socket/incoming_message.ts";
 export type {
+  AddMessageOptions,
   MessageInput,
+  MessageSource,
   SendOptions,
   SinkWaitOptions,
   WebSocketSink,

@@ -15,6 +15,7 @@ const NEEDS: readonly (readonly [option: keyof ConnectOptions, capability?: Capa
   ["origin", "headers"],
   ["pingInterval", "ping"],
   ["maxMessageSize", "messageLimit"],
+  ["streamLargerThan", "messageStreams"],
   ["compression", "compressionOptions"],
   ["tls", "tls"],
   ["proxy", "proxy"],
@@ -100,6 +101,8 @@ function remedy(missing: string): string {
 function isAskedFor(option: string, value: unknown, compresses: boolean): boolean {
   if (option === "autoPong") return value === false;
   if (option === "compression" && value !== undefined) return value !== true || !compresses;
+  // Of this one it is 0 that asks for most.
+  if (option === "streamLargerThan") return value !== undefined && value !== Infinity;
   return value !== undefined && value !== false && value !== 0 && value !== "fail" &&
     value !== "drop";
 }

@@ -12,5 +12,6 @@ export const NET_CAPABILITIES: Capabilities = Object.freeze({
   proxy: true,
   handshakeResponse: true,
   allCloseCodes: true,
+  messageStreams: true,
   failureCause: true,
 });

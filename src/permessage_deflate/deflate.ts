@@ -11,9 +11,16 @@
 import type { DeflateParameters } from "./deflate_parameters.ts";
 import type { CompressionOptions } from "./compression_options.ts";
 import type { Side } from "../protocol/frame.ts";
-import type { InflateEvents, MessageDeflate, SharedDeflate } from "../protocol/message_deflate.ts";
+import type {
+  InflateEvents,
+  InflatePartsEvents,
+  MessageDeflate,
+  PartsInflater,
+  SharedDeflate,
+} from "../protocol/message_deflate.ts";
 import { builtinModule } from "../realm/builtin_module.ts";
 import { chunkSize, Decompressor, type InflateTurns, TAIL_LENGTH, type Zlib } from "./inflate.ts";
+import { InflationInParts } from "./inflate_parts.ts";
 import { SlidingWindow } from "./sliding_window.ts";
 
 /** Messages of fewer bytes are sent uncompressed, unless the options say otherwise. */
@@ -29,6 +36,9 @@ export interface ZlibAbilities {
   /** Whether a message can be compressed with those before it as its dictionary. */
   readonly dictionary: boolean;
 }
+
+/** The beginning of an empty stored block. */
+const EMPTY_BLOCK = Uint8Array.of(0);
 
 let abilities: ZlibAbilities | undefined;
 
@@ -148,17 +158,34 @@ class Compressor {
     return compressed;
   }
 
-  #deflate(payload: Uint8Array, dictionary: Uint8Array | undefined): Uint8Array | null {
+  /**
+   * Compresses a fragment, with those before it as its dictionary. Each ends at a byte, behind an empty stored block;
+   * the last one is the beginning of such a block, whose end isn't sent (RFC 7692 §7.2.1).
+   */
+  compressFragment(payload: Uint8Array): Uint8Array | null {
+    if (this.#bits === 8) return null;
+    if (payload.length === 0) return EMPTY_BLOCK;
+    const compressed = this.#deflateAll(payload, this.#dictionary(payload.length));
+    this.#window?.push(payload);
+    return new Uint8Array(compressed.buffer, compressed.byteOffset, compressed.length);
+  }
+
+  #deflateAll(payload: Uint8Array, dictionary: Uint8Array | undefined): Uint8Array {
     const { length } = payload;
-    // zlib's raw deflate silently takes 9 for 8, whose window the other end may not have.
-    if (this.#bits === 8 || length < this.#threshold || length === 0) return null;
-    const compressed = this.#zlib.deflateRawSync(payload, {
+    return this.#zlib.deflateRawSync(payload, {
       finishFlush: this.#zlib.constants.Z_SYNC_FLUSH,
       level: this.#level,
       windowBits: this.#windowBits(length + (dictionary?.length ?? 0)),
       chunkSize: chunkSize(length + (length >> 10) + 64),
       dictionary,
     });
+  }
+
+  #deflate(payload: Uint8Array, dictionary: Uint8Array | undefined): Uint8Array | null {
+    const { length } = payload;
+    // zlib's raw deflate silently takes 9 for 8, whose window the other end may not have.
+    if (this.#bits === 8 || length < this.#threshold || length === 0) return null;
+    const compressed = this.#deflateAll(payload, dictionary);
     const sent = compressed.length - TAIL_LENGTH;
     // RFC 7692 §6: a message may go uncompressed; the other end's window doesn't see it then.
     if (sent >= length) return null;
@@ -200,6 +227,12 @@ class ZlibMessageDeflate extends Compressor implements MessageDeflate {
     receiver: InflateEvents,
   ): Uint8Array | null {
     return this.#decompressor.decompress(payload, maxLength, receiver);
+  }
+
+  inflateInParts(maxLength: number, receiver: InflatePartsEvents): PartsInflater {
+    return this.#decompressor.inflateInParts(
+      (means, window) => new InflationInParts(means, { maxLength, receiver, window }),
+    );
   }
 
   abandon(): void {

@@ -17,7 +17,7 @@ export const TAIL_LENGTH: number = 4;
  * What is put behind a message: the end that wasn't sent (RFC 7692 §7.2.2), and an empty final
  * block. A message that is cut short doesn't reach the latter, and so is noticed.
  */
-const END = Uint8Array.of(0, 0, 0xff, 0xff, 1, 0, 0, 0xff, 0xff);
+export const END: Uint8Array = Uint8Array.of(0, 0, 0xff, 0xff, 1, 0, 0, 0xff, 0xff);
 
 /** A stored block's header: one byte, the length, and the length's complement. */
 const STORED_HEADER = 5;
@@ -36,23 +36,23 @@ const KEPT_SCRATCH = 256 * 1024;
  * How many DEFLATE streams (runs of blocks up to one with BFINAL=1) a message may be made of. Each
  * costs a call, so a peer must not have a million of them for two bytes each.
  */
-const MAX_STREAMS = 1000;
+export const MAX_STREAMS = 1000;
 
 /** Input and output of a call that doesn't take long. */
 const SHORT_INPUT: number = 64 * 1024;
 const SHORT_OUTPUT: number = 1024 * 1024;
 
 /** What making zlib's streaming object costs, beside what it does: it has buffers of its own. */
-const STREAM_COST: number = 8 * INFLATE_COST;
+export const STREAM_COST: number = 8 * INFLATE_COST;
 
 /** How much a streaming object gives at a time. */
-const PIECE: number = 128 * 1024;
+export const PIECE: number = 128 * 1024;
 
 /** The part of a streaming object of node:zlib that is used. */
 export interface InflateStream {
   /** How much was read of what was written. */
   readonly bytesWritten: number;
-  write(bytes: Uint8Array): unknown;
+  write(bytes: Uint8Array, onWritten?: () => void): unknown;
   end(bytes: Uint8Array): unknown;
   pause(): unknown;
   resume(): unknown;
@@ -108,7 +108,7 @@ export class Decompressor {
   readonly #means: InflateMeans;
   readonly #window: SlidingWindow | null;
   /** What takes long. */
-  #inflation: LongInflation | null = null;
+  #inflation: { abandon(): void } | null = null;
 
   /**
    * Makes a decompressor.
@@ -135,13 +135,26 @@ export class Decompressor {
       window?.push(first.output);
       return first.output;
     }
-    this.#inflation = new LongInflation(this.#means, payload, {
+    const inflation = this.#inflation = new LongInflation(this.#means, payload, {
       maxLength,
       receiver,
       window: window ?? new SlidingWindow(MAX_WINDOW),
     });
-    this.#inflation.run();
+    inflation.run();
     return null;
+  }
+
+  /**
+   * See {@linkcode MessageDeflate.inflateInParts}.
+   *
+   * @param create Creates what decompresses with a window.
+   */
+  inflateInParts<T extends { abandon(): void }>(
+    create: (means: InflateMeans, window: SlidingWindow) => T,
+  ): T {
+    const inflation = create(this.#means, this.#window ?? new SlidingWindow(MAX_WINDOW));
+    this.#inflation = inflation;
+    return inflation;
   }
 
   /** See {@linkcode MessageDeflate.abandon}. */
@@ -152,7 +165,7 @@ export class Decompressor {
 }
 
 /** One DEFLATE stream, inflated. */
-interface Inflated {
+export interface Inflated {
   readonly output: Uint8Array;
   /** How much was read of the payload and the {@linkcode END} behind it. */
   readonly consumed: number;
@@ -163,7 +176,7 @@ interface Inflated {
  *
  * @returns It, or `null` when the input or the output is too long for that.
  */
-function inflateShort(
+export function inflateShort(
   { zlib, turns }: InflateMeans,
   payload: Uint8Array,
   window: SlidingWindow | null,
@@ -204,7 +217,7 @@ function tooLong(turns: InflateTurns, most: number, maxLength: number): null {
 }
 
 /** What a failure of zlib's means. */
-function inflateError(cause: unknown): unknown {
+export function inflateError(cause: unknown): unknown {
   const { code } = cause as { code?: unknown };
   const isCorrupt = code === "Z_DATA_ERROR" || code === "Z_BUF_ERROR";
   return isCorrupt ? new InflateError("corrupt", { cause }) : cause;
@@ -378,7 +391,7 @@ class LongInflation implements Task {
  * Whether a stream that ended at `consumed` was the message's last: all of {@linkcode END} was
  * needed, or none of it as the message ends with BFINAL=1, or all but END's own final block.
  */
-function isOver(consumed: number, length: number): boolean {
+export function isOver(consumed: number, length: number): boolean {
   const beyond = consumed - length;
   if (beyond === 0 || beyond === TAIL_LENGTH || beyond === END.length) return true;
   if (beyond > 0) throw new InflateError("corrupt");
@@ -418,7 +431,7 @@ function writeStored(input: Uint8Array, window: SlidingWindow): number {
 }
 
 /** The window as a stored block. */
-function storedBlock(window: SlidingWindow): Uint8Array {
+export function storedBlock(window: SlidingWindow): Uint8Array {
   const block = new Uint8Array(ROOM);
   return block.subarray(writeStored(block, window));
 }

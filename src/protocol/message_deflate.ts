@@ -55,6 +55,31 @@ export interface InflateEvents {
   onInflateEnd(error: unknown): void;
 }
 
+/** Who gets a message whose payload is decompressed as it arrives. */
+export interface InflatePartsEvents {
+  /** The next bytes, which belong to the receiver. */
+  onInflated(bytes: Uint8Array): void;
+  /** All that was pushed is decompressed: push more. */
+  onInflateMore(): void;
+  /** That was all. `error`: as in {@linkcode InflateEvents.onInflateEnd}. */
+  onInflateEnd(error: unknown): void;
+}
+
+/** Decompresses a message whose payload is given in pieces. */
+export interface PartsInflater {
+  /**
+   * Takes the next piece of the payload. The receiver may be called from within.
+   *
+   * @param bytes The piece, which isn't written to.
+   * @param isLast Whether it is the last one.
+   */
+  push(bytes: Uint8Array, isLast: boolean): void;
+  /** Gives nothing more, but for what is on its way. */
+  pause(): void;
+  /** Goes on. */
+  resume(): void;
+}
+
 /**
  * The permessage-deflate of one connection, with the parameters that were agreed
  * ({@link https://www.rfc-editor.org/rfc/rfc7692#section-7 RFC 7692 §7}). Both directions of the
@@ -86,6 +111,24 @@ export interface MessageDeflate {
    * a sequence of DEFLATE blocks.
    */
   decompress(payload: Uint8Array, maxLength: number, receiver: InflateEvents): Uint8Array | null;
+
+  /**
+   * Decompresses a message as it arrives. No other payload is given to it until the receiver has all. Needed where
+   * a protocol has `streamLargerThan`.
+   *
+   * @param maxLength The largest result allowed, in bytes.
+   * @param receiver Gets what is decompressed.
+   */
+  inflateInParts?(maxLength: number, receiver: InflatePartsEvents): PartsInflater;
+
+  /**
+   * Compresses a fragment of a message that is sent in several, of which the last one is empty.
+   *
+   * @param payload The fragment, which isn't written to, nor kept but for a copy of the window.
+   * @returns What goes into the frame, valid until the next call; `null` for each fragment of a message that is
+   * to be sent as it is. Left out: all are.
+   */
+  compressFragment?(payload: Uint8Array): Uint8Array | null;
 
   /** Gives up what is being decompressed, and all later messages. The receiver isn't called again. */
   abandon?(): void;

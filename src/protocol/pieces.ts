@@ -44,12 +44,20 @@ export function joinHeader(before: Uint8Array, chunk: Uint8Array, at: number): U
   return head;
 }
 
+/** Where the payload of a frame goes. */
+export interface PayloadTarget {
+  /**
+   * Appends a piece of a frame's payload. See {@linkcode MessageInPieces.append}.
+   */
+  append(frame: FrameInPieces, chunk: Uint8Array, start: number, end: number): boolean;
+}
+
 /** A frame whose payload arrives in pieces. */
 export class FrameInPieces extends FrameHeader {
   /** How many bytes of the payload are missing. */
   remaining: number;
   /** Where the payload goes; `null`: it is dropped. */
-  target: MessageInPieces | null;
+  target: PayloadTarget | null;
 
   /**
    * Begins with the payload.
@@ -57,7 +65,7 @@ export class FrameInPieces extends FrameHeader {
    * @param header The header, which is copied.
    * @param target Where the payload goes; `null` to drop it.
    */
-  constructor(header: FrameHeader, target: MessageInPieces | null) {
+  constructor(header: FrameHeader, target: PayloadTarget | null) {
     super();
     this.flags = header.flags;
     this.masked = header.masked;
@@ -76,9 +84,11 @@ export class FrameInPieces extends FrameHeader {
    * @returns Whether the message, if it is text, is still UTF-8.
    */
   take(chunk: Uint8Array, start: number, end: number): boolean {
-    const isValid = this.target === null || this.target.append(this, chunk, start, end);
-    this.remaining -= end - start;
-    return isValid;
+    try {
+      return this.target === null || this.target.append(this, chunk, start, end);
+    } finally {
+      this.remaining -= end - start;
+    }
   }
 }
 
@@ -155,6 +165,16 @@ export class MessageInPieces {
     if (this.#options.invalidText === "replace") return this.#decodeLarge();
     this.#validator ??= new Utf8Validator();
     return this.#validator.push(this.#buffer, at, size) && this.#decodeLarge();
+  }
+
+  /** What of it is decoded already, which is of so many bytes. */
+  get decoded(): { readonly text: string; readonly size: number } {
+    return { text: this.#text, size: this.#decoded };
+  }
+
+  /** The bytes that aren't decoded. */
+  get bytes(): Uint8Array {
+    return this.#buffer.subarray(0, this.#size);
   }
 
   /**

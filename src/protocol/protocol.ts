@@ -31,11 +31,19 @@ import {
   UNFINISHED,
 } from "./frame.ts";
 import { applyMask, type MaskingKeySource } from "./mask.ts";
+import { InflatingLarge, LargeMessage, type LargeMessageEvents } from "./large_message.ts";
 import { inflateFailure, type MessageDeflate } from "./message_deflate.ts";
 import { Output } from "./output.ts";
-import { FrameInPieces, InflatingMessage, joinHeader, MessageInPieces } from "./pieces.ts";
+import {
+  FrameInPieces,
+  InflatingMessage,
+  joinHeader,
+  MessageInPieces,
+  type MessageOptions,
+  type PayloadTarget,
+} from "./pieces.ts";
 import type { PreparedMessage } from "./prepared_message.ts";
-import type { ProtocolEvents, ProtocolOptions, SendOptions } from "./protocol_events.ts";
+import type { Fragment, ProtocolEvents, ProtocolOptions, SendOptions } from "./protocol_events.ts";
 import { bytesOf, copyOf, countBytes, lengthOf, ownBytes, plainBytes } from "../realm/bytes.ts";
 import { decodeInvalid, decodeWithin, type InvalidText } from "./utf8.ts";
 import { CONTROL_COST, FRAME_COST, LARGEST_PIECE, type WorkBudget } from "./work_budget.ts";
@@ -114,6 +122,10 @@ export class Protocol {
   /** What headers are judged by. */
   #context: number;
   readonly #maxSize: number;
+  /** A message of more bytes comes in parts. */
+  readonly #largerThan: number;
+  /** A frame of more bytes isn't delivered in one piece of work. */
+  readonly #largestWhole: number;
   readonly #deflate: MessageDeflate | null;
 
   /** Bytes that wait to be read. */
@@ -123,9 +135,9 @@ export class Protocol {
   /** A frame whose payload isn't whole. It may be a control frame between the pieces of a message. */
   #frame: FrameInPieces | null = null;
   /** A message that isn't whole. */
-  #message: MessageInPieces | null = null;
+  #message: MessageInPieces | LargeMessage | InflatingLarge | null = null;
   /** A message that is being decompressed. */
-  #inflating: InflatingMessage | null = null;
+  #inflating: InflatingMessage | InflatingLarge | null = null;
 
   /** What there is of an end; `null` before there is any. */
   #end: End | null = null;
@@ -141,7 +153,10 @@ export class Protocol {
     this.#events = events;
     this.#deflate = deflate;
     this.#budget = options.budget ?? UNLIMITED;
-    this.#maxSize = Math.min(maxMessageSize, LARGEST_MESSAGE);
+    const largerThan = this.#largerThan = options.streamLargerThan ?? Infinity;
+    const largest = largerThan < Infinity ? Number.MAX_SAFE_INTEGER : LARGEST_MESSAGE;
+    this.#maxSize = Math.min(maxMessageSize, largest);
+    this.#largestWhole = Math.min(LARGEST_PIECE, largerThan);
     this.#context = (side === "server" ? PEER_MASKS : 0) | (deflate === null ? 0 : COMPRESSIBLE);
     this.#invalidText = options.invalidText ?? "fail";
     this.#keys = side === "client" ? maskingKeys : null;
@@ -221,12 +236,25 @@ export class Protocol {
    */
   pause(): void {
     this.#halted |= PAUSED;
+    if (this.#inflating instanceof InflatingLarge) this.#inflating.inflater?.pause();
   }
 
   /** Goes on reading, synchronously. After {@linkcode close} call it, or the peer's Close isn't seen. */
   resume(): void {
     this.#halted &= ~PAUSED;
+    if (this.#inflating instanceof InflatingLarge) this.#inflating.inflater?.resume();
     this.proceed();
+  }
+
+  /** Reports no more parts of the large message that is arriving: only its end. */
+  skip(): void {
+    const message = this.#inflating ?? this.#message;
+    if (message instanceof LargeMessage || message instanceof InflatingLarge) message.skip();
+  }
+
+  /** Drops messages from now on: only the peer's Close, its Pings and its Pongs are still looked at. */
+  drop(): void {
+    this.#drop();
   }
 
   /** Goes on reading what waits for the budget, synchronously; unless paused. */
@@ -327,6 +355,33 @@ export class Protocol {
     output.payloadSize += message.size;
     output.writeEncoded(frame);
     if (compressed !== null) deflate?.onSent();
+    if (isIdle) this.#events.onOutput();
+    return true;
+  }
+
+  /**
+   * Sends a fragment of a message. Between its first and its last one nothing may be sent but fragments of it, and
+   * control frames (RFC 6455 §5.4).
+   *
+   * @param payload What it holds; text as UTF-8, which may end within a code point.
+   * @param fragment See {@linkcode Fragment}.
+   * @returns `false` when nothing may be sent any more; it is dropped.
+   */
+  sendFragment(payload: Uint8Array, { opcode, fin, compress }: Fragment): boolean {
+    if (this.#state !== "open") return false;
+    const { length } = payload;
+    const { output } = this;
+    const isIdle = output.isEmpty;
+    const flags = fin ? FIN | opcode : opcode;
+    const compressed = compress ? this.#deflate?.compressFragment?.(payload) ?? null : null;
+    output.cost += MESSAGE_COST + length;
+    output.payloadSize += length;
+    if (compressed === null) output.write(flags, payload, length);
+    else {
+      output.cost += COMPRESSED_BYTE_COST * length;
+      // RFC 7692 §6.1: only the first fragment has the bit.
+      output.write(opcode === CONTINUATION ? flags : flags | RSV1, compressed, compressed.length);
+    }
     if (isIdle) this.#events.onOutput();
     return true;
   }
@@ -469,14 +524,15 @@ export class Protocol {
     if (failure !== null) return this.fail(failure);
     const { flags, masked, length } = HEADER;
     const end = start + length;
-    if (this.#isWholeMessage(HEADER) && end <= chunk.length && length <= LARGEST_PIECE) {
+    if (this.#isWholeMessage(HEADER) && end <= chunk.length && length <= this.#largestWhole) {
       this.#at = end;
       this.#budget.left -= length;
       if (masked) applyMask(chunk, start, end, HEADER.key, 0);
       this.#deliver(flags, chunk, start, end);
     } else {
       const frame = this.#frame = this.#frameInPieces(HEADER);
-      this.#continueFrame(frame, chunk);
+      if (this.#largerThan < Infinity) this.#streamLarge(frame);
+      if ((this.#halted & STOPPED) === 0) this.#continueFrame(frame, chunk);
     }
   }
 
@@ -534,11 +590,35 @@ export class Protocol {
   }
 
   #messageInPieces(flags: number): MessageInPieces {
-    return new MessageInPieces(flags, {
-      maxSize: this.#maxSize,
-      budget: this.#budget,
-      invalidText: this.#invalidText,
-    });
+    return new MessageInPieces(flags, this.#messageOptions);
+  }
+
+  get #messageOptions(): MessageOptions {
+    return { maxSize: this.#maxSize, budget: this.#budget, invalidText: this.#invalidText };
+  }
+
+  /** Hands on in parts what a frame makes larger than it may be. */
+  #streamLarge(frame: FrameInPieces): void {
+    const before = this.#message;
+    if (frame.isControl || !(before instanceof MessageInPieces)) return;
+    if (before.size + frame.length <= this.#largerThan) return;
+    if ((before.flags & RSV1) !== 0) {
+      const inflating = this.#inflateInParts(before.flags);
+      this.#message = frame.target = inflating;
+      this.#pushPart(inflating, before.bytes, false);
+    } else {
+      const large = new LargeMessage(before.flags, this.#messageOptions, this.#largeEvents);
+      this.#message = frame.target = large;
+      large.begin();
+      const { text, size } = before.decoded;
+      large.addText(text, size);
+      // What was UTF-8 before is it still.
+      large.add(before.bytes);
+    }
+  }
+
+  get #largeEvents(): LargeMessageEvents {
+    return this.#events as LargeMessageEvents;
   }
 
   #continueFrame(frame: FrameInPieces, chunk: Uint8Array): void {
@@ -548,12 +628,29 @@ export class Protocol {
     this.#budget.left -= size;
     const isValid = frame.take(chunk, start, start + size);
     if (!isValid) return this.fail(BAD_UTF8);
+    if (frame.target instanceof InflatingLarge) this.#regulate(frame.target);
     if (frame.remaining > 0) return;
     this.#frame = null;
     if (frame.target !== null) this.#endFrame(frame, frame.target);
   }
 
-  #endFrame({ isControl, opcode, fin }: FrameInPieces, target: MessageInPieces): void {
+  #endFrame({ isControl, opcode, fin }: FrameInPieces, target: PayloadTarget): void {
+    if (target instanceof MessageInPieces) this.#endPieces({ isControl, opcode, fin }, target);
+    else if (!fin) return;
+    else if (target instanceof InflatingLarge) this.#pushPart(target, EMPTY, true);
+    else this.#endLarge(target as LargeMessage);
+  }
+
+  #endLarge(large: LargeMessage): void {
+    this.#message = null;
+    if (large.finish()) this.#events.onLargeEnd?.();
+    else this.fail(BAD_UTF8);
+  }
+
+  #endPieces(
+    { isControl, opcode, fin }: Pick<FrameInPieces, "isControl" | "opcode" | "fin">,
+    target: MessageInPieces,
+  ): void {
     if (isControl) {
       this.#budget.left -= CONTROL_COST;
       this.#onControl(opcode, target.finish() as Uint8Array);
@@ -567,7 +664,53 @@ export class Protocol {
 
   // Decompressing.
 
+  /** Decompresses a message that may be large, as it arrives. */
+  #inflateInParts(flags: number): InflatingLarge {
+    const plain = flags & ~RSV1;
+    const large = new LargeMessage(plain, this.#messageOptions, this.#largeEvents);
+    const inflating = new InflatingLarge(large, this.#largerThan, {
+      onInflatedSoFar: () => this.#unblock(),
+      onInvalid: () => this.fail(BAD_UTF8),
+      onInflatedAll: (bytes, error) => this.#endParts(inflating, plain, bytes, error),
+    });
+    const { inflateInParts } = this.#deflate as MessageDeflate;
+    inflating.inflater = inflateInParts?.call(this.#deflate, this.#maxSize, inflating) ?? null;
+    this.#inflating = inflating;
+    return inflating;
+  }
+
+  #pushPart(inflating: InflatingLarge, bytes: Uint8Array, isLast: boolean): void {
+    inflating.push(bytes, isLast);
+    this.#regulate(inflating);
+  }
+
+  /** No frame is read until what has come is decompressed. */
+  #regulate({ isBusy }: InflatingLarge): void {
+    if (isBusy && this.#inflating !== null) this.#halted |= BUSY;
+  }
+
+  #endParts(
+    { size }: InflatingLarge,
+    flags: number,
+    bytes: Uint8Array | null,
+    error: unknown,
+  ): void {
+    this.#message = this.#inflating = null;
+    try {
+      if (error !== null) {
+        const failure = inflateFailure(error);
+        this.fail(failure.code === messageTooBig ? this.#tooBig(size, true) : failure);
+      } else if (bytes === null) this.#events.onLargeEnd?.();
+      else this.#deliver(flags, bytes, 0, bytes.length);
+    } finally {
+      this.#unblock();
+    }
+  }
+
   #inflate(flags: number, payload: Uint8Array): void {
+    if (this.#largerThan < Infinity) {
+      return this.#pushPart(this.#inflateInParts(flags), payload, true);
+    }
     const deflate = this.#deflate as MessageDeflate;
     const message = this.#messageInPieces(flags & ~RSV1);
     const { length } = payload;
@@ -603,13 +746,13 @@ export class Protocol {
       if (failure === null) this.#hand(message.finish());
       else this.fail(failure);
     } finally {
+      this.#inflating = null;
       this.#unblock();
     }
   }
 
   /** Goes on after a message that was decompressed, or isn't wanted any more. */
   #unblock(): void {
-    this.#inflating = null;
     if (!this.isBusy) return;
     this.#halted &= ~BUSY;
     this.#events.onUnblocked?.();
@@ -685,6 +828,7 @@ export class Protocol {
     if (this.#frame !== null && !this.#frame.isControl) this.#frame.target = null;
     if (this.#inflating === null) return;
     this.#inflating.abandon();
+    this.#inflating = null;
     this.#deflate?.abandon?.();
     this.#unblock();
   }

@@ -28,6 +28,20 @@ export interface ProtocolEvents {
    */
   onMessage(message: string | Uint8Array): void;
 
+  /** A message begins that is larger than `streamLargerThan`: it comes in parts, and `onMessage` isn't called for it. */
+  onLargeMessage?(kind: "text" | "binary"): void;
+
+  /**
+   * The next part of a large message.
+   *
+   * @param part Text, cut between two code points, or bytes with a buffer of their own; never empty.
+   * @param size How many bytes of the message have arrived.
+   */
+  onPart?(part: string | Uint8Array, size: number): void;
+
+  /** A large message is whole. Not called when this end closes, or the connection ends, before. */
+  onLargeEnd?(): void;
+
   /**
    * A Ping was received. Its Pong is queued already, unless `autoPong` is `false`.
    *
@@ -90,9 +104,15 @@ export interface ProtocolOptions {
   /**
    * The largest message to receive, in bytes, before and after decompressing: 1 to `Infinity`. In
    * any case it is no more than 512 MiB less 24 bytes, the longest string that JavaScript engines
-   * agree on. A larger message fails the connection with 1009.
+   * agree on, unless large messages are streamed. A larger message fails the connection with 1009.
    */
   readonly maxMessageSize: number;
+
+  /**
+   * A message of more bytes is reported in parts: by `onLargeMessage`, `onPart` and `onLargeEnd`, which are needed
+   * then. Left out, or `Infinity`: each message is reported whole.
+   */
+  readonly streamLargerThan?: number | undefined;
 
   /** Compression, when permessage-deflate was agreed. */
   readonly deflate?: MessageDeflate | undefined;
@@ -129,4 +149,14 @@ export interface ProtocolOptions {
 export interface SendOptions {
   /** `false` sends this message uncompressed, where compression was agreed (RFC 7692 §6). */
   readonly compress?: boolean | undefined;
+}
+
+/** A fragment of a message that is sent in several. */
+export interface Fragment {
+  /** The opcode of the message in its first fragment, 0 in the others. */
+  readonly opcode: number;
+  /** Whether it is the last one. */
+  readonly fin: boolean;
+  /** Whether the message may be compressed: the same in each fragment. Then the last one has no payload. */
+  readonly compress: boolean;
 }

@@ -140,6 +140,11 @@ export class Utf8Validator {
   #lower = 0x80;
   #upper = 0xbf;
 
+  /** Whether what was pushed ends between two code points. */
+  get isComplete(): boolean {
+    return this.#needed === 0;
+  }
+
   /**
    * Checks the next bytes. After it has returned `false` the validator is of no more use.
    *

@@ -74,6 +74,7 @@ const UNSUPPORTED = [
   "onPing",
   "onPong",
   "autoPong",
+  "streamLargerThan",
   "invalidText",
   "afterClose",
 ] as const;

@@ -81,7 +81,8 @@ export function checkPlatformOptions<Context>(
     // Of one it is `false` that asks for something.
     const asksForNothing = name === "autoPong"
       ? value !== false
-      : value === false || value === "fail" || value === "drop";
+      : value === false || value === "fail" || value === "drop" ||
+        name === "streamLargerThan" && value === Infinity;
     if (value === undefined || asksForNothing) continue;
     throw new UnsupportedError(name, platform(), "WebSocketServer and acceptUpgrade can do it");
   }

@@ -63,6 +63,7 @@ const CAPABILITIES: Capabilities = Object.freeze({
   messageLimit: true,
   compressionOptions: true,
   allCloseCodes: true,
+  messageStreams: true,
 });
 
 /** The same for all; the URL is that of the request. */

@@ -2,7 +2,12 @@ import type { CompressionOptions } from "../permessage_deflate/compression_optio
 import { isToken } from "../handshake/subprotocol.ts";
 import type { Field, OriginPolicy } from "../handshake/server_handshake.ts";
 import { checkOption, type OptionKinds, shown } from "../stream_channel/options.ts";
-import { checkPings, PROTOCOL_KINDS, type ProtocolOptions } from "../web_socket/options.ts";
+import {
+  checkLarge,
+  checkPings,
+  PROTOCOL_KINDS,
+  type ProtocolOptions,
+} from "../web_socket/options.ts";
 import { readCompression, readHeaders } from "../web_socket/read_options.ts";
 import { negotiableCompression } from "../permessage_deflate/deflate.ts";
 import type { ChannelCore } from "../web_socket/channel_core.ts";
@@ -205,10 +210,12 @@ export function checkServerOptions<Context>(options: ServerOptions<Context> = {}
   const { pingInterval = DEFAULT_PING_INTERVAL } = options;
   const { compression = false } = options;
   checkPings({ pingInterval, pingTimeout: options.pingTimeout });
+  checkLarge(options);
   const channel: ProtocolOptions = {
     closeTimeout: options.closeTimeout,
     highWaterMark: options.highWaterMark,
     maxMessageSize: options.maxMessageSize,
+    streamLargerThan: options.streamLargerThan,
     invalidText: options.invalidText,
     afterClose: options.afterClose,
     ownBuffers: options.ownBuffers,

@@ -43,6 +43,7 @@ const UNSUPPORTED = [
   "onPing",
   "onPong",
   "autoPong",
+  "streamLargerThan",
   "invalidText",
   "afterClose",
 ] as const;

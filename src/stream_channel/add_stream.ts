@@ -36,6 +36,11 @@ export class AddStream<T> {
     return this.#ended || this.#signal?.aborted === true;
   }
 
+  /** Whether it was ended. */
+  get isEnded(): boolean {
+    return this.#ended;
+  }
+
   /** Ends it: the source is cancelled. */
   end(): void {
     this.#ended = true;
@@ -119,15 +124,17 @@ export function pullFrom<T>(
  * Checks the source of an `addStream`. Text and bytes can be iterated, but into code points and
  * numbers, which a caller never means.
  *
+ * @param source What the caller gave.
+ * @param what What it is added as.
  * @throws {TypeError} When it is no source, or a single message.
  */
-export function checkSource(source: unknown): void {
+export function checkSource(source: unknown, what = "stream"): void {
   const message = typeof source === "string" ? "Text is" : isBinary(source) ? "Bytes are" : "";
   if (message === "" && isSource(Object(source))) return;
   const hint = message && `. ${message} one message: use add`;
   const kinds = "an iterable, an async iterable or a ReadableStream";
   throw new TypeError(
-    `Cannot add a stream: the source must be ${kinds}, got ${shown(source)}${hint}`,
+    `Cannot add a ${what}: the source must be ${kinds}, got ${shown(source)}${hint}`,
   );
 }
 

@@ -179,6 +179,14 @@ export interface Outlet {
    * target's own `done` has rejected.
    */
   fail<T>(sink: MessageSink<T>, error: unknown): void;
+  /**
+   * Throws unless values can be added.
+   *
+   * @throws {DOMException} `InvalidStateError` after `close`, and while an `addStream` runs.
+   */
+  checkUsable<T>(sink: MessageSink<T>, action: string): void;
+  /** What `addError` does, also while an `addStream` runs. */
+  addError<T>(sink: MessageSink<T>, error: unknown): void;
   /** What `close` does, also where a subclass's `close` does more first. */
   close<T>(sink: MessageSink<T>): Promise<void>;
 }
@@ -284,6 +292,8 @@ export class MessageSink<T, Options = never> implements ChannelSink<T> {
         if (!it.#has(FINISHED)) it.#need().failure ??= { error };
         outlet.finish(it, error);
       },
+      checkUsable: (it, action) => it.#checkUsable(action),
+      addError: (it, error) => it.#addError(error),
       close: (it) => {
         if (it.#has(CLOSED)) return it.done;
         if (it.#has(ADDING)) {

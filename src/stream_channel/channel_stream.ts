@@ -116,8 +116,12 @@ export interface StreamEvents {
   pause?(): void;
   /** There is room again. May add synchronously. */
   resume?(): void;
-  /** The reader has left; what is added from now on is dropped. Goes on to notice the end. */
-  cancel?(): void;
+  /**
+   * The reader has left; what is added from now on is dropped. Goes on to notice the end.
+   *
+   * @param leaves Whether it leaves something unread.
+   */
+  cancel?(leaves: boolean): void;
   /** The reader wants the channel closed: `readable.cancel()`. */
   close?(reason: unknown): Promise<void> | void;
 }
@@ -148,6 +152,12 @@ export interface Inlet {
    * sink is closed. The reader is notified even while it is paused, from a microtask.
    */
   discard<T>(stream: MessageStream<T>): void;
+  /** From now on whatever is queued is too much: the feeding side is asked to go on when all is read. */
+  drain<T>(stream: MessageStream<T>): void;
+  /** The reader leaves, whichever it is. */
+  leave<T>(stream: MessageStream<T>): void;
+  /** Whether what is added is dropped: the reader has left, or the stream has ended. */
+  isLeft<T>(stream: MessageStream<T>): boolean;
   /** How many bytes are queued for the reader. */
   queuedSize<T>(stream: MessageStream<T>): number;
   /** Whether the reader still has to handle, or to ask for, a message that was added before. */
@@ -210,7 +220,7 @@ export interface Failure {
  */
 export class MessageStream<T> implements ChannelStream<T> {
   readonly #events: StreamEvents;
-  readonly #highWaterMark: number;
+  #highWaterMark: number;
   readonly #sizeOf: SizeOf<T>;
   #flow = HELD;
   #onData: ((value: T) => void) | null = null;
@@ -285,6 +295,15 @@ export class MessageStream<T> implements ChannelStream<T> {
         if (it.#reader === "listen") it.#schedulePump();
         else it.#finishIfDrained();
       },
+      drain: (it) => {
+        it.#highWaterMark = 1;
+        it.#regulate();
+      },
+      leave: (it) => {
+        if (!it.#ended) it.#failure = null;
+        it.#cancel();
+      },
+      isLeft: (it) => it.#finished || it.#ended,
       queuedSize: (it) => it.#queuedSize,
       isBehind: (it) => {
         if (it.#finished) return false;
@@ -415,8 +434,9 @@ export class MessageStream<T> implements ChannelStream<T> {
   /** The reader leaves. */
   #cancel(): void {
     if (this.#finished) return;
+    const leaves = !this.#isEmpty;
     this.#release();
-    this.#events.cancel?.();
+    this.#events.cancel?.(leaves);
     this.#regulate();
   }
 

@@ -8,9 +8,10 @@ export const DEFAULT_HIGH_WATER_MARK: number = 64 * 1024;
 /** What a value counts at least while it waits, so that empty messages can't pile up for nothing. */
 export const MIN_SIZE = 32;
 
-/** What text or bytes count that this package created, and no user has seen yet. */
-export function sizeOfMessage(message: string | Uint8Array): number {
-  return Math.max(typeof message === "string" ? message.length : message.byteLength, MIN_SIZE);
+/** What text or bytes count that this package created, and no user has seen yet; a message in parts has no length. */
+export function sizeOfMessage(message: string | { readonly byteLength?: number }): number {
+  const length = typeof message === "string" ? message.length : message.byteLength;
+  return Math.max(length ?? MIN_SIZE, MIN_SIZE);
 }
 
 /** What an object counts whose content isn't looked at. */

@@ -14,6 +14,7 @@ import { platform } from "./platform.ts";
  * - `"proxy"`: the `proxy` option;
  * - `"handshakeResponse"`: `response`, and the response of a failed handshake;
  * - `"allCloseCodes"`: every code of RFC 6455 §7.4 that may be sent, not only 1000 and 3000–4999;
+ * - `"messageStreams"`: `sink.addMessage()`, and the option `streamLargerThan`;
  * - `"failureCause"`: the error of a failed attempt always says why: `phase`, `status` and the text.
  */
 export type Capability =
@@ -27,6 +28,7 @@ export type Capability =
   | "proxy"
   | "handshakeResponse"
   | "allCloseCodes"
+  | "messageStreams"
   | "failureCause";
 
 /** What a transport can do: every {@linkcode Capability}, and whether it is there. */
@@ -44,6 +46,7 @@ export const NO_CAPABILITIES: Capabilities = Object.freeze({
   proxy: false,
   handshakeResponse: false,
   allCloseCodes: false,
+  messageStreams: false,
   failureCause: false,
 });
 
@@ -55,6 +58,7 @@ export const BARE: Capabilities = /* @__PURE__ */ Object.freeze({
   messageLimit: true,
   compressionOptions: true,
   allCloseCodes: true,
+  messageStreams: true,
 });
 
 /** The capabilities of a connection over bytes whose opening handshake was done here. */

@@ -28,8 +28,10 @@ import type {
   WebSocketChannel,
 } from "./web_socket_channel.ts";
 import {
+  type AddMessageOptions,
   endUnasked,
   type MessageInput,
+  type MessageSource,
   readSendOptions,
   type SendOptions,
   type SinkWaitOptions,
@@ -75,6 +77,10 @@ class DerivedSink<T> extends DelegatingChannelSink<T> implements WebSocketSink<T
   override add(value: T, options?: SendOptions): boolean {
     if (options === undefined) return super.add(value);
     return this.#inner.add(value, readSendOptions(options));
+  }
+
+  addMessage(source: MessageSource, options: AddMessageOptions): Promise<void> {
+    return this.#core.sink.addMessage(source, options);
   }
 
   whenReady(given?: SinkWaitOptions): Promise<boolean> {

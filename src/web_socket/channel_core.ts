@@ -6,7 +6,7 @@ import {
   DEFAULT_HIGH_WATER_MARK,
   sizeOfMessage,
 } from "../stream_channel/counted_queue.ts";
-import { abortable, preHandled } from "../stream_channel/errors.ts";
+import { abortable, invalidState, preHandled } from "../stream_channel/errors.ts";
 import { Attempt } from "./attempt.ts";
 import { type Capabilities, lacking } from "./capabilities.ts";
 import { ChannelLife, type Closing, type Ending } from "./channel_state.ts";
@@ -18,13 +18,21 @@ import {
 } from "./options.ts";
 import { type HandshakeResponse, WebSocketChannelError } from "./errors.ts";
 import { checkMessage, type EarlyMessage, keepMessage } from "./message_input.ts";
-import type { Transport } from "./transport.ts";
+import { OutgoingMessage } from "./outgoing_message.ts";
+import type {
+  OpenTransport,
+  OutgoingMessages,
+  OutgoingMessagesEvents,
+  Transport,
+} from "./transport.ts";
 import type { CloseInfo, CloseInitiator } from "./close_info.ts";
 import type { ConnectionInfo } from "./connection_info.ts";
 import type { ChannelState, Message, WebSocketChannel } from "./web_socket_channel.ts";
 import {
+  type AddMessageOptions,
   checkCloseArguments,
   type MessageInput,
+  type MessageSource,
   OwnWebSocketSink,
   readSendOptions,
   type SendOptions,
@@ -76,7 +84,7 @@ export interface Opener {
  * public members; a {@linkcode Transport} reports events to the core. The file is long because these parts
  * share one state.
  */
-export class ChannelCore implements StreamEvents, WebSocketSinkTarget {
+export class ChannelCore implements StreamEvents, WebSocketSinkTarget, OutgoingMessagesEvents {
   /** Where received messages go. */
   readonly incoming: MessageStream<Message>;
   /** Where sent messages come from. */
@@ -109,12 +117,16 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget {
   /** What carries it; `null` before there is one. */
   #transport: Transport | null = null;
   /** What messages go to: the transport, while the connection is open. */
-  #open: Transport | null = null;
+  #open: OpenTransport | null = null;
   // What many channels never need is made when it is needed.
   #attempt: Attempt | null = null;
   /** What will become the transport. */
   #opener: Opener | null = null;
-  #early: CountedQueue<EarlyMessage> | null = null;
+  #early: CountedQueue<EarlyMessage | OutgoingMessage> | null = null;
+  /** What takes messages while one is sent in parts. */
+  #outgoing: OutgoingMessages | null = null;
+  /** Whether a message was cut off that was sent in parts. */
+  #isCutOff = false;
   /** What a Close frame is to hold that is sent by way of another sink. */
   #closeContent: { readonly code: number | undefined; readonly reason: string | undefined } | null =
     null;
@@ -158,7 +170,7 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget {
   }
 
   /** The transport, while messages go to it. */
-  get openTransport(): Transport | null {
+  get openTransport(): OpenTransport | null {
     return this.#open;
   }
 
@@ -178,6 +190,7 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget {
     let amount = this.dropped;
     if (this.#transport !== null) amount += this.#transport.bufferedAmount;
     if (this.#early !== null) amount += this.#early.size;
+    if (this.#outgoing !== null) amount += this.#outgoing.size;
     if (this.holders !== null) { for (const { size } of this.holders) amount += size; }
     return amount;
   }
@@ -185,7 +198,8 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget {
   /** Messages without a payload take room as well. */
   get load(): number {
     const early = this.#early;
-    const waiting = early === null ? 0 : early.size + early.length;
+    let waiting = early === null ? 0 : early.size + early.length;
+    if (this.#outgoing !== null) waiting += this.#outgoing.size + this.#outgoing.length;
     return this.#transport === null ? waiting : waiting + this.#transport.load;
   }
 
@@ -203,8 +217,68 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget {
     checkMessage(message);
     if (this.#open !== null) return this.#open.send(message, options);
     if (this.state !== "connecting") return false;
-    keepMessage(this.#early ??= new CountedQueue<EarlyMessage>(), message, options);
+    keepMessage(this.#waitingToOpen, message, options);
     return true;
+  }
+
+  get #waitingToOpen(): CountedQueue<EarlyMessage | OutgoingMessage> {
+    return this.#early ??= new CountedQueue<EarlyMessage | OutgoingMessage>();
+  }
+
+  addMessage(source: MessageSource, options: AddMessageOptions): Promise<void> {
+    if (!this.identity.capabilities.messageStreams) throw lacking("messageStreams");
+    const message = new OutgoingMessage(source, options);
+    if (this.#open !== null) this.#stream(message);
+    else if (this.state === "connecting") this.#waitingToOpen.push(message);
+    else {
+      message.source.cancel();
+      this.#lose(message);
+    }
+    return message.done.promise;
+  }
+
+  /** Sends a message in parts, behind the one that is being sent so. */
+  #stream(message: OutgoingMessage): void {
+    const outgoing = this.#outgoing;
+    if (outgoing !== null) return outgoing.push(message);
+    const created = this.#transport?.createOutgoing?.(this);
+    if (created === undefined) throw lacking("messageStreams");
+    this.#open = this.#outgoing = created;
+    created.start(message);
+  }
+
+  onSent(): void {
+    const outgoing = this.#outgoing;
+    this.#outgoing = null;
+    if (outgoing === null) return;
+    if (this.#open !== outgoing) return this.#dropKept(outgoing);
+    this.#open = this.#transport;
+    try {
+      while (outgoing.length > 0 && this.#open !== null) this.#sendKept(outgoing.shift());
+    } catch (error) {
+      this.closeBecauseOf(error);
+    }
+    outlet.drained(this.sink);
+    if (outlet.isWaitedFor(this.sink)) this.#transport?.watch();
+  }
+
+  onSourceFailed(error: unknown): void {
+    outlet.addError(this.sink, error);
+  }
+
+  onCutOff(message: OutgoingMessage, hasBegun: boolean): void {
+    if (hasBegun) this.#isCutOff = true;
+    this.#lose(message);
+  }
+
+  /** It can't be sent: reported when it is known why. */
+  #lose(message: OutgoingMessage): void {
+    void this.life.closed.then(({ error }) => {
+      const { text } = this.life.closing;
+      message.done.reject(
+        error ?? invalidState(`Cannot send a message: ${text} before all of it was added`),
+      );
+    });
   }
 
   check(message: MessageInput, given?: SendOptions): void {
@@ -260,6 +334,10 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget {
     this.#transport?.resume?.();
   }
 
+  cancel(leaves: boolean): void {
+    if (leaves) this.#transport?.skipUnread?.();
+  }
+
   // Connecting.
 
   /** Gives the attempt to connect its bounds: a timeout and a signal. */
@@ -311,13 +389,17 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget {
     this.#early = null;
     try {
       while (early !== null && early.length > 0 && this.#open !== null) {
-        const { message, options } = early.shift();
-        this.#open.send(message, options);
+        this.#sendKept(early.shift());
       }
     } catch (error) {
       // No call of `add` is running that could throw or return it.
       this.closeBecauseOf(error);
     }
+  }
+
+  #sendKept(kept: EarlyMessage | OutgoingMessage): void {
+    if (kept instanceof OutgoingMessage) this.#stream(kept);
+    else this.#open?.send(kept.message, kept.options);
   }
 
   /** The connection could not be opened. */
@@ -352,6 +434,7 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget {
   peerCloses(): void {
     if (this.state === "open") this.life.closing.closer ??= "remote";
     if (this.life.apply("peerCloses")) this.#open = null;
+    this.#outgoing?.end();
     outlet.disconnect(this.sink);
     this.#startCloseTimer();
   }
@@ -457,6 +540,7 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget {
     }
     if (!this.life.apply("close")) return;
     this.#open = null;
+    this.#outgoing?.end();
     this.#startCloseTimer();
   }
 
@@ -488,7 +572,8 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget {
     const before = this.state;
     if (!this.life.apply("end")) return;
     this.#open = null;
-    this.#early?.drop();
+    this.#outgoing?.end();
+    if (this.#early !== null) this.#dropKept(this.#early);
     this.#endAttempt();
     const info = this.#infoOf(ending);
     const { error } = this.life.closing;
@@ -500,6 +585,17 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget {
     outlet.finish(this.sink, error);
     this.life.conclude(info);
     if (this.face !== null) this.onClosed?.(this.face);
+  }
+
+  /** Drops what was added and can't be sent any more. */
+  #dropKept(kept: Pick<OutgoingMessages, "length" | "size" | "shift">): void {
+    this.dropped += kept.size;
+    while (kept.length > 0) {
+      const message = kept.shift();
+      if (!(message instanceof OutgoingMessage)) continue;
+      message.source.cancel();
+      this.#lose(message);
+    }
   }
 
   #infoOf(ending: Ending): CloseInfo {
@@ -514,6 +610,7 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget {
     closing.dropped = this.bufferedAmount;
     closing.unacknowledged = this.#transport?.unacknowledged;
     if (closing.dropped > 0) closing.error ??= droppedError(closing);
+    if (this.#isCutOff) closing.error ??= cutOffError(closing);
     // RFC 6455 §7.1.4: no closing handshake was completed with a Close that never left.
     const info = closing.info(isCloseLost ? { ...ending, wasClean: false } : ending);
     const isLate = ending.initiator === "timeout" && closing.error === undefined && !closing.isDone;
@@ -574,6 +671,10 @@ function droppedError({ text, dropped }: Closing): WebSocketChannelError {
   return new WebSocketChannelError(
     `Cannot send everything: ${text} before the transport took ${dropped} bytes`,
   );
+}
+
+function cutOffError({ text }: Closing): WebSocketChannelError {
+  return new WebSocketChannelError(`Cannot send everything: ${text} in the middle of a message`);
 }
 
 function unansweredError({ closer, sent }: Closing, timeout: number): DOMException {

@@ -11,7 +11,7 @@ export interface EarlyMessage {
 
 /** Puts a message into a queue that counts bytes of payload: the message, and not the caller's bytes. */
 export function keepMessage(
-  queue: CountedQueue<EarlyMessage>,
+  queue: Pick<CountedQueue<EarlyMessage>, "pushSized">,
   message: MessageInput,
   options: SendOptions | undefined,
 ): void {

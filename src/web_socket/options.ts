@@ -87,6 +87,16 @@ export interface ProtocolOptions extends ChannelOptions, ControlFrameOptions {
    */
   maxMessageSize?: number | undefined;
   /**
+   * A received message of more bytes than this is delivered as an {@linkcode IncomingMessage}, whose content is read
+   * as it arrives, in bounded memory. With compression, so many compressed bytes are also kept before they are
+   * decompressed. `maxMessageSize` still limits the message; `Infinity` is safe then. Not with
+   * `invalidText: "bytes"`. Left out, or `Infinity`: all are delivered whole.
+   *
+   * A channel that is made with it gives `Message | IncomingMessage`: a handler's channel is told so by
+   * `channel.cast<Message | IncomingMessage, MessageInput>()`.
+   */
+  streamLargerThan?: number | undefined;
+  /**
    * What becomes of a received text message that isn't UTF-8: `"fail"` fails the connection with 1007
    * (RFC 6455 §8.1); `"replace"` delivers it with U+FFFD for what is invalid; `"bytes"` delivers its bytes.
    * Default `"fail"`.
@@ -174,7 +184,7 @@ export interface ConnectOptions
     ConnectDeadlineOptions,
     ReceiveQueueOptions,
     ControlFrameOptions,
-    Pick<ProtocolOptions, "invalidText" | "afterClose" | "ownBuffers"> {
+    Pick<ProtocolOptions, "streamLargerThan" | "invalidText" | "afterClose" | "ownBuffers"> {
   /** The subprotocols to offer, the preferred one first. The server must choose one of them. */
   protocols?: string | readonly string[] | undefined;
   /**
@@ -324,6 +334,7 @@ export const PROTOCOL_KINDS: OptionKinds<ProtocolOptions> = {
   onPong: "function",
   autoPong: "boolean",
   maxMessageSize: "limit",
+  streamLargerThan: "size",
   invalidText: '"fail"|"replace"|"bytes"',
   afterClose: '"drop"|"deliver"',
   ownBuffers: "boolean",
@@ -381,13 +392,37 @@ export const OVER_KINDS: OptionKinds<OverOptions> = {
  * @throws {TypeError} When an option is unknown or of the wrong type, or contradicts another.
  * @throws {RangeError} When a number is out of its range.
  */
-export function readClientKinds<T extends Pick<ProtocolOptions, "pingInterval" | "pingTimeout">>(
+export function readClientKinds<
+  T extends Pick<
+    ProtocolOptions,
+    "pingInterval" | "pingTimeout" | "streamLargerThan" | "invalidText"
+  >,
+>(
   given: T | undefined,
   kinds: OptionKinds<T>,
 ): T {
   const options = readOptions(given, kinds, { hint: ". Offer subprotocols with { protocols }" });
   checkPings(options);
+  checkLarge(options);
   return options;
+}
+
+/**
+ * Checks that what is to be streamed need not be whole.
+ *
+ * @param options The options.
+ * @throws {TypeError} When it must be.
+ */
+export function checkLarge(
+  { streamLargerThan = Infinity, invalidText }: Pick<
+    ProtocolOptions,
+    "streamLargerThan" | "invalidText"
+  >,
+): void {
+  if (streamLargerThan === Infinity || invalidText !== "bytes") return;
+  throw new TypeError(
+    'Cannot use the options: streamLargerThan needs invalidText "fail" or "replace", as "bytes" needs whole messages',
+  );
 }
 
 /**

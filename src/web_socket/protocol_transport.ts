@@ -3,11 +3,11 @@ import { type Failure, RATE_EXCEEDED } from "../protocol/failure.ts";
 import type { Side } from "../protocol/frame.ts";
 import type { PreparedMessage } from "../protocol/prepared_message.ts";
 import { Protocol } from "../protocol/protocol.ts";
-import type { ProtocolEvents } from "../protocol/protocol_events.ts";
+import type { Fragment, ProtocolEvents } from "../protocol/protocol_events.ts";
 import type { MessageDeflate } from "../protocol/message_deflate.ts";
 import { outlet } from "../stream_channel/channel_sink.ts";
 import { inlet, type MessageStream } from "../stream_channel/channel_stream.ts";
-import { rethrowLater } from "../stream_channel/errors.ts";
+import { Deferred, FULFILLED, rethrowLater } from "../stream_channel/errors.ts";
 import type { ChannelCore } from "./channel_core.ts";
 import type { Ending } from "./channel_state.ts";
 import type { ConnectionInfo } from "./connection_info.ts";
@@ -20,10 +20,12 @@ import { Deadline } from "./deadline.ts";
 import { LimitError, ProtocolError, WebSocketChannelError } from "./errors.ts";
 import type { Flushable } from "./flushes.ts";
 import { InFlight } from "./in_flight.ts";
+import { type IncomingMessageEvents, OwnIncomingMessage } from "./incoming_message.ts";
 import { Keepalive, type KeepaliveEvents } from "./keepalive.ts";
 import { randomMaskingKeys } from "./masking_keys.ts";
 import type { MessageRate, RateKind, RateVerdict } from "./message_rate.ts";
-import type { Transport } from "./transport.ts";
+import { OutgoingQueue } from "./outgoing_queue.ts";
+import type { OutgoingMessages, OutgoingMessagesEvents, Transport } from "./transport.ts";
 import type { Traffic } from "./traffic.ts";
 import { type Task, turns } from "./turns.ts";
 import type { CloseFrameContent } from "./close_info.ts";
@@ -48,7 +50,9 @@ const SERVER = 1;
 /** Why nothing is read: the reader has no room, the peer has sent more than its rate allows. */
 const READER = 2;
 const RATE = 4;
-const HELD = READER | RATE;
+/** The reader of a message in parts has no room. */
+const CONTENT = 256;
+const HELD = READER | RATE | CONTENT;
 /** What was received is worked on in later turns, and nothing more is taken meanwhile. */
 const BEHIND = 8;
 /** Written chunks are released when everything is handed on. */
@@ -81,7 +85,14 @@ export interface ProtocolTransportOptions {
  * is long because another object between protocol, wire and channel would cost a call for each message.
  */
 export class ProtocolTransport
-  implements Transport, WireEvents, ProtocolEvents, KeepaliveEvents, Task, Flushable {
+  implements
+    Transport,
+    WireEvents,
+    ProtocolEvents,
+    KeepaliveEvents,
+    IncomingMessageEvents,
+    Task,
+    Flushable {
   readonly #wire: Wire;
   readonly #protocol: Protocol;
   readonly #incoming: MessageStream<Message>;
@@ -107,6 +118,10 @@ export class ProtocolTransport
   #excess: RateKind | null = null;
   /** Runs while the peer has sent more than its rate allows. */
   #rateTimer: unknown = null;
+  /** The message that arrives in parts, or isn't read to its end. */
+  #large: OwnIncomingMessage | null = null;
+  /** What waits until more can be sent of a message in parts. */
+  #room: Deferred | null = null;
   /** The options with the callbacks for control frames. */
   readonly #controlFrames: ControlFrameOptions | null;
 
@@ -140,6 +155,7 @@ export class ProtocolTransport
       invalidText: options.invalidText,
       takesAfterClose: core.deliversAfterClose,
       ownBuffers: options.ownBuffers,
+      streamLargerThan: options.streamLargerThan,
     }, this);
   }
 
@@ -190,7 +206,8 @@ export class ProtocolTransport
     if (this.#is(LENDING)) this.#giveBack();
     const { sink } = this.#core;
     if (outlet.isWaitedFor(sink)) outlet.drained(sink);
-    const isWatching = this.#output === BLOCKED || this.#is(LENDING) || outlet.isWaitedFor(sink);
+    if (this.#room !== null) this.#openRoom();
+    const isWatching = this.#output === BLOCKED || this.#is(LENDING) || this.#isWaitedFor;
     if (isWatching && this.#core.state !== "closed") this.#wire.watch();
   }
 
@@ -207,6 +224,8 @@ export class ProtocolTransport
   /** What is left is read, which a reader that makes no room must not hide. */
   #drain(): void {
     this.#flags |= DRAINING;
+    // What is decompressed may be without end: a message whose reader has no room is cut off.
+    if (this.#is(CONTENT)) this.#dropLarge();
     this.#release(HELD);
   }
 
@@ -288,6 +307,61 @@ export class ProtocolTransport
     inlet.add(this.#incoming, message);
   }
 
+  // A message in parts.
+
+  onLargeMessage(kind: "text" | "binary"): void {
+    const large = this.#large = new OwnIncomingMessage(kind, this.#core.highWaterMark, this);
+    if (this.#traffic !== null) this.#traffic.received.messages++;
+    const isWanted = (this.#rate === null || this.#mayDeliver()) && !inlet.isLeft(this.#incoming);
+    if (isWanted) inlet.add(this.#incoming, large as unknown as Message);
+    else large.cancel();
+  }
+
+  onPart(part: string | Uint8Array, size: number): void {
+    this.#large?.add(part, size);
+  }
+
+  onLargeEnd(): void {
+    const large = this.#large;
+    large?.end();
+    if (!this.#is(CONTENT)) this.#large = null;
+  }
+
+  onContentFull(large: OwnIncomingMessage): void {
+    if (large !== this.#large) return;
+    if (!this.#is(DRAINING)) this.#hold(CONTENT);
+    else if (!large.isWhole) this.#dropLarge();
+  }
+
+  onContentRoom(large: OwnIncomingMessage): void {
+    if (large !== this.#large) return;
+    if (large.isWhole) this.#large = null;
+    this.#release(CONTENT);
+  }
+
+  onContentLeft(large: OwnIncomingMessage): void {
+    if (large === this.#large && !large.isWhole) this.#protocol.skip();
+  }
+
+  skipUnread(): void {
+    this.#large?.cancel();
+  }
+
+  /** Neither the rest of the message nor any other one is read any more. */
+  #dropLarge(): void {
+    this.#protocol.drop();
+    this.#cutLarge();
+  }
+
+  /** The connection ends, or messages are dropped: what is to come of a message won't. */
+  #cutLarge(): void {
+    const large = this.#large;
+    if (large === null) return;
+    this.#large = null;
+    if (large.isWhole) large.finish();
+    else void this.#core.life.closed.then((info) => large.fail(info));
+  }
+
   onPing(payload: Uint8Array): void {
     this.#tell(this.#controlFrames?.onPing, payload);
   }
@@ -331,6 +405,7 @@ export class ProtocolTransport
 
   onClose(code: number, reason: string): void {
     this.#keepalive?.stop();
+    this.#cutLarge();
     peerClosed(this.#core, { code, reason }, this.#sentClose);
     // RFC 6455 §7.1.1: the server ends TCP first, the client waits for that, up to a deadline.
     if (this.#is(SERVER)) void this.#finish({ wasClean: true, initiator: "remote" });
@@ -338,6 +413,7 @@ export class ProtocolTransport
 
   onFailure(failure: Failure): void {
     this.#keepalive?.stop();
+    this.#cutLarge();
     const error = this.#excess === null ? errorOf(failure) : this.#rate?.errorOf(this.#excess);
     const initiator = error instanceof ProtocolError ? "protocol-error" : "local";
     failConnection(this.#core, error, this.#sentClose, initiator);
@@ -413,6 +489,37 @@ export class ProtocolTransport
     return isSent;
   }
 
+  createOutgoing(events: OutgoingMessagesEvents): OutgoingMessages {
+    return new OutgoingQueue(this, events);
+  }
+
+  sendFragment(payload: Uint8Array, fragment: Fragment): boolean {
+    const isSent = this.#protocol.sendFragment(payload, fragment);
+    if (isSent && fragment.fin && this.#traffic !== null) this.#traffic.sent.messages++;
+    if (this.#isCostly) this.#sendAhead();
+    return isSent;
+  }
+
+  get hasRoom(): boolean {
+    return this.load < this.#core.highWaterMark;
+  }
+
+  whenRoom(): Promise<void> {
+    if (this.hasRoom) return FULFILLED;
+    this.#wire.watch();
+    return (this.#room ??= new Deferred()).promise;
+  }
+
+  #openRoom(): void {
+    if (!this.hasRoom) return;
+    this.#room?.resolve();
+    this.#room = null;
+  }
+
+  get #isWaitedFor(): boolean {
+    return this.#room !== null || outlet.isWaitedFor(this.#core.sink);
+  }
+
   get #isCostly(): boolean {
     const { pendingOutput } = this.#protocol;
     return pendingOutput !== null && pendingOutput.cost >= EARLY_FLUSH_COST;
@@ -452,7 +559,7 @@ export class ProtocolTransport
     else this.#lost += payloadSize;
     if (this.#wire.releasesChunks) this.#giveBack();
     else this.#protocol.releaseOutput();
-    if (outlet.isWaitedFor(this.#core.sink)) this.watch();
+    if (this.#isWaitedFor) this.watch();
   }
 
   #written(size: number, payload: number, before: number): void {
@@ -480,9 +587,9 @@ export class ProtocolTransport
   }
 
   watch(): void {
-    const { sink } = this.#core;
-    outlet.drained(sink);
-    if (outlet.isWaitedFor(sink)) this.#wire.watch();
+    outlet.drained(this.#core.sink);
+    if (this.#room !== null) this.#openRoom();
+    if (this.#isWaitedFor) this.#wire.watch();
   }
 
   // Backpressure.
@@ -598,8 +705,10 @@ export class ProtocolTransport
     this.#keepalive?.stop();
     this.#protocol.close(code, code === undefined ? undefined : reason);
     this.#conclude();
+    const { deliversAfterClose } = this.#core;
+    if (!deliversAfterClose) this.#cutLarge();
     // A reader that still gets messages makes room for them itself.
-    this.#release(this.#core.deliversAfterClose ? RATE : READER | RATE);
+    this.#release(deliversAfterClose ? RATE : HELD);
     this.#regulate();
     return this.#sentClose;
   }
@@ -623,6 +732,7 @@ export class ProtocolTransport
   /** Nothing is read or sent any more. */
   #stop(): void {
     this.#keepalive?.stop();
+    this.#cutLarge();
     this.#protocol.end();
     this.#leave();
   }

@@ -20,6 +20,7 @@ import {
 } from "../stream_channel/options.ts";
 import { type Capability, NO_CAPABILITIES } from "./capabilities.ts";
 import {
+  checkLarge,
   checkPings,
   CONNECT_KINDS,
   CONNECT_OVER_KINDS,
@@ -104,6 +105,7 @@ function checkOffer(compression: ConnectOptions["compression"]): void {
 export function readOverOptions(given: OverOptions): OverOptions {
   const options = readOptions(given, OVER_KINDS);
   checkPings(options);
+  checkLarge(options);
   checkOption("side", options.side, OVER_KINDS.side);
   options.compression = readCompression(options.compression, OVER_COMPRESSION_KINDS);
   return options;

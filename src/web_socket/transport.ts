@@ -3,6 +3,8 @@ import type { Ending } from "./channel_state.ts";
 import type { ConnectionInfo } from "./connection_info.ts";
 import type { CloseFrameContent } from "./close_info.ts";
 import type { Message } from "./web_socket_channel.ts";
+import type { EarlyMessage } from "./message_input.ts";
+import type { OutgoingMessage } from "./outgoing_message.ts";
 import type { MessageInput, SendOptions } from "./web_socket_sink.ts";
 
 /**
@@ -42,6 +44,10 @@ export interface Transport {
     options: SendOptions | undefined,
     isOnly: boolean,
   ): boolean;
+  /** Sends messages in parts. Left out where it can't. */
+  createOutgoing?(events: OutgoingMessagesEvents): OutgoingMessages;
+  /** The stream's reader has left, and with it the message that is streamed. Left out where there is none. */
+  skipUnread?(): void;
   /** See `WebSocketChannel.ping`; only on an open connection. Left out where it can't. */
   ping?(payload?: Uint8Array, signal?: AbortSignal): Promise<number>;
   /** See `WebSocketChannel.pong`; likewise. */
@@ -67,4 +73,36 @@ export interface Transport {
   ref?(): void;
   /** See `WebSocketChannel.unref`. */
   unref?(): void;
+}
+
+/** What messages go to on an open connection. */
+export type OpenTransport = Pick<
+  Transport,
+  "send" | "sendPrepared" | "ping" | "pong" | "close" | "load" | "isFull"
+>;
+
+/** What {@linkcode OutgoingMessages} report. */
+export interface OutgoingMessagesEvents {
+  /** The message in parts is sent, or isn't any more: what waits behind it can be sent. */
+  onSent(): void;
+  /** Its source has failed: the message can't be taken back. */
+  onSourceFailed(error: unknown): void;
+  /** The connection has ended, or begun to, before it was whole. */
+  onCutOff(message: OutgoingMessage, hasBegun: boolean): void;
+}
+
+/** Takes the place of an open transport while a message is sent in parts. */
+export interface OutgoingMessages extends OpenTransport {
+  /** How many messages wait. */
+  readonly length: number;
+  /** How many bytes of payload wait. */
+  readonly size: number;
+  /** Sends a message in parts. */
+  start(message: OutgoingMessage): void;
+  /** Lets another message in parts wait. */
+  push(message: OutgoingMessage): void;
+  /** Takes the first of those that wait. */
+  shift(): EarlyMessage | OutgoingMessage;
+  /** The connection ends: the source is cancelled. */
+  end(): void;
 }

@@ -5,8 +5,9 @@ import {
   outlet,
   type SinkTarget,
 } from "../stream_channel/channel_sink.ts";
-import { abortable } from "../stream_channel/errors.ts";
-import { ignore } from "../stream_channel/errors.ts";
+import { checkSource } from "../stream_channel/add_stream.ts";
+import { abortable, ignore, preHandled } from "../stream_channel/errors.ts";
+import { lacking } from "./capabilities.ts";
 import { checkOption, type OptionKinds, readOptions, shown } from "../stream_channel/options.ts";
 
 /** What can be sent as a message: text, or bytes. */
@@ -21,6 +22,23 @@ export interface SendOptions {
   readonly compress?: boolean | undefined;
 }
 
+/** What a message's content comes from: text, or bytes; of a text also bytes of UTF-8, cut anywhere. */
+export type MessageSource =
+  | AsyncIterable<MessageInput>
+  | (Iterable<MessageInput> & object)
+  | ReadableStream<MessageInput>;
+
+/** Options of {@linkcode WebSocketSink.addMessage}. */
+export interface AddMessageOptions extends SendOptions {
+  /** Whether the message is text or binary. */
+  readonly kind: "text" | "binary";
+  /**
+   * Gives up the message when it aborts, and cancels the source. Once a part is sent, the connection ends with it:
+   * a message can't be taken back.
+   */
+  readonly signal?: AbortSignal | undefined;
+}
+
 /** Options of {@linkcode WebSocketSink.whenReady}. */
 export interface SinkWaitOptions {
   /** Ends the waiting when it aborts. */
@@ -30,6 +48,12 @@ export interface SinkWaitOptions {
 const WAIT_KINDS: OptionKinds<SinkWaitOptions> = { signal: "AbortSignal" };
 
 const SEND_KINDS: OptionKinds<SendOptions> = { compress: "boolean" };
+
+const ADD_MESSAGE_KINDS: OptionKinds<AddMessageOptions> = {
+  ...SEND_KINDS,
+  kind: '"text"|"binary"',
+  signal: "AbortSignal",
+};
 
 /**
  * The sink of a WebSocket channel: a {@linkcode ChannelSink} whose {@linkcode close} can tell the
@@ -50,6 +74,41 @@ export interface WebSocketSink<T = MessageInput> extends ChannelSink<T> {
    * @throws {UnsupportedError} When it must not be compressed, and the transport gives no choice.
    */
   add(message: T, options?: SendOptions): boolean;
+  /**
+   * Sends one message while its content comes, of any length, in bounded memory: each chunk of the source leaves as
+   * a fragment (RFC 6455 §5.4), a large one as several. It waits for room between them. Messages that are added
+   * meanwhile, and other calls of it, wait until this one is sent; Pings, Pongs and a Close don't.
+   *
+   * When the source fails, or gives what is neither text nor bytes, the connection ends with 1011 or the error's
+   * `closeCode`, as with {@linkcode ChannelSink.addError}. When the connection ends first, the source is cancelled,
+   * and `closed` has an error.
+   *
+   * On a transformed channel it sends a message of the connection's own, past what transforms the sink.
+   *
+   * @param source What the content comes from. It is asked for no more before what it gave is sent.
+   * @param options See {@linkcode AddMessageOptions}; `kind` is required.
+   * @returns A promise that fulfils when the whole message is added. It rejects with the source's error, with the
+   * signal's reason, or with the error of the connection that ended first. An unhandled rejection does no harm.
+   * @throws {TypeError} When `source` is no source, or a single message: use {@linkcode add} for that; and when an
+   * option is missing, unknown or of the wrong type. The channel is unharmed.
+   * @throws {DOMException} `InvalidStateError` after `close`, and while `addStream` runs.
+   * @throws {UnsupportedError} Where the capability `messageStreams` isn't there.
+   *
+   * @example
+   * ```ts
+   * import { channelPair } from "@web-socket/channel/stream-channel";
+   * import { WebSocketChannel } from "@web-socket/channel";
+   *
+   * const { local, foreign } = channelPair<Uint8Array>();
+   * const client = WebSocketChannel.over(local, { side: "client" });
+   * const server = WebSocketChannel.over(foreign, { side: "server" });
+   * const parts = ["one ", "message"];
+   * await client.sink.addMessage(parts, { kind: "text" });
+   * console.log((await server.stream.next()).value); // one message
+   * await client.sink.close();
+   * ```
+   */
+  addMessage(source: MessageSource, options: AddMessageOptions): Promise<void>;
   /**
    * Waits as {@linkcode ChannelSink.ready} does, and tells room from the end.
    *
@@ -119,6 +178,8 @@ export function unsendable(code: unknown, allowed: string): RangeError {
 export interface WebSocketSinkTarget extends SinkTarget<MessageInput, SendOptions> {
   /** The user closes, with a code or without one. */
   closeWith(code: number | undefined, reason: string | undefined): Promise<void>;
+  /** See {@linkcode WebSocketSink.addMessage}, with checked arguments. Left out where it can't. */
+  addMessage?(source: MessageSource, options: AddMessageOptions): Promise<void>;
   /** See {@linkcode closeUnasked}. Left out: as `closeWith`. */
   closeUnasked?(code?: number, reason?: string): void;
 }
@@ -151,6 +212,19 @@ export class OwnWebSocketSink extends MessageSink<MessageInput, SendOptions>
   constructor(target: WebSocketSinkTarget, options: MessageSinkOptions) {
     super(target, options);
     this.#target = target;
+  }
+
+  addMessage(source: MessageSource, given: AddMessageOptions): Promise<void> {
+    const options = readOptions(given, ADD_MESSAGE_KINDS, {
+      hint: '. Give { kind: "text" } or { kind: "binary" }',
+    });
+    checkOption("kind", options.kind, ADD_MESSAGE_KINDS.kind);
+    checkSource(source, "message");
+    if (this.#target.addMessage === undefined) throw lacking("messageStreams");
+    outlet.checkUsable(this, "add a message");
+    const { signal } = options;
+    if (signal?.aborted) return preHandled(Promise.reject(signal.reason));
+    return this.#target.addMessage(source, options);
   }
 
   whenReady(given?: SinkWaitOptions): Promise<boolean> {
