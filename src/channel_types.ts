@@ -46,6 +46,7 @@ export type {
   Redirect,
   RedirectChange,
   RedirectDecision,
+  StreamedOptions,
 } from "./web_socket/options.ts";
 export type { ConnectPhase, HandshakeResponse, RefusedResponse } from "./web_socket/errors.ts";
 export type {

@@ -5,11 +5,13 @@ import type {
   ConnectOverOptions,
   FromOptions,
   OverOptions,
+  StreamedOptions,
 } from "./web_socket/options.ts";
 import { NativeWebSocketChannel } from "./native/native_web_socket_channel.ts";
 import type { WebSocketLike } from "./native/web_socket_like.ts";
 import type { ChannelLike } from "./stream_channel/channel_like.ts";
 import { connectOver, over } from "./web_socket/over.ts";
+import type { IncomingMessage } from "./web_socket/incoming_message.ts";
 import type {
   Message,
   WebSocketChannel as WebSocketChannelInstance,
@@ -41,6 +43,11 @@ export interface WebSocketChannelStatic {
    * channel.sink.add("hello");
    * ```
    */
+  connect(
+    url: string | URL,
+    options: ConnectOptions & StreamedOptions,
+  ): WebSocketChannelInstance<Message | IncomingMessage>;
+  /** As the other {@linkcode connect}; every message is whole. */
   connect(url: string | URL, options?: ConnectOptions): WebSocketChannelInstance;
   /**
    * Connects to a server, and waits until the connection is open.
@@ -50,6 +57,11 @@ export interface WebSocketChannelStatic {
    * @returns The open channel. It rejects with what `ready` rejects with, and with what `connect`
    * throws: a `SyntaxError`, `TypeError` or `RangeError` when an argument is malformed.
    */
+  open(
+    url: string | URL,
+    options: ConnectOptions & StreamedOptions,
+  ): Promise<WebSocketChannelInstance<Message | IncomingMessage>>;
+  /** As the other {@linkcode open}; every message is whole. */
   open(url: string | URL, options?: ConnectOptions): Promise<WebSocketChannelInstance>;
   /**
    * Wraps a socket with the interface of the platform's `WebSocket`, of either side: the global one,
@@ -97,6 +109,11 @@ export interface WebSocketChannelStatic {
    * await client.sink.close();
    * ```
    */
+  over(
+    bytes: ChannelLike<Uint8Array, Uint8Array>,
+    options: OverOptions & StreamedOptions,
+  ): WebSocketChannelInstance<Message | IncomingMessage>;
+  /** As the other {@linkcode over}; every message is whole. */
   over(bytes: ChannelLike<Uint8Array, Uint8Array>, options: OverOptions): WebSocketChannelInstance;
   /**
    * Speaks RFC 6455 over a channel of bytes as the client, doing the opening handshake first. For the
@@ -109,6 +126,12 @@ export interface WebSocketChannelStatic {
    * @throws {TypeError} When a header field is malformed.
    * @throws {RangeError} When a number is out of its range.
    */
+  connectOver(
+    bytes: ChannelLike<Uint8Array, Uint8Array>,
+    url: string | URL,
+    options: ConnectOverOptions & StreamedOptions,
+  ): WebSocketChannelInstance<Message | IncomingMessage>;
+  /** As the other {@linkcode connectOver}; every message is whole. */
   connectOver(
     bytes: ChannelLike<Uint8Array, Uint8Array>,
     url: string | URL,
@@ -132,15 +155,18 @@ export interface WebSocketChannelStatic {
 
 /** Makes {@linkcode WebSocketChannel}s. */
 export const WebSocketChannel: WebSocketChannelStatic = {
-  connect,
-  async open(url, options) {
+  connect: connect as WebSocketChannelStatic["connect"],
+  async open(url: string | URL, options?: ConnectOptions) {
     const channel = connect(url, options);
     await channel.ready;
-    return channel;
+    return channel as WebSocketChannelInstance<Message & IncomingMessage>;
   },
   from: (socket, options) => NativeWebSocketChannel.from(socket, options),
-  over: (bytes, options) => over(bytes, options),
-  connectOver: (bytes, url, options) => connectOver(bytes, url, options),
+  over: ((bytes, options) => over(bytes, options)) as WebSocketChannelStatic["over"],
+  connectOver:
+    ((bytes, url, options) => connectOver(bytes, url, options)) as WebSocketChannelStatic[
+      "connectOver"
+    ],
   signKey,
 };
 

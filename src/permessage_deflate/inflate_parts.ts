@@ -1,5 +1,6 @@
 /** Decompressing a message while it arrives, in bounded memory. */
 
+import { joined } from "../protocol/byte_queue.ts";
 import type { InflatePartsEvents, PartsInflater } from "../protocol/message_deflate.ts";
 import { InflateError } from "../protocol/message_deflate.ts";
 import { INFLATED_BYTE_COST } from "../protocol/work_budget.ts";
@@ -132,14 +133,27 @@ export class InflationInParts implements PartsInflater, Task {
 
   #next(): void {
     if (this.#isWorking) return;
-    const piece = this.#pieces.shift();
-    if (piece === undefined) return;
+    if (this.#pieces.length === 0) return;
+    const piece = this.#takePiece();
     const stream = this.#stream ?? this.#begin();
     this.#written += this.#piece.length;
     this.#piece = piece;
     this.#isWorking = true;
     if (piece === END) stream.end(END);
     else stream.write(piece, () => this.#onWritten(stream));
+  }
+
+  /** The end, or all that was pushed before it: a call for each small piece would take longer. */
+  #takePiece(): Uint8Array {
+    const pieces = this.#pieces;
+    const hasEnd = pieces.at(-1) === END;
+    if (pieces.length > (hasEnd ? 2 : 1)) {
+      const content = hasEnd ? pieces.slice(0, -1) : pieces;
+      const size = content.reduce((sum, it) => sum + it.length, 0);
+      this.#pieces = hasEnd ? [END] : [];
+      return joined(content, size);
+    }
+    return pieces.shift() ?? END;
   }
 
   #begin(): InflateStream {

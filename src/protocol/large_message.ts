@@ -12,6 +12,9 @@ import type { InflatePartsEvents, PartsInflater } from "./message_deflate.ts";
 import type { FrameInPieces, MessageOptions } from "./pieces.ts";
 import { decodeInvalid, decodeWithin, lastBoundary } from "./utf8.ts";
 
+/** So many compressed bytes wait for the decompressor, and no more are read. */
+const MOST_PENDING = 0x1_0000;
+
 const EMPTY = new Uint8Array(0);
 
 /** Who gets a message in parts. */
@@ -150,8 +153,9 @@ export class InflatingLarge implements InflatePartsEvents {
   readonly flags: number;
   /** How many compressed bytes of it have arrived. */
   size = 0;
-  /** Whether what was given to it isn't decompressed yet. */
-  isBusy = false;
+  /** How much was given to it that isn't decompressed yet. */
+  #pending = 0;
+  #isEnded = false;
   /** Decompresses it; set by who creates it. */
   inflater: PartsInflater | null = null;
   readonly #largerThan: number;
@@ -186,6 +190,11 @@ export class InflatingLarge implements InflatePartsEvents {
     this.#isDropped = true;
   }
 
+  /** Whether it has so much to do that no more is to be read. */
+  get isBusy(): boolean {
+    return this.#isEnded || this.#pending >= MOST_PENDING;
+  }
+
   /** Takes a piece of a frame's payload. */
   append(frame: FrameInPieces, chunk: Uint8Array, start: number, end: number): boolean {
     this.push(unmasked(frame, chunk, start, end), false);
@@ -196,7 +205,8 @@ export class InflatingLarge implements InflatePartsEvents {
   push(bytes: Uint8Array, isLast: boolean): void {
     this.size += bytes.length;
     if (bytes.length === 0 && !isLast) return;
-    this.isBusy = true;
+    this.#pending += bytes.length;
+    this.#isEnded ||= isLast;
     this.inflater?.push(bytes, isLast);
   }
 
@@ -220,12 +230,11 @@ export class InflatingLarge implements InflatePartsEvents {
   }
 
   onInflateMore(): void {
-    this.isBusy = false;
+    this.#pending = 0;
     if (!this.#isDropped) this.#events.onInflatedSoFar();
   }
 
   onInflateEnd(error: unknown): void {
-    this.isBusy = false;
     if (this.#isDropped) return;
     if (this.#kept !== null) {
       return this.#events.onInflatedAll(joined(this.#kept, this.#keptSize), error);

@@ -684,9 +684,9 @@ export class Protocol {
     this.#regulate(inflating);
   }
 
-  /** No frame is read until what has come is decompressed. */
-  #regulate({ isBusy }: InflatingLarge): void {
-    if (isBusy && this.#inflating !== null) this.#halted |= BUSY;
+  /** No frame is read until what has come is decompressed, if that is much. */
+  #regulate(inflating: InflatingLarge): void {
+    if (this.#inflating === inflating && inflating.isBusy) this.#halted |= BUSY;
   }
 
   #endParts(

@@ -266,9 +266,15 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget, OutgoingM
     outlet.addError(this.sink, error);
   }
 
-  onCutOff(message: OutgoingMessage, hasBegun: boolean): void {
-    if (hasBegun) this.#isCutOff = true;
+  onCutOff(message: OutgoingMessage): void {
     this.#lose(message);
+  }
+
+  #endOutgoing(): void {
+    const outgoing = this.#outgoing;
+    if (outgoing === null) return;
+    if (outgoing.hasBegun) this.#isCutOff = true;
+    outgoing.end();
   }
 
   /** It can't be sent: reported when it is known why. */
@@ -434,7 +440,7 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget, OutgoingM
   peerCloses(): void {
     if (this.state === "open") this.life.closing.closer ??= "remote";
     if (this.life.apply("peerCloses")) this.#open = null;
-    this.#outgoing?.end();
+    this.#endOutgoing();
     outlet.disconnect(this.sink);
     this.#startCloseTimer();
   }
@@ -540,7 +546,7 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget, OutgoingM
     }
     if (!this.life.apply("close")) return;
     this.#open = null;
-    this.#outgoing?.end();
+    this.#endOutgoing();
     this.#startCloseTimer();
   }
 
@@ -572,7 +578,7 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget, OutgoingM
     const before = this.state;
     if (!this.life.apply("end")) return;
     this.#open = null;
-    this.#outgoing?.end();
+    this.#endOutgoing();
     if (this.#early !== null) this.#dropKept(this.#early);
     this.#endAttempt();
     const info = this.#infoOf(ending);
@@ -609,8 +615,8 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget, OutgoingM
     if (isCloseLost) closing.sent = undefined;
     closing.dropped = this.bufferedAmount;
     closing.unacknowledged = this.#transport?.unacknowledged;
-    if (closing.dropped > 0) closing.error ??= droppedError(closing);
     if (this.#isCutOff) closing.error ??= cutOffError(closing);
+    if (closing.dropped > 0) closing.error ??= droppedError(closing);
     // RFC 6455 §7.1.4: no closing handshake was completed with a Close that never left.
     const info = closing.info(isCloseLost ? { ...ending, wasClean: false } : ending);
     const isLate = ending.initiator === "timeout" && closing.error === undefined && !closing.isDone;

@@ -279,6 +279,12 @@ export interface ConnectOptions
   require?: readonly Capability[] | undefined;
 }
 
+/** With it large messages are delivered as {@linkcode IncomingMessage}: see {@linkcode ProtocolOptions}. */
+export interface StreamedOptions {
+  /** See {@linkcode ProtocolOptions.streamLargerThan}. */
+  streamLargerThan: number;
+}
+
 /** Options of {@linkcode WebSocketChannel.over}. */
 export interface OverOptions extends Omit<ProtocolOptions, "compression"> {
   /** Which end this is: a client masks what it sends, a server doesn't. */

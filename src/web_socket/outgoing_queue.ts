@@ -47,6 +47,10 @@ export class OutgoingQueue implements OutgoingMessages {
     this.#events = events;
   }
 
+  get hasBegun(): boolean {
+    return this.#hasBegun;
+  }
+
   /** How many messages wait. */
   get length(): number {
     return this.#waiting.length;
@@ -85,9 +89,9 @@ export class OutgoingQueue implements OutgoingMessages {
     const events = this.#events;
     try {
       if (await this.#send(message)) message.done.resolve();
-      else events.onCutOff(message, this.#hasBegun);
+      else events.onCutOff(message);
     } catch (error) {
-      if (this.#adding?.isEnded === true) events.onCutOff(message, this.#hasBegun);
+      if (this.#adding?.isEnded === true) events.onCutOff(message);
       else this.#fail(message, error);
     }
     events.onSent();
@@ -107,7 +111,7 @@ export class OutgoingQueue implements OutgoingMessages {
     const first = kind === "text" ? TEXT : BINARY;
     const send = (piece: Uint8Array, fin: boolean): boolean => {
       const opcode = this.#hasBegun ? CONTINUATION : first;
-      this.#hasBegun = true;
+      this.#hasBegun = !fin;
       return transport.sendFragment(piece, { opcode, fin, compress });
     };
     const room = {

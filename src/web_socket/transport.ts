@@ -88,11 +88,13 @@ export interface OutgoingMessagesEvents {
   /** Its source has failed: the message can't be taken back. */
   onSourceFailed(error: unknown): void;
   /** The connection has ended, or begun to, before it was whole. */
-  onCutOff(message: OutgoingMessage, hasBegun: boolean): void;
+  onCutOff(message: OutgoingMessage): void;
 }
 
 /** Takes the place of an open transport while a message is sent in parts. */
 export interface OutgoingMessages extends OpenTransport {
+  /** Whether a part of a message is sent, and the whole isn't. */
+  readonly hasBegun: boolean;
   /** How many messages wait. */
   readonly length: number;
   /** How many bytes of payload wait. */

@@ -93,6 +93,10 @@ const trials: Record<Capability, Trial> = {
     there: never,
     missing: () => assertUnsupported("messageLimit", { maxMessageSize: 10 }),
   },
+  messageStreams: {
+    there: never,
+    missing: () => assertUnsupported("messageStreams", { streamLargerThan: 0 }),
+  },
   compressionOptions: {
     there: never,
     missing: () =>

@@ -4,6 +4,7 @@ import { assert, assertEquals } from "@std/assert";
 import { NetWebSocketChannel } from "../../src/net/mod.ts";
 import { NET_CAPABILITIES } from "../../src/net/net_capabilities.ts";
 import { NO_CAPABILITIES } from "../../src/web_socket/capabilities.ts";
+import type { IncomingMessage } from "../../src/web_socket/incoming_message.ts";
 import type { Capability } from "../../src/web_socket/capabilities.ts";
 import { startProxy, startTls } from "../support/net_peers.ts";
 import { startRecipe, withRecipe } from "../support/recipes.ts";
@@ -85,6 +86,17 @@ const shown: Record<Capability, () => Promise<void>> = {
       await channel.ready;
       await channel.sink.close(1011, "broken");
       assertEquals((await server.next("close")).code, 1011);
+    }),
+  messageStreams: () =>
+    withRecipe("echo", {}, async ({ url }) => {
+      const channel = NetWebSocketChannel.connect(url, { streamLargerThan: 3 });
+      await channel.sink.addMessage(["str", "eam"], { kind: "text" });
+      const { value } = await channel.stream.next();
+      const { readable } = value as unknown as IncomingMessage;
+      let text = "";
+      for await (const part of readable) text += part;
+      assertEquals(text, "stream");
+      await channel.sink.close();
     }),
   failureCause: () =>
     withRecipe("http", { status: 503, headers: { "Retry-After": "7" } }, async ({ url }) => {

@@ -174,7 +174,14 @@ Deno.test("S156 S157 an open channel at once: protocol and extensions are what w
   const { capabilities } = channel;
   assertEquals(
     Object.entries(capabilities).filter(([, able]) => able).map(([name]) => name).sort(),
-    ["allCloseCodes", "compressionOptions", "inboundBackpressure", "messageLimit", "ping"],
+    [
+      "allCloseCodes",
+      "compressionOptions",
+      "inboundBackpressure",
+      "messageLimit",
+      "messageStreams",
+      "ping",
+    ],
   );
   channel.ref();
   channel.unref();

@@ -152,7 +152,7 @@ Deno.test("connect options: a capability that doesn't exist is answered with tho
     error.message,
     "Cannot use the option require: it must be names of capabilities (headers, ping, terminate, " +
       "inboundBackpressure, messageLimit, compressionOptions, tls, proxy, handshakeResponse, " +
-      'allCloseCodes, failureCause), got "pings"',
+      'allCloseCodes, messageStreams, failureCause), got "pings"',
   );
 });
 
