@@ -236,10 +236,11 @@ export class InflatingLarge implements InflatePartsEvents {
 
   onInflateEnd(error: unknown): void {
     if (this.#isDropped) return;
-    if (this.#kept !== null) {
-      return this.#events.onInflatedAll(joined(this.#kept, this.#keptSize), error);
-    }
-    if (error === null && !this.#large.finish()) this.#events.onInvalid();
-    else if (!this.#isDropped) this.#events.onInflatedAll(null, error);
+    const isValid = this.#kept !== null || error !== null || this.#large.finish();
+    // The last part's listener may have ended the connection.
+    if (this.#isDropped) return;
+    this.#isDropped = true;
+    if (!isValid) this.#events.onInvalid();
+    else this.#events.onInflatedAll(this.#kept && joined(this.#kept, this.#keptSize), error);
   }
 }
