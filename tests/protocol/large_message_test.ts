@@ -241,7 +241,7 @@ class FakeDeflate implements MessageDeflate {
 
 function compressed(options: Partial<ProtocolOptions> = {}) {
   const deflate = new FakeDeflate();
-  return { ...open({ deflate, ...options }), deflate };
+  return Object.assign(open({ deflate, ...options }), { deflate });
 }
 
 Deno.test("large messages, compressed: what they are decompressed to decides", () => {
@@ -305,7 +305,7 @@ Deno.test("large messages, compressed: every end in the middle", () => {
       "failure 1007 Invalid compressed data",
     ],
     [
-      ({ deflate }) => deflate.receiver?.onInflated(Uint8Array.of(0xff)),
+      ({ deflate }) => deflate.receiver?.onInflated(Uint8Array.of(0xff, 97)),
       "failure 1007 Invalid UTF-8",
     ],
     [({ deflate }) => {
