@@ -341,6 +341,19 @@ Deno.test("large messages, compressed: every end in the middle", () => {
   assertEquals(closing.log.filter((it) => it !== "unblocked"), ["begin binary", "3132 2"]);
 });
 
+Deno.test("large messages, compressed: the listener of the last part may close", () => {
+  const it = compressed({ invalidText: "replace" });
+  it.protocol.receive(frame({ opcode: 1, rsv: 4, payload: "abcd" }));
+  it.deflate.receiver?.onInflated(joined([utf8("12345"), Uint8Array.of(0xe2)]));
+  it.onPart = () => it.protocol.close();
+  it.deflate.receiver?.onInflateEnd(null);
+  assertEquals(it.log.filter((entry) => entry !== "unblocked"), [
+    "begin text",
+    "12345 6",
+    "\ufffd 6",
+  ]);
+});
+
 Deno.test("large messages, compressed: one that is skipped is decompressed, for those behind it", () => {
   const { protocol, log, deflate } = compressed();
   protocol.receive(frame({ opcode: 1, rsv: 4, payload: "abcde", fin: false }));

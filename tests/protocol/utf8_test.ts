@@ -112,3 +112,12 @@ Deno.test("UTF-8: agrees with the platform's decoder on random bytes, cut at ran
     if (!valid) assertEquals(expected, null, label);
   }
 });
+
+Deno.test("a validator tells whether what it was given ends between two code points", () => {
+  const validator = new Utf8Validator();
+  assertEquals(validator.isComplete, true);
+  validator.push(Uint8Array.of(97, 0xc3), 0, 2);
+  assertEquals(validator.isComplete, false);
+  validator.push(Uint8Array.of(0xa9), 0, 1);
+  assertEquals(validator.isComplete, true);
+});
