@@ -5,7 +5,8 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import process from "node:process";
 import { createSecureContext } from "node:tls";
-import { WebSocketChannel } from "../../mod.ts";
+import { type IncomingMessage, WebSocketChannel } from "../../mod.ts";
+import { Channel } from "../../src/web_socket/channel.ts";
 import { NativeWebSocketChannel } from "../../src/native/mod.ts";
 import { dialError } from "../../src/net/dial_error.ts";
 import { NetWebSocketChannel } from "../../src/net/mod.ts";
@@ -63,6 +64,13 @@ export interface Elsewhere {
 }
 
 /** The error of a client that sends more than it may: of the server's channel, or what `onError` got. */
+/** What does the work of a channel. */
+function connectionOf(channel: WebSocketChannel) {
+  const core = Channel.coreOf(channel);
+  if (core === null) throw new Error("it is no channel of this package");
+  return core;
+}
+
 async function flooded(rateLimit: RateLimitOptions, whose: "closed" | "onError"): Promise<unknown> {
   const { promise, resolve } = deferred<unknown>();
   const server = await WebSocketServer.bind({
@@ -503,6 +511,34 @@ export const PROVOKED: Readonly<Record<string, Provoke | Elsewhere>> = {
   },
 
   // Sending and closing.
+  "Cannot add a message: the bytes of its text are not UTF-8": () =>
+    rig().channel.sink.addMessage([Uint8Array.of(0xff)], { kind: "text" }),
+  "Cannot send a message: … before all of it was added": async () => {
+    const { client } = webSocketChannelPair();
+    void client.sink.close();
+    await client.closed;
+    return connectionOf(client).addMessage([], { kind: "text" });
+  },
+  "Cannot send everything: … in the middle of a message": async () => {
+    const { client, server } = webSocketChannelPair();
+    server.stream.discard();
+    const source = new ReadableStream<string>({ start: (it) => it.enqueue("begun") });
+    client.sink.addMessage(source, { kind: "text" }).catch(() => {});
+    await delay(0);
+    void client.sink.close();
+    return (await client.closed).error;
+  },
+  "Cannot read the rest of a message: the connection was closed (…) in the middle of it":
+    async () => {
+      const { client, server } = webSocketChannelPair({ streamLargerThan: 0 });
+      const source = new ReadableStream<string>({ start: (it) => it.enqueue("begun") });
+      client.sink.addMessage(source, { kind: "text" }).catch(() => {});
+      const message = (await server.stream.next()).value as unknown as IncomingMessage;
+      void client.sink.close(1000);
+      return message.done;
+    },
+  'Cannot use the options: streamLargerThan needs invalidText "fail" or "replace", as "bytes" needs whole messages':
+    () => connect({ streamLargerThan: 1, invalidText: "bytes" }),
   "Cannot add: a message must be a string, an ArrayBuffer or a view of one, got …": () =>
     rig().channel.sink.add(wrong(1)),
   "Cannot read the bytes: their buffer is detached or has become too small for them": () => {
