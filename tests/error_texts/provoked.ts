@@ -512,7 +512,7 @@ export const PROVOKED: Readonly<Record<string, Provoke | Elsewhere>> = {
 
   // Sending and closing.
   "Cannot add a message: the bytes of its text are not UTF-8": () =>
-    rig().channel.sink.addMessage([Uint8Array.of(0xff)], { kind: "text" }),
+    webSocketChannelPair().client.sink.addMessage([Uint8Array.of(0xff)], { kind: "text" }),
   "Cannot send a message: … before all of it was added": async () => {
     const { client } = webSocketChannelPair();
     void client.sink.close();
@@ -557,7 +557,7 @@ export const PROVOKED: Readonly<Record<string, Provoke | Elsewhere>> = {
     sink.add("between");
   },
   [
-    "Cannot add a stream: the source must be an iterable, an async iterable or a ReadableStream, " +
+    "Cannot add a …: the source must be an iterable, an async iterable or a ReadableStream, " +
     "got …"
   ]: () => rig().channel.sink.addStream(wrong("text")),
   "Cannot close: the code must be one of …, got …": () => rig().channel.sink.close(1005),

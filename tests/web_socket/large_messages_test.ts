@@ -389,10 +389,10 @@ const cut: [name: string, source: () => MessageSource, error: string][] = [
     await turn();
     throw new Error("the disk is gone");
   }, "the disk is gone"],
-  ["fails at once", async function* () {
-    await turn();
-    throw new Error("the disk is gone");
-  }, "the disk is gone"],
+  ["fails at once", () =>
+    new ReadableStream<string>({
+      pull: (control) => control.error(new Error("the disk is gone")),
+    }), "the disk is gone"],
   ["is a ReadableStream that fails", () =>
     new ReadableStream<string>({
       start: (control) => control.enqueue("x".repeat(5000)),
