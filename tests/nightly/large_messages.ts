@@ -124,7 +124,7 @@ async function streamed(sample: Sample, size: number): Promise<void> {
   await server.close();
 }
 
-Deno.test(`large messages: ${SIZE} bytes each way through both ends retain at most 1 MiB a side`, async () => {
+Deno.test(`large messages: ${SIZE} bytes each way through both ends retain at most 1 MiB a side beyond a bare copy`, async () => {
   const floor = await measure("node:net", bare);
   const ours = await measure("addMessage and streamLargerThan", streamed);
   // Without a forced collection only the peak can be told.
