@@ -87,8 +87,8 @@ interface Budget {
 }
 
 /** The budgets of what is counted in the text of src/. */
-const FORWARDS: Budget = { budget: 119, goal: 39 };
-const CALLBACK_INTERFACES: Budget = { budget: 19, goal: 9 };
+const FORWARDS: Budget = { budget: 132, goal: 39 };
+const CALLBACK_INTERFACES: Budget = { budget: 24, goal: 9 };
 /** What a sink hands its values to, and that of a WebSocket channel, do the work: they are no listeners. */
 const CALLBACK_INTERFACES_OF_OTHER_NAMES: Budget = { budget: 3 };
 
