@@ -45,22 +45,22 @@ const ROOT = new URL("../", import.meta.url);
 
 /** The budget of each folder of src/. */
 const ROOMS: Rooms = {
-  "src": { files: 5, lines: 389 },
+  "src": { files: 5, lines: 419 },
   "src/check": { files: 1, lines: 136 },
   "src/handshake": { files: 11, lines: 1731 },
-  "src/native": { files: 12, lines: 1051 },
-  "src/net": { files: 18, lines: 2669 },
+  "src/native": { files: 12, lines: 1054 },
+  "src/net": { files: 18, lines: 2670 },
   "src/page": { files: 3, lines: 130 },
-  "src/permessage_deflate": { files: 5, lines: 1006 },
-  "src/protocol": { files: 16, lines: 2889 },
+  "src/permessage_deflate": { files: 6, lines: 1288 },
+  "src/protocol": { files: 17, lines: 3377 },
   "src/realm": { files: 4, lines: 334 },
   "src/reconnecting": { files: 25, lines: 3974 },
-  "src/server": { files: 34, lines: 5684 },
-  "src/stream_channel": { files: 22, lines: 6220 },
+  "src/server": { files: 34, lines: 5695 },
+  "src/stream_channel": { files: 22, lines: 6258 },
   "src/faces": { files: 11, lines: 1582 },
   "src/page_faces": { files: 2, lines: 123 },
   "src/testing": { files: 6, lines: 562 },
-  "src/web_socket": { files: 45, lines: 6102 },
+  "src/web_socket": { files: 49, lines: 6907 },
 };
 
 /** What the folder of streams is to come down to. */
