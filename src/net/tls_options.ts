@@ -27,13 +27,13 @@ export const TLS_CONTEXT_KINDS: OptionKinds<TlsContextOptions> = {
   ecdhCurve: "string",
   dhparam: "string|bytes",
   sigalgs: "string",
-  secureOptions: "number",
+  secureOptions: "int32",
   allowPartialTrustChain: "boolean",
   clientCertEngine: "string",
   privateKeyEngine: "string",
   privateKeyIdentifier: "string",
   sessionIdContext: "string",
-  sessionTimeout: "number",
+  sessionTimeout: "int31",
   ticketKeys: "bytes",
 };
 
@@ -46,7 +46,7 @@ const TLS_KINDS: OptionKinds<TlsOptions> = {
   secureContext: "object",
   session: "bytes",
   pskCallback: "function",
-  minDHSize: "number",
+  minDHSize: "size",
   requestOCSP: "boolean",
   enableTrace: "boolean",
   highWaterMark: "size",
@@ -59,6 +59,7 @@ const IGNORED: Partial<Record<Platform, readonly string[]>> = {
     "ciphers",
     "clientCertEngine",
     "crl",
+    "dhparam",
     "ecdhCurve",
     "privateKeyEngine",
     "privateKeyIdentifier",
@@ -70,6 +71,7 @@ const IGNORED: Partial<Record<Platform, readonly string[]>> = {
   ],
   bun: [
     "clientCertEngine",
+    "dhparam",
     "privateKeyEngine",
     "privateKeyIdentifier",
     "pskCallback",
@@ -105,6 +107,7 @@ export function readTlsOptions(tls: TlsOptions): TlsOptions {
  */
 export function checkTlsContext(options: TlsContextOptions): void {
   const { ca, cert, key, crl, privateKeyEngine } = options;
+  checkValues(options);
   checkPem("ca", ca, "CERTIFICATE");
   checkPem("cert", cert, "CERTIFICATE");
   checkPem("key", key, "PRIVATE KEY");
@@ -115,14 +118,52 @@ export function checkTlsContext(options: TlsContextOptions): void {
   }
 }
 
+/** The settings with a text in OpenSSL's format. Some platforms take an empty one for a setting that isn't there. */
+const TEXTS = ["ciphers", "ecdhCurve", "sigalgs", "secureProtocol"] as const;
+
+/** What some platforms take, and then ignore, or notice only when a client connects. */
+function checkValues(options: TlsContextOptions): void {
+  const { minVersion, maxVersion, sessionIdContext = "", ticketKeys, dhparam } = options;
+  for (const name of TEXTS) {
+    if (options[name] === "") throw malformed(name, "a string that isn't empty");
+  }
+  if (minVersion !== undefined && maxVersion !== undefined && minVersion > maxVersion) {
+    throw malformed("maxVersion", "as new as minVersion, or newer");
+  }
+  if (new TextEncoder().encode(sessionIdContext).length > 32) {
+    throw malformed("sessionIdContext", "at most 32 bytes long");
+  }
+  if (ticketKeys !== undefined && ticketKeys.byteLength !== 48) {
+    throw malformed("ticketKeys", "48 bytes long");
+  }
+  if (dhparam !== "auto") checkParameters(dhparam);
+}
+
+/** Node takes parameters that it can't read, and goes on without them. RFC 7468 §3, X.690 §8.1. */
+function checkParameters(dhparam: TlsContextOptions["dhparam"]): void {
+  checkPem("dhparam", dhparam, "DH PARAMETERS");
+  if (dhparam === undefined) return;
+  const text = typeof dhparam === "string" ? dhparam : new TextDecoder().decode(dhparam);
+  const body = /-----BEGIN DH PARAMETERS-----([\w+/=\s]+)-----END/.exec(text)?.[1] ?? "";
+  try {
+    const der = atob(body);
+    if (der.charCodeAt(0) === 0x30 && der.length > 8) return;
+  } catch {
+    // Not base64.
+  }
+  throw malformed("dhparam", "PEM, a DH PARAMETERS");
+}
+
 type Pem = TlsContextOptions["key"];
 
 /** RFC 7468 §2: text with a label; what is in it is the platform's business. */
 function checkPem(name: string, value: Pem, label: string): void {
   if (value === undefined) return;
-  const list = typeof value === "string" || ArrayBuffer.isView(value) ? [value] : value;
+  const list = typeof value === "string" || ArrayBuffer.isView(value) ? [value] : [...value];
+  if (list.length === 0) throw malformed(name, "left out, or a list that isn't empty");
   for (const element of list) {
-    const pem = typeof element === "object" && "pem" in element ? element.pem : element;
+    const isPair = typeof element === "object" && element !== null && "pem" in element;
+    const pem = isPair ? element.pem : element;
     const text = typeof pem === "string"
       ? pem
       : ArrayBuffer.isView(pem)

@@ -5,7 +5,7 @@ import { type Clock, systemClock } from "../web_socket/clock.ts";
 import type { Message } from "../web_socket/web_socket_channel.ts";
 import type { MessageInput } from "../web_socket/web_socket_sink.ts";
 import { claimSocket } from "./claim.ts";
-import { serve } from "./handler.ts";
+import { HANDLERS, serve } from "./handler.ts";
 import type { UpgradeSocket } from "./upgrade_socket.ts";
 import { ServerChannel, type UpgradeExtra } from "./server_channel.ts";
 import {
@@ -86,7 +86,7 @@ export function acceptUpgrade<Context = undefined>(
   head: Uint8Array,
   given?: AcceptUpgradeOptions<Context>,
 ): ServerWebSocketChannel<Message, MessageInput, Context> {
-  const options = readOptions(given, ACCEPT_KINDS);
+  const options = readOptions(given, ACCEPT_KINDS, { elsewhere: HANDLERS });
   const settings = checkServerOptions(options);
   const { handler, onError } = settings;
   const channel = accept({ request, socket, head }, settings, systemClock, {

@@ -5,6 +5,7 @@ import { UnsupportedError } from "../web_socket/errors.ts";
 import { platform } from "../web_socket/platform.ts";
 import { DEFAULT_MAX_MESSAGE_SIZE } from "../web_socket/options.ts";
 import { type BunServerSocket, BunSocket } from "./bun_socket.ts";
+import { HANDLERS } from "./handler.ts";
 import {
   checkPlatformOptions,
   PLATFORM_KINDS,
@@ -114,7 +115,7 @@ const MIN_IDLE = 8;
 export function bunWebSocket<Context = undefined>(
   given?: PlatformUpgradeOptions<Context>,
 ): BunWebSocket<Context> {
-  const options = readOptions(given, PLATFORM_KINDS);
+  const options = readOptions(given, PLATFORM_KINDS, { elsewhere: HANDLERS });
   const detailed = typeof options.compression === "boolean" ? [] : ["compression"] as const;
   const settings = checkPlatformOptions(options, [...UNSUPPORTED, ...detailed]);
   const { maxMessageSize = DEFAULT_MAX_MESSAGE_SIZE, compression } = options;

@@ -28,6 +28,12 @@ export type ConnectionHandler<Context = unknown> = (
   channel: ServerWebSocketChannel<Message, MessageInput, Context>,
 ) => void | Promise<void>;
 
+/** What other libraries call it. */
+export const HANDLERS = {
+  known: { onConnection: 1, onconnection: 1, connection: 1, onConnect: 1, onOpen: 1, open: 1 },
+  hint: ". Give it as handler",
+};
+
 /** What a server has that knows its channels. */
 export type ServerHost = Pick<ServiceHost, "isClosing" | "onChannel" | "onChannelClosed">;
 

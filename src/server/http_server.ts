@@ -41,12 +41,19 @@ const TLS_KINDS: OptionKinds<ServerTlsOptions> = {
   enableTrace: "boolean",
 };
 
+/** OpenSSL's limit, in bytes. */
+const MAX_PSK_HINT = 128;
+
 function readTls(tls: ServerTlsOptions): ServerTlsOptions {
   const read = readOptions(tls, TLS_KINDS, { within: "tls." });
   checkTlsContext(read);
+  // RFC 4279 §5.3 allows more; OpenSSL doesn't, and fails each handshake.
+  if (new TextEncoder().encode(read.pskIdentityHint).length > MAX_PSK_HINT) {
+    throw malformedOption("tls.pskIdentityHint", `at most ${MAX_PSK_HINT} bytes long`);
+  }
   if (read.cert ?? read.pfx ?? read.SNICallback ?? read.pskCallback) {
     refuseIgnored(read);
-    checkPair(read);
+    checkCertificates(read);
     return read;
   }
   throw new TypeError("Cannot use the option tls: it must have a cert and a key, or a pfx");
@@ -58,15 +65,26 @@ interface Crypto {
   X509Certificate: new (cert: unknown) => { checkPrivateKey(key: object): boolean };
 }
 
-/** Deno takes what it can't read, and a key of another certificate, and then fails each handshake; Bun does when it is bound. */
-function checkPair({ cert, key, passphrase }: ServerTlsOptions): void {
+/**
+ * Deno takes what it can't read, and a key of another certificate, and then fails each handshake; Bun does when it is
+ * bound. Deno and Node go on without authorities that they can't read.
+ */
+function checkCertificates({ ca, cert, key, passphrase }: ServerTlsOptions): void {
   const listed = (given: unknown): unknown[] => Array.isArray(given) ? given : [given];
   const [certs, keys] = [listed(cert), listed(key)];
   const isPlain = [...certs, ...keys].every((it) =>
     typeof it === "string" || ArrayBuffer.isView(it)
   );
   const crypto = builtinModule<Crypto>("crypto");
-  if (!isPlain || crypto === null) return;
+  if (crypto === null) return;
+  for (const it of ca === undefined ? [] : listed(ca)) {
+    try {
+      new crypto.X509Certificate(it);
+    } catch {
+      throw malformedOption("tls.ca", "PEM, a CERTIFICATE");
+    }
+  }
+  if (!isPlain) return;
   const read = certs.map((it) =>
     readable("cert", "CERTIFICATE", () => new crypto.X509Certificate(it))
   );
@@ -199,8 +217,22 @@ export function createHttpServer(
     ALPNProtocols: ["http/1.1"],
   };
   // Bun's own node:https can't take other certificates later.
-  if (isBun) return forwarding("tls", "secureConnection", options);
-  return builtin("https").createServer(options);
+  return secured(() =>
+    isBun ? forwarding("tls", "secureConnection", options) : builtin("https").createServer(options)
+  );
+}
+
+/** What the platform makes of the option `tls`: each has errors of its own for what it can't read. */
+function secured<T>(make: () => T): T {
+  try {
+    return make();
+  } catch (cause) {
+    if (cause instanceof UnsupportedError) throw cause;
+    const { message } = cause as Error;
+    throw new TypeError(`Cannot use the option tls: the platform refuses it: ${message}`, {
+      cause,
+    });
+  }
 }
 
 /** A server of `node:net` or `node:tls` that reads requests as well, where it can listen in ways that `node:http` can't. */
@@ -221,7 +253,8 @@ function forwarding(name: "net" | "tls", event: string, options: object): HttpSe
  */
 export function setTlsContext(server: HttpServer, tls: TlsContextOptions): void {
   const read = readOptions(tls, TLS_CONTEXT_KINDS, { within: "tls." });
-  server.setSecureContext?.(readTls(read));
+  const settings = readTls(read);
+  secured(() => server.setSecureContext?.(settings));
 }
 
 /** How many connections the system may queue. */
@@ -243,6 +276,8 @@ const DEFAULT_PLACE: ServerPlace = {};
 
 /** What `listen` of `node:net` is to be given. */
 function listenOptions({ fd, hostname, port, reusePort }: ServerPlace): ListenOptions {
+  // It would be every address of the machine, such as for an environment variable that isn't set.
+  if (hostname === "") throw malformedOption("hostname", "a string that isn't empty");
   if (fd !== undefined) {
     if (hostname === undefined && port === undefined) return { fd, backlog: BACKLOG };
     throw malformedOption("fd", "left out where there is a hostname or a port");

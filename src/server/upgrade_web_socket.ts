@@ -3,6 +3,7 @@ import type { WebSocketEventLike, WebSocketLike } from "../native/web_socket_lik
 import type { Refusal } from "../handshake/server_handshake.ts";
 import { type OptionKinds, readOptions } from "../stream_channel/options.ts";
 import { claim } from "./claim.ts";
+import { HANDLERS } from "./handler.ts";
 import { systemClock } from "../web_socket/clock.ts";
 import { UnsupportedError } from "../web_socket/errors.ts";
 import { platform } from "../web_socket/platform.ts";
@@ -89,7 +90,7 @@ export async function upgradeWebSocket<Context = undefined>(
   request: Request,
   given?: UpgradeWebSocketOptions<Context>,
 ): Promise<UpgradeResult<Context>> {
-  const options = readOptions(given, UPGRADE_KINDS);
+  const options = readOptions(given, UPGRADE_KINDS, { elsewhere: HANDLERS });
   const settings = checkPlatformOptions(options, UNSUPPORTED);
   const { Deno } = globalThis as { Deno?: DenoLike };
   if (platform() !== "deno" || Deno?.upgradeWebSocket === undefined) {

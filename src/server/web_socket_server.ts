@@ -39,7 +39,7 @@ import {
 } from "./http_server.ts";
 import { type Refused, refused } from "./admission.ts";
 import { type RefusalReason, report } from "./error_hook.ts";
-import { serve, type ServerHost } from "./handler.ts";
+import { HANDLERS, serve, type ServerHost } from "./handler.ts";
 import { services } from "../web_socket/connection_service.ts";
 import { SilentSockets } from "./silent_sockets.ts";
 import type { UpgradeSocket } from "./upgrade_socket.ts";
@@ -80,7 +80,11 @@ export interface BindOptions<Context = unknown>
   reusePort?: boolean | undefined;
   /** TLS settings: with these it is a `wss:` server. */
   tls?: ServerTlsOptions | undefined;
-  /** The only path, or paths, to serve; upgrades of others are refused with 404. Left out: every path. */
+  /**
+   * The only path, or paths, to serve, such as `"/chat"`; upgrades of others are refused with 404. A request's whole path
+   * is compared, without its query, upper and lower case apart. There are no patterns: leave it out to serve paths that
+   * `verify` looks at. Left out: every path.
+   */
   path?: string | readonly string[] | undefined;
   /**
    * How many TCP connections there may be that have not sent a whole request yet. When one more comes, the oldest of them
@@ -129,7 +133,7 @@ const BIND_KINDS: OptionKinds<BindOptions> = {
   ...ATTACH_KINDS,
   hostname: "string",
   port: "port",
-  fd: "size",
+  fd: "int31",
   reusePort: "boolean",
   tls: "object",
   onRequest: "function",
@@ -171,7 +175,9 @@ export interface WebSocketServer<Context = unknown> extends AttachedWebSocketSer
    *
    * @param tls As the option `tls` of `bind`, with all that is to be so from now on; without what decides about clients
    * (`requestCert`, `rejectUnauthorized`, `SNICallback`, …), which stays.
-   * @throws {TypeError} When a setting is malformed, or there is no certificate. The old ones stay in use.
+   * @throws {TypeError} When a setting can't be read, or there is no certificate; `cause` is the platform's error, if it
+   * was the platform that refused it. The old ones stay in use.
+   * @throws {RangeError} When a number is out of its range.
    * @throws {UnsupportedError} When the platform would ignore a setting.
    * @throws {DOMException} `InvalidStateError` when the server has no TLS.
    */
@@ -249,7 +255,7 @@ export interface WebSocketServerStatic {
    * @param options See {@linkcode BindOptions}. By default only this machine can connect, and web
    * pages of other hosts are refused.
    * @returns The server. It rejects with a `RangeError`, `TypeError` or `SyntaxError` when an option is
-   * malformed, with the platform's error when it can't listen there, and with an `UnsupportedError`
+   * malformed (a setting of `tls` that can't be read is a `TypeError`), with the platform's error when it can't listen there, and with an `UnsupportedError`
    * where the platform has no `node:http`.
    *
    * @example
@@ -320,10 +326,10 @@ export async function bind<Context = undefined>(
   given?: BindOptions<Context>,
   clock: Clock = systemClock,
 ): Promise<WebSocketServer<Context>> {
-  const options = readOptions(given, BIND_KINDS, { hint: ". Give { port }" });
-  const { tls, path } = options;
+  const options = readOptions(given, BIND_KINDS, { hint: ". Give { port }", elsewhere: HANDLERS });
+  const { tls } = options;
   const settings = { ...checkServerOptions(options), limits: limitsOf(options, clock) };
-  checkPaths(path);
+  options.path = readPaths(options.path);
   const http = createHttpServer(tls, settings.handshakeTimeout, options);
   const server = new BoundServer(http, options, { settings, clock });
   await server.listen(options);
@@ -336,9 +342,10 @@ export function attach<Context = undefined>(
   given?: AttachOptions<Context>,
   clock: Clock = systemClock,
 ): AttachedWebSocketServer<Context> {
-  const options = readOptions(given, ATTACH_KINDS, { hint: ". Give { path }" });
+  const place = { hint: ". Give { path }", elsewhere: HANDLERS };
+  const options = readOptions(given, ATTACH_KINDS, place);
   const settings = { ...checkServerOptions(options), limits: limitsOf(options, clock) };
-  checkPaths(options.path);
+  options.path = readPaths(options.path);
   // An Express application is a function with the methods of an emitter, and emits no upgrades.
   if (
     typeof http === "function" ||
@@ -370,13 +377,31 @@ function limitsOf(
   throw malformedOption("limits", `left out where ${own} is given`);
 }
 
-function checkPaths(paths: unknown): void {
-  for (const path of typeof paths === "string" ? [paths] : paths as string[] | undefined ?? []) {
-    if (typeof path === "string" && path.startsWith("/")) continue;
-    throw new TypeError(
-      `Cannot use the option path: it must begin with a slash, got ${shown(path, true)}`,
-    );
-  }
+/**
+ * The paths as a client's request has them: as in a URL.
+ *
+ * @throws {TypeError} When there is none, or one that no request can have.
+ */
+function readPaths(given: BindOptions["path"]): readonly string[] | undefined {
+  if (given === undefined) return undefined;
+  const paths: unknown[] = typeof given === "string" ? [given] : [...given];
+  if (paths.length === 0) throw malformedOption("path", "left out, or a list that isn't empty");
+  return paths.map((path): string => {
+    if (typeof path !== "string" || !path.startsWith("/")) {
+      throw new TypeError(
+        `Cannot use the option path: it must begin with a slash, got ${shown(path, true)}`,
+      );
+    }
+    // It would be compared as it is, and no request would have it.
+    if (/[*?#]|\/:\w/.test(path)) {
+      throw new TypeError(
+        `Cannot use the option path: it must be a whole path, without a pattern or a query, got ${
+          shown(path, true)
+        }. verify can decide about others`,
+      );
+    }
+    return new URL(`ws://localhost${path}`).pathname;
+  });
 }
 
 /** The options of `close`, checked. */

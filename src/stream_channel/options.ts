@@ -34,10 +34,15 @@ const RANGES: Readonly<Record<string, readonly [min: number, max: number]>> = {
   chance: [0, 1],
   limit: [1, Infinity],
   port: [0, 0xffff],
+  int31: [0, 0x7fff_ffff],
+  int32: [0, 0xffff_ffff],
 };
 
+/** The kinds of whole numbers: counts and sizes, but not times. `Infinity` is one where its range has it. */
+const WHOLE = /^(?:size|limit|port|int31|int32)$/;
+
 /** The kinds whose errors may quote a text: no secret is expected there. */
-const QUOTABLE = /^(number|boolean|time|period|size|chance|limit|port|".*"|null)$/;
+const QUOTABLE = /^(number|boolean|time|period|size|chance|limit|port|int31|int32|".*"|null)$/;
 
 /** Where options were given. */
 export interface OptionsPlace {
@@ -45,7 +50,7 @@ export interface OptionsPlace {
   readonly within?: string;
   /** What to do instead where the options are no object. */
   readonly hint?: string;
-  /** Options that belong elsewhere, and what to do with them. */
+  /** Options that belong elsewhere, or have another name here, and what to do with them. */
   readonly elsewhere?: { readonly known: object; readonly hint: string };
 }
 
@@ -166,8 +171,11 @@ export function checkOption(name: string, value: unknown, kind: string): void {
   const range = RANGES[kind];
   if (range === undefined) return;
   const [min, max] = range;
-  if (value as number >= min && value as number <= max) return;
-  throw new RangeError(fault(`from ${min} to ${max}`));
+  if (!(value as number >= min && value as number <= max)) {
+    throw new RangeError(fault(`from ${min} to ${max}`));
+  }
+  if (!WHOLE.test(kind) || value === Infinity || Number.isInteger(value)) return;
+  throw new RangeError(fault("an integer"));
 }
 
 function isOfKind(value: unknown, kind: string): boolean {

@@ -25,7 +25,7 @@ export type TlsVersion = "TLSv1" | "TLSv1.1" | "TLSv1.2" | "TLSv1.3";
  *
  * A setting that the runtime would ignore is an `UnsupportedError` instead. Deno ignores
  * `allowPartialTrustChain`, `ciphers`, `crl`, `ecdhCurve`, `secureOptions` and `sigalgs`, Bun the suites
- * of TLS 1.3 in `ciphers`, both engines.
+ * of TLS 1.3 in `ciphers`, both `dhparam` and engines.
  */
 export interface TlsContextOptions {
   /** Certificates of the authorities to trust instead of the built-in ones, PEM. */

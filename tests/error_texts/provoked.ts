@@ -745,7 +745,20 @@ export const PROVOKED: Readonly<Record<string, Provoke | Elsewhere>> = {
     }),
   "Cannot use the option …: it must be the key of tls.cert": () =>
     bind({ tls: { cert: createIdentity().cert, key: createIdentity().key } }),
+  "Cannot use the option tls: the platform refuses it: …": () => bind({ tls: { pfx: "x" } }),
+  "Cannot use the option …: it must be left out, or a list that isn't empty": () =>
+    bind({ path: [] }),
+  "Cannot use the option …: it must be at most … bytes long": () =>
+    bind({ tls: { ...createIdentity(), pskIdentityHint: "x".repeat(129) } }),
+  "Cannot use the option …: it must be at most 32 bytes long": () =>
+    bind({ tls: { ...createIdentity(), sessionIdContext: "x".repeat(33) } }),
+  "Cannot use the option …: it must be 48 bytes long": () =>
+    bind({ tls: { ...createIdentity(), ticketKeys: new Uint8Array(3) } }),
+  "Cannot use the option …: it must be as new as minVersion, or newer": () =>
+    bind({ tls: { ...createIdentity(), minVersion: "TLSv1.3", maxVersion: "TLSv1.2" } }),
   "Cannot use the option path: it must begin with a slash, got …": () => bind({ path: "chat" }),
+  "Cannot use the option path: it must be a whole path, without a pattern or a query, got …. verify can decide about others":
+    () => bind({ path: "/chat/*" }),
   "Cannot use the option …: element … of … is not …, such as …": () => bind({ hosts: ["a/b"] }),
   "Cannot use the option protocols: subprotocol … of … must be a token": () =>
     bind({ protocols: ["a b"] }),

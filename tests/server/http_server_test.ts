@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { createPrivateKey } from "node:crypto";
 import process from "node:process";
 import { NetWebSocketChannel } from "../../src/net/mod.ts";
 import { WebSocketServer } from "../../src/server/mod.ts";
@@ -93,6 +94,85 @@ Deno.test("setTls: new connections get the new certificate, open ones go on; a m
   for (const client of [old, other, fresh]) assertEquals((await client.closed).code, 1012);
 });
 
+const PEM = (label: string): string => `-----BEGIN ${label}-----\nAAAA\n-----END ${label}-----\n`;
+
+/** Settings of TLS that can't be read, or contradict each other. */
+const UNREADABLE: readonly [settings: object, error: new () => Error, part: string][] = [
+  [{ ciphers: "none-of-this-name" }, TypeError, "tls: the platform refuses it: "],
+  [{ sigalgs: "none-of-this-name" }, TypeError, "tls: the platform refuses it: "],
+  [{ ecdhCurve: "none-of-this-name" }, TypeError, "tls: the platform refuses it: "],
+  [{ crl: PEM("X509 CRL") }, TypeError, "tls: the platform refuses it: "],
+  [{ secureProtocol: "none" }, TypeError, "tls: the platform refuses it: "],
+  [{ pfx: "x", cert: undefined, key: undefined }, TypeError, "tls: the platform refuses it: "],
+  [{ cert: PEM("CERTIFICATE") }, TypeError, "tls"],
+  [{ key: PEM("PRIVATE KEY") }, TypeError, "tls"],
+  [{ ca: PEM("CERTIFICATE") }, TypeError, "tls.ca: it must be PEM, a CERTIFICATE"],
+  [{ ca: [] }, TypeError, "tls.ca"],
+  [{ cert: [null] }, TypeError, "tls.cert: it must be PEM"],
+  [{ cert: [], key: [] }, TypeError, "tls.cert"],
+  [{ key: [{ pem: 5 }] }, TypeError, "tls.key: it must be PEM"],
+  [{ dhparam: "x" }, TypeError, "tls.dhparam: it must be PEM"],
+  [{ dhparam: PEM("DH PARAMETERS") }, TypeError, "tls.dhparam: it must be PEM"],
+  [{ dhparam: new Uint8Array(5) }, TypeError, "tls.dhparam: it must be PEM"],
+  [{ ciphers: "" }, TypeError, "tls.ciphers"],
+  [{ minVersion: "TLSv1.3", maxVersion: "TLSv1.2" }, TypeError, "tls.maxVersion"],
+  [{ sessionIdContext: "\u00e4".repeat(17) }, TypeError, "tls.sessionIdContext"],
+  [{ ticketKeys: new Uint8Array(47) }, TypeError, "tls.ticketKeys"],
+  [{ sessionTimeout: 1.5 }, RangeError, "tls.sessionTimeout"],
+  [{ sessionTimeout: NaN }, RangeError, "tls.sessionTimeout"],
+  [{ secureOptions: -1 }, RangeError, "tls.secureOptions"],
+];
+
+Deno.test("tls: what can't be read is one error on every runtime, when bound and by setTls", async () => {
+  const identity = createIdentity();
+  const server = await WebSocketServer.bind({ tls: identity, handler: () => {} });
+  try {
+    for (const [settings, kind, part] of UNREADABLE) {
+      const tls = { ...identity, ...settings } as Identity;
+      const errors = [
+        await assertRejects(() => WebSocketServer.bind({ tls }), Error, "tls"),
+        assertThrows(() => server.setTls(tls), Error, "tls"),
+      ];
+      for (const error of errors) {
+        const name = Object.keys(settings)[0];
+        // What a platform ignores is refused by its name, whatever its value.
+        if (error instanceof UnsupportedError) assertEquals(error.capability, `tls.${name}`);
+        else {
+          assert(error instanceof kind, `${name}: ${error}`);
+          assert(error.message.startsWith(`Cannot use the option ${part}`), error.message);
+          if (part.includes("platform")) assert(error.cause instanceof Error, `${name}: no cause`);
+        }
+      }
+    }
+    // The old ones are still in use.
+    const client = NetWebSocketChannel.connect(server.url, { tls: { rejectUnauthorized: false } });
+    await client.ready;
+    await client.sink.close(1000);
+  } finally {
+    await server.close();
+  }
+});
+
+Deno.test("tls: a wrong passphrase is a TypeError, and is not quoted", async () => {
+  const { cert, key } = createIdentity();
+  const locked = createPrivateKey(key).export({
+    type: "pkcs8",
+    format: "pem",
+    cipher: "aes-256-cbc",
+    passphrase: "right",
+  }) as string;
+  const wrong = { cert, key: locked, passphrase: "not-this-one" };
+  const errors = [
+    await assertRejects(() => WebSocketServer.bind({ tls: wrong }), TypeError, "tls"),
+  ];
+  const right = { ...wrong, passphrase: "right" };
+  const server = await WebSocketServer.bind({ tls: right, handler: () => {} });
+  errors.push(assertThrows(() => server.setTls(wrong), TypeError, "tls"));
+  server.setTls(right);
+  await server.close();
+  for (const { message } of errors) assert(!message.includes("not-this-one"), message);
+});
+
 Deno.test("setTls: a server without TLS has no certificates", async () => {
   const server = await WebSocketServer.bind();
   assertInvalidState(() => server.setTls(createIdentity()));
@@ -126,5 +206,11 @@ Deno.test("reusePort: two servers at one port; without it, and on an old Node, a
 
 Deno.test("fd: is instead of a hostname and a port", async () => {
   await assertRejects(() => WebSocketServer.bind({ fd: 3, port: 80 }), TypeError, "fd");
-  await assertRejects(() => WebSocketServer.bind({ fd: -1 }), RangeError, "fd");
+  for (const fd of [-1, 1.5, Infinity, NaN]) {
+    await assertRejects(() => WebSocketServer.bind({ fd }), RangeError, "fd");
+  }
+});
+
+Deno.test("hostname: the empty text would be every address, and is refused", async () => {
+  await assertRejects(() => WebSocketServer.bind({ hostname: "" }), TypeError, "hostname");
 });

@@ -1,5 +1,14 @@
-import { assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { createServer } from "node:http";
 import type { CompressionOptions } from "../../src/permessage_deflate/compression_options.ts";
+import {
+  acceptUpgrade,
+  type BindOptions,
+  bunWebSocket,
+  ConnectionLimits,
+  upgradeWebSocket,
+  WebSocketServer,
+} from "../../src/server/mod.ts";
 import { readOptions } from "../../src/stream_channel/options.ts";
 import {
   checkServerOptions,
@@ -7,6 +16,11 @@ import {
   SERVER_KINDS,
   type ServerOptions,
 } from "../../src/server/server_options.ts";
+import { RawClient } from "../support/recipe_clients.ts";
+import { withServer } from "./support.ts";
+
+/** Options are checked before anything is looked at. */
+const NO_UPGRADE = [{} as never, {} as never, new Uint8Array()] as const;
 
 Deno.test("a server's options have safe defaults", () => {
   const settings = checkServerOptions();
@@ -101,4 +115,84 @@ Deno.test("header fields are given in any form, and kept in their order", () => 
       JSON.stringify(wrong),
     );
   }
+});
+
+const BIND_ONLY: readonly BindOptions[] = [
+  { maxConnections: 1.5 },
+  { maxConnectionsPerAddress: 1.5 },
+  { connectionRate: { total: 1.5, per: 1000 } },
+  { connectionRate: { perAddress: 1.5, per: 1000 } },
+  { maxSilentConnections: 1.5 },
+  { port: 80.5 },
+];
+
+const SHARED: readonly ServerOptions[] = [
+  { highWaterMark: 1.5 },
+  { maxMessageSize: 1.5 },
+  { rateLimit: { messages: 1.5, per: 1000, action: "close" } },
+  { rateLimit: { bytes: 1.5, per: 1000, action: "close" } },
+];
+
+Deno.test("a server's counts and sizes are whole numbers, on every entry", async () => {
+  for (const options of [...BIND_ONLY, ...SHARED]) {
+    const error = await assertRejects(() => WebSocketServer.bind(options), RangeError);
+    assert(error.message.includes("it must be an integer, got "), error.message);
+  }
+  for (const options of SHARED) {
+    assertThrows(() => acceptUpgrade(...NO_UPGRADE, options), RangeError, "an integer");
+    assertThrows(() => bunWebSocket(options), RangeError, "an integer");
+    // What Deno's own socket can't limit at all isn't looked at there.
+    const request = new Request("http://localhost/");
+    await assertRejects(() => upgradeWebSocket(request, options), RangeError, "an integer");
+  }
+  assertThrows(() => bunWebSocket({ maxQueueSize: 1.5 }), RangeError, "an integer");
+  assertThrows(() => new ConnectionLimits({ maxConnections: 1.5 }), RangeError, "an integer");
+});
+
+Deno.test("the name that other libraries give a handler is refused with ours, on every entry", async () => {
+  const text = "Cannot use the option onConnection: there is no such option, got a function. " +
+    "Give it as handler";
+  const options = { onConnection: () => {} } as ServerOptions;
+  const request = new Request("http://localhost/");
+  const { message } = await assertRejects(() => WebSocketServer.bind(options), TypeError);
+  assertEquals(message, text);
+  await assertRejects(() => upgradeWebSocket(request, options), TypeError, text);
+  for (
+    const act of [
+      () => WebSocketServer.attach(createServer(), options),
+      () => acceptUpgrade(...NO_UPGRADE, options),
+      () => bunWebSocket(options),
+    ]
+  ) assertEquals(assertThrows(act, TypeError).message, text);
+});
+
+Deno.test("path: one or several whole paths, as a request has them; no pattern", async () => {
+  const wrong: [path: unknown, part: string][] = [
+    [[], "a list that isn't empty"],
+    ["", "it must begin with a slash"],
+    ["chat", "it must begin with a slash"],
+    [["/a", 5], "it must begin with a slash"],
+    ["/chat/*", 'without a pattern or a query, got "/chat/*"'],
+    ["/chat/:room", "without a pattern"],
+    ["/chat?room=1", "without a pattern or a query"],
+    ["/chat#a", "without a pattern or a query"],
+  ];
+  for (const [path, part] of wrong) {
+    const options = { path } as BindOptions;
+    await assertRejects(() => WebSocketServer.bind(options), TypeError, part);
+    assertThrows(() => WebSocketServer.attach(createServer(), options), TypeError, part);
+  }
+  const path = ["/caf\u00e9 au lait", "/a:b"];
+  await withServer({ path, handler: () => {} }, async (server) => {
+    const statusAt = async (target: string): Promise<string | undefined> => {
+      const client = new RawClient(server.url);
+      client.request(target);
+      const status = (await client.response()).split(" ")[1];
+      await client.destroy();
+      return status;
+    };
+    const targets = ["/caf%C3%A9%20au%20lait", "/a:b?x=1", "/a:b/", "/A:b", "/a:b/c"];
+    const statuses = await Promise.all(targets.map(statusAt));
+    assertEquals(statuses, ["101", "101", "404", "404", "404"]);
+  });
 });

@@ -138,11 +138,20 @@ Deno.test("options: a number out of its range is a RangeError", () => {
       [{ size: NaN }, "size: it must be from 0 to Infinity, got NaN"],
       [{ port: 65536 }, "port: it must be from 0 to 65535, got 65536"],
       [{ most: 0 }, "most: it must be from 1 to Infinity, got 0"],
+      // Counts and sizes are whole numbers; times needn't be.
+      [{ size: 1.5 }, "size: it must be an integer, got 1.5"],
+      [{ port: 80.5 }, "port: it must be an integer, got 80.5"],
+      [{ most: 1.5 }, "most: it must be an integer, got 1.5"],
     ] as const
   ) {
     const error = assertThrows(() => read(options), RangeError);
     assertEquals(error.message, `Cannot use the option ${text}`);
   }
+});
+
+Deno.test("options: a time may be a fraction, and a limit Infinity", () => {
+  const options = { closeTimeout: 1.5, size: Infinity, most: Infinity };
+  assertEquals(read(options), options);
 });
 
 Deno.test("options: what is no options object is a TypeError, whose text has no content", () => {
