@@ -41,6 +41,7 @@ async function steps(std: string[]): Promise<Step[]> {
   return [
     { name: "format", args: ["fmt", "--check"] },
     { name: "lint", args: ["lint"] },
+    { name: "words", args: ["run", "--allow-all", "tasks/words.ts"] },
     // Each by itself: an entry exports every type that it mentions.
     ...(await entries()).map((it) => ({ name: "docs", args: ["doc", "--lint", it] })),
     { name: "types", args: ["check", ...std, "mod.ts", "status.ts", ...all] },

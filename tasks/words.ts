@@ -39,6 +39,11 @@ function expression(pattern: string): RegExp {
   return new RegExp(`(?<![\\w-])(?:${spaced})(?![\\w-])`, "gi");
 }
 
+/** Whether a text has words that a pattern of the lists matches. */
+export function isFound(pattern: string, text: string): boolean {
+  return expression(pattern).test(text);
+}
+
 const BANNED = BANNED_WORDS.map(({ pattern, instead }) => ({
   pattern: expression(pattern),
   instead,
@@ -78,8 +83,8 @@ export function findBanned(path: string, text: string): Finding[] {
   }));
 }
 
-/** The files that git knows or would know, except binary and generated ones. */
-async function files(): Promise<string[]> {
+/** The files with prose that git knows or would know, except binary and generated ones. */
+export async function files(): Promise<string[]> {
   const listed = await succeed(
     ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
     { cwd: fromFileUrl(ROOT) },

@@ -77,7 +77,7 @@ Deno.test("example first_page_dart: answers the first message and goes away", as
 });
 
 for (const example of ["first_page_javascript.ts", "first_page_finally.ts"]) {
-  Deno.test(`example ${example}: subscribes and prints what comes`, async () => {
+  Deno.test(`example ${example}: subscribes and prints what arrives`, async () => {
     await withRecipe("push", { ...TICKS, wait: "data" }, async (server) => {
       const { code, stdout, stderr } = await run(example, server);
       assertEquals({ code, stderr }, { code: 0, stderr: "" });

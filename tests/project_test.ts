@@ -41,7 +41,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
 /** What every layer may import. */
 const BOTTOM = "realm";
 
-/** The top of the client, which may import all of it. Entries export from it. */
+/** The top of the client, which may import everything. Entries export from it. */
 const TOP = [
   "src/web_socket_channel.ts",
   "src/page_web_socket_channel.ts",
@@ -237,7 +237,7 @@ Deno.test("project: instanceof asks for the project's own classes only", () => {
 });
 
 // A promise or an array of another realm has another constructor, and `name` is whatever it says.
-Deno.test("project: no value is told by its constructor", () => {
+Deno.test("project: no value is recognised by its constructor", () => {
   const pattern = /\.constructor\s*[!=]==|\bisPrototypeOf\b/;
   assertEquals(faults((source) => linesWith(source, pattern)), []);
 });
@@ -258,7 +258,7 @@ function* topLevelAwaits(bare: string): Generator<string> {
   }
 }
 
-/** What prints an error that the user asked nobody to take. */
+/** What prints an error that no handler of the user's takes. */
 const MAY_PRINT = "src/server/error_hook.ts";
 
 Deno.test("project: the library doesn't print, but for the errors of a server without onError", () => {
@@ -331,7 +331,7 @@ Deno.test("project: every link of the docs leads to a file and a heading that ex
   assertEquals(broken, []);
 });
 
-/** The anchors of a page's headings, as GitHub makes them. */
+/** The anchors of a page's headings, as GitHub creates them. */
 function anchorsOf(page: string): string[] {
   return [...page.matchAll(/^#+ (.*)$/gm)].map(([, heading = ""]) =>
     heading.toLowerCase().replace(/[^\p{L}\p{N} _-]/gu, "").replaceAll(" ", "-")

@@ -15,12 +15,12 @@ Deno.test("bench: contenders are measured in turns, each round begins with anoth
   assertEquals(notes.join(""), "abc" + "bca" + "cab" + "abc");
 });
 
-Deno.test("bench: the first round warms up, and isn't told", async () => {
+Deno.test("bench: the first round warms up, and isn't reported", async () => {
   const [result] = await measureAll([noting("a", [])], EFFORT);
   assertEquals(result, { name: "a", values: [1, 2, 3] });
 });
 
-Deno.test("bench: a contender that fails is told, and stops none of the others", async () => {
+Deno.test("bench: a contender that fails is reported, and stops none of the others", async () => {
   const failing: Contender = {
     name: "bad",
     measure: () => Promise.reject(new Error("no such thing")),

@@ -36,7 +36,7 @@ export const CONTROL_PATH = "/control";
 export async function ask<R extends ControlRequest>(
   request: R,
 ): Promise<ControlResponses[R["do"]]> {
-  // A page's own address makes it whole; workerd has none, and is told.
+  // A page's own address makes it whole; workerd has none, so its environment has the address.
   const { CONTROL_URL = CONTROL_PATH } = globalThis as { CONTROL_URL?: string };
   const response = await fetch(CONTROL_URL, { method: "POST", body: JSON.stringify(request) });
   const answer = await response.json();

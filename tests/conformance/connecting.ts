@@ -34,7 +34,7 @@ async function assertFails(
   return error;
 }
 
-/** The URL of a port that nobody listens at. */
+/** The URL of a port without a listener. */
 async function refusingUrl(context: Context): Promise<string> {
   const server = await context.start("silent");
   const { url } = server;
@@ -116,7 +116,7 @@ export function testConnecting({ test, traits }: Suite): void {
     assertNotEquals(error.message, "");
   });
 
-  test("G2 connection refused, and nobody looks at anything: nothing is unhandled", async (context) => {
+  test("G2 connection refused, and no promise is handled: nothing is unhandled", async (context) => {
     await context.connect(await refusingUrl(context)).closed;
   });
 
@@ -141,7 +141,7 @@ export function testConnecting({ test, traits }: Suite): void {
     await channel.sink.ready;
   });
 
-  test("G2 G30 whatever fails, and nobody looks at any promise: it has ended, nothing is unhandled", async (context) => {
+  test("G2 G30 whatever fails, and no promise is handled: it has ended, nothing is unhandled", async (context) => {
     const options = { connectTimeout: 50, closeTimeout: 50, highWaterMark: 4 };
     const { url: refusing } = await context.start("http", { status: 401 });
     const { url: dead } = await context.start("silent");

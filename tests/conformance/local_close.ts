@@ -22,7 +22,7 @@ export function testLocalClose({ test, traits }: Suite): void {
     await closed;
   });
 
-  test("G9 what comes between our Close and the peer's is not delivered", async (context) => {
+  test("G9 messages between our Close and the peer's are not delivered", async (context) => {
     const { channel } = await context.open("messages-after-close");
     const collected = collect(channel);
     await channel.sink.close(3000);

@@ -300,7 +300,7 @@ Deno.test("G14 our server stops a client that sends more than is read, and loses
   );
 });
 
-Deno.test("maxMessageSize of our server: ws is told 1009", async () => {
+Deno.test("maxMessageSize of our server: ws receives 1009", async () => {
   await withServer(echo, { maxMessageSize: 1000 }, async (server) => {
     const client = new LoggingClient(server.url);
     await client.seen("open");

@@ -1,5 +1,5 @@
 /**
- * Our own server at the other end of a client that nobody here wrote: Python's websockets, in a process of
+ * Our own server at the other end of another project's client: Python's websockets, in a process of
  * its own. The tests whose server misbehaves say nothing about ours: they, and what Python's client can't
  * do, are left out, each with its reason.
  */
@@ -39,7 +39,7 @@ const LEFT_OUT: LeftOut = [
     "attack 27",
     "C35 G29",
     ": G29 ",
-    "G9 what comes between",
+    "G9 messages between",
     "G6 ",
     "G7 ",
     "C20 ",

@@ -37,7 +37,7 @@ export interface Traits {
   readonly allCloseCodes: boolean;
   /** It sends header fields of the user's. */
   readonly headers: boolean;
-  /** A refused handshake's HTTP status is told. */
+  /** A refused handshake's HTTP status is reported. */
   readonly tellsStatus: boolean;
   /** A wrong or missing `Sec-WebSocket-Accept` fails the connection. */
   readonly checksAccept: boolean;

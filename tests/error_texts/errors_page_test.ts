@@ -22,7 +22,7 @@ const WITHOUT_LINE: Readonly<Record<string, string>> = {
   "Cannot make a virtual channel: no id is left": "after more channels than a program can open",
   "There is no …": "only this package asks",
   "Connecting was given up": "the channel has ended with an error of its own",
-  "Cannot send the start line: …": "what goes into it is checked before",
+  "Cannot send the start line: …": "what is put into it is checked before",
   "Cannot connect to …: malformed request line": "on a server: the client gets a 400",
   "Cannot use its answer: it must be an Error or undefined, synchronously, got …":
     "a part of the text about tls.checkServerIdentity",

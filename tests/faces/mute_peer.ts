@@ -6,9 +6,9 @@ import { joined } from "../support/bytes.ts";
 import { closeServer, listen } from "../support/loopback.ts";
 
 /**
- * A server that reads nothing but the request, and writes what it is told to.
+ * A server that reads nothing but the request, and writes what it is asked to.
  *
- * @param first What goes out together with the answer to the request.
+ * @param first The bytes to send together with the answer to the request.
  */
 export async function withMutePeer(
   run: (url: string, say: (bytes: Uint8Array) => void) => Promise<void>,

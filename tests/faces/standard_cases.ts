@@ -1,5 +1,5 @@
 /**
- * The WHATWG WebSockets standard, case by case: what its `WebSocket` is to do, whoever made it.
+ * The WHATWG WebSockets standard, case by case: what a `WebSocket` is to do, of any implementation.
  *
  * @module
  */
@@ -145,7 +145,7 @@ add(
 const malformed: [name: string, url: string][] = [
   ["an empty host", "ws://"],
   ["a blank in the host", "ws://foo bar.test/"],
-  ["another scheme", "mailto:nobody@example.test"],
+  ["another scheme", "mailto:user@example.test"],
   ["about:blank", "about:blank"],
   ["a fragment", "ws://127.0.0.1:1/#fragment"],
   ["an empty fragment", "ws://127.0.0.1:1/#"],
@@ -889,7 +889,7 @@ add("Feedback from the protocol", "a lost connection has failed: an error", asyn
 
 add(
   "Feedback from the protocol",
-  "an exception of a listener harms nobody else",
+  "an exception of a listener does not affect the others",
   async (subject) => {
     const socket = await open(subject);
     const found: unknown[] = [];

@@ -42,7 +42,7 @@ async function serve(channel: ServerWebSocketChannel): Promise<void> {
       await stream.next();
       return void close();
     case "/deaf":
-      // It reads nothing until it is told to.
+      // It reads nothing until asked to.
       await channel.closing;
       return;
   }

@@ -255,7 +255,7 @@ Deno.test("WebSocketStream: unsent data at the peer's Close is an error", () =>
     assertEquals(error.message, "The peer closed with 4000 before all was sent");
   }));
 
-streamCase("the peer is stopped while nobody reads", "/deaf", async ({ stream, info, subject }) => {
+streamCase("the peer stops without a reader", "/deaf", async ({ stream, info, subject }) => {
   const [peer] = subject.channels;
   assert(peer !== undefined);
   let sent = 0;

@@ -12,7 +12,7 @@ export interface Started {
   close(): Promise<void>;
 }
 
-/** The authorities of the certificates: the runtime has been told to trust one of them, or the client is. */
+/** The authorities of the certificates: the runtime has been configured to trust one of them, or the client is. */
 export interface Authorities {
   readonly trusted: Identity;
   readonly unknown: Identity;

@@ -1,4 +1,4 @@
-/** All cases in a process of its own, whose runtime was told to trust an authority when it started. */
+/** All cases in a process of its own, whose runtime was configured to trust an authority when it started. */
 
 import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";

@@ -79,7 +79,7 @@ function mutated(example: string): fc.Arbitrary<Uint8Array> {
   });
 }
 
-/** What comes of feeding chunks to a parser; only a HandshakeError may be thrown. */
+/** The result of giving chunks to a parser; only a HandshakeError may be thrown. */
 function outcome<Head extends { headers: HeaderMap }>(
   parser: Parser<Head>,
   chunks: Uint8Array[],

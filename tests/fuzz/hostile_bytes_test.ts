@@ -75,7 +75,7 @@ for (const [who, compression] of [["plain", false], ["compressed", true]] as con
           expected[at]?.push(...send(senders[at] as WebSocketChannel, random));
         }
         if (isFromServer && random.chance(0.3)) {
-          // Small enough that nobody falls behind.
+          // Small enough that no receiver falls behind.
           const bytes = hostileBytes(randomHostileBytes(random).name, random.bytes(1000));
           const all = sent(bytes, (value) => broadcast(channels, value));
           for (const its of expected) its.push(all);

@@ -21,7 +21,7 @@ const large = fc.integer({ min: 16_000, max: 70_000 }).map((length) =>
   Uint8Array.from({ length }, (_, i) => i * length)
 );
 
-/** The code units of lone surrogates become U+FFFD on the way. */
+/** The code units of lone surrogates become U+FFFD when they are sent. */
 function wellFormed(value: string): string {
   return new TextDecoder("utf-8", { ignoreBOM: true }).decode(new TextEncoder().encode(value));
 }
@@ -99,7 +99,7 @@ Deno.test("fuzz: what is sent comes out as it went in, whatever the chunks, paus
   );
 });
 
-/** What an end that echoes gives back for the steps and one Ping more: each answer in its place. */
+/** What an end that echoes returns for the steps and one Ping more: each answer in its place. */
 function answersTo(steps: readonly Step[]): string[] {
   const answers: string[] = [];
   for (const it of steps) {
@@ -162,7 +162,7 @@ function isUtf8(bytes: Uint8Array): boolean {
   }
 }
 
-/** The frames of a plan, and what is to be told of them. */
+/** The frames of a plan, and what is to be reported of them. */
 function fragments(
   { text, payload, cuts, pings }: Plan,
   key: readonly number[] | null,

@@ -1,5 +1,5 @@
 /**
- * Random budgets, and messages that are decompressed now, in pieces, or later: what is told is the
+ * Random budgets, and messages that are decompressed now, in pieces, or later: what is reported is the
  * same as without a budget.
  */
 
@@ -62,7 +62,7 @@ class Backwards implements MessageDeflate {
     this.#pending = [];
   }
 
-  /** Goes on with what comes later. */
+  /** Goes on with what arrives later. */
   step(): void {
     this.#pending.shift()?.();
   }
@@ -119,7 +119,7 @@ function chunksOf(wire: Uint8Array, sizes: readonly number[]): Uint8Array[] {
   return chunks;
 }
 
-Deno.test("fuzz: with any budget the same is told, in the same order, as without one", () => {
+Deno.test("fuzz: with any budget the same is reported, in the same order, as without one", () => {
   fc.assert(
     fc.property(
       fc.array(spec, { maxLength: 20 }),

@@ -106,7 +106,7 @@ Deno.test("the bytes are a copy, and the chunks aren't kept", () => {
   assertEquals([new TextDecoder().decode(first), reader.bytes.length], ["hello", 10]);
 });
 
-Deno.test("with somebody who takes the bytes, all of a body is read, and its beginning is kept", () => {
+Deno.test("with a reader of the bytes, all of a body is read, and its beginning is kept", () => {
   const part = new Uint8Array(10_000).fill(120);
   const reader = body({ "Content-Length": "100000" });
   const pieces: number[] = [];
@@ -133,7 +133,7 @@ Deno.test("whether the transport's end would cut a body off", () => {
   assertFalse(states({}, "hello"));
 });
 
-Deno.test("attack 65: what comes in one chunk is taken as one piece, a copy, however it is divided", () => {
+Deno.test("attack 65: the bytes of one chunk are taken as one piece, a copy, however it is divided", () => {
   const reader = body(CHUNKED);
   const pieces: Uint8Array[] = [];
   reader.onBytes = (bytes) => pieces.push(bytes);

@@ -66,7 +66,7 @@ Deno.test("ping with a payload: ws gets it, and its Pong answers it and the ones
     await last;
     assertEquals(got.slice(1), ["one", "two"]);
     assertEquals(got[0]?.length, 4);
-    socket.pong("nobody asked");
+    socket.pong("not asked");
     socket.pong("one");
     assert(await own >= 0);
     assert(await one >= 0);
@@ -93,7 +93,7 @@ Deno.test("ping with a signal: its reason, and the channel goes on", async () =>
   });
 });
 
-Deno.test("onPing, onPong and pong: each frame is seen with its channel, and one nobody asked for is sent", async () => {
+Deno.test("onPing, onPong and pong: each frame is seen with its channel, and one not asked for is sent", async () => {
   const seen: string[] = [];
   const { promise: all, resolve: done } = deferred();
   const options: ConnectOptions = {

@@ -203,7 +203,7 @@ Deno.test("from over Deno.upgradeWebSocket's socket: a real exchange, closed by 
   }
 });
 
-Deno.test("from over Deno.upgradeWebSocket's socket: a client that is lost is told as 1006", {
+Deno.test("from over Deno.upgradeWebSocket's socket: a client that is lost is reported as 1006", {
   ignore: !hasUpgrade,
 }, async () => {
   const { promise, resolve: accepted } = deferred<WebSocketChannel>();

@@ -49,7 +49,7 @@ Deno.test("the bundle for browsers has no specifier of a builtin, and connects n
   ]);
 });
 
-Deno.test("a bundler that splits leaves what dials out of the page; whoever dials loads it", async () => {
+Deno.test("a bundler that splits leaves what dials out of the page; dialling loads it", async () => {
   const folder = new URL("browser/split/", OUT);
   await Deno.remove(folder, { recursive: true }).catch(() => {});
   await succeed([

@@ -1,5 +1,5 @@
 /**
- * Our client and servers that nobody here wrote, each in a process of its own: Deno's, Bun's, Python's
+ * Our client and servers of other projects, each in a process of its own: Deno's, Bun's, Python's
  * websockets; and through what stands before servers: nginx, tinyproxy. What isn't installed is left
  * out, and the test's name says so.
  */

@@ -1,4 +1,4 @@
-/** DNS rebinding in a real browser: Chromium is told that a foreign name leads to this machine. */
+/** DNS rebinding in a real browser: Chromium is configured so that a foreign name leads to this machine. */
 
 import { assertEquals } from "@std/assert";
 import { retry } from "@std/async";

@@ -39,7 +39,7 @@ function described(bytes: Uint8Array): string[] {
   });
 }
 
-/** Sends bytes to an echoing server, in pieces, and gives what comes until it ends the connection. */
+/** Sends bytes to an echoing server, in pieces, and gives what arrives until it ends the connection. */
 async function exchange(url: string, wire: Uint8Array, pieces: number): Promise<string[]> {
   const client = new RawClient(url);
   client.request();

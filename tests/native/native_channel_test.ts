@@ -192,7 +192,7 @@ Deno.test("native C35 G29 a subprotocol that was not offered, or none of those o
   }
 });
 
-Deno.test("native: a subprotocol that was offered is told; of a wrapped socket any is", async () => {
+Deno.test("native: a subprotocol that was offered is reported; of a wrapped socket any is", async () => {
   for (const protocols of [["a", "b"], "b", undefined]) {
     const { channel, socket } = wrap({ protocols }, new FakeWebSocket(0));
     socket.open("b");
@@ -320,7 +320,7 @@ Deno.test("native: a failed attempt is one ConnectError, with the platform's tex
   }
 });
 
-Deno.test("native: nobody looks at a promise, and nothing is uncaught", async () => {
+Deno.test("native: no promise is handled, and nothing is uncaught", async () => {
   await assertNoUncaught(() => {
     const { socket } = wrap({}, new FakeWebSocket(0));
     socket.closed({ code: 1006 });
@@ -592,7 +592,7 @@ Deno.test("native: the extensions in use are the socket's", () => {
 
 // Backpressure, by looking at bufferedAmount.
 
-Deno.test("native: ready follows bufferedAmount, by looking at it only while somebody waits", async () => {
+Deno.test("native: ready follows bufferedAmount, by looking at it only while a caller waits", async () => {
   const { channel, clock, socket } = wrap({ highWaterMark: 100 });
   const idle = clock.pending;
   await channel.sink.ready;

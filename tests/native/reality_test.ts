@@ -29,7 +29,7 @@ async function assertUnsupported(capability: string, options: ConnectOptions): P
 interface Trial {
   /** It is there, and does what it is to do. */
   there(): Promise<void>;
-  /** It isn't there, and whoever asks for it is told. */
+  /** It isn't there, and asking for it reports that. */
   missing(): Promise<void>;
 }
 
@@ -82,7 +82,7 @@ const trials: Record<Capability, Trial> = {
         const subscription = channel.stream.listen(() => {});
         subscription.pause();
         await channel.ready;
-        // A reader that stopped at once has got all of it.
+        // A reader that stopped at once has got everything.
         const total = 600 * 65_536;
         while ((await server.stats()).bytesSent < total) await statsWhenIdle(server, 1);
         subscription.resume();
@@ -160,7 +160,7 @@ const trials: Record<Capability, Trial> = {
         assertInstanceOf(error, ConnectError);
         return error;
       };
-      // When to come back is a part of it, which nobody's reports; Deno's and Bun's do give the status.
+      // When to come back is a part of it, which no platform's socket reports; Deno's and Bun's do give the status.
       const { phase, status, retryAfter } = await attempt(503);
       const isTold = platform() === "deno" || platform() === "bun";
       assertEquals(

@@ -32,7 +32,7 @@ Deno.test("addresses: each once, of the family that it is of", async () => {
   assertEquals((await addressesOf("localhost", 1)).length > 0, true);
 });
 
-Deno.test("addresses: a name is not an address, and would be looked up by somebody else", async () => {
+Deno.test("addresses: a name is not an address, and would be looked up by the proxy", async () => {
   const message = "ERR_LOOKUP";
   for (const name of ["localhost", "", "127.1", "[::1]"]) {
     await assertRejects(() => addressesOf("a.test", 1, lookup("127.0.0.1", name)), Error, message);

@@ -67,7 +67,7 @@ class Flood {
   }
 }
 
-/** Fulfils when a number has stayed the same while bytes went to and fro elsewhere. */
+/** Fulfils when a number has stayed the same while bytes were exchanged elsewhere. */
 async function stopped(probe: LoopbackProbe, count: () => number): Promise<number> {
   for (let before = -1, same = 0; same < 100; same = count() === before ? same + 1 : 0) {
     before = count();
@@ -105,10 +105,10 @@ for (const way of ["TCP", "TLS", "TLS through a proxy that speaks TLS"]) {
         subscription.resume();
         while (received < sent + 100) await probe.roundTrip();
       }
-      // What it holds when the last byte has arrived is told, too, though nothing follows.
+      // What it holds when the last byte has arrived is reported, too, though nothing follows.
       subscription.pause();
       flood.limit = flood.sent + 1;
-      // That one may have arrived before its sender was told that it has left.
+      // That one may have arrived before its sender knew that it has left.
       if (received === flood.limit) onLast();
       await stopped(probe, () => flood.sent);
       subscription.resume();

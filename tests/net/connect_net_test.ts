@@ -30,7 +30,7 @@ function redirect(Location: string, status = 302): RecipeOptions {
 
 // Redirects.
 
-Deno.test("attack 30 redirects: off by default, and the answer is told", async () => {
+Deno.test("attack 30 redirects: off by default, and the answer is reported", async () => {
   await withAll([await startRecipe("echo")], async (echo) => {
     await withRecipe("http", redirect(echo.url), async ({ url }) => {
       for (const followRedirects of [undefined, false, 0]) {
@@ -88,7 +88,7 @@ Deno.test("attack 30 redirects: a body that never ends isn't waited for", async 
   });
 });
 
-Deno.test("attack 30 redirects: to where nobody is", async () => {
+Deno.test("attack 30 redirects: to where no server is", async () => {
   await withRecipe("http", redirect("ws://no-such-host.invalid/"), async ({ url }) => {
     const error = await connectFailure(url, { followRedirects: true });
     assertEquals(error.phase, "dns");
@@ -470,7 +470,7 @@ Deno.test("net RFC 8305 §5: a dead address costs the delay, a timeout ends all 
   });
 });
 
-Deno.test("net timeout: the addresses that have failed are told, also one that broke TLS", async () => {
+Deno.test("net timeout: the addresses that have failed are reported, also one that broke TLS", async () => {
   const server = createServer((socket) => void socket.once("data", () => socket.destroy()));
   const port = await listen(server);
   const failing: [url: string, failed: string, fault: string][] = [

@@ -61,7 +61,7 @@ Deno.test("dial RFC 8305: of several addresses the one that answers is taken", a
   });
 });
 
-Deno.test("dial: when no address answers each one's reason is told", async () => {
+Deno.test("dial: when no address answers each one's reason is reported", async () => {
   await withRecipe("silent", {}, async (silent) => {
     const { url } = silent;
     await silent.close();

@@ -11,7 +11,7 @@ Deno.test("environment proxy: which variable counts", () => {
     ["ws://a.test", { https_proxy: "http://p:1" }, null],
     ["ws://a.test", { http_proxy: "http://p:1" }, "http://p:1"],
     ["ws://a.test", { HTTP_PROXY: "http://p:1" }, "http://p:1"],
-    // In a CGI program HTTP_PROXY is a header field of whoever made the request.
+    // In a CGI program HTTP_PROXY is a header field of the request.
     ["ws://a.test", { HTTP_PROXY: "http://p:1", REQUEST_METHOD: "GET" }, null],
     ["ws://a.test", { http_proxy: "http://p:1", REQUEST_METHOD: "GET" }, "http://p:1"],
     ["wss://a.test", { HTTPS_PROXY: "http://p:1", REQUEST_METHOD: "GET" }, "http://p:1"],

@@ -53,7 +53,7 @@ const answers: [name: string, answer: RecipeOptions, text: string, status: numbe
   ],
 ];
 for (const [name, answer, text, status] of answers) {
-  Deno.test(`odd servers attack 62: ${name} is told as soon as that is certain`, async () => {
+  Deno.test(`odd servers attack 62: ${name} is reported as soon as it is certain`, async () => {
     await withRecipe("http", answer, async ({ url }) => {
       // No timeout: only the answer can end the attempt.
       const error = await connectFailure(url, { connectTimeout: 0 });

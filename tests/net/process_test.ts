@@ -101,7 +101,7 @@ Deno.test("net: the permission for a host's name is enough", async () => {
   });
 });
 
-Deno.test("net: the environment's proxy is used as far as the program may read it, without asking", async () => {
+Deno.test("net: the environment's proxy is used where the program may read it, without asking", async () => {
   await withAll([await startRecipe("echo"), await startProxy()], async (echo, proxy) => {
     const program = `
       const channel = NetWebSocketChannel.connect("${echo.url}");

@@ -240,7 +240,7 @@ Deno.test("proxy: one that can't be reached, or found", async () => {
   );
 });
 
-Deno.test("proxy: a silent one is given up, and the phase is told", async () => {
+Deno.test("proxy: a silent one is given up, and the phase is reported", async () => {
   await withAll([await startProxy({ silent: true })], async ({ port }) => {
     const error = await failure("ws://a.test", {
       proxy: `http://127.0.0.1:${port}`,

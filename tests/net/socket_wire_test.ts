@@ -62,7 +62,7 @@ class Recorder implements WireEvents {
   }
 }
 
-/** Why a wire has failed, as far as a test can tell on every platform. */
+/** Why a wire has failed, in the words that all platforms share. */
 function codeOf(failure: WireFailure | null): string | null {
   if (failure === null) return null;
   const { code, message } = failure.error as { code?: string; message: string };
@@ -147,7 +147,7 @@ Deno.test("socket wire: ending it sends FIN behind what was written; it goes on 
   });
 });
 
-Deno.test("socket wire: a reset is told apart from an end", async () => {
+Deno.test("socket wire: a reset is distinguished from an end", async () => {
   await withEnds(async ({ wire, recorder, peer }) => {
     peer.resetAndDestroy();
     await recorder.until(() => recorder.events.length > 0);
@@ -294,7 +294,7 @@ Deno.test("socket wire: the end waits while it is paused, and comes when it goes
   await probe.close();
 });
 
-Deno.test("socket wire: whoever listens last is told; released, the socket is somebody else's", async () => {
+Deno.test("socket wire: the last listener is notified; released, the socket belongs to another caller", async () => {
   await withEnds(async ({ wire, recorder, socket, peer }) => {
     peer.write("a");
     await recorder.until(() => recorder.text === "a");
@@ -353,7 +353,7 @@ class FakeSocket implements SocketLike {
   writableLength = 0;
   destroyed = false;
   readonly calls: string[] = [];
-  /** What it has read and not told. */
+  /** What it has read and not reported. */
   readonly unread: Uint8Array[] = [];
   readonly #listeners = new Map<string, ((value?: unknown) => void)[]>();
   readonly #callbacks: ((error?: unknown) => void)[] = [];
@@ -528,7 +528,7 @@ Deno.test("socket wire: lost while it is paused, it gives what the socket has re
   assertEquals([recorder.text, recorder.events], ["ab", [["over", "reset"], ["end", "reset"]]]);
 });
 
-Deno.test("socket wire: closed before anybody listens, that is told to the first who does", async () => {
+Deno.test("socket wire: closed before there is a listener, the first listener is notified", async () => {
   for (const error of [new Error("reset"), null]) {
     const socket = new FakeSocket();
     const wire = new SocketWire(socket);
@@ -625,7 +625,7 @@ Deno.test("socket wire: ending it when the peer has ended takes no more turns th
   assertEquals(other.calls.at(-1), "end");
 });
 
-Deno.test("socket wire: who waits for its end is told, also afterwards", async () => {
+Deno.test("socket wire: a waiter for its end is notified, also afterwards", async () => {
   const { socket, wire } = fake();
   const over = wire.end();
   assertFalse(await settled(over));

@@ -99,7 +99,7 @@ Deno.test("SOCKS5: an address that the proxy can't reach is followed by the next
   });
 });
 
-Deno.test("SOCKS5: when the proxy reaches no address, each one's refusal is told", async () => {
+Deno.test("SOCKS5: when the proxy reaches no address, each one's refusal is reported", async () => {
   const replies: Record<string, string> = {
     "192.0.2.1": "04",
     "192.0.2.2": "05",

@@ -1,4 +1,4 @@
-/** TLS: what is asked for, what is checked, and how each fault is told. */
+/** TLS: what is asked for, what is checked, and how each fault is reported. */
 
 import { assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { createServer } from "node:net";
@@ -93,7 +93,7 @@ Deno.test("attack 32: a server name that is given is asked for and checked", asy
 });
 
 const untrusted: [name: string, identity: Identity, ca: string | undefined][] = [
-  ["an authority nobody knows", local, undefined],
+  ["an unknown authority", local, undefined],
   ["a certificate that has expired", expired, authority.cert],
   ["another authority", local, other.cert],
 ];
@@ -159,7 +159,7 @@ Deno.test("net TLS: several authorities, as bytes", async () => {
   });
 });
 
-Deno.test("net TLS: malformed settings are told at once: not every platform would", () => {
+Deno.test("net TLS: malformed settings are reported at once: not every platform would", () => {
   const { cert, key } = client;
   const malformed: TlsOptions[] = [
     { ca: "no certificate" },

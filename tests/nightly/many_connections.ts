@@ -21,7 +21,7 @@ const BATCH = 200;
 const LIMIT = await fileLimit();
 const COUNT = Math.min(LIMIT - RESERVE, 27_000);
 
-/** A text "hello", masked with zeros; and what comes back. */
+/** A text "hello", masked with zeros; and what is sent back. */
 const HELLO = Uint8Array.of(0x81, 0x85, 0, 0, 0, 0, 0x68, 0x65, 0x6c, 0x6c, 0x6f);
 const ECHO = "129,5,104,101,108,108,111";
 

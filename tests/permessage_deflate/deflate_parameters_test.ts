@@ -230,7 +230,7 @@ Deno.test("A client's refusal names what is wrong", () => {
   );
 });
 
-/** An object without its members that are `undefined`, `false` or 15: what goes without saying. */
+/** An object without its members that are `undefined`, `false` or 15: what need not be said. */
 function explicit(wishes: CompressionOptions): Record<string, number | true> {
   const entries = Object.entries(wishes).filter(([, it]) => it && it !== 15);
   return Object.fromEntries(entries) as Record<string, number | true>;

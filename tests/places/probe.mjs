@@ -3,7 +3,7 @@
 import { writeSync } from "node:fs";
 import process from "node:process";
 
-/** Which transport a channel has, and what it is told back; or the error's text. */
+/** Which transport a channel has, and what it receives; or the error's text. */
 async function outcome({ WebSocketChannel }, url, options) {
   const channel = WebSocketChannel.connect(url, options);
   const error = await channel.ready.then(() => null, (it) => it);

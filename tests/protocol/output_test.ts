@@ -94,7 +94,7 @@ Deno.test("output: no masking key available leaves the output as it was", () => 
 });
 
 // As if another thread had made it longer behind the first look.
-Deno.test("output: what is longer than it was said to be reaches into nobody else's part", () => {
+Deno.test("output: what is longer than it was said to be reaches into no other connection's part", () => {
   const longer = new Uint8Array(200).fill(0xee);
   for (const side of ["client", "server"] as const) {
     const keys = side === "server" ? () => KEY_NUMBER : null;
@@ -133,7 +133,7 @@ Deno.test("output S184 the frames of a turn are one chunk, which is taken with n
   assertEquals([one.takeAll().length, one.size], [2, 0]);
 });
 
-Deno.test("output: an encoded frame that is all of it isn't copied; with more it is, unless large", () => {
+Deno.test("output: an encoded frame that is the whole output isn't copied; with more it is, unless large", () => {
   const small = frame({ opcode: 1, payload: "small" });
   const large = frame({ opcode: 2, payload: new Uint8Array(0x4000) });
   const one = output(true);
@@ -248,7 +248,7 @@ Deno.test("output: a connection that isn't read doesn't keep the buffers of fast
   assert(held <= 2 * 20_000 * 64, `${held}`);
 });
 
-Deno.test("output: nothing is written to before it is given back, whoever gives back what, and when", () => {
+Deno.test("output: nothing is written to before it is released, whichever connection releases what, and when", () => {
   const random = seededRandom();
   const label = `seed ${random.seed}`;
   const lines = Array.from({ length: 4 }, () => ({
@@ -295,7 +295,7 @@ Deno.test("output: connections that hand on at once write to the same memory eve
   assertEquals(views.size, 1);
 });
 
-Deno.test("output: a part of what was taken is given back", () => {
+Deno.test("output: a part of what was taken is released", () => {
   freshSlab();
   const one = output(true);
   const places = [1, 2, 3].map((i) => {
@@ -313,7 +313,7 @@ Deno.test("output: a part of what was taken is given back", () => {
   one.giveBack(0);
 });
 
-Deno.test("output: what isn't given back is never written to again", () => {
+Deno.test("output: what isn't released is never written to again", () => {
   const one = output();
   const chunks: Uint8Array[] = [];
   for (let i = 0; i < 500; i++) {
@@ -335,7 +335,7 @@ Deno.test("output: a large payload fills what is left of a buffer, unless that i
   }
 });
 
-Deno.test("output: much of it, given back late, goes through the same buffers again", () => {
+Deno.test("output: much of it, released late, goes through the same buffers again", () => {
   const one = output(true);
   const used = (): Set<ArrayBufferLike> => {
     for (let i = 0; i < 300; i++) write(one, new Uint8Array(1000));

@@ -336,7 +336,7 @@ Deno.test("G9 data between our Close and the peer's is dropped, but its frames a
   peer.protocol.receive(frame({ opcode: 1, fin: false, payload: "abc" }));
   peer.protocol.close(1000);
   peer.protocol.receive(frame({ opcode: 0, payload: Uint8Array.of(0xff) }));
-  // More than maxMessageSize, whole and in parts: nobody keeps it.
+  // More than maxMessageSize, whole and in parts: it is not kept.
   for (const chunks of splits(frame({ opcode: 2, payload: new Uint8Array(300) }))) {
     for (const chunk of chunks) peer.protocol.receive(chunk);
   }
@@ -503,7 +503,7 @@ Deno.test("resume from within an event, and end within one", () => {
   assertEquals(told(peer), ["text a", "text b"]);
 });
 
-Deno.test("onOutput is told once until the output is taken", () => {
+Deno.test("onOutput is called once until the output is taken", () => {
   const peer = record("client");
   peer.protocol.sendText("a");
   peer.protocol.sendBinary(new Uint8Array(1));
@@ -572,7 +572,7 @@ Deno.test("lengths of 64 bits: the most significant one 1002, others too big 100
   assertEquals(told(peer), []);
 });
 
-Deno.test("output that is given back is written to again, that which is kept is not", () => {
+Deno.test("output that is released is written to again, that which is kept is not", () => {
   const { protocol } = record("server", { recycles: true });
   const sent: string[] = [];
   const places = new Set<number>();
@@ -795,7 +795,7 @@ Deno.test("a connection with nothing to send holds no output: the next one that 
     hex(frame({ opcode: 1, payload: "a" })),
   );
   one.releaseOutput();
-  assertStrictEquals(one.pendingOutput, output, "not given back");
+  assertStrictEquals(one.pendingOutput, output, "not released");
   output.giveBack(0);
   one.releaseOutput();
   assertEquals(one.pendingOutput, null);
@@ -804,7 +804,7 @@ Deno.test("a connection with nothing to send holds no output: the next one that 
   assertStrictEquals(two.output, output);
   one.sendText("c");
   assert(one.output !== output);
-  // Masked, and with chunks that are not given back: as this end is.
+  // Masked, and with chunks that are not released: as this end is.
   const sent = output.takeAll();
   assertEquals(hex(joined(sent)), hex(frame({ opcode: 1, payload: "b", key: KEY })));
   two.releaseOutput();

@@ -17,7 +17,7 @@ Deno.test("slab: parts of the shared one lie behind each other until there is no
   assertEquals([next.used, next.parts], [0, 0]);
 });
 
-Deno.test("slab: with the last part all of it is there again", () => {
+Deno.test("slab: with the last part the whole slab is free again", () => {
   setAside(slabFor(SLAB_SIZE), SLAB_SIZE);
   const slab = slabFor(100);
   setAside(slab, 100);
@@ -29,7 +29,7 @@ Deno.test("slab: with the last part all of it is there again", () => {
   assertStrictEquals(slabFor(SLAB_SIZE), slab);
 });
 
-Deno.test("slab: one that nobody uses is used again; only a megabyte of them is kept", () => {
+Deno.test("slab: a free one is used again; only a megabyte of them is kept", () => {
   const slabs = new Set<Slab>();
   for (let i = 0; i < 40; i++) {
     const slab = freshSlab();

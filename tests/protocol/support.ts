@@ -6,7 +6,7 @@ import type { Side } from "../../src/protocol/frame.ts";
 import { hex, joined } from "../support/bytes.ts";
 import { KEY_NUMBER } from "../support/frames.ts";
 
-/** One entry a thing that was told: `text …`, `binary <hex>`, `ping <hex>`, `close 1000 …`. */
+/** One entry for each event: `text …`, `binary <hex>`, `ping <hex>`, `close 1000 …`. */
 export type Log = string[];
 
 export interface Recorded {
@@ -46,7 +46,7 @@ export function record(side: Side, options: Partial<ProtocolOptions> = {}): Reco
   return recorded;
 }
 
-/** What was told, without the notes of output. */
+/** The events, without the notes of output. */
 export function told(recorded: Recorded): Log {
   return recorded.log.filter((entry) => entry !== "output");
 }

@@ -10,7 +10,7 @@ export interface Vector {
   side: Side;
   /** The bytes. */
   wire: Uint8Array<ArrayBuffer>;
-  /** What the receiver is told. */
+  /** The events that the receiver gets. */
   told: string[];
   /** How the sender sends it; none for what the package never sends. */
   send?: { text: string } | { binary: Uint8Array } | { ping: Uint8Array } | { pong: Uint8Array } | {

@@ -16,7 +16,7 @@ function texts(count: number): Uint8Array {
   return joined(Array.from({ length: count }, (_, i) => frame({ opcode: 1, payload: `${i}` })));
 }
 
-/** What was told, now that there is so much budget more. */
+/** The events, now that there is so much more budget. */
 function proceed(peer: Recorded, budget: WorkBudget, left: number): string[] {
   budget.left = left;
   peer.protocol.proceed();
@@ -90,7 +90,7 @@ Deno.test("budget: nothing is behind once the connection has ended", () => {
   }
 });
 
-Deno.test("large text: decoded as it arrives, wherever it is cut, and the limit counts all of it", () => {
+Deno.test("large text: decoded as it arrives, wherever it is cut, and the limit counts everything", () => {
   const text = "aä€😀".repeat(LARGEST_PIECE / 4);
   const payload = utf8(text);
   for (const shift of [0, 1, 2, 3]) {
@@ -195,7 +195,7 @@ Deno.test("inflating in pieces: later frames wait until the message is whole", (
   }
 });
 
-Deno.test("inflating in pieces: all of it within the call, or a failure, holds up nothing", () => {
+Deno.test("inflating in pieces: everything within the call, or a failure, holds up nothing", () => {
   const { peer } = inflating(1, (receiver) => {
     receiver.onInflated(utf8("hello"));
     receiver.onInflateEnd(null);

@@ -126,7 +126,7 @@ Deno.test("line: close, abort and reconnect before the hello", async () => {
   await rig.channel.close();
 });
 
-Deno.test("line: a session that is gone is told before the channel is open", async () => {
+Deno.test("line: a session that is gone is reported before the channel is open", async () => {
   const { resume, lines } = hello();
   const rig = new Rig({ resume });
   await rig.open();
@@ -157,7 +157,7 @@ Deno.test("line: a fault ends the connection, after the usual delay; a final one
   assertEquals(rig.left, NOTHING_LEFT);
 });
 
-Deno.test("line: one that pauses by itself is told instead of the connection", async () => {
+Deno.test("line: one that pauses by itself is reported instead of the connection", async () => {
   const { resume, lines } = hello();
   const rig = new Rig({ resume });
   const { subscription } = record(rig.channel.stream);

@@ -47,7 +47,7 @@ export class Network {
     }
   }
 
-  /** Nothing passes on what is connected now, and nobody is told. */
+  /** The connections of now pass nothing on, and neither end is notified. */
   swallow(): void {
     this.#dead = new Set(this.#sockets);
   }

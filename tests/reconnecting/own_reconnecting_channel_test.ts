@@ -36,7 +36,7 @@ Deno.test("reconnecting: a real server that restarts on its port", async () => {
       for await (const message of stream) sink.add(`2 ${message}`);
     },
   });
-  // What is sent while the Close is on its way would be lost.
+  // What is sent while the Close is in flight would be lost.
   await until(() => states.includes("waiting"));
   channel.sink.add("b");
   assertEquals(await channel.stream.next(), { done: false, value: "2 b" });

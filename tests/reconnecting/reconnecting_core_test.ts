@@ -249,7 +249,7 @@ for (const answer of [undefined, null, "yes", NaN, -1, 1e12, Promise.resolve(tru
   });
 }
 
-Deno.test("reconnecting: a retry that is async and fails harms nobody", async () => {
+Deno.test("reconnecting: a retry that is async and fails does no harm", async () => {
   await assertNoUncaught(async () => {
     const rig = new Rig({ retry: (() => Promise.reject(new Error("async"))) as never });
     await rig.open();
@@ -278,7 +278,7 @@ Deno.test("reconnecting: retry may call reconnect: the next attempt comes at onc
     await rig.lose();
     assertEquals(delaysOf(rig), [0, 0, 0]);
     await rig.advance(0);
-    // What it was called for doesn't count for what comes later.
+    // What it was called for doesn't count for what arrives later.
     await rig.open();
     await rig.lose(4401, "no");
     const { code, reason, initiator } = await rig.channel.closed;
@@ -372,7 +372,7 @@ Deno.test("reconnecting: retry may close the channel", async () => {
   assertEquals([away.sockets.length, away.left], [1, NOTHING_LEFT]);
 });
 
-Deno.test("reconnecting: onState may use the channel; what it leads to is told behind it", async () => {
+Deno.test("reconnecting: onState may use the channel; what it leads to is reported behind it", async () => {
   const told: string[] = [];
   const rig: Rig = new Rig({
     onState: ({ name }) => {

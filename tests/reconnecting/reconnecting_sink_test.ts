@@ -93,7 +93,7 @@ Deno.test("while away: addStream and writable wait for room, and lose nothing", 
   await rig.channel.close();
 });
 
-Deno.test("while away: drop gives false, reject throws; what is wrong is told either way", async () => {
+Deno.test("while away: drop gives false, reject throws; what is wrong is reported either way", async () => {
   const drop = await away({ whileAway: "drop" });
   assertEquals(drop.channel.sink.add("a"), false);
   assertThrows(() => drop.channel.sink.add(1 as never), TypeError);

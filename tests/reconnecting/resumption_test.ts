@@ -245,7 +245,7 @@ Deno.test("resumption: close waits for the acknowledgement, within closeTimeout"
     client.line.close(1000, undefined);
     assertEquals(server.said.slice(-2), ["#0", "."]);
     assertEquals(server.state, "open");
-    // What comes now is dropped, and not acknowledged.
+    // What arrives now is dropped, and not acknowledged.
     server.say("=late");
     assertEquals(client.received, []);
     if (isAcknowledged) server.say("#1");

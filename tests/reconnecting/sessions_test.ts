@@ -411,7 +411,7 @@ Deno.test("sessions: a connection that comes late doesn't take over from a newer
   await endAll(channels);
 });
 
-Deno.test("sessions: who knows the id but is somebody else gets a session of its own", async () => {
+Deno.test("sessions: another user who knows the id gets a new session", async () => {
   let user = "A";
   const { open, channels, sessions } = room({ identify: () => Promise.resolve(user) });
   const owner = open().client;
@@ -556,7 +556,7 @@ Deno.test("attack 75: a client that ignores the window is read no further than t
   await endAll(channels);
 });
 
-Deno.test("attack 76: a client that comes again and again can't fill a session that nobody reads", async () => {
+Deno.test("attack 76: a client that comes again and again can't fill a session that isn't read", async () => {
   const { open, channels } = room({ maxBuffer: 100_000 });
   const windows: number[] = [];
   let received = 0;
@@ -604,7 +604,7 @@ Deno.test("attack 77: a client that ignores the window, and acknowledges nothing
   await endAll(channels);
 });
 
-Deno.test("sessions: above maxSessions a client is told to try again later; unconfirmed ones make room", async () => {
+Deno.test("sessions: above maxSessions a client is asked to try again later; unconfirmed ones make room", async () => {
   const { open, channels, sessions } = room({ maxSessions: 2 });
   const first = open().client;
   await say(first, HELLO, "#0");

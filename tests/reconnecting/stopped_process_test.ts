@@ -32,7 +32,7 @@ const WAYS: Readonly<
     await until(() => network.guests.length === 2);
     return 2;
   },
-  "the connection is dead, and nobody says so": async (network, wakeUp) => {
+  "the connection is dead, without a sign of it": async (network, wakeUp) => {
     network.swallow();
     await wakeUp();
     await until(() => network.guests.length === 2);

@@ -64,7 +64,7 @@ export class Rig {
   readonly sockets: FakeWebSocket[] = [];
   /** The URL and the options of all attempts. */
   readonly asked: [url: string, options: ConnectOptions][] = [];
-  /** The states that were told. */
+  /** The states that were reported. */
   readonly states: ReconnectingState[] = [];
   readonly channel: ReconnectingChannel;
 
@@ -89,7 +89,7 @@ export class Rig {
     );
   }
 
-  /** A channel over a new socket, as an attempt makes one. */
+  /** A channel over a new socket, as an attempt creates one. */
   socketChannel(url: string, options: ConnectOptions = {}): NativeChannel {
     const socket = new FakeWebSocket(0);
     socket.onClose = (it) => {
@@ -117,7 +117,7 @@ export class Rig {
     return this.sockets.at(-1) as FakeWebSocket;
   }
 
-  /** The names of the states that were told. */
+  /** The names of the states that were reported. */
   get names(): string {
     return this.states.map(({ name }) => name).join(" ");
   }

@@ -143,7 +143,7 @@ Deno.test("heartbeat: what its functions throw is uncaught, and the connection s
   assertEquals(rig?.left, NOTHING_LEFT);
 });
 
-Deno.test("heartbeat: functions that are async are a mistake that is told, and the stream loses nothing", async () => {
+Deno.test("heartbeat: functions that are async are a mistake that is reported, and the stream loses nothing", async () => {
   let rig: Rig | undefined;
   const uncaught = await collectUncaught(async () => {
     rig = await opened({
@@ -243,7 +243,7 @@ Deno.test("wake-up: several events in a row are one probe", async () => {
   await rig.channel.close();
 });
 
-Deno.test("wake-up: without a heartbeat and pings nothing is asked, and nobody is blamed", async () => {
+Deno.test("wake-up: without a heartbeat and pings nothing is asked, and the peer is not blamed", async () => {
   const rig = new Rig();
   await rig.open();
   rig.page.dispatchEvent(new Event("pageshow"));
@@ -333,7 +333,7 @@ Deno.test("offline: reconnect tries all the same, and what fails then pauses aga
   await rig.channel.close();
 });
 
-Deno.test("WakeUp: one timer and one set of listeners for all; none when nobody listens", () => {
+Deno.test("WakeUp: one timer and one set of listeners for all; none when there is no listener", () => {
   const clock = new ManualClock();
   const page = new FakePage();
   const wakeUp = new WakeUp(clock, page);

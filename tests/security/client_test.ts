@@ -53,7 +53,7 @@ async function assertRefused(
   assertInstanceOf(error, ConnectError, name);
   assert(error.message.includes(part), `${name}: ${error.message}`);
   assertEquals([error.phase, received], ["handshake", 0], name);
-  // Loopback's buffers hold a few MB; nobody reads more than the limit of what is there.
+  // Loopback's buffers hold a few MB; no more than the limit is read of it.
   assert(stats.bytesSent < 16 * 1024 * 1024, `${name}: ${stats.bytesSent} bytes were taken`);
   return error;
 }
@@ -141,7 +141,7 @@ const wrong: [name: string, response: string, part: string][] = [
   ],
   ["two Accepts", `${GOOD}Sec-WebSocket-Accept: {accept}\r\n\r\n`, "Accept is wrong"],
   [
-    "a subprotocol nobody offered",
+    "a subprotocol not offered",
     `${GOOD}Sec-WebSocket-Protocol: x\r\n\r\n`,
     "chose a subprotocol",
   ],
@@ -151,7 +151,7 @@ const wrong: [name: string, response: string, part: string][] = [
     "Protocol is wrong",
   ],
   [
-    "an extension nobody offered",
+    "an extension not offered",
     `${GOOD}Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n`,
     "xtension",
   ],

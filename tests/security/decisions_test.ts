@@ -1,4 +1,4 @@
-/** Attacks that reach the user's own decisions: a promise, a truthy value or an error admits nobody. */
+/** Attacks that reach the user's own decisions: a promise, a truthy value or an error admits no client. */
 
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { delay } from "@std/async";

@@ -164,7 +164,7 @@ Deno.test("attack 52: what didn't come in by loopback may name any host", async 
     ["127.0.0.1", 403],
     ["::ffff:127.0.0.1", 403],
     ["::1", 403],
-    // A Unix socket's: whoever proxies to it runs on this machine.
+    // A Unix socket's: a proxy to it runs on this machine.
     [undefined, 403],
   ];
   for (const [address, status] of statuses) {

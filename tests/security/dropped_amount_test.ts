@@ -114,7 +114,7 @@ Deno.test("attack 58: an orderly end that drops nothing has no amount", async ()
   await client.closed;
 });
 
-Deno.test("attack 58: small messages over bytes that end: what arrived doesn't count, whoever asked before", async () => {
+Deno.test("attack 58: small messages over bytes that end: what arrived doesn't count, also if it was asked before", async () => {
   for (const isAsked of [false, true]) {
     const { local, foreign } = channelPair<Uint8Array>();
     const clock = new ManualClock();

@@ -220,7 +220,7 @@ Deno.test("attack 61: a guest that waits for a busy loop has its answer when it 
   await serving;
 });
 
-Deno.test("attack 61: a guest that nobody takes is answered in the end", async () => {
+Deno.test("attack 61: a guest that is not taken is answered in the end", async () => {
   const clock = new ManualClock();
   const server = await bind({ handshakeTimeout: 0, pingInterval: 0 }, clock);
   const silent = exchange(server.url, true, CLOSE);

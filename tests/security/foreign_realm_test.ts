@@ -59,7 +59,7 @@ for (const [name, replacement] of Object.entries(REPLACEMENTS)) {
         const error = await channel.ready.then(() => null, (it: unknown) => it);
         assertEquals((error as Error).name, "ConnectError");
         assertEquals((await channel.closed).error, error);
-        // Nobody looks at these.
+        // These are not handled.
         WebSocketChannel.connect("ws://127.0.0.1:1", { transport: "net" });
         WebSocketChannel.from(Promise.reject(new Error("none")));
       });

@@ -21,7 +21,7 @@ import type { WebSocketChannel } from "../../src/web_socket/web_socket_channel.t
 import type { MessageInput } from "../../src/web_socket/web_socket_sink.ts";
 import { microtasks } from "../support/events.ts";
 
-/** More questions than any of these tests needs: whoever asks more is spinning. */
+/** More questions than any of these tests needs: a caller that asks more is spinning. */
 const MANY = 1000;
 
 function eventLoopTurn(): Promise<void> {
@@ -75,7 +75,7 @@ class HandWrittenSink {
   }
 }
 
-/** A WebSocket channel around a hand-written sink; it ends when somebody spins on it. */
+/** A WebSocket channel around a hand-written sink; it ends when a caller spins on it. */
 function handWritten(
   sink = new HandWrittenSink(),
 ): { channel: WebSocketChannel; sink: HandWrittenSink } {
@@ -316,7 +316,7 @@ Deno.test("reading the properties readable and writable takes no right", async (
   await eventLoopTurn();
   assertEquals(got, ["in"]);
   assertEquals((await foreign.stream.next()).value, "out");
-  // Somebody else has the right by now.
+  // Another caller has the right by now.
   const error = await readable.getReader().read().catch((error) => error);
   assertEquals(error.name, "InvalidStateError");
   foreign.sink.add("still");
@@ -325,7 +325,7 @@ Deno.test("reading the properties readable and writable takes no right", async (
   await local.sink.close();
 });
 
-Deno.test("readable: cancelling the view of a stream that somebody else reads harms nothing", async () => {
+Deno.test("readable: cancelling the view of a stream with another reader harms nothing", async () => {
   const { local, foreign } = channelPair<string>();
   const { readable } = local;
   const got: string[] = [];

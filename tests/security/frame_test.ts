@@ -340,7 +340,7 @@ Deno.test("attack 14: lone surrogates are sent as U+FFFD", () => {
   }
 });
 
-Deno.test("attack 15: no byte of a shared buffer leaks: what goes out is what was put in", () => {
+Deno.test("attack 15: no byte of a shared buffer leaks: the output is what was put in", () => {
   const peer = record("server");
   peer.protocol.sendBinary(new Uint8Array(5000).fill(0xaa));
   peer.protocol.sendText("é".repeat(100));

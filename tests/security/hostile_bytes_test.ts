@@ -137,7 +137,7 @@ Deno.test("attack 50: what has no bytes is a TypeError, and the connection goes 
   await Promise.all([closeBoth(client, server), early.sink.close()]);
 });
 
-Deno.test("attack 50: a broadcast of bytes that lie reaches everybody whole", async () => {
+Deno.test("attack 50: a broadcast of bytes that lie reaches every receiver whole", async () => {
   const pairs = [pair(), pair(), pair()];
   for (const kind of HOSTILE_KINDS) {
     for (const size of [1, 100, 16_384, 70_000]) {

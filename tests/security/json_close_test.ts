@@ -216,7 +216,7 @@ Deno.test("a decoder made of a TransformStream that fails closes with the error"
   assertStrictEquals((await server.closed).error, error);
 });
 
-Deno.test("a MultiChannel's peer that sends no [id, …] is told 1007", async () => {
+Deno.test("a MultiChannel's peer that sends no [id, …] gets 1007", async () => {
   const { client, server } = webSocketChannelPair();
   const multi = new MultiChannel<unknown>(server.transform(jsonDocument));
   client.sink.add('{"not":"an array"}');

@@ -30,7 +30,7 @@ function schema<T>(validate: (value: unknown) => unknown): StandardSchema<T, T> 
   return { "~standard": { version: 1, vendor: "test", validate: validate as never } };
 }
 
-/** What comes out of a channel whose messages go through a schema. */
+/** The output of a channel whose messages go through a schema. */
 async function through(
   validate: (value: unknown) => unknown,
   malformed: Malformed<unknown> = "error",
@@ -351,7 +351,7 @@ Deno.test("reply: after the end it is false; a value without JSON is a TypeError
   foreign.sink.add("{");
   await microtasks();
   assertEquals(told, ["Cannot send: JSON has no bigint, at $"]);
-  // Also while somebody's addStream has the sink.
+  // Also while an addStream has the sink.
   const added = json.sink.addStream(new ReadableStream());
   assert(answer("here"));
   assertEquals((await foreign.stream.next()).value, '"here"');

@@ -115,7 +115,7 @@ const rude: [name: RecipeName, options: RecipeOptions][] = [
 ];
 for (const [name, options] of rude) {
   const title = `${name} ${Object.values(options).join(" ")}`.trim();
-  Deno.test(`attack 18: a peer's fault that nobody listens for ends no process: ${title}`, async () => {
+  Deno.test(`attack 18: a peer's fault ends no process, also without a listener: ${title}`, async () => {
     await assertNoUncaught(async () => {
       await withRecipe(name, options, async (server) => {
         const channel = await connect(server.url, { closeTimeout: 20, pingInterval: 1000 });

@@ -131,7 +131,7 @@ Deno.test("attack 59: a loss in the middle of pipe", async () => {
 
 Deno.test("attack 59: the peer closes in the middle of addStream: it rejects, an orderly end is no loss", async () => {
   const { client, server } = losing(Infinity);
-  client.sink.add("all of it");
+  client.sink.add("everything");
   await client.sink.flush();
   const adding = outcome(client.sink.addStream(new ReadableStream<string>()));
   await server.sink.close(1000);
@@ -144,7 +144,7 @@ Deno.test("attack 59: the peer closes in the middle of addStream: it rejects, an
 
 Deno.test("attack 59: what was handed on before an orderly end stays handed on", async () => {
   const { client, server } = losing(Infinity);
-  client.sink.add("all of it");
+  client.sink.add("everything");
   const flushed = outcome(client.sink.flush());
   await client.sink.close(1000);
   assertEquals([await flushed, await outcome(client.sink.flush())], ["fulfilled", "fulfilled"]);

@@ -56,7 +56,7 @@ const CLONEABLE = Object.entries(HIDDEN);
 const FEW = 4;
 
 for (const [name, make] of Object.entries(HIDDEN)) {
-  Deno.test(`attack 65: MultiChannel's 1 MiB for ids nobody has keeps about that: ${name}`, async () => {
+  Deno.test(`attack 65: MultiChannel's 1 MiB for ids without a channel keeps about that: ${name}`, async () => {
     const { local, foreign } = channelPair<unknown>();
     const multi = new MultiChannel<unknown>(local);
     const answers = new PausedReader(foreign.stream);
@@ -66,7 +66,7 @@ for (const [name, make] of Object.entries(HIDDEN)) {
       await foreign.sink.ready;
       await microtasks();
     }
-    // The id whose message was too much is closed, and the peer is told so.
+    // The id whose message was too much is closed, and that is reported to the peer.
     const refused = answers.received.length;
     assert(refused >= 14, `${refused} of 16 were refused`);
     await multi.sink.close();
@@ -268,7 +268,7 @@ async function stands(count: () => number): Promise<void> {
   }
 }
 
-/** Goes round the event loop through ports until a count stands still. */
+/** Lets the event loop turn through ports until a count stands still. */
 async function quiet(count: () => number): Promise<void> {
   let before = -1;
   for (let still = 0; still < 10;) {

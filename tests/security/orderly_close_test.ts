@@ -18,7 +18,7 @@ const hasNet = "process" in globalThis;
 for (const how of ["server.close", "sink.close"] as const) {
   for (const compression of [false, true]) {
     Deno.test({
-      name: `attack 58: broadcast, then ${how}: all of it arrives${
+      name: `attack 58: broadcast, then ${how}: everything arrives${
         compression ? ", compressed" : ""
       }`,
       ignore: !hasNet,

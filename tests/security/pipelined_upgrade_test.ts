@@ -26,7 +26,7 @@ interface Http {
   readonly thrown: unknown[];
 }
 
-/** A server of `node:http` whose pages are answered when they are told to. */
+/** A server of `node:http` whose pages are answered when asked to. */
 async function withHttp(
   how: {
     page: (request: IncomingMessage, response: ServerResponse) => void;

@@ -78,7 +78,7 @@ for (const [name, incoming] of all) {
 }
 
 for (const [name, outgoing] of Object.entries(synchronous)) {
-  Deno.test(`attack 64: ${name}: what goes is validated`, async () => {
+  Deno.test(`attack 64: ${name}: outgoing messages are validated`, async () => {
     const { local, foreign } = channelPair<string>();
     const orders = local.transform(jsonDocument({ outgoing }));
     orders.sink.add({ item: "tea", count: 2 });
@@ -91,7 +91,7 @@ for (const [name, outgoing] of Object.entries(synchronous)) {
 }
 
 for (const [name, outgoing] of Object.entries(asynchronous)) {
-  Deno.test(`attack 64: ${name}: an asynchronous schema for what goes is a TypeError`, () => {
+  Deno.test(`attack 64: ${name}: an asynchronous schema for outgoing messages is a TypeError`, () => {
     const { sink } = channelPair<string>().local.transform(jsonDocument({ outgoing }));
     assertThrows(
       () => sink.add({ item: "tea", count: 2 }),

@@ -68,7 +68,7 @@ function assertNoSecret(value: unknown, where: string): void {
   }
 }
 
-/** Waits for the end of a channel that can't connect, and looks at all of it. */
+/** Waits for the end of a channel that can't connect, and looks at everything. */
 async function assertFailsSilently(
   channel: WebSocketChannel,
   where: string,
@@ -77,7 +77,7 @@ async function assertFailsSilently(
   assertNoSecret(channel, where);
   assertNoSecret(channel.url, where);
   const error = await channel.ready.then(() => null, (it: unknown) => it);
-  // Some platforms' own sockets put up with what is wrong.
+  // Some platforms' own sockets accept what is wrong.
   if (error === null && canOpen) await channel.sink.close();
   else assertInstanceOf(error, Error, where);
   assertNoSecret(error, where);
@@ -183,7 +183,7 @@ for (const [name, answer] of Object.entries(ANSWERS)) {
   });
 }
 
-Deno.test("attack 60: no secret in any text of a client that reaches nobody", async () => {
+Deno.test("attack 60: no secret in any text of a client that reaches no server", async () => {
   const server = createServer();
   const port = await listening(server);
   await closeServer(server);

@@ -15,7 +15,7 @@ const PROGRAM = "tests/server/programs/stalling.ts";
 /** Longer than the program's deadlines. */
 const STALL = 3000;
 
-/** A server that reads a request, and answers it when it is told to. */
+/** A server that reads a request, and answers it when asked to. */
 class LateServer {
   readonly asked: Promise<string>;
   readonly #server = createServer((socket) => this.#onSocket(socket));

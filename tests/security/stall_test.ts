@@ -200,7 +200,7 @@ Deno.test("attack 57: a stall doesn't make a receiver slow, whatever is done wit
       clock.stall(60_000);
       await microtasks();
       assertEquals(channel.state, "open", `${slow}, ${before}`);
-      // All that went out meanwhile is told in the next turn.
+      // All that went out meanwhile is reported in the next turn.
       bytes.drain();
       await microtasks();
       await turn();

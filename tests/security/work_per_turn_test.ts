@@ -127,7 +127,7 @@ Deno.test("attack 55: many such connections go on alternately", async () => {
   for (const { peer } of all) peer.sink.add(NUMBERED.slice());
   const first = all[0] as Attacked;
   const { turns } = await first.counter.until(() => all.some(({ log }) => log.length === COUNT));
-  assert(turns > 2, `all of it came in ${turns} turns`);
+  assert(turns > 2, `everything arrived in ${turns} turns`);
   for (const { log } of all) assert(log.length > COUNT / 4, `${all.map((it) => it.log.length)}`);
   for (const { counter, log } of all) await counter.until(() => log.length === COUNT);
   for (const it of all) {

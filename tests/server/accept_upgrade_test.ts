@@ -78,7 +78,7 @@ Deno.test("acceptUpgrade: ready rejects when the upgrade is refused, with what t
   });
 });
 
-Deno.test("acceptUpgrade: nobody needs to look at a refused channel", async () => {
+Deno.test("acceptUpgrade: a refused channel need not be handled", async () => {
   const verify = () => Promise.reject(new Error("broken"));
   await withHttp({ verify, onError: () => {} }, async (url, next) => {
     assertEquals((await refusalOf({ url }, requestText())).status, 500);
@@ -190,7 +190,7 @@ Deno.test("acceptUpgrade: a socket that is over already fails the channel", asyn
     const verify of [() => true, () => Promise.resolve(true), () => new Promise<boolean>(() => {})]
   ) {
     const socket = new Duplex({ read() {}, write: (_chunk, _encoding, done) => done() });
-    // And has told so: nobody tells again.
+    // It has reported that already, and only once.
     await new Promise<void>((resolve) => socket.on("close", () => resolve()).destroy());
     const channel = acceptUpgrade(UPGRADE, socket, new Uint8Array(0), {
       verify,

@@ -43,11 +43,11 @@ Deno.test("broadcast: one message to all that are open, but for those left out",
     ];
     assertEquals(got, all);
     for (const client of clients) await client.sink.close();
-    server.broadcast("to nobody");
+    server.broadcast("to no channel");
   });
 });
 
-Deno.test("broadcast: a channel that throws keeps nobody else from the message", async () => {
+Deno.test("broadcast: a channel that throws doesn't keep the message from the others", async () => {
   const broken = new FakeWebSocket();
   broken.send = () => {
     throw new Error("broken");
@@ -191,7 +191,7 @@ Deno.test("attack 44: one slow reader doesn't slow the others, and costs no copi
 
 Deno.test("broadcast: a server's own, with its own clock", async () => {
   const server = await bind();
-  server.broadcast("nobody is there");
+  server.broadcast("no channel is there");
   await server.close();
 });
 

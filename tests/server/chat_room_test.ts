@@ -10,10 +10,10 @@ import { webSocketChannelPair } from "../../src/testing/mod.ts";
 import { deferred } from "../support/promises.ts";
 
 function said(id: string): Said {
-  return { id, from: "somebody", text: `text ${id}`, at: 0 };
+  return { id, from: "anonymous", text: `text ${id}`, at: 0 };
 }
 
-/** A guest who is served, and what it is told: what kind, and the ids. */
+/** A guest who is served, and what it receives: what kind, and the ids. */
 function guest(room: Room): { next: () => Promise<string[]>; close: () => Promise<void> } {
   const { client, server } = webSocketChannelPair();
   const served = room.serve(server as ServerWebSocketChannel);

@@ -403,7 +403,7 @@ Deno.test("limits: wrong options are errors that name them", async () => {
   assertThrows(() => new ConnectionLimits({ limit: 1 } as object), TypeError, "limit");
 });
 
-Deno.test("limits: maxConnections of 0 lets nobody in", async () => {
+Deno.test("limits: maxConnections of 0 admits no client", async () => {
   await withServer({ maxConnections: 0 }, async (server) => {
     assertEquals((await refusalOf(server, requestText())).status, 503);
   });

@@ -319,7 +319,7 @@ Deno.test({
   },
 });
 
-/** A port that was free a moment ago: redis-server can't be told to choose one. */
+/** A port that was free a moment ago: redis-server can't be configured to choose one. */
 function freePort(): number {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = listener.addr;
@@ -398,7 +398,7 @@ async function converse(browser: Browser): Promise<void> {
     assertEquals((await example.stop()).code, 0);
     await one.waitForSelector('#state[data-state="closed"]');
     assertEquals(await one.textContent("#state"), "closed: restarting");
-    // Nobody is there yet; then somebody is.
+    // No server is there yet; then one is.
     await one.click("#reconnect");
     await one.waitForSelector('#state[data-state="closed"]');
     example = await startAt(new URL(example.url).port, "chat/server.ts");

@@ -20,7 +20,7 @@ for (const [runtime, command] of [...RUNTIMES, ["the newest Node", await newestN
       const client = new RawClient(program.url);
       try {
         client.request("/", []);
-        // Nobody has to wait for the answer: this is the head, or comes right behind it.
+        // The answer need not be awaited: this is the head, or comes right behind it.
         client.socket.write(clientFrame({ opcode: 1, payload: "early" }));
         if (runtime === "Bun") {
           assertEquals(await deadline(program.printed("no socket"), PATIENCE), "no socket");

@@ -206,7 +206,7 @@ testEntries(
   },
 );
 
-Deno.test("whoever pushes by a timer: no close of the server's, of a broadcast or of a relay makes add throw", async () => {
+Deno.test("a handler that pushes by a timer: no close of the server's, of a broadcast or of a relay makes add throw", async () => {
   for (const how of ["server", "broadcast", "relay"] as const) {
     const opened = deferred<ServerWebSocketChannel>();
     const clock = new ManualClock();

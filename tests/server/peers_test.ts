@@ -1,4 +1,4 @@
-/** Our server and a client that nobody here wrote, in a process of its own: Python's websockets. */
+/** Our server and another project's client, in a process of its own: Python's websockets. */
 
 import { assertEquals } from "@std/assert";
 import process from "node:process";

@@ -35,9 +35,9 @@ function acceptance() {
   return acceptRequest(request);
 }
 
-Deno.test("a pending upgrade keeps what comes early, in order", async () => {
+Deno.test("a pending upgrade keeps what arrives early, in order", async () => {
   const { socket, text } = stream();
-  const events = { onGone: () => assert(false, "nobody is gone") };
+  const events = { onGone: () => assert(false, "no client has left") };
   const head = Uint8Array.of(1, 2);
   const pending = new PendingUpgrade(socket, head, {
     events,
@@ -68,7 +68,7 @@ Deno.test("a pending upgrade: that the answer has left is noticed, by who waits 
     write: (_chunk, _encoding, done) => void waiting.push(done),
   });
   const pending = new PendingUpgrade(socket, new Uint8Array(0), {
-    events: { onGone: () => assert(false, "nobody is gone") },
+    events: { onGone: () => assert(false, "no client has left") },
     clock: new ManualClock(),
     handshakeTimeout: 0,
   });
@@ -154,7 +154,7 @@ Deno.test("a refusal waits for an earlier answer no longer than the handshake ma
     const { socket, text } = stream();
     Object.assign(socket, { _httpMessage: new EventEmitter() });
     const pending = new PendingUpgrade(socket, new Uint8Array(0), {
-      events: { onGone: () => assert(false, "nobody is gone") },
+      events: { onGone: () => assert(false, "no client has left") },
       clock,
       handshakeTimeout: 100,
     });
@@ -176,7 +176,7 @@ Deno.test("a refusal behind an earlier answer goes out when that has ended, and 
   const { socket, text } = stream();
   const answer = new EventEmitter();
   Object.assign(socket, { _httpMessage: answer });
-  const events = { onGone: () => assert(false, "nobody is gone") };
+  const events = { onGone: () => assert(false, "no client has left") };
   const pending = new PendingUpgrade(socket, new Uint8Array(0), {
     events,
     clock,

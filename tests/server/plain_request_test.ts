@@ -28,7 +28,7 @@ async function answer(
   return response;
 }
 
-Deno.test("a plain request gets 426, unless somebody answers it", async () => {
+Deno.test("a plain request gets 426, unless the user answers it", async () => {
   const refused = await answer(undefined);
   assertEquals(refused.status, 426);
   assertEquals(refused.headers.get("sec-websocket-version"), "13");

@@ -1,6 +1,6 @@
 /**
  * Recipes over whole servers: `WebSocketServer`, and the upgrades of `Deno.serve` and `Bun.serve`. What is
- * told of TCP is what a channel tells.
+ * reported of TCP is what a channel tells.
  */
 
 import {

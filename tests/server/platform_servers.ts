@@ -1,4 +1,4 @@
-/** The servers of Deno and Bun, on loopback, that upgrade what comes. */
+/** The servers of Deno and Bun, on loopback, that upgrade what arrives. */
 
 import {
   type BunServer,

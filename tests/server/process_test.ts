@@ -47,7 +47,7 @@ for (const [runtime, command] of RUNTIMES) {
         const program = await startProgram([...command ?? [], script, way]);
         const clients: RawClient[] = [];
         try {
-          // Connections that nobody may unreference hold the process rightly.
+          // Connections that can't be unreferenced keep the process running.
           if (way !== "unref") clients.push(...await stubborn(program.url));
           const polite = NetWebSocketChannel.connect(program.url);
           polite.sink.add("hello");

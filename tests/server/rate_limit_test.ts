@@ -158,7 +158,7 @@ Deno.test("rateLimit pauses: own close, terminate and a lost connection don't wa
 testEntries(
   "rateLimit closes with 1008, and what is too much isn't delivered",
   async ({ run, name }) => {
-    // Deno's own socket resets the connection if the client goes on sending: then nobody reads the Close.
+    // Deno's own socket resets the connection if the client goes on sending: then the client doesn't read the Close.
     const more = name === "upgradeWebSocket" ? 1 : 2000;
     for (const limits of [{ messages: 2 }, { bytes: 40 }]) {
       const { received, channels, handler } = noting();

@@ -105,7 +105,7 @@ Deno.test("an upgrade that this side gives up is refused as closing, whatever th
   assertEquals(reasons, ["closing", "closing", "closing", "closing"]);
 });
 
-Deno.test("a guest that nobody has taken, and that has ended: no timer is left, taking it does no harm", async () => {
+Deno.test("a guest that was not taken, and that has ended: no timer is left, taking it does no harm", async () => {
   const ends: ((guest: ReturnType<typeof connecting>) => void)[] = [
     ({ channel }) => channel.terminate(),
     ({ channel }) => void channel.sink.close(),

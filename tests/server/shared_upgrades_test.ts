@@ -25,7 +25,7 @@ import { refusalOf, requestText, upgraded } from "./support.ts";
 const echo = (channel: ServerWebSocketChannel): void =>
   void channel.stream.listen((message) => channel.sink.add(message));
 
-/** A server of node:http that a body gets with its URL; all of it is closed behind. */
+/** A server of node:http that a body gets with its URL; the server is closed afterwards. */
 async function withHttp(
   body: (http: Server, listening: () => Promise<string>) => Promise<void>,
   http: Server = createServer((_request, response) => void response.end("page")),
@@ -193,10 +193,10 @@ Deno.test("attach: an upgrade that no listener takes is refused in the end", asy
     http.on("upgrade", () => seen++);
     const server = attach(http, { path: "/ours", handshakeTimeout: 1000 }, clock);
     const url = await listening();
-    const answer = refusalOf({ url }, requestText({}, "GET /nobody HTTP/1.1"));
-    // Without somebody who listens to errors, a reset would end the process.
+    const answer = refusalOf({ url }, requestText({}, "GET /other HTTP/1.1"));
+    // Without a listener for errors, a reset would end the process.
     const left = new RawClient(url);
-    left.request("/nobody");
+    left.request("/other");
     await until(() => seen === 2);
     left.socket.resetAndDestroy();
     await turn();
@@ -230,7 +230,7 @@ Deno.test("attach: an upgrade that another listener takes later is left to it", 
   });
 });
 
-Deno.test("attach: close refuses what nobody has taken, and closes in order; then the HTTP server's close ends", async () => {
+Deno.test("attach: close refuses what was not taken, and closes in order; then the HTTP server's close ends", async () => {
   await withHttp(async (http, listening) => {
     let seen = 0;
     http.on("upgrade", () => seen++);
@@ -239,7 +239,7 @@ Deno.test("attach: close refuses what nobody has taken, and closes in order; the
     const polite = NetWebSocketChannel.connect(`${url}/ours`);
     await polite.ready;
     const mute = await upgraded({ url }, [], "/ours");
-    const nobody = refusalOf({ url }, requestText({}, "GET /nobody HTTP/1.1"));
+    const nobody = refusalOf({ url }, requestText({}, "GET /other HTTP/1.1"));
     await until(() => seen === 3);
     const httpClosed = closeServer(http);
     await server.close({ code: 1012, reason: "restarting", drainTimeout: 50 });

@@ -120,7 +120,7 @@ Deno.test("attack 44: a slow receiver that takes something stays, however much w
   await it.drain();
 });
 
-Deno.test("attack 44: what goes out is progress, though as much waits as before", async () => {
+Deno.test("attack 44: the output is progress, though as much waits as before", async () => {
   const it = new FakeReceiver();
   it.add("a", { maxQueueSize: Infinity });
   for (let i = 0; i < 20; i++) {

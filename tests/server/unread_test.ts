@@ -185,7 +185,7 @@ Deno.test("a server's close reaches a client whose messages nothing reads", asyn
   assertEquals(errors, []);
 });
 
-Deno.test("a server that nobody takes channels from reports them as well", async () => {
+Deno.test("a server whose channels are not taken reports them as well", async () => {
   const told = deferred<string>();
   await withServer({
     closeTimeout: 50,

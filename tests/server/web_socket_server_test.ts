@@ -121,7 +121,7 @@ Deno.test("beyond maxConnections it is 503, until one has closed", async () => {
   });
 });
 
-Deno.test("a client is told why it is refused, and the server has no channel", async () => {
+Deno.test("a client learns why it is refused, and the server has no channel", async () => {
   const verify = () => ({ status: 401, headers: { "WWW-Authenticate": "Basic" }, body: "Who?" });
   await withServer({ verify }, async (server) => {
     const client = NetWebSocketChannel.connect(server.url);
@@ -377,7 +377,7 @@ Deno.test("url is one to connect to, also where the server listens at all addres
   await all.close();
 });
 
-Deno.test("keepalive is on by default, and latency is told", async () => {
+Deno.test("keepalive is on by default, and latency is reported", async () => {
   const clock = new ManualClock();
   await withServer({ clock }, async (server) => {
     const client = await upgraded(server);

@@ -145,7 +145,7 @@ Deno.test("a source that fails, at once or in time: next rejects", async () => {
   }
 });
 
-Deno.test("cancel: the source is told, and what goes wrong in it is nobody's concern", async () => {
+Deno.test("cancel: the source is notified, and its failures are ignored", async () => {
   const told: string[] = [];
   const tell = (name: string) => () => {
     told.push(name);

@@ -97,7 +97,7 @@ Deno.test("S18 guarantee 3: when the stream is over the sink drops, and throws o
   assertThrows(() => foreign.sink.add(1), DOMException);
 });
 
-Deno.test("S19 guarantee 4: the same when nobody reads the stream", async () => {
+Deno.test("S19 guarantee 4: the same when the stream has no reader", async () => {
   const { local, foreign } = channelPair<number>();
   await local.sink.close();
   await foreign.sink.done;
@@ -117,7 +117,7 @@ Deno.test("S20 guarantee 5: a reader that leaves doesn't close; the other end's 
   assertFalse(local.sink.add(3));
 });
 
-Deno.test("S50 close settles although nobody reads at the other end", async () => {
+Deno.test("S50 close settles although the other end has no reader", async () => {
   const { local, foreign } = channelPair<number>();
   local.sink.add(1);
   await local.sink.close();

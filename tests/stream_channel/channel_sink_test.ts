@@ -84,7 +84,7 @@ Deno.test("S18 guarantee 3: once the other end is gone values are dropped, until
   assertInvalidState(() => controller.sink.addStream(["d"]));
 });
 
-Deno.test("close: the same promise each time, and done; the target is told once", async () => {
+Deno.test("close: the same promise each time, and done; the target is called once", async () => {
   const { target, controller } = open();
   const closed = controller.sink.close();
   assertStrictEquals(controller.sink.close(), closed);

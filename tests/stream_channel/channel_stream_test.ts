@@ -50,7 +50,7 @@ Deno.test("listen: a message reaches the listener inside add", () => {
   assertEquals(events, [1, 2, "done"]);
 });
 
-Deno.test("listen: what came before is delivered from a microtask, what comes meanwhile behind it", async () => {
+Deno.test("listen: what came before is delivered from a microtask, what arrives meanwhile behind it", async () => {
   const controller = new StreamController<number>();
   controller.add(1);
   controller.add(2);
@@ -387,7 +387,7 @@ Deno.test("readable: gives the messages, buffers nothing itself, closes with the
   await reader.closed;
 });
 
-Deno.test("readable: the end is told to one who doesn't read", async () => {
+Deno.test("readable: the end is reported without a reader", async () => {
   for (const first of [true, false]) {
     const controller = new StreamController<string>();
     if (first) controller.end();
@@ -405,7 +405,7 @@ Deno.test("readable: the end is told to one who doesn't read", async () => {
 });
 
 // As after a peer's Close, when the user closes the sink, too.
-Deno.test("readable: a view that nobody reads has ended once, also when the rest is discarded", async () => {
+Deno.test("readable: a view without a reader has ended once, also when the rest is discarded", async () => {
   for (const first of [true, false]) {
     for (const error of [undefined, new Error("lost")]) {
       const controller = new StreamController<string>();
@@ -431,7 +431,7 @@ Deno.test("readable: cancel asks the source to close", async () => {
   assertEquals(reasons, ["enough"]);
 });
 
-Deno.test("discard: what waits and what comes is dropped, and the source never stops", () => {
+Deno.test("discard: what waits and what arrives is dropped, and the source never stops", () => {
   const asked: string[] = [];
   const controller = new StreamController<number>({
     pause: () => asked.push("pause"),
@@ -472,7 +472,7 @@ Deno.test("discard: takes the right to read, also behind next(), but not from an
   iterated.stream.discard();
 });
 
-Deno.test("discard: an error and the end are nobody's, and the view ends with neither", async () => {
+Deno.test("discard: an error and the end are dropped, and the view ends with neither", async () => {
   for (const when of ["before", "after"] as const) {
     const controller = new StreamController<number>();
     const { readable } = controller.stream;

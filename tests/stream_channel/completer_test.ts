@@ -246,7 +246,7 @@ Deno.test("pausing pauses the inner stream", async () => {
   assertEquals(events.length, 100);
 });
 
-Deno.test("what is added in answer to what goes out first comes behind what waits, close last", async () => {
+Deno.test("what is added in answer to the output first comes behind what waits, close last", async () => {
   for (const closes of [false, true]) {
     const completer = new StreamChannelCompleter<number>();
     const { sink, stream } = completer.channel;
@@ -277,7 +277,7 @@ Deno.test("room: who waits for a channel that may never come is let go by close"
   await ready;
 });
 
-Deno.test("S7 close while somebody else's addStream holds the inner sink: settles at once", async () => {
+Deno.test("S7 close while another caller's addStream holds the inner sink: settles at once", async () => {
   const { completer, raw } = open();
   completer.setChannel(raw);
   const added = raw.sink.addStream(new OpenSource<number>());

@@ -33,7 +33,7 @@ Deno.test("C116 before: what is added, and close, pass", async () => {
   assertEquals(raw.out, [1, 2, 3, "done"]);
 });
 
-Deno.test("C117 before: what comes passes", async () => {
+Deno.test("C117 before: what arrives passes", async () => {
   const { raw, channel } = open();
   const { events } = record(channel.stream);
   [1, 2, 3].forEach((value) => raw.in.add(value));
@@ -114,7 +114,7 @@ Deno.test("C125 after: close fulfils; then add and addError throw", async () => 
   assertInvalidState(() => sink.addError(new Error()));
 });
 
-Deno.test("S60 disconnect settles although nobody reads either end", async () => {
+Deno.test("S60 disconnect settles although neither end has a reader", async () => {
   const disconnector = new Disconnector<number>();
   const pairs = [1, 2, 3].map(() => channelPair<number>());
   const channels = pairs.map((pair) => disconnector.transformChannel(pair.local));

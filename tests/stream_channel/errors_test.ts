@@ -15,14 +15,14 @@ Deno.test("invalidState is a DOMException of that name", () => {
   assertEquals([error.name, error.message], ["InvalidStateError", "Cannot read: closed"]);
 });
 
-Deno.test("preHandled: the same promise, whose rejection nobody has to look at", async () => {
-  const promise = Promise.reject(new Error("nobody looks"));
+Deno.test("preHandled: the same promise, whose rejection need not be handled", async () => {
+  const promise = Promise.reject(new Error("not handled"));
   assert(preHandled(promise) === promise);
   await microtasks();
   assertEquals(ignore(), undefined);
 });
 
-Deno.test("a promise with its two functions; a rejection that nobody looks at does no harm", async () => {
+Deno.test("a promise with its two functions; a rejection that is not handled does no harm", async () => {
   const fulfilled = new Deferred<number>();
   fulfilled.resolve(1);
   fulfilled.reject(new Error("too late"));
@@ -42,7 +42,7 @@ Deno.test("abortable: what the promise gives, and no listener is left", async ()
   assertEquals([await failing.catch((it) => it), signal.listeners], ["no", 0]);
 });
 
-Deno.test("abortable: the reason of a signal that aborts before, which is told once", async () => {
+Deno.test("abortable: the reason of a signal that aborts before, which is reported once", async () => {
   const controller = new AbortController();
   let told = 0;
   const waiting = abortable(new Promise(() => {}), controller.signal, () => told++);

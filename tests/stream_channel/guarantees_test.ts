@@ -1,6 +1,6 @@
 /*
  * C76, C77: an inner broadcast stream. A ChannelStream has one reader in its life (S1), so there is
- * no broadcast; what comes before anybody listens is tested below under the same ids.
+ * no broadcast; what arrives before anybody listens is tested below under the same ids.
  */
 
 import { assert, assertEquals, assertFalse, assertRejects, assertStrictEquals } from "@std/assert";
@@ -90,7 +90,7 @@ Deno.test("C83 the end of the inner stream settles done, before the outer stream
   assertEquals(dropped, true);
 });
 
-Deno.test("S19 S25 guarantee 4: the end is noticed although nobody listens", async () => {
+Deno.test("S19 S25 guarantee 4: the end is noticed although there is no listener", async () => {
   const raw = new RawChannel<number>();
   const channel = withGuarantees(raw);
   raw.in.end();
@@ -170,7 +170,7 @@ Deno.test("S29 done follows the inner close, although the stream has ended", asy
   await closed;
 });
 
-Deno.test("S30 S31 what came before close is lost; the listener is told the end at once", async () => {
+Deno.test("S30 S31 what came before close is lost; the listener is notified of the end at once", async () => {
   const raw = new RawChannel<number>({ holdClose: true });
   const channel = withGuarantees(raw);
   raw.in.add(1);
@@ -304,7 +304,7 @@ Deno.test("C90 close guarantee: closing on the second of three delayed values gi
   assertEquals(events, [1, 2]);
 });
 
-Deno.test("C91 close guarantee: closed before listening, the listener is told the end, once", async () => {
+Deno.test("C91 close guarantee: closed before listening, the listener is notified of the end, once", async () => {
   const { local, channel } = far();
   channel.sink.close();
   [1, 2, 3].forEach((value) => local.sink.add(value));

@@ -88,7 +88,7 @@ Deno.test("skip: malformed documents are left out", async () => {
   assertEquals(raw.out, []);
 });
 
-Deno.test("a function: gives what comes in the place of a malformed document", async () => {
+Deno.test("a function: its result takes the place of a malformed document", async () => {
   const raw = new RawChannel<JsonText>();
   const channel = jsonDocument({
     malformed: (text, error) => ({ text, name: (error as Error).name }),
@@ -128,7 +128,7 @@ function numberSchema(later = false): StandardSchema<{ n: string }, { n: number 
   };
 }
 
-Deno.test("a schema types and validates what comes", async () => {
+Deno.test("a schema types and validates what arrives", async () => {
   const { local, foreign } = channelPair<string>();
   const channel: StreamChannel<{ n: number }, unknown> = local.transform(
     jsonDocument({ incoming: numberSchema() }),
@@ -163,7 +163,7 @@ Deno.test("an asynchronous schema that rejects: the stream fails", async () => {
   assertEquals(raw.out, [["error", error], "done"]);
 });
 
-Deno.test("a schema types, turns and validates what goes", () => {
+Deno.test("a schema types, turns and validates outgoing messages", () => {
   const raw = new RawChannel<JsonText, string>();
   const { sink } = jsonDocument({ outgoing: numberSchema() }).transformChannel(raw);
   sink.add({ n: "5" });
@@ -187,7 +187,7 @@ Deno.test("addStream of a value without JSON: rejects, and the error goes to the
   assertEquals(raw.out, ["1", ["abort", error]]);
 });
 
-Deno.test("an asynchronous schema for what goes, that rejects: add throws, nothing else happens", async () => {
+Deno.test("an asynchronous schema for outgoing messages, that rejects: add throws, nothing else happens", async () => {
   const outgoing: StandardSchema<number, number> = {
     "~standard": { version: 1, vendor: "test", validate: () => Promise.reject(new Error("late")) },
   };

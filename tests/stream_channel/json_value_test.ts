@@ -90,7 +90,7 @@ Deno.test("a toJSON that can't be enumerated, or that all objects have, is seen"
   }
 });
 
-Deno.test("what a toJSON or a getter throws is told as that, and is the cause", () => {
+Deno.test("what a toJSON or a getter throws is reported as that, and is the cause", () => {
   for (const cause of [new RangeError("mine"), new TypeError("mine"), "text"]) {
     const toJSON = (): never => {
       throw cause;

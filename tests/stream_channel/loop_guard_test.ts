@@ -62,7 +62,7 @@ Deno.test("loop guard: a loop that goes on too long in a turn waits for the next
   assertStrictEquals(it.guard.after(promise), promise);
 });
 
-Deno.test("loop guard: what comes after loops waits for those that wait for a turn", async () => {
+Deno.test("loop guard: what arrives after loops waits for those that wait for a turn", async () => {
   const it = new Rig();
   let called = 0;
   it.guard.afterLoops(() => called++);
@@ -88,7 +88,7 @@ Deno.test("loop guard: the process has one, which lets timers be called", async 
   assert(called);
 });
 
-/** Global objects whose ways are told apart by what they log; nothing happens by itself. */
+/** Global objects that differ by what they log; nothing happens by itself. */
 function globals(log: unknown[]): TurnGlobals & { run(): void } {
   let waiting: () => void = () => {};
   const keep = (name: string) => (callback: () => void, ...rest: unknown[]): string => {

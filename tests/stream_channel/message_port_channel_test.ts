@@ -39,7 +39,7 @@ Deno.test("C163 C164 values pass both ways, in order, then the end", async () =>
   await there.sink.close();
 });
 
-Deno.test("C164 what comes the other way is given as well", async () => {
+Deno.test("C164 the other direction works as well", async () => {
   const { here, there } = connect();
   there.sink.add("back");
   assertEquals((await here.stream.next()).value, "back");
@@ -202,7 +202,7 @@ Deno.test("a paused reader stops a producer at the other end; what waits is boun
   }
 });
 
-/** Goes round the event loop through ports until a count stands still. */
+/** Lets the event loop turn through ports until a count stands still. */
 async function quiet(count: () => number): Promise<void> {
   let before = -1;
   for (let still = 0; still < 20;) {
@@ -220,7 +220,7 @@ async function roundTrip(): Promise<void> {
   await there.sink.done;
 }
 
-Deno.test("raw: bare values to and from whoever is at the other end", async () => {
+Deno.test("raw: bare values to and from any other end", async () => {
   const { port1, port2 } = new MessageChannel();
   const channel = new MessagePortChannel<unknown>(port1, { raw: true, highWaterMark: 100 });
   const got: unknown[] = [];
@@ -304,7 +304,7 @@ const NODE_ECHO = `
   });
 `;
 
-Deno.test("a Worker of node:worker_threads: echo, and its end is told", async () => {
+Deno.test("a Worker of node:worker_threads: echo, and its end is reported", async () => {
   const worker = new NodeWorker(NODE_ECHO, { eval: true });
   const channel = new MessagePortChannel<string>(worker);
   channel.sink.add("hello");

@@ -1,6 +1,6 @@
 /*
  * C130–C162. Where a test is about both kinds of virtual channel it runs for the one made locally
- * and for the one attached to it. What goes over the wire: multi_channel_wire_test.ts.
+ * and for the one attached to it. What is sent over the wire: multi_channel_wire_test.ts.
  */
 
 import { assert, assertEquals, assertFalse, assertRejects, assertThrows } from "@std/assert";
@@ -261,7 +261,7 @@ testRules("S21", "an error closes it, and is done's", async ({ here, there }) =>
   await assertOver(there);
 });
 
-Deno.test("S7 every close settles although nobody reads anything", async () => {
+Deno.test("S7 every close settles although no end has a reader", async () => {
   const { here, there, one, two } = connectVirtual(false);
   for (const channel of [here, there, one, two]) channel.sink.add(1);
   await Promise.all([here, there, one, two].map((channel) => channel.sink.close()));

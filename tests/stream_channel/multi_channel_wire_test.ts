@@ -90,7 +90,7 @@ Deno.test("S70 the wire: the last end, then the inner sink is closed", async () 
   assertEquals(sent(), ["[1]", "done"]);
 });
 
-Deno.test("S70 ids that wait keep the inner channel open until somebody attaches and closes", async () => {
+Deno.test("S70 ids that wait keep the inner channel open until a channel attaches and closes", async () => {
   const { peer, channel, sent } = wire();
   peer.in.add("[1,1]");
   await microtasks();
@@ -179,7 +179,7 @@ Deno.test("the inner sink is done while a reader pauses: what waits is still giv
   assertEquals(events, [0, 1, 2, 3, 4, "done"]);
 });
 
-Deno.test("S68 ids that nobody attached to never pause, and are closed beyond the limit", async () => {
+Deno.test("S68 ids without a channel never pause, and are closed beyond the limit", async () => {
   const { peer, channel, sent } = wire({ pendingLimit: 1000 });
   const { events } = record(channel.stream);
   const text = "x".repeat(92);
@@ -249,7 +249,7 @@ class DroppingSink extends DelegatingChannelSink<unknown> {
   }
 }
 
-Deno.test("S71 the inner channel goes while one reader pauses: the others are told, and what is made then ends", async () => {
+Deno.test("S71 the inner channel goes while one reader pauses: the others are notified, and what is made then ends", async () => {
   const { local, foreign } = channelPair<unknown>();
   const channel = new MultiChannel<unknown>(local, { highWaterMark: 1 });
   const slow = record(channel.stream);
@@ -278,7 +278,7 @@ Deno.test("S71 the inner sink is done, its stream still open: what is made then 
   assertFalse(sink.add(1));
 });
 
-Deno.test("S7 close while somebody else's addStream holds the inner sink: settles at once", async () => {
+Deno.test("S7 close while another caller's addStream holds the inner sink: settles at once", async () => {
   const peer = new RawChannel<unknown>();
   const channel = new MultiChannel<unknown>(peer);
   const made = channel.virtualChannel();

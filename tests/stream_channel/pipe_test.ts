@@ -121,7 +121,7 @@ Deno.test("the other stream has a reader: nothing is piped, neither way", async 
   const [a, b] = [channelPair<string>(), channelPair<string>()];
   b.foreign.stream.listen(() => {});
   assertInvalidState(() => pipe(a.foreign, b.foreign));
-  a.local.sink.add("to nobody");
+  a.local.sink.add("to no channel");
   await a.local.sink.close();
   assertFalse(await settled(Promise.race([b.local.stream.next(), b.local.sink.done])));
 });

@@ -129,7 +129,7 @@ Deno.test("attack 66: messages of others are ignored", () => {
   assertEquals([port.take(), link.sink.bufferedAmount], [["start"], 0]);
 });
 
-Deno.test("what can't be read fails the stream, and the other end is told the end", async () => {
+Deno.test("what can't be read fails the stream, and the other end is notified of the end", async () => {
   const { port, link } = open();
   port.listeners.get("messageerror")?.(new Event("messageerror"));
   await assertRejects(() => link.stream.next(), TypeError, "deserialized");
@@ -181,7 +181,7 @@ Deno.test("a reader that leaves gives credit for what it won't read", () => {
   assertEquals(port.take(), [60_000]);
 });
 
-Deno.test("another window is told to the other end at once", () => {
+Deno.test("another window is sent to the other end at once", () => {
   assertEquals(open(100_000).port.take(), ["start", 34_464]);
   assertEquals(open(1000).port.take(), ["start", -64_536]);
 });

@@ -138,7 +138,7 @@ class End {
     promise.then(settled, settled);
   }
 
-  /** Whether all that it waits for has settled, and its reader was told of the end. */
+  /** Whether all that it waits for has settled, and its reader was notified of the end. */
   get isSettled(): boolean {
     return this.waits === 0 && (!this.isRead || this.over > 0);
   }
@@ -155,7 +155,7 @@ async function run(wrap: Wrap, random: Random, { turns }: Pace): Promise<void> {
     ends[random.integer(0, 1) === 0 ? 0 : 1].act();
     if (random.integer(0, 3) === 0) await microtasks(3);
   }
-  // Everybody reads: what was sent to one that is open has arrived.
+  // Every channel reads: what was sent to one that is open has arrived.
   const isOpen = (): boolean => !one.closed && !two.closed;
   const hasAll = (): boolean =>
     one.got.length === two.sent.length && two.got.length === one.sent.length;
@@ -167,7 +167,7 @@ async function run(wrap: Wrap, random: Random, { turns }: Pace): Promise<void> {
   if (isOpen() && !one.paused && !two.paused) {
     assertEquals([one.got.length, two.got.length], [two.sent.length, one.sent.length]);
   }
-  // Whoever reads, pauses or never read: closing settles all.
+  // With readers, paused readers or none: closing settles all.
   for (const end of ends) if (!end.closed) end.close();
   const isSettled = (): boolean => one.isSettled && two.isSettled;
   assert(await soon(isSettled, turns), "it never settles");
@@ -180,7 +180,7 @@ async function run(wrap: Wrap, random: Random, { turns }: Pace): Promise<void> {
   assertFalse(isOpen());
 }
 
-/** Runs something while the clock of the loops goes as it is told. */
+/** Runs something while the clock of the loops goes as instructed. */
 async function withClock(tick: number, action: () => Promise<void>): Promise<void> {
   const { now } = performance;
   let time = 0;

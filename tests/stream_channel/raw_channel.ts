@@ -13,7 +13,7 @@ export class RawChannel<In, Out = In> implements SinkTarget<Out> {
   readonly sink: ChannelSink<Out>;
   /** What the sink got: values, `["error", error]` and `"done"`. */
   readonly out: unknown[] = [];
-  /** How often the stream was told to stop, to go on, that its reader left, and to close. */
+  /** How often the source was paused, resumed, cancelled and closed. */
   readonly told: string[] = [];
   bufferedAmount = 0;
   addError?: (error: unknown) => void;
@@ -55,13 +55,13 @@ export class RawChannel<In, Out = In> implements SinkTarget<Out> {
   }
 }
 
-/** A source that stays open until it is told otherwise, and records that it was cancelled. */
+/** A source that stays open until asked otherwise, and records that it was cancelled. */
 export class OpenSource<T> implements AsyncIterable<T> {
   cancelled = false;
   #waiting: ((result: IteratorResult<T>) => void)[] = [];
   #failing: ((error: unknown) => void)[] = [];
 
-  /** Gives one value to whoever waits. */
+  /** Gives one value to a waiting reader. */
   put(value: T): void {
     this.#waiting.shift()?.({ done: false, value });
   }
@@ -105,7 +105,7 @@ export class CountedSource<T> implements Iterable<T> {
   }
 }
 
-/** A listener that pauses from the start, and keeps what comes once it is let go. */
+/** A listener that pauses from the start, and keeps what arrives once it is resumed. */
 export class PausedReader<T> {
   readonly received: T[] = [];
   readonly over: Promise<void>;

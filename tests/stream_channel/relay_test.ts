@@ -94,7 +94,7 @@ Deno.test("disconnect: the stream ends, the sink drops, the inner sink is closed
   await relay.sink.done;
 });
 
-Deno.test("disconnect while somebody else's addStream holds the inner sink: rejects", async () => {
+Deno.test("disconnect while another caller's addStream holds the inner sink: rejects", async () => {
   const raw = new RawChannel<number>();
   const relay = new Relay<number, number, number, number>(raw);
   const added = raw.sink.addStream(new OpenSource<number>());
@@ -124,7 +124,7 @@ Deno.test("the inner sink fails: done rejects with its error", async () => {
   assertFalse(relay.sink.add(1));
 });
 
-Deno.test("S7 close while somebody else's addStream holds the inner sink: settles at once", async () => {
+Deno.test("S7 close while another caller's addStream holds the inner sink: settles at once", async () => {
   const raw = new RawChannel<number>();
   const relay = new Relay<number, number, number, number>(raw);
   const { events } = record(relay.stream);

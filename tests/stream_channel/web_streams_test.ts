@@ -56,7 +56,7 @@ Deno.test("a readable: a reader that leaves, or cancels, cancels it", async () =
   }
 });
 
-Deno.test("a writable: what is added, in order, then the end; the room is told", async () => {
+Deno.test("a writable: what is added, in order, then the end; the room is reported", async () => {
   const written: string[] = [];
   let go = (): void => {};
   const sink = sinkFromWritable(

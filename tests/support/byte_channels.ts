@@ -21,7 +21,7 @@ export async function dial(url: string): Promise<SocketWire> {
   return new SocketWire(socket);
 }
 
-/** What becomes of a chunk on its way. */
+/** What a chunk in flight is changed to. */
 export type Reshape = (chunk: Uint8Array) => Iterable<Uint8Array>;
 
 /**

@@ -18,7 +18,7 @@ export function inflate(
     const pieces: Uint8Array[] = [];
     const whole = inflater.decompress(payload, maxLength, {
       onInflated: (bytes) => pieces.push(bytes.slice()) > 0,
-      onInflatedSize: () => reject(new Error("All was taken, so nobody asks how much there is")),
+      onInflatedSize: () => reject(new Error("All was taken, so the size need not be asked for")),
       onInflateEnd: (error) => error === null ? resolve(joined(pieces)) : reject(error),
     });
     if (whole !== null) resolve(whole);

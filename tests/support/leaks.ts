@@ -15,7 +15,7 @@ function collector(): () => void {
   return runInNewContext("gc") as () => void;
 }
 
-/** Collects what nobody holds, also what a turn of the event loop still held. */
+/** Collects what has no reference, also what a turn of the event loop still held. */
 export async function collectGarbage(): Promise<void> {
   collect ??= collector();
   for (let i = 0; i < 3; i++) {

@@ -91,7 +91,7 @@ export async function withServer(
   }
 }
 
-/** Sends back what comes. */
+/** Sends back each message. */
 export function echo(channel: Channel): void {
   channel.stream.listen((message) => channel.sink.add(message));
 }
@@ -117,7 +117,7 @@ function upgrade(
     wire.write(serializeAcceptance(acceptance));
     const core = coreWith(options, systemClock);
     let transport: WireEvents | null = null;
-    // What came behind the request is given as soon as somebody listens.
+    // What came behind the request is given as soon as there is a listener.
     const early: Wire = new Proxy(wire, {
       get(target, key) {
         const value: unknown = Reflect.get(target, key, target);

@@ -75,7 +75,7 @@ export const politeRecipes: Readonly<
   },
 };
 
-/** What goes into a message's payload. */
+/** What is put into a message's payload. */
 export function content(message: RecipeMessage): string | Buffer {
   return typeof message === "string" ? message : Buffer.from(message.hex, "hex");
 }

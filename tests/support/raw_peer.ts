@@ -28,7 +28,7 @@ export interface Manners {
   onClose?: (peer: RawPeer) => void;
 }
 
-/** Reads a client's frames after the 101, reports them, and answers them as it is told. */
+/** Reads a client's frames after the 101, reports them, and answers them as instructed. */
 export class RawPeer {
   readonly connection: RecipeConnection;
   readonly #manners: Manners;

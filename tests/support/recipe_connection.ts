@@ -15,7 +15,7 @@ export interface RecipeHost {
   readonly options: RecipeOptions;
   /** Tells the test. */
   report(event: RecipeEvent): void;
-  /** Fulfils with the next `release()` that nobody else has used. */
+  /** Fulfils with the next `release()` that was not used yet. */
   released(): Promise<void>;
 }
 

@@ -77,7 +77,7 @@ export class RecipeEvents {
     return promise;
   }
 
-  /** The events nobody has asked for yet. */
+  /** The events not asked for yet. */
   queued(): RecipeEvent[] {
     return [...this.#queued];
   }

@@ -4,7 +4,7 @@ import type { RecipeServer, RecipeStats } from "./recipes.ts";
 
 /**
  * The server's numbers once no byte has moved in either direction while it was asked for them so
- * many times: whatever was on its way has arrived, or backpressure holds it. For servers in the
+ * many times: whatever was in flight has arrived, or backpressure holds it. For servers in the
  * test's own process, where a client that reads would have read meanwhile.
  */
 export async function statsWhenIdle(server: RecipeServer, times = 30): Promise<RecipeStats> {

@@ -62,7 +62,7 @@ export type RecipeName =
   | "close-keeps-tcp"
   /** Upgrades, sends a Close (4123 "server closed the connection"), but leaves TCP open. */
   | "server-close-keeps-tcp"
-  /** Upgrades with a subprotocol (`protocol`, "unoffered.example") nobody asked for; echoes. */
+  /** Upgrades with a subprotocol (`protocol`, "unoffered.example") not asked for; echoes. */
   | "unoffered-protocol"
   /** Upgrades without a subprotocol, whatever was offered; echoes. */
   | "no-protocol"
@@ -94,7 +94,7 @@ export type RecipeName =
 /** A message to send: text, or bytes in hexadecimal. */
 export type RecipeMessage = string | { hex: string };
 
-/** What a recipe can be told. Each recipe takes what its description names, and `wait`. */
+/** The options of recipes. Each recipe takes what its description names, and `wait`. */
 export interface RecipeOptions {
   /** The close code the recipe sends. */
   code?: number;
@@ -169,7 +169,7 @@ export interface RecipeServer {
    */
   next(): Promise<RecipeEvent>;
   next<K extends RecipeEventKind>(kind: K): Promise<RecipeEventOf<K>>;
-  /** The events nobody asked for yet, without taking them. */
+  /** The events not asked for yet, without taking them. */
   queued(): Promise<RecipeEvent[]>;
   /** Lets one recipe that waits go on, or the next one that will wait. */
   release(): void;

@@ -208,7 +208,7 @@ recipeTest("sees a client that gives up", "slow-upgrade", {}, async (server) => 
 });
 
 const pushing: RecipeOptions = { messages: ["a", { hex: "00ff" }], code: 4000, reason: "over" };
-recipeTest("sends what it is told, then closes", "push", pushing, async (server) => {
+recipeTest("sends what it receives, then closes", "push", pushing, async (server) => {
   const client = new LoggingClient(server.url);
   assertEquals(await client.closed(), ["open", "text:a", "binary:00ff", "close:4000:over"]);
   await server.next("close");

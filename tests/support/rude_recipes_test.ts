@@ -338,7 +338,7 @@ recipeTest("reports what breaks RFC 6455", "raw", {}, async (server) => {
 });
 
 const flood: RecipeOptions = { size: 1000, count: 20_000 };
-recipeTest("stops while nobody reads, loses nothing", "flood-until-blocked", flood, async (it) => {
+recipeTest("stops without a reader, loses nothing", "flood-until-blocked", flood, async (it) => {
   const client = new LoggingClient(it.url);
   await client.seen("open");
   client.socket.pause();

@@ -1,4 +1,4 @@
-/** Sees what nobody caught: on Deno, Node, Bun and in browsers. */
+/** Sees errors that were not caught: on Deno, Node, Bun and in browsers. */
 
 import { delay } from "@std/async";
 
@@ -48,7 +48,7 @@ export async function collectUncaught(body: () => void | Promise<void>): Promise
 export async function assertNoUncaught(body: () => void | Promise<void>): Promise<void> {
   const seen = await collectUncaught(body);
   if (seen.length === 0) return;
-  throw new AggregateError(seen, `Nobody caught: ${seen.map(String).join("; ")}`);
+  throw new AggregateError(seen, `Not caught: ${seen.map(String).join("; ")}`);
 }
 
 /** Two turns of the event loop: a rejection counts as unhandled once the turn it came in has ended. */
@@ -73,7 +73,7 @@ function watch(seen: (error: unknown) => void): () => void {
   return isNodeLike ? watchProcess(process as ProcessLike, seen) : watchGlobal(seen);
 }
 
-/** `bun test` has its own way with errors nobody caught, and no listener comes before it. */
+/** `bun test` handles uncaught errors itself, and no listener comes before it. */
 function watchMicrotasks(seen: (error: unknown) => void): () => void {
   const original = globalThis.queueMicrotask;
   globalThis.queueMicrotask = (callback) =>

@@ -4,7 +4,7 @@ import { assertNoUncaught, collectsRejections, collectUncaught } from "./unhandl
 
 Deno.test("uncaught: an unhandled rejection is collected", async () => {
   if (!collectsRejections) return;
-  const reason = new Error("nobody listens");
+  const reason = new Error("no listener");
   const seen = await collectUncaught(() => void Promise.reject(reason));
   assertEquals(seen.length, 1);
   assertStrictEquals(seen[0], reason);
@@ -52,12 +52,12 @@ Deno.test("uncaught: what the body throws goes to the caller", async () => {
   );
 });
 
-Deno.test("uncaught: assertNoUncaught fails with all that nobody caught", async () => {
+Deno.test("uncaught: assertNoUncaught fails with all that was not caught", async () => {
   await assertNoUncaught(() => {});
   const error = await assertRejects(
     () => assertNoUncaught(() => queueMicrotask(throwLost)),
     AggregateError,
-    "Nobody caught: Error: lost",
+    "Not caught: Error: lost",
   );
   assertEquals(error.errors.map((it: Error) => it.message), ["lost"]);
 });

@@ -43,7 +43,7 @@ Deno.test("bench: the table comes from a file as well, and measures nothing", as
   }
 });
 
-Deno.test("bench: what there isn't is told", async () => {
+Deno.test("bench: what there isn't is reported", async () => {
   for (const args of [["nothing"], ["--runtime", "nothing"]]) {
     const { code, stderr } = await deno(["task", "--quiet", "bench", ...args]);
     assertEquals(code, 2);

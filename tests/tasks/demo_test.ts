@@ -35,7 +35,7 @@ Deno.test("demo: says plainly what failed, and exits with 1", async () => {
   });
 });
 
-Deno.test("demo: a malformed URL is told as well", async () => {
+Deno.test("demo: a malformed URL is reported as well", async () => {
   const { code, stdout } = await deno(["task", "--quiet", "demo", "ftp://127.0.0.1"]);
   assertEquals(code, 1, stdout);
   assertMatch(

@@ -1,5 +1,5 @@
 /**
- * The conformance suite with both ends in memory: as far as there is something to conform to without a
+ * The conformance suite with both ends in memory: with the cases that make sense without a
  * network, a handshake and a misbehaving peer.
  */
 

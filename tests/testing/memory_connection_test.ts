@@ -55,7 +55,7 @@ Deno.test("closing ends one half; it has ended when the other half has ended, to
   assertEquals(atServer.events, ["done"]);
   server.sink.add(ONE);
   await microtasks();
-  // Closing this side's sink ended this side's stream only as far as the channel above says so.
+  // Closing this side's sink ended this side's stream only if the channel above says so.
   assertEquals(atClient.events, [ONE]);
   assertEquals(await settled(closed), false);
   await server.sink.close();
@@ -98,7 +98,7 @@ Deno.test("an error in a sink destroys", async () => {
   assertEquals(events, ["done"]);
 });
 
-Deno.test("reset: both streams fail at once, and what was on the way is lost", async () => {
+Deno.test("reset: both streams fail at once, and what was in flight is lost", async () => {
   const connection = new MemoryConnection();
   const { client, server } = connection;
   const [atClient, atServer] = [record(client.stream), record(server.stream)];

@@ -95,7 +95,7 @@ Deno.test("after close: terminate drops what is left", async () => {
   assert((await channel.stream.next()).done);
 });
 
-Deno.test("whenReady: room and the end are told apart", async () => {
+Deno.test("whenReady: room and the end are distinguished", async () => {
   const { bytes, channel } = client(new ManualClock(), 8);
   assertEquals(await channel.sink.whenReady(), true);
   bytes.full = true;

@@ -40,7 +40,7 @@ const NORMAL: CloseFrameContent = { code: 1000, reason: "" };
 class FakeTransport implements Transport {
   readonly errorCode = 1011;
   readonly latency = null;
-  /** What it was told, in order. */
+  /** The events it got, in order. */
   readonly told: unknown[] = [];
   amount = 0;
   refuses = false;
@@ -299,7 +299,7 @@ Deno.test("channel: a signal that lives on is left alone when the attempt has en
   }
 });
 
-/** What is on its way to become a transport. */
+/** What is about to become a transport. */
 class FakeOpener implements Opener {
   readonly told: string[] = [];
 
@@ -324,7 +324,7 @@ function connecting(): Made & { opener: FakeOpener } {
   return { ...made, opener };
 }
 
-Deno.test("channel: what is on its way to become the transport is destroyed when it is given up, once", () => {
+Deno.test("channel: what is about to become the transport is destroyed when it is given up, once", () => {
   const givenUp: ((made: Made) => void)[] = [
     ({ channel }) => void channel.sink.close(),
     ({ channel }) => channel.terminate(),
@@ -776,7 +776,7 @@ Deno.test("channel: the reader stops an open transport only; it goes on in every
   assertEquals(transport.told, ["pause", "resume", ["close", undefined, ""], "resume"]);
 });
 
-Deno.test("channel: who waits for room is told by an open transport, or one that closes", () => {
+Deno.test("channel: waiters for room are notified by an open transport, or one that closes", () => {
   const { core, transport } = make();
   core.watch();
   assertEquals(transport.told, []);
@@ -843,7 +843,7 @@ Deno.test("channel: a Close that never left wasn't sent, and the end isn't clean
   assertEquals([info.wasClean, "sent" in info, info.code], [false, false, 1000]);
 });
 
-Deno.test("channel: what the transport didn't take is told", async () => {
+Deno.test("channel: what the transport didn't take is reported", async () => {
   const { core, channel, transport } = opened();
   transport.amount = 7;
   end(core, { received: { code: 1001, reason: "" } });
@@ -855,7 +855,7 @@ Deno.test("channel: what the transport didn't take is told", async () => {
   );
 });
 
-Deno.test("channel: its owner is told once that it has ended, behind its reader", () => {
+Deno.test("channel: its owner is notified once that it has ended, behind its reader", () => {
   const { core, channel } = opened();
   const order: string[] = [];
   channel.stream.listen(() => {}, { onDone: () => order.push("reader") });

@@ -89,7 +89,7 @@ Deno.test("life: the same promise each time", () => {
   assertStrictEquals(life.closed, closed);
 });
 
-Deno.test("life: a failed attempt rejects ready only, and harms nobody who doesn't look", async () => {
+Deno.test("life: a failed attempt rejects ready only, and does no harm if it is not handled", async () => {
   for (const early of [true, false]) {
     const life = new ChannelLife();
     const error = new Error("refused");

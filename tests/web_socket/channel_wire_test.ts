@@ -34,7 +34,7 @@ Deno.test("chunks come as they are, and the end once", async () => {
   assertEquals(events, [[1, 2], [3], ["end", null]]);
 });
 
-Deno.test("whoever listens last is told", () => {
+Deno.test("the last listener is notified", () => {
   const bytes = new FakeBytes();
   const { wire, events } = connect(bytes);
   bytes.receive(Uint8Array.of(1));
@@ -50,7 +50,7 @@ Deno.test("whoever listens last is told", () => {
   assertEquals([events, later], [[[1]], [[2], "end"]]);
 });
 
-Deno.test("a failure is told with the end", async () => {
+Deno.test("a failure is reported with the end", async () => {
   const bytes = new FakeBytes();
   const { events } = connect(bytes);
   const error = new Error("reset");
@@ -81,7 +81,7 @@ Deno.test("a channel that is lost while paused gives what it has, and its end", 
   assertEquals(events, [["over", null], [1], ["end", { error }]]);
 });
 
-Deno.test("an end that comes although it is paused: that the sink is over is told as well", async () => {
+Deno.test("an end that comes although it is paused: the end of the sink is reported as well", async () => {
   const bytes = new FakeBytes();
   let onDone: (() => void) | undefined;
   const listen: ByteChannel["stream"]["listen"] = (onData, options) => {
@@ -91,7 +91,7 @@ Deno.test("an end that comes although it is paused: that the sink is over is tol
   const stream = { listen } as ByteChannel["stream"];
   const { wire, events } = connect({ stream, sink: bytes.sink });
   wire.pause();
-  // As where whoever closes a channel discards what waits in it.
+  // As where closing a channel discards what waits in it.
   onDone?.();
   bytes.outgoing.finish();
   await microtasks();
@@ -120,14 +120,14 @@ Deno.test("a sink that throws is a wire that has ended", async () => {
   assertEquals(events, [["over", failure], ["end", failure]]);
 });
 
-Deno.test("chunks are written one by one: whoever takes one may keep it", () => {
+Deno.test("chunks are written one by one: the one that takes one may keep it", () => {
   const bytes = new FakeBytes();
   const { wire } = connect(bytes);
   assert(wire.writeAll([Uint8Array.of(1), Uint8Array.of(2, 3)]));
   assertEquals([bytes.written.length, bytes.sent(), wire.releasesChunks], [2, "010203", false]);
 });
 
-Deno.test("ending: nothing is written any more, and nobody is told that it has ended", async () => {
+Deno.test("ending: nothing is written any more, and its end is not reported", async () => {
   const bytes = new FakeBytes();
   const { wire, events } = connect(bytes);
   assertFalse(await settled(bytes.sink.done));
@@ -146,7 +146,7 @@ Deno.test("ending settles, and doesn't reject, when the sink fails", async () =>
   await ended;
 });
 
-Deno.test("ending a channel whose sink somebody else holds does no harm", async () => {
+Deno.test("ending a channel whose sink another caller holds does no harm", async () => {
   const { local } = channelPair<Uint8Array>();
   const { wire } = connect(local);
   void local.sink.addStream(new ReadableStream<Uint8Array>());
@@ -206,7 +206,7 @@ Deno.test("watching: once there is room again, and once all is handed on", async
   await microtasks();
   wire.watch();
   await microtasks();
-  // Nothing was written: what somebody else has written has left, once.
+  // Nothing was written: what another caller has written was sent, once.
   assertEquals(events.splice(0), ["drain"]);
   bytes.full = true;
   wire.write(Uint8Array.of(1, 2, 3));
@@ -224,7 +224,7 @@ Deno.test("watching: once there is room again, and once all is handed on", async
   wire.watch();
   await microtasks();
   assertEquals(events, ["drain", "drain"]);
-  // All is handed on, and that was told.
+  // All is handed on, and that was reported.
   wire.watch();
   await microtasks();
   assertEquals(events, ["drain", "drain"]);

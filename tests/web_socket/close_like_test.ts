@@ -143,7 +143,7 @@ Deno.test("a sink that isn't of this package and can't be closed: the connection
   assertEquals(told, [[4404, "not here"], [], "terminate"]);
 });
 
-Deno.test("a sink whose close rejects: nobody has to handle that", async () => {
+Deno.test("a sink whose close rejects: that need not be handled", async () => {
   const channel = { state: "open", sink: { close: () => Promise.reject(new Error("no")) } };
   await assertNoUncaught(async () => {
     for (const code of [1005, 1006, 4404]) {

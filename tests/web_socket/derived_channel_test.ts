@@ -192,7 +192,7 @@ Deno.test("transform: close ends an addStream, as that of any WebSocket channel 
   await json.sink.close(4002);
   assertEquals((await server.closed).code, 4002);
   assert(await settled(adding));
-  assertFalse(isCancelled, "a generator that waits can't be cancelled; nobody waits for it");
+  assertFalse(isCancelled, "a generator that waits can't be cancelled, and is not awaited");
 });
 
 Deno.test("transform: the options of add reach the connection; unknown ones are refused", async () => {
@@ -235,7 +235,7 @@ Deno.test("transform: what is no transform, and a transformer that gives no chan
   client.terminate();
 });
 
-Deno.test("transform: an encoder that changes bytes in place changes them for nobody else", async () => {
+Deno.test("transform: an encoder that changes bytes in place changes them for no other reader", async () => {
   const [a, b] = [webSocketChannelPair(), webSocketChannelPair()];
   const flipped = a.server.transformSink<string | ArrayBuffer | ArrayBufferView>((it) => {
     const bytes = it as Uint8Array;

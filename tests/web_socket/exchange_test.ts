@@ -12,7 +12,7 @@ import { ManualClock } from "../../src/testing/manual_clock.ts";
 import { FakeWire } from "./support.ts";
 import { utf8 } from "../support/bytes.ts";
 
-/** A request that is sent, and what comes of it. */
+/** A request that is sent, and its result. */
 interface Sent {
   readonly wire: FakeWire;
   readonly clock: ManualClock;
@@ -39,7 +39,7 @@ function text({ body }: Answer): string {
   return new TextDecoder().decode(body);
 }
 
-/** What somebody gets who takes a wire over. */
+/** What the next owner of a wire gets. */
 function taker(): WireEvents & { readonly log: unknown[] } {
   const log: unknown[] = [];
   return {
@@ -180,7 +180,7 @@ Deno.test("exchange: a wire that ends before the answer: NoAnswer, with the caus
   }
 });
 
-Deno.test("exchange: an answer that is no HTTP, and what comes behind it", async () => {
+Deno.test("exchange: an answer that is no HTTP, and what arrives after it", async () => {
   const { answer, receive } = send();
   receive("SSH-2.0-OpenSSH_9.2\r\n\r\n");
   receive("more");

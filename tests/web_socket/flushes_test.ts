@@ -56,7 +56,7 @@ Deno.test("flushes: what schedules is called as a function, as browsers demand o
 Deno.test("flushes: one that throws keeps the others from nothing", async () => {
   const turns = new Turns();
   const log: string[] = [];
-  const error = new Error("a sink of somebody's");
+  const error = new Error("a sink of the user's");
   const uncaught = await collectUncaught(async () => {
     turns.flushes.add(output(log, "a"));
     turns.flushes.add(output(log, "b", () => {

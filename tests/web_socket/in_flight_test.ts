@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertFalse } from "@std/assert";
 import { InFlight } from "../../src/web_socket/in_flight.ts";
 
-Deno.test("in flight: payloads are released by write, when the transport has taken all of it", () => {
+Deno.test("in flight: payloads are released by write, when the transport has taken everything", () => {
   const inFlight = new InFlight(0);
   inFlight.add(104, 100, 104);
   inFlight.add(54, 50, 158);
@@ -15,7 +15,7 @@ Deno.test("in flight: payloads are released by write, when the transport has tak
   assertEquals(inFlight.payload(0), 0);
 });
 
-Deno.test("in flight: a write releases what was taken meanwhile, although nobody asks", () => {
+Deno.test("in flight: a write releases what was taken meanwhile, without being asked", () => {
   const inFlight = new InFlight(0);
   inFlight.add(104, 100, 104);
   inFlight.add(54, 50, 54);

@@ -124,7 +124,7 @@ Deno.test("attack 9: of the regular pings that a busy peer never answers, only t
   owner.keepalive.stop();
 });
 
-Deno.test("stop rejects what waits, and a rejection that nobody looks at does no harm", async () => {
+Deno.test("stop rejects what waits, and a rejection that is not handled does no harm", async () => {
   const owner = new Owner(10);
   owner.start();
   void owner.keepalive.ping();
@@ -182,14 +182,14 @@ Deno.test("what came before the ping is no answer to it", () => {
   assertEquals(owner.deaths, 1);
 });
 
-Deno.test("a timeout of 0: pings are sent, nobody is given up", () => {
+Deno.test("a timeout of 0: pings are sent, no peer is given up", () => {
   const owner = new Owner(1000, 0);
   owner.start();
   owner.clock.advance(10_000);
   assertEquals([owner.pings.length, owner.deaths], [10, 0]);
 });
 
-Deno.test("while this end reads nothing the peer isn't accused", () => {
+Deno.test("while this end reads nothing the peer is not blamed", () => {
   const owner = new Owner(1000, 300);
   owner.start();
   owner.isReading = false;
@@ -213,7 +213,7 @@ Deno.test("an interval's pings don't use up the user's, and one Pong answers bot
   assertEquals(await ping, 10);
 });
 
-Deno.test("attack 46: a stall of the event loop gives nobody up before what came is read", () => {
+Deno.test("attack 46: a stall of the event loop gives no peer up before what came is read", () => {
   for (const stall of [301, 400, 1000, 60_000]) {
     const owner = new Owner(1000, 300);
     owner.start();
@@ -228,7 +228,7 @@ Deno.test("attack 46: a stall of the event loop gives nobody up before what came
   }
 });
 
-Deno.test("attack 46: stall upon stall gives nobody up, a dead peer is found once they end", () => {
+Deno.test("attack 46: stall upon stall gives no peer up, a dead peer is found once they end", () => {
   const owner = new Owner(1000, 300);
   owner.start();
   owner.clock.advance(1000);

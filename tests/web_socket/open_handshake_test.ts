@@ -123,7 +123,7 @@ Deno.test("opening handshake: an answer that is no HTTP", async () => {
   assertInstanceOf(error.cause, HandshakeError);
 });
 
-Deno.test("opening handshake: a refusal is told when its body is whole", async () => {
+Deno.test("opening handshake: a refusal is reported when its body is whole", async () => {
   const opening = open();
   opening.answer("HTTP/1.1 503 Busy\r\nContent-Length: 5\r\nRetry-After: 7\r\n\r\nhel");
   assertEquals(await settled(opening.opened), false);

@@ -29,7 +29,7 @@ type Bytes = StreamChannel<Uint8Array>;
 /** The module as it is loaded for real. */
 const REAL = { load: (): Promise<LoadedOver> => import("../../src/web_socket/loaded_over.ts") };
 
-/** A load that ends when it is told to. */
+/** A load that ends when asked to. */
 class Loading {
   readonly load: () => Promise<LoadedOver>;
   finish: () => Promise<void> = () => Promise.resolve();

@@ -152,7 +152,7 @@ Deno.test("a sink closes behind the peer's Close, though readable was read and h
   }
 });
 
-Deno.test("somebody else closes the bytes while nobody reads: the channel ends, nothing is lost", async () => {
+Deno.test("another caller closes the bytes while there is no reader: the channel ends, nothing is lost", async () => {
   const { local, foreign } = channelPair<Uint8Array>({ highWaterMark: 1 });
   const server = over(foreign, { side: "server", highWaterMark: 1 }, new ManualClock());
   const message = frame({ opcode: 1, payload: "A", key: KEY });
@@ -486,7 +486,7 @@ Deno.test("no answer at all: TimeoutError that names the phase; a signal: its re
   assertEquals(aborted.clock.pending, 0);
 });
 
-Deno.test("what was written before, by somebody else, is waited for like what comes behind it", async () => {
+Deno.test("what was written before, by another caller, is waited for like what arrives after it", async () => {
   const bytes = new FakeBytes();
   bytes.full = true;
   bytes.sink.add(new Uint8Array(200));
@@ -500,7 +500,7 @@ Deno.test("what was written before, by somebody else, is waited for like what co
   channel.terminate();
 });
 
-Deno.test("bytes that somebody else reads: an InvalidStateError at once, and they are left alone", () => {
+Deno.test("bytes with another reader: an InvalidStateError at once, and they are left alone", () => {
   const bytes = new FakeBytes();
   bytes.stream.listen(() => {});
   assertInvalidState(() => over(bytes, { side: "client" }));

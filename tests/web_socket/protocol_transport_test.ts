@@ -139,7 +139,7 @@ Deno.test("S151 bufferedAmount counts payloads: those that wait here, and those 
   channel.terminate();
 });
 
-Deno.test("G15 while the transport is full nothing is written, then all of it", async () => {
+Deno.test("G15 while the transport is full nothing is written, then everything", async () => {
   const { channel, wire } = wireRig({ side: "server" });
   wire.full = true;
   channel.sink.add(new Uint8Array(70_000));
@@ -268,7 +268,7 @@ Deno.test("so is what took long to compress, however little it became", () => {
   channel.terminate();
 });
 
-Deno.test("who waits for all to be handed on is told, though more is written meanwhile", async () => {
+Deno.test("a waiter for the hand-over is notified, though more is written meanwhile", async () => {
   const { channel, wire } = wireRig({ side: "server", releasesChunks: true, highWaterMark: 100 });
   wire.full = true;
   channel.sink.add(new Uint8Array(40_000));
@@ -307,7 +307,7 @@ Deno.test("a message is delivered in the call that brought its last byte", () =>
   channel.terminate();
 });
 
-Deno.test("G14 a paused reader: bytes wait, bounded; then all of it, in order", async () => {
+Deno.test("G14 a paused reader: bytes wait, bounded; then everything, in order", async () => {
   const { channel, wire } = wireRig({ highWaterMark: 1000 });
   const { events, subscription } = record(channel.stream);
   subscription.pause();
@@ -570,7 +570,7 @@ Deno.test("only the writing half breaks: what still comes is read, for closeTime
 
 // Closing.
 
-Deno.test("G9 close: the stream ends at once, what comes is dropped, the peer's Close is seen", async () => {
+Deno.test("G9 close: the stream ends at once, what arrives is dropped, the peer's Close is seen", async () => {
   for (const side of ["client", "server"] as const) {
     const { channel, wire, clock } = wireRig({ side });
     const { events } = record(channel.stream);
@@ -635,7 +635,7 @@ Deno.test("the peer's Close waits for a reader that is behind, and so does the e
   assertFalse(wire.log.includes("destroy"));
 });
 
-/** What lets the peer's end take effect, while nobody has read what came before. */
+/** What lets the peer's end take effect, while what came before is not read. */
 function heldEnding(channel: Channel): (() => void)[] {
   const held: (() => void)[] = [];
   coreOf(channel).onEarlyEnding = (conclude) => held.push(conclude);

@@ -79,7 +79,7 @@ Deno.test("speaking: a wire that can't be listened to is a user's mistake, which
   const core = coreWith({}, new ManualClock());
   const wire = new FakeWire();
   wire.listen = () => {
-    throw new RangeError("somebody else does");
+    throw new RangeError("another error");
   };
   assertThrows(
     () => speak(core, wire, { side: "client", agreement: AGREEMENT, options: {} }),

@@ -73,7 +73,7 @@ export class FakeBytes implements ByteChannel {
     for (const chunk of chunks) this.incoming.add(chunk);
   }
 
-  /** The peer reads again, all of it. */
+  /** The peer reads again, without a limit. */
   drain(): void {
     this.full = false;
     this.#buffered = 0;
@@ -108,7 +108,7 @@ export class FakeWire implements Wire {
   full = false;
   /** Whether ending it is the end of it: the peer ends its half as well. */
   ends = true;
-  /** Whether somebody waits for less to be buffered. */
+  /** Whether a caller waits for less to be buffered. */
   isWatched = false;
   isPaused = false;
   events: WireEvents | null = null;
@@ -285,7 +285,7 @@ export function rig(options: RigOptions = {}): Rig {
 /** `channel.closed`, without its error, of a channel that must be over by now. */
 export async function ended(channel: Channel): Promise<Record<string, unknown>> {
   await microtasks(50);
-  // The peer's Close takes effect a turn later where nobody has read yet.
+  // The peer's Close takes effect a turn later where nothing was read yet.
   if (channel.state !== "closed") await delay(0);
   if (channel.state !== "closed") throw new Error(`The channel hasn't ended: ${channel.state}`);
   const { error: _error, ...info } = await channel.closed;

@@ -91,7 +91,7 @@ Deno.test("turns: a task that costs nothing can't keep a turn for itself", () =>
   assertEquals(loop.planned, 0);
 });
 
-Deno.test("turns: a task that throws holds up nobody else", () => {
+Deno.test("turns: a task that throws does not hold up the others", () => {
   const loop = new Loop();
   const log: string[] = [];
   loop.turns.add({

@@ -22,7 +22,7 @@ export async function run(program) {
   console.log("ok");
 }
 
-/** A server that gives back what it gets, and the channels it has. */
+/** A server that returns what it gets, and the channels it has. */
 export async function echoServer(options = {}) {
   const channels = [];
   const server = await WebSocketServer.bind({
@@ -43,7 +43,7 @@ export function next(target, type) {
   return new Promise((resolve) => target.addEventListener(type, resolve, { once: true }));
 }
 
-/** A port that nobody listens at. */
+/** A port without a listener. */
 export async function freePort() {
   const server = createServer();
   await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));

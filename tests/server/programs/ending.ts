@@ -23,7 +23,7 @@ const options = {
     url.pathname === "/wait" ? new Promise<boolean>(() => {}) : true,
 };
 
-/** Echoes; what goes to one that doesn't read is in the way. */
+/** Echoes; messages for a client that doesn't read stay queued. */
 function serve(channel: ServerWebSocketChannel, end: () => void): void {
   channel.stream.listen((message) => {
     if (message === "end") end();
