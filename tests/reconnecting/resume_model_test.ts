@@ -106,7 +106,7 @@ class World {
     const info = this.channels[0]?.closed;
     let isOver = false;
     info?.then(() => isOver = true);
-    for (let i = 0; i < 50 && !(isOver && this.sessions.size === 0); i++) await this.step();
+    for (let i = 0; i < 50 && !isOver; i++) await this.step();
     const { code, wasClean, unacknowledged } = await info ?? {};
     assertEquals([code, wasClean, unacknowledged], [1000, true, undefined], seed);
     this.client.abandon();
@@ -214,7 +214,9 @@ async function runReconnecting(seed: number): Promise<void> {
   assertEquals([atServer, atClient], [toServer, toClient], about);
   assertEquals([channels.length, channel.sink.bufferedAmount], [1, 0], about);
   void channel.close();
-  for (let i = 0; i < 2000 && sessions.size > 0; i++) await step(i);
+  let isOver = false;
+  void channels[0]?.closed.then(() => isOver = true);
+  for (let i = 0; i < 2000 && !isOver; i++) await step(i);
   for (const { client, server } of pairs) {
     client.terminate();
     server.terminate();
