@@ -85,15 +85,8 @@ export class PlainLine implements Line {
     this.#waiting.pushSized(early, Math.max(payloadSize(early.message), MIN_SIZE));
   }
 
-  /** Gives a message to the connection, if there is one that takes it. */
   #give(message: MessageInput, options: SendOptions | undefined): boolean {
-    try {
-      return this.#connection?.sink.add(message, options) === true;
-    } catch (error) {
-      // The user has closed the connection's own sink, or adds a stream to it.
-      if (nameOf(error) === "InvalidStateError") return false;
-      throw error;
-    }
+    return give(this.#connection, message, options);
   }
 
   #giveWaiting(): void {
@@ -163,6 +156,21 @@ export class PlainLine implements Line {
     const unsent: MessageInput[] = [];
     while (this.#waiting.length > 0) unsent.push(this.#waiting.shift().message);
     return { unsent };
+  }
+}
+
+/** Gives a message to a connection, if there is one that takes it. */
+export function give(
+  connection: WebSocketChannel | null,
+  message: MessageInput,
+  options?: SendOptions,
+): boolean {
+  try {
+    return connection?.sink.add(message, options) === true;
+  } catch (error) {
+    // The user has closed the connection's own sink, or adds a stream to it.
+    if (nameOf(error) === "InvalidStateError") return false;
+    throw error;
   }
 }
 

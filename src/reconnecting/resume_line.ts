@@ -13,6 +13,7 @@ import {
   parseHello,
   RESUME_PROTOCOL,
 } from "./resume_messages.ts";
+import { give } from "./plain_line.ts";
 import { type Kept, kept, type SessionLimits, UNLIMITED } from "./session.ts";
 import { brokenProtocol, SessionLink, type SessionLinkEvents } from "./session_link.ts";
 
@@ -87,13 +88,16 @@ export class ResumeLine implements Line, SessionLinkEvents {
     if (connection.protocol !== RESUME_PROTOCOL) return this.#openPlainly(connection);
     this.#stage = "greeting";
     const { received } = this.#link.session;
-    connection.sink.add(formatHello({
-      session: this.#id,
-      attempt: ++this.#attempt,
-      received,
-      window: this.#link.announce(),
-      protocol: null,
-    }));
+    this.#link.say(
+      connection,
+      formatHello({
+        session: this.#id,
+        attempt: ++this.#attempt,
+        received,
+        window: this.#link.announce(),
+        protocol: null,
+      }),
+    );
   }
 
   /** The server can't resume: what is known of the session before is gone. */
@@ -145,17 +149,13 @@ export class ResumeLine implements Line, SessionLinkEvents {
       return this.#events.onFault(brokenProtocol("its hello can't belong to the session"));
     }
     const unacknowledged = isSame ? null : this.#startOver();
-    const { session } = this.#link;
-    session.resume(received, window);
-    session.told();
+    // The acknowledgement confirms the id: the server's handler starts then.
+    this.#link.session.resume(received, window, true);
     this.#id = id;
     this.#hasBegun = true;
     this.#stage = "resumable";
     this.#report({ resumable: true, unacknowledged, protocol });
-    if (this.#connection !== connection) return;
-    // It confirms the id: the server's handler starts now.
-    connection.sink.add(session.tell(true));
-    this.#link.open(connection);
+    if (this.#connection === connection) this.#link.open(connection);
   }
 
   receive(message: Message): Message | null {
@@ -170,7 +170,7 @@ export class ResumeLine implements Line, SessionLinkEvents {
   }
 
   add(message: MessageInput, options: SendOptions | undefined): void {
-    const { connection } = this.#link;
+    const connection = this.#connection;
     if (options?.compress === false && connection?.capabilities.compressionOptions === false) {
       throw lacking("compressionOptions");
     }
@@ -182,17 +182,22 @@ export class ResumeLine implements Line, SessionLinkEvents {
   /** Hands everything on, as a channel without resumption does. */
   #sendPlainly(): void {
     const { session } = this.#link;
-    while (this.#connection?.state === "open" && session.hasNext) {
-      const { wire, options } = session.next();
+    try {
+      while (session.hasNext) {
+        const { wire, options } = session.first;
+        if (!give(this.#connection, plainOf(wire as Message), options)) return;
+        session.letGo();
+      }
+    } catch (error) {
       session.letGo();
-      this.#connection.sink.add(plainOf(wire as Message), options);
+      return this.#events.onFault(error, true);
     }
     this.#events.onDrained();
   }
 
   /** A message that isn't counted can't travel in a session: its own question takes the heartbeat's place. */
   beat(message: MessageInput): void {
-    if (this.#stage === "plain") this.#connection?.sink.add(message);
+    if (this.#stage === "plain") give(this.#connection, message);
     else this.probe();
   }
 

@@ -102,15 +102,3 @@ export function parseCount(message: string): number | null {
   const count = Number(message.slice(1));
   return isCount(count) ? count : null;
 }
-
-const HEX: readonly string[] = /* @__PURE__ */ Array.from(
-  { length: 256 },
-  (_, byte) => byte.toString(16).padStart(2, "0"),
-);
-
-/** A new session's id: 128 random bits, in hexadecimal digits. Who knows it can take the session over. */
-export function createSessionId(): string {
-  let id = "";
-  for (const byte of crypto.getRandomValues(new Uint8Array(16))) id += HEX[byte];
-  return id;
-}

@@ -20,13 +20,25 @@ import type { Message, WebSocketChannel } from "../web_socket/web_socket_channel
 import type { MessageInput, SendOptions } from "../web_socket/web_socket_sink.ts";
 
 import type { BufferPool } from "./buffer_pool.ts";
-import { createSessionId, formatHello, type Hello, TEXT_MARK } from "./resume_messages.ts";
+import { formatHello, type Hello, TEXT_MARK } from "./resume_messages.ts";
 import { kept, type SessionLimits } from "./session.ts";
 import { SessionLink, type SessionLinkEvents } from "./session_link.ts";
 
 /** RFC 6455 §7.4.1: close codes. */
 const PROTOCOL_ERROR = 1002;
 const INTERNAL_ERROR = 1011;
+
+const HEX: readonly string[] = /* @__PURE__ */ Array.from(
+  { length: 256 },
+  (_, byte) => byte.toString(16).padStart(2, "0"),
+);
+
+/** A new session's id: 128 random bits, in hexadecimal digits. Who knows it can take the session over. */
+function createSessionId(): string {
+  let id = "";
+  for (const byte of crypto.getRandomValues(new Uint8Array(16))) id += HEX[byte];
+  return id;
+}
 
 /** A connection that has asked for a session, or has one. */
 export interface Carrier {
@@ -145,18 +157,21 @@ export class ServerSession implements Transport, SessionLinkEvents {
     this.#host = host;
     const { session } = this.#link;
     this.#attempt = hello.attempt;
-    session.resume(hello.received, hello.window);
+    session.resume(hello.received, hello.window, false);
     const { connection } = carrier;
     const { received } = session;
     const window = this.#link.announce();
-    connection.sink.add(formatHello({
-      session: this.id,
-      attempt: 0,
-      received,
-      window,
-      protocol: host.protocol,
-    }));
-    session.told();
+    this.#link.say(
+      connection,
+      formatHello({
+        session: this.id,
+        attempt: 0,
+        received,
+        window,
+        protocol: host.protocol,
+      }),
+    );
+    if (this.#carrier !== carrier) return;
     if (!this.#isRef) connection.unref();
     this.#link.open(connection, carrier.subscription);
     // The client knows the id: it has sent it.

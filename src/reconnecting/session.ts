@@ -142,9 +142,14 @@ export class Session {
     this.#pool.keep(kept);
   }
 
-  /** Takes the next message for the connection; call it only while {@linkcode hasNext}. */
+  /** The next message for the connection; ask only while {@linkcode hasNext}. */
+  get first(): Kept {
+    return this.#kept[this.#head + this.#sent - this.#acknowledged] as Kept;
+  }
+
+  /** Takes {@linkcode first}. */
   next(): Kept {
-    const kept = this.#kept[this.#head + this.#sent - this.#acknowledged] as Kept;
+    const kept = this.first;
     this.#sent++;
     this.#inFlight += kept.size;
     this.#reached = Math.max(this.#reached, this.#sent);
@@ -180,20 +185,23 @@ export class Session {
    *
    * @param received How many messages the peer has received.
    * @param window How many bytes it lets be in flight.
+   * @param isAsked Whether the peer waits for an acknowledgement. What was received it knows from our hello.
    * @returns `false` when the number can't be: it would acknowledge what was never sent, or take back what was
    * acknowledged. Nothing has changed then.
    */
-  resume(received: number, window: number): boolean {
+  resume(received: number, window: number, isAsked: boolean): boolean {
     if (!this.#acknowledge(received, this.#reached)) return false;
     this.#sent = received;
     this.#inFlight = 0;
     this.#window = window;
-    this.#isAsked = false;
+    this.#isAsked = isAsked;
+    this.#tellAll();
     return true;
   }
 
-  /** Everything that was handed to the connection counts as acknowledged: the peer doesn't acknowledge. */
+  /** Keeps {@linkcode first} no more: the connection has it, and its peer doesn't acknowledge. */
   letGo(): void {
+    this.next();
     this.#acknowledge(this.#sent, this.#sent);
   }
 
@@ -274,13 +282,12 @@ export class Session {
    * @param isAll Whether to acknowledge everything that was received; otherwise what the peer knows already.
    */
   tell(isAll: boolean): string {
-    if (isAll) this.told();
+    if (isAll) this.#tellAll();
     this.#isAsked = false;
     return formatCount(this.#told);
   }
 
-  /** A hello has acknowledged everything. */
-  told(): void {
+  #tellAll(): void {
     this.#told = this.#received;
     this.#untold = 0;
   }

@@ -159,7 +159,7 @@ export class SessionLink {
   #tell(isAll: boolean): void {
     const text = this.session.tell(isAll);
     if (isAll) this.#stopTimer();
-    this.#add(text, undefined);
+    this.#say(text);
   }
 
   /** The user's stream is full. */
@@ -212,7 +212,7 @@ export class SessionLink {
 
   /** Asks at once: a peer that is there answers. */
   probe(): void {
-    this.#add(COUNT_REQUEST, undefined);
+    this.#say(COUNT_REQUEST);
   }
 
   /** Nothing is added any more: the peer acknowledges all, whether its user reads or not. */
@@ -232,12 +232,12 @@ export class SessionLink {
     if (mustTell && sink.hasRoom) this.#tell(!this.#isWithheld || this.isLast);
     while (session.hasNext && sink.hasRoom && connection.state === "open") {
       const { wire, options } = session.next();
-      this.#add(wire, options);
+      this.#say(wire, options);
     }
     if (this.#asks && session.isHandedOn && (sink.hasRoom || this.#isFinishing)) {
       this.#asks = false;
       if (this.#isFinishing) this.#tell(true);
-      this.#add(this.#isFinishing ? LAST_CLOSE : COUNT_REQUEST, undefined);
+      this.#say(this.#isFinishing ? LAST_CLOSE : COUNT_REQUEST);
     }
     if (session.hasNext || this.#asks || mustTell && session.isAsked) this.#pumpLater(connection);
   }
@@ -252,19 +252,24 @@ export class SessionLink {
     });
   }
 
-  #add(wire: Kept["wire"], options: Kept["options"]): void {
-    const connection = this.#connection;
-    if (connection === null) return;
+  /**
+   * Sends a message on a connection, as it is. Of a sink that is closed nothing is said: the connection's end follows.
+   * One that can't be used otherwise is a fault: messages of others on it would be counted.
+   */
+  say(connection: WebSocketChannel, wire: Kept["wire"], options?: Kept["options"]): void {
     try {
       if (typeof wire === "object" && "frame" in wire) sendShared(connection, wire, options);
       else connection.sink.add(wire, options);
     } catch (error) {
-      // A sink that the user has closed: the connection's end follows.
       if (connection.state === "open") this.#events.onFault(error);
     }
   }
 
-  /** The session has ended. Ask before for what it has kept. */
+  #say(wire: Kept["wire"], options?: Kept["options"]): void {
+    if (this.#connection !== null) this.say(this.#connection, wire, options);
+  }
+
+  /** The session is over. Ask before for what it has kept. */
   end(): void {
     this.lose();
     this.#unread.add(-this.#held);
