@@ -132,9 +132,7 @@ export class Attempt {
       try {
         this.#events.onConnected(connection);
       } catch (error) {
-        // Its stream has a reader: it isn't a new channel.
         this.#fail(infoOf(error, "local"), true);
-        endQuietly(connection);
       }
     }, (error) => {
       const closed = Promise.resolve(connection.closed);

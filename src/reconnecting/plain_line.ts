@@ -175,6 +175,6 @@ export function give(
 }
 
 /** The message, and not the caller's bytes. */
-function copied(message: MessageInput): MessageInput {
+export function copied(message: MessageInput): Message {
   return typeof message === "string" ? message : copyOf(message);
 }

@@ -278,14 +278,25 @@ export class ReconnectingCore
   /** See {@linkcode AttemptEvents.onConnected}. */
   onConnected(connection: WebSocketChannel): void {
     this.#isDrained = false;
-    this.#subscription = connection.stream.listen((message) => this.#receive(message), {
-      onDone: () => this.#isDrained = true,
-    });
+    this.#subscription = this.#listen(connection);
     this.#connection = connection;
     if (inlet.isPaused(this.incoming)) this.pause();
     const onClosed = (info: CloseInfo): void => this.#onClosed(info);
     adopted(connection.closed).then(onClosed, (error) => onClosed(infoOf(error)));
     this.#line.open(connection);
+  }
+
+  #listen({ stream }: WebSocketChannel): StreamSubscription {
+    try {
+      return stream.listen((message) => this.#receive(message), {
+        onDone: () => this.#isDrained = true,
+      });
+    } catch {
+      // It is left to its reader, which may be another channel of this kind.
+      throw invalidState(
+        "Cannot connect: the target function returned a channel that has a reader",
+      );
+    }
   }
 
   /** See {@linkcode LineEvents.onOpen}. */

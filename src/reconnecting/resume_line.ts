@@ -1,20 +1,13 @@
-import { copyOf } from "../realm/bytes.ts";
 import { lacking } from "../web_socket/capabilities.ts";
 import { Deadline } from "../web_socket/deadline.ts";
-import { unsendable } from "../web_socket/web_socket_sink.ts";
+import { checkCode } from "../web_socket/web_socket_sink.ts";
 import type { CloseInfo } from "../web_socket/close_info.ts";
 import type { Message, WebSocketChannel } from "../web_socket/web_socket_channel.ts";
 import type { MessageInput, SendOptions } from "../web_socket/web_socket_sink.ts";
 import type { Line, LineEvents, LineOpening, LineOptions, LineRest } from "./line.ts";
-import {
-  formatHello,
-  type Hello,
-  isUsers,
-  parseHello,
-  RESUME_PROTOCOL,
-} from "./resume_messages.ts";
-import { give } from "./plain_line.ts";
-import { type Kept, kept, type SessionLimits, UNLIMITED } from "./session.ts";
+import { formatHello, type Hello, parseHello, RESUME_PROTOCOL } from "./resume_messages.ts";
+import { copied, give } from "./plain_line.ts";
+import { contentOf, type Kept, kept, type SessionLimits, UNLIMITED } from "./session.ts";
 import { brokenProtocol, SessionLink, type SessionLinkEvents } from "./session_link.ts";
 
 /** Where the present connection is. */
@@ -91,11 +84,10 @@ export class ResumeLine implements Line, SessionLinkEvents {
     this.#link.say(
       connection,
       formatHello({
-        session: this.#id,
+        session: this.#id ?? undefined,
         attempt: ++this.#attempt,
         received,
         window: this.#link.announce(),
-        protocol: null,
       }),
     );
   }
@@ -118,10 +110,10 @@ export class ResumeLine implements Line, SessionLinkEvents {
    * @returns What the session before it has not acknowledged; `null` if there was none.
    */
   #startOver(): Message[] | null {
-    const { unacknowledged, unsentKept } = this.#link.session;
+    const { unacknowledged, unsent } = this.#link.session;
     this.#link.end();
     this.#link = this.#createLink();
-    this.#waiting = unsentKept;
+    this.#waiting = unsent;
     return this.#hasBegun ? unacknowledged : null;
   }
 
@@ -144,9 +136,7 @@ export class ResumeLine implements Line, SessionLinkEvents {
     const isSame = id === this.#id;
     const isPossible = isSame ? this.#link.session.canResume(received) : received === 0;
     if (id === null || !isPossible) {
-      // Another attempt with this id would fail as well.
-      this.#id = null;
-      return this.#events.onFault(brokenProtocol("its hello can't belong to the session"));
+      return this.onFault(brokenProtocol("its hello can't belong to the session"));
     }
     const unacknowledged = isSame ? null : this.#startOver();
     // The acknowledgement confirms the id: the server's handler starts then.
@@ -165,7 +155,7 @@ export class ResumeLine implements Line, SessionLinkEvents {
     const connection = this.#connection;
     if (connection === null) return null;
     if (hello !== null) this.#welcome(connection, hello);
-    else this.#events.onFault(brokenProtocol("its first message is no hello"));
+    else this.onFault(brokenProtocol("its first message is no hello"));
     return null;
   }
 
@@ -174,8 +164,7 @@ export class ResumeLine implements Line, SessionLinkEvents {
     if (options?.compress === false && connection?.capabilities.compressionOptions === false) {
       throw lacking("compressionOptions");
     }
-    const it = kept(typeof message === "string" ? message : copyOf(message), options);
-    this.#link.send(it);
+    this.#link.send(kept(copied(message), options));
     if (this.#stage === "plain") this.#sendPlainly();
   }
 
@@ -184,8 +173,8 @@ export class ResumeLine implements Line, SessionLinkEvents {
     const { session } = this.#link;
     try {
       while (session.hasNext) {
-        const { wire, options } = session.first;
-        if (!give(this.#connection, plainOf(wire as Message), options)) return;
+        const { first } = session;
+        if (!give(this.#connection, contentOf(first), first.options)) return;
         session.letGo();
       }
     } catch (error) {
@@ -208,6 +197,8 @@ export class ResumeLine implements Line, SessionLinkEvents {
   watch(): void {
     if (this.#stage !== "plain") return this.#link.ask();
     const connection = this.#connection;
+    // What its sink doesn't take waits for another connection.
+    if (this.#link.session.size > 0) return;
     const tell = (): void => {
       if (this.#connection === connection) this.#events.onDrained();
     };
@@ -236,9 +227,7 @@ export class ResumeLine implements Line, SessionLinkEvents {
   close(code: number | undefined, reason: string | undefined): void {
     const connection = this.#connection;
     if (connection === null) return;
-    if (code !== undefined && !connection.capabilities.allCloseCodes && isOurs(code)) {
-      throw unsendable(code, "1000, 1001 and 3000-4999 on this transport");
-    }
+    checkCode(code, connection.capabilities);
     this.#closing = { code, reason };
     if (this.#stage !== "resumable") return this.#closeNow();
     this.#link.finish();
@@ -254,6 +243,10 @@ export class ResumeLine implements Line, SessionLinkEvents {
     void this.#connection?.sink.close(code, reason);
   }
 
+  transmit({ sink }: WebSocketChannel, wire: Kept["wire"], options: Kept["options"]): void {
+    sink.add(wire as Message, options);
+  }
+
   onDrained(): void {
     this.#events.onDrained();
   }
@@ -267,6 +260,7 @@ export class ResumeLine implements Line, SessionLinkEvents {
   }
 
   onFault(error: unknown): void {
+    // Another attempt with this id would fail as well.
     this.#id = null;
     this.#events.onFault(error);
   }
@@ -274,17 +268,10 @@ export class ResumeLine implements Line, SessionLinkEvents {
   end(): LineRest {
     this.#deadline?.clear();
     this.#keepWaiting();
-    const { unsent, unacknowledged } = this.#link.session;
+    const { session } = this.#link;
+    const { unacknowledged } = session;
+    const unsent = session.unsent.map(contentOf);
     this.#link.end();
     return unacknowledged.length === 0 ? { unsent } : { unsent, unacknowledged };
   }
-}
-
-/** Whether only our own protocol can send a code. */
-function isOurs(code: number): boolean {
-  return code > 1001 && code < 3000;
-}
-
-function plainOf(wire: Message): Message {
-  return typeof wire === "string" && isUsers(wire) ? wire.slice(1) : wire;
 }

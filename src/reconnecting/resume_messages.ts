@@ -31,7 +31,7 @@ export interface Hello {
   readonly session: string | null;
   /**
    * Which of the client's connections it is, counted from 1: one that was given up may come in late, and must not take the
-   * session from a newer one. 0 from a server.
+   * session from a newer one. A server's has none, which is 0.
    */
   readonly attempt: number;
   /** How many messages of the other side's this side has received, in the whole session. */
@@ -47,15 +47,11 @@ const MAX_ID = 128;
 /** The maximum length of a hello, in characters: whatever is longer isn't parsed. */
 const MAX_HELLO = 1024;
 
-/** A hello as it is sent. */
-export function formatHello({ session, attempt, received, window, protocol }: Hello): string {
-  return HELLO_MARK + JSON.stringify({
-    session: session ?? undefined,
-    attempt: attempt || undefined,
-    received,
-    window,
-    protocol: protocol ?? undefined,
-  });
+/** A hello as it is sent: what there is nothing to say of is left out. */
+export function formatHello(
+  hello: { readonly [Member in keyof Hello]?: Exclude<Hello[Member], null> | undefined },
+): string {
+  return HELLO_MARK + JSON.stringify(hello);
 }
 
 /**
@@ -98,7 +94,5 @@ export function formatCount(received: number): string {
  * @returns `null` when it isn't one: a sign, a space, a leading zero or a number that is too large.
  */
 export function parseCount(message: string): number | null {
-  if (!/^#(?:0|[1-9]\d{0,15})$/.test(message)) return null;
-  const count = Number(message.slice(1));
-  return isCount(count) ? count : null;
+  return /^#(?:0|[1-9]\d{0,15})$/.test(message) ? Number(message.slice(1)) : null;
 }

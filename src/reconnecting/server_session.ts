@@ -21,7 +21,7 @@ import type { MessageInput, SendOptions } from "../web_socket/web_socket_sink.ts
 
 import type { BufferPool } from "./buffer_pool.ts";
 import { formatHello, type Hello, TEXT_MARK } from "./resume_messages.ts";
-import { kept, type SessionLimits } from "./session.ts";
+import { contentOf, type Kept, kept, type SessionLimits } from "./session.ts";
 import { SessionLink, type SessionLinkEvents } from "./session_link.ts";
 
 /** RFC 6455 §7.4.1: close codes. */
@@ -165,10 +165,9 @@ export class ServerSession implements Transport, SessionLinkEvents {
       connection,
       formatHello({
         session: this.id,
-        attempt: 0,
         received,
         window,
-        protocol: host.protocol,
+        protocol: host.protocol ?? undefined,
       }),
     );
     if (this.#carrier !== carrier) return;
@@ -212,9 +211,8 @@ export class ServerSession implements Transport, SessionLinkEvents {
     this.#options.start(channel, host);
   }
 
-  /** A message of a connection is in. */
-  receive(carrier: Carrier, message: Message): void {
-    if (this.#carrier !== carrier) return;
+  /** A message of the connection is in: one that was silenced delivers nothing. */
+  receive(message: Message): void {
     this.#confirm();
     const received = this.#link.receive(message);
     if (received !== null && this.#core !== null) inlet.add(this.#core.incoming, received);
@@ -276,6 +274,15 @@ export class ServerSession implements Transport, SessionLinkEvents {
 
   // What the link reports.
 
+  transmit(connection: WebSocketChannel, wire: Kept["wire"], options: Kept["options"]): void {
+    if (typeof wire === "string" || !("frame" in wire)) connection.sink.add(wire, options);
+    else {
+      const core = Channel.coreOf(connection);
+      if (core === null) connection.sink.add(wire.content, options);
+      else core.openTransport?.sendPrepared(wire, options, false);
+    }
+  }
+
   onDrained(): void {
     const sink = this.#core?.sink;
     if (sink === undefined) return;
@@ -322,7 +329,7 @@ export class ServerSession implements Transport, SessionLinkEvents {
 
   get unacknowledged(): Message[] {
     const { unacknowledged, unsent } = this.#link.session;
-    return [...unacknowledged, ...unsent];
+    return [...unacknowledged, ...unsent.map(contentOf)];
   }
 
   get connectionInfo(): ConnectionInfo | null {

@@ -158,21 +158,12 @@ export class Session {
 
   /** What was handed to a connection and isn't acknowledged, in order. */
   get unacknowledged(): Message[] {
-    return this.#contents(this.#acknowledged, this.#reached);
+    return this.#slice(this.#acknowledged, this.#reached).map(contentOf);
   }
 
   /** What no connection has got, in order. */
-  get unsent(): Message[] {
-    return this.#contents(this.#reached, Infinity);
-  }
-
-  /** The same as it is kept. */
-  get unsentKept(): readonly Kept[] {
+  get unsent(): readonly Kept[] {
     return this.#slice(this.#reached, Infinity);
-  }
-
-  #contents(from: number, to: number): Message[] {
-    return this.#slice(from, to).map(contentOf);
   }
 
   #slice(from: number, to: number): Kept[] {
@@ -320,7 +311,7 @@ export function kept(message: Message, options: SendOptions | undefined): Kept {
 }
 
 /** The user's message. */
-function contentOf({ wire }: Kept): Message {
+export function contentOf({ wire }: Kept): Message {
   const content = typeof wire === "object" && "frame" in wire ? wire.content : wire;
   return typeof content === "string" ? content.slice(TEXT_MARK.length) : content;
 }

@@ -1,6 +1,4 @@
-import type { PreparedMessage } from "../protocol/prepared_message.ts";
 import type { StreamSubscription } from "../stream_channel/channel_stream.ts";
-import { Channel } from "../web_socket/channel.ts";
 import type { Clock } from "../web_socket/clock.ts";
 import { ProtocolError } from "../web_socket/errors.ts";
 import type { Message, WebSocketChannel } from "../web_socket/web_socket_channel.ts";
@@ -21,8 +19,10 @@ const ACKNOWLEDGE_TIME = 1000;
 /** RFC 6455 §7.4.1. */
 const PROTOCOL_ERROR = 1002;
 
-/** What a {@linkcode SessionLink} reports. */
+/** What a {@linkcode SessionLink} reports, and what it leaves to its owner. */
 export interface SessionLinkEvents {
+  /** Adds a message to the sink of a connection. */
+  transmit(connection: WebSocketChannel, wire: Kept["wire"], options: Kept["options"]): void;
   /** Less is kept. */
   onDrained(): void;
   /** The peer has acknowledged all that was sent. */
@@ -99,7 +99,7 @@ export class SessionLink {
   }
 
   #stopTimer(): void {
-    if (this.#timer !== undefined) this.#clock.clearTimeout(this.#timer);
+    this.#clock.clearTimeout(this.#timer);
     this.#timer = undefined;
   }
 
@@ -258,8 +258,7 @@ export class SessionLink {
    */
   say(connection: WebSocketChannel, wire: Kept["wire"], options?: Kept["options"]): void {
     try {
-      if (typeof wire === "object" && "frame" in wire) sendShared(connection, wire, options);
-      else connection.sink.add(wire, options);
+      this.#events.transmit(connection, wire, options);
     } catch (error) {
       if (connection.state === "open") this.#events.onFault(error);
     }
@@ -276,16 +275,6 @@ export class SessionLink {
     this.#held = 0;
     this.session.end();
   }
-}
-
-function sendShared(
-  connection: WebSocketChannel,
-  message: PreparedMessage,
-  options: Kept["options"],
-): void {
-  const core = Channel.coreOf(connection);
-  if (core === null) connection.sink.add(message.content, options);
-  else core.openTransport?.sendPrepared(message, options, false);
 }
 
 /** The error of a peer that doesn't keep to `resume.v1`. */

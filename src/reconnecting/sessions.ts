@@ -42,6 +42,12 @@ export interface SessionsOptions<Context = unknown> {
   /** How many sessions there may be; further clients are closed with 1013, try again later. Default 100,000. */
   maxSessions?: number | undefined;
   /**
+   * How many sessions one identity may have, those whose clients are away included; its further clients are closed with
+   * 1013. Needs {@linkcode identify}; clients whose identity is `undefined` or `null` don't count. A page that is reloaded
+   * leaves its session behind until `timeout`. Left out: no limit but `maxSessions`.
+   */
+  maxSessionsPerIdentity?: number | undefined;
+  /**
    * Tells who a client is, such as the id of its account: a session can only be taken over by a client with the same
    * identity. It is called for each connection, with its request and the `context` that `verify` has given. When it
    * throws or rejects, the connection is closed with 1011, and `onError` gets the error; after 10 seconds without an
@@ -70,6 +76,7 @@ const SESSIONS_KINDS: OptionKinds<SessionsOptions> = {
   maxBuffer: "limit",
   maxTotalBuffer: "limit",
   maxSessions: "size",
+  maxSessionsPerIdentity: "limit",
   identify: "function",
   clock: "object",
 };
@@ -117,6 +124,8 @@ export class Sessions<Context = unknown> implements AsyncDisposable {
   readonly #sessions: Map<string, ServerSession> = new Map<string, ServerSession>();
   /** Those whose clients have not confirmed the id. */
   readonly #unconfirmed: Set<ServerSession> = new Set<ServerSession>();
+  /** How many sessions each identity has. */
+  readonly #perIdentity: Map<unknown, number> = new Map<unknown, number>();
   readonly #pool: BufferPool;
   readonly #unread: BufferPool;
   readonly #options: SessionsOptions<Context>;
@@ -126,12 +135,15 @@ export class Sessions<Context = unknown> implements AsyncDisposable {
    * Creates sessions' keeper, with no session.
    *
    * @param given See {@linkcode SessionsOptions}.
-   * @throws {TypeError} When an option is unknown or of the wrong type.
+   * @throws {TypeError} When an option is unknown or of the wrong type, or `maxSessionsPerIdentity` has no `identify`.
    * @throws {RangeError} When a number is out of its range.
    */
   constructor(given?: SessionsOptions<Context>) {
     const options = readOptions(given as SessionsOptions | undefined, SESSIONS_KINDS);
     this.#options = options as SessionsOptions<Context>;
+    if (options.maxSessionsPerIdentity !== undefined && options.identify === undefined) {
+      throw new TypeError("Cannot use the options: maxSessionsPerIdentity needs identify");
+    }
     this.#clock = options.clock ?? systemClock;
     const { maxTotalBuffer = DEFAULT_MAX_TOTAL_BUFFER } = options;
     this.#pool = new BufferPool(maxTotalBuffer);
@@ -256,7 +268,7 @@ export class Sessions<Context = unknown> implements AsyncDisposable {
       before.take(carrier, hello, host);
       return before;
     }
-    if (!this.#makeRoom()) return carrier.refuse(tryAgainLater, "Too many sessions");
+    if (!this.#makeRoom(identity)) return carrier.refuse(tryAgainLater, "Too many sessions");
     const { timeout = DEFAULT_TIMEOUT, maxBuffer = DEFAULT_MAX_BUFFER } = this.#options;
     const session = new ServerSession({
       pool: this.#pool,
@@ -272,8 +284,10 @@ export class Sessions<Context = unknown> implements AsyncDisposable {
       onEnd: () => {
         this.#unconfirmed.delete(session);
         this.#sessions.delete(session.id);
+        this.#count(identity, -1);
       },
     });
+    this.#count(identity, 1);
     this.#sessions.set(session.id, session);
     this.#unconfirmed.add(session);
     // What the client says of a session that is gone, or isn't its own, doesn't count.
@@ -281,12 +295,21 @@ export class Sessions<Context = unknown> implements AsyncDisposable {
     return session;
   }
 
+  #count(identity: unknown, change: number): void {
+    if (identity === undefined || identity === null) return;
+    const count = (this.#perIdentity.get(identity) ?? 0) + change;
+    if (count > 0) this.#perIdentity.set(identity, count);
+    else this.#perIdentity.delete(identity);
+  }
+
   /** Whether there may be another session. Those whose clients never confirmed them make room. */
-  #makeRoom(): boolean {
-    const { maxSessions = DEFAULT_MAX_SESSIONS } = this.#options;
-    if (this.#sessions.size < maxSessions) return true;
+  #makeRoom(identity: unknown): boolean {
+    const { maxSessions = DEFAULT_MAX_SESSIONS, maxSessionsPerIdentity = Infinity } = this.#options;
+    const own = this.#perIdentity.get(identity) ?? 0;
+    const hasOwnRoom = own < maxSessionsPerIdentity;
+    if (hasOwnRoom && this.#sessions.size < maxSessions) return true;
     for (const session of this.#unconfirmed) {
-      if (session.isConnected) continue;
+      if (session.isConnected || !hasOwnRoom && session.identity !== identity) continue;
       session.drop();
       return true;
     }
@@ -344,7 +367,7 @@ class ServedConnection implements Carrier {
   }
 
   #receive(message: Message): void {
-    if (this.#session !== null) return this.#session.receive(this, message);
+    if (this.#session !== null) return this.#session.receive(message);
     this.#deadline.clear();
     const hello = parseHello(message);
     if (hello === null) this.refuse(PROTOCOL_ERROR, BROKEN);

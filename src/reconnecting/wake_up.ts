@@ -14,7 +14,7 @@ export interface WakeUpEvents {
 export interface PageGlobals {
   readonly addEventListener?: EventTarget["addEventListener"] | undefined;
   readonly removeEventListener?: EventTarget["removeEventListener"] | undefined;
-  readonly document?: (EventTarget & { readonly visibilityState?: string }) | undefined;
+  readonly document?: { readonly visibilityState?: string } | undefined;
   readonly navigator?: { readonly onLine?: boolean } | undefined;
 }
 
@@ -25,13 +25,7 @@ const TICK = 400;
 const JUMP = 2000;
 
 /** The platform says by events what has happened. */
-const EVENTS: readonly (readonly [where: "global" | "document", type: string])[] = [
-  ["global", "online"],
-  ["global", "offline"],
-  ["global", "pageshow"],
-  ["document", "visibilitychange"],
-  ["document", "resume"],
-];
+const EVENTS = ["online", "offline", "pageshow", "visibilitychange", "resume"];
 
 /**
  * Notices that the process, the machine or the page has slept, and that the network goes and comes. All
@@ -80,22 +74,15 @@ export class WakeUp {
     if (this.#listeners.delete(listener) && this.#listeners.size === 0) this.#stop();
   }
 
-  #target(where: "global" | "document"): PageGlobals | undefined {
-    return where === "global" ? this.#globals : this.#globals.document;
-  }
-
   #start(): void {
-    for (const [where, type] of EVENTS) {
-      this.#target(where)?.addEventListener?.(type, this.#onEvent);
-    }
+    // Those of the document pass here before they are there.
+    for (const type of EVENTS) this.#globals.addEventListener?.(type, this.#onEvent, true);
     this.#tick();
   }
 
   #stop(): void {
     this.#clock.clearTimeout(this.#timer);
-    for (const [where, type] of EVENTS) {
-      this.#target(where)?.removeEventListener?.(type, this.#onEvent);
-    }
+    for (const type of EVENTS) this.#globals.removeEventListener?.(type, this.#onEvent, true);
   }
 
   #tick(): void {

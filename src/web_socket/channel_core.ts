@@ -1,4 +1,4 @@
-import { goingAway, isSendable } from "../../status.ts";
+import { isSendable } from "../../status.ts";
 import { outlet } from "../stream_channel/channel_sink.ts";
 import { inlet, MessageStream, type StreamEvents } from "../stream_channel/channel_stream.ts";
 import {
@@ -31,12 +31,12 @@ import type { ChannelState, Message, WebSocketChannel } from "./web_socket_chann
 import {
   type AddMessageOptions,
   checkCloseArguments,
+  checkCode,
   type MessageInput,
   type MessageSource,
   OwnWebSocketSink,
   readSendOptions,
   type SendOptions,
-  unsendable,
   type WebSocketSinkTarget,
 } from "./web_socket_sink.ts";
 
@@ -494,10 +494,7 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget, OutgoingM
     if (outlet.isClosed(this.sink) || this.#closeContent !== null) return close();
     checkCloseArguments(code, reason, isSendable);
     // If the user closed this channel's sink in between, the error could not be passed on.
-    const isPlain = code === undefined || code >= 3000 || code <= goingAway;
-    if (!isPlain && !this.identity.capabilities.allCloseCodes) {
-      throw unsendable(code, "1000, 1001 and 3000-4999 on this transport");
-    }
+    checkCode(code, this.identity.capabilities);
     // The close of this channel's sink uses it: in the same call, or when all else is sent.
     this.#closeContent = { code, reason };
     try {

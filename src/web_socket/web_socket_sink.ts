@@ -1,3 +1,4 @@
+import { goingAway } from "../../status.ts";
 import {
   type ChannelSink,
   MessageSink,
@@ -5,9 +6,9 @@ import {
   outlet,
   type SinkTarget,
 } from "../stream_channel/channel_sink.ts";
-import { checkSource } from "../stream_channel/add_stream.ts";
-import { abortable, ignore, preHandled } from "../stream_channel/errors.ts";
-import { lacking } from "./capabilities.ts";
+import { abortable } from "../stream_channel/errors.ts";
+import { ignore } from "../stream_channel/errors.ts";
+import type { Capabilities } from "./capabilities.ts";
 import { checkOption, type OptionKinds, readOptions, shown } from "../stream_channel/options.ts";
 
 /** What can be sent as a message: text, or bytes. */
@@ -172,6 +173,18 @@ export function checkCloseArguments(
 /** The error of a close code that can't be sent. */
 export function unsendable(code: unknown, allowed: string): RangeError {
   return new RangeError(`Cannot close: the code must be one of ${allowed}, got ${shown(code)}`);
+}
+
+/**
+ * Checks that a transport can send a close code.
+ *
+ * @throws {RangeError} When it can't.
+ */
+export function checkCode(code: number | undefined, { allCloseCodes }: Capabilities): void {
+  const isPlain = code === undefined || code >= 3000 || code <= goingAway;
+  if (!isPlain && !allCloseCodes) {
+    throw unsendable(code, "1000, 1001 and 3000-4999 on this transport");
+  }
 }
 
 /** What the sink of a WebSocket channel hands messages to. */

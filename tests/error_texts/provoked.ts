@@ -52,6 +52,7 @@ import { Rig } from "../reconnecting/support.ts";
 import { FakeBytes, rig, wireRig } from "../web_socket/support.ts";
 
 const RESUMPTION = "tests/reconnecting/resumption_test.ts";
+const ATTEMPT = "tests/reconnecting/attempt_test.ts";
 const SESSIONS = "tests/reconnecting/sessions_test.ts";
 
 /** Gives an error, throws it, or gives a promise that rejects with it or fulfils with it. */
@@ -222,6 +223,8 @@ export const PROVOKED: Readonly<Record<string, Provoke | Elsewhere>> = {
     connect({ require: ["speed"] }),
   "Cannot use the option …: it must be a ws: or wss: URL": elsewhere(REDIRECT, "a ws: or wss: URL"),
   "Cannot use the options: pingTimeout needs pingInterval": () => connect({ pingTimeout: 1 }),
+  "Cannot use the options: maxSessionsPerIdentity needs identify": () =>
+    new Sessions({ maxSessionsPerIdentity: 1 }),
   "Cannot use the option …: field … of … must be a name and a value, both strings, got …": () =>
     connect({ headers: [["a"]] }),
   "Cannot use the option …: the header field … is the handshake's own": () =>
@@ -238,6 +241,10 @@ export const PROVOKED: Readonly<Record<string, Provoke | Elsewhere>> = {
     "Cannot connect: the target must give a URL, an object with a url, or a WebSocketChannel, " +
     "got …"
   ]: () => new Rig({ target: wrong(1) }),
+  "Cannot connect: the target function returned a channel that has a reader": {
+    file: ATTEMPT,
+    part: "the target function returned a channel that has a reader",
+  },
   "Unsupported on …: …": () =>
     NativeWebSocketChannel.connect(URL_TEXT, wrong({ pingInterval: 1 })).ready,
 

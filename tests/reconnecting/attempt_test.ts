@@ -1,4 +1,11 @@
-import { assert, assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertInstanceOf,
+  assertRejects,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
 import type { Target, TargetContext } from "../../src/reconnecting/mod.ts";
 import { ReconnectingChannel } from "../../src/reconnecting/mod.ts";
 import { webSocketChannelPair } from "../../src/testing/mod.ts";
@@ -258,13 +265,22 @@ Deno.test("target: a channel that is closed already, or has a reader, is no new 
   assertEquals(rig.left, NOTHING_LEFT);
 });
 
-Deno.test("target: a connection that has a reader already is ended", async () => {
+Deno.test("target: a channel that has a reader already is refused, and left to that", async () => {
   const { client, server } = webSocketChannelPair();
-  const { events } = record(client.stream);
-  const channel = ReconnectingChannel.connect(() => client);
-  assertEquals(((await channel.closed).error as Error).name, "InvalidStateError");
-  assertEquals((await server.closed).wasClean, false);
-  assertEquals(events.at(-1), "done");
+  const shared = (): WebSocketChannel => client;
+  const first = ReconnectingChannel.connect(shared);
+  const { events } = record(first.stream);
+  await until(() => first.state.name === "open");
+  const second = ReconnectingChannel.connect(shared);
+  const { error, initiator, attempts } = await second.closed;
+  assertEquals([(error as Error).name, initiator, attempts], ["InvalidStateError", "local", 1]);
+  assertStringIncludes(`${error}`, "the target function returned a channel that has a reader");
+  await assertRejects(async () => await second.stream.next(), DOMException, "has a reader");
+  // The first one doesn't suffer.
+  server.sink.add("still there");
+  await until(() => events.length === 1);
+  assertEquals([first.state.name, events], ["open", ["still there"]]);
+  await first.close();
 });
 
 Deno.test("target: a hand-written channel whose closed rejects, or whose terminate throws", async () => {
