@@ -268,7 +268,7 @@ export class SessionLink {
     if (this.#connection !== null) this.say(this.#connection, wire, options);
   }
 
-  /** The session is over. Ask before for what it has kept. */
+  /** The session has ended. Ask before for what it has kept. */
   end(): void {
     this.lose();
     this.#unread.add(-this.#held);

@@ -6,9 +6,9 @@ import {
   outlet,
   type SinkTarget,
 } from "../stream_channel/channel_sink.ts";
-import { abortable } from "../stream_channel/errors.ts";
-import { ignore } from "../stream_channel/errors.ts";
-import type { Capabilities } from "./capabilities.ts";
+import { checkSource } from "../stream_channel/add_stream.ts";
+import { abortable, ignore, preHandled } from "../stream_channel/errors.ts";
+import { type Capabilities, lacking } from "./capabilities.ts";
 import { checkOption, type OptionKinds, readOptions, shown } from "../stream_channel/options.ts";
 
 /** What can be sent as a message: text, or bytes. */
