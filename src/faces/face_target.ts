@@ -7,11 +7,14 @@
 import { nameOf } from "../realm/kinds.ts";
 import { parseProtocols, parseUrl } from "../web_socket/connect_url.ts";
 import { utf8Length } from "../web_socket/message_input.ts";
-import type { ConnectOptions } from "../web_socket/options.ts";
+import { checkWhole, type ConnectOptions } from "../web_socket/options.ts";
 import type { WebSocketChannel } from "../web_socket/web_socket_channel.ts";
 
-/** What a class connects with: options of `connect`, but for the subprotocols, which its constructor has. */
-export type FaceOptions = Omit<ConnectOptions, "protocols">;
+/**
+ * What a class connects with: options of `connect`, but for the subprotocols, which its constructor has, and
+ * `streamLargerThan`: these classes give whole messages.
+ */
+export type FaceOptions = Omit<ConnectOptions, "protocols" | "streamLargerThan">;
 
 /**
  * The options of a class, or a function that gives them for each connection: a token that is always fresh, for
@@ -88,6 +91,7 @@ export function checkFaceOptions(connector: Connector, options: FaceOptions): vo
   if (typeof then === "function") {
     throw new TypeError("Cannot use the options: they must be an object, got a promise");
   }
+  checkWhole(options as ConnectOptions, "a class gives");
   connector.check(options);
 }
 

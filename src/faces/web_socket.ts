@@ -1,4 +1,5 @@
 import { partsOf } from "../stream_channel/channel_like.ts";
+import { Channel } from "../web_socket/channel.ts";
 import { inspectAs, shownProtocol } from "../web_socket/inspection.ts";
 import { shownUrl } from "../web_socket/shown_url.ts";
 import type { WebSocketChannel } from "../web_socket/web_socket_channel.ts";
@@ -296,5 +297,6 @@ export function handOver(Class: WebSocketFaceClass, channel: WebSocketChannel): 
   if (typeof channel.ready?.then !== "function" || typeof channel.closed?.then !== "function") {
     throw new TypeError("Cannot use the channel: it must be a WebSocketChannel");
   }
+  Channel.checkWhole(channel);
   return new Class(new Handed(channel) as unknown as string);
 }

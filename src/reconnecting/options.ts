@@ -1,6 +1,6 @@
 import { checkOption, type OptionKinds, readOptions, shown } from "../stream_channel/options.ts";
 import { parseUrl } from "../web_socket/connect_url.ts";
-import { CONNECT_KINDS } from "../web_socket/options.ts";
+import { checkWhole, CONNECT_KINDS, type ConnectOptions } from "../web_socket/options.ts";
 import type {
   HeartbeatOptions,
   ReconnectingOptions,
@@ -71,6 +71,7 @@ export function readAddress(address: TargetAddress): TargetOptions {
     },
   );
   if (options.url === undefined) throw noTarget(address);
+  checkWhole(options as ConnectOptions, "a channel that reconnects delivers");
   parseUrl(options.url);
   return options;
 }

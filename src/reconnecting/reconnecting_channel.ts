@@ -19,7 +19,7 @@ export interface TargetContext {
 }
 
 /** Where to connect to, and the options of `WebSocketChannel.connect`. */
-export interface TargetOptions extends ConnectOptions {
+export interface TargetOptions extends Omit<ConnectOptions, "streamLargerThan"> {
   /** The URL, as `WebSocketChannel.connect` takes it. */
   url: string | URL;
 }

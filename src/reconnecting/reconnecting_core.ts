@@ -16,6 +16,7 @@ import {
   rethrowLater,
 } from "../stream_channel/errors.ts";
 import { checkOption } from "../stream_channel/options.ts";
+import { Channel } from "../web_socket/channel.ts";
 import type { CloseInfo } from "../web_socket/close_info.ts";
 import { type Clock, MAX_TIMEOUT, systemClock } from "../web_socket/clock.ts";
 import { parseProtocols } from "../web_socket/connect_url.ts";
@@ -277,6 +278,7 @@ export class ReconnectingCore
 
   /** See {@linkcode AttemptEvents.onConnected}. */
   onConnected(connection: WebSocketChannel): void {
+    Channel.checkWhole(connection);
     this.#isDrained = false;
     this.#subscription = this.#listen(connection);
     this.#connection = connection;

@@ -5,9 +5,11 @@ import { checkOption, type OptionKinds, shown } from "../stream_channel/options.
 import {
   checkLarge,
   checkPings,
+  checkWhole,
   PROTOCOL_KINDS,
   type ProtocolOptions,
 } from "../web_socket/options.ts";
+import { services } from "../web_socket/connection_service.ts";
 import { readCompression, readHeaders } from "../web_socket/read_options.ts";
 import { negotiableCompression } from "../permessage_deflate/deflate.ts";
 import type { ChannelCore } from "../web_socket/channel_core.ts";
@@ -211,6 +213,7 @@ export function checkServerOptions<Context>(options: ServerOptions<Context> = {}
   const { compression = false } = options;
   checkPings({ pingInterval, pingTimeout: options.pingTimeout });
   checkLarge(options);
+  if (services.has(Object(options.handler))) checkWhole(options, "sessions deliver");
   const channel: ProtocolOptions = {
     closeTimeout: options.closeTimeout,
     highWaterMark: options.highWaterMark,

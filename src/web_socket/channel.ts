@@ -130,6 +130,19 @@ export class Channel<In = Message, Out = MessageInput> extends StreamChannelBase
     return #core in channel && channel.#derived === null ? channel.#core : null;
   }
 
+  /**
+   * Refuses a channel whose large messages are delivered in parts. What transforms its stream may have joined them.
+   *
+   * @throws {TypeError} When it is one.
+   */
+  static checkWhole(channel: object): void {
+    if (!(#core in channel) || !channel.#core.deliversInParts) return;
+    if (channel.stream as unknown !== channel.#core.incoming) return;
+    throw new TypeError(
+      "Cannot use the channel: it must be created without streamLargerThan, as its messages must be whole",
+    );
+  }
+
   /** What all channels of one connection share; a hand-written channel itself. */
   static connectionOf(channel: Channel<unknown, never>): ChannelCore;
   static connectionOf(channel: object): object;

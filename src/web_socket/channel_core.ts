@@ -15,6 +15,8 @@ import {
   type ChannelOptions,
   type ConnectDeadlineOptions,
   DEFAULT_CLOSE_TIMEOUT,
+  type ProtocolOptions,
+  streamsLarge,
 } from "./options.ts";
 import { type HandshakeResponse, WebSocketChannelError } from "./errors.ts";
 import { checkMessage, type EarlyMessage, keepMessage } from "./message_input.ts";
@@ -109,6 +111,8 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget, OutgoingM
   readonly life: ChannelLife = new ChannelLife();
   /** Whether messages between this side's Close and the peer's are delivered. */
   deliversAfterClose = false;
+  /** Whether large messages are delivered in parts. */
+  readonly deliversInParts: boolean;
   /** Messages that others hold back for it. */
   holders: Set<Holder> | null = null;
   /** How many bytes of payload were to be sent, beside those that were added, and won't be. */
@@ -140,9 +144,14 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget, OutgoingM
    * @param clock Where times come from.
    * @param identity What is known of it.
    */
-  constructor(options: ChannelOptions, clock: Clock, identity: ChannelIdentity) {
+  constructor(
+    options: ChannelOptions & Pick<ProtocolOptions, "streamLargerThan">,
+    clock: Clock,
+    identity: ChannelIdentity,
+  ) {
     const { highWaterMark = DEFAULT_HIGH_WATER_MARK, closeTimeout = DEFAULT_CLOSE_TIMEOUT } =
       options;
+    this.deliversInParts = streamsLarge(options);
     this.clock = clock;
     this.closeTimeout = closeTimeout;
     this.highWaterMark = Math.max(highWaterMark, 1);

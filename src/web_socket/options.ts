@@ -413,6 +413,30 @@ export function readClientKinds<
   return options;
 }
 
+/** Whether large messages are to be delivered in parts. */
+export function streamsLarge(
+  { streamLargerThan = Infinity }: Pick<ProtocolOptions, "streamLargerThan">,
+): boolean {
+  return streamLargerThan < Infinity;
+}
+
+/**
+ * Refuses the streaming of messages where they must be whole.
+ *
+ * @param options The options.
+ * @param where Where that is.
+ * @throws {TypeError} When large messages are to be streamed.
+ */
+export function checkWhole(
+  options: Pick<ProtocolOptions, "streamLargerThan">,
+  where: string,
+): void {
+  if (!streamsLarge(options)) return;
+  throw new TypeError(
+    `Cannot use the option streamLargerThan: it must be left out where ${where} whole messages`,
+  );
+}
+
 /**
  * Checks that what is to be streamed need not be whole.
  *
@@ -420,12 +444,12 @@ export function readClientKinds<
  * @throws {TypeError} When it must be.
  */
 export function checkLarge(
-  { streamLargerThan = Infinity, invalidText }: Pick<
+  { streamLargerThan, invalidText }: Pick<
     ProtocolOptions,
     "streamLargerThan" | "invalidText"
   >,
 ): void {
-  if (streamLargerThan === Infinity || invalidText !== "bytes") return;
+  if (!streamsLarge({ streamLargerThan }) || invalidText !== "bytes") return;
   throw new TypeError(
     'Cannot use the options: streamLargerThan needs invalidText "fail" or "replace", as "bytes" needs whole messages',
   );

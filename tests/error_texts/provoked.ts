@@ -544,6 +544,8 @@ export const PROVOKED: Readonly<Record<string, Provoke | Elsewhere>> = {
       void client.sink.close(1000);
       return message.done;
     },
+  "Cannot use the channel: it must be created without streamLargerThan, as its messages must be whole":
+    () => toWebSocket(webSocketChannelPair({ streamLargerThan: 0 }).client),
   'Cannot use the options: streamLargerThan needs invalidText "fail" or "replace", as "bytes" needs whole messages':
     () => connect({ streamLargerThan: 1, invalidText: "bytes" }),
   "Cannot add: a message must be a string, an ArrayBuffer or a view of one, got …": () =>

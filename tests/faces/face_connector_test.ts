@@ -18,6 +18,7 @@ import {
   WebSocketStream,
 } from "../../src/faces/mod.ts";
 import { hasNativeWebSocket } from "../../src/native/native_capabilities.ts";
+import type { Message, MessageInput } from "../../mod.ts";
 import { webSocketChannelPair } from "../../src/testing/mod.ts";
 import { createIdentity } from "../support/certificates.ts";
 import { closeFrame } from "../support/frames.ts";
@@ -49,6 +50,11 @@ Deno.test("createWebSocket: options that are malformed are thrown at once", () =
   assertEquals(create({ timeout: 1 }), "plain TypeError");
   assertEquals(create({ protocols: ["a"] }), "plain TypeError");
   assertEquals(create({ connectTimeout: -1 }), "plain RangeError");
+  // A class gives whole messages.
+  assertEquals(create({ streamLargerThan: 1000 }), "plain TypeError");
+  assertEquals(create({ streamLargerThan: Infinity }), null);
+  const Streaming = createWebSocket(() => ({ streamLargerThan: 0 }) as never);
+  assertEquals(thrownBy(() => new Streaming("ws://127.0.0.1:1")), "plain TypeError");
   const Socket = createWebSocket(() => ({ protocols: ["a"] }) as never);
   assertEquals(thrownBy(() => new Socket("ws://127.0.0.1:1")), "plain TypeError");
 });
@@ -111,6 +117,16 @@ Deno.test("WebSocket: an option that no page can honour fails, and says so", asy
   const socket = new Socket("ws://127.0.0.1:65500");
   const { error } = await next(socket, "error") as Event & { error?: unknown };
   assertInstanceOf(error, UnsupportedError);
+});
+
+Deno.test("toWebSocket: a channel whose large messages are streams is refused, unless they are joined", () => {
+  const { client, server } = webSocketChannelPair({ streamLargerThan: 1000 });
+  for (const channel of [client, server.cast<Message, MessageInput>()]) {
+    assertThrows(() => toWebSocket(channel), TypeError, "created without streamLargerThan");
+  }
+  const socket = toWebSocket(client.changeStream((stream) => stream));
+  assertEquals(socket.readyState, socket.OPEN);
+  socket.close();
 });
 
 Deno.test("toWebSocket: an open channel is OPEN at once, without an event", async () => {

@@ -1,6 +1,6 @@
 // Not in browsers: it serves
 
-import { assertEquals, assertThrows } from "@std/assert";
+import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import {
   ReconnectingChannel,
   type ReconnectingOptions,
@@ -9,6 +9,7 @@ import {
   type TargetAddress,
 } from "../../src/reconnecting/mod.ts";
 import { WebSocketServer } from "../../src/server/mod.ts";
+import { webSocketChannelPair } from "../../src/testing/mod.ts";
 import { until } from "../support/turns.ts";
 
 Deno.test("reconnecting: a real server that restarts on its port", async () => {
@@ -64,6 +65,31 @@ Deno.test("reconnecting: options given in the other place throw, and the error s
     TypeError,
     "Cannot use the option maxDelay: there is no such option, got 5. " +
       "It belongs to the second argument: connect(target, { … })",
+  );
+});
+
+Deno.test("reconnecting: messages as streams are refused, at the target, of a channel and where sessions are served", async () => {
+  const url = "ws://127.0.0.1:9";
+  const given = { url, streamLargerThan: 1000 } as TargetAddress;
+  const text =
+    "Cannot use the option streamLargerThan: it must be left out where a channel that reconnects delivers whole messages";
+  assertThrows(() => ReconnectingChannel.connect(given), TypeError, text);
+  assertEquals(
+    ((await ReconnectingChannel.connect(() => given).closed).error as Error).message,
+    text,
+  );
+  const { client } = webSocketChannelPair({ streamLargerThan: 1000 });
+  const channel = ReconnectingChannel.connect(() => client);
+  assertEquals(
+    ((await channel.closed).error as Error).message,
+    "Cannot use the channel: it must be created without streamLargerThan, as its messages must be whole",
+  );
+  await client.closed;
+  await assertRejects(
+    () =>
+      WebSocketServer.bind({ streamLargerThan: 1000, handler: new Sessions().handler(() => {}) }),
+    TypeError,
+    "it must be left out where sessions deliver whole messages",
   );
 });
 
