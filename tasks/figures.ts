@@ -54,13 +54,13 @@ const ROOMS: Rooms = {
   "src/permessage_deflate": { files: 6, lines: 1288 },
   "src/protocol": { files: 17, lines: 3377 },
   "src/realm": { files: 4, lines: 334 },
-  "src/reconnecting": { files: 25, lines: 3989 },
-  "src/server": { files: 34, lines: 5763 },
+  "src/reconnecting": { files: 25, lines: 3992 },
+  "src/server": { files: 34, lines: 5766 },
   "src/stream_channel": { files: 22, lines: 6266 },
-  "src/faces": { files: 11, lines: 1582 },
+  "src/faces": { files: 11, lines: 1588 },
   "src/page_faces": { files: 2, lines: 123 },
   "src/testing": { files: 6, lines: 562 },
-  "src/web_socket": { files: 49, lines: 6917 },
+  "src/web_socket": { files: 49, lines: 6963 },
 };
 
 /** What the folder of streams is to come down to. */
