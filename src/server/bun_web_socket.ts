@@ -12,6 +12,7 @@ import {
   platformChannel,
   PlatformUpgrade,
   type PlatformUpgradeOptions,
+  taken,
 } from "./platform_upgrade.ts";
 import { refuse } from "../handshake/server_handshake.ts";
 import { refusalResponse } from "./refusals.ts";
@@ -171,9 +172,11 @@ async function upgrade<Context>(
   if (protocol !== null) headers.set("Sec-WebSocket-Protocol", protocol);
   const socket = new BunSocket(protocol ?? "");
   const channel = platformChannel<Context>(socket, pending.request, settings);
-  if (server.upgrade(request, { data: socket as never, headers })) {
-    return { response: undefined, channel };
-  }
+  const isUpgraded = taken(
+    () => server.upgrade(request, { data: socket as never, headers }),
+    () => channel.terminate(),
+  );
+  if (isUpgraded) return { response: undefined, channel };
   channel.terminate();
   reportRefused(settings.onRefused, { request: pending.request, status: 400, reason: "malformed" });
   return { response: refusalResponse(refuse(400)), channel: null };

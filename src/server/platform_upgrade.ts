@@ -165,17 +165,23 @@ export class PlatformUpgrade {
   }
 }
 
+/** How long a platform may take to open an upgrade that was accepted without a `handshakeTimeout`, in milliseconds. */
+const MAX_OPENING = 60_000;
+
 /** The platform's socket as a channel with its request; the handler, if any, gets it when it is open. */
 export function platformChannel<Context>(
   socket: WebSocketLike,
   request: UpgradeServerRequest,
   settings: PlatformSettings,
+  clock: Clock = systemClock,
 ): ServerWebSocketChannel<Message, MessageInput, Context> {
-  const connectTimeout = settings.handshakeTimeout;
+  // Deno reports nothing of an upgrade whose response isn't returned, not even that the client has left: what has
+  // counted it would count it for ever.
+  const connectTimeout = settings.handshakeTimeout || MAX_OPENING;
   const options = { ...settings.channel, connectTimeout };
   const { rate } = settings;
   if (rate !== undefined) limitRate(socket, rate, () => channel);
-  const core = Channel.connectionOf(NativeChannel.from(socket, options));
+  const core = Channel.connectionOf(NativeChannel.from(socket, options, clock));
   const channel: ServerChannel<Message, MessageInput, Context> = new ServerChannel(core, request);
   const { handler, onError } = settings;
   core.onUnread = settings.onUnread;
@@ -210,4 +216,14 @@ function sizeOf(data: unknown): number {
   return typeof data === "string"
     ? new TextEncoder().encode(data).length
     : (data as ArrayBuffer).byteLength;
+}
+
+/** What a platform takes; if it refuses, by throwing, it is cleaned up. */
+export function taken<T>(take: () => T, cleanUp: () => void): T {
+  try {
+    return take();
+  } catch (error) {
+    cleanUp();
+    throw error;
+  }
 }

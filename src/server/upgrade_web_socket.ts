@@ -13,6 +13,7 @@ import {
   platformChannel,
   PlatformUpgrade,
   type PlatformUpgradeOptions,
+  taken,
   type UpgradeResult,
 } from "./platform_upgrade.ts";
 import { refusalResponse } from "./refusals.ts";
@@ -63,7 +64,7 @@ const UNSUPPORTED = [
  *
  * **Always return `response` from the handler. If the handler throws after this call, or returns another
  * response, Deno ends the whole server:** it stops listening, and `Deno.serve(…).finished` fulfils. The
- * channel's `ready` then rejects with a `TimeoutError` after `handshakeTimeout`.
+ * channel's `ready` then rejects with a `TimeoutError` after `handshakeTimeout`, or after a minute if that is 0.
  *
  * Deno answers a client's Close as soon as it has read it. Read with `listen` to answer the message right in
  * front of a Close: a `for await` loop gets that message when nothing can be sent any more.
@@ -116,16 +117,6 @@ export async function upgradeWebSocket<Context = undefined>(
   tellOnlyTheClientsClose(socket);
   for (const [name, value] of acceptance.headers) response.headers.append(name, value);
   return { response, channel: platformChannel<Context>(socket, upgrade.request, settings) };
-}
-
-/** What a platform takes; if it refuses, by throwing, it is cleaned up. */
-function taken<T>(take: () => T, cleanUp: () => void): T {
-  try {
-    return take();
-  } catch (error) {
-    cleanUp();
-    throw error;
-  }
 }
 
 /**

@@ -1,13 +1,16 @@
-import { assertEquals, assertThrows } from "@std/assert";
+import { assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
 import { readOptions } from "../../src/stream_channel/options.ts";
+import { bunWebSocket, ConnectionLimits } from "../../src/server/mod.ts";
 import {
   checkPlatformOptions,
   PLATFORM_KINDS,
+  platformChannel,
   PlatformUpgrade,
 } from "../../src/server/platform_upgrade.ts";
 import { UnsupportedError } from "../../src/web_socket/errors.ts";
 import { microtasks } from "../support/events.ts";
 import { ManualClock } from "../../src/testing/manual_clock.ts";
+import { FakeWebSocket } from "../support/fake_web_socket.ts";
 import { SAMPLE_KEY } from "../support/recipe_clients.ts";
 
 const REMOTE = { address: "192.0.2.1", port: 4711 };
@@ -109,4 +112,42 @@ Deno.test("attack 42: a client that is gone, or a verify that is too slow, is a 
   assertEquals([(await slow).refusal?.status, clock.pending], [503, 0]);
   // A client that has left is refused nothing.
   assertEquals(refusals, [[503, "timeout"]]);
+});
+
+Deno.test("limits: an upgrade that the platform never opens counts no more after a while, whatever handshakeTimeout", async () => {
+  for (const [handshakeTimeout, ms] of [[1000, 1000], [0, 60_000]] as const) {
+    const clock = new ManualClock();
+    const limits = new ConnectionLimits({ maxConnections: 1 });
+    const options = readOptions({ limits, handshakeTimeout }, PLATFORM_KINDS);
+    const settings = checkPlatformOptions(options, []);
+    const upgrade = new PlatformUpgrade(request(), REMOTE);
+    await upgrade.decide(settings, clock);
+    const channel = platformChannel(new FakeWebSocket(0), upgrade.request, settings, clock);
+    clock.advance(ms - 1);
+    await microtasks();
+    assertEquals([channel.state, limits.connections], ["connecting", 1]);
+    clock.advance(1);
+    await assertRejects(() => channel.ready, Error, "");
+    await channel.closed;
+    await microtasks();
+    assertEquals([limits.connections, clock.pending], [0, 0]);
+  }
+});
+
+Deno.test("limits: an upgrade that Bun refuses, also by throwing, counts no more", async () => {
+  const fault = new Error("Bun can't");
+  for (
+    const refuse of [() => false, () => {
+      throw fault;
+    }]
+  ) {
+    const limits = new ConnectionLimits({ maxConnections: 1 });
+    const { upgrade } = bunWebSocket({ limits, handshakeTimeout: 0 });
+    const server = { upgrade: refuse, requestIP: () => null };
+    const result = await upgrade(request({ host: "localhost" }), server).catch((error) => error);
+    if (result === fault) assertStrictEquals(result, fault);
+    else assertEquals([result.response?.status, result.channel], [400, null]);
+    await microtasks();
+    assertEquals(limits.connections, 0);
+  }
 });
