@@ -1,7 +1,7 @@
 /** A connection that one process accepts and another serves. */
 // Deno only: it starts programs, on the other runtimes as well
 
-import { assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { deadline } from "@std/async";
 import { RawClient } from "../support/recipe_clients.ts";
 import { clientFrame } from "../support/frames.ts";
@@ -32,6 +32,42 @@ for (const [runtime, command] of [...RUNTIMES, ["the newest Node", await newestN
       } finally {
         await client.destroy();
         await program.stop();
+      }
+    },
+  });
+  Deno.test({
+    name: `a process that dies while connections are handed to it, on ${runtime}${
+      runtime === "Bun" ? " (left out: Bun sends no socket)" : left
+    }`,
+    ignore: command === null || runtime === "Bun",
+    async fn() {
+      const program = await startProgram([...command ?? [], await bundled(PROGRAM)]);
+      const clients: RawClient[] = [];
+      const come = (path: string): RawClient => {
+        const client = new RawClient(program.url);
+        clients.push(client);
+        client.request(path, []);
+        return client;
+      };
+      try {
+        // One that it has served from the first on ends with it.
+        const served = come("/");
+        assertStringIncludes(await deadline(served.response(), PATIENCE), " 101 ");
+        program.signal("SIGUSR2");
+        await deadline(program.printed("stalls"), PATIENCE);
+        const under = come("/last");
+        assert(Number((await deadline(program.printed("exit "), PATIENCE)).slice(5)) > 0);
+        await deadline(served.end(), PATIENCE);
+        // Deno keeps what was on its way: until the sender ends.
+        if (runtime !== "Deno") await deadline(under.end(), PATIENCE);
+        // The sender goes on: it accepts, and ends what it can hand to nobody.
+        await deadline(come("/").end(), PATIENCE);
+        assertEquals((await deadline(program.stop(), PATIENCE)).code, 0);
+        await deadline(under.end(), PATIENCE);
+        assertEquals(under.head, "");
+      } finally {
+        for (const client of clients) await client.destroy();
+        await program.stop("SIGKILL");
       }
     },
   });
