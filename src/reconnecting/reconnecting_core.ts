@@ -647,9 +647,8 @@ export class ReconnectingCore
     const known = error === undefined ? {} : { error };
     const info = { ...last, ...known, attempts: this.#attempts, ...this.#line.end() };
     outlet.disconnect(this.sink, error);
-    if (!this.#hasOpened && last.initiator !== "local" || this.#isMisuse) {
-      inlet.fail(this.incoming, error);
-    } else inlet.end(this.incoming);
+    if (!this.#hasOpened || this.#isMisuse) inlet.fail(this.incoming, error);
+    else inlet.end(this.incoming);
     outlet.finish(this.sink, error);
     this.#enter({ name: "closed", info });
     this.#states?.end();

@@ -168,6 +168,19 @@ Deno.test("close: an addStream that runs is ended, and its source cancelled", as
   assertEquals([cancelled, rig.channel.state.name], [true, "closed"]);
 });
 
+Deno.test("close: the stream ends at once, with what waits for its reader, and drops what still arrives", async () => {
+  const rig = new Rig();
+  await rig.open();
+  rig.answersClose = false;
+  rig.socket.message("unread");
+  void rig.channel.close(1000);
+  rig.socket.message("late");
+  const { done } = await rig.channel.stream.next();
+  assertEquals([done, rig.channel.state.name], [true, "closing"]);
+  await rig.lose(1000);
+  assertEquals((await rig.channel.closed).code, 1000);
+});
+
 Deno.test("close: a connection that is lost while it closes is not made again", async () => {
   const rig = new Rig();
   await rig.open();

@@ -68,6 +68,17 @@ function delaysOf(rig: Rig): number[] {
   return rig.states.flatMap((it) => it.name === "waiting" ? [it.delay] : []);
 }
 
+Deno.test("reconnecting: until is a time of day, also when the machine has slept", async () => {
+  const rig = new Rig();
+  await rig.open();
+  rig.clock.sleep(5000);
+  await rig.lose();
+  const { state } = rig.channel;
+  assert(state.name === "waiting");
+  assertEquals([state.delay, state.until], [250, 6250]);
+  await rig.channel.close();
+});
+
 Deno.test("reconnecting: the delays grow, also where a server accepts and drops", async () => {
   const refused = new Rig();
   const dropped = new Rig();

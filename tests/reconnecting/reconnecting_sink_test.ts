@@ -3,7 +3,7 @@ import { QueueFullError } from "../../src/web_socket/errors.ts";
 import { closeUnasked, type WebSocketSink } from "../../src/web_socket/web_socket_sink.ts";
 import { webSocketChannelPair } from "../../src/testing/mod.ts";
 import type { WebSocketChannel } from "../../src/web_socket/web_socket_channel.ts";
-import { assertInvalidState, microtasks, settled } from "../support/events.ts";
+import { assertInvalidState, microtasks, record, settled } from "../support/events.ts";
 import { NOTHING_LEFT, Rig, type RigOptions } from "./support.ts";
 
 /** A rig that was open and waits for the next attempt. */
@@ -267,10 +267,13 @@ Deno.test("a message that this transport can't send as it was to be sent ends th
   const rig = new Rig();
   // A platform's own socket compresses as it likes.
   rig.channel.sink.add("secret", { compress: false });
+  const { events } = record(rig.channel.stream);
   await rig.open();
-  const { error, unsent } = await rig.channel.closed;
+  const { error, unsent, initiator } = await rig.channel.closed;
   assertInstanceOf(error, Error);
   assertEquals([error.name, unsent, rig.socket.sent], ["UnsupportedError", [], []]);
+  // It is a mistake of this side, and no fault of the peer's: the reader gets it.
+  assertEquals([initiator, events], ["local", [["error", error], "done"]]);
   assertEquals(rig.left, NOTHING_LEFT);
 });
 
@@ -348,6 +351,15 @@ Deno.test("addError closes for good, with that error", async () => {
     await assertRejects(() => rig.channel.sink.done, Error, "no more");
     assertEquals(rig.left, NOTHING_LEFT);
   }
+});
+
+Deno.test("addError: the peer gets the error's own close code", async () => {
+  const rig = new Rig();
+  await rig.open();
+  rig.channel.sink.addError(Object.assign(new Error("no more"), { closeCode: 4001 }));
+  const { code, error } = await rig.channel.closed;
+  assertEquals([code, rig.socket.closes.at(-1)?.[0], `${error}`], [4001, 4001, "Error: no more"]);
+  assertEquals(rig.left, NOTHING_LEFT);
 });
 
 Deno.test("transform: a channel of other messages over all connections", async () => {

@@ -14,7 +14,10 @@ import { type ServiceHost, services } from "../../src/web_socket/connection_serv
 import type { Message, WebSocketChannel } from "../../src/web_socket/web_socket_channel.ts";
 import type { LineOpening } from "../../src/reconnecting/line.ts";
 import { ResumeLine } from "../../src/reconnecting/resume_line.ts";
-import type { Sessions } from "../../src/reconnecting/sessions.ts";
+import { Sessions, type SessionsOptions } from "../../src/reconnecting/sessions.ts";
+import { ManualClock, webSocketChannelPair } from "../../src/testing/mod.ts";
+import { microtasks } from "../support/events.ts";
+import { turn } from "../support/turns.ts";
 
 /** The least that a reconnecting channel does for its line. */
 export class ResumeClient {
@@ -24,6 +27,8 @@ export class ResumeClient {
   /** Each time messages may pass. */
   readonly openings: LineOpening[] = [];
   readonly faults: unknown[] = [];
+  /** How many of them would end every other connection as well. */
+  finalFaults = 0;
   /** Called inside `onOpen`. */
   onOpening: (opening: LineOpening) => void = () => {};
   drained = 0;
@@ -39,8 +44,9 @@ export class ResumeClient {
         this.onOpening(opening);
       },
       onDrained: () => void this.drained++,
-      onFault: (error) => {
+      onFault: (error, isFinal) => {
         this.faults.push(error);
+        if (isFinal) this.finalFaults++;
         this.#connection?.terminate();
       },
     }, { maxBuffer, closeTimeout: 5000, clock });
@@ -90,7 +96,7 @@ export async function serveSession(
   handler: ConnectionHandler,
   connection: WebSocketChannel,
   { errors, channels, isClosing = false, protocol = null }: Partial<ServedLog> & {
-    isClosing?: boolean;
+    isClosing?: boolean | undefined;
     protocol?: string | null;
   } = {},
 ): Promise<void> {
@@ -159,4 +165,66 @@ export class LightConnection {
     this.state = "closed";
     this.#closed.resolve({ code: 1006, reason: "", wasClean: false, initiator: "local" });
   }
+}
+
+/** Sessions in memory, with a clock that stands still. */
+export interface Room {
+  readonly clock: ManualClock;
+  readonly sessions: Sessions;
+  readonly channels: WebSocketChannel[];
+  readonly errors: unknown[];
+  open(
+    handler?: (channel: WebSocketChannel) => void,
+  ): { client: WebSocketChannel; server: WebSocketChannel };
+}
+
+/** A {@linkcode Room}; `isClosing`: its server closes. */
+export function room(
+  { isClosing, ...options }: SessionsOptions & { isClosing?: boolean } = {},
+): Room {
+  const clock = new ManualClock();
+  const sessions = new Sessions({ clock, ...options });
+  const channels: WebSocketChannel[] = [];
+  const errors: unknown[] = [];
+  return {
+    clock,
+    sessions,
+    channels,
+    errors,
+    open: (handler = () => {}) => {
+      const pair = webSocketChannelPair({ protocol: "resume.v1", clock });
+      void serveSession(
+        sessions,
+        (channel) => {
+          channels.push(channel as WebSocketChannel);
+          handler(channel as WebSocketChannel);
+        },
+        pair.server,
+        { errors, isClosing },
+      );
+      return pair;
+    },
+  };
+}
+
+/** Says something, and lets it arrive. */
+export async function say(channel: WebSocketChannel, ...messages: string[]): Promise<void> {
+  for (const message of messages) channel.sink.add(message);
+  await microtasks(40);
+}
+
+/** Ends channels, without waiting for anybody. */
+export async function endAll(channels: readonly WebSocketChannel[]): Promise<void> {
+  for (const channel of channels) channel.terminate();
+  // Connections in memory may have work left for later turns.
+  for (let i = 0; i < 3; i++) await turn();
+}
+
+/** A hello of a client without a session. */
+export const HELLO = '!{"attempt":1,"received":0,"window":1000000}';
+
+/** The session that a server's hello names. */
+export async function idOf(channel: WebSocketChannel): Promise<string> {
+  const { value } = await channel.stream.next();
+  return JSON.parse((value as string).slice(1)).session;
 }

@@ -146,7 +146,9 @@ Deno.test("resumption: the server ends the session, and the next connection has 
   assertEquals(first.said.at(-1), "#0");
   first.terminate();
   await microtasks();
-  play(client).say('!{"session":"b","received":0,"window":1000}');
+  const second = play(client);
+  assertEquals(second.said, ['!{"attempt":2,"received":0,"window":1048576}']);
+  second.say('!{"session":"b","received":0,"window":1000}');
   assertEquals(client.openings[1]?.unacknowledged, []);
 });
 
@@ -277,4 +279,89 @@ Deno.test("resumption: what the transport can't do throws, and nothing is kept",
   assertThrows(() => client.line.add("secret", { compress: false }), UnsupportedError);
   assertThrows(() => client.line.close(1011, undefined), RangeError, "on this transport");
   assertEquals([client.line.bufferedAmount, server.state], [0, "open"]);
+});
+
+Deno.test("resumption: a session whose hello was impossible is not asked for again", () => {
+  const client = new ResumeClient(new ManualClock());
+  play(client).say(HELLO);
+  client.abandon();
+  const second = play(client);
+  assertEquals(second.said, ['!{"session":"a","attempt":2,"received":0,"window":1048576}']);
+  second.say('!{"session":"a","received":3,"window":1000}');
+  assertEquals(client.faults.length, 1);
+  client.abandon();
+  assertEquals(play(client).said, ['!{"attempt":3,"received":0,"window":1048576}']);
+});
+
+/** A connection whose sink throws as one does that its user has closed, or adds a stream to. */
+function occupy(connection: LightConnection, state = "open"): () => void {
+  const { add } = connection.sink;
+  connection.state = state;
+  connection.sink.add = () => {
+    throw new DOMException("not now", "InvalidStateError");
+  };
+  return () => connection.sink.add = add;
+}
+
+Deno.test("resumption: without it, messages wait while the user has the connection's own sink, and nothing spins", async () => {
+  for (const state of ["open", "closing"]) {
+    const client = new ResumeClient(new ManualClock());
+    const first = play(client, { protocol: "v2" });
+    occupy(first, state);
+    client.line.add("one", undefined);
+    client.line.beat("no beat");
+    client.line.watch();
+    await microtasks();
+    assertEquals([client.drained, client.faults, first.said], [1, [], []]);
+    client.abandon();
+    client.line.add("two", undefined);
+    const second = play(client, { protocol: "v2" });
+    assertEquals([second.said, client.line.bufferedAmount], [["one", "two"], 0]);
+    assertEquals(client.line.end(), { unsent: [] });
+  }
+});
+
+Deno.test("resumption: without it, a message that waits goes when the connection's own sink is free again", () => {
+  const client = new ResumeClient(new ManualClock());
+  const connection = play(client, { protocol: "v2" });
+  const free = occupy(connection);
+  client.line.add("one", undefined);
+  free();
+  client.line.add("two", undefined);
+  assertEquals(connection.said, ["one", "two"]);
+});
+
+Deno.test("resumption: without it, what this transport can't send is refused by add; what waits ends the channel", () => {
+  const bare = { protocol: "v2", capabilities: { ...BARE, compressionOptions: false } };
+  const client = new ResumeClient(new ManualClock());
+  play(client, bare);
+  assertThrows(() => client.line.add("secret", { compress: false }), UnsupportedError);
+  assertEquals(client.line.bufferedAmount, 0);
+  client.abandon();
+  client.line.add("secret", { compress: false });
+  const connection = new LightConnection();
+  connection.sink.add = () => {
+    throw new UnsupportedError("compressionOptions", "here");
+  };
+  client.connect(Object.assign(connection, bare) as unknown as WebSocketChannel);
+  assertEquals([client.faults.length, client.finalFaults], [1, 1]);
+  assertEquals(client.line.end(), { unsent: [] });
+});
+
+Deno.test("resumption: a hello that the connection's own sink doesn't take is a fault, unless the connection ends", () => {
+  for (const [state, faults] of [["open", 1], ["closing", 0]] as const) {
+    const client = new ResumeClient(new ManualClock());
+    const connection = new LightConnection();
+    occupy(connection, state);
+    client.connect(connection as unknown as WebSocketChannel);
+    assertEquals([client.faults.length, client.finalFaults], [faults, 0]);
+  }
+});
+
+Deno.test("resumption: a confirmation that the connection's own sink doesn't take is a fault, and no exception", () => {
+  const client = new ResumeClient(new ManualClock());
+  const connection = play(client);
+  occupy(connection);
+  connection.say(HELLO);
+  assertEquals(client.faults.length, 1);
 });

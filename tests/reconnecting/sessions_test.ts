@@ -17,13 +17,21 @@ import {
 } from "../../src/server/mod.ts";
 import { Broadcaster } from "../../src/server/broadcast.ts";
 import { bind } from "../../src/server/web_socket_server.ts";
-import { webSocketChannelPair } from "../../src/testing/mod.ts";
 import { WebSocketChannel } from "../../src/web_socket_channel.ts";
 import type { Message } from "../../src/web_socket/web_socket_channel.ts";
 import { microtasks } from "../support/events.ts";
 import { ManualClock } from "../../src/testing/manual_clock.ts";
-import { turn, until } from "../support/turns.ts";
-import { LightConnection, ResumeClient, serveSession } from "./resume_world.ts";
+import { until } from "../support/turns.ts";
+import {
+  endAll,
+  HELLO,
+  idOf,
+  LightConnection,
+  ResumeClient,
+  room,
+  say,
+  serveSession,
+} from "./resume_world.ts";
 
 /** A server whose sessions echo what they get. */
 async function startEcho(options: BindOptions = {}, sessions: Sessions = new Sessions()) {
@@ -170,6 +178,37 @@ Deno.test("a server that chooses the user's subprotocol has no resumption: the c
   await server.close();
 });
 
+Deno.test("resumption: what the user sends on the connection itself ends the session", async () => {
+  for (const message of ["text", new Uint8Array(1)]) {
+    const { server, sessions, channels } = await startEcho();
+    const { channel, received } = connect(server.url);
+    channel.sink.add("one");
+    await until(() => received.length === 1);
+    channel.connection?.sink.add(message);
+    const { error, code } = await channel.closed;
+    // The server can't read the text; the client is told of one message too many.
+    assertEquals([code, error instanceof Error], [message === "text" ? 1002 : 1006, true]);
+    await until(() => channels.length === 1);
+    await server.close();
+    assertEquals(sessions.size, 0);
+  }
+});
+
+Deno.test("resumption: while the user adds a stream to the connection itself the session can't go on: a reset", async () => {
+  const { server, channels } = await startEcho();
+  const { channel, states, received } = connect(server.url);
+  channel.sink.add("one");
+  await until(() => received.length === 1);
+  const own = channel.connection?.sink.addStream(new ReadableStream<string>());
+  own?.catch(() => {});
+  channel.sink.add("two");
+  await until(() => states.some(({ name }) => name === "reset"));
+  const reset = states.find((it) => it.name === "reset");
+  assertEquals([reset?.unacknowledged.at(-1), channels.length <= 2], ["two", true]);
+  await channel.close();
+  await server.close();
+});
+
 Deno.test("sessions: verify sees the tokens, and the handler's channel has the user's subprotocol", async () => {
   const seen: (readonly string[])[] = [];
   const { server, channels } = await startEcho({
@@ -298,61 +337,6 @@ Deno.test("sessions: bad options and handlers throw", () => {
 });
 
 // In memory, with a clock that stands still.
-
-interface Room {
-  readonly clock: ManualClock;
-  readonly sessions: Sessions;
-  readonly channels: WebSocketChannel[];
-  readonly errors: unknown[];
-  open(
-    handler?: (channel: WebSocketChannel) => void,
-  ): { client: WebSocketChannel; server: WebSocketChannel };
-}
-
-function room(options: ConstructorParameters<typeof Sessions>[0] = {}): Room {
-  const clock = new ManualClock();
-  const sessions = new Sessions({ clock, ...options });
-  const channels: WebSocketChannel[] = [];
-  const errors: unknown[] = [];
-  return {
-    clock,
-    sessions,
-    channels,
-    errors,
-    open: (handler = () => {}) => {
-      const pair = webSocketChannelPair({ protocol: "resume.v1", clock });
-      void serveSession(
-        sessions,
-        (channel) => {
-          channels.push(channel as WebSocketChannel);
-          handler(channel as WebSocketChannel);
-        },
-        pair.server,
-        { errors },
-      );
-      return pair;
-    },
-  };
-}
-
-async function say(channel: WebSocketChannel, ...messages: string[]): Promise<void> {
-  for (const message of messages) channel.sink.add(message);
-  await microtasks(40);
-}
-
-/** Without waiting for anybody. */
-async function endAll(channels: readonly WebSocketChannel[]): Promise<void> {
-  for (const channel of channels) channel.terminate();
-  // Connections in memory may have work left for later turns.
-  for (let i = 0; i < 3; i++) await turn();
-}
-
-const HELLO = '!{"attempt":1,"received":0,"window":1000000}';
-
-async function idOf(channel: WebSocketChannel): Promise<string> {
-  const { value } = await channel.stream.next();
-  return JSON.parse((value as string).slice(1)).session;
-}
 
 Deno.test("sessions: the handler starts when the client has confirmed the id, and once only", async () => {
   const { open, channels, sessions } = room();
@@ -620,6 +604,52 @@ Deno.test("sessions: above maxSessions a client is asked to try again later; unc
   assertEquals([third.state, sessions.size], ["open", 2]);
   await endAll(channels);
   assertEquals(sessions.size, 0);
+});
+
+Deno.test("sessions: above maxSessionsPerIdentity a client is told to try again later, and others don't suffer", async () => {
+  let user: string | undefined = "A";
+  const { open, channels, sessions } = room({
+    maxSessionsPerIdentity: 2,
+    maxSessions: 5,
+    identify: () => user,
+  });
+  const begin = async (...said: string[]): Promise<WebSocketChannel> => {
+    const { client } = open();
+    await say(client, HELLO, ...said);
+    return client;
+  };
+  const first = await begin("#0");
+  const unconfirmed = await begin();
+  assertEquals([(await (await begin("#0")).closed).code, sessions.size], [1013, 2]);
+  // Its own session that nobody has confirmed makes room, another identity's doesn't.
+  user = "B";
+  const other = await begin();
+  other.terminate();
+  user = "A";
+  await microtasks(40);
+  assertEquals([(await (await begin("#0")).closed).code, sessions.size], [1013, 3]);
+  unconfirmed.terminate();
+  await microtasks(40);
+  const second = await begin("#0");
+  assertEquals([second.state, sessions.size], ["open", 3]);
+  // A session is taken over, and not counted twice.
+  const id = await idOf(first);
+  const again = open().client;
+  await say(again, `!{"session":"${id}","attempt":2,"received":0,"window":1000}`);
+  assertEquals([again.state, sessions.size], ["open", 3]);
+  // Who isn't identified counts towards maxSessions only.
+  user = undefined;
+  for (let i = 0; i < 2; i++) assertEquals((await begin("#0")).state, "open");
+  // The session of B that nobody has confirmed makes room.
+  assertEquals([(await begin("#0")).state, sessions.size], ["open", 5]);
+  assertEquals((await (await begin("#0")).closed).code, 1013);
+  // What has ended counts no longer.
+  user = "A";
+  await endAll(channels);
+  assertEquals(sessions.size, 0);
+  for (let i = 0; i < 2; i++) assertEquals((await begin("#0")).state, "open");
+  await endAll(channels);
+  assertThrows(() => new Sessions({ maxSessionsPerIdentity: 2 }), TypeError, "needs identify");
 });
 
 Deno.test("sessions: a client that stays away for timeout loses its session, and hears it", async () => {
