@@ -1,3 +1,5 @@
+import type { OptionKinds } from "../stream_channel/options.ts";
+
 /** What a case shows: see {@linkcode VERDICTS}. */
 export type Verdict = "ok" | "informational" | "non-strict" | "unimplemented" | "failed";
 
@@ -35,8 +37,11 @@ export interface CaseInfo {
 export interface CaseResult {
   /** The case's name. */
   readonly id: string;
+  /** What the case is about, one line. */
   readonly title: string;
+  /** Where the rule is. */
   readonly section: string;
+  /** What the case shows. */
   readonly verdict: Verdict;
   /** What the peer did that led to the verdict, one or two sentences; empty for a plain "ok". */
   readonly note: string;
@@ -83,6 +88,16 @@ export interface CheckOptions {
   /** How many cases to run at a time, 1 or more. Default 16. */
   concurrency?: number | undefined;
 }
+
+/** The kinds of {@linkcode CheckOptions}. */
+export const CHECK_KINDS: OptionKinds<CheckOptions> = {
+  cases: "list",
+  signal: "AbortSignal",
+  onResult: "function",
+  subject: "string",
+  timeout: "period",
+  concurrency: "period",
+};
 
 /** How far a run is. */
 export interface CheckProgress {

@@ -57,12 +57,16 @@ export class HeaderMap {
   /**
    * Makes a map of a list of alternating names and values, as `node:http` has it.
    *
-   * @param raw The list, which isn't copied; a name without a value at its end doesn't count.
-   * @returns The map. Append nothing to it.
+   * RFC 9112 §5.1: blanks and tabs around a value aren't a part of it. Node 20 and Deno leave tabs at its end.
+   *
+   * @param raw The list; a name without a value at its end doesn't count.
+   * @returns The map.
    */
   static ofRaw(raw: readonly string[]): HeaderMap {
     const map = new HeaderMap();
-    map.#fields = raw.length % 2 === 0 ? raw as string[] : raw.slice(0, -1);
+    for (let i = 1; i < raw.length; i += 2) {
+      map.append(raw[i - 1] as string, trim(raw[i] as string));
+    }
     return map;
   }
 

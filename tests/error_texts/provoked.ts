@@ -38,6 +38,8 @@ import {
 } from "../../src/reconnecting/mod.ts";
 import { faultyPair, ManualClock, webSocketChannelPair } from "../../src/testing/mod.ts";
 
+import { checkServer } from "../../src/check/mod.ts";
+import { withProcess } from "../support/process.ts";
 import { toWebSocket, WebSocket } from "../../src/faces/mod.ts";
 import { connectOver, over } from "../../src/web_socket/over.ts";
 import type { ConnectOptions } from "../../src/web_socket/options.ts";
@@ -892,6 +894,14 @@ export const PROVOKED: Readonly<Record<string, Provoke | Elsewhere>> = {
     "faces/web_socket_stream_test.ts",
     "before all was sent",
   ),
+  "Cannot check: the URL must be a ws: or wss: URL": () => checkServer("localhost"),
+  "Cannot check: no case is called …": () =>
+    checkServer("ws://127.0.0.1:1", { cases: ["nonsense"] }),
+  "Cannot check …: nothing there answers a request": () => checkServer("ws://127.0.0.1:1"),
+  "Cannot check: this platform has no node:net": () =>
+    new Promise((resolve) =>
+      withProcess(undefined, () => resolve(checkServer("ws://127.0.0.1:1", { cases: ["ping"] })))
+    ),
 };
 
 /** What a channel that reconnects ends with, after some steps. */

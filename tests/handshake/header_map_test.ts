@@ -55,3 +55,8 @@ Deno.test("header map: of a list, in which a name without a value doesn't count"
     assertEquals(HeaderMap.ofRaw(raw).get("B"), "2");
   }
 });
+
+Deno.test("header map: of a list, blanks and tabs around a value aren't a part of it", () => {
+  const map = HeaderMap.ofRaw(["Upgrade", " \t websocket \t", "X", "\t", "Y", "a \t b"]);
+  assertEquals([...map], [["upgrade", "websocket"], ["x", ""], ["y", "a \t b"]]);
+});

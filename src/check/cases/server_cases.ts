@@ -1,0 +1,12 @@
+/** All cases for servers. */
+
+import type { Case } from "../case.ts";
+import type { ServerSubject } from "../server_subject.ts";
+import { HANDSHAKE_CASES } from "./server_handshake.ts";
+import { CONNECTION_CASES } from "./connection_cases.ts";
+
+/** In the order of the report. */
+export const SERVER_CASES: readonly Case<ServerSubject>[] = [
+  ...HANDSHAKE_CASES,
+  ...CONNECTION_CASES,
+];

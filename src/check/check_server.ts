@@ -1,0 +1,74 @@
+import { SERVER_CASES } from "./cases/server_cases.ts";
+import { type OptionKinds, readOptions } from "../stream_channel/options.ts";
+import { CHECK_KINDS, type CheckServerOptions, type Report } from "./report.ts";
+import { chooseCases, DEFAULT_TIMEOUT, runAll } from "./run.ts";
+import { ServerSubject, type Target } from "./server_subject.ts";
+
+const KINDS: OptionKinds<CheckServerOptions> = { ...CHECK_KINDS, headers: "object", tls: "object" };
+
+/**
+ * Checks a server: opens a few hundred connections to it, and compares what it does with RFC 6455 and RFC 7692.
+ *
+ * The server must send each message back as it came: text as text, bytes as bytes.
+ *
+ * @param url A `ws:` or `wss:` URL of the server.
+ * @param given Which cases, how many at a time, and what to do with each result.
+ * @returns The report. A case that fails is a part of it, no error.
+ * @throws {SyntaxError} When the URL is malformed.
+ * @throws {TypeError} When an option is unknown or of the wrong type.
+ * @throws {RangeError} When a name in `cases` stands for no case, or a number is out of its range.
+ * @throws {Error} When the server can't be reached.
+ *
+ * @example
+ * ```ts
+ * import { checkServer } from "@web-socket/channel/check";
+ * import { WebSocketServer } from "@web-socket/channel/server";
+ *
+ * const server = await WebSocketServer.bind({
+ *   handler: (channel) => channel.stream.listen((message) => channel.sink.add(message)),
+ * });
+ * const report = await checkServer(server.url, { cases: ["ping"] });
+ * console.log(report.counts.failed); // 0
+ * await server.close();
+ * ```
+ */
+export async function checkServer(
+  url: string | URL,
+  given: CheckServerOptions = {},
+): Promise<Report> {
+  const options = readOptions(given, KINDS);
+  const parsed = readUrl(url);
+  const cases = chooseCases(SERVER_CASES, options.cases);
+  const target: Target = { url: parsed, timeout: options.timeout ?? DEFAULT_TIMEOUT, options };
+  await reach(target);
+  return await runAll({
+    side: "server",
+    subject: options.subject ?? `${parsed.protocol}//${parsed.host}${parsed.pathname}`,
+    cases,
+    options,
+    prepare: (_it, note) => Promise.resolve(new ServerSubject(target, note)),
+  });
+}
+
+function readUrl(url: string | URL): URL {
+  try {
+    const parsed = new URL(url);
+    if (/^wss?:$/.test(parsed.protocol)) return parsed;
+  } catch {
+    // Below.
+  }
+  throw new SyntaxError("Cannot check: the URL must be a ws: or wss: URL");
+}
+
+/** Finds out whether there is a server at all: otherwise each case would fail for that reason. */
+async function reach(target: Target): Promise<void> {
+  const subject = new ServerSubject(target, () => {});
+  try {
+    const wire = subject.connect();
+    subject.sendRequest(wire, subject.request());
+    if (await subject.answer(wire).catch(() => null) !== null) return;
+  } finally {
+    subject.destroy();
+  }
+  throw new Error(`Cannot check ${target.url.host}: nothing there answers a request`);
+}

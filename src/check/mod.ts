@@ -1,0 +1,21 @@
+/**
+ * Checks any WebSocket server or client against RFC 6455 and RFC 7692, on Node, Deno and Bun: a few hundred cases, each a
+ * short exchange of bytes, with a verdict for each.
+ *
+ * @module
+ */
+
+export { checkServer } from "./check_server.ts";
+export {
+  type CaseInfo,
+  type CaseResult,
+  type CheckClientOptions,
+  type CheckedSide,
+  type CheckOptions,
+  type CheckProgress,
+  type CheckServerOptions,
+  type Report,
+  type Verdict,
+  VERDICTS,
+  type WantedConnection,
+} from "./report.ts";

@@ -1,0 +1,133 @@
+/** Runs cases, several at a time, and gives the report of them. */
+
+import type { Case } from "./case.ts";
+import { Fault } from "./peer.ts";
+import {
+  type CaseResult,
+  type CheckedSide,
+  type CheckOptions,
+  countVerdicts,
+  type Report,
+  type Verdict,
+} from "./report.ts";
+import type { Note } from "./server_subject.ts";
+import type { Subject } from "./subject.ts";
+import { Silence } from "./wire.ts";
+
+/** The worst last. */
+const ORDER: readonly Verdict[] = ["ok", "informational", "non-strict", "unimplemented", "failed"];
+
+const DEFAULT_CONCURRENCY = 16;
+/** How long to wait for each thing that must come, in milliseconds. */
+export const DEFAULT_TIMEOUT = 5000;
+
+/** The cases that are meant; all when none are named. @throws {RangeError} When a name stands for no case. */
+export function chooseCases<C extends { readonly id: string }>(
+  all: readonly C[],
+  names: readonly string[] | undefined,
+): C[] {
+  if (names === undefined) return [...all];
+  const isMeant = (id: string, name: string): boolean => id === name || id.startsWith(name);
+  for (const name of names) {
+    if (!all.some(({ id }) => isMeant(id, name))) {
+      throw new RangeError(`Cannot check: no case is called ${name}`);
+    }
+  }
+  return all.filter(({ id }) => names.some((name) => isMeant(id, name)));
+}
+
+/** A run of cases. */
+export interface Run<S extends Subject> {
+  readonly side: CheckedSide;
+  readonly subject: string;
+  readonly cases: readonly Case<S>[];
+  readonly options: CheckOptions;
+  /** Makes what a case is run on; `destroy` ends its connections. */
+  prepare(it: Case<S>, note: Note): Promise<S & { destroy(): void }>;
+}
+
+/** Runs all cases. */
+export async function runAll<S extends Subject>(run: Run<S>): Promise<Report> {
+  const { cases, options, side, subject } = run;
+  const { signal, onResult, concurrency = DEFAULT_CONCURRENCY } = options;
+  const started = new Date().toISOString();
+  const start = performance.now();
+  const results = new Map<string, CaseResult>();
+  await inParallel(cases, concurrency, signal, async (it) => {
+    const result = await runCase(run, it);
+    if (result === null) return;
+    results.set(it.id, result);
+    onResult?.(result, { done: results.size, all: cases.length });
+  });
+  const ordered = cases.flatMap(({ id }) => results.get(id) ?? []);
+  return {
+    schema: 1,
+    side,
+    subject,
+    started,
+    duration: Math.round(performance.now() - start),
+    isComplete: ordered.length === cases.length,
+    counts: countVerdicts(ordered),
+    results: ordered,
+  };
+}
+
+/** Calls a function for each case, as many at a time as their weights allow, until the signal aborts. */
+async function inParallel<C extends { readonly weight: number }>(
+  cases: readonly C[],
+  room: number,
+  signal: AbortSignal | undefined,
+  run: (it: C) => Promise<void>,
+): Promise<void> {
+  // The heavy ones first: one of them at the end would be run alone.
+  const waiting = [...cases].sort((a, b) => b.weight - a.weight);
+  let used = 0;
+  await new Promise<void>((resolve, reject) => {
+    const fill = (): void => {
+      while (waiting.length > 0 && !signal?.aborted) {
+        const at = waiting.findIndex(({ weight }) => used === 0 || used + weight <= room);
+        const [it] = at < 0 ? [] : waiting.splice(at, 1);
+        if (it === undefined) return;
+        used += it.weight;
+        run(it).then(() => {
+          used -= it.weight;
+          fill();
+        }, reject);
+      }
+      if (used === 0) resolve();
+    };
+    fill();
+  });
+}
+
+/** The result of one case; `null` when the run was aborted meanwhile. */
+async function runCase<S extends Subject>(
+  { options: { signal }, prepare }: Run<S>,
+  it: Case<S>,
+): Promise<CaseResult | null> {
+  let verdict: Verdict = "ok";
+  const notes: string[] = [];
+  const note: Note = (found, text) => {
+    if (ORDER.indexOf(found) > ORDER.indexOf(verdict)) verdict = found;
+    if (text !== "" && !notes.includes(text)) notes.push(text);
+  };
+  const start = performance.now();
+  const subject = await prepare(it, note);
+  const stop = (): void => subject.destroy();
+  signal?.addEventListener("abort", stop);
+  try {
+    await it.run(subject);
+  } catch (error) {
+    if (error instanceof Fault) note(error.verdict, error.message);
+    else if (error instanceof Silence) note("failed", "it does nothing in time");
+    else throw error;
+  } finally {
+    signal?.removeEventListener("abort", stop);
+    subject.destroy();
+  }
+  if (signal?.aborted) return null;
+  const { id, title, section } = it;
+  const duration = Math.round(10 * (performance.now() - start)) / 10;
+  const { transcript } = subject;
+  return { id, title, section, verdict, note: notes.join(". "), duration, transcript };
+}

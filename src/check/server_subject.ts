@@ -1,0 +1,228 @@
+/** A server that is checked: each case opens connections to it. */
+
+import { utf8 } from "./bytes.ts";
+import {
+  type Extension,
+  fieldOf,
+  hasToken,
+  type Head,
+  parseExtensions,
+  parseHead,
+  statusOf,
+} from "./http.ts";
+import { type Agreed, Fault, Peer } from "./peer.ts";
+import type { CheckServerOptions, Verdict } from "./report.ts";
+import type { Compression, Subject } from "./subject.ts";
+import { netModule, Silence, Wire } from "./wire.ts";
+
+/** The key of each opening handshake, and its answer: the example of RFC 6455 §1.3. */
+export const KEY = "dGhlIHNhbXBsZSBub25jZQ==";
+export const ACCEPT = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
+
+/** Where the server is. */
+export interface Target {
+  readonly url: URL;
+  readonly timeout: number;
+  readonly options: CheckServerOptions;
+}
+
+/** A request, field by field. */
+export interface RequestParts {
+  readonly line: string;
+  readonly fields: readonly (readonly [name: string, value: string])[];
+}
+
+/** Adds a finding. */
+export type Note = (verdict: Verdict, text: string) => void;
+
+/** One case's connections. */
+export class ServerSubject implements Subject {
+  readonly side = "server" as const;
+  readonly transcript: string[] = [];
+  readonly note: Note;
+  readonly #target: Target;
+  readonly #wires: Wire[] = [];
+
+  constructor(target: Target, note: Note) {
+    this.#target = target;
+    this.note = note;
+  }
+
+  /** Ends all connections. */
+  destroy(): void {
+    for (const wire of this.#wires) wire.destroy();
+  }
+
+  /** A TCP connection. */
+  connect(): Wire {
+    const { url, options, timeout } = this.#target;
+    const isTls = url.protocol === "wss:";
+    const host = url.hostname.replace(/^\[|\]$/g, "");
+    const port = Number(url.port || (isTls ? 443 : 80));
+    const common = { host, port, allowHalfOpen: true };
+    const socket = isTls
+      ? netModule("tls").connect({
+        ...common,
+        ...(/^[\d.]+$|:/.test(host) ? {} : { servername: host }),
+        ALPNProtocols: ["http/1.1"],
+        ...options.tls,
+      })
+      : netModule("net").connect(common);
+    const wire = new Wire(socket, timeout);
+    this.#wires.push(wire);
+    return wire;
+  }
+
+  /** The parts of a correct request. */
+  request(): RequestParts {
+    const { url, options } = this.#target;
+    return {
+      line: `GET ${url.pathname}${url.search} HTTP/1.1`,
+      fields: [
+        ["Host", url.host],
+        ["Upgrade", "websocket"],
+        ["Connection", "Upgrade"],
+        ["Sec-WebSocket-Key", KEY],
+        ["Sec-WebSocket-Version", "13"],
+        ...Object.entries(options.headers ?? {}),
+      ],
+    };
+  }
+
+  /** Sends a request; its first line and its fields go into the transcript, without the user's own. */
+  sendRequest(wire: Wire, { line, fields }: RequestParts): void {
+    const own = Object.keys(this.#target.options.headers ?? {});
+    const target = this.#target.url.search;
+    const first = target === "" ? line : line.replace(target, "?…");
+    this.transcript.push(
+      `> ${first}`,
+      ...fields.map(([name, value]) => `> ${name}: ${own.includes(name) ? "…" : value}`),
+    );
+    wire.send(utf8(requestText({ line, fields })));
+  }
+
+  /** Reads the head of the answer; `null`: the server has ended TCP instead. @throws {Fault} */
+  async answer(wire: Wire): Promise<Head | null> {
+    try {
+      const text = await wire.takeHead();
+      const head = text === null ? null : parseHead(text);
+      this.transcript.push(`< ${head?.line ?? "end of TCP"}`);
+      for (const [name, value] of head?.fields ?? []) this.transcript.push(`< ${name}: ${value}`);
+      return head;
+    } catch (error) {
+      if (error instanceof Silence) throw new Fault("it doesn't answer the request");
+      throw error;
+    }
+  }
+
+  /** Opens a connection, with what is offered of permessage-deflate. @throws {Fault} */
+  async open(compression?: Compression): Promise<Peer> {
+    const wire = this.connect();
+    const { line, fields } = this.request();
+    const offer = compression && offerOf(compression);
+    const extra = offer === undefined ? [] : [["Sec-WebSocket-Extensions", offer] as const];
+    this.sendRequest(wire, { line, fields: [...fields, ...extra] });
+    const head = await this.answer(wire);
+    if (head === null) throw new Fault("it ends TCP in place of an answer");
+    checkAcceptance(head);
+    const extensions = parseExtensions(fieldOf(head, "sec-websocket-extensions"));
+    const agreed = compression === undefined ? null : agreement(compression, extensions);
+    if (compression === undefined && extensions.length > 0) {
+      throw new Fault("it agrees to an extension that wasn't offered (RFC 6455 §4.2.2)");
+    }
+    return new Peer("server", wire, this.transcript, agreed);
+  }
+}
+
+/** A request's text. */
+export function requestText({ line, fields }: RequestParts): string {
+  return [line, ...fields.map(([name, value]) => `${name}: ${value}`), "", ""].join("\r\n");
+}
+
+/** RFC 6455 §4.2.2: an answer that opens the connection. @throws {Fault} */
+export function checkAcceptance(head: Head): void {
+  const status = statusOf(head);
+  if (status !== 101) throw new Fault(`it refuses the upgrade: ${head.line || "no status line"}`);
+  if (!hasToken(head, "upgrade", "websocket")) {
+    throw new Fault("its 101 has no Upgrade: websocket (RFC 6455 §4.2.2)");
+  }
+  if (!hasToken(head, "connection", "upgrade")) {
+    throw new Fault("its 101 has no Connection: Upgrade (RFC 6455 §4.2.2)");
+  }
+  const accept = fieldOf(head, "sec-websocket-accept");
+  if (accept !== ACCEPT) {
+    throw new Fault(
+      `its Sec-WebSocket-Accept is ${accept ?? "missing"}, not ${ACCEPT} (RFC 6455 §4.2.2)`,
+    );
+  }
+}
+
+/** RFC 7692 §7.1: the offer for a case. */
+export function offerOf(
+  { peerBits, peerForgets, ownBits, ownForgets }: Compression,
+): string {
+  return [
+    "permessage-deflate",
+    ...peerBits === undefined ? [] : [`server_max_window_bits=${peerBits}`],
+    ...peerForgets ? ["server_no_context_takeover"] : [],
+    ...ownBits === undefined ? [] : [`client_max_window_bits=${ownBits}`],
+    ...ownForgets ? ["client_no_context_takeover"] : [],
+  ].join("; ");
+}
+
+/** What the server has agreed to. @throws {Fault} When it has broken a rule, or hasn't agreed to what the case needs. */
+function agreement(
+  { peerBits, peerForgets, ownBits, refersBack }: Compression,
+  extensions: readonly Extension[],
+): Agreed {
+  const [first, ...rest] = extensions;
+  if (first === undefined) {
+    throw new Fault("it doesn't agree to this offer of permessage-deflate", "unimplemented");
+  }
+  if (rest.length > 0 || first.name !== "permessage-deflate") {
+    throw new Fault("it agrees to an extension that wasn't offered (RFC 6455 §4.2.2)");
+  }
+  const { parameters } = first;
+  for (const [name, value] of parameters) checkParameter(name, value);
+  const bits = Number(parameters.get("server_max_window_bits") ?? 15);
+  if (peerBits !== undefined && (bits > peerBits || !parameters.has("server_max_window_bits"))) {
+    throw new Fault(
+      `it accepts server_max_window_bits=${peerBits} without saying so (RFC 7692 §7.1.2.1)`,
+    );
+  }
+  const forgets = parameters.has("server_no_context_takeover");
+  if (peerForgets && !forgets) {
+    throw new Fault("it accepts server_no_context_takeover without saying so (RFC 7692 §7.1.1.1)");
+  }
+  const own = parameters.get("client_max_window_bits");
+  if (own !== undefined) {
+    if (ownBits === undefined) {
+      throw new Fault("it sets client_max_window_bits, which wasn't offered (RFC 7692 §7.1.2.2)");
+    }
+    if (Number(own) > ownBits) {
+      throw new Fault("its client_max_window_bits is above the offer (RFC 7692 §7.1.2.2)");
+    }
+    if (Number(own) < ownBits) {
+      throw new Fault(`it agrees to a client's window of ${own} bits only`, "unimplemented");
+    }
+  }
+  if (refersBack && parameters.has("client_no_context_takeover")) {
+    throw new Fault(
+      "it wants client_no_context_takeover, so that no message may refer to an earlier one",
+      "unimplemented",
+    );
+  }
+  return { bits, keepsContext: !forgets };
+}
+
+const BITS = /^(8|9|1[0-5])$/;
+
+function checkParameter(name: string, value: string | null): void {
+  if (/^(client|server)_no_context_takeover$/.test(name) && value === null) return;
+  if (/^(client|server)_max_window_bits$/.test(name) && BITS.test(value ?? "")) return;
+  throw new Fault(
+    `its answer has a malformed parameter: ${name}${
+      value === null ? "" : `=${value}`
+    } (RFC 7692 §7.1)`,
+  );
+}

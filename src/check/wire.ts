@@ -1,0 +1,172 @@
+/** A connection of bytes over `node:net` or `node:tls`, read at the pace of a case. */
+
+import { builtinModule } from "../realm/builtin_module.ts";
+import { nextTurn } from "../stream_channel/loop_guard.ts";
+import { concat } from "./bytes.ts";
+
+/** What is used of a socket. */
+export interface RawSocket {
+  readonly remotePort?: number;
+  write(bytes: Uint8Array): boolean;
+  end(): unknown;
+  destroy(): unknown;
+  setNoDelay(isOn: boolean): unknown;
+  on(event: "data", listener: (chunk: Uint8Array) => void): unknown;
+  on(event: "end" | "close" | "connect" | "secureConnect", listener: () => void): unknown;
+  on(event: "error", listener: (error: unknown) => void): unknown;
+}
+
+/** What is used of a server of sockets. */
+export interface RawServer {
+  listen(port: number, hostname: string, done: () => void): unknown;
+  close(done: () => void): unknown;
+  address(): { readonly port: number } | string | null;
+  on(event: "error", listener: (error: unknown) => void): unknown;
+}
+
+interface Net {
+  connect(options: object): RawSocket;
+  createServer(options: object, onSocket: (socket: RawSocket) => void): RawServer;
+}
+
+/** `node:net`, or `node:tls`. */
+export function netModule(name: "net" | "tls"): Net {
+  const module = builtinModule<Net>(name);
+  if (module === null) throw new Error("Cannot check: this platform has no node:net");
+  return module;
+}
+
+/** Nothing came in time. */
+export class Silence extends Error {}
+
+/** How the other side has ended its half. */
+export type Ended = "eof" | "reset";
+
+/** Reads and writes bytes. */
+export class Wire {
+  readonly #socket: RawSocket;
+  readonly #timeout: number;
+  #chunks: Uint8Array[] = [];
+  #length = 0;
+  #ended: Ended | null = null;
+  #wake: () => void = () => {};
+  /** How many milliseconds of silence end the wait; a case may shorten it. */
+  patience: number;
+
+  constructor(socket: RawSocket, timeout: number) {
+    this.#socket = socket;
+    this.#timeout = timeout;
+    this.patience = timeout;
+    socket.setNoDelay(true);
+    socket.on("data", (chunk) => {
+      // A plain view: `Buffer.subarray` and others behave in another way.
+      this.#chunks.push(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength));
+      this.#length += chunk.byteLength;
+      this.#wake();
+    });
+    socket.on("end", () => this.#end("eof"));
+    socket.on("error", () => this.#end("reset"));
+    socket.on("close", () => this.#end("eof"));
+  }
+
+  /** How the other side has ended; `null` while it hasn't. Bytes may be left to read. */
+  get ended(): Ended | null {
+    return this.#ended;
+  }
+
+  /** Whether there is nothing left to read. */
+  get isEmpty(): boolean {
+    return this.#length === 0;
+  }
+
+  #end(how: Ended): void {
+    this.#ended ??= how;
+    this.#wake();
+  }
+
+  /** Sends bytes, if the other side still takes them. */
+  send(bytes: Uint8Array): void {
+    // An error comes as an event; writing behind an end is no fault of the peer's.
+    if (this.#ended !== "reset") this.#socket.write(bytes);
+  }
+
+  /** Sends bytes in pieces, each in a turn of its own. */
+  async sendInPieces(bytes: Uint8Array, length: number): Promise<void> {
+    for (let at = 0; at < bytes.length && this.#ended === null; at += length) {
+      this.send(bytes.subarray(at, at + length));
+      await new Promise<void>((resolve) => void nextTurn(resolve));
+    }
+  }
+
+  /** Waits until bytes have come or the other side has ended. @throws {Silence} */
+  async #more(): Promise<void> {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    try {
+      await new Promise<void>((resolve, reject) => {
+        this.#wake = resolve;
+        timer = setTimeout(() => reject(new Silence()), Math.min(this.patience, this.#timeout));
+      });
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** Takes so many bytes; `null`: the other side has ended before. @throws {Silence} */
+  async take(length: number): Promise<Uint8Array | null> {
+    while (this.#length < length) {
+      if (this.#ended !== null) return null;
+      await this.#more();
+    }
+    const parts: Uint8Array[] = [];
+    let left = length;
+    while (left > 0) {
+      const [chunk = new Uint8Array()] = this.#chunks;
+      const part = chunk.subarray(0, left);
+      if (part.length === chunk.length) this.#chunks.shift();
+      else this.#chunks[0] = chunk.subarray(left);
+      parts.push(part);
+      left -= part.length;
+    }
+    this.#length -= length;
+    return concat(parts);
+  }
+
+  /**
+   * Takes the bytes up to and with an empty line.
+   *
+   * @returns The text, or `null` when the other side has ended before.
+   * @throws {Silence}
+   */
+  async takeHead(): Promise<string | null> {
+    let text = "";
+    while (!text.endsWith("\r\n\r\n")) {
+      const byte = await this.take(1);
+      if (byte === null) return null;
+      text += String.fromCharCode(byte[0] ?? 0);
+      if (text.length > MAX_HEAD) return null;
+    }
+    return text;
+  }
+
+  /** Waits until the other side has ended; what comes before is dropped. @throws {Silence} */
+  async untilEnd(): Promise<Ended> {
+    while (this.#ended === null) {
+      this.#chunks = [];
+      this.#length = 0;
+      await this.#more();
+    }
+    return this.#ended;
+  }
+
+  /** Ends our half. */
+  end(): void {
+    this.#socket.end();
+  }
+
+  /** Ends both halves at once. */
+  destroy(): void {
+    this.#socket.destroy();
+  }
+}
+
+const MAX_HEAD = 65_536;

@@ -1,0 +1,72 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { checkServer, type Report } from "../../src/check/mod.ts";
+import { WebSocketServer } from "../../src/server/mod.ts";
+
+/** Runs a body against an echo server of this package. */
+async function withEcho(body: (url: string) => Promise<void>): Promise<void> {
+  const server = await WebSocketServer.bind({
+    protocols: ["chat", "superchat"],
+    compression: true,
+    handler: (channel) => {
+      channel.stream.listen((message) => void channel.sink.add(message));
+    },
+  });
+  try {
+    await body(server.url);
+  } finally {
+    await server.close({ drainTimeout: 0 });
+  }
+}
+
+/** The results that aren't ok, for an error's text. */
+function others({ results }: Report): unknown[] {
+  return results.filter(({ verdict }) => verdict !== "ok")
+    .map(({ id, verdict, note, transcript }) => ({ id, verdict, note, transcript }));
+}
+
+Deno.test("checkServer: this package's server passes every case", async () => {
+  await withEcho(async (url) => {
+    const report = await checkServer(url, { timeout: 60_000 });
+    assertEquals(others(report), []);
+    assertEquals([report.side, report.isComplete], ["server", true]);
+    assertEquals(report.results.length >= 300, true, `${report.results.length} cases`);
+  });
+});
+
+Deno.test("checkServer: cases are chosen by name or its beginning, and each result is told", async () => {
+  await withEcho(async (url) => {
+    const told: string[] = [];
+    const report = await checkServer(`${url}/?token=secret`, {
+      cases: ["ping/empty", "pong"],
+      onResult: ({ id }, { done, all }) => told.push(`${id} ${done === told.length + 1} ${all}`),
+    });
+    const ids = report.results.map(({ id }) => id);
+    assertEquals([ids[0], ids.every((id) => /^(ping|pong)\//.test(id))], ["ping/empty", true]);
+    assertEquals(told.length, ids.length);
+    assertEquals(told.every((it) => it.endsWith(` true ${ids.length}`)), true);
+    assertEquals(JSON.stringify(report).includes("secret"), false);
+  });
+});
+
+Deno.test("checkServer: an abort gives what is done by then", async () => {
+  await withEcho(async (url) => {
+    const controller = new AbortController();
+    const report = await checkServer(url, {
+      cases: ["message"],
+      concurrency: 1,
+      signal: controller.signal,
+      onResult: (_result, { done }) => done === 3 && controller.abort(),
+    });
+    assertEquals([report.isComplete, report.results.length], [false, 3]);
+  });
+});
+
+Deno.test("checkServer: no server, no URL, no such case: an error says so", async () => {
+  await assertRejects(() => checkServer("ws://127.0.0.1:1"), Error, "nothing there answers");
+  await assertRejects(() => checkServer("127.0.0.1"), SyntaxError, "ws: or wss:");
+  await assertRejects(
+    () => checkServer("ws://127.0.0.1:1", { cases: ["nonsense"] }),
+    RangeError,
+    "no case is called nonsense",
+  );
+});
