@@ -46,8 +46,8 @@ const ROOT = new URL("../", import.meta.url);
 /** The budget of each folder of src/. */
 const ROOMS: Rooms = {
   "src": { files: 5, lines: 419 },
-  "src/check": { files: 1, lines: 136 },
-  "src/handshake": { files: 11, lines: 1731 },
+  "src/check": { files: 23, lines: 4683 },
+  "src/handshake": { files: 11, lines: 1735 },
   "src/native": { files: 12, lines: 1054 },
   "src/net": { files: 18, lines: 2711 },
   "src/page": { files: 3, lines: 130 },
