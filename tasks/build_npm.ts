@@ -11,6 +11,7 @@
  * ```
  */
 
+import { REPOSITORY, SITE, withAbsoluteLinks } from "./places.ts";
 import { fromFileUrl } from "./support.ts";
 import { npm, OUT, output, succeed } from "./tools.ts";
 
@@ -57,7 +58,9 @@ interface Manifest {
   description: string;
   keywords: string[];
   license: string;
-  repository?: { type: string; url: string };
+  repository: { type: string; url: string };
+  homepage: string;
+  bugs: { url: string };
   type: string;
   engines: { node: string };
   sideEffects: boolean;
@@ -69,26 +72,7 @@ export async function readConfig(): Promise<Config> {
   return JSON.parse(await Deno.readTextFile(new URL("deno.json", ROOT)));
 }
 
-/**
- * Where the source is: what the workflow says, else what git calls `origin`, if that is on the web. npm
- * compares it with where the package is published from.
- */
-async function repository(): Promise<Pick<Manifest, "repository">> {
-  const server = Deno.env.get("GITHUB_SERVER_URL") ?? "https://github.com";
-  const named = Deno.env.get("GITHUB_REPOSITORY");
-  const { stdout } = await output(["git", "remote", "get-url", "origin"], {
-    cwd: fromFileUrl(ROOT),
-  }).catch(() => ({ stdout: "" }));
-  const origin = stdout.trim()
-    .replace(/^(?:ssh:\/\/)?git@([^:/]+)[:/]/, "https://$1/")
-    .replace(/(?:\.git)?\/?$/, "");
-  const url = named === undefined ? origin : `${server}/${named}`;
-  return /^https:\/\/[^@]+$/.test(url)
-    ? { repository: { type: "git", url: `git+${url}.git` } }
-    : {};
-}
-
-async function manifest({ version, license }: Config): Promise<Manifest> {
+function manifest({ version, license }: Config): Manifest {
   return {
     name: NPM_NAME,
     version,
@@ -105,7 +89,9 @@ async function manifest({ version, license }: Config): Promise<Manifest> {
       "channel",
     ],
     license,
-    ...await repository(),
+    repository: { type: "git", url: `git+${REPOSITORY}.git` },
+    homepage: SITE,
+    bugs: { url: `${REPOSITORY}/issues` },
     type: "module",
     // process.getBuiltinModule came with this version.
     engines: { node: ">=20.16" },
@@ -162,14 +148,11 @@ async function buildWithDnt(config: Config, content: URL): Promise<void> {
       target: "ES2022",
       lib: ["ESNext", "DOM", "DOM.Iterable"],
     },
-    package: await manifest(config),
+    package: manifest(config),
   });
   // What its test runner needs isn't part of the package.
   for (const left of ["node_modules", "package-lock.json", "test_runner.js"]) {
     await Deno.remove(new URL(left, content), { recursive: true }).catch(() => {});
-  }
-  for (const file of ["README.md", "CHANGELOG.md", "LICENSE"]) {
-    await Deno.copyFile(new URL(file, ROOT), new URL(file, content));
   }
 }
 
@@ -214,7 +197,7 @@ async function writeManifest(config: Config, content: URL, below: string): Promi
     if (browser !== undefined) entry[1] = { types, browser, default: path };
   }
   const whole = {
-    ...await manifest(config),
+    ...manifest(config),
     main: main.default,
     types: main.types,
     exports: Object.fromEntries(entries),
@@ -223,6 +206,21 @@ async function writeManifest(config: Config, content: URL, below: string): Promi
     new URL("package.json", content),
     JSON.stringify(whole, null, 2) + "\n",
   );
+}
+
+/** The pages of the package, and where they are in the repository. */
+const PAGES: Readonly<Record<string, string>> = {
+  "README.md": "npm/README.md",
+  "CHANGELOG.md": "CHANGELOG.md",
+  "LICENSE": "LICENSE",
+};
+
+/** The package has a README of its own, and its pages have no neighbours to link to. */
+async function writePages({ version }: Config, content: URL): Promise<void> {
+  for (const [name, path] of Object.entries(PAGES)) {
+    const text = await Deno.readTextFile(new URL(path, ROOT));
+    await Deno.writeTextFile(new URL(name, content), withAbsoluteLinks(text, path, `v${version}`));
+  }
 }
 
 /** The files below a folder. */
@@ -300,6 +298,7 @@ export async function buildNpm(
   await (chosen === "dnt" ? buildWithDnt(config, content) : buildWithPack(content));
   // dnt puts ES modules into a folder of their own.
   await writeManifest(config, content, chosen === "dnt" ? "esm/" : "");
+  await writePages(config, content);
   await removeSources(content);
   await addReferences(content);
   await rename(config, content);

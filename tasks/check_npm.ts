@@ -21,6 +21,7 @@ import { type Checked, sourceEntries, specifier, write, writeReadme } from "./ch
 import { checkCompiler, checkSource, checkTypes, COMPILERS } from "./check_types.ts";
 import { runDocs } from "./docs_blocks.ts";
 import { followOn, followOnDeno, followWithVite } from "./readme_projects.ts";
+import { REPOSITORY, SITE } from "./places.ts";
 import { fromFileUrl } from "./support.ts";
 import { byEsbuild, byVite, checkPage } from "./page_bundles.ts";
 import { followTutorial } from "./tutorial_project.ts";
@@ -34,6 +35,7 @@ import {
   toolCommand,
 } from "./tools.ts";
 
+const ROOT = new URL("../", import.meta.url);
 /** Entries that have no place in a browser. */
 const ELSEWHERE = new Set(["./net", "./server"]);
 
@@ -56,13 +58,38 @@ async function checkManifest({ project, entries }: Checked): Promise<void> {
     "sideEffects": manifest.sideEffects === false,
     "license": typeof manifest.license === "string",
     "description": typeof manifest.description === "string",
-    // Left out where it isn't known; npm publishes with provenance only what names its origin.
-    "repository": manifest.repository === undefined ||
-      /^git\+https:\/\/[^@]+\.git$/.test(manifest.repository.url),
+    "repository": manifest.repository?.url === `git+${REPOSITORY}.git`,
+    "homepage": manifest.homepage === SITE,
+    "bugs": manifest.bugs?.url === `${REPOSITORY}/issues`,
     "no dependencies": !Object.keys(manifest).some((it) => it.endsWith("ependencies")),
     "no scripts": manifest.scripts === undefined,
   }).filter(([, right]) => !right).map(([field]) => field);
   if (wrong.length > 0) throw new Error(`package.json is wrong: ${wrong.join(", ")}`);
+}
+
+/** What npm shows has no commands of the repository, and no link that leads nowhere there. */
+async function checkPages({ built }: Checked): Promise<void> {
+  const wrong: string[] = [];
+  for (const page of ["README.md", "CHANGELOG.md"]) {
+    const text = await Deno.readTextFile(new URL(page, built.content));
+    for (const [, link = ""] of text.matchAll(/\]\(([^)\s]+)\)/g)) {
+      if (!/^https:|^#/.test(link)) wrong.push(`${page} has the relative link ${link}`);
+      const path = /^\/(?:blob|tree|raw)\/v[^/]+\/([^#]+)/.exec(link.slice(REPOSITORY.length))?.[1];
+      if (!link.startsWith(REPOSITORY)) continue;
+      if (path === undefined) wrong.push(`${page} links to ${link}`);
+      else if (await Deno.stat(new URL(path, ROOT)).catch(() => null) === null) {
+        wrong.push(`${page} links to ${path}, which the repository has not`);
+      }
+    }
+  }
+  const readme = await Deno.readTextFile(new URL("README.md", built.content));
+  for (const [command] of readme.matchAll(/deno task [\w:]+|bash \.ci\S*/g)) {
+    wrong.push(`README.md has the repository's command ${command}`);
+  }
+  for (const word of [`npm install ${NPM_NAME}`, "CommonJS", "TypeScript 5.4", "Node 20.16"]) {
+    if (!readme.includes(word)) wrong.push(`README.md doesn't say ${word}`);
+  }
+  if (wrong.length > 0) throw new Error(wrong.join("\n"));
 }
 
 async function checkPublint({ built }: Checked): Promise<void> {
@@ -195,6 +222,7 @@ const NODES = [`Node ${OLDEST_NODE}`, `Node ${NEWEST_NODE}`];
 
 const CHECKS: readonly Check[] = [
   { name: "package.json", run: checkManifest },
+  { name: "README and CHANGELOG", run: checkPages },
   { name: "publint", run: checkPublint },
   { name: "attw", run: checkAttw },
   { name: "tsc", run: checkTypes },

@@ -32,9 +32,12 @@ export function write({ project }: Checked, name: string, text: string): Promise
   return Deno.writeTextFile(new URL(name, project), text);
 }
 
-/** The README's blocks as they stand, but for the package's name, as modules of the project. */
+/** The blocks of both READMEs as they stand, but for the package's name, as modules of the project. */
 export async function writeReadme(checked: Checked): Promise<string[]> {
-  const readme = await Deno.readTextFile(new URL("README.md", checked.built.content));
+  const { name } = await readConfig();
+  const root = await Deno.readTextFile(new URL("../README.md", import.meta.url));
+  const own = await Deno.readTextFile(new URL("README.md", checked.built.content));
+  const readme = root.replaceAll(name, NPM_NAME) + own;
   const blocks = [...readme.matchAll(/^```ts.*\n([^]*?)^```$/gm)].map((match) => match[1] ?? "");
   if (blocks.length === 0) throw new Error("The README has no blocks");
   const names = blocks.map((_, i) => `readme_${i}.ts`);

@@ -29,7 +29,7 @@ interface Block {
 async function blocks(): Promise<Block[]> {
   const { name } = await readConfig();
   const found: Block[] = [];
-  for (const page of ["README.md", ...await pages("docs/")]) {
+  for (const page of ["README.md", "npm/README.md", ...await pages("docs/")]) {
     const text = await Deno.readTextFile(new URL(page, ROOT));
     const all = [...text.matchAll(/^( *)```ts\n([^]*?)^\1```$/gm)];
     for (const [i, [, , code = ""]] of all.entries()) {

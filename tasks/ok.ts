@@ -45,6 +45,7 @@ async function steps(std: string[]): Promise<Step[]> {
     // Each by itself: an entry exports every type that it mentions.
     ...(await entries()).map((it) => ({ name: "docs", args: ["doc", "--lint", it] })),
     { name: "types", args: ["check", ...std, "mod.ts", "status.ts", ...all] },
+    { name: "options", args: ["task", "--quiet", "options"] },
     { name: "figures", args: ["task", "--quiet", "figures"] },
     { name: "tests", args: ["test", ...std, "--allow-all"] },
     {

@@ -20,11 +20,21 @@ const SAID = "You said: hello";
 /** The longest that a command, or the page, may take, in milliseconds. */
 const LIMIT = 60_000;
 
-/** The section of a README that a newcomer follows. */
-async function section(readme: URL): Promise<string> {
-  const text = await Deno.readTextFile(readme);
+/** The README's first program, which a newcomer saves. */
+function program(readme: string): string {
+  return block(readme, "ts");
+}
+
+/** The README, with npm's name of the package where that is wanted. */
+async function readReadme(isNpm: boolean): Promise<string> {
+  const text = await Deno.readTextFile(new URL("README.md", ROOT));
+  return isNpm ? text.replaceAll((await readConfig()).name, NPM_NAME) : text;
+}
+
+/** The section of the README that a newcomer follows. */
+function section(text: string): string {
   const start = text.indexOf(SECTION);
-  if (start < 0) throw new Error(`${readme.pathname} has no section "${SECTION.trim()}"`);
+  if (start < 0) throw new Error(`README.md has no section "${SECTION.trim()}"`);
   const end = text.indexOf("\n## ", start);
   return text.slice(start, end < 0 ? undefined : end);
 }
@@ -74,8 +84,8 @@ function substituted(words: readonly string[], program: readonly string[], pack:
 /** On Node or Bun. */
 export function followOn(platform: "Node" | "Bun", runtime: Runtime, built: Built): Promise<void> {
   return inEmptyFolder(async (folder) => {
-    const text = await section(new URL("README.md", built.content));
-    const { get, run } = commands(text, platform);
+    const text = await readReadme(true);
+    const { get, run } = commands(section(text), platform);
     if (platform === "Node") await npm(folder, ...substituted(get, [], built.tarball));
     else {
       const { code, stderr } = await output(substituted(get, runtime.command, built.tarball), {
@@ -83,7 +93,7 @@ export function followOn(platform: "Node" | "Bun", runtime: Runtime, built: Buil
       });
       if (code !== 0) throw new Error(stderr);
     }
-    await say([...runtime.command, ...run.slice(1)], block(text, "ts"), folder);
+    await say([...runtime.command, ...run.slice(1)], program(text), folder);
   });
 }
 
@@ -98,15 +108,15 @@ async function copy(from: URL, to: URL): Promise<void> {
 export function followOnDeno(): Promise<void> {
   return inEmptyFolder(async (folder) => {
     const { name, version, publish } = await readConfig();
-    const text = await section(new URL("README.md", ROOT));
-    const { get, run } = commands(text, "Deno");
+    const text = await readReadme(false);
+    const { get, run } = commands(section(text), "Deno");
     if (get.join(" ") !== `deno add jsr:${name}`) throw new Error(`${get.join(" ")} isn't right`);
     const published = new URL("registry/", folder);
     await Deno.mkdir(published);
     for (const it of publish.include) await copy(new URL(it, ROOT), new URL(it, published));
     const added = { imports: { [name]: `jsr:${name}@^${version}` }, links: ["./registry"] };
     await Deno.writeTextFile(new URL("deno.json", folder), JSON.stringify(added));
-    await say([Deno.execPath(), ...run.slice(1)], block(text, "ts"), folder);
+    await say([Deno.execPath(), ...run.slice(1)], program(text), folder);
     const types = [Deno.execPath(), "check", "--quiet", run.at(-1) ?? ""];
     const { code, stderr } = await limited(types, LIMIT, folder);
     if (code !== 0) throw new Error(stderr);

@@ -310,9 +310,8 @@ Deno.test("project: every source file that the docs name exists", async () => {
 
 Deno.test("project: every link of the docs leads to a file and a heading that exist", async () => {
   const folders = await Promise.all(["docs", "examples"].map(filesBelow));
-  const pages = [...folders.flat(), "README.md", "CONTRIBUTING.md"].filter((it) =>
-    it.endsWith(".md")
-  );
+  const others = ["README.md", "npm/README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"];
+  const pages = [...folders.flat(), ...others].filter((it) => it.endsWith(".md"));
   const root = new URL("../", import.meta.url);
   const broken: string[] = [];
   for (const page of pages) {

@@ -22,7 +22,7 @@ import { printable } from "./request_fields.ts";
 import { protocolFault } from "./subprotocol.ts";
 
 /** What a client says of itself. Its version is the one of deno.json, with which a test compares it. */
-export const USER_AGENT = "web-socket-channel/0.1.0";
+export const USER_AGENT = "web-socket-channel/0.2.0";
 
 /** What a client asks for in its opening handshake. */
 export interface ClientHandshakeOptions {

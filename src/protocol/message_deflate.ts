@@ -74,7 +74,7 @@ export interface PartsInflater {
    * @param isLast Whether it is the last one.
    */
   push(bytes: Uint8Array, isLast: boolean): void;
-  /** Gives nothing more, but for what is on its way. */
+  /** Gives nothing more, except what is in flight. */
   pause(): void;
   /** Goes on. */
   resume(): void;
@@ -125,7 +125,7 @@ export interface MessageDeflate {
    * Compresses a fragment of a message that is sent in several, of which the last one is empty.
    *
    * @param payload The fragment, which isn't written to, nor kept but for a copy of the window.
-   * @returns What goes into the frame, valid until the next call; `null` for each fragment of a message that is
+   * @returns The bytes for the frame, valid until the next call; `null` for each fragment of a message that is
    * to be sent as it is. Left out: all are.
    */
   compressFragment?(payload: Uint8Array): Uint8Array | null;

@@ -684,7 +684,7 @@ export class Protocol {
     this.#regulate(inflating);
   }
 
-  /** No frame is read until what has come is decompressed, if that is much. */
+  /** No frame is read until the input is decompressed, if that is much. */
   #regulate(inflating: InflatingLarge): void {
     if (this.#inflating === inflating && inflating.isBusy) this.#halted |= BUSY;
   }

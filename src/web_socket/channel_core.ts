@@ -291,7 +291,7 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget, OutgoingM
     void this.life.closed.then(({ error }) => {
       const { text } = this.life.closing;
       message.done.reject(
-        error ?? invalidState(`Cannot send a message: ${text} before all of it was added`),
+        error ?? invalidState(`Cannot send a message: ${text} before the whole message was added`),
       );
     });
   }

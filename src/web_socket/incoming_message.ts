@@ -52,7 +52,7 @@ export class OwnIncomingMessage implements IncomingMessageOf<"text" | "binary", 
   readonly readable: MessageStream<string | Uint8Array>;
   received = 0;
   readonly #done = new Deferred();
-  /** Whether all of it has arrived. */
+  /** Whether the whole message has arrived. */
   #isWhole = false;
   #isCancelled = false;
 
@@ -83,7 +83,7 @@ export class OwnIncomingMessage implements IncomingMessageOf<"text" | "binary", 
     return this.#done.promise;
   }
 
-  /** Whether all of it has arrived. */
+  /** Whether the whole message has arrived. */
   get isWhole(): boolean {
     return this.#isWhole;
   }
@@ -103,7 +103,7 @@ export class OwnIncomingMessage implements IncomingMessageOf<"text" | "binary", 
     inlet.add(this.readable, part);
   }
 
-  /** All of it has arrived: nothing else may come before it is read. */
+  /** The whole message has arrived: nothing else may come before it is read. */
   end(): void {
     this.#isWhole = true;
     this.#done.resolve();

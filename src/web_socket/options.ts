@@ -92,7 +92,7 @@ export interface ProtocolOptions extends ChannelOptions, ControlFrameOptions {
    * decompressed. `maxMessageSize` still limits the message; `Infinity` is safe then. Not with
    * `invalidText: "bytes"`. Left out, or `Infinity`: all are delivered whole.
    *
-   * A channel that is made with it gives `Message | IncomingMessage`: a handler's channel is told so by
+   * A channel that is made with it gives `Message | IncomingMessage`: a handler's channel gets that type by
    * `channel.cast<Message | IncomingMessage, MessageInput>()`.
    */
   streamLargerThan?: number | undefined;

@@ -26,7 +26,7 @@ export interface FragmentTransport extends Transport {
 
 /**
  * Takes the transport's place while a message is sent in parts: other messages wait behind it (RFC 6455 §5.4), and
- * control frames don't. Nobody else's messages pass it.
+ * control frames don't. No other messages pass it.
  */
 export class OutgoingQueue implements OutgoingMessages {
   readonly #transport: FragmentTransport;
@@ -97,14 +97,14 @@ export class OutgoingQueue implements OutgoingMessages {
     events.onSent();
   }
 
-  /** The source has failed, or the signal aborted: an aborted message of which nothing was sent harms nobody. */
+  /** The source has failed, or the signal aborted: an aborted message of which nothing was sent does no harm. */
   #fail(message: OutgoingMessage, error: unknown): void {
     const isHarmless = !this.#hasBegun && message.options.signal?.aborted === true;
     if (!isHarmless) this.#events.onSourceFailed(error);
     message.done.reject(error);
   }
 
-  /** @returns Whether all of it was sent; otherwise the connection has ended, or begun to. */
+  /** @returns Whether the whole message was sent; otherwise the connection has ended, or begun to. */
   async #send({ source, options }: OutgoingMessage): Promise<boolean> {
     const { kind, signal, compress = true } = options;
     const transport = this.#transport;

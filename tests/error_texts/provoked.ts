@@ -522,7 +522,7 @@ export const PROVOKED: Readonly<Record<string, Provoke | Elsewhere>> = {
   // Sending and closing.
   "Cannot add a message: the bytes of its text are not UTF-8": () =>
     webSocketChannelPair().client.sink.addMessage([Uint8Array.of(0xff)], { kind: "text" }),
-  "Cannot send a message: … before all of it was added": async () => {
+  "Cannot send a message: … before the whole message was added": async () => {
     const { client } = webSocketChannelPair();
     void client.sink.close();
     await client.closed;

@@ -26,7 +26,7 @@ type Sample = () => Promise<void>;
 /** The peak of what the process has taken while something runs, and what it keeps afterwards, in MiB. */
 async function measure(name: string, body: (sample: Sample, size: number) => Promise<void>) {
   const { gc } = globalThis as { gc?: () => void };
-  // Buffers are given back behind the collection that finds them unused.
+  // Buffers are released after the collection that finds them unused.
   const collect = async () => {
     for (let i = 0; i < 4; i++) {
       gc?.();
@@ -127,7 +127,7 @@ async function streamed(sample: Sample, size: number): Promise<void> {
 Deno.test(`large messages: ${SIZE} bytes each way through both ends retain at most 1 MiB a side beyond a bare copy`, async () => {
   const floor = await measure("node:net", bare);
   const ours = await measure("addMessage and streamLargerThan", streamed);
-  // Without a forced collection only the peak can be told.
+  // Without a forced collection only the peak can be measured.
   if ("gc" in globalThis) {
     assert(ours.retained < 2 * MIB + Math.max(0, floor.retained), `${ours.retained} bytes`);
   }

@@ -54,7 +54,7 @@ function open(options: Partial<ProtocolOptions> = {}): Large {
   return large;
 }
 
-/** The content of the parts, joined, and everything else that was told. */
+/** The content of the parts, joined, and every other event. */
 function joinedParts(log: string[]): string[] {
   const told: string[] = [];
   let content = "";
@@ -202,7 +202,7 @@ Deno.test("large messages: an event may pause, close and throw in the middle", (
 
 // Compressed.
 
-/** A decompressor in the hands of the test: it gives what it is told to. */
+/** A decompressor in the hands of the test: it gives what the test asks for. */
 class FakeDeflate implements MessageDeflate {
   receiver: InflatePartsEvents | null = null;
   readonly log: string[] = [];

@@ -298,7 +298,7 @@ test(": one that is cancelled is skipped, and the next one follows", async () =>
       });
       client.sink.add("behind it");
       if (how === "main") {
-        // Whoever doesn't read messages doesn't read parts of them either.
+        // A reader that doesn't read messages doesn't read parts of them either.
         server.stream.discard();
         await sent;
         await client.sink.flush();
@@ -371,7 +371,7 @@ test(": maxMessageSize counts, compressed or not", async () => {
 test(": text that isn't UTF-8 fails the connection in the middle", async () => {
   for (const extensions of COMPRESSIONS) {
     const { client, server } = pair(extensions, { invalidText: "fail" });
-    // What this side sends is checked as well: so it goes as a message at once, with its kind changed on the way.
+    // What this side sends is checked as well: so it goes as a message at once, with its kind changed by the test.
     const bad = joined([utf8("a".repeat(5000)), Uint8Array.of(0xff), utf8("b".repeat(5000))]);
     await assertRejects(
       () => client.sink.addMessage([bad], { kind: "text" }),

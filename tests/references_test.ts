@@ -1,0 +1,51 @@
+/** The pages of reference are complete: every capability, every class of errors. */
+// Deno only: it reads the project's files
+
+import { assert, assertEquals } from "@std/assert";
+import * as main from "../mod.ts";
+import * as reconnecting from "../src/reconnecting/mod.ts";
+import * as server from "../src/server/mod.ts";
+import * as streams from "../src/stream_channel/mod.ts";
+import { NO_CAPABILITIES } from "../src/web_socket/capabilities.ts";
+import { readText } from "./support/sources.ts";
+
+Deno.test("references: each capability has its row in the table of transports", async () => {
+  const page = await readText("docs/reference/platforms.md");
+  const table = page.slice(page.indexOf("## What each transport can do"));
+  const cells = [...table.matchAll(/^\| ([^|]+) \|/gm)].map(([, cell]) => cell ?? "");
+  const missing = Object.keys(NO_CAPABILITIES).filter((name) =>
+    !cells.some((cell) => cell.includes(`\`${name}\``))
+  );
+  assertEquals(missing, []);
+});
+
+Deno.test("references: each public class of errors is in the page of errors", async () => {
+  const page = await readText("docs/reference/errors.md");
+  const classes = Object.entries({ ...main, ...reconnecting, ...server, ...streams })
+    .filter(([, value]) => typeof value === "function" && value.prototype instanceof Error)
+    .map(([name]) => name);
+  assert(classes.length >= 5, String(classes));
+  assertEquals(classes.filter((name) => !page.includes(`\`${name}\``)), []);
+});
+
+Deno.test("references: the index of the docs leads to each page", async () => {
+  const index = await readText("docs/README.md");
+  const missing: string[] = [];
+  for (const folder of ["tutorial", "how-to", "explanation", "reference"]) {
+    for await (const { name } of Deno.readDir(new URL(`../docs/${folder}/`, import.meta.url))) {
+      if (name.endsWith(".md") && !index.includes(`(${folder}/${name}`)) missing.push(name);
+    }
+  }
+  assertEquals(missing, []);
+});
+
+Deno.test("references: the migration notes name nothing that is still there", async () => {
+  const page = await readText("docs/how-to/migrate.md");
+  const types = page.slice(page.indexOf("Types:"), page.indexOf("What behaves"));
+  const doors = await Promise.all(
+    ["mod.ts", "src/channel_types.ts", "src/server/mod.ts"].map(readText),
+  );
+  for (const [, before = ""] of types.matchAll(/^\| `(\w+)`/gm)) {
+    for (const door of doors) assert(!new RegExp(`\\b${before}\\b`).test(door), before);
+  }
+});
