@@ -1,4 +1,4 @@
-/** RFC 9112, as far as opening handshakes need it: heads as they are on the wire. */
+/** The part of RFC 9112 that opening handshakes need: heads as they are on the wire. */
 
 /** A head: its first line, and its fields in their order, names in lower case. */
 export interface Head {

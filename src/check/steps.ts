@@ -51,7 +51,7 @@ export interface Branch {
   /** The finding, where the verdict isn't "ok". */
   readonly note?: (event: Event) => string;
   matches(event: Event): boolean;
-  /** What comes then; left out: the next step. */
+  /** What follows then; left out: the next step. */
   readonly then?: readonly Step[];
   /** Whether the connection ends with it. */
   readonly isEnd?: boolean;

@@ -98,7 +98,7 @@ export class Wire {
     }
   }
 
-  /** Waits until bytes have come or the other side has ended. @throws {Silence} */
+  /** Waits until bytes have arrived or the other side has ended. @throws {Silence} */
   async #more(): Promise<void> {
     let timer: ReturnType<typeof setTimeout> | undefined;
     try {
@@ -148,7 +148,7 @@ export class Wire {
     return text;
   }
 
-  /** Waits until the other side has ended; what comes before is dropped. @throws {Silence} */
+  /** Waits until the other side has ended; what arrives before is dropped. @throws {Silence} */
   async untilEnd(): Promise<Ended> {
     while (this.#ended === null) {
       this.#chunks = [];

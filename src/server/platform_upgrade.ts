@@ -176,7 +176,7 @@ export function platformChannel<Context>(
   clock: Clock = systemClock,
 ): ServerWebSocketChannel<Message, MessageInput, Context> {
   // Deno reports nothing of an upgrade whose response isn't returned, not even that the client has left: what has
-  // counted it would count it for ever.
+  // counted it would count it without an end.
   const connectTimeout = settings.handshakeTimeout || MAX_OPENING;
   const options = { ...settings.channel, connectTimeout };
   const { rate } = settings;

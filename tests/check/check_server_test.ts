@@ -33,7 +33,7 @@ Deno.test("checkServer: this package's server passes every case", async () => {
   });
 });
 
-Deno.test("checkServer: cases are chosen by name or its beginning, and each result is told", async () => {
+Deno.test("checkServer: cases are chosen by name or its beginning, and each result is reported", async () => {
   await withEcho(async (url) => {
     const told: string[] = [];
     const report = await checkServer(`${url}/?token=secret`, {

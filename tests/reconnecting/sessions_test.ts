@@ -186,7 +186,7 @@ Deno.test("resumption: what the user sends on the connection itself ends the ses
     await until(() => received.length === 1);
     channel.connection?.sink.add(message);
     const { error, code } = await channel.closed;
-    // The server can't read the text; the client is told of one message too many.
+    // The server can't read the text; the client gets one acknowledgement too many.
     assertEquals([code, error instanceof Error], [message === "text" ? 1002 : 1006, true]);
     await until(() => channels.length === 1);
     await server.close();
@@ -606,7 +606,7 @@ Deno.test("sessions: above maxSessions a client is asked to try again later; unc
   assertEquals(sessions.size, 0);
 });
 
-Deno.test("sessions: above maxSessionsPerIdentity a client is told to try again later, and others don't suffer", async () => {
+Deno.test("sessions: above maxSessionsPerIdentity a client is asked to try again later, and others don't suffer", async () => {
   let user: string | undefined = "A";
   const { open, channels, sessions } = room({
     maxSessionsPerIdentity: 2,
@@ -621,7 +621,7 @@ Deno.test("sessions: above maxSessionsPerIdentity a client is told to try again 
   const first = await begin("#0");
   const unconfirmed = await begin();
   assertEquals([(await (await begin("#0")).closed).code, sessions.size], [1013, 2]);
-  // Its own session that nobody has confirmed makes room, another identity's doesn't.
+  // Its own session that is not confirmed makes room, another identity's doesn't.
   user = "B";
   const other = await begin();
   other.terminate();
@@ -640,7 +640,7 @@ Deno.test("sessions: above maxSessionsPerIdentity a client is told to try again 
   // Who isn't identified counts towards maxSessions only.
   user = undefined;
   for (let i = 0; i < 2; i++) assertEquals((await begin("#0")).state, "open");
-  // The session of B that nobody has confirmed makes room.
+  // The session of B that is not confirmed makes room.
   assertEquals([(await begin("#0")).state, sessions.size], ["open", 5]);
   assertEquals((await (await begin("#0")).closed).code, 1013);
   // What has ended counts no longer.

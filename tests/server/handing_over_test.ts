@@ -58,9 +58,9 @@ for (const [runtime, command] of [...RUNTIMES, ["the newest Node", await newestN
         const under = come("/last");
         assert(Number((await deadline(program.printed("exit "), PATIENCE)).slice(5)) > 0);
         await deadline(served.end(), PATIENCE);
-        // Deno keeps what was on its way: until the sender ends.
+        // Deno keeps what was in flight: until the sender ends.
         if (runtime !== "Deno") await deadline(under.end(), PATIENCE);
-        // The sender goes on: it accepts, and ends what it can hand to nobody.
+        // The sender goes on: it accepts, and ends what it can't hand over.
         await deadline(come("/").end(), PATIENCE);
         assertEquals((await deadline(program.stop(), PATIENCE)).code, 0);
         await deadline(under.end(), PATIENCE);

@@ -137,7 +137,7 @@ function hugeLengths(): Case[] {
       "2-63-less-1",
       "a length of 2^63 - 1",
       (1n << 63n) - 1n,
-      "The largest legal length; nobody has that much memory, so it must be refused or not taken.",
+      "The largest legal length; no machine has that much memory, so it must be refused or not taken.",
     ),
     announced(
       "2-53-plus-1",
@@ -270,7 +270,7 @@ function order(): Case[] {
       "message/two-in-one-piece",
       "two messages in one piece of TCP",
       "RFC 6455 §5.1",
-      "TCP has no borders: what comes with one piece isn't one message.",
+      "TCP has no borders: the bytes of one piece aren't one message.",
       [send(text("first"), text("second")), back(text("first"), text("second"))],
     ),
     connectionCase(

@@ -143,7 +143,7 @@ function good(): ServerCase[] {
     ),
     ok(
       "extra-fields",
-      "fields that nobody knows",
+      "unknown fields",
       S421,
       EXTRA,
       all(plus("X-One", "1"), plus("Sec-WebSocket-Unknown", "2"), plus("Foo", "")),
@@ -744,7 +744,7 @@ function behind(): ServerCase[] {
         if (!(error instanceof Fault)) throw error;
         subject.note(
           "informational",
-          `a client must wait for the answer; it loses what comes before: ${error.message}`,
+          `a client must wait for the answer; it loses what it sends before: ${error.message}`,
         );
       }
     },
@@ -889,7 +889,7 @@ function subprotocols(): ServerCase[] {
     ok("protocol-none", "no subprotocol offered", "Then the answer has none.", same, []),
     ok(
       "protocol-unknown",
-      "a subprotocol that nobody knows",
+      "an unknown subprotocol",
       CHOICE,
       plus("Sec-WebSocket-Protocol", "x-nobody-knows"),
       ["x-nobody-knows"],
@@ -937,7 +937,7 @@ function subprotocols(): ServerCase[] {
     ]),
     ok(
       "extension-unknown",
-      "an extension that nobody knows",
+      "an unknown extension",
       "It isn't agreed to.",
       plus("Sec-WebSocket-Extensions", "x-nobody-knows; a=1"),
       [],
