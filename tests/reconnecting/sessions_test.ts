@@ -641,7 +641,7 @@ Deno.test("sessions: above maxSessionsPerIdentity a client is asked to try again
   user = undefined;
   for (let i = 0; i < 2; i++) await begin("#0");
   assertEquals(sessions.size, 5);
-  // The session of B that nobody has confirmed makes room.
+  // The session of B that is not confirmed makes room.
   await begin("#0");
   assertEquals([channels.length, sessions.size], [5, 5]);
   assertEquals((await (await begin("#0")).closed).code, 1013);
