@@ -10,11 +10,11 @@ import type { ServerWebSocketChannel } from "./server_request.ts";
  * given; what exceeds either of them counts.
  */
 export interface RateLimitOptions {
-  /** How many messages: from 1. Left out: any number. */
+  /** How many messages: from 1. One in fragments counts once, a control frame not at all. Left out: any number. */
   messages?: number | undefined;
   /**
-   * How many bytes: from 1. They are counted as they are on the wire: compressed, with frame headers and
-   * control frames. On the sockets of `Deno.serve` and `Bun.serve` the payloads of messages are counted. Left out: any
+   * How many bytes: from 1. They are counted as they are on the wire: before they are inflated, with frame headers
+   * and control frames; `maxMessageSize` limits what a message is inflated to. On the sockets of `Deno.serve` and `Bun.serve` the payloads of messages are counted, inflated. Left out: any
    * number.
    */
   bytes?: number | undefined;

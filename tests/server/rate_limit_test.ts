@@ -262,6 +262,114 @@ Deno.test("rateLimit asks a function, which pauses, or closes the channel itself
   assertEquals(clock.pending, 0);
 });
 
+/** One message in so many fragments of one byte. */
+function fragments(count: number): Uint8Array {
+  const all = Array.from(
+    { length: count },
+    (_, i) => clientFrame({ opcode: i === 0 ? 1 : 0, payload: "x", fin: i === count - 1 }),
+  );
+  return Uint8Array.from(all.flatMap((it) => [...it]));
+}
+
+const pings = (count: number): Uint8Array =>
+  Uint8Array.from(
+    Array.from({ length: count }, () => [...clientFrame({ opcode: 9, payload: "x" })]).flat(),
+  );
+
+testEntries(
+  "rateLimit.messages counts no control frame, and a fragmented message once",
+  async ({ run }) => {
+    const { received, channels, handler } = noting();
+    const rateLimit: RateLimitOptions = { messages: 2, per: 60_000, action: "close" };
+    await run({ rateLimit, handler }, async ({ url }) => {
+      const client = await upgraded({ url });
+      client.socket.write(pings(500));
+      client.socket.write(fragments(500));
+      client.socket.write(texts("second"));
+      await until(() => received.length === 2);
+      assertEquals(received, ["x".repeat(500), "second"]);
+      client.socket.write(texts("third"));
+      await until(() => channels[0]?.state !== "open");
+      await client.destroy();
+      assertInstanceOf((await channels[0]?.closed)?.error, LimitError);
+      assertEquals(received.length, 2);
+    });
+  },
+);
+
+testEntries(
+  "rateLimit.bytes: floods of control frames and of tiny fragments, where they are seen",
+  async ({ run, name }) => {
+    const isSeen = name === "bind" || name === "acceptUpgrade";
+    // 3,500 bytes on the wire each; of the payload of a message 0, and 500.
+    for (const flood of [pings(500), fragments(500)]) {
+      const { received, channels, handler } = noting();
+      const rateLimit: RateLimitOptions = { bytes: 1000, per: 60_000, action: "close" };
+      await run({ rateLimit, handler }, async ({ url }) => {
+        const [client, other] = [await upgraded({ url }), await opened(url)];
+        client.socket.write(flood);
+        if (isSeen) {
+          await until(() => channels[0]?.state !== "open");
+          await client.destroy();
+          const { error } = (await channels[0]?.closed) ?? {};
+          assertInstanceOf(error, LimitError);
+          assertEquals([error.option, received], ["rateLimit.bytes", []]);
+        } else {
+          client.socket.write(texts("end"));
+          await until(() => received.at(-1) === "end");
+          assertEquals(channels[0]?.state, "open");
+        }
+        other.sink.add("other");
+        await until(() => received.at(-1) === "other");
+        await other.sink.close();
+        await client.destroy();
+      });
+    }
+  },
+);
+
+testEntries(
+  "rateLimit.bytes and what is compressed: as on the wire, or inflated on a platform's socket",
+  async ({ run, name }) => {
+    // Deno's own socket agrees to no compression.
+    if (name === "upgradeWebSocket") return;
+    const { received, channels, handler } = noting();
+    const rateLimit: RateLimitOptions = { bytes: 8000, per: 60_000, action: "close" };
+    await run(
+      { rateLimit, handler, compression: true, maxMessageSize: 4_000_000 },
+      async ({ url }) => {
+        const client = NetWebSocketChannel.connect(url, { compression: { threshold: 0 } });
+        await client.ready;
+        // About 1,000 bytes each on the wire.
+        const zeros = new Uint8Array(1_000_000);
+        for (let i = 0; i < 30; i++) client.sink.add(zeros);
+        assertEquals((await client.closed).code, 1008);
+        const { error } = (await channels[0]?.closed) ?? {};
+        assertInstanceOf(error, LimitError);
+        assertEquals(error.option, "rateLimit.bytes");
+        if (name === "bunWebSocket") assertEquals([received.length, error.actual], [0, 1_000_000]);
+        // Each chunk counts before it is inflated: a bomb costs its share, and no more messages than that are inflated.
+        else assert(received.length <= 8, `${received.length}`);
+      },
+    );
+  },
+);
+
+Deno.test("rateLimit.bytes lets a bomb through that is small on the wire: maxMessageSize bounds it", async () => {
+  const { received, channels, handler } = noting();
+  const rateLimit: RateLimitOptions = { bytes: 100_000, per: 60_000, action: "close" };
+  const options = { rateLimit, handler, compression: true, maxMessageSize: 1_000_000 };
+  await withServer(options, async (server) => {
+    const client = NetWebSocketChannel.connect(server.url, { compression: { threshold: 0 } });
+    await client.ready;
+    client.sink.add(new Uint8Array(50_000_000));
+    assertEquals((await client.closed).code, 1009);
+    const { error } = (await channels[0]?.closed) ?? {};
+    assertInstanceOf(error, LimitError);
+    assertEquals([error.option, received.length], ["maxMessageSize", 0]);
+  });
+});
+
 Deno.test("rateLimit: what is missing or wrong is an error that names it", async () => {
   const bad = async (
     rateLimit: unknown,

@@ -1,0 +1,172 @@
+/**
+ * Limits that every way in shares: whatever becomes of a connection, in whatever phase, none counts in the end. A random
+ * walk over phases and endings; a failure has the seed, and `TEST_SEED` sets it.
+ */
+
+import { assertEquals } from "@std/assert";
+import { createServer } from "node:http";
+import {
+  ConnectionLimits,
+  type ServerOptions,
+  type ServerRequest,
+  WebSocketServer,
+} from "../../src/server/mod.ts";
+import { closeServer, listen } from "../support/loopback.ts";
+import { type Random, seededRandom } from "../support/random.ts";
+import { RawClient } from "../support/recipe_clients.ts";
+import { turn, until } from "../support/turns.ts";
+import { assertNoUncaught } from "../support/unhandled.ts";
+import { ENTRIES, type Entry } from "./entries.ts";
+import { upgraded } from "./support.ts";
+
+/** How many connections, and how many of them at a time. */
+const CONNECTIONS = 160;
+const TOGETHER = 16;
+
+/** The functions that decide, in their order. The client's header fields say which does what. */
+const DECIDERS = ["clientAddress", "hosts", "origin", "verify", "protocols", "headers"] as const;
+/** What one of them does. */
+const DEEDS = ["accept", "wait", "wait", "refuse", "throw", "reject", "never"] as const;
+/** What the client does, and when. */
+const LEAVINGS = ["end", "destroy", "resetAndDestroy", "close", "stay"] as const;
+const MOMENTS = ["at once", "after some turns", "behind the answer"] as const;
+/** What the handler does. */
+const HANDLERS = ["read", "return", "throw", "reject", "close", "terminate"] as const;
+
+type Deed = (typeof DEEDS)[number];
+
+/** What a function of the options answers when it is as the client asked. */
+function does(deed: Deed | undefined, answer: unknown, refusal: unknown): unknown {
+  switch (deed) {
+    case "wait":
+      return (async () => {
+        for (let i = 0; i < 15; i++) await turn();
+        return answer;
+      })();
+    case "refuse":
+      return refusal;
+    case "throw":
+      throw new Error("as it was asked to");
+    case "reject":
+      return Promise.reject(new Error("as it was asked to"));
+    case "never":
+      return new Promise(() => {});
+    default:
+      return answer;
+  }
+}
+
+/** `/verify/never/read`: `verify` never answers, and the handler would read. */
+function planOf(path: string): { who: string; deed: Deed; handler: string } {
+  const [, who = "", deed = "accept", handler = "read"] = path.split("/");
+  return { who, deed: deed as Deed, handler };
+}
+
+function deedAt(request: ServerRequest, who: string): Deed | undefined {
+  const plan = planOf(request.url.pathname);
+  return plan.who === who ? plan.deed : undefined;
+}
+
+function optionsFor(limits: ConnectionLimits, isPlatform: boolean): ServerOptions {
+  const options: Record<string, unknown> = {
+    limits,
+    handshakeTimeout: 100,
+    closeTimeout: 100,
+    onError: () => {},
+    hosts: (_host: string, request: ServerRequest) => does(deedAt(request, "hosts"), true, false),
+    origin: (origin: string) => does(new URL(origin).hostname.split(".")[0] as Deed, true, false),
+    verify: (request: ServerRequest) => does(deedAt(request, "verify"), true, { status: 401 }),
+    protocols: (request: ServerRequest) => does(deedAt(request, "protocols"), null, "other"),
+    headers: (request: ServerRequest) => does(deedAt(request, "headers"), {}, { Upgrade: "x" }),
+    handler: (channel: Parameters<NonNullable<ServerOptions["handler"]>>[0]) => {
+      const { handler } = planOf(channel.request.url.pathname);
+      if (handler === "read") channel.stream.listen(() => {});
+      if (handler === "close") void channel.sink.close(4000);
+      if (handler === "terminate") channel.terminate();
+      if (handler === "throw") throw new Error("as it was asked to");
+      return handler === "reject" ? Promise.reject(new Error("as it was asked to")) : undefined;
+    },
+  };
+  if (!isPlatform) options["compression"] = () => Promise.resolve(true);
+  return options as ServerOptions;
+}
+
+/** One client, from its connection to its end. */
+async function visit(url: string, random: Random): Promise<void> {
+  const who = random.pick(DECIDERS);
+  const deed = random.pick(DEEDS);
+  const path = `/${who}/${deed}/${random.pick(HANDLERS)}`;
+  const lines = [`Origin: http://${who === "origin" ? deed : "accept"}.test`];
+  const [leaving, moment] = [random.pick(LEAVINGS), random.pick(MOMENTS)];
+  const turns = random.integer(1, 20);
+  const client = new RawClient(url);
+  // Some requests come behind another one, whose answer is first.
+  if (random.chance(0.2)) client.socket.write("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  client.request(path, lines);
+  if (moment === "behind the answer") await client.response().catch(() => "");
+  else if (moment === "after some turns") { for (let i = 0; i < turns; i++) await turn(); }
+  if (leaving === "close") {
+    client.send(8, Uint8Array.of(3, 232));
+    await client.end().catch(() => {});
+  } else if (leaving === "stay") {
+    // A channel whose handler only reads would stay as long.
+    for (let i = 0; i < 50; i++) await turn();
+  } else client.socket[leaving]();
+  await client.destroy();
+}
+
+/** Runs a body while each of these entries has a server. */
+async function withAll(
+  entries: readonly Entry[],
+  limits: ConnectionLimits,
+  body: (urls: readonly string[]) => Promise<void>,
+  urls: readonly string[] = [],
+): Promise<void> {
+  const [entry, ...rest] = entries;
+  if (entry === undefined) return await body(urls);
+  const isPlatform = entry.name === "upgradeWebSocket" || entry.name === "bunWebSocket";
+  await entry.run(
+    optionsFor(limits, isPlatform),
+    ({ url }) => withAll(rest, limits, body, [...urls, url]),
+  );
+}
+
+Deno.test("limits that all entries share: after every ending in every phase none counts", async () => {
+  const random = seededRandom();
+  const limits = new ConnectionLimits({
+    maxConnections: 100,
+    maxConnectionsPerAddress: 50,
+    clientAddress: (request) =>
+      does(deedAt(request, "clientAddress"), "192.0.2.1", null) as string | null,
+  });
+  const http = createServer((_request, response) => response.end("a page"));
+  const attached = WebSocketServer.attach(http, optionsFor(limits, false));
+  const port = await listen(http);
+  const entries = ENTRIES.filter(({ missing }) => missing === null);
+  try {
+    await assertNoUncaught(() =>
+      withAll(entries, limits, async (urls) => {
+        const all = [...urls, `ws://127.0.0.1:${port}`];
+        let left = CONNECTIONS;
+        const walk = async (): Promise<void> => {
+          while (left-- > 0) await visit(random.pick(all), random);
+        };
+        await Promise.all(Array.from({ length: TOGETHER }, walk));
+        await until(() => limits.connections === 0).catch(() => {});
+        assertEquals(limits.connections, 0, `still counted, seed ${random.seed}`);
+        // And so each of them still lets clients in.
+        for (const url of all) {
+          const lines = ["Origin: http://accept.test"];
+          const client = await upgraded({ url }, lines, "/none/accept/read");
+          assertEquals(limits.connections, 1, `seed ${random.seed}`);
+          await client.destroy();
+          await until(() => limits.connections === 0);
+        }
+      })
+    );
+  } finally {
+    await attached.close({ drainTimeout: 1000 });
+    await closeServer(http);
+  }
+  assertEquals(attached.stats().connections.connecting, 0);
+});
