@@ -25,7 +25,9 @@ const KINDS: OptionKinds<CheckServerOptions> = { ...CHECK_KINDS, headers: "objec
  * import { WebSocketServer } from "@web-socket/channel/server";
  *
  * const server = await WebSocketServer.bind({
- *   handler: (channel) => channel.stream.listen((message) => channel.sink.add(message)),
+ *   handler: (channel) => {
+ *     channel.stream.listen((message) => void channel.sink.add(message));
+ *   },
  * });
  * const report = await checkServer(server.url, { cases: ["ping"] });
  * console.log(report.counts.failed); // 0

@@ -5,6 +5,7 @@
  * @module
  */
 
+export { checkClient } from "./check_client.ts";
 export { checkServer } from "./check_server.ts";
 export {
   type CaseInfo,

@@ -53,12 +53,17 @@ export async function runAll<S extends Subject>(run: Run<S>): Promise<Report> {
   const started = new Date().toISOString();
   const start = performance.now();
   const results = new Map<string, CaseResult>();
+  const active = new Set<{ destroy(): void }>();
+  // One listener: Node warns of many.
+  const stop = (): void => active.forEach((it) => it.destroy());
+  signal?.addEventListener("abort", stop);
   await inParallel(cases, concurrency, signal, async (it) => {
-    const result = await runCase(run, it);
+    const result = await runCase(run, it, active);
     if (result === null) return;
     results.set(it.id, result);
     onResult?.(result, { done: results.size, all: cases.length });
   });
+  signal?.removeEventListener("abort", stop);
   const ordered = cases.flatMap(({ id }) => results.get(id) ?? []);
   return {
     schema: 1,
@@ -104,6 +109,7 @@ async function inParallel<C extends { readonly weight: number }>(
 async function runCase<S extends Subject>(
   { options: { signal }, prepare }: Run<S>,
   it: Case<S>,
+  active: Set<{ destroy(): void }>,
 ): Promise<CaseResult | null> {
   let verdict: Verdict = "ok";
   const notes: string[] = [];
@@ -111,10 +117,9 @@ async function runCase<S extends Subject>(
     if (ORDER.indexOf(found) > ORDER.indexOf(verdict)) verdict = found;
     if (text !== "" && !notes.includes(text)) notes.push(text);
   };
-  const start = performance.now();
   const subject = await prepare(it, note);
-  const stop = (): void => subject.destroy();
-  signal?.addEventListener("abort", stop);
+  const start = performance.now();
+  active.add(subject);
   try {
     await it.run(subject);
   } catch (error) {
@@ -122,7 +127,7 @@ async function runCase<S extends Subject>(
     else if (error instanceof Silence) note("failed", "it does nothing in time");
     else throw error;
   } finally {
-    signal?.removeEventListener("abort", stop);
+    active.delete(subject);
     subject.destroy();
   }
   if (signal?.aborted) return null;

@@ -2,54 +2,14 @@
 
 import { concat, utf8 } from "./bytes.ts";
 import { type Case, converse } from "./case.ts";
+import type { Edit } from "./edits.ts";
 import { text } from "./frames.ts";
 import { fieldOf, type Head, statusOf } from "./http.ts";
 import { Fault, Peer } from "./peer.ts";
 import type { Verdict } from "./report.ts";
-import {
-  checkAcceptance,
-  type RequestParts,
-  requestText,
-  type ServerSubject,
-} from "./server_subject.ts";
+import { checkAcceptance, partsText, type ServerSubject } from "./server_subject.ts";
 import { back, send } from "./steps.ts";
 import { Silence, type Wire } from "./wire.ts";
-
-/** Changes a correct request. */
-export type Edit = (request: RequestParts) => RequestParts;
-
-const isNamed = (name: string) => ([it]: readonly [string, string]): boolean =>
-  it.toLowerCase() === name.toLowerCase();
-
-/** Removes a field. */
-export const without = (name: string): Edit => ({ line, fields }) => ({
-  line,
-  fields: fields.filter((it) => !isNamed(name)(it)),
-});
-
-/** Adds a field at the end. */
-export const plus = (name: string, value: string): Edit => ({ line, fields }) => ({
-  line,
-  fields: [...fields, [name, value]],
-});
-
-/** Puts a field where the one of that name is. */
-export const field = (name: string, value: string): Edit => ({ line, fields }) => ({
-  line,
-  fields: fields.map((it) => isNamed(name)(it) ? [it[0], value] : it),
-});
-
-/** Changes the first line: `METHOD`, `TARGET` and `VERSION`. */
-export const firstLine =
-  (change: (method: string, target: string, version: string) => string): Edit =>
-  ({ line, fields }) => {
-    const [method = "", target = "", version = ""] = line.split(" ");
-    return { line: change(method, target, version), fields };
-  };
-
-/** One edit after the other. */
-export const all = (...edits: readonly Edit[]): Edit => (request) =>
-  edits.reduce((it, edit) => edit(it), request);
 
 /** What the server answers. */
 export interface Answer {
@@ -154,11 +114,11 @@ export function handshakeCase(
       const request = edit(subject.request());
       if (pieces !== undefined) {
         subject.transcript.push(`> ${request.line} (in pieces of ${pieces})`);
-        await wire.sendInPieces(utf8(requestText(request)), pieces);
+        await wire.sendInPieces(utf8(partsText(request)), pieces);
       } else if (behind !== undefined) {
         const peer = new Peer("server", wire, subject.transcript, null);
         subject.transcript.push(`> ${request.line}, and more in the same piece`);
-        wire.send(concat([utf8(requestText(request)), behind(peer)]));
+        wire.send(concat([utf8(partsText(request)), behind(peer)]));
       } else subject.sendRequest(wire, request);
       await expected.check({ subject, wire, head: await subject.answer(wire) });
     },

@@ -26,8 +26,8 @@ export interface Target {
   readonly options: CheckServerOptions;
 }
 
-/** A request, field by field. */
-export interface RequestParts {
+/** A request or an answer, field by field. */
+export interface Parts {
   readonly line: string;
   readonly fields: readonly (readonly [name: string, value: string])[];
 }
@@ -74,7 +74,7 @@ export class ServerSubject implements Subject {
   }
 
   /** The parts of a correct request. */
-  request(): RequestParts {
+  request(): Parts {
     const { url, options } = this.#target;
     return {
       line: `GET ${url.pathname}${url.search} HTTP/1.1`,
@@ -90,7 +90,7 @@ export class ServerSubject implements Subject {
   }
 
   /** Sends a request; its first line and its fields go into the transcript, without the user's own. */
-  sendRequest(wire: Wire, { line, fields }: RequestParts): void {
+  sendRequest(wire: Wire, { line, fields }: Parts): void {
     const own = Object.keys(this.#target.options.headers ?? {});
     const target = this.#target.url.search;
     const first = target === "" ? line : line.replace(target, "?…");
@@ -98,7 +98,7 @@ export class ServerSubject implements Subject {
       `> ${first}`,
       ...fields.map(([name, value]) => `> ${name}: ${own.includes(name) ? "…" : value}`),
     );
-    wire.send(utf8(requestText({ line, fields })));
+    wire.send(utf8(partsText({ line, fields })));
   }
 
   /** Reads the head of the answer; `null`: the server has ended TCP instead. @throws {Fault} */
@@ -134,8 +134,8 @@ export class ServerSubject implements Subject {
   }
 }
 
-/** A request's text. */
-export function requestText({ line, fields }: RequestParts): string {
+/** The text of a request or an answer. */
+export function partsText({ line, fields }: Parts): string {
   return [line, ...fields.map(([name, value]) => `${name}: ${value}`), "", ""].join("\r\n");
 }
 

@@ -149,6 +149,35 @@ export function pongs(...pings: readonly Frame[]): Step {
   };
 }
 
+/** Expects messages back and Pongs of Pings: each in its order, the ones before or behind the others. */
+export function backAndPongs(messages: readonly Frame[], pings: readonly Frame[]): Step {
+  return {
+    sends: [],
+    allows: [
+      [...describeAll(messages), ...describeAll(pings.map((it) => ({ ...it, opcode: 10 })))].join(
+        ", ",
+      ),
+    ],
+    async run(place) {
+      const left = [...messages];
+      const asked = [...pings];
+      while (left.length + asked.length > 0) {
+        const [next] = left;
+        const [ping] = asked;
+        await either(
+          ...next === undefined ? [] : [message(next, { then: [did(() => left.shift())] })],
+          ...ping === undefined ? [] : [pongOf(ping.payload, { then: [did(() => asked.shift())] })],
+        ).run(place);
+      }
+    },
+  };
+}
+
+/** Does something. */
+function did(act: () => unknown): Step {
+  return { sends: [], allows: [], run: () => Promise.resolve(void act()) };
+}
+
 /**
  * Expects the answers to Pings that came together: all, or the last and some of the others (RFC 6455 §5.5.3).
  */

@@ -1,6 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { checkServer, type Report } from "../../src/check/mod.ts";
+import { checkServer } from "../../src/check/mod.ts";
 import { WebSocketServer } from "../../src/server/mod.ts";
+import { others } from "./support.ts";
 
 /** Runs a body against an echo server of this package. */
 async function withEcho(body: (url: string) => Promise<void>): Promise<void> {
@@ -16,12 +17,6 @@ async function withEcho(body: (url: string) => Promise<void>): Promise<void> {
   } finally {
     await server.close({ drainTimeout: 0 });
   }
-}
-
-/** The results that aren't ok, for an error's text. */
-function others({ results }: Report): unknown[] {
-  return results.filter(({ verdict }) => verdict !== "ok")
-    .map(({ id, verdict, note, transcript }) => ({ id, verdict, note, transcript }));
 }
 
 Deno.test("checkServer: this package's server passes every case", async () => {

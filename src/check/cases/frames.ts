@@ -5,6 +5,7 @@ import { type Case, connectionCase } from "../case.ts";
 import { binary, close, type Frame, more, ping, pong, raw, rest, text } from "../frames.ts";
 import {
   back,
+  backAndPongs,
   closing,
   echo,
   either,
@@ -12,7 +13,6 @@ import {
   failing,
   fails,
   message,
-  pongs,
   send,
   sendInPieces,
 } from "../steps.ts";
@@ -318,8 +318,8 @@ function order(): Case[] {
       "message/ping-between",
       "a Ping between two messages",
       "RFC 6455 §5.5.2",
-      "The Pong comes between the answers, or before the second.",
-      [send(text("a"), ping("p")), back(text("a")), pongs(ping("p")), ...echo(text("b"))],
+      "The Pong may come before or behind the answers.",
+      [send(text("a"), ping("p")), backAndPongs([text("a")], [ping("p")]), ...echo(text("b"))],
     ),
   ];
 }
@@ -352,9 +352,7 @@ function pieces(): Case[] {
       "The borders of pieces mean nothing.",
       [
         sendInPieces(length, text("ab"), ping("p"), text("c", more), ping("q"), rest("d")),
-        back(text("ab")),
-        pongs(ping("p"), ping("q")),
-        back(text("cd")),
+        backAndPongs([text("ab"), text("cd")], [ping("p"), ping("q")]),
       ],
       { isVariant: length !== 1 },
     ),

@@ -5,21 +5,16 @@ import { type Case, converse } from "../case.ts";
 import { text } from "../frames.ts";
 import { fieldOf, type Head, statusOf } from "../http.ts";
 import { Fault, Peer } from "../peer.ts";
+import { all, type Edit, field, firstLine, plus, without } from "../edits.ts";
 import {
   accepts,
-  all,
   bytesCase,
-  type Edit,
   type Expectation,
-  field,
-  firstLine,
   handshakeCase,
-  plus,
   refuses,
   refusesAll,
-  without,
 } from "../server_case.ts";
-import { KEY, requestText, type ServerSubject } from "../server_subject.ts";
+import { KEY, partsText, type ServerSubject } from "../server_subject.ts";
 import { back, echo } from "../steps.ts";
 
 type ServerCase = Case<ServerSubject>;
@@ -449,7 +444,7 @@ function malformed(): ServerCase[] {
   ): ServerCase => handshakeCase(id, title, section, why, edit, expected);
   const lines =
     (change: (text: string) => string): (subject: ServerSubject) => Uint8Array => (subject) =>
-      Uint8Array.from(change(requestText(subject.request())), (it) => it.charCodeAt(0));
+      Uint8Array.from(change(partsText(subject.request())), (it) => it.charCodeAt(0));
   const may = (why: string): Expectation => refuses({ statuses: [400], accepted: "ok", why });
   return [
     bytesCase(
@@ -711,7 +706,7 @@ function large(): ServerCase[] {
       ),
       async run(subject): Promise<void> {
         const wire = subject.connect();
-        wire.send(utf8(requestText(subject.request()).slice(0, 60)));
+        wire.send(utf8(partsText(subject.request()).slice(0, 60)));
         subject.transcript.push("> half a request, and the end of TCP");
         wire.end();
         const head = await subject.answer(wire);

@@ -1,0 +1,233 @@
+import { type OptionKinds, readOptions } from "../stream_channel/options.ts";
+import { utf8 } from "./bytes.ts";
+import { CLIENT_CASES } from "./cases/client_cases.ts";
+import { acceptOf, type Arrival, ClientSubject, readRequest } from "./client_subject.ts";
+import { close, encode, text } from "./frames.ts";
+import { fieldOf } from "./http.ts";
+import { CHECK_KINDS, type CheckClientOptions, type Report } from "./report.ts";
+import { chooseCases, DEFAULT_TIMEOUT, runAll } from "./run.ts";
+import { netModule, type RawServer, Silence, Wire } from "./wire.ts";
+
+const KINDS: OptionKinds<CheckClientOptions> = {
+  ...CHECK_KINDS,
+  port: "port",
+  hostname: "string",
+  onListen: "function",
+  connect: "function",
+  idleTimeout: "period",
+};
+
+const DEFAULT_IDLE_TIMEOUT = 30_000;
+
+/** The connections of one case, as they come. */
+class Queue {
+  readonly #timeout: number | null;
+  readonly #waiting: Arrival[] = [];
+  #wake: (() => void) | null = null;
+  isClaimed = false;
+  isDone = false;
+
+  /** @param timeout How long to wait for a connection; `null`: as long as the run lasts. */
+  constructor(timeout: number | null) {
+    this.#timeout = timeout;
+  }
+
+  push(arrival: Arrival): void {
+    this.isClaimed = true;
+    this.#waiting.push(arrival);
+    this.#wake?.();
+  }
+
+  /** Ends the wait. */
+  stop(): void {
+    this.isDone = true;
+    this.#wake?.();
+    for (const { wire } of this.#waiting.splice(0)) wire.destroy();
+  }
+
+  /** Waits for a connection that isn't taken yet. */
+  async arrived(): Promise<void> {
+    if (this.#waiting.length > 0 || this.isDone) return;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    await new Promise<void>((resolve) => {
+      this.#wake = resolve;
+      if (this.#timeout !== null) timer = setTimeout(resolve, this.#timeout);
+    });
+    clearTimeout(timer);
+    this.#wake = null;
+  }
+
+  async next(): Promise<Arrival> {
+    await this.arrived();
+    const arrival = this.#waiting.shift();
+    if (arrival === undefined) throw new Silence();
+    return arrival;
+  }
+}
+
+/** Listens, and hands each connection to the case that it is for. */
+class Desk {
+  readonly #server: RawServer;
+  readonly #queues: readonly Queue[];
+  readonly #timeout: number;
+  readonly #onConnection: () => void;
+  readonly #wires = new Set<Wire>();
+  readonly keys: string[] = [];
+
+  constructor(queues: readonly Queue[], timeout: number, onConnection: () => void) {
+    this.#queues = queues;
+    this.#timeout = timeout;
+    this.#onConnection = onConnection;
+    this.#server = netModule("net").createServer({ allowHalfOpen: true }, (socket) => {
+      const wire = new Wire(socket, timeout);
+      this.#wires.add(wire);
+      socket.on("close", () => this.#wires.delete(wire));
+      void this.#receive(wire);
+    });
+  }
+
+  /** Fulfils with the port. */
+  async listen(port: number, hostname: string): Promise<number> {
+    await new Promise<void>((resolve, reject) => {
+      this.#server.on("error", reject);
+      this.#server.listen(port, hostname, resolve);
+    });
+    const address = this.#server.address();
+    return typeof address === "object" && address !== null ? address.port : port;
+  }
+
+  async close(): Promise<void> {
+    for (const wire of this.#wires) wire.destroy();
+    await new Promise<void>((resolve) => this.#server.close(resolve));
+  }
+
+  async #receive(wire: Wire): Promise<void> {
+    this.#onConnection();
+    const head = await readRequest(wire).catch(() => null);
+    if (head === null) return wire.destroy();
+    const path = head.line.split(" ")[1] ?? "";
+    if (/^\/count(\?|$)/.test(path)) {
+      return this.#tellCount(wire, fieldOf(head, "sec-websocket-key") ?? "");
+    }
+    const [, index] = /^\/case\/(\d+)/.exec(path) ?? [];
+    const queue = index === undefined
+      ? this.#queues.find(({ isClaimed }) => !isClaimed)
+      : this.#queues[Number(index)];
+    if (queue === undefined || queue.isDone) {
+      wire.send(utf8("HTTP/1.1 410 Gone\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"));
+      return wire.end();
+    }
+    queue.push({ wire, head });
+    this.keys.push(fieldOf(head, "sec-websocket-key") ?? "");
+  }
+
+  /** Tells how many cases there are, as a text. */
+  #tellCount(wire: Wire, key: string): void {
+    wire.patience = this.#timeout;
+    wire.send(utf8(
+      `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${
+        acceptOf(key)
+      }\r\n\r\n`,
+    ));
+    wire.send(encode(text(`${this.#queues.length}`), false));
+    wire.send(encode(close(1000), false));
+    wire.take(6).catch(() => {}).then(() => wire.end());
+  }
+}
+
+/**
+ * Checks a client: listens at a port, and drives each connection of the client through a case of RFC 6455 and RFC 7692.
+ *
+ * The client must send each message back as it came, until the connection ends. It is either called, with `connect`; or it
+ * connects by itself: to `/count` for the number of cases as a text, then to `/case/0`, `/case/1` and so on, in any order;
+ * a connection to another path gets the next case that wasn't run.
+ *
+ * @param given The port, the client, which cases, and what to do with each result.
+ * @returns The report. A case that fails is a part of it, no error.
+ * @throws {TypeError} When an option is unknown or of the wrong type.
+ * @throws {RangeError} When a name in `cases` stands for no case, or a number is out of its range.
+ * @throws {Error} When it can't listen at the port.
+ *
+ * @example
+ * ```ts
+ * import { checkClient } from "@web-socket/channel/check";
+ * import { NetWebSocketChannel } from "@web-socket/channel/net";
+ *
+ * const report = await checkClient({
+ *   cases: ["ping"],
+ *   connect: async (url) => {
+ *     const channel = NetWebSocketChannel.connect(url);
+ *     for await (const message of channel.stream) channel.sink.add(message);
+ *   },
+ * });
+ * console.log(report.counts.failed); // 0
+ * ```
+ */
+export async function checkClient(given: CheckClientOptions = {}): Promise<Report> {
+  const options = readOptions(given, KINDS);
+  const { port = 0, hostname = "127.0.0.1", connect, signal, timeout = DEFAULT_TIMEOUT } = options;
+  const { idleTimeout = DEFAULT_IDLE_TIMEOUT } = options;
+  const cases = chooseCases(CLIENT_CASES, options.cases);
+  const queues = cases.map(() => new Queue(connect === undefined ? null : timeout));
+  const over = new AbortController();
+  const stop = (): void => {
+    over.abort();
+    for (const queue of queues) queue.stop();
+  };
+  let idle: ReturnType<typeof setTimeout> | undefined;
+  const postpone = (): void => {
+    clearTimeout(idle);
+    if (connect === undefined) idle = setTimeout(stop, idleTimeout);
+  };
+  const desk = new Desk(queues, timeout, postpone);
+  const url = `ws://${hostname.includes(":") ? `[${hostname}]` : hostname}:${await desk.listen(
+    port,
+    hostname,
+  )}`;
+  if (signal?.aborted) stop();
+  signal?.addEventListener("abort", stop);
+  try {
+    postpone();
+    options.onListen?.(url);
+    return await runAll({
+      side: "client",
+      subject: options.subject ?? "client",
+      cases,
+      // A client that connects by itself chooses how many at a time.
+      options: {
+        ...options,
+        signal: over.signal,
+        ...connect === undefined ? { concurrency: Infinity } : {},
+      },
+      async prepare(it, note) {
+        const index = cases.indexOf(it);
+        const queue = queues[index] as Queue;
+        const ended = new AbortController();
+        const place = `${url}/case/${index}`;
+        if (connect === undefined) await queue.arrived();
+        else call(connect, place, { id: it.id, protocols: it.protocols, signal: ended.signal });
+        const arrivals = { next: () => queue.next(), keys: desk.keys, url: place };
+        return new ClientSubject(arrivals, note, () => {
+          queue.stop();
+          ended.abort();
+        });
+      },
+    });
+  } finally {
+    clearTimeout(idle);
+    signal?.removeEventListener("abort", stop);
+    await desk.close();
+  }
+}
+
+/** Many connections must fail: what the client says of it is its own affair. */
+function call(
+  connect: NonNullable<CheckClientOptions["connect"]>,
+  ...args: Parameters<NonNullable<CheckClientOptions["connect"]>>
+): void {
+  try {
+    Promise.resolve(connect(...args)).catch(() => {});
+  } catch {
+    // As well.
+  }
+}

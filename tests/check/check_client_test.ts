@@ -1,0 +1,70 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { checkClient, type WantedConnection } from "../../src/check/mod.ts";
+import { NetWebSocketChannel } from "../../src/net/mod.ts";
+import { others } from "./support.ts";
+
+/** This package's client: it sends back what it gets. */
+async function echo(url: string, protocols: readonly string[] = []): Promise<void> {
+  const channel = NetWebSocketChannel.connect(url, {
+    protocols: [...protocols],
+    compression: true,
+    maxMessageSize: 64 << 20,
+  });
+  for await (const message of channel.stream) channel.sink.add(message);
+}
+
+const connect = (url: string, { protocols }: WantedConnection): Promise<void> =>
+  echo(url, protocols);
+
+Deno.test("checkClient: this package's client passes every case", async () => {
+  const report = await checkClient({ connect, timeout: 60_000 });
+  assertEquals(others(report), []);
+  assertEquals([report.side, report.isComplete], ["client", true]);
+  assertEquals(report.results.length >= 300, true, `${report.results.length} cases`);
+});
+
+Deno.test("checkClient: a client that connects by itself asks how many, and takes one after the other", async () => {
+  const count = { known: 0 };
+  const report = await checkClient({
+    cases: ["ping/empty", "pong"],
+    onListen: async (url) => {
+      const counter = NetWebSocketChannel.connect(`${url}/count`);
+      for await (const message of counter.stream) count.known = Number(message);
+      for (let i = 0; i < count.known; i++) {
+        await echo(i % 2 === 0 ? `${url}/case/${i}` : `${url}/next`).catch(() => {});
+      }
+    },
+  });
+  assertEquals(others(report), []);
+  assertEquals(report.results.length, count.known);
+});
+
+Deno.test("checkClient: a client that doesn't come ends the run, and the report says so", async () => {
+  const report = await checkClient({ cases: ["ping"], idleTimeout: 1 });
+  assertEquals([report.isComplete, report.results.length], [false, 0]);
+});
+
+Deno.test("checkClient: a client that is called and doesn't connect fails the case", async () => {
+  const report = await checkClient({ cases: ["ping/empty"], connect: () => {}, timeout: 1 });
+  assertEquals(report.results.map(({ verdict, note }) => [verdict, note]), [
+    ["failed", "it doesn't connect"],
+  ]);
+});
+
+Deno.test("checkClient: an abort gives what is done by then", async () => {
+  const controller = new AbortController();
+  const report = await checkClient({
+    connect,
+    cases: ["message"],
+    concurrency: 1,
+    signal: controller.signal,
+    onResult: (_result, { done }) => done === 3 && controller.abort(),
+  });
+  assertEquals([report.isComplete, report.results.length], [false, 3]);
+});
+
+Deno.test("checkClient: an option that isn't one is an error", async () => {
+  const options = { cases: ["nonsense"] };
+  await assertRejects(() => checkClient(options), RangeError, "no case is called nonsense");
+  await assertRejects(() => checkClient({ prot: 1 } as never), TypeError, "prot");
+});
