@@ -1,0 +1,168 @@
+// Not in browsers: it serves
+/**
+ * One message that is far larger than what both ends may hold of it: there and back through both, in one process, beside
+ * a bare copy of the same bytes. `LARGE_BYTES` has its size, `LARGE_COMPRESSED_BYTES` that of the compressed one.
+ */
+
+import { assert, assertEquals } from "@std/assert";
+import { connect as dial, createServer, type Socket } from "node:net";
+import process from "node:process";
+import type { AddressInfo } from "node:net";
+import {
+  type IncomingMessage,
+  type Message,
+  type MessageInput,
+  WebSocketChannel,
+} from "../../mod.ts";
+import { WebSocketServer } from "../../src/server/mod.ts";
+import { collectGarbage } from "../support/leaks.ts";
+import { deferred } from "../support/promises.ts";
+import { until } from "../support/turns.ts";
+
+const MIB = 2 ** 20;
+const SIZE = Number(process.env["LARGE_BYTES"] ?? 256 * MIB);
+const COMPRESSED_SIZE = Number(process.env["LARGE_COMPRESSED_BYTES"] ?? 16 * MIB);
+/** What each end may keep, in bytes. */
+const KEPT = MIB;
+/** How much more than the bare copy the process may have at its peak, in bytes: what waits to be collected. */
+const GARBAGE = 256 * MIB;
+/** How often the memory is looked at. */
+const SAMPLES = 4;
+const CHUNK = Uint8Array.from({ length: 65_536 }, (_, i) => i * 89 ^ i >> 3);
+const STREAMED = { streamLargerThan: 65_536, maxMessageSize: Infinity } as const;
+
+function used(): number {
+  const { heapUsed, external } = process.memoryUsage();
+  return heapUsed + external;
+}
+
+/** Collects until nothing more goes: buffers are given back later than the objects that had them. */
+async function settled(): Promise<number> {
+  let least = Infinity;
+  for (let same = 0, rounds = 0; same < 2 && rounds < 20; rounds++) {
+    await collectGarbage();
+    const now = used();
+    same = now > least - 16_384 ? same + 1 : 0;
+    least = Math.min(least, now);
+  }
+  return least;
+}
+
+/** Gives the bytes, counts what comes back, and stops everything now and then to look at the memory. */
+class Copy {
+  readonly size: number;
+  received = 0;
+  /** The process' memory at its peak, and what objects and buffers took at most while nothing moved. */
+  peak = 0;
+  used = 0;
+  #next: number;
+  #held: { promise: Promise<void>; resolve(): void } | null = null;
+
+  constructor(size: number) {
+    this.size = size;
+    this.#next = size / SAMPLES;
+  }
+
+  async *chunks(): AsyncGenerator<Uint8Array> {
+    for (let at = 0; at < this.size; at += CHUNK.length) {
+      if (this.#held !== null) await this.#held.promise;
+      yield CHUNK.subarray(0, this.size - at);
+    }
+  }
+
+  /** Whether it is time to look, after so many more bytes. */
+  isDue(count: number): boolean {
+    this.received += count;
+    if (this.received < this.#next) return false;
+    this.#next += this.size / SAMPLES;
+    return true;
+  }
+
+  /** Looks at the memory; nothing may be read meanwhile. */
+  async look(): Promise<void> {
+    this.peak = Math.max(this.peak, process.memoryUsage().rss);
+    const held = this.#held = deferred();
+    this.used = Math.max(this.used, await settled());
+    this.#held = null;
+    held.resolve();
+  }
+}
+
+async function bare(copy: Copy): Promise<void> {
+  const server = createServer((socket) => socket.pipe(socket));
+  await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
+  const socket: Socket = dial((server.address() as AddressInfo).port, "127.0.0.1");
+  socket.on("data", (bytes: Uint8Array) => {
+    if (!copy.isDue(bytes.length)) return;
+    socket.pause();
+    void copy.look().then(() => socket.resume());
+  });
+  for await (const chunk of copy.chunks()) {
+    if (!socket.write(chunk)) await new Promise((drained) => socket.once("drain", drained));
+  }
+  await until(() => copy.received === copy.size);
+  socket.destroy();
+  server.close();
+}
+
+async function streamed(copy: Copy, compression: boolean): Promise<void> {
+  const server = await WebSocketServer.bind({
+    ...STREAMED,
+    compression,
+    handler: async (channel) => {
+      for await (const it of channel.cast<Message | IncomingMessage, MessageInput>().stream) {
+        assert(typeof it === "object" && "readable" in it);
+        await channel.sink.addMessage(it.readable, { kind: it.kind });
+      }
+    },
+  });
+  const channel = await WebSocketChannel.open(server.url, {
+    ...STREAMED,
+    compression,
+    transport: "net",
+  });
+  const sent = channel.sink.addMessage(copy.chunks(), { kind: "binary" });
+  const { value } = await channel.stream.next();
+  assert(typeof value === "object" && "readable" in value);
+  let at = 0;
+  for await (const part of value.readable) {
+    // Some of it: to compare each byte takes longer than to send it.
+    assertEquals(part[0], CHUNK[at % CHUNK.length]);
+    at += part.length;
+    if (copy.isDue(part.length)) await copy.look();
+  }
+  await sent;
+  assertEquals([copy.received, value.received], [copy.size, copy.size]);
+  await channel.sink.close(1000);
+  assertEquals((await channel.closed).wasClean, true);
+  await server.close();
+}
+
+/** What a copy takes beyond what is there anyway. */
+async function measure(
+  name: string,
+  size: number,
+  body: (copy: Copy) => Promise<void>,
+): Promise<{ peak: number; kept: number }> {
+  // Code is compiled, and buffers are pooled, once.
+  await body(new Copy(Math.min(size, 16 * MIB)));
+  const before = await settled();
+  const copy = new Copy(size);
+  await body(copy);
+  const kept = copy.used - before;
+  const behind = await settled() - before;
+  const text = [size, copy.peak, kept, behind].map((it) => `${(it / MIB).toFixed(2)} MiB`);
+  console.log(`${name}: ${text[0]}; peak ${text[1]}, keeps ${text[2]}, behind it ${text[3]}`);
+  return { peak: copy.peak, kept };
+}
+
+for (const compression of [false, true]) {
+  const size = compression ? COMPRESSED_SIZE : SIZE;
+  const how = compression ? "compressed" : "uncompressed";
+  Deno.test(`large messages: ${size / MIB} MiB there and back, ${how}, keep at most 1 MiB an end beyond a bare copy`, async () => {
+    const floor = await measure("node:net", size, bare);
+    const ours = await measure(`ours, ${how}`, size, (copy) => streamed(copy, compression));
+    assert(ours.kept < 2 * KEPT + Math.max(0, floor.kept), `${ours.kept} bytes`);
+    assert(ours.peak < floor.peak + GARBAGE, `${ours.peak} bytes, beside ${floor.peak}`);
+  });
+}
