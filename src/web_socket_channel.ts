@@ -1,4 +1,9 @@
 import { connect } from "./connect.ts";
+import { observePeer, observeRequest } from "./diagnostics/observed.ts";
+import { systemClock } from "./web_socket/clock.ts";
+import type { Side } from "./protocol/frame.ts";
+import type { ConnectRequest } from "./web_socket/connect_request.ts";
+import type { ConnectionEvents, ObservedRequest } from "./web_socket/connection_events.ts";
 import { signKey } from "./handshake/accept_key.ts";
 import type {
   ConnectOptions,
@@ -153,6 +158,12 @@ export interface WebSocketChannelStatic {
   signKey(key: string): string;
 }
 
+const observeBytes = (side: Side): ConnectionEvents | null =>
+  observePeer({ side, transport: "bytes", url: () => "" }, systemClock);
+
+const observeOver = (request: ConnectRequest): ObservedRequest =>
+  observeRequest(request, "bytes", systemClock);
+
 /** Makes {@linkcode WebSocketChannel}s. */
 export const WebSocketChannel: WebSocketChannelStatic = {
   connect: connect as WebSocketChannelStatic["connect"],
@@ -162,11 +173,15 @@ export const WebSocketChannel: WebSocketChannelStatic = {
     return channel as WebSocketChannelInstance<Message & IncomingMessage>;
   },
   from: (socket, options) => NativeWebSocketChannel.from(socket, options),
-  over: ((bytes, options) => over(bytes, options)) as WebSocketChannelStatic["over"],
-  connectOver:
-    ((bytes, url, options) => connectOver(bytes, url, options)) as WebSocketChannelStatic[
-      "connectOver"
+  over:
+    ((bytes, options) => over(bytes, options, systemClock, observeBytes)) as WebSocketChannelStatic[
+      "over"
     ],
+  connectOver:
+    ((bytes, url, options) =>
+      connectOver(bytes, url, options, systemClock, observeOver)) as WebSocketChannelStatic[
+        "connectOver"
+      ],
   signKey,
 };
 

@@ -63,7 +63,7 @@ type ViteManifest = Record<string, {
 const KILOBYTE = 1000;
 
 /** Entries that have no place in a page. */
-const ELSEWHERE = new Set(["./net", "./server", "./testing", "./check"]);
+const ELSEWHERE = new Set(["./net", "./server", "./testing", "./check", "./diagnostics", "./cli"]);
 
 /** What a user of the platform's own `WebSocket` imports. */
 const NATIVE_ALONE = "./native, connect alone";
@@ -95,7 +95,8 @@ const BUDGETS: Record<string, { readonly budget: number; readonly target: number
 };
 
 /** Code that no page can use: in its bundle there is none, not even in a chunk that is loaded later. */
-const NOT_IN_A_PAGE = /\/src\/net\/|\/src\/server\/|\/src\/permessage_deflate\/(?:de|in)flate\.js$/;
+const NOT_IN_A_PAGE =
+  /\/src\/net\/|\/src\/server\/|\/src\/diagnostics\/|\/src\/permessage_deflate\/(?:de|in)flate\.js$/;
 
 /** Packages that do a part of this, and what their users import. */
 const PEERS: readonly (readonly [name: string, imported: string])[] = [

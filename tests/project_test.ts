@@ -17,9 +17,10 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   "permessage_deflate": ["protocol", "status"],
   "handshake": ["permessage_deflate", "protocol", "status"],
   "web_socket": ["stream_channel", ...RFCS],
-  "native": ["web_socket", "stream_channel", ...RFCS],
-  "net": ["web_socket", "stream_channel", ...RFCS],
-  "server": ["web_socket", "stream_channel", ...RFCS, "native", "net"],
+  "diagnostics": ["web_socket", "stream_channel", ...RFCS],
+  "native": ["web_socket", "stream_channel", ...RFCS, "diagnostics"],
+  "net": ["web_socket", "stream_channel", ...RFCS, "diagnostics"],
+  "server": ["web_socket", "stream_channel", ...RFCS, "native", "net", "diagnostics"],
   "page": ["web_socket", "stream_channel", ...RFCS, "native"],
   "faces": ["web_socket", "stream_channel", ...RFCS, "native", "net", "top"],
   "page_faces": ["web_socket", "stream_channel", ...RFCS, "native", "page", "faces"],
@@ -35,7 +36,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
     "server",
     "top",
   ],
-  "top": ["web_socket", "stream_channel", ...RFCS, "native", "net", "page"],
+  "top": ["web_socket", "stream_channel", ...RFCS, "native", "net", "page", "diagnostics"],
 };
 
 /** What every layer may import. */
@@ -53,7 +54,7 @@ const TOP = [
 /** What asks for a builtin, and who may use it: nowhere else does anything depend on a runtime. */
 const BUILTINS = "src/realm/builtin_module.ts";
 const MAY_USE_BUILTINS =
-  /^src\/(net|server|check)\/|^src\/realm\/parent_port\.ts$|^src\/permessage_deflate\/deflate\.ts$/;
+  /^src\/(net|server|check|diagnostics|cli)\/|^src\/realm\/parent_port\.ts$|^src\/permessage_deflate\/deflate\.ts$/;
 
 /** What other layers use, but has no test file of its own, and why. */
 const WITHOUT_TESTS: Readonly<Record<string, string>> = {

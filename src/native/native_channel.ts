@@ -1,4 +1,7 @@
 import { type Clock, systemClock } from "../web_socket/clock.ts";
+import { type ObservedPeer, observePeer, observeRequest } from "../diagnostics/observed.ts";
+import type { ConnectionEvents } from "../web_socket/connection_events.ts";
+import type { ReadFailure } from "./native_transport.ts";
 import type { ConnectRequest } from "../web_socket/connect_request.ts";
 import type { FromOptions } from "../web_socket/options.ts";
 import { readFailure } from "./connect_failure.ts";
@@ -7,13 +10,19 @@ import { SocketChannel } from "./socket_channel.ts";
 import { socketOwner } from "./socket_owner.ts";
 import type { WebSocketLike } from "./web_socket_like.ts";
 
+/** What is known of a socket that was given: which side it is, isn't; most are clients. */
+const PEER: ObservedPeer = { side: "client", transport: "native", url: () => "" };
+
 /** Channels over the global `WebSocket` of any platform, or any socket with its interface. */
 export const NativeChannel = {
   /** Connects with the global `WebSocket`. */
   connect(request: ConnectRequest, options: FromOptions, clock: Clock): SocketChannel {
     const owner = socketOwner();
-    return SocketChannel.connect(request, options, clock, {
-      capabilities: nativeCapabilities(),
+    const capabilities = nativeCapabilities();
+    const observed = observeRequest(request, "native", clock, capabilities.headers);
+    return SocketChannel.connect(observed.request, options, clock, {
+      capabilities,
+      observer: observed.observer,
       readFailure: (cause, url) => readFailure(cause, owner, url),
       create: ({ url, protocols, headers }) => createSocket(url.href, protocols, headers),
     });
@@ -24,8 +33,10 @@ export const NativeChannel = {
     socket: WebSocketLike | PromiseLike<WebSocketLike>,
     given?: FromOptions,
     clock: Clock = systemClock,
+    observer: ConnectionEvents | null = observePeer(PEER, clock),
   ): SocketChannel {
-    return SocketChannel.from(socket, given, clock, (cause, url) => readFailure(cause, null, url));
+    const read: ReadFailure = (cause, url) => readFailure(cause, null, url);
+    return SocketChannel.from(socket, given, clock, read, observer);
   },
 
   /** A channel that has failed before it began. */

@@ -15,6 +15,7 @@ import {
   DEFAULT_MAX_QUEUE_SIZE,
   type ReceiveQueueOptions,
 } from "../web_socket/options.ts";
+import type { ConnectionEvents } from "../web_socket/connection_events.ts";
 import { ConnectError, LimitError, WebSocketChannelError } from "../web_socket/errors.ts";
 import { shownUrl, withoutQuery } from "../web_socket/shown_url.ts";
 import type { Transport } from "../web_socket/transport.ts";
@@ -36,6 +37,8 @@ export type ReadFailure = (cause: unknown, url: URL | null) => ConnectFailure;
 export interface SocketKnowledge {
   readonly capabilities: Capabilities;
   readonly readFailure: ReadFailure;
+  /** Who is told what becomes of it. */
+  readonly observer?: ConnectionEvents | null;
   /** Creates one; the platform may refuse, by throwing. */
   create(request: ConnectRequest): WebSocketLike;
 }
@@ -168,6 +171,7 @@ export class NativeTransport implements Transport {
   #onMessage(data: unknown): void {
     const message = messageOf(data);
     if (message === null) return this.#core.closeBecauseOf(unknownMessage(data));
+    this.#core.observer?.onMessage("received", message);
     inlet.add(this.#core.incoming, message);
     if (inlet.queuedSize(this.#core.incoming) > this.#maxQueueSize) this.#overflow();
   }
@@ -254,7 +258,9 @@ export class NativeTransport implements Transport {
       return false;
     }
     // What a platform or a library makes of an object that lies about its bytes is not known.
-    socket.send(typeof message === "string" ? message : plainBytes(message));
+    const content = typeof message === "string" ? message : plainBytes(message);
+    socket.send(content);
+    this.#core.observer?.onMessage("sent", content);
     return true;
   }
 

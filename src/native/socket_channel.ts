@@ -3,6 +3,7 @@ import { NO_CAPABILITIES } from "../web_socket/capabilities.ts";
 import { Channel } from "../web_socket/channel.ts";
 import { ChannelCore } from "../web_socket/channel_core.ts";
 import type { Clock } from "../web_socket/clock.ts";
+import type { ConnectionEvents } from "../web_socket/connection_events.ts";
 import type { ConnectRequest } from "../web_socket/connect_request.ts";
 import { parseProtocols } from "../web_socket/connect_url.ts";
 import { type FromOptions, readFromOptions } from "../web_socket/options.ts";
@@ -32,6 +33,7 @@ export class SocketChannel extends Channel {
       capabilities,
       url: () => url === null ? "" : shownUrl(url),
     });
+    core.observer = settings.observer ?? null;
     const transport = new NativeTransport(core, settings);
     core.attach(transport);
     return { core, transport };
@@ -65,6 +67,7 @@ export class SocketChannel extends Channel {
     given: FromOptions | undefined,
     clock: Clock,
     readFailure: ReadFailure,
+    observer: ConnectionEvents | null = null,
   ): SocketChannel {
     const options = readFromOptions(given);
     const isPromise = isPromiseLike(socket);
@@ -76,6 +79,7 @@ export class SocketChannel extends Channel {
       url: null,
       capabilities: NO_CAPABILITIES,
       readFailure,
+      observer,
     });
     core.bound(options, () => null);
     if (isPromise) void transport.await(socket);

@@ -1,3 +1,4 @@
+import { observeRequest } from "../diagnostics/observed.ts";
 import { isPromiseLike } from "../realm/kinds.ts";
 import { Channel } from "../web_socket/channel.ts";
 import { ChannelCore } from "../web_socket/channel_core.ts";
@@ -56,13 +57,19 @@ class Connecting {
   constructor(request: ConnectRequest, options: ConnectOptions, clock: Clock) {
     const { origin, tls } = options;
     this.#options = options;
-    this.#target = { request, origin, tls: tls === undefined ? tls : readTlsOptions(tls) };
+    const observed = observeRequest(request, "net", clock);
+    this.#target = {
+      request: observed.request,
+      origin,
+      tls: tls === undefined ? tls : readTlsOptions(tls),
+    };
     this.core = new ChannelCore(options, clock, {
       transport: "net",
       capabilities: NET_CAPABILITIES,
       // Where redirects have led.
       url: () => shownUrl(this.#target.request.url),
     });
+    this.core.observer = observed.observer;
   }
 
   get progress(): string {

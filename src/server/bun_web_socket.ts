@@ -171,13 +171,14 @@ async function upgrade<Context>(
   for (const [name, value] of acceptance.headers) headers.append(name, value);
   if (protocol !== null) headers.set("Sec-WebSocket-Protocol", protocol);
   const socket = new BunSocket(protocol ?? "");
-  const channel = platformChannel<Context>(socket, pending.request, settings);
+  const channel = platformChannel<Context>(socket, pending, settings);
   const isUpgraded = taken(
     () => server.upgrade(request, { data: socket as never, headers }),
     () => channel.terminate(),
   );
   if (isUpgraded) return { response: undefined, channel };
   channel.terminate();
+  pending.observer?.onRefused(400, "malformed");
   reportRefused(settings.onRefused, { request: pending.request, status: 400, reason: "malformed" });
   return { response: refusalResponse(refuse(400)), channel: null };
 }

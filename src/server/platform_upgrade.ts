@@ -7,7 +7,9 @@ import type { ChannelOptions, ReceiveQueueOptions } from "../web_socket/options.
 import { readCompression } from "../web_socket/read_options.ts";
 import type { WebSocketEventLike, WebSocketLike } from "../native/web_socket_like.ts";
 import { NativeChannel } from "../native/native_channel.ts";
+import { observePeer } from "../diagnostics/observed.ts";
 import { Channel } from "../web_socket/channel.ts";
+import type { ConnectionEvents } from "../web_socket/connection_events.ts";
 import { type Clock, systemClock } from "../web_socket/clock.ts";
 import { UnsupportedError } from "../web_socket/errors.ts";
 import { MessageRate, type RateKind, type RateRule } from "../web_socket/message_rate.ts";
@@ -105,6 +107,8 @@ export function checkPlatformOptions<Context>(
 /** A request in the manner of `fetch`, ready to be decided about. */
 export class PlatformUpgrade {
   readonly request: UpgradeServerRequest;
+  /** Who is told what becomes of it. */
+  observer: ConnectionEvents | null = null;
   readonly #raw: Request;
   readonly #head: RequestHead;
   /** The client no longer waits for the answer. */
@@ -138,10 +142,14 @@ export class PlatformUpgrade {
 
   /** Decides, in time; a client that is gone meanwhile is refused, though it can't receive the answer. */
   async decide(settings: PlatformSettings, clock: Clock): Promise<Decision> {
+    const { headers } = this.#head;
+    const url = (): string => this.request.shownUrl;
+    this.observer = observePeer({ side: "server", transport: "native", url, headers }, clock);
     const decision = await this.#decide(settings, clock);
     if (decision.acceptance === null) settings.limits?.leave(this.request);
     if (decision.acceptance === null && !this.#hasLeft) {
       const { refusal: { status }, reason } = decision;
+      this.observer?.onRefused(status, reason);
       reportRefused(settings.onRefused, { request: this.request, status, reason });
     }
     return decision;
@@ -171,7 +179,7 @@ const MAX_OPENING = 60_000;
 /** The platform's socket as a channel with its request; the handler, if any, gets it when it is open. */
 export function platformChannel<Context>(
   socket: WebSocketLike,
-  request: UpgradeServerRequest,
+  { request, observer }: Pick<PlatformUpgrade, "request" | "observer">,
   settings: PlatformSettings,
   clock: Clock = systemClock,
 ): ServerWebSocketChannel<Message, MessageInput, Context> {
@@ -181,7 +189,7 @@ export function platformChannel<Context>(
   const options = { ...settings.channel, connectTimeout };
   const { rate } = settings;
   if (rate !== undefined) limitRate(socket, rate, () => channel);
-  const core = Channel.connectionOf(NativeChannel.from(socket, options, clock));
+  const core = Channel.connectionOf(NativeChannel.from(socket, options, clock, observer));
   const channel: ServerChannel<Message, MessageInput, Context> = new ServerChannel(core, request);
   const { handler, onError } = settings;
   core.onUnread = settings.onUnread;

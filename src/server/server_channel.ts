@@ -11,6 +11,7 @@ import { Deadline } from "../web_socket/deadline.ts";
 import type { ConnectionInfo } from "../web_socket/connection_info.ts";
 import { ConnectError } from "../web_socket/errors.ts";
 import { endsEarly } from "../web_socket/peer_ending.ts";
+import { observePeer } from "../diagnostics/observed.ts";
 import { MessageRate } from "../web_socket/message_rate.ts";
 import { speak } from "../web_socket/speaking.ts";
 import type { ChannelParts } from "../stream_channel/channel_like.ts";
@@ -148,6 +149,10 @@ export class ServerChannel<In = Message, Out = MessageInput, Context = unknown>
   ): ServerChannel {
     const core = new ChannelCore(settings.channel, clock, IDENTITY);
     const channel = new ServerChannel(core, upgrade.request);
+    const { request, head } = upgrade;
+    const url = (): string => request.shownUrl;
+    const known = { side: "server", transport: "server", url, headers: head.headers } as const;
+    core.observer = observePeer(known, clock);
     core.onClosed = extra.onClosed ?? null;
     const { limits } = settings;
     if (limits !== undefined) {
@@ -327,6 +332,7 @@ class Accepting implements Opener {
   }
 
   #tellRefused({ status }: Refusal, reason: RefusalReason): void {
+    this.#core.observer?.onRefused(status, reason);
     reportRefused(this.#settings.onRefused, { request: this.#request, status, reason });
   }
 

@@ -116,7 +116,7 @@ export async function upgradeWebSocket<Context = undefined>(
   Object.defineProperty(socket, "protocol", { value: protocol ?? "" });
   tellOnlyTheClientsClose(socket);
   for (const [name, value] of acceptance.headers) response.headers.append(name, value);
-  return { response, channel: platformChannel<Context>(socket, upgrade.request, settings) };
+  return { response, channel: platformChannel<Context>(socket, upgrade, settings) };
 }
 
 /**

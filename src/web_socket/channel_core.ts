@@ -19,6 +19,7 @@ import {
   streamsLarge,
 } from "./options.ts";
 import { type HandshakeResponse, WebSocketChannelError } from "./errors.ts";
+import type { ConnectionEvents } from "./connection_events.ts";
 import { checkMessage, type EarlyMessage, keepMessage } from "./message_input.ts";
 import { OutgoingMessage } from "./outgoing_message.ts";
 import type {
@@ -101,6 +102,8 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget, OutgoingM
   identity: ChannelIdentity;
   /** What users hold of it; set before anything is received. */
   face: WebSocketChannel | null = null;
+  /** Who is told what becomes of it; set before anything is tried. */
+  observer: ConnectionEvents | null = null;
   /** Called once, with its face, when all has ended. */
   onClosed: ((channel: WebSocketChannel) => void) | null = null;
   /** Takes the place of what `endsEarly` does. */
@@ -388,6 +391,7 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget, OutgoingM
     if (!isBare) this.#opening = opening;
     this.#open = this.#transport;
     this.#endAttempt();
+    this.observer?.onOpen(extensions, (this.face ?? this).connectionInfo);
     this.#sendEarly();
     outlet.drained(this.sink);
     if (outlet.isWaitedFor(this.sink)) this.#transport?.watch();
@@ -596,6 +600,7 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget, OutgoingM
     } else inlet.end(this.incoming);
     outlet.finish(this.sink, error);
     this.life.conclude(info);
+    this.observer?.onEnd(before, info);
     if (this.face !== null) this.onClosed?.(this.face);
   }
 

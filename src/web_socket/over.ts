@@ -3,15 +3,17 @@ import {
   checkDeflateAnswer,
   type DeflateParameters,
 } from "../permessage_deflate/deflate_parameters.ts";
+import type { Side } from "../protocol/frame.ts";
 import { parseExtensions } from "../handshake/extensions.ts";
 import { type ChannelLike, partsOf } from "../stream_channel/channel_like.ts";
 import { shown } from "../stream_channel/options.ts";
+import type { ConnectionEvents, ObservedRequest } from "./connection_events.ts";
 import { BARE, type Capabilities, WITH_HANDSHAKE } from "./capabilities.ts";
 import { Channel } from "./channel.ts";
 import { ChannelCore } from "./channel_core.ts";
 import { ChannelWire } from "./channel_wire.ts";
 import { type Clock, systemClock } from "./clock.ts";
-import { parseConnect } from "./connect_request.ts";
+import { type ConnectRequest, parseConnect } from "./connect_request.ts";
 import { zlibAbilities } from "../permessage_deflate/deflate.ts";
 import { UnsupportedError } from "./errors.ts";
 import { Exchange } from "./exchange.ts";
@@ -24,6 +26,8 @@ import { type ConnectOverOptions, DEFAULT_CLOSE_TIMEOUT, type OverOptions } from
 import { readConnectOverOptions, readOverOptions } from "./read_options.ts";
 import type { WebSocketChannel } from "./web_socket_channel.ts";
 
+const unobserved = (request: ConnectRequest): ObservedRequest => ({ request, observer: null });
+
 const noUrl = (): string => "";
 
 const BARE_DESTROYABLE: Capabilities = Object.freeze({ ...BARE, terminate: true });
@@ -33,8 +37,9 @@ export function over(
   bytes: ChannelLike<Uint8Array, Uint8Array>,
   options: OverOptions,
   clock: Clock = systemClock,
+  observe?: (side: Side) => ConnectionEvents | null,
 ): WebSocketChannel {
-  return overWire(() => new ChannelWire(partsOf(bytes)), options, clock);
+  return overWire(() => new ChannelWire(partsOf(bytes)), options, clock, observe);
 }
 
 /** {@linkcode over} whatever carries bytes. */
@@ -42,6 +47,7 @@ export function overWire(
   wireOf: () => Wire,
   options: OverOptions,
   clock: Clock,
+  observe?: (side: Side) => ConnectionEvents | null,
 ): WebSocketChannel {
   const read = readOverOptions(options);
   const { side, protocol = null, extensions = "" } = read;
@@ -53,6 +59,7 @@ export function overWire(
   const wire = wireOf();
   const capabilities = wire.canDestroy ? BARE_DESTROYABLE : BARE;
   const core = new ChannelCore(read, clock, { transport: "bytes", capabilities, url: noUrl });
+  core.observer = observe?.(side) ?? null;
   speak(core, wire, { side, agreement, options: read });
   return new Channel(core);
 }
@@ -83,8 +90,9 @@ export function connectOver(
   url: string | URL,
   options: ConnectOverOptions = {},
   clock: Clock = systemClock,
+  observe?: (request: ConnectRequest) => ObservedRequest,
 ): WebSocketChannel {
-  return connectOverWire(() => new ChannelWire(partsOf(bytes)), url, options, clock);
+  return connectOverWire(() => new ChannelWire(partsOf(bytes)), url, options, clock, observe);
 }
 
 /** {@linkcode connectOver} whatever carries bytes. */
@@ -93,15 +101,18 @@ export function connectOverWire(
   url: string | URL,
   options: ConnectOverOptions,
   clock: Clock,
+  observe: (request: ConnectRequest) => ObservedRequest = unobserved,
 ): WebSocketChannel {
   const read = readConnectOverOptions(options);
-  const request = parseConnect(url, read);
+  const parsed = parseConnect(url, read);
   const wire = wireOf();
+  const { request, observer } = observe(parsed);
   const core = new ChannelCore(read, clock, {
     transport: "bytes",
     capabilities: WITH_HANDSHAKE,
     url: () => shownUrl(request.url),
   });
+  core.observer = observer;
   const { closeTimeout = DEFAULT_CLOSE_TIMEOUT } = read;
   // Before the attempt has a timer: it throws if the bytes have another reader.
   const exchange = read.signal?.aborted ? null : new Exchange(wire, { clock, ms: closeTimeout });

@@ -54,7 +54,9 @@ export function speakWith(
   const { protocol, extensions, deflate } = agreement;
   const compression = agreement.compression ?? chosenCompression(options.compression) ?? {};
   const wire = "wire" in over ? over.wire : over;
-  const transport = new ProtocolTransport(core, wire, {
+  const Kind = (core.observer?.protocolTransport as typeof ProtocolTransport | undefined) ??
+    ProtocolTransport;
+  const transport = new Kind(core, wire, {
     side,
     options,
     traffic: spoken.traffic,
