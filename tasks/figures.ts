@@ -45,18 +45,18 @@ const ROOT = new URL("../", import.meta.url);
 
 /** The budget of each folder of src/. */
 const ROOMS: Rooms = {
-  "src": { files: 5, lines: 419 },
+  "src": { files: 5, lines: 434 },
   "src/check": { files: 31, lines: 6539 },
   "src/handshake": { files: 11, lines: 1735 },
-  "src/native": { files: 12, lines: 1054 },
-  "src/net": { files: 18, lines: 2711 },
+  "src/native": { files: 12, lines: 1075 },
+  "src/net": { files: 18, lines: 2718 },
   "src/diagnostics": { files: 5, lines: 546 },
   "src/page": { files: 3, lines: 130 },
   "src/permessage_deflate": { files: 6, lines: 1288 },
   "src/protocol": { files: 17, lines: 3377 },
   "src/realm": { files: 4, lines: 334 },
   "src/reconnecting": { files: 25, lines: 3991 },
-  "src/server": { files: 34, lines: 5776 },
+  "src/server": { files: 34, lines: 5791 },
   "src/stream_channel": { files: 22, lines: 6266 },
   "src/faces": { files: 11, lines: 1588 },
   "src/page_faces": { files: 2, lines: 123 },
@@ -88,7 +88,7 @@ interface Budget {
 }
 
 /** The budgets of what is counted in the text of src/. */
-const FORWARDS: Budget = { budget: 132, goal: 39 };
+const FORWARDS: Budget = { budget: 134, goal: 39 };
 const CALLBACK_INTERFACES: Budget = { budget: 25, goal: 9 };
 /** What a sink hands its values to, and that of a WebSocket channel, do the work: they are no listeners. */
 const CALLBACK_INTERFACES_OF_OTHER_NAMES: Budget = { budget: 3 };
