@@ -9,7 +9,7 @@
  *
  * async function greet(url: string): Promise<string> {
  *   const channel = WebSocketChannel.connect(url);
- *   await channel.ready; // or it throws an error that says what failed
+ *   await channel.ready; // throws if the connection failed, and says why
  *   channel.sink.add("hello");
  *   const { value } = await channel.stream.next();
  *   await channel.sink.close(status.normalClosure);

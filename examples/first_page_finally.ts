@@ -7,7 +7,7 @@ const url = globalThis.process.argv[2] ?? "wss://example.com/feed";
 
 const channel = WebSocketChannel.connect(url, { protocols: ["v2"] });
 try {
-  await channel.ready; // or it throws an error that says what failed
+  await channel.ready; // throws if the connection failed, and says why
   channel.sink.add(JSON.stringify({ subscribe: "ticks" }));
   for await (const message of channel.stream) {
     if (typeof message === "string") console.log(JSON.parse(message));

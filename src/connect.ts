@@ -1,5 +1,5 @@
 import { NativeChannel } from "./native/native_channel.ts";
-import { missingNatively } from "./native/native_capabilities.ts";
+import { firstUnsupported } from "./native/native_capabilities.ts";
 import { unsupported } from "./native/missing.ts";
 import { hasNet } from "./net/builtins.ts";
 import { socketOwner } from "./native/socket_owner.ts";
@@ -39,7 +39,7 @@ let dialling: Dialling | null = null;
 
 /** Only who dials needs it: a page never loads it, and a bundler can split it off. */
 async function loadDialling(): Promise<Dialling> {
-  return dialling = await import("./net/dialling.ts");
+  return dialling = await import("./net/dialer.ts");
 }
 
 function choose(
@@ -48,7 +48,7 @@ function choose(
 ): "native" | "net" | { missing: string } {
   const { transport = "auto" } = options;
   if (transport === "net") return hasNet() ? "net" : { missing: "net" };
-  const missing = missingNatively(options, request);
+  const missing = firstUnsupported(options, request);
   // Node's own says nothing of why an attempt failed.
   const isMute = missing === null && socketOwner() === "node";
   if (transport === "auto" && (missing !== null || isMute) && hasNet()) return "net";

@@ -101,7 +101,7 @@ class ExtensionReader {
   }
 }
 
-/** NaN, the code behind the end, is none. */
+/** NaN, which is the code behind the last character, is not such a character. */
 function isTokenCode(code: number): boolean {
   return code > 32 && code < 127 && !'"(),/:;<=>?@[\\]{}'.includes(String.fromCharCode(code));
 }

@@ -50,7 +50,7 @@ const IGNORED_HEADERS: Record<string, readonly string[]> = {
  *
  * @returns The name of a capability or an option, or `null` when it can do everything.
  */
-export function missingNatively(options: ConnectOptions, request: ConnectRequest): string | null {
+export function firstUnsupported(options: ConnectOptions, request: ConnectRequest): string | null {
   if (!hasNativeWebSocket()) return "WebSocket";
   const { headers } = request;
   const abilities = { capabilities: nativeCapabilities(), compresses: compresses() };

@@ -4,7 +4,7 @@ import { type ConnectRequest, parseConnect } from "../web_socket/connect_request
 import type { ConnectOptions, FromOptions } from "../web_socket/options.ts";
 import { readConnectOptions } from "../web_socket/read_options.ts";
 import type { WebSocketChannel } from "../web_socket/web_socket_channel.ts";
-import { missingNatively } from "./native_capabilities.ts";
+import { firstUnsupported } from "./native_capabilities.ts";
 import { unsupported } from "./missing.ts";
 import { NativeChannel } from "./native_channel.ts";
 import type { SocketChannel } from "./socket_channel.ts";
@@ -57,7 +57,7 @@ export const NativeWebSocketChannel: NativeWebSocketChannelStatic = {
 
 /** Connects with the global `WebSocket`; the channel fails if that can't do what the options ask for. */
 export function connectNative(request: ConnectRequest, options: ConnectOptions): SocketChannel {
-  const missing = missingNatively(options, request);
+  const missing = firstUnsupported(options, request);
   if (missing === null) return NativeChannel.connect(request, options, systemClock);
   return failedNative(unsupported(missing, options), request);
 }

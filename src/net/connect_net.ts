@@ -15,7 +15,7 @@ import { openOver } from "../web_socket/open_handshake.ts";
 import { shownUrl } from "../web_socket/shown_url.ts";
 import { offeredCompression, speak } from "../web_socket/speaking.ts";
 import type { WebSocketChannel } from "../web_socket/web_socket_channel.ts";
-import type * as dialling from "./dialling.ts";
+import type * as dialling from "./dialer.ts";
 import { NET_CAPABILITIES } from "./net_capabilities.ts";
 import type { Target } from "./redirect.ts";
 import { readTlsOptions } from "./tls_options.ts";

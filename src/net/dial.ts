@@ -29,7 +29,7 @@ import type { TlsOptions } from "../web_socket/tls_options.ts";
 import { guardIdentity, refuseIgnored } from "./tls_options.ts";
 import { addressesOf, type Candidate, candidatesOf, failure, interleaved } from "./addresses.ts";
 import { dialError, isLost, shownFailures } from "./dial_error.ts";
-import { bareHost } from "./no_proxy.ts";
+import { bareHost } from "./environment_proxy.ts";
 import {
   chooseProxy,
   isSocks,

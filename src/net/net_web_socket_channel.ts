@@ -4,7 +4,7 @@ import { parseConnect } from "../web_socket/connect_request.ts";
 import type { ConnectOptions } from "../web_socket/options.ts";
 import { readConnectOptions } from "../web_socket/read_options.ts";
 import type { WebSocketChannel } from "../web_socket/web_socket_channel.ts";
-import * as dialling from "./dialling.ts";
+import * as dialling from "./dialer.ts";
 import { connectNet } from "./connect_net.ts";
 
 /** A channel over `node:net` or `node:tls`, on Deno, Node and Bun. */

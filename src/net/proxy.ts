@@ -15,7 +15,7 @@ import { type Answer, type BodyTime, Exchange, NoAnswer } from "../web_socket/ex
 import { SeenResponse } from "../web_socket/open_handshake.ts";
 import { platform } from "../web_socket/platform.ts";
 import { environment, isReadable, type Socket } from "./builtins.ts";
-import { type Environment, environmentProxy, PROXY_VARIABLES } from "./no_proxy.ts";
+import { type Environment, environmentProxy, PROXY_VARIABLES } from "./environment_proxy.ts";
 import { SocketWire } from "./socket_wire.ts";
 
 /** A proxy to go through. */

@@ -220,7 +220,7 @@ export class SocketWire implements Wire {
     for (const flush of this.#flushing ?? []) flush.resolve();
     this.#flushing = null;
     if (this.#is(PAUSED) && !this.#is(CLOSED) && !this.#is(TOLD)) {
-      this.#reader?.onOver(this.#failure);
+      this.#reader?.onEnded(this.#failure);
     }
     this.#flags |= CLOSED;
     // A paused socket may have read bytes that it hasn't reported.

@@ -9,7 +9,7 @@ import { joined } from "../protocol/byte_queue.ts";
 import { codeOf } from "../realm/kinds.ts";
 import type { WireEvents, WireFailure } from "../web_socket/wire.ts";
 import type { Socket } from "./builtins.ts";
-import { addressBits } from "./no_proxy.ts";
+import { addressBits } from "./environment_proxy.ts";
 import { portOf, ProxyRefusal } from "./proxy.ts";
 import { SocketWire } from "./socket_wire.ts";
 
@@ -155,7 +155,7 @@ class Reader implements WireEvents {
 
   onDrain(): void {}
 
-  onOver(): void {}
+  onEnded(): void {}
 
   onEnd(failure: WireFailure | null): void {
     // What the system says of a connection says more.

@@ -27,7 +27,7 @@ import { SlidingWindow } from "./sliding_window.ts";
 const THRESHOLD = 1024;
 
 /** Short messages get more of the window than that. */
-const LEAST_DICTIONARY = 2048;
+const MIN_DICTIONARY = 2048;
 
 /** What the platform's zlib can do. */
 export interface ZlibAbilities {
@@ -200,7 +200,7 @@ class Compressor {
     const window = this.#window;
     return window === null || window.length === 0
       ? undefined
-      : window.last(Math.max(LEAST_DICTIONARY, 2 * length));
+      : window.last(Math.max(MIN_DICTIONARY, 2 * length));
   }
 
   /** The smallest window in which all fits, with the 262 bytes that zlib looks ahead. */

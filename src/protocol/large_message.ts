@@ -5,7 +5,7 @@
  */
 
 import { compact, joined } from "./byte_queue.ts";
-import { bytesToFill } from "./bytes_to_fill.ts";
+import { allocateUninitialized } from "./allocate_uninitialized.ts";
 import { TEXT } from "./frame.ts";
 import { applyMask } from "./mask.ts";
 import type { InflatePartsEvents, PartsInflater } from "./message_deflate.ts";
@@ -13,7 +13,7 @@ import type { FrameInPieces, MessageOptions } from "./pieces.ts";
 import { decodeInvalid, decodeWithin, lastBoundary } from "./utf8.ts";
 
 /** So many compressed bytes wait for the decompressor, and no more are read. */
-const MOST_PENDING = 0x1_0000;
+const MAX_PENDING = 0x1_0000;
 
 const EMPTY = new Uint8Array(0);
 
@@ -32,7 +32,7 @@ export interface LargeMessageEvents {
 
 /** A copy of a piece of a frame's payload, unmasked. */
 function unmasked(frame: FrameInPieces, chunk: Uint8Array, start: number, end: number): Uint8Array {
-  const bytes = bytesToFill(end - start);
+  const bytes = allocateUninitialized(end - start);
   bytes.set(chunk.subarray(start, end));
   if (frame.masked) applyMask(bytes, 0, bytes.length, frame.key, frame.length - frame.remaining);
   return bytes;
@@ -192,7 +192,7 @@ export class InflatingLarge implements InflatePartsEvents {
 
   /** Whether it has so much to do that no more is to be read. */
   get isBusy(): boolean {
-    return this.#isEnded || this.#pending >= MOST_PENDING;
+    return this.#isEnded || this.#pending >= MAX_PENDING;
   }
 
   /** Takes a piece of a frame's payload. */

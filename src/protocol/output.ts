@@ -75,9 +75,9 @@ export class Output {
   #chunks: Uint8Array[] | null = null;
 
   /** How many bytes were taken and not released. */
-  #lent = 0;
+  #unreleased = 0;
   /** The slab that holds them, unless there are `#parts`. */
-  #lentSlab: Slab | null = null;
+  #takenSlab: Slab | null = null;
   /** The finished chunks that were not released: taken or not. */
   #parts: Part[] | null = null;
 
@@ -91,7 +91,7 @@ export class Output {
    *
    * @param keys The source of masking keys, or `null` if frames aren't masked: RFC 6455 §5.1, a client
    * masks all frames and a server none.
-   * @param recycles Whether {@linkcode giveBack} will be called. Otherwise chunks are copies.
+   * @param recycles Whether {@linkcode release} will be called. Otherwise chunks are copies.
    */
   constructor(keys: MaskingKeySource | null, recycles: boolean) {
     this.#keys = keys;
@@ -117,7 +117,8 @@ export class Output {
 
   /** Whether nothing is in it, and everything that was taken was released. */
   get isUnused(): boolean {
-    return this.#size === 0 && this.#lent === 0 && this.#slab === null && this.#chunks === null &&
+    return this.#size === 0 && this.#unreleased === 0 && this.#slab === null &&
+      this.#chunks === null &&
       this.#parts === null;
   }
 
@@ -403,8 +404,8 @@ export class Output {
   #listParts(): Part[] {
     if (this.#parts !== null) return this.#parts;
     const parts: Part[] = [];
-    if (this.#lent > 0) parts.push({ slab: this.#lentSlab, length: this.#lent });
-    this.#lentSlab = null;
+    if (this.#unreleased > 0) parts.push({ slab: this.#takenSlab, length: this.#unreleased });
+    this.#takenSlab = null;
     return this.#parts = parts;
   }
 
@@ -422,10 +423,10 @@ export class Output {
     const chunk = slab === null ? this.#alone as Uint8Array : this.#cut(slab);
     this.#alone = null;
     if (this.#recycles) {
-      if (this.#parts !== null || this.#lent > 0) {
+      if (this.#parts !== null || this.#unreleased > 0) {
         this.#listParts().push({ slab, length: chunk.length });
-      } else this.#lentSlab = slab;
-      this.#lent += chunk.length;
+      } else this.#takenSlab = slab;
+      this.#unreleased += chunk.length;
     }
     this.#clear();
     return chunk;
@@ -442,7 +443,7 @@ export class Output {
     this.#finish();
     const chunks = this.#chunks ?? [];
     this.#chunks = null;
-    if (this.#recycles) this.#lent += this.#size;
+    if (this.#recycles) this.#unreleased += this.#size;
     this.#clear();
     return chunks;
   }
@@ -459,19 +460,19 @@ export class Output {
    *
    * @param kept How many bytes, the last ones that were taken, are still needed.
    */
-  giveBack(kept: number): void {
-    if (this.#parts !== null) return this.#giveBackParts(this.#parts, kept);
+  release(kept: number): void {
+    if (this.#parts !== null) return this.#releaseParts(this.#parts, kept);
     if (kept > 0) return;
-    this.#lent = 0;
-    this.#lentSlab?.release();
-    this.#lentSlab = null;
+    this.#unreleased = 0;
+    this.#takenSlab?.release();
+    this.#takenSlab = null;
   }
 
-  #giveBackParts(parts: Part[], kept: number): void {
+  #releaseParts(parts: Part[], kept: number): void {
     let count = 0;
     for (const { slab, length } of parts) {
-      if (this.#lent - length < kept) break;
-      this.#lent -= length;
+      if (this.#unreleased - length < kept) break;
+      this.#unreleased -= length;
       slab?.release();
       count++;
     }

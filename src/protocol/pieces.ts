@@ -6,7 +6,7 @@
  */
 
 import { compact } from "./byte_queue.ts";
-import { bytesToFill } from "./bytes_to_fill.ts";
+import { allocateUninitialized } from "./allocate_uninitialized.ts";
 import { BAD_UTF8, type Failure } from "./failure.ts";
 import { FrameHeader, MAX_HEADER_LENGTH, RSV1, TEXT } from "./frame.ts";
 import { applyMask } from "./mask.ts";
@@ -21,10 +21,10 @@ import {
 import { LARGEST_PIECE, type WorkBudget } from "./work_budget.ts";
 
 /** The minimum capacity of the buffer of a message in pieces, in bytes. */
-const LEAST_ROOM = 0x400;
+const MIN_ROOM = 0x400;
 
 /** Up to this size a buffer grows by being copied: more would take too long at once. */
-const MOST_GROWN: number = 4 * LARGEST_PIECE;
+const MAX_GROWN: number = 4 * LARGEST_PIECE;
 
 const EMPTY = new Uint8Array(0);
 
@@ -186,7 +186,7 @@ export class MessageInPieces {
   add(bytes: Uint8Array): boolean {
     const size = this.#size + bytes.length;
     if (size > this.#buffer.length) {
-      if (size > MOST_GROWN && !this.isText) return false;
+      if (size > MAX_GROWN && !this.isText) return false;
       this.#grow(size, Infinity);
     }
     this.#buffer.set(bytes, this.#size);
@@ -200,7 +200,7 @@ export class MessageInPieces {
    * @param size How many bytes it has.
    */
   reserve(size: number): void {
-    this.#moveTo(bytesToFill(size));
+    this.#moveTo(allocateUninitialized(size));
   }
 
   /**
@@ -257,8 +257,8 @@ export class MessageInPieces {
     const needed = isLargeText ? Math.max(size, Math.min(expected, LARGEST_PIECE)) : expected;
     const twice = Math.min(2 * size, this.#options.maxSize);
     const grown = needed <= 32 * size
-      ? bytesToFill(needed)
-      : new Uint8Array(Math.max(twice, Math.min(needed, LEAST_ROOM)));
+      ? allocateUninitialized(needed)
+      : new Uint8Array(Math.max(twice, Math.min(needed, MIN_ROOM)));
     this.#moveTo(grown);
   }
 

@@ -135,7 +135,7 @@ export interface ProtocolOptions {
   /** `false`: Pings aren't answered; the owner does. */
   readonly autoPong?: boolean | undefined;
 
-  /** Whether `Output.giveBack` will be called. */
+  /** Whether `Output.release` will be called. */
   readonly recycles?: boolean | undefined;
 
   /**

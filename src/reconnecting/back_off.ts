@@ -22,7 +22,7 @@ const MAX_EXPONENT = 64;
  * IANA's registry of close codes: a client that was closed with 1012 reconnects after a random delay of 5–30
  * seconds. This is the shortest one, as a part of `maxDelay`.
  */
-const LEAST_PART = 1 / 6;
+const MIN_PART = 1 / 6;
 
 /** Another attempt after these would end in the same way. */
 const FINAL: readonly number[] = [
@@ -78,7 +78,7 @@ export function delayAfter(failures: number, info: CloseInfo, times: BackOffTime
   const { firstDelay, maxDelay, random } = times;
   const code = decisiveCode(info);
   if (code === status.serviceRestart || code === status.tryAgainLater) {
-    return maxDelay * (LEAST_PART + random() * (1 - LEAST_PART));
+    return maxDelay * (MIN_PART + random() * (1 - MIN_PART));
   }
   const bound = Math.min(maxDelay, firstDelay * FACTOR ** Math.min(failures, MAX_EXPONENT));
   return wishOf(info) + random() * bound;

@@ -143,7 +143,7 @@ class LeftUpgrade {
   readonly #deadline: Deadline | null = null;
   readonly #forget: () => void;
 
-  constructor(event: UpgradeEvent, server: SharingServer, onOver: () => void) {
+  constructor(event: UpgradeEvent, server: SharingServer, onEnded: () => void) {
     const { socket } = event;
     const { handshakeTimeout: ms, clock } = server;
     // A connection without such a listener ends the process when it is reset.
@@ -151,7 +151,7 @@ class LeftUpgrade {
     this.#forget = () => {
       this.#deadline?.clear();
       socket.removeListener("close", this.#forget);
-      onOver();
+      onEnded();
     };
     socket.on("close", this.#forget);
     this.#event = event;

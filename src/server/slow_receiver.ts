@@ -83,7 +83,7 @@ export class SlowReceiver {
       this.#deadline = new Deadline(this.#clock, {
         ms: policy.stallTimeout,
         onLook: (counted, stalled) => this.#look(counted, stalled),
-        onTime: () => this.#give(),
+        onTime: () => this.#closeStalled(),
       });
       void this.#pump();
     } else if (this.#deadline !== null) this.#deadline.limit = policy.stallTimeout;
@@ -139,7 +139,7 @@ export class SlowReceiver {
     if (amount < this.#amount) this.#progress();
     this.#amount = amount;
     this.#behindFor += counted;
-    if (!stalled && this.#isHopeless) this.#give();
+    if (!stalled && this.#isHopeless) this.#closeStalled();
   }
 
   get #isHopeless(): boolean {
@@ -148,7 +148,7 @@ export class SlowReceiver {
       this.#behindFor >= policy.stallTimeout;
   }
 
-  #give(): void {
+  #closeStalled(): void {
     this.#end();
     if (this.#channel.state === "open") closeAs(this.#channel, tryAgainLater, "Too slow");
   }

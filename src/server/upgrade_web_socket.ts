@@ -114,7 +114,7 @@ export async function upgradeWebSocket<Context = undefined>(
     }), () => settings.limits?.leave(upgrade.request));
   // Deno's socket doesn't know what was agreed on this side.
   Object.defineProperty(socket, "protocol", { value: protocol ?? "" });
-  tellOnlyTheClientsClose(socket);
+  reportMissingCloseAs1006(socket);
   for (const [name, value] of acceptance.headers) response.headers.append(name, value);
   return { response, channel: platformChannel<Context>(socket, upgrade, settings) };
 }
@@ -138,7 +138,7 @@ function closingResponse(request: Request, refusal: Refusal): Response {
  * RFC 6455 §7.1.5: where no Close frame came the code is 1006. Deno gives its own, 1001, to a client that
  * doesn't answer its pings.
  */
-function tellOnlyTheClientsClose(socket: WebSocketLike): void {
+function reportMissingCloseAs1006(socket: WebSocketLike): void {
   const add = socket.addEventListener.bind(socket);
   socket.addEventListener = (type: string, listener: (event: WebSocketEventLike) => void) => {
     if (type !== "close") return add(type, listener);

@@ -118,7 +118,7 @@ export class Line<T> implements SinkTarget<T> {
   /** The end is in flight, behind the values. */
   #ending: { readonly failure: Failure | null } | null = null;
   #ended = false;
-  #planned = false;
+  #isScheduled = false;
 
   /** @param options Checked values. See {@linkcode LineOptions}. */
   constructor(options: LineOptions<T>) {
@@ -175,10 +175,10 @@ export class Line<T> implements SinkTarget<T> {
   }
 
   #plan(): void {
-    if (this.#planned || this.#ended) return;
-    this.#planned = true;
+    if (this.#isScheduled || this.#ended) return;
+    this.#isScheduled = true;
     const arrive = (): void => {
-      this.#planned = false;
+      this.#isScheduled = false;
       this.#arrive();
     };
     if (this.#pace === undefined) queueMicrotask(arrive);

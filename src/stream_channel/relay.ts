@@ -62,7 +62,7 @@ export interface RelayOptions<In, Out, NewIn, NewOut> {
 type Send<T> = (value: T, options?: unknown) => boolean;
 
 /** The one message that a relay keeps for its reader: the others stay where their size is known. */
-const HELD = { highWaterMark: 1, sizeOf: () => 1 };
+const HOLD_ONE_MESSAGE = { highWaterMark: 1, sizeOf: () => 1 };
 
 /**
  * A channel over another one, which may come later: each message passes in the same call, the room of
@@ -116,7 +116,7 @@ export class Relay<In, Out, NewIn = In, NewOut = Out> implements SinkTarget<NewO
         this.#regulate();
       },
       close: () => this.sink.close(),
-    }, HELD);
+    }, HOLD_ONE_MESSAGE);
     this.sink = new MessageSink<NewOut, unknown>(this);
     this.inner = "sink" in inner ? inner.sink : inner;
     this.#send = this.#sender(encode);

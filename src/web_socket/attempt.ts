@@ -4,7 +4,7 @@ import { Deadline } from "./deadline.ts";
 import type { CloseInitiator } from "./close_info.ts";
 
 /** What an {@linkcode Attempt} bounds. */
-export interface Attempted {
+export interface ConnectDeadlineEvents {
   /** What it is waiting for; `null` when that is not known. */
   phase(): string | null;
   /** Where it leads, as texts show it; empty when that isn't known. */
@@ -24,13 +24,13 @@ export class Attempt {
   /**
    * Bounds an attempt.
    *
-   * @param attempted The attempt.
+   * @param events The attempt.
    * @param options The bounds; the signal hasn't aborted yet.
    * @param clock Where times come from.
    * @param trace An error made by the call that begins it; `null` when no user's code called.
    */
   constructor(
-    attempted: Attempted,
+    events: ConnectDeadlineEvents,
     options: ConnectDeadlineOptions,
     clock: Clock,
     trace: Error | null = null,
@@ -38,15 +38,15 @@ export class Attempt {
     this.#trace = trace;
     const { signal, connectTimeout = DEFAULT_CONNECT_TIMEOUT } = options;
     this.#signal = signal;
-    this.#onAbort = () => attempted.giveUp(signal?.reason, "local");
+    this.#onAbort = () => events.giveUp(signal?.reason, "local");
     signal?.addEventListener("abort", this.#onAbort, { once: true });
     const onTime = (): void => {
-      const [url, phase] = [attempted.url(), attempted.phase()];
+      const [url, phase] = [events.url(), events.phase()];
       const message = `Cannot connect${url === "" ? "" : ` to ${url}`}: ` +
         `it took longer than ${connectTimeout} ms${phase === null ? "" : `, in phase ${phase}`}`;
       const error = new DOMException(message, "TimeoutError");
       this.locate(error);
-      attempted.giveUp(error, "timeout");
+      events.giveUp(error, "timeout");
     };
     this.#deadline = connectTimeout === 0
       ? null

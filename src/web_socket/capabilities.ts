@@ -34,7 +34,7 @@ export type Capability =
 /** What a transport can do: every {@linkcode Capability}, and whether it is there. */
 export type Capabilities = Readonly<Record<Capability, boolean>>;
 
-/** No capability at all: what is known of a socket that nothing is known of. */
+/** No capability at all: for sockets of which nothing is known. */
 export const NO_CAPABILITIES: Capabilities = Object.freeze({
   headers: false,
   ping: false,

@@ -119,16 +119,16 @@ export class ChannelWire implements Wire {
 
   #onSinkDone(failure: WireFailure | null): void {
     this.#amount = this.bufferedAmount;
-    this.#onSinkOver(failure);
+    this.#onWritableEnd(failure);
   }
 
-  #onSinkOver(failure: WireFailure | null): void {
+  #onWritableEnd(failure: WireFailure | null): void {
     // An end that came although it is paused may wait for a reader: then it is still to be reported.
     if (this.#closed || this.#ended && !this.#paused) return;
     this.#closed = true;
     this.#failure ??= failure;
     this.#subscription?.resume();
-    this.#events?.onOver(this.#failure);
+    this.#events?.onEnded(this.#failure);
   }
 
   write(chunk: Uint8Array): boolean {
@@ -138,7 +138,7 @@ export class ChannelWire implements Wire {
       return this.#bytes.sink.add(chunk);
     } catch (error) {
       // The user has closed the sink of bytes, or an addStream holds it: the connection would have a gap.
-      this.#onSinkOver({ error });
+      this.#onWritableEnd({ error });
       return false;
     }
   }

@@ -97,7 +97,7 @@ export class Exchange implements WireEvents {
   /** Makes `events` the wire's reader. It first gets the bytes that were received behind the answer. */
   handOver(events: WireEvents): void {
     this.wire.listen(events);
-    if (this.#over !== null) events.onOver(this.#over.failure);
+    if (this.#over !== null) events.onEnded(this.#over.failure);
     for (const chunk of this.#rest) events.onChunk(chunk);
     if (this.#end !== null) events.onEnd(this.#end.failure);
   }
@@ -110,7 +110,7 @@ export class Exchange implements WireEvents {
 
   onDrain(): void {}
 
-  onOver(failure: WireFailure | null): void {
+  onEnded(failure: WireFailure | null): void {
     this.#over = { failure };
   }
 

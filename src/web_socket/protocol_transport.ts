@@ -203,7 +203,7 @@ export class ProtocolTransport
 
   onDrain(): void {
     if (this.#output === BLOCKED && this.#hasRoom) this.#write();
-    if (this.#is(LENDING)) this.#giveBack();
+    if (this.#is(LENDING)) this.#releaseTaken();
     const { sink } = this.#core;
     if (outlet.isWaitedFor(sink)) outlet.drained(sink);
     if (this.#room !== null) this.#openRoom();
@@ -211,7 +211,7 @@ export class ProtocolTransport
     if (isWatching && this.#core.state !== "closed") this.#wire.watch();
   }
 
-  onOver(failure: WireFailure | null): void {
+  onEnded(failure: WireFailure | null): void {
     // Where only the writing half is broken the rest may never end.
     this.#deadline ??= new Deadline(this.#core.clock, {
       ms: this.#core.closeTimeout,
@@ -557,7 +557,7 @@ export class ProtocolTransport
     if (isWritten && this.#traffic !== null) this.#traffic.sent.bytes += size;
     if (isWritten) this.#written(size, payloadSize, before);
     else this.#lost += payloadSize;
-    if (this.#wire.releasesChunks) this.#giveBack();
+    if (this.#wire.releasesChunks) this.#releaseTaken();
     else this.#protocol.releaseOutput();
     if (this.#isWaitedFor) this.watch();
   }
@@ -576,9 +576,9 @@ export class ProtocolTransport
   }
 
   /** What is handed on is written to again; a connection that falls silent holds no buffer. */
-  #giveBack(): void {
+  #releaseTaken(): void {
     const kept = this.#wire.bufferedAmount;
-    this.#protocol.pendingOutput?.giveBack(kept);
+    this.#protocol.pendingOutput?.release(kept);
     if (kept === 0) this.#protocol.releaseOutput();
     if (kept > 0) {
       this.#flags |= LENDING;

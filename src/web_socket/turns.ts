@@ -26,7 +26,7 @@ const IS_DENO: boolean = platform() === "deno";
 const LARGE_CHUNK = 16_384;
 
 /** What a task counts at least. */
-const LEAST_COST = 1000;
+const MIN_COST = 1000;
 
 /**
  * Shares each turn of the event loop among the connections of a process, so that one whose peer causes
@@ -131,7 +131,7 @@ export class Turns {
   #cost(task: Task, slice: number): number {
     this.budget.left = slice;
     task.run();
-    return Math.max(LEAST_COST, slice - this.budget.left);
+    return Math.max(MIN_COST, slice - this.budget.left);
   }
 }
 

@@ -16,7 +16,7 @@ export interface WireEvents {
    * Nothing can be written any more, although the owner did not end the wire. Chunks that it still has are
    * then reported, even while it is paused. `onEnd` follows, unless only the writing half failed.
    */
-  onOver(failure: WireFailure | null): void;
+  onEnded(failure: WireFailure | null): void;
   /** The other end has ended the wire, or the wire failed: no chunk follows. */
   onEnd(failure: WireFailure | null): void;
 }
@@ -43,7 +43,7 @@ export interface Wire {
   /** Begins to read. A later call replaces the reader. */
   listen(events: WireEvents): void;
   /**
-   * Writes a chunk. Of the events, only `onOver` may be called from inside this call.
+   * Writes a chunk. Of the events, only `onEnded` may be called from inside this call.
    *
    * @returns `false` when the chunk is lost.
    */

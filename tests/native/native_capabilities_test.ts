@@ -1,7 +1,7 @@
 import { assertEquals, assertNotEquals } from "@std/assert";
 import {
+  firstUnsupported,
   hasNativeWebSocket,
-  missingNatively,
   nativeCapabilities,
 } from "../../src/native/native_capabilities.ts";
 import { unsupported } from "../../src/native/missing.ts";
@@ -13,7 +13,7 @@ import { platform } from "../../src/web_socket/platform.ts";
 const URL_TEXT = "ws://example.com";
 
 function missing(options: ConnectOptions, url = URL_TEXT): string | null {
-  return missingNatively(options, parseConnect(url, options));
+  return firstUnsupported(options, parseConnect(url, options));
 }
 
 /** Runs `body` with another `globalThis.WebSocket`. */

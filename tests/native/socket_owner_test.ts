@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { missingNatively, nativeCapabilities } from "../../src/native/native_capabilities.ts";
+import { firstUnsupported, nativeCapabilities } from "../../src/native/native_capabilities.ts";
 import { socketOwner } from "../../src/native/socket_owner.ts";
 import { NO_CAPABILITIES } from "../../src/web_socket/capabilities.ts";
 import { parseConnect } from "../../src/web_socket/connect_request.ts";
@@ -99,7 +99,7 @@ Deno.test(
       assertEquals([platform(), socketOwner()], ["node", "browser"]);
       assertEquals(nativeCapabilities(), NO_CAPABILITIES);
       const options = { headers: { Fruit: "apple" } };
-      assertEquals(missingNatively(options, parseConnect("ws://a.test", options)), "headers");
+      assertEquals(firstUnsupported(options, parseConnect("ws://a.test", options)), "headers");
     });
   },
 );

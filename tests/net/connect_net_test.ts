@@ -8,7 +8,7 @@ import {
   assertThrows,
 } from "@std/assert";
 import { connect, createServer, isIP, type NetConnectOpts, Socket } from "node:net";
-import * as dialling from "../../src/net/dialling.ts";
+import * as dialling from "../../src/net/dialer.ts";
 import type { WebSocketChannel } from "../../src/web_socket/web_socket_channel.ts";
 import { connectNet } from "../../src/net/connect_net.ts";
 import { type LookupFunction, NetWebSocketChannel } from "../../src/net/mod.ts";

@@ -1,7 +1,7 @@
 /** Ten thousand connections, one after the other: what is left of them is counted, not timed. */
 
 import { assert, assertEquals } from "@std/assert";
-import * as dialling from "../../src/net/dialling.ts";
+import * as dialling from "../../src/net/dialer.ts";
 import { connectNet } from "../../src/net/connect_net.ts";
 import { parseConnect } from "../../src/web_socket/connect_request.ts";
 import { ManualClock } from "../../src/testing/manual_clock.ts";
@@ -18,7 +18,7 @@ const CYCLES = 10_000;
 /** Until then the runtime compiles, and fills its caches. */
 const WARM_UP = 2_000;
 /** The heap's size isn't exact; but a connection that leaves a closure behind takes more. */
-const MOST_GROWTH = 64 * (CYCLES - WARM_UP);
+const MAX_GROWTH = 64 * (CYCLES - WARM_UP);
 
 class Cycles {
   readonly clock = new ManualClock();
@@ -75,7 +75,7 @@ Deno.test(`net: ${CYCLES} connections, one after the other, leave nothing behind
     cycles.channels.clear();
     await collectGarbage();
     const growth = heapSize() - heap;
-    assert(growth < MOST_GROWTH, `the heap grew by ${growth} bytes`);
+    assert(growth < MAX_GROWTH, `the heap grew by ${growth} bytes`);
   } finally {
     await server.close();
   }

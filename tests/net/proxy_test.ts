@@ -1,7 +1,7 @@
 import { assertEquals, assertInstanceOf, assertMatch, assertThrows } from "@std/assert";
 import { createServer } from "node:net";
 import { type ConnectOptions, NetWebSocketChannel, UnsupportedError } from "../../src/net/mod.ts";
-import { PROXY_VARIABLES } from "../../src/net/no_proxy.ts";
+import { PROXY_VARIABLES } from "../../src/net/environment_proxy.ts";
 import { chooseProxy, portOf, schemesOf, shownProxy } from "../../src/net/proxy.ts";
 import { platform } from "../../src/web_socket/platform.ts";
 import { LoopbackProbe } from "../support/loopback_probe.ts";

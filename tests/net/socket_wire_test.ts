@@ -40,7 +40,7 @@ class Recorder implements WireEvents {
     this.#changed();
   }
 
-  onOver(failure: WireFailure | null): void {
+  onEnded(failure: WireFailure | null): void {
     this.events.push(["over", codeOf(failure)]);
     this.#changed();
   }

@@ -116,7 +116,7 @@ Deno.test("output: what is longer than it was said to be reaches into no other c
       const whole = [length, longer.length].map((it) => `binary ${"ee".repeat(it)}`);
       assertEquals(told(peer).length, 10);
       assert(told(peer).every((it) => whole.includes(it)), `${length} bytes`);
-      for (const one of [a, b]) one.giveBack(0);
+      for (const one of [a, b]) one.release(0);
     }
   }
 });
@@ -270,7 +270,7 @@ Deno.test("output: nothing is written to before it is released, whichever connec
     for (const { chunk } of line.waiting.splice(0, random.pick([0, 1, 2, 100]))) {
       line.got += hex(chunk);
     }
-    line.output.giveBack(line.waiting.reduce((sum, { chunk }) => sum + chunk.length, 0));
+    line.output.release(line.waiting.reduce((sum, { chunk }) => sum + chunk.length, 0));
   }
   for (const { output, waiting, put, got } of lines) {
     for (const { chunk, before } of waiting) assert(hex(chunk) === before, label);
@@ -289,7 +289,7 @@ Deno.test("output: connections that hand on at once write to the same memory eve
       const chunk = one.takeChunk();
       assertEquals(chunk?.[500], i);
       views.add(chunk);
-      one.giveBack(0);
+      one.release(0);
     }
   }
   assertEquals(views.size, 1);
@@ -303,14 +303,14 @@ Deno.test("output: a part of what was taken is released", () => {
     return one.takeChunk()?.byteOffset;
   });
   assertEquals(new Set(places).size, 3);
-  one.giveBack(2 * 102);
-  one.giveBack(2 * 102);
-  one.giveBack(1);
-  one.giveBack(0);
+  one.release(2 * 102);
+  one.release(2 * 102);
+  one.release(1);
+  one.release(0);
   write(one, new Uint8Array(100));
   assertEquals(one.takeChunk()?.byteOffset, places[0]);
-  one.giveBack(1);
-  one.giveBack(0);
+  one.release(1);
+  one.release(0);
 });
 
 Deno.test("output: what isn't released is never written to again", () => {
@@ -319,7 +319,7 @@ Deno.test("output: what isn't released is never written to again", () => {
   for (let i = 0; i < 500; i++) {
     write(one, new Uint8Array(1000).fill(i));
     chunks.push(...take(one));
-    one.giveBack(0);
+    one.release(0);
   }
   assertEquals(chunks.map((chunk) => chunk[4]), Array.from({ length: 500 }, (_, i) => i % 256));
 });
@@ -340,8 +340,8 @@ Deno.test("output: much of it, released late, goes through the same buffers agai
   const used = (): Set<ArrayBufferLike> => {
     for (let i = 0; i < 300; i++) write(one, new Uint8Array(1000));
     const buffers = new Set(take(one).map((chunk) => chunk.buffer));
-    one.giveBack(1000);
-    one.giveBack(0);
+    one.release(1000);
+    one.release(0);
     return buffers;
   };
   const before = used();

@@ -591,11 +591,11 @@ Deno.test("output that is released is written to again, that which is kept is no
   other.output.takeAll();
   for (const text of [large, "first", "second"]) {
     send(text);
-    protocol.output.giveBack(0);
+    protocol.output.release(0);
   }
   assertEquals(places.size, 1);
   const kept = send("third");
-  protocol.output.giveBack(kept.length);
+  protocol.output.release(kept.length);
   send("fourth");
   assertEquals(hex(kept), sent[3]);
   assertEquals(places.size, 2);
@@ -674,7 +674,7 @@ Deno.test("takeChunk gives the output of a turn, unless it is several chunks", (
     0,
     0,
   ]);
-  protocol.output.giveBack(0);
+  protocol.output.release(0);
   protocol.sendBinary(new Uint8Array(100_000));
   assertEquals([protocol.output.takeChunk(), protocol.output.payloadSize], [null, 100_000]);
   assertEquals([protocol.output.takeAll().length > 1, protocol.output.payloadSize], [true, 0]);
@@ -686,7 +686,7 @@ Deno.test("a prepared message that is all the output is handed on as it is", () 
     const { protocol } = record("server", { recycles: true });
     protocol.sendPrepared(message);
     assertStrictEquals(protocol.output.takeChunk(), message.frame);
-    protocol.output.giveBack(0);
+    protocol.output.release(0);
     protocol.sendPrepared(message);
     protocol.sendText("b");
     assertEquals(hex(joined(protocol.output.takeAll())), hex(message.frame) + "810162");
@@ -796,7 +796,7 @@ Deno.test("a connection with nothing to send holds no output: the next one that 
   );
   one.releaseOutput();
   assertStrictEquals(one.pendingOutput, output, "not released");
-  output.giveBack(0);
+  output.release(0);
   one.releaseOutput();
   assertEquals(one.pendingOutput, null);
   const { protocol: two } = record("client");

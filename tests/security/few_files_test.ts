@@ -101,7 +101,7 @@ for (const [runtime, command] of RUNTIMES) {
  * Bun isn't watched: its own loop calls `accept` again and again, for any server, and works up to half of the time.
  */
 const WATCHED = 1_000;
-const MOST_WORK = 0.8;
+const MAX_WORK = 0.8;
 
 for (const [name, command] of RUNTIMES) {
   const reason = command === null ? " (left out: it is not installed)" : "";
@@ -127,7 +127,7 @@ for (const [name, command] of RUNTIMES) {
           const start = performance.now();
           await delay(WATCHED);
           const work = (Number(await asked(first, "cpu")) - before) / (performance.now() - start);
-          assert(work < MOST_WORK, `It works ${Math.round(100 * work)} % of the time`);
+          assert(work < MAX_WORK, `It works ${Math.round(100 * work)} % of the time`);
         }
         assertEquals(await asked(first, "release"), "released");
         // Node has ended them, and says nothing about it; elsewhere they have waited.

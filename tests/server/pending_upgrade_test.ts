@@ -77,7 +77,7 @@ Deno.test("a pending upgrade: that the answer has left is noticed, by who waits 
   wire.listen({
     onChunk: () => {},
     onDrain: () => drains++,
-    onOver: () => {},
+    onEnded: () => {},
     onEnd: () => {},
   });
   assert(wire.bufferedAmount > 0);

@@ -101,7 +101,7 @@ export function channelOf(wire: Wire): ByteChannel {
       outgoing.drained();
       if (outgoing.isWaitedFor) wire.watch();
     },
-    onOver: (failure) => outgoing.finish(failure?.error),
+    onEnded: (failure) => outgoing.finish(failure?.error),
     onEnd: (failure) => {
       if (failure === null) return incoming.end();
       incoming.fail(failure.error);

@@ -135,7 +135,7 @@ function upgrade(
       if (parsed !== null) onHead(parsed);
     },
     onDrain: () => {},
-    onOver: () => {},
+    onEnded: () => {},
     onEnd: () => wire.destroy(),
   });
 }

@@ -18,7 +18,7 @@ function connect(bytes: ByteChannel, options: ChannelWireOptions = bytes): Conne
   wire.listen({
     onChunk: (chunk) => events.push([...chunk]),
     onDrain: () => events.push("drain"),
-    onOver: (failure) => events.push(["over", failure]),
+    onEnded: (failure) => events.push(["over", failure]),
     onEnd: (failure) => events.push(["end", failure]),
   });
   return { wire, events };
@@ -42,7 +42,7 @@ Deno.test("the last listener is notified", () => {
   wire.listen({
     onChunk: (chunk) => later.push([...chunk]),
     onDrain: () => {},
-    onOver: () => {},
+    onEnded: () => {},
     onEnd: () => later.push("end"),
   });
   bytes.receive(Uint8Array.of(2));
@@ -262,7 +262,7 @@ Deno.test("watching a sink that nothing can be learned from comes to an end", as
         // As one does who waits for the amount to fall.
         if (++drains < 100) wire.watch();
       },
-      onOver: () => {},
+      onEnded: () => {},
       onEnd: () => {},
     });
     for (let i = 1; i < 3; i++) {

@@ -46,7 +46,7 @@ function taker(): WireEvents & { readonly log: unknown[] } {
     log,
     onChunk: (chunk) => void log.push(new TextDecoder().decode(chunk)),
     onDrain: () => void log.push("drain"),
-    onOver: (failure) => void log.push(["over", failure]),
+    onEnded: (failure) => void log.push(["over", failure]),
     onEnd: (failure) => void log.push(["end", failure]),
   };
 }

@@ -197,7 +197,7 @@ export class FakeWire implements Wire {
   break(failure: WireFailure | null = null): void {
     this.#isOver = true;
     this.#wake();
-    if (!this.#isDestroyed) this.events?.onOver(failure);
+    if (!this.#isDestroyed) this.events?.onEnded(failure);
   }
 
   /** The connection is lost, both ways. */

@@ -14,13 +14,12 @@ interface NodeBuffers {
 const { Buffer: buffers } = globalThis as { Buffer?: NodeBuffers };
 
 /**
- * Makes room that is filled to its last byte before anybody else sees it: where the platform can,
- * it isn't filled with zeros first.
+ * Allocates bytes that the caller overwrites completely. Where the platform can, they aren't filled with zeros first.
  *
  * @param length How many bytes.
- * @returns The bytes, in a buffer of their own. What they are isn't known.
+ * @returns The bytes, in a buffer of their own, with unknown content.
  */
-export function bytesToFill(length: number): Uint8Array<ArrayBuffer> {
+export function allocateUninitialized(length: number): Uint8Array<ArrayBuffer> {
   if (buffers === undefined || length < SMALL) return new Uint8Array(length);
   return new Uint8Array(buffers.allocUnsafeSlow(length).buffer);
 }

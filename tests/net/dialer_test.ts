@@ -5,7 +5,7 @@ import { connect } from "../../src/connect.ts";
 import { parseConnect } from "../../src/web_socket/connect_request.ts";
 import type { ConnectOptions } from "../../src/web_socket/options.ts";
 import { ConnectError } from "../../src/web_socket/errors.ts";
-import * as loaded from "../../src/net/dialling.ts";
+import * as loaded from "../../src/net/dialer.ts";
 import type { WebSocketChannel } from "../../src/web_socket/web_socket_channel.ts";
 import { connectNet, type Dialling } from "../../src/net/connect_net.ts";
 import { Deferred } from "../../src/stream_channel/errors.ts";

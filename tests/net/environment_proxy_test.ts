@@ -1,5 +1,10 @@
 import { assertEquals } from "@std/assert";
-import { bareHost, type Environment, environmentProxy, isExempt } from "../../src/net/no_proxy.ts";
+import {
+  bareHost,
+  type Environment,
+  environmentProxy,
+  isExempt,
+} from "../../src/net/environment_proxy.ts";
 
 Deno.test("environment proxy: which variable counts", () => {
   const cases: [url: string, environment: Environment, proxy: string | null][] = [

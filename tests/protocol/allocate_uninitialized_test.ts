@@ -1,9 +1,9 @@
 import { assertEquals } from "@std/assert";
-import { bytesToFill } from "../../src/protocol/bytes_to_fill.ts";
+import { allocateUninitialized } from "../../src/protocol/allocate_uninitialized.ts";
 
 Deno.test("bytes to fill: plain bytes in a buffer of their own, of any size", () => {
   for (const length of [0, 1, 0xfff, 0x1000, 0x10_0001]) {
-    const bytes = bytesToFill(length);
+    const bytes = allocateUninitialized(length);
     assertEquals(bytes.constructor, Uint8Array);
     assertEquals([bytes.length, bytes.byteOffset], [length, 0]);
     assertEquals(bytes.buffer.byteLength, length);
