@@ -113,7 +113,7 @@ class Observer implements ConnectionEvents {
   }
 }
 
-/** Our own protocol's transport of a connection that is observed: nobody else pays for this. */
+/** Our own protocol's transport of a connection that is observed: others have no cost for this. */
 class ObservedTransport extends ProtocolTransport {
   readonly #events: ConnectionEvents | null;
   readonly #isServer: boolean;
@@ -175,7 +175,7 @@ class ObservedTransport extends ProtocolTransport {
     isOnly: boolean,
   ): boolean {
     const isSent = super.sendPrepared(message, options, isOnly);
-    // A client's has come by `send`.
+    // A client's channel got here by `send`.
     if (isSent && this.#isServer) {
       this.#events?.onMessage("sent", message.content as string | Uint8Array);
     }

@@ -37,7 +37,7 @@ export type ReadFailure = (cause: unknown, url: URL | null) => ConnectFailure;
 export interface SocketKnowledge {
   readonly capabilities: Capabilities;
   readonly readFailure: ReadFailure;
-  /** Who is told what becomes of it. */
+  /** Gets the connection's events. */
   readonly observer?: ConnectionEvents | null;
   /** Creates one; the platform may refuse, by throwing. */
   create(request: ConnectRequest): WebSocketLike;

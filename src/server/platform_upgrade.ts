@@ -107,7 +107,7 @@ export function checkPlatformOptions<Context>(
 /** A request in the manner of `fetch`, ready to be decided about. */
 export class PlatformUpgrade {
   readonly request: UpgradeServerRequest;
-  /** Who is told what becomes of it. */
+  /** Gets the connection's events. */
   observer: ConnectionEvents | null = null;
   readonly #raw: Request;
   readonly #head: RequestHead;

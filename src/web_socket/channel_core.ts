@@ -102,7 +102,7 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget, OutgoingM
   identity: ChannelIdentity;
   /** What users hold of it; set before anything is received. */
   face: WebSocketChannel | null = null;
-  /** Who is told what becomes of it; set before anything is tried. */
+  /** Gets the connection's events; set before anything is tried. */
   observer: ConnectionEvents | null = null;
   /** Called once, with its face, when all has ended. */
   onClosed: ((channel: WebSocketChannel) => void) | null = null;

@@ -6,7 +6,7 @@ import type { CloseInfo } from "./close_info.ts";
 /** Which way a message went. */
 export type Direction = "received" | "sent";
 
-/** An attempt to connect, and who is told of it. */
+/** An attempt to connect, and what gets its events. */
 export interface ObservedRequest {
   /** The request, with the header fields that subscribers have added. */
   readonly request: ConnectRequest;
@@ -14,7 +14,7 @@ export interface ObservedRequest {
   readonly observer: ConnectionEvents | null;
 }
 
-/** Who is told what becomes of a connection: diagnostics. Nothing of it may throw. */
+/** Gets the events of a connection: diagnostics. Nothing of it may throw. */
 export interface ConnectionEvents {
   /** The subclass of `ProtocolTransport` to use, which reports messages. Its type would need this one. */
   readonly protocolTransport: unknown;

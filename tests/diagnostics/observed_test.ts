@@ -105,7 +105,7 @@ async function overNative(): Promise<void> {
   });
 }
 
-Deno.test("W19 a message in parts is one event, with the size of all of it", async () => {
+Deno.test("W19 a message in parts is one event, with its whole size", async () => {
   await withServer({ streamLargerThan: 1000 }, async (server) => {
     const events = await recorded(async () => {
       const client = NetWebSocketChannel.connect(server.url);

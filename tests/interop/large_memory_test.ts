@@ -36,7 +36,7 @@ function used(): number {
   return heapUsed + external;
 }
 
-/** Collects until nothing more goes: buffers are given back later than the objects that had them. */
+/** Collects until nothing more goes: buffers are released later than the objects that had them. */
 async function settled(): Promise<number> {
   let least = Infinity;
   for (let same = 0, rounds = 0; same < 2 && rounds < 20; rounds++) {
@@ -48,7 +48,7 @@ async function settled(): Promise<number> {
   return least;
 }
 
-/** Gives the bytes, counts what comes back, and stops everything now and then to look at the memory. */
+/** Gives the bytes, counts what is sent back, and stops everything now and then to look at the memory. */
 class Copy {
   readonly size: number;
   received = 0;

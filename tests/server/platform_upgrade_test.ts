@@ -122,7 +122,7 @@ Deno.test("limits: an upgrade that the platform never opens counts no more after
     const settings = checkPlatformOptions(options, []);
     const upgrade = new PlatformUpgrade(request(), REMOTE);
     await upgrade.decide(settings, clock);
-    const channel = platformChannel(new FakeWebSocket(0), upgrade.request, settings, clock);
+    const channel = platformChannel(new FakeWebSocket(0), upgrade, settings, clock);
     clock.advance(ms - 1);
     await microtasks();
     assertEquals([channel.state, limits.connections], ["connecting", 1]);

@@ -160,7 +160,7 @@ function good(): ClientCase[] {
   ];
 }
 
-/** What comes right behind the answer, in the same piece. */
+/** What follows right behind the answer, in the same piece. */
 function behind(): ClientCase[] {
   const WHY = "A server may send as soon as it has answered, and TCP may join the pieces.";
   const at = (
@@ -577,13 +577,13 @@ function extensions(): ClientCase[] {
   const deflate = (id: string, title: string, parameters: string, isVariant = true): ClientCase =>
     no(id, title, PARAMETER, `permessage-deflate${parameters}`, isVariant);
   return [
-    no("unknown", "an extension that nobody knows", EXTENSION, "x-nobody-knows"),
+    no("unknown", "an unknown extension", EXTENSION, "x-unknown"),
     no("proto", "an extension named constructor", EXTENSION, "constructor", true),
     no(
       "and-unknown",
-      "permessage-deflate and an extension that nobody knows",
+      "permessage-deflate and an unknown extension",
       EXTENSION,
-      "permessage-deflate, x-nobody-knows",
+      "permessage-deflate, x-unknown",
     ),
     no("twice", "permessage-deflate twice", PARAMETER, "permessage-deflate, permessage-deflate"),
     answerCase("extension-unasked", "permessage-deflate, if it wasn't offered", S41, EXTENSION, {
@@ -649,7 +649,7 @@ function extensions(): ClientCase[] {
       "server_no_context_takeover twice",
       "; server_no_context_takeover; server_no_context_takeover",
     ),
-    deflate("parameter-unknown", "a parameter that nobody knows", "; x_nobody_knows", false),
+    deflate("parameter-unknown", "an unknown parameter", "; x_unknown", false),
     deflate("parameter-proto", "a parameter named __proto__", "; __proto__"),
   ];
 }
