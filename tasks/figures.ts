@@ -89,7 +89,7 @@ interface Budget {
 
 /** The budgets of what is counted in the text of src/. */
 const FORWARDS: Budget = { budget: 134, goal: 39 };
-const CALLBACK_INTERFACES: Budget = { budget: 25, goal: 9 };
+const CALLBACK_INTERFACES: Budget = { budget: 26, goal: 9 };
 /** What a sink hands its values to, and that of a WebSocket channel, do the work: they are no listeners. */
 const CALLBACK_INTERFACES_OF_OTHER_NAMES: Budget = { budget: 3 };
 

@@ -63,7 +63,7 @@ Deno.test("resumption: ten thousand connections of one session leave no memory b
   assertEquals(clock.pending, 0);
 });
 
-Deno.test("resumption: a takeover in a loop, each before the last one is over, loses and leaves nothing", async () => {
+Deno.test("resumption: a takeover in a loop, each before the last one has ended, loses and leaves nothing", async () => {
   const { open, channels, clock, sessions } = room();
   const client = new ResumeClient(clock);
   const atServer: Message[] = [];
