@@ -4,21 +4,16 @@
 
 import { assertEquals } from "@std/assert";
 import { deadline } from "@std/async";
-import { findChromium } from "../../tasks/test_browser.ts";
-import { esbuild, OUT, succeed } from "../../tasks/tools.ts";
-import { DevTools, type Tab } from "../support/dev_tools.ts";
+import type { Tab } from "../support/dev_tools.ts";
 import { until } from "../support/turns.ts";
+import { chromium, ENTRY, PageServer, setOffline } from "./chromium.ts";
 import { Network } from "./network.ts";
-
-const chromium = await findChromium();
 
 /** A dead connection that only the platform would notice stays for minutes. */
 const PATIENCE = 30_000;
 
 const PAGE = `
-import { ReconnectingChannel } from ${
-  JSON.stringify(new URL("../../src/reconnecting/page.ts", import.meta.url).pathname)
-};
+import { ReconnectingChannel } from ${ENTRY};
 
 globalThis.states = [];
 globalThis.connect = (url, interval) => {
@@ -33,17 +28,6 @@ globalThis.spin = (ms) => {
   while (performance.now() < end);
 };
 `;
-
-/** The page's code. */
-async function bundled(): Promise<string> {
-  const [input, output] = ["reconnecting.mjs", "reconnecting.out.js"].map((it) =>
-    new URL(`browser/${it}`, OUT).pathname
-  ) as [string, string];
-  await Deno.mkdir(new URL("browser/", OUT), { recursive: true });
-  await Deno.writeTextFile(input, PAGE);
-  await succeed([...await esbuild(), input, "--bundle", "--format=esm", `--outfile=${output}`]);
-  return await Deno.readTextFile(output);
-}
 
 interface Rig {
   readonly tab: Tab;
@@ -74,22 +58,11 @@ function serve(network: Network): Heard {
 }
 
 async function inPage(body: (rig: Rig) => Promise<void>): Promise<void> {
-  const code = await bundled();
-  const files = Deno.serve(
-    { hostname: "127.0.0.1", port: 0, onListen() {} },
-    ({ url }) =>
-      url.endsWith(".js")
-        ? new Response(code, { headers: { "content-type": "text/javascript" } })
-        : new Response(`<script type="module" src="page.js"></script>`, {
-          headers: { "content-type": "text/html" },
-        }),
-  );
-  const origin = `http://127.0.0.1:${files.addr.port}`;
-  const { network, url } = await Network.start([origin]);
+  await using page = await PageServer.start("reconnecting", PAGE);
+  const { network, url } = await Network.start([page.origin]);
   const heard = serve(network);
-  const browser = await DevTools.start(chromium as string);
   try {
-    const tab = await browser.open(`${origin}/`, "globalThis.connect !== undefined");
+    const tab = await page.open();
     const rig: Rig = {
       tab,
       network,
@@ -102,9 +75,7 @@ async function inPage(body: (rig: Rig) => Promise<void>): Promise<void> {
     };
     await deadline(body(rig), PATIENCE);
   } finally {
-    await browser.close();
     await network.close();
-    await files.shutdown();
   }
 }
 
@@ -118,13 +89,6 @@ async function assertEchoes({ network, heard }: Rig, message: string): Promise<v
   await until(() => heard.echoes.includes(message));
 }
 
-/** Takes the network from the page, or gives it back. */
-async function setOffline({ tab }: Rig, offline: boolean): Promise<void> {
-  await tab.send("Network.enable");
-  const unlimited = { latency: 0, downloadThroughput: -1, uploadThroughput: -1 };
-  await tab.send("Network.emulateNetworkConditions", { offline, ...unlimited });
-}
-
 async function setFrozen({ tab }: Rig, isFrozen: boolean): Promise<void> {
   await tab.send("Page.setWebLifecycleState", { state: isFrozen ? "frozen" : "active" });
 }
@@ -133,12 +97,12 @@ browserTest("offline pauses the attempts, online ends that", async (rig) => {
   const { tab, network, connect } = rig;
   await connect(0);
   await assertEchoes(rig, "one");
-  await setOffline(rig, true);
+  await setOffline(tab, true);
   network.guests[0]?.terminate();
   await tab.evaluate(`(async () => {
     while (channel.state.name !== "paused") await new Promise((it) => setTimeout(it));
   })()`);
-  await setOffline(rig, false);
+  await setOffline(tab, false);
   await until(() => network.guests.length === 2);
   await assertEchoes(rig, "two");
   assertEquals(await rig.states(), "connecting open paused connecting open");

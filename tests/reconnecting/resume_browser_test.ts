@@ -3,26 +3,24 @@
 /** Resumption with Chromium's own WebSocket as the client. */
 
 import { assertEquals } from "@std/assert";
+import { deadline } from "@std/async";
 import { Sessions } from "../../src/reconnecting/mod.ts";
-import { WebSocketServer } from "../../src/server/mod.ts";
+import { type ServerWebSocketChannel, WebSocketServer } from "../../src/server/mod.ts";
 import type { Message } from "../../src/web_socket/web_socket_channel.ts";
-import { findChromium } from "../../tasks/test_browser.ts";
-import { esbuild, OUT, succeed } from "../../tasks/tools.ts";
-import { DevTools } from "../support/dev_tools.ts";
+import type { Tab } from "../support/dev_tools.ts";
 import { until } from "../support/turns.ts";
-
-const chromium = await findChromium();
+import { chromium, ENTRY, PageServer, setOffline } from "./chromium.ts";
 
 const PAGE = `
-import { ReconnectingChannel, resumption } from ${
-  JSON.stringify(new URL("../../src/reconnecting/page.ts", import.meta.url).pathname)
-};
+import { ReconnectingChannel, resumption } from ${ENTRY};
 
 globalThis.received = [];
+globalThis.states = [];
 globalThis.connect = (url) => {
   const channel = globalThis.channel = ReconnectingChannel.connect({ url, protocols: ["v2"] }, {
     resume: resumption(),
     firstDelay: 1,
+    onState: ({ name }) => states.push(name),
   });
   channel.stream.listen((message) => {
     received.push(typeof message === "string" ? message : "bytes " + message.join(" "));
@@ -30,78 +28,115 @@ globalThis.connect = (url) => {
 };
 `;
 
-async function bundled(): Promise<string> {
-  const [input, output] = ["resume.mjs", "resume.out.js"].map((it) =>
-    new URL(`browser/${it}`, OUT).pathname
-  ) as [string, string];
-  await Deno.mkdir(new URL("browser/", OUT), { recursive: true });
-  await Deno.writeTextFile(input, PAGE);
-  await succeed([...await esbuild(), input, "--bundle", "--format=esm", `--outfile=${output}`]);
-  return await Deno.readTextFile(output);
+/** How long a test may take, in milliseconds. */
+const PATIENCE = 30_000;
+
+/** A page with a session, and its server. */
+interface Rig {
+  readonly tab: Tab;
+  readonly server: WebSocketServer;
+  /** The session's channels: there must be one, ever. */
+  readonly channels: ServerWebSocketChannel[];
+  /** What the server has received. */
+  readonly received: Message[];
+  /** Called with each message that the server receives. */
+  onMessage: (channel: ServerWebSocketChannel, message: Message) => void;
+  /** Waits until the page has received so many messages, and gives them. */
+  seen(count: number): Promise<string[]>;
 }
 
-Deno.test({
-  name: "Chromium: a page's messages arrive once and in order, both ways, over lost connections",
-  ignore: chromium === null,
-  async fn() {
-    const code = await bundled();
-    const files = Deno.serve(
-      { hostname: "127.0.0.1", port: 0, onListen() {} },
-      ({ url }) =>
-        url.endsWith(".js")
-          ? new Response(code, { headers: { "content-type": "text/javascript" } })
-          : new Response(`<script type="module" src="page.js"></script>`, {
-            headers: { "content-type": "text/html" },
-          }),
-    );
-    const origin = `http://127.0.0.1:${files.addr.port}`;
-    const received: Message[] = [];
-    let handlers = 0;
-    const server = await WebSocketServer.bind({
-      origin: [origin],
-      protocols: ["v2"],
-      verify: (request) => ({ context: request.protocols.join(" ") }),
-      handler: new Sessions<string>().handler((channel) => {
-        handlers++;
-        assertEquals([channel.context, channel.protocol], ["resume.v1 v2", "v2"]);
-        channel.stream.listen((message) => {
-          received.push(message);
-          channel.sink.add(message);
-          // The connection is lost again and again, with messages in flight.
-          if (received.length % 30 === 0) lose();
-        });
-      }),
-    });
-    let lose = (): void => {};
-    const browser = await DevTools.start(chromium as string);
-    try {
-      const tab = await browser.open(`${origin}/`, "globalThis.connect !== undefined");
-      lose = () => void tab.evaluate(`channel.connection?.terminate()`).catch(() => {});
-      await tab.evaluate(`connect(${JSON.stringify(server.url)})`);
-      await tab.evaluate(`(() => {
-        for (let i = 0; i < 100; i++) channel.sink.add("text " + i);
-        for (let i = 0; i < 100; i++) channel.sink.add(new Uint8Array([i, 255 - i]));
-      })()`);
-      await until(() => received.length === 200);
-      const sent = [
-        ...Array.from({ length: 100 }, (_, i) => `text ${i}`),
-        ...Array.from({ length: 100 }, (_, i) => new Uint8Array([i, 255 - i])),
-      ];
-      assertEquals([received, handlers], [sent, 1]);
-      await tab.evaluate(`channel.sink.flush()`);
+function browserTest(name: string, body: (rig: Rig) => Promise<void>): void {
+  Deno.test({ name: `Chromium: ${name}`, ignore: chromium === null, fn: () => inPage(body) });
+}
+
+async function inPage(body: (rig: Rig) => Promise<void>): Promise<void> {
+  await using page = await PageServer.start("resume", PAGE);
+  const channels: ServerWebSocketChannel[] = [];
+  const received: Message[] = [];
+  await using server = await WebSocketServer.bind({
+    origin: [page.origin],
+    protocols: ["v2"],
+    handler: new Sessions().handler((channel) => {
+      channels.push(channel);
+      channel.stream.listen((message) => {
+        received.push(message);
+        rig.onMessage(channel, message);
+      });
+    }),
+  });
+  const tab = await page.open();
+  const rig: Rig = {
+    tab,
+    server,
+    channels,
+    received,
+    onMessage: () => {},
+    async seen(count) {
       await tab.evaluate(`(async () => {
-        while (received.length < 200) await new Promise((it) => setTimeout(it));
+        while (received.length < ${count}) await new Promise((it) => setTimeout(it));
       })()`);
-      assertEquals(
-        JSON.parse(String(await tab.evaluate(`JSON.stringify(received)`))),
-        sent.map((it) => typeof it === "string" ? it : `bytes ${it.join(" ")}`),
-      );
-      await tab.evaluate(`channel.close(4001, "done")`);
-      await until(() => server.channels.size === 0);
-    } finally {
-      await browser.close();
-      await server.close();
-      await files.shutdown();
-    }
+      return JSON.parse(String(await tab.evaluate("JSON.stringify(received)")));
+    },
+  };
+  await tab.evaluate(`connect(${JSON.stringify(server.url)})`);
+  await deadline(body(rig), PATIENCE);
+}
+
+browserTest(
+  "a page's messages arrive once and in order, both ways, over lost connections",
+  async (rig) => {
+    const { tab, server, channels, received } = rig;
+    rig.onMessage = (channel, message) => {
+      channel.sink.add(message);
+      // The connection is lost again and again, with messages in flight.
+      if (received.length % 30 === 0) {
+        tab.evaluate("channel.connection?.terminate()").catch(() => {});
+      }
+    };
+    await tab.evaluate(`(() => {
+    for (let i = 0; i < 100; i++) channel.sink.add("text " + i);
+    for (let i = 0; i < 100; i++) channel.sink.add(new Uint8Array([i, 255 - i]));
+  })()`);
+    await until(() => received.length === 200);
+    const sent = [
+      ...Array.from({ length: 100 }, (_, i) => `text ${i}`),
+      ...Array.from({ length: 100 }, (_, i) => new Uint8Array([i, 255 - i])),
+    ];
+    assertEquals([received, channels.length], [sent, 1]);
+    await tab.evaluate("channel.sink.flush()");
+    assertEquals(
+      await rig.seen(200),
+      sent.map((it) => typeof it === "string" ? it : `bytes ${it.join(" ")}`),
+    );
+    assertEquals(channels[0]?.protocol, "v2");
+    await tab.evaluate(`channel.close(4001, "done")`);
+    await until(() => server.channels.size === 0);
   },
-});
+);
+
+browserTest(
+  "offline and online: what both sides add meanwhile arrives once and in order",
+  async (rig) => {
+    const { tab, server, channels, received } = rig;
+    await tab.evaluate(`channel.sink.add("before")`);
+    await until(() => received.length === 1);
+    await setOffline(tab, true);
+    // In flight, on a connection that is lost; and while there is none.
+    const [channel] = channels;
+    channel?.sink.add("in flight");
+    await tab.evaluate(`channel.sink.add("offline"); channel.connection?.terminate()`);
+    await tab.evaluate(`(async () => {
+    while (channel.state.name !== "paused") await new Promise((it) => setTimeout(it));
+  })()`);
+    // The server may not know that the client is away.
+    channel?.sink.add("away");
+    await setOffline(tab, false);
+    await until(() => received.length === 2);
+    assertEquals(await rig.seen(2), ["in flight", "away"]);
+    assertEquals([received, channels.length], [["before", "offline"], 1]);
+    const states = String(await tab.evaluate(`states.filter((it) => it === "reset").length`));
+    assertEquals(states, "0");
+    await tab.evaluate("channel.close(1000)");
+    await until(() => server.channels.size === 0);
+  },
+);
