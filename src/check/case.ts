@@ -16,7 +16,8 @@ export interface Case<S extends Subject = Subject> extends CaseInfo {
 
 /** What may be left out of a case. */
 export interface CaseOptions {
-  readonly compression?: Compression;
+  /** `undefined`: none. */
+  readonly compression?: Compression | undefined;
   readonly isVariant?: boolean;
   readonly weight?: number;
 }

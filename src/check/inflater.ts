@@ -36,12 +36,12 @@ const FIXED_DISTANCES = codeOf(range(30, 5));
 export class Inflater {
   readonly #window: number;
   readonly #keepsContext: boolean;
-  #history: Uint8Array = new Uint8Array();
   #in: Uint8Array = new Uint8Array();
   #at = 0;
   #bits = 0;
   #count = 0;
-  #out: Uint8Array = new Uint8Array();
+  /** The last messages, as far as any window reaches, and the one that is decompressed. */
+  #out: Uint8Array = new Uint8Array(4 * MAX_WINDOW);
   #length = 0;
   /** The farthest that any message so far has reached back. */
   farthest = 0;
@@ -61,16 +61,17 @@ export class Inflater {
     this.#in.set(payload);
     this.#in.set(TAIL, payload.length);
     [this.#at, this.#bits, this.#count] = [0, 0, 0];
-    this.#out = new Uint8Array(this.#history.length + 4 * payload.length + 1024);
-    this.#out.set(this.#history);
-    this.#length = this.#history.length;
+    this.#forget();
     const start = this.#length;
     while (this.#at < this.#in.length || this.#count > 7) this.#block();
-    const message = this.#out.slice(start, this.#length);
-    this.#history = this.#keepsContext
-      ? this.#out.slice(Math.max(0, this.#length - MAX_WINDOW), this.#length)
-      : new Uint8Array();
-    return message;
+    return this.#out.slice(start, this.#length);
+  }
+
+  #forget(): void {
+    if (!this.#keepsContext) this.#length = 0;
+    if (this.#length < 3 * MAX_WINDOW) return;
+    this.#out.copyWithin(0, this.#length - MAX_WINDOW, this.#length);
+    this.#length = MAX_WINDOW;
   }
 
   #block(): void {

@@ -226,3 +226,29 @@ function checkParameter(name: string, value: string | null): void {
     } (RFC 7692 §7.1)`,
   );
 }
+
+/** What an answer to several offers means. @throws {Fault} When it fits none of them. */
+export function agreedOn(answer: readonly Extension[], offers: readonly string[]): Agreed {
+  const faults: Fault[] = [];
+  for (const [offer] of offers.map(parseExtensions)) {
+    try {
+      return agreement(wishOf(offer?.parameters ?? new Map()), answer);
+    } catch (error) {
+      if (!(error instanceof Fault)) throw error;
+      // A smaller window than the offer's is right here.
+      if (error.verdict === "unimplemented") return { bits: 15, keepsContext: true };
+      faults.push(error);
+    }
+  }
+  throw faults[0] ?? new Fault("it agrees to an extension that wasn't offered (RFC 6455 §4.2.2)");
+}
+
+function wishOf(parameters: ReadonlyMap<string, string | null>): Compression {
+  const peer = parameters.get("server_max_window_bits");
+  const own = parameters.get("client_max_window_bits");
+  return {
+    ...peer === undefined ? {} : { peerBits: Number(peer) },
+    ...own === undefined ? {} : { ownBits: Number(own ?? 15) },
+    peerForgets: parameters.has("server_no_context_takeover"),
+  };
+}

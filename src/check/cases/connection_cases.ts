@@ -2,8 +2,10 @@
 
 import type { Case } from "../case.ts";
 import { CONTROL_CASES } from "./control.ts";
+import { DEFLATE_CASES } from "./deflate.ts";
 import { FRAGMENT_CASES } from "./fragments.ts";
 import { FRAME_CASES } from "./frames.ts";
+import { LIMIT_CASES } from "./limits.ts";
 import { TEXT_CASES } from "./text.ts";
 
 /** In the order of the report. */
@@ -12,4 +14,6 @@ export const CONNECTION_CASES: readonly Case[] = [
   ...FRAGMENT_CASES,
   ...CONTROL_CASES,
   ...TEXT_CASES,
+  ...DEFLATE_CASES,
+  ...LIMIT_CASES,
 ];
