@@ -1,9 +1,10 @@
 /**
  * What `deno task bench` runs on each runtime, bundled: `rows NAME` measures a section and prints its
- * rows as lines of JSON, `serve NAME` is a server to measure.
+ * rows as lines of JSON, `serve NAME` is a server to measure, `copy NAME PORT SIZE` a client.
  */
 
 import process from "node:process";
+import { copy } from "./large_client.ts";
 import type { Effort } from "./measure.ts";
 import type { Section } from "./rows/section.ts";
 import { serve } from "./server_process.ts";
@@ -16,6 +17,7 @@ const SECTIONS: Readonly<Record<string, () => Promise<{ rows: Section }>>> = {
   tls: () => import("./rows/tls.ts"),
   growth: () => import("./rows/growth.ts"),
   many: () => import("./rows/many.ts"),
+  large: () => import("./rows/large.ts"),
 };
 
 const QUICK: Effort = { rounds: 1, milliseconds: 15, quick: true };
@@ -31,6 +33,10 @@ async function measure(name: string, effort: Effort): Promise<void> {
 const [command, name = "", ...options] = process.argv.slice(2);
 if (command === "serve") {
   await serve(name);
+} else if (command === "copy") {
+  const [port, size] = options;
+  await copy(name, Number(port), Number(size));
+  process.exit(0);
 } else {
   await measure(name, options.includes("--quick") ? QUICK : FULL);
   // A peer's streams or sockets may be open still.

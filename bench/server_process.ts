@@ -7,6 +7,7 @@ import { delay } from "@std/async";
 import { spawn } from "node:child_process";
 import process from "node:process";
 import { createInterface } from "node:readline";
+import type { LargeClient, Sample } from "./large_client.ts";
 import { runtime } from "./runtime.ts";
 import { type Running, type ServerName, servers } from "./servers.ts";
 
@@ -21,6 +22,8 @@ export type Command =
     readonly size: number;
     readonly perTurn: number;
   }
+  /** How much memory of the machine's the process has, as it is now. */
+  | { readonly ask: "resident" }
   /** How much time of the processor was used, in microseconds. */
   | { readonly ask: "processor time" }
   /** How many clients are connected. */
@@ -42,6 +45,7 @@ export interface ServerProcess {
   readonly port: number;
   readonly url: string;
   memory(): Promise<Memory>;
+  resident(): Promise<number>;
   broadcast(count: number, size: number, perTurn?: number): Promise<void>;
   waiting(): Promise<number>;
   processorTime(): Promise<number>;
@@ -81,6 +85,7 @@ export async function startServer(
     port,
     url: `${name.endsWith("TLS") ? "wss" : "ws"}://127.0.0.1:${port}`,
     memory: () => ask({ ask: "memory" }),
+    resident: async () => (await ask({ ask: "resident" })).resident,
     broadcast: (count, size, perTurn = 16) => ask({ ask: "broadcast", count, size, perTurn }),
     waiting: async () => (await ask({ ask: "waiting" })).waiting,
     processorTime: async () => (await ask({ ask: "processor time" })).time,
@@ -90,6 +95,28 @@ export async function startServer(
       child.kill("SIGKILL");
     },
   };
+}
+
+/**
+ * Starts this program once more, as the client of one large message, and gives what it says.
+ *
+ * @throws {Error} When it fails.
+ */
+export async function* startClient(
+  name: LargeClient,
+  port: number,
+  size: number,
+): AsyncGenerator<Sample> {
+  const args = [process.argv[1] ?? "", "copy", name, String(port), String(size)];
+  const child = spawn(process.execPath, [...flags(), ...args], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  children.add(child);
+  const ended = new Promise<number | null>((resolve) => child.once("exit", resolve));
+  for await (const line of createInterface({ input: child.stdout })) yield JSON.parse(line);
+  children.delete(child);
+  const code = await ended;
+  if (code !== 0) throw new Error(`The client "${name}" ended with ${code}`);
 }
 
 function flags(): string[] {
@@ -109,6 +136,9 @@ export async function serve(name: string): Promise<void> {
 
 async function answer(running: Running, command: Command): Promise<void> {
   if (command.ask === "memory") return console.log(JSON.stringify(await memory()));
+  if (command.ask === "resident") {
+    return console.log(JSON.stringify({ resident: process.memoryUsage().rss }));
+  }
   if (command.ask === "waiting") {
     return console.log(JSON.stringify({ waiting: running.waiting() }));
   }

@@ -6,6 +6,7 @@ import { type AddressInfo, createServer, type Server, type Socket } from "node:n
 import type { Duplex } from "node:stream";
 import { createServer as createTlsServer } from "node:tls";
 import process from "node:process";
+import type { IncomingMessage, Message, MessageInput } from "../mod.ts";
 import { signKey } from "../src/handshake/accept_key.ts";
 import { upgradeWebSocket } from "../src/server/upgrade_web_socket.ts";
 import { bind } from "../src/server/web_socket_server.ts";
@@ -35,10 +36,12 @@ export type ServerName =
   | "raw"
   | "raw, unmasked"
   | "raw, messages"
+  | "raw, piped"
   | "raw, TLS"
   | "bare"
   | "floor"
   | "ours"
+  | "ours, streamed"
   | "ours, pings"
   | "ours, compression"
   | "ours, TLS"
@@ -59,12 +62,16 @@ export const servers: Readonly<Record<ServerName, () => Promise<Running>>> = {
     startRaw((socket) => socket.on("data", (chunk: Uint8Array) => socket.write(mask(chunk)))),
   /** Messages, each of which goes out again. */
   "raw, messages": () => startRaw((socket) => void new MessageSocket(socket, true)),
+  /** Sends back what it receives when there is room. */
+  "raw, piped": () => startRaw((socket) => socket.pipe(socket)),
   "raw, TLS": () => startRawTls(),
   /** An HTTP server that answers an upgrade and then knows no WebSocket: what a connection costs anyway. */
   "bare": startBare,
   /** The least that answers a frame with a frame. */
   "floor": startFloor,
   "ours": () => startOwn({}),
+  /** Sends back one message after the other, a large one while it arrives. */
+  "ours, streamed": startStreamed,
   /** As it is without options: the others don't ping. */
   "ours, pings": () => startOwn({ pingInterval: 30_000 }),
   "ours, compression": () => startOwn({ compression: { threshold: 0 } }),
@@ -112,6 +119,23 @@ async function startOwn(
     connections: () => server.channels.size,
     waiting: () => Math.max(0, ...[...server.channels].map(({ sink }) => sink.bufferedAmount)),
   };
+}
+
+async function startStreamed(): Promise<Running> {
+  const server = await bind({
+    origin: false,
+    streamLargerThan: 65_536,
+    maxMessageSize: Infinity,
+    handler: async (channel) => {
+      for await (const it of channel.cast<Message | IncomingMessage, MessageInput>().stream) {
+        if (typeof it === "string" || it instanceof Uint8Array) channel.sink.add(it);
+        else await channel.sink.addMessage(it.readable, { kind: it.kind });
+      }
+    },
+  });
+  const { port } = server.address;
+  const broadcast = (): Promise<never> => Promise.reject(new Error("It only sends back"));
+  return { port, broadcast, waiting: () => 0, connections: () => server.channels.size };
 }
 
 /** So many a turn of the event loop: sockets are read and written in between. */

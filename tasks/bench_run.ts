@@ -18,6 +18,7 @@ export const SECTIONS: readonly string[] = [
   "tls",
   "growth",
   "many",
+  "large",
 ];
 
 /** The runtimes, by what `--runtime` calls them. */

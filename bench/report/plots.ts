@@ -13,6 +13,7 @@ export function plots(measurement: Measurement): Map<string, string> {
     memory: memory(runs),
     growth: growth(runs),
     many: many(runs),
+    large: large(runs),
   };
   return new Map(
     Object.entries(all)
@@ -107,6 +108,16 @@ function many(runs: readonly Run[]): Omit<Picture, "subtitle"> {
     series: series(row),
   }));
   return { title: "What a message costs the server, over busy connections", panels, columns: 2 };
+}
+
+function large(runs: readonly Run[]): Omit<Picture, "subtitle"> {
+  const panels = panelsOf(runs, "large-memory", (row, { runtime }) => ({
+    title: runtime,
+    x: { label: "seconds", scale: "linear" },
+    y: { label: "MB of the process", scale: "linear" },
+    series: series(row),
+  }));
+  return { title: "Memory while one message of 4 GiB goes there and back", panels, columns: 2 };
 }
 
 /** What grows, for the first of the runs that is on the newest Node, or the first at all. */

@@ -54,7 +54,7 @@ const COLOURS: readonly (readonly [name: RegExp, colour: string, dash: string])[
 function styleOf(name: string): { colour: string; dash: string } {
   const [, colour, dash] = COLOURS.find(([pattern]) => pattern.test(name)) ?? ["", "#000000", ""];
   // What is left of the dashes of its own tells apart two of one colour.
-  return { colour, dash: /resident|mask/.test(name) ? "2 3" : dash };
+  return { colour, dash: /resident|mask|, server/.test(name) ? "2 3" : dash };
 }
 
 /** Draws it. */

@@ -6,6 +6,7 @@
 
 import { testConnecting } from "./connecting.ts";
 import { testFlow } from "./flow.ts";
+import { testLarge } from "./large.ts";
 import { testLocalClose } from "./local_close.ts";
 import { testMessages } from "./messages.ts";
 import { testRemoteClose } from "./remote_close.ts";
@@ -21,4 +22,5 @@ export function testWebSocketChannel(name: string, factory: ChannelFactory): voi
   testLocalClose(suite);
   testRemoteClose(suite);
   testFlow(suite);
+  testLarge(suite);
 }

@@ -27,7 +27,12 @@ export function wireOf(bytes: ByteChannel | Wire): Wire {
 }
 
 /** What a channel over bytes can do, and a bit more. */
-const CAPABILITIES = { ...NO_CAPABILITIES, ping: true, compressionOptions: true };
+const CAPABILITIES = {
+  ...NO_CAPABILITIES,
+  ping: true,
+  compressionOptions: true,
+  messageStreams: true,
+};
 
 /** What is behind a channel that is connecting. */
 export function coreWith(options: ProtocolOptions, clock: Clock): ChannelCore {
