@@ -38,7 +38,7 @@ export const FOR_PAGES: Readonly<Record<string, string>> = {
   "./faces": "./faces/page",
 };
 
-const DNT = "jsr:@deno/dnt@^0.42.3";
+const DNT = "jsr:@deno/dnt@^0.43.2";
 
 /** Tests that need nothing but the language, which is what dnt's own runner can do. */
 const DNT_TESTS = "tests/{handshake,protocol}/*_test.ts";

@@ -12,6 +12,7 @@ import {
   builderOf,
   buildNpm,
   type Built,
+  filesIn,
   FOR_PAGES,
   installedIn,
   NPM_NAME,
@@ -88,6 +89,39 @@ async function checkPages({ built }: Checked): Promise<void> {
   }
   for (const word of [`npm install ${NPM_NAME}`, "CommonJS", "TypeScript 5.4", "Node 20.16"]) {
     if (!readme.includes(word)) wrong.push(`README.md doesn't say ${word}`);
+  }
+  if (wrong.length > 0) throw new Error(wrong.join("\n"));
+}
+
+/** The package's files are those of the source that an entry leads to, whatever built it: no shim, no polyfill. */
+async function checkFiles({ built }: Checked): Promise<void> {
+  // A declaration that no public type needs may be left out.
+  const allowed = new Set<string>();
+  const wanted = new Set(["package.json", "README.md", "CHANGELOG.md", "LICENSE"]);
+  for (const entry of Object.values((await readConfig()).exports)) {
+    const info = [Deno.execPath(), "info", "--json", "--no-remote", entry];
+    const { modules } = JSON.parse(await succeed(info, { cwd: fromFileUrl(ROOT) })) as {
+      modules: { specifier: string }[];
+    };
+    for (const { specifier } of modules) {
+      const path = specifier.slice(ROOT.href.length).replace(/\.ts$/, "");
+      wanted.add(`${path}.js`);
+      allowed.add(`${path}.d.ts`);
+    }
+  }
+  const found = (await filesIn(built.content)).map((it) =>
+    it.href.slice(built.content.href.length).replace(/^esm\//, "")
+  );
+  const wrong = [
+    ...found.filter((it) => !wanted.has(it) && !allowed.has(it)).map((it) =>
+      `${it} is not of the source`
+    ),
+    ...[...wanted].filter((it) => !found.includes(it)).map((it) => `${it} is missing`),
+  ];
+  for (const file of await filesIn(built.content)) {
+    if (!file.pathname.endsWith(".js")) continue;
+    const text = await Deno.readTextFile(file);
+    if (/_dnt\.|dntGlobalThis|dntShim/.test(text)) wrong.push(`${file.href} has a shim`);
   }
   if (wrong.length > 0) throw new Error(wrong.join("\n"));
 }
@@ -223,6 +257,7 @@ const NODES = [`Node ${OLDEST_NODE}`, `Node ${NEWEST_NODE}`];
 const CHECKS: readonly Check[] = [
   { name: "package.json", run: checkManifest },
   { name: "README and CHANGELOG", run: checkPages },
+  { name: "files", run: checkFiles },
   { name: "publint", run: checkPublint },
   { name: "attw", run: checkAttw },
   { name: "tsc", run: checkTypes },

@@ -219,6 +219,8 @@ const RUNTIMES: Record<string, RuntimeSource> = {
   "Node 22": nodeSource(22),
   "Node 24": nodeSource(24),
   "Node 26": nodeSource(26),
+  // Whichever is installed: the workflow of coming versions installs a nightly build.
+  "Node nightly": { ...nodeSource(26), version: "v" },
   "Bun": bunSource(),
 };
 
