@@ -4,6 +4,7 @@
  */
 
 import { assertEquals } from "@std/assert";
+import { deadline } from "@std/async";
 import { createServer } from "node:http";
 import {
   ConnectionLimits,
@@ -100,16 +101,23 @@ async function visit(url: string, answersPages: boolean, random: Random): Promis
   const [leaving, moment] = [random.pick(LEAVINGS), random.pick(MOMENTS)];
   const turns = random.integer(1, 20);
   const client = new RawClient(url);
+  /** The connection may end first; but no client waits for good. */
+  const answered = async (answer: Promise<unknown>): Promise<void> => {
+    const error: unknown = await deadline(answer, 30_000).catch((error: unknown) => error);
+    if ((error as { name?: string } | undefined)?.name !== "TimeoutError") return;
+    const plan = `${path} ${lines} ${leaving} ${moment}`;
+    throw new Error(`No answer and no end: ${plan}, seed ${random.seed}: ${client.bytes}`);
+  };
   // Some requests come behind another one, whose answer is first.
   if (answersPages && random.chance(0.2)) {
     client.socket.write("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
   }
   client.request(path, lines);
-  if (moment === "behind the answer") await client.response().catch(() => "");
+  if (moment === "behind the answer") await answered(client.response());
   else if (moment === "after some turns") { for (let i = 0; i < turns; i++) await turn(); }
   if (leaving === "close") {
     client.send(8, Uint8Array.of(3, 232));
-    await client.end().catch(() => {});
+    await answered(client.end());
   } else if (leaving === "stay") {
     // A channel whose handler only reads would stay as long.
     for (let i = 0; i < 50; i++) await turn();
