@@ -12,10 +12,8 @@ import { brokenProtocol, SessionLink, type SessionLinkEvents } from "./session_l
 
 /** Where the present connection is. */
 type Stage =
-  /** There is none. */
+  /** There is none, or the server's hello is not received yet. */
   | "away"
-  /** Our hello is sent, the server's isn't in. */
-  | "greeting"
   /** Messages pass, and are acknowledged. */
   | "resumable"
   /** The server doesn't resume: messages pass as they are. */
@@ -79,7 +77,6 @@ export class ResumeLine implements Line, SessionLinkEvents {
   open(connection: WebSocketChannel): void {
     this.#connection = connection;
     if (connection.protocol !== RESUME_PROTOCOL) return this.#openPlainly(connection);
-    this.#stage = "greeting";
     const { received } = this.#link.session;
     this.#link.say(
       connection,

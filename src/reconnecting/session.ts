@@ -119,11 +119,6 @@ export class Session {
     return this.#received;
   }
 
-  /** How many bytes were received that the peer wasn't told of. */
-  get untold(): number {
-    return this.#untold;
-  }
-
   /** Whether a message waits to be handed to a connection, and the peer lets it be sent. */
   get hasNext(): boolean {
     return !this.isHandedOn && this.#inFlight < this.#window;
@@ -313,5 +308,5 @@ export function kept(message: Message, options: SendOptions | undefined): Kept {
 /** The user's message. */
 export function contentOf({ wire }: Kept): Message {
   const content = typeof wire === "object" && "frame" in wire ? wire.content : wire;
-  return typeof content === "string" ? content.slice(TEXT_MARK.length) : content;
+  return typeof content === "string" ? content.slice(1) : content;
 }

@@ -1,3 +1,4 @@
+import { sizeOfMessage } from "../stream_channel/counted_queue.ts";
 import type { StreamSubscription } from "../stream_channel/channel_stream.ts";
 import type { Clock } from "../web_socket/clock.ts";
 import { ProtocolError } from "../web_socket/errors.ts";
@@ -123,10 +124,9 @@ export class SessionLink {
       this.#events.onOverrun();
       return null;
     }
-    const before = session.untold;
     const received = session.receive(message);
     if (typeof received !== "number") {
-      if (this.#isWithheld) this.#hold(session.untold - before);
+      if (this.#isWithheld) this.#hold(sizeOfMessage(received));
       else this.#acknowledge();
       return received;
     }
