@@ -55,7 +55,7 @@ const ROOMS: Rooms = {
   "src/permessage_deflate": { files: 6, lines: 1288 },
   "src/protocol": { files: 17, lines: 3377 },
   "src/realm": { files: 4, lines: 334 },
-  "src/reconnecting": { files: 25, lines: 3991 },
+  "src/reconnecting": { files: 25, lines: 3983 },
   "src/server": { files: 34, lines: 5791 },
   "src/stream_channel": { files: 22, lines: 6266 },
   "src/faces": { files: 11, lines: 1588 },
