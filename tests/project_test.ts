@@ -36,6 +36,8 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
     "server",
     "top",
   ],
+  "topics": ["web_socket", "stream_channel", ...RFCS, "native", "net", "server", "top"],
+  "topics_testing": ["web_socket", "stream_channel", ...RFCS, "topics", "testing", "top"],
   "top": ["web_socket", "stream_channel", ...RFCS, "native", "net", "page", "diagnostics"],
 };
 

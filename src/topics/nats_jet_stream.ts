@@ -1,0 +1,581 @@
+import { messageOf, nameOf } from "../realm/kinds.ts";
+import { Deferred, FULFILLED, ignore } from "../stream_channel/errors.ts";
+import { checkOption, type OptionKinds, readOptions, shown } from "../stream_channel/options.ts";
+import { Deadline } from "../web_socket/deadline.ts";
+import type { Message } from "../web_socket/web_socket_channel.ts";
+import {
+  EngineError,
+  type EngineEvents,
+  type EngineLog,
+  type EngineSettings,
+  type HistoryPage,
+  type HistoryRange,
+  type LogPlace,
+  type LogPublishing,
+  type TopicsEngine,
+} from "./engine.ts";
+import { randomName } from "./offset.ts";
+
+/** What `@nats-io/jetstream` gives for a connection. Only what the engine uses is named. */
+export interface NatsJetStreamClients {
+  /** `jetstream(connection)`. */
+  readonly js: { readonly consumers: object };
+  /** `await jetstreamManager(connection)`. */
+  readonly jsm: { readonly consumers: object; readonly streams: object };
+}
+
+/** Options of {@linkcode natsJetStream}. */
+export interface NatsJetStreamOptions {
+  /**
+   * The stream's name, and what its subjects begin with: letters, digits, `-` and `_`. Processes with the same one share
+   * the log. Default `"topics"`.
+   */
+  prefix?: string | undefined;
+  /** Where the server keeps the log. Default `"file"`. */
+  storage?: "file" | "memory" | undefined;
+  /** How many servers of a cluster keep it. Default 1. */
+  replicas?: number | undefined;
+}
+
+const KINDS: OptionKinds<NatsJetStreamOptions> = {
+  prefix: "string",
+  storage: '"file"|"memory"',
+  replicas: "limit",
+};
+
+/** A nanosecond's part of a millisecond. */
+const NANOS = 1_000_000;
+/** How long a fetch waits for messages, and a publish for its answer, in milliseconds. */
+const FETCH = 1000;
+const PUBLISH_TIMEOUT = 2000;
+/** How long the server's answer may take beyond what a fetch waits, in milliseconds. */
+const MAX_ANSWER = 1000;
+/** How many messages a fetch gets at most, and a page of history. */
+const BATCH = 500;
+const PAGE = 256;
+const PAGE_BYTES = 1024 * 1024;
+/** The delays between attempts, in milliseconds. */
+const FIRST_DELAY = 50;
+const MAX_DELAY = 1000;
+/** How long the server keeps a consumer that nobody uses, in milliseconds. */
+const UNUSED = 30_000;
+/** An API error of the server's: the name is that of another stream. */
+const NAME_IN_USE = 10_058;
+
+interface StreamConfig {
+  readonly name: string;
+  readonly subjects: readonly string[];
+  readonly [option: string]: unknown;
+}
+
+interface StreamInfo {
+  readonly created: string;
+  readonly config: { readonly max_msgs_per_subject: number };
+  readonly state: {
+    readonly first_seq: number;
+    readonly last_seq: number;
+    readonly subjects?: Readonly<Record<string, number>>;
+  };
+}
+
+interface JsMessage {
+  readonly seq: number;
+  readonly subject: string;
+  readonly data: Uint8Array;
+  readonly info: { readonly pending: number };
+}
+
+interface JsConsumer {
+  fetch(options: object): Promise<AsyncIterable<JsMessage> & { stop(): void }>;
+  info(): Promise<unknown>;
+}
+
+interface Js {
+  publish(subject: string, data: Uint8Array, options?: object): Promise<{ readonly seq: number }>;
+  readonly consumers: { get(stream: string, name: string): Promise<JsConsumer> };
+}
+
+interface Jsm {
+  readonly streams: {
+    add(config: object): Promise<StreamInfo>;
+    update(name: string, config: object): Promise<StreamInfo>;
+    info(name: string, options?: object): Promise<StreamInfo>;
+    purge(name: string, options: object): Promise<unknown>;
+    getMessage(name: string, query: object): Promise<{ seq: number; data: Uint8Array } | null>;
+  };
+  readonly consumers: {
+    add(stream: string, config: object): Promise<{ name: string; num_pending: number }>;
+    delete(stream: string, name: string): Promise<unknown>;
+  };
+}
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+const TEXT = 0x74;
+const BINARY = 0x62;
+
+/** The first byte tells text from bytes. */
+function packed(message: Message): Uint8Array {
+  const bytes = typeof message === "string" ? encoder.encode(message) : message;
+  const data = new Uint8Array(bytes.length + 1);
+  data[0] = typeof message === "string" ? TEXT : BINARY;
+  data.set(bytes, 1);
+  return data;
+}
+
+function unpacked(data: Uint8Array): Message {
+  return data[0] === TEXT ? decoder.decode(data.subarray(1)) : data.slice(1);
+}
+
+/** A name as one token of a subject: all but letters, digits, `-` and `_` as `=` and the byte. */
+export function tokenOf(name: string): string {
+  let token = "";
+  for (const byte of encoder.encode(name)) {
+    const char = String.fromCharCode(byte);
+    token += /[\w-]/.test(char) ? char : `=${byte.toString(16).padStart(2, "0")}`;
+  }
+  return token;
+}
+
+/** The name that a token stands for; `null` when it is of somebody else's making. */
+export function nameOfToken(token: string): string | null {
+  try {
+    return decodeURIComponent(token.replaceAll("=", "%"));
+  } catch {
+    return null;
+  }
+}
+
+/** What an error of the package's means. */
+function asEngineError(error: unknown): unknown {
+  const name = nameOf(error) ?? "";
+  const status = (error as { status?: unknown } | null)?.status;
+  const isRefusal = name === "JetStreamApiError" && status !== 503 && status !== 408 ||
+    name === "InvalidArgumentError";
+  if (isRefusal) return error;
+  return new EngineError("The connection to NATS is lost", { cause: error });
+}
+
+/** Whether the user has closed the connection, or it has given up. */
+function isClosedError(error: unknown): boolean {
+  return /ClosedConnection|DrainingConnection/.test(nameOf(error) ?? "");
+}
+
+class NatsEngine implements TopicsEngine {
+  readonly #clients: NatsJetStreamClients;
+  readonly #options: NatsJetStreamOptions;
+
+  constructor(clients: NatsJetStreamClients, options: NatsJetStreamOptions) {
+    this.#clients = clients;
+    this.#options = options;
+  }
+
+  open(events: EngineEvents, settings: EngineSettings): EngineLog {
+    return new NatsLog(this.#clients, this.#options, events, settings);
+  }
+}
+
+class NatsLog implements EngineLog {
+  readonly ready: Promise<void>;
+  readonly #js: Js;
+  readonly #jsm: Jsm;
+  readonly #options: NatsJetStreamOptions;
+  readonly #events: EngineEvents;
+  readonly #settings: EngineSettings;
+  readonly #ready = new Deferred();
+  readonly #closing = new Deferred();
+  readonly #name: string;
+  #isClosed = false;
+  #epoch = "";
+  /** What the server calls the stream's beginning. */
+  #created = "";
+  /** How many messages of a topic the stream keeps, without the one that shows that there were more. */
+  #size = 0;
+  #cursor = 0;
+
+  constructor(
+    clients: NatsJetStreamClients,
+    options: NatsJetStreamOptions,
+    events: EngineEvents,
+    settings: EngineSettings,
+  ) {
+    this.#js = clients.js as unknown as Js;
+    this.#jsm = clients.jsm as unknown as Jsm;
+    this.#options = options;
+    this.#events = events;
+    this.#settings = settings;
+    this.#name = options.prefix ?? "topics";
+    this.ready = this.#ready.promise;
+    void this.#run();
+  }
+
+  // Reading.
+
+  async #run(): Promise<void> {
+    let delay = FIRST_DELAY;
+    while (!this.#isClosed) {
+      try {
+        await this.#serve(() => delay = FIRST_DELAY);
+      } catch (error) {
+        if (this.#isClosed) return;
+        if (isClosedError(error)) return this.#fail(error);
+        this.#events.onLost(asEngineError(error));
+      }
+      await this.#pause(delay);
+      delay = Math.min(2 * delay, MAX_DELAY);
+    }
+  }
+
+  #fail(cause: unknown): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    const error = new EngineError("The connection to NATS was closed", { cause });
+    this.#ready.reject(error);
+    this.#closing.resolve();
+    this.#events.onClosed(error);
+  }
+
+  #pause(ms: number): Promise<unknown> {
+    const { clock } = this.#settings;
+    let timer: unknown;
+    const passed = new Promise<void>((resolve) => timer = clock.setTimeout(resolve, ms));
+    return Promise.race([passed, this.#closing.promise]).finally(() => clock.clearTimeout(timer));
+  }
+
+  async #serve(onConnected: () => void): Promise<void> {
+    const info = await this.#ensure();
+    const { last_seq } = info.state;
+    if (this.#epoch === "") {
+      this.#cursor = last_seq;
+      this.#see(info);
+      this.#ready.resolve();
+    } else this.#see(info, last_seq < this.#cursor && info.created === this.#created);
+    const { name } = await this.#jsm.consumers.add(this.#name, {
+      ...this.#consumerConfig(this.#cursor + 1),
+      inactive_threshold: UNUSED * NANOS,
+    });
+    const consumer = await this.#js.consumers.get(this.#name, name);
+    onConnected();
+    this.#events.onRestored();
+    const remove = (): void => void this.#jsm.consumers.delete(this.#name, name).catch(ignore);
+    try {
+      while (!this.#isClosed) {
+        const before = this.#cursor;
+        await this.#fetch(consumer, BATCH, (message) => {
+          if (!this.#isClosed) this.#report(message);
+          return this.#isClosed;
+        });
+        // Nothing was published: is it still the same log?
+        if (this.#cursor === before && !this.#isClosed) await consumer.info();
+      }
+    } finally {
+      remove();
+    }
+  }
+
+  /**
+   * Reads messages: as many as asked for, or those of a second. Where the connection is lost, the package would wait
+   * until it is back.
+   *
+   * @param onMessage Returns whether that is enough.
+   */
+  async #fetch(
+    consumer: JsConsumer,
+    max_messages: number,
+    onMessage: (message: JsMessage) => boolean,
+  ): Promise<void> {
+    const messages = await consumer.fetch({ max_messages, expires: FETCH });
+    let isLate = false;
+    const deadline = new Deadline(this.#settings.clock, {
+      ms: FETCH + MAX_ANSWER,
+      onTime: () => {
+        isLate = true;
+        messages.stop();
+      },
+    });
+    try {
+      for await (const message of messages) {
+        deadline.restart();
+        if (onMessage(message)) break;
+      }
+    } finally {
+      deadline.clear();
+    }
+    if (isLate) throw new EngineError("NATS doesn't answer");
+  }
+
+  #consumerConfig(from: number): object {
+    return {
+      ack_policy: "none",
+      deliver_policy: "by_start_sequence",
+      opt_start_seq: from,
+      replay_policy: "instant",
+      mem_storage: true,
+    };
+  }
+
+  /** The streams, as this process wants them. */
+  async #ensure(): Promise<StreamInfo> {
+    const { size, age, lease } = this.#settings;
+    const { storage = "file", replicas = 1 } = this.#options;
+    await this.#ensureStream({
+      name: this.#presence,
+      subjects: [`${this.#name}.presence.*.*`],
+      storage: "memory",
+      num_replicas: replicas,
+      max_msgs_per_subject: 1,
+      max_age: Math.max(lease, 100) * NANOS,
+    });
+    return await this.#ensureStream({
+      name: this.#name,
+      subjects: [`${this.#name}.log.*`],
+      storage,
+      num_replicas: replicas,
+      // One more shows whether there were more.
+      max_msgs_per_subject: size + 1,
+      max_age: Math.max(age, 100) * NANOS,
+      duplicate_window: Math.max(age, 100) * NANOS,
+    });
+  }
+
+  async #ensureStream(config: StreamConfig): Promise<StreamInfo> {
+    try {
+      return await this.#jsm.streams.add({ retention: "limits", discard: "old", ...config });
+    } catch (error) {
+      if ((error as { code?: unknown }).code !== NAME_IN_USE) throw error;
+      return await this.#jsm.streams.update(config.name, config);
+    }
+  }
+
+  get #presence(): string {
+    return `${this.#name}_presence`;
+  }
+
+  /**
+   * Another beginning is another log.
+   *
+   * @param isShorter Whether it ends before what was read of it: a server has lost a part.
+   */
+  #see({ created, config }: StreamInfo, isShorter = false): void {
+    this.#size = config.max_msgs_per_subject - 1;
+    if (created === this.#created && !isShorter) return;
+    const name = created.replace(/\W/g, "");
+    const isFirst = this.#epoch === "";
+    this.#epoch = isShorter ? `${name}_${randomName()}` : name;
+    this.#created = created;
+    if (!isFirst) this.#cursor = 0;
+    this.#events.onEpoch(this.#epoch);
+  }
+
+  #report({ seq, subject, data }: JsMessage): void {
+    if (seq <= this.#cursor) return;
+    const before = this.#cursor;
+    this.#cursor = seq;
+    if (seq !== before + 1) this.#events.onGap({ after: BigInt(before), includes: () => true });
+    const topic = nameOfToken(subject.slice(this.#name.length + ".log.".length));
+    if (topic === null) return;
+    this.#events.onEntry({ topic, message: unpacked(data), position: BigInt(seq) });
+  }
+
+  // Asking.
+
+  async #ask<T>(call: () => Promise<T>): Promise<T> {
+    if (this.#isClosed) throw new EngineError("The connection to NATS was closed");
+    try {
+      return await call();
+    } catch (error) {
+      if (isClosedError(error)) this.#fail(error);
+      throw asEngineError(error);
+    }
+  }
+
+  async publish(
+    topic: string,
+    message: Message,
+    { id, token }: LogPublishing,
+  ): Promise<LogPlace> {
+    const name = tokenOf(topic);
+    const msgID = id === undefined ? token : `${name}.${tokenOf(id)}`;
+    const options = { msgID, timeout: PUBLISH_TIMEOUT };
+    const { seq } = await this.#ask(() =>
+      this.#js.publish(`${this.#name}.log.${name}`, packed(message), options)
+    );
+    return { epoch: this.#epoch, position: BigInt(seq) };
+  }
+
+  async history(topic: string, { after, last }: HistoryRange): Promise<HistoryPage> {
+    return await this.#ask(async () => {
+      const subject = `${this.#name}.log.${tokenOf(topic)}`;
+      const info = await this.#jsm.streams.info(this.#name, { subjects_filter: subject });
+      this.#see(info);
+      const epoch = this.#epoch;
+      const { first_seq, last_seq, subjects = {} } = info.state;
+      const count = subjects[subject] ?? 0;
+      const page = { epoch, entries: [], isLast: true, end: BigInt(last_seq) };
+      if (after !== null && after > BigInt(last_seq)) return { ...page, isComplete: false };
+      const from = Number(after ?? 0n) + 1;
+      const isReached = from >= first_seq || from > last_seq;
+      if (count === 0) return { ...page, isComplete: after === null || isReached };
+      if (after === null && last === 0) return { ...page, isComplete: true };
+      if (after === null) {
+        const start = await this.#startOf(subject, last, count, info.state);
+        return { ...page, ...await this.#page(subject, start, last_seq), isComplete: true };
+      }
+      const found = await this.#page(subject, from, last_seq);
+      // Its messages are removed the oldest first: one from before `after` shows that none is missing behind it.
+      const isComplete = isReached && count <= this.#size ||
+        (await this.#oldest(subject)) < from;
+      return { ...page, ...found, isComplete };
+    });
+  }
+
+  async #oldest(subject: string): Promise<number> {
+    const query = { next_by_subj: subject, seq: 1 };
+    const oldest = await this.#jsm.streams.getMessage(this.#name, query).catch(() => null);
+    return oldest?.seq ?? Infinity;
+  }
+
+  /** Where the last messages of a topic begin, or somewhat before. */
+  async #startOf(
+    subject: string,
+    last: number,
+    count: number,
+    { first_seq, last_seq }: StreamInfo["state"],
+  ): Promise<number> {
+    let [low, high, skipped] = [first_seq, last_seq, count - last];
+    // Up to a page is read in vain.
+    while (skipped > 0 && low < high) {
+      const middle = Math.floor((low + high + 1) / 2);
+      const pending = await this.#pending(subject, middle);
+      if (pending < last) high = middle - 1;
+      else {
+        low = middle;
+        skipped = pending - last;
+      }
+    }
+    return low;
+  }
+
+  async #pending(subject: string, from: number): Promise<number> {
+    const { name, num_pending } = await this.#addReader(subject, from);
+    void this.#jsm.consumers.delete(this.#name, name).catch(ignore);
+    return num_pending;
+  }
+
+  async #addReader(subject: string, from: number): Promise<{ name: string; num_pending: number }> {
+    return await this.#jsm.consumers.add(this.#name, {
+      ...this.#consumerConfig(from),
+      filter_subject: subject,
+      inactive_threshold: UNUSED * NANOS,
+    });
+  }
+
+  async #page(
+    subject: string,
+    from: number,
+    end: number,
+  ): Promise<Pick<HistoryPage, "entries" | "isLast">> {
+    const { name, num_pending } = await this.#addReader(subject, from);
+    const entries: { position: bigint; message: Message }[] = [];
+    const wanted = Math.min(num_pending, PAGE);
+    let read = 0;
+    let isLast = wanted === 0;
+    try {
+      let bytes = 0;
+      while (!isLast && read < wanted && bytes < PAGE_BYTES) {
+        const before = read;
+        const consumer = await this.#js.consumers.get(this.#name, name);
+        await this.#fetch(consumer, wanted - read, ({ seq, data, info }) => {
+          read++;
+          bytes += data.length;
+          if (seq <= end) entries.push({ position: BigInt(seq), message: unpacked(data) });
+          isLast = seq >= end || info.pending === 0;
+          return isLast || bytes >= PAGE_BYTES || read >= wanted;
+        });
+        if (read === before) throw new EngineError("NATS doesn't answer");
+      }
+    } finally {
+      void this.#jsm.consumers.delete(this.#name, name).catch(ignore);
+    }
+    return { entries, isLast };
+  }
+
+  async announce(topic: string, slot: string, text: string | null): Promise<void> {
+    const subject = `${this.#name}.presence.${tokenOf(topic)}.${slot}`;
+    await this.#ask<unknown>(() =>
+      text === null
+        ? this.#jsm.streams.purge(this.#presence, { filter: subject })
+        : this.#js.publish(subject, encoder.encode(text), { timeout: PUBLISH_TIMEOUT })
+    );
+  }
+
+  async announced(topic: string): Promise<string[]> {
+    return await this.#ask(async () => {
+      const subjects_filter = `${this.#name}.presence.${tokenOf(topic)}.*`;
+      const { state } = await this.#jsm.streams.info(this.#presence, { subjects_filter });
+      const texts: string[] = [];
+      for (const subject of Object.keys(state.subjects ?? {})) {
+        const query = { last_by_subj: subject };
+        // It may have ended meanwhile.
+        const found = await this.#jsm.streams.getMessage(this.#presence, query).catch((error) => {
+          if (messageOf(error).includes("no message found")) return null;
+          throw error;
+        });
+        if (found !== null) texts.push(decoder.decode(found.data));
+      }
+      return texts;
+    });
+  }
+
+  close(): Promise<void> {
+    this.#isClosed = true;
+    this.#ready.reject(new EngineError("The topics were closed"));
+    this.#closing.resolve();
+    return FULFILLED;
+  }
+}
+
+/**
+ * The engine for processes that share NATS servers with JetStream, 2.9 or later. A message is published when the stream
+ * has it, on as many servers as `replicas` says.
+ *
+ * It creates two streams, and changes those that are there to what its options say: `prefix`, the log, and
+ * `prefix_presence`. Every process reads the whole log and leaves out what nobody here is subscribed to. A connection
+ * that its user closes ends the topics; give `connect` of NATS `maxReconnectAttempts: -1`, or it gives up by itself.
+ *
+ * @param clients What `jetstream(connection)` and `jetstreamManager(connection)` of `@nats-io/jetstream` give.
+ * @param given See {@linkcode NatsJetStreamOptions}.
+ * @returns The engine, for `Topics`.
+ * @throws {TypeError} When these are no such clients, or an option is malformed.
+ *
+ * @example
+ * ```ts ignore
+ * import { connect } from "@nats-io/transport-node";
+ * import { jetstream, jetstreamManager } from "@nats-io/jetstream";
+ * import { natsJetStream, Topics } from "@web-socket/channel/topics";
+ *
+ * const connection = await connect({ servers: "localhost:4222", maxReconnectAttempts: -1 });
+ * const clients = { js: jetstream(connection), jsm: await jetstreamManager(connection) };
+ * const topics = new Topics({ engine: natsJetStream(clients) });
+ * ```
+ */
+export function natsJetStream(
+  clients: NatsJetStreamClients,
+  given?: NatsJetStreamOptions,
+): TopicsEngine {
+  const options = readOptions(given, KINDS);
+  const { js, jsm } = clients ?? {};
+  if (typeof js?.consumers !== "object" || typeof jsm?.streams !== "object") {
+    throw new TypeError(
+      `Cannot use the clients: they must be { js, jsm } of @nats-io/jetstream, got ${
+        shown(clients)
+      }`,
+    );
+  }
+  if (options.prefix !== undefined && !/^[\w-]+$/.test(options.prefix)) {
+    throw new TypeError("Cannot use the option prefix: it must be letters, digits, - and _");
+  }
+  if (options.replicas !== undefined) checkOption("replicas", options.replicas, "limit");
+  return new NatsEngine(clients, options);
+}

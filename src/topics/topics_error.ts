@@ -1,0 +1,46 @@
+import { WebSocketChannelError } from "../web_socket/errors.ts";
+
+/**
+ * Why something that topics were asked for was not done:
+ *
+ * - `"unauthorized"`: `authorize` refused it, failed, or took too long;
+ * - `"lost"`: the connection to the engine is lost, and `whileLost` is `"fail"`;
+ * - `"full"`: messages of `maxPending` bytes wait to be published;
+ * - `"closed"`: the topics, the channel or the engine's client are closed.
+ */
+export type TopicsErrorReason = "unauthorized" | "lost" | "full" | "closed";
+
+/** What is known of a {@linkcode TopicsError} beside its text. */
+export interface TopicsErrorOptions {
+  /** Why. */
+  reason: TopicsErrorReason;
+  /** What the engine, or `authorize`, reported. */
+  cause?: unknown;
+  /** Whether the message may have been published all the same. Default `false`. */
+  mayBePublished?: boolean;
+}
+
+/** Something that topics were asked for was not done. */
+export class TopicsError extends WebSocketChannelError {
+  /** `"TopicsError"`, also in minified code. */
+  override readonly name = "TopicsError";
+  /** Why. */
+  readonly reason: TopicsErrorReason;
+  /**
+   * Whether the message may have been published all the same: the connection was lost before the engine's answer.
+   * To publish it again with the same `id` is safe.
+   */
+  readonly mayBePublished: boolean;
+
+  /**
+   * Creates the error.
+   *
+   * @param message What was not done, and why.
+   * @param options What is known beside that.
+   */
+  constructor(message: string, options: TopicsErrorOptions) {
+    super(message, "cause" in options ? { cause: options.cause } : undefined);
+    this.reason = options.reason;
+    this.mayBePublished = options.mayBePublished ?? false;
+  }
+}

@@ -1,0 +1,238 @@
+import type { SlowReceiverPolicy } from "../server/broadcast.ts";
+import { type OptionKinds, readOptions, shown } from "../stream_channel/options.ts";
+import type { Clock } from "../web_socket/clock.ts";
+import { utf8Length } from "../web_socket/message_input.ts";
+import type { MessageInput } from "../web_socket/web_socket_sink.ts";
+import type { Message, WebSocketChannel } from "../web_socket/web_socket_channel.ts";
+import type { TopicsEngine } from "./engine.ts";
+
+/** How much of each topic is kept, for those who come back and those who are new. */
+export interface HistoryOptions {
+  /** How many messages of a topic: an integer from 1 to 1,000,000. Default 1,000. */
+  size?: number | undefined;
+  /** How long, in milliseconds. Default 300,000. */
+  age?: number | undefined;
+}
+
+/** What somebody asks for: see {@linkcode TopicsOptions.authorize}. */
+export interface TopicsRequest {
+  /** What is asked for. */
+  readonly action: "subscribe" | "publish";
+  /** The topic's name, as it was given: it may come from a client. */
+  readonly topic: string;
+  /** Who asks. */
+  readonly channel: WebSocketChannel;
+}
+
+/** How `Topics` is connected to its engine: see {@linkcode TopicsOptions.onState}. */
+export type TopicsState =
+  | { readonly name: "live" }
+  | { readonly name: "lost"; readonly error: unknown }
+  | { readonly name: "ended"; readonly error: unknown };
+
+/**
+ * What becomes of a subscription: see {@linkcode SubscribeOptions.onState}.
+ *
+ * - `"live"`: what is published is sent, from now on or again;
+ * - `"resync"`: messages may be missing before the next one: the history no longer reaches back to where the
+ *   subscriber was, or the log is another one. Called before anything behind the gap is sent;
+ * - `"lost"`: the connection to the engine is lost. When it is back, `"live"` follows, and nothing is skipped;
+ * - `"ended"`: the topics or the engine's client were closed.
+ */
+export type SubscriptionState =
+  | { readonly name: "live" | "resync"; readonly topic: string }
+  | { readonly name: "lost" | "ended"; readonly topic: string; readonly error: unknown };
+
+/** Makes of a message what a subscriber gets, such as the message with its offset. */
+export type Wrap = (
+  message: Message,
+  place: { readonly topic: string; readonly offset: string },
+) => MessageInput;
+
+/** Options of `Topics`. Times are in milliseconds, sizes in bytes. */
+export interface TopicsOptions {
+  /** Where messages are kept. Default `memory()`. */
+  engine?: TopicsEngine | undefined;
+  /** How much of each topic is kept. */
+  history?: HistoryOptions | undefined;
+  /**
+   * Whether somebody may subscribe, or publish with `from`. Anything but `true`, a promise of it included, refuses; so
+   * does an error, and no answer within 10 seconds. Left out: everything is allowed.
+   */
+  authorize?: ((request: TopicsRequest) => boolean | Promise<boolean>) | undefined;
+  /**
+   * What `publish`, `subscribe` and `presence` do while the connection to the engine is lost: they wait until it is
+   * back, or reject with a `TopicsError`. Default `"wait"`.
+   */
+  whileLost?: "wait" | "fail" | undefined;
+  /** How many bytes of messages may wait to be published; beyond it `publish` rejects. Default 16 MiB. */
+  maxPending?: number | undefined;
+  /** How long members of a process that has died are still seen by `presence`. Default 15,000. */
+  lease?: number | undefined;
+  /** What is done with slow receivers, as by `broadcast`. Default `"close"`. */
+  slow?: SlowReceiverPolicy | undefined;
+  /** How many bytes of messages may wait for a slow receiver. Default 1 MiB. */
+  maxQueueSize?: number | undefined;
+  /** How long a receiver may take nothing, or be behind. Default 30,000. */
+  stallTimeout?: number | undefined;
+  /** `false` sends messages uncompressed although compression was agreed. */
+  compress?: boolean | undefined;
+  /** Called when the connection to the engine is lost, is back, or has ended for good. */
+  onState?: ((state: TopicsState) => void) | undefined;
+  /** Called with what `wrap` or `onState` has thrown. Left out: it is thrown from a microtask. */
+  onError?: ((error: unknown) => void) | undefined;
+  /** Where times come from. A test that moves its own clock needs no sleep. */
+  clock?: Clock | undefined;
+}
+
+/** Options of `Topics.subscribe`. */
+export interface SubscribeOptions {
+  /**
+   * The offset of the last message that the subscriber has, of `publish`, of a subscription or of `wrap`: everything
+   * behind it is sent first. It may come from a client: one that can't be resumed from is a `resync`.
+   */
+  after?: string | undefined;
+  /**
+   * How many of the latest messages are sent first, where there is no `after`, or it can't be resumed from. Up to 10,000.
+   * Default 0.
+   */
+  last?: number | undefined;
+  /** Makes of each message what this subscriber gets. Give many subscribers the same function: it is called once for all. */
+  wrap?: Wrap | undefined;
+  /** Makes the subscriber a member that `presence` lists: any value that JSON can hold, of up to 4,096 characters. */
+  presence?: unknown;
+  /** Called with what becomes of the subscription. A message that it returns is sent to the channel, in order. */
+  onState?: ((state: SubscriptionState) => MessageInput | undefined | void) | undefined;
+  /** Gives up subscribing. */
+  signal?: AbortSignal | undefined;
+}
+
+/** Options of `Topics.publish`. */
+export interface PublishOptions {
+  /**
+   * Names the message, in 1 to 256 characters: if it was published to this topic before, within the history's age,
+   * nothing is published, and the answer is the first one's offset.
+   */
+  id?: string | undefined;
+  /** On whose behalf: `authorize` is asked. Left out: it is not. */
+  from?: WebSocketChannel | undefined;
+  /** Gives up waiting. The message may be published all the same. */
+  signal?: AbortSignal | undefined;
+}
+
+const TOPICS_KINDS: OptionKinds<TopicsOptions> = {
+  engine: "object",
+  history: "object",
+  authorize: "function",
+  whileLost: '"wait"|"fail"',
+  maxPending: "limit",
+  lease: "period",
+  slow: '"close"|"drop-oldest"|"latest"',
+  maxQueueSize: "size",
+  stallTimeout: "time",
+  compress: "boolean",
+  onState: "function",
+  onError: "function",
+  clock: "object",
+};
+
+const HISTORY_KINDS: OptionKinds<HistoryOptions> = { size: "number", age: "period" };
+
+const SUBSCRIBE_KINDS: OptionKinds<Omit<SubscribeOptions, "presence">> = {
+  after: "string",
+  last: "number",
+  wrap: "function",
+  onState: "function",
+  signal: "AbortSignal",
+};
+
+const PUBLISH_KINDS: OptionKinds<PublishOptions> = {
+  id: "string",
+  from: "object",
+  signal: "AbortSignal",
+};
+
+/** The longest name of a topic, in bytes of UTF-8, and the longest `id`, in characters. */
+const MAX_TOPIC = 1024;
+const MAX_ID = 256;
+const MAX_SIZE = 1_000_000;
+const MAX_LAST = 10_000;
+const MAX_PRESENCE = 4096;
+
+/** Reads the options of `Topics`. */
+export function readTopicsOptions(given: TopicsOptions | undefined): TopicsOptions {
+  const options = readOptions(given, TOPICS_KINDS);
+  if (options.engine !== undefined && typeof options.engine.open !== "function") {
+    const got = shown(options.engine);
+    throw new TypeError(`Cannot use the option engine: it must be a topics' engine, got ${got}`);
+  }
+  const { history } = options;
+  if (history === undefined) return options;
+  const read = readOptions(history, HISTORY_KINDS, { within: "history." });
+  if (read.size !== undefined) checkInteger("history.size", read.size, 1, MAX_SIZE);
+  return { ...options, history: read };
+}
+
+/** Reads the options of `subscribe`; `presence` as JSON. */
+export function readSubscribeOptions(
+  given: SubscribeOptions | undefined,
+): Omit<SubscribeOptions, "presence"> & { readonly presence: string | null } {
+  const { presence, ...rest } = given ?? {};
+  const options = readOptions(rest, SUBSCRIBE_KINDS);
+  if (options.last !== undefined) checkInteger("last", options.last, 0, MAX_LAST);
+  return { ...options, presence: presence === undefined ? null : presenceText(presence) };
+}
+
+/** Reads the options of `publish`. */
+export function readPublishOptions(given: PublishOptions | undefined): PublishOptions {
+  const options = readOptions(given, PUBLISH_KINDS);
+  const { id } = options;
+  if (id !== undefined && (id === "" || id.length > MAX_ID || LONE_SURROGATE.test(id))) {
+    throw new RangeError(
+      `Cannot use the option id: it must be well-formed text of 1–${MAX_ID} characters, got ${id.length}`,
+    );
+  }
+  return options;
+}
+
+function checkInteger(name: string, value: number, min: number, max: number): void {
+  if (Number.isInteger(value) && value >= min && value <= max) return;
+  throw new RangeError(
+    `Cannot use the option ${name}: it must be an integer of ${min}–${max}, got ${value}`,
+  );
+}
+
+function presenceText(presence: unknown): string {
+  const text: string | undefined = JSON.stringify(presence);
+  if (text === undefined) {
+    throw new TypeError(
+      `Cannot use the option presence: it must be a value that JSON can hold, got ${
+        shown(presence)
+      }`,
+    );
+  }
+  if (text.length <= MAX_PRESENCE) return text;
+  throw new RangeError(
+    `Cannot use the option presence: it must have at most ${MAX_PRESENCE} characters as JSON, got ${text.length}`,
+  );
+}
+
+/** Two names that differ in these only would be one in UTF-8. */
+const LONE_SURROGATE = /\p{Surrogate}/u;
+
+/**
+ * Checks a topic's name: any text that isn't empty.
+ *
+ * @throws {TypeError} When it is no string.
+ * @throws {RangeError} When it is empty, too long or malformed.
+ */
+export function checkTopic(topic: unknown): asserts topic is string {
+  if (typeof topic !== "string") {
+    throw new TypeError(`Cannot use the topic: it must be a string, got ${shown(topic)}`);
+  }
+  const isFit = topic !== "" && topic.length <= MAX_TOPIC && !LONE_SURROGATE.test(topic);
+  if (isFit && utf8Length(topic) <= MAX_TOPIC) return;
+  throw new RangeError(
+    `Cannot use the topic: it must be well-formed text of 1–${MAX_TOPIC} bytes in UTF-8, got ${topic.length} characters`,
+  );
+}

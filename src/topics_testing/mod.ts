@@ -1,0 +1,33 @@
+/**
+ * The suite that every engine of topics has to pass, one of your own included.
+ *
+ * @example
+ * ```ts
+ * import { memory } from "@web-socket/channel/topics";
+ * import { testEngine } from "@web-socket/channel/topics/testing";
+ *
+ * const names: string[] = [];
+ * testEngine({
+ *   create() {
+ *     const engine = memory();
+ *     return Promise.resolve({ engine: () => engine, end: () => Promise.resolve() });
+ *   },
+ *   // With Deno: (name, run) => Deno.test(name, run); with Node: test of node:test.
+ *   test: (name) => names.push(name),
+ * });
+ * ```
+ *
+ * @module
+ */
+
+export { type EngineWorld, testEngine, type TestEngineOptions } from "./engine_suite.ts";
+export type { TopicsEngine } from "../topics/engine.ts";
+export { WebSocketChannel, type WebSocketChannelStatic } from "../web_socket_channel.ts";
+export {
+  ConnectError,
+  LimitError,
+  ProtocolError,
+  UnsupportedError,
+  WebSocketChannelError,
+} from "../web_socket/errors.ts";
+export type * from "../channel_types.ts";

@@ -1,0 +1,101 @@
+/** Servers of engines, each on a free port with its data in a folder of its own, on whatever runtime the tests run. */
+
+import { spawn } from "node:child_process";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+/** A server that can be taken away and brought back, with its data. */
+export interface EngineServer {
+  readonly port: number;
+  /** Kills it. */
+  stop(): Promise<void>;
+  /** Starts it again. */
+  start(): Promise<void>;
+  /** Kills it, and removes its data. */
+  end(): Promise<void>;
+}
+
+/** A port that was free a moment ago: these servers can't be told to choose one, or don't say which. */
+function freePort(): Promise<number> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.listen(0, "127.0.0.1", () => {
+      const { port } = server.address() as AddressInfo;
+      server.close(() => resolve(port));
+    });
+  });
+}
+
+/** Starts a program, and waits until it has printed that it is ready. */
+function run(
+  command: string,
+  args: readonly string[],
+  ready: RegExp,
+): Promise<() => Promise<void>> {
+  const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"] });
+  const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
+  return new Promise((resolve, reject) => {
+    let text = "";
+    const stop = async (): Promise<void> => {
+      child.kill("SIGKILL");
+      await ended;
+      child.stdout.destroy();
+      child.stderr.destroy();
+    };
+    const onData = (chunk: Uint8Array): void => {
+      text += new TextDecoder().decode(chunk);
+      if (ready.test(text)) resolve(stop);
+      if (text.length > 100_000) text = text.slice(-1000);
+    };
+    child.stdout.on("data", onData);
+    child.stderr.on("data", onData);
+    child.once("error", reject);
+    void ended.then(() => reject(new Error(`${command} ended: ${text}`)));
+  });
+}
+
+async function serve(
+  command: string,
+  ready: RegExp,
+  argsFor: (port: number, folder: string) => Promise<string[]>,
+): Promise<EngineServer> {
+  const folder = await mkdtemp(join(tmpdir(), "topics-"));
+  const port = await freePort();
+  const args = await argsFor(port, folder);
+  const start = async (): Promise<void> => void (kill = await run(command, args, ready));
+  let kill = async (): Promise<void> => {};
+  await start();
+  return {
+    port,
+    start,
+    stop: () => kill(),
+    async end() {
+      await kill();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Debian's redis-server; what it has confirmed outlives it. */
+export function startRedis(): Promise<EngineServer> {
+  return serve("redis-server", /ready to accept/i, (port, folder) =>
+    Promise.resolve([
+      ...["--port", `${port}`, "--bind", "127.0.0.1", "--dir", folder, "--save", ""],
+      ...["--appendonly", "yes", "--appendfsync", "always"],
+    ]));
+}
+
+/** Debian's nats-server with JetStream. */
+export function startNats(): Promise<EngineServer> {
+  return serve("nats-server", /Server is ready/, async (port, folder) => {
+    const config = join(folder, "nats.conf");
+    await writeFile(
+      config,
+      `listen: "127.0.0.1:${port}"\njetstream: { store_dir: ${JSON.stringify(folder)} }\n`,
+    );
+    return ["-c", config];
+  });
+}
