@@ -60,6 +60,8 @@ const ROOMS: Rooms = {
   "src/stream_channel": { files: 22, lines: 6266 },
   "src/faces": { files: 11, lines: 1588 },
   "src/page_faces": { files: 2, lines: 123 },
+  "src/topics": { files: 13, lines: 3232 },
+  "src/topics_testing": { files: 2, lines: 608 },
   "src/testing": { files: 6, lines: 562 },
   "src/web_socket": { files: 50, lines: 7012 },
 };
@@ -75,7 +77,17 @@ const STREAMS_GOAL: Size = { files: 22, lines: 3300 };
 const REST_GOAL: Size = { files: 78, lines: 11_300 };
 const APART: ReadonlySet<string> = new Set([
   STREAMS,
-  ...["reconnecting", "topics", "topics_testing", "faces", "page_faces", "http2", "cli", "check", "diagnostics"].map((
+  ...[
+    "reconnecting",
+    "topics",
+    "topics_testing",
+    "faces",
+    "page_faces",
+    "http2",
+    "cli",
+    "check",
+    "diagnostics",
+  ].map((
     it,
   ) => `src/${it}`),
 ]);
@@ -88,8 +100,8 @@ interface Budget {
 }
 
 /** The budgets of what is counted in the text of src/. */
-const FORWARDS: Budget = { budget: 134, goal: 39 };
-const CALLBACK_INTERFACES: Budget = { budget: 26, goal: 9 };
+const FORWARDS: Budget = { budget: 142, goal: 39 };
+const CALLBACK_INTERFACES: Budget = { budget: 27, goal: 9 };
 /** What a sink hands its values to, and that of a WebSocket channel, do the work: they are no listeners. */
 const CALLBACK_INTERFACES_OF_OTHER_NAMES: Budget = { budget: 3 };
 

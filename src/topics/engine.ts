@@ -32,7 +32,7 @@ export interface EngineSettings {
 export interface LogEntry {
   /** The topic that it was published to. */
   readonly topic: string;
-  /** The message. Bytes belong to the entry: nobody else changes them. */
+  /** The message. Bytes belong to the entry: they don't change. */
   readonly message: Message;
   /** Its place in the log: a later message of the same topic has a higher one. Above 0. */
   readonly position: bigint;
@@ -129,10 +129,4 @@ export interface EngineLog {
   announced(topic: string): Promise<string[]>;
   /** Detaches. The user's client stays open. */
   close(): Promise<void>;
-}
-
-/** The connection to the engine's server failed: what was asked for may work later. */
-export class EngineError extends Error {
-  /** `"EngineError"`, also in minified code. */
-  override readonly name = "EngineError";
 }

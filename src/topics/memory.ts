@@ -77,7 +77,7 @@ class MemoryEngine implements TopicsEngine {
     return { epoch: this.#epoch, position };
   }
 
-  /** In the log's order for everybody, though a listener publishes. */
+  /** All logs get messages in one order, also where a listener publishes. */
   readonly #toReport = new CountedQueue<LogEntry>();
   #isReporting = false;
 

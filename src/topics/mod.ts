@@ -17,7 +17,12 @@
 
 export { type Published, Topics, type TopicsStats, type TopicSubscription } from "./topics.ts";
 export type { TopicMember } from "./presence.ts";
-export { TopicsError, type TopicsErrorOptions, type TopicsErrorReason } from "./topics_error.ts";
+export {
+  EngineError,
+  TopicsError,
+  type TopicsErrorOptions,
+  type TopicsErrorReason,
+} from "./topics_error.ts";
 export type {
   HistoryOptions,
   PublishOptions,
@@ -29,7 +34,6 @@ export type {
   Wrap,
 } from "./topics_options.ts";
 export {
-  EngineError,
   type EngineEvents,
   type EngineLog,
   type EngineSettings,

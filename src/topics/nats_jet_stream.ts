@@ -3,18 +3,18 @@ import { Deferred, FULFILLED, ignore } from "../stream_channel/errors.ts";
 import { checkOption, type OptionKinds, readOptions, shown } from "../stream_channel/options.ts";
 import { Deadline } from "../web_socket/deadline.ts";
 import type { Message } from "../web_socket/web_socket_channel.ts";
-import {
-  EngineError,
-  type EngineEvents,
-  type EngineLog,
-  type EngineSettings,
-  type HistoryPage,
-  type HistoryRange,
-  type LogPlace,
-  type LogPublishing,
-  type TopicsEngine,
+import type {
+  EngineEvents,
+  EngineLog,
+  EngineSettings,
+  HistoryPage,
+  HistoryRange,
+  LogPlace,
+  LogPublishing,
+  TopicsEngine,
 } from "./engine.ts";
 import { randomName } from "./offset.ts";
+import { EngineError } from "./topics_error.ts";
 
 /** What `@nats-io/jetstream` gives for a connection. Only what the engine uses is named. */
 export interface NatsJetStreamClients {
@@ -57,7 +57,7 @@ const PAGE_BYTES = 1024 * 1024;
 /** The delays between attempts, in milliseconds. */
 const FIRST_DELAY = 50;
 const MAX_DELAY = 1000;
-/** How long the server keeps a consumer that nobody uses, in milliseconds. */
+/** How long the server keeps an unused consumer, in milliseconds. */
 const UNUSED = 30_000;
 /** An API error of the server's: the name is that of another stream. */
 const NAME_IN_USE = 10_058;
@@ -138,7 +138,7 @@ export function tokenOf(name: string): string {
   return token;
 }
 
-/** The name that a token stands for; `null` when it is of somebody else's making. */
+/** The name that a token stands for; `null` when this engine has not made it. */
 export function nameOfToken(token: string): string | null {
   try {
     return decodeURIComponent(token.replaceAll("=", "%"));
@@ -149,6 +149,7 @@ export function nameOfToken(token: string): string | null {
 
 /** What an error of the package's means. */
 function asEngineError(error: unknown): unknown {
+  if (error instanceof EngineError) return error;
   const name = nameOf(error) ?? "";
   const status = (error as { status?: unknown } | null)?.status;
   const isRefusal = name === "JetStreamApiError" && status !== 503 && status !== 408 ||
@@ -444,7 +445,7 @@ class NatsLog implements EngineLog {
     { first_seq, last_seq }: StreamInfo["state"],
   ): Promise<number> {
     let [low, high, skipped] = [first_seq, last_seq, count - last];
-    // Up to a page is read in vain.
+    // Some may be read that are older.
     while (skipped > 0 && low < high) {
       const middle = Math.floor((low + high + 1) / 2);
       const pending = await this.#pending(subject, middle);
@@ -541,7 +542,7 @@ class NatsLog implements EngineLog {
  * has it, on as many servers as `replicas` says.
  *
  * It creates two streams, and changes those that are there to what its options say: `prefix`, the log, and
- * `prefix_presence`. Every process reads the whole log and leaves out what nobody here is subscribed to. A connection
+ * `prefix_presence`. Every process reads the whole log and ignores topics without subscribers here. A connection
  * that its user closes ends the topics; give `connect` of NATS `maxReconnectAttempts: -1`, or it gives up by itself.
  *
  * @param clients What `jetstream(connection)` and `jetstreamManager(connection)` of `@nats-io/jetstream` give.

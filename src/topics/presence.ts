@@ -10,13 +10,10 @@ export interface TopicMember {
   readonly metadata: unknown;
 }
 
-/** What {@linkcode Presence} needs. */
-export interface PresenceEvents {
-  /** Shows a slot's text for the length of the lease; `null` ends it. */
-  announce(topic: string, slot: string, text: string | null): Promise<void>;
-}
+/** Shows a slot's text for the length of the lease; `null` ends that. */
+export type Announce = (topic: string, slot: string, text: string | null) => Promise<void>;
 
-/** How many members one announcement has: when one of them comes or goes, all of it is sent again. */
+/** How many members one announcement has: when a member joins or leaves, the announcement is sent again. */
 const SLOT_SIZE = 100;
 /** How many times a lease is renewed before it would end. */
 const RENEWALS = 3;
@@ -33,7 +30,7 @@ interface Slot {
 /** The members of this process, announced to all processes again and again. */
 export class Presence {
   readonly #process = randomName();
-  readonly #events: PresenceEvents;
+  readonly #announce: Announce;
   readonly #clock: Clock;
   readonly #period: number;
   readonly #slots: Map<string, Slot[]> = new Map<string, Slot[]>();
@@ -44,8 +41,8 @@ export class Presence {
   #isClosed = false;
 
   /** Creates it without members. */
-  constructor(events: PresenceEvents, lease: number, clock: Clock) {
-    this.#events = events;
+  constructor(announce: Announce, lease: number, clock: Clock) {
+    this.#announce = announce;
     this.#clock = clock;
     this.#period = Math.max(Math.floor(lease / RENEWALS), 1);
   }
@@ -126,7 +123,7 @@ export class Presence {
       const { topic, name, members } = slot;
       const text = members.size === 0 ? null : `[${[...members.values()].join(",")}]`;
       try {
-        await this.#events.announce(topic, name, text);
+        await this.#announce(topic, name, text);
         if (text === null && members.size === 0) this.#forget(slot);
       } catch {
         // The next renewal tries again.

@@ -1,5 +1,5 @@
 import { messageOf } from "../realm/kinds.ts";
-import { EngineError } from "./engine.ts";
+import { EngineError } from "./topics_error.ts";
 
 /** What the engine uses of a client, whichever package it is of. */
 interface AnyClient {

@@ -3,18 +3,18 @@ import { Deferred, FULFILLED, ignore } from "../stream_channel/errors.ts";
 import { type OptionKinds, readOptions, shown } from "../stream_channel/options.ts";
 import { Deadline } from "../web_socket/deadline.ts";
 import type { Message } from "../web_socket/web_socket_channel.ts";
-import {
-  EngineError,
-  type EngineEvents,
-  type EngineLog,
-  type EngineSettings,
-  type HistoryPage,
-  type HistoryRange,
-  type LogPlace,
-  type LogPublishing,
-  type TopicsEngine,
+import type {
+  EngineEvents,
+  EngineLog,
+  EngineSettings,
+  HistoryPage,
+  HistoryRange,
+  LogPlace,
+  LogPublishing,
+  TopicsEngine,
 } from "./engine.ts";
 import { randomName } from "./offset.ts";
+import { EngineError } from "./topics_error.ts";
 import {
   isClosed,
   isRedisClient,
@@ -312,7 +312,7 @@ class RedisLog implements EngineLog {
         const { epoch, ...rest } = rowOf(listOf(fields).map(String));
         const known = this.#epoch;
         if (epoch !== known) await this.#look(session);
-        // Another log has taken this one's place: all of it is read.
+        // Another log has taken this one's place: it is read from its beginning.
         if (known !== this.#epoch || this.#isClosed) return;
         this.#reportEntry(index, String(id), rest, epoch === known);
       }

@@ -94,12 +94,12 @@ export class TopicFeed {
     this.position = 0n;
   }
 
-  /** Whether nobody receives it, or is about to. */
+  /** Whether there are no receivers, and none that read history. */
   get isEmpty(): boolean {
     return this.#isWithoutReceivers && this.#joining.size === 0;
   }
 
-  /** Begins to keep live messages for somebody who reads history. */
+  /** Begins to keep live messages for a subscription that reads history. */
   join(buffer: LiveBuffer): void {
     this.#joining.add(buffer);
   }
@@ -213,7 +213,7 @@ export class TopicFeed {
   /**
    * Messages behind a position are to be read again: live ones are kept meanwhile.
    *
-   * @returns Whether somebody has to begin to read; `false`: that is under way, and goes on until all is read.
+   * @returns Whether the caller has to begin to read; `false`: another call does, or there are no receivers.
    */
   startCatchingUp(after: bigint): boolean {
     for (const buffer of this.#joining) buffer.overflow();

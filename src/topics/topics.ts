@@ -16,19 +16,12 @@ import { checkMessage } from "../web_socket/message_input.ts";
 import type { MessageInput } from "../web_socket/web_socket_sink.ts";
 import type { WebSocketChannel } from "../web_socket/web_socket_channel.ts";
 import { tryAgainLater } from "../../status.ts";
-import {
-  EngineError,
-  type EngineLog,
-  type HistoryPage,
-  type HistoryRange,
-  type LogGap,
-  type LogPlace,
-} from "./engine.ts";
+import type { EngineLog, HistoryPage, HistoryRange, LogGap } from "./engine.ts";
 import { memory } from "./memory.ts";
 import { formatOffset, parseOffset, randomName } from "./offset.ts";
 import { membersIn, Presence, type TopicMember } from "./presence.ts";
 import { type FeedHost, LiveBuffer, type Receiver, TopicFeed } from "./topic_feed.ts";
-import { TopicsError } from "./topics_error.ts";
+import { EngineError, TopicsError } from "./topics_error.ts";
 import {
   checkTopic,
   type PublishOptions,
@@ -134,7 +127,7 @@ type Subscriptions = Subscription | Map<string, Subscription>;
  * engine's log, is sent to all channels that are subscribed to it; those that come back get what they have missed.
  *
  * Each topic has one order, the same for all. A message is framed once for all subscribers, and compressed once for all
- * that agreed on compression in the same way; slow receivers hold up nobody.
+ * that agreed on compression in the same way; slow receivers do not delay the others.
  *
  * The caller closes it, and afterwards the engine's client.
  *
@@ -216,9 +209,7 @@ export class Topics implements AsyncDisposable {
       clock,
     });
     this.#presence = new Presence(
-      {
-        announce: (topic, slot, text) => this.#log.announce(topic, slot, text),
-      },
+      (topic, slot, text) => this.#log.announce(topic, slot, text),
       lease,
       clock,
     );
@@ -270,6 +261,7 @@ export class Topics implements AsyncDisposable {
     signal?.addEventListener("abort", onAbort, { once: true });
     try {
       await this.#authorize({ action: "subscribe", topic, channel }, joining.promise);
+      if (channel.state === "connecting") await Promise.race([channel.ready, joining.promise]);
       await this.#join(subscription, after, last);
       if (presence !== null && !subscription.isOver) {
         const { leave, announced } = this.#presence.enter(topic, presence);
@@ -420,7 +412,7 @@ export class Topics implements AsyncDisposable {
     for (const feed of [...this.#feeds.values()]) feed.tell({ topic: feed.topic, ...state });
   }
 
-  /** It is over, for good. */
+  /** The engine has ended, or the topics are closed. */
   #end(error: unknown): void {
     if (this.#state.name === "ended") return;
     this.#setState({ name: "ended", error });
@@ -532,16 +524,11 @@ export class Topics implements AsyncDisposable {
 
   // Subscriptions.
 
-  readonly #onUnsubscribe = (subscription: Subscription): void => {
-    subscription.joining?.reject(
-      new TopicsError("Cannot subscribe: the subscription was ended", { reason: "closed" }),
-    );
-    this.#remove(subscription);
-  };
+  readonly #onUnsubscribe = (subscription: Subscription): void => this.#remove(subscription);
 
   #register(subscription: Subscription): void {
     const { channel, topic } = subscription;
-    if (channel.state === "closing" || channel.state === "closed") throw channelClosed();
+    if (isEnding(channel)) throw channelClosed();
     const known = this.#channels.get(channel);
     if (known === undefined) {
       this.#channels.set(channel, subscription);
@@ -685,6 +672,7 @@ export class Topics implements AsyncDisposable {
 
   async #waitForRoom(channel: WebSocketChannel, interrupted: Promise<never>): Promise<void> {
     const { sink } = channel;
+    if (isEnding(channel)) throw channelClosed();
     if (sink.hasRoom !== false) return;
     const deadline = new Deadline(this.#clock, {
       ms: this.#options.stallTimeout ?? DEFAULT_STALL_TIMEOUT,
@@ -692,6 +680,7 @@ export class Topics implements AsyncDisposable {
     });
     try {
       await Promise.race([sink.ready, interrupted]);
+      if (isEnding(channel)) throw channelClosed();
     } finally {
       deadline.clear();
     }
@@ -740,6 +729,10 @@ function checkChannel(channel: unknown): asserts channel is WebSocketChannel {
   const { sink, closed, state } = (channel ?? {}) as Partial<WebSocketChannel>;
   if (typeof sink === "object" && typeof closed === "object" && typeof state === "string") return;
   throw new TypeError(`Cannot use the channel: it must be a channel, got ${shown(channel)}`);
+}
+
+function isEnding({ state }: WebSocketChannel): boolean {
+  return state === "closing" || state === "closed";
 }
 
 function channelClosed(): TopicsError {

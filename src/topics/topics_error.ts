@@ -44,3 +44,9 @@ export class TopicsError extends WebSocketChannelError {
     this.mayBePublished = options.mayBePublished ?? false;
   }
 }
+
+/** The connection to the engine's server failed: what was asked for may work later. */
+export class EngineError extends Error {
+  /** `"EngineError"`, also in minified code. */
+  override readonly name = "EngineError";
+}

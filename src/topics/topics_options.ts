@@ -14,7 +14,7 @@ export interface HistoryOptions {
   age?: number | undefined;
 }
 
-/** What somebody asks for: see {@linkcode TopicsOptions.authorize}. */
+/** What a channel asks for: see {@linkcode TopicsOptions.authorize}. */
 export interface TopicsRequest {
   /** What is asked for. */
   readonly action: "subscribe" | "publish";
@@ -56,7 +56,7 @@ export interface TopicsOptions {
   /** How much of each topic is kept. */
   history?: HistoryOptions | undefined;
   /**
-   * Whether somebody may subscribe, or publish with `from`. Anything but `true`, a promise of it included, refuses; so
+   * Whether a channel may subscribe, or a message may be published with `from`. Anything but `true`, a promise of it included, refuses; so
    * does an error, and no answer within 10 seconds. Left out: everything is allowed.
    */
   authorize?: ((request: TopicsRequest) => boolean | Promise<boolean>) | undefined;

@@ -34,12 +34,15 @@ export interface TestEngineOptions {
   create(): Promise<EngineWorld>;
   /** Registers a test, as `Deno.test(name, run)` does. */
   test(name: string, run: () => Promise<void>): void;
+  /** How long a test waits for anything before it fails, in milliseconds. Default 30,000. */
+  patience?: number | undefined;
   /** What worlds can't do by their nature: those tests aren't registered. Default: nothing. */
   lacks?: readonly ("stop" | "forget" | "closeClient")[] | undefined;
 }
 
-/** How long anything may take that comes by itself, in milliseconds. */
+/** The default of {@linkcode TestEngineOptions.patience}. */
 const PATIENCE = 30_000;
+let patience = PATIENCE;
 
 function check(isSo: boolean, what: string): asserts isSo {
   if (!isSo) throw new Error(`The engine fails: ${what}`);
@@ -53,7 +56,7 @@ function same(actual: unknown, expected: unknown, what: string): void {
 async function until(isSo: () => boolean | Promise<boolean>, what: string): Promise<void> {
   const start = systemClock.now();
   while (!(await isSo())) {
-    check(systemClock.now() - start < PATIENCE, `not so after ${PATIENCE} ms: ${what}`);
+    check(systemClock.now() - start < patience, `not so after ${patience} ms: ${what}`);
     await new Promise<void>((resolve) => void nextTurn(resolve));
   }
 }
@@ -293,7 +296,7 @@ const TESTS: Readonly<Record<string, Test>> = {
     await reader.publish("a", "end");
     const count = counts.reduce((sum, it) => sum + it) + 1;
     const [first, ...rest] = await Promise.all(guests.map((guest) => guest.gets(count)));
-    for (const received of rest) same(received, first, "the order for everybody");
+    for (const received of rest) same(received, first, "the same order for all");
     same(first?.at(-1), "end", "the last");
     for (const [i, own] of counts.entries()) {
       const received = first?.filter((it) => String(it).startsWith(`${i}:`));
@@ -412,7 +415,7 @@ const SILENT = {
 
 /** Those of worlds whose log can be removed. */
 const FORGET_TESTS: Readonly<Record<string, Test>> = {
-  "another log is told, and everything in it arrives": async (house) => {
+  "another log is reported, and everything in it arrives": async (house) => {
     const [one, other] = [await house.topics(), await house.topics()];
     const guest = house.guest();
     await guest.subscribe(one, "a", { presence: "member" });
@@ -422,7 +425,7 @@ const FORGET_TESTS: Readonly<Record<string, Test>> = {
     await publishAll(other, "a", ["3", "4"]);
     same(await guest.gets(4), ["1", "2", "3", "4"], "what was published");
     // An engine may lose its connection besides.
-    same(guest.states.filter((it) => it === "resync"), ["resync"], "it is told once");
+    same(guest.states.filter((it) => it === "resync"), ["resync"], "it is reported once");
     const late = house.guest();
     const { resync, replayed } = await late.subscribe(one, "a", { after: offset, last: 1 });
     same([resync, replayed, late.received], [true, 1, ["4"]], "an offset of the log before");
@@ -438,7 +441,7 @@ const FORGET_TESTS: Readonly<Record<string, Test>> = {
     await topics.publish("a", "1");
     await guest.gets(1);
     await house.world.forget!();
-    await until(() => guest.states.includes("resync"), "it is told");
+    await until(() => guest.states.includes("resync"), "it is reported");
   },
 };
 
@@ -463,10 +466,10 @@ const LOST_TESTS: Readonly<Record<string, Test>> = {
       return await Promise.all(published);
     })();
     running.catch(ignore);
-    await until(() => isStopped && states.includes("lost"), "it is told");
+    await until(() => isStopped && states.includes("lost"), "it is reported");
     await until(
       () => guests.every(({ states }) => states.includes("lost")),
-      "subscribers are told",
+      "subscribers get the state",
     );
     const joining = house.guest();
     const joined = joining.subscribe(other, "a", { last: 1 });
@@ -494,7 +497,7 @@ const LOST_TESTS: Readonly<Record<string, Test>> = {
       for (;;) await topics.publish("a", "2");
     })());
     check(error instanceof TopicsError && error.reason === "lost", `the error: ${error}`);
-    await until(() => topics.stats().state === "lost", "it is told");
+    await until(() => topics.stats().state === "lost", "it is reported");
     const refused = await rejection(topics.publish("a", "3"));
     check(refused instanceof TopicsError && !refused.mayBePublished, `the error: ${refused}`);
     await house.world.start!();
@@ -538,7 +541,8 @@ const CLOSE_TESTS: Readonly<Record<string, Test>> = {
  *
  * @param options What makes a log, and what registers a test.
  */
-export function testEngine({ create, test, lacks = [] }: TestEngineOptions): void {
+export function testEngine(options: TestEngineOptions): void {
+  const { create, test, lacks = [] } = options;
   const all = {
     ...TESTS,
     ...(lacks.includes("forget") ? {} : FORGET_TESTS),
@@ -547,6 +551,7 @@ export function testEngine({ create, test, lacks = [] }: TestEngineOptions): voi
   };
   for (const [name, run] of Object.entries(all)) {
     test(name, async () => {
+      patience = options.patience ?? PATIENCE;
       const house = new House(await create());
       try {
         await run(house);

@@ -21,7 +21,19 @@
  */
 
 export { type EngineWorld, testEngine, type TestEngineOptions } from "./engine_suite.ts";
-export type { TopicsEngine } from "../topics/engine.ts";
+export type {
+  EngineEvents,
+  EngineLog,
+  EngineSettings,
+  HistoryPage,
+  HistoryRange,
+  LogEntry,
+  LogGap,
+  LogPlace,
+  LogPublishing,
+  TopicsEngine,
+} from "../topics/engine.ts";
+export type { Clock } from "../web_socket/clock.ts";
 export { WebSocketChannel, type WebSocketChannelStatic } from "../web_socket_channel.ts";
 export {
   ConnectError,

@@ -40,6 +40,7 @@ import { faultyPair, ManualClock, webSocketChannelPair } from "../../src/testing
 
 import { checkServer } from "../../src/check/mod.ts";
 import { withProcess } from "../support/process.ts";
+import { natsJetStream, redisStreams, Topics, type TopicsOptions } from "../../src/topics/mod.ts";
 import { toWebSocket, WebSocket } from "../../src/faces/mod.ts";
 import { connectOver, over } from "../../src/web_socket/over.ts";
 import type { ConnectOptions } from "../../src/web_socket/options.ts";
@@ -98,6 +99,18 @@ const URL_TEXT = "ws://127.0.0.1:9";
 
 // deno-lint-ignore no-explicit-any -- what is given is wrong on purpose
 const wrong = (value: unknown): any => value;
+
+async function inTopics(
+  body: (topics: Topics) => Promise<unknown>,
+  options: TopicsOptions = {},
+): Promise<unknown> {
+  const topics = new Topics(options);
+  try {
+    return await body(topics);
+  } finally {
+    await topics.close();
+  }
+}
 
 function connect(options: unknown, url = URL_TEXT): unknown {
   return WebSocketChannel.connect(url, options as ConnectOptions);
@@ -621,6 +634,84 @@ export const PROVOKED: Readonly<Record<string, Provoke | Elsewhere>> = {
   },
 
   // Streams and channels.
+  "Cannot use the topic: it must be a string, got …": () =>
+    inTopics((it) => it.publish(wrong(1), "")),
+  "Cannot use the topic: it must be well-formed text of 1–… bytes in UTF-8, got … characters": () =>
+    inTopics((it) => it.publish("", "")),
+  "Cannot use the channel: it must be a channel, got …": () =>
+    inTopics((it) => it.subscribe(wrong(1), "a")),
+  "Cannot use the option engine: it must be a topics' engine, got …": () =>
+    new Topics({ engine: wrong({}) }),
+  "Cannot use the option id: it must be well-formed text of 1–… characters, got …": () =>
+    inTopics((it) => it.publish("a", "", { id: "" })),
+  "Cannot use the option presence: it must be a value that JSON can hold, got …": () =>
+    inTopics((it) => it.subscribe(webSocketChannelPair().server, "a", { presence: wrong })),
+  "Cannot use the option presence: it must have at most … characters as JSON, got …": () =>
+    inTopics((it) =>
+      it.subscribe(webSocketChannelPair().server, "a", { presence: "x".repeat(5000) })
+    ),
+  "Cannot use the option prefix: it must be letters, digits, - and _": () =>
+    natsJetStream({ js: { consumers: {} }, jsm: { consumers: {}, streams: {} } }, {
+      prefix: "a.b",
+    }),
+  "Cannot use the client: it must be a client of npm redis or ioredis, got …": () =>
+    redisStreams(wrong({})),
+  "Cannot use the clients: they must be { js, jsm } of @nats-io/jetstream, got …": () =>
+    natsJetStream(wrong({})),
+  "Cannot subscribe: the channel is subscribed to the topic already": () =>
+    inTopics(async (it) => {
+      const { server } = webSocketChannelPair();
+      await it.subscribe(server, "a");
+      await it.subscribe(server, "a");
+    }),
+  "Cannot subscribe: the channel is closed": () =>
+    inTopics(async (it) => {
+      const { client, server } = webSocketChannelPair();
+      await client.sink.close();
+      await it.subscribe(server, "a");
+    }),
+  "Cannot …: it is not authorized": () =>
+    inTopics((it) => it.subscribe(webSocketChannelPair().server, "a"), { authorize: () => false }),
+  "authorize took longer than … ms": elsewhere("topics/topics_test.ts", "TimeoutError"),
+  "Cannot …: the connection to the engine is lost": elsewhere(
+    "topics/topics_test.ts",
+    `["lost", true]`,
+  ),
+  "Cannot publish: the messages that wait have reached maxPending (… bytes)": elsewhere(
+    "topics/topics_test.ts",
+    `"full"`,
+  ),
+  "Cannot …: the topics are closed": () =>
+    inTopics(async (it) => {
+      await it.close();
+      await it.publish("a", "");
+    }),
+  "Cannot …: the engine has ended": elsewhere("topics/engine_loss_test.ts", "the engine has ended"),
+  "The topics were closed": elsewhere("topics/topics_test.ts", "The topics were closed"),
+  "Cannot connect to Redis": elsewhere("topics/engine_loss_test.ts", "Cannot connect to Redis"),
+  "The connection to Redis is lost": elsewhere(
+    "topics/engine_loss_test.ts",
+    "The connection to Redis is lost",
+  ),
+  "The connection to Redis has ended": elsewhere(
+    "topics/engine_loss_test.ts",
+    "The connection to Redis has ended",
+  ),
+  "Redis doesn't answer": elsewhere("topics/engine_loss_test.ts", "Redis doesn't answer"),
+  "The client of Redis was closed": elsewhere(
+    "topics/engine_loss_test.ts",
+    "The client of Redis was closed",
+  ),
+  "The connection to NATS is lost": elsewhere(
+    "topics/engine_loss_test.ts",
+    "The connection to NATS is lost",
+  ),
+  "NATS doesn't answer": elsewhere("topics/engine_loss_test.ts", "NATS doesn't answer"),
+  "The connection to NATS was closed": elsewhere(
+    "topics/engine_loss_test.ts",
+    "The connection to NATS was closed",
+  ),
+  "The engine fails: …": elsewhere("topics_testing/engine_suite_test.ts", "The engine fails: "),
   "Cannot read: the stream already has its one reader (…)": () => {
     const { stream } = rig().channel;
     stream.listen(() => {});

@@ -27,6 +27,8 @@ const MAKERS: Readonly<Record<string, { at: number; before?: string }>> = {
   HandshakeError: { at: 1, before: "Cannot connect to …: " },
   ProxyRefusal: { at: 0, before: PROXY },
   LimitError: { at: 0 },
+  TopicsError: { at: 0 },
+  EngineError: { at: 0 },
   malformedOption: { at: 1, before: "Cannot use the option …: it must be " },
   protocolFailure: { at: 0, before: "The peer broke the protocol: " },
   super: { at: 0 },

@@ -18,7 +18,7 @@ export interface EngineServer {
   end(): Promise<void>;
 }
 
-/** A port that was free a moment ago: these servers can't be told to choose one, or don't say which. */
+/** A port that was free a moment ago: these servers don't choose one, or don't say which. */
 function freePort(): Promise<number> {
   return new Promise((resolve) => {
     const server = createServer();

@@ -1,0 +1,213 @@
+/** What engines make of clients that fail: clients of a test's own, on a clock that stands still. */
+
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { ManualClock } from "../../src/testing/mod.ts";
+import {
+  EngineError,
+  type EngineEvents,
+  type EngineLog,
+  natsJetStream,
+  redisStreams,
+  Topics,
+} from "../../src/topics/mod.ts";
+import { isRedisClient, openConnection } from "../../src/topics/redis_client.ts";
+import { nameOfToken, tokenOf } from "../../src/topics/nats_jet_stream.ts";
+import { rejection } from "../support/promises.ts";
+import { until } from "../support/turns.ts";
+
+/** A client of npm redis: what the engine uses of it. */
+class FakeRedis {
+  isOpen = true;
+  isReady = true;
+  connects: () => Promise<unknown> = () => Promise.resolve();
+  answer: (args: string[]) => Promise<unknown> = () => Promise.resolve([]);
+  readonly listeners = new Map<string, (error?: unknown) => void>();
+  duplicate = (): FakeRedis => this;
+  on = (event: string, listener: (error?: unknown) => void): void =>
+    void this.listeners.set(event, listener);
+  connect = (): Promise<unknown> => this.connects();
+  sendCommand = (args: string[]): Promise<unknown> => this.answer(args);
+  destroy = (): void => {};
+}
+
+/** What an engine has reported. */
+class Report implements EngineEvents {
+  readonly lines: string[] = [];
+  onEntry = (): void => void this.lines.push("entry");
+  onEpoch = (epoch: string): void => void this.lines.push(`epoch ${epoch}`);
+  onGap = (): void => void this.lines.push("gap");
+  onLost = (error: unknown): void => void this.lines.push(`lost: ${(error as Error).message}`);
+  onRestored = (): void => void this.lines.push("restored");
+  onClosed = (error: unknown): void => void this.lines.push(`closed: ${(error as Error).message}`);
+}
+
+const SETTINGS = { size: 10, age: 60_000, lease: 15_000 };
+
+function hang(): Promise<never> {
+  return new Promise(() => {});
+}
+
+Deno.test("topics over Redis: a failure to connect is an EngineError, with its cause", async () => {
+  const client = new FakeRedis();
+  const cause = new Error("connect ECONNREFUSED");
+  client.connects = () => Promise.reject(cause);
+  const error = await rejection(openConnection(client, () => {}));
+  assert(error instanceof EngineError);
+  assertEquals([error.message, error.cause], ["Cannot connect to Redis", cause]);
+});
+
+Deno.test("topics over Redis: what the server refuses is the user's, what passes is a loss", async () => {
+  const client = new FakeRedis();
+  const ends: string[] = [];
+  const connection = await openConnection(client, (error) => ends.push((error as Error).message));
+  const asked = (message: string): Promise<unknown> => {
+    client.answer = () => Promise.reject(new Error(message));
+    return rejection(connection.command("GET", "a"));
+  };
+  for (const message of ["OOM command not allowed", "ERR unknown command", "WRONGTYPE Operation"]) {
+    assertEquals((await asked(message) as Error).message, message);
+  }
+  for (const message of ["LOADING Redis is loading", "READONLY You can't write", "Socket closed"]) {
+    const error = await asked(message);
+    assert(error instanceof EngineError, message);
+    assertEquals(error.message, "The connection to Redis is lost");
+  }
+  client.listeners.get("end")?.();
+  client.listeners.get("error")?.(new Error("read ECONNRESET"));
+  assertEquals(ends, ["The connection to Redis has ended", "read ECONNRESET"]);
+});
+
+Deno.test("topics over Redis: a server that doesn't answer a read is lost, and asked again", async () => {
+  const client = new FakeRedis();
+  const clock = new ManualClock();
+  const epochs = ["one", "other"];
+  let reads = 0;
+  client.answer = ([command = ""]) => {
+    if (command === "SCRIPT") return Promise.resolve("sha");
+    if (command === "EVALSHA") {
+      return Promise.resolve([
+        epochs[reads === 0 ? 0 : 1],
+        Array.from({ length: 16 }, () => "0-0"),
+      ]);
+    }
+    reads++;
+    return hang();
+  };
+  const report = new Report();
+  const log: EngineLog = redisStreams(client).open(report, { ...SETTINGS, clock });
+  await log.ready;
+  await until(() => reads === 1);
+  for (let i = 0; i < 10; i++) clock.advance(1000);
+  await until(() => report.lines.includes("lost: Redis doesn't answer"));
+  await until(() => reads === 2, () => clock.advance(100));
+  assertEquals(report.lines, [
+    ...["epoch one", "restored", "lost: Redis doesn't answer", "epoch other", "restored"],
+  ]);
+  await log.close();
+});
+
+Deno.test("topics over Redis: a client that is closed ends the topics", async () => {
+  const client = new FakeRedis();
+  client.isOpen = false;
+  const report = new Report();
+  const log = redisStreams(client).open(report, { ...SETTINGS, clock: new ManualClock() });
+  await rejection(log.ready);
+  assertEquals(report.lines, ["closed: The client of Redis was closed"]);
+  const topics = new Topics({ engine: redisStreams(client) });
+  const error = await rejection(topics.publish("a", "1")) as Error;
+  assertEquals(error.message, "Cannot publish: the engine has ended");
+  await topics.close();
+});
+
+Deno.test("topics over Redis: clients are known by what they can do", () => {
+  const method = (): void => {};
+  assertEquals(isRedisClient(new FakeRedis()), true);
+  assertEquals(isRedisClient({ status: "ready", call: method, duplicate: method }), true);
+  for (const it of [null, undefined, 1, {}, { isOpen: true }, { status: "ready", call: method }]) {
+    assertEquals(isRedisClient(it), false);
+  }
+});
+
+/** What `@nats-io/jetstream` gives: what the engine uses of it. */
+function fakeNats(fetch: () => AsyncIterable<never> & { stop(): void }) {
+  const info = {
+    created: "2026-01-01T00:00:00Z",
+    config: { max_msgs_per_subject: 11 },
+    state: { first_seq: 1, last_seq: 0 },
+  };
+  const consumer = { fetch: () => Promise.resolve(fetch()), info: () => Promise.resolve({}) };
+  const fake = {
+    add: (): Promise<typeof info> => Promise.resolve(info),
+    js: { consumers: { get: () => Promise.resolve(consumer) }, publish: hang },
+    jsm: {
+      streams: { add: () => fake.add() },
+      consumers: {
+        add: () => Promise.resolve({ name: "c", num_pending: 0 }),
+        delete: () => Promise.resolve(true),
+      },
+    },
+  };
+  return fake;
+}
+
+/** Messages that never come, until they are stopped. */
+function never(): AsyncIterable<never> & { stop(): void } {
+  let stop = (): void => {};
+  const stopped = new Promise<void>((resolve) => stop = resolve);
+  return {
+    stop,
+    [Symbol.asyncIterator]: () => ({
+      next: () => stopped.then(() => ({ value: undefined, done: true })),
+    }),
+  };
+}
+
+Deno.test("topics over NATS: a server that doesn't answer a read is lost, and asked again", async () => {
+  let reads = 0;
+  const nats = fakeNats(() => {
+    reads++;
+    return never();
+  });
+  const clock = new ManualClock();
+  const report = new Report();
+  const log = natsJetStream(nats).open(report, { ...SETTINGS, clock });
+  await log.ready;
+  await until(() => reads === 1);
+  await until(() => reads === 2, () => clock.advance(100));
+  assertEquals(report.lines.slice(1), ["restored", "lost: NATS doesn't answer", "restored"]);
+  await log.close();
+});
+
+Deno.test("topics over NATS: a loss is reported, and a closed connection ends the topics", async () => {
+  const nats = fakeNats(never);
+  const add = nats.add;
+  const fail = (name: string): Promise<never> =>
+    Promise.reject(Object.assign(new Error(name), { name }));
+  nats.add = () => fail("TimeoutError");
+  const clock = new ManualClock();
+  const report = new Report();
+  const log = natsJetStream(nats).open(report, { ...SETTINGS, clock });
+  await until(() => report.lines.length === 1);
+  assertEquals(report.lines, ["lost: The connection to NATS is lost"]);
+  nats.add = add;
+  await until(() => report.lines.includes("restored"), () => clock.advance(100));
+  nats.js.publish = () => fail("ClosedConnectionError") as never;
+  const publishing = { id: undefined, token: "t", isRetry: false, after: 0n };
+  assert(await rejection(log.publish("a", "", publishing)) instanceof EngineError);
+  assertEquals(report.lines.at(-1), "closed: The connection to NATS was closed");
+  await log.close();
+});
+
+Deno.test("topics over NATS: every name is one token of a subject, and back", () => {
+  for (const name of ["a", "a.b", "*", ">", " ", "\0", "ä💬", "=", "%", "a=2e", "x".repeat(1024)]) {
+    const token = tokenOf(name);
+    assert(/^[\w=-]+$/.test(token), token);
+    assertEquals(nameOfToken(token), name);
+  }
+  assertEquals(nameOfToken("=ff"), null);
+  assertThrows(
+    () =>
+      natsJetStream({ js: { consumers: {} }, jsm: { consumers: {}, streams: {} } }, { prefix: "" }),
+    TypeError,
+  );
+});
