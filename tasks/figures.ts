@@ -46,7 +46,7 @@ const ROOT = new URL("../", import.meta.url);
 /** The budget of each folder of src/. */
 const ROOMS: Rooms = {
   "src": { files: 5, lines: 434 },
-  "src/check": { files: 34, lines: 7622 },
+  "src/check": { files: 34, lines: 7626 },
   "src/handshake": { files: 11, lines: 1735 },
   "src/native": { files: 12, lines: 1075 },
   "src/net": { files: 18, lines: 2718 },

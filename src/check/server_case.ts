@@ -34,6 +34,9 @@ export function accepts(check: (head: Head) => void = () => {}): Expectation {
       if (head === null) throw new Fault("it ends TCP in place of an answer");
       checkAcceptance(head);
       check(head);
+      if (fieldOf(head, "sec-websocket-extensions") !== null) {
+        throw new Fault("it agrees to an extension that wasn't offered (RFC 6455 §4.2.2)");
+      }
       const peer = new Peer("server", wire, subject.transcript, null);
       await converse(subject, peer, [send(text("Hello")), back(text("Hello"))]);
     },

@@ -89,7 +89,8 @@ async function finish(peer: Peer, code: number | null): Promise<void> {
 
 /** Both have sent a Close: the server ends TCP at once (RFC 6455 §7.1.1). */
 async function untilOver(peer: Peer): Promise<void> {
-  if (peer.side === "client") return peer.wire.end();
+  // A client may wait for the server to end TCP.
+  if (peer.side === "client") peer.wire.end();
   const event = await peer.next();
   if (event.kind === "silence") {
     throw new Fault("it keeps TCP open behind the closing handshake (RFC 6455 §7.1.1)");
