@@ -1,6 +1,6 @@
-// The chat's page: this package in a browser.
+// The chat's page: this package in a browser, with a connection that stays.
 
-import { WebSocketChannel } from "@web-socket/channel";
+import { ReconnectingChannel } from "@web-socket/channel/reconnecting";
 
 /** How long a page counts as typing behind the last key, in milliseconds. */
 const TYPING = 2000;
@@ -16,25 +16,26 @@ const said = element("said");
 const text = element("text");
 const reconnect = element("reconnect");
 
-/** @type {WebSocketChannel | null} */
-let channel = null;
+/** The name that the server has given, and the offset of the last thing that was said: for the next connection. */
 let own = "";
+let offset = "";
 const typing = new Set();
-/** The ids of what is shown: what is in the history may come once more. */
-const shown = new Set();
+/** What this page has said, by id, until it comes back: it is said again on the next connection. */
+const unconfirmed = new Map();
 
-/** @param {"connecting" | "open" | "closed"} state */
-function show(state, why = "") {
+/** @param {import("@web-socket/channel/reconnecting").ReconnectingState} state */
+function show(state) {
   const badge = element("state");
-  badge.textContent = why === "" ? state : `${state}: ${why}`;
-  badge.dataset.state = state;
-  reconnect.hidden = state !== "closed";
+  const reason = "info" in state ? state.info.reason : "";
+  badge.textContent = reason === "" ? state.name : `${state.name}: ${reason}`;
+  badge.dataset.state = state.name;
+  reconnect.hidden = state.name !== "waiting";
+  if (state.name !== "open") return;
+  for (const message of unconfirmed.values()) send(message);
 }
 
 /** @param {import("./messages.ts").Said} said */
-function add({ id, from, text, at }) {
-  if (shown.has(id)) return;
-  shown.add(id);
+function add({ from, text, at }) {
   const line = document.createElement("li");
   const name = document.createElement("b");
   name.textContent = from;
@@ -55,35 +56,28 @@ function onMessage(message) {
     own = message.name;
     element("name").textContent = own;
     typing.clear();
-    said.replaceChildren();
-    shown.clear();
-    message.history.forEach(add);
-  } else if (message.kind === "said") add(message.said);
-  else if (message.kind === "people") element("people").textContent = message.names.join(", ");
+  } else if (message.kind === "resync") said.replaceChildren();
+  else if (message.kind === "said") {
+    offset = message.offset;
+    if (message.said.from === own) unconfirmed.delete(message.said.id);
+    add(message.said);
+  } else if (message.kind === "people") element("people").textContent = message.names.join(", ");
   else if (message.is) typing.add(message.name);
   else typing.delete(message.name);
   showTyping();
 }
 
-async function connect() {
-  show("connecting");
-  // Relative to the page: ws: or wss: as it is http: or https:.
-  const opened = channel = WebSocketChannel.connect("/chat");
-  try {
-    await opened.ready;
-    show("open");
-    for await (const message of opened.stream) onMessage(JSON.parse(String(message)));
-  } catch {
-    // `closed` says why.
-  }
-  const { code, reason, error } = await opened.closed;
-  show("closed", reason || (error instanceof Error ? error.message : String(code)));
-}
-
 /** @param {import("./messages.ts").FromPage} message */
 function send(message) {
-  return channel?.state === "open" && channel.sink.add(JSON.stringify(message));
+  channel.sink.add(JSON.stringify(message));
 }
+
+// Relative to the page: ws: or wss: as it is http: or https:. Nothing waits in the channel: see `unconfirmed`.
+const channel = ReconnectingChannel.connect(
+  () => `/chat?${new URLSearchParams({ ...own && { name: own }, ...offset && { after: offset } })}`,
+  { whileAway: "drop", onState: show },
+);
+channel.stream.listen((message) => onMessage(JSON.parse(String(message))));
 
 let timer;
 
@@ -103,9 +97,11 @@ text.addEventListener("input", () => {
 element("form").addEventListener("submit", (event) => {
   event.preventDefault();
   stopTyping();
-  if (text.value !== "" && send({ kind: "say", text: text.value })) text.value = "";
+  if (text.value === "") return;
+  const message = { kind: "say", id: crypto.randomUUID(), text: text.value };
+  unconfirmed.set(message.id, message);
+  send(message);
+  text.value = "";
 });
 
-reconnect.addEventListener("click", () => void connect());
-
-void connect();
+reconnect.addEventListener("click", () => channel.reconnect());

@@ -1,59 +1,61 @@
 // The chat itself: who is there, what is said, who is typing. It knows nothing of pages or of Redis.
 
 import { broadcast, type ServerWebSocketChannel } from "@web-socket/channel/server";
-import type { Bus, ChatEvent } from "./bus.ts";
-import { type FromServer, parseFromPage, type Said } from "./messages.ts";
+import type { Topics, Wrap } from "@web-socket/channel/topics";
+import { type FromServer, guestName, parseFromPage } from "./messages.ts";
+
+/** What was said: kept, and continued from an offset. */
+const SAID = "said";
+/** What is true for a moment only. */
+const EVENTS = "events";
+/** How many of the last things that were said a new page gets. */
+const LAST = 100;
+/** How often this server looks who is there: guests of a server that was killed leave without a word. */
+const LOOK = 5000;
+
+/** What was said, as pages get it. One function for all pages: it is called once for all of them. */
+const withOffset: Wrap = (said, { offset }) =>
+  `{"kind":"said","offset":${JSON.stringify(offset)},"said":${said}}`;
 
 /** One server's part of the chat. */
 export class Room {
-  readonly #bus: Bus;
-  /** What this server calls itself among the others. */
-  readonly #id: string = crypto.randomUUID();
-  readonly #here = new Map<ServerWebSocketChannel, string>();
-  readonly #people = new Map<string, readonly string[]>();
-  /** What is said while a guest waits for the history: a list for each such guest. */
-  readonly #meanwhile = new Set<Said[]>();
+  readonly #topics: Topics;
+  readonly #here = new Set<ServerWebSocketChannel>();
+  #people = "";
+  #timer: ReturnType<typeof setInterval>;
 
-  constructor(bus: Bus) {
-    this.#bus = bus;
+  constructor(topics: Topics) {
+    this.#topics = topics;
+    this.#timer = setInterval(() => void this.#look().catch(() => {}), LOOK);
   }
 
-  /** Begins to take part. */
-  async open(): Promise<void> {
-    await this.#bus.subscribe((event) => this.#onEvent(event));
-    await this.#bus.publish({ kind: "hello" });
+  close(): void {
+    clearInterval(this.#timer);
   }
 
   /** Serves one page until it is gone. */
   async serve(channel: ServerWebSocketChannel): Promise<void> {
-    const name = `guest-${await this.#bus.nextGuest()}`;
-    await this.#welcome(channel, name);
-    await this.#tellPeople();
+    const { searchParams } = channel.request.url;
+    const name = guestName(searchParams.get("name"));
+    channel.sink.add(json({ kind: "welcome", name }));
     try {
+      this.#here.add(channel);
+      await this.#topics.subscribe(channel, SAID, {
+        after: searchParams.get("after") ?? undefined,
+        last: LAST,
+        wrap: withOffset,
+        presence: name,
+        onState: ({ name }) => name === "resync" ? json({ kind: "resync" }) : undefined,
+      });
+      await this.#topics.subscribe(channel, EVENTS);
+      await this.#tell(await this.#names());
       for await (const message of channel.stream) await this.#onMessage(channel, name, message);
+    } catch {
+      // The page has left meanwhile, or the server closes; else it may try again.
+      channel.sink.close(1013, "Try again").catch(() => {});
     } finally {
       this.#here.delete(channel);
-      await this.#bus.publish({ kind: "typing", name, is: false });
-      await this.#tellPeople();
-    }
-  }
-
-  /**
-   * Sends what was said up to this moment: from then on the guest gets what all get. The bus's answer is of
-   * an earlier moment: it may lack what came from the bus meanwhile, and hold what is yet to come from there,
-   * which the page knows by its id.
-   */
-  async #welcome(channel: ServerWebSocketChannel, name: string): Promise<void> {
-    const meanwhile: Said[] = [];
-    this.#meanwhile.add(meanwhile);
-    try {
-      const history = await this.#bus.history();
-      const known = new Set(history.map(({ id }) => id));
-      history.push(...meanwhile.filter(({ id }) => !known.has(id)));
-      send(channel, { kind: "welcome", name, history });
-      this.#here.set(channel, name);
-    } finally {
-      this.#meanwhile.delete(meanwhile);
+      await this.#leave(name).catch(() => {});
     }
   }
 
@@ -67,37 +69,37 @@ export class Room {
       // 1008: the page breaks the rules of this chat.
       channel.sink.close(1008, "That makes no sense");
     } else if (said.kind === "typing") {
-      await this.#bus.publish({ kind: "typing", name, is: said.is });
+      await this.#tell({ kind: "typing", name, is: said.is });
     } else {
-      await this.#bus.publish({
-        kind: "said",
-        said: { id: crypto.randomUUID(), from: name, text: said.text, at: Date.now() },
-      });
+      const { id, text } = said;
+      const entry = JSON.stringify({ id, from: name, text, at: Date.now() });
+      await this.#topics.publish(SAID, entry, { id: `${name} ${id}` });
     }
   }
 
-  #onEvent(event: ChatEvent): void {
-    if (event.kind === "hello") return void this.#tellPeople();
-    if (event.kind === "people") {
-      this.#people.set(event.server, event.names);
-      const names = [...this.#people.values()].flat();
-      return this.#tellAll({ kind: "people", names });
-    }
-    if (event.kind === "said") { for (const said of this.#meanwhile) said.push(event.said); }
-    this.#tellAll(event);
+  /** Tells the pages of all servers. */
+  async #tell(event: FromServer): Promise<void> {
+    await this.#topics.publish(EVENTS, json(event));
   }
 
-  /** Framed once for all; who can't keep up is closed, and may connect again. */
-  #tellAll(message: FromServer): void {
-    broadcast(this.#here.keys(), JSON.stringify(message));
+  async #leave(name: string): Promise<void> {
+    await this.#tell({ kind: "typing", name, is: false });
+    await this.#tell(await this.#names());
   }
 
-  async #tellPeople(): Promise<void> {
-    const names = [...this.#here.values()];
-    await this.#bus.publish({ kind: "people", server: this.#id, names });
+  async #names(): Promise<FromServer> {
+    const members = await this.#topics.presence(SAID);
+    return { kind: "people", names: members.map(({ metadata }) => String(metadata)).sort() };
+  }
+
+  /** Tells the pages of this server, if others are there than before. */
+  async #look(): Promise<void> {
+    const people = json(await this.#names());
+    if (people !== this.#people) broadcast(this.#here, people);
+    this.#people = people;
   }
 }
 
-function send(channel: ServerWebSocketChannel, message: FromServer): void {
-  channel.sink.add(JSON.stringify(message));
+function json(message: FromServer): string {
+  return JSON.stringify(message);
 }

@@ -3,9 +3,9 @@
 //   deno run --allow-all examples/chat/server.ts 8080
 //   deno run --allow-all examples/chat/server.ts 8081 redis://127.0.0.1:6379
 
+import { createClient } from "redis";
 import { WebSocketServer } from "@web-socket/channel/server";
-import { localBus } from "./bus.ts";
-import { redisBus } from "./redis_bus.ts";
+import { memory, redisStreams, Topics, type TopicsEngine } from "@web-socket/channel/topics";
 import { Room } from "./room.ts";
 
 const [port = "8080", redis] = Deno.args;
@@ -34,9 +34,17 @@ const files: Record<string, () => Response> = {
   "/bundle.js": file(await bundle(), "text/javascript; charset=utf-8"),
 };
 
-const bus = redis === undefined ? localBus() : await redisBus(redis);
-const room = new Room(bus);
-await room.open();
+async function redisEngine(url: string): Promise<TopicsEngine> {
+  const client = createClient({ url });
+  // Without a listener a lost connection would end the process; the client connects again by itself.
+  client.on("error", (error) => console.error(`redis: ${error}`));
+  await client.connect();
+  return redisStreams(client);
+}
+
+const engine = redis === undefined ? memory() : await redisEngine(redis);
+const topics = new Topics({ engine, history: { size: 1000, age: 24 * 60 * 60 * 1000 } });
+const room = new Room(topics);
 
 const server = await WebSocketServer.bind({
   port: Number(port),
@@ -61,5 +69,6 @@ for await (const channel of server) {
 }
 await server.closed;
 await Promise.all(serving);
-await bus.close();
+room.close();
+await topics.close();
 Deno.exit();

@@ -212,8 +212,8 @@ class Guest {
   readonly #seen: Record<string, unknown>[] = [];
   #onMessage = (): void => {};
 
-  constructor(url: string) {
-    this.channel = NetWebSocketChannel.connect(url.replace("http:", "ws:") + "/chat");
+  constructor(url: string, query = "") {
+    this.channel = NetWebSocketChannel.connect(`${url.replace("http:", "ws:")}/chat${query}`);
     this.channel.stream.listen((message) => {
       this.#seen.push(JSON.parse(String(message)));
       this.#onMessage();
@@ -235,6 +235,11 @@ class Guest {
 
   async name(): Promise<string> {
     return (await this.sees(({ kind }) => kind === "welcome") as { name: string }).name;
+  }
+
+  get texts(): string[] {
+    return this.#seen.filter(({ kind }) => kind === "said")
+      .map(({ said }) => (said as { text: string }).text);
   }
 
   seesText(text: string): Promise<unknown> {
@@ -259,21 +264,28 @@ async function talk(first: string, second: string): Promise<void> {
   await Promise.all([one.seesPeople(2), other.seesPeople(2)]);
   one.say({ kind: "typing", is: true });
   await other.sees((it) => it["kind"] === "typing" && it["name"] === name && it["is"] === true);
-  one.say({ kind: "say", text: "hello" });
+  one.say({ kind: "say", id: "1", text: "hello" });
+  one.say({ kind: "say", id: "1", text: "hello" });
   await Promise.all([one.seesText("hello"), other.seesText("hello")]);
   const late = new Guest(second);
-  const welcome = await late.sees(({ kind }) => kind === "welcome") as {
-    history: { text: string; from: string }[];
+  const { offset, said } = await late.seesText("hello") as {
+    offset: string;
+    said: { from: string };
   };
-  assertEquals(welcome.history.map(({ from, text }) => ({ from, text })), [
-    { from: name, text: "hello" },
-  ]);
+  assertEquals(said.from, name);
   await one.seesPeople(3);
   late.channel.sink.add("no JSON at all");
   assertEquals((await late.channel.closed).code, 1008);
   await one.channel.sink.close();
   await other.sees((it) => it["kind"] === "people" && !(it["names"] as string[]).includes(name));
-  await other.channel.sink.close();
+  other.say({ kind: "say", id: "1", text: "and" });
+  await other.seesText("and");
+  const back = new Guest(first, `?${new URLSearchParams({ name, after: offset })}`);
+  assertEquals(await back.name(), name);
+  await back.seesText("and");
+  assertEquals(back.texts, ["and"]);
+  assertEquals(other.texts, ["hello", "and"]);
+  for (const { channel } of [other, back]) await channel.sink.close();
 }
 
 Deno.test("example chat: history, who is there, who is typing; nonsense is refused", async () => {
@@ -377,34 +389,35 @@ async function converse(browser: Browser): Promise<void> {
   const pages: Page[] = [];
   let example = await startExample("chat/server.ts");
   try {
-    for (const name of ["guest-1", "guest-2"]) {
+    for (let i = 0; i < 2; i++) {
       const page = await browser.newPage();
       page.on("pageerror", (error) => errors.push(error));
       await page.goto(example.url);
       await page.waitForSelector('#state[data-state="open"]');
-      await page.waitForSelector(`#name:text("${name}")`);
+      await page.waitForSelector('#name:text("guest-")');
       pages.push(page);
     }
     const [one, other] = pages as [Page, Page];
-    await one.waitForSelector('#people:text("guest-1, guest-2")');
+    const name = await one.textContent("#name");
+    await one.waitForSelector(`#people:text("${name}")`);
+    await one.waitForSelector(`#people:text("${await other.textContent("#name")}")`);
     await one.type("#text", "Hello from the first page");
-    await other.waitForSelector('#typing:text("guest-1 typing")');
+    await other.waitForSelector(`#typing:text("${name} typing")`);
     await one.click("#form button");
-    await other.waitForSelector('#said li:has-text("guest-1Hello from the first page")');
+    await other.waitForSelector('#said li:has-text("Hello from the first page")');
     await other.fill("#text", "And from the second <b>page</b>");
     await other.click("#form button");
     await one.waitForSelector('#said li:has-text("And from the second <b>page</b>")');
     await one.screenshot({ path: `${await artifacts()}/chat.png` });
     assertEquals((await example.stop()).code, 0);
-    await one.waitForSelector('#state[data-state="closed"]');
-    assertEquals(await one.textContent("#state"), "closed: restarting");
-    // No server is there yet; then one is.
-    await one.click("#reconnect");
-    await one.waitForSelector('#state[data-state="closed"]');
+    await one.waitForSelector('#state[data-state="waiting"]');
+    assertEquals(await one.textContent("#state"), "waiting: restarting");
     example = await startAt(new URL(example.url).port, "chat/server.ts");
     await one.click("#reconnect");
     await one.waitForSelector('#state[data-state="open"]');
-    await one.waitForSelector('#name:text("guest-1")');
+    // It has kept its name; the log was in the memory of the process before.
+    await one.waitForSelector(`#people:text("${name}")`);
+    assertEquals(await one.textContent("#said"), "");
     assertEquals(errors, []);
   } finally {
     await example.stop();

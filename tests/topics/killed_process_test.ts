@@ -1,0 +1,170 @@
+/**
+ * The chat example as two processes on one Redis, one of which is killed again and again: every client sees every entry
+ * once, in one order. KILLS and CLIENTS make it longer.
+ */
+// Deno only: it starts processes of Deno's and kills them
+
+import { assertEquals } from "@std/assert";
+import { deadline } from "@std/async";
+import { ReconnectingChannel } from "../../src/reconnecting/mod.ts";
+import { startProgram } from "../server/programs.ts";
+import { findCommand } from "../support/processes.ts";
+import { until } from "../support/turns.ts";
+import { startRedis } from "./servers.ts";
+
+const ignore = findCommand([["redis-server"]]) === null;
+const leftOut = ignore ? " (left out: redis-server is not installed)" : "";
+
+const KILLS = Number(Deno.env.get("KILLS") ?? 3);
+const CLIENTS = Number(Deno.env.get("CLIENTS") ?? 8);
+/** How many things a client says between two kills. */
+const SAYS = 10;
+/** How long it may all take, in milliseconds. */
+const PATIENCE = 60_000 + 30_000 * KILLS;
+
+interface Said {
+  readonly id: string;
+  readonly from: string;
+  readonly text: string;
+}
+
+/** One that chats: it connects to either process, and says again what didn't come back. */
+class Client {
+  readonly seen: string[] = [];
+  resyncs = 0;
+  connections = 0;
+  name = "";
+  #offset = "";
+  readonly #unconfirmed = new Map<string, string>();
+  readonly channel: ReconnectingChannel;
+
+  constructor(index: number, ports: readonly number[]) {
+    this.channel = ReconnectingChannel.connect(
+      ({ attempt }) => {
+        const query = new URLSearchParams();
+        if (this.name !== "") query.set("name", this.name);
+        if (this.#offset !== "") query.set("after", this.#offset);
+        const port = ports[(index + attempt + this.connections) % ports.length];
+        return `ws://127.0.0.1:${port}/chat?${query}`;
+      },
+      {
+        whileAway: "drop",
+        firstDelay: 50,
+        maxDelay: 500,
+        onState: ({ name }) => {
+          if (name !== "open") return;
+          this.connections++;
+          for (const message of this.#unconfirmed.values()) this.channel.sink.add(message);
+        },
+      },
+    );
+    this.channel.stream.listen((message) => this.#onMessage(JSON.parse(String(message))));
+  }
+
+  #onMessage(message: { kind: string; name: string; offset: string; said: Said }): void {
+    if (message.kind === "welcome") this.name = message.name;
+    if (message.kind === "resync") this.resyncs++;
+    if (message.kind !== "said") return;
+    const { id, from, text } = message.said;
+    this.#offset = message.offset;
+    this.seen.push(text);
+    if (from === this.name) this.#unconfirmed.delete(id);
+  }
+
+  say(text: string): void {
+    const message = JSON.stringify({ kind: "say", id: text, text });
+    this.#unconfirmed.set(text, message);
+    this.channel.sink.add(message);
+  }
+
+  get hasUnconfirmed(): boolean {
+    return this.#unconfirmed.size > 0;
+  }
+}
+
+function start(port: number, redis: string): ReturnType<typeof startProgram> {
+  const command = [Deno.execPath(), "run", "--quiet", "--allow-all", "examples/chat/server.ts"];
+  return startProgram([...command, `${port}`, redis]);
+}
+
+/** Kills one process and the other in turn, while all clients go on talking. */
+async function exchange(redis: string): Promise<{ clients: Client[]; lines: string[] }> {
+  const programs = await Promise.all([start(0, redis), start(0, redis)]);
+  const ports = programs.map(({ url }) => Number(new URL(url).port));
+  const clients = Array.from({ length: CLIENTS }, (_, i) => new Client(i, ports));
+  const lines: string[] = [];
+  let said = 0;
+  const talk = (): void => {
+    for (let i = 0; i < SAYS; i++) {
+      for (const [index, client] of clients.entries()) client.say(`${index}-${said + i}`);
+    }
+    said += SAYS;
+  };
+  try {
+    await until(() => clients.every(({ name }) => name !== ""));
+    for (let kill = 0; kill < KILLS; kill++) {
+      const before = clients[0]?.seen.length ?? 0;
+      talk();
+      // In the midst of it.
+      await until(() => clients.some(({ seen }) => seen.length > before + SAYS));
+      const victim = kill % 2;
+      await programs[victim]?.stop("SIGKILL");
+      talk();
+      programs[victim] = await start(ports[victim] ?? 0, redis);
+      await until(() => clients.every(({ seen }) => seen.length === said * CLIENTS));
+      lines.push(`kill ${kill + 1} of process ${victim + 1}: ${said * CLIENTS} entries so far`);
+    }
+    await until(() => clients.every((client) => !client.hasUnconfirmed));
+  } finally {
+    await Promise.all(clients.map(({ channel }) => channel.close()));
+    for (const program of programs) await program.stop();
+  }
+  return { clients, lines };
+}
+
+/** Where what a run leaves is kept: never in the repository. */
+async function keep(lines: readonly string[]): Promise<void> {
+  const folder = Deno.env.get("ARTIFACTS") ??
+    `${Deno.env.get("TMPDIR") ?? "/tmp"}/web_socket_channel`;
+  await Deno.mkdir(folder, { recursive: true });
+  await Deno.writeTextFile(`${folder}/topics_killed_process.log`, `${lines.join("\n")}\n`);
+}
+
+Deno.test({
+  name:
+    `topics: two processes, one killed again and again, and every client sees all once${leftOut}`,
+  ignore,
+  async fn() {
+    const server = await startRedis();
+    try {
+      const { clients, lines } = await deadline(
+        exchange(`redis://127.0.0.1:${server.port}`),
+        PATIENCE,
+      );
+      const [first, ...rest] = clients;
+      const expected = clients.flatMap((_, index) =>
+        Array.from({ length: 2 * SAYS * KILLS }, (_, i) => `${index}-${i}`)
+      );
+      for (const [index, { seen, connections, resyncs }] of clients.entries()) {
+        const once = new Set(seen).size;
+        lines.push(
+          `client ${
+            index + 1
+          }: ${seen.length} entries, ${once} different, of ${expected.length}; ` +
+            `${connections} connections, ${resyncs} resyncs`,
+        );
+      }
+      lines.push(`${clients.length} clients × ${expected.length} entries, all delivered once`);
+      console.log(lines.join("\n"));
+      assertEquals([...first?.seen ?? []].sort(), expected.sort());
+      for (const { seen, resyncs } of rest) {
+        assertEquals(seen, first?.seen);
+        assertEquals(resyncs, 0);
+      }
+      assertEquals(clients.some(({ connections }) => connections > 1), true);
+      await keep(lines);
+    } finally {
+      await server.end();
+    }
+  },
+});
