@@ -1,4 +1,4 @@
-/** Messages as streams over real sockets: with npm ws at either end. */
+/** Messages as streams over real sockets, with the implementations of others at the other end. */
 
 import { assert, assertEquals } from "@std/assert";
 // @ts-types="../support/ws.d.ts"
@@ -10,8 +10,11 @@ import {
   type MessageInput,
   WebSocketChannel,
 } from "../../mod.ts";
+import type { WebSocketLike } from "../../src/native/web_socket_like.ts";
 import { WebSocketServer } from "../../src/server/mod.ts";
-import { joined, utf8 } from "../support/bytes.ts";
+import { hex, joined, utf8 } from "../support/bytes.ts";
+import { startRecipe } from "../support/recipes.ts";
+import { python, PythonClients } from "../server/python_client.ts";
 
 const STREAMED = { streamLargerThan: 1000, maxMessageSize: Infinity } as const;
 const TEXT = "aé€🎨 ".repeat(40_000);
@@ -86,3 +89,139 @@ for (const compression of [false, true]) {
     });
   }
 }
+
+/** A client of another implementation, with the interface of `WebSocket`. */
+interface Peer {
+  readonly name: string;
+  /** Why it can't be had; empty where it can. */
+  readonly missing: string;
+  connect(url: string): { socket: WebSocketLike; end(): Promise<void>; fragments?: Fragmented };
+}
+
+/** Sends one binary message in fragments. */
+type Fragmented = (parts: readonly Uint8Array[]) => void;
+
+const PEERS: readonly Peer[] = [
+  {
+    name: "Python's websockets",
+    missing: python === null ? "it is not installed" : "",
+    connect(url) {
+      const clients = new PythonClients();
+      const socket = clients.connect({ url, protocols: [], headers: [], compression: true });
+      return {
+        socket,
+        end: () => clients.close(),
+        fragments: (parts) => socket.say({ do: "fragments", hexes: parts.map(hex) }),
+      };
+    },
+  },
+  {
+    name: "the platform's WebSocket",
+    missing: typeof globalThis.WebSocket === "function" ? "" : "this runtime has none",
+    connect(url) {
+      const socket = new globalThis.WebSocket(url);
+      socket.binaryType = "arraybuffer";
+      return { socket, end: () => Promise.resolve() };
+    },
+  },
+];
+
+function once(socket: WebSocketLike, type: "open" | "message" | "close"): Promise<unknown> {
+  return new Promise((resolve) => {
+    socket.addEventListener(type, (event) => resolve((event as { data?: unknown }).data));
+  });
+}
+
+for (const { name, missing, connect } of PEERS) {
+  Deno.test({
+    name: `large messages of ${name}, and back as they arrive${missing && `: ${missing}`}`,
+    ignore: missing !== "",
+    async fn() {
+      const server = await WebSocketServer.bind({ ...STREAMED, compression: true, handler: echo });
+      const { socket, end, fragments } = connect(server.url);
+      await once(socket, "open");
+      const bytes = utf8(TEXT);
+      const back = async (): Promise<unknown> => {
+        const data = await once(socket, "message");
+        return typeof data === "string" ? data : new Uint8Array(data as ArrayBuffer);
+      };
+      let next = back();
+      socket.send(TEXT);
+      assertEquals(await next, TEXT);
+      next = back();
+      socket.send(bytes);
+      assertEquals(await next, bytes);
+      if (fragments !== undefined) {
+        next = back();
+        fragments([...chunks(bytes, 9973)]);
+        assertEquals(await next, bytes);
+      }
+      const closed = once(socket, "close");
+      socket.close(1000);
+      await closed;
+      await end();
+      await server.close();
+    },
+  });
+}
+
+Deno.test("large messages: a rate counts each as one message, and bytes as they are on the wire", async () => {
+  for (
+    const rateLimit of [
+      { messages: 2, per: 60_000, action: "close" },
+      { bytes: 500_000, per: 60_000, action: "close" },
+    ] as const
+  ) {
+    const server = await WebSocketServer.bind({ ...STREAMED, rateLimit, handler: echo });
+    const channel = await WebSocketChannel.open(server.url, { ...STREAMED, transport: "net" });
+    // Each has 200,000 bytes, in fragments.
+    const content = new Uint8Array(200_000).fill(97);
+    for (let i = 0; i < 2; i++) {
+      await channel.sink.addMessage(chunks(content, 10_000), { kind: "binary" });
+      const { value } = await channel.stream.next();
+      assert(typeof value === "object" && "readable" in value);
+      let size = 0;
+      for await (const part of value.readable) size += part.length;
+      assertEquals(size, content.length);
+    }
+    const third = channel.sink.addMessage(chunks(content, 10_000), { kind: "binary" });
+    await third.catch(() => {});
+    assertEquals((await channel.closed).code, 1008);
+    await server.close();
+  }
+});
+
+Deno.test("large messages: a peer that resets while a slow reader has unread parts", async () => {
+  // 40,000 bytes of 50,000.
+  const frames = `827f000000000000c350${"61".repeat(40_000)}`;
+  const server = await startRecipe("raw", { frames, then: "reset", wait: "data" });
+  const channel = await WebSocketChannel.open(server.url, {
+    ...STREAMED,
+    transport: "net",
+    highWaterMark: 1000,
+  });
+  channel.sink.add("go");
+  const { value } = await channel.stream.next();
+  assert(typeof value === "object" && "readable" in value);
+  const { readable, done } = value as IncomingMessage;
+  // Nothing is read of it while it has no room; the end comes behind what there is.
+  const parts = readable[Symbol.asyncIterator]();
+  const first = await parts.next();
+  assert(first.done !== true);
+  let size = first.value.length;
+  let error: unknown;
+  try {
+    for (;;) {
+      const { done, value } = await parts.next();
+      if (done === true) break;
+      size += value.length;
+    }
+  } catch (caught) {
+    error = caught;
+  }
+  assert(error instanceof Error, "the message has ended as if it were whole");
+  assert(size <= 40_000);
+  assertEquals(await done.then(() => null, (caught: unknown) => caught), error);
+  assertEquals((await channel.closed).error, error);
+  await server.close();
+});

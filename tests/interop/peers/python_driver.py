@@ -86,6 +86,9 @@ def obey(command):
         clients[number].outbox.put_nowait(("message", text))
     elif what == "binary":
         clients[number].outbox.put_nowait(("message", bytes.fromhex(command["hex"])))
+    elif what == "fragments":
+        # A list is one message, each part of it a fragment.
+        clients[number].outbox.put_nowait(("message", [bytes.fromhex(it) for it in command["hexes"]]))
     elif what == "close":
         clients[number].outbox.put_nowait(("close", (command["code"], command["reason"])))
     elif what == "terminate":
