@@ -200,6 +200,7 @@ async function writeManifest(config: Config, content: URL, below: string): Promi
     ...manifest(config),
     main: main.default,
     types: main.types,
+    bin: { [NPM_NAME]: "./bin.js" },
     exports: Object.fromEntries(entries),
   };
   await Deno.writeTextFile(
@@ -221,6 +222,15 @@ async function writePages({ version }: Config, content: URL): Promise<void> {
     const text = await Deno.readTextFile(new URL(path, ROOT));
     await Deno.writeTextFile(new URL(name, content), withAbsoluteLinks(text, path, `v${version}`));
   }
+}
+
+/** The command line, as npm starts it. */
+async function writeCommand(config: Config, content: URL, below: string): Promise<void> {
+  const entry = config.exports["./cli"]?.slice(2).replace(/\.ts$/, ".js");
+  await Deno.writeTextFile(
+    new URL("bin.js", content),
+    `#!/usr/bin/env node\nimport { main } from "./${below}${entry}";\n\nvoid main();\n`,
+  );
 }
 
 /** The files below a folder. */
@@ -298,6 +308,7 @@ export async function buildNpm(
   await (chosen === "dnt" ? buildWithDnt(config, content) : buildWithPack(content));
   // dnt puts ES modules into a folder of their own.
   await writeManifest(config, content, chosen === "dnt" ? "esm/" : "");
+  await writeCommand(config, content, chosen === "dnt" ? "esm/" : "");
   await writePages(config, content);
   await removeSources(content);
   await addReferences(content);

@@ -20,6 +20,7 @@ import {
 } from "./build_npm.ts";
 import { type Checked, sourceEntries, specifier, write, writeReadme } from "./checked_package.ts";
 import { checkCompiler, checkSource, checkTypes, COMPILERS } from "./check_types.ts";
+import { WebSocketServer } from "../src/server/mod.ts";
 import { runDocs } from "./docs_blocks.ts";
 import { followOn, followOnDeno, followWithVite } from "./readme_projects.ts";
 import { REPOSITORY, SITE } from "./places.ts";
@@ -38,7 +39,7 @@ import {
 
 const ROOT = new URL("../", import.meta.url);
 /** Entries that have no place in a browser. */
-const ELSEWHERE = new Set(["./net", "./server"]);
+const ELSEWHERE = new Set(["./net", "./server", "./diagnostics", "./cli"]);
 
 /** The manifest has what npm shows of a package and what bundlers go by. */
 async function checkManifest({ project, entries }: Checked): Promise<void> {
@@ -64,6 +65,7 @@ async function checkManifest({ project, entries }: Checked): Promise<void> {
     "bugs": manifest.bugs?.url === `${REPOSITORY}/issues`,
     "no dependencies": !Object.keys(manifest).some((it) => it.endsWith("ependencies")),
     "no scripts": manifest.scripts === undefined,
+    "bin": manifest.bin?.[NPM_NAME] === "./bin.js",
   }).filter(([, right]) => !right).map(([field]) => field);
   if (wrong.length > 0) throw new Error(`package.json is wrong: ${wrong.join(", ")}`);
 }
@@ -236,6 +238,24 @@ async function checkVite(checked: Checked): Promise<void> {
   if (!found) throw new Error("Vite's output doesn't hold the package");
 }
 
+/** The command line, as npm installs it. */
+async function checkCommand(command: readonly string[], { project }: Checked): Promise<void> {
+  const server = await WebSocketServer.bind({
+    handler: (channel) => {
+      channel.stream.listen((message) => void channel.sink.add(message));
+    },
+  });
+  const cwd = fromFileUrl(project);
+  try {
+    const pong = await succeed([...command, "ping", server.url, "--count", "1"], { cwd });
+    if (!pong.includes("1 sent, 1 answered")) throw new Error(`ping said: ${pong}`);
+    const help = await succeed([...command, "--help"], { cwd });
+    if (!help.includes("connect URL")) throw new Error(`--help said: ${help}`);
+  } finally {
+    await server.close();
+  }
+}
+
 /** What became of a check. */
 export interface CheckResult {
   readonly name: string;
@@ -271,6 +291,22 @@ const CHECKS: readonly Check[] = [
     run: async (checked: Checked) => checkOn(await runtime(name), checked),
   })),
   { name: "entries, Deno", run: (checked) => checkOn(DENO, checked) },
+  ...[...NODES, "Bun"].map((name) => ({
+    name: `command line, ${name}`,
+    run: async (checked: Checked) => {
+      const { command } = await runtime(name);
+      await checkCommand([...command, `node_modules/${NPM_NAME}/bin.js`], checked);
+    },
+  })),
+  {
+    name: "command line, npx",
+    run: (checked) => checkCommand(["npx", "--no-install", NPM_NAME], checked),
+  },
+  {
+    name: "command line, Deno",
+    run: (checked) =>
+      checkCommand([...DENO.command, `node_modules/${NPM_NAME}/src/cli/mod.js`], checked),
+  },
   { name: "bundle, esbuild", run: checkEsbuild },
   { name: "bundle, Vite", run: checkVite },
   { name: "page, esbuild", run: (checked) => checkPage(checked, byEsbuild) },

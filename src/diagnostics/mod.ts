@@ -28,4 +28,8 @@ export type {
 export type { Direction } from "../web_socket/connection_events.ts";
 export type { Side } from "../protocol/frame.ts";
 export type { CloseInitiator } from "../web_socket/close_info.ts";
-export { type ConnectPhase, UnsupportedError } from "../web_socket/errors.ts";
+export {
+  type ConnectPhase,
+  UnsupportedError,
+  WebSocketChannelError,
+} from "../web_socket/errors.ts";

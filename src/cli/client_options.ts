@@ -1,0 +1,90 @@
+import type { ConnectOptions } from "../web_socket/options.ts";
+import { codeOf } from "../realm/kinds.ts";
+import type { TlsOptions } from "../web_socket/tls_options.ts";
+import { type Arguments, type Options, UsageError } from "./args.ts";
+import { module } from "./process.ts";
+
+/** The options of a connection. */
+export const CLIENT: Options = {
+  header: {
+    type: "string",
+    short: "H",
+    multiple: true,
+    value: "'NAME: VALUE'",
+    help: "a header field of the opening handshake; may be given several times",
+  },
+  protocol: {
+    type: "string",
+    multiple: true,
+    value: "NAME",
+    help: "a subprotocol to offer; may be given several times",
+  },
+  origin: { type: "string", value: "ORIGIN", help: "the Origin header field" },
+  proxy: {
+    type: "string",
+    value: "URL",
+    help: "a proxy, http:, https:, socks5: or socks5h:; or environment, or none",
+  },
+  ca: {
+    type: "string",
+    value: "FILE",
+    help: "certificates to trust instead of the system's, as PEM",
+  },
+  insecure: { type: "boolean", help: "do not verify the server's certificate" },
+  compression: { type: "boolean", help: "offer permessage-deflate" },
+  "connect-timeout": { type: "string", value: "SECONDS", help: "how long connecting may take: 30" },
+};
+
+/**
+ * Where to connect to: a host alone counts as `ws:`.
+ *
+ * @throws {UsageError} When it is no URL.
+ */
+export function targetOf(text: string): URL {
+  const whole = /^[a-z][a-z0-9+.-]*:\/\//i.test(text) ? text : `ws://${text}`;
+  if (!URL.canParse(whole)) throw new UsageError(`Cannot connect: "${text}" is not a URL`);
+  const url = new URL(whole);
+  if (/^(?:wss?|https?):$/.test(url.protocol)) return url;
+  throw new UsageError(`Cannot connect: "${url.protocol}" is neither ws: nor wss:`);
+}
+
+/** The options of `connect`, always over this package's own transport. */
+export function connectOptions(given: Arguments): ConnectOptions {
+  const tls: TlsOptions = {};
+  const ca = given.text("ca");
+  if (ca !== undefined) tls.ca = fileOf("ca", ca);
+  if (given.has("insecure")) tls.rejectUnauthorized = false;
+  const proxy = given.text("proxy");
+  const origin = given.text("origin");
+  return {
+    transport: "net",
+    headers: given.all("header").map(fieldOf),
+    protocols: given.all("protocol"),
+    compression: given.has("compression"),
+    connectTimeout: given.seconds("connect-timeout", 30_000),
+    ...(Object.keys(tls).length === 0 ? {} : { tls }),
+    ...(proxy === undefined ? {} : { proxy: proxy === "none" ? null : proxy }),
+    ...(origin === undefined ? {} : { origin }),
+  };
+}
+
+function fieldOf(text: string): [string, string] {
+  const colon = text.indexOf(":");
+  // The value may be a secret.
+  if (colon < 1) throw new UsageError("Cannot use --header: it must be 'NAME: VALUE'");
+  return [text.slice(0, colon).trim(), text.slice(colon + 1).trim()];
+}
+
+/**
+ * The text of a file.
+ *
+ * @param option The option, or what else names it.
+ */
+export function fileOf(option: string, path: string): string {
+  try {
+    return module("fs").readFileSync(path, "utf8");
+  } catch (error) {
+    const why = codeOf(error) || "it can't be read";
+    throw new UsageError(`Cannot read the file of --${option}, "${path}": ${why}`);
+  }
+}

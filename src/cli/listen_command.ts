@@ -1,0 +1,191 @@
+import { bind } from "../server/web_socket_server.ts";
+import type { ServerWebSocketChannel } from "../server/server_request.ts";
+import { codeOf } from "../realm/kinds.ts";
+import { printable } from "./printable.ts";
+import { type Arguments, type Command, type Context, shownFault, UsageError } from "./args.ts";
+import { fileOf } from "./client_options.ts";
+import { DONE, UNREACHABLE } from "./exit_codes.ts";
+import { LineSplitter } from "./input.ts";
+import { type Child, module } from "./process.ts";
+import { closeFields, closeText, messageFields, shownMessage } from "./shown.ts";
+
+/** Serves. */
+export const listen: Command = {
+  name: "listen",
+  takes: "PORT",
+  summary: "serve: send messages back, only print them, or give them to a command",
+  count: 1,
+  details:
+    "With --exec each connection has a process of its own: text messages are lines of its input, and the lines\n" +
+    "of its output are messages. By default only this machine can connect, and no foreign web page.",
+  options: {
+    log: { type: "boolean", help: "print messages, and send nothing back" },
+    exec: { type: "string", value: "COMMAND", help: "a shell command for each connection" },
+    host: { type: "string", value: "ADDRESS", help: "the address to listen at: 127.0.0.1" },
+    path: { type: "string", value: "PATH", help: "the only path to serve" },
+    protocol: { type: "string", multiple: true, value: "NAME", help: "a subprotocol to speak" },
+    "any-origin": { type: "boolean", help: "let web pages of all hosts connect" },
+    compression: { type: "boolean", help: "agree to permessage-deflate" },
+    cert: { type: "string", value: "FILE", help: "a certificate chain as PEM: serve wss:" },
+    key: { type: "string", value: "FILE", help: "its private key as PEM" },
+    verbose: { type: "boolean", short: "v", help: "print messages also where they are sent back" },
+  },
+  async run(given, context) {
+    const { printer, stop } = context;
+    const [text = ""] = given.positionals;
+    const port = /^\d{1,5}$/.test(text) ? Number(text) : NaN;
+    if (!(port <= 65_535)) throw new UsageError(`Cannot listen: "${text}" is not a port`);
+    const cert = given.text("cert");
+    const key = given.text("key");
+    if ((cert === undefined) !== (key === undefined)) {
+      throw new UsageError("Cannot use --cert without --key, or --key without --cert");
+    }
+    if (given.has("log") && given.text("exec") !== undefined) {
+      throw new UsageError("Cannot use --log together with --exec");
+    }
+    const path = given.text("path");
+    let count = 0;
+    const server = await bind({
+      port,
+      hostname: given.text("host"),
+      ...(path === undefined ? {} : { path }),
+      protocols: given.all("protocol"),
+      compression: given.has("compression"),
+      ...(given.has("any-origin") ? { origin: () => true, hosts: () => true } : {}),
+      ...(cert === undefined || key === undefined
+        ? {}
+        : { tls: { cert: fileOf("cert", cert), key: fileOf("key", key) } }),
+      onError: (error) => printer.note(shownFault(error)),
+      onRefused: ({ request, status, reason }) =>
+        printer.status(
+          { type: "refused", url: request.url.pathname, status, reason },
+          printer.paint("yellow", `refused with ${status}: ${printable(reason)}`),
+        ),
+      handler: (channel) => new Guest(++count, channel, { given, context }).serve(),
+    }).catch((error: unknown) => {
+      if (codeOf(error) === "") throw error;
+      return shownFault(error);
+    });
+    if (typeof server === "string") {
+      printer.status({ type: "error", message: server }, `Cannot listen: ${server}`);
+      return UNREACHABLE;
+    }
+    printer.status({ type: "listening", url: server.url }, `listening at ${server.url}`);
+    const end = (): void => void server.close({ drainTimeout: 2000 });
+    if (stop.aborted) end();
+    else stop.addEventListener("abort", end, { once: true });
+    await server.closed;
+    printer.status({ type: "end", connections: count }, `${count} connections served`);
+    return DONE;
+  },
+};
+
+/** A line of a command's output that is longer ends the connection. */
+const MAX_LINE = 16 * 1_048_576;
+
+class Guest {
+  readonly #id: number;
+  readonly #channel: ServerWebSocketChannel;
+  readonly #given: Arguments;
+  readonly #context: Context;
+
+  constructor(
+    id: number,
+    channel: ServerWebSocketChannel,
+    { given, context }: { given: Arguments; context: Context },
+  ) {
+    this.#id = id;
+    this.#channel = channel;
+    this.#given = given;
+    this.#context = context;
+  }
+
+  async serve(): Promise<void> {
+    const { printer } = this.#context;
+    const channel = this.#channel;
+    const { remoteAddress, remotePort } = channel.request;
+    const path = printable(new URL(channel.url).pathname);
+    const from = `${remoteAddress} port ${remotePort}`;
+    this.#status(
+      { type: "open", path: new URL(channel.url).pathname },
+      `connected from ${from}: ${path}`,
+    );
+    const command = this.#given.text("exec");
+    const child = command === undefined ? null : new Piped(command, channel);
+    const isShown = this.#given.has("log") || this.#given.has("verbose");
+    const isEcho = child === null && !this.#given.has("log");
+    const mark = `${printer.paint("cyan", `#${this.#id}`)} ${printer.paint("green", "<")}`;
+    for await (const message of channel.stream) {
+      if (isShown) {
+        const value = { type: "message", connection: this.#id, ...messageFields(message) };
+        printer.result(value, shownMessage(printer, mark, message));
+        await printer.room();
+      }
+      if (isEcho) {
+        channel.sink.add(message);
+        // A client that sends and doesn't read is read no faster than it reads.
+        await Promise.race([channel.sink.ready, channel.closing]);
+      }
+      await child?.take(message);
+    }
+    child?.end();
+    const info = await channel.closed;
+    const text = closeText(info).replace("the server", "the client");
+    this.#status(closeFields(info), text);
+  }
+
+  #status(value: object, text: string): void {
+    const { printer } = this.#context;
+    const id = printer.paint("cyan", `#${this.#id}`);
+    printer.status({ ...value, connection: this.#id }, `${id} ${printer.paint("dim", text)}`);
+  }
+}
+
+/** A command that has a connection for its input and output. */
+class Piped {
+  readonly #child: Child;
+  #hasEnded = false;
+
+  constructor(command: string, channel: ServerWebSocketChannel) {
+    const child = this.#child = module("child_process").spawn(command, {
+      shell: true,
+      stdio: ["pipe", "pipe", "inherit"],
+    });
+    const lines = new LineSplitter(MAX_LINE, (line) => void channel.sink.add(line));
+    child.stdin.on("error", () => {});
+    child.stdout.on("data", (chunk) => {
+      if (!lines.push(chunk)) return void channel.sink.close(1011, "a line is too long");
+      if (channel.sink.hasRoom) return;
+      child.stdout.pause();
+      void channel.sink.ready.then(() => child.stdout.resume());
+    });
+    child.on("error", () => void channel.sink.close(1011, "the command can't be run"));
+    child.stdout.on("close", () => lines.end());
+    child.on("exit", (code) => {
+      this.#hasEnded = true;
+      // What it has printed last may still be on its way.
+      setTimeout(() => {
+        void (code === 0
+          ? channel.sink.close(1000)
+          : channel.sink.close(1011, `it ended with ${code}`))
+          .catch(() => {});
+      }, 0);
+    });
+  }
+
+  /** Gives it a message. */
+  async take(message: string | Uint8Array): Promise<void> {
+    if (this.#hasEnded) return;
+    const { stdin } = this.#child;
+    const hasRoom = stdin.write(typeof message === "string" ? `${message}\n` : message);
+    if (!hasRoom) await new Promise<void>((resolve) => stdin.once("drain", resolve));
+  }
+
+  /** The client has left: the command's input ends, and so should the command. */
+  end(): void {
+    if (this.#hasEnded) return;
+    this.#child.stdin.end();
+    const timer = setTimeout(() => this.#child.kill("SIGTERM"), 2000);
+    this.#child.on("exit", () => clearTimeout(timer));
+  }
+}

@@ -1,0 +1,62 @@
+/**
+ * Takes secrets out of what is shown and recorded. It goes by names and forms: what it doesn't know, it leaves.
+ *
+ * @module
+ */
+
+/** What stands in place of a secret. */
+export const REDACTED = "[redacted]";
+
+/** Header fields whose values are secrets, or may be. */
+const SECRET_FIELD =
+  /^(?:authorization|proxy-authorization|cookie|set-cookie|sec-websocket-protocol|sec-websocket-key|.*(?:token|secret|api-?key|password|signature|credential|session).*)$/i;
+
+/** Names of JSON whose values are secrets. */
+const SECRET_NAME =
+  /^(?:.*(?:passw(?:or)?d|passphrase|secret|token|api[-_]?key|credential|private[-_]?key|signature|session[-_]?id).*|authorization|auth|cookie|jwt|otp|pin)$/i;
+
+/** A JSON Web Token, and what follows "Bearer" or "Basic". */
+const SECRET_FORM = /\beyJ[\w-]{4,}\.[\w-]{4,}\.[\w-]*|(?<=\b(?:Bearer|Basic)\s)[\w.~+/=-]{8,}/g;
+
+/** A header field's value, unless it may be a secret. */
+export function redactField(name: string, value: string): string {
+  return SECRET_FIELD.test(name) ? REDACTED : redactForms(value);
+}
+
+/** Header fields as lines, without secrets. */
+export function shownFields(fields: Iterable<readonly [string, string]>): string[] {
+  return [...fields].map(([name, value]) => `${name}: ${redactField(name, value)}`);
+}
+
+function redactForms(text: string): string {
+  return text.replace(SECRET_FORM, REDACTED);
+}
+
+/**
+ * The text of a message without secrets: the values of JSON whose names say so, and tokens that are known by their
+ * form.
+ *
+ * @param text The text.
+ * @returns The very same text when nothing was found.
+ */
+export function redactText(text: string): string {
+  if (!/^\s*[[{]/.test(text)) return redactForms(text);
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return redactForms(text);
+  }
+  let found = false;
+  const redacted = JSON.stringify(value, (name, it) => {
+    if (!SECRET_NAME.test(name) || it === null || it === "" || typeof it === "boolean") return it;
+    found = true;
+    return REDACTED;
+  });
+  return redactForms(found ? redacted : text);
+}
+
+/** A target of a request, without the values of its query. */
+export function redactTarget(target: string): string {
+  return target.replace(/([?&][^=&]*=)[^&]*/g, `$1${REDACTED}`);
+}
