@@ -209,6 +209,6 @@ class Load {
       ...faults.map((it) => printer.paint("red", shownFault({ message: it }))),
     ]);
     if (connections === 0 && !isStopped) return UNREACHABLE;
-    return faults.length > 0 || count === 0 ? FAILED : DONE;
+    return faults.length > 0 || count === 0 && !isStopped ? FAILED : DONE;
   }
 }

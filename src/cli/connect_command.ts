@@ -6,6 +6,7 @@ import type { CloseInfo } from "../web_socket/close_info.ts";
 import type { ConnectOptions } from "../web_socket/options.ts";
 import { DEFAULT_MAX_MESSAGE_SIZE } from "../web_socket/options.ts";
 import type { Message, WebSocketChannel } from "../web_socket/web_socket_channel.ts";
+import { preHandled } from "../stream_channel/errors.ts";
 import type { ChannelStream } from "../stream_channel/channel_stream.ts";
 import type { WebSocketSink } from "../web_socket/web_socket_sink.ts";
 import { type Arguments, type Command, type Context, UsageError } from "./args.ts";
@@ -92,10 +93,9 @@ class Conversation {
     const input = this.#given.has("receive-only") ? null : this.#read(line, end, wait);
     if (stop.aborted) end();
     else stop.addEventListener("abort", end, { once: true });
-    const printed = this.#print(line);
+    const printed = preHandled(this.#print(line));
     const info = await line.closed;
-    await printed;
-    input?.close();
+    await printed.finally(() => input?.close());
     this.#printer.status(closeFields(info), this.#printer.paint("dim", closeText(info)));
     return isGoodEnd(info) || this.#isStopped && info.error === undefined ? DONE : FAILED;
   }
@@ -176,19 +176,15 @@ class Conversation {
     const isRaw = this.#given.has("raw");
     const pretty = !this.#given.has("plain");
     const mark = printer.paint("green", "<");
-    try {
-      for await (const message of stream) {
-        if (isRaw) {
-          printer.raw(message);
-          if (typeof message === "string") printer.raw("\n");
-        } else {
-          const value = { type: "message", ...messageFields(message) };
-          printer.result(value, printer.isJson ? "" : shownMessage(printer, mark, message, pretty));
-        }
-        await printer.room();
+    for await (const message of stream) {
+      if (isRaw) {
+        printer.raw(message);
+        if (typeof message === "string") printer.raw("\n");
+      } else {
+        const value = printer.isJson ? { type: "message", ...messageFields(message) } : {};
+        printer.result(value, printer.isJson ? "" : shownMessage(printer, mark, message, pretty));
       }
-    } catch {
-      // `closed` has it.
+      await printer.room();
     }
   }
 

@@ -121,8 +121,8 @@ export class Printer {
   /** Shows how far long work is, on a terminal only; each call replaces what was shown. */
   progress(text: string): void {
     if (this.#error.isTTY !== true || this.isJson) return;
-    const { columns = 80 } = this.#error;
-    this.#progress = text.slice(0, columns - 1);
+    // Some terminals say that they have no columns.
+    this.#progress = text.slice(0, (this.#error.columns || 80) - 1);
     this.#error.write(`\r\x1b[K${this.#progress}`);
   }
 

@@ -2,7 +2,6 @@
 
 import { messageOf } from "../realm/kinds.ts";
 import type { CloseInfo } from "../web_socket/close_info.ts";
-import { encodeBase64 } from "../handshake/accept_key.ts";
 import { shownFault } from "./args.ts";
 import { hexLines, printable, printableLines } from "./printable.ts";
 import type { Printer } from "./printer.ts";
@@ -10,10 +9,22 @@ import type { Printer } from "./printer.ts";
 /** How much of a text message is shown on a terminal, in characters. */
 const MAX_TEXT = 100_000;
 
+/** Bytes as base64, however many. */
+export function base64Of(bytes: Uint8Array): string {
+  let text = "";
+  // Three bytes are four characters, so that the parts can be joined.
+  for (let at = 0; at < bytes.length; at += PART) {
+    text += btoa(String.fromCharCode(...bytes.subarray(at, at + PART)));
+  }
+  return text;
+}
+
+const PART = 3 * 4096;
+
 /** A message as a part of a line of JSON. */
 export function messageFields(message: string | Uint8Array): Record<string, unknown> {
   if (typeof message === "string") return { kind: "text", text: message };
-  return { kind: "binary", size: message.length, base64: encodeBase64(message) };
+  return { kind: "binary", size: message.length, base64: base64Of(message) };
 }
 
 /** A text message: JSON on several lines, if it is an object or a list. */

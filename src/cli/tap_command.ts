@@ -1,4 +1,3 @@
-import { encodeBase64 } from "../handshake/accept_key.ts";
 import { codeOf } from "../realm/kinds.ts";
 import { readHeaders } from "../web_socket/read_options.ts";
 import { readTlsOptions } from "../net/tls_options.ts";
@@ -10,7 +9,7 @@ import type { FrameEvents, SeenFrame, SeenMessage } from "./frame_reader.ts";
 import { hexLines, printable } from "./printable.ts";
 import { module } from "./process.ts";
 import { redactField, redactTarget, redactText } from "./redact.ts";
-import { shownText, sizeText } from "./shown.ts";
+import { base64Of, shownText, sizeText } from "./shown.ts";
 import { rounded } from "./statistics.ts";
 import { type From, startTap, type TapEvents, type TappedHead } from "./tap.ts";
 
@@ -241,7 +240,7 @@ class Shown implements TapEvents {
     if (kind === "binary") {
       const head = `${mark} ${printer.paint("dim", `binary, ${sizeText(size)}`)}`;
       const lines = hexLines(content, 64).map((it) => `  ${it}`);
-      return this.#show({ ...value, base64: encodeBase64(content) }, [head, ...lines]);
+      return this.#show({ ...value, base64: base64Of(content) }, [head, ...lines]);
     }
     const whole = new TextDecoder().decode(content);
     const text = showsSecrets ? whole : redactText(whole);
@@ -253,7 +252,7 @@ class Shown implements TapEvents {
     const { printer } = this.#options;
     if (name !== "close") {
       const hex = hexLines(payload)[0]?.slice(8, 55).trim() ?? "";
-      return this.#show({ type: name, from, size: payload.length, base64: encodeBase64(payload) }, [
+      return this.#show({ type: name, from, size: payload.length, base64: base64Of(payload) }, [
         `${this.#mark(from)} ${printer.paint("dim", `${name} ${hex}`.trim())}`,
       ]);
     }
