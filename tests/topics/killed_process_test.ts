@@ -132,7 +132,7 @@ async function keep(lines: readonly string[]): Promise<void> {
 
 Deno.test({
   name:
-    `topics: two processes, one killed again and again, and every client sees all once${leftOut}`,
+    `topics W31: two processes, one killed again and again, and every client sees all once${leftOut}`,
   ignore,
   async fn() {
     const server = await startRedis();

@@ -95,7 +95,7 @@ Deno.test("topics: malformed options, names and messages are typed errors", asyn
   });
 });
 
-Deno.test("topics: only true of authorize lets a channel subscribe or publish", async () => {
+Deno.test("topics W32: only true of authorize lets a channel subscribe or publish", async () => {
   const asked: string[] = [];
   const answers: unknown[] = [
     false,
@@ -322,7 +322,7 @@ Deno.test("topics: whileLost fail rejects at once, and says whether it may be pu
   });
 });
 
-Deno.test("topics: messages that a gap has taken come from the history, in order", async () => {
+Deno.test("topics W33: messages that a gap has taken come from the history, in order", async () => {
   const missed = new Set(["2", "3", "5"]);
   const engine = fakeEngine((_log, events) => {
     // The log forgets to report some, and reports a gap before the next.
