@@ -18,6 +18,7 @@ const SECTIONS: Readonly<Record<string, () => Promise<{ rows: Section }>>> = {
   growth: () => import("./rows/growth.ts"),
   many: () => import("./rows/many.ts"),
   large: () => import("./rows/large.ts"),
+  topics: () => import("./rows/topics.ts"),
 };
 
 const QUICK: Effort = { rounds: 1, milliseconds: 15, quick: true };

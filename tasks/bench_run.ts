@@ -19,6 +19,7 @@ export const SECTIONS: readonly string[] = [
   "growth",
   "many",
   "large",
+  "topics",
 ];
 
 /** The runtimes, by what `--runtime` calls them. */
@@ -37,6 +38,7 @@ const PEERS = [
   "websocket-driver@0.7",
   // Its later versions need a later Node.
   "undici@7",
+  "crossws@0.4",
 ];
 
 /** A runtime that is available. */
