@@ -7,6 +7,7 @@
  * ```
  */
 
+import config from "../deno.json" with { type: "json" };
 import { ConnectError, type Message, WebSocketChannel } from "../mod.ts";
 import * as status from "../status.ts";
 import { fromFileUrl } from "./support.ts";
@@ -103,6 +104,11 @@ async function printClosed(channel: WebSocketChannel): Promise<void> {
   print("", wasClean ? "The closing handshake was completed." : "There was no closing handshake.");
 }
 
+/** The one package that the demonstration's server needs. */
+const ONLY_WS = `data:application/json,${
+  encodeURIComponent(JSON.stringify({ imports: { ws: config.imports.ws } }))
+}`;
+
 /** A server in a process of its own, and what it says. */
 class DemoServer {
   readonly #child: Deno.ChildProcess;
@@ -111,7 +117,8 @@ class DemoServer {
   constructor() {
     const script = fromFileUrl(new URL("demo_server.ts", import.meta.url));
     this.#child = new Deno.Command(Deno.execPath(), {
-      args: ["run", "--quiet", "--allow-all", script],
+      // Without the project's settings, whose packages are those of all tests and examples.
+      args: ["run", "--quiet", "--allow-all", "--no-config", `--import-map=${ONLY_WS}`, script],
       stdin: "piped",
       stdout: "piped",
       stderr: "inherit",

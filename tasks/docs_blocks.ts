@@ -40,6 +40,30 @@ async function blocks(): Promise<Block[]> {
   return found;
 }
 
+/** What the comments behind a block's calls of `console.log` say is printed, in order. */
+function outputsOf(code: string): string[] {
+  // An indented call is in a function, which may print it or not.
+  const calls = code.matchAll(/^(?:\S.*)?\bconsole\.log\(.*\);? \/\/ (.+)$/gm);
+  return [...calls].map(([, output = ""]) => output);
+}
+
+/**
+ * The first output that isn't printed, or `null`. `…` stands for any text, and an explanation may follow
+ * a colon.
+ */
+export function missingOutput(code: string, printed: string): string | null {
+  const lines = printed.replaceAll("'", '"').split("\n");
+  for (const output of outputsOf(code)) {
+    const pattern = output.split("…").map((it) => RegExp.escape(it)).join(".*");
+    const found = lines.findIndex((line) =>
+      line !== "" && (new RegExp(`^${pattern}$`).test(line) || output.startsWith(`${line}: `))
+    );
+    if (found < 0) return output;
+    lines.splice(0, found + 1);
+  }
+  return null;
+}
+
 /**
  * Runs them all.
  *
@@ -59,6 +83,10 @@ export async function runDocs({ name, command }: Runtime, project: URL): Promise
     await Deno.writeTextFile(script, await succeed(compile));
     const ended = await limited([...command, fromFileUrl(script)], LIMIT, project);
     if (ended.code !== 0) failures.push(`${block.name}:\n${ended.stdout}${ended.stderr}`);
+    const missing = missingOutput(block.code, ended.stdout);
+    if (missing !== null) {
+      failures.push(`${block.name} did not print "${missing}", but:\n${ended.stdout}`);
+    }
   }
   if (failures.length > 0) throw new Error(failures.join("\n"));
 }

@@ -48,6 +48,7 @@ const VERSIONS: Record<string, string> = {
   "svelte": "5.57.3",
   "typescript": "5.9",
   "vite": "8.3.8",
+  "vitepress": "1.6.4",
   "vitest": "4.1.12",
   "vue": "3.5.45",
   "workerd": "1.20261117.1",
@@ -138,6 +139,11 @@ export async function tool(name: string, version?: string): Promise<URL> {
     [`${name}@${version ?? toolVersion(name)}`],
   );
   return new URL(`node_modules/${name}/`, folder);
+}
+
+/** The folder of modules that a tool is installed in, with what it needs. */
+export async function toolModules(name: string): Promise<URL> {
+  return new URL("../".repeat(name.split("/").length), await tool(name));
 }
 
 /** Several packages of {@linkcode VERSIONS} in one folder, which is given. */

@@ -40,7 +40,7 @@ export class Inflater {
   #at = 0;
   #bits = 0;
   #count = 0;
-  /** The last messages, as far as any window reaches, and the one that is decompressed. */
+  /** The last messages, up to the largest window, and the one that is decompressed. */
   #out: Uint8Array = new Uint8Array(4 * MAX_WINDOW);
   #length = 0;
   /** The farthest that any message so far has reached back. */

@@ -468,7 +468,7 @@ function badLength(): Uint8Array {
 
 function bombs(): Case[] {
   const why =
-    "A limit counts what comes out. Either the message comes back, or 1009 says that it is too large.";
+    "A limit counts the decompressed bytes. Either the message comes back, or 1009 says that it is too large.";
   const either16 = (make: () => Frame): Step =>
     either(
       messageMade("the message", make),
@@ -519,7 +519,7 @@ function bombs(): Case[] {
   ];
 }
 
-/** A text whose second half is its first: a compressor with a window refers back, as far as it may. */
+/** A text whose second half is its first: a compressor with a window refers back to the limit of its window. */
 const tempting = (bits: number): Uint8Array => {
   const half = asciiNoise((1 << bits) + 300, bits);
   return concat([half, half.subarray(0, 600), half.subarray(half.length - 200), half]);

@@ -61,7 +61,7 @@ function sizes(): Case[] {
         `large/${isText ? "text" : "binary"}-${size(length).replace(" ", "-").toLowerCase()}`,
         `a ${isText ? "text" : "binary message"} of ${size(length)} in one frame`,
         "RFC 6455 §5.2",
-        "A large message comes back whole, or a limit is told with 1009.",
+        "A large message comes back whole, or a limit is reported with 1009.",
         timed(length, 1, [
           sendMade(`${isText ? "Text" : "Binary"}: ${size(length)}`, () => [make()]),
           either(messageMade("the same message", make), tooLarge(length)),

@@ -88,7 +88,7 @@ const GOOD: readonly Offer[] = [
   ],
   [
     "fallback-unknown",
-    "an extension that nobody knows, then a good one",
+    "an unknown extension, then a good one",
     `x-nobody-knows, ${PMD}`,
     [PMD],
   ],
@@ -131,7 +131,7 @@ const DECLINED:
       "client_no_context_takeover; client_no_context_takeover",
       true,
     ],
-    ["unknown", "a parameter that nobody knows", "x_nobody_knows"],
+    ["unknown", "an unknown parameter", "x_nobody_knows"],
     ["proto", "a parameter named __proto__", "__proto__=1"],
     ["case", "a parameter in upper case", "SERVER_NO_CONTEXT_TAKEOVER", true],
   ];

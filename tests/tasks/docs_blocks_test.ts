@@ -1,0 +1,22 @@
+/** The comments of the docs' programs that say what is printed. */
+// Deno only: it imports a task
+
+import { assertEquals } from "@std/assert";
+import { missingOutput } from "../../tasks/docs_blocks.ts";
+
+const CODE = `console.log(a); // one
+f(() => {
+  console.log(b); // not always
+});
+await g().catch((error) => console.log(error)); // true: it failed
+console.log(c); // [ "x" ] …
+`;
+
+Deno.test("docs: what comments say is compared with what is printed, in order", () => {
+  assertEquals(missingOutput(CODE, "one\ntrue\n[ 'x' ] 2026\n"), null);
+  assertEquals(missingOutput(CODE, "zero\none\nmore\ntrue\n[ 'x' ] 1\n"), null);
+  assertEquals(missingOutput(CODE, "one\nfalse\n[ 'x' ] 1\n"), "true: it failed");
+  assertEquals(missingOutput(CODE, "true\none\n[ 'x' ] 1\n"), "true: it failed");
+  assertEquals(missingOutput(CODE, "one\ntrue\n"), '[ "x" ] …');
+  assertEquals(missingOutput(CODE, ""), "one");
+});
