@@ -79,7 +79,7 @@ export class Arguments {
 export interface Context {
   readonly printer: Printer;
   readonly process: Process;
-  /** Aborts when the command is to end: Ctrl-C, or nobody reads its output. */
+  /** Aborts when the command is to end: Ctrl-C, or its output has no reader. */
   readonly stop: AbortSignal;
 }
 

@@ -23,7 +23,7 @@ export const bench: Command = {
       type: "string",
       short: "f",
       value: "NUMBER",
-      help: "how many messages may be under way, a connection: 1",
+      help: "how many messages may be in flight, a connection: 1",
     },
     size: { type: "string", short: "s", value: "BYTES", help: "the size of a message: 64" },
     duration: { type: "string", short: "d", value: "SECONDS", help: "how long: 5" },
@@ -108,9 +108,9 @@ class Load {
     return stop.aborted ? [] : channels;
   }
 
-  /** Sends as many as may be under way, and another one for each that comes back. */
+  /** Sends as many as may be in flight, and another one for each that comes back. */
   #drive(channel: WebSocketChannel, done: AbortController): void {
-    // When each message that is under way was sent: as in a ring, the oldest first.
+    // When each message in flight was sent: as in a ring, the oldest first.
     const sent = new Float64Array(this.#inFlight);
     let at = 0;
     let next = 0;

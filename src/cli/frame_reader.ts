@@ -38,7 +38,7 @@ export interface SeenMessage {
 
 /** Who gets what passes. */
 export interface FrameEvents {
-  /** A frame has passed, all of it. */
+  /** A whole frame has passed. */
   onFrame(frame: SeenFrame): void;
   /** The last frame of a message has passed. */
   onMessage(message: SeenMessage): void;
@@ -145,7 +145,7 @@ export class FrameReader {
 
 const EMPTY = new Uint8Array(0);
 
-/** A payload, unmasked, as far as a limit goes. */
+/** A payload, unmasked, up to a limit. */
 class Payload {
   size = 0;
   /** How many bytes of the frame have been unmasked. */

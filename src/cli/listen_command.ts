@@ -163,7 +163,7 @@ class Piped {
     child.stdout.on("close", () => lines.end());
     child.on("exit", (code) => {
       this.#hasEnded = true;
-      // What it has printed last may still be on its way.
+      // Its last output may still be pending.
       setTimeout(() => {
         void (code === 0
           ? channel.sink.close(1000)

@@ -79,7 +79,7 @@ class Pings {
           `pong from ${address}: number=${number} time=${msText(ms)}`,
         );
       } catch (error) {
-        // Nobody knows whether it would have been answered.
+        // It isn't known whether it would have been answered.
         if (stop.aborted) this.#sent--;
         else this.#unanswered(number, error);
       }

@@ -37,7 +37,7 @@ function escaped(found: string): string {
  * As {@linkcode printable}, but lines stay lines: each but the first is indented.
  *
  * @param text The text.
- * @param indent What goes in front of each further line.
+ * @param indent The text in front of each further line.
  */
 export function printableLines(text: string, indent = "  "): string {
   return text.split(/\r?\n/).map(printable).join(`\n${indent}`);

@@ -34,7 +34,7 @@ export class Printer {
   /**
    * @param process Its streams.
    * @param isJson Whether results are lines of JSON.
-   * @param onBroken Called once when nobody reads the standard output any more.
+   * @param onBroken Called once when the standard output has no reader any more.
    */
   constructor(process: Process, isJson: boolean, onBroken: () => void) {
     this.isJson = isJson;

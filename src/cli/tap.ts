@@ -22,7 +22,7 @@ export interface TapEvents {
   onRequest(head: TappedHead): void;
   /** The server has answered; after a 101 frames follow. */
   onResponse(status: number, head: TappedHead): void;
-  /** What to tell of the frames of a side. */
+  /** What to report about the frames of a side. */
   frames(from: From): FrameEvents;
   /** It has ended; `fault` is empty when there was none. */
   onEnd(fault: string): void;

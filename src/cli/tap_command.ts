@@ -21,7 +21,7 @@ export const tap: Command = {
   count: 2,
   details:
     "Compression is not offered to the server, so that messages can be read; with --compression it is, and the\n" +
-    "content of compressed messages is not shown. Secrets are redacted as far as names and forms tell them: header\n" +
+    "content of compressed messages is not shown. Secrets are redacted where names and forms show them: header\n" +
     'fields, query values, JSON members such as "token". Binary messages are recorded as they are.',
   options: {
     ...CLIENT,

@@ -139,7 +139,7 @@ test("W27 connect in a pipe: the output is the messages, and the end of the inpu
   });
 });
 
-test("W27 connect ends when nobody reads its output, or it has no input", async (line) => {
+test("W27 connect ends when its output has no reader, or it has no input", async (line) => {
   await withEcho(async (server) => {
     const command = (await commandOf(line, ["connect", `${server.url}/flood`, "--receive-only"]))
       .map((it) => `'${it}'`).join(" ");

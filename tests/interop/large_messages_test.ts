@@ -93,7 +93,7 @@ for (const compression of [false, true]) {
 /** A client of another implementation, with the interface of `WebSocket`. */
 interface Peer {
   readonly name: string;
-  /** Why it can't be had; empty where it can. */
+  /** Why it isn't available; empty where it is. */
   readonly missing: string;
   connect(url: string): { socket: WebSocketLike; end(): Promise<void>; fragments?: Fragmented };
 }
