@@ -39,7 +39,9 @@ import {
 
 const ROOT = new URL("../", import.meta.url);
 /** Entries that have no place in a browser. */
-const ELSEWHERE = new Set(["./net", "./server", "./diagnostics", "./cli"]);
+const ELSEWHERE = new Set([
+  ...["./net", "./server", "./diagnostics", "./cli", "./topics", "./topics/testing"],
+]);
 
 /** The manifest has what npm shows of a package and what bundlers go by. */
 async function checkManifest({ project, entries }: Checked): Promise<void> {

@@ -63,7 +63,10 @@ type ViteManifest = Record<string, {
 const KILOBYTE = 1000;
 
 /** Entries that have no place in a page. */
-const ELSEWHERE = new Set(["./net", "./server", "./testing", "./check", "./diagnostics", "./cli"]);
+const ELSEWHERE = new Set([
+  ...["./net", "./server", "./testing", "./check", "./diagnostics", "./cli"],
+  ...["./topics", "./topics/testing"],
+]);
 
 /** What a user of the platform's own `WebSocket` imports. */
 const NATIVE_ALONE = "./native, connect alone";

@@ -83,9 +83,9 @@ export class TopicFeed {
   readonly #host: FeedHost;
   readonly #groups: Map<Wrap | undefined, Map<WebSocketChannel, Receiver>> = new Map();
   /** Those that have read more of the log than was reported live: each gets what is behind its position. */
-  readonly #early: Map<Receiver, bigint> = new Map<Receiver, bigint>();
+  #early: Map<Receiver, bigint> | null = null;
   /** Those that read history. */
-  readonly #joining: Set<LiveBuffer> = new Set<LiveBuffer>();
+  #joining: Set<LiveBuffer> | null = null;
 
   /** Creates a feed without receivers. */
   constructor(topic: string, host: FeedHost) {
@@ -96,28 +96,32 @@ export class TopicFeed {
 
   /** Whether there are no receivers, and none that read history. */
   get isEmpty(): boolean {
-    return this.#isWithoutReceivers && this.#joining.size === 0;
+    return this.#isWithoutReceivers && this.#joining === null;
   }
 
   /** Begins to keep live messages for a subscription that reads history. */
   join(buffer: LiveBuffer): void {
+    this.#joining ??= new Set();
     this.#joining.add(buffer);
   }
 
   /** Ends that. */
   leaveJoining(buffer: LiveBuffer): void {
-    this.#joining.delete(buffer);
+    if (this.#joining?.delete(buffer) && this.#joining.size === 0) this.#joining = null;
   }
 
   /** Adds a receiver that has got everything up to a position. */
   add(receiver: Receiver, position: bigint): void {
     if (this.#isWithoutReceivers) this.position = position;
     if (position <= this.position) this.#addLive(receiver);
-    else this.#early.set(receiver, position);
+    else {
+      this.#early ??= new Map();
+      this.#early.set(receiver, position);
+    }
   }
 
   get #isWithoutReceivers(): boolean {
-    return this.#groups.size === 0 && this.#early.size === 0;
+    return this.#groups.size === 0 && this.#early === null;
   }
 
   #addLive(receiver: Receiver): void {
@@ -128,7 +132,7 @@ export class TopicFeed {
 
   /** Removes a receiver. */
   remove(receiver: Receiver): void {
-    this.#early.delete(receiver);
+    this.#removeEarly(receiver);
     const group = this.#groups.get(receiver.wrap);
     if (group?.get(receiver.channel) !== receiver) return;
     group.delete(receiver.channel);
@@ -137,7 +141,7 @@ export class TopicFeed {
 
   /** A message has come from the log. */
   onEntry(entry: LogEntry): void {
-    for (const buffer of this.#joining) buffer.add(entry);
+    if (this.#joining !== null) { for (const buffer of this.#joining) buffer.add(entry); }
     if (this.behind === null) this.deliver(entry);
     else this.behind.add(entry);
   }
@@ -146,16 +150,20 @@ export class TopicFeed {
   deliver({ position, message }: Omit<LogEntry, "topic">): void {
     if (position <= this.position) return;
     this.position = position;
-    if (this.#early.size > 0) this.#promote(position);
+    if (this.#early !== null) this.#promote(this.#early, position);
     for (const [wrap, group] of this.#groups) {
       this.#send(group.keys(), wrap, { position, message });
     }
   }
 
-  #promote(position: bigint): void {
-    for (const [receiver, until] of this.#early) {
+  #removeEarly(receiver: Receiver): void {
+    if (this.#early?.delete(receiver) && this.#early.size === 0) this.#early = null;
+  }
+
+  #promote(early: ReadonlyMap<Receiver, bigint>, position: bigint): void {
+    for (const [receiver, until] of early) {
       if (until >= position) continue;
-      this.#early.delete(receiver);
+      this.#removeEarly(receiver);
       this.#addLive(receiver);
     }
   }
@@ -196,7 +204,7 @@ export class TopicFeed {
     for (const group of [...this.#groups.values()]) {
       for (const receiver of [...group.values()]) this.tellOne(receiver, state);
     }
-    for (const receiver of [...this.#early.keys()]) this.tellOne(receiver, state);
+    for (const receiver of [...this.#early?.keys() ?? []]) this.tellOne(receiver, state);
   }
 
   /** As {@linkcode tell}, for one. */
@@ -216,7 +224,7 @@ export class TopicFeed {
    * @returns Whether the caller has to begin to read; `false`: another call does, or there are no receivers.
    */
   startCatchingUp(after: bigint): boolean {
-    for (const buffer of this.#joining) buffer.overflow();
+    for (const buffer of this.#joining ?? []) buffer.overflow();
     if (this.behind !== null) {
       this.behind.overflow();
       return false;
@@ -237,9 +245,9 @@ export class TopicFeed {
   /** Another log has taken the place of the one before. */
   reset(): void {
     this.position = 0n;
-    for (const receiver of this.#early.keys()) this.#addLive(receiver);
-    this.#early.clear();
+    for (const receiver of this.#early?.keys() ?? []) this.#addLive(receiver);
+    this.#early = null;
     this.behind = null;
-    for (const buffer of this.#joining) buffer.clear();
+    for (const buffer of this.#joining ?? []) buffer.clear();
   }
 }

@@ -1,6 +1,8 @@
 /** The engine of one process. */
 
-import { memory } from "../../src/topics/mod.ts";
+import { assertEquals } from "@std/assert";
+import { ManualClock, webSocketChannelPair } from "../../src/testing/mod.ts";
+import { memory, Topics } from "../../src/topics/mod.ts";
 import { testEngine } from "../../src/topics_testing/mod.ts";
 
 testEngine({
@@ -10,4 +12,40 @@ testEngine({
   },
   lacks: ["stop", "forget", "closeClient"],
   test: (name, run) => Deno.test(`topics, memory: ${name}`, run),
+});
+
+Deno.test("topics, memory: an offset of a process before is a resync", async () => {
+  const before = new Topics({ engine: memory() });
+  const { offset } = await before.publish("a", "1");
+  await before.close();
+  const after = new Topics({ engine: memory() });
+  for (let i = 0; i < 5; i++) await after.publish("a", `${i}`);
+  const { client, server } = webSocketChannelPair();
+  const { resync, replayed } = await after.subscribe(server, "a", { after: offset });
+  assertEquals([resync, replayed], [true, 0]);
+  await client.sink.close();
+  await after.close();
+});
+
+Deno.test("topics, memory: what is too old is forgotten, topics and ids included", async () => {
+  const clock = new ManualClock();
+  const topics = new Topics({ clock, history: { size: 10, age: 1000 } });
+  const { offset } = await topics.publish("a", "1", { id: "1" });
+  clock.advance(2000);
+  const second = await topics.publish("a", "2", { id: "1" });
+  assertEquals(second.offset === offset, false);
+  const { client, server } = webSocketChannelPair();
+  const { resync, replayed } = await topics.subscribe(server, "a", { last: 10 });
+  assertEquals([resync, replayed], [false, 1]);
+  clock.advance(5000);
+  await topics.publish("b", "1");
+  // Nothing of "a" is left: what was behind an old offset can't be known.
+  const late = webSocketChannelPair();
+  assertEquals((await topics.subscribe(late.server, "a", { after: offset })).resync, true);
+  const now = await topics.publish("b", "2");
+  const next = webSocketChannelPair();
+  const known = await topics.subscribe(next.server, "a", { after: now.offset });
+  assertEquals(known.resync, false);
+  for (const it of [client, late.client, next.client]) await it.sink.close();
+  await topics.close();
 });
