@@ -86,6 +86,8 @@ export interface ErrorDiagnostic extends Diagnostic {
   readonly name: string;
   /** The text of an error of this package; empty for any other error, whose text may hold a secret. */
   readonly message: string;
+  /** Whether the connection was open: then `close` follows. Otherwise this is its last event. */
+  readonly wasOpen: boolean;
   /** How far connecting had come, where that is known. */
   readonly phase: ConnectPhase | null;
 }

@@ -88,7 +88,7 @@ class Observer implements ConnectionEvents {
 
   onEnd(before: ChannelState, { code, wasClean, initiator, error }: CloseInfo): void {
     if (before !== "connecting") {
-      if (error !== undefined) this.#publishError(error);
+      if (error !== undefined) this.#publishError(error, true);
       if (!hasSubscribers("close")) return;
       const { connection } = this;
       const duration = this.#elapsed();
@@ -98,16 +98,17 @@ class Observer implements ConnectionEvents {
     const status = error instanceof ConnectError ? error.status : null;
     // What a server answers follows, with its reason, unless the client is gone.
     if (side === "server" && (status !== null || !(error instanceof ConnectError))) return;
-    if (status === null || status === 101) this.#publishError(error);
+    if (status === null || status === 101) this.#publishError(error, false);
     else this.onRefused(status, null);
   }
 
-  #publishError(error: unknown): void {
+  #publishError(error: unknown, wasOpen: boolean): void {
     if (!hasSubscribers("error")) return;
     publish("error", {
       connection: this.connection,
       name: nameOf(error) || "Error",
       message: error instanceof WebSocketChannelError ? error.message : "",
+      wasOpen,
       phase: error instanceof ConnectError ? error.phase : null,
     });
   }
