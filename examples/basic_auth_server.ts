@@ -1,6 +1,7 @@
 // A server that asks for a user name and a password, as HTTP Basic has it: run it with a port. Where
 // others can listen in, serve wss:, or they read the password.
 
+import "./debug.ts";
 import { createHash, timingSafeEqual } from "node:crypto";
 import { WebSocketServer } from "@web-socket/channel/server";
 

@@ -1,5 +1,6 @@
 // A server that sends every message back: run it with a port, stop it with a signal.
 
+import "./debug.ts";
 import { WebSocketServer } from "@web-socket/channel/server";
 
 const port = Number(globalThis.process.argv[2] ?? 8080);

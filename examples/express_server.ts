@@ -1,5 +1,6 @@
 // WebSockets beside the pages of an Express application: run it with a port.
 
+import "./debug.ts";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import express from "express";
 import { WebSocketServer } from "@web-socket/channel/server";

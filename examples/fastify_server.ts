@@ -1,5 +1,6 @@
 // WebSockets beside the pages of a Fastify application: run it with a port.
 
+import "./debug.ts";
 import fastify from "fastify";
 import { WebSocketServer } from "@web-socket/channel/server";
 

@@ -1,5 +1,6 @@
 // WebSockets beside the pages of a Hono application on node:http: run it with a port.
 
+import "./debug.ts";
 import type { Server } from "node:http";
 import { serve } from "@hono/node-server";
 import { Hono } from "hono";

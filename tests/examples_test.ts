@@ -29,6 +29,9 @@ const SERVERS = [
   "reverse_proxy.ts",
 ];
 
+/** What others import: tests/diagnostics/telemetry_test.ts and the test below. */
+const PARTS = ["debug.ts", "open_telemetry.ts", "prometheus.ts"];
+
 /** Servers with their clients: tests/server/newcomer_programs_test.ts runs them. */
 const PROGRAMS = ["chat_rooms.ts", "echo.ts", "json_rpc.ts", "token_login.ts", "upload.ts"];
 
@@ -61,7 +64,7 @@ Deno.test("every example is run by a test", async () => {
   const names = (await Array.fromAsync(Deno.readDir(new URL("examples/", ROOT)))).map((it) =>
     it.name
   );
-  const run = [...FIRST_PAGE, ...OTHERS, ...SERVERS, ...PROGRAMS];
+  const run = [...FIRST_PAGE, ...OTHERS, ...SERVERS, ...PROGRAMS, ...PARTS];
   assertEquals(names.sort(), [...run, "README.md"].sort());
   const index = await Deno.readTextFile(new URL("examples/README.md", ROOT));
   assertEquals(run.filter((name) => !index.includes(`(${name}`)), []);
@@ -173,4 +176,16 @@ Deno.test("example multi_channel: each virtual channel has its own talk, in Dart
     for (const socket of sockets) socket.terminate();
     await closeServer(server);
   }
+});
+
+Deno.test("W30 example echo: WSC_DEBUG=1 prints the events of both sides", async () => {
+  const debugged = await deno(["run", "--allow-all", "examples/echo.ts"], { WSC_DEBUG: "1" });
+  assertEquals(debugged.code, 0, debugged.stderr);
+  const kinds = [...debugged.stderr.matchAll(/^debug: (\w+) (client|server) /gm)];
+  const of = (side: string) => kinds.filter((it) => it[2] === side).map((it) => it[1]);
+  const message = ["message", "message", "message", "message"];
+  assertEquals(of("server"), ["connect", "open", ...message, "close"]);
+  assertEquals(of("client"), ["connect", "open", ...message, "close"]);
+  const plain = await deno(["run", "--allow-all", "examples/echo.ts"]);
+  assertEquals(plain.stderr, "");
 });

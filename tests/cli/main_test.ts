@@ -74,7 +74,7 @@ test("W27 connect in a terminal: lines are sent, messages shown, Ctrl-D closes",
     const command = await start(line, ["connect", server.url, "--protocol", "chat"], {
       inTerminal: true,
     });
-    await command.until("connected to");
+    await command.until("> ");
     command.type("hello\r");
     await command.until("< hello");
     command.type('{"a":[1]}\r');
@@ -90,7 +90,7 @@ test("W27 connect in a terminal: lines are sent, messages shown, Ctrl-D closes",
 test("W27 connect in a terminal: Ctrl-C closes in order", async (line) => {
   await withEcho(async (server) => {
     const command = await start(line, ["connect", server.url], { inTerminal: true });
-    await command.until("connected to");
+    await command.until("> ");
     command.type("hello\r");
     await command.until("< hello");
     command.type("\x03");
