@@ -46,11 +46,12 @@ const ROOT = new URL("../", import.meta.url);
 /** The budget of each folder of src/. */
 const ROOMS: Rooms = {
   "src": { files: 5, lines: 434 },
+  "src/cli": { files: 24, lines: 3089 },
   "src/check": { files: 34, lines: 7626 },
   "src/handshake": { files: 11, lines: 1735 },
   "src/native": { files: 12, lines: 1075 },
   "src/net": { files: 18, lines: 2718 },
-  "src/diagnostics": { files: 5, lines: 550 },
+  "src/diagnostics": { files: 5, lines: 553 },
   "src/page": { files: 3, lines: 130 },
   "src/permessage_deflate": { files: 6, lines: 1288 },
   "src/protocol": { files: 17, lines: 3377 },
@@ -101,7 +102,7 @@ interface Budget {
 
 /** The budgets of what is counted in the text of src/. */
 const FORWARDS: Budget = { budget: 142, goal: 39 };
-const CALLBACK_INTERFACES: Budget = { budget: 27, goal: 9 };
+const CALLBACK_INTERFACES: Budget = { budget: 29, goal: 9 };
 /** What a sink hands its values to, and that of a WebSocket channel, do the work: they are no listeners. */
 const CALLBACK_INTERFACES_OF_OTHER_NAMES: Budget = { budget: 3 };
 
