@@ -5,6 +5,7 @@ import { connect } from "node:net";
 import type { WebSocketChannel } from "../mod.ts";
 import { NativeWebSocketChannel } from "../src/native/native_web_socket_channel.ts";
 import { NetWebSocketChannel } from "../src/net/net_web_socket_channel.ts";
+import { subscribe } from "../src/diagnostics/subscribe.ts";
 import * as peers from "./peers.ts";
 import type { WsPackage } from "./peers.d.ts";
 
@@ -55,6 +56,16 @@ async function listening(channel: WebSocketChannel): Promise<Client> {
   const client = clientOf(channel);
   channel.stream.listen(() => client.onMessage());
   return client;
+}
+
+let seen = 0;
+
+/** With a subscriber of diagnostics, which observes connections that begin from now on. */
+function observed(url: string, options: ClientOptions): Promise<Client> {
+  const unsubscribe = subscribe({ message: ({ size }) => void (seen += size) });
+  const channel = ownChannel(url, options);
+  void channel.closed.then(unsubscribe);
+  return listening(channel);
 }
 
 async function awaiting(url: string, options: ClientOptions): Promise<Client> {
@@ -163,6 +174,7 @@ async function viaDriver(url: string): Promise<Client> {
 /** The clients. */
 export type ClientName =
   | "ours"
+  | "ours, observed"
   | "ours, for await"
   | "ours, Web Streams"
   | "ours, native"
@@ -174,6 +186,7 @@ export type ClientName =
 
 const clients: Readonly<Record<ClientName, Connect>> = {
   "ours": (url, options) => listening(ownChannel(url, options)),
+  "ours, observed": observed,
   "ours, for await": awaiting,
   "ours, Web Streams": throughViews,
   "ours, native": (url) => listening(NativeWebSocketChannel.connect(url)),

@@ -37,6 +37,9 @@ const PAIRS: readonly Pair[] = [
 /** Our client in other ways. */
 const VIEWS: readonly Pair[] = [["ours, for await", "ours"], ["ours, Web Streams", "ours"]];
 
+/** The second one has a subscriber of diagnostics: it connects last, or the other one would have it, too. */
+const OBSERVED: readonly Pair[] = [["ours", "ours"], ["ours, observed", "ours"]];
+
 /** Throughput, latency, the native channel, and making connections. */
 export async function* rows(effort: Effort): AsyncGenerator<Row> {
   const servers = new Servers();
@@ -50,6 +53,14 @@ export async function* rows(effort: Effort): AsyncGenerator<Row> {
     };
     yield rowOf(head, await echoResults(servers, { size, window, pairs }, effort));
   }
+  const head: RowHead = {
+    id: "diagnostics-64",
+    title: "Echo of 64 B, 256 in flight: without and with a subscriber of diagnostics",
+    unit: "messages/s",
+    note: APART,
+  };
+  const echo = { size: 64, window: 256, pairs: OBSERVED, raw: false };
+  yield rowOf(head, await echoResults(servers, echo, effort));
   yield* latency(servers, effort);
   yield* native(servers, effort);
   yield await connecting(servers, effort);
