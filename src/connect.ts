@@ -30,7 +30,7 @@ export function connect(
   const choice = choose(options, request);
   if (choice === "native") return NativeChannel.connect(request, options, clock);
   if (choice === "net") {
-    return connectNet(request, options, clock, dialling ?? loadDialling());
+    return connectNet(request, options, clock, { dialling: dialling ?? loadDialling() });
   }
   return NativeChannel.failed(unsupported(choice.missing, options), { url: request.url, clock });
 }

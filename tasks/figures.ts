@@ -48,7 +48,8 @@ const ROOMS: Rooms = {
   "src": { files: 5, lines: 434 },
   "src/cli": { files: 24, lines: 3089 },
   "src/check": { files: 34, lines: 7626 },
-  "src/handshake": { files: 11, lines: 1735 },
+  "src/handshake": { files: 11, lines: 1867 },
+  "src/http2": { files: 4, lines: 828 },
   "src/native": { files: 12, lines: 1075 },
   "src/net": { files: 18, lines: 2718 },
   "src/diagnostics": { files: 5, lines: 553 },
@@ -57,14 +58,14 @@ const ROOMS: Rooms = {
   "src/protocol": { files: 17, lines: 3377 },
   "src/realm": { files: 4, lines: 334 },
   "src/reconnecting": { files: 25, lines: 3983 },
-  "src/server": { files: 34, lines: 5791 },
+  "src/server": { files: 38, lines: 6472 },
   "src/stream_channel": { files: 22, lines: 6266 },
   "src/faces": { files: 11, lines: 1588 },
   "src/page_faces": { files: 2, lines: 123 },
   "src/topics": { files: 13, lines: 3240 },
   "src/topics_testing": { files: 2, lines: 608 },
   "src/testing": { files: 6, lines: 562 },
-  "src/web_socket": { files: 50, lines: 7012 },
+  "src/web_socket": { files: 50, lines: 7040 },
 };
 
 /** What the folder of streams is to come down to. */

@@ -26,6 +26,16 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   "page_faces": ["web_socket", "stream_channel", ...RFCS, "native", "page", "faces"],
   "check": ["stream_channel"],
   "testing": ["web_socket", "stream_channel", ...RFCS, "native", "net"],
+  "http2": [
+    "web_socket",
+    "stream_channel",
+    ...RFCS,
+    "native",
+    "net",
+    "server",
+    "top",
+    "diagnostics",
+  ],
   "reconnecting": [
     "web_socket",
     "stream_channel",

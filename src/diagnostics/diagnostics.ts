@@ -13,7 +13,7 @@ export interface DiagnosedConnection {
   /** The side of the connection that this is. */
   readonly side: Side;
   /** What carries it: `"native"` is a socket of the platform's, `"bytes"` any channel of bytes. */
-  readonly transport: "net" | "native" | "bytes" | "server";
+  readonly transport: "net" | "native" | "bytes" | "http2" | "server";
   /** The URL, as `WebSocketChannel.url` shows it: without user info, without values of the query. May be empty. */
   readonly url: string;
 }

@@ -18,7 +18,7 @@ import { parseExtensions, serializeExtensions } from "./extensions.ts";
 import { HandshakeError } from "./handshake_error.ts";
 import type { HeaderMap } from "./header_map.ts";
 import { type ResponseHead, serializeHead } from "./http_head.ts";
-import { printable } from "./request_fields.ts";
+import { checkField, printable } from "./request_fields.ts";
 import { protocolFault } from "./subprotocol.ts";
 
 /** What a client says of itself. Its version is the one of deno.json, with which a test compares it. */
@@ -42,16 +42,20 @@ export interface ClientHandshakeOptions {
   readonly compression?: ClientCompressionOptions | null;
 }
 
-/** A client's opening handshake in flight. */
-export interface ClientHandshake {
-  /** The bytes of the request's head: to be sent first, and nothing behind them yet. */
-  readonly head: Uint8Array;
-  /** The value of `Sec-WebSocket-Accept` that the answer must have. */
-  readonly accept: string;
+/** What a client's opening handshake offers. */
+export interface HandshakeOffer {
   /** The subprotocols offered. */
   readonly protocols: readonly string[];
   /** The compression offered. */
   readonly compression: ClientCompressionOptions | null;
+}
+
+/** A client's opening handshake in flight. */
+export interface ClientHandshake extends HandshakeOffer {
+  /** The bytes of the request's head: to be sent first, and nothing behind them yet. */
+  readonly head: Uint8Array;
+  /** The value of `Sec-WebSocket-Accept` that the answer must have. */
+  readonly accept: string;
 }
 
 /** What both ends agreed to in an opening handshake. */
@@ -83,33 +87,118 @@ export function startClientHandshake(
   nonce: Uint8Array,
   options: ClientHandshakeOptions = {},
 ): ClientHandshake {
-  const { protocols = [], compression = null } = options;
   if (nonce.length !== NONCE_LENGTH) {
     throw new RangeError(`The nonce must be ${NONCE_LENGTH} random bytes`);
   }
   const userFields = [...options.headers ?? []];
-  const hostOf = userFields.find(([name]) => isHost(name));
   const key = encodeBase64(nonce);
-  const fields: (readonly [string, string])[] = [
-    ["Host", hostOf?.[1] ?? url.host],
+  const fields: Pair[] = [
+    ["Host", hostOf(url, userFields)],
     ["Connection", "Upgrade"],
     ["Upgrade", "websocket"],
     ["Sec-WebSocket-Version", "13"],
     ["Sec-WebSocket-Key", key],
   ];
+  fields.push(...offeredFields(options, userFields));
+  const head = serializeHead(`GET ${url.pathname}${url.search} HTTP/1.1`, fields);
+  return { head, accept: signKey(key), ...offerOf(options) };
+}
+
+type Pair = readonly [name: string, value: string];
+
+/** What is offered, as the check of the answer needs it. */
+function offerOf({ protocols = [], compression = null }: ClientHandshakeOptions): HandshakeOffer {
+  return { protocols: [...protocols], compression };
+}
+
+/** The host to ask for, and its port. */
+function hostOf(url: URL, userFields: readonly Pair[]): string {
+  return userFields.find(([name]) => isHost(name))?.[1] ?? url.host;
+}
+
+/** The header fields that are the same in every version of HTTP. */
+function offeredFields(options: ClientHandshakeOptions, userFields: readonly Pair[]): Pair[] {
+  const { protocols = [], compression = null, userAgent } = options;
+  const fields: Pair[] = [];
   if (protocols.length > 0) fields.push(["Sec-WebSocket-Protocol", protocols.join(", ")]);
   if (compression !== null) {
     const offer = serializeExtensions([offerDeflate(compression)]);
     fields.push(["Sec-WebSocket-Extensions", offer]);
   }
   fields.push(...userFields.filter(([name]) => !isHost(name)));
-  const { userAgent } = options;
   if (userAgent && !userFields.some(([name]) => name.toLowerCase() === "user-agent")) {
     fields.push(["User-Agent", userAgent]);
   }
   if (options.origin !== undefined) fields.push(["Origin", options.origin]);
-  const head = serializeHead(`GET ${url.pathname}${url.search} HTTP/1.1`, fields);
-  return { head, accept: signKey(key), protocols: [...protocols], compression };
+  return fields;
+}
+
+/** A client's opening handshake over HTTP/2. */
+export interface ConnectHandshake extends HandshakeOffer {
+  /** The fields of the request, names in lower case, pseudo-header fields first. */
+  readonly fields: readonly (readonly [name: string, value: string])[];
+}
+
+/**
+ * Begins a client's opening handshake over HTTP/2: an extended CONNECT. It has no key, as no cache or server
+ * without WebSocket can answer it by mistake.
+ *
+ * @param url Where to connect to; `ws:`, `wss:`, `http:` or `https:`. User info and a fragment are ignored.
+ * @param options What to ask for.
+ * @returns The handshake, with the request to send.
+ * @throws {TypeError} When a header can't be sent: RFC 9113 §8.2.2 forbids those that are about a connection.
+ *
+ * @see {@link https://www.rfc-editor.org/rfc/rfc8441#section-5 RFC 8441 §5}
+ */
+export function startConnectHandshake(
+  url: URL,
+  options: ClientHandshakeOptions = {},
+): ConnectHandshake {
+  const userFields = [...options.headers ?? []];
+  const isSecure = url.protocol === "wss:" || url.protocol === "https:";
+  const fields: Pair[] = [
+    [":method", "CONNECT"],
+    [":protocol", "websocket"],
+    [":scheme", isSecure ? "https" : "http"],
+    [":path", `${url.pathname}${url.search}`],
+    [":authority", hostOf(url, userFields)],
+    ["sec-websocket-version", "13"],
+  ];
+  for (const [name, value] of offeredFields(options, userFields)) {
+    checkField(name, value);
+    const lower = name.toLowerCase();
+    if (isOfConnection(lower)) {
+      throw new TypeError(`Cannot send the header ${lower}: HTTP/2 has no such field`);
+    }
+    fields.push([lower, value]);
+  }
+  return { fields, ...offerOf(options) };
+}
+
+/** RFC 9113 §8.2.2. */
+function isOfConnection(name: string): boolean {
+  return name === "keep-alive" || name === "proxy-connection" || name === "http2-settings";
+}
+
+/**
+ * Checks the answer to a client's opening handshake over HTTP/2.
+ *
+ * @param offer What was offered.
+ * @param response The head of the server's answer.
+ * @returns What was agreed.
+ * @throws {HandshakeError} When the server refused (`"bad-status"`) or its answer is wrong.
+ *
+ * @see {@link https://www.rfc-editor.org/rfc/rfc8441#section-5 RFC 8441 §5}
+ */
+export function checkConnectResponse(
+  offer: HandshakeOffer,
+  response: ResponseHead,
+): HandshakeAgreement {
+  const { status, headers } = response;
+  if (status < 200 || status > 299) {
+    throw new HandshakeError("bad-status", `the server ${answered(response)}`);
+  }
+  return { protocol: checkProtocol(offer, headers), ...checkExtensions(offer, headers) };
 }
 
 function isHost(name: string): boolean {
@@ -177,7 +266,7 @@ export function shownPhrase(statusText: string): string {
 }
 
 /** RFC 6455 §11.3.4: at most once, and one of those offered. Some servers send an empty one for none. */
-function checkProtocol({ protocols }: ClientHandshake, headers: HeaderMap): string | null {
+function checkProtocol({ protocols }: HandshakeOffer, headers: HeaderMap): string | null {
   const [value = "", ...more] = headers.all("sec-websocket-protocol");
   if (more.length > 0) throw wrong("Sec-WebSocket-Protocol", headers);
   const protocol = value === "" ? null : value;
@@ -188,7 +277,7 @@ function checkProtocol({ protocols }: ClientHandshake, headers: HeaderMap): stri
 
 /** RFC 6455 §11.3.2: at most once in an answer. Some servers send an empty one for none. */
 function checkExtensions(
-  { compression }: ClientHandshake,
+  { compression }: HandshakeOffer,
   headers: HeaderMap,
 ): Pick<HandshakeAgreement, "extensions" | "deflate"> {
   const [value = "", ...more] = headers.all("sec-websocket-extensions");

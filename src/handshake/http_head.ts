@@ -42,8 +42,10 @@ export interface RequestHead {
   readonly target: string;
   /** The version of HTTP, such as `"1.1"`. */
   readonly version: string;
-  /** The header fields. */
+  /** The header fields; of HTTP/2 with a Host in place of `:authority`, and without pseudo-header fields. */
   readonly headers: HeaderMap;
+  /** The value of `:protocol` of an extended CONNECT (RFC 8441 §4). */
+  readonly protocol?: string;
 }
 
 /** A response's head. */

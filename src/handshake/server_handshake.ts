@@ -23,7 +23,7 @@ export interface UpgradeRequest {
   readonly head: RequestHead;
   /** Where it goes. */
   readonly target: RequestTarget;
-  /** The value of `Sec-WebSocket-Key`. */
+  /** The value of `Sec-WebSocket-Key`; empty over HTTP/2, which has none. */
   readonly key: string;
   /** The subprotocols that the client offers, in its order of preference. */
   readonly protocols: readonly string[];
@@ -60,7 +60,7 @@ export interface AcceptOptions {
 
 /** An acceptance of an upgrade. Frames follow behind it. */
 export interface Acceptance extends HandshakeAgreement {
-  /** The value of `Sec-WebSocket-Accept`. */
+  /** The value of `Sec-WebSocket-Accept`; empty over HTTP/2, which has none. */
   readonly accept: string;
   /** The further header fields of the answer. */
   readonly headers: readonly Field[];
@@ -101,6 +101,7 @@ export type OriginPolicy =
  */
 export function checkRequest(head: RequestHead): RequestCheck {
   const { headers } = head;
+  if (head.protocol !== undefined) return checkConnect(head, head.protocol);
   const wrongLine = checkLine(head);
   if (wrongLine !== null) return { request: null, refusal: wrongLine };
   const target = readTarget(head);
@@ -110,11 +111,51 @@ export function checkRequest(head: RequestHead): RequestCheck {
   // RFC 6455 §11.3.1: once. Several, joined, are no key.
   const key = headers.get("sec-websocket-key") ?? "";
   if (!isHandshakeKey(key)) return bad("Sec-WebSocket-Key");
+  return offered(head, target, key);
+}
+
+/** What the client offers, of a request that is correct otherwise. */
+function offered(head: RequestHead, target: RequestTarget, key: string): RequestCheck {
+  const { headers } = head;
   const protocols = readProtocols(headers);
   if (protocols === null) return bad("Sec-WebSocket-Protocol");
   const request = { head, target, key, protocols, extensions: readExtensions(headers) };
   return { request, refusal: null };
 }
+
+/** RFC 8441 §5: an extended CONNECT has the fields of the opening handshake that aren't about HTTP/1.1. */
+function checkConnect(head: RequestHead, protocol: string): RequestCheck {
+  const { headers } = head;
+  if (head.method !== "CONNECT") {
+    return { request: null, refusal: refuse(405, { headers: [["Allow", "CONNECT"]] }) };
+  }
+  // RFC 9220 §3, for HTTP/2 as well: a protocol that isn't known is a 501.
+  if (protocol !== "websocket") {
+    return { request: null, refusal: refuse(501, { body: "WebSocket is spoken here only" }) };
+  }
+  const target = readTarget(head);
+  if (target === null) return misdirected(headers);
+  // RFC 9113 §8.2.2: such a field makes the request malformed.
+  const wrong = OF_CONNECTIONS.find((name) => headers.has(name));
+  if (wrong !== undefined) return bad(wrong);
+  if (headers.get("sec-websocket-version") !== "13") {
+    const body = "Version 13 of WebSocket is spoken here";
+    // RFC 9113 §8.2.2: there is no Upgrade that a 426 could have.
+    const own: Field[] = [["Sec-WebSocket-Version", "13"]];
+    return { request: null, refusal: refuse(400, { body, headers: own }) };
+  }
+  return offered(head, target, "");
+}
+
+/** What no request of HTTP/2 has, or none without a body. */
+const OF_CONNECTIONS: readonly string[] = [
+  "Connection",
+  "Upgrade",
+  "Keep-Alive",
+  "Proxy-Connection",
+  "Transfer-Encoding",
+  "Content-Length",
+];
 
 /** The request line, but for the target. */
 function checkLine({ method, version }: RequestHead): Refusal | null {
@@ -217,7 +258,7 @@ export function acceptRequest(request: UpgradeRequest, options: AcceptOptions = 
   const protocol = chooseProtocol(request, options.protocols ?? NONE);
   const choice = compression === null ? null : chooseDeflate(request.extensions, compression);
   return {
-    accept: signKey(request.key),
+    accept: request.key === "" ? "" : signKey(request.key),
     protocol,
     extensions: choice === null ? "" : serializeExtensions([choice.answer]),
     deflate: choice?.parameters ?? null,

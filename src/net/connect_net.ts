@@ -1,7 +1,7 @@
 import { observeRequest } from "../diagnostics/observed.ts";
 import { isPromiseLike } from "../realm/kinds.ts";
 import { Channel } from "../web_socket/channel.ts";
-import { ChannelCore } from "../web_socket/channel_core.ts";
+import { ChannelCore, type ChannelIdentity } from "../web_socket/channel_core.ts";
 import type { Clock } from "../web_socket/clock.ts";
 import type { ConnectRequest } from "../web_socket/connect_request.ts";
 import {
@@ -24,21 +24,47 @@ import { readTlsOptions } from "./tls_options.ts";
 export type Dialling = typeof dialling;
 
 /**
+ * Makes one attempt.
+ *
+ * @param connecting What to ask for, and of whom.
+ * @param dialling What makes the connection.
+ * @param follows Whether a redirect is followed: its body isn't waited for then.
+ * @returns The redirect, if it is to be followed; `null` when the channel is open, or has ended.
+ * @throws {Error} When the attempt has failed.
+ */
+export type ConnectAttempt = (
+  connecting: Connecting,
+  dialling: Dialling,
+  follows: boolean,
+) => Promise<ConnectError | null>;
+
+/** How to connect. */
+export interface ConnectWay {
+  /** What makes the connection, or the promise of it. */
+  readonly dialling: Dialling | PromiseLike<Dialling>;
+  /** Makes each attempt; left out: over HTTP/1.1. */
+  readonly attempt?: ConnectAttempt;
+  /** What an inspection prints; left out: `"net"`. */
+  readonly transport?: ChannelIdentity["transport"];
+}
+
+/**
  * Connects with our own implementation of RFC 6455, over a connection that it dials itself.
  *
  * @param request Where to, and with what.
  * @param options See {@linkcode ConnectOptions}.
  * @param clock Where times come from.
- * @param dialling What makes the connection, or the promise of it.
+ * @param way See {@linkcode ConnectWay}.
  */
 export function connectNet(
   request: ConnectRequest,
   options: ConnectOptions,
   clock: Clock,
-  dialling: Dialling | PromiseLike<Dialling>,
+  way: ConnectWay,
 ): WebSocketChannel {
-  const connecting = new Connecting(request, options, clock);
+  const connecting = new Connecting(request, options, clock, way);
   const { core } = connecting;
+  const { dialling } = way;
   core.bound(options, () => connecting.progress);
   if (isPromiseLike(dialling)) {
     dialling.then((it) => connecting.run(it), (error) => connecting.notLoaded(error));
@@ -46,25 +72,29 @@ export function connectNet(
   return new Channel(core);
 }
 
-/** A client's attempt to connect, redirects included. */
-class Connecting {
+/** A client's attempts to connect, redirects included. */
+export class Connecting {
   readonly core: ChannelCore;
-  readonly #options: ConnectOptions;
+  readonly options: ConnectOptions;
+  readonly #attempt: ConnectAttempt;
   #target: Target;
   /** What it is doing, as a text. */
-  #progressOf: () => string = () => "dns";
+  progressOf: () => string = () => "dns";
 
-  constructor(request: ConnectRequest, options: ConnectOptions, clock: Clock) {
+  /** Creates one that does nothing yet. */
+  constructor(request: ConnectRequest, options: ConnectOptions, clock: Clock, way: ConnectWay) {
     const { origin, tls } = options;
-    this.#options = options;
-    const observed = observeRequest(request, "net", clock);
+    const transport = way.transport ?? "net";
+    const observed = observeRequest(request, transport, clock);
+    this.options = options;
+    this.#attempt = way.attempt ?? attemptUpgrade;
     this.#target = {
       request: observed.request,
       origin,
       tls: tls === undefined ? tls : readTlsOptions(tls),
     };
     this.core = new ChannelCore(options, clock, {
-      transport: "net",
+      transport,
       capabilities: NET_CAPABILITIES,
       // Where redirects have led.
       url: () => shownUrl(this.#target.request.url),
@@ -72,10 +102,17 @@ class Connecting {
     this.core.observer = observed.observer;
   }
 
-  get progress(): string {
-    return this.#progressOf();
+  /** What is asked for, of whom. */
+  get target(): Target {
+    return this.#target;
   }
 
+  /** What it is doing, as a text. */
+  get progress(): string {
+    return this.progressOf();
+  }
+
+  /** The code that makes connections can't be loaded. */
   notLoaded(cause: unknown): void {
     const message = `Cannot connect to ${this.core.identity.url()}: a module can't be loaded`;
     this.core.failToOpen(new ConnectError(message, { cause }));
@@ -83,12 +120,14 @@ class Connecting {
 
   /** Connects. Nothing of it throws: the channel fails. */
   async run(dialling: Dialling): Promise<void> {
-    const { followRedirects = false, onRedirect, socketPath } = this.#options;
+    const { followRedirects = false, onRedirect, socketPath } = this.options;
     const limit = followRedirects === true ? MAX_REDIRECTS : Number(followRedirects);
     const isPinned = socketPath !== undefined;
+    // As a function: it is no method of this object.
+    const attempt = this.#attempt;
     try {
       for (let count = 1; this.core.state !== "closed"; count++) {
-        const refusal = await this.#attempt(dialling, limit > 0);
+        const refusal = await attempt(this, dialling, limit > 0);
         if (refusal === null) return;
         const target = this.#target;
         const hop = { target, refusal, count, limit, onRedirect, isPinned };
@@ -98,38 +137,41 @@ class Connecting {
       this.core.failToOpen(error);
     }
   }
+}
 
-  /** @returns The redirect, if it is to be followed; `null` when the channel is open, or over. */
-  async #attempt(dialling: Dialling, follows: boolean): Promise<ConnectError | null> {
-    const { Dial, SocketWire, isRedirect, refusedByAlert } = dialling;
-    const { request, origin, tls } = this.#target;
-    const { closeTimeout = DEFAULT_CLOSE_TIMEOUT, compression } = this.#options;
-    const { core } = this;
-    const dial = new Dial(request.url, { ...this.#options, tls }, core.clock);
-    core.opener = dial;
-    this.#progressOf = () => dial.progress;
-    const wire = new SocketWire(await dial.connect());
-    this.#progressOf = () => "handshake";
-    core.connectionInfo = dial.info;
-    const exchange = new Exchange(wire, { clock: core.clock, ms: closeTimeout });
-    if (core.state === "closed") {
-      exchange.destroy();
-      return null;
-    }
-    try {
-      await openOver(core, exchange, {
-        request,
-        options: { ...this.#options, origin },
-        compression: offeredCompression(compression),
-        wantsBody: (status) => !follows || !isRedirect(status),
-      }, speak);
-      return null;
-    } catch (error) {
-      if (!(error instanceof ConnectError)) throw error;
-      const refusal = refusedByAlert(request.url, error);
-      if (refusal !== null) throw refusal;
-      if (!follows || error.response === null || !isRedirect(error.response.status)) throw error;
-      return error;
-    }
+/** An attempt over HTTP/1.1, on a connection of its own. */
+export async function attemptUpgrade(
+  connecting: Connecting,
+  dialling: Dialling,
+  follows: boolean,
+): Promise<ConnectError | null> {
+  const { Dial, SocketWire, isRedirect, refusedByAlert } = dialling;
+  const { core, options, target: { request, origin, tls } } = connecting;
+  const { closeTimeout = DEFAULT_CLOSE_TIMEOUT, compression } = options;
+  const dial = new Dial(request.url, { ...options, tls }, core.clock);
+  core.opener = dial;
+  connecting.progressOf = () => dial.progress;
+  const wire = new SocketWire(await dial.connect());
+  connecting.progressOf = () => "handshake";
+  core.connectionInfo = dial.info;
+  const exchange = new Exchange(wire, { clock: core.clock, ms: closeTimeout });
+  if (core.state === "closed") {
+    exchange.destroy();
+    return null;
+  }
+  try {
+    await openOver(core, exchange, {
+      request,
+      options: { ...options, origin },
+      compression: offeredCompression(compression),
+      wantsBody: (status) => !follows || !isRedirect(status),
+    }, speak);
+    return null;
+  } catch (error) {
+    if (!(error instanceof ConnectError)) throw error;
+    const refusal = refusedByAlert(request.url, error);
+    if (refusal !== null) throw refusal;
+    if (!follows || error.response === null || !isRedirect(error.response.status)) throw error;
+    return error;
   }
 }

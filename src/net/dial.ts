@@ -44,10 +44,15 @@ import { socketInfo } from "./socket_info.ts";
 import { openSocksTunnel } from "./socks.ts";
 
 /** How to dial. */
-export type DialOptions = Pick<
-  ConnectOptions,
-  "tls" | "proxy" | "socketPath" | "localAddress" | "lookup" | "addressDelay" | "closeTimeout"
->;
+export type DialOptions =
+  & Pick<
+    ConnectOptions,
+    "tls" | "proxy" | "socketPath" | "localAddress" | "lookup" | "addressDelay" | "closeTimeout"
+  >
+  & {
+    /** Whether the connection goes on when the peer has ended its half. Default `true`. */
+    readonly allowHalfOpen?: boolean;
+  };
 
 /** One attempt to make a connection. It can be given up at any moment. */
 export class Dial {
@@ -276,7 +281,7 @@ export class Dial {
       ...(localAddress === undefined || path !== undefined ? {} : { localAddress }),
       // This package runs the race itself.
       autoSelectFamily: false,
-      allowHalfOpen: true,
+      allowHalfOpen: this.#options.allowHalfOpen ?? true,
       noDelay: true,
     });
     // An error that comes too late to be reported must not end the process.
@@ -300,7 +305,7 @@ export class Dial {
       ALPNProtocols: settings.ALPNProtocols ?? ["http/1.1"],
       // Always said, or an environment variable could switch it off.
       rejectUnauthorized: settings.rejectUnauthorized !== false,
-      allowHalfOpen: true,
+      allowHalfOpen: this.#options.allowHalfOpen ?? true,
     };
     if (checkServerIdentity !== undefined) {
       options.checkServerIdentity = guardIdentity(checkServerIdentity, ({ message }) => {

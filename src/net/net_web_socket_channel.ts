@@ -40,6 +40,6 @@ export const NetWebSocketChannel: NetWebSocketChannelStatic = {
   connect(url, given = {}) {
     const options = readConnectOptions(given);
     if (options.transport === "native") checkOption("transport", "native", '"auto"|"net"');
-    return connectNet(parseConnect(url, options), options, systemClock, dialling);
+    return connectNet(parseConnect(url, options), options, systemClock, { dialling });
   },
 };

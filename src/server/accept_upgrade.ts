@@ -6,6 +6,7 @@ import type { Message } from "../web_socket/web_socket_channel.ts";
 import type { MessageInput } from "../web_socket/web_socket_sink.ts";
 import { claimSocket } from "./claim.ts";
 import { HANDLERS, serve } from "./handler.ts";
+import { UPGRADING } from "./pending_upgrade.ts";
 import type { UpgradeSocket } from "./upgrade_socket.ts";
 import { ServerChannel, type UpgradeExtra } from "./server_channel.ts";
 import {
@@ -38,7 +39,8 @@ export interface AcceptUpgradeOptions<Context = unknown> extends ServerOptions<C
   signal?: AbortSignal | undefined;
 }
 
-const ACCEPT_KINDS: OptionKinds<AcceptUpgradeOptions> = {
+/** The kinds of {@linkcode AcceptUpgradeOptions}. */
+export const ACCEPT_KINDS: OptionKinds<AcceptUpgradeOptions> = {
   ...SERVER_KINDS,
   signal: "AbortSignal",
 };
@@ -117,6 +119,7 @@ export function accept(
     request: new UpgradeServerRequest(target, rawHeaders, new SocketRemote(socket, "ws")),
     socket,
     early,
+    answering: UPGRADING,
   };
   claimSocket(socket);
   return ServerChannel.accept(upgrade, settings, clock, extra);

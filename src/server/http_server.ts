@@ -1,4 +1,5 @@
 import { checkTlsContext, refuseIgnored, TLS_CONTEXT_KINDS } from "../net/tls_options.ts";
+import { http2Module, type Http2Session, STREAM_WINDOW } from "../net/http2.ts";
 import { builtinModule } from "../realm/builtin_module.ts";
 import { ignore } from "../stream_channel/errors.ts";
 import { malformedOption, type OptionKinds, readOptions } from "../stream_channel/options.ts";
@@ -7,6 +8,7 @@ import { UnsupportedError } from "../web_socket/errors.ts";
 import { MAX_TIMEOUT, systemClock } from "../web_socket/clock.ts";
 import { platform } from "../web_socket/platform.ts";
 import type { UpgradeRequestMessage } from "./accept_upgrade.ts";
+import type { ServerHttp2Stream } from "./accept_stream.ts";
 import type { UpgradeSocket } from "./upgrade_socket.ts";
 
 /**
@@ -156,6 +158,16 @@ export interface HttpServer {
     event: "connection" | "secureConnection",
     listener: (socket: UpgradeSocket) => void,
   ): unknown;
+  on(event: "session", listener: (session: Http2Session) => void): unknown;
+  on(
+    event: "stream",
+    listener: (
+      stream: ServerHttp2Stream,
+      headers: Readonly<Record<string, string>>,
+      flags: number,
+      raw?: readonly string[],
+    ) => void,
+  ): unknown;
   on(event: "error", listener: (error: unknown) => void): unknown;
   once(event: "listening", listener: () => void): unknown;
   /** Destroys connections without a request: since Node 19, `close` calls it. */
@@ -199,7 +211,8 @@ function builtin<Name extends keyof Builtins>(name: Name): Builtins[Name] {
 export function createHttpServer(
   tls: ServerTlsOptions | undefined,
   handshakeTimeout: number,
-  place: ServerPlace = DEFAULT_PLACE,
+  { http2, ...place }: ServerPlace & { readonly http2?: Http2ServerSettings | null } =
+    DEFAULT_PLACE,
 ): HttpServer {
   const isBun = platform() === "bun";
   if (tls === undefined) {
@@ -216,6 +229,7 @@ export function createHttpServer(
     // RFC 6455 §4: the handshake is one of HTTP/1.1.
     ALPNProtocols: ["http/1.1"],
   };
+  if (http2) return negotiating(options, http2);
   // Bun's own node:https can't take other certificates later.
   return secured(() =>
     isBun ? forwarding("tls", "secureConnection", options) : builtin("https").createServer(options)
@@ -242,6 +256,38 @@ function forwarding(name: "net" | "tls", event: string, options: object): HttpSe
   server.on(event as "connection", (socket) => http.emit("connection", socket));
   http.on("upgrade", (...values) => server.emit("upgrade", ...values));
   http.on("request", (...values) => server.emit("request", ...values));
+  return server;
+}
+
+/** What the option `http2` of a server says. */
+export interface Http2ServerSettings {
+  /** How many streams a client may have in a session. */
+  readonly maxStreams: number;
+}
+
+/** The longest head of a request, in bytes, as HTTP/2 counts: RFC 9113 §6.5.2. `node:http` allows as much. */
+const MAX_HEADER_LIST = 16 * 1024;
+
+/** A server of `node:tls` that reads requests of HTTP/1.1 and HTTP/2, as the client chooses (ALPN). RFC 7301. */
+function negotiating(options: object, { maxStreams }: Http2ServerSettings): HttpServer {
+  const http = builtin("http").createServer({});
+  const http2 = http2Module().createServer({
+    settings: {
+      enableConnectProtocol: true,
+      initialWindowSize: STREAM_WINDOW,
+      maxConcurrentStreams: maxStreams,
+      maxHeaderListSize: MAX_HEADER_LIST,
+    },
+  });
+  const server = builtin("tls").createServer({ ...options, ALPNProtocols: ["h2", "http/1.1"] });
+  server.on("secureConnection", (socket) => {
+    const { alpnProtocol } = socket as { alpnProtocol?: string | false | null };
+    (alpnProtocol === "h2" ? http2 : http).emit("connection", socket);
+  });
+  http.on("upgrade", (...values) => server.emit("upgrade", ...values));
+  http.on("request", (...values) => server.emit("request", ...values));
+  http2.on("session", (session: Http2Session) => server.emit("session", session));
+  http2.on("stream", (...values: unknown[]) => server.emit("stream", ...values));
   return server;
 }
 

@@ -50,6 +50,7 @@ export {
   type AttachedWebSocketServer,
   type AttachOptions,
   type BindOptions,
+  type Http2BindOptions,
   type ServerCloseOptions,
   type ServerStats,
   WebSocketServer,

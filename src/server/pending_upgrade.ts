@@ -10,6 +10,7 @@ import { ignore } from "../stream_channel/errors.ts";
 import type { Clock } from "../web_socket/clock.ts";
 import { Deadline } from "../web_socket/deadline.ts";
 import { SocketWire } from "../net/socket_wire.ts";
+import type { Wire } from "../web_socket/wire.ts";
 import { EarlierAnswers, owesAnswers } from "./earlier_answers.ts";
 import type { UpgradeSocket } from "./upgrade_socket.ts";
 
@@ -17,7 +18,7 @@ import type { UpgradeSocket } from "./upgrade_socket.ts";
 const MAX_EARLY = 0x1_0000;
 
 /** How long the peer may take to see a refusal before the socket is destroyed, in milliseconds. */
-const LINGER = 1_000;
+export const LINGER = 1_000;
 
 /** Gets the events of a {@linkcode PendingUpgrade}. */
 export interface PendingEvents {
@@ -31,8 +32,18 @@ export interface PendingOptions {
   readonly events: PendingEvents;
   /** Where times come from. */
   readonly clock: Clock;
+  /** How the request is answered; left out: with HTTP/1.1. */
+  readonly answering?: Answering;
   /** How long a refusal may wait for earlier answers, from the request on, in milliseconds; 0: no limit. */
   readonly handshakeTimeout: number;
+}
+
+/** How a request is answered. */
+export interface Answering {
+  /** Accepts: see {@linkcode acceptSocket}. */
+  accept(socket: UpgradeSocket, acceptance: Acceptance, early: Uint8Array | null): Wire;
+  /** Refuses: see {@linkcode refuseSocket}. */
+  refuse(socket: UpgradeSocket, refusal: Refusal, clock: Clock): void;
 }
 
 /** Whether a connection may be accepted at once: it hasn't ended, and owes no earlier answers. */
@@ -154,7 +165,7 @@ export class PendingUpgrade {
    * @param acceptance What to answer.
    * @returns The connection, on which frames follow; what came early is to be read first.
    */
-  accept(acceptance: Acceptance): SocketWire {
+  accept(acceptance: Acceptance): Wire {
     const socket = this.#socket;
     const listeners = this.#listeners;
     this.#release();
@@ -162,7 +173,8 @@ export class PendingUpgrade {
     const early = this.#early === null ? null : joined(this.#early, this.#earlySize);
     this.#early = null;
     // It listens to errors itself, so that nothing of this object is left on the socket.
-    const wire = acceptSocket(socket, acceptance, early);
+    const { answering = UPGRADING } = this.#options;
+    const wire = answering.accept(socket, acceptance, early);
     if (listeners !== null) socket.removeListener("error", listeners.error as () => void);
     return wire;
   }
@@ -178,7 +190,8 @@ export class PendingUpgrade {
     const isBehind = this.#earlier !== null || owesAnswers(this.#socket);
     if (isBehind) return this.#refuseLater(refusal);
     this.#release();
-    refuseSocket(this.#socket, refusal, this.#options.clock);
+    const { answering = UPGRADING, clock } = this.#options;
+    answering.refuse(this.#socket, refusal, clock);
   }
 
   /** An earlier answer may never end: the refusal waits no longer than the handshake may take. */
@@ -227,3 +240,6 @@ export function refuseSocket(socket: UpgradeSocket, refusal: Refusal, clock: Clo
   socket.end();
   if (socket.destroyed) deadline.clear();
 }
+
+/** RFC 6455 §4.2.2: with the status 101 of HTTP/1.1. */
+export const UPGRADING: Answering = { accept: acceptSocket, refuse: refuseSocket };

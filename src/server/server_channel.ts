@@ -1,6 +1,5 @@
 import { badGateway } from "../../status.ts";
 import { type Acceptance, type Refusal, refuse } from "../handshake/server_handshake.ts";
-import type { SocketWire } from "../net/socket_wire.ts";
 import type { RequestHead } from "../handshake/http_head.ts";
 import { nameOf } from "../realm/kinds.ts";
 import { type Capabilities, NO_CAPABILITIES } from "../web_socket/capabilities.ts";
@@ -21,7 +20,8 @@ import { closeUnasked, type MessageInput } from "../web_socket/web_socket_sink.t
 import type { Decision, Refused } from "./admission.ts";
 import { decideWithin } from "./decide_within.ts";
 import { type RefusalReason, reportLate, reportRefused } from "./error_hook.ts";
-import { acceptSocket, isFree, PendingUpgrade } from "./pending_upgrade.ts";
+import type { Wire } from "../web_socket/wire.ts";
+import { type Answering, isFree, PendingUpgrade } from "./pending_upgrade.ts";
 import type { UpgradeSocket } from "./upgrade_socket.ts";
 import type { ServerSettings } from "./server_options.ts";
 import { type ServerWebSocketChannel, UpgradeServerRequest } from "./server_request.ts";
@@ -33,6 +33,8 @@ export interface Upgrade {
   readonly socket: UpgradeSocket;
   /** What came behind the request. */
   readonly early: Uint8Array;
+  /** How it is answered. */
+  readonly answering: Answering;
 }
 
 /** What may be known of an upgrade before. */
@@ -168,10 +170,10 @@ export class ServerChannel<In = Message, Out = MessageInput, Context = unknown>
     if (refused === undefined && !signal?.aborted) {
       decision = decideWithin(upgrade.head, upgrade.request, settings);
     }
-    const { socket, early } = upgrade;
+    const { socket, early, answering } = upgrade;
     const acceptance = decision === null || "then" in decision ? null : decision.acceptance;
     if (acceptance !== null && !signal?.aborted && isFree(socket)) {
-      speakOver(core, acceptSocket(socket, acceptance, early), acceptance, settings);
+      speakOver(core, answering.accept(socket, acceptance, early), acceptance, settings);
       if (core.life.state === "open") extra.onOpen?.(channel);
     } else new Accepting(channel, core, { upgrade, settings, extra }).decide(decision);
     return channel;
@@ -245,7 +247,7 @@ class Untaken {
 /** Speaks as the server on a connection that was accepted: the channel is open. */
 function speakOver(
   core: ChannelCore,
-  wire: SocketWire,
+  wire: Wire,
   agreement: Acceptance,
   { channel: options, traffic, rate }: ServerSettings,
 ): void {
@@ -284,6 +286,7 @@ class Accepting implements Opener {
     this.#pending = new PendingUpgrade(upgrade.socket, upgrade.early, {
       events: { onGone: (cause) => this.#onGone(cause) },
       clock: core.clock,
+      answering: upgrade.answering,
       handshakeTimeout: settings.handshakeTimeout,
     });
     core.opener = this;

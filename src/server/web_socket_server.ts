@@ -1,6 +1,7 @@
 import { goingAway, isSendable } from "../../status.ts";
 import { refuse } from "../handshake/server_handshake.ts";
-import { Deferred, invalidState } from "../stream_channel/errors.ts";
+import type { Http2Session } from "../net/http2.ts";
+import { Deferred, ignore, invalidState } from "../stream_channel/errors.ts";
 import {
   malformedOption,
   type OptionKinds,
@@ -27,6 +28,7 @@ import {
 import {
   acceptAgain,
   createHttpServer,
+  type Http2ServerSettings,
   type HttpRequest,
   type HttpResponse,
   type HttpServer,
@@ -45,7 +47,10 @@ import { SilentSockets } from "./silent_sockets.ts";
 import type { UpgradeSocket } from "./upgrade_socket.ts";
 import { answerRequest, type RequestHandler } from "./plain_request.ts";
 import type { Message, WebSocketChannel } from "../web_socket/web_socket_channel.ts";
-import { type CloseArguments, ServerChannel } from "./server_channel.ts";
+import { acceptOn, separated, type StreamEvent } from "./accept_stream.ts";
+import { type CloseArguments, ServerChannel, type UpgradeExtra } from "./server_channel.ts";
+import { SessionGuard } from "./session_guard.ts";
+import { requestOn, StreamResponse } from "./stream_request.ts";
 import {
   type ServerWebSocketChannel,
   SocketRemote,
@@ -81,6 +86,11 @@ export interface BindOptions<Context = unknown>
   /** TLS settings: with these it is a `wss:` server. */
   tls?: ServerTlsOptions | undefined;
   /**
+   * With `tls`: whether to serve HTTP/2 as well, at the same port; each client chooses (ALPN). Its channels are streams
+   * of one connection (RFC 8441), and `onRequest` gets its requests, too. Default `false`.
+   */
+  http2?: boolean | Http2BindOptions | undefined;
+  /**
    * The only path, or paths, to serve, such as `"/chat"`; upgrades of others are refused with 404. A request's whole path
    * is compared, without its query, upper and lower case apart. There are no patterns: leave it out to serve paths that
    * `verify` looks at. Left out: every path.
@@ -99,6 +109,12 @@ export interface BindOptions<Context = unknown>
   onRequest?: RequestHandler | undefined;
 }
 
+/** What a client may do over HTTP/2. */
+export interface Http2BindOptions {
+  /** How many streams a client may have in one session, each of them a channel or a request: from 1. Default 100. */
+  maxStreams?: number | undefined;
+}
+
 /**
  * Options of {@linkcode WebSocketServerStatic.attach}. With a `path` the server leaves upgrades of other paths to the
  * other listeners of the HTTP server. One that no listener takes within `handshakeTimeout` is refused with 404.
@@ -106,7 +122,14 @@ export interface BindOptions<Context = unknown>
 export interface AttachOptions<Context = unknown> extends
   Omit<
     BindOptions<Context>,
-    "hostname" | "port" | "fd" | "reusePort" | "tls" | "onRequest" | "maxSilentConnections"
+    | "hostname"
+    | "port"
+    | "fd"
+    | "reusePort"
+    | "tls"
+    | "http2"
+    | "onRequest"
+    | "maxSilentConnections"
   > {}
 
 /** How to close a server. */
@@ -136,9 +159,23 @@ const BIND_KINDS: OptionKinds<BindOptions> = {
   fd: "int31",
   reusePort: "boolean",
   tls: "object",
+  http2: "boolean|object",
   onRequest: "function",
   maxSilentConnections: "limit",
 };
+
+const HTTP2_KINDS: OptionKinds<Http2BindOptions> = { maxStreams: "limit" };
+
+/** The default of {@linkcode Http2BindOptions.maxStreams}. */
+const DEFAULT_MAX_STREAMS = 100;
+
+/** Reads the option `http2`. */
+function readHttp2({ http2 = false, tls }: BindOptions): Http2ServerSettings | null {
+  if (http2 === false) return null;
+  if (tls === undefined) throw malformedOption("http2", "left out where there is no tls");
+  const read = readOptions(http2 === true ? {} : http2, HTTP2_KINDS, { within: "http2." });
+  return { maxStreams: read.maxStreams ?? DEFAULT_MAX_STREAMS };
+}
 
 const CLOSE_KINDS: OptionKinds<ServerCloseOptions> = {
   code: "number",
@@ -330,7 +367,8 @@ export async function bind<Context = undefined>(
   const { tls } = options;
   const settings = { ...checkServerOptions(options), limits: limitsOf(options, clock) };
   options.path = readPaths(options.path);
-  const http = createHttpServer(tls, settings.handshakeTimeout, options);
+  const http2 = readHttp2(options as BindOptions);
+  const http = createHttpServer(tls, settings.handshakeTimeout, { ...options, http2 });
   const server = new BoundServer(http, options, { settings, clock });
   await server.listen(options);
   return server as WebSocketServer as WebSocketServer<Context>;
@@ -427,6 +465,8 @@ class BoundServer implements WebSocketServer, ServerHost {
   );
   readonly #connections: Connections;
   readonly #silent: SilentSockets;
+  /** The sessions of HTTP/2. */
+  readonly #sessions: Map<object, SessionGuard> = new Map<object, SessionGuard>();
   readonly #broadcaster: Broadcaster;
   /** The calls of the handler that have not returned. */
   readonly #handled: Set<Promise<void>> = new Set<Promise<void>>();
@@ -506,6 +546,10 @@ class BoundServer implements WebSocketServer, ServerHost {
     });
     http.on("upgrade", (request, socket, head) => this.#onUpgrade({ request, socket, head }));
     http.on("request", (request, response) => this.#onRequest(request, response));
+    http.on("session", (session) => this.#onSession(session));
+    http.on("stream", (stream, headers, _flags, raw) => {
+      this.#onStream({ stream, fields: raw ?? headers }, headers[":protocol"] !== undefined);
+    });
     http.on("error", (error) => this.#onError(error));
     this.#address = await listen(http, place);
     this.#stopAccepting = keepAccepting(http);
@@ -548,22 +592,59 @@ class BoundServer implements WebSocketServer, ServerHost {
   }
 
   #onUpgrade(event: UpgradeEvent): void {
-    const connection = this.#heard(event.socket);
+    const { request, socket } = event;
+    const connection = this.#heard(socket);
     const channel = accept(event, this.#settings, this.#clock, {
-      refused: this.#refusalOf(event),
-      onOpen: (it) => this.#onOpen(it, event.socket),
+      ...this.#extraOf(request.url ?? ""),
+      onOpen: (it) => this.#onOpen(it, socket),
+    });
+    if (this.#await(channel) && connection !== undefined) connection.unanswered += 1;
+  }
+
+  #extraOf(target: string): UpgradeExtra {
+    return {
+      refused: this.#refusalOf(target),
       onClosed: this.#onClosed,
       isQueued: this.#settings.handler === undefined,
-    });
-    if (channel.state !== "connecting") return;
+    };
+  }
+
+  /** Whether a channel is still connecting: then the server waits for it. */
+  #await(channel: ServerChannel): boolean {
+    if (channel.state !== "connecting") return false;
     this.#connecting.add(channel);
-    if (connection !== undefined) connection.unanswered += 1;
     channel.ready.catch(() => this.#connecting.delete(channel));
+    return true;
+  }
+
+  #onSession(session: Http2Session): void {
+    const guard = new SessionGuard(session, this.#clock);
+    this.#sessions.set(session, guard);
+    session.on("close", () => this.#sessions.delete(session));
+  }
+
+  #onStream(event: StreamEvent, isExtended: boolean): void {
+    const { stream, fields } = event;
+    const guard = this.#sessions.get(stream.session ?? {});
+    // The session, once it has asked for something, is watched by its guard.
+    const socket = guard?.session.socket as UpgradeSocket | undefined;
+    if (socket !== undefined && this.#heard(socket) !== undefined) this.#connections.remove(socket);
+    guard?.add(stream);
+    if (!isExtended) {
+      stream.on("error", ignore);
+      return this.#answer(requestOn(event), new StreamResponse(stream));
+    }
+    const { path = "" } = separated(fields).pseudo;
+    const channel = acceptOn(event, this.#settings, this.#clock, {
+      ...this.#extraOf(path),
+      onOpen: (it) => this.#onOpen(it, null),
+    });
+    this.#await(channel);
   }
 
   /** What is decided before the request is looked at more closely. */
-  #refusalOf({ request }: UpgradeEvent): Refused | undefined {
-    if (!isServed(this.#options.path, request.url ?? "")) return refused(refuse(404), "path");
+  #refusalOf(target: string): Refused | undefined {
+    if (!isServed(this.#options.path, target)) return refused(refuse(404), "path");
     // Where the server accepts no connection any more, a client that had one before is served, and then closed.
     const isRefused = this.isClosing && this.#http.listening;
     return isRefused ? refused(refuse(503), "closing") : undefined;
@@ -576,11 +657,11 @@ class BoundServer implements WebSocketServer, ServerHost {
     return connection;
   }
 
-  #onOpen(channel: ServerChannel, socket: UpgradeSocket): void {
+  #onOpen(channel: ServerChannel, socket: UpgradeSocket | null): void {
     this.#connecting.delete(channel);
     this.#open++;
     this.#accepted++;
-    this.#connections.remove(socket);
+    if (socket !== null) this.#connections.remove(socket);
     const { handler } = this.#settings;
     const service = handler && services.get(handler);
     const isCarrier = service !== undefined && channel.protocol === service.protocol;
@@ -631,13 +712,17 @@ class BoundServer implements WebSocketServer, ServerHost {
   #onRequest(request: HttpRequest, response: HttpResponse): void {
     const { socket } = request;
     const connection = this.#heard(socket);
-    const { onRequest, tls } = this.#options;
-    const handler = onRequest ?? upgradeRequired;
-    const secure = tls !== undefined;
     if (connection !== undefined) {
       connection.unanswered += 1;
       response.once("close", () => this.#onAnswered(connection, socket));
     }
+    this.#answer(request, response);
+  }
+
+  #answer(request: HttpRequest, response: HttpResponse): void {
+    const { onRequest, tls } = this.#options;
+    const handler = onRequest ?? upgradeRequired;
+    const secure = tls !== undefined;
     const clock = this.#clock;
     void answerRequest(request, response, { ...this.#settings, handler, secure, clock });
   }
@@ -685,11 +770,13 @@ class BoundServer implements WebSocketServer, ServerHost {
     const channels = [...this.#channels, ...this.#connecting];
     for (const channel of channels) this.#dismiss(channel, farewell);
     this.#connections.destroyIdle(true);
+    for (const it of this.#sessions.values()) it.close();
     const late = new Deferred();
     const onTime = (): void => {
       late.resolve();
       for (const it of this.#all) it.terminate();
       for (const { socket } of this.#connections) socket.destroy();
+      for (const { session } of this.#sessions.values()) session.destroy();
     };
     const deadline = new Deadline(this.#clock, { ms: drainTimeout, onTime });
     const grace = new Deadline(this.#clock, {

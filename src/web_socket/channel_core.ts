@@ -55,7 +55,7 @@ const NOTHING_AGREED: Opening = Object.freeze({ protocol: null, extensions: "", 
 /** What is known of a channel before it is open. */
 export interface ChannelIdentity {
   /** What carries it, as an inspection prints it. */
-  readonly transport: "native" | "bytes" | "net" | "server";
+  readonly transport: "native" | "bytes" | "net" | "http2" | "server";
   readonly capabilities: Capabilities;
   /** What it connects to, or was asked for, as texts show it; empty when that isn't known. */
   readonly url: () => string;

@@ -84,9 +84,23 @@ export class Exchange implements WireEvents {
    * @throws {HandshakeError} When the answer is malformed, or too long.
    */
   send(head: Uint8Array, options: AnswerOptions): Promise<Answer> {
-    this.#options = options;
+    const answer = this.answer(options);
     this.wire.write(head);
+    return answer;
+  }
+
+  /** As {@linkcode send}, of a request that was sent otherwise; then {@linkcode onHead} may be called. */
+  answer(options: AnswerOptions): Promise<Answer> {
+    this.#options = options;
     return this.#answer.promise;
+  }
+
+  /** The head of the answer was received beside the wire: all that the wire has is behind it. */
+  onHead(head: ResponseHead): void {
+    if (this.#isDone) return;
+    this.#head = head;
+    if (this.#options?.isBare(head)) this.#finish();
+    else this.#startBody(head, new Uint8Array(0));
   }
 
   /** Whether bytes were received behind the answer. */

@@ -14,7 +14,7 @@ import { messageOf } from "../realm/kinds.ts";
 import type { ChannelCore } from "./channel_core.ts";
 import type { ConnectRequest } from "./connect_request.ts";
 import { ConnectError, type HandshakeResponse, WebSocketChannelError } from "./errors.ts";
-import { type Answer, type Exchange, NoAnswer } from "./exchange.ts";
+import { type Answer, type AnswerOptions, type Exchange, NoAnswer } from "./exchange.ts";
 import { inspectAs } from "./inspection.ts";
 import { randomMaskingKeys } from "./masking_keys.ts";
 import type { ConnectOverOptions } from "./options.ts";
@@ -56,24 +56,42 @@ export async function openHandshake(exchange: Exchange, opening: OpeningRequest)
     userAgent,
     compression,
   });
-  const { answer, hookFailure } = await answerTo(exchange, handshake.head, opening);
+  return await agree(opening, {
+    ask: (options) => exchange.send(handshake.head, options),
+    isAccepted: (status) => status === 101,
+    check: (head) => checkResponse(handshake, head),
+  });
+}
+
+/** How a request is sent, and its answer checked. */
+export interface Asking {
+  /** Sends it. */
+  ask(options: AnswerOptions): Promise<Answer>;
+  /** Whether frames follow behind an answer of that status. */
+  isAccepted(status: number): boolean;
+  /** Checks the answer. */
+  check(head: ResponseHead): HandshakeAgreement;
+}
+
+/** As {@linkcode openHandshake}, whatever the request is. */
+export async function agree(opening: OpeningRequest, asking: Asking): Promise<Opened> {
+  const { answer, hookFailure } = await answerTo(opening, asking);
   const response = new SeenResponse(answer);
   try {
-    return { agreement: checkResponse(handshake, answer.head), response };
+    return { agreement: asking.check(answer.head), response };
   } catch (error) {
-    throw failure(request.url, messageOf(error), response, hookFailure ?? error);
+    throw failure(opening.request.url, messageOf(error), response, hookFailure ?? error);
   }
 }
 
 async function answerTo(
-  exchange: Exchange,
-  head: Uint8Array,
   { request, wantsBody, onRefusal }: OpeningRequest,
+  asking: Asking,
 ): Promise<{ readonly answer: Answer; readonly hookFailure: Error | null }> {
   let hookFailure: Error | null = null;
   try {
-    const answer = await exchange.send(head, {
-      isBare: ({ status }) => status === 101,
+    const answer = await asking.ask({
+      isBare: ({ status }) => asking.isAccepted(status),
       wantsBody: ({ status }) => wantsBody(status),
       onBody: onRefusal && (async ({ status, statusText, headers }, body) => {
         try {
@@ -196,6 +214,7 @@ export interface OverOpening {
  * @param exchange The bytes; they are ended when the handshake fails.
  * @param opening What to ask for.
  * @param speak Speaks RFC 6455.
+ * @param open Does the handshake; left out: that of HTTP/1.1.
  * @throws {ConnectError} When the server has refused, or its answer is wrong.
  */
 export async function openOver(
@@ -203,18 +222,13 @@ export async function openOver(
   exchange: Exchange,
   { request, options, compression, wantsBody = () => true }: OverOpening,
   speak: (core: ChannelCore, over: Exchange, spoken: Spoken) => void,
+  open: typeof openHandshake = openHandshake,
 ): Promise<void> {
   const { origin, userAgent, onRefusal } = options;
   core.opener = exchange;
   try {
-    const opened = await openHandshake(exchange, {
-      request,
-      origin,
-      userAgent,
-      compression,
-      wantsBody,
-      onRefusal,
-    });
+    const asked = { request, origin, userAgent, compression, wantsBody, onRefusal };
+    const opened = await open(exchange, asked);
     speak(core, exchange, { side: "client", ...opened, options });
   } catch (error) {
     exchange.destroy();

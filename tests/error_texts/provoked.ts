@@ -1,5 +1,6 @@
 /** How to get each error of docs/reference/errors.md: by its text, as the page has it. */
 
+import { acceptStreams, Http2, Http2Pool } from "../../src/http2/mod.ts";
 import { delay } from "@std/async";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -54,6 +55,7 @@ import { createIdentity } from "../support/certificates.ts";
 import { Rig } from "../reconnecting/support.ts";
 import { FakeBytes, rig, wireRig } from "../web_socket/support.ts";
 
+const HTTP2 = "http2/http2_test.ts";
 const RESUMPTION = "tests/reconnecting/resumption_test.ts";
 const ATTEMPT = "tests/reconnecting/attempt_test.ts";
 const SESSIONS = "tests/reconnecting/sessions_test.ts";
@@ -222,6 +224,9 @@ export const PROVOKED: Readonly<Record<string, Provoke | Elsewhere>> = {
     }
   },
   "Cannot send a header named: …": () => connect({ headers: { "a b": "c" } }),
+  "Cannot send the header …: HTTP/2 has no such field": () =>
+    Http2.connect(URL_TEXT, { headers: { "Keep-Alive": "1" } }),
+  "Cannot accept streams: it must be a server of node:http2, got …": () => acceptStreams(wrong({})),
   "Cannot send the value of the header: …": () => connect({ headers: [["a", "b\r\nc"]] }),
   "Cannot use the options: they must be an object, got …": () => connect(1),
   "Cannot use the option …: it must be an object, got …": () => connect({ tls: 1 }),
@@ -264,6 +269,25 @@ export const PROVOKED: Readonly<Record<string, Provoke | Elsewhere>> = {
     NativeWebSocketChannel.connect(URL_TEXT, wrong({ pingInterval: 1 })).ready,
 
   // Connecting.
+  "Cannot connect: the Http2Pool is closed": () => {
+    const pool = new Http2Pool();
+    void pool.close();
+    return Http2.connect(URL_TEXT, { pool }).ready;
+  },
+  [`${C}the server did not choose h2 (ALPN), but …`]: elsewhere(HTTP2, "did not choose h2 (ALPN)"),
+  [`${C}the server has HTTP/2, but not WebSocket over it (SETTINGS_ENABLE_CONNECT_PROTOCOL)`]:
+    elsewhere(HTTP2, "but not WebSocket over it (SETTINGS_ENABLE_CONNECT_PROTOCOL)"),
+  [`${C}the answer is not HTTP/2, or the connection was lost`]: elsewhere(
+    HTTP2,
+    "the answer is not HTTP/2, or the connection was lost",
+  ),
+  [`${C}the HTTP/2 session has just ended`]: elsewhere(
+    "http2/pool_test.ts",
+    "the HTTP/2 session has just ended",
+  ),
+  "The HTTP/2 session was lost": elsewhere(HTTP2, "The HTTP/2 session was lost"),
+  "The HTTP/2 stream was reset: …": elsewhere(HTTP2, "The HTTP/2 stream was reset: "),
+  "GOAWAY …": elsewhere("http2/pool_test.ts", "GOAWAY ENHANCE_YOUR_CALM (11)"),
   "Cannot connect to …: it took longer than … ms…": () =>
     connectOver(new FakeBytes(), "ws://a.test", { connectTimeout: 1 }).ready,
   "Connecting was given up: the channel was closed": () => {
@@ -395,7 +419,7 @@ export const PROVOKED: Readonly<Record<string, Provoke | Elsewhere>> = {
   [`${P}it can't do what was asked for`]: () => socksReply(7),
   [`${P}it can't connect to this kind of address`]: () => socksReply(8),
   [`${P}it refused with the code …`]: () => socksReply(99),
-  [`${C}a module can't be loaded`]: elsewhere("net/dialling_test.ts", "a module can't be loaded"),
+  [`${C}a module can't be loaded`]: elsewhere("net/dialer_test.ts", "a module can't be loaded"),
   [`${C}the module that speaks the protocol can't be loaded`]: () =>
     connectOverLater(new FakeBytes(), "ws://a.test", {}, { load: unloadable }).ready,
   "Cannot use the bytes: the module that speaks the protocol can't be loaded": async () => {

@@ -306,7 +306,7 @@ function start(url: string, options: Parameters<typeof NetWebSocketChannel.conne
   clock: ManualClock;
 } {
   const clock = new ManualClock();
-  const channel = connectNet(parseConnect(url, options), options, clock, dialling);
+  const channel = connectNet(parseConnect(url, options), options, clock, { dialling });
   return { clock, channel };
 }
 

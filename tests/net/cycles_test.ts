@@ -40,7 +40,7 @@ class Cycles {
       parseConnect(this.#url, {}),
       options,
       this.clock,
-      dialling,
+      { dialling },
     );
     this.channels.add(channel);
     channel.sink.add("hello");

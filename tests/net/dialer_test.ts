@@ -21,7 +21,7 @@ function begin(
   const loading = new Deferred<Dialling>();
   const request = parseConnect(url, options);
   return {
-    channel: connectNet(request, options, clock, loading.promise),
+    channel: connectNet(request, options, clock, { dialling: loading.promise }),
     clock,
     loading,
   };

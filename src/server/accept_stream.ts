@@ -1,0 +1,229 @@
+import { HeaderMap } from "../handshake/header_map.ts";
+import type { RequestHead } from "../handshake/http_head.ts";
+import type { Acceptance, Field, Refusal } from "../handshake/server_handshake.ts";
+import { CANCEL, type Http2Fields, type Http2Stream, resetStream } from "../net/http2.ts";
+import { StreamWire } from "../net/stream_wire.ts";
+import { copyOf, lengthOf } from "../realm/bytes.ts";
+import { ignore } from "../stream_channel/errors.ts";
+import { readOptions } from "../stream_channel/options.ts";
+import { type Clock, systemClock } from "../web_socket/clock.ts";
+import { Deadline } from "../web_socket/deadline.ts";
+import type { Message } from "../web_socket/web_socket_channel.ts";
+import type { MessageInput } from "../web_socket/web_socket_sink.ts";
+import type { Wire } from "../web_socket/wire.ts";
+import { ACCEPT_KINDS, type AcceptUpgradeOptions } from "./accept_upgrade.ts";
+import { claimSocket } from "./claim.ts";
+import { HANDLERS, serve } from "./handler.ts";
+import { type Answering, LINGER } from "./pending_upgrade.ts";
+import { ServerChannel, type Upgrade, type UpgradeExtra } from "./server_channel.ts";
+import { checkServerOptions, type ServerSettings } from "./server_options.ts";
+import {
+  type ServerWebSocketChannel,
+  SocketRemote,
+  UpgradeServerRequest,
+} from "./server_request.ts";
+import type { UpgradeSocket } from "./upgrade_socket.ts";
+
+/** What is used of the stream that `node:http2`'s `stream` event gives. */
+export interface ServerHttp2Stream extends Http2Stream {
+  /** Sends the head of the answer. */
+  respond(fields: Http2Fields, options?: { readonly endStream?: boolean }): void;
+}
+
+/** The header fields of a request of HTTP/2: the `stream` event's second argument, or its fourth, which is exact. */
+export type Http2RequestFields =
+  | Readonly<Record<string, string | readonly string[] | undefined>>
+  | readonly string[];
+
+/**
+ * Answers an extended CONNECT (RFC 8441) of a `node:http2` server, on Node, Deno and Bun: a WebSocket on one stream of
+ * a connection that has others.
+ *
+ * The stream belongs to the channel from then on, also when the request is refused: it is then answered with its status.
+ * The session and its other streams are not affected. Create the server with the setting `enableConnectProtocol`, and
+ * call this from its `stream` event, at once. {@linkcode acceptStreams} does both, and bounds what a client can do.
+ *
+ * @param stream The event's first argument.
+ * @param fields The event's second argument, or its fourth, where the order and all values of a repeated name are kept.
+ * @param given As for `acceptUpgrade`. By default web pages of other hosts are refused.
+ * @returns A channel that is connecting; `ready` rejects when the request is refused, with a `ConnectError` whose
+ * `status` is what the client got, or when the client is gone.
+ * @throws {RangeError | TypeError | SyntaxError} When an option is malformed; the stream is untouched then.
+ * @throws {DOMException} `InvalidStateError` when `acceptStream` was called with this stream before.
+ *
+ * @example
+ * ```ts
+ * import { createServer } from "node:http2";
+ * import { acceptStream } from "@web-socket/channel/http2";
+ *
+ * const server = createServer({ settings: { enableConnectProtocol: true } });
+ * server.on("stream", (stream, headers) => {
+ *   if (headers[":protocol"] === undefined) return stream.close();
+ *   const channel = acceptStream(stream, headers, { protocols: ["chat"] });
+ *   channel.stream.listen((message) => channel.sink.add(message));
+ * });
+ * ```
+ *
+ * @see {@link https://www.rfc-editor.org/rfc/rfc8441#section-5 RFC 8441 §5}
+ */
+export function acceptStream<Context = undefined>(
+  stream: ServerHttp2Stream,
+  fields: Http2RequestFields,
+  given?: AcceptUpgradeOptions<Context>,
+): ServerWebSocketChannel<Message, MessageInput, Context> {
+  const options = readOptions(given, ACCEPT_KINDS, { elsewhere: HANDLERS });
+  const settings = checkServerOptions(options);
+  const { handler, onError } = settings;
+  const channel = acceptOn({ stream, fields }, settings, systemClock, {
+    signal: options.signal,
+    onOpen: handler && ((it) => void serve(handler, it, onError)),
+  });
+  return channel as ServerChannel<Message, MessageInput, Context>;
+}
+
+/** What a `stream` event gives. */
+export interface StreamEvent {
+  readonly stream: ServerHttp2Stream;
+  readonly fields: Http2RequestFields;
+}
+
+/** {@linkcode acceptStream} with options that were checked before. */
+export function acceptOn(
+  { stream, fields }: StreamEvent,
+  settings: ServerSettings,
+  clock: Clock,
+  extra: UpgradeExtra = {},
+): ServerChannel {
+  const { pseudo, raw } = separated(fields);
+  const { method = "", path: target = "", protocol = "" } = pseudo;
+  const head: RequestHead = {
+    method,
+    target,
+    version: "2.0",
+    headers: HeaderMap.ofRaw(raw),
+    protocol,
+  };
+  claimSocket(stream);
+  const upgrade: Upgrade = {
+    head,
+    request: new UpgradeServerRequest(target, raw, new SocketRemote(socketOf(stream), "ws")),
+    socket: stream as unknown as UpgradeSocket,
+    early: NOTHING,
+    answering: ON_STREAMS,
+  };
+  return ServerChannel.accept(upgrade, settings, clock, extra);
+}
+
+const NOTHING = new Uint8Array(0);
+
+/** The socket of its session; empty when it is not known. */
+export function socketOf({ session }: ServerHttp2Stream): object {
+  const { socket } = (session ?? {}) as { socket?: object };
+  // What stands for it refuses to be changed, and throws once it is gone.
+  const { encrypted, localAddress, remoteAddress, remotePort } = (socket ?? {}) as Record<
+    string,
+    unknown
+  >;
+  return { encrypted, localAddress, remoteAddress, remotePort };
+}
+
+/** The pseudo-header fields, by name, and the others: with a Host for `:authority`, as HTTP/1.1 has them. */
+interface Separated {
+  readonly pseudo: Readonly<Record<string, string>>;
+  readonly raw: readonly string[];
+}
+
+/** Separates them. */
+export function separated(fields: Http2RequestFields): Separated {
+  const pseudo: Record<string, string> = {};
+  const raw: string[] = [];
+  const cookies: string[] = [];
+  for (const [name, value] of pairsOf(fields)) {
+    if (name.startsWith(":")) pseudo[name.slice(1)] = value;
+    // RFC 9113 §8.2.3: its parts may come in several fields.
+    else if (name === "cookie") cookies.push(value);
+    else raw.push(name, value);
+  }
+  if (cookies.length > 0) raw.push("cookie", cookies.join("; "));
+  const { authority } = pseudo;
+  const hosts = raw.filter((_, i) => i % 2 === 1 && raw[i - 1] === "host");
+  // RFC 9113 §8.3.1: a Host that says something else is malformed, as two of them are.
+  if (authority !== undefined && !hosts.includes(authority)) raw.unshift("host", authority);
+  return { pseudo, raw };
+}
+
+function* pairsOf(fields: Http2RequestFields): Generator<[name: string, value: string]> {
+  if (isList(fields)) {
+    for (let i = 0; i + 1 < fields.length; i += 2) yield [fields[i]!, fields[i + 1]!];
+    return;
+  }
+  for (const [name, value] of Object.entries(fields)) {
+    if (value === undefined) continue;
+    for (const it of typeof value === "string" ? [value] : value) yield [name, it];
+  }
+}
+
+function isList(fields: Http2RequestFields): fields is readonly string[] {
+  return Array.isArray(fields);
+}
+
+/** RFC 8441 §5: with a status 200, and no header field that is about a connection. */
+const ON_STREAMS: Answering = { accept, refuse: refuseStream };
+
+function accept(socket: UpgradeSocket, acceptance: Acceptance, early: Uint8Array | null): Wire {
+  const stream = socket as unknown as ServerHttp2Stream;
+  const wire = new StreamWire(stream);
+  if (early !== null && lengthOf(early) > 0) stream.unshift(copyOf(early));
+  const { protocol, extensions, headers } = acceptance;
+  const own: Field[] = [];
+  if (protocol !== null) own.push(["sec-websocket-protocol", protocol]);
+  if (extensions !== "") own.push(["sec-websocket-extensions", extensions]);
+  try {
+    stream.respond(fieldsOf(200, [...own, ...headers]));
+  } catch {
+    // The client has reset it, which isn't reported yet.
+    stream.destroy();
+  }
+  return wire;
+}
+
+/** RFC 9113 §8.2: names are in lower case; §8.2.2: none is about the connection. */
+export function fieldsOf(status: number, headers: readonly Field[]): Http2Fields {
+  const fields: Record<string, string | number | string[]> = { ":status": status };
+  for (const [name, value] of headers) {
+    const lower = name.toLowerCase();
+    if (OF_CONNECTIONS.has(lower)) continue;
+    const before = fields[lower];
+    if (before === undefined) fields[lower] = value;
+    else fields[lower] = [...(Array.isArray(before) ? before : [String(before)]), value];
+  }
+  return fields;
+}
+
+const OF_CONNECTIONS: ReadonlySet<string> = new Set([
+  "connection",
+  "upgrade",
+  "keep-alive",
+  "proxy-connection",
+  "transfer-encoding",
+]);
+
+/** Answers with a refusal. A client that doesn't end its half in a moment is cut off: only this stream of it. */
+function refuseStream(socket: UpgradeSocket, refusal: Refusal, clock: Clock): void {
+  const stream = socket as unknown as ServerHttp2Stream;
+  const deadline = new Deadline(clock, {
+    ms: LINGER,
+    onTime: () => resetStream(stream, CANCEL),
+  });
+  stream.on("error", ignore);
+  stream.on("data", ignore);
+  stream.on("close", () => deadline.clear());
+  stream.resume();
+  try {
+    stream.respond(fieldsOf(refusal.status, refusal.headers));
+    stream.end(new TextEncoder().encode(refusal.body));
+  } catch {
+    stream.destroy();
+  }
+  if (stream.destroyed) deadline.clear();
+}

@@ -1,0 +1,114 @@
+import type { Http2Session } from "../net/http2.ts";
+import { readOptions, shown } from "../stream_channel/options.ts";
+import { systemClock } from "../web_socket/clock.ts";
+import { acceptOn, type Http2RequestFields, type ServerHttp2Stream } from "./accept_stream.ts";
+import { HANDLERS, serve } from "./handler.ts";
+import type { ServerChannel } from "./server_channel.ts";
+import { checkServerOptions, SERVER_KINDS, type ServerOptions } from "./server_options.ts";
+import { SessionGuard } from "./session_guard.ts";
+
+/** A server of `node:http2`: what `createServer` or `createSecureServer` returns. */
+export interface SharedHttp2Server {
+  /** Adds a listener. */
+  // deno-lint-ignore no-explicit-any -- every library's own declaration of it must fit
+  on(event: string, listener: (...args: any[]) => void): unknown;
+  /** Removes a listener. */
+  // deno-lint-ignore no-explicit-any -- every library's own declaration of it must fit
+  removeListener(event: string, listener: (...args: any[]) => void): unknown;
+  /** How many listeners an event has. */
+  listenerCount(event: string): number;
+  /** Changes the settings of sessions to come. */
+  updateSettings?(settings: { enableConnectProtocol: boolean }): void;
+}
+
+/** What is used of the arguments of the event `connect`. */
+interface CompatRequest {
+  readonly headers: Readonly<Record<string, string | undefined>>;
+}
+interface CompatResponse {
+  writeHead(status: number): { end(): unknown };
+}
+
+/**
+ * Answers the extended CONNECTs (RFC 8441) of a `node:http2` server of your own, on Node, Deno and Bun: those
+ * for a WebSocket become channels. All other requests stay the server's.
+ *
+ * It sets `enableConnectProtocol` for sessions to come: call it before the server listens. It bounds how often a
+ * client may reset streams, send PING and SETTINGS. Give the server `maxConcurrentStreams` itself: the default
+ * of `node:http2` is no limit.
+ *
+ * `node:http2` answers an extended CONNECT with 405 when the server has a listener of `request`; this function
+ * prevents that. A listener of `stream` of your own gets them as well: it should leave those that have
+ * `:protocol` alone.
+ *
+ * @param server The server. It stays yours: close its sessions and it yourself.
+ * @param given As for `acceptUpgrade`; `handler` gets each channel.
+ * @returns A function that stops it. Channels that there are stay open.
+ * @throws {RangeError | TypeError | SyntaxError} When an option is malformed, or `server` is no such server.
+ *
+ * @example
+ * ```ts
+ * import { createServer } from "node:http2";
+ * import { acceptStreams } from "@web-socket/channel/http2";
+ *
+ * const server = createServer({ settings: { maxConcurrentStreams: 100 } }, (_request, response) => {
+ *   response.end("a page");
+ * });
+ * const stop = acceptStreams(server, {
+ *   async handler(channel) {
+ *     for await (const message of channel.stream) channel.sink.add(message);
+ *   },
+ * });
+ * stop();
+ * ```
+ *
+ * @see {@link https://www.rfc-editor.org/rfc/rfc8441 RFC 8441}
+ */
+export function acceptStreams<Context = undefined>(
+  server: SharedHttp2Server,
+  given?: ServerOptions<Context>,
+): () => void {
+  const options = readOptions(given, SERVER_KINDS, { elsewhere: HANDLERS });
+  const settings = checkServerOptions(options);
+  if (typeof (server as Partial<SharedHttp2Server> | null)?.listenerCount !== "function") {
+    throw new TypeError(
+      `Cannot accept streams: it must be a server of node:http2, got ${shown(server)}`,
+    );
+  }
+  server.updateSettings?.({ enableConnectProtocol: true });
+  const { handler, onError } = settings;
+  const extra = handler === undefined
+    ? {}
+    : { onOpen: (it: ServerChannel) => void serve(handler, it, onError) };
+  const guards = new WeakMap<object, SessionGuard>();
+  const listeners: Record<string, (...args: never[]) => void> = {
+    session: (session: Http2Session) => {
+      guards.set(session, new SessionGuard(session, systemClock));
+    },
+    stream: (
+      stream: ServerHttp2Stream,
+      headers: Readonly<Record<string, string>>,
+      _flags: number,
+      raw?: Http2RequestFields,
+    ) => {
+      guards.get(stream.session ?? {})?.add(stream);
+      const protocol = headers[":protocol"];
+      if (headers[":method"] !== "CONNECT" || protocol === undefined) return;
+      acceptOn({ stream, fields: raw ?? headers }, settings, systemClock, extra);
+    },
+    // With any listener `node:http2` doesn't answer 405.
+    connect: ({ headers }: CompatRequest, response: CompatResponse) => {
+      if (headers[":protocol"] === undefined && server.listenerCount("connect") === 1) {
+        response.writeHead(405).end();
+      }
+    },
+  };
+  for (const [event, listener] of Object.entries(listeners)) {
+    server.on(event, listener as () => void);
+  }
+  return () => {
+    for (const [event, listener] of Object.entries(listeners)) {
+      server.removeListener(event, listener as () => void);
+    }
+  };
+}

@@ -1,0 +1,59 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import {
+  http2Module,
+  type Http2Session,
+  type Http2Stream,
+  isResetHere,
+  resetStream,
+  shownCode,
+  widenWindow,
+} from "../../src/net/http2.ts";
+import { UnsupportedError } from "../../src/net/mod.ts";
+import { platform } from "../../src/web_socket/platform.ts";
+
+Deno.test("http2Module: where there is none, it is an UnsupportedError", () => {
+  const { process } = globalThis as { process: { getBuiltinModule?: unknown } };
+  const { getBuiltinModule } = process;
+  process.getBuiltinModule = () => undefined;
+  try {
+    assertThrows(() => http2Module(), UnsupportedError, "node:http2");
+  } finally {
+    process.getBuiltinModule = getBuiltinModule;
+  }
+  assertEquals(typeof http2Module().connect, "function");
+});
+
+Deno.test("shownCode: a name and the number, or the number alone", () => {
+  assertEquals([0, 11, 13, 14].map(shownCode), [
+    "NO_ERROR (0)",
+    "ENHANCE_YOUR_CALM (11)",
+    "HTTP_1_1_REQUIRED (13)",
+    "14",
+  ]);
+});
+
+Deno.test("resetStream: once, and it is known who has done it", () => {
+  const calls: unknown[] = [];
+  const stream = {
+    destroyed: false,
+    close: (code: number) => calls.push(code),
+    destroy() {
+      calls.push("destroy");
+      stream.destroyed = true;
+    },
+  };
+  const other = { ...stream } as unknown as Http2Stream;
+  resetStream(stream as unknown as Http2Stream, 8);
+  resetStream(stream as unknown as Http2Stream, 8);
+  assertEquals(calls, [8, "destroy"]);
+  assertEquals([stream as unknown as Http2Stream, other].map(isResetHere), [true, false]);
+});
+
+Deno.test("widenWindow: as much as the platform can do", () => {
+  const sizes: number[] = [];
+  widenWindow(
+    { setLocalWindowSize: (size: number) => sizes.push(size) } as unknown as Http2Session,
+  );
+  widenWindow({} as unknown as Http2Session);
+  assertEquals(sizes, [platform() === "bun" ? 0x4_0000 : 0x100_0000]);
+});
