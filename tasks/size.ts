@@ -64,8 +64,7 @@ const KILOBYTE = 1000;
 
 /** Entries that have no place in a page. */
 const ELSEWHERE = new Set([
-  ...["./net",
-  "./http2", "./server", "./testing", "./check", "./diagnostics", "./cli"],
+  ...["./net", "./http2", "./server", "./testing", "./check", "./diagnostics", "./cli"],
   ...["./topics", "./topics/testing"],
 ]);
 
