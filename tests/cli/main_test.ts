@@ -57,16 +57,25 @@ async function withEcho(
   }
 }
 
+/** A test on every runtime, at the same time: most of it is waiting for processes. */
 function test(name: string, fn: (line: CommandLine) => Promise<void>, needsTerminal = false): void {
-  for (const line of COMMAND_LINES) {
-    const isMissing = line.command === null || needsTerminal && python === null;
-    const reason = isMissing ? " (left out: it is not installed)" : "";
-    Deno.test({
-      name: `${name}, on ${line.runtime}${reason}`,
-      ignore: isMissing,
-      fn: () => fn(line),
-    });
-  }
+  const there = COMMAND_LINES.filter(({ command }) => command !== null);
+  const left = COMMAND_LINES.filter(({ command }) => command === null).map((it) => it.runtime);
+  const noTerminal = needsTerminal && python === null;
+  const reason = noTerminal ? "Python" : left.join(", ");
+  Deno.test({
+    name: reason === "" ? name : `${name} (left out: ${reason} is not installed)`,
+    ignore: noTerminal,
+    async fn() {
+      const results = await Promise.allSettled(there.map(fn));
+      const errors = results.flatMap((it, i) => {
+        if (it.status === "fulfilled") return [];
+        const { message = String(it.reason) } = it.reason as Error;
+        return [new Error(`${there[i]?.runtime}: ${message}`, { cause: it.reason })];
+      });
+      if (errors.length > 0) throw new AggregateError(errors, errors.map(String).join("\n"));
+    },
+  });
 }
 
 test("W27 connect in a terminal: lines are sent, messages shown, Ctrl-D closes", async (line) => {

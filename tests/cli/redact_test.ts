@@ -1,0 +1,29 @@
+import { assertEquals, assertFalse } from "@std/assert";
+import { REDACTED, redactField, redactTarget, redactText } from "../../src/cli/redact.ts";
+
+Deno.test("W29 redact: header fields, queries and messages lose what names and forms show", () => {
+  for (const name of ["Authorization", "cookie", "Set-Cookie", "X-Api-Key", "x-auth-token"]) {
+    assertEquals([name, redactField(name, "hunter2")], [name, REDACTED]);
+  }
+  assertEquals(redactField("User-Agent", "a/1"), "a/1");
+  assertEquals(redactField("X-Note", "Bearer abcdefgh1234"), `Bearer ${REDACTED}`);
+  assertEquals(redactTarget("/a?b=c&d=&e"), `/a?b=${REDACTED}&d=${REDACTED}&e`);
+  const message = {
+    user: "ann",
+    password: "hunter2",
+    nested: [{ accessToken: "hunter2", n: 1 }],
+    private_key: { d: "hunter2" },
+    token: null,
+    isToken: true,
+  };
+  const redacted = redactText(JSON.stringify(message));
+  assertFalse(redacted.includes("hunter2"));
+  assertEquals(JSON.parse(redacted).user, "ann");
+  assertEquals(JSON.parse(redacted).nested[0].n, 1);
+  // What has no secret is the very same text, its spaces included.
+  for (const text of ['{ "a": 1 }', "hello", "[1, 2]", "{ no JSON", '{"__proto__": 1}']) {
+    assertEquals(redactText(text), text);
+  }
+  const jwt = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl";
+  assertEquals(redactText(`login ${jwt}`), `login ${REDACTED}`);
+});
