@@ -56,6 +56,7 @@ const VERSIONS: Record<string, string> = {
   "y-websocket": "3.1.0",
   "yjs": "13.6.33",
   "zone.js": "0.16.3",
+  "ws": "8.23.0",
 };
 
 /** What a command did. */

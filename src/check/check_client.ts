@@ -1,5 +1,6 @@
 import { type OptionKinds, readOptions } from "../stream_channel/options.ts";
 import { utf8 } from "./bytes.ts";
+import type { Case } from "./case.ts";
 import { CLIENT_CASES } from "./cases/client_cases.ts";
 import { acceptOf, type Arrival, ClientSubject, readRequest } from "./client_subject.ts";
 import { close, encode, text } from "./frames.ts";
@@ -69,12 +70,21 @@ class Queue {
 class Desk {
   readonly #server: RawServer;
   readonly #queues: readonly Queue[];
+  readonly #list: string;
   readonly #timeout: number;
   readonly #onConnection: () => void;
   readonly #wires = new Set<Wire>();
   readonly keys: string[] = [];
 
-  constructor(queues: readonly Queue[], timeout: number, onConnection: () => void) {
+  constructor(
+    cases: readonly Case<ClientSubject>[],
+    queues: readonly Queue[],
+    timeout: number,
+    onConnection: () => void,
+  ) {
+    this.#list = JSON.stringify(
+      cases.map(({ id, protocols }, i) => ({ path: `/case/${i}`, id, protocols })),
+    );
     this.#queues = queues;
     this.#timeout = timeout;
     this.#onConnection = onConnection;
@@ -106,8 +116,8 @@ class Desk {
     const head = await readRequest(wire).catch(() => null);
     if (head === null) return wire.destroy();
     const path = head.line.split(" ")[1] ?? "";
-    if (/^\/count(\?|$)/.test(path)) {
-      return this.#tellCount(wire, fieldOf(head, "sec-websocket-key") ?? "");
+    if (/^\/cases(\?|$)/.test(path)) {
+      return this.#tellCases(wire, fieldOf(head, "sec-websocket-key") ?? "");
     }
     const [, index] = /^\/case\/(\d+)/.exec(path) ?? [];
     const queue = index === undefined
@@ -121,15 +131,15 @@ class Desk {
     this.keys.push(fieldOf(head, "sec-websocket-key") ?? "");
   }
 
-  /** Tells how many cases there are, as a text. */
-  #tellCount(wire: Wire, key: string): void {
+  /** Sends the list of cases as one text, then a Close. */
+  #tellCases(wire: Wire, key: string): void {
     wire.patience = this.#timeout;
     wire.send(utf8(
       `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${
         acceptOf(key)
       }\r\n\r\n`,
     ));
-    wire.send(encode(text(`${this.#queues.length}`), false));
+    wire.send(encode(text(this.#list), false));
     wire.send(encode(close(1000), false));
     wire.take(6).catch(() => {}).then(() => wire.end());
   }
@@ -139,8 +149,8 @@ class Desk {
  * Checks a client: listens at a port, and drives each connection of the client through a case of RFC 6455 and RFC 7692.
  *
  * The client must send each message back as it came, until the connection ends. It is either called, with `connect`; or it
- * connects by itself: to `/count` for the number of cases as a text, then to `/case/0`, `/case/1` and so on, in any order;
- * a connection to another path gets the next case that wasn't run.
+ * connects by itself: to `/cases`, which sends one text, the JSON of a list of `{ path, id, protocols }`; then to each `path`,
+ * with these subprotocols, in any order. A connection to another path gets the next case that wasn't run.
  *
  * @param given The port, the client, which cases, and what to do with each result.
  * @returns The report. A case that fails is a part of it, no error.
@@ -179,7 +189,7 @@ export async function checkClient(given: CheckClientOptions = {}): Promise<Repor
     clearTimeout(idle);
     if (connect === undefined) idle = setTimeout(stop, idleTimeout);
   };
-  const desk = new Desk(queues, timeout, postpone);
+  const desk = new Desk(cases, queues, timeout, postpone);
   const url = `ws://${hostname.includes(":") ? `[${hostname}]` : hostname}:${await desk.listen(
     port,
     hostname,

@@ -7,6 +7,8 @@
 
 export { checkClient } from "./check_client.ts";
 export { checkServer } from "./check_server.ts";
+export { listCases } from "./list_cases.ts";
+export { reportHtml } from "./report_html.ts";
 export {
   type CaseInfo,
   type CaseResult,

@@ -180,12 +180,17 @@ function did(act: () => unknown): Step {
 }
 
 /**
- * Expects the answers to Pings that came together: all, or the last and some of the others (RFC 6455 §5.5.3).
+ * Expects the answers to Pings that came together: all, or the last and some of the others (RFC 6455 §5.5.3). A limit may
+ * refuse a flood.
  */
-export function lastPong(pings: readonly Frame[]): Step {
+export function lastPong(pings: readonly Frame[], mayRefuse: boolean = false): Step {
   return {
     sends: [],
-    allows: ["a Pong for each Ping, or for some of them and the last one, in order"],
+    allows: [
+      `a Pong for each Ping, or for some of them and the last one, in order${
+        mayRefuse ? "; or the end of the connection (informational)" : ""
+      }`,
+    ],
     async run({ subject, peer }) {
       let answered = 0;
       for (let at = 0; at < pings.length; answered++) {
@@ -193,6 +198,10 @@ export function lastPong(pings: readonly Frame[]): Step {
         const found = pings.findIndex((it, i) =>
           i >= at && event.kind === "pong" && isSame(event.frame.payload, it.payload)
         );
+        if (mayRefuse && (event.kind === "end" || event.kind === "close")) {
+          subject.note("informational", `it ends the connection after ${answered} Pongs`);
+          return "over";
+        }
         if (found < 0) throw new Fault(`expected a Pong for a Ping; it did: ${shownEvent(event)}`);
         at = found + 1;
       }
@@ -202,6 +211,7 @@ export function lastPong(pings: readonly Frame[]): Step {
           `it answers ${answered} of ${pings.length} Pings that came together`,
         );
       }
+      return undefined;
     },
   };
 }
@@ -248,6 +258,20 @@ export function failing(codes: readonly number[]): Branch[] {
 /** RFC 6455 §7.1.7: the peer must fail the connection. */
 export function fails(...codes: readonly number[]): Step {
   return either(...failing(codes));
+}
+
+/**
+ * A message, and behind it something that fails the connection: the message comes back first; or the connection has failed
+ * before the peer could answer, which is its own affair.
+ */
+export function backThenFails(frame: Frame, ...codes: readonly number[]): Step {
+  const early = failing(codes).map((it) => ({
+    ...it,
+    allows: `${it.allows} at once (informational)`,
+    verdict: "informational" as const,
+    note: () => "it fails the connection before it answers the message in front",
+  }));
+  return either(message(frame, { then: [fails(...codes)] }), ...early);
 }
 
 /** Expects an answer to the Close that was sent: with one of these codes. Another code has that verdict. */

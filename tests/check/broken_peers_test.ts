@@ -99,7 +99,7 @@ const OF_SERVERS: Readonly<Record<string, string>> = {
   "connection-exact": "handshake/connection-list",
   "no-connection-needed": "handshake/no-connection",
   "no-host-needed": "handshake/two-hosts",
-  "any-version": "handshake/version-8",
+  "any-version": "handshake/version-7",
   "any-key": "handshake/key-15-bytes",
   "no-key-needed": "handshake/no-key",
   "two-keys": "handshake/two-keys",

@@ -23,20 +23,21 @@ Deno.test("checkClient: this package's client passes every case", async () => {
   assertEquals(report.results.length >= 300, true, `${report.results.length} cases`);
 });
 
-Deno.test("checkClient: a client that connects by itself asks how many, and takes one after the other", async () => {
-  const count = { known: 0 };
+Deno.test("checkClient: a client that connects by itself asks for the list, and takes one case after the other", async () => {
+  const asked: string[] = [];
   const report = await checkClient({
-    cases: ["ping/empty", "pong"],
+    cases: ["ping/empty", "pong", "answer/protocol-first"],
     onListen: async (url) => {
-      const counter = NetWebSocketChannel.connect(`${url}/count`);
-      for await (const message of counter.stream) count.known = Number(message);
-      for (let i = 0; i < count.known; i++) {
-        await echo(i % 2 === 0 ? `${url}/case/${i}` : `${url}/next`).catch(() => {});
+      const list = NetWebSocketChannel.connect(`${url}/cases`);
+      const { value = "" } = await list.stream.next();
+      for (const [i, { path, id, protocols }] of JSON.parse(value as string).entries()) {
+        asked.push(id);
+        await echo(i % 2 === 0 ? `${url}${path}` : `${url}/next`, protocols).catch(() => {});
       }
     },
   });
   assertEquals(others(report), []);
-  assertEquals(report.results.length, count.known);
+  assertEquals(report.results.map(({ id }) => id), asked);
 });
 
 Deno.test("checkClient: a client that doesn't come ends the run, and the report says so", async () => {

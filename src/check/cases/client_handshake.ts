@@ -474,7 +474,7 @@ function subprotocols(): ClientCase[] {
       "unasked",
       "a subprotocol, although none was offered",
       OFFERED,
-      "chat",
+      "x-unasked",
       failsOpening(),
       [],
     ),

@@ -115,7 +115,7 @@ function pingCases(): Case[] {
       "two thousand Pings in one piece",
       S553,
       "Each gets a Pong; or the last one does, if several wait.",
-      [send(...flood), lastPong(flood)],
+      [send(...flood), lastPong(flood, true)],
     ),
     connectionCase(
       "ping/then-message",

@@ -106,6 +106,14 @@ const DYNAMIC =
 const SENTENCE =
   "she sells sea shells by the sea shore; the shells she sells are sea shells, for sure, says she. ";
 
+/** RFC 1951 ends with such a block; RFC 7692 §7.2.3.4 doesn't say what more of them mean. */
+const onlyFirst = (frame: Frame): Branch =>
+  message(frame, {
+    allows: "the part up to the first such block (non-strict)",
+    verdict: "non-strict",
+    note: () => "it drops what is behind a block with BFINAL, and doesn't say so",
+  });
+
 function messages(): Case[] {
   const S61 = "RFC 7692 §6.1";
   const S72 = "RFC 7692 §7.2.2";
@@ -175,6 +183,7 @@ function messages(): Case[] {
         send(packed(concat([hex("f3 48 cd c9 c9 07 00"), HELLO]))),
         either(
           message(text("HelloHello")),
+          onlyFirst(text("Hello")),
           ...failing([1007, 1002]).slice(0, 1).map((it) => ({
             ...it,
             verdict: "informational" as const,
@@ -507,6 +516,7 @@ function bombs(): Case[] {
         ),
         either(
           message(text("x".repeat(900))),
+          onlyFirst(text("x")),
           closing([1002, 1007, 1008, 1009], {
             allows: "a Close (informational)",
             verdict: "informational",

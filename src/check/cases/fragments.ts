@@ -17,6 +17,7 @@ import {
 import {
   answersClose,
   back,
+  backThenFails,
   closing,
   either,
   failing,
@@ -229,13 +230,11 @@ function wrongOrder(): Case[] {
     ], true),
     at("continuation-behind", "a Continuation behind a message of one frame", first, [
       send(text("a"), rest("b")),
-      back(text("a")),
-      fails(1002),
+      backThenFails(text("a"), 1002),
     ]),
     at("continuation-behind-fragments", "a Continuation behind the last fragment", first, [
       send(text("a", more), rest("b"), rest("c")),
-      back(text("ab")),
-      fails(1002),
+      backThenFails(text("ab"), 1002),
     ]),
     at("continuation-behind-ping", "a Continuation behind a Ping", first, [
       send(ping("p"), rest("c")),

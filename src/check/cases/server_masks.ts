@@ -3,7 +3,7 @@
 import { asciiNoise, noise } from "../bytes.ts";
 import { type Case, connectionCase } from "../case.ts";
 import { binary, close, type Frame, more, ping, pong, rest, text } from "../frames.ts";
-import { back, echo, fails, send, sendInPieces } from "../steps.ts";
+import { back, backThenFails, echo, fails, send, sendInPieces } from "../steps.ts";
 
 const unmasked = { hasWrongMask: true } as const;
 
@@ -89,6 +89,6 @@ export const MASK_CASES: readonly Case[] = [
     "a masked text, then one without a mask",
     "RFC 6455 §5.1",
     "Each frame is masked.",
-    [send(text("abc"), text("def", unmasked)), back(text("abc")), fails(1002)],
+    [send(text("abc"), text("def", unmasked)), backThenFails(text("abc"), 1002)],
   ),
 ];

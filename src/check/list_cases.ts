@@ -1,0 +1,30 @@
+import { CLIENT_CASES } from "./cases/client_cases.ts";
+import { SERVER_CASES } from "./cases/server_cases.ts";
+import type { CaseInfo, CheckedSide } from "./report.ts";
+
+/**
+ * All cases for a side: what each sends, what it allows, and why.
+ *
+ * @param side `"server"` for those of `checkServer`, `"client"` for those of `checkClient`.
+ * @returns A new list, in the order of the reports.
+ *
+ * @example
+ * ```ts
+ * import { listCases } from "@web-socket/channel/check";
+ *
+ * const [first] = listCases("server").filter(({ id }) => id.startsWith("ping/"));
+ * console.log(first?.title); // an empty Ping
+ * ```
+ */
+export function listCases(side: CheckedSide): CaseInfo[] {
+  const all: readonly CaseInfo[] = side === "server" ? SERVER_CASES : CLIENT_CASES;
+  return all.map(({ id, title, section, sends, allows, why, isVariant }) => ({
+    id,
+    title,
+    section,
+    sends,
+    allows,
+    why,
+    isVariant,
+  }));
+}

@@ -1,0 +1,80 @@
+/** The page of all cases, made of the source. */
+
+import { type CaseInfo, listCases } from "../../src/check/mod.ts";
+
+/** Where it is. */
+export const CASES_PAGE = "docs/reference/check_cases.md";
+
+const FAMILIES: Readonly<Record<string, string>> = {
+  handshake: "opening handshakes, for servers",
+  request: "the request, for clients",
+  answer: "the answer to the request, for clients",
+  mask: "masks",
+  message: "messages of one frame",
+  pieces: "pieces of TCP",
+  length: "the length of a frame",
+  rsv: "reserved bits",
+  opcode: "reserved opcodes",
+  fragment: "fragmented messages",
+  ping: "Pings",
+  pong: "Pongs",
+  close: "closing",
+  end: "the end of TCP",
+  utf8: "text",
+  deflate: "compression",
+  large: "large messages",
+  many: "many messages",
+};
+
+const cell = (text: string): string => text.replaceAll("|", "\\|").replaceAll("<", "&lt;");
+
+/** A list of steps; the middle of a long one is left out. */
+function steps(all: readonly string[]): string {
+  const shown = all.length > 6 ? [...all.slice(0, 3), "…", ...all.slice(-2)] : all;
+  return cell(shown.join(" ⏎ "));
+}
+
+function row({ id, title, section, sends, allows, why }: CaseInfo, sides: string): string {
+  const sent = sends.length === 0 || sends.join().includes(title)
+    ? cell(title)
+    : `${cell(title)}: ${steps(sends)}`;
+  return `| \`${id}\` | ${sides} | ${sent} | ${steps(allows)} | ${cell(why)} ${section} |`;
+}
+
+/** The page's text. */
+export function casesPage(): string {
+  const [servers, clients] = [listCases("server"), listCases("client")];
+  const ids = {
+    server: new Set(servers.map((it) => it.id)),
+    client: new Set(clients.map((it) => it.id)),
+  };
+  const all = [...servers, ...clients.filter(({ id }) => !ids.server.has(id))];
+  const distinct = (cases: readonly CaseInfo[]): number =>
+    cases.filter((it) => !it.isVariant).length;
+  const sidesOf = (id: string): string =>
+    [...ids.server.has(id) ? ["server"] : [], ...ids.client.has(id) ? ["client"] : []].join(", ");
+  const sections = Object.entries(FAMILIES).map(([family, title]) => {
+    const its = all.filter(({ id }) => id.startsWith(`${family}/`));
+    return [
+      `## \`${family}/\`: ${title}`,
+      "",
+      "| Case | Side | What is sent | What is allowed | Why |",
+      "| --- | --- | --- | --- | --- |",
+      ...its.map((it) => row(it, sidesOf(it.id))),
+      "",
+    ].join("\n");
+  });
+  return `<!-- deno-fmt-ignore-file -->
+
+# The cases of \`./check\`
+
+\`deno task check_cases --write\` makes this page of the source. For servers there are ${servers.length} cases, of which
+${
+    distinct(servers)
+  } are more than another size or parameter; for clients ${clients.length}, of which ${
+    distinct(clients)
+  } are. \`⏎\` separates steps. What
+is allowed is "ok", unless it names another verdict; anything else has failed.
+
+${sections.join("\n")}`;
+}

@@ -1,0 +1,34 @@
+// Deno only: it reads the project's files
+
+import { assert, assertEquals } from "@std/assert";
+import { listCases } from "../../src/check/mod.ts";
+import { readText } from "../support/sources.ts";
+import { CASES_PAGE, casesPage } from "./cases_page.ts";
+
+for (const side of ["server", "client"] as const) {
+  const cases = listCases(side);
+
+  Deno.test(`listCases: at least 300 for a ${side}, of which at least 120 are no mere variants`, () => {
+    assert(cases.length >= 300, `${cases.length}`);
+    const distinct = cases.filter(({ isVariant }) => !isVariant).length;
+    assert(distinct >= 120, `${distinct}`);
+  });
+
+  Deno.test(`listCases: each case of a ${side} has a name of its own and says what it is`, () => {
+    assertEquals(new Set(cases.map(({ id }) => id)).size, cases.length);
+    for (const { id, title, section, allows, why } of cases) {
+      assert(/^[a-z0-9]+\/[a-z0-9.-]+$/.test(id), id);
+      assert(
+        /^RFC \d+ §[\d.]+(–§?[\d.]+)?(, RFC \d+ §[\d.]+)?$/.test(section),
+        `${id}: ${section}`,
+      );
+      assert(title !== "" && !title.endsWith("."), `${id}: ${title}`);
+      assert(/[.)]$/.test(why), `${id}: ${why}`);
+      assert(allows.length > 0 && allows.every((it) => it !== ""), `${id}: ${allows}`);
+    }
+  });
+}
+
+Deno.test("listCases: the page of all cases is as the source has them", async () => {
+  assertEquals(await readText(CASES_PAGE), casesPage(), "deno task check_cases --write");
+});
