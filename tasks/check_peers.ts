@@ -17,6 +17,8 @@ const ROOT = new URL("../", import.meta.url);
 const PEERS = new URL("tests/check/peers/", ROOT);
 const REPORTS = new URL("docs/assets/check/", ROOT);
 const OPTIONS: CheckOptions = { timeout: 8000 };
+/** This package is never silent: a wait is that of a busy machine. */
+const OWN_OPTIONS: CheckOptions = { timeout: 60_000 };
 
 /** A program to check, by the name of its report. */
 interface Subject {
@@ -113,11 +115,14 @@ async function subjects(): Promise<Subject[]> {
   ];
 }
 
-async function serverReport({ name, server = [] }: Subject): Promise<Report> {
+async function serverReport({ name, file, server = [] }: Subject): Promise<Report> {
   const running = start(server);
   try {
     const { port } = await running.next();
-    return await checkServer(`ws://127.0.0.1:${port}`, { ...OPTIONS, subject: name });
+    return await checkServer(`ws://127.0.0.1:${port}`, {
+      ...(file.startsWith("own_") ? OWN_OPTIONS : OPTIONS),
+      subject: name,
+    });
   } finally {
     await running.close();
   }
@@ -127,7 +132,7 @@ async function clientReport({ name, file, client = [] }: Subject): Promise<Repor
   let running: ReturnType<typeof start> | undefined;
   try {
     return await checkClient({
-      ...OPTIONS,
+      ...(file.startsWith("own_") ? OWN_OPTIONS : OPTIONS),
       subject: name,
       idleTimeout: 20_000,
       onListen: (url) => running = start([...client, url, ...file === "ws" ? ["ws"] : []]),

@@ -225,7 +225,7 @@ for (const side of ["server", "client"] as const) {
   const failed = { ...OF_CONNECTIONS, ...side === "server" ? OF_SERVERS : OF_CLIENTS };
   const nonStrict = { ...NON_STRICT, ...side === "server" ? NON_STRICT_SERVERS : {} };
 
-  Deno.test(`check: each fault of a ${side} is found by the case that is about it`, async () => {
+  Deno.test(`check: W51 each fault of a ${side} is found by the case that is about it`, async () => {
     assert(Object.keys(failed).length >= 60);
     const expected = (list: typeof failed, verdict: string): Found[] =>
       Object.entries(list).map(([fault, id]) => [fault, id, verdict]);

@@ -16,7 +16,7 @@ async function echo(url: string, protocols: readonly string[] = []): Promise<voi
 const connect = (url: string, { protocols }: WantedConnection): Promise<void> =>
   echo(url, protocols);
 
-Deno.test("checkClient: this package's client passes every case", async () => {
+Deno.test("checkClient: W50 this package's client passes every case", async () => {
   const report = await checkClient({ connect, timeout: 60_000 });
   assertEquals(others(report), []);
   assertEquals([report.side, report.isComplete], ["client", true]);
@@ -52,7 +52,7 @@ Deno.test("checkClient: a client that is called and doesn't connect fails the ca
   ]);
 });
 
-Deno.test("checkClient: an abort gives what is done by then", async () => {
+Deno.test("checkClient: W52 an abort gives what is done by then", async () => {
   const controller = new AbortController();
   const report = await checkClient({
     connect,

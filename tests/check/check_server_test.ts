@@ -19,7 +19,7 @@ async function withEcho(body: (url: string) => Promise<void>): Promise<void> {
   }
 }
 
-Deno.test("checkServer: this package's server passes every case", async () => {
+Deno.test("checkServer: W49 this package's server passes every case", async () => {
   await withEcho(async (url) => {
     const report = await checkServer(url, { timeout: 60_000 });
     assertEquals(others(report), []);
@@ -43,7 +43,7 @@ Deno.test("checkServer: cases are chosen by name or its beginning, and each resu
   });
 });
 
-Deno.test("checkServer: an abort gives what is done by then", async () => {
+Deno.test("checkServer: W52 an abort gives what is done by then", async () => {
   await withEcho(async (url) => {
     const controller = new AbortController();
     const report = await checkServer(url, {

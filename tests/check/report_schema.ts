@@ -1,6 +1,7 @@
 /** The format of reports, for the documented JSON schema. */
 
 import { z } from "zod";
+import type { Report } from "../../src/check/mod.ts";
 
 /** Where the schema is. */
 export const SCHEMA_FILE = "docs/assets/check/report.schema.json";
@@ -19,7 +20,7 @@ const result = z.strictObject({
 });
 
 /** A report. */
-export const reportSchema = z.strictObject({
+export const reportSchema: z.ZodType<Report> = z.strictObject({
   schema: z.literal(1).describe("The version of this format."),
   side: z.enum(["server", "client"]).describe("Which side was checked."),
   subject: z.string().describe("The name of what was checked."),
