@@ -132,7 +132,7 @@ async function buildWithDnt(config: Config, content: URL): Promise<void> {
   await build({
     entryPoints: Object.entries(config.exports).map(([name, file]) => ({ name, path: path(file) })),
     outDir: fromFileUrl(content),
-    importMap: path("deno.json"),
+    importMap: path("import_map.json"),
     shims: { deno: { test: "dev" } },
     esModule: true,
     scriptModule: false,
@@ -274,7 +274,7 @@ async function addReferences(content: URL): Promise<void> {
 async function removeSources(content: URL): Promise<void> {
   for (const file of await filesIn(content)) {
     const { pathname } = file;
-    if (pathname.endsWith("/deno.json")) await Deno.remove(file);
+    if (/\/(?:deno|import_map)\.json$/.test(pathname)) await Deno.remove(file);
     if (pathname.endsWith(".ts") && !pathname.endsWith(".d.ts")) await Deno.remove(file);
   }
 }

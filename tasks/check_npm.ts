@@ -102,6 +102,10 @@ async function checkFiles({ built }: Checked): Promise<void> {
   // A declaration that no public type needs may be left out.
   const allowed = new Set<string>();
   const wanted = new Set(["package.json", "README.md", "CHANGELOG.md", "LICENSE"]);
+  const { bin = {} } = JSON.parse(
+    await Deno.readTextFile(new URL("package.json", built.content)),
+  ) as { bin?: Record<string, string> };
+  for (const path of Object.values(bin)) wanted.add(path.replace(/^\.\//, ""));
   for (const entry of Object.values((await readConfig()).exports)) {
     const info = [Deno.execPath(), "info", "--json", "--no-remote", entry];
     const { modules } = JSON.parse(await succeed(info, { cwd: fromFileUrl(ROOT) })) as {

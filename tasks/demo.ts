@@ -7,7 +7,7 @@
  * ```
  */
 
-import config from "../deno.json" with { type: "json" };
+import importMap from "../import_map.json" with { type: "json" };
 import { ConnectError, type Message, WebSocketChannel } from "../mod.ts";
 import * as status from "../status.ts";
 import { fromFileUrl } from "./support.ts";
@@ -106,7 +106,7 @@ async function printClosed(channel: WebSocketChannel): Promise<void> {
 
 /** The one package that the demonstration's server needs. */
 const ONLY_WS = `data:application/json,${
-  encodeURIComponent(JSON.stringify({ imports: { ws: config.imports.ws } }))
+  encodeURIComponent(JSON.stringify({ imports: { ws: importMap.imports.ws } }))
 }`;
 
 /** A server in a process of its own, and what it says. */

@@ -144,7 +144,7 @@ const NARROW = `
   .ddoc, .ddoc * { min-width: 0 !important; max-width: 100%; overflow-wrap: anywhere; }
   .ddoc pre { overflow-x: auto; }
   #content { display: block; }
-  #topnav > div { flex-wrap: wrap; height: auto; }
+  #topnav, #topnav > div { flex-wrap: wrap; height: auto; max-height: none; position: static; }
   #searchbar { width: 8rem; }
 }
 `;

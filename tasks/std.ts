@@ -23,7 +23,9 @@ interface Config {
 }
 
 async function readConfig(): Promise<Config> {
-  return JSON.parse(await Deno.readTextFile(new URL("deno.json", ROOT)));
+  const read = async (name: string): Promise<Config> =>
+    JSON.parse(await Deno.readTextFile(new URL(name, ROOT)));
+  return { ...await read("deno.json"), ...await read("import_map.json") };
 }
 
 /** The import map of the stand-ins, as a `data:` URL. It replaces deno.json's, so it holds the whole map. */

@@ -116,11 +116,11 @@ async function isPortable(path: string, seen: Set<string> = new Set()): Promise<
   return true;
 }
 
-/** deno.json's imports or the stand-ins', with what takes a server's place in a browser. */
+/** The import map's, or the stand-ins', with what takes a server's place in a browser. */
 async function importMap(): Promise<string> {
   const [argument] = await standInArgs();
   const imports: Record<string, string> = argument === undefined
-    ? JSON.parse(await Deno.readTextFile(new URL("deno.json", ROOT))).imports
+    ? JSON.parse(await Deno.readTextFile(new URL("import_map.json", ROOT))).imports
     : JSON.parse(decodeURIComponent(argument.slice(argument.indexOf(",") + 1))).imports;
   for (const [from, to] of Object.entries(REPLACED)) {
     const module = from.endsWith(".ts") ? new URL(from, ROOT).href : from;

@@ -79,7 +79,7 @@ export async function bundleAgainstPackage(
   const config = await readConfig();
   const [argument] = await standInArgs();
   const imports: Record<string, string> = argument === undefined
-    ? JSON.parse(await Deno.readTextFile(new URL("deno.json", ROOT))).imports
+    ? JSON.parse(await Deno.readTextFile(new URL("import_map.json", ROOT))).imports
     : JSON.parse(decodeURIComponent(argument.slice(argument.indexOf(",") + 1))).imports;
   await Deno.mkdir(new URL("entries/", project), { recursive: true });
   for (const [entry, file] of Object.entries(config.exports)) {
