@@ -53,7 +53,7 @@ Deno.test({
     try {
       const tab = await browser.open(
         `file://${file}`,
-        "document.getElementById('count')?.textContent !== ''",
+        "document.getElementById('count')?.textContent.includes('cases') === true",
       );
       const rows = await tab.evaluate(
         "document.querySelectorAll('#cases tbody tr').length",
