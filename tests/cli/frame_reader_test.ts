@@ -13,7 +13,7 @@ function frame(flags: number, payload: Uint8Array, key?: readonly number[]): num
 
 const text = (it: string): Uint8Array => new TextEncoder().encode(it);
 
-/** What a reader tells of bytes that come in pieces. */
+/** What a reader reports of bytes in pieces. */
 function told(bytes: readonly number[], sizeOf: () => number, limit = 1000): string[] {
   const lines: string[] = [];
   const reader = new FrameReader({
