@@ -1,6 +1,5 @@
 // An echo: a server that sends each message back, and a client. Run it without arguments.
 
-import "./debug.ts";
 import { WebSocketChannel } from "@web-socket/channel";
 import { WebSocketServer } from "@web-socket/channel/server";
 

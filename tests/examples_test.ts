@@ -179,13 +179,14 @@ Deno.test("example multi_channel: each virtual channel has its own talk, in Dart
 });
 
 Deno.test("W30 example echo: WSC_DEBUG=1 prints the events of both sides", async () => {
-  const debugged = await deno(["run", "--allow-all", "examples/echo.ts"], { WSC_DEBUG: "1" });
+  const args = ["run", "--allow-all", "--preload", "examples/debug.ts", "examples/echo.ts"];
+  const debugged = await deno(args, { WSC_DEBUG: "1" });
   assertEquals(debugged.code, 0, debugged.stderr);
   const kinds = [...debugged.stderr.matchAll(/^debug: (\w+) (client|server) /gm)];
   const of = (side: string) => kinds.filter((it) => it[2] === side).map((it) => it[1]);
   const message = ["message", "message", "message", "message"];
   assertEquals(of("server"), ["connect", "open", ...message, "close"]);
   assertEquals(of("client"), ["connect", "open", ...message, "close"]);
-  const plain = await deno(["run", "--allow-all", "examples/echo.ts"]);
+  const plain = await deno(args);
   assertEquals(plain.stderr, "");
 });

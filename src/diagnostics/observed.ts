@@ -37,6 +37,7 @@ class Observer implements ConnectionEvents {
   readonly #clock: Clock;
   #since: number;
   #isRefused = false;
+  #hasEnded = false;
 
   constructor(
     known: Omit<DiagnosedConnection, "id">,
@@ -75,7 +76,7 @@ class Observer implements ConnectionEvents {
   }
 
   onWhole(direction: Direction, kind: "text" | "binary", size: number): void {
-    if (!hasSubscribers("message")) return;
+    if (this.#hasEnded || !hasSubscribers("message")) return;
     publish("message", { connection: this.connection, direction, kind, size });
   }
 
@@ -87,6 +88,7 @@ class Observer implements ConnectionEvents {
   }
 
   onEnd(before: ChannelState, { code, wasClean, initiator, error }: CloseInfo): void {
+    this.#hasEnded = true;
     if (before !== "connecting") {
       if (error !== undefined) this.#publishError(error, true);
       if (!hasSubscribers("close")) return;

@@ -4,6 +4,8 @@ import type { ConnectionEvents } from "../web_socket/connection_events.ts";
 import type { ReadFailure } from "./native_transport.ts";
 import type { ConnectRequest } from "../web_socket/connect_request.ts";
 import type { FromOptions } from "../web_socket/options.ts";
+import { isPromiseLike } from "../realm/kinds.ts";
+import { observedSocket } from "./observed_socket.ts";
 import { readFailure } from "./connect_failure.ts";
 import { nativeCapabilities } from "./native_capabilities.ts";
 import { SocketChannel } from "./socket_channel.ts";
@@ -24,7 +26,8 @@ export const NativeChannel = {
       capabilities,
       observer: observed.observer,
       readFailure: (cause, url) => readFailure(cause, owner, url),
-      create: ({ url, protocols, headers }) => createSocket(url.href, protocols, headers),
+      create: ({ url, protocols, headers }) =>
+        observedSocket(createSocket(url.href, protocols, headers), observed.observer),
     });
   },
 
@@ -36,7 +39,10 @@ export const NativeChannel = {
     observer: ConnectionEvents | null = observePeer(PEER, clock),
   ): SocketChannel {
     const read: ReadFailure = (cause, url) => readFailure(cause, null, url);
-    return SocketChannel.from(socket, given, clock, read, observer);
+    const observed = isPromiseLike(socket)
+      ? observer === null ? socket : socket.then((it) => observedSocket(it, observer))
+      : observedSocket(socket, observer);
+    return SocketChannel.from(observed, given, clock, read, observer);
   },
 
   /** A channel that has failed before it began. */

@@ -171,7 +171,6 @@ export class NativeTransport implements Transport {
   #onMessage(data: unknown): void {
     const message = messageOf(data);
     if (message === null) return this.#core.closeBecauseOf(unknownMessage(data));
-    this.#core.observer?.onMessage("received", message);
     inlet.add(this.#core.incoming, message);
     if (inlet.queuedSize(this.#core.incoming) > this.#maxQueueSize) this.#overflow();
   }
@@ -258,9 +257,7 @@ export class NativeTransport implements Transport {
       return false;
     }
     // What a platform or a library makes of an object that lies about its bytes is not known.
-    const content = typeof message === "string" ? message : plainBytes(message);
-    socket.send(content);
-    this.#core.observer?.onMessage("sent", content);
+    socket.send(typeof message === "string" ? message : plainBytes(message));
     return true;
   }
 

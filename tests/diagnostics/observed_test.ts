@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertFalse, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertFalse, assertStringIncludes, assertThrows } from "@std/assert";
 import * as diagnostics from "node:diagnostics_channel";
 import { createServer } from "node:http";
 import { NetWebSocketChannel, WebSocketChannel } from "../../src/net/mod.ts";
@@ -10,6 +10,7 @@ import { nextChannel, withServer } from "../server/support.ts";
 import { collectUncaught } from "../support/unhandled.ts";
 import { closeServer, listen } from "../support/loopback.ts";
 import { until } from "../support/turns.ts";
+import { FakeWebSocket } from "../support/fake_web_socket.ts";
 import { linesOf, recorded } from "./support.ts";
 
 Deno.test("W19 client and server publish connect, open, each message and close", async () => {
@@ -372,4 +373,32 @@ Deno.test("W19 acceptUpgrade publishes as a server does", async () => {
     "sent text 5",
     "close 1005 true remote",
   ]);
+});
+
+Deno.test("W19 a wrapped socket, or a promise of one, reports each message once", async () => {
+  for (const isPromise of [false, true]) {
+    const events = await recorded(async () => {
+      const socket = new FakeWebSocket();
+      const channel = NativeWebSocketChannel.from(isPromise ? Promise.resolve(socket) : socket);
+      await until(() => channel.socket !== null);
+      socket.open();
+      channel.sink.add("é");
+      socket.emit("message", { data: new Uint8Array(3).buffer });
+      channel.stream.discard();
+      socket.emit("close", { code: 1000, reason: "", wasClean: true });
+      await channel.closed;
+      socket.emit("message", { data: "too late" });
+    });
+    assertEquals(linesOf(events, "client"), [
+      "connect",
+      "open",
+      "sent text 2",
+      "received binary 3",
+      "close 1000 true remote",
+    ]);
+  }
+  await recorded(() => {
+    assertThrows(() => NativeWebSocketChannel.from(5 as never), TypeError, "Cannot wrap");
+    return Promise.resolve();
+  });
 });
