@@ -57,13 +57,22 @@ export async function runAll<S extends Subject>(run: Run<S>): Promise<Report> {
   // One listener: Node warns of many.
   const stop = (): void => active.forEach((it) => it.destroy());
   signal?.addEventListener("abort", stop);
-  await inParallel(cases, concurrency, signal, async (it) => {
-    const result = await runCase(run, it, active);
-    if (result === null) return;
-    results.set(it.id, result);
-    onResult?.(result, { done: results.size, all: cases.length });
-  });
-  signal?.removeEventListener("abort", stop);
+  // Stays so when the user's function throws.
+  let isOver = false;
+  try {
+    await inParallel(cases, concurrency, signal, async (it) => {
+      const result = await runCase(run, it, active);
+      if (result === null || isOver) return;
+      results.set(it.id, result);
+      isOver = true;
+      onResult?.(result, { done: results.size, all: cases.length });
+      isOver = false;
+    });
+  } finally {
+    signal?.removeEventListener("abort", stop);
+    // What the user's function has thrown ends the other cases as well.
+    stop();
+  }
   const ordered = cases.flatMap(({ id }) => results.get(id) ?? []);
   return {
     schema: 1,
@@ -97,7 +106,10 @@ async function inParallel<C extends { readonly weight: number }>(
         run(it).then(() => {
           used -= it.weight;
           fill();
-        }, reject);
+        }, (error) => {
+          waiting.length = 0;
+          reject(error);
+        });
       }
       if (used === 0) resolve();
     };

@@ -56,6 +56,19 @@ Deno.test("checkServer: W52 an abort gives what is done by then", async () => {
   });
 });
 
+Deno.test("checkServer: what onResult throws ends the run, and the promise rejects with it", async () => {
+  await withEcho(async (url) => {
+    let calls = 0;
+    const onResult = (): void => {
+      calls++;
+      throw new Error("no more");
+    };
+    const checked = checkServer(url, { cases: ["message"], concurrency: 2, onResult });
+    await assertRejects(() => checked, Error, "no more");
+    assertEquals(calls, 1);
+  });
+});
+
 Deno.test("checkServer: no server, no URL, no such case: an error says so", async () => {
   await assertRejects(() => checkServer("ws://127.0.0.1:1"), Error, "nothing there answers");
   await assertRejects(() => checkServer("127.0.0.1"), SyntaxError, "ws: or wss:");
