@@ -31,7 +31,7 @@ async function blocks(): Promise<Block[]> {
   const found: Block[] = [];
   for (const page of ["README.md", "npm/README.md", ...await pages("docs/")]) {
     const text = await Deno.readTextFile(new URL(page, ROOT));
-    const all = [...text.matchAll(/^( *)```ts\n([^]*?)^\1```$/gm)];
+    const all = [...text.matchAll(/^( *)```(?:ts|js)\n([^]*?)^\1```$/gm)];
     for (const [i, [, , code = ""]] of all.entries()) {
       if (/\bDeno\./.test(code)) continue;
       found.push({ name: `${page}, block ${i + 1}`, code: code.replaceAll(name, NPM_NAME) });

@@ -1,4 +1,4 @@
-/** What a terminal shows of a program's output: as much of one as `node:readline` needs. */
+/** What a terminal shows of a program's output: the part that `node:readline` needs. */
 export function screenOf(output: string): string {
   const lines: string[][] = [[]];
   let row = 0;

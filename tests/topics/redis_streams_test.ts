@@ -123,7 +123,7 @@ async function behind(size: number): Promise<{ received: string[]; states: strin
     await until(() => received.length === 1);
     const shut = deferred();
     gate.open = shut.promise;
-    // The read that is pending takes what comes first.
+    // The read that is pending takes the first message.
     await fast.publish("a", "1");
     await until(() => received.length === 2);
     for (let i = 2; i < 400; i++) await fast.publish("a", `${i}`);
