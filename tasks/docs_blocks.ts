@@ -52,7 +52,9 @@ function outputsOf(code: string): string[] {
  * a colon.
  */
 export function missingOutput(code: string, printed: string): string | null {
-  const lines = printed.replaceAll("'", '"').split("\n");
+  // Runtimes differ in quotes, and in where they break an object into lines.
+  const text = printed.replaceAll("'", '"').replace(/([{[,])\n\s*/g, "$1 ");
+  const lines = text.replace(/,?\s*\n?( ?)\s*([}\]])$/gm, " $2").split("\n");
   for (const output of outputsOf(code)) {
     const pattern = output.split("…").map((it) => RegExp.escape(it)).join(".*");
     const found = lines.findIndex((line) =>

@@ -19,4 +19,9 @@ Deno.test("docs: what comments say is compared with what is printed, in order", 
   assertEquals(missingOutput(CODE, "true\none\n[ 'x' ] 1\n"), "true: it failed");
   assertEquals(missingOutput(CODE, "one\ntrue\n"), '[ "x" ] …');
   assertEquals(missingOutput(CODE, ""), "one");
+  const object = "console.log(a); // { a: …, b: 0 }\n";
+  assertEquals(missingOutput(object, "{ a: 18, b: 0 }\n"), null);
+  assertEquals(missingOutput(object, "{\n  a: 18,\n  b: 0\n}\n"), null);
+  assertEquals(missingOutput(object, "{\n  a: 18,\n  b: 0,\n}\n"), null);
+  assertEquals(missingOutput(object, "{\n  a: 18,\n  b: 1,\n}\n"), "{ a: …, b: 0 }");
 });
