@@ -6,6 +6,7 @@ import { assert, assertEquals, assertFalse, assertMatch, assertStringIncludes } 
 import { bind } from "../../src/server/web_socket_server.ts";
 import type { BindOptions, WebSocketServer } from "../../src/server/mod.ts";
 import { createServer, type Socket } from "node:net";
+import { certificates } from "../net/support.ts";
 import { closeServer, listen as listenAt } from "../support/loopback.ts";
 import {
   COMMAND_LINES,
@@ -159,6 +160,49 @@ test("W27 connect ends when its output has no reader, or it has no input", async
     const closed = await startCommand(["sh", "-c", `${plain} ${url} <&-`], { input: "" }).ended;
     assertEquals(closed.code, 0, closed.err);
   });
+});
+
+test("W27 connect --reconnect: the next connection follows a lost one", async (line) => {
+  let count = 0;
+  await withEcho(async (server) => {
+    const command = await start(line, ["connect", server.url, "--reconnect", "--json"]);
+    await command.until('"connection 2"');
+    command.end();
+    const { code, out, err } = await command.ended;
+    assertEquals(code, 0, err);
+    const types = out.trim().split("\n").map((it) => JSON.parse(it).type);
+    assertEquals(types, ["open", "message", "waiting", "open", "message", "close"]);
+  }, {
+    async handler(channel) {
+      channel.sink.add(`connection ${++count}`);
+      await channel.sink.flush();
+      if (count === 1) return channel.terminate();
+      for await (const message of channel.stream) channel.sink.add(message);
+    },
+  });
+});
+
+test("W28 TLS: a server with a certificate, a client that trusts its authority", async (line) => {
+  const { authority, local } = certificates();
+  const folder = await Deno.makeTempDir();
+  for (const [name, text] of [["ca", authority.cert], ["cert", local.cert], ["key", local.key]]) {
+    await Deno.writeTextFile(`${folder}/${name}.pem`, text ?? "");
+  }
+  const tls = ["--cert", `${folder}/cert.pem`, "--key", `${folder}/key.pem`];
+  const server = await start(line, ["listen", "0", "--host", "localhost", ...tls]);
+  const url = await server.until(/listening at (wss:\S+)/);
+  const target = `wss://localhost:${new URL(url).port}`;
+  const ping = ["ping", target, "-c", "1"];
+  const [trusting, insecure, strict] = await Promise.all([
+    run(line, [...ping, "--ca", `${folder}/ca.pem`]),
+    run(line, [...ping, "--insecure"]),
+    run(line, ping),
+  ]);
+  server.signal("SIGTERM");
+  await server.ended;
+  await Deno.remove(folder, { recursive: true });
+  assertEquals([trusting.code, insecure.code, strict.code], [0, 0, 3], trusting.err + insecure.err);
+  assertMatch(strict.err, /certificate/);
 });
 
 test("W28 ping: each round trip, statistics, and an exit code", async (line) => {

@@ -3,6 +3,8 @@ import * as diagnostics from "node:diagnostics_channel";
 import { createServer } from "node:http";
 import { NetWebSocketChannel, WebSocketChannel } from "../../src/net/mod.ts";
 import { NativeWebSocketChannel } from "../../src/native/mod.ts";
+import { Channel } from "../../src/web_socket/channel.ts";
+import { ProtocolTransport } from "../../src/web_socket/protocol_transport.ts";
 import { hasNativeWebSocket } from "../../src/native/native_capabilities.ts";
 import { channelPair } from "../../src/stream_channel/mod.ts";
 import { acceptUpgrade, broadcast } from "../../src/server/mod.ts";
@@ -341,6 +343,9 @@ Deno.test("W19 a connection that began without a subscriber is not observed", as
     const client = NetWebSocketChannel.connect(server.url);
     const channel = await nextChannel(server);
     await client.ready;
+    // Its messages take the very same way: they cost nothing more.
+    const transport = Channel.coreOf(client)?.transport;
+    assertEquals(transport && Object.getPrototypeOf(transport), ProtocolTransport.prototype);
     const events = await recorded(async () => {
       client.sink.add("hello");
       await channel.stream.next();
