@@ -55,27 +55,25 @@ export function contextIn(answer: object): unknown {
  * @throws {RangeError} When its status can't refuse.
  */
 export function refusalOf(answer: unknown): Refusal {
-  const isBag = typeof answer === "object" && answer !== null && !Array.isArray(answer) &&
-    builtinOf(answer) === null;
-  if (!isBag) {
-    throw new TypeError(
-      "Cannot use the answer of verify: it must be true, false, { context } or a refusal such as " +
-        `{ status: 403 }, got ${shown(answer)}`,
-    );
-  }
+  const isBag = typeof answer === "object" && answer !== null && builtinOf(answer) === null;
+  // Without a status it is more likely a context that was meant.
+  if (!isBag || !("status" in answer)) throw noAnswer(answer);
   const read = readOptions(answer as Partial<RefusalInit>, REFUSAL_KINDS, { within: "verify()." });
   const { status, statusText, headers, body } = read;
-  if (status === undefined) {
-    throw new TypeError(
-      "Cannot use the answer of verify: its status must be a number, got undefined",
-    );
-  }
+  if (status === undefined) throw noAnswer(answer);
   const options: RefusalOptions = {
     headers: fieldsOf(headers),
     ...(statusText === undefined ? {} : { statusText }),
     ...(body === undefined ? {} : { body }),
   };
   return refuse(status, options);
+}
+
+function noAnswer(answer: unknown): TypeError {
+  return new TypeError(
+    "Cannot use the answer of verify: it must be true, false, { context } or a refusal such as " +
+      `{ status: 403 }, got ${shown(answer)}`,
+  );
 }
 
 /** A refusal in the manner of `fetch`. */

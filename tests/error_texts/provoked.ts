@@ -895,8 +895,6 @@ export const PROVOKED: Readonly<Record<string, Provoke | Elsewhere>> = {
   ]: () => decided({ verify: () => 1 }),
   "Cannot use the answer of verify: beside its context there is something else": () =>
     decided({ verify: () => ({ context: 1, status: 403 }) }),
-  "Cannot use the answer of verify: its status must be a number, got undefined": () =>
-    decided({ verify: () => ({}) }),
   "Cannot use the option rateLimit: it must have per, action, and messages or bytes or both": () =>
     bind({ rateLimit: {} }),
   "Cannot use the option connectionRate: it must have per, and total or perAddress or both": () =>

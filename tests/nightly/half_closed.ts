@@ -3,6 +3,10 @@
 /** Peers that only close their half, in each phase, many at a time: no connection stays in CLOSE-WAIT. */
 
 import { assertEquals } from "@std/assert";
+import { existsSync } from "node:fs";
+import { createServer } from "node:net";
+import { listen } from "../support/loopback.ts";
+import { until } from "../support/turns.ts";
 import {
   requestFor,
   type Server,
@@ -60,6 +64,46 @@ async function connections(
   }
   return conns;
 }
+
+/** Whether nothing else of this machine has this network. */
+const isOwn = Deno.env.get("NETWORK_NAMESPACE") === "own";
+
+const SYSCTL = "/proc/sys/net/ipv4/tcp_rto_max_ms";
+const missing = !isOwn
+  ? "it needs a network namespace of its own"
+  : existsSync(SYSCTL)
+  ? null
+  : "it needs Linux 6.15";
+
+Deno.test({
+  name: `peers that read nothing: tcp_rto_max_ms bounds how long the system keeps them${
+    missing === null ? "" : ` (left out: ${missing})`
+  }`,
+  ignore: missing !== null,
+  async fn() {
+    const before = await Deno.readTextFile(SYSCTL);
+    await Deno.writeTextFile(SYSCTL, "5000");
+    // A bare server: what it leaves is the system's.
+    const server = createServer((socket) => {
+      socket.on("error", () => {});
+      socket.write(new Uint8Array(64 * 1024 * 1024));
+      setTimeout(() => socket.destroy(), 500);
+    });
+    const port = await listen(server);
+    const conn = await Deno.connect({ hostname: "127.0.0.1", port });
+    try {
+      const isLeft = (): boolean => tcpStates(port)["FIN-WAIT-1"] === 1;
+      await until(isLeft);
+      const start = performance.now();
+      await until(() => !isLeft());
+      console.log(`forgotten within ${Math.round(performance.now() - start)} ms`);
+    } finally {
+      await Deno.writeTextFile(SYSCTL, before);
+      conn.close();
+      server.close();
+    }
+  },
+});
 
 for (const [name, command] of await serverRuntimes()) {
   const reason = command === null ? " (left out: it is not installed)" : "";

@@ -107,6 +107,24 @@ Deno.test("verify isn't asked about requests that are refused anyway", () => {
   assertEquals(asked, 0);
 });
 
+Deno.test("compression is decided last, and only for a client that is let in", () => {
+  const order: string[] = [];
+  const note = <T>(what: string, answer: T) => () => {
+    order.push(what);
+    return answer;
+  };
+  const options = (isWelcome: boolean): ServerOptions => ({
+    compression: note("compression", true),
+    verify: note("verify", isWelcome),
+    protocols: note("protocols", null),
+    headers: note("headers", {}),
+  });
+  for (const isWelcome of [true, false]) {
+    decided(options(isWelcome), [["Sec-WebSocket-Extensions", "permessage-deflate"]]);
+  }
+  assertEquals([order.slice(0, 4).at(-1), order.slice(4)], ["compression", ["verify"]]);
+});
+
 Deno.test("what is agreed: subprotocol, header fields, compression", () => {
   const offer: [string, string][] = [
     ["Sec-WebSocket-Protocol", "v1, v2"],

@@ -1,5 +1,6 @@
 /** Every way into a server of this package, each as a small echo server for a test. */
 
+import { deadline } from "@std/async";
 import { createServer } from "node:http";
 import {
   acceptUpgrade,
@@ -41,18 +42,21 @@ function echo(
   channel.stream.listen((message) => channel.sink.add(message));
 }
 
-/** Runs the body, then ends all that is left. */
+/** How long a server may take to end, in milliseconds: what it waits for in vain would hide why the body failed. */
+const PATIENCE = 30_000;
+
+/** Runs the body, then ends all that is left. The body's failure is reported before one to end. */
 async function serve(
   port: number,
   channels: ServerWebSocketChannel[],
   { body, stop }: { body: (server: EntryServer) => Promise<void>; stop: () => Promise<unknown> },
 ): Promise<void> {
-  try {
-    await body({ url: `ws://127.0.0.1:${port}`, channels });
-  } finally {
-    for (const channel of channels) channel.terminate();
-    await stop();
-  }
+  const failures: unknown[] = [];
+  const fail = (error: unknown): void => void failures.push(error);
+  await body({ url: `ws://127.0.0.1:${port}`, channels }).catch(fail);
+  for (const channel of channels) channel.terminate();
+  await deadline(stop(), PATIENCE).catch(fail);
+  if (failures.length > 0) throw failures[0];
 }
 
 const bind: Entry["run"] = async (options, body) => {

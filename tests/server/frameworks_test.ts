@@ -110,7 +110,10 @@ for (const { title, packages, isLarge, isEnding, files, build, own } of FRAMEWOR
       const program = await startProgram(["node", "main.mjs", "0"], false, path("."));
       try {
         await deadline(use(program.url, own), PATIENCE);
-        if (isEnding) return;
+        if (isEnding) {
+          await deadline(program.stop("SIGTERM"), PATIENCE);
+          return;
+        }
         const client = NetWebSocketChannel.connect(`${program.url.replace("http", "ws")}/echo`);
         await client.ready;
         const { code } = await program.stop("SIGTERM");

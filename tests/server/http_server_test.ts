@@ -2,7 +2,7 @@ import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { createPrivateKey } from "node:crypto";
 import process from "node:process";
 import { NetWebSocketChannel } from "../../src/net/mod.ts";
-import { WebSocketServer } from "../../src/server/mod.ts";
+import { type BunServer, bunWebSocket, WebSocketServer } from "../../src/server/mod.ts";
 import { acceptAgain, createHttpServer, listen } from "../../src/server/http_server.ts";
 import { UnsupportedError } from "../../src/web_socket/errors.ts";
 import { platform } from "../../src/web_socket/platform.ts";
@@ -122,6 +122,35 @@ const UNREADABLE: readonly [settings: object, error: new () => Error, part: stri
   [{ sessionTimeout: NaN }, RangeError, "tls.sessionTimeout"],
   [{ secureOptions: -1 }, RangeError, "tls.secureOptions"],
 ];
+
+interface Serving {
+  serve(options: object): { port: number; reload(options: object): void; stop(): Promise<void> };
+}
+
+Deno.test({
+  name: "Bun.serve keeps its first certificates, also after reload",
+  ignore: platform() !== "bun",
+  async fn() {
+    const names = ["127.0.0.1"];
+    const [first, second] = ["first", "second"].map((commonName) =>
+      createIdentity({ commonName, names })
+    ) as [Identity, Identity];
+    const { upgrade, websocket } = bunWebSocket({ handler: ({ stream }) => stream.discard() });
+    const fetch = async (request: Request, server: BunServer): Promise<Response | undefined> =>
+      (await upgrade(request, server)).response;
+    const options = { port: 0, hostname: "127.0.0.1", fetch, websocket };
+    const { Bun } = globalThis as unknown as { Bun: Serving };
+    const server = Bun.serve({ ...options, tls: first });
+    for (const isReloaded of [false, true]) {
+      if (isReloaded) server.reload({ ...options, tls: second });
+      const url = `wss://127.0.0.1:${server.port}`;
+      const [name, client] = await shownBy(url, [first.cert, second.cert]);
+      assertEquals(name, "first");
+      await client.sink.close();
+    }
+    await server.stop();
+  },
+});
 
 Deno.test("tls: what can't be read is one error on every runtime, when bound and by setTls", async () => {
   const identity = createIdentity();

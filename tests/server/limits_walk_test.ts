@@ -3,7 +3,7 @@
  * walk over phases and endings; a failure has the seed, and `TEST_SEED` sets it.
  */
 
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { deadline } from "@std/async";
 import { createServer } from "node:http";
 import {
@@ -92,6 +92,13 @@ function optionsFor(limits: ConnectionLimits, isPlatform: boolean): ServerOption
   return options as ServerOptions;
 }
 
+/** Waits for what must come; where it doesn't, the test fails by its name instead of waiting forever. */
+async function inTime<T>(promise: Promise<T>, what: () => string): Promise<T> {
+  return await deadline(promise, 30_000).catch((error: { name?: string }) => {
+    throw error.name === "TimeoutError" ? new Error(`Waited in vain: ${what()}`) : error;
+  });
+}
+
 /** One client, from its connection to its end. */
 async function visit(url: string, answersPages: boolean, random: Random): Promise<void> {
   const who = random.pick(DECIDERS);
@@ -101,13 +108,11 @@ async function visit(url: string, answersPages: boolean, random: Random): Promis
   const [leaving, moment] = [random.pick(LEAVINGS), random.pick(MOMENTS)];
   const turns = random.integer(1, 20);
   const client = new RawClient(url);
+  const plan = (): string =>
+    `${path} ${lines} ${leaving} ${moment}, seed ${random.seed}: ${client.bytes}`;
   /** The connection may end first; but no client waits for good. */
-  const answered = async (answer: Promise<unknown>): Promise<void> => {
-    const error: unknown = await deadline(answer, 30_000).catch((error: unknown) => error);
-    if ((error as { name?: string } | undefined)?.name !== "TimeoutError") return;
-    const plan = `${path} ${lines} ${leaving} ${moment}`;
-    throw new Error(`No answer and no end: ${plan}, seed ${random.seed}: ${client.bytes}`);
-  };
+  const answered = (answer: Promise<unknown>): Promise<unknown> =>
+    inTime(answer.catch(() => {}), () => `an answer or an end of ${plan()}`);
   // Some requests come behind another one, whose answer is first.
   if (answersPages && random.chance(0.2)) {
     client.socket.write("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
@@ -122,7 +127,7 @@ async function visit(url: string, answersPages: boolean, random: Random): Promis
     // A channel whose handler only reads would stay as long.
     for (let i = 0; i < 50; i++) await turn();
   } else client.socket[leaving]();
-  await client.destroy();
+  await inTime(client.destroy(), () => `the client's own end of ${plan()}`);
 }
 
 /** Runs a body while each of these entries has a server. */
@@ -153,6 +158,7 @@ Deno.test("limits that all entries share: after every ending in every phase none
   const attached = WebSocketServer.attach(http, optionsFor(limits, false));
   const port = await listen(http);
   const entries = ENTRIES.filter(({ missing }) => missing === null);
+  let isEnded = false;
   try {
     await assertNoUncaught(() =>
       withAll(entries, limits, async (urls) => {
@@ -165,13 +171,18 @@ Deno.test("limits that all entries share: after every ending in every phase none
             await visit(url, url === all[0] || url === all.at(-1), random);
           }
         };
-        await Promise.all(Array.from({ length: TOGETHER }, walk));
+        const stop = (error: unknown): never => {
+          left = 0;
+          throw error;
+        };
+        await Promise.all(Array.from({ length: TOGETHER }, () => walk().catch(stop)));
         await until(() => limits.connections === 0).catch(() => {});
         assertEquals(limits.connections, 0, `still counted, seed ${random.seed}`);
         // And so each of them still lets clients in.
         for (const url of all) {
           const lines = ["Origin: http://accept.test"];
-          const client = await upgraded({ url }, lines, "/none/accept/read");
+          const entering = upgraded({ url }, lines, "/none/accept/read");
+          const client = await inTime(entering, () => `a client let in, seed ${random.seed}`);
           assertEquals(limits.connections, 1, `seed ${random.seed}`);
           await client.destroy();
           await until(() => limits.connections === 0);
@@ -179,8 +190,10 @@ Deno.test("limits that all entries share: after every ending in every phase none
       })
     );
   } finally {
-    await attached.close({ drainTimeout: 1000 });
-    await closeServer(http);
+    const ended = attached.close({ drainTimeout: 1000 }).then(() => closeServer(http));
+    // A failure above is the one to report.
+    isEnded = await deadline(ended, 30_000).then(() => true, () => false);
   }
+  assert(isEnded, `the HTTP server has a connection left, seed ${random.seed}`);
   assertEquals(attached.stats().connections.connecting, 0);
 });

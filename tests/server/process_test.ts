@@ -2,7 +2,7 @@
 
 /** What a server means for its process: when all is closed nothing holds it. */
 
-import { assertEquals, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertNotEquals, assertStringIncludes } from "@std/assert";
 import { deadline } from "@std/async";
 import { NetWebSocketChannel } from "../../src/net/mod.ts";
 import { RawClient } from "../support/recipe_clients.ts";
@@ -60,6 +60,33 @@ for (const [runtime, command] of RUNTIMES) {
         } finally {
           await program.stop("SIGKILL");
           for (const client of clients) await client.destroy();
+        }
+      },
+    });
+  }
+}
+
+for (const [runtime, command] of RUNTIMES) {
+  for (const fault of ["listener", "upgraded"]) {
+    if (fault === "upgraded" && runtime !== "Bun") continue;
+    const reason = command === null ? " (left out: it is not installed)" : "";
+    const what = fault === "listener"
+      ? "a listener's exception is uncaught"
+      : "what a handler of Bun.serve throws behind the upgrade is";
+    Deno.test({
+      name: `${what}, and ends the process: ${runtime}${reason}`,
+      ignore: command === null,
+      async fn() {
+        const path = "tests/server/programs/faulty.ts";
+        const script = runtime === "Deno" ? path : await bundled(path);
+        const program = await startProgram([...command ?? [], script, fault]);
+        try {
+          const client = NetWebSocketChannel.connect(program.url);
+          client.sink.add("no JSON");
+          assertNotEquals((await deadline(program.ended, PATIENCE)).code, 0);
+          assertEquals((await client.closed).wasClean, false);
+        } finally {
+          await program.stop("SIGKILL");
         }
       },
     });

@@ -28,7 +28,10 @@ Deno.test("an answer that is no refusal names verify and what it may answer", ()
       () => true,
       "it must be true, false, { context } or a refusal such as { status: 403 }, got a function",
     ],
-    [{}, "its status must be a number, got undefined"],
+    ...[{}, { name: "guest" }, { status: undefined }].map((answer): [unknown, string] => [
+      answer,
+      "it must be true, false, { context } or a refusal such as { status: 403 }, got an object",
+    ]),
   ];
   for (const [answer, text] of answers) {
     const error = assertThrows(() => refusalOf(answer), TypeError);

@@ -56,40 +56,56 @@ Deno.test("relay: messages of both kinds, both ways, in order, through two in a 
   });
 });
 
-const CODES: [code: number | undefined, reason: string | undefined][] = [
-  [undefined, undefined],
-  [1000, "done"],
-  [1001, "going"],
-  [1009, ""],
-  [1011, "fault"],
-  [1012, ""],
-  [3000, "registered"],
-  [4404, "not here"],
-];
+/** What each side ends with, and what the other end of two relays in a row then gets; `null`: the connection is lost. */
+const CODES: readonly [sent: number | null, reason: string, ofServer: number, ofClient: number][] =
+  [
+    [1000, "done", 1000, 1000],
+    [1001, "going", 1001, 1001],
+    [1005, "", 1005, 1005],
+    // Never sent: it is a bad gateway to the client, and a fault to the server.
+    [null, "", 1014, 1011],
+    [1009, "", 1009, 1009],
+    [1011, "fault", 1011, 1011],
+    [1012, "", 1012, 1012],
+    [3000, "registered", 3000, 3000],
+    [4404, "not here", 4404, 4404],
+  ];
+
+/** Ends a channel so. */
+function endWith(channel: WebSocketChannel, code: number | null, reason: string): void {
+  if (code === null) channel.terminate();
+  else void (code === 1005 ? channel.sink.close() : channel.sink.close(code, reason));
+}
 
 for (const [name, join] of JOINS) {
-  Deno.test(`${name}: the server's code and reason reach the client through two in a row, behind its messages`, async () => {
-    for (const [code, reason] of CODES) {
-      const close = (channel: ServerWebSocketChannel): void => {
+  for (const [sent, reason, ofServer, ofClient] of CODES) {
+    const title = `${name}: ${sent ?? 1006} through two in a row`;
+
+    Deno.test(`${title}: from the server to the client, behind its messages`, async () => {
+      const close = async (channel: ServerWebSocketChannel): Promise<void> => {
         channel.sink.add("last");
-        void channel.sink.close(code, reason === "" ? undefined : reason);
+        // What was sent may be lost with the connection.
+        if (sent === null) await channel.stream.next();
+        endWith(channel, sent, reason);
       };
       await behindTwo(close, async (url) => {
         const client = NetWebSocketChannel.connect(url);
         assertEquals((await client.stream.next()).value, "last");
+        if (sent === null) client.sink.add("arrived");
         const info = await client.closed;
-        assertEquals([info.code, info.reason], [code ?? 1005, reason ?? ""]);
+        assertEquals([info.code, info.reason], [ofServer, reason]);
         assertEquals([info.initiator, info.wasClean], ["remote", true]);
       }, join);
-    }
-  });
+    });
 
-  Deno.test(`${name}: the client's code and reason reach the server through two in a row`, async () => {
-    for (const [code, reason] of CODES) {
+    Deno.test(`${title}: from the client to the server, behind its messages`, async () => {
       const ended = deferred<unknown[]>();
       const note = async (channel: ServerWebSocketChannel): Promise<void> => {
         let last: unknown;
-        for await (const message of channel.stream) last = message;
+        for await (const message of channel.stream) {
+          last = message;
+          channel.sink.add(message);
+        }
         const info = await channel.closed;
         ended.resolve([last, info.code, info.reason, info.wasClean]);
       };
@@ -97,11 +113,12 @@ for (const [name, join] of JOINS) {
         const client = NetWebSocketChannel.connect(url);
         await client.ready;
         client.sink.add("last");
-        await client.sink.close(code, reason === "" ? undefined : reason);
-        assertEquals(await ended.promise, ["last", code ?? 1005, reason ?? "", true]);
+        if (sent === null) await client.stream.next();
+        endWith(client, sent, reason);
+        assertEquals(await ended.promise, ["last", ofClient, reason, true]);
       }, join);
-    }
-  });
+    });
+  }
 }
 
 Deno.test("relay: a message that is too large for the server ends the client with 1009", async () => {
