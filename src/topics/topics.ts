@@ -162,6 +162,8 @@ export class Topics implements AsyncDisposable {
   #state: TopicsState = { name: "live" };
   /** Settles when the connection to the engine is back, or has ended. */
   #restored: Deferred | null = null;
+  /** Fulfils when the connection to the engine is lost for the first time. */
+  readonly #lost: Deferred = new Deferred();
   #retry: Deferred | null = null;
   #retryTimer: unknown;
   #subscriptions = 0;
@@ -395,6 +397,7 @@ export class Topics implements AsyncDisposable {
   #onLost(error: unknown): void {
     if (this.#state.name !== "live") return;
     this.#restored = new Deferred();
+    this.#lost.resolve();
     this.#setState({ name: "lost", error });
   }
 
@@ -445,6 +448,18 @@ export class Topics implements AsyncDisposable {
     if (this.#state.name === "ended") throw this.#endedError(what);
   }
 
+  /** Fulfils when the log was opened; an engine that can't be reached at first is lost, too. */
+  async #whenReady(what: string, mayFail: boolean): Promise<void> {
+    if (this.#epoch !== "") return;
+    try {
+      await (mayFail ? Promise.race([this.#log.ready, this.#lost.promise]) : this.#log.ready);
+    } catch {
+      throw this.#endedError(what);
+    }
+    const state = this.#state;
+    if (mayFail && state.name === "lost") throw lostError(what, state.error, false);
+  }
+
   /** Asks the engine, again and again while the connection to it is lost, if the options say so. */
   async #ask<T>(
     what: string,
@@ -455,7 +470,7 @@ export class Topics implements AsyncDisposable {
     let attempts = 0;
     const within = <R>(promise: Promise<R>): Promise<R> =>
       interrupted === undefined ? promise : Promise.race([promise, interrupted]);
-    await within(this.#log.ready);
+    await within(this.#whenReady(what, mayFail));
     for (;;) {
       this.#checkOpen(what);
       const mayBePublished = what === "publish" && attempts > 0;
@@ -593,7 +608,8 @@ export class Topics implements AsyncDisposable {
     last: number,
   ): Promise<void> {
     const interrupted = (subscription.joining as Deferred<never>).promise;
-    await Promise.race([this.#log.ready, interrupted]);
+    const mayFail = this.#options.whileLost === "fail";
+    await Promise.race([this.#whenReady("subscribe", mayFail), interrupted]);
     const feed = this.#feedOf(subscription.topic);
     const buffer = new LiveBuffer();
     feed.join(buffer);

@@ -458,3 +458,30 @@ Deno.test("topics: a subscription that is ended while it begins rejects", async 
     await client.sink.close();
   });
 });
+
+Deno.test("topics: an engine that can't be reached at first is lost, and waited for", async () => {
+  const ready = deferred();
+  const engine = fakeEngine();
+  const { open } = engine;
+  engine.open = (events, settings) => {
+    // Its epoch is known when it is ready.
+    let epoch = "";
+    const log = open.call(engine, { ...events, onEpoch: (it) => void (epoch = it) }, settings);
+    return { ...log, ready: ready.promise.then(() => events.onEpoch(epoch)) };
+  };
+  for (const whileLost of ["fail", "wait"] as const) {
+    await withTopics({ engine, whileLost }, async (topics) => {
+      const { server, client } = guest();
+      const calls = [topics.publish("a", "1"), topics.subscribe(server, "a")];
+      if (whileLost === "wait") ready.resolve();
+      else engine.events.onLost(new Error("refused"));
+      const results = await Promise.allSettled(calls);
+      const expected = whileLost === "wait" ? "fulfilled" : "rejected";
+      assertEquals(results.map(({ status }) => status), [expected, expected]);
+      for (const it of results) {
+        if (it.status === "rejected") assertEquals(it.reason.reason, "lost");
+      }
+      await client.sink.close();
+    });
+  }
+});
