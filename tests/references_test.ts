@@ -49,3 +49,11 @@ Deno.test("references: the migration notes name nothing that is still there", as
     for (const door of doors) assert(!new RegExp(`\\b${before}\\b`).test(door), before);
   }
 });
+
+Deno.test("references: the import map for editors without JSR has what the other one has", async () => {
+  const { imports } = JSON.parse(await readText("import_map.json"));
+  const { name, exports } = JSON.parse(await readText("deno.json"));
+  const offline = JSON.parse(await readText("tests/offline/import_map.json")).imports;
+  const own = Object.keys(exports).map((it) => name + it.slice(1));
+  assertEquals(Object.keys(offline).sort(), [...Object.keys(imports), ...own].sort());
+});
