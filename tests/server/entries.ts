@@ -42,7 +42,7 @@ function echo(
   channel.stream.listen((message) => channel.sink.add(message));
 }
 
-/** How long a server may take to end, in milliseconds: what it waits for in vain would hide why the body failed. */
+/** How long a server may take to end, in milliseconds: what it waits for without success would hide why the body failed. */
 const PATIENCE = 30_000;
 
 /** Runs the body, then ends all that is left. The body's failure is reported before one to end. */

@@ -95,7 +95,7 @@ function optionsFor(limits: ConnectionLimits, isPlatform: boolean): ServerOption
 /** Waits for what must come; where it doesn't, the test fails by its name instead of waiting forever. */
 async function inTime<T>(promise: Promise<T>, what: () => string): Promise<T> {
   return await deadline(promise, 30_000).catch((error: { name?: string }) => {
-    throw error.name === "TimeoutError" ? new Error(`Waited in vain: ${what()}`) : error;
+    throw error.name === "TimeoutError" ? new Error(`Waited without success: ${what()}`) : error;
   });
 }
 

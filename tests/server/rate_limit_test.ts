@@ -98,7 +98,7 @@ Deno.test("rateLimit pauses: bytes count as they are on the wire, control frames
   const rateLimit: RateLimitOptions = { bytes: 100, per: 1000, action: "pause" };
   await withServer({ rateLimit, handler, clock, pingInterval: 0 }, async (server) => {
     const client = await upgraded(server);
-    // Each 7 bytes: 147 in all, in one chunk: what comes behind the first 100 in another one waits. 47 are owed then.
+    // Each 7 bytes: 147 in all, in one chunk: what arrives behind the first 100 in another one waits. 47 are owed then.
     const pings = Array.from({ length: 20 }, () => clientFrame({ opcode: 9, payload: "x" }));
     client.socket.write(Uint8Array.from([...pings, texts("a")].flatMap((it) => [...it])));
     await until(() => received.length === 1);
