@@ -96,20 +96,33 @@ async function withinTime<T>(work: Promise<T>): Promise<T> {
   }
 }
 
-/** Installs the peers, unless they are there, and bundles the benchmarks beside them. */
-export async function prepare(): Promise<string> {
-  await Deno.mkdir(FOLDER, { recursive: true });
-  const stamp = new URL("installed.json", FOLDER);
-  const wanted = JSON.stringify(PEERS);
+/** Installs the peers of the benchmarks, and bundles those beside them. */
+export function prepare(): Promise<string> {
+  return prepareBeside(PEERS, FOLDER, "bench/main.ts");
+}
+
+/**
+ * Installs packages in a folder, unless they are there, and bundles a program beside them.
+ *
+ * @returns The path of the bundle.
+ */
+export async function prepareBeside(
+  peers: readonly string[],
+  folder: URL,
+  program: string,
+): Promise<string> {
+  await Deno.mkdir(folder, { recursive: true });
+  const stamp = new URL("installed.json", folder);
+  const wanted = JSON.stringify(peers);
   if (await Deno.readTextFile(stamp).catch(() => "") !== wanted) {
-    await Deno.writeTextFile(new URL("package.json", FOLDER), `{"private":true,"type":"module"}`);
+    await Deno.writeTextFile(new URL("package.json", folder), `{"private":true,"type":"module"}`);
     // bufferutil brings its binaries along: no script needs to be run.
-    await npm(FOLDER, "install", "--ignore-scripts", ...PEERS);
+    await npm(folder, "install", "--ignore-scripts", ...peers);
     await Deno.writeTextFile(stamp, wanted);
   }
-  const script = fromFileUrl(new URL("main.js", FOLDER));
+  const script = fromFileUrl(new URL("main.js", folder));
   const options = ["--quiet", "--platform=deno", "--format=esm", `--output=${script}`];
-  await succeed([Deno.execPath(), "bundle", ...await standInArgs(), ...options, "bench/main.ts"], {
+  await succeed([Deno.execPath(), "bundle", ...await standInArgs(), ...options, program], {
     cwd: fromFileUrl(ROOT),
   });
   return script;

@@ -12,10 +12,9 @@
  */
 
 import type { Delivery, JitterPlan } from "../bench/delivery/jitter.ts";
-import { findRuntime, RUNTIMES } from "./bench_run.ts";
-import { standInArgs } from "./std.ts";
+import { findRuntime, prepareBeside, RUNTIMES } from "./bench_run.ts";
 import { fromFileUrl } from "./support.ts";
-import { npm, OUT, output, succeed } from "./tools.ts";
+import { OUT, output, succeed } from "./tools.ts";
 
 const ROOT = new URL("../", import.meta.url);
 const FOLDER = new URL("delivery/", OUT);
@@ -52,22 +51,6 @@ const QUICK: JitterPlan = {
   patience: 5000,
 };
 
-async function prepare(): Promise<string> {
-  await Deno.mkdir(FOLDER, { recursive: true });
-  const stamp = new URL("installed.json", FOLDER);
-  const wanted = JSON.stringify(PEERS);
-  if (await Deno.readTextFile(stamp).catch(() => "") !== wanted) {
-    await Deno.writeTextFile(new URL("package.json", FOLDER), `{"private":true,"type":"module"}`);
-    await npm(FOLDER, "install", "--ignore-scripts", ...PEERS);
-    await Deno.writeTextFile(stamp, wanted);
-  }
-  const script = fromFileUrl(new URL("main.js", FOLDER));
-  const options = ["--quiet", "--platform=deno", "--format=esm", `--output=${script}`];
-  const bundle = [Deno.execPath(), "bundle", ...await standInArgs(), ...options];
-  await succeed([...bundle, "bench/delivery/main.ts"], { cwd: fromFileUrl(ROOT) });
-  return script;
-}
-
 /** How long one contender may take, in milliseconds. */
 const LIMIT = 300_000;
 
@@ -103,7 +86,7 @@ function valuesOf(flag: string): string[] {
 
 const plan = Deno.args.includes("--quick") ? QUICK : FULL;
 const chosen = valuesOf("--runtime");
-const script = await prepare();
+const script = await prepareBeside(PEERS, FOLDER, "bench/delivery/main.ts");
 const versions: string[] = [];
 const columns: Delivery[][] = [];
 let failed = false;

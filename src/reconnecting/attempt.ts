@@ -4,16 +4,7 @@ import type { Clock } from "../web_socket/clock.ts";
 import { Deadline } from "../web_socket/deadline.ts";
 import type { WebSocketChannel } from "../web_socket/web_socket_channel.ts";
 import type { Target, TargetAddress } from "./reconnecting_channel.ts";
-
-/** What an {@linkcode Attempt} tells the channel. It does nothing after one of them, or after `giveUp`. */
-export interface AttemptEvents {
-  /** Connects to an address. Throws when it is malformed. */
-  connect(address: TargetAddress): WebSocketChannel;
-  /** There is an open connection. */
-  onConnected(connection: WebSocketChannel): void;
-  /** There will be none. */
-  onFailed(info: CloseInfo, isMisuse: boolean): void;
-}
+import type { ReconnectingCore } from "./reconnecting_core.ts";
 
 /** What an {@linkcode Attempt} is made with. */
 export interface AttemptOptions {
@@ -35,9 +26,12 @@ export function infoOf(error: unknown, initiator: CloseInitiator = "transport"):
   return { code: 1006, reason: "", wasClean: false, initiator, ...rest };
 }
 
-/** One attempt to connect: the target is asked, and what it gives becomes open, or not. */
+/**
+ * One attempt to connect: the target is asked, and what it gives becomes open, or not. It reports one of both to the
+ * channel, unless it was given up before.
+ */
 export class Attempt {
-  readonly #events: AttemptEvents;
+  readonly #core: ReconnectingCore;
   readonly #options: AttemptOptions;
   readonly #abort = new AbortController();
   #deadline: Deadline | null = null;
@@ -48,15 +42,15 @@ export class Attempt {
    * Begins.
    *
    * @param target What to connect to.
-   * @param events See {@linkcode AttemptEvents}.
+   * @param core The channel that connects.
    * @param options See {@linkcode AttemptOptions}.
    * @throws What `connect` throws of an address that is malformed.
    */
-  constructor(target: Target, events: AttemptEvents, options: AttemptOptions) {
-    this.#events = events;
+  constructor(target: Target, core: ReconnectingCore, options: AttemptOptions) {
+    this.#core = core;
     this.#options = options;
     if (typeof target !== "function") {
-      this.#await(events.connect(target), 0);
+      this.#await(core.connect(target), 0);
       return;
     }
     this.#limit(options.timeout, "the target function hasn't settled");
@@ -109,14 +103,14 @@ export class Attempt {
   }
 
   #fail(info: CloseInfo, isMisuse: boolean): void {
-    if (this.#finish()) this.#events.onFailed(info, isMisuse);
+    if (this.#finish()) this.#core.onFailed(info, isMisuse);
   }
 
   #take(made: unknown): void {
     if (this.#isOver) return isChannel(made) ? endQuietly(made) : undefined;
     try {
       if (isChannel(made)) this.#await(made, this.#options.timeout);
-      else this.#await(this.#events.connect(made as TargetAddress), 0);
+      else this.#await(this.#core.connect(made as TargetAddress), 0);
     } catch (error) {
       this.#fail(infoOf(error, "local"), true);
     }
@@ -130,7 +124,7 @@ export class Attempt {
       if (this.#isOver) return;
       this.#limit(this.#options.timeout, "the peer hasn't said hello");
       try {
-        this.#events.onConnected(connection);
+        this.#core.onConnected(connection);
       } catch (error) {
         this.#fail(infoOf(error, "local"), true);
       }

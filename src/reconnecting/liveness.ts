@@ -1,20 +1,5 @@
 import type { Clock } from "../web_socket/clock.ts";
-
-/** What a {@linkcode Liveness} asks of the channel. */
-export interface LivenessEvents {
-  /**
-   * Asks the peer for a sign of life.
-   *
-   * @returns Whether it could.
-   */
-  ask(): boolean;
-  /**
-   * No sign of life came in time.
-   *
-   * @param isProbe Whether it was asked for after a sleep.
-   */
-  onDead(isProbe: boolean): void;
-}
+import type { ReconnectingCore } from "./reconnecting_core.ts";
 
 /** How often to ask, and how long to wait, in milliseconds. */
 export interface LivenessTimes {
@@ -31,7 +16,7 @@ const LATE = 10;
 
 /** Whether the peer of one connection is still there: by heartbeats, and by a probe after a sleep. */
 export class Liveness {
-  readonly #events: LivenessEvents;
+  readonly #core: ReconnectingCore;
   readonly #clock: Clock;
   readonly #times: LivenessTimes;
   #timer: unknown;
@@ -42,12 +27,12 @@ export class Liveness {
   /**
    * Starts to ask regularly, where that is wanted.
    *
-   * @param events See {@linkcode LivenessEvents}.
+   * @param core The channel, which asks the peer.
    * @param clock Where times come from.
    * @param times See {@linkcode LivenessTimes}.
    */
-  constructor(events: LivenessEvents, clock: Clock, times: LivenessTimes) {
-    this.#events = events;
+  constructor(core: ReconnectingCore, clock: Clock, times: LivenessTimes) {
+    this.#core = core;
     this.#clock = clock;
     this.#times = times;
     this.#rest();
@@ -82,14 +67,14 @@ export class Liveness {
     this.stop();
     this.#isAsking = true;
     this.#isProbing = isProbe;
-    const dead = (): void => this.#events.onDead(isProbe);
+    const dead = (): void => this.#core.onDead(isProbe);
     this.#wait(ms, (late) => {
       // A background tab's timers are late every time: what has arrived is read before the next one.
       if (late > LATE) this.#wait(Math.min(late, ms), dead);
       else dead();
     });
     // The peer can't be asked, so it isn't to blame.
-    if (!this.#events.ask() && this.#isAsking) this.#rest();
+    if (!this.#core.ask() && this.#isAsking) this.#rest();
   }
 
   #wait(ms: number, then: (late: number) => void): void {

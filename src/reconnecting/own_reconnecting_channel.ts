@@ -15,6 +15,8 @@ import type { ReconnectingCloseInfo, ReconnectingState } from "./state.ts";
 /** What users hold of a channel that reconnects. */
 export class OwnReconnectingChannel extends StreamChannelBase<Message, MessageInput>
   implements ReconnectingChannel {
+  readonly stream: ChannelStream<Message>;
+  readonly sink: WebSocketSink;
   readonly #core: ReconnectingCore;
 
   /**
@@ -30,21 +32,15 @@ export class OwnReconnectingChannel extends StreamChannelBase<Message, MessageIn
     means: ReconnectingMeans,
   ) {
     super();
-    this.#core = new ReconnectingCore(target, options, means);
+    const core = this.#core = new ReconnectingCore(target, options, means);
+    this.stream = core.incoming;
+    this.sink = core.sink;
   }
 
   static {
     inspectAs(this.prototype, "ReconnectingChannel", ({ state, connection }) => {
       return { state: state.name, connection };
     });
-  }
-
-  get stream(): ChannelStream<Message> {
-    return this.#core.incoming;
-  }
-
-  get sink(): WebSocketSink {
-    return this.#core.sink;
   }
 
   get connection(): WebSocketChannel | null {

@@ -36,10 +36,10 @@ import {
   type SendOptions,
   type WebSocketSinkTarget,
 } from "../web_socket/web_socket_sink.ts";
-import { Attempt, type AttemptEvents, endQuietly, infoOf } from "./attempt.ts";
+import { Attempt, endQuietly, infoOf } from "./attempt.ts";
 import { asksForPatience, decisiveCode, delayAfter, isWorthRetrying } from "./back_off.ts";
 import type { Line, LineEvents, LineOpening } from "./line.ts";
-import { Liveness, type LivenessEvents, PROBE_TIMEOUT } from "./liveness.ts";
+import { Liveness, PROBE_TIMEOUT } from "./liveness.ts";
 import { readAddress, readReconnectingOptions } from "./options.ts";
 import { PlainLine } from "./plain_line.ts";
 import type { ReconnectingOptions, Target, TargetAddress } from "./reconnecting_channel.ts";
@@ -72,13 +72,7 @@ const NO_HEARTBEAT = { interval: 0, timeout: 0 };
  * Users hold a {@linkcode ReconnectingChannel}.
  */
 export class ReconnectingCore
-  implements
-    StreamEvents,
-    WebSocketSinkTarget,
-    LineEvents,
-    LivenessEvents,
-    AttemptEvents,
-    WakeUpEvents {
+  implements StreamEvents, WebSocketSinkTarget, LineEvents, WakeUpEvents {
   /** Where received messages go. */
   readonly incoming: MessageStream<Message>;
   /** Where sent messages come from. */
@@ -267,7 +261,7 @@ export class ReconnectingCore
     }
   }
 
-  /** See {@linkcode AttemptEvents.connect}. */
+  /** Connects to an address. Throws when it is malformed. */
   connect(address: TargetAddress): WebSocketChannel {
     const { url, protocols, ...options } = readAddress(address);
     const { connectTimeout, closeTimeout } = this.#options;
@@ -276,7 +270,7 @@ export class ReconnectingCore
     return this.#connect(url, all, this.#clock);
   }
 
-  /** See {@linkcode AttemptEvents.onConnected}. */
+  /** The attempt has an open connection. */
   onConnected(connection: WebSocketChannel): void {
     Channel.checkWhole(connection);
     this.#isDrained = false;
@@ -317,7 +311,7 @@ export class ReconnectingCore
     this.#enter({ name: "open", attempt: this.#failures + 1, downtime, resumable });
   }
 
-  /** See {@linkcode AttemptEvents.onFailed}. */
+  /** The attempt has failed. */
   onFailed(info: CloseInfo, isMisuse: boolean): void {
     this.#attempt = null;
     this.#isMisuse = isMisuse;
@@ -507,6 +501,11 @@ export class ReconnectingCore
 
   // Liveness.
 
+  /**
+   * Asks the peer for a sign of life.
+   *
+   * @returns Whether it could.
+   */
   ask(): boolean {
     const connection = this.#connection;
     if (connection === null) return false;
@@ -531,6 +530,7 @@ export class ReconnectingCore
     this.#line.beat(message);
   }
 
+  /** No sign of life came in time; `isProbe`: it was asked for after a sleep. */
   onDead(isProbe: boolean): void {
     const text = "The connection was lost: the peer gave no sign of life";
     this.#drop(infoOf(new WebSocketChannelError(text), "timeout"), isProbe);

@@ -234,11 +234,9 @@ export class Sessions<Context = unknown> implements AsyncDisposable {
       start: (channel, its) =>
         served.resolve(its.handle(handler as (channel: never) => unknown, channel)),
     };
-    new ServedConnection(connection, {
-      clock: this.#clock,
-      onHello: (carrier, hello) => this.#greet(carrier, hello, greeted),
-      onEnd: () => served.resolve(undefined),
-    });
+    const greet: Greet = (carrier, hello) => this.#greet(carrier, hello, greeted);
+    new ServedConnection(connection, this.#clock, greet);
+    connection.closed.then(() => served.resolve(undefined));
     await served.promise;
   }
 
@@ -334,27 +332,21 @@ function checkedIdentity(identity: unknown): unknown {
   );
 }
 
-/** What a {@linkcode ServedConnection} reports. */
-interface ServedConnectionEvents {
-  readonly clock: Clock;
-  /** The client's hello is in. It answers with the session; `null`: the connection is refused. */
-  onHello(carrier: ServedConnection, hello: Hello): ServerSession | null;
-  /** The connection has ended. */
-  onEnd(): void;
-}
+/** The client's hello is in: it gets a session; `null`: the connection is refused. */
+type Greet = (carrier: ServedConnection, hello: Hello) => ServerSession | null;
 
 /** A connection of a client that speaks `resume.v1`. */
 class ServedConnection implements Carrier {
   readonly connection: WebSocketChannel;
   readonly subscription: StreamSubscription;
-  readonly #events: ServedConnectionEvents;
+  readonly #greet: Greet;
   readonly #deadline: Deadline;
   #session: ServerSession | null = null;
 
-  constructor(connection: WebSocketChannel, events: ServedConnectionEvents) {
+  constructor(connection: WebSocketChannel, clock: Clock, greet: Greet) {
     this.connection = connection;
-    this.#events = events;
-    this.#deadline = new Deadline(events.clock, {
+    this.#greet = greet;
+    this.#deadline = new Deadline(clock, {
       ms: HELLO_TIMEOUT,
       onTime: () => this.refuse(tryAgainLater, "No hello in time"),
     });
@@ -362,7 +354,6 @@ class ServedConnection implements Carrier {
     connection.closed.then((info) => {
       this.#deadline.clear();
       this.#session?.lose(this, info);
-      events.onEnd();
     });
   }
 
@@ -371,7 +362,7 @@ class ServedConnection implements Carrier {
     this.#deadline.clear();
     const hello = parseHello(message);
     if (hello === null) this.refuse(PROTOCOL_ERROR, BROKEN);
-    else this.#session = this.#events.onHello(this, hello);
+    else this.#session = this.#greet(this, hello);
   }
 
   /** Closes it: it gets no session. */

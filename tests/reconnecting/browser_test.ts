@@ -8,6 +8,7 @@ import type { Tab } from "../support/dev_tools.ts";
 import { until } from "../support/turns.ts";
 import { chromium, ENTRY, PageServer, setOffline } from "./chromium.ts";
 import { Network } from "./network.ts";
+import { printTime } from "./times.ts";
 
 /** A dead connection that only the platform would notice stays for minutes. */
 const PATIENCE = 30_000;
@@ -117,9 +118,7 @@ browserTest("a page that is seen again replaces a dead connection", async (rig) 
   await tab.show(true);
   const before = performance.now();
   await until(() => network.guests.length === 2);
-  if (Deno.env.get("TEST_TIMES") !== undefined) {
-    console.log(`seen again: ${Math.round(performance.now() - before)} ms`);
-  }
+  printTime("Chromium: the connection is dead, without a sign of it", performance.now() - before);
   await assertEchoes(rig, "two");
   assertEquals(await rig.states(), "connecting open waiting connecting open");
 });

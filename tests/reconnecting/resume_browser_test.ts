@@ -31,6 +31,9 @@ globalThis.connect = (url) => {
 /** How long a test may take, in milliseconds. */
 const PATIENCE = 30_000;
 
+/** So often the page loses its network and has it again. */
+const CYCLES = 10;
+
 /** A page with a session, and its server. */
 interface Rig {
   readonly tab: Tab;
@@ -115,27 +118,32 @@ browserTest(
 );
 
 browserTest(
-  "offline and online: what both sides add meanwhile arrives once and in order",
+  "offline and online, again and again: what both sides add meanwhile arrives once and in order",
   async (rig) => {
     const { tab, server, channels, received } = rig;
+    const sent = ["before"];
+    const seen: string[] = [];
     await tab.evaluate(`channel.sink.add("before")`);
     await until(() => received.length === 1);
-    await setOffline(tab, true);
-    // In flight, on a connection that is lost; and while there is none.
     const [channel] = channels;
-    channel?.sink.add("in flight");
-    await tab.evaluate(`channel.sink.add("offline"); channel.connection?.terminate()`);
-    await tab.evaluate(`(async () => {
-    while (channel.state.name !== "paused") await new Promise((it) => setTimeout(it));
-  })()`);
-    // The server may not know that the client is away.
-    channel?.sink.add("away");
-    await setOffline(tab, false);
-    await until(() => received.length === 2);
-    assertEquals(await rig.seen(2), ["in flight", "away"]);
-    assertEquals([received, channels.length], [["before", "offline"], 1]);
-    const states = String(await tab.evaluate(`states.filter((it) => it === "reset").length`));
-    assertEquals(states, "0");
+    for (let i = 0; i < CYCLES; i++) {
+      await setOffline(tab, true);
+      // In flight, on a connection that is lost; and while there is none.
+      channel?.sink.add(`in flight ${i}`);
+      await tab.evaluate(`channel.sink.add("offline ${i}"); channel.connection?.terminate()`);
+      await tab.evaluate(`(async () => {
+        while (channel.state.name !== "paused") await new Promise((it) => setTimeout(it));
+      })()`);
+      // The server may not know that the client is away.
+      channel?.sink.add(`away ${i}`);
+      await setOffline(tab, false);
+      sent.push(`offline ${i}`);
+      seen.push(`in flight ${i}`, `away ${i}`);
+      await until(() => received.length === sent.length);
+      assertEquals(await rig.seen(seen.length), seen);
+    }
+    assertEquals([received, channels.length], [sent, 1]);
+    assertEquals(await tab.evaluate(`states.includes("reset")`), false);
     await tab.evaluate("channel.close(1000)");
     await until(() => server.channels.size === 0);
   },

@@ -1,15 +1,18 @@
 // Deno only: it starts programs, on the other runtimes as well
 
-/** Real sleep: a client that is stopped for longer than all its deadlines. */
+/** Real sleep: a client that is stopped for longer than all its deadlines. `deno task wake_up` prints the times. */
 
 import { assert, assertEquals } from "@std/assert";
 import { deadline, delay } from "@std/async";
 import type { ServerWebSocketChannel } from "../../src/server/mod.ts";
-import { bundled, PATIENCE, RUNTIMES, startProgram } from "../server/programs.ts";
+import { bundled, newestNode, PATIENCE, RUNTIMES, startProgram } from "../server/programs.ts";
 import { until } from "../support/turns.ts";
 import { Network } from "./network.ts";
+import { printTime } from "./times.ts";
 
 const PROGRAM = "tests/reconnecting/programs/staying.ts";
+
+const CLIENTS = [...RUNTIMES, ["newest Node", await newestNode()] as const];
 
 /** How long it is stopped, in milliseconds: longer than each of its deadlines. */
 const STOPPED = 3000;
@@ -49,7 +52,7 @@ const WAYS: Readonly<
   },
 };
 
-async function run(command: readonly string[], way: string): Promise<void> {
+async function run(command: readonly string[], way: string): Promise<number> {
   const { network, url } = await Network.start();
   const deadlines = way.includes("dead") ? "quiet" : "small";
   const program = await startProgram([...command, url, deadlines]);
@@ -70,9 +73,7 @@ async function run(command: readonly string[], way: string): Promise<void> {
     void last.sink.close(1000);
     const line = await program.printed("closed ");
     assertEquals(JSON.parse(line.slice("closed ".length)), { attempts, code: 1000 });
-    if (Deno.env.get("TEST_TIMES") !== undefined) {
-      console.log(`${way}: ${Math.round(took)} ms`, command[0]);
-    }
+    return took;
   } finally {
     await program.stop("SIGKILL");
     await network.close();
@@ -81,13 +82,16 @@ async function run(command: readonly string[], way: string): Promise<void> {
 
 for (const way of Object.keys(WAYS)) {
   Deno.test({
-    name: `a stopped client of ${RUNTIMES.map(([it]) => it).join(", ")}: ${way}`,
+    name: `a stopped client of ${CLIENTS.map(([it]) => it).join(", ")}: ${way}`,
     ignore: Deno.build.os === "windows",
     async fn() {
       const script = await bundled(PROGRAM);
-      const runs = RUNTIMES.map(([runtime, command]) =>
-        command === null ? null : run([...command, runtime === "Deno" ? PROGRAM : script], way)
-      );
+      const runs = CLIENTS.map(async ([runtime, command]) => {
+        if (command === null) return;
+        const took = await run([...command, runtime === "Deno" ? PROGRAM : script], way);
+        if (way.includes("healthy")) return;
+        printTime(`${runtime}: ${way}`, took);
+      });
       await deadline(Promise.all(runs), PATIENCE);
     },
   });
