@@ -68,23 +68,23 @@ export class Attempt {
     this.#limit(ms, NOT_OPEN);
   }
 
-  /** Messages may pass: nothing bounds the connection any more. */
-  done(): void {
-    this.#finish();
-  }
-
-  /** Nothing of it is left. */
-  giveUp(reason: unknown): void {
-    if (!this.#finish()) return;
-    this.#abort.abort(reason);
-    endQuietly(this.#connection);
-  }
-
-  #finish(): boolean {
+  /**
+   * Messages may pass, or never will: nothing bounds the connection any more.
+   *
+   * @returns Whether that is new.
+   */
+  done(): boolean {
     if (this.#isOver) return false;
     this.#isOver = true;
     this.#deadline?.clear();
     return true;
+  }
+
+  /** Nothing of it is left. */
+  giveUp(reason: unknown): void {
+    if (!this.done()) return;
+    this.#abort.abort(reason);
+    endQuietly(this.#connection);
   }
 
   #limit(ms: number, what: string): void {
@@ -103,7 +103,7 @@ export class Attempt {
   }
 
   #fail(info: CloseInfo, isMisuse: boolean): void {
-    if (this.#finish()) this.#core.onFailed(info, isMisuse);
+    if (this.done()) this.#core.onFailed(info, isMisuse);
   }
 
   #take(made: unknown): void {
@@ -127,6 +127,8 @@ export class Attempt {
         this.#core.onConnected(connection);
       } catch (error) {
         this.#fail(infoOf(error, "local"), true);
+        // Another error: it has a reader, to whom it is left.
+        if (error instanceof TypeError) endQuietly(connection);
       }
     }, (error) => {
       const closed = Promise.resolve(connection.closed);

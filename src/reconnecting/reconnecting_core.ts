@@ -85,7 +85,10 @@ export class ReconnectingCore
   readonly #connect: Connect;
   readonly #wakeUp: WakeUp;
   readonly #line: Line;
-  readonly #onAbort = (): void => this.#giveUpByUser(this.#options.signal?.reason);
+  readonly #onAbort = (): void => {
+    this.#cause ??= this.#options.signal?.reason;
+    void outlet.close(this.sink);
+  };
   #states: States | null = null;
   /** What `onState` is still to be called with; `null`: nothing, and it can be called at once. */
   #unannounced: ReconnectingState[] | null = null;
@@ -140,7 +143,7 @@ export class ReconnectingCore
     this.#wakeUp = wakeUp ?? WakeUp.of(clock);
     this.#awaySince = clock.now();
     this.incoming = new MessageStream<Message>(this, { sizeOf: sizeOfMessage });
-    this.sink = new ReconnectingSink(this, () => this.#isDropped());
+    this.sink = new ReconnectingSink(this);
     this.#line = options.resume?.createLine(this, { maxBuffer, closeTimeout, clock }) ??
       new PlainLine(this, { maxBuffer });
     this.#start();
@@ -471,7 +474,8 @@ export class ReconnectingCore
     return whileAway !== "queue" && !this.#isConnected;
   }
 
-  #isDropped(): boolean {
+  /** Whether a message that is added now is dropped. Throws when it is refused. */
+  isDropped(): boolean {
     if (this.#refuses) {
       if (this.#options.whileAway === "drop") return true;
       throw invalidState("Cannot add: there is no connection");
@@ -597,12 +601,6 @@ export class ReconnectingCore
     } catch {
       endQuietly(this.#connection);
     }
-  }
-
-  #giveUpByUser(reason: unknown): void {
-    if (this.#isOver) return;
-    this.#cause ??= reason;
-    void outlet.close(this.sink);
   }
 
   #close(code: number | undefined, reason: string | undefined): void {

@@ -6,8 +6,8 @@ import {
   type MessageInput,
   OwnWebSocketSink,
   type SendOptions,
-  type WebSocketSinkTarget,
 } from "../web_socket/web_socket_sink.ts";
+import type { ReconnectingCore } from "./reconnecting_core.ts";
 
 /** What a sink's load is: all that counts is whether there is room, and whether it is empty. */
 export const EMPTY = 0;
@@ -18,19 +18,16 @@ export const FULL = 2;
 
 /** The sink of a channel that reconnects: what is added while there is no connection may be refused. */
 export class ReconnectingSink extends OwnWebSocketSink implements ChannelSink<MessageInput> {
-  readonly #target: WebSocketSinkTarget;
-  readonly #isDropped: () => boolean;
+  readonly #core: ReconnectingCore;
 
   /**
    * Creates an open sink.
    *
-   * @param target Takes the messages.
-   * @param isDropped Whether a message that is added now is dropped; it throws when it is refused.
+   * @param core Takes the messages.
    */
-  constructor(target: WebSocketSinkTarget, isDropped: () => boolean) {
-    super(target, { highWaterMark: FULL, closeWins: true });
-    this.#target = target;
-    this.#isDropped = isDropped;
+  constructor(core: ReconnectingCore) {
+    super(core, { highWaterMark: FULL, closeWins: true });
+    this.#core = core;
   }
 
   get #isOpen(): boolean {
@@ -39,8 +36,8 @@ export class ReconnectingSink extends OwnWebSocketSink implements ChannelSink<Me
 
   override add(message: MessageInput, options?: SendOptions): boolean {
     if (this.#isOpen) {
-      this.#target.check?.(message, options);
-      if (this.#isDropped()) return false;
+      this.#core.check(message, options);
+      if (this.#core.isDropped()) return false;
     }
     return super.add(message, options);
   }
