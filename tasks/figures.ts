@@ -105,7 +105,7 @@ interface Budget {
 const FORWARDS: Budget = { budget: 142, goal: 39 };
 const CALLBACK_INTERFACES: Budget = { budget: 27, goal: 9 };
 /** What a sink hands its values to, and that of a WebSocket channel, do the work: they are no listeners. */
-const CALLBACK_INTERFACES_OF_OTHER_NAMES: Budget = { budget: 27 };
+const CALLBACK_INTERFACES_OF_OTHER_NAMES: Budget = { budget: 3 };
 
 /** The budgets of a message's way. */
 interface WayBudgets {
