@@ -202,7 +202,7 @@ test(
       writeFileSync(`${folder}/app.py`, ASGI);
       const run = `exec ${hypercorn?.[0]} -m hypercorn --bind 127.0.0.1:${port} app:app`;
       return ["sh", "-c", `cd ${folder} && ${run}`];
-    }, "server"),
+    }, { closer: "server", count: 1 }),
 );
 
 const chromium = findCommand([["chromium"], ["chromium-browser"], ["google-chrome"]]);
