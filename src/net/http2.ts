@@ -10,7 +10,7 @@ import { platform } from "../web_socket/platform.ts";
 import type { Socket } from "./builtins.ts";
 
 /** Header fields as `node:http2` takes and gives them: in lower case, pseudo-header fields among them. */
-export type Http2Fields = Readonly<Record<string, string | number | readonly string[] | undefined>>;
+export type Http2Fields = Record<string, string | number | string[] | undefined>;
 
 /** What is used of a stream of `node:http2`: one request and its answer. */
 export interface Http2Stream {
