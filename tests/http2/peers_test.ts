@@ -164,7 +164,7 @@ test(
           `Listen 127.0.0.1:${port}`,
           `Protocols h2c http/1.1`,
           `H2WebSockets on`,
-          `ProxyPass / http://127.0.0.1:${echo}/ upgrade=websocket`,
+          `ProxyPass / http://127.0.0.1:${echo}/ upgrade=websocket retry=0`,
         ];
         writeFileSync(`${folder}/apache.conf`, config.join("\n") + "\n");
         return [...apache ?? [], "-X", "-d", folder, "-f", `${folder}/apache.conf`];
