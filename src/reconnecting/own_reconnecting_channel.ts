@@ -1,7 +1,9 @@
 import type { ChannelStream } from "../stream_channel/channel_stream.ts";
 import { type ChannelLike, partsOf } from "../stream_channel/channel_like.ts";
 import { pipe, StreamChannelBase } from "../stream_channel/stream_channel.ts";
+import { Channel } from "../web_socket/channel.ts";
 import { inspectAs } from "../web_socket/inspection.ts";
+import { PassingOn } from "../web_socket/passing_on.ts";
 import type { Message, WebSocketChannel } from "../web_socket/web_socket_channel.ts";
 import {
   endUnasked,
@@ -76,7 +78,13 @@ export class OwnReconnectingChannel extends StreamChannelBase<Message, MessageIn
   }
 
   override pipe(other: ChannelLike<MessageInput, Message>): Promise<void> {
-    return pipe<Message, MessageInput>(this, partsOf(other), endUnasked);
+    const parts = partsOf(other);
+    Channel.checkParts(this, parts);
+    return pipe<Message, MessageInput>(
+      this,
+      parts,
+      (sink) => new PassingOn(sink, () => endUnasked(sink)),
+    );
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

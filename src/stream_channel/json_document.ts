@@ -1,3 +1,4 @@
+import { isBinary } from "../realm/bytes.ts";
 import { isPromiseLike } from "../realm/kinds.ts";
 import { type ChannelLike, type ChannelParts, partsOf } from "./channel_like.ts";
 import type { ChannelSink } from "./channel_sink.ts";
@@ -177,6 +178,14 @@ function transform<In, Out>(
   return new DelegatingStreamChannel(relay);
 }
 
+function inParts(message: unknown): TypeError {
+  return new TypeError(
+    `Cannot receive: a JSON document must be one text, got ${
+      shown(message)
+    }. Connect or serve without streamLargerThan`,
+  );
+}
+
 class Decoder<In, Out> implements WaitingHandlers<JsonText, In> {
   readonly #malformed: Malformed<In, Out>;
   readonly #schema: StandardSchema<unknown, In> | undefined;
@@ -197,7 +206,11 @@ class Decoder<In, Out> implements WaitingHandlers<JsonText, In> {
   }
 
   transform(text: JsonText, emit: (value: In) => void): void | Promise<void> {
-    if (typeof text !== "string") return this.#reject(text, new MalformedJsonError(text), emit);
+    if (typeof text !== "string") {
+      // Whoever decides what to do with malformed documents doesn't read it, and all others would wait behind it.
+      if (!isBinary(text)) throw inParts(text);
+      return this.#reject(text, new MalformedJsonError(text), emit);
+    }
     const parse = this.#parse;
     let value: unknown;
     try {

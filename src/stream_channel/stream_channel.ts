@@ -367,18 +367,18 @@ export function withCloseGuarantee<In, Out>(
 /**
  * Connects two channels, as {@linkcode StreamChannel.pipe} does.
  *
- * @param end Ends the sink of the channel whose counterpart has ended. Left out: it is closed.
+ * @param outgoing See {@linkcode PipeOptions.outgoing}.
  */
 export function pipe<In, Out>(
   one: ChannelParts<In, Out>,
   other: ChannelParts<Out, In>,
-  end?: (sink: ChannelSink<never>) => void,
+  outgoing?: <T>(sink: ChannelSink<T>) => Outgoing<T>,
 ): Promise<void> {
   const giveUp = new AbortController();
   const { signal } = giveUp;
-  const there = pipeOneWay(one.stream, other.sink, { signal, end });
+  const there = pipeOneWay(one.stream, other.sink, { signal, outgoing });
   try {
-    const back = pipeOneWay(other.stream, one.sink, { signal, end });
+    const back = pipeOneWay(other.stream, one.sink, { signal, outgoing });
     return preHandled(
       Promise.all([there, back]).then(ignore, (error) => {
         giveUp.abort();
@@ -399,14 +399,28 @@ function endWith(error: unknown, sink: ChannelSink<never>): void {
   closeQuietly(sink);
 }
 
+/** Takes what a stream gives, and its end, to a sink. */
+export interface Outgoing<T> {
+  /** Adds a value. Returns `false`, or throws, as the sink's `add`. */
+  add(value: T): boolean;
+  /** The stream has ended: so does the sink. */
+  end(): void;
+  /** What is added for longer than a call; it rejects when not all of it was. */
+  readonly sent: Promise<void> | null;
+}
+
 /** Options of {@linkcode pipeOneWay}. */
-export interface PipeOptions {
+export interface PipeOptions<T> {
   /** When it fulfils, room isn't waited for any more. */
   readonly hurry?: Promise<void>;
   /** When it aborts, nothing more is taken from the stream. */
   readonly signal?: AbortSignal;
-  /** Ends the sink when the stream has ended. Left out: it is closed. */
-  readonly end?: ((sink: ChannelSink<never>) => void) | undefined;
+  /** What takes the values to the sink. Left out: they are added, and the sink is closed at the end. */
+  readonly outgoing?: ((sink: ChannelSink<T>) => Outgoing<T>) | undefined;
+}
+
+function straight<T>(sink: ChannelSink<T>): Outgoing<T> {
+  return { add: (value) => sink.add(value), end: () => closeQuietly(sink), sent: null };
 }
 
 /**
@@ -419,9 +433,10 @@ export interface PipeOptions {
 export function pipeOneWay<T>(
   stream: ChannelStream<T>,
   sink: ChannelSink<T>,
-  { hurry, signal, end = closeQuietly }: PipeOptions = {},
+  { hurry, signal, outgoing = straight }: PipeOptions<T> = {},
 ): Promise<void> {
   const { promise, resolve, reject } = new Deferred();
+  const out = outgoing(sink);
   let hurries = false;
   const fail = (error: unknown): void => {
     reject(error);
@@ -430,7 +445,7 @@ export function pipeOneWay<T>(
   const subscription: StreamSubscription = stream.listen((value) => {
     try {
       // Dropped: why, the sink's `flush` tells when it is done.
-      if (!sink.add(value)) return subscription.cancel();
+      if (!out.add(value)) return subscription.cancel();
     } catch (error) {
       fail(error);
       return subscription.cancel();
@@ -439,7 +454,7 @@ export function pipeOneWay<T>(
   }, {
     onError: fail,
     // `done`, below, reports the result.
-    onDone: () => end(sink),
+    onDone: () => out.end(),
     signal,
   });
   hurry?.then(() => {
@@ -447,7 +462,7 @@ export function pipeOneWay<T>(
     subscription.resume();
   });
   const stop = (): void => subscription.cancel();
-  sink.done.then(() => sink.flush()).then(resolve, reject);
+  sink.done.then(() => sink.flush()).then(() => out.sent ?? undefined).then(resolve, reject);
   sink.done.then(stop, stop);
   return promise;
 }

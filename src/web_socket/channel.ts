@@ -17,9 +17,11 @@ import type { Capabilities } from "./capabilities.ts";
 import type { ChannelCore } from "./channel_core.ts";
 import type { HandshakeResponse } from "./errors.ts";
 import type { ConnectionInfo } from "./connection_info.ts";
+import type { IncomingMessage } from "./incoming_message.ts";
 import { inspectAs, shownProtocol } from "./inspection.ts";
 import type { CloseInfo } from "./close_info.ts";
 import { closeLike } from "./close_like.ts";
+import { checkTakesParts, PassingOn } from "./passing_on.ts";
 import type {
   ChannelState,
   Message,
@@ -130,14 +132,30 @@ export class Channel<In = Message, Out = MessageInput> extends StreamChannelBase
     return #core in channel && channel.#derived === null ? channel.#core : null;
   }
 
+  /** Whether large messages are delivered in parts. What transforms its stream may have joined them. */
+  static deliversInParts(channel: object): boolean {
+    return #core in channel && channel.#core.deliversInParts &&
+      channel.stream as unknown === channel.#core.incoming;
+  }
+
   /**
-   * Refuses a channel whose large messages are delivered in parts. What transforms its stream may have joined them.
+   * Refuses to join two channels where one has messages in parts and the other one can't take them.
+   *
+   * @throws {UnsupportedError} When its transport can't.
+   * @throws {TypeError} When its sink isn't a WebSocket channel's own.
+   */
+  static checkParts(one: ChannelParts<unknown, never>, other: ChannelParts<unknown, never>): void {
+    if (Channel.deliversInParts(one)) checkTakesParts(other);
+    if (Channel.deliversInParts(other)) checkTakesParts(one);
+  }
+
+  /**
+   * Refuses a channel whose large messages are delivered in parts.
    *
    * @throws {TypeError} When it is one.
    */
   static checkWhole(channel: object): void {
-    if (!(#core in channel) || !channel.#core.deliversInParts) return;
-    if (channel.stream as unknown !== channel.#core.incoming) return;
+    if (!Channel.deliversInParts(channel)) return;
     throw new TypeError(
       "Cannot use the channel: it must be created without streamLargerThan, as its messages must be whole",
     );
@@ -254,14 +272,19 @@ export class Channel<In = Message, Out = MessageInput> extends StreamChannelBase
     return new Channel(channel.#core, parts);
   }
 
-  override pipe(other: ChannelLike<Out, In>): Promise<void> {
-    const parts = partsOf(other);
-    if (!("closed" in other && "closeCode" in other)) return pipe<In, Out>(this, parts, endUnasked);
-    const channel = other as WebSocketChannel<Out, In>;
-    return pipe<In, Out>(this, parts, (sink) => {
-      if (sink === parts.sink) closeLike(this, channel);
+  override pipe(
+    other: ChannelLike<Out | IncomingMessage, Exclude<In, IncomingMessage>>,
+  ): Promise<void> {
+    const parts = partsOf(other as ChannelLike<Out, In>);
+    Channel.checkParts(this, parts);
+    const isWebSocket = "closed" in other && "closeCode" in other;
+    const channel = other as unknown as WebSocketChannel<Out, In>;
+    const end = (sink: object): void => {
+      if (!isWebSocket) endUnasked(sink as ChannelSink<never>);
+      else if (sink === parts.sink) closeLike(this, channel);
       else closeLike(channel, this);
-    });
+    };
+    return pipe<In, Out>(this, parts, (sink) => new PassingOn(sink, () => end(sink)));
   }
 
   override transform<NewIn, NewOut>(

@@ -93,9 +93,8 @@ export class OwnIncomingMessage implements IncomingMessageOf<"text" | "binary", 
     return this.#isCancelled;
   }
 
-  cancel(): void {
-    inlet.leave(this.readable);
-  }
+  /** A property of its own: a structured clone, which would have no content, then fails. */
+  readonly cancel = (): void => inlet.leave(this.readable);
 
   /** The next part of the content. */
   add(part: string | Uint8Array, received: number): void {

@@ -7,6 +7,7 @@ import type { Capabilities } from "./capabilities.ts";
 import type { CloseInfo } from "./close_info.ts";
 import type { ConnectionInfo } from "./connection_info.ts";
 import type { HandshakeResponse } from "./errors.ts";
+import type { IncomingMessage } from "./incoming_message.ts";
 import type { MessageInput, WebSocketSink } from "./web_socket_sink.ts";
 
 /** A received message: text, or bytes. */
@@ -128,13 +129,17 @@ export interface WebSocketChannel<In = Message, Out = MessageInput>
   /**
    * Connects this channel with another one, both ways: see {@linkcode StreamChannel.pipe}. Where the other one is a
    * WebSocket channel as well, its close code and reason pass on, as `relay` of `./server` passes them on: without a
-   * code when there was none, 1014 or 1011 after a connection that was lost.
+   * code when there was none, 1014 or 1011 after a connection that was lost. A message that `streamLargerThan` delivers
+   * in parts is sent on while it arrives; the other one must then be a WebSocket channel with the capability
+   * `messageStreams`, whose sink isn't transformed.
    *
    * @param other A channel that takes what this one gives, and the other way round.
    * @returns A promise that fulfils when both directions have ended, or rejects with the first error.
    * @throws {DOMException} `InvalidStateError` when one of the two streams has a reader.
+   * @throws {UnsupportedError} When one delivers messages in parts, and the other one can't send them so.
+   * @throws {TypeError} When one delivers messages in parts, and the other one's sink takes none.
    */
-  pipe(other: ChannelLike<Out, In>): Promise<void>;
+  pipe(other: ChannelLike<Out | IncomingMessage, Exclude<In, IncomingMessage>>): Promise<void>;
   /** See {@linkcode StreamChannel.transform}. */
   transform<NewIn, NewOut>(
     transformer: ChannelTransformer<In, Out, NewIn, NewOut>,

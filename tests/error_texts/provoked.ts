@@ -585,6 +585,8 @@ export const PROVOKED: Readonly<Record<string, Provoke | Elsewhere>> = {
     },
   "Cannot use the channel: it must be created without streamLargerThan, as its messages must be whole":
     () => toWebSocket(webSocketChannelPair({ streamLargerThan: 0 }).client),
+  "Cannot pass on messages in parts: the sink must be a WebSocket channel's own, and not transformed. Leave out streamLargerThan":
+    () => webSocketChannelPair({ streamLargerThan: 0 }).client.pipe(channelPair().local as never),
   'Cannot use the options: streamLargerThan needs invalidText "fail" or "replace", as "bytes" needs whole messages':
     () => connect({ streamLargerThan: 1, invalidText: "bytes" }),
   "Cannot add: a message must be a string, an ArrayBuffer or a view of one, got …": () =>
@@ -788,6 +790,14 @@ export const PROVOKED: Readonly<Record<string, Provoke | Elsewhere>> = {
   "Cannot use the options: they are a schema. Give { incoming: schema }": () =>
     jsonDocument(wrong(ISSUES)),
   "Cannot receive: the message is not JSON at line …, column …, expected …": () => json({}, "{"),
+  "Cannot receive: a JSON document must be one text, got …": async () => {
+    const { client, server } = webSocketChannelPair({ streamLargerThan: 0 });
+    client.stream.discard();
+    client.sink.add("1");
+    server.transform(jsonDocument).stream.discard();
+    await client.closed;
+    return (await server.closed).error;
+  },
   "Cannot receive: a JSON document is text, and the message is binary": () =>
     json({}, new Uint8Array(1)),
   "Cannot receive: the message could not be parsed": () =>
