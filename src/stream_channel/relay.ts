@@ -158,14 +158,17 @@ export class Relay<In, Out, NewIn = In, NewOut = Out> implements SinkTarget<NewO
     if (typeof decode === "function") return (value) => this.#receive(value, decode);
     const { stream } = this;
     const emit = (value: NewIn): void => inlet.add(stream, value);
-    if (decode === undefined) return emit as unknown as (value: In) => void;
+    if (decode === undefined) {
+      return (value) =>
+        this.#deaf ? drop(value) : inlet.add(stream as MessageStream<unknown>, value);
+    }
     const handlers = decode.create();
     this.#flushStream = () => handlers.flush?.(emit);
     return (value) => this.#transform(value, handlers, emit);
   }
 
   #receive(value: In, decode: (value: In) => NewIn): void {
-    if (this.#deaf) return;
+    if (this.#deaf) return drop(value);
     let decoded: NewIn;
     try {
       decoded = decode(value);
@@ -180,7 +183,7 @@ export class Relay<In, Out, NewIn = In, NewOut = Out> implements SinkTarget<NewO
     handlers: WaitingHandlers<In, NewIn>,
     emit: (value: NewIn) => void,
   ): void {
-    if (this.#deaf) return;
+    if (this.#deaf) return drop(value);
     try {
       const waiting = handlers.transform(value, emit);
       if (waiting !== undefined) this.#wait(waiting);
@@ -339,6 +342,13 @@ export class Relay<In, Out, NewIn = In, NewOut = Out> implements SinkTarget<NewO
       return Promise.reject(error);
     }
   }
+}
+
+/** Drops a value. One that is still arriving, such as a message in parts, would hold up all behind it. */
+function drop(value: unknown): void {
+  if (typeof value !== "object" || value === null) return;
+  const { readable, cancel } = value as { readable?: unknown; cancel?: unknown };
+  if (readable instanceof MessageStream && typeof cancel === "function") cancel();
 }
 
 /**

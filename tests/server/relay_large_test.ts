@@ -266,3 +266,19 @@ Deno.test("a message in parts can't be cloned: a port or a worker gets none with
   });
   client.sink.add(new Uint8Array(2000));
 });
+
+Deno.test("a transformed channel whose reader has left skips messages in parts, and what is behind them goes on", async () => {
+  const ways: ((channel: Streaming) => { stream: { discard(): void } })[] = [
+    (it) => it.transformStream((message) => message),
+    (it) => it.changeStream((stream) => stream),
+    (it) => it.transform(jsonDocument as never),
+  ];
+  for (const way of ways) {
+    const { client, server } = pair();
+    way(server).stream.discard();
+    await client.sink.addMessage([new Uint8Array(500_000)], { kind: "binary" });
+    await client.ping();
+    void client.sink.close(4004);
+    assertEquals((await server.closed).code, 4004);
+  }
+});
