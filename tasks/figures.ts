@@ -57,15 +57,15 @@ const ROOMS: Rooms = {
   "src/permessage_deflate": { files: 6, lines: 1288 },
   "src/protocol": { files: 17, lines: 3377 },
   "src/realm": { files: 4, lines: 334 },
-  "src/reconnecting": { files: 25, lines: 3946 },
-  "src/server": { files: 38, lines: 6470 },
-  "src/stream_channel": { files: 22, lines: 6266 },
+  "src/reconnecting": { files: 25, lines: 3954 },
+  "src/server": { files: 38, lines: 6479 },
+  "src/stream_channel": { files: 22, lines: 6304 },
   "src/faces": { files: 11, lines: 1588 },
   "src/page_faces": { files: 2, lines: 123 },
   "src/topics": { files: 13, lines: 3256 },
   "src/topics_testing": { files: 2, lines: 608 },
   "src/testing": { files: 6, lines: 562 },
-  "src/web_socket": { files: 50, lines: 7040 },
+  "src/web_socket": { files: 51, lines: 7166 },
 };
 
 /** What the folder of streams is to come down to. */
