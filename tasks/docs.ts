@@ -71,7 +71,7 @@ function withLinks(text: string, path: string): string {
   return text.replace(/(\]\()(?![a-z]+:|#)([^)\s]+)(?=\))/g, (all, before, link) => {
     const { pathname, hash } = new URL(link, `file:///${path}`);
     if (pathname === "/docs/README.md") return `${before}/${hash}`;
-    if (pathname.startsWith("/docs/")) return all;
+    if (/^\/docs\/.*\.(?:md|svg|png)$/.test(pathname)) return all;
     const kind = pathname.endsWith("/") ? "tree" : "blob";
     return `${before}${REPOSITORY}/${kind}/main${pathname.replace(/\/$/, "")}${hash}`;
   });
