@@ -143,6 +143,8 @@ export class ResumeLine implements Line, SessionLinkEvents {
     this.#stage = "resumable";
     this.#report({ resumable: true, unacknowledged, protocol });
     if (this.#connection === connection) this.#link.open(connection);
+    // The hello has acknowledged what it counts, or the session before is gone: there is room.
+    this.#events.onDrained();
   }
 
   receive(message: Message): Message | null {

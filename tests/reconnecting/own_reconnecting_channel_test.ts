@@ -1,6 +1,7 @@
 // Not in browsers: it serves
 
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { deadline } from "@std/async";
 import {
   ReconnectingChannel,
   type ReconnectingOptions,
@@ -110,4 +111,27 @@ Deno.test("reconnecting: the hello of resumption counts towards a server's rateL
       "The option retry decides",
   );
   await server.close();
+});
+
+Deno.test("resumption: what the hello of the next connection acknowledges ends a flush, and makes room", async () => {
+  const pairs = [1, 2].map(() => webSocketChannelPair({ protocol: "resume.v1" }));
+  let next = 0;
+  const channel = ReconnectingChannel.connect(() => pairs[next++]!.client, {
+    resume: resumption(),
+    maxBuffer: 32,
+    firstDelay: 1,
+  });
+  const [first, second] = pairs.map(({ server }) => server);
+  await first!.stream.next();
+  first!.sink.add('!{"session":"a","received":0,"window":1000}');
+  channel.sink.add("received, and not acknowledged");
+  const flushed = channel.sink.flush();
+  const { ready } = channel.sink;
+  while ((await first!.stream.next()).value !== "=received, and not acknowledged");
+  first!.terminate();
+  await second!.stream.next();
+  second!.sink.add('!{"session":"a","received":1,"window":1000}');
+  await deadline(Promise.all([flushed, ready]), 5000);
+  assertEquals([channel.sink.bufferedAmount, channel.sink.hasRoom], [0, true]);
+  await channel.close();
 });

@@ -141,6 +141,7 @@ browserTest(
       seen.push(`in flight ${i}`, `away ${i}`);
       await until(() => received.length === sent.length);
       assertEquals(await rig.seen(seen.length), seen);
+      await tab.evaluate("channel.sink.flush()");
     }
     assertEquals([received, channels.length], [sent, 1]);
     assertEquals(await tab.evaluate(`states.includes("reset")`), false);
