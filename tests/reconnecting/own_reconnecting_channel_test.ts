@@ -1,6 +1,6 @@
 // Not in browsers: it serves
 
-import { assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
 import { deadline } from "@std/async";
 import {
   ReconnectingChannel,
@@ -134,4 +134,13 @@ Deno.test("resumption: what the hello of the next connection acknowledges ends a
   await deadline(Promise.all([flushed, ready]), 5000);
   assertEquals([channel.sink.bufferedAmount, channel.sink.hasRoom], [0, true]);
   await channel.close();
+});
+
+Deno.test("resumption: a server without sessions that chooses no subprotocol ends the channel", async () => {
+  const server = await WebSocketServer.bind({ port: 0, handler: ({ stream }) => stream.discard() });
+  const channel = ReconnectingChannel.connect(server.url, { resume: resumption() });
+  const { error, attempts } = await channel.closed;
+  assertStringIncludes(String(error), "the server chose none of the offered subprotocols");
+  assertEquals(attempts, 1);
+  await server.close();
 });

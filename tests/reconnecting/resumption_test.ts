@@ -56,6 +56,15 @@ Deno.test("resumption: received messages are acknowledged after a second, or 64 
   assertEquals([server.said.length, clock.pending], [4, 0]);
 });
 
+Deno.test("resumption: received messages are acknowledged at a quarter of a small window", () => {
+  const client = new ResumeClient(new ManualClock(), 1000);
+  const server = play(client);
+  server.say(HELLO, new Uint8Array(249));
+  assertEquals(server.said.slice(1), ["#0"]);
+  server.say(new Uint8Array(1));
+  assertEquals(server.said.slice(2), ["#2"]);
+});
+
 Deno.test("resumption: the server's window is kept", () => {
   const client = new ResumeClient(new ManualClock());
   const server = play(client);
