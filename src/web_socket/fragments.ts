@@ -1,6 +1,7 @@
 import { Utf8Validator } from "../protocol/utf8.ts";
 import { bytesOf, plainBytes } from "../realm/bytes.ts";
 import type { Pull } from "../stream_channel/add_stream.ts";
+import { loopGuard } from "../stream_channel/loop_guard.ts";
 import { checkMessage } from "./message_input.ts";
 import type { MessageInput } from "./web_socket_sink.ts";
 
@@ -20,6 +21,7 @@ export class Fragments implements Pull<Uint8Array> {
   #at = 0;
   /** The first half of a code point whose other half is in the next chunk. */
   #surrogate = "";
+  #isCancelled = false;
 
   /**
    * Begins with nothing.
@@ -33,6 +35,7 @@ export class Fragments implements Pull<Uint8Array> {
   }
 
   cancel(): void {
+    this.#isCancelled = true;
     this.#source.cancel();
   }
 
@@ -40,10 +43,14 @@ export class Fragments implements Pull<Uint8Array> {
     for (;;) {
       const piece = this.#cut();
       if (piece.length > 0) return { done: false, value: piece };
+      // Chunks without content may follow each other without end.
+      const turn = loopGuard.step();
+      if (turn !== null) await turn;
+      if (this.#isCancelled) return { done: true, value: undefined };
       const result = await this.#source.next();
       if (!result.done) this.#take(result.value);
       else if (this.#surrogate === "") return this.#end(result);
-      else this.#take("");
+      else this.#takeSurrogate();
     }
   }
 
@@ -54,10 +61,11 @@ export class Fragments implements Pull<Uint8Array> {
 
   #take(chunk: MessageInput): void {
     checkMessage(chunk);
+    if ((typeof chunk === "string" ? chunk.length : chunk.byteLength) === 0) return;
     if (typeof chunk === "string") {
       // A lone surrogate becomes U+FFFD, as in a message that is added at once.
       const text = this.#surrogate + chunk;
-      const isCut = chunk !== "" && isHigh(text.charCodeAt(text.length - 1));
+      const isCut = isHigh(text.charCodeAt(text.length - 1));
       this.#surrogate = isCut ? text.slice(-1) : "";
       this.#chunk = isCut ? text.slice(0, -1) : text;
     } else if (this.#surrogate === "") this.#chunk = plainBytes(bytesOf(chunk));
@@ -70,6 +78,13 @@ export class Fragments implements Pull<Uint8Array> {
       all.set(bytes, before.length);
       this.#chunk = all;
     }
+    this.#at = 0;
+  }
+
+  /** No other half comes. */
+  #takeSurrogate(): void {
+    this.#chunk = this.#surrogate;
+    this.#surrogate = "";
     this.#at = 0;
   }
 

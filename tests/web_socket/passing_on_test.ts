@@ -22,7 +22,7 @@ import { FakeWebSocket } from "../support/fake_web_socket.ts";
 import { deferred } from "../support/promises.ts";
 import { turn, until } from "../support/turns.ts";
 import { assertNoUncaught } from "../support/unhandled.ts";
-import { withServer } from "./support.ts";
+import { withServer } from "../server/support.ts";
 
 const LARGE = { streamLargerThan: 1000, maxMessageSize: Infinity } as const;
 
