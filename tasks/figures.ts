@@ -65,7 +65,7 @@ const ROOMS: Rooms = {
   "src/topics": { files: 13, lines: 3256 },
   "src/topics_testing": { files: 2, lines: 608 },
   "src/testing": { files: 6, lines: 562 },
-  "src/web_socket": { files: 51, lines: 7166 },
+  "src/web_socket": { files: 51, lines: 7181 },
 };
 
 /** What the folder of streams is to come down to. */
