@@ -49,13 +49,19 @@ const PATIENCE = 30_000;
 async function serve(
   port: number,
   channels: ServerWebSocketChannel[],
-  { body, stop }: { body: (server: EntryServer) => Promise<void>; stop: () => Promise<unknown> },
+  { name, body, stop }: {
+    name: Entry["name"];
+    body: (server: EntryServer) => Promise<void>;
+    stop: () => Promise<unknown>;
+  },
 ): Promise<void> {
   const failures: unknown[] = [];
   const fail = (error: unknown): void => void failures.push(error);
   await body({ url: `ws://127.0.0.1:${port}`, channels }).catch(fail);
   for (const channel of channels) channel.terminate();
-  await deadline(stop(), PATIENCE).catch(fail);
+  await deadline(stop(), PATIENCE).catch((cause: unknown) =>
+    fail(new Error(`The server of ${name} does not end`, { cause }))
+  );
   if (failures.length > 0) throw failures[0];
 }
 
@@ -67,7 +73,7 @@ const bind: Entry["run"] = async (options, body) => {
     for await (const channel of server) echo(channel, channels, options);
   })();
   const stop = (): Promise<unknown> => Promise.all([server.close({ drainTimeout: 1000 }), serving]);
-  await serve(server.address.port, channels, { body, stop });
+  await serve(server.address.port, channels, { name: "bind", body, stop });
 };
 
 const accept: Entry["run"] = async (options, body) => {
@@ -79,19 +85,21 @@ const accept: Entry["run"] = async (options, body) => {
   });
   const port = await listen(server);
   const stop = (): Promise<unknown> => closeServer(server);
-  await serve(port, channels, { body, stop });
+  await serve(port, channels, { name: "acceptUpgrade", body, stop });
 };
 
 const onDeno: Entry["run"] = async (options, body) => {
   const channels: ServerWebSocketChannel[] = [];
   const server = upgradeOnDeno(options, (channel) => echo(channel, channels, options));
-  await serve(server.port, channels, { body, stop: () => server.stop() });
+  // Deno's shutdown may never end once a client has left during its upgrade.
+  const stop = (): Promise<unknown> => server.stop(true);
+  await serve(server.port, channels, { name: "upgradeWebSocket", body, stop });
 };
 
 const onBun: Entry["run"] = async (options, body) => {
   const channels: ServerWebSocketChannel[] = [];
   const server = upgradeOnBun(options, (channel) => echo(channel, channels, options));
-  await serve(server.port, channels, { body, stop: () => server.stop(true) });
+  await serve(server.port, channels, { name: "bunWebSocket", body, stop: () => server.stop(true) });
 };
 
 /** All ways in: those that this platform lacks included, so that a report names them. */

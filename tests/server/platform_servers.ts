@@ -12,16 +12,16 @@ import {
 /** A server of the platform's own. */
 export interface PlatformServer {
   readonly port: number;
-  /** Stops it; on Bun with its connections only if `force` is true. */
+  /** Stops it; with its connections if `force` is true. */
   stop(force?: boolean): Promise<void>;
 }
 
 interface Globals {
   Deno: {
     serve(
-      options: { port: number; hostname: string; onListen: () => void },
+      options: { port: number; hostname: string; onListen: () => void; signal: AbortSignal },
       handler: (request: Request, info: { remoteAddr: object }) => Promise<Response>,
-    ): { addr: { port: number }; shutdown(): Promise<void> };
+    ): { addr: { port: number }; finished: Promise<void>; shutdown(): Promise<void> };
   };
   Bun: {
     serve(options: {
@@ -42,9 +42,20 @@ type OnChannel = (channel: ServerWebSocketChannel | null) => void;
 export function serveDeno(
   handler: (request: Request, info: { remoteAddr: object }) => Promise<Response>,
 ): PlatformServer {
-  const options = { port: 0, hostname: "127.0.0.1", onListen: () => {} };
-  const server = globals.Deno.serve(options, handler);
-  return { port: server.addr.port, stop: () => server.shutdown() };
+  const ending = new AbortController();
+  const { signal } = ending;
+  const server = globals.Deno.serve(
+    { port: 0, hostname: "127.0.0.1", onListen: () => {}, signal },
+    handler,
+  );
+  return {
+    port: server.addr.port,
+    stop(force = false) {
+      if (!force) return server.shutdown();
+      ending.abort();
+      return server.finished;
+    },
+  };
 }
 
 /** Runs Bun's own server. */
