@@ -3,7 +3,7 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { deflateRawSync } from "node:zlib";
 import type { IncomingMessage, Message, MessageInput } from "../../mod.ts";
-import { type ServerWebSocketChannel, WebSocketServer } from "../../src/server/mod.ts";
+import type { ServerWebSocketChannel, WebSocketServer } from "../../src/server/mod.ts";
 import { joined, utf8 } from "../support/bytes.ts";
 import { clientFrame, opcodes } from "../support/frames.ts";
 import { deferred } from "../support/promises.ts";
