@@ -112,11 +112,8 @@ export class HeaderMap {
    * @returns The values in order; none when there is no such field.
    */
   all(name: string): readonly string[] {
-    const values: string[] = [];
-    for (let i = this.#next(name, 0); i >= 0; i = this.#next(name, i)) {
-      values.push(this.#fields[i - 1] as string);
-    }
-    return values;
+    const fields = this.#fields;
+    return fields.filter((_, i) => i % 2 === 1 && isSameName(fields[i - 1] as string, name));
   }
 
   /**
