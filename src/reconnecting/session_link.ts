@@ -71,11 +71,6 @@ export class SessionLink {
     this.#events = events;
   }
 
-  /** The connection, once both sides have said hello on it. */
-  get connection(): WebSocketChannel | null {
-    return this.#connection;
-  }
-
   /**
    * Goes on, on a connection on which both sides have said hello.
    *
@@ -239,7 +234,7 @@ export class SessionLink {
       if (this.#isFinishing) this.#tell(true);
       this.#say(this.#isFinishing ? LAST_CLOSE : COUNT_REQUEST);
     }
-    if (session.hasNext || this.#asks || mustTell && session.isAsked) this.#pumpLater(connection);
+    if (session.hasNext || this.#asks || session.isAsked) this.#pumpLater(connection);
   }
 
   #pumpLater(connection: WebSocketChannel): void {
