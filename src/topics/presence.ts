@@ -15,6 +15,8 @@ export type Announce = (topic: string, slot: string, text: string | null) => Pro
 
 /** How many members one announcement has: when a member joins or leaves, the announcement is sent again. */
 const SLOT_SIZE = 100;
+/** How many characters: a server has a limit for one message, 1 MiB in NATS. */
+const SLOT_LENGTH = 100_000;
 /** How many times a lease is renewed before it would end. */
 const RENEWALS = 3;
 
@@ -23,6 +25,7 @@ interface Slot {
   readonly topic: string;
   readonly name: string;
   readonly members: Map<string, string>;
+  length: number;
   isDirty: boolean;
   writing: Promise<void> | null;
 }
@@ -60,19 +63,23 @@ export class Presence {
   enter(topic: string, metadata: string): { leave: () => void; announced: Promise<void> } {
     const slots = this.#slots.get(topic) ?? [];
     this.#slots.set(topic, slots);
-    let slot = slots.find(({ members }) => members.size < SLOT_SIZE);
+    let slot = slots.find(({ members, length }) =>
+      members.size < SLOT_SIZE && length + metadata.length < SLOT_LENGTH
+    );
     if (slot === undefined) {
       const name = `${this.#process}_${(++this.#slotCount).toString(36)}`;
-      slot = { topic, name, members: new Map(), isDirty: false, writing: null };
+      slot = { topic, name, members: new Map(), length: 0, isDirty: false, writing: null };
       slots.push(slot);
     }
     const own = slot;
     const id = `${this.#process}_${(++this.#count).toString(36)}`;
     own.members.set(id, `{"id":"${id}","metadata":${metadata}}`);
+    own.length += metadata.length;
     this.#memberCount++;
     this.#plan();
     const leave = (): void => {
       if (!own.members.delete(id)) return;
+      own.length -= metadata.length;
       this.#memberCount--;
       void this.#write(own);
     };
@@ -145,9 +152,13 @@ export function membersIn(texts: readonly string[]): TopicMember[] {
   return texts.flatMap((text) => {
     try {
       const members: unknown = JSON.parse(text);
-      return Array.isArray(members) ? members as TopicMember[] : [];
+      return Array.isArray(members) ? members.filter(isMember) : [];
     } catch {
       return [];
     }
   });
+}
+
+function isMember(it: unknown): it is TopicMember {
+  return typeof (it as TopicMember | null)?.id === "string";
 }

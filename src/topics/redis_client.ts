@@ -20,6 +20,7 @@ interface NodeRedisClient extends AnyClient {
 /** A client of npm `ioredis`. */
 interface IoRedisClient extends AnyClient {
   readonly status: string;
+  readonly isCluster?: boolean | undefined;
   duplicate(overrides?: object): IoRedisClient;
   call(command: string, ...args: string[]): Promise<unknown>;
   disconnect(): void;
@@ -49,8 +50,12 @@ export function isClosed(client: RedisClient): boolean {
 /** Whether it is a client of a package that is known. */
 export function isRedisClient(client: unknown): client is RedisClient {
   const known = (client ?? {}) as Partial<NodeRedisClient & IoRedisClient>;
-  if (typeof known.duplicate !== "function") return false;
-  return typeof known.isOpen === "boolean" && typeof known.sendCommand === "function" ||
+  // Clients of a cluster, and pools, take other arguments.
+  if (typeof known.duplicate !== "function" || known.isCluster === true || "slots" in known) {
+    return false;
+  }
+  return typeof known.isOpen === "boolean" && typeof known.isReady === "boolean" &&
+      typeof known.sendCommand === "function" ||
     typeof known.status === "string" && typeof known.call === "function";
 }
 

@@ -1,5 +1,5 @@
 import { messageOf } from "../realm/kinds.ts";
-import { Deferred, FULFILLED, ignore } from "../stream_channel/errors.ts";
+import { Deferred, FULFILLED } from "../stream_channel/errors.ts";
 import { type OptionKinds, readOptions, shown } from "../stream_channel/options.ts";
 import { Deadline } from "../web_socket/deadline.ts";
 import type { Message } from "../web_socket/web_socket_channel.ts";
@@ -14,6 +14,7 @@ import type {
   TopicsEngine,
 } from "./engine.ts";
 import { randomName } from "./offset.ts";
+import { PendingAnswers } from "./pending_answers.ts";
 import { EngineError } from "./topics_error.ts";
 import {
   isClosed,
@@ -164,8 +165,8 @@ interface Session {
   readonly writer: RedisConnection;
   /** The scripts that the server has, by their text. */
   readonly scripts: Map<string, Promise<string>>;
-  /** Rejects when one of the connections has ended. */
-  readonly lost: Deferred<never>;
+  /** What is pending until one of the connections has ended. */
+  readonly pending: PendingAnswers;
 }
 
 class RedisLog implements EngineLog {
@@ -212,7 +213,11 @@ class RedisLog implements EngineLog {
 
   #fail(): void {
     this.#isClosed = true;
-    const error = new EngineError("The client of Redis was closed");
+    const error = new EngineError(
+      this.#cursors.length === 0
+        ? "The client of Redis is not connected: await its connect() before"
+        : "The client of Redis was closed",
+    );
     this.#ready.reject(error);
     this.#options.events.onClosed(error);
   }
@@ -225,13 +230,13 @@ class RedisLog implements EngineLog {
   }
 
   async #connect(): Promise<Session> {
-    const lost = new Deferred<never>();
+    const pending = new PendingAnswers();
     const onEnd = (cause: unknown): void =>
-      lost.reject(new EngineError("The connection to Redis is lost", { cause }));
+      pending.reject(new EngineError("The connection to Redis is lost", { cause }));
     const writer = await openConnection(this.#client, onEnd);
     try {
       const reader = await openConnection(this.#client, onEnd);
-      if (!this.#isClosed) return { reader, writer, lost, scripts: new Map() };
+      if (!this.#isClosed) return { reader, writer, pending, scripts: new Map() };
       reader.destroy();
     } catch (error) {
       writer.destroy();
@@ -245,7 +250,7 @@ class RedisLog implements EngineLog {
     const session = this.#session;
     this.#session = null;
     if (session === null) return;
-    session.lost.reject(error);
+    session.pending.reject(error);
     session.writer.destroy();
     session.reader.destroy();
   }
@@ -276,15 +281,14 @@ class RedisLog implements EngineLog {
     const { settings: { clock } } = this.#options;
     const deadline = new Deadline(clock, {
       ms: BLOCK + MAX_ANSWER,
-      onTime: () => session.lost.reject(new EngineError("Redis doesn't answer")),
+      onTime: () => session.pending.reject(new EngineError("Redis doesn't answer")),
     });
     try {
       const args = ["COUNT", `${BATCH}`, "BLOCK", `${BLOCK}`, "STREAMS"];
       const command = session.reader.command(
         ...["XREAD", ...args, ...this.#logKeys, ...this.#cursors],
       );
-      command.catch(ignore);
-      return await Promise.race([command, session.lost.promise, this.#closing.promise]);
+      return await session.pending.within(command);
     } finally {
       deadline.clear();
     }
@@ -365,7 +369,7 @@ class RedisLog implements EngineLog {
         return await writer.command("EVAL", script, ...rest);
       }
     };
-    return listOf(await Promise.race([run(), session.lost.promise]));
+    return listOf(await session.pending.within(run()));
   }
 
   /** Runs a script on the present connection; what it says of the epoch counts before its caller goes on. */
@@ -488,6 +492,8 @@ export function redisStreams(client: RedisClient, given?: RedisStreamsOptions): 
   const options = readOptions(given, KINDS);
   if (isRedisClient(client)) return new RedisEngine(client, options);
   throw new TypeError(
-    `Cannot use the client: it must be a client of npm redis or ioredis, got ${shown(client)}`,
+    `Cannot use the client: it must be a client of npm redis or ioredis for one server, got ${
+      shown(client)
+    }`,
   );
 }

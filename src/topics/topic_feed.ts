@@ -1,4 +1,5 @@
 import { broadcast, type BroadcastOptions } from "../server/broadcast.ts";
+import { ignore } from "../stream_channel/errors.ts";
 import { sizeOfMessage } from "../stream_channel/counted_queue.ts";
 import { closeAs } from "../web_socket/close_like.ts";
 import type { MessageInput } from "../web_socket/web_socket_sink.ts";
@@ -176,7 +177,7 @@ export class TopicFeed {
     let message: MessageInput;
     try {
       message = this.#wrapped(wrap, entry);
-      checkMessage(message);
+      checkReturned(message);
     } catch (error) {
       // They would miss the message and not know it.
       for (const channel of [...channels]) closeAs(channel, internalServerError, "Cannot send");
@@ -212,7 +213,9 @@ export class TopicFeed {
     if (onState === undefined) return;
     try {
       const message = onState(state);
-      if (message !== undefined) broadcast([channel], message, this.#host.sending);
+      if (message === undefined) return;
+      checkReturned(message);
+      broadcast([channel], message, this.#host.sending);
     } catch (error) {
       this.#host.report(error);
     }
@@ -250,4 +253,10 @@ export class TopicFeed {
     this.behind = null;
     for (const buffer of this.#joining ?? []) buffer.clear();
   }
+}
+
+/** What a function of the user's returns may be a promise, although it must not: its rejection does no harm. */
+function checkReturned(message: unknown): void {
+  if (message instanceof Promise) message.catch(ignore);
+  checkMessage(message);
 }

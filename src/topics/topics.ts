@@ -44,6 +44,8 @@ const DEFAULT_STALL_TIMEOUT = 30_000;
 const AUTHORIZE_TIMEOUT = 10_000;
 /** How long to wait before another attempt, where the engine failed and has not reported that it is lost. */
 const RETRY_DELAY = 100;
+/** How many answers of an unknown epoch, or without an end, are read before the engine counts as faulty. */
+const MAX_UNKNOWN = 10;
 
 /** A channel's subscription to a topic. */
 export interface TopicSubscription {
@@ -259,7 +261,10 @@ export class Topics implements AsyncDisposable {
     const subscription = new Subscription(channel, topic, rest, this.#onUnsubscribe);
     this.#register(subscription);
     const joining = subscription.joining as Deferred<never>;
-    const onAbort = (): void => joining.reject(signal?.reason);
+    const onAbort = (): void => {
+      joining.reject(signal?.reason);
+      this.#remove(subscription);
+    };
     signal?.addEventListener("abort", onAbort, { once: true });
     try {
       await this.#authorize({ action: "subscribe", topic, channel }, joining.promise);
@@ -356,7 +361,13 @@ export class Topics implements AsyncDisposable {
    * @returns A promise that fulfils when the engine is let go of.
    */
   close(): Promise<void> {
-    return this.#closed ??= this.#close();
+    if (this.#closed === null) {
+      // Known before the first callback: it may close them again.
+      const { promise, resolve } = new Deferred<Promise<void> | void>();
+      this.#closed = promise as Promise<void>;
+      resolve(this.#close());
+    }
+    return this.#closed;
   }
 
   /** See {@linkcode close}. */
@@ -411,7 +422,11 @@ export class Topics implements AsyncDisposable {
 
   #setState(state: TopicsState): void {
     this.#state = state;
-    callSafely(this.#options.onState, state);
+    try {
+      this.#options.onState?.(state);
+    } catch (error) {
+      this.#report(error);
+    }
     for (const feed of [...this.#feeds.values()]) feed.tell({ topic: feed.topic, ...state });
   }
 
@@ -619,7 +634,7 @@ export class Topics implements AsyncDisposable {
       let epoch = this.#epoch;
       let range: HistoryRange = { after: isKnown ? parsed.position : null, last };
       if (after !== undefined && !isKnown) this.#resync(feed, subscription);
-      for (;;) {
+      for (let unknown = 0;;) {
         buffer.clear();
         const page = await this.#ask(
           "subscribe",
@@ -627,6 +642,8 @@ export class Topics implements AsyncDisposable {
           interrupted,
         );
         const isOther = page.epoch !== epoch;
+        if (page.epoch !== this.#epoch || !page.isLast && page.entries.length === 0) unknown++;
+        if (unknown > MAX_UNKNOWN) throw brokenEngine();
         if (isOther || !page.isComplete) {
           epoch = this.#epoch;
           const isNew = after === undefined && subscription.replayed === 0;
@@ -658,9 +675,12 @@ export class Topics implements AsyncDisposable {
   ): void {
     let position = from;
     for (const entry of buffer.take(position)) {
+      // A `wrap` may have ended it.
+      if (subscription.isOver) return;
       feed.sendTo(subscription, entry);
       position = entry.position;
     }
+    if (subscription.isOver) return;
     subscription.offset = this.#host.offsetOf(position);
     subscription.feed = feed;
     feed.add(subscription, position);
@@ -680,6 +700,7 @@ export class Topics implements AsyncDisposable {
     interrupted: Promise<never>,
   ): Promise<void> {
     for (const entry of entries) {
+      if (subscription.isOver) return;
       await this.#waitForRoom(subscription.channel, interrupted);
       feed.sendTo(subscription, entry);
       subscription.replayed++;
@@ -723,7 +744,9 @@ export class Topics implements AsyncDisposable {
         feed.tell({ name: "resync", topic });
       }
       for (const entry of page?.entries ?? []) feed.deliver(entry);
-      if (page === null || page.isLast && !buffer.isOverflown) feed.endCatchingUp();
+      const isBroken = page !== null && !page.isLast && page.entries.length === 0;
+      if (isBroken) this.#report(brokenEngine());
+      if (page === null || isBroken || page.isLast && !buffer.isOverflown) feed.endCatchingUp();
     }
   }
 }
@@ -743,8 +766,16 @@ function sendingOf(options: TopicsOptions): FeedHost["sending"] {
 
 function checkChannel(channel: unknown): asserts channel is WebSocketChannel {
   const { sink, closed, state } = (channel ?? {}) as Partial<WebSocketChannel>;
-  if (typeof sink === "object" && typeof closed === "object" && typeof state === "string") return;
+  const isChannel = typeof sink?.add === "function" && typeof closed?.then === "function" &&
+    typeof state === "string";
+  if (isChannel) return;
   throw new TypeError(`Cannot use the channel: it must be a channel, got ${shown(channel)}`);
+}
+
+function brokenEngine(): EngineError {
+  return new EngineError(
+    "The engine is faulty: it answers with an epoch that it has not reported, or with pages without an end",
+  );
 }
 
 function isEnding({ state }: WebSocketChannel): boolean {

@@ -177,6 +177,10 @@ export function readTopicsOptions(given: TopicsOptions | undefined): TopicsOptio
 export function readSubscribeOptions(
   given: SubscribeOptions | undefined,
 ): Omit<SubscribeOptions, "presence"> & { readonly presence: string | null } {
+  // Whatever holds no options is refused as a whole.
+  if (typeof given !== "object" || given === null || Array.isArray(given)) {
+    readOptions(given, SUBSCRIBE_KINDS);
+  }
   const { presence, ...rest } = given ?? {};
   const options = readOptions(rest, SUBSCRIBE_KINDS);
   if (options.last !== undefined) checkInteger("last", options.last, 0, MAX_LAST);
@@ -203,12 +207,19 @@ function checkInteger(name: string, value: number, min: number, max: number): vo
 }
 
 function presenceText(presence: unknown): string {
-  const text: string | undefined = JSON.stringify(presence);
+  let text: string | undefined;
+  let failure: ErrorOptions | undefined;
+  try {
+    text = JSON.stringify(presence);
+  } catch (cause) {
+    failure = { cause };
+  }
   if (text === undefined) {
     throw new TypeError(
       `Cannot use the option presence: it must be a value that JSON can hold, got ${
         shown(presence)
       }`,
+      failure,
     );
   }
   if (text.length <= MAX_PRESENCE) return text;

@@ -680,7 +680,7 @@ export const PROVOKED: Readonly<Record<string, Provoke | Elsewhere>> = {
     natsJetStream({ js: { consumers: {} }, jsm: { consumers: {}, streams: {} } }, {
       prefix: "a.b",
     }),
-  "Cannot use the client: it must be a client of npm redis or ioredis, got …": () =>
+  "Cannot use the client: it must be a client of npm redis or ioredis for one server, got …": () =>
     redisStreams(wrong({})),
   "Cannot use the clients: they must be { js, jsm } of @nats-io/jetstream, got …": () =>
     natsJetStream(wrong({})),
@@ -728,6 +728,12 @@ export const PROVOKED: Readonly<Record<string, Provoke | Elsewhere>> = {
     "topics/engine_loss_test.ts",
     "The client of Redis was closed",
   ),
+  "The client of Redis is not connected: await its connect() before": elsewhere(
+    "topics/engine_loss_test.ts",
+    "await its connect() before",
+  ),
+  "The engine is faulty: it answers with an epoch that it has not reported, or with pages without an end":
+    elsewhere("topics/attack_test.ts", "The engine is faulty"),
   "The connection to NATS is lost": elsewhere(
     "topics/engine_loss_test.ts",
     "The connection to NATS is lost",

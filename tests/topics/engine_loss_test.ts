@@ -1,5 +1,7 @@
 /** What engines make of clients that fail: clients of a test's own, on a clock that stands still. */
 
+import { Cluster } from "ioredis";
+import { createClientPool, createCluster } from "redis";
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { ManualClock } from "../../src/testing/mod.ts";
 import {
@@ -112,7 +114,9 @@ Deno.test("topics over Redis: a client that is closed ends the topics", async ()
   const report = new Report();
   const log = redisStreams(client).open(report, { ...SETTINGS, clock: new ManualClock() });
   await rejection(log.ready);
-  assertEquals(report.lines, ["closed: The client of Redis was closed"]);
+  assertEquals(report.lines, [
+    "closed: The client of Redis is not connected: await its connect() before",
+  ]);
   const topics = new Topics({ engine: redisStreams(client) });
   const error = await rejection(topics.publish("a", "1")) as Error;
   assertEquals(error.message, "Cannot publish: the engine has ended");
@@ -123,6 +127,13 @@ Deno.test("topics over Redis: clients are known by what they can do", () => {
   const method = (): void => {};
   assertEquals(isRedisClient(new FakeRedis()), true);
   assertEquals(isRedisClient({ status: "ready", call: method, duplicate: method }), true);
+  // Clients of a cluster, as the packages have them, and a pool.
+  assertEquals(isRedisClient(new Cluster([], { lazyConnect: true })), false);
+  assertEquals(
+    isRedisClient(createCluster({ rootNodes: [{ url: "redis://127.0.0.1:1" }] })),
+    false,
+  );
+  assertEquals(isRedisClient(createClientPool()), false);
   for (const it of [null, undefined, 1, {}, { isOpen: true }, { status: "ready", call: method }]) {
     assertEquals(isRedisClient(it), false);
   }
