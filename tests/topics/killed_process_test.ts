@@ -6,7 +6,9 @@
 
 import { assertEquals } from "@std/assert";
 import { deadline } from "@std/async";
+import { createClient } from "redis";
 import { ReconnectingChannel } from "../../src/reconnecting/mod.ts";
+import { redisStreams, Topics } from "../../src/topics/mod.ts";
 import { startProgram } from "../server/programs.ts";
 import { findCommand } from "../support/processes.ts";
 import { until } from "../support/turns.ts";
@@ -15,8 +17,8 @@ import { startRedis } from "./servers.ts";
 const ignore = findCommand([["redis-server"]]) === null;
 const leftOut = ignore ? " (left out: redis-server is not installed)" : "";
 
-const KILLS = Number(Deno.env.get("KILLS") ?? 3);
-const CLIENTS = Number(Deno.env.get("CLIENTS") ?? 8);
+const KILLS = Number(Deno.env.get("KILLS") ?? 2);
+const CLIENTS = Number(Deno.env.get("CLIENTS") ?? 4);
 /** How many things a client says between two kills. */
 const SAYS = 10;
 /** How long it may all take, in milliseconds. */
@@ -164,6 +166,44 @@ Deno.test({
       assertEquals(clients.some(({ connections }) => connections > 1), true);
       await keep(lines);
     } finally {
+      await server.end();
+    }
+  },
+});
+
+Deno.test({
+  name: `topics: members of a process that is killed go when the lease ends${leftOut}`,
+  ignore,
+  // The package has timers that outlive a closed client.
+  sanitizeOps: false,
+  sanitizeResources: false,
+  async fn() {
+    const server = await startRedis();
+    const url = `redis://127.0.0.1:${server.port}`;
+    const client = createClient({ url });
+    client.on("error", () => {});
+    await client.connect();
+    const lease = 800;
+    const topics = new Topics({ engine: redisStreams(client), lease });
+    const program = new Deno.Command(Deno.execPath(), {
+      args: ["run", "--quiet", "--allow-all", "tests/topics/member_program.ts", url, `${lease}`],
+      stdout: "piped",
+    }).spawn();
+    try {
+      const members = async (): Promise<unknown[]> =>
+        (await topics.presence("a")).map(({ metadata }) => metadata);
+      const reader = program.stdout.getReader();
+      await reader.read();
+      // It renews its lease: it is still there when the first one would have ended.
+      const start = performance.now();
+      while (performance.now() - start < 1.2 * lease) assertEquals(await members(), ["killed"]);
+      program.kill("SIGKILL");
+      await program.status;
+      await reader.cancel();
+      while ((await members()).length > 0);
+    } finally {
+      await topics.close();
+      client.destroy();
       await server.end();
     }
   },
