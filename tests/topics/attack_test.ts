@@ -247,3 +247,24 @@ Deno.test("topics: ten thousand subscriptions of one channel in turn leave nothi
     await client.sink.close();
   });
 });
+
+Deno.test("topics: a message that is both in the history and live is sent once", async () => {
+  let whileRead: (() => Promise<unknown>) | null = null;
+  const engine = fakeEngine((log) => ({
+    history: async (...args) => {
+      await whileRead?.();
+      whileRead = null;
+      return await log.history(...args);
+    },
+  }));
+  await withTopics({ engine }, async (topics) => {
+    const { offset } = await topics.publish("a", "0");
+    const { server, client, received } = guest();
+    whileRead = () => topics.publish("a", "1");
+    const { replayed } = await topics.subscribe(server, "a", { after: offset });
+    await topics.publish("a", "2");
+    await until(() => received.at(-1) === "2");
+    assertEquals([received, replayed], [["1", "2"], 1]);
+    await client.sink.close();
+  });
+});
