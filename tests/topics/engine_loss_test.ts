@@ -14,7 +14,7 @@ import {
 } from "../../src/topics/mod.ts";
 import { isRedisClient, openConnection } from "../../src/topics/redis_client.ts";
 import { nameOfToken, tokenOf } from "../../src/topics/nats_jet_stream.ts";
-import { rejection } from "../support/promises.ts";
+import { deferred, rejection } from "../support/promises.ts";
 import { until } from "../support/turns.ts";
 
 /** A client of npm redis: what the engine uses of it. */
@@ -121,6 +121,23 @@ Deno.test("topics over Redis: a client that is closed ends the topics", async ()
   const error = await rejection(topics.publish("a", "1")) as Error;
   assertEquals(error.message, "Cannot publish: the engine has ended");
   await topics.close();
+});
+
+Deno.test("topics over Redis: a client that is closed while it is used ends the topics", async () => {
+  const client = new FakeRedis();
+  const read = deferred<unknown>();
+  client.answer = ([command = ""]) => {
+    if (command === "XREAD") return read.promise;
+    return Promise.resolve(command === "SCRIPT" ? "sha" : ["one", Array(16).fill("0-0")]);
+  };
+  const report = new Report();
+  const log = redisStreams(client).open(report, { ...SETTINGS, clock: new ManualClock() });
+  await log.ready;
+  client.isOpen = false;
+  read.resolve([]);
+  await until(() => report.lines.length === 3);
+  assertEquals(report.lines.at(-1), "closed: The client of Redis was closed");
+  await log.close();
 });
 
 Deno.test("topics over Redis: clients are known by what they can do", () => {
