@@ -5,7 +5,7 @@ import { jetstream, jetstreamManager } from "@nats-io/jetstream";
 import { natsJetStream } from "../../src/topics/mod.ts";
 import { type EngineWorld, testEngine } from "../../src/topics_testing/mod.ts";
 import { findCommand } from "../support/processes.ts";
-import { startNats } from "./servers.ts";
+import { startNats, together } from "./servers.ts";
 
 const ignore = findCommand([["nats-server"]]) === null;
 const leftOut = ignore ? " (left out: nats-server is not installed)" : "";
@@ -44,6 +44,8 @@ async function createWorld(): Promise<EngineWorld> {
   };
 }
 
+const inGroup = together();
+
 testEngine({
   create: createWorld,
   test: (what, fn) =>
@@ -53,6 +55,6 @@ testEngine({
       // The package has timers that outlive a closed connection.
       sanitizeOps: false,
       sanitizeResources: false,
-      fn,
+      fn: inGroup(what, fn),
     }),
 });

@@ -9,7 +9,7 @@ import { type EngineWorld, testEngine } from "../../src/topics_testing/mod.ts";
 import { findCommand } from "../support/processes.ts";
 import { deferred } from "../support/promises.ts";
 import { until } from "../support/turns.ts";
-import { startRedis } from "./servers.ts";
+import { startRedis, together } from "./servers.ts";
 
 const ignore = findCommand([["redis-server"]]) === null;
 const leftOut = ignore ? " (left out: redis-server is not installed)" : "";
@@ -58,6 +58,8 @@ async function createWorld(open: (port: number) => Promise<OpenClient>): Promise
   };
 }
 
+const inGroup = together();
+
 /** What the package has a part in: connections, and how replies are given. The rest is the scripts' and the engine's. */
 const OF_PACKAGE =
   /order|as they were|whatever their names|a long history|published once|connection is lost|client that its user/;
@@ -73,7 +75,7 @@ for (const [name, open] of [["redis", nodeRedis], ["ioredis", ioRedis]] as const
         // The packages have timers that outlive a closed client.
         sanitizeOps: false,
         sanitizeResources: false,
-        fn,
+        fn: inGroup(what, fn),
       }),
   });
 }
@@ -150,10 +152,10 @@ Deno.test({
   sanitizeOps: false,
   sanitizeResources: false,
   async fn() {
-    const whole = await behind(1000);
+    const [whole, part] = await Promise.all([behind(1000), behind(10)]);
     const expected = [...Array.from({ length: 400 }, (_, i) => `${i}`), "end"];
     assertEquals(whole, { received: expected, states: ["live"] });
-    const { received, states } = await behind(10);
+    const { received, states } = part;
     assertEquals(states, ["live", "resync"]);
     assertEquals(received.slice(0, 2), ["0", "1"]);
     assertEquals(received.slice(2), expected.slice(-(received.length - 2)));

@@ -99,3 +99,22 @@ export function startNats(): Promise<EngineServer> {
     return ["-c", config];
   });
 }
+
+/** Engines' tests that mostly wait: for a loss, the end of a lease, the next read. */
+const WAITS = /connection is lost|lease ends|noticed though|client that its user/;
+
+/** Lets tests that mostly wait run at the same time: the first of them starts all, each with a server of its own. */
+export function together(): (what: string, run: () => Promise<void>) => () => Promise<void> {
+  const runs: (() => Promise<void>)[] = [];
+  let started: Promise<void>[] | null = null;
+  return (what, run) => {
+    if (!WAITS.test(what)) return run;
+    const index = runs.push(run) - 1;
+    return async () => {
+      started ??= runs.map((it) => it());
+      // Each test reports its own failure.
+      for (const it of started) it.catch(() => {});
+      await started[index];
+    };
+  };
+}
