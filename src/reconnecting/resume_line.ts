@@ -77,16 +77,13 @@ export class ResumeLine implements Line, SessionLinkEvents {
   open(connection: WebSocketChannel): void {
     this.#connection = connection;
     if (connection.protocol !== RESUME_PROTOCOL) return this.#openPlainly(connection);
-    const { received } = this.#link.session;
-    this.#link.say(
-      connection,
-      formatHello({
-        session: this.#id ?? undefined,
-        attempt: ++this.#attempt,
-        received,
-        window: this.#link.announce(),
-      }),
-    );
+    const hello = formatHello({
+      session: this.#id ?? undefined,
+      attempt: ++this.#attempt,
+      received: this.#link.session.received,
+      window: this.#link.announce(),
+    });
+    this.#link.say(connection, hello);
   }
 
   /** The server can't resume: what is known of the session before is gone. */
@@ -152,9 +149,8 @@ export class ResumeLine implements Line, SessionLinkEvents {
     if (this.#stage === "resumable") return this.#link.receive(message);
     const hello = parseHello(message);
     const connection = this.#connection;
-    if (connection === null) return null;
-    if (hello !== null) this.#welcome(connection, hello);
-    else this.onFault(brokenProtocol("its first message is no hello"));
+    if (hello === null) this.onFault(brokenProtocol("its first message is no hello"));
+    else if (connection !== null) this.#welcome(connection, hello);
     return null;
   }
 
@@ -197,12 +193,12 @@ export class ResumeLine implements Line, SessionLinkEvents {
     if (this.#stage !== "plain") return this.#link.ask();
     const connection = this.#connection;
     // What its sink doesn't take waits for another connection.
-    if (this.#link.session.size > 0) return;
+    if (connection === null || this.#link.session.size > 0) return;
     const tell = (): void => {
       if (this.#connection === connection) this.#events.onDrained();
     };
-    connection?.sink.ready.then(tell);
-    connection?.sink.flush().then(tell, tell);
+    connection.sink.ready.then(tell);
+    connection.sink.flush().then(tell, tell);
   }
 
   pause(): void {
@@ -267,9 +263,8 @@ export class ResumeLine implements Line, SessionLinkEvents {
   end(): LineRest {
     this.#deadline?.clear();
     this.#keepWaiting();
-    const { session } = this.#link;
-    const { unacknowledged } = session;
-    const unsent = session.unsent.map(contentOf);
+    const { unacknowledged, unsent: queued } = this.#link.session;
+    const unsent = queued.map(contentOf);
     this.#link.end();
     return unacknowledged.length === 0 ? { unsent } : { unsent, unacknowledged };
   }

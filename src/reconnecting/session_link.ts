@@ -192,9 +192,7 @@ export class SessionLink {
   /** There is room in the user's stream. */
   goOn(): void {
     this.#isWithheld = false;
-    this.#unread.add(-this.#held);
-    this.#held = 0;
-    this.#subscription?.resume();
+    this.#hold(-this.#held);
     this.#acknowledge();
   }
 
@@ -266,8 +264,7 @@ export class SessionLink {
   /** The session has ended. Ask before for what it has kept. */
   end(): void {
     this.lose();
-    this.#unread.add(-this.#held);
-    this.#held = 0;
+    this.#hold(-this.#held);
     this.session.end();
   }
 }

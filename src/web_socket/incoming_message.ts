@@ -3,6 +3,8 @@ import { sizeOfMessage } from "../stream_channel/counted_queue.ts";
 import { Deferred } from "../stream_channel/errors.ts";
 import type { CloseInfo } from "./close_info.ts";
 import { WebSocketChannelError } from "./errors.ts";
+import { messagesInParts } from "./passing_on.ts";
+import type { MessageSource } from "./web_socket_sink.ts";
 
 /**
  * A received message that is larger than the option `streamLargerThan`: it is delivered when it begins, and read while
@@ -64,6 +66,7 @@ export class OwnIncomingMessage implements IncomingMessageOf<"text" | "binary", 
    * @param events See {@linkcode IncomingMessageEvents}.
    */
   constructor(kind: "text" | "binary", highWaterMark: number, events: IncomingMessageEvents) {
+    messagesInParts.add(this);
     this.kind = kind;
     this.readable = new MessageStream<string | Uint8Array>({
       pause: () => events.onContentFull(this),
@@ -81,6 +84,28 @@ export class OwnIncomingMessage implements IncomingMessageOf<"text" | "binary", 
 
   get done(): Promise<void> {
     return this.#done.promise;
+  }
+
+  /**
+   * Its content, to be added to another channel. A message that breaks off doesn't fail the sink: it ends as the
+   * channel has ended that it came from.
+   *
+   * @param end Ends the sink so.
+   */
+  sourceFor(end: () => void): MessageSource {
+    return {
+      [Symbol.asyncIterator]: () => ({
+        next: () =>
+          this.readable.next().catch(() => {
+            end();
+            return new Promise<never>(() => {});
+          }),
+        return: (): Promise<IteratorReturnResult<undefined>> => {
+          this.cancel();
+          return Promise.resolve({ done: true, value: undefined });
+        },
+      }),
+    };
   }
 
   /** Whether the whole message has arrived. */

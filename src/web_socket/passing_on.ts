@@ -1,8 +1,15 @@
 import type { ChannelSink } from "../stream_channel/channel_sink.ts";
 import type { Outgoing } from "../stream_channel/stream_channel.ts";
 import { type Capabilities, lacking } from "./capabilities.ts";
-import { OwnIncomingMessage } from "./incoming_message.ts";
-import { type MessageSource, OwnWebSocketSink } from "./web_socket_sink.ts";
+import type { OwnIncomingMessage } from "./incoming_message.ts";
+import { OwnWebSocketSink } from "./web_socket_sink.ts";
+
+/** All messages in parts: their class isn't needed where no transport makes one, as in a page. */
+export const messagesInParts: WeakSet<object> = new WeakSet<object>();
+
+function isInParts(message: unknown): message is OwnIncomingMessage {
+  return typeof message === "object" && message !== null && messagesInParts.has(message);
+}
 
 /**
  * Adds what one channel receives to the sink of another one: a message in parts is sent on while it arrives. The
@@ -32,10 +39,9 @@ export class PassingOn<T> implements Outgoing<T> {
   }
 
   add(message: T): boolean {
-    if (!(message instanceof OwnIncomingMessage)) return this.#sink.add(message);
+    if (!isInParts(message)) return this.#sink.add(message);
     const { kind } = message;
-    const sink = ownSink(this.#sink);
-    const sending = sink.addMessage(this.#contentOf(message), { kind });
+    const sending = ownSink(this.#sink).addMessage(message.sourceFor(this.#end), { kind });
     this.#large = message;
     this.#sending = sending;
     const over = (): void => {
@@ -53,26 +59,7 @@ export class PassingOn<T> implements Outgoing<T> {
   }
 
   drop(message: T): void {
-    if (message instanceof OwnIncomingMessage) message.cancel();
-  }
-
-  /** A message that breaks off doesn't fail the sink: it ends as the channel has ended that it came from. */
-  #contentOf(message: OwnIncomingMessage): MessageSource {
-    const { readable } = message;
-    const end = this.#end;
-    return {
-      [Symbol.asyncIterator]: () => ({
-        next: () =>
-          readable.next().catch(() => {
-            end();
-            return new Promise<never>(() => {});
-          }),
-        return(): Promise<IteratorReturnResult<undefined>> {
-          message.cancel();
-          return Promise.resolve({ done: true, value: undefined });
-        },
-      }),
-    };
+    if (isInParts(message)) message.cancel();
   }
 }
 
