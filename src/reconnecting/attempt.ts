@@ -1,10 +1,19 @@
-import { adopted } from "../realm/kinds.ts";
+import { adopted, nameOf } from "../realm/kinds.ts";
 import type { CloseInfo, CloseInitiator } from "../web_socket/close_info.ts";
 import type { Clock } from "../web_socket/clock.ts";
 import { Deadline } from "../web_socket/deadline.ts";
 import type { WebSocketChannel } from "../web_socket/web_socket_channel.ts";
 import type { Target, TargetAddress } from "./reconnecting_channel.ts";
-import type { ReconnectingCore } from "./reconnecting_core.ts";
+
+/** What an {@linkcode Attempt} asks of its channel, and reports to it. */
+export interface AttemptEvents {
+  /** Connects to an address. Throws when it is malformed. */
+  connect(address: TargetAddress): WebSocketChannel;
+  /** There is an open connection. Throws when it can't be used. */
+  onConnected(connection: WebSocketChannel): void;
+  /** There will be none. */
+  onFailed(info: CloseInfo, isMisuse: boolean): void;
+}
 
 /** What an {@linkcode Attempt} is made with. */
 export interface AttemptOptions {
@@ -31,7 +40,7 @@ export function infoOf(error: unknown, initiator: CloseInitiator = "transport"):
  * channel, unless it was given up before.
  */
 export class Attempt {
-  readonly #core: ReconnectingCore;
+  readonly #core: AttemptEvents;
   readonly #options: AttemptOptions;
   readonly #abort = new AbortController();
   #deadline: Deadline | null = null;
@@ -46,7 +55,7 @@ export class Attempt {
    * @param options See {@linkcode AttemptOptions}.
    * @throws What `connect` throws of an address that is malformed.
    */
-  constructor(target: Target, core: ReconnectingCore, options: AttemptOptions) {
+  constructor(target: Target, core: AttemptEvents, options: AttemptOptions) {
     this.#core = core;
     this.#options = options;
     if (typeof target !== "function") {
@@ -128,7 +137,7 @@ export class Attempt {
       } catch (error) {
         this.#fail(infoOf(error, "local"), true);
         // Another error: it has a reader, to whom it is left.
-        if (error instanceof TypeError) endQuietly(connection);
+        if (nameOf(error) === "TypeError") endQuietly(connection);
       }
     }, (error) => {
       const closed = Promise.resolve(connection.closed);
