@@ -1,4 +1,4 @@
-import { adopted, nameOf } from "../realm/kinds.ts";
+import { adopted } from "../realm/kinds.ts";
 import type { CloseInfo, CloseInitiator } from "../web_socket/close_info.ts";
 import type { Clock } from "../web_socket/clock.ts";
 import { Deadline } from "../web_socket/deadline.ts";
@@ -137,7 +137,7 @@ export class Attempt {
       } catch (error) {
         this.#fail(infoOf(error, "local"), true);
         // Another error: it has a reader, to whom it is left.
-        if (nameOf(error) === "TypeError") endQuietly(connection);
+        if ((error as Error).name === "TypeError") endQuietly(connection);
       }
     }, (error) => {
       const closed = Promise.resolve(connection.closed);

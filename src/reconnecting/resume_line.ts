@@ -149,7 +149,7 @@ export class ResumeLine implements Line, SessionLinkEvents {
     if (this.#stage === "resumable") return this.#link.receive(message);
     const hello = parseHello(message);
     const connection = this.#connection;
-    if (hello === null) this.onFault(brokenProtocol("its first message is no hello"));
+    if (hello === null) this.onFault(brokenProtocol("it sent no hello"));
     else if (connection !== null) this.#welcome(connection, hello);
     return null;
   }

@@ -73,6 +73,8 @@ export interface SessionLimits {
 export class Session {
   /** What is wrong with what the peer has sent. */
   fault = "";
+  /** Whether the peer has asked how much was received. */
+  isAsked = false;
   /** How many bytes it may keep, and the peer may have in flight. */
   readonly maxBuffer: number;
   readonly #pool: Pool;
@@ -95,7 +97,6 @@ export class Session {
   /** How many messages the peer knows that they were received, and the bytes of those it doesn't know of. */
   #told = 0;
   #untold = 0;
-  #isAsked = false;
   #isOver = false;
 
   /** Creates a session in which nothing was sent. */
@@ -180,7 +181,7 @@ export class Session {
     this.#sent = received;
     this.#inFlight = 0;
     this.#window = window;
-    this.#isAsked = isAsked;
+    this.isAsked = isAsked;
     this.#tellAll();
     return true;
   }
@@ -225,7 +226,7 @@ export class Session {
     if (typeof message !== "string") return this.#take(message);
     if (message[0] === TEXT_MARK) return this.#take(message.slice(1));
     if (message === LAST_CLOSE || message === COUNT_REQUEST) {
-      this.#isAsked = true;
+      this.isAsked = true;
       return message === LAST_CLOSE ? LAST : ASKED;
     }
     const count = parseCount(message);
@@ -240,11 +241,6 @@ export class Session {
     this.#received++;
     this.#untold += sizeOfMessage(message);
     return message;
-  }
-
-  /** Whether the peer has asked how much was received. */
-  get isAsked(): boolean {
-    return this.#isAsked;
   }
 
   /** Whether so much was received that it must be acknowledged at once. */
@@ -269,7 +265,7 @@ export class Session {
    */
   tell(isAll: boolean): string {
     if (isAll) this.#tellAll();
-    this.#isAsked = false;
+    this.isAsked = false;
     return formatCount(this.#told);
   }
 

@@ -207,7 +207,7 @@ class Decoder<In, Out> implements WaitingHandlers<JsonText, In> {
 
   transform(text: JsonText, emit: (value: In) => void): void | Promise<void> {
     if (typeof text !== "string") {
-      // Whoever decides what to do with malformed documents doesn't read it, and all others would wait behind it.
+      // What decides about malformed documents doesn't read it, and all others would wait behind it.
       if (!isBinary(text)) throw inParts(text);
       return this.#reject(text, new MalformedJsonError(text), emit);
     }

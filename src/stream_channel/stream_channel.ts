@@ -405,7 +405,7 @@ export interface Outgoing<T> {
   add(value: T): boolean;
   /** The stream has ended: so does the sink. */
   end(): void;
-  /** What is added for longer than a call; it rejects when not all of it was. */
+  /** What is added for longer than a call; it rejects when something of it was not. */
   readonly sent: Promise<void> | null;
 }
 

@@ -1,13 +1,24 @@
 import type { ChannelSink } from "../stream_channel/channel_sink.ts";
 import type { Outgoing } from "../stream_channel/stream_channel.ts";
 import { type Capabilities, lacking } from "./capabilities.ts";
-import type { OwnIncomingMessage } from "./incoming_message.ts";
-import { OwnWebSocketSink } from "./web_socket_sink.ts";
+import { type MessageSource, OwnWebSocketSink } from "./web_socket_sink.ts";
+
+/** What passes a message in parts on. */
+export interface MessageInParts {
+  /** Whether it is text or bytes. */
+  readonly kind: "text" | "binary";
+  /** Whether the whole message has arrived. */
+  readonly isWhole: boolean;
+  /** Its content, for another channel; `end` is called when the rest of it won't come. */
+  sourceFor(end: () => void): MessageSource;
+  /** The rest of it is of no interest. */
+  cancel(): void;
+}
 
 /** All messages in parts: their class isn't needed where no transport makes one, as in a page. */
 export const messagesInParts: WeakSet<object> = new WeakSet<object>();
 
-function isInParts(message: unknown): message is OwnIncomingMessage {
+function isInParts(message: unknown): message is MessageInParts {
   return typeof message === "object" && message !== null && messagesInParts.has(message);
 }
 
@@ -19,7 +30,7 @@ export class PassingOn<T> implements Outgoing<T> {
   readonly #sink: ChannelSink<T>;
   readonly #end: () => void;
   /** The last message in parts, until it is added or given up. */
-  #large: OwnIncomingMessage | null = null;
+  #large: MessageInParts | null = null;
   #sending: Promise<void> | null = null;
   #hasEnded = false;
 

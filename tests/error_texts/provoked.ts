@@ -646,7 +646,7 @@ export const PROVOKED: Readonly<Record<string, Provoke | Elsewhere>> = {
   "Cannot add: the messages that wait have reached … (… bytes). Wait for sink.ready": () =>
     away({ maxBuffer: 0 }),
   "Cannot add: there is no connection": () => away({ whileAway: "reject" }),
-  "Cannot go on with the session: …": { file: RESUMPTION, part: "its first message is no hello" },
+  "Cannot go on with the session: …": { file: RESUMPTION, part: "it sent no hello" },
   "Cannot resume the session: the client did not come back within … ms": {
     file: SESSIONS,
     part: "the client did not come back within 60000 ms",

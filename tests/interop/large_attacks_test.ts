@@ -154,7 +154,7 @@ Deno.test("large attack: another message, or a text's continuation without a beg
   });
 });
 
-Deno.test("large messages: cancelled before anything has come, twice, and when done", async () => {
+Deno.test("large messages: cancelled before any content, twice, and when done", async () => {
   await attacked(async ({ client, message }) => {
     client.send(binary, "x", false);
     const it = await message();

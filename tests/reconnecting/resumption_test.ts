@@ -129,7 +129,7 @@ Deno.test("resumption: a server that breaks the protocol is a fault, and the nex
     play(client).say(bad);
     const [fault] = client.faults;
     assert(fault instanceof ProtocolError, bad);
-    if (bad[0] !== "!") assert(fault.message.endsWith("session: its first message is no hello"));
+    if (bad[0] !== "!") assert(fault.message.endsWith("session: it sent no hello"));
     assertEquals(client.openings, [], bad);
   }
   const client = new ResumeClient(new ManualClock());

@@ -134,10 +134,10 @@ for (const [name, join] of JOINS) {
       await sent;
       assertEquals(taken, 500);
       client.sink.add("x".repeat(500_000));
-      void client.sink.close(4001, "all of it");
+      void client.sink.close(4001, "the end");
       assertEquals(await sizeOf(await next(server)), 500_000);
       const { code, reason } = await server.closed;
-      assertEquals([code, reason], [4001, "all of it"]);
+      assertEquals([code, reason], [4001, "the end"]);
     });
   });
 
