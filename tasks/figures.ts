@@ -57,7 +57,7 @@ const ROOMS: Rooms = {
   "src/permessage_deflate": { files: 6, lines: 1288 },
   "src/protocol": { files: 17, lines: 3377 },
   "src/realm": { files: 4, lines: 334 },
-  "src/reconnecting": { files: 25, lines: 3952 },
+  "src/reconnecting": { files: 25, lines: 3948 },
   "src/server": { files: 38, lines: 6479 },
   "src/stream_channel": { files: 22, lines: 6304 },
   "src/faces": { files: 11, lines: 1588 },
@@ -65,7 +65,7 @@ const ROOMS: Rooms = {
   "src/topics": { files: 14, lines: 3374 },
   "src/topics_testing": { files: 2, lines: 608 },
   "src/testing": { files: 6, lines: 562 },
-  "src/web_socket": { files: 51, lines: 7193 },
+  "src/web_socket": { files: 51, lines: 7204 },
 };
 
 /** What the folder of streams is to come down to. */
