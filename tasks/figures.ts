@@ -103,7 +103,7 @@ interface Budget {
 
 /** The budgets of what is counted in the text of src/. */
 const FORWARDS: Budget = { budget: 142, goal: 39 };
-const CALLBACK_INTERFACES: Budget = { budget: 27, goal: 9 };
+const CALLBACK_INTERFACES: Budget = { budget: 29, goal: 9 };
 /** What a sink hands its values to, and that of a WebSocket channel, do the work: they are no listeners. */
 const CALLBACK_INTERFACES_OF_OTHER_NAMES: Budget = { budget: 3 };
 

@@ -1,5 +1,20 @@
 import type { Clock } from "../web_socket/clock.ts";
-import type { ReconnectingCore } from "./reconnecting_core.ts";
+
+/** What a {@linkcode Liveness} asks of its channel, and reports to it. */
+export interface LivenessEvents {
+  /**
+   * Asks the peer for a sign of life.
+   *
+   * @returns Whether it could.
+   */
+  ask(): boolean;
+  /**
+   * No sign of life came in time.
+   *
+   * @param isProbe Whether it was asked for after a sleep.
+   */
+  onDead(isProbe: boolean): void;
+}
 
 /** How often to ask, and how long to wait, in milliseconds. */
 export interface LivenessTimes {
@@ -16,7 +31,7 @@ const LATE = 10;
 
 /** Whether the peer of one connection is still there: by heartbeats, and by a probe after a sleep. */
 export class Liveness {
-  readonly #core: ReconnectingCore;
+  readonly #core: LivenessEvents;
   readonly #clock: Clock;
   readonly #times: LivenessTimes;
   #timer: unknown;
@@ -31,7 +46,7 @@ export class Liveness {
    * @param clock Where times come from.
    * @param times See {@linkcode LivenessTimes}.
    */
-  constructor(core: ReconnectingCore, clock: Clock, times: LivenessTimes) {
+  constructor(core: LivenessEvents, clock: Clock, times: LivenessTimes) {
     this.#core = core;
     this.#clock = clock;
     this.#times = times;

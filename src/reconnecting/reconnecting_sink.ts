@@ -6,8 +6,8 @@ import {
   type MessageInput,
   OwnWebSocketSink,
   type SendOptions,
+  type WebSocketSinkTarget,
 } from "../web_socket/web_socket_sink.ts";
-import type { ReconnectingCore } from "./reconnecting_core.ts";
 
 /** What a sink's load is: all that counts is whether there is room, and whether it is empty. */
 export const EMPTY = 0;
@@ -16,18 +16,27 @@ export const SOME = 1;
 /** There is no room. */
 export const FULL = 2;
 
+/**
+ * What takes the messages of a {@linkcode ReconnectingSink}. Its `check` throws when a message can't be sent; `isDropped`
+ * says whether one that is added now is dropped, and throws when it is refused.
+ */
+export type ReconnectingSinkTarget =
+  & WebSocketSinkTarget
+  & Required<Pick<WebSocketSinkTarget, "check">>
+  & { readonly isDropped: () => boolean };
+
 /** The sink of a channel that reconnects: what is added while there is no connection may be refused. */
 export class ReconnectingSink extends OwnWebSocketSink implements ChannelSink<MessageInput> {
-  readonly #core: ReconnectingCore;
+  readonly #target: ReconnectingSinkTarget;
 
   /**
    * Creates an open sink.
    *
-   * @param core Takes the messages.
+   * @param target Takes the messages.
    */
-  constructor(core: ReconnectingCore) {
-    super(core, { highWaterMark: FULL, closeWins: true });
-    this.#core = core;
+  constructor(target: ReconnectingSinkTarget) {
+    super(target, { highWaterMark: FULL, closeWins: true });
+    this.#target = target;
   }
 
   get #isOpen(): boolean {
@@ -36,8 +45,8 @@ export class ReconnectingSink extends OwnWebSocketSink implements ChannelSink<Me
 
   override add(message: MessageInput, options?: SendOptions): boolean {
     if (this.#isOpen) {
-      this.#core.check(message, options);
-      if (this.#core.isDropped()) return false;
+      this.#target.check(message, options);
+      if (this.#target.isDropped()) return false;
     }
     return super.add(message, options);
   }

@@ -1,3 +1,4 @@
+import { isPromiseLike } from "../realm/kinds.ts";
 import { broadcast, type BroadcastOptions } from "../server/broadcast.ts";
 import { ignore } from "../stream_channel/errors.ts";
 import { sizeOfMessage } from "../stream_channel/counted_queue.ts";
@@ -257,6 +258,6 @@ export class TopicFeed {
 
 /** What a function of the user's returns may be a promise, although it must not: its rejection does no harm. */
 function checkReturned(message: unknown): void {
-  if (message instanceof Promise) message.catch(ignore);
+  if (isPromiseLike(message)) message.then(ignore, ignore);
   checkMessage(message);
 }

@@ -278,7 +278,8 @@ Deno.test("a transformed channel whose reader has left skips messages in parts, 
     way(server).stream.discard();
     await client.sink.addMessage([new Uint8Array(500_000)], { kind: "binary" });
     await client.ping();
-    void client.sink.close(4004);
+    const closing = client.sink.close(4004);
     assertEquals((await server.closed).code, 4004);
+    await closing;
   }
 });
