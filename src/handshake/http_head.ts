@@ -46,6 +46,8 @@ export interface RequestHead {
   readonly headers: HeaderMap;
   /** The value of `:protocol` of an extended CONNECT (RFC 8441 §4). */
   readonly protocol?: string;
+  /** The value of `:scheme` beside it; empty if there is none. */
+  readonly scheme?: string;
 }
 
 /** A response's head. */

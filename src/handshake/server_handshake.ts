@@ -135,6 +135,9 @@ function checkConnect(head: RequestHead, protocol: string): RequestCheck {
   }
   const target = readTarget(head);
   if (target === null) return misdirected(headers);
+  // RFC 8441 §5: that of the URL, where `https` stands for `wss`.
+  const { scheme = "https" } = head;
+  if (scheme !== "https" && scheme !== "http") return bad(":scheme");
   // RFC 9113 §8.2.2: such a field makes the request malformed.
   const wrong = OF_CONNECTIONS.find((name) => headers.has(name));
   if (wrong !== undefined) return bad(wrong);

@@ -65,6 +65,7 @@ export interface Http2Session {
   readonly destroyed: boolean;
   readonly closed: boolean;
   readonly socket: object;
+  readonly localSettings?: Http2Settings;
   setLocalWindowSize?(size: number): void;
   /** Sends GOAWAY, and ends when the last stream has. */
   close(): void;
@@ -121,6 +122,9 @@ export function http2Module(): Http2Module {
 /** How many bytes of one stream the peer may send before they are read: 256 KiB. */
 export const STREAM_WINDOW = 0x4_0000;
 
+/** RFC 9113 §6.9.2: how many they are where the settings don't say more. */
+const DEFAULT_WINDOW = 0xffff;
+
 /** How many bytes of all streams of a session may be in flight: 16 MiB. */
 const SESSION_WINDOW = 0x100_0000;
 
@@ -131,8 +135,9 @@ const SESSION_WINDOW = 0x100_0000;
  */
 export function widenWindow(session: Http2Session): void {
   if (session.destroyed) return;
-  // Bun tells the peer of room in a stream only when half of this much was read of it.
-  session.setLocalWindowSize?.(platform() === "bun" ? STREAM_WINDOW : SESSION_WINDOW);
+  // Bun tells the peer of room in a stream only when half of this much was read of it: no more than a stream has.
+  const { initialWindowSize = DEFAULT_WINDOW } = session.localSettings ?? {};
+  session.setLocalWindowSize?.(platform() === "bun" ? initialWindowSize : SESSION_WINDOW);
 }
 
 /** RFC 9113 §7: the codes of RST_STREAM and GOAWAY. */

@@ -95,13 +95,14 @@ export function acceptOn(
   extra: UpgradeExtra = {},
 ): ServerChannel {
   const { pseudo, raw } = separated(fields);
-  const { method = "", path: target = "", protocol = "" } = pseudo;
+  const { method = "", path: target = "", protocol = "", scheme = "" } = pseudo;
   const head: RequestHead = {
     method,
     target,
     version: "2.0",
     headers: HeaderMap.ofRaw(raw),
     protocol,
+    scheme,
   };
   claimSocket(stream);
   const upgrade: Upgrade = {

@@ -140,3 +140,12 @@ Deno.test("extended CONNECT: a request for anything else is refused with the sta
   const { refusal } = checkRequest(connectHead({ "sec-websocket-version": "8" }));
   assertEquals(refusal?.headers.some(([name]) => name === "Sec-WebSocket-Version"), true);
 });
+
+Deno.test("extended CONNECT: another :scheme than http or https, or none, is a 400", () => {
+  for (const scheme of ["http", "https"]) {
+    assertEquals(checkRequest(connectHead({}, { scheme })).refusal, null);
+  }
+  for (const scheme of ["ftp", "wss", ""]) {
+    assertEquals(checkRequest(connectHead({}, { scheme })).refusal?.status, 400);
+  }
+});

@@ -1,0 +1,62 @@
+// Deno only: it starts programs, on the other runtimes as well
+
+/**
+ * Each runtime as the client of each: 1 MiB there and back on two channels of one session, plain and with TLS. `PAIRS=all` runs
+ * all of them, as each night; else Deno and Node with each other.
+ */
+
+import { assertEquals } from "@std/assert";
+import process from "node:process";
+import { certificates } from "../net/support.ts";
+import { bundled, newestNode, RUNTIMES, startProgram } from "../server/programs.ts";
+
+const PROGRAM = "tests/server/programs/http2_echo.ts";
+const isAll = process.env["PAIRS"] === "all";
+
+type Named = readonly [name: string, command: readonly string[] | null];
+const runtimes: readonly Named[] = isAll
+  ? [...RUNTIMES, ["the newest Node", await newestNode()]]
+  : RUNTIMES.slice(0, 2);
+
+async function scriptFor(name: string): Promise<string> {
+  return name === "Deno" ? PROGRAM : await bundled(PROGRAM);
+}
+
+const { authority, local } = certificates();
+const IDENTITY = JSON.stringify({ ca: authority.cert, cert: local.cert, key: local.key });
+
+async function ask(command: readonly string[], script: string, urls: string): Promise<string[]> {
+  const [program = "", ...args] = command;
+  const { stdout, stderr } = await new Deno.Command(program, {
+    args: [...args, script, "ask", IDENTITY, ...urls.split(" ")],
+    env: { NO_COLOR: "1" },
+    signal: AbortSignal.timeout(60_000),
+  }).output();
+  const lines = new TextDecoder().decode(stdout).trim().split("\n");
+  return lines.length === 2 ? lines : [...lines, new TextDecoder().decode(stderr)];
+}
+
+const GOOD = JSON.stringify({ isSame: true, sessions: 1, code: 1000, wasClean: true, left: 0 });
+
+for (const [serverName, serverCommand] of runtimes) {
+  for (const [clientName, clientCommand] of runtimes) {
+    if (!isAll && serverName === clientName) continue;
+    const missing = [serverCommand, clientCommand].includes(null);
+    Deno.test({
+      name: `http2 interop ${clientName} as the client of ${serverName}: 1 MiB, plain and with TLS${
+        missing ? " (left out: one of them is not installed)" : ""
+      }`,
+      ignore: missing,
+      async fn() {
+        const script = await scriptFor(serverName);
+        const server = await startProgram([...serverCommand ?? [], script, "serve", IDENTITY]);
+        try {
+          const said = await ask(clientCommand ?? [], await scriptFor(clientName), server.url);
+          assertEquals(said, [`ws ${GOOD}`, `wss ${GOOD}`]);
+        } finally {
+          await server.stop();
+        }
+      },
+    });
+  }
+}
