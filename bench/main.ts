@@ -18,6 +18,7 @@ const SECTIONS: Readonly<Record<string, () => Promise<{ rows: Section }>>> = {
   growth: () => import("./rows/growth.ts"),
   many: () => import("./rows/many.ts"),
   large: () => import("./rows/large.ts"),
+  http2: () => import("./rows/http2.ts"),
   topics: () => import("./rows/topics.ts"),
 };
 

@@ -83,7 +83,7 @@ export async function startServer(
   return {
     pid: child.pid ?? 0,
     port,
-    url: `${name.endsWith("TLS") ? "wss" : "ws"}://127.0.0.1:${port}`,
+    url: `${/TLS$|HTTP\/2$/.test(name) ? "wss" : "ws"}://127.0.0.1:${port}`,
     memory: () => ask({ ask: "memory" }),
     resident: async () => (await ask({ ask: "resident" })).resident,
     broadcast: (count, size, perTurn = 16) => ask({ ask: "broadcast", count, size, perTurn }),

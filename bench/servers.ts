@@ -45,6 +45,7 @@ export type ServerName =
   | "ours, pings"
   | "ours, compression"
   | "ours, TLS"
+  | "ours, HTTP/2"
   | "ws"
   | "ws, no bufferutil"
   | "ws, compression"
@@ -76,6 +77,7 @@ export const servers: Readonly<Record<ServerName, () => Promise<Running>>> = {
   "ours, pings": () => startOwn({ pingInterval: 30_000 }),
   "ours, compression": () => startOwn({ compression: { threshold: 0 } }),
   "ours, TLS": () => startOwn({ tls: identity() }),
+  "ours, HTTP/2": () => startOwn({ tls: identity(), http2: true }),
   "ws": () => startWs(peers.ws(), {}),
   "ws, no bufferutil": () => startWs(peers.plainWs(), {}),
   "ws, compression": () => startWs(peers.ws(), { perMessageDeflate: { threshold: 0 } }),
@@ -95,6 +97,7 @@ async function startOwn(
     compression?: { threshold: number };
     tls?: { cert: string; key: string };
     pingInterval?: number;
+    http2?: boolean;
   },
 ): Promise<Running> {
   const server = await bind({

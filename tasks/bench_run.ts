@@ -19,6 +19,7 @@ export const SECTIONS: readonly string[] = [
   "growth",
   "many",
   "large",
+  "http2",
   "topics",
 ];
 
