@@ -43,8 +43,7 @@ export function topicName(kind: EventKind): string {
 
 /** `node:diagnostics_channel`, or `null` where the platform has none. */
 export function diagnosticsModule(): DiagnosticsModule | null {
-  return builtinModule<DiagnosticsModule>("diagnostics_channel") ??
-    builtinModule<DiagnosticsModule>("node:diagnostics_channel");
+  return builtinModule<DiagnosticsModule>("diagnostics_channel");
 }
 
 // They are kept: a channel that nothing refers to may be forgotten.

@@ -74,7 +74,7 @@ Deno.test("a bundler that splits leaves what dials out of the page; dialling loa
   assertEquals(dialling.length, 1);
   const [[name] = [""]] = dialling;
   // Nothing imports it but by `import()`, which only `connect` calls.
-  assertEquals(name.startsWith("dialling"), true, name);
+  assertEquals(name.startsWith("dialer"), true, name);
   for (const text of chunks.values()) {
     assertEquals(text.includes(`from"./${name}"`) || text.includes(`import"./${name}"`), false);
   }

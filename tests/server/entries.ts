@@ -92,7 +92,7 @@ const onDeno: Entry["run"] = async (options, body) => {
   const channels: ServerWebSocketChannel[] = [];
   const server = upgradeOnDeno(options, (channel) => echo(channel, channels, options));
   // Deno's shutdown may never end once a client has left during its upgrade.
-  const stop = (): Promise<unknown> => server.stop(true);
+  const stop = async (): Promise<void> => await server.abort?.();
   await serve(server.port, channels, { name: "upgradeWebSocket", body, stop });
 };
 

@@ -12,8 +12,10 @@ import {
 /** A server of the platform's own. */
 export interface PlatformServer {
   readonly port: number;
-  /** Stops it; with its connections if `force` is true. */
+  /** Stops it; on Bun with its connections only if `force` is true. */
   stop(force?: boolean): Promise<void>;
+  /** On Deno: ends it and its connections at once. Deno's own part of a connection may outlive it. */
+  abort?(): Promise<void>;
 }
 
 interface Globals {
@@ -50,8 +52,8 @@ export function serveDeno(
   );
   return {
     port: server.addr.port,
-    stop(force = false) {
-      if (!force) return server.shutdown();
+    stop: () => server.shutdown(),
+    abort() {
       ending.abort();
       return server.finished;
     },
