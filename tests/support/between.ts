@@ -32,7 +32,7 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-/** Runs a program with a folder of its own, and waits until it listens. */
+/** Runs a program with a folder of its own, and waits until it listens; it fails when the program ends before the body. */
 export async function withProgram(
   prepare: (folder: string, port: number) => readonly string[],
   body: (port: number) => Promise<void>,
@@ -42,8 +42,7 @@ export async function withProgram(
   const port = await freePort();
   const program: Running = start(prepare(folder, port), signal);
   try {
-    await Promise.race([listening(port), program.next()]);
-    await body(port);
+    await Promise.race([listening(port).then(() => body(port)), program.next()]);
   } finally {
     await program.close();
     rmSync(folder, { recursive: true, force: true });
