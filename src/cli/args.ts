@@ -32,6 +32,11 @@ export class Arguments {
     return this.#values[name] === true;
   }
 
+  /** Whether an option was given, of any type. */
+  isGiven(name: string): boolean {
+    return this.#values[name] !== undefined;
+  }
+
   /** The value of an option; `undefined` when it wasn't given. */
   text(name: string): string | undefined {
     return this.#values[name] as string | undefined;
@@ -89,8 +94,8 @@ export interface Command {
   /** What its positional arguments are, such as `"URL"`. */
   readonly takes: string;
   readonly summary: string;
-  /** How many positional arguments it has to have. */
-  readonly count: number;
+  /** How many positional arguments it has to have, with these options. */
+  readonly count: number | ((values: Readonly<Record<string, unknown>>) => number);
   readonly options: Options;
   /** More for its help. */
   readonly details?: string;
@@ -118,9 +123,10 @@ export function parse(command: Command, args: readonly string[]): Arguments {
     throw new UsageError(faultOf(command, error));
   }
   const { values, positionals } = parsed;
-  if (values["help"] !== true && positionals.length !== command.count) {
-    const few = positionals.length < command.count;
-    const what = few ? "too few arguments" : `too many: "${positionals[command.count]}"`;
+  const count = typeof command.count === "number" ? command.count : command.count(values);
+  if (values["help"] !== true && positionals.length !== count) {
+    const few = positionals.length < count;
+    const what = few ? "too few arguments" : `too many: "${positionals[count]}"`;
     throw new UsageError(`Cannot run ${command.name}: it takes ${command.takes}, got ${what}`);
   }
   return new Arguments(positionals, values);

@@ -1,22 +1,32 @@
+import { checkClient } from "../check/check_client.ts";
 import { checkServer } from "../check/check_server.ts";
-import { type CaseResult, type Verdict, VERDICTS } from "../check/report.ts";
+import {
+  type CaseResult,
+  type CheckOptions,
+  type Report,
+  type Verdict,
+  VERDICTS,
+} from "../check/report.ts";
+import { reportHtml } from "../check/report_html.ts";
 import { nameOf } from "../realm/kinds.ts";
 import { readHeaders } from "../web_socket/read_options.ts";
-import { type Command, shownFault, UsageError } from "./args.ts";
-import { CLIENT, connectOptions, targetOf } from "./client_options.ts";
+import { type Arguments, type Command, shownFault, UsageError } from "./args.ts";
+import { CLIENT, connectOptions, targetOf, writable } from "./client_options.ts";
 import { DONE, FAILED, UNREACHABLE } from "./exit_codes.ts";
 import type { Colour, Printer } from "./printer.ts";
 import { printable } from "./printable.ts";
 
 const { header, ca, insecure } = CLIENT as Record<string, typeof CLIENT[string]>;
 
-/** Checks a server. */
+/** Checks a server, or a client. */
 export const check: Command = {
   name: "check",
   takes: "URL",
-  summary: "check a server that sends each message back, case by case",
-  count: 1,
+  summary: "check a server that sends each message back, case by case; with --listen a client",
+  count: ({ listen }) => listen === undefined ? 1 : 0,
   details:
+    "With --listen PORT, and no URL, it checks clients. A client connects to /cases, and gets the list of cases as a\n" +
+    "text of JSON. Then it connects to the path of each case, and sends each message back.\n" +
     "It prints the cases that are not ok, and ends with 1 when one has failed. Ctrl-C ends it with the results so\n" +
     "far. With --json each result is a line, and the last line is the report.",
   options: {
@@ -37,6 +47,20 @@ export const check: Command = {
       value: "SECONDS",
       help: "how long to wait for each thing: 5",
     },
+    listen: {
+      type: "string",
+      short: "l",
+      value: "PORT",
+      help: "check a client that connects here",
+    },
+    host: { type: "string", value: "ADDRESS", help: "with --listen, the address: 127.0.0.1" },
+    idle: {
+      type: "string",
+      value: "SECONDS",
+      help: "with --listen, end when no client has connected for so long: 30",
+    },
+    html: { type: "string", value: "FILE", help: "write the report as a page" },
+    report: { type: "string", value: "FILE", help: "write the report as JSON" },
     concurrency: { type: "string", value: "NUMBER", help: "how many cases at a time: 16" },
     all: { type: "boolean", short: "a", help: "print each case, also those that are ok" },
     verbose: {
@@ -46,16 +70,15 @@ export const check: Command = {
     },
   },
   async run(given, { printer, stop }) {
-    const url = targetOf(given.positionals[0] ?? "");
-    url.protocol = url.protocol.replace("http", "ws");
-    const { headers = [], tls } = connectOptions(given);
     const cases = given.all("case");
-    const report = await checkServer(url, {
+    const html = writable(given, "html");
+    const json = writable(given, "report");
+    const running = started(given, (url) => {
+      const text = `listening at ${url}: a client begins with ${url}/cases`;
+      printer.status({ type: "listening", url }, text);
+    }, {
       ...(cases.length === 0 ? {} : { cases }),
-      headers: Object.fromEntries(readHeaders(headers)),
-      ...(tls === undefined ? {} : { tls: tls as Readonly<Record<string, unknown>> }),
       timeout: Math.max(given.seconds("timeout", 5000), 1),
-      concurrency: given.count("concurrency", 16, 1, 1000),
       signal: stop,
       onResult(result, { done, all }) {
         const isShown = given.has("all") || result.verdict !== "ok";
@@ -63,7 +86,8 @@ export const check: Command = {
         if (isShown || printer.isJson) printer.result({ type: "result", ...result }, lines);
         printer.progress(`${done} of ${all} cases`);
       },
-    }).catch((error: unknown) => {
+    });
+    const report = await running.catch((error: unknown) => {
       if (nameOf(error) === "RangeError") throw new UsageError(shownFault(error));
       if (nameOf(error) !== "Error") throw error;
       return shownFault(error);
@@ -84,9 +108,43 @@ export const check: Command = {
         isComplete ? "" : ", stopped early"
       }`,
     ]);
-    return counts.failed > 0 ? FAILED : DONE;
+    html?.(reportHtml([report]));
+    json?.(`${JSON.stringify(report, null, 2)}\n`);
+    return counts.failed > 0 || !isComplete && !stop.aborted ? FAILED : DONE;
   },
 };
+
+function started(
+  given: Arguments,
+  onListen: (url: string) => void,
+  options: CheckOptions,
+): Promise<Report> {
+  const { headers = [], tls } = connectOptions(given);
+  const hostname = given.text("host");
+  const concurrency = given.count("concurrency", 16, 1, 1000);
+  if (given.text("listen") !== undefined) {
+    const ofServer = ["header", "ca", "insecure", "concurrency"];
+    const wrong = ofServer.find((name) => given.isGiven(name));
+    if (wrong !== undefined) throw new UsageError(`Cannot use --${wrong} together with --listen`);
+    return checkClient({
+      ...options,
+      ...(hostname === undefined ? {} : { hostname }),
+      port: given.count("listen", 0, 0, 65_535),
+      idleTimeout: Math.max(given.seconds("idle", 30_000), 1),
+      onListen,
+    });
+  }
+  const wrong = ["host", "idle"].find((name) => given.isGiven(name));
+  if (wrong !== undefined) throw new UsageError(`Cannot use --${wrong} without --listen`);
+  const url = targetOf(given.positionals[0] ?? "");
+  url.protocol = url.protocol.replace("http", "ws");
+  return checkServer(url, {
+    ...options,
+    headers: Object.fromEntries(readHeaders(headers)),
+    ...(tls === undefined ? {} : { tls: tls as Readonly<Record<string, unknown>> }),
+    concurrency,
+  });
+}
 
 const COLOURS: Readonly<Record<Verdict, Colour>> = {
   "ok": "green",

@@ -42,7 +42,11 @@ export const CLIENT: Options = {
  */
 export function targetOf(text: string): URL {
   const whole = /^[a-z][a-z0-9+.-]*:\/\//i.test(text) ? text : `ws://${text}`;
-  if (!URL.canParse(whole)) throw new UsageError(`Cannot connect: "${text}" is not a URL`);
+  if (!URL.canParse(whole)) {
+    // The user info may have a password.
+    const shown = text.replace(/^([^/]*\/\/)?[^/]*@/, "$1…@").replace(/[?#].*/s, "?…");
+    throw new UsageError(`Cannot connect: "${shown}" is not a URL`);
+  }
   const url = new URL(whole);
   if (/^(?:wss?|https?):$/.test(url.protocol)) return url;
   throw new UsageError(`Cannot connect: "${url.protocol}" is neither ws: nor wss:`);
@@ -85,6 +89,33 @@ export function fileOf(option: string, path: string): string {
     return module("fs").readFileSync(path, "utf8");
   } catch (error) {
     const why = codeOf(error) || "it can't be read";
-    throw new UsageError(`Cannot read the file of --${option}, "${path}": ${why}`);
+    throw new UsageError(`Cannot read ${named(option, path)}: ${why}`);
   }
+}
+
+function named(option: string, path: string): string {
+  return `${option === "FILE" ? "FILE" : `the file of --${option}`}, "${path}"`;
+}
+
+/**
+ * How to write a file at the end of a command: it is found out at its beginning whether that is possible.
+ *
+ * @param given The arguments.
+ * @param option The option that names the file.
+ * @returns `null` when the option wasn't given.
+ */
+export function writable(given: Arguments, option: string): ((text: string) => void) | null {
+  const path = given.text(option);
+  if (path === undefined) return null;
+  const fs = module("fs");
+  const tried = (work: () => void): void => {
+    try {
+      work();
+    } catch (error) {
+      const why = codeOf(error) || "it can't be written";
+      throw new UsageError(`Cannot write ${named(option, path)}: ${why}`);
+    }
+  };
+  tried(() => fs.closeSync(fs.openSync(path, "a", 0o644)));
+  return (text) => tried(() => fs.writeFileSync(path, text));
 }

@@ -144,32 +144,43 @@ class Guest {
 /** A command that has a connection for its input and output. */
 class Piped {
   readonly #child: Child;
+  /** The connection is closing. */
+  #isOver = false;
   #hasEnded = false;
+  #wake = (): void => {};
 
   constructor(command: string, channel: ServerWebSocketChannel) {
     const child = this.#child = module("child_process").spawn(command, {
       shell: true,
       stdio: ["pipe", "pipe", "inherit"],
     });
-    const lines = new LineSplitter(MAX_LINE, (line) => void channel.sink.add(line));
-    child.stdin.on("error", () => {});
-    child.stdout.on("data", (chunk) => {
-      if (!lines.push(chunk)) return void channel.sink.close(1011, "a line is too long");
-      if (channel.sink.hasRoom) return;
-      child.stdout.pause();
-      void channel.sink.ready.then(() => child.stdout.resume());
+    const { stdin, stdout } = child;
+    const { sink } = channel;
+    const lines = new LineSplitter(MAX_LINE, (line) => void sink.add(line));
+    const close = (code: number, reason = ""): void =>
+      void sink.close(code, reason).catch(() => {});
+    stdin.on("error", () => {});
+    stdout.on("error", () => {});
+    stdout.on("data", (chunk) => {
+      if (this.#isOver) return;
+      if (!lines.push(chunk)) return close(1011, "a line is too long");
+      if (sink.hasRoom) return;
+      stdout.pause();
+      void Promise.race([sink.ready, channel.closing]).then(() => stdout.resume());
     });
-    child.on("error", () => void channel.sink.close(1011, "the command can't be run"));
-    child.stdout.on("close", () => lines.end());
-    child.on("exit", (code) => {
-      this.#hasEnded = true;
-      // Its last output may still be pending.
-      setTimeout(() => {
-        void (code === 0
-          ? channel.sink.close(1000)
-          : channel.sink.close(1011, `it ended with ${code}`))
-          .catch(() => {});
-      }, 0);
+    // Nothing takes its output any more: a command that goes on to write ends by that.
+    void channel.closing.then(() => {
+      this.#isOver = true;
+      stdout.destroy();
+    });
+    child.on("error", () => close(1011, "the command can't be run"));
+    child.on("exit", () => this.#onExit());
+    // Not at its exit: output may still be pending.
+    child.on("close", (code, signal) => {
+      if (this.#isOver) return;
+      lines.end();
+      if (code === 0) close(1000);
+      else close(1011, `it ended with ${code ?? signal}`);
     });
   }
 
@@ -178,7 +189,17 @@ class Piped {
     if (this.#hasEnded) return;
     const { stdin } = this.#child;
     const hasRoom = stdin.write(typeof message === "string" ? `${message}\n` : message);
-    if (!hasRoom) await new Promise<void>((resolve) => stdin.once("drain", resolve));
+    if (hasRoom) return;
+    await new Promise<void>((resolve) => {
+      this.#wake = resolve;
+      stdin.once("drain", resolve);
+    });
+  }
+
+  /** It takes no more input. */
+  #onExit(): void {
+    this.#hasEnded = true;
+    this.#wake();
   }
 
   /** The client has left: the command's input ends, and so should the command. */

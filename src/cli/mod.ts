@@ -1,5 +1,5 @@
 /**
- * The command line: `connect`, `listen`, `ping`, `bench`, `tap` and `replay`, on Deno, Node and Bun.
+ * The command line: `connect`, `listen`, `ping`, `bench`, `tap`, `replay` and `check`, on Deno, Node and Bun.
  *
  * ```sh
  * npx web-socket-channel connect wss://example.com

@@ -51,6 +51,7 @@ export interface Modules {
     createWriteStream(path: string, options: { flags: string; mode: number }): FileStream;
     createReadStream(path: string): ReadStream;
     openSync(path: string, flags: string, mode: number): number;
+    writeFileSync(path: string, text: string): void;
     writeSync(file: number, text: string): number;
     closeSync(file: number): void;
   };
@@ -98,8 +99,8 @@ export interface LineEditor {
 /** A process that was started. */
 export interface Child {
   readonly stdin: WriteStream & { end(): unknown };
-  readonly stdout: ReadStream;
-  on(event: "exit", listener: (code: number | null) => void): unknown;
+  readonly stdout: ReadStream & { destroy(): unknown };
+  on(event: "exit" | "close", listener: (code: number | null, signal: string) => void): unknown;
   on(event: "error", listener: (error: unknown) => void): unknown;
   kill(signal: string): boolean;
 }

@@ -52,6 +52,13 @@ export function readRecording(text: string): Recorded[] {
   return [...found.values()];
 }
 
+/** The longest time that a timer takes, in milliseconds. */
+const MAX_TIME = 2_147_483_647;
+
+function utf8Size(text: string): number {
+  return new TextEncoder().encode(text).length;
+}
+
 type Draft = {
   -readonly [Key in keyof Recorded]: Key extends "messages" ? RecordedMessage[] : Recorded[Key];
 };
@@ -67,14 +74,21 @@ function lineOf(row: string, number: number): Line {
 }
 
 function take(found: Map<number, Draft>, id: number, line: Line, number: number): void {
-  const at = typeof line.at === "number" ? line.at : 0;
+  const { at } = line;
+  if (typeof at !== "number" || !(at >= 0 && at <= MAX_TIME)) {
+    throw wrong(number, `its "at" is not a number from 0 to ${MAX_TIME}`);
+  }
   let draft = found.get(id);
   if (draft === undefined) {
     draft = { id, at, messages: [], received: 0, close: null, missing: 0, redacted: 0 };
     found.set(id, draft);
   }
   if (line.type === "close" && line.from === "client") {
-    draft.close ??= { at, code: Number(line.code), reason: String(line.reason ?? "") };
+    const { code, reason } = line;
+    if (typeof code !== "number" || typeof reason !== "string" || utf8Size(reason) > 123) {
+      throw wrong(number, "it has no code and reason of a Close frame");
+    }
+    draft.close ??= { at, code, reason };
   }
   if (line.type !== "message") return;
   if (line.from !== "client") return void draft.received++;

@@ -203,7 +203,7 @@ class Relayed {
 
   #passClient(chunk: Uint8Array): void {
     if (this.#readers !== null) this.#readers.client.push(chunk);
-    else this.#ahead.push(chunk.slice());
+    else if (this.#response !== null) this.#ahead.push(chunk.slice());
     if (this.#server?.write(chunk) === false) this.#client.pause();
   }
 

@@ -4,7 +4,7 @@ import { readTlsOptions } from "../net/tls_options.ts";
 import { shownUrl } from "../web_socket/shown_url.ts";
 import { type Arguments, type Command, type Context, shownFault, UsageError } from "./args.ts";
 import { CLIENT, connectOptions, targetOf } from "./client_options.ts";
-import { DONE, UNREACHABLE } from "./exit_codes.ts";
+import { DONE, FAILED, UNREACHABLE } from "./exit_codes.ts";
 import type { FrameEvents, SeenFrame, SeenMessage } from "./frame_reader.ts";
 import { hexLines, printable } from "./printable.ts";
 import { module } from "./process.ts";
@@ -12,6 +12,9 @@ import { redactField, redactTarget, redactText } from "./redact.ts";
 import { base64Of, shownText, sizeText } from "./shown.ts";
 import { rounded } from "./statistics.ts";
 import { type From, startTap, type TapEvents, type TappedHead } from "./tap.ts";
+
+// What a client offers, and how long it waits, is its own affair.
+const { protocol: _protocol, "connect-timeout": _timeout, ...OPTIONS } = CLIENT;
 
 /** Relays, and shows what passes. */
 export const tap: Command = {
@@ -24,7 +27,7 @@ export const tap: Command = {
     "content of compressed messages is not shown. Secrets are redacted where names and forms show them: header\n" +
     'fields, query values, JSON members such as "token". Binary messages are recorded as they are.',
   options: {
-    ...CLIENT,
+    ...OPTIONS,
     compression: { type: "boolean", help: "pass the client's offer to compress on" },
     frames: { type: "boolean", short: "f", help: "show and record each frame, with its opcode" },
     record: { type: "string", short: "r", value: "FILE", help: "write a recording: lines of JSON" },
@@ -40,7 +43,7 @@ export const tap: Command = {
     const [place = "", url = ""] = given.positionals;
     const target = targetOf(url);
     const { hostname, port } = placeOf(place);
-    const { headers = [], tls, proxy } = connectOptions(given);
+    const { headers = [], origin, tls, proxy } = connectOptions(given);
     const session = new TapSession(given, context);
     const running = await startTap({
       hostname,
@@ -50,7 +53,10 @@ export const tap: Command = {
         ...(tls === undefined ? {} : { tls: readTlsOptions(tls) }),
         ...(proxy === undefined ? {} : { proxy }),
       },
-      headers: readHeaders(headers),
+      headers: [
+        ...readHeaders(headers),
+        ...(origin === undefined ? [] : readHeaders([["Origin", origin]])),
+      ],
       keepsCompression: given.has("compression"),
       limit: given.size("max-content", 1_048_576, 512 * 1_048_576),
       onConnection: () => session.connection(),
@@ -74,8 +80,7 @@ export const tap: Command = {
       await new Promise<void>((resolve) => stop.addEventListener("abort", () => resolve()));
     }
     running.close();
-    session.end();
-    return DONE;
+    return session.end() ? DONE : FAILED;
   },
 };
 
@@ -94,6 +99,7 @@ class TapSession {
   #count = 0;
   #messages = 0;
   #file: number | null = null;
+  #isWhole = true;
 
   constructor(given: Arguments, context: Context) {
     this.#given = given;
@@ -120,18 +126,31 @@ class TapSession {
 
   record(value: object): void {
     if (this.#file === null) return;
-    module("fs").writeSync(this.#file, `${JSON.stringify(value)}\n`);
+    try {
+      module("fs").writeSync(this.#file, `${JSON.stringify(value)}\n`);
+    } catch (error) {
+      // What passes still passes.
+      this.#isWhole = false;
+      this.#close();
+      this.#context.printer.note(`Cannot record any more: ${shownFault(error)}`);
+    }
   }
 
-  end(): void {
-    const { printer } = this.#context;
+  #close(): void {
     const file = this.#file;
     this.#file = null;
     if (file !== null) module("fs").closeSync(file);
+  }
+
+  /** Gives whether all was recorded. */
+  end(): boolean {
+    const { printer } = this.#context;
+    this.#close();
     printer.status(
       { type: "summary", connections: this.#count, messages: this.#messages },
       `${this.#count} connections, ${this.#messages} messages`,
     );
+    return this.#isWhole;
   }
 
   connection(): TapEvents {

@@ -5,7 +5,8 @@
 import { assert, assertEquals, assertFalse, assertMatch, assertStringIncludes } from "@std/assert";
 import { bind } from "../../src/server/web_socket_server.ts";
 import type { BindOptions, WebSocketServer } from "../../src/server/mod.ts";
-import { createServer, type Socket } from "node:net";
+import { createConnection, createServer, type Socket } from "node:net";
+import { NetWebSocketChannel } from "../../src/net/mod.ts";
 import { certificates } from "../net/support.ts";
 import { closeServer, listen as listenAt } from "../support/loopback.ts";
 import {
@@ -233,6 +234,14 @@ test("W28 what can't be done is said, with an exit code of its own", async (line
       /Cannot use --colour: connect has no such option/,
     ],
     [["connect", "ws://["], 2, /Cannot connect: "ws:\/\/\[" is not a URL/],
+    [
+      ["connect", "ws://me:secret@host:99999/"],
+      2,
+      /^error: Cannot connect: "ws:\/\/…@host:99999\/"/,
+    ],
+    [["replay", "/nowhere", "ws://127.0.0.1/"], 2, /Cannot read FILE, "\/nowhere": ENOENT/],
+    [["check", "127.0.0.1", "--html", "/nowhere/x"], 2, /--html, "\/nowhere\/x": ENOENT/],
+    [["check", "--listen", "0", "--insecure"], 2, /Cannot use --insecure together with --listen/],
     [["connect"], 2, /takes URL, got too few arguments/],
     [["ping", "ws://127.0.0.1/", "--count", "none"], 2, /--count: it must be a whole number/],
     [["connect", "ws://127.0.0.1/", "--header", "no"], 2, /--header: it must be 'NAME: VALUE'/],
@@ -290,6 +299,41 @@ test("W28 listen: an echo, a log, a command; a signal ends it in order", async (
     assertEquals(code, 0, err);
     assertStringIncludes(err, "1 connections served");
     assertEquals(out, extra[0] === "--log" ? "#1 < hello\n" : "");
+  }
+});
+
+test("W28 listen --exec: a command that dies, floods, or takes no input", async (line) => {
+  for (
+    const [command, sent, end] of [
+      ["read line; exit 3", "x".repeat(1000), 'closed by this side: 1011 "it ended with 3"'],
+      ["kill -9 $$", "", 'closed by this side: 1011 "it ended with SIGKILL"'],
+      ["yes", null, "#1 lost: "],
+    ] as const
+  ) {
+    const server = await start(line, ["listen", "0", "--exec", command]);
+    const { hostname, port, host } = new URL(await server.until(/listening at (\S+)/));
+    const socket = createConnection(Number(port), hostname);
+    const gone = new Promise<void>((resolve) => socket.on("close", () => resolve()));
+    socket.on("error", () => {});
+    socket.on("data", () => sent === null && socket.destroy());
+    socket.write(
+      `GET / HTTP/1.1\r\nHost: ${host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n` +
+        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+    );
+    // Frames whose masking key is zero: more than a pipe takes.
+    const size = sent?.length ?? 0;
+    const frame = [0x81, 0xfe, size >> 8, size & 255, 0, 0, 0, 0];
+    if (size > 0) {
+      const bytes = [...frame, ...new TextEncoder().encode(sent ?? "")];
+      for (let i = 0; i < 500; i++) socket.write(Uint8Array.from(bytes));
+    }
+    await server.until(end);
+    socket.destroy();
+    await gone;
+    server.signal("SIGINT");
+    const { code, err } = await server.ended;
+    assertEquals([command, code], [command, 0], err);
+    assertStringIncludes(err, "1 connections served");
   }
 });
 
@@ -384,4 +428,48 @@ test("W30 check: a verdict for each case, and WSC_DEBUG prints events", async (l
   await closeServer(broken);
   assertEquals(code, 1, out);
   assertMatch(out, /^failed ping\//m);
+});
+
+test("W30 check --listen: a client in another process, and the reports as files", async (line) => {
+  const folder = await Deno.makeTempDir();
+  const files = [`${folder}/report.html`, `${folder}/report.json`] as const;
+  const running = await start(line, [
+    "check",
+    "--listen",
+    "0",
+    "--case",
+    "ping/payload",
+    ...["--html", files[0], "--report", files[1]],
+  ], { inTerminal: true });
+  const url = await running.until(/listening at (\S+?):? /);
+  for await (const list of NetWebSocketChannel.connect(`${url}/cases`).stream) {
+    for (const { path } of JSON.parse(String(list))) {
+      const channel = NetWebSocketChannel.connect(`${url}${path}`);
+      void channel.ready.catch(() => {});
+      channel.stream.listen((message) => void channel.sink.add(message), { onError() {} });
+    }
+  }
+  const { code, out } = await running.ended;
+  assertEquals(code, 0, out);
+  assertMatch(out, /client: 6 ok/);
+  const [html, json] = await Promise.all(files.map((file) => Deno.readTextFile(file)));
+  assertStringIncludes(html ?? "", "<!DOCTYPE html>");
+  assertEquals(JSON.parse(json ?? "").counts.ok, 6);
+  await Deno.remove(folder, { recursive: true });
+  // No client connects.
+  const idle = await run(line, ["check", "--listen", "0", "--idle", "0.01"]);
+  assertEquals([idle.code, idle.out], [1, "client: no case was run, stopped early\n"], idle.err);
+}, true);
+
+test("W29 tap: a recording that can't be written to its end is said, and what passes passes", async (line) => {
+  await withEcho(async (server) => {
+    const tap = await start(line, ["tap", "0", server.url, "--record", "/dev/full"]);
+    const url = await tap.until(/listening at (\S+),/);
+    const client = await run(line, ["connect", url, "-w", "0.3"], { input: "hello\n" });
+    assertEquals(client.out, "< hello\n", client.err);
+    tap.signal("SIGINT");
+    const { code, err } = await tap.ended;
+    assertEquals(code, 1, err);
+    assertMatch(err, /^Cannot record any more: .*(?:space|ENOSPC)/m);
+  });
 });

@@ -45,8 +45,20 @@ Deno.test("W29 recording: a file that is none says where", () => {
       ['{"type":"message"}', "line 1: it is not the first line of a recording"],
       [`${HEAD}5`, "line 2: it is not a JSON object"],
       [
-        `${HEAD}{"type":"message","connection":1,"from":"client","base64":"?"}`,
+        `${HEAD}{"type":"message","connection":1,"at":1,"from":"client","base64":"?"}`,
         "line 2: its bytes",
+      ],
+      [`${HEAD}{"type":"request","connection":1}`, 'line 2: its "at" is not a number'],
+      [`${HEAD}{"type":"request","connection":1,"at":1e300}`, 'line 2: its "at" is not a number'],
+      [
+        `${HEAD}{"type":"close","connection":1,"at":1,"from":"client","code":1000,"reason":{}}`,
+        "line 2: it has no code and reason",
+      ],
+      [
+        `${HEAD}{"type":"close","connection":1,"at":1,"from":"client","code":1000,"reason":"${
+          "é".repeat(62)
+        }"}`,
+        "line 2: it has no code and reason",
       ],
     ] as const
   ) assertThrows(() => readRecording(text), UsageError, message);

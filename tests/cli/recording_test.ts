@@ -77,9 +77,12 @@ Deno.test("W29 the recording of tap", async () => {
   await withServer(async (url, port) => {
     const tap = await start(DENO, ["tap", "0", url, "--frames"]);
     const at = await tap.until(/listening at ([^\s,]+)/);
-    await run(DENO, ["connect", `${at}/feed?key=secret`], {
-      input: '{"subscribe":["ticks"],"token":"secret"}\n',
-    });
+    const client = await start(DENO, ["connect", `${at}/feed?key=secret`]);
+    client.type('{"subscribe":["ticks"],"token":"secret"}\n');
+    // The end of the input closes: not before the answer.
+    await client.until("< {");
+    client.end();
+    await client.ended;
     await tap.until("ended");
     tap.signal("SIGINT");
     const { out, err } = await tap.ended;
