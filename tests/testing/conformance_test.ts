@@ -113,12 +113,13 @@ function testPair(
     if (recipe === undefined || OF_CONNECTING.some((it) => options[it] !== undefined)) {
       throw new NotInMemory();
     }
-    const { protocols = [], closeTimeout, highWaterMark, maxMessageSize } = options;
+    const { protocols = [], closeTimeout, highWaterMark, maxMessageSize, streamLargerThan } =
+      options;
     const { client, server } = make({
       closeTimeout,
       highWaterMark,
       protocol: recipe.options.protocol ?? [protocols].flat()[0],
-      client: { maxMessageSize },
+      client: { maxMessageSize, streamLargerThan },
     });
     servers.push(server);
     void recipe.run(server);
