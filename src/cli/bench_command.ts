@@ -75,7 +75,8 @@ class Load {
     const { printer, stop } = this.#context;
     const channels = await this.#connect(url);
     const done = new AbortController();
-    stop.addEventListener("abort", () => done.abort(), { once: true });
+    if (stop.aborted) done.abort();
+    else stop.addEventListener("abort", () => done.abort(), { once: true });
     const start = performance.now();
     for (const channel of channels) this.#drive(channel, done);
     await this.#wait(start, done.signal);

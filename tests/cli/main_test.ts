@@ -279,6 +279,27 @@ test("W28 bench: rate and quantiles, and Ctrl-C ends it with what is known", asy
   });
 }, true);
 
+test("W28 bench: Ctrl-C ends it also while it connects", async (line) => {
+  const sockets = new Set<Socket>();
+  let onConnection = (): void => {};
+  const connected = new Promise<void>((resolve) => onConnection = resolve);
+  // It never answers.
+  const silent = createServer((socket) => {
+    sockets.add(socket.on("error", () => {}).resume());
+    onConnection();
+  });
+  const port = await listenAt(silent);
+  const bench = await start(line, ["bench", `127.0.0.1:${port}`, "-d", "3600", "--json"]);
+  await connected;
+  bench.signal("SIGINT");
+  const { code, out, err } = await bench.ended;
+  for (const socket of sockets) socket.destroy();
+  await closeServer(silent);
+  assertEquals(code, 0, err);
+  const { isStopped, connections, messages } = JSON.parse(out);
+  assertEquals([isStopped, connections, messages], [true, 0, 0]);
+});
+
 test("W28 listen: an echo, a log, a command; a signal ends it in order", async (line) => {
   for (
     const [extra, sent, got] of [
