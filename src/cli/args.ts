@@ -139,6 +139,12 @@ function faultOf({ name }: Command, error: unknown): string {
   if (/unknown option/i.test(text) && option !== undefined) {
     return `Cannot use ${option}: ${name} has no such option. See ${name} --help`;
   }
+  if (/ambiguous/i.test(text) && option !== undefined) {
+    return `Cannot use ${option}: it takes a value, and what follows begins with "-"`;
+  }
+  if (/missing/i.test(text) && option !== undefined) {
+    return `Cannot use ${option}: it takes a value`;
+  }
   return `Cannot use the options: ${text.split(/\. |\n/)[0]}`;
 }
 

@@ -246,6 +246,8 @@ test("W28 what can't be done is said, with an exit code of its own", async (line
     [["ping", "ws://127.0.0.1/", "--count", "none"], 2, /--count: it must be a whole number/],
     [["connect", "ws://127.0.0.1/", "--header", "no"], 2, /--header: it must be 'NAME: VALUE'/],
     [["connect", "ws://127.0.0.1/", "--ca", "/nowhere"], 2, /--ca, "\/nowhere": ENOENT/],
+    [["ping", "127.0.0.1", "-c", "-1"], 2, /Cannot use -c: it takes a value, and what follows/],
+    [["ping", "127.0.0.1", "--header"], 2, /Cannot use --header: it takes a value$/m],
     [["dance"], 2, /There is no command "dance"/],
     [["connect", `ws://127.0.0.1:${port}`], 3, /the connection was refused/],
     [["listen", "99999"], 2, /is not a port/],
