@@ -7,6 +7,7 @@ import { Channel } from "../../src/web_socket/channel.ts";
 import { ProtocolTransport } from "../../src/web_socket/protocol_transport.ts";
 import { hasNativeWebSocket } from "../../src/native/native_capabilities.ts";
 import { channelPair } from "../../src/stream_channel/mod.ts";
+import { type Diagnostic, subscribe } from "../../src/diagnostics/mod.ts";
 import { acceptUpgrade, broadcast } from "../../src/server/mod.ts";
 import { nextChannel, withServer } from "../server/support.ts";
 import { collectUncaught } from "../support/unhandled.ts";
@@ -300,6 +301,38 @@ Deno.test("attack 78: a subscriber that throws harms no connection", async () =>
     });
     assert(uncaught.length > 0);
     assertEquals(uncaught.every((it) => names.includes((it as Error).message)), true);
+  });
+});
+
+Deno.test("W19 a subscriber may end the connection, or its own subscription, within an event", async () => {
+  await withServer({}, async (server) => {
+    for (
+      const [on, how, wanted] of [
+        ["open", "close", ["connect", "open", "close 4001 true local"]],
+        ["message", "close", ["connect", "open", "sent text 5", "close 4001 true local"]],
+        ["open", "terminate", ["connect", "open", "close 1006 false local"]],
+      ] as const
+    ) {
+      const events = await recorded(async () => {
+        const client = NetWebSocketChannel.connect(server.url);
+        client.stream.discard();
+        const end = subscribe({
+          [on]: ({ connection }: Diagnostic) => {
+            if (connection.side === "server") return;
+            end();
+            if (how === "close") void client.sink.close(4001);
+            else client.terminate();
+          },
+        });
+        const channel = await nextChannel(server);
+        channel.stream.discard();
+        await client.ready;
+        if (on === "message") client.sink.add("hello");
+        await client.closed;
+        await channel.closed;
+      });
+      assertEquals(linesOf(events, "client"), [...wanted]);
+    }
   });
 });
 
