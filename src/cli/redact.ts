@@ -11,6 +11,9 @@ export const REDACTED = "[redacted]";
 const SECRET_FIELD =
   /^(?:authorization|proxy-authorization|cookie|set-cookie|sec-websocket-protocol|sec-websocket-key|.*(?:token|secret|api-?key|password|signature|credential|session).*)$/i;
 
+/** Header fields that are URLs: they may have a password or a token. */
+const URL_FIELD = /^(?:location|content-location|referer)$/i;
+
 /** Names of JSON whose values are secrets. */
 const SECRET_NAME =
   /^(?:.*(?:passw(?:or)?d|passphrase|secret|token|api[-_]?key|credential|private[-_]?key|signature|session[-_]?id).*|authorization|auth|cookie|jwt|otp|pin)$/i;
@@ -20,7 +23,11 @@ const SECRET_FORM = /\beyJ[\w-]{4,}\.[\w-]{4,}\.[\w-]*|(?<=\b(?:Bearer|Basic)\s)
 
 /** A header field's value, unless it may be a secret. */
 export function redactField(name: string, value: string): string {
-  return SECRET_FIELD.test(name) ? REDACTED : redactForms(value);
+  if (SECRET_FIELD.test(name)) return REDACTED;
+  const isUrl = URL_FIELD.test(name);
+  return redactForms(
+    isUrl ? redactTarget(value.replace(/\/\/[^/?#]*@/, `//${REDACTED}@`)) : value,
+  );
 }
 
 /** Header fields as lines, without secrets. */

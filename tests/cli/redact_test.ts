@@ -27,3 +27,14 @@ Deno.test("W29 redact: header fields, queries and messages lose what names and f
   const jwt = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl";
   assertEquals(redactText(`login ${jwt}`), `login ${REDACTED}`);
 });
+
+Deno.test("W29 redact: URLs in header fields have no user info and no values of a query", () => {
+  const url = "https://me:pass@host/path?key=abc&page=2";
+  for (const name of ["Location", "content-location", "Referer"]) {
+    assertEquals(
+      redactField(name, url),
+      "https://[redacted]@host/path?key=[redacted]&page=[redacted]",
+    );
+  }
+  assertEquals(redactField("Location", "/login"), "/login");
+});
