@@ -46,7 +46,7 @@ const ROOT = new URL("../", import.meta.url);
 /** The budget of each folder of src/. */
 const ROOMS: Rooms = {
   "src": { files: 5, lines: 434 },
-  "src/cli": { files: 24, lines: 3246 },
+  "src/cli": { files: 24, lines: 3253 },
   "src/check": { files: 36, lines: 7883 },
   "src/handshake": { files: 11, lines: 1869 },
   "src/http2": { files: 4, lines: 864 },
