@@ -69,6 +69,8 @@ export class PooledSession {
   #refs = 0;
   /** How many streams the server allows. */
   #allowed = Infinity;
+  /** The server's SETTINGS have come. */
+  #isReady = false;
   /** It takes no more streams. */
   #isDraining = false;
   #isOver = false;
@@ -131,6 +133,7 @@ export class PooledSession {
 
   async #connect(): Promise<void> {
     try {
+      const { connect } = http2Module();
       const socket = await this.#dial.connect();
       const { url } = this.place;
       const isSecure = url.protocol === "wss:";
@@ -142,7 +145,7 @@ export class PooledSession {
           `the server did not choose h2 (ALPN), but ${alpnProtocol || "nothing"}`,
         );
       }
-      const session = this.#session = http2Module().connect(
+      const session = this.#session = connect(
         `${isSecure ? "https" : "http"}://${url.host}`,
         {
           createConnection: () => socket,
@@ -157,7 +160,13 @@ export class PooledSession {
           "the server has HTTP/2, but not WebSocket over it (SETTINGS_ENABLE_CONNECT_PROTOCOL)",
         );
       }
+      if (maxConcurrentStreams === 0) {
+        session.destroy();
+        const fault = "the server allows no stream (SETTINGS_MAX_CONCURRENT_STREAMS)";
+        throw this.#lacking(fault, undefined, true);
+      }
       widenWindow(session);
+      this.#isReady = true;
       this.#allowed = maxConcurrentStreams ?? Infinity;
       session.on("remoteSettings", ({ maxConcurrentStreams: allowed }: Http2Settings) => {
         this.#allowed = allowed ?? Infinity;
@@ -187,10 +196,10 @@ export class PooledSession {
     });
   }
 
-  #lacking(fault: string, cause?: unknown): NoHttp2Error {
+  #lacking(fault: string, cause?: unknown, retryable = cause !== undefined): NoHttp2Error {
     return new NoHttp2Error(`Cannot connect to ${shownUrl(this.place.url)}: ${fault}`, {
       phase: "handshake",
-      retryable: cause !== undefined,
+      retryable,
       ...(cause === undefined ? {} : { cause }),
     });
   }
@@ -235,7 +244,8 @@ export class PooledSession {
     if (isAdmitted) this.#admitted--;
     if (isRef) this.hold(false);
     if (this.#streams > 0 || this.#isOver) return this.#options.events.onChange(this);
-    if (this.#isDraining || this.#options.idleTimeout === 0 || this.#session === null) this.close();
+    // Without SETTINGS nothing says that anyone is there.
+    if (this.#isDraining || this.#options.idleTimeout === 0 || !this.#isReady) this.close();
     else {
       const { clock, idleTimeout: ms } = this.#options;
       this.#idle = new Deadline(clock, { ms, onTime: () => this.close(), unref: true });

@@ -277,6 +277,10 @@ export const PROVOKED: Readonly<Record<string, Provoke | Elsewhere>> = {
   [`${C}the server did not choose h2 (ALPN), but …`]: elsewhere(HTTP2, "did not choose h2 (ALPN)"),
   [`${C}the server has HTTP/2, but not WebSocket over it (SETTINGS_ENABLE_CONNECT_PROTOCOL)`]:
     elsewhere(HTTP2, "but not WebSocket over it (SETTINGS_ENABLE_CONNECT_PROTOCOL)"),
+  [`${C}the server allows no stream (SETTINGS_MAX_CONCURRENT_STREAMS)`]: elsewhere(
+    "http2/pool_test.ts",
+    "allows no stream (SETTINGS_MAX_CONCURRENT_STREAMS)",
+  ),
   [`${C}the answer is not HTTP/2, or the connection was lost`]: elsewhere(
     HTTP2,
     "the answer is not HTTP/2, or the connection was lost",

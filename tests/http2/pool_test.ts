@@ -1,10 +1,13 @@
 import { assert, assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
+import { createServer } from "node:net";
+import process from "node:process";
 import { Http2, type Http2ConnectOptions, Http2Pool } from "../../src/http2/mod.ts";
 import { connectHttp2 } from "../../src/http2/http2.ts";
 import { PooledSession } from "../../src/http2/session.ts";
-import { ConnectError, WebSocketChannelError } from "../../src/net/mod.ts";
+import { ConnectError, UnsupportedError, WebSocketChannelError } from "../../src/net/mod.ts";
 import { ManualClock } from "../../src/testing/manual_clock.ts";
 import { certificates } from "../net/support.ts";
+import { closeServer, listen } from "../support/loopback.ts";
 import { rejection } from "../support/promises.ts";
 import { turn, until } from "../support/turns.ts";
 import { open, withEcho, withPool, withServer } from "./support.ts";
@@ -162,7 +165,7 @@ Deno.test("http2 W37 pool: a session that ends before it is usable, and one that
       const text = `${error.message} ${(error.cause as Error | undefined)?.message}`;
       const isKnown = text.includes("GOAWAY ENHANCE_YOUR_CALM (11)") ||
         text.includes("the answer is not HTTP/2, or the connection was lost") ||
-        text.includes("has just ended");
+        text.includes("has just ended") || text.includes("The HTTP/2 session was lost");
       assert(isKnown, text);
       assertEquals(pool.sessions, 0);
     });
@@ -174,4 +177,62 @@ Deno.test("http2 W37 pool: a session that ends before it is usable, and one that
   assertThrows(() => session.request({}), ConnectError, "the HTTP/2 session has just ended");
   session.destroy();
   await rejection(session.ready);
+});
+
+Deno.test("http2 W44 pool: a server that allows no stream is an error, after one connection", async () => {
+  let count = 0;
+  await withServer((server) => void server.on("session", () => count++), async ({ url }) => {
+    for (const idleTimeout of [0, 10_000]) {
+      count = 0;
+      await withPool(async (pool) => {
+        const options = { pool, connectTimeout: 1000 };
+        const error = await rejection(Http2.connect(url, options).ready);
+        assert(error instanceof ConnectError && error.retryable, String(error));
+        assert(error.message.includes("allows no stream (SETTINGS_MAX_CONCURRENT_STREAMS)"));
+        await until(() => pool.sessions === 0);
+        assertEquals(count, 1);
+      }, new Http2Pool({ idleTimeout }));
+    }
+  }, { settings: settings(0) });
+});
+
+Deno.test("http2 W48 pool: a connection without SETTINGS isn't kept for the next attempt", async () => {
+  let count = 0;
+  const server = createServer((socket) => {
+    count++;
+    socket.on("error", () => {}).resume();
+  });
+  const port = await listen(server);
+  try {
+    await withPool(async (pool) => {
+      for (let i = 1; i <= 2; i++) {
+        const options = { pool, connectTimeout: 200 };
+        const error = await rejection(Http2.connect(`ws://127.0.0.1:${port}`, options).ready);
+        assertEquals((error as Error).name, "TimeoutError");
+        assertEquals(count, i);
+      }
+    });
+  } finally {
+    await closeServer(server);
+  }
+});
+
+Deno.test("http2 W48 pool: without node:http2 there is an UnsupportedError, and no connection", async () => {
+  let count = 0;
+  const server = createServer(() => count++);
+  const port = await listen(server);
+  const { getBuiltinModule } = process;
+  process.getBuiltinModule =
+    ((name: string) =>
+      name === "http2" ? undefined : getBuiltinModule(name)) as typeof getBuiltinModule;
+  try {
+    await withPool(async (pool) => {
+      const error = await rejection(Http2.connect(`ws://127.0.0.1:${port}`, { pool }).ready);
+      assertInstanceOf(error, UnsupportedError);
+      assertEquals([pool.sessions, count], [0, 0]);
+    });
+  } finally {
+    process.getBuiltinModule = getBuiltinModule;
+    await closeServer(server);
+  }
 });

@@ -175,6 +175,8 @@ const FLOODS: Readonly<Record<string, Flood>> = {
   // CVE-2019-9518.
   "empty DATA": { ends: true, most: 100_000, send: (session) => session.send(TYPE.DATA, 0, 1) },
   "DATA of padding": {
+    // Bun gives back no room for it.
+    ends: platform() === "bun",
     most: 20_000,
     send: (session) => session.send(TYPE.DATA, 8, 1, new Uint8Array(256).fill(255, 0, 1)),
   },
@@ -408,24 +410,31 @@ async function withDeed(
   }
 }
 
+const { process } = globalThis as unknown as { process?: { version?: string } };
+const isNode20 = platform() === "node" && process?.version?.startsWith("v20.") === true;
+
+/** What the runtime's own `node:http2` doesn't report: docs/reference/http2.md names it. */
+const OVERLOOKED: readonly string[] = isNode20
+  ? ["DATA before the answer", "a large head"]
+  : platform() === "bun"
+  ? ["DATA before the answer", "no :status"]
+  : [];
+
 Deno.test("attack 81: what a server of HTTP/2 does in place of an answer is an error of the attempt", async () => {
   for (const [name, deed] of Object.entries(BEFORE)) {
     await withDeed(deed, async (url) => {
       await withPool(async (pool) => {
         const channel = Http2.connect(url, { pool, connectTimeout: 500 });
         const error = await deadline(channel.ready, PATIENCE).then(() => name, (error) => error);
-        // Node 20 and Bun overlook some of it: then `connectTimeout` ends the attempt.
-        const isOverlooked = platform() !== "deno" && (error as Error).name === "TimeoutError";
-        if (!isOverlooked) assertInstanceOf(error, ConnectError, `${name}: ${error}`);
+        // `connectTimeout` then ends the attempt.
+        const isLate = OVERLOOKED.includes(name) && (error as Error).name === "TimeoutError";
+        if (!isLate) assertInstanceOf(error, ConnectError, `${name}: ${error}`);
         assertEquals((await channel.closed).wasClean, false, name);
         await until(() => pool.channels === 0);
       });
     });
   }
 });
-
-const { process } = globalThis as unknown as { process?: { version?: string } };
-const isNode20 = platform() === "node" && process?.version?.startsWith("v20.") === true;
 
 /** Behind each of them an open channel has ended. */
 const BEHIND: Readonly<Record<string, Deed>> = {
