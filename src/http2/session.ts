@@ -69,7 +69,7 @@ export class PooledSession {
   #refs = 0;
   /** How many streams the server allows. */
   #allowed = Infinity;
-  /** The server's SETTINGS have come. */
+  /** The server's SETTINGS have arrived. */
   #isReady = false;
   /** It takes no more streams. */
   #isDraining = false;

@@ -175,7 +175,7 @@ const FLOODS: Readonly<Record<string, Flood>> = {
   // CVE-2019-9518.
   "empty DATA": { ends: true, most: 100_000, send: (session) => session.send(TYPE.DATA, 0, 1) },
   "DATA of padding": {
-    // Bun gives back no room for it.
+    // Bun does not credit it.
     ends: platform() === "bun",
     most: 20_000,
     send: (session) => session.send(TYPE.DATA, 8, 1, new Uint8Array(256).fill(255, 0, 1)),
@@ -378,7 +378,7 @@ const BEFORE: Readonly<Record<string, Deed>> = {
   "a name in upper case": head([...OK, ["X-Upper", "1"]]),
   "a pseudo-header field of requests": head([...OK, [":path", "/"]]),
   "an answer with its end": head([[":status", "404"]], END_HEADERS | END_STREAM),
-  "a subprotocol that nobody asked for": head([...OK, ["sec-websocket-protocol", "chat"]]),
+  "a subprotocol that was not offered": head([...OK, ["sec-websocket-protocol", "chat"]]),
   "a large head": head([
     ...OK,
     ...Array.from({ length: 200 }, (_, i): RawField => [`x-${i}`, "a".repeat(1_000)]),
