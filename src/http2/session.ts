@@ -297,7 +297,6 @@ export class PooledSession {
     // Otherwise the process could end while its end is awaited.
     session.ref();
     if (this.#streams === 0) session.destroy();
-    else session.close();
   }
 
   /** Ends it at once, and with it each of its streams. */
