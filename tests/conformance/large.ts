@@ -150,8 +150,9 @@ export function testLarge({ test, traits }: Suite): void {
     const frames = "027e07d0" + "61".repeat(1500);
     const { channel } = await context.open("raw", { frames, then: "destroy" }, STREAMED);
     const message = await nextLarge(channel);
+    const reading = rejection(read(message));
     const { error } = await channel.closed;
-    assertEquals(await rejection(read(message)), error);
+    assertEquals(await reading, error);
     assertEquals(await rejection(message.done), error);
     assertEquals(message.received, 1500);
   });
