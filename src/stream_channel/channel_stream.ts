@@ -512,7 +512,8 @@ export class MessageStream<T> implements ChannelStream<T> {
     const failure = this.#failure;
     if (failure !== null) {
       this.#failure = null;
-      return Promise.reject(failure.error);
+      // zone.js counts a rejection that `await` handles in a later microtask as unhandled.
+      return preHandled(Promise.reject(failure.error));
     }
     if (this.#ended || this.#finished) return Promise.resolve(DONE);
     return this.#wait(null);
