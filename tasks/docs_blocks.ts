@@ -56,7 +56,8 @@ export function missingOutput(code: string, printed: string): string | null {
   const text = printed.replaceAll("'", '"').replace(/([{[,])\n\s*/g, "$1 ");
   const lines = text.replace(/,?\s*\n?( ?)\s*([}\]])$/gm, " $2").split("\n");
   for (const output of outputsOf(code)) {
-    const pattern = output.split("…").map((it) => RegExp.escape(it)).join(".*");
+    const shown = output.replace(/ ?([}\]])$/, " $1");
+    const pattern = shown.split("…").map((it) => RegExp.escape(it)).join(".*");
     const found = lines.findIndex((line) =>
       line !== "" && (new RegExp(`^${pattern}$`).test(line) || output.startsWith(`${line}: `))
     );

@@ -19,6 +19,7 @@ Deno.test("docs: what comments say is compared with what is printed, in order", 
   assertEquals(missingOutput(CODE, "true\none\n[ 'x' ] 1\n"), "true: it failed");
   assertEquals(missingOutput(CODE, "one\ntrue\n"), '[ "x" ] …');
   assertEquals(missingOutput(CODE, ""), "one");
+  assertEquals(missingOutput('console.log(a); // {"a":"b"}\n', '{"a":"b"}\n'), null);
   const object = "console.log(a); // { a: …, b: 0 }\n";
   assertEquals(missingOutput(object, "{ a: 18, b: 0 }\n"), null);
   assertEquals(missingOutput(object, "{\n  a: 18,\n  b: 0\n}\n"), null);
