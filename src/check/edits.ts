@@ -37,3 +37,14 @@ export const firstLine =
 /** One edit after the other. */
 export const all = (...edits: readonly Edit[]): Edit => (parts) =>
   edits.reduce((it, edit) => edit(it), parts);
+
+/** Changes nothing. */
+export const same: Edit = (parts) => parts;
+
+/** Changes the names of all fields. */
+export function renamed(change: (name: string) => string): Edit {
+  return ({ line, fields }) => ({
+    line,
+    fields: fields.map(([name, value]) => [change(name), value] as const),
+  });
+}

@@ -1,5 +1,4 @@
 import { assert, assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
-import { deadline } from "@std/async";
 import { createServer } from "node:net";
 import process from "node:process";
 import { Http2, type Http2ConnectOptions, Http2Pool } from "../../src/http2/mod.ts";
@@ -13,9 +12,6 @@ import { rejection } from "../support/promises.ts";
 import { turn, until } from "../support/turns.ts";
 import { open, withEcho, withPool, withServer } from "./support.ts";
 
-/** How long anything may take, in milliseconds. */
-const PATIENCE = 10_000;
-
 const settings = (maxConcurrentStreams: number): Record<string, unknown> => ({
   enableConnectProtocol: true,
   maxConcurrentStreams,
@@ -27,21 +23,6 @@ Deno.test("http2 W44 pool: channels that start together share one session, up to
       await Promise.all(Array.from({ length: 5 }, () => open(url, { pool })));
       assertEquals([pool.sessions, pool.channels, sessions.size], [3, 5, 3]);
     }, new Http2Pool({ maxChannelsPerSession: 2 }));
-  });
-});
-
-Deno.test("http2 W44 pool: it closes behind channels that were terminated just before", async () => {
-  await withEcho({}, async ({ url }) => {
-    for (let round = 0; round < 10; round++) {
-      const pool = new Http2Pool();
-      const channels = await Promise.all(Array.from({ length: 20 }, () => open(url, { pool })));
-      for (const channel of channels) {
-        channel.sink.add(new Uint8Array(65_536));
-        channel.terminate();
-      }
-      await deadline(pool.close(), PATIENCE);
-      assertEquals(pool.sessions, 0);
-    }
   });
 });
 

@@ -11,7 +11,7 @@ import {
   type Reaction,
 } from "../client_case.ts";
 import { acceptOf, type ClientSubject } from "../client_subject.ts";
-import { all, type Edit, field, plus, without } from "../edits.ts";
+import { all, type Edit, field, plus, renamed, same, without } from "../edits.ts";
 import { close, type Frame, more, ping, rest, text } from "../frames.ts";
 import { fieldOf, type Head, parseExtensions } from "../http.ts";
 import { answersClose, back, echo, pongs } from "../steps.ts";
@@ -19,13 +19,7 @@ import { answersClose, back, echo, pongs } from "../steps.ts";
 type ClientCase = Case<ClientSubject>;
 
 const S41 = "RFC 6455 §4.1";
-const same: Edit = (parts) => parts;
 const first = (line: string): Edit => ({ fields }) => ({ line, fields });
-const renamed = (change: (name: string) => string): Edit => ({ line, fields }) => ({
-  line,
-  fields: fields.map(([name, value]) => [change(name), value] as const),
-});
-
 function good(): ClientCase[] {
   const ok = (
     id: string,

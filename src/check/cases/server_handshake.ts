@@ -5,7 +5,7 @@ import { type Case, converse } from "../case.ts";
 import { text } from "../frames.ts";
 import { fieldOf, type Head, statusOf } from "../http.ts";
 import { Fault, Peer } from "../peer.ts";
-import { all, type Edit, field, firstLine, plus, without } from "../edits.ts";
+import { all, type Edit, field, firstLine, plus, renamed, same, without } from "../edits.ts";
 import {
   accepts,
   bytesCase,
@@ -22,13 +22,6 @@ type ServerCase = Case<ServerSubject>;
 const S41 = "RFC 6455 §4.1";
 const S421 = "RFC 6455 §4.2.1";
 const S44 = "RFC 6455 §4.4";
-const same: Edit = (request) => request;
-
-/** Changes the names of all fields. */
-const renamed = (change: (name: string) => string): Edit => ({ line, fields }) => ({
-  line,
-  fields: fields.map(([name, value]) => [change(name), value] as const),
-});
 
 function good(): ServerCase[] {
   const ok = (

@@ -1,6 +1,6 @@
 /**
  * One end of HTTP/2. `serve IDENTITY` listens at two ports, plain and with TLS, and echoes; `ask IDENTITY URL…` sends 1 MiB to each URL on two
- * channels of one session, and prints what came back.
+ * channels of one session, and prints what came back; `leave IDENTITY URL…` terminates many channels, and only its pool keeps the process.
  */
 
 import { createServer } from "node:http2";
@@ -49,7 +49,26 @@ async function ask(url: string): Promise<string> {
   return JSON.stringify({ isSame, sessions, code, wasClean, left: pool.sessions });
 }
 
+async function leave(url: string): Promise<number> {
+  const options = url.startsWith("wss:") ? { tls: { ca: identity.ca } } : {};
+  let left = 0;
+  for (let round = 0; round < 8; round++) {
+    const pool = new Http2Pool();
+    const opening = Array.from({ length: 50 }, () => Http2.open(url, { ...options, pool }));
+    const channels = await Promise.all(opening);
+    const message = new Uint8Array(65_536);
+    for (let i = 0; i < 3; i++) for (const { sink } of channels) sink.add(message);
+    await new Promise((resolve) => setTimeout(resolve));
+    for (const channel of channels) channel.terminate();
+    await pool.close();
+    left += pool.sessions;
+  }
+  return left;
+}
+
 if (command === "serve") await serve();
-else {
+else if (command === "leave") {
+  for (const url of urls) console.log(`${url.split(":")[0]} ${await leave(url)}`);
+} else {
   for (const url of urls) console.log(`${url.split(":")[0]} ${await ask(url)}`);
 }
