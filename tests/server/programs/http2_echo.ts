@@ -8,6 +8,7 @@ import type { AddressInfo } from "node:net";
 import process from "node:process";
 import { acceptStreams, Http2, Http2Pool } from "../../../src/http2/mod.ts";
 import { type ServerWebSocketChannel, WebSocketServer } from "../../../src/server/mod.ts";
+import { turn } from "../../support/turns.ts";
 
 const [command, given = "{}", ...urls] = process.argv.slice(2);
 /** `cert` and `key` of the server, and the `ca` of both. */
@@ -58,7 +59,7 @@ async function leave(url: string): Promise<number> {
     const channels = await Promise.all(opening);
     const message = new Uint8Array(65_536);
     for (let i = 0; i < 3; i++) for (const { sink } of channels) sink.add(message);
-    await new Promise((resolve) => setTimeout(resolve));
+    await turn();
     for (const channel of channels) channel.terminate();
     await pool.close();
     left += pool.sessions;
