@@ -3,8 +3,8 @@ import { protocolFault } from "../handshake/subprotocol.ts";
 import type { PreparedMessage } from "../protocol/prepared_message.ts";
 import { isBinary, plainBytes } from "../realm/bytes.ts";
 import { adopted } from "../realm/kinds.ts";
-import { outlet } from "../stream_channel/channel_sink.ts";
-import { inlet } from "../stream_channel/channel_stream.ts";
+import { sinkOwner } from "../stream_channel/channel_sink.ts";
+import { streamFeed } from "../stream_channel/channel_stream.ts";
 import type { Capabilities } from "../web_socket/capabilities.ts";
 import type { ChannelCore } from "../web_socket/channel_core.ts";
 import { closeContent, type Ending } from "../web_socket/channel_state.ts";
@@ -170,16 +170,16 @@ export class NativeTransport implements Transport {
 
   #onMessage(data: unknown): void {
     const message = messageOf(data);
-    if (message === null) return this.#core.closeBecauseOf(unknownMessage(data));
-    inlet.add(this.#core.incoming, message);
-    if (inlet.queuedSize(this.#core.incoming) > this.#maxQueueSize) this.#overflow();
+    if (message === null) return this.#core.closeOnError(unknownMessage(data));
+    streamFeed.add(this.#core.incoming, message);
+    if (streamFeed.queuedSize(this.#core.incoming) > this.#maxQueueSize) this.#overflow();
   }
 
   #overflow(): void {
-    const actual = inlet.queuedSize(this.#core.incoming);
+    const actual = streamFeed.queuedSize(this.#core.incoming);
     const what = `What waits to be read, ${actual} bytes,`;
     const limit = this.#maxQueueSize;
-    this.#core.closeBecauseOf(new LimitError(what, { option: "maxQueueSize", limit, actual }));
+    this.#core.closeOnError(new LimitError(what, { option: "maxQueueSize", limit, actual }));
   }
 
   // The only event that is to be relied on. Some platforms give the code 0 where there was no Close.
@@ -243,7 +243,7 @@ export class NativeTransport implements Transport {
   #watchForClosing(socket: WebSocketLike): void {
     this.#polling.watchState(() => {
       if (socket.readyState < CLOSING) return true;
-      this.#core.peerCloses();
+      this.#core.onPeerCloseStarted();
       return false;
     });
   }
@@ -253,7 +253,7 @@ export class NativeTransport implements Transport {
     if (socket === null) return false;
     // WHATWG WebSockets: `send` then drops it and says nothing.
     if (socket.readyState >= CLOSING) {
-      this.#core.peerCloses();
+      this.#core.onPeerCloseStarted();
       return false;
     }
     // What a platform or a library makes of an object that lies about its bytes is not known.
@@ -281,8 +281,8 @@ export class NativeTransport implements Transport {
   watch(): void {
     this.#polling.watchAmount(() => {
       // A socket that is lost may forget what waited before it tells: that isn't room.
-      if ((this.#socket?.readyState ?? CLOSING) < CLOSING) outlet.drained(this.#core.sink);
-      return outlet.isWaitedFor(this.#core.sink) && this.#core.state === "open";
+      if ((this.#socket?.readyState ?? CLOSING) < CLOSING) sinkOwner.drained(this.#core.sink);
+      return sinkOwner.isWaitedFor(this.#core.sink) && this.#core.state === "open";
     });
   }
 

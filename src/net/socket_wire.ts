@@ -4,7 +4,7 @@ import { type Flushes, inTicks } from "../web_socket/flushes.ts";
 import type { Wire, WireEvents, WireFailure } from "../web_socket/wire.ts";
 import { platform } from "../web_socket/platform.ts";
 import type { ConnectionInfo } from "../web_socket/connection_info.ts";
-import { handleBelow, resetBelow } from "./handle_below.ts";
+import { resetTcp, tlsReadHandle } from "./tls_read_handle.ts";
 import { socketInfo } from "./socket_info.ts";
 
 /**
@@ -321,14 +321,14 @@ export class SocketWire implements Wire {
   pause(): void {
     this.#flags |= PAUSED;
     this.#socket.pause();
-    handleBelow(this.#socket)?.readStop();
+    tlsReadHandle(this.#socket)?.readStop();
   }
 
   resume(): void {
     if (!this.#is(PAUSED)) return;
     this.#flags &= ~PAUSED;
     if (this.#is(ENDED)) return queueMicrotask(() => this.#is(PAUSED) || this.#tellEnd());
-    handleBelow(this.#socket)?.readStart();
+    tlsReadHandle(this.#socket)?.readStart();
     this.#socket.resume();
   }
 
@@ -353,7 +353,7 @@ export class SocketWire implements Wire {
     this.#noteAmount();
     const { destroyed, writableLength } = this.#socket;
     // The peer takes nothing: it gets a reset, and the system needn't keep the rest for it. Less is perhaps just leaving.
-    if (!destroyed && writableLength >= LARGE && !this.#is(FOREIGN)) resetBelow(this.#socket);
+    if (!destroyed && writableLength >= LARGE && !this.#is(FOREIGN)) resetTcp(this.#socket);
     this.#socket.destroy();
   }
 

@@ -35,7 +35,7 @@ export class Liveness {
   readonly #clock: Clock;
   readonly #times: LivenessTimes;
   #timer: unknown;
-  #heard = false;
+  #hasReceived = false;
   #isAsking = false;
   #isProbing = false;
 
@@ -55,7 +55,7 @@ export class Liveness {
 
   /** A sign of life. */
   heard(): void {
-    this.#heard = true;
+    this.#hasReceived = true;
     if (this.#isAsking) this.#rest();
   }
 
@@ -74,8 +74,8 @@ export class Liveness {
     this.stop();
     const { interval, timeout } = this.#times;
     if (interval === 0) return;
-    this.#heard = false;
-    this.#wait(interval, () => this.#heard ? this.#rest() : this.#ask(timeout, false));
+    this.#hasReceived = false;
+    this.#wait(interval, () => this.#hasReceived ? this.#rest() : this.#ask(timeout, false));
   }
 
   #ask(ms: number, isProbe: boolean): void {

@@ -1,10 +1,10 @@
 import { isSendable, normalClosure } from "../../status.ts";
 import { adopted, isPromiseLike } from "../realm/kinds.ts";
-import { outlet } from "../stream_channel/channel_sink.ts";
+import { sinkOwner } from "../stream_channel/channel_sink.ts";
 import {
-  inlet,
   MessageStream,
   type StreamEvents,
+  streamFeed,
   type StreamSubscription,
 } from "../stream_channel/channel_stream.ts";
 import { sizeOfMessage } from "../stream_channel/counted_queue.ts";
@@ -87,7 +87,7 @@ export class ReconnectingCore
   readonly #line: Line;
   readonly #onAbort = (): void => {
     this.#cause ??= this.#options.signal?.reason;
-    void outlet.close(this.sink);
+    void sinkOwner.close(this.sink);
   };
   #states: States | null = null;
   /** What `onState` is still to be called with; `null`: nothing, and it can be called at once. */
@@ -279,7 +279,7 @@ export class ReconnectingCore
     this.#isDrained = false;
     this.#subscription = this.#listen(connection);
     this.#connection = connection;
-    if (inlet.isPaused(this.incoming)) this.pause();
+    if (streamFeed.isPaused(this.incoming)) this.pause();
     const onClosed = (info: CloseInfo): void => this.#onClosed(info);
     adopted(connection.closed).then(onClosed, (error) => onClosed(infoOf(error)));
     this.#line.open(connection);
@@ -375,7 +375,7 @@ export class ReconnectingCore
     const attempt = this.#failures + 1;
     this.#lastClose = info;
     if (this.#isClosing) return this.#end(info);
-    const size = inlet.queuedSize(this.incoming);
+    const size = streamFeed.queuedSize(this.incoming);
     if (size > DEFAULT_MAX_QUEUE_SIZE) return this.#end({ ...info, error: tooSlow(size) });
     let answer: boolean | number;
     let delay: number;
@@ -431,7 +431,7 @@ export class ReconnectingCore
     this.#liveness?.heard();
     const received = this.#line.receive(message);
     if (received === null || this.#isReply(received)) return;
-    inlet.add(this.incoming, received);
+    streamFeed.add(this.incoming, received);
   }
 
   #isReply(message: Message): boolean {
@@ -499,8 +499,8 @@ export class ReconnectingCore
   }
 
   onDrained(): void {
-    outlet.drained(this.sink);
-    if (outlet.isWaitedFor(this.sink)) this.#line.watch();
+    sinkOwner.drained(this.sink);
+    if (sinkOwner.isWaitedFor(this.sink)) this.#line.watch();
   }
 
   // Liveness.
@@ -573,28 +573,28 @@ export class ReconnectingCore
 
   /** See `WebSocketSink.close`. */
   closeWith(code: number | undefined, reason: string | undefined): Promise<void> {
-    if (outlet.isClosed(this.sink)) return this.sink.done;
+    if (sinkOwner.isClosed(this.sink)) return this.sink.done;
     checkCloseArguments(code, reason, isSendable);
     this.#close(code, reason);
-    return outlet.close(this.sink);
+    return sinkOwner.close(this.sink);
   }
 
   /** See `closeUnasked` of the sink. */
   closeUnasked(code?: number, reason?: string): void {
-    if (outlet.isClosed(this.sink)) return;
+    if (sinkOwner.isClosed(this.sink)) return;
     checkCloseArguments(code, reason, isSendable);
     this.#close(code, reason);
-    outlet.disconnect(this.sink);
+    sinkOwner.disconnect(this.sink);
   }
 
   close(): void {
-    if (outlet.isClosed(this.sink)) this.#close(undefined, undefined);
-    else void outlet.close(this.sink);
+    if (sinkOwner.isClosed(this.sink)) this.#close(undefined, undefined);
+    else void sinkOwner.close(this.sink);
   }
 
   abort(error: unknown): void {
     this.#cause = error;
-    if (!this.#isConnected) return this.#endHere();
+    if (!this.#isConnected) return this.#endLocally();
     this.#beginClosing();
     try {
       this.#connection?.sink.addError(error);
@@ -609,12 +609,12 @@ export class ReconnectingCore
     if (this.#isConnected) {
       this.#line.close(code, reason);
       this.#beginClosing();
-    } else this.#endHere();
+    } else this.#endLocally();
   }
 
   #beginClosing(): void {
     this.#stopLiveness();
-    inlet.discard(this.incoming);
+    streamFeed.discard(this.incoming);
     this.#enter({ name: "closing" });
   }
 
@@ -623,8 +623,8 @@ export class ReconnectingCore
     this.#liveness = null;
   }
 
-  #endHere(): void {
-    inlet.discard(this.incoming);
+  #endLocally(): void {
+    streamFeed.discard(this.incoming);
     const { code, reason, wasClean, error } = this.#lastClose ?? infoOf(undefined);
     const because = this.#cause ?? error;
     const known = because === undefined ? {} : { error: because };
@@ -644,10 +644,10 @@ export class ReconnectingCore
     }
     const known = error === undefined ? {} : { error };
     const info = { ...last, ...known, attempts: this.#attempts, ...this.#line.end() };
-    outlet.disconnect(this.sink, error);
-    if (!this.#hasOpened || this.#isMisuse) inlet.fail(this.incoming, error);
-    else inlet.end(this.incoming);
-    outlet.finish(this.sink, error);
+    sinkOwner.disconnect(this.sink, error);
+    if (!this.#hasOpened || this.#isMisuse) streamFeed.fail(this.incoming, error);
+    else streamFeed.end(this.incoming);
+    sinkOwner.finish(this.sink, error);
     this.#enter({ name: "closed", info });
     this.#states?.end();
     this.#closed.resolve(info);

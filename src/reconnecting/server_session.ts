@@ -1,8 +1,8 @@
 import { PreparedMessage } from "../protocol/prepared_message.ts";
 import { copyOf } from "../realm/bytes.ts";
 import { closeQuietly } from "../stream_channel/channel_like.ts";
-import { outlet } from "../stream_channel/channel_sink.ts";
-import { inlet, type StreamSubscription } from "../stream_channel/channel_stream.ts";
+import { sinkOwner } from "../stream_channel/channel_sink.ts";
+import { streamFeed, type StreamSubscription } from "../stream_channel/channel_stream.ts";
 import { MIN_SIZE } from "../stream_channel/counted_queue.ts";
 import { ignore, preHandled } from "../stream_channel/errors.ts";
 import { Channel } from "../web_socket/channel.ts";
@@ -14,7 +14,7 @@ import type { ConnectionInfo } from "../web_socket/connection_info.ts";
 import type { ServiceHost } from "../web_socket/connection_service.ts";
 import { Deadline } from "../web_socket/deadline.ts";
 import { QueueFullError, WebSocketChannelError } from "../web_socket/errors.ts";
-import { failConnection, peerClosed } from "../web_socket/peer_ending.ts";
+import { failConnection, onPeerClose } from "../web_socket/peer_ending.ts";
 import type { Transport } from "../web_socket/transport.ts";
 import type { Message, WebSocketChannel } from "../web_socket/web_socket_channel.ts";
 import type { MessageInput, SendOptions } from "../web_socket/web_socket_sink.ts";
@@ -215,7 +215,7 @@ export class ServerSession implements Transport, SessionLinkEvents {
   receive(message: Message): void {
     this.#confirm();
     const received = this.#link.receive(message);
-    if (received !== null && this.#core !== null) inlet.add(this.#core.incoming, received);
+    if (received !== null && this.#core !== null) streamFeed.add(this.#core.incoming, received);
   }
 
   /** A connection has ended. */
@@ -234,7 +234,7 @@ export class ServerSession implements Transport, SessionLinkEvents {
 
   #endByPeer(info: CloseInfo): void {
     const core = this.#core;
-    if (core !== null && info.received !== undefined) peerClosed(core, info.received, info.sent);
+    if (core !== null && info.received !== undefined) onPeerClose(core, info.received, info.sent);
     this.#endAs(info);
   }
 
@@ -286,9 +286,9 @@ export class ServerSession implements Transport, SessionLinkEvents {
   onDrained(): void {
     const sink = this.#core?.sink;
     if (sink === undefined) return;
-    outlet.drained(sink);
+    sinkOwner.drained(sink);
     // Others have filled the pool again: no acknowledgement of this session's need follow.
-    if (outlet.isWaitedFor(sink) && this.isFull) this.#options.pool.wait(this.#onRoom);
+    if (sinkOwner.isWaitedFor(sink) && this.isFull) this.#options.pool.wait(this.#onRoom);
   }
 
   onAcknowledged(): void {

@@ -228,14 +228,14 @@ export class Sessions<Context = unknown> implements AsyncDisposable {
     }
     // The handler, once the client has confirmed its session; nothing, when the connection is over before.
     const served = new Deferred<Promise<void> | undefined>();
-    const greeted: Greeted = {
+    const means: SessionMeans = {
       identity,
       host,
       start: (channel, its) =>
         served.resolve(its.handle(handler as (channel: never) => unknown, channel)),
     };
-    const greet: Greet = (carrier, hello) => this.#greet(carrier, hello, greeted);
-    new ServedConnection(connection, this.#clock, greet);
+    const openSession: OpenSession = (carrier, hello) => this.#openSession(carrier, hello, means);
+    new ServedConnection(connection, this.#clock, openSession);
     connection.closed.then(() => served.resolve(undefined));
     await served.promise;
   }
@@ -254,10 +254,10 @@ export class Sessions<Context = unknown> implements AsyncDisposable {
   }
 
   /** A client has said hello: it gets its session back, or a new one. */
-  #greet(
+  #openSession(
     carrier: ServedConnection,
     hello: Hello,
-    { identity, host, start }: Greeted,
+    { identity, host, start }: SessionMeans,
   ): ServerSession | null {
     const before = this.#sessions.get(hello.session ?? "");
     if (before !== undefined && Object.is(before.identity, identity)) {
@@ -316,7 +316,7 @@ export class Sessions<Context = unknown> implements AsyncDisposable {
 }
 
 /** Who has said hello, and who serves it. */
-interface Greeted extends Pick<ServerSessionOptions, "identity" | "start"> {
+interface SessionMeans extends Pick<ServerSessionOptions, "identity" | "start"> {
   readonly host: ServiceHost;
 }
 
@@ -333,19 +333,19 @@ function checkedIdentity(identity: unknown): unknown {
 }
 
 /** The client's hello is in: it gets a session; `null`: the connection is refused. */
-type Greet = (carrier: ServedConnection, hello: Hello) => ServerSession | null;
+type OpenSession = (carrier: ServedConnection, hello: Hello) => ServerSession | null;
 
 /** A connection of a client that speaks `resume.v1`. */
 class ServedConnection implements Carrier {
   readonly connection: WebSocketChannel;
   readonly subscription: StreamSubscription;
-  readonly #greet: Greet;
+  readonly #openSession: OpenSession;
   readonly #deadline: Deadline;
   #session: ServerSession | null = null;
 
-  constructor(connection: WebSocketChannel, clock: Clock, greet: Greet) {
+  constructor(connection: WebSocketChannel, clock: Clock, openSession: OpenSession) {
     this.connection = connection;
-    this.#greet = greet;
+    this.#openSession = openSession;
     this.#deadline = new Deadline(clock, {
       ms: HELLO_TIMEOUT,
       onTime: () => this.refuse(tryAgainLater, "No hello in time"),
@@ -362,7 +362,7 @@ class ServedConnection implements Carrier {
     this.#deadline.clear();
     const hello = parseHello(message);
     if (hello === null) this.refuse(PROTOCOL_ERROR, BROKEN);
-    else this.#session = this.#greet(this, hello);
+    else this.#session = this.#openSession(this, hello);
   }
 
   /** Closes it: it gets no session. */

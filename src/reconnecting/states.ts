@@ -1,4 +1,4 @@
-import { inlet, MessageStream, type StreamEvents } from "../stream_channel/channel_stream.ts";
+import { MessageStream, type StreamEvents, streamFeed } from "../stream_channel/channel_stream.ts";
 import type { ReconnectingState } from "./state.ts";
 
 /** So many states may wait for a reader. */
@@ -24,13 +24,13 @@ export class States implements StreamEvents {
   /** Another state. */
   add(state: ReconnectingState): void {
     if (this.#isFull) this.#latest = state;
-    else inlet.add(this.stream, state);
+    else streamFeed.add(this.stream, state);
   }
 
   /** There will be no other. */
   end(): void {
-    if (this.#latest !== null) inlet.add(this.stream, this.#latest);
-    inlet.end(this.stream);
+    if (this.#latest !== null) streamFeed.add(this.stream, this.#latest);
+    streamFeed.end(this.stream);
   }
 
   pause(): void {
@@ -41,6 +41,6 @@ export class States implements StreamEvents {
     const state = this.#latest;
     this.#isFull = false;
     this.#latest = null;
-    if (state !== null) inlet.add(this.stream, state);
+    if (state !== null) streamFeed.add(this.stream, state);
   }
 }

@@ -124,7 +124,7 @@ function onHandlerError(
 ): void {
   if (channel.state !== "open" && isOfItsEnd(channel, error)) return;
   report(onError, error, { where: "handler", request: channel.request });
-  Channel.coreOf(channel)?.closeBecauseOf(error, internalServerError);
+  Channel.coreOf(channel)?.closeOnError(error, internalServerError);
 }
 
 /** Whether an error reports a channel's end: that error, or what the sink of an ended channel throws and rejects with. */

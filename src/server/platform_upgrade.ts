@@ -205,7 +205,7 @@ function limitRate(socket: WebSocketLike, rule: RateRule, channelOf: () => WebSo
   const isWithin = (kind: RateKind, amount: number): boolean => {
     const channel = channelOf();
     if (rate.take(kind, amount, channel) === "allow") return true;
-    Channel.coreOf(channel)?.closeBecauseOf(rate.errorOf(kind), policyViolation);
+    Channel.coreOf(channel)?.closeOnError(rate.errorOf(kind), policyViolation);
     return false;
   };
   const add = socket.addEventListener.bind(socket);

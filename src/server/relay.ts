@@ -1,6 +1,6 @@
 import { internalServerError } from "../../status.ts";
 import { partsOf } from "../stream_channel/channel_like.ts";
-import { inlet, MessageStream } from "../stream_channel/channel_stream.ts";
+import { MessageStream, streamFeed } from "../stream_channel/channel_stream.ts";
 import { ignore, invalidState } from "../stream_channel/errors.ts";
 import { Channel } from "../web_socket/channel.ts";
 import { ChannelCore } from "../web_socket/channel_core.ts";
@@ -62,7 +62,7 @@ export function relay(
   }
   Channel.checkParts(a as Channel, b as Channel);
   for (const { stream } of parts) {
-    if (stream instanceof MessageStream) inlet.checkReader(stream);
+    if (stream instanceof MessageStream) streamFeed.checkReader(stream);
   }
   forward(a as WebSocketChannel, b as WebSocketChannel);
   forward(b as WebSocketChannel, a as WebSocketChannel);
@@ -78,7 +78,7 @@ function forward(from: WebSocketChannel, to: WebSocketChannel): void {
       passing.add(message);
     } catch (error) {
       subscription.cancel();
-      for (const channel of [from, to]) closeBecauseOf(channel, error);
+      for (const channel of [from, to]) closeOnError(channel, error);
       return;
     }
     if (to.sink.hasRoom) return;
@@ -90,11 +90,11 @@ function forward(from: WebSocketChannel, to: WebSocketChannel): void {
   to.closing.then(() => subscription.resume());
 }
 
-function closeBecauseOf(channel: WebSocketChannel, error: unknown): void {
+function closeOnError(channel: WebSocketChannel, error: unknown): void {
   if (channel.state === "connecting") {
-    return void channel.ready.then(() => closeBecauseOf(channel, error), ignore);
+    return void channel.ready.then(() => closeOnError(channel, error), ignore);
   }
   const connection = Channel.connectionOf(channel);
-  if (connection instanceof ChannelCore) connection.closeBecauseOf(error, internalServerError);
+  if (connection instanceof ChannelCore) connection.closeOnError(error, internalServerError);
   else closeAs(channel, internalServerError, "");
 }

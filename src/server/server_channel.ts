@@ -14,7 +14,7 @@ import { observePeer } from "../diagnostics/observed.ts";
 import { MessageRate } from "../web_socket/message_rate.ts";
 import { speak } from "../web_socket/speaking.ts";
 import type { ChannelParts } from "../stream_channel/channel_like.ts";
-import { inlet } from "../stream_channel/channel_stream.ts";
+import { streamFeed } from "../stream_channel/channel_stream.ts";
 import type { Message, WebSocketChannel } from "../web_socket/web_socket_channel.ts";
 import { closeUnasked, type MessageInput } from "../web_socket/web_socket_sink.ts";
 import type { Decision, Refused } from "./admission.ts";
@@ -221,7 +221,7 @@ class Untaken {
 
   #onEarlyEnding(conclude: () => void): void {
     const core = this.#core;
-    if (inlet.queuedSize(core.incoming) === 0) {
+    if (streamFeed.queuedSize(core.incoming) === 0) {
       core.onEarlyEnding = null;
       return endsEarly(core, conclude);
     }
@@ -298,11 +298,11 @@ class Accepting implements Opener {
     if (refused !== undefined) return this.#refuse(refused);
     // Where it is refused in this very call, nothing has to be bounded.
     const isNow = decision !== null && !("then" in decision) && !signal?.aborted;
-    if (isNow && this.#pending?.isFree) return this.#obey(decision);
+    if (isNow && this.#pending?.isFree) return this.#apply(decision);
     this.#pending?.wait();
     const connectTimeout = this.#settings.handshakeTimeout;
     this.#core.bound({ signal, connectTimeout }, () => "handshake");
-    if (isNow) this.#obey(decision);
+    if (isNow) this.#apply(decision);
     else if (decision !== null && "then" in decision) this.#obeyLater(decision);
   }
 
@@ -312,7 +312,7 @@ class Accepting implements Opener {
     let isDecided = false;
     decision.then((it) => {
       isDecided = true;
-      this.#obey(it);
+      this.#apply(it);
     });
     this.#core.life.ready.catch((error: unknown) => {
       if (this.#isLate(error) && !isDecided) reportLate(onError, handshakeTimeout, this.#request);
@@ -339,7 +339,7 @@ class Accepting implements Opener {
     reportRefused(this.#settings.onRefused, { request: this.#request, status, reason });
   }
 
-  #obey(decision: Decision): void {
+  #apply(decision: Decision): void {
     const { acceptance } = decision;
     // The client may be gone, or this end may have given up, while `verify` thought about it.
     if (this.#core.state !== "connecting") return;
@@ -347,7 +347,7 @@ class Accepting implements Opener {
     const pending = this.#pending;
     // Without a connection it fails as soon as that is reported.
     if (pending === null || pending.isOver) return;
-    if (pending.isBehind) return pending.whenFree(() => this.#obey(decision));
+    if (pending.isBehind) return pending.whenFree(() => this.#apply(decision));
     this.#pending = null;
     speakOver(this.#core, pending.accept(acceptance), acceptance, this.#settings);
     if (this.#core.life.state === "open") this.#extra.onOpen?.(this.#channel);

@@ -1,4 +1,4 @@
-import { inlet } from "../stream_channel/channel_stream.ts";
+import { streamFeed } from "../stream_channel/channel_stream.ts";
 import type { ChannelCore } from "../web_socket/channel_core.ts";
 import { Deadline } from "../web_socket/deadline.ts";
 import { WebSocketChannelError } from "../web_socket/errors.ts";
@@ -22,8 +22,8 @@ export function unreadReport(hook: ErrorHook | undefined): (core: ChannelCore) =
     const tell = (): void => {
       if (isOver) return;
       isOver = true;
-      if (inlet.readerOf(incoming) !== "none") return;
-      report(hook, unreadError(inlet.queuedSize(incoming)), { where: "stream", request });
+      if (streamFeed.readerOf(incoming) !== "none") return;
+      report(hook, unreadError(streamFeed.queuedSize(incoming)), { where: "stream", request });
     };
     const waiting = new Deadline(clock, { ms, onTime: tell, unref: true });
     void life.closed.then(({ initiator }) => {

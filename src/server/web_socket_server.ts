@@ -593,7 +593,7 @@ class BoundServer implements WebSocketServer, ServerHost {
 
   #onUpgrade(event: UpgradeEvent): void {
     const { request, socket } = event;
-    const connection = this.#heard(socket);
+    const connection = this.#takeOver(socket);
     const channel = accept(event, this.#settings, this.#clock, {
       ...this.#extraOf(request.url ?? ""),
       onOpen: (it) => this.#onOpen(it, socket),
@@ -628,7 +628,9 @@ class BoundServer implements WebSocketServer, ServerHost {
     const guard = this.#sessions.get(stream.session ?? {});
     // The session, once it has asked for something, is watched by its guard.
     const socket = guard?.session.socket as UpgradeSocket | undefined;
-    if (socket !== undefined && this.#heard(socket) !== undefined) this.#connections.remove(socket);
+    if (socket !== undefined && this.#takeOver(socket) !== undefined) {
+      this.#connections.remove(socket);
+    }
     guard?.add(stream);
     if (!isExtended) {
       stream.on("error", ignore);
@@ -651,7 +653,7 @@ class BoundServer implements WebSocketServer, ServerHost {
   }
 
   /** A connection's request has arrived. */
-  #heard(socket: UpgradeSocket): Connection | undefined {
+  #takeOver(socket: UpgradeSocket): Connection | undefined {
     const connection = this.#connections.heard(socket);
     if (connection !== undefined) this.#silent.heard(connection.socket);
     return connection;
@@ -711,7 +713,7 @@ class BoundServer implements WebSocketServer, ServerHost {
 
   #onRequest(request: HttpRequest, response: HttpResponse): void {
     const { socket } = request;
-    const connection = this.#heard(socket);
+    const connection = this.#takeOver(socket);
     if (connection !== undefined) {
       connection.unanswered += 1;
       response.once("close", () => this.#onAnswered(connection, socket));

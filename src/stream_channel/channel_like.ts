@@ -5,15 +5,15 @@ import {
   type ChannelSink,
   DelegatingChannelSink,
   MessageSink,
-  outlet,
+  sinkOwner,
   type SinkTarget,
 } from "./channel_sink.ts";
 import {
   type ChannelStream,
-  inlet,
   MessageStream,
   type MessageStreamOptions,
   type StreamEvents,
+  streamFeed,
 } from "./channel_stream.ts";
 import {
   CountedQueue,
@@ -219,7 +219,7 @@ class ReadableSource<T> implements StreamEvents {
 
   /** Who discards wants the end to be seen: then the rest is read, and dropped. */
   cancel(): void {
-    if (inlet.readerOf(this.stream) !== "discard") this.close(undefined);
+    if (streamFeed.readerOf(this.stream) !== "discard") this.close(undefined);
   }
 
   close(reason: unknown): Promise<void> {
@@ -227,12 +227,12 @@ class ReadableSource<T> implements StreamEvents {
   }
 
   get #mayRead(): boolean {
-    return !this.#paused || this.#draining && !inlet.isReaderPaused(this.stream);
+    return !this.#paused || this.#draining && !streamFeed.isReaderPaused(this.stream);
   }
 
   #dropRest(): void {
     const limit = `more than ${MAX_KEPT} bytes of input waited while the sink closed`;
-    inlet.fail(this.stream, invalidState(`Cannot read on: ${limit}`));
+    streamFeed.fail(this.stream, invalidState(`Cannot read on: ${limit}`));
   }
 
   async #read(): Promise<void> {
@@ -241,14 +241,14 @@ class ReadableSource<T> implements StreamEvents {
     try {
       while (this.#mayRead && this.#cancelled === null) {
         const result = await this.#reader.read();
-        if (result.done) return inlet.end(this.stream);
-        inlet.add(this.stream, result.value);
-        if (this.#draining && inlet.queuedSize(this.stream) > MAX_KEPT) this.#dropRest();
+        if (result.done) return streamFeed.end(this.stream);
+        streamFeed.add(this.stream, result.value);
+        if (this.#draining && streamFeed.queuedSize(this.stream) > MAX_KEPT) this.#dropRest();
         const turn = loopGuard.step();
         if (turn !== null) await turn;
       }
     } catch (error) {
-      inlet.fail(this.stream, error);
+      streamFeed.fail(this.stream, error);
     } finally {
       this.#reading = false;
     }
@@ -298,16 +298,16 @@ class WritableTarget<T> implements SinkTarget<T> {
     this.#events = events;
     this.sink = new MessageSink<T>(this);
     this.#writer.ready.catch(ignore);
-    const finish = (): void => outlet.finish(this.sink);
-    const fail = (error: unknown): void => outlet.fail(this.sink, error);
+    const finish = (): void => sinkOwner.finish(this.sink);
+    const fail = (error: unknown): void => sinkOwner.fail(this.sink, error);
     const sink = events?.sink;
     if (sink === undefined) {
       this.#writer.closed.then(finish, fail);
       return;
     }
-    const disconnect = (): void => outlet.disconnect(this.sink);
+    const disconnect = (): void => sinkOwner.disconnect(this.sink);
     this.#writer.closed.then(disconnect, disconnect);
-    const lose = (cause: unknown): void => outlet.finish(this.sink, cause);
+    const lose = (cause: unknown): void => sinkOwner.finish(this.sink, cause);
     sink.done.then(() => sink.flush().then(finish, lose), fail);
   }
 
@@ -333,6 +333,6 @@ class WritableTarget<T> implements SinkTarget<T> {
 
   #taken(): void {
     this.#sizes.shift();
-    outlet.drained(this.sink);
+    sinkOwner.drained(this.sink);
   }
 }

@@ -1,11 +1,11 @@
-import { MessageSink, outlet, type SinkTarget } from "./channel_sink.ts";
-import { type Failure, inlet, MessageStream } from "./channel_stream.ts";
+import { MessageSink, sinkOwner, type SinkTarget } from "./channel_sink.ts";
+import { type Failure, MessageStream, streamFeed } from "./channel_stream.ts";
 import { type OptionKinds, readOptions } from "./options.ts";
 import { CountedQueue, DEFAULT_HIGH_WATER_MARK, type SizeOf, sizeOf } from "./counted_queue.ts";
 import { DelegatingStreamChannel, type StreamChannel } from "./stream_channel.ts";
 
 // Constants of this module: V8 then knows what it calls for each message.
-const { add, isPaused } = inlet;
+const { add, isPaused } = streamFeed;
 
 /** Options of {@linkcode channelPair}. */
 export interface ChannelPairOptions {
@@ -167,7 +167,7 @@ export class Line<T> implements SinkTarget<T> {
 
   #end(failure: Failure | null): void {
     // Also where the other end has closed already, and its last messages still wait to be read.
-    if (!this.#halfClose && this.reverse) inlet.discard(this.reverse.stream);
+    if (!this.#halfClose && this.reverse) streamFeed.discard(this.reverse.stream);
     if (this.#ending !== null || this.#ended) return;
     this.#ending = { failure };
     if (this.#sync) this.#arrive();
@@ -196,7 +196,7 @@ export class Line<T> implements SinkTarget<T> {
     while (queue.length > 0 && (this.#ending !== null || !isPaused(stream))) {
       add(stream, queue.shift());
     }
-    if (queue.length < before) outlet.drained(this.sink);
+    if (queue.length < before) sinkOwner.drained(this.sink);
     if (this.#ending !== null) this.#arriveEnd(this.#ending.failure);
   }
 
@@ -205,7 +205,7 @@ export class Line<T> implements SinkTarget<T> {
       const value = this.#inFlight.shift();
       add(this.stream, value);
       pace.onArrived(value);
-      outlet.drained(this.sink);
+      sinkOwner.drained(this.sink);
     }
     const isEmpty = this.#inFlight.length === 0;
     if (isEmpty && this.#ending === null) return;
@@ -224,13 +224,13 @@ export class Line<T> implements SinkTarget<T> {
     const { reverse } = this;
     if (!this.#halfClose && reverse) {
       reverse.drop();
-      outlet.disconnect(reverse.sink);
+      sinkOwner.disconnect(reverse.sink);
     }
-    if (failure === null) inlet.end(this.stream);
-    else inlet.fail(this.stream, failure.error);
+    if (failure === null) streamFeed.end(this.stream);
+    else streamFeed.fail(this.stream, failure.error);
     if (!reverse?.isEnded) return;
-    outlet.finish(reverse.sink);
-    outlet.finish(this.sink);
+    sinkOwner.finish(reverse.sink);
+    sinkOwner.finish(this.sink);
   }
 
   /**
@@ -242,8 +242,8 @@ export class Line<T> implements SinkTarget<T> {
     this.#ended = true;
     this.#pace?.cancel();
     this.#inFlight.drop();
-    if (failure === null) inlet.end(this.stream);
-    else inlet.fail(this.stream, failure.error);
+    if (failure === null) streamFeed.end(this.stream);
+    else streamFeed.fail(this.stream, failure.error);
   }
 
   /** This side gives up: it receives nothing more, and its end arrives behind the values it has sent. */
@@ -251,13 +251,13 @@ export class Line<T> implements SinkTarget<T> {
     const { reverse } = this;
     reverse?.drop();
     if (!this.#ended) this.#end(null);
-    else if (reverse) outlet.finish(reverse.sink);
-    outlet.finish(this.sink);
+    else if (reverse) sinkOwner.finish(reverse.sink);
+    sinkOwner.finish(this.sink);
   }
 
   /** Ends it at once for both sides, and drops the values in flight. */
   lose(error: unknown): void {
     this.drop({ error });
-    outlet.finish(this.sink, error);
+    sinkOwner.finish(this.sink, error);
   }
 }

@@ -152,7 +152,7 @@ export interface MessageSinkOptions {
 }
 
 /** What the owner of a sink's target does with the sink, and its user can't. No value passes through it. */
-export interface Outlet {
+export interface SinkOwner {
   /** Whether the user has closed the sink. */
   isClosed<T>(sink: MessageSink<T>): boolean;
   /** Whether values are dropped: the other end is gone, or an error was added. */
@@ -191,7 +191,7 @@ export interface Outlet {
   close<T>(sink: MessageSink<T>): Promise<void>;
 }
 
-let ofSinks: Outlet;
+let ofSinks: SinkOwner;
 
 /** How the channel of a sink ended, as {@linkcode SinkTarget.ending} has it. */
 let endingOf: (sink: object) => string | undefined;
@@ -241,7 +241,7 @@ interface View<T> {
 /**
  * The one implementation of {@linkcode ChannelSink}, which users hold: it checks what the user may do,
  * and hands each value straight to its {@linkcode SinkTarget}, whose owner tells it more through
- * {@linkcode outlet}.
+ * {@linkcode sinkOwner}.
  */
 export class MessageSink<T, Options = never> implements ChannelSink<T> {
   readonly #target: SinkTarget<T, Options>;
@@ -271,7 +271,7 @@ export class MessageSink<T, Options = never> implements ChannelSink<T> {
         return rarities !== null && (rarities.room !== null || rarities.flushed !== null);
       },
       drained: (it) => {
-        if (!outlet.isWaitedFor(it)) return;
+        if (!sinkOwner.isWaitedFor(it)) return;
         if (it.hasRoom) it.#openRoom();
         if (it.#load === 0) it.#takeFlushed()?.resolve();
       },
@@ -285,12 +285,12 @@ export class MessageSink<T, Options = never> implements ChannelSink<T> {
       finish: (it, cause) => {
         if (it.#has(FINISHED)) return;
         it.#state |= FINISHED;
-        outlet.disconnect(it, cause);
+        sinkOwner.disconnect(it, cause);
         it.#settleEnd();
       },
       fail: (it, error) => {
         if (!it.#has(FINISHED)) it.#need().failure ??= { error };
-        outlet.finish(it, error);
+        sinkOwner.finish(it, error);
       },
       checkUsable: (it, action) => it.#checkUsable(action),
       addError: (it, error) => it.#addError(error),
@@ -340,7 +340,7 @@ export class MessageSink<T, Options = never> implements ChannelSink<T> {
   /** The target has dropped a value: it takes no others. */
   #targetDrops(): false {
     this.#state |= DROPPED;
-    outlet.disconnect(this);
+    sinkOwner.disconnect(this);
     return false;
   }
 
@@ -423,7 +423,7 @@ export class MessageSink<T, Options = never> implements ChannelSink<T> {
     const rarities = this.#rarities;
     if (rarities === null) return;
     const { cause, lost, done } = rarities;
-    if (cause === undefined) outlet.drained(this);
+    if (cause === undefined) sinkOwner.drained(this);
     this.#takeFlushed()?.reject(cause ?? this.#notSent());
     if (lost !== null) this.#tellLoss(lost);
     this.#failWritable();
@@ -480,14 +480,14 @@ export class MessageSink<T, Options = never> implements ChannelSink<T> {
     if (this.#has(DISCONNECTED)) return;
     if (this.#target.addError !== undefined) return this.#target.addError(error);
     this.#need().failure = { error };
-    outlet.disconnect(this);
+    sinkOwner.disconnect(this);
     this.#failWritable();
     this.#target.abort(error);
   }
 
   /** See {@linkcode ChannelSink.close}. */
   close(): Promise<void> {
-    return outlet.close(this);
+    return sinkOwner.close(this);
   }
 
   // addStream.
@@ -546,7 +546,7 @@ export class MessageSink<T, Options = never> implements ChannelSink<T> {
       write: (value) => this.#write(value),
       close: () => {
         view.control = undefined;
-        return outlet.close(this);
+        return sinkOwner.close(this);
       },
       abort: (reason) => {
         view.control = undefined;
@@ -584,8 +584,8 @@ export class MessageSink<T, Options = never> implements ChannelSink<T> {
   }
 }
 
-/** See {@linkcode Outlet}. A constant: the engines then know what is called. */
-export const outlet: Outlet = ofSinks;
+/** See {@linkcode SinkOwner}. A constant: the engines then know what is called. */
+export const sinkOwner: SinkOwner = ofSinks;
 
 /** A sink that forwards to another one: extend it to change what one of its methods does. */
 export class DelegatingChannelSink<T> implements ChannelSink<T> {

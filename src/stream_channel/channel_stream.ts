@@ -140,7 +140,7 @@ export interface MessageStreamOptions<T> {
  * The order is: any number of `add`, at most one `fail`, one `end` (or `discard`, which drops what is
  * queued); later calls are ignored.
  */
-export interface Inlet {
+export interface StreamFeed {
   /** Delivers a value: at once if a listener takes it, otherwise as soon as a reader does. */
   add<T>(stream: MessageStream<T>, value: T): void;
   /** Ends the stream with an error, behind what is queued. */
@@ -176,7 +176,7 @@ export interface Inlet {
   checkReader<T>(stream: MessageStream<T>): void;
 }
 
-let ofStreams: Inlet;
+let ofStreams: StreamFeed;
 let Subscription: new <T>(stream: MessageStream<T>) => StreamSubscription;
 
 /** One for all: a stream keeps its own as long as it lives. */
@@ -213,7 +213,7 @@ export interface Failure {
 
 /**
  * The one implementation of {@linkcode ChannelStream}, which users hold: the side that feeds it does so
- * through {@linkcode inlet}.
+ * through {@linkcode streamFeed}.
  *
  * A message that a listener takes visits this object and no other, which is why the ways to read are
  * all in this file. What most streams never need is created when it is needed.
@@ -274,7 +274,7 @@ export class MessageStream<T> implements ChannelStream<T> {
       fail: (it, error) => {
         if (it.#ended) return;
         it.#failure = { error };
-        inlet.end(it);
+        streamFeed.end(it);
       },
       end: (it) => {
         if (it.#ended) return;
@@ -324,7 +324,7 @@ export class MessageStream<T> implements ChannelStream<T> {
       }
 
       get isPaused(): boolean {
-        return inlet.isReaderPaused(this.#stream);
+        return streamFeed.isReaderPaused(this.#stream);
       }
 
       pause(): void {
@@ -649,8 +649,8 @@ export class MessageStream<T> implements ChannelStream<T> {
   }
 }
 
-/** See {@linkcode Inlet}. A constant: the engines then know what is called. */
-export const inlet: Inlet = ofStreams;
+/** See {@linkcode StreamFeed}. A constant: the engines then know what is called. */
+export const streamFeed: StreamFeed = ofStreams;
 
 /** A function of its own: what a closure uses would be allocated for each message. */
 async function resultAfter<T>(turn: Promise<void>, result: Result<T>): Promise<Result<T>> {

@@ -52,7 +52,7 @@ export interface MalformedContext<Out = unknown> {
  * A schema that itself throws, rejects or returns nonsense makes the stream fail in any case: that is
  * a fault of the program, not of the message.
  */
-export type Malformed<In = unknown, Out = unknown> =
+export type MalformedPolicy<In = unknown, Out = unknown> =
   | "error"
   | "skip"
   | ((
@@ -64,7 +64,7 @@ export type Malformed<In = unknown, Out = unknown> =
 /** Options of {@linkcode jsonDocument}. */
 export interface JsonDocumentOptions<In = unknown, Out = unknown> {
   /** What becomes of messages that can't be read, or aren't valid. Default `"error"`. */
-  malformed?: Malformed<In, Out> | undefined;
+  malformed?: MalformedPolicy<In, Out> | undefined;
   /**
    * Validates, and transforms, each received value. It may be asynchronous: later messages wait, but
    * not closing.
@@ -187,7 +187,7 @@ function inParts(message: unknown): TypeError {
 }
 
 class Decoder<In, Out> implements WaitingHandlers<JsonText, In> {
-  readonly #malformed: Malformed<In, Out>;
+  readonly #malformed: MalformedPolicy<In, Out>;
   readonly #schema: StandardSchema<unknown, In> | undefined;
   readonly #parse: (text: string) => unknown;
   readonly #isOwnParse: boolean;

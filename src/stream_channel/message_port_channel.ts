@@ -1,7 +1,7 @@
 import { nameOf } from "../realm/kinds.ts";
 import { parentPort } from "../realm/parent_port.ts";
-import { type ChannelSink, MessageSink, outlet, type SinkTarget } from "./channel_sink.ts";
-import { type ChannelStream, type Failure, inlet, MessageStream } from "./channel_stream.ts";
+import { type ChannelSink, MessageSink, sinkOwner, type SinkTarget } from "./channel_sink.ts";
+import { type ChannelStream, type Failure, MessageStream, streamFeed } from "./channel_stream.ts";
 import { StreamChannelCompleter } from "./completer.ts";
 import { DEFAULT_HIGH_WATER_MARK, sizeOf, sizeOfClone } from "./counted_queue.ts";
 import { ignore, invalidState } from "./errors.ts";
@@ -237,27 +237,27 @@ export class PortLink<In, Out> implements SinkTarget<Out>, PortEvents {
 
   onMessage(message: unknown): void {
     if (this.#isOver) return;
-    if (this.#raw) return inlet.add(this.stream, message as In);
+    if (this.#raw) return streamFeed.add(this.stream, message as In);
     if (typeof message === "number") return this.#addCredit(message);
     // Others post to workers as well: development tools, other libraries.
     if (!isEnvelope(message)) return;
     if (message.length === 0) return this.#end(null);
     const [value, size = sizeOf(value)] = message;
     this.#granted -= size;
-    inlet.add(this.stream, value as In);
+    streamFeed.add(this.stream, value as In);
     this.#grant();
   }
 
   #addCredit(credit: number): void {
     if (!Number.isFinite(credit)) return;
     this.#credit += credit;
-    outlet.drained(this.sink);
+    sinkOwner.drained(this.sink);
   }
 
   /** Lets the other end send what there is room for, where that is worth a message. */
   #grant(): void {
     if (this.#isOver || this.#raw) return;
-    const credit = this.#window - inlet.queuedSize(this.stream) - this.#granted;
+    const credit = this.#window - streamFeed.queuedSize(this.stream) - this.#granted;
     if (credit * 2 < this.#window) return;
     this.#granted += credit;
     this.#post(credit);
@@ -289,9 +289,9 @@ export class PortLink<In, Out> implements SinkTarget<Out>, PortEvents {
   #end(failure: Failure | null): void {
     if (this.#isOver) return;
     this.#release();
-    outlet.finish(this.sink, failure?.error);
-    if (failure === null) inlet.end(this.stream);
-    else inlet.fail(this.stream, failure.error);
+    sinkOwner.finish(this.sink, failure?.error);
+    if (failure === null) streamFeed.end(this.stream);
+    else streamFeed.fail(this.stream, failure.error);
   }
 
   #release(): void {
@@ -338,12 +338,12 @@ export class PortLink<In, Out> implements SinkTarget<Out>, PortEvents {
       this.#tellEnd();
       this.#release();
     }
-    inlet.discard(this.stream);
-    outlet.finish(this.sink);
+    streamFeed.discard(this.stream);
+    sinkOwner.finish(this.sink);
   }
 
   abort(error: unknown): void {
-    outlet.fail(this.sink, error);
+    sinkOwner.fail(this.sink, error);
     this.close();
   }
 }

@@ -20,8 +20,8 @@ export { channelPair } from "./channel_pair.ts";
 export type {
   JsonDocument,
   JsonDocumentOptions,
-  Malformed,
   MalformedContext,
+  MalformedPolicy,
   Skip,
 } from "./json_document.ts";
 export { jsonDocument } from "./json_document.ts";

@@ -5,12 +5,12 @@ import {
   partsOf,
   tellOfError,
 } from "./channel_like.ts";
-import { type ChannelSink, MessageSink, outlet, type SinkTarget } from "./channel_sink.ts";
+import { type ChannelSink, MessageSink, sinkOwner, type SinkTarget } from "./channel_sink.ts";
 import {
   type ChannelStream,
   type Failure,
-  inlet,
   MessageStream,
+  streamFeed,
   type StreamSubscription,
 } from "./channel_stream.ts";
 import { INVALID_PAYLOAD_DATA } from "./errors.ts";
@@ -156,7 +156,7 @@ export class MultiChannel<In, Out = In> extends StreamChannelBase<In, Out> {
     const virtual = this.#create(inputId, outputId);
     if (this.#isOver) virtual.end(null);
     else this.#handOver(virtual);
-    if (this.#isSinkOver) outlet.finish(virtual.sink);
+    if (this.#isSinkOver) sinkOwner.finish(virtual.sink);
     return virtual;
   }
 
@@ -183,7 +183,7 @@ export class MultiChannel<In, Out = In> extends StreamChannelBase<In, Out> {
   #handOver(virtual: Virtual<In, Out>): void {
     const pending = this.#pending.take(virtual.inputId);
     if (pending === undefined) return;
-    for (const value of pending.values) inlet.add(virtual.stream, value as In);
+    for (const value of pending.values) streamFeed.add(virtual.stream, value as In);
     if (pending.closed) this.#closedByPeer(virtual);
   }
 
@@ -200,7 +200,7 @@ export class MultiChannel<In, Out = In> extends StreamChannelBase<In, Out> {
     const id = Math.trunc(message[0]);
     const virtual = this.#live.get(id);
     if (virtual === undefined) this.#keep(id, message);
-    else if (message.length > 1) inlet.add(virtual.stream, message[1] as In);
+    else if (message.length > 1) streamFeed.add(virtual.stream, message[1] as In);
     else this.#closedByPeer(virtual);
   }
 
@@ -233,8 +233,8 @@ export class MultiChannel<In, Out = In> extends StreamChannelBase<In, Out> {
   #close(virtual: Virtual<In, Out>): void {
     this.#remove(virtual);
     this.#closeIfEmpty();
-    if (!this.#isOver || this.#isSinkOver) return outlet.finish(virtual.sink);
-    const finish = (): void => outlet.finish(virtual.sink);
+    if (!this.#isOver || this.#isSinkOver) return sinkOwner.finish(virtual.sink);
+    const finish = (): void => sinkOwner.finish(virtual.sink);
     this.#inner.sink.done.then(finish, finish);
   }
 
@@ -274,7 +274,7 @@ export class MultiChannel<In, Out = In> extends StreamChannelBase<In, Out> {
   #fail(error: unknown): void {
     this.#failure ??= { error };
     this.#isSinkOver = true;
-    for (const virtual of this.#live.values()) outlet.fail(virtual.sink, error);
+    for (const virtual of this.#live.values()) sinkOwner.fail(virtual.sink, error);
     this.#end();
     this.#subscription.cancel();
   }
@@ -285,7 +285,7 @@ export class MultiChannel<In, Out = In> extends StreamChannelBase<In, Out> {
    */
   #finish(): void {
     this.#isSinkOver = true;
-    for (const virtual of this.#live.values()) outlet.finish(virtual.sink);
+    for (const virtual of this.#live.values()) sinkOwner.finish(virtual.sink);
     if (this.#isOver) this.#subscription.cancel();
     else this.#subscription.resume();
   }
@@ -342,15 +342,15 @@ class Virtual<In, Out> implements SinkTarget<Out> {
   detach(): void {
     if (this.#detached) return;
     this.#detached = true;
-    if (inlet.isPaused(this.stream)) this.#events.onRoom();
+    if (streamFeed.isPaused(this.stream)) this.#events.onRoom();
   }
 
   /** It has ended: by the peer, or with the inner channel. */
   end(failure: Failure | null): void {
     this.detach();
-    outlet.finish(this.sink);
-    if (failure === null) inlet.end(this.stream);
-    else inlet.fail(this.stream, failure.error);
+    sinkOwner.finish(this.sink);
+    if (failure === null) streamFeed.end(this.stream);
+    else streamFeed.fail(this.stream, failure.error);
   }
 
   add(value: Out): boolean {
@@ -359,11 +359,11 @@ class Virtual<In, Out> implements SinkTarget<Out> {
 
   close(): void {
     this.#events.onClose(this);
-    inlet.discard(this.stream);
+    streamFeed.discard(this.stream);
   }
 
   abort(error: unknown): void {
-    outlet.fail(this.sink, error);
+    sinkOwner.fail(this.sink, error);
     this.close();
   }
 }

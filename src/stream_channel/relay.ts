@@ -6,11 +6,16 @@ import {
   type ChannelSink,
   type InnerSink,
   MessageSink,
-  outlet,
+  sinkOwner,
   type SinkTarget,
 } from "./channel_sink.ts";
 import { shown } from "./options.ts";
-import { type Failure, inlet, MessageStream, type StreamSubscription } from "./channel_stream.ts";
+import {
+  type Failure,
+  MessageStream,
+  streamFeed,
+  type StreamSubscription,
+} from "./channel_stream.ts";
 
 /** What a {@linkcode StreamTransformer} makes for one channel: synchronous, with a state of its own. */
 export interface TransformHandlers<From, To> {
@@ -90,7 +95,7 @@ export class Relay<In, Out, NewIn = In, NewOut = Out> implements SinkTarget<NewO
   /** The user's error went to the inner sink, whose `done` tells what became of it. */
   #errorPassed = false;
   /** Messages of the inner stream are dropped; only its end counts. */
-  #deaf = false;
+  #isDiscarding = false;
   /** A message is still being transformed. */
   #waiting = false;
 
@@ -112,7 +117,7 @@ export class Relay<In, Out, NewIn = In, NewOut = Out> implements SinkTarget<NewO
       pause: () => this.#regulate(),
       resume: () => this.#regulate(),
       cancel: () => {
-        this.#deaf = true;
+        this.#isDiscarding = true;
         this.#regulate();
       },
       close: () => this.sink.close(),
@@ -140,8 +145,8 @@ export class Relay<In, Out, NewIn = In, NewOut = Out> implements SinkTarget<NewO
 
   /** There will be no inner channel. */
   giveUp(error: unknown): void {
-    outlet.finish(this.sink, error);
-    inlet.fail(this.stream, error);
+    sinkOwner.finish(this.sink, error);
+    streamFeed.fail(this.stream, error);
   }
 
   #listen({ stream, sink }: ChannelParts<In, Out>): void {
@@ -157,10 +162,10 @@ export class Relay<In, Out, NewIn = In, NewOut = Out> implements SinkTarget<NewO
   #receiver(decode: Decode<In, NewIn> | undefined): (value: In) => void {
     if (typeof decode === "function") return (value) => this.#receive(value, decode);
     const { stream } = this;
-    const emit = (value: NewIn): void => inlet.add(stream, value);
+    const emit = (value: NewIn): void => streamFeed.add(stream, value);
     if (decode === undefined) {
       return (value) =>
-        this.#deaf ? drop(value) : inlet.add(stream as MessageStream<unknown>, value);
+        this.#isDiscarding ? drop(value) : streamFeed.add(stream as MessageStream<unknown>, value);
     }
     const handlers = decode.create();
     this.#flushStream = () => handlers.flush?.(emit);
@@ -168,14 +173,14 @@ export class Relay<In, Out, NewIn = In, NewOut = Out> implements SinkTarget<NewO
   }
 
   #receive(value: In, decode: (value: In) => NewIn): void {
-    if (this.#deaf) return drop(value);
+    if (this.#isDiscarding) return drop(value);
     let decoded: NewIn;
     try {
       decoded = decode(value);
     } catch (error) {
       return this.#fail(error);
     }
-    inlet.add(this.stream, decoded);
+    streamFeed.add(this.stream, decoded);
   }
 
   #transform(
@@ -183,7 +188,7 @@ export class Relay<In, Out, NewIn = In, NewOut = Out> implements SinkTarget<NewO
     handlers: WaitingHandlers<In, NewIn>,
     emit: (value: NewIn) => void,
   ): void {
-    if (this.#deaf) return drop(value);
+    if (this.#isDiscarding) return drop(value);
     try {
       const waiting = handlers.transform(value, emit);
       if (waiting !== undefined) this.#wait(waiting);
@@ -210,27 +215,27 @@ export class Relay<In, Out, NewIn = In, NewOut = Out> implements SinkTarget<NewO
    * channel gets it first: a reader of the stream may close this channel, and that carries no error.
    */
   #fail(error: unknown): void {
-    if (this.#deaf) return;
-    this.#deaf = true;
+    if (this.#isDiscarding) return;
+    this.#isDiscarding = true;
     this.#failure = { error };
-    outlet.disconnect(this.sink);
+    sinkOwner.disconnect(this.sink);
     tellOfError(this.inner, error);
     closeQuietly(this.inner);
-    inlet.fail(this.stream, error);
+    streamFeed.fail(this.stream, error);
     this.#regulate();
   }
 
   #streamDone(): void {
-    if (this.#failure === null && !this.#deaf) this.#flushDecoded();
+    if (this.#failure === null && !this.#isDiscarding) this.#flushDecoded();
     if (this.#options.joined) this.#endSink();
-    if (this.#failure === null) inlet.end(this.stream);
-    else inlet.fail(this.stream, this.#failure.error);
+    if (this.#failure === null) streamFeed.end(this.stream);
+    else streamFeed.fail(this.stream, this.#failure.error);
   }
 
   #endSink(): void {
     // If the user has closed it, or added an error, the inner sink's `done` reports the outcome.
-    if (outlet.isClosed(this.sink) || this.#errorPassed) outlet.disconnect(this.sink);
-    else outlet.finish(this.sink);
+    if (sinkOwner.isClosed(this.sink) || this.#errorPassed) sinkOwner.disconnect(this.sink);
+    else sinkOwner.finish(this.sink);
   }
 
   #flushDecoded(): void {
@@ -243,25 +248,25 @@ export class Relay<In, Out, NewIn = In, NewOut = Out> implements SinkTarget<NewO
 
   /** The inner sink is done. */
   #over(failure: Failure | null): void {
-    if (failure === null) outlet.finish(this.sink);
+    if (failure === null) sinkOwner.finish(this.sink);
     else {
-      outlet.fail(this.sink, failure.error);
+      sinkOwner.fail(this.sink, failure.error);
       if (this.#options.joined) this.#failStream(failure.error);
     }
     // Otherwise messages may still wait in the inner stream, and its end.
-    if (this.#deaf) this.#subscription?.cancel();
+    if (this.#isDiscarding) this.#subscription?.cancel();
   }
 
   /** The sink has failed: the stream of a joined pair doesn't notice that by itself. */
   #failStream(error: unknown): void {
-    this.#deaf = true;
-    if (this.#errorPassed) inlet.end(this.stream);
-    else inlet.fail(this.stream, error);
+    this.#isDiscarding = true;
+    if (this.#errorPassed) streamFeed.end(this.stream);
+    else streamFeed.fail(this.stream, error);
   }
 
   /** A relay that drops messages never pauses the inner stream. */
   #regulate(): void {
-    const isHeld = !this.#deaf && (this.#waiting || inlet.isPaused(this.stream));
+    const isHeld = !this.#isDiscarding && (this.#waiting || streamFeed.isPaused(this.stream));
     if (isHeld) this.#subscription?.pause();
     else this.#subscription?.resume();
   }
@@ -301,10 +306,10 @@ export class Relay<In, Out, NewIn = In, NewOut = Out> implements SinkTarget<NewO
 
   close(): void {
     this.#discard();
-    if (!outlet.isDisconnected(this.sink)) this.#flushEncoded();
+    if (!sinkOwner.isDisconnected(this.sink)) this.#flushEncoded();
     // `close` doesn't wait for a channel that isn't there yet, or that can't be closed.
-    if (this.#subscription === undefined) outlet.finish(this.sink);
-    if (!closeQuietly(this.inner)) outlet.finish(this.sink);
+    if (this.#subscription === undefined) sinkOwner.finish(this.sink);
+    if (!closeQuietly(this.inner)) sinkOwner.finish(this.sink);
   }
 
   #flushEncoded(): void {
@@ -318,13 +323,13 @@ export class Relay<In, Out, NewIn = In, NewOut = Out> implements SinkTarget<NewO
   abort(error: unknown): void {
     this.#discard();
     closeQuietly(this.inner);
-    outlet.fail(this.sink, error);
+    sinkOwner.fail(this.sink, error);
   }
 
   /** Ends the stream. Later messages are read and dropped, so that the inner stream isn't held up. */
   #discard(): void {
-    this.#deaf = true;
-    inlet.discard(this.stream);
+    this.#isDiscarding = true;
+    streamFeed.discard(this.stream);
     this.#regulate();
   }
 
@@ -334,7 +339,7 @@ export class Relay<In, Out, NewIn = In, NewOut = Out> implements SinkTarget<NewO
    * @returns The promise of the inner sink's `close`.
    */
   disconnect(): Promise<void> {
-    outlet.disconnect(this.sink);
+    sinkOwner.disconnect(this.sink);
     this.#discard();
     try {
       return this.inner.close();

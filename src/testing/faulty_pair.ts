@@ -2,7 +2,7 @@ import { ignore } from "../stream_channel/errors.ts";
 import { checkOption, type OptionKinds, readOptions } from "../stream_channel/options.ts";
 import { type Clock, systemClock } from "../web_socket/clock.ts";
 import { type LineFaults, MemoryConnection } from "./memory_connection.ts";
-import { checkChosen, type Chosen, SeededRandom } from "./random.ts";
+import { checkRange, type NumberOrRange, SeededRandom } from "./random.ts";
 import {
   PAIR_KINDS,
   pairOver,
@@ -14,9 +14,9 @@ import {
 /** A direction that stops delivering. */
 export interface Stall {
   /** After how many bytes of the direction, at least 0. The piece that reaches them still arrives, the first one too. */
-  after: Chosen;
+  after: NumberOrRange;
   /** For how long, in milliseconds. Default: for good, as when a cable is pulled. */
-  duration?: Chosen | undefined;
+  duration?: NumberOrRange | undefined;
 }
 
 /**
@@ -27,13 +27,13 @@ export interface FaultyPairOptions extends WebSocketChannelPairOptions {
   /** What all choices depend on: a whole number. Put it into the messages of your assertions. */
   seed: number;
   /** The bytes arrive in pieces of this length, at least 1, wherever they were sent together. */
-  split?: Chosen | undefined;
+  split?: NumberOrRange | undefined;
   /** Each piece arrives so many milliseconds, at least 0, after the one before. */
-  delay?: Chosen | undefined;
+  delay?: NumberOrRange | undefined;
   /** Each direction stops, once. */
   stall?: Stall | undefined;
   /** The connection is lost once so many bytes, at least 0, have arrived: both directions' together; with 0, the first piece. */
-  reset?: Chosen | undefined;
+  reset?: NumberOrRange | undefined;
 }
 
 const FAULTY_KINDS: OptionKinds<FaultyPairOptions> = {
@@ -163,11 +163,11 @@ export function faultyPair(given: FaultyPairOptions): WebSocketChannelPair {
     options.stall = readOptions(options.stall, STALL_KINDS, { within: "stall." });
   }
   const { seed: _seed, split, delay, stall, reset, ...rest } = options;
-  checkChosen("split", split, 1);
-  checkChosen("delay", delay, 0);
-  checkChosen("stall.after", stall?.after, 0);
-  checkChosen("stall.duration", stall?.duration, 0);
-  checkChosen("reset", reset, 0);
+  checkRange("split", split, 1);
+  checkRange("delay", delay, 0);
+  checkRange("stall.after", stall?.after, 0);
+  checkRange("stall.duration", stall?.duration, 0);
+  checkRange("reset", reset, 0);
   const { clock = systemClock } = options;
   const faults = new Faults(options, clock);
   const connection = new MemoryConnection(() => new FaultyLine(faults));

@@ -7,7 +7,7 @@
 
 export { faultyPair, type FaultyPairOptions, type Stall } from "./faulty_pair.ts";
 export { ManualClock } from "./manual_clock.ts";
-export type { Chosen } from "./random.ts";
+export type { NumberOrRange } from "./random.ts";
 export {
   type WebSocketChannelPair,
   webSocketChannelPair,

@@ -1,5 +1,5 @@
 /** A number, or a range of which the seed chooses one: both ends included. */
-export type Chosen = number | readonly [min: number, max: number];
+export type NumberOrRange = number | readonly [min: number, max: number];
 
 /** Numbers that look random and are the same for the same seed (mulberry32). Not fit for secrets. */
 export class SeededRandom {
@@ -23,7 +23,7 @@ export class SeededRandom {
   }
 
   /** A whole number of a range; a number that isn't a range is itself. */
-  choose(range: Chosen): number {
+  choose(range: NumberOrRange): number {
     if (typeof range === "number") return range;
     const [min, max] = range;
     return min + Math.floor(this.fraction() * (max - min + 1));
@@ -38,7 +38,7 @@ export class SeededRandom {
  * @param least The least that it may be.
  * @throws {RangeError} When it is less, or the range is upside down.
  */
-export function checkChosen(name: string, range: Chosen | undefined, least: number): void {
+export function checkRange(name: string, range: NumberOrRange | undefined, least: number): void {
   if (range === undefined) return;
   const [min, max] = typeof range === "number" ? [range, range] : range;
   if (min >= least && max >= min) return;

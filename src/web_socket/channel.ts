@@ -5,7 +5,7 @@ import {
   DelegatingChannelSink,
   type MessageSink,
 } from "../stream_channel/channel_sink.ts";
-import { type ChannelStream, inlet } from "../stream_channel/channel_stream.ts";
+import { type ChannelStream, streamFeed } from "../stream_channel/channel_stream.ts";
 import { type OptionKinds, readOptions, shown } from "../stream_channel/options.ts";
 import { abortable } from "../stream_channel/errors.ts";
 import {
@@ -301,7 +301,7 @@ export class Channel<In = Message, Out = MessageInput> extends StreamChannelBase
       transport: it.#core.identity.transport,
       protocol: shownProtocol(it.protocol),
       bufferedAmount: it.sink.bufferedAmount,
-      queuedAmount: inlet.queuedSize(it.#core.incoming),
+      queuedAmount: streamFeed.queuedSize(it.#core.incoming),
       closeCode: it.closeCode,
     }));
   }

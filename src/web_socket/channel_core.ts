@@ -1,6 +1,6 @@
 import { isSendable } from "../../status.ts";
-import { outlet } from "../stream_channel/channel_sink.ts";
-import { inlet, MessageStream, type StreamEvents } from "../stream_channel/channel_stream.ts";
+import { sinkOwner } from "../stream_channel/channel_sink.ts";
+import { MessageStream, type StreamEvents, streamFeed } from "../stream_channel/channel_stream.ts";
 import {
   CountedQueue,
   DEFAULT_HIGH_WATER_MARK,
@@ -268,14 +268,14 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget, OutgoingM
     try {
       while (outgoing.length > 0 && this.#open !== null) this.#sendKept(outgoing.shift());
     } catch (error) {
-      this.closeBecauseOf(error);
+      this.closeOnError(error);
     }
-    outlet.drained(this.sink);
-    if (outlet.isWaitedFor(this.sink)) this.#transport?.watch();
+    sinkOwner.drained(this.sink);
+    if (sinkOwner.isWaitedFor(this.sink)) this.#transport?.watch();
   }
 
   onSourceFailed(error: unknown): void {
-    outlet.addError(this.sink, error);
+    sinkOwner.addError(this.sink, error);
   }
 
   onCutOff(message: OutgoingMessage): void {
@@ -318,8 +318,8 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget, OutgoingM
 
   /** The user closes the channel without saying why: the sink, or its reader. */
   close(): void {
-    if (outlet.isClosed(this.sink)) this.#endAsAsked(undefined, undefined);
-    else void outlet.close(this.sink);
+    if (sinkOwner.isClosed(this.sink)) this.#endAsAsked(undefined, undefined);
+    else void sinkOwner.close(this.sink);
   }
 
   abort(error: unknown): void {
@@ -328,10 +328,10 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget, OutgoingM
     closing.error ??= error;
     const errorCode = this.identity.closeCodeOf?.(error) ?? this.#transport?.errorCode;
     try {
-      this.#endHere(closeCodeOf(error) ?? errorCode, undefined);
+      this.#endLocally(closeCodeOf(error) ?? errorCode, undefined);
     } catch {
       // This transport can't send the error's own code.
-      this.#endHere(errorCode, undefined);
+      this.#endLocally(errorCode, undefined);
     }
   }
 
@@ -345,7 +345,7 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget, OutgoingM
     const isReading = this.state === "open" || this.#isDeliveringLast;
     if (!isReading) return;
     this.#transport?.pause?.();
-    if (inlet.readerOf(this.incoming) === "none") this.onUnread?.(this);
+    if (streamFeed.readerOf(this.incoming) === "none") this.onUnread?.(this);
   }
 
   resume(): void {
@@ -393,8 +393,8 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget, OutgoingM
     this.#endAttempt();
     this.observer?.onOpen(extensions, (this.face ?? this).connectionInfo);
     this.#sendEarly();
-    outlet.drained(this.sink);
-    if (outlet.isWaitedFor(this.sink)) this.#transport?.watch();
+    sinkOwner.drained(this.sink);
+    if (sinkOwner.isWaitedFor(this.sink)) this.#transport?.watch();
   }
 
   #endAttempt(): void {
@@ -412,7 +412,7 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget, OutgoingM
       }
     } catch (error) {
       // No call of `add` is running that could throw or return it.
-      this.closeBecauseOf(error);
+      this.closeOnError(error);
     }
   }
 
@@ -430,7 +430,7 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget, OutgoingM
   }
 
   #abandon(error: unknown): void {
-    inlet.discard(this.incoming);
+    streamFeed.discard(this.incoming);
     this.#giveUp(error, "local");
   }
 
@@ -450,11 +450,11 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget, OutgoingM
   // The peer ends it.
 
   /** The peer has begun to close; how, isn't known yet. */
-  peerCloses(): void {
+  onPeerCloseStarted(): void {
     if (this.state === "open") this.life.closing.closer ??= "remote";
-    if (this.life.apply("peerCloses")) this.#open = null;
+    if (this.life.apply("peerClose")) this.#open = null;
     this.#endOutgoing();
-    outlet.disconnect(this.sink);
+    sinkOwner.disconnect(this.sink);
     this.#startCloseTimer();
   }
 
@@ -467,28 +467,28 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget, OutgoingM
    * @param error Why.
    * @param code The close code, where the transport can send it.
    */
-  closeBecauseOf(error: unknown, code?: number): void {
+  closeOnError(error: unknown, code?: number): void {
     if (this.state !== "open") return;
     this.life.closing.error = error;
     this.#beginClosing(code, undefined);
-    outlet.disconnect(this.sink);
-    inlet.end(this.incoming);
+    sinkOwner.disconnect(this.sink);
+    streamFeed.end(this.incoming);
   }
 
   /** See {@linkcode closeUnasked} of the sink. */
   closeUnasked(code?: number, reason?: string): void {
-    if (outlet.isClosed(this.sink)) return;
+    if (sinkOwner.isClosed(this.sink)) return;
     checkCloseArguments(code, reason, isSendable);
-    this.#endHere(code, reason);
-    outlet.disconnect(this.sink);
+    this.#endLocally(code, reason);
+    sinkOwner.disconnect(this.sink);
   }
 
   /** See `WebSocketSink.close`. */
   closeWith(code: number | undefined, reason: string | undefined): Promise<void> {
-    if (outlet.isClosed(this.sink)) return this.sink.done;
+    if (sinkOwner.isClosed(this.sink)) return this.sink.done;
     if (this.#closeContent === null) checkCloseArguments(code, reason, isSendable);
     this.#endAsAsked(code, reason);
-    return outlet.close(this.sink);
+    return sinkOwner.close(this.sink);
   }
 
   /**
@@ -504,7 +504,7 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget, OutgoingM
     reason: string | undefined,
   ): Promise<void> {
     // A sink over one that is over this channel's has been here first.
-    if (outlet.isClosed(this.sink) || this.#closeContent !== null) return close();
+    if (sinkOwner.isClosed(this.sink) || this.#closeContent !== null) return close();
     checkCloseArguments(code, reason, isSendable);
     // If the user closed this channel's sink in between, the error could not be passed on.
     checkCode(code, this.identity.capabilities);
@@ -521,18 +521,18 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget, OutgoingM
     }
   }
 
-  /** As {@linkcode #endHere}, with what the user said where another sink was closed. */
+  /** As {@linkcode #endLocally}, with what the user said where another sink was closed. */
   #endAsAsked(code: number | undefined, reason: string | undefined): void {
     const content = this.#closeContent ?? { code, reason };
     this.#closeContent = null;
-    this.#endHere(content.code, content.reason);
+    this.#endLocally(content.code, content.reason);
   }
 
   /** The user closes: the stream ends at once. */
-  #endHere(code: number | undefined, reason: string | undefined): void {
+  #endLocally(code: number | undefined, reason: string | undefined): void {
     if (this.state === "connecting") this.#abandon(closedWhileConnecting());
     else if (this.state === "open") this.#beginClosing(code, reason);
-    if (!this.#isDeliveringLast) inlet.discard(this.incoming);
+    if (!this.#isDeliveringLast) streamFeed.discard(this.incoming);
   }
 
   /** This side has begun to close, and what the peer sends until its Close is still wanted. */
@@ -575,7 +575,7 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget, OutgoingM
   terminate(): void {
     if (this.state === "closed") return;
     if (this.state === "connecting") return this.#abandon(closedWhileConnecting());
-    inlet.discard(this.incoming);
+    streamFeed.discard(this.incoming);
     this.life.closing.closer = "local";
     this.#destroy();
     this.end({ wasClean: false, initiator: "local" });
@@ -593,12 +593,12 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget, OutgoingM
     this.#endAttempt();
     const info = this.#infoOf(ending);
     const { error } = this.life.closing;
-    outlet.disconnect(this.sink, error);
+    sinkOwner.disconnect(this.sink, error);
     if (before === "connecting") {
-      inlet.fail(this.incoming, error);
+      streamFeed.fail(this.incoming, error);
       this.life.fail(error);
-    } else inlet.end(this.incoming);
-    outlet.finish(this.sink, error);
+    } else streamFeed.end(this.incoming);
+    sinkOwner.finish(this.sink, error);
     this.life.conclude(info);
     this.observer?.onEnd(before, info);
     if (this.face !== null) this.onClosed?.(this.face);

@@ -16,7 +16,7 @@ import type { ChannelState } from "./web_socket_channel.ts";
  * What changes a state: the opening handshake is done, this side begins to close, the peer does (its Close
  * frame, or a fault of it that fails the connection), all has ended.
  */
-export type ChannelTrigger = "open" | "close" | "peerCloses" | "end";
+export type ChannelTrigger = "open" | "close" | "peerClose" | "end";
 
 /**
  * RFC 6455 §7.1.3: whichever side begins, the channel is closing until the transport has ended. A connection that
@@ -26,7 +26,7 @@ const TRANSITIONS: Readonly<
   Record<ChannelState, Readonly<Partial<Record<ChannelTrigger, ChannelState>>>>
 > = {
   connecting: { open: "open", end: "closed" },
-  open: { close: "closing", peerCloses: "closing", end: "closed" },
+  open: { close: "closing", peerClose: "closing", end: "closed" },
   closing: { end: "closed" },
   closed: {},
 };

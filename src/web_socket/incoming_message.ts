@@ -1,4 +1,4 @@
-import { type ChannelStream, inlet, MessageStream } from "../stream_channel/channel_stream.ts";
+import { type ChannelStream, MessageStream, streamFeed } from "../stream_channel/channel_stream.ts";
 import { sizeOfMessage } from "../stream_channel/counted_queue.ts";
 import { Deferred } from "../stream_channel/errors.ts";
 import type { CloseInfo } from "./close_info.ts";
@@ -71,7 +71,7 @@ export class OwnIncomingMessage implements IncomingMessageOf<"text" | "binary", 
     this.readable = new MessageStream<string | Uint8Array>({
       pause: () => events.onContentFull(this),
       resume: () => {
-        if (this.#isWhole) inlet.end(this.readable);
+        if (this.#isWhole) streamFeed.end(this.readable);
         events.onContentRoom(this);
       },
       cancel: () => {
@@ -119,25 +119,25 @@ export class OwnIncomingMessage implements IncomingMessageOf<"text" | "binary", 
   }
 
   /** A property of its own: a structured clone, which would have no content, then fails. */
-  readonly cancel = (): void => inlet.leave(this.readable);
+  readonly cancel = (): void => streamFeed.leave(this.readable);
 
   /** The next part of the content. */
   add(part: string | Uint8Array, received: number): void {
     this.received = received;
-    inlet.add(this.readable, part);
+    streamFeed.add(this.readable, part);
   }
 
   /** The whole message has arrived: nothing else may come before it is read. */
   end(): void {
     this.#isWhole = true;
     this.#done.resolve();
-    inlet.drain(this.readable);
-    if (!inlet.isPaused(this.readable)) inlet.end(this.readable);
+    streamFeed.drain(this.readable);
+    if (!streamFeed.isPaused(this.readable)) streamFeed.end(this.readable);
   }
 
   /** What was whole when the connection ended can still be read. */
   finish(): void {
-    inlet.end(this.readable);
+    streamFeed.end(this.readable);
   }
 
   /** The connection has ended before it was whole. */
@@ -146,6 +146,6 @@ export class OwnIncomingMessage implements IncomingMessageOf<"text" | "binary", 
       `Cannot read the rest of a message: the connection was closed (${code}) in the middle of it`,
     );
     this.#done.reject(cut);
-    inlet.fail(this.readable, cut);
+    streamFeed.fail(this.readable, cut);
   }
 }

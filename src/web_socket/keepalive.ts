@@ -108,7 +108,7 @@ export class Keepalive implements Timed {
   /** The unanswered pings, the oldest first: the user's, and the latest of the keepalive's own. */
   #pending: PendingPing[] | null = null;
   #lastId = 0;
-  #heard = true;
+  #hasReceived = true;
   /** Where it waits for the next step of {@linkcode start}; `null` before, and when it has stopped. */
   #pulse: Pulse | null = null;
   #queue: DeadlineQueue | null = null;
@@ -142,7 +142,7 @@ export class Keepalive implements Timed {
 
   /** Bytes have arrived. */
   heard(): void {
-    this.#heard = true;
+    this.#hasReceived = true;
   }
 
   /**
@@ -230,14 +230,14 @@ export class Keepalive implements Timed {
 
   // Also while nothing is read: writing is then the only way to notice that the connection is lost.
   #probe(pulse: Pulse): void {
-    this.#heard = false;
+    this.#hasReceived = false;
     this.#pending = this.#pending?.filter(({ answer }) => answer !== null) ?? null;
     this.#waitIn(pulse.times.pingTimeout > 0 ? pulse.answers : pulse.firsts);
     this.#send(this.#nextPayload(), null);
   }
 
   #verify(pulse: Pulse): void {
-    if (this.#heard || !this.#owner.isReading) {
+    if (this.#hasReceived || !this.#owner.isReading) {
       const { pingInterval, pingTimeout } = pulse.times;
       if (pingInterval <= pingTimeout) this.#probe(pulse);
       else this.#waitIn(pulse.nexts);

@@ -1,12 +1,12 @@
 /** How a peer ends a channel over bytes. A platform's own `WebSocket` only reports the end. */
 
-import { inlet } from "../stream_channel/channel_stream.ts";
+import { streamFeed } from "../stream_channel/channel_stream.ts";
 import { loopGuard } from "../stream_channel/loop_guard.ts";
 import type { ChannelCore } from "./channel_core.ts";
 import type { CloseFrameContent, CloseInitiator } from "./close_info.ts";
 
 /** The peer's Close frame has arrived: the stream ends; `ChannelCore.end` follows with the transport's. */
-export function peerClosed(
+export function onPeerClose(
   core: ChannelCore,
   received: CloseFrameContent,
   answer?: CloseFrameContent,
@@ -31,9 +31,9 @@ export function failConnection(
 function peerIsDone(core: ChannelCore, sent: CloseFrameContent | undefined): void {
   const { closing } = core.life;
   closing.sent ??= sent;
-  core.peerCloses();
+  core.onPeerCloseStarted();
   closing.isKnown = true;
-  inlet.end(core.incoming);
+  streamFeed.end(core.incoming);
 }
 
 /**

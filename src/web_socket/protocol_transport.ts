@@ -5,8 +5,8 @@ import type { PreparedMessage } from "../protocol/prepared_message.ts";
 import { Protocol } from "../protocol/protocol.ts";
 import type { Fragment, ProtocolEvents } from "../protocol/protocol_events.ts";
 import type { MessageDeflate } from "../protocol/message_deflate.ts";
-import { outlet } from "../stream_channel/channel_sink.ts";
-import { inlet, type MessageStream } from "../stream_channel/channel_stream.ts";
+import { sinkOwner } from "../stream_channel/channel_sink.ts";
+import { type MessageStream, streamFeed } from "../stream_channel/channel_stream.ts";
 import { Deferred, FULFILLED, rethrowLater } from "../stream_channel/errors.ts";
 import type { ChannelCore } from "./channel_core.ts";
 import type { Ending } from "./channel_state.ts";
@@ -30,7 +30,7 @@ import type { Traffic } from "./traffic.ts";
 import { type Task, turns } from "./turns.ts";
 import type { CloseFrameContent } from "./close_info.ts";
 import type { Message } from "./web_socket_channel.ts";
-import { endsEarly, failConnection, peerClosed } from "./peer_ending.ts";
+import { endsEarly, failConnection, onPeerClose } from "./peer_ending.ts";
 import type { MessageInput, SendOptions } from "./web_socket_sink.ts";
 import type { Wire, WireEvents, WireFailure } from "./wire.ts";
 
@@ -205,7 +205,7 @@ export class ProtocolTransport
     if (this.#output === BLOCKED && this.#hasRoom) this.#write();
     if (this.#is(LENDING)) this.#releaseTaken();
     const { sink } = this.#core;
-    if (outlet.isWaitedFor(sink)) outlet.drained(sink);
+    if (sinkOwner.isWaitedFor(sink)) sinkOwner.drained(sink);
     if (this.#room !== null) this.#openRoom();
     const isWatching = this.#output === BLOCKED || this.#is(LENDING) || this.#isWaitedFor;
     if (isWatching && this.#core.state !== "closed") this.#wire.watch();
@@ -249,9 +249,9 @@ export class ProtocolTransport
       return void this.#finish({ wasClean: true, initiator: "remote" });
     }
     // A Close may have been behind what the queue had no room for.
-    const unread = inlet.isPaused(this.#incoming)
+    const unread = streamFeed.isPaused(this.#incoming)
       ? `, while ${
-        inlet.queuedSize(this.#incoming)
+        streamFeed.queuedSize(this.#incoming)
       } bytes of messages waited for the stream's reader`
       : "";
     const message = `The connection was lost: it ended without a Close frame${unread}`;
@@ -304,7 +304,7 @@ export class ProtocolTransport
   onMessage(message: Message): void {
     if (this.#traffic !== null) this.#traffic.received.messages++;
     if (this.#rate !== null && !this.#mayDeliver()) return;
-    inlet.add(this.#incoming, message);
+    streamFeed.add(this.#incoming, message);
   }
 
   // A message in parts.
@@ -312,8 +312,9 @@ export class ProtocolTransport
   onLargeMessage(kind: "text" | "binary"): void {
     const large = this.#large = new OwnIncomingMessage(kind, this.#core.highWaterMark, this);
     if (this.#traffic !== null) this.#traffic.received.messages++;
-    const isWanted = (this.#rate === null || this.#mayDeliver()) && !inlet.isLeft(this.#incoming);
-    if (isWanted) inlet.add(this.#incoming, large as unknown as Message);
+    const isWanted = (this.#rate === null || this.#mayDeliver()) &&
+      !streamFeed.isLeft(this.#incoming);
+    if (isWanted) streamFeed.add(this.#incoming, large as unknown as Message);
     else large.cancel();
   }
 
@@ -387,7 +388,7 @@ export class ProtocolTransport
    */
   onEnding(): boolean {
     const isReady = this.#is(DRAINING) || this.#core.state !== "open" ||
-      !inlet.isBehind(this.#incoming);
+      !streamFeed.isBehind(this.#incoming);
     if (isReady) return true;
     this.#ending = EARLY;
     this.#keepalive?.stop();
@@ -406,7 +407,7 @@ export class ProtocolTransport
   onClose(code: number, reason: string): void {
     this.#keepalive?.stop();
     this.#cutLarge();
-    peerClosed(this.#core, { code, reason }, this.#sentClose);
+    onPeerClose(this.#core, { code, reason }, this.#sentClose);
     // RFC 6455 §7.1.1: the server ends TCP first, the client waits for that, up to a deadline.
     if (this.#is(SERVER)) void this.#finish({ wasClean: true, initiator: "remote" });
   }
@@ -427,7 +428,7 @@ export class ProtocolTransport
   }
 
   onInputLost(): void {
-    this.#core.closeBecauseOf(
+    this.#core.closeOnError(
       new WebSocketChannelError(
         "Cannot read on: the buffer of a received message was transferred, and with it the messages behind " +
           "it. Transfer a copy: message.slice().buffer",
@@ -517,7 +518,7 @@ export class ProtocolTransport
   }
 
   get #isWaitedFor(): boolean {
-    return this.#room !== null || outlet.isWaitedFor(this.#core.sink);
+    return this.#room !== null || sinkOwner.isWaitedFor(this.#core.sink);
   }
 
   get #isCostly(): boolean {
@@ -587,7 +588,7 @@ export class ProtocolTransport
   }
 
   watch(): void {
-    outlet.drained(this.#core.sink);
+    sinkOwner.drained(this.#core.sink);
     if (this.#room !== null) this.#openRoom();
     if (this.#isWaitedFor) this.#wire.watch();
   }

@@ -3,7 +3,7 @@ import {
   type ChannelSink,
   MessageSink,
   type MessageSinkOptions,
-  outlet,
+  sinkOwner,
   type SinkTarget,
 } from "../stream_channel/channel_sink.ts";
 import { checkSource } from "../stream_channel/add_stream.ts";
@@ -234,7 +234,7 @@ export class OwnWebSocketSink extends MessageSink<MessageInput, SendOptions>
     checkOption("kind", options.kind, ADD_MESSAGE_KINDS.kind);
     checkSource(source, "message");
     if (this.#target.addMessage === undefined) throw lacking("messageStreams");
-    outlet.checkUsable(this, "add a message");
+    sinkOwner.checkUsable(this, "add a message");
     const { signal } = options;
     if (signal?.aborted) return preHandled(Promise.reject(signal.reason));
     return this.#target.addMessage(source, options);
@@ -292,6 +292,6 @@ export function waitForRoom<T>(
   own: OwnWebSocketSink,
 ): Promise<boolean> {
   const { signal } = readOptions(given, WAIT_KINDS, { hint: ". Give { signal }" });
-  const ready = sink.ready.then(() => !outlet.isClosed(own) && !outlet.isDisconnected(own));
+  const ready = sink.ready.then(() => !sinkOwner.isClosed(own) && !sinkOwner.isDisconnected(own));
   return abortable(ready, signal);
 }

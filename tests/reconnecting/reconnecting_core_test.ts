@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertInstanceOf } from "@std/assert";
 import type { ReconnectingState } from "../../src/reconnecting/state.ts";
-import { inlet, type MessageStream } from "../../src/stream_channel/channel_stream.ts";
+import { type MessageStream, streamFeed } from "../../src/stream_channel/channel_stream.ts";
 import { SeededRandom } from "../../src/testing/random.ts";
 import { ConnectError, LimitError, WebSocketChannelError } from "../../src/web_socket/errors.ts";
 import type { Message } from "../../src/web_socket/web_socket_channel.ts";
@@ -464,7 +464,7 @@ Deno.test("reconnecting: messages of a lost connection come before those of the 
   assertEquals(events, []);
   // Backpressure goes on: the next connection's message stays with it.
   const { connection } = rig.channel;
-  assertEquals(inlet.queuedSize(connection?.stream as MessageStream<Message>), 32);
+  assertEquals(streamFeed.queuedSize(connection?.stream as MessageStream<Message>), 32);
   subscription.resume();
   await microtasks();
   assertEquals(events.map((it) => (it as string)[0]), ["0", "1", "2", "3", "4", "n"]);

@@ -110,7 +110,7 @@ export async function serveSession(
         await its(channel as never);
       } catch (error) {
         errors?.push(error);
-        Channel.coreOf(channel)?.closeBecauseOf(error, 1011);
+        Channel.coreOf(channel)?.closeOnError(error, 1011);
       }
     },
     onChannel: (channel) => void channels?.add(channel),

@@ -13,8 +13,8 @@ import {
   channelPair,
   jsonDocument,
   type JsonText,
-  type Malformed,
   MalformedJsonError,
+  type MalformedPolicy,
   type StandardSchema,
   StreamChannel,
   ValidationError,
@@ -33,7 +33,7 @@ function schema<T>(validate: (value: unknown) => unknown): StandardSchema<T, T> 
 /** The output of a channel whose messages go through a schema. */
 async function through(
   validate: (value: unknown) => unknown,
-  malformed: Malformed<unknown> = "error",
+  malformed: MalformedPolicy<unknown> = "error",
   texts: readonly string[] = ["1", "2"],
 ): Promise<unknown[]> {
   const { local, foreign } = channelPair<string>();

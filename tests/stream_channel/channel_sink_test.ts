@@ -6,7 +6,7 @@ import {
   assertStrictEquals,
   assertThrows,
 } from "@std/assert";
-import { MessageSink, outlet } from "../../src/stream_channel/channel_sink.ts";
+import { MessageSink, sinkOwner } from "../../src/stream_channel/channel_sink.ts";
 import { SinkController } from "../support/controllers.ts";
 import { Deferred } from "../../src/stream_channel/errors.ts";
 import { assertInvalidState, microtasks, settled } from "../support/events.ts";
@@ -28,7 +28,7 @@ Deno.test("add: what else is given goes to the target, also where it only checks
   });
   const sink = new MessageSink<string, number>(target);
   sink.add("a", 1);
-  outlet.disconnect(sink);
+  sinkOwner.disconnect(sink);
   sink.add("b", 2);
   assertEquals(told, [["add", "a", 1], ["check", "b", 2]]);
 });

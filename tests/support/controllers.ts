@@ -3,18 +3,18 @@
 import {
   MessageSink,
   type MessageSinkOptions,
-  outlet,
+  sinkOwner,
   type SinkTarget,
 } from "../../src/stream_channel/channel_sink.ts";
 import {
-  inlet,
   MessageStream,
   type MessageStreamOptions,
   type StreamEvents,
+  streamFeed,
 } from "../../src/stream_channel/channel_stream.ts";
 import { sizeOf } from "../../src/stream_channel/counted_queue.ts";
 
-/** Feeds a stream: see `Inlet`. */
+/** Feeds a stream: see `StreamFeed`. */
 export class StreamController<T> {
   readonly stream: MessageStream<T>;
 
@@ -23,31 +23,31 @@ export class StreamController<T> {
   }
 
   get queuedSize(): number {
-    return inlet.queuedSize(this.stream);
+    return streamFeed.queuedSize(this.stream);
   }
 
   get isPaused(): boolean {
-    return inlet.isPaused(this.stream);
+    return streamFeed.isPaused(this.stream);
   }
 
   add(value: T): void {
-    inlet.add(this.stream, value);
+    streamFeed.add(this.stream, value);
   }
 
   fail(error: unknown): void {
-    inlet.fail(this.stream, error);
+    streamFeed.fail(this.stream, error);
   }
 
   end(): void {
-    inlet.end(this.stream);
+    streamFeed.end(this.stream);
   }
 
   discard(): void {
-    inlet.discard(this.stream);
+    streamFeed.discard(this.stream);
   }
 }
 
-/** Owns a sink's target: see `Outlet`. */
+/** Owns a sink's target: see `SinkOwner`. */
 export class SinkController<T> {
   readonly sink: MessageSink<T>;
 
@@ -56,34 +56,34 @@ export class SinkController<T> {
   }
 
   get isClosed(): boolean {
-    return outlet.isClosed(this.sink);
+    return sinkOwner.isClosed(this.sink);
   }
 
   get isDisconnected(): boolean {
-    return outlet.isDisconnected(this.sink);
+    return sinkOwner.isDisconnected(this.sink);
   }
 
   get isWaitedFor(): boolean {
-    return outlet.isWaitedFor(this.sink);
+    return sinkOwner.isWaitedFor(this.sink);
   }
 
   drained(): void {
-    outlet.drained(this.sink);
+    sinkOwner.drained(this.sink);
   }
 
   disconnect(cause?: unknown): void {
-    outlet.disconnect(this.sink, cause);
+    sinkOwner.disconnect(this.sink, cause);
   }
 
   finish(cause?: unknown): void {
-    outlet.finish(this.sink, cause);
+    sinkOwner.finish(this.sink, cause);
   }
 
   fail(error: unknown): void {
-    outlet.fail(this.sink, error);
+    sinkOwner.fail(this.sink, error);
   }
 
   close(): Promise<void> {
-    return outlet.close(this.sink);
+    return sinkOwner.close(this.sink);
   }
 }

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertNotEquals, assertThrows } from "@std/assert";
-import { checkChosen, SeededRandom } from "../../src/testing/random.ts";
+import { checkRange, SeededRandom } from "../../src/testing/random.ts";
 
 Deno.test("the same seed gives the same numbers, another one others", () => {
   const numbers = (seed: number): number[] => {
@@ -21,10 +21,10 @@ Deno.test("a range gives each of its numbers, its ends included, and no other", 
 });
 
 Deno.test("a range must not be too low, nor upside down, nor no number", () => {
-  checkChosen("split", undefined, 1);
-  checkChosen("split", 1, 1);
-  checkChosen("split", [1, 1], 1);
+  checkRange("split", undefined, 1);
+  checkRange("split", 1, 1);
+  checkRange("split", [1, 1], 1);
   for (const bad of [0, NaN, [0, 3], [3, 2], [1, NaN]] as const) {
-    assertThrows(() => checkChosen("split", bad, 1), RangeError, "split");
+    assertThrows(() => checkRange("split", bad, 1), RangeError, "split");
   }
 });

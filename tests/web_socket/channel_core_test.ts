@@ -9,10 +9,10 @@ import {
   assertThrows,
 } from "@std/assert";
 import { addHolder, sendIfRoom, sendPrepared } from "../../src/server/broadcast.ts";
-import { peerClosed } from "../../src/web_socket/peer_ending.ts";
+import { onPeerClose } from "../../src/web_socket/peer_ending.ts";
 import { PreparedMessage } from "../../src/protocol/prepared_message.ts";
-import { outlet } from "../../src/stream_channel/channel_sink.ts";
-import { inlet } from "../../src/stream_channel/channel_stream.ts";
+import { sinkOwner } from "../../src/stream_channel/channel_sink.ts";
+import { streamFeed } from "../../src/stream_channel/channel_stream.ts";
 import { type Capabilities, NO_CAPABILITIES } from "../../src/web_socket/capabilities.ts";
 import { Channel } from "../../src/web_socket/channel.ts";
 import { ChannelCore, type Opener, type Opening } from "../../src/web_socket/channel_core.ts";
@@ -370,9 +370,9 @@ Deno.test("channel: unref holds for all that comes later", () => {
 
 Deno.test("channel S17 close ends the stream at once: what waits is dropped", async () => {
   const { channel, core } = opened();
-  inlet.add(core.incoming, "unread");
+  streamFeed.add(core.incoming, "unread");
   channel.sink.close();
-  inlet.add(core.incoming, "late");
+  streamFeed.add(core.incoming, "late");
   const { events } = record(channel.stream);
   await microtasks();
   assertEquals([events, channel.state], [["done"], "closing"]);
@@ -403,7 +403,7 @@ Deno.test("channel: of two calls of close the first wins, and both give done", (
 
 Deno.test("channel: a code that the transport refuses leaves the channel as it was", async () => {
   const { channel, core, transport, clock } = opened();
-  inlet.add(core.incoming, "unread");
+  streamFeed.add(core.incoming, "unread");
   transport.refuses = true;
   assertThrows(() => channel.sink.close(1011), RangeError, "refused");
   assertEquals([channel.state, clock.pending, channel.sink.add("on")], ["open", 0, true]);
@@ -445,7 +445,7 @@ Deno.test("channel: closeTimeout ends it: unclean without the peer's Close, clea
   await deaf.channel.sink.flush();
   const slow = opened({ closeTimeout: 200 });
   slow.channel.sink.close(1000);
-  peerClosed(slow.core, NORMAL);
+  onPeerClose(slow.core, NORMAL);
   slow.clock.advance(200);
   const { code, wasClean } = await slow.channel.closed;
   assertEquals({ code, wasClean }, { code: 1000, wasClean: true });
@@ -458,7 +458,7 @@ Deno.test("channel: the close timer runs from the first close on, and ends with 
   const { channel, core, transport, clock } = opened();
   channel.sink.close();
   clock.advance(4000);
-  peerClosed(core, NORMAL);
+  onPeerClose(core, NORMAL);
   clock.advance(999);
   assertEquals([clock.pending, channel.state], [1, "closing"]);
   end(core);
@@ -475,8 +475,8 @@ Deno.test("channel: a transport that ends from inside startClosing: it was this 
 
 Deno.test("channel: the peer's Close: what came before can be read, add is false, closed is the peer's", async () => {
   const { channel, core } = opened();
-  inlet.add(core.incoming, "before");
-  peerClosed(core, { code: 4123, reason: "bye" });
+  streamFeed.add(core.incoming, "before");
+  onPeerClose(core, { code: 4123, reason: "bye" });
   assertEquals([channel.state, channel.sink.add("x")], ["closing", false]);
   assertEquals([channel.closeCode, channel.closeReason], [4123, "bye"]);
   const { events } = record(channel.stream);
@@ -494,7 +494,7 @@ Deno.test("channel: the peer's Close: what came before can be read, add is false
 
 Deno.test("channel: close after the peer's Close changes nothing, and settles", async () => {
   const { channel, core } = opened();
-  peerClosed(core, { code: 4123, reason: "bye" });
+  onPeerClose(core, { code: 4123, reason: "bye" });
   const done = channel.sink.close(3000);
   assertInvalidState(() => channel.sink.add("x"));
   end(core);
@@ -506,7 +506,7 @@ Deno.test("channel: close after the peer's Close changes nothing, and settles", 
 Deno.test("channel: both close at the same time: it counts as this side's", async () => {
   const { channel, core } = opened();
   channel.sink.close(3000);
-  peerClosed(core, { code: 3001, reason: "" });
+  onPeerClose(core, { code: 3001, reason: "" });
   end(core);
   const { initiator, code, sent } = await channel.closed;
   assertEquals([initiator, code, sent?.code], ["local", 3001, 3000]);
@@ -530,12 +530,12 @@ Deno.test("channel S108 a lost connection: the stream ends normally, closed has 
   });
 });
 
-Deno.test("channel: closeBecauseOf lets what came before be read, and tells why", async () => {
+Deno.test("channel: closeOnError lets what came before be read, and tells why", async () => {
   const { channel, core, transport } = opened();
   const error = new Error("too much");
-  inlet.add(core.incoming, "before");
-  core.closeBecauseOf(error);
-  core.closeBecauseOf(new Error("again"));
+  streamFeed.add(core.incoming, "before");
+  core.closeOnError(error);
+  core.closeOnError(new Error("again"));
   assertEquals([transport.told, channel.sink.add("x")], [[["close", undefined, ""]], false]);
   const { events } = record(channel.stream);
   end(core);
@@ -551,7 +551,7 @@ Deno.test("channel: terminate ends it at once, in every state, and only once", a
   connecting.channel.terminate();
   isNamed(await rejection(connecting.channel.ready), "AbortError");
   const open = opened();
-  inlet.add(open.core.incoming, "unread");
+  streamFeed.add(open.core.incoming, "unread");
   open.channel.terminate();
   open.channel.terminate();
   const closing = opened();
@@ -623,10 +623,10 @@ Deno.test("channel: ready and flush ask the transport only once it is open, and 
   core.open(OPENING);
   assertEquals(transport.told, ["12345", "watch"]);
   transport.amount = 3;
-  outlet.drained(core.sink);
+  sinkOwner.drained(core.sink);
   assertEquals([await settled(ready), await settled(flushed)], [true, false]);
   transport.amount = 0;
-  outlet.drained(core.sink);
+  sinkOwner.drained(core.sink);
   await flushed;
 });
 
@@ -634,8 +634,8 @@ Deno.test("channel: with highWaterMark 0 there is room when nothing waits, and m
   const { channel, core, transport } = opened({ highWaterMark: 0 });
   await channel.sink.ready;
   await channel.sink.addStream(["a", "b"]);
-  inlet.add(core.incoming, "one");
-  inlet.add(core.incoming, "two");
+  streamFeed.add(core.incoming, "one");
+  streamFeed.add(core.incoming, "two");
   assertEquals((await channel.stream.next()).value, "one");
   assertEquals((await channel.stream.next()).value, "two");
   transport.amount = 1;
@@ -649,8 +649,8 @@ Deno.test("channel: with highWaterMark 0 there is room when nothing waits, and m
 Deno.test("channel: a reader that is slow stops the transport, and starts it again", async () => {
   const { channel, core, transport } = opened({ highWaterMark: 100 });
   const iterator = channel.stream[Symbol.asyncIterator]();
-  inlet.add(core.incoming, "x".repeat(100));
-  inlet.add(core.incoming, "y");
+  streamFeed.add(core.incoming, "x".repeat(100));
+  streamFeed.add(core.incoming, "y");
   assert(transport.told.includes("pause"));
   await iterator.next();
   await iterator.next();
@@ -770,7 +770,7 @@ Deno.test("channel: the reader stops an open transport only; it goes on in every
   const { core, transport } = opened();
   core.pause();
   core.resume();
-  core.closeBecauseOf(new Error("too much"));
+  core.closeOnError(new Error("too much"));
   core.pause();
   core.resume();
   assertEquals(transport.told, ["pause", "resume", ["close", undefined, ""], "resume"]);
@@ -782,7 +782,7 @@ Deno.test("channel: waiters for room are notified by an open transport, or one t
   assertEquals(transport.told, []);
   core.open(OPENING);
   core.watch();
-  core.closeBecauseOf(new Error("too much"));
+  core.closeOnError(new Error("too much"));
   core.watch();
   end(core);
   core.watch();

@@ -27,13 +27,13 @@ Deno.test("life W6 every trigger in every state: the state never goes back, and 
     closed: ["open", "end"],
   };
   const expected: Record<ChannelState, Record<ChannelTrigger, ChannelState>> = {
-    connecting: { open: "open", close: "connecting", peerCloses: "connecting", end: "closed" },
-    open: { open: "open", close: "closing", peerCloses: "closing", end: "closed" },
-    closing: { open: "closing", close: "closing", peerCloses: "closing", end: "closed" },
-    closed: { open: "closed", close: "closed", peerCloses: "closed", end: "closed" },
+    connecting: { open: "open", close: "connecting", peerClose: "connecting", end: "closed" },
+    open: { open: "open", close: "closing", peerClose: "closing", end: "closed" },
+    closing: { open: "closing", close: "closing", peerClose: "closing", end: "closed" },
+    closed: { open: "closed", close: "closed", peerClose: "closed", end: "closed" },
   };
   for (const state of Object.keys(paths) as ChannelState[]) {
-    for (const trigger of ["open", "close", "peerCloses", "end"] as const) {
+    for (const trigger of ["open", "close", "peerClose", "end"] as const) {
       const life = new ChannelLife();
       for (const before of paths[state]) life.apply(before);
       assertEquals(life.state, state);
@@ -47,7 +47,7 @@ Deno.test("life W6 every trigger in every state: the state never goes back, and 
 Deno.test("life: closing fulfils when the channel begins to close, and when it is over before", async () => {
   const triggers: ChannelTrigger[][] = [
     ["open", "close"],
-    ["open", "peerCloses"],
+    ["open", "peerClose"],
     ["open", "end"],
     [
       "end",

@@ -1,10 +1,10 @@
 import { assertEquals, assertStrictEquals } from "@std/assert";
 import { delay } from "@std/async";
-import { inlet } from "../../src/stream_channel/channel_stream.ts";
+import { streamFeed } from "../../src/stream_channel/channel_stream.ts";
 import { NO_CAPABILITIES } from "../../src/web_socket/capabilities.ts";
 import { Channel } from "../../src/web_socket/channel.ts";
 import { ChannelCore } from "../../src/web_socket/channel_core.ts";
-import { endsEarly, failConnection, peerClosed } from "../../src/web_socket/peer_ending.ts";
+import { endsEarly, failConnection, onPeerClose } from "../../src/web_socket/peer_ending.ts";
 import { microtasks, record } from "../support/events.ts";
 import { ManualClock } from "../../src/testing/manual_clock.ts";
 
@@ -22,7 +22,7 @@ function opened(): { core: ChannelCore; channel: Channel } {
 Deno.test("peer ending: the code and the reason are known before the transport has ended", async () => {
   const { core, channel } = opened();
   const content = { code: 4123, reason: "bye" };
-  peerClosed(core, content);
+  onPeerClose(core, content);
   assertEquals([channel.state, channel.closeCode, channel.closeReason], ["closing", 4123, "bye"]);
   assertEquals((await channel.stream.next()).done, true);
   core.end({ wasClean: true, initiator: "remote" });
@@ -45,7 +45,7 @@ Deno.test("peer ending: the peer's end waits for a reader that is behind, or for
 
 Deno.test("peer ending: the peer breaks the protocol: what came before can be read, closed has the error", async () => {
   const { core, channel } = opened();
-  inlet.add(core.incoming, "before");
+  streamFeed.add(core.incoming, "before");
   const error = new Error("reserved bits");
   failConnection(core, error, { code: 1002, reason: "" });
   assertEquals([channel.state, channel.sink.add("x"), channel.closeCode], ["closing", false, 1006]);

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
-import { handleBelow, resetBelow } from "../../src/net/handle_below.ts";
+import { resetTcp, tlsReadHandle } from "../../src/net/tls_read_handle.ts";
 import { platform } from "../../src/web_socket/platform.ts";
 
 const isDeno = platform() === "deno";
@@ -12,7 +12,7 @@ Deno.test("handle below: of a TLS socket of Deno's, that of the connection at th
   const bottom = { _handle: handle(), _parent: null };
   const middle = { _handle: handle(), _parent: bottom };
   for (const parent of [bottom, middle]) {
-    const found = handleBelow({ _handle: handle(), _parent: parent });
+    const found = tlsReadHandle({ _handle: handle(), _parent: parent });
     assertStrictEquals(found, isDeno ? bottom._handle : null);
   }
 });
@@ -27,7 +27,7 @@ Deno.test("handle below: where nothing is below, or it is gone or unknown, pausi
     { _handle: handle(), _parent: { _handle: {} } },
     { _handle: handle(), _parent: { _handle: { readStart() {} } } },
   ];
-  assertEquals(sockets.map(handleBelow), sockets.map(() => null));
+  assertEquals(sockets.map(tlsReadHandle), sockets.map(() => null));
 });
 
 Deno.test("reset below: that of the connection at the bottom; what has none is left alone", () => {
@@ -36,9 +36,9 @@ Deno.test("reset below: that of the connection at the bottom; what has none is l
     _parent: parent,
     resetAndDestroy: () => void calls.push(name),
   });
-  resetBelow(layer("top", layer("middle", layer("bottom", null))));
-  resetBelow(layer("alone", null));
+  resetTcp(layer("top", layer("middle", layer("bottom", null))));
+  resetTcp(layer("alone", null));
   assertEquals(calls, ["bottom", "alone"]);
-  resetBelow({});
-  resetBelow({ resetAndDestroy: () => assert(false, "ERR_INVALID_HANDLE_TYPE") });
+  resetTcp({});
+  resetTcp({ resetAndDestroy: () => assert(false, "ERR_INVALID_HANDLE_TYPE") });
 });

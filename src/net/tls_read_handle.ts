@@ -20,7 +20,7 @@ interface Layer {
  * @param socket A socket.
  * @returns The handle of the connection at the bottom, or `null` where pausing the socket is enough.
  */
-export function handleBelow(socket: unknown): Handle | null {
+export function tlsReadHandle(socket: unknown): Handle | null {
   if (platform() !== "deno") return null;
   if (!(socket as Layer)._parent) return null;
   const { _handle: handle } = bottomOf(socket as Layer);
@@ -34,7 +34,7 @@ export function handleBelow(socket: unknown): Handle | null {
  *
  * @param socket A socket; one of another kind is left as it is.
  */
-export function resetBelow(socket: object): void {
+export function resetTcp(socket: object): void {
   try {
     bottomOf(socket).resetAndDestroy?.();
   } catch {
