@@ -36,10 +36,10 @@ import {
 import { unnamed } from "./figures/page.ts";
 import { callbackInterfaces, forwards, type Found, parse } from "./figures/rules.ts";
 
-/** The page that walks both ways, with its two titles. */
+/** The page that lists the steps of both directions, with its two titles. */
 const PAGE = "docs/explanation/architecture.md";
-const COMES_IN = "## A message comes in";
-const GOES_OUT = "## A message goes out";
+const RECEIVING = "## Receiving a message";
+const SENDING = "## Sending a message";
 
 const ROOT = new URL("../", import.meta.url);
 
@@ -231,7 +231,7 @@ if (import.meta.main) {
   showFound("--callbacks", callbacks);
   const faults = faultsOf(figures);
   const page = await Deno.readTextFile(new URL(PAGE, ROOT));
-  for (const [title, way] of [[COMES_IN, received], [GOES_OUT, added]] as const) {
+  for (const [title, way] of [[RECEIVING, received], [SENDING, added]] as const) {
     const missing = unnamed(page.slice(page.indexOf(title)), way);
     if (missing.length > 0) faults.push(`${PAGE}, "${title}" lacks ${missing.join(", ")}`);
   }
