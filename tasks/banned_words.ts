@@ -28,7 +28,7 @@ export const BANNED_WORDS: readonly BannedWords[] = [
     instead: "has ended, is closed",
   },
   {
-    pattern: "goes? round|gives? back|given back|lends?|lent",
+    pattern: "go(?:es)? round|gives? back|given back|lends?|lent",
     instead: "is reused, pooled; releases",
   },
   { pattern: "under way|on (?:the|its|their) way", instead: "in flight, pending" },

@@ -188,7 +188,7 @@ async function sizes(): Promise<Row> {
     title: "Bundle of an entry for a browser",
     unit: "kB, min + gzip",
     better: "less",
-    note: "By esbuild, with tree shaking; `deno task size` tells more.",
+    note: "By esbuild, with tree shaking; `deno task size` has more.",
     results,
   };
 }

@@ -117,7 +117,7 @@ function large(runs: readonly Run[]): Omit<Picture, "subtitle"> {
     y: { label: "MB of the process", scale: "linear" },
     series: series(row),
   }));
-  return { title: "Memory while one message of 4 GiB goes there and back", panels, columns: 2 };
+  return { title: "Memory during the echo of one message of 4 GiB", panels, columns: 2 };
 }
 
 /** What grows, for the first of the runs that is on the newest Node, or the first at all. */

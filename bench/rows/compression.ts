@@ -63,11 +63,10 @@ export async function* rows(effort: Effort): AsyncGenerator<Row> {
   yield rowOf(head, await measureAll(contenders, effort));
   yield rowOf({
     id: "deflate-size",
-    title: "permessage-deflate: what 1 KiB of JSON becomes, both ways together",
+    title: "permessage-deflate: compressed size of 1 KiB of JSON, both directions",
     unit: "B on the wire",
     better: "less",
-    note:
-      `${DOCUMENTS} different texts. A compressor that keeps its context remembers what is alike.`,
+    note: `${DOCUMENTS} different texts. A compressor that keeps its context uses earlier texts.`,
   }, sizes);
   await servers.stop();
 }

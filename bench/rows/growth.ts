@@ -116,7 +116,7 @@ async function counts({ quick }: Effort): Promise<Row> {
     unit: "ms (memory: MB)",
     x: "messages",
     better: "less",
-    note: `${APART} Memory is in use behind a garbage collection, after so many.`,
+    note: `${APART} Memory in use after a garbage collection.`,
   };
   return rowOf(head, curves.results());
 }

@@ -1,4 +1,4 @@
-/** One message of 4 GiB, there and back while it arrives: the memory of each end over time, beside bare sockets. */
+/** One message of 4 GiB, echoed while it arrives: the memory of each end over time, beside bare sockets. */
 
 import type { LargeClient, Sample } from "../large_client.ts";
 import type { Effort } from "../measure.ts";
@@ -37,11 +37,11 @@ export async function* rows({ quick }: Effort): AsyncGenerator<Row> {
     }
     rates.push({ name, values: [size / last.time / 1e6] });
   }
-  const what = `One message of ${size / 2 ** 20} MiB, there and back while it arrives`;
+  const what = `One message of ${size / 2 ** 20} MiB, echoed while it arrives`;
   const note = "Client and server are processes of their own. Chunks of 64 KiB, not compressed.";
   yield rowOf({
     id: "large-memory",
-    title: `${what}: the most memory of the machine's that each process had`,
+    title: `${what}: peak resident memory of each process`,
     unit: "MB",
     x: "s",
     better: "less",

@@ -92,7 +92,7 @@ async function* latency(servers: Servers, effort: Effort): AsyncGenerator<Row> {
   }, results.map((result, at) => ({ ...result, points: distribution(trips[at]?.samples ?? []) })));
   yield rowOf({
     id: "latency-99",
-    title: "Round trip of 64 B, one at a time: 99 % are faster",
+    title: "Round trip of 64 B, one at a time: 99th percentile",
     unit: "µs",
     better: "less",
     note: ALONE,

@@ -23,7 +23,7 @@ export async function* rows(effort: Effort): AsyncGenerator<Row> {
   yield rowOf(
     {
       id: "memory-64",
-      title: "In memory, 64 B: encode, mask, decode, hand over",
+      title: "In memory, 64 B: encode, mask, decode, deliver",
       unit: "messages/s",
       note: IN_MEMORY,
     },
@@ -43,14 +43,14 @@ export async function* rows(effort: Effort): AsyncGenerator<Row> {
   }, await measureAll(encoders(small), effort));
   yield rowOf({
     id: "memory-decode",
-    title: "In memory, 64 B: decode and hand over",
+    title: "In memory, 64 B: decode and deliver",
     unit: "messages/s",
     note: "One process, no socket.",
   }, await measureAll(decoders(small), effort));
   yield rowOf(
     {
       id: "memory-1048576",
-      title: "In memory, 1 MiB: encode, mask, decode, hand over",
+      title: "In memory, 1 MiB: encode, mask, decode, deliver",
       unit: "messages/s",
       note: IN_MEMORY,
     },

@@ -125,7 +125,7 @@ async function slowReader(effort: Effort): Promise<Row> {
   audience.server.stop();
   return rowOf({
     id: "slow-reader",
-    title: `Broadcast of ${sizeName(SIZE)}: a reader that takes nothing among ${READERS}`,
+    title: `Broadcast of ${sizeName(SIZE)}: one of ${READERS + 1} readers reads nothing`,
     unit: "messages received/s",
     note: "One server, which that reader joins and leaves; its messages wait up to a bound " +
       "(drop-oldest). The figure is the rate of the others.",

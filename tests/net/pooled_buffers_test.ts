@@ -88,7 +88,7 @@ async function exchangeAll(server: WebSocketServer, ca?: string): Promise<void> 
   await Promise.all(clients.map((channel) => channel.sink.close()));
 }
 
-Deno.test("sockets get the bytes that were sent, while their buffers go round", async () => {
+Deno.test("sockets get the bytes that were sent while their buffers are reused", async () => {
   const server = await WebSocketServer.bind();
   try {
     await exchangeAll(server);
@@ -97,7 +97,7 @@ Deno.test("sockets get the bytes that were sent, while their buffers go round", 
   }
 });
 
-Deno.test("TLS sockets get the bytes that were sent, while their buffers go round", async () => {
+Deno.test("TLS sockets get the bytes that were sent while their buffers are reused", async () => {
   const { key, cert } = createIdentity({ names: ["127.0.0.1"] });
   const server = await WebSocketServer.bind({ tls: { key, cert } });
   try {
