@@ -58,14 +58,14 @@ const ROOMS: Rooms = {
   "src/protocol": { files: 17, lines: 3377 },
   "src/realm": { files: 4, lines: 334 },
   "src/reconnecting": { files: 25, lines: 3972 },
-  "src/server": { files: 38, lines: 6480 },
-  "src/stream_channel": { files: 22, lines: 6305 },
+  "src/server": { files: 38, lines: 6482 },
+  "src/stream_channel": { files: 22, lines: 6310 },
   "src/faces": { files: 11, lines: 1588 },
   "src/page_faces": { files: 2, lines: 123 },
   "src/topics": { files: 14, lines: 3375 },
   "src/topics_testing": { files: 2, lines: 608 },
   "src/testing": { files: 6, lines: 562 },
-  "src/web_socket": { files: 51, lines: 7204 },
+  "src/web_socket": { files: 51, lines: 7205 },
 };
 
 /** What the folder of streams is to come down to. */
