@@ -48,6 +48,7 @@ async function inMemory(effort: Effort): Promise<Row[]> {
     for (const topic of topicsOf(i)) sets[topic]?.add(server);
   }
   const usedBySets = ((await memory()).used - beforeSets) / (topicCount * each);
+  const names = sets.map((_, i) => `topic:${i}`);
   let next = 0;
   const sending = (name: string, send: (topic: number) => unknown): Contender => ({
     name,
@@ -72,7 +73,7 @@ async function inMemory(effort: Effort): Promise<Row[]> {
     },
   });
   const results = await measureAll([
-    sending("ours, publish", (topic) => topics.publish(`topic:${topic}`, MESSAGE)),
+    sending("ours, publish", (topic) => topics.publish(names[topic] ?? "", MESSAGE)),
     sending("ours, broadcast", (topic) => broadcast(sets[topic] ?? [], MESSAGE)),
   ], effort);
   await topics.close();

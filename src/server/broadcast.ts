@@ -54,6 +54,25 @@ const DEFAULT_MAX_QUEUE_SIZE = 1024 * 1024;
 /** The default of {@linkcode BroadcastOptions.stallTimeout}, in milliseconds. */
 const DEFAULT_STALL_TIMEOUT = 30_000;
 
+/** Options that were read once, for any number of broadcasts. */
+export class BroadcastPlan {
+  /** What is done with slow receivers. */
+  readonly policy: SlowPolicy;
+  /** Whether a channel gets nothing; `null`: each gets the message. */
+  readonly isLeftOut: ((channel: WebSocketChannel) => boolean) | null;
+
+  /**
+   * Reads options.
+   *
+   * @throws {TypeError | RangeError} When an option is malformed.
+   */
+  constructor(given?: BroadcastOptions) {
+    const options = readOptions(given, BROADCAST_KINDS);
+    this.policy = policyOf(options);
+    this.isLeftOut = leftOut(options.except);
+  }
+}
+
 /** Sends messages to many channels, and remembers which of them are behind. */
 export class Broadcaster implements Flushable {
   readonly #clock: Clock;
@@ -82,17 +101,15 @@ export class Broadcaster implements Flushable {
   send(
     channels: Iterable<WebSocketChannel>,
     message: MessageInput,
-    given?: BroadcastOptions,
+    given?: BroadcastOptions | BroadcastPlan,
   ): void {
     checkMessage(message);
-    const options = readOptions(given, BROADCAST_KINDS);
-    const policy = policyOf(options);
+    const { policy, isLeftOut } = given instanceof BroadcastPlan ? given : new BroadcastPlan(given);
     if (typeof channels?.[Symbol.iterator] !== "function") {
       const got = shown(channels);
       throw new TypeError(`Cannot broadcast: channels must be an iterable of channels, got ${got}`);
     }
     const prepared = new PreparedMessage(message);
-    const isLeftOut = leftOut(options.except);
     const isOnly = this.#isOnly;
     let failure: { readonly error: unknown } | null = null;
     if (this.#count++ === 0) inTicks.add(this);
@@ -240,6 +257,15 @@ function leftOut(
 }
 
 const everybody = new Broadcaster(systemClock);
+
+/** As {@linkcode broadcast}, with options that were read before. */
+export function broadcastAs(
+  plan: BroadcastPlan,
+  channels: Iterable<WebSocketChannel>,
+  message: MessageInput,
+): void {
+  everybody.send(channels, message, plan);
+}
 
 /**
  * Sends one message to many channels: those that are open. It is framed once for all of them, and

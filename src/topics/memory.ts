@@ -16,21 +16,21 @@ import { randomName } from "./offset.ts";
 /** How many messages one page of history has at most. */
 const PAGE = 256;
 
-interface Kept {
-  readonly position: bigint;
-  readonly message: Message;
+/** A message, and when it was published. */
+interface Kept extends LogEntry {
   readonly at: number;
 }
 
 /** What is kept of one topic. */
 interface MemoryTopic {
-  entries: Kept[];
-  /** The index of the first that isn't removed. */
+  /** The messages, the oldest first; `null` in place of those that were removed. */
+  entries: (Kept | null)[];
+  /** The index of the first message. */
   head: number;
   /** The highest position that was removed. */
   removed: bigint;
-  /** The places of messages that were published with an id. */
-  readonly ids: Map<string, { readonly position: bigint; readonly at: number }>;
+  /** The places of messages that were published with an id; `null`: there were none. */
+  ids: Map<string, { readonly position: bigint; readonly at: number }> | null;
 }
 
 /** The log of one process. Several `Topics` may share it. */
@@ -65,16 +65,21 @@ class MemoryEngine implements TopicsEngine {
     const now = clock.now();
     this.#sweep(now, age);
     const kept = this.#topicOf(topic);
+    if (id !== undefined) {
+      const ids = kept.ids ??= new Map();
+      const known = ids.get(id);
+      if (known !== undefined && known.at >= now - age) {
+        return { epoch: this.#epoch, position: known.position };
+      }
+      // Ids stay in the order of their times.
+      ids.delete(id);
+      ids.set(id, { position: this.#position + 1n, at: now });
+    }
+    const entry: Kept = { topic, message, position: ++this.#position, at: now };
+    kept.entries.push(entry);
     this.#trim(kept, size, now - age);
-    const known = id === undefined ? undefined : kept.ids.get(id);
-    if (known !== undefined) return { epoch: this.#epoch, position: known.position };
-    const position = ++this.#position;
-    if (id !== undefined) kept.ids.set(id, { position, at: now });
-    kept.entries.push({ position, message, at: now });
-    this.#trim(kept, size, now - age);
-    const entry: LogEntry = { topic, message, position };
     this.#report(entry);
-    return { epoch: this.#epoch, position };
+    return { epoch: this.#epoch, position: entry.position };
   }
 
   /** All logs get messages in one order, also where a listener publishes. */
@@ -98,7 +103,7 @@ class MemoryEngine implements TopicsEngine {
   #topicOf(topic: string): MemoryTopic {
     let kept = this.#topics.get(topic);
     if (kept === undefined) {
-      kept = { entries: [], head: 0, removed: this.#forgotten, ids: new Map() };
+      kept = { entries: [], head: 0, removed: this.#forgotten, ids: null };
       this.#topics.set(topic, kept);
     }
     return kept;
@@ -110,17 +115,19 @@ class MemoryEngine implements TopicsEngine {
       const first = entries[kept.head] as Kept;
       if (entries.length - kept.head <= size && first.at >= oldest) break;
       kept.removed = first.position;
-      kept.head++;
+      entries[kept.head++] = null;
     }
-    // Moved seldom enough to cost nothing a message.
+    // The others are moved seldom enough to cost nothing a message.
     if (kept.head > 64 && 2 * kept.head > entries.length || kept.head === entries.length) {
       kept.entries = entries.slice(kept.head);
       kept.head = 0;
     }
+    if (ids === null) return;
     for (const [id, { at }] of ids) {
       if (at >= oldest) break;
       ids.delete(id);
     }
+    if (ids.size === 0) kept.ids = null;
   }
 
   /** Topics of which nothing is left are forgotten: names may be of one use. */
@@ -129,7 +136,7 @@ class MemoryEngine implements TopicsEngine {
     this.#swept = now;
     for (const [name, kept] of this.#topics) {
       this.#trim(kept, Infinity, now - age);
-      if (kept.entries.length > 0 || kept.ids.size > 0) continue;
+      if (kept.entries.length > 0 || kept.ids !== null) continue;
       if (kept.removed > this.#forgotten) this.#forgotten = kept.removed;
       this.#topics.delete(name);
     }
@@ -143,7 +150,7 @@ class MemoryEngine implements TopicsEngine {
   ): HistoryPage {
     const kept = this.#topics.get(topic);
     if (kept !== undefined) this.#trim(kept, size, clock.now() - age);
-    const all = kept === undefined ? [] : kept.entries.slice(kept.head);
+    const all = kept === undefined ? [] : kept.entries.slice(kept.head) as Kept[];
     const from = after === null
       ? Math.max(all.length - last, 0)
       : all.findIndex(({ position }) => position > after);

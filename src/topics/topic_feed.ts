@@ -1,5 +1,5 @@
 import { isPromiseLike } from "../realm/kinds.ts";
-import { broadcast, type BroadcastOptions } from "../server/broadcast.ts";
+import { broadcastAs, type BroadcastPlan } from "../server/broadcast.ts";
 import { ignore } from "../stream_channel/errors.ts";
 import { sizeOfMessage } from "../stream_channel/counted_queue.ts";
 import { closeAs } from "../web_socket/close_like.ts";
@@ -16,7 +16,7 @@ const MAX_BUFFER = 1024 * 1024;
 /** What all feeds of one `Topics` share. */
 export interface FeedHost {
   /** How messages are sent, and what is done with slow receivers. */
-  readonly sending: BroadcastOptions;
+  readonly plan: BroadcastPlan;
   /** The offset of a position in the present epoch. */
   offsetOf(position: bigint): string;
   /** A function of the user's has thrown. */
@@ -149,12 +149,13 @@ export class TopicFeed {
   }
 
   /** Sends a message to all receivers that have not got it. */
-  deliver({ position, message }: Omit<LogEntry, "topic">): void {
+  deliver(entry: Omit<LogEntry, "topic">): void {
+    const { position } = entry;
     if (position <= this.position) return;
     this.position = position;
     if (this.#early !== null) this.#promote(this.#early, position);
     for (const [wrap, group] of this.#groups) {
-      this.#send(group.keys(), wrap, { position, message });
+      this.#send(group.keys(), wrap, entry);
     }
   }
 
@@ -185,7 +186,7 @@ export class TopicFeed {
       return this.#host.report(error);
     }
     try {
-      broadcast(channels, message, this.#host.sending);
+      broadcastAs(this.#host.plan, channels, message);
     } catch (error) {
       this.#host.report(error);
     }
@@ -216,7 +217,7 @@ export class TopicFeed {
       const message = onState(state);
       if (message === undefined) return;
       checkReturned(message);
-      broadcast([channel], message, this.#host.sending);
+      broadcastAs(this.#host.plan, [channel], message);
     } catch (error) {
       this.#host.report(error);
     }

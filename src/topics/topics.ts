@@ -1,4 +1,4 @@
-import { broadcast } from "../server/broadcast.ts";
+import { BroadcastPlan } from "../server/broadcast.ts";
 import { copyOf } from "../realm/bytes.ts";
 import { sizeOfMessage } from "../stream_channel/counted_queue.ts";
 import {
@@ -191,7 +191,7 @@ export class Topics implements AsyncDisposable {
     this.#clock = clock;
     const { lease = DEFAULT_LEASE } = options;
     this.#host = {
-      sending: sendingOf(options),
+      plan: planOf(options),
       offsetOf: (position) => formatOffset({ epoch: this.#epoch, position }),
       report: (error) => this.#report(error),
     };
@@ -485,7 +485,8 @@ export class Topics implements AsyncDisposable {
     let attempts = 0;
     const within = <R>(promise: Promise<R>): Promise<R> =>
       interrupted === undefined ? promise : Promise.race([promise, interrupted]);
-    await within(this.#whenReady(what, mayFail));
+    // Nothing is awaited before a call on a live connection: `publish` in memory delivers at once.
+    if (this.#epoch === "") await within(this.#whenReady(what, mayFail));
     for (;;) {
       this.#checkOpen(what);
       const mayBePublished = what === "publish" && attempts > 0;
@@ -756,12 +757,8 @@ function listOf(subscriptions: Subscriptions): Subscription[] {
   return subscriptions instanceof Subscription ? [subscriptions] : [...subscriptions.values()];
 }
 
-function sendingOf(options: TopicsOptions): FeedHost["sending"] {
-  const { slow, maxQueueSize, stallTimeout, compress } = options;
-  const sending = { slow, maxQueueSize, stallTimeout, compress };
-  // A malformed one is refused now, not with the first message.
-  broadcast([], "", sending);
-  return sending;
+function planOf({ slow, maxQueueSize, stallTimeout, compress }: TopicsOptions): BroadcastPlan {
+  return new BroadcastPlan({ slow, maxQueueSize, stallTimeout, compress });
 }
 
 function checkChannel(channel: unknown): asserts channel is WebSocketChannel {

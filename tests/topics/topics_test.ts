@@ -159,6 +159,19 @@ Deno.test("topics: authorize has ten seconds, and ends with the channel or the s
   });
 });
 
+Deno.test("topics: a publish in memory is sent before the call returns, as by broadcast", async () => {
+  await withTopics({}, async (topics) => {
+    const { server, client, received } = guest();
+    await topics.subscribe(server, "a");
+    const published = topics.publish("a", "1");
+    server.sink.add("2");
+    await published;
+    await until(() => received.length === 2);
+    assertEquals(received, ["1", "2"]);
+    await client.sink.close();
+  });
+});
+
 Deno.test("topics: wrap is called once a message for all that have it, and gets the offset", async () => {
   let calls = 0;
   const wrap = (message: Message, { topic, offset }: { topic: string; offset: string }): string => {
