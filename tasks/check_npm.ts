@@ -269,6 +269,8 @@ export interface CheckResult {
   readonly error: string | null;
   /** Why it couldn't be done, or an empty text. */
   readonly note: string;
+  /** How long it took. */
+  readonly seconds: number;
 }
 
 /** A check: it throws when something is wrong, and may say why it couldn't be done. */
@@ -358,11 +360,14 @@ export async function checkPackage(
   const results: CheckResult[] = [];
   for (const { name, run } of CHECKS) {
     if (!wanted(name)) continue;
+    const start = performance.now();
+    let [error, note]: [string | null, string] = [null, ""];
     try {
-      results.push({ name, error: null, note: await run(checked) ?? "" });
-    } catch (error) {
-      results.push({ name, error: error instanceof Error ? error.message : `${error}`, note: "" });
+      note = await run(checked) ?? "";
+    } catch (reason) {
+      error = reason instanceof Error ? reason.message : `${reason}`;
     }
+    results.push({ name, error, note, seconds: (performance.now() - start) / 1000 });
   }
   return results;
 }

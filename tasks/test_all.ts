@@ -75,6 +75,21 @@ const GROUP_LIMIT = 300_000;
 /** The longest that a job may take: what is done in this process has no other limit. */
 const JOB_LIMIT = 1_200_000;
 
+/** How long a file or a job took. */
+interface Took {
+  readonly name: string;
+  readonly seconds: number;
+}
+
+const times: Took[] = [];
+
+/** The longest ones: what to look at first to make CI faster. */
+function printSlowest(of: readonly Took[], count: number): void {
+  const sorted = [...of].sort((a, b) => b.seconds - a.seconds).slice(0, count);
+  console.log("\nThe slowest, in seconds:");
+  for (const { name, seconds } of sorted) console.log(`${seconds.toFixed(1)} ${name}`);
+}
+
 /** Shows what a command that failed has said: of the names of tests, only the last one's. */
 function complain(what: string, { stdout, stderr }: Ended): void {
   const lines = stdout.split("\n");
@@ -113,7 +128,10 @@ async function on(
   if (!last.startsWith('{"passed"')) {
     return { passed: 0, failed: 1, note: ended(finished) };
   }
-  const { passed, failed, ignored } = JSON.parse(last);
+  const { passed, failed, ignored, seconds } = JSON.parse(last);
+  for (const [path, took] of Object.entries(seconds as Record<string, number>)) {
+    times.push({ name: `${name}: ${path.replace(/^.*\/\.out\//, "")}`, seconds: took });
+  }
   const note = ignored.length === 0 && passed + failed === 0
     ? "none of it is for this runtime"
     : ignoredNote(ignored);
@@ -212,7 +230,8 @@ function packageJob(built: Built): Job {
   const run = async (): Promise<Outcome[]> => {
     const line = { suite: "npm package", transport: "", of: "package" };
     const results = await checkPackage(built);
-    return results.map(({ name, error, note }) => {
+    return results.map(({ name, error, note, seconds }) => {
+      times.push({ name: `npm package: ${name}`, seconds });
       if (error !== null) console.log(`\n=== FAILED: npm package, ${name}\n${error}`);
       const passed = error === null && note === "" ? 1 : 0;
       return { ...line, runtime: name, passed, failed: error === null ? 0 : 1, note };
@@ -286,12 +305,15 @@ async function inTime(job: Job): Promise<Outcome[]> {
     const message = `Not done after ${JOB_LIMIT / 60_000} minutes`;
     timer = setTimeout(() => reject(new Error(message)), JOB_LIMIT);
   });
+  const start = performance.now();
   try {
     return await Promise.race([job.run(), late]);
   } catch (error) {
     return failed(job, error);
   } finally {
     clearTimeout(timer);
+    const seconds = (performance.now() - start) / 1000;
+    times.push({ name: `all of ${job.runtime}, ${job.of}`, seconds });
   }
 }
 
@@ -327,17 +349,19 @@ async function jobsFor({ files, isAll, denoLog, isRuntime }: Wanted): Promise<Jo
     jobs.push(denoLog === undefined ? denoJob(groups) : denoLogJob(groups, denoLog));
   }
   const names = (isRuntime("") ? RUNTIMES : RUNTIME_NAMES).filter(isRuntime);
+  const portable = files.filter((file) => file.denoOnly === "");
+  let bundles: ReadonlyMap<string, string> | null = null;
   if (names.length > 0) {
-    const portable = files.filter((file) => file.denoOnly === "");
-    const bundles = await bundleSource(portable, new URL("tests/", OUT));
+    bundles = await bundleSource(portable, new URL("tests/", OUT));
     const built = await buildNpm("whichever is available", "suites");
-    for (const name of names) jobs.push(runtimeJob(name, groups, bundles, "source"));
+    const source = bundles;
+    jobs.push(...names.map((name) => runtimeJob(name, groups, source, "source")));
     jobs.push(...await packageJobs(built, files.filter((file) => file.isPublic), names));
     if (isAll) jobs.push(packageJob(built));
   }
   if (isRuntime(ZONE)) {
-    const chosen = files.filter((file) => WITH_ZONE.includes(file.suite) && file.denoOnly === "");
-    const bundles = await bundleSource(chosen, new URL("zone/", OUT));
+    const chosen = portable.filter((file) => WITH_ZONE.includes(file.suite));
+    bundles ??= await bundleSource(chosen, new URL("zone/", OUT));
     jobs.push(runtimeJob(ZONE, grouped(chosen), bundles, "source"));
   }
   if (isRuntime("Chromium")) jobs.push(chromiumJob());
@@ -383,6 +407,7 @@ async function main(args: string[]): Promise<number> {
     isRuntime: (it: string) => plain(it).startsWith(name),
   };
   const outcomes = await runAll(await jobsFor(wanted));
+  if (wanted.isAll) printSlowest(times, 40);
   console.log(`\n${table(outcomes)}`);
   const { passed, failed } = sum(outcomes);
   const seconds = Math.round((performance.now() - start) / 1000);

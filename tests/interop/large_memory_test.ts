@@ -20,14 +20,14 @@ import { deferred } from "../support/promises.ts";
 import { until } from "../support/turns.ts";
 
 const MIB = 2 ** 20;
-const SIZE = Number(process.env["LARGE_BYTES"] ?? 256 * MIB);
-const COMPRESSED_SIZE = Number(process.env["LARGE_COMPRESSED_BYTES"] ?? 16 * MIB);
+const SIZE = Number(process.env["LARGE_BYTES"] ?? 64 * MIB);
+const COMPRESSED_SIZE = Number(process.env["LARGE_COMPRESSED_BYTES"] ?? 4 * MIB);
 /** What each end may keep, in bytes. */
 const KEPT = MIB;
-/** How much more than the bare copy the process may have at its peak, in bytes: what waits to be collected. */
-const GARBAGE = 256 * MIB;
+/** How much more than the bare copy the process may have at its peak, in bytes: garbage that is not collected yet. */
+const GARBAGE = Math.min(256 * MIB, 2 * SIZE);
 /** How often the memory is looked at. */
-const SAMPLES = 4;
+const SAMPLES = 2;
 const CHUNK = Uint8Array.from({ length: 65_536 }, (_, i) => i * 89 ^ i >> 3);
 const STREAMED = { streamLargerThan: 65_536, maxMessageSize: Infinity } as const;
 
@@ -145,7 +145,7 @@ async function measure(
   body: (copy: Copy) => Promise<void>,
 ): Promise<{ peak: number; kept: number }> {
   // Code is compiled, and buffers are pooled, once.
-  await body(new Copy(Math.min(size, 16 * MIB)));
+  await body(new Copy(Math.min(size, 4 * MIB)));
   const before = await settled();
   const copy = new Copy(size);
   await body(copy);

@@ -1,22 +1,29 @@
 /**
- * `Deno.test` for Node and Bun: it registers, and runs one test after the other when all files are
- * loaded, saying which. Their own runners aren't used because Bun's fails a test for any rejection that was
- * unhandled for a moment, also one that the test collects on purpose.
+ * `Deno.test` for Node and Bun. It loads all files, then runs one test after the other and prints each name.
+ * The runners of Node and Bun are not used: Bun's fails a test for each rejection that is unhandled for a
+ * moment, also for one that the test collects on purpose.
  *
- * Usage: node deno_test.mjs FILE… ; the last line of the output is JSON: { passed, failed, ignored }, where
- * `ignored` has names.
+ * Usage: node deno_test.mjs FILE… ; the last line of the output is JSON: { passed, failed, ignored, seconds }, where
+ * `ignored` has names, and `seconds` the time of each file.
  */
 
 import process from "node:process";
 import { pathToFileURL } from "node:url";
 
 const tests = [];
+/** The file that is being loaded. */
+let loading = "";
 
 function register(...parts) {
   const fn = parts.find((part) => typeof part === "function");
   const named = parts.find((part) => typeof part === "string");
   const options = Object.assign({}, ...parts.filter((part) => typeof part === "object"));
-  tests.push({ ...options, name: named ?? options.name ?? fn?.name, fn: fn ?? options.fn });
+  tests.push({
+    ...options,
+    file: loading,
+    name: named ?? options.name ?? fn?.name,
+    fn: fn ?? options.fn,
+  });
 }
 
 register.ignore = (...args) => register(...args, { ignore: true });
@@ -59,7 +66,12 @@ async function limited(promise) {
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
 const only = process.env.TEST_FILTER;
-for (const file of process.argv.slice(2)) await import(pathToFileURL(file).href);
+const seconds = {};
+for (const file of process.argv.slice(2)) {
+  loading = file;
+  seconds[file] = 0;
+  await import(pathToFileURL(file).href);
+}
 
 let passed = 0;
 let failed = 0;
@@ -74,11 +86,13 @@ for (const test of tests) {
   // Where even a timer can't interrupt it, this says which test it was.
   console.log(`run: ${test.name}`);
   await turn();
+  const start = performance.now();
   try {
     await limited(Promise.resolve(test.fn(context(test.name, failures))));
   } catch (error) {
     failures.push(error);
   }
+  seconds[test.file] += (performance.now() - start) / 1000;
   if (failures.length === 0) {
     passed++;
     continue;
@@ -87,6 +101,6 @@ for (const test of tests) {
   console.log(`FAILED: ${test.name}`);
   for (const failure of failures) console.log(failure?.stack ?? failure);
 }
-console.log(JSON.stringify({ passed, failed, ignored }));
+console.log(JSON.stringify({ passed, failed, ignored, seconds }));
 // A test that leaves something behind must not keep the next suite waiting.
 process.exit(failed === 0 ? 0 : 1);

@@ -2,7 +2,8 @@
 // Deno only: it imports a task
 
 import { assertEquals } from "@std/assert";
-import { FileReporter } from "../../tasks/test.ts";
+import { readDenoLog } from "../../tasks/table.ts";
+import { type FileReport, FileReporter, totalLine } from "../../tasks/test.ts";
 
 const PRINTED = `running 2 tests from ./tests/a_test.ts
 a: it says "... ok" ... ok (3ms)
@@ -20,16 +21,41 @@ error: it failed
 
 FAILED | 2 passed | 1 failed | 2 ignored (2s)`;
 
-Deno.test("test: each file is a line, with what was left out and why; the failures follow whole", () => {
-  const reporter = new FileReporter();
-  assertEquals(PRINTED.split("\n").flatMap((line) => reporter.take(line)), [
+Deno.test("test: a file's report has a line with what was left out and why, and all its lines", () => {
+  const reports: FileReport[] = [];
+  const reporter = new FileReporter((report) => reports.push(report));
+  for (const line of PRINTED.split("\n")) reporter.take(line);
+  assertEquals(reports.map((it) => it.summary), [
     "ok     tests/a_test.ts: 2 passed",
     "FAILED tests/b_test.ts: 0 passed, 1 failed, 2 ignored: it isn't Node; nginx isn't installed",
+  ]);
+  // What the processes print is one text again, for the table to read.
+  assertEquals(
+    reports.flatMap((it) => it.lines),
+    PRINTED.split("\n").slice(0, PRINTED.split("\n").indexOf(" ERRORS ") - 1),
+  );
+  assertEquals(reporter.failures, [
     " ERRORS ",
     "",
     "c => ./tests/b_test.ts:1:1",
     "error: it failed",
     "",
-    "FAILED | 2 passed | 1 failed | 2 ignored (2s)",
   ]);
+});
+
+Deno.test("test: the sums of several processes are one, which the table reads", () => {
+  const reporters = [PRINTED, "ok | 3 passed (1 step) | 0 failed (5ms)"].map((text) => {
+    const reporter = new FileReporter(() => {});
+    for (const line of text.split("\n")) reporter.take(line);
+    return reporter;
+  });
+  const line = totalLine(reporters.flatMap((it) => it.total ?? []), 61);
+  assertEquals(line, "FAILED | 5 passed (1 steps) | 1 failed | 2 ignored (1m1s)");
+  assertEquals(readDenoLog(line).total, { passed: 5, failed: 1 });
+});
+
+Deno.test("test: a process that ends before its sum has none", () => {
+  const reporter = new FileReporter(() => {});
+  for (const line of PRINTED.split("\n").slice(0, 4)) reporter.take(line);
+  assertEquals([reporter.total, reporter.path], [null, "tests/b_test.ts"]);
 });
