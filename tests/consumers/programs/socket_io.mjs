@@ -16,11 +16,11 @@ await run(async () => {
   await new Promise((resolve) => http.listen(0, "127.0.0.1", resolve));
   const url = `http://127.0.0.1:${http.address().port}`;
 
-  const WebSocket = createWebSocket({ headers: { "X-From": "a class of one's own" } });
+  const WebSocket = createWebSocket({ headers: { "X-From": "a custom class" } });
   class Transport extends WebSocketTransport {
     createSocket(url, protocols) {
       const socket = protocols ? new WebSocket(url, protocols) : new WebSocket(url);
-      // On Node it asks for "nodebuffer", which only npm's ws knows: that is ignored.
+      // On Node, socket.io asks for "nodebuffer", which only npm's ws has.
       socket.binaryType = "arraybuffer";
       return socket;
     }
@@ -32,7 +32,7 @@ await run(async () => {
   });
   const echo = (value) =>
     new Promise((resolve) => socket.emit("echo", value, (...it) => resolve(it)));
-  assert.deepEqual(await echo({ a: [1, "two"] }), [{ a: [1, "two"] }, "a class of one's own"]);
+  assert.deepEqual(await echo({ a: [1, "two"] }), [{ a: [1, "two"] }, "a custom class"]);
   const [bytes] = await echo(new Uint8Array(100_000).fill(7));
   assert.equal(bytes.byteLength, 100_000);
   socket.disconnect();
