@@ -9,6 +9,7 @@ import { ignore } from "../stream_channel/errors.ts";
 import { Dial } from "../net/dial.ts";
 import {
   type ClientHttp2Session,
+  destroyLater,
   type Http2Fields,
   http2Module,
   type Http2Settings,
@@ -152,6 +153,7 @@ export class PooledSession {
           settings: { enablePush: false, initialWindowSize: STREAM_WINDOW },
         },
       );
+      destroyLater(session);
       const { enableConnectProtocol, maxConcurrentStreams } = await this.#settings(session);
       if (isSessionLost(session)) throw this.#lacking(NO_HTTP2);
       if (enableConnectProtocol !== true) {

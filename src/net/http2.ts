@@ -9,6 +9,8 @@ import { UnsupportedError } from "../web_socket/errors.ts";
 import { platform } from "../web_socket/platform.ts";
 import type { Socket } from "./builtins.ts";
 
+declare function setImmediate(callback: () => void): unknown;
+
 /** Header fields as `node:http2` takes and gives them: in lower case, pseudo-header fields among them. */
 export type Http2Fields = Record<string, string | number | string[] | undefined>;
 
@@ -138,6 +140,28 @@ export function widenWindow(session: Http2Session): void {
   // Bun tells the peer of room in a stream only when half of this much was read of it: no more than a stream has.
   const { initialWindowSize = DEFAULT_WINDOW } = session.localSettings ?? {};
   session.setLocalWindowSize?.(platform() === "bun" ? initialWindowSize : SESSION_WINDOW);
+}
+
+const destroyedLater = new WeakSet<object>();
+
+/**
+ * Makes a session of Deno end a turn later than it is destroyed. It does nothing on other runtimes.
+ *
+ * Deno frees a session as soon as it is destroyed, even while it reads a frame of it: its process then ends, or reads
+ * memory that is free. A peer can cause that with a GOAWAY, which destroys a session without streams.
+ *
+ * @param session The session, new.
+ */
+export function destroyLater(session: Http2Session): void {
+  if (platform() !== "deno" || destroyedLater.has(session)) return;
+  destroyedLater.add(session);
+  const { destroy } = session;
+  let isDestroying = false;
+  session.destroy = (...reason) => {
+    if (isDestroying) return;
+    isDestroying = true;
+    setImmediate(() => destroy.apply(session, reason));
+  };
 }
 
 /** RFC 9113 §7: the codes of RST_STREAM and GOAWAY. */

@@ -1,7 +1,14 @@
 import { HeaderMap } from "../handshake/header_map.ts";
 import type { RequestHead } from "../handshake/http_head.ts";
 import type { Acceptance, Field, Refusal } from "../handshake/server_handshake.ts";
-import { CANCEL, type Http2Fields, type Http2Stream, resetStream } from "../net/http2.ts";
+import {
+  CANCEL,
+  destroyLater,
+  type Http2Fields,
+  type Http2Session,
+  type Http2Stream,
+  resetStream,
+} from "../net/http2.ts";
 import { StreamWire } from "../net/stream_wire.ts";
 import { copyOf, lengthOf } from "../realm/bytes.ts";
 import { ignore } from "../stream_channel/errors.ts";
@@ -74,6 +81,7 @@ export function acceptStream<Context = undefined>(
   const options = readOptions(given, ACCEPT_KINDS, { elsewhere: HANDLERS });
   const settings = checkServerOptions(options);
   const { handler, onError } = settings;
+  if (stream.session) destroyLater(stream.session as Http2Session);
   const channel = acceptOn({ stream, fields }, settings, systemClock, {
     signal: options.signal,
     onOpen: handler && ((it) => void serve(handler, it, onError)),

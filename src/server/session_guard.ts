@@ -1,4 +1,5 @@
 import {
+  destroyLater,
   ENHANCE_YOUR_CALM,
   type Http2Session,
   type Http2Stream,
@@ -50,6 +51,7 @@ export class SessionGuard {
   constructor(session: Http2Session, clock: Clock) {
     this.session = session;
     this.#clock = clock;
+    destroyLater(session);
     // What fails ends the session's streams, each of which reports it.
     session.on("error", ignore);
     session.on("ping", () => this.#spend("pings"));

@@ -38,7 +38,9 @@ async function ask(
     signal: AbortSignal.timeout(60_000),
   }).output();
   const lines = new TextDecoder().decode(stdout).trim().split("\n");
-  return lines.length === 2 ? lines : [...lines, new TextDecoder().decode(stderr)];
+  return lines.length === urls.split(" ").length
+    ? lines
+    : [...lines, new TextDecoder().decode(stderr)];
 }
 
 const GOOD = JSON.stringify({ isSame: true, sessions: 1, code: 1000, wasClean: true, left: 0 });
@@ -66,21 +68,30 @@ for (const [serverName, serverCommand] of runtimes) {
   }
 }
 
-// Node serves: Deno's own process may end in an assertion of nghttp2 when such a client leaves.
-const nodeCommand = RUNTIMES.find(([name]) => name === "Node")?.[1] ?? null;
+/** The server's process reads no memory that it has freed: glibc overwrites that. */
+const OVERWRITING = ["env", "MALLOC_PERTURB_=165"];
 
-for (const [name, command] of runtimes) {
+for (const [name, command] of isAll ? runtimes : runtimes.slice(0, 1)) {
   Deno.test({
-    name: `http2 W44 pool on ${name}: its close keeps the process, behind terminated channels too${
-      command === null ? " (left out: it is not installed)" : ""
-    }`,
-    ignore: command === null || nodeCommand === null,
+    name:
+      `http2 W44 pool on ${name}: its close keeps the process, behind terminated channels too; a server on Deno goes on${
+        command === null ? " (left out: it is not installed)" : ""
+      }`,
+    ignore: command === null,
     async fn() {
-      const script = await scriptFor("Node");
-      const server = await startProgram([...nodeCommand ?? [], script, "serve", IDENTITY]);
+      const [, deno] = RUNTIMES[0]!;
+      const server = await startProgram([
+        ...OVERWRITING,
+        ...deno ?? [],
+        PROGRAM,
+        "serve",
+        IDENTITY,
+      ]);
       try {
         const said = await ask(command ?? [], await scriptFor(name), server.url, "leave");
         assertEquals(said, ["ws 0", "wss 0"]);
+        const [plain = ""] = server.url.split(" ");
+        assertEquals(await ask(command ?? [], await scriptFor(name), plain), [`ws ${GOOD}`]);
       } finally {
         await server.stop();
       }

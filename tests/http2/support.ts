@@ -6,6 +6,7 @@ import { Http2, type Http2ConnectOptions, Http2Pool } from "../../src/http2/mod.
 import { acceptStreams } from "../../src/http2/mod.ts";
 import type { ServerOptions } from "../../src/server/mod.ts";
 import type { WebSocketChannel } from "../../mod.ts";
+import { destroyLater } from "../../src/net/http2.ts";
 import { certificates } from "../net/support.ts";
 import { listen } from "../support/loopback.ts";
 
@@ -37,6 +38,7 @@ export async function withServer(
   const sessions = new Set<Http2Session>();
   server.on("session", (session) => {
     sessions.add(session);
+    destroyLater(session as unknown as Parameters<typeof destroyLater>[0]);
     session.on("error", () => {});
     session.on("close", () => sessions.delete(session));
   });

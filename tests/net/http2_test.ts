@@ -1,5 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import {
+  destroyLater,
   http2Module,
   type Http2Session,
   type Http2Stream,
@@ -10,6 +11,7 @@ import {
 } from "../../src/net/http2.ts";
 import { UnsupportedError } from "../../src/net/mod.ts";
 import { platform } from "../../src/web_socket/platform.ts";
+import { turn } from "../support/turns.ts";
 
 Deno.test("http2Module: where there is none, it is an UnsupportedError", () => {
   const { process } = globalThis as { process: { getBuiltinModule?: unknown } };
@@ -47,6 +49,19 @@ Deno.test("resetStream: once, and it is known who has done it", () => {
   resetStream(stream as unknown as Http2Stream, 8);
   assertEquals(calls, [8, "destroy"]);
   assertEquals([stream as unknown as Http2Stream, other].map(isResetHere), [true, false]);
+});
+
+Deno.test("destroyLater: on Deno a session is destroyed once, a turn later", async () => {
+  const reasons: unknown[][] = [];
+  const session = { destroy: (...reason: unknown[]) => void reasons.push(reason) };
+  destroyLater(session as unknown as Http2Session);
+  destroyLater(session as unknown as Http2Session);
+  session.destroy(undefined, 11);
+  const isLater = platform() === "deno";
+  assertEquals(reasons, isLater ? [] : [[undefined, 11]]);
+  if (isLater) session.destroy();
+  await turn();
+  assertEquals(reasons, [[undefined, 11]]);
 });
 
 Deno.test("widenWindow: as much as the platform can do, on Bun what a stream has", () => {

@@ -3,6 +3,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { type ClientHttp2Session, connect } from "node:http2";
 import type { WebSocketChannel } from "../../src/net/mod.ts";
+import { destroyLater } from "../../src/net/http2.ts";
 import { platform } from "../../src/web_socket/platform.ts";
 import { open, withEcho, withPool } from "../http2/support.ts";
 
@@ -21,6 +22,7 @@ async function assertEnds(act: (session: ClientHttp2Session) => void): Promise<v
     await withPool(async (pool) => {
       const other: WebSocketChannel = await open(url, { pool });
       const session = connect(url.replace("ws:", "http:"));
+      destroyLater(session as unknown as Parameters<typeof destroyLater>[0]);
       session.on("error", () => {});
       const closed = new Promise<void>((resolve) => session.on("close", resolve));
       await new Promise((resolve) => session.once("remoteSettings", resolve));

@@ -53,9 +53,9 @@ async function ask(url: string): Promise<string> {
 async function leave(url: string): Promise<number> {
   const options = url.startsWith("wss:") ? { tls: { ca: identity.ca } } : {};
   let left = 0;
-  for (let round = 0; round < 8; round++) {
+  for (let round = 0; round < 4; round++) {
     const pool = new Http2Pool();
-    const opening = Array.from({ length: 50 }, () => Http2.open(url, { ...options, pool }));
+    const opening = Array.from({ length: 25 }, () => Http2.open(url, { ...options, pool }));
     const channels = await Promise.all(opening);
     const message = new Uint8Array(65_536);
     for (let i = 0; i < 3; i++) for (const { sink } of channels) sink.add(message);
