@@ -31,31 +31,35 @@ import {
 } from "./server_request.ts";
 import type { UpgradeSocket } from "./upgrade_socket.ts";
 
-/** What is used of the stream that `node:http2`'s `stream` event gives. */
+/** The part of a server-side `node:http2` stream that this package uses; the `stream` event passes it. */
 export interface ServerHttp2Stream extends Http2Stream {
-  /** Sends the head of the answer. */
+  /** Sends the response headers. */
   respond(fields: Http2Fields, options?: { readonly endStream?: boolean }): void;
 }
 
-/** The header fields of a request of HTTP/2: the `stream` event's second argument, or its fourth, which is exact. */
+/**
+ * The header fields of an HTTP/2 request, as the `stream` event passes them. The fourth argument, a flat list, is
+ * exact; the second, an object, merges repeated names.
+ */
 export type Http2RequestFields =
   | Readonly<Record<string, string | readonly string[] | undefined>>
   | readonly string[];
 
 /**
- * Answers an extended CONNECT (RFC 8441) of a `node:http2` server, on Node, Deno and Bun: a WebSocket on one stream of
- * a connection that has others.
+ * Answers an extended CONNECT (RFC 8441) of a `node:http2` server, on Node, Deno and Bun. The WebSocket uses one stream
+ * of a connection that can have others.
  *
- * The stream belongs to the channel from then on, also when the request is refused: it is then answered with its status.
- * The session and its other streams are not affected. Create the server with the setting `enableConnectProtocol`, and
- * call this from its `stream` event, at once. {@linkcode acceptStreams} does both, and bounds what a client can do.
+ * The channel owns the stream from then on. If it refuses the request, it answers with the status and ends the stream;
+ * the session and its other streams are not affected. Create the server with the setting `enableConnectProtocol`, and
+ * call this synchronously from its `stream` event. {@linkcode acceptStreams} does both, and also limits what a client
+ * can do.
  *
  * @param stream The event's first argument.
- * @param fields The event's second argument, or its fourth, where the order and all values of a repeated name are kept.
- * @param given As for `acceptUpgrade`. By default web pages of other hosts are refused.
- * @returns A channel that is connecting; `ready` rejects when the request is refused, with a `ConnectError` whose
- * `status` is what the client got, or when the client is gone.
- * @throws {RangeError | TypeError | SyntaxError} When an option is malformed; the stream is untouched then.
+ * @param fields The event's second argument, or its fourth, which keeps the order and all values of a repeated name.
+ * @param given The options of `acceptUpgrade`. By default the channel refuses web pages of other hosts.
+ * @returns A channel that is connecting. Its `ready` rejects with a `ConnectError` when the request is refused, whose
+ * `status` is what the client got, or when the client has left.
+ * @throws {RangeError | TypeError | SyntaxError} When an option is malformed; the stream is then unchanged.
  * @throws {DOMException} `InvalidStateError` when `acceptStream` was called with this stream before.
  *
  * @example
@@ -89,13 +93,13 @@ export function acceptStream<Context = undefined>(
   return channel as ServerChannel<Message, MessageInput, Context>;
 }
 
-/** What a `stream` event gives. */
+/** The arguments of a `stream` event. */
 export interface StreamEvent {
   readonly stream: ServerHttp2Stream;
   readonly fields: Http2RequestFields;
 }
 
-/** {@linkcode acceptStream} with options that were checked before. */
+/** Does the work of {@linkcode acceptStream}, with checked options. */
 export function acceptOn(
   { stream, fields }: StreamEvent,
   settings: ServerSettings,
@@ -125,10 +129,10 @@ export function acceptOn(
 
 const NOTHING = new Uint8Array(0);
 
-/** The socket of its session; empty when it is not known. */
+/** Returns the addresses of the session's socket; an empty object if they are not known. */
 export function socketOf({ session }: ServerHttp2Stream): object {
   const { socket } = (session ?? {}) as { socket?: object };
-  // What stands for it refuses to be changed, and throws once it is gone.
+  // `session.socket` is a proxy that can't be changed, and throws once the socket is closed.
   const { encrypted, localAddress, remoteAddress, remotePort } = (socket ?? {}) as Record<
     string,
     unknown
@@ -136,27 +140,30 @@ export function socketOf({ session }: ServerHttp2Stream): object {
   return { encrypted, localAddress, remoteAddress, remotePort };
 }
 
-/** The pseudo-header fields, by name, and the others: with a Host for `:authority`, as HTTP/1.1 has them. */
+/**
+ * The header fields of an HTTP/2 request: the pseudo-header fields by name, and the others as HTTP/1.1 has them, with
+ * `:authority` as Host.
+ */
 interface Separated {
   readonly pseudo: Readonly<Record<string, string>>;
   readonly raw: readonly string[];
 }
 
-/** Separates them. */
+/** Separates the pseudo-header fields from the others. */
 export function separated(fields: Http2RequestFields): Separated {
   const pseudo: Record<string, string> = {};
   const raw: string[] = [];
   const cookies: string[] = [];
   for (const [name, value] of pairsOf(fields)) {
     if (name.startsWith(":")) pseudo[name.slice(1)] = value;
-    // RFC 9113 §8.2.3: its parts may come in several fields.
+    // RFC 9113 §8.2.3: a client may split the cookies into several fields.
     else if (name === "cookie") cookies.push(value);
     else raw.push(name, value);
   }
   if (cookies.length > 0) raw.push("cookie", cookies.join("; "));
   const { authority } = pseudo;
   const hosts = raw.filter((_, i) => i % 2 === 1 && raw[i - 1] === "host");
-  // RFC 9113 §8.3.1: a Host that says something else is malformed, as two of them are.
+  // RFC 9113 §8.3.1: a Host that differs is malformed. Both are kept, since two Host fields are refused.
   if (authority !== undefined && !hosts.includes(authority)) raw.unshift("host", authority);
   return { pseudo, raw };
 }
@@ -176,7 +183,7 @@ function isList(fields: Http2RequestFields): fields is readonly string[] {
   return Array.isArray(fields);
 }
 
-/** RFC 8441 §5: with a status 200, and no header field that is about a connection. */
+/** Answers on a stream: status 200, and no header field about the connection (RFC 8441 §5). */
 const ON_STREAMS: Answering = { accept, refuse: refuseStream };
 
 function accept(socket: UpgradeSocket, acceptance: Acceptance, early: Uint8Array | null): Wire {
@@ -190,13 +197,16 @@ function accept(socket: UpgradeSocket, acceptance: Acceptance, early: Uint8Array
   try {
     stream.respond(fieldsOf(200, [...own, ...headers]));
   } catch {
-    // The client has reset it, which isn't reported yet.
+    // The client has reset the stream; the event for it is still pending.
     stream.destroy();
   }
   return wire;
 }
 
-/** RFC 9113 §8.2: names are in lower case; §8.2.2: none is about the connection. */
+/**
+ * Converts header fields to HTTP/2: with lower-case names (RFC 9113 §8.2), and without fields about the connection
+ * (§8.2.2).
+ */
 export function fieldsOf(status: number, headers: readonly Field[]): Http2Fields {
   const fields: Record<string, string | number | string[]> = { ":status": status };
   for (const [name, value] of headers) {
@@ -217,7 +227,7 @@ const OF_CONNECTIONS: ReadonlySet<string> = new Set([
   "transfer-encoding",
 ]);
 
-/** Answers with a refusal. A client that doesn't end its half in a moment is cut off: only this stream of it. */
+/** Answers with a refusal. If the client doesn't end its half within `LINGER`, this stream is reset. */
 function refuseStream(socket: UpgradeSocket, refusal: Refusal, clock: Clock): void {
   const stream = socket as unknown as ServerHttp2Stream;
   const deadline = new Deadline(clock, {

@@ -7,7 +7,7 @@ import type { ServerChannel } from "./server_channel.ts";
 import { checkServerOptions, SERVER_KINDS, type ServerOptions } from "./server_options.ts";
 import { SessionGuard } from "./session_guard.ts";
 
-/** A server of `node:http2`: what `createServer` or `createSecureServer` returns. */
+/** A server of `node:http2`, as `createServer` or `createSecureServer` returns it. */
 export interface SharedHttp2Server {
   /** Adds a listener. */
   // deno-lint-ignore no-explicit-any -- every library's own declaration of it must fit
@@ -15,13 +15,13 @@ export interface SharedHttp2Server {
   /** Removes a listener. */
   // deno-lint-ignore no-explicit-any -- every library's own declaration of it must fit
   removeListener(event: string, listener: (...args: any[]) => void): unknown;
-  /** How many listeners an event has. */
+  /** Returns the number of listeners of an event. */
   listenerCount(event: string): number;
-  /** Changes the settings of sessions to come. */
+  /** Changes the settings of future sessions. */
   updateSettings?(settings: { enableConnectProtocol: boolean }): void;
 }
 
-/** What is used of the arguments of the event `connect`. */
+/** The part of the `connect` event's arguments that this function uses. */
 interface CompatRequest {
   readonly headers: Readonly<Record<string, string | undefined>>;
 }
@@ -30,20 +30,19 @@ interface CompatResponse {
 }
 
 /**
- * Answers the extended CONNECTs (RFC 8441) of a `node:http2` server of your own, on Node, Deno and Bun: those
- * for a WebSocket become channels. All other requests stay the server's.
+ * Turns the extended CONNECTs (RFC 8441) of your own `node:http2` server into channels, on Node, Deno and Bun. The
+ * server keeps all other requests.
  *
- * It sets `enableConnectProtocol` for sessions to come: call it before the server listens. It bounds how often a
- * client may reset streams, send PING and SETTINGS. Give the server `maxConcurrentStreams` itself: the default
- * of `node:http2` is no limit.
+ * Call it before the server listens: it enables `enableConnectProtocol` for future sessions. It limits how often a
+ * client may reset streams and send PING and SETTINGS frames. Set the server's `maxConcurrentStreams` yourself, because
+ * `node:http2` has no limit by default.
  *
- * `node:http2` answers an extended CONNECT with 405 when the server has a listener of `request`; this function
- * prevents that. A listener of `stream` of your own gets them as well: it should leave those that have
- * `:protocol` alone.
+ * When the server has a `request` listener, `node:http2` answers an extended CONNECT with 405; this function prevents
+ * that. Your own `stream` listener also gets these requests: ignore those that have `:protocol`.
  *
- * @param server The server. It stays yours: close its sessions and it yourself.
- * @param given As for `acceptUpgrade`; `handler` gets each channel.
- * @returns A function that stops it. Channels that there are stay open.
+ * @param server The server. It stays yours: close it and its sessions yourself.
+ * @param given The options of `acceptUpgrade`; `handler` gets each channel.
+ * @returns A function that stops accepting. Open channels stay open.
  * @throws {RangeError | TypeError | SyntaxError} When an option is malformed, or `server` is no such server.
  *
  * @example
@@ -72,7 +71,7 @@ export function acceptStreams<Context = undefined>(
   const settings = checkServerOptions(options);
   if (typeof (server as Partial<SharedHttp2Server> | null)?.listenerCount !== "function") {
     throw new TypeError(
-      `Cannot accept streams: it must be a server of node:http2, got ${shown(server)}`,
+      `Cannot accept streams: the server must be one of node:http2, got ${shown(server)}`,
     );
   }
   server.updateSettings?.({ enableConnectProtocol: true });
@@ -96,7 +95,7 @@ export function acceptStreams<Context = undefined>(
       if (headers[":method"] !== "CONNECT" || protocol === undefined) return;
       acceptOn({ stream, fields: raw ?? headers }, settings, systemClock, extra);
     },
-    // With any listener `node:http2` doesn't answer 405.
+    // With a `connect` listener, `node:http2` doesn't answer with 405 itself.
     connect: ({ headers }: CompatRequest, response: CompatResponse) => {
       if (headers[":protocol"] === undefined && server.listenerCount("connect") === 1) {
         response.writeHead(405).end();

@@ -21,21 +21,21 @@ import {
   UpgradeServerRequest,
 } from "./server_request.ts";
 
-/** What is used of the request that `node:http`'s `upgrade` event gives: its `IncomingMessage`. */
+/** The part of an `IncomingMessage` that this package uses; the `upgrade` event of `node:http` passes it. */
 export interface UpgradeRequestMessage {
-  /** The method. */
+  /** The HTTP method, such as `"GET"`. */
   readonly method?: string | undefined;
-  /** The target: path and query. */
+  /** The request target: path and query. */
   readonly url?: string | undefined;
   /** The version of HTTP, such as `"1.1"`. */
   readonly httpVersion: string;
-  /** Header names and values alternately, as they came. */
+  /** Header names and values alternately, as received. */
   readonly rawHeaders: readonly string[];
 }
 
 /** Options of {@linkcode acceptUpgrade}. */
 export interface AcceptUpgradeOptions<Context = unknown> extends ServerOptions<Context> {
-  /** Gives up, with a 503, when it aborts before the upgrade is answered. */
+  /** Refuses the upgrade with 503 if it aborts before the upgrade is answered. */
   signal?: AbortSignal | undefined;
 }
 
@@ -46,27 +46,24 @@ export const ACCEPT_KINDS: OptionKinds<AcceptUpgradeOptions> = {
 };
 
 /**
- * Answers an upgrade request of a `node:http` or `node:https` server, and so of every framework on
- * top of one, on Node, Deno and Bun.
+ * Answers an upgrade request of a `node:http` or `node:https` server, or of a framework on top of one, on Node, Deno
+ * and Bun.
  *
- * The socket belongs to the channel from then on, also when the request is refused: it is then
- * answered with its status and `Connection: close`, and the socket is destroyed. Call this from the
- * server's `upgrade` event, at once.
+ * The channel owns the socket from then on. If it refuses the request, it answers with the status and `Connection:
+ * close`, and destroys the socket. Call this synchronously from the server's `upgrade` event.
  *
- * A client may send an upgrade right behind other requests. The channel then stays connecting until the
- * server has answered those.
+ * A client may send an upgrade right after other requests. The channel then stays connecting until the server has
+ * answered those.
  *
  * @param request The event's first argument.
  * @param socket The event's second argument: the connection.
- * @param head The event's third argument: what came behind the request. It isn't lost.
- * @param given See {@linkcode AcceptUpgradeOptions}. By default web pages of other hosts are
- * refused.
- * @returns A channel that is connecting; `ready` rejects when the upgrade is refused, with a
- * `ConnectError` whose `status` is what the client got, or when the client is gone.
- * @throws {RangeError | TypeError | SyntaxError} When an option is malformed; the socket is untouched
- * then.
- * @throws {DOMException} `InvalidStateError` when `acceptUpgrade` was called with this socket before; the
- * first call's channel is not affected.
+ * @param head The event's third argument: what the client sent after the request. The channel receives it.
+ * @param given See {@linkcode AcceptUpgradeOptions}. By default the channel refuses web pages of other hosts.
+ * @returns A channel that is connecting. Its `ready` rejects with a `ConnectError` when the upgrade is refused, whose
+ * `status` is what the client got, or when the client has left.
+ * @throws {RangeError | TypeError | SyntaxError} When an option is malformed; the socket is then unchanged.
+ * @throws {DOMException} `InvalidStateError` when `acceptUpgrade` was called with this socket before. The channel of
+ * the first call is not affected.
  *
  * @example
  * ```ts
@@ -98,14 +95,14 @@ export function acceptUpgrade<Context = undefined>(
   return channel as ServerChannel<Message, MessageInput, Context>;
 }
 
-/** What an `upgrade` event gives. */
+/** The arguments of an `upgrade` event. */
 export interface UpgradeEvent {
   readonly request: UpgradeRequestMessage;
   readonly socket: UpgradeSocket;
   readonly head: Uint8Array;
 }
 
-/** {@linkcode acceptUpgrade} with options that were checked before. */
+/** Does the work of {@linkcode acceptUpgrade}, with checked options. */
 export function accept(
   { request, socket, head: early }: UpgradeEvent,
   settings: ServerSettings,

@@ -1,25 +1,30 @@
-/** How much of an address stands for one client. RFC 6177: a site gets a /64 at least, and may use every address of it. */
+/**
+ * How many 16-bit groups of an IPv6 address identify a client. RFC 6177: a site gets at least a /64, and may use every
+ * address of it.
+ */
 const GROUPS = 4;
 
-/** RFC 4291 §2.5.6: all neighbours have the same first 64 bits. */
+/** Matches link-local addresses. All hosts of a link share their first 64 bits (RFC 4291 §2.5.6). */
 const LINK_LOCAL = /^fe[89ab]/;
 
-/** The longest name that is kept. */
+/** The maximum length of a key, in UTF-16 code units. */
 const MAX_NAME = 100;
 
-/** An address as proxies write it, with brackets or a port that is another one for each connection: RFC 7239 §6. */
+/**
+ * Matches an address as proxies write it: in brackets, or with a port, which differs for each connection (RFC 7239 §6).
+ */
 const WITH_PORT = /^(?:\[([^[\]]+)\](?::\d+)?|(\d+\.\d+\.\d+\.\d+):\d+)$/;
 
-/** What begins an IPv6 address whose last 32 bits are an IPv4 one: RFC 4291 §2.5.5.2, and RFC 6052 §2.1. */
+/** The first 96 bits of IPv6 addresses whose last 32 bits are an IPv4 address: RFC 4291 §2.5.5.2 and RFC 6052 §2.1. */
 const WITH_IPV4 = ["0,0,0,0,0,ffff", "64,ff9b,0,0,0,0"];
 
 /**
- * What stands for a client where connections are counted by address: an IPv4 address as it is, also one that is mapped
- * or translated into IPv6; of an IPv6 address the first 64 bits, unless it is a link-local one. Spaces around it,
- * brackets and a port don't count. Any other text is taken as it is.
+ * Returns the key by which connections of one client are counted. For IPv4 it is the address, also if that is mapped or
+ * translated into IPv6. For IPv6 it is the first 64 bits, except for link-local addresses. Surrounding spaces, brackets
+ * and a port are ignored. Any other text is its own key.
  *
  * @param given The address.
- * @returns Its key, of a bounded length.
+ * @returns The key, at most 100 UTF-16 code units long.
  */
 export function addressKey(given: string): string {
   const text = given.trim();
@@ -38,7 +43,7 @@ export function addressKey(given: string): string {
   return `${groups.slice(0, GROUPS).join(":")}::/64`;
 }
 
-/** All eight groups of an address as a URL has it. */
+/** Returns all eight groups of an IPv6 address as a URL writes it. */
 function groupsOf(address: string): string[] {
   const [front = "", back] = address.split("::");
   const list = (text: string): string[] => text === "" ? [] : text.split(":");

@@ -19,7 +19,7 @@ import { contextIn, hasContext, isAdmitted, refusalOf } from "./refusals.ts";
 import { fieldsOf, type HeaderFields, negotiable, type ServerSettings } from "./server_options.ts";
 import { UpgradeServerRequest } from "./server_request.ts";
 
-/** What becomes of a request: one of the two is `null`. */
+/** The decision about a request: `acceptance` or `refusal` is `null`. */
 export type Decision = Admitted | Refused;
 
 interface Admitted {
@@ -27,30 +27,30 @@ interface Admitted {
   readonly refusal: null;
 }
 
-/** A request that is refused, and why. */
+/** A decision to refuse a request. */
 export interface Refused {
   readonly acceptance: null;
   readonly refusal: Refusal;
   readonly reason: RefusalReason;
-  /** The error of the user's, if that is why. */
+  /** The error of the user's function, if it is the reason. */
   readonly cause?: unknown;
 }
 
-/** What decides about requests. */
+/** The options that decide about requests. */
 export type AdmissionSettings = Pick<
   ServerSettings,
   "admission" | "hosts" | "fields" | "compression" | "handler" | "onError"
 >;
 
 /**
- * Decides about a request: checks it, then asks `hosts`, `origin`, `verify`, `protocols`, `headers` and
+ * Decides about a request. Checks it, then applies `hosts`, `origin`, `verify`, `protocols`, `headers` and
  * `compression`, in this order.
  *
  * @param head The request's head.
- * @param request The same for the user's functions.
- * @param settings What decides.
- * @returns The decision; a promise only if one of the user's functions gives one. It neither throws nor rejects: a
- * fault of the user's functions is a refusal with 500, and reported.
+ * @param request The request as the user's functions get it.
+ * @param settings The checked options.
+ * @returns The decision; a promise only if one of the user's functions returns one. It neither throws nor rejects: if
+ * one of the user's functions fails, it is reported, and the request is refused with 500.
  */
 export function decide(
   head: RequestHead,
@@ -62,12 +62,12 @@ export function decide(
   return run(new Admission(upgrade, request, settings), 0);
 }
 
-/** A correct request, and what was settled about it so far. */
+/** A well-formed request, and what the stages so far have decided. */
 class Admission {
   readonly upgrade: UpgradeRequest;
   readonly request: UpgradeServerRequest;
   readonly settings: AdmissionSettings;
-  /** What is agreed to. */
+  /** The chosen subprotocols, none or one. */
   protocols: readonly string[] = [];
   headers: readonly Field[] = [];
   compression: CompressionOptions | null = null;
@@ -83,17 +83,17 @@ class Admission {
   }
 }
 
-/** One of the options that decide. */
+/** One option that takes part in the decision. */
 interface Stage {
   /** The option's name. */
   readonly where: string;
-  /** Asks it, perhaps by calling the user's function: gives the answer, or a promise of it. */
+  /** Evaluates the option, perhaps by calling the user's function; returns the answer or a promise of it. */
   ask(admission: Admission): unknown;
-  /** Looks at the answer, and throws if the option can't have it. */
+  /** Applies the answer; returns a refusal or `null`. Throws if the answer is not valid for the option. */
   take(admission: Admission, answer: unknown): Refused | null;
 }
 
-/** In the order in which they are asked, each only if the one before let the client in. */
+/** The stages in their order. Each runs only if the previous ones accept the client. */
 const STAGES: readonly Stage[] = [
   {
     where: "hosts",
@@ -120,7 +120,7 @@ const STAGES: readonly Stage[] = [
       return verify === undefined ? true : verify(request);
     },
     take({ request }, answer) {
-      // Nothing but `true` lets a client in: a function that forgets to answer must not.
+      // Only `true` admits a client, so that a function that forgets to return admits none.
       if (answer === true) return null;
       if (answer === false) return refused(refuse(403), "verify");
       if (!hasContext(answer)) return refused(refusalOf(answer), "verify");
@@ -169,18 +169,18 @@ const STAGES: readonly Stage[] = [
 
 const NO_PROTOCOLS: readonly string[] = [];
 
-/** For who runs the server: a proxy that changes Host looks like a foreign page. */
+/** This text helps the operator of the server: behind a proxy that changes Host, every page looks foreign. */
 const FOREIGN_ORIGIN =
   "Cannot accept this origin: the server's option `origin` does not allow it\n";
 
-/** The subprotocol that a function of the user's chose, if any. */
+/** Checks the subprotocol that the user's function chose, and returns it in a list; an empty list for none. */
 function chosen({ protocols }: UpgradeRequest, protocol: unknown): readonly string[] {
   if (protocol === null) return NO_PROTOCOLS;
   if (typeof protocol === "string" && protocols.includes(protocol)) return [protocol];
   throw new TypeError("Cannot choose a subprotocol that the client did not offer");
 }
 
-/** Asks at once up to the first promise, and behind it when it is settled. */
+/** Runs the stages synchronously up to the first promise, and the rest once it has settled. */
 function run(admission: Admission, first: number): Decision | Promise<Decision> {
   for (let i = first; i < STAGES.length; i++) {
     const stage = STAGES[i] as Stage;
@@ -197,7 +197,7 @@ function run(admission: Admission, first: number): Decision | Promise<Decision> 
   return { acceptance: acceptRequest(admission.upgrade, admission), refusal: null };
 }
 
-/** A service in place of the handler has a subprotocol of its own, in which it carries the user's. */
+/** A `ConnectionService` used as `handler` has its own subprotocol, which carries the user's. */
 function chooseService(admission: Admission): void {
   const { upgrade, request, protocols, settings: { handler } } = admission;
   const service = handler && services.get(handler);
@@ -227,10 +227,10 @@ function failed({ request, settings }: Admission, { where }: Stage, cause: unkno
 }
 
 /**
- * A refusal.
+ * Creates the decision to refuse a request.
  *
- * @param refusal What the client gets.
- * @param reason Why.
+ * @param refusal The response that the client gets.
+ * @param reason The reason that `onRefused` and `stats` report.
  */
 export function refused(refusal: Refusal, reason: RefusalReason): Refused {
   return { acceptance: null, refusal, reason };

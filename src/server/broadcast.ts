@@ -14,28 +14,28 @@ import { type SlowPolicy, SlowReceiver } from "./slow_receiver.ts";
 /**
  * What happens to a receiver that can't keep up:
  *
- * - `"close"`: no message is dropped; the receiver is closed when it has been behind for `stallTimeout` and
- *   its queue exceeds `maxQueueSize`;
- * - `"drop-oldest"`: above `maxQueueSize` the oldest queued messages are dropped;
- * - `"latest"`: only the latest message is queued: for states, such as a price.
+ * - `"close"`: drops no message, and closes the receiver when it has been behind for `stallTimeout` and its queue
+ *   exceeds `maxQueueSize`;
+ * - `"drop-oldest"`: drops the oldest queued messages above `maxQueueSize`;
+ * - `"latest"`: queues only the latest message; suits a state, such as a price.
  *
- * Whatever the policy, a receiver that takes nothing at all for `stallTimeout` is closed. Closing is
- * with 1013, try again later.
+ * With every policy, a receiver that takes nothing at all for `stallTimeout` is closed. The close code is 1013 (try
+ * again later).
  */
 export type SlowReceiverPolicy = "close" | "drop-oldest" | "latest";
 
 /** Options of {@linkcode broadcast}. */
 export interface BroadcastOptions {
-  /** The channels to leave out, one or several, transformed or not: their connections get nothing. */
+  /** The channels to leave out, one or several. A transformed channel stands for its connection. */
   except?:
     | WebSocketChannel<unknown, never>
     | Iterable<WebSocketChannel<unknown, never>>
     | undefined;
-  /** `false` sends it uncompressed although compression was agreed. RFC 7692 §6. */
+  /** `false` sends the message uncompressed even where compression was agreed on. RFC 7692 §6. */
   compress?: boolean | undefined;
-  /** What is done with slow receivers. Default `"close"`. */
+  /** How to treat slow receivers. Default `"close"`. */
   slow?: SlowReceiverPolicy | undefined;
-  /** How many bytes of messages may wait for a receiver, beside its own buffer. Default 1 MiB. */
+  /** How many bytes of messages a receiver's queue may hold, besides the channel's own buffer. Default 1 MiB. */
   maxQueueSize?: number | undefined;
   /** How long a receiver may take nothing, or be behind, in milliseconds. Default 30,000. */
   stallTimeout?: number | undefined;
@@ -54,11 +54,11 @@ const DEFAULT_MAX_QUEUE_SIZE = 1024 * 1024;
 /** The default of {@linkcode BroadcastOptions.stallTimeout}, in milliseconds. */
 const DEFAULT_STALL_TIMEOUT = 30_000;
 
-/** Options that were read once, for any number of broadcasts. */
+/** Checked options for any number of broadcasts. */
 export class BroadcastPlan {
-  /** What is done with slow receivers. */
+  /** How to treat slow receivers. */
   readonly policy: SlowPolicy;
-  /** Whether a channel gets nothing; `null`: each gets the message. */
+  /** Returns whether to leave a channel out; `null`: every channel gets the message. */
   readonly isLeftOut: ((channel: WebSocketChannel) => boolean) | null;
 
   /**
@@ -73,14 +73,14 @@ export class BroadcastPlan {
   }
 }
 
-/** Sends messages to many channels, and remembers which of them are behind. */
+/** Sends messages to many channels, and keeps a queue for each that is behind. */
 export class Broadcaster implements Flushable {
   readonly #clock: Clock;
-  /** How many messages were sent in this turn. */
+  /** The number of messages sent in this turn. */
   #count = 0;
   /**
-   * Whether the next message is likely to be the only one of its turn, as that of the last turn was: then
-   * nothing is gained by waiting for the turn's end, and each connection is visited only once.
+   * Whether the next message is likely the only one of its turn, as in the previous turn. If so, waiting for the end of
+   * the turn gains nothing, and each connection is visited only once.
    */
   #isOnly = true;
   readonly #slow: WeakMap<WebSocketChannel, SlowReceiver> = new WeakMap<
@@ -89,15 +89,15 @@ export class Broadcaster implements Flushable {
   >();
 
   /**
-   * Creates a broadcaster. One serves any number of channels.
+   * Creates a broadcaster for any number of channels.
    *
-   * @param clock Where times come from.
+   * @param clock The clock for `stallTimeout`.
    */
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
-  /** See {@linkcode broadcast}. */
+  /** Does the work of {@linkcode broadcast}. */
   send(
     channels: Iterable<WebSocketChannel>,
     message: MessageInput,
@@ -107,7 +107,7 @@ export class Broadcaster implements Flushable {
     const { policy, isLeftOut } = given instanceof BroadcastPlan ? given : new BroadcastPlan(given);
     if (typeof channels?.[Symbol.iterator] !== "function") {
       const got = shown(channels);
-      throw new TypeError(`Cannot broadcast: channels must be an iterable of channels, got ${got}`);
+      throw new TypeError(`Cannot broadcast: the channels must be iterable, got ${got}`);
     }
     const prepared = new PreparedMessage(message);
     const isOnly = this.#isOnly;
@@ -124,14 +124,14 @@ export class Broadcaster implements Flushable {
         }
         this.#sendTo(channel, prepared, policy);
       } catch (error) {
-        // A hand-written channel may throw, or a platform's own socket: the others get the message all the same.
+        // A channel of another implementation may throw. The other channels get the message all the same.
         failure ??= { error };
       }
     }
     if (failure !== null) throw failure.error;
   }
 
-  /** A turn has ended. */
+  /** Ends a turn; called once at its end. */
   flush(): void {
     this.#isOnly = this.#count === 1;
     this.#count = 0;
@@ -149,7 +149,7 @@ export class Broadcaster implements Flushable {
   #createReceiver(channel: WebSocketChannel): SlowReceiver {
     const own = Channel.coreOf(channel);
     const receiver = new SlowReceiver(channel, this.#clock, {
-      // Without what waits here: to drop some of that isn't to take it.
+      // Excludes this queue, because dropping messages from it is no progress of the receiver.
       amount: () => own === null ? channel.sink.bufferedAmount : own.transport?.bufferedAmount ?? 0,
       send: (waiting, how) => sendShared(channel, waiting, how),
       onCaughtUp: () => {
@@ -164,13 +164,13 @@ export class Broadcaster implements Flushable {
 }
 
 function noChannel(got: unknown): TypeError {
-  const entry = Array.isArray(got) ? ". Of a Map, give its values()" : "";
+  const entry = Array.isArray(got) ? ". Pass the values() of a Map" : "";
   return new TypeError(
-    `Cannot broadcast: each of the channels must be a channel, got ${shown(got)}${entry}`,
+    `Cannot broadcast: each receiver must be a channel, got ${shown(got)}${entry}`,
   );
 }
 
-/** A channel of another implementation gets the message through its sink. */
+/** Sends a shared message; a channel of another implementation gets it through its sink. */
 function sendShared(
   channel: WebSocketChannel,
   message: PreparedMessage,
@@ -183,8 +183,7 @@ function sendShared(
 }
 
 /**
- * Sends a message that others get as well, on an open connection; also while an `addStream`
- * has the sink.
+ * Sends a shared message on an open connection, even while an `addStream` uses the sink.
  *
  * @returns Whether it was sent.
  */
@@ -197,11 +196,11 @@ export function sendPrepared(
 }
 
 /**
- * As {@linkcode sendPrepared}, if there is room and nothing is held back that it must wait behind.
+ * Sends a shared message like {@linkcode sendPrepared}, but only if there is room and no earlier message is held back.
  *
- * @param isOnly Whether nothing else is likely to be sent in this turn.
- * @returns `false` when nothing was done.
- * @throws {UnsupportedError} When it must not be compressed, and the transport gives no choice.
+ * @param isOnly Whether the message is likely the only one of this turn.
+ * @returns `false` when it did nothing.
+ * @throws {UnsupportedError} When the message must not be compressed, but the transport decides that itself.
  */
 export function sendIfRoom(
   core: ChannelCore,
@@ -220,9 +219,9 @@ export function sendIfRoom(
 }
 
 /**
- * Registers messages that are held back until there is room.
+ * Registers a holder of messages that wait for room.
  *
- * @returns Ends that: what is still held then counts as dropped.
+ * @returns A function that removes it; messages that it still holds then count as dropped.
  */
 export function addHolder(core: ChannelCore, holder: Holder): () => void {
   const holders = core.holders ??= new Set();
@@ -232,7 +231,7 @@ export function addHolder(core: ChannelCore, holder: Holder): () => void {
   };
 }
 
-/** A channel that may change the bytes it gets is given a copy. */
+/** Copies bytes, because a channel of another implementation may change them. */
 function ownContent({ content }: PreparedMessage): MessageInput {
   return typeof content === "string" ? content : copyOf(content);
 }
@@ -268,25 +267,25 @@ export function broadcastAs(
 }
 
 /**
- * Sends one message to many channels: those that are open. It is framed once for all of them, and
- * compressed once for all that agreed on compression in the same way.
+ * Sends one message to every open channel among many. The message is framed once for all of them, and compressed once
+ * for all that agreed on the same compression.
  *
- * A receiver that has no room waits in a queue of its own, and does not hold up the others; messages in that
- * queue are shared with the others', not copied. What is added to the channel's own sink meanwhile
- * overtakes them; broadcasts keep their order. When this side closes the channel, they are sent before
- * its Close; a hand-written channel, or one of another copy of this package, drops them.
+ * A receiver without room gets its own queue and doesn't slow down the others; the queues share the messages instead of
+ * copying them. Messages added to that channel's own sink overtake its queue; broadcasts keep their order. When this
+ * side closes the channel, it sends the queue before the Close. A channel of another implementation, or of another copy
+ * of this package, drops the queue instead.
  *
- * The message to a transformed channel goes through its transformer.
+ * A transformed channel transforms the message.
  *
  * @param channels The receivers, such as a server's `channels`.
  * @param message The message; bytes are copied.
- * @param options Who is left out, and what is done with slow receivers.
- * @throws {TypeError} When the channels are no iterable, the message is neither text nor bytes, or an
- * option is malformed.
+ * @param options Which channels to leave out, and how to treat slow receivers.
+ * @throws {TypeError} When the channels are not iterable, the message is neither text nor bytes, or an option is
+ * malformed.
  * @throws {RangeError} When a number is out of its range.
- * @throws {UnsupportedError} When it must not be compressed, and a channel's transport gives no choice; the
- * others have got the message.
- * @throws What the sink of a hand-written channel throws, likewise.
+ * @throws {UnsupportedError} When `compress` is `false`, but a channel's transport decides about compression itself.
+ * The other channels have got the message.
+ * @throws What the sink of a channel of another implementation throws. The other channels have got the message.
  *
  * @example
  * ```ts

@@ -1,13 +1,13 @@
 import { copyOf } from "../realm/bytes.ts";
 import type { WebSocketEventLike, WebSocketLike } from "../native/web_socket_like.ts";
 
-/** What is used of the server-side socket of Bun. */
+/** The part of Bun's server-side socket that this package uses. */
 export interface BunServerSocket {
-  /** What was given to `server.upgrade`. */
+  /** The `data` that was passed to `server.upgrade`. */
   readonly data: unknown;
-  /** 1 open, 2 closing, 3 closed. */
+  /** The state: 1 open, 2 closing, 3 closed. */
   readonly readyState: number;
-  /** How binary messages come. */
+  /** The type of received binary messages. */
   binaryType?: string;
   /** Sends a message. */
   send(message: string | Uint8Array): unknown;
@@ -15,13 +15,13 @@ export interface BunServerSocket {
   close(code?: number, reason?: string): void;
   /** Ends the connection at once. */
   terminate(): void;
-  /** How many bytes wait to be sent. */
+  /** Returns the number of bytes queued for sending. */
   getBufferedAmount(): number;
 }
 
 type Listener = (event: WebSocketEventLike) => void;
 
-/** Bun's server-side socket, which tells a server's handlers, with the interface of `WebSocket`. */
+/** Bun's server-side socket with the interface of `WebSocket`. Bun itself calls the handlers of the server instead. */
 export class BunSocket implements WebSocketLike {
   readonly protocol: string;
   binaryType = "arraybuffer";
@@ -72,23 +72,23 @@ export class BunSocket implements WebSocketLike {
     else listeners.push(listener);
   }
 
-  // What Bun's handlers tell.
+  // Called by Bun's handlers.
 
-  /** The connection is open. */
+  /** Starts using the open connection. */
   onOpen(socket: BunServerSocket): void {
     this.#socket = socket;
-    // It was given up meanwhile.
+    // The channel was closed before the connection opened.
     if (this.#closing) return socket.terminate();
     this.#tell("open", {});
   }
 
-  /** A message is in. */
+  /** Emits `message` for a received message. */
   onMessage(data: string | Uint8Array): void {
-    // What Bun hands over may be its own buffer, used again.
+    // Bun may reuse its buffer.
     this.#tell("message", { data: typeof data === "string" ? data : copyOf(data) });
   }
 
-  /** It has ended. */
+  /** Emits `close` when the connection has ended. */
   onClose(code: number, reason: string): void {
     this.#closed = true;
     this.#socket = null;

@@ -23,54 +23,54 @@ import { reportRefused } from "./error_hook.ts";
 
 export type { BunServerSocket } from "./bun_socket.ts";
 
-/** What is used of Bun's server. */
+/** The part of Bun's server that this package uses. */
 export interface BunServer {
-  /** Upgrades a request; `false` when it isn't one. */
+  /** Upgrades a request; returns `false` if it isn't an upgrade request. */
   upgrade(request: Request, options: { data: never; headers: Headers }): boolean;
-  /** Where a request came from. */
+  /** Returns the address and port that a request came from. */
   requestIP(request: Request): { readonly address: string; readonly port: number } | null;
 }
 
-/** An answered upgrade of Bun's. */
+/** The result of an upgrade on Bun. */
 export interface BunUpgradeResult<Context = unknown> {
-  /** What `fetch` has to return: nothing when the request was upgraded. */
+  /** What `fetch` must return: `undefined` when the request was upgraded. */
   readonly response: Response | undefined;
   /** The channel; `null` when the upgrade was refused. */
   readonly channel: ServerWebSocketChannel<Message, MessageInput, Context> | null;
 }
 
-/** The two halves that `Bun.serve` takes. */
+/** The function and the handlers that {@linkcode bunWebSocket} creates for `Bun.serve`. */
 export interface BunWebSocket<Context = unknown> {
   /**
    * Answers an upgrade request, in the server's `fetch`.
    *
    * @param request The request.
    * @param server The server.
-   * @returns What `fetch` has to return, and the channel.
+   * @returns What `fetch` must return, and the channel.
    */
   upgrade(request: Request, server: BunServer): Promise<BunUpgradeResult<Context>>;
   /** The handlers and settings for `Bun.serve`'s `websocket`. */
   readonly websocket: {
-    /** The largest message to receive, in bytes. */
+    /** The maximum size of a received message, in bytes. */
     readonly maxPayloadLength: number;
-    /** After how many seconds without a sign of life a connection ends; Bun pings before. */
+    /** After how many seconds of silence Bun ends a connection; it pings before that. */
     readonly idleTimeout: number;
     /** Whether Bun pings. */
     readonly sendPings: boolean;
-    /** How many bytes may wait to be sent before Bun drops messages: as many as can be. */
+    /** How many bytes Bun queues for sending before it drops messages: the maximum. */
     readonly backpressureLimit: number;
-    /** Whether to agree to compression. */
+    /** Whether to agree on compression. */
     readonly perMessageDeflate: boolean;
-    /** A connection is open. */
+    /** Called when a connection has opened. */
     open(socket: BunServerSocket): void;
-    /** A message is in. */
+    /** Called with each message. */
     message(socket: BunServerSocket, message: string | Uint8Array): void;
-    /** A connection has ended. */
+    /** Called when a connection has ended. */
     close(socket: BunServerSocket, code: number, reason: string): void;
   };
 }
 
-/** What `Bun.serve` has no setting for. */
+/** Options for which `Bun.serve` has no setting. */
 const UNSUPPORTED = [
   "pingTimeout",
   "onPing",
@@ -81,22 +81,22 @@ const UNSUPPORTED = [
   "afterClose",
 ] as const;
 
-/** The longest `idleTimeout` that Bun takes, in seconds, and the shortest but none: it clamps what is beyond. */
+/** The maximum `idleTimeout` of Bun, in seconds. Bun clamps values beyond it, and below `MIN_IDLE` except for 0. */
 const MAX_IDLE = 960;
 const MIN_IDLE = 8;
 
 /**
- * Channels over Bun's own server-side WebSocket, for `Bun.serve`: with the checks of
- * {@linkcode acceptUpgrade}, and what that socket can do.
+ * Creates channels over Bun's own server-side WebSocket, for `Bun.serve`. They have the checks of
+ * {@linkcode acceptUpgrade}, and the abilities of Bun's socket.
  *
- * Bun pings by itself: `pingInterval` becomes its `idleTimeout`, in whole seconds, rounded up. From 8 to 960 seconds can
- * be honoured, and 0. `compression` can be switched on for all clients, not chosen in detail or for each request. There is
- * no inbound backpressure: `maxQueueSize`
- * bounds what waits. `WebSocketServer` has all of that, on Bun, too.
+ * Bun pings by itself: `pingInterval` becomes its `idleTimeout`, rounded up to whole seconds. It supports 0, and 8 to
+ * 960 seconds. `compression` can only be on or off for all clients. There is no incoming backpressure: `maxQueueSize`
+ * limits the received messages that are queued. `WebSocketServer` supports all of this on Bun, too.
  *
  * @param given See {@linkcode PlatformUpgradeOptions}. By default web pages of other hosts are refused.
- * @throws {UnsupportedError} When an option can't be honoured.
- * @throws {RangeError | TypeError | SyntaxError} When one is malformed.
+ * @returns `upgrade` to call in `fetch`, and `websocket` to pass to `Bun.serve`.
+ * @throws {UnsupportedError} When Bun can't support an option.
+ * @throws {RangeError | TypeError | SyntaxError} When an option is malformed.
  *
  * @example
  * ```ts ignore
@@ -127,7 +127,7 @@ export function bunWebSocket<Context = undefined>(
       maxPayloadLength: Math.min(maxMessageSize, 0x7fff_ffff),
       idleTimeout: idleTimeoutOf(pingInterval),
       sendPings: pingInterval !== 0,
-      // Beyond it messages would be lost without a word: how much may wait is the sender's to decide.
+      // Bun silently drops messages beyond this limit. How much may be queued is up to the sender.
       backpressureLimit: 0x7fff_ffff,
       perMessageDeflate: compression === true,
       open: (socket) => socketOf(socket)?.onOpen(socket),
@@ -143,12 +143,12 @@ function idleTimeoutOf(pingInterval: number): number {
   throw new UnsupportedError(
     "pingInterval",
     platform(),
-    `Bun takes 0, or from ${MIN_IDLE}000 to ${MAX_IDLE}000 milliseconds, got ${pingInterval}; ` +
-      "WebSocketServer and acceptUpgrade take any",
+    `Bun supports 0, or ${MIN_IDLE}000 to ${MAX_IDLE}000 milliseconds, got ${pingInterval}; ` +
+      "WebSocketServer and acceptUpgrade support any interval",
   );
 }
 
-/** Connections that other code upgraded, with other data, are ignored. */
+/** Returns the socket of a connection; `null` for connections that other code upgraded. */
 function socketOf({ data }: BunServerSocket): BunSocket | null {
   return data instanceof BunSocket ? data : null;
 }

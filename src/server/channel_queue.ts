@@ -6,8 +6,8 @@ type Waiter<T> = (result: IteratorResult<T, undefined>) => void;
 export const MAX_OVER = 1024;
 
 /**
- * What has arrived and was not taken, as an async iterator. Leaving a loop over it ends only the
- * loop: another may go on.
+ * The queue of channels that a server's iterator yields. Leaving a loop over it ends only the loop; another loop may
+ * continue.
  */
 export class ChannelQueue<T> implements AsyncIterator<T, undefined> {
   readonly #queued: Set<T> = new Set<T>();
@@ -20,12 +20,12 @@ export class ChannelQueue<T> implements AsyncIterator<T, undefined> {
     this.#onTaken = onTaken;
   }
 
-  /** How many wait to be taken. */
+  /** The number of queued values. */
   get size(): number {
     return this.#queued.size;
   }
 
-  /** Adds one. */
+  /** Adds a value. */
   push(value: T): void {
     if (this.#ended) return;
     const waiter = this.#waiters.shift();
@@ -37,12 +37,14 @@ export class ChannelQueue<T> implements AsyncIterator<T, undefined> {
     waiter({ value, done: false });
   }
 
-  /** One has ended: if channels are not taken, the queue doesn't grow without a limit. */
+  /**
+   * Handles the end of a channel. A long queue drops it, so that the queue stays bounded when nothing takes channels.
+   */
   over(value: T): void {
     if (this.#queued.size > MAX_OVER) this.#queued.delete(value);
   }
 
-  /** Takes one, as soon as there is one. */
+  /** Takes the next value, as soon as there is one. */
   next(): Promise<IteratorResult<T, undefined>> {
     for (const value of this.#queued) {
       this.#queued.delete(value);
@@ -53,7 +55,7 @@ export class ChannelQueue<T> implements AsyncIterator<T, undefined> {
     return new Promise((resolve) => this.#waiters.push(resolve));
   }
 
-  /** Nothing more comes: waiting readers are notified, and what is queued is dropped. */
+  /** Ends the queue: drops the queued values, and ends the iterator for pending readers. */
   end(): void {
     this.#ended = true;
     this.#queued.clear();

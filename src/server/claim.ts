@@ -4,10 +4,10 @@ import { invalidState } from "../stream_channel/errors.ts";
 const claimed = new WeakSet<object>();
 
 /**
- * Marks a request as one that an upgrade answers.
+ * Marks a request as answered by an upgrade.
  *
- * @throws {DOMException} `InvalidStateError` when another call has answered it, or is about to, and when the
- * connection is already read by something else.
+ * @throws {DOMException} `InvalidStateError` when another call has claimed it, or something else already reads the
+ * connection.
  */
 export function claim(request: object): void {
   if (claimed.has(request)) throw claimedBefore();
@@ -15,7 +15,7 @@ export function claim(request: object): void {
   claimed.add(request);
 }
 
-/** As {@linkcode claim}, a connection. */
+/** Marks a connection as taken by an upgrade; throws as {@linkcode claim} does. */
 export function claimSocket(socket: object): void {
   if (isWired(socket)) throw claimedBefore();
   if (isInUse(socket)) throw takenByAnother();
@@ -26,25 +26,25 @@ function claimedBefore(): DOMException {
   return invalidState("Cannot upgrade: this request is already being upgraded by another call");
 }
 
-/** Whether a connection has an owner, this package or another listener, or has ended. */
+/** Whether the connection is taken, by this package or another listener, or has ended. */
 export function isTaken(socket: object): boolean {
   return isWired(socket) || isInUse(socket) || (socket as Partial<Stream>).destroyed === true;
 }
 
-/** The error of an upgrade that another listener has taken. */
+/** Creates the error for an upgrade that another listener has taken. */
 export function takenByAnother(): DOMException {
   return invalidState(
     "Cannot upgrade: another listener of the server's upgrade event has taken the connection",
   );
 }
 
-/** What is used of a connection; a `Request` has none of it. */
+/** The part of a connection that this module uses; a `Request` has none of it. */
 interface Stream {
   readonly destroyed: boolean;
   listenerCount(event: string): number;
 }
 
-/** Whether a connection is read. An `upgrade` event gives one that isn't. */
+/** Whether something already reads the connection. After an `upgrade` event nothing does. */
 function isInUse(upgraded: object): boolean {
   const stream = upgraded as Partial<Stream>;
   if (stream.destroyed === true || stream.listenerCount === undefined) return false;

@@ -13,38 +13,47 @@ import type { RefusalReason } from "./error_hook.ts";
 import type { ServerRequest } from "./server_request.ts";
 
 /**
- * How many connections may begin within a time. A token bucket for each limit, as of {@linkcode RateLimitOptions}.
- * At least one of the two must be given.
+ * How many connections may begin within a period: a token bucket for each limit, as in {@linkcode RateLimitOptions}.
+ * Give `total`, `perAddress` or both.
  */
 export interface ConnectionRate {
-  /** How many in all: from 1. Beyond it upgrades are refused with 503. Left out: any number. */
+  /** How many connections in total, at least 1. The server refuses further upgrades with 503. Default: no limit. */
   total?: number | undefined;
-  /** How many of one address: from 1. Beyond it they are refused with 429. Left out: any number. */
+  /**
+   * How many connections from one address, at least 1. The server refuses further upgrades with 429. Default: no limit.
+   */
   perAddress?: number | undefined;
-  /** The time that the limits are for, in milliseconds: from 1. */
+  /** The period of the limits, in milliseconds, at least 1. */
   per: number;
 }
 
 /**
- * How many clients may be connected, and how fast. A connection counts from its upgrade request until it has closed,
- * and not if it is refused. Refusals have a Retry-After, and reach `onRefused`.
+ * Limits of how many clients may be connected, and how fast they may connect. A connection counts from its upgrade
+ * request until it has closed, unless it is refused. Refusals have a Retry-After header, and are reported to
+ * `onRefused`.
  *
- * An IPv4 address counts by itself, an IPv6 address by its first 64 bits (a client has all of them), but for a
- * link-local one.
+ * An IPv4 address counts by itself. An IPv6 address counts by its first 64 bits, since a client has all addresses with
+ * these; a link-local address counts by itself.
  */
 export interface ConnectionLimitOptions {
-  /** How many connections there may be, those that are being decided about included; beyond it: 503. Default: any. */
+  /**
+   * How many connections there may be, including pending upgrades. The server refuses further ones with 503. Default:
+   * no limit.
+   */
   maxConnections?: number | undefined;
-  /** How many of one address; beyond it: 429. Default: any. */
+  /** How many connections one address may have. The server refuses further ones with 429. Default: no limit. */
   maxConnectionsPerAddress?: number | undefined;
-  /** How many may begin within a time. The rates of the last 10,000 addresses are remembered. Default: any. */
+  /**
+   * How many connections may begin within a period. The server remembers the rates of the last 10,000 addresses.
+   * Default: no limit.
+   */
   connectionRate?: ConnectionRate | undefined;
   /**
-   * The address, or another name, that a request counts for: behind a proxy what the proxy says, such as the last
-   * element of X-Forwarded-For; a port behind an address doesn't count. `null`: it only counts in all. **Read only what a
-   * proxy of yours has set: clients can send any header.** If it throws, or answers something else, the client gets 500,
-   * and `onError` the error. Left out: the address that the connection comes from, which counts only in all if it
-   * isn't known.
+   * Returns the address, or another key, for which a request counts. Behind a proxy, use what the proxy reports, such
+   * as the last element of X-Forwarded-For; a port after the address is ignored. With `null`, the request counts only
+   * towards the totals. **Read only headers that your own proxy sets: clients can send any header.** If the function
+   * throws, or returns something else, the client gets 500 and `onError` gets the error. Default: the remote address of
+   * the connection; if that isn't known, the request counts only towards the totals.
    */
   clientAddress?:
     | ((request: ServerRequest) => string | null | Promise<string | null>)
@@ -65,19 +74,19 @@ export const LIMIT_KINDS: OptionKinds<ConnectionLimitOptions> = {
   clientAddress: "function",
 };
 
-/** How many addresses' rates are remembered. */
+/** How many addresses' rates are kept. */
 const MAX_ADDRESSES = 10_000;
 
-/** After how long to try again where it isn't known when there will be room, in seconds. */
+/** The Retry-After of refusals when the time of the next free place isn't known, in seconds. */
 const RETRY_AFTER = 5;
 
-/** A connection that isn't let in. */
+/** The refusal of a connection that exceeds a limit. */
 export interface Excess {
   readonly refusal: Refusal;
   readonly reason: RefusalReason;
 }
 
-/** Counts connections against {@linkcode ConnectionLimitOptions}. */
+/** Counts connections, and checks them against {@linkcode ConnectionLimitOptions}. */
 export class ConnectionCounter {
   /** See {@linkcode ConnectionLimitOptions.clientAddress}. */
   readonly clientAddress: ConnectionLimitOptions["clientAddress"];
@@ -86,20 +95,20 @@ export class ConnectionCounter {
   readonly #maxPerAddress: number;
   readonly #total: TokenBucket | null;
   readonly #perAddress: Rate | null;
-  /** The connections that count, and for which address. */
+  /** The counted connections, each with the key of its address. */
   readonly #connections: Map<ServerRequest, string | null> = new Map<
     ServerRequest,
     string | null
   >();
   readonly #counts: Map<string, number> = new Map<string, number>();
-  /** Those that were asked last are at the end. */
+  /** The rate of each address; the most recently used is last. */
   readonly #rates: Map<string, TokenBucket> = new Map<string, TokenBucket>();
 
   /**
-   * Creates one with no connections.
+   * Creates a counter with no connections.
    *
    * @param options The options, read.
-   * @param clock Where times come from.
+   * @param clock The clock for `connectionRate`.
    * @throws {TypeError | RangeError} When `connectionRate` is malformed.
    */
   constructor(options: ConnectionLimitOptions, clock: Clock) {
@@ -113,19 +122,19 @@ export class ConnectionCounter {
     this.#perAddress = isFinite(perAddress) ? { limit: perAddress, per } : null;
   }
 
-  /** How many connections count. */
+  /** The number of counted connections. */
   get size(): number {
     return this.#connections.size;
   }
 
-  /** How many addresses something is kept of. */
+  /** The number of addresses for which it keeps a count or a rate. */
   get addresses(): number {
     return this.#counts.size + this.#rates.size;
   }
 
   /**
-   * How many connections that have asked for nothing an address may have: not fewer than browsers open in advance.
-   * `null`: any number, because addresses aren't limited, or are only known from requests.
+   * How many connections without a request an address may have; not fewer than browsers open in advance. `null`: no
+   * limit, because addresses aren't limited, or are only known from requests.
    */
   get maxSilentPerAddress(): number | null {
     if (this.#maxPerAddress === Infinity || this.clientAddress !== undefined) return null;
@@ -133,11 +142,11 @@ export class ConnectionCounter {
   }
 
   /**
-   * Counts a connection, unless it is too much. What is counted is to {@linkcode leave}.
+   * Counts a connection, unless it exceeds a limit. Call {@linkcode leave} for each counted connection.
    *
-   * @param request Its request.
-   * @param address The address that it counts for; `null` if there is none.
-   * @returns Why it isn't let in; `null` if it is.
+   * @param request The connection's request.
+   * @param address The address for which it counts; `null` if there is none.
+   * @returns The refusal if it exceeds a limit; `null` otherwise.
    */
   enter(request: ServerRequest, address: string | null): Excess | null {
     const key = address === null ? null : addressKey(address);
@@ -164,7 +173,7 @@ export class ConnectionCounter {
     return null;
   }
 
-  /** Takes a token of an address. Gives how long to wait for one, if there is none. */
+  /** Takes a token of an address. Returns 0, or how long to wait for a token, in milliseconds. */
   #takeOf(key: string, now: number): number {
     if (this.#perAddress === null) return 0;
     const bucket = this.#rates.get(key) ?? new TokenBucket(this.#perAddress, now);
@@ -172,7 +181,7 @@ export class ConnectionCounter {
     this.#rates.set(key, bucket);
     const wait = bucket.wait(now, 1);
     if (wait === 0) bucket.take(1, now);
-    // Whose bucket is full again has nothing to be remembered.
+    // A full bucket carries no information, so it is dropped.
     for (const [oldest, it] of this.#rates) {
       if (this.#rates.size <= MAX_ADDRESSES && !it.isFull(now)) break;
       this.#rates.delete(oldest);
@@ -181,9 +190,9 @@ export class ConnectionCounter {
   }
 
   /**
-   * A connection doesn't count any more: it has closed, or was refused.
+   * Stops counting a connection that has closed or was refused.
    *
-   * @param request Its request, whether or not it counts.
+   * @param request The connection's request, counted or not.
    */
   leave(request: ServerRequest): void {
     const key = this.#connections.get(request);
@@ -205,7 +214,7 @@ function readRate(
     return { total, perAddress, per };
   }
   throw new TypeError(
-    "Cannot use the option connectionRate: it must have per, and total or perAddress or both",
+    "Cannot use the option connectionRate: it must have per, and at least one of total and perAddress",
   );
 }
 
@@ -215,10 +224,10 @@ function tooMany(status: 429 | 503, reason: RefusalReason, seconds: number): Exc
 }
 
 /**
- * The address that a request counts for.
+ * Returns the address for which a request counts.
  *
  * @returns The address, or a promise of it.
- * @throws What the user's function throws.
+ * @throws What the user's `clientAddress` throws.
  */
 export function addressOf(
   { clientAddress }: ConnectionCounter,
@@ -241,9 +250,9 @@ function checkedAddress(address: unknown): string | null {
 let counterIn: (limits: object) => ConnectionCounter | null;
 
 /**
- * Limits of connections that several servers, or all calls of `acceptUpgrade`, `upgradeWebSocket` and `bunWebSocket`
- * share: create one, and give it to each as the option `limits`. A `WebSocketServer` also takes the
- * same options itself.
+ * Connection limits that several servers, or all calls of `acceptUpgrade`, `upgradeWebSocket` and `bunWebSocket`,
+ * share. Create one, and pass it to each as the option `limits`. A `WebSocketServer` also takes the same options
+ * directly.
  *
  * @example
  * ```ts
@@ -262,7 +271,7 @@ export class ConnectionLimits {
   readonly #counter: ConnectionCounter;
 
   /**
-   * Creates limits, with no connections yet.
+   * Creates limits that count no connection yet.
    *
    * @param options See {@linkcode ConnectionLimitOptions}.
    * @throws {TypeError | RangeError} When an option is unknown or malformed.
@@ -271,7 +280,7 @@ export class ConnectionLimits {
     this.#counter = new ConnectionCounter(readOptions(options, LIMIT_KINDS), systemClock);
   }
 
-  /** How many connections there are, those that are being decided about included. */
+  /** The number of connections, including pending upgrades. */
   get connections(): number {
     return this.#counter.size;
   }
@@ -284,7 +293,7 @@ export class ConnectionLimits {
 /**
  * Reads the option `limits`.
  *
- * @throws {TypeError} When it is something else.
+ * @throws {TypeError} When it is no `ConnectionLimits`.
  */
 export function counterOf(limits: unknown): ConnectionCounter | undefined {
   if (limits === undefined) return undefined;

@@ -2,23 +2,29 @@ import type { Clock } from "../web_socket/clock.ts";
 import { DeadlineQueue, type Timed } from "../web_socket/deadline_queue.ts";
 import type { UpgradeSocket } from "./upgrade_socket.ts";
 
-/** A TCP connection of a server. */
+/** A TCP connection of a server that has not become a channel. */
 export interface Connection {
   readonly socket: UpgradeSocket;
-  /** How many of its requests aren't answered yet. */
+  /** The number of requests that are not answered yet. */
   unanswered: number;
 }
 
-/** How long a first request may be in flight, in milliseconds: a round trip, or a few with TLS. */
+/**
+ * How long the first request of a new connection may be in flight, in milliseconds: enough for a few round trips with
+ * TLS.
+ */
 export const MAX_UNDER_WAY = 1_000;
 
-/** A connection, and what {@linkcode Connections} keeps of it. */
+/** A connection, and the state that {@linkcode Connections} keeps for it. */
 class Entry implements Connection, Timed {
   readonly socket: UpgradeSocket;
   unanswered = 0;
-  /** When it was accepted; `null` when its first request has arrived. */
+  /** When it was accepted; `null` once its first request has arrived. */
   accepted: number | null;
-  /** Its remote address and port; `null` if it was reset before they could be read, or they aren't needed. */
+  /**
+   * Its remote address and port; `null` if the connection was reset before they could be read, or if they aren't
+   * needed.
+   */
   readonly origin: string | null;
   since = 0;
   previous: Timed | null = null;
@@ -35,32 +41,32 @@ class Entry implements Connection, Timed {
   }
 }
 
-/** What {@linkcode Connections} needs. */
+/** Options of {@linkcode Connections}. */
 export interface ConnectionsOptions {
   readonly clock: Clock;
   /** How long the first request of a connection may take, in milliseconds; 0: no limit. */
   readonly handshakeTimeout: number;
-  /** Whether the socket of a request may be another one than that which was accepted: with TLS. */
+  /** Whether a request's socket may differ from the accepted one, as with TLS. */
   readonly secure: boolean;
-  /** Called when a connection has closed that was not removed. */
+  /** Called when a connection closes that was not removed. */
   readonly onClose: (socket: UpgradeSocket) => void;
 }
 
-/** All TCP connections of a server, except those that have become channels. */
+/** All TCP connections of a server except those that have become channels. */
 export class Connections implements Iterable<Connection> {
   readonly #options: ConnectionsOptions;
   readonly #entries: Map<object, Entry> = new Map<object, Entry>();
-  /** With TLS the socket of a request isn't the one that was accepted, but it has the same addresses. */
+  /** With TLS a request's socket differs from the accepted one, but has the same addresses. */
   readonly #byOrigin: Map<string, Entry> = new Map<string, Entry>();
-  /** Those whose first request hasn't come yet. */
+  /** Connections whose first request hasn't arrived yet. */
   readonly #silent: DeadlineQueue;
-  /** One function for all sockets, called with each as `this`. */
+  /** All sockets share this function; `this` is the socket. */
   readonly #onClose: (this: UpgradeSocket) => void;
 
   /** @param options See {@linkcode ConnectionsOptions}. */
   constructor(options: ConnectionsOptions) {
     this.#options = options;
-    // What it waits for holds the process: the sockets themselves.
+    // The sockets themselves keep the process alive.
     this.#silent = new DeadlineQueue(options.clock, { ms: options.handshakeTimeout, unref: true });
     const close = (socket: UpgradeSocket): void => {
       const entry = this.#entries.get(socket);
@@ -74,8 +80,8 @@ export class Connections implements Iterable<Connection> {
   }
 
   /**
-   * Adds a connection, and destroys it unless its first request comes in time: with TLS the one behind its
-   * handshake.
+   * Adds a connection, and destroys it unless its first request arrives in time. With TLS, that is the first request
+   * after the TLS handshake.
    */
   add(socket: UpgradeSocket): void {
     if (socket.destroyed) return;
@@ -87,17 +93,18 @@ export class Connections implements Iterable<Connection> {
     socket.on("close", this.#onClose);
   }
 
-  /** Removes a connection: it has become a channel, which watches over it. */
+  /** Removes a connection that has become a channel; the channel then owns it. */
   remove(socket: UpgradeSocket): void {
     const entry = this.#entryOf(socket);
     if (entry !== undefined) this.#delete(entry);
   }
 
   /**
-   * Tells that a connection's first request has arrived.
+   * Records that a connection's first request has arrived.
    *
    * @param socket The socket of the request.
-   * @returns The connection; `undefined` if it is removed, or, with TLS, was reset before its address could be read.
+   * @returns The connection; `undefined` if it was removed, or, with TLS, if it was reset before its address could be
+   * read.
    */
   heard(socket: UpgradeSocket): Connection | undefined {
     const entry = this.#entryOf(socket);
@@ -107,16 +114,16 @@ export class Connections implements Iterable<Connection> {
     return entry;
   }
 
-  /** Whether it is neither closed nor removed. */
+  /** Whether the connection is neither closed nor removed. */
   has(connection: Connection): boolean {
     return this.#entries.get(connection.socket) === connection;
   }
 
   /**
-   * Destroys connections that have asked for nothing, and those that may ask for something more. The server's own
-   * `closeIdleConnections()` would also end channels, on Bun.
+   * Destroys connections that have no unanswered request. On Bun the server's own `closeIdleConnections()` would also
+   * end channels.
    *
-   * @param keepsNew Whether to keep those whose first request is probably in flight.
+   * @param keepsNew Whether to keep connections whose first request is probably in flight.
    */
   destroyIdle(keepsNew: boolean): void {
     const from = this.#options.clock.now() - MAX_UNDER_WAY;
@@ -126,7 +133,7 @@ export class Connections implements Iterable<Connection> {
     }
   }
 
-  /** Leaves no timer: the last connection has left, and the server accepts none any more. */
+  /** Clears all timers, once the last connection has closed and the server accepts no more. */
   stop(): void {
     this.#silent.stop();
   }
@@ -150,7 +157,10 @@ export class Connections implements Iterable<Connection> {
   }
 }
 
-/** Where a connection comes from; `null` when it was reset: then the system no longer knows it. */
+/**
+ * Returns the remote address and port of a connection; `null` if it was reset, because the system then no longer knows
+ * them.
+ */
 function originOf(socket: UpgradeSocket): string | null {
   const { remoteAddress, remotePort } = socket as { remoteAddress?: string; remotePort?: number };
   if (remoteAddress === undefined || remotePort === undefined) return null;

@@ -5,14 +5,14 @@ import { addressOf, type ConnectionCounter } from "./connection_limits.ts";
 import { report } from "./error_hook.ts";
 import type { UpgradeServerRequest } from "./server_request.ts";
 
-/** What decides about requests, and how many may come. */
+/** The options that decide about requests, and the connection limits. */
 export interface LimitedSettings extends AdmissionSettings {
   readonly limits: ConnectionCounter | undefined;
 }
 
 /**
- * As {@linkcode decide}, if the limits of connections let the client in. A connection that they have counted is
- * to leave them when it has closed, or isn't accepted.
+ * Applies the connection limits, then {@linkcode decide}. The caller removes a counted connection from the limits when
+ * it has closed or isn't accepted.
  */
 export function decideWithin(
   head: RequestHead,
@@ -34,7 +34,7 @@ export function decideWithin(
     const address = addressOf(limits, request);
     if (address === null || typeof address === "string") return enter(address);
     return address.then((it) => {
-      // Who has left meanwhile would be counted forever.
+      // A client that has already left would be counted forever.
       return request.signal.aborted ? refused(refuse(503), "closing") : enter(it);
     }, fail);
   } catch (cause) {

@@ -1,36 +1,36 @@
 import type { UpgradeSocket } from "./upgrade_socket.ts";
 
-/** What is used of `node:http`'s `ServerResponse`. */
+/** The part of `node:http`'s `ServerResponse` that this module uses. */
 interface EarlierAnswer {
   once(event: "finish", listener: () => void): unknown;
   removeListener(event: "finish", listener: () => void): unknown;
   emit(event: "drain"): unknown;
 }
 
-/** Not documented, but Node, Deno and Bun all keep the answer that is being written here. */
+/** Returns the answer that is being written. This property is not documented, but Node, Deno and Bun all have it. */
 function answerOn(socket: UpgradeSocket): EarlierAnswer | null {
   return (socket as { _httpMessage?: EarlierAnswer | null })._httpMessage ?? null;
 }
 
-/** Whether a connection still owes answers to requests in front of its upgrade. */
+/** Whether the server still has to answer requests that precede the upgrade. */
 export function owesAnswers(socket: UpgradeSocket): boolean {
   return answerOn(socket) !== null;
 }
 
 /**
- * Waits for the answers to the requests in front of an upgrade. RFC 9112 §9.3.2: a server answers in
- * the order of the requests.
+ * Waits for the answers to the requests before an upgrade. A server answers in the order of the requests (RFC 9112
+ * §9.3.2).
  */
 export class EarlierAnswers {
   readonly #socket: UpgradeSocket;
   readonly #onDone: () => void;
   #answer: EarlierAnswer | null = null;
   readonly #onFinish = (): void => this.#watch();
-  /** The server passes this on no more, once it has emitted `upgrade`. */
+  /** After `upgrade`, the server no longer forwards `drain` to its answers. */
   readonly #onDrain = (): void => void this.#answer?.emit("drain");
 
   /**
-   * Starts to wait.
+   * Starts waiting.
    *
    * @param socket The connection.
    * @param onDone Called once, when every earlier answer is written.
@@ -42,7 +42,7 @@ export class EarlierAnswers {
     this.#watch();
   }
 
-  /** The next answer is on the socket as soon as the one before it has finished. */
+  /** The next answer replaces the previous one as soon as that has finished. */
   #watch(): void {
     this.#answer = answerOn(this.#socket);
     if (this.#answer !== null) {

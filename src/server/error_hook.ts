@@ -1,26 +1,30 @@
 import { isPromiseLike, nameOf } from "../realm/kinds.ts";
 import type { ServerRequest } from "./server_request.ts";
 
-/** Where an error of the user's came from. */
+/** Where a reported error came from. */
 export interface ErrorContext {
   /**
-   * The option whose function failed: `"hosts"`, `"origin"`, `"verify"`, `"protocols"`, `"headers"`,
-   * `"compression"`, `"handler"`, `"onRequest"`, `"rateLimit"` or `"clientAddress"`; `"handshakeTimeout"` if they took longer than that; `"listen"` if it was the
-   * socket that listens; `"attach"` if another listener has taken an upgrade of an attached server's path; `"stream"` if the
-   * queue of received messages has been full for `closeTimeout` and nothing has begun to read it.
+   * The origin of the error:
+   *
+   * - `"hosts"`, `"origin"`, `"verify"`, `"protocols"`, `"headers"`, `"compression"`, `"handler"`, `"onRequest"`,
+   *   `"rateLimit"` or `"clientAddress"`: the function of that option failed.
+   * - `"handshakeTimeout"`: these functions took longer than that.
+   * - `"listen"`: the listening socket failed.
+   * - `"attach"`: another listener has taken an upgrade on the path of an attached server.
+   * - `"stream"`: the queue of received messages has been full for `closeTimeout`, and nothing has started to read it.
    */
   readonly where: string;
-  /** The request that it was about; `null` if there is none. */
+  /** The request that the error is about; `null` if there is none. */
   readonly request: ServerRequest | null;
 }
 
-/** Gets the errors that a server's own functions throw. */
+/** The type of `onError`: gets the errors that functions of the options throw, and faults of the server itself. */
 export type ErrorHook = (error: unknown, context: ErrorContext) => void;
 
 /**
- * Reports an error of the user's.
+ * Reports an error to the user's hook.
  *
- * @param hook Who gets it; `undefined`: it is printed.
+ * @param hook The hook; if it is `undefined`, the error is printed.
  * @param error The error.
  * @param context Where it came from.
  */
@@ -30,17 +34,17 @@ export function report(
   context: ErrorContext,
 ): void {
   const { where, request } = context;
-  // What fails since the client has left is no fault: `fetch(…, { signal: request.signal })` does.
+  // An abort caused by the client's leaving is no fault, such as of `fetch(…, { signal: request.signal })`.
   if (request?.signal.aborted && isAbort(error, request.signal)) return;
   if (hook === undefined) print(where, error);
   else tell("onError", () => hook(error, context));
 }
 
 /**
- * Calls a hook of the user's. One that fails harms nothing: what it throws is printed.
+ * Calls a hook of the user's, and prints what it throws.
  *
- * @param name The option that it is.
- * @param call Calls it.
+ * @param name The name of the option.
+ * @param call A function that calls the hook.
  */
 export function tell(name: string, call: () => unknown): void {
   try {
@@ -52,10 +56,10 @@ export function tell(name: string, call: () => unknown): void {
 }
 
 /**
- * Reports that the user's functions did not decide about a request in time.
+ * Reports that the functions of the options did not decide about a request in time.
  *
- * @param hook Who gets it; see {@linkcode report}.
- * @param ms How long they could take, in milliseconds.
+ * @param hook The user's hook, as for {@linkcode report}.
+ * @param ms The exceeded limit, in milliseconds.
  * @param request The request.
  */
 export function reportLate(hook: ErrorHook | undefined, ms: number, request: ServerRequest): void {
@@ -68,13 +72,13 @@ function isAbort(error: unknown, { reason }: AbortSignal): boolean {
   return error === reason || nameOf(error) === "AbortError";
 }
 
-/** The one place where the package prints: without an `onError` the error would be lost otherwise. */
+/** The only place where the package prints: without an `onError` the error would be lost. */
 function print(where: string, error: unknown): void {
   const what = `WebSocket server: ${where} failed:`;
   try {
     console.error(what, error);
   } catch {
-    // Its getters throw, its own inspection does, or it is a revoked `Proxy`.
+    // Its getters or its custom inspection throw, or it is a revoked `Proxy`.
     console.error(what, "an error that can't be printed");
   }
 }
@@ -82,15 +86,15 @@ function print(where: string, error: unknown): void {
 /**
  * Why an upgrade is refused:
  *
- * - `"malformed"`: it is no correct request for a WebSocket (400, 405, 426 or 505).
- * - `"host"`, `"origin"`, `"verify"`: the option of that name didn't let it in.
- * - `"error"`: a function of the options has failed (500); `onError` has the error.
+ * - `"malformed"`: the request is no valid WebSocket handshake (400, 405, 426 or 505).
+ * - `"host"`, `"origin"`, `"verify"`: the option `hosts`, `origin` or `verify` does not admit the client.
+ * - `"error"`: a function of the options failed (500); `onError` gets the error.
  * - `"timeout"`: the decision took longer than `handshakeTimeout` (503).
- * - `"path"`: it is not the server's `path` (404).
+ * - `"path"`: the request's path is not the server's `path` (404).
  * - `"full"`: there are `maxConnections` already (503).
- * - `"address"`: there are `maxConnectionsPerAddress` already of its address (429).
- * - `"rate"`: more have begun than `connectionRate` allows, of its address (429) or in all (503).
- * - `"closing"`: the server or the channel is being closed, or `signal` has aborted (503).
+ * - `"address"`: its address already has `maxConnectionsPerAddress` (429).
+ * - `"rate"`: more connections have begun than `connectionRate` allows, from its address (429) or in total (503).
+ * - `"closing"`: the server or the channel is closing, or `signal` has aborted (503).
  */
 export type RefusalReason =
   | "malformed"
@@ -105,20 +109,20 @@ export type RefusalReason =
   | "rate"
   | "closing";
 
-/** An upgrade that was refused. */
+/** A refused upgrade, as `onRefused` gets it. */
 export interface RefusedUpgrade {
-  /** The request. */
+  /** The refused request. */
   readonly request: ServerRequest;
   /** The HTTP status that the client gets. */
   readonly status: number;
-  /** Why. */
+  /** The reason. */
   readonly reason: RefusalReason;
 }
 
-/** Gets each upgrade that is refused. */
+/** The type of `onRefused`: gets each upgrade that is refused. */
 export type RefusedHook = (refused: RefusedUpgrade) => void;
 
-/** Reports a refusal. */
+/** Reports a refusal to the user's hook. */
 export function reportRefused(hook: RefusedHook | undefined, refused: RefusedUpgrade): void {
   if (hook !== undefined) tell("onRefused", () => hook(refused));
 }

@@ -16,41 +16,40 @@ import {
 } from "./server_request.ts";
 
 /**
- * Serves one connection: called once for each, as soon as its channel is open, and before anything that the
- * client has sent is read. Each connection is in a call of its own, so that none waits for another.
+ * Serves one connection. The server calls it once for each channel, as soon as the channel is open and before it reads
+ * anything. The calls run independently, so no connection waits for another.
  *
- * When it throws or rejects, the channel is closed with 1011, and `onError` gets the error. When it returns,
- * the channel stays open: its listeners may go on.
- * An error that the end of the connection caused, such as of `flush`, or of `add` after the server's `close`, is not
- * reported: see `channel.closed` for how it ended.
+ * When it throws or rejects, the channel closes with 1011, and `onError` gets the error. When it returns, the channel
+ * stays open, so its listeners continue to work. Errors caused by the end of the connection are not reported, such as a
+ * rejected `flush` or an `add` after the server's `close`: `channel.closed` reports how the connection ended.
  */
 export type ConnectionHandler<Context = unknown> = (
   channel: ServerWebSocketChannel<Message, MessageInput, Context>,
 ) => void | Promise<void>;
 
-/** What other libraries call it. */
+/** Names that other libraries use for the option `handler`, for the hint in the error. */
 export const HANDLERS = {
   known: { onConnection: 1, onconnection: 1, connection: 1, onConnect: 1, onOpen: 1, open: 1 },
   hint: ". Give it as handler",
 };
 
-/** What a server has that knows its channels. */
+/** The part of a server that a `ConnectionService` uses. */
 export type ServerHost = Pick<ServiceHost, "isClosing" | "onChannel" | "onChannelClosed">;
 
 /** The class of a server's channels. */
 type ChannelClass = new (core: ChannelCore, request: ServerRequest) => WebSocketChannel;
 
-/** Where only the handler has the channels. */
+/** The stand-in for a server where only the handler has the channels. */
 const NO_SERVER: ServerHost = { isClosing: false, onChannel: ignore, onChannelClosed: ignore };
 
 /**
- * Calls a handler, or what serves the connection in its place.
+ * Calls a handler, or the `ConnectionService` that is used as one.
  *
- * @param handler The user's.
- * @param channel The channel, open.
- * @param onError Who gets the handler's error.
- * @param server The server, where it knows its channels.
- * @returns A promise that fulfils when the handler has returned, and never rejects; `null` if it has.
+ * @param handler The user's handler.
+ * @param channel The open channel.
+ * @param onError The hook that gets the handler's error.
+ * @param server The server, if it tracks its channels.
+ * @returns A promise that fulfils when the handler has returned, and never rejects; `null` if it has already returned.
  */
 export function serve(
   handler: ConnectionHandler<never>,
@@ -83,10 +82,10 @@ export function serve(
 /**
  * Calls a handler.
  *
- * @param handler The user's.
- * @param channel The channel, open.
- * @param onError Who gets the handler's error.
- * @returns A promise that fulfils when the handler has returned, and never rejects; `null` if it has.
+ * @param handler The user's handler.
+ * @param channel The open channel.
+ * @param onError The hook that gets the handler's error.
+ * @returns A promise that fulfils when the handler has returned, and never rejects; `null` if it has already returned.
  */
 function handle(
   handler: ConnectionHandler<never>,
@@ -97,7 +96,7 @@ function handle(
     const result: unknown = handler(
       channel as ServerWebSocketChannel<Message, MessageInput, never>,
     );
-    // Many handlers only set listeners: nothing is to be kept of their calls.
+    // Many handlers only set listeners; nothing is kept of these calls.
     return isPromiseLike<unknown>(result) ? settled(result, channel, onError) : null;
   } catch (error) {
     onHandlerError(error, channel, onError);
@@ -127,7 +126,10 @@ function onHandlerError(
   Channel.coreOf(channel)?.closeOnError(error, internalServerError);
 }
 
-/** Whether an error reports a channel's end: that error, or what the sink of an ended channel throws and rejects with. */
+/**
+ * Whether an error only reports the channel's end: it is the channel's error, or one that an ended channel's sink
+ * throws or rejects with.
+ */
 function isOfItsEnd(channel: ServerWebSocketChannel, error: unknown): boolean {
   return error instanceof WebSocketChannelError || nameOf(error) === "InvalidStateError" ||
     error === Channel.coreOf(channel)?.life.known?.error;

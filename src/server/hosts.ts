@@ -4,31 +4,31 @@ import { shown } from "../stream_channel/options.ts";
 import type { ServerRequest, UpgradeServerRequest } from "./server_request.ts";
 
 /**
- * Which hosts a request may name: a list such as `["example.com", "localhost:8080"]` (an entry without a port allows
- * every port), a function that answers `true` for those that it may, or `false` for all. The function gets the host in
- * lower case, with the port if the request names one.
+ * The hosts that a request may name. It is a list such as `["example.com", "localhost:8080"]` (an entry without a port
+ * allows every port), a function that returns `true` for allowed hosts, or `false` to allow all. The function gets the
+ * host in lower case, with the port if the request names one.
  */
 export type HostPolicy =
   | readonly string[]
   | ((host: string, request: ServerRequest) => boolean | Promise<boolean>)
   | false;
 
-/** A host in the spelling that is compared. */
+/** A normalized host, for comparisons. */
 interface Host {
   readonly name: string;
-  /** Empty if there is none. */
+  /** The port as text; empty if there is none. */
   readonly port: string;
 }
 
-/** A {@linkcode HostPolicy}, checked; `undefined` stands for the default. */
+/** A checked {@linkcode HostPolicy}; `undefined` stands for the default. */
 export type HostRule = readonly Host[] | Exclude<HostPolicy, readonly string[]> | undefined;
 
 /**
- * Checks which hosts a request may name.
+ * Checks the option `hosts`.
  *
- * @param policy What the user allows.
- * @returns The same in the form that {@linkcode isHostAllowed} takes.
- * @throws {TypeError} When it is no such policy, or an entry isn't a host.
+ * @param policy The option.
+ * @returns The option in the form that {@linkcode isHostAllowed} takes.
+ * @throws {TypeError} When it is no such policy, or an entry is no host.
  */
 export function checkHosts(policy: HostPolicy | undefined): HostRule {
   if (policy === undefined || policy === false || typeof policy === "function") return policy;
@@ -52,10 +52,10 @@ export function checkHosts(policy: HostPolicy | undefined): HostRule {
 /**
  * Whether a request may name its host.
  *
- * @param host The host, which {@linkcode isHost}, with its port.
+ * @param host The host with its port, for which {@linkcode isHost} is `true`.
  * @param request The request.
- * @param rule Which hosts it may name.
- * @returns Whether it may, perhaps as a promise; if it is anything but `true`, refuse it with {@linkcode foreignHost}.
+ * @param rule The checked option `hosts`.
+ * @returns Whether it may, or a promise of that. Refuse it with {@linkcode foreignHost} if this is anything but `true`.
  * @throws What the user's function throws.
  */
 export function isHostAllowed(
@@ -64,7 +64,7 @@ export function isHostAllowed(
   rule: HostRule,
 ): boolean | Promise<boolean> {
   if (rule === false) return true;
-  // DNS rebinding: a page can make its own name lead here, but neither localhost nor an address.
+  // Against DNS rebinding: a page can point its own name to this machine, but not `localhost` or an address.
   if (rule === undefined) {
     return !request.isLocalPages || isLoopbackName(parsed(host).name);
   }
@@ -74,10 +74,10 @@ export function isHostAllowed(
 }
 
 /**
- * The refusal of a request whose host isn't served. It tells who runs the server what to do.
+ * Creates the refusal of a request whose host is not allowed. Its text tells the server's operator what to do.
  *
  * @param host The host.
- * @param rule Which hosts it may name.
+ * @param rule The checked option `hosts`.
  */
 export function foreignHost(host: string, rule: HostRule): Refusal {
   const reason = rule === undefined
@@ -87,12 +87,15 @@ export function foreignHost(host: string, rule: HostRule): Refusal {
   return refuse(403, { body: `Cannot serve the host ${host.slice(0, 100)}: ${reason}\n` });
 }
 
-/** RFC 6761 §6.3: localhost and all names below it; else the addresses, as a URL has them. */
+/** Whether a name is localhost, below it (RFC 6761 §6.3), or a loopback address as URLs write it. */
 function isLoopbackName(name: string): boolean {
   return /^(?:.*\.)?localhost$|^127(?:\.\d+){3}$|^\[::1\]$|^\[::ffff:7f[0-9a-f]{2}:/.test(name);
 }
 
-/** TLS may end at a proxy before us: which port goes without saying isn't known. */
+/**
+ * Whether a port is allowed. A proxy may terminate TLS, so the default port is not known: 80 and 443 may both be
+ * omitted.
+ */
 function isPortAllowed(allowed: string, port: string): boolean {
   return allowed === "" || allowed === port || (port === "" && /^(?:80|443)$/.test(allowed));
 }
@@ -100,6 +103,6 @@ function isPortAllowed(allowed: string, port: string): boolean {
 function parsed(text: string): Host {
   const port = /:(\d+)$/.exec(text)?.[1] ?? "";
   const { hostname } = new URL(`http://${text}`);
-  // RFC 1034 §3.1: a name's last dot changes nothing.
+  // A trailing dot makes no difference (RFC 1034 §3.1).
   return { name: hostname.replace(/\.$/, ""), port: port.replace(/^0+(?=\d)/, "") };
 }

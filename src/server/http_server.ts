@@ -12,24 +12,24 @@ import type { ServerHttp2Stream } from "./accept_stream.ts";
 import type { UpgradeSocket } from "./upgrade_socket.ts";
 
 /**
- * TLS settings of a server, as `createServer` of `node:tls` takes them: a `cert` and a `key`, a `pfx`, or
- * an `SNICallback` that has them.
+ * TLS settings of a server, as `createServer` of `node:tls` takes them. The certificate is a `cert` and a `key`, a
+ * `pfx`, or what `SNICallback` returns.
  */
 export interface ServerTlsOptions extends TlsContextOptions {
-  /** Whether to ask clients for a certificate. Default `false`. */
+  /** Whether to request a certificate from clients. Default `false`. */
   requestCert?: boolean | undefined;
-  /** Whether a client whose certificate isn't trusted is refused, where one is asked for. Default `true`. */
+  /** Whether to refuse clients without a trusted certificate when one is requested. Default `true`. */
   rejectUnauthorized?: boolean | undefined;
-  /** Chooses the certificate by the name that the client asks for. Not on Bun. */
+  /** Chooses the certificate for the server name that the client requests. Not on Bun. */
   SNICallback?(
     servername: string,
     callback: (error: Error | null, context?: object) => void,
   ): void;
-  /** Gives the pre-shared key of an identity. Only on Node. */
+  /** Returns the pre-shared key of an identity. Only on Node. */
   pskCallback?(socket: object, identity: string): Uint8Array | null;
-  /** The hint that helps a client to choose its pre-shared key. Only on Node. */
+  /** A hint that helps clients choose their pre-shared key, at most 128 bytes. Only on Node. */
   pskIdentityHint?: string | undefined;
-  /** Whether OpenSSL prints what it does. */
+  /** Whether OpenSSL prints a trace of each connection. */
   enableTrace?: boolean | undefined;
 }
 
@@ -43,13 +43,13 @@ const TLS_KINDS: OptionKinds<ServerTlsOptions> = {
   enableTrace: "boolean",
 };
 
-/** OpenSSL's limit, in bytes. */
+/** OpenSSL's limit of a PSK identity hint, in bytes. */
 const MAX_PSK_HINT = 128;
 
 function readTls(tls: ServerTlsOptions): ServerTlsOptions {
   const read = readOptions(tls, TLS_KINDS, { within: "tls." });
   checkTlsContext(read);
-  // RFC 4279 §5.3 allows more; OpenSSL doesn't, and fails each handshake.
+  // OpenSSL fails every handshake with a longer hint, which RFC 4279 §5.3 would allow.
   if (new TextEncoder().encode(read.pskIdentityHint).length > MAX_PSK_HINT) {
     throw malformedOption("tls.pskIdentityHint", `at most ${MAX_PSK_HINT} bytes long`);
   }
@@ -61,15 +61,16 @@ function readTls(tls: ServerTlsOptions): ServerTlsOptions {
   throw new TypeError("Cannot use the option tls: it must have a cert and a key, or a pfx");
 }
 
-/** What is used of `node:crypto`. */
+/** The part of `node:crypto` that this module uses. */
 interface Crypto {
   createPrivateKey(options: object): object;
   X509Certificate: new (cert: unknown) => { checkPrivateKey(key: object): boolean };
 }
 
 /**
- * Deno takes what it can't read, and a key of another certificate, and then fails each handshake; Bun does when it is
- * bound. Deno and Node go on without authorities that they can't read.
+ * Rejects certificates and keys that Deno or Bun would accept and then fail with. Deno accepts unreadable ones, and a
+ * key of another certificate, and then fails every handshake; Bun fails only when it starts listening. Deno and Node
+ * ignore authorities that they can't read.
  */
 function checkCertificates({ ca, cert, key, passphrase }: ServerTlsOptions): void {
   const listed = (given: unknown): unknown[] => Array.isArray(given) ? given : [given];
@@ -102,7 +103,10 @@ function checkCertificates({ ca, cert, key, passphrase }: ServerTlsOptions): voi
   }
 }
 
-/** What `node:crypto` reads; `null`: it can't, and the platform's TLS decides, which Deno's does too late. */
+/**
+ * Returns what `node:crypto` reads. If it can't, returns `null`, and the platform's TLS decides; Deno's decides too
+ * late, so there it throws.
+ */
 function readable<T>(name: string, label: string, read: () => T): T | null {
   try {
     return read();
@@ -112,25 +116,25 @@ function readable<T>(name: string, label: string, read: () => T): T | null {
   }
 }
 
-/** Where a server listens. */
+/** The address on which a server listens. */
 export interface ServerAddress {
-  /** The IP address. */
+  /** The IP address, such as `"127.0.0.1"`. */
   readonly hostname: string;
-  /** The port. */
+  /** The port number. */
   readonly port: number;
 }
 
-/** What is used of `node:http`'s request, beside what an upgrade needs. */
+/** The part of `node:http`'s request that this package uses, in addition to what an upgrade needs. */
 export interface HttpRequest extends UpgradeRequestMessage, AsyncIterable<Uint8Array> {
   readonly socket: UpgradeSocket;
 }
 
-/** What is used of `node:http`'s response. */
+/** The part of `node:http`'s response that this package uses. */
 export interface HttpResponse {
   readonly destroyed: boolean;
   readonly headersSent: boolean;
   readonly writableEnded: boolean;
-  /** Its reason phrase, if it isn't the usual one. */
+  /** The reason phrase, if it isn't the default one of the status. */
   statusMessage: string;
   writeHead(status: number, headers: string[]): unknown;
   write(chunk: Uint8Array): boolean;
@@ -140,9 +144,9 @@ export interface HttpResponse {
   removeListener(event: "drain" | "close", listener: () => void): unknown;
 }
 
-/** What is used of a server of `node:http` or `node:https`. */
+/** The part of a `node:http` or `node:https` server that this package uses. */
 export interface HttpServer {
-  /** Whether it accepts connections. */
+  /** Whether the server accepts connections. */
   readonly listening: boolean;
   listen(options: ListenOptions): unknown;
   address(): { address: string; port: number } | string | null;
@@ -170,13 +174,13 @@ export interface HttpServer {
   ): unknown;
   on(event: "error", listener: (error: unknown) => void): unknown;
   once(event: "listening", listener: () => void): unknown;
-  /** Destroys connections without a request: since Node 19, `close` calls it. */
+  /** Destroys connections without a request; called by `close` since Node 19. */
   closeIdleConnections?(): void;
-  /** Takes other certificates, for connections to come. */
+  /** Replaces the certificates for future connections. */
   setSecureContext?(options: object): void;
 }
 
-/** What `listen` of `node:net` is given. */
+/** The options of `listen` of `node:net`. */
 export interface ListenOptions {
   readonly backlog: number;
   readonly host?: string;
@@ -185,7 +189,7 @@ export interface ListenOptions {
   readonly fd?: number;
 }
 
-/** What any server of `node:http`, `node:https`, `node:net` or `node:tls` has as well. */
+/** The event emitter that every server of `node:http`, `node:https`, `node:net` and `node:tls` is. */
 interface Emitter {
   emit(event: string, ...values: unknown[]): unknown;
 }
@@ -204,9 +208,9 @@ function builtin<Name extends keyof Builtins>(name: Name): Builtins[Name] {
 }
 
 /**
- * Makes a server of `node:http` or, with `tls`, of `node:https`.
+ * Creates a server of `node:http` or, with `tls`, of `node:https`.
  *
- * @throws {UnsupportedError} Where the platform has none.
+ * @throws {UnsupportedError} When the platform has no such module.
  */
 export function createHttpServer(
   tls: ServerTlsOptions | undefined,
@@ -216,40 +220,44 @@ export function createHttpServer(
 ): HttpServer {
   const isBun = platform() === "bun";
   if (tls === undefined) {
-    // Bun's own node:http listens at a port of the system's choice instead.
+    // Bun's own node:http ignores these options and listens on a random port.
     const needsNet = isBun && (place.fd !== undefined || place.reusePort === true);
     return needsNet ? forwarding("net", "connection", {}) : builtin("http").createServer({});
   }
-  // The server bounds a handshake itself, from its connection on: the platform's timer would blame the
-  // client for a stall of this process. Bun reports a connection only behind the handshake.
+  // This package limits the time of a TLS handshake itself, from the connection on: the platform's timer would blame
+  // the client when this process stalls. Bun reports a connection only after the handshake, so there the platform
+  // limits it.
   const isOurs = handshakeTimeout === 0 || !isBun;
   const options = {
     ...readTls(tls),
     handshakeTimeout: isOurs ? MAX_TIMEOUT : handshakeTimeout,
-    // RFC 6455 §4: the handshake is one of HTTP/1.1.
+    // A WebSocket handshake needs HTTP/1.1 (RFC 6455 §4).
     ALPNProtocols: ["http/1.1"],
   };
   if (http2) return negotiating(options, http2);
-  // Bun's own node:https can't take other certificates later.
+  // Bun's own node:https can't replace its certificates.
   return secured(() =>
     isBun ? forwarding("tls", "secureConnection", options) : builtin("https").createServer(options)
   );
 }
 
-/** What the platform makes of the option `tls`: each has errors of its own for what it can't read. */
+/** Creates a TLS server or context, and turns the platform's errors about the option `tls` into a `TypeError`. */
 function secured<T>(make: () => T): T {
   try {
     return make();
   } catch (cause) {
     if (cause instanceof UnsupportedError) throw cause;
     const { message } = cause as Error;
-    throw new TypeError(`Cannot use the option tls: the platform refuses it: ${message}`, {
+    throw new TypeError(`Cannot use the option tls: the platform rejects it: ${message}`, {
       cause,
     });
   }
 }
 
-/** A server of `node:net` or `node:tls` that reads requests as well, where it can listen in ways that `node:http` can't. */
+/**
+ * Creates a server of `node:net` or `node:tls` that forwards its connections to `node:http`, for ways of listening that
+ * `node:http` itself doesn't support.
+ */
 function forwarding(name: "net" | "tls", event: string, options: object): HttpServer {
   const http = builtin("http").createServer({});
   const server = builtin(name).createServer(options);
@@ -259,16 +267,19 @@ function forwarding(name: "net" | "tls", event: string, options: object): HttpSe
   return server;
 }
 
-/** What the option `http2` of a server says. */
+/** The checked option `http2` of a server. */
 export interface Http2ServerSettings {
-  /** How many streams a client may have in a session. */
+  /** The maximum number of concurrent streams in a session. */
   readonly maxStreams: number;
 }
 
-/** The longest head of a request, in bytes, as HTTP/2 counts: RFC 9113 §6.5.2. `node:http` allows as much. */
+/**
+ * The maximum size of a request's header list, in bytes as HTTP/2 counts them (RFC 9113 §6.5.2). `node:http` has the
+ * same limit.
+ */
 const MAX_HEADER_LIST = 16 * 1024;
 
-/** A server of `node:tls` that reads requests of HTTP/1.1 and HTTP/2, as the client chooses (ALPN). RFC 7301. */
+/** Creates a server of `node:tls` that serves HTTP/1.1 and HTTP/2; the client chooses by ALPN (RFC 7301). */
 function negotiating(options: object, { maxStreams }: Http2ServerSettings): HttpServer {
   const http = builtin("http").createServer({});
   const http2 = http2Module().createServer({
@@ -292,9 +303,9 @@ function negotiating(options: object, { maxStreams }: Http2ServerSettings): Http
 }
 
 /**
- * Gives a server other certificates; connections that are there go on with the old ones.
+ * Replaces a server's certificates. Open connections keep the old ones.
  *
- * @throws {TypeError} When a setting is malformed, or there is no certificate.
+ * @throws {TypeError} When a setting is malformed, or the certificate is missing.
  * @throws {UnsupportedError} When this platform would ignore a setting.
  */
 export function setTlsContext(server: HttpServer, tls: TlsContextOptions): void {
@@ -303,26 +314,26 @@ export function setTlsContext(server: HttpServer, tls: TlsContextOptions): void 
   secured(() => server.setSecureContext?.(settings));
 }
 
-/** How many connections the system may queue. */
+/** How many connections the system may queue until the server accepts them. */
 const BACKLOG = 4096;
 
-/** Where a server is to listen. */
+/** The options that say where a server listens. */
 export interface ServerPlace {
-  /** The address; left out: this machine only. */
+  /** The address. Default: this machine only. */
   readonly hostname?: string | undefined;
-  /** The port; left out: one that is free. */
+  /** The port. Default: a free one. */
   readonly port?: number | undefined;
-  /** A file descriptor that listens already. */
+  /** A file descriptor that is already listening. */
   readonly fd?: number | undefined;
-  /** Whether other processes may listen there as well. */
+  /** Whether other processes may listen on the same port. */
   readonly reusePort?: boolean | undefined;
 }
 
 const DEFAULT_PLACE: ServerPlace = {};
 
-/** What `listen` of `node:net` is to be given. */
+/** Returns the options for `listen` of `node:net`. */
 function listenOptions({ fd, hostname, port, reusePort }: ServerPlace): ListenOptions {
-  // It would be every address of the machine, such as for an environment variable that isn't set.
+  // The platform takes it for every address of the machine. It is often an unset environment variable.
   if (hostname === "") throw malformedOption("hostname", "a string that isn't empty");
   if (fd !== undefined) {
     if (hostname === undefined && port === undefined) return { fd, backlog: BACKLOG };
@@ -336,7 +347,7 @@ function listenOptions({ fd, hostname, port, reusePort }: ServerPlace): ListenOp
   return { ...options, reusePort };
 }
 
-/** An older Node ignores it. */
+/** Whether the platform supports `reusePort`; older versions of Node ignore it. */
 function canReusePort(): boolean {
   if (platform() !== "node") return true;
   const { process } = globalThis as unknown as { process: { versions: { node: string } } };
@@ -345,14 +356,15 @@ function canReusePort(): boolean {
 }
 
 /**
- * Starts to listen; fulfils with where.
+ * Starts listening.
  *
- * @throws {TypeError} When `fd` stands beside a `hostname` or a `port`.
- * @throws {UnsupportedError} Where the platform would ignore `reusePort`.
+ * @returns A promise of the address. It rejects with a `TypeError` when `fd` is combined with `hostname` or `port`,
+ * with an `UnsupportedError` when the platform would ignore `reusePort`, and with the platform's error when listening
+ * fails.
  */
 export async function listen(server: HttpServer, place: ServerPlace): Promise<ServerAddress> {
   const options = listenOptions(place);
-  // Which of them to destroy, and when, is decided where they are counted.
+  // `Connections` decides which connections to destroy, and when.
   server.closeIdleConnections = ignore;
   return await new Promise((resolve, reject) => {
     server.on("error", reject);
@@ -366,8 +378,8 @@ export async function listen(server: HttpServer, place: ServerPlace): Promise<Se
 }
 
 /**
- * Accepts again. When a process has no file left to accept a connection with, Deno's `node:net` stops
- * accepting for good, and reports nothing: it starts again when it listens again.
+ * Makes Deno accept connections again. When the process runs out of file descriptors, Deno's `node:net` silently stops
+ * accepting, until this package tells it to listen again.
  */
 export function acceptAgain(server: HttpServer): void {
   if (platform() !== "deno") return;
@@ -375,19 +387,19 @@ export function acceptAgain(server: HttpServer): void {
   handle?.listen?.(BACKLOG);
 }
 
-/** How often {@linkcode keepAccepting} looks, in milliseconds. */
+/** The interval of {@linkcode keepAccepting}, in milliseconds. */
 const ACCEPT_INTERVAL = 1_000;
 
 /**
- * Lets {@linkcode acceptAgain} happen also when files become free that aren't connections of the server's: nothing
- * reports those.
+ * Calls {@linkcode acceptAgain} regularly, because nothing reports when other file descriptors of the process become
+ * free.
  *
- * @returns Ends it.
+ * @returns A function that stops it.
  */
 export function keepAccepting(server: HttpServer): () => void {
   if (platform() !== "deno") return () => {};
   let timer: unknown;
-  // Not of the server's own clock: it is about this process, whatever time a test sets.
+  // Always the system clock, whatever clock a test sets: this is about the process.
   const wait = (): void => {
     timer = systemClock.setTimeout(() => {
       acceptAgain(server);

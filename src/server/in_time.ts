@@ -1,14 +1,17 @@
 import type { Clock } from "../web_socket/clock.ts";
 import { Deadline } from "../web_socket/deadline.ts";
 
-/** What bounds a decision. */
+/** The limits of a decision. */
 export interface Bounds<Value> {
-  /** How long it may take, in milliseconds; 0: no limit. */
+  /** How long the decision may take, in milliseconds; 0: no limit. */
   readonly ms: number;
   readonly clock: Clock;
   /** Aborts when the client has left. */
   readonly signal: AbortSignal;
-  /** Called once at most, when the time is up (`isLate`) or the client has left: what counts instead of the decision. */
+  /**
+   * Called at most once, when the time is up (`isLate`) or the client has left; returns the value that replaces the
+   * decision.
+   */
   readonly giveUp: (isLate: boolean) => Value;
 }
 
@@ -16,7 +19,7 @@ export interface Bounds<Value> {
  * Waits for a decision, unless the time is up or the client leaves.
  *
  * @param decision The decision; it never rejects.
- * @param bounds See {@linkcode Bounds}.
+ * @param bounds The limits.
  */
 export async function inTime<Value>(
   decision: PromiseLike<Value>,

@@ -1,6 +1,6 @@
 /**
- * The server's side of WebSocket, on Node, Deno and Bun: channels for a server of one's own, for any
- * `node:http` server, for `Deno.serve` and for `Bun.serve`; and one message to many of them.
+ * WebSocket servers on Node, Deno and Bun: a server of its own, channels for any `node:http` server, for `Deno.serve`
+ * and for `Bun.serve`, and broadcasts to many channels.
  *
  * @module
  */

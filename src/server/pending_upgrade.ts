@@ -14,35 +14,38 @@ import type { Wire } from "../web_socket/wire.ts";
 import { EarlierAnswers, owesAnswers } from "./earlier_answers.ts";
 import type { UpgradeSocket } from "./upgrade_socket.ts";
 
-/** RFC 6455 §4.1: a client sends nothing before it has the answer. A few bytes are kept nevertheless. */
+/**
+ * How many bytes to keep that a client sends before the answer. RFC 6455 §4.1 doesn't allow it to send any, but a few
+ * are accepted.
+ */
 const MAX_EARLY = 0x1_0000;
 
-/** How long the peer may take to see a refusal before the socket is destroyed, in milliseconds. */
+/** How long the peer may take to read a refusal before the socket is destroyed, in milliseconds. */
 export const LINGER = 1_000;
 
-/** Gets the events of a {@linkcode PendingUpgrade}. */
+/** The events of a {@linkcode PendingUpgrade}. */
 export interface PendingEvents {
-  /** The client is gone, or not worth waiting for. The socket is destroyed. */
+  /** Called when the client has left or has sent too much. The socket is then destroyed. */
   onGone(cause: unknown): void;
 }
 
-/** What a {@linkcode PendingUpgrade} needs. */
+/** Options of a {@linkcode PendingUpgrade}. */
 export interface PendingOptions {
-  /** What is called back. */
+  /** The receiver of its events. */
   readonly events: PendingEvents;
-  /** Where times come from. */
+  /** The clock for its timeouts. */
   readonly clock: Clock;
-  /** How the request is answered; left out: with HTTP/1.1. */
+  /** How to answer the request. Default: with HTTP/1.1. */
   readonly answering?: Answering;
-  /** How long a refusal may wait for earlier answers, from the request on, in milliseconds; 0: no limit. */
+  /** How long after the request a refusal may wait for earlier answers, in milliseconds; 0: no limit. */
   readonly handshakeTimeout: number;
 }
 
-/** How a request is answered. */
+/** The way to answer a request: HTTP/1.1 or an HTTP/2 stream. */
 export interface Answering {
-  /** Accepts: see {@linkcode acceptSocket}. */
+  /** Accepts an upgrade, as {@linkcode acceptSocket} does. */
   accept(socket: UpgradeSocket, acceptance: Acceptance, early: Uint8Array | null): Wire;
-  /** Refuses: see {@linkcode refuseSocket}. */
+  /** Refuses an upgrade, as {@linkcode refuseSocket} does. */
   refuse(socket: UpgradeSocket, refusal: Refusal, clock: Clock): void;
 }
 
@@ -52,7 +55,7 @@ export function isFree(socket: UpgradeSocket): boolean {
 }
 
 /**
- * Accepts an upgrade.
+ * Accepts an upgrade over HTTP/1.1.
  *
  * @param socket The connection, which is {@linkcode isFree}.
  * @param acceptance What to answer.
@@ -66,12 +69,12 @@ export function acceptSocket(
 ): SocketWire {
   const wire = new SocketWire(socket);
   if (early !== null && lengthOf(early) > 0) socket.unshift(copyOf(early));
-  // Through the wire, which notices when that, and all that went before, has left.
+  // The wire writes it, since the wire tracks what the socket has sent.
   wire.writeHead(serializeAcceptance(acceptance));
   return wire;
 }
 
-/** A connection whose request has arrived and is not answered yet. */
+/** A connection whose upgrade request is not answered yet. */
 export class PendingUpgrade {
   readonly #socket: UpgradeSocket;
   readonly #options: PendingOptions;
@@ -79,21 +82,21 @@ export class PendingUpgrade {
   #earlySize: number;
   #error: unknown;
   #earlier: EarlierAnswers | null = null;
-  /** What follows when all earlier requests are answered. */
+  /** Called when all earlier requests are answered. */
   #next: (() => void) | null = null;
   #answered = false;
-  /** When the handshake must be done. */
+  /** The time by which the handshake must be complete. */
   #until = Infinity;
-  /** Bounds a refusal that waits for earlier answers. */
+  /** Limits how long a refusal waits for earlier answers. */
   #deadline: Deadline | null = null;
-  /** What is listened to while the answer takes time. */
+  /** The listeners on the socket while the answer is pending. */
   #listeners: Readonly<Record<string, (value: unknown) => void>> | null = null;
 
   /**
-   * Takes the socket over. Answer in this very call, or {@linkcode wait}.
+   * Takes over the socket. Answer in the same turn, or call {@linkcode wait}.
    *
    * @param socket The connection.
-   * @param head What came behind the request; it is copied.
+   * @param head What the client sent after the request; it is copied.
    * @param options See {@linkcode PendingOptions}.
    */
   constructor(socket: UpgradeSocket, head: Uint8Array, options: PendingOptions) {
@@ -108,12 +111,12 @@ export class PendingUpgrade {
     return !this.isOver && isFree(this.#socket);
   }
 
-  /** Whether there is nothing left to answer: it was answered, or the connection has ended. Waiting callers are notified. */
+  /** Whether there is nothing left to answer: the request was answered, or the connection has ended. */
   get isOver(): boolean {
     return this.#answered || this.#socket.destroyed;
   }
 
-  /** The answer takes time: what the client does meanwhile is noticed. */
+  /** Prepares for an answer in a later turn: keeps what the client sends until then, and notices when it leaves. */
   wait(): void {
     const socket = this.#socket;
     const { clock, handshakeTimeout } = this.#options;
@@ -130,12 +133,12 @@ export class PendingUpgrade {
     if (owesAnswers(socket)) this.#earlier = new EarlierAnswers(socket, () => this.#free());
   }
 
-  /** Whether requests in front of the upgrade aren't answered yet. */
+  /** Whether earlier requests aren't answered yet. */
   get isBehind(): boolean {
     return this.#earlier !== null;
   }
 
-  /** Calls back when all requests in front of the upgrade are answered; call it while they aren't. */
+  /** Sets the callback for when all earlier requests are answered. Call it only while {@linkcode isBehind}. */
   whenFree(callback: () => void): void {
     this.#next = callback;
   }
@@ -160,7 +163,7 @@ export class PendingUpgrade {
   }
 
   /**
-   * Accepts.
+   * Accepts the upgrade.
    *
    * @param acceptance What to answer.
    * @returns The connection, on which frames follow; what came early is to be read first.
@@ -169,10 +172,10 @@ export class PendingUpgrade {
     const socket = this.#socket;
     const listeners = this.#listeners;
     this.#release();
-    // As one chunk: where it is delivered at once, and not kept, several would come in reverse.
+    // As one chunk: several could be delivered in reverse order.
     const early = this.#early === null ? null : joined(this.#early, this.#earlySize);
     this.#early = null;
-    // It listens to errors itself, so that nothing of this object is left on the socket.
+    // The wire has its own `error` listener, so this object's can be removed.
     const { answering = UPGRADING } = this.#options;
     const wire = answering.accept(socket, acceptance, early);
     if (listeners !== null) socket.removeListener("error", listeners.error as () => void);
@@ -180,8 +183,8 @@ export class PendingUpgrade {
   }
 
   /**
-   * Refuses, behind the answers to earlier requests, and ends the connection, or what a proxy takes for
-   * frames would be read as a second request.
+   * Refuses the upgrade after the answers to earlier requests, and ends the connection. Otherwise the server would read
+   * bytes that a proxy takes for frames as a second request.
    *
    * @param refusal What to answer.
    */
@@ -194,7 +197,10 @@ export class PendingUpgrade {
     answering.refuse(this.#socket, refusal, clock);
   }
 
-  /** An earlier answer may never end: the refusal waits no longer than the handshake may take. */
+  /**
+   * Delays a refusal until earlier answers are complete, but only until the handshake's timeout: an answer may never
+   * end.
+   */
   #refuseLater(refusal: Refusal): void {
     if (this.#listeners === null) this.wait();
     const { clock } = this.#options;
@@ -217,7 +223,7 @@ export class PendingUpgrade {
     this.#earlier?.stop();
     this.#earlier = null;
     for (const [event, listener] of Object.entries(this.#listeners ?? {})) {
-      // A socket without such a listener ends the process when its peer is gone.
+      // Without an `error` listener, a reset connection would end the process.
       if (event !== "error") this.#socket.removeListener(event, listener);
     }
     this.#listeners = null;
@@ -225,8 +231,8 @@ export class PendingUpgrade {
 }
 
 /**
- * Answers with a refusal and ends the connection. The peer gets a moment to read it: a socket that
- * is destroyed with unread bytes in it resets the connection, and the answer is lost.
+ * Answers with a refusal, and ends the connection. The peer gets up to `LINGER` to read the answer: destroying a socket
+ * with unread bytes resets the connection, and the answer is lost.
  */
 export function refuseSocket(socket: UpgradeSocket, refusal: Refusal, clock: Clock): void {
   const destroy = (): void => void socket.destroy();
@@ -241,5 +247,5 @@ export function refuseSocket(socket: UpgradeSocket, refusal: Refusal, clock: Clo
   if (socket.destroyed) deadline.clear();
 }
 
-/** RFC 6455 §4.2.2: with the status 101 of HTTP/1.1. */
+/** Answers with status 101 of HTTP/1.1 (RFC 6455 §4.2.2). */
 export const UPGRADING: Answering = { accept: acceptSocket, refuse: refuseSocket };

@@ -12,26 +12,26 @@ import { isAdmitted, refusalResponse } from "./refusals.ts";
 import type { ServerSettings } from "./server_options.ts";
 import { clientLeft, SocketRemote, UpgradeServerRequest } from "./server_request.ts";
 
-/** Answers a request that isn't for a WebSocket. */
+/** Answers an HTTP request that isn't an upgrade. */
 export type RequestHandler = (request: Request) => Response | Promise<Response>;
 
-/** What decides about plain requests. */
+/** Options of {@linkcode answerRequest}. */
 export interface PlainRequestOptions
   extends Pick<ServerSettings, "hosts" | "handshakeTimeout" | "onError"> {
-  /** Answers. If it throws, the answer is 500, and `onError` gets the error. */
+  /** The user's handler. If it throws, the client gets 500 and `onError` gets the error. */
   readonly handler: RequestHandler;
-  /** Whether requests come over TLS. */
+  /** Whether requests arrive over TLS. */
   readonly secure: boolean;
-  /** The clock that bounds how long `hosts` may decide. */
+  /** The clock that limits how long the function `hosts` may take. */
   readonly clock: Clock;
 }
 
 /**
- * Answers a request of `node:http` with a handler in the manner of `fetch`.
+ * Answers a request of `node:http` with a handler that takes a `Request` and returns a `Response`.
  *
  * @param message The request.
- * @param response Where the answer goes.
- * @param options What answers, and to whom.
+ * @param response The response to write to.
+ * @param options The handler, and which hosts it serves.
  */
 export async function answerRequest(
   message: HttpRequest,
@@ -50,7 +50,7 @@ export async function answerRequest(
     const answer = refusal ?? (request === null ? badRequest() : checked(await handler(request)));
     await send(answer, response, message.method === "HEAD");
   } catch (error) {
-    // A client that leaves while it sends its body is no fault of the handler's.
+    // A client that leaves while sending its body is no fault of the handler.
     const isOurs = body.failure !== null && error === body.failure.error;
     if (!isOurs) report(onError, error, { where: "onRequest", request: asked });
     if (response.headersSent) response.destroy();
@@ -58,10 +58,10 @@ export async function answerRequest(
   }
 }
 
-/** What a request asks for, or `null` when its target or its Host is malformed. */
+/** Parses a request; returns `null` when its target or its Host is malformed. */
 function askedFor(message: HttpRequest, secure: boolean): UpgradeServerRequest | null {
   const { method, url = "/", httpVersion: version, rawHeaders, socket } = message;
-  // RFC 9112 §3.2.4: about the server as a whole.
+  // `*` asks about the server as a whole (RFC 9112 §3.2.4).
   const target = method === "OPTIONS" && url === "*" ? "/" : url;
   const goal = readTarget({ target, version, headers: HeaderMap.ofRaw(rawHeaders) });
   if (goal === null) return null;
@@ -70,7 +70,7 @@ function askedFor(message: HttpRequest, secure: boolean): UpgradeServerRequest |
   return new UpgradeServerRequest(`${scheme}://${goal.host}${goal.path}`, rawHeaders, remote);
 }
 
-/** The refusal of a request that names another host; `null` when it may. */
+/** Returns the refusal of a request whose host isn't allowed; `null` if it is. */
 function foreign(
   request: UpgradeServerRequest,
   options: PlainRequestOptions,
@@ -108,13 +108,13 @@ function badRequest(): Response {
   return new Response("Bad Request\n", { status: 400, headers: { Connection: "close" } });
 }
 
-/** A request's body. */
+/** The state of a request's body. */
 interface Body {
   /** The error, when the client left before it had sent the whole body. */
   failure: { readonly error: unknown } | null;
 }
 
-/** `null` for what `fetch` knows nothing of, such as the method TRACE. */
+/** Creates the `Request`; returns `null` where `fetch` doesn't allow it, such as for the method TRACE. */
 function requestOf(
   message: HttpRequest,
   { url, signal }: UpgradeServerRequest,
@@ -153,7 +153,7 @@ function bodyOf(message: HttpRequest, body: Body): ReadableStream<Uint8Array> {
   });
 }
 
-/** What a handler answered, of whichever realm's class, once it is clear that the whole answer can be sent. */
+/** Checks that the handler's answer, a `Response` of any realm, can be sent completely. */
 function checked(answer: Response): Response {
   const fault = faultOf(answer);
   if (fault === null) return answer;
@@ -173,7 +173,7 @@ async function send(answer: Response, response: HttpResponse, headOnly: boolean)
   if (response.destroyed) return await answer.body?.cancel(clientLeft());
   const fields: string[] = [];
   for (const [name, value] of answer.headers) fields.push(name, value);
-  // A `Response` has none unless it was given one: `node:http` knows the usual ones.
+  // By default a `Response` has no reason phrase, and `node:http` writes the usual one.
   if (answer.statusText !== "") response.statusMessage = answer.statusText;
   response.writeHead(answer.status, fields);
   if (answer.body === null || headOnly) {
@@ -183,7 +183,7 @@ async function send(answer: Response, response: HttpResponse, headOnly: boolean)
   }
   const reader = answer.body.getReader();
   let cancelled: Promise<void> | undefined;
-  // It may have nothing to give for long: the client leaves meanwhile.
+  // The client may leave while the body produces nothing.
   const cancel = (): void => {
     cancelled = reader.cancel(clientLeft());
     cancelled.catch(ignore);
@@ -199,7 +199,7 @@ async function send(answer: Response, response: HttpResponse, headOnly: boolean)
   response.end();
 }
 
-/** Fulfils when there is room, or the client is gone. */
+/** Fulfils when the response has room, or the client has left. */
 function room(response: HttpResponse): Promise<void> {
   return new Promise((resolve) => {
     const done = (): void => {

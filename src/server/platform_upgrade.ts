@@ -38,7 +38,9 @@ import {
   UpgradeServerRequest,
 } from "./server_request.ts";
 
-/** Options of upgrades that the platform makes: what it can't do of them is an `UnsupportedError`. */
+/**
+ * Options of upgrades on the platform's own server. An option that the platform can't support is an `UnsupportedError`.
+ */
 export interface PlatformUpgradeOptions<Context = unknown>
   extends ServerOptions<Context>, ReceiveQueueOptions {}
 
@@ -48,15 +50,15 @@ export const PLATFORM_KINDS: OptionKinds<PlatformUpgradeOptions> = {
   maxQueueSize: "size",
 };
 
-/** An answered upgrade. */
+/** The result of an upgrade. */
 export interface UpgradeResult<Context = unknown> {
-  /** The response that the server's handler has to return. */
+  /** The response that the server's handler must return. */
   readonly response: Response;
   /** The channel, connecting; `null` when the upgrade was refused. */
   readonly channel: ServerWebSocketChannel<Message, MessageInput, Context> | null;
 }
 
-/** The options of an upgrade that the platform makes, checked. */
+/** Checked options of an upgrade on the platform's own server. */
 export interface PlatformSettings extends ReturnType<typeof checkAdmission> {
   readonly channel: ChannelOptions & ReceiveQueueOptions;
   readonly handler: ConnectionHandler<never> | undefined;
@@ -65,11 +67,11 @@ export interface PlatformSettings extends ReturnType<typeof checkAdmission> {
 }
 
 /**
- * Checks the options of an upgrade that the platform makes.
+ * Checks the options of an upgrade on the platform's own server.
  *
  * @param options The options, read.
- * @param unsupported Those that this platform can't honour; `false` and `undefined` ask for nothing.
- * @throws {UnsupportedError} When such an option is there.
+ * @param unsupported The options that this platform can't support; `false` and `undefined` are always allowed.
+ * @throws {UnsupportedError} When one of these options is set.
  * @throws {RangeError | TypeError | SyntaxError} When an option is malformed.
  */
 export function checkPlatformOptions<Context>(
@@ -80,13 +82,13 @@ export function checkPlatformOptions<Context>(
   const { closeTimeout, highWaterMark, maxQueueSize, pingInterval } = options;
   for (const name of unsupported) {
     const value = options[name];
-    // Of one it is `false` that asks for something.
+    // `autoPong` is the exception: only `false` changes anything.
     const asksForNothing = name === "autoPong"
       ? value !== false
       : value === false || value === "fail" || value === "drop" ||
         name === "streamLargerThan" && value === Infinity;
     if (value === undefined || asksForNothing) continue;
-    throw new UnsupportedError(name, platform(), "WebSocketServer and acceptUpgrade can do it");
+    throw new UnsupportedError(name, platform(), "WebSocketServer and acceptUpgrade support it");
   }
   const rate = checkRateLimit(options.rateLimit, options.onError);
   if (options.rateLimit?.action === "pause") {
@@ -104,43 +106,46 @@ export function checkPlatformOptions<Context>(
   };
 }
 
-/** A request in the manner of `fetch`, ready to be decided about. */
+/** An upgrade request that the platform passes as a `Request`. */
 export class PlatformUpgrade {
   readonly request: UpgradeServerRequest;
-  /** Gets the connection's events. */
+  /** The observer of the connection's events; `null` until {@linkcode decide}, or if nothing observes it. */
   observer: ConnectionEvents | null = null;
   readonly #raw: Request;
   readonly #head: RequestHead;
-  /** The client no longer waits for the answer. */
+  /** Whether the client left before the decision. */
   #hasLeft = false;
 
   /**
    * Wraps a request; {@linkcode decide} looks at it.
    *
    * @param raw The platform's request.
-   * @param remote Where it came from.
+   * @param remote The address and port that it came from.
    */
   constructor(raw: Request, remote: Pick<Remote, "address" | "port">) {
     const fields = [...raw.headers];
     this.#raw = raw;
     this.#head = {
       method: raw.method,
-      // Deno's has the target's host if it had one, otherwise that of the Host header; Bun's always the header's. Each
-      // is something else where Host is malformed, which is refused.
+      // Deno's URL has the host of the target if that has one, otherwise that of the Host header; Bun's always has the
+      // header's. If Host is malformed, both URLs are wrong, but the request is refused for it.
       target: raw.url,
-      // HTTP/2 has no Upgrade: such a request is refused for the lack of it.
+      // A request of HTTP/2 lacks the Upgrade field, and is refused for that.
       version: "1.1",
       headers: new HeaderMap(fields),
     };
     this.request = new UpgradeServerRequest(raw.url, fields.flat(), {
       ...remote,
       scheme: /^(?:http|ws)s:/i.test(raw.url) ? "wss" : "ws",
-      // Who comes from a loopback address has come to one; a platform tells only the former.
+      // The platform only reports the remote address. A client with a loopback address has connected to one.
       isLocal: isLoopback(remote.address),
     });
   }
 
-  /** Decides, in time; a client that is gone meanwhile is refused, though it can't receive the answer. */
+  /**
+   * Decides about the request within `handshakeTimeout`. A client that leaves in the meantime counts as refused,
+   * without a report.
+   */
   async decide(settings: PlatformSettings, clock: Clock): Promise<Decision> {
     const { headers } = this.#head;
     const url = (): string => this.request.shownUrl;
@@ -173,18 +178,18 @@ export class PlatformUpgrade {
   }
 }
 
-/** How long a platform may take to open an upgrade that was accepted without a `handshakeTimeout`, in milliseconds. */
+/** How long the platform may take to open an accepted upgrade if there is no `handshakeTimeout`, in milliseconds. */
 const MAX_OPENING = 60_000;
 
-/** The platform's socket as a channel with its request; the handler, if any, gets it when it is open. */
+/** Creates the channel of the platform's socket; the handler, if any, gets it once it is open. */
 export function platformChannel<Context>(
   socket: WebSocketLike,
   { request, observer }: Pick<PlatformUpgrade, "request" | "observer">,
   settings: PlatformSettings,
   clock: Clock = systemClock,
 ): ServerWebSocketChannel<Message, MessageInput, Context> {
-  // Deno reports nothing of an upgrade whose response isn't returned, not even that the client has left: what has
-  // counted it would count it without an end.
+  // If the response isn't returned, Deno reports nothing about the upgrade, not even that the client has left. Without
+  // a timeout, the limits would count the connection forever.
   const connectTimeout = settings.handshakeTimeout || MAX_OPENING;
   const options = { ...settings.channel, connectTimeout };
   const { rate } = settings;
@@ -199,7 +204,10 @@ export function platformChannel<Context>(
   return channel;
 }
 
-/** Counts a socket's messages before its channel gets them. It can't be paused: that is taken for closing. */
+/**
+ * Counts a socket's messages before its channel gets them. The socket can't be paused, so `"pause"` counts as
+ * `"close"`.
+ */
 function limitRate(socket: WebSocketLike, rule: RateRule, channelOf: () => WebSocketChannel): void {
   const rate = new MessageRate(rule, systemClock);
   const isWithin = (kind: RateKind, amount: number): boolean => {
@@ -219,14 +227,14 @@ function limitRate(socket: WebSocketLike, rule: RateRule, channelOf: () => WebSo
   };
 }
 
-/** How many bytes a message has. */
+/** Returns the size of a message in bytes; text counts as UTF-8. */
 function sizeOf(data: unknown): number {
   return typeof data === "string"
     ? new TextEncoder().encode(data).length
     : (data as ArrayBuffer).byteLength;
 }
 
-/** What a platform takes; if it refuses, by throwing, it is cleaned up. */
+/** Returns what `take` returns; if it throws, cleans up and rethrows. */
 export function taken<T>(take: () => T, cleanUp: () => void): T {
   try {
     return take();

@@ -4,42 +4,40 @@ import { type ErrorHook, report } from "./error_hook.ts";
 import type { ServerWebSocketChannel } from "./server_request.ts";
 
 /**
- * How much one client may send: a token bucket for each of `messages` and `bytes`, which is full at first and
- * is refilled evenly, by its limit within `per`. So a client that was silent for `per` may send as much as the
- * limit at once, and in the long run no more than the limit within each `per`. At least one of the two must be
- * given; what exceeds either of them counts.
+ * How much a client may send: a token bucket for each of `messages` and `bytes`. A bucket starts full, and is refilled
+ * evenly by its limit within each `per`. So a client that was silent for `per` may send the whole limit at once, and on
+ * average no more than the limit within each `per`. Give `messages`, `bytes` or both; exceeding either counts.
  */
 export interface RateLimitOptions {
-  /** How many messages: from 1. One in fragments counts once, a control frame not at all. Left out: any number. */
+  /** How many messages, at least 1. A fragmented message counts once, control frames don't count. Default: no limit. */
   messages?: number | undefined;
   /**
-   * How many bytes: from 1. They are counted as they are on the wire: before they are inflated, with frame headers
-   * and control frames; `maxMessageSize` limits what a message is inflated to. On the sockets of `Deno.serve` and `Bun.serve` the payloads of messages are counted, inflated. Left out: any
-   * number.
+   * How many bytes, at least 1. They are counted on the wire: before decompression, with frame headers and control
+   * frames. `maxMessageSize` limits decompressed messages. On sockets of `Deno.serve` and `Bun.serve` only the
+   * decompressed payloads of messages count. Default: no limit.
    */
   bytes?: number | undefined;
-  /** The time that the limits are for, in milliseconds: from 1. */
+  /** The period of the limits, in milliseconds, at least 1. */
   per: number;
   /**
-   * What is done with a client that exceeds a limit:
+   * What to do with a client that exceeds a limit:
    *
-   * - `"pause"`: nothing more is read from it until it has kept to the limit again. Nothing is lost: what it
-   *   sends meanwhile waits in its own buffers, and it notices that as backpressure.
-   *   The sockets of `Deno.serve` and `Bun.serve` can't be paused: there it is an `UnsupportedError`.
-   * - `"close"`: the message isn't delivered, and the connection ends with 1008. `closed` has a `LimitError`.
-   * - A function that decides, once for each message (or chunk of bytes) over the limit. It must answer
-   *   `"pause"`, `"close"` or `"allow"`, which lets the message through. If it throws, or answers something else,
-   *   `onError` gets the error, and the connection is closed as with `"close"`.
-   *   On a socket that can't be paused, its `"pause"` counts as `"close"`.
+   * - `"pause"`: stops reading from the client until it is within the limit again. Nothing is lost: the client notices
+   *   backpressure. On the sockets of `Deno.serve` and `Bun.serve`, which can't be paused, it is an `UnsupportedError`.
+   * - `"close"`: drops the message, and closes the connection with 1008. `closed` has a `LimitError`.
+   * - A function that decides, called for each message (or chunk of bytes) over the limit. It must return `"pause"`,
+   *   `"close"` or `"allow"`, which lets the message through. If it throws, or returns something else, `onError` gets
+   *   the error, and the connection is closed as with `"close"`. On a socket that can't be paused, `"pause"` counts as
+   *   `"close"`.
    */
   action: "pause" | "close" | ((excess: RateExcess) => "pause" | "close" | "allow");
 }
 
-/** A client that has sent more than `rateLimit` allows. */
+/** The argument of a function `rateLimit.action`: a client that has exceeded a limit. */
 export interface RateExcess {
-  /** Its channel. */
+  /** The client's channel. */
   readonly channel: ServerWebSocketChannel;
-  /** Which limit it has exceeded. */
+  /** The limit that the client has exceeded. */
   readonly exceeded: "messages" | "bytes";
 }
 
@@ -54,9 +52,9 @@ const RATE_KINDS: OptionKinds<RateLimitOptions> = {
  * Checks the option `rateLimit`.
  *
  * @param given The option.
- * @param onError Who gets the errors of its function.
+ * @param onError The hook that gets the errors of the function `action`.
  * @returns The rule; `undefined` if there is none.
- * @throws {TypeError} When it is no such option, or lacks a part.
+ * @throws {TypeError} When it is malformed or incomplete.
  * @throws {RangeError} When a number is out of its range.
  */
 export function checkRateLimit(
@@ -67,7 +65,7 @@ export function checkRateLimit(
   const { messages, bytes, per, action } = readOptions(given, RATE_KINDS, { within: "rateLimit." });
   if (per === undefined || action === undefined || (messages ?? bytes) === undefined) {
     throw new TypeError(
-      "Cannot use the option rateLimit: it must have per, action, and messages or bytes or both",
+      "Cannot use the option rateLimit: it must have per, action, and at least one of messages and bytes",
     );
   }
   const verdictOn: RateRule["verdictOn"] = typeof action === "function"

@@ -11,11 +11,11 @@ const REFUSAL_KINDS: OptionKinds<RefusalInit> = {
 };
 
 /**
- * Whether a function of the user's lets a client in.
+ * Whether a function of the user's admits a client.
  *
- * @param where The option that it stands in.
- * @param answer What it answered.
- * @throws {TypeError} When that is no boolean, as of a function that forgets to return.
+ * @param where The option of the function.
+ * @param answer The function's answer.
+ * @throws {TypeError} When the answer is no boolean, such as when the function forgets to return.
  */
 export function isAdmitted(where: string, answer: unknown): boolean {
   if (typeof answer === "boolean") return answer;
@@ -24,39 +24,39 @@ export function isAdmitted(where: string, answer: unknown): boolean {
   );
 }
 
-/** Whether `verify` answered with what it found out about the client, which lets it in. */
+/** Whether `verify` answered with a context, which admits the client. */
 export function hasContext(answer: unknown): answer is object {
   return typeof answer === "object" && answer !== null && "context" in answer;
 }
 
 /**
- * What `verify` found out.
+ * Returns the context in the answer of `verify`.
  *
- * @param answer What it answered, which {@linkcode hasContext}.
- * @throws {TypeError} When there is more in it: it can't be a refusal as well.
+ * @param answer The answer, for which {@linkcode hasContext} is `true`.
+ * @throws {TypeError} When the answer has other members: it can't be a refusal as well.
  */
 export function contextIn(answer: object): unknown {
   for (const name in answer) {
     if (name === "context" || isLibrarys(answer, name)) continue;
     if ((answer as Readonly<Record<string, unknown>>)[name] === undefined) continue;
     throw new TypeError(
-      "Cannot use the answer of verify: beside its context there is something else",
+      "Cannot use the answer of verify: { context } must have no other members",
     );
   }
   return (answer as { readonly context: unknown }).context;
 }
 
 /**
- * The refusal that `verify` answered.
+ * Reads the refusal that `verify` answered.
  *
- * @param answer What it answered: neither `true` nor `false`.
+ * @param answer The answer: neither `true` nor `false`.
  * @returns The refusal.
- * @throws {TypeError} When it is no refusal, or one of its members is unknown or can't be sent.
- * @throws {RangeError} When its status can't refuse.
+ * @throws {TypeError} When it is no refusal, or a member is unknown or can't be sent.
+ * @throws {RangeError} When its status is not allowed for a refusal.
  */
 export function refusalOf(answer: unknown): Refusal {
   const isBag = typeof answer === "object" && answer !== null && builtinOf(answer) === null;
-  // Without a status it is more likely a context that was meant.
+  // An object without a status is more likely meant as a context.
   if (!isBag || !("status" in answer)) throw noAnswer(answer);
   const read = readOptions(answer as Partial<RefusalInit>, REFUSAL_KINDS, { within: "verify()." });
   const { status, statusText, headers, body } = read;
@@ -76,7 +76,7 @@ function noAnswer(answer: unknown): TypeError {
   );
 }
 
-/** A refusal in the manner of `fetch`. */
+/** Creates the `Response` of a refusal. */
 export function refusalResponse({ status, statusText, headers, body }: Refusal): Response {
   const fields = headers.filter(([name]) => name !== "Content-Length");
   return new Response(body, {

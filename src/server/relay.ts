@@ -11,29 +11,29 @@ import { PassingOn } from "../web_socket/passing_on.ts";
 import type { Message, WebSocketChannel } from "../web_socket/web_socket_channel.ts";
 
 /**
- * Joins two channels both ways, as a reverse proxy does: each message goes to the other one as it came, text or
- * bytes. A side that takes no more stops the other's reading. Don't read either of them elsewhere.
+ * Connects two channels in both directions, as a reverse proxy does. Each message goes to the other channel unchanged,
+ * as text or bytes. When one side has no room, reading from the other pauses. Don't read either channel elsewhere.
  *
- * When one ends, the other is closed behind what was sent to it, with the same code and reason. Without a code it is
- * closed without one. A connection that was lost, or could not be opened, has none that could be sent: a server's
- * channel then closes with 1014 (bad gateway), any other one with 1011. A code that the other one's transport can't
- * send is left out: connect with `require: ["allCloseCodes"]` where Deno's own `WebSocket` would be used.
+ * When one channel ends, the other one sends what it got and closes with the same code and reason, or without a code if
+ * there was none. If the connection was lost or could not be opened, there is no code to send: a server's channel then
+ * closes with 1014 (bad gateway), any other with 1011. A code that the other transport can't send is left out; connect
+ * with `require: ["allCloseCodes"]` where Deno's own `WebSocket` would be used.
  *
- * A message that a channel with `streamLargerThan` delivers in parts is sent on while it arrives, with backpressure. One
- * that breaks off ends the other channel as any end does. Both channels' transports need the capability
- * `messageStreams` then, and neither sink may be transformed.
+ * With `streamLargerThan`, messages that arrive in parts are forwarded while they arrive, with backpressure. A message
+ * that breaks off ends the other channel like any other end. Both transports then need the capability `messageStreams`,
+ * and neither sink may be transformed.
  *
- * A message that the other one doesn't take closes both with 1011; `closed.error` is why. A channel that was transformed
- * may not take all messages, and none takes any while an `addStream` of yours has its sink. The end of the other channel
+ * A message that the other channel rejects closes both with 1011, and `closed.error` says why. A transformed channel
+ * may reject messages, and any channel rejects them while your `addStream` uses its sink. The end of the other channel
  * ends such an `addStream`, and cancels its source.
  *
- * @param a One channel; it may be connecting still.
- * @param b The other one.
- * @returns A promise that fulfils when both have ended, with how each ended. It never rejects.
- * @throws {DOMException} `InvalidStateError` when one of them has another reader, or both are of one connection:
- * neither is changed then.
- * @throws {TypeError} When one of them is no channel, or delivers messages in parts to a transformed sink.
- * @throws {UnsupportedError} When one of them delivers messages in parts, and the other one can't send them so.
+ * @param a One channel, connecting or open.
+ * @param b The other channel, connecting or open.
+ * @returns A promise that fulfils when both channels have ended, with how each ended. It never rejects.
+ * @throws {DOMException} `InvalidStateError` when a channel has another reader, or both belong to one connection.
+ * Neither is changed then.
+ * @throws {TypeError} When an argument is no channel, or a channel delivers messages in parts to a transformed sink.
+ * @throws {UnsupportedError} When a channel delivers messages in parts, and the other one can't send them in parts.
  *
  * @example
  * ```ts
@@ -55,10 +55,10 @@ export function relay(
   a: WebSocketChannel<Message | IncomingMessage>,
   b: WebSocketChannel<Message | IncomingMessage>,
 ): Promise<readonly [a: CloseInfo, b: CloseInfo]> {
-  // Both before either is read: who has read once can't give that back.
+  // Check both before reading either, because reading can't be undone.
   const parts = [partsOf(a), partsOf(b)];
   if (Channel.connectionOf(a as Channel) === Channel.connectionOf(b as Channel)) {
-    throw invalidState("Cannot relay: both channels are of one connection");
+    throw invalidState("Cannot relay: both channels belong to the same connection");
   }
   Channel.checkParts(a as Channel, b as Channel);
   for (const { stream } of parts) {
@@ -72,7 +72,7 @@ export function relay(
 function forward(from: WebSocketChannel, to: WebSocketChannel): void {
   const passing = new PassingOn<Message>(to.sink, () => closeLike(from, to));
   const subscription = from.stream.listen((message) => {
-    // Closed by this side meanwhile, its sink would throw.
+    // The sink of a closed channel would throw.
     if (to.state === "closing" || to.state === "closed") return passing.drop(message);
     try {
       passing.add(message);
@@ -83,10 +83,10 @@ function forward(from: WebSocketChannel, to: WebSocketChannel): void {
     }
     if (to.sink.hasRoom) return;
     subscription.pause();
-    // It fulfils when the channel has ended as well.
+    // `ready` also fulfils when the channel has ended.
     to.sink.ready.then(() => subscription.resume());
   }, { onError: ignore, onDone: () => passing.end() });
-  // What is left has nowhere to go.
+  // Lets the remaining messages be read and dropped.
   to.closing.then(() => subscription.resume());
 }
 

@@ -26,38 +26,38 @@ import type { UpgradeSocket } from "./upgrade_socket.ts";
 import type { ServerSettings } from "./server_options.ts";
 import { type ServerWebSocketChannel, UpgradeServerRequest } from "./server_request.ts";
 
-/** What a {@linkcode ServerChannel} is made of. */
+/** An upgrade request and its connection, from which a {@linkcode ServerChannel} is created. */
 export interface Upgrade {
   readonly head: RequestHead;
   readonly request: UpgradeServerRequest;
   readonly socket: UpgradeSocket;
-  /** What came behind the request. */
+  /** What the client sent after the request. */
   readonly early: Uint8Array;
-  /** How it is answered. */
+  /** How to answer the request. */
   readonly answering: Answering;
 }
 
-/** What may be known of an upgrade before. */
+/** Further settings of one upgrade. */
 export interface UpgradeExtra {
-  /** Gives up while connecting when it aborts. */
+  /** Aborts the upgrade while it is connecting. */
   readonly signal?: AbortSignal | undefined;
-  /** What becomes of it, if that is clear before the request is looked at. */
+  /** A refusal that is already certain before the request is checked. */
   readonly refused?: Refused | undefined;
-  /** Called once when the channel is open, before anything is read. */
+  /** Called once when the channel is open, before it reads anything. */
   readonly onOpen?: ((channel: ServerChannel) => void) | undefined;
   /** Called once when the channel has ended. */
   readonly onClosed?: ((channel: WebSocketChannel) => void) | undefined;
-  /** Whether `ServerChannel.taken` will be called. */
+  /** Whether the channel waits in a queue until `ServerChannel.taken` is called. */
   readonly isQueued?: boolean | undefined;
 }
 
 /**
- * How long the end of a channel that the program hasn't taken from the server is put off when messages
- * came before it, in milliseconds: so long they can still be answered.
+ * How long to delay the end of a channel that the program hasn't taken from the server, if it has received messages, in
+ * milliseconds. Within this time the messages can still be answered.
  */
 const MAX_UNTAKEN = 10_000;
 
-/** What a channel of a server can do. */
+/** The capabilities of a server's channel. */
 const CAPABILITIES: Capabilities = Object.freeze({
   ...NO_CAPABILITIES,
   ping: true,
@@ -69,16 +69,16 @@ const CAPABILITIES: Capabilities = Object.freeze({
   messageStreams: true,
 });
 
-/** The same for all; the URL is that of the request. */
+/** The identity that all channels of a server share; each has the URL of its request. */
 const IDENTITY: ChannelIdentity = {
   transport: "server",
   capabilities: CAPABILITIES,
   url: () => "",
-  // A server that passes on what another one sends is a gateway.
+  // A server that forwards to another one is a gateway.
   closeCodeOf: (error) => error instanceof ConnectError ? badGateway : undefined,
 };
 
-/** The server's end of a connection: on our own protocol, or over the platform's socket. */
+/** The channel of a server's end of a connection, over our own protocol or the platform's socket. */
 export class ServerChannel<In = Message, Out = MessageInput, Context = unknown>
   extends Channel<In, Out>
   implements ServerWebSocketChannel<In, Out, Context> {
@@ -91,11 +91,11 @@ export class ServerChannel<In = Message, Out = MessageInput, Context = unknown>
   declare cast: ServerWebSocketChannel<In, Out, Context>["cast"];
 
   /**
-   * Makes the channel of a connection.
+   * Creates the channel of a connection.
    *
-   * @param core Does the work.
-   * @param request The request that asked for it.
-   * @param derived The stream and the sink of a transformed channel.
+   * @param core The core of the channel.
+   * @param request The upgrade request.
+   * @param derived The stream and the sink, if the channel is transformed.
    */
   constructor(
     core: ChannelCore,
@@ -135,13 +135,13 @@ export class ServerChannel<In = Message, Out = MessageInput, Context = unknown>
   }
 
   /**
-   * Makes a channel that is connecting, and answers the request: at once, or when `verify` has
-   * answered.
+   * Creates a channel that is connecting, and answers the request: synchronously if possible, otherwise when the user's
+   * functions have answered.
    *
    * @param upgrade The request and its connection.
    * @param settings The server's options.
-   * @param clock Where times come from.
-   * @param extra What is known before.
+   * @param clock The clock for all timeouts.
+   * @param extra Further settings of this upgrade.
    */
   static accept(
     upgrade: Upgrade,
@@ -179,22 +179,22 @@ export class ServerChannel<In = Message, Out = MessageInput, Context = unknown>
     return channel;
   }
 
-  /** Set while the user does not have the channel yet. */
+  /** Set until the user has the channel. */
   #untaken: Untaken | null = null;
 
-  /** The server hands the channel to its user, who can read it from now on. */
+  /** Called when the server passes the channel to its user, who can read it from then on. */
   static taken(channel: ServerChannel): void {
     channel.#untaken?.end();
     channel.#untaken = null;
   }
 
-  /** The channel has ended. */
+  /** Called when the channel has ended. */
   static forget(channel: ServerChannel): void {
     channel.#untaken?.forget();
     channel.#untaken = null;
   }
 
-  /** Closes; the client has so long to answer, whatever `closeTimeout` says. */
+  /** Closes the channel. The client has `timeout` milliseconds to answer, instead of `closeTimeout`. */
   static drain(channel: ServerChannel, content: CloseArguments, timeout: number): void {
     const core = Channel.coreOf(channel);
     if (core !== null) core.closeTimeout = timeout;
@@ -202,13 +202,13 @@ export class ServerChannel<In = Message, Out = MessageInput, Context = unknown>
   }
 }
 
-/** What a Close frame is to hold. */
+/** The contents of a Close frame. */
 export interface CloseArguments {
   readonly code: number;
   readonly reason: string | undefined;
 }
 
-/** A channel that the user does not have yet reports its end later: see `MAX_UNTAKEN`. */
+/** Delays the reported end of a channel until the user has it, at most for `MAX_UNTAKEN`. */
 class Untaken {
   readonly #core: ChannelCore;
   #conclude: (() => void) | null = null;
@@ -229,14 +229,14 @@ class Untaken {
     this.#deadline = new Deadline(core.clock, { ms: MAX_UNTAKEN, onTime: () => this.end() });
   }
 
-  /** It has ended. */
+  /** Stops the delay, because the channel has ended. */
   forget(): void {
     this.#core.onEarlyEnding = null;
     this.#conclude = null;
     this.#deadline?.clear();
   }
 
-  /** The user has the channel, or the deadline has passed. */
+  /** Ends the delay: the user has the channel, or the time is up. */
   end(): void {
     const conclude = this.#conclude;
     this.forget();
@@ -244,7 +244,7 @@ class Untaken {
   }
 }
 
-/** Speaks as the server on a connection that was accepted: the channel is open. */
+/** Starts the protocol, as the server, on an accepted connection, and opens the channel. */
 function speakOver(
   core: ChannelCore,
   wire: Wire,
@@ -260,7 +260,7 @@ function speakOver(
   });
 }
 
-/** An upgrade that can't be accepted at once. */
+/** An upgrade that can't be accepted synchronously. */
 class Accepting implements Opener {
   readonly #channel: ServerChannel;
   readonly #core: ChannelCore;
@@ -292,11 +292,11 @@ class Accepting implements Opener {
     core.opener = this;
   }
 
-  /** Obeys a decision, now or later; `null`: the signal has aborted before there was one. */
+  /** Applies a decision, now or later; `null` if the signal aborted before there was one. */
   decide(decision: Decision | Promise<Decision> | null): void {
     const { refused, signal } = this.#extra;
     if (refused !== undefined) return this.#refuse(refused);
-    // Where it is refused in this very call, nothing has to be bounded.
+    // A synchronous decision needs no timeout.
     const isNow = decision !== null && !("then" in decision) && !signal?.aborted;
     if (isNow && this.#pending?.isFree) return this.#apply(decision);
     this.#pending?.wait();
@@ -306,7 +306,7 @@ class Accepting implements Opener {
     else if (decision !== null && "then" in decision) this.#obeyLater(decision);
   }
 
-  /** Obeys a decision that takes its time; a user whose functions take too long hears of it. */
+  /** Applies a pending decision; if it takes too long, `onError` gets an error. */
   #obeyLater(decision: Promise<Decision>): void {
     const { onError, handshakeTimeout } = this.#settings;
     let isDecided = false;
@@ -319,7 +319,7 @@ class Accepting implements Opener {
     });
   }
 
-  /** Whether `handshakeTimeout` was exceeded: the user's signal may have a TimeoutError of its own. */
+  /** Whether `handshakeTimeout` was exceeded; a `TimeoutError` may also be the reason of the user's signal. */
   #isLate(error: unknown): boolean {
     return nameOf(error) === "TimeoutError" && !this.#extra.signal?.aborted;
   }
@@ -341,11 +341,11 @@ class Accepting implements Opener {
 
   #apply(decision: Decision): void {
     const { acceptance } = decision;
-    // The client may be gone, or this end may have given up, while `verify` thought about it.
+    // While `verify` was running, the client may have left, or this end may have given up.
     if (this.#core.state !== "connecting") return;
     if (acceptance === null) return this.#refuse(decision);
     const pending = this.#pending;
-    // Without a connection it fails as soon as that is reported.
+    // The connection has ended; the attempt fails when that is reported.
     if (pending === null || pending.isOver) return;
     if (pending.isBehind) return pending.whenFree(() => this.#apply(decision));
     this.#pending = null;
@@ -360,7 +360,7 @@ class Accepting implements Opener {
     this.#core.failToOpen(new ConnectError(message, { cause, phase: "handshake" }));
   }
 
-  /** The attempt was given up: closed by the user, aborted, or too slow. */
+  /** Gives up the attempt: the user closed or aborted it, or it took too long. */
   destroy(): void {
     const pending = this.#pending;
     this.#pending = null;
@@ -376,7 +376,7 @@ class Accepting implements Opener {
   unref(): void {}
 }
 
-/** The error of a channel whose request was refused. */
+/** Creates the error of a channel whose request was refused. */
 export function refusedError(refusal: Refusal, cause?: unknown): ConnectError {
   const { status, statusText, body } = refusal;
   const detail = body.trim() === statusText ? "" : `: ${body.trim().slice(0, 200)}`;

@@ -25,98 +25,102 @@ import { unreadReport } from "./unread.ts";
 
 export type { OriginPolicy } from "../handshake/server_handshake.ts";
 
-/** What `new Headers` takes: a list of pairs, an object, or `Headers`. */
-// `HeadersInit` by way of the class: Node's own types have no name for it.
+/** Header fields as `new Headers` takes them: a list of pairs, an object, or `Headers`. */
+// Derived from the class, because Node's own types don't have the name `HeadersInit`.
 export type HeaderFields = NonNullable<ConstructorParameters<typeof Headers>[0]>;
 
-/** How to refuse an upgrade. */
+/** The response that refuses an upgrade. */
 export interface RefusalInit {
-  /** The HTTP status code, 300–599 but 304. */
+  /** The HTTP status code: 300–599, except 304. */
   status: number;
-  /** The reason phrase; left out: the usual one of the status. */
+  /** The reason phrase. Default: the usual one of the status. */
   statusText?: string | undefined;
   /** Header fields, such as `Location`, `WWW-Authenticate` or `Retry-After`. */
   headers?: HeaderFields | undefined;
-  /** The body, plain text unless `headers` say otherwise; left out: the reason phrase. */
+  /** The body, plain text unless `headers` say otherwise. Default: the reason phrase. */
   body?: string | undefined;
 }
 
 /**
- * What {@linkcode ServerOptions.verify} answers: `true` lets the client in, and so does `{ context }`, which becomes
- * the channel's `context`; `false` is a 403.
+ * The answer of {@linkcode ServerOptions.verify}. `true` and `{ context }` admit the client; the context becomes the
+ * channel's `context`. `false` refuses it with 403, a {@linkcode RefusalInit} in its own way.
  */
 export type VerifyResult<Context = unknown> = boolean | { readonly context: Context } | RefusalInit;
 
 /**
- * Which clients to let in, and what to agree on with them.
+ * Options that decide which clients to admit, and what to agree on with them.
  *
- * Each function may answer with a promise, which is awaited. When one throws, rejects, or answers with something that the
- * option can't be (such as `undefined`, because it forgets to return), the client gets 500, and `onError` the error. They are called in the order `hosts`, `origin`, `verify`, `protocols`, `headers`,
- * `compression`, each only if the one before let the client in; the client may have left meanwhile, which
- * `request.signal` reports.
+ * Each function may return a promise. When a function throws, rejects, or returns something that is not valid for the
+ * option (such as `undefined`, because it forgets to return), the client gets 500 and `onError` gets the error. They
+ * are called in the order `hosts`, `origin`, `verify`, `protocols`, `headers`, `compression`, each only if the previous
+ * ones admit the client. If the client leaves in the meantime, `request.signal` aborts.
  */
 export interface AdmissionOptions<Context = unknown> {
   /**
-   * The subprotocols that are spoken here, the favourite first; or a function that chooses one of
-   * those the request offers, or `null` for none. Left out: none is chosen.
+   * The supported subprotocols, the preferred one first; or a function that chooses one of those that the request
+   * offers, or `null` for none. Default: none is chosen.
    */
   protocols?:
     | readonly string[]
     | ((request: ServerRequest) => string | null | Promise<string | null>)
     | undefined;
   /**
-   * Which web pages may connect: those of the `"same-host"`, of a list of origins
-   * (`"https://example.com"`, also `"file://"`, `"app://bundle"` or `"null"`), those for which a function answers `true`,
-   * or `false` for all. A client that isn't a browser sends no Origin, and is let in: this guards users against foreign
-   * pages, it doesn't authenticate anybody. Default `"same-host"`. RFC 6455 §10.2.
+   * Which web pages may connect: those of the `"same-host"`, of a list of origins (`"https://example.com"`, also
+   * `"file://"`, `"app://bundle"` or `"null"`), those for which a function returns `true`, or all with `false`. A
+   * client that isn't a browser sends no Origin, and is admitted: this option protects users against foreign pages, it
+   * authenticates no client. Default `"same-host"`. RFC 6455 §10.2.
    *
    * Behind a proxy that changes the Host header, list the origins.
    */
   origin?: OriginPolicy | undefined;
   /**
-   * Which hosts a request may name, in its Host header or as a whole URL: a list (`"example.com"`, or with a port
-   * `"localhost:8080"`), those for which a function answers `true`, or `false` for all. Others are refused with 403.
+   * Which hosts a request may name, in its Host header or in a complete URL: those of a list (`"example.com"`, or with
+   * a port `"localhost:8080"`), those for which a function returns `true`, or all with `false`. The server refuses
+   * other hosts with 403.
    *
-   * Left out: all, but for pages (requests with an Origin) that came in by a loopback address: these may name localhost,
-   * a name below it, or a loopback address only. It guards local servers against DNS rebinding: a foreign page whose own
-   * name was made to lead to `127.0.0.1` has the same host as the request. An address that isn't known, such as of a Unix
-   * socket, counts as a loopback one.
+   * Default: every host. Only pages (requests with an Origin) that connect to a loopback address must name localhost, a
+   * name below it, or a loopback address. This protects local servers against DNS rebinding, where a foreign page
+   * points its own name to `127.0.0.1` and so has the same host as the request. An address that isn't known, such as of
+   * a Unix socket, counts as a loopback address.
    *
    * **Behind a proxy on the same machine that keeps the Host header, list your public names here.**
    */
   hosts?: HostPolicy | undefined;
   /**
-   * Looks at a request that is correct and of an allowed host and origin, and decides. With `{ context }` it also tells
-   * who the client is: see `ServerWebSocketChannel.context`. Compare secrets in constant time.
+   * Decides about a well-formed request of an allowed host and origin. With `{ context }` it also identifies the
+   * client: see `ServerWebSocketChannel.context`. Compare secrets in constant time.
    */
   verify?:
     | ((request: ServerRequest) => VerifyResult<Context> | Promise<VerifyResult<Context>>)
     | undefined;
-  /** Further header fields of the answer, such as `Set-Cookie`. The handshake's own can't be set. */
+  /**
+   * Additional header fields of the answer, such as `Set-Cookie`, or a function that returns them. It can't set the
+   * handshake's own fields.
+   */
   headers?:
     | HeaderFields
     | ((request: ServerRequest) => HeaderFields | Promise<HeaderFields>)
     | undefined;
   /**
-   * Gets each error that a function of these options throws or rejects with, and where; also one for a channel that nothing
-   * reads although it has received more than `highWaterMark`. Left out: it is printed with `console.error`.
+   * Called with each error that a function of these options throws or rejects with, and where it came from. Also called
+   * for a channel that nothing reads although it has received more than `highWaterMark`. Default: errors are printed
+   * with `console.error`.
    */
   onError?: ErrorHook | undefined;
-  /** Gets each upgrade that is refused: its request, the status that the client gets, and why. */
+  /** Called with each refused upgrade: its request, the status that the client gets, and the reason. */
   onRefused?: RefusedHook | undefined;
-  /** How many clients may be connected, and how fast; shared by all that get the same {@linkcode ConnectionLimits}. */
+  /** Connection limits; all servers with the same {@linkcode ConnectionLimits} share them. Default: no limits. */
   limits?: ConnectionLimits | undefined;
   /**
-   * How long the opening handshake may take, in milliseconds: `verify` included, and in
-   * `WebSocketServer` the reading of the request as well. When these functions take longer, the client gets 503, and
-   * `onError` a `TimeoutError`. It also limits how long `hosts` may decide about a plain
-   * request, and how long an upgrade waits for the answers to earlier requests of its connection. Default 10,000; 0: no
-   * limit.
+   * How long the opening handshake may take, in milliseconds. It includes `verify`, and in `WebSocketServer` also the
+   * reading of the request. If the functions of the options take longer, the client gets 503 and `onError` gets a
+   * `TimeoutError`. It also limits how long `hosts` may decide about a plain request, and how long an upgrade waits for
+   * the answers to earlier requests of its connection. Default 10,000; 0: no limit.
    */
   handshakeTimeout?: number | undefined;
 }
 
-/** The compression to agree to: the same for every client, or what a function answers for a request. */
+/** The compression to agree on: the same for every client, or a function that decides for each request. */
 export type CompressionPolicy =
   | boolean
   | CompressionOptions
@@ -127,24 +131,24 @@ export type CompressionPolicy =
 /** Options of every server-side channel. Times are in milliseconds, sizes in bytes. */
 export interface ServerOptions<Context = unknown>
   extends Omit<ProtocolOptions, "compression" | "onPing" | "onPong">, AdmissionOptions<Context> {
-  /** Serves each connection: see {@linkcode ConnectionHandler}. */
+  /** Called with each open channel: see {@linkcode ConnectionHandler}. */
   handler?: ConnectionHandler<Context> | undefined;
   /** Called with the payload of each Ping, 0–125 bytes, and the channel. See {@linkcode ControlFrameOptions}. */
   onPing?: ((payload: Uint8Array, channel: ServerWebSocketChannel) => void) | undefined;
   /** Called with the payload of each Pong, 0–125 bytes, and the channel. See {@linkcode ControlFrameOptions}. */
   onPong?: ((payload: Uint8Array, channel: ServerWebSocketChannel) => void) | undefined;
   /**
-   * Whether, and how, to compress messages (RFC 7692), or a function that decides it for each request. It is
-   * used only with clients that offer compression. The function is called last, when everything else has let the
-   * client in; it must answer `true`, `false` or the options. Default `false`.
+   * Whether and how to compress messages (RFC 7692), or a function that decides for each request. It applies only to
+   * clients that offer compression. The function is called last, after all other options have admitted the client. It
+   * must return `true`, `false` or the compression's options. Default `false`.
    */
   compression?: CompressionPolicy | undefined;
   /**
-   * How often to ping the client, in milliseconds; 0: never. When no sign of life comes within
-   * `pingTimeout` the channel ends at once. `latency` tells the round trip. Default 30,000.
+   * How often to ping the client, in milliseconds; 0: never. If nothing arrives from the client within `pingTimeout`,
+   * the channel ends at once. `latency` reports the round-trip time. Default 30,000.
    */
   pingInterval?: number | undefined;
-  /** How much each client may send within a time. Left out: any amount. See {@linkcode RateLimitOptions}. */
+  /** How much each client may send within a period. Default: no limit. See {@linkcode RateLimitOptions}. */
   rateLimit?: RateLimitOptions | undefined;
 }
 
@@ -170,31 +174,31 @@ export const SERVER_KINDS: OptionKinds<ServerOptions> = {
   handshakeTimeout: "time",
 };
 
-/** A {@linkcode CompressionPolicy}, checked: `null` agrees to none. */
+/** A checked {@linkcode CompressionPolicy}; `null` agrees on no compression. */
 export type CompressionRule =
   | CompressionOptions
   | Extract<CompressionPolicy, (request: ServerRequest) => unknown>
   | null;
 
-/** Options, checked and made ready once, however many connections come. */
+/** A server's options, checked and prepared once for all connections. */
 export interface ServerSettings {
-  /** What the channels are made with. */
+  /** The options of each channel. */
   readonly channel: ProtocolOptions;
   readonly admission: AdmissionOptions;
   readonly hosts: HostRule;
   readonly onError: ErrorHook | undefined;
   readonly onRefused: RefusedHook | undefined;
   readonly limits: ConnectionCounter | undefined;
-  /** Reports a channel that nothing reads. */
+  /** Called for each channel whose received messages nothing reads. */
   readonly onUnread: (core: ChannelCore) => void;
   readonly handler: ConnectionHandler<never> | undefined;
-  /** The header fields of every answer, unless a function gives them. */
+  /** The header fields of every answer, unless a function returns them. */
   readonly fields: readonly Field[];
-  /** The compression to negotiate with, limited to what the platform can do, or the user's function. */
+  /** The compression to negotiate, limited to what the platform supports, or the user's function. */
   readonly compression: CompressionRule;
   readonly handshakeTimeout: number;
   readonly rate: RateRule | undefined;
-  /** Where what passes is counted. */
+  /** The counters of received and sent messages. */
   readonly traffic?: Traffic;
 }
 
@@ -224,7 +228,7 @@ export function checkServerOptions<Context>(options: ServerOptions<Context> = {}
     ownBuffers: options.ownBuffers,
     pingInterval,
     pingTimeout: options.pingTimeout,
-    // Their channel is the `ServerChannel` of the connection.
+    // The channel that these get is the connection's `ServerChannel`.
     onPing: options.onPing as ProtocolOptions["onPing"],
     onPong: options.onPong as ProtocolOptions["onPong"],
     autoPong: options.autoPong,
@@ -239,9 +243,9 @@ export function checkServerOptions<Context>(options: ServerOptions<Context> = {}
 }
 
 /**
- * The compression to negotiate with, limited to what the platform can do.
+ * Returns the compression to negotiate, limited to what the platform supports.
  *
- * @param given The option `compression`, or what its function answered.
+ * @param given The option `compression`, or the answer of its function.
  * @returns The settings; `null`: none.
  * @throws {TypeError} When it is no such option, or a setting is unknown or of the wrong type.
  * @throws {RangeError} When a number is out of its range.
@@ -253,7 +257,7 @@ export function negotiable(given: unknown): CompressionOptions | null {
   return negotiableCompression(compression === true ? {} : compression, "server");
 }
 
-/** Checks what decides about requests. */
+/** Checks the options that decide about requests. */
 export function checkAdmission<Context>(
   options: AdmissionOptions<Context>,
 ): Omit<ServerSettings, "channel" | "compression" | "handler" | "rate"> {
@@ -282,7 +286,9 @@ function checkedProtocols(protocols: readonly string[]): readonly string[] {
   );
 }
 
-/** A list is compared with what browsers send, so that an address with a path would never match. */
+/**
+ * Checks the option `origin`, and normalizes a list to what browsers send. An address with a path would never match.
+ */
 function checkOrigin(policy: OriginPolicy): OriginPolicy {
   if (policy === false || policy === "same-host" || typeof policy === "function") return policy;
   if (typeof policy !== "object") {
@@ -304,22 +310,22 @@ function checkOrigin(policy: OriginPolicy): OriginPolicy {
   });
 }
 
-/** A web page's, an app's with a scheme of its own, that of files, or that of who has none. */
+/** Whether a text is an origin: of a web page, of an app's own scheme, of files, or an opaque one. */
 function isOrigin(text: string): boolean {
   if (text === "null" || /^file:\/\/$/i.test(text)) return true;
   return /^[a-z][a-z0-9+.-]*:\/\/[^\s/?#@\\]+$/i.test(text) && URL.canParse(text);
 }
 
-/** As a browser sends it: without the port that goes without saying, and with a name in ASCII. */
+/** Writes an origin as a browser sends it: without the default port, and with an ASCII name. */
 function spelled(origin: string): string {
   if (!/^https?:/i.test(origin)) return origin;
   return new URL(origin).origin;
 }
 
 /**
- * Reads and checks the option `headers`, or what it has returned.
+ * Reads and checks the option `headers`, or the answer of its function.
  *
- * @throws {TypeError} When they are no header fields, one can't be sent, or it is the handshake's own.
+ * @throws {TypeError} When they are no header fields, or one can't be sent or belongs to the handshake.
  */
 export function fieldsOf(headers: HeaderFields | undefined): Field[] {
   return headers === undefined ? [] : readHeaders(headers);

@@ -9,74 +9,74 @@ import type { Message, WebSocketChannel } from "../web_socket/web_socket_channel
 import type { MessageInput } from "../web_socket/web_socket_sink.ts";
 import { shownUrl } from "../web_socket/shown_url.ts";
 
-/** The request that asked for a channel. */
+/** The upgrade request of a channel. */
 export interface ServerRequest {
   /**
-   * What was asked for: `ws:` or `wss:` (in `onError` also `http:` or `https:`), the host, path and query. The client chose
-   * every part: it says nothing about where the server really is. Host and path are `invalid` and `/` in a request that is
-   * refused because it has none that make sense.
+   * The requested URL: `ws:` or `wss:` (in `onError` also `http:` or `https:`), host, path and query. The client chose
+   * every part; it doesn't say where the server really is. The host is `invalid` and the path is `/` in a refused
+   * request without valid ones.
    */
   readonly url: URL;
   /** The header fields. */
   readonly headers: Headers;
   /**
-   * The cookies that the client sent, by name: values as they were sent, not decoded. Of several with one name the
-   * first counts, which is the one of the most specific path. RFC 6265 §4.2, §5.4.
+   * The cookies that the client sent, by name. Their values are not decoded. If several have the same name, the first
+   * counts, which has the most specific path. RFC 6265 §4.2, §5.4.
    */
   readonly cookies: ReadonlyMap<string, string>;
-  /** The subprotocols that the client offers, its favourite first. */
+  /** The subprotocols that the client offers, its preferred one first. */
   readonly protocols: readonly string[];
-  /** The Origin header, which browsers send; `null` when there was none. */
+  /** The Origin header, which browsers send; `null` if there is none. */
   readonly origin: string | null;
-  /** The IP address that the connection comes from: a proxy's, where there is one. */
+  /** The remote IP address of the connection: the proxy's, if there is one. `null` if it isn't known. */
   readonly remoteAddress: string | null;
-  /** The port that the connection comes from. */
+  /** The remote port of the connection; `null` if it isn't known. */
   readonly remotePort: number | null;
-  /** Aborts when the client is gone, or the server gives up, before the upgrade was decided about. */
+  /** Aborts when the client leaves, or the server gives up, before the upgrade is decided. */
   readonly signal: AbortSignal;
 }
 
-/** A server's end of a connection: a channel, and the request that asked for it. */
+/** The server's end of a connection: a channel, and its upgrade request. */
 export interface ServerWebSocketChannel<In = Message, Out = MessageInput, Context = unknown>
   extends WebSocketChannel<In, Out> {
-  /** The request that the client connected with. */
+  /** The upgrade request. */
   readonly request: ServerRequest;
-  /** What `verify` found out about the client: its `{ context }`. `undefined` if it gave none, and until it has answered. */
+  /** The `context` that `verify` returned for the client; `undefined` if it returned none or hasn't answered yet. */
   readonly context: Context;
-  /** See {@linkcode StreamChannel.transform}. */
+  /** Transforms the channel: see {@linkcode StreamChannel.transform}. */
   transform<NewIn, NewOut>(
     transformer: ChannelTransformer<In, Out, NewIn, NewOut>,
   ): ServerWebSocketChannel<NewIn, NewOut, Context>;
-  /** See {@linkcode StreamChannel.transformStream}. */
+  /** Transforms the stream: see {@linkcode StreamChannel.transformStream}. */
   transformStream<NewIn>(
     transform: MessageTransform<In, NewIn>,
   ): ServerWebSocketChannel<NewIn, Out, Context>;
-  /** See {@linkcode StreamChannel.transformSink}. */
+  /** Transforms the sink: see {@linkcode StreamChannel.transformSink}. */
   transformSink<NewOut>(
     transform: MessageTransform<NewOut, Out>,
   ): ServerWebSocketChannel<In, NewOut, Context>;
-  /** See {@linkcode StreamChannel.changeStream}. */
+  /** Replaces the stream: see {@linkcode StreamChannel.changeStream}. */
   changeStream<NewIn>(
     change: (stream: ChannelStream<In>) => ChannelStream<NewIn> | ReadableStream<NewIn>,
   ): ServerWebSocketChannel<NewIn, Out, Context>;
-  /** See {@linkcode StreamChannel.changeSink}. */
+  /** Replaces the sink: see {@linkcode StreamChannel.changeSink}. */
   changeSink<NewOut>(
     change: (sink: ChannelSink<Out>) => ChannelSink<NewOut> | WritableStream<NewOut>,
   ): ServerWebSocketChannel<In, NewOut, Context>;
-  /** See {@linkcode StreamChannel.cast}. */
+  /** Changes the message types only: see {@linkcode StreamChannel.cast}. */
   cast<NewIn, NewOut = NewIn>(): ServerWebSocketChannel<NewIn, NewOut, Context>;
 }
 
-/** Where a request came from. */
+/** The addresses of a request's connection. */
 export interface Remote {
   readonly scheme: "ws" | "wss" | "http" | "https";
   readonly address: string | null;
   readonly port: number | null;
-  /** Whether it came in by a loopback address, or by one that isn't known. */
+  /** Whether the client connected to a loopback address, or to one that isn't known. */
   readonly isLocal: boolean;
 }
 
-/** What is used of a socket: of `node:net`, `node:tls`, or any other duplex stream. */
+/** The part of a socket that this module uses: of `node:net`, `node:tls`, or any other duplex stream. */
 type AddressedSocket =
   & object
   & Partial<{
@@ -87,7 +87,7 @@ type AddressedSocket =
     _peername: object | undefined;
   }>;
 
-/** Where a request came from, by its socket, which is asked for its own address only when that is needed. */
+/** The addresses of a request's socket. Its local address is read only when needed. */
 export class SocketRemote implements Remote {
   readonly scheme: Remote["scheme"];
   readonly address: string | null;
@@ -95,13 +95,13 @@ export class SocketRemote implements Remote {
   readonly #socket: AddressedSocket;
 
   /**
-   * Asks the socket.
+   * Reads the remote address of a socket.
    *
-   * @param socket Of `node:net`, `node:tls`, or any other duplex stream.
-   * @param scheme What the request is for, where the socket isn't encrypted.
+   * @param socket A socket of `node:net` or `node:tls`, or any other duplex stream.
+   * @param scheme The scheme if the socket isn't encrypted.
    */
   constructor(socket: AddressedSocket, scheme: "ws" | "http" | "https") {
-    // Node keeps what it answers in an object of its own, as long as the socket lives: this package keeps it, too.
+    // Node caches the addresses in an object for the socket's lifetime; sharing that object saves memory.
     const { encrypted, _peername: kept } = socket;
     const { remoteAddress, remotePort = null } = socket;
     if (kept === undefined) socket._peername = undefined;
@@ -118,13 +118,13 @@ export class SocketRemote implements Remote {
 
 let latestAddress = "";
 
-/** The same address as one text: behind a proxy, all connections come from one. */
+/** Returns one shared string for equal addresses: behind a proxy, all connections have the same address. */
 function sameText(address: string): string {
   if (address !== latestAddress) latestAddress = address;
   return latestAddress;
 }
 
-// Made once: each literal in a function is an object a call.
+// Created once: a literal in a function would allocate an object for each call.
 const LOOPBACK = /^(?:::ffff:)?127\.|^::1$/i;
 const ORIGIN = /^origin$/im;
 
@@ -132,21 +132,21 @@ const ORIGIN = /^origin$/im;
  * Whether an address is a loopback one.
  *
  * @param address The IP address; `null` if it isn't known.
- * @returns Whether it is one; an unknown one counts as such.
+ * @returns Whether it is one; an unknown address counts as one.
  */
 export function isLoopback(address: string | null): boolean {
   return address === null || LOOPBACK.test(address);
 }
 
-/** A request in the form it takes the least memory in: it lives as long as its channel. */
+/** An upgrade request, stored compactly, because it lives as long as its channel. */
 export class UpgradeServerRequest implements ServerRequest {
   readonly #target: string;
-  /** Names and values alternately, each on a line: one text is a third of the size of many. */
+  /** Names and values alternately, each on a line: one string takes a third of the memory of many. */
   readonly #raw: string;
   readonly #scheme: Remote["scheme"];
   readonly remoteAddress: string | null;
   readonly remotePort: number | null;
-  /** Whether a page sent it, and it came in by a loopback address, or by one that isn't known. */
+  /** Whether a page sent the request, to a loopback address or one that isn't known. */
   readonly isLocalPages: boolean;
   #abort: AbortController | undefined;
   #gone = false;
@@ -154,11 +154,11 @@ export class UpgradeServerRequest implements ServerRequest {
   #protocol: string | null = null;
 
   /**
-   * Makes a request.
+   * Creates a request.
    *
-   * @param target The request's target.
-   * @param raw Header names and values alternately.
-   * @param remote Where it came from.
+   * @param target The request target.
+   * @param raw The header names and values, alternately.
+   * @param remote The addresses of its connection.
    */
   constructor(target: string, raw: readonly string[], remote: Remote) {
     this.#target = target;
@@ -166,20 +166,20 @@ export class UpgradeServerRequest implements ServerRequest {
     this.#scheme = remote.scheme;
     this.remoteAddress = remote.address;
     this.remotePort = remote.port;
-    // Most have no Origin: then the address isn't needed.
+    // Most requests have no Origin, and need no address.
     this.isLocalPages = ORIGIN.test(this.#raw) && remote.isLocal;
   }
 
   get url(): URL {
     const target = splitTarget(this.#target);
     const host = target?.host ?? this.#fields().get("host");
-    // Behind the host, not resolved against it: `//other` is a path.
+    // Appended to the host, not resolved against it: `//other` is a path.
     return new URL(
       `${this.#scheme}://${isHost(host) ? host : "invalid"}${target?.path ?? "/"}`,
     );
   }
 
-  /** The URL without what may be a secret. */
+  /** The URL without parts that may be secret. */
   get shownUrl(): string {
     return shownUrl(this.url);
   }
@@ -203,7 +203,7 @@ export class UpgradeServerRequest implements ServerRequest {
   }
 
   get origin(): string | null {
-    // Asked of each request; most have none, and needn't be taken apart.
+    // Read for each request; most have no Origin, and need no parsing.
     if (!ORIGIN.test(this.#raw)) return null;
     return this.#fields().get("origin");
   }
@@ -216,27 +216,27 @@ export class UpgradeServerRequest implements ServerRequest {
     return this.#abort.signal;
   }
 
-  /** What `verify` has found out: kept here, for all channels of the connection. */
+  /** The context of `verify`, kept here for all channels of the connection. */
   static contextOf(request: UpgradeServerRequest): unknown {
     return request.#context;
   }
 
-  /** See {@linkcode contextOf}. */
+  /** Sets the context that {@linkcode contextOf} returns. */
   static setContext(request: UpgradeServerRequest, context: unknown): void {
     request.#context = context;
   }
 
-  /** The user's subprotocol that was chosen beside that of a `ConnectionService`. */
+  /** The user's chosen subprotocol, in addition to that of a `ConnectionService`. */
   static protocolOf(request: UpgradeServerRequest): string | null {
     return request.#protocol;
   }
 
-  /** See {@linkcode protocolOf}. */
+  /** Sets the subprotocol that {@linkcode protocolOf} returns. */
   static setProtocol(request: UpgradeServerRequest, protocol: string | null): void {
     request.#protocol = protocol;
   }
 
-  /** The client is gone before it got an answer. */
+  /** Aborts the request's signal, because the client left or the server gave up before the decision. */
   giveUp(): void {
     this.#gone = true;
     this.#abort?.abort(clientLeft());
@@ -254,7 +254,7 @@ inspectAs(UpgradeServerRequest.prototype, "ServerRequest", (it) => ({
   remotePort: it.remotePort,
 }));
 
-/** What a request's signal aborts with. */
+/** Creates the reason with which a request's signal aborts. */
 export function clientLeft(): DOMException {
   return new DOMException("The client is gone", "AbortError");
 }

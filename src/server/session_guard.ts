@@ -13,22 +13,22 @@ import { Deadline } from "../web_socket/deadline.ts";
 import { type Rate, TokenBucket } from "../web_socket/token_bucket.ts";
 
 /**
- * How often a client may do what costs it little and the server much: each is a token bucket, and the session
- * is ended with ENHANCE_YOUR_CALM beyond it. RFC 9113 §10.5.
+ * How often a client may do what is cheap for it and expensive for the server. Each is a token bucket; beyond it the
+ * session ends with ENHANCE_YOUR_CALM (RFC 9113 §10.5).
  */
 const RATES = {
-  /** Streams that the client resets: CVE-2023-44487, "rapid reset". */
+  /** Streams reset by the client: CVE-2023-44487, "rapid reset". */
   resets: { limit: 1_000, per: 30_000 },
-  /** CVE-2019-9512, "ping flood". */
+  /** PING frames: CVE-2019-9512, "ping flood". */
   pings: { limit: 200, per: 20_000 },
-  /** CVE-2019-9515, "settings flood". */
+  /** SETTINGS frames: CVE-2019-9515, "settings flood". */
   settings: { limit: 50, per: 50_000 },
 } as const satisfies Record<string, Rate>;
 
 /** How long a session may have no stream before the server ends it, in milliseconds. */
 const IDLE_TIMEOUT = 60_000;
 
-/** Bounds what a client can do with a session, beside what `node:http2` bounds itself. */
+/** Limits what a client can do with a session, in addition to the limits of `node:http2`. */
 export class SessionGuard {
   readonly session: Http2Session;
   readonly #clock: Clock;
@@ -36,23 +36,23 @@ export class SessionGuard {
     keyof typeof RATES,
     TokenBucket
   >();
-  /** How many streams there are. */
+  /** The number of open streams. */
   #streams = 0;
-  /** It is to end with its last stream. */
+  /** Whether the session ends with its last stream. */
   #isClosing = false;
   #idle: Deadline | null = null;
 
   /**
-   * Watches over a session, as long as it lives.
+   * Guards a session until it ends.
    *
-   * @param session The session, new.
-   * @param clock Where times come from.
+   * @param session The new session.
+   * @param clock The clock for the limits.
    */
   constructor(session: Http2Session, clock: Clock) {
     this.session = session;
     this.#clock = clock;
     destroyLater(session);
-    // What fails ends the session's streams, each of which reports it.
+    // A failure ends the session's streams, and each of them reports it.
     session.on("error", ignore);
     session.on("ping", () => this.#spend("pings"));
     session.on("remoteSettings", () => this.#spend("settings"));
@@ -60,7 +60,7 @@ export class SessionGuard {
     widenWindow(session);
   }
 
-  /** A stream of the session has begun. */
+  /** Counts a new stream of the session. */
   add(stream: Http2Stream): void {
     this.#streams++;
     this.#stopIdle();
@@ -83,7 +83,7 @@ export class SessionGuard {
     this.#idle = null;
   }
 
-  /** Ends the session with its last stream, and tells the client. RFC 9113 §6.8. */
+  /** Sends GOAWAY, and ends the session with its last stream (RFC 9113 §6.8). */
   close(): void {
     this.#isClosing = true;
     this.#stopIdle();

@@ -7,50 +7,49 @@ import type { UpgradeEvent, UpgradeRequestMessage } from "./accept_upgrade.ts";
 import { isTaken } from "./claim.ts";
 import type { UpgradeSocket } from "./upgrade_socket.ts";
 
-/** What is used of a server of `node:http` or `node:https` that others use as well. */
+/** The part of a shared `node:http` or `node:https` server that this package uses. */
 export interface SharedHttpServer {
-  /** Adds a listener in front of the others. */
+  /** Adds a listener before all others. */
   // deno-lint-ignore no-explicit-any -- every library's own declaration of it must fit
   prependListener(event: any, listener: (...args: any[]) => void): unknown;
   /** Removes a listener. */
   // deno-lint-ignore no-explicit-any -- every library's own declaration of it must fit
   removeListener(event: any, listener: (...args: any[]) => void): unknown;
-  /** How many listeners an event has. */
+  /** Returns the number of listeners of an event. */
   listenerCount(event: string): number;
 }
 
-/** Which paths a server answers: one, several, or every one. */
+/** The paths that a server answers: one, several, or with `undefined` every path. */
 export type Paths = string | readonly string[] | undefined;
 
-/** Whether a target's path is one of these. */
+/** Whether a request target's path is one of these. */
 export function isServed(paths: Paths, target: string): boolean {
   if (paths === undefined) return true;
   const path = splitTarget(target)?.path.split("?", 1)[0];
-  // A malformed one is refused as such.
+  // A malformed target is refused later, as malformed.
   if (path === undefined) return true;
   return typeof paths === "string" ? paths === path : paths.includes(path);
 }
 
-/** A server of channels on an HTTP server that it shares with others. */
+/** An attached server, which shares an HTTP server with other listeners. */
 export interface SharingServer {
-  /** Which paths it answers. */
+  /** The paths that it answers. */
   readonly paths: Paths;
-  /** How long it waits until another listener has taken an upgrade, in milliseconds; 0: forever. */
+  /** How long it waits for another listener to take an upgrade of another path, in milliseconds; 0: forever. */
   readonly handshakeTimeout: number;
   readonly clock: Clock;
-  /** Answers an upgrade: refuses it with 404 when the path is another. */
+  /** Answers an upgrade; refuses it with 404 if the path is not its own. */
   answer(event: UpgradeEvent): void;
-  /** Another listener has answered an upgrade of its own path. */
+  /** Called when another listener has answered an upgrade of its own path. */
   reportTaken(event: UpgradeEvent): void;
 }
 
 const shared = new WeakMap<object, SharedUpgrades>();
 
 /**
- * The `upgrade` event of one HTTP server, for all attached servers together, beside other listeners. It decides in a
- * later turn (zone.js runs microtasks after each listener),
- * when all listeners have been called: an upgrade that another one has taken is left to it, in whatever order
- * they were added.
+ * Distributes the `upgrade` events of one HTTP server to all attached servers, next to other listeners. It decides in a
+ * later turn, after all listeners have been called: it ignores an upgrade that another listener has taken, whatever the
+ * order of the listeners. A microtask would be too early, because zone.js runs microtasks after each listener.
  */
 export class SharedUpgrades {
   readonly #http: SharedHttpServer;
@@ -68,11 +67,11 @@ export class SharedUpgrades {
   }
 
   /**
-   * Lets a server answer the upgrades of an HTTP server.
+   * Makes an attached server answer the upgrades of an HTTP server.
    *
    * @param http The HTTP server.
-   * @param server Who answers.
-   * @returns Ends that.
+   * @param server The attached server.
+   * @returns A function that detaches it.
    * @throws {DOMException} `InvalidStateError` when another attached server has the same path.
    */
   static attach(http: SharedHttpServer, server: SharingServer): () => void {
@@ -91,7 +90,7 @@ export class SharedUpgrades {
     this.#servers.add(server);
     if (this.#servers.size > 1) return;
     shared.set(this.#http, this);
-    // In front of the others, to see what they change.
+    // Before all others, to compare the socket before and after they run.
     this.#http.prependListener("upgrade", this.#listener);
   }
 
@@ -99,13 +98,13 @@ export class SharedUpgrades {
     if (!this.#servers.delete(server) || this.#servers.size > 0) return;
     shared.delete(this.#http);
     this.#http.removeListener("upgrade", this.#listener);
-    // They would keep the HTTP server from closing.
+    // Pending upgrades would keep the HTTP server from closing.
     for (const left of [...this.#left.values()]) left.refuse(server);
   }
 
   #onUpgrade(event: UpgradeEvent): void {
     const { socket } = event;
-    // A listener that takes the socket listens to more events than this.
+    // Avoids an unhandled `error`; a listener that takes the socket listens to other events, too.
     socket.on("error", ignore);
     const before = useOf(socket);
     afterTurn(() => this.#decide(event, before));
@@ -125,7 +124,7 @@ export class SharedUpgrades {
     this.#left.set(socket, new LeftUpgrade(event, first, () => this.#left.delete(socket)));
   }
 
-  /** The server that has the path, or else the one that has every path. */
+  /** The server for the target's path, otherwise the one for every path. */
   #serverOf(target: string): SharingServer | undefined {
     let every: SharingServer | undefined;
     for (const server of this.#servers) {
@@ -136,7 +135,7 @@ export class SharedUpgrades {
   }
 }
 
-/** An upgrade of another path, left to the other listeners. If none takes it in time, it is refused. */
+/** An upgrade of another path, left to other listeners, and refused if none takes it in time. */
 class LeftUpgrade {
   readonly #event: UpgradeEvent;
   readonly #before: number;
@@ -146,7 +145,7 @@ class LeftUpgrade {
   constructor(event: UpgradeEvent, server: SharingServer, onEnded: () => void) {
     const { socket } = event;
     const { handshakeTimeout: ms, clock } = server;
-    // A connection without such a listener ends the process when it is reset.
+    // Without an `error` listener, a reset connection would end the process.
     socket.on("error", ignore);
     this.#forget = () => {
       this.#deadline?.clear();
@@ -174,14 +173,14 @@ function pathsOf({ paths }: SharingServer): readonly string[] {
 }
 
 /**
- * Not `end` and `close`: runtimes listen to those themselves. Not `error`: Vite listens to it on every upgrade's socket,
- * also on those that it leaves alone.
+ * Excludes `end` and `close`, to which runtimes listen themselves. Excludes `error`, to which Vite listens on every
+ * upgrade's socket, even on those that it ignores.
  */
 const EVENTS = ["data", "readable"];
 
 /**
- * Counts what a listener that takes a socket does to it: listeners, and ending it. A client's earlier request may have ended it
- * before.
+ * Counts what a listener does that takes a socket: adds listeners, or ends the socket. An earlier request may have
+ * ended it before.
  */
 function useOf(socket: UpgradeSocket): number {
   const { writableEnded = false } = socket as { writableEnded?: boolean };

@@ -1,39 +1,39 @@
 import { addressKey } from "./address_key.ts";
 import type { UpgradeSocket } from "./upgrade_socket.ts";
 
-/** How many connections without a request there may be. */
+/** Limits for connections that have sent no request. */
 export interface SilentLimits {
-  /** In all. */
+  /** The limit for all addresses together. */
   readonly max: number;
-  /** Of one address; `null`: any number. */
+  /** The limit for each address; `null`: no limit. */
   readonly maxPerAddress: number | null;
 }
 
-/** The connections of a server that have asked for nothing yet: a bounded number. */
+/** The connections of a server that have sent no request yet, up to a limit. */
 export class SilentSockets {
   readonly #limits: SilentLimits;
-  /** With the addresses that they count for; the oldest is the first. */
+  /** Each connection with the key of its address, the oldest first. */
   readonly #sockets: Map<UpgradeSocket, string | null> = new Map<UpgradeSocket, string | null>();
   readonly #counts: Map<string, number> = new Map<string, number>();
   #dropped = 0;
-  /** @param limits See {@linkcode SilentLimits}. */
+  /** @param limits The limits. */
   constructor(limits: SilentLimits) {
     this.#limits = limits;
   }
 
-  /** How many there are. */
+  /** The number of connections without a request. */
   get size(): number {
     return this.#sockets.size;
   }
 
-  /** How many were ended because there were too many. */
+  /** The number of connections destroyed because there were too many. */
   get dropped(): number {
     return this.#dropped;
   }
 
   /**
-   * Adds a connection that has been accepted. If there are too many of its address it is destroyed. If there are too
-   * many in all, the oldest is: so clients that only connect don't keep out clients that send a request in time.
+   * Adds an accepted connection. If its address has too many, it is destroyed. If there are too many in total, the
+   * oldest is destroyed: so clients that only connect don't displace clients that send a request in time.
    */
   add(socket: UpgradeSocket): void {
     if (socket.destroyed) return;
@@ -49,9 +49,9 @@ export class SilentSockets {
   }
 
   /**
-   * A connection has asked for something, or has closed.
+   * Removes a connection that has sent a request or has closed.
    *
-   * @param socket The one that was accepted.
+   * @param socket The accepted socket.
    */
   heard(socket: UpgradeSocket): void {
     const key = this.#sockets.get(socket);

@@ -7,21 +7,21 @@ import { Deadline } from "../web_socket/deadline.ts";
 import type { SendOptions } from "../web_socket/web_socket_sink.ts";
 import type { WebSocketChannel } from "../web_socket/web_socket_channel.ts";
 
-/** What is done with a slow receiver. */
+/** How to treat a slow receiver. */
 export interface SlowPolicy {
   readonly slow: "close" | "drop-oldest" | "latest";
   readonly maxQueueSize: number;
   readonly stallTimeout: number;
-  /** How to send the message. */
+  /** How to send its messages. */
   readonly send: SendOptions | undefined;
 }
 
-/** What a {@linkcode SlowReceiver} makes happen. */
+/** The actions and events of a {@linkcode SlowReceiver}. */
 export interface SlowReceiverEvents {
-  /** How many bytes the channel has and its transport has not taken. */
+  /** Returns the number of bytes that the channel has buffered and its transport has not taken. */
   amount(): number;
   send(message: PreparedMessage, policy: SlowPolicy): void;
-  /** Nothing waits any more, or the channel has ended. */
+  /** Called when the queue is empty, or the channel has ended. */
   onCaughtUp(): void;
 }
 
@@ -31,8 +31,8 @@ interface Waiting {
 }
 
 /**
- * A channel that doesn't take messages as fast as they come, and those that wait for it. It is judged
- * by what it takes, not by what waits: a slow line isn't a dead one.
+ * A channel that can't keep up, and the messages queued for it. It is judged by what it takes, not by the length of its
+ * queue, because a slow connection isn't a dead one.
  */
 export class SlowReceiver {
   readonly #channel: WebSocketChannel;
@@ -41,18 +41,18 @@ export class SlowReceiver {
   readonly #waiting: CountedQueue<Waiting> = new CountedQueue<Waiting>();
   #policy: SlowPolicy | null = null;
   #over = false;
-  /** For how long it has been behind. */
+  /** How long the channel has been behind, in milliseconds. */
   #behindFor = 0;
   #amount: number;
-  /** By when it has to take something. */
+  /** The deadline for taking something. */
   #deadline: Deadline | null = null;
 
   /**
    * Creates the queue of a channel that has no room.
    *
    * @param channel The channel.
-   * @param clock Where times come from.
-   * @param events What it makes happen.
+   * @param clock The clock for `stallTimeout`.
+   * @param events The actions and events.
    */
   constructor(channel: WebSocketChannel, clock: Clock, events: SlowReceiverEvents) {
     this.#channel = channel;
@@ -61,17 +61,17 @@ export class SlowReceiver {
     this.#amount = events.amount();
   }
 
-  /** How many bytes of payload wait. */
+  /** The size of the queued messages, in bytes. */
   get size(): number {
     return this.#waiting.size;
   }
 
-  /** How many messages wait. */
+  /** The number of queued messages. */
   get length(): number {
     return this.#waiting.length;
   }
 
-  /** Lets a message wait. */
+  /** Queues a message. */
   add(message: PreparedMessage, policy: SlowPolicy): void {
     if (this.#over) return;
     const isFirst = this.#policy === null;
@@ -89,13 +89,13 @@ export class SlowReceiver {
     } else if (this.#deadline !== null) this.#deadline.limit = policy.stallTimeout;
   }
 
-  /** The newest stays, whatever its size. */
+  /** Drops the oldest messages above the limit; always keeps the newest. */
   #dropOldest(maxQueueSize: number): void {
     const waiting = this.#waiting;
     while (waiting.size > maxQueueSize && waiting.length > 1) waiting.shift();
   }
 
-  /** Sends all that waits, room or not: the channel is about to close. */
+  /** Sends the whole queue, even without room, because the channel is about to close. */
   handOver(): void {
     while (this.#canSend) this.#sendNext();
     this.#end();
@@ -106,11 +106,11 @@ export class SlowReceiver {
     try {
       while (this.#canSend) {
         await sink.ready;
-        // A hand-written sink may lack `hasRoom`: it gets one message each time it is ready.
+        // A sink of another implementation may lack `hasRoom`: it gets one message each time it is ready.
         do this.#sendNext(); while (this.#canSend && sink.hasRoom);
       }
     } catch {
-      // A hand-written channel that fails, or whose sink takes nothing: what waits for it is lost.
+      // A channel of another implementation fails, or its sink rejects the message: the queue is lost.
       closeAs(this.#channel, internalServerError, "Cannot send");
     }
     this.#end();
@@ -121,7 +121,7 @@ export class SlowReceiver {
   }
 
   #sendNext(): void {
-    // The queue may have changed meanwhile.
+    // The queue may have changed in the meantime.
     if (!this.#canSend) return;
     const { message, policy } = this.#waiting.shift();
     this.#events.send(message, policy);
@@ -135,7 +135,7 @@ export class SlowReceiver {
 
   #look(counted: number, stalled: boolean): void {
     const amount = this.#events.amount();
-    // The user's own messages may have come in beside, so this is checked more often than it is acted on.
+    // The user's own messages also change this amount, so it is checked more often than the timeout requires.
     if (amount < this.#amount) this.#progress();
     this.#amount = amount;
     this.#behindFor += counted;

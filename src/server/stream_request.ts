@@ -9,7 +9,7 @@ import {
   type StreamEvent,
 } from "./accept_stream.ts";
 
-/** A request of HTTP/2 that isn't for a WebSocket, as one of HTTP/1.1. */
+/** Converts a plain HTTP/2 request to the interface of an HTTP/1.1 request. */
 export function requestOn(event: StreamEvent): HttpRequest {
   const stream = event.stream as ServerHttp2Stream & AsyncIterable<Uint8Array>;
   const { pseudo: { method = "", path = "" }, raw } = separated(event.fields);
@@ -23,12 +23,12 @@ export function requestOn(event: StreamEvent): HttpRequest {
   };
 }
 
-/** The answer to a request of HTTP/2. */
+/** The response to an HTTP/2 request, with the interface of an HTTP/1.1 response. */
 export class StreamResponse implements HttpResponse {
   readonly #stream: ServerHttp2Stream;
   headersSent = false;
   writableEnded = false;
-  /** RFC 9113 §8.3.2: there is no reason phrase. */
+  /** Ignored: HTTP/2 has no reason phrase (RFC 9113 §8.3.2). */
   statusMessage = "";
 
   /** @param stream The stream of the request. */
@@ -80,5 +80,5 @@ export class StreamResponse implements HttpResponse {
   }
 }
 
-/** RFC 9113 §7. */
+/** The error code INTERNAL_ERROR (RFC 9113 §7). */
 const INTERNAL_ERROR = 2;

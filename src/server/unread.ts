@@ -6,11 +6,11 @@ import { type ErrorHook, report } from "./error_hook.ts";
 import type { ServerWebSocketChannel } from "./server_request.ts";
 
 /**
- * Makes what reports once that nothing reads a channel: its queue of received messages has been full for
- * `closeTimeout`, or its connection was lost by then, and nothing has begun to read. Pings and the client's Close wait
- * behind such a queue: the client waits for its own timeout, and only this tells why.
+ * Creates the function that reports, once, a channel that nothing reads. Its queue of received messages has been full
+ * for `closeTimeout`, or its connection was lost before that, and nothing has started to read. Pings and the client's
+ * Close are queued behind these messages, so the client runs into its own timeout; only this report says why.
  *
- * @param hook Who gets the error.
+ * @param hook The hook that gets the error.
  * @returns The `onUnread` of the server's channels.
  */
 export function unreadReport(hook: ErrorHook | undefined): (core: ChannelCore) => void {
@@ -35,7 +35,7 @@ export function unreadReport(hook: ErrorHook | undefined): (core: ChannelCore) =
 
 function unreadError(size: number): WebSocketChannelError {
   return new WebSocketChannelError(
-    `Cannot receive more: ${size} bytes of messages wait, and nothing reads channel.stream. ` +
+    `Cannot receive more: ${size} bytes of messages are queued, and nothing reads channel.stream. ` +
       "Read it, or call channel.stream.discard()",
   );
 }

@@ -1,37 +1,40 @@
 /**
- * What is used of the connection that `node:http`'s `upgrade` event gives: a `node:net` or
+ * The part of a connection that this package uses. The `upgrade` event of `node:http` passes it: a `node:net` or
  * `node:tls` socket, or any other duplex stream.
  */
 export interface UpgradeSocket {
-  /** How many bytes wait to be written. */
+  /** The number of bytes queued for writing. */
   readonly writableLength: number;
-  /** Whether it has ended. */
+  /** Whether the connection has ended. */
   readonly destroyed: boolean;
   /** Writes bytes. */
   write(chunk: Uint8Array, callback?: (error?: Error | null) => void): boolean;
-  /** Ends the writing half. */
+  /** Ends the writable side. */
   end(): unknown;
-  /** Ends it at once. */
+  /** Ends the connection at once. */
   destroy(): unknown;
   /** Stops reading. */
   pause(): unknown;
-  /** Reads again. */
+  /** Resumes reading. */
   resume(): unknown;
-  /** What is there to read, or `null`. */
+  /** Returns what can be read now, or `null`. */
   // deno-lint-ignore no-explicit-any -- every library's own declaration of it must fit
   read(): any;
-  /** Puts bytes back, to be read first. */
+  /** Puts bytes back at the front of what is read. */
   unshift(chunk: Uint8Array): unknown;
-  /** Holds writes back. */
+  /** Buffers writes until `uncork`. */
   cork(): void;
-  /** Lets them go. */
+  /** Writes what was buffered since `cork`. */
   uncork(): void;
-  /** Listens to `data`, `end`, `close`, `drain` and `error`. */
+  /** Adds a listener for `data`, `end`, `close`, `drain` or `error`. */
   // deno-lint-ignore no-explicit-any -- every library's own declaration of it must fit
   on(event: string, listener: (...args: any[]) => void): unknown;
-  /** How many listeners an event has. Without it nothing tells whether another one has taken the connection. */
+  /**
+   * Returns the number of listeners of an event. Without it, this package can't notice that another listener has taken
+   * the connection.
+   */
   listenerCount?(event: string): number;
-  /** Stops listening. */
+  /** Removes a listener. */
   // deno-lint-ignore no-explicit-any -- every library's own declaration of it must fit
   removeListener(event: string, listener: (...args: any[]) => void): unknown;
 }

@@ -22,8 +22,8 @@ import { refusalResponse } from "./refusals.ts";
 export interface UpgradeWebSocketOptions<Context = unknown>
   extends PlatformUpgradeOptions<Context> {
   /**
-   * The second argument of `Deno.serve`'s handler: it has the client's address. Without it every request counts as one
-   * that came in by a loopback address, for which the default of `hosts` is strict.
+   * The second argument of `Deno.serve`'s handler, which has the client's address. Without it every request counts as
+   * one to a loopback address, for which the default of `hosts` is strict.
    */
   info?: { readonly remoteAddr?: object } | undefined;
 }
@@ -37,7 +37,7 @@ interface DenoLike {
   ): { response: Response; socket: WebSocketLike };
 }
 
-/** What `Deno.upgradeWebSocket` has no setting for. */
+/** Options for which `Deno.upgradeWebSocket` has no setting. */
 const UNSUPPORTED = [
   "compression",
   "maxMessageSize",
@@ -51,30 +51,29 @@ const UNSUPPORTED = [
 ] as const;
 
 /**
- * Answers an upgrade request of `Deno.serve`, over Deno's own WebSocket: with the checks of
- * {@linkcode acceptUpgrade}, and what a native socket can do.
+ * Answers an upgrade request of `Deno.serve`, over Deno's own WebSocket. It has the checks of
+ * {@linkcode acceptUpgrade}, and the abilities of a native socket.
  *
- * Deno pings by itself: `pingInterval` is rounded up to whole seconds. It has no inbound
- * backpressure (`maxQueueSize` bounds what waits), and neither compression nor a limit for messages.
- * `WebSocketServer` has all of that, on Deno, too.
+ * Deno pings by itself: `pingInterval` is rounded up to whole seconds. Deno's socket has no incoming backpressure
+ * (`maxQueueSize` limits the received messages that are queued), no compression, and no limit for the size of messages.
+ * `WebSocketServer` supports all of this on Deno, too.
  *
- * `Deno.serve` keeps a connection whatever `Connection: close` says, unless a response is shorter than
- * it announces. So that no further requests are read from it, the response to a refused upgrade
- * announces one byte more than it has: a client gets the status and the whole text, then the end.
+ * `Deno.serve` ignores `Connection: close`, unless a response is shorter than it announces. To prevent Deno from
+ * reading further requests, the response to a refused upgrade announces one byte more than it has. The client gets the
+ * status and the whole text, then the end.
  *
- * **Always return `response` from the handler. If the handler throws after this call, or returns another
- * response, Deno ends the whole server:** it stops listening, and `Deno.serve(…).finished` fulfils. The
- * channel's `ready` then rejects with a `TimeoutError` after `handshakeTimeout`, or after a minute if that is 0.
+ * **Always return `response` from the handler. If the handler throws after this call, or returns another response, Deno
+ * stops the whole server:** it stops listening, and `Deno.serve(…).finished` fulfils. The channel's `ready` then
+ * rejects with a `TimeoutError` after `handshakeTimeout`, or after a minute if that is 0.
  *
- * Deno answers a client's Close as soon as it has read it. Read with `listen` to answer the message right in
- * front of a Close: a `for await` loop gets that message when nothing can be sent any more.
+ * Deno answers a client's Close as soon as it has read it. To answer the message directly before a Close, read with
+ * `listen`: a `for await` loop gets that message too late to send anything.
  *
  * @param request The request.
- * @param given See {@linkcode UpgradeWebSocketOptions}. By default web pages of other hosts are
- * refused.
- * @returns The response to return, and the channel, connecting; `null` when the upgrade is
- * refused. It rejects with an `UnsupportedError` when an option can't be honoured, and elsewhere
- * than on Deno; and with a `RangeError`, `TypeError` or `SyntaxError` when one is malformed.
+ * @param given See {@linkcode UpgradeWebSocketOptions}. By default web pages of other hosts are refused.
+ * @returns The response to return, and the connecting channel, or `null` if the upgrade is refused. It rejects with an
+ * `UnsupportedError` when Deno can't support an option, and on other platforms. It rejects with a `RangeError`,
+ * `TypeError` or `SyntaxError` when an option is malformed.
  *
  * @example
  * ```ts ignore
@@ -95,9 +94,13 @@ export async function upgradeWebSocket<Context = undefined>(
   const settings = checkPlatformOptions(options, UNSUPPORTED);
   const { Deno } = globalThis as { Deno?: DenoLike };
   if (platform() !== "deno" || Deno?.upgradeWebSocket === undefined) {
-    throw new UnsupportedError("upgradeWebSocket", platform(), "It is for Deno.serve");
+    throw new UnsupportedError(
+      "upgradeWebSocket",
+      platform(),
+      "Call it in a handler of Deno.serve",
+    );
   }
-  // Before the address is read: that of an upgraded request is no longer known.
+  // Before the address is read, because Deno no longer knows it after an upgrade.
   claim(request);
   const { hostname = null, port = null } = (options.info?.remoteAddr ?? {}) as {
     hostname?: string;
@@ -112,7 +115,7 @@ export async function upgradeWebSocket<Context = undefined>(
       ...(protocol === null ? {} : { protocol }),
       idleTimeout: Math.ceil(settings.pingInterval / 1000),
     }), () => settings.limits?.leave(upgrade.request));
-  // Deno's socket doesn't know what was agreed on this side.
+  // Deno's socket doesn't report the subprotocol on the server side.
   Object.defineProperty(socket, "protocol", { value: protocol ?? "" });
   reportMissingCloseAs1006(socket);
   for (const [name, value] of acceptance.headers) response.headers.append(name, value);
@@ -120,8 +123,8 @@ export async function upgradeWebSocket<Context = undefined>(
 }
 
 /**
- * RFC 9112 §9.6: behind `Connection: close` no further request is read. Deno would read it; what a proxy
- * in front of it takes for frames must not become one.
+ * Creates the response to a refused upgrade, after which Deno reads no further request. RFC 9112 §9.6 says the same of
+ * `Connection: close`, but Deno ignores it. What a proxy takes for frames must not become a request.
  */
 function closingResponse(request: Request, refusal: Refusal): Response {
   const response = refusalResponse(refusal);
@@ -130,12 +133,12 @@ function closingResponse(request: Request, refusal: Refusal): Response {
   const headers = new Headers(response.headers);
   headers.set("Content-Length", String(body.length + 1));
   const { status, statusText } = response;
-  // A stream, as Deno corrects the length of anything else.
+  // A stream, because Deno corrects the length of any other body.
   return new Response(new Blob([body]).stream(), { status, statusText, headers });
 }
 
 /**
- * RFC 6455 §7.1.5: where no Close frame came the code is 1006. Deno gives its own, 1001, to a client that
+ * Makes the socket report 1006 when no Close frame was received (RFC 6455 §7.1.5). Deno reports 1001 for a client that
  * doesn't answer its pings.
  */
 function reportMissingCloseAs1006(socket: WebSocketLike): void {

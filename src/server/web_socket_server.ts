@@ -67,57 +67,62 @@ import {
 /** Options of {@linkcode WebSocketServer.bind}. */
 export interface BindOptions<Context = unknown>
   extends ServerOptions<Context>, ConnectionLimitOptions {
-  /** The address to listen at. Default `"127.0.0.1"`: this machine only; `"0.0.0.0"` or `"::"`: all. */
+  /**
+   * The IP address to listen on. Default `"127.0.0.1"`, this machine only. `"0.0.0.0"` and `"::"` listen on all
+   * interfaces.
+   */
   hostname?: string | undefined;
-  /** The port; 0: one that is free, `address` tells which. Default 0. */
+  /** The port to listen on; 0 chooses a free port, which `address` reports. Default 0. */
   port?: number | undefined;
   /**
-   * A file descriptor that listens already, instead of a `hostname` and a `port`: 3 is the one that systemd's socket
-   * activation gives. Its creator, and other processes that have it, go on listening: no client is refused when this
-   * server closes.
+   * A file descriptor that is already listening, instead of `hostname` and `port`. The socket activation of systemd
+   * passes 3. The process that created it, and others that share it, keep listening, so closing this server refuses no
+   * client.
    */
   fd?: number | undefined;
   /**
-   * Whether several processes may listen at the same port, each with this option. On Linux the system spreads
-   * connections over them. A process that stops listening resets those that it hasn't accepted yet; `fd` doesn't. Node
-   * before 22.12 and 23.1 fails with an `UnsupportedError`. Default `false`.
+   * Whether several processes may listen on the same port, each with this option. Linux spreads the connections over
+   * them. A process that stops listening resets the connections that it hasn't accepted yet; with `fd` none is reset.
+   * Node before 22.12 or 23.1 rejects with an `UnsupportedError`. Default `false`.
    */
   reusePort?: boolean | undefined;
-  /** TLS settings: with these it is a `wss:` server. */
+  /** The TLS settings. With them the server is a `wss:` server. */
   tls?: ServerTlsOptions | undefined;
   /**
-   * With `tls`: whether to serve HTTP/2 as well, at the same port; each client chooses (ALPN). Its channels are streams
-   * of one connection (RFC 8441), and `onRequest` gets its requests, too. Default `false`.
+   * Whether to serve HTTP/2 as well, on the same port; needs `tls`. Each client chooses by ALPN. Over HTTP/2 each
+   * channel is one stream of a connection (RFC 8441), and `onRequest` also gets its plain requests. Default `false`.
    */
   http2?: boolean | Http2BindOptions | undefined;
   /**
-   * The only path, or paths, to serve, such as `"/chat"`; upgrades of others are refused with 404. A request's whole path
-   * is compared, without its query, upper and lower case apart. There are no patterns: leave it out to serve paths that
-   * `verify` looks at. Left out: every path.
+   * The path or paths to serve, such as `"/chat"`. The server refuses upgrades of other paths with 404. It compares the
+   * whole path of a request, case-sensitively and without the query; there are no patterns. Default: every path, about
+   * which `verify` can decide.
    */
   path?: string | readonly string[] | undefined;
   /**
-   * How many TCP connections there may be that have not sent a whole request yet. When one more comes, the oldest of them
-   * is ended, without an answer. Besides, each has `handshakeTimeout`, and with `maxConnectionsPerAddress` and no
-   * `clientAddress` an address may have as many as that, but at least 16. Default 10,000.
+   * How many TCP connections may exist that have not sent a complete request yet. When one more arrives, the server
+   * closes the oldest of them without an answer. Each of them also has `handshakeTimeout`. With
+   * `maxConnectionsPerAddress` and no `clientAddress`, an address may have that many, but at least 16. Default 10,000.
    */
   maxSilentConnections?: number | undefined;
   /**
-   * Answers HTTP requests that aren't upgrades, such as for a page, in the manner of `fetch`. If it throws,
-   * the client gets 500, and `onError` the error. Left out: they get 426.
+   * Answers HTTP requests that aren't upgrades, such as for a page: takes a `Request`, returns a `Response`. If it
+   * throws, the client gets 500 and `onError` gets the error. Default: every such request gets 426.
    */
   onRequest?: RequestHandler | undefined;
 }
 
-/** What a client may do over HTTP/2. */
+/** Limits of a client that connects over HTTP/2. */
 export interface Http2BindOptions {
-  /** How many streams a client may have in one session, each of them a channel or a request: from 1. Default 100. */
+  /**
+   * How many streams a client may have open in one session, at least 1. Each is a channel or a request. Default 100.
+   */
   maxStreams?: number | undefined;
 }
 
 /**
- * Options of {@linkcode WebSocketServerStatic.attach}. With a `path` the server leaves upgrades of other paths to the
- * other listeners of the HTTP server. One that no listener takes within `handshakeTimeout` is refused with 404.
+ * Options of {@linkcode WebSocketServerStatic.attach}. With `path`, the server leaves upgrades of other paths to the
+ * other listeners of the HTTP server. It refuses with 404 what no listener takes within `handshakeTimeout`.
  */
 export interface AttachOptions<Context = unknown> extends
   Omit<
@@ -132,16 +137,16 @@ export interface AttachOptions<Context = unknown> extends
     | "maxSilentConnections"
   > {}
 
-/** How to close a server. */
+/** Options of a server's `close`. */
 export interface ServerCloseOptions {
-  /** The close code for all channels. Default 1001, going away. */
+  /** The close code that every client gets. Default 1001 (going away). */
   code?: number | undefined;
-  /** The close reason. */
+  /** The close reason that every client gets, at most 123 bytes of UTF-8. Default: none. */
   reason?: string | undefined;
   /**
-   * How long to wait until the clients have taken what was sent, and have closed, in milliseconds,
-   * whatever `closeTimeout` says; those that haven't are then cut off, and handlers that still run are no longer
-   * waited for. Default 5,000.
+   * How long to wait for the clients to receive what was sent and to close, in milliseconds; it replaces
+   * `closeTimeout`. After that the server ends the remaining connections and no longer waits for running handlers.
+   * Default 5,000.
    */
   drainTimeout?: number | undefined;
 }
@@ -169,7 +174,7 @@ const HTTP2_KINDS: OptionKinds<Http2BindOptions> = { maxStreams: "limit" };
 /** The default of {@linkcode Http2BindOptions.maxStreams}. */
 const DEFAULT_MAX_STREAMS = 100;
 
-/** Reads the option `http2`. */
+/** Reads the option `http2`; `null` if HTTP/2 is off. */
 function readHttp2({ http2 = false, tls }: BindOptions): Http2ServerSettings | null {
   if (http2 === false) return null;
   if (tls === undefined) throw malformedOption("http2", "left out where there is no tls");
@@ -190,110 +195,111 @@ const DEFAULT_MAX_SILENT = 10_000;
 const DEFAULT_DRAIN_TIMEOUT = 5_000;
 
 /**
- * A server of WebSocket channels. Its `handler` gets each of them when it is open; without a handler each comes
- * out of the server's iterator, once.
+ * A server of WebSocket channels. It calls its `handler` with each channel once it is open. Without a handler,
+ * iterating over the server yields each channel once.
  *
- * Close it in the end. Leaving a loop over it doesn't: the loop may be started again, and meanwhile
- * clients connect, but what they send is not read. **A loop that awaits in its body serves one client at a
- * time.** With a handler the iterator throws an `InvalidStateError`.
+ * Close the server when you are done. Leaving a loop over it doesn't close it: clients still connect, but nothing reads
+ * what they send until another loop starts. **A loop that awaits in its body serves one client at a time.** With a
+ * handler, the iterator throws an `InvalidStateError`.
  *
- * A channel keeps what its client sends before the iterator hands it out. If the client also closes before
- * that, its Close takes effect when the channel has been handed out, or after 10 seconds: your code can
- * answer its messages.
+ * A channel keeps what its client sends before the iterator yields it. If the client also closes before that, the
+ * channel delays the end until the iterator yields it, or for 10 seconds. So your code can still answer its messages.
  */
 export interface WebSocketServer<Context = unknown> extends AttachedWebSocketServer<Context> {
-  /** Where it listens. */
+  /** The address and the port on which the server listens. */
   readonly address: ServerAddress;
-  /** The URL to connect to from this machine, such as `"ws://127.0.0.1:8080"`, without a path. */
+  /** The URL to connect to from this machine, without a path, such as `"ws://127.0.0.1:8080"`. */
   readonly url: string;
   /**
-   * Replaces the certificates, without a restart: connections that are made from now on get the new ones, those that
-   * are open go on.
+   * Replaces the certificates without a restart. New connections use the new ones; open connections continue.
    *
-   * @param tls As the option `tls` of `bind`, with all that is to be so from now on; without what decides about clients
-   * (`requestCert`, `rejectUnauthorized`, `SNICallback`, …), which stays.
-   * @throws {TypeError} When a setting can't be read, or there is no certificate; `cause` is the platform's error, if it
-   * was the platform that refused it. The old ones stay in use.
+   * @param tls The complete new settings, as in the option `tls` of `bind`. Leave out what decides about clients
+   * (`requestCert`, `rejectUnauthorized`, `SNICallback`, …), which stays as it is.
+   * @throws {TypeError} When a setting can't be read, or there is no certificate. If the platform refused it, `cause`
+   * is the platform's error. The old certificates stay in use.
    * @throws {RangeError} When a number is out of its range.
    * @throws {UnsupportedError} When the platform would ignore a setting.
    * @throws {DOMException} `InvalidStateError` when the server has no TLS.
    */
   setTls(tls: TlsContextOptions): void;
-  /** Lets the server keep the process alive again. */
+  /** Makes the server keep the process alive, as it does by default. Undoes `unref`. */
   ref(): void;
-  /** Lets the process end although the server listens. */
+  /** Allows the process to exit while the server is listening. */
   unref(): void;
 }
 
-/** A server of WebSocket channels on an HTTP server of your own: see {@linkcode WebSocketServerStatic.attach}. */
+/** A server of WebSocket channels on your own HTTP server; {@linkcode WebSocketServerStatic.attach} creates it. */
 export interface AttachedWebSocketServer<Context = unknown>
   extends AsyncIterable<ServerWebSocketChannel<Message, MessageInput, Context>>, AsyncDisposable {
-  /** The channels that are open, or closing; those of `Sessions` also while their clients are away. */
+  /** The channels that are open or closing. Channels of `Sessions` stay in it while their clients are disconnected. */
   readonly channels: ReadonlySet<ServerWebSocketChannel<Message, MessageInput, Context>>;
-  /** Fulfils when the server is closed. Never rejects. */
+  /** Fulfils when the server has closed. Never rejects. */
   readonly closed: Promise<void>;
   /**
-   * Sends one message to all channels, framed (and compressed) once. See {@linkcode broadcast}.
+   * Sends one message to all channels. It is framed, and compressed, only once. See {@linkcode broadcast}.
    *
    * @param message The message.
-   * @param options Who is left out, and what is done with slow receivers.
+   * @param options Which channels to leave out, and how to treat slow receivers.
    * @throws {TypeError} When the message is neither text nor bytes.
    */
   broadcast(message: MessageInput, options?: BroadcastOptions): void;
   /**
-   * Tells what the server has done so far, since it was bound.
+   * Returns counters of the server since it was created.
    *
-   * @returns Figures that don't change any more.
+   * @returns A snapshot, which doesn't change afterwards.
    */
   stats(): ServerStats;
   /**
-   * Stops accepting, closes every channel, and waits for the clients and the handlers, but not forever. Loops
-   * over the server end. A handler should not wait for this: it would wait for itself. An HTTP server of your own,
-   * which an attached server shares, goes on: its own `close` ends once this has fulfilled.
+   * Stops accepting connections, closes every channel, and waits for the clients and the handlers, at most about
+   * `drainTimeout`. Loops over the server end. A handler must not wait for this promise: it would wait for itself. The
+   * HTTP server of an attached server stays open; close it yourself.
    *
-   * @param options With which code, and how long to wait.
-   * @returns A promise that fulfils when nothing is left: no channel, no socket, no timer, and no handler, unless
-   * one takes longer than `drainTimeout`.
+   * @param options The close code and reason, and how long to wait.
+   * @returns A promise that fulfils when no channel, socket or timer is left. Handlers that run longer than
+   * `drainTimeout` may still be running.
    * @throws {RangeError | TypeError | SyntaxError} When the code or the reason can't be sent.
    */
   close(options?: ServerCloseOptions): Promise<void>;
 }
 
-/** What a server has done so far, and has to do. */
+/** Counters of a server. */
 export interface ServerStats {
-  /** Connections that have become channels, or may. */
+  /** The server's connections. */
   readonly connections: {
-    /** How many channels are open, or closing. */
+    /** How many channels are open or closing. */
     readonly open: number;
-    /** How many requests are being decided about. */
+    /** How many upgrade requests are pending. */
     readonly connecting: number;
-    /** How many channels there have been, ever. */
+    /** How many channels the server has opened so far. */
     readonly accepted: number;
-    /** How many TCP connections have not sent a whole request yet. Of an attached server 0: they aren't its own. */
+    /**
+     * How many TCP connections have not sent a complete request yet; 0 for an attached server, which has no connections
+     * of its own.
+     */
     readonly silent: number;
-    /** How many TCP connections were ended, ever, because there were too many without a request. */
+    /** How many TCP connections the server has closed so far because too many had sent no request. */
     readonly dropped: number;
   };
-  /** How many upgrades were refused, by reason. */
+  /** How many upgrades the server has refused so far, by reason. */
   readonly refused: Readonly<Record<RefusalReason, number>>;
-  /** What was received after the opening handshakes. */
+  /** What the server has received, without the opening handshakes. */
   readonly received: Readonly<Flow>;
-  /** What the connections took, behind the opening handshakes. A message that was added counts at once. */
+  /** What the server has sent, without the opening handshakes. A message counts as soon as it is added. */
   readonly sent: Readonly<Flow>;
-  /** How many bytes of messages wait to be sent, in all channels together: the sum of their `bufferedAmount`. */
+  /** How many bytes of messages are queued for sending in all channels: the sum of their `bufferedAmount`. */
   readonly queued: number;
 }
 
-/** What {@linkcode WebSocketServer}, the companion object, can do. */
+/** The type of the companion object {@linkcode WebSocketServer}, which creates servers. */
 export interface WebSocketServerStatic {
   /**
-   * Listens, on Deno, Node (20.16 or later) and Bun.
+   * Creates a server and starts listening, on Deno, Node (20.16 or later) and Bun.
    *
-   * @param options See {@linkcode BindOptions}. By default only this machine can connect, and web
-   * pages of other hosts are refused.
-   * @returns The server. It rejects with a `RangeError`, `TypeError` or `SyntaxError` when an option is
-   * malformed (a setting of `tls` that can't be read is a `TypeError`), with the platform's error when it can't listen there, and with an `UnsupportedError`
-   * where the platform has no `node:http`.
+   * @param options See {@linkcode BindOptions}. By default only this machine can connect, and the server refuses web
+   * pages of other hosts.
+   * @returns A promise of the listening server. It rejects with a `RangeError`, `TypeError` or `SyntaxError` when an
+   * option is malformed; a setting of `tls` that can't be read is a `TypeError`. It rejects with the platform's error
+   * when listening fails, and with an `UnsupportedError` on a platform without `node:http`.
    *
    * @example
    * ```ts
@@ -310,18 +316,19 @@ export interface WebSocketServerStatic {
    */
   bind<Context = undefined>(options?: BindOptions<Context>): Promise<WebSocketServer<Context>>;
   /**
-   * Answers the upgrades of a `node:http` or `node:https` server of your own, or of a framework's, on Deno, Node
-   * (20.16 or later) and Bun. Several can be attached to one server, each with its `path`.
+   * Answers the upgrades of your own `node:http` or `node:https` server, or of a framework's, on Deno, Node (20.16 or
+   * later) and Bun. Several attached servers can share an HTTP server, each with its own `path`.
    *
-   * It decides about an upgrade when all listeners of the `upgrade` event have been called, so the order in which they
-   * were added doesn't matter:
+   * It decides about an upgrade after all listeners of the `upgrade` event have been called, so the order of the
+   * listeners doesn't matter:
    *
-   * - It leaves an upgrade that another listener has taken alone: one of its own `path` is an `InvalidStateError` that
-   *   `onError` gets, as `"attach"`.
-   * - It leaves upgrades of other paths to the other listeners, and refuses with 404 what none of them has taken within
-   *   `handshakeTimeout`; at once if there is no other listener.
+   * - It ignores an upgrade that another listener has taken. If the path was its own, `onError` gets an
+   *   `InvalidStateError` with `where: "attach"`.
+   * - It leaves upgrades of other paths to the other listeners. It refuses with 404 what none of them takes within
+   *   `handshakeTimeout`, or at once if there is no other listener.
    *
-   * `close` closes the channels and ends this. Close the HTTP server as well: its own `close` waits for the channels.
+   * `close` closes the channels and detaches the server. Close the HTTP server as well: its own `close` waits for the
+   * channels.
    *
    * @param server The HTTP server, listening or not. It stays yours.
    * @param options See {@linkcode AttachOptions}.
@@ -341,7 +348,7 @@ export interface WebSocketServerStatic {
    *     for await (const message of channel.stream) channel.sink.add(message);
    *   },
    * });
-   * // To stop: no new connections, then an orderly end of all that there are.
+   * // To stop: accept no new connections, then close the open ones.
    * http.close();
    * await sockets.close({ code: 1012, reason: "restarting", drainTimeout: 10_000 });
    * ```
@@ -352,7 +359,7 @@ export interface WebSocketServerStatic {
   ): AttachedWebSocketServer<Context>;
 }
 
-/** Makes {@linkcode WebSocketServer}s. */
+/** Creates WebSocket servers: `bind` listens on its own, `attach` shares an HTTP server of yours. */
 export const WebSocketServer: WebSocketServerStatic = {
   bind: (options) => bind(options),
   attach: (server, options) => attach(server, options),
@@ -384,14 +391,14 @@ export function attach<Context = undefined>(
   const options = readOptions(given, ATTACH_KINDS, place);
   const settings = { ...checkServerOptions(options), limits: limitsOf(options, clock) };
   options.path = readPaths(options.path);
-  // An Express application is a function with the methods of an emitter, and emits no upgrades.
+  // An Express application is a function with an emitter's methods, but it emits no upgrades.
   if (
     typeof http === "function" ||
     typeof (http as Partial<SharedHttpServer> | null)?.prependListener !== "function"
   ) {
     const hint = typeof http === "function" ? ". Pass what createServer(app) returns" : "";
     throw new TypeError(
-      `Cannot attach: it must be a server of node:http, got ${shown(http)}${hint}`,
+      `Cannot attach: the server must be one of node:http, got ${shown(http)}${hint}`,
     );
   }
   const server = new BoundServer(http as HttpServer & SharedHttpServer, options, {
@@ -402,7 +409,7 @@ export function attach<Context = undefined>(
   return server as WebSocketServer as WebSocketServer<Context>;
 }
 
-/** What counts connections: of the user's, or one of the server's own. */
+/** The counter of connections: the one of the option `limits`, or a new one if this server has limits of its own. */
 function limitsOf(
   options: ConnectionLimitOptions & Pick<ServerOptions, "limits">,
   clock: Clock,
@@ -430,7 +437,7 @@ function readPaths(given: BindOptions["path"]): readonly string[] | undefined {
         `Cannot use the option path: it must begin with a slash, got ${shown(path, true)}`,
       );
     }
-    // It would be compared as it is, and no request would have it.
+    // Paths are compared literally, so no request could ever match.
     if (/[*?#]|\/:\w/.test(path)) {
       throw new TypeError(
         `Cannot use the option path: it must be a whole path, without a pattern or a query, got ${
@@ -442,10 +449,10 @@ function readPaths(given: BindOptions["path"]): readonly string[] | undefined {
   });
 }
 
-/** The options of `close`, checked. */
+/** The checked options of `close`. */
 type Farewell = CloseArguments & { readonly drainTimeout: number };
 
-/** What the server itself looks at, beside its {@linkcode ServerSettings}. */
+/** The options that only the server itself reads, not its channels. */
 type PlaceOptions = Pick<BindOptions, "tls" | "path" | "maxSilentConnections" | "onRequest">;
 
 class BoundServer implements WebSocketServer, ServerHost {
@@ -453,11 +460,11 @@ class BoundServer implements WebSocketServer, ServerHost {
   readonly #options: PlaceOptions;
   readonly #settings: ServerSettings;
   readonly #clock: Clock;
-  /** What users hold. */
+  /** The channels that users get. */
   readonly #channels: Set<ServerChannel> = new Set<ServerChannel>();
-  /** Connections of channels that may have several, one after another. */
+  /** Connections that carry channels which may have several connections, one after another. */
   readonly #carriers: Set<ServerChannel> = new Set<ServerChannel>();
-  /** How many connections there are. */
+  /** How many channels and carriers are open. */
   #open = 0;
   readonly #connecting: Set<ServerChannel> = new Set<ServerChannel>();
   readonly #queue: ChannelQueue<ServerChannel> = new ChannelQueue<ServerChannel>(
@@ -465,14 +472,14 @@ class BoundServer implements WebSocketServer, ServerHost {
   );
   readonly #connections: Connections;
   readonly #silent: SilentSockets;
-  /** The sessions of HTTP/2. */
+  /** The guard of each HTTP/2 session. */
   readonly #sessions: Map<object, SessionGuard> = new Map<object, SessionGuard>();
   readonly #broadcaster: Broadcaster;
-  /** The calls of the handler that have not returned. */
+  /** Calls of the handler that have not settled yet. */
   readonly #handled: Set<Promise<void>> = new Set<Promise<void>>();
   readonly #closed = new Deferred();
   readonly closed: Promise<void> = this.#closed.promise;
-  /** One function for all channels. */
+  /** All channels share this function. */
   readonly #onClosed = (closed: WebSocketChannel): void => {
     const channel = closed as ServerChannel;
     ServerChannel.forget(channel);
@@ -499,10 +506,10 @@ class BoundServer implements WebSocketServer, ServerHost {
   };
   #accepted = 0;
   #address: ServerAddress = { hostname: "", port: 0 };
-  /** Ends that it answers the upgrades of a server that isn't its own. */
+  /** Detaches the server from an HTTP server of the user's. */
   #leave: (() => void) | null = null;
   #stopAccepting: (() => void) | null = null;
-  /** How channels are closed, since {@linkcode close} was called. */
+  /** How to close channels; set when {@linkcode close} is called. */
   #farewell: Farewell | null = null;
 
   constructor(
@@ -537,7 +544,7 @@ class BoundServer implements WebSocketServer, ServerHost {
     });
   }
 
-  /** Serves and listens. */
+  /** Installs its listeners, and starts listening. */
   async listen(place: ServerPlace): Promise<void> {
     const http = this.#http;
     http.on("connection", (socket) => {
@@ -555,7 +562,7 @@ class BoundServer implements WebSocketServer, ServerHost {
     this.#stopAccepting = keepAccepting(http);
   }
 
-  /** Serves beside others. */
+  /** Answers upgrades of an HTTP server that has other listeners, too. */
   share(http: SharedHttpServer): void {
     this.#leave = SharedUpgrades.attach(http, {
       paths: this.#options.path,
@@ -609,7 +616,7 @@ class BoundServer implements WebSocketServer, ServerHost {
     };
   }
 
-  /** Whether a channel is still connecting: then the server waits for it. */
+  /** Registers a channel if it is still connecting, and returns whether it is. */
   #await(channel: ServerChannel): boolean {
     if (channel.state !== "connecting") return false;
     this.#connecting.add(channel);
@@ -626,7 +633,7 @@ class BoundServer implements WebSocketServer, ServerHost {
   #onStream(event: StreamEvent, isExtended: boolean): void {
     const { stream, fields } = event;
     const guard = this.#sessions.get(stream.session ?? {});
-    // The session, once it has asked for something, is watched by its guard.
+    // After its first request the guard watches the session.
     const socket = guard?.session.socket as UpgradeSocket | undefined;
     if (socket !== undefined && this.#takeOver(socket) !== undefined) {
       this.#connections.remove(socket);
@@ -644,15 +651,15 @@ class BoundServer implements WebSocketServer, ServerHost {
     this.#await(channel);
   }
 
-  /** What is decided before the request is looked at more closely. */
+  /** A refusal that needs only the path and the server's state. */
   #refusalOf(target: string): Refused | undefined {
     if (!isServed(this.#options.path, target)) return refused(refuse(404), "path");
-    // Where the server accepts no connection any more, a client that had one before is served, and then closed.
+    // Once the HTTP server has stopped listening, a client of an earlier connection is still accepted, and then closed.
     const isRefused = this.isClosing && this.#http.listening;
     return isRefused ? refused(refuse(503), "closing") : undefined;
   }
 
-  /** A connection's request has arrived. */
+  /** Records that a connection has sent its request. */
   #takeOver(socket: UpgradeSocket): Connection | undefined {
     const connection = this.#connections.heard(socket);
     if (connection !== undefined) this.#silent.heard(connection.socket);
@@ -684,7 +691,7 @@ class BoundServer implements WebSocketServer, ServerHost {
     ServerChannel.drain(channel, content, drainTimeout);
   }
 
-  // What it is for a `ConnectionService`.
+  // The interface of a `ServerHost`, for a `ConnectionService`.
 
   get isClosing(): boolean {
     return this.#farewell !== null;
@@ -698,14 +705,14 @@ class BoundServer implements WebSocketServer, ServerHost {
     this.#channels.delete(channel as ServerChannel);
   }
 
-  /** An answer was the connection's last when the server is closing and no further request waits. */
+  /** Ends a connection after its last answer while the server is closing. */
   #onAnswered(connection: Connection, socket: UpgradeSocket): void {
     connection.unanswered -= 1;
     const isLast = this.isClosing && connection.unanswered === 0;
     if (isLast && this.#connections.has(connection)) socket.end();
   }
 
-  /** An error of the listening socket: once it listens, this is its only handler. */
+  /** Reports an error of the listening socket. Before it listens, `listen` rejects with the error instead. */
   #onError(error: unknown): void {
     if (this.#address.port === 0) return;
     report(this.#settings.onError, error, { where: "listen", request: null });
@@ -768,7 +775,7 @@ class BoundServer implements WebSocketServer, ServerHost {
     this.#stopAccepting?.();
     const stopped = this.#leave === null &&
       new Promise<void>((resolve) => this.#http.close(resolve));
-    // Those that are connecting are refused by it, with 503.
+    // This refuses the channels that are still connecting, with 503.
     const channels = [...this.#channels, ...this.#connecting];
     for (const channel of channels) this.#dismiss(channel, farewell);
     this.#connections.destroyIdle(true);
@@ -786,11 +793,11 @@ class BoundServer implements WebSocketServer, ServerHost {
       onTime: () => this.#connections.destroyIdle(false),
     });
     await Promise.all(channels.map((channel) => channel.closed));
-    // A channel that is over has closed its connection, unless it never had one of its own.
+    // A closed channel has closed its connection, unless its carrier had it.
     for (const it of this.#carriers) this.#dismiss(it, farewell);
     await Promise.all([...this.#carriers].map((it) => it.closed));
     await stopped;
-    // Some may have been opened meanwhile.
+    // More channels may have opened in the meantime.
     while (this.#all.length > 0) await Promise.all(this.#all.map((it) => it.closed));
     this.#connections.stop();
     await Promise.race([Promise.all(this.#handled), late.promise]);
@@ -799,7 +806,7 @@ class BoundServer implements WebSocketServer, ServerHost {
     this.#leave?.();
   }
 
-  /** All channels: those that aren't open yet, and those that carry others. */
+  /** All channels, including those that are connecting and those that carry others. */
   get #all(): ServerChannel[] {
     return [...this.#channels, ...this.#connecting, ...this.#carriers];
   }
@@ -825,12 +832,12 @@ class BoundServer implements WebSocketServer, ServerHost {
 }
 
 inspectAs(BoundServer.prototype, "WebSocketServer", (it) => ({
-  // An attached one has none of its own.
+  // An attached server has no address.
   ...(it.address.port === 0 ? {} : { url: it.url }),
   ...it.stats(),
 }));
 
-/** RFC 9110 §15.5.22. */
+/** Answers a plain request with 426 (RFC 9110 §15.5.22). */
 function upgradeRequired(): Response {
   return new Response("This address speaks WebSocket only\n", {
     status: 426,

@@ -226,7 +226,8 @@ export const PROVOKED: Readonly<Record<string, Provoke | Elsewhere>> = {
   "Cannot send a header named: …": () => connect({ headers: { "a b": "c" } }),
   "Cannot send the header …: HTTP/2 has no such field": () =>
     Http2.connect(URL_TEXT, { headers: { "Keep-Alive": "1" } }),
-  "Cannot accept streams: it must be a server of node:http2, got …": () => acceptStreams(wrong({})),
+  "Cannot accept streams: the server must be one of node:http2, got …": () =>
+    acceptStreams(wrong({})),
   "Cannot send the value of the header: …": () => connect({ headers: [["a", "b\r\nc"]] }),
   "Cannot use the options: they must be an object, got …": () => connect(1),
   "Cannot use the option …: it must be an object, got …": () => connect({ tls: 1 }),
@@ -891,7 +892,7 @@ export const PROVOKED: Readonly<Record<string, Provoke | Elsewhere>> = {
     }),
   "Cannot use the option …: it must be the key of tls.cert": () =>
     bind({ tls: { cert: createIdentity().cert, key: createIdentity().key } }),
-  "Cannot use the option tls: the platform refuses it: …": () => bind({ tls: { pfx: "x" } }),
+  "Cannot use the option tls: the platform rejects it: …": () => bind({ tls: { pfx: "x" } }),
   "Cannot use the option …: it must be left out, or a list that isn't empty": () =>
     bind({ path: [] }),
   "Cannot use the option …: it must be at most … bytes long": () =>
@@ -913,12 +914,12 @@ export const PROVOKED: Readonly<Record<string, Provoke | Elsewhere>> = {
     "Cannot use the answer of verify: it must be true, false, { context } or a refusal such as " +
     "{ status: 403 }, got …"
   ]: () => decided({ verify: () => 1 }),
-  "Cannot use the answer of verify: beside its context there is something else": () =>
+  "Cannot use the answer of verify: { context } must have no other members": () =>
     decided({ verify: () => ({ context: 1, status: 403 }) }),
-  "Cannot use the option rateLimit: it must have per, action, and messages or bytes or both": () =>
-    bind({ rateLimit: {} }),
-  "Cannot use the option connectionRate: it must have per, and total or perAddress or both": () =>
-    bind({ connectionRate: {} }),
+  "Cannot use the option rateLimit: it must have per, action, and at least one of messages and bytes":
+    () => bind({ rateLimit: {} }),
+  "Cannot use the option connectionRate: it must have per, and at least one of total and perAddress":
+    () => bind({ connectionRate: {} }),
   "Cannot use the option limits: it must be a ConnectionLimits, got …": () => bind({ limits: {} }),
   "Cannot use the answer of clientAddress: it must be a string or null, got …": () =>
     decided({ clientAddress: () => wrong(1) }),
@@ -936,7 +937,7 @@ export const PROVOKED: Readonly<Record<string, Provoke | Elsewhere>> = {
     "Cannot answer the request: the functions of the options took longer than handshakeTimeout, " +
     "… ms"
   ]: () => decided({ verify: () => new Promise(() => {}), handshakeTimeout: 1 }),
-  "Cannot relay: both channels are of one connection": () => {
+  "Cannot relay: both channels belong to the same connection": () => {
     const { channel } = rig();
     return relay(channel, channel.cast<Message, MessageInput>());
   },
@@ -957,7 +958,8 @@ export const PROVOKED: Readonly<Record<string, Provoke | Elsewhere>> = {
     WebSocketServer.attach(http, { path: "/chat" });
     WebSocketServer.attach(http, { path: ["/talk", "/chat"] });
   },
-  "Cannot attach: it must be a server of node:http, got …": () => WebSocketServer.attach(wrong({})),
+  "Cannot attach: the server must be one of node:http, got …": () =>
+    WebSocketServer.attach(wrong({})),
   "Cannot accept the upgrade: the client is gone": goneBeforeAccepted,
   "Refused the upgrade with … …": elsewhere(
     "server/accept_upgrade_test.ts",
@@ -980,11 +982,9 @@ export const PROVOKED: Readonly<Record<string, Provoke | Elsewhere>> = {
       await server.close({ drainTimeout: 0 });
     }
   },
-  "Cannot broadcast: each of the channels must be a channel, got …": () =>
-    broadcast(wrong([{}]), "x"),
-  "Cannot broadcast: channels must be an iterable of channels, got …": () =>
-    broadcast(wrong(1), "text"),
-  "Cannot receive more: … bytes of messages wait, and nothing reads channel.stream. Read it, or call channel.stream.discard()":
+  "Cannot broadcast: each receiver must be a channel, got …": () => broadcast(wrong([{}]), "x"),
+  "Cannot broadcast: the channels must be iterable, got …": () => broadcast(wrong(1), "text"),
+  "Cannot receive more: … bytes of messages are queued, and nothing reads channel.stream. Read it, or call channel.stream.discard()":
     elsewhere("server/unread_test.ts", "Cannot receive more: "),
 
   // Testing.

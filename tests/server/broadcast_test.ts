@@ -83,13 +83,13 @@ Deno.test("broadcast: what isn't a message, and malformed options, throw", () =>
   for (const message of wrong) assertThrows(() => broadcast([], message), TypeError);
   for (const channels of [{}, null, undefined, 1] as unknown as WebSocketChannel[][]) {
     const call = () => broadcast(channels, "x");
-    assertThrows(call, TypeError, "channels must be an iterable of channels, got");
+    assertThrows(call, TypeError, "the channels must be iterable, got");
   }
   const rooms = new Map([["lobby", 1]]) as unknown as WebSocketChannel[];
   assertThrows(
     () => broadcast(rooms, "x"),
     TypeError,
-    "Cannot broadcast: each of the channels must be a channel, got an array. Of a Map, give its values()",
+    "Cannot broadcast: each receiver must be a channel, got an array. Pass the values() of a Map",
   );
   assertThrows(
     () => broadcast([{}] as WebSocketChannel[], "x"),

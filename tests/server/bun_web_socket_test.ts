@@ -103,8 +103,8 @@ Deno.test("bunWebSocket: settings, and what can't be honoured", () => {
     const error = assertThrows(() => bunWebSocket({ pingInterval }), UnsupportedError);
     assertEquals([error.capability, error.message], [
       "pingInterval",
-      `Unsupported on ${platform()}: pingInterval. Bun takes 0, or from 8000 to 960000 ` +
-      `milliseconds, got ${pingInterval}; WebSocketServer and acceptUpgrade take any`,
+      `Unsupported on ${platform()}: pingInterval. Bun supports 0, or 8000 to 960000 ` +
+      `milliseconds, got ${pingInterval}; WebSocketServer and acceptUpgrade support any interval`,
     ]);
   }
   assertThrows(() => bunWebSocket({ pingTimeout: 1 }), UnsupportedError);

@@ -363,7 +363,7 @@ Deno.test("limits are shared by all that have them", async () => {
 
 Deno.test("limits: wrong options are errors that name them", async () => {
   const bind = (options: unknown): Promise<unknown> => WebSocketServer.bind(options as object);
-  const rate = "it must have per, and total or perAddress or both";
+  const rate = "it must have per, and at least one of total and perAddress";
   await assertRejects(() => bind({ connectionRate: {} }), TypeError, rate);
   await assertRejects(() => bind({ connectionRate: { per: 1 } }), TypeError, rate);
   await assertRejects(() => bind({ connectionRate: { total: 1 } }), TypeError, rate);

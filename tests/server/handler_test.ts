@@ -257,7 +257,7 @@ testEntries("a context beside a refusal is neither: 500", async ({ run }) => {
     assertEquals((await refusalOf(server, requestText())).status, 500);
   });
   assertEquals(errors.map(([error, where]) => [String(error), where]), [[
-    "TypeError: Cannot use the answer of verify: beside its context there is something else",
+    "TypeError: Cannot use the answer of verify: { context } must have no other members",
     "verify",
   ]]);
 });

@@ -98,12 +98,12 @@ const PEM = (label: string): string => `-----BEGIN ${label}-----\nAAAA\n-----END
 
 /** Settings of TLS that can't be read, or contradict each other. */
 const UNREADABLE: readonly [settings: object, error: new () => Error, part: string][] = [
-  [{ ciphers: "none-of-this-name" }, TypeError, "tls: the platform refuses it: "],
-  [{ sigalgs: "none-of-this-name" }, TypeError, "tls: the platform refuses it: "],
-  [{ ecdhCurve: "none-of-this-name" }, TypeError, "tls: the platform refuses it: "],
-  [{ crl: PEM("X509 CRL") }, TypeError, "tls: the platform refuses it: "],
-  [{ secureProtocol: "none" }, TypeError, "tls: the platform refuses it: "],
-  [{ pfx: "x", cert: undefined, key: undefined }, TypeError, "tls: the platform refuses it: "],
+  [{ ciphers: "none-of-this-name" }, TypeError, "tls: the platform rejects it: "],
+  [{ sigalgs: "none-of-this-name" }, TypeError, "tls: the platform rejects it: "],
+  [{ ecdhCurve: "none-of-this-name" }, TypeError, "tls: the platform rejects it: "],
+  [{ crl: PEM("X509 CRL") }, TypeError, "tls: the platform rejects it: "],
+  [{ secureProtocol: "none" }, TypeError, "tls: the platform rejects it: "],
+  [{ pfx: "x", cert: undefined, key: undefined }, TypeError, "tls: the platform rejects it: "],
   [{ cert: PEM("CERTIFICATE") }, TypeError, "tls"],
   [{ key: PEM("PRIVATE KEY") }, TypeError, "tls"],
   [{ ca: PEM("CERTIFICATE") }, TypeError, "tls.ca: it must be PEM, a CERTIFICATE"],

@@ -377,7 +377,7 @@ Deno.test("rateLimit: what is missing or wrong is an error that names it", async
   ) => {
     await assertRejects(() => WebSocketServer.bind({ rateLimit } as ServerOptions), kind, part);
   };
-  await bad({}, TypeError, "it must have per, action, and messages or bytes or both");
+  await bad({}, TypeError, "it must have per, action, and at least one of messages and bytes");
   await bad({ messages: 1, per: 1 }, TypeError, "it must have per");
   await bad({ per: 1, action: "close" }, TypeError, "it must have per");
   await bad(

@@ -299,7 +299,7 @@ Deno.test("relay: a channel that has another reader is refused, and the other on
   assertEquals([guest.state, up.state], ["open", "open"]);
   client.sink.add("unread");
   assertEquals((await guest.stream.next()).value, "unread");
-  assertThrows(() => relay(client, client), DOMException, "of one connection");
+  assertThrows(() => relay(client, client), DOMException, "belong to the same connection");
   // Its right to read wasn't taken.
   client.stream.listen(() => {});
   for (const channel of [client, server]) channel.terminate();

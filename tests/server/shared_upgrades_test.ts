@@ -298,7 +298,7 @@ Deno.test("attach: malformed arguments", async () => {
     assertThrows(
       () => WebSocketServer.attach(application as unknown as Server),
       TypeError,
-      "it must be a server of node:http, got a function. Pass what createServer(app) returns",
+      "the server must be one of node:http, got a function. Pass what createServer(app) returns",
     );
     assertThrows(() => WebSocketServer.attach(http, { path: "chat" }), TypeError, "path");
     assertThrows(() => WebSocketServer.attach(http, { path: ["/a", "b"] }), TypeError, "path");
