@@ -1,5 +1,5 @@
-// A server that asks for a user name and a password, as HTTP Basic has it: run it with a port. Where
-// others can listen in, serve wss:, or they read the password.
+// A server that asks for a user name and a password (HTTP Basic): run it with a port. In a real
+// program serve wss:, because ws: sends the password in clear text.
 
 import "./debug.ts";
 import { createHash, timingSafeEqual } from "node:crypto";
@@ -7,7 +7,7 @@ import { WebSocketServer } from "@web-socket/channel/server";
 
 const port = Number(globalThis.process.argv[2] ?? 8080);
 
-/** Of one length, whatever the text's: `timingSafeEqual` takes nothing else. */
+/** All digests have the same length, which `timingSafeEqual` requires. */
 function digest(text: string): Uint8Array {
   return createHash("sha256").update(text).digest();
 }
@@ -18,7 +18,7 @@ const server = await WebSocketServer.bind({
   port,
   verify({ headers }) {
     const [, credentials = ""] = /^basic +(.*)$/i.exec(headers.get("authorization") ?? "") ?? [];
-    // In constant time: how long the answer takes doesn't tell how much of a guess is right.
+    // In constant time, so that the time of an answer doesn't reveal how much of a guess is right.
     if (timingSafeEqual(digest(credentials), expected)) return true;
     return { status: 401, headers: { "WWW-Authenticate": 'Basic realm="cave", charset="UTF-8"' } };
   },

@@ -1,4 +1,4 @@
-// A chat with rooms, which tells all in a room who comes, goes, is there, and says what. Run it without arguments.
+// A chat with rooms: guests see who joins, who leaves, who is there, and all messages. Run it without arguments.
 import { WebSocketChannel } from "@web-socket/channel";
 import type { ServerWebSocketChannel } from "@web-socket/channel/server";
 import { broadcast, WebSocketServer } from "@web-socket/channel/server";
@@ -23,7 +23,7 @@ const server = await WebSocketServer.bind({
   },
 });
 
-/** Prints what a guest hears, up to the event with that word. Then the guest leaves. */
+/** Prints a guest's messages up to the first with that word. Then the guest leaves. */
 async function hear(guest: WebSocketChannel, last: string): Promise<void> {
   for await (const event of guest.stream) {
     console.log(event);

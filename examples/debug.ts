@@ -1,4 +1,4 @@
-// Prints what happens to connections, when the environment variable WSC_DEBUG is 1: import it first.
+// Prints the events of connections if the environment variable WSC_DEBUG is 1. Import it first.
 
 import { type Diagnostic, subscribe } from "@web-socket/channel/diagnostics";
 

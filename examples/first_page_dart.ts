@@ -1,4 +1,4 @@
-// The first page, as a Dart user would write it: run it with the URL of a server.
+// The README's first page in the style of Dart: run it with the URL of a server.
 // deno-lint-ignore-file no-unused-vars
 
 import { WebSocketChannel } from "@web-socket/channel";

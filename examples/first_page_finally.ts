@@ -1,4 +1,4 @@
-// The first page where there is no `await using`: run it with the URL of a server that sends JSON.
+// The README's first page without `await using`: run it with the URL of a server that sends JSON.
 // deno-lint-ignore-file no-unused-vars
 
 import { WebSocketChannel } from "@web-socket/channel";

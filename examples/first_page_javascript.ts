@@ -1,5 +1,5 @@
-// The first page, as a JavaScript user would write it: run it with the URL of a server that sends
-// JSON. It needs `await using`: Deno, Bun, Node 24, or a compiler.
+// The README's first page in the style of JavaScript: run it with the URL of a server that sends JSON.
+// It uses `await using`, which needs Deno, Bun, Node 24, or a compiler.
 // deno-lint-ignore-file no-unused-vars
 
 import { WebSocketChannel } from "@web-socket/channel";

@@ -15,7 +15,7 @@ const server = serve({ fetch: app.fetch, hostname: "127.0.0.1", port }, (address
   console.log(`listening at http://127.0.0.1:${address.port}`);
 });
 
-// The same for Express, Fastify, or any other framework: it is node:http's server that upgrades.
+// This works with any framework on node:http, because its server emits the upgrades.
 WebSocketServer.attach(server as Server, {
   path: "/time",
   handler: (channel) => void channel.sink.add(new Date().toISOString()),

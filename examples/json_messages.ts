@@ -8,7 +8,7 @@ interface Order {
   count: number;
 }
 
-// A schema by hand. Those of zod, valibot, arktype and other libraries fit as they are.
+// A hand-written schema. Schemas of zod, valibot, arktype and other libraries also work.
 const order: StandardSchema<unknown, Order> = {
   "~standard": {
     version: 1,
@@ -36,8 +36,8 @@ try {
     if (--missing === 0) break;
   }
 } catch (error) {
-  // There was no connection, or a message was not JSON, or not an order. A message like that closes the
-  // channel: with 1007 from our own transport, without a code from most platforms' own WebSocket.
+  // The connection failed, or a message was not JSON, or not an order. Such a message closes the channel:
+  // with 1007 from our own transport, without a code from most platforms' own WebSocket.
   console.error(`Cannot go on: ${(error as Error).message}`);
   globalThis.process.exitCode = 1;
 }

@@ -1,5 +1,5 @@
-// Several channels over one WebSocket: run it with the URL of a server that does the same, in this
-// package or in Dart's. It answers on each channel by itself.
+// Several channels over one WebSocket: run it with the URL of a server that uses MultiChannel, in this
+// package or in Dart's, and answers on each channel.
 
 import { WebSocketChannel } from "@web-socket/channel";
 import { jsonDocument, MultiChannel } from "@web-socket/channel/stream-channel";
@@ -9,7 +9,7 @@ const url = globalThis.process.argv[2] ?? "wss://example.com/rooms";
 const socket = WebSocketChannel.connect(url);
 const rooms = new MultiChannel<string>(socket.transform(jsonDocument));
 
-// The default channel is there from the start; the others are announced over it.
+// The default channel always exists. It carries the announcements of the others.
 const names = ["kitchen", "garden", "attic"];
 const talks = names.map(async (name) => {
   const room = rooms.virtualChannel();

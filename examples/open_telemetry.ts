@@ -1,4 +1,4 @@
-// A span for each connection, with OpenTelemetry. The trace goes along in the opening handshake.
+// A span for each connection, with OpenTelemetry. The opening handshake carries the trace.
 
 import {
   context,
@@ -10,7 +10,7 @@ import {
 } from "@opentelemetry/api";
 import { type DiagnosedConnection, subscribe } from "@web-socket/channel/diagnostics";
 
-/** Call it before the first connection begins, and the function it returns to stop. */
+/** Call this before the first connection. Call the returned function to stop. */
 export function traceConnections(): () => void {
   const tracer = trace.getTracer("web-socket-channel");
   const spans = new WeakMap<DiagnosedConnection, Span>();
@@ -20,7 +20,7 @@ export function traceConnections(): () => void {
     connect({ connection, trace: carrier }) {
       const isServer = connection.side === "server";
       const kind = isServer ? SpanKind.SERVER : SpanKind.CLIENT;
-      // A server continues the client's trace; a client, that of the code which connects.
+      // A server continues the client's trace. A client continues the trace of its caller.
       const parent = isServer ? propagation.extract(context.active(), carrier) : context.active();
       const attributes = { "url.full": connection.url };
       const span = tracer.startSpan(`websocket ${connection.side}`, { kind, attributes }, parent);

@@ -1,5 +1,5 @@
-// A reverse proxy for WebSockets, in front of any server: it accepts clients that know the token, and passes on their
-// path, query and first subprotocol, all messages and the close code. Header fields are not passed on.
+// A reverse proxy for WebSockets: it accepts clients that know the token. It passes on their path, query
+// and first subprotocol, all messages and the close code, but no header fields.
 // Run it with a port, the URL of the server behind it, and the token.
 
 import { createHash, timingSafeEqual } from "node:crypto";
@@ -8,7 +8,7 @@ import { relay, WebSocketServer } from "@web-socket/channel/server";
 
 const [port = "8080", upstream = "", token = ""] = globalThis.process.argv.slice(2);
 
-/** Of one length, whatever the text's: `timingSafeEqual` takes nothing else. */
+/** All digests have the same length, which `timingSafeEqual` requires. */
 function digest(text: string | null): Uint8Array {
   return createHash("sha256").update(text ?? "").digest();
 }
@@ -17,7 +17,7 @@ const expected = digest(`Bearer ${token}`);
 
 const server = await WebSocketServer.bind({
   port: Number(port),
-  // In constant time: how long the answer takes doesn't tell how much of a guess is right.
+  // In constant time, so that the time of an answer doesn't reveal how much of a guess is right.
   verify: ({ headers }) =>
     timingSafeEqual(digest(headers.get("authorization")), expected) || { status: 401 },
   protocols: (request) => request.protocols[0] ?? null,
@@ -26,7 +26,7 @@ const server = await WebSocketServer.bind({
     const protocols = guest.protocol === null ? [] : [guest.protocol];
     const behind = WebSocketChannel.connect(new URL(pathname + search, upstream), {
       protocols,
-      // What Deno's own WebSocket lacks: such as the code 1001, and slowing a server down.
+      // Deno's own WebSocket can't send codes such as 1001, and can't slow a server down.
       require: ["allCloseCodes", "inboundBackpressure"],
     });
     const [{ code }] = await relay(guest, behind);

@@ -1,9 +1,9 @@
-// A server that asks for a token, in whichever way the client can send it. Run it without arguments.
+// A server that accepts a token in several places, for different kinds of clients. Run it without arguments.
 import { createHash } from "node:crypto";
 import { type ConnectError, type ConnectOptions, WebSocketChannel } from "@web-socket/channel";
 import { WebSocketServer } from "@web-socket/channel/server";
 
-// Only digests are kept and looked up: the time that takes tells nothing about a token.
+// The server keeps and looks up digests only, so the time of a lookup reveals nothing about a token.
 const digest = (token: string) => createHash("sha256").update(token).digest("hex");
 const users = new Map([[digest("a-secret-token"), "the gardener"]]);
 
@@ -17,7 +17,7 @@ const server = await WebSocketServer.bind({
     const user = users.get(digest(token ?? ""));
     return user === undefined ? { status: 401 } : { context: { user } };
   },
-  protocols: ["chat"], // a client that sends its token as a subprotocol offers this one as well
+  protocols: ["chat"], // a client with its token in a subprotocol offers this one too
   handler: (guest) => void guest.sink.add(`hello, ${guest.context.user}`),
 });
 

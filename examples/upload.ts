@@ -10,17 +10,17 @@ const server = await WebSocketServer.bind({
     const hash = createHash("sha256");
     let size = 0;
     for await (const chunk of guest.stream) {
-      if (typeof chunk === "string") break; // the client says that this was all
+      if (typeof chunk === "string") break; // the end of the upload
       hash.update(chunk);
       size += chunk.length;
       if (size % 50_000_000 === 0) guest.sink.add(`received ${size / 1_000_000} MB`);
     }
     guest.sink.add(`checksum ${hash.digest("hex")}`);
-    await guest.sink.close(1000); // what was added before is sent first
+    await guest.sink.close(1000); // sends earlier messages first
   },
 });
 
-// In a real program a file's stream, such as createReadStream("video.mp4").
+// In a real program, use a file's stream, such as createReadStream("video.mp4").
 const hash = createHash("sha256");
 async function* file(): AsyncGenerator<Uint8Array> {
   for (let i = 0; i < 2000; i++) {

@@ -1,40 +1,40 @@
-// What the chat's page and its server say to each other: one JSON text a message.
+// The messages between the chat's page and its server, each one a JSON text.
 
-/** Something that was said. */
+/** A line of the chat. */
 export interface Said {
-  /** The page has chosen it: what is said once more, because no answer came, has the same. */
+  /** The page has chosen it. When the page sends the line again, for lack of an answer, the id is the same. */
   readonly id: string;
   readonly from: string;
   readonly text: string;
-  /** When, in milliseconds since 1970. */
+  /** The time, in milliseconds since 1970. */
   readonly at: number;
 }
 
-/** What the server says. */
+/** A message of the server. */
 export type FromServer =
   | { readonly kind: "welcome"; readonly name: string }
-  /** The offset is for the next connection, which continues behind it. */
+  /** The next connection continues after the offset. */
   | { readonly kind: "said"; readonly offset: string; readonly said: Said }
-  /** What follows doesn't continue what the page has: it shows only that. */
+  /** The page must clear its lines, because the next ones do not continue them. */
   | { readonly kind: "resync" }
   | { readonly kind: "people"; readonly names: readonly string[] }
   | { readonly kind: "typing"; readonly name: string; readonly is: boolean };
 
-/** What a page says. */
+/** A message of a page. */
 export type FromPage =
   | { readonly kind: "say"; readonly id: string; readonly text: string }
   | { readonly kind: "typing"; readonly is: boolean };
 
-/** The longest text that may be said, in UTF-16 code units. */
+/** The maximum length of a text, in UTF-16 code units. */
 export const MAX_TEXT = 1000;
 
-/** The name that a page asks for, because it had it before; a new one when it makes no sense. */
+/** The name that a page had before and asks for again, or a new name if that one is malformed. */
 export function guestName(wanted: string | null): string {
   if (wanted !== null && /^guest-[0-9a-f]{8}$/.test(wanted)) return wanted;
   return `guest-${crypto.randomUUID().slice(0, 8)}`;
 }
 
-/** What a page said, checked: anybody can connect, and say anything. `null` when it makes no sense. */
+/** Checks the message of a page, because any client can connect and send anything. `null` if it is malformed. */
 export function parseFromPage(message: string | Uint8Array): FromPage | null {
   if (typeof message !== "string") return null;
   let value: unknown;

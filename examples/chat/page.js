@@ -1,8 +1,8 @@
-// The chat's page: this package in a browser, with a connection that stays.
+// The chat's page: this package in a browser, with a channel that reconnects.
 
 import { ReconnectingChannel } from "@web-socket/channel/reconnecting";
 
-/** How long a page counts as typing behind the last key, in milliseconds. */
+/** How long a page counts as typing after the last key, in milliseconds. */
 const TYPING = 2000;
 
 /** @param {string} id */
@@ -16,11 +16,11 @@ const said = element("said");
 const text = element("text");
 const reconnect = element("reconnect");
 
-/** The name that the server has given, and the offset of the last thing that was said: for the next connection. */
+/** The name from the server, and the offset of the last line. The next connection uses both. */
 let own = "";
 let offset = "";
 const typing = new Set();
-/** What this page has said, by id, until it comes back: it is said again on the next connection. */
+/** This page's lines by id, until the server sends them back. The page sends them again on the next connection. */
 const unconfirmed = new Map();
 
 /** @param {import("@web-socket/channel/reconnecting").ReconnectingState} state */
@@ -72,7 +72,7 @@ function send(message) {
   channel.sink.add(JSON.stringify(message));
 }
 
-// Relative to the page: ws: or wss: as it is http: or https:. Nothing waits in the channel: see `unconfirmed`.
+// The URL is relative to the page: ws: for http:, wss: for https:. The channel queues nothing: see `unconfirmed`.
 const channel = ReconnectingChannel.connect(
   () => `/chat?${new URLSearchParams({ ...own && { name: own }, ...offset && { after: offset } })}`,
   { whileAway: "drop", onState: show },

@@ -1,23 +1,23 @@
-// The chat itself: who is there, what is said, who is typing. It knows nothing of pages or of Redis.
+// The chat itself: members, messages, and who is typing. It does not depend on pages or on Redis.
 
 import { broadcast, type ServerWebSocketChannel } from "@web-socket/channel/server";
 import type { Topics, Wrap } from "@web-socket/channel/topics";
 import { type FromServer, guestName, parseFromPage } from "./messages.ts";
 
-/** What was said: kept, and continued from an offset. */
+/** The topic of messages, which has a history. */
 const SAID = "said";
-/** What is true for a moment only. */
+/** The topic of events without a history, such as who is typing. */
 const EVENTS = "events";
-/** How many of the last things that were said a new page gets. */
+/** How many of the latest messages a new page gets. */
 const LAST = 100;
-/** How often this server looks who is there: guests of a server that was killed leave without a word. */
+/** How often this server reads the members, in milliseconds: a killed server does not report that its guests left. */
 const LOOK = 5000;
 
-/** What was said, as pages get it. One function for all pages: it is called once for all of them. */
+/** A message as pages receive it. All pages share this function, so it runs once for each message. */
 const withOffset: Wrap = (said, { offset }) =>
   `{"kind":"said","offset":${JSON.stringify(offset)},"said":${said}}`;
 
-/** One server's part of the chat. */
+/** The part of the chat on one server. */
 export class Room {
   readonly #topics: Topics;
   readonly #here = new Set<ServerWebSocketChannel>();
@@ -51,7 +51,7 @@ export class Room {
       await this.#tell(await this.#names());
       for await (const message of channel.stream) await this.#onMessage(channel, name, message);
     } catch {
-      // The page has left meanwhile, or the server closes; else it may try again.
+      // The page has left, or the server is closing. Otherwise, the page may try again.
       channel.sink.close(1013, "Try again").catch(() => {});
     } finally {
       this.#here.delete(channel);
@@ -77,7 +77,7 @@ export class Room {
     }
   }
 
-  /** Tells the pages of all servers. */
+  /** Sends an event to the pages of all servers. */
   async #tell(event: FromServer): Promise<void> {
     await this.#topics.publish(EVENTS, json(event));
   }
@@ -92,7 +92,7 @@ export class Room {
     return { kind: "people", names: members.map(({ metadata }) => String(metadata)).sort() };
   }
 
-  /** Tells the pages of this server, if others are there than before. */
+  /** Sends the members to the pages of this server if they have changed. */
   async #look(): Promise<void> {
     const people = json(await this.#names());
     if (people !== this.#people) broadcast(this.#here, people);

@@ -1,4 +1,4 @@
-// A chat with a page, served by one process or by several that Redis joins:
+// A chat with a page, served by one process, or by several that share Redis:
 //
 //   deno run --allow-all examples/chat/server.ts 8080
 //   deno run --allow-all examples/chat/server.ts 8081 redis://127.0.0.1:6379
@@ -36,7 +36,7 @@ const files: Record<string, () => Response> = {
 
 async function redisEngine(url: string): Promise<TopicsEngine> {
   const client = createClient({ url });
-  // Without a listener a lost connection would end the process; the client connects again by itself.
+  // Without a listener, a lost connection would end the process. The client reconnects by itself.
   client.on("error", (error) => console.error(`redis: ${error}`));
   await client.connect();
   return redisStreams(client);
