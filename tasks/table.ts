@@ -46,7 +46,7 @@ export function sum(outcomes: readonly Counts[]): { passed: number; failed: numb
 }
 
 /** Why a test is left out, where its name says so. */
-const REASON = /(?:\(not applicable: (.*)\)|\bnot run, (.*))$/;
+const REASON = /(?:\((?:not applicable|left out): (.*)\)|\bnot run, (.*))$/;
 
 /** How many tests were left out, and why. */
 export function ignoredNote(names: readonly string[]): string {

@@ -12,6 +12,7 @@ import { python, PythonClients } from "../server/python_client.ts";
 import { serverRecipes } from "../server/server_recipes.ts";
 import { checkedAllBut, type LeftOut } from "./left_out.ts";
 import { testWebSocketChannel } from "./mod.ts";
+import { leftOut } from "../support/needs.ts";
 
 const LEFT_OUT: LeftOut = [
   [
@@ -64,7 +65,7 @@ let clients: PythonClients | undefined;
 
 const { test, check } = checkedAllBut(LEFT_OUT, (name, body) => {
   Deno.test({
-    name: python === null ? `${name} (left out: python3-websockets is not installed)` : name,
+    name: name + leftOut("Python's websockets", python !== null),
     ignore: python === null,
     async fn() {
       try {

@@ -7,6 +7,7 @@ import type { IncomingMessage, Message, MessageInput } from "../../mod.ts";
 import { WebSocketServer } from "../../src/server/mod.ts";
 import { chromium } from "../reconnecting/chromium.ts";
 import { DevTools } from "../support/dev_tools.ts";
+import { leftOut } from "../support/needs.ts";
 
 const PART = 0x1_0000;
 const PARTS = 1024;
@@ -33,9 +34,7 @@ const PAGE = `(url, kind) => new Promise((resolve, reject) => {
 })`;
 
 Deno.test({
-  name: `large messages of Chromium, 64 MiB each way${
-    chromium === null ? ": it isn't installed" : ""
-  }`,
+  name: `large messages of Chromium, 64 MiB each way${leftOut("Chromium", chromium !== null)}`,
   ignore: chromium === null,
   async fn() {
     const server = await WebSocketServer.bind({

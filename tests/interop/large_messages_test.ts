@@ -15,6 +15,7 @@ import { WebSocketServer } from "../../src/server/mod.ts";
 import { hex, joined, utf8 } from "../support/bytes.ts";
 import { startRecipe } from "../support/recipes.ts";
 import { python, PythonClients } from "../server/python_client.ts";
+import { missing } from "../support/needs.ts";
 
 const STREAMED = { streamLargerThan: 1000, maxMessageSize: Infinity } as const;
 const TEXT = "aé€🎨 ".repeat(40_000);
@@ -104,7 +105,7 @@ type Fragmented = (parts: readonly Uint8Array[]) => void;
 const PEERS: readonly Peer[] = [
   {
     name: "Python's websockets",
-    missing: python === null ? "it is not installed" : "",
+    missing: missing("Python's websockets", python !== null) ?? "",
     connect(url) {
       const clients = new PythonClients();
       const socket = clients.connect({ url, protocols: [], headers: [], compression: true });
@@ -132,10 +133,10 @@ function once(socket: WebSocketLike, type: "open" | "message" | "close"): Promis
   });
 }
 
-for (const { name, missing, connect } of PEERS) {
+for (const { name, missing: reason, connect } of PEERS) {
   Deno.test({
-    name: `large messages of ${name}, and back as they arrive${missing && `: ${missing}`}`,
-    ignore: missing !== "",
+    name: `large messages of ${name}, and back as they arrive${reason && ` (left out: ${reason})`}`,
+    ignore: reason !== "",
     async fn() {
       const server = await WebSocketServer.bind({ ...STREAMED, compression: true, handler: echo });
       const { socket, end, fragments } = connect(server.url);

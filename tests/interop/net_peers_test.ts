@@ -14,6 +14,7 @@ import { nginx, nginxFolders, withProgram } from "../support/between.ts";
 import { findCommand, fromNpm, start } from "../support/processes.ts";
 import { seededRandom } from "../support/random.ts";
 import { startRecipe } from "../support/recipes.ts";
+import { leftOut } from "../support/needs.ts";
 
 interface PeerServer {
   readonly name: string;
@@ -39,25 +40,25 @@ const peers: readonly PeerServer[] = [
   {
     name: "Deno.upgradeWebSocket",
     command: script(findCommand(fromNpm("deno")), "deno_server.mjs", "run", "-A", "--no-config"),
-    needs: "deno",
+    needs: "Deno",
     compresses: false,
   },
   {
     name: "Bun.serve",
     command: script(findCommand(fromNpm("bun")), "bun_server.mjs"),
-    needs: "bun",
+    needs: "Bun",
     compresses: true,
   },
   {
     name: "Python's websockets",
     command: script(python, "python_server.py"),
-    needs: "python3-websockets",
+    needs: "Python's websockets",
     compresses: true,
   },
 ];
 
 function test(name: string, needs: string, isThere: boolean, body: () => Promise<void>): void {
-  const reason = isThere ? "" : ` (left out: ${needs} is not installed)`;
+  const reason = leftOut(needs, isThere);
   Deno.test({ name: `interop ${name}${reason}`, ignore: !isThere, fn: body });
 }
 

@@ -5,9 +5,10 @@
 import { assertEquals } from "@std/assert";
 import { findChromium, launch } from "../../tasks/test_browser.ts";
 import { esbuild, OUT, succeed } from "../../tasks/tools.ts";
+import { leftOut } from "../support/needs.ts";
 
 const chromium = await findChromium();
-const reason = chromium === null ? " (left out: chromium is not installed)" : "";
+const reason = leftOut("Chromium", chromium !== null);
 
 /** What a program in the page does, with the bundle as `channels`. */
 const PROGRAM = `(async () => {

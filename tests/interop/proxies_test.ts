@@ -10,6 +10,7 @@ import { startTls } from "../support/net_peers.ts";
 import { findCommand } from "../support/processes.ts";
 import { startRecipe } from "../support/recipes.ts";
 import { assertReaches, certificates, connectFailure } from "../net/support.ts";
+import { leftOut } from "../support/needs.ts";
 
 const squid = findCommand([["squid"], ["/usr/sbin/squid"]], ["-v"]);
 const dante = findCommand([["danted"], ["/usr/sbin/danted"]], ["-v"]);
@@ -17,7 +18,7 @@ const dante = findCommand([["danted"], ["/usr/sbin/danted"]], ["-v"]);
 const microsocks = findCommand([["which"]], ["microsocks"]) === null ? null : ["microsocks"];
 
 function test(name: string, program: readonly string[] | null, fn: () => Promise<void>): void {
-  const reason = program === null ? ` (left out: ${name.split(":")[0]} is not installed)` : "";
+  const reason = leftOut(name.split(":")[0] ?? "", program !== null);
   Deno.test({ name: `interop ${name}${reason}`, ignore: program === null, fn });
 }
 

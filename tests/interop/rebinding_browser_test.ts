@@ -8,9 +8,10 @@ import type { BindOptions } from "../../src/server/mod.ts";
 import { withServer } from "../server/support.ts";
 import { findCommand, start } from "../support/processes.ts";
 import { deferred } from "../support/promises.ts";
+import { leftOut } from "../support/needs.ts";
 
 const chromium = findCommand([["chromium"], ["chromium-browser"], ["google-chrome"]]);
-const reason = chromium === null ? " (left out: chromium is not installed)" : "";
+const reason = leftOut("Chromium", chromium !== null);
 
 /** Connects to where the page itself is from, and reports by another request. */
 const PAGE = `<script>

@@ -15,6 +15,7 @@ import {
   statusOf,
   tcpStates,
 } from "./support.ts";
+import { leftOut } from "../support/needs.ts";
 
 /** How many connections each phase has. */
 const COUNT = 500;
@@ -106,7 +107,7 @@ Deno.test({
 });
 
 for (const [name, command] of await serverRuntimes()) {
-  const reason = command === null ? " (left out: it is not installed)" : "";
+  const reason = leftOut(name, command !== null);
   Deno.test({
     name: `half-closed peers on ${name}: ${COUNT} in each phase leave no CLOSE-WAIT${reason}`,
     ignore: command === null,

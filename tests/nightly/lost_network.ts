@@ -10,6 +10,7 @@ import { assertEquals } from "@std/assert";
 import { delay } from "@std/async";
 import { NetWebSocketChannel } from "../../src/net/mod.ts";
 import { serverRuntimes, startServer, tcpStates } from "./support.ts";
+import { leftOut } from "../support/needs.ts";
 
 /** How many connections there are. */
 const COUNT = 200;
@@ -26,7 +27,7 @@ const pings = { pingInterval: 500, pingTimeout: 500 };
 
 for (const [name, command] of await serverRuntimes()) {
   const reason = command === null
-    ? " (left out: it is not installed)"
+    ? leftOut(name, false)
     : isApart
     ? ""
     : " (left out: not in a network namespace of its own)";

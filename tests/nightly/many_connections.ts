@@ -12,6 +12,7 @@ import {
   statusOf,
   tcpStates,
 } from "./support.ts";
+import { leftOut } from "../support/needs.ts";
 
 /** Files that a process needs beside its connections. */
 const RESERVE = 300;
@@ -40,7 +41,7 @@ async function echoes(conn: Deno.Conn): Promise<void> {
 }
 
 for (const [name, command] of await serverRuntimes()) {
-  const reason = command === null ? " (left out: it is not installed)" : "";
+  const reason = leftOut(name, command !== null);
   Deno.test({
     name: `many connections on ${name}: ${COUNT}, of ${LIMIT} files${reason}`,
     ignore: command === null,

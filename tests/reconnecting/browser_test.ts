@@ -5,6 +5,7 @@
 import { assertEquals } from "@std/assert";
 import { deadline } from "@std/async";
 import type { Tab } from "../support/dev_tools.ts";
+import { leftOut } from "../support/needs.ts";
 import { until } from "../support/turns.ts";
 import { chromium, ENTRY, PageServer, setOffline } from "./chromium.ts";
 import { Network } from "./network.ts";
@@ -81,7 +82,11 @@ async function inPage(body: (rig: Rig) => Promise<void>): Promise<void> {
 }
 
 function browserTest(name: string, body: (rig: Rig) => Promise<void>): void {
-  Deno.test({ name: `Chromium: ${name}`, ignore: chromium === null, fn: () => inPage(body) });
+  Deno.test({
+    name: `Chromium: ${name}${leftOut("Chromium", chromium !== null)}`,
+    ignore: chromium === null,
+    fn: () => inPage(body),
+  });
 }
 
 /** The page echoes a message, on its latest connection. */

@@ -8,6 +8,7 @@ import { readConfig } from "../../tasks/build_npm.ts";
 import { findChromium } from "../../tasks/test_browser.ts";
 import { succeed, toolbox } from "../../tasks/tools.ts";
 import { DevTools } from "../support/dev_tools.ts";
+import { leftOut } from "../support/needs.ts";
 import { until } from "../support/turns.ts";
 import { Network } from "./network.ts";
 
@@ -134,7 +135,9 @@ function serve(folder: URL): Deno.HttpServer<Deno.NetAddr> {
 const chromium = await findChromium();
 
 Deno.test({
-  name: "Chromium: the guide's components in React, Vue and Svelte",
+  name: `Chromium: the guide's components in React, Vue and Svelte${
+    leftOut("Chromium", chromium !== null)
+  }`,
   ignore: chromium === null,
   async fn(t) {
     const files = serve(await built());

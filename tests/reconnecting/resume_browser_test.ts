@@ -8,6 +8,7 @@ import { Sessions } from "../../src/reconnecting/mod.ts";
 import { type ServerWebSocketChannel, WebSocketServer } from "../../src/server/mod.ts";
 import type { Message } from "../../src/web_socket/web_socket_channel.ts";
 import type { Tab } from "../support/dev_tools.ts";
+import { leftOut } from "../support/needs.ts";
 import { until } from "../support/turns.ts";
 import { chromium, ENTRY, PageServer, setOffline } from "./chromium.ts";
 
@@ -49,7 +50,11 @@ interface Rig {
 }
 
 function browserTest(name: string, body: (rig: Rig) => Promise<void>): void {
-  Deno.test({ name: `Chromium: ${name}`, ignore: chromium === null, fn: () => inPage(body) });
+  Deno.test({
+    name: `Chromium: ${name}${leftOut("Chromium", chromium !== null)}`,
+    ignore: chromium === null,
+    fn: () => inPage(body),
+  });
 }
 
 async function inPage(body: (rig: Rig) => Promise<void>): Promise<void> {

@@ -8,6 +8,7 @@ import { NEWEST_NODE, runtime } from "../../tasks/tools.ts";
 import { bundled, PATIENCE, RUNTIMES as INSTALLED, startProgram } from "../server/programs.ts";
 import { upgraded } from "../server/support.ts";
 import { RawClient } from "../support/recipe_clients.ts";
+import { leftOut } from "../support/needs.ts";
 
 const PROGRAM = "tests/server/programs/few_files.ts";
 
@@ -45,7 +46,7 @@ async function echoes(url: string): Promise<RawClient> {
 }
 
 for (const [runtime, command] of RUNTIMES) {
-  const reason = command === null ? " (left out: it is not installed)" : "";
+  const reason = leftOut(runtime, command !== null);
   Deno.test({
     name: `attack 68: no file left to accept with, on ${runtime}: it accepts again${reason}`,
     ignore: command === null || Deno.build.os === "windows",
@@ -104,7 +105,7 @@ const WATCHED = 1_000;
 const MAX_WORK = 0.8;
 
 for (const [name, command] of RUNTIMES) {
-  const reason = command === null ? " (left out: it is not installed)" : "";
+  const reason = leftOut(name, command !== null);
   const isWatched = name !== "Bun";
   Deno.test({
     name: `attack 68: no file left, on ${name}: who is connected is served, ${

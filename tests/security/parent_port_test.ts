@@ -4,12 +4,15 @@
 
 import { assertEquals } from "@std/assert";
 import { bundled, RUNTIMES } from "../server/programs.ts";
+import { leftOut } from "../support/needs.ts";
 
 const PROGRAM = "tests/security/programs/parent_port.ts";
 
 for (const [runtime, command] of RUNTIMES) {
   Deno.test({
-    name: `attack 66: on ${runtime} parentPort outlives a channel over it`,
+    name: `attack 66: on ${runtime} parentPort outlives a channel over it${
+      leftOut(runtime, command !== null)
+    }`,
     ignore: command === null,
     async fn() {
       const [program = "", ...args] = command ?? [];

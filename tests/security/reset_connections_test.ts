@@ -7,6 +7,7 @@ import { createIdentity } from "../support/certificates.ts";
 import { ManualClock } from "../../src/testing/manual_clock.ts";
 import { findCommand } from "../support/processes.ts";
 import { RawClient } from "../support/recipe_clients.ts";
+import { leftOut } from "../support/needs.ts";
 
 const NODE = findCommand([["node"]]);
 
@@ -26,7 +27,9 @@ const RESETTER = `
 
 for (const scheme of ["ws", "wss"] as const) {
   Deno.test({
-    name: `attack 53: connections that are reset before ${scheme} accepts them leave no timer`,
+    name: `attack 53: connections that are reset before ${scheme} accepts them leave no timer${
+      leftOut("Node", NODE !== null)
+    }`,
     ignore: NODE === null,
     async fn() {
       const clock = new ManualClock();

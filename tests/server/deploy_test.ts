@@ -6,6 +6,7 @@ import { deadline } from "@std/async";
 import { existsSync, writeFileSync } from "node:fs";
 import { NetWebSocketChannel } from "../../src/net/mod.ts";
 import { nginx, nginxFolders, withProgram } from "../support/between.ts";
+import { leftOut } from "../support/needs.ts";
 import { findCommand } from "../support/processes.ts";
 import { bundled, PATIENCE, RUNTIMES, startProgram } from "./programs.ts";
 
@@ -23,6 +24,7 @@ const MODULES = "/usr/lib/apache2/modules";
 /** A proxy, and how to run its file of the docs at other ports. */
 interface Proxy {
   readonly file: string;
+  readonly needs: string;
   readonly program: readonly string[] | null;
   /** Writes what is needed into a folder; gives the arguments. */
   prepare(config: string, folder: string, port: number): string[];
@@ -31,6 +33,7 @@ interface Proxy {
 const PROXIES: readonly Proxy[] = [
   {
     file: "nginx.conf",
+    needs: "nginx",
     program: nginx,
     prepare(config, folder, port) {
       const { main, http } = nginxFolders(folder);
@@ -41,6 +44,7 @@ const PROXIES: readonly Proxy[] = [
   },
   {
     file: "haproxy.cfg",
+    needs: "haproxy",
     program: haproxy,
     prepare(config, folder, port) {
       writeFileSync(`${folder}/haproxy.cfg`, config.replace("0.0.0.0:80", `127.0.0.1:${port}`));
@@ -49,6 +53,7 @@ const PROXIES: readonly Proxy[] = [
   },
   {
     file: "apache.conf",
+    needs: "apache2",
     program: existsSync(MODULES) ? apache : null,
     prepare(config, folder, port) {
       const modules = ["mpm_event", "authz_core", "proxy", "proxy_http"]
@@ -62,6 +67,7 @@ const PROXIES: readonly Proxy[] = [
   },
   {
     file: "Caddyfile",
+    needs: "caddy",
     program: caddy,
     prepare(config, folder, port) {
       const text = `{\n\tadmin off\n}\n${config.replace("example.com", `example.com:${port}`)}`;
@@ -85,8 +91,8 @@ async function withServer(
   }
 }
 
-for (const { file, program, prepare } of PROXIES) {
-  const left = program === null ? " (left out: it is not installed)" : "";
+for (const { file, needs, program, prepare } of PROXIES) {
+  const left = leftOut(needs, program !== null);
   Deno.test({
     name: `deploy: behind ${file}, a page's WebSocket works, and a restart says 1012${left}`,
     ignore: program === null,
@@ -133,12 +139,11 @@ os.execvp(sys.argv[1], sys.argv[1:])
 const python = findCommand([["python3"]]);
 
 for (const [runtime, command] of RUNTIMES) {
-  const missing = command === null || python === null;
+  const isMissing = command === null || python === null;
+  const left = leftOut(command === null ? runtime : "Python", !isMissing);
   Deno.test({
-    name: `deploy: on the socket of a service manager, on ${runtime}${
-      missing ? " (left out: it, or Python, is not installed)" : ""
-    }`,
-    ignore: missing,
+    name: `deploy: on the socket of a service manager, on ${runtime}${left}`,
+    ignore: isMissing,
     async fn() {
       const script = runtime === "Deno" ? SERVER : await bundled(SERVER);
       const words = [...python ?? [], "-c", ACTIVATE, ...command ?? [], script];

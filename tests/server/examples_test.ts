@@ -10,6 +10,7 @@ import { WebSocketServer as WsServer } from "ws";
 import { type Browser, findChromium, launch, type Page } from "../../tasks/test_browser.ts";
 import { findCommand } from "../support/processes.ts";
 import { bundled, type Ended, PATIENCE, type Program, RUNTIMES, startProgram } from "./programs.ts";
+import { leftOut } from "../support/needs.ts";
 
 /** Starts an example, and waits until it says where it listens. */
 function startExample(path: string, ...args: string[]): Promise<Program> {
@@ -50,7 +51,7 @@ function testExample(
   onEnd: (ended: Ended) => void = () => {},
 ): void {
   for (const [runtime, command] of RUNTIMES) {
-    const reason = command === null ? " (left out: it is not installed)" : "";
+    const reason = leftOut(runtime, command !== null);
     Deno.test({
       name: `example ${name} on ${runtime}: ${what}${reason}`,
       ignore: command === null,
@@ -115,7 +116,7 @@ testExample("basic_auth_server", "attack 41: who knows the password gets in", as
 });
 
 for (const [runtime, command] of RUNTIMES) {
-  const reason = command === null ? " (left out: it is not installed)" : "";
+  const reason = leftOut(runtime, command !== null);
   Deno.test({
     name: `example reverse_proxy on ${runtime}: in front of ws, for who has the token${reason}`,
     ignore: command === null,
@@ -297,7 +298,7 @@ Deno.test("example chat: history, who is there, who is typing; nonsense is refus
 });
 
 const redisServer = findCommand([["redis-server"]]);
-const withoutRedis = redisServer === null ? " (left out: redis-server is not installed)" : "";
+const withoutRedis = leftOut("redis-server", redisServer !== null);
 
 Deno.test({
   name: `example chat: two servers joined by Redis${withoutRedis}`,
@@ -340,7 +341,7 @@ function freePort(): number {
 }
 
 const chromium = await findChromium();
-const withoutChromium = chromium === null ? " (left out: chromium is not installed)" : "";
+const withoutChromium = leftOut("Chromium", chromium !== null);
 
 /** Tests something with a browser. */
 function testInChromium(name: string, body: (browser: Browser) => Promise<void>): void {

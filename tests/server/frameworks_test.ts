@@ -8,6 +8,7 @@ import { NetWebSocketChannel } from "../../src/net/mod.ts";
 import { output, toolbox } from "../../tasks/tools.ts";
 import { findCommand } from "../support/processes.ts";
 import { bundled, PATIENCE, startProgram } from "./programs.ts";
+import { missing } from "../support/needs.ts";
 
 const PAGE = new URL("../../docs/how-to/share_a_port.md", import.meta.url);
 
@@ -82,16 +83,16 @@ function programOf(title: string, entry: string): string {
 }
 
 for (const { title, packages, isLarge, isEnding, files, build, own } of FRAMEWORKS) {
-  const missing = node === null
-    ? "Node is not installed"
+  const reason = node === null
+    ? missing("Node", false)
     : isLarge && !isNight
     ? "it takes long, and is run each night"
     : null;
   Deno.test({
     name: `frameworks: ${title} and a WebSocket on one port${
-      missing === null ? "" : ` (left out: ${missing})`
+      reason === null ? "" : ` (left out: ${reason})`
     }`,
-    ignore: missing !== null,
+    ignore: reason !== null,
     async fn() {
       const folder = await toolbox(`framework_${title.replace(/\W+/g, "_")}`, packages);
       const path = (name: string): string => fileURLToPath(new URL(name, folder));

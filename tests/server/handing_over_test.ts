@@ -6,11 +6,12 @@ import { deadline } from "@std/async";
 import { RawClient } from "../support/recipe_clients.ts";
 import { clientFrame } from "../support/frames.ts";
 import { bundled, newestNode, PATIENCE, RUNTIMES, startProgram } from "./programs.ts";
+import { leftOut } from "../support/needs.ts";
 
 const PROGRAM = "tests/server/programs/handing_over.ts";
 
 for (const [runtime, command] of [...RUNTIMES, ["the newest Node", await newestNode()] as const]) {
-  const left = command === null ? " (left out: it is not installed)" : "";
+  const left = leftOut(runtime, command !== null);
   const what = runtime === "Bun" ? "Bun sends no socket" : "nothing of it is lost";
   Deno.test({
     name: `a connection handed to another process, on ${runtime}: ${what}${left}`,

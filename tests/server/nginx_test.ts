@@ -7,6 +7,7 @@ import { nginx, nginxFolders, withProgram } from "../support/between.ts";
 import { RawClient } from "../support/recipe_clients.ts";
 import { ENTRIES, type Entry } from "./entries.ts";
 import { requestText } from "./support.ts";
+import { missing } from "../support/needs.ts";
 
 function config(folder: string, port: number, upstream: string, host: string): string {
   const { main, http } = nginxFolders(folder);
@@ -63,10 +64,10 @@ async function answers(
 const origins = ["https://example.com", "https://evil.example"];
 
 for (const entry of ENTRIES) {
-  const missing = entry.missing ?? (nginx === null ? "nginx is not installed" : null);
-  const reason = missing === null ? "" : ` (left out: ${missing})`;
+  const absent = entry.missing ?? missing("nginx", nginx !== null);
+  const reason = absent === null ? "" : ` (left out: ${absent})`;
   const test = (title: string, fn: () => Promise<void>): void =>
-    Deno.test({ name: `${title}: ${entry.name}${reason}`, ignore: missing !== null, fn });
+    Deno.test({ name: `${title}: ${entry.name}${reason}`, ignore: absent !== null, fn });
 
   test("interop: nginx that keeps Host needs hosts, and a refusal says so", async () => {
     const kept = { host: "$http_host", origins };

@@ -4,9 +4,10 @@ import { assertEquals } from "@std/assert";
 import process from "node:process";
 import { findCommand, start } from "../support/processes.ts";
 import { withServer } from "./support.ts";
+import { leftOut } from "../support/needs.ts";
 
 const python = findCommand([["/usr/bin/python3"], ["python3"]], ["-c", "import websockets"]);
-const reason = python === null ? " (left out: python3-websockets is not installed)" : "";
+const reason = leftOut("Python's websockets", python !== null);
 
 for (const compression of [false, true]) {
   const title = compression ? "compressed" : "plain";

@@ -8,6 +8,7 @@ import { NetWebSocketChannel } from "../../src/net/mod.ts";
 import { RawClient } from "../support/recipe_clients.ts";
 import { bundled, PATIENCE, RUNTIMES, startProgram } from "./programs.ts";
 import { upgraded } from "./support.ts";
+import { leftOut } from "../support/needs.ts";
 
 const PROGRAM = "tests/server/programs/ending.ts";
 
@@ -38,7 +39,7 @@ async function stubborn(url: string): Promise<RawClient[]> {
 
 for (const [runtime, command] of RUNTIMES) {
   for (const way of ["drain", "acceptUpgrade", "unref"]) {
-    const reason = command === null ? " (left out: it is not installed)" : "";
+    const reason = leftOut(runtime, command !== null);
     Deno.test({
       name: `attack 47: ${way}: a server's process on ${runtime} ends by itself${reason}`,
       ignore: command === null,
@@ -69,7 +70,7 @@ for (const [runtime, command] of RUNTIMES) {
 for (const [runtime, command] of RUNTIMES) {
   for (const fault of ["listener", "upgraded"]) {
     if (fault === "upgraded" && runtime !== "Bun") continue;
-    const reason = command === null ? " (left out: it is not installed)" : "";
+    const reason = leftOut(runtime, command !== null);
     const what = fault === "listener"
       ? "a listener's exception is uncaught"
       : "what a handler of Bun.serve throws behind the upgrade is";

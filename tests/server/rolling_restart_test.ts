@@ -6,6 +6,7 @@ import { deadline } from "@std/async";
 import { findCommand } from "../support/processes.ts";
 import { bundled, newestNode, RUNTIMES, startProgram } from "./programs.ts";
 import { Load } from "./rolling_load.ts";
+import { missing } from "../support/needs.ts";
 
 /** More of both where there is time. */
 const CLIENTS = Number(Deno.env.get("ROLLING_CLIENTS") ?? 24);
@@ -40,9 +41,9 @@ async function commandOf(runtime: string, command: readonly string[], way: Way, 
 }
 
 /** Why a way can't be shown on a runtime; `null` if it can. */
-function missing(runtime: string, command: readonly string[] | null, { name }: Way): string | null {
-  if (command === null) return "it is not installed";
-  if (name !== "cluster" && python === null) return "Python is not installed";
+function absent(runtime: string, command: readonly string[] | null, { name }: Way): string | null {
+  if (command === null) return missing(runtime, false);
+  if (name !== "cluster" && python === null) return missing("Python", false);
   if (name === "cluster" && runtime === "Deno") {
     return "with Deno 2.9's node:cluster a connection now and then waits forever while a worker closes";
   }
@@ -52,7 +53,7 @@ function missing(runtime: string, command: readonly string[] | null, { name }: W
 
 for (const [runtime, command] of runtimes) {
   for (const way of WAYS) {
-    const reason = missing(runtime, command, way);
+    const reason = absent(runtime, command, way);
     const left = reason === null ? "" : ` (left out: ${reason})`;
     for (const what of ["echo", "upload"]) {
       Deno.test({
