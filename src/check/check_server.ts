@@ -42,7 +42,7 @@ export async function checkServer(
   const parsed = readUrl(url);
   const cases = chooseCases(SERVER_CASES, options.cases);
   const target: Target = { url: parsed, timeout: options.timeout ?? DEFAULT_TIMEOUT, options };
-  await reach(target);
+  await reach(target, options.signal);
   return await runAll({
     side: "server",
     subject: options.subject ?? `${parsed.protocol}//${parsed.host}${parsed.pathname}`,
@@ -63,13 +63,19 @@ function readUrl(url: string | URL): URL {
 }
 
 /** Finds out whether there is a server at all: otherwise each case would fail for that reason. */
-async function reach(target: Target): Promise<void> {
+async function reach(target: Target, signal: AbortSignal | undefined): Promise<void> {
+  if (signal?.aborted) return;
   const subject = new ServerSubject(target, () => {});
+  const stop = (): void => subject.destroy();
+  signal?.addEventListener("abort", stop);
   try {
     const wire = subject.connect();
     subject.sendRequest(wire, subject.request());
-    if (await subject.answer(wire).catch(() => null) !== null) return;
+    const answer = await subject.answer(wire).catch(() => null);
+    // The report then says that no case was run.
+    if (answer !== null || signal?.aborted) return;
   } finally {
+    signal?.removeEventListener("abort", stop);
     subject.destroy();
   }
   throw new Error(`Cannot check ${target.url.host}: nothing there answers a request`);

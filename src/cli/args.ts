@@ -86,6 +86,8 @@ export interface Context {
   readonly process: Process;
   /** Aborts when the command is to end: Ctrl-C, or its output has no reader. */
   readonly stop: AbortSignal;
+  /** What Ctrl-C does, where a terminal reports it as a key: the first one ends the command, the second one the process. */
+  readonly interrupt: () => void;
 }
 
 /** A command. */

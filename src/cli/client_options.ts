@@ -67,9 +67,20 @@ export function connectOptions(given: Arguments): ConnectOptions {
     compression: given.has("compression"),
     connectTimeout: given.seconds("connect-timeout", 30_000),
     ...(Object.keys(tls).length === 0 ? {} : { tls }),
-    ...(proxy === undefined ? {} : { proxy: proxy === "none" ? null : proxy }),
+    ...(proxy === undefined ? {} : { proxy: proxyOf(proxy) }),
     ...(origin === undefined ? {} : { origin }),
   };
+}
+
+function proxyOf(text: string): string | null {
+  if (text === "none") return null;
+  if (text === "environment") return text;
+  const isKnown = /^(?:https?|socks5h?):\/\//i.test(text) && URL.canParse(text);
+  if (isKnown) return text;
+  // A URL of a proxy may have a password.
+  throw new UsageError(
+    "Cannot use --proxy: it must be a URL of http:, https:, socks5: or socks5h:, or environment, or none",
+  );
 }
 
 function fieldOf(text: string): [string, string] {

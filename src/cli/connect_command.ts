@@ -189,9 +189,9 @@ class Conversation {
   }
 
   #read({ sink, closed }: Line, end: () => void, wait: number): { close(): void } {
-    const { process } = this.#context;
+    const { process, interrupt } = this.#context;
     const limit = DEFAULT_MAX_MESSAGE_SIZE;
-    const lines = linesOf(process, this.#printer, limit, end);
+    const lines = linesOf(process, this.#printer, limit, interrupt);
     const isBinary = this.#given.has("binary");
     const encoder = new TextEncoder();
     let timer: unknown = null;

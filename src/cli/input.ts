@@ -18,29 +18,30 @@ export interface Lines {
  * The lines of the standard input. On a terminal they can be edited, and the prompt stays below what is printed.
  *
  * @param limit How many bytes a line of a pipe may have.
+ * @param interrupt Called for each Ctrl-C on a terminal, where it is a key.
  */
 export function linesOf(
   process: Process,
   printer: Printer,
   limit: number,
-  onStop: () => void,
+  interrupt: () => void,
 ): Lines {
   const { stdin, stdout } = process;
   const isTerminal = stdin.isTTY === true && stdout.isTTY === true && !printer.isJson;
-  return isTerminal ? new TypedLines(process, printer, onStop) : new PipedLines(stdin, limit);
+  return isTerminal ? new TypedLines(process, printer, interrupt) : new PipedLines(stdin, limit);
 }
 
 /** Lines of a terminal. */
 class TypedLines implements Lines, BottomLine {
   readonly #process: Process;
   readonly #printer: Printer;
-  readonly #onStop: () => void;
+  readonly #interrupt: () => void;
   #editor: ReturnType<ReturnType<typeof module<"readline">>["createInterface"]> | null = null;
 
-  constructor(process: Process, printer: Printer, onStop: () => void) {
+  constructor(process: Process, printer: Printer, interrupt: () => void) {
     this.#process = process;
     this.#printer = printer;
-    this.#onStop = onStop;
+    this.#interrupt = interrupt;
   }
 
   start({ onLine, onEnd }: { onLine(line: string): void; onEnd(): void }): void {
@@ -64,7 +65,7 @@ class TypedLines implements Lines, BottomLine {
       onEnd();
     });
     // In this mode Ctrl-C is a key.
-    editor.on("SIGINT", this.#onStop);
+    editor.on("SIGINT", this.#interrupt);
     editor.prompt();
   }
 

@@ -27,8 +27,14 @@ export async function main(args?: readonly string[]): Promise<void> {
   process.exit(code);
 }
 
-/** Runs a command; gives its exit code. It doesn't throw. */
-async function run(args: readonly string[], process: Process): Promise<number> {
+/**
+ * Runs a command in a process.
+ *
+ * @param args The arguments, without those of the runtime.
+ * @param process Where it reads and prints, and what sends its signals.
+ * @returns The exit code. It doesn't throw.
+ */
+export async function run(args: readonly string[], process: Process): Promise<number> {
   const [name = "", ...rest] = args;
   const stop = new AbortController();
   const printer = new Printer(process, rest.includes("--json"), () => stop.abort());
@@ -70,15 +76,15 @@ async function chosen(
     printer.raw(`${helpOf(command)}\n`);
     return 0;
   }
-  for (const signal of ["SIGINT", "SIGTERM"] as const) {
-    process.on(signal, () => {
-      if (stop.signal.aborted) process.exit(INTERRUPTED);
-      stop.abort();
-    });
-  }
+  const interrupt = (): void => {
+    if (!stop.signal.aborted) return stop.abort();
+    printer.leaveTerminal();
+    process.exit(INTERRUPTED);
+  };
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, interrupt);
   const end = process.env["WSC_DEBUG"] === "1" ? debug(printer) : () => {};
   try {
-    return await command.run(given, { printer, process, stop: stop.signal });
+    return await command.run(given, { printer, process, stop: stop.signal, interrupt });
   } finally {
     end();
   }

@@ -1,3 +1,6 @@
+/** The longest time that a timer takes, in milliseconds. */
+export const MAX_PAUSE = 2_147_483_647;
+
 /**
  * Waits for a time, or until something ends the waiting.
  *

@@ -33,7 +33,7 @@ export const ping: Command = {
     try {
       await channel.ready;
     } catch (error) {
-      if (context.stop.aborted) return FAILED;
+      if (context.stop.aborted) return pings.summary(channel.url);
       throw error;
     }
     channel.stream.discard();

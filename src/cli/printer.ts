@@ -13,6 +13,8 @@ export interface BottomLine {
   hide(): void;
   /** Shows it again. */
   show(): void;
+  /** Takes it away for good, and gives the terminal back as it was. */
+  close(): void;
 }
 
 /**
@@ -131,6 +133,12 @@ export class Printer {
     if (this.#progress === "") return;
     this.#progress = "";
     this.#error.write("\r\x1b[K");
+  }
+
+  /** Gives the terminal back as it was, before the process ends at once. */
+  leaveTerminal(): void {
+    this.#bottom?.close();
+    this.endProgress();
   }
 
   /** Waits until all is written. */

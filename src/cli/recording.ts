@@ -1,4 +1,5 @@
 import { UsageError } from "./args.ts";
+import { MAX_PAUSE } from "./pause.ts";
 
 /** What is replayed of a recorded connection. */
 export interface Recorded {
@@ -52,9 +53,6 @@ export function readRecording(text: string): Recorded[] {
   return [...found.values()];
 }
 
-/** The longest time that a timer takes, in milliseconds. */
-const MAX_TIME = 2_147_483_647;
-
 function utf8Size(text: string): number {
   return new TextEncoder().encode(text).length;
 }
@@ -75,8 +73,8 @@ function lineOf(row: string, number: number): Line {
 
 function take(found: Map<number, Draft>, id: number, line: Line, number: number): void {
   const { at } = line;
-  if (typeof at !== "number" || !(at >= 0 && at <= MAX_TIME)) {
-    throw wrong(number, `its "at" is not a number from 0 to ${MAX_TIME}`);
+  if (typeof at !== "number" || !(at >= 0 && at <= MAX_PAUSE)) {
+    throw wrong(number, `its "at" is not a number from 0 to ${MAX_PAUSE}`);
   }
   let draft = found.get(id);
   if (draft === undefined) {

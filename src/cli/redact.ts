@@ -16,7 +16,11 @@ const URL_FIELD = /^(?:location|content-location|referer)$/i;
 
 /** Names of JSON whose values are secrets. */
 const SECRET_NAME =
-  /^(?:.*(?:passw(?:or)?d|passphrase|secret|token|api[-_]?key|credential|private[-_]?key|signature|session[-_]?id).*|authorization|auth|cookie|jwt|otp|pin)$/i;
+  /^(?:.*(?:passw(?:or)?d|passphrase|passcode|secret|token|api[-_]?key|credential|private[-_]?key|signature|session[-_]?id).*|authorization|auth|cookie|jwt|otp|pin)$/i;
+
+/** A name of text that is no JSON as a whole, such as `password=…`, `api_key: …` or `\"token\":\"…\"`, before its value. */
+const SECRET_PAIR =
+  /((?:passw(?:or)?d|passphrase|passcode|secret|token|api[-_]?key|credential|private[-_]?key|signature|session[-_]?id)[\w-]*(?:\\*["'])?\s*[:=]\s*)("(?:[^"\\]|\\[^])*"|\\+"(?:[^"\\]|\\+[^"\\])*\\+"|'[^']*'|[^\s&,;"'{}[\]()]+)/gi;
 
 /** A JSON Web Token, and what follows "Bearer" or "Basic". */
 const SECRET_FORM = /\beyJ[\w-]{4,}\.[\w-]{4,}\.[\w-]*|(?<=\b(?:Bearer|Basic)\s)[\w.~+/=-]{8,}/g;
@@ -47,13 +51,13 @@ function redactForms(text: string): string {
  * @returns The very same text when nothing was found.
  */
 export function redactText(text: string): string {
-  if (!/^\s*[[{]/.test(text)) return redactForms(text);
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = /^\s*[[{]/.test(text) ? JSON.parse(text) : null;
   } catch {
-    return redactForms(text);
+    value = null;
   }
+  if (value === null) return redactForms(text.replace(SECRET_PAIR, `$1${REDACTED}`));
   let found = false;
   const redacted = JSON.stringify(value, (name, it) => {
     if (!SECRET_NAME.test(name) || it === null || it === "" || typeof it === "boolean") return it;
@@ -63,7 +67,14 @@ export function redactText(text: string): string {
   return redactForms(found ? redacted : text);
 }
 
-/** A target of a request, without the values of its query. */
+/** A target of a request, or a URL, without the values of its query and its fragment. */
 export function redactTarget(target: string): string {
-  return target.replace(/([?&][^=&]*=)[^&]*/g, `$1${REDACTED}`);
+  const at = target.search(/[?#]/);
+  if (at < 0) return redactForms(target);
+  // A part without a name is a value.
+  const values = target.slice(at).replace(
+    /([?#&;])([^=?#&;]*=)?[^?#&;]*/g,
+    (whole, mark: string, name = "") => whole === mark ? whole : `${mark}${name}${REDACTED}`,
+  );
+  return `${redactForms(target.slice(0, at))}${values}`;
 }

@@ -4,7 +4,7 @@ import type { ConnectOptions } from "../web_socket/options.ts";
 import { type Arguments, type Command, type Context, UsageError } from "./args.ts";
 import { CLIENT, connectOptions, fileOf, targetOf } from "./client_options.ts";
 import { DONE, FAILED } from "./exit_codes.ts";
-import { pause } from "./pause.ts";
+import { MAX_PAUSE, pause } from "./pause.ts";
 import { readRecording, type Recorded } from "./recording.ts";
 import { closeFields, closeText, isGoodEnd, messageFields, shownMessage } from "./shown.ts";
 import { rounded } from "./statistics.ts";
@@ -55,7 +55,9 @@ export const replay: Command = {
       seconds: rounded(seconds),
       isStopped: stop.aborted,
     }, [
-      `${recorded.length} connections, ${sent} messages sent, ${received} received, ${expected} when it was recorded`,
+      `${recorded.length} connections, ${sent} messages sent, ${received} received, ${expected} when it was recorded${
+        stop.aborted ? ", stopped" : ""
+      }`,
     ]);
     return good.every(Boolean) ? DONE : FAILED;
   },
@@ -124,7 +126,8 @@ class Player {
       if (stop.aborted || channel.state !== "open") break;
       channel.sink.add(message.content);
       this.sent++;
-      await channel.sink.ready;
+      if (channel.sink.hasRoom) continue;
+      await pause(MAX_PAUSE, stop, Promise.race([channel.sink.ready, channel.closing]));
     }
     // As fast as possible, the answers still have to come: as many as there were, or until the server falls silent.
     if (this.#speed === Infinity && count < received && channel.state === "open") {

@@ -135,7 +135,7 @@ class Relayed {
   }
 
   destroy(fault: string): void {
-    if (this.#isOver) return;
+    if (this.#isOver) return void this.#client.destroy();
     this.#isOver = true;
     this.#dial?.destroy();
     this.#client.destroy();
@@ -192,12 +192,16 @@ class Relayed {
       const body = "The tap can't reach the server\n";
       const text =
         `HTTP/1.1 502 Bad Gateway\r\nConnection: close\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+      if (this.#isOver) return;
+      this.#isOver = true;
+      this.#events.onEnd(messageOf(error));
       this.#client.write(latin1Bytes([text]));
       this.#client.end();
-      this.#onOver();
-      if (!this.#isOver) this.#events.onEnd(messageOf(error));
-      this.#isOver = true;
-      setTimeout(() => this.#client.destroy(), 1000);
+      const timer = setTimeout(() => this.#client.destroy(), 1000);
+      this.#client.on("close", () => {
+        clearTimeout(timer);
+        this.#onOver();
+      });
     }
   }
 

@@ -276,7 +276,8 @@ class Shown implements TapEvents {
       ]);
     }
     const code = payload.length < 2 ? 1005 : (payload[0] ?? 0) * 256 + (payload[1] ?? 0);
-    const reason = new TextDecoder().decode(payload.subarray(2));
+    const whole = new TextDecoder().decode(payload.subarray(2));
+    const reason = this.#options.showsSecrets ? whole : redactText(whole);
     const text = code === 1005 ? "close" : `close ${code}`;
     const why = reason === "" ? "" : ` ${printable(JSON.stringify(reason))}`;
     this.#show({ type: "close", from, code, reason }, [

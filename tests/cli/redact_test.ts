@@ -7,7 +7,10 @@ Deno.test("W29 redact: header fields, queries and messages lose what names and f
   }
   assertEquals(redactField("User-Agent", "a/1"), "a/1");
   assertEquals(redactField("X-Note", "Bearer abcdefgh1234"), `Bearer ${REDACTED}`);
-  assertEquals(redactTarget("/a?b=c&d=&e"), `/a?b=${REDACTED}&d=${REDACTED}&e`);
+  assertEquals(redactTarget("/a?b=c&d=&e"), `/a?b=${REDACTED}&d=${REDACTED}&${REDACTED}`);
+  assertEquals(redactTarget("/a?secret"), `/a?${REDACTED}`);
+  assertEquals(redactTarget("/a#token=b;c=d"), `/a#token=${REDACTED};c=${REDACTED}`);
+  for (const target of ["/a", "/a?", "/a/b;c=d"]) assertEquals(redactTarget(target), target);
   const message = {
     user: "ann",
     password: "hunter2",
@@ -24,6 +27,15 @@ Deno.test("W29 redact: header fields, queries and messages lose what names and f
   for (const text of ['{ "a": 1 }', "hello", "[1, 2]", "{ no JSON", '{"__proto__": 1}']) {
     assertEquals(redactText(text), text);
   }
+  for (
+    const [text, expected] of [
+      ["user=ann&password=hunter2&n=1", `user=ann&password=${REDACTED}&n=1`],
+      ["CONNECT\npasscode:hunter2\nhost:a", `CONNECT\npasscode:${REDACTED}\nhost:a`],
+      ['42["auth",{"token":"hun\\"ter2","n":1}]', `42["auth",{"token":${REDACTED},"n":1}]`],
+      ["{ api_key: 'hunter2' }", `{ api_key: ${REDACTED} }`],
+      ["the token of the ring", "the token of the ring"],
+    ] as const
+  ) assertEquals(redactText(text), expected);
   const jwt = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl";
   assertEquals(redactText(`login ${jwt}`), `login ${REDACTED}`);
 });
