@@ -25,7 +25,8 @@ export const tap: Command = {
   details:
     "Compression is not offered to the server, so that messages can be read; with --compression it is, and the\n" +
     "content of compressed messages is not shown. Secrets are redacted where names and forms show them: header\n" +
-    'fields, query values, JSON members such as "token". Binary messages are recorded as they are.',
+    'fields, values of a query, JSON members such as "token", pairs such as token=VALUE. Binary messages are\n' +
+    "recorded as they are.",
   options: {
     ...OPTIONS,
     compression: { type: "boolean", help: "pass the client's offer to compress on" },

@@ -109,7 +109,7 @@ Deno.test("W28 Ctrl-C ends a check with the results so far", async () => {
   });
 });
 
-Deno.test("W28 Ctrl-C ends tap and listen, and what was relayed and served is told", async () => {
+Deno.test("W28 Ctrl-C ends tap and listen, which print what they relayed and served", async () => {
   const server = begin(["listen", "0"]);
   const target = await server.until(/listening at (\S+)/);
   const tap = begin(["tap", "0", target]);

@@ -5,6 +5,7 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { bind } from "../../src/server/web_socket_server.ts";
 import { COMMAND_LINES, type CommandLine, python, run, start } from "./support.ts";
+import { complete } from "./support_in_process.ts";
 import { screenOf } from "./screen.ts";
 
 const PAGE = new URL("../../docs/how-to/debug.md", import.meta.url);
@@ -118,10 +119,10 @@ Deno.test("W20 the page shows the example of OpenTelemetry as it is", async () =
 });
 
 Deno.test("W28 the reference has the help of each command", async () => {
-  const overview = await run(DENO, ["--help"]);
+  const overview = await complete(["--help"]);
   await record(REFERENCE, "help", "```\n" + overview.out.trimEnd() + "\n```");
   for (const name of ["connect", "listen", "ping", "bench", "tap", "replay", "check"]) {
-    const { out } = await run(DENO, [name, "--help"]);
+    const { out } = await complete([name, "--help"]);
     assertStringIncludes(overview.out, `  ${name} `);
     await record(REFERENCE, name, "```\n" + out.trimEnd() + "\n```");
   }
