@@ -46,8 +46,8 @@ const ROOT = new URL("../", import.meta.url);
 /** The budget of each folder of src/. */
 const ROOMS: Rooms = {
   "src": { files: 5, lines: 434 },
-  "src/cli": { files: 24, lines: 3253 },
-  "src/check": { files: 36, lines: 7881 },
+  "src/cli": { files: 24, lines: 3302 },
+  "src/check": { files: 36, lines: 7887 },
   "src/handshake": { files: 11, lines: 1869 },
   "src/http2": { files: 4, lines: 875 },
   "src/native": { files: 13, lines: 1108 },
