@@ -54,7 +54,7 @@ export class SocketChannel extends Channel {
       url,
       ...known,
     });
-    core.bound(options, () => null);
+    core.startConnectDeadline(options, () => null);
     if (core.state !== "closed") {
       transport.connect(() => known.create(request));
     }
@@ -81,7 +81,7 @@ export class SocketChannel extends Channel {
       readFailure,
       observer,
     });
-    core.bound(options, () => null);
+    core.startConnectDeadline(options, () => null);
     if (isPromise) void transport.await(socket);
     else transport.adopt(socket);
     return new SocketChannel(core, transport);

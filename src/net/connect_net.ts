@@ -65,7 +65,7 @@ export function connectNet(
   const connecting = new Connecting(request, options, clock, way);
   const { core } = connecting;
   const { dialling } = way;
-  core.bound(options, () => connecting.progress);
+  core.startConnectDeadline(options, () => connecting.progress);
   if (isPromiseLike(dialling)) {
     dialling.then((it) => connecting.run(it), (error) => connecting.notLoaded(error));
   } else void connecting.run(dialling);

@@ -51,10 +51,7 @@ interface Part {
  * whole buffer. It never gets a view of a slab: it gets a copy whose buffer is as long as the chunk.
  */
 export class Output {
-  /**
-   * What encoding the messages in the output has cost, in bytes that could have been copied and masked
-   * meanwhile.
-   */
+  /** The estimated cost of encoding the messages in the output, as a number of bytes copied and masked. */
   cost = 0;
   /** The bytes of the messages in the output: as the user gave them, before any compressing. */
   payloadSize = 0;

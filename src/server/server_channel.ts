@@ -301,13 +301,13 @@ class Accepting implements Opener {
     if (isNow && this.#pending?.isFree) return this.#apply(decision);
     this.#pending?.wait();
     const connectTimeout = this.#settings.handshakeTimeout;
-    this.#core.bound({ signal, connectTimeout }, () => "handshake");
+    this.#core.startConnectDeadline({ signal, connectTimeout }, () => "handshake");
     if (isNow) this.#apply(decision);
-    else if (decision !== null && "then" in decision) this.#obeyLater(decision);
+    else if (decision !== null && "then" in decision) this.#applyLater(decision);
   }
 
   /** Applies a pending decision; if it takes too long, `onError` gets an error. */
-  #obeyLater(decision: Promise<Decision>): void {
+  #applyLater(decision: Promise<Decision>): void {
     const { onError, handshakeTimeout } = this.#settings;
     let isDecided = false;
     decision.then((it) => {

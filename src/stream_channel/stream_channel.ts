@@ -22,7 +22,7 @@ import { checkTransform, type MessageTransform, Relay } from "./relay.ts";
  *
  * 1. The stream has one reader in its life.
  * 2. Closing the sink ends the stream before it gives anything more.
- * 3. When the stream is over the sink counts as closed: it drops what it gets (`add` gives `false`)
+ * 3. When the stream has ended, the sink counts as closed: it drops what it gets (`add` gives `false`)
  *    until the user closes it; from then on `add` throws.
  * 4. When the stream ends before anybody reads it, the sink drops what it gets as well.
  * 5. A reader that leaves has no effect on the sink, and the channel still notices that the other

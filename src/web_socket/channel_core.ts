@@ -358,8 +358,8 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget, OutgoingM
 
   // Connecting.
 
-  /** Gives the attempt to connect its bounds: a timeout and a signal. */
-  bound(options: ConnectDeadlineOptions, phase: () => string | null): void {
+  /** Limits the attempt to connect by a timeout and a signal. */
+  startConnectDeadline(options: ConnectDeadlineOptions, phase: () => string | null): void {
     const { signal } = options;
     if (signal?.aborted) return this.#giveUp(signal.reason, "local");
     const giveUp = (error: unknown, by: CloseInitiator): void => this.#giveUp(error, by);
@@ -503,7 +503,7 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget, OutgoingM
     code: number | undefined,
     reason: string | undefined,
   ): Promise<void> {
-    // A sink over one that is over this channel's has been here first.
+    // A channel over this one has already begun to close it.
     if (sinkOwner.isClosed(this.sink) || this.#closeContent !== null) return close();
     checkCloseArguments(code, reason, isSendable);
     // If the user closed this channel's sink in between, the error could not be passed on.

@@ -116,7 +116,7 @@ export function connectOverWire(
   const { closeTimeout = DEFAULT_CLOSE_TIMEOUT } = read;
   // Before the attempt has a timer: it throws if the bytes have another reader.
   const exchange = read.signal?.aborted ? null : new Exchange(wire, { clock, ms: closeTimeout });
-  core.bound(read, () => "handshake");
+  core.startConnectDeadline(read, () => "handshake");
   if (exchange === null) wire.destroy();
   else {
     const compression = offeredCompression(read.compression);

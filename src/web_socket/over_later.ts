@@ -118,12 +118,12 @@ export function connectOverLater(
   });
   if (options.signal?.aborted) {
     closeQuietly(partsOf(bytes).sink);
-    core.bound(options, () => "handshake");
+    core.startConnectDeadline(options, () => "handshake");
     return new Channel(core);
   }
   // Before the attempt has a timer: it throws if the bytes have another reader.
   const held = hold(bytes);
-  core.bound(options, () => "handshake");
+  core.startConnectDeadline(options, () => "handshake");
   core.opener = { destroy: () => letGo(held), ref: ignore, unref: ignore };
   load().then((it) => {
     if (core.state !== "closed") it.openLate(core, held, target, options);

@@ -42,7 +42,7 @@ const EARLY_FLUSH_COST = 0x8000;
 
 /** What waits to leave, and for what: nothing, the end of the turn, room on the wire. */
 const IDLE = 0;
-const PLANNED = 1;
+const SCHEDULED = 1;
 const BLOCKED = 2;
 
 // What is so of a transport, as flags: an idle connection is to take little memory.
@@ -56,7 +56,7 @@ const HELD = READER | RATE | CONTENT;
 /** What was received is worked on in later turns, and nothing more is taken meanwhile. */
 const BEHIND = 8;
 /** Written chunks are released when everything is handed on. */
-const LENDING = 16;
+const AWAITING_RELEASE = 16;
 /** It counts among those that share the turns. */
 const MEMBER = 32;
 /** The wire has ended: what it still has to give is taken, room or not. */
@@ -99,7 +99,7 @@ export class ProtocolTransport
   readonly #core: ChannelCore;
   /** What of `SERVER` and those behind it is so. */
   #flags: number;
-  /** Which of `IDLE`, `PLANNED` and `BLOCKED` the output is. */
+  /** Which of `IDLE`, `SCHEDULED` and `BLOCKED` the output is. */
   #output = IDLE;
   /** Which of `NONE`, `EARLY` and `EARLY_AND_ENDED` is so. */
   #ending = NONE;
@@ -193,7 +193,7 @@ export class ProtocolTransport
     if (verdict === "close") return;
     // What is sent meanwhile leaves right behind this: no other chunk comes in this turn.
     const isLast = this.#output === IDLE && this.#wire.endsTurns;
-    if (isLast) this.#output = PLANNED;
+    if (isLast) this.#output = SCHEDULED;
     this.#protocol.receive(chunk);
     if (isLast) this.flush();
     turns.watchChunk(length);
@@ -203,11 +203,11 @@ export class ProtocolTransport
 
   onDrain(): void {
     if (this.#output === BLOCKED && this.#hasRoom) this.#write();
-    if (this.#is(LENDING)) this.#releaseTaken();
+    if (this.#is(AWAITING_RELEASE)) this.#releaseTaken();
     const { sink } = this.#core;
     if (sinkOwner.isWaitedFor(sink)) sinkOwner.drained(sink);
     if (this.#room !== null) this.#openRoom();
-    const isWatching = this.#output === BLOCKED || this.#is(LENDING) || this.#isWaitedFor;
+    const isWatching = this.#output === BLOCKED || this.#is(AWAITING_RELEASE) || this.#isWaitedFor;
     if (isWatching && this.#core.state !== "closed") this.#wire.watch();
   }
 
@@ -440,7 +440,7 @@ export class ProtocolTransport
   /** All messages of a turn leave in one write, unless they are large. */
   onOutput(): void {
     if (this.#output !== IDLE) return;
-    this.#output = PLANNED;
+    this.#output = SCHEDULED;
     this.#wire.flushes.add(this);
   }
 
@@ -482,7 +482,7 @@ export class ProtocolTransport
     // RFC 6455 §5.3: a client masks each frame with a key of its own.
     if (!this.#is(SERVER)) return this.send(message.content, options);
     const isNow = isOnly && this.#output === IDLE;
-    if (isNow) this.#output = PLANNED;
+    if (isNow) this.#output = SCHEDULED;
     const isSent = this.#protocol.sendPrepared(message, options);
     if (isSent && this.#traffic !== null) this.#traffic.sent.messages++;
     if (isNow) this.flush();
@@ -582,9 +582,9 @@ export class ProtocolTransport
     this.#protocol.pendingOutput?.release(kept);
     if (kept === 0) this.#protocol.releaseOutput();
     if (kept > 0) {
-      this.#flags |= LENDING;
+      this.#flags |= AWAITING_RELEASE;
       this.#wire.watch();
-    } else this.#flags &= ~LENDING;
+    } else this.#flags &= ~AWAITING_RELEASE;
   }
 
   watch(): void {

@@ -66,7 +66,7 @@ export function connectOver(
   const options = readConnectOptions(given);
   const request = parseConnect(url, options);
   const core = coreWith(options, clock);
-  core.bound(options, () => "handshake");
+  core.startConnectDeadline(options, () => "handshake");
   const open = async (): Promise<void> => {
     if (core.state === "closed") return;
     let wire: Wire;

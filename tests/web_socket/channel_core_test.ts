@@ -131,7 +131,7 @@ function make(
   const core = new ChannelCore(options, clock, { transport: "bytes", capabilities, url: () => "" });
   const transport = new FakeTransport();
   if (attached !== null) core.attach(transport);
-  if (attempt !== undefined) core.bound(attempt, () => "tls");
+  if (attempt !== undefined) core.startConnectDeadline(attempt, () => "tls");
   return { core, channel: new Channel(core), transport, clock };
 }
 
