@@ -20,7 +20,7 @@ import { readConnectOptions } from "../web_socket/read_options.ts";
 import { offeredCompression, speak } from "../web_socket/speaking.ts";
 import type { WebSocketChannel } from "../web_socket/web_socket_channel.ts";
 import { Http2Pool, type PoolCore, poolCoreOf } from "./pool.ts";
-import { EndedSessionError, NoHttp2Error } from "./session.ts";
+import { EndedSessionError, NoHttp2Error, type PooledSession } from "./session.ts";
 
 /** Options of {@linkcode Http2Static.connect}: those of `WebSocketChannel.connect`, and these. */
 export interface Http2ConnectOptions extends Omit<ConnectOptions, "transport" | "maxQueueSize"> {
@@ -132,9 +132,10 @@ function attemptOn(pool: PoolCore, fallback: boolean): ConnectAttempt {
       const ticket = pool.ask({ url: request.url, tls, options }, core.clock);
       core.opener = ticket;
       connecting.progressOf = () => ticket.progress;
+      let session: PooledSession | null = null;
       let stream: Http2Stream | null = null;
       try {
-        const session = await ticket.session;
+        session = await ticket.session;
         if (core.state === "closed") {
           ticket.release();
           return null;
@@ -179,7 +180,8 @@ function attemptOn(pool: PoolCore, fallback: boolean): ConnectAttempt {
           return await attemptUpgrade(connecting, dialling, follows);
         }
         // RFC 9113 §8.7: a refused stream was not processed, so that it can be asked for again.
-        const isRefused = stream?.rstCode === REFUSED_STREAM || error instanceof EndedSessionError;
+        const isRefused = session?.isDead || stream?.rstCode === REFUSED_STREAM ||
+          error instanceof EndedSessionError;
         if (isRefused && refused < MAX_REFUSED) continue;
         if (!(error instanceof ConnectError)) throw error;
         if (!follows || error.response === null || !isRedirect(error.response.status)) throw error;

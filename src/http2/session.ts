@@ -20,6 +20,7 @@ import {
   STREAM_WINDOW,
   widenWindow,
 } from "../net/http2.ts";
+import { Liveness } from "./liveness.ts";
 
 /** Where a session leads, and how it is connected: what all of its channels have in common. */
 export interface SessionPlace {
@@ -75,7 +76,9 @@ export class PooledSession {
   /** It takes no more streams. */
   #isDraining = false;
   #isOver = false;
+  #isDead = false;
   #idle: Deadline | null = null;
+  #liveness: Liveness | null = null;
   #info: ConnectionInfo | null = null;
   /** Fulfils when it can have streams. */
   readonly ready: Promise<void>;
@@ -109,7 +112,8 @@ export class PooledSession {
 
   /** Whether another stream would have room. */
   get hasRoom(): boolean {
-    return !this.#isDraining && this.#streams < Math.min(this.#options.maxStreams, this.#allowed);
+    if (this.#isDraining || this.#liveness?.isDoubtful) return false;
+    return this.#streams < Math.min(this.#options.maxStreams, this.#allowed);
   }
 
   /** How many streams there are. */
@@ -120,6 +124,11 @@ export class PooledSession {
   /** Whether it has ended. */
   get isOver(): boolean {
     return this.#isOver;
+  }
+
+  /** Whether it was ended because the server answered nothing any more. */
+  get isDead(): boolean {
+    return this.#isDead;
   }
 
   /** Whether it takes no more streams, or will end. */
@@ -168,6 +177,15 @@ export class PooledSession {
         throw this.#lacking(fault, undefined, true);
       }
       widenWindow(session);
+      this.#liveness = new Liveness(session, this.#options.clock, {
+        onChange: () => this.#options.events.onChange(this),
+        onDead: () => {
+          this.#isDead = true;
+          this.#drain();
+          session.destroy();
+          socket.destroy();
+        },
+      });
       this.#isReady = true;
       this.#allowed = maxConcurrentStreams ?? Infinity;
       session.on("remoteSettings", ({ maxConcurrentStreams: allowed }: Http2Settings) => {
@@ -216,6 +234,7 @@ export class PooledSession {
     if (this.#isOver) return;
     this.#idle?.clear();
     this.#idle = null;
+    this.#liveness?.clear();
     this.#isOver = this.#isDraining = true;
     this.#options.events.onChange(this);
   }
@@ -283,7 +302,9 @@ export class PooledSession {
         { phase: "handshake" },
       );
     }
-    return session.request(fields, { endStream: false });
+    const stream = session.request(fields, { endStream: false });
+    this.#liveness?.watch(stream);
+    return stream;
   }
 
   /** Ends it when its last stream has; at once if there is none. */

@@ -87,6 +87,8 @@ export interface ClientHttp2Session extends Http2Session {
     fields: Http2Fields,
     options: { readonly endStream: boolean },
   ): Http2Stream;
+  /** Sends PING; `error` is `null` when it was answered. */
+  ping(callback: (error: Error | null) => void): boolean;
 }
 
 /** What `http2.createServer` and `http2.connect` are given. */
