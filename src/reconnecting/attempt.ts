@@ -5,39 +5,39 @@ import { Deadline } from "../web_socket/deadline.ts";
 import type { WebSocketChannel } from "../web_socket/web_socket_channel.ts";
 import type { Target, TargetAddress } from "./reconnecting_channel.ts";
 
-/** What an {@linkcode Attempt} asks of its channel, and reports to it. */
+/** The actions and events of an {@linkcode Attempt}; its channel implements them. */
 export interface AttemptEvents {
   /** Connects to an address. Throws when it is malformed. */
   connect(address: TargetAddress): WebSocketChannel;
-  /** There is an open connection. Throws when it can't be used. */
+  /** Called with the open connection. Throws when the channel can't use it. */
   onConnected(connection: WebSocketChannel): void;
-  /** There will be none. */
+  /** Called when the attempt has failed. */
   onFailed(info: CloseInfo, isMisuse: boolean): void;
 }
 
-/** What an {@linkcode Attempt} is made with. */
+/** Options of an {@linkcode Attempt}. */
 export interface AttemptOptions {
-  /** Which one it is, from 1. */
+  /** The number of the attempt, from 1. */
   readonly attempt: number;
-  /** How the last one ended. */
+  /** How the previous connection or attempt ended. */
   readonly lastClose: CloseInfo | null;
-  /** Where times come from. */
+  /** The clock for its timeout. */
   readonly clock: Clock;
-  /** How long it may take, in milliseconds; 0: no limit. */
+  /** How long the attempt may take, in milliseconds; 0: no limit. */
   readonly timeout: number;
 }
 
 const NOT_OPEN = "the connection isn't open";
 
-/** The end of what never had a Close frame. */
+/** Creates the close info of a connection or attempt that ended without a Close frame. */
 export function infoOf(error: unknown, initiator: CloseInitiator = "transport"): CloseInfo {
   const rest = error === undefined ? {} : { error };
   return { code: 1006, reason: "", wasClean: false, initiator, ...rest };
 }
 
 /**
- * One attempt to connect: the target is asked, and what it gives becomes open, or not. It reports one of both to the
- * channel, unless it was given up before.
+ * One attempt to connect. It calls the target, and waits until the resulting connection opens. It then reports success
+ * or failure to the channel, unless the channel gave it up before.
  */
 export class Attempt {
   readonly #core: AttemptEvents;
@@ -48,12 +48,12 @@ export class Attempt {
   #isOver = false;
 
   /**
-   * Begins.
+   * Starts the attempt.
    *
    * @param target What to connect to.
    * @param core The channel that connects.
-   * @param options See {@linkcode AttemptOptions}.
-   * @throws What `connect` throws of an address that is malformed.
+   * @param options The attempt's number and limits.
+   * @throws What `connect` throws when the address is malformed.
    */
   constructor(target: Target, core: AttemptEvents, options: AttemptOptions) {
     this.#core = core;
@@ -65,22 +65,22 @@ export class Attempt {
     this.#limit(options.timeout, "the target function hasn't settled");
     const { attempt, lastClose } = options;
     const context = { attempt, lastClose, signal: this.#abort.signal };
-    // From a microtask: the function may use the channel that `connect` has yet to return.
+    // In a microtask, because the function may use the channel that `connect` hasn't returned yet.
     Promise.resolve().then(() => this.#isOver ? undefined : target(context)).then(
       (made) => this.#take(made),
       (error) => this.#fail(infoOf(error), false),
     );
   }
 
-  /** Shortens what is left of its time. */
+  /** Limits the remaining time to `ms` milliseconds. */
   hurry(ms: number): void {
     this.#limit(ms, NOT_OPEN);
   }
 
   /**
-   * Messages may pass, or never will: nothing bounds the connection any more.
+   * Ends the attempt, successful or not; its timeout no longer applies.
    *
-   * @returns Whether that is new.
+   * @returns Whether it was still running.
    */
   done(): boolean {
     if (this.#isOver) return false;
@@ -89,7 +89,7 @@ export class Attempt {
     return true;
   }
 
-  /** Nothing of it is left. */
+  /** Gives up the attempt, and releases everything that it holds. */
   giveUp(reason: unknown): void {
     if (!this.done()) return;
     this.#abort.abort(reason);
@@ -125,7 +125,10 @@ export class Attempt {
     }
   }
 
-  /** One that `connect` has made has a timeout of its own, and says more about it: `ms` is 0. */
+  /**
+   * Waits until a connection is open. `ms` is 0 for a connection that `connect` created, whose own timeout has the
+   * better error.
+   */
   #await(connection: WebSocketChannel, ms: number): void {
     this.#connection = connection;
     this.#limit(ms, NOT_OPEN);
@@ -136,7 +139,7 @@ export class Attempt {
         this.#core.onConnected(connection);
       } catch (error) {
         this.#fail(infoOf(error, "local"), true);
-        // Another error: it has a reader, to whom it is left.
+        // With any other error the connection has a reader, which keeps it.
         if ((error as Error).name === "TypeError") endQuietly(connection);
       }
     }, (error) => {
@@ -146,12 +149,12 @@ export class Attempt {
   }
 }
 
-/** Ends a connection that is no longer wanted. */
+/** Ends a connection that is no longer needed. */
 export function endQuietly(connection: WebSocketChannel | null): void {
   try {
     connection?.terminate();
   } catch {
-    // A hand-written one: nothing more can be done to it.
+    // A channel of another implementation, which can't be ended.
   }
 }
 

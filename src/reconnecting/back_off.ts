@@ -2,29 +2,29 @@ import * as status from "../../status.ts";
 import type { CloseInfo } from "../web_socket/close_info.ts";
 import { ConnectError, LimitError, ProtocolError, UnsupportedError } from "../web_socket/errors.ts";
 
-/** How long to wait between attempts. */
+/** The limits of the delays between attempts. */
 export interface BackOffTimes {
   /** The upper bound of the first delay, in milliseconds. */
   readonly firstDelay: number;
   /** The upper bound of all delays, in milliseconds. */
   readonly maxDelay: number;
-  /** Random numbers from 0 to 1. */
+  /** Returns random numbers, at least 0 and less than 1. */
   readonly random: () => number;
 }
 
-/** Each delay's upper bound is so many times the one before. */
+/** The factor by which the upper bound grows with each delay. */
 const FACTOR = 2;
 
-/** 2 to the power of this is more than any `maxDelay`, and still a number. */
+/** The maximum exponent: 2 to this power exceeds any `maxDelay`, and is still finite. */
 const MAX_EXPONENT = 64;
 
 /**
- * IANA's registry of close codes: a client that was closed with 1012 reconnects after a random delay of 5–30
- * seconds. This is the shortest one, as a part of `maxDelay`.
+ * The shortest delay after close code 1012, as a part of `maxDelay`. IANA's registry says that such a client reconnects
+ * after a random delay of 5–30 seconds.
  */
 const MIN_PART = 1 / 6;
 
-/** Another attempt after these would end in the same way. */
+/** Close codes after which another attempt would end in the same way. */
 const FINAL: readonly number[] = [
   status.normalClosure,
   status.protocolError,
@@ -33,18 +33,18 @@ const FINAL: readonly number[] = [
   status.policyViolation,
   status.messageTooBig,
   status.missingMandatoryExtension,
-  // Used by many servers in the place of HTTP's 401 and 403.
+  // Many servers use these instead of HTTP's 401 and 403.
   4401,
   4403,
 ];
 
-/** The close code that ended a connection: the peer's, or this side's own where it failed the connection. */
+/** Returns the close code that ended a connection: the peer's, or this side's own if it failed the connection. */
 export function decisiveCode({ received, sent, code }: CloseInfo): number {
   return received?.code ?? sent?.code ?? code;
 }
 
 /**
- * Whether another attempt may do better: what `retry` is by default.
+ * Whether another attempt may succeed; the default of `retry`.
  *
  * @param info How the connection, or the attempt, ended.
  */
@@ -56,7 +56,7 @@ export function isWorthRetrying(info: CloseInfo): boolean {
   return !isFinal && !FINAL.includes(decisiveCode(info));
 }
 
-/** Whether the server has asked for a pause that isn't to be cut short. */
+/** Whether the server has asked for a delay, which must not be shortened. */
 export function asksForPatience(info: CloseInfo): boolean {
   const code = decisiveCode(info);
   return wishOf(info) > 0 || code === status.serviceRestart || code === status.tryAgainLater;
@@ -67,12 +67,12 @@ function wishOf({ error }: CloseInfo): number {
 }
 
 /**
- * How long to wait before the next attempt, in milliseconds: "full jitter", a random part of an upper bound
- * that doubles. When the server names a time, the random part comes on top of it.
+ * Returns the delay before the next attempt, in milliseconds. It is random below an upper bound that doubles ("full
+ * jitter"). If the server names a time, the random part is added to it.
  *
- * @param failures How many attempts and connections have ended since one that lasted, without this one.
+ * @param failures How many attempts and connections ended before this one, since the last stable connection.
  * @param info How this one ended.
- * @param times See {@linkcode BackOffTimes}.
+ * @param times The limits of the delays.
  */
 export function delayAfter(failures: number, info: CloseInfo, times: BackOffTimes): number {
   const { firstDelay, maxDelay, random } = times;

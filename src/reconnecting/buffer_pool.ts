@@ -1,24 +1,24 @@
 import type { Kept, Pool } from "./session.ts";
 
-/** The bytes that all sessions of one `Sessions` keep. What sessions share counts once. */
+/** Counts the bytes that all sessions of one `Sessions` keep. A message that sessions share counts once. */
 export class BufferPool implements Pool {
-  /** How many bytes they may keep. */
+  /** The maximum number of bytes that they may keep. */
   readonly limit: number;
   readonly #shares: Map<object, number> = new Map<object, number>();
   readonly #waiting: Set<() => void> = new Set<() => void>();
   #size = 0;
 
-  /** @param limit How many bytes they may keep. */
+  /** @param limit The maximum number of bytes that they may keep. */
   constructor(limit: number) {
     this.limit = limit;
   }
 
-  /** How many bytes are kept. */
+  /** The number of bytes that are kept. */
   get size(): number {
     return this.#size;
   }
 
-  /** Whether nothing more should be kept. */
+  /** Whether the limit is reached. */
   get isFull(): boolean {
     return this.#size >= this.limit;
   }
@@ -33,7 +33,7 @@ export class BufferPool implements Pool {
     this.add(size);
   }
 
-  /** A session keeps the message no more. */
+  /** Stops counting a message that a session no longer keeps. */
   release({ wire, size }: Kept): void {
     const shares = this.#shares.get(wire as object);
     if (shares !== undefined && shares > 1) this.#shares.set(wire as object, shares - 1);
@@ -43,7 +43,7 @@ export class BufferPool implements Pool {
     }
   }
 
-  /** Counts bytes that come or, below 0, go. */
+  /** Changes the number of kept bytes by `size`, which may be negative. */
   add(size: number): void {
     const wasFull = this.isFull;
     this.#size += size;
@@ -53,12 +53,12 @@ export class BufferPool implements Pool {
     for (const onRoom of waiting) onRoom();
   }
 
-  /** Calls `onRoom` once, when there is room again. The same function waits once only. */
+  /** Calls `onRoom` once when there is room again. Registering the same function twice has no effect. */
   wait(onRoom: () => void): void {
     this.#waiting.add(onRoom);
   }
 
-  /** Calls it no more. */
+  /** Cancels {@linkcode wait}. */
   forget(onRoom: () => void): void {
     this.#waiting.delete(onRoom);
   }

@@ -3,100 +3,106 @@ import type { Clock } from "../web_socket/clock.ts";
 import type { Message, WebSocketChannel } from "../web_socket/web_socket_channel.ts";
 import type { MessageInput, SendOptions } from "../web_socket/web_socket_sink.ts";
 
-/** What a {@linkcode Line} reports when messages may pass. */
+/** The report of a {@linkcode Line} whose connection is ready for messages. */
 export interface LineOpening {
-  /** Whether the peer resumes: lost connections lose no message. */
+  /** Whether the peer resumes sessions, so that a lost connection loses no message. */
   readonly resumable: boolean;
-  /** The messages of a session that is gone, which the peer may or may not have received; otherwise `null`. */
+  /**
+   * The unacknowledged messages of a lost session, which the peer may or may not have received; `null` if no session
+   * was lost.
+   */
   readonly unacknowledged: readonly Message[] | null;
-  /** The user's subprotocol that was agreed on; `null`: none. */
+  /** The user's negotiated subprotocol; `null` if there is none. */
   readonly protocol: string | null;
 }
 
-/** What a {@linkcode Line} tells the channel. */
+/** The events of a {@linkcode Line}; the channel implements them. */
 export interface LineEvents {
   /**
-   * Messages may pass on the connection that {@linkcode Line.open} was called with. Called once for it, also
-   * inside `open`. What the user adds inside the call goes behind what waits.
+   * Called once when the connection of {@linkcode Line.open} is ready for messages, perhaps inside `open`. Messages
+   * that the user adds inside this call follow the queued ones.
    */
   onOpen(opening: LineOpening): void;
-  /** `hasRoom` has become true, or `bufferedAmount` has fallen. */
+  /** Called when `hasRoom` has become true, or `bufferedAmount` has fallen. */
   onDrained(): void;
   /**
-   * The peer broke the rules of the line, or never answered: the channel gives the connection up.
+   * Called when the peer broke the protocol of the line or never answered; the channel then gives up the connection.
    *
-   * @param isFinal Whether every other connection would end in the same way: the channel then ends.
+   * @param isFinal Whether every other connection would end in the same way; the channel then ends.
    */
   onFault(error: unknown, isFinal?: boolean): void;
 }
 
-/** What a {@linkcode Line} is made with. */
+/** Options of a {@linkcode Line}. */
 export interface LineOptions {
-  /** How many bytes may wait before {@linkcode Line.isFull}. */
+  /** How many bytes may be queued before {@linkcode Line.isFull}. */
   readonly maxBuffer: number;
   /** How long {@linkcode Line.close} may wait for the peer, in milliseconds. */
   readonly closeTimeout: number;
-  /** Where times come from. */
+  /** The clock for its timeouts. */
   readonly clock: Clock;
 }
 
-/** What a line has left when the channel ends. */
+/** The messages that a line still has when the channel ends. */
 export interface LineRest {
-  /** What was added and never handed to a transport, in order. */
+  /** The messages that were added and never passed to a transport, in order. */
   readonly unsent: MessageInput[];
-  /** With resumption: what was handed on and never acknowledged, in order; left out when that is nothing. */
+  /** With resumption: the messages that were sent and never acknowledged, in order; omitted if there are none. */
   readonly unacknowledged?: readonly Message[];
 }
 
 /**
- * The messages of one channel over its successive connections: what waits, what is kept in case that a
- * connection is lost, and in which form they pass. At most one connection is open at a time.
+ * Carries the messages of one channel over its successive connections. It queues messages, keeps those that a lost
+ * connection may have lost, and encodes them. At most one connection is open at a time.
  */
 export interface Line {
-  /** Whether there is room for more: what `sink.hasRoom` says. */
+  /** Whether there is room for more messages; the value of `sink.hasRoom`. */
   readonly hasRoom: boolean;
-  /** Whether `add` throws a `QueueFullError` instead of calling {@linkcode add}. */
+  /** Whether the sink's `add` throws a `QueueFullError` instead of calling {@linkcode add}. */
   readonly isFull: boolean;
-  /** What was added and is not yet handed on (with resumption: not acknowledged), in bytes. 0: `flush` fulfils. */
+  /**
+   * The size of the messages that were added and not yet passed on (with resumption: not acknowledged), in bytes.
+   * `flush` fulfils when it is 0.
+   */
   readonly bufferedAmount: number;
-  /** The subprotocols to offer in place of the user's. Not called where the target gives a channel. */
+  /** Returns the subprotocols to offer instead of the user's. Not called if the target returns a channel. */
   offer(protocols: readonly string[]): readonly string[];
-  /** A connection is open (`ready`), and its stream is being read. {@linkcode LineEvents.onOpen} follows. */
+  /** Starts using an open connection whose stream is being read. {@linkcode LineEvents.onOpen} follows. */
   open(connection: WebSocketChannel): void;
   /**
-   * A message of the connection is in.
+   * Reads a message of the connection.
    *
-   * @returns What the user gets; `null`: it is the line's own.
+   * @returns The message for the user; `null` if it was one of the line's own.
    */
   receive(message: Message): Message | null;
-  /** Takes a message, in any state and whatever {@linkcode isFull} says: a copy is kept, or it is sent at once. */
+  /** Takes a message, in any state and even if {@linkcode isFull}: sends it at once, or keeps a copy. */
   add(message: MessageInput, options: SendOptions | undefined): void;
-  /** Sends a heartbeat, on an open connection: it isn't kept. */
+  /** Sends a heartbeat on an open connection, and doesn't keep it. */
   beat(message: MessageInput): void;
-  /** Asks the peer for a sign of life on an open connection. Left out: the line has none. */
+  /** Asks the peer to answer, on an open connection. Omitted if the line has no such message. */
   probe?(): void;
   /**
-   * The user's stream is full. Left out: the channel pauses the connection's stream; otherwise it doesn't, so that
-   * what both sides say beside messages still passes.
+   * Called when the user's stream is full. If omitted, the channel pauses the connection's stream. Otherwise it keeps
+   * reading, so that the line's own messages still arrive.
    */
   pause?(): void;
-  /** The user's stream has room again. */
+  /** Called when the user's stream has room again. */
   resume?(): void;
-  /** Asks for {@linkcode LineEvents.onDrained}. */
+  /** Requests a call of {@linkcode LineEvents.onDrained}. */
   watch(): void;
-  /** The connection has ended: all that it gave was received. */
+  /** Called when the connection has ended and everything that it delivered was received. */
   lose(info: CloseInfo): void;
   /**
-   * The user closes the channel while a connection is open: what was added goes first.
+   * Closes the connection for the user, after sending what was added.
    *
    * @throws {RangeError} When the transport can't send the code; nothing has changed then.
    */
   close(code: number | undefined, reason: string | undefined): void;
-  /** The channel has ended: lets go of everything, timers included. */
+  /** Ends the line with the channel; releases everything, timers included. */
   end(): LineRest;
 }
 
-/** Makes the {@linkcode Line} of a channel: what the option `resume` takes. */
+/** Creates the {@linkcode Line} of each channel; the type of the option `resume`. */
 export interface Resumption {
   /** Creates the line of one channel. */
   createLine(events: LineEvents, options: LineOptions): Line;

@@ -1,24 +1,24 @@
 import type { Clock } from "../web_socket/clock.ts";
 
-/** What a {@linkcode Liveness} asks of its channel, and reports to it. */
+/** The actions and events of a {@linkcode Liveness}; its channel implements them. */
 export interface LivenessEvents {
   /**
-   * Asks the peer for a sign of life.
+   * Asks the peer to answer.
    *
-   * @returns Whether it could.
+   * @returns Whether it could ask.
    */
   ask(): boolean;
   /**
-   * No sign of life came in time.
+   * Called when the peer has sent nothing in time.
    *
-   * @param isProbe Whether it was asked for after a sleep.
+   * @param isProbe Whether it was asked after a sleep.
    */
   onDead(isProbe: boolean): void;
 }
 
-/** How often to ask, and how long to wait, in milliseconds. */
+/** The times of heartbeats, in milliseconds. */
 export interface LivenessTimes {
-  /** How often to look whether there was a sign of life, and to ask otherwise; 0: never. */
+  /** How long without a message before the peer is asked; 0: never. */
   readonly interval: number;
   readonly timeout: number;
 }
@@ -26,10 +26,12 @@ export interface LivenessTimes {
 /** How long the answer of a probe may take, in milliseconds. */
 export const PROBE_TIMEOUT = 2000;
 
-/** A timer that is later than this may be so because this process stood still: what has arrived is unread. */
+/**
+ * If a timer is later than this, the process may have been blocked, with unread data in its sockets. In milliseconds.
+ */
 const LATE = 10;
 
-/** Whether the peer of one connection is still there: by heartbeats, and by a probe after a sleep. */
+/** Detects that the peer of one connection is gone, by heartbeats, and by a probe after a sleep. */
 export class Liveness {
   readonly #core: LivenessEvents;
   readonly #clock: Clock;
@@ -40,11 +42,11 @@ export class Liveness {
   #isProbing = false;
 
   /**
-   * Starts to ask regularly, where that is wanted.
+   * Starts asking regularly, if `interval` isn't 0.
    *
    * @param core The channel, which asks the peer.
-   * @param clock Where times come from.
-   * @param times See {@linkcode LivenessTimes}.
+   * @param clock The clock for its timers.
+   * @param times The interval and the timeout.
    */
   constructor(core: LivenessEvents, clock: Clock, times: LivenessTimes) {
     this.#core = core;
@@ -53,18 +55,18 @@ export class Liveness {
     this.#rest();
   }
 
-  /** A sign of life. */
+  /** Records that the peer has sent something. */
   heard(): void {
     this.#hasReceived = true;
     if (this.#isAsking) this.#rest();
   }
 
-  /** Asks at once, and waits for 2 seconds. */
+  /** Asks at once, and waits 2 seconds for an answer. */
   probe(): void {
     if (!this.#isProbing) this.#ask(PROBE_TIMEOUT, true);
   }
 
-  /** The connection has ended. */
+  /** Stops its timers, because the connection has ended. */
   stop(): void {
     this.#clock.clearTimeout(this.#timer);
     this.#isAsking = this.#isProbing = false;
@@ -84,11 +86,11 @@ export class Liveness {
     this.#isProbing = isProbe;
     const dead = (): void => this.#core.onDead(isProbe);
     this.#wait(ms, (late) => {
-      // A background tab's timers are late every time: what has arrived is read before the next one.
+      // Timers of a background tab are always late, so pending data is read before the next one.
       if (late > LATE) this.#wait(Math.min(late, ms), dead);
       else dead();
     });
-    // The peer can't be asked, so it isn't to blame.
+    // If the peer can't be asked, its silence means nothing.
     if (!this.#core.ask() && this.#isAsking) this.#rest();
   }
 

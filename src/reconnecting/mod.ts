@@ -1,5 +1,5 @@
 /**
- * A connection that stays: a channel that reconnects, with back-off, while the application goes on using it.
+ * A channel that reconnects automatically, with back-off, while the application keeps using it.
  *
  * @example
  * ```ts ignore
@@ -22,13 +22,13 @@ import type {
   ReconnectingChannelStatic,
 } from "./reconnecting_channel.ts";
 
-/** Makes channels that reconnect. */
+/** Creates channels that reconnect automatically. */
 export const ReconnectingChannel: ReconnectingChannelStatic = {
   connect: (target, options) =>
     new OwnReconnectingChannel(target, options, { connect: connectAnyhow }),
 };
 
-/** A channel that reconnects: {@linkcode ReconnectingChannelInstance} has its members. */
+/** A channel that reconnects automatically; {@linkcode ReconnectingChannelInstance} documents its members. */
 export type ReconnectingChannel = ReconnectingChannelInstance;
 
 export * from "./exports.ts";

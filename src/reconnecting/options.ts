@@ -53,9 +53,9 @@ export function readReconnectingOptions(
 }
 
 /**
- * An address as options.
+ * Converts an address to options.
  *
- * @throws {SyntaxError | TypeError | RangeError} When it is none, or is malformed.
+ * @throws {SyntaxError | TypeError | RangeError} When it is no address, or malformed.
  */
 export function readAddress(address: TargetAddress): TargetOptions {
   const isUrl = typeof address === "string" || Object(address) === address && "href" in address;

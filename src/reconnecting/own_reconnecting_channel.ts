@@ -14,7 +14,7 @@ import type { ReconnectingChannel, ReconnectingOptions, Target } from "./reconne
 import { ReconnectingCore, type ReconnectingMeans } from "./reconnecting_core.ts";
 import type { ReconnectingCloseInfo, ReconnectingState } from "./state.ts";
 
-/** What users hold of a channel that reconnects. */
+/** The implementation of a channel that reconnects; users hold it. */
 export class OwnReconnectingChannel extends StreamChannelBase<Message, MessageInput>
   implements ReconnectingChannel {
   readonly stream: ChannelStream<Message>;
@@ -22,11 +22,11 @@ export class OwnReconnectingChannel extends StreamChannelBase<Message, MessageIn
   readonly #core: ReconnectingCore;
 
   /**
-   * Begins to connect. See {@linkcode ReconnectingCore}.
+   * Starts connecting. See {@linkcode ReconnectingCore}.
    *
-   * @param target What to connect to.
-   * @param options The user's.
-   * @param means What it depends on.
+   * @param target The target to connect to.
+   * @param options The user's options.
+   * @param means Its dependencies.
    */
   constructor(
     target: Target,
@@ -91,7 +91,7 @@ export class OwnReconnectingChannel extends StreamChannelBase<Message, MessageIn
     try {
       await this.close();
     } catch {
-      // `closed` tells.
+      // `closed` reports the error.
     }
   }
 }

@@ -1,6 +1,6 @@
 /**
- * `./reconnecting` for pages: it has the page's own `WebSocket` only. On npm this is the condition `browser` of
- * `./reconnecting`; from JSR, import it where your bundler knows of no condition.
+ * Reconnecting channels for pages, over the page's own `WebSocket` only. The npm package selects it by the condition
+ * `browser` of `./reconnecting`. With JSR, import it directly if your bundler doesn't support conditions.
  *
  * @module
  */
@@ -12,12 +12,12 @@ import type {
   ReconnectingChannelStatic,
 } from "./reconnecting_channel.ts";
 
-/** Makes channels that reconnect. */
+/** Creates channels that reconnect automatically. */
 export const ReconnectingChannel: ReconnectingChannelStatic = {
   connect: (target, options) => new OwnReconnectingChannel(target, options, { connect }),
 };
 
-/** A channel that reconnects: {@linkcode ReconnectingChannelInstance} has its members. */
+/** A channel that reconnects automatically; {@linkcode ReconnectingChannelInstance} documents its members. */
 export type ReconnectingChannel = ReconnectingChannelInstance;
 
 export * from "./exports.ts";

@@ -8,35 +8,35 @@ import type { Message, WebSocketChannel } from "../web_socket/web_socket_channel
 import type { MessageInput, SendOptions } from "../web_socket/web_socket_sink.ts";
 import type { Line, LineEvents, LineOptions, LineRest } from "./line.ts";
 
-/** After so many characters or bytes it is asked which of the kept messages have left. */
+/** After how many characters or bytes to check which of the kept messages the transport has taken. */
 const ENOUGH_KEPT = 16 * 1024;
 
-/** The payload of a message, in bytes. */
+/** Returns the payload size of a message, in bytes. */
 export function payloadSize(message: MessageInput): number {
   return typeof message === "string" ? utf8Length(message) : message.byteLength;
 }
 
 /**
- * The messages of a channel without resumption. What was added while there is no connection waits; what a
- * connection has taken is kept until its transport has it, and goes first on the next one if that never came.
+ * The line of a channel without resumption. It queues messages while there is no connection. It keeps messages that a
+ * connection has taken until its transport has them; otherwise they are sent first on the next connection.
  */
 export class PlainLine implements Line {
   readonly #events: LineEvents;
   readonly #maxBuffer: number;
-  /** The messages that no connection has taken. */
+  /** Messages that no connection has taken. */
   #waiting = new CountedQueue<EarlyMessage>();
-  /** The messages that this connection has taken, and whose last ones its transport may not have. */
+  /** Messages that this connection has taken; its transport may not have the last of them yet. */
   #kept: EarlyMessage[] = [];
-  /** About how long they are. */
+  /** Their approximate length. */
   #keptLength = 0;
-  /** The connection that messages are given to. */
+  /** The connection to which messages are sent. */
   #connection: WebSocketChannel | null = null;
 
   /**
    * Creates the line of one channel.
    *
-   * @param events See {@linkcode LineEvents}.
-   * @param options See {@linkcode LineOptions}.
+   * @param events The receiver of its events.
+   * @param options The limit of its queue.
    */
   constructor(events: LineEvents, { maxBuffer }: Pick<LineOptions, "maxBuffer">) {
     this.#events = events;
@@ -98,7 +98,7 @@ export class PlainLine implements Line {
         this.#keep(early);
       }
     } catch (error) {
-      // This transport can't send it as it was to be sent, and there is no caller to notify.
+      // This transport can't send the message with its options, and there is no caller to get the error.
       this.#waiting.shift();
       return this.#events.onFault(error, true);
     }
@@ -111,11 +111,11 @@ export class PlainLine implements Line {
     this.#keptLength += typeof message === "string" ? message.length : message.byteLength;
     if (this.#keptLength < ENOUGH_KEPT) return;
     this.#kept = this.#tail(this.#connection?.sink.bufferedAmount ?? 0);
-    // Not again before there is twice as much.
+    // The next check follows when twice as much is kept.
     this.#keptLength = -this.#kept.reduce((sum, it) => sum + payloadSize(it.message), 0);
   }
 
-  /** The last of the kept messages, those that have any of so many last bytes. */
+  /** The kept messages that overlap the last `bytes` bytes. */
   #tail(bytes: number): EarlyMessage[] {
     let start = this.#kept.length;
     for (let left = bytes; left > 0 && start > 0;) {
@@ -159,7 +159,7 @@ export class PlainLine implements Line {
   }
 }
 
-/** Gives a message to a connection, if there is one that takes it. */
+/** Sends a message on a connection; returns whether the connection took it. */
 export function give(
   connection: WebSocketChannel | null,
   message: MessageInput,
@@ -168,13 +168,13 @@ export function give(
   try {
     return connection?.sink.add(message, options) === true;
   } catch (error) {
-    // The user has closed the connection's own sink, or adds a stream to it.
+    // The user has closed the connection's own sink, or uses it for a stream.
     if (nameOf(error) === "InvalidStateError") return false;
     throw error;
   }
 }
 
-/** The message, and not the caller's bytes. */
+/** Returns the message with a copy of the caller's bytes. */
 export function copied(message: MessageInput): Message {
   return typeof message === "string" ? message : copyOf(message);
 }

@@ -8,28 +8,28 @@ import type { MessageInput, WebSocketSink } from "../web_socket/web_socket_sink.
 import type { Resumption } from "./line.ts";
 import type { ReconnectingCloseInfo, ReconnectingState } from "./state.ts";
 
-/** What a target function gets to know about the attempt that it is for. */
+/** The argument of a target function: the attempt for which it is called. */
 export interface TargetContext {
-  /** Which attempt it is since the last connection that lasted, from 1. */
+  /** The number of the attempt since the last stable connection, from 1. */
   readonly attempt: number;
-  /** How the last connection or attempt ended; `null` before the first has. */
+  /** How the previous connection or attempt ended; `null` for the first. */
   readonly lastClose: CloseInfo | null;
-  /** Aborts when the attempt is given up: pass it to whatever the function waits for. */
+  /** Aborts when the attempt is given up. Pass it to what the function waits for. */
   readonly signal: AbortSignal;
 }
 
-/** Where to connect to, and the options of `WebSocketChannel.connect`. */
+/** A URL to connect to, with the options of `WebSocketChannel.connect`. */
 export interface TargetOptions extends Omit<ConnectOptions, "streamLargerThan"> {
-  /** The URL, as `WebSocketChannel.connect` takes it. */
+  /** The URL, as in `WebSocketChannel.connect`. */
   url: string | URL;
 }
 
-/** Where to connect to: a URL, or a URL with options. */
+/** An address to connect to: a URL, or a URL with options. */
 export type TargetAddress = string | URL | TargetOptions;
 
 /**
- * What a channel connects to: an address, or a function that is called for each attempt and returns one, such
- * as one with fresh credentials; or a new `WebSocketChannel`, over any transport, open or still connecting.
+ * The target of a channel: an address, or a function that is called for each attempt. The function returns an address,
+ * such as one with fresh credentials, or a new `WebSocketChannel` over any transport, open or connecting.
  */
 export type Target =
   | TargetAddress
@@ -37,107 +37,119 @@ export type Target =
     context: TargetContext,
   ) => TargetAddress | WebSocketChannel | PromiseLike<TargetAddress | WebSocketChannel>);
 
-/** A message that the application sends to learn whether the peer is still there. */
+/** A heartbeat: a message of the application that detects a lost connection. */
 export interface HeartbeatOptions {
-  /** How long without a message before one is sent, in milliseconds; 0: only after a sleep. */
+  /** How long without a received message before a heartbeat is sent, in milliseconds; 0: only after a sleep. */
   interval: number;
-  /** How long to wait for any message then, in milliseconds, before the connection counts as lost. */
+  /** How long to wait for any message after a heartbeat, in milliseconds. After that the connection counts as lost. */
   timeout: number;
-  /** Creates the message. */
+  /** Returns the heartbeat message. */
   message: () => MessageInput;
-  /** Whether a message is an answer to a heartbeat: then the stream doesn't give it. Left out: none is. */
+  /** Returns whether a message is the answer to a heartbeat, which the stream then omits. Default: no message is. */
   isReply?: ((message: Message) => boolean) | undefined;
 }
 
 /** Options of {@linkcode ReconnectingChannelStatic.connect}. Times are in milliseconds, sizes in bytes. */
 export interface ReconnectingOptions {
-  /** Called with each state, the first one from a microtask. What it throws is thrown again from a microtask. */
+  /** Called with each state; the first call is in a microtask. An error that it throws is rethrown in a microtask. */
   onState?: ((state: ReconnectingState) => void) | undefined;
-  /** Closes the channel for good when it aborts; `closed` has its reason as `error`. */
+  /** Closes the channel permanently when it aborts; `closed` has its reason as `error`. */
   signal?: AbortSignal | undefined;
-  /** The upper bound of the first random delay. Each further one is twice as long. Default 500. */
+  /** The upper bound of the first random delay, in milliseconds. It doubles with each delay. Default 500. */
   firstDelay?: number | undefined;
-  /** The upper bound of all random delays. Default 30,000. */
+  /** The upper bound of all random delays, in milliseconds. Default 30,000. */
   maxDelay?: number | undefined;
-  /** How long a connection must have been open for the next delay to be a first one again. Default 5,000. */
+  /**
+   * How long a connection must be open to count as stable, in milliseconds; the delays then start again at
+   * `firstDelay`. Default 5,000.
+   */
   minUptime?: number | undefined;
   /**
-   * Whether to try again after a connection or an attempt has ended, and when: `true` after the usual delay, a
-   * number after so many milliseconds, `false` never. If it throws, the channel ends with its error. Default: the
-   * table in the guide. `defaultRetry` is that.
+   * Decides whether to try again after a connection or an attempt has ended: `true` after the usual delay, a number
+   * after that many milliseconds, `false` never. If it throws, the channel ends with its error. Default:
+   * `defaultRetry`, which follows the table in the guide.
    */
   retry?: ((info: CloseInfo, attempt: number) => boolean | number) | undefined;
   /**
-   * What becomes of messages that are added while there is no connection: `"queue"`: they wait, up to `maxBuffer`;
-   * `"drop"`: `add` returns `false`; `"reject"`: `add` throws an `InvalidStateError`. `addStream` and `writable`
+   * What happens to messages added while there is no connection. `"queue"` queues them, up to `maxBuffer`. With
+   * `"drop"`, `add` returns `false`. With `"reject"`, `add` throws an `InvalidStateError`. `addStream` and `writable`
    * wait for a connection, or for room. Default `"queue"`.
    */
   whileAway?: "queue" | "drop" | "reject" | undefined;
-  /** How many bytes may wait for a connection. Each message counts at least 32. Default 1 MiB. */
+  /** How many bytes of messages may be queued. Each message counts at least 32 bytes. Default 1 MiB. */
   maxBuffer?: number | undefined;
-  /** How long one attempt may take: the target function, and the opening handshake. Default 30,000; 0: no limit. */
+  /**
+   * How long one attempt may take, in milliseconds: the target function and the opening handshake. Default 30,000; 0:
+   * no limit.
+   */
   connectTimeout?: number | undefined;
-  /** How long `close` waits for the peer. Default 5,000. */
+  /** How long `close` waits for the peer, in milliseconds. Default 5,000. */
   closeTimeout?: number | undefined;
-  /** How the application asks whether the peer is there, where the transport can't ping: in browsers. Default: it doesn't. */
+  /** A heartbeat of the application, for transports that can't ping, as in browsers. Default: none. */
   heartbeat?: HeartbeatOptions | undefined;
-  /** Resumption. Left out: messages in flight are lost when the connection is. */
+  /**
+   * The resumption of sessions, such as `resumption()`. Default: none; a lost connection loses the messages in flight.
+   */
   resume?: Resumption | undefined;
-  /** Where times come from. A test that moves its own clock needs no sleep. */
+  /**
+   * The clock for all delays and timeouts. A test can pass its own and needs no real time. Default: the system clock.
+   */
   clock?: Clock | undefined;
-  /** Random numbers, at least 0 and less than 1, for the delays. Default `Math.random`. */
+  /** Returns random numbers for the delays, at least 0 and less than 1. Default `Math.random`. */
   random?: (() => number) | undefined;
 }
 
 /**
- * A connection that stays: a channel over one connection after another. When one is lost, the next is made, after a
- * random delay that grows.
+ * A channel that uses one connection after another. When a connection is lost, it opens the next one after a random
+ * delay, which grows with each failure.
  *
- * Messages are those of all connections, in order. Close its sink to end it, or call {@linkcode close}; then the stream
- * ends, and {@linkcode closed} reports how. You need not handle any of its promises.
+ * Its stream has the messages of all connections, in order. Close the sink or call {@linkcode close} to end the
+ * channel; the stream then ends, and {@linkcode closed} reports how. You need not handle its promises.
  */
 export interface ReconnectingChannel extends StreamChannel<Message, MessageInput>, AsyncDisposable {
-  /** Outgoing messages: sent at once, or as soon as there is a connection. See `whileAway`. */
+  /** The sink for outgoing messages: it sends them at once, or as soon as there is a connection. See `whileAway`. */
   readonly sink: WebSocketSink;
-  /** The current connection; `null` while there is none. Look, but let the channel read and send. */
+  /** The current connection; `null` while there is none. Only inspect it: the channel itself reads and sends. */
   readonly connection: WebSocketChannel | null;
-  /** Where it is in its life. */
+  /** The current state. */
   readonly state: ReconnectingState;
   /**
-   * The state, and each one that follows, until the channel has ended. A reader that is slow may miss some, never the
-   * last.
+   * A stream of the current state and all following ones, until the channel has ended. A slow reader may miss some, but
+   * never the last.
    */
   readonly states: ChannelStream<ReconnectingState>;
-  /** Whether the current connection resumes: then no message is lost or doubled when it is. */
+  /** Whether the current connection resumes the session. If so, losing it neither loses nor repeats a message. */
   readonly resumable: boolean;
-  /** The subprotocol of yours that was agreed on; `null` while there is no connection, and when none was. */
+  /** The negotiated subprotocol of yours; `null` if there is none, or no connection. */
   readonly protocol: string | null;
   /**
-   * Fulfils when the channel has ended for good. Never rejects. When it has given up, `error` says why; a normal
-   * closure by the server (1000) is no error.
+   * Fulfils when the channel has ended permanently. Never rejects. If the channel has given up, `error` says why; a
+   * normal closure by the server (1000) is no error.
    */
   readonly closed: Promise<ReconnectingCloseInfo>;
   /**
-   * Ends the channel for good: `sink.close`. What waits for a connection is not sent: `closed` has it.
+   * Ends the channel permanently, like `sink.close`. Messages that wait for a connection are not sent: `closed` has
+   * them as `unsent`.
    *
-   * @param code As for `WebSocketSink.close`.
-   * @param reason As for `WebSocketSink.close`.
+   * @param code The close code, as for `WebSocketSink.close`.
+   * @param reason The close reason, as for `WebSocketSink.close`.
    * @returns `sink.done`.
-   * @throws {RangeError | TypeError | SyntaxError} As `WebSocketSink.close` does, with the channel unharmed.
+   * @throws {RangeError | TypeError | SyntaxError} When `WebSocketSink.close` would throw; the channel is then
+   * unchanged.
    */
   close(code?: number, reason?: string): Promise<void>;
   /**
-   * Tries now, without a delay, also while the platform is offline. A connection that is there is dropped.
+   * Connects again without a delay, even while the platform is offline. An open connection is dropped.
    *
    * @returns `false` when the channel has been closed.
    */
   reconnect(): boolean;
 }
 
-/** What {@linkcode ReconnectingChannel}, the companion object, can do. */
+/** The type of the companion object {@linkcode ReconnectingChannel}, which creates channels. */
 export interface ReconnectingChannelStatic {
   /**
-   * Connects, and stays connected. Returns at once.
+   * Creates a channel that connects and stays connected. Returns at once.
    *
    * @param target See {@linkcode Target}.
    * @param options See {@linkcode ReconnectingOptions}.

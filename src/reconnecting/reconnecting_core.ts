@@ -48,18 +48,18 @@ import { Life, type ReconnectingCloseInfo, type ReconnectingState } from "./stat
 import { States } from "./states.ts";
 import { WakeUp, type WakeUpEvents } from "./wake_up.ts";
 
-/** Connects to a URL with one transport or another. Throws when an argument is malformed. */
+/** Connects to a URL over some transport. Throws when an argument is malformed. */
 export type Connect = (
   url: string | URL,
   options: ConnectOptions,
   clock: Clock,
 ) => WebSocketChannel;
 
-/** What a {@linkcode ReconnectingCore} depends on. */
+/** The dependencies of a {@linkcode ReconnectingCore}. */
 export interface ReconnectingMeans {
   /** Connects to a URL. */
   readonly connect: Connect;
-  /** Notices a sleep. Left out: the one that all channels of the clock share. */
+  /** Detects sleep and network changes. Default: the one that all channels of the clock share. */
   readonly wakeUp?: WakeUp;
 }
 
@@ -68,14 +68,14 @@ const DEFAULT_MAX_BUFFER = 0x10_0000;
 const NO_HEARTBEAT = { interval: 0, timeout: 0 };
 
 /**
- * What a channel that reconnects does: its attempts and connections, its states, and the order of an ending.
- * Users hold a {@linkcode ReconnectingChannel}.
+ * The core of a channel that reconnects: its attempts and connections, its states, and the order of its end. Users hold
+ * a {@linkcode ReconnectingChannel}.
  */
 export class ReconnectingCore
   implements StreamEvents, WebSocketSinkTarget, LineEvents, WakeUpEvents {
-  /** Where received messages go. */
+  /** The stream of received messages. */
   readonly incoming: MessageStream<Message>;
-  /** Where sent messages come from. */
+  /** The sink of messages to send. */
   readonly sink: ReconnectingSink;
   readonly #life = new Life();
   readonly #closed = new Deferred<ReconnectingCloseInfo>();
@@ -90,44 +90,44 @@ export class ReconnectingCore
     void sinkOwner.close(this.sink);
   };
   #states: States | null = null;
-  /** What `onState` is still to be called with; `null`: nothing, and it can be called at once. */
+  /** The states that `onState` hasn't got yet; `null` if it can be called at once. */
   #unannounced: ReconnectingState[] | null = null;
   #attempt: Attempt | null = null;
   #timer: unknown;
-  /** The server has asked for this delay. */
+  /** Whether the server asked for the current delay. */
   #isPatient = false;
   #connection: WebSocketChannel | null = null;
   #subscription: StreamSubscription | null = null;
-  /** The stream of the connection has given all. */
+  /** Whether the connection's stream has ended. */
   #isDrained = false;
   #liveness: Liveness | null = null;
   #resumable = false;
   #protocol: string | null = null;
-  /** Why this side has dropped the connection, in the place of what the connection reports. */
+  /** The reason why this side dropped the connection; replaces what the connection reports. */
   #verdict: CloseInfo | null = null;
-  /** Another connection would end as this one did. */
+  /** Whether another connection would end in the same way. */
   #isMisuse = false;
-  /** The next attempt comes at once. */
+  /** Whether the next attempt starts at once. */
   #hurries = false;
-  /** The user wants it, also while the platform is offline. */
+  /** Whether the user asked for an attempt, even while the platform is offline. */
   #insists = false;
-  /** Why the user has closed the channel, if by an error. */
+  /** The error with which the user closed the channel, if any. */
   #cause: unknown;
   #hasStarted = false;
   #hasOpened = false;
   #openedAt = 0;
   #awaySince: number;
-  /** How many attempts and connections have ended since a connection that lasted. */
+  /** How many attempts and connections have ended since the last stable connection. */
   #failures = 0;
   #attempts = 0;
   #lastClose: CloseInfo | null = null;
 
   /**
-   * Begins to connect.
+   * Starts connecting.
    *
-   * @param target See {@linkcode Target}.
-   * @param given See {@linkcode ReconnectingOptions}.
-   * @param means See {@linkcode ReconnectingMeans}.
+   * @param target The target to connect to.
+   * @param given The user's options.
+   * @param means Its dependencies.
    * @throws {SyntaxError | TypeError | RangeError} When the target or an option is malformed.
    */
   constructor(
@@ -151,7 +151,7 @@ export class ReconnectingCore
 
   #start(): void {
     const { signal } = this.#options;
-    // The user has yet to get the channel that `onState` may use.
+    // In a microtask, because `onState` may use the channel that `connect` hasn't returned yet.
     this.#unannounced = [];
     queueMicrotask(() => this.#announceAll());
     if (signal?.aborted) return this.#onAbort();
@@ -162,7 +162,7 @@ export class ReconnectingCore
     this.#wakeUp.add(this);
   }
 
-  // What users see.
+  // Members of the public channel.
 
   get state(): ReconnectingState {
     return this.#life.state;
@@ -172,7 +172,7 @@ export class ReconnectingCore
     return this.#closed.promise;
   }
 
-  /** The connection, while messages may pass on it. */
+  /** The connection, while messages may use it. */
   get connection(): WebSocketChannel | null {
     return this.#isConnected ? this.#connection : null;
   }
@@ -202,13 +202,13 @@ export class ReconnectingCore
     return this.#life.name === "closed";
   }
 
-  /** See `ReconnectingChannel.reconnect`. */
+  /** Does the work of `ReconnectingChannel.reconnect`. */
   reconnect(): boolean {
     const { name } = this.#life;
     if (name === "closed" || name === "closing") return false;
     if (name === "waiting" || name === "paused") this.#try();
     else {
-      // An attempt that runs is what the user wants.
+      // A running attempt already does what the user asks for.
       this.#insists = this.#attempt === null;
       if (name !== "connecting" && this.#connection !== null) {
         this.#drop(infoOf(undefined, "local"), true);
@@ -230,7 +230,7 @@ export class ReconnectingCore
     return true;
   }
 
-  /** What a callback leads to is announced behind it. */
+  /** Calls `onState` with each pending state; states that a call causes follow afterwards. */
   #announceAll(): void {
     const all = this.#unannounced ?? [];
     for (let state = all.shift(); state !== undefined; state = all.shift()) {
@@ -258,7 +258,7 @@ export class ReconnectingCore
       this.#attempt = new Attempt(this.#target, this, options);
     } catch (error) {
       if (this.#hasStarted) return this.onFailed(infoOf(error, "local"), true);
-      // It is made inside the user's call, which fails.
+      // The first attempt runs inside the user's call, which throws.
       this.#unannounced = [];
       throw error;
     }
@@ -273,7 +273,7 @@ export class ReconnectingCore
     return this.#connect(url, all, this.#clock);
   }
 
-  /** The attempt has an open connection. */
+  /** Starts using the open connection of the attempt. */
   onConnected(connection: WebSocketChannel): void {
     Channel.checkWhole(connection);
     this.#isDrained = false;
@@ -291,14 +291,14 @@ export class ReconnectingCore
         onDone: () => this.#isDrained = true,
       });
     } catch {
-      // It is left to its reader, which may be another channel of this kind.
+      // The reader keeps the connection; it may be another channel that reconnects.
       throw invalidState(
         "Cannot connect: the target function returned a channel that has a reader",
       );
     }
   }
 
-  /** See {@linkcode LineEvents.onOpen}. */
+  /** Opens the channel: the line is ready for messages. */
   onOpen({ resumable, unacknowledged, protocol }: LineOpening): void {
     const now = this.#clock.now();
     this.#attempt?.done();
@@ -314,16 +314,16 @@ export class ReconnectingCore
     this.#enter({ name: "open", attempt: this.#failures + 1, downtime, resumable });
   }
 
-  /** The attempt has failed. */
+  /** Handles a failed attempt. */
   onFailed(info: CloseInfo, isMisuse: boolean): void {
     this.#attempt = null;
     this.#isMisuse = isMisuse;
-    // There is a connection, but the peer never said hello on it: what follows is its end.
+    // There is a connection, but the peer never sent its hello: drop it, and wait for its end.
     if (this.#connection !== null) this.#drop(info, this.#hurries);
     else this.#decide(info);
   }
 
-  /** See {@linkcode LineEvents.onFault}. */
+  /** Drops the connection, because the peer broke the line's protocol. */
   onFault(error: unknown, isFinal = false): void {
     this.#isMisuse = isFinal;
     this.#drop(infoOf(error, isFinal ? "local" : "protocol-error"), false);
@@ -331,7 +331,7 @@ export class ReconnectingCore
 
   // Losing a connection.
 
-  /** This side gives the connection up; `hurries`: the next attempt comes at once. */
+  /** Drops the connection; with `hurries` the next attempt starts at once. */
   #drop(verdict: CloseInfo, hurries: boolean): void {
     this.#verdict ??= verdict;
     this.#hurries = hurries;
@@ -340,7 +340,7 @@ export class ReconnectingCore
 
   #onClosed(info: CloseInfo): void {
     if (this.#isDrained) return this.#lose(info);
-    // All that it has given comes before what the next one gives, although there is no reader.
+    // Messages of this connection precede those of the next one, even without a reader.
     const subscription = this.#subscription;
     this.#subscription = null;
     subscription?.resume();
@@ -370,7 +370,7 @@ export class ReconnectingCore
     this.#attempt = null;
   }
 
-  /** Whether there is another attempt, and when. */
+  /** Decides whether and when to try again. */
   #decide(info: CloseInfo): void {
     const attempt = this.#failures + 1;
     this.#lastClose = info;
@@ -468,13 +468,13 @@ export class ReconnectingCore
     return this.bufferedAmount === 0 ? EMPTY : SOME;
   }
 
-  /** Whether messages don't wait for a connection. */
+  /** Whether messages are rejected or dropped now, instead of queued. */
   get #refuses(): boolean {
     const { whileAway = "queue" } = this.#options;
     return whileAway !== "queue" && !this.#isConnected;
   }
 
-  /** Whether a message that is added now is dropped. Throws when it is refused. */
+  /** Whether to drop a message that is added now. Throws when it must be rejected. */
   isDropped(): boolean {
     if (this.#refuses) {
       if (this.#options.whileAway === "drop") return true;
@@ -506,9 +506,9 @@ export class ReconnectingCore
   // Liveness.
 
   /**
-   * Asks the peer for a sign of life.
+   * Asks the peer to answer.
    *
-   * @returns Whether it could.
+   * @returns Whether it could ask.
    */
   ask(): boolean {
     const connection = this.#connection;
@@ -534,7 +534,7 @@ export class ReconnectingCore
     this.#line.beat(message);
   }
 
-  /** No sign of life came in time; `isProbe`: it was asked for after a sleep. */
+  /** Drops the connection, because the peer has sent nothing in time; `isProbe` if it was asked after a sleep. */
   onDead(isProbe: boolean): void {
     const text = "The connection was lost: the peer gave no sign of life";
     this.#drop(infoOf(new WebSocketChannelError(text), "timeout"), isProbe);
@@ -547,7 +547,7 @@ export class ReconnectingCore
     else if (this.#isConnected) this.#liveness?.probe();
   }
 
-  /** What it waits for may have been lost in the sleep. */
+  /** Shortens the running attempt, whose packets may have been lost during the sleep. */
   #hurry(): void {
     this.#hurries = true;
     this.#attempt?.hurry(PROBE_TIMEOUT);
@@ -571,7 +571,7 @@ export class ReconnectingCore
 
   // The end.
 
-  /** See `WebSocketSink.close`. */
+  /** Does the work of `WebSocketSink.close`. */
   closeWith(code: number | undefined, reason: string | undefined): Promise<void> {
     if (sinkOwner.isClosed(this.sink)) return this.sink.done;
     checkCloseArguments(code, reason, isSendable);
@@ -579,7 +579,7 @@ export class ReconnectingCore
     return sinkOwner.close(this.sink);
   }
 
-  /** See `closeUnasked` of the sink. */
+  /** Does the work of the sink's `closeUnasked`. */
   closeUnasked(code?: number, reason?: string): void {
     if (sinkOwner.isClosed(this.sink)) return;
     checkCloseArguments(code, reason, isSendable);
@@ -631,7 +631,7 @@ export class ReconnectingCore
     this.#end({ code, reason, wasClean, initiator: "local", ...known });
   }
 
-  /** All has ended. The order is that of every channel. */
+  /** Ends the channel, in the same order as every channel. */
   #end(last: CloseInfo): void {
     if (this.#isOver) return;
     const error = this.#cause ?? last.error;
@@ -653,7 +653,7 @@ export class ReconnectingCore
     this.#closed.resolve(info);
   }
 
-  /** No timer, listener or attempt is left. */
+  /** Releases all timers, listeners and the attempt. */
   #release(reason: unknown): void {
     this.#clock.clearTimeout(this.#timer);
     this.#stopLiveness();
@@ -663,7 +663,7 @@ export class ReconnectingCore
   }
 }
 
-/** How it ended, with an error that says why there is no other attempt; a normal closure is none. */
+/** Adds an error that says why there is no other attempt; a normal closure is no error. */
 function withReason(info: CloseInfo): CloseInfo {
   const code = decisiveCode(info);
   if (info.error !== undefined || code === normalClosure) return info;
@@ -672,13 +672,13 @@ function withReason(info: CloseInfo): CloseInfo {
   return { ...info, error };
 }
 
-/** Checks what a function of the user's has answered. An async one is a mistake, which is reported. */
+/** Checks the answer of a user's function. A promise is a mistake, which is reported. */
 function checkAnswer(option: string, answer: unknown, kind: string): void {
   settle(answer);
   checkOption(`${option}'s result`, answer, kind);
 }
 
-/** A rejection of the promise has no effect. */
+/** Ignores the rejection of an answer that is a promise. */
 function settle(answer: unknown): void {
   if (isPromiseLike(answer)) adopted(answer).catch(ignore);
 }

@@ -9,30 +9,30 @@ import {
   type WebSocketSinkTarget,
 } from "../web_socket/web_socket_sink.ts";
 
-/** What a sink's load is: all that counts is whether there is room, and whether it is empty. */
+/** The load of an empty sink. Of the load only two things matter: whether there is room, and whether it is empty. */
 export const EMPTY = 0;
-/** There is room. */
+/** The load of a sink that has messages, and room for more. */
 export const SOME = 1;
-/** There is no room. */
+/** The load of a sink without room. */
 export const FULL = 2;
 
 /**
- * What takes the messages of a {@linkcode ReconnectingSink}. Its `check` throws when a message can't be sent; `isDropped`
- * says whether one that is added now is dropped, and throws when it is refused.
+ * The target of a {@linkcode ReconnectingSink}. `check` throws when a message can't be sent. `isDropped` returns
+ * whether to drop a message that is added now, and throws when it must be rejected.
  */
 export type ReconnectingSinkTarget =
   & WebSocketSinkTarget
   & Required<Pick<WebSocketSinkTarget, "check">>
   & { readonly isDropped: () => boolean };
 
-/** The sink of a channel that reconnects: what is added while there is no connection may be refused. */
+/** The sink of a channel that reconnects. It may reject messages while there is no connection. */
 export class ReconnectingSink extends OwnWebSocketSink implements ChannelSink<MessageInput> {
   readonly #target: ReconnectingSinkTarget;
 
   /**
    * Creates an open sink.
    *
-   * @param target Takes the messages.
+   * @param target The object that gets the messages.
    */
   constructor(target: ReconnectingSinkTarget) {
     super(target, { highWaterMark: FULL, closeWins: true });
@@ -51,7 +51,7 @@ export class ReconnectingSink extends OwnWebSocketSink implements ChannelSink<Me
     return super.add(message, options);
   }
 
-  // While messages are refused there is no room, although nothing waits.
+  // While messages are rejected there is no room, although nothing is queued.
   override flush(): Promise<void> {
     return this.#isOpen && this.bufferedAmount === 0 ? loopGuard.after(FULFILLED) : super.flush();
   }

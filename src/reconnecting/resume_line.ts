@@ -10,16 +10,16 @@ import { copied, give } from "./plain_line.ts";
 import { contentOf, type Kept, kept, type SessionLimits, UNLIMITED } from "./session.ts";
 import { brokenProtocol, SessionLink, type SessionLinkEvents } from "./session_link.ts";
 
-/** Where the present connection is. */
+/** The state of the current connection. */
 type Stage =
-  /** There is none, or the server's hello is not received yet. */
+  /** There is no connection, or it has not received the server's hello. */
   | "away"
-  /** Messages pass, and are acknowledged. */
+  /** The server resumes: messages are acknowledged. */
   | "resumable"
-  /** The server doesn't resume: messages pass as they are. */
+  /** The server doesn't resume: messages are sent unchanged. */
   | "plain";
 
-/** The line of a channel whose sessions can be resumed: see `docs/reference/resume_protocol.md`. */
+/** The line of a channel with resumption. `docs/reference/resume_protocol.md` specifies the protocol. */
 export class ResumeLine implements Line, SessionLinkEvents {
   readonly #events: LineEvents;
   readonly #options: LineOptions;
@@ -27,16 +27,16 @@ export class ResumeLine implements Line, SessionLinkEvents {
   #link: SessionLink;
   #stage: Stage = "away";
   #connection: WebSocketChannel | null = null;
-  /** The session's id; `null` while there is none that can be resumed. */
+  /** The session's id; `null` if there is no session to resume. */
   #id: string | null = null;
   #attempt = 0;
-  /** Whether there was a session, even if it can't be resumed. */
+  /** Whether there was a session, resumable or not. */
   #hasBegun = false;
-  /** What waits for a session that begins. */
+  /** Messages that wait for a new session. */
   #waiting: readonly Kept[] = [];
   /** Whether the user's stream is full. */
   #isPaused = false;
-  /** How to close, once everything is acknowledged. */
+  /** How to close once everything is acknowledged; `null` if not closing. */
   #closing: { readonly code: number | undefined; readonly reason: string | undefined } | null =
     null;
   #deadline: Deadline | null = null;
@@ -86,7 +86,7 @@ export class ResumeLine implements Line, SessionLinkEvents {
     this.#link.say(connection, hello);
   }
 
-  /** The server can't resume: what is known of the session before is gone. */
+  /** Continues without resumption: the server doesn't support it, so the previous session is lost. */
   #openPlainly(connection: WebSocketChannel): void {
     const { protocol } = connection;
     const unacknowledged = this.#startOver();
@@ -99,9 +99,9 @@ export class ResumeLine implements Line, SessionLinkEvents {
   }
 
   /**
-   * Begins a session in which nothing was sent. What no connection has got waits for it.
+   * Starts a new session. Messages that no connection has got wait for it.
    *
-   * @returns What the session before it has not acknowledged; `null` if there was none.
+   * @returns The unacknowledged messages of the previous session; `null` if there was none.
    */
   #startOver(): Message[] | null {
     const { unacknowledged, unsent } = this.#link.session;
@@ -117,9 +117,9 @@ export class ResumeLine implements Line, SessionLinkEvents {
     for (const it of waiting) this.#link.session.keep(it);
   }
 
-  /** Tells the channel that messages may pass; afterwards they do. */
+  /** Reports that the connection is ready for messages, then sends the queued ones. */
   #report(opening: LineOpening): void {
-    // What the user adds because a session is gone goes before what waits.
+    // Messages that the user adds because a session was lost precede the queued ones.
     if (opening.unacknowledged === null) this.#keepWaiting();
     this.#events.onOpen(opening);
     this.#keepWaiting();
@@ -133,14 +133,14 @@ export class ResumeLine implements Line, SessionLinkEvents {
       return this.onFault(brokenProtocol("its hello can't belong to the session"));
     }
     const unacknowledged = isSame ? null : this.#startOver();
-    // The acknowledgement confirms the id: the server's handler starts then.
+    // The acknowledgement confirms the id; the server then calls its handler.
     this.#link.session.resume(received, window, true);
     this.#id = id;
     this.#hasBegun = true;
     this.#stage = "resumable";
     this.#report({ resumable: true, unacknowledged, protocol });
     if (this.#connection === connection) this.#link.open(connection);
-    // The hello has acknowledged what it counts, or the session before is gone: there is room.
+    // There may be room now: the hello acknowledges messages, or the previous session was lost.
     this.#events.onDrained();
   }
 
@@ -163,7 +163,7 @@ export class ResumeLine implements Line, SessionLinkEvents {
     if (this.#stage === "plain") this.#sendPlainly();
   }
 
-  /** Hands everything on, as a channel without resumption does. */
+  /** Sends everything, as a channel without resumption does. */
   #sendPlainly(): void {
     const { session } = this.#link;
     try {
@@ -179,7 +179,7 @@ export class ResumeLine implements Line, SessionLinkEvents {
     this.#events.onDrained();
   }
 
-  /** A message that isn't counted can't travel in a session: its own question takes the heartbeat's place. */
+  /** Sends a heartbeat. A session has no uncounted messages, so it uses its own request instead. */
   beat(message: MessageInput): void {
     if (this.#stage === "plain") give(this.#connection, message);
     else this.probe();
@@ -192,7 +192,7 @@ export class ResumeLine implements Line, SessionLinkEvents {
   watch(): void {
     if (this.#stage !== "plain") return this.#link.ask();
     const connection = this.#connection;
-    // What its sink doesn't take waits for another connection.
+    // Messages that the connection's sink doesn't take wait for the next connection.
     if (connection === null || this.#link.session.size > 0) return;
     const tell = (): void => {
       if (this.#connection === connection) this.#events.onDrained();
@@ -215,7 +215,7 @@ export class ResumeLine implements Line, SessionLinkEvents {
     this.#connection = null;
     this.#stage = "away";
     this.#link.lose();
-    // The server has ended the session: another one begins, as if it didn't know this one.
+    // The server has ended the session, so the next connection starts a new one.
     if (this.#link.isLast) this.#id = null;
   }
 
@@ -255,7 +255,7 @@ export class ResumeLine implements Line, SessionLinkEvents {
   }
 
   onFault(error: unknown): void {
-    // Another attempt with this id would fail as well.
+    // Another connection with this id would fail in the same way.
     this.#id = null;
     this.#events.onFault(error);
   }

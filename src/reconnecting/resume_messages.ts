@@ -1,42 +1,42 @@
 /**
- * The messages of `resume.v1`, as values. The reference of the format is `docs/reference/resume_protocol.md`.
+ * Encodes and parses the messages of `resume.v1`. `docs/reference/resume_protocol.md` specifies the format.
  *
- * A binary message is one of the user's, as it is. The first character of a text says what it is.
+ * A binary message is a user's message, unchanged. The first character of a text message is its type.
  *
  * @module
  */
 
-/** The subprotocol: what a client offers, and what a server chooses that can resume sessions. */
+/** The subprotocol that a client offers, and that a server chooses if it can resume sessions. */
 export const RESUME_PROTOCOL = "resume.v1";
 
-/** Begins a text message of the user's. */
+/** The first character of a user's text message. */
 export const TEXT_MARK = "=";
-/** Begins a {@linkcode Hello}, which is JSON. */
+/** The first character of a {@linkcode Hello}; JSON follows. */
 const HELLO_MARK = "!";
-/** Begins an acknowledgement: how many messages have been received, in decimal digits. */
+/** The first character of an acknowledgement; the number of received messages follows, in decimal digits. */
 const COUNT_MARK = "#";
-/** Asks for an acknowledgement at once. */
+/** The message that requests an acknowledgement at once. */
 export const COUNT_REQUEST = "?";
-/** The Close that follows ends the session, not only the connection. */
+/** The message that says that the following Close ends the session, not only the connection. */
 export const LAST_CLOSE = ".";
 
-/** Whether a message is one of the user's. */
+/** Whether a message is a user's message. */
 export function isUsers(message: string | Uint8Array): boolean {
   return typeof message !== "string" || message[0] === TEXT_MARK;
 }
 
 /** The first message of either side on each connection. */
 export interface Hello {
-  /** The session's id; `null`: the client has none yet. */
+  /** The session's id; `null` if the client has none yet. */
   readonly session: string | null;
   /**
-   * Which of the client's connections it is, counted from 1: one that was given up may come in late, and must not take the
-   * session from a newer one. A server's has none, which is 0.
+   * The number of the client's connection, from 1. A connection that was given up may arrive late, and must not take
+   * the session from a newer one. In a server's hello it is 0.
    */
   readonly attempt: number;
-  /** How many messages of the other side's this side has received, in the whole session. */
+  /** How many messages of the peer this side has received in the session. */
   readonly received: number;
-  /** How many bytes the other side may send that aren't acknowledged. */
+  /** How many unacknowledged bytes the peer may send. */
   readonly window: number;
   /** The user's subprotocol that the server has chosen. */
   readonly protocol: string | null;
@@ -44,10 +44,10 @@ export interface Hello {
 
 /** The maximum length of a session's id, in characters. */
 const MAX_ID = 128;
-/** The maximum length of a hello, in characters: whatever is longer isn't parsed. */
+/** The maximum length of a hello, in characters; a longer one isn't parsed. */
 const MAX_HELLO = 1024;
 
-/** A hello as it is sent: what there is nothing to say of is left out. */
+/** Formats a hello; omits members without a value. */
 export function formatHello(
   hello: { readonly [Member in keyof Hello]?: Exclude<Hello[Member], null> | undefined },
 ): string {
@@ -57,7 +57,7 @@ export function formatHello(
 /**
  * Reads a hello.
  *
- * @returns `null` when it isn't one: of another kind, too long, or with members of the wrong type.
+ * @returns The hello; `null` if the message is of another type, is too long, or has members of the wrong type.
  */
 export function parseHello(message: string | Uint8Array): Hello | null {
   if (typeof message !== "string" || message[0] !== HELLO_MARK) return null;
@@ -83,7 +83,7 @@ function isCount(value: unknown): value is number {
   return Number.isSafeInteger(value) && value as number >= 0;
 }
 
-/** An acknowledgement as it is sent. */
+/** Formats an acknowledgement. */
 export function formatCount(received: number): string {
   return COUNT_MARK + received;
 }
@@ -91,7 +91,8 @@ export function formatCount(received: number): string {
 /**
  * Reads an acknowledgement.
  *
- * @returns `null` when it isn't one: a sign, a space, a leading zero or a number that is too large.
+ * @returns The number of received messages; `null` if the message isn't one, such as with a sign, a space, a leading
+ * zero or a number that is too large.
  */
 export function parseCount(message: string): number | null {
   return /^#(?:0|[1-9]\d{0,15})$/.test(message) ? Number(message.slice(1)) : null;

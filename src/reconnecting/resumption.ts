@@ -2,14 +2,14 @@ import type { Resumption } from "./line.ts";
 import { ResumeLine } from "./resume_line.ts";
 
 /**
- * Resumes the session on each new connection, so that every message arrives once and in order, both ways, as long as
- * the session lives: what the option `resume` of a `ReconnectingChannel` takes. The server needs its half, `Sessions`,
- * or another implementation of `resume.v1`; with a server that has neither, the channel works without it.
+ * Creates the value of the option `resume` of a `ReconnectingChannel`: it resumes the session on each new connection.
+ * Every message then arrives once and in order, in both directions, while the session lives. The server needs
+ * `Sessions`, or another implementation of `resume.v1`. With any other server, the channel works without resumption.
  *
- * A message arrives once at the *stream* of the other side. What a handler does with it is not undone when the handler or
- * its process crashes.
+ * A message arrives once at the *stream* of the peer. A crash of the handler or its process does not undo what it did
+ * with the message.
  *
- * @returns A value for one or several channels: each has a session of its own.
+ * @returns A value for one or several channels; each has its own session.
  *
  * @example
  * ```ts ignore

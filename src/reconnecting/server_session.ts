@@ -24,7 +24,7 @@ import { formatHello, type Hello, TEXT_MARK } from "./resume_messages.ts";
 import { contentOf, type Kept, kept, type SessionLimits } from "./session.ts";
 import { SessionLink, type SessionLinkEvents } from "./session_link.ts";
 
-/** RFC 6455 §7.4.1: close codes. */
+/** Close codes of RFC 6455 §7.4.1. */
 const PROTOCOL_ERROR = 1002;
 const INTERNAL_ERROR = 1011;
 
@@ -33,35 +33,35 @@ const HEX: readonly string[] = /* @__PURE__ */ Array.from(
   (_, byte) => byte.toString(16).padStart(2, "0"),
 );
 
-/** A new session's id: 128 random bits, in hexadecimal digits. Who knows it can take the session over. */
+/** Creates a session's id: 128 random bits in hexadecimal digits. A client that knows it can take over the session. */
 function createSessionId(): string {
   let id = "";
   for (const byte of crypto.getRandomValues(new Uint8Array(16))) id += HEX[byte];
   return id;
 }
 
-/** A connection that has asked for a session, or has one. */
+/** A connection that requests a session, or has one. */
 export interface Carrier {
   readonly connection: WebSocketChannel;
-  /** Stops what it delivers. */
+  /** The subscription to its stream. */
   readonly subscription: StreamSubscription;
 }
 
-/** What a {@linkcode ServerSession} is created with. */
+/** Options of a {@linkcode ServerSession}. */
 export interface ServerSessionOptions extends SessionLimits {
   readonly pool: BufferPool;
-  /** How long it lives without a connection, in milliseconds. */
+  /** How long the session lives without a connection, in milliseconds. */
   readonly timeout: number;
   readonly clock: Clock;
-  /** Whose it is: what `identify` has answered. */
+  /** The identity of its client: the answer of `identify`. */
   readonly identity: unknown;
   /** Calls the user's handler with the channel. */
   readonly start: (channel: WebSocketChannel, host: ServiceHost) => void;
-  /** It has ended. */
+  /** Called when the session has ended. */
   readonly onEnd: () => void;
 }
 
-/** The form in which sessions send a message that many of them share: framed once for all of them. */
+/** For each shared message, its encoded form for sessions, which is framed once for all of them. */
 const shared: WeakMap<PreparedMessage, PreparedMessage> = /* @__PURE__ */ new WeakMap<
   PreparedMessage,
   PreparedMessage
@@ -76,7 +76,7 @@ function sharedForm(message: PreparedMessage): PreparedMessage {
   return form;
 }
 
-/** Closes a connection: without the code, if its transport can't send that. There is no caller to get the error. */
+/** Closes a connection, without the code if its transport can't send that. There is no caller to get the error. */
 export function closeWith(
   { sink }: WebSocketChannel,
   code: number | undefined,
@@ -89,7 +89,7 @@ export function closeWith(
   }
 }
 
-/** The server's side of a session: what carries the messages of the one channel that the handler gets. */
+/** The server's side of a session; the transport of the one channel that the handler gets. */
 export class ServerSession implements Transport, SessionLinkEvents {
   readonly id: string = createSessionId();
   readonly identity: unknown;
@@ -97,20 +97,20 @@ export class ServerSession implements Transport, SessionLinkEvents {
   readonly errorCode: number = INTERNAL_ERROR;
   readonly #options: ServerSessionOptions;
   readonly #link: SessionLink;
-  /** The channel's; `null` until the client has confirmed the id. */
+  /** The core of the channel; `null` until the client has confirmed the id. */
   #core: ChannelCore | null = null;
   #host: ServiceHost | null = null;
   #carrier: Carrier | null = null;
-  /** By when the client has to come back. */
+  /** The time by which the client must reconnect. */
   #deadline: Deadline | null = null;
-  /** How the user closes it. */
+  /** The code and reason with which the user closes the session. */
   #closing: { readonly code: number | undefined; readonly reason: string } | null = null;
   #hasSentClose = false;
-  /** Whether the connection took our Close. */
+  /** Whether the connection has taken our Close. */
   #isCloseOut = false;
   #attempt = 0;
   #isRef = true;
-  /** Tells the channel that there is room in the pool. */
+  /** Called when the pool has room. */
   readonly #onRoom = (): void => this.onDrained();
 
   /** Creates a session without a connection. */
@@ -120,37 +120,37 @@ export class ServerSession implements Transport, SessionLinkEvents {
     this.#link = new SessionLink(options, options.clock, this);
   }
 
-  /** Whether it has a connection. */
+  /** Whether the session has a connection. */
   get isConnected(): boolean {
     return this.#carrier !== null;
   }
 
-  /** The channel that the handler has; `null` before it has one. */
+  /** The channel that the handler got; `null` before that. */
   get channel(): WebSocketChannel | null {
     return this.#core?.face ?? null;
   }
 
   // Connections.
 
-  /** Whether a client that says it has received so many messages can take the session over. */
+  /** Whether a client with this number of received messages can take over the session. */
   canResume({ received }: Hello): boolean {
     return this.#link.session.canResume(received);
   }
 
-  /** Whether a hello is of a connection that the client has given up for the one which the session has. */
+  /** Whether a hello belongs to an older connection than the current one. */
   isStale({ attempt }: Hello): boolean {
     return attempt <= this.#attempt;
   }
 
   /**
-   * Takes a connection, in place of the one it has.
+   * Switches to a new connection.
    *
    * @param carrier The connection.
-   * @param hello What the client has said on it.
-   * @param host The server that has it.
+   * @param hello The client's hello.
+   * @param host The server of the connection.
    */
   take(carrier: Carrier, hello: Hello, host: ServiceHost): void {
-    // Before the count is read: nothing that the old connection still delivers may be counted afterwards.
+    // Before the count is read, because messages that the old connection still delivers must not count.
     this.#silence();
     this.#deadline?.clear();
     this.#carrier = carrier;
@@ -173,7 +173,7 @@ export class ServerSession implements Transport, SessionLinkEvents {
     if (this.#carrier !== carrier) return;
     if (!this.#isRef) connection.unref();
     this.#link.open(connection, carrier.subscription);
-    // The client knows the id: it has sent it.
+    // The client has sent the id, so it knows it.
     if (hello.session === this.id) this.#confirm();
     this.onDrained();
   }
@@ -186,7 +186,7 @@ export class ServerSession implements Transport, SessionLinkEvents {
     carrier?.connection.terminate();
   }
 
-  /** The client knows the id: the handler gets the channel. */
+  /** Passes the channel to the handler, because the client has confirmed the id. */
   #confirm(): void {
     const host = this.#host;
     const carrier = this.#carrier;
@@ -211,14 +211,14 @@ export class ServerSession implements Transport, SessionLinkEvents {
     this.#options.start(channel, host);
   }
 
-  /** A message of the connection is in: one that was silenced delivers nothing. */
+  /** Reads a message of the current connection. */
   receive(message: Message): void {
     this.#confirm();
     const received = this.#link.receive(message);
     if (received !== null && this.#core !== null) streamFeed.add(this.#core.incoming, received);
   }
 
-  /** A connection has ended. */
+  /** Handles the end of a connection. */
   lose(carrier: Carrier, info: CloseInfo): void {
     if (this.#carrier !== carrier) return;
     this.#carrier = null;
@@ -251,13 +251,13 @@ export class ServerSession implements Transport, SessionLinkEvents {
     this.#conclude({ wasClean: false, initiator: "timeout", error });
   }
 
-  /** It has ended, whether it had a channel or not. */
+  /** Ends the session, with or without a channel. */
   #conclude(ending: Ending): void {
     if (this.#core !== null) this.#core.end(ending);
     else this.#end();
   }
 
-  /** Lets go of everything. */
+  /** Releases everything. */
   #end(): void {
     this.#deadline?.clear();
     this.#options.pool.forget(this.#onRoom);
@@ -266,13 +266,13 @@ export class ServerSession implements Transport, SessionLinkEvents {
     this.#options.onEnd();
   }
 
-  /** Ends a session whose client has not confirmed its id. */
+  /** Drops a session whose client has not confirmed the id. */
   drop(): void {
     this.#silence();
     this.#end();
   }
 
-  // What the link reports.
+  // Events of the link.
 
   transmit(connection: WebSocketChannel, wire: Kept["wire"], options: Kept["options"]): void {
     if (typeof wire === "string" || !("frame" in wire)) connection.sink.add(wire, options);
@@ -287,7 +287,7 @@ export class ServerSession implements Transport, SessionLinkEvents {
     const sink = this.#core?.sink;
     if (sink === undefined) return;
     sinkOwner.drained(sink);
-    // Others have filled the pool again: no acknowledgement of this session's need follow.
+    // Other sessions may have filled the pool, and this session may get no further acknowledgement.
     if (sinkOwner.isWaitedFor(sink) && this.isFull) this.#options.pool.wait(this.#onRoom);
   }
 
@@ -296,7 +296,7 @@ export class ServerSession implements Transport, SessionLinkEvents {
   }
 
   onOverrun(): void {
-    // It sends again what it may on another connection.
+    // The client sends the rest again on its next connection.
     this.#carrier?.subscription.cancel();
     this.#carrier?.connection.terminate();
   }
@@ -313,7 +313,7 @@ export class ServerSession implements Transport, SessionLinkEvents {
     this.#conclude({ wasClean: false, initiator: "protocol-error", error });
   }
 
-  // What the channel asks of what carries it.
+  // Members of a transport.
 
   get bufferedAmount(): number {
     return this.#link.session.size;
@@ -358,7 +358,7 @@ export class ServerSession implements Transport, SessionLinkEvents {
   ping(payload?: Uint8Array, signal?: AbortSignal): Promise<number> {
     const connection = this.#carrier?.connection;
     if (connection !== undefined) return connection.ping({ payload, signal });
-    const error = new WebSocketChannelError("Cannot ping: the session has no connection now");
+    const error = new WebSocketChannelError("Cannot ping: the session has no connection");
     return preHandled(Promise.reject(error));
   }
 
@@ -370,14 +370,14 @@ export class ServerSession implements Transport, SessionLinkEvents {
     this.#closing = { code, reason };
     this.#link.finish();
     if (this.#link.session.size === 0) this.#closeConnection();
-    // A client that can't come back isn't waited for.
+    // The server is closing, so a disconnected client can't reconnect.
     if (this.#carrier === null && this.#host?.isClosing) {
       queueMicrotask(() => this.#conclude({ wasClean: false, initiator: "transport" }));
     }
     return closeContent(code, reason);
   }
 
-  /** Everything is acknowledged, or nothing more will be. */
+  /** Closes the connection: everything is acknowledged, or nothing more will be. */
   #closeConnection(): void {
     const carrier = this.#carrier;
     if (carrier === null || this.#hasSentClose) return;

@@ -13,104 +13,107 @@ import {
 
 /** A message that is kept until the peer has acknowledged it. */
 export interface Kept {
-  /** As it is sent: text with its mark; what many sessions share, framed once. */
+  /** The message as it is sent: text with its mark; a message that many sessions share is framed once. */
   readonly wire: Message | PreparedMessage;
   readonly options: SendOptions | undefined;
-  /** What it counts, in bytes. */
+  /** The size that it counts, in bytes. */
   readonly size: number;
 }
 
-/** Counts the bytes that sessions keep. */
+/** A counter of the bytes that sessions keep. */
 export interface Pool {
-  /** Whether nothing more should be kept. */
+  /** Whether the limit is reached. */
   readonly isFull: boolean;
   /** Counts a message that a session keeps. */
   keep(kept: Kept): void;
-  /** A session keeps the message no more. */
+  /** Stops counting a message that a session no longer keeps. */
   release(kept: Kept): void;
-  /** Counts bytes that come or, below 0, go. */
+  /** Changes the number of kept bytes by `size`, which may be negative. */
   add(size: number): void;
 }
 
-/** The pool of a session that shares none. */
+/** The pool of a session without a shared limit. */
 export const UNLIMITED: Pool = { isFull: false, keep: ignore, release: ignore, add: ignore };
 
-/** What a message of the peer's was that isn't one of the user's: see {@linkcode Session.receive}. */
+/** The type of a peer's message that isn't a user's message: see {@linkcode Session.receive}. */
 export type Control =
   | typeof FAULT
   | typeof ACKNOWLEDGED
   | typeof ASKED
   | typeof LAST;
 
-/** The peer has broken the protocol: see {@linkcode Session.fault}. */
+/** The peer broke the protocol: see {@linkcode Session.fault}. */
 export const FAULT = 0;
-/** The peer has acknowledged. */
+/** The peer acknowledged messages. */
 export const ACKNOWLEDGED = 1;
-/** The peer wants to know at once how much has been received. */
+/** The peer requests an acknowledgement at once. */
 export const ASKED = 2;
-/** The peer sends no other message in this session: its Close follows. */
+/** The peer sends no more messages in this session; its Close follows. */
 export const LAST = 3;
 
-/** How many bytes are received until they are acknowledged at once, unless the window is small; fewer after a second. */
+/**
+ * After how many received bytes to acknowledge at once, unless the window is small. Fewer bytes are acknowledged within
+ * a second.
+ */
 const ACKNOWLEDGE_AFTER = 64 * 1024;
 
-/** What a session may keep, and what the peer may send. */
+/** Limits of what a session may keep, and of what the peer may send. */
 export interface SessionLimits {
-  /** Counts what is kept, in all sessions together. */
+  /** The pool that counts kept messages of all sessions. */
   readonly pool: Pool;
-  /** Counts what was received and the user doesn't read, in all sessions together. */
+  /** The pool that counts received messages of all sessions that the user hasn't read. */
   readonly unread: Pool;
-  /** How many bytes this session may keep, and the peer may send that aren't acknowledged. At least 1. */
+  /** How many bytes this session may keep, and how many unacknowledged bytes the peer may send. At least 1. */
   readonly maxBuffer: number;
 }
 
 /**
- * One side of a session, as a value: it has no connection, timer or clock. It counts messages both ways, keeps
- * those sent until they are acknowledged, and says what the next message on the connection is.
+ * One side of a session, without a connection, timer or clock. It counts messages in both directions, keeps sent ones
+ * until they are acknowledged, and provides the next message for the connection.
  *
- * Both sides use it. A message's number is its place in the session: none travels.
+ * Both sides use it. A message's number is its position in the session, and is never sent.
  */
 export class Session {
-  /** What is wrong with what the peer has sent. */
+  /** What was wrong with the peer's last message. */
   fault = "";
-  /** Whether the peer has asked how much was received. */
+  /** Whether the peer has requested an acknowledgement. */
   isAsked = false;
-  /** How many bytes it may keep, and the peer may have in flight. */
+  /** How many bytes the session may keep, and the peer may have in flight. */
   readonly maxBuffer: number;
   readonly #pool: Pool;
   #announced: number;
-  /** What isn't acknowledged, from the index `#head` on. */
+  /** The unacknowledged messages, from the index `#head` on. */
   #kept: Kept[] = [];
   #head = 0;
   #size = 0;
   /** How many of this side's messages the peer has acknowledged. */
   #acknowledged = 0;
-  /** How many of them were handed to the present connection, or acknowledged. */
+  /** How many of them were sent on the current connection, or acknowledged. */
   #sent = 0;
-  /** How many of them were ever handed to a connection. */
+  /** How many of them were ever sent on a connection. */
   #reached = 0;
-  /** The bytes of those that were handed to the present connection and aren't acknowledged. */
+  /** The bytes of those sent on the current connection and not acknowledged. */
   #inFlight = 0;
-  /** How many bytes the peer lets be in flight. */
+  /** How many bytes the peer allows in flight. */
   #window = Infinity;
   #received = 0;
-  /** How many messages the peer knows that they were received, and the bytes of those it doesn't know of. */
+  /** How many received messages were acknowledged, and the bytes of those that were not. */
   #told = 0;
   #untold = 0;
   #isOver = false;
 
-  /** Creates a session in which nothing was sent. */
+  /** Creates a session without messages. */
   constructor({ pool, maxBuffer }: SessionLimits) {
     this.#pool = pool;
     this.maxBuffer = this.#announced = maxBuffer;
   }
 
-  /** How many bytes it keeps. */
+  /** The number of bytes that the session keeps. */
   get size(): number {
     return this.#size;
   }
 
-  /** Whether nothing should be added: too much is kept here, or in all sessions together. */
+  /** Whether nothing should be added, because this session or all sessions together keep too much. */
   get isFull(): boolean {
     return this.#size >= this.maxBuffer || this.#pool.isFull;
   }
@@ -120,17 +123,17 @@ export class Session {
     return this.#received;
   }
 
-  /** Whether a message waits to be handed to a connection, and the peer lets it be sent. */
+  /** Whether a message can be sent now: one is queued, and the peer's window allows it. */
   get hasNext(): boolean {
     return !this.isHandedOn && this.#inFlight < this.#window;
   }
 
-  /** Whether everything was handed to the connection. */
+  /** Whether everything was sent on the current connection. */
   get isHandedOn(): boolean {
     return this.#sent === this.#acknowledged + this.#kept.length - this.#head;
   }
 
-  /** Keeps a message that is to be sent. */
+  /** Queues a message, and keeps it until it is acknowledged. */
   keep(kept: Kept): void {
     if (this.#isOver) return;
     this.#kept.push(kept);
@@ -138,12 +141,12 @@ export class Session {
     this.#pool.keep(kept);
   }
 
-  /** The next message for the connection; ask only while {@linkcode hasNext}. */
+  /** The next message to send. Read it only while {@linkcode hasNext}. */
   get first(): Kept {
     return this.#kept[this.#head + this.#sent - this.#acknowledged] as Kept;
   }
 
-  /** Takes {@linkcode first}. */
+  /** Returns {@linkcode first}, and counts it as sent. */
   next(): Kept {
     const kept = this.first;
     this.#sent++;
@@ -152,12 +155,12 @@ export class Session {
     return kept;
   }
 
-  /** What was handed to a connection and isn't acknowledged, in order. */
+  /** The messages that were sent on a connection and are not acknowledged, in order. */
   get unacknowledged(): Message[] {
     return this.#slice(this.#acknowledged, this.#reached).map(contentOf);
   }
 
-  /** What no connection has got, in order. */
+  /** The messages that were never sent on a connection, in order. */
   get unsent(): readonly Kept[] {
     return this.#slice(this.#reached, Infinity);
   }
@@ -168,13 +171,13 @@ export class Session {
   }
 
   /**
-   * Another connection of the session begins.
+   * Continues the session on another connection.
    *
    * @param received How many messages the peer has received.
-   * @param window How many bytes it lets be in flight.
-   * @param isAsked Whether the peer waits for an acknowledgement. What was received it knows from our hello.
-   * @returns `false` when the number can't be: it would acknowledge what was never sent, or take back what was
-   * acknowledged. Nothing has changed then.
+   * @param window How many bytes the peer allows in flight.
+   * @param isAsked Whether the peer waits for an acknowledgement. It knows from our hello what was received.
+   * @returns `false` if the number is impossible: it includes messages that were never sent, or excludes acknowledged
+   * ones. Nothing has changed then.
    */
   resume(received: number, window: number, isAsked: boolean): boolean {
     if (!this.#acknowledge(received, this.#reached)) return false;
@@ -186,13 +189,13 @@ export class Session {
     return true;
   }
 
-  /** Keeps {@linkcode first} no more: the connection has it, and its peer doesn't acknowledge. */
+  /** Drops {@linkcode first}: the connection has it, and its peer doesn't acknowledge. */
   letGo(): void {
     this.next();
     this.#acknowledge(this.#sent, this.#sent);
   }
 
-  /** Whether {@linkcode resume} would take this number. */
+  /** Whether {@linkcode resume} would accept this number. */
   canResume(received: number): boolean {
     return received >= this.#acknowledged && received <= this.#reached;
   }
@@ -202,7 +205,7 @@ export class Session {
     for (; this.#acknowledged < count; this.#acknowledged++) {
       this.#release(this.#kept[this.#head++] as Kept);
     }
-    // Moved seldom enough to cost nothing a message.
+    // The array is shortened rarely, so that it costs almost nothing for each message.
     if (this.#head > 64 && 2 * this.#head > this.#kept.length || this.#size === 0) {
       this.#kept = this.#kept.slice(this.#head);
       this.#head = 0;
@@ -212,15 +215,15 @@ export class Session {
 
   #release(kept: Kept): void {
     this.#size -= kept.size;
-    // What another connection had is not in flight on this one.
+    // Messages sent on an earlier connection are not in flight on this one.
     this.#inFlight = Math.max(this.#inFlight - kept.size, 0);
     this.#pool.release(kept);
   }
 
   /**
-   * Reads a message of the peer's, behind its hello.
+   * Reads a message that the peer sent after its hello.
    *
-   * @returns The user's message, or what else it was.
+   * @returns The user's message, or the type of any other message.
    */
   receive(message: Message): Message | Control {
     if (typeof message !== "string") return this.#take(message);
@@ -243,25 +246,25 @@ export class Session {
     return message;
   }
 
-  /** Whether so much was received that it must be acknowledged at once. */
+  /** Whether enough was received to acknowledge it at once. */
   get mustTell(): boolean {
     return this.#untold >= Math.min(ACKNOWLEDGE_AFTER, this.#announced / 4);
   }
 
-  /** Whether the peer has sent far more than it may: it doesn't wait for acknowledgements. */
+  /** Whether the peer has sent far more than its window, without waiting for acknowledgements. */
   get isOverrun(): boolean {
     return this.#untold >= 2 * this.#announced;
   }
 
-  /** Whether something was received that the peer wasn't told of. */
+  /** Whether some received messages are not acknowledged yet. */
   get canTell(): boolean {
     return this.#told < this.#received;
   }
 
   /**
-   * An acknowledgement.
+   * Returns the next acknowledgement to send.
    *
-   * @param isAll Whether to acknowledge everything that was received; otherwise what the peer knows already.
+   * @param isAll Whether to acknowledge everything that was received; otherwise repeats the last acknowledgement.
    */
   tell(isAll: boolean): string {
     if (isAll) this.#tellAll();
@@ -275,10 +278,10 @@ export class Session {
   }
 
   /**
-   * How many bytes the peer may have in flight on the connection that begins.
+   * Returns how many bytes the peer may have in flight on a new connection.
    *
-   * @param held How many bytes wait for a stream that isn't read: a client that comes again and again gets less each
-   * time, but never so little that a reader who catches up is slowed down.
+   * @param held How many received bytes the user hasn't read. A client that reconnects repeatedly gets less each time,
+   * but always enough not to slow down a reader that catches up.
    */
   announce(held: number): number {
     const { maxBuffer } = this;
@@ -286,7 +289,7 @@ export class Session {
     return this.#announced;
   }
 
-  /** The session has ended, and keeps nothing. Ask before for what it has kept. */
+  /** Ends the session, and drops all messages. Read what it has kept before. */
   end(): void {
     this.#isOver = true;
     for (const kept of this.#kept.splice(0).slice(this.#head)) this.#pool.release(kept);
@@ -295,13 +298,13 @@ export class Session {
   }
 }
 
-/** A message of the user's as it is kept. Bytes must be a copy. */
+/** Prepares a user's message for keeping. Bytes must be a copy. */
 export function kept(message: Message, options: SendOptions | undefined): Kept {
   const wire = typeof message === "string" ? TEXT_MARK + message : message;
   return { wire, options, size: sizeOfMessage(message) };
 }
 
-/** The user's message. */
+/** Returns the user's message that is kept. */
 export function contentOf({ wire }: Kept): Message {
   const content = typeof wire === "object" && "frame" in wire ? wire.content : wire;
   return typeof content === "string" ? content.slice(1) : content;

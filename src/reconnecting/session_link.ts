@@ -14,55 +14,58 @@ import {
   type SessionLimits,
 } from "./session.ts";
 
-/** After how long what was received is acknowledged, in milliseconds. */
+/** How long after a message was received to acknowledge it at the latest, in milliseconds. */
 const ACKNOWLEDGE_TIME = 1000;
 
-/** RFC 6455 §7.4.1. */
+/** The close code for a protocol error (RFC 6455 §7.4.1). */
 const PROTOCOL_ERROR = 1002;
 
-/** What a {@linkcode SessionLink} reports, and what it leaves to its owner. */
+/** The actions and events of a {@linkcode SessionLink}; its owner implements them. */
 export interface SessionLinkEvents {
   /** Adds a message to the sink of a connection. */
   transmit(connection: WebSocketChannel, wire: Kept["wire"], options: Kept["options"]): void;
-  /** Less is kept. */
+  /** Called when fewer messages are kept. */
   onDrained(): void;
-  /** The peer has acknowledged all that was sent. */
+  /** Called when the peer has acknowledged everything. */
   onAcknowledged(): void;
-  /** The peer has sent far more than the user reads: what follows wasn't received. */
+  /** Called when the peer has sent far more than its window; further messages were not received. */
   onOverrun(): void;
-  /** The connection can't go on. */
+  /** Called when the connection is unusable. */
   onFault(error: unknown): void;
 }
 
-/** A session on its present connection: what both sides do alike with the {@linkcode Session}'s messages. */
+/** Connects a {@linkcode Session} to its current connection; both sides use it. */
 export class SessionLink {
   readonly session: Session;
-  /** Whether the peer's Close, once it comes, ends the session. */
+  /** Whether the peer's next Close ends the session. */
   isLast = false;
-  /** Counts what is held: apart from what is kept, which never makes room for a waiting user. */
+  /**
+   * Counts received messages that the user hasn't read. They are separate from kept ones, since they never make room
+   * for a waiting sender.
+   */
   readonly #unread: Pool;
   readonly #clock: Clock;
   readonly #events: SessionLinkEvents;
   #connection: WebSocketChannel | null = null;
-  /** Stops what the connection delivers, where that can be done. */
+  /** The subscription to the connection's stream, if it can be paused. */
   #subscription: StreamSubscription | null = null;
   #timer: unknown;
   #waitsForRoom = false;
-  /** Whether the user's stream is full: then nothing is acknowledged, which stops the peer after its window. */
+  /** Whether the user's stream is full. Then nothing is acknowledged, so the peer stops after its window. */
   #isWithheld = false;
-  /** What was received meanwhile, in bytes. */
+  /** The bytes received while the user's stream was full. */
   #held = 0;
-  /** Whether to ask for an acknowledgement when everything is handed on. */
+  /** Whether to request an acknowledgement when everything is sent. */
   #asks = false;
-  /** Whether nothing more is sent but what is kept: see {@linkcode finish}. */
+  /** Whether only kept messages are still sent: see {@linkcode finish}. */
   #isFinishing = false;
 
   /**
    * Creates a session without a connection.
    *
-   * @param limits See {@linkcode SessionLimits}.
-   * @param clock Where times come from.
-   * @param events What it reports.
+   * @param limits The limits of the session.
+   * @param clock The clock for acknowledgements.
+   * @param events The actions and events.
    */
   constructor(limits: SessionLimits, clock: Clock, events: SessionLinkEvents) {
     this.session = new Session(limits);
@@ -72,10 +75,10 @@ export class SessionLink {
   }
 
   /**
-   * Goes on, on a connection on which both sides have said hello.
+   * Continues on a connection on which both sides have sent their hello.
    *
-   * @param connection It is open.
-   * @param subscription Of its stream, which the owner reads.
+   * @param connection The open connection.
+   * @param subscription The owner's subscription to its stream.
    */
   open(connection: WebSocketChannel, subscription: StreamSubscription | null = null): void {
     this.#connection = connection;
@@ -87,7 +90,7 @@ export class SessionLink {
     this.pump();
   }
 
-  /** The connection is lost, or silenced. */
+  /** Stops using the connection, because it is lost or replaced. */
   lose(): void {
     this.#connection = null;
     this.#subscription = null;
@@ -99,7 +102,7 @@ export class SessionLink {
     this.#timer = undefined;
   }
 
-  /** Sends a message, now or later. */
+  /** Sends a message, now or when the connection and the window allow. */
   send(kept: Kept): void {
     this.session.keep(kept);
     if (this.#isWithheld) this.#regulate();
@@ -109,11 +112,11 @@ export class SessionLink {
   /**
    * Reads a message of the connection.
    *
-   * @returns The user's; `null` if it is none.
+   * @returns The user's message; `null` if it is another message.
    */
   receive(message: Message): Message | null {
     const { session } = this;
-    // What the user has closed his side to wasn't received.
+    // After the user has closed this side, user messages don't count as received.
     if (this.#isFinishing && isUsers(message)) return null;
     if (this.#isWithheld && isUsers(message) && this.#isTooMuch) {
       this.#events.onOverrun();
@@ -140,7 +143,7 @@ export class SessionLink {
     if (this.session.size === 0) this.#events.onAcknowledged();
   }
 
-  /** Acknowledges what was received: at once if it is much, else within a second. */
+  /** Acknowledges received messages: at once if they are large, otherwise within a second. */
   #acknowledge(): void {
     if (this.session.mustTell) this.pump();
     else if (this.#timer === undefined && this.session.canTell) {
@@ -157,7 +160,7 @@ export class SessionLink {
     this.#say(text);
   }
 
-  /** The user's stream is full. */
+  /** Stops acknowledging, because the user's stream is full. */
   withhold(): void {
     this.#isWithheld = true;
   }
@@ -175,8 +178,8 @@ export class SessionLink {
   }
 
   /**
-   * Who ignores its window isn't read any further; nor is anybody without need, when memory is short. Acknowledgements
-   * are needed: the user may wait for them with all else.
+   * Pauses or resumes reading. It stops reading from a peer that ignores its window. When memory is short, it reads
+   * only from peers whose acknowledgements the user may be waiting for.
    */
   #regulate(): void {
     const isShort = this.#isTooMuch || this.#unread.isFull;
@@ -184,38 +187,38 @@ export class SessionLink {
     else this.#subscription?.resume();
   }
 
-  /** What to say of the window on the connection that begins: see {@linkcode Session.announce}. */
+  /** Returns the window for a new connection: see {@linkcode Session.announce}. */
   announce(): number {
     return this.session.announce(this.#held);
   }
 
-  /** There is room in the user's stream. */
+  /** Acknowledges again, because the user's stream has room. */
   goOn(): void {
     this.#isWithheld = false;
     this.#hold(-this.#held);
     this.#acknowledge();
   }
 
-  /** Asks the peer to acknowledge, once it has got everything. */
+  /** Requests an acknowledgement once everything is sent. */
   ask(): void {
     if (this.session.size === 0) return;
     this.#asks = true;
     this.pump();
   }
 
-  /** Asks at once: a peer that is there answers. */
+  /** Requests an acknowledgement at once, which a live peer answers. */
   probe(): void {
     this.#say(COUNT_REQUEST);
   }
 
-  /** Nothing is added any more: the peer acknowledges all, whether its user reads or not. */
+  /** Stops accepting messages, so that the peer acknowledges everything, whether its user reads or not. */
   finish(): void {
     this.#isFinishing = true;
     this.#asks = true;
     this.pump();
   }
 
-  /** Sends what there is to send, while there is room. */
+  /** Sends queued messages while there is room. */
   pump(): void {
     const connection = this.#connection;
     if (connection === null) return;
@@ -246,8 +249,8 @@ export class SessionLink {
   }
 
   /**
-   * Sends a message on a connection, as it is. Of a sink that is closed nothing is said: the connection's end follows.
-   * One that can't be used otherwise is a fault: messages of others on it would be counted.
+   * Sends a message on a connection unchanged. A closed sink is ignored, because the connection's end follows. Any
+   * other unusable sink is a fault: the session would count messages of other senders.
    */
   say(connection: WebSocketChannel, wire: Kept["wire"], options?: Kept["options"]): void {
     try {
@@ -261,7 +264,7 @@ export class SessionLink {
     if (this.#connection !== null) this.say(this.#connection, wire, options);
   }
 
-  /** The session has ended. Ask before for what it has kept. */
+  /** Ends the session. Read what it has kept before. */
   end(): void {
     this.lose();
     this.#hold(-this.#held);
@@ -269,7 +272,7 @@ export class SessionLink {
   }
 }
 
-/** The error of a peer that doesn't keep to `resume.v1`. */
+/** Creates the error of a peer that violates `resume.v1`. */
 export function brokenProtocol(fault: string): ProtocolError {
   return new ProtocolError(`Cannot go on with the session: ${fault}`, PROTOCOL_ERROR);
 }

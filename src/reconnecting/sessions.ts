@@ -18,40 +18,41 @@ import {
   type ServerSessionOptions,
 } from "./server_session.ts";
 
-/** Who a client is: compared with `Object.is` when it comes back. */
+/** The identity of a client, compared with `Object.is` when it reconnects. */
 export type SessionIdentity = string | number | bigint | boolean | null | undefined;
 
 /** Options of {@linkcode Sessions}. Times are in milliseconds, sizes in bytes. */
 export interface SessionsOptions<Context = unknown> {
   /**
-   * How long a session lives without a connection. Afterwards its channel ends with 1006, initiator `"timeout"`, and
-   * `closed.unacknowledged` has what was not acknowledged. Default 120,000; 0: no session outlives its connection.
+   * How long a session lives without a connection, in milliseconds. Its channel then ends with 1006 and initiator
+   * `"timeout"`, and `closed.unacknowledged` has the unacknowledged messages. Default 120,000; 0: a session ends with
+   * its connection.
    */
   timeout?: number | undefined;
   /**
-   * How many bytes of messages one session keeps until the client has acknowledged them, and how many the client may
-   * send that are not acknowledged. Above it `sink.hasRoom` is false, and `add` throws a `QueueFullError`. Default 1 MiB.
+   * How many bytes of unacknowledged messages one session keeps, and how many unacknowledged bytes its client may send.
+   * Above it `sink.hasRoom` is `false`, and `add` throws a `QueueFullError`. Default 1 MiB.
    */
   maxBuffer?: number | undefined;
   /**
-   * How many bytes all sessions together keep; a message that `broadcast` has sent to many of them counts once. Above it
-   * no session has room. When handlers have left as many unread, only clients that are to acknowledge something are read
-   * further, up to twice `maxBuffer`. Default 256 MiB.
+   * How many bytes all sessions together keep; a message that `broadcast` sent to many of them counts once. Above it no
+   * session has room. If handlers leave this much unread, the server reads only from clients whose acknowledgements are
+   * pending, up to twice `maxBuffer`. Default 256 MiB.
    */
   maxTotalBuffer?: number | undefined;
-  /** How many sessions there may be; further clients are closed with 1013, try again later. Default 100,000. */
+  /** How many sessions may exist. Further clients are closed with 1013 (try again later). Default 100,000. */
   maxSessions?: number | undefined;
   /**
-   * How many sessions one identity may have, those whose clients are away included; its further clients are closed with
-   * 1013. Needs {@linkcode identify}; clients whose identity is `undefined` or `null` don't count. A page that is reloaded
-   * leaves its session behind until `timeout`. Left out: no limit but `maxSessions`.
+   * How many sessions one identity may have, including those without a connection. Its further clients are closed with
+   * 1013. It needs {@linkcode identify}; clients whose identity is `undefined` or `null` don't count. A reloaded page
+   * leaves its session behind until `timeout`. Default: no limit except `maxSessions`.
    */
   maxSessionsPerIdentity?: number | undefined;
   /**
-   * Tells who a client is, such as the id of its account: a session can only be taken over by a client with the same
-   * identity. It is called for each connection, with its request and the `context` that `verify` has given. When it
-   * throws or rejects, the connection is closed with 1011, and `onError` gets the error; after 10 seconds without an
-   * answer, with 1013. Left out: a client that knows the session's id, 128 random bits, can take it over.
+   * Returns the identity of a client, such as its account's id. Only a client with the same identity can take over a
+   * session. It is called for each connection, with its request and the `context` of `verify`. If it throws or rejects,
+   * the connection is closed with 1011, and `onError` gets the error. After 10 seconds without an answer, the
+   * connection is closed with 1013. Default: a client that knows the session's id, 128 random bits, can take it over.
    */
   identify?:
     | ((
@@ -59,15 +60,15 @@ export interface SessionsOptions<Context = unknown> {
       context: Context,
     ) => SessionIdentity | Promise<SessionIdentity>)
     | undefined;
-  /** Where times come from. A test that moves its own clock needs no sleep. */
+  /** The clock for all timeouts. A test can pass its own and needs no real time. Default: the system clock. */
   clock?: Clock | undefined;
 }
 
-/** How to close all sessions. */
+/** Options of {@linkcode Sessions.close}. */
 export interface SessionsCloseOptions {
-  /** The close code for all of them. Default 1001, going away. */
+  /** The close code for all sessions. Default 1001 (going away). */
   code?: number | undefined;
-  /** The close reason. */
+  /** The close reason for all sessions. Default: none. */
   reason?: string | undefined;
 }
 
@@ -88,23 +89,23 @@ const DEFAULT_MAX_BUFFER = 1024 * 1024;
 const DEFAULT_MAX_TOTAL_BUFFER = 256 * 1024 * 1024;
 const DEFAULT_MAX_SESSIONS = 100_000;
 
-/** How long a client may take to say hello, in milliseconds. */
+/** How long a client may take to send its hello, in milliseconds. */
 const HELLO_TIMEOUT = 10_000;
 
-/** RFC 6455 §7.4.1: the close code, and the reason, for a client that doesn't keep to the protocol. */
+/** The close code (RFC 6455 §7.4.1) for a client that violates the protocol; `BROKEN` is the reason. */
 const PROTOCOL_ERROR = 1002;
 const BROKEN = "Not resume.v1";
 
 /**
- * The server's half of resumption: it keeps a session for each client, and gives a handler **one channel for the
- * session's life**, whatever happens to its connections. It is in the memory of this process: when the process ends, the
- * sessions are gone, and clients hear it as the state `reset`.
+ * The server's side of resumption. It keeps a session for each client, and gives a handler **one channel for the
+ * session's life**, whatever happens to its connections. Sessions are kept in the memory of this process: when it ends,
+ * they are lost, and clients report the state `reset`.
  *
- * Give what {@linkcode handler} returns to `WebSocketServer.bind`, `acceptUpgrade`, `upgradeWebSocket` or
- * `bunWebSocket`. A client that doesn't offer `resume.v1` is served as well: its channel is its connection.
- * The server's `close` also closes its sessions; without such a server call {@linkcode close}.
+ * Pass what {@linkcode handler} returns to `WebSocketServer.bind`, `acceptUpgrade`, `upgradeWebSocket` or
+ * `bunWebSocket`. Clients that don't offer `resume.v1` are served as well: their channel is the connection. The
+ * server's `close` also closes its sessions. Without such a server, call {@linkcode close}.
  *
- * @typeParam Context What `verify` finds out about a client.
+ * @typeParam Context The type of the context that `verify` returns.
  *
  * @example
  * ```ts
@@ -122,9 +123,9 @@ const BROKEN = "Not resume.v1";
  */
 export class Sessions<Context = unknown> implements AsyncDisposable {
   readonly #sessions: Map<string, ServerSession> = new Map<string, ServerSession>();
-  /** Those whose clients have not confirmed the id. */
+  /** The sessions whose clients have not confirmed the id. */
   readonly #unconfirmed: Set<ServerSession> = new Set<ServerSession>();
-  /** How many sessions each identity has. */
+  /** The number of sessions of each identity. */
   readonly #perIdentity: Map<unknown, number> = new Map<unknown, number>();
   readonly #pool: BufferPool;
   readonly #unread: BufferPool;
@@ -132,7 +133,7 @@ export class Sessions<Context = unknown> implements AsyncDisposable {
   readonly #clock: Clock;
 
   /**
-   * Creates sessions' keeper, with no session.
+   * Creates an empty set of sessions.
    *
    * @param given See {@linkcode SessionsOptions}.
    * @throws {TypeError} When an option is unknown or of the wrong type, or `maxSessionsPerIdentity` has no `identify`.
@@ -150,26 +151,27 @@ export class Sessions<Context = unknown> implements AsyncDisposable {
     this.#unread = new BufferPool(maxTotalBuffer);
   }
 
-  /** How many sessions there are, with a connection or without. */
+  /** The number of sessions, with or without a connection. */
   get size(): number {
     return this.#sessions.size;
   }
 
-  /** How many bytes they keep until their clients have acknowledged them. */
+  /** The number of unacknowledged bytes that all sessions keep. */
   get bufferedAmount(): number {
     return this.#pool.size;
   }
 
   /**
-   * Makes a server's handler of one that serves sessions.
+   * Wraps a handler of sessions as a server's handler.
    *
-   * It gets a channel once for each session, when the client has confirmed the session's id. The channel's `request` and
-   * `context` are those of that connection. It ends when either side closes it, or the client stays away for
-   * `timeout`. When the handler throws or rejects, the session is closed with 1011, and the server's `onError` gets the error.
+   * The handler gets one channel for each session, when the client has confirmed the session's id. The channel's
+   * `request` and `context` are those of that connection. The channel ends when either side closes it, or when the
+   * client stays disconnected for `timeout`. If the handler throws or rejects, the session is closed with 1011, and the
+   * server's `onError` gets the error.
    *
-   * @param handler Serves a session, or the connection of a client that can't resume.
-   * @returns What to give a server as its `handler`.
-   * @throws {TypeError} When it is no function.
+   * @param handler The function that serves each session, and each connection of a client that can't resume.
+   * @returns The function to pass to a server as `handler`.
+   * @throws {TypeError} When `handler` is no function.
    */
   handler(handler: ConnectionHandler<Context>): ConnectionHandler<Context> {
     if (typeof handler !== "function") {
@@ -186,11 +188,11 @@ export class Sessions<Context = unknown> implements AsyncDisposable {
   }
 
   /**
-   * Closes all sessions. What was added is sent first, and acknowledged, within the server's `closeTimeout`; clients that
-   * are away have until then to come back.
+   * Closes all sessions. It first sends what was added, and waits for acknowledgements, within the server's
+   * `closeTimeout`. Disconnected clients have the same time to reconnect.
    *
-   * @param given With which code.
-   * @returns A promise that fulfils when there is no session.
+   * @param given The close code and reason.
+   * @returns A promise that fulfils when all sessions have ended.
    * @throws {RangeError | TypeError | SyntaxError} When the code or the reason can't be sent.
    */
   async close(given?: SessionsCloseOptions): Promise<void> {
@@ -208,7 +210,7 @@ export class Sessions<Context = unknown> implements AsyncDisposable {
     await Promise.all(ended);
   }
 
-  /** See {@linkcode close}. */
+  /** Closes all sessions: see {@linkcode close}. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
@@ -223,10 +225,10 @@ export class Sessions<Context = unknown> implements AsyncDisposable {
     let identity: unknown;
     if (identify !== undefined) {
       identity = await this.#inTime(connection, () => identify(request, context));
-      // What it has said before it left waits for the client's next connection.
+      // The client has left. Its messages wait for its next connection.
       if (connection.state !== "open") return;
     }
-    // The handler, once the client has confirmed its session; nothing, when the connection is over before.
+    // The promise of the handler, once the client has confirmed its session; `undefined` if the connection ends before.
     const served = new Deferred<Promise<void> | undefined>();
     const means: SessionMeans = {
       identity,
@@ -240,7 +242,7 @@ export class Sessions<Context = unknown> implements AsyncDisposable {
     await served.promise;
   }
 
-  /** What `identify` answers; what it answers late, or when the client has left, doesn't count. */
+  /** Waits for the answer of `identify`; ignores an answer that is late, or follows the client's leaving. */
   async #inTime(connection: WebSocketChannel, identify: () => unknown): Promise<unknown> {
     const deadline = new Deadline(this.#clock, {
       ms: HELLO_TIMEOUT,
@@ -253,7 +255,7 @@ export class Sessions<Context = unknown> implements AsyncDisposable {
     }
   }
 
-  /** A client has said hello: it gets its session back, or a new one. */
+  /** Opens a session for a client that has sent its hello: its previous one, or a new one. */
   #openSession(
     carrier: ServedConnection,
     hello: Hello,
@@ -288,7 +290,7 @@ export class Sessions<Context = unknown> implements AsyncDisposable {
     this.#count(identity, 1);
     this.#sessions.set(session.id, session);
     this.#unconfirmed.add(session);
-    // What the client says of a session that is gone, or isn't its own, doesn't count.
+    // The client's hello is about a lost session, or another client's, so its count is ignored.
     session.take(carrier, { ...hello, session: null, received: 0 }, host);
     return session;
   }
@@ -300,7 +302,7 @@ export class Sessions<Context = unknown> implements AsyncDisposable {
     else this.#perIdentity.delete(identity);
   }
 
-  /** Whether there may be another session. Those whose clients never confirmed them make room. */
+  /** Makes room for another session, by dropping unconfirmed ones; returns whether there is room. */
   #makeRoom(identity: unknown): boolean {
     const { maxSessions = DEFAULT_MAX_SESSIONS, maxSessionsPerIdentity = Infinity } = this.#options;
     const own = this.#perIdentity.get(identity) ?? 0;
@@ -315,24 +317,22 @@ export class Sessions<Context = unknown> implements AsyncDisposable {
   }
 }
 
-/** Who has said hello, and who serves it. */
+/** The identity of a client, and the function that serves it. */
 interface SessionMeans extends Pick<ServerSessionOptions, "identity" | "start"> {
   readonly host: ServiceHost;
 }
 
-/** An identity must be a value that can be compared. */
+/** Checks that an identity is a primitive value. */
 function checkedIdentity(identity: unknown): unknown {
   if (identity === null || typeof identity !== "object" && typeof identity !== "function") {
     return identity;
   }
   throw new TypeError(
-    `Cannot serve the session: identify must answer with a string or a number, got ${
-      shown(identity)
-    }`,
+    `Cannot serve the session: identify must return a string or a number, got ${shown(identity)}`,
   );
 }
 
-/** The client's hello is in: it gets a session; `null`: the connection is refused. */
+/** Opens a session for a client that has sent its hello; returns `null` if the connection is refused. */
 type OpenSession = (carrier: ServedConnection, hello: Hello) => ServerSession | null;
 
 /** A connection of a client that speaks `resume.v1`. */
@@ -365,7 +365,7 @@ class ServedConnection implements Carrier {
     else this.#session = this.#openSession(this, hello);
   }
 
-  /** Closes it: it gets no session. */
+  /** Closes the connection without a session. */
   refuse(code: number, reason: string): null {
     this.subscription.cancel();
     closeWith(this.connection, code, reason);

@@ -1,6 +1,5 @@
 /**
- * The life of a channel that reconnects: its states and what changes them. All that changes a state is in
- * this file.
+ * The states of a channel that reconnects, and the allowed transitions between them. Only this file changes a state.
  *
  * @module
  */
@@ -9,80 +8,80 @@ import type { CloseInfo } from "../web_socket/close_info.ts";
 import type { Message } from "../web_socket/web_socket_channel.ts";
 import type { MessageInput } from "../web_socket/web_socket_sink.ts";
 
-/** How a channel that reconnects ended for good: how its last connection, or attempt, ended, and more. */
+/** How a channel that reconnects ended: how its last connection or attempt ended, and what was left. */
 export interface ReconnectingCloseInfo extends CloseInfo {
-  /** How many attempts to connect it has made. */
+  /** The number of attempts to connect. */
   readonly attempts: number;
-  /** The messages that were added and never handed to a transport, in order; may be empty. */
+  /** The messages that were added and never passed to a transport, in order; may be empty. */
   readonly unsent: MessageInput[];
 }
 
-/** An attempt to connect runs. */
+/** The state during an attempt to connect. */
 export interface ConnectingState {
   /** The name of the state. */
   readonly name: "connecting";
-  /** Which attempt it is since the last connection that lasted, from 1. */
+  /** The number of the attempt since the last stable connection, from 1. */
   readonly attempt: number;
 }
 
-/** There is a connection. */
+/** The state with an open connection. */
 export interface OpenState {
   /** The name of the state. */
   readonly name: "open";
-  /** Which attempt it was since the last connection that lasted, from 1. */
+  /** The number of the successful attempt since the last stable connection, from 1. */
   readonly attempt: number;
-  /** How long there was no connection, in milliseconds: since the last one, or since `connect`. */
+  /** How long there was no connection, in milliseconds, since the previous one or since `connect`. */
   readonly downtime: number;
-  /** Whether the server resumes: then no message is lost or doubled when the connection is. */
+  /** Whether the server resumes the session. If so, losing the connection neither loses nor repeats a message. */
   readonly resumable: boolean;
 }
 
-/** The next attempt comes later. */
+/** The state while waiting for the next attempt. */
 export interface WaitingState {
   /** The name of the state. */
   readonly name: "waiting";
-  /** Which attempt will be next since the last connection that lasted, from 1. */
+  /** The number of the next attempt since the last stable connection, from 1. */
   readonly attempt: number;
-  /** How long it waits, in milliseconds. */
+  /** The delay before the next attempt, in milliseconds. */
   readonly delay: number;
-  /** When the attempt begins, in milliseconds since 1970, as `Date.now()` gives. */
+  /** The time of the next attempt, in milliseconds since 1970, as from `Date.now()`. */
   readonly until: number;
   /** How the last connection or attempt ended. */
   readonly info: CloseInfo;
 }
 
-/** The platform is offline: no attempt is made before it is online again, or `reconnect()` is called. */
+/**
+ * The state while the platform is offline. The next attempt starts when it is online again, or when `reconnect()` is
+ * called.
+ */
 export interface PausedState {
   /** The name of the state. */
   readonly name: "paused";
 }
 
-/**
- * There is a connection again, but the server has forgotten the session: a new one begins, and `open` follows.
- * Only with resumption.
- */
+/** The state when the server has lost the session: a new session begins, and `open` follows. Only with resumption. */
 export interface ResetState {
   /** The name of the state. */
   readonly name: "reset";
-  /** The messages that were sent in the old session and not acknowledged: the server may have got them or not. */
+  /** The messages sent in the old session and not acknowledged; the server may or may not have received them. */
   readonly unacknowledged: readonly Message[];
 }
 
-/** The user has closed the channel, and the connection ends in order. */
+/** The state while the channel closes its connection, because the user closed the channel. */
 export interface ClosingState {
   /** The name of the state. */
   readonly name: "closing";
 }
 
-/** The channel has ended for good. */
+/** The final state. */
 export interface ClosedState {
   /** The name of the state. */
   readonly name: "closed";
-  /** How it ended. */
+  /** How the channel ended. */
   readonly info: ReconnectingCloseInfo;
 }
 
-/** Where a channel that reconnects is in its life. */
+/** The state of a channel that reconnects. */
 export type ReconnectingState =
   | ConnectingState
   | OpenState
@@ -95,7 +94,7 @@ export type ReconnectingState =
 /** The name of a state; `"new"` before the first one. */
 export type StateName = ReconnectingState["name"] | "new";
 
-/** What may follow each state. Everything else is ignored: `closed` is final, whatever comes late. */
+/** The states that may follow each state. Other changes are ignored: `closed` is final, whatever happens later. */
 export const TRANSITIONS: Readonly<Record<StateName, readonly StateName[]>> = {
   new: ["connecting", "paused", "closed"],
   connecting: ["open", "reset", "waiting", "paused", "closed"],
@@ -107,7 +106,7 @@ export const TRANSITIONS: Readonly<Record<StateName, readonly StateName[]>> = {
   closed: [],
 };
 
-/** Where a channel is in its life. */
+/** The current state of a channel. */
 export class Life {
   #state: ReconnectingState | null = null;
 
@@ -116,7 +115,7 @@ export class Life {
     return this.#state?.name ?? "new";
   }
 
-  /** The state; not before the first one. */
+  /** The state. Don't read it before the first one. */
   get state(): ReconnectingState {
     return this.#state as ReconnectingState;
   }
@@ -124,7 +123,7 @@ export class Life {
   /**
    * Changes the state.
    *
-   * @returns Whether it could follow: otherwise nothing has changed.
+   * @returns Whether the change is allowed; otherwise nothing has changed.
    */
   enter(state: ReconnectingState): boolean {
     if (!TRANSITIONS[this.name].includes(state.name)) return false;

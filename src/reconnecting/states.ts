@@ -1,17 +1,17 @@
 import { MessageStream, type StreamEvents, streamFeed } from "../stream_channel/channel_stream.ts";
 import type { ReconnectingState } from "./state.ts";
 
-/** So many states may wait for a reader. */
+/** How many states may be queued for a reader. */
 const MAX_STATES = 16;
 
-/** The states for a reader that may be slow: the latest is never missed. */
+/** The stream of states. A slow reader may miss some, but never the latest. */
 export class States implements StreamEvents {
   readonly stream: MessageStream<ReconnectingState>;
-  /** What the reader gets when it has room again. */
+  /** The latest state, if the reader had no room for it. */
   #latest: ReconnectingState | null = null;
   #isFull = false;
 
-  /** @param first The state now. */
+  /** @param first The current state. */
   constructor(first: ReconnectingState) {
     this.stream = new MessageStream<ReconnectingState>(this, {
       highWaterMark: MAX_STATES,
@@ -21,13 +21,13 @@ export class States implements StreamEvents {
     if (first.name === "closed") this.end();
   }
 
-  /** Another state. */
+  /** Adds a state. */
   add(state: ReconnectingState): void {
     if (this.#isFull) this.#latest = state;
     else streamFeed.add(this.stream, state);
   }
 
-  /** There will be no other. */
+  /** Ends the stream after the last state. */
   end(): void {
     if (this.#latest !== null) streamFeed.add(this.stream, this.#latest);
     streamFeed.end(this.stream);

@@ -1,16 +1,16 @@
 import type { Clock } from "../web_socket/clock.ts";
 
-/** What a {@linkcode WakeUp} reports. */
+/** The events of a {@linkcode WakeUp}. */
 export interface WakeUpEvents {
-  /** The process, the machine or the page has slept, or may have: connections may be dead. */
+  /** Called when the process, the machine or the page has slept, or may have: connections may be dead. */
   onWake(): void;
-  /** The platform has a network again. */
+  /** Called when the platform is online again. */
   onOnline(): void;
-  /** The platform has no network. */
+  /** Called when the platform is offline. */
   onOffline(): void;
 }
 
-/** What is used of the global object. */
+/** The part of the global object that this module uses. */
 export interface PageGlobals {
   readonly addEventListener?: EventTarget["addEventListener"] | undefined;
   readonly removeEventListener?: EventTarget["removeEventListener"] | undefined;
@@ -18,18 +18,18 @@ export interface PageGlobals {
   readonly navigator?: { readonly onLine?: boolean } | undefined;
 }
 
-/** How often to look at the clock, in milliseconds: this, and the deadline of a probe, are less than 2.5 s. */
+/** How often to check the clock, in milliseconds. Together with the timeout of a probe it stays below 2.5 seconds. */
 const TICK = 400;
 
-/** A look that comes so much too late means that time has jumped, in milliseconds. */
+/** A check that is this late means that the process has slept, in milliseconds. */
 const JUMP = 2000;
 
-/** The platform says by events what has happened. */
+/** The platform's events about the network and about sleep. */
 const EVENTS = ["online", "offline", "pageshow", "visibilitychange", "resume"];
 
 /**
- * Notices that the process, the machine or the page has slept, and that the network goes and comes. All
- * channels of a clock share one timer and one set of listeners, which are there while a channel needs them.
+ * Detects that the process, the machine or the page has slept, and that the network comes or goes. All channels of a
+ * clock share one timer and one set of listeners, which exist while a channel needs them.
  */
 export class WakeUp {
   readonly #clock: Clock;
@@ -41,17 +41,17 @@ export class WakeUp {
   #wall = 0;
 
   /**
-   * Creates one that doesn't watch yet.
+   * Creates a detector that isn't active yet.
    *
-   * @param clock Where times come from.
-   * @param globals The global object, or a test's own.
+   * @param clock The clock to check.
+   * @param globals The global object, or a test's replacement.
    */
   constructor(clock: Clock, globals: PageGlobals = globalThis as unknown as PageGlobals) {
     this.#clock = clock;
     this.#globals = globals;
   }
 
-  /** The one that all channels of a clock share. */
+  /** Returns the detector that all channels of a clock share. */
   static of(clock: Clock): WakeUp {
     let shared = SHARED.get(clock);
     if (shared === undefined) SHARED.set(clock, shared = new WakeUp(clock));
@@ -63,19 +63,19 @@ export class WakeUp {
     return this.#globals.navigator?.onLine !== false;
   }
 
-  /** Reports to one more listener, until {@linkcode remove}. */
+  /** Adds a listener, until {@linkcode remove}. */
   add(listener: WakeUpEvents): void {
     if (this.#listeners.size === 0) this.#start();
     this.#listeners.add(listener);
   }
 
-  /** Ends that. */
+  /** Removes a listener. */
   remove(listener: WakeUpEvents): void {
     if (this.#listeners.delete(listener) && this.#listeners.size === 0) this.#stop();
   }
 
   #start(): void {
-    // Those of the document pass here before they are there.
+    // In the capture phase, in which events of the document pass here first.
     for (const type of EVENTS) this.#globals.addEventListener?.(type, this.#onEvent, true);
     this.#tick();
   }
@@ -92,12 +92,13 @@ export class WakeUp {
     this.#clock.unref?.(this.#timer);
   }
 
-  // A monotonic clock may stand still while the machine sleeps; a stopped process only notices that it is late.
+  // Compares two clocks: a monotonic clock may stop while the machine sleeps, and a stopped process only sees that its
+  // timer is late.
   #look(): void {
     const now = this.#clock.now();
     const passed = Math.max(now - this.#now, (this.#clock.wall?.() ?? now) - this.#wall);
     this.#tick();
-    // The timers of a page that isn't seen are late all the time: it tells when it is seen again.
+    // Timers of a hidden page are always late; an event reports when it becomes visible.
     const isThrottled = this.#globals.document?.visibilityState === "hidden";
     if (passed >= TICK + JUMP && !isThrottled) this.#tell("onWake");
   }

@@ -656,12 +656,12 @@ export const PROVOKED: Readonly<Record<string, Provoke | Elsewhere>> = {
     file: SESSIONS,
     part: "the client did not come back within 60000 ms",
   },
-  "Cannot ping: the session has no connection now": { file: SESSIONS, part: "no connection now" },
+  "Cannot ping: the session has no connection": { file: SESSIONS, part: "no connection now" },
   "Cannot serve sessions: the handler must be a function, got …": () =>
     new Sessions().handler(wrong(1)),
-  "Cannot serve the session: identify must answer with a string or a number, got …": {
+  "Cannot serve the session: identify must return a string or a number, got …": {
     file: SESSIONS,
-    part: "identify must answer with a string or a number, got an object",
+    part: "identify must return a string or a number, got an object",
   },
 
   // Streams and channels.

@@ -299,7 +299,7 @@ Deno.test("sessions: identify that fails closes the connection with 1011, and is
   }
   assertEquals(errors, [
     "Error: no",
-    "TypeError: Cannot serve the session: identify must answer with a string or a number, got an object",
+    "TypeError: Cannot serve the session: identify must return a string or a number, got an object",
   ]);
 });
 
@@ -890,7 +890,7 @@ Deno.test("sessions: ping asks the connection, and fails while there is none", a
   assertEquals(typeof await channels[0]?.ping(), "number");
   client.terminate();
   await microtasks(40);
-  await assertRejects(async () => await channels[0]?.ping(), Error, "no connection now");
+  await assertRejects(async () => await channels[0]?.ping(), Error, "no connection");
   assertEquals(channels[0]?.pong(), false);
   channels[0]?.terminate();
   const info = await channels[0]?.closed;
