@@ -1,7 +1,8 @@
 /**
- * The key of the opening handshake: what a client sends, and what a server must answer to it.
+ * The key of the opening handshake, and the value with which a server answers it.
  *
- * SHA-1 is written out here so that {@linkcode signKey} is synchronous on every platform. Nothing secret is hashed: the answer only shows that the server speaks WebSocket.
+ * SHA-1 is implemented here so that {@linkcode signKey} is synchronous on every platform. Nothing secret is
+ * hashed: the value only proves that the server speaks WebSocket.
  *
  * @module
  */
@@ -12,14 +13,13 @@ const GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 /** RFC 6455 §4.1: the base64 form of 16 bytes. */
 const KEY = /^[A-Za-z0-9+/]{22}==$/;
 
-/** How many random bytes make a key. RFC 6455 §4.1. */
+/** The number of random bytes in a key. RFC 6455 §4.1. */
 export const NONCE_LENGTH = 16;
 
 /**
- * The value of `Sec-WebSocket-Accept` that answers a `Sec-WebSocket-Key`.
+ * Returns the value of `Sec-WebSocket-Accept` that answers a `Sec-WebSocket-Key`.
  *
- * The key is taken as its code units, one byte each, and is not checked: see
- * {@linkcode isHandshakeKey}.
+ * Each code unit of the key counts as one byte. The key is not checked: see {@linkcode isHandshakeKey}.
  *
  * @param key The value of `Sec-WebSocket-Key`.
  * @returns base64 of the SHA-1 of the key and the protocol's fixed identifier.
@@ -31,7 +31,7 @@ export function signKey(key: string): string {
 }
 
 /**
- * Whether a text can be a `Sec-WebSocket-Key`: the base64 form of 16 bytes.
+ * Returns whether a text can be a `Sec-WebSocket-Key`: the base64 form of 16 bytes.
  *
  * @param key The value of the header field.
  * @returns Whether it has the right form.
@@ -43,9 +43,9 @@ export function isHandshakeKey(key: string): boolean {
 }
 
 /**
- * The base64 form of bytes, padded.
+ * Encodes bytes as base64, with padding.
  *
- * @param bytes The bytes to encode: few.
+ * @param bytes The bytes: at most a few thousand.
  * @returns Their base64 form.
  *
  * @see {@link https://www.rfc-editor.org/rfc/rfc4648#section-4 RFC 4648 §4}
@@ -54,24 +54,24 @@ export function encodeBase64(bytes: Uint8Array): string {
   return btoa(String.fromCharCode(...bytes));
 }
 
-/** One for all: nothing else runs while a digest is made, and a server makes one for each connection. */
+/** Shared by all calls: a digest is computed synchronously, and a server needs one for each connection. */
 const WORDS = new Int32Array(80);
 const STATE = new Int32Array(5);
 const DIGEST: number[] = [];
 
-/** RFC 3174 §6.1: the state at the beginning. */
+/** RFC 3174 §6.1: the initial state. */
 const INITIAL = [0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476, 0xc3d2e1f0];
 
-/** RFC 3174 §5: the constant of each 20 steps. */
+/** RFC 3174 §5: the constants, each for 20 steps. */
 const ADDED = [0x5a827999, 0x6ed9eba1, 0x8f1bbcdc, 0xca62c1d6] as const;
 
 /**
- * The SHA-1 digest of a text whose code units are a byte each
- * ({@link https://www.rfc-editor.org/rfc/rfc3174#section-6.1 RFC 3174 §6.1}). For the opening handshake
- * only: SHA-1 protects nothing any more.
+ * Computes the SHA-1 digest of a text whose code units are a byte each
+ * ({@link https://www.rfc-editor.org/rfc/rfc3174#section-6.1 RFC 3174 §6.1}). Use it for the opening
+ * handshake only: SHA-1 is not secure.
  *
  * @param text The bytes to hash.
- * @returns The 20 bytes of the digest, as code units as well.
+ * @returns The 20 bytes of the digest, as code units.
  */
 export function sha1(text: string): string {
   STATE.set(INITIAL);
@@ -88,7 +88,7 @@ export function sha1(text: string): string {
   return String.fromCharCode(...DIGEST);
 }
 
-/** RFC 3174 §4: behind the text a 1 bit, zeros, and the length in bits at the end of the last block. */
+/** RFC 3174 §4: a 1 bit and zeros follow the text, and the last block ends with the length in bits. */
 function byteOf(text: string, at: number, end: number): number {
   const { length } = text;
   if (at < length) return text.charCodeAt(at);
@@ -96,7 +96,7 @@ function byteOf(text: string, at: number, end: number): number {
   return at < end - 4 ? 0 : (length << 3) >> (8 * (end - 1 - at));
 }
 
-/** RFC 3174 §6.1: one block of 16 words, which are expanded in place to 80. */
+/** RFC 3174 §6.1: hashes one block of 16 words, which are expanded in place to 80. */
 function hashBlock(): void {
   let a = word(STATE, 0), b = word(STATE, 1), c = word(STATE, 2), d = word(STATE, 3);
   let e = word(STATE, 4);
@@ -126,7 +126,7 @@ function rotate(value: number, bits: number): number {
   return (value << bits) | (value >>> (32 - bits));
 }
 
-/** An element of an array whose bounds the caller keeps. */
+/** Returns an element of an array. The caller keeps to its bounds. */
 function word(words: Int32Array, index: number): number {
   return words[index] as number;
 }

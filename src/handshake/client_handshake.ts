@@ -1,5 +1,5 @@
 /**
- * The client's half of the opening handshake: the request to send, and the check of the answer.
+ * The client's half of the opening handshake: it creates the request and checks the answer.
  *
  * @module
  */
@@ -21,64 +21,67 @@ import { type ResponseHead, serializeHead } from "./http_head.ts";
 import { checkField, printable } from "./request_fields.ts";
 import { protocolFault } from "./subprotocol.ts";
 
-/** What a client says of itself. Its version is the one of deno.json, with which a test compares it. */
+/** The default value of `User-Agent`. A test compares the version with the one in deno.json. */
 export const USER_AGENT = "web-socket-channel/0.2.0";
 
-/** What a client asks for in its opening handshake. */
+/** Options of a client's opening handshake. */
 export interface ClientHandshakeOptions {
-  /** The subprotocols offered, in order of preference: tokens, none twice. Default none. */
+  /** The offered subprotocols in order of preference: distinct tokens. Default none. */
   readonly protocols?: readonly string[];
   /**
-   * Further header fields, in order. `Host` and `Origin` replace the handshake's own; what the
-   * handshake itself is made of (`Connection`, `Upgrade`, `Sec-WebSocket-…`) and what announces a
-   * body can't be given.
+   * Further header fields, in order. `Host` and `Origin` replace those of the handshake. The caller excludes
+   * fields of the handshake itself (`Connection`, `Upgrade`, `Sec-WebSocket-…`), and fields that announce a
+   * body.
    */
   readonly headers?: Iterable<readonly [name: string, value: string]>;
-  /** The value of `Origin`; left out: none is sent. */
+  /** The value of `Origin`. Default: the header is not sent. */
   readonly origin?: string;
-  /** The value of `User-Agent`, unless `headers` has one; left out, `null` or empty: none is sent. */
+  /**
+   * The value of `User-Agent`, unless `headers` has one. With `null`, an empty text and by default, the
+   * header is not sent.
+   */
   readonly userAgent?: string | null;
-  /** The compression offered; left out or `null`: none. */
+  /** The offered compression. Default `null`: none. */
   readonly compression?: ClientCompressionOptions | null;
 }
 
 /** What a client's opening handshake offers. */
 export interface HandshakeOffer {
-  /** The subprotocols offered. */
+  /** The offered subprotocols. */
   readonly protocols: readonly string[];
-  /** The compression offered. */
+  /** The offered compression, or `null`. */
   readonly compression: ClientCompressionOptions | null;
 }
 
-/** A client's opening handshake in flight. */
+/** A client's opening handshake that waits for its answer. */
 export interface ClientHandshake extends HandshakeOffer {
-  /** The bytes of the request's head: to be sent first, and nothing behind them yet. */
+  /** The bytes of the request's head. Send nothing after it before the answer. */
   readonly head: Uint8Array;
   /** The value of `Sec-WebSocket-Accept` that the answer must have. */
   readonly accept: string;
 }
 
-/** What both ends agreed to in an opening handshake. */
+/** The result of an opening handshake. */
 export interface HandshakeAgreement {
-  /** The subprotocol, or `null` when none was agreed. */
+  /** The agreed subprotocol, or `null`. */
   readonly protocol: string | null;
-  /** The extensions as in `Sec-WebSocket-Extensions`; empty when none was agreed. */
+  /** The agreed extensions, as in `Sec-WebSocket-Extensions`; empty if there are none. */
   readonly extensions: string;
-  /** The parameters of `permessage-deflate`, or `null` when it wasn't agreed. */
+  /** The agreed parameters of `permessage-deflate`, or `null`. */
   readonly deflate: DeflateParameters | null;
-  /** What this end wished for, where it wished in the opening handshake: its `threshold` and `level`. */
+  /** The options with which this side negotiated the compression: for their `threshold` and `level`. */
   readonly compression?: CompressionOptions | null;
 }
 
 /**
- * Begins a client's opening handshake.
+ * Creates the request of a client's opening handshake.
  *
- * @param url Where to connect to; `ws:`, `wss:`, `http:` or `https:`. User info and a fragment are ignored.
+ * @param url The URL: `ws:`, `wss:`, `http:` or `https:`. User info and a fragment are ignored.
  * @param nonce 16 random bytes, fresh for each connection (RFC 6455 §4.1).
- * @param options What to ask for.
- * @returns The handshake, with the request to send.
- * @throws {TypeError} When a subprotocol or a header can't be sent.
- * @throws {RangeError} When the nonce is not of 16 bytes.
+ * @param options What the client offers and sends.
+ * @returns The handshake with its request.
+ * @throws {TypeError} If a subprotocol or a header can't be sent.
+ * @throws {RangeError} If the nonce does not have 16 bytes.
  *
  * @see {@link https://www.rfc-editor.org/rfc/rfc6455#section-4.1 RFC 6455 §4.1}
  */
@@ -88,7 +91,9 @@ export function startClientHandshake(
   options: ClientHandshakeOptions = {},
 ): ClientHandshake {
   if (nonce.length !== NONCE_LENGTH) {
-    throw new RangeError(`The nonce must be ${NONCE_LENGTH} random bytes`);
+    throw new RangeError(
+      `Cannot create a handshake: the nonce must have ${NONCE_LENGTH} bytes, got ${nonce.length}`,
+    );
   }
   const userFields = [...options.headers ?? []];
   const key = encodeBase64(nonce);
@@ -106,17 +111,17 @@ export function startClientHandshake(
 
 type Pair = readonly [name: string, value: string];
 
-/** What is offered, as the check of the answer needs it. */
+/** The part of the options that the check of the answer needs. */
 function offerOf({ protocols = [], compression = null }: ClientHandshakeOptions): HandshakeOffer {
   return { protocols: [...protocols], compression };
 }
 
-/** The host to ask for, and its port. */
+/** Returns the value of `Host`. */
 function hostOf(url: URL, userFields: readonly Pair[]): string {
   return userFields.find(([name]) => isHost(name))?.[1] ?? url.host;
 }
 
-/** The header fields that are the same in every version of HTTP. */
+/** Returns the header fields that HTTP/1.1 and HTTP/2 have in common. */
 function offeredFields(options: ClientHandshakeOptions, userFields: readonly Pair[]): Pair[] {
   const { protocols = [], compression = null, userAgent } = options;
   const fields: Pair[] = [];
@@ -140,13 +145,13 @@ export interface ConnectHandshake extends HandshakeOffer {
 }
 
 /**
- * Begins a client's opening handshake over HTTP/2: an extended CONNECT. It has no key, as no cache or server
- * without WebSocket can answer it by mistake.
+ * Creates the request of a client's opening handshake over HTTP/2: an extended CONNECT. It needs no key,
+ * because a cache or a server without WebSocket can't accept it by mistake.
  *
- * @param url Where to connect to; `ws:`, `wss:`, `http:` or `https:`. User info and a fragment are ignored.
- * @param options What to ask for.
- * @returns The handshake, with the request to send.
- * @throws {TypeError} When a header can't be sent: RFC 9113 §8.2.2 forbids those that are about a connection.
+ * @param url The URL: `ws:`, `wss:`, `http:` or `https:`. User info and a fragment are ignored.
+ * @param options What the client offers and sends.
+ * @returns The handshake with its request.
+ * @throws {TypeError} If a header can't be sent. RFC 9113 §8.2.2 forbids those that concern a connection.
  *
  * @see {@link https://www.rfc-editor.org/rfc/rfc8441#section-5 RFC 8441 §5}
  */
@@ -175,7 +180,7 @@ export function startConnectHandshake(
   return { fields, ...offerOf(options) };
 }
 
-/** RFC 9113 §8.2.2. */
+/** RFC 9113 §8.2.2: fields that concern a connection of HTTP/1.1. */
 function isOfConnection(name: string): boolean {
   return name === "keep-alive" || name === "proxy-connection" || name === "http2-settings";
 }
@@ -183,10 +188,10 @@ function isOfConnection(name: string): boolean {
 /**
  * Checks the answer to a client's opening handshake over HTTP/2.
  *
- * @param offer What was offered.
+ * @param offer What the client offered.
  * @param response The head of the server's answer.
- * @returns What was agreed.
- * @throws {HandshakeError} When the server refused (`"bad-status"`) or its answer is wrong.
+ * @returns What both sides agreed on.
+ * @throws {HandshakeError} If the server refused (`"bad-status"`) or its answer is invalid.
  *
  * @see {@link https://www.rfc-editor.org/rfc/rfc8441#section-5 RFC 8441 §5}
  */
@@ -208,13 +213,13 @@ function isHost(name: string): boolean {
 /**
  * Checks the answer to a client's opening handshake.
  *
- * A server that picks none of the subprotocols offered is refused, as platforms' own clients do.
+ * Like the platforms' own clients, it rejects a server that chooses none of the offered subprotocols.
  *
- * @param handshake The handshake that was begun.
+ * @param handshake The handshake that was sent.
  * @param response The head of the server's answer.
- * @returns What was agreed.
- * @throws {HandshakeError} When the server refused (`"bad-status"`) or its answer is wrong; the
- * connection must then be ended.
+ * @returns What both sides agreed on.
+ * @throws {HandshakeError} If the server refused (`"bad-status"`) or its answer is invalid. End the
+ * connection then.
  *
  * @see {@link https://www.rfc-editor.org/rfc/rfc6455#section-4.1 RFC 6455 §4.1}
  */
@@ -225,10 +230,15 @@ export function checkResponse(
   const { status, version, headers } = response;
   if (status !== 101) throw new HandshakeError("bad-status", `the server ${answered(response)}`);
   // RFC 9110 §7.8: only HTTP/1.1 can be upgraded this way.
-  if (version !== "1.1") throw new HandshakeError("bad-version", `status 101 of HTTP/${version}`);
+  if (version !== "1.1") {
+    throw new HandshakeError(
+      "bad-version",
+      `the server answered 101 in HTTP/${version}, not HTTP/1.1`,
+    );
+  }
   if (headers.get("upgrade")?.toLowerCase() !== "websocket") throw wrong("Upgrade", headers);
   if (!headers.lists("connection", "upgrade")) throw wrong("Connection", headers);
-  // RFC 6455 §11.3.3: once, and case-sensitive, as it is base64.
+  // RFC 6455 §11.3.3: the field appears once, and base64 is case-sensitive.
   if (headers.get("sec-websocket-accept") !== handshake.accept) {
     throw wrong("Sec-WebSocket-Accept", headers);
   }
@@ -236,7 +246,7 @@ export function checkResponse(
   return { protocol, ...checkExtensions(handshake, headers) };
 }
 
-/** What such a status often means, where its phrase doesn't say it. */
+/** Frequent causes of a status whose reason phrase doesn't explain it. */
 const HINTS: Readonly<Record<number, string>> = {
   200: ": is the path proxied to a WebSocket server?",
   426: ": does a proxy drop the Upgrade header field?",
@@ -245,10 +255,10 @@ const HINTS: Readonly<Record<number, string>> = {
 };
 
 /**
- * A refusal in words.
+ * Describes a refusal in words.
  *
  * @param response The head of the answer.
- * @returns A predicate, such as `"answered 404 Not Found, text/html"`.
+ * @returns A predicate without its subject, such as `"answered 404 Not Found, text/html"`.
  */
 export function answered({ status, statusText, headers }: ResponseHead): string {
   const shown = shownPhrase(statusText);
@@ -257,15 +267,21 @@ export function answered({ status, statusText, headers }: ResponseHead): string 
   return `answered ${status}${phrase}${isPage ? ", text/html" : ""}${HINTS[status] ?? ""}`;
 }
 
-/** How much of a reason phrase an error shows. */
+/** The maximum number of characters of a reason phrase in an error. */
 const MAX_PHRASE = 80;
 
-/** A reason phrase as texts show it: one that quotes the request may hold its query, which may be a secret. */
+/**
+ * Returns a reason phrase for an error's text. A phrase may quote the request, whose query may be a secret,
+ * so it ends before a question mark.
+ */
 export function shownPhrase(statusText: string): string {
   return printable(statusText.replace(/\?.*/, "").slice(0, MAX_PHRASE));
 }
 
-/** RFC 6455 §11.3.4: at most once, and one of those offered. Some servers send an empty one for none. */
+/**
+ * RFC 6455 §11.3.4: the field appears at most once, with an offered subprotocol. Some servers send an empty
+ * field for none.
+ */
 function checkProtocol({ protocols }: HandshakeOffer, headers: HeaderMap): string | null {
   const [value = "", ...more] = headers.all("sec-websocket-protocol");
   if (more.length > 0) throw wrong("Sec-WebSocket-Protocol", headers);
@@ -275,7 +291,9 @@ function checkProtocol({ protocols }: HandshakeOffer, headers: HeaderMap): strin
   return protocol;
 }
 
-/** RFC 6455 §11.3.2: at most once in an answer. Some servers send an empty one for none. */
+/**
+ * RFC 6455 §11.3.2: the field appears at most once in an answer. Some servers send an empty field for none.
+ */
 function checkExtensions(
   { compression }: HandshakeOffer,
   headers: HeaderMap,
@@ -286,7 +304,7 @@ function checkExtensions(
   const answer = parseExtensions(value);
   const deflate = checkDeflateAnswer(answer, compression);
   if (typeof deflate === "string") {
-    const message = `the answer's Sec-WebSocket-Extensions: ${deflate}`;
+    const message = `the answer's Sec-WebSocket-Extensions is invalid: ${deflate}`;
     throw new HandshakeError(REASONS["Sec-WebSocket-Extensions"], message);
   }
   return { extensions: serializeExtensions(answer), deflate };
@@ -302,6 +320,8 @@ const REASONS = {
 
 function wrong(name: keyof typeof REASONS, headers: HeaderMap): HandshakeError {
   const { length } = headers.all(name);
-  const what = length === 0 ? "is missing" : `is wrong${length === 1 ? "" : ": there are several"}`;
+  const what = length === 0
+    ? "is missing"
+    : `is invalid${length === 1 ? "" : ": it appears more than once"}`;
   return new HandshakeError(REASONS[name], `the answer's ${name} ${what}`);
 }

@@ -1,5 +1,5 @@
 /**
- * `Sec-WebSocket-Extensions` read and written.
+ * Parsing and serializing `Sec-WebSocket-Extensions`.
  *
  * @module
  */
@@ -11,17 +11,17 @@ import { isToken } from "./subprotocol.ts";
 export type { Extension, ExtensionParameter };
 
 /**
- * Reads the value of `Sec-WebSocket-Extensions`, in linear time.
+ * Parses the value of `Sec-WebSocket-Extensions`, in linear time.
  *
- * @param text The value; several header lines joined by commas.
+ * @param text The value. Several header lines are joined by commas.
  * @returns The extensions in order, at least one.
- * @throws {HandshakeError} When the value has not the form of RFC 6455 §9.1.
+ * @throws {HandshakeError} If the value doesn't have the form of RFC 6455 §9.1.
  */
 export function parseExtensions(text: string): Extension[] {
   return new ExtensionReader(text).readAll();
 }
 
-/** Reads from left to right; no character is looked at more than a fixed number of times. */
+/** A parser that reads each character a fixed number of times. */
 class ExtensionReader {
   readonly #text: string;
   #index = 0;
@@ -54,7 +54,7 @@ class ExtensionReader {
     if (name === "") throw this.#malformed();
     if (!this.#accept("=")) return [name, null];
     const value = this.#accept('"') ? this.#readQuoted() : this.#readToken();
-    // RFC 6455 §9.1: what a quoted string stands for must be a token, too.
+    // RFC 6455 §9.1: the content of a quoted string must be a token, too.
     if (!isToken(value)) throw this.#malformed();
     return [name, value];
   }
@@ -68,7 +68,9 @@ class ExtensionReader {
     return token;
   }
 
-  /** RFC 9110 §5.6.4: behind the opening quote; a backslash takes the next character as it is. */
+  /**
+   * RFC 9110 §5.6.4: reads a quoted string after its opening quote. A backslash escapes the next character.
+   */
   #readQuoted(): string {
     let value = "";
     for (;;) {
@@ -96,21 +98,21 @@ class ExtensionReader {
   }
 
   #malformed(): HandshakeError {
-    const message = `malformed Sec-WebSocket-Extensions at character ${this.#index}`;
+    const message = `Sec-WebSocket-Extensions is malformed at character ${this.#index}`;
     return new HandshakeError("bad-extensions", message);
   }
 }
 
-/** NaN, which is the code behind the last character, is not such a character. */
+/** Returns `false` for NaN, which `charCodeAt` returns after the last character. */
 function isTokenCode(code: number): boolean {
   return code > 32 && code < 127 && !'"(),/:;<=>?@[\\]{}'.includes(String.fromCharCode(code));
 }
 
 /**
- * Writes extensions as the value of `Sec-WebSocket-Extensions`.
+ * Serializes extensions as a value of `Sec-WebSocket-Extensions`.
  *
  * @param extensions The extensions; their names and values must be tokens.
- * @returns The value; empty when there are no extensions.
+ * @returns The value; empty if there are no extensions.
  */
 export function serializeExtensions(extensions: readonly Extension[]): string {
   return extensions.map(serializeExtension).join(", ");

@@ -1,5 +1,5 @@
 /**
- * What failed in an opening handshake, as one class with a reason that programs can read.
+ * The error of a failed opening handshake, with a reason for programs.
  *
  * @module
  */
@@ -7,13 +7,13 @@
 /**
  * Why an opening handshake failed.
  *
- * - `"start-line-too-long"`, `"too-many-headers"`, `"head-too-large"`,
- *   `"too-many-interim-responses"`: a limit was exceeded.
- * - `"bad-start-line"`, `"bad-header"`: not HTTP/1.1.
- * - `"bad-status"`: the server answered with another status than 101.
- * - `"bad-version"`: a 101 of another version of HTTP than 1.1.
- * - `"bad-upgrade"`, `"bad-connection"`, `"bad-accept"`, `"bad-protocol"`, `"bad-extensions"`:
- *   the header field of that name is missing, malformed, repeated or not what was asked for.
+ * - `"start-line-too-long"`, `"too-many-headers"`, `"head-too-large"`, `"too-many-interim-responses"`: a
+ *   limit was exceeded.
+ * - `"bad-start-line"`, `"bad-header"`: the head is not HTTP/1.1.
+ * - `"bad-status"`: the server answered with a status other than 101.
+ * - `"bad-version"`: the server answered 101 in a version of HTTP other than 1.1.
+ * - `"bad-upgrade"`, `"bad-connection"`, `"bad-accept"`, `"bad-protocol"`, `"bad-extensions"`: this header
+ *   field is missing, malformed, repeated, or doesn't match the request.
  */
 export type HandshakeFailure =
   | "start-line-too-long"
@@ -30,19 +30,19 @@ export type HandshakeFailure =
   | "bad-protocol"
   | "bad-extensions";
 
-/** An opening handshake that the peer got wrong, or refused. */
+/** The opening handshake failed: the peer refused it or sent something invalid. */
 export class HandshakeError extends Error {
-  /** The class's name. */
+  /** The name of the error: `"HandshakeError"`. */
   override readonly name: string = "HandshakeError";
 
-  /** What was wrong, for programs. */
+  /** Why the handshake failed, for programs. */
   readonly reason: HandshakeFailure;
 
   /**
-   * Makes an error.
+   * Creates an error.
    *
-   * @param reason What was wrong, for programs.
-   * @param message What was wrong, for people: a clause, which stands behind "Cannot connect to …: ".
+   * @param reason Why the handshake failed, for programs.
+   * @param message Why the handshake failed, for people: a clause that follows "Cannot connect to …: ".
    */
   constructor(reason: HandshakeFailure, message: string) {
     super(message);

@@ -1,14 +1,14 @@
 /**
- * A multi-map of header fields, and their lists.
+ * A map of header fields, and the parsing of lists in their values.
  *
  * @module
  */
 
 /**
- * A text without the spaces and tabs at its ends, in linear time.
+ * Removes spaces and tabs from both ends of a text, in linear time.
  *
  * @param text The text.
- * @returns What is left of it.
+ * @returns The trimmed text.
  */
 export function trim(text: string): string {
   let start = 0;
@@ -23,31 +23,29 @@ function isBlank(code: number): boolean {
 }
 
 /**
- * The elements of a comma-separated list, trimmed.
+ * Splits a comma-separated list into its trimmed elements.
  *
- * RFC 9110 §5.6.1.2: empty elements are ignored.
- *
- * @param value A header field's value whose elements hold no quoted strings.
- * @returns The elements that aren't empty.
+ * @param value A header field's value without quoted strings.
+ * @returns The elements. Empty ones are ignored (RFC 9110 §5.6.1.2).
  */
 export function splitList(value: string): string[] {
   return value.split(",").map(trim).filter((element) => element !== "");
 }
 
 /**
- * Header fields by name, whose letter case doesn't matter; a name may have several values.
+ * Header fields by name. Names are case-insensitive, and a name may have several values.
  *
- * A list: a head has a handful of fields, and never more than its parser's limit. No name
- * (`__proto__`, `constructor`) means anything special in it.
+ * It is a list, because a head has few fields, and at most as many as the parser allows. No name has a
+ * special meaning in it, not even `__proto__` or `constructor`.
  */
 export class HeaderMap {
   /** Alternating names and values, as received. */
   #fields: string[] = [];
 
   /**
-   * Makes a map of the fields given.
+   * Creates a map of fields.
    *
-   * @param fields Names and values, in the order in which they came; they are not checked.
+   * @param fields Names and values in the received order. They are not checked.
    */
   constructor(fields?: Iterable<readonly [name: string, value: string]>) {
     if (fields === undefined) return;
@@ -55,11 +53,11 @@ export class HeaderMap {
   }
 
   /**
-   * Makes a map of a list of alternating names and values, as `node:http` has it.
+   * Creates a map of a list of alternating names and values, such as `rawHeaders` of `node:http`.
    *
-   * RFC 9112 §5.1: blanks and tabs around a value aren't a part of it. Node 20 and Deno leave tabs at its end.
+   * RFC 9112 §5.1: spaces and tabs around a value are not part of it. Node 20 and Deno keep tabs at its end.
    *
-   * @param raw The list; a name without a value at its end doesn't count.
+   * @param raw The list. A last name without a value is ignored.
    * @returns The map.
    */
   static ofRaw(raw: readonly string[]): HeaderMap {
@@ -71,7 +69,7 @@ export class HeaderMap {
   }
 
   /**
-   * Adds a value behind those that the name has.
+   * Appends a value to those of a name.
    *
    * @param name The field's name; not checked.
    * @param value The value; not checked.
@@ -81,20 +79,19 @@ export class HeaderMap {
   }
 
   /**
-   * Whether there is a field of that name.
+   * Returns whether the map has a field with a name.
    *
    * @param name The name, in any letter case.
-   * @returns Whether the map has it.
    */
   has(name: string): boolean {
     return this.#next(name, 0) >= 0;
   }
 
   /**
-   * All values of a name, joined as RFC 9110 §5.3 has it.
+   * Returns all values of a name, joined as in RFC 9110 §5.3.
    *
    * @param name The name, in any letter case.
-   * @returns The values with `", "` between, or `null` when there are none.
+   * @returns The values with `", "` between them, or `null` if there are none.
    */
   get(name: string): string | null {
     let joined: string | null = null;
@@ -106,10 +103,10 @@ export class HeaderMap {
   }
 
   /**
-   * All values of a name, each as it came.
+   * Returns the values of a name, each as received.
    *
    * @param name The name, in any letter case.
-   * @returns The values in order; none when there is no such field.
+   * @returns The values in order; empty if there is no such field.
    */
   all(name: string): readonly string[] {
     const fields = this.#fields;
@@ -117,11 +114,10 @@ export class HeaderMap {
   }
 
   /**
-   * Whether the values of a name, read as one comma-separated list, hold a word.
+   * Returns whether a comma-separated list, which is the values of a name, has a word.
    *
    * @param name The name, in any letter case.
-   * @param word The word, in lower case; the list's letter case doesn't matter.
-   * @returns Whether the list holds it.
+   * @param word The word in lower case. The list is case-insensitive.
    */
   lists(name: string, word: string): boolean {
     const value = this.get(name) ?? "";
@@ -129,9 +125,9 @@ export class HeaderMap {
   }
 
   /**
-   * All fields, those of one name together.
+   * Iterates over all fields. Those with the same name follow each other.
    *
-   * @returns An iterator over names, in lower case, and single values.
+   * @returns An iterator over names in lower case and single values.
    */
   *[Symbol.iterator](): IterableIterator<[name: string, value: string]> {
     const fields = new Map<string, string[]>();
@@ -147,7 +143,7 @@ export class HeaderMap {
     }
   }
 
-  /** The index behind the next field of that name from an index on, or -1. */
+  /** Returns the index after the next field with a name, or -1. */
   #next(name: string, from: number): number {
     const fields = this.#fields;
     for (let i = from; i < fields.length; i += 2) {
@@ -157,7 +153,7 @@ export class HeaderMap {
   }
 }
 
-/** Whether names are the same but for their letter case. No text is made: a server compares many. */
+/** Compares two names, case-insensitively. It creates no text, because a server compares many names. */
 function isSameName(a: string, b: string): boolean {
   if (a.length !== b.length) return false;
   for (let i = 0; i < a.length; i++) {
@@ -166,7 +162,7 @@ function isSameName(a: string, b: string): boolean {
   return true;
 }
 
-/** A letter of ASCII in lower case. */
+/** Returns the code of an ASCII letter in lower case. */
 function lowered(code: number): number {
   return code >= 65 && code <= 90 ? code + 32 : code;
 }

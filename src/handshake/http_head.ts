@@ -1,8 +1,8 @@
 /**
- * The heads of HTTP/1.1 messages: read as their bytes come in, and written.
+ * Parsing of HTTP/1.1 heads as their bytes arrive, and serializing them.
  *
- * Only what an opening handshake needs: a start line and header fields. Reading is strict, takes
- * time linear in the bytes whatever their split, and is bounded by {@linkcode MAX_START_LINE},
+ * It supports what an opening handshake needs: a start line and header fields. Parsing is strict, takes
+ * linear time however the bytes are split, and is limited by {@linkcode MAX_START_LINE},
  * {@linkcode MAX_HEADERS}, {@linkcode MAX_HEAD} and {@linkcode MAX_INTERIM_RESPONSES}.
  *
  * @module
@@ -13,22 +13,22 @@ import { HeaderMap, trim } from "./header_map.ts";
 import { checkField, firstWord, isFieldValue, printable } from "./request_fields.ts";
 import { isToken } from "./subprotocol.ts";
 
-/** The longest start line that is read, in bytes, its end not counted. */
+/** The maximum length of a start line in bytes, without its line end. */
 export const MAX_START_LINE: number = 8 * 1024;
 
-/** The largest number of header lines that are read in one head. */
+/** The maximum number of header lines in one head. */
 export const MAX_HEADERS: number = 128;
 
-/** The largest head that is read, in bytes, line ends included. */
+/** The maximum length of a head in bytes, including line ends. */
 export const MAX_HEAD: number = 64 * 1024;
 
-/** The largest number of interim (1xx) answers that are skipped before the final one. */
+/** The maximum number of interim (1xx) answers before the final one. */
 export const MAX_INTERIM_RESPONSES: number = 8;
 
-/** How long a line is that is taken for short, in bytes. */
+/** The maximum length of a short line, in bytes. */
 const SHORT = 256;
 
-/** How many of an answer's first bytes an error shows, if it is no answer of HTTP/1.1. */
+/** How many bytes of an answer that isn't HTTP/1.1 an error shows. */
 const MAX_SHOWN = 40;
 
 const CR = 13;
@@ -38,15 +38,15 @@ const LF = 10;
 export interface RequestHead {
   /** The method, such as `"GET"`. */
   readonly method: string;
-  /** The request's target: path and query, as they came. */
+  /** The request's target as received: path and query. */
   readonly target: string;
   /** The version of HTTP, such as `"1.1"`. */
   readonly version: string;
-  /** The header fields; of HTTP/2 with a Host in place of `:authority`, and without pseudo-header fields. */
+  /** The header fields. Those of HTTP/2 have a Host in place of `:authority`, and no pseudo-header fields. */
   readonly headers: HeaderMap;
   /** The value of `:protocol` of an extended CONNECT (RFC 8441 §4). */
   readonly protocol?: string;
-  /** The value of `:scheme` beside it; empty if there is none. */
+  /** The value of `:scheme` of that request; empty if it has none. */
   readonly scheme?: string;
 }
 
@@ -56,27 +56,27 @@ export interface ResponseHead {
   readonly version: string;
   /** The status code, 100–999. */
   readonly status: number;
-  /** The reason phrase; may be empty. */
+  /** The reason phrase, which may be empty. */
   readonly statusText: string;
   /** The header fields. */
   readonly headers: HeaderMap;
 }
 
-/** What a {@linkcode ResponseParser} gives once a head is complete. */
+/** The result of a {@linkcode ResponseParser} for a complete head. */
 export interface ParsedHead<Head> {
   /** The head. */
   readonly head: Head;
-  /** The bytes that came behind the head: not looked at, a view of the last chunk. */
+  /** The bytes after the head: a view of the last chunk. */
   readonly rest: Uint8Array;
 }
 
 /**
- * One head, collected from chunks: each line is read as soon as it ends.
+ * Collects a head from chunks, and parses each line as soon as it ends.
  *
- * Each byte is looked at once. A line's bytes are copied, so no chunk is kept.
+ * It reads each byte once. It copies the bytes of a line, so it keeps no chunk.
  */
 export class HeadCollector<Start> {
-  /** The start line, read; `null` before its end. */
+  /** The parsed start line; `null` before its end. */
   start: Start | null = null;
   readonly headers: HeaderMap = new HeaderMap();
   readonly #readStart: (line: string) => Start;
@@ -93,7 +93,7 @@ export class HeadCollector<Start> {
   /**
    * Takes bytes up to the end of the head.
    *
-   * @returns The index behind the head's last byte, or -1 when the chunk ends before it.
+   * @returns The index after the head's last byte, or -1 if the chunk ends before it.
    */
   push(chunk: Uint8Array): number {
     for (let i = 0; i < chunk.length; i++) {
@@ -102,7 +102,11 @@ export class HeadCollector<Start> {
     return -1;
   }
 
-  /** @returns Whether this byte is the head's last. */
+  /**
+   * Takes one byte.
+   *
+   * @returns Whether it is the head's last byte.
+   */
   #take(byte: number): boolean {
     if (++this.#total > MAX_HEAD) {
       throw new HandshakeError("head-too-large", `the head is larger than ${MAX_HEAD} bytes`);
@@ -113,7 +117,10 @@ export class HeadCollector<Start> {
     return false;
   }
 
-  /** RFC 9112 §2.2: a CR is followed by LF. An LF alone ends no line here and is refused below. */
+  /**
+   * RFC 9112 §2.2: a line ends with CR and LF. A CR without LF is an error; so is an LF without CR, in
+   * `#append`.
+   */
   #endLine(byte: number): boolean {
     if (byte !== LF) throw this.#malformed("a CR without LF");
     this.#afterCr = false;
@@ -122,7 +129,10 @@ export class HeadCollector<Start> {
     if (this.start === null) this.start = this.#readStart(line);
     else if (line === "") return true;
     else if (++this.#fields <= MAX_HEADERS) readField(line, this.headers);
-    else throw new HandshakeError("too-many-headers", `more than ${MAX_HEADERS} header lines`);
+    else {throw new HandshakeError(
+        "too-many-headers",
+        `the head has more than ${MAX_HEADERS} lines`,
+      );}
     return false;
   }
 
@@ -142,28 +152,28 @@ export class HeadCollector<Start> {
 
   #malformed(what: string): HandshakeError {
     const place = this.start === null ? "bad-start-line" : "bad-header";
-    return new HandshakeError(place, `${what} in the head`);
+    return new HandshakeError(place, `the head has ${what}`);
   }
 }
 
 /**
- * A reader of one response's head. What is not HTTP/1.x is refused as soon as its first bytes show it.
+ * A parser of one response's head. It rejects anything but HTTP/1.x as soon as the first bytes show it.
  *
- * RFC 9110 §15.2: interim answers (1xx) before the final one are skipped, up to
- * {@linkcode MAX_INTERIM_RESPONSES}; 101 is final, as the protocol changes behind it.
+ * RFC 9110 §15.2: it skips up to {@linkcode MAX_INTERIM_RESPONSES} interim answers (1xx) before the final
+ * one. 101 is final, because the protocol changes after it.
  */
 export class ResponseParser {
   #collector = new HeadCollector(readStatusLine);
   #interim = 0;
-  /** The first bytes, until they are those of a status line. */
+  /** The first bytes; `null` once they have been recognized as a status line. */
   #first: string | null = "";
 
   /**
-   * Takes the next bytes. Don't call it again once it has given a head or thrown.
+   * Takes the next bytes. Don't call it again after it has returned a head or thrown.
    *
-   * @param chunk The bytes as the transport delivered them; not kept, but `rest` is a view of it.
-   * @returns The head and the bytes behind it, or `null` while the head is incomplete.
-   * @throws {HandshakeError} When the bytes are no response's head, or a limit is exceeded.
+   * @param chunk The bytes, in pieces of any size. They are not kept, but `rest` is a view of them.
+   * @returns The head and the bytes after it, or `null` while the head is incomplete.
+   * @throws {HandshakeError} If the bytes aren't the head of a response, or a limit is exceeded.
    */
   push(chunk: Uint8Array): ParsedHead<ResponseHead> | null {
     if (this.#first !== null) this.#first = checkFirst(this.#first, chunk);
@@ -182,14 +192,14 @@ export class ResponseParser {
 
   #skipInterim(): void {
     if (++this.#interim > MAX_INTERIM_RESPONSES) {
-      const message = `more than ${MAX_INTERIM_RESPONSES} interim (1xx) answers`;
+      const message = `the server sent more than ${MAX_INTERIM_RESPONSES} interim (1xx) answers`;
       throw new HandshakeError("too-many-interim-responses", message);
     }
     this.#collector = new HeadCollector(readStatusLine);
   }
 }
 
-/** The collector ends only behind a start line, so there is one. */
+/** A complete head has a start line. */
 function startOf<Start>(start: Start | null): Start {
   return start as Start;
 }
@@ -205,10 +215,10 @@ function readStatusLine(line: string): Omit<ResponseHead, "headers"> {
   };
 }
 
-/** A status line's part of fixed length. */
+/** The part of a status line that has a fixed length. */
 const STATUS = "HTTP/1.1 200 ";
 
-/** Whether a text begins as a status line; behind one without a reason phrase is a CR. */
+/** Returns whether a text begins like a status line. A CR follows one without a reason phrase. */
 function isStatus(text: string): boolean {
   return /^HTTP\/[0-9]\.[0-9] [1-9][0-9]{2}[ \r]/.test(text);
 }
@@ -216,8 +226,8 @@ function isStatus(text: string): boolean {
 /**
  * Checks the first bytes of an answer.
  *
- * @param first Those that were received before, fewer than a status line has.
- * @returns All of them; `null` if they are those of a status line.
+ * @param first The bytes before this chunk, fewer than a status line has.
+ * @returns All bytes so far, or `null` once they are recognized as a status line.
  */
 function checkFirst(first: string, chunk: Uint8Array): string | null {
   const text = first + latin1(chunk, Math.min(chunk.length, MAX_SHOWN));
@@ -225,9 +235,9 @@ function checkFirst(first: string, chunk: Uint8Array): string | null {
   return text.length < STATUS.length ? text : null;
 }
 
-/** A peer that echoes sends back the request: its query may be a secret. */
+/** The text ends before a question mark: a peer may echo the request, whose query may be a secret. */
 function notHttp(text: string): HandshakeError {
-  // RFC 8446 §5.1: a record of an alert or of a handshake.
+  // RFC 8446 §5.1: a TLS record with an alert or a handshake.
   if (text[1] === "\x03" && "\x15\x16".includes(text.charAt(0))) {
     return new HandshakeError(
       "bad-start-line",
@@ -246,17 +256,19 @@ function readField(line: string, headers: HeaderMap): void {
   const colon = line.indexOf(":");
   const name = line.slice(0, Math.max(colon, 0));
   const value = line.slice(colon + 1);
-  // RFC 9112 §5: no whitespace before the colon, and (§5.2) no folded line: neither is a token.
+  // RFC 9112 §5: no whitespace before the colon, and (§5.2) no folded line. Neither leaves a token as the
+  // name.
   if (!isToken(name) || !isFieldValue(value)) {
-    throw new HandshakeError("bad-header", `malformed header line: ${firstWord(line)}`);
+    throw new HandshakeError("bad-header", `the head has a malformed line: ${firstWord(line)}`);
   }
   headers.append(name, trim(value));
 }
 
-/** RFC 9110 §5.5: header bytes beyond ASCII are opaque; each becomes one code unit. */
+/** RFC 9110 §5.5: header bytes above ASCII are opaque. Each becomes one code unit. */
 function latin1(bytes: Uint8Array, length: number): string {
   let text = "";
-  // Short lines, nearly all, are made fastest in the simplest way; long ones would be long ropes.
+  // Nearly all lines are short, and a simple loop is fastest for them. For long lines it would build deep
+  // ropes.
   if (length <= SHORT) {
     for (let i = 0; i < length; i++) text += String.fromCharCode(bytes[i] as number);
     return text;
@@ -268,20 +280,22 @@ function latin1(bytes: Uint8Array, length: number): string {
 }
 
 /**
- * Writes a head, the empty line at its end included.
+ * Serializes a head, including the empty line at its end.
  *
  * @param startLine The start line: printable ASCII.
  * @param headers The header fields, in order.
  * @returns The bytes of the head.
- * @throws {TypeError} When a name is no token, or the start line or a value holds a character that
- * can't stand there: CR, LF, NUL and other controls, and all beyond Latin-1.
+ * @throws {TypeError} If a name isn't a token, or the start line or a value has an invalid character: CR, LF,
+ * NUL, another control character, or one above Latin-1.
  */
 export function serializeHead(
   startLine: string,
   headers: readonly (readonly [name: string, value: string])[],
 ): Uint8Array {
   if (!/^[\x20-\x7e]+$/.test(startLine)) {
-    throw new TypeError(`Cannot send the start line: ${firstWord(startLine)}`);
+    throw new TypeError(
+      `Cannot send the start line ${firstWord(startLine)}: it must be printable ASCII`,
+    );
   }
   const parts = [startLine];
   for (const [name, value] of headers) pushField(parts, name, value);
@@ -292,7 +306,7 @@ export function serializeHead(
 /**
  * Adds a header line to the parts of a head.
  *
- * @param parts What is in front of it, without its line end.
+ * @param parts The parts before it, without a line end.
  * @param name The field's name.
  * @param value The field's value.
  * @throws {TypeError} As {@linkcode serializeHead}.
@@ -302,7 +316,7 @@ export function pushField(parts: string[], name: string, value: string): void {
   parts.push("\r\n", name, ": ", value);
 }
 
-/** The bytes of texts whose code units are a byte each. */
+/** Encodes texts whose code units are a byte each. */
 export function latin1Bytes(parts: readonly string[]): Uint8Array {
   let length = 0;
   for (let i = 0; i < parts.length; i++) length += (parts[i] as string).length;

@@ -1,19 +1,19 @@
 /**
- * What a client may ask for beside subprotocols: header fields, credentials.
+ * Checks of header fields, and the credentials of a URL.
  *
  * @module
  */
 
 import { isToken } from "./subprotocol.ts";
 
-// Made once: each literal in a function is an object a call.
+// A constant: a literal in a function would create an object on each call.
 const FIELD_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 
 /**
- * Whether a text can be a header field's value: tabs, spaces, and the visible characters of ASCII
- * and Latin-1.
+ * Returns whether a text can be a header field's value: tabs, spaces, and the visible characters of ASCII and
+ * Latin-1.
  *
- * @param text The text; may be empty.
+ * @param text The text, which may be empty.
  * @returns Whether it can be sent as a value.
  *
  * @see {@link https://www.rfc-editor.org/rfc/rfc9110#section-5.5 RFC 9110 §5.5}
@@ -23,10 +23,10 @@ export function isFieldValue(text: string): boolean {
 }
 
 /**
- * A peer's text for a message: what is not printable ASCII, and quotes and backslashes, as `\xNN`. It
- * could be a command to a terminal.
+ * Escapes a peer's text for a message: quotes, backslashes and everything but printable ASCII become `\xNN`.
+ * Such text could be a command to a terminal.
  *
- * @param text The text, of code units below 256.
+ * @param text The text; its code units are below 256.
  */
 export function printable(text: string): string {
   return text.replace(
@@ -35,7 +35,10 @@ export function printable(text: string): string {
   );
 }
 
-/** A line for a message: its first word, shortened. The rest may be a secret, or harm a log. */
+/**
+ * Returns the first word of a line for a message, in quotes and shortened. The rest may be a secret, or
+ * damage a log.
+ */
 export function firstWord(line: string): string {
   const start = (/^[\w/.-]{1,20}/.exec(line) ?? [""])[0];
   return JSON.stringify(start.length < line.length ? `${start}…` : start);
@@ -46,20 +49,22 @@ export function firstWord(line: string): string {
  *
  * @param name The field's name.
  * @param value The field's value.
- * @throws {TypeError} When the name is no token, or the value holds a character that can't stand in
- * one: CR, LF, NUL and other controls, and all beyond Latin-1.
+ * @throws {TypeError} If the name isn't a token, or the value has an invalid character: CR, LF, NUL, another
+ * control character, or one above Latin-1.
  *
  * @see {@link https://www.rfc-editor.org/rfc/rfc9110#section-5.5 RFC 9110 §5.5}
  */
 export function checkField(name: string, value: string): void {
-  if (!isToken(name)) throw new TypeError(`Cannot send a header named: ${firstWord(name)}`);
+  if (!isToken(name)) {
+    throw new TypeError(`Cannot send the header ${firstWord(name)}: its name must be a token`);
+  }
   // The value may be a secret, so the message names the field only.
   if (typeof value !== "string" || !isFieldValue(value)) {
-    throw new TypeError(`Cannot send the value of the header: ${name}`);
+    throw new TypeError(`Cannot send the header ${name}: its value must be printable Latin-1 text`);
   }
 }
 
-/** The headers that only the handshake itself, or the framing of a body, may set. */
+/** The headers that only the handshake or the framing of a body may set. */
 const RESERVED: ReadonlySet<string> = new Set([
   "connection",
   "upgrade",
@@ -71,7 +76,7 @@ const RESERVED: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Whether a header field belongs to the handshake itself, so that a user can't give it.
+ * Returns whether a header field belongs to the handshake itself, so that the user can't set it.
  *
  * @param name The field's name, in any letter case.
  * @returns Whether it is reserved.
@@ -82,11 +87,11 @@ export function isReservedHeader(name: string): boolean {
 }
 
 /**
- * The value of `Authorization` that a URL's user info stands for: base64 of user name, colon and
- * password (RFC 7617 §2).
+ * Returns the value of `Authorization` for a URL's user info: base64 of user name, colon and password (RFC
+ * 7617 §2).
  *
  * @param url The URL.
- * @returns The value, or `null` when the URL has neither a user name nor a password.
+ * @returns The value, or `null` if the URL has neither a user name nor a password.
  */
 export function basicCredentials({ username, password }: URL): string | null {
   if (username === "" && password === "") return null;
@@ -94,9 +99,10 @@ export function basicCredentials({ username, password }: URL): string | null {
 }
 
 /**
- * The bytes that a part of a URL stands for: its text is ASCII. What is no escape (`%`, `%zz`) stands for itself.
+ * Decodes the percent-escapes in a part of a URL. A `%` that starts no escape, as in `%zz`, stands for
+ * itself.
  *
- * @param text The part, such as the user name.
+ * @param text The part, in ASCII, such as the user name.
  */
 export function percentDecode(text: string): number[] {
   const bytes: number[] = [];

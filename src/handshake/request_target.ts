@@ -1,31 +1,31 @@
 /**
- * Where a request goes: its target, and the Host header.
+ * The target of a request, and its Host header.
  *
  * @module
  */
 
 import type { RequestHead } from "./http_head.ts";
 
-/** Where a request goes. */
+/** The host and the path of a request. */
 export interface RequestTarget {
-  /** Host and port: those of the target if it is a whole URL, otherwise the Host header. */
+  /** Host and port: from the target if it is a whole URL, otherwise from the Host header. */
   readonly host: string;
-  /** Path and query. They come from the target alone, whatever the Host header holds. */
+  /** Path and query, always from the target. */
   readonly path: string;
 }
 
-/** RFC 3986 §3.2.2: an IP literal, or a registered name; then perhaps a port. */
+/** RFC 3986 §3.2.2: an IP literal or a registered name, with an optional port. */
 const HOST = /^(?:\[[0-9a-f:.]+\]|[0-9a-z\-._~%!$&'()*+;=]+)(?::\d*)?$/i;
 
-/** Most hosts: names whose last part begins with a letter, and addresses. Nothing more is to be checked then. */
+/** Most hosts: names whose last part begins with a letter, and IPv4 addresses. They need no further check. */
 const PLAIN_HOST =
   /^(?:(?:[a-z0-9][a-z0-9-]*\.)*[a-z][a-z0-9]*|(?:(?:1\d\d|[1-9]?\d)\.){3}(?:1\d\d|[1-9]?\d))(?::(?:\d{1,4}|[1-5]\d{4}))?$/i;
 
 /**
- * Whether a text is a host, with or without a port, as a Host header has it.
+ * Returns whether a text is a host with an optional port, as in a Host header.
  *
- * @param text The text; `null` is none.
- * @returns Whether it is one, and only that: no user info, no part of a path.
+ * @param text The text, or `null` if there is none.
+ * @returns Whether it is a host and nothing more: no user info, no path.
  *
  * @see {@link https://www.rfc-editor.org/rfc/rfc9110#section-7.2 RFC 9110 §7.2}
  */
@@ -40,11 +40,11 @@ export function isHost(text: string | null): text is string {
 }
 
 /**
- * Reads a request's target.
+ * Parses a request's target.
  *
- * @param target The target, as it came.
- * @returns Its path and query, and its host if the target is a whole URL, otherwise `null` for the host; `null`
- * when the target is malformed, or asks for something that has no path.
+ * @param target The target as received.
+ * @returns Its path and query, and its host, which is `null` unless the target is a whole URL. `null` if the
+ * target is malformed or has no path.
  *
  * @see {@link https://www.rfc-editor.org/rfc/rfc9112#section-3.2 RFC 9112 §3.2}
  */
@@ -62,21 +62,21 @@ export function splitTarget(
 }
 
 /**
- * Reads where a request goes.
+ * Determines the host and the path of a request.
  *
  * @param head The request's head.
- * @returns Where it goes, or `null` when the target or the Host header is malformed, or Host is missing or repeated:
- * answer with 400.
+ * @returns The host and the path. `null` if the target is malformed, or Host is malformed, missing or
+ * repeated: answer with 400.
  *
  * @see {@link https://www.rfc-editor.org/rfc/rfc9112#section-3.3 RFC 9112 §3.3}
  */
 export function readTarget(
   { target, version, headers }: Pick<RequestHead, "target" | "version" | "headers">,
 ): RequestTarget | null {
-  // RFC 9112 §3.2: HTTP/1.1 demands a Host, also beside a target that makes it meaningless.
+  // RFC 9112 §3.2: HTTP/1.1 requires a Host, even if the target has a host.
   const header = headers.get("host") ?? (version === "1.0" ? "localhost" : null);
   const parts = splitTarget(target);
   if (parts === null || !isHost(header)) return null;
-  // RFC 9112 §3.2.2: the target's own host replaces that of the header.
+  // RFC 9112 §3.2.2: the host of the target takes precedence over the header.
   return { host: parts.host ?? header, path: parts.path };
 }

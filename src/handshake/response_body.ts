@@ -1,43 +1,43 @@
 /**
- * The body of a refused opening handshake: its first bytes, for an error's text.
+ * The beginning of the body of a refused opening handshake, for an error.
  *
  * @module
  */
 
 import type { ResponseHead } from "./http_head.ts";
 
-/** How much of a refusal's body is kept, in bytes. */
+/** How many bytes of a refusal's body are kept. */
 export const MAX_BODY: number = 64 * 1024;
 
-/** The longest line of a chunked body's framing that is read, in bytes. */
+/** The maximum length of a line in the framing of a chunked body, in bytes. */
 const MAX_LINE = 256;
 
 const LF = 10;
 
 /**
- * Collects a body up to {@linkcode MAX_BODY} bytes: of a known length, chunked, or up to the
- * transport's end (RFC 9112 §6.3).
+ * Collects up to {@linkcode MAX_BODY} bytes of a body. The body has a known length, is chunked, or ends with
+ * the transport (RFC 9112 §6.3).
  */
 export class ResponseBody {
-  /** Called with what each chunk has of the body, a copy: then the whole body is read. */
+  /** Called with a copy of each part of the body. If it is set, the whole body is read. */
   onBytes: ((bytes: Uint8Array) => void) | null = null;
   readonly #chunked: boolean;
   readonly #bytes: Uint8Array = new Uint8Array(MAX_BODY);
   #length = 0;
-  /** What the chunk in hand has of the body, where it is wanted. */
+  /** The part of the body in the current chunk, for `onBytes`. */
   #taken: Uint8Array | null = null;
   #takenLength = 0;
-  /** How many bytes are missing: of the body, or of the chunk in hand. */
+  /** The number of missing bytes: of the body, or of its current chunk. */
   #missing: number;
   #line = "";
   #complete = false;
-  /** The framing of its chunks is wrong: where it ends can't be known. */
+  /** Whether the framing of the chunks is malformed, so that the end of the body can't be found. */
   #malformed = false;
-  /** A chunk's bytes are read, and the line end behind them isn't. */
+  /** Whether the line end after a chunk's bytes is still missing. */
   #isBehindChunk = false;
 
   /**
-   * Makes the reader of one body.
+   * Creates a collector for one body.
    *
    * @param head The response's head.
    */
@@ -49,22 +49,22 @@ export class ResponseBody {
       : length !== null && /^\d+$/.test(length)
       ? Number(length)
       : Infinity;
-    // RFC 9112 §6.3: these have no body, whatever their fields say.
+    // RFC 9112 §6.3: these never have a body.
     const bodiless = status === 204 || status === 304;
     this.#complete = bodiless || !this.#chunked && this.#missing === 0;
   }
 
-  /** Whether nothing more is wanted: the body is whole, or long enough. */
+  /** Whether no more bytes are needed: the body is complete, or long enough. */
   get isComplete(): boolean {
     return this.#complete || this.onBytes === null && this.#length === MAX_BODY;
   }
 
-  /** Whether a part of it would be missing if the transport ended now. */
+  /** Whether the body would be truncated if the transport ended now. */
   get isUnfinished(): boolean {
     return this.#malformed || !this.#complete && (this.#chunked || this.#missing !== Infinity);
   }
 
-  /** What was collected; a copy. */
+  /** A copy of the collected bytes. */
   get bytes(): Uint8Array {
     return this.#bytes.slice(0, this.#length);
   }
@@ -72,7 +72,7 @@ export class ResponseBody {
   /**
    * Takes the next bytes.
    *
-   * @param chunk The bytes as the transport delivered them; not kept.
+   * @param chunk The bytes, in pieces of any size. They are not kept.
    */
   push(chunk: Uint8Array): void {
     let at = 0;
@@ -81,7 +81,7 @@ export class ResponseBody {
     while (at < chunk.length && !this.isComplete) {
       at = this.#missing > 0 ? this.#take(chunk, at) : this.#readLine(chunk, at);
     }
-    // At once: a piece for each of a peer's chunks, of a byte each, would cost much more than they.
+    // One call for all: a peer can send chunks of a single byte, and a call for each would cost much more.
     const taken = this.#taken?.slice(0, this.#takenLength);
     this.#taken = null;
     if (taken !== undefined && taken.length > 0) this.onBytes?.(taken);
@@ -102,7 +102,7 @@ export class ResponseBody {
     return at + size;
   }
 
-  /** RFC 9112 §7.1: a chunk is its size in hexadecimal, a line end, its bytes, a line end. */
+  /** RFC 9112 §7.1: a chunk has its size in hexadecimal, a line end, its bytes, and a line end. */
   #readLine(chunk: Uint8Array, at: number): number {
     const byte = chunk[at] as number;
     if (byte !== LF) {
@@ -113,7 +113,7 @@ export class ResponseBody {
     const line = this.#line.trim();
     this.#line = "";
     if (line === "") {
-      // The line end behind a chunk's bytes: there is one, or a peer could send nothing else.
+      // Only one empty line may follow a chunk's bytes, or a peer could send nothing else.
       if (!this.#isBehindChunk) this.#malformed = this.#complete = true;
       this.#isBehindChunk = false;
       return at + 1;

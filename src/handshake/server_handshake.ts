@@ -1,5 +1,5 @@
 /**
- * The server's half of the opening handshake: the check of the request, and what to answer.
+ * The server's half of the opening handshake: it checks the request and creates the answer.
  *
  * @module
  */
@@ -17,11 +17,11 @@ import { isHost, readTarget, type RequestTarget } from "./request_target.ts";
 /** A header field to send. */
 export type Field = readonly [name: string, value: string];
 
-/** A request for an upgrade that {@linkcode checkRequest} found to be correct. */
+/** A request for an upgrade that {@linkcode checkRequest} has accepted as valid. */
 export interface UpgradeRequest {
   /** The request's head. */
   readonly head: RequestHead;
-  /** Where it goes. */
+  /** Its host and path. */
   readonly target: RequestTarget;
   /** The value of `Sec-WebSocket-Key`; empty over HTTP/2, which has none. */
   readonly key: string;
@@ -31,34 +31,34 @@ export interface UpgradeRequest {
   readonly extensions: readonly Extension[];
 }
 
-/** A refusal of an upgrade. The connection must be ended behind it. */
+/** A refusal of an upgrade. End the connection after it. */
 export interface Refusal {
   /** The status code. */
   readonly status: number;
   /** The reason phrase. */
   readonly statusText: string;
-  /** The header fields, `Connection: close` and the body's among them. */
+  /** All header fields, including `Connection: close` and those of the body. */
   readonly headers: readonly Field[];
   /** The body, a text. */
   readonly body: string;
 }
 
-/** What {@linkcode checkRequest} found: one of the two is `null`. */
+/** The result of {@linkcode checkRequest}: one of the two properties is `null`. */
 export type RequestCheck =
   | { readonly request: UpgradeRequest; readonly refusal: null }
   | { readonly request: null; readonly refusal: Refusal };
 
-/** What a server agrees to. */
+/** Options of an acceptance. */
 export interface AcceptOptions {
-  /** The subprotocols that the server speaks, its favourite first. Left out: none is chosen. */
+  /** The subprotocols of the server, in order of preference. Default: none is chosen. */
   readonly protocols?: readonly string[];
-  /** Further header fields, such as `Set-Cookie`; not those of the handshake itself. */
+  /** Further header fields, such as `Set-Cookie`, but not those of the handshake itself. */
   readonly headers?: readonly Field[];
-  /** The compression wished for; left out or `null`: none is agreed to. */
+  /** The compression to agree on. Default `null`: none. */
   readonly compression?: CompressionOptions | null;
 }
 
-/** An acceptance of an upgrade. Frames follow behind it. */
+/** An acceptance of an upgrade. Frames follow it. */
 export interface Acceptance extends HandshakeAgreement {
   /** The value of `Sec-WebSocket-Accept`; empty over HTTP/2, which has none. */
   readonly accept: string;
@@ -66,22 +66,25 @@ export interface Acceptance extends HandshakeAgreement {
   readonly headers: readonly Field[];
 }
 
-/** What a refusal may be given. */
+/** Options of a refusal. */
 export interface RefusalOptions {
-  /** The reason phrase; left out: the usual one of the status. */
+  /** The reason phrase. Default: the standard one of the status. */
   readonly statusText?: string;
   /** Further header fields, such as `Location` or `WWW-Authenticate`. */
   readonly headers?: Iterable<Field>;
-  /** The body, sent as plain text; left out: the reason phrase. */
+  /** The body, sent as plain text. Default: the reason phrase. */
   readonly body?: string;
 }
 
 /**
- * Which origins may connect: `"same-host"` for those whose host is the request's own, a list of
- * origins such as `"https://example.com"`, a function that gets the origin and the request's host and answers
- * `true` for those that may, or `false` for all.
+ * Which origins may connect:
  *
- * It guards users of browsers only: other clients can claim any origin, or none.
+ * - `"same-host"`: origins with the host of the request.
+ * - A list of origins such as `"https://example.com"`.
+ * - A function that gets the origin and the request's host, and returns `true` to let it connect.
+ * - `false`: all.
+ *
+ * It protects users of browsers only: other clients can send any origin, or none.
  */
 export type OriginPolicy =
   | "same-host"
@@ -92,10 +95,10 @@ export type OriginPolicy =
 /**
  * Checks a request for an upgrade.
  *
- * Every header is treated as optional and as a possible list until it has been checked.
+ * Until a header is checked, it may be missing or be a list.
  *
  * @param head The request's head.
- * @returns The request, or the refusal to answer with.
+ * @returns The valid request, or the refusal to answer with.
  *
  * @see {@link https://www.rfc-editor.org/rfc/rfc6455#section-4.2.1 RFC 6455 §4.2.1}
  */
@@ -108,13 +111,13 @@ export function checkRequest(head: RequestHead): RequestCheck {
   if (target === null) return misdirected(headers);
   const refusal = checkBody(headers) ?? checkUpgrade(headers) ?? checkVersion(headers);
   if (refusal !== null) return { request: null, refusal };
-  // RFC 6455 §11.3.1: once. Several, joined, are no key.
+  // RFC 6455 §11.3.1: the field appears once. Several joined values are no valid key.
   const key = headers.get("sec-websocket-key") ?? "";
   if (!isHandshakeKey(key)) return bad("Sec-WebSocket-Key");
   return offered(head, target, key);
 }
 
-/** What the client offers, of a request that is correct otherwise. */
+/** Reads the client's offers, after all other checks. */
 function offered(head: RequestHead, target: RequestTarget, key: string): RequestCheck {
   const { headers } = head;
   const protocols = readProtocols(headers);
@@ -123,34 +126,37 @@ function offered(head: RequestHead, target: RequestTarget, key: string): Request
   return { request, refusal: null };
 }
 
-/** RFC 8441 §5: an extended CONNECT has the fields of the opening handshake that aren't about HTTP/1.1. */
+/** RFC 8441 §5: an extended CONNECT has the handshake's fields that don't concern HTTP/1.1. */
 function checkConnect(head: RequestHead, protocol: string): RequestCheck {
   const { headers } = head;
   if (head.method !== "CONNECT") {
     return { request: null, refusal: refuse(405, { headers: [["Allow", "CONNECT"]] }) };
   }
-  // RFC 9220 §3, for HTTP/2 as well: a protocol that isn't known is a 501.
+  // RFC 9220 §3, applied to HTTP/2 as well: an unknown protocol is answered with 501.
   if (protocol !== "websocket") {
-    return { request: null, refusal: refuse(501, { body: "WebSocket is spoken here only" }) };
+    return {
+      request: null,
+      refusal: refuse(501, { body: "This server only speaks the protocol websocket" }),
+    };
   }
   const target = readTarget(head);
   if (target === null) return misdirected(headers);
-  // RFC 8441 §5: that of the URL, where `https` stands for `wss`.
+  // RFC 8441 §5: `https` stands for `wss`.
   const { scheme = "https" } = head;
   if (scheme !== "https" && scheme !== "http") return bad(":scheme");
   // RFC 9113 §8.2.2: such a field makes the request malformed.
   const wrong = OF_CONNECTIONS.find((name) => headers.has(name));
   if (wrong !== undefined) return bad(wrong);
   if (headers.get("sec-websocket-version") !== "13") {
-    const body = "Version 13 of WebSocket is spoken here";
-    // RFC 9113 §8.2.2: there is no Upgrade that a 426 could have.
+    const body = "This server only speaks version 13 of WebSocket";
+    // RFC 9113 §8.2.2: HTTP/2 has no Upgrade field, which a 426 needs.
     const own: Field[] = [["Sec-WebSocket-Version", "13"]];
     return { request: null, refusal: refuse(400, { body, headers: own }) };
   }
   return offered(head, target, "");
 }
 
-/** What no request of HTTP/2 has, or none without a body. */
+/** The fields that an HTTP/2 request never has, or not without a body. */
 const OF_CONNECTIONS: readonly string[] = [
   "Connection",
   "Upgrade",
@@ -160,24 +166,27 @@ const OF_CONNECTIONS: readonly string[] = [
   "Content-Length",
 ];
 
-/** The request line, but for the target. */
+/** Checks the method and the version. */
 function checkLine({ method, version }: RequestHead): Refusal | null {
   // RFC 6455 §4.1: "The method of the request MUST be GET".
   if (method !== "GET") {
-    return refuse(405, { headers: [["Allow", "GET"]], body: "A WebSocket is asked for with GET" });
+    return refuse(405, {
+      headers: [["Allow", "GET"]],
+      body: "A WebSocket handshake needs the method GET",
+    });
   }
-  // RFC 6455 §4.1: at least HTTP/1.1, and 2.0 has another handshake (RFC 8441).
+  // RFC 6455 §4.1: at least HTTP/1.1. HTTP/2 has another handshake (RFC 8441).
   if (version[0] === "1" && version !== "1.0") return null;
-  return refuse(505, { body: "A WebSocket is asked for in HTTP/1.1" });
+  return refuse(505, { body: "A WebSocket handshake needs HTTP/1.1" });
 }
 
-/** RFC 9112 §3.2: a malformed target, or anything but exactly one Host, is a 400. */
+/** RFC 9112 §3.2: a malformed target, or a request without exactly one Host, is answered with 400. */
 function misdirected(headers: HeaderMap): { request: null; refusal: Refusal } {
   if (!isHost(headers.get("host"))) return bad("Host");
   return { request: null, refusal: refuse(400, { body: "Malformed request target" }) };
 }
 
-/** A body would stand where the first frame is expected. */
+/** A body would precede the first frame. */
 function checkBody(headers: HeaderMap): Refusal | null {
   if (headers.has("transfer-encoding")) return bad("Transfer-Encoding").refusal;
   const length = headers.get("content-length") ?? "0";
@@ -185,18 +194,18 @@ function checkBody(headers: HeaderMap): Refusal | null {
 }
 
 function checkUpgrade(headers: HeaderMap): Refusal | null {
-  // RFC 6455 §4.2.1: both are lists, whose letter case doesn't matter.
+  // RFC 6455 §4.2.1: both are case-insensitive lists.
   if (!headers.lists("upgrade", "websocket")) {
     return upgradeRequired("This address speaks WebSocket only");
   }
   return headers.lists("connection", "upgrade") ? null : bad("Connection").refusal;
 }
 
-/** RFC 6455 §4.4: another version, or none, gets the one that is spoken here. */
+/** RFC 6455 §4.4: the answer to any other version names the supported one. */
 function checkVersion(headers: HeaderMap): Refusal | null {
   return headers.get("sec-websocket-version") === "13"
     ? null
-    : upgradeRequired("Version 13 of WebSocket is spoken here");
+    : upgradeRequired("This server only speaks version 13 of WebSocket");
 }
 
 /** RFC 9110 §15.5.22: a 426 must have an Upgrade header. */
@@ -210,7 +219,7 @@ function bad(name: string): { readonly request: null; readonly refusal: Refusal 
   return { request: null, refusal: refuse(400, { body }) };
 }
 
-/** RFC 6455 §4.1: tokens, all different. Some clients send an empty header for none. */
+/** RFC 6455 §4.1: distinct tokens. Some clients send an empty header for none. */
 function readProtocols(headers: HeaderMap): readonly string[] | null {
   const value = headers.get("sec-websocket-protocol");
   if (value === null) return NONE;
@@ -219,7 +228,7 @@ function readProtocols(headers: HeaderMap): readonly string[] | null {
   return legal && new Set(protocols).size === protocols.length ? protocols : null;
 }
 
-/** An offer of another form than RFC 6455 §9.1 has is declined: the connection works without extensions. */
+/** An offer that breaks RFC 6455 §9.1 is ignored: the connection works without extensions. */
 function readExtensions(headers: HeaderMap): readonly Extension[] {
   const value = headers.get("sec-websocket-extensions");
   if (value === null) return NONE;
@@ -233,11 +242,11 @@ function readExtensions(headers: HeaderMap): readonly Extension[] {
 const NONE: readonly never[] = [];
 
 /**
- * Chooses the subprotocol.
+ * Chooses a subprotocol.
  *
- * @param request The request, checked.
- * @param spoken Those that the server speaks, its favourite first.
- * @returns The first of those that the client offers; `null`: there is none.
+ * @param request The valid request.
+ * @param spoken The subprotocols of the server, in order of preference.
+ * @returns The first one that the client offers, or `null`.
  */
 export function chooseProtocol(
   { protocols }: UpgradeRequest,
@@ -250,9 +259,9 @@ export function chooseProtocol(
 /**
  * Accepts an upgrade: chooses the subprotocol and the extensions.
  *
- * @param request The request, checked.
- * @param options What to agree to.
- * @returns What was agreed and what to answer; {@linkcode serializeAcceptance} writes it.
+ * @param request The valid request.
+ * @param options What the server supports.
+ * @returns What both sides agreed on; {@linkcode serializeAcceptance} serializes it.
  *
  * @see {@link https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2 RFC 6455 §4.2.2}
  */
@@ -273,17 +282,19 @@ export function acceptRequest(request: UpgradeRequest, options: AcceptOptions = 
 /**
  * Refuses an upgrade.
  *
- * @param status The status code: 300–599, but 304.
+ * @param status The status code: 300–599, except 304.
  * @param options The rest of the answer.
- * @returns What to answer; {@linkcode serializeRefusal} writes it. The connection must then be
- * ended, or bytes that a proxy takes for frames would be read as a second request.
- * @throws {RangeError} When the status can't refuse.
- * @throws {TypeError} When a header or the reason phrase can't be sent, or a header is reserved.
+ * @returns The refusal; {@linkcode serializeRefusal} serializes it. End the connection after it: bytes that a
+ * proxy takes for frames would otherwise be read as a second request.
+ * @throws {RangeError} If the status can't be a refusal.
+ * @throws {TypeError} If a header or the reason phrase can't be sent, or a header is reserved.
  */
 export function refuse(status: number, options: RefusalOptions = {}): Refusal {
-  // RFC 9110 §15: 304 and what is below 300 would tell a client that all went well.
+  // RFC 9110 §15: 304 and all below 300 mean success to a client.
   if (!Number.isInteger(status) || status < 300 || status > 599 || status === 304) {
-    throw new RangeError(`Cannot refuse an upgrade with the status: ${status}`);
+    throw new RangeError(
+      `Cannot refuse the upgrade: the status must be from 300 to 599 and not 304, got ${status}`,
+    );
   }
   return build(status, options, []);
 }
@@ -291,10 +302,12 @@ export function refuse(status: number, options: RefusalOptions = {}): Refusal {
 function build(status: number, options: RefusalOptions, own: readonly Field[]): Refusal {
   const { statusText = STATUS_TEXTS.get(status) ?? "Refused" } = options;
   const { body = `${statusText}\n` } = options;
-  if (!/^[\t\x20-\x7e]*$/.test(statusText)) throw new TypeError("Cannot send the reason phrase");
+  if (!/^[\t\x20-\x7e]*$/.test(statusText)) {
+    throw new TypeError("Cannot refuse the upgrade: statusText must be printable ASCII");
+  }
   const extra = [...options.headers ?? []];
   const headers: Field[] = [
-    // RFC 9110 §7.8: who sends Upgrade lists it here, too.
+    // RFC 9110 §7.8: a sender of Upgrade must list it in Connection.
     ["Connection", own.length > 0 ? "close, Upgrade" : "close"],
     ...own,
     ["Content-Length", String(new TextEncoder().encode(body).length)],
@@ -304,7 +317,7 @@ function build(status: number, options: RefusalOptions, own: readonly Field[]): 
   return { status, statusText, headers: [...headers, ...extra], body };
 }
 
-/** RFC 9110 §15, RFC 6585, RFC 7725 and RFC 8470: those that an upgrade may be refused with. */
+/** RFC 9110 §15, RFC 6585, RFC 7725 and RFC 8470: the statuses that can refuse an upgrade. */
 const STATUS_TEXTS: ReadonlyMap<number, string> = new Map([
   [301, "Moved Permanently"],
   [302, "Found"],
@@ -339,16 +352,16 @@ const STATUS_TEXTS: ReadonlyMap<number, string> = new Map([
   [511, "Network Authentication Required"],
 ]);
 
-/** What every acceptance begins with. */
+/** The beginning of every acceptance. */
 const SWITCHING =
   "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
   "Sec-WebSocket-Accept: ";
 
 /**
- * Writes an acceptance.
+ * Serializes an acceptance.
  *
- * @param acceptance What to answer.
- * @returns The bytes of the head with status 101; frames may follow.
+ * @param acceptance The acceptance.
+ * @returns The bytes of the head with status 101. Frames may follow.
  */
 export function serializeAcceptance(acceptance: Acceptance): Uint8Array {
   const { accept, protocol, extensions, headers } = acceptance;
@@ -361,9 +374,9 @@ export function serializeAcceptance(acceptance: Acceptance): Uint8Array {
 }
 
 /**
- * Writes a refusal.
+ * Serializes a refusal.
  *
- * @param refusal What to answer.
+ * @param refusal The refusal.
  * @returns The bytes of the head and the body.
  */
 export function serializeRefusal(refusal: Refusal): Uint8Array {
@@ -377,15 +390,16 @@ export function serializeRefusal(refusal: Refusal): Uint8Array {
 }
 
 /**
- * Whether a request's origin may connect.
+ * Returns whether a request's origin may connect.
  *
- * A request without `Origin` doesn't come from a web page, and is let in; one with several is not.
+ * A request without `Origin` doesn't come from a web page and is allowed. A request with several is not.
  *
  * @param headers The request's header fields.
  * @param policy Which origins may connect.
- * @param host The request's host, as {@linkcode readTarget} gives it.
- * @returns Whether the request is let in, perhaps as a promise; if it is anything but `true`, refuse it with 403.
- * @throws What the policy throws, if it is a function.
+ * @param host The request's host, from {@linkcode readTarget}.
+ * @returns Whether the request is allowed, or a promise of it. For any value but `true`, refuse the request
+ * with 403.
+ * @throws Any error that a policy function throws.
  *
  * @see {@link https://www.rfc-editor.org/rfc/rfc6455#section-10.2 RFC 6455 §10.2}
  */
@@ -402,7 +416,7 @@ export function isOriginAllowed(
   return policy.some((allowed) => allowed.toLowerCase() === origin.toLowerCase());
 }
 
-/** The port that goes without saying is the origin's scheme's: TLS may end at a proxy before us. */
+/** The default port is that of the origin's scheme, because TLS may end at a proxy. */
 function isSameHost(origin: string, host: string): boolean {
   try {
     const { protocol, host: expected } = new URL(origin);

@@ -1,6 +1,5 @@
 /**
- * Subprotocols: what they are made of, and which a server may choose. Apart from the rest of the handshake,
- * because a page needs this and leaves the handshake to its platform.
+ * Checks of subprotocols. They are separate from the handshake, because a page needs only these.
  *
  * @module
  */
@@ -8,10 +7,10 @@
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 
 /**
- * Whether a text is a token: what names a header field, a method, a subprotocol or an extension.
+ * Returns whether a text is a token: a name of a header field, method, subprotocol or extension.
  *
  * @param text The text.
- * @returns Whether it is a token; the empty text is none.
+ * @returns Whether it is a token. The empty text is not.
  *
  * @see {@link https://www.rfc-editor.org/rfc/rfc9110#section-5.6.2 RFC 9110 §5.6.2}
  */
@@ -20,12 +19,12 @@ export function isToken(text: string): boolean {
 }
 
 /**
- * What is wrong with the subprotocol that a server chose. RFC 6455 §4.1: one that wasn't offered fails the connection;
- * so does, as the WHATWG standard has it and most platforms do, none although some were offered.
+ * Checks the subprotocol that a server chose. RFC 6455 §4.1: choosing one that wasn't offered fails the
+ * connection. In the WHATWG standard and on most platforms, so does choosing none of the offered ones.
  *
- * @param chosen The subprotocol; empty if the server chose none.
- * @param offered Those that the client offered.
- * @returns What is wrong; `null` if nothing is.
+ * @param chosen The subprotocol, or an empty text if the server chose none.
+ * @param offered The subprotocols that the client offered.
+ * @returns What is wrong, or `null`.
  */
 export function protocolFault(chosen: string, offered: readonly string[]): string | null {
   if (chosen === "" ? offered.length === 0 : offered.includes(chosen)) return null;

@@ -1,30 +1,31 @@
-/** What is wished for the compression of messages. RFC 7692 §7. */
+/** Options for compressing messages with permessage-deflate. RFC 7692 §7. */
 export interface CompressionOptions {
   /**
-   * Whether the server starts each message with an empty window: less memory, less compression.
-   * Left out: the other end's wish decides, and else the window is kept.
+   * Whether the server starts each message with an empty window, which takes less memory and compresses less.
+   * Default: as the peer asks, otherwise the server keeps its window.
    */
   readonly serverNoContextTakeover?: boolean;
   /**
-   * Whether the client starts each message with an empty window: less memory, less compression.
-   * Left out: the other end's wish decides, and else the window is kept.
+   * Whether the client starts each message with an empty window, which takes less memory and compresses less.
+   * Default: as the peer asks, otherwise the client keeps its window.
    */
   readonly clientNoContextTakeover?: boolean;
-  /** The base-2 logarithm of the server's window in bytes at most, 8–15. Default 15. */
+  /** The base-2 logarithm of the maximum size of the server's window in bytes, 8–15. Default 15. */
   readonly serverMaxWindowBits?: number;
-  /** The base-2 logarithm of the client's window in bytes at most, 8–15. Default 15. */
+  /** The base-2 logarithm of the maximum size of the client's window in bytes, 8–15. Default 15. */
   readonly clientMaxWindowBits?: number;
-  /** Messages of fewer bytes are sent uncompressed. Default 1024. */
+  /** Smaller messages are sent uncompressed, in bytes. Default 1024. */
   readonly threshold?: number;
   /** zlib's level, from 0 (none) to 9 (small and slow), or -1 for zlib's default. Default -1. */
   readonly level?: number;
 }
 
-/** What a client wishes for the compression of messages. RFC 7692 §7. */
+/** A client's options for compressing messages. RFC 7692 §7. */
 export interface ClientCompressionOptions extends CompressionOptions {
   /**
-   * `"bare"`: the offer has no parameter, for servers that refuse `client_max_window_bits`. Nothing can be asked
-   * of the server then; the client's own settings hold all the same. Left out: the offer has all that applies.
+   * `"bare"` offers compression without parameters, for servers that reject `client_max_window_bits`. Nothing
+   * is then requested of the server, but the client's own settings still apply. Default: the offer has all
+   * parameters that apply.
    */
   readonly offer?: "bare";
 }
@@ -33,11 +34,11 @@ export interface ClientCompressionOptions extends CompressionOptions {
 export const MAX_BITS = 15;
 
 /**
- * Checks a user's wishes.
+ * Checks a user's options.
  *
- * @param options The wishes.
- * @throws {RangeError} When window bits are not 8–15, a level not -1–9, or a threshold is negative;
- * none may be fractional.
+ * @param options The options.
+ * @throws {RangeError} If window bits are not 8–15, a level is not -1–9, a threshold is negative, or one of
+ * them is not an integer.
  */
 export function checkCompressionOptions(options: CompressionOptions): void {
   checkInteger("serverMaxWindowBits", options.serverMaxWindowBits, [8, MAX_BITS]);

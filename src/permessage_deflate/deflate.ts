@@ -1,11 +1,11 @@
 /**
- * The compressor of messages, over the platform's zlib.
+ * The compressor of messages, based on the platform's zlib.
  *
- * Every message is one synchronous call that leaves no zlib stream behind: a connection keeps at
- * most the two windows themselves (RFC 7692 §7.2.3.2), and none while it is idle.
+ * Each message is one synchronous call that leaves no zlib stream behind. So a connection keeps at most the
+ * two windows (RFC 7692 §7.2.3.2), and none while it is idle.
  *
- * Compressing, the window is zlib's preset dictionary. A platform whose zlib ignores dictionaries
- * compresses each message by itself, which is any compressor's right.
+ * The compressor passes its window to zlib as a preset dictionary. On a platform whose zlib ignores
+ * dictionaries, it compresses each message on its own, which RFC 7692 allows.
  */
 
 import type { DeflateParameters } from "./deflate_parameters.ts";
@@ -23,17 +23,17 @@ import { chunkSize, Decompressor, type InflateTurns, TAIL_LENGTH, type Zlib } fr
 import { InflationInParts } from "./inflate_parts.ts";
 import { SlidingWindow } from "./sliding_window.ts";
 
-/** Messages of fewer bytes are sent uncompressed, unless the options say otherwise. */
+/** The default of the option `threshold`, in bytes. */
 const THRESHOLD = 1024;
 
-/** Short messages get more of the window than that. */
+/** The minimum part of the window that is used as a dictionary, in bytes. */
 const MIN_DICTIONARY = 2048;
 
-/** What the platform's zlib can do. */
+/** The capabilities of the platform's zlib. */
 export interface ZlibAbilities {
-  /** Whether there is a zlib at all; browsers have none. */
+  /** Whether the platform has zlib. Browsers have none. */
   readonly available: boolean;
-  /** Whether a message can be compressed with those before it as its dictionary. */
+  /** Whether zlib can use earlier messages as a dictionary. */
   readonly dictionary: boolean;
 }
 
@@ -43,9 +43,9 @@ const EMPTY_BLOCK = Uint8Array.of(0);
 let abilities: ZlibAbilities | undefined;
 
 /**
- * What the platform's zlib can do, tried out once.
+ * Tests once what the platform's zlib can do.
  *
- * @returns The abilities.
+ * @returns The capabilities.
  */
 export function zlibAbilities(): ZlibAbilities {
   return abilities ??= probe(builtinModule<Zlib>("zlib"));
@@ -60,14 +60,14 @@ function probe(found: Zlib | null): ZlibAbilities {
 }
 
 /**
- * The wishes for compression that this platform can keep.
+ * Adapts compression options to the platform.
  *
- * Where the own end can't keep its window, this end announces that to the other end, and needs to keep none.
+ * If this side can't use its window, it announces that to the peer, which then needs to keep none.
  *
- * @param options The user's wishes.
- * @param side Which end of the connection this is.
- * @param able What the platform's zlib can do.
- * @returns What to negotiate with, or `null` where there is no zlib: offer and accept nothing.
+ * @param options The user's options.
+ * @param side The role of this side.
+ * @param able The capabilities of the platform's zlib.
+ * @returns The options to negotiate with. `null` if there is no zlib: offer and accept nothing.
  */
 export function negotiableCompression<T extends CompressionOptions>(
   options: T,
@@ -82,12 +82,12 @@ export function negotiableCompression<T extends CompressionOptions>(
 }
 
 /**
- * Makes the compressor of one connection.
+ * Creates the compressor and decompressor of one connection.
  *
- * @param parameters What was agreed in the opening handshake.
- * @param side Which end of the connection this is.
- * @param options The own wishes, and the turns of the event loop.
- * @returns The compressor, or `null` where the platform has no zlib.
+ * @param parameters The agreed parameters.
+ * @param side The role of this side.
+ * @param options This side's options, and the turns of the event loop.
+ * @returns The compressor, or `null` if the platform has no zlib.
  *
  * @see {@link https://www.rfc-editor.org/rfc/rfc7692#section-7.2 RFC 7692 §7.2}
  */
@@ -102,11 +102,11 @@ export function createMessageDeflate(
 
 /** Options of {@linkcode createMessageDeflate}. */
 export interface MessageDeflateOptions extends Pick<CompressionOptions, "threshold" | "level"> {
-  /** Where work goes on that is too much for one turn of the event loop. */
+  /** Continues work that is too much for one turn of the event loop. */
   readonly turns: InflateTurns;
 }
 
-/** The parameters of this end's direction and of the other's. */
+/** The parameters of both directions, as seen from this side. */
 interface Ends {
   readonly ownBits: number;
   readonly ownTakeover: boolean;
@@ -159,8 +159,9 @@ class Compressor {
   }
 
   /**
-   * Compresses a fragment, with those before it as its dictionary. Each ends at a byte, behind an empty stored block;
-   * the last one is the beginning of such a block, whose end isn't sent (RFC 7692 §7.2.1).
+   * Compresses a fragment, with earlier ones as its dictionary. Each result ends at a byte, after an empty
+   * stored block. The last fragment is the beginning of such a block, whose rest isn't sent (RFC 7692
+   * §7.2.1).
    */
   compressFragment(payload: Uint8Array): Uint8Array | null {
     if (this.#bits === 8) return null;
@@ -183,18 +184,18 @@ class Compressor {
 
   #deflate(payload: Uint8Array, dictionary: Uint8Array | undefined): Uint8Array | null {
     const { length } = payload;
-    // zlib's raw deflate silently takes 9 for 8, whose window the other end may not have.
+    // zlib's raw deflate silently uses 9 for 8, and the peer may not have such a window.
     if (this.#bits === 8 || length < this.#threshold || length === 0) return null;
     const compressed = this.#deflateAll(payload, dictionary);
     const sent = compressed.length - TAIL_LENGTH;
-    // RFC 7692 §6: a message may go uncompressed; the other end's window doesn't see it then.
+    // RFC 7692 §6: a message may be sent uncompressed. It then doesn't enter the peer's window.
     if (sent >= length) return null;
     return new Uint8Array(compressed.buffer, compressed.byteOffset, sent);
   }
 
   /**
-   * zlib takes time for each byte of a dictionary, so a short message gets a part of the window:
-   * the last twice its own length. More takes longer and shrinks it by a hundredth or so.
+   * zlib needs time for each byte of a dictionary. So a short message gets only the end of the window, twice
+   * its own length. More would save about 1 % and take longer.
    */
   #dictionary(length: number): Uint8Array | undefined {
     const window = this.#window;
@@ -203,7 +204,7 @@ class Compressor {
       : window.last(Math.max(MIN_DICTIONARY, 2 * length));
   }
 
-  /** The smallest window in which all fits, with the 262 bytes that zlib looks ahead. */
+  /** The smallest window that holds everything, including the 262 bytes that zlib looks ahead. */
   #windowBits(length: number): number {
     const needed = 32 - Math.clz32(length + 262);
     return Math.min(this.#bits, Math.max(9, needed));

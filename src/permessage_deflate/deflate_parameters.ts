@@ -1,5 +1,6 @@
 /**
- * The negotiation of `permessage-deflate`, RFC 7692 §7.1: offer, choice, and check of the answer.
+ * The negotiation of `permessage-deflate` (RFC 7692 §7.1): a client's offer, a server's choice, and the
+ * client's check of it.
  *
  * @module
  */
@@ -10,44 +11,45 @@ import {
   MAX_BITS,
 } from "./compression_options.ts";
 
-/** A parameter of an extension: its name, and its value or `null` when it has none. */
+/** A parameter of an extension: its name, and its value or `null`. */
 export type ExtensionParameter = readonly [name: string, value: string | null];
 
-/** An extension as it is offered or agreed to. RFC 6455 §9.1. */
+/** An extension in an offer or an answer. RFC 6455 §9.1. */
 export interface Extension {
   /** The extension's name, such as `"permessage-deflate"`. */
   readonly name: string;
-  /** Its parameters in order; a name may come twice. */
+  /** Its parameters in order. A name may appear twice. */
   readonly parameters: readonly ExtensionParameter[];
 }
 
-/** What both ends agreed to for `permessage-deflate`. RFC 7692 §7.1. */
+/** The agreed parameters of `permessage-deflate`. RFC 7692 §7.1. */
 export interface DeflateParameters {
   /** Whether the server starts each message with an empty window. */
   readonly serverNoContextTakeover: boolean;
   /** Whether the client starts each message with an empty window. */
   readonly clientNoContextTakeover: boolean;
-  /** The base-2 logarithm of the server's window in bytes at most, 8–15. */
+  /** The base-2 logarithm of the maximum size of the server's window in bytes, 8–15. */
   readonly serverMaxWindowBits: number;
-  /** The base-2 logarithm of the client's window in bytes at most, 8–15. */
+  /** The base-2 logarithm of the maximum size of the client's window in bytes, 8–15. */
   readonly clientMaxWindowBits: number;
 }
 
 /** A server's choice among the offers of a client. */
 export interface DeflateChoice {
-  /** What is agreed. */
+  /** The agreed parameters. */
   readonly parameters: DeflateParameters;
-  /** What to answer. */
+  /** The extension for the answer. */
   readonly answer: Extension;
 }
 
 const DEFLATE = "permessage-deflate";
 
 /**
- * A client's offer of `permessage-deflate`.
+ * Creates a client's offer of `permessage-deflate`.
  *
- * @param options The client's wishes.
- * @returns The extension to offer. Unless it is bare, it says that the client heeds `client_max_window_bits`.
+ * @param options The client's options.
+ * @returns The extension to offer. Unless it is bare, it declares that the client supports
+ * `client_max_window_bits`.
  *
  * @see {@link https://www.rfc-editor.org/rfc/rfc7692#section-7.1 RFC 7692 §7.1}
  */
@@ -65,7 +67,7 @@ export function offerDeflate(options: ClientCompressionOptions): Extension {
   return { name: DEFLATE, parameters };
 }
 
-/** An offer or an answer as read: `true` for a parameter without a value. */
+/** A parsed offer or answer; `true` is a parameter without a value. */
 interface ReadParameters {
   readonly serverNoContextTakeover: boolean;
   readonly clientNoContextTakeover: boolean;
@@ -74,16 +76,16 @@ interface ReadParameters {
 }
 
 /**
- * RFC 7692 §7.1: what one extension's parameters say, or a text that says what is wrong with them:
- * an unknown name, one name twice, a value where none may be, none where there must be one, or one
- * that is no integer of 8–15 without leading zeros.
+ * RFC 7692 §7.1: parses the parameters of one extension, or returns a text that says which one is invalid.
+ * Invalid are unknown and repeated names, a value where none is allowed, a missing value, and a value that
+ * isn't an integer of 8–15 without leading zeros.
  */
 function readParameters({ parameters }: Extension): ReadParameters | string {
   const values = new Map<string, number | true>();
   for (const [name, text] of parameters) {
-    if (values.has(name)) return `${name} twice`;
+    if (values.has(name)) return `${name} appears twice`;
     const value = readValue(name, text);
-    if (value === null) return name;
+    if (value === null) return `${name} is invalid`;
     values.set(name, value);
   }
   return {
@@ -94,7 +96,7 @@ function readParameters({ parameters }: Extension): ReadParameters | string {
   };
 }
 
-/** A parameter's value, `true` for one without, or `null` when it is illegal. */
+/** Returns a parameter's value; `true` if it has none; `null` if it is invalid. */
 function readValue(name: string, text: string | null): number | true | null {
   switch (name) {
     case "server_no_context_takeover":
@@ -114,14 +116,13 @@ function readBits(text: string): number | null {
 }
 
 /**
- * A server's choice among a client's offers: the first that is legal and that the server's wishes
- * can be met with.
+ * Chooses the first of a client's offers that is valid and meets the server's options.
  *
- * RFC 7692 §5.1 and §7.1: an offer that can't be accepted is declined, and the next one is looked at.
+ * RFC 7692 §5.1 and §7.1: an offer that can't be accepted is declined, and the next one is tried.
  *
  * @param offers The extensions that the client offers, in its order of preference.
- * @param options The server's wishes.
- * @returns What is agreed and what to answer, or `null` to go without compression.
+ * @param options The server's options.
+ * @returns The agreed parameters and the answer, or `null` for no compression.
  */
 export function chooseDeflate(
   offers: readonly Extension[],
@@ -138,17 +139,17 @@ export function chooseDeflate(
 
 function acceptOffer(offer: ReadParameters, options: CompressionOptions): DeflateChoice | null {
   const clientLimit = options.clientMaxWindowBits ?? MAX_BITS;
-  // RFC 7692 §7.1.2.2: a client that didn't offer the parameter can't be held to a limit.
+  // RFC 7692 §7.1.2.2: a server can't limit a client that didn't offer the parameter.
   if (offer.clientMaxWindowBits === undefined && clientLimit < MAX_BITS) return null;
   const clientOffer = typeof offer.clientMaxWindowBits === "number"
     ? offer.clientMaxWindowBits
     : MAX_BITS;
   const parameters: DeflateParameters = {
-    // RFC 7692 §7.1.1.1: accepted by repeating it; a server may also say it of itself.
+    // RFC 7692 §7.1.1.1: the server accepts it by repeating it, and may also declare it unasked.
     serverNoContextTakeover: offer.serverNoContextTakeover || !!options.serverNoContextTakeover,
-    // RFC 7692 §7.1.1.2: a server may ask for it whatever the offer says.
+    // RFC 7692 §7.1.1.2: a server may request it, whether or not it was offered.
     clientNoContextTakeover: offer.clientNoContextTakeover || !!options.clientNoContextTakeover,
-    // RFC 7692 §7.1.2.1: accepted by repeating it, with the same or a smaller value.
+    // RFC 7692 §7.1.2.1: the server accepts it by repeating it with the same or a smaller value.
     serverMaxWindowBits: Math.min(
       offer.serverMaxWindowBits ?? MAX_BITS,
       options.serverMaxWindowBits ?? MAX_BITS,
@@ -172,14 +173,13 @@ function answerFor(agreed: DeflateParameters, offer: ReadParameters): Extension 
 }
 
 /**
- * A client's check of what a server agreed to.
+ * Checks on a client what the server has agreed to.
  *
  * @param answer The extensions of the server's answer.
- * @param options The wishes from which {@linkcode offerDeflate} made the offer, or `null` when no
- * compression was offered.
- * @returns What is agreed, `null` for no compression; or a text that says what is wrong: the answer
- * holds an extension that was not offered, one twice, or `permessage-deflate` with parameters that are
- * illegal or don't meet the offer.
+ * @param options The options that {@linkcode offerDeflate} used, or `null` if no compression was offered.
+ * @returns The agreed parameters, or `null` for no compression. A text says what is wrong: an extension that
+ * was not offered, a repeated one, or parameters of `permessage-deflate` that are invalid or don't meet the
+ * offer.
  *
  * @see {@link https://www.rfc-editor.org/rfc/rfc7692#section-7.1 RFC 7692 §7.1}
  */
@@ -189,11 +189,11 @@ export function checkDeflateAnswer(
 ): DeflateParameters | string | null {
   let agreed: DeflateParameters | null = null;
   for (const extension of answer) {
-    // RFC 6455 §4.1: an extension that was not asked for fails the connection.
-    if (extension.name !== DEFLATE || options === null) return `not offered: ${extension.name}`;
-    if (agreed !== null) return `agreed to twice: ${DEFLATE}`;
+    // RFC 6455 §4.1: an extension that was not requested fails the connection.
+    if (extension.name !== DEFLATE || options === null) return `${extension.name} was not offered`;
+    if (agreed !== null) return `${DEFLATE} appears twice`;
     const read = readParameters(extension);
-    if (typeof read === "string") return `illegal parameter ${read}: ${DEFLATE}`;
+    if (typeof read === "string") return `the parameter ${read}`;
     const fault = faultOf(read, options);
     if (fault !== null) return fault;
     agreed = agreedParameters(read, options);
@@ -201,27 +201,27 @@ export function checkDeflateAnswer(
   return agreed;
 }
 
-/** What of an answer does not meet the offer; `null` when all does. */
+/** Returns how an answer fails to meet the offer, or `null`. */
 function faultOf(read: ReadParameters, options: ClientCompressionOptions): string | null {
   const {
     serverMaxWindowBits: serverLimit = MAX_BITS,
     clientMaxWindowBits: clientLimit = MAX_BITS,
   } = options;
   const { serverMaxWindowBits = MAX_BITS, clientMaxWindowBits = clientLimit } = read;
-  // RFC 7692 §7.1.1.1, §7.1.2.1: a server accepts these by repeating them. It may also give them
-  // unasked, which needs no check.
+  // RFC 7692 §7.1.1.1, §7.1.2.1: a server accepts these by repeating them. It may also send them unasked,
+  // which needs no check.
   if (options.serverNoContextTakeover && !read.serverNoContextTakeover) {
     return "server_no_context_takeover is missing";
   }
   if (serverMaxWindowBits > serverLimit) {
-    return `server_max_window_bits is over the ${serverLimit} asked for`;
+    return `server_max_window_bits is above the requested ${serverLimit}`;
   }
-  // RFC 7692 §7.1.2.2: in an answer the parameter has a value, not over the offer's, if that had it.
+  // RFC 7692 §7.1.2.2: in an answer the parameter has a value, which is at most that of the offer.
   if (options.offer === "bare" && read.clientMaxWindowBits !== undefined) {
     return "client_max_window_bits was not offered";
   }
   if (clientMaxWindowBits === true || clientMaxWindowBits > clientLimit) {
-    return `client_max_window_bits has no value, or one over the ${clientLimit} offered`;
+    return `client_max_window_bits has no value, or one above the offered ${clientLimit}`;
   }
   return null;
 }
@@ -231,7 +231,7 @@ function agreedParameters(read: ReadParameters, options: CompressionOptions): De
     read;
   return {
     serverNoContextTakeover: read.serverNoContextTakeover,
-    // RFC 7692 §7.1.1.2: a client that said it won't keep its window doesn't, whatever the answer.
+    // RFC 7692 §7.1.1.2: a client that declared it in its offer keeps to it, whatever the answer says.
     clientNoContextTakeover: read.clientNoContextTakeover || !!options.clientNoContextTakeover,
     serverMaxWindowBits,
     clientMaxWindowBits: typeof clientMaxWindowBits === "number" ? clientMaxWindowBits : MAX_BITS,

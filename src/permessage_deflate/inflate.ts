@@ -1,8 +1,8 @@
 /**
- * The decompressor of messages, over the platform's zlib.
+ * The decompressor of messages, based on the platform's zlib.
  *
- * The window of earlier messages stands before a message as a stored block (RFC 1951 §3.2.4) and is
- * cut off the result: a preset dictionary would do the same, but not every platform heeds it.
+ * The window of earlier messages is put before a message as a stored block (RFC 1951 §3.2.4), and cut off the
+ * result. A preset dictionary would do the same, but not every platform supports it.
  */
 
 import { compact } from "../protocol/byte_queue.ts";
@@ -10,47 +10,47 @@ import { InflateError, type InflateEvents } from "../protocol/message_deflate.ts
 import { INFLATE_COST, INFLATED_BYTE_COST, type WorkBudget } from "../protocol/work_budget.ts";
 import { SlidingWindow } from "./sliding_window.ts";
 
-/** RFC 7692 §7.2.1: an empty stored block, aligned to a byte, ends a message and is not sent. */
+/** RFC 7692 §7.2.1: the length of the empty stored block that ends a message and is not sent, in bytes. */
 export const TAIL_LENGTH: number = 4;
 
 /**
- * What is put behind a message: the end that wasn't sent (RFC 7692 §7.2.2), and an empty final
- * block. A message that is cut short doesn't reach the latter, and so is noticed.
+ * Appended to a message: the end that wasn't sent (RFC 7692 §7.2.2), and an empty final block. A truncated
+ * message doesn't reach that block, and so is detected.
  */
 export const END: Uint8Array = Uint8Array.of(0, 0, 0xff, 0xff, 1, 0, 0, 0xff, 0xff);
 
-/** A stored block's header: one byte, the length, and the length's complement. */
+/** The length of a stored block's header: one byte, the length, and its complement. */
 const STORED_HEADER = 5;
 
 const MAX_WINDOW = 1 << 15;
 
 const EMPTY = new Uint8Array(0);
 
-/** Room before a message for a window as a stored block. */
+/** The room before a message for the window as a stored block. */
 const ROOM = STORED_HEADER + MAX_WINDOW;
 
-/** A larger scratch buffer is dropped after use. */
+/** The maximum size of a scratch buffer that is kept, in bytes. */
 const KEPT_SCRATCH = 256 * 1024;
 
 /**
- * How many DEFLATE streams (runs of blocks up to one with BFINAL=1) a message may be made of. Each
- * costs a call, so a peer must not have a million of them for two bytes each.
+ * The maximum number of DEFLATE streams (runs of blocks up to one with BFINAL=1) in a message. Each needs a
+ * call, so a peer must not send a million of two bytes each.
  */
 export const MAX_STREAMS = 1000;
 
-/** Input and output of a call that doesn't take long. */
+/** The maximum input and output of a synchronous call, in bytes. */
 const SHORT_INPUT: number = 64 * 1024;
 const SHORT_OUTPUT: number = 1024 * 1024;
 
-/** What making zlib's streaming object costs, beside what it does: it has buffers of its own. */
+/** The cost of creating zlib's streaming object, which allocates buffers of its own. */
 export const STREAM_COST: number = 8 * INFLATE_COST;
 
-/** How much a streaming object gives at a time. */
+/** The size of a streaming object's pieces, in bytes. */
 export const PIECE: number = 128 * 1024;
 
-/** The part of a streaming object of node:zlib that is used. */
+/** The members of a streaming object of `node:zlib` that are used here. */
 export interface InflateStream {
-  /** How much was read of what was written. */
+  /** The number of input bytes that zlib has read. */
   readonly bytesWritten: number;
   write(bytes: Uint8Array, onWritten?: () => void): unknown;
   end(bytes: Uint8Array): unknown;
@@ -62,72 +62,74 @@ export interface InflateStream {
   on(event: "error", listener: (error: unknown) => void): unknown;
 }
 
-/** The part of node:zlib that is used. */
+/** The members of `node:zlib` that are used here. */
 export interface Zlib {
-  /** The constants. */
+  /** The flush constants. */
   readonly constants: { readonly Z_SYNC_FLUSH: number };
-  /** Compresses. */
+  /** Compresses bytes. */
   deflateRawSync(bytes: Uint8Array, options: object): Uint8Array;
-  /** Decompresses; `engine.bytesWritten` is how much was read. `options` must have `info: true`. */
+  /**
+   * Decompresses bytes. `options` must have `info: true`; `engine.bytesWritten` is the number of bytes read.
+   */
   inflateRawSync(
     bytes: Uint8Array,
     options: object,
   ): { readonly buffer: Uint8Array; readonly engine: { readonly bytesWritten: number } };
-  /** Decompresses in pieces. */
+  /** Creates an object that decompresses in pieces. */
   createInflateRaw(options: object): InflateStream;
 }
 
-/** Work that goes on in a later turn of the event loop. */
+/** Work that continues in a later turn of the event loop. */
 export interface Task {
   run(): void;
 }
 
-/** What a decompressor needs of the turns of the event loop. */
+/** Schedules a decompressor's work over turns of the event loop. */
 export interface InflateTurns {
-  /** What is left of this turn. */
+  /** The remaining budget of this turn. */
   readonly budget: WorkBudget;
-  /** Takes what some work has cost from the budget. */
+  /** Subtracts the cost of some work from the budget. */
   spend(cost: number): void;
   /** Runs a task in a later turn. */
   add(task: Task): void;
-  /** Forgets a task. */
+  /** Cancels a task. */
   delete(task: Task): void;
 }
 
-/** What decompresses, and where work goes on that is too much for one turn. */
+/** The platform's zlib, and the turns in which work continues. */
 export interface InflateMeans {
   readonly zlib: Zlib;
   readonly turns: InflateTurns;
 }
 
 /**
- * The decompressor of one direction of one connection. A message is decompressed in one call, unless
- * that could take long: then in pieces, by later turns of the event loop.
+ * The decompressor of one direction of a connection. It decompresses a message in one call, or in pieces in
+ * later turns of the event loop if that could take long.
  */
 export class Decompressor {
   readonly #means: InflateMeans;
   readonly #window: SlidingWindow | null;
-  /** What takes long. */
+  /** A message that is decompressed in pieces. */
   #inflation: { abandon(): void } | null = null;
 
   /**
-   * Makes a decompressor.
+   * Creates a decompressor.
    *
-   * @param means What does the work.
-   * @param bits The base-2 logarithm of the window in bytes, 8–15; `null` when none is kept.
+   * @param means The platform's zlib and the turns.
+   * @param bits The base-2 logarithm of the window in bytes, 8–15; `null` to keep no window.
    */
   constructor(means: InflateMeans, bits: number | null) {
     this.#means = means;
     this.#window = bits === null ? null : new SlidingWindow(1 << bits);
   }
 
-  /** See {@linkcode MessageDeflate.decompress}. */
+  /** Implements {@linkcode MessageDeflate.decompress}. */
   decompress(
     payload: Uint8Array,
     maxLength: number,
     receiver: InflateEvents,
   ): Uint8Array | null {
-    // An empty message is a single zero byte (RFC 7692 §7.2.3.6); be liberal with one without it.
+    // An empty message is a single zero byte (RFC 7692 §7.2.3.6). Accept one without it, too.
     if (payload.length === 0) return new Uint8Array(0);
     const window = this.#window;
     const first = inflateShort(this.#means, payload, window, maxLength);
@@ -145,9 +147,9 @@ export class Decompressor {
   }
 
   /**
-   * See {@linkcode MessageDeflate.inflateInParts}.
+   * Implements {@linkcode MessageDeflate.inflateInParts}.
    *
-   * @param create Creates what decompresses with a window.
+   * @param create Creates the object that decompresses with a window.
    */
   inflateInParts<T extends { abandon(): void }>(
     create: (means: InflateMeans, window: SlidingWindow) => T,
@@ -157,24 +159,24 @@ export class Decompressor {
     return inflation;
   }
 
-  /** See {@linkcode MessageDeflate.abandon}. */
+  /** Implements {@linkcode MessageDeflate.abandon}. */
   abandon(): void {
     this.#inflation?.abandon();
     this.#inflation = null;
   }
 }
 
-/** One DEFLATE stream, inflated. */
+/** A decompressed DEFLATE stream. */
 export interface Inflated {
   readonly output: Uint8Array;
-  /** How much was read of the payload and the {@linkcode END} behind it. */
+  /** The number of bytes read, of the payload and the {@linkcode END} after it. */
   readonly consumed: number;
 }
 
 /**
- * Inflates the first stream of a payload in one call.
+ * Decompresses the first stream of a payload in one call.
  *
- * @returns It, or `null` when the input or the output is too long for that.
+ * @returns The stream, or `null` if its input or output is too long for one call.
  */
 export function inflateShort(
   { zlib, turns }: InflateMeans,
@@ -202,28 +204,28 @@ export function inflateShort(
   }
   const { buffer, engine } = result;
   const length = buffer.length - past;
-  // A limit of 0 is none to zlib.
+  // zlib takes a limit of 0 for none.
   if (length > most) return tooLong(turns, most, maxLength);
   turns.spend(INFLATED_BYTE_COST * length);
   const output = compact(new Uint8Array(buffer.buffer, buffer.byteOffset + past, length));
   return { output, consumed: engine.bytesWritten - (ROOM - from) };
 }
 
-/** The output is longer than what one call may give. */
+/** Returns `null` if the output is too long for one call, and throws if it exceeds the limit. */
 function tooLong(turns: InflateTurns, most: number, maxLength: number): null {
   turns.spend(INFLATED_BYTE_COST * most);
   if (most < maxLength) return null;
   throw new InflateError("too-big");
 }
 
-/** What a failure of zlib's means. */
+/** Converts an error of zlib. */
 export function inflateError(cause: unknown): unknown {
   const { code } = cause as { code?: unknown };
   const isCorrupt = code === "Z_DATA_ERROR" || code === "Z_BUF_ERROR";
   return isCorrupt ? new InflateError("corrupt", { cause }) : cause;
 }
 
-/** What a {@linkcode LongInflation} needs to know. */
+/** Options of a {@linkcode LongInflation}. */
 interface LongInflationOptions {
   readonly maxLength: number;
   readonly receiver: InflateEvents;
@@ -231,28 +233,28 @@ interface LongInflationOptions {
 }
 
 /**
- * A message that takes long to decompress: one that is large, or one of many streams.
+ * A message that takes long to decompress, because it is large or has many streams.
  *
- * RFC 7692 §7.2.3.4: blocks may follow one with BFINAL=1. For zlib that is another stream, so the rest
- * is given to it as such. The window goes on, whether or not the other end still uses it.
+ * RFC 7692 §7.2.3.4: blocks may follow one with BFINAL=1. zlib takes them for another stream, so they are
+ * passed to it separately. The window continues, whether or not the peer still uses it.
  */
 class LongInflation implements Task {
   readonly #means: InflateMeans;
   readonly #options: LongInflationOptions;
   #payload: Uint8Array;
-  /** How much of the payload is inflated, in how many streams, to how many bytes. */
+  /** How many bytes of the payload are decompressed, in how many streams, to how many bytes. */
   #at = 0;
   #streams = 0;
   #length = 0;
-  /** What the receiver has taken. It takes no more before it knows how much there will be. */
+  /** The number of bytes that the receiver has taken. It takes no more until it knows the total. */
   #taken = 0;
   #isCounting = false;
-  /** The window at the beginning. */
+  /** The window at the start. */
   readonly #before: Uint8Array;
-  /** What inflates a stream that is long itself, and how much of what it gives is the window. */
+  /** Decompresses a long stream. The next `#past` bytes of its output belong to the window. */
   #stream: InflateStream | null = null;
   #past = 0;
-  /** How it has ended; the error is `null` if all is well. */
+  /** How it has ended: with an error, or with `null`. */
   #outcome: { readonly error: unknown } | null = null;
 
   constructor(means: InflateMeans, payload: Uint8Array, options: LongInflationOptions) {
@@ -262,7 +264,7 @@ class LongInflation implements Task {
     this.#before = new Uint8Array(options.window.last(MAX_WINDOW));
   }
 
-  /** Goes on until the budget of this turn is spent. */
+  /** Continues until the budget of this turn is used up. */
   run(): void {
     const { turns } = this.#means;
     this.#do(() => {
@@ -272,12 +274,12 @@ class LongInflation implements Task {
     else if (turns.budget.left > 0) this.#stream?.resume();
   }
 
-  /** Whether it is open and zlib does not work on it. */
+  /** Whether it has not ended and zlib is not busy with it. */
   get #isHere(): boolean {
     return this.#outcome === null && this.#stream === null;
   }
 
-  /** Gives it up: its result is no longer wanted. */
+  /** Stops: the result is no longer needed. */
   abandon(): void {
     this.#outcome ??= { error: null };
     this.#payload = EMPTY;
@@ -286,7 +288,7 @@ class LongInflation implements Task {
     this.#stream = null;
   }
 
-  /** Does something, and tells if that was the end. */
+  /** Runs a step, and reports the end if that was the last one. */
   #do(step: () => void): void {
     if (this.#outcome !== null) return;
     try {
@@ -309,7 +311,7 @@ class LongInflation implements Task {
     this.#endStream(short.consumed);
   }
 
-  /** Inflates a long stream in pieces. */
+  /** Decompresses a long stream in pieces. */
   #begin(rest: Uint8Array): void {
     const { zlib, turns } = this.#means;
     const { window } = this.#options;
@@ -353,7 +355,7 @@ class LongInflation implements Task {
     });
   }
 
-  /** Some more of the message. */
+  /** Takes the next bytes of the message. */
   #take(output: Uint8Array): void {
     const { maxLength, receiver, window } = this.#options;
     const known = this.#taken - this.#length;
@@ -374,8 +376,8 @@ class LongInflation implements Task {
   }
 
   /**
-   * The receiver can have a buffer of the right size now, instead of one that grows: inflating twice
-   * costs less than copying, which can't be done in pieces, and no memory.
+   * Starts again, now that the receiver can allocate a buffer of the right size. Decompressing twice costs
+   * less than copying to a growing buffer, which can't be done in pieces, and needs no memory.
    */
   #beginAgain(): void {
     const { receiver, window } = this.#options;
@@ -388,8 +390,8 @@ class LongInflation implements Task {
 }
 
 /**
- * Whether a stream that ended at `consumed` was the message's last: all of {@linkcode END} was
- * needed, or none of it as the message ends with BFINAL=1, or all but END's own final block.
+ * Returns whether a stream that ended at `consumed` was the message's last. It has read all of
+ * {@linkcode END}, or none of it if the message ends with BFINAL=1, or all but END's final block.
  */
 export function isOver(consumed: number, length: number): boolean {
   const beyond = consumed - length;
@@ -400,7 +402,7 @@ export function isOver(consumed: number, length: number): boolean {
 
 let scratch = new Uint8Array(0);
 
-/** The message with room before it and {@linkcode END} behind it; valid until the next call. */
+/** Returns the message with room before it and {@linkcode END} after it. It is valid until the next call. */
 function prepare(payload: Uint8Array): Uint8Array {
   const length = ROOM + payload.length + END.length;
   let buffer = scratch;
@@ -416,7 +418,7 @@ function prepare(payload: Uint8Array): Uint8Array {
 /**
  * Writes the window as a stored block before a message.
  *
- * @returns Where the block begins.
+ * @returns The offset of the block.
  */
 function writeStored(input: Uint8Array, window: SlidingWindow): number {
   const { length } = window;
@@ -430,17 +432,17 @@ function writeStored(input: Uint8Array, window: SlidingWindow): number {
   return from;
 }
 
-/** The window as a stored block. */
+/** Returns the window as a stored block. */
 export function storedBlock(window: SlidingWindow): Uint8Array {
   const block = new Uint8Array(ROOM);
   return block.subarray(writeStored(block, window));
 }
 
 /**
- * The size of zlib's buffers for output.
+ * Returns a size for zlib's output buffers.
  *
- * @param expected How many bytes are expected.
- * @returns That, but zlib takes no less than 64 bytes, and beyond 128 KiB one grows too large.
+ * @param expected The expected number of bytes.
+ * @returns That number, limited to zlib's minimum of 64 bytes and to 128 KiB.
  */
 export function chunkSize(expected: number): number {
   return Math.min(Math.max(expected, 64), 128 * 1024);

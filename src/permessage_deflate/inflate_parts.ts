@@ -1,4 +1,4 @@
-/** Decompressing a message while it arrives, in bounded memory. */
+/** Decompression of a message while it arrives, in bounded memory. */
 
 import { joined } from "../protocol/byte_queue.ts";
 import type { InflatePartsEvents, PartsInflater } from "../protocol/message_deflate.ts";
@@ -21,43 +21,47 @@ import type { SlidingWindow } from "./sliding_window.ts";
 
 const EMPTY = new Uint8Array(0);
 
-/** What an {@linkcode InflationInParts} needs to know. */
+/** Options of an {@linkcode InflationInParts}. */
 export interface InflationInPartsOptions {
-  /** How many bytes it may give, at most. */
+  /** The limit of the result, in bytes. */
   readonly maxLength: number;
   readonly receiver: InflatePartsEvents;
-  /** What later messages may refer to as well. */
+  /** The window, to which later messages may refer. */
   readonly window: SlidingWindow;
 }
 
 /**
- * A message that is decompressed as it arrives. A short one that is pushed at once takes one call. Otherwise zlib gets
- * one piece after the other, each when it is done with the one before: it gives no more than a few buffers ahead.
+ * A message that is decompressed as it arrives. A short message that is pushed at once takes one call.
+ * Otherwise zlib gets one piece after the other, each when it has finished the one before. It is then at most
+ * a few buffers ahead.
  */
 export class InflationInParts implements PartsInflater, Task {
   readonly #means: InflateMeans;
   readonly #options: InflationInPartsOptions;
-  /** What was pushed and zlib doesn't have; `END` is the last of it. */
+  /** The pushed pieces that zlib doesn't have; `END` is the last one. */
   #pieces: Uint8Array[] = [];
-  /** What zlib works on, or has worked on last. */
+  /** The piece that zlib has taken last. */
   #piece: Uint8Array = EMPTY;
   #isWorking = false;
   #isPaused = false;
   #isOver = false;
-  /** zlib's stream, and how many bytes of the payload it had before `#piece`. */
+  /** zlib's stream, and the number of payload bytes it took before `#piece`. */
   #stream: InflateStream | null = null;
   #written = 0;
-  /** How much the window before the payload is, as a block, and how much of it is still to be cut off. */
+  /**
+   * The length of the window's stored block, and how many of the window's bytes are still to be cut off the
+   * output.
+   */
   #before = 0;
   #past = 0;
   #streams = 0;
   #length = 0;
 
   /**
-   * Begins with nothing.
+   * Creates a message without content.
    *
    * @param means What does the work.
-   * @param options See {@linkcode InflationInPartsOptions}.
+   * @param options The limit, the receiver and the window.
    */
   constructor(means: InflateMeans, options: InflationInPartsOptions) {
     this.#means = means;
@@ -115,7 +119,11 @@ export class InflationInParts implements PartsInflater, Task {
     this.#options.receiver.onInflateEnd(error);
   }
 
-  /** @returns Whether that was all. */
+  /**
+   * Decompresses a short message in one call.
+   *
+   * @returns Whether it was short.
+   */
   #inflateAtOnce(bytes: Uint8Array): boolean {
     const { window, maxLength } = this.#options;
     try {
@@ -143,7 +151,7 @@ export class InflationInParts implements PartsInflater, Task {
     else stream.write(piece, () => this.#onWritten(stream));
   }
 
-  /** The end, or all that was pushed before it: a call for each small piece would take longer. */
+  /** Returns the end, or all pieces before it, joined: a call for each small piece would take longer. */
   #takePiece(): Uint8Array {
     const pieces = this.#pieces;
     const hasEnd = pieces.at(-1) === END;
@@ -176,7 +184,7 @@ export class InflationInParts implements PartsInflater, Task {
 
   #onWritten(stream: InflateStream): void {
     if (stream !== this.#stream) return;
-    // Otherwise the stream ends within the piece, and says so.
+    // Otherwise the stream has ended within the piece, and `#onEnd` follows.
     if (this.#consumed(stream) < this.#written + this.#piece.length) return;
     this.#isWorking = false;
     this.#goOn();
@@ -187,7 +195,7 @@ export class InflationInParts implements PartsInflater, Task {
     else this.#options.receiver.onInflateMore();
   }
 
-  /** How many bytes of the payload, and of what is put behind it, this stream has read. */
+  /** Returns how many bytes of the payload and of `END` this stream has read. */
   #consumed(stream: InflateStream): number {
     return stream.bytesWritten - this.#before;
   }
@@ -212,7 +220,7 @@ export class InflationInParts implements PartsInflater, Task {
     if (output.length > 0) receiver.onInflated(output);
   }
 
-  /** RFC 7692 §7.2.3.4: blocks may follow one with BFINAL=1. For zlib that is another stream. */
+  /** RFC 7692 §7.2.3.4: blocks may follow one with BFINAL=1. zlib takes them for another stream. */
   #onEnd(stream: InflateStream): void {
     if (stream !== this.#stream) return;
     const consumed = this.#consumed(stream);

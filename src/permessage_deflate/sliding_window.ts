@@ -1,10 +1,10 @@
-/** The same for all windows that hold nothing. */
+/** Shared by all empty windows. */
 const EMPTY = new Uint8Array(0);
 
 /**
- * The last bytes of one direction of a connection, which later messages may refer back to.
+ * The last bytes of one direction of a connection, to which later messages may refer.
  *
- * It grows with what passes through, so that a connection that is agreed but idle holds nothing.
+ * It grows with the bytes that are pushed, so an idle connection has an empty one.
  *
  * @see {@link https://www.rfc-editor.org/rfc/rfc7692#section-7.2.3.2 RFC 7692 §7.2.3.2}
  */
@@ -14,23 +14,23 @@ export class SlidingWindow {
   #length = 0;
 
   /**
-   * Makes an empty window.
+   * Creates an empty window.
    *
-   * @param capacity How many bytes it holds at most: 2^8–2^15.
+   * @param capacity Its maximum size in bytes: 2^8–2^15.
    */
   constructor(capacity: number) {
     this.#capacity = capacity;
   }
 
-  /** How many bytes it holds. */
+  /** The number of bytes in the window. */
   get length(): number {
     return this.#length;
   }
 
   /**
-   * The last bytes that passed through.
+   * Returns the last bytes that were pushed.
    *
-   * @param count How many at most.
+   * @param count The maximum number of bytes.
    * @returns A view that the next {@linkcode push} overwrites.
    */
   last(count: number): Uint8Array {
@@ -38,9 +38,9 @@ export class SlidingWindow {
   }
 
   /**
-   * Lets bytes pass through: the oldest leave where there is no room.
+   * Appends bytes, and drops the oldest if there is no room.
    *
-   * @param bytes The bytes; those that are kept are copied.
+   * @param bytes The bytes, which are copied.
    */
   push(bytes: Uint8Array): void {
     const kept = Math.min(this.#length, Math.max(0, this.#capacity - bytes.length));
@@ -51,7 +51,7 @@ export class SlidingWindow {
     this.#length = kept + added;
   }
 
-  /** Forgets everything. */
+  /** Drops all bytes. */
   clear(): void {
     this.#buffer = EMPTY;
     this.#length = 0;

@@ -1,10 +1,10 @@
 /**
- * Memory that is about to be overwritten.
+ * Allocation of memory that is not filled with zeros first.
  *
  * @module
  */
 
-/** Below this size the platform's zeros cost nothing. */
+/** Below this size, in bytes, filling with zeros costs nothing. */
 const SMALL = 0x1000;
 
 interface NodeBuffers {
@@ -14,10 +14,11 @@ interface NodeBuffers {
 const { Buffer: buffers } = globalThis as { Buffer?: NodeBuffers };
 
 /**
- * Allocates bytes that the caller overwrites completely. Where the platform can, they aren't filled with zeros first.
+ * Allocates bytes that the caller must overwrite completely. Their content is undefined where the platform
+ * can skip filling them with zeros.
  *
- * @param length How many bytes.
- * @returns The bytes, in a buffer of their own, with unknown content.
+ * @param length The number of bytes.
+ * @returns The bytes, in a buffer of their own.
  */
 export function allocateUninitialized(length: number): Uint8Array<ArrayBuffer> {
   if (buffers === undefined || length < SMALL) return new Uint8Array(length);

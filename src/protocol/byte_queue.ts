@@ -1,37 +1,37 @@
 /**
- * Bytes that were received and can't be parsed yet.
+ * A queue of received bytes that can't be decoded yet.
  *
  * @module
  */
 
 import { copyOf } from "../realm/bytes.ts";
 
-/** Chunks below this size are joined: an object a chunk would cost more than its bytes. */
+/** Chunks below this size are joined: a separate object for each would cost more than its bytes. */
 const JOIN_BELOW = 0x1000;
 
-/** The most bytes a buffer of joined chunks has. */
+/** The maximum size of a buffer of joined chunks, in bytes. */
 const MAX_JOINED = 0x1_0000;
 
 /**
- * A queue of bytes, in the chunks that arrived. What it holds on to is in proportion to the bytes in
- * it: small chunks are copied and joined, and so are those that are a small part of their buffer.
+ * A queue of bytes, in the chunks that arrived. Its memory is in proportion to the bytes in it: it copies and
+ * joins small chunks, and copies chunks that are a small part of their buffer.
  */
 export class ByteQueue {
   #chunks: Uint8Array[] = [];
-  /** How many of `#chunks` are taken already. */
+  /** How many of `#chunks` the caller has taken. */
   #taken = 0;
   #size = 0;
-  /** The buffer that small chunks are joined in, or an empty one; none of it is in `#chunks`. */
+  /** The buffer in which small chunks are joined, or an empty one. `#chunks` has no part of it. */
   #joined: Uint8Array = EMPTY;
   #joinedLength = 0;
 
-  /** How many bytes are in the queue. */
+  /** The number of bytes in the queue. */
   get size(): number {
     return this.#size;
   }
 
   /**
-   * Puts a chunk at the end.
+   * Appends a chunk.
    *
    * @param chunk The chunk.
    * @param owned Whether the queue may keep it; otherwise it is copied.
@@ -44,9 +44,9 @@ export class ByteQueue {
   }
 
   /**
-   * Puts back what was shifted and not used up.
+   * Puts the unused rest of a shifted chunk back at the front.
    *
-   * @param rest The chunk.
+   * @param rest The rest of the chunk.
    * @param owned Whether the queue may keep it; otherwise it is copied.
    */
   unshift(rest: Uint8Array, owned: boolean): void {
@@ -57,9 +57,9 @@ export class ByteQueue {
   }
 
   /**
-   * Takes the first chunk.
+   * Removes and returns the first chunk.
    *
-   * @returns The chunk, which is the caller's from now on; an empty one when the queue is empty.
+   * @returns The chunk, which belongs to the caller; an empty one when the queue is empty.
    */
   shift(): Uint8Array {
     if (this.#taken === this.#chunks.length) this.#flushJoined();
@@ -89,7 +89,7 @@ export class ByteQueue {
     this.#joinedLength = length;
   }
 
-  /** Makes the joined chunks one of the queue's chunks. */
+  /** Appends the joined bytes to the queue as one chunk. */
   #flushJoined(): void {
     if (this.#joinedLength === 0) return;
     this.#chunks.push(this.#joined.subarray(0, this.#joinedLength));
@@ -101,22 +101,22 @@ export class ByteQueue {
 const EMPTY = new Uint8Array(0);
 
 /**
- * What to keep of a chunk.
+ * Returns a chunk in a form that may be kept for long.
  *
  * @param chunk The chunk.
- * @returns The chunk, or a copy when it is less than half of its buffer: a view of a small part would
- * keep all of the buffer alive.
+ * @returns The chunk, or a copy if it is less than half of its buffer: a view of a small part keeps the whole
+ * buffer alive.
  */
 export function compact(chunk: Uint8Array): Uint8Array {
   return 2 * chunk.length < chunk.buffer.byteLength ? copyOf(chunk) : chunk;
 }
 
 /**
- * Joins chunks.
+ * Joins chunks into one buffer.
  *
  * @param chunks The chunks, in order.
- * @param size How many bytes they have together.
- * @returns All of them, in a buffer of their own.
+ * @param size Their total length in bytes.
+ * @returns The joined bytes, in a buffer of their own.
  */
 export function joined(chunks: readonly Uint8Array[], size: number): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(size);

@@ -1,27 +1,27 @@
 /**
- * The states of a connection whose opening handshake is done, and the one function that changes
- * them. All that changes a state is in this file, and it doesn't know whose side it is on.
+ * The states of a connection after the opening handshake, and the only function that changes them. The same
+ * rules apply to both sides.
  *
  * @module
  */
 
 /**
- * - `"open"`: messages go both ways (RFC 6455 §4.1).
- * - `"closing"`: our Close frame is out, the peer's isn't in: nothing more is sent but pongs, and the
- *   peer's data is dropped (RFC 6455 §7.1.3).
- * - `"closed"`: nothing is sent or read any more.
+ * - `"open"`: messages are sent and received (RFC 6455 §4.1).
+ * - `"closing"`: this side has sent a Close frame and has not received one. It sends nothing but Pongs, and
+ *   drops the peer's data (RFC 6455 §7.1.3).
+ * - `"closed"`: nothing more is sent or read.
  */
 export type ConnectionState = "open" | "closing" | "closed";
 
 /**
- * What changes a state: a Close frame sent by our own choice, the peer's Close frame, a failed
- * connection, the end of the transport.
+ * What changes a state: this side starts the closing handshake, the peer's Close frame arrives, the
+ * connection fails, or the transport ends.
  */
 export type ConnectionTrigger = "sendClose" | "receiveClose" | "fail" | "end";
 
 /**
- * RFC 6455 §5.5.1: a Close that is received is answered at once unless one was sent before, so
- * receiving it closes either way. A second Close of our own changes nothing.
+ * RFC 6455 §5.5.1: a received Close is answered at once, unless this side has sent one before. So receiving
+ * it leads to `"closed"` in either case. A second Close of this side changes nothing.
  */
 const TRANSITIONS: Readonly<
   Record<ConnectionState, Readonly<Record<ConnectionTrigger, ConnectionState>>>
@@ -32,11 +32,11 @@ const TRANSITIONS: Readonly<
 };
 
 /**
- * The state that follows a state. It only ever goes forward.
+ * Returns the state that follows a state. A state never goes back.
  *
  * @param state The state.
  * @param trigger What happened.
- * @returns The next state; often the same.
+ * @returns The next state, which may be the same.
  */
 export function stateAfter(state: ConnectionState, trigger: ConnectionTrigger): ConnectionState {
   return TRANSITIONS[state][trigger];

@@ -1,7 +1,7 @@
 /**
- * Everything that fails a connection, each with the close code and the phrase that go out
- * ({@link https://www.rfc-editor.org/rfc/rfc6455#section-7.1.7 RFC 6455 §7.1.7}). This is the one
- * place that maps a fault to its code.
+ * Each fault that fails a connection, with the close code and the close reason that are sent
+ * ({@link https://www.rfc-editor.org/rfc/rfc6455#section-7.1.7 RFC 6455 §7.1.7}). Only this file maps faults
+ * to codes.
  *
  * @module
  */
@@ -14,23 +14,26 @@ import {
   protocolError,
 } from "../../status.ts";
 
-/** Why a connection fails: what its Close frame says. */
+/** Why a connection fails, and what its Close frame says. */
 export interface Failure {
   /** The close code. */
   readonly code: number;
-  /** The close reason: a short fixed phrase, never made of what the peer sent. */
+  /** The close reason: a short fixed phrase that never contains anything the peer sent. */
   readonly reason: string;
-  /** How far a limit of this end was exceeded. */
+  /** By how much a message exceeded a limit of this side. */
   readonly excess?: Excess;
-  /** What was thrown, if the fault is this end's own. */
+  /** The error that was thrown, if the fault is on this side. */
   readonly cause?: unknown;
 }
 
-/** A message that is larger than this end allows. */
+/** The size of a message that exceeds this side's limit. */
 export interface Excess {
-  /** Its size in bytes, if it is known; before decompressing if that made it too large. */
+  /**
+   * Its size in bytes, where known. For a message that became too large by decompressing, this is the
+   * compressed size.
+   */
   readonly size: number;
-  /** The largest size that is allowed, in bytes. */
+  /** The limit, in bytes. */
   readonly limit: number;
   readonly isCompressed: boolean;
 }
@@ -49,9 +52,9 @@ export const NOT_MASKED: Failure = protocolFailure("Frame not masked");
 export const MASKED: Failure = protocolFailure("Frame masked");
 /** RFC 6455 §5.5: a control frame must not be fragmented. */
 export const FRAGMENTED_CONTROL: Failure = protocolFailure("Control frame fragmented");
-/** RFC 6455 §5.5: a control frame's payload has 125 bytes at most. */
+/** RFC 6455 §5.5: a control frame's payload has at most 125 bytes. */
 export const LONG_CONTROL: Failure = protocolFailure("Control frame too long");
-/** RFC 6455 §5.4: a continuation with nothing to continue. */
+/** RFC 6455 §5.4: a continuation frame needs an unfinished message. */
 export const NOTHING_TO_CONTINUE: Failure = protocolFailure("Nothing to continue");
 /** RFC 6455 §5.4: the fragments of one message must not be interleaved with those of another. */
 export const MESSAGE_UNFINISHED: Failure = protocolFailure("Previous message unfinished");
@@ -59,21 +62,21 @@ export const MESSAGE_UNFINISHED: Failure = protocolFailure("Previous message unf
 export const BAD_LENGTH: Failure = protocolFailure("Invalid payload length");
 /** RFC 6455 §5.5.1: a Close frame's payload, if any, begins with a code of two bytes. */
 export const SHORT_CLOSE: Failure = protocolFailure("Close frame too short");
-/** RFC 6455 §7.4: a code that must not appear on the wire. */
+/** RFC 6455 §7.4: some codes must not be sent. */
 export const BAD_CLOSE_CODE: Failure = protocolFailure("Invalid close code");
-/** RFC 6455 §8.1: text, and a close reason, must be UTF-8. */
+/** RFC 6455 §8.1: text messages and close reasons must be UTF-8. */
 export const BAD_UTF8: Failure = { code: invalidFramePayloadData, reason: "Invalid UTF-8" };
-/** RFC 7692 §7.2.2: the payload of a compressed message isn't DEFLATE. */
+/** RFC 7692 §7.2.2: the payload of a compressed message must be DEFLATE. */
 export const CORRUPT_COMPRESSION: Failure = {
   code: invalidFramePayloadData,
   reason: "Invalid compressed data",
 };
-/** RFC 6455 §10.4: an implementation should protect itself by limits on frames and messages. */
+/** RFC 6455 §10.4: an implementation should limit the sizes of frames and messages. */
 export const MESSAGE_TOO_BIG: Failure = { code: messageTooBig, reason: "Message too big" };
-/** The decompressor of this end failed for a reason of its own. */
+/** The decompressor failed for a reason that has nothing to do with the peer. */
 export const INFLATE_FAILED: Failure = {
   code: internalServerError,
   reason: "Decompression failed",
 };
-/** The peer sent more than it may: RFC 6455 §7.4.1, a violation of this end's policy. */
+/** RFC 6455 §7.4.1: the peer violated a policy of this side by sending too much. */
 export const RATE_EXCEEDED: Failure = { code: policyViolation, reason: "Rate limit exceeded" };

@@ -1,5 +1,5 @@
 /**
- * The header of a frame: decoding and encoding, and the rules that a header alone can break
+ * Decoding, encoding and checking of frame headers
  * ({@link https://www.rfc-editor.org/rfc/rfc6455#section-5.2 RFC 6455 §5.2}).
  *
  * @module
@@ -18,16 +18,16 @@ import {
   RESERVED_OPCODE,
 } from "./failure.ts";
 
-/** The end of a connection that this is: a server's peer is a client. */
+/** The role of this side in a connection. The peer has the other one. */
 export type Side = "client" | "server";
 
 /** The opcode of a fragment that is not the first of its message. */
 export const CONTINUATION = 0x0;
-/** The opcode of text, UTF-8. */
+/** The opcode of a text message. */
 export const TEXT = 0x1;
-/** The opcode of binary data. */
+/** The opcode of a binary message. */
 export const BINARY = 0x2;
-/** The opcode of a Close frame; from here on opcodes are those of control frames. */
+/** The opcode of a Close frame. It and all higher opcodes are those of control frames. */
 export const CLOSE = 0x8;
 /** The opcode of a Ping. */
 export const PING = 0x9;
@@ -38,59 +38,59 @@ export const PONG = 0xa;
 export const FIN = 0x80;
 /** The bit of a header's first byte that marks a compressed message (RFC 7692 §6). */
 export const RSV1 = 0x40;
-/** The two bits of a header's first byte that nothing defines. */
+/** The two bits of a header's first byte that no extension here defines. */
 const RSV2_RSV3 = 0x30;
 
-/** The bit of a header's second byte that reports a masking key. */
+/** The bit of a header's second byte that announces a masking key. */
 const MASK = 0x80;
 
-/** RFC 6455 §5.5: the most bytes that the payload of a control frame may have. */
+/** RFC 6455 §5.5: the maximum length of a control frame's payload, in bytes. */
 export const MAX_CONTROL_PAYLOAD = 125;
 
-/** The most bytes of a header: two, eight of length, four of masking key. */
+/** The maximum length of a header, in bytes: two, eight for the length, four for the masking key. */
 export const MAX_HEADER_LENGTH = 14;
 
-/** A header, decoded. One is filled again and again; a frame in pieces keeps one of its own. */
+/** A decoded header. One object is reused for each frame; a frame in pieces keeps its own. */
 export class FrameHeader {
   /** The first byte: FIN, RSV1–3 and the opcode. */
   flags = 0;
   /** Whether the payload is masked. */
   masked = false;
-  /** The masking key, its first byte on the wire the most significant; 0 when not masked. */
+  /** The masking key as a big-endian number; 0 if the payload isn't masked. */
   key = 0;
-  /** The payload's length in bytes, rounded above 2^53; -1 when its most significant bit is set. */
+  /** The payload's length in bytes, rounded above 2^53; -1 if its most significant bit is set. */
   length = 0;
 
-  /** Which kind of frame. */
+  /** The opcode: the kind of the frame. */
   get opcode(): number {
     return this.flags & 0x0f;
   }
 
-  /** Whether the frame is the last, or the only one, of its message. */
+  /** Whether the frame is the last one of its message. */
   get fin(): boolean {
     return (this.flags & FIN) !== 0;
   }
 
-  /** Whether the frame is a control frame: Close, Ping, Pong, or a reserved one of that kind. */
+  /** Whether the frame is a control frame: Close, Ping, Pong, or one with a reserved opcode from 11 to 15. */
   get isControl(): boolean {
     return (this.flags & CLOSE) !== 0;
   }
 }
 
-/** A 32-bit big-endian number, as an unsigned one. */
+/** Reads an unsigned 32-bit big-endian number. */
 function readUint32(bytes: Uint8Array, at: number): number {
   return readInt32(bytes, at) >>> 0;
 }
 
-/** A 32-bit big-endian number, as a signed one: where it is used, only its bits matter. */
+/** Reads a signed 32-bit big-endian number. For a masking key only the bits matter. */
 function readInt32(bytes: Uint8Array, at: number): number {
   return ((bytes[at] as number) << 24) | ((bytes[at + 1] as number) << 16) |
     ((bytes[at + 2] as number) << 8) | (bytes[at + 3] as number);
 }
 
 /**
- * RFC 6455 §5.2: "the minimal number of bytes MUST be used to encode the length". That is the
- * sender's duty; a longer form is understood all the same, as every browser and server does.
+ * RFC 6455 §5.2: "the minimal number of bytes MUST be used to encode the length". That is the sender's duty:
+ * like browsers and other servers, this accepts a longer form.
  */
 function readLength(bytes: Uint8Array, at: number, short: number): number {
   if (short < 126) return short;
@@ -100,13 +100,14 @@ function readLength(bytes: Uint8Array, at: number, short: number): number {
 }
 
 /**
- * Decodes the header that begins at `at`. It judges nothing: {@linkcode checkHeader} does.
+ * Decodes the header that begins at `at`. It doesn't check whether the header is valid: see
+ * {@linkcode checkHeader}.
  *
- * @param bytes What was received.
+ * @param bytes The received bytes.
  * @param at Where the header begins.
- * @param end Where what was received ends.
- * @param header Where to put what was decoded; left as it is when the header isn't whole.
- * @returns The header's length in bytes, 2–14, or 0 when it isn't whole yet.
+ * @param end Where the received bytes end.
+ * @param header Receives the decoded values. It doesn't change if the header is incomplete.
+ * @returns The header's length in bytes, 2–14, or 0 if it is incomplete.
  */
 export function decodeHeader(
   bytes: Uint8Array,
@@ -129,10 +130,10 @@ export function decodeHeader(
 }
 
 /**
- * The length of the header that {@linkcode encodeHeader} writes.
+ * Returns the length of the header that {@linkcode encodeHeader} writes.
  *
  * @param length The payload's length in bytes.
- * @param masked Whether there is a masking key.
+ * @param masked Whether the header includes a masking key.
  * @returns 2–14 bytes.
  */
 export function headerLength(length: number, masked: boolean): number {
@@ -150,12 +151,12 @@ function writeUint32(bytes: Uint8Array, at: number, value: number): void {
 /**
  * Encodes a header in its shortest form, without a masking key.
  *
- * @param bytes Where to write; there must be room for `headerLength(length, masked)` bytes.
+ * @param bytes Where to write. There must be room for `headerLength(length, masked)` bytes.
  * @param at Where the header begins.
  * @param flags The first byte: FIN, RSV1–3 and the opcode.
  * @param length The payload's length in bytes, a safe integer.
- * @param masked Whether a masking key follows: {@linkcode encodeKey} writes it.
- * @returns Where the payload, or the masking key, begins.
+ * @param masked Whether a masking key follows, written with {@linkcode encodeKey}.
+ * @returns Where the masking key or the payload begins.
  */
 export function encodeHeader(
   bytes: Uint8Array,
@@ -187,7 +188,7 @@ export function encodeHeader(
  *
  * @param bytes Where to write.
  * @param at Where the key begins.
- * @param key The key, its first byte on the wire the most significant.
+ * @param key The key as a big-endian number.
  * @returns Where the payload begins.
  */
 export function encodeKey(bytes: Uint8Array, at: number, key: number): number {
@@ -195,23 +196,23 @@ export function encodeKey(bytes: Uint8Array, at: number, key: number): number {
   return at + 4;
 }
 
-/** A bit of what a header is judged by: frames of the peer must be masked, so the peer is the client. */
+/** A bit of the context of {@linkcode checkHeader}: the peer is a client, so it must mask its frames. */
 export const PEER_MASKS = 1;
-/** Another one: permessage-deflate was agreed, so that RSV1 has a meaning. */
+/** A bit of the context of {@linkcode checkHeader}: permessage-deflate was agreed, so RSV1 has a meaning. */
 export const COMPRESSIBLE = 2;
-/** Another one: a message has begun whose last fragment isn't in. */
+/** A bit of the context of {@linkcode checkHeader}: the last fragment of a message has not arrived. */
 export const UNFINISHED = 4;
 
 /**
- * Finds the rule of RFC 6455 §5 that a header breaks, if any. How long a message may be is not
- * judged here.
+ * Finds the rule of RFC 6455 §5 that a header breaks. It doesn't check the size of the message.
  *
  * @param header The header.
- * @param context What is known of the connection: bits.
- * @returns What the connection fails with, or `null` when the header is legal.
+ * @param context The state of the connection: a combination of {@linkcode PEER_MASKS},
+ * {@linkcode COMPRESSIBLE} and {@linkcode UNFINISHED}.
+ * @returns The failure, or `null` if the header is valid.
  */
 export function checkHeader(header: FrameHeader, context: number): Failure | null {
-  // RFC 6455 §5.1: which frames are masked depends on the direction alone, empty ones included.
+  // RFC 6455 §5.1: masking depends on the direction alone. Frames with an empty payload are no exception.
   const peerMasks = (context & PEER_MASKS) !== 0;
   if (header.masked !== peerMasks) return peerMasks ? NOT_MASKED : MASKED;
   if ((header.flags & RSV2_RSV3) !== 0) return RESERVED_BIT;

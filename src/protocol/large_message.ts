@@ -1,5 +1,5 @@
 /**
- * Messages that are handed on in parts as they arrive, because they are larger than their owner wants to hold.
+ * Messages that are delivered in parts as they arrive, because they are larger than `streamLargerThan`.
  *
  * @module
  */
@@ -12,17 +12,17 @@ import type { InflatePartsEvents, PartsInflater } from "./message_deflate.ts";
 import type { FrameInPieces, MessageOptions } from "./pieces.ts";
 import { decodeInvalid, decodeWithin, lastBoundary } from "./utf8.ts";
 
-/** So many compressed bytes wait for the decompressor, and no more are read. */
+/** With this many compressed bytes pending for the decompressor, reading stops. */
 const MAX_PENDING = 0x1_0000;
 
 const EMPTY = new Uint8Array(0);
 
-/** Who gets a message in parts. */
+/** Receives a message in parts. */
 export interface LargeMessageEvents {
   /** A large message begins; its parts follow. */
   onLargeMessage(kind: "text" | "binary"): void;
   /**
-   * The next part of its content.
+   * The next part of its content has arrived.
    *
    * @param part Text, cut between two code points, or bytes; never empty.
    * @param size How many bytes of the message have arrived.
@@ -30,7 +30,7 @@ export interface LargeMessageEvents {
   onPart(part: string | Uint8Array, size: number): void;
 }
 
-/** A copy of a piece of a frame's payload, unmasked. */
+/** Copies and unmasks a piece of a frame's payload. */
 function unmasked(frame: FrameInPieces, chunk: Uint8Array, start: number, end: number): Uint8Array {
   const bytes = allocateUninitialized(end - start);
   bytes.set(chunk.subarray(start, end));
@@ -38,7 +38,7 @@ function unmasked(frame: FrameInPieces, chunk: Uint8Array, start: number, end: n
   return bytes;
 }
 
-/** A message whose content is handed on in parts. */
+/** A message whose content is delivered in parts. */
 export class LargeMessage {
   /** The first byte of its first frame. */
   readonly flags: number;
@@ -47,15 +47,15 @@ export class LargeMessage {
   readonly #options: MessageOptions;
   readonly #events: LargeMessageEvents;
   #isSkipped = false;
-  /** The bytes of a code point that isn't whole. */
+  /** The bytes of an incomplete code point at the end. */
   #rest: Uint8Array = EMPTY;
 
   /**
-   * Begins with nothing.
+   * Creates a message without content.
    *
    * @param flags The first byte of its first frame.
    * @param options See {@linkcode MessageOptions}.
-   * @param events Gets the parts.
+   * @param events Receives the parts.
    */
   constructor(flags: number, options: MessageOptions, events: LargeMessageEvents) {
     this.flags = flags;
@@ -67,12 +67,12 @@ export class LargeMessage {
     return (this.flags & 0x0f) === TEXT;
   }
 
-  /** Reports that it begins. */
+  /** Reports the start of the message. */
   begin(): void {
     this.#events.onLargeMessage(this.#isText ? "text" : "binary");
   }
 
-  /** Hands on nothing any more, and goes on counting. */
+  /** Delivers no more parts, but keeps counting bytes. */
   skip(): void {
     this.#isSkipped = true;
     this.#rest = EMPTY;
@@ -81,7 +81,7 @@ export class LargeMessage {
   /**
    * Takes a piece of a frame's payload.
    *
-   * @returns Whether the message, if it is text, is still UTF-8.
+   * @returns `false` if the message is text and not valid UTF-8.
    */
   append(frame: FrameInPieces, chunk: Uint8Array, start: number, end: number): boolean {
     if (!this.#isSkipped) return this.add(unmasked(frame, chunk, start, end));
@@ -89,16 +89,16 @@ export class LargeMessage {
     return true;
   }
 
-  /** Takes text that is decoded already, and how many bytes it had. */
+  /** Takes text that is already decoded; `size` is its length in bytes of UTF-8. */
   addText(text: string, size: number): void {
     this.size += size;
     if (size > 0) this.#hand(text);
   }
 
   /**
-   * Takes bytes, which are its own from now on.
+   * Takes bytes, which belong to the message from now on.
    *
-   * @returns Whether the message, if it is text, is still UTF-8.
+   * @returns `false` if the message is text and not valid UTF-8.
    */
   add(bytes: Uint8Array): boolean {
     this.size += bytes.length;
@@ -117,7 +117,7 @@ export class LargeMessage {
   /**
    * Ends the message.
    *
-   * @returns Whether it is UTF-8, if it is text.
+   * @returns `false` if the message is text and not valid UTF-8.
    */
   finish(): boolean {
     return this.#decode(this.#rest, this.#rest.length);
@@ -137,40 +137,45 @@ export class LargeMessage {
   }
 }
 
-/** What a message that is decompressed in parts reports to the protocol. */
+/** Receives the progress of a message that is decompressed in parts. */
 export interface InflatingLargeEvents {
-  /** All that was given to it is decompressed. */
+  /** All compressed bytes so far are decompressed. */
   onInflatedSoFar(): void;
-  /** It ends: with bytes if it was small, with `null` if it was handed on in parts, or with what was thrown. */
+  /**
+   * The message has ended.
+   *
+   * @param bytes The whole message if it was small, `null` if it was delivered in parts.
+   * @param error What the decompressor has thrown, or `null`.
+   */
   onInflatedAll(bytes: Uint8Array | null, error: unknown): void;
-  /** It isn't UTF-8. */
+  /** The message is text and not valid UTF-8. */
   onInvalid(): void;
 }
 
-/** A compressed message that may be large: what it is decompressed to decides. */
+/** A compressed message that is delivered whole or in parts, depending on its decompressed size. */
 export class InflatingLarge implements InflatePartsEvents {
   /** The first byte of its first frame. */
   readonly flags: number;
   /** How many compressed bytes of it have arrived. */
   size = 0;
-  /** How much was given to it that isn't decompressed yet. */
+  /** The number of bytes that are not decompressed yet. */
   #pending = 0;
   #isEnded = false;
-  /** Decompresses it; set by who creates it. */
+  /** Decompresses the message. The creator sets it. */
   inflater: PartsInflater | null = null;
   readonly #largerThan: number;
   readonly #large: LargeMessage;
   readonly #events: InflatingLargeEvents;
-  /** What is decompressed, until it is large; then `null`. */
+  /** The decompressed bytes, or `null` once the message is large. */
   #kept: Uint8Array[] | null = [];
   #keptSize = 0;
   #isDropped = false;
 
   /**
-   * Begins with nothing.
+   * Creates a message without content.
    *
-   * @param large What it becomes if it is large.
-   * @param largerThan How large a message is that isn't, at most, in bytes.
+   * @param large Delivers the parts if the message is large.
+   * @param largerThan A message with more bytes than this is large.
    * @param events See {@linkcode InflatingLargeEvents}.
    */
   constructor(large: LargeMessage, largerThan: number, events: InflatingLargeEvents) {
@@ -180,17 +185,17 @@ export class InflatingLarge implements InflatePartsEvents {
     this.#events = events;
   }
 
-  /** Hands on nothing any more. It is still decompressed: later messages may refer to it. */
+  /** Delivers no more parts. The message is still decompressed: later messages may refer to it. */
   skip(): void {
     this.#large.skip();
   }
 
-  /** It isn't wanted any more: nothing is reported. */
+  /** Drops the message: no event follows. */
   abandon(): void {
     this.#isDropped = true;
   }
 
-  /** Whether it has so much to do that no more is to be read. */
+  /** Whether so much is pending that the protocol must stop reading. */
   get isBusy(): boolean {
     return this.#isEnded || this.#pending >= MAX_PENDING;
   }
@@ -237,7 +242,7 @@ export class InflatingLarge implements InflatePartsEvents {
   onInflateEnd(error: unknown): void {
     if (this.#isDropped) return;
     const isValid = this.#kept !== null || error !== null || this.#large.finish();
-    // The last part's listener may have ended the connection.
+    // The listener of the last part may have ended the connection.
     if (this.#isDropped) return;
     this.#isDropped = true;
     if (!isValid) this.#events.onInvalid();

@@ -1,44 +1,44 @@
 /**
- * Masking ({@link https://www.rfc-editor.org/rfc/rfc6455#section-5.3 RFC 6455 §5.3}): a payload
- * XORed with a 32-bit key. The same function masks and unmasks.
+ * Masking ({@link https://www.rfc-editor.org/rfc/rfc6455#section-5.3 RFC 6455 §5.3}): a payload is XORed with
+ * a 32-bit key. The same function masks and unmasks.
  *
  * @module
  */
 
 /**
- * Gives the masking key of the next frame: any 32-bit integer. RFC 6455 §5.3: it "needs to be
- * unpredictable", so it must come from a strong source of entropy, and be a fresh one a frame.
+ * Returns the masking key of the next frame: any 32-bit integer. RFC 6455 §5.3: each frame needs a fresh key
+ * from a strong source of entropy, because it "needs to be unpredictable".
  */
 export type MaskingKeySource = () => number;
 
-/** Below this many bytes a plain loop is faster than finding the words among them. */
+/** Below this many bytes, a loop over bytes is faster than one over 32-bit words. */
 const WORDS_FROM = 48;
 
-/** Views of larger buffers aren't kept: a view keeps its whole buffer alive. */
+/** Views of larger buffers aren't kept, because a view keeps its whole buffer alive. */
 const MAX_KEPT = 0x2_0000;
 
-/** Copy and mask go through a payload in blocks of this many bytes, that stay in the CPU's cache. */
+/** A payload is copied and masked in blocks of this many bytes, which stay in the CPU's cache. */
 const BLOCK = 0x4000;
 
-/** The four bytes of a key as a word in this machine's byte order, whichever it is. */
+/** The bytes of a key, which `keyWord` reads as a word in this machine's byte order. */
 const keyBytes = new Uint8Array(4);
 const keyWord = new Int32Array(keyBytes.buffer);
 
 /**
- * The words of the bytes that were masked last. A chunk has many frames, and a view for each would
- * cost more than the masking itself.
+ * The words of the bytes that were masked last. A chunk has many frames, and creating a view for each would
+ * cost more than masking it.
  */
 let lastBytes: Uint8Array | null = null;
 let lastWords: Int32Array = new Int32Array(0);
-/** Where in those bytes the first word begins: 0–3. */
+/** The offset of the first word in those bytes: 0–3. */
 let lastStart = 0;
 
 /**
- * Gives the key as it applies further into the payload: rotated by whole bytes.
+ * Rotates a key by whole bytes, so that it applies to a later part of the payload.
  *
  * @param key The masking key.
- * @param phase How many bytes of the payload come before.
- * @returns The key for what follows.
+ * @param phase How many bytes of the payload precede that part.
+ * @returns The key for that part.
  */
 export function rotate(key: number, phase: number): number {
   const shift = (phase & 3) << 3;
@@ -48,11 +48,11 @@ export function rotate(key: number, phase: number): number {
 /**
  * Masks or unmasks bytes in place.
  *
- * @param bytes What to change.
- * @param start Where the bytes to change begin.
- * @param end Where they end.
- * @param key The masking key, its first byte on the wire the most significant.
- * @param phase How many bytes of the same payload lie before `start`.
+ * @param bytes The bytes, part of which is changed.
+ * @param start Where that part begins.
+ * @param end Where it ends.
+ * @param key The masking key as a big-endian number.
+ * @param phase How many bytes of the same payload precede `start`.
  */
 export function applyMask(
   bytes: Uint8Array,
@@ -100,7 +100,7 @@ function wordsOf(bytes: Uint8Array): Int32Array {
   return words;
 }
 
-/** The hot loop: eight words a turn, because V8 doesn't unroll it. */
+/** The hot loop. It masks eight words in each turn, because V8 doesn't unroll loops. */
 function xorWords(words: Int32Array, first: number, end: number, key: number): void {
   const unrolled = end - ((end - first) & 7);
   let i = first;
@@ -118,14 +118,14 @@ function xorWords(words: Int32Array, first: number, end: number, key: number): v
 }
 
 /**
- * Copies a payload and masks the copy. The source is only read, each byte once, whatever its kind
- * of memory.
+ * Copies a payload and masks the copy. It reads each byte of the source once, in shared memory too, and never
+ * writes to it.
  *
- * @param source The payload; of more than 16 KiB only a plain one.
- * @param length Its length.
- * @param target Where the copy goes; there must be room.
- * @param at Where in `target` it begins.
- * @param key The masking key, its first byte on the wire the most significant.
+ * @param source The payload. Above 16 KiB it must be a plain `Uint8Array`.
+ * @param length Its length in bytes.
+ * @param target Receives the copy. There must be room for it.
+ * @param at Where in `target` the copy begins.
+ * @param key The masking key as a big-endian number.
  */
 export function copyMasked(
   source: Uint8Array,

@@ -1,9 +1,8 @@
 /**
- * The sending half of a connection: encodes messages and control frames, each as one frame, and holds
- * them until the owner takes them
- * ({@link https://www.rfc-editor.org/rfc/rfc6455#section-6.1 RFC 6455 §6.1}).
+ * The sending half of a connection: it encodes messages and control frames, each as one frame, and holds them
+ * until the owner takes them ({@link https://www.rfc-editor.org/rfc/rfc6455#section-6.1 RFC 6455 §6.1}).
  *
- * It is long because a frame is encoded, masked and placed by one object: a second one would cost a call
+ * The file is long because one object encodes, masks and places a frame: a second object would cost a call
  * for each message.
  *
  * @module
@@ -14,81 +13,83 @@ import { applyMask, copyMasked, type MaskingKeySource, rotate } from "./mask.ts"
 import { freshSlab, type Slab, SLAB_SIZE, slabFor } from "./slab.ts";
 import { copyOf, plainBytes, SMALL } from "../realm/bytes.ts";
 
-/** Payloads of at least this size are written in parts; encoded frames of at least this size aren't copied. */
+/**
+ * Payloads of at least this size are written in parts. Encoded frames of at least this size aren't copied.
+ */
 const LARGE = 0x4000;
 
 /** Text that needs more room than a slab has gets a buffer of its own. */
 const LARGE_TEXT = SLAB_SIZE - MAX_HEADER_LENGTH;
 
-/** Up to this many UTF-16 code units a loop is faster than a call into the platform's encoder. */
+/** Up to this many UTF-16 code units, a loop is faster than the platform's encoder. */
 const SHORT = 48;
 
-/** The maximum number of bytes that a connection reserves beyond what it needs at the moment. */
+/** The maximum number of bytes that a connection reserves in advance. */
 const MAX_AHEAD = 0x4000;
 
-/** Less room than this is left unused. */
+/** The rest of a chunk below this size, in bytes, stays unused. */
 const MIN_ROOM = 0x400;
 
-/** How many Pongs the output may hold, beside the latest. */
+/** The maximum number of Pongs in the output, not counting the latest. */
 const MAX_PONGS = 64;
 
 const encoder = new TextEncoder();
 
 /** A chunk of the output. */
 interface Part {
-  /** The slab that holds the chunk; `null`: a buffer of its own, which isn't reused. */
+  /** The slab that holds the chunk; `null` if the chunk has a buffer of its own, which isn't reused. */
   readonly slab: Slab | null;
   readonly length: number;
 }
 
 /**
- * The output of one connection. A payload is copied once, and masked at the same time, into a part of
- * a slab: a buffer that all connections share. After everything was taken and released, the connection
- * holds no buffer. Nearly always the output of a turn is in one part: then the chunk that
- * {@linkcode takeChunk} returns is the only object.
+ * The output of one connection. A payload is copied once, and masked at the same time, into a part of a slab:
+ * a buffer that all connections share. A connection holds no buffer once everything is taken and released.
+ * The output of a turn nearly always fits into one part; {@linkcode takeChunk} then creates no object but the
+ * chunk.
  *
- * A transport that doesn't give chunks back may keep them, transfer them to another thread, or read the
- * whole buffer. It never gets a view of a slab: it gets a copy whose buffer is as long as the chunk.
+ * A transport that doesn't release chunks may keep them, transfer them to another thread, or read the whole
+ * buffer. So it never gets a view of a slab, but a copy whose buffer is as long as the chunk.
  */
 export class Output {
-  /** The estimated cost of encoding the messages in the output, as a number of bytes copied and masked. */
+  /** The estimated cost of encoding the messages in the output, measured in bytes copied and masked. */
   cost = 0;
-  /** The bytes of the messages in the output: as the user gave them, before any compressing. */
+  /** The size of the messages in the output as the user sent them, before compression, in bytes. */
   payloadSize = 0;
 
   #keys: MaskingKeySource | null;
-  /** Whether chunks are released after they were taken. */
+  /** Whether the owner releases the chunks that it takes. */
   #recycles: boolean;
   #size = 0;
 
   #slab: Slab | null = null;
-  /** The part of `#slab` that is this connection's; it is written up to `#end`. */
+  /** The part of `#slab` that belongs to this connection; it is written up to `#end`. */
   #start = 0;
   #end = 0;
   #limit = 0;
-  /** A chunk outside the slabs that is all the output so far; then there is no `#slab`. */
+  /** A chunk outside the slabs that is the whole output so far. There is no `#slab` then. */
   #alone: Uint8Array | null = null;
-  /** Finished chunks, before the part in hand. */
+  /** Finished chunks, before the current part. */
   #chunks: Uint8Array[] | null = null;
 
-  /** How many bytes were taken and not released. */
+  /** The number of bytes that were taken and not released. */
   #unreleased = 0;
   /** The slab that holds them, unless there are `#parts`. */
   #takenSlab: Slab | null = null;
-  /** The finished chunks that were not released: taken or not. */
+  /** The finished chunks that were not released, whether they were taken or not. */
   #parts: Part[] | null = null;
 
-  /** How many Pongs were written and not taken. */
+  /** The number of Pongs that were written and not taken. */
   #pongs = 0;
-  /** The payload of the latest Pong if {@linkcode MAX_PONGS} are in the output already, or `null`. */
+  /** The payload of the latest Pong if the output has {@linkcode MAX_PONGS} already; otherwise `null`. */
   #pong: Uint8Array | null = null;
 
   /**
    * Creates an empty output.
    *
-   * @param keys The source of masking keys, or `null` if frames aren't masked: RFC 6455 §5.1, a client
-   * masks all frames and a server none.
-   * @param recycles Whether {@linkcode release} will be called. Otherwise chunks are copies.
+   * @param keys The source of masking keys, or `null` if frames aren't masked. RFC 6455 §5.1: a client masks
+   * all frames and a server none.
+   * @param recycles Whether the owner calls {@linkcode release}. Otherwise it gets copies of the chunks.
    */
   constructor(keys: MaskingKeySource | null, recycles: boolean) {
     this.#keys = keys;
@@ -96,8 +97,8 @@ export class Output {
   }
 
   /**
-   * Takes an output of the pool, or creates one, as the constructor does: connections that have something to
-   * send one after the other do so with the same object, which is in the CPU's cache then.
+   * Takes an output from the pool, or creates one. So connections that send one after the other use the same
+   * object, which is in the CPU's cache.
    */
   static take(keys: MaskingKeySource | null, recycles: boolean): Output {
     const output = pool.pop();
@@ -107,24 +108,24 @@ export class Output {
     return output;
   }
 
-  /** Puts an output that is {@linkcode isUnused} into the pool. */
+  /** Returns an output to the pool. It must be {@linkcode isUnused}. */
   static release(output: Output): void {
     pool.push(output);
   }
 
-  /** Whether nothing is in it, and everything that was taken was released. */
+  /** Whether the output is empty, and everything taken from it was released. */
   get isUnused(): boolean {
     return this.#size === 0 && this.#unreleased === 0 && this.#slab === null &&
       this.#chunks === null &&
       this.#parts === null;
   }
 
-  /** Whether there is nothing to take. */
+  /** Whether there is no output. */
   get isEmpty(): boolean {
     return this.#size === 0;
   }
 
-  /** How many bytes there are to take. */
+  /** The number of bytes of the output. */
   get size(): number {
     const pong = this.#pong;
     if (pong === null) return this.#size;
@@ -137,14 +138,15 @@ export class Output {
    * Encodes a frame.
    *
    * @param flags The first byte: FIN, RSV1–3 and the opcode.
-   * @param payload The payload, as `bytesOf` returns it; it is read before this returns and not kept.
-   * @param length The payload's true length, read once: what the header says is what is written.
+   * @param payload The payload, as `bytesOf` returns it. It is read before this returns and not kept.
+   * @param length The payload's true length in bytes. The caller reads it once, so that the header and the
+   * payload agree.
    */
   write(flags: number, payload: Uint8Array, length: number): void {
     if (length >= LARGE) return this.#writeLarge(flags, plainBytes(payload));
     const buffer = this.#reserve(MAX_HEADER_LENGTH + length);
-    // Another thread can make a payload in shared memory longer meanwhile, so that more of it is copied.
-    // That overwrites nothing, unless another connection has reserved a part behind this one.
+    // Another thread can lengthen a payload in shared memory meanwhile, so that more bytes are copied. They
+    // overwrite nothing, unless another connection has reserved the part behind this one.
     const isLast = this.#limit === (this.#slab as Slab).used;
     if (!isLast && length > SMALL) return this.#writeLarge(flags, plainBytes(payload));
     const keys = this.#keys;
@@ -165,11 +167,11 @@ export class Output {
    * Encodes a frame of text.
    *
    * @param flags The first byte: FIN, RSV1–3 and the opcode.
-   * @param text The payload; lone surrogates become U+FFFD.
+   * @param text The payload. Lone surrogates become U+FFFD.
    * @returns The length of the payload in bytes.
    */
   writeText(flags: number, text: string): number {
-    // A UTF-16 code unit becomes three bytes at most.
+    // A UTF-16 code unit becomes at most three bytes.
     if (3 * text.length > LARGE_TEXT) return this.#writeLargeText(flags, text);
     const buffer = this.#reserve(MAX_HEADER_LENGTH + 3 * text.length);
     const shortest = this.#end + headerLength(text.length, this.#keys !== null);
@@ -183,10 +185,10 @@ export class Output {
   }
 
   /**
-   * Writes a frame that is encoded already, for this side, and that other connections send, too.
+   * Writes an encoded frame that other connections send too.
    *
-   * @param frame The frame, which is never written to. If chunks are released, so that the transport
-   * only reads them, the frame isn't copied when it is large or all the output.
+   * @param frame The frame, which is only read. If the transport releases chunks, it is not copied when it is
+   * large or when the output is empty.
    */
   writeEncoded(frame: Uint8Array): void {
     const { length } = frame;
@@ -197,15 +199,15 @@ export class Output {
   }
 
   /**
-   * Answers a Ping: each gets its Pong, in its place among the messages, as peers expect; but RFC 6455
-   * §5.5.3: only the most recent Ping need be answered. So the output holds few Pongs, however many Pings
-   * arrive while the peer reads nothing.
+   * Answers a Ping. As peers expect, each Ping gets its Pong in its place among the messages. But RFC 6455
+   * §5.5.3 demands a Pong for the latest Ping only. So the output holds few Pongs, however many Pings arrive
+   * from a peer that reads nothing.
    *
-   * @param payload The Ping's payload; it is read before this returns and not kept.
+   * @param payload The Ping's payload. It is read before this returns and not kept.
    */
   writePong(payload: Uint8Array): void {
     if (this.#pongs === MAX_PONGS) {
-      // Its owner may write to it before it goes out.
+      // The owner of the payload may write to it before the Pong is sent.
       this.#pong = copyOf(payload);
     } else {
       this.#pongs++;
@@ -213,7 +215,7 @@ export class Output {
     }
   }
 
-  /** Writes the latest Pong, if it was held back: before a Close, because nothing follows a Close. */
+  /** Writes the latest Pong if it was held back. Call it before a Close, because nothing follows a Close. */
   flushPong(): void {
     const pong = this.#pong;
     if (pong === null) return;
@@ -222,8 +224,8 @@ export class Output {
   }
 
   /**
-   * Puts a header before a payload that is in the buffer already, and masks the payload. The
-   * payload is moved if the header is longer than the room left for it.
+   * Writes a header before a payload that is already in the buffer, and masks the payload. Moves the payload
+   * if the header needs more room.
    */
   #encodeAround(
     buffer: Uint8Array,
@@ -245,8 +247,8 @@ export class Output {
   }
 
   /**
-   * Nothing here can throw between the header and the payload's last byte, and nothing more than that is
-   * written: `payload` is plain.
+   * Writes a large payload in parts. `payload` must be plain: then nothing can throw after the header is
+   * written, and the payload has the announced length.
    */
   #writeLarge(flags: number, payload: Uint8Array): void {
     const keys = this.#keys;
@@ -265,7 +267,7 @@ export class Output {
     }
   }
 
-  /** Text is encoded into room for ASCII first: what doesn't fit tells how much more is needed. */
+  /** Encodes text into room for ASCII first. What doesn't fit tells how much more room it needs. */
   #writeLargeText(flags: number, text: string): number {
     const payloadAt = MAX_HEADER_LENGTH + 2;
     let buffer = new Uint8Array(payloadAt + text.length);
@@ -285,7 +287,7 @@ export class Output {
 
   // Room.
 
-  /** Makes room for up to 65,536 bytes at `#end`, and returns the buffer. */
+  /** Reserves up to 65,536 bytes at `#end`, and returns the buffer. */
   #reserve(length: number): Uint8Array {
     const slab = this.#slab;
     const end = this.#end + length;
@@ -300,22 +302,22 @@ export class Output {
     return this.#beginPart(length);
   }
 
-  /** How many bytes of a large payload go into one chunk. */
+  /** Returns how many bytes of a large payload fit into the chunk. */
   #roomInChunk(slab: Slab): number {
     const left = (this.#limit === slab.used ? SLAB_SIZE : this.#limit) - this.#end;
     return left < MIN_ROOM ? SLAB_SIZE : left;
   }
 
-  /** Counts the bytes up to `end` as output. */
+  /** Adds the bytes up to `end` to the output. */
   #commit(end: number): void {
     this.#size += end - this.#end;
     this.#end = end;
   }
 
   /**
-   * Begins another part. If connections take turns at writing, parts for a single frame would make
-   * each frame a chunk, so later parts are as large as all before. If the output isn't taken for long,
-   * a slab of its own keeps a slow connection from holding on to slabs that fast ones use.
+   * Begins another part. When connections write alternately, parts for a single frame would turn each frame
+   * into a chunk. So later parts are as large as all parts before. An output that isn't taken for long gets a
+   * slab of its own: a slow connection then doesn't hold slabs that fast ones use.
    */
   #beginPart(length: number): Uint8Array {
     const before = this.#alone;
@@ -336,7 +338,7 @@ export class Output {
     return slab.bytes;
   }
 
-  /** Copies a small frame that was all the output, so that it shares a chunk with the next one. */
+  /** Copies a small frame that was the whole output, so that it shares a chunk with the next one. */
   #beginBehind(before: Uint8Array, length: number): Uint8Array {
     this.#size = 0;
     const bytes = this.#beginPart(before.length + length);
@@ -357,7 +359,7 @@ export class Output {
     this.#size += chunk.length;
   }
 
-  /** Finishes the part in hand, so that all output is in `#chunks`. */
+  /** Finishes the current part, so that `#chunks` has the whole output. */
   #finish(): void {
     const alone = this.#alone;
     this.#alone = null;
@@ -370,22 +372,22 @@ export class Output {
     else this.#add(slab, this.#cut(slab));
   }
 
-  /** Ends the part in hand, and returns its chunk. */
+  /** Ends the current part, and returns its chunk. */
   #cut(slab: Slab): Uint8Array {
     const start = this.#start;
     const end = this.#end;
-    // No connection has reserved anything behind this part: the next part begins where it ends.
+    // No connection has reserved room behind this part: the next part begins where it ends.
     if (this.#limit === slab.used) slab.used = end;
     this.#slab = null;
     this.#start = this.#end = this.#limit = 0;
     if (this.#recycles) return slab.view(start, end);
-    // Not shared: the transport may transfer the chunk's buffer, or read other connections' bytes in it.
+    // A copy: the transport may transfer the chunk's buffer, or read the bytes of other connections in it.
     const chunk = slab.bytes.slice(start, end);
     slab.release();
     return chunk;
   }
 
-  /** Drops the part in hand, to which nothing was written. */
+  /** Drops the current part, which is empty. */
   #dropPart(): void {
     const slab = this.#slab;
     if (slab === null) return;
@@ -406,13 +408,13 @@ export class Output {
     return this.#parts = parts;
   }
 
-  // Taking, and giving back.
+  // Taking and releasing.
 
   /**
-   * Takes all the output if it is one chunk.
+   * Takes the whole output if it is one chunk.
    *
-   * @returns The chunk. It isn't written to until the caller gives it back; a caller that never does
-   * may keep it. `null` if there is no output, or more than one chunk: see {@linkcode takeAll}.
+   * @returns The chunk. Its memory is not reused until the caller releases it; a caller that never does may
+   * keep it. `null` if there is no output, or more than one chunk: see {@linkcode takeAll}.
    */
   takeChunk(): Uint8Array | null {
     if (this.#chunks !== null || this.#pong !== null || this.#size === 0) return null;
@@ -430,10 +432,10 @@ export class Output {
   }
 
   /**
-   * Takes all the output.
+   * Takes the whole output.
    *
-   * @returns The chunks in order. They aren't written to until the caller gives them back; a caller
-   * that never does may keep them.
+   * @returns The chunks in order. Their memory is not reused until the caller releases them; a caller that
+   * never does may keep them.
    */
   takeAll(): Uint8Array[] {
     this.flushPong();
@@ -453,9 +455,9 @@ export class Output {
   }
 
   /**
-   * Gives chunks back that were taken: their memory will be written to again.
+   * Releases taken chunks: their memory is written to again.
    *
-   * @param kept How many bytes, the last ones that were taken, are still needed.
+   * @param kept How many of the taken bytes, counted from the end, the caller still needs.
    */
   release(kept: number): void {
     if (this.#parts !== null) return this.#releaseParts(this.#parts, kept);
@@ -478,10 +480,10 @@ export class Output {
   }
 }
 
-/** As many as connections had output at the same time, at most. */
+/** Its length is at most the number of connections that had output at the same time. */
 const pool: Output[] = [];
 
-/** Writes `text` and returns `true` if it is ASCII; otherwise the bytes written are meaningless. */
+/** Writes `text` and returns `true` if it is ASCII. Otherwise the written bytes have no meaning. */
 function writeAscii(text: string, buffer: Uint8Array, at: number): boolean {
   for (let i = 0; i < text.length; i++) {
     const unit = text.charCodeAt(i);

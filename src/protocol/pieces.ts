@@ -1,6 +1,6 @@
 /**
- * Frames that aren't whole in one chunk, messages of several frames or pieces, and those that are being
- * decompressed. Other messages need none of this.
+ * Frames and messages that arrive in pieces, and messages that are being decompressed. A message that is
+ * whole in one chunk needs none of this.
  *
  * @module
  */
@@ -23,18 +23,18 @@ import { LARGEST_PIECE, type WorkBudget } from "./work_budget.ts";
 /** The minimum capacity of the buffer of a message in pieces, in bytes. */
 const MIN_ROOM = 0x400;
 
-/** Up to this size a buffer grows by being copied: more would take too long at once. */
+/** Up to this size a buffer grows by copying. Copying more would block the event loop for too long. */
 const MAX_GROWN: number = 4 * LARGEST_PIECE;
 
 const EMPTY = new Uint8Array(0);
 
 /**
- * The beginning of a header, when its frame's first chunk ends within it.
+ * Joins the pieces of a header that the end of a chunk has cut.
  *
- * @param before What was there before.
- * @param chunk The next bytes; no more are used than the longest header has.
- * @param at Where they begin.
- * @returns All that is there.
+ * @param before The bytes that arrived before.
+ * @param chunk The next bytes. It uses at most as many as the longest header has.
+ * @param at Where they begin in `chunk`.
+ * @returns All bytes of the header so far.
  */
 export function joinHeader(before: Uint8Array, chunk: Uint8Array, at: number): Uint8Array {
   const part = chunk.subarray(at, at + MAX_HEADER_LENGTH - before.length);
@@ -44,26 +44,24 @@ export function joinHeader(before: Uint8Array, chunk: Uint8Array, at: number): U
   return head;
 }
 
-/** Where the payload of a frame goes. */
+/** Receives the payload of a frame. */
 export interface PayloadTarget {
-  /**
-   * Appends a piece of a frame's payload. See {@linkcode MessageInPieces.append}.
-   */
+  /** Appends a piece of a frame's payload, as {@linkcode MessageInPieces.append} does. */
   append(frame: FrameInPieces, chunk: Uint8Array, start: number, end: number): boolean;
 }
 
 /** A frame whose payload arrives in pieces. */
 export class FrameInPieces extends FrameHeader {
-  /** How many bytes of the payload are missing. */
+  /** The number of payload bytes that have not arrived. */
   remaining: number;
-  /** Where the payload goes; `null`: it is dropped. */
+  /** Receives the payload; `null` to drop it. */
   target: PayloadTarget | null;
 
   /**
-   * Begins with the payload.
+   * Creates a frame of which only the header has arrived.
    *
    * @param header The header, which is copied.
-   * @param target Where the payload goes; `null` to drop it.
+   * @param target Receives the payload; `null` to drop it.
    */
   constructor(header: FrameHeader, target: PayloadTarget | null) {
     super();
@@ -76,12 +74,12 @@ export class FrameInPieces extends FrameHeader {
   }
 
   /**
-   * Takes the next piece of the payload, by copying it.
+   * Copies the next piece of the payload to the target.
    *
-   * @param chunk Where the piece is; it is only read.
+   * @param chunk The chunk that has the piece. It is only read.
    * @param start Where the piece begins.
    * @param end Where it ends.
-   * @returns Whether the message, if it is text, is still UTF-8.
+   * @returns `false` if the message is text and not valid UTF-8.
    */
   take(chunk: Uint8Array, start: number, end: number): boolean {
     try {
@@ -92,18 +90,18 @@ export class FrameInPieces extends FrameHeader {
   }
 }
 
-/** How a message is put together. */
+/** How a message is assembled. */
 export interface MessageOptions {
-  /** The largest message allowed, in bytes. The caller checks that. */
+  /** The limit of a message's size, in bytes. The caller enforces it. */
   readonly maxSize: number;
-  /** What decoding costs is taken from it. */
+  /** The budget that decoding is charged to. */
   readonly budget: WorkBudget;
   readonly invalidText: InvalidText;
 }
 
 /**
- * A message in the making. It is copied into a buffer that grows with what has arrived, never with
- * what a header announces. Text is checked piece by piece, and what is large is decoded as it
+ * A message that is still arriving. It is copied into a buffer that grows with the bytes that have arrived,
+ * not with the length in a header. Text is validated piece by piece, and a large text is decoded as it
  * arrives.
  */
 export class MessageInPieces {
@@ -113,12 +111,14 @@ export class MessageInPieces {
   #validator: Utf8Validator | null = null;
   #buffer: Uint8Array = EMPTY;
   #size = 0;
-  /** What of a large text is decoded, and how many bytes that were; they aren't in the buffer. */
+  /**
+   * The decoded beginning of a large text. `#decoded` is its length in bytes, which the buffer no longer has.
+   */
   #text = "";
   #decoded = 0;
 
   /**
-   * Begins with nothing.
+   * Creates a message without content.
    *
    * @param flags The first byte of its first frame.
    * @param options See {@linkcode MessageOptions}.
@@ -128,17 +128,17 @@ export class MessageInPieces {
     this.#options = options;
   }
 
-  /** Whether it is text that isn't compressed. */
+  /** Whether the message is uncompressed text. */
   get #isText(): boolean {
     return (this.flags & 0x0f) === TEXT && (this.flags & RSV1) === 0;
   }
 
-  /** Whether it is text that is decoded as it arrives: its bytes aren't asked for. */
+  /** Whether the message is text that is decoded as it arrives. Its bytes aren't kept. */
   get isText(): boolean {
     return this.#isText && this.#options.invalidText !== "bytes";
   }
 
-  /** How many bytes are there. */
+  /** The number of bytes that have arrived. */
   get size(): number {
     return this.#decoded + this.#size;
   }
@@ -146,11 +146,11 @@ export class MessageInPieces {
   /**
    * Appends a piece of a frame's payload.
    *
-   * @param frame The frame; the piece is the next one of it.
-   * @param chunk Where the piece is.
+   * @param frame The frame that the piece belongs to.
+   * @param chunk The chunk that has the piece.
    * @param start Where the piece begins.
    * @param end Where it ends.
-   * @returns Whether the message, if it is text, is still UTF-8.
+   * @returns `false` if the message is text and not valid UTF-8.
    */
   append(frame: FrameInPieces, chunk: Uint8Array, start: number, end: number): boolean {
     const at = this.#size;
@@ -167,21 +167,21 @@ export class MessageInPieces {
     return this.#validator.push(this.#buffer, at, size) && this.#decodeLarge();
   }
 
-  /** What of it is decoded already, which is of so many bytes. */
+  /** The decoded beginning of the text, and its length in bytes. */
   get decoded(): { readonly text: string; readonly size: number } {
     return { text: this.#text, size: this.#decoded };
   }
 
-  /** The bytes that aren't decoded. */
+  /** The bytes that aren't decoded yet. */
   get bytes(): Uint8Array {
     return this.#buffer.subarray(0, this.#size);
   }
 
   /**
-   * Appends bytes that were decompressed.
+   * Appends decompressed bytes.
    *
    * @param bytes The bytes.
-   * @returns Whether there was room. What is large, and not text, gets room by {@linkcode reserve} only.
+   * @returns Whether there was room. A large message that isn't text first needs {@linkcode reserve}.
    */
   add(bytes: Uint8Array): boolean {
     const size = this.#size + bytes.length;
@@ -195,18 +195,18 @@ export class MessageInPieces {
   }
 
   /**
-   * Makes room for all of the message.
+   * Makes room for the whole message.
    *
-   * @param size How many bytes it has.
+   * @param size Its size in bytes.
    */
   reserve(size: number): void {
     this.#moveTo(allocateUninitialized(size));
   }
 
   /**
-   * Decodes what was {@linkcode add}ed, if it is text and large.
+   * Decodes the bytes from {@linkcode add} if the message is a large text.
    *
-   * @returns Whether it is UTF-8.
+   * @returns `false` if they are not valid UTF-8.
    */
   decode(): boolean {
     return !this.isText || this.#decodeLarge();
@@ -215,7 +215,7 @@ export class MessageInPieces {
   /**
    * Ends the message.
    *
-   * @returns The payload, or its text; `null` when that isn't UTF-8.
+   * @returns The payload or the text; `null` if the text is not valid UTF-8.
    */
   finish(): string | Uint8Array | null {
     if (!this.#isText) return compact(this.#buffer.subarray(0, this.#size));
@@ -231,8 +231,8 @@ export class MessageInPieces {
   }
 
   /**
-   * Decodes text as soon as it is large: that is no work for a single turn, and its bytes needn't be
-   * kept.
+   * Decodes text as soon as it is large: decoding everything at the end would block the event loop, and this
+   * way its bytes needn't be kept.
    */
   #decodeLarge(): boolean {
     const size = this.#size;
@@ -248,9 +248,9 @@ export class MessageInPieces {
   }
 
   /**
-   * Room in proportion to what is here, so that growing costs linear time: all of a message whose
-   * end is in sight, when a thirty-second of it has arrived; till then, twice as much. Text needs room
-   * for what isn't decoded yet.
+   * Grows the buffer in proportion to its content, so that growing takes linear time. It allocates the whole
+   * message once 1/32 of it has arrived and its length is known; before, twice the size. Text needs room only
+   * for the bytes that aren't decoded yet.
    */
   #grow(size: number, expected: number): void {
     const isLargeText = this.isText && expected < Infinity;
@@ -269,37 +269,37 @@ export class MessageInPieces {
 }
 
 /**
- * Collects a message that is being decompressed, in pieces if that is a lot of work: they arrive during the
- * call to the decompressor, or after it.
+ * Collects a message that is being decompressed. The pieces arrive during the call of the decompressor, or
+ * after it.
  */
 export class InflatingMessage implements InflateEvents {
-  /** Whether the call has returned: from now on the end is reported. */
+  /** Whether the call has returned. Only then is the end reported. */
   isLate = false;
-  /** What the connection fails with; `null` if all is well; `undefined` before the end. */
+  /** The failure; `null` if the message is valid; `undefined` before the end. */
   outcome: Failure | null | undefined = undefined;
 
-  /** `null`: it isn't wanted any more. */
+  /** `null` once the message is abandoned. */
   #message: MessageInPieces | null;
   readonly #report: (failure: Failure | null) => void;
 
   /**
-   * Begins to collect.
+   * Creates a collector for one message.
    *
-   * @param message Where the pieces go.
-   * @param report Called with `null` when the message is whole, if that {@linkcode isLate}; or with
-   * what the connection fails with.
+   * @param message Receives the pieces.
+   * @param report Called with a failure, or with `null` at the end of the message if {@linkcode isLate} is
+   * set.
    */
   constructor(message: MessageInPieces, report: (failure: Failure | null) => void) {
     this.#message = message;
     this.#report = report;
   }
 
-  /** The message isn't wanted any more: nothing is reported. */
+  /** Drops the message: nothing more is reported. */
   abandon(): void {
     this.#message = null;
   }
 
-  /** The next piece. What is large, and not text, is taken when the message's size is known. */
+  /** Takes the next piece. A large message that isn't text is taken once its size is known. */
   onInflated(bytes: Uint8Array): boolean {
     const message = this.#message;
     if (message === null) return true;
@@ -308,12 +308,12 @@ export class InflatingMessage implements InflateEvents {
     return true;
   }
 
-  /** The size of the whole message. */
+  /** Makes room for the whole message. */
   onInflatedSize(size: number): void {
     this.#message?.reserve(size);
   }
 
-  /** All of the message is decompressed. */
+  /** The decompressor has finished the message. */
   onInflateEnd(error: unknown): void {
     if (this.#message === null) return;
     this.#message = null;

@@ -1,7 +1,7 @@
 /**
- * A message that goes to many connections: framed once, and compressed once
- * ({@link https://www.rfc-editor.org/rfc/rfc6455#section-5.1 RFC 6455 §5.1}: a server's frames are not
- * masked, so that all of them are the same).
+ * A message for many connections that is framed and compressed only once. A server's frames aren't masked
+ * ({@link https://www.rfc-editor.org/rfc/rfc6455#section-5.1 RFC 6455 §5.1}), so they are the same on all of
+ * them.
  *
  * @module
  */
@@ -12,21 +12,21 @@ import { plainBytes } from "../realm/bytes.ts";
 
 const encoder = new TextEncoder();
 
-/** A message, ready to be sent by any number of servers' connections. */
+/** A message, ready to be sent on any number of a server's connections. */
 export class PreparedMessage {
-  /** The message itself, as a copy. */
+  /** A copy of the message. */
   readonly content: string | Uint8Array;
 
-  /** The uncompressed frame. It must not be written to. */
+  /** The uncompressed frame, which is only read. */
   readonly frame: Uint8Array;
 
   /** The payload's length in bytes, uncompressed. */
   readonly size: number;
 
   readonly #opcode: number;
-  /** A view of the frame: a message may have to wait, so it is kept once only. */
+  /** A view of the frame, so that a pending message is in memory only once. */
   readonly #payload: Uint8Array;
-  /** By the kind of compressor; `null` where compressing didn't help. */
+  /** The compressed frames by the kind of compressor; `null` if compressing didn't help. */
   readonly #compressed: Map<string, Uint8Array | null> = new Map<string, Uint8Array | null>();
 
   /**
@@ -45,10 +45,10 @@ export class PreparedMessage {
   }
 
   /**
-   * The compressed frame.
+   * Returns the compressed frame.
    *
-   * @param deflate The compressor; one of each kind does the work.
-   * @returns The frame, which must not be written to, or `null` where {@linkcode frame} is to be sent.
+   * @param deflate The compressor. Only the first one of each kind compresses.
+   * @returns The frame, which must not be written to; `null` to send {@linkcode frame}.
    */
   compressedFrame(deflate: SharedDeflate): Uint8Array | null {
     const known = this.#compressed.get(deflate.kind);

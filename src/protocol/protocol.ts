@@ -1,9 +1,9 @@
 /**
- * A WebSocket connection as a value: bytes in, messages out, and back
- * ({@link https://www.rfc-editor.org/rfc/rfc6455#section-5 RFC 6455 §5–§7}). It owns no socket and no
- * timer; its owner carries the bytes.
+ * The state machine of a WebSocket connection: it turns received bytes into messages, and messages into bytes
+ * ({@link https://www.rfc-editor.org/rfc/rfc6455#section-5 RFC 6455 §5–§7}). It owns no socket and no timer;
+ * its owner transports the bytes.
  *
- * It is long because a message passes through this one object: another would cost a call for each message.
+ * The file is long because a message passes through one object: another would cost a call for each message.
  *
  * @module
  */
@@ -48,37 +48,40 @@ import { bytesOf, copyOf, countBytes, lengthOf, ownBytes, plainBytes } from "../
 import { decodeInvalid, decodeWithin, type InvalidText } from "./utf8.ts";
 import { CONTROL_COST, FRAME_COST, LARGEST_PIECE, type WorkBudget } from "./work_budget.ts";
 
-/** The longest string in V8, rounded down to what every engine can do. */
+/** The longest string in V8, rounded down to a length that every engine supports. */
 const LARGEST_MESSAGE = 2 ** 29 - 24;
 
-/** What a message costs beside its bytes, and what compressing a byte does. Measured. */
+/**
+ * The cost of a message beside its bytes, in bytes copied and masked. It was measured, as was
+ * `COMPRESSED_BYTE_COST`.
+ */
 const MESSAGE_COST = 0x200;
 const COMPRESSED_BYTE_COST = 8;
 
-/** Why nothing is read, as bits of a number. */
+/** The reasons to stop reading, as bits of a number. */
 const PAUSED = 1;
 const BUSY = 2;
 const STOPPED = 4;
 
-// What is so of a connection, as bits of a number: an idle one is to take little memory.
+// The properties of a connection, as bits of a number: an idle connection must take little memory.
 const READING = 1;
-/** The chunks that are received are its own. */
+/** The protocol owns the received chunks. */
 const OWNS_CHUNKS = 2;
 const AUTO_PONG = 4;
-/** Chunks of output are released. */
+/** The owner releases chunks of output. */
 const RECYCLES = 8;
-/** Messages that are received are wanted. */
+/** Received messages are delivered. */
 const TAKES = 16;
-/** They are so behind our Close. */
+/** Received messages are delivered also after this side's Close. */
 const TAKES_AFTER_CLOSE = 32;
 /** Each binary message gets a buffer of its own. */
 const OWN_BUFFERS = 64;
 
-/** What is known of the end of a connection. */
+/** How a connection ends. */
 class End {
   sent: CloseFrame | null = null;
   received: CloseFrame | null = null;
-  /** What the peer's Close, or its fault, still has to bring about. */
+  /** The last step of the end, which is pending until the owner calls `conclude`. */
   pending: (() => void) | null = null;
 }
 
@@ -86,66 +89,62 @@ const EMPTY = new Uint8Array(0);
 const UNLIMITED: WorkBudget = { left: Infinity };
 const encoder = new TextEncoder();
 
-/** The header that was decoded last: of no use after anything is called that may decode another. */
+/** The header that was decoded last. It isn't valid after a call that may decode another one. */
 const HEADER = new FrameHeader();
 
 /**
- * One end of a WebSocket connection whose opening handshake is done.
+ * One side of a WebSocket connection after the opening handshake.
  *
- * The owner passes received bytes to {@linkcode receive}, and writes the bytes that
- * `output.takeChunk()` or `output.takeAll()` returns. When the state is `"closed"` and the output
- * is taken, the owner ends the transport: a server at once, a client when the server has
- * (RFC 6455 §7.1.1).
+ * The owner passes received bytes to {@linkcode receive}, and writes the bytes that `output.takeChunk()` or
+ * `output.takeAll()` returns. Once the state is `"closed"` and the output is taken, the owner ends the
+ * transport: a server at once, a client after the server (RFC 6455 §7.1.1).
  */
 export class Protocol {
   readonly #events: ProtocolEvents;
   /** The masking keys of a client. */
   readonly #keys: MaskingKeySource | null;
-  /**
-   * The {@linkcode output}, for its owner to read; `null` where nothing is to be sent, and everything that was taken
-   * was released.
-   */
+  /** The {@linkcode output}, or `null` if there is none to send or to release. */
   pendingOutput: Output | null = null;
   readonly #budget: WorkBudget;
   #state: ConnectionState = "open";
 
-  // What each message needs that is received. The owner's chunks are read in place; only what can't
-  // be read at once is kept, in objects that are created for it.
+  // The fields that every received message needs. The owner's chunks are read in place. Only bytes that can't
+  // be read at once are kept, in objects that are created for them.
 
-  /** How much of the chunk in hand is read. */
+  /** The number of bytes of the current chunk that are read. */
   #at = 0;
-  /** What of `PAUSED`, `BUSY` and `STOPPED` is so. */
+  /** A combination of `PAUSED`, `BUSY` and `STOPPED`. */
   #halted = 0;
-  /** What of `READING` and those behind it is so. */
+  /** A combination of `READING` and the flags that follow it. */
   #flags: number;
   readonly #invalidText: InvalidText;
-  /** What headers are judged by. */
+  /** The context of `checkHeader`. */
   #context: number;
   readonly #maxSize: number;
-  /** A message of more bytes comes in parts. */
+  /** A message of more bytes is delivered in parts. */
   readonly #largerThan: number;
-  /** A frame of more bytes isn't delivered in one piece of work. */
+  /** A frame of more bytes isn't processed in a single step. */
   readonly #largestWhole: number;
   readonly #deflate: MessageDeflate | null;
 
-  /** Bytes that wait to be read. */
+  /** Received bytes that are pending. */
   #input: ByteQueue | null = null;
-  /** A header that isn't whole. */
+  /** The beginning of an incomplete header. */
   #head: Uint8Array | null = null;
-  /** A frame whose payload isn't whole. It may be a control frame between the pieces of a message. */
+  /** A frame whose payload is incomplete. It may be a control frame between the pieces of a message. */
   #frame: FrameInPieces | null = null;
-  /** A message that isn't whole. */
+  /** An incomplete message. */
   #message: MessageInPieces | LargeMessage | InflatingLarge | null = null;
   /** A message that is being decompressed. */
   #inflating: InflatingMessage | InflatingLarge | null = null;
 
-  /** What there is of an end; `null` before there is any. */
+  /** How the connection ends; `null` while nothing has ended. */
   #end: End | null = null;
 
   /**
-   * Creates one end of a connection, in state `"open"`.
+   * Creates one side of a connection, in the state `"open"`.
    *
-   * @param options Which end, and its limits.
+   * @param options The side and its limits.
    * @param events Its owner.
    */
   constructor(options: ProtocolOptions, events: ProtocolEvents) {
@@ -169,12 +168,12 @@ export class Protocol {
     return (this.#flags & flag) !== 0;
   }
 
-  /** What is to be sent: the owner takes it, and then calls {@linkcode releaseOutput}. */
+  /** The output, which the owner takes; afterwards it calls {@linkcode releaseOutput}. */
   get output(): Output {
     return this.pendingOutput ??= Output.take(this.#keys, (this.#flags & RECYCLES) !== 0);
   }
 
-  /** Lets the {@linkcode output} serve other connections if this one doesn't need it now: an idle one holds none. */
+  /** Returns an unused {@linkcode output} to the pool: an idle connection holds none. */
   releaseOutput(): void {
     const output = this.pendingOutput;
     if (output === null || !output.isUnused) return;
@@ -187,39 +186,40 @@ export class Protocol {
     return this.#state;
   }
 
-  /** What our Close frame said, or `null` when none was sent. */
+  /** The content of this side's Close frame, or `null` if it has sent none. */
   get sentClose(): CloseFrame | null {
     return this.#end === null ? null : this.#end.sent;
   }
 
-  /** What the peer's Close frame said, or `null` when none was received. */
+  /** The content of the peer's Close frame, or `null` if none has arrived. */
   get receivedClose(): CloseFrame | null {
     return this.#end === null ? null : this.#end.received;
   }
 
-  /** How many bytes were received and wait to be read. */
+  /** The number of received bytes that are not read yet. */
   get pendingInput(): number {
     return this.#input === null ? 0 : this.#input.size;
   }
 
   /**
-   * Whether input waits although it isn't paused: for the budget, until {@linkcode proceed}, or for a
-   * message that is {@linkcode isBusy being decompressed}. Stop the transport meanwhile.
+   * Whether input is pending although the protocol isn't paused: it waits for the budget, until
+   * {@linkcode proceed}, or for a message that is {@linkcode isBusy being decompressed}. Pause the transport
+   * meanwhile.
    */
   get isBehind(): boolean {
     return this.isBusy || (this.#halted === 0 && this.pendingInput > 0);
   }
 
-  /** Whether a message is being decompressed that takes long. `onUnblocked` tells when it is done. */
+  /** Whether a message that takes long is being decompressed. `onUnblocked` reports its end. */
   get isBusy(): boolean {
     return (this.#halted & BUSY) !== 0;
   }
 
   /**
-   * Reads what arrived. It never throws for what a peer does; after the peer's Close, or a failure,
-   * it ignores everything. Called from within an event it queues the chunk behind the one in hand.
+   * Reads received bytes. Nothing that a peer sends makes it throw. After the peer's Close, or a failure, it
+   * ignores everything. A call from within an event queues the chunk behind the current one.
    *
-   * @param chunk The bytes, as the transport happened to deliver them.
+   * @param chunk The bytes, in pieces of any size.
    */
   receive(chunk: Uint8Array): void {
     if ((this.#halted & STOPPED) !== 0) return;
@@ -230,34 +230,37 @@ export class Protocol {
   }
 
   /**
-   * Stops reading behind the frame in hand: from within `onMessage`, no further message comes.
-   * Control frames aren't seen either. What arrives is kept, as bytes: stop the transport before
-   * {@linkcode pendingInput} is too much.
+   * Stops reading after the current frame: after a call from within `onMessage`, no further message arrives.
+   * Control frames wait, too. Bytes that arrive are kept: pause the transport before {@linkcode pendingInput}
+   * is too large.
    */
   pause(): void {
     this.#halted |= PAUSED;
     if (this.#inflating instanceof InflatingLarge) this.#inflating.inflater?.pause();
   }
 
-  /** Goes on reading, synchronously. After {@linkcode close} call it, or the peer's Close isn't seen. */
+  /**
+   * Continues reading, synchronously. Call it after {@linkcode close} as well: otherwise the protocol doesn't
+   * see the peer's Close.
+   */
   resume(): void {
     this.#halted &= ~PAUSED;
     if (this.#inflating instanceof InflatingLarge) this.#inflating.inflater?.resume();
     this.proceed();
   }
 
-  /** Reports no more parts of the large message that is arriving: only its end. */
+  /** Reports no more parts of the large message that is arriving. Its end is still reported. */
   skip(): void {
     const message = this.#inflating ?? this.#message;
     if (message instanceof LargeMessage || message instanceof InflatingLarge) message.skip();
   }
 
-  /** Drops messages from now on: only the peer's Close, its Pings and its Pongs are still looked at. */
+  /** Drops all further messages. The peer's Close, Pings and Pongs are still processed. */
   drop(): void {
     this.#drop();
   }
 
-  /** Goes on reading what waits for the budget, synchronously; unless paused. */
+  /** Continues reading the input that waits for the budget, synchronously, unless paused. */
   proceed(): void {
     while (!this.#is(READING) && this.#halted === 0 && this.#input !== null) {
       if (this.#input.size === 0) this.#input = null;
@@ -267,9 +270,9 @@ export class Protocol {
   }
 
   /**
-   * The transport has ended, or failed: nothing is read or sent any more, and no event is emitted. With
-   * no {@linkcode receivedClose} this is what 1006 means (RFC 6455 §7.1.5). What waits to be read is
-   * dropped, so {@linkcode resume} first.
+   * Reports that the transport has ended or failed. Nothing more is read or sent, and no event follows.
+   * Without a {@linkcode receivedClose}, this is code 1006 (RFC 6455 §7.1.5). Pending input is dropped, so
+   * call {@linkcode resume} first.
    */
   end(): void {
     this.#state = stateAfter(this.#state, "end");
@@ -277,7 +280,7 @@ export class Protocol {
     this.#stop();
   }
 
-  /** Ends the connection, if the peer's Close or its fault is in and `onEnding` returned `false`. */
+  /** Ends the connection after `onEnding` has returned `false`. */
   conclude(): void {
     if (this.#end === null) return;
     const { pending } = this.#end;
@@ -289,8 +292,8 @@ export class Protocol {
    * Sends a text message.
    *
    * @param text The text; lone surrogates become U+FFFD.
-   * @param options How to send it.
-   * @returns `false` when nothing may be sent any more; the message is dropped.
+   * @param options How to send the message.
+   * @returns `false` if nothing may be sent any more; the message is dropped.
    */
   sendText(text: string, options?: SendOptions): boolean {
     if (this.#state !== "open") return false;
@@ -311,15 +314,14 @@ export class Protocol {
   /**
    * Sends a binary message.
    *
-   * @param value The payload, of any kind and realm. It is read before this returns, never written to,
-   * and not kept.
-   * @param options How to send it.
-   * @returns `false` when nothing may be sent any more; the message is dropped.
-   * @throws {TypeError} When the bytes are gone: their buffer is detached.
+   * @param value The payload, of any kind and realm. It is only read, before this returns, and not kept.
+   * @param options How to send the message.
+   * @returns `false` if nothing may be sent any more; the message is dropped.
+   * @throws {TypeError} If the buffer is detached.
    */
   sendBinary(value: ArrayBuffer | ArrayBufferView, options?: SendOptions): boolean {
     const count = countBytes(value);
-    // Counted once: nearly all messages are arrays of bytes.
+    // The length is read once: nearly all messages are arrays of bytes.
     const bytes = count > 0 ? value as Uint8Array : bytesOf(value);
     const length = count > 0 ? count : lengthOf(bytes);
     if (this.#state !== "open") return false;
@@ -337,12 +339,12 @@ export class Protocol {
   }
 
   /**
-   * Sends a message that goes to other connections as well. For servers only: a client's frames are
-   * masked, each with a key of its own.
+   * Sends a message that other connections send as well. Only a server can: a client masks each frame with a
+   * key of its own.
    *
    * @param message The message.
-   * @param options How to send it.
-   * @returns `false` when nothing may be sent any more; the message is dropped.
+   * @param options How to send the message.
+   * @returns `false` if nothing may be sent any more; the message is dropped.
    */
   sendPrepared(message: PreparedMessage, options?: SendOptions): boolean {
     if (this.#state !== "open") return false;
@@ -360,12 +362,12 @@ export class Protocol {
   }
 
   /**
-   * Sends a fragment of a message. Between its first and its last one nothing may be sent but fragments of it, and
-   * control frames (RFC 6455 §5.4).
+   * Sends a fragment of a message. Until the last one, only further fragments and control frames may be sent
+   * (RFC 6455 §5.4).
    *
-   * @param payload What it holds; text as UTF-8, which may end within a code point.
+   * @param payload Its content; text as UTF-8, which may end within a code point.
    * @param fragment See {@linkcode Fragment}.
-   * @returns `false` when nothing may be sent any more; it is dropped.
+   * @returns `false` if nothing may be sent any more; the fragment is dropped.
    */
   sendFragment(payload: Uint8Array, { opcode, fin, compress }: Fragment): boolean {
     if (this.#state !== "open") return false;
@@ -379,7 +381,7 @@ export class Protocol {
     if (compressed === null) output.write(flags, payload, length);
     else {
       output.cost += COMPRESSED_BYTE_COST * length;
-      // RFC 7692 §6.1: only the first fragment has the bit.
+      // RFC 7692 §6.1: only the first fragment has RSV1.
       output.write(opcode === CONTINUATION ? flags : flags | RSV1, compressed, compressed.length);
     }
     if (isIdle) this.#events.onOutput();
@@ -390,33 +392,32 @@ export class Protocol {
    * Sends a Ping.
    *
    * @param payload 0–125 bytes.
-   * @returns `false` when nothing may be sent any more.
-   * @throws {RangeError} When the payload is longer.
+   * @returns `false` if nothing may be sent any more.
+   * @throws {RangeError} If the payload is longer.
    */
   ping(payload: Uint8Array = EMPTY): boolean {
     return this.#sendControl(PING, payload);
   }
 
   /**
-   * Sends an unsolicited Pong (RFC 6455 §5.5.3). Pings are answered without this.
+   * Sends an unsolicited Pong (RFC 6455 §5.5.3). Pings are answered automatically.
    *
    * @param payload 0–125 bytes.
-   * @returns `false` when nothing may be sent any more.
-   * @throws {RangeError} When the payload is longer.
+   * @returns `false` if nothing may be sent any more.
+   * @throws {RangeError} If the payload is longer.
    */
   pong(payload: Uint8Array = EMPTY): boolean {
     return this.#sendControl(PONG, payload);
   }
 
   /**
-   * Begins the closing handshake: sends a Close. From now on messages that arrive are dropped, unless
-   * the option `takesAfterClose` is set, and only the peer's Close, its Pings and its Pongs are still
-   * looked at.
+   * Starts the closing handshake: sends a Close. Messages that arrive afterwards are dropped, unless the
+   * option `takesAfterClose` is set. The peer's Close, Pings and Pongs are still processed.
    *
-   * @param code The close code; left out, the frame holds none.
+   * @param code The close code. Without it the frame has no payload.
    * @param reason The close reason, at most 123 bytes of UTF-8.
-   * @returns `false` when a Close was sent or received before, or the connection failed.
-   * @throws {RangeError} When the code may not be sent, or the reason is too long or without a code.
+   * @returns `false` if a Close was sent or received before, or the connection failed.
+   * @throws {RangeError} If the code may not be sent, or the reason is too long or without a code.
    */
   close(code?: number, reason?: string): boolean {
     const payload = encodeClose(code, reason);
@@ -439,7 +440,7 @@ export class Protocol {
     const length = lengthOf(payload);
     if (length > MAX_CONTROL_PAYLOAD) {
       throw new RangeError(
-        `Sending a control frame failed, it has more than ${MAX_CONTROL_PAYLOAD} bytes: ${length}`,
+        `Cannot send a control frame: its payload must have at most ${MAX_CONTROL_PAYLOAD} bytes, got ${length}`,
       );
     }
     if (this.#state !== "open") return false;
@@ -456,8 +457,8 @@ export class Protocol {
   }
 
   /**
-   * Reads all frames of a chunk in one loop, as long as it may. What an event throws comes out of the
-   * call that led to it, and the bytes behind that frame are kept for the next call.
+   * Reads all frames of a chunk in one loop, while reading is allowed. An error that an event throws reaches
+   * the caller, and the bytes after that frame are kept for the next call.
    */
   #read(chunk: Uint8Array, owned: boolean): void {
     let bytes = chunk;
@@ -478,7 +479,7 @@ export class Protocol {
       while (this.#mayReadOn(bytes)) this.#next(bytes);
     } finally {
       this.#flags &= ~READING;
-      // A message is a view of the chunk: that keeps the buffer and the bytes behind it.
+      // A listener may have transferred the chunk's buffer, which a message is a view of.
       if (bytes.length < length && this.#at < length) this.#loseInput();
       else if (this.#at < bytes.length && (this.#halted & STOPPED) === 0) {
         (this.#input ??= new ByteQueue()).unshift(bytes.subarray(this.#at), mine);
@@ -507,16 +508,13 @@ export class Protocol {
       this.#head = null;
       this.#startFrame(chunk, this.#at + size - before.length);
     } else {
-      // A header that isn't whole takes all the chunk.
+      // An incomplete header takes the whole chunk.
       this.#head = head;
       this.#at = chunk.length;
     }
   }
 
-  /**
-   * A message that is whole in the chunk goes straight to the owner, unless it is too large for one
-   * piece of work.
-   */
+  /** A message that is whole in the chunk is delivered at once, unless it is too large for a single step. */
   #startFrame(chunk: Uint8Array, start: number): void {
     this.#at = start;
     this.#budget.left -= FRAME_COST;
@@ -536,15 +534,15 @@ export class Protocol {
     }
   }
 
-  /** Whether the frame is a message, and one that is wanted. */
+  /** Whether the frame is a whole message that is to be delivered. */
   #isWholeMessage({ flags }: FrameHeader): boolean {
     const kind = flags & ~RSV1;
     return (kind === (FIN | BINARY) || kind === (FIN | TEXT)) && (this.#flags & TAKES) !== 0;
   }
 
   /**
-   * RFC 6455 §10.4: the limit is for the message. A message that will be
-   * dropped may have any length up to the largest safe integer.
+   * RFC 6455 §10.4: checks the limit of the whole message. A message that will be dropped may have any length
+   * up to the largest safe integer.
    */
   #checkSize(header: FrameHeader): Failure | null {
     if (header.isControl) return null;
@@ -569,7 +567,7 @@ export class Protocol {
     }
   }
 
-  /** Hands over a message; `null` is text that isn't UTF-8. */
+  /** Delivers a message; `null` means text that is not valid UTF-8. */
   #hand(message: string | Uint8Array | null): void {
     if (message === null) this.fail(BAD_UTF8);
     else if (!this.#is(OWN_BUFFERS) || typeof message === "string") this.#events.onMessage(message);
@@ -597,7 +595,7 @@ export class Protocol {
     return { maxSize: this.#maxSize, budget: this.#budget, invalidText: this.#invalidText };
   }
 
-  /** Hands on in parts what a frame makes larger than it may be. */
+  /** Delivers a message in parts if this frame makes it larger than `streamLargerThan`. */
   #streamLarge(frame: FrameInPieces): void {
     const before = this.#message;
     if (frame.isControl || !(before instanceof MessageInPieces)) return;
@@ -612,7 +610,7 @@ export class Protocol {
       large.begin();
       const { text, size } = before.decoded;
       large.addText(text, size);
-      // What was UTF-8 before is it still.
+      // These bytes were validated before.
       large.add(before.bytes);
     }
   }
@@ -664,7 +662,7 @@ export class Protocol {
 
   // Decompressing.
 
-  /** Decompresses a message that may be large, as it arrives. */
+  /** Decompresses a message as it arrives, because it may be large. */
   #inflateInParts(flags: number): InflatingLarge {
     const plain = flags & ~RSV1;
     const large = new LargeMessage(plain, this.#messageOptions, this.#largeEvents);
@@ -684,7 +682,7 @@ export class Protocol {
     this.#regulate(inflating);
   }
 
-  /** No frame is read until the input is decompressed, if that is much. */
+  /** Stops reading frames while much input is waiting for the decompressor. */
   #regulate(inflating: InflatingLarge): void {
     if (this.#inflating === inflating && inflating.isBusy) this.#halted |= BUSY;
   }
@@ -735,7 +733,7 @@ export class Protocol {
       const { outcome } = inflating;
       this.#endInflating(message, outcome && explain(outcome));
     } else if (this.#inflating !== null) {
-      // No frame is read until the message is whole.
+      // Read no frame until the message is complete.
       inflating.isLate = true;
       this.#halted |= BUSY;
     }
@@ -751,7 +749,7 @@ export class Protocol {
     }
   }
 
-  /** Goes on after a message that was decompressed, or isn't wanted any more. */
+  /** Continues reading once a message is decompressed or abandoned. */
   #unblock(): void {
     if (!this.isBusy) return;
     this.#halted &= ~BUSY;
@@ -763,7 +761,8 @@ export class Protocol {
   #onControl(opcode: number, payload: Uint8Array): void {
     if (opcode === PONG) return this.#events.onPong(payload);
     if (opcode === CLOSE) return this.#onClose(payload);
-    // RFC 6455 §5.5.2: a Ping is answered unless a Close was received, so also after our own Close.
+    // RFC 6455 §5.5.2: a Ping is answered unless a Close was received. So it is answered also after this
+    // side's Close.
     if (this.#is(AUTO_PONG)) {
       const isIdle = this.output.isEmpty;
       this.output.writePong(payload);
@@ -784,7 +783,7 @@ export class Protocol {
     });
   }
 
-  /** The peer broke a rule, or is to be failed by its user. */
+  /** Fails the connection: the peer broke a rule, or the owner asks for it. */
   fail(failure: Failure): void {
     const { code, reason } = failure;
     this.#endWith(() => {
@@ -805,7 +804,7 @@ export class Protocol {
     if (this.#events.onEnding?.() !== false) this.conclude();
   }
 
-  /** The last frame of this end, but for Pongs. */
+  /** Sends a Close, after which this side sends only Pongs. */
   #sendClose(payload: Uint8Array, close: CloseFrame | null): void {
     const isIdle = this.output.isEmpty;
     this.output.flushPong();
@@ -814,14 +813,14 @@ export class Protocol {
     if (isIdle) this.#events.onOutput();
   }
 
-  /** Reads nothing any more. */
+  /** Stops reading for good. */
   #stop(): void {
     this.#halted = STOPPED;
     this.#input = null;
     this.#drop();
   }
 
-  /** Messages are dropped from now on. */
+  /** Drops the current and all further messages. ~* isTold sendsClose */
   #drop(): void {
     this.#flags &= ~TAKES;
     this.#message = null;

@@ -1,5 +1,5 @@
 /**
- * What the owner of a connection gives it, and what it reports to its owner.
+ * The options and the events of a `Protocol`.
  *
  * @module
  */
@@ -12,60 +12,62 @@ import type { InvalidText } from "./utf8.ts";
 import type { WorkBudget } from "./work_budget.ts";
 
 /**
- * What a `Protocol` reports to its owner, synchronously. All but `onOutput` and `onUnblocked` are
- * called from within `Protocol.receive`, `Protocol.resume` or
- * `Protocol.proceed` only, or when a message is decompressed that took long; and never one
- * from within the other.
+ * The events that a `Protocol` emits to its owner, synchronously. All but `onOutput` and `onUnblocked` are
+ * emitted within `Protocol.receive`, `Protocol.resume` or `Protocol.proceed`, or after decompressing that
+ * took long. They are never nested.
  *
- * A method may call anything of the protocol. One that throws harms nothing: the error comes out of
- * the call that led to it, and the bytes behind the frame are read by the next `receive` or `resume`.
+ * A listener may call any method of the protocol. If it throws, the caller gets the error, and the next
+ * `receive` or `resume` reads the bytes after that frame.
  */
 export interface ProtocolEvents {
   /**
-   * A message is in.
+   * A message has arrived.
    *
-   * @param message Text, a BOM included; or bytes, which may be a view of a larger buffer.
+   * @param message Text, including a BOM; or bytes, which may be a view of a larger buffer.
    */
   onMessage(message: string | Uint8Array): void;
 
-  /** A message begins that is larger than `streamLargerThan`: it comes in parts, and `onMessage` isn't called for it. */
+  /**
+   * A message larger than `streamLargerThan` begins. `onPart` and `onLargeEnd` follow; `onMessage` isn't
+   * called for it.
+   */
   onLargeMessage?(kind: "text" | "binary"): void;
 
   /**
-   * The next part of a large message.
+   * The next part of a large message has arrived.
    *
    * @param part Text, cut between two code points, or bytes with a buffer of their own; never empty.
    * @param size How many bytes of the message have arrived.
    */
   onPart?(part: string | Uint8Array, size: number): void;
 
-  /** A large message is whole. Not called when this end closes, or the connection ends, before. */
+  /** A large message has ended. Not called if this side closes, or the connection ends, before. */
   onLargeEnd?(): void;
 
   /**
-   * A Ping was received. Its Pong is queued already, unless `autoPong` is `false`.
+   * A Ping has arrived. Its Pong is already queued, unless `autoPong` is `false`.
    *
    * @param payload 0–125 bytes.
    */
   onPing?(payload: Uint8Array): void;
 
   /**
-   * A Pong is in, asked for or not.
+   * A Pong has arrived, which may be unsolicited.
    *
    * @param payload 0–125 bytes.
    */
   onPong(payload: Uint8Array): void;
 
   /**
-   * The peer's Close, or its fault, is in: nothing more is received.
+   * The peer has closed, or has broken a rule: nothing more is received.
    *
-   * @returns `false` to leave the connection open for sending until `Protocol.conclude`.
-   * Left out: it ends at once.
+   * @returns `false` to keep the connection open for sending until `Protocol.conclude`. Otherwise, and
+   * without this listener, it ends at once.
    */
   onEnding?(): boolean;
 
   /**
-   * The peer's Close is in and, unless ours was first, answered: the state is `"closed"`.
+   * The peer's Close has arrived, and is answered unless this side had closed first: the state is `"closed"`.
    *
    * @param code The close code; 1005 when the frame held none.
    * @param reason The close reason.
@@ -73,90 +75,93 @@ export interface ProtocolEvents {
   onClose(code: number, reason: string): void;
 
   /**
-   * The peer broke a rule, exceeded a limit, or sent what this end could not decompress, and the connection was
-   * failed (RFC 6455 §7.1.7): the state is `"closed"`.
+   * The connection has failed, because the peer broke a rule, exceeded a limit, or sent something that can't
+   * be decompressed (RFC 6455 §7.1.7): the state is `"closed"`.
    *
-   * @param failure What went out, unless a Close had gone out before.
+   * @param failure What the Close frame says, if this side had not sent one before.
    */
   onFailure(failure: Failure): void;
 
   /**
-   * A listener has transferred a message's buffer, and with it what came behind the message: nothing
-   * more is read.
+   * A listener has transferred the buffer of a message, and with it the bytes after the message: nothing more
+   * is read.
    */
   onInputLost?(): void;
 
-  /** There is output, and there was none: take it from `Protocol.output`. */
+  /** There is output after there was none: take it from `Protocol.output`. */
   onOutput(): void;
 
-  /** The message that `Protocol.isBusy` reported has ended: call `Protocol.proceed`, later. */
+  /** `Protocol.isBusy` is `false` again: call `Protocol.proceed` later. */
   onUnblocked?(): void;
 }
 
-/** What a `Protocol` needs to know. */
+/** Options of a `Protocol`. */
 export interface ProtocolOptions {
-  /** Which end this is. */
+  /** The role of this side. */
   readonly side: Side;
 
-  /** Where the masking keys come from; only a client asks for them, one a frame. */
+  /** The source of masking keys. Only a client uses it, once for each frame. */
   readonly maskingKeys: MaskingKeySource;
 
   /**
-   * The largest message to receive, in bytes, before and after decompressing: 1 to `Infinity`. In
-   * any case it is no more than 512 MiB less 24 bytes, the longest string that JavaScript engines
-   * agree on, unless large messages are streamed. A larger message fails the connection with 1009.
+   * The limit of a received message's size, in bytes, before and after decompressing: 1 to `Infinity`. It is
+   * at most 512 MiB minus 24 bytes, the longest string that all JavaScript engines support, unless large
+   * messages are streamed. A larger message fails the connection with 1009.
    */
   readonly maxMessageSize: number;
 
   /**
-   * A message of more bytes is reported in parts: by `onLargeMessage`, `onPart` and `onLargeEnd`, which are needed
-   * then. Left out, or `Infinity`: each message is reported whole.
+   * A message of more bytes is reported in parts, with `onLargeMessage`, `onPart` and `onLargeEnd`, which are
+   * required then. Default `Infinity`: each message is reported whole.
    */
   readonly streamLargerThan?: number | undefined;
 
-  /** Compression, when permessage-deflate was agreed. */
+  /** The compressor, if permessage-deflate was agreed. */
   readonly deflate?: MessageDeflate | undefined;
 
   /**
-   * Whether chunks given to `Protocol.receive` are given away: they are unmasked in place,
-   * and messages are views of them. Otherwise they are copied, and not kept.
+   * Whether `Protocol.receive` takes ownership of its chunks: it unmasks them in place, and messages are
+   * views of them. Otherwise it copies them.
    */
   readonly ownsChunks?: boolean | undefined;
 
-  /** What becomes of text that isn't UTF-8. Default `"fail"`. */
+  /** What to do with text that isn't valid UTF-8. Default `"fail"`. */
   readonly invalidText?: InvalidText | undefined;
 
-  /** Whether messages are also reported between this end's Close and the peer's. */
+  /** Whether messages are also reported between this side's Close and the peer's. */
   readonly takesAfterClose?: boolean | undefined;
 
   /** Whether each binary message has a buffer of its own. */
   readonly ownBuffers?: boolean | undefined;
 
-  /** `false`: Pings aren't answered; the owner does. */
+  /** Whether the protocol answers Pings; with `false` the owner does. Default `true`. */
   readonly autoPong?: boolean | undefined;
 
-  /** Whether `Output.release` will be called. */
+  /** Whether the owner calls `Output.release`. */
   readonly recycles?: boolean | undefined;
 
   /**
-   * What the work that the peer causes is taken from. When it is spent, nothing is read until the
-   * owner calls `Protocol.proceed` with more. Left out: there is no limit.
+   * The budget for the work that the peer causes. When it is used up, nothing is read until the owner has
+   * refilled it and calls `Protocol.proceed`. Default: no limit.
    */
   readonly budget?: WorkBudget | undefined;
 }
 
 /** How to send one message. */
 export interface SendOptions {
-  /** `false` sends this message uncompressed, where compression was agreed (RFC 7692 §6). */
+  /** `false` sends this message uncompressed even if compression was agreed (RFC 7692 §6). */
   readonly compress?: boolean | undefined;
 }
 
-/** A fragment of a message that is sent in several. */
+/** How to send a fragment of a message. */
 export interface Fragment {
-  /** The opcode of the message in its first fragment, 0 in the others. */
+  /** The opcode of the message in its first fragment; 0 in the others. */
   readonly opcode: number;
-  /** Whether it is the last one. */
+  /** Whether it is the last fragment. */
   readonly fin: boolean;
-  /** Whether the message may be compressed: the same in each fragment. Then the last one has no payload. */
+  /**
+   * Whether the message may be compressed. It must be the same for all fragments; if `true`, the last one
+   * must have no payload.
+   */
   readonly compress: boolean;
 }

@@ -1,7 +1,7 @@
 /**
- * Pooled buffers that all connections of a process write their frames to. A frame reuses the memory of
- * frames that were sent before, while it is in the CPU's cache. A view of a slab must reach only transports
- * that release it.
+ * Pooled buffers to which all connections of a process write their frames. A frame reuses the memory of
+ * frames sent before, while it is in the CPU's cache. Only transports that release a view of a slab may get
+ * one.
  *
  * @module
  */
@@ -9,7 +9,7 @@
 /** The size of a slab, in bytes. */
 export const SLAB_SIZE = 0x1_0000;
 
-/** How many unused slabs are kept: a megabyte of them. */
+/** The maximum number of unused slabs that are kept: 1 MiB. */
 const MAX_SPARE = 16;
 
 const EMPTY = new Uint8Array(0);
@@ -20,7 +20,7 @@ export class Slab {
   readonly bytes: Uint8Array = new Uint8Array(SLAB_SIZE);
   /** The end of the last reserved part. */
   used = 0;
-  /** How many parts are reserved and not released. */
+  /** The number of parts that are reserved and not released. */
   parts = 0;
 
   /** The view that was created last. */
@@ -28,8 +28,8 @@ export class Slab {
   #viewStart = 0;
 
   /**
-   * Returns a view of a part. Connections that take turns at writing the same size get the same object,
-   * so nothing is allocated.
+   * Returns a view of a part. Connections that alternately write the same size get the same object, so
+   * nothing is allocated.
    *
    * @param start Where the part begins.
    * @param end Where it ends.

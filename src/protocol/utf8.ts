@@ -1,5 +1,5 @@
 /**
- * Text: checking UTF-8 as it arrives, and turning it into strings
+ * Validating UTF-8 as it arrives, and decoding it
  * ({@link https://www.rfc-editor.org/rfc/rfc6455#section-8.1 RFC 6455 §8.1}).
  *
  * @module
@@ -7,23 +7,23 @@
 
 import { TEXT_BYTE_COST, type WorkBudget } from "./work_budget.ts";
 
-/** A BOM is part of the text: only a decoder with `ignoreBOM` keeps it. */
+/** `ignoreBOM` keeps a BOM, which is part of the text. */
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 const replacing = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /**
- * What becomes of a text message that isn't UTF-8: `"fail"` fails the connection with 1007, as RFC 6455 §8.1 has
- * it; `"replace"` puts U+FFFD for what is invalid; `"bytes"` delivers the message's bytes.
+ * What to do with a text message that isn't valid UTF-8: `"fail"` fails the connection with 1007 (RFC 6455
+ * §8.1); `"replace"` replaces invalid bytes with U+FFFD; `"bytes"` delivers the message's bytes.
  */
 export type InvalidText = "fail" | "replace" | "bytes";
 
-/** Up to this many bytes a call into the platform's decoder costs more than a loop. */
+/** Up to this many bytes, a loop is faster than the platform's decoder. */
 const SHORT = 32;
 
 /**
- * ASCII is skipped by words where so many bytes were ASCII and so many more are to come: making a
- * view of them has its price, which text of mixed scripts would pay for each character.
+ * ASCII is skipped by words after this many bytes of ASCII, if at least `WORDS_FROM` bytes follow. Creating
+ * the view costs time, and text of mixed scripts would pay it for each character.
  */
 const NEAR = 32;
 const WORDS_FROM = 256;
@@ -37,7 +37,7 @@ const NOT_ASCII = 0x8080_8080 | 0;
  * @param bytes The bytes, of which the text is a part.
  * @param start Where the text begins.
  * @param end Where it ends.
- * @returns The text, a BOM included, or `null` when it isn't UTF-8.
+ * @returns The text, including a BOM; `null` if it is not valid UTF-8.
  */
 export function decodeText(bytes: Uint8Array, start: number, end: number): string | null {
   if (end - start <= SHORT) {
@@ -52,13 +52,13 @@ export function decodeText(bytes: Uint8Array, start: number, end: number): strin
 }
 
 /**
- * Decodes UTF-8, and takes what that costs from a budget.
+ * Decodes UTF-8, and charges the cost to a budget.
  *
  * @param bytes The bytes, of which the text is a part.
  * @param start Where the text begins.
  * @param end Where it ends.
- * @param budget What the cost is taken from.
- * @returns The text, a BOM included, or `null` when it isn't UTF-8.
+ * @param budget The budget to charge.
+ * @returns The text, including a BOM; `null` if it is not valid UTF-8.
  */
 export function decodeWithin(
   bytes: Uint8Array,
@@ -74,11 +74,11 @@ export function decodeWithin(
 }
 
 /**
- * What is delivered for text that isn't UTF-8.
+ * Decodes text that isn't valid UTF-8, as the option `invalidText` asks for.
  *
- * @param bytes The text.
- * @param invalidText See {@linkcode InvalidText}.
- * @returns A text, or the bytes themselves; `null` to fail the connection.
+ * @param bytes The bytes of the text.
+ * @param invalidText What to do.
+ * @returns The text, or the bytes themselves; `null` to fail the connection.
  */
 export function decodeInvalid(
   bytes: Uint8Array,
@@ -89,24 +89,24 @@ export function decodeInvalid(
 }
 
 /**
- * Where text may be cut so that both parts can be decoded by themselves.
+ * Returns where text can be cut so that both parts decode on their own.
  *
  * @param bytes The part of the text that has arrived.
  * @param end Where it ends.
- * @returns The last place at or before `end`, and at most 3 bytes before it, where a code point
- * begins; `end` where there is none, as in what isn't UTF-8.
+ * @returns The last offset from `end - 3` to `end` at which a code point begins; `end` if there is none, as
+ * in invalid UTF-8.
  */
 export function lastBoundary(bytes: Uint8Array, end: number): number {
   for (let at = end - 1; at >= 0 && at >= end - 3; at--) {
     const byte = bytes[at] as number;
-    // The bytes behind the first one of a code point are 80–BF.
+    // All bytes of a code point after the first are 80–BF.
     if (byte < 0x80) return end;
     if (byte >= 0xc0) return at;
   }
   return end;
 }
 
-/** ASCII to a string, eight characters at a time; `null` when there is another character. */
+/** Decodes ASCII, eight characters at a time; returns `null` for any other text. */
 function decodeAscii(bytes: Uint8Array, start: number, end: number): string | null {
   let text = "";
   let i = start;
@@ -127,31 +127,31 @@ function decodeAscii(bytes: Uint8Array, start: number, end: number): string | nu
 }
 
 /**
- * Checks UTF-8 that arrives in pieces, and says so at the first byte that can't be part of it: in
- * the middle of a frame, of a chunk or of a code point.
+ * Validates UTF-8 that arrives in pieces. It fails at the first byte that can't be part of UTF-8, which may
+ * be in the middle of a frame, a chunk or a code point.
  *
- * It is the decoder of the {@link https://encoding.spec.whatwg.org/#utf-8-decoder Encoding standard}
- * without its output: overlong forms, surrogates and what lies above U+10FFFF are errors.
+ * It is the decoder of the {@link https://encoding.spec.whatwg.org/#utf-8-decoder Encoding standard} without
+ * its output: overlong forms, surrogates and code points above U+10FFFF are errors.
  */
 export class Utf8Validator {
-  /** How many continuation bytes the code point still needs. */
+  /** The number of continuation bytes that the code point still needs. */
   #needed = 0;
   /** The range of the next continuation byte. */
   #lower = 0x80;
   #upper = 0xbf;
 
-  /** Whether what was pushed ends between two code points. */
+  /** Whether the pushed bytes end at the end of a code point. */
   get isComplete(): boolean {
     return this.#needed === 0;
   }
 
   /**
-   * Checks the next bytes. After it has returned `false` the validator is of no more use.
+   * Validates the next bytes. Don't use the validator after it has returned `false`.
    *
-   * @param bytes The bytes, of which those to check are a part.
-   * @param start Where they begin.
-   * @param end Where they end.
-   * @returns Whether all that was pushed so far can be the beginning of UTF-8.
+   * @param bytes The bytes, part of which is validated.
+   * @param start Where that part begins.
+   * @param end Where it ends.
+   * @returns Whether all bytes so far are the beginning of valid UTF-8.
    */
   push(bytes: Uint8Array, start: number, end: number): boolean {
     let i = start;
@@ -165,12 +165,12 @@ export class Utf8Validator {
     return true;
   }
 
-  /** The first byte of a code point that isn't ASCII. */
+  /** Takes the first byte of a code point that isn't ASCII. */
   #begin(byte: number): boolean {
     // 80–BF are continuation bytes; C0 and C1 would begin an overlong form.
     if (byte < 0xc2 || byte > 0xf4) return false;
     this.#needed = byte < 0xe0 ? 1 : byte < 0xf0 ? 2 : 3;
-    // Overlong forms of three and four bytes; surrogates; what lies above U+10FFFF.
+    // The ranges exclude overlong forms of three and four bytes, surrogates, and code points above U+10FFFF.
     this.#lower = byte === 0xe0 ? 0xa0 : byte === 0xf0 ? 0x90 : 0x80;
     this.#upper = byte === 0xed ? 0x9f : byte === 0xf4 ? 0x8f : 0xbf;
     return true;
@@ -185,7 +185,7 @@ export class Utf8Validator {
   }
 }
 
-/** Where the first byte is that isn't ASCII, or `end`. */
+/** Returns the offset of the first byte that isn't ASCII, or `end`. */
 function skipAscii(bytes: Uint8Array, start: number, end: number): number {
   const near = Math.min(end, start + NEAR);
   let i = start;
@@ -196,7 +196,7 @@ function skipAscii(bytes: Uint8Array, start: number, end: number): number {
   return i;
 }
 
-/** Skips bytes in groups of sixteen, as long as they are aligned and all ASCII. */
+/** Skips ASCII in groups of sixteen aligned bytes. */
 function skipWords(bytes: Uint8Array, start: number, end: number): number {
   const head = (4 - ((bytes.byteOffset + start) & 3)) & 3;
   for (let i = start; i < start + head; i++) if ((bytes[i] as number) > 0x7f) return i;

@@ -10,19 +10,21 @@ const lines = await errorLines();
 
 /** What needs no line of its own, exactly as the source has it, and why. */
 const WITHOUT_LINE: Readonly<Record<string, string>> = {
-  "The nonce must be … random bytes": "only this package calls that",
-  "Encoding a Close failed, a reason needs a code: …": "the arguments of close are checked before",
-  "Encoding a Close failed, the code may not be sent: …": "the same",
-  "Encoding a Close failed, the reason has more than … bytes: …": "the same",
-  "Sending a control frame failed, it has more than … bytes: …": "the payload is checked before",
-  "Decompressing a message failed: larger than the limit": "it becomes a LimitError",
-  "Decompressing a message failed: not DEFLATE": "it becomes a ProtocolError",
+  "Cannot create a handshake: the nonce must have … bytes, got …": "only this package calls that",
+  "Cannot encode the Close: a reason needs a code": "the arguments of close are checked before",
+  "Cannot encode the Close: the code must be one that can be sent, got …": "the same",
+  "Cannot encode the Close: the reason must have at most … bytes, got …": "the same",
+  "Cannot send a control frame: its payload must have at most … bytes, got …":
+    "the payload is checked before",
+  "Cannot decompress a message: it is larger than the limit": "it becomes a LimitError",
+  "Cannot decompress a message: its payload is not DEFLATE": "it becomes a ProtocolError",
   "No address": "a server that listens has one",
   "error": "the type of an event",
   "Cannot make a virtual channel: no id is left": "after more channels than a program can open",
   "There is no …": "only this package asks",
   "Connecting was given up": "the channel has ended with an error of its own",
-  "Cannot send the start line: …": "what is put into it is checked before",
+  "Cannot send the start line …: it must be printable ASCII":
+    "what is put into it is checked before",
   "Cannot connect to …: malformed request line": "on a server: the client gets a 400",
   "Cannot use its answer: it must be an Error or undefined, synchronously, got …":
     "a part of the text about tls.checkServerIdentity",

@@ -223,12 +223,13 @@ export const PROVOKED: Readonly<Record<string, Provoke | Elsewhere>> = {
       else process.env["http_proxy"] = before;
     }
   },
-  "Cannot send a header named: …": () => connect({ headers: { "a b": "c" } }),
+  "Cannot send the header …: its name must be a token": () => connect({ headers: { "a b": "c" } }),
   "Cannot send the header …: HTTP/2 has no such field": () =>
     Http2.connect(URL_TEXT, { headers: { "Keep-Alive": "1" } }),
   "Cannot accept streams: the server must be one of node:http2, got …": () =>
     acceptStreams(wrong({})),
-  "Cannot send the value of the header: …": () => connect({ headers: [["a", "b\r\nc"]] }),
+  "Cannot send the header …: its value must be printable Latin-1 text": () =>
+    connect({ headers: [["a", "b\r\nc"]] }),
   "Cannot use the options: they must be an object, got …": () => connect(1),
   "Cannot use the option …: it must be an object, got …": () => connect({ tls: 1 }),
   "Cannot use the option …: there is no such option, got …": () => connect({ timeout: 1 }),
@@ -349,21 +350,25 @@ export const PROVOKED: Readonly<Record<string, Provoke | Elsewhere>> = {
   [`${C}the server answered …`]: () => answered("HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n"),
   [`${C}the answer is not HTTP/1.1: it begins with "…"`]: () => answered("SSH-2.0\r\n"),
   [`${C}the answer is TLS, not HTTP: is the scheme right?`]: () => answered("\x15\x03\x01"),
-  [`${C}malformed header line: …`]: () => answered("HTTP/1.1 200 OK\r\nDate\r\n"),
-  [`${C}… in the head`]: () => answered("HTTP/1.1 200 OK\n"),
-  [`${C}more than … header lines`]: () => answered(`HTTP/1.1 200 OK\r\n${"a: b\r\n".repeat(129)}`),
+  [`${C}the head has a malformed line: …`]: () => answered("HTTP/1.1 200 OK\r\nDate\r\n"),
+  [`${C}the head has …`]: () => answered("HTTP/1.1 200 OK\n"),
+  [`${C}the head has more than … lines`]: () =>
+    answered(`HTTP/1.1 200 OK\r\n${"a: b\r\n".repeat(129)}`),
   [`${C}the head is larger than … bytes`]: () =>
     answered(`HTTP/1.1 200 OK\r\na: ${"b".repeat(65536)}`),
   [`${C}the start line is longer than … bytes`]: () => answered(`HTTP/1.1 200 ${"b".repeat(8192)}`),
-  [`${C}more than … interim (1xx) answers`]: () => answered("HTTP/1.1 100 X\r\n\r\n".repeat(9)),
-  [`${C}status 101 of HTTP/…`]: () => answered(`${UPGRADED.replace("1.1", "1.0")}\r\n`),
+  [`${C}the server sent more than … interim (1xx) answers`]: () =>
+    answered("HTTP/1.1 100 X\r\n\r\n".repeat(9)),
+  [`${C}the server answered 101 in HTTP/…, not HTTP/1.1`]: () =>
+    answered(`${UPGRADED.replace("1.1", "1.0")}\r\n`),
   [`${C}the answer's … is missing`]: () => answered("HTTP/1.1 101 X\r\n\r\n"),
-  [`${C}the answer's … is wrong…`]: () => answered(`${UPGRADED}Sec-WebSocket-Accept: x\r\n\r\n`),
+  [`${C}the answer's … is invalid…`]: () => answered(`${UPGRADED}Sec-WebSocket-Accept: x\r\n\r\n`),
   [`${C}the server chose none of the offered subprotocols`]: () => agreed("", { protocols: "a" }),
   [`${C}the server chose a subprotocol that was not offered`]: () =>
     agreed("Sec-WebSocket-Protocol: b\r\n", { protocols: "a" }),
-  [`${C}the answer's Sec-WebSocket-Extensions: …`]: () => agreed("Sec-WebSocket-Extensions: x\r\n"),
-  [`${C}malformed Sec-WebSocket-Extensions at character …`]: () =>
+  [`${C}the answer's Sec-WebSocket-Extensions is invalid: …`]: () =>
+    agreed("Sec-WebSocket-Extensions: x\r\n"),
+  [`${C}Sec-WebSocket-Extensions is malformed at character …`]: () =>
     agreed("Sec-WebSocket-Extensions: ;\r\n"),
   [`${C}too many redirects`]: elsewhere(REDIRECT, "too many redirects"),
   [`${C}the redirect doesn't say where to`]: elsewhere(
@@ -931,8 +936,10 @@ export const PROVOKED: Readonly<Record<string, Provoke | Elsewhere>> = {
   ),
   "Cannot choose a subprotocol that the client did not offer": () =>
     decided({ protocols: () => "x" }),
-  "Cannot refuse an upgrade with the status: …": () => refuse(200),
-  "Cannot send the reason phrase": () => refuse(403, { statusText: "\n" }),
+  "Cannot refuse the upgrade: the status must be from 300 to 599 and not 304, got …": () =>
+    refuse(200),
+  "Cannot refuse the upgrade: statusText must be printable ASCII": () =>
+    refuse(403, { statusText: "\n" }),
   [
     "Cannot answer the request: the functions of the options took longer than handshakeTimeout, " +
     "… ms"

@@ -98,7 +98,11 @@ Deno.test("Malformed arguments are refused", () => {
   assertThrows(() => start({ protocols: ["a\r\nb: c"] }), TypeError);
   assertThrows(() => start({ origin: "a\r\nb: c" }), TypeError);
   const url = new URL("ws://a/");
-  assertThrows(() => startClientHandshake(url, new Uint8Array(15)), RangeError, "16 random bytes");
+  assertThrows(
+    () => startClientHandshake(url, new Uint8Array(15)),
+    RangeError,
+    "must have 16 bytes",
+  );
 });
 
 function check(response: ResponseHead, options: ClientHandshakeOptions = {}): unknown {
@@ -224,12 +228,12 @@ Deno.test("The message of a failed handshake names the header, and shows no valu
   const message = (value: string | null): string =>
     failureMessage(() => check(responseHead({ Upgrade: value })));
   assertEquals(message(null), "the answer's Upgrade is missing");
-  assertEquals(message("\x1bx"), "the answer's Upgrade is wrong");
+  assertEquals(message("\x1bx"), "the answer's Upgrade is invalid");
   const twice = responseHead({});
   twice.headers.append("Sec-WebSocket-Accept", "x");
   assertEquals(
     failureMessage(() => check(twice)),
-    "the answer's Sec-WebSocket-Accept is wrong: there are several",
+    "the answer's Sec-WebSocket-Accept is invalid: it appears more than once",
   );
 });
 
@@ -252,6 +256,6 @@ Deno.test("The message of a subprotocol that doesn't fit says what the server ch
   );
   assertEquals(
     message("a\na", ["a"]),
-    "the answer's Sec-WebSocket-Protocol is wrong: there are several",
+    "the answer's Sec-WebSocket-Protocol is invalid: it appears more than once",
   );
 });

@@ -64,7 +64,7 @@ Deno.test("Malformed extensions are refused", () => {
   assertFailures("bad-extensions", texts.map((it) => [it, () => parseExtensions(it)] as const));
   assertEquals(
     failureMessage(() => parseExtensions("abc d")),
-    "malformed Sec-WebSocket-Extensions at character 4",
+    "Sec-WebSocket-Extensions is malformed at character 4",
   );
 });
 

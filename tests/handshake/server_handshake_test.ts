@@ -89,7 +89,7 @@ Deno.test("A request for anything else is refused with the status that says why"
       ? `Missing, malformed or unexpected header: ${name}`
       : name === "Upgrade"
       ? "This address speaks WebSocket only"
-      : "Version 13 of WebSocket is spoken here";
+      : "This server only speaks version 13 of WebSocket";
     assertEquals(refusal.body, expected);
   }
 });
@@ -111,8 +111,8 @@ Deno.test("A refusal for the method, the version of HTTP or of WebSocket says wh
   assertEquals(refused(requestHead({}, { method: "POST" })), {
     status: 405,
     statusText: "Method Not Allowed",
-    headers: [["Connection", "close"], ...body(33), ["Allow", "GET"]],
-    body: "A WebSocket is asked for with GET",
+    headers: [["Connection", "close"], ...body(42), ["Allow", "GET"]],
+    body: "A WebSocket handshake needs the method GET",
   });
   assertEquals(refused(requestHead({}, { method: "get" })).status, 405);
   for (const version of ["1.0", "0.9", "2.0"]) {
@@ -125,9 +125,9 @@ Deno.test("A refusal for the method, the version of HTTP or of WebSocket says wh
       ["Connection", "close, Upgrade"],
       ["Upgrade", "websocket"],
       ["Sec-WebSocket-Version", "13"],
-      ...body(38),
+      ...body(47),
     ],
-    body: "Version 13 of WebSocket is spoken here",
+    body: "This server only speaks version 13 of WebSocket",
   });
 });
 
@@ -217,7 +217,7 @@ Deno.test("A refusal needs a status that refuses, and a reason phrase that can b
     assertThrows(() => refuse(status), RangeError, "Cannot refuse");
   }
   for (const statusText of ["a\r\nb: c", "é", "\0"]) {
-    assertThrows(() => refuse(400, { statusText }), TypeError, "reason phrase");
+    assertThrows(() => refuse(400, { statusText }), TypeError, "statusText");
   }
 });
 

@@ -63,7 +63,7 @@ async function assertRefused(
 const floods: [name: string, recipe: RecipeOptions, part: string][] = [
   ["more header lines than 128", {
     response: `HTTP/1.1 101 X\r\n${"a: b\r\n".repeat(129)}\r\n`,
-  }, "more than 128 header lines"],
+  }, "more than 128 lines"],
   [
     "header lines without an end",
     { response: "HTTP/1.1 101 X\r\n", repeat: "a: b\r\n" },
@@ -86,7 +86,7 @@ const floods: [name: string, recipe: RecipeOptions, part: string][] = [
   [
     "a line that is none",
     { response: "HTTP/1.1 200 OK\r\nDate\r\n" },
-    'malformed header line: "Date"',
+    'the head has a malformed line: "Date"',
   ],
 ];
 for (const [name, recipe, part] of floods) {
@@ -156,8 +156,8 @@ const wrong: [name: string, response: string, part: string][] = [
     "xtension",
   ],
   ["HTTP/1.0", GOOD.replace("1.1", "1.0") + "\r\n", "HTTP/1.0"],
-  ["a folded header line", `${GOOD}a: b\r\n c\r\n\r\n`, "malformed header line"],
-  ["a blank before the colon", `${GOOD}a : b\r\n\r\n`, "malformed header line"],
+  ["a folded header line", `${GOOD}a: b\r\n c\r\n\r\n`, "the head has a malformed line"],
+  ["a blank before the colon", `${GOOD}a : b\r\n\r\n`, "the head has a malformed line"],
   ["an LF alone", GOOD.replaceAll("\r\n", "\n") + "\n", "LF without CR"],
 ];
 for (const [name, response, part] of wrong) {

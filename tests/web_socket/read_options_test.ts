@@ -93,7 +93,11 @@ const wrong: [options: Record<string, unknown>, error: typeof Error, named: stri
     "compression.serverNoContextTakeover: it must be left out where the offer is bare",
   ],
   [{ userAgent: 1 }, TypeError, "userAgent: it must be a string or null"],
-  [{ userAgent: "a\r\nb: c" }, TypeError, "Cannot send the value of the header: User-Agent"],
+  [
+    { userAgent: "a\r\nb: c" },
+    TypeError,
+    "Cannot send the header User-Agent: its value must be printable",
+  ],
   [{ origin: "a\r\nb" }, TypeError, "Origin"],
   [{ origin: "http://a.test", headers: { origin: "http://b.test" } }, TypeError, "origin"],
   [{ followRedirects: 11 }, RangeError, "followRedirects"],
