@@ -290,7 +290,7 @@ Deno.test("http2 W43 malformed options throw at once", async () => {
   assertThrows(() => connect({ headers: { "Keep-Alive": "1" } }), TypeError, "keep-alive");
   assertThrows(() => connect({ nothing: 1 }), TypeError, "nothing");
   assertThrows(() => new Http2Pool({ maxSessions: 0 }), RangeError, "maxSessions");
-  assertThrows(() => acceptStreams({} as never), TypeError, "must be a server of node:http2");
+  assertThrows(() => acceptStreams({} as never), TypeError, "the server must be one of node:http2");
   const bind = (options: unknown): unknown => WebSocketServer.bind(options as { http2: true });
   await assertRejects(() => bind({ http2: true }) as Promise<unknown>, TypeError, "option http2");
 });

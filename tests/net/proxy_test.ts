@@ -185,7 +185,7 @@ const refusals = [
   [
     "an endless head",
     { answer: `HTTP/1.1 200 OK\r\n${"a: b\r\n".repeat(200)}` },
-    "more than 128 lines",
+    "the head has more than 128 lines",
     null,
   ],
 ] as const;

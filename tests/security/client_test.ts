@@ -126,20 +126,20 @@ Deno.test("attack 26: an answer in single bytes, forever: one deadline covers th
 
 const wrong: [name: string, response: string, part: string][] = [
   ["no Upgrade", GOOD.replace("Upgrade: websocket\r\n", "") + "\r\n", "Upgrade is missing"],
-  ["another Upgrade", GOOD.replace("websocket", "h2c") + "\r\n", "Upgrade is wrong"],
+  ["another Upgrade", GOOD.replace("websocket", "h2c") + "\r\n", "Upgrade is invalid"],
   ["no Connection", GOOD.replace("Connection: Upgrade\r\n", "") + "\r\n", "Connection is missing"],
   [
     "a Connection without upgrade",
     GOOD.replace("n: Upgrade", "n: close") + "\r\n",
-    "Connection is wrong",
+    "Connection is invalid",
   ],
   ["no Accept", GOOD.replace(/Sec.*\r\n/, "") + "\r\n", "Accept is missing"],
   [
     "a wrong Accept",
     GOOD.replace("{accept}", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=") + "\r\n",
-    "Accept is wrong",
+    "Accept is invalid",
   ],
-  ["two Accepts", `${GOOD}Sec-WebSocket-Accept: {accept}\r\n\r\n`, "Accept is wrong"],
+  ["two Accepts", `${GOOD}Sec-WebSocket-Accept: {accept}\r\n\r\n`, "Accept is invalid"],
   [
     "a subprotocol not offered",
     `${GOOD}Sec-WebSocket-Protocol: x\r\n\r\n`,
@@ -148,7 +148,7 @@ const wrong: [name: string, response: string, part: string][] = [
   [
     "two subprotocols",
     `${GOOD}Sec-WebSocket-Protocol: a\r\nSec-WebSocket-Protocol: a\r\n\r\n`,
-    "Protocol is wrong",
+    "Protocol is invalid",
   ],
   [
     "an extension not offered",
@@ -182,7 +182,7 @@ Deno.test("attack 28: frames in the same packet as the answer are not lost", asy
 
 Deno.test("attack 28: frames behind a wrong answer are never read as frames", async () => {
   const response = GOOD.replace("{accept}", "wrong") + "\r\n\x81\x02hi";
-  await assertRefused("frames", { response, then: "open" }, "Accept is wrong");
+  await assertRefused("frames", { response, then: "open" }, "Accept is invalid");
 });
 
 // What an argument holds.
