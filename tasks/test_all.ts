@@ -353,12 +353,14 @@ async function jobsFor({ files, isAll, denoLog, isRuntime }: Wanted): Promise<Jo
   const portable = files.filter((file) => file.denoOnly === "");
   let bundles: ReadonlyMap<string, string> | null = null;
   if (names.length > 0) {
-    bundles = await bundleSource(portable, new URL("tests/", OUT));
-    const built = await buildNpm("whichever is available", "suites");
-    const source = bundles;
+    const source = bundles = await bundleSource(portable, new URL("tests/", OUT));
     jobs.push(...names.map((name) => runtimeJob(name, groups, source, "source")));
-    jobs.push(...await packageJobs(built, files.filter((file) => file.isPublic), names));
-    if (isAll) jobs.push(packageJob(built));
+    const ofPackage = files.filter((file) => file.isPublic);
+    if (ofPackage.length > 0) {
+      const built = await buildNpm("whichever is available", "suites");
+      jobs.push(...await packageJobs(built, ofPackage, names));
+      if (isAll) jobs.push(packageJob(built));
+    }
   }
   if (isRuntime(ZONE)) {
     const chosen = portable.filter((file) => WITH_ZONE.includes(file.suite));
