@@ -19,6 +19,7 @@ const SECTIONS: Readonly<Record<string, () => Promise<{ rows: Section }>>> = {
   many: () => import("./rows/many.ts"),
   large: () => import("./rows/large.ts"),
   http2: () => import("./rows/http2.ts"),
+  diagnostics: () => import("./rows/diagnostics.ts"),
   topics: () => import("./rows/topics.ts"),
 };
 

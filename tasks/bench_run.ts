@@ -21,6 +21,7 @@ export const SECTIONS: readonly string[] = [
   "large",
   "http2",
   "topics",
+  "diagnostics",
 ];
 
 /** The runtimes, by what `--runtime` calls them. */

@@ -37,9 +37,6 @@ const PAIRS: readonly Pair[] = [
 /** Our client in other ways. */
 const VIEWS: readonly Pair[] = [["ours, for await", "ours"], ["ours, Web Streams", "ours"]];
 
-/** The second one has a subscriber of diagnostics: it connects last, or the other one would have it, too. */
-const OBSERVED: readonly Pair[] = [["ours", "ours"], ["ours, observed", "ours"]];
-
 /** Throughput, latency, the native channel, and making connections. */
 export async function* rows(effort: Effort): AsyncGenerator<Row> {
   const servers = new Servers();
@@ -53,14 +50,6 @@ export async function* rows(effort: Effort): AsyncGenerator<Row> {
     };
     yield rowOf(head, await echoResults(servers, { size, window, pairs }, effort));
   }
-  const head: RowHead = {
-    id: "diagnostics-64",
-    title: "Echo of 64 B, 256 in flight: without and with a subscriber of diagnostics",
-    unit: "messages/s",
-    note: APART,
-  };
-  const echo = { size: 64, window: 256, pairs: OBSERVED, raw: false };
-  yield rowOf(head, await echoResults(servers, echo, effort));
   yield* latency(servers, effort);
   yield* native(servers, effort);
   yield await connecting(servers, effort);
@@ -148,7 +137,8 @@ async function connecting(servers: Servers, effort: Effort): Promise<Row> {
   }, results);
 }
 
-async function cycle(name: ClientName, url: string): Promise<number> {
+/** Connects, gets one message back, and closes. */
+export async function cycle(name: ClientName, url: string): Promise<number> {
   const client = await connectClient(name, url);
   await new Promise<void>((resolve) => {
     client.onMessage = resolve;
