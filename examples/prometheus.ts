@@ -3,7 +3,7 @@
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";
 import { subscribe } from "@web-socket/channel/diagnostics";
 
-/** Call this before the first connection. Call the returned function to stop. */
+/** Call this once for each registry, before the first connection. Call the returned function to stop. */
 export function countConnections(registry: Registry): () => void {
   const registers = [registry];
   const open = new Gauge({

@@ -54,7 +54,13 @@ Deno.test("W19 Prometheus: connections, messages and bytes are counted", async (
   const registry = new Registry();
   const stop = countConnections(registry);
   try {
-    await withServer({}, async (server) => {
+    await withServer({ verify: ({ url }) => url.pathname !== "/no" }, async (server) => {
+      await NetWebSocketChannel.connect(`${server.url}/no`).closed;
+      const broken = NetWebSocketChannel.connect(server.url);
+      const lost = await nextChannel(server);
+      await broken.ready;
+      broken.terminate();
+      await Promise.all([broken.closed, lost.closed]);
       const client = NetWebSocketChannel.connect(server.url);
       const channel = await nextChannel(server);
       client.sink.add("hello");
@@ -75,7 +81,12 @@ Deno.test("W19 Prometheus: connections, messages and bytes are counted", async (
       'websocket_messages_total{side="client",direction="sent",kind="text"} 1',
       'websocket_messages_total{side="server",direction="received",kind="text"} 1',
       'websocket_message_bytes_total{side="client",direction="sent"} 5',
-      'websocket_connection_seconds_count{side="server"} 1',
+      'websocket_connection_seconds_count{side="server"} 2',
     ]
   ) assertStringIncludes(text, line);
+  // Each failure counts once for each side.
+  const failures = text.split("\n").filter((it) => it.startsWith("websocket_connections_failed"));
+  const sides = failures.map((it) => /side="(\w+)",why="(\w+)"\} (\d+)/.exec(it)?.slice(1));
+  const expected = ["client,403,1", "server,403,1", "server,WebSocketChannelError,1"];
+  assertEquals(sides.map(String).sort(), expected);
 });
