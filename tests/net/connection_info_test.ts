@@ -6,7 +6,7 @@ import { type ServerWebSocketChannel, WebSocketServer } from "../../src/server/m
 import { WebSocketChannel } from "../../mod.ts";
 import { startProxy, startSocks, startTls, startUnixSocket } from "../support/net_peers.ts";
 import { startRecipe, withRecipe } from "../support/recipes.ts";
-import { ENTRIES } from "../server/entries.ts";
+import { testEntries } from "../server/entries.ts";
 import { assertReaches, certificates, connectFailure, withAll } from "./support.ts";
 
 const { authority, local, client } = certificates();
@@ -166,39 +166,35 @@ Deno.test("connectionInfo: on a server's channel, with the client's certificate"
   }
 });
 
-for (const entry of ENTRIES) {
-  const reason = entry.missing === null ? "" : ` (left out: ${entry.missing})`;
-  Deno.test({
-    name:
-      `connectionInfo: what a server's channel of ${entry.name} has, and what is left after its end${reason}`,
-    ignore: entry.missing !== null,
-    fn: () =>
-      entry.run({}, async ({ url, channels }) => {
-        const port = Number(new URL(url).port);
-        for (const isRead of [true, false]) {
-          const channel = NetWebSocketChannel.connect(url);
-          await channel.ready;
-          channel.sink.add("hello");
-          await channel.stream.next();
-          const accepted = channels.at(-1) as ServerWebSocketChannel;
-          const left: ConnectionInfo = {
-            remoteAddress: "127.0.0.1",
-            remotePort: channel.connectionInfo?.localPort ?? null,
-            localAddress: null,
-            localPort: null,
-            proxy: null,
-            tls: null,
-          };
-          const isOurs = accepted.capabilities.inboundBackpressure;
-          const whole = isOurs ? { ...left, localAddress: "127.0.0.1", localPort: port } : left;
-          if (isRead) assertEquals(accepted.connectionInfo, whole);
-          await channel.sink.close();
-          await accepted.closed;
-          assertEquals(accepted.connectionInfo, isRead ? whole : left);
-        }
-      }),
-  });
-}
+testEntries(
+  "connectionInfo: what a server's channel has, and what is left after its end",
+  ({ run }) =>
+    run({}, async ({ url, channels }) => {
+      const port = Number(new URL(url).port);
+      for (const isRead of [true, false]) {
+        const channel = NetWebSocketChannel.connect(url);
+        await channel.ready;
+        channel.sink.add("hello");
+        await channel.stream.next();
+        const accepted = channels.at(-1) as ServerWebSocketChannel;
+        const left: ConnectionInfo = {
+          remoteAddress: "127.0.0.1",
+          remotePort: channel.connectionInfo?.localPort ?? null,
+          localAddress: null,
+          localPort: null,
+          proxy: null,
+          tls: null,
+        };
+        const isOurs = accepted.capabilities.inboundBackpressure;
+        const whole = isOurs ? { ...left, localAddress: "127.0.0.1", localPort: port } : left;
+        if (isRead) assertEquals(accepted.connectionInfo, whole);
+        await channel.sink.close();
+        await accepted.closed;
+        assertEquals(accepted.connectionInfo, isRead ? whole : left);
+      }
+    }),
+  { acceptStreams: "the proxy of the tests is the client" },
+);
 
 Deno.test("connectionInfo: of a stream that is no socket nothing is known", () => {
   const nothing = {

@@ -41,8 +41,8 @@ const OFFERS = {
 };
 
 /** Deno's own socket can't compress, and Bun decides once for all clients: `UnsupportedError`. */
-function decidesCompression({ name }: Entry): boolean {
-  return name === "bind" || name === "acceptUpgrade";
+function decidesCompression({ isOwn }: Entry): boolean {
+  return isOwn;
 }
 
 /** The options that may be a function, in the order in which they are asked. */

@@ -1,7 +1,11 @@
 /** Every way into a server of this package, each as a small echo server for a test. */
 
+import { assertRejects } from "@std/assert";
 import { deadline } from "@std/async";
 import { createServer } from "node:http";
+import { createServer as createHttp2Server, type Http2Session } from "node:http2";
+import type { Server } from "node:net";
+import { acceptStreams } from "../../src/http2/mod.ts";
 import {
   acceptUpgrade,
   type ServerOptions,
@@ -9,6 +13,7 @@ import {
   WebSocketServer,
 } from "../../src/server/mod.ts";
 import { platform } from "../../src/web_socket/platform.ts";
+import { startFront } from "../http2/front.ts";
 import { closeServer, listen } from "../support/loopback.ts";
 import { upgradeOnBun, upgradeOnDeno } from "./platform_servers.ts";
 
@@ -23,7 +28,9 @@ export interface EntryServer {
 /** One way in. */
 export interface Entry {
   /** The function that a user calls. */
-  readonly name: "bind" | "acceptUpgrade" | "upgradeWebSocket" | "bunWebSocket";
+  readonly name: "bind" | "acceptUpgrade" | "acceptStreams" | "upgradeWebSocket" | "bunWebSocket";
+  /** Whether this package reads the frames itself. */
+  readonly isOwn: boolean;
   /** Why it can't run here; `null` if it can. */
   readonly missing: string | null;
   /** Runs a body against an echo server on a loopback address, and closes the server. */
@@ -88,6 +95,32 @@ const accept: Entry["run"] = async (options, body) => {
   await serve(port, channels, { name: "acceptUpgrade", body, stop });
 };
 
+/** Over HTTP/2. The tests speak HTTP/1.1 with a proxy in front of it. */
+const streams: Entry["run"] = async (options, body) => {
+  const server = createHttp2Server();
+  const channels: ServerWebSocketChannel[] = [];
+  const sessions = new Set<Http2Session>();
+  server.on("session", (session) => {
+    sessions.add(session);
+    session.on("close", () => sessions.delete(session));
+  });
+  acceptStreams(server, {
+    ...options,
+    handler(channel) {
+      channels.push(channel);
+      if (options.handler !== undefined) return options.handler(channel);
+      channel.stream.listen((message) => channel.sink.add(message));
+    },
+  });
+  const front = await startFront(await listen(server as unknown as Server));
+  const stop = async (): Promise<void> => {
+    await front.close();
+    for (const session of sessions) session.destroy();
+    await closeServer(server);
+  };
+  await serve(front.port, channels, { name: "acceptStreams", body, stop });
+};
+
 const onDeno: Entry["run"] = async (options, body) => {
   const channels: ServerWebSocketChannel[] = [];
   const server = upgradeOnDeno(options, (channel) => echo(channel, channels, options));
@@ -104,28 +137,46 @@ const onBun: Entry["run"] = async (options, body) => {
 
 /** All ways in: those that this platform lacks included, so that a report names them. */
 export const ENTRIES: readonly Entry[] = [
-  { name: "bind", missing: null, run: bind },
-  { name: "acceptUpgrade", missing: null, run: accept },
+  { name: "bind", isOwn: true, missing: null, run: bind },
+  { name: "acceptUpgrade", isOwn: true, missing: null, run: accept },
+  { name: "acceptStreams", isOwn: true, missing: null, run: streams },
   {
     name: "upgradeWebSocket",
+    isOwn: false,
     missing: platform() === "deno" ? null : "Deno.serve is Deno's",
     run: onDeno,
   },
   {
     name: "bunWebSocket",
+    isOwn: false,
     missing: platform() === "bun" ? null : "Bun.serve is Bun's",
     run: onBun,
   },
 ];
 
-/** A test for each way in; where this platform lacks one, the title says why it is left out. */
-export function testEntries(title: string, fn: (entry: Entry) => Promise<void>): void {
+/** Ways in for which a test can't hold, and why. */
+export type LeftOutEntries = { readonly [Name in Entry["name"]]?: string };
+
+/**
+ * A test for each way in; where this platform lacks one, the title says why it is left out.
+ *
+ * @param leftOut For these it has to fail: otherwise the reason is out of date.
+ */
+export function testEntries(
+  title: string,
+  fn: (entry: Entry) => Promise<void>,
+  leftOut: LeftOutEntries = {},
+): void {
   for (const entry of ENTRIES) {
-    const reason = entry.missing === null ? "" : ` (left out: ${entry.missing})`;
+    const why = leftOut[entry.name];
+    const reason = entry.missing ?? why;
     Deno.test({
-      name: `${title}: ${entry.name}${reason}`,
+      name: `${title}: ${entry.name}${reason === undefined ? "" : ` (left out: ${reason})`}`,
       ignore: entry.missing !== null,
-      fn: () => fn(entry),
+      fn: async () => {
+        if (why === undefined) return await fn(entry);
+        await assertRejects(() => fn(entry), Error, undefined, "it can be taken in");
+      },
     });
   }
 }

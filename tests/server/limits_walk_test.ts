@@ -144,9 +144,8 @@ async function withAll(
 ): Promise<void> {
   const [entry, ...rest] = entries;
   if (entry === undefined) return await body(urls);
-  const isPlatform = entry.name === "upgradeWebSocket" || entry.name === "bunWebSocket";
   await entry.run(
-    optionsFor(limits, isPlatform),
+    optionsFor(limits, !entry.isOwn),
     ({ url }) => withAll(rest, limits, body, [...urls, url]),
   );
 }
