@@ -15,7 +15,8 @@
  * @module
  */
 
-export { type Published, Topics, type TopicsStats, type TopicSubscription } from "./topics.ts";
+export { type Published, Topics, type TopicsStats } from "./topics.ts";
+export type { TopicSubscription } from "./subscription.ts";
 export type { TopicMember } from "./presence.ts";
 export {
   EngineError,

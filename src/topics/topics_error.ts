@@ -5,10 +5,11 @@ import { WebSocketChannelError } from "../web_socket/errors.ts";
  *
  * - `"unauthorized"`: `authorize` refused it, failed, or took too long;
  * - `"lost"`: the connection to the engine is lost, and `whileLost` is `"fail"`;
+ * - `"refused"`: the engine's server refuses this process, for example its password; the `cause` says why;
  * - `"full"`: messages of `maxPending` bytes wait to be published;
  * - `"closed"`: the topics, the channel or the engine's client are closed.
  */
-export type TopicsErrorReason = "unauthorized" | "lost" | "full" | "closed";
+export type TopicsErrorReason = "unauthorized" | "lost" | "refused" | "full" | "closed";
 
 /** What is known of a {@linkcode TopicsError} beside its text. */
 export interface TopicsErrorOptions {

@@ -3,7 +3,8 @@ import { nextTurn } from "../stream_channel/loop_guard.ts";
 import { webSocketChannelPair } from "../testing/web_socket_channel_pair.ts";
 import type { TopicsEngine } from "../topics/engine.ts";
 import { TopicsError } from "../topics/topics_error.ts";
-import { Topics, type TopicSubscription } from "../topics/topics.ts";
+import type { TopicSubscription } from "../topics/subscription.ts";
+import { Topics } from "../topics/topics.ts";
 import type {
   SubscribeOptions,
   SubscriptionState,

@@ -117,7 +117,7 @@ Deno.test("topics: what callbacks throw, at once or later, goes to onError and n
     const other = guest();
     await topics.subscribe(server, "a", { onState: failLater });
     assertEquals(errors.splice(0).map(({ name }) => name), ["TypeError"]);
-    engine.events.onLost(new Error("lost"));
+    engine.events.onLost(new EngineError("lost"));
     engine.events.onRestored();
     assertEquals(errors.splice(0).map(({ name }) => name).sort(), [
       ...["Error", "Error", "TypeError", "TypeError"],
@@ -217,11 +217,11 @@ Deno.test("topics: what waits for an answer is forgotten with the answer, and re
   const pending = new PendingAnswers();
   const results = await Promise.allSettled([
     pending.within(Promise.resolve(1)),
-    pending.within(Promise.reject(new Error("refused"))),
+    pending.within(Promise.reject(new EngineError("refused"))),
   ]);
   assertEquals(results.map(({ status }) => status), ["fulfilled", "rejected"]);
   assertEquals(pending.size, 0);
-  const lost = new Error("lost");
+  const lost = new EngineError("lost");
   const waiting = rejection(pending.within(new Promise<void>(() => {})));
   pending.reject(lost);
   pending.reject(new Error("again"));

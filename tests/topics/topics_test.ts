@@ -3,6 +3,7 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { ManualClock, webSocketChannelPair } from "../../src/testing/mod.ts";
 import {
+  EngineError,
   memory,
   type SubscriptionState,
   Topics,
@@ -290,7 +291,7 @@ Deno.test("topics: publishing that waits is bounded, and a signal ends it", asyn
   await withTopics({ engine, maxPending: 1000, onState }, async (topics) => {
     await topics.publish("a", "0");
     engine.isLost = true;
-    engine.events.onLost(new Error("lost"));
+    engine.events.onLost(new EngineError("lost"));
     const controller = new AbortController();
     const given = rejection(
       topics.publish("a", "x".repeat(500), { signal: controller.signal }),
@@ -326,7 +327,7 @@ Deno.test("topics: whileLost fail rejects at once, and says whether it may be pu
     engine.isLost = true;
     const first = await rejection(topics.publish("a", "1")) as TopicsError;
     assertEquals([first.reason, first.mayBePublished], ["lost", true]);
-    engine.events.onLost(new Error("lost"));
+    engine.events.onLost(new EngineError("lost"));
     const second = await rejection(topics.publish("a", "1")) as TopicsError;
     assertEquals([second.reason, second.mayBePublished], ["lost", false]);
     assertEquals(await reasonOf(topics.subscribe(server, "a")), "lost");
@@ -396,7 +397,7 @@ Deno.test("topics: close ends subscriptions and what waits, and leaves channels 
     },
   });
   await until(() => topics.stats().members === 1);
-  engine.events.onLost(new Error("lost"));
+  engine.events.onLost(new EngineError("lost"));
   const waiting = reasonOf(topics.publish("a", "1"));
   await Promise.all([topics.close(), topics.close()]);
   assertEquals(await waiting, "closed");
@@ -487,7 +488,7 @@ Deno.test("topics: an engine that can't be reached at first is lost, and waited 
       const { server, client } = guest();
       const calls = [topics.publish("a", "1"), topics.subscribe(server, "a")];
       if (whileLost === "wait") ready.resolve();
-      else engine.events.onLost(new Error("refused"));
+      else engine.events.onLost(new EngineError("refused"));
       const results = await Promise.allSettled(calls);
       const expected = whileLost === "wait" ? "fulfilled" : "rejected";
       assertEquals(results.map(({ status }) => status), [expected, expected]);
