@@ -57,7 +57,13 @@ export interface EngineEvents {
   onEpoch(epoch: string): void;
   /** Messages were removed from the log before this process has read them. Called before the next `onEntry`. */
   onGap(gap: LogGap): void;
-  /** The connection to the engine is lost. The engine connects again by itself. */
+  /**
+   * The connection to the engine is lost. The engine connects again by itself.
+   *
+   * @param error An {@linkcode EngineError}: calls wait until the connection is back, if `whileLost` says so. Anything else
+   * is a refusal of the server, such as a wrong password: calls reject with it as their `cause`. May be called again with
+   * another kind of error.
+   */
   onLost(error: unknown): void;
   /** The connection is back. */
   onRestored(): void;
@@ -92,6 +98,10 @@ export interface HistoryRange {
   /** How many of the latest messages, where `after` is `null`. */
   readonly last: number;
 }
+
+/** How much a page of history has at most, with the engines of this package: messages, and bytes of them. */
+export const PAGE = 256;
+export const PAGE_BYTES: number = 1024 * 1024;
 
 /** A part of a topic's history. An engine returns as much as is fit to be in memory at once. */
 export interface HistoryPage {

@@ -1,17 +1,20 @@
 import { messageOf, nameOf } from "../realm/kinds.ts";
 import { Deferred, FULFILLED, ignore } from "../stream_channel/errors.ts";
-import { checkOption, type OptionKinds, readOptions, shown } from "../stream_channel/options.ts";
+import { type OptionKinds, readOptions, shown } from "../stream_channel/options.ts";
 import { Deadline } from "../web_socket/deadline.ts";
 import type { Message } from "../web_socket/web_socket_channel.ts";
-import type {
-  EngineEvents,
-  EngineLog,
-  EngineSettings,
-  HistoryPage,
-  HistoryRange,
-  LogPlace,
-  LogPublishing,
-  TopicsEngine,
+import { Backoff } from "./backoff.ts";
+import {
+  type EngineEvents,
+  type EngineLog,
+  type EngineSettings,
+  type HistoryPage,
+  type HistoryRange,
+  type LogPlace,
+  type LogPublishing,
+  PAGE,
+  PAGE_BYTES,
+  type TopicsEngine,
 } from "./engine.ts";
 import { randomName } from "./offset.ts";
 import { EngineError } from "./topics_error.ts";
@@ -50,13 +53,8 @@ const FETCH = 1000;
 const PUBLISH_TIMEOUT = 2000;
 /** How long the server's answer may take beyond what a fetch waits, in milliseconds. */
 const MAX_ANSWER = 1000;
-/** How many messages a fetch gets at most, and a page of history. */
+/** How many messages a fetch gets at most. */
 const BATCH = 500;
-const PAGE = 256;
-const PAGE_BYTES = 1024 * 1024;
-/** The delays between attempts, in milliseconds. */
-const FIRST_DELAY = 50;
-const MAX_DELAY = 1000;
 /** How long the server keeps an unused consumer, in milliseconds. */
 const UNUSED = 30_000;
 /** An API error of the server's: the name is that of another stream. */
@@ -147,15 +145,25 @@ export function nameOfToken(token: string): string | null {
   }
 }
 
-/** What an error of the package's means. */
+/** What an error of the package's means: a refusal of the server as it is, anything else is a lost connection. */
 function asEngineError(error: unknown): unknown {
   if (error instanceof EngineError) return error;
-  const name = nameOf(error) ?? "";
-  const status = (error as { status?: unknown } | null)?.status;
-  const isRefusal = name === "JetStreamApiError" && status !== 503 && status !== 408 ||
-    name === "InvalidArgumentError";
-  if (isRefusal) return error;
+  // The package's own error has the server's as its cause.
+  for (let it = error; it instanceof Error; it = it.cause) if (isRefused(it)) return it;
   return new EngineError("The connection to NATS is lost", { cause: error });
+}
+
+/** API errors of the server's with a status of 5xx that do not pass: no JetStream, and no cluster for `replicas`. */
+const LASTING: readonly unknown[] = [10_039, 10_074, 10_076];
+
+/** Whether the server refuses something, and would again. */
+function isRefused(error: Error): boolean {
+  const { name, code, status = 0 } = error as Error & { code?: unknown; status?: number };
+  if (name !== "JetStreamApiError") {
+    return name === "PermissionViolationError" || name === "InvalidArgumentError";
+  }
+  // 408 is a timeout. What is not found, 404, is created again.
+  return status < 500 && status !== 404 && status !== 408 || LASTING.includes(code);
 }
 
 /** Whether the user has closed the connection, or it has given up. */
@@ -185,7 +193,7 @@ class NatsLog implements EngineLog {
   readonly #events: EngineEvents;
   readonly #settings: EngineSettings;
   readonly #ready = new Deferred();
-  readonly #closing = new Deferred();
+  readonly #backoff: Backoff;
   readonly #name: string;
   #isClosed = false;
   #epoch = "";
@@ -207,6 +215,7 @@ class NatsLog implements EngineLog {
     this.#events = events;
     this.#settings = settings;
     this.#name = options.prefix ?? "topics";
+    this.#backoff = new Backoff(settings.clock);
     this.ready = this.#ready.promise;
     void this.#run();
   }
@@ -214,17 +223,15 @@ class NatsLog implements EngineLog {
   // Reading.
 
   async #run(): Promise<void> {
-    let delay = FIRST_DELAY;
     while (!this.#isClosed) {
       try {
-        await this.#serve(() => delay = FIRST_DELAY);
+        await this.#serve();
       } catch (error) {
         if (this.#isClosed) return;
         if (isClosedError(error)) return this.#fail(error);
         this.#events.onLost(asEngineError(error));
       }
-      await this.#pause(delay);
-      delay = Math.min(2 * delay, MAX_DELAY);
+      await this.#backoff.pause();
     }
   }
 
@@ -233,18 +240,11 @@ class NatsLog implements EngineLog {
     this.#isClosed = true;
     const error = new EngineError("The connection to NATS was closed", { cause });
     this.#ready.reject(error);
-    this.#closing.resolve();
+    this.#backoff.end();
     this.#events.onClosed(error);
   }
 
-  #pause(ms: number): Promise<unknown> {
-    const { clock } = this.#settings;
-    let timer: unknown;
-    const passed = new Promise<void>((resolve) => timer = clock.setTimeout(resolve, ms));
-    return Promise.race([passed, this.#closing.promise]).finally(() => clock.clearTimeout(timer));
-  }
-
-  async #serve(onConnected: () => void): Promise<void> {
+  async #serve(): Promise<void> {
     const info = await this.#ensure();
     const { last_seq } = info.state;
     if (this.#epoch === "") {
@@ -257,7 +257,7 @@ class NatsLog implements EngineLog {
       inactive_threshold: UNUSED * NANOS,
     });
     const consumer = await this.#js.consumers.get(this.#name, name);
-    onConnected();
+    this.#backoff.reset();
     this.#events.onRestored();
     const remove = (): void => void this.#jsm.consumers.delete(this.#name, name).catch(ignore);
     try {
@@ -532,7 +532,7 @@ class NatsLog implements EngineLog {
   close(): Promise<void> {
     this.#isClosed = true;
     this.#ready.reject(new EngineError("The topics were closed"));
-    this.#closing.resolve();
+    this.#backoff.end();
     return FULFILLED;
   }
 }
@@ -566,17 +566,17 @@ export function natsJetStream(
   given?: NatsJetStreamOptions,
 ): TopicsEngine {
   const options = readOptions(given, KINDS);
-  const { js, jsm } = clients ?? {};
-  if (typeof js?.consumers !== "object" || typeof jsm?.streams !== "object") {
+  if (options.prefix !== undefined && !/^[\w-]+$/.test(options.prefix)) {
+    throw new TypeError("Cannot use the option prefix: it must be letters, digits, - and _");
+  }
+  const { js, jsm } = (clients ?? {}) as { js?: Partial<Js>; jsm?: Partial<Jsm> };
+  const methods = [js?.publish, js?.consumers?.get, jsm?.streams?.add, jsm?.consumers?.add];
+  if (!methods.every((method) => typeof method === "function")) {
     throw new TypeError(
       `Cannot use the clients: they must be { js, jsm } of @nats-io/jetstream, got ${
         shown(clients)
       }`,
     );
   }
-  if (options.prefix !== undefined && !/^[\w-]+$/.test(options.prefix)) {
-    throw new TypeError("Cannot use the option prefix: it must be letters, digits, - and _");
-  }
-  if (options.replicas !== undefined) checkOption("replicas", options.replicas, "limit");
   return new NatsEngine(clients, options);
 }

@@ -1,4 +1,5 @@
 import { messageOf } from "../realm/kinds.ts";
+import { UnsupportedError } from "../web_socket/errors.ts";
 import { EngineError } from "./topics_error.ts";
 
 /** What the engine uses of a client, whichever package it is of. */
@@ -36,7 +37,10 @@ export type RedisClient =
 
 /** One connection to Redis, which doesn't connect again. */
 export interface RedisConnection {
-  /** Sends a command; rejects with an {@linkcode EngineError} when the connection is lost. */
+  /**
+   * Sends a command. Rejects with an {@linkcode EngineError} when the connection is lost, and with the server's error when
+   * that refuses the command.
+   */
   command(...args: string[]): Promise<unknown>;
   /** Ends it: commands without an answer reject. */
   destroy(): void;
@@ -47,13 +51,17 @@ export function isClosed(client: RedisClient): boolean {
   return "isOpen" in client ? !client.isOpen : client.status === "end";
 }
 
-/** Whether it is a client of a package that is known. */
+/** Whether it is a cluster's client, of either package. */
+export function isClusterClient(client: unknown): boolean {
+  if (typeof client !== "object" || client === null) return false;
+  return (client as Partial<IoRedisClient>).isCluster === true ||
+    "slots" in client && "duplicate" in client;
+}
+
+/** Whether it is a client of a package that is known, for one server. */
 export function isRedisClient(client: unknown): client is RedisClient {
   const known = (client ?? {}) as Partial<NodeRedisClient & IoRedisClient>;
-  // Clients of a cluster, and pools, take other arguments.
-  if (typeof known.duplicate !== "function" || known.isCluster === true || "slots" in known) {
-    return false;
-  }
+  if (typeof known.duplicate !== "function" || isClusterClient(client)) return false;
   return typeof known.isOpen === "boolean" && typeof known.isReady === "boolean" &&
       typeof known.sendCommand === "function" ||
     typeof known.status === "string" && typeof known.call === "function";
@@ -118,28 +126,53 @@ async function opened(
   onEnd: (error: unknown) => void,
   connection: RedisConnection,
 ): Promise<RedisConnection> {
-  client.on("error", onEnd);
+  let reported: unknown;
+  client.on("error", (error) => {
+    reported ??= error;
+    onEnd(error);
+  });
   client.on("end", () => onEnd(new EngineError("The connection to Redis has ended")));
   try {
     await client.connect();
   } catch (error) {
     connection.destroy();
-    throw new EngineError("Cannot connect to Redis", { cause: error });
+    // ioredis rejects with "Connection is closed", and reports the server's reason as an event.
+    throw failureOf(isRefused(reported) ? reported : error, "Cannot connect to Redis");
   }
   return connection;
 }
 
-/** Errors of the server's that pass. */
-const PASSING = /^(LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY|NOREPLICAS|UNBLOCKED)\b/;
 /** What an error of the server's begins with: `ERR`, `OOM`, `NOSCRIPT`. The packages' own errors don't. */
 const REPLY = /^[A-Z]{3,}\b/;
+/** Errors of the server's that pass. */
+const PASSING =
+  /^(LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY|NOREPLICAS|UNBLOCKED|ERR max number of clients)\b/;
+
+/** Whether the server refuses something, and would again. */
+function isRefused(error: unknown): boolean {
+  const message = messageOf(error);
+  return REPLY.test(message) && !PASSING.test(message);
+}
+
+/** A refusal as it is; anything else is an {@linkcode EngineError}. */
+function failureOf(error: unknown, text: string): unknown {
+  if (!isRefused(error)) return new EngineError(text, { cause: error });
+  return /^(MOVED|ASK|CROSSSLOT)\b/.test(messageOf(error)) ? noCluster() : error;
+}
 
 async function asked(call: () => Promise<unknown>): Promise<unknown> {
   try {
     return await call();
   } catch (error) {
-    const message = messageOf(error);
-    if (REPLY.test(message) && !PASSING.test(message)) throw error;
-    throw new EngineError("The connection to Redis is lost", { cause: error });
+    throw failureOf(error, "The connection to Redis is lost");
   }
+}
+
+/** The error of a client of a cluster, and of one server of a cluster that lacks the log's slot. */
+export function noCluster(): UnsupportedError {
+  return new UnsupportedError(
+    "Redis Cluster",
+    "redisStreams",
+    "Give it a client of one server that is in no cluster",
+  );
 }

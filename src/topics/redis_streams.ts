@@ -3,22 +3,27 @@ import { Deferred, FULFILLED } from "../stream_channel/errors.ts";
 import { type OptionKinds, readOptions, shown } from "../stream_channel/options.ts";
 import { Deadline } from "../web_socket/deadline.ts";
 import type { Message } from "../web_socket/web_socket_channel.ts";
-import type {
-  EngineEvents,
-  EngineLog,
-  EngineSettings,
-  HistoryPage,
-  HistoryRange,
-  LogPlace,
-  LogPublishing,
-  TopicsEngine,
+import { Backoff } from "./backoff.ts";
+import {
+  type EngineEvents,
+  type EngineLog,
+  type EngineSettings,
+  type HistoryPage,
+  type HistoryRange,
+  type LogPlace,
+  type LogPublishing,
+  PAGE,
+  PAGE_BYTES,
+  type TopicsEngine,
 } from "./engine.ts";
 import { randomName } from "./offset.ts";
 import { PendingAnswers } from "./pending_answers.ts";
 import { EngineError } from "./topics_error.ts";
 import {
   isClosed,
+  isClusterClient,
   isRedisClient,
+  noCluster,
   openConnection,
   type RedisClient,
   type RedisConnection,
@@ -48,12 +53,6 @@ const BLOCK = 1000;
 const MAX_ANSWER = 5000;
 /** How many messages of each log one read gets at most. */
 const BATCH = 256;
-/** How much a page of history has at most. */
-const PAGE = 256;
-const PAGE_BYTES = 1024 * 1024;
-/** The delays between attempts to connect, in milliseconds. */
-const FIRST_DELAY = 50;
-const MAX_DELAY = 1000;
 
 /** A position is an entry's id: milliseconds and a number, 64 bits each. */
 function positionOf(id: string): bigint {
@@ -174,7 +173,7 @@ class RedisLog implements EngineLog {
   readonly #client: RedisClient;
   readonly #options: RedisLogOptions;
   readonly #ready = new Deferred();
-  readonly #closing = new Deferred();
+  readonly #backoff: Backoff;
   #isClosed = false;
   #session: Session | null = null;
   /** The newest epoch that the server has named. */
@@ -185,6 +184,7 @@ class RedisLog implements EngineLog {
   constructor(client: RedisClient, options: RedisLogOptions) {
     this.#client = client;
     this.#options = options;
+    this.#backoff = new Backoff(options.settings.clock);
     this.ready = this.#ready.promise;
     void this.#run();
   }
@@ -192,13 +192,12 @@ class RedisLog implements EngineLog {
   // Reading.
 
   async #run(): Promise<void> {
-    let delay = FIRST_DELAY;
     while (!this.#isClosed) {
       let error: unknown;
       try {
         if (isClosed(this.#client)) return this.#fail();
         const session = await this.#connect();
-        delay = FIRST_DELAY;
+        this.#backoff.reset();
         await this.#serve(session);
       } catch (cause) {
         error = cause;
@@ -206,8 +205,7 @@ class RedisLog implements EngineLog {
       this.#drop(error);
       if (this.#isClosed) return;
       this.#options.events.onLost(error);
-      await this.#pause(delay);
-      delay = Math.min(2 * delay, MAX_DELAY);
+      await this.#backoff.pause();
     }
   }
 
@@ -220,13 +218,6 @@ class RedisLog implements EngineLog {
     );
     this.#ready.reject(error);
     this.#options.events.onClosed(error);
-  }
-
-  #pause(ms: number): Promise<unknown> {
-    const { clock } = this.#options.settings;
-    let timer: unknown;
-    const passed = new Promise<void>((resolve) => timer = clock.setTimeout(resolve, ms));
-    return Promise.race([passed, this.#closing.promise]).finally(() => clock.clearTimeout(timer));
   }
 
   async #connect(): Promise<Session> {
@@ -443,7 +434,7 @@ class RedisLog implements EngineLog {
     this.#isClosed = true;
     const error = new EngineError("The topics were closed");
     this.#ready.reject(error);
-    this.#closing.resolve();
+    this.#backoff.end();
     this.#drop(error);
     return FULFILLED;
   }
@@ -478,6 +469,7 @@ function isComplete(after: bigint, { before, end, newest, oldest }: Reach): bool
  * @param given See {@linkcode RedisStreamsOptions}.
  * @returns The engine, for `Topics`.
  * @throws {TypeError} When it is no such client, or an option is malformed.
+ * @throws {UnsupportedError} When it is a client of a Redis Cluster.
  *
  * @example
  * ```ts ignore
@@ -490,6 +482,7 @@ function isComplete(after: bigint, { before, end, newest, oldest }: Reach): bool
  */
 export function redisStreams(client: RedisClient, given?: RedisStreamsOptions): TopicsEngine {
   const options = readOptions(given, KINDS);
+  if (isClusterClient(client)) throw noCluster();
   if (isRedisClient(client)) return new RedisEngine(client, options);
   throw new TypeError(
     `Cannot use the client: it must be a client of npm redis or ioredis for one server, got ${

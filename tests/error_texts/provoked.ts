@@ -713,6 +713,10 @@ export const PROVOKED: Readonly<Record<string, Provoke | Elsewhere>> = {
     "topics/topics_test.ts",
     `["lost", true]`,
   ),
+  "Cannot …: the engine's server refuses it": elsewhere(
+    "topics/server_limits_test.ts",
+    `"refused"`,
+  ),
   "Cannot publish: the messages that wait have reached maxPending (… bytes)": elsewhere(
     "topics/topics_test.ts",
     `"full"`,

@@ -11,6 +11,7 @@ import {
   natsJetStream,
   redisStreams,
   Topics,
+  UnsupportedError,
 } from "../../src/topics/mod.ts";
 import { isRedisClient, openConnection } from "../../src/topics/redis_client.ts";
 import { nameOfToken, tokenOf } from "../../src/topics/nats_jet_stream.ts";
@@ -42,6 +43,9 @@ class Report implements EngineEvents {
   onRestored = (): void => void this.lines.push("restored");
   onClosed = (error: unknown): void => void this.lines.push(`closed: ${(error as Error).message}`);
 }
+
+// deno-lint-ignore no-explicit-any -- what is given is wrong on purpose
+const wrong = (value: unknown): any => value;
 
 const SETTINGS = { size: 10, age: 60_000, lease: 15_000 };
 
@@ -151,6 +155,12 @@ Deno.test("topics over Redis: clients are known by what they can do", () => {
     false,
   );
   assertEquals(isRedisClient(createClientPool()), false);
+  for (const it of [new Cluster([], { lazyConnect: true }), createCluster({ rootNodes: [] })]) {
+    assertThrows(() => redisStreams(wrong(it)), UnsupportedError, "Redis Cluster");
+  }
+  for (const it of [createClientPool(), null, undefined, 1, {}, "redis://127.0.0.1"]) {
+    assertThrows(() => redisStreams(wrong(it)), TypeError, "Cannot use the client");
+  }
   for (const it of [null, undefined, 1, {}, { isOpen: true }, { status: "ready", call: method }]) {
     assertEquals(isRedisClient(it), false);
   }
@@ -233,9 +243,23 @@ Deno.test("topics over NATS: every name is one token of a subject, and back", ()
     assertEquals(nameOfToken(token), name);
   }
   assertEquals(nameOfToken("=ff"), null);
-  assertThrows(
-    () =>
-      natsJetStream({ js: { consumers: {} }, jsm: { consumers: {}, streams: {} } }, { prefix: "" }),
-    TypeError,
-  );
+});
+
+Deno.test("topics over NATS: wrong clients and options are typed errors", () => {
+  const { js, jsm } = fakeNats(never);
+  const { streams, consumers } = jsm;
+  const clients: unknown[] = [null, undefined, 1, "nats://", {}, { js }, { jsm }, { js: {}, jsm }];
+  clients.push({ js, jsm: { streams, consumers: null } }, { js, jsm: { streams: [], consumers } });
+  for (const it of clients) {
+    assertThrows(() => natsJetStream(wrong(it)), TypeError, "Cannot use the clients");
+  }
+  for (const options of [null, 1, { prefix: "" }, { prefix: "a.b" }, { storage: "disk" }]) {
+    assertThrows(() => natsJetStream({ js, jsm }, wrong(options)), TypeError);
+  }
+  assertThrows(() => natsJetStream({ js, jsm }, { replicas: 0 }), RangeError);
+  const client = new FakeRedis();
+  for (const options of [null, 1, { prefix: 1 }, { logSize: "1" }, { size: 1 }]) {
+    assertThrows(() => redisStreams(client, wrong(options)), TypeError);
+  }
+  assertThrows(() => redisStreams(client, { logSize: 0 }), RangeError);
 });

@@ -1,11 +1,18 @@
 /** What real servers refuse: too much memory, too large a message, a user without permission. */
 
 import { createClient } from "redis";
+import { Redis } from "ioredis";
 import { connect } from "@nats-io/transport-node";
 import { jetstream, jetstreamManager } from "@nats-io/jetstream";
 import { assert, assertEquals } from "@std/assert";
 import { webSocketChannelPair } from "../../src/testing/mod.ts";
-import { natsJetStream, redisStreams, Topics, TopicsError } from "../../src/topics/mod.ts";
+import {
+  natsJetStream,
+  redisStreams,
+  Topics,
+  type TopicsEngine,
+  TopicsError,
+} from "../../src/topics/mod.ts";
 import { findCommand } from "../support/processes.ts";
 import { rejection } from "../support/promises.ts";
 import { until } from "../support/turns.ts";
@@ -33,7 +40,7 @@ async function redisClient(url: string) {
 Deno.test({
   ...PLAIN,
   name:
-    `topics, Redis: 1 MiB passes, and what Redis refuses rejects with its reason${redis.leftOut}`,
+    `topics, Redis: 1 MiB passes, and a message that Redis refuses rejects with its reason${redis.leftOut}`,
   ignore: redis.ignore,
   async fn() {
     const server = await startRedis();
@@ -56,24 +63,110 @@ Deno.test({
       await until(() => lengths.length === 3);
       assertEquals(lengths, [MIB, MIB, 1]);
 
-      await ask("ACL", "SETUSER", "weak", "on", ">secret", "~*", "+@all", "-evalsha");
-      const weak = await redisClient(`redis://weak:secret@${address}`);
-      for (const isAllowed of [true, false]) {
-        if (!isAllowed) await ask("ACL", "SETUSER", "weak", "resetpass", ">other");
-        const refused = new Topics({ engine: redisStreams(weak), whileLost: "fail" });
-        const error = await rejection(refused.publish("a", "1"));
-        assert(error instanceof TopicsError && error.reason === "lost", String(error));
-        const { message, cause } = error.cause as Error;
-        const text = isAllowed ? message : (cause as Error).message;
-        assert(text.startsWith(isAllowed ? "NOPERM" : "WRONGPASS"), text);
-        assert(!text.includes("secret"));
-        await refused.close();
-      }
-      weak.destroy();
       await client.sink.close();
     } finally {
       await topics.close();
       admin.destroy();
+      await server.end();
+    }
+  },
+});
+
+/** What a publish and a subscription reject with, and whether the topics are live when the server no longer refuses them. */
+async function refused(
+  engine: TopicsEngine,
+  isCause: (cause: Error) => boolean,
+  allow?: () => Promise<unknown>,
+): Promise<void> {
+  const { server: channel, client } = webSocketChannelPair();
+  const topics = new Topics({ engine });
+  for (const call of [topics.publish("a", "1"), topics.subscribe(channel, "a")]) {
+    const error = await rejection(call);
+    assert(error instanceof TopicsError && error.reason === "refused", String(error));
+    assertEquals([error.mayBePublished, topics.stats().state], [false, "lost"]);
+    assert(isCause(error.cause as Error), String(error.cause));
+    assert(!`${error} ${error.cause}`.includes("secret"));
+  }
+  if (allow !== undefined) {
+    await allow();
+    await until(() => topics.stats().state === "live");
+    await topics.publish("a", "1");
+  }
+  await topics.close();
+  await client.sink.close();
+}
+
+Deno.test({
+  ...PLAIN,
+  name:
+    `topics, Redis: a server that refuses the user rejects calls, and is asked again${redis.leftOut}`,
+  ignore: redis.ignore,
+  async fn() {
+    const server = await startRedis();
+    const { port } = server;
+    const admin = await redisClient(`redis://127.0.0.1:${port}`);
+    const ask = (...args: string[]): Promise<unknown> => admin.sendCommand(args);
+    await ask("ACL", "SETUSER", "weak", "on", ">secret", "~*", "+@all");
+    const weak = await redisClient(`redis://weak:secret@127.0.0.1:${port}`);
+    const host = "127.0.0.1";
+    const other = new Redis({ host, port, username: "weak", password: "secret" });
+    const unknown = new Redis({ host, port });
+    for (const it of [other, unknown]) {
+      it.on("error", () => {});
+      if (it.status !== "ready") await new Promise((resolve) => it.once("ready", resolve));
+    }
+    const says = (text: string) => ({ message }: Error): boolean => message.startsWith(text);
+    const change = (...rules: string[]) => () => ask("ACL", "SETUSER", "weak", ...rules);
+    try {
+      await change("-evalsha")();
+      await refused(redisStreams(weak), says("NOPERM"), change("+evalsha"));
+      await change("resetpass", ">another")();
+      await Promise.all([
+        refused(redisStreams(weak), says("WRONGPASS")),
+        refused(redisStreams(other), says("WRONGPASS")),
+      ]);
+      await ask("CONFIG", "SET", "requirepass", "secret");
+      const allow = (): Promise<unknown> => ask("CONFIG", "SET", "requirepass", "");
+      await refused(redisStreams(unknown), says("NOAUTH"), allow);
+    } finally {
+      for (const it of [other, unknown]) it.disconnect();
+      for (const it of [weak, admin]) it.destroy();
+      await server.end();
+    }
+  },
+});
+
+Deno.test({
+  ...PLAIN,
+  name: `topics, NATS: a server that refuses the user or the streams rejects calls${nats.leftOut}`,
+  ignore: nats.ignore,
+  async fn() {
+    const users = ["$JS.API.STREAM.CREATE.topics", "topics.log.a"].map((subject, i) =>
+      `{ user: "u${i}", password: secret, permissions: { publish: { deny: [${
+        JSON.stringify(subject)
+      }] } } }`
+    );
+    const server = await startNats(`authorization: { users: [${users.join(", ")}] }`);
+    const open = async (user: string) => {
+      const servers = `127.0.0.1:${server.port}`;
+      const connection = await connect({ servers, user, pass: "secret" });
+      return { connection, js: jetstream(connection), jsm: await jetstreamManager(connection) };
+    };
+    const [streams, messages] = await Promise.all([open("u0"), open("u1")]);
+    const isViolation = ({ name }: Error): boolean => name === "PermissionViolationError";
+    try {
+      await refused(natsJetStream(streams), isViolation);
+      // A cluster is needed for that.
+      await refused(
+        natsJetStream(messages, { replicas: 3 }),
+        ({ name }) => name === "JetStreamApiError",
+      );
+      const topics = new Topics({ engine: natsJetStream(messages) });
+      assert(isViolation(await rejection(topics.publish("a", "1")) as Error));
+      await topics.publish("b", "1");
+      await topics.close();
+    } finally {
+      for (const { connection } of [streams, messages]) await connection.close();
       await server.end();
     }
   },

@@ -79,24 +79,26 @@ async function serve(
   };
 }
 
-/** Debian's redis-server; what it has confirmed outlives it. */
-export function startRedis(): Promise<EngineServer> {
+/** Debian's redis-server; what it has confirmed outlives it, unless `args` say otherwise. */
+export function startRedis(...args: string[]): Promise<EngineServer> {
   return serve("redis-server", /ready to accept/i, (port, folder) =>
     Promise.resolve([
       ...["--port", `${port}`, "--bind", "127.0.0.1", "--dir", folder, "--save", ""],
-      ...["--appendonly", "yes", "--appendfsync", "always"],
+      ...["--appendonly", "yes", "--appendfsync", "always", ...args],
     ]));
 }
 
-/** Debian's nats-server with JetStream. */
-export function startNats(): Promise<EngineServer> {
+/** Debian's nats-server with JetStream, and with more lines of configuration. */
+export function startNats(config = ""): Promise<EngineServer> {
   return serve("nats-server", /Server is ready/, async (port, folder) => {
-    const config = join(folder, "nats.conf");
-    await writeFile(
+    const path = join(folder, "nats.conf");
+    const lines = [
+      `listen: "127.0.0.1:${port}"`,
+      `jetstream: { store_dir: ${JSON.stringify(folder)} }`,
       config,
-      `listen: "127.0.0.1:${port}"\njetstream: { store_dir: ${JSON.stringify(folder)} }\n`,
-    );
-    return ["-c", config];
+    ];
+    await writeFile(path, lines.join("\n"));
+    return ["-c", path];
   });
 }
 
