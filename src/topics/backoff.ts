@@ -1,4 +1,3 @@
-import { Deferred } from "../stream_channel/errors.ts";
 import type { Clock } from "../web_socket/clock.ts";
 
 /** The first and the longest delay between attempts to connect, in milliseconds. */
@@ -8,8 +7,11 @@ const MAX_DELAY = 1000;
 /** The delays between an engine's attempts to connect: each twice as long as the one before. */
 export class Backoff {
   readonly #clock: Clock;
-  readonly #ended = new Deferred();
   #delay = FIRST_DELAY;
+  #timer: unknown;
+  /** Ends the present pause. */
+  #resume: (() => void) | null = null;
+  #isEnded = false;
 
   /** @param clock Where times come from. */
   constructor(clock: Clock) {
@@ -23,17 +25,18 @@ export class Backoff {
 
   /** Waits before the next attempt, or until the end. */
   async pause(): Promise<void> {
-    let timer: unknown;
-    const passed = new Promise<void>((resolve) => {
-      timer = this.#clock.setTimeout(resolve, this.#delay);
+    if (this.#isEnded) return;
+    await new Promise<void>((resolve) => {
+      this.#resume = resolve;
+      this.#timer = this.#clock.setTimeout(resolve, this.#delay);
     });
     this.#delay = Math.min(2 * this.#delay, MAX_DELAY);
-    await Promise.race([passed, this.#ended.promise]);
-    this.#clock.clearTimeout(timer);
   }
 
-  /** Nothing waits from now on. */
+  /** The engine has ended: nothing waits any more. */
   end(): void {
-    this.#ended.resolve();
+    this.#isEnded = true;
+    this.#clock.clearTimeout(this.#timer);
+    this.#resume?.();
   }
 }

@@ -99,10 +99,6 @@ export interface HistoryRange {
   readonly last: number;
 }
 
-/** How much a page of history has at most, with the engines of this package: messages, and bytes of them. */
-export const PAGE = 256;
-export const PAGE_BYTES: number = 1024 * 1024;
-
 /** A part of a topic's history. An engine returns as much as is fit to be in memory at once. */
 export interface HistoryPage {
   /** The log's epoch. */

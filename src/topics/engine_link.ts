@@ -1,6 +1,5 @@
 import { Deferred } from "../stream_channel/errors.ts";
 import type { Clock } from "../web_socket/clock.ts";
-import type { EngineLog } from "./engine.ts";
 import { EngineError, TopicsError } from "./topics_error.ts";
 import type { TopicsState } from "./topics_options.ts";
 
@@ -31,7 +30,7 @@ export class EngineLink {
   readonly #mayFail: boolean;
   #state: TopicsState = { name: "live" };
   #isClosed = false;
-  /** Fulfils when what calls wait for may have come. */
+  /** Fulfils when the state or the epoch may have changed. */
   #changed: Deferred = new Deferred();
   #retry: Deferred | null = null;
   #retryTimer: unknown;

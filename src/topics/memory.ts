@@ -1,18 +1,18 @@
 import type { Message } from "../web_socket/web_socket_channel.ts";
 import { CountedQueue } from "../stream_channel/counted_queue.ts";
-import {
-  type EngineEvents,
-  type EngineLog,
-  type EngineSettings,
-  type HistoryPage,
-  type HistoryRange,
-  type LogEntry,
-  type LogPlace,
-  type LogPublishing,
-  PAGE,
-  type TopicsEngine,
+import type {
+  EngineEvents,
+  EngineLog,
+  EngineSettings,
+  HistoryPage,
+  HistoryRange,
+  LogEntry,
+  LogPlace,
+  LogPublishing,
+  TopicsEngine,
 } from "./engine.ts";
 import { randomName } from "./offset.ts";
+import { PAGE } from "./page_size.ts";
 
 /** A message, and when it was published. */
 interface Kept extends LogEntry {

@@ -4,19 +4,18 @@ import { type OptionKinds, readOptions, shown } from "../stream_channel/options.
 import { Deadline } from "../web_socket/deadline.ts";
 import type { Message } from "../web_socket/web_socket_channel.ts";
 import { Backoff } from "./backoff.ts";
-import {
-  type EngineEvents,
-  type EngineLog,
-  type EngineSettings,
-  type HistoryPage,
-  type HistoryRange,
-  type LogPlace,
-  type LogPublishing,
-  PAGE,
-  PAGE_BYTES,
-  type TopicsEngine,
+import type {
+  EngineEvents,
+  EngineLog,
+  EngineSettings,
+  HistoryPage,
+  HistoryRange,
+  LogPlace,
+  LogPublishing,
+  TopicsEngine,
 } from "./engine.ts";
 import { randomName } from "./offset.ts";
+import { PAGE, PAGE_BYTES } from "./page_size.ts";
 import { EngineError } from "./topics_error.ts";
 
 /** What `@nats-io/jetstream` gives for a connection. Only what the engine uses is named. */
@@ -149,7 +148,8 @@ export function nameOfToken(token: string): string | null {
 function asEngineError(error: unknown): unknown {
   if (error instanceof EngineError) return error;
   // The package's own error has the server's as its cause.
-  for (let it = error; it instanceof Error; it = it.cause) if (isRefused(it)) return it;
+  const cause = (error as { cause?: unknown } | null)?.cause;
+  for (const it of [error, cause]) if (isRefused(it)) return it;
   return new EngineError("The connection to NATS is lost", { cause: error });
 }
 
@@ -157,8 +157,9 @@ function asEngineError(error: unknown): unknown {
 const LASTING: readonly unknown[] = [10_039, 10_074, 10_076];
 
 /** Whether the server refuses something, and would again. */
-function isRefused(error: Error): boolean {
-  const { name, code, status = 0 } = error as Error & { code?: unknown; status?: number };
+function isRefused(error: unknown): boolean {
+  const name = nameOf(error);
+  const { code, status = 0 } = (error ?? {}) as { code?: unknown; status?: number };
   if (name !== "JetStreamApiError") {
     return name === "PermissionViolationError" || name === "InvalidArgumentError";
   }

@@ -4,19 +4,18 @@ import { type OptionKinds, readOptions, shown } from "../stream_channel/options.
 import { Deadline } from "../web_socket/deadline.ts";
 import type { Message } from "../web_socket/web_socket_channel.ts";
 import { Backoff } from "./backoff.ts";
-import {
-  type EngineEvents,
-  type EngineLog,
-  type EngineSettings,
-  type HistoryPage,
-  type HistoryRange,
-  type LogPlace,
-  type LogPublishing,
-  PAGE,
-  PAGE_BYTES,
-  type TopicsEngine,
+import type {
+  EngineEvents,
+  EngineLog,
+  EngineSettings,
+  HistoryPage,
+  HistoryRange,
+  LogPlace,
+  LogPublishing,
+  TopicsEngine,
 } from "./engine.ts";
 import { randomName } from "./offset.ts";
+import { PAGE, PAGE_BYTES } from "./page_size.ts";
 import { PendingAnswers } from "./pending_answers.ts";
 import { EngineError } from "./topics_error.ts";
 import {

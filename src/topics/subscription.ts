@@ -109,9 +109,10 @@ export class SubscriptionTable {
   remove(subscription: Subscription): void {
     const { channel, topic } = subscription;
     const all = this.#channels.get(channel);
-    if (all instanceof Map) all.delete(topic);
-    if (all === subscription || all instanceof Map && all.size === 0) {
-      this.#channels.delete(channel);
+    if (all === subscription) this.#channels.delete(channel);
+    else if (all !== undefined && !(all instanceof Subscription)) {
+      all.delete(topic);
+      if (all.size === 0) this.#channels.delete(channel);
     }
     this.#size--;
   }
