@@ -102,6 +102,7 @@ async function writeSettings(): Promise<void> {
     title: name,
     description: "WebSocket channels for Deno, Node, Bun and browsers",
     base: BASE,
+    head: [["style", {}, TABLES]],
     outDir: fromFileUrl(BUILT),
     cleanUrls: true,
     // What a program serves on the reader's own machine. VitePress checks all other links.
@@ -135,17 +136,29 @@ async function writeReference(): Promise<void> {
     `--output=${fromFileUrl(new URL("api/", BUILT))}`,
     ...Object.values(exports),
   ], { cwd: fromFileUrl(ROOT) });
-  await Deno.writeTextFile(new URL("api/styles.css", BUILT), NARROW, { append: true });
+  // The last style sheet that each page loads: it overrides the others.
+  await Deno.writeTextFile(new URL("api/page.css", BUILT), NARROW, { append: true });
 }
 
-/** On a phone the pages of the reference are as wide as it is: code scrolls, long names break. */
+/** On a phone, a page of the reference fits the window: code scrolls, long names break, the search has a line of its own. */
 const NARROW = `
 @media (max-width: 700px) {
   .ddoc, .ddoc * { min-width: 0 !important; max-width: 100%; overflow-wrap: anywhere; }
   .ddoc pre { overflow-x: auto; }
   #content { display: block; }
-  #topnav, #topnav > div { flex-wrap: wrap; height: auto; max-height: none; position: static; }
-  #searchbar { width: 8rem; }
+  #topnav, #topnav > div { flex-wrap: wrap; height: auto; max-height: none; position: static; gap: 0.5rem; }
+  #searchbar { width: 100%; }
+}
+`;
+
+/** Pages of VitePress: tables have room on a desktop, and small cells on a phone. */
+const TABLES = `
+@media (min-width: 1440px) {
+  .VPDoc.has-aside .content-container.content-container { max-width: 760px; }
+}
+@media (max-width: 640px) {
+  .vp-doc tr { font-size: 13px; }
+  .vp-doc th, .vp-doc td { padding: 6px 8px; }
 }
 `;
 
@@ -197,9 +210,9 @@ async function served(body: (origin: string) => Promise<void>): Promise<void> {
   }
 }
 
-/** The paths of all pages that VitePress made, and the first of the reference. */
+/** The paths of all pages of VitePress, and of two pages of the reference. */
 async function paths(): Promise<string[]> {
-  const found = [BASE, `${BASE}api/index.html`];
+  const found = [BASE, `${BASE}api/index.html`, `${BASE}api/server/~/WebSocketServer.html`];
   for (const folder of Object.keys(SECTIONS)) {
     found.push(...(await pagesOf(folder)).map(({ link }) => BASE + link.slice(1)));
   }
@@ -217,16 +230,27 @@ async function brokenLinks(path: string, text: string): Promise<string[]> {
   return broken;
 }
 
-/** What a page shows, asked in the page. */
+/** What a page shows, measured in the page. */
 const MEASURE = `({
   heading: document.querySelector("h1, h2, h3, h4, .ddoc a")?.textContent ?? "",
   over: document.documentElement.scrollWidth - innerWidth,
+  isCovered: [...document.querySelectorAll("#topnav *")].some((it) =>
+    it.getBoundingClientRect().bottom > document.querySelector("#content").getBoundingClientRect().top
+  ),
 })`;
 
+interface Measured {
+  readonly heading: string;
+  /** By how many pixels the page is wider than the window. */
+  readonly over: number;
+  /** Whether the head of a page of the reference covers its text. */
+  readonly isCovered: boolean;
+}
+
 /**
- * Opens each page at each width: it shows its heading, prints no error and is no wider than the window.
+ * Opens each page at each width. The page must show its heading, print no error and fit the window.
  *
- * @returns How many pages were looked at.
+ * @returns The number of pages.
  */
 async function look(chromium: string, origin: string): Promise<number> {
   const browser = await launch(chromium);
@@ -239,10 +263,11 @@ async function look(chromium: string, origin: string): Promise<number> {
       await page.setViewportSize({ width, height: 800 });
       for (const path of all) {
         await page.goto(origin + path);
-        const { heading, over } = await page.evaluate<{ heading: string; over: number }>(MEASURE);
+        const { heading, over, isCovered } = await page.evaluate<Measured>(MEASURE);
         if (heading.trim() === "") wrong.push(`${path}: no heading`);
         if (over > 0) wrong.push(`${path}: ${over} px wider than a window of ${width} px`);
         const isShot = path === BASE || /chat$|performance$|options$|api/.test(path);
+        if (isCovered) wrong.push(`${path}: the head covers the text at ${width} px`);
         if (isShot) {
           const name = path.slice(BASE.length).replace(/\W+/g, "_") || "index";
           await page.screenshot({ path: fromFileUrl(new URL(`${name}_${width}.png`, FOLDER)) });
