@@ -147,7 +147,8 @@ const NARROW = `
   .ddoc pre { overflow-x: auto; }
   #content { display: block; }
   #topnav, #topnav > div { flex-wrap: wrap; height: auto; max-height: none; position: static; gap: 0.5rem; }
-  #searchbar { width: 100%; }
+  #theme-toggle { flex: none; }
+  #searchbar { flex: 1; width: auto; }
 }
 `;
 
