@@ -100,7 +100,7 @@ function manifest({ version, license }: Config): Manifest {
 }
 
 /** Whether dnt is available: it comes from JSR. */
-async function hasDnt(): Promise<boolean> {
+export async function hasDnt(): Promise<boolean> {
   const command = [Deno.execPath(), "cache", "--quiet", DNT];
   return (await output(command, { cwd: fromFileUrl(ROOT) })).code === 0;
 }

@@ -5,6 +5,7 @@
  * ```sh
  * deno task npm:check             # all checks
  * deno task npm:check tsc bundle  # those whose names begin so
+ * deno task npm:check --both      # of the packages of both builders, side by side
  * ```
  */
 
@@ -12,8 +13,8 @@ import {
   builderOf,
   buildNpm,
   type Built,
-  filesIn,
   FOR_PAGES,
+  hasDnt,
   installedIn,
   NPM_NAME,
   readConfig,
@@ -22,6 +23,7 @@ import { type Checked, sourceEntries, specifier, write, writeReadme } from "./ch
 import { checkCompiler, checkSource, checkTypes, COMPILERS } from "./check_types.ts";
 import { WebSocketServer } from "../src/server/mod.ts";
 import { runDocs } from "./docs_blocks.ts";
+import { wrongFiles } from "./package_files.ts";
 import { followOn, followOnDeno, followWithVite } from "./readme_projects.ts";
 import { REPOSITORY, SITE } from "./places.ts";
 import { fromFileUrl } from "./support.ts";
@@ -97,40 +99,9 @@ async function checkPages({ built }: Checked): Promise<void> {
   if (wrong.length > 0) throw new Error(wrong.join("\n"));
 }
 
-/** The package's files are those of the source that an entry leads to, whatever built it: no shim, no polyfill. */
+/** The package has the files of the source, whatever built it. */
 async function checkFiles({ built }: Checked): Promise<void> {
-  // A declaration that no public type needs may be left out.
-  const allowed = new Set<string>();
-  const wanted = new Set(["package.json", "README.md", "CHANGELOG.md", "LICENSE"]);
-  const { bin = {} } = JSON.parse(
-    await Deno.readTextFile(new URL("package.json", built.content)),
-  ) as { bin?: Record<string, string> };
-  for (const path of Object.values(bin)) wanted.add(path.replace(/^\.\//, ""));
-  for (const entry of Object.values((await readConfig()).exports)) {
-    const info = [Deno.execPath(), "info", "--json", "--no-remote", entry];
-    const { modules } = JSON.parse(await succeed(info, { cwd: fromFileUrl(ROOT) })) as {
-      modules: { specifier: string }[];
-    };
-    for (const { specifier } of modules) {
-      const path = specifier.slice(ROOT.href.length).replace(/\.ts$/, "");
-      wanted.add(`${path}.js`);
-      allowed.add(`${path}.d.ts`);
-    }
-  }
-  const found = (await filesIn(built.content)).map((it) =>
-    it.href.slice(built.content.href.length).replace(/^esm\//, "")
-  );
-  const wrong = [
-    ...found.filter((it) => !wanted.has(it) && !allowed.has(it)).map((it) =>
-      `${it} is not of the source`
-    ),
-    ...[...wanted].filter((it) => !found.includes(it)).map((it) => `${it} is missing`),
-  ];
-  for (const file of await filesIn(built.content)) {
-    if (!file.pathname.endsWith(".js")) continue;
-    const text = await Deno.readTextFile(file);
-    if (/_dnt\.|dntGlobalThis|dntShim/.test(text)) wrong.push(`${file.href} has a shim`);
-  }
+  const wrong = await wrongFiles(built.content);
   if (wrong.length > 0) throw new Error(wrong.join("\n"));
 }
 
@@ -312,8 +283,13 @@ const CHECKS: readonly Check[] = [
   },
   {
     name: "command line, Deno",
-    run: (checked) =>
-      checkCommand([...DENO.command, `node_modules/${NPM_NAME}/src/cli/mod.js`], checked),
+    run: async (checked) => {
+      const folder = `node_modules/${NPM_NAME}/`;
+      const { exports } = JSON.parse(
+        await Deno.readTextFile(new URL(`${folder}package.json`, checked.project)),
+      );
+      await checkCommand([...DENO.command, folder + exports["./cli"].default], checked);
+    },
   },
   { name: "bundle, esbuild", run: checkEsbuild },
   { name: "bundle, Vite", run: checkVite },
@@ -377,12 +353,51 @@ function describe({ name, error, note }: CheckResult): string {
   return note === "" ? `ok: ${name}` : `not applicable: ${name}: ${note}`;
 }
 
+/** Checks the packages of both builders and prints the results side by side; gives how many checks failed. */
+async function checkBoth(wanted: (name: string) => boolean): Promise<number> {
+  const isThere = await hasDnt();
+  if (!isThere) {
+    console.log("dnt isn't available: JSR can't be reached. Only deno pack's package is checked.");
+  }
+  const columns = new Map<string, CheckResult[]>();
+  for (const builder of isThere ? ["dnt", "pack"] as const : ["pack"] as const) {
+    columns.set(builder, await checkPackage(await buildNpm(builder, `npm-${builder}`), wanted));
+  }
+  console.log(`\n${sideBySide(columns.get("dnt") ?? null, columns.get("pack") ?? [])}`);
+  const failed = [...columns].flatMap(([builder, results]) =>
+    results.filter(({ error }) => error !== null).map((it) => `\n${builder}, ${describe(it)}`)
+  );
+  for (const it of failed) console.log(it);
+  return failed.length;
+}
+
+/** A line for each check, with what became of it on each builder's package; `null`: dnt isn't available. */
+export function sideBySide(
+  dnt: readonly CheckResult[] | null,
+  pack: readonly CheckResult[],
+): string {
+  const word = (it: CheckResult | undefined): string =>
+    it === undefined
+      ? "not run"
+      : it.error !== null
+      ? "FAILED"
+      : it.note === ""
+      ? "ok"
+      : "left out";
+  const width = Math.max(...pack.map(({ name }) => name.length), 5);
+  const rows = pack.map((it) => {
+    const other = dnt === null ? "not available" : word(dnt.find(({ name }) => name === it.name));
+    return `${it.name.padEnd(width)}  ${other.padEnd(13)}  ${word(it)}`;
+  });
+  return [`${"check".padEnd(width)}  ${"dnt".padEnd(13)}  deno pack`, ...rows].join("\n");
+}
+
 if (import.meta.main) {
   const names = Deno.args.filter((it) => !it.startsWith("--"));
-  const results = await checkPackage(
-    await buildNpm(builderOf(Deno.args)),
-    (name) => names.length === 0 || names.some((it) => name.startsWith(it)),
-  );
+  const wanted = (name: string): boolean =>
+    names.length === 0 || names.some((it) => name.startsWith(it));
+  if (Deno.args.includes("--both")) Deno.exit(await checkBoth(wanted) === 0 ? 0 : 1);
+  const results = await checkPackage(await buildNpm(builderOf(Deno.args)), wanted);
   for (const result of results) console.log(describe(result));
   const failed = results.filter(({ error }) => error !== null).length;
   console.log(`\n${results.length - failed} passed, ${failed} failed`);
