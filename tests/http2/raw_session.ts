@@ -9,6 +9,7 @@ import { listen } from "../support/loopback.ts";
 export const TYPE = {
   DATA: 0,
   HEADERS: 1,
+  PRIORITY: 2,
   RST_STREAM: 3,
   SETTINGS: 4,
   PUSH_PROMISE: 5,
@@ -193,7 +194,7 @@ function isSuccess(payload: Uint8Array): boolean {
 }
 
 /** Connects to a server of HTTP/2 with TLS. */
-export async function openRaw(url: string): Promise<RawSession> {
+export async function openRaw(url: string, settings?: Uint8Array): Promise<RawSession> {
   const { hostname, port } = new URL(url);
   const socket = connectTls({
     host: hostname,
@@ -205,7 +206,7 @@ export async function openRaw(url: string): Promise<RawSession> {
     socket.once("secureConnect", resolve);
     socket.once("error", reject);
   });
-  return new RawSession(socket, "client");
+  return new RawSession(socket, "client", settings);
 }
 
 /** The fields of an extended CONNECT. */

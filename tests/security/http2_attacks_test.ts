@@ -26,11 +26,26 @@ import { open, withPool } from "../http2/support.ts";
 import { certificates } from "../net/support.ts";
 import { joined } from "../support/bytes.ts";
 import { deferred } from "../support/promises.ts";
-import { until } from "../support/turns.ts";
+import { turn, until } from "../support/turns.ts";
 
 /** How long what is waited for may take, in milliseconds. */
 const PATIENCE = 20_000;
 const CANCEL = 8;
+
+function echo({ stream, sink }: ServerWebSocketChannel): void {
+  stream.listen((message) => sink.add(message));
+}
+
+/** Sends as much as the client takes. */
+async function push({ sink, stream }: ServerWebSocketChannel): Promise<void> {
+  let isOpen = true;
+  stream.listen(() => {}, { onDone: () => isOpen = false, onError: () => isOpen = false });
+  for (const message = "x".repeat(1_000); isOpen;) {
+    sink.add(message);
+    await sink.ready;
+    await turn();
+  }
+}
 
 /** Runs a body against a server, beside another client whose channel has to go on; then nothing may be left. */
 async function withBystander(
@@ -43,7 +58,7 @@ async function withBystander(
     tls: { cert, key },
     http2: true,
     onError: (error) => errors.push(error),
-    handler: (channel) => void channel.stream.listen((message) => channel.sink.add(message)),
+    handler: (channel) => channel.request.url.pathname === "/push" ? push(channel) : echo(channel),
     ...options,
   } as ServerOptions<undefined>);
   try {
@@ -142,12 +157,12 @@ Deno.test("attack 81: fields that HTTP/2 has no use for are ignored, and none sm
   });
 });
 
-/** Sends until the server ends the session, or the frames are used up; gives whether it did. */
+/** Sends until the server ends the session, or the frames are used up and looked at. */
 async function flood(
   session: RawSession,
   send: (i: number) => boolean,
-  most: number,
-): Promise<boolean> {
+  { most, ends = false }: Flood,
+): Promise<void> {
   for (let i = 0; i < most && !session.isOver; i++) {
     if (send(i)) continue;
     await Promise.race([
@@ -155,11 +170,10 @@ async function flood(
       session.ended,
     ]);
   }
-  if (session.isOver) return true;
+  if (ends) return await session.ended;
   // What is in front of its answer has been looked at.
   session.send(TYPE.PING, 0, 0, new Uint8Array(8));
   await session.find(({ type }) => type === TYPE.PING ? true : null);
-  return session.isOver;
 }
 
 interface Flood {
@@ -168,7 +182,21 @@ interface Flood {
   readonly most: number;
   /** The head is sent by the flood, or left open. */
   readonly flags?: number | null;
+  /** What the client's own SETTINGS say. */
+  readonly settings?: Uint8Array;
+  /** `"/push"`: the server sends all the time. */
+  readonly path?: string;
   send(session: RawSession, i: number, url: string): boolean;
+}
+
+/** RFC 9113 §6.5.2: SETTINGS_INITIAL_WINDOW_SIZE is 0. */
+const NO_WINDOW = Uint8Array.of(0, 4, 0, 0, 0, 0);
+/** RFC 6455 §5.2: a masked frame. */
+const EMPTY_TEXT = Uint8Array.of(0x81, 0x80, 0, 0, 0, 0);
+
+/** RFC 7540 §6.3: which stream it depends on. */
+function priority(parent: number): Uint8Array {
+  return joined([uint32(parent), Uint8Array.of(0)]);
 }
 
 const FLOODS: Readonly<Record<string, Flood>> = {
@@ -181,11 +209,11 @@ const FLOODS: Readonly<Record<string, Flood>> = {
     send: (session) => session.send(TYPE.DATA, 8, 1, new Uint8Array(256).fill(255, 0, 1)),
   },
   "WINDOW_UPDATE of a stream": {
-    most: 30_000,
+    most: 5_000,
     send: (session) => session.send(TYPE.WINDOW_UPDATE, 0, 1, uint32(1)),
   },
   "WINDOW_UPDATE of the session": {
-    most: 30_000,
+    most: 5_000,
     send: (session) => session.send(TYPE.WINDOW_UPDATE, 0, 0, uint32(1)),
   },
   "a WINDOW_UPDATE that is too large": {
@@ -193,7 +221,58 @@ const FLOODS: Readonly<Record<string, Flood>> = {
     most: 2,
     send: (session) => session.send(TYPE.WINDOW_UPDATE, 0, 0, uint32(0x7fff_ffff)),
   },
-  "unknown frames": { most: 30_000, send: (session) => session.send(0x42, 0, 1) },
+  // CVE-2019-9511 and CVE-2019-9517: the server has much to send, and room for a byte at a time, or none.
+  "a window of one byte": {
+    most: 5_000,
+    settings: NO_WINDOW,
+    path: "/push",
+    send: (session) => session.send(TYPE.WINDOW_UPDATE, 0, 1, uint32(1)),
+  },
+  "no window": {
+    most: 5_000,
+    settings: NO_WINDOW,
+    path: "/push",
+    send: (session) => session.send(TYPE.DATA, 0, 1, EMPTY_TEXT),
+  },
+  // CVE-2019-9513.
+  "PRIORITY": {
+    most: 5_000,
+    send: (session, i) => session.send(TYPE.PRIORITY, 0, 1, priority(2 * i + 3)),
+  },
+  "PRIORITY of streams that there aren't": {
+    most: 5_000,
+    send: (session, i) => session.send(TYPE.PRIORITY, 0, 2 * i + 3, priority(1)),
+  },
+  // CVE-2023-44487, CVE-2019-9514.
+  "streams that are reset at once (rapid reset)": {
+    ends: true,
+    most: 20_000,
+    flags: null,
+    send: (session, i, url) => {
+      session.head(2 * i + 1, connectFields(url));
+      return session.send(TYPE.RST_STREAM, 0, 2 * i + 1, uint32(CANCEL));
+    },
+  },
+  // CVE-2019-9512.
+  "PING": {
+    ends: true,
+    most: 20_000,
+    send: (session) => session.send(TYPE.PING, 0, 0, new Uint8Array(8)),
+  },
+  "answers to no PING": {
+    most: 5_000,
+    send: (session) => session.send(TYPE.PING, END_STREAM, 0, new Uint8Array(8)),
+  },
+  // CVE-2019-9515.
+  "SETTINGS": { ends: true, most: 20_000, send: (session) => session.send(TYPE.SETTINGS, 0, 0) },
+  // CVE-2019-9516.
+  "fields without a name": {
+    ends: true,
+    most: 20_000,
+    flags: 0,
+    send: (session) => session.send(TYPE.CONTINUATION, 0, 1, encoded([["", ""]])),
+  },
+  "unknown frames": { most: 5_000, send: (session) => session.send(0x42, 0, 1) },
   // CVE-2024-27316 and its like.
   "empty CONTINUATION": {
     ends: true,
@@ -234,13 +313,13 @@ const FLOODS: Readonly<Record<string, Flood>> = {
   },
 };
 
-for (const [name, { ends = false, most, flags = END_HEADERS, send }] of Object.entries(FLOODS)) {
+for (const [name, given] of Object.entries(FLOODS)) {
+  const { flags = END_HEADERS, settings, path, send } = given;
   Deno.test(`attack 81: a flood over HTTP/2 harms its session only: ${name}`, async () => {
     await withBystander({}, async (url, server) => {
-      const session = await openRaw(url);
-      if (flags !== null) session.head(1, connectFields(url), flags);
-      const hasEnded = await deadline(flood(session, (i) => send(session, i, url), most), PATIENCE);
-      if (ends) assert(hasEnded, "the session goes on");
+      const session = await openRaw(url, settings);
+      if (flags !== null) session.head(1, connectFields(url, path), flags);
+      await deadline(flood(session, (i) => send(session, i, url), given), PATIENCE);
       for (const { sink } of server.channels) assert(sink.bufferedAmount < 1 << 20);
       session.destroy();
     });

@@ -1,10 +1,9 @@
-/** Floods of a client over HTTP/2: each ends its session, and no other. */
+/** What a client can do to a server with `acceptStreams`: it ends its own session, and no other. More is in http2_attacks_test.ts. */
 
 import { assert, assertEquals } from "@std/assert";
 import { type ClientHttp2Session, connect } from "node:http2";
 import type { WebSocketChannel } from "../../src/net/mod.ts";
 import { destroyLater } from "../../src/net/http2.ts";
-import { platform } from "../../src/web_socket/platform.ts";
 import { open, withEcho, withPool } from "../http2/support.ts";
 
 const REQUEST = {
@@ -34,46 +33,11 @@ async function assertEnds(act: (session: ClientHttp2Session) => void): Promise<v
   });
 }
 
-const isBun = platform() === "bun";
-Deno.test({
-  name: `attack 81: streams that are asked for and reset at once (rapid reset)${
-    isBun ? " (left out: Bun's client sends no such flood)" : ""
-  }`,
-  ignore: isBun,
-  fn: async () => {
-    await assertEnds((session) => {
-      let count = 0;
-      const more = (): void => {
-        for (let i = 0; i < 50 && !session.destroyed && !session.closed && count < 5_000; i++) {
-          count++;
-          const stream = session.request(REQUEST, { endStream: false });
-          stream.on("error", () => {});
-          stream.close(8);
-        }
-        if (!session.destroyed && count < 5_000) setImmediate(more);
-      };
-      more();
-    });
-  },
-});
-
-// Each goes on when it is acknowledged: runtimes bound how many of a client's own may be pending.
-Deno.test("attack 81: a flood of PING", async () => {
+// It goes on when it is acknowledged: runtimes bound how many of a client's own may be pending.
+Deno.test("attack 81: a flood of PING, with acceptStreams", async () => {
   await assertEnds((session) => {
     const more = (): void => {
       if (!session.destroyed) session.ping((error) => error === null && more());
-    };
-    more();
-  });
-});
-
-Deno.test("attack 81: a flood of SETTINGS", async () => {
-  await assertEnds((session) => {
-    let count = 0;
-    const more = (): void => {
-      if (session.destroyed || session.closed) return;
-      session.settings({ initialWindowSize: 65_535 + ++count });
-      setTimeout(more);
     };
     more();
   });
