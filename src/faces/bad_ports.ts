@@ -1,10 +1,10 @@
 /**
- * The ports that pages may not connect to, as other protocols than HTTP use them.
+ * The ports to which pages may not connect, because other protocols than HTTP use them.
  *
  * @module
  */
 
-/** Fetch Standard, "port blocking": the bad ports. */
+/** The bad ports of the Fetch standard ("port blocking"). */
 const BAD_PORTS: ReadonlySet<number> = /* @__PURE__ */ new Set([
   ...[0, 1, 7, 9, 11, 13, 15, 17, 19, 20, 21, 22, 23, 25, 37, 42, 43, 53, 69, 77, 79, 87, 95],
   ...[101, 102, 103, 104, 109, 110, 111, 113, 115, 117, 119, 123, 135, 137, 139, 143, 161, 179],
@@ -13,7 +13,7 @@ const BAD_PORTS: ReadonlySet<number> = /* @__PURE__ */ new Set([
   ...[6665, 6666, 6667, 6668, 6669, 6679, 6697, 10080],
 ]);
 
-/** Whether a URL's port is one of them; the usual port of a scheme is none. */
+/** Whether a URL has a bad port; the default port of a scheme is never one. */
 export function hasBadPort({ port }: URL): boolean {
   return port !== "" && BAD_PORTS.has(Number(port));
 }

@@ -9,14 +9,17 @@ import { hasBadPort } from "./bad_ports.ts";
 import type { Connector } from "./face_target.ts";
 import { isFaceClass } from "./web_socket.ts";
 
-/** The error of a port that pages may not connect to. */
+/** Creates the error for a bad port. */
 function blocked(url: URL): ConnectError {
-  const message = `Cannot connect to ${shownUrl(url)}: port ${url.port} is one of those that ` +
-    "a WebSocket may not connect to. Use WebSocketChannel.connect";
+  const message = `Cannot connect to ${shownUrl(url)}: port ${url.port} is ` +
+    "not allowed for a WebSocket. Use WebSocketChannel.connect";
   return new ConnectError(message, { retryable: false });
 }
 
-/** With this package's own implementation where there is `node:net`: the platforms' own differ from the standard. */
+/**
+ * Connects over this package's own implementation if there is `node:net`, because the platforms' own ones differ from
+ * the standard.
+ */
 export const CONNECTOR: Connector = {
   connect(url, options) {
     const { transport = "auto" } = options;
@@ -34,11 +37,11 @@ export const CONNECTOR: Connector = {
   },
   refuse: (url) => failedNative(blocked(url), { url, protocols: [], headers: [] }),
   isBlocked: hasBadPort,
-  // The platforms' own drop messages that arrive after their Close.
+  // The platforms' own implementations drop messages that arrive after their Close.
   streamOptions: ({ transport = "auto" }) =>
     hasNet() && transport !== "native" ? { ownBuffers: true, afterClose: "deliver" } : {},
   check: (options) => void readConnectOptions(options),
 };
 
 const IN_A_CIRCLE =
-  "The global WebSocket is a class of this package, which would connect with itself";
+  "The global WebSocket is a class of this package, which can't connect with itself";

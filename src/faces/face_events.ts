@@ -1,5 +1,5 @@
 /**
- * The events of a `WebSocket`, of the platform's own classes where it has them.
+ * The events of a `WebSocket`. They use the platform's own classes if it has them.
  *
  * @module
  */
@@ -10,18 +10,18 @@ import { messageOf } from "../realm/kinds.ts";
 export interface CloseEventContent {
   /** Whether the closing handshake was completed. */
   readonly wasClean: boolean;
-  /** The peer's close code; 1005 when its Close held none, 1006 when there was none. */
+  /** The peer's close code; 1005 when its Close had none, 1006 when it sent no Close. */
   readonly code: number;
   /** The peer's close reason. */
   readonly reason: string;
 }
 
-/** What a `WebSocket` fires when the connection has ended. */
+/** The event that a `WebSocket` fires when the connection has ended. */
 export interface FaceCloseEvent extends Event, CloseEventContent {}
 
-/** What a `WebSocket` fires when a message has arrived. */
+/** The event that a `WebSocket` fires for each message. */
 export interface FaceMessageEvent extends Event {
-  /** Text, or bytes in the form that `binaryType` says. */
+  /** Text, or bytes in the form of `binaryType`. */
   // deno-lint-ignore no-explicit-any -- as the platform's own
   readonly data: any;
   /** The server's origin, such as `"wss://example.com"`. */
@@ -29,17 +29,17 @@ export interface FaceMessageEvent extends Event {
 }
 
 /**
- * What a `WebSocket` fires, before the close event, when the connection was failed. It always has both members; they are
- * optional since the error event of the platform's own class has neither, and its listeners can be given here.
+ * The event that a `WebSocket` fires before the close event when the connection failed. It always has both members.
+ * They are optional in the type because the platform's own error event has neither, and its listeners fit here.
  */
 export interface FaceErrorEvent extends Event {
-  /** Why. */
+  /** The reason of the failure. */
   readonly message?: string;
   /** The channel's error, such as a `ConnectError`. */
   readonly error?: unknown;
 }
 
-/** WHATWG WebSockets has a plain event. Programs may know more than pages. */
+/** The standard uses a plain event, which hides the reason from pages. Programs may know it. */
 class FailureEvent extends Event implements FaceErrorEvent {
   readonly message: string;
   readonly error: unknown;
@@ -51,7 +51,7 @@ class FailureEvent extends Event implements FaceErrorEvent {
   }
 }
 
-/** Node 20 has no class of its own. */
+/** The close event for Node 20, which has no such class. */
 class OwnCloseEvent extends Event implements FaceCloseEvent {
   readonly wasClean: boolean;
   readonly code: number;
@@ -71,34 +71,34 @@ class OwnCloseEvent extends Event implements FaceCloseEvent {
 
 type CloseEventClass = new (type: string, content: CloseEventContent) => FaceCloseEvent;
 
-/** A close event. */
+/** Creates a close event. */
 export function closeEvent(content: CloseEventContent): FaceCloseEvent {
   const platform = (globalThis as Record<string, unknown>)["CloseEvent"];
   const Class = typeof platform === "function" ? platform as CloseEventClass : OwnCloseEvent;
   return new Class("close", content);
 }
 
-/** A message event. */
+/** Creates a message event. */
 export function messageEvent(data: unknown, origin: string): FaceMessageEvent {
   return new MessageEvent("message", { data, origin });
 }
 
-/** An error event. */
+/** Creates an error event. */
 export function errorEvent(error: unknown): FaceErrorEvent {
   return new FailureEvent(error);
 }
 
-// A subclass may have methods of these names, which are not for this.
+// A subclass may override these methods; internal calls must not use its own.
 const { addEventListener, removeEventListener, dispatchEvent } = EventTarget.prototype;
 
-/** Fires an event at an object. */
+/** Dispatches an event to an object. */
 export function fire(target: EventTarget, event: Event): void {
   dispatchEvent.call(target, event);
 }
 
 /**
- * The event handlers of an object, such as its `onopen`. HTML, "event handlers": a handler is called among the
- * listeners, at the place that it got when it was set first.
+ * The event handlers of an object, such as its `onopen`. A handler is called among the listeners, at the position where
+ * it was first set (HTML, "event handlers").
  */
 export class EventHandlers {
   readonly #target: EventTarget;
@@ -109,17 +109,17 @@ export class EventHandlers {
     if (Reflect.apply(handler, this.#target, [event]) === false) event.preventDefault();
   };
 
-  /** @param target Whose events they handle. */
+  /** @param target The object whose events they handle. */
   constructor(target: EventTarget) {
     this.#target = target;
   }
 
-  /** The handler of a type of events; `null`: none. */
+  /** Returns the handler for a type of event; `null` if there is none. */
   get(type: string): unknown {
     return this.#handlers.get(type) ?? null;
   }
 
-  /** Sets it; what is no object removes it. */
+  /** Sets the handler; a value that is no object removes it. */
   set(type: string, value: unknown): void {
     const isHandler = typeof value === "function" || typeof value === "object" && value !== null;
     if (!isHandler) {

@@ -1,5 +1,5 @@
 /**
- * What the constructors of these classes do with their arguments.
+ * Parses and checks the arguments of the constructors of these classes.
  *
  * @module
  */
@@ -11,50 +11,49 @@ import { checkWhole, type ConnectOptions } from "../web_socket/options.ts";
 import type { WebSocketChannel } from "../web_socket/web_socket_channel.ts";
 
 /**
- * What a class connects with: options of `connect`, but for the subprotocols, which its constructor has, and
- * `streamLargerThan`: these classes give whole messages.
+ * The options with which a class connects: those of `connect`, except the subprotocols, which its constructor takes,
+ * and `streamLargerThan`, because these classes deliver whole messages.
  */
 export type FaceOptions = Omit<ConnectOptions, "protocols" | "streamLargerThan">;
 
 /**
- * The options of a class, or a function that gives them for each connection: a token that is always fresh, for
- * example.
+ * The options of a class, or a function that returns them for each connection, such as with a fresh token.
  *
- * @param url Where the connection goes.
+ * @param url The URL of the connection.
  */
 export type FaceOptionsSource = FaceOptions | ((url: string) => FaceOptions);
 
-/** How an entry connects. */
+/** The way in which an entry of the package connects. */
 export interface Connector {
-  /** Connects; `url` has a good port. */
+  /** Connects to a URL whose port is not blocked. */
   connect(url: URL, options: ConnectOptions): WebSocketChannel;
-  /** A channel to a bad port: it fails. */
+  /** Returns a failed channel for a blocked port. */
   refuse(url: URL): WebSocketChannel;
-  /** Whether a URL's port must not be connected to. */
+  /** Whether the port of a URL is blocked. */
   isBlocked(url: URL): boolean;
-  /** What a `WebSocketStream` asks for, where it is available. */
+  /** Returns additional options for a `WebSocketStream`, if they are available. */
   streamOptions(options: FaceOptions): FaceOptions;
-  /** Throws what is wrong with options. */
+  /** Throws when an option is malformed. */
   check(options: FaceOptions): void;
 }
 
-/** Where a connection goes. */
+/** The URL and subprotocols of a connection. */
 export interface FaceTarget {
   readonly url: URL;
   readonly protocols: readonly string[];
 }
 
 /**
- * WHATWG WebSockets, the constructors' steps.
+ * Parses the arguments of a constructor, as the WHATWG standard says.
  *
  * @param url The URL, as text.
  * @param protocols The subprotocols.
- * @throws {DOMException} `SyntaxError` when the URL or a subprotocol is malformed, or a subprotocol is offered twice, in
- * whatever case.
+ * @throws {DOMException} `SyntaxError` when the URL or a subprotocol is malformed, or a subprotocol is offered twice,
+ * regardless of case.
  */
 export function parseTarget(url: string, protocols: readonly string[]): FaceTarget {
   try {
-    // Behind the protocols' own check, that of the same ones in another case.
+    // After the check of each subprotocol, this checks for duplicates that differ only in case.
     const target = { url: parseUrl(url), protocols: parseProtocols(protocols) };
     parseProtocols([...new Set(target.protocols)].map((it) => it.toLowerCase()));
     return target;
@@ -65,9 +64,9 @@ export function parseTarget(url: string, protocols: readonly string[]): FaceTarg
 }
 
 /**
- * The options of a class, as they are now.
+ * Returns the current options of a class.
  *
- * @throws {TypeError} When they are not options, such as a promise, or have subprotocols.
+ * @throws {TypeError} When they are no options, such as a promise, or contain subprotocols.
  */
 export function optionsOf(
   connector: Connector,
@@ -80,7 +79,7 @@ export function optionsOf(
   return options;
 }
 
-/** Throws what is wrong with options, and when they have what the constructor has. */
+/** Throws when options are malformed, or contain subprotocols, which the constructor takes. */
 export function checkFaceOptions(connector: Connector, options: FaceOptions): void {
   const { protocols, then } = Object(options) as ConnectOptions & Partial<PromiseLike<unknown>>;
   if (protocols !== undefined) {
@@ -95,7 +94,7 @@ export function checkFaceOptions(connector: Connector, options: FaceOptions): vo
   connector.check(options);
 }
 
-/** Connects a class. */
+/** Connects an object of a class. */
 export function connectFace(
   connector: Connector,
   { url, protocols }: FaceTarget,
@@ -105,11 +104,14 @@ export function connectFace(
   return connector.connect(url, { ...options, protocols });
 }
 
-/** RFC 6455 §5.5: a control frame's payload is at most 125 bytes, and two of them are the code. */
+/**
+ * The maximum size of a reason, in bytes: a control frame has at most 125 bytes (RFC 6455 §5.5), and the code takes
+ * two.
+ */
 const MAX_REASON = 123;
 
 /**
- * WHATWG WebSockets, "validate close code and reason".
+ * Checks a close code and reason, as the WHATWG standard says ("validate close code and reason").
  *
  * @throws {DOMException} `InvalidAccessError` when the code can't be sent, `SyntaxError` when the reason is too long.
  */

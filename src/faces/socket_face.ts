@@ -11,37 +11,37 @@ import { closeEvent, errorEvent, fire, messageEvent } from "./face_events.ts";
 import { validateClose } from "./face_target.ts";
 import { isBlob } from "./web_idl.ts";
 
-/** WHATWG WebSockets, the ready states. */
+/** The ready state of a connection that is not open yet. */
 export const CONNECTING = 0;
-/** See {@linkcode CONNECTING}. */
+/** The ready state of an open connection. */
 export const OPEN = 1;
-/** See {@linkcode CONNECTING}. */
+/** The ready state of a connection that one side has started to close. */
 export const CLOSING = 2;
-/** See {@linkcode CONNECTING}. */
+/** The ready state of a connection that has ended or could not be opened. */
 export const CLOSED = 3;
 
-/** In what form binary messages are given. */
+/** The form in which binary messages are delivered. */
 export type FaceBinaryType = "blob" | "arraybuffer";
 
 const EMPTY = new Uint8Array(0);
 
-/** HTML, "queue a task": each task has a turn of its own, and what microtasks it leads to run behind it. */
+/** Queues a task, as in HTML: each task runs in its own turn, followed by the microtasks that it causes. */
 function queueTask(task: () => void): void {
   afterTurn(task);
 }
 
 /**
- * What a `WebSocket` does, over a channel: its states, its events in tasks of their own, and what waits to be
- * sent. The object that users hold has its members, and is what the events are fired at.
+ * Implements a `WebSocket` over a channel: its states, its events in separate tasks, and its queue of messages to send.
+ * The object that users hold delegates to it, and gets its events.
  */
 export class SocketFace {
-  /** See `WebSocket.binaryType`. */
+  /** The value of `WebSocket.binaryType`. */
   binaryType: FaceBinaryType = "blob";
-  /** See `WebSocket.readyState`. */
+  /** The value of `WebSocket.readyState`. */
   readyState: number;
-  /** See `WebSocket.protocol`. */
+  /** The value of `WebSocket.protocol`. */
   protocol = "";
-  /** See `WebSocket.extensions`. */
+  /** The value of `WebSocket.extensions`. */
   extensions = "";
   readonly #target: EventTarget;
   readonly #channel: WebSocketChannel;
@@ -49,31 +49,32 @@ export class SocketFace {
   readonly #subscription: StreamSubscription;
   /** Whether the connection was ever open. */
   #wasOpen: boolean;
-  /** The stream has ended: no message follows. */
+  /** Whether the stream has ended, so that no message follows. */
   #hasDone = false;
   #info: CloseInfo | null = null;
-  /** Whether `close` has begun to close. */
+  /** Whether `close` was called. */
   #hasClosed = false;
-  /** A Blob could not be read. */
+  /** The error of a Blob that could not be read. */
   #failure: { readonly error: unknown } | null = null;
-  /** How many bytes of messages wait for their tasks. */
+  /** How many bytes of received messages wait for their tasks. */
   #pending = 0;
-  /** What waits behind a Blob that is being read. */
+  /** The steps that wait until a Blob is read. */
   #steps: (() => void | Promise<void>)[] | null = null;
-  /** How many bytes wait there. */
+  /** How many bytes these steps will send. */
   #waiting = 0;
-  /** How many bytes were sent when nothing could be sent any more. */
+  /** How many bytes were passed to `send` when sending was no longer possible. */
   #dropped = 0;
-  /** What `bufferedAmount` is for the rest of this task; `null` before it is asked. */
+  /** The value of `bufferedAmount` for the rest of this task; `null` until it is read. */
   #amount: number | null = null;
 
   /**
-   * Puts it over a channel, whose messages and sink it takes.
+   * Takes over the messages and the sink of a channel.
    *
-   * @param target What the events are fired at.
+   * @param target The object that gets the events.
    * @param channel The channel.
-   * @param url What it connects to.
-   * @param isNew Whether the channel was made for it: then it is connecting, even if it has failed by now.
+   * @param url The URL of the connection.
+   * @param isNew Whether the channel was created for it. If so, it starts as connecting, even if the channel has
+   * already failed.
    * @throws {DOMException} `InvalidStateError` when the channel's stream has had a reader.
    */
   constructor(target: EventTarget, channel: WebSocketChannel, url: string, isNew: boolean) {
@@ -94,7 +95,7 @@ export class SocketFace {
     });
   }
 
-  // Feedback from the protocol.
+  // Events of the channel.
 
   #onOpen(): void {
     if (this.#wasOpen) return;
@@ -113,7 +114,7 @@ export class SocketFace {
   }
 
   #onMessage(message: Message): void {
-    // A message may come in the same chunk as the answer to the opening handshake.
+    // A message may arrive in the same chunk as the answer to the opening handshake.
     this.#onOpen();
     const size = message.length;
     this.#pending += size;
@@ -132,7 +133,7 @@ export class SocketFace {
     return new Blob([message as Uint8Array<ArrayBuffer>]);
   }
 
-  /** The peer's Close is in, or the connection has ended: all messages before have their tasks. */
+  /** Called when the peer's Close was received, or the connection has ended; earlier messages have their tasks. */
   #onDone(): void {
     const onEnd = (): void => {
       this.#hasDone = true;
@@ -141,11 +142,11 @@ export class SocketFace {
       });
       this.#finish();
     };
-    // Behind the open event: the peer's Close may be in the chunk that has the answer to the opening handshake.
+    // After the open event, because the peer's Close may be in the same chunk as the answer to the opening handshake.
     this.#channel.ready.then(onEnd, onEnd);
   }
 
-  /** The channel has ended, and no message follows. */
+  /** Fires the last events once the channel has ended and no message follows. */
   #finish(): void {
     const info = this.#info;
     if (info === null || !this.#hasDone) return;
@@ -159,8 +160,8 @@ export class SocketFace {
   }
 
   /**
-   * WHATWG WebSockets: an error is fired when the connection was failed. RFC 6455 §7.2.1: one that is lost is; one whose
-   * peer doesn't answer a Close isn't.
+   * Whether to fire an error event: if the connection failed (WHATWG WebSockets). A lost connection has failed (RFC
+   * 6455 §7.2.1); one whose peer doesn't answer a Close has not.
    */
   #isFailed({ initiator, wasClean, error }: CloseInfo): boolean {
     if (!this.#wasOpen || this.#failure !== null) return true;
@@ -168,9 +169,9 @@ export class SocketFace {
     return initiator !== "timeout" || !this.#hasClosed;
   }
 
-  // What users do.
+  // Members that users call.
 
-  /** See `WebSocket.bufferedAmount`: within a task it never falls. */
+  /** The value of `WebSocket.bufferedAmount`, which never decreases within a task. */
   get bufferedAmount(): number {
     if (this.#amount === null) {
       this.#amount = this.#channel.sink.bufferedAmount + this.#waiting + this.#dropped;
@@ -180,9 +181,9 @@ export class SocketFace {
   }
 
   /**
-   * See `WebSocket.send`.
+   * Does the work of `WebSocket.send`.
    *
-   * @param data What Web IDL makes a `BufferSource`, a `Blob` or a text.
+   * @param data The message, converted by Web IDL to a `BufferSource`, a `Blob` or a text.
    */
   send(data: MessageInput | Blob): void {
     if (this.readyState === CONNECTING) {
@@ -201,17 +202,17 @@ export class SocketFace {
 
   #add(data: MessageInput, size: number): void {
     try {
-      // The bytes of a detached buffer are none.
+      // A detached buffer has no bytes.
       const message = size === 0 && typeof data !== "string" ? EMPTY : data;
       if (!this.#channel.sink.add(message)) this.#dropped += size;
     } catch {
-      // The owner of the channel has closed it, or has given its sink to a stream.
+      // The owner of the channel has closed it, or uses its sink for a stream.
       this.#dropped += size;
     }
   }
 
   /**
-   * See `WebSocket.close`.
+   * Does the work of `WebSocket.close`.
    *
    * @throws {DOMException} `InvalidAccessError` or `SyntaxError`: see {@linkcode validateClose}.
    */
@@ -229,7 +230,7 @@ export class SocketFace {
     else this.#later(0, close);
   }
 
-  /** Does something behind the Blobs that are being read. */
+  /** Runs a step after all pending Blobs are read. */
   #later(size: number, step: () => void | Promise<void>): void {
     this.#waiting += size;
     const waiting = async (): Promise<void> => {
@@ -245,7 +246,7 @@ export class SocketFace {
     try {
       for (const step of steps) await step();
     } catch (error) {
-      // A file that is gone: what was to be sent can't be.
+      // The file behind a Blob is gone, so its message can't be sent.
       this.#failure ??= { error };
       this.#dropped += this.#waiting;
       this.#waiting = 0;

@@ -1,6 +1,5 @@
 /**
- * What Web IDL does with the arguments of a method and with the members of a class, where these classes
- * need it.
+ * Converts arguments and exposes class members as Web IDL says, for what these classes need.
  *
  * @module
  */
@@ -8,30 +7,30 @@
 import { bufferOf, canResize, isArrayBuffer } from "../realm/bytes.ts";
 import { builtinOf } from "../realm/kinds.ts";
 
-/** The error of a call with too few arguments. */
+/** Throws when a call has too few arguments. */
 export function checkArguments(what: string, needed: number, given: number): void {
   if (given >= needed) return;
-  throw new TypeError(`Cannot ${what}: it needs ${needed} argument, got ${given}`);
+  throw new TypeError(`Cannot ${what}: ${needed} argument is required, got ${given}`);
 }
 
-/** A string, as Web IDL makes one of any value: a symbol throws. */
+/** Converts a value to Web IDL's `DOMString`; throws for a symbol. */
 export function toText(value: unknown): string {
   return `${value as string}`;
 }
 
-/** Web IDL's `[Clamp] unsigned short`; `undefined` stays. */
+/** Converts a value to Web IDL's `[Clamp] unsigned short`; keeps `undefined`. */
 export function clampedShort(value: unknown): number | undefined {
   if (value === undefined) return undefined;
-  // The unary plus throws for a symbol and a BigInt.
+  // Unary plus throws for a symbol and a BigInt.
   const number = Math.min(Math.max(+(value as number), 0), 0xffff);
   if (Number.isNaN(number)) return 0;
   const floor = Math.floor(number);
   const rest = number - floor;
-  // Halves go to the even neighbour.
+  // Halves are rounded to the even neighbour.
   return rest < 0.5 || rest === 0.5 && floor % 2 === 0 ? floor : floor + 1;
 }
 
-/** Web IDL's `[EnforceRange] unsigned short`; `undefined` stays. */
+/** Converts a value to Web IDL's `[EnforceRange] unsigned short`; keeps `undefined`. */
 export function enforcedShort(value: unknown, name: string): number | undefined {
   if (value === undefined) return undefined;
   const number = Math.trunc(+(value as number)) + 0;
@@ -41,7 +40,7 @@ export function enforcedShort(value: unknown, name: string): number | undefined 
   );
 }
 
-/** A dictionary: an object, or nothing. */
+/** Reads a Web IDL dictionary: an object, or nothing. */
 export function dictionary(value: unknown): Record<string, unknown> {
   if (value === undefined || value === null) return {};
   if (typeof value === "object" || typeof value === "function") {
@@ -50,7 +49,7 @@ export function dictionary(value: unknown): Record<string, unknown> {
   throw new TypeError(`Cannot use the options: they must be an object, got ${typeof value}`);
 }
 
-/** Web IDL's `sequence<DOMString>`; `undefined`: an empty one. */
+/** Converts a value to Web IDL's `sequence<DOMString>`; `undefined` becomes an empty list. */
 export function textSequence(value: unknown, name: string): string[] {
   if (value === undefined) return [];
   const isObject = typeof value === "object" && value !== null || typeof value === "function";
@@ -60,7 +59,7 @@ export function textSequence(value: unknown, name: string): string[] {
   return Array.from(value as Iterable<unknown>, toText);
 }
 
-/** Web IDL's `(DOMString or sequence<DOMString>)`; `undefined`: an empty list. */
+/** Converts a value to Web IDL's `(DOMString or sequence<DOMString>)`, as a list; `undefined` becomes an empty list. */
 export function textOrSequence(value: unknown, name: string): string[] {
   if (value === undefined) return [];
   const isObject = typeof value === "object" && value !== null || typeof value === "function";
@@ -70,12 +69,12 @@ export function textOrSequence(value: unknown, name: string): string[] {
 }
 
 /**
- * Web IDL's `BufferSource`.
+ * Reads Web IDL's `BufferSource`.
  *
  * @param value Any value.
- * @param action What is done with it, for the error.
- * @returns The bytes; `null` when it is none.
- * @throws {TypeError} When the bytes are in memory that is shared, or can be resized.
+ * @param action The action for the error's text, such as `"send"`.
+ * @returns The bytes; `null` when the value is no `BufferSource`.
+ * @throws {TypeError} When the buffer is shared or resizable.
  */
 export function bufferSource(
   value: unknown,
@@ -87,7 +86,7 @@ export function bufferSource(
   const buffer: unknown = isView ? bufferOf(value) : value;
   if (isArrayBuffer(buffer) && !canResize(buffer)) return value as ArrayBuffer;
   throw new TypeError(
-    `Cannot ${action}: the bytes are in a buffer that is shared or can be resized. Use a copy`,
+    `Cannot ${action}: the buffer of the bytes is shared or resizable. Use a copy`,
   );
 }
 
@@ -95,14 +94,14 @@ function isShared(value: unknown): boolean {
   return typeof value === "object" && value !== null && builtinOf(value) === "SharedArrayBuffer";
 }
 
-/** Whether a value is a `Blob`, of whichever realm. */
+/** Whether a value is a `Blob` of any realm. */
 export function isBlob(value: unknown): value is Blob {
   if (typeof value !== "object" || value === null) return false;
   return /^\[object (?:Blob|File)\]$/.test(Object.prototype.toString.call(value)) &&
     typeof (value as Partial<Blob>).arrayBuffer === "function";
 }
 
-/** Web IDL: the members of an interface can be enumerated, its class's name is that of the interface. */
+/** Makes the members of a class enumerable and sets its name, as Web IDL says of an interface. */
 export function expose(
   made: { readonly prototype: object },
   name: string,
@@ -117,7 +116,7 @@ export function expose(
   Object.defineProperty(prototype, Symbol.toStringTag, { value: name, configurable: true });
 }
 
-/** Web IDL: constants are there on the class and on its prototype, and stay. */
+/** Defines constants on a class and its prototype, as Web IDL says. */
 export function exposeConstants(
   made: { readonly prototype: object },
   constants: Readonly<Record<string, number>>,

@@ -36,7 +36,7 @@ import {
   toText,
 } from "./web_idl.ts";
 
-/** The ready states, by name. */
+/** The constants of the ready states. */
 export interface ReadyStates {
   /** 0: the connection is not open yet. */
   readonly CONNECTING: 0;
@@ -48,68 +48,71 @@ export interface ReadyStates {
   readonly CLOSED: 3;
 }
 
-/** The types of events, with their events. */
+/** The events of a `WebSocket`, by type. */
 export interface WebSocketFaceEventMap {
-  /** The connection is open. */
+  /** Fired when the connection has opened. */
   open: Event;
-  /** A message has arrived. */
+  /** Fired for each message. */
   message: FaceMessageEvent;
-  /** The connection was failed; `close` follows. */
+  /** Fired when the connection failed; `close` follows. */
   error: FaceErrorEvent;
-  /** The connection has ended: the last event. */
+  /** Fired when the connection has ended; the last event. */
   close: FaceCloseEvent;
 }
 
-/** A listener of one type of events. */
+/** A listener for one type of event. */
 export type WebSocketFaceListener<Type extends keyof WebSocketFaceEventMap> =
   | ((this: WebSocketFace, event: WebSocketFaceEventMap[Type]) => unknown)
   | { handleEvent(event: WebSocketFaceEventMap[Type]): unknown };
 
 /**
- * A `WebSocket` as the WHATWG standard has it, over a channel of this package. Each event is fired in a task of its own,
- * so that promises settle between two of them.
+ * A `WebSocket` of the WHATWG standard, over a channel of this package. It fires each event in a separate task, so that
+ * promises settle between two events.
  *
- * It can be given where the platform's own type `WebSocket` is asked for.
+ * It is assignable to the platform's own type `WebSocket`.
  */
 export interface WebSocketFace extends EventTarget, ReadyStates {
-  /** What it connects to, whole. */
+  /** The complete URL that it connects to. */
   readonly url: string;
   /** One of `CONNECTING`, `OPEN`, `CLOSING` and `CLOSED`. */
   readonly readyState: 0 | 1 | 2 | 3;
-  /** How many bytes of payload were sent and not handed on. Within a task it never falls, and never after the end. */
+  /**
+   * How many bytes of payload were passed to `send` and not yet transmitted. It never decreases within a task, and
+   * never after the end.
+   */
   readonly bufferedAmount: number;
   /** The extensions in use; empty before the connection is open. */
   readonly extensions: string;
-  /** The subprotocol in use; empty where there is none. */
+  /** The subprotocol in use; empty if there is none. */
   readonly protocol: string;
-  /** In what form binary messages are given; at first `"blob"`. Any other value is ignored. */
+  /** The form in which binary messages are delivered. Default `"blob"`. Any other value is ignored. */
   binaryType: FaceBinaryType;
-  /** Called when the connection is open. */
+  /** Called when the connection has opened. */
   // deno-lint-ignore no-explicit-any -- as the platform's own
   onopen: ((event: Event) => any) | null;
   /** Called with each message. */
   // deno-lint-ignore no-explicit-any -- as the platform's own
   onmessage: ((event: FaceMessageEvent) => any) | null;
-  /** Called when the connection was failed. */
+  /** Called when the connection failed. */
   // deno-lint-ignore no-explicit-any -- as the platform's own
   onerror: ((event: FaceErrorEvent) => any) | null;
   /** Called when the connection has ended. */
   // deno-lint-ignore no-explicit-any -- as the platform's own
   onclose: ((event: FaceCloseEvent) => any) | null;
   /**
-   * Sends a message. After the peer's Close, and after `close`, it is dropped without a word, and counted in
+   * Sends a message. After the peer's Close, and after `close`, the message is silently dropped, but counts in
    * `bufferedAmount`.
    *
-   * @param data Text, bytes, or a Blob: what is sent behind a Blob waits until that is read.
+   * @param data Text, bytes, or a Blob. Messages after a Blob wait until it is read.
    * @throws {DOMException} `InvalidStateError` while connecting.
-   * @throws {TypeError} When bytes are in shared memory, or in a buffer that can be resized.
+   * @throws {TypeError} When the bytes are in a shared or resizable buffer.
    */
   send(data: string | ArrayBuffer | ArrayBufferView | Blob): void;
   /**
-   * Closes the connection, behind what was sent. While connecting it gives up.
+   * Closes the connection after sending all messages. While connecting, it gives up the attempt.
    *
-   * @param code 1000 or 3000–4999; left out, the Close frame carries none.
-   * @param reason At most 123 bytes of UTF-8; without a code, 1000 is sent.
+   * @param code The close code: 1000 or 3000–4999. If omitted, the Close frame has none.
+   * @param reason The close reason, at most 123 bytes of UTF-8. Without a code, the code is 1000.
    * @throws {DOMException} `InvalidAccessError` for another code, `SyntaxError` for a reason that is too long.
    */
   close(code?: number, reason?: string): void;
@@ -139,22 +142,22 @@ export interface WebSocketFace extends EventTarget, ReadyStates {
   ): void;
 }
 
-/** A class of {@linkcode WebSocketFace}s: it can be given where `typeof WebSocket` of the DOM's types is asked for. */
+/** A class of {@linkcode WebSocketFace}s. It is assignable to `typeof WebSocket` of the DOM's types. */
 export interface WebSocketFaceClass extends ReadyStates {
-  /** What all objects of the class have. */
+  /** The prototype of the class's objects. */
   readonly prototype: WebSocketFace;
   /**
    * Connects to a server.
    *
-   * @param url Where to: `ws:` or `wss:` (`http:` and `https:` are taken as those), relative where there is a
-   * `location`, without a fragment.
+   * @param url The URL: `ws:` or `wss:` (`http:` and `https:` are converted to these), without a fragment. It may be
+   * relative if there is a `location`.
    * @param protocols The subprotocols to offer: the server must choose one of them.
    * @throws {DOMException} `SyntaxError` when the URL or a subprotocol is malformed, or a subprotocol is offered twice.
    */
   new (url: string | URL, protocols?: string | readonly string[]): WebSocketFace;
 }
 
-/** A channel that becomes the connection of a new object, in place of a URL. */
+/** A channel that replaces the URL as an argument of the constructor. */
 class Handed {
   readonly channel: WebSocketChannel;
 
@@ -167,26 +170,26 @@ const READY_STATES: ReadyStates = { CONNECTING, OPEN, CLOSING, CLOSED };
 
 const TYPES = ["open", "message", "error", "close"] as const;
 
-/** The classes of this module: connecting one of them with the global `WebSocket` must not come back to it. */
+/** All classes of this module. If one of them is the global `WebSocket`, it must not connect with itself. */
 const classes = new WeakSet<object>();
 
-/** Whether a value is a class that {@linkcode webSocketClass} has made. */
+/** Whether {@linkcode webSocketClass} created a value. */
 export function isFaceClass(value: unknown): boolean {
   return typeof value === "function" && classes.has(value);
 }
 
-/** A Web IDL union of `BufferSource`, `Blob` and `USVString`. */
+/** Converts a value to Web IDL's union of `BufferSource`, `Blob` and `USVString`. */
 function toData(value: unknown): string | ArrayBuffer | ArrayBufferView | Blob {
   if (isBlob(value)) return value;
   return bufferSource(value, "send") ?? toText(value);
 }
 
 /**
- * Makes a class whose objects connect in one way. It is made here, not derived, so that its prototype is the only one
- * between an object and `EventTarget`, as in the standard.
+ * Creates a class whose objects connect with the given options. It creates each class anew instead of deriving it, so
+ * that only one prototype is between an object and `EventTarget`, as in the standard.
  *
- * @param connector How its entry connects.
- * @param source What it connects with.
+ * @param connector The way in which its entry connects.
+ * @param source The options of its connections.
  */
 export function webSocketClass(
   connector: Connector,
@@ -245,7 +248,7 @@ export function webSocketClass(
       this.#face.send(toData(data));
     }
 
-    // Web IDL: the length of a method is the number of its arguments that must be there.
+    // As Web IDL says, the `length` of a method is the number of its required arguments.
     close(code: unknown = undefined, reason: unknown = undefined): void {
       const face = this.#face;
       face.close(clampedShort(code) ?? null, reason === undefined ? "" : toText(reason));
@@ -254,7 +257,7 @@ export function webSocketClass(
     static {
       for (const type of TYPES) {
         const name = `on${type}` as const;
-        // A literal, so that both have the member's name in theirs.
+        // An object literal, so that getter and setter get the member's name.
         const member = {
           get [name](): unknown {
             return (this as unknown as WebSocket).#handlers.get(type);
@@ -284,15 +287,15 @@ export function webSocketClass(
   return WebSocket as unknown as WebSocketFaceClass;
 }
 
-/** See `createWebSocket`. */
+/** Does the work of `createWebSocket`. */
 export function createClass(connector: Connector, source: FaceOptionsSource): WebSocketFaceClass {
   if (typeof source !== "function") checkFaceOptions(connector, source);
   return webSocketClass(connector, source);
 }
 
-/** See `toWebSocket`. */
+/** Does the work of `toWebSocket`. */
 export function handOver(Class: WebSocketFaceClass, channel: WebSocketChannel): WebSocketFace {
-  // Any two streams are parts of a channel; only a WebSocketChannel has a state.
+  // Any object with two streams is a channel; only a WebSocketChannel has a state.
   partsOf(channel);
   if (typeof channel.ready?.then !== "function" || typeof channel.closed?.then !== "function") {
     throw new TypeError("Cannot use the channel: it must be a WebSocketChannel");

@@ -1,21 +1,23 @@
 import { validateClose } from "./face_target.ts";
 import { dictionary, enforcedShort, expose, toText } from "./web_idl.ts";
 
-/** Why a {@linkcode WebSocketStream} closes, or has closed. */
+/** The close code and reason with which a {@linkcode WebSocketStream} closes, or has closed. */
 export interface WebSocketCloseInfo {
-  /** The close code: to close, 1000 or 3000–4999; as an answer, the peer's, 1005 when its Close held none. */
+  /**
+   * The close code. To close, it is 1000 or 3000–4999. As a result it is the peer's, or 1005 when its Close had none.
+   */
   closeCode?: number | undefined;
   /** The close reason, at most 123 bytes of UTF-8. */
   reason?: string | undefined;
 }
 
-/** A close code and a reason, checked. */
+/** A checked close code and reason. */
 export interface CloseContent {
   readonly code: number | null;
   readonly reason: string;
 }
 
-/** Reads what Web IDL makes a `WebSocketCloseInfo`. */
+/** Reads a value as Web IDL's `WebSocketCloseInfo`. */
 export function readCloseInfo(value: unknown): CloseContent {
   const info = dictionary(value);
   const code = enforcedShort(info.closeCode, "closeCode") ?? null;
@@ -24,8 +26,9 @@ export function readCloseInfo(value: unknown): CloseContent {
 }
 
 /**
- * An error with a close code and a reason: what a {@linkcode WebSocketStream} fails with when the connection wasn't
- * closed cleanly. Given to `abort` of its writable, or to `cancel` of its readable, it closes with both.
+ * An error with a close code and a reason. A {@linkcode WebSocketStream} fails with it when the connection was not
+ * closed cleanly. Passed to `abort` of its writable, or to `cancel` of its readable, it closes the connection with
+ * both.
  */
 export class WebSocketError extends DOMException {
   readonly #content: CloseContent;
@@ -33,8 +36,8 @@ export class WebSocketError extends DOMException {
   /**
    * Creates the error.
    *
-   * @param message What happened.
-   * @param init The close code, 1000 or 3000–4999, and the reason; a reason without a code has 1000.
+   * @param message The error's text.
+   * @param init The close code, 1000 or 3000–4999, and the reason. With a reason and no code, the code is 1000.
    * @throws {DOMException} `InvalidAccessError` for another code, `SyntaxError` for a reason that is too long.
    */
   constructor(message = "", init: WebSocketCloseInfo = {}) {
@@ -47,7 +50,7 @@ export class WebSocketError extends DOMException {
     }
   }
 
-  /** The close code; `null` where there is none. */
+  /** The close code; `null` if there is none. */
   get closeCode(): number | null {
     return this.#content.code;
   }
@@ -62,7 +65,7 @@ export class WebSocketError extends DOMException {
   }
 }
 
-/** A code and a reason of the peer's: any there may be. */
+/** A code and a reason of the peer, which are not checked. */
 class Unchecked {
   readonly content: CloseContent;
 
@@ -72,11 +75,11 @@ class Unchecked {
 }
 
 /**
- * The error of a connection that wasn't closed cleanly.
+ * Creates the error of a connection that was not closed cleanly.
  *
- * @param message What happened.
+ * @param message The error's text.
  * @param content The peer's close code and reason.
- * @param cause Why, where the channel has an error.
+ * @param cause The channel's error, if there is one.
  */
 export function uncleanClose(
   message: string,
@@ -84,6 +87,6 @@ export function uncleanClose(
   cause: unknown,
 ): WebSocketError {
   const error = new WebSocketError(message, new Unchecked(content) as WebSocketCloseInfo);
-  // A DOMException takes no cause.
+  // The constructor of `DOMException` takes no cause.
   return Object.defineProperty(error, "cause", { value: cause, configurable: true });
 }

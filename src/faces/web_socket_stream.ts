@@ -31,69 +31,72 @@ import {
 
 /** Options of a {@linkcode WebSocketStreamFace}. */
 export interface WebSocketStreamOptions {
-  /** The subprotocols to offer: the server must choose one of them. */
+  /** The subprotocols to offer. The server must choose one of them. */
   protocols?: readonly string[] | undefined;
-  /** Gives up the attempt when it aborts. Afterwards it has no effect. */
+  /** Gives up the attempt to connect when it aborts. It has no effect on an open connection. */
   signal?: AbortSignal | undefined;
 }
 
-/** What {@linkcode WebSocketStreamFace.opened} gives. */
+/** The result of {@linkcode WebSocketStreamFace.opened}. */
 export interface WebSocketOpenInfo {
   /** The extensions in use; may be empty. */
   readonly extensions: string;
-  /** The subprotocol in use; empty where there is none. */
+  /** The subprotocol in use; empty if there is none. */
   readonly protocol: string;
-  /** Incoming messages: text as strings, bytes as `Uint8Array`s. The peer is stopped while there is no reader. */
+  /** Incoming messages: text as strings, bytes as `Uint8Array`s. Without a reader, the peer has to stop sending. */
   readonly readable: ReadableStream<string | Uint8Array>;
-  /** Outgoing messages: bytes, and anything else as text. A write waits for room, `close` for the end. */
+  /**
+   * Outgoing messages: bytes, and anything else as text. A write waits for room, `close` waits for the end of the
+   * connection.
+   */
   readonly writable: WritableStream<unknown>;
 }
 
 /** A `WebSocketStream`: a connection as two Web Streams with backpressure. */
 export interface WebSocketStreamFace {
-  /** What it connects to, whole. */
+  /** The complete URL that it connects to. */
   readonly url: string;
   /** Fulfils when the connection is open; rejects with a {@linkcode WebSocketError}, or the signal's reason. */
   readonly opened: Promise<WebSocketOpenInfo>;
   /**
-   * Fulfils when the connection was closed cleanly; rejects with a {@linkcode WebSocketError} otherwise, also when the
-   * peer closed while a write was waiting.
+   * Fulfils when the connection was closed cleanly. Otherwise it rejects with a {@linkcode WebSocketError}, also when
+   * the peer closed while a write was pending.
    */
   readonly closed: Promise<Required<WebSocketCloseInfo>>;
   /**
-   * Closes the connection. While connecting it gives up.
+   * Closes the connection. While connecting, it gives up the attempt.
    *
-   * @param closeInfo The close code, 1000 or 3000–4999, and the reason; a reason without a code has 1000.
+   * @param closeInfo The close code, 1000 or 3000–4999, and the reason. With a reason and no code, the code is 1000.
    * @throws {DOMException} `InvalidAccessError` for another code, `SyntaxError` for a reason that is too long.
-   * @throws {TypeError} When it is no object, or the code is no number of two bytes.
+   * @throws {TypeError} When it is no object, or the code is no integer from 0 to 65535.
    */
   close(closeInfo?: WebSocketCloseInfo): void;
 }
 
 /** A class of {@linkcode WebSocketStreamFace}s. */
 export interface WebSocketStreamFaceClass {
-  /** What all objects of the class have. */
+  /** The prototype of the class's objects. */
   readonly prototype: WebSocketStreamFace;
   /**
    * Connects to a server.
    *
-   * @param url Where to: as for `WebSocket`.
-   * @param options See {@linkcode WebSocketStreamOptions}.
+   * @param url The URL, as for `WebSocket`.
+   * @param options The subprotocols to offer, and a signal.
    * @throws {DOMException} `SyntaxError` when the URL or a subprotocol is malformed, or a subprotocol is offered twice.
    * @throws {TypeError} When an option is of the wrong type.
    */
   new (url: string | URL, options?: WebSocketStreamOptions): WebSocketStreamFace;
 }
 
-/** Web IDL: `BufferSource`, copied; anything else as `USVString`. */
+/** Converts a written value to a message: Web IDL's `BufferSource`, copied, or anything else as a `USVString`. */
 function toMessage(chunk: unknown): string | Uint8Array {
   const bytes = bufferSource(chunk, "write");
   if (bytes === null) return toText(chunk);
-  // The bytes of a detached buffer are none.
+  // A detached buffer has no bytes.
   return byteLengthOf(bytes) === 0 ? new Uint8Array(0) : copyOf(bytes);
 }
 
-/** One connection: its two streams, and what becomes of them. */
+/** Implements a `WebSocketStream`: one connection and its two streams. */
 class StreamFace {
   readonly opened: Deferred<WebSocketOpenInfo> = new Deferred();
   readonly closed: Deferred<Required<WebSocketCloseInfo>> = new Deferred();
@@ -102,18 +105,18 @@ class StreamFace {
   #isAborted = false;
   #reading: ReadableStreamDefaultController<string | Uint8Array> | null = null;
   #writing: WritableStreamDefaultController | null = null;
-  /** Whether a write waits for room. */
+  /** Whether a write is waiting for room. */
   #isWaiting = false;
   #isDrained = false;
-  /** Whether this side has begun to close. */
+  /** Whether this side has started to close. */
   #hasClosed = false;
-  /** Whether something was not sent when the peer's Close came. */
+  /** Whether the peer's Close arrived before everything was sent. */
   #isUnsent = false;
-  /** How the connection ended: `null` before it has. */
+  /** How the connection ended; `null` before that. */
   #ending: { readonly error: WebSocketError | null } | null = null;
   readonly #ended: Deferred = new Deferred();
 
-  /** Begins. */
+  /** Starts using a channel. */
   start(channel: WebSocketChannel, signal: AbortSignal | undefined): void {
     this.#channel = channel;
     const abort = (): void => {
@@ -132,7 +135,7 @@ class StreamFace {
     channel.closed.then((info) => this.#end(info));
   }
 
-  /** The connection was not even tried, or was given up. */
+  /** Fails the attempt, because it was not started or was given up. */
   fail(reason: unknown): void {
     this.opened.reject(reason);
     this.closed.reject(reason);
@@ -145,7 +148,7 @@ class StreamFace {
       cancel: (reason) => {
         this.#reading = null;
         this.#closeFor(reason);
-        // What the peer sends until its Close must not hold that up.
+        // Messages that arrive before the peer's Close must not block it.
         void discard(channel);
       },
     });
@@ -173,7 +176,7 @@ class StreamFace {
     this.#closeReadable();
   }
 
-  /** All was read, and the connection was closed cleanly. */
+  /** Closes the readable, after everything was read and the connection closed cleanly. */
   #closeReadable(): void {
     if (!this.#isDrained || this.#ending === null || this.#ending.error !== null) return;
     this.#reading?.close();
@@ -189,7 +192,7 @@ class StreamFace {
     this.#isWaiting = false;
   }
 
-  /** Waits for the end: rejects when it wasn't clean, or when something was not sent. */
+  /** Waits for the end. Rejects if it was not clean, or if something was not sent. */
   async #outcome(isUnsent = false): Promise<void> {
     await this.#ended.promise;
     const error = this.#ending?.error ?? null;
@@ -197,7 +200,7 @@ class StreamFace {
     if (isUnsent) throw closedError();
   }
 
-  /** The channel has ended. */
+  /** Handles the end of the channel. */
   #end(info: CloseInfo): void {
     if (this.#isAborted) return;
     const { code, reason, wasClean } = info;
@@ -221,7 +224,7 @@ class StreamFace {
     this.#ended.resolve();
   }
 
-  /** See `WebSocketStream.close`, checked. */
+  /** Closes the connection with a checked code and reason. */
   close(code: number | null, reason: string): void {
     validateClose(code, reason);
     this.#hasClosed = true;
@@ -229,29 +232,31 @@ class StreamFace {
     void this.#channel?.sink.close(sent, sent === undefined ? undefined : reason);
   }
 
-  /** "Close using reason": with the code and the reason of a `WebSocketError`. */
+  /**
+   * Closes because of an error: with the code and reason of a `WebSocketError` ("close using reason" of the standard).
+   */
   #closeFor(error: unknown): void {
     if (!(error instanceof WebSocketError)) return this.close(null, "");
     try {
       this.close(error.closeCode, error.reason);
     } catch {
-      // A code of the peer's that can't be sent.
+      // The code is a peer's, and can't be sent.
       this.close(null, "");
     }
   }
 }
 
-/** Hands a message to the channel; `false` when it is dropped. */
+/** Adds a message to the channel; returns `false` if it was dropped. */
 function isAdded({ sink }: WebSocketChannel, message: string | Uint8Array): boolean {
   try {
     return sink.add(message);
   } catch {
-    // Closed by this side.
+    // This side has closed the sink.
     return false;
   }
 }
 
-/** Drops all that comes. */
+/** Reads and drops all messages. */
 async function discard({ stream }: WebSocketChannel): Promise<void> {
   while (!(await stream.next()).done);
 }
@@ -261,16 +266,16 @@ function closedError(): DOMException {
 }
 
 function messageFor({ code, error }: CloseInfo, isUnsent: boolean): string {
-  if (isUnsent) return `The peer closed with ${code} before all was sent`;
+  if (isUnsent) return `The peer closed with ${code} before everything was sent`;
   const message = messageOf(error);
   return message === "" ? "The connection was not closed cleanly" : message;
 }
 
 /**
- * Makes a class whose objects connect in one way.
+ * Creates a class whose objects connect with the given options.
  *
- * @param connector How its entry connects.
- * @param source What it connects with.
+ * @param connector The way in which its entry connects.
+ * @param source The options of its connections.
  */
 export function webSocketStreamClass(
   connector: Connector,
@@ -313,7 +318,7 @@ export function webSocketStreamClass(
       return this.#face.closed.promise;
     }
 
-    // Web IDL: the length of a method is the number of its arguments that must be there.
+    // As Web IDL says, the `length` of a method is the number of its required arguments.
     close(closeInfo: unknown = undefined): void {
       const { code, reason } = readCloseInfo(closeInfo);
       this.#face.close(code, reason);
@@ -326,7 +331,7 @@ export function webSocketStreamClass(
   return WebSocketStream as unknown as WebSocketStreamFaceClass;
 }
 
-/** See `createWebSocketStream`. */
+/** Does the work of `createWebSocketStream`. */
 export function createStreamClass(
   connector: Connector,
   source: FaceOptionsSource,

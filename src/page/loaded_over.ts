@@ -1,6 +1,6 @@
 /**
- * What a page loads when `over` or `connectOver` is first called. It has all of what the page has at once, so
- * that bundlers make one chunk of that: two compress worse.
+ * The module that a page loads at the first call of `over` or `connectOver`. It includes everything at once, so that
+ * bundlers create one chunk: two chunks compress worse.
  *
  * @module
  */

@@ -1,9 +1,10 @@
 /**
- * `WebSocketChannel` and `NativeWebSocketChannel` for pages: the smallest bundle. On npm this is the condition
- * `browser` of the main entry and of `./native`; from JSR, import it where your bundler knows of no condition.
+ * `WebSocketChannel` and `NativeWebSocketChannel` for pages, as the smallest bundle. The npm package selects it by the
+ * condition `browser` of the main entry and of `./native`. With JSR, import it directly if your bundler doesn't support
+ * conditions.
  *
- * A page has nothing but its own `WebSocket`. What that can't do fails with an `UnsupportedError`. What
- * `over` and `connectOver` need is loaded when one of them is first called; they don't compress.
+ * It uses the page's own `WebSocket`. Options that this doesn't support fail with an `UnsupportedError`. The code of
+ * `over` and `connectOver` is loaded at the first call; they don't compress.
  *
  * @module
  */

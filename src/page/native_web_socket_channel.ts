@@ -15,7 +15,7 @@ import { UnsupportedError } from "../web_socket/errors.ts";
 import { platform } from "../web_socket/platform.ts";
 import { CONNECT_KINDS, type ConnectOptions, readClientKinds } from "../web_socket/options.ts";
 
-/** What is known of a page's own `WebSocket`. */
+/** The knowledge about a page's own `WebSocket`. */
 const PAGES: SocketKnowledge = {
   capabilities: NO_CAPABILITIES,
   readFailure,
@@ -38,7 +38,7 @@ function connectWith(
   const protocols = parseProtocols(options.protocols);
   const { username, password } = target;
   const { headers = [], transport } = options;
-  // Not looked into: a page can't send any.
+  // Their contents don't matter, because a page can't send any.
   const hasHeaders = username + password !== "" || !isEmpty(headers);
   target.username = target.password = "";
   const missing = transport === "net"
@@ -50,7 +50,7 @@ function connectWith(
     const request = { url: target, protocols, headers: [] };
     return SocketChannel.connect(request, options, systemClock, { ...PAGES, create });
   }
-  // A program under Node may pretend to be a page: Jest's jsdom does, and asks for the condition `browser`.
+  // Node may use this entry as well: Jest's jsdom selects the condition `browser`.
   const error = missing === "net" && platform() !== "browser"
     ? new UnsupportedError(missing, platform(), ELSEWHERE)
     : unsupported(missing, options);
@@ -64,12 +64,12 @@ function isEmpty(headers: object): boolean {
     .length === 0;
 }
 
-/** See `WebSocketChannel.connect`. */
+/** Does the work of `WebSocketChannel.connect`. */
 export function connect(url: string | URL, given?: ConnectOptions): SocketChannel {
   return connectWith(url, readClientKinds(given, CONNECT_KINDS));
 }
 
-/** As {@linkcode connect}, with sockets that are made in another way than by the global `WebSocket`. */
+/** Connects as {@linkcode connect} does, with sockets from another source than the global `WebSocket`. */
 export function connectBy(
   create: SocketKnowledge["create"],
   url: URL,
@@ -78,11 +78,11 @@ export function connectBy(
   return connectWith(url, readClientKinds(options, CONNECT_KINDS), create);
 }
 
-/** See `WebSocketChannel.from`. */
+/** Does the work of `WebSocketChannel.from`. */
 export const from: NativeWebSocketChannelStatic["from"] = (socket, options) =>
   SocketChannel.from(socket, options, systemClock, readFailure);
 
-/** Makes channels over a page's own `WebSocket`. See `./native`. */
+/** Creates channels over a page's own `WebSocket`. */
 export const NativeWebSocketChannel: NativeWebSocketChannelStatic = {
   connect(url, given) {
     const options = readClientKinds(given, CONNECT_KINDS);

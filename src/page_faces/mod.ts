@@ -1,6 +1,7 @@
 /**
- * What `./faces` is in a page: on npm its condition `browser`. A page has nothing but its own `WebSocket`, so what the options
- * ask for and that can't do fails the connection; `WebSocketStream` has no backpressure for the peer.
+ * `WebSocket` and `WebSocketStream` for pages. The npm package selects it by the condition `browser` of `./faces`. It
+ * uses the page's own `WebSocket`: an option that this doesn't support fails the connection, and `WebSocketStream` has
+ * no backpressure for the peer.
  *
  * @module
  */
@@ -22,28 +23,27 @@ import {
 } from "../faces/web_socket_stream.ts";
 import type { WebSocketChannel as WebSocketChannelInstance } from "../web_socket/web_socket_channel.ts";
 
-/** A `WebSocket` as the WHATWG standard has it, over a connection of this package without options. */
+/** A `WebSocket` of the WHATWG standard, over a connection of this package with default options. */
 export type WebSocket = WebSocketFace;
 
-/** A `WebSocket` as the WHATWG standard has it, over a connection of this package without options. */
+/** A `WebSocket` of the WHATWG standard, over a connection of this package with default options. */
 export const WebSocket: WebSocketFaceClass = /* @__PURE__ */ webSocketClass(CONNECTOR, {});
 
-/** A `WebSocketStream`, over a connection of this package without options. */
+/** A `WebSocketStream` over a connection of this package with default options. */
 export type WebSocketStream = WebSocketStreamFace;
 
-/** A `WebSocketStream`, over a connection of this package without options. */
+/** A `WebSocketStream` over a connection of this package with default options. */
 export const WebSocketStream: WebSocketStreamFaceClass = /* @__PURE__ */ webSocketStreamClass(
   CONNECTOR,
   {},
 );
 
 /**
- * Creates a class like {@linkcode WebSocket} whose objects connect with these options: for libraries that take such a
- * class, and for `globalThis.WebSocket`.
+ * Creates a class like {@linkcode WebSocket} whose objects connect with these options. Pass it to a library that takes
+ * such a class, or assign it to `globalThis.WebSocket`.
  *
- * @param options The options of `WebSocketChannel.connect`, but for `protocols`; or a function of the URL that gives them
- * for each connection. In a page only few can be honoured; the others fail the
- * connection.
+ * @param options The options of `WebSocketChannel.connect`, except `protocols`; or a function that gets the URL and
+ * returns them for each connection. A page supports only few of them; the others fail the connection.
  * @throws {TypeError} When an option is unknown, or of the wrong type.
  * @throws {RangeError} When a number is out of its range.
  *
@@ -71,9 +71,9 @@ export function createWebSocketStream(options: FaceOptionsSource = {}): WebSocke
 }
 
 /**
- * Gives a channel the face of a `WebSocket`: any channel, a server's too. The channel's messages and its sink belong to
- * it from then on. An open channel is `OPEN` at once, without an event; listen in the same turn, as messages come in
- * tasks of their own. Its `url` is the channel's, without what may be a secret.
+ * Wraps any channel, even a server's, as a `WebSocket`. The `WebSocket` then owns the channel's messages and sink. If
+ * the channel is open, its state is `OPEN` at once, without an event. Add listeners in the same turn, because each
+ * message arrives in its own task. Its `url` is the channel's, without parts that may be secret.
  *
  * @param channel The channel.
  * @throws {DOMException} `InvalidStateError` when the channel's stream has had a reader.

@@ -5,7 +5,7 @@ import { connectBy } from "../page/native_web_socket_channel.ts";
 import type { ConnectRequest } from "../web_socket/connect_request.ts";
 import { CONNECT_KINDS, readClientKinds } from "../web_socket/options.ts";
 
-/** The page's own: a program may put a class of this package in its place later. */
+/** The page's own class; a program may later replace the global one by a class of this package. */
 const OWN = (globalThis as { WebSocket?: typeof globalThis.WebSocket }).WebSocket;
 
 function createOwn({ url, protocols }: ConnectRequest): WebSocketLike {
@@ -14,7 +14,7 @@ function createOwn({ url, protocols }: ConnectRequest): WebSocketLike {
   return new Socket(url.href, [...protocols]);
 }
 
-/** With the page's own `WebSocket`, which refuses bad ports itself. */
+/** Connects with the page's own `WebSocket`, which refuses bad ports itself. */
 export const CONNECTOR: Connector = {
   connect: (url, options) => connectBy(createOwn, url, options),
   refuse: (url) => connectBy(createOwn, url, {}),

@@ -661,7 +661,7 @@ export const PROVOKED: Readonly<Record<string, Provoke | Elsewhere>> = {
     file: SESSIONS,
     part: "the client did not come back within 60000 ms",
   },
-  "Cannot ping: the session has no connection": { file: SESSIONS, part: "no connection now" },
+  "Cannot ping: the session has no connection": { file: SESSIONS, part: "no connection" },
   "Cannot serve sessions: the handler must be a function, got …": () =>
     new Sessions().handler(wrong(1)),
   "Cannot serve the session: identify must return a string or a number, got …": {
@@ -1011,12 +1011,11 @@ export const PROVOKED: Readonly<Record<string, Provoke | Elsewhere>> = {
   "Cannot move the clock: ms must be at least 0, got …": () => new ManualClock().advance(-1),
 
   // Faces.
-  "Cannot connect to …: port … is one of those that a WebSocket may not connect to. Use WebSocketChannel.connect":
-    () =>
-      new Promise((resolve) => {
-        new WebSocket("ws://127.0.0.1:25/").onerror = ({ error }) => resolve(error);
-      }),
-  "Cannot …: it needs … argument, got …": () => new (wrong(WebSocket))(),
+  "Cannot connect to …: port … is not allowed for a WebSocket. Use WebSocketChannel.connect": () =>
+    new Promise((resolve) => {
+      new WebSocket("ws://127.0.0.1:25/").onerror = ({ error }) => resolve(error);
+    }),
+  "Cannot …: … argument is required, got …": () => new (wrong(WebSocket))(),
   "Cannot send: the connection is not open yet": () => {
     const socket = new WebSocket(URL_TEXT);
     try {
@@ -1025,7 +1024,7 @@ export const PROVOKED: Readonly<Record<string, Provoke | Elsewhere>> = {
       socket.close();
     }
   },
-  "Cannot …: the bytes are in a buffer that is shared or can be resized. Use a copy": () => {
+  "Cannot …: the buffer of the bytes is shared or resizable. Use a copy": () => {
     const socket = new WebSocket(URL_TEXT);
     socket.close();
     return socket.send(wrong(new Uint8Array(new SharedArrayBuffer(1))));
@@ -1034,9 +1033,9 @@ export const PROVOKED: Readonly<Record<string, Provoke | Elsewhere>> = {
     "faces/web_socket_stream_test.ts",
     "the WebSocketStream is closed",
   ),
-  "The peer closed with … before all was sent": elsewhere(
+  "The peer closed with … before everything was sent": elsewhere(
     "faces/web_socket_stream_test.ts",
-    "before all was sent",
+    "before everything was sent",
   ),
   "Cannot check: the URL must be a ws: or wss: URL": () => checkServer("localhost"),
   "Cannot check: no case is called …": () =>

@@ -217,7 +217,7 @@ Deno.test("WebSocket: a bad port isn't tried, the usual one of a scheme is none"
       error: unknown;
     };
     assertInstanceOf(error, ConnectError);
-    assert(error.message.includes(`port ${port} is one of those`), error.message);
+    assert(error.message.includes(`port ${port} is not allowed`), error.message);
     assertEquals(error.retryable, false);
   }
   for (const url of ["ws://a.test", "ws://a.test:80", "wss://a.test:443", "ws://a.test:8080"]) {

@@ -252,7 +252,7 @@ Deno.test("WebSocketStream: unsent data at the peer's Close is an error", () =>
     assertEquals([error.closeCode, error.reason], [4000, "too slow"]);
     assertStrictEquals(await failure(stream.closed), error);
     assertStrictEquals(await failure(writer.closed), error);
-    assertEquals(error.message, "The peer closed with 4000 before all was sent");
+    assertEquals(error.message, "The peer closed with 4000 before everything was sent");
   }));
 
 streamCase("the peer stops without a reader", "/deaf", async ({ stream, info, subject }) => {
