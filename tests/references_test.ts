@@ -57,3 +57,17 @@ Deno.test("references: the import map for editors without JSR has what the other
   const own = Object.keys(exports).map((it) => name + it.slice(1));
   assertEquals(Object.keys(offline).sort(), [...Object.keys(imports), ...own].sort());
 });
+
+Deno.test("references: the README's figures are those of the page about performance", async () => {
+  const sentence = /^Messages of 64 B [^]*?\.\n/m.exec(await readText("README.md"))?.[0];
+  const page = await readText("docs/explanation/performance.md");
+  const table = page.slice(page.indexOf("**Echo of 64 B, 256 in flight**"));
+  const cells = (row: string) =>
+    new RegExp(`^\\| ${row} +(\\|.*)\\|$`, "m").exec(table)?.[1]?.split("|").map((it) => it.trim());
+  for (const row of ["ours ↔ ours", "ws ↔ ws"]) {
+    const [, deno, newest, , bun] = cells(row) ?? [];
+    for (const figure of [deno, newest, bun]) {
+      assert(figure !== undefined && sentence?.includes(figure), `${row}: ${figure}`);
+    }
+  }
+});

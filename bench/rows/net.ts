@@ -106,7 +106,7 @@ async function* native(servers: Servers, effort: Effort): AsyncGenerator<Row> {
     if (!pairs.every(isThere)) return;
     const head: RowHead = {
       id: `native-${size}`,
-      title: `Our channel over the global WebSocket beside it alone, ${sizeName(size)}, ${window}`,
+      title: `The global WebSocket with and without our channel, ${sizeName(size)}, ${window}`,
       unit: "messages/s",
       note: APART,
     };

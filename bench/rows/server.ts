@@ -170,7 +170,7 @@ async function idleMemory({ quick }: Effort): Promise<Row> {
     unit: "B",
     better: "less",
     note:
-      "Heap and external memory of the server's process behind a garbage collection; what runs " +
-      "outside of the heap, as in Deno.serve and Bun.serve, isn't seen.",
+      "Heap and external memory of the server's process after a garbage collection; memory outside " +
+      "the heap, as in Deno.serve and Bun.serve, isn't included.",
   }, results);
 }
