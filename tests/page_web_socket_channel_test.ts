@@ -63,7 +63,7 @@ Deno.test("a page's NativeWebSocketChannel: its socket, and a connection that ca
 });
 
 Deno.test(
-  "a page's WebSocketChannel: what asks for net elsewhere learns that it has the entry for pages",
+  "a page's WebSocketChannel: an option that only net has is an error that names the entry for pages",
   {
     ignore: ignore || platform() === "browser",
   },

@@ -229,7 +229,7 @@ Deno.test("project: builtins are reached where they may be, and only by one help
   assertEquals(found, []);
 });
 
-Deno.test("project: nothing that Node 20 can't parse or hasn't got", () => {
+Deno.test("project: the source has nothing that Node 20 can't parse or lacks", () => {
   const found = faults(function* (source) {
     for (const [name, pattern] of Object.entries(TOO_NEW)) {
       for (const line of linesWith(source, pattern)) yield `${name}, ${line}`;

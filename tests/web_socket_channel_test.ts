@@ -36,7 +36,7 @@ Deno.test(
   },
 );
 
-Deno.test("WebSocketChannel.connect S149 a WebSocket that throws when it is made fails the channel, once and for all", async () => {
+Deno.test("WebSocketChannel.connect S149 a WebSocket whose constructor throws fails the channel for good", async () => {
   const original = Object.getOwnPropertyDescriptor(globalThis, "WebSocket");
   const cause = new DOMException("A page from https: may not", "SecurityError");
   const given: unknown[] = [];

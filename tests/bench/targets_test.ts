@@ -46,7 +46,7 @@ Deno.test("bench: growth is the cost of one at the end beside that at a tenth", 
   assertEquals(verdict(target, rates)?.reached, 4);
 });
 
-Deno.test("bench: targets are for runtimes by name, whatever the version", () => {
+Deno.test("bench: targets are for runtimes by name, of any version", () => {
   const values = { "ours ↔ ours": [12], "ws ↔ ws": [1], "raw TCP, a turn": [12] };
   const run = (runtime: string): Run => ({
     runtime,

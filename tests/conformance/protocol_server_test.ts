@@ -196,7 +196,7 @@ Deno.test("frames that come together with the request are read after the 101", a
   });
 });
 
-Deno.test("a request that is none is refused, and the connection ended", async () => {
+Deno.test("an invalid request is refused, and the connection ends", async () => {
   await withServer(echo, {}, async (server) => {
     const client = new RawClient(server.url);
     client.socket.write("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");

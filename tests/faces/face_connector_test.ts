@@ -211,7 +211,7 @@ Deno.test("WebSocket: a listener that is slow stops the peer", async () => {
   await next(socket, "close");
 });
 
-Deno.test("WebSocket: a bad port isn't tried, the usual one of a scheme is none", async () => {
+Deno.test("WebSocket: a bad port isn't tried, and a scheme's default port is left out", async () => {
   for (const port of [1, 22, 6000, 10080]) {
     const { error } = await next(new WebSocket(`ws://127.0.0.1:${port}/`), "error") as Event & {
       error: unknown;

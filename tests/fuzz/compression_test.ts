@@ -33,7 +33,7 @@ const MESSAGES = fc.array(
   { maxLength: 20 },
 );
 
-Deno.test("Messages come out as they went in, whatever was agreed", async () => {
+Deno.test("messages arrive as they were sent, with any agreed settings", async () => {
   const bits = fc.integer({ min: 8, max: 15 });
   await fc.assert(
     fc.asyncProperty(MESSAGES, bits, fc.boolean(), async (messages, window, alone) => {

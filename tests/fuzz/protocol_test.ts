@@ -73,7 +73,7 @@ const sizes = fc.array(
 const side = fc.constantFrom<Side>("client", "server");
 const other = (of: Side): Side => of === "client" ? "server" : "client";
 
-Deno.test("fuzz: what is sent comes out as it went in, whatever the chunks, paused or not", () => {
+Deno.test("fuzz: messages arrive as they were sent, with any chunks, paused or not", () => {
   fc.assert(
     fc.property(
       fc.array(step, { maxLength: 30 }),

@@ -54,7 +54,7 @@ function readResponse(head: string): unknown {
   return parsed && plain(parsed);
 }
 
-Deno.test("A request's head comes out the same whatever its split, and what is behind is kept", () => {
+Deno.test("A request's head is the same with any split, and the bytes behind it are kept", () => {
   for (const rest of ["", BEHIND]) {
     for (const chunks of splits(bytes(REQUEST + rest))) {
       const parsed = feed(new RequestParser(), chunks);
@@ -63,7 +63,7 @@ Deno.test("A request's head comes out the same whatever its split, and what is b
   }
 });
 
-Deno.test("A response's head comes out the same whatever its split, and what is behind is kept", () => {
+Deno.test("A response's head is the same with any split, and the bytes behind it are kept", () => {
   for (const interim of ["", "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103\r\nLink: a\r\n\r\n"]) {
     for (const rest of ["", BEHIND]) {
       for (const chunks of splits(bytes(interim + RESPONSE + rest))) {

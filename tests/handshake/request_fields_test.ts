@@ -14,7 +14,7 @@ Deno.test("A field's value is made of tabs, spaces and visible characters of Lat
   assertFalse(isFieldValue("value\n"));
 });
 
-Deno.test("S136 user info in a URL stands for Basic credentials. RFC 7617 §2", () => {
+Deno.test("S136 user info in a URL is sent as Basic credentials. RFC 7617 §2", () => {
   const cases: [string, string][] = [
     ["ws://user:pass@a/", "user:pass"],
     ["ws://user@a/", "user:"],

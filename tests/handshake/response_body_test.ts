@@ -63,7 +63,7 @@ Deno.test("a chunked body: RFC 9112 §7.1", () => {
   assertReads(CHUNKED, "5\r\nhel", "hel", false);
 });
 
-Deno.test("a chunked body that is none ends there", () => {
+Deno.test("a malformed chunked body ends at the fault", () => {
   assertReads(CHUNKED, "5\r\nhello\r\nx\r\nmore", "hello");
   assertReads(CHUNKED, "12345678901234\r\nmore", "");
   assertReads(CHUNKED, `5;${"x".repeat(300)}`, "");

@@ -53,7 +53,7 @@ Deno.test("A request's offers are read, over several header lines too", () => {
   ]);
 });
 
-Deno.test("An empty offer is none, and malformed extensions are declined: the request isn't refused", () => {
+Deno.test("An empty offer counts as no offer, and malformed extensions are declined: the request isn't refused", () => {
   assertEquals(accepted(requestHead({ "Sec-WebSocket-Protocol": "" })).protocols, []);
   const offer = "permessage-deflate; client_max_window_bits";
   for (const value of ["", ",", "a;", `${offer};`, `${offer}\n;`, 'a; b="c']) {

@@ -105,7 +105,7 @@ Deno.test("from over npm ws: a lost connection is 1006", async () => {
   });
 });
 
-Deno.test("from over npm ws: its terminate is used, so a peer that never answers is got rid of", async () => {
+Deno.test("from over npm ws: its terminate ends the connection to a peer that never answers", async () => {
   await withRecipe("never-close", {}, async (server) => {
     const channel = WebSocketChannel.from(wsClient(server.url), { closeTimeout: 20 });
     await channel.ready;

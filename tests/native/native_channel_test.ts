@@ -68,7 +68,7 @@ Deno.test("native C55 (changed) C57 a connecting socket: what is added early is 
   channel.terminate();
 });
 
-Deno.test("native C56 what came after the socket opened and before it was wrapped is not made up", async () => {
+Deno.test("native C56 messages between the socket's opening and its wrapping are not invented", async () => {
   const socket = new FakeWebSocket(0);
   socket.open();
   const { channel } = wrap({}, socket);
@@ -345,7 +345,7 @@ Deno.test("native: events after the end change nothing", async () => {
 
 // Closing.
 
-Deno.test("native: close(code, reason) tells the peer, and settles with the close event", async () => {
+Deno.test("native: close(code, reason) sends both to the peer, and settles with the close event", async () => {
   const { channel, clock, socket } = wrap();
   const done = channel.sink.close(3005, "please");
   assertEquals([socket.closes, channel.state], [[[3005, "please"]], "closing"]);
@@ -411,7 +411,7 @@ Deno.test("native: close events fired inside close() while connecting: an AbortE
   assertEquals((await channel.closed).initiator, "local");
 });
 
-Deno.test("native: a socket that refuses 1001 gets 1000, and closed tells what was sent", async () => {
+Deno.test("native: a socket that refuses 1001 gets 1000, and closed has the code that was sent", async () => {
   const { channel, socket } = wrap();
   socket.refuses = (code) => code !== 1000 && code < 3000;
   channel.sink.close(1001, "bye");
@@ -420,7 +420,7 @@ Deno.test("native: a socket that refuses 1001 gets 1000, and closed tells what w
   assertEquals((await channel.closed).sent, { code: 1000, reason: "bye" });
 });
 
-Deno.test("native: another code that the socket refuses is a RangeError, and does no harm", async () => {
+Deno.test("native: another code that the socket refuses is a RangeError, and the channel stays open", async () => {
   const { channel, clock, socket } = wrap();
   const waits = clock.pending;
   socket.refuses = (code) => code !== 1000 && code < 3000;
@@ -485,7 +485,7 @@ Deno.test("native G8 a peer that closes and leaves TCP open is noticed by lookin
   assertEquals(clock.pending, 0);
 });
 
-Deno.test("native: a close event after the peer's closing was noticed tells it all", async () => {
+Deno.test("native: a close event after the peer's closing completes the report", async () => {
   const { channel, clock, socket } = wrap({ closeTimeout: 1000 });
   socket.readyState = 2;
   clock.advance(1000);
@@ -513,7 +513,7 @@ Deno.test("native: terminate uses the socket's own where it has one; else it clo
   assertEquals([clock.pending, other.clock.pending], [0, 0]);
 });
 
-Deno.test("native: a socket whose close throws does no harm", async () => {
+Deno.test("native: a socket whose close throws does not break the channel", async () => {
   const { channel, socket } = wrap();
   socket.onClose = () => {
     throw new Error("broken");

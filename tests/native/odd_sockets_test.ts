@@ -19,7 +19,7 @@ function throwBroken(): never {
   throw new Error("broken");
 }
 
-Deno.test("odd sockets: wrapped by a listener of its open event, told of it once more: it stays open", async () => {
+Deno.test("odd sockets: wrapped by a listener of its open event, which fires again: it stays open", async () => {
   const socket = new FakeWebSocket(0);
   let channel: NativeChannel | undefined;
   socket.addEventListener("open", () => channel ??= wrap({}, socket).channel);

@@ -18,7 +18,7 @@ function pair(): [WebSocketLike, WebSocketLike] {
 const options = { ignore: WebSocketPair === undefined };
 
 Deno.test(
-  "workerd: the channel of a pair's end answers the Close of the other, whatever its code",
+  "workerd: the channel of a pair's end answers a Close of any code from the other end",
   options,
   async () => {
     for (const args of [[3001, "bye"], [1000, ""], []] as [number?, string?][]) {

@@ -82,7 +82,7 @@ Deno.test("addresses: a zone of an IPv6 address stays with it", async () => {
   ]);
 });
 
-Deno.test("addresses attack 71: a lookup function that is async and fails, or answers with what is none", async () => {
+Deno.test("addresses attack 71: a lookup function that rejects, or returns no address", async () => {
   const failing = [
     () => Promise.reject(new Error("its own")),
     () => ({

@@ -246,7 +246,7 @@ Deno.test("onRefusal: it may ignore the body, and fail", async () => {
   });
 });
 
-Deno.test("onRefusal: the timeout is over it, too", async () => {
+Deno.test("onRefusal: the connect timeout includes it", async () => {
   await withRecipe("http", { status: 404, repeat: "x" }, async (server) => {
     let body: ReadableStream<Uint8Array> | null = null;
     const channel = NetWebSocketChannel.connect(server.url, {

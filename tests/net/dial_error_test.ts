@@ -15,7 +15,7 @@ function withCode(code: string, message = "platform's words"): Error {
   return Object.assign(new Error(message), { code });
 }
 
-Deno.test("dial error: each cause in the same words, whatever the platform says", () => {
+Deno.test("dial error: each cause has the same text on every platform", () => {
   const cases: [code: string, text: string, retryable: boolean][] = [
     ["ECONNREFUSED", "the connection was refused", true],
     ["ENOTFOUND", "the host can't be found", true],

@@ -43,7 +43,7 @@ Deno.test("dialling: while it is loaded the channel is connecting, and keeps wha
   });
 });
 
-Deno.test("dialling: a channel that is over by the time it is loaded connects to nothing", async () => {
+Deno.test("dialling: a channel that ends while the dialler loads opens no connection", async () => {
   await withRecipe("echo", {}, async (echo) => {
     const abort = new AbortController();
     const closed = begin(echo.url);

@@ -13,7 +13,7 @@ import { UnsupportedError } from "../../src/net/mod.ts";
 import { platform } from "../../src/web_socket/platform.ts";
 import { turn } from "../support/turns.ts";
 
-Deno.test("http2Module: where there is none, it is an UnsupportedError", () => {
+Deno.test("http2Module: a runtime without node:http2 gives an UnsupportedError", () => {
   const { process } = globalThis as { process: { getBuiltinModule?: unknown } };
   const { getBuiltinModule } = process;
   process.getBuiltinModule = () => undefined;
@@ -34,7 +34,7 @@ Deno.test("shownCode: a name and the number, or the number alone", () => {
   ]);
 });
 
-Deno.test("resetStream: once, and it is known who has done it", () => {
+Deno.test("resetStream: it resets once, and the stream knows which side did it", () => {
   const calls: unknown[] = [];
   const stream = {
     destroyed: false,

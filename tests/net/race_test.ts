@@ -163,7 +163,7 @@ Deno.test("race: given up, nothing is left of it", async () => {
   assertEquals(await winner.then(() => "won", () => "over"), "over");
 });
 
-Deno.test("race: who calls each gets the sockets that are connecting", async () => {
+Deno.test("race: the caller of each gets the sockets that are connecting", async () => {
   const it = track(["a", "b"]);
   const winner = it.race.run();
   const seen = (): string[] => {

@@ -45,7 +45,7 @@ Deno.test("SOCKS5: an IPv6 address", async () => {
   });
 });
 
-Deno.test("SOCKS5 RFC 1929: credentials, in whatever chunks the answers arrive", async () => {
+Deno.test("SOCKS5 RFC 1929: credentials, with the answers in any chunks", async () => {
   const login = "üser:p@ss";
   await withAll(
     [await startRecipe("echo"), await startSocks({ login, bytewise: true })],

@@ -126,7 +126,7 @@ Deno.test("StreamWire: pause stops the peer, resume goes on, and the end waits",
   });
 });
 
-Deno.test("StreamWire: what isn't taken is counted, and onDrain tells when it falls", async () => {
+Deno.test("StreamWire: unread bytes are counted, and onDrain reports when they become fewer", async () => {
   await withLine(async ({ wire, reader, peer }) => {
     wire.write(new Uint8Array(4_000_000));
     for (let i = 0; i < 20; i++) await turn();

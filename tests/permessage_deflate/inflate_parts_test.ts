@@ -64,7 +64,7 @@ async function inflate(
   return { bytes: joined(parts), error, largest: Math.max(0, ...parts.map((it) => it.length)) };
 }
 
-Deno.test("inflating in parts: whatever the pieces, paused or not, it gives the bytes in bounded parts", async () => {
+Deno.test("inflating in parts: with any pieces, paused or not, the output comes in bounded parts", async () => {
   const bytes = content(500_000);
   for (const size of [1, 1000, 65_536, Infinity]) {
     const part = size === 1 ? bytes.subarray(0, 3000) : bytes;

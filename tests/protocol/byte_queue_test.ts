@@ -9,7 +9,7 @@ function takeAll(queue: ByteQueue): Uint8Array[] {
   return chunks;
 }
 
-Deno.test("queue: the input comes out in order, whatever the sizes", () => {
+Deno.test("queue: the output is the input in order, with any sizes", () => {
   const random = seededRandom();
   const label = `seed ${random.seed}`;
   const queue = new ByteQueue();

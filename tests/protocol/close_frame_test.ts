@@ -19,7 +19,7 @@ Deno.test("G25 Close: every code of 16 bits, decoded and encoded", () => {
   assertThrows(() => encodeClose(66536), RangeError);
 });
 
-Deno.test("Close: 1005 in a payload stands for no code in an answer, and is invalid otherwise", () => {
+Deno.test("Close: 1005 in a payload means no code in an answer, and is invalid otherwise", () => {
   const payload = closePayload(1005, "why");
   assertEquals(decodeClose(payload).failure?.code, 1002);
   assertEquals(decodeClose(payload, true).close, { code: 1005, reason: "" });

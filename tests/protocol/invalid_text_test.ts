@@ -21,7 +21,7 @@ const INVALID = [
   "efbbbf fe",
 ];
 
-Deno.test("invalid text: replaced, or given as bytes, whatever the split; valid text stays text", () => {
+Deno.test("invalid text: replaced, or given as bytes, with any split; valid text stays text", () => {
   for (const text of INVALID) {
     const payload = fromHex(text);
     const expected = { replace: replacing.decode(payload), bytes: payload };

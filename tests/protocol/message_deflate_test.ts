@@ -118,7 +118,7 @@ Deno.test("deflate: a client masks what it compressed, and leaves the compressor
   assertEquals(compressed, utf8("compressed"));
 });
 
-Deno.test("InflateError: an Error that tells its reason and its cause", () => {
+Deno.test("InflateError: an Error with its reason and its cause", () => {
   const cause = new Error("zlib");
   const error = new InflateError("corrupt", { cause });
   assertInstanceOf(error, Error);

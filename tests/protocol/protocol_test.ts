@@ -749,7 +749,7 @@ Deno.test("pausing after each of many messages of one chunk takes linear work", 
   assertEquals([peer.log.length, peer.protocol.pendingInput], [count, 0]);
 });
 
-Deno.test("a message whose buffer is transferred: what came behind it is lost, and nothing more is read", () => {
+Deno.test("a message whose buffer is transferred: the bytes after it are lost, and nothing more is read", () => {
   const first = frame({ opcode: 2, payload: "1" });
   const second = frame({ opcode: 2, payload: "2" });
   for (const ownsChunks of [true, false]) {

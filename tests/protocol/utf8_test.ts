@@ -113,7 +113,7 @@ Deno.test("UTF-8: agrees with the platform's decoder on random bytes, cut at ran
   }
 });
 
-Deno.test("a validator tells whether what it was given ends between two code points", () => {
+Deno.test("a validator reports whether its input ends between two code points", () => {
   const validator = new Utf8Validator();
   assertEquals(validator.isComplete, true);
   validator.push(Uint8Array.of(97, 0xc3), 0, 2);

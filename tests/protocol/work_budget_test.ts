@@ -255,7 +255,7 @@ Deno.test("inflating in pieces: given up by our Close and by the end, and frames
   assertEquals(told(plain), []);
 });
 
-Deno.test("inflating in pieces: what the listener throws comes out of the call, and harms nothing", () => {
+Deno.test("inflating in pieces: an exception of the listener leaves the call, and breaks nothing", () => {
   const { peer, receiver } = inflating();
   const mine = new Error("mine");
   peer.onMessage = () => {

@@ -133,7 +133,7 @@ for (const [state, into] of Object.entries(INTO)) {
     });
   });
 
-  Deno.test(`a bad close while ${state} is thrown, and harms nothing`, async () => {
+  Deno.test(`a bad close while ${state} throws, and changes nothing`, async () => {
     const rig = await into();
     if (!isOver) {
       assertThrows(() => rig.channel.close(999), RangeError);
@@ -146,7 +146,7 @@ for (const [state, into] of Object.entries(INTO)) {
   });
 }
 
-Deno.test("close: a code that the transport can't send is thrown, and harms nothing", async () => {
+Deno.test("close: a code that the transport can't send throws, and changes nothing", async () => {
   const rig = new Rig();
   await rig.open();
   rig.socket.refuses = (code) => code === 1008;

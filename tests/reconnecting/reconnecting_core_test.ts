@@ -260,7 +260,7 @@ for (const answer of [undefined, null, "yes", NaN, -1, 1e12, Promise.resolve(tru
   });
 }
 
-Deno.test("reconnecting: a retry that is async and fails does no harm", async () => {
+Deno.test("reconnecting: a retry function that rejects causes no unhandled rejection", async () => {
   await assertNoUncaught(async () => {
     const rig = new Rig({ retry: (() => Promise.reject(new Error("async"))) as never });
     await rig.open();

@@ -277,7 +277,7 @@ Deno.test("a message that this transport can't send as it was to be sent ends th
   assertEquals(rig.left, NOTHING_LEFT);
 });
 
-Deno.test("while open such a message is refused by add, and harms nothing", async () => {
+Deno.test("while open add refuses such a message, and the channel stays open", async () => {
   const rig = new Rig();
   await rig.open();
   const { sink } = rig.channel;

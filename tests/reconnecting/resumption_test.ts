@@ -219,7 +219,7 @@ Deno.test("resumption: an impossible hello of a new session forgets nothing", ()
   assertEquals(client.openings[1]?.unacknowledged, ["handed on"]);
 });
 
-Deno.test("resumption: a channel that ends while it hears of a reset keeps what waits", () => {
+Deno.test("resumption: a channel that ends while it handles a reset keeps the pending messages", () => {
   const client = new ResumeClient(new ManualClock());
   play(client).say(HELLO);
   client.line.add("handed on", undefined);

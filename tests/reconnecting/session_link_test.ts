@@ -62,7 +62,7 @@ Deno.test("session link: a session that ends asks for the last acknowledgement o
   link.end();
 });
 
-Deno.test("session link: a sink that another uses is a fault, and one that is closed is none", () => {
+Deno.test("session link: a sink in use by another caller is an error, a closed one is not", () => {
   const faults: unknown[] = [];
   const { link } = create({ onFault: (error) => void faults.push(error) });
   const connection = connect(link);

@@ -655,7 +655,7 @@ Deno.test("sessions: above maxSessionsPerIdentity a client is asked to try again
   assertThrows(() => new Sessions({ maxSessionsPerIdentity: 2 }), TypeError, "needs identify");
 });
 
-Deno.test("sessions: a client that stays away for timeout loses its session, and hears it", async () => {
+Deno.test("sessions: a client that stays away for timeout loses its session, and is notified", async () => {
   const { open, channels, clock, sessions } = room({ timeout: 60_000 });
   const client = new ResumeClient(clock);
   const first = open((channel) => channel.sink.add("kept"));
@@ -774,7 +774,7 @@ for (
   });
 }
 
-Deno.test("sessions: who waits for room hears of it, although others were faster once", async () => {
+Deno.test("sessions: a caller that waits for room gets it, although others were faster before", async () => {
   const { open, channels, sessions } = room({ maxTotalBuffer: 1000, maxBuffer: 500 });
   const clients = [open().client, open().client];
   for (const client of clients) await say(client, HELLO, "#0");
@@ -821,7 +821,7 @@ Deno.test("sessions: a broadcast waits for a session without room, and ends one 
   assertEquals([sessions.size, sessions.bufferedAmount], [0, 0]);
 });
 
-Deno.test("sessions: a close waits for the last acknowledgement within closeTimeout, then tells what is missing", async () => {
+Deno.test("sessions: a close waits for the last acknowledgement within closeTimeout, then reports the missing messages", async () => {
   const { open, channels, clock, sessions } = room();
   const { client } = open((channel) => channel.sink.add("one"));
   await say(client, HELLO, "#0");
@@ -883,7 +883,7 @@ Deno.test("backpressure: a reader that stops doesn't stop the other direction", 
   await endAll(channels);
 });
 
-Deno.test("sessions: ping asks the connection, and fails while there is none", async () => {
+Deno.test("sessions: ping uses the connection, and fails while there is none", async () => {
   const { open, channels, sessions } = room();
   const { client } = open();
   await say(client, HELLO, "#0");

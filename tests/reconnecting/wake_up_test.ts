@@ -359,7 +359,7 @@ Deno.test("WakeUp: one timer and one set of listeners for all; none when there i
   assert(WakeUp.of(clock) === WakeUp.of(clock));
 });
 
-Deno.test("WakeUp: a listener that another one removes in the same round hears nothing more", () => {
+Deno.test("WakeUp: a listener that another one removes in the same round is not called", () => {
   const page = new FakePage();
   const wakeUp = new WakeUp(new ManualClock(), page);
   const heard: string[] = [];

@@ -227,7 +227,7 @@ Deno.test("attack 24: nothing is in flight between two calls, so nothing gets st
   assertEquals(await inflate(other, payload, 100), HELLO);
 });
 
-Deno.test("attack 25: a server agrees to compression only when told so", () => {
+Deno.test("attack 25: a server agrees to compression only if the option says so", () => {
   const { request } = checkRequest(
     requestHead({ "Sec-WebSocket-Extensions": "permessage-deflate; client_max_window_bits" }),
   );

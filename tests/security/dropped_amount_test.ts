@@ -90,7 +90,7 @@ Deno.test("attack 58: what the policy drops is not counted; a receiver that take
   }
 });
 
-Deno.test("attack 58: a lost connection: the amount stands beside the connection's error", async () => {
+Deno.test("attack 58: a lost connection: the amount is reported beside the connection's error", async () => {
   const pair = faultyPair({ seed: 5, split: 1000, reset: 30_000, highWaterMark: 1000 });
   new Broadcaster(new ManualClock()).send([pair.server], MESSAGE);
   for (let i = 1; i < COUNT; i++) new Broadcaster(new ManualClock()).send([pair.server], MESSAGE);

@@ -325,7 +325,7 @@ Deno.test("reading the properties readable and writable takes no right", async (
   await local.sink.close();
 });
 
-Deno.test("readable: cancelling the view of a stream with another reader harms nothing", async () => {
+Deno.test("readable: cancelling the view of a stream with another reader has no effect on it", async () => {
   const { local, foreign } = channelPair<string>();
   const { readable } = local;
   const got: string[] = [];

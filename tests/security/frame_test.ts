@@ -203,7 +203,7 @@ Deno.test("attack 8: a flood of Pings while the peer doesn't read: few Pongs wai
   assert(client.sent().includes(hex(pong)));
 });
 
-Deno.test("attack 10: a Pong's payload is bytes, whatever it says", () => {
+Deno.test("attack 10: a Pong's payload stays bytes, with any content", () => {
   const peer = record("client");
   for (const payload of ["__proto__", "constructor", "toString"]) {
     peer.protocol.receive(frame({ opcode: 10, payload }));
@@ -356,7 +356,7 @@ Deno.test("attack 15: no byte of a shared buffer leaks: the output is what was p
   assertThrows(() => peer.protocol.close(1e9), RangeError);
 });
 
-Deno.test("attack 16: the caller's bytes are neither written to nor kept, of whatever memory", () => {
+Deno.test("attack 16: the caller's bytes are neither changed nor kept, in any kind of memory", () => {
   for (const size of [5, 100, 20_000]) {
     const expected = hex(frame({ opcode: 2, payload: new Uint8Array(size).fill(7), key: KEY }));
     const resizable = new Uint8Array(new ArrayBuffer(size, { maxByteLength: 2 * size }));

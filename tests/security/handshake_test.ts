@@ -147,7 +147,7 @@ Deno.test("attack 27: a wrong 101 fails the handshake", () => {
   }
 });
 
-Deno.test("attack 28: frames behind the 101 are kept, whatever the split, and not looked at", () => {
+Deno.test("attack 28: frames behind the 101 are kept unread, with any split", () => {
   const acceptance = acceptRequest(checkRequest(requestHead()).request ?? fail());
   const head = text(serializeAcceptance(acceptance));
   const frames = "\x81\x02hi\x88\x00\r\n\r\nHTTP/1.1 500 no\r\n\r\n";
@@ -258,7 +258,7 @@ Deno.test("attack 37: names of an object's own members mean nothing", () => {
   }
 });
 
-Deno.test("attack 38: a key that is none, another version, another method, HTTP/1.0", () => {
+Deno.test("attack 38: an invalid key, another version, another method, HTTP/1.0", () => {
   const keys = ["", "AAAA", "x".repeat(24), "dGhlIHNhbXBsZSBub25jZWE=", "dGhlIHNhbXBsZSBub25jZQ"];
   for (const key of keys) assertEquals(statusOf({ "Sec-WebSocket-Key": key }), 400, key);
   const key = "dGhlIHNhbXBsZSBub25jZQ==";

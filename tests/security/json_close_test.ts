@@ -137,7 +137,7 @@ Deno.test("attack 64: bytes where JSON is expected end with 1007", async () => {
   assertEquals((await client.closed).code, 1007);
 });
 
-Deno.test("attack 64: a listener that closes when it learns of the error doesn't hide it", async () => {
+Deno.test("attack 64: a listener that closes on the error does not hide it", async () => {
   const { client, server } = webSocketChannelPair();
   const json = server.transform(jsonDocument);
   const told: unknown[] = [];

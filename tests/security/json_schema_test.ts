@@ -55,7 +55,7 @@ class ForeignPromise {
   }
 }
 
-Deno.test("attack 64: thenables are awaited, whatever they are an instance of", async () => {
+Deno.test("attack 64: thenables of any class are awaited", async () => {
   const refuse = { issues: [{ message: "no" }] };
   const later = [
     (result: unknown) => new ForeignPromise(result),
@@ -86,7 +86,7 @@ Deno.test("attack 64: with another Promise in the place of the global one", asyn
   }
 });
 
-Deno.test("attack 64: a schema that returns nonsense fails the stream, under each policy", async () => {
+Deno.test("attack 64: a schema with an invalid result fails the stream, under each policy", async () => {
   const nonsense = [undefined, null, true, 7, "valid", {}, [], { issues: null }, { issues: {} }];
   for (const policy of ["error", "skip", () => "in its place"] as const) {
     for (const result of nonsense) {
@@ -428,7 +428,7 @@ Deno.test("attack 54: an option of the wrong type is a TypeError that names it",
   jsonDocument({ malformed: undefined, incoming: undefined, parse: undefined });
 });
 
-Deno.test("an outgoing schema: nonsense is an error, a thenable is one too, and no rejection is left", async () => {
+Deno.test("an outgoing schema: an invalid result or a thenable is an error, and no rejection stays unhandled", async () => {
   for (const result of [undefined, {}, { issues: null }]) {
     const { sink } = channelPair<string>().local.transform(
       jsonDocument({ outgoing: schema(() => result) }),

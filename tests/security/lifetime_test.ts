@@ -85,7 +85,7 @@ Deno.test("attack 9: pings that are never answered: bounded, and over when the c
   });
 });
 
-Deno.test("attack 10: a Pong's payload is bytes, whatever name it spells", async () => {
+Deno.test("attack 10: a Pong's payload stays bytes, also when it spells a property's name", async () => {
   const { channel, bytes } = rig();
   const ping = channel.ping();
   await microtasks();
@@ -206,7 +206,7 @@ for (const [title, name, options] of closings) {
   });
 }
 
-Deno.test("attack 43: a peer that ends its half, and reads nothing, is let go of", async () => {
+Deno.test("attack 43: a peer that ends its half, and reads nothing, is disconnected", async () => {
   await withServer(() => {}, {}, async (server) => {
     const { client, channel } = await blocked(server);
     const flushed = channel.sink.flush();
@@ -218,7 +218,7 @@ Deno.test("attack 43: a peer that ends its half, and reads nothing, is let go of
   });
 });
 
-Deno.test("a reset is noticed while the reader pauses, and what came before can be read", async () => {
+Deno.test("a reset is noticed while the reader pauses, and earlier messages can be read", async () => {
   await withServer(
     (channel) => {
       for (let i = 0; i < 100; i++) channel.sink.add("x".repeat(1000));

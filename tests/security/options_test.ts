@@ -324,7 +324,7 @@ Deno.test("attack 54: options of another realm count, and are checked", async ()
   }
 });
 
-Deno.test("attack 54: the platform's own signature tells what to use instead", async () => {
+Deno.test("attack 54: the error for the platform's own signature says what to use instead", async () => {
   for (const protocols of [SECRET, [SECRET]]) {
     for (const name of ["connect", "open", "native connect", "net connect"]) {
       const shown = String(await errorOf(DOORS[name] as Door, protocols));

@@ -93,7 +93,7 @@ const onBun = platform() === "bun";
 
 const HELLO = Buffer.of(0x81, 0x85, 0, 0, 0, 0, ...Buffer.from("hello"));
 
-Deno.test("attack 53: a second acceptUpgrade on one socket throws, and harms nothing", async () => {
+Deno.test("attack 53: a second acceptUpgrade on one socket throws, and the first one goes on", async () => {
   await withHttp({ page: () => {}, listeners: 3 }, async ({ url, channels, thrown }) => {
     const client = new RawClient(url);
     client.request();

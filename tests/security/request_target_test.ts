@@ -50,7 +50,7 @@ function withPages(
   return withServer({ ...options, onRequest }, (server) => body(server, seen));
 }
 
-Deno.test("attack 51: a plain request whose Host is none is a 400, and no handler sees it", () =>
+Deno.test("attack 51: a plain request with an invalid Host gets a 400, and no handler is called", () =>
   withPages(async (server, seen) => {
     for (const host of NO_HOSTS) {
       const [status] = await answerOf(server, "GET /public HTTP/1.1", [`Host: ${host}`]);
@@ -62,7 +62,7 @@ Deno.test("attack 51: a plain request whose Host is none is a 400, and no handle
     }
   }));
 
-testEntries("attack 51: an upgrade whose Host is none is a 400", (entry) => {
+testEntries("attack 51: an upgrade with an invalid Host gets a 400", (entry) => {
   let asked = 0;
   const verify = (): boolean => {
     asked++;
@@ -80,7 +80,7 @@ testEntries("attack 51: an upgrade whose Host is none is a 400", (entry) => {
   });
 }, { acceptStreams: "the proxy of the tests reads the Host itself" });
 
-Deno.test("attack 51: the path is the target's alone, whatever the Host", () =>
+Deno.test("attack 51: the path comes from the target only, with any Host", () =>
   withPages(async (server) => {
     const hosts: [host: string, seen: string][] = [
       ["a.example", "a.example"],
@@ -197,7 +197,7 @@ Deno.test("attack 51: the server's path is compared with the path of an absolute
     }
   }));
 
-Deno.test("attack 51: the request of a refused upgrade can be read, whatever the client sent", async () => {
+Deno.test("attack 51: the request of a refused upgrade can be read, with anything that the client sent", async () => {
   const server = createServer();
   const seen: string[] = [];
   server.on("upgrade", (request, socket, head) => {

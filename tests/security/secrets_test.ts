@@ -347,7 +347,7 @@ Deno.test("attack 60: no content of JSON in the errors of jsonDocument", async (
   }
 });
 
-Deno.test("attack 60: what is printed of a channel tells what it is", async () => {
+Deno.test("attack 60: a printed channel shows what it is", async () => {
   const { client, server } = webSocketChannelPair({ protocol: "chat" });
   for (const print of [inspect, deno?.inspect ?? inspect, bun?.inspect ?? inspect] as Inspect[]) {
     const text = print(client);

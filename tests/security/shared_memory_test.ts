@@ -104,7 +104,7 @@ Deno.test("attack 69: the buffer of a chunk holds nothing of another connection"
   }
 });
 
-Deno.test("attack 69: whatever is sent, a chunk that isn't released has a buffer of its own", () => {
+Deno.test("attack 69: with any message, a chunk that isn't released has a buffer of its own", () => {
   const prepared = [
     new PreparedMessage("p".repeat(100)),
     new PreparedMessage(new Uint8Array(20_000)),

@@ -185,7 +185,7 @@ Deno.test("attack 57: a stall of a server that drains: its clients close in an o
   });
 });
 
-Deno.test("attack 57: a stall doesn't make a receiver slow, whatever is done with slow ones", async () => {
+Deno.test("attack 57: a stall does not count a receiver as slow, under any policy for slow ones", async () => {
   for (const slow of ["close", "drop-oldest", "latest"] as const) {
     for (const before of [0, 950]) {
       const bytes = new FakeBytes();

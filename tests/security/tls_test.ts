@@ -86,7 +86,7 @@ Deno.test("attack 54: pinning: what isn't undefined refuses, and what is thrown 
   });
 });
 
-Deno.test("attack 54: pinning: an untrusted certificate is refused, whatever checkServerIdentity says", async () => {
+Deno.test("attack 54: pinning: an untrusted certificate is refused, with any result of checkServerIdentity", async () => {
   await withTls(local, async (_peer, url) => {
     const checkServerIdentity = (): undefined => undefined;
     await assertRefused(url, { checkServerIdentity });

@@ -185,7 +185,7 @@ Deno.test("acceptUpgrade: a duplex stream may keep chunks, those that it gets an
   channel.terminate();
 });
 
-Deno.test("acceptUpgrade: a socket that is over already fails the channel", async () => {
+Deno.test("acceptUpgrade: a socket that has already ended fails the channel", async () => {
   for (
     const verify of [() => true, () => Promise.resolve(true), () => new Promise<boolean>(() => {})]
   ) {

@@ -17,7 +17,7 @@ Deno.test("what was pushed is taken in order, by any caller that asks first", as
   assertEquals([await first, await second].map((it) => it.value), ["c", "d"]);
 });
 
-Deno.test("the end tells those who wait, and drops what is queued", async () => {
+Deno.test("the end wakes every caller that waits, and drops the queued channels", async () => {
   const queue = new ChannelQueue<string>();
   const waiting = queue.next();
   queue.end();
@@ -30,7 +30,7 @@ Deno.test("the end tells those who wait, and drops what is queued", async () => 
   assertEquals(await full.next(), { value: undefined, done: true });
 });
 
-Deno.test("what is over is kept for a reader, but not forever", async () => {
+Deno.test("channels that have ended stay in the queue for a reader, up to a limit", async () => {
   const queue = new ChannelQueue<number>();
   for (let i = 0; i < MAX_OVER; i++) queue.push(i);
   queue.over(0);

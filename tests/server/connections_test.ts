@@ -63,7 +63,7 @@ Deno.test("connections: those that were reset before they could be read don't re
   assertEquals(connections.heard(new FakeSocket() as unknown as UpgradeSocket), undefined);
 });
 
-Deno.test("connections: a socket of the same address stands for the one that was accepted, as with TLS", () => {
+Deno.test("connections: a socket with the same address replaces the accepted one, as with TLS", () => {
   const { clock, connections, add } = started(100, true);
   const accepted = add("127.0.0.1", 1);
   const connection = connections.heard(

@@ -15,7 +15,7 @@ class FakeSocket extends EventEmitter {
   }
 }
 
-Deno.test("earlier answers: one behind the other, and the drain of the one in hand", () => {
+Deno.test("earlier answers: they leave in order, and each drain belongs to the current one", () => {
   const socket = new FakeSocket();
   assertEquals(owesAnswers(socket.asSocket), false);
   const [first, second] = [new EventEmitter(), new EventEmitter()];
@@ -46,7 +46,7 @@ Deno.test("earlier answers: stopped, it leaves nothing", () => {
   assertEquals([socket.listenerCount("drain"), answer.listenerCount("finish")], [0, 0]);
 });
 
-Deno.test("the undocumented socket._httpMessage is the answer that a runtime's node:http owes", async () => {
+Deno.test("the undocumented socket._httpMessage is the response that node:http still has to send", async () => {
   const answers: unknown[] = [];
   const server = createServer(({ socket }, response: ServerResponse) => {
     const field = (socket as { _httpMessage?: unknown })._httpMessage;

@@ -23,7 +23,7 @@ Deno.test("an error goes to the hook with its context, and is printed without on
   assertEquals(lines, [["WebSocket server: listen failed:", "y"]]);
 });
 
-Deno.test("a hook that throws or rejects is printed, and harms nothing", async () => {
+Deno.test("the error of a hook that throws or rejects is printed, and nothing else fails", async () => {
   const fault = new Error("the hook's");
   const hooks: (() => void)[] = [
     () => {
@@ -56,7 +56,7 @@ Deno.test("what fails because the client has left isn't reported", async () => {
   assertEquals(lines, []);
 });
 
-Deno.test("attack 71: what can't be looked at or printed harms nothing", async () => {
+Deno.test("attack 71: a value that can't be read or printed breaks nothing", async () => {
   const { proxy, revoke } = Proxy.revocable({}, {});
   revoke();
   const throwing = (): never => {

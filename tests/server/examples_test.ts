@@ -118,7 +118,8 @@ testExample("basic_auth_server", "attack 41: who knows the password gets in", as
 for (const [runtime, command] of RUNTIMES) {
   const reason = leftOut(runtime, command !== null);
   Deno.test({
-    name: `example reverse_proxy on ${runtime}: in front of ws, for who has the token${reason}`,
+    name:
+      `example reverse_proxy on ${runtime}: it forwards to ws, for clients that have the token${reason}`,
     ignore: command === null,
     async fn() {
       const server = new WsServer({ port: 0, host: "127.0.0.1" });
@@ -289,7 +290,7 @@ async function talk(first: string, second: string): Promise<void> {
   for (const { channel } of [other, back]) await channel.sink.close();
 }
 
-Deno.test("example chat: history, who is there, who is typing; nonsense is refused", async () => {
+Deno.test("example chat: history, presence, typing; malformed messages are refused", async () => {
   const { code } = await withExample("chat/server.ts", [], async (url) => {
     await talk(url, url);
     assertEquals((await fetch(`${url}/nothing`)).body?.cancel() !== undefined, true);

@@ -30,7 +30,7 @@ Deno.test("by default a page names localhost where it came in by a loopback addr
   }
 });
 
-Deno.test("a list of hosts holds for every request, whatever the letter case and the port", () => {
+Deno.test("a list of hosts applies to every request, in any letter case and with any port", () => {
   const list = [
     "Example.com",
     "api.example:8443",

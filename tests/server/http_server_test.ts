@@ -13,7 +13,7 @@ function closed(server: ReturnType<typeof createHttpServer>): Promise<void> {
   return new Promise((resolve) => server.close(() => resolve()));
 }
 
-Deno.test("listen tells where, and rejects where it can't", async () => {
+Deno.test("listen reports the address, and rejects if it can't listen", async () => {
   const first = createHttpServer(undefined, 0);
   const address = await listen(first, { hostname: "127.0.0.1", port: 0 });
   assertEquals([address.hostname, address.port > 0], ["127.0.0.1", true]);

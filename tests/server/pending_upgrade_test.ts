@@ -61,7 +61,7 @@ Deno.test("a pending upgrade keeps what arrives early, in order", async () => {
   await turn();
 });
 
-Deno.test("a pending upgrade: that the answer has left is noticed, by who waits for room behind it", async () => {
+Deno.test("a pending upgrade: a writer that waits for room behind the answer notices that it was sent", async () => {
   const waiting: (() => void)[] = [];
   const socket = new Duplex({
     read() {},
@@ -91,7 +91,7 @@ Deno.test("a pending upgrade: that the answer has left is noticed, by who waits 
   await turn();
 });
 
-Deno.test("a pending upgrade tells once that the client is gone: its end, an error, a flood", async () => {
+Deno.test("a pending upgrade reports once that the client has left: by its end, an error, a flood", async () => {
   const ends: [name: string, end: (socket: Duplex) => void, head?: number][] = [
     ["flood behind the request", () => {}, 0x1_0001],
     ["end", (socket) => socket.push(null)],

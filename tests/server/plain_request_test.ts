@@ -137,7 +137,7 @@ Deno.test("an answer that fails half-way is cut off, not ended", async () => {
   });
 });
 
-Deno.test("a HEAD request gets no body, and a host that is none a 400", async () => {
+Deno.test("a HEAD request gets no body, and an invalid host gets a 400", async () => {
   const head = await answer(() => new Response("body"), "/", { method: "HEAD" });
   assertEquals([head.status, await head.text()], [200, ""]);
   await withServer({ onRequest: () => new Response("body") }, async (server) => {
@@ -242,7 +242,7 @@ Deno.test("handshakeTimeout bounds how long hosts may decide about a plain reque
   assertEquals(await decidedLate(() => Promise.resolve(true), 20), [200, []]);
 });
 
-Deno.test("hosts that rejects behind the timeout is reported, and harms nothing", async () => {
+Deno.test("a rejection of hosts after the timeout is reported, and nothing else fails", async () => {
   const { promise: opened, resolve: open } = deferred();
   const cause = new Error("a fault of the user's");
   const { promise: reported, resolve: onError } = deferred<unknown>();

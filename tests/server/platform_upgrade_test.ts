@@ -114,7 +114,7 @@ Deno.test("attack 42: a client that is gone, or a verify that is too slow, is a 
   assertEquals(refusals, [[503, "timeout"]]);
 });
 
-Deno.test("limits: an upgrade that the platform never opens counts no more after a while, whatever handshakeTimeout", async () => {
+Deno.test("limits: an upgrade that the platform never opens stops counting after a while, with any handshakeTimeout", async () => {
   for (const [handshakeTimeout, ms] of [[1000, 1000], [0, 60_000]] as const) {
     const clock = new ManualClock();
     const limits = new ConnectionLimits({ maxConnections: 1 });

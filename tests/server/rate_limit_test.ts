@@ -391,7 +391,7 @@ Deno.test("rateLimit: what is missing or wrong is an error that names it", async
   await bad(5, TypeError, "rateLimit");
 });
 
-Deno.test("rateLimit: a limit of Infinity is none", async () => {
+Deno.test("rateLimit: Infinity means no limit", async () => {
   const { received, handler } = noting();
   const rateLimit: RateLimitOptions = {
     messages: Infinity,

@@ -87,7 +87,7 @@ Deno.test("a refusal that is clear before, and a signal that has aborted before"
   aborted.socket.destroy();
 });
 
-Deno.test("an upgrade that this side gives up is refused as closing, whatever the signal's reason", async () => {
+Deno.test("an upgrade that this side aborts is refused as closing, with any reason of the signal", async () => {
   const reasons: string[] = [];
   const onRefused = ({ reason }: RefusedUpgrade): void => void reasons.push(reason);
   const timeout = new DOMException("", "TimeoutError");
@@ -105,7 +105,7 @@ Deno.test("an upgrade that this side gives up is refused as closing, whatever th
   assertEquals(reasons, ["closing", "closing", "closing", "closing"]);
 });
 
-Deno.test("a guest that was not taken, and that has ended: no timer is left, taking it does no harm", async () => {
+Deno.test("a channel that ended before anyone took it leaves no timer, and can still be taken", async () => {
   const ends: ((guest: ReturnType<typeof connecting>) => void)[] = [
     ({ channel }) => channel.terminate(),
     ({ channel }) => void channel.sink.close(),

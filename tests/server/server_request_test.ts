@@ -8,7 +8,7 @@ function request(target: string, raw: string[] = ["Host", "a.example:81"], secur
   return new UpgradeServerRequest(target, raw, { ...REMOTE, scheme: secure ? "wss" : "ws" });
 }
 
-Deno.test("a request tells what was asked for, and from where", () => {
+Deno.test("a request has its path, its query and the client's address", () => {
   const it = request("/chat?room=1", [
     ...["Host", "a.example:81", "Origin", "https://b.example"],
     ...["Sec-WebSocket-Protocol", "v2, v1", "sec-websocket-protocol", "v0"],

@@ -26,7 +26,7 @@ function started(max: number, maxPerAddress: number | null = null) {
   return { silent, add };
 }
 
-Deno.test("silent sockets: with one too many the oldest goes, and who has asked stays", () => {
+Deno.test("silent sockets: above the limit the oldest is closed, and one that has sent a request stays", () => {
   const { silent, add } = started(3);
   const [asking, oldest, second] = [add(), add(), add()];
   silent.heard(asking);

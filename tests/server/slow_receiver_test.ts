@@ -85,7 +85,7 @@ Deno.test("messages wait in order, and go when there is room", async () => {
   assertEquals([it.sent, it.caughtUp, it.clock.pending], [["a", "b"], 1, 0]);
 });
 
-Deno.test("drop-oldest: beyond the bound the oldest go; the newest stays, whatever its size", async () => {
+Deno.test("drop-oldest: above the limit the oldest are dropped; the newest stays, even if it is larger", async () => {
   const it = new FakeReceiver();
   for (const text of ["aa", "bb", "cc", "d"]) it.add(text, { slow: "drop-oldest" });
   assertEquals(it.receiver.length, 2);

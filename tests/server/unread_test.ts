@@ -150,7 +150,7 @@ testEntries("a handler that reads a token first and discards the rest", async ({
   assertEquals(errors, []);
 });
 
-Deno.test("the report of a channel that nothing reads comes in time: who then discards sees the Close", async () => {
+Deno.test("an unread channel is reported in time for the user to discard the messages and see the Close", async () => {
   const opened: ServerWebSocketChannel[] = [];
   await withServer({
     closeTimeout: 50,

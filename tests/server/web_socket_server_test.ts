@@ -121,7 +121,7 @@ Deno.test("beyond maxConnections it is 503, until one has closed", async () => {
   });
 });
 
-Deno.test("a client learns why it is refused, and the server has no channel", async () => {
+Deno.test("a refused client gets the reason, and the server gets no channel", async () => {
   const verify = () => ({ status: 401, headers: { "WWW-Authenticate": "Basic" }, body: "Who?" });
   await withServer({ verify }, async (server) => {
     const client = NetWebSocketChannel.connect(server.url);

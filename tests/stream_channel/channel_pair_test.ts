@@ -87,7 +87,7 @@ Deno.test("S17 guarantee 2: also when the other end has closed, and its last mes
   }
 });
 
-Deno.test("S18 guarantee 3: when the stream is over the sink drops, and throws once closed", async () => {
+Deno.test("S18 guarantee 3: after the stream's end the sink drops values, and throws once it is closed", async () => {
   const { local, foreign } = channelPair<number>();
   const events = record(foreign.stream).events;
   await local.sink.close();

@@ -50,7 +50,7 @@ Deno.test("listen: a message reaches the listener inside add", () => {
   assertEquals(events, [1, 2, "done"]);
 });
 
-Deno.test("listen: what came before is delivered from a microtask, what arrives meanwhile behind it", async () => {
+Deno.test("listen: earlier messages are delivered from a microtask, those that arrive meanwhile after them", async () => {
   const controller = new StreamController<number>();
   controller.add(1);
   controller.add(2);
@@ -194,7 +194,7 @@ Deno.test("cancel: delivery stops, done included; the source goes on and what it
   assertEquals(controller.queuedSize, 0);
 });
 
-Deno.test("discard: drops what waits, the error too, and tells even a paused listener", async () => {
+Deno.test("discard: drops the queued messages and the error, and notifies even a paused listener", async () => {
   const controller = new StreamController<number>();
   const events: unknown[] = [];
   const subscription = controller.stream.listen((value) => events.push(value), {

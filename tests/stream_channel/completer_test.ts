@@ -157,7 +157,7 @@ Deno.test("room and flush wait for the channel, then are its own", async () => {
   await flushed;
 });
 
-Deno.test("setError lets those go who wait for room, and rejects flush", async () => {
+Deno.test("setError wakes the callers that wait for room, and rejects flush", async () => {
   const completer = new StreamChannelCompleter<number>({ highWaterMark: 1 });
   const { sink } = completer.channel;
   sink.add(1);
@@ -267,7 +267,7 @@ Deno.test("what is added in answer to the output first comes behind what waits, 
   }
 });
 
-Deno.test("room: who waits for a channel that may never come is let go by close", async () => {
+Deno.test("room: close wakes a caller that waits for a channel that may never arrive", async () => {
   const completer = new StreamChannelCompleter<string>({ highWaterMark: 1 });
   const { sink } = completer.channel;
   sink.add("full");

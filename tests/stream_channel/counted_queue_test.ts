@@ -48,7 +48,7 @@ Deno.test("a queue: what is dropped stays in the size", () => {
   assertEquals([queue.length, queue.size], [0, 3]);
 });
 
-Deno.test("a queue: tells where counting may stop", () => {
+Deno.test("a queue: it says where counting may stop", () => {
   const told: number[] = [];
   const queue = new CountedQueue<string>((_, enough) => told.push(enough), 7);
   queue.push("abc");
@@ -91,7 +91,7 @@ Deno.test("a value that is pushed with its size counts that, behind those that a
   assertEquals(plain.size, 0);
 });
 
-Deno.test("a chunk counts its length, at least 32; an object 4 KiB, whatever is in it", () => {
+Deno.test("a chunk counts its length, at least 32; an object counts 4 KiB with any content", () => {
   const chunks = [
     "",
     "x".repeat(50),

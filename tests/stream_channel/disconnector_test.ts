@@ -170,7 +170,7 @@ Deno.test("an AbortSignal disconnects, before and after", async () => {
   assert(new Disconnector({ signal: controller.signal }).isDisconnected);
 });
 
-Deno.test("disconnect aborts the signal, and lets go of the one it was given", async () => {
+Deno.test("disconnect aborts the signal, and releases the one it was given", async () => {
   const controller = new AbortController();
   const disconnector = new Disconnector<number>({ signal: controller.signal });
   let aborted = 0;
@@ -181,7 +181,7 @@ Deno.test("disconnect aborts the signal, and lets go of the one it was given", a
   assertEquals((disconnector.signal.reason as Error).name, "AbortError");
 });
 
-Deno.test("a channel that is over is forgotten", async () => {
+Deno.test("a channel that has ended is released", async () => {
   const { raw, disconnector, channel } = open();
   await channel.sink.close();
   await microtasks();
@@ -189,7 +189,7 @@ Deno.test("a channel that is over is forgotten", async () => {
   assertEquals(raw.out, ["done"]);
 });
 
-Deno.test("disconnect and bind inside what a disconnect tells: one promise, nothing is left out", async () => {
+Deno.test("disconnect and bind in a callback of disconnect: one promise, and every channel is disconnected", async () => {
   const disconnector = new Disconnector<number>();
   const [first, second] = [channelPair<number>({ sync: true }), channelPair<number>()];
   disconnector.transformChannel(first.local);

@@ -22,7 +22,7 @@ Deno.test("preHandled: the same promise, whose rejection need not be handled", a
   assertEquals(ignore(), undefined);
 });
 
-Deno.test("a promise with its two functions; a rejection that is not handled does no harm", async () => {
+Deno.test("a promise with its two functions; its rejection counts as handled", async () => {
   const fulfilled = new Deferred<number>();
   fulfilled.resolve(1);
   fulfilled.reject(new Error("too late"));

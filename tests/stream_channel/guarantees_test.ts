@@ -324,7 +324,7 @@ Deno.test("S37 S38 close guarantee: the inner sink is closed first; the rest is 
   assertEquals(raw.out, [1, "done"]);
 });
 
-Deno.test("room: who waits for it is let go when the stream ends, whatever the inner sink does", async () => {
+Deno.test("room: the stream's end wakes the callers that wait for it, in any state of the inner sink", async () => {
   const raw = new RawChannel<number>();
   raw.bufferedAmount = 10;
   const { sink } = withGuarantees(raw);

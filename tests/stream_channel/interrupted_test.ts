@@ -113,7 +113,7 @@ const channels: Record<string, () => StreamChannel<unknown, string>> = {
 };
 
 for (const [name, open] of Object.entries(channels)) {
-  Deno.test(`addStream of what is no source, ${name}: a TypeError, and no harm`, () => {
+  Deno.test(`addStream of a value that is no source, ${name}: a TypeError, and the channel stays usable`, () => {
     const { sink } = open();
     for (const [source, text] of WRONG) {
       const error = assertThrows(

@@ -74,7 +74,7 @@ function parses(text: string): boolean {
   }
 }
 
-Deno.test("a ValidationError tells the first issue, where it is, and how many there are", () => {
+Deno.test("a ValidationError names the first issue, its place, and the number of issues", () => {
   const issues = [
     { message: "Required", path: ["user", { key: "name" }, 0] },
     { message: "Too long" },

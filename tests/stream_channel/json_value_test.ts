@@ -56,7 +56,7 @@ Deno.test("what JSON would change silently is refused, with the place and never 
   }
 });
 
-Deno.test("a cycle is named; the same object twice is none", () => {
+Deno.test("a cycle is named; the same object twice is not a cycle", () => {
   const cycle: { a: unknown[] } = { a: [] };
   cycle.a.push(1, cycle);
   const error = assertThrows(() => encodeJson({ cycle }), TypeError);

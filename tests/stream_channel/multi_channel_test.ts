@@ -186,7 +186,7 @@ Deno.test("C152 the inner channel closes: all streams end, all sinks are done", 
   }
 });
 
-Deno.test("C153 the inner channel has ended: what is made then is over as well", async () => {
+Deno.test("C153 the inner channel has ended: a channel created afterwards has ended as well", async () => {
   const { pair, one } = connectVirtual(false);
   pair.foreign.sink.close();
   await one.sink.done;

@@ -141,7 +141,7 @@ Deno.test("a virtual channel whose reader pauses pauses all, up to its bound; th
   assertEquals([slow.events.length, fast.events.length], [100, 100]);
 });
 
-Deno.test("a virtual channel that pauses all and is closed, or is cancelled, lets go", async () => {
+Deno.test("closing or cancelling a virtual channel that pauses all others resumes them", async () => {
   for (const leave of ["close", "cancel", "peer"]) {
     const { peer, channel } = wire({ highWaterMark: 1 });
     const made = channel.virtualChannel();
@@ -219,7 +219,7 @@ Deno.test("a sink whose peer is full: room, buffered amount and flush are the in
   await flushed;
 });
 
-Deno.test("room: who waits for it on one virtual channel is let go when that one ends", async () => {
+Deno.test("room: the end of one virtual channel wakes the callers that wait for it there", async () => {
   for (const end of ["close", "peer"]) {
     const peer = new RawChannel<unknown>();
     const { sink } = new MultiChannel<unknown>(peer).virtualChannel();

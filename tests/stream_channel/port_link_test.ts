@@ -69,7 +69,7 @@ Deno.test("what a clone may count otherwise travels as [value, size], and the si
   assertEquals(port.take(), [40_000]);
 });
 
-Deno.test("add tells why a value was not posted", () => {
+Deno.test("add reports why a value was not posted", () => {
   const { port, link } = open();
   const other = new FakePort();
   const transfer = (): object[] => [{}];

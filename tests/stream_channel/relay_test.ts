@@ -13,7 +13,7 @@ Deno.test("a message passes in the call in which it comes, both ways", () => {
   assertEquals(raw.out, [2]);
 });
 
-Deno.test("one message waits between, whatever its size; the rest stays where it was", async () => {
+Deno.test("one message of any size waits between the two; the others stay in the source", async () => {
   const raw = new RawChannel<string>();
   const relay = new Relay<string, string, string, string>(raw);
   for (let i = 0; i < 10; i++) raw.in.add(`${i}`);
@@ -103,7 +103,7 @@ Deno.test("disconnect while another caller's addStream holds the inner sink: rej
   await assertRejects(() => added, DOMException);
 });
 
-Deno.test("the inner subscription is let go once the inner sink is done", async () => {
+Deno.test("the inner subscription is cancelled once the inner sink is done", async () => {
   const raw = new RawChannel<number>({ holdClose: true });
   const relay = new Relay<number, number, number, number>(raw);
   relay.sink.close();

@@ -71,7 +71,7 @@ Deno.test("an error of the inner stream passes, and nothing is flushed", async (
   assertFalse(flushed);
 });
 
-Deno.test("a decoder that throws, also in flush: the stream fails behind what came before", async () => {
+Deno.test("a decoder that throws, also in flush: the stream fails after the earlier values", async () => {
   const error = new Error("mine");
   const failing = (value: string): string => {
     if (value === "bad") throw error;

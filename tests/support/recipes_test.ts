@@ -39,17 +39,22 @@ recipeTest("reports the request, echoes each kind in order", "echo", {}, async (
   assertEquals(await server.next("disconnect"), { kind: "disconnect" });
 });
 
-recipeTest("agrees to compression when told so", "echo", { compression: true }, async (server) => {
-  const client = new LoggingClient(server.url, { perMessageDeflate: { threshold: 0 } });
-  await client.seen("open");
-  assertStringIncludes(client.socket.extensions, "permessage-deflate");
-  client.socket.send("Hello ".repeat(1000));
-  await client.seen(`text:${"Hello ".repeat(1000)}`);
-  client.socket.close();
-  await client.closed();
-  assertEquals(await server.next("close"), { kind: "close", code: 1005, reason: "" });
-  assert((await server.stats()).bytesSent < 1000);
-});
+recipeTest(
+  "agrees to compression if the option says so",
+  "echo",
+  { compression: true },
+  async (server) => {
+    const client = new LoggingClient(server.url, { perMessageDeflate: { threshold: 0 } });
+    await client.seen("open");
+    assertStringIncludes(client.socket.extensions, "permessage-deflate");
+    client.socket.send("Hello ".repeat(1000));
+    await client.seen(`text:${"Hello ".repeat(1000)}`);
+    client.socket.close();
+    await client.closed();
+    assertEquals(await server.next("close"), { kind: "close", code: 1005, reason: "" });
+    assert((await server.stats()).bytesSent < 1000);
+  },
+);
 
 const choosing: RecipeOptions = { protocol: "b", headers: { "X-Served-By": "test" }, quiet: true };
 recipeTest("chooses a subprotocol, adds headers, keeps quiet", "echo", choosing, async (server) => {
@@ -124,7 +129,7 @@ recipeTest("reports a reset", "watch", {}, async (server) => {
   await client.closed();
 });
 
-recipeTest("takes what came with the request", "echo", {}, async (server) => {
+recipeTest("reads the bytes that arrived with the request", "echo", {}, async (server) => {
   const client = new RawClient(server.url);
   client.socket.cork();
   client.request();
@@ -257,7 +262,7 @@ Deno.test("recipes: next hands out each event once, in order, also by kind", asy
   await assertRejects(() => server.next("close"), Error, "closed, waiting for: close");
 });
 
-Deno.test("recipes: close rejects those who wait and ends every connection", async () => {
+Deno.test("recipes: close rejects the pending calls and ends every connection", async () => {
   const server = await startRecipe("silent");
   const client = new RawClient(server.url);
   client.request();

@@ -290,7 +290,7 @@ recipeTest("waits for release, then resets", "raw", rawReset, async (server) => 
   assertFalse(client.hasEnded);
 });
 
-recipeTest("answers when told so, with more headers", "raw", {
+recipeTest("answers when it is released, with more header fields", "raw", {
   answers: true,
   headers: { "Sec-WebSocket-Extensions": "x" },
 }, async (server) => {

@@ -28,7 +28,7 @@ Deno.test("limit: the command's output and exit code are kept", onLinux, async (
 });
 
 Deno.test(
-  "limit: what runs when it ends is named and ended, whatever it does",
+  "limit: every process that still runs at the end is named and killed",
   onLinux,
   async () => {
     const hangs = "setInterval(() => {}, 1000) // hangs";

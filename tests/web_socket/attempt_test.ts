@@ -82,7 +82,7 @@ Deno.test("attempt: the signal's reason is the error", () => {
   assertEquals(told, [["enough", "local"]]);
 });
 
-Deno.test("attempt: once it is over neither counts", () => {
+Deno.test("attempt: once it has ended neither the signal nor the timeout counts", () => {
   const abort = new AbortController();
   const { attempt, clock, told } = begin({ signal: abort.signal, connectTimeout: 100 });
   attempt.end();

@@ -252,7 +252,7 @@ Deno.test("channel: connectTimeout gives up with a TimeoutError that names the p
   assertEquals([(await channel.closed).initiator, transport.told], ["timeout", ["destroy"]]);
 });
 
-Deno.test("channel: connectTimeout is 30 s by itself, 0 is none, and it ends with the attempt", () => {
+Deno.test("channel: connectTimeout is 30 s by default, 0 turns it off, and it ends with the attempt", () => {
   const usual = make({}, {});
   usual.clock.advance(29_999);
   assertEquals(usual.channel.state, "connecting");
@@ -473,7 +473,7 @@ Deno.test("channel: a transport that ends from inside startClosing: it was this 
   assertEquals((await channel.closed).initiator, "local");
 });
 
-Deno.test("channel: the peer's Close: what came before can be read, add is false, closed is the peer's", async () => {
+Deno.test("channel: after the peer's Close earlier messages can be read, add is false, closed has the peer's code", async () => {
   const { channel, core } = opened();
   streamFeed.add(core.incoming, "before");
   onPeerClose(core, { code: 4123, reason: "bye" });
@@ -530,7 +530,7 @@ Deno.test("channel S108 a lost connection: the stream ends normally, closed has 
   });
 });
 
-Deno.test("channel: closeOnError lets what came before be read, and tells why", async () => {
+Deno.test("channel: with closeOnError earlier messages can be read, and the error is reported", async () => {
   const { channel, core, transport } = opened();
   const error = new Error("too much");
   streamFeed.add(core.incoming, "before");

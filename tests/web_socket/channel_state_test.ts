@@ -44,7 +44,7 @@ Deno.test("life W6 every trigger in every state: the state never goes back, and 
   }
 });
 
-Deno.test("life: closing fulfils when the channel begins to close, and when it is over before", async () => {
+Deno.test("life: closing fulfils when the channel begins to close, or ends without closing", async () => {
   const triggers: ChannelTrigger[][] = [
     ["open", "close"],
     ["open", "peerClose"],
@@ -89,7 +89,7 @@ Deno.test("life: the same promise each time", () => {
   assertStrictEquals(life.closed, closed);
 });
 
-Deno.test("life: a failed attempt rejects ready only, and does no harm if it is not handled", async () => {
+Deno.test("life: a failed attempt rejects ready only, and is no unhandled rejection", async () => {
   for (const early of [true, false]) {
     const life = new ChannelLife();
     const error = new Error("refused");
@@ -134,7 +134,7 @@ Deno.test("closing RFC 6455 §7.1.5: 1006 where no Close was received", () => {
   });
 });
 
-Deno.test("closing: who began counts, but not for what the transport or a timer ended", () => {
+Deno.test("closing: the initiator is reported, except where the transport or a timer ended it", () => {
   const closing = new Closing();
   closing.closer = "local";
   const initiator = (wasClean: boolean, seen: "remote" | "timeout" | "transport"): string =>

@@ -93,7 +93,7 @@ Deno.test("channel: printed, it shows what it is about, and no message", async (
   assertEquals(inspect(), `WebSocketChannel ${JSON.stringify({ ...expected, ...over })}`);
 });
 
-Deno.test("channel: whenReady is ready, for who waits so long only", async () => {
+Deno.test("channel: whenReady is ready with a signal that ends the wait only", async () => {
   const core = new ChannelCore({}, new ManualClock(), {
     transport: "bytes",
     capabilities: NO_CAPABILITIES,

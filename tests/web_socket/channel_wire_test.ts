@@ -146,7 +146,7 @@ Deno.test("ending settles, and doesn't reject, when the sink fails", async () =>
   await ended;
 });
 
-Deno.test("ending a channel whose sink another caller holds does no harm", async () => {
+Deno.test("ending a channel whose sink another caller holds causes no error", async () => {
   const { local } = channelPair<Uint8Array>();
   const { wire } = connect(local);
   void local.sink.addStream(new ReadableStream<Uint8Array>());
@@ -189,7 +189,7 @@ Deno.test("what is destroyed still counts what it hasn't handed on", () => {
   assertEquals(wire.bufferedAmount, 3);
 });
 
-Deno.test("a sink that is over may count what it likes", async () => {
+Deno.test("the amount of a sink that has ended is ignored", async () => {
   let bufferedAmount = 3;
   const bytes = handWritten({ done: Promise.resolve() });
   Object.defineProperty(bytes.sink, "bufferedAmount", { get: () => bufferedAmount });
@@ -274,7 +274,7 @@ Deno.test("watching a sink that nothing can be learned from comes to an end", as
   }
 });
 
-Deno.test("what the sink says it has handed on isn't buffered, whatever its amount is", async () => {
+Deno.test("bytes that the sink reports as sent are not counted as buffered", async () => {
   const wire = new ChannelWire(handWritten({ hasRoom: true, bufferedAmount: 100_000 }));
   assertEquals(wire.bufferedAmount, 100_000);
   wire.write(Uint8Array.of(1));
@@ -304,7 +304,7 @@ Deno.test("chunks are given away only where that is said; ref and unref do nothi
   assertEquals(bytes.log, []);
 });
 
-Deno.test("whatever counts as a channel of bytes can be a wire", async () => {
+Deno.test("any channel of bytes can be a wire", async () => {
   const { local } = channelPair<Uint8Array>();
   assertStrictEquals<unknown>(partsOf(local), local);
   const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();

@@ -32,7 +32,7 @@ Deno.test("deadline queue: each one's time is up when it has waited that long, b
   assertEquals([times, clock.pending], [[100, 107, 114, 121, 128], 0]);
 });
 
-Deno.test("deadline queue: what is deleted is not called, wherever it stands; stopped, it leaves no timer", () => {
+Deno.test("deadline queue: a deleted entry is not called, at any place; a stopped queue leaves no timer", () => {
   const clock = new ManualClock();
   const queue = new DeadlineQueue(clock, { ms: 100 });
   const called: number[] = [];

@@ -155,7 +155,7 @@ Deno.test("transform: each method of its kind gives a WebSocket channel, and so 
   }
 });
 
-Deno.test("transform: close checks first, and harms nothing", async () => {
+Deno.test("transform: close checks its arguments first, and a bad call changes nothing", async () => {
   const { client } = webSocketChannelPair();
   const json = client.transform(jsonDocument);
   assertThrows(() => json.sink.close(1005), RangeError);

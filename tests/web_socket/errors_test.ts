@@ -47,7 +47,7 @@ Deno.test("errors: one tree, each with its name", () => {
   }
 });
 
-Deno.test("errors: each tells its cause, if there is one", () => {
+Deno.test("errors: each has its cause, if there is one", () => {
   const cause = new Error("the platform's");
   assertStrictEquals(new WebSocketChannelError("x", { cause }).cause, cause);
   assertStrictEquals(new ConnectError("x", { cause }).cause, cause);

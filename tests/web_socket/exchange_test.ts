@@ -67,7 +67,7 @@ Deno.test("exchange attack 28: an answer in any chunks, and what is behind it", 
   assertEquals([(await bytewise.answer).head.status, bytewise.exchange.hasRest], [101, false]);
 });
 
-Deno.test("exchange: who takes the wire over gets what came meanwhile first, in order", async () => {
+Deno.test("exchange: the next owner of the wire first gets the bytes that arrived meanwhile, in order", async () => {
   const { wire, exchange, answer, receive } = send();
   receive(`${ACCEPTED}a`);
   await answer;
@@ -102,7 +102,7 @@ Deno.test("exchange: a wire that ends, or has ended, before it is taken over", a
   assertEquals(others.log, [["over", failure], "a", "b", ["end", failure]]);
 });
 
-Deno.test("exchange: what came meanwhile is kept as it was, also where chunks aren't given away", async () => {
+Deno.test("exchange: bytes that arrive meanwhile are kept unchanged, also where the wire keeps its chunks", async () => {
   const { wire, exchange, answer } = send();
   const chunk = utf8(`${ACCEPTED}abc`);
   wire.receive(chunk);

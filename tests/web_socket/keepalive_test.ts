@@ -124,7 +124,7 @@ Deno.test("attack 9: of the regular pings that a busy peer never answers, only t
   owner.keepalive.stop();
 });
 
-Deno.test("stop rejects what waits, and a rejection that is not handled does no harm", async () => {
+Deno.test("stop rejects the pending pings, and none is an unhandled rejection", async () => {
   const owner = new Owner(10);
   owner.start();
   void owner.keepalive.ping();
@@ -134,7 +134,7 @@ Deno.test("stop rejects what waits, and a rejection that is not handled does no 
   assertEquals(owner.clock.pending, 0);
 });
 
-Deno.test("it pings each interval, as long as the peer answers, and tells the latency", () => {
+Deno.test("it pings each interval while the peer answers, and reports the latency", () => {
   for (const timeout of [1000, 300, 2000]) {
     const owner = new Owner(1000, timeout);
     owner.start();
@@ -173,7 +173,7 @@ Deno.test("any bytes count as life, within the grace as well", () => {
   assertEquals([owner.deaths, late.deaths], [0, 0]);
 });
 
-Deno.test("what came before the ping is no answer to it", () => {
+Deno.test("bytes from before the ping are no answer to it", () => {
   const owner = new Owner(1000, 300);
   owner.start();
   owner.clock.advance(999);
@@ -213,7 +213,7 @@ Deno.test("an interval's pings don't use up the user's, and one Pong answers bot
   assertEquals(await ping, 10);
 });
 
-Deno.test("attack 46: a stall of the event loop gives no peer up before what came is read", () => {
+Deno.test("attack 46: after a stall of the event loop, the received bytes are read before a peer is given up", () => {
   for (const stall of [301, 400, 1000, 60_000]) {
     const owner = new Owner(1000, 300);
     owner.start();

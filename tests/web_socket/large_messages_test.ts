@@ -316,7 +316,7 @@ test(": one that is cancelled is skipped, and the next one follows", async () =>
   }
 });
 
-test(": one that waits for a reader who leaves is skipped", async () => {
+test(": one that waits for a reader is skipped when the reader leaves", async () => {
   const { client, server } = pair();
   client.sink.add("first");
   const sent = client.sink.addMessage(chunksOf(new Uint8Array(500_000), 50_000), {
@@ -330,7 +330,7 @@ test(": one that waits for a reader who leaves is skipped", async () => {
   await client.ping();
 });
 
-test(": one in hand is read on when the channel's reader has left", async () => {
+test(": one that is being read can be read to its end after the channel's reader left", async () => {
   const { client, server } = pair();
   const sent = client.sink.addMessage(chunksOf(new Uint8Array(500_000), 50_000), {
     kind: "binary",
@@ -551,7 +551,7 @@ test(": with listen, pause and resume as with any stream", async () => {
   assertEquals(seen, [300_000, "0", 300_000, "1", 300_000, "2"]);
 });
 
-test(": what is no source, and no option, is a TypeError that does no harm", async () => {
+test(": an invalid source or option is a TypeError, and the channel stays usable", async () => {
   const { client, server } = pair();
   const add = (source: unknown, options: unknown) =>
     client.sink.addMessage(source as MessageSource, options as AddMessageOptions);

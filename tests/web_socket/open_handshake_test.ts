@@ -102,7 +102,7 @@ Deno.test("opening handshake attack 28: an answer that agrees, in any chunks, an
   assertEquals(bytewise.exchange.hasRest, false);
 });
 
-Deno.test("opening handshake attack 28: with a wrong Sec-WebSocket-Accept it has failed, whatever is behind", async () => {
+Deno.test("opening handshake attack 28: a wrong Sec-WebSocket-Accept fails it, with any bytes behind", async () => {
   const opening = open();
   opening.answer(opening.accept().replace(/Accept: \S+/, `Accept: ${signKey("x")}`) + "frames");
   const error = await errorOf(opening);

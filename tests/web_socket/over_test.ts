@@ -357,7 +357,7 @@ Deno.test("ping while connecting waits for the handshake; where that fails it re
   assertStrictEquals(await lost.catch((error) => error), await failure(refused.channel));
 });
 
-Deno.test("a ping that a listener sends when it gets what came with the 101 is answered like any other", async () => {
+Deno.test("a ping is answered when a listener sends it for a message that arrived with the 101", async () => {
   const { channel, bytes, clock, answer, accept } = shake({ pingInterval: 1000 });
   let ping: Promise<number> | undefined;
   channel.stream.listen(() => ping = channel.ping());
@@ -392,7 +392,7 @@ Deno.test("a Close that came with the 101, and waits for the reader: no Ping is 
   assert((await channel.closed).wasClean);
 });
 
-Deno.test("attack 28: frames behind the 101 are delivered, whatever the chunks", async () => {
+Deno.test("attack 28: frames behind the 101 are delivered, with any chunks", async () => {
   const frames = joined([
     frame({ opcode: 1, payload: "one" }),
     frame({ opcode: 2, payload: "two" }),
@@ -451,7 +451,7 @@ Deno.test("attack 26: a refusal's endless body is cut at 64 KiB", async () => {
   assertEquals([error.response?.body.length, error.retryable, clock.pending], [65536, false, 0]);
 });
 
-Deno.test("a refusal's body that never ends: told after closeTimeout, with what came", async () => {
+Deno.test("a refusal's body that never ends: reported after closeTimeout, with its beginning", async () => {
   const { channel, clock, answer } = shake({ closeTimeout: 100 });
   answer("HTTP/1.1 403 Forbidden\r\nContent-Length: 9\r\n\r\nhalf");
   clock.advance(99);
@@ -508,7 +508,7 @@ Deno.test("bytes with another reader: an InvalidStateError at once, and they are
   assertEquals([bytes.log, bytes.sent()], [[], ""]);
 });
 
-Deno.test("a signal that has aborted before: nothing is sent, the bytes are let go of", async () => {
+Deno.test("a signal that has aborted before: nothing is sent, the channel of bytes is released", async () => {
   for (const canDestroy of [true, false]) {
     const bytes = new FakeBytes({ canDestroy });
     const { channel } = shake({ signal: AbortSignal.abort("no") }, bytes);

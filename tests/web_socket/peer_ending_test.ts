@@ -29,7 +29,7 @@ Deno.test("peer ending: the code and the reason are known before the transport h
   assertEquals((await channel.closed).received, content);
 });
 
-Deno.test("peer ending: the peer's end waits for a reader that is behind, or for who takes that over", async () => {
+Deno.test("peer ending: the peer's end waits for a slow reader, or for the one that replaces it", async () => {
   const { core } = opened();
   const order: string[] = [];
   endsEarly(core, () => order.push("later"));
@@ -43,7 +43,7 @@ Deno.test("peer ending: the peer's end waits for a reader that is behind, or for
   assertEquals(order, ["later", "held"]);
 });
 
-Deno.test("peer ending: the peer breaks the protocol: what came before can be read, closed has the error", async () => {
+Deno.test("peer ending: the peer breaks the protocol: earlier messages can be read, closed has the error", async () => {
   const { core, channel } = opened();
   streamFeed.add(core.incoming, "before");
   const error = new Error("reserved bits");

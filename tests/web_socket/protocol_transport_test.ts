@@ -356,7 +356,7 @@ Deno.test("G16 with no reader at all: memory bounded, and the close is noticed b
   assertEquals((await channel.stream.next()).value, "unread");
 });
 
-Deno.test("a listener that throws loses nothing and harms nothing", async () => {
+Deno.test("a listener that throws loses no message and breaks nothing", async () => {
   const { channel, wire } = wireRig();
   const got: unknown[] = [];
   const error = new Error("the listener's");
@@ -409,7 +409,7 @@ Deno.test("G17 a reader that leaves: messages are dropped, Pings answered, the c
   assertEquals([(await ended(channel)).wasClean, events], [true, []]);
 });
 
-Deno.test("maxMessageSize: the last byte counts, 1009 is sent and told", async () => {
+Deno.test("maxMessageSize: the last byte counts, 1009 is sent and reported", async () => {
   const { channel, wire, clock } = wireRig({ maxMessageSize: 10, side: "client" });
   const { events } = record(channel.stream);
   wire.receive(frame({ opcode: 1, payload: "0123456789" }));
@@ -459,7 +459,7 @@ Deno.test("a decompressor of this end that fails: 1011, and the peer isn't blame
 
 // Failing.
 
-Deno.test("S22 S179 a peer that breaks the protocol: told, a ProtocolError, 1006", async () => {
+Deno.test("S22 S179 a peer that breaks the protocol: it gets a Close, closed has a ProtocolError and 1006", async () => {
   const cases: [name: string, received: string, code: number][] = [
     ["a reserved bit", "c100", 1002],
     ["a masked frame", "8180 00000000", 1002],
@@ -512,7 +512,7 @@ Deno.test("G26 the bytes end or fail, before a frame and inside one: 1006, with 
   }
 });
 
-Deno.test("a wire that fails while the reader pauses: told at once, nothing is lost", async () => {
+Deno.test("a wire that fails while the reader pauses: reported at once, nothing is lost", async () => {
   const { channel, wire, clock } = wireRig({ highWaterMark: 500, pingInterval: 1000 });
   const { events, subscription } = record(channel.stream);
   subscription.pause();
@@ -530,7 +530,7 @@ Deno.test("a wire that fails while the reader pauses: told at once, nothing is l
   assertEquals(events[20], "done");
 });
 
-Deno.test("a wire that is over while the reader pauses, with a Close in what waits", async () => {
+Deno.test("a wire that ends while the reader pauses, with a Close among the unread bytes", async () => {
   const { channel, wire, clock } = wireRig({ highWaterMark: 500 });
   const { events, subscription } = record(channel.stream);
   subscription.pause();
@@ -962,7 +962,7 @@ Deno.test("attack 46: after a stall of the event loop what waits is read first",
   channel.terminate();
 });
 
-Deno.test("G19 after the local close no Ping goes out, and a Pong that comes does no harm", async () => {
+Deno.test("G19 after the local close no Ping is sent, and an incoming Pong is ignored", async () => {
   const { channel, wire, clock } = wireRig({ pingInterval: 10, closeTimeout: 1000 });
   const ping = channel.ping();
   await microtasks();

@@ -222,7 +222,7 @@ Deno.test("header fields: an object, pairs, Headers and any iterable of pairs, i
   assertEquals(readHeaders(new Headers(fields)), [["a", "1"], ["b", "2"]]);
 });
 
-Deno.test("header fields: what is none is named by its place, without its content", () => {
+Deno.test("header fields: an invalid one is named by its place, without its content", () => {
   const start =
     "Cannot use the option headers: field 2 of 2 must be a name and a value, both strings";
   for (

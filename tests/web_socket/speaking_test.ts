@@ -48,7 +48,7 @@ Deno.test("speaking: what has arrived since the opening handshake comes first, R
   assertEquals(wire.log, ["destroy"]);
 });
 
-Deno.test("speaking: a wire for a channel that is over already is let go of", () => {
+Deno.test("speaking: the wire of a channel that has already ended is released", () => {
   const core = coreWith({}, new ManualClock());
   core.terminate();
   const wire = new FakeWire();
