@@ -54,6 +54,6 @@ function checkInteger(
 ): void {
   if (value === undefined || (Number.isInteger(value) && value >= min && value <= max)) return;
   throw new RangeError(
-    `Cannot use the option compression.${name}: it must be an integer of ${min}–${max}, got ${value}`,
+    `Cannot use the option compression.${name}: it must be an integer from ${min} to ${max}, got ${value}`,
   );
 }

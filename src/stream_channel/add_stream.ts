@@ -4,16 +4,16 @@ import { ignore } from "./errors.ts";
 import { loopGuard } from "./loop_guard.ts";
 import { shown } from "./options.ts";
 
-/** Takes a value. Returns `false` when the other end is gone. */
+/** Takes a value. Returns `false` if the other end has left. */
 type Take<T> = (value: T) => boolean;
 
-/** What has room for values, or will have. */
+/** A sink's room for values. */
 interface Room {
   readonly hasRoom: boolean;
   readonly ready: Promise<void>;
 }
 
-/** One `addStream` that runs: takes from its source as long as there is room. */
+/** A running `addStream`: it takes values from its source while there is room. */
 export class AddStream<T> {
   readonly #source: Pull<T>;
   readonly #signal: AbortSignal | undefined;
@@ -21,17 +21,17 @@ export class AddStream<T> {
   #wake: () => void = ignore;
 
   /**
-   * Creates one that takes nothing before {@linkcode run} is called.
+   * Creates it. It takes nothing before {@linkcode run} is called.
    *
-   * @param source Where they come from.
-   * @param signal Interrupts it.
+   * @param source The source of the values.
+   * @param signal Stops it when it aborts.
    */
   constructor(source: Pull<T>, signal: AbortSignal | undefined) {
     this.#source = source;
     this.#signal = signal;
   }
 
-  /** Whether it was ended, or aborted. */
+  /** Whether it was ended or aborted. */
   get isInterrupted(): boolean {
     return this.#ended || this.#signal?.aborted === true;
   }
@@ -41,18 +41,18 @@ export class AddStream<T> {
     return this.#ended;
   }
 
-  /** Ends it: the source is cancelled. */
+  /** Ends it, and cancels the source. */
   end(): void {
     this.#ended = true;
     this.#wake();
   }
 
   /**
-   * Adds everything.
+   * Adds all values of the source.
    *
-   * @param room Says when there is room.
-   * @param take Where the values go.
-   * @returns Whether the source has ended; `false` when it was cancelled before.
+   * @param room Reports when there is room.
+   * @param take Receives the values.
+   * @returns Whether the source has ended; `false` if it was cancelled before.
    */
   async run(room: Room, take: Take<T>): Promise<boolean> {
     const signal = this.#signal;
@@ -75,12 +75,12 @@ export class AddStream<T> {
       return false;
     } finally {
       signal?.removeEventListener("abort", onAbort);
-      // Unless it has ended by itself.
+      // A source that has ended needs no cancelling.
       if (!taken) this.#source.cancel();
     }
   }
 
-  /** Waits for `promise`, or for the end. A race would leave a reaction behind on each round. */
+  /** Waits for `promise` or for the end. `Promise.race` would leave a reaction behind in each round. */
   #wait<V>(promise: PromiseLike<V>): Promise<V | undefined> {
     return new Promise((resolve, reject) => {
       this.#wake = () => resolve(undefined);
@@ -89,15 +89,15 @@ export class AddStream<T> {
   }
 }
 
-/** A source of values to pull from, whatever it is made of. */
+/** A source of values to pull from. */
 export interface Pull<T> {
-  /** The next value, or the end. Rejects with whatever goes wrong. */
+  /** Returns the next value or the end. Rejects with the source's error. */
   next(): PromiseLike<IteratorResult<T, unknown>>;
   /** Cancels the source. Doesn't wait, and doesn't report failures. */
   cancel(): void;
 }
 
-/** Pulls from an iterable of either kind, or from a `ReadableStream`, which it locks. */
+/** Pulls from a synchronous or asynchronous iterable, or from a `ReadableStream`, which it locks. */
 export function pullFrom<T>(
   source: AsyncIterable<T> | (Iterable<T> & object) | ReadableStream<T>,
 ): Pull<T> {
@@ -113,20 +113,20 @@ export function pullFrom<T>(
     ? iterate.call(source)
     : (source as Iterable<T>)[Symbol.iterator]();
   return {
-    // The wrapping promise also turns what `next` throws into a rejection.
+    // The promise also turns an error that `next` throws into a rejection.
     next: () => new Promise((resolve) => resolve(iterator.next())),
-    // An error of the source's own: it is not read any more.
+    // Errors are ignored: the source is no longer read.
     cancel: () => void new Promise((resolve) => resolve(iterator.return?.())).catch(ignore),
   };
 }
 
 /**
- * Checks the source of an `addStream`. Text and bytes can be iterated, but into code points and
- * numbers, which a caller never means.
+ * Checks the source of an `addStream`. It rejects text and bytes: iterating over them gives code points and
+ * numbers, which no caller intends.
  *
- * @param source What the caller gave.
- * @param what What it is added as.
- * @throws {TypeError} When it is no source, or a single message.
+ * @param source The caller's argument.
+ * @param what The name of what is added, for the error.
+ * @throws {TypeError} If it isn't a source, or is a single message.
  */
 export function checkSource(source: unknown, what = "stream"): void {
   const message = typeof source === "string" ? "Text is" : isBinary(source) ? "Bytes are" : "";

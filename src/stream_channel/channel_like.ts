@@ -1,4 +1,4 @@
-/** Whatever counts as a channel, Web Streams included, as the two members of one. */
+/** Converts channels and Web Streams to the two members of a channel. */
 
 import { isReadableStream, isWritableStream } from "../realm/kinds.ts";
 import {
@@ -26,15 +26,15 @@ import { loopGuard } from "./loop_guard.ts";
 import { shown } from "./options.ts";
 
 /**
- * What every function that takes a channel takes: any `{ stream, sink }`, such as each channel of
- * this package, or any `{ readable, writable }`, such as a `Deno.Conn`, a WebTransport stream or
- * what `Duplex.toWeb` gives. Where an object has both, `stream` and `sink` are used.
+ * Any object that can be used as a channel: a `{ stream, sink }`, such as each channel of this package, or a
+ * `{ readable, writable }`, such as a `Deno.Conn`, a WebTransport stream or the result of `Duplex.toWeb`. If
+ * an object has both pairs, `stream` and `sink` are used.
  */
 export type ChannelLike<In, Out = In> =
   | { readonly stream: ChannelStream<In>; readonly sink: ChannelSink<Out> }
   | { readonly readable: ReadableStream<In>; readonly writable: WritableStream<Out> };
 
-/** The two members that everything is written in terms of. */
+/** The two members of a channel. */
 export interface ChannelParts<In, Out = In> {
   /** Incoming messages. */
   readonly stream: ChannelStream<In>;
@@ -43,10 +43,10 @@ export interface ChannelParts<In, Out = In> {
 }
 
 /**
- * The two members of whatever counts as a channel. Web Streams are locked by it.
+ * Returns the two members of a channel. It locks Web Streams.
  *
- * @param sizeOf What a chunk of Web Streams counts.
- * @throws {TypeError} When it is no channel.
+ * @param sizeOf Returns the size of a chunk of Web Streams, in bytes.
+ * @throws {TypeError} If it isn't a channel.
  */
 export function partsOf<In, Out>(
   channel: ChannelLike<In, Out>,
@@ -58,7 +58,7 @@ export function partsOf<In, Out>(
         `got ${shown(channel)}`,
     );
   }
-  // Asked first: a channel has a `readable` as well, which is only a view of its stream.
+  // Checked first, because a channel also has a `readable`, which is only a view of its stream.
   if (!("stream" in channel)) return partsFromStreams(channel, sizeOf);
   const sink = withRoom(channel.sink);
   return sink === channel.sink ? channel : { stream: channel.stream, sink };
@@ -66,7 +66,7 @@ export function partsOf<In, Out>(
 
 function isChannelLike(value: unknown): boolean {
   if (!isObject(value)) return false;
-  // A channel's `readable` is a view that is created when it is read.
+  // Reading a channel's `readable` would create the view.
   if ("stream" in value) return isStream(value["stream"]) && isSink(value["sink"]);
   const { readable, writable } = value;
   return isObject(readable) && isReadableStream(readable) &&
@@ -86,9 +86,9 @@ function isSink(value: unknown): boolean {
 }
 
 /**
- * A stream as {@linkcode ChannelStream}, whichever kind it is of.
+ * Converts a stream of either kind to a {@linkcode ChannelStream}.
  *
- * @throws {TypeError} When it is neither.
+ * @throws {TypeError} If it is neither.
  */
 export function asChannelStream<T>(stream: ChannelStream<T> | ReadableStream<T>): ChannelStream<T> {
   if (!isStream(stream) && !(isObject(stream) && isReadableStream(stream))) {
@@ -100,9 +100,9 @@ export function asChannelStream<T>(stream: ChannelStream<T> | ReadableStream<T>)
 }
 
 /**
- * A sink as {@linkcode ChannelSink}, whichever kind it is of.
+ * Converts a sink of either kind to a {@linkcode ChannelSink}.
  *
- * @throws {TypeError} When it is neither.
+ * @throws {TypeError} If it is neither.
  */
 export function asChannelSink<T>(sink: ChannelSink<T> | WritableStream<T>): ChannelSink<T> {
   if (!isSink(sink) && !(isObject(sink) && isWritableStream(sink))) {
@@ -113,18 +113,18 @@ export function asChannelSink<T>(sink: ChannelSink<T> | WritableStream<T>): Chan
   return isWritableStream<T>(sink) ? sinkFromWritable(sink) : withRoom(sink);
 }
 
-/** A hand-written sink may lack `hasRoom`. */
+/** Adds `hasRoom` to a hand-written sink without it. */
 function withRoom<T>(sink: ChannelSink<T>): ChannelSink<T> {
-  // Not asked of the package's own: whether there is room takes a while to tell.
+  // The package's own sinks have it, and reading it takes a while.
   if (sink instanceof MessageSink) return sink;
   const { hasRoom } = sink as Partial<ChannelSink<T>>;
   return hasRoom === undefined ? new DelegatingChannelSink(sink) : sink;
 }
 
 /**
- * Closes a sink that has no owner any more: its failures are ignored.
+ * Closes a sink that has no owner, and ignores errors.
  *
- * @returns `false` when it can't be closed, because another caller's `addStream` holds it.
+ * @returns `false` if it can't be closed, because an `addStream` of another caller runs.
  */
 export function closeQuietly(sink: Pick<ChannelSink<never>, "close">): boolean {
   try {
@@ -135,20 +135,20 @@ export function closeQuietly(sink: Pick<ChannelSink<never>, "close">): boolean {
   }
 }
 
-/** Puts an error into a sink, where it takes any. */
+/** Adds an error to a sink if the sink accepts it. */
 export function tellOfError(sink: Pick<ChannelSink<never>, "addError">, error: unknown): void {
   try {
     sink.addError(error);
   } catch {
-    // It is closed, or belongs to an addStream: then there is no caller to notify.
+    // It is closed, or an addStream runs: then there is no caller to notify.
   }
 }
 
 // Web Streams.
 
 /**
- * A `ReadableStream` as a {@linkcode ChannelStream}. It locks the stream and reads ahead of its
- * reader, up to the high-water mark. A reader that leaves cancels the `ReadableStream`.
+ * Converts a `ReadableStream` to a {@linkcode ChannelStream}. It locks the stream and reads ahead up to the
+ * high-water mark. A reader that leaves cancels the `ReadableStream`.
  */
 export function streamFromReadable<T>(
   readable: ReadableStream<T>,
@@ -158,17 +158,17 @@ export function streamFromReadable<T>(
 }
 
 /**
- * While its writable half closes, a pair keeps this many bytes of input that no reader has taken. A
- * reader may follow, and what has to be read for the closing to finish must not be without limit.
+ * The maximum number of unread bytes that a pair keeps while its writable half closes. A reader may follow,
+ * but the input that the closing waits for must not be unlimited.
  */
 const MAX_KEPT = 0x10_0000;
 
 /**
- * A pair of Web Streams as the two members of a channel. It locks both.
+ * Converts a pair of Web Streams to the two members of a channel. It locks both.
  *
- * A socket's `close()` settles when all its input was read. So, from the sink's `close()` until that
- * has settled, the high-water mark doesn't stop the reading: up to 1 MiB is kept for a reader, then
- * the stream fails behind that and the rest is dropped. Only a listener that has paused still does.
+ * A socket's `close()` settles only after all its input was read. So while `close()` is pending, the stream
+ * reads beyond the high-water mark and keeps up to 1 MiB for a reader. After that it fails, and the rest is
+ * dropped. Only a listener that has paused still stops the reading.
  */
 export function partsFromStreams<In, Out>(
   { readable, writable }: {
@@ -180,7 +180,7 @@ export function partsFromStreams<In, Out>(
   const source = new ReadableSource<In>(readable, { sizeOf });
   const sink = sinkFromWritable<Out>(writable, {
     onClose: () => source.setDraining(true),
-    // A write that is stuck holds an abort up; cancelling a socket's other half ends it.
+    // A pending write delays an abort. Cancelling the other half of a socket ends it.
     onAbort: (error) => void source.close(error),
   }, sizeOf);
   const stop = (): void => source.setDraining(false);
@@ -211,13 +211,13 @@ class ReadableSource<T> implements StreamEvents {
     void this.#read();
   }
 
-  /** Whether input is read beyond the high-water mark although no reader takes it. */
+  /** Sets whether input is read beyond the high-water mark without a reader. */
   setDraining(draining: boolean): void {
     this.#draining = draining;
     void this.#read();
   }
 
-  /** Who discards wants the end to be seen: then the rest is read, and dropped. */
+  /** `discard()` needs the end to be noticed: the rest is read and dropped. */
   cancel(): void {
     if (streamFeed.readerOf(this.stream) !== "discard") this.close(undefined);
   }
@@ -231,8 +231,8 @@ class ReadableSource<T> implements StreamEvents {
   }
 
   #dropRest(): void {
-    const limit = `more than ${MAX_KEPT} bytes of input waited while the sink closed`;
-    streamFeed.fail(this.stream, invalidState(`Cannot read on: ${limit}`));
+    const limit = `more than ${MAX_KEPT} bytes of input were unread while the sink closed`;
+    streamFeed.fail(this.stream, invalidState(`Cannot continue to read: ${limit}`));
   }
 
   async #read(): Promise<void> {
@@ -255,21 +255,21 @@ class ReadableSource<T> implements StreamEvents {
   }
 }
 
-/** Events for the owner of a `WritableStream`'s sink, and what is known of the channel behind it. */
+/** Events for the owner of a `WritableStream`'s sink, and the channel behind it. */
 export interface WritableEvents {
-  /** The sink of the channel behind the stream: what it is done with, this one is done with. */
+  /** The sink of the channel behind the stream. Both sinks are done at the same time, for the same reason. */
   readonly sink?: ChannelSink<never>;
-  /** The sink was closed: pending messages should be sent soon. */
+  /** The sink was closed: send pending messages now. */
   onClose(): void;
   /** An error was added. */
   onAbort?(error: unknown): void;
 }
 
 /**
- * A `WritableStream` as a {@linkcode ChannelSink}. It locks the stream.
+ * Converts a `WritableStream` to a {@linkcode ChannelSink}. It locks the stream.
  *
- * @param events See {@linkcode WritableEvents}. Left out: `done` follows the stream.
- * @param sizeOf What a value counts.
+ * @param events The owner's events. Without them, `done` follows the stream.
+ * @param sizeOf Returns the size of a value, in bytes.
  */
 export function sinkFromWritable<T>(
   writable: WritableStream<T>,

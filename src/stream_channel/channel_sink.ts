@@ -6,194 +6,194 @@ import { type OptionKinds, readOptions } from "./options.ts";
 
 /** Options of {@linkcode ChannelSink.addStream}. */
 export interface AddStreamOptions {
-  /** Stops taking from the source when it aborts; the channel stays usable. */
+  /** Stops reading the source when it aborts. The channel stays usable. */
   signal?: AbortSignal | undefined;
-  /** Spares the channel when the source fails: the returned promise rejects, and that is all. */
+  /**
+   * Whether the channel stays open when the source fails. The returned promise rejects in any case. Default
+   * `false`.
+   */
   preventAbort?: boolean | undefined;
 }
 
-/** The outgoing messages of a channel: Dart's `StreamSink`, with backpressure. */
+/** The sink for outgoing messages of a channel: Dart's `StreamSink`, with backpressure. */
 export interface ChannelSink<T> {
   /**
-   * Hands `value` over, synchronously and in order.
+   * Adds a message, synchronously and in order.
    *
-   * It never waits and never refuses for lack of room: {@linkcode ready} tells when to go on.
+   * It never waits, and accepts messages even if there is no room. {@linkcode ready} reports when to
+   * continue.
    *
-   * @returns `false` when the value was dropped because the other end is gone.
-   * @throws {TypeError} When the channel can't carry this kind of value.
-   * @throws {DOMException} `InvalidStateError` after {@linkcode close}, and while
-   * {@linkcode addStream} runs.
+   * @returns `false` if the message was dropped because the other end has left.
+   * @throws {TypeError} If the channel can't send this kind of value.
+   * @throws {DOMException} `InvalidStateError` after {@linkcode close}, and while {@linkcode addStream} runs.
    */
   add(value: T): boolean;
   /**
-   * Whether there is room for more: fewer bytes than the high-water mark are buffered. Also `true`
-   * when the channel has ended, as nothing is left to wait for.
+   * Whether there is room for more: less than the high-water mark is buffered. Also `true` once the channel
+   * has ended, because there is nothing to wait for.
    */
   readonly hasRoom: boolean;
   /**
-   * Fulfils when {@linkcode hasRoom} is `true`. Never rejects. A loop that awaits it again and again
-   * waits for the next turn of the event loop every few milliseconds, so that timers go on.
+   * Fulfils when {@linkcode hasRoom} is `true`; never rejects. A loop that awaits it repeatedly waits for the
+   * next turn of the event loop every few milliseconds, so that timers keep working.
    */
   readonly ready: Promise<void>;
   /**
-   * How many bytes were added and not yet handed on to the transport: of the values alone, without
-   * what a protocol puts around them.
+   * The number of bytes that were added and not yet passed to the transport. It counts the messages without
+   * the protocol's overhead.
    */
   readonly bufferedAmount: number;
   /**
-   * Waits until all that was added is handed to the transport.
+   * Waits until all added messages are passed to the transport.
    *
-   * @returns A promise that rejects with the channel's error when the channel ended before that, and
-   * from then on each time: what was dropped is never reported as sent.
+   * @returns A promise that rejects with the channel's error if the channel ended before. Each later call
+   * then rejects as well: a dropped message is never reported as sent.
    */
   flush(): Promise<void>;
   /**
-   * Adds everything that `source` gives, waiting for room between values. Until it ends, the sink
-   * belongs to it: `add` and `addError` throw.
+   * Adds all messages of `source`, waiting for room between them. While it runs, `add` and `addError` throw.
    *
-   * When the channel ends before the source, the source is cancelled and the promise rejects with the
-   * channel's error. Without one, it rejects with an `InvalidStateError`, which names the peer's close
-   * code and reason. When the source fails the error is given to {@linkcode addError}, and the promise
-   * rejects with it.
+   * If the channel ends before the source, it cancels the source, and the promise rejects with the channel's
+   * error. Without such an error, it rejects with an `InvalidStateError` that names the peer's close code and
+   * reason. If the source fails, the promise rejects with its error, which is also passed to
+   * {@linkcode addError}.
    *
-   * @throws {TypeError} When `source` is no source, or a single message (text or bytes): use
-   * {@linkcode add} for that. The channel is unharmed.
-   * @throws {DOMException} `InvalidStateError` after {@linkcode close}, and while another one runs.
+   * @throws {TypeError} If `source` isn't a source, or is a single message (text or bytes): use
+   * {@linkcode add} for that. The channel stays usable.
+   * @throws {DOMException} `InvalidStateError` after {@linkcode close}, and while another `addStream` runs.
    */
   addStream(
     source: AsyncIterable<T> | (Iterable<T> & object) | ReadableStream<T>,
     options?: AddStreamOptions,
   ): Promise<void>;
   /**
-   * Reports an error that makes going on pointless. A channel that can't send errors closes, and
-   * {@linkcode done} rejects with it. A WebSocket's peer receives the error's `closeCode` if it has one
+   * Reports an error after which the channel can't continue. A channel that can't send errors closes, and
+   * {@linkcode done} rejects with the error. A WebSocket's peer receives the error's `closeCode` if it is one
    * that can be sent, otherwise 1011.
    *
-   * @throws {DOMException} `InvalidStateError` after {@linkcode close}, and while
-   * {@linkcode addStream} runs.
+   * @throws {DOMException} `InvalidStateError` after {@linkcode close}, and while {@linkcode addStream} runs.
    */
   addError(error: unknown): void;
   /**
-   * Closes the channel: what was added before still goes out, the channel's stream ends at once.
+   * Closes the channel. Messages that were added before are still sent; the channel's stream ends at once.
    *
-   * @returns {@linkcode done}. It always settles.
-   * @throws {DOMException} `InvalidStateError` while {@linkcode addStream} runs. The sink of a
-   * WebSocket channel doesn't throw then: its `close` ends the `addStream` and cancels the source.
+   * @returns {@linkcode done}, which always settles.
+   * @throws {DOMException} `InvalidStateError` while {@linkcode addStream} runs. The sink of a WebSocket
+   * channel doesn't throw: its `close` ends the `addStream` and cancels the source.
    */
   close(): Promise<void>;
   /**
-   * Settles when the channel has ended, from either side; rejects only with the error of
-   * {@linkcode addError}, of a transformer that can't decode a message, or of a `WritableStream` that
-   * the sink was made from. An unhandled rejection does no harm.
+   * Settles when either side has ended the channel. It rejects only with the error of {@linkcode addError},
+   * of a transformer that can't decode a message, or of a `WritableStream` that the sink was created from. An
+   * unhandled rejection is harmless.
    */
   readonly done: Promise<void>;
   /**
-   * The same as a `WritableStream` (the same object on each access). `close()` closes the channel,
-   * as soon as what was written before has found room; `abort(error)` is {@linkcode addError}. When
-   * the channel ends, it errors, and pending writes reject, with the channel's error.
+   * The sink as a `WritableStream`, the same object on each access. `close()` closes the channel once there
+   * was room for everything written before; `abort(error)` is {@linkcode addError}. When the channel ends,
+   * the stream errors, and pending writes reject with the channel's error.
    */
   readonly writable: WritableStream<T>;
 }
 
-/** What a sink asks of the one behind it. */
+/** The members of an inner sink that an outer one uses. */
 export type InnerSink = Pick<
   ChannelSink<never>,
   "bufferedAmount" | "hasRoom" | "ready" | "flush"
 >;
 
-/** What a {@linkcode MessageSink} hands values to. It answers, and does the work: it doesn't only hear of events. */
+/** Takes the values of a {@linkcode MessageSink}, and sends them. */
 export interface SinkTarget<T, Options = never> {
   /**
-   * The sink that the target passes values on to, where it does. The room, the buffered amount,
-   * `flush` and `ending` are then that sink's.
+   * The sink to which the target passes values, if it does. `hasRoom`, `bufferedAmount`, `flush` and `ending`
+   * are then those of that sink.
    */
   readonly inner?: InnerSink;
-  /** What was added and not yet handed on, in bytes. Left out: 0. */
+  /** The number of bytes that were added and not yet passed on. Default 0. */
   readonly bufferedAmount?: number;
   /**
-   * What `ready` and `flush` go by, where that is not `bufferedAmount`: with what is sent beside the
-   * values.
+   * The number of bytes that `ready` and `flush` wait for, if that is not `bufferedAmount`. It includes
+   * anything sent beside the values.
    */
   readonly load?: number;
-  /** Whether nothing more should be added. Left out, or `undefined`: when `load` has come to the high-water mark. */
+  /** Whether nothing more should be added. Default: when `load` has reached the high-water mark. */
   readonly isFull?: boolean | undefined;
   /**
-   * Takes a value, with the options that the sink's `add` got. Throws a `TypeError`, and takes
-   * nothing, if the value is of the wrong kind. Returns `false` if it drops the value because the
-   * other end is gone: the sink then hands it no other value, as after `disconnect`.
+   * Takes a value, with the options of the sink's `add`. Throws a `TypeError`, and takes nothing, if the
+   * value is of the wrong kind. Returns `false` if it drops the value because the other end has left: the
+   * sink then passes no more values, as after `disconnect`.
    */
   add(value: T, options?: Options): boolean | void;
   /**
-   * Throws a `TypeError` when a value is of the wrong kind: asked instead of `add` when the value is
-   * dropped. Left out: all kinds are right.
+   * Throws a `TypeError` if a value is of the wrong kind. Called instead of `add` if the value is dropped.
+   * Default: all kinds are accepted.
    */
   check?(value: T, options?: Options): void;
-  /** The user closes the channel. `finish` must follow, some time. */
+  /** The user closes the channel. `finish` must follow. */
   close(): void;
-  /**
-   * The user reports an error and the channel must end because of it;
-   * `finish` must follow, some time.
-   */
+  /** The user reports an error that must end the channel. `finish` must follow. */
   abort(error: unknown): void;
-  /** Forwards an error to the other end. With this, errors don't end the channel. */
+  /** Forwards an error to the other end. If it exists, errors don't end the channel. */
   addError?(error: unknown): void;
-  /** Asks for a call of `drained` when `bufferedAmount` has fallen. */
+  /** Requests a call of `drained` when `bufferedAmount` has fallen. */
   watch?(): void;
-  /** How the channel ended, such as `"the peer closed with 1000"`; `undefined` when unknown. */
+  /** How the channel ended, such as `"the peer closed with 1000"`; `undefined` if that is unknown. */
   readonly ending?: string | undefined;
 }
 
 /** Options of a {@linkcode MessageSink}. */
 export interface MessageSinkOptions {
-  /** How many bytes may be buffered before `ready` waits. Default 64 KiB. */
+  /** The number of buffered bytes from which `ready` waits. Default 64 KiB. */
   readonly highWaterMark?: number | undefined;
-  /** `close()` during `addStream` cancels the source, instead of throwing. */
+  /** Whether `close()` during `addStream` cancels the source instead of throwing. */
   readonly closeWins?: boolean | undefined;
 }
 
-/** What the owner of a sink's target does with the sink, and its user can't. No value passes through it. */
+/**
+ * Operations on a sink for the owner of its target. Its user can't call them. No value passes through them.
+ */
 export interface SinkOwner {
   /** Whether the user has closed the sink. */
   isClosed<T>(sink: MessageSink<T>): boolean;
-  /** Whether values are dropped: the other end is gone, or an error was added. */
+  /** Whether values are dropped, because the other end has left or an error was added. */
   isDisconnected<T>(sink: MessageSink<T>): boolean;
   /** Whether `ready` or `flush` waits for the buffered amount to fall. */
   isWaitedFor<T>(sink: MessageSink<T>): boolean;
-  /** The buffered amount has fallen: settles `ready` and `flush` if it has fallen enough. */
+  /** The buffered amount has fallen. Settles `ready` and `flush` if it has fallen enough. */
   drained<T>(sink: MessageSink<T>): void;
   /**
-   * The other end is gone: from now on values are dropped, and a running `addStream` ends. The
-   * `done` promise waits for `finish`.
+   * The other end has left. Values are dropped from now on, and a running `addStream` ends. `done` waits for
+   * `finish`.
    *
-   * @param cause Why, if that is known.
+   * @param cause The reason, if it is known.
    */
   disconnect<T>(sink: MessageSink<T>, cause?: unknown): void;
   /**
-   * The channel has ended: settles `done`, and rejects each promise about values that were dropped.
+   * The channel has ended. Settles `done`, and rejects each promise about values that were dropped.
    *
-   * @param cause Why they were, if that is known.
+   * @param cause The reason, if it is known.
    */
   finish<T>(sink: MessageSink<T>, cause?: unknown): void;
   /**
-   * The channel has ended because of `error`, which `done` rejects with: what a sink does when its
-   * target's own `done` has rejected.
+   * The channel has ended because of `error`, with which `done` rejects. Called if the `done` of the target's
+   * own sink has rejected.
    */
   fail<T>(sink: MessageSink<T>, error: unknown): void;
   /**
-   * Throws unless values can be added.
+   * Throws if no values can be added.
    *
    * @throws {DOMException} `InvalidStateError` after `close`, and while an `addStream` runs.
    */
   checkUsable<T>(sink: MessageSink<T>, action: string): void;
-  /** What `addError` does, also while an `addStream` runs. */
+  /** Adds an error, even while an `addStream` runs. */
   addError<T>(sink: MessageSink<T>, error: unknown): void;
-  /** What `close` does, also where a subclass's `close` does more first. */
+  /** Closes the sink. A subclass's `close` may do more before. */
   close<T>(sink: MessageSink<T>): Promise<void>;
 }
 
 let ofSinks: SinkOwner;
 
-/** How the channel of a sink ended, as {@linkcode SinkTarget.ending} has it. */
+/** Returns how the channel of a sink ended: its {@linkcode SinkTarget.ending}. */
 let endingOf: (sink: object) => string | undefined;
 let endingOfDelegate: (sink: object) => string | undefined;
 
@@ -203,33 +203,33 @@ const ADD_STREAM_KINDS: OptionKinds<AddStreamOptions> = {
 };
 
 // The state of a sink, as flags.
-/** The user has closed it. */
+/** The user has closed the sink. */
 const CLOSED = 1;
-/** Values are dropped: the other end is gone, or an error was added. */
+/** Values are dropped, because the other end has left or an error was added. */
 const DISCONNECTED = 2;
 /** The channel has ended. */
 const FINISHED = 4;
 /** An `addStream` runs. */
 const ADDING = 8;
-/** A value was dropped: every later `flush` and write rejects. */
+/** A value was dropped, so every later `flush` and write rejects. */
 const DROPPED = 16;
 /** An option: `close` ends a running `addStream`. */
 const CLOSE_WINS = 32;
-/** A value goes straight to the target unless one of these is set. */
+/** A value is passed to the target at once if none of these is set. */
 const BARRED = CLOSED | DISCONNECTED | ADDING;
 
-/** What most sinks never need: created when it is needed. */
+/** State that most sinks never need. It is created on demand. */
 class Rarities<T> {
   done: Deferred | null = null;
   room: Deferred | null = null;
   flushed: Deferred | null = null;
-  /** Rejects with the error that says why values were dropped. */
+  /** Rejects with the reason for dropping values. */
   lost: Deferred<never> | null = null;
-  /** The `addStream` that runs. */
+  /** The running `addStream`. */
   adding: AddStream<T> | null = null;
   view: View<T> | null = null;
   failure: { readonly error: unknown } | null = null;
-  /** Why the channel ended, if that is known. */
+  /** The reason why the channel ended, if it is known. */
   cause: unknown;
 }
 
@@ -239,9 +239,8 @@ interface View<T> {
 }
 
 /**
- * The one implementation of {@linkcode ChannelSink}, which users hold: it checks what the user may do,
- * and hands each value straight to its {@linkcode SinkTarget}, whose owner tells it more through
- * {@linkcode sinkOwner}.
+ * The implementation of {@linkcode ChannelSink}. It checks what the user may do, and passes each value
+ * directly to its {@linkcode SinkTarget}. The target's owner controls it with {@linkcode outlet}.
  */
 export class MessageSink<T, Options = never> implements ChannelSink<T> {
   readonly #target: SinkTarget<T, Options>;
@@ -252,12 +251,12 @@ export class MessageSink<T, Options = never> implements ChannelSink<T> {
   /**
    * Creates an open sink.
    *
-   * @param target Takes the values.
-   * @param options Checked values. See {@linkcode MessageSinkOptions}.
+   * @param target Takes and sends the values.
+   * @param options Checked values.
    */
   constructor(target: SinkTarget<T, Options>, options: MessageSinkOptions = {}) {
     this.#target = target;
-    // With a mark of 0 there would never be room.
+    // With a high-water mark of 0, there would never be room.
     this.#highWaterMark = Math.max(options.highWaterMark ?? DEFAULT_HIGH_WATER_MARK, 1);
     this.#state = options.closeWins === true ? CLOSE_WINS : 0;
   }
@@ -324,7 +323,7 @@ export class MessageSink<T, Options = never> implements ChannelSink<T> {
 
   // Values.
 
-  /** See {@linkcode ChannelSink.add}. */
+  /** Adds a message; returns `false` if it was dropped. See {@linkcode ChannelSink.add}. */
   add(value: T, options?: Options): boolean {
     if ((this.#state & BARRED) !== 0) return this.#drop(value, options);
     return this.#target.add(value, options) !== false || this.#targetDrops();
@@ -337,7 +336,7 @@ export class MessageSink<T, Options = never> implements ChannelSink<T> {
     return false;
   }
 
-  /** The target has dropped a value: it takes no others. */
+  /** The target has dropped a value, so it gets no more. */
   #targetDrops(): false {
     this.#state |= DROPPED;
     sinkOwner.disconnect(this);
@@ -347,13 +346,13 @@ export class MessageSink<T, Options = never> implements ChannelSink<T> {
   #checkUsable(action: string): void {
     if (this.#has(CLOSED)) throw invalidState(`Cannot ${action}: the sink is closed`);
     if (this.#has(ADDING)) {
-      throw invalidState(`Cannot ${action}: the sink belongs to an addStream that runs`);
+      throw invalidState(`Cannot ${action}: an addStream is running`);
     }
   }
 
   // Room.
 
-  /** See {@linkcode ChannelSink.hasRoom}. */
+  /** Whether there is room for more. See {@linkcode ChannelSink.hasRoom}. */
   get hasRoom(): boolean {
     if (this.#has(DISCONNECTED | CLOSED)) return true;
     const target = this.#target;
@@ -366,13 +365,13 @@ export class MessageSink<T, Options = never> implements ChannelSink<T> {
     return this.#target.load ?? this.bufferedAmount;
   }
 
-  /** See {@linkcode ChannelSink.bufferedAmount}. */
+  /** The number of bytes that were added and not yet passed to the transport. */
   get bufferedAmount(): number {
     const target = this.#target;
     return (target.inner ?? target).bufferedAmount ?? 0;
   }
 
-  /** See {@linkcode ChannelSink.ready}. */
+  /** Fulfils when there is room. See {@linkcode ChannelSink.ready}. */
   get ready(): Promise<void> {
     return loopGuard.after(this.hasRoom ? FULFILLED : this.#waitForRoom());
   }
@@ -381,7 +380,7 @@ export class MessageSink<T, Options = never> implements ChannelSink<T> {
     const rarities = this.#need();
     if (rarities.room === null) {
       rarities.room = new Deferred();
-      // This channel may end long before the inner sink does: its own promise then fulfils.
+      // This channel may end before the inner sink does, so it needs a promise of its own.
       const open = (): void => this.#openRoom();
       this.#target.inner?.ready.then(open, open);
     }
@@ -396,7 +395,7 @@ export class MessageSink<T, Options = never> implements ChannelSink<T> {
     rarities.room = null;
   }
 
-  /** See {@linkcode ChannelSink.flush}. */
+  /** Waits until all added messages are passed to the transport. See {@linkcode ChannelSink.flush}. */
   flush(): Promise<void> {
     if (this.#has(DROPPED) || this.#rarities?.cause !== undefined) return this.#lost();
     const { inner } = this.#target;
@@ -408,7 +407,7 @@ export class MessageSink<T, Options = never> implements ChannelSink<T> {
     return preHandled(loopGuard.after(promise));
   }
 
-  /** What all calls of `flush` wait for has ended. */
+  /** Takes the promise that all calls of `flush` wait for. */
   #takeFlushed(): Deferred | null {
     const rarities = this.#need();
     const { flushed } = rarities;
@@ -418,7 +417,7 @@ export class MessageSink<T, Options = never> implements ChannelSink<T> {
 
   // Ending.
 
-  /** Settles what waits for the end. */
+  /** Settles all promises at the end. */
   #settleEnd(): void {
     const rarities = this.#rarities;
     if (rarities === null) return;
@@ -430,7 +429,7 @@ export class MessageSink<T, Options = never> implements ChannelSink<T> {
     if (done !== null) this.#settle(done);
   }
 
-  /** Rejects with the error of the channel, as soon as that is known. */
+  /** Returns a promise that rejects with the channel's error, once it is known. */
   #lost(): Promise<never> {
     const rarities = this.#need();
     if (rarities.lost === null) {
@@ -451,10 +450,10 @@ export class MessageSink<T, Options = never> implements ChannelSink<T> {
 
   #notSent(): DOMException {
     const ending = endingOf(this) ?? "the channel ended";
-    return invalidState(`Cannot send: ${ending} before all was handed to the transport`);
+    return invalidState(`Cannot send: ${ending} before everything was passed to the transport`);
   }
 
-  /** See {@linkcode ChannelSink.done}. */
+  /** Settles when the channel has ended. See {@linkcode ChannelSink.done}. */
   get done(): Promise<void> {
     const rarities = this.#need();
     if (rarities.done === null) {
@@ -470,7 +469,7 @@ export class MessageSink<T, Options = never> implements ChannelSink<T> {
     else done.reject(failure.error);
   }
 
-  /** See {@linkcode ChannelSink.addError}. */
+  /** Reports an error after which the channel can't continue. See {@linkcode ChannelSink.addError}. */
   addError(error: unknown): void {
     this.#checkUsable("add an error");
     this.#addError(error);
@@ -485,14 +484,14 @@ export class MessageSink<T, Options = never> implements ChannelSink<T> {
     this.#target.abort(error);
   }
 
-  /** See {@linkcode ChannelSink.close}. */
+  /** Closes the channel. See {@linkcode ChannelSink.close}. */
   close(): Promise<void> {
     return sinkOwner.close(this);
   }
 
   // addStream.
 
-  /** See {@linkcode ChannelSink.addStream}. */
+  /** Adds all messages of a source, waiting for room. See {@linkcode ChannelSink.addStream}. */
   addStream(
     source: AsyncIterable<T> | (Iterable<T> & object) | ReadableStream<T>,
     given?: AddStreamOptions,
@@ -528,13 +527,13 @@ export class MessageSink<T, Options = never> implements ChannelSink<T> {
       if (!preventAbort && !adding.isInterrupted) this.#addError(failure.error);
       throw failure.error;
     }
-    // A user who closed the sink meanwhile chose to drop the rest.
+    // If the user has closed the sink meanwhile, dropping the rest is intended.
     if (!isWhole && !this.#has(CLOSED)) await this.#lost();
   }
 
   // The Web Streams view.
 
-  /** See {@linkcode ChannelSink.writable}. */
+  /** The sink as a `WritableStream`. See {@linkcode ChannelSink.writable}. */
   get writable(): WritableStream<T> {
     return (this.#rarities?.view ?? this.#createView()).stream;
   }
@@ -559,12 +558,12 @@ export class MessageSink<T, Options = never> implements ChannelSink<T> {
   }
 
   #write(value: T): Promise<void> | void {
-    // What a subclass's `add` refuses because there is no room, a write waits with.
+    // A subclass's `add` may refuse a value if there is no room; a write waits instead.
     if (!MessageSink.prototype.add.call(this, value)) return this.#lost();
     return this.hasRoom ? loopGuard.step() ?? undefined : this.#roomToWrite();
   }
 
-  /** Fulfils when there is room; a value that had to wait for it may be lost by then. */
+  /** Waits for room. Rejects if the value was lost meanwhile. */
   async #roomToWrite(): Promise<void> {
     await this.ready;
     if (this.#has(DISCONNECTED) && !this.#has(CLOSED)) await this.#lost();
@@ -584,17 +583,19 @@ export class MessageSink<T, Options = never> implements ChannelSink<T> {
   }
 }
 
-/** See {@linkcode SinkOwner}. A constant: the engines then know what is called. */
+/**
+ * The implementation of {@linkcode Outlet}. A constant, so that engines know the functions that are called.
+ */
 export const sinkOwner: SinkOwner = ofSinks;
 
-/** A sink that forwards to another one: extend it to change what one of its methods does. */
+/** A sink that forwards to another one. Extend it to change one of its methods. */
 export class DelegatingChannelSink<T> implements ChannelSink<T> {
   readonly #inner: ChannelSink<T>;
-  /** Whether an inner sink without `hasRoom` was ready, and nothing was added since. */
+  /** For an inner sink without `hasRoom`: whether its `ready` has fulfilled, and nothing was added since. */
   #wasReady = false;
 
   /**
-   * Forwards to `inner`.
+   * Creates a sink that forwards all calls to `inner`.
    *
    * @param inner Any sink.
    */
@@ -607,37 +608,37 @@ export class DelegatingChannelSink<T> implements ChannelSink<T> {
       #inner in sink ? endingOf((sink as typeof this.prototype).#inner) : undefined;
   }
 
-  /** See {@linkcode ChannelSink.add}. */
+  /** Adds a message; returns `false` if it was dropped. See {@linkcode ChannelSink.add}. */
   add(value: T): boolean {
     this.#wasReady = false;
     return this.#inner.add(value);
   }
 
   /**
-   * See {@linkcode ChannelSink.hasRoom}. An inner sink that lacks it has room when its `ready` has
-   * fulfilled, for one value.
+   * Whether there is room for more. An inner sink without `hasRoom` has room for one value after its `ready`
+   * has fulfilled.
    */
   get hasRoom(): boolean {
     return this.#inner.hasRoom ?? this.#wasReady;
   }
 
-  /** See {@linkcode ChannelSink.ready}. */
+  /** Fulfils when there is room. See {@linkcode ChannelSink.ready}. */
   get ready(): Promise<void> {
     const { hasRoom, ready } = this.#inner;
     return hasRoom === undefined ? ready.then(() => void (this.#wasReady = true)) : ready;
   }
 
-  /** See {@linkcode ChannelSink.bufferedAmount}. */
+  /** The number of bytes that were added and not yet passed to the transport. */
   get bufferedAmount(): number {
     return this.#inner.bufferedAmount;
   }
 
-  /** See {@linkcode ChannelSink.flush}. */
+  /** Waits until all added messages are passed to the transport. See {@linkcode ChannelSink.flush}. */
   flush(): Promise<void> {
     return this.#inner.flush();
   }
 
-  /** See {@linkcode ChannelSink.addStream}. */
+  /** Adds all messages of a source, waiting for room. See {@linkcode ChannelSink.addStream}. */
   addStream(
     source: AsyncIterable<T> | (Iterable<T> & object) | ReadableStream<T>,
     options?: AddStreamOptions,
@@ -645,22 +646,22 @@ export class DelegatingChannelSink<T> implements ChannelSink<T> {
     return this.#inner.addStream(source, options);
   }
 
-  /** See {@linkcode ChannelSink.addError}. */
+  /** Reports an error after which the channel can't continue. See {@linkcode ChannelSink.addError}. */
   addError(error: unknown): void {
     this.#inner.addError(error);
   }
 
-  /** See {@linkcode ChannelSink.close}. */
+  /** Closes the channel. See {@linkcode ChannelSink.close}. */
   close(): Promise<void> {
     return this.#inner.close();
   }
 
-  /** See {@linkcode ChannelSink.done}. */
+  /** Settles when the channel has ended. See {@linkcode ChannelSink.done}. */
   get done(): Promise<void> {
     return this.#inner.done;
   }
 
-  /** See {@linkcode ChannelSink.writable}. */
+  /** The sink as a `WritableStream`. See {@linkcode ChannelSink.writable}. */
   get writable(): WritableStream<T> {
     return this.#inner.writable;
   }

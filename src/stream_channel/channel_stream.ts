@@ -5,54 +5,51 @@ import { type OptionKinds, readOptions, shown } from "./options.ts";
 
 /** Options of {@linkcode ChannelStream.listen}. */
 export interface ListenOptions {
-  /** Called once with the error that ended the stream, right before `onDone`. */
+  /** Called once with the error that ended the stream, directly before `onDone`. */
   onError?: ((error: unknown) => void) | undefined;
-  /** Called once when the stream has ended, always last. */
+  /** Called once when the stream has ended, after all other callbacks. */
   onDone?: (() => void) | undefined;
   /** Cancels the subscription when it aborts. */
   signal?: AbortSignal | undefined;
 }
 
-/** What {@linkcode ChannelStream.listen} gives: the reader's control over the delivery. */
+/** Controls the delivery to a listener. {@linkcode ChannelStream.listen} returns it. */
 export interface StreamSubscription {
-  /** Whether {@linkcode pause} holds delivery back. */
+  /** Whether delivery is paused. */
   readonly isPaused: boolean;
   /**
-   * Holds delivery back, from before the next message on, the end included. Messages wait, and
-   * beyond the stream's high-water mark the source is asked to stop. Calls don't add up.
+   * Pauses delivery before the next message, including the end. Messages are queued, and the source is asked
+   * to stop at the stream's high-water mark. One `resume` undoes any number of calls.
    */
   pause(): void;
-  /** Goes on delivering, from a microtask. */
+  /** Resumes delivery, from a microtask. */
   resume(): void;
-  /**
-   * Stops delivery for good, `onDone` included. The channel stays open: close its sink to end it.
-   */
+  /** Stops delivery permanently, including `onDone`. The channel stays open: close its sink to end it. */
   cancel(): void;
 }
 
 /**
- * The incoming messages of a channel: Dart's single-subscription `Stream`, with
- * backpressure.
+ * The stream of incoming messages of a channel: Dart's single-subscription `Stream`, with backpressure.
  *
- * It has **one reader in its life**. The first of {@linkcode listen}, {@linkcode next},
- * `for await`, {@linkcode discard} and the first read of {@linkcode readable} takes the right to read; any other fails with an
- * `InvalidStateError`, also when the first has ended: `listen` and `for await` throw it, the others reject. Only reading some messages with `next()` and
- * the rest with one `for await` counts as one reader.
+ * It has **one reader in its lifetime**. {@linkcode listen}, {@linkcode next}, `for await`,
+ * {@linkcode discard} and the first read of {@linkcode readable} take the right to read. Any later reader
+ * gets an `InvalidStateError`, even if the first one has ended: `listen` and `for await` throw it, the others
+ * reject with it. One exception: you can read some messages with `next()` and the rest with one `for await`.
  *
- * What arrives before there is a reader waits for it.
+ * Messages that arrive before there is a reader are queued for it.
  */
 export interface ChannelStream<T> extends AsyncIterable<T> {
   /**
-   * Hands every message to `onData`, **synchronously**: in the same call in which it arrived, with
-   * no promise and no queue between. One exception: when a peer causes more work than fits in one
-   * turn of the event loop, a WebSocket channel continues in later turns. What arrived before is delivered from a microtask after
-   * `listen` has returned. `onData` is never called from inside itself.
+   * Calls `onData` with every message, **synchronously**: in the same call in which it arrives, without a
+   * promise or a queue. One exception: if a peer causes more work than fits in one turn of the event loop, a
+   * WebSocket channel continues in later turns. Messages that arrived before are delivered from a microtask
+   * after `listen` has returned. `onData` is never called recursively.
    *
-   * An exception that a callback throws is uncaught, as in an event listener: it is rethrown from a microtask, which
+   * An exception in a callback is uncaught, as in an event listener: it is rethrown from a microtask, which
    * ends the process on Deno and Node. Later messages still arrive.
    *
-   * @throws {TypeError} When `onData` is no function, or an option is unknown or of the wrong type.
-   * @throws {DOMException} `InvalidStateError` when the stream has had a reader.
+   * @throws {TypeError} If `onData` isn't a function, or an option is unknown or of the wrong type.
+   * @throws {DOMException} `InvalidStateError` if the stream has had a reader.
    *
    * @example
    * ```ts
@@ -66,27 +63,27 @@ export interface ChannelStream<T> extends AsyncIterable<T> {
    */
   listen(onData: (value: T) => void, options?: ListenOptions): StreamSubscription;
   /**
-   * The next message, or `{ done: true }` when the stream has ended. Calls that wait at the same time
-   * are answered in order. The source stops while the high-water mark's worth waits to be read.
+   * Returns the next message, or `{ done: true }` when the stream has ended. Pending calls are answered in
+   * order. The source stops while the unread messages reach the high-water mark.
    *
-   * @returns A promise that rejects with the stream's error, or with an `InvalidStateError` when another
-   * reader has the stream.
+   * @returns A promise that rejects with the stream's error, or with an `InvalidStateError` if the stream has
+   * another reader.
    */
   next(): Promise<IteratorResult<T, undefined>>;
   /**
-   * Reads with `for await`. Leaving the loop ends the delivery, **not the channel**: close the sink
-   * for that.
+   * Reads messages with `for await`. Leaving the loop ends the delivery, **not the channel**: close the sink
+   * to end it.
    *
-   * @throws {DOMException} `InvalidStateError` when another reader has the stream.
+   * @throws {DOMException} `InvalidStateError` if the stream has another reader.
    */
   [Symbol.asyncIterator](): AsyncIterator<T, undefined> & AsyncIterable<T>;
   /**
-   * Reads nothing any more: what waits and what arrives from now on is dropped, without keeping it in memory. The
-   * channel stays open, and still notices that the other end closes: a server that only sends calls it.
-   * Also possible after some messages were read with {@linkcode next}; calls of it that wait report the end.
-   * It takes the right to read. On a stream that has ended, or was left, it does nothing.
+   * Drops all messages, queued and future ones, without keeping them in memory. The channel stays open, and
+   * still notices when the other end closes. Use it if your side only sends. It takes the right to read. You
+   * can also call it after reading some messages with {@linkcode next}; pending calls of `next` then report
+   * the end. On a stream that has ended or whose reader has left, it does nothing.
    *
-   * @throws {DOMException} `InvalidStateError` when another reader has the stream: cancel that instead.
+   * @throws {DOMException} `InvalidStateError` if the stream has another reader: cancel that instead.
    *
    * @example
    * ```ts
@@ -101,77 +98,79 @@ export interface ChannelStream<T> extends AsyncIterable<T> {
    */
   discard(): void;
   /**
-   * The same as a `ReadableStream` (the same object on each access) that buffers nothing itself.
-   * Cancelling it closes the channel, as users of Web Streams expect.
+   * The stream as a `ReadableStream`, the same object on each access. It has no buffer of its own. Cancelling
+   * it closes the channel, as users of Web Streams expect.
    *
-   * Reading the property takes no right. The first read from the view, or its `cancel`, takes the
-   * right to read; it fails with an `InvalidStateError` when another reader has the stream.
+   * Accessing the property doesn't take the right to read. The first read from it, or its `cancel`, does;
+   * that fails with an `InvalidStateError` if the stream has another reader.
    */
   readonly readable: ReadableStream<T>;
 }
 
-/** What a {@linkcode MessageStream} asks of the side that feeds it. */
+/** The requests of a {@linkcode MessageStream} to its source. */
 export interface StreamEvents {
-  /** Enough waits: give nothing more until {@linkcode resume}, if that is possible. */
+  /** Enough is queued: add nothing more until {@linkcode resume}, if possible. */
   pause?(): void;
-  /** There is room again. May add synchronously. */
+  /** There is room again. The source may add synchronously. */
   resume?(): void;
   /**
-   * The reader has left; what is added from now on is dropped. Goes on to notice the end.
+   * The reader has left: anything added from now on is dropped. The source must continue, to notice the end.
    *
-   * @param leaves Whether it leaves something unread.
+   * @param leaves Whether messages were left unread.
    */
   cancel?(leaves: boolean): void;
-  /** The reader wants the channel closed: `readable.cancel()`. */
+  /** The reader wants to close the channel, with `readable.cancel()`. */
   close?(reason: unknown): Promise<void> | void;
 }
 
 /** Options of a {@linkcode MessageStream}. */
 export interface MessageStreamOptions<T> {
-  /** How many bytes may wait before the feeding side is asked to stop. Default 64 KiB. */
+  /** The number of queued bytes from which the source is asked to stop. Default 64 KiB. */
   readonly highWaterMark?: number | undefined;
-  /** What a waiting value counts, in bytes. */
+  /** Returns the size of a queued value, in bytes. */
   readonly sizeOf: SizeOf<T>;
 }
 
 /**
- * What the side that feeds a stream does with it, and its user can't.
+ * Operations on a stream for its source. Its user can't call them.
  *
- * The order is: any number of `add`, at most one `fail`, one `end` (or `discard`, which drops what is
- * queued); later calls are ignored.
+ * The order is: any number of `add`, at most one `fail`, and one `end` (or `discard`, which drops all queued
+ * values). Later calls are ignored.
  */
 export interface StreamFeed {
-  /** Delivers a value: at once if a listener takes it, otherwise as soon as a reader does. */
+  /** Delivers a value: at once to a listener, otherwise as soon as a reader takes it. */
   add<T>(stream: MessageStream<T>, value: T): void;
-  /** Ends the stream with an error, behind what is queued. */
+  /** Ends the stream with an error, after all queued values. */
   fail<T>(stream: MessageStream<T>, error: unknown): void;
-  /** Ends the stream, behind what is queued. */
+  /** Ends the stream, after all queued values. */
   end<T>(stream: MessageStream<T>): void;
   /**
-   * Ends the stream and drops what is queued, an error included: what a channel does when its own
-   * sink is closed. The reader is notified even while it is paused, from a microtask.
+   * Ends the stream and drops all queued values, and its error. A channel calls it when its own sink is
+   * closed. The reader is notified from a microtask, even while it is paused.
    */
   discard<T>(stream: MessageStream<T>): void;
-  /** From now on whatever is queued is too much: the feeding side is asked to go on when all is read. */
+  /**
+   * From now on the queue counts as full while it has anything, so the source resumes only when all is read.
+   */
   drain<T>(stream: MessageStream<T>): void;
-  /** The reader leaves, whichever it is. */
+  /** Makes the reader leave, whichever kind it is. */
   leave<T>(stream: MessageStream<T>): void;
-  /** Whether what is added is dropped: the reader has left, or the stream has ended. */
+  /** Whether added values are dropped, because the reader has left or the stream has ended. */
   isLeft<T>(stream: MessageStream<T>): boolean;
-  /** How many bytes are queued for the reader. */
+  /** Returns the number of queued bytes. */
   queuedSize<T>(stream: MessageStream<T>): number;
-  /** Whether the reader still has to handle, or to ask for, a message that was added before. */
+  /** Whether the reader has not handled, or not requested, a message that was added before. */
   isBehind<T>(stream: MessageStream<T>): boolean;
-  /** What has taken the right to read. */
+  /** Returns the reader, which has taken the right to read. */
   readerOf<T>(stream: MessageStream<T>): Reader;
-  /** Whether the feeding side has been asked to stop and not yet to go on. */
+  /** Whether the source was asked to stop, and not yet to resume. */
   isPaused<T>(stream: MessageStream<T>): boolean;
   /** Whether a listener has paused its subscription. */
   isReaderPaused<T>(stream: MessageStream<T>): boolean;
   /**
-   * Looks whether `listen` could be called, without taking the right to read.
+   * Checks whether `listen` can be called, without taking the right to read.
    *
-   * @throws {DOMException} `InvalidStateError` when the stream has had a reader.
+   * @throws {DOMException} `InvalidStateError` if the stream has had a reader.
    */
   checkReader<T>(stream: MessageStream<T>): void;
 }
@@ -179,7 +178,7 @@ export interface StreamFeed {
 let ofStreams: StreamFeed;
 let Subscription: new <T>(stream: MessageStream<T>) => StreamSubscription;
 
-/** One for all: a stream keeps its own as long as it lives. */
+/** Shared, because a stream keeps its options as long as it lives. */
 const NO_OPTIONS: ListenOptions = {};
 
 const LISTEN_KINDS: OptionKinds<ListenOptions> = {
@@ -188,35 +187,34 @@ const LISTEN_KINDS: OptionKinds<ListenOptions> = {
   signal: "AbortSignal",
 };
 
-/** The ways to read a stream; `"none"`: nothing has begun to. */
+/** The ways to read a stream; `"none"` if there was no reader. */
 export type Reader = "none" | "listen" | "next" | "iterate" | "readable" | "discard";
 
 // From a received message to the listener.
-/** Another message is before it, or there is no listener. */
+/** The next message is queued: another one precedes it, or there is no listener. */
 const HELD = 0;
-/** Nothing: it is delivered inside `add`. */
+/** The next message is delivered inside `add`. */
 const FLOWING = 1;
-/** The listener handles another message. The next one flows, unless something happens meanwhile. */
+/** The listener is handling a message. The next one flows, unless something happens meanwhile. */
 const DELIVERING = 2;
-/** The listener handles another message, and something has happened meanwhile. */
+/** The listener is handling a message, and something has happened meanwhile. */
 const INTERRUPTED = 3;
 
-/** The result that reports the end. */
+/** The result at the end. */
 const DONE: IteratorReturnResult<undefined> = { done: true, value: undefined };
 
 type Result<T> = IteratorResult<T, undefined>;
 
-/** Why a stream has failed: a record, because anything may be thrown. */
+/** The error of a failed stream. It is wrapped in an object, because any value can be thrown. */
 export interface Failure {
   readonly error: unknown;
 }
 
 /**
- * The one implementation of {@linkcode ChannelStream}, which users hold: the side that feeds it does so
- * through {@linkcode streamFeed}.
+ * The implementation of {@linkcode ChannelStream}. Its source controls it with {@linkcode inlet}.
  *
- * A message that a listener takes visits this object and no other, which is why the ways to read are
- * all in this file. What most streams never need is created when it is needed.
+ * A message for a listener passes through this object only, which is why this file has all ways to read.
+ * State that most streams never need is created on demand.
  */
 export class MessageStream<T> implements ChannelStream<T> {
   readonly #events: StreamEvents;
@@ -224,15 +222,15 @@ export class MessageStream<T> implements ChannelStream<T> {
   readonly #sizeOf: SizeOf<T>;
   #flow = HELD;
   #onData: ((value: T) => void) | null = null;
-  /** What no reader has taken yet. */
+  /** The values that no reader has taken yet. */
   #queue: CountedQueue<T> | null = null;
-  /** The feeding side has been asked to stop. */
+  /** Whether the source was asked to stop. */
   #full = false;
-  /** No more will be added. */
+  /** Whether no more values will be added. */
   #ended = false;
-  /** The channel's own sink was closed: nothing delays the end. */
+  /** Whether the channel's own sink was closed: nothing delays the end. */
   #discarded = false;
-  /** The reader knows of the end, or has left. */
+  /** Whether the reader was notified of the end, or has left. */
   #finished = false;
   #failure: Failure | null = null;
   #reader: Reader = "none";
@@ -240,7 +238,7 @@ export class MessageStream<T> implements ChannelStream<T> {
   #pumpScheduled = false;
   #listening: ListenOptions | null = null;
   #abort: (() => void) | null = null;
-  /** The last of the calls that wait for a value: a circle, so its `next` is the first. */
+  /** The last of the calls that wait for a value. The list is circular, so its `next` is the first. */
   #waiter: Waiter<T> | null = null;
   #view: View<T> | null = null;
 
@@ -248,7 +246,7 @@ export class MessageStream<T> implements ChannelStream<T> {
    * Creates a stream without a reader.
    *
    * @param events Called when the queue is full and when the reader leaves.
-   * @param options Checked values. See {@linkcode MessageStreamOptions}.
+   * @param options Checked values.
    */
   constructor(events: StreamEvents, options: MessageStreamOptions<T>) {
     this.#events = events;
@@ -261,7 +259,7 @@ export class MessageStream<T> implements ChannelStream<T> {
       add: (it, value) => {
         if (it.#flow !== FLOWING) return it.#hold(value);
         it.#flow = DELIVERING;
-        // Not as a method: `this` would be the stream.
+        // Not called as a method, or `this` would be the stream.
         const onData = it.#onData;
         try {
           onData?.(value);
@@ -356,7 +354,7 @@ export class MessageStream<T> implements ChannelStream<T> {
     return this.#queue === null || this.#queue.length === 0;
   }
 
-  /** Something has happened while the listener handled a message. */
+  /** Continues after something has happened while the listener handled a message. */
   #goOn(): void {
     this.#flow = HELD;
     if (this.#isEmpty && !this.#ended && !this.#paused && this.#onData !== null) {
@@ -375,12 +373,12 @@ export class MessageStream<T> implements ChannelStream<T> {
     this.#regulate();
   }
 
-  /** The next message doesn't flow. */
+  /** Queues the next message instead of delivering it inside `add`. */
   #interrupt(): void {
     this.#flow = this.#flow >= DELIVERING ? INTERRUPTED : HELD;
   }
 
-  /** Asks the feeding side to stop or to go on, when that changes. */
+  /** Asks the source to stop or to resume, if that has changed. */
   #regulate(): void {
     const isFull = this.#queuedSize >= this.#highWaterMark && this.#flow !== FLOWING &&
       this.#waiter === null && !this.#finished;
@@ -400,13 +398,15 @@ export class MessageStream<T> implements ChannelStream<T> {
     const same = before === "next" && reader !== "listen" && reader !== "readable" ||
       before === "readable" && reader === "readable";
     if (before !== "none" && !same) {
-      throw invalidState(`Cannot read: the stream already has its one reader (${before})`);
+      throw invalidState(
+        `Cannot read: the stream already has a reader (${before}), and it can have only one`,
+      );
     }
   }
 
   // Listening.
 
-  /** See {@linkcode ChannelStream.listen}. */
+  /** Calls a function with every message, synchronously. See {@linkcode ChannelStream.listen}. */
   listen(onData: (value: T) => void, given?: ListenOptions): StreamSubscription {
     if (typeof onData !== "function") {
       throw new TypeError(`Cannot listen: onData must be a function, got ${shown(onData)}`);
@@ -416,14 +416,14 @@ export class MessageStream<T> implements ChannelStream<T> {
     this.#onData = onData;
     this.#listening = options;
     this.#watch(options.signal);
-    // Before anything was added, nothing is before the next message.
+    // Nothing was added yet, so nothing precedes the next message.
     if (!this.#isEmpty || this.#ended) this.#schedulePump();
     else if (!this.#finished) this.#flow = FLOWING;
     this.#regulate();
     return new Subscription<T>(this);
   }
 
-  /** Watches the signal, if there is one; it may have aborted. */
+  /** Cancels the reader when the signal aborts, or if it has aborted already. */
   #watch(signal: AbortSignal | undefined): void {
     if (signal === undefined) return;
     this.#abort = () => this.#cancel();
@@ -431,7 +431,7 @@ export class MessageStream<T> implements ChannelStream<T> {
     else signal.addEventListener("abort", this.#abort, { once: true });
   }
 
-  /** The reader leaves. */
+  /** Makes the reader leave. */
   #cancel(): void {
     if (this.#finished) return;
     const leaves = !this.#isEmpty;
@@ -449,7 +449,7 @@ export class MessageStream<T> implements ChannelStream<T> {
     });
   }
 
-  /** Hands what is queued to the listener, unless that happens already further up the stack. */
+  /** Delivers queued values to the listener, unless a caller on the stack is doing so. */
   #pump(): void {
     if (this.#flow >= DELIVERING || this.#pumpScheduled) return;
     this.#flow = INTERRUPTED;
@@ -465,7 +465,7 @@ export class MessageStream<T> implements ChannelStream<T> {
 
   // Pulling: next(), for await and the Web Streams view.
 
-  /** See {@linkcode ChannelStream.next}. */
+  /** Returns the next message or the end. See {@linkcode ChannelStream.next}. */
   next(): Promise<Result<T>> {
     try {
       this.#takeReader("next");
@@ -475,7 +475,7 @@ export class MessageStream<T> implements ChannelStream<T> {
     return this.#pull();
   }
 
-  /** See {@linkcode ChannelStream}'s async iterator. */
+  /** Reads messages with `for await`. See {@linkcode ChannelStream}. */
   [Symbol.asyncIterator](): AsyncIterator<T, undefined> & AsyncIterable<T> {
     this.#takeReader("iterate");
     return {
@@ -491,7 +491,7 @@ export class MessageStream<T> implements ChannelStream<T> {
     };
   }
 
-  /** See {@linkcode ChannelStream.discard}. */
+  /** Drops all messages. See {@linkcode ChannelStream.discard}. */
   discard(): void {
     if (this.#finished) return;
     this.#takeReader("discard");
@@ -512,20 +512,20 @@ export class MessageStream<T> implements ChannelStream<T> {
     const failure = this.#failure;
     if (failure !== null) {
       this.#failure = null;
-      // zone.js counts a rejection that `await` handles in a later microtask as unhandled.
+      // zone.js reports a rejection as unhandled if `await` handles it in a later microtask.
       return preHandled(Promise.reject(failure.error));
     }
     if (this.#ended || this.#finished) return Promise.resolve(DONE);
     return this.#wait(null);
   }
 
-  /** A value was taken from the queue. */
+  /** Called after a value was taken from the queue. */
   #taken(): void {
     if (this.#ended) this.#finishIfDrained();
     if (this.#full) this.#regulate();
   }
 
-  /** Waits for the next value, or for the end. */
+  /** Waits for the next value or the end. */
   #wait(give: ((value: T) => void) | null): Promise<Result<T>> {
     const waiter = new Waiter<T>(give);
     const promise = waiter.start();
@@ -548,12 +548,12 @@ export class MessageStream<T> implements ChannelStream<T> {
     return first;
   }
 
-  /** See {@linkcode ChannelStream.readable}. */
+  /** The stream as a `ReadableStream`. See {@linkcode ChannelStream.readable}. */
   get readable(): ReadableStream<T> {
     return (this.#view ?? this.#createView()).stream;
   }
 
-  /** The view buffers nothing itself. */
+  /** Creates the view, which has no buffer of its own. */
   #createView(): View<T> {
     let control: ReadableStreamDefaultController<T> | undefined;
     const stream = new ReadableStream<T>({
@@ -573,11 +573,11 @@ export class MessageStream<T> implements ChannelStream<T> {
     return view;
   }
 
-  /** Gives the next value: at once if there is one, otherwise in the same call in which it is added. */
+  /** Passes on the next value: at once if there is one, otherwise in the same call in which it is added. */
   #give(give: (value: T) => void): Promise<void> | void {
     const queue = this.#queue;
     if (queue === null || queue.length === 0) {
-      // Drained and ended before the view had the right to read.
+      // The stream was empty and had ended before the view took the right to read.
       return this.#ended
         ? this.#finishIfDrained()
         : this.#wait(give) as Promise<unknown> as Promise<void>;
@@ -589,12 +589,12 @@ export class MessageStream<T> implements ChannelStream<T> {
 
   // The end.
 
-  /** Tells the reader of the end, if there is a reader and it has read everything. */
+  /** Notifies the reader of the end, if there is one and it has read everything. */
   #finishIfDrained(): void {
     if (!this.#isEmpty || this.#finished || this.#paused) return;
     switch (this.#reader) {
       case "none":
-        // A view need not pull to notice the end.
+        // A view notices the end without pulling.
         return this.#endView(this.#failure);
       case "next":
       case "iterate":
@@ -621,21 +621,21 @@ export class MessageStream<T> implements ChannelStream<T> {
     const view = this.#view;
     const control = view?.control;
     if (!view || !control) return;
-    // Without a reader the end may be reported again: a view ends once.
+    // Without a reader the end may be reported again, but a view ends only once.
     view.control = undefined;
     if (failure === null) control.close();
     else control.error(failure.error);
   }
 
   #finishWaiters(): void {
-    // Without a pending call, the next call of next() reports it.
+    // Without a pending call, the next call of next() reports the end.
     if (this.#waiter === null) return;
     if (this.#failure !== null) this.#shiftWaiter()?.reject(this.#failure.error);
     this.#failure = null;
     this.#release();
   }
 
-  /** Lets go of the reader and of what is queued for it. */
+  /** Releases the reader and the values that are queued for it. */
   #release(): void {
     this.#finished = true;
     this.#interrupt();
@@ -649,21 +649,23 @@ export class MessageStream<T> implements ChannelStream<T> {
   }
 }
 
-/** See {@linkcode StreamFeed}. A constant: the engines then know what is called. */
+/**
+ * The implementation of {@linkcode Inlet}. A constant, so that engines know the functions that are called.
+ */
 export const streamFeed: StreamFeed = ofStreams;
 
-/** A function of its own: what a closure uses would be allocated for each message. */
+/** A separate function: the variables of a closure would be allocated for each message. */
 async function resultAfter<T>(turn: Promise<void>, result: Result<T>): Promise<Result<T>> {
   await turn;
   return result;
 }
 
-/** One call of `next()`, or one pull of the view, that waits. */
+/** A pending call of `next()`, or a pending pull of the view. */
 class Waiter<T> {
   next: Waiter<T> = this;
   resolve: (result: Result<T>) => void = ignore;
   reject: (error: unknown) => void = ignore;
-  /** Takes the value in the same call in which it is added: the end may follow. */
+  /** Takes the value in the same call in which it is added, because the end may follow. */
   readonly #give: ((value: T) => void) | null;
 
   constructor(give: ((value: T) => void) | null) {

@@ -9,11 +9,11 @@ import { DelegatingStreamChannel, type StreamChannel } from "./stream_channel.ts
 
 /** Options of a {@linkcode StreamChannelCompleter}. */
 export interface StreamChannelCompleterOptions {
-  /** How many bytes may wait for the channel before `sink.ready` waits. Default 64 KiB. */
+  /** The number of bytes pending for the channel from which `sink.ready` waits. Default 64 KiB. */
   highWaterMark?: number | undefined;
   /**
-   * The user has closed the channel while there was none: it isn't needed any more, but for what was
-   * added before, which still waits for `setChannel`.
+   * Called when the user closes the channel before it is connected. It isn't needed any more, except to send
+   * messages that were added before: they still wait for `setChannel`.
    */
   onClose?: (() => void) | undefined;
 }
@@ -23,14 +23,14 @@ const KINDS: OptionKinds<StreamChannelCompleterOptions> = {
   onClose: "function",
 };
 
-/** What was put into the sink before there was a channel. */
+/** A value or an error that was added before there was a channel. */
 type Waiting<T> = { value: T } | { error: unknown };
 
 /**
- * A channel that can be used before it exists: added values wait, and nothing is received, until
- * {@linkcode setChannel} connects it or {@linkcode setError} gives it up. A `close()` before that
- * settles at once; what was added before it still goes out when there is a channel. Corresponds to
- * Dart's class of this name.
+ * A channel that can be used before it exists. Added values wait, and nothing is received, until
+ * {@linkcode setChannel} connects it or {@linkcode setError} fails it. A `close()` before that settles at
+ * once; values that were added before are still sent when there is a channel. Corresponds to Dart's
+ * `StreamChannelCompleter`.
  *
  * @example
  * ```ts
@@ -45,16 +45,16 @@ type Waiting<T> = { value: T } | { error: unknown };
  * ```
  */
 export class StreamChannelCompleter<In, Out = In> {
-  /** The channel to give away. */
+  /** The channel to use. */
   readonly channel: StreamChannel<In, Out>;
   readonly #early: EarlySink<Out>;
   readonly #relay: Relay<In, Out>;
   #decided = false;
 
   /**
-   * Makes a channel that is not connected.
+   * Creates a channel that is not connected.
    *
-   * @param options See {@linkcode StreamChannelCompleterOptions}.
+   * @param options The high-water mark and a callback for `close`.
    */
   constructor(options?: StreamChannelCompleterOptions) {
     this.#early = new EarlySink<Out>(readOptions(options, KINDS));
@@ -63,11 +63,11 @@ export class StreamChannelCompleter<In, Out = In> {
   }
 
   /**
-   * Connects {@linkcode channel}: what waits goes out, in order, a `close` last.
+   * Connects {@linkcode channel}: pending values are sent in order, then a pending `close`.
    *
-   * @param channel The real channel. Its right to read is taken.
-   * @throws {DOMException} `InvalidStateError` when this or {@linkcode setError} was called before,
-   * or the channel's stream has a reader.
+   * @param channel The real channel. The completer takes its right to read.
+   * @throws {DOMException} `InvalidStateError` if this or {@linkcode setError} was called before, or the
+   * channel's stream has a reader.
    */
   setChannel(channel: ChannelLike<In, Out>): void {
     this.#checkUndecided();
@@ -79,10 +79,11 @@ export class StreamChannelCompleter<In, Out = In> {
   }
 
   /**
-   * Gives up: the stream fails with `error`, the sink drops all and is done.
+   * Reports that there will be no channel: the stream fails with `error`, and the sink drops all values and
+   * is done.
    *
    * @param error Why there will be no channel.
-   * @throws {DOMException} `InvalidStateError` when this or {@linkcode setChannel} was called before.
+   * @throws {DOMException} `InvalidStateError` if this or {@linkcode setChannel} was called before.
    */
   setError(error: unknown): void {
     this.#checkUndecided();
@@ -96,15 +97,17 @@ export class StreamChannelCompleter<In, Out = In> {
   }
 
   #checkUndecided(): void {
-    if (this.#decided) throw invalidState("Cannot set the channel: it is set already");
+    if (this.#decided) {
+      throw invalidState("Cannot set the channel: the completer already has a channel or an error");
+    }
   }
 
   /**
-   * A channel that connects when `promise` fulfils, and fails when it rejects.
+   * Returns a channel that connects when `promise` fulfils, and fails when it rejects.
    *
-   * @param promise Of the real channel.
-   * @param options See {@linkcode StreamChannelCompleterOptions}.
-   * @returns The channel, to be used at once.
+   * @param promise A promise of the real channel.
+   * @param options The high-water mark and a callback for `close`.
+   * @returns The channel, which can be used at once.
    */
   static fromPromise<In, Out>(
     promise: PromiseLike<ChannelLike<In, Out>>,
@@ -118,13 +121,13 @@ export class StreamChannelCompleter<In, Out = In> {
   }
 }
 
-/** Keeps what is added until there is a channel. */
+/** Keeps added values until there is a channel. */
 class EarlySink<T> implements RelaySink<T> {
   readonly #highWaterMark: number;
   readonly #onClose: (() => void) | undefined;
   readonly #waiting: CountedQueue<Waiting<T>>;
   #isClosed = false;
-  /** Fulfils with the inner sink, or with null when there will be none. Created when it is asked for. */
+  /** Fulfils with the inner sink, or with null if there will be none. Created on demand. */
   #decision: Deferred<ChannelSink<T> | null> | null = null;
 
   constructor(options: StreamChannelCompleterOptions) {
@@ -170,14 +173,14 @@ class EarlySink<T> implements RelaySink<T> {
     this.#waiting.push({ error });
   }
 
-  /** Doesn't wait for the channel: there may never be one. */
+  /** Closes the sink. It doesn't wait for the channel, which may never exist. */
   close(): Promise<void> {
     this.#isClosed = true;
     callSafely(this.#onClose, undefined);
     return FULFILLED;
   }
 
-  /** There is a channel. */
+  /** Passes all values to the channel's sink. */
   handOver(sink: ChannelSink<T>): void {
     try {
       while (this.#waiting.length > 0) {
@@ -186,7 +189,7 @@ class EarlySink<T> implements RelaySink<T> {
         else sink.addError(entry.error);
       }
     } catch (error) {
-      // The value is of the wrong kind, and the call that added it has long returned.
+      // The value is of the wrong kind, and the call that added it has already returned.
       tellOfError(sink, error);
     }
     this.#waiting.clear();
@@ -194,7 +197,7 @@ class EarlySink<T> implements RelaySink<T> {
     this.#decision?.resolve(sink);
   }
 
-  /** There will be no channel. */
+  /** Drops all values, because there will be no channel. */
   giveUp(): void {
     this.#waiting.clear();
     this.#decision?.resolve(null);

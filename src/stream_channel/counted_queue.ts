@@ -1,47 +1,50 @@
-/** What waits for its reader, and what it counts towards a limit on memory. */
+/** A queue that counts bytes, and the sizes of values. */
 
 import { bufferOf, byteLengthOf } from "../realm/bytes.ts";
 
-/** The default high-water mark, in bytes, of each direction of a channel: 64 KiB. */
+/** The default high-water mark of each direction of a channel: 64 KiB. */
 export const DEFAULT_HIGH_WATER_MARK: number = 64 * 1024;
 
-/** What a value counts at least while it waits, so that empty messages can't pile up for nothing. */
+/** The minimum size of a queued value, in bytes, so that the number of empty messages is limited, too. */
 export const MIN_SIZE = 32;
 
-/** What text or bytes count that this package created, and no user has seen yet; a message in parts has no length. */
+/**
+ * Returns the size, in bytes, of a message that this package has created: of text or bytes that no user code
+ * has changed. A message in parts has no length and counts 32.
+ */
 export function sizeOfMessage(message: string | { readonly byteLength?: number }): number {
   const length = typeof message === "string" ? message.length : message.byteLength;
   return Math.max(length ?? MIN_SIZE, MIN_SIZE);
 }
 
-/** What an object counts whose content isn't looked at. */
+/** The size of an object whose content isn't counted, in bytes. */
 const UNSEEN = 4096;
 
 /**
- * What a message of bytes or text counts, whatever created it: at least 32. An object counts 4 KiB, whatever is in it:
- * `sizeOf` looks into it, which takes more time and more code.
+ * Returns the size of a message of text or bytes: at least 32. An object counts 4 KiB, whatever its content:
+ * `sizeOf` counts that, but takes more time and more code.
  */
 export function sizeOfChunk(value: unknown): number {
   const length = typeof value === "string" ? value.length : byteLengthOf(value);
   return length === null ? UNSEEN : Math.max(length, MIN_SIZE);
 }
 
-/** What a value counts, in bytes. Counting may stop at `enough`. */
+/** Returns the size of a value, in bytes. It may stop counting at `enough`. */
 export type SizeOf<T> = (value: T, enough: number) => number;
 
-/** The fewest slots of a ring, two for each value. */
+/** The minimum number of slots of a ring. Each value takes two. */
 const MIN_SLOTS = 16;
 
 /** The maximum number of slots of a ring that is kept for reuse. */
 const MAX_SPARE_SLOTS = 2048;
 
-/** An empty queue has no ring: most queues of a process are idle. */
+/** The ring of an empty queue: most queues of a process are idle. */
 const NO_RING: unknown[] = [];
 
-/** One empty ring, of whichever queue: bursts allocate nothing. */
+/** A spare empty ring for any queue, so that bursts allocate nothing. */
 let spare: unknown[] | null = null;
 
-/** Puts away a ring without values. */
+/** Keeps an empty ring for reuse. */
 function putAway(ring: unknown[]): void {
   if (ring.length <= MAX_SPARE_SLOTS && ring.length > (spare?.length ?? 0)) spare = ring;
 }
@@ -55,17 +58,17 @@ function newRing(minSlots: number): unknown[] {
   return ring;
 }
 
-/** A first-in, first-out queue that counts bytes. A value is counted when the size is first read. */
+/** A first-in, first-out queue that counts bytes. It counts a value when the size is first read. */
 export class CountedQueue<T> {
   readonly #sizeOf: SizeOf<T>;
   readonly #enough: number;
-  /** Each value, with its size behind it. The number of slots is a power of 2. */
+  /** Each value, followed by its size. The number of slots is a power of 2. */
   #ring = NO_RING;
   #head = 0;
   #length = 0;
   /**
-   * So many of the first values have a size, which stays: a value that its sender changes once it is
-   * counted must leave no remainder.
+   * The number of values, from the first, whose size was counted. The size is stored: the sender may change a
+   * value afterwards, and removing the value must subtract the same size.
    */
   #counted = 0;
   #size = 0;
@@ -73,7 +76,7 @@ export class CountedQueue<T> {
   /**
    * Creates an empty queue.
    *
-   * @param sizeOf What a value counts that is pushed without its size. Left out: 0.
+   * @param sizeOf Returns the size of a value that is pushed without its size. Default: 0.
    * @param enough The limit that the queue's size is compared with.
    */
   constructor(sizeOf: SizeOf<T> = () => 0, enough: number = DEFAULT_HIGH_WATER_MARK) {
@@ -86,12 +89,12 @@ export class CountedQueue<T> {
     return this.#length;
   }
 
-  /** The first value; ask only while `length` is above 0. */
+  /** The first value. Read it only while `length` is above 0. */
   get first(): T {
     return this.#ring[this.#head] as T;
   }
 
-  /** What they count, in bytes. */
+  /** The size of all values, in bytes. */
   get size(): number {
     while (this.#counted < this.#length) this.#count();
     return this.#size;
@@ -104,15 +107,15 @@ export class CountedQueue<T> {
     this.#size += size;
   }
 
-  /** Puts a value at the end. */
+  /** Appends a value. */
   push(value: T): void {
     if (2 * this.#length === this.#ring.length) this.#grow();
     this.#ring[(this.#head + 2 * this.#length++) & (this.#ring.length - 1)] = value;
   }
 
-  /** Puts a value at the end of which is known what it counts. */
+  /** Appends a value whose size is known. */
   pushSized(value: T, size: number): void {
-    // In their order: those before it are counted first.
+    // Sizes are counted in order, so those of all earlier values first.
     const before = this.size;
     this.push(value);
     const slot = (this.#head + 2 * this.#counted++) & (this.#ring.length - 1);
@@ -128,7 +131,7 @@ export class CountedQueue<T> {
     this.#head = 0;
   }
 
-  /** Takes the first value; call it only while `length` is above 0. */
+  /** Removes and returns the first value. Call it only while `length` is above 0. */
   shift(): T {
     const ring = this.#ring;
     const head = this.#head;
@@ -147,7 +150,7 @@ export class CountedQueue<T> {
     return value;
   }
 
-  /** Drops all values. They stay in the size: they were never handed on. */
+  /** Drops all values, but keeps their size, because they were never passed on. */
   drop(): void {
     const { size } = this;
     this.clear();
@@ -164,21 +167,20 @@ export class CountedQueue<T> {
   }
 }
 
-// What a value counts.
+// Sizes of values.
 
-/** What an object counts by itself, and a value whose size can't be determined. */
+/** The size of an object without its content, and of a value whose size can't be determined. */
 const UNKNOWN = 64;
 
-/** What a number, or any other value without content, counts inside an object. */
+/** The size of a number, or of another value without content, inside an object. */
 const SCALAR = 8;
 
 /**
- * What `value` counts towards a limit, in bytes: the length of a string or of bytes (at least 32);
- * about what is in an object, with all that is inside it; 64 for anything else. It calls no getter.
+ * Returns the size of a value towards a limit, in bytes: the length of a string or of bytes (at least 32), an
+ * estimate of an object with all its content, and 64 for anything else. It calls no getter.
  *
  * @param value The value.
- * @param enough Counting may stop there: no more matters than that the limit is reached. An object of
- * any size takes only so long to count.
+ * @param enough The limit, at which counting stops. So counting an object of any size takes a limited time.
  */
 export function sizeOf(value: unknown, enough: number = DEFAULT_HIGH_WATER_MARK): number {
   if (typeof value === "string") return Math.max(value.length, MIN_SIZE);
@@ -188,7 +190,10 @@ export function sizeOf(value: unknown, enough: number = DEFAULT_HIGH_WATER_MARK)
   return length === null ? new Count(value, enough).total() : Math.max(length, MIN_SIZE);
 }
 
-/** As {@linkcode sizeOf}, for what is cloned structurally: a clone of a view has all of its buffer. */
+/**
+ * Returns the size of a structured clone. Unlike {@linkcode sizeOf}, it counts the whole buffer of a view,
+ * which is cloned.
+ */
 export function sizeOfClone(value: unknown, enough: number): number {
   if (!ArrayBuffer.isView(value)) return sizeOf(value, enough);
   return Math.max(sizeOfBuffer(bufferOf(value)), MIN_SIZE);
@@ -196,7 +201,7 @@ export function sizeOfClone(value: unknown, enough: number): number {
 
 type Getter<T> = (this: unknown) => T;
 
-/** The getter of a class of the platform's; it throws for another object, and where there is no such class. */
+/** Returns the getter of a platform's class. It throws for other objects, and if there is no such class. */
 function getterOf<T>(prototype: object | undefined, key: string): Getter<T> {
   const getter = prototype && Object.getOwnPropertyDescriptor(prototype, key)?.get;
   return getter ?? (() => {
@@ -204,7 +209,7 @@ function getterOf<T>(prototype: object | undefined, key: string): Getter<T> {
   });
 }
 
-/** The platform's own: what a subclass or an object has in their place isn't called. */
+/** The platform's own methods, so that overriding ones aren't called. */
 const own = /* @__PURE__ */ ((): OwnMethods => ({
   mapKeys: Map.prototype.keys,
   mapValues: Map.prototype.values,
@@ -230,13 +235,16 @@ function sizeOfBigint(value: bigint): number {
   return Math.ceil(value.toString(16).length / 2);
 }
 
-/** Up to so many objects are searched one by one: a `Set` costs more than that. */
+/** Up to this many objects, a linear search is faster than a `Set`. */
 const FEW = 8;
 
-/** One count of an object and what is inside: each object, and each buffer, counts once. */
+/** Counts an object and its content. Each object and each buffer counts once. */
 class Count {
   readonly #enough: number;
-  /** In the order in which they were found. No recursion: values may be nested deeper than calls can. */
+  /**
+   * The objects in the order in which they were found. There is no recursion, because values may be nested
+   * deeper than the call stack allows.
+   */
   readonly #objects: object[];
   #seen: Set<unknown> | null = null;
   #size = UNKNOWN;
@@ -251,7 +259,7 @@ class Count {
       try {
         this.#look(this.#objects[i] as object);
       } catch {
-        // A Proxy that throws, or a tag: what is inside can't be determined.
+        // A Proxy or a tag has thrown: the content can't be determined.
       }
     }
     return this.#size;
@@ -315,12 +323,12 @@ class Count {
     }
   }
 
-  /** A value that only a getter has isn't there yet. */
+  /** Counts the value of a property, but not the result of a getter. */
   #property(object: object, key: PropertyKey): void {
     this.#add(Object.getOwnPropertyDescriptor(object, key)?.value);
   }
 
-  /** What an object holds that isn't in its properties. Its tag is a hint: it may lie. */
+  /** Counts content that isn't in an object's properties. Its tag is only a hint, and may be wrong. */
   #content(object: object, tag: string): void {
     if (tag === "Object" || tag === "Date" || tag === "RegExp") return;
     if (tag === "Error") {
@@ -343,7 +351,7 @@ class Count {
   }
 }
 
-/** Whether a function of the platform's took the object: it throws for one of another kind. */
+/** Returns whether a method of the platform accepts the object: it throws for one of another kind. */
 function didIt(count: () => void): boolean {
   try {
     count();

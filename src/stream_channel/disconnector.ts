@@ -10,15 +10,18 @@ import {
 
 /** Options of a {@linkcode Disconnector}. */
 export interface DisconnectorOptions {
-  /** Disconnects when it aborts. Nothing is kept of it while the disconnector has no live channel. */
+  /**
+   * Disconnects all channels when it aborts. The disconnector listens to it only while it has an open
+   * channel.
+   */
   signal?: AbortSignal | undefined;
 }
 
 const KINDS: OptionKinds<DisconnectorOptions> = { signal: "AbortSignal" };
 
 /**
- * A kill switch: a transformer whose channels can all be disconnected at once, as if their other
- * ends had gone. Corresponds to Dart's class of this name; works with `AbortSignal`s both ways.
+ * A kill switch: a transformer whose channels can all be disconnected at once, as if their other ends had
+ * left. Corresponds to Dart's `Disconnector`, and both takes and provides an `AbortSignal`.
  *
  * @example
  * ```ts
@@ -41,9 +44,9 @@ export class Disconnector<In, Out = In> implements ChannelTransformer<In, Out, I
   #ownSignal: AbortSignal | null = null;
 
   /**
-   * Makes a switch that is on.
+   * Creates a switch that is on.
    *
-   * @param options See {@linkcode DisconnectorOptions}.
+   * @param options A signal that disconnects all channels.
    */
   constructor(options?: DisconnectorOptions) {
     this.#signal = readOptions(options, KINDS).signal;
@@ -65,27 +68,27 @@ export class Disconnector<In, Out = In> implements ChannelTransformer<In, Out, I
     const given = this.#signal;
     if (given === undefined || this.#disconnected !== null) return signal;
     try {
-      // The platform releases it when it is no longer used.
+      // The platform releases the signal when it is no longer used.
       return AbortSignal.any([given, signal]);
     } catch {
-      // A signal of another realm.
+      // The signal is from another realm.
       given.addEventListener("abort", this.#onAbort.bind(null), { once: true });
       return signal;
     }
   }
 
   /**
-   * Disconnects all channels, also those that are transformed later: their streams end at once, their
-   * sinks drop values, and their inner sinks are closed so that the other ends know.
+   * Disconnects all channels, including those that are transformed later. Their streams end at once, their
+   * sinks drop values, and their inner sinks are closed, which notifies the other ends.
    *
-   * @param reason The reason of {@linkcode signal}. Default an `AbortError`.
-   * @returns A promise, the same on each call, that fulfils when all inner sinks are closed, or
-   * rejects with the first failure of one. An unhandled rejection does no harm.
+   * @param reason The abort reason of {@linkcode signal}. Default: an `AbortError`.
+   * @returns A promise, the same on each call. It fulfils when all inner sinks are closed, or rejects with
+   * the first error of one. An unhandled rejection is harmless.
    */
   disconnect(reason?: unknown): Promise<void> {
     if (this.#disconnected !== null) return this.#disconnected;
     const { promise, resolve, reject } = new Deferred();
-    // First: a listener that learns of an end may transform a channel, or call this, in turn.
+    // This comes first: a listener that is notified of the end may transform a channel, or call this again.
     this.#disconnected = promise;
     this.#unwatch();
     const closed = [...this.#channels].map((channel) => preHandled(channel.disconnect()));
@@ -96,11 +99,11 @@ export class Disconnector<In, Out = In> implements ChannelTransformer<In, Out, I
   }
 
   /**
-   * The channel with the switch. When it is off already, the channel is disconnected at once.
+   * Returns a channel with this switch. If the switch is off, the channel is disconnected at once.
    *
-   * @param channel Its right to read is taken.
+   * @param channel The inner channel. The switch takes its right to read.
    * @returns The channel to use.
-   * @throws {DOMException} `InvalidStateError` when the channel's stream has a reader.
+   * @throws {DOMException} `InvalidStateError` if the channel's stream has a reader.
    */
   transformChannel(channel: ChannelLike<In, Out>): StreamChannel<In, Out> {
     const relay = new Relay<In, Out>(partsOf(channel));
@@ -109,7 +112,7 @@ export class Disconnector<In, Out = In> implements ChannelTransformer<In, Out, I
     return new DelegatingStreamChannel(relay);
   }
 
-  /** It listens to the signal only as long as it has a channel: the signal may live on for long. */
+  /** Listens to the signal while there is a channel, because the signal may exist for long. */
   #watch(relay: Relay<In, Out>): void {
     if (this.#channels.size === 0) {
       this.#signal?.addEventListener("abort", this.#onAbort, { once: true });

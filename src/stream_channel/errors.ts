@@ -1,14 +1,17 @@
-/** Errors, and promises whose rejection does no harm. */
+/** Errors, and promises whose unhandled rejection is harmless. */
 
-/** The error of a call that the object's state doesn't allow: a second reader, `add` after `close`. */
+/**
+ * Creates the error of a call that the object's state doesn't allow, such as a second reader or `add` after
+ * `close`.
+ */
 export function invalidState(message: string): DOMException {
   return new DOMException(message, "InvalidStateError");
 }
 
-/** RFC 6455 §7.4.1: the close code for data that isn't what it should be. */
+/** RFC 6455 §7.4.1: the close code for data that doesn't match its type. */
 export const INVALID_PAYLOAD_DATA = 1007;
 
-/** Marks a promise as handled, so that one without a handler never ends a program. */
+/** Marks a promise as handled, so that its rejection never ends a program. */
 export function preHandled<T>(promise: Promise<T>): Promise<T> {
   promise.catch(ignore);
   return promise;
@@ -18,8 +21,8 @@ export function preHandled<T>(promise: Promise<T>): Promise<T> {
 export function ignore(): void {}
 
 /**
- * Throws what a user's callback threw from a microtask, as an event listener's error would be: the
- * caller's state stays whole, and the error isn't swallowed.
+ * Rethrows the error of a user's callback from a microtask, as for an event listener. So the error is
+ * reported, and the caller's state stays consistent.
  */
 export function rethrowLater(error: unknown): void {
   queueMicrotask(() => {
@@ -27,7 +30,10 @@ export function rethrowLater(error: unknown): void {
   });
 }
 
-/** Calls a user's callback, if there is one, as a method of nothing. See {@linkcode rethrowLater}. */
+/**
+ * Calls a user's callback, if there is one, without a `this`. Its errors are rethrown by
+ * {@linkcode rethrowLater}.
+ */
 export function callSafely<T>(callback: ((value: T) => void) | null | undefined, value: T): void {
   try {
     callback?.(value);
@@ -40,8 +46,8 @@ export function callSafely<T>(callback: ((value: T) => void) | null | undefined,
 export const FULFILLED: Promise<void> = Promise.resolve();
 
 /**
- * A promise with its two functions; a rejection without a handler does no harm. Created once a
- * channel or a wait, never a message.
+ * A promise with its two functions. Its unhandled rejection is harmless. It is created once for a channel or
+ * a wait, never for a message.
  */
 export class Deferred<T = void> {
   readonly promise: Promise<T>;
@@ -59,12 +65,12 @@ export class Deferred<T = void> {
 }
 
 /**
- * What a promise gives, unless a signal aborts before: then its reason.
+ * Settles as a promise does, unless a signal aborts before; then it rejects with the abort reason.
  *
- * @param promise What is waited for; nothing happens to it.
- * @param signal Ends the waiting.
- * @param onAbort Called when the signal has ended the waiting.
- * @returns A promise; an unhandled rejection does no harm.
+ * @param promise The promise to wait for.
+ * @param signal Ends the wait when it aborts.
+ * @param onAbort Called when the signal has ended the wait.
+ * @returns A promise whose unhandled rejection is harmless.
  */
 export function abortable<T>(
   promise: Promise<T>,

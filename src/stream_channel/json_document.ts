@@ -19,38 +19,38 @@ import {
   type StreamChannel,
 } from "./stream_channel.ts";
 
-/** What a `malformed` function returns so that nothing comes in the place of the message. */
+/** The result with which a `malformed` function skips the message. */
 export interface Skip {
-  /** Only the very object that the function is given counts. */
+  /** Marks the object. Only the object that the function receives counts. */
   readonly skip: true;
 }
 
 const SKIP: Skip = Object.freeze({ skip: true });
 
-/** What a `malformed` function can do beside returning a value. */
+/** The third argument of a `malformed` function. */
 export interface MalformedContext<Out = unknown> {
-  /** Return it, and nothing comes in the place of the message. */
+  /** Return this to skip the message. */
   readonly skip: Skip;
   /**
-   * Sends a value to the peer, also while an `addStream` runs.
+   * Sends a value to the peer, even while an `addStream` runs.
    *
-   * @returns `false` when it was dropped because the channel is closed.
-   * @throws {TypeError} When the value has no JSON, or isn't valid.
+   * @returns `false` if the value was dropped because the channel is closed.
+   * @throws {TypeError} If the value can't be encoded as JSON, or isn't valid.
    */
   reply(value: Out): boolean;
 }
 
 /**
- * What becomes of a message that is no JSON document, or that the schema refuses:
+ * What to do with a message that isn't a JSON document, or that the schema rejects:
  *
- * - `"error"`: the stream fails with the error and the channel closes, a WebSocket's with 1007 where the
- *   transport can send it (most platforms' own `WebSocket` can't: the Close then has no code);
- * - `"skip"`: nothing, the next message comes;
- * - a function, which may be asynchronous (later messages then wait): the value that it returns comes
- *   in the message's place, or nothing if it returns `skip`. What it throws makes the stream fail.
+ * - `"error"`: the stream fails with the error, and the channel closes. A WebSocket closes with 1007 if the
+ *   transport can send it. Most platforms' own `WebSocket` can't; their Close then has no code.
+ * - `"skip"`: the message is dropped.
+ * - A function: its result replaces the message, unless it returns `skip`. It may be asynchronous; later
+ *   messages then wait. If it throws, the stream fails.
  *
- * A schema that itself throws, rejects or returns nonsense makes the stream fail in any case: that is
- * a fault of the program, not of the message.
+ * A schema that throws, rejects or returns an invalid result always makes the stream fail: that is a fault of
+ * the program, not of the message.
  */
 export type MalformedPolicy<In = unknown, Out = unknown> =
   | "error"
@@ -63,47 +63,47 @@ export type MalformedPolicy<In = unknown, Out = unknown> =
 
 /** Options of {@linkcode jsonDocument}. */
 export interface JsonDocumentOptions<In = unknown, Out = unknown> {
-  /** What becomes of messages that can't be read, or aren't valid. Default `"error"`. */
+  /** What to do with messages that can't be parsed, or aren't valid. Default `"error"`. */
   malformed?: MalformedPolicy<In, Out> | undefined;
   /**
-   * Validates, and transforms, each received value. It may be asynchronous: later messages wait, but
-   * not closing.
+   * Validates and transforms each received value. It may be asynchronous: later messages wait, but closing
+   * doesn't.
    */
   incoming?: StandardSchema<unknown, In> | undefined;
-  /** Validates, and transforms, each value to be sent. It must be synchronous. */
+  /** Validates and transforms each outgoing value. It must be synchronous. */
   outgoing?: StandardSchema<Out, unknown> | undefined;
-  /** Parses, in place of `JSON.parse`. What it throws makes the message a malformed one. */
+  /** Parses a message, instead of `JSON.parse`. If it throws, the message is malformed. */
   parse?: ((text: string) => unknown) | undefined;
   /**
-   * Encodes, in place of `JSON.stringify` and the check that nothing changes silently: for big
-   * integers, bytes, `Map`s. It must return a string; what it throws, `add` throws.
+   * Encodes a value, instead of `JSON.stringify` and the check that JSON doesn't change it silently. Use it
+   * for big integers, bytes or `Map`s. It must return a string; `add` throws its errors.
    */
   stringify?: ((value: unknown) => string) | undefined;
 }
 
-/** The type of {@linkcode jsonDocument}: a transformer, and a function that makes others. */
+/** The type of {@linkcode jsonDocument}: a transformer, and a function that creates transformers. */
 export interface JsonDocument extends ChannelTransformer<JsonText, string, unknown, unknown> {
-  /** A transformer with options. */
+  /** Returns a transformer with options. */
   <In = unknown, Out = unknown>(
     options: JsonDocumentOptions<In, Out>,
   ): ChannelTransformer<JsonText, string, In, Out>;
 }
 
 /**
- * Makes a channel of texts a channel of values: one JSON document a message. Corresponds to Dart's
- * `jsonDocument`.
+ * Transforms a channel of texts to a channel of values, with one JSON document in each message. Corresponds
+ * to Dart's `jsonDocument`.
  *
- * It is a transformer itself, and, called with {@linkcode JsonDocumentOptions}, gives one that has
- * another policy for malformed messages or validates with any Standard Schema.
+ * It is a transformer itself. Called with {@linkcode JsonDocumentOptions}, it returns one with another policy
+ * for malformed messages, or one that validates with any Standard Schema.
  *
- * A message that is no JSON document fails the stream with a {@linkcode MalformedJsonError}, and closes
- * the inner channel with that error: a WebSocket's peer gets 1007, where the transport can send it, and
- * `closed` reports the error.
+ * A message that isn't a JSON document fails the stream with a {@linkcode MalformedJsonError}, and closes the
+ * inner channel with that error. A WebSocket's peer gets 1007 if the transport can send it, and `closed`
+ * reports the error.
  *
- * On the sink, `add` throws a `TypeError`, and nothing is sent, when the value isn't valid or when JSON
- * would change it silently: `undefined` in an array, `NaN`, a function, a symbol, a `bigint`, bytes, a
- * `Map`, an `Error`, a cycle. The error names the place, such as `$.items[3]`. An object's `toJSON`
- * decides what it becomes, and a property that is `undefined` is left out.
+ * `sink.add` throws a `TypeError`, and sends nothing, if the value isn't valid, or if JSON would change it
+ * silently: `undefined` in an array, `NaN`, a function, a symbol, a `bigint`, bytes, a `Map`, an `Error`, a
+ * cycle. The error names the place, such as `$.items[3]`. The result of an object's `toJSON` replaces the
+ * object, and a property that is `undefined` is left out.
  *
  * @example
  * ```ts
@@ -145,7 +145,9 @@ function transformer<In, Out>(
   given?: JsonDocumentOptions<In, Out>,
 ): ChannelTransformer<JsonText, string, In, Out> {
   if ("~standard" in Object(given)) {
-    throw new TypeError("Cannot use the options: they are a schema. Give { incoming: schema }");
+    throw new TypeError(
+      "Cannot use the options: they must be an object, got a schema. Pass { incoming: schema }",
+    );
   }
   const options = readOptions<JsonDocumentOptions<In, Out>>(given, {
     malformed: '"error"|"skip"|function',
@@ -207,7 +209,8 @@ class Decoder<In, Out> implements WaitingHandlers<JsonText, In> {
 
   transform(text: JsonText, emit: (value: In) => void): void | Promise<void> {
     if (typeof text !== "string") {
-      // What decides about malformed documents doesn't read it, and all others would wait behind it.
+      // A message in parts can't be skipped: a `malformed` function doesn't read it, and all later messages
+      // would wait.
       if (!isBinary(text)) throw inParts(text);
       return this.#reject(text, new MalformedJsonError(text), emit);
     }
@@ -216,7 +219,7 @@ class Decoder<In, Out> implements WaitingHandlers<JsonText, In> {
     try {
       value = parse(text);
     } catch (cause) {
-      // What `JSON.parse` throws quotes the text.
+      // An error of `JSON.parse` quotes the text, so it isn't kept as the cause.
       const error = new MalformedJsonError(text, this.#isOwnParse ? { cause } : undefined);
       return this.#reject(text, error, emit);
     }
@@ -250,7 +253,7 @@ class Decoder<In, Out> implements WaitingHandlers<JsonText, In> {
   }
 }
 
-/** Adds a value if the sink is still open. */
+/** Adds a value unless the sink is closed. */
 function addUnlessClosed(sink: ChannelSink<string>, text: string): boolean {
   try {
     return sink.add(text);
@@ -269,7 +272,7 @@ function encoder<In, Out>(options: JsonDocumentOptions<In, Out>): (value: Out) =
     const result: unknown = outgoing["~standard"].validate(value);
     if (isPromiseLike(result)) {
       preHandled(Promise.resolve(result));
-      throw new TypeError("Cannot send: the schema is asynchronous, and add is not");
+      throw new TypeError("Cannot send: the schema is asynchronous, but add is synchronous");
     }
     const issues = issuesOf(result);
     if (issues !== null) throw new ValidationError("Cannot send", issues);

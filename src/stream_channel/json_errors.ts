@@ -1,24 +1,27 @@
-/** Finds the place at which a text stops being JSON: no runtime reports it without quoting the text. */
+/** Finds where a text stops being JSON. No runtime reports that without quoting the text. */
 
 import { INVALID_PAYLOAD_DATA } from "./errors.ts";
 
-/** The messages below a channel of JSON documents. Binary ones count as malformed. */
+/** A message of the channel below one of JSON documents. A binary one counts as malformed. */
 export type JsonText = string | Uint8Array;
 
-/** A received message that is not a JSON document. Its text names the place and quotes nothing. */
+/**
+ * The error for a received message that isn't a JSON document. Its text has the position and no part of the
+ * message.
+ */
 export class MalformedJsonError extends SyntaxError {
-  /** The class's name. */
+  /** The name of the error: `"MalformedJsonError"`. */
   override readonly name: string = "MalformedJsonError";
-  /** The close code for the peer: 1007. */
+  /** The close code that is sent to the peer: 1007. */
   readonly closeCode: number = INVALID_PAYLOAD_DATA;
-  /** The index of the fault in the text, in UTF-16 code units; `null` when that isn't known. */
+  /** The index of the fault in the text, in UTF-16 code units; `null` if it is unknown. */
   readonly position: number | null;
 
   /**
-   * Looks for the fault.
+   * Creates an error that names the first fault.
    *
    * @param text The message.
-   * @param options Its `cause`, when an own `parse` has thrown.
+   * @param options The `cause`, if a user's `parse` has thrown.
    */
   constructor(text: JsonText, options?: ErrorOptions) {
     const fault = typeof text === "string" ? findJsonFault(text) : null;
@@ -28,7 +31,7 @@ export class MalformedJsonError extends SyntaxError {
 }
 
 function describeFault(text: JsonText, fault: JsonFault | null): string {
-  if (typeof text !== "string") return "a JSON document is text, and the message is binary";
+  if (typeof text !== "string") return "a JSON document must be text, got a binary message";
   if (fault === null) return "the message could not be parsed";
   const { position, expected } = fault;
   const before = text.slice(0, position);
@@ -45,7 +48,7 @@ export interface JsonFault {
   readonly expected: string;
 }
 
-/** What may follow. */
+/** The token that may follow. */
 type Expectation =
   | "a value"
   | "a value or ]"
@@ -60,10 +63,10 @@ const WORD = /true|false|null/y;
 const ESCAPE = /\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})/y;
 
 /**
- * Finds the first fault of a text that `JSON.parse` refused. RFC 8259.
+ * Finds the first fault of a text that `JSON.parse` has rejected. RFC 8259.
  *
  * @param text The text, of any depth.
- * @returns The fault; `null` when the text is JSON.
+ * @returns The fault, or `null` if the text is JSON.
  */
 export function findJsonFault(text: string): JsonFault | null {
   return new Scanner(text).scan();
@@ -72,7 +75,7 @@ export function findJsonFault(text: string): JsonFault | null {
 class Scanner {
   readonly #text: string;
   #position = 0;
-  /** The brackets that are open: a stack of its own, because a peer may nest deeper than calls can. */
+  /** The open brackets. There is no recursion, because a peer may nest deeper than the call stack allows. */
   readonly #open: string[] = [];
   #expected: Expectation = "a value";
   #inString = false;
@@ -89,7 +92,7 @@ class Scanner {
     return null;
   }
 
-  /** Reads one token. Gives `false` at the end, and where the token isn't one that may follow. */
+  /** Reads one token. Returns `false` at the end, and if the token isn't expected. */
   #step(): boolean {
     this.#skip(SPACE);
     const char = this.#text[this.#position];
@@ -144,7 +147,7 @@ class Scanner {
     return true;
   }
 
-  /** Reads a string; one that is malformed leaves the position at its fault. */
+  /** Reads a string. If it is malformed, the position is that of its fault. */
   #string(): boolean {
     const text = this.#text;
     this.#inString = true;
@@ -162,7 +165,7 @@ class Scanner {
     return false;
   }
 
-  /** Moves behind what matches here, and tells whether anything did. */
+  /** Skips a match at the position. Returns whether there was one. */
   #skip(pattern: RegExp): boolean {
     pattern.lastIndex = this.#position;
     if (!pattern.test(this.#text)) return false;
@@ -180,11 +183,11 @@ class Scanner {
 }
 
 /**
- * The part of the Standard Schema interface (version 1, https://standardschema.dev) that is needed
- * to validate: what Zod, Valibot, ArkType and others offer under `"~standard"`.
+ * The part of the Standard Schema interface (version 1, https://standardschema.dev) that validation needs.
+ * Zod, Valibot, ArkType and others have it under `"~standard"`.
  */
 export interface StandardSchema<Input = unknown, Output = Input> {
-  /** What the standard defines. */
+  /** The properties that the standard defines. */
   readonly "~standard": StandardSchemaProps<Input, Output>;
 }
 
@@ -192,9 +195,9 @@ export interface StandardSchema<Input = unknown, Output = Input> {
 export interface StandardSchemaProps<Input = unknown, Output = Input> {
   /** The version of the standard. */
   readonly version: 1;
-  /** Who made the schema. */
+  /** The name of the schema's library. */
   readonly vendor: string;
-  /** Validates, at once or in time. */
+  /** Validates a value, synchronously or asynchronously. */
   readonly validate: (
     value: unknown,
   ) => StandardResult<Output> | Promise<StandardResult<Output>>;
@@ -202,39 +205,39 @@ export interface StandardSchemaProps<Input = unknown, Output = Input> {
   readonly types?: { readonly input: Input; readonly output: Output } | undefined;
 }
 
-/** What a validation gives: a value, or the issues. */
+/** The result of a validation: a value or the issues. */
 export type StandardResult<Output> =
   | { readonly value: Output; readonly issues?: undefined }
   | { readonly issues: readonly StandardIssue[] };
 
 /** Why a value isn't valid. */
 export interface StandardIssue {
-  /** What is wrong, in words. */
+  /** A description of the issue. */
   readonly message: string;
-  /** Where, as keys from the outside in. */
+  /** The path to the invalid part, as keys from the outside in. */
   readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined;
 }
 
-/** The longest part of a schema's text, or of a path, that an error text has, in characters. */
+/** The maximum length of a schema's message, or of a path, in an error text, in characters. */
 const MAX_PART = 200;
 
 /**
- * A value that a schema doesn't accept. Its text has the first issue, without what stands in double
- * quotes, because libraries put the received value there, and how many issues there are.
+ * The error for a value that a schema rejects. Its text has the first issue and the number of issues. Parts
+ * in double quotes are left out, because libraries quote the received value there.
  */
 export class ValidationError extends TypeError {
-  /** The class's name. */
+  /** The name of the error: `"ValidationError"`. */
   override readonly name: string = "ValidationError";
-  /** The close code for the peer, 1007, when the value was received. */
+  /** The close code that is sent to the peer, 1007, if the value was received. */
   readonly closeCode?: number;
   readonly #issues: readonly StandardIssue[];
 
   /**
-   * Describes the first issue, and where it is.
+   * Creates an error that describes the first issue and its path.
    *
    * @param action What failed, such as `"Cannot receive"`.
-   * @param issues What the schema found.
-   * @param closeCode The close code for the peer, when the value was received.
+   * @param issues The issues that the schema found.
+   * @param closeCode The close code for the peer, if the value was received.
    */
   constructor(action: string, issues: readonly StandardIssue[], closeCode?: number) {
     super(`${action}: ${describe(issues)}`);
@@ -242,7 +245,10 @@ export class ValidationError extends TypeError {
     if (closeCode !== undefined) this.closeCode = closeCode;
   }
 
-  /** All that the schema found. Not shown when the error is printed: it may hold received values. */
+  /**
+   * All issues that the schema found. They are not shown when the error is printed, because they may have
+   * received values.
+   */
   get issues(): readonly StandardIssue[] {
     return this.#issues;
   }
@@ -264,17 +270,17 @@ function describe(issues: readonly StandardIssue[]): string {
   }
 }
 
-/** A part of a text that a peer may have a say in: on one line, and not too long. */
+/** Shortens a text that a peer may have influenced, and puts it on one line. */
 function shortened(text: string): string {
   const start = text.slice(0, MAX_PART).replace(/[\p{Cc}\p{Zl}\p{Zp}\p{Cs}]/gu, "�");
   return text.length > MAX_PART ? `${start}…` : start;
 }
 
 /**
- * Reads the result of a validation, which may be anything.
+ * Reads the result of a validation, which can be any value.
  *
- * @returns The issues; `null` when there are none, but a `value`.
- * @throws {TypeError} When it is neither: nothing is valid by accident.
+ * @returns The issues, or `null` if there is a `value`.
+ * @throws {TypeError} If there is neither, so that nothing is valid by accident.
  */
 export function issuesOf(result: unknown): readonly StandardIssue[] | null {
   if (typeof result === "object" && result !== null) {

@@ -1,12 +1,14 @@
-/** Turns a value into JSON, and refuses what `JSON.stringify` would change silently. */
+/** Encodes values as JSON, and rejects those that `JSON.stringify` would change silently. */
 
-/** How many objects the quick look sees: without a limit it would follow a cycle forever. */
+/**
+ * The maximum number of objects that the quick check visits. Without a limit it would follow a cycle forever.
+ */
 const MAX_OBJECTS = 1_000_000;
 
-/** The maximum length of a place in an error text, in characters. */
+/** The maximum length of a path in an error text, in characters. */
 const MAX_PLACE = 100;
 
-/** What `JSON.stringify` drops the content of, as `Object.prototype.toString` calls it. */
+/** The classes whose content `JSON.stringify` drops, by their `Object.prototype.toString` name. */
 const WITHOUT_JSON: ReadonlySet<string> = new Set([
   ...["Map", "Set", "WeakMap", "WeakSet", "WeakRef", "Promise", "RegExp", "Error", "DOMException"],
   ...["ArrayBuffer", "SharedArrayBuffer", "DataView", "Blob", "File", "FormData", "Headers"],
@@ -16,10 +18,10 @@ const WITHOUT_JSON: ReadonlySet<string> = new Set([
 const dateToJson = Date.prototype.toJSON;
 
 /**
- * Encodes a value as JSON. What an object's `toJSON` returns takes its place, whatever the object is;
- * a property that is `undefined` is left out: reading it back gives `undefined` as well.
+ * Encodes a value as JSON. The result of an object's `toJSON` replaces the object. A property that is
+ * `undefined` is left out, because reading it from the result gives `undefined` as well.
  *
- * @throws {TypeError} When the value, or something inside it, has no JSON: names the place.
+ * @throws {TypeError} If the value, or a part of it, can't be encoded. The error names the path.
  */
 export function encodeJson(value: unknown): string {
   let text: string | undefined;
@@ -32,7 +34,10 @@ export function encodeJson(value: unknown): string {
   return text;
 }
 
-/** Names the true cause, found in a second look. What has failed only once can't be found again. */
+/**
+ * Creates the error, with the cause found by a second search. A fault that occurred only once isn't found
+ * again.
+ */
 function refusal(value: unknown, options?: ErrorOptions): TypeError {
   const found = findUnsendable(value);
   const what = found === null
@@ -41,7 +46,10 @@ function refusal(value: unknown, options?: ErrorOptions): TypeError {
   return new TypeError(`Cannot send: ${what}`, found?.isOurs ? undefined : options);
 }
 
-/** A replacer that refuses: slower, but it sees what a `toJSON` returned without a second call. */
+/**
+ * A replacer that throws. It is slower than the quick check, but gets the result of `toJSON` without a second
+ * call.
+ */
 function checked(this: unknown, _key: string, value: unknown): unknown {
   if (value === undefined && !Array.isArray(this)) return value;
   const why = whyNoJson(value);
@@ -49,7 +57,7 @@ function checked(this: unknown, _key: string, value: unknown): unknown {
   return value;
 }
 
-/** Whether nothing in a value needs the slower way: a quick look, which calls no `toJSON`. */
+/** Returns whether a value doesn't need the slower check. It calls no `toJSON`. */
 function isPlain(root: unknown): boolean {
   const objects: object[] = [];
   if (!isPlainItem(root, objects)) return false;
@@ -58,7 +66,7 @@ function isPlain(root: unknown): boolean {
     const { toJSON } = object;
     if (seen === MAX_OBJECTS) return false;
     if (toJSON !== undefined) {
-      // A valid `Date` is the one class that has a `toJSON` and is known.
+      // `Date` is the only known class with a `toJSON`.
       if (toJSON !== dateToJson || !Number.isFinite(Number(object))) return false;
     } else if (Array.isArray(object)) {
       for (let i = 0; i < object.length; i++) if (!isPlainItem(object[i], objects)) return false;
@@ -71,7 +79,7 @@ function hasPlainItems(object: Record<string, unknown>, objects: object[]): bool
   if (Object.getPrototypeOf(object) !== Object.prototype && whyNoObject(object) !== null) {
     return false;
   }
-  // In half the time of `Object.keys`; what is only inherited is looked at for nothing.
+  // It takes half the time of `Object.keys`. Checking inherited properties, too, is harmless.
   for (const key in object) {
     const item = object[key];
     if (item !== undefined && !isPlainItem(item, objects)) return false;
@@ -79,14 +87,14 @@ function hasPlainItems(object: Record<string, unknown>, objects: object[]): bool
   return true;
 }
 
-/** Looks at one value; an object is put aside. */
+/** Checks one value. An object is added to the list. */
 function isPlainItem(item: unknown, objects: object[]): boolean {
   switch (typeof item) {
     case "string":
     case "boolean":
       return true;
     case "number":
-      // As `Number.isFinite`, in less time.
+      // Faster than `Number.isFinite`.
       return item - item === 0;
     case "object":
       if (item !== null) objects.push(item);
@@ -96,7 +104,7 @@ function isPlainItem(item: unknown, objects: object[]): boolean {
   }
 }
 
-/** What keeps a value, after its `toJSON`, from having JSON; `null` when nothing in itself does. */
+/** Returns why a value, after its `toJSON`, can't be encoded; `null` if it can, apart from its content. */
 export function whyNoJson(value: unknown): string | null {
   switch (typeof value) {
     case "string":
@@ -111,7 +119,7 @@ export function whyNoJson(value: unknown): string | null {
   }
 }
 
-/** As {@linkcode whyNoJson}, of an object. */
+/** Returns why an object can't be encoded, as {@linkcode whyNoJson} does. */
 function whyNoObject(value: object): string | null {
   if (Array.isArray(value)) return null;
   if (Object.getPrototypeOf(value) === Object.prototype) return null;
@@ -120,19 +128,19 @@ function whyNoObject(value: object): string | null {
   return WITHOUT_JSON.has(name) ? `JSON has no ${name}` : null;
 }
 
-/** What can't be sent, and where it is. */
+/** The part of a value that can't be sent, and its path. */
 export interface Unsendable {
   /** What is wrong. */
   readonly what: string;
-  /** Where, such as `$.a[3]`; never the value. */
+  /** The path, such as `$.a[3]`. It never has the value. */
   readonly place: string;
-  /** Whether the text says all: nothing was thrown by a user's function. */
+  /** Whether the text is complete, because no user's function has thrown. */
   readonly isOurs: boolean;
 }
 
 /**
- * Finds the first thing in a value that has no JSON, in the order in which `JSON.stringify` looks: for
- * an error text, when encoding has failed.
+ * Finds the first part of a value that can't be encoded, in the order of `JSON.stringify`. It explains a
+ * failed encoding.
  */
 export function findUnsendable(value: unknown): Unsendable | null {
   return new Search().find(value);
@@ -140,16 +148,19 @@ export function findUnsendable(value: unknown): Unsendable | null {
 
 type Holder = Record<PropertyKey, unknown>;
 
-/** An object whose items are looked at. */
+/** An object whose items are being searched. */
 interface Frame {
   readonly object: Holder;
-  /** `null`: the indexes of an array. */
+  /** The keys, or `null` for the indexes of an array. */
   readonly keys: readonly string[] | null;
   next: number;
 }
 
 class Search {
-  /** A stack of its own: a value may be deeper than calls can. */
+  /**
+   * The path to the current item. There is no recursion, because a value may be nested deeper than the call
+   * stack allows.
+   */
   readonly #frames: Frame[] = [];
   readonly #above = new Set<unknown>();
 

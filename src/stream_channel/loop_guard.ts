@@ -1,8 +1,8 @@
-/** Later turns of the event loop, and loops that leave others their share. */
+/** Scheduling in later turns of the event loop, and loops that don't block it. */
 
 import { FULFILLED } from "./errors.ts";
 
-/** What is used of the global object. */
+/** The globals that are used here. */
 export interface TurnGlobals {
   readonly Deno?: { readonly version?: { readonly deno?: string } } | undefined;
   readonly setTimeout: (callback: () => void, ms: number) => unknown;
@@ -13,35 +13,35 @@ export interface TurnGlobals {
 }
 
 /**
- * Calls back, once, in a later turn of the event loop: timers and sockets get their share before that.
+ * Calls back once, in a later turn of the event loop, after timers and sockets.
  *
- * @returns Forgets the callback.
+ * @returns A function that cancels the callback.
  */
 export type NextTurn = (callback: () => void) => () => void;
 
-/** The platform's way into a later turn. */
+/** Calls back in a later turn of the event loop, in the way that is fastest on this platform. */
 export const nextTurn: NextTurn = /* @__PURE__ */ chooseNextTurn(
   globalThis as unknown as TurnGlobals,
 );
 
 /**
- * Calls back when this turn of the event loop has ended: behind all microtasks, and what they lead to.
- * Unlike {@linkcode nextTurn} it need not leave sockets their share.
+ * Calls back at the end of this turn of the event loop, after all microtasks. Unlike {@linkcode nextTurn},
+ * sockets may not have been served.
  */
 export const afterTurn: NextTurn = /* @__PURE__ */ chooseNextTurn(
   globalThis as unknown as TurnGlobals,
   false,
 );
 
-/** Deno polls its sockets at least once in so many rounds of its event loop. */
+/** Deno polls its sockets at least once in this many rounds of its event loop. */
 const DENO_ROUNDS = 64;
 
 /**
- * Calls back, once, when timers and sockets have had their share. It leaves no timer behind, which
- * Deno would report in a test, and can't be cancelled.
+ * Calls back once, after timers and sockets were served. It can't be cancelled, and leaves no timer behind,
+ * which Deno would report in a test.
  *
  * @param callback Called once.
- * @param rounds How many rounds of the event loop to wait for.
+ * @param rounds The number of rounds of the event loop to wait.
  */
 export function afterOthers(
   callback: () => void,
@@ -55,15 +55,15 @@ function isDeno({ Deno }: TurnGlobals): boolean {
 }
 
 /**
- * Chooses the fastest way into a later turn.
+ * Chooses the fastest way to call back in a later turn.
  *
- * Deno polls its sockets only when it has nothing else to do, and an immediate is something to do:
- * a timer is the only way there that leaves sockets their share. In browsers nested timers take four
- * milliseconds, and a message to oneself takes none.
+ * Deno polls its sockets only when it has nothing else to do, and an immediate counts as work. So on Deno
+ * only a timer lets sockets be served. In browsers nested timers take four milliseconds, and a posted message
+ * takes none.
  *
- * @param globals The global object. What is used of it is read once.
- * @param usesTimer Whether sockets must get their share.
- * @returns The way.
+ * @param globals The global object, which is read once.
+ * @param usesTimer Whether sockets must be served before the callback.
+ * @returns The function that calls back.
  */
 export function chooseNextTurn(
   globals: TurnGlobals,
@@ -83,7 +83,7 @@ export function chooseNextTurn(
   };
 }
 
-/** One port for all callbacks. */
+/** Calls back from messages on one port, which all callbacks share. */
 function byMessages(Channel: typeof MessageChannel): NextTurn {
   const callbacks = new Set<() => void>();
   let port: MessagePort | null = null;
@@ -106,55 +106,62 @@ function byMessages(Channel: typeof MessageChannel): NextTurn {
   };
 }
 
-/** How long loops may go on in one turn of the event loop, in milliseconds. */
+/** The maximum time of loops in one turn of the event loop, in milliseconds. */
 const LONGEST = 8;
 
-/** For so long after a turn has ended, the next ones are not watched: watching costs an immediate. */
+/**
+ * For this time after a watched turn, in milliseconds, the next ones are not watched, because watching costs
+ * an immediate.
+ */
 const UNWATCHED = 4;
 
-/** The clock is asked once in so many steps: while they are quick, and while they are not. */
+/** The clock is read once in this many steps, while they are quick and while they are slow. */
 const QUICK_STEPS = 32;
 const SLOW_STEPS = 4;
 
-/** Steps are quick while there are less than so many milliseconds between two looks at the clock. */
+/** Steps are quick while the clock advances by less than this between two readings, in milliseconds. */
 const QUICK = 1;
 
-/** What a {@linkcode LoopGuard} depends on. Left out: the platform's own. */
+/** The dependencies of a {@linkcode LoopGuard}. Default: the platform's own. */
 export interface LoopGuardMeans {
-  /** Calls back when timers and sockets have had their share. */
+  /** Calls back after timers and sockets were served. */
   readonly afterOthers?: (callback: () => void) => void;
-  /** Calls back when this turn of the event loop has ended. */
+  /** Calls back at the end of this turn of the event loop. */
   readonly afterTurn?: (callback: () => void) => void;
   /** The time, in milliseconds. */
   readonly now?: () => number;
 }
 
 /**
- * Lets timers and sockets have their share where loops of promises would keep the event loop for
- * themselves: a sender that obeys backpressure to a peer that keeps up never waits for anything that
- * happens outside, nor does a reader of what is there already.
+ * Makes loops of promises wait for timers and sockets from time to time. Otherwise two kinds of loops would
+ * block the event loop: a sender that waits for room while its peer keeps up, and a reader of messages that
+ * have already arrived.
  */
 export class LoopGuard {
   readonly #means: Required<LoopGuardMeans>;
-  /** How many steps may be made before the next look; none while a turn is waited for. */
+  /** The number of steps before the clock is read again; 0 while a turn is awaited. */
   #stepsLeft = SLOW_STEPS;
   #lookedAt = -Infinity;
-  /** This turn is watched: its end will be noticed. */
+  /** Whether the end of this turn will be noticed. */
   #watching = false;
-  /** Since when it is watched, or when the last one that was watched ended. */
+  /** The start of the watched turn, or the end of the last one. */
   #since = -Infinity;
-  /** Fulfils in the next turn, where that is waited for. */
+  /** Fulfils in the next turn, if a loop waits for it. */
   #turn: Promise<void> | null = null;
 
-  /** @param means What it depends on. */
+  /**
+   * Creates a guard.
+   *
+   * @param means Its dependencies.
+   */
   constructor(means: LoopGuardMeans = {}) {
     this.#means = { afterOthers, afterTurn, now: () => performance.now(), ...means };
   }
 
   /**
-   * A loop has made one more step.
+   * Counts a step of a loop.
    *
-   * @returns What it must wait for before the next one; `null`: nothing.
+   * @returns The promise to await before the next step, or `null`.
    */
   step(): Promise<void> | null {
     return --this.#stepsLeft > 0 ? null : this.#look();
@@ -170,7 +177,7 @@ export class LoopGuard {
     return null;
   }
 
-  /** Notices when the turn ends by itself, as it mostly does soon. */
+  /** Notices when the turn ends by itself, which is usually soon. */
   #watch(now: number): void {
     this.#watching = true;
     this.#since = now;
@@ -191,8 +198,8 @@ export class LoopGuard {
   }
 
   /**
-   * Calls back when this turn of the event loop has ended, and no loop waits for a later one: what
-   * readers of promises can do with what they have been given is done by then.
+   * Calls back at the end of this turn of the event loop, once no loop waits for a later one. By then,
+   * readers of promises have handled all messages that they got.
    */
   afterLoops(callback: () => void): void {
     this.#means.afterTurn(() => {
@@ -201,7 +208,7 @@ export class LoopGuard {
     });
   }
 
-  /** A promise that fulfils with `promise`, and not before the next step may be made. */
+  /** Returns a promise that fulfils after `promise`, once the next step is allowed. */
   after(promise: Promise<void>): Promise<void> {
     const turn = this.step();
     if (turn === null) return promise;
@@ -209,11 +216,11 @@ export class LoopGuard {
   }
 }
 
-/** A function of its own: what a closure uses would be allocated for each step. */
+/** A separate function: the variables of a closure would be allocated for each step. */
 async function bothOf(promise: Promise<void>, turn: Promise<void>): Promise<void> {
   await promise;
   await turn;
 }
 
-/** That of this process: all its loops share one event loop. */
+/** The guard of this process, because all its loops share one event loop. */
 export const loopGuard: LoopGuard = new LoopGuard();

@@ -26,43 +26,44 @@ import {
   StreamChannelBase,
 } from "./stream_channel.ts";
 
-/** What each end may send before it has heard anything, in bytes. Part of the wire format. */
+/** The number of bytes that each end may send at first. Part of the wire format. */
 const FIRST_CREDIT = DEFAULT_HIGH_WATER_MARK;
 
 /** Options of a {@linkcode MessagePortChannel}. */
 export interface MessagePortChannelOptions<Out = unknown> {
   /**
-   * Posts and takes bare values, for an other end that is no `MessagePortChannel`: without an end
-   * that it would notice, and without backpressure. Default `false`.
+   * Posts and receives values without an envelope, for another end that isn't a `MessagePortChannel`. It then
+   * doesn't notice the end of the channel, and there is no backpressure. Default `false`.
    */
   raw?: boolean | undefined;
   /**
-   * How many bytes may wait at this end before the other end's `ready` waits. An object counts about
-   * what is inside it. Default 64 KiB.
+   * The number of unread bytes at this end from which the other end's `ready` waits. The size of an object is
+   * an estimate of its content. Default 64 KiB.
    */
   highWaterMark?: number | undefined;
-  /** Which parts of a value, such as an `ArrayBuffer`, are transferred instead of copied. */
+  /** Returns the parts of a value, such as an `ArrayBuffer`, that are transferred instead of copied. */
   transfer?: ((value: Out) => readonly object[]) | undefined;
 }
 
 /**
- * A channel over a message port, to a worker for example. Both ends have to be one. Corresponds to
- * Dart's `IsolateChannel`, with an end that is noticed and backpressure both ways.
+ * A channel over a message port, for example to a worker. Both ends must be a `MessagePortChannel`.
+ * Corresponds to Dart's `IsolateChannel`, with backpressure in both directions and a reported end.
  *
- * Values are cloned structurally; `add` of one that can't be throws a `TypeError`. When the channel
- * ends it closes the port, unless that is a worker, a worker's `self` or its `parentPort`.
+ * Values are cloned structurally; `add` throws a `TypeError` for a value that can't be cloned. At its end,
+ * the channel closes the port, unless that is a worker, a worker's `self` or its `parentPort`.
  *
- * The stream ends when the other end closes its channel. It fails with an `Error` when the other end goes
- * without that: a worker whose script is missing, doesn't parse or throws (what was thrown is the `cause`), a
- * worker of Node that exits, a port that is closed. With `raw`, an exit and a closed port are the end. A
- * worker that is terminated, or closes itself, in a browser or in Deno is not noticed: close the channel
- * first. A `Worker` keeps a Deno program running also when both ends have closed: terminate it then.
+ * The stream ends when the other end closes its channel. It fails with an `Error` if the other end leaves
+ * without closing: a worker whose script is missing, doesn't parse or throws (the `cause` is its error), a
+ * worker of Node that exits, a closed port. With `raw`, an exit and a closed port end the stream.
  *
- * Messages of others on the same port are ignored. A port has one channel at a time.
+ * In a browser and in Deno, a worker that is terminated or closes itself can't be noticed: close the channel
+ * first. A `Worker` keeps a Deno program running even if both ends have closed: terminate it.
  *
- * On the port, text and numbers travel as `[value]`, other values as `[value, size]` with the bytes that
- * they count, the end as `[]`, and a number is what the other end may
- * send in addition to 64 KiB.
+ * Other messages on the same port are ignored. A port has one channel at a time.
+ *
+ * The wire format: text and numbers are posted as `[value]`, other values as `[value, size]` with their size
+ * in bytes, and the end as `[]`. A number is the credit that the other end may use in addition to its first
+ * 64 KiB.
  *
  * @example
  * ```ts
@@ -79,18 +80,18 @@ export interface MessagePortChannelOptions<Out = unknown> {
  * ```
  */
 export class MessagePortChannel<In, Out = In> extends StreamChannelBase<In, Out> {
-  /** The messages of the other end. */
+  /** The messages from the other end. */
   readonly stream: ChannelStream<In>;
-  /** Sends to the other end. */
+  /** Sends messages to the other end. */
   readonly sink: ChannelSink<Out>;
 
   /**
-   * Takes over a port, and starts it.
+   * Takes over a port and starts it.
    *
-   * @param port The port. The other end opens a channel over its own.
-   * @param options See {@linkcode MessagePortChannelOptions}.
-   * @throws {DOMException} `InvalidStateError` when the port has a channel, or `connectReceive` waits on it.
-   * @throws {TypeError} For a `BroadcastChannel` without `raw`, and for what is no port.
+   * @param port The port. The other end opens a channel over its port.
+   * @param options The format, the high-water mark and what to transfer.
+   * @throws {DOMException} `InvalidStateError` if the port has a channel, or `connectReceive` waits on it.
+   * @throws {TypeError} If `port` isn't a port, or is a `BroadcastChannel` without `raw`.
    */
   constructor(port: MessagePortLike | WorkerScope, options?: MessagePortChannelOptions<Out>) {
     super();
@@ -102,15 +103,15 @@ export class MessagePortChannel<In, Out = In> extends StreamChannelBase<In, Out>
   }
 
   /**
-   * A channel over a port that the other end sends with {@linkcode connectSend}. It can be used at
-   * once. Where the first message is anything else the stream fails with an `InvalidStateError`.
+   * Returns a channel over a port that the other end sends with {@linkcode connectSend}. The channel can be
+   * used at once. If the first message is anything else, its stream fails with an `InvalidStateError`.
    *
-   * @param port Where the message will come. It is only listened to until then, and stays yours. When it is a
-   * worker, the channel fails with it.
-   * @param options See {@linkcode MessagePortChannelOptions}.
+   * @param port The port on which the message will arrive. The channel only listens to it until then; it
+   * stays yours. If it is a worker, the channel fails when the worker does.
+   * @param options The format, the high-water mark and what to transfer.
    * @returns The channel.
-   * @throws {DOMException} `InvalidStateError` when the port has a channel, and the second time for one port.
-   * @throws {TypeError} For a `BroadcastChannel`, and for what is no port.
+   * @throws {DOMException} `InvalidStateError` if the port has a channel, or this was called with it before.
+   * @throws {TypeError} If `port` isn't a port, or is a `BroadcastChannel`.
    */
   static connectReceive<In, Out = In>(
     port: MessagePortLike | WorkerScope,
@@ -134,26 +135,27 @@ export class MessagePortChannel<In, Out = In> extends StreamChannelBase<In, Out>
     const unwatch = beginUse(port, "receiving", () =>
       watchPort(port, {
         onMessage: (message) => {
-          if (!isPort(message)) return fail(cannot("the first message is no port"));
+          if (!isPort(message)) return fail(cannot("the first message is not a port"));
           stop("received");
           completer.setChannel(new PortLink<In, Out>(message, { ...read, carrier: port }));
         },
         onEnd: () => fail(cannot("the port was closed")),
-        onError: () => fail(cannot("the first message can't be read")),
+        onError: () => fail(cannot("the first message can't be deserialized")),
         onFailure: fail,
       }));
     return completer.channel;
   }
 
   /**
-   * A channel of its own to the other end of a port, which takes it with
-   * {@linkcode connectReceive}: it posts one message, a new port.
+   * Returns a new channel to the other end of a port, which accepts it with {@linkcode connectReceive}. It
+   * posts one message, a new port.
    *
-   * @param port How to reach the other end. It stays yours. When it is a worker, the channel fails with it.
-   * @param options See {@linkcode MessagePortChannelOptions}.
+   * @param port The port to the other end. It stays yours. If it is a worker, the channel fails when the
+   * worker does.
+   * @param options The format, the high-water mark and what to transfer.
    * @returns The channel.
-   * @throws {DOMException} `InvalidStateError` when the port has a channel, and the second time for one port.
-   * @throws {TypeError} For a `BroadcastChannel`, and for what is no port.
+   * @throws {DOMException} `InvalidStateError` if the port has a channel, or this was called with it before.
+   * @throws {TypeError} If `port` isn't a port, or is a `BroadcastChannel`.
    */
   static connectSend<In, Out = In>(
     port: MessagePortLike | WorkerScope,
@@ -176,17 +178,16 @@ function readPortOptions<Out>(
 
 /** Options of a {@linkcode PortLink}. */
 export interface PortLinkOptions<Out> extends MessagePortChannelOptions<Out> {
-  /** What the port was sent over: when it is a worker, its end is the port's. */
+  /** The port over which this one was sent. If it is a worker, its end is that of the port. */
   readonly carrier?: MessagePortLike;
 }
 
 /**
  * The channel over a port.
  *
- * Credit is counted in bytes, by the sender: a value travels as `[value, size]`, because a clone need
- * not count the same; text and numbers, which do, as `[value]`. A number
- * that comes may be sent in addition; one is posted when at least half the window can be given, so
- * a credit costs a message only now and then.
+ * The sender counts credit in bytes. It sends the size with a value, because a clone may have another size;
+ * text and numbers don't need it. A received number is additional credit. This end posts credit only if it is
+ * at least half the window, so that credit messages are rare.
  */
 export class PortLink<In, Out> implements SinkTarget<Out>, PortEvents {
   readonly stream: MessageStream<In>;
@@ -198,13 +199,13 @@ export class PortLink<In, Out> implements SinkTarget<Out>, PortEvents {
   readonly #transfer: ((value: Out) => readonly object[]) | undefined;
   #unwatch: () => void = ignore;
   #unwatchCarrier: () => void = ignore;
-  /** What may be sent; below 0 is what was sent beyond it. */
+  /** The number of bytes that may be sent; negative if more was sent. */
   #credit = FIRST_CREDIT;
-  /** How much the other end may send, by what this end knows. */
+  /** The granted credit that the other end has not used, in bytes. */
   #granted = FIRST_CREDIT;
   #isOver = false;
 
-  /** Starts the port. */
+  /** Takes and starts the port. */
   constructor(port: MessagePortLike, options: PortLinkOptions<Out>) {
     if (!options.raw) checkOtherEnd(port);
     takePort(port, "channel");
@@ -219,7 +220,7 @@ export class PortLink<In, Out> implements SinkTarget<Out>, PortEvents {
       highWaterMark: Math.ceil(this.#window / 2),
       sizeOf: (value) => sizeOfClone(value, this.#window),
     });
-    // There is room as long as nothing was sent beyond the credit.
+    // There is room while the credit isn't exceeded.
     this.sink = new MessageSink<Out>(this, { highWaterMark: 1 });
     try {
       this.#unwatch = watchPort(port, this);
@@ -239,7 +240,7 @@ export class PortLink<In, Out> implements SinkTarget<Out>, PortEvents {
     if (this.#isOver) return;
     if (this.#raw) return streamFeed.add(this.stream, message as In);
     if (typeof message === "number") return this.#addCredit(message);
-    // Others post to workers as well: development tools, other libraries.
+    // Development tools and other libraries also post to workers.
     if (!isEnvelope(message)) return;
     if (message.length === 0) return this.#end(null);
     const [value, size = sizeOf(value)] = message;
@@ -254,7 +255,7 @@ export class PortLink<In, Out> implements SinkTarget<Out>, PortEvents {
     sinkOwner.drained(this.sink);
   }
 
-  /** Lets the other end send what there is room for, where that is worth a message. */
+  /** Posts credit for the free room, if it is enough for a message. */
   #grant(): void {
     if (this.#isOver || this.#raw) return;
     const credit = this.#window - streamFeed.queuedSize(this.stream) - this.#granted;
@@ -273,13 +274,13 @@ export class PortLink<In, Out> implements SinkTarget<Out>, PortEvents {
     this.#end({ error });
   }
 
-  /** The other end has left without saying so. */
+  /** The other end has left without closing the channel. */
   onEnd(exitCode: number | null): void {
-    // Deno reports a worker's error after its ports have closed: unhandled, it would end the process.
+    // Deno reports a worker's error after its ports have closed. Unhandled, it would end the process.
     this.#unwatchCarrier = ignore;
     if (this.#raw) return this.#end(null);
     const who = exitCode === null ? "the other end has left" : `the worker exited with ${exitCode}`;
-    this.#end({ error: new Error(`Cannot receive: ${who} and had not closed the channel`) });
+    this.#end({ error: new Error(`Cannot receive: ${who} without closing the channel`) });
   }
 
   #tellEnd(): void {
@@ -297,8 +298,8 @@ export class PortLink<In, Out> implements SinkTarget<Out>, PortEvents {
   #release(): void {
     this.#isOver = true;
     this.#letGo();
-    // What was posted before still arrives. Closing a worker's own scope would end the worker, and
-    // closing its parentPort all that it has to say to others.
+    // Messages that were posted before still arrive. Closing a worker's own scope would end the worker;
+    // closing its parentPort would cut off all its other messages.
     const isWorkers = this.#port === globalThis as unknown || this.#port === parentPort();
     if (!isWorkers) this.#port.close?.();
   }
@@ -322,7 +323,7 @@ export class PortLink<In, Out> implements SinkTarget<Out>, PortEvents {
   add(value: Out): boolean {
     if (this.#isOver) return false;
     const transfer = this.#transfer?.(value) ?? [];
-    // Asked before: what is transferred has no size any more. One more than the credit is enough.
+    // Counted before posting, because a transferred value has no size. One more than the credit is enough.
     const size = this.#raw ? 0 : sizeOfClone(value, Math.max(this.#credit, this.#window) + 1);
     try {
       this.#port.postMessage(this.#raw ? value : envelope(value, size), transfer);
@@ -361,7 +362,7 @@ function isEnvelope(message: unknown): message is Envelope {
 
 function whyNotPosted(cause: unknown, transfer: readonly object[]): string {
   const name = nameOf(cause);
-  // Not everything that is thrown is about cloning: a getter of the value may throw as well.
+  // A getter of the value may throw as well.
   if (name !== "DataCloneError") return `posting the value threw ${name || typeof cause}`;
   return transfer.length === 0
     ? "the value can't be cloned"

@@ -1,5 +1,5 @@
 /**
- * Two-way streams: Dart's `stream_channel` for TypeScript, typed and with backpressure.
+ * Two-way streams with types and backpressure: Dart's `stream_channel` for TypeScript.
  *
  * @module
  */

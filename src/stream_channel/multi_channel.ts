@@ -22,45 +22,46 @@ import { type StreamChannel, StreamChannelBase } from "./stream_channel.ts";
 /** Options of a {@linkcode MultiChannel}. */
 export interface MultiChannelOptions {
   /**
-   * How many bytes may wait for the reader of one virtual channel before the whole connection is
+   * The number of bytes pending for the reader of one virtual channel from which the whole connection is
    * paused. Default 64 KiB.
    */
   highWaterMark?: number | undefined;
   /**
-   * How many bytes, about, may wait in all for ids without a virtual channel. Default 1 MiB.
+   * The approximate maximum number of bytes, in total, that are kept for ids without a virtual channel.
+   * Default 1 MiB.
    */
   pendingLimit?: number | undefined;
 }
 
 const KINDS: OptionKinds<MultiChannelOptions> = { highWaterMark: "size", pendingLimit: "size" };
 
-/** One of the many channels of a {@linkcode MultiChannel}. */
+/** A virtual channel of a {@linkcode MultiChannel}. */
 export interface VirtualChannel<In, Out = In> extends StreamChannel<In, Out> {
   /**
-   * What this side sends with: the id to hand to the other end, so that it can attach with
-   * `virtualChannel(id)`. It is JSON-serializable.
+   * The id with which this side sends. Pass it to the other end, which attaches with `virtualChannel(id)`. It
+   * is a JSON number.
    */
   readonly id: number;
-  /** See {@linkcode MultiChannel.virtualChannel}. */
+  /** Creates another virtual channel, or attaches to one. See {@linkcode MultiChannel.virtualChannel}. */
   virtualChannel(id?: number): VirtualChannel<In, Out>;
 }
 
 /**
- * Many virtual channels over one channel of arrays, such as one of JSON documents. The other end has
- * to be a MultiChannel too, this one or Dart's: the messages are the same, `[id, value]` and, at the
- * end of a virtual channel, `[id]`.
+ * Many virtual channels over one channel of arrays, such as one of JSON documents. The other end must be a
+ * `MultiChannel`, too, of this package or of Dart. The messages are the same: `[id, value]`, and `[id]` at
+ * the end of a virtual channel.
  *
- * `stream` and `sink` are the default channel's, which is connected from the start. When the last
- * virtual channel, the default one included, is closed, the inner channel is closed.
+ * `stream` and `sink` belong to the default channel, which is connected from the start. When all virtual
+ * channels, including the default one, are closed, the inner channel is closed.
  *
- * The wire has no credit for each channel, so readers depend on each other:
+ * The protocol has no credit for each channel, so readers depend on each other:
  *
- * - a virtual channel whose messages wait beyond `highWaterMark` pauses all: read each channel, or
- *   cancel its subscription, and its messages are dropped;
- * - messages for ids without a virtual channel wait, and never pause anything; the id whose message
+ * - A virtual channel with more unread messages than `highWaterMark` pauses all channels. Read each channel,
+ *   or cancel its subscription to drop its messages.
+ * - Messages for ids without a virtual channel are kept, and never pause anything. An id whose message
  *   exceeds `pendingLimit` is closed.
  *
- * A message that is no `[id, …]` makes the default stream fail and closes the inner channel.
+ * A message other than `[id, …]` makes the default stream fail and closes the inner channel.
  *
  * @example
  * ```ts
@@ -79,32 +80,32 @@ export interface VirtualChannel<In, Out = In> extends StreamChannel<In, Out> {
  * ```
  */
 export class MultiChannel<In, Out = In> extends StreamChannelBase<In, Out> {
-  /** The messages received on the default channel. */
+  /** The incoming messages of the default channel. */
   readonly stream: ChannelStream<In>;
-  /** Sends on the default channel. */
+  /** Sends messages on the default channel. */
   readonly sink: ChannelSink<Out>;
 
   readonly #inner: ChannelParts<unknown, unknown>;
-  /** By the id on which their messages come. */
+  /** The open channels by the id of their incoming messages. */
   readonly #live = new Map<number, Virtual<In, Out>>();
   readonly #pending: PendingMessages;
   readonly #closed = new ClosedIds();
   readonly #subscription: StreamSubscription;
   readonly #events: VirtualEvents<In, Out>;
   #nextId = 1;
-  /** How many virtual channels hold the inner stream up. */
+  /** The number of virtual channels that pause the inner stream. */
   #pauses = 0;
   #failure: Failure | null = null;
   #isOver = false;
-  /** Nothing can be sent any more, nor anything be waited for. */
+  /** Whether nothing more can be sent or awaited. */
   #isSinkOver = false;
 
   /**
-   * Takes over a channel.
+   * Creates virtual channels over a channel.
    *
-   * @param inner A channel of arrays. Its right to read is taken.
-   * @param options See {@linkcode MultiChannelOptions}.
-   * @throws {DOMException} `InvalidStateError` when the channel's stream has a reader.
+   * @param inner A channel of arrays. The multi-channel takes its right to read.
+   * @param options The limits of unread messages.
+   * @throws {DOMException} `InvalidStateError` if the channel's stream has a reader.
    */
   constructor(inner: ChannelLike<unknown, unknown>, options?: MultiChannelOptions) {
     super();
@@ -129,29 +130,31 @@ export class MultiChannel<In, Out = In> extends StreamChannelBase<In, Out> {
   }
 
   /**
-   * Makes a virtual channel, or attaches to one that the other end has made.
+   * Creates a virtual channel, or attaches to one that the other end has created.
    *
-   * If the inner channel has ended, its stream ends and its sink drops values.
+   * If the inner channel has ended, the new channel's stream ends and its sink drops values.
    *
-   * @param id The `id` of the other end's virtual channel. Left out: makes a new one, whose `id` the
-   * other end needs.
+   * @param id The `id` of the other end's virtual channel. Without it, a new channel is created, whose `id`
+   * the other end needs.
    * @returns The virtual channel.
-   * @throws {RangeError} When `id` is no id, is attached to already, or was closed.
+   * @throws {RangeError} If `id` isn't an id, is already attached, or was closed.
    */
   virtualChannel(id?: number): VirtualChannel<In, Out> {
     return new VirtualFace(this, this.#open(id));
   }
 
   /**
-   * Each side numbers the channels it makes 1, 3, 5, …; what answers comes on the id plus one, so both
-   * can number without asking.
+   * Opens a virtual channel. Each side numbers its channels 1, 3, 5, …, and answers use the id plus one, so
+   * both can choose ids on their own.
    */
   #open(id: number | undefined): Virtual<In, Out> {
-    if (id !== undefined && !isId(id)) throw new RangeError(`Cannot attach: ${id} is no id`);
+    if (id !== undefined && !isId(id)) {
+      throw new RangeError(`Cannot attach: the id must be a whole number from 0, got ${id}`);
+    }
     const inputId = id ?? this.#newInputId();
     const outputId = id === undefined ? inputId - 1 : id + 1;
     if (!this.#isOver && this.#isTaken(inputId)) {
-      throw new RangeError(`Cannot attach: there is or was a virtual channel ${inputId}`);
+      throw new RangeError(`Cannot attach: the id ${inputId} is already used, or was before`);
     }
     const virtual = this.#create(inputId, outputId);
     if (this.#isOver) virtual.end(null);
@@ -166,9 +169,9 @@ export class MultiChannel<In, Out = In> extends StreamChannelBase<In, Out> {
 
   #newInputId(): number {
     let inputId = this.#nextId + 1;
-    // By ranges: a peer can make very many ids count as closed.
+    // Skips whole ranges, because a peer can close very many ids.
     while (this.#isTaken(inputId)) inputId = this.#closed.next(inputId + 2);
-    if (!isId(inputId)) throw new RangeError("Cannot make a virtual channel: no id is left");
+    if (!isId(inputId)) throw new RangeError("Cannot create a virtual channel: no id is left");
     this.#nextId = inputId + 1;
     return inputId;
   }
@@ -192,7 +195,7 @@ export class MultiChannel<In, Out = In> extends StreamChannelBase<In, Out> {
   #receive(message: unknown): void {
     if (this.#isOver) return;
     if (!isEnvelope(message)) {
-      const error = new TypeError("Cannot receive: the message is no [id, …]");
+      const error = new TypeError("Cannot receive: the message must be [id, value] or [id]");
       this.#failure = { error: Object.assign(error, { closeCode: INVALID_PAYLOAD_DATA }) };
       tellOfError(this.#inner.sink, error);
       return this.#end();
@@ -204,7 +207,7 @@ export class MultiChannel<In, Out = In> extends StreamChannelBase<In, Out> {
     else this.#closedByPeer(virtual);
   }
 
-  /** Keeps a message for an id without a virtual channel, unless the id was closed. */
+  /** Keeps a message for an id without a virtual channel. Drops it if the id was closed. */
   #keep(id: number, message: Envelope): void {
     if (this.#closed.has(id)) return;
     if (this.#pending.add(id, message)) return;
@@ -214,7 +217,7 @@ export class MultiChannel<In, Out = In> extends StreamChannelBase<In, Out> {
     this.#closeIfEmpty();
   }
 
-  /** Stops reading from a peer that causes answers and doesn't read them. */
+  /** Stops reading from a peer that causes answers but doesn't read them. */
   #waitForRoom(): void {
     if (this.#inner.sink.hasRoom) return;
     this.#pause();
@@ -229,7 +232,7 @@ export class MultiChannel<In, Out = In> extends StreamChannelBase<In, Out> {
 
   // Ending.
 
-  /** The user closes a virtual channel. */
+  /** Closes a virtual channel for the user. */
   #close(virtual: Virtual<In, Out>): void {
     this.#remove(virtual);
     this.#closeIfEmpty();
@@ -238,7 +241,7 @@ export class MultiChannel<In, Out = In> extends StreamChannelBase<In, Out> {
     this.#inner.sink.done.then(finish, finish);
   }
 
-  /** Takes a virtual channel out, and tells the peer. */
+  /** Removes a virtual channel, and notifies the peer. */
   #remove(virtual: Virtual<In, Out>): void {
     if (!this.#live.delete(virtual.inputId)) return;
     this.#closed.add(virtual.inputId);
@@ -250,7 +253,7 @@ export class MultiChannel<In, Out = In> extends StreamChannelBase<In, Out> {
     try {
       this.#inner.sink.add([outputId]);
     } catch {
-      // Other code has closed the inner sink: the peer notices that.
+      // Other code has closed the inner sink, which the peer notices.
     }
   }
 
@@ -258,7 +261,7 @@ export class MultiChannel<In, Out = In> extends StreamChannelBase<In, Out> {
     if (this.#live.size === 0 && this.#pending.count === 0) this.#end();
   }
 
-  /** The inner channel has ended, or the last virtual channel was closed. */
+  /** Ends everything: the inner channel has ended, or the last virtual channel was closed. */
   #end(): void {
     if (this.#isOver) return;
     this.#isOver = true;
@@ -270,7 +273,7 @@ export class MultiChannel<In, Out = In> extends StreamChannelBase<In, Out> {
     for (const virtual of live) virtual.end(virtual.inputId === 0 ? this.#failure : null);
   }
 
-  /** The inner sink has failed: no answer can arrive any more. */
+  /** Ends everything after the inner sink has failed: no more answers can arrive. */
   #fail(error: unknown): void {
     this.#failure ??= { error };
     this.#isSinkOver = true;
@@ -280,8 +283,8 @@ export class MultiChannel<In, Out = In> extends StreamChannelBase<In, Out> {
   }
 
   /**
-   * The inner sink is done. What is left of the inner stream no longer waits for the slowest reader:
-   * all have to be notified of the end.
+   * The inner sink is done. The rest of the inner stream no longer waits for the slowest reader, so that all
+   * readers are notified of the end.
    */
   #finish(): void {
     this.#isSinkOver = true;
@@ -292,30 +295,30 @@ export class MultiChannel<In, Out = In> extends StreamChannelBase<In, Out> {
 
   // Backpressure.
 
-  /** A virtual channel has more waiting than it should. */
+  /** Pauses the inner stream for a virtual channel with too many unread messages. */
   #pause(): void {
     if (this.#pauses++ === 0 && !this.#isSinkOver) this.#subscription.pause();
   }
 
-  /** A virtual channel has room again, or is gone. */
+  /** Resumes the inner stream if no virtual channel pauses it any more. */
   #resume(): void {
     if (--this.#pauses === 0) this.#subscription.resume();
   }
 }
 
-/** What the {@linkcode Virtual}s of a MultiChannel share, and what they report. */
+/** The shared values and the events of the {@linkcode Virtual}s of a MultiChannel. */
 interface VirtualEvents<In, Out> {
   readonly inner: ChannelSink<unknown>;
   readonly highWaterMark: number | undefined;
-  /** It has more waiting than it should. */
+  /** The channel has too many unread messages. */
   onFull(): void;
-  /** It has room again, or doesn't count any more. */
+  /** The channel has room again, or is detached. */
   onRoom(): void;
-  /** The user closes it. */
+  /** The user closes the channel. */
   onClose(virtual: Virtual<In, Out>): void;
 }
 
-/** One virtual channel, as its {@linkcode MultiChannel} sees it. */
+/** The implementation of a virtual channel. */
 class Virtual<In, Out> implements SinkTarget<Out> {
   readonly stream: MessageStream<In>;
   readonly sink: MessageSink<Out>;
@@ -338,14 +341,14 @@ class Virtual<In, Out> implements SinkTarget<Out> {
     this.sink = new MessageSink<Out>(this);
   }
 
-  /** It counts no more: what happens to its stream is no concern of the others. */
+  /** Detaches the channel: its unread messages no longer pause the others. */
   detach(): void {
     if (this.#detached) return;
     this.#detached = true;
     if (streamFeed.isPaused(this.stream)) this.#events.onRoom();
   }
 
-  /** It has ended: by the peer, or with the inner channel. */
+  /** Ends the channel, because the peer has closed it or the inner channel has ended. */
   end(failure: Failure | null): void {
     this.detach();
     sinkOwner.finish(this.sink);
@@ -368,7 +371,7 @@ class Virtual<In, Out> implements SinkTarget<Out> {
   }
 }
 
-/** What users hold of a {@linkcode Virtual}. */
+/** The public object of a {@linkcode Virtual}. */
 class VirtualFace<In, Out> extends StreamChannelBase<In, Out> implements VirtualChannel<In, Out> {
   readonly id: number;
   readonly stream: ChannelStream<In>;

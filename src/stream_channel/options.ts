@@ -1,6 +1,6 @@
 /**
- * Options as users give them, plain JavaScript included: each function that takes options has one table
- * with the kind of every option, and the same check.
+ * Reading and checking of options, also those from plain JavaScript. Each function that takes options has one
+ * table with the kind of every option.
  *
  * @module
  */
@@ -8,15 +8,15 @@
 import { builtinOf } from "../realm/kinds.ts";
 
 /**
- * The kind of each option, by name: what `typeof` gives, a word in quotes, or one of {@linkcode KINDS}
- * and {@linkcode RANGES}; several are separated by `|`.
+ * The kind of each option, by name: a result of `typeof`, a word in quotes, or one of {@linkcode KINDS} and
+ * {@linkcode RANGES}. Several kinds are separated by `|`.
  */
 export type OptionKinds<T> = { readonly [Name in keyof T]-?: string };
 
-/** Objects are recognized by what they can do: they may come from another realm or library. */
+/** Objects are recognized by their members, because they may come from another realm or library. */
 const KINDS: Readonly<Record<string, (value: object) => boolean>> = {
   object: (value) => builtinOf(value) === null,
-  // The elements of a `new String` would be its characters.
+  // A `new String` would give its characters as elements.
   list: (value) => Symbol.iterator in value && builtinOf(value) === null,
   bytes: (value) => ArrayBuffer.isView(value),
   "bytes or an ArrayBuffer": (value) =>
@@ -25,7 +25,7 @@ const KINDS: Readonly<Record<string, (value: object) => boolean>> = {
   AbortSignal: (value) => "aborted" in value && "addEventListener" in value,
 };
 
-/** Numbers with a smallest and a largest value. Times are in milliseconds: a timer takes no more. */
+/** The ranges of numbers. Times are in milliseconds, and limited by what a timer accepts. */
 const RANGES: Readonly<Record<string, readonly [min: number, max: number]>> = {
   time: [0, 0x7fff_ffff],
   period: [1, 0x7fff_ffff],
@@ -38,32 +38,35 @@ const RANGES: Readonly<Record<string, readonly [min: number, max: number]>> = {
   int32: [0, 0xffff_ffff],
 };
 
-/** The kinds of whole numbers: counts and sizes, but not times. `Infinity` is one where its range has it. */
+/**
+ * The kinds that must be integers: counts and sizes, but not times. `Infinity` is allowed if it is in the
+ * range.
+ */
 const WHOLE = /^(?:size|limit|port|int31|int32)$/;
 
-/** The kinds whose errors may quote a text: no secret is expected there. */
+/** The kinds whose errors may quote a string, because no secret is expected there. */
 const QUOTABLE = /^(number|boolean|time|period|size|chance|limit|port|int31|int32|".*"|null)$/;
 
-/** Where options were given. */
+/** The context of options, for their errors. */
 export interface OptionsPlace {
-  /** What is put before an option's name, such as `"tls."`. */
+  /** The prefix of an option's name, such as `"tls."`. */
   readonly within?: string;
-  /** What to do instead where the options are no object. */
+  /** What to do instead if the options aren't an object. */
   readonly hint?: string;
-  /** Options that belong elsewhere, or have another name here, and what to do with them. */
+  /** Options that belong elsewhere or have another name here, and what to do with them. */
   readonly elsewhere?: { readonly known: object; readonly hint: string };
 }
 
 /**
- * Reads and checks options. An option that is `undefined` is left out. Inherited options, getters and
- * options of another realm count; each is read once.
+ * Reads and checks options. An option that is `undefined` counts as missing. Inherited options, getters and
+ * options of another realm are read, each once.
  *
- * @param options What the user gave.
- * @param kinds The table of the function that takes them.
- * @param place Where they were given.
- * @returns A plain object of the options that are there.
- * @throws {TypeError} When the options are no object, or one of them is unknown or of the wrong type.
- * @throws {RangeError} When a number is out of its range.
+ * @param options The user's options.
+ * @param kinds The kinds of the function's options.
+ * @param place The context, for errors.
+ * @returns A plain object with the options that are set.
+ * @throws {TypeError} If the options aren't an object, or one of them is unknown or of the wrong type.
+ * @throws {RangeError} If a number is out of its range.
  */
 export function readOptions<T extends object>(
   options: T | undefined,
@@ -81,16 +84,16 @@ export function readOptions<T extends object>(
     const value = given[name];
     if (value === undefined) continue;
     const kind = kinds[name as keyof T];
-    // At once for the most frequent ones: a message may have options of its own.
+    // A fast path for the most frequent kinds: each message may have options.
     if (typeof value !== kind || value === null) checkOption(within + name, value, kind);
-    // A method of a class instance needs its instance.
+    // A method of a class instance needs its `this`.
     const isMethod = typeof value === "function" && !Object.hasOwn(given, name);
     read[name] = isMethod ? value.bind(given) : value;
   }
   return read as T;
 }
 
-/** A list, a `Map`, a `Date` or a promise has none of the options, so all of them would be ignored. */
+/** Rejects lists, `Map`s, `Date`s and promises: they have no options, so a mistake would be ignored. */
 function checkBag(options: object, { within = "", hint = "" }: OptionsPlace): Options {
   const isBag = typeof options === "object" && options !== null && !(Symbol.iterator in options) &&
     typeof (options as { then?: unknown }).then !== "function" && builtinOf(options) === null;
@@ -101,7 +104,7 @@ function checkBag(options: object, { within = "", hint = "" }: OptionsPlace): Op
 
 type Options = Readonly<Record<string, unknown>>;
 
-/** Whether a member is what some library has put on every object: it isn't an option. */
+/** Returns whether a member isn't an option, but something that a library has added to every object. */
 export function isLibrarys(options: object, name: string): boolean {
   return name in Object.prototype && !Object.hasOwn(options, name);
 }
@@ -116,7 +119,7 @@ function checkUnknown(
   const value = options[name];
   if (value === undefined) return;
   const edits = name.length > 4 ? 2 : 1;
-  // What other packages call `host` is `hostname`, though `hosts` is nearer.
+  // `host` of other packages is `hostname` here, although `hosts` is more similar.
   const near = Object.hasOwn(known, `${name}name`)
     ? `${name}name`
     : Object.keys(known).find((it) => isNear(name.toLowerCase(), it.toLowerCase(), edits));
@@ -124,20 +127,22 @@ function checkUnknown(
   const hint = elsewhere !== undefined && Object.hasOwn(elsewhere.known, name)
     ? elsewhere.hint
     : meant.map((it) => within + it).join(" or ").replace(/.+/, ". Did you mean $&?");
-  // The name may be anything, a secret included.
+  // The name can be any text, even a secret.
   const text = /^\w{1,40}$/.test(name) ? within + name : `${within}[a name of ${name.length}]`;
   throw new TypeError(
     `Cannot use the option ${text}: there is no such option, got ${shown(value)}${hint}`,
   );
 }
 
-/** Whether one name is the end of the other, such as `timeout` of `connectTimeout`. */
+/** Returns whether one name is the end of the other, such as `timeout` of `connectTimeout`. */
 function endAlike(option: string, name: string): boolean {
   const [a, b] = [option.toLowerCase(), name.toLowerCase()];
   return Math.min(a.length, b.length) > 4 && (a.endsWith(b) || b.endsWith(a));
 }
 
-/** Whether one text becomes the other by at most so many insertions, deletions and replacements. */
+/**
+ * Returns whether one text becomes the other with at most this many insertions, deletions and replacements.
+ */
 function isNear(a: string, b: string, edits: number): boolean {
   let same = 0;
   while (same < a.length && a[same] === b[same]) same++;
@@ -153,9 +158,9 @@ function isNear(a: string, b: string, edits: number): boolean {
  *
  * @param name The option's name, as the user writes it.
  * @param value Its value.
- * @param kind What it may be. See {@linkcode OptionKinds}.
- * @throws {TypeError} When the value is of the wrong type.
- * @throws {RangeError} When it is a number out of its range.
+ * @param kind The allowed kinds, as in {@linkcode OptionKinds}.
+ * @throws {TypeError} If the value is of the wrong type.
+ * @throws {RangeError} If it is a number out of its range.
  */
 export function checkOption(name: string, value: unknown, kind: string): void {
   const kinds = kind.split("|");
@@ -192,26 +197,26 @@ function withArticle(kind: string): string {
   return /^(?:null|false|bytes|")/.test(kind) ? kind : article(kind);
 }
 
-/** A noun with its article. A class whose name begins with U is mostly spoken with a Y: a URL. */
+/** Returns a noun with its article. "a" precedes a U, as in "a URL". */
 export function article(noun: string): string {
   return `${/^[aeio]/i.test(noun) ? "an" : "a"} ${noun}`;
 }
 
 /**
- * The error of an option whose value is of the right type and can't be used all the same.
+ * Creates the error for an option whose value has the right type, but is still invalid.
  *
  * @param name The option's name, as the user writes it.
- * @param expected What it must be.
+ * @param expected What the option must be.
  */
 export function malformedOption(name: string, expected: string): TypeError {
   return new TypeError(`Cannot use the option ${name}: it must be ${expected}`);
 }
 
 /**
- * A value as errors show it: short, and never what may be a secret.
+ * Returns a short description of a value for errors. It never shows what may be a secret.
  *
  * @param value The value.
- * @param quote Whether a text may be shown, because no secret is expected there.
+ * @param quote Whether a string may be shown, because no secret is expected there.
  */
 export function shown(value: unknown, quote = false): string {
   if (typeof value === "string") {

@@ -1,50 +1,49 @@
-/** Ports of whichever kind: what is one, how to listen to it, and what it is used for. */
+/** Message ports of all kinds: checking them, listening to them, and tracking their use. */
 
 import { messageOf } from "../realm/kinds.ts";
 import { ignore, invalidState } from "./errors.ts";
 
 /**
- * Whatever can be posted to and listened to: a `MessagePort`, a `Worker`, `self` inside a worker, a
+ * Any object that can be posted to and listened to: a `MessagePort`, a `Worker`, `self` inside a worker, or a
  * `Worker` or `parentPort` of `node:worker_threads`.
  */
 export interface MessagePortLike {
   /** Posts a message. */
   postMessage(message: unknown, transfer?: readonly object[]): void;
-  /** Listens, on what is an `EventTarget`. */
+  /** Adds a listener to an `EventTarget`. */
   addEventListener?(type: string, listener: (event: Event) => void): void;
-  /** Stops listening, on what is an `EventTarget`. */
+  /** Removes a listener from an `EventTarget`. */
   removeEventListener?(type: string, listener: (event: Event) => void): void;
-  /** Listens, on what is only a Node `EventEmitter`. */
+  /** Adds a listener to a Node `EventEmitter`. */
   on?(type: string, listener: (value: unknown) => void): unknown;
-  /** Stops listening, on what is only a Node `EventEmitter`. */
+  /** Removes a listener from a Node `EventEmitter`. */
   off?(type: string, listener: (value: unknown) => void): unknown;
-  /** Begins to deliver messages. */
+  /** Starts to deliver messages. */
   start?(): void;
   /** Disconnects the port. */
   close?(): void;
 }
 
 /**
- * `self` of a worker, whichever library of types declares it: those for pages, and Deno's default, declare
- * a window.
+ * `self` of a worker, as any type library declares it. Those for pages, and Deno's default, declare a window.
  */
 export type WorkerScope = typeof globalThis;
 
-/** Throws a `TypeError` unless a value can be posted to. */
+/** Throws a `TypeError` if a value isn't a port. */
 export function checkPort(port: MessagePortLike | WorkerScope): asserts port is MessagePortLike {
   const postMessage: unknown = (port as Partial<MessagePortLike> | null | undefined)?.postMessage;
-  // A page's own `postMessage` posts to the page itself.
+  // `postMessage` of a page posts to the page itself.
   const isPage = port === globalThis && "document" in port;
   if (typeof postMessage === "function" && !isPage) return;
-  const why = port === globalThis ? "this is no worker" : "the value is no port";
+  const why = port === globalThis ? "this is not a worker" : "the value is not a port";
   throw new TypeError(`Cannot open a channel: ${why}, it has no postMessage to another end`);
 }
 
-/** Throws a `TypeError` when more than one other end may answer. */
+/** Throws a `TypeError` if a port may have more than one other end. */
 export function checkOtherEnd(port: object): void {
-  // By name: not every platform gives its objects a tag.
+  // Compared by name, because not every platform gives its objects a tag.
   if (port.constructor?.name !== "BroadcastChannel") return;
-  const why = "a BroadcastChannel has no single other end";
+  const why = "a BroadcastChannel has more than one other end";
   throw new TypeError(`Cannot open a channel: ${why}, use it with \`raw: true\``);
 }
 
@@ -52,9 +51,9 @@ export function checkOtherEnd(port: object): void {
 export interface PortEvents {
   /** A message has arrived. */
   onMessage(message: unknown): void;
-  /** A message has arrived that can't be read. */
+  /** A message that can't be deserialized has arrived. */
   onError(): void;
-  /** The other end has left, a worker with an exit code. */
+  /** The other end has left; a worker has an exit code. */
   onEnd(exitCode: number | null): void;
   /** The worker could not be loaded or has crashed. */
   onFailure(error: Error): void;
@@ -63,7 +62,7 @@ export interface PortEvents {
 type Handlers = Readonly<Record<string, (value: unknown) => void>>;
 
 /**
- * Listens to a port of whichever kind, and starts it.
+ * Listens to a port of any kind, and starts it.
  *
  * @returns A function that stops listening.
  */
@@ -89,7 +88,7 @@ export function watchPort(port: MessagePortLike, events: PortEvents): () => void
 }
 
 /**
- * Listens to how a worker ends. A port that is no worker is left alone.
+ * Listens for the end of a worker. For other ports, it does nothing.
  *
  * @returns A function that stops listening.
  */
@@ -100,39 +99,41 @@ export function watchWorker(port: MessagePortLike, events: PortEvents): () => vo
     if (failure === null) events.onEnd(typeof code === "number" ? code : null);
     else events.onFailure(failure);
   };
-  // node:worker_threads: the messages that were posted before come between `error` and `exit`.
+  // In node:worker_threads, messages that were posted before arrive between `error` and `exit`.
   const error = (cause: unknown): void => void (failure = workerFailed(messageOf(cause), cause));
   if (port.addEventListener === undefined) return watch(port, { error, exit, close: exit });
   return watch(port, {
     error: (event) => {
       const { error, message } = event as { error?: unknown; message?: string };
-      // The stream tells it; Deno would end the process as well.
+      // The stream reports the error. Without this, Deno would also end the process.
       (event as Event).preventDefault();
       events.onFailure(workerFailed(message, error ?? event));
     },
-    // Of Bun only.
+    // Only Bun emits this event.
     close: (event) => exit((event as { code?: unknown }).code),
   });
 }
 
 function isWorker(port: MessagePortLike): boolean {
-  // What is only a Node EventEmitter is a worker of node:worker_threads.
+  // A Node EventEmitter is a worker of node:worker_threads.
   return port.addEventListener === undefined ||
     typeof (port as { terminate?: unknown }).terminate === "function";
 }
 
 function workerFailed(message: string | undefined, cause: unknown): Error {
-  const why = message ? `: ${message}` : ", the platform doesn't tell why";
+  const why = message ? `: ${message}` : ", the platform doesn't report why";
   return new Error(`Cannot receive: the worker failed${why}`, { cause });
 }
 
-/** Listens to an EventTarget, or to what is only a Node EventEmitter, as its `Worker` is. */
+/** Adds listeners to an EventTarget, or to a Node EventEmitter, such as Node's `Worker`. */
 function watch(port: MessagePortLike, handlers: Handlers): () => void {
   const [add, remove] = port.addEventListener === undefined
     ? ["on", "off"] as const
     : ["addEventListener", "removeEventListener"] as const;
   if (port[add] === undefined) {
-    throw new TypeError("Cannot open a channel: the value is no port, it has no addEventListener");
+    throw new TypeError(
+      "Cannot open a channel: the value is not a port, it has no addEventListener",
+    );
   }
   const all = Object.entries(handlers);
   for (const [type, handler] of all) port[add]?.(type, handler);
@@ -142,12 +143,12 @@ function watch(port: MessagePortLike, handlers: Handlers): () => void {
 }
 
 /**
- * What a port is used for. A channel uses it until it ends; `receiving` waits for another port;
- * `received` and `sent` have connected a channel over another port, which happens once.
+ * The use of a port. `channel`: a channel uses it until it ends. `receiving`: it waits for another port.
+ * `received` and `sent`: it has connected a channel over another port, which it can do once.
  */
 export type PortUse = "channel" | "receiving" | "received" | "sent";
 
-/** The uses that exclude a new one. */
+/** The earlier uses with which a new use conflicts. */
 const CONFLICTS: Readonly<Record<Exclude<PortUse, "received">, readonly PortUse[]>> = {
   channel: ["channel", "receiving"],
   receiving: ["channel", "receiving", "received"],
@@ -164,10 +165,9 @@ const WHAT: Readonly<Record<PortUse, string>> = {
 const usesOf = new WeakMap<object, Set<PortUse>>();
 
 /**
- * Takes a port for one use.
+ * Reserves a port for one use.
  *
- * @throws {DOMException} `InvalidStateError` when another use stands in the way: each of the two would
- * get the other's messages.
+ * @throws {DOMException} `InvalidStateError` if another use conflicts: each would get the other's messages.
  */
 export function takePort(port: object, use: keyof typeof CONFLICTS): void {
   const uses = usesOf.get(port) ?? new Set();
@@ -178,9 +178,9 @@ export function takePort(port: object, use: keyof typeof CONFLICTS): void {
 }
 
 /**
- * Takes a port for one use, and begins that. When beginning throws, the port is free again.
+ * Reserves a port for one use, and starts the use. If that throws, the port is free again.
  *
- * @throws {DOMException} `InvalidStateError` as {@linkcode takePort}.
+ * @throws {DOMException} `InvalidStateError` if another use conflicts.
  */
 export function beginUse<T>(port: object, use: keyof typeof CONFLICTS, begin: () => T): T {
   takePort(port, use);
@@ -192,14 +192,14 @@ export function beginUse<T>(port: object, use: keyof typeof CONFLICTS, begin: ()
   }
 }
 
-/** Ends a use of a port; `next` follows it. */
+/** Ends a use of a port, and starts the use `next`, if any. */
 export function releasePort(port: object, use: PortUse, next?: PortUse): void {
   const uses = usesOf.get(port);
   uses?.delete(use);
   if (next !== undefined) uses?.add(next);
 }
 
-/** Posts one end of a new channel of ports, and returns the other. */
+/** Posts one port of a new `MessageChannel`, and returns the other. */
 export function postPort(port: MessagePortLike): MessagePort {
   const { port1, port2 } = new MessageChannel();
   try {
@@ -212,7 +212,7 @@ export function postPort(port: MessagePortLike): MessagePort {
   return port1;
 }
 
-/** Whether a message is a port. */
+/** Returns whether a message is a port. */
 export function isPort(message: unknown): message is MessagePortLike {
   return typeof message === "object" && message !== null && "postMessage" in message &&
     typeof message.postMessage === "function";

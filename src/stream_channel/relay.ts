@@ -1,4 +1,4 @@
-/** One channel over another: all wrappers of this package are made of it. */
+/** A channel over another one: the base of all wrappers of this package. */
 
 import type { ChannelParts } from "./channel_like.ts";
 import { closeQuietly, tellOfError } from "./channel_like.ts";
@@ -17,33 +17,36 @@ import {
   type StreamSubscription,
 } from "./channel_stream.ts";
 
-/** What a {@linkcode StreamTransformer} makes for one channel: synchronous, with a state of its own. */
+/**
+ * The handlers of a {@linkcode StreamTransformer} for one channel. They are synchronous and have a state of
+ * their own.
+ */
 export interface TransformHandlers<From, To> {
   /**
-   * Takes one message and emits its results: none, one or many. An error that it throws ends the
-   * channel when it transforms the stream; the caller of `add` gets it when it transforms the sink.
+   * Takes one message and emits any number of results. If it throws while transforming the stream, the
+   * channel ends with the error. If it throws while transforming the sink, `add` throws the error.
    */
   transform(value: From, emit: (value: To) => void): void;
-  /** Called at the end: emits the rest. Not called after an error. */
+  /** Emits the rest at the end. Not called after an error. */
   flush?(emit: (value: To) => void): void;
 }
 
-/** How the messages of one direction become others, with a state of its own on each channel. */
+/** Transforms the messages of one direction, with a state of its own for each channel. */
 export interface StreamTransformer<From, To> {
-  /** Makes the handlers, and the state, of one channel. */
+  /** Creates the handlers and the state for one channel. */
   create(): TransformHandlers<From, To>;
 }
 
-/** Transforms one direction: a function from message to message, or a {@linkcode StreamTransformer}. */
+/** A transform of one direction: a function from message to message, or a {@linkcode StreamTransformer}. */
 export type MessageTransform<From, To> = ((value: From) => To) | StreamTransformer<From, To>;
 
-/** Handlers whose `transform` may return a promise: the next message then waits for it. */
+/** Handlers whose `transform` may return a promise, for which the next message waits. */
 export interface WaitingHandlers<From, To> {
   transform(value: From, emit: (value: To) => void): void | Promise<void>;
   flush?(emit: (value: To) => void): void;
 }
 
-/** The stream's side of a {@linkcode Relay}. */
+/** The transform of a {@linkcode Relay}'s stream. */
 export type Decode<From, To> =
   | ((value: From) => To)
   | { create(): WaitingHandlers<From, To> };
@@ -53,57 +56,62 @@ export type RelaySink<T> = InnerSink & Pick<ChannelSink<T>, "add" | "addError" |
 
 /** Options of a {@linkcode Relay}. */
 export interface RelayOptions<In, Out, NewIn, NewOut> {
-  /** Transforms what is received. Left out: it passes as it is. */
+  /** Transforms received messages. Default: they pass unchanged. */
   readonly decode?: Decode<In, NewIn> | undefined;
-  /** Transforms what is sent. Left out: it passes as it is. */
+  /** Transforms outgoing messages. Default: they pass unchanged. */
   readonly encode?: MessageTransform<NewOut, Out> | undefined;
-  /** The end of the stream disconnects the sink (guarantee 3), instead of leaving it as it is. */
+  /** Whether the end of the stream disconnects the sink (guarantee 3). */
   readonly joined?: boolean | undefined;
-  /** An error put into the sink closes the channel and is `done`'s, instead of passing. */
+  /**
+   * Whether an error added to the sink closes the channel and rejects `done`, instead of passing to the inner
+   * sink.
+   */
   readonly keepErrors?: boolean | undefined;
 }
 
 /** The `add` of a sink; some sinks take options. */
 type Send<T> = (value: T, options?: unknown) => boolean;
 
-/** The one message that a relay keeps for its reader: the others stay where their size is known. */
+/**
+ * The options of a stream that queues at most one message: the others stay in the inner stream, which knows
+ * their sizes.
+ */
 const HOLD_ONE_MESSAGE = { highWaterMark: 1, sizeOf: () => 1 };
 
 /**
- * A channel over another one, which may come later: each message passes in the same call, the room of
- * the inner sink is the outer's, and a reader that pauses pauses the inner stream, with one message in
- * between.
+ * A channel over another one, which may be connected later. Each message passes in the same call. `hasRoom`
+ * is that of the inner sink. A reader that pauses also pauses the inner stream, after at most one message.
  *
- * It listens at once, so that it notices the end before anybody reads, and keeps guarantee 2:
- * closing its sink ends its stream.
+ * It listens at once, so that it notices the end even without a reader. It keeps guarantee 2: closing its
+ * sink ends its stream.
  */
 export class Relay<In, Out, NewIn = In, NewOut = Out> implements SinkTarget<NewOut, unknown> {
   readonly stream: MessageStream<NewIn>;
   readonly sink: MessageSink<NewOut, unknown>;
   readonly addError?: (error: unknown) => void;
   readonly check?: (value: NewOut) => void;
-  /** The inner sink, or what stands in for it before there is one. */
+  /** The inner sink, or its substitute before it is connected. */
   inner: RelaySink<Out>;
 
   readonly #options: RelayOptions<In, Out, NewIn, NewOut>;
   #subscription: StreamSubscription | undefined;
-  /** Encodes and sends; `null`: what is added passes as it is. */
+  /** Encodes and sends; `null` if values pass unchanged. */
   #send: Send<NewOut> | null;
   #flushStream: (() => void) | undefined;
   #flushSink: (() => void) | undefined;
   #failure: Failure | null = null;
-  /** The user's error went to the inner sink, whose `done` tells what became of it. */
+  /** Whether the user's error was passed to the inner sink, whose `done` reports the outcome. */
   #errorPassed = false;
-  /** Messages of the inner stream are dropped; only its end counts. */
+  /** Whether messages of the inner stream are dropped. Its end still counts. */
   #isDiscarding = false;
-  /** A message is still being transformed. */
+  /** Whether a message is still being transformed. */
   #waiting = false;
 
   /**
-   * Listens to the inner stream, if there is one.
+   * Creates the channel, and listens to the inner stream, if there is one.
    *
-   * @param inner The inner channel; or a sink that takes the values until {@linkcode connect}.
-   * @param options See {@linkcode RelayOptions}.
+   * @param inner The inner channel, or a sink that takes values until {@linkcode connect}.
+   * @param options The transforms, and what an end or an error does.
    */
   constructor(
     inner: ChannelParts<In, Out> | RelaySink<Out>,
@@ -129,12 +137,12 @@ export class Relay<In, Out, NewIn = In, NewOut = Out> implements SinkTarget<NewO
   }
 
   /**
-   * Goes on over a channel.
+   * Connects to the inner channel.
    *
    * @param inner The channel.
-   * @param handOver Adds the waiting values to the inner sink. Values that a listener adds in response
-   * wait behind them.
-   * @throws {DOMException} `InvalidStateError` when its stream has a reader; nothing has changed then.
+   * @param handOver Adds the pending values to the inner sink. Values that a listener adds in response wait
+   * until they are added.
+   * @throws {DOMException} `InvalidStateError` if its stream has a reader; nothing has changed then.
    */
   connect(inner: ChannelParts<In, Out>, handOver: () => void): void {
     this.#listen(inner);
@@ -143,7 +151,7 @@ export class Relay<In, Out, NewIn = In, NewOut = Out> implements SinkTarget<NewO
     this.#send = this.#sender(this.#options.encode);
   }
 
-  /** There will be no inner channel. */
+  /** Ends the channel, because there will be no inner one. */
   giveUp(error: unknown): void {
     sinkOwner.finish(this.sink, error);
     streamFeed.fail(this.stream, error);
@@ -211,8 +219,9 @@ export class Relay<In, Out, NewIn = In, NewOut = Out> implements SinkTarget<NewO
   }
 
   /**
-   * A message can't be decoded: the stream fails, and the inner channel closes with the error. The inner
-   * channel gets it first: a reader of the stream may close this channel, and that carries no error.
+   * Ends the channel, because a message can't be decoded: the stream fails, and the inner channel closes with
+   * the error. The inner channel gets the error first, because a reader of the stream may close this channel,
+   * without an error.
    */
   #fail(error: unknown): void {
     if (this.#isDiscarding) return;
@@ -233,7 +242,7 @@ export class Relay<In, Out, NewIn = In, NewOut = Out> implements SinkTarget<NewO
   }
 
   #endSink(): void {
-    // If the user has closed it, or added an error, the inner sink's `done` reports the outcome.
+    // If the user has closed the sink or added an error, the inner sink's `done` reports the outcome.
     if (sinkOwner.isClosed(this.sink) || this.#errorPassed) sinkOwner.disconnect(this.sink);
     else sinkOwner.finish(this.sink);
   }
@@ -246,25 +255,25 @@ export class Relay<In, Out, NewIn = In, NewOut = Out> implements SinkTarget<NewO
     }
   }
 
-  /** The inner sink is done. */
+  /** Ends the outer sink after the inner one. */
   #over(failure: Failure | null): void {
     if (failure === null) sinkOwner.finish(this.sink);
     else {
       sinkOwner.fail(this.sink, failure.error);
       if (this.#options.joined) this.#failStream(failure.error);
     }
-    // Otherwise messages may still wait in the inner stream, and its end.
+    // Otherwise the inner stream may still have messages, and its end.
     if (this.#isDiscarding) this.#subscription?.cancel();
   }
 
-  /** The sink has failed: the stream of a joined pair doesn't notice that by itself. */
+  /** Fails the stream of a joined pair, which doesn't notice a failed sink by itself. */
   #failStream(error: unknown): void {
     this.#isDiscarding = true;
     if (this.#errorPassed) streamFeed.end(this.stream);
     else streamFeed.fail(this.stream, error);
   }
 
-  /** A relay that drops messages never pauses the inner stream. */
+  /** Pauses or resumes the inner stream. It is never paused while messages are dropped. */
   #regulate(): void {
     const isHeld = !this.#isDiscarding && (this.#waiting || streamFeed.isPaused(this.stream));
     if (isHeld) this.#subscription?.pause();
@@ -280,7 +289,7 @@ export class Relay<In, Out, NewIn = In, NewOut = Out> implements SinkTarget<NewO
 
   #sender(encode: MessageTransform<NewOut, Out> | undefined): Send<NewOut> | null {
     if (encode === undefined) return null;
-    // Some sinks take options.
+    // Some sinks take options for each value.
     const sink = this.inner as { add: Send<Out> };
     if (typeof encode === "function") return (value, options) => sink.add(encode(value), options);
     const handlers = encode.create();
@@ -307,7 +316,7 @@ export class Relay<In, Out, NewIn = In, NewOut = Out> implements SinkTarget<NewO
   close(): void {
     this.#discard();
     if (!sinkOwner.isDisconnected(this.sink)) this.#flushEncoded();
-    // `close` doesn't wait for a channel that isn't there yet, or that can't be closed.
+    // `close` doesn't wait for a channel that isn't connected yet, or that can't be closed.
     if (this.#subscription === undefined) sinkOwner.finish(this.sink);
     if (!closeQuietly(this.inner)) sinkOwner.finish(this.sink);
   }
@@ -326,7 +335,7 @@ export class Relay<In, Out, NewIn = In, NewOut = Out> implements SinkTarget<NewO
     sinkOwner.fail(this.sink, error);
   }
 
-  /** Ends the stream. Later messages are read and dropped, so that the inner stream isn't held up. */
+  /** Ends the stream. Later messages are read and dropped, so that the inner stream isn't blocked. */
   #discard(): void {
     this.#isDiscarding = true;
     streamFeed.discard(this.stream);
@@ -334,9 +343,9 @@ export class Relay<In, Out, NewIn = In, NewOut = Out> implements SinkTarget<NewO
   }
 
   /**
-   * Ends the channel as if the other end had gone, and closes the inner sink so that it knows.
+   * Ends the channel as if the other end had left, and closes the inner sink to notify the other end.
    *
-   * @returns The promise of the inner sink's `close`.
+   * @returns The result of the inner sink's `close`.
    */
   disconnect(): Promise<void> {
     sinkOwner.disconnect(this.sink);
@@ -349,7 +358,10 @@ export class Relay<In, Out, NewIn = In, NewOut = Out> implements SinkTarget<NewO
   }
 }
 
-/** Drops a value. One that is still arriving, such as a message in parts, would hold up all behind it. */
+/**
+ * Drops a value. A value that is still arriving, such as a message in parts, is cancelled: it would block all
+ * later ones.
+ */
 function drop(value: unknown): void {
   if (typeof value !== "object" || value === null) return;
   const { readable, cancel } = value as { readable?: unknown; cancel?: unknown };
@@ -357,16 +369,16 @@ function drop(value: unknown): void {
 }
 
 /**
- * Throws unless it is a {@linkcode MessageTransform}.
+ * Checks a {@linkcode MessageTransform}.
  *
- * @throws {TypeError} When it is neither a function nor has a method `create`.
+ * @throws {TypeError} If it isn't a function and has no method `create`.
  */
 export function checkTransform(transform: unknown): void {
   if (typeof transform === "function") return;
   const { create } = (transform ?? {}) as { create?: unknown };
   if (typeof create === "function") return;
   throw new TypeError(
-    `Cannot transform: it takes a function, or an object with a method create, got ${
+    `Cannot transform: the transform must be a function, or an object with a method create, got ${
       shown(transform)
     }`,
   );

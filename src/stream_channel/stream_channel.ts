@@ -15,53 +15,51 @@ import { sizeOf } from "./counted_queue.ts";
 import { checkTransform, type MessageTransform, Relay } from "./relay.ts";
 
 /**
- * A two-way connection: a {@linkcode ChannelStream} of what the other end sends, and a
- * {@linkcode ChannelSink} for outgoing ones. Corresponds to Dart's `StreamChannel`.
+ * A two-way connection: a {@linkcode ChannelStream} of incoming messages, and a {@linkcode ChannelSink} for
+ * outgoing ones. Corresponds to Dart's `StreamChannel`.
  *
  * Every channel of this package keeps six guarantees:
  *
- * 1. The stream has one reader in its life.
- * 2. Closing the sink ends the stream before it gives anything more.
- * 3. When the stream has ended, the sink counts as closed: it drops what it gets (`add` gives `false`)
- *    until the user closes it; from then on `add` throws.
- * 4. When the stream ends before anybody reads it, the sink drops what it gets as well.
- * 5. A reader that leaves has no effect on the sink, and the channel still notices that the other
- *    end closes.
- * 6. An error put into the sink either goes to the other end, or, the first one, closes the channel
- *    and rejects `sink.done`.
+ * 1. The stream has one reader in its lifetime.
+ * 2. Closing the sink ends the stream before it delivers another message.
+ * 3. When the stream has ended, the sink counts as closed: it drops messages (`add` returns `false`) until the
+ *    user closes it; from then on `add` throws.
+ * 4. The sink also drops messages if the stream ends before it has a reader.
+ * 5. A reader that leaves has no effect on the sink, and the channel still notices when the other end closes.
+ * 6. An error that is added to the sink either reaches the other end; or the first one closes the channel and
+ *    rejects `sink.done`.
  *
  * The end of the stream is *the* sign that a channel is closed; to close it, close the sink.
  */
 export interface StreamChannel<In, Out = In> {
-  /** Incoming messages. The same object on each access. */
+  /** The stream of incoming messages, the same object on each access. */
   readonly stream: ChannelStream<In>;
-  /** Outgoing messages. The same object on each access. */
+  /** The sink for outgoing messages, the same object on each access. */
   readonly sink: ChannelSink<Out>;
-  /** `stream.readable`: with {@linkcode writable}, a pair that `pipeThrough` takes. */
+  /** The same as `stream.readable`. With {@linkcode writable}, it is a pair that `pipeThrough` accepts. */
   readonly readable: ReadableStream<In>;
   /**
-   * `sink.writable`. Closing the sink ends the stream, so where answers come after the source's
-   * end, pipe with `{ preventClose: true }`.
+   * The same as `sink.writable`. Closing the sink ends the stream. So if answers follow the source's end,
+   * pipe with `{ preventClose: true }`.
    */
   readonly writable: WritableStream<Out>;
   /**
-   * Connects this channel with another one, both ways: what one gives, the other takes. The end and
-   * a lack of room pass on as well. An error of a stream or a sink ends both channels.
+   * Connects this channel with another one: each sends what the other receives. The end and backpressure pass
+   * in both directions, too. An error of a stream or a sink ends both channels.
    *
-   * @param other A channel that takes what this one gives, and the other way round.
-   * @returns A promise that fulfils when both directions have ended, or rejects with the first
-   * error as soon as there is one, also when a message was dropped. An unhandled rejection does no
-   * harm.
-   * @throws {DOMException} `InvalidStateError` when one of the two streams has a reader.
+   * @param other A channel whose message types match this one's.
+   * @returns A promise that fulfils when both directions have ended. It rejects at once with the first error,
+   * and when a message was dropped. An unhandled rejection is harmless.
+   * @throws {DOMException} `InvalidStateError` if one of the two streams has a reader.
    */
   pipe(other: ChannelLike<Out, In>): Promise<void>;
   /**
-   * A channel of other messages over this one: `transformer.transformChannel(this)`.
+   * Returns a channel of other messages over this one: `transformer.transformChannel(this)`.
    *
    * @param transformer For example `jsonDocument`.
-   * @returns The new channel. It has this one's right to read.
-   * @throws {TypeError} When `transformer` is none: a function goes into `transformStream`.
-   * @throws {DOMException} `InvalidStateError` when the stream has a reader.
+   * @returns The new channel. It takes this one's right to read.
+   * @throws {TypeError} If `transformer` isn't a transformer. Pass functions to `transformStream`.
+   * @throws {DOMException} `InvalidStateError` if the stream has a reader.
    */
   transform<NewIn, NewOut>(
     transformer: ChannelTransformer<In, Out, NewIn, NewOut>,
@@ -69,40 +67,40 @@ export interface StreamChannel<In, Out = In> {
   /**
    * Transforms only incoming messages.
    *
-   * @param transform A function, or a `StreamTransformer` where the number of messages changes.
-   * @returns The new channel. It has this one's right to read.
-   * @throws {DOMException} `InvalidStateError` when the stream has a reader.
+   * @param transform A function, or a `StreamTransformer` if the number of messages changes.
+   * @returns The new channel. It takes this one's right to read.
+   * @throws {DOMException} `InvalidStateError` if the stream has a reader.
    */
   transformStream<NewIn>(transform: MessageTransform<In, NewIn>): StreamChannel<NewIn, Out>;
   /**
    * Transforms only outgoing messages.
    *
-   * @param transform A function, or a `StreamTransformer` where the number of messages changes.
-   * @returns The new channel. It has this one's right to read.
-   * @throws {DOMException} `InvalidStateError` when the stream has a reader.
+   * @param transform A function, or a `StreamTransformer` if the number of messages changes.
+   * @returns The new channel. It takes this one's right to read.
+   * @throws {DOMException} `InvalidStateError` if the stream has a reader.
    */
   transformSink<NewOut>(transform: MessageTransform<NewOut, Out>): StreamChannel<In, NewOut>;
   /**
-   * Puts another stream in place of this one's; guarantee 2 holds again for the result.
+   * Replaces this channel's stream. Guarantee 2 holds for the result.
    *
-   * @param change Gets {@linkcode stream} itself.
+   * @param change Gets {@linkcode stream}, and returns the new one.
    * @returns The new channel.
    */
   changeStream<NewIn>(
     change: (stream: ChannelStream<In>) => ChannelStream<NewIn> | ReadableStream<NewIn>,
   ): StreamChannel<NewIn, Out>;
   /**
-   * Puts another sink in place of this one's; guarantee 2 holds again for the result.
+   * Replaces this channel's sink. Guarantee 2 holds for the result.
    *
-   * @param change Gets {@linkcode sink} itself.
-   * @returns The new channel. It has this one's right to read.
+   * @param change Gets {@linkcode sink}, and returns the new one.
+   * @returns The new channel. It takes this one's right to read.
    */
   changeSink<NewOut>(
     change: (sink: ChannelSink<Out>) => ChannelSink<NewOut> | WritableStream<NewOut>,
   ): StreamChannel<In, NewOut>;
   /**
-   * This very channel under other types. Nothing is checked at run time: where that matters, use
-   * `jsonDocument` with a schema.
+   * Returns this channel with other types. Nothing is checked at run time: use `jsonDocument` with a schema
+   * for that.
    *
    * @returns The channel itself.
    */
@@ -110,40 +108,40 @@ export interface StreamChannel<In, Out = In> {
 }
 
 /**
- * Turns a channel of one kind of messages into a channel of another kind. Anything with such a
- * method is one, and goes into {@linkcode StreamChannel.transform}.
+ * Transforms a channel of one kind of messages to a channel of another kind. Any object with this method can
+ * be passed to {@linkcode StreamChannel.transform}.
  *
- * @typeParam In What the channel gives.
- * @typeParam Out What the channel takes.
- * @typeParam NewIn What the transformed channel gives.
- * @typeParam NewOut What the transformed channel takes.
+ * @typeParam In The messages that the channel receives.
+ * @typeParam Out The messages that the channel sends.
+ * @typeParam NewIn The messages that the transformed channel receives.
+ * @typeParam NewOut The messages that the transformed channel sends.
  */
 export interface ChannelTransformer<In, Out, NewIn, NewOut> {
   /**
-   * The transformed channel. It takes the channel's right to read, at once; works for any number of
-   * channels.
+   * Returns the transformed channel. It takes the channel's right to read at once. It can be called with any
+   * number of channels.
    *
-   * @throws {DOMException} `InvalidStateError` when the channel's stream has a reader.
+   * @throws {DOMException} `InvalidStateError` if the channel's stream has a reader.
    */
   transformChannel(channel: ChannelLike<In, Out>): StreamChannel<NewIn, NewOut>;
 }
 
-/** What {@linkcode StreamChannel} offers by itself. */
+/** The functions of the object {@linkcode StreamChannel}. */
 export interface StreamChannelStatic {
   /**
-   * A channel of two members that exist already, with the methods of all channels. It only pairs
-   * them: use `withGuarantees` where they know nothing of each other.
+   * Creates a channel from an existing stream and sink, with the methods of all channels. It only pairs them:
+   * if they are independent of each other, use `withGuarantees`.
    *
-   * `from` locks Web Streams, and reads ahead to the high-water mark. A `WritableStream` takes its
-   * time to close: until it has taken all that was added. When it fails, `sink.done` rejects with its
-   * error; the readable half still gives what it has.
+   * It locks Web Streams, and reads ahead up to the high-water mark. Closing a `WritableStream` takes until
+   * it has accepted all messages. If it fails, `sink.done` rejects with its error; the readable half still
+   * delivers its messages.
    *
-   * Closing the sink doesn't end the readable half. While the sink closes, `from` reads on although
-   * no reader takes the input, because a socket can't finish closing before: it keeps up to 1 MiB for a
-   * reader. If there is more, the stream fails behind that with an `InvalidStateError`, and the rest
-   * is dropped. A listener that pauses its subscription isn't hurried: `close()` waits for it.
+   * Closing the sink doesn't end the readable half. While the sink closes, input is read even if there is no
+   * reader, because a socket can't finish closing before. Up to 1 MiB is kept for a reader. After that the
+   * stream fails with an `InvalidStateError`, and the rest is dropped. If a listener has paused its
+   * subscription, `close()` waits for it.
    *
-   * @param channel What is to become a channel.
+   * @param channel The stream and the sink, or Web Streams.
    * @returns The channel.
    *
    * @example
@@ -159,7 +157,7 @@ export interface StreamChannelStatic {
   from<In, Out>(channel: ChannelLike<In, Out>): StreamChannel<In, Out>;
 }
 
-/** Makes channels of other things. */
+/** Creates channels from other objects. */
 export const StreamChannel: StreamChannelStatic = {
   from<In, Out>(channel: ChannelLike<In, Out>): StreamChannel<In, Out> {
     return new DelegatingStreamChannel(partsOf(channel, sizeOf));
@@ -167,31 +165,31 @@ export const StreamChannel: StreamChannelStatic = {
 };
 
 /**
- * Everything of {@linkcode StreamChannel} that follows from its `stream` and `sink`: extend it to
- * make a channel of your own. Corresponds to Dart's `StreamChannelMixin`.
+ * The methods of {@linkcode StreamChannel} that need only `stream` and `sink`. Extend it to create your own
+ * channels. Corresponds to Dart's `StreamChannelMixin`.
  */
 export abstract class StreamChannelBase<In, Out = In> implements StreamChannel<In, Out> {
-  /** See {@linkcode StreamChannel.stream}. */
+  /** The stream of incoming messages. */
   abstract readonly stream: ChannelStream<In>;
-  /** See {@linkcode StreamChannel.sink}. */
+  /** The sink for outgoing messages. */
   abstract readonly sink: ChannelSink<Out>;
 
-  /** See {@linkcode StreamChannel.readable}. */
+  /** The same as `stream.readable`. */
   get readable(): ReadableStream<In> {
     return this.stream.readable;
   }
 
-  /** See {@linkcode StreamChannel.writable}. */
+  /** The same as `sink.writable`. */
   get writable(): WritableStream<Out> {
     return this.sink.writable;
   }
 
-  /** See {@linkcode StreamChannel.pipe}. */
+  /** Connects this channel with another one. See {@linkcode StreamChannel.pipe}. */
   pipe(other: ChannelLike<Out, In>): Promise<void> {
     return pipe<In, Out>(this, partsOf(other));
   }
 
-  /** See {@linkcode StreamChannel.transform}. */
+  /** Returns a channel of other messages over this one. See {@linkcode StreamChannel.transform}. */
   transform<NewIn, NewOut>(
     transformer: ChannelTransformer<In, Out, NewIn, NewOut>,
   ): StreamChannel<NewIn, NewOut> {
@@ -201,19 +199,19 @@ export abstract class StreamChannelBase<In, Out = In> implements StreamChannel<I
     return channel;
   }
 
-  /** See {@linkcode StreamChannel.transformStream}. */
+  /** Transforms only incoming messages. See {@linkcode StreamChannel.transformStream}. */
   transformStream<NewIn>(transform: MessageTransform<In, NewIn>): StreamChannel<NewIn, Out> {
     checkTransform(transform);
     return derive(this, new Relay<In, Out, NewIn, Out>(this, { decode: transform }));
   }
 
-  /** See {@linkcode StreamChannel.transformSink}. */
+  /** Transforms only outgoing messages. See {@linkcode StreamChannel.transformSink}. */
   transformSink<NewOut>(transform: MessageTransform<NewOut, Out>): StreamChannel<In, NewOut> {
     checkTransform(transform);
     return derive(this, new Relay<In, Out, In, NewOut>(this, { encode: transform }));
   }
 
-  /** See {@linkcode StreamChannel.changeStream}. */
+  /** Replaces this channel's stream. See {@linkcode StreamChannel.changeStream}. */
   changeStream<NewIn>(
     change: (stream: ChannelStream<In>) => ChannelStream<NewIn> | ReadableStream<NewIn>,
   ): StreamChannel<NewIn, Out> {
@@ -222,7 +220,7 @@ export abstract class StreamChannelBase<In, Out = In> implements StreamChannel<I
     return derive(this, new Relay<NewIn, Out>({ stream, sink: this.sink }));
   }
 
-  /** See {@linkcode StreamChannel.changeSink}. */
+  /** Replaces this channel's sink. See {@linkcode StreamChannel.changeSink}. */
   changeSink<NewOut>(
     change: (sink: ChannelSink<Out>) => ChannelSink<NewOut> | WritableStream<NewOut>,
   ): StreamChannel<In, NewOut> {
@@ -231,16 +229,16 @@ export abstract class StreamChannelBase<In, Out = In> implements StreamChannel<I
     return derive(this, new Relay<In, NewOut>({ stream: this.stream, sink }));
   }
 
-  /** See {@linkcode StreamChannel.cast}. */
+  /** Returns this channel with other types. See {@linkcode StreamChannel.cast}. */
   cast<NewIn, NewOut = NewIn>(): StreamChannel<NewIn, NewOut> {
     return this as unknown as StreamChannel<NewIn, NewOut>;
   }
 
   /**
-   * Creates the channel that `transformStream`, `transformSink`, `changeStream` or `changeSink` returns. Override it
-   * to return a channel of your own class.
+   * Creates the result of `transformStream`, `transformSink`, `changeStream` and `changeSink`. Override it to
+   * return a channel of your own class.
    *
-   * @param _channel What was transformed or changed.
+   * @param _channel The original channel.
    * @param parts The new channel's stream and sink.
    * @returns The new channel.
    */
@@ -261,8 +259,8 @@ function checkTransformer(transformer: unknown): void {
   if (typeof transformChannel === "function") return;
   const kind = transformer === null ? "null" : typeof transformer;
   throw new TypeError(
-    `Cannot transform: a transformer has a method transformChannel, got ${kind}; ` +
-      "transformStream and transformSink take functions",
+    `Cannot transform: a transformer must have a method transformChannel, got ${kind}. ` +
+      "Pass functions to transformStream or transformSink",
   );
 }
 
@@ -276,12 +274,14 @@ function checkTransformed(channel: unknown): void {
 
 function checkChange(change: unknown): void {
   if (typeof change === "function") return;
-  throw new TypeError(`Cannot change the channel: it takes a function, got ${shown(change)}`);
+  throw new TypeError(
+    `Cannot change the channel: the argument must be a function, got ${shown(change)}`,
+  );
 }
 
 /**
- * A channel that forwards to another one: extend it to change or add something. Its composition
- * applies to itself, so what a subclass overrides is used. Corresponds to Dart's class of this name.
+ * A channel that forwards to another one. Extend it to change or add something: methods such as `transform`
+ * use what a subclass overrides. Corresponds to Dart's `DelegatingStreamChannel`.
  */
 export class DelegatingStreamChannel<In, Out = In> extends StreamChannelBase<In, Out> {
   /** The inner channel's stream. */
@@ -290,7 +290,7 @@ export class DelegatingStreamChannel<In, Out = In> extends StreamChannelBase<In,
   readonly sink: ChannelSink<Out>;
 
   /**
-   * Forwards to `inner`.
+   * Creates a channel that forwards to `inner`.
    *
    * @param inner Any channel.
    */
@@ -305,7 +305,7 @@ export class DelegatingStreamChannel<In, Out = In> extends StreamChannelBase<In,
 /** Options of {@linkcode withGuarantees}. */
 export interface GuaranteeOptions {
   /**
-   * Whether errors put into the sink go on to the inner one. Else the first one closes the channel
+   * Whether errors added to the sink are passed to the inner sink. Otherwise the first one closes the channel
    * and rejects `done`. Default `true`.
    */
   allowSinkErrors?: boolean | undefined;
@@ -314,18 +314,17 @@ export interface GuaranteeOptions {
 const GUARANTEE_KINDS: OptionKinds<GuaranteeOptions> = { allowSinkErrors: "boolean" };
 
 /**
- * A channel with all six guarantees of {@linkcode StreamChannel}, over anything that has two ends:
- * two streams that know nothing of each other become one connection, whose end both notice. When the
- * inner sink fails, this channel's stream fails with the same error.
+ * Creates a channel with all six guarantees of {@linkcode StreamChannel} over any stream and sink. Two
+ * independent streams become one connection, and both notice its end. If the inner sink fails, this channel's
+ * stream fails with the same error.
  *
- * It reads the inner stream at once (at most one message ahead of its reader), so that it notices
- * the end even without a reader. The inner sink is closed when the user closes this channel's sink,
- * not when the stream ends: close it to release what is behind. `close()` settles when the inner
- * sink's does.
+ * It reads the inner stream at once (at most one message ahead of its reader), so that it notices the end
+ * even without a reader. The inner sink is closed when the user closes this channel's sink, not when the
+ * stream ends: close it to release the connection. `close()` settles when the inner sink's does.
  *
- * @param channel The two ends.
- * @param options See {@linkcode GuaranteeOptions}.
- * @returns The guaranteed channel.
+ * @param channel The stream and the sink.
+ * @param options What to do with errors added to the sink.
+ * @returns The channel with the guarantees.
  *
  * @example
  * ```ts
@@ -350,11 +349,11 @@ export function withGuarantees<In, Out>(
 }
 
 /**
- * A channel with guarantee 2 of {@linkcode StreamChannel}: closing its sink ends its stream, before
- * it gives anything more. For something built from a guaranteed channel by steps in between, which
- * have lost it; the other guarantees show through.
+ * Creates a channel with guarantee 2 of {@linkcode StreamChannel}: closing its sink ends its stream before
+ * another message is delivered. Use it for a channel that was built from a guaranteed one in steps that have
+ * lost this guarantee. The other guarantees are those of the given channel.
  *
- * @param channel The two ends.
+ * @param channel The stream and the sink.
  * @returns The channel.
  */
 export function withCloseGuarantee<In, Out>(
@@ -365,9 +364,9 @@ export function withCloseGuarantee<In, Out>(
 }
 
 /**
- * Connects two channels, as {@linkcode StreamChannel.pipe} does.
+ * Connects two channels as {@linkcode StreamChannel.pipe} does.
  *
- * @param outgoing See {@linkcode PipeOptions.outgoing}.
+ * @param outgoing Takes the values to a sink, as in {@linkcode PipeOptions.outgoing}.
  */
 export function pipe<In, Out>(
   one: ChannelParts<In, Out>,
@@ -393,29 +392,29 @@ export function pipe<In, Out>(
   }
 }
 
-/** Ends a sink because of an error, also one that forwards errors and goes on. */
+/** Ends a sink because of an error, even if it only forwards errors. */
 function endWith(error: unknown, sink: ChannelSink<never>): void {
   tellOfError(sink, error);
   closeQuietly(sink);
 }
 
-/** Takes what a stream gives, and its end, to a sink. */
+/** Passes the values of a stream, and its end, to a sink. */
 export interface Outgoing<T> {
-  /** Adds a value. Returns `false`, or throws, as the sink's `add`. */
+  /** Adds a value. It returns and throws what the sink's `add` does. */
   add(value: T): boolean;
-  /** The stream has ended: so does the sink. */
+  /** Ends the sink, because the stream has ended. */
   end(): void;
-  /** What is added for longer than a call; it rejects when something of it was not. */
+  /** Settles when asynchronously added values are sent; rejects if one was not. `null` if there are none. */
   readonly sent: Promise<void> | null;
 }
 
 /** Options of {@linkcode pipeOneWay}. */
 export interface PipeOptions<T> {
-  /** When it fulfils, room isn't waited for any more. */
+  /** Once it fulfils, values are added without waiting for room. */
   readonly hurry?: Promise<void>;
-  /** When it aborts, nothing more is taken from the stream. */
+  /** Once it aborts, nothing more is read from the stream. */
   readonly signal?: AbortSignal;
-  /** What takes the values to the sink. Left out: they are added, and the sink is closed at the end. */
+  /** Passes the values to the sink. Default: they are added, and the sink is closed at the end. */
   readonly outgoing?: ((sink: ChannelSink<T>) => Outgoing<T>) | undefined;
 }
 
@@ -424,11 +423,11 @@ function straight<T>(sink: ChannelSink<T>): Outgoing<T> {
 }
 
 /**
- * Adds all that a stream gives to a sink, in the same call in which it comes, while there is room;
+ * Adds all values of a stream to a sink, in the same call in which they arrive, while there is room. It
  * closes the sink at the end.
  *
- * @returns A promise that fulfils when the sink is done and nothing was dropped; it rejects with the
- * first error of either, or with that of a loss.
+ * @returns A promise that fulfils when the sink is done and nothing was dropped. Otherwise it rejects with
+ * the first error, or with that of the lost values.
  */
 export function pipeOneWay<T>(
   stream: ChannelStream<T>,
@@ -444,7 +443,7 @@ export function pipeOneWay<T>(
   };
   const subscription: StreamSubscription = stream.listen((value) => {
     try {
-      // Dropped: why, the sink's `flush` tells when it is done.
+      // The value was dropped. The sink's `flush` reports why, when it is done.
       if (!out.add(value)) return subscription.cancel();
     } catch (error) {
       fail(error);
@@ -453,7 +452,7 @@ export function pipeOneWay<T>(
     if (!hurries) waitForRoom(sink, subscription);
   }, {
     onError: fail,
-    // `done`, below, reports the result.
+    // `done`, below, reports the outcome.
     onDone: () => out.end(),
     signal,
   });

@@ -17,29 +17,29 @@ import {
 import { type MessageTransform, Relay } from "./relay.ts";
 import { sizeOf } from "./counted_queue.ts";
 
-/** Two functions that undo each other, for {@linkcode StreamChannelTransformer.fromCodec}. */
+/** Two inverse functions for {@linkcode StreamChannelTransformer.fromCodec}. */
 export interface Codec<Decoded, Encoded> {
-  /** Turns a value into what is sent. */
+  /** Encodes a value to send. */
   encode(value: Decoded): Encoded;
-  /** Turns what was received into a value. */
+  /** Decodes a received value. */
   decode(value: Encoded): Decoded;
 }
 
-/** Two of the four members of a `TransformStream`: what {@linkcode ReadableStream.pipeThrough} takes. */
+/** The two members of a `TransformStream` that {@linkcode ReadableStream.pipeThrough} uses. */
 export interface TransformStreamLike<From, To> {
-  /** Where messages go in. */
+  /** Takes the messages to transform. */
   readonly writable: WritableStream<From>;
-  /** Where messages come out. */
+  /** Provides the transformed messages. */
   readonly readable: ReadableStream<To>;
 }
 
 /**
- * A transformer made of two one-way transforms. Corresponds to Dart's class of the same name.
+ * A transformer with one transform for each direction. Corresponds to Dart's `StreamChannelTransformer`.
  *
- * A message passes in the same call; backpressure, the end and errors pass both ways. A decoder that
- * throws makes the stream fail with what it threw, and the inner channel closes because of that error:
- * a WebSocket's peer receives the error's `closeCode` if it has one, otherwise 1011. An encoder that
- * throws makes `add` throw, and nothing is sent.
+ * A message passes in the same call. Backpressure, the end and errors pass in both directions. If a decoder
+ * throws, the stream fails with its error, and the inner channel closes with that error: a WebSocket's peer
+ * receives the error's `closeCode` if it has one, otherwise 1011. If an encoder throws, `add` throws, and
+ * nothing is sent.
  *
  * @example
  * ```ts
@@ -61,26 +61,26 @@ export class StreamChannelTransformer<In, Out, NewIn, NewOut>
   readonly #encode: MessageTransform<NewOut, Out>;
 
   /**
-   * Pairs two transforms.
+   * Creates a transformer from two transforms.
    *
    * @param decode Transforms received messages.
-   * @param encode Transforms messages to be sent.
+   * @param encode Transforms outgoing messages.
    */
   constructor(decode: MessageTransform<In, NewIn>, encode: MessageTransform<NewOut, Out>) {
     this.#decode = decode;
     this.#encode = encode;
   }
 
-  /** See {@linkcode ChannelTransformer.transformChannel}. */
+  /** Returns the transformed channel. See {@linkcode ChannelTransformer.transformChannel}. */
   transformChannel(channel: ChannelLike<In, Out>): StreamChannel<NewIn, NewOut> {
     const relay = new Relay(partsOf(channel), { decode: this.#decode, encode: this.#encode });
     return new DelegatingStreamChannel(relay);
   }
 
   /**
-   * A transformer that decodes received messages and encodes sent ones.
+   * Creates a transformer that decodes received messages and encodes outgoing ones.
    *
-   * @param codec Its functions are called with the codec as `this`.
+   * @param codec The two functions, which are called as its methods.
    * @returns The transformer.
    */
   static fromCodec<Decoded, Encoded>(
@@ -93,11 +93,11 @@ export class StreamChannelTransformer<In, Out, NewIn, NewOut>
   }
 
   /**
-   * A transformer of two `TransformStream`s, such as `TextDecoderStream` and `TextEncoderStream`.
-   * They buffer and take several promises a message; a function takes none.
+   * Creates a transformer from two `TransformStream`s, such as `TextDecoderStream` and `TextEncoderStream`.
+   * They buffer, and need several promises for each message; a function needs none.
    *
-   * @param decode Creates the one for received messages; called for each channel.
-   * @param encode Creates the one for sent messages; called for each channel.
+   * @param decode Creates the stream for received messages. Called for each channel.
+   * @param encode Creates the stream for outgoing messages. Called for each channel.
    * @returns The transformer.
    */
   static fromTransformStreams<In, Out, NewIn, NewOut>(
@@ -116,13 +116,13 @@ function throughTransformStreams<In, Out, NewIn, NewOut>(
   encoder: TransformStreamLike<NewOut, Out>,
 ): StreamChannel<NewIn, NewOut> {
   const { stream, sink } = partsOf(channel);
-  // Not `pipeThrough`: that keeps the decoder's error to itself.
+  // Not `pipeThrough`, which doesn't report the decoder's error.
   readableOf(stream).pipeTo(decoder.writable).catch((error) => {
     tellOfError(sink, error);
     closeQuietly(sink);
   });
-  // Once closed it must not wait for a reader at the other end: `pipeTo` would. The inner sink's
-  // `done` tells how it ended.
+  // Once closed, it must not wait for a reader at the other end, as `pipeTo` would. The inner sink's `done`
+  // reports how it ended.
   const closed = new Deferred();
   void pipeOneWay(streamFromReadable(encoder.readable, { highWaterMark: 1 }), sink, {
     hurry: closed.promise,
@@ -134,7 +134,7 @@ function throughTransformStreams<In, Out, NewIn, NewOut>(
   return new DelegatingStreamChannel(relay);
 }
 
-/** A stream as a `ReadableStream`: as its `readable`, but with the right to read taken at once. */
+/** Converts a stream to a `ReadableStream`. Unlike its `readable`, it takes the right to read at once. */
 function readableOf<T>(stream: ChannelStream<T>): ReadableStream<T> {
   const iterator = stream[Symbol.asyncIterator]();
   return new ReadableStream<T>({

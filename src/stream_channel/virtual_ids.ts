@@ -1,50 +1,54 @@
-/** The ids that no virtual channel is attached to: those with messages that wait, and closed ones. */
+/** The ids without a virtual channel: those with pending messages, and closed ones. */
 
 import { sizeOf } from "./counted_queue.ts";
 
 const DEFAULT_LIMIT = 1024 * 1024;
 
-/** What an id counts by itself, in bytes, however little came for it. */
+/** The size that each id counts in addition to its messages, in bytes. */
 const ENTRY_SIZE = 128;
 
-/** How many ranges are kept for each parity. More than a few only come of a peer's ill will. */
+/** The maximum number of ranges for each parity. Only a malicious peer causes more than a few. */
 const MAX_RANGES = 4096;
 
-/** What has arrived for one id. */
+/** The pending messages of one id. */
 export interface Pending {
   /** Its messages, in order. */
   readonly values: unknown[];
-  /** The peer has closed it. */
+  /** Whether the peer has closed the id. */
   closed: boolean;
-  /** What it counts, in bytes. */
+  /** Its size in bytes. */
   size: number;
 }
 
-/** Messages for ids without a virtual channel, up to a limit for all of them together. */
+/** Pending messages for ids without a virtual channel, with one limit for all. */
 export class PendingMessages {
   readonly #limit: number;
   readonly #pending = new Map<number, Pending>();
   #size = 0;
 
-  /** @param limit How much may wait in all, in bytes. Default 1 MiB. */
+  /**
+   * Creates an empty collection.
+   *
+   * @param limit The maximum size of all messages, in bytes. Default 1 MiB.
+   */
   constructor(limit: number = DEFAULT_LIMIT) {
     this.#limit = limit;
   }
 
-  /** How many ids wait. */
+  /** The number of ids with pending messages. */
   get count(): number {
     return this.#pending.size;
   }
 
-  /** What all ids count, in bytes. */
+  /** The size of all ids, in bytes. */
   get size(): number {
     return this.#size;
   }
 
   /**
-   * Keeps a message, `[id, value]` or `[id]`.
+   * Adds a message, `[id, value]` or `[id]`.
    *
-   * @returns Whether there was room. If not, all that waited for this id is dropped.
+   * @returns Whether there was room. Otherwise all messages of this id are dropped.
    */
   add(id: number, message: readonly unknown[]): boolean {
     const pending = this.#pending.get(id) ?? this.#create(id);
@@ -71,7 +75,7 @@ export class PendingMessages {
     this.#size += size;
   }
 
-  /** Takes out what waits for an id. */
+  /** Removes and returns the messages of an id. */
   take(id: number): Pending | undefined {
     const pending = this.#pending.get(id);
     if (pending === undefined) return undefined;
@@ -88,29 +92,29 @@ export class PendingMessages {
 }
 
 /**
- * The ids of virtual channels that were closed, kept as ranges: the ids of each side go up in steps
- * of two, so however many were closed, they take little more room than those still open.
+ * The ids of closed virtual channels, stored as ranges. The ids of each side increase in steps of two, so
+ * even many closed ids take little memory.
  */
 export class ClosedIds {
   readonly #even = new Ranges();
   readonly #odd = new Ranges();
 
-  /** How many ranges are kept. */
+  /** The number of ranges. */
   get ranges(): number {
     return this.#even.length + this.#odd.length;
   }
 
-  /** Whether an id was closed. */
+  /** Returns whether an id was closed. */
   has(id: number): boolean {
     return this.#side(id).has(Math.floor(id / 2));
   }
 
-  /** The first id from `id` on, in steps of two, that was not closed. */
+  /** Returns the first id from `id` on, in steps of two, that was not closed. */
   next(id: number): number {
     return this.#side(id).next(Math.floor(id / 2)) * 2 + id % 2;
   }
 
-  /** Remembers that an id was closed. */
+  /** Adds a closed id. */
   add(id: number): void {
     this.#side(id).add(Math.floor(id / 2));
   }
@@ -120,7 +124,7 @@ export class ClosedIds {
   }
 }
 
-/** A set of integers as ranges in rising order, none next to another. */
+/** A set of integers, stored as ascending ranges that don't touch each other. */
 class Ranges {
   readonly #firsts: number[] = [];
   readonly #lasts: number[] = [];
@@ -133,7 +137,7 @@ class Ranges {
     return this.next(value) !== value;
   }
 
-  /** The first value from `value` on that is not in the set. */
+  /** Returns the first value from `value` on that is not in the set. */
   next(value: number): number {
     const last = this.#lasts[this.#find(value)] ?? -1;
     return value <= last ? last + 1 : value;
@@ -150,7 +154,7 @@ class Ranges {
     else this.#insert(left + 1, value);
   }
 
-  /** The last range that begins at `value` or before, or -1. */
+  /** Returns the index of the last range that begins at `value` or before, or -1. */
   #find(value: number): number {
     let low = 0;
     let high = this.#firsts.length;
@@ -165,11 +169,11 @@ class Ranges {
   #insert(index: number, value: number): void {
     this.#firsts.splice(index, 0, value);
     this.#lasts.splice(index, 0, value);
-    // The gaps are ids that were skipped, the lowest ones long ago: they count as closed then.
+    // The gaps are skipped ids, and the lowest ones are the oldest: they count as closed.
     if (this.#firsts.length > MAX_RANGES) this.#join(0);
   }
 
-  /** Joins two ranges, and what is between them, to one range. */
+  /** Joins two ranges, and the gap between them, into one. */
   #join(left: number): void {
     this.#firsts.splice(left + 1, 1);
     this.#lasts.splice(left, 1);

@@ -202,7 +202,7 @@ export function readPublishOptions(given: PublishOptions | undefined): PublishOp
 function checkInteger(name: string, value: number, min: number, max: number): void {
   if (Number.isInteger(value) && value >= min && value <= max) return;
   throw new RangeError(
-    `Cannot use the option ${name}: it must be an integer of ${min}–${max}, got ${value}`,
+    `Cannot use the option ${name}: it must be an integer from ${min} to ${max}, got ${value}`,
   );
 }
 

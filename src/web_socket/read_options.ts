@@ -192,7 +192,7 @@ function readRedirects(
     return followRedirects;
   }
   throw new RangeError(
-    `Cannot use the option followRedirects: it must be an integer of 0–${MAX_REDIRECTS}, got ${followRedirects}`,
+    `Cannot use the option followRedirects: it must be an integer from 0 to ${MAX_REDIRECTS}, got ${followRedirects}`,
   );
 }
 

@@ -20,7 +20,7 @@ const WITHOUT_LINE: Readonly<Record<string, string>> = {
   "Cannot decompress a message: its payload is not DEFLATE": "it becomes a ProtocolError",
   "No address": "a server that listens has one",
   "error": "the type of an event",
-  "Cannot make a virtual channel: no id is left": "after more channels than a program can open",
+  "Cannot create a virtual channel: no id is left": "after more channels than a program can open",
   "There is no …": "only this package asks",
   "Connecting was given up": "the channel has ended with an error of its own",
   "Cannot send the start line …: it must be printable ASCII":

@@ -235,7 +235,7 @@ export const PROVOKED: Readonly<Record<string, Provoke | Elsewhere>> = {
   "Cannot use the option …: there is no such option, got …": () => connect({ timeout: 1 }),
   "Cannot use the option …: it must be …, got …": () => connect({ protocols: 1 }),
   "Cannot use the option …: it must be from … to …, got …": () => connect({ connectTimeout: -1 }),
-  "Cannot use the option …: it must be an integer of …–…, got …": () =>
+  "Cannot use the option …: it must be an integer from … to …, got …": () =>
     connect({ compression: { level: 10 } }),
   "Cannot use the option …: it must be left out where …": () =>
     connect({ origin: "http://a.test", headers: { Origin: "http://b.test" } }),
@@ -539,7 +539,7 @@ export const PROVOKED: Readonly<Record<string, Provoke | Elsewhere>> = {
     "web_socket/channel_core_test.ts",
     "Cannot send everything: ",
   ),
-  "Cannot send: … before all was handed to the transport": async () => {
+  "Cannot send: … before everything was passed to the transport": async () => {
     const { client, server } = webSocketChannelPair();
     await client.ready;
     void server.sink.close();
@@ -611,7 +611,7 @@ export const PROVOKED: Readonly<Record<string, Provoke | Elsewhere>> = {
     void sink.close();
     sink.add("late");
   },
-  "Cannot …: the sink belongs to an addStream that runs": () => {
+  "Cannot …: an addStream is running": () => {
     const { sink } = rig().channel;
     void sink.addStream(new ReadableStream());
     sink.add("between");
@@ -758,7 +758,7 @@ export const PROVOKED: Readonly<Record<string, Provoke | Elsewhere>> = {
     "The connection to NATS was closed",
   ),
   "The engine fails: …": elsewhere("topics_testing/engine_suite_test.ts", "The engine fails: "),
-  "Cannot read: the stream already has its one reader (…)": () => {
+  "Cannot read: the stream already has a reader (…), and it can have only one": () => {
     const { stream } = rig().channel;
     stream.listen(() => {});
     return stream.next();
@@ -774,17 +774,17 @@ export const PROVOKED: Readonly<Record<string, Provoke | Elsewhere>> = {
     channelPair().local.changeStream(() => wrong(1)),
   "Cannot use the sink: it must be a ChannelSink or a WritableStream, got …": () =>
     channelPair().local.changeSink(() => wrong(1)),
-  "Cannot transform: it takes a function, or an object with a method create, got …": () =>
-    channelPair().local.transformStream(wrong(1)),
+  "Cannot transform: the transform must be a function, or an object with a method create, got …":
+    () => channelPair().local.transformStream(wrong(1)),
   [
-    "Cannot transform: a transformer has a method transformChannel, got …; " +
-    "transformStream and transformSink take functions"
+    "Cannot transform: a transformer must have a method transformChannel, got …. " +
+    "Pass functions to transformStream or transformSink"
   ]: () => channelPair().local.transform(wrong(1)),
   "Cannot transform: transformChannel must return a channel, got …": () =>
     channelPair().local.transform(wrong({ transformChannel: () => 1 })),
-  "Cannot change the channel: it takes a function, got …": () =>
+  "Cannot change the channel: the argument must be a function, got …": () =>
     channelPair().local.changeStream(wrong(1)),
-  "Cannot set the channel: it is set already": () => {
+  "Cannot set the channel: the completer already has a channel or an error": () => {
     const completer = new StreamChannelCompleter<string>();
     completer.setChannel(channelPair<string>().local);
     completer.setChannel(channelPair<string>().local);
@@ -796,18 +796,19 @@ export const PROVOKED: Readonly<Record<string, Provoke | Elsewhere>> = {
     completer.setError(new Error("no"));
     return flushed;
   },
-  "Cannot read on: more than … bytes of input waited while the sink closed": async () => {
-    const chunk = new Uint8Array(0x8_0000);
-    const readable = new ReadableStream({ pull: (it) => it.enqueue(chunk) });
-    const writable = new WritableStream({ close: () => new Promise(() => {}) });
-    const { sink, stream } = StreamChannel.from<Uint8Array, string>({ readable, writable });
-    void sink.close();
-    for (;;) {
-      await delay(0);
-      if ((await stream.next()).done) return null;
-    }
-  },
-  "Cannot use the options: they are a schema. Give { incoming: schema }": () =>
+  "Cannot continue to read: more than … bytes of input were unread while the sink closed":
+    async () => {
+      const chunk = new Uint8Array(0x8_0000);
+      const readable = new ReadableStream({ pull: (it) => it.enqueue(chunk) });
+      const writable = new WritableStream({ close: () => new Promise(() => {}) });
+      const { sink, stream } = StreamChannel.from<Uint8Array, string>({ readable, writable });
+      void sink.close();
+      for (;;) {
+        await delay(0);
+        if ((await stream.next()).done) return null;
+      }
+    },
+  "Cannot use the options: they must be an object, got a schema. Pass { incoming: schema }": () =>
     jsonDocument(wrong(ISSUES)),
   "Cannot receive: the message is not JSON at line …, column …, expected …": () => json({}, "{"),
   "Cannot receive: a JSON document must be one text, got …": async () => {
@@ -818,7 +819,7 @@ export const PROVOKED: Readonly<Record<string, Provoke | Elsewhere>> = {
     await client.closed;
     return (await server.closed).error;
   },
-  "Cannot receive: a JSON document is text, and the message is binary": () =>
+  "Cannot receive: a JSON document must be text, got a binary message": () =>
     json({}, new Uint8Array(1)),
   "Cannot receive: the message could not be parsed": () =>
     json({
@@ -832,32 +833,32 @@ export const PROVOKED: Readonly<Record<string, Provoke | Elsewhere>> = {
     "can't be encoded as JSON",
   ),
   "Cannot send: …, at …": () => sendJson({}, { a: new Map() }),
-  "Cannot send: the schema is asynchronous, and add is not": () =>
+  "Cannot send: the schema is asynchronous, but add is synchronous": () =>
     sendJson({ outgoing: schema(Promise.resolve({ value: 1 })) }, 1),
   "Cannot send: `stringify` must return a string, got …": () => sendJson({ stringify: () => 1 }, 1),
   "Cannot send: … (… issue…)": () => sendJson({ outgoing: ISSUES }, 1),
   "Cannot validate: the schema returned neither a value nor issues": () =>
     sendJson({ outgoing: schema({}) }, 1),
-  "Cannot attach: … is no id": () =>
+  "Cannot attach: the id must be a whole number from 0, got …": () =>
     new MultiChannel(channelPair<unknown>().local).virtualChannel(-1),
-  "Cannot attach: there is or was a virtual channel …": () => {
+  "Cannot attach: the id … is already used, or was before": () => {
     const multi = new MultiChannel(channelPair<unknown>().local);
     multi.virtualChannel(3);
     multi.virtualChannel(3);
   },
-  "Cannot receive: the message is no [id, …]": () => {
+  "Cannot receive: the message must be [id, value] or [id]": () => {
     const { local, foreign } = channelPair<unknown>();
     const multi = new MultiChannel(local);
     foreign.sink.add("text");
     return multi.stream.next();
   },
-  "Cannot open a channel: this is no worker, it has no postMessage to another end": elsewhere(
+  "Cannot open a channel: this is not a worker, it has no postMessage to another end": elsewhere(
     "stream_channel/ports_test.ts",
     "no worker",
   ),
-  "Cannot open a channel: the value is no port, it has no …": () =>
+  "Cannot open a channel: the value is not a port, it has no …": () =>
     new MessagePortChannel(wrong({ postMessage: () => {} })),
-  "Cannot open a channel: a BroadcastChannel has no single other end, use it with `raw: true`":
+  "Cannot open a channel: a BroadcastChannel has more than one other end, use it with `raw: true`":
     () => {
       const broadcastChannel = new BroadcastChannel("error texts");
       try {
@@ -873,11 +874,11 @@ export const PROVOKED: Readonly<Record<string, Provoke | Elsewhere>> = {
     port.dispatchEvent(new Event("messageerror"));
     return next;
   },
-  "Cannot receive: the other end has left and had not closed the channel": elsewhere(
+  "Cannot receive: the other end has left without closing the channel": elsewhere(
     "stream_channel/port_link_test.ts",
-    "the other end has left and had not closed the channel",
+    "the other end has left without closing the channel",
   ),
-  "Cannot receive: the worker exited with … and had not closed the channel": elsewhere(
+  "Cannot receive: the worker exited with … without closing the channel": elsewhere(
     "security/node_workers_test.ts",
     "the worker exited with ",
   ),

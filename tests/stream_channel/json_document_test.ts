@@ -203,7 +203,7 @@ Deno.test("jsonDocument: a schema in place of the options is answered with the o
     const error = assertThrows(() => jsonDocument(schema as never), TypeError);
     assertEquals(
       error.message,
-      "Cannot use the options: they are a schema. Give { incoming: schema }",
+      "Cannot use the options: they must be an object, got a schema. Pass { incoming: schema }",
     );
   }
 });

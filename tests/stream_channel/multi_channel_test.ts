@@ -147,13 +147,13 @@ Deno.test("C142 both ends make one: the ids are the same, the messages don't mix
 
 Deno.test("C149 attaching twice to one id throws, also when it was closed", async () => {
   const { two, here, there } = connectVirtual(false);
-  assertThrows(() => two.virtualChannel(here.id), RangeError, "there is or was");
+  assertThrows(() => two.virtualChannel(here.id), RangeError, "is already used");
   assertThrows(() => two.virtualChannel(0), RangeError);
   await there.sink.close();
   assertThrows(() => two.virtualChannel(here.id), RangeError);
   assertThrows(() => there.virtualChannel(here.id), RangeError);
   for (const id of [-1, 1.5, NaN, Infinity, Number.MAX_SAFE_INTEGER]) {
-    assertThrows(() => two.virtualChannel(id), RangeError, "is no id");
+    assertThrows(() => two.virtualChannel(id), RangeError, "must be a whole number");
   }
 });
 

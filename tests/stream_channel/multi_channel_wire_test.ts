@@ -106,7 +106,7 @@ Deno.test("a message that is no [id, …] fails the default stream and closes th
     const made = channel.virtualChannel();
     peer.in.add(text);
     peer.in.add('[0,"lost"]');
-    const error = await assertRejects(() => channel.stream.next(), TypeError, "no [id", text);
+    const error = await assertRejects(() => channel.stream.next(), TypeError, "must be [id", text);
     await assertOver(made);
     assertEquals(sent(), [["error", error], "done"]);
     assertFalse(channel.sink.add(1));

@@ -113,7 +113,7 @@ Deno.test("attack 66: the platform's close event without [] fails the stream, bu
     if (raw) assertEquals(events.length, 1);
     else {assertEquals(
         failure.message,
-        "Cannot receive: the other end has left and had not closed the channel",
+        "Cannot receive: the other end has left without closing the channel",
       );}
     assertEquals(port.take(), ["start", "close"]);
   }
@@ -206,7 +206,7 @@ Deno.test("a port of Node's kind, and none at all", () => {
   assertEquals([messages, ends], [[[1]], 1]);
   stop();
   assertEquals(listeners.size, 0);
-  assertThrows(() => new MessagePortChannel({ postMessage: () => {} }), TypeError, "no port");
+  assertThrows(() => new MessagePortChannel({ postMessage: () => {} }), TypeError, "not a port");
 });
 
 // A page's scope is refused.

@@ -87,7 +87,7 @@ Deno.test("self of what is no worker is refused", () => {
     assertThrows(
       () => void open(globalThis as unknown as MessagePort),
       TypeError,
-      "this is no worker",
+      "this is not a worker",
     );
   }
 });
@@ -96,10 +96,10 @@ Deno.test("what is no port is refused, each time for the same reason", () => {
   const post = (): void => {};
   const notAPort = { postMessage: post };
   for (let i = 0; i < 2; i++) {
-    assertThrows(() => new MessagePortChannel(notAPort), TypeError, "no port");
-    assertThrows(() => MessagePortChannel.connectReceive(notAPort), TypeError, "no port");
+    assertThrows(() => new MessagePortChannel(notAPort), TypeError, "not a port");
+    assertThrows(() => MessagePortChannel.connectReceive(notAPort), TypeError, "not a port");
     for (const value of [{}, "port", 42, null, undefined] as unknown[] as MessagePort[]) {
-      for (const open of waysToOpen) assertThrows(() => void open(value), TypeError, "no port");
+      for (const open of waysToOpen) assertThrows(() => void open(value), TypeError, "not a port");
     }
   }
 });

@@ -571,7 +571,7 @@ test(": an invalid source or option is a TypeError, and the channel stays usable
   assertThrows(() => add([], { kind: "json" }), TypeError, "kind");
   assertThrows(() => add([], { kind: "text", signals: 1 }), TypeError, "signals");
   const adding = client.sink.addStream(new ReadableStream<string>());
-  assertThrows(() => add([], { kind: "text" }), DOMException, "belongs to an addStream");
+  assertThrows(() => add([], { kind: "text" }), DOMException, "an addStream is running");
   adding.catch(() => {});
   const other = pair();
   void other.client.sink.close();

@@ -201,7 +201,7 @@ Deno.test("compression options: what is wrong is an error that names it", () => 
   const wrong: [unknown, new () => Error, string][] = [
     [{ levl: 5 }, TypeError, "compression.levl: there is no such option, got 5. Did you mean"],
     [{ level: "9" }, TypeError, 'compression.level: it must be a number, got "9"'],
-    [{ level: 10 }, RangeError, "compression.level: it must be an integer of -1–9, got 10"],
+    [{ level: 10 }, RangeError, "compression.level: it must be an integer from -1 to 9, got 10"],
     [{ serverMaxWindowBits: 7 }, RangeError, "compression.serverMaxWindowBits"],
     [null, TypeError, "the option compression: it must be an object, got null"],
   ];
