@@ -2,6 +2,7 @@
 // Deno only: it starts processes
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { testFiles } from "../../tasks/test_files.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 const SCRIPTS = [".ci/run", ".ci/nightly"];
@@ -115,3 +116,17 @@ Deno.test("ci: the last line of run is a sum, and a step that fails counts", onL
     assertEquals(steps.some((it) => it.includes("deno task test:all")), true);
   }
 });
+
+Deno.test(
+  "ci: nightly runs each suite of public names against the package on each runtime",
+  onLinux,
+  async () => {
+    const { steps } = await run(".ci/nightly", "none of them");
+    const paths = (await testFiles([])).filter((it) => it.isPublic).map((it) => it.path);
+    assert(paths.length > 0);
+    for (const runtime of ["node20", "node26", "bun"]) {
+      const step = steps.find((it) => it.includes(`--runtime ${runtime} ${paths[0]}`)) ?? "";
+      assertEquals(paths.filter((it) => !step.includes(it)), [], runtime);
+    }
+  },
+);
