@@ -17,9 +17,8 @@
  * }
  * ```
  *
- * Anything that can be said of two-way streams in general, from JSON to many channels over one
- * connection, is in `@web-socket/channel/stream-channel`; the close codes are in
- * `@web-socket/channel/status`.
+ * `@web-socket/channel/stream-channel` has everything for two-way streams in general, such as JSON and
+ * many channels over one connection. `@web-socket/channel/status` has the close codes.
  *
  * @module
  */
