@@ -94,7 +94,7 @@ Deno.test("behaviours: what a name calls changed, its line calls changed", () =>
   assertEquals(faults, []);
 });
 
-Deno.test("behaviours: ids stand together, at the beginning of a name or behind its subject", () => {
+Deno.test("behaviours: a name's ids are next to each other, at its beginning or after its subject", () => {
   const faults = names.filter(({ name }) => !isWellNamed(name));
   assertEquals(faults.map(({ name, path }) => `${path}: ${name}`), []);
 });

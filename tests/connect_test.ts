@@ -137,7 +137,7 @@ Deno.test("connect W5 W9: the native socket where it can do all that is asked, e
   }
 });
 
-Deno.test("connect: Node's own WebSocket is there to be asked for", {
+Deno.test("connect: Node's own WebSocket is used when an option asks for it", {
   ignore: platform() !== "node" || !hasNativeWebSocket(),
 }, async () => {
   const options: ConnectOptions[] = [{}, { headers: { Fruit: "apple" } }, { compression: true }];

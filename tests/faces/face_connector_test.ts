@@ -99,7 +99,7 @@ Deno.test("WebSocket: as the global one it connects, also for a native channel",
   }));
 
 Deno.test({
-  name: "WebSocket: over the platform's own, where that was asked for",
+  name: "WebSocket: over the platform's own, where an option says so",
   ignore: !hasNativeWebSocket(),
   fn: () =>
     withSubject(WebSocket, async ({ url }) => {
@@ -244,7 +244,7 @@ Deno.test("toWebSocket: what is no WebSocketChannel is a TypeError that says so"
   }
 });
 
-Deno.test("WebSocket: a Close in the chunk of the handshake's answer comes behind open", () =>
+Deno.test("WebSocket: a Close in the chunk of the handshake's answer follows open", () =>
   withMutePeer(async (url) => {
     const socket = new (createWebSocket({ closeTimeout: 100 }))(url);
     const states: number[] = [];

@@ -18,7 +18,7 @@ Deno.test("WebSocketError: it is a DOMException with a code and a reason", () =>
   ]);
 });
 
-Deno.test("WebSocketError: nothing is given, or a part; a reason has the code 1000", () => {
+Deno.test("WebSocketError: without arguments, or with some; a reason has the code 1000", () => {
   const parts = (...args: unknown[]): unknown[] => {
     const error = new WebSocketError(...args as [string]);
     return [error.message, error.closeCode, error.reason];

@@ -68,7 +68,7 @@ Deno.test("Malformed extensions are refused", () => {
   );
 });
 
-Deno.test("Extensions are written as they are read", () => {
+Deno.test("extensions are written in the form in which they are read", () => {
   const text = "a; b; c=d, e";
   assertEquals(serializeExtensions(parseExtensions(text)), text);
   assertEquals(serializeExtensions([]), "");

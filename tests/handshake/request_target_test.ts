@@ -81,7 +81,7 @@ Deno.test("RFC 9110 §7.2: a host is valid if a URL accepts it", () => {
   }
 });
 
-Deno.test("RFC 9112 §3.2: a target is a path, or a whole URL with a host of its own", () => {
+Deno.test("RFC 9112 §3.2: a target is a path, or an absolute URL with its own host", () => {
   assertEquals(splitTarget("/"), { host: null, path: "/" });
   assertEquals(splitTarget("//b/c?d=http://e"), { host: null, path: "//b/c?d=http://e" });
   assertEquals(splitTarget("http://a:1/b?c"), { host: "a:1", path: "/b?c" });

@@ -94,7 +94,7 @@ Deno.test("A request for anything else is refused with the status that says why"
   }
 });
 
-Deno.test("A request says where it goes: a malformed target is refused, a whole URL has a host of its own", () => {
+Deno.test("A request's target: a malformed one is refused, an absolute URL has its own host", () => {
   for (const target of ["*", "", "/a#b", "http://user@a/", "ftp://a/"]) {
     const { status, body } = refused(requestHead({}, { target }));
     assertEquals([status, body], [400, "Malformed request target"], target);

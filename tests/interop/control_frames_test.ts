@@ -93,7 +93,7 @@ Deno.test("ping with a signal: its reason, and the channel goes on", async () =>
   });
 });
 
-Deno.test("onPing, onPong and pong: each frame is seen with its channel, and one not asked for is sent", async () => {
+Deno.test("onPing, onPong and pong: each callback gets its channel, and an unsolicited Pong is sent", async () => {
   const seen: string[] = [];
   const { promise: all, resolve: done } = deferred();
   const options: ConnectOptions = {

@@ -205,7 +205,7 @@ Deno.test("large messages: sources that are locked, used twice, throw at once, o
   });
 });
 
-Deno.test("large messages: chunks without content and without end leave the event loop free, and can be given up", async () => {
+Deno.test("large messages: an endless source of empty chunks leaves the event loop free, and can be cancelled", async () => {
   await attacked(async ({ channel }) => {
     for (const value of ["", new Uint8Array()]) {
       // Without a `return`.

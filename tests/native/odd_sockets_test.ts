@@ -148,7 +148,7 @@ Deno.test("odd sockets: close, addError and dispose of one whose close throws: t
   }
 });
 
-Deno.test("odd sockets: send throws for what was added early: ready settles, closed has the error", async () => {
+Deno.test("odd sockets: send throws for an early message: ready settles, closed has the error", async () => {
   const { channel, clock, socket } = wrap({}, new FakeWebSocket(0));
   const error = new Error("broken");
   socket.send = () => {
@@ -173,7 +173,7 @@ Deno.test("odd sockets: an error event and no close event, while connecting: con
   assertEquals([(await channel.closed).initiator, clock.pending], ["timeout", 0]);
 });
 
-Deno.test("odd sockets: what is no socket is a TypeError, and leaves no timer behind", () => {
+Deno.test("odd sockets: a value that is no socket is a TypeError, and leaves no timer", () => {
   for (const wrong of [null, undefined, 42, "ws://example.com", {}]) {
     const clock = new ManualClock();
     assertThrows(
@@ -185,7 +185,7 @@ Deno.test("odd sockets: what is no socket is a TypeError, and leaves no timer be
   }
 });
 
-Deno.test("odd sockets: a promise of what is no socket fails the channel, the TypeError is the cause", async () => {
+Deno.test("odd sockets: a promise of a value that is no socket fails the channel, the TypeError is the cause", async () => {
   const clock = new ManualClock();
   const none = Promise.resolve(null as unknown as WebSocketLike);
   const error = await NativeChannel.from(none, {}, clock).ready.catch((it: unknown) => it);

@@ -11,7 +11,7 @@ Deno.test("polling: looks at the state at its interval, until look gives false",
   assertEquals([looks, clock.pending], [[100, 200, 300], 0]);
 });
 
-Deno.test("polling: the state is looked at every 32 ms at most, and every 5 s by itself", () => {
+Deno.test("polling: the state is read at most every 32 ms, and every 5 s by default", () => {
   const clock = new ManualClock();
   new Polling(clock, 0).watchState(() => false);
   assertEquals(clock.nextIn, 32);

@@ -57,7 +57,7 @@ Deno.test("socket owner: a program's settings of stacks change nothing, and are 
   }
 });
 
-Deno.test("socket owner: of a mock or a polyfill nothing is known, however it is made", () => {
+Deno.test("socket owner: a mock or a polyfill has no known owner, however it is built", () => {
   const Base = Original ?? class {};
   const url = { get: (): string => "ws://a.test" };
   const mocks: unknown[] = [

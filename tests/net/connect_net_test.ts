@@ -536,7 +536,7 @@ Deno.test("net: a malformed option that only the handshake would see throws at o
   }
 });
 
-Deno.test("net: headers as they were given, Host and repeated names included", async () => {
+Deno.test("net: headers are sent as given, with Host and repeated names", async () => {
   await withRecipe("echo", {}, async (echo) => {
     await assertReaches(echo.url, {
       headers: [["Host", "virtual.test"], ["X-A", "1"], ["X-A", "2"]],

@@ -53,7 +53,7 @@ class Cycles {
   }
 }
 
-Deno.test(`net: ${CYCLES} connections, one after the other, leave nothing behind`, async () => {
+Deno.test(`net: ${CYCLES} connections, one after the other, leave no timer, socket or object`, async () => {
   // In a process of its own, so that this one's heap is the client's.
   const server = startEcho();
   try {

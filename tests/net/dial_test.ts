@@ -51,7 +51,7 @@ Deno.test("dial: an IPv6 literal", async () => {
   });
 });
 
-Deno.test("dial RFC 8305: of several addresses the one that answers is taken", async () => {
+Deno.test("dial RFC 8305: of several addresses the first that answers is used", async () => {
   await withRecipe("echo", {}, async ({ url }) => {
     for (const addresses of [["127.0.0.2", "127.0.0.1"], ["::1", "127.0.0.1"]]) {
       const lookup = known(...addresses);
@@ -224,7 +224,7 @@ Deno.test("dial W17 a Unix socket; the URL says what to ask for", async () => {
   );
 });
 
-Deno.test("dial: destroyed at any moment, nothing is left of it", async () => {
+Deno.test("dial: destroyed at any moment, it leaves no socket and no timer", async () => {
   await withRecipe("silent", {}, async (silent) => {
     const url = new URL(silent.url);
     const slow: LookupFunction = (_name, _options, callback) =>

@@ -64,7 +64,7 @@ Deno.test("destroyLater: on Deno a session is destroyed once, a turn later", asy
   assertEquals(reasons, [[undefined, 11]]);
 });
 
-Deno.test("widenWindow: as much as the platform can do, on Bun what a stream has", () => {
+Deno.test("widenWindow: to the size that the platform allows, on Bun the window of a stream", () => {
   const sizes: number[] = [];
   const setLocalWindowSize = (size: number): void => void sizes.push(size);
   const widened = (session: object): void => widenWindow(session as Http2Session);

@@ -64,7 +64,7 @@ for (const [name, answer, text, status] of answers) {
   });
 }
 
-Deno.test("odd servers: an empty subprotocol and empty extensions are none", async () => {
+Deno.test("odd servers: an empty subprotocol and empty extensions count as none", async () => {
   const response = `${UPGRADED}Sec-WebSocket-Protocol:\r\nSec-WebSocket-Extensions: \r\n\r\n`;
   await withRecipe("http", { response, then: "open" }, async ({ url }) => {
     const channel = NetWebSocketChannel.connect(url, { compression: true });
@@ -118,7 +118,7 @@ Deno.test("odd servers: a peer that answers our Close with 1005 ends as a local 
   });
 });
 
-Deno.test("odd servers: a client says what it is, unless that is replaced or removed", async () => {
+Deno.test("odd servers: a client sends a User-Agent, unless it is replaced or removed", async () => {
   await withRecipe("echo", {}, async (server) => {
     assertMatch(USER_AGENT, /^web-socket-channel\/\d+\.\d+\.\d+$/);
     const cases = [
@@ -135,7 +135,7 @@ Deno.test("odd servers: a client says what it is, unless that is replaced or rem
   });
 });
 
-Deno.test("odd servers: text that isn't UTF-8 is let through, if an option says so", async () => {
+Deno.test("odd servers: text that isn't UTF-8 is delivered, if an option says so", async () => {
   const frames = hex(frame({ opcode: 1, payload: Uint8Array.of(0x61, 0xff) }));
   const cases = [
     [{ invalidText: "replace" }, "a\ufffd"],

@@ -240,7 +240,7 @@ Deno.test("proxy: one that can't be reached, or found", async () => {
   );
 });
 
-Deno.test("proxy: a silent one is given up, and the phase is reported", async () => {
+Deno.test("proxy: a silent one times out, and the phase is reported", async () => {
   await withAll([await startProxy({ silent: true })], async ({ port }) => {
     const error = await failure("ws://a.test", {
       proxy: `http://127.0.0.1:${port}`,
@@ -377,7 +377,7 @@ Deno.test("proxy: the environment's, when asked for", async () => {
   });
 });
 
-Deno.test("proxy: left out, it is the one that the runtime's own WebSocket would use", async () => {
+Deno.test("proxy: by default the one that the runtime's own WebSocket would use", async () => {
   await withAll([await startRecipe("echo"), await startProxy()], async (echo, proxy) => {
     const http_proxy = `http://127.0.0.1:${proxy.port}`;
     const where = platform();

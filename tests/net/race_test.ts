@@ -149,7 +149,7 @@ Deno.test("race: when the winner's connection breaks, those that haven't failed 
   assertEquals(error.failures.map(({ name }) => name), ["a", "c", "b"]);
 });
 
-Deno.test("race: given up, nothing is left of it", async () => {
+Deno.test("race: when it is aborted, no socket and no timer is left", async () => {
   const it = track(["a", "b", "c"]);
   const winner = it.race.run();
   winner.catch(() => {});

@@ -276,7 +276,7 @@ Deno.test("socket wire: paused and resumed in the same turn, again and again, it
   });
 });
 
-Deno.test("socket wire: the end waits while it is paused, and comes when it goes on", async () => {
+Deno.test("socket wire: the end waits while it is paused, and follows after resume", async () => {
   const probe = new LoopbackProbe();
   await withEnds(async ({ wire, recorder, peer }) => {
     const ended = new Promise<void>((resolve) => peer.once("close", () => resolve()));

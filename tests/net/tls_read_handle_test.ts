@@ -17,7 +17,7 @@ Deno.test("handle below: of a TLS socket of Deno's, that of the connection at th
   }
 });
 
-Deno.test("handle below: where nothing is below, or it is gone or unknown, pausing is all", () => {
+Deno.test("handle below: without a known handle below, it only pauses", () => {
   const sockets = [
     {},
     { _handle: handle() },

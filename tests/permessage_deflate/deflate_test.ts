@@ -64,7 +64,7 @@ Deno.test("zlibAbilities: this platform has a zlib, and the same answer every ti
   assertEquals(zlibAbilities(), zlibAbilities());
 });
 
-Deno.test("Negotiation wishes only for what the platform's zlib can do", () => {
+Deno.test("negotiation offers only what the platform's zlib supports", () => {
   const none = { available: false, dictionary: false };
   const alone = { available: true, dictionary: false };
   const able = { available: true, dictionary: true };

@@ -6,7 +6,7 @@ import { joined } from "../support/bytes.ts";
 import { frame, peerFrame } from "../support/frames.ts";
 import { record, splits, told } from "./support.ts";
 
-Deno.test("after close: messages up to the peer's Close are taken where that was asked for", () => {
+Deno.test("after close: messages up to the peer's Close are delivered where the option says so", () => {
   const rest = joined([
     peerFrame("server", { opcode: 1, payload: "one" }),
     peerFrame("server", { opcode: 2, payload: Uint8Array.of(2), fin: false }),
@@ -26,7 +26,7 @@ Deno.test("after close: messages up to the peer's Close are taken where that was
   }
 });
 
-Deno.test("after close: a message that this end's Close falls into is taken as a whole", () => {
+Deno.test("after close: a message that is incomplete when this end closes is delivered whole", () => {
   const peer = record("client", { takesAfterClose: true });
   const whole = frame({ opcode: 1, payload: "in two pieces" });
   peer.protocol.receive(whole.subarray(0, 6));

@@ -36,7 +36,7 @@ Deno.test("queue: an empty one gives an empty chunk", () => {
   assertEquals(queue.size, 0);
 });
 
-Deno.test("queue: a chunk that isn't given away is copied, a large one that is, is kept", () => {
+Deno.test("queue: a chunk that the caller keeps is copied, a large one that is handed over is kept", () => {
   const chunk = new Uint8Array(8192).fill(1);
   const queue = new ByteQueue();
   queue.push(chunk, true);

@@ -43,7 +43,7 @@ Deno.test("invalid text: replaced, or given as bytes, with any split; valid text
   }
 });
 
-Deno.test("invalid text: a large one is replaced alike in pieces, and its bytes are all there", () => {
+Deno.test("invalid text: a large one has the same replacement in pieces, and all its bytes", () => {
   const random = seededRandom();
   for (const size of [LARGEST_PIECE - 1, LARGEST_PIECE + 1, 3 * LARGEST_PIECE + 2]) {
     // Half of it is continuation bytes, so that pieces end within code points and within nonsense.

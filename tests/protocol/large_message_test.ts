@@ -354,7 +354,7 @@ Deno.test("large messages, compressed: the listener of the last part may close",
   ]);
 });
 
-Deno.test("large messages, compressed: one that is skipped is decompressed, for those behind it", () => {
+Deno.test("large messages, compressed: a skipped one is decompressed, because later ones depend on it", () => {
   const { protocol, log, deflate } = compressed();
   protocol.receive(frame({ opcode: 1, rsv: 4, payload: "abcde", fin: false }));
   deflate.receiver?.onInflated(utf8("123456"));

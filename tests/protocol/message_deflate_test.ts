@@ -21,7 +21,7 @@ const backwards: MessageDeflate = {
 };
 const deflate = { deflate: backwards };
 
-Deno.test("deflate: messages go compressed, with RSV1; those that don't shrink or opt out as they are", () => {
+Deno.test("deflate: messages are sent compressed, with RSV1; those that don't shrink or opt out are not", () => {
   const { protocol, sent } = record("server", deflate);
   const sending: [() => void, Uint8Array][] = [
     [() => protocol.sendText("abc"), frame({ opcode: 1, rsv: 4, payload: "\0cba" })],

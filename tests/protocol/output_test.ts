@@ -121,7 +121,7 @@ Deno.test("output: what is longer than it was said to be reaches into no other c
   }
 });
 
-Deno.test("output S184 the frames of a turn are one chunk, which is taken with no array", () => {
+Deno.test("output S184 the frames of a turn are one chunk, which needs no array", () => {
   freshSlab();
   const one = output();
   assertEquals(one.takeChunk(), null);
@@ -197,7 +197,7 @@ Deno.test("output: no Pong is the very array that its Ping came in", () => {
   );
 });
 
-Deno.test("output: connections alternately get what they wrote, and nothing taken is written again", () => {
+Deno.test("output: each of two alternating connections gets its own bytes, and no pending buffer is reused", () => {
   const random = seededRandom();
   const label = `seed ${random.seed}`;
   const lines = Array.from({ length: 5 }, () => ({
@@ -295,7 +295,7 @@ Deno.test("output: connections that hand on at once write to the same memory eve
   assertEquals(views.size, 1);
 });
 
-Deno.test("output: a part of what was taken is released", () => {
+Deno.test("output: a part of the pending bytes can be released", () => {
   freshSlab();
   const one = output(true);
   const places = [1, 2, 3].map((i) => {

@@ -36,7 +36,7 @@ Deno.test("pieces: a header joined, with no more than the longest one has", () =
   assertEquals(joinHeader(first, chunk, 1), Uint8Array.of(28, 29, ...chunk.subarray(1, 13)));
 });
 
-Deno.test("pieces: a frame takes its payload, unmasked, and leaves the chunk as it is", () => {
+Deno.test("pieces: a frame copies its payload, unmasked, and leaves the chunk unchanged", () => {
   const message = new MessageInPieces(0x82, OPTIONS);
   const frame = new FrameInPieces(header(0x82, 5, KEY_NUMBER), message);
   const chunk = Uint8Array.of(0, 0, 0x37, 0xfa, 0x21, 0x3d, 0x37);
@@ -114,7 +114,7 @@ Deno.test("inflating: what is large, and not text, waits for its size", () => {
   assertEquals([inflating.onInflated(piece), message.size], [true, piece.length]);
 });
 
-Deno.test("inflating: given up, it takes everything and reports nothing", () => {
+Deno.test("inflating: once abandoned it accepts everything and reports nothing", () => {
   const { inflating, message, reported } = collecting(0x81);
   inflating.isLate = true;
   inflating.abandon();

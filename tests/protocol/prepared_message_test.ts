@@ -85,7 +85,7 @@ Deno.test("a prepared message is compressed once for each kind of compressor", (
   assertEquals([first, second, third].map((it) => it.sent), [1, 1, 2]);
 });
 
-Deno.test("a prepared message that doesn't shrink, or must not, goes as it is", () => {
+Deno.test("a prepared message that doesn't shrink, or must not be compressed, is sent uncompressed", () => {
   const small = new FakeShared("a");
   const end = server(withShared(small));
   end.protocol.sendPrepared(new PreparedMessage("a"));

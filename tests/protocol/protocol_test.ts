@@ -367,7 +367,7 @@ Deno.test("a Pong goes out before the messages that are sent after its Ping", ()
   assertEquals(sent(), "810161" + "8a013f" + "810162");
 });
 
-Deno.test("64 Pongs wait at most, and the latest behind them", () => {
+Deno.test("at most 64 Pongs are queued, and the latest after them", () => {
   const { protocol, sent } = record("server");
   for (let i = 0; i < 100; i++) {
     protocol.receive(frame({ opcode: 9, payload: Uint8Array.of(i), key: KEY }));

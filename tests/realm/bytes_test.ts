@@ -22,7 +22,7 @@ function elements(bytes: Uint8Array): number[] {
   return Array.from({ length: lengthOf(bytes) }, (_, i) => (bytes[i] as number) & 0xff);
 }
 
-Deno.test("bytes: of every kind they are read as they are", () => {
+Deno.test("bytes: bytes of every kind are read without a change", () => {
   for (const kind of HOSTILE_KINDS) {
     for (const size of SIZES) {
       const { value, expected } = hostileBytes(kind, pattern(size));
@@ -50,7 +50,7 @@ Deno.test("bytes: a view keeps its bounds and is no copy", () => {
   assertEquals([bytesOf(new ArrayBuffer(0)), bytesOf(new Uint8Array())].map(lengthOf), [0, 0]);
 });
 
-Deno.test("bytes: those that are gone, or never were, are a TypeError", () => {
+Deno.test("bytes: a detached buffer, and a value without bytes, is a TypeError", () => {
   for (const [name, value] of withoutBytes()) {
     for (const read of [bytesOf, plainBytes, copyOf]) {
       assertThrows(() => read(value), TypeError, "", name);
@@ -99,7 +99,7 @@ Deno.test("bytes: what another thread can make longer is copied where its length
   }
 });
 
-Deno.test("bytes: those that are gone are noticed by compiled code, too", () => {
+Deno.test("bytes: optimised code notices a detached buffer, too", () => {
   const empty = new Uint8Array(0);
   for (let i = 0; i < 300_000; i++) bytesOf(empty);
   for (const [what, value] of withoutBytes()) {

@@ -46,7 +46,7 @@ Deno.test("target: the options of a URL go before those of the channel", async (
   await rig.channel.close();
 });
 
-Deno.test("target: a function is asked for each attempt, with what it needs to know", async () => {
+Deno.test("target: a function is called for each attempt, with the attempt's state", async () => {
   const contexts: TargetContext[] = [];
   const rig = new Rig({
     target: (context) => {
@@ -106,7 +106,7 @@ Deno.test("target: one that throws or rejects is asked again", async () => {
   });
 });
 
-Deno.test("target: one that never settles is given up in time, and what it gives later is ended", async () => {
+Deno.test("target: one that never settles times out, and its late result is closed", async () => {
   await assertNoUncaught(async () => {
     const settle: ((made: string | WebSocketChannel) => void)[] = [];
     const fail: ((error: unknown) => void)[] = [];
@@ -213,7 +213,7 @@ Deno.test("target: what was malformed once doesn't fail the stream of a later co
   assertEquals([events, rig.channel.state.name], [["done"], "closed"]);
 });
 
-Deno.test("target: what is malformed is thrown by the call, and nothing is left", async () => {
+Deno.test("target: a malformed value throws at the call, and leaves no timer", async () => {
   const told: unknown[] = [];
   const onState = (state: unknown): void => void told.push(state);
   for (const target of ["x:y", "ws://host/#x", { url: "x:y" }]) {

@@ -114,7 +114,7 @@ browserTest("offline pauses the attempts, online ends that", async (rig) => {
   assertEquals(await rig.states(), "connecting open paused connecting open");
 });
 
-browserTest("a page that is seen again replaces a dead connection", async (rig) => {
+browserTest("a page that becomes visible again replaces a dead connection", async (rig) => {
   const { tab, network, connect } = rig;
   await connect(0);
   await assertEchoes(rig, "one");

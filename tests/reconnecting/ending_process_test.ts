@@ -8,7 +8,7 @@ import { bundled, PATIENCE, RUNTIMES, startProgram } from "../server/programs.ts
 
 const PROGRAM = "tests/reconnecting/programs/ending.ts";
 
-Deno.test(`a process of ${RUNTIMES.map(([it]) => it).join(", ")} ends by itself behind a session`, async () => {
+Deno.test(`a process of ${RUNTIMES.map(([it]) => it).join(", ")} ends by itself after a session`, async () => {
   const script = await bundled(PROGRAM);
   for (const [runtime, command] of RUNTIMES) {
     if (command === null) continue;

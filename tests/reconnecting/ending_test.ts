@@ -181,7 +181,7 @@ Deno.test("close: the stream ends at once, with what waits for its reader, and d
   assertEquals((await rig.channel.closed).code, 1000);
 });
 
-Deno.test("close: a connection that is lost while it closes is not made again", async () => {
+Deno.test("close: a connection that is lost while it closes is not replaced", async () => {
   const rig = new Rig();
   await rig.open();
   rig.answersClose = false;

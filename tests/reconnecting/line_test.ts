@@ -126,7 +126,7 @@ Deno.test("line: close, abort and reconnect before the hello", async () => {
   await rig.channel.close();
 });
 
-Deno.test("line: a session that is gone is reported before the channel is open", async () => {
+Deno.test("line: a lost session is reported before the channel is open", async () => {
   const { resume, lines } = hello();
   const rig = new Rig({ resume });
   await rig.open();

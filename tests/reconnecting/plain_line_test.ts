@@ -53,7 +53,7 @@ Deno.test("plain line: what its transport doesn't have is all kept, and in order
   socket.closed({ code: 1006 });
 });
 
-Deno.test("plain line: what waited and was given to a connection that is lost goes first on the next one", async () => {
+Deno.test("plain line: queued messages that a lost connection had taken are sent first on the next one", async () => {
   const line = new PlainLine(
     { onOpen: () => {}, onDrained: () => {}, onFault: () => {} },
     { maxBuffer: 1000 },

@@ -383,7 +383,7 @@ Deno.test("reconnecting: retry may close the channel", async () => {
   assertEquals([away.sockets.length, away.left], [1, NOTHING_LEFT]);
 });
 
-Deno.test("reconnecting: onState may use the channel; what it leads to is reported behind it", async () => {
+Deno.test("reconnecting: onState may use the channel; the states that this causes are reported after it", async () => {
   const told: string[] = [];
   const rig: Rig = new Rig({
     onState: ({ name }) => {

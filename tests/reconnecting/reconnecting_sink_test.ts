@@ -380,7 +380,7 @@ Deno.test("transform: a channel of other messages over all connections", async (
   assertEquals(rig.left, NOTHING_LEFT);
 });
 
-Deno.test("pipe: what is added behind its close is dropped, as on every WebSocket channel", async () => {
+Deno.test("pipe: values added after its close are dropped, as on every WebSocket channel", async () => {
   const ways = [
     (channel: Rig["channel"], other: WebSocketChannel) => other.pipe(channel),
     (channel: Rig["channel"], other: WebSocketChannel) => channel.pipe(other),

@@ -98,7 +98,7 @@ Deno.test("resumption: a reader that stops withholds acknowledgements; a server 
   assertEquals([client.faults.length, client.received.length], [1, 30]);
 });
 
-Deno.test("resumption: behind one message that exceeds the window, acknowledgements and questions still pass", () => {
+Deno.test("resumption: acknowledgements and questions still pass after one message that exceeds the window", () => {
   const client = new ResumeClient(new ManualClock(), 1000);
   const server = play(client);
   server.say(HELLO);
@@ -190,7 +190,7 @@ Deno.test("resumption: a server that no longer resumes is a reset, and the chann
   assertEquals((await server.closed).reason, "done");
 });
 
-Deno.test("resumption: a server that resumes again, behind one that doesn't", () => {
+Deno.test("resumption: a server that resumes, after one that doesn't", () => {
   const client = new ResumeClient(new ManualClock());
   const plain = play(client, { protocol: "v2" });
   client.line.add("plain", undefined);

@@ -41,7 +41,7 @@ Deno.test("heartbeat: asked after an interval without a message; an answer isn't
   assertEquals(rig.left, NOTHING_LEFT);
 });
 
-Deno.test("heartbeat: without any message in time the connection is given up, after the usual delay", async () => {
+Deno.test("heartbeat: without a message in time the connection is replaced, after the usual delay", async () => {
   const rig = await opened();
   await rig.advance(10_000 + 3999);
   assertEquals(rig.channel.state.name, "open");
@@ -109,7 +109,7 @@ Deno.test("heartbeat: none while the channel closes", async () => {
   assertEquals((await rig.channel.closed).initiator, "local");
 });
 
-Deno.test("wake-up: an attempt that then succeeds leaves no hurry behind", async () => {
+Deno.test("wake-up: after an attempt that succeeds the usual delays apply", async () => {
   const rig = new Rig();
   rig.page.dispatchEvent(new Event("pageshow"));
   await rig.open();

@@ -159,7 +159,7 @@ const READERS: Record<
 };
 
 for (const [name, read] of Object.entries(READERS)) {
-  Deno.test(`attack 56: ${name} of what is there already: timers go on`, async () => {
+  Deno.test(`attack 56: ${name} of values that are already there: timers still fire`, async () => {
     const watch = new Watch();
     await read(endless(watch).stream);
     watch.check();

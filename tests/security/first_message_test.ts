@@ -201,7 +201,7 @@ for (const [entry, serve] of Object.entries(ENTRIES)) {
   }
 }
 
-Deno.test("attack 61: a guest that waits for a busy loop has its answer when it is taken", async () => {
+Deno.test("attack 61: a channel that waits for a busy loop gets its answer when it is taken", async () => {
   const server = await bind();
   const guest = exchange(server.url, true, joined([masked(opcodes.text, "hello"), CLOSE]));
   const early = new RawClient(server.url);
@@ -220,7 +220,7 @@ Deno.test("attack 61: a guest that waits for a busy loop has its answer when it 
   await serving;
 });
 
-Deno.test("attack 61: a guest that is not taken is answered in the end", async () => {
+Deno.test("attack 61: a channel that is never taken is answered in the end", async () => {
   const clock = new ManualClock();
   const server = await bind({ handshakeTimeout: 0, pingInterval: 0 }, clock);
   const silent = exchange(server.url, true, CLOSE);
@@ -249,7 +249,7 @@ Deno.test("attack 61: a server that stalls doesn't count its stall against a gue
   assertEquals(clock.pending, 0);
 });
 
-Deno.test("attack 61: a fault behind a message: the message has its answer, then the fault", async () => {
+Deno.test("attack 61: a fault after a message: the message gets its answer, then the fault", async () => {
   for (const [entry, serve] of Object.entries(ENTRIES)) {
     if (entry === "upgradeWebSocket" || entry === "bunWebSocket") continue;
     const server = await serve(READERS["for await"] as Reader);
@@ -260,7 +260,7 @@ Deno.test("attack 61: a fault behind a message: the message has its answer, then
   }
 });
 
-Deno.test("attack 61: a client that is gone before anybody listens: its messages are there all the same", async () => {
+Deno.test("attack 61: a client that leaves before a reader listens: its messages are still delivered", async () => {
   const server = await bind();
   const client = new RawClient(server.url);
   client.socket.cork();

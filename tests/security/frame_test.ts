@@ -320,7 +320,7 @@ Deno.test("attack 14: bad UTF-8 fails at the first bad byte: in the middle of a 
   }
 });
 
-Deno.test("attack 14: surrogates, overlong forms, truncated ends; all pieces alike", () => {
+Deno.test("attack 14: surrogates, overlong forms, truncated ends; the same in all pieces", () => {
   const bad = ["ed a0 80", "ed bf bf", "c0 80", "e0 80 af", "f0 80 80 80", "f8 88 80 80 80", "c3"];
   for (const text of bad) {
     const payload = fromHex(text);

@@ -110,7 +110,7 @@ Deno.test("attack 50: a native socket gets plain bytes, not the user's object", 
   await channel.closed;
 });
 
-Deno.test("attack 50: what has no bytes is a TypeError, and the connection goes on", async () => {
+Deno.test("attack 50: a value without bytes is a TypeError, and the connection stays open", async () => {
   const { client, server } = pair();
   const early = WebSocketChannel.from(new FakeWebSocket(0));
   const socket = new FakeWebSocket();

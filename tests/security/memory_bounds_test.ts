@@ -221,7 +221,7 @@ Deno.test("attack 65: a getter is called once by a post, not twice", async () =>
   await there.sink.done;
 });
 
-Deno.test("attack 65: the same buffer counts once in a message, a view by itself as long as it is", () => {
+Deno.test("attack 65: the same buffer counts once in a message, a view counts its own length", () => {
   const controller = new StreamController<unknown>();
   const buffer = new ArrayBuffer(1000);
   controller.add({ all: [buffer, new Uint8Array(buffer), new DataView(buffer, 5), buffer] });

@@ -111,7 +111,7 @@ Deno.test("attack 53: a second acceptUpgrade on one socket throws, and the first
   });
 });
 
-Deno.test("attack 53: neither while verify decides, nor behind a refusal", async () => {
+Deno.test("attack 53: not while verify decides, and not after a refusal", async () => {
   for (const admitted of [true, false]) {
     const { promise: opened, resolve: open } = deferred();
     const options = { verify: () => opened.then(() => admitted) };
@@ -245,7 +245,7 @@ Deno.test("attack 53: an upgrade that is refused, or too slow, waits for the ear
   }
 });
 
-Deno.test("attack 53: an upgrade behind an answer that doesn't end leaves no socket behind its timeout", async () => {
+Deno.test("attack 53: an upgrade after an endless answer leaves no socket after its timeout", async () => {
   for (const verify of [undefined, () => false, () => new Promise<boolean>(() => {})]) {
     const page = (_request: IncomingMessage, response: ServerResponse): void =>
       void response.write("the beginning");

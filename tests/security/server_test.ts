@@ -236,7 +236,7 @@ Deno.test("attack 40: drafts older than RFC 6455 aren't spoken", async () => {
   });
 });
 
-Deno.test("attack 42: a client that is gone before verify answers never becomes a channel", async () => {
+Deno.test("attack 42: a client that leaves before verify answers never becomes a channel", async () => {
   await assertNoUncaught(async () => {
     const { promise: opened, resolve: open } = deferred();
     const asked = deferred();

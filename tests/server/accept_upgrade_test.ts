@@ -146,7 +146,7 @@ function acceptDuplex(early: Uint8Array) {
   return { channel, socket, written };
 }
 
-Deno.test("acceptUpgrade: any duplex stream will do", async () => {
+Deno.test("acceptUpgrade: it accepts any duplex stream", async () => {
   const early = Uint8Array.of(0x81, 0x82, 0, 0, 0, 0, 104);
   const { channel, socket, written } = acceptDuplex(early);
   assertEquals([channel.state, channel.request.remoteAddress], ["open", null]);

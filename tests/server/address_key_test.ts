@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { addressKey } from "../../src/server/address_key.ts";
 
-Deno.test("address key: IPv4 as it is, also one that is mapped into IPv6", () => {
+Deno.test("address key: an IPv4 address is its own key, also mapped into IPv6", () => {
   for (const it of ["192.0.2.7", "::ffff:192.0.2.7", "::FFFF:192.0.2.7", "::ffff:c000:207"]) {
     assertEquals(addressKey(it), "192.0.2.7");
   }
@@ -40,7 +40,7 @@ Deno.test("address key: as proxies write it, with spaces, brackets or a port", (
   }
 });
 
-Deno.test("address key: other names as they are, of a bounded length", () => {
+Deno.test("address key: any other name is its own key, of a bounded length", () => {
   for (const it of ["alice", "", "tenant:99", "a:b", "::g", "[::1", "1::2::3"]) {
     assertEquals(addressKey(it), it);
   }

@@ -58,7 +58,7 @@ Deno.test("only true lets a client in", async () => {
   }
 });
 
-Deno.test("a refusal of verify is sent as it is", () => {
+Deno.test("a refusal of verify is sent unchanged", () => {
   const decision = decided({
     verify: () => ({
       status: 401,

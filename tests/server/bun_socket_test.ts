@@ -55,7 +55,7 @@ Deno.test("a Bun socket has the interface of WebSocket", () => {
   ]);
 });
 
-Deno.test("a Bun socket that was given up while connecting is ended when it opens", () => {
+Deno.test("a Bun socket whose channel was closed while connecting is ended when it opens", () => {
   for (const give of [(it: BunSocket) => it.close(), (it: BunSocket) => it.terminate()]) {
     const { socket, log } = bunEnd();
     const it = new BunSocket("");

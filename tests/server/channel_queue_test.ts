@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { ChannelQueue, MAX_OVER } from "../../src/server/channel_queue.ts";
 import { settled } from "../support/events.ts";
 
-Deno.test("what was pushed is taken in order, by any caller that asks first", async () => {
+Deno.test("channels leave in the order in which they were pushed, to the caller that asked first", async () => {
   const queue = new ChannelQueue<string>();
   queue.push("a");
   queue.push("b");

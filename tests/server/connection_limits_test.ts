@@ -264,7 +264,7 @@ Deno.test("bind: its own limits, in its stats, with a clock that tests move", as
   assertEquals(clock.pending, 0);
 });
 
-Deno.test("bind: connections without a request are counted, and of too many the oldest goes", async () => {
+Deno.test("bind: connections without a request are counted, and above the limit the oldest is closed", async () => {
   await withServer({ maxSilentConnections: 3, handler: () => {} }, async (server) => {
     const silent = (): number => server.stats().connections.silent;
     const all: RawClient[] = [];

@@ -35,7 +35,7 @@ Deno.test("earlier answers: they leave in order, and each drain belongs to the c
   assertEquals([socket.listenerCount("drain"), second.listenerCount("finish")], [0, 0]);
 });
 
-Deno.test("earlier answers: stopped, it leaves nothing", () => {
+Deno.test("earlier answers: once stopped it has no listener left", () => {
   const socket = new FakeSocket();
   const answer = socket._httpMessage = new EventEmitter();
   const waiting = new EarlierAnswers(socket.asSocket, () => {

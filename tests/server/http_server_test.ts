@@ -35,7 +35,7 @@ Deno.test("where there is no node:http there is no server", () => {
 });
 
 Deno.test({
-  name: "Deno's undocumented server._handle.listen, which acceptAgain needs, is there",
+  name: "Deno has the undocumented server._handle.listen, which acceptAgain needs",
   ignore: platform() !== "deno",
   async fn() {
     for (const tls of [undefined, createIdentity()]) {

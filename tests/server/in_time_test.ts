@@ -19,7 +19,7 @@ Deno.test("a decision in time leaves no timer", async () => {
   assertEquals([answer, clock.pending], ["decided", 0]);
 });
 
-Deno.test("a decision that never comes is given up when the time is up, or the client leaves", async () => {
+Deno.test("a decision that never settles is abandoned at the timeout, or when the client leaves", async () => {
   const slow = endless(100);
   slow.clock.advance(100);
   assertEquals([await slow.answer, slow.clock.pending], ["given up 1", 0]);

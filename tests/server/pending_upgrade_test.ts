@@ -134,7 +134,7 @@ Deno.test("a refused client gets a second to read the answer, then the socket is
   assertEquals(clock.pending, 0);
 });
 
-Deno.test("a refused client that ends leaves no timer, one that is gone none either", async () => {
+Deno.test("a refused client leaves no timer, whether it ends or disappears", async () => {
   const clock = new ManualClock();
   const ended = stream();
   refuseSocket(ended.socket, refuse(403), clock);

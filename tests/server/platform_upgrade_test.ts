@@ -90,7 +90,7 @@ Deno.test("the platform's signal is read only while a function takes its time: D
   assertEquals([await reads(() => true), await reads(() => Promise.resolve(true))], [0, 1]);
 });
 
-Deno.test("attack 42: a client that is gone, or a verify that is too slow, is a 503", async () => {
+Deno.test("attack 42: a client that has left, or a verify that is too slow, gives a 503", async () => {
   const clock = new ManualClock();
   const refusals: [number, string][] = [];
   const settings = checkPlatformOptions({

@@ -210,7 +210,7 @@ Deno.test("relay: a side that doesn't read stops the other one", async () => {
   assertEquals([got, a.code, b.code], [added, 4000, 4000]);
 });
 
-Deno.test("relay: closing one side by hand closes the other alike", async () => {
+Deno.test("relay: closing one side closes the other with the same code", async () => {
   const { client, server: guest } = webSocketChannelPair();
   const { client: up, server } = webSocketChannelPair();
   server.stream.listen(() => {});
@@ -271,7 +271,7 @@ Deno.test("relay: a code that the other transport can't send is left out", async
   }
 });
 
-Deno.test("relay: what still comes for a side that was closed by hand is dropped, and no error", async () => {
+Deno.test("relay: messages for a side that the user closed are dropped without an error", async () => {
   const { client, server: guest } = webSocketChannelPair();
   const { client: up, server } = webSocketChannelPair();
   server.stream.listen(() => {});

@@ -43,7 +43,7 @@ Deno.test("a request's cookies: values as they were sent, the first of a name, w
   ]);
 });
 
-Deno.test("a request's signal aborts when the client is gone, asked for before or after", () => {
+Deno.test("a request's signal aborts when the client leaves, also when it is read afterwards", () => {
   const it = request("/");
   const { signal } = it;
   assertStrictEquals(it.signal, signal);

@@ -230,7 +230,7 @@ Deno.test("attach: an upgrade that another listener takes later is left to it", 
   });
 });
 
-Deno.test("attach: close refuses what was not taken, and closes in order; then the HTTP server's close ends", async () => {
+Deno.test("attach: close refuses the upgrades that no one took, and closes in order; then the HTTP server's close ends", async () => {
   await withHttp(async (http, listening) => {
     let seen = 0;
     http.on("upgrade", () => seen++);

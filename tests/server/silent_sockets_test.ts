@@ -46,7 +46,7 @@ Deno.test("silent sockets: above the limit the oldest is closed, and one that ha
   assertEquals([silent.size, silent.dropped], [2, 1]);
 });
 
-Deno.test("silent sockets: an address has so many, and room again when one has asked or gone", () => {
+Deno.test("silent sockets: an address has a limit, and room again when one sends a request or leaves", () => {
   const { silent, add } = started(100, 2);
   const [first, second] = [add("192.0.2.1"), add("::ffff:192.0.2.1")];
   assertEquals(add("192.0.2.1").destroyed, true);

@@ -168,7 +168,7 @@ async function silentTls(): Promise<void> {
   });
 }
 
-Deno.test("close: 1001 to all, loops end, and it is done when nothing is left", async () => {
+Deno.test("close: 1001 to all, loops end, and it settles when every connection has ended", async () => {
   const server = await WebSocketServer.bind();
   const serving = echoAll(server);
   const clients = [0, 1, 2].map(() => NetWebSocketChannel.connect(server.url));

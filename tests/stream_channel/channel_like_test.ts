@@ -10,7 +10,7 @@ import { channelPair } from "../../src/stream_channel/mod.ts";
 import { microtasks } from "../support/events.ts";
 import { OpenSource, RawChannel } from "./raw_channel.ts";
 
-Deno.test("a channel's own two members; its right to read is not taken", async () => {
+Deno.test("it reads a channel's stream and sink only, and does not lock the stream", async () => {
   const { local, foreign } = channelPair<number>();
   const parts = partsOf(local);
   assertStrictEquals(parts.stream, local.stream);

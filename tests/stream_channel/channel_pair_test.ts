@@ -9,7 +9,7 @@ import {
 import { channelPair } from "../../src/stream_channel/mod.ts";
 import { microtasks, record } from "../support/events.ts";
 
-Deno.test("C100 C101 what is added to one end comes out of the other, in order, then done", async () => {
+Deno.test("C100 C101 values added to one end arrive at the other, in order, then done", async () => {
   for (const turned of [false, true]) {
     const pair = channelPair<number>();
     const [from, to] = turned ? [pair.foreign, pair.local] : [pair.local, pair.foreign];

@@ -20,7 +20,7 @@ Deno.test("add: hands over inside the call, in order", () => {
   assertEquals(controller.sink.bufferedAmount, 2);
 });
 
-Deno.test("add: what else is given goes to the target, also where it only checks", () => {
+Deno.test("add: further arguments are passed to the target, also where it only checks", () => {
   const told: unknown[] = [];
   const target = Object.assign(new Target(), {
     add: (...given: unknown[]) => void told.push(["add", ...given]),
@@ -69,7 +69,7 @@ Deno.test("add: the checks, in their order", () => {
   assertInvalidState(() => controller.sink.add("late"));
 });
 
-Deno.test("S18 guarantee 3: once the other end is gone values are dropped, until the user closes", async () => {
+Deno.test("S18 guarantee 3: once the other end has ended values are dropped, until the user closes", async () => {
   const { target, controller } = open();
   controller.disconnect();
   controller.finish();
@@ -188,7 +188,7 @@ Deno.test("a target over another sink: that one's room, amount and flush, its fa
   assertFalse(sink.add("late"));
 });
 
-Deno.test("a target over another sink, which goes on: ready fulfils when this sink has ended", async () => {
+Deno.test("a target over another sink that stays open: ready fulfils when this sink has ended", async () => {
   for (const end of ["disconnect", "finish", "close"] as const) {
     const never = new Deferred().promise;
     const controller = new SinkController<string>(Object.assign(new Target(), {

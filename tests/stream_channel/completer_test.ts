@@ -246,7 +246,7 @@ Deno.test("pausing pauses the inner stream", async () => {
   assertEquals(events.length, 100);
 });
 
-Deno.test("what is added in answer to the output first comes behind what waits, close last", async () => {
+Deno.test("values added in response to the first output follow the queued ones, close is last", async () => {
   for (const closes of [false, true]) {
     const completer = new StreamChannelCompleter<number>();
     const { sink, stream } = completer.channel;

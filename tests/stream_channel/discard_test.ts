@@ -79,7 +79,7 @@ const KINDS: Readonly<Record<string, () => Ends>> = {
 };
 
 for (const [name, make] of Object.entries(KINDS)) {
-  Deno.test(`discard: ${name}: more than any queue holds passes, sending goes on, the end is seen`, async () => {
+  Deno.test(`discard: ${name}: more than any queue holds is discarded, sending continues, the end is reported`, async () => {
     const { near, far } = make();
     near.stream.discard();
     const text = JSON.stringify("x".repeat(10_000));

@@ -236,7 +236,7 @@ Deno.test("pipe: an end of one direction leaves the other one as it is", async (
   assertEquals(a.told, ["answer", "close"]);
 });
 
-Deno.test("close with unread input settles; what it keeps is given, then an error", async () => {
+Deno.test("close with unread input settles; the kept values are delivered, then an error", async () => {
   const chunk = "x".repeat(1000);
   let given = 0;
   const { promise: closed, resolve: ended } = deferred();

@@ -8,7 +8,7 @@ import { channelPair, withCloseGuarantee, withGuarantees } from "../../src/strea
 import { assertInvalidState, microtasks, record, settled } from "../support/events.ts";
 import { OpenSource, RawChannel } from "./raw_channel.ts";
 
-Deno.test("C76 values that came before anybody listens are all given", async () => {
+Deno.test("C76 values from before the first listener are all delivered", async () => {
   const raw = new RawChannel<number>();
   const channel = withGuarantees(raw);
   [1, 2, 3].forEach((value) => raw.in.add(value));

@@ -78,7 +78,7 @@ Deno.test("a cycle on many ways, and deep down, is found at once", () => {
   assertEquals(encodeJson(deep), JSON.stringify(deep));
 });
 
-Deno.test("a toJSON that can't be enumerated, or that all objects have, is seen", () => {
+Deno.test("a toJSON that is not enumerable, or that all objects inherit, is used", () => {
   const hidden = Object.defineProperty({}, "toJSON", { value: () => NaN });
   assertThrows(() => encodeJson([hidden]), TypeError, "JSON has no NaN, at $[0]");
   const all = Object.prototype as { toJSON?: () => unknown };
@@ -142,7 +142,7 @@ Deno.test("toJSON is called once, with the key", () => {
   assertEquals(calls, [[true, "a"], [true, "0"]]);
 });
 
-Deno.test("a toJSON that was given to a class of the platform's decides", () => {
+Deno.test("a toJSON that was added to a class of the platform is used", () => {
   const map = Object.assign(new Map([["a", 1]]), { toJSON: () => ["a", 1] });
   assertEquals(encodeJson({ map }), '{"map":["a",1]}');
 });

@@ -45,7 +45,7 @@ Deno.test("loop guard: many steps in little time, and few steps, wait for nothin
   assertEquals([it.turns, slow.turns], [[], []]);
 });
 
-Deno.test("loop guard: a loop that goes on too long in a turn waits for the next, and so do the others", async () => {
+Deno.test("loop guard: a loop that runs too long in a turn waits for the next turn, and so do the others", async () => {
   const it = new Rig();
   const free = it.steps(1000, 0.1);
   assert(free > 50 && free < 150, `${free}`);

@@ -169,7 +169,7 @@ Deno.test("a value that can't be cloned: add throws a TypeError, the channel liv
   await there.sink.done;
 });
 
-Deno.test("what is to be transferred is gone here and there over there", async () => {
+Deno.test("a transferred object is detached here and usable at the other end", async () => {
   const { port1, port2 } = new MessageChannel();
   const here = new MessagePortChannel<Uint8Array>(port1, { transfer: (it) => [it.buffer] });
   const there = new MessagePortChannel<Uint8Array>(port2);

@@ -29,7 +29,7 @@ function wire(options?: ConstructorParameters<typeof MultiChannel>[1]): Wire {
   return { peer, channel, sent: () => peer.out.splice(0) };
 }
 
-Deno.test("S65 S66 the wire: the default channel, made ones and attached ones", async () => {
+Deno.test("S65 S66 the wire: the default channel, created channels and attached ones", async () => {
   const { peer, channel, sent } = wire();
   channel.sink.add("hello");
   channel.sink.add(null);
@@ -195,7 +195,7 @@ Deno.test("S68 ids without a channel never pause, and are closed beyond the limi
   assertEquals((await channel.virtualChannel(1).stream.next()).value, text);
 });
 
-Deno.test("S68 empty ids count as well: a million of them leave nothing behind", async () => {
+Deno.test("S68 empty ids count as well: a million of them take no memory", async () => {
   const { peer, channel, sent } = wire();
   record(channel.stream);
   await microtasks();
@@ -249,7 +249,7 @@ class DroppingSink extends DelegatingChannelSink<unknown> {
   }
 }
 
-Deno.test("S71 the inner channel goes while one reader pauses: the others are notified, and what is made then ends", async () => {
+Deno.test("S71 the inner channel ends while one reader pauses: the others are notified, and channels created then end", async () => {
   const { local, foreign } = channelPair<unknown>();
   const channel = new MultiChannel<unknown>(local, { highWaterMark: 1 });
   const slow = record(channel.stream);
@@ -268,7 +268,7 @@ Deno.test("S71 the inner channel goes while one reader pauses: the others are no
   assertEquals(slow.events, [1, 2, "done"]);
 });
 
-Deno.test("S71 the inner sink is done, its stream still open: what is made then has no sink", async () => {
+Deno.test("S71 the inner sink is done, its stream still open: channels created then have no sink", async () => {
   const peer = new RawChannel<unknown>();
   const channel = new MultiChannel<unknown>(peer);
   peer.finish();

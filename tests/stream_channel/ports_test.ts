@@ -14,7 +14,7 @@ Deno.test("a port has one channel at a time", () => {
   takePort(port, "channel");
 });
 
-Deno.test("a port receives one channel in its life, unless waiting for it was given up", () => {
+Deno.test("a port receives one channel in its life, unless the wait for it was aborted", () => {
   const port = {};
   takePort(port, "receiving");
   assertInvalidState(() => takePort(port, "receiving"));

@@ -142,7 +142,7 @@ Deno.test("S43 cast is the very channel", () => {
   assertStrictEquals<unknown>(cast, channel);
 });
 
-Deno.test("S23 from only pairs: stream and sink are taken as they are", async () => {
+Deno.test("S23 from only pairs: it uses the given stream and sink themselves", async () => {
   const raw = new RawChannel<number>();
   const channel = StreamChannel.from(raw);
   assertStrictEquals(channel.stream, raw.stream);

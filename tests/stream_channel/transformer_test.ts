@@ -133,7 +133,7 @@ Deno.test("an encoder whose flush throws: the inner sink gets the error, and is 
   assertEquals(raw.out, [["abort", error], "done"]);
 });
 
-Deno.test("handlers on a sink whose other end is gone: add gives false", () => {
+Deno.test("handlers on a sink whose other end has ended: add returns false", () => {
   const raw = new RawChannel<string>();
   const encode = {
     create: () => ({

@@ -112,7 +112,7 @@ Deno.test("a writable that fails: the sink drops, done and flush reject with why
   assertStrictEquals(await assertRejects(() => sink.close()), error);
 });
 
-Deno.test("S7 a writable with another sink behind it: done is that one's", async () => {
+Deno.test("S7 a writable with another sink behind it: done settles as that sink's does", async () => {
   const { local, foreign } = channelPair<string>();
   let told = 0;
   const sink = sinkFromWritable(new WritableStream<string>(), {

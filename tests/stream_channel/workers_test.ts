@@ -139,7 +139,7 @@ Deno.test("attack 66: connectReceive or connectSend twice on one port is an Inva
   await there?.sink.done;
 });
 
-Deno.test("attack 66: a connectReceive that was given up leaves the port free", async () => {
+Deno.test("attack 66: an aborted connectReceive leaves the port free", async () => {
   const { port1, port2 } = new MessageChannel();
   const early = MessagePortChannel.connectReceive<string>(port1);
   await early.sink.close();

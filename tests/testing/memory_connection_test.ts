@@ -80,7 +80,7 @@ Deno.test("destroyed: the other side reads what was sent, then the end, and can 
   server.destroy?.();
 });
 
-Deno.test("destroyed behind one's own end", async () => {
+Deno.test("destroyed after its own end", async () => {
   const { client, server } = new MemoryConnection();
   void client.sink.close();
   await microtasks();

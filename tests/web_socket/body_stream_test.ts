@@ -173,7 +173,7 @@ Deno.test("refusal's stream: when the hook is done it can't be read; the beginni
   assertEquals((await endless.answer).body.length, 1);
 });
 
-Deno.test("refusal's stream: given up, it fails, and nothing is left", async () => {
+Deno.test("refusal's stream: when it is cancelled, it fails and leaves no timer", async () => {
   const it = read("");
   it.exchange.destroy();
   await assertRejects(() => text(it.body), WebSocketChannelError, "connecting was given up");

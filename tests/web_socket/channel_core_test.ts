@@ -324,7 +324,7 @@ function connecting(): Made & { opener: FakeOpener } {
   return { ...made, opener };
 }
 
-Deno.test("channel: what is about to become the transport is destroyed when it is given up, once", () => {
+Deno.test("channel: a transport that is still connecting is destroyed once when the channel gives up", () => {
   const givenUp: ((made: Made) => void)[] = [
     ({ channel }) => void channel.sink.close(),
     ({ channel }) => channel.terminate(),
@@ -766,7 +766,7 @@ Deno.test("channel: a message that can't be sent when it is open closes the chan
   assertStrictEquals((await channel.closed).error, error);
 });
 
-Deno.test("channel: the reader stops an open transport only; it goes on in every state", () => {
+Deno.test("channel: the reader pauses an open transport only, and resumes it in every state", () => {
   const { core, transport } = opened();
   core.pause();
   core.resume();
@@ -855,7 +855,7 @@ Deno.test("channel: what the transport didn't take is reported", async () => {
   );
 });
 
-Deno.test("channel: its owner is notified once that it has ended, behind its reader", () => {
+Deno.test("channel: its owner is notified of its end once, after its reader", () => {
   const { core, channel } = opened();
   const order: string[] = [];
   channel.stream.listen(() => {}, { onDone: () => order.push("reader") });

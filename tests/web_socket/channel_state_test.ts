@@ -65,7 +65,7 @@ Deno.test("life: closing fulfils when the channel begins to close, or ends witho
 
 // Its promises.
 
-Deno.test("life: asked for before the event, and after it", async () => {
+Deno.test("life: the promises settle the same before the event and after it", async () => {
   for (const early of [true, false]) {
     const life = new ChannelLife();
     if (early) {

@@ -42,7 +42,7 @@ Deno.test("channel S96 it has the members of a WebSocketChannel, and none of its
   channel.terminate();
 });
 
-Deno.test("channel: what is behind it is known of this package's own channels only", () => {
+Deno.test("channel: only this package's own channels reveal what is behind them", () => {
   const { channel } = wireRig();
   assert(Channel.coreOf(channel) instanceof ChannelCore);
   assertEquals(Channel.coreOf({ sink: channel.sink, stream: channel.stream }), null);

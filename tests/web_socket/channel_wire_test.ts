@@ -24,7 +24,7 @@ function connect(bytes: ByteChannel, options: ChannelWireOptions = bytes): Conne
   return { wire, events };
 }
 
-Deno.test("chunks come as they are, and the end once", async () => {
+Deno.test("chunks are delivered unchanged, and the end once", async () => {
   const bytes = new FakeBytes();
   const { events } = connect(bytes);
   bytes.receive(Uint8Array.of(1, 2), Uint8Array.of(3));
@@ -294,7 +294,7 @@ Deno.test("flush settles, and doesn't reject, when the channel ends before", asy
   await flushed;
 });
 
-Deno.test("chunks are given away only where that is said; ref and unref do nothing", () => {
+Deno.test("chunks are handed over only where the channel says so; ref and unref do nothing", () => {
   const bytes = new FakeBytes();
   assertFalse(new ChannelWire(bytes).ownsChunks);
   const wire = new ChannelWire(bytes, { ownsChunks: true });

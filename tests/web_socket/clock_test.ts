@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { MAX_TIMEOUT, systemClock } from "../../src/web_socket/clock.ts";
 
-Deno.test("clock: the system's goes on, in milliseconds", async () => {
+Deno.test("clock: the system's clock advances, in milliseconds", async () => {
   const start = systemClock.now();
   await new Promise<void>((resolve) => systemClock.setTimeout(resolve, 5));
   const passed = systemClock.now() - start;

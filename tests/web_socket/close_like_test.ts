@@ -31,7 +31,7 @@ const CODES: [code: number | undefined, reason: string][] = [
   [4404, "not here"],
 ];
 
-Deno.test("pipe: the code and the reason of either end are the other end's, behind its messages", async () => {
+Deno.test("pipe: each end passes its code and reason to the other, after its messages", async () => {
   for (const [code, reason] of CODES) {
     for (const isFirst of [true, false]) {
       const { a, b, done } = piped();
@@ -46,7 +46,7 @@ Deno.test("pipe: the code and the reason of either end are the other end's, behi
   }
 });
 
-Deno.test("pipe: a near end that is closed by hand passes on what it sent", async () => {
+Deno.test("pipe: a near end that the user closes passes on its code and reason", async () => {
   const { a, b, near, done } = piped();
   void near[0].sink.close(4404, "by hand");
   for (const { code, reason } of [await a.closed, await b.closed]) {

@@ -135,7 +135,7 @@ Deno.test("connect request: a malformed header field is a TypeError: nothing can
   }
 });
 
-Deno.test("connect request: a User-Agent is given once", () => {
+Deno.test("connect request: there is one User-Agent", () => {
   const headers = { "user-agent": "a" };
   assertEquals(parse({ headers }).headers, [["user-agent", "a"]]);
   assertEquals(parse({ userAgent: "b" }).headers, []);

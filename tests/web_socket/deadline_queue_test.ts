@@ -95,7 +95,7 @@ Deno.test("deadline queue: one that throws doesn't keep the others from their ti
   assertEquals([called, clock.pending], [[10], 0]);
 });
 
-Deno.test("attack 46: a stall of this process counts for none of them, also for one added behind it", () => {
+Deno.test("attack 46: a stall of this process counts for no deadline, also for one added after it", () => {
   const clock = new ManualClock();
   const queue = new DeadlineQueue(clock, { ms: 800 });
   const times: number[] = [];

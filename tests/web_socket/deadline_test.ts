@@ -116,7 +116,7 @@ Deno.test("attack 57: timers that are always a little late don't hold a deadline
   assert(rig.upAt !== null && rig.upAt <= 5200, `${rig.upAt}`);
 });
 
-Deno.test("its timers let the process end where that is asked for", () => {
+Deno.test("its timers let the process end where the caller wants that", () => {
   for (const unref of [true, false]) {
     const clock = new ManualClock();
     let count = 0;

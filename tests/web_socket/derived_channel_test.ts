@@ -90,7 +90,7 @@ Deno.test("transform: a sink that is asynchronous closes with the code and the r
   }
 });
 
-Deno.test("transform: an error behind close has the code, and its peer none of close's", async () => {
+Deno.test("transform: an error after close has the code, and its peer does not get the code of close", async () => {
   const { client, server } = webSocketChannelPair();
   server.stream.listen(() => {});
   const fail = (): never => {

@@ -26,7 +26,7 @@ Deno.test("errors C39 C42 with a message: the name, a colon and the message", ()
   assertEquals(String(new ConnectError("refused")), "ConnectError: refused");
 });
 
-Deno.test("errors C40 (changed) C41 an empty message is one: no class has a message of its own", () => {
+Deno.test("errors C40 (changed) C41 an empty message stays empty: no class has a default message", () => {
   assertEquals(String(new WebSocketChannelError("")), "WebSocketChannelError");
   assertEquals(String(new ConnectError("")), "ConnectError");
   assertEquals(String(new ProtocolError("", 1002)), "ProtocolError");

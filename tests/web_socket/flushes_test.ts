@@ -74,7 +74,7 @@ Deno.test("flushes: one that throws keeps the others from nothing", async () => 
   assertStrictEquals(uncaught[0], error);
 });
 
-Deno.test("flushes: in microtasks, or in ticks: behind the microtasks that are due", async () => {
+Deno.test("flushes: in microtasks, or in ticks: after the pending microtasks", async () => {
   for (const flushes of [inMicrotasks, inTicks]) {
     const log: string[] = [];
     const flushed = new Promise<void>((resolve) => flushes.add(output(log, "flush", resolve)));

@@ -52,7 +52,7 @@ Deno.test("fragments: half a code point before bytes, or at the end, becomes U+F
   assertEquals(joined(await piecesOf([half, utf8("é")], true)), utf8("\ufffdé"));
 });
 
-Deno.test("fragments: bytes of a text that are no UTF-8 are refused, of a binary message they aren't looked at", async () => {
+Deno.test("fragments: invalid UTF-8 is refused in a text, and not checked in a binary message", async () => {
   const bad = [[Uint8Array.of(0xff)], ["a", Uint8Array.of(0xe2, 0x82)], [
     Uint8Array.of(0xe2),
     "b",

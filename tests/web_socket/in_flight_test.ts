@@ -15,14 +15,14 @@ Deno.test("in flight: payloads are released by write, when the transport has tak
   assertEquals(inFlight.payload(0), 0);
 });
 
-Deno.test("in flight: a write releases what was taken meanwhile, without being asked", () => {
+Deno.test("in flight: a write releases the payloads that the transport took meanwhile", () => {
   const inFlight = new InFlight(0);
   inFlight.add(104, 100, 104);
   inFlight.add(54, 50, 54);
   assertEquals(inFlight.payload(54), 50);
 });
 
-Deno.test("in flight: what was buffered before anything was written is taken before it", () => {
+Deno.test("in flight: bytes that were buffered before a write are taken before it", () => {
   const inFlight = new InFlight(300);
   inFlight.add(104, 100, 404);
   assertEquals(inFlight.payload(404), 100);

@@ -241,7 +241,7 @@ test(": what is added while connecting keeps its place", async () => {
   client.terminate();
 });
 
-test(": what was to be sent is given up when connecting fails", async () => {
+test(": a source is cancelled when connecting fails", async () => {
   await assertNoUncaught(async () => {
     const { local } = channelPair<Uint8Array>();
     const client = WebSocketChannel.connectOver(local, "ws://localhost/");
@@ -275,7 +275,7 @@ test(": the receiver's reader holds up the sender, and both hold little", async 
   }
 });
 
-test(": a bomb stays compressed until it is read, and is counted as it is", async () => {
+test(": a bomb stays compressed until it is read, and counts with its compressed size", async () => {
   if (COMPRESSIONS.length === 1) return;
   const { client, server } = pair("permessage-deflate");
   client.sink.add(new Uint8Array(50_000_000));

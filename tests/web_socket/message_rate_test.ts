@@ -15,7 +15,7 @@ function started(rule: Partial<RateRule>): { rate: MessageRate; clock: ManualClo
   return { rate: new MessageRate(whole, clock), clock };
 }
 
-Deno.test("message rate: each kind has a bucket of its own, and the longer wait counts", () => {
+Deno.test("message rate: each kind has its own bucket, and the longer wait counts", () => {
   const { rate, clock } = started({ messages: 2, bytes: 100, verdictOn: () => "pause" });
   const take = (kind: "messages" | "bytes", amount: number) => rate.take(kind, amount, null);
   assertEquals([take("messages", 1), take("bytes", 100), take("messages", 1)], [

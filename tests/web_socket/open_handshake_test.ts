@@ -67,7 +67,7 @@ async function errorOf({ opened }: Opening): Promise<ConnectError> {
   return error;
 }
 
-Deno.test("opening handshake: the request says what was asked for", () => {
+Deno.test("opening handshake: the request has what the options say", () => {
   const { head } = open();
   assert(head.startsWith("GET /path HTTP/1.1\r\n"));
   for (

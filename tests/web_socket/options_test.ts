@@ -33,7 +33,7 @@ Deno.test("kinds of options: what is unknown, of another type or out of range, w
   }
 });
 
-Deno.test("kinds of options: what has parts of its own is kept as it is", () => {
+Deno.test("kinds of options: an option that is an object is kept unchanged", () => {
   const options = { compression: { level: 99 }, proxy: "no URL", headers: [["a b", "c"]] };
   assertEquals(readKinds(options), options as unknown as ConnectOptions);
   assertThrows(() => readConnectOptions(options as unknown as ConnectOptions));

@@ -270,7 +270,7 @@ Deno.test("connectOver later: a load that fails is a ConnectError, and ends the 
   assert((await foreign.stream.next()).done);
 });
 
-Deno.test("connectOver later: given up, timed out or aborted before all is loaded", async () => {
+Deno.test("connectOver later: closed, timed out or aborted before everything is loaded", async () => {
   for (const how of ["close", "terminate", "timeout", "signal", "aborted"] as const) {
     const { local, foreign } = channelPair<Uint8Array>();
     const clock = new ManualClock();

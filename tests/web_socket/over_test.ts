@@ -165,7 +165,7 @@ Deno.test("another caller closes the bytes while there is no reader: the channel
   assertEquals([await nextMessage(server), await nextMessage(server)], ["A", "A"]);
 });
 
-Deno.test("S156 S157 an open channel at once: protocol and extensions are what was given", async () => {
+Deno.test("S156 S157 an open channel at once: protocol and extensions are the given ones", async () => {
   const { local } = channelPair<Uint8Array>();
   const channel = over(local, { side: "server", protocol: "v2" });
   assertEquals([channel.state, channel.protocol, channel.extensions], ["open", "v2", ""]);
@@ -188,7 +188,7 @@ Deno.test("S156 S157 an open channel at once: protocol and extensions are what w
   channel.terminate();
 });
 
-Deno.test("capability terminate is there where the bytes can be destroyed", () => {
+Deno.test("the channel has the capability terminate if its bytes can be destroyed", () => {
   const bytes = new FakeBytes();
   const channel = overWire(() => new ChannelWire(bytes, bytes), { side: "client" }, systemClock);
   assert(channel.capabilities.terminate);

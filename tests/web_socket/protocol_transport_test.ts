@@ -89,7 +89,7 @@ function payloadOf({ written }: FakeWire): Uint8Array {
 
 // Sending.
 
-Deno.test("where each chunk has its turn, what is sent while it is read leaves in one write right behind", async () => {
+Deno.test("where each chunk has its own turn, the messages sent while it is read leave in one write after it", async () => {
   const { channel, wire } = wireRig({ side: "server", endsTurns: true });
   const text = (payload: string): Uint8Array => frame({ opcode: 1, payload, key: KEY });
   channel.stream.listen((message) => {
@@ -285,7 +285,7 @@ Deno.test("a waiter for the hand-over is notified, though more is written meanwh
   channel.terminate();
 });
 
-Deno.test("a client encodes a prepared message by itself: each frame has a key of its own", async () => {
+Deno.test("a client encodes a prepared message anew: each frame has its own masking key", async () => {
   const { channel, wire } = wireRig();
   const shared = new PreparedMessage("Hello");
   sendPrepared(coreOf(channel), shared);
@@ -326,7 +326,7 @@ Deno.test("G14 a paused reader: bytes wait, bounded; then everything, in order",
   channel.terminate();
 });
 
-Deno.test("G14 Pings are answered up to the bound, and again when the reader goes on", async () => {
+Deno.test("G14 Pings are answered up to the bound, and again when the reader resumes", async () => {
   const { channel, wire } = wireRig({ highWaterMark: 1000 });
   const { events, subscription } = record(channel.stream);
   subscription.pause();

@@ -53,7 +53,7 @@ Deno.test("turns: little work plans nothing; much does, once, and the budget is 
   assertEquals([turns.budget.left, loop.planned], [whole, 0]);
 });
 
-Deno.test("turns: what is put off goes on alternately, in slices, and leaves room for what is new", () => {
+Deno.test("turns: postponed work runs alternately, in slices, and leaves room for new work", () => {
   const loop = new Loop();
   const { turns } = loop;
   const whole = turns.budget.left;
