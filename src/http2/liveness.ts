@@ -8,14 +8,6 @@ const PATIENCE = 2_000;
 /** How long the answer to that PING may take, in milliseconds. */
 const PING_TIMEOUT = 3_000;
 
-/** What a {@linkcode Liveness} reports. */
-export interface LivenessEvents {
-  /** {@linkcode Liveness.isDoubtful} has changed. */
-  onChange(): void;
-  /** The server has not answered a PING. */
-  onDead(): void;
-}
-
 /**
  * Finds out whether a session still has a server: a path that drops packets reports no error. It sends a PING when a
  * request has no answer for a while, and when one is given up without an answer.
@@ -23,16 +15,30 @@ export interface LivenessEvents {
 export class Liveness {
   readonly #session: ClientHttp2Session;
   readonly #clock: Clock;
-  readonly #events: LivenessEvents;
+  readonly #onChange: () => void;
+  readonly #onDead: () => void;
   #unanswered = 0;
   #isAsking = false;
   #deadline: Deadline | null = null;
 
-  /** Watches over a session that is ready. */
-  constructor(session: ClientHttp2Session, clock: Clock, events: LivenessEvents) {
+  /**
+   * Watches over a session.
+   *
+   * @param session The session, ready.
+   * @param clock Where times come from.
+   * @param onChange Called when {@linkcode isDoubtful} has changed.
+   * @param onDead Called when the server has not answered a PING.
+   */
+  constructor(
+    session: ClientHttp2Session,
+    clock: Clock,
+    onChange: () => void,
+    onDead: () => void,
+  ) {
     this.#session = session;
     this.#clock = clock;
-    this.#events = events;
+    this.#onChange = onChange;
+    this.#onDead = onDead;
   }
 
   /** Whether a PING has no answer yet. */
@@ -72,18 +78,18 @@ export class Liveness {
   #ask(): void {
     if (this.#isAsking || this.#session.closed || this.#session.destroyed) return;
     this.#isAsking = true;
-    this.#wait(PING_TIMEOUT, () => this.#events.onDead());
+    this.#wait(PING_TIMEOUT, this.#onDead);
     this.#session.ping((error) => {
       // Otherwise the session has ended.
       if (error === null) this.#onAnswer();
     });
-    this.#events.onChange();
+    this.#onChange();
   }
 
   #onAnswer(): void {
     this.#isAsking = false;
     this.clear();
     if (this.#unanswered > 0) this.#wait(PATIENCE, () => this.#ask());
-    this.#events.onChange();
+    this.#onChange();
   }
 }

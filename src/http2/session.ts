@@ -177,15 +177,17 @@ export class PooledSession {
         throw this.#lacking(fault, undefined, true);
       }
       widenWindow(session);
-      this.#liveness = new Liveness(session, this.#options.clock, {
-        onChange: () => this.#options.events.onChange(this),
-        onDead: () => {
+      this.#liveness = new Liveness(
+        session,
+        this.#options.clock,
+        () => this.#options.events.onChange(this),
+        () => {
           this.#isDead = true;
           this.#drain();
           session.destroy();
           socket.destroy();
         },
-      });
+      );
       this.#isReady = true;
       this.#allowed = maxConcurrentStreams ?? Infinity;
       session.on("remoteSettings", ({ maxConcurrentStreams: allowed }: Http2Settings) => {
