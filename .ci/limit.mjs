@@ -1,7 +1,7 @@
 /**
- * Runs a command with a time limit, so that one that hangs can't use up all of CI's time. Its output goes to
- * standard output and into a file. When the time is up, or when it is stopped itself, it says what was
- * running, ends all its processes and exits with 124. What a command that has ended by itself leaves running is named and ended as well.
+ * Runs a command with a time limit, so that one that hangs can't use up all of CI's time. The command's output goes to
+ * standard output and into a file. At the limit, or when this program is stopped, it prints which processes run, ends
+ * them and exits with 124. Processes that a finished command leaves running are printed and ended as well.
  *
  * Usage: node limit.mjs MINUTES LOG COMMAND [ARGUMENT…]
  */
@@ -13,7 +13,7 @@ import process from "node:process";
 const TIMED_OUT = 124;
 /** How long the output may still come after the command has ended, in milliseconds. */
 const DRAIN = 5_000;
-/** A process that was started below has this in its environment, wherever its parents went. */
+/** Every descendant has this in its environment, also after its parent has ended. */
 const MARK = `CI_STEP_MARK=${process.pid}-${Date.now()}`;
 
 const [minutes, log, command, ...args] = process.argv.slice(2);

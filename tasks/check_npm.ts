@@ -233,7 +233,7 @@ async function checkCommand(command: readonly string[], { project }: Checked): P
   }
 }
 
-/** What became of a check. */
+/** The result of a check. */
 export interface CheckResult {
   readonly name: string;
   /** What is wrong, or `null`. */

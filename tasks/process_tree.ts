@@ -49,7 +49,7 @@ export async function endTree(pid: number): Promise<void> {
   }
 }
 
-/** What a command did that was given a limited time. */
+/** The result of a command with a time limit. */
 export interface Ended {
   readonly code: number;
   readonly stdout: string;

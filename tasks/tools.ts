@@ -59,7 +59,7 @@ const VERSIONS: Record<string, string> = {
   "ws": "8.23.0",
 };
 
-/** What a command did. */
+/** The result of a command. */
 export interface Finished {
   readonly code: number;
   readonly stdout: string;

@@ -58,6 +58,20 @@ Deno.test("references: the import map for editors without JSR has what the other
   assertEquals(Object.keys(offline).sort(), [...Object.keys(imports), ...own].sort());
 });
 
+Deno.test("references: plain deno test works with the import map that editors and CONTRIBUTING.md name", async () => {
+  const settings = JSON.parse(await readText(".vscode/settings.json"));
+  const path = "tests/offline/import_map.json";
+  assertEquals(settings["deno.importMap"], `./${path}`);
+  assert((await readText("CONTRIBUTING.md")).includes(`deno test -A --import-map=${path}`));
+  const { code } = await new Deno.Command(Deno.execPath(), {
+    args: ["test", "--quiet", "-A", `--import-map=${path}`, "tests/status_test.ts"],
+    cwd: new URL("../", import.meta.url),
+    stdout: "null",
+    stderr: "null",
+  }).output();
+  assertEquals(code, 0);
+});
+
 Deno.test("references: the README's figures are those of the page about performance", async () => {
   const sentence = /^Messages of 64 B [^]*?\.\n/m.exec(await readText("README.md"))?.[0];
   const page = await readText("docs/explanation/performance.md");

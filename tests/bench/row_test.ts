@@ -23,7 +23,7 @@ Deno.test("bench: spread is half of what lies between the quartiles, beside the 
 });
 
 Deno.test("bench: a ratio is the median of the rounds', so that a slow round doesn't count", () => {
-  // The third round was disturbed for both alike: the ratio of the medians would be 2.2.
+  // The third round was disturbed for both: the ratio of the medians would be 2.2.
   assertEquals(ratioOf(result(20, 22, 2, 24, 20), result(10, 11, 1, 8, 10)), 2);
   assertEquals(ratioOf(result(), result(1)), null);
 });

@@ -79,7 +79,7 @@ function hasSameContent(
   return true;
 }
 
-/** Fails with the message, which may be an error to throw as it is. */
+/** Fails with the message; an error is thrown itself. */
 function check(holds: boolean, message: string | Error | undefined, fallback: () => string): void {
   if (holds) return;
   if (message instanceof Error) throw message;

@@ -7,7 +7,7 @@ import { CONTROL_PATH, type ControlRequest, type ControlResponses, type Place } 
 import type { TestResult } from "./runner.ts";
 import type { RecipeName, RecipeOptions, RecipeServer } from "../support/recipes.ts";
 
-/** What is called when the browser tells something. */
+/** The callbacks for what the browser reports. */
 export interface Listener {
   onResult(place: Place, result: TestResult): void;
   onDone(place: Place): void;

@@ -46,7 +46,7 @@ class RemoteRecipe implements RecipeServer {
     await this.#ask(() => ask({ do: "close", server: this.#server }));
   }
 
-  /** What is asked after a release sees it. */
+  /** A question after a release sees its effect. */
   async #ask<T>(request: () => Promise<T>): Promise<T> {
     await this.#released;
     return await request();
@@ -62,7 +62,7 @@ export async function startRecipe(
   return new RemoteRecipe(server, url);
 }
 
-/** Runs a body against a recipe, and ends the recipe's server whatever becomes of the body. */
+/** Runs a body against a recipe, and ends the recipe's server, also when the body throws. */
 export async function withRecipe(
   name: RecipeName,
   options: RecipeOptions,

@@ -1,4 +1,4 @@
-/** Runs the tests of a bundle, and tells the process that serves it what became of them. */
+/** Runs the tests of a bundle, and reports their results to the process that serves it. */
 
 import { ask, type Place } from "./control.ts";
 import { runTests } from "./runner.ts";

@@ -3,7 +3,7 @@
 import ts from "typescript";
 import { readText, sourcesBelow } from "../support/sources.ts";
 
-/** A text of an error; `…` stands for what is put in when it is made. */
+/** An error's text; `…` is where the source puts a value in. */
 export interface ErrorText {
   readonly text: string;
   readonly path: string;
@@ -52,7 +52,7 @@ export async function errorTexts(): Promise<ErrorText[]> {
   return found.filter(({ text }) => /[A-Za-z]/.test(text));
 }
 
-/** Where a sentence by itself is why an attempt to connect failed. */
+/** The functions whose sentence alone is the reason of a failed attempt to connect. */
 const FAULTS = /^src\/net\/(dial_error|redirect|socks)\.ts$|^src\/native\/connect_failure\.ts$/;
 
 function isSentence(node: ts.Node): node is ts.Expression {
@@ -134,7 +134,7 @@ export async function errorLines(): Promise<ErrorLine[]> {
   });
 }
 
-/** Whether a text is one that a line is about: `…` stands for anything. */
+/** Whether a line describes a text: `…` matches anything. */
 export function isAbout(line: string, text: string): boolean {
   return new RegExp(`^${partsOf(line).map(escaped).join("[^]*")}$`).test(text);
 }

@@ -70,7 +70,7 @@ Deno.test("createWebSocket: TLS, the user info of the URL, and a URL that is kep
     assert(socket.url.includes("user:pass@") && socket.url.endsWith("?token=secret"));
     socket.close();
     await next(socket, "close");
-    // Without the authority the connection fails, and the event tells why.
+    // Without the authority the connection fails, and the event has the reason.
     const other = new WebSocket(url.replace("user:pass@", ""));
     const event = await next(other, "error") as Event & { error: unknown; message: string };
     assertInstanceOf(event.error, ConnectError);

@@ -42,7 +42,7 @@ async function serve(channel: ServerWebSocketChannel): Promise<void> {
       await stream.next();
       return void close();
     case "/deaf":
-      // It reads nothing until asked to.
+      // It reads nothing until a test says so.
       await channel.closing;
       return;
   }

@@ -1,4 +1,4 @@
-/** What a WebSocketError is made of. */
+/** How a WebSocketError is created. */
 
 import { assert, assertEquals, assertInstanceOf } from "@std/assert";
 import { uncleanClose, WebSocketError } from "../../src/faces/web_socket_error.ts";

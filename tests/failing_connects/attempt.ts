@@ -1,4 +1,4 @@
-/** One attempt of a case, and what a user learns of it. */
+/** One attempt of a case, and what it reports to the user. */
 
 import WebSocket from "ws";
 import { ConnectError, WebSocketChannel } from "../../mod.ts";

@@ -18,7 +18,7 @@ import { closeServer } from "../support/loopback.ts";
 const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
 const bytes = (content: string): Uint8Array => new TextEncoder().encode(content);
 
-/** It answers no Ping by itself. */
+/** It does not answer Pings on its own. */
 const SILENT: { port: number; host: string } = Object.assign({ port: 0, host: "127.0.0.1" }, {
   autoPong: false,
 });
@@ -204,7 +204,7 @@ Deno.test("whenReady: the reason of its signal; the attempt goes on", async () =
 Deno.test("closing: fulfils when either side begins to close, or without that when all has ended", async () => {
   await withWsServer({}, async (channel, socket) => {
     assert(!await settled(channel.closing));
-    // `ws` answers by itself; what it sent before is still to come.
+    // `ws` answers on its own; its earlier frames have not arrived yet.
     void channel.sink.close(1000);
     await channel.closing;
     assertEquals(channel.state, "closing");

@@ -192,7 +192,7 @@ async function compare({ channel, socket }: Ends, random: Random): Promise<void>
     assert(same(seenByUs[i], fromWs[i] ?? ""), `message ${i} of ws, ${seed}`);
     assert(same(seenByWs[i], fromUs[i] ?? ""), `message ${i} of ours, ${seed}`);
   }
-  // A Pong comes behind what was sent before it, so a last one tells that all have arrived.
+  // A Pong follows earlier frames, so the last one shows that all have arrived.
   const last = new Promise<void>((resolve) => {
     socket.on("pong", (data) => `${data}` === "last" && resolve());
   });

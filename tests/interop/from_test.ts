@@ -111,7 +111,7 @@ Deno.test("from over npm ws: its terminate ends the connection to a peer that ne
     await channel.ready;
     await channel.sink.close(1000);
     assertEquals((await channel.closed).initiator, "timeout");
-    // This server never ends TCP by itself: only the client can have.
+    // This server never ends TCP first: the client did.
     await server.next("end");
   });
 });
@@ -184,7 +184,7 @@ Deno.test("from over Deno.upgradeWebSocket's socket: a real exchange, closed by 
     client.sink.add("hello");
     client.sink.add(Uint8Array.of(7));
     await Promise.all([client.ready, theirs.ready]);
-    // Deno's server-side socket doesn't tell what was agreed on.
+    // Deno's server-side socket does not report the agreed extensions.
     assertEquals([client.protocol, theirs.protocol], ["chat", null]);
     assertEquals(await take(theirs, 2), ["hello", Uint8Array.of(7)]);
     assertEquals(await take(client, 1), ["early"]);

@@ -191,7 +191,7 @@ Deno.test("large messages: sources that are locked, used twice, throw at once, o
     assertThrows(() => sink.addMessage(twice, { kind: "text" }), TypeError);
     const empty = sink.addMessage(["", "", ""], { kind: "text" });
     const surrogates = sink.addMessage(["\ud83c", "", "\udfa8\ud83c", "x"], { kind: "text" });
-    // What is added meanwhile waits in its place.
+    // Messages that are added meanwhile wait in their order.
     sink.add("behind");
     await Promise.all([first, empty, surrogates, sink.flush()]);
     assertEquals(channel.state, "open");

@@ -26,7 +26,7 @@ const COMPRESSED_SIZE = Number(process.env["LARGE_COMPRESSED_BYTES"] ?? 4 * MIB)
 const KEPT = MIB;
 /** How much more than the bare copy the process may have at its peak, in bytes: garbage that is not collected yet. */
 const GARBAGE = Math.min(256 * MIB, 2 * SIZE);
-/** How often the memory is looked at. */
+/** How often the memory is measured. */
 const SAMPLES = 2;
 const CHUNK = Uint8Array.from({ length: 65_536 }, (_, i) => i * 89 ^ i >> 3);
 const STREAMED = { streamLargerThan: 65_536, maxMessageSize: Infinity } as const;
@@ -36,7 +36,7 @@ function used(): number {
   return heapUsed + external;
 }
 
-/** Collects until nothing more goes: buffers are released later than the objects that had them. */
+/** Collects garbage until the heap stops shrinking: buffers are released later than their objects. */
 async function settled(): Promise<number> {
   let least = Infinity;
   for (let same = 0, rounds = 0; same < 2 && rounds < 20; rounds++) {
@@ -48,7 +48,7 @@ async function settled(): Promise<number> {
   return least;
 }
 
-/** Gives the bytes, counts what is sent back, and stops everything now and then to look at the memory. */
+/** The bytes to send, and a count of those that come back; it pauses sending while the memory is measured. */
 class Copy {
   readonly size: number;
   received = 0;
@@ -70,7 +70,7 @@ class Copy {
     }
   }
 
-  /** Whether it is time to look, after so many more bytes. */
+  /** Counts received bytes; `true` when it is time to measure the memory. */
   isDue(count: number): boolean {
     this.received += count;
     if (this.received < this.#next) return false;
@@ -78,7 +78,7 @@ class Copy {
     return true;
   }
 
-  /** Looks at the memory; nothing may be read meanwhile. */
+  /** Measures the memory; the caller reads nothing meanwhile. */
   async look(): Promise<void> {
     this.peak = Math.max(this.peak, process.memoryUsage().rss);
     const held = this.#held = deferred();

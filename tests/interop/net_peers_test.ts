@@ -1,6 +1,6 @@
 /**
  * Our client and servers of other projects, each in a process of its own: Deno's, Bun's, Python's
- * websockets; and through what stands before servers: nginx, tinyproxy. What isn't installed is left
+ * websockets; and through proxies: nginx, tinyproxy. A test whose program isn't installed is left
  * out, and the test's name says so.
  */
 
@@ -137,7 +137,7 @@ for (const peer of peers) {
   );
 }
 
-// What stands between.
+// Proxies.
 
 const tinyproxy = findCommand([["tinyproxy"], ["/usr/bin/tinyproxy"]], ["-v"]);
 

@@ -1,4 +1,4 @@
-/** `WebSocketChannel.over` a TCP connection whose opening handshake is done by hand, beside npm `ws`. */
+/** `WebSocketChannel.over` a TCP connection whose opening handshake the test writes itself, beside npm `ws`. */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { Buffer } from "node:buffer";

@@ -79,7 +79,7 @@ test(
     await withTarget(async ({ plain, secure, options, port: target }) => {
       const ports = [target, Number(new URL(secure).port), 1];
       await withProgram((folder, port) => {
-        // It may change its user, who needs the folder, too.
+        // It may change to another user, who needs access to the folder.
         chmodSync(folder, 0o777);
         writeFileSync(`${folder}/squid.conf`, squidConfig(folder, port, ports));
         writeFileSync(`${folder}/login.sh`, LOGIN, { mode: 0o755 });
@@ -150,7 +150,7 @@ test("dante: SOCKS5, by name and by address", dante, async () => {
         const proxy = `${scheme}://127.0.0.1:${port}`;
         await assertReaches(plain, { proxy });
         await assertReaches(secure, { ...options, proxy });
-        // It accepts one who could log in without a login as well.
+        // It also accepts a client without a login.
         await assertReaches(plain, { proxy: proxy.replace("//", "//user:secret@") });
         const refused = await connectFailure("ws://127.0.0.1:1", { proxy });
         assertEquals([refused.phase, refused.retryable], ["proxy", true]);

@@ -29,7 +29,7 @@ async function assertUnsupported(capability: string, options: ConnectOptions): P
 interface Trial {
   /** It is there, and does what it is to do. */
   there(): Promise<void>;
-  /** It isn't there, and asking for it reports that. */
+  /** It is missing, and using it reports an error. */
   missing(): Promise<void>;
 }
 
@@ -55,7 +55,7 @@ const trials: Record<Capability, Trial> = {
         const channel = connect(url);
         await channel.ready;
         assertInstanceOf(await channel.ping().catch((it: unknown) => it), UnsupportedError);
-        // Bun's sockets send pings, but tell nothing of the answer.
+        // Bun's sockets send pings, but do not report the answer.
         if (platform() !== "bun") assertEquals("ping" in WebSocket.prototype, false);
         await channel.sink.close();
         await assertUnsupported("ping", { pingInterval: 1000 });

@@ -1,4 +1,4 @@
-/** Connects with the transport that is asked for, and prints what the channel says. See permission_test.ts. */
+/** Connects with the transport of its argument, and prints what the channel reports. See permission_test.ts. */
 
 import { WebSocketChannel } from "../../mod.ts";
 

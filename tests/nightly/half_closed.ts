@@ -66,7 +66,7 @@ async function connections(
   return conns;
 }
 
-/** Whether nothing else of this machine has this network. */
+/** Whether this process has a network of its own. */
 const isOwn = Deno.env.get("NETWORK_NAMESPACE") === "own";
 
 const SYSCTL = "/proc/sys/net/ipv4/tcp_rto_max_ms";

@@ -75,7 +75,7 @@ export async function startServer(
 /** The states of the server's TCP connections, and how many are in each: RFC 9293's names, as /proc/net/tcp has them. */
 export function tcpStates(port: number): Record<string, number> {
   const local = `0100007F:${port.toString(16).toUpperCase().padStart(4, "0")}`;
-  // The system may list one twice if others come and go meanwhile.
+  // The system may list a socket twice when others open and close meanwhile.
   const states = new Map<string, string>();
   for (const line of Deno.readTextFileSync("/proc/net/tcp").split("\n")) {
     const [, address, remote = "", state = ""] = line.trim().split(/\s+/);

@@ -15,7 +15,7 @@ function text(message: string | undefined, fallback: string): string {
   return message === undefined ? fallback : `${fallback}: ${message}`;
 }
 
-/** No argument where there is no message: Node 26 takes no `undefined` for one. */
+/** No argument if there is no message: Node 26 rejects `undefined`. */
 function given(message: string | undefined): [] | [string] {
   return message === undefined ? [] : [message];
 }

@@ -72,7 +72,7 @@ export interface RetryOptions {
   maxAttempts?: number;
   /** The first and shortest pause, in milliseconds; left out: 1000. */
   minTimeout?: number;
-  /** How much of a pause is left to chance, from 0 to 1; left out: 1. */
+  /** The random part of a pause, from 0 to 1. Default: 1. */
   jitter?: number;
   isRetriable?: (err: unknown) => boolean;
 }

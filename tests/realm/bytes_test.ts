@@ -17,7 +17,7 @@ function pattern(length: number): Uint8Array {
   return Uint8Array.from({ length }, (_, i) => i + length);
 }
 
-/** The elements, whatever the object says, as they are written to an array of bytes. */
+/** The elements, as an array of bytes stores them, whatever the object's own members say. */
 function elements(bytes: Uint8Array): number[] {
   return Array.from({ length: lengthOf(bytes) }, (_, i) => (bytes[i] as number) & 0xff);
 }

@@ -1,4 +1,4 @@
-/** What stands between a client and a server: programs that listen at a port of their own. */
+/** Programs between a client and a server: each listens on its own port. */
 
 import { mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:net";

@@ -23,7 +23,7 @@ export interface CertificateOptions {
   commonName?: string;
   /** Host names and IP addresses that it is for. */
   names?: readonly string[];
-  /** Who signs it; left out: it is an authority of its own, signed by itself. */
+  /** The authority that signs it. Default: it signs itself. */
   issuer?: Identity;
   /** Until when it is valid; default: for a day from now. */
   notAfter?: Date;

@@ -1,6 +1,6 @@
 /** Runs a command to its end. For Deno only. */
 
-/** What a command did. */
+/** The result of a command. */
 export interface Finished {
   readonly code: number;
   readonly stdout: string;

@@ -18,7 +18,7 @@ function upgrade(socket, head) {
   );
 }
 
-/** Answers the frames of at most 125 bytes that are there; gives what is left. */
+/** Answers each complete frame of at most 125 bytes; returns the remaining bytes. */
 function answer(socket, bytes) {
   while (bytes.length >= 6 && bytes.length >= 6 + (bytes[1] & 127)) {
     const length = bytes[1] & 127;

@@ -1,4 +1,4 @@
-/** What tests of streams share: waiting without time, and recording what a stream tells. */
+/** What tests of streams share: waiting without time, and recording a stream's events. */
 
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import type { ChannelStream, StreamSubscription } from "../../src/stream_channel/mod.ts";

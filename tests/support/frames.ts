@@ -1,4 +1,4 @@
-/** Frames by hand (RFC 6455 §5.2). On purpose no code is shared with what is tested. */
+/** Frames (RFC 6455 §5.2), written independently: they share no code with the package. */
 
 import { joined, utf8 } from "./bytes.ts";
 

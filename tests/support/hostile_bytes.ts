@@ -40,7 +40,7 @@ function withSpecies(species: unknown): Make {
 
 let calls = 0;
 
-/** Views and buffers that can be sent: each of them holds just the bytes that it was made of. */
+/** Views and buffers that can be sent: each holds exactly its own bytes. */
 const MAKERS: Record<string, Make> = {
   "a plain Uint8Array": (bytes) => bytes,
   "a length that is too large": withMembers({ length: { get: () => 3 * 1024 * 1024 } }),
@@ -157,7 +157,7 @@ function detached(buffer: ArrayBuffer): void {
   structuredClone(buffer, { transfer: [buffer] });
 }
 
-/** What has no bytes to send, whatever it says; made anew each time. */
+/** Values without bytes to send, whatever their members say; new ones at each call. */
 export function withoutBytes(): [name: string, value: Uint8Array][] {
   const view = new Uint8Array(100);
   const buffer = new ArrayBuffer(100);

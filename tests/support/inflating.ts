@@ -1,4 +1,4 @@
-/** Decompressing whatever its length: what takes long comes in pieces, by later turns. */
+/** Decompresses payloads of any length: a long one takes several turns of the event loop. */
 
 import type { InflateEvents } from "../../src/protocol/message_deflate.ts";
 import { joined } from "./bytes.ts";
@@ -8,7 +8,7 @@ export interface Inflater {
   decompress(payload: Uint8Array, maxLength: number, receiver: InflateEvents): Uint8Array | null;
 }
 
-/** The payload, decompressed. Rejects with what would have been thrown, or told. */
+/** The payload, decompressed. Rejects with the error that decompression throws or reports. */
 export function inflate(
   inflater: Inflater,
   payload: Uint8Array,

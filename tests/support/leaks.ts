@@ -1,4 +1,4 @@
-/** What is left of things that should be gone: counted, on Deno, Node and Bun. */
+/** Counts what is left of objects that should be released, on Deno, Node and Bun. */
 
 import { delay } from "@std/async";
 import { readdirSync } from "node:fs";
@@ -29,7 +29,7 @@ export function heapSize(): number {
   return process.memoryUsage().heapUsed;
 }
 
-/** How many files and sockets the process has open; `null` where the system doesn't tell. */
+/** How many files and sockets the process has open; `null` where the system does not report it. */
 export function openHandles(): number | null {
   try {
     return readdirSync("/proc/self/fd").length;

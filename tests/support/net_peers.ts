@@ -1,4 +1,4 @@
-/** What stands between a client and a recipe: TLS in front of it, a Unix socket, an HTTP proxy. */
+/** Servers between a client and a recipe: TLS, a Unix socket, an HTTP proxy. */
 
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 import { createServer as createTlsServer, type TlsOptions, type TLSSocket } from "node:tls";
@@ -14,7 +14,7 @@ export interface Peer {
 
 /** A TLS server that hands everything on. */
 export interface TlsPeer extends Peer {
-  /** What each finished handshake asked for: the server's name, and the protocol agreed on. */
+  /** Each finished handshake's server name and agreed protocol. */
   readonly seen: { servername: string | null; alpn: string | null; client: string | null }[];
 }
 
@@ -61,7 +61,7 @@ export async function startTls(
     });
     join(socket, connect({ port, host: "127.0.0.1", allowHalfOpen: true }));
   });
-  // The client tells what went wrong.
+  // The client reports the error.
   server.on("tlsClientError", () => {});
   return Object.assign(await listen(server, at, host), { seen });
 }
@@ -163,7 +163,7 @@ export interface SocksManners {
 
 /** A SOCKS5 proxy. */
 export interface SocksPeer extends Peer {
-  /** What it was asked for: hosts, as they were written. */
+  /** The requested hosts, as the client wrote them. */
   readonly asked: string[];
   /** The logins that it was given. */
   readonly logins: string[];

@@ -1,4 +1,4 @@
-/** Channels of our own protocol over whatever carries bytes. */
+/** Channels of our own protocol over any transport of bytes. */
 
 import type { HandshakeAgreement } from "../../src/handshake/client_handshake.ts";
 import type { Side } from "../../src/protocol/frame.ts";
@@ -21,7 +21,7 @@ import type { Wire } from "../../src/web_socket/wire.ts";
 /** A channel of bytes, and what is known of it. */
 export type ByteChannel = ChannelParts<Uint8Array, Uint8Array> & ChannelWireOptions;
 
-/** A wire of whatever carries bytes. */
+/** A wire over any transport of bytes. */
 export function wireOf(bytes: ByteChannel | Wire): Wire {
   return "stream" in bytes ? new ChannelWire(bytes, bytes) : bytes;
 }

@@ -77,7 +77,7 @@ export async function serve(
   };
 }
 
-/** Runs a body against a server, and ends it whatever becomes of the body. */
+/** Runs a body against a server, and ends the server, also when the body throws. */
 export async function withServer(
   onChannel: (channel: Channel) => void,
   options: OwnServerOptions,

@@ -1,4 +1,4 @@
-/** Programs that tests start, on whatever runtime the tests run. */
+/** Programs that tests start, on any runtime. */
 
 import { Buffer } from "node:buffer";
 import { spawn, spawnSync } from "node:child_process";
@@ -72,7 +72,7 @@ export function start(
   child.stderr.on("data", (chunk: Uint8Array) => errors += Buffer.from(chunk).toString());
   const ended = new Promise<void>((resolve) => {
     child.once("error", (error) => (fail(error), resolve()));
-    // Not `close`: that waits for whatever the program has started, too.
+    // Not `close`: that also waits for the program's own child processes.
     child.once("exit", (code) => {
       fail(new Error(`${command.join(" ")} ended with ${code}: ${errors}`));
       resolve();

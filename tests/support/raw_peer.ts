@@ -1,4 +1,4 @@
-/** The server's half of RFC 6455, by hand, and as rude as told. */
+/** The server's half of RFC 6455, written for tests: it breaks the rules that a test names. */
 
 import { hex, joined } from "./bytes.ts";
 import { closeCodeIn, closeFrame, frame, FrameReader, opcodes, type ReadFrame } from "./frames.ts";
@@ -14,7 +14,7 @@ export type CloseAnswer =
   /** It isn't answered. */
   | "ignore";
 
-/** How a peer behaves by itself. */
+/** How a peer answers without a command of the test. */
 export interface Manners {
   /** Whether messages are sent back. */
   echo?: boolean;

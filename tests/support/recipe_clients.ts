@@ -6,7 +6,7 @@ import { connect, type Socket } from "node:net";
 import { type ClientOptions, WebSocket } from "ws";
 import { clientFrame } from "./frames.ts";
 
-/** What a client of npm `ws` went through, in order. */
+/** The events of a client of npm `ws`, in order. */
 export class LoggingClient {
   readonly socket: WebSocket;
   /** "open", "text:…", "binary:hex", "ping:…", "pong:…", "error", "close:code:reason". */
@@ -140,7 +140,7 @@ export class RawClient {
     await new Promise<void>((resolve) => this.#waiting = resolve);
   }
 
-  /** Fulfils when the socket is closed, for whatever cause. */
+  /** Fulfils when the socket is closed, for any reason. */
   async closed(): Promise<void> {
     while (!this.#isClosed) await new Promise<void>((resolve) => this.#waiting = resolve);
   }

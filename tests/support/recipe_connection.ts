@@ -84,14 +84,14 @@ export class RecipeConnection {
     });
   }
 
-  /** Hands what came so far, and all that comes, to a callback. */
+  /** Passes the bytes received so far, and all later ones, to a callback. */
   onBytes(callback: (bytes: Uint8Array) => void): void {
     this.#onBytes = callback;
     const early = Buffer.concat(this.#early.splice(0));
     if (early.length > 0) callback(early);
   }
 
-  /** Leaves the socket to another reader: gives what came so far. */
+  /** Leaves the socket to another reader: returns the bytes received so far. */
   detach(): Buffer {
     this.socket.removeListener("data", this.#receive);
     return Buffer.concat(this.#early.splice(0));
@@ -114,7 +114,7 @@ export class RecipeConnection {
     }
   }
 
-  /** Writes the same bytes again and again, as fast as they are taken, until the client is gone. */
+  /** Writes the same bytes repeatedly, as fast as the client reads, until the client leaves. */
   async writeForever(bytes: Uint8Array): Promise<void> {
     const times = Math.max(1, Math.floor(65536 / bytes.length));
     const block = Buffer.concat(new Array<Uint8Array>(times).fill(bytes));

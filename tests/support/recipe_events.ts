@@ -21,7 +21,7 @@ export type RecipeEvent =
   | { kind: "reset" }
   /** The server's socket is closed in both directions: the last event of a connection. */
   | { kind: "disconnect" }
-  /** What the client did against RFC 6455, or what went wrong in the recipe itself. */
+  /** The client's breach of RFC 6455, or an error of the recipe itself. */
   | { kind: "fault"; message: string };
 
 /** A whole HTTP request head, as the recipe's server got it. */
@@ -54,7 +54,7 @@ export class RecipeEvents {
   #waiters: Waiter[] = [];
   #ended = false;
 
-  /** Puts an event behind the others, or hands it to the first who waits for its kind. */
+  /** Queues an event, or passes it to the first caller that waits for its kind. */
   push(event: RecipeEvent): void {
     if (this.#ended) return;
     const at = this.#waiters.findIndex((it) => it.kind === undefined || it.kind === event.kind);
@@ -77,12 +77,12 @@ export class RecipeEvents {
     return promise;
   }
 
-  /** The events not asked for yet. */
+  /** The events that no caller has taken yet. */
   queued(): RecipeEvent[] {
     return [...this.#queued];
   }
 
-  /** Nothing more comes: rejects all who wait. What is queued can still be had. */
+  /** Ends the queue: rejects the callers that wait. Queued events can still be taken. */
   end(): void {
     this.#ended = true;
     for (const waiter of this.#waiters.splice(0)) waiter.reject(ended(waiter.kind));

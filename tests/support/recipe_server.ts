@@ -10,7 +10,7 @@ import { turn } from "./turns.ts";
 /** What a server does with one connection; it may fulfil at any time. */
 export type Recipe = (connection: RecipeConnection) => Promise<void> | void;
 
-/** Each `release()` is good for one who waits, now or later. */
+/** Each `release()` wakes one caller, which waits now or later. */
 class Gate {
   #permits = 0;
   #waiting: (() => void)[] = [];

@@ -62,9 +62,9 @@ export type RecipeName =
   | "close-keeps-tcp"
   /** Upgrades, sends a Close (4123 "server closed the connection"), but leaves TCP open. */
   | "server-close-keeps-tcp"
-  /** Upgrades with a subprotocol (`protocol`, "unoffered.example") not asked for; echoes. */
+  /** Upgrades with a subprotocol (`protocol`, "unoffered.example") that the client did not offer; echoes. */
   | "unoffered-protocol"
-  /** Upgrades without a subprotocol, whatever was offered; echoes. */
+  /** Upgrades without a subprotocol, also when the client offers some; echoes. */
   | "no-protocol"
   /** Answers 101 with a Sec-WebSocket-Accept for another key; leaves TCP open. */
   | "bad-accept"
@@ -169,7 +169,7 @@ export interface RecipeServer {
    */
   next(): Promise<RecipeEvent>;
   next<K extends RecipeEventKind>(kind: K): Promise<RecipeEventOf<K>>;
-  /** The events not asked for yet, without taking them. */
+  /** The events that no caller has taken yet; they stay queued. */
   queued(): Promise<RecipeEvent[]>;
   /** Lets one recipe that waits go on, or the next one that will wait. */
   release(): void;
@@ -186,7 +186,7 @@ export function startRecipe(name: RecipeName, options: RecipeOptions = {}): Prom
   return listen(recipe, options);
 }
 
-/** Runs a body against a recipe, and ends the recipe's server whatever becomes of the body. */
+/** Runs a body against a recipe, and ends the recipe's server, also when the body throws. */
 export async function withRecipe(
   name: RecipeName,
   options: RecipeOptions,

@@ -8,7 +8,7 @@ const ROOT = new URL("../../", import.meta.url);
 export interface Import {
   /** The path from the project's root, of one of its files; else the specifier. */
   readonly target: string;
-  /** Whether it is gone once the types are. */
+  /** Whether it disappears with the types. */
   readonly isType: boolean;
 }
 
@@ -58,7 +58,7 @@ export async function readSource(path: string): Promise<Source> {
   return parseSource(path, await readText(path));
 }
 
-/** What a source file is made of. */
+/** The parts of a source file. */
 export function parseSource(path: string, text: string): Source {
   const blank = (hidden: string): string => hidden.replace(/[^\n]/g, " ");
   const code = text.replace(STRINGS_AND_COMMENTS, (all, string) => string ?? blank(all));

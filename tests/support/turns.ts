@@ -2,7 +2,7 @@
 
 import { nextTurn } from "../../src/stream_channel/loop_guard.ts";
 
-/** Waits for a later turn: timers and sockets get their share meanwhile. */
+/** Waits for a later turn of the event loop, so that timers and sockets run. */
 export function turn(): Promise<void> {
   return new Promise((resolve) => void nextTurn(resolve));
 }
@@ -40,7 +40,7 @@ export class TurnCounter {
     this.#most = Math.max(this.#most, ++this.#inTurn);
   }
 
-  /** As {@linkcode until}; tells in how many turns that was. */
+  /** As {@linkcode until}; returns the number of turns. */
   async until(condition: () => boolean): Promise<TurnCount> {
     let turns = 0;
     await until(condition, () => {

@@ -27,7 +27,7 @@ import { testSeed } from "../support/random.ts";
 /** What a test needs and a pair in memory has not: then it doesn't apply. */
 class NotInMemory extends Error {}
 
-/** What the options of a connection are about, where there is one to make. */
+/** Tests of options that apply to opening a connection. */
 const OF_CONNECTING = ["headers", "signal", "connectTimeout", "compression", "require"] as const;
 
 /** What a server sees of a connection, and not of a channel. */

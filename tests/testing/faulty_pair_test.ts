@@ -4,7 +4,7 @@ import { microtasks } from "../support/events.ts";
 import { ManualClock } from "../../src/testing/manual_clock.ts";
 import { testSeed } from "../support/random.ts";
 
-/** Sends messages of 100 bytes until the connection ends, and tells which arrived. */
+/** Sends messages of 100 bytes until the connection ends, and returns those that arrived. */
 async function arrivals(options: FaultyPairOptions): Promise<number> {
   const { client, server } = faultyPair(options);
   let arrived = 0;

@@ -10,7 +10,7 @@ import puppeteer from "puppeteer-core";
 import { WebSocketChannel } from "web-socket-channel";
 import { run } from "./support.mjs";
 
-/** Starts Chromium, and tells where its DevTools listen. */
+/** Starts Chromium, and returns the address of its DevTools. */
 async function launch() {
   const profile = await mkdtemp(join(tmpdir(), "chromium-"));
   const path = process.argv[2] || "chromium";

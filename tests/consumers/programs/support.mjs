@@ -11,7 +11,7 @@ import { WebSocketServer } from "web-socket-channel/server";
 /** The longest that a program may take, in milliseconds. */
 const PATIENCE = 60_000;
 
-/** Runs a program, and says that it has come to its end. */
+/** Runs a program, and prints a line at its end. */
 export async function run(program) {
   const timer = setTimeout(() => {
     console.error("It takes too long");
@@ -65,7 +65,7 @@ function canConnect(port) {
 /**
  * Starts a server that is a program, and waits until it listens.
  *
- * @param args Its arguments: `FILE` stands for the path of its configuration.
+ * @param args Its arguments: `FILE` is replaced by the path of its configuration.
  * @returns Ends it.
  */
 export async function startProgram(path, args, { config, port }) {
