@@ -22,16 +22,20 @@ async function bundle(): Promise<Uint8Array<ArrayBuffer>> {
   return stdout;
 }
 
-function file(body: BodyInit, type: string): () => Response {
+function file(body: BodyInit, type: string): Response {
   const headers = { "Content-Type": type, "Content-Security-Policy": "default-src 'self'" };
-  return () => new Response(body, { headers });
+  return new Response(body, { headers });
 }
 
 const here = (name: string): URL => new URL(name, import.meta.url);
-const files: Record<string, () => Response> = {
-  "/": file(await Deno.readTextFile(here("page.html")), "text/html; charset=utf-8"),
-  "/page.css": file(await Deno.readTextFile(here("page.css")), "text/css; charset=utf-8"),
-  "/bundle.js": file(await bundle(), "text/javascript; charset=utf-8"),
+const html = await Deno.readTextFile(here("page.html"));
+const css = await Deno.readTextFile(here("page.css"));
+/** Bundled when the first page asks for it. */
+let script: ReturnType<typeof bundle> | undefined;
+const files: Record<string, () => Response | Promise<Response>> = {
+  "/": () => file(html, "text/html; charset=utf-8"),
+  "/page.css": () => file(css, "text/css; charset=utf-8"),
+  "/bundle.js": async () => file(await (script ??= bundle()), "text/javascript; charset=utf-8"),
 };
 
 async function redisEngine(url: string): Promise<TopicsEngine> {

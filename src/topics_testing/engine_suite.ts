@@ -1,4 +1,5 @@
 import { Deferred, ignore } from "../stream_channel/errors.ts";
+import { checkOption, type OptionKinds, readOptions } from "../stream_channel/options.ts";
 import { nextTurn } from "../stream_channel/loop_guard.ts";
 import { webSocketChannelPair } from "../testing/web_socket_channel_pair.ts";
 import type { TopicsEngine } from "../topics/engine.ts";
@@ -40,6 +41,13 @@ export interface TestEngineOptions {
   /** What worlds can't do by their nature: those tests aren't registered. Default: nothing. */
   lacks?: readonly ("stop" | "forget" | "closeClient")[] | undefined;
 }
+
+const KINDS: OptionKinds<TestEngineOptions> = {
+  create: "function",
+  test: "function",
+  patience: "period",
+  lacks: "list",
+};
 
 /** The default of {@linkcode TestEngineOptions.patience}. */
 const PATIENCE = 30_000;
@@ -257,12 +265,12 @@ const TESTS: Readonly<Record<string, Test>> = {
     same(await guest.gets(6), numbers(16, 21), "the latest, and what is live");
   },
   "a long history arrives whole": async (house) => {
-    const topics = await house.topics({ history: { size: 2000 } });
-    await Promise.all(numbers(1, 1500).map((it) => topics.publish("a", it)));
+    const topics = await house.topics({ history: { size: 1000 } });
+    await Promise.all(numbers(1, 800).map((it) => topics.publish("a", it)));
     const guest = house.guest();
-    const { replayed } = await guest.subscribe(topics, "a", { last: 1200 });
-    same(replayed, 1200, "what was replayed");
-    same(await guest.gets(1200), numbers(301, 1500), "the history");
+    const { replayed } = await guest.subscribe(topics, "a", { last: 700 });
+    same(replayed, 700, "what was replayed");
+    same(await guest.gets(700), numbers(101, 800), "the history");
   },
   "history and what is live join without a gap and without a repetition, at full speed": async (
     house,
@@ -540,10 +548,14 @@ const CLOSE_TESTS: Readonly<Record<string, Test>> = {
 /**
  * Registers the tests of an engine. Each has a log for itself, and runs against real time.
  *
- * @param options What makes a log, and what registers a test.
+ * @param options See {@linkcode TestEngineOptions}.
+ * @throws {TypeError | RangeError} When an option is missing or malformed.
  */
 export function testEngine(options: TestEngineOptions): void {
-  const { create, test, lacks = [] } = options;
+  const { create, test, lacks = [], patience: given = PATIENCE } = readOptions(options, KINDS);
+  for (const option of ["create", "test"] as const) {
+    checkOption(option, options[option], "function");
+  }
   const all = {
     ...TESTS,
     ...(lacks.includes("forget") ? {} : FORGET_TESTS),
@@ -552,7 +564,7 @@ export function testEngine(options: TestEngineOptions): void {
   };
   for (const [name, run] of Object.entries(all)) {
     test(name, async () => {
-      patience = options.patience ?? PATIENCE;
+      patience = given;
       const house = new House(await create());
       try {
         await run(house);

@@ -55,6 +55,6 @@ testEngine({
       // The package has timers that outlive a closed connection.
       sanitizeOps: false,
       sanitizeResources: false,
-      fn: inGroup(what, fn),
+      fn: inGroup(fn),
     }),
 });

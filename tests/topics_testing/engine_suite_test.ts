@@ -1,12 +1,12 @@
 /** The suite of engines fails for engines that are broken. */
 
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertThrows } from "@std/assert";
 import { testEngine } from "../../src/topics_testing/mod.ts";
 import { memory } from "../../src/topics/mod.ts";
 import { fakeEngine, type Sabotage } from "../topics/fake_engine.ts";
 
-/** Runs the suite with the engine in memory, sabotaged; returns the names of the tests that fail. */
-async function failures(sabotage: Sabotage): Promise<string[]> {
+/** Runs the suite with the engine in memory, sabotaged. Returns the names of the tests that fail. */
+async function failures(sabotage: Sabotage, patience?: number): Promise<string[]> {
   const tests: [name: string, run: () => Promise<void>][] = [];
   testEngine({
     create() {
@@ -14,7 +14,7 @@ async function failures(sabotage: Sabotage): Promise<string[]> {
       return Promise.resolve({ engine: () => engine, end: () => Promise.resolve() });
     },
     lacks: ["stop", "forget", "closeClient"],
-    patience: 2000,
+    patience,
     test: (name, run) => tests.push([name, run]),
   });
   const failed: string[] = [];
@@ -50,12 +50,25 @@ Deno.test("engine suite: the engine in memory passes", async () => {
   assertEquals(await failures(() => ({})), []);
 });
 
-for (const [name, sabotage] of Object.entries(SABOTAGES)) {
-  Deno.test(`engine suite: an engine that ${name} fails`, async () => {
-    const failed = await failures(sabotage);
-    assertEquals(failed.length > 0, true);
-  });
-}
+Deno.test("engine suite: each engine that is broken fails", async () => {
+  await Promise.all(
+    Object.entries(SABOTAGES).map(async ([name, sabotage]) => {
+      const failed = await failures(sabotage, 1000);
+      assertEquals(failed.length > 0, true, name);
+    }),
+  );
+});
+
+Deno.test("engine suite: wrong options are typed errors", () => {
+  // deno-lint-ignore no-explicit-any -- what is given is wrong on purpose
+  const wrong = (value: unknown): any => value;
+  const create = () => Promise.reject(new Error("not called"));
+  const test = (): void => {};
+  for (
+    const options of [undefined, null, 1, {}, { create }, { test }, { create, test, lacks: "stop" }]
+  ) assertThrows(() => testEngine(wrong(options)), TypeError);
+  assertThrows(() => testEngine(wrong({ create, test, patience: 0 })), RangeError);
+});
 
 Deno.test("engine suite: what a world lacks isn't registered", () => {
   const names = (lacks: readonly ("stop" | "forget" | "closeClient")[]): number => {
