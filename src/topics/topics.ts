@@ -371,12 +371,14 @@ export class Topics implements AsyncDisposable {
   }
 
   #setState(state: TopicsState): void {
+    const isOther = state.name !== this.#link.state.name;
     this.#link.enter(state);
     try {
       this.#options.onState?.(state);
     } catch (error) {
       this.#report(error);
     }
+    if (!isOther) return;
     for (const feed of [...this.#feeds.values()]) feed.tell({ topic: feed.topic, ...state });
   }
 

@@ -29,6 +29,11 @@ function freePort(): Promise<number> {
   });
 }
 
+/** As many different ports as asked for. */
+export function freePorts(count: number): Promise<number[]> {
+  return Promise.all(Array.from({ length: count }, freePort));
+}
+
 /** Starts a program, and waits until it has printed that it is ready. */
 function run(
   command: string,
