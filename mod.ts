@@ -1,7 +1,7 @@
 /**
- * WebSocket channels for Deno, Node, Bun and browsers: one {@linkcode WebSocketChannel} with a
- * stream of incoming messages, a sink for outgoing ones, and a `closed` promise that always reports how
- * the connection ended.
+ * WebSocket channels for Deno, Node, Bun and browsers: one {@linkcode WebSocketChannel} with a stream of
+ * incoming messages, a sink for outgoing ones, and a `closed` promise that always reports how the connection
+ * ended.
  *
  * ```ts
  * import { WebSocketChannel } from "@web-socket/channel";

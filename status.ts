@@ -1,7 +1,7 @@
 /**
  * The close codes of the WebSocket protocol, by name.
  *
- * Import it with a prefix, the names are short:
+ * Import it as a namespace, because the names are short:
  *
  * ```ts
  * import * as status from "@web-socket/channel/status";
@@ -10,9 +10,9 @@
  * const allowed = status.isSendable(code); // true
  * ```
  *
- * The names are those of Dart's `status` library; the codes are those that the
- * {@link https://www.iana.org/assignments/websocket/websocket.xhtml#close-code-number IANA registry}
- * has for the protocol itself, 1000–1015.
+ * The names are those of Dart's `status` library. The codes are those of the
+ * {@link https://www.iana.org/assignments/websocket/websocket.xhtml#close-code-number IANA registry} for the
+ * protocol itself, 1000–1015.
  *
  * @module
  */
@@ -20,65 +20,67 @@
 /** The purpose for which the connection was opened has been fulfilled. RFC 6455 §7.4.1. */
 export const normalClosure = 1000;
 
-/** An end is going away: a server goes down, a browser leaves the page. RFC 6455 §7.4.1. */
+/** An endpoint is going away: a server shuts down, or a browser leaves the page. RFC 6455 §7.4.1. */
 export const goingAway = 1001;
 
-/** An end ends the connection because of a protocol error. RFC 6455 §7.4.1. */
+/** An endpoint closes the connection because of a protocol error. RFC 6455 §7.4.1. */
 export const protocolError = 1002;
 
-/** A kind of data came that this end can't accept, such as binary where only text is understood. RFC 6455 §7.4.1. */
+/**
+ * An endpoint has received a kind of data that it can't accept, such as binary data where it only understands
+ * text. RFC 6455 §7.4.1.
+ */
 export const unsupportedData = 1003;
 
-/**
- * The peer's Close frame held no code. Never sent: only reported, as the code of such a Close.
- * RFC 6455 §7.4.1 and §7.1.5.
- */
+/** The peer's Close frame had no code. This code is never sent, only reported. RFC 6455 §7.4.1 and §7.1.5. */
 export const noStatusReceived = 1005;
 
 /**
- * The connection ended without a Close frame. Never sent: only reported.
- * RFC 6455 §7.4.1 and §7.1.5.
+ * The connection ended without a Close frame. This code is never sent, only reported. RFC 6455 §7.4.1 and
+ * §7.1.5.
  */
 export const abnormalClosure = 1006;
 
-/** The data of a message doesn't fit its kind, such as text that isn't UTF-8. RFC 6455 §7.4.1. */
+/** The data of a message doesn't match its type, such as text that isn't UTF-8. RFC 6455 §7.4.1. */
 export const invalidFramePayloadData = 1007;
 
-/** A message violates this end's policy: the code to use when none fits better. RFC 6455 §7.4.1. */
+/** A message violates the endpoint's policy. Use this code if no other fits better. RFC 6455 §7.4.1. */
 export const policyViolation = 1008;
 
 /** A message is too big to process. RFC 6455 §7.4.1. */
 export const messageTooBig = 1009;
 
 /**
- * The client expected the server to agree to an extension, and it didn't. Only a client sends it.
- * RFC 6455 §7.4.1.
+ * The client expected the server to agree to an extension, and the server didn't. Only a client sends this
+ * code. RFC 6455 §7.4.1.
  */
 export const missingMandatoryExtension = 1010;
 
-/** The end met a condition that keeps it from fulfilling the request. RFC 6455 §7.4.1. */
+/** An unexpected condition prevents the endpoint from fulfilling the request. RFC 6455 §7.4.1. */
 export const internalServerError = 1011;
 
-/** The service restarts; a client may reconnect after a delay of random length (5 to 30 seconds). IANA registry. */
+/**
+ * The service is restarting. A client may reconnect after a random delay of 5 to 30 seconds. IANA registry.
+ */
 export const serviceRestart = 1012;
 
-/** The service is overloaded; a client should reconnect later, or to another address. IANA registry. */
+/** The service is overloaded. A client should reconnect later, or to another address. IANA registry. */
 export const tryAgainLater = 1013;
 
-/** A gateway or proxy got an invalid response from the server behind it, as HTTP's 502. IANA registry. */
+/** A gateway or proxy got an invalid response from the server behind it, like HTTP's 502. IANA registry. */
 export const badGateway = 1014;
 
-/** The TLS handshake failed. Never sent: only reported. RFC 6455 §7.4.1. */
+/** The TLS handshake failed. This code is never sent, only reported. RFC 6455 §7.4.1. */
 export const tlsHandshakeFailed = 1015;
 
 /**
- * Whether an end may put `code` into a Close frame: 1000–1003 and 1007–1014 (the IANA registry),
- * 3000–3999 (registered by libraries and frameworks) and 4000–4999 (private use). RFC 6455 §7.4.
+ * Returns whether a Close frame may have a code: 1000–1003 and 1007–1014 (the IANA registry), 3000–3999
+ * (registered by libraries and frameworks) and 4000–4999 (private use). RFC 6455 §7.4.
  *
- * This is the protocol's rule, and the one for codes that come from a peer. A browser's own
- * `WebSocket` sends fewer of them: 1000 and 3000–4999.
+ * This is the rule of the protocol, which also applies to received codes. A browser's own `WebSocket` can
+ * send fewer: 1000 and 3000–4999.
  *
- * @param code The close code; anything but an integer gives `false`.
+ * @param code The close code. For anything but an integer the result is `false`.
  * @returns Whether RFC 6455 allows `code` on the wire.
  *
  * @example

@@ -1,5 +1,5 @@
 /**
- * The types that a channel's users meet, whichever entry they import from: each entry exports all of them.
+ * The public types of channels. Every entry with channels exports all of them.
  *
  * @module
  */

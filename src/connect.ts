@@ -11,14 +11,14 @@ import { readConnectOptions } from "./web_socket/read_options.ts";
 import type { WebSocketChannel } from "./web_socket/web_socket_channel.ts";
 
 /**
- * Connects with the transport that can do what the options ask for: the global `WebSocket`, unless it
- * is Node's own, before our own implementation over `node:net`. What neither can do is never ignored:
- * the channel fails.
+ * Connects with the first transport that supports the options: the global `WebSocket`, unless it is Node's
+ * own, then this package's own implementation over `node:net`. If neither supports them, the channel fails:
+ * an option is never ignored.
  *
- * @param url Where to.
- * @param given See {@linkcode ConnectOptions}.
- * @param clock Where times come from.
- * @throws {SyntaxError | TypeError | RangeError} When an argument is malformed.
+ * @param url The URL.
+ * @param given The user's options.
+ * @param clock The source of times.
+ * @throws {SyntaxError | TypeError | RangeError} If an argument is malformed.
  */
 export function connect(
   url: string | URL,
@@ -37,7 +37,7 @@ export function connect(
 
 let dialling: Dialling | null = null;
 
-/** Only who dials needs it: a page never loads it, and a bundler can split it off. */
+/** Loads the code that dials. A page never loads it, and a bundler can split it off. */
 async function loadDialling(): Promise<Dialling> {
   return dialling = await import("./net/dialer.ts");
 }
@@ -49,7 +49,7 @@ function choose(
   const { transport = "auto" } = options;
   if (transport === "net") return hasNet() ? "net" : { missing: "net" };
   const missing = firstUnsupported(options, request);
-  // Node's own says nothing of why an attempt failed.
+  // Node's own `WebSocket` doesn't report why an attempt failed.
   const isMute = missing === null && socketOwner() === "node";
   if (transport === "auto" && (missing !== null || isMute) && hasNet()) return "net";
   return missing === null ? "native" : { missing };

@@ -8,12 +8,12 @@ import type {
 import type { MessageInput } from "./web_socket/web_socket_sink.ts";
 import type { WebSocketChannelStatic } from "./web_socket_channel.ts";
 
-/** What speaks the protocol is loaded when it is first wanted. */
+/** How to load the code of the protocol, on its first use. */
 const LATER: LaterOptions = { load: () => import("./page/loaded_over.ts") };
 
 /**
- * Makes {@linkcode WebSocketChannel}s in a page: nothing in it dials, and what no page can do it doesn't look
- * into. What `over` and `connectOver` need is loaded when one of them is first called; they don't compress.
+ * Creates {@linkcode WebSocketChannel}s in a page. It has no code that dials, and doesn't check options that
+ * no page supports. The code for `over` and `connectOver` is loaded on their first call; they don't compress.
  */
 export const WebSocketChannel: WebSocketChannelStatic = {
   connect,
@@ -29,11 +29,10 @@ export const WebSocketChannel: WebSocketChannelStatic = {
 };
 
 /**
- * A connection to a WebSocket peer: a stream of incoming messages, a sink for outgoing ones, and a
- * `closed` promise that reports how the connection ended. {@linkcode WebSocketChannelInstance} has its
- * members.
+ * A connection to a WebSocket peer: a stream of incoming messages, a sink for outgoing ones, and a `closed`
+ * promise that reports how the connection ended. {@linkcode WebSocketChannelInstance} has its members.
  *
- * @typeParam In What it gives: messages, unless it is transformed.
- * @typeParam Out What it takes.
+ * @typeParam In The type of received messages.
+ * @typeParam Out The type of outgoing messages.
  */
 export type WebSocketChannel<In = Message, Out = MessageInput> = WebSocketChannelInstance<In, Out>;

@@ -31,12 +31,12 @@ function connect(url: string | URL, given?: ConnectOptions): WebSocketChannelIns
 const ELSEWHERE =
   "This entry has only the platform's own WebSocket: import WebSocketChannel from the main entry";
 
-/** What speaks the protocol is loaded when it is first wanted. */
+/** How to load the code of the protocol, on its first use. */
 const LATER: LaterOptions = { load: () => import("./web_socket/loaded_over.ts") };
 
 /**
- * Makes {@linkcode WebSocketChannel}s, with no code in it that dials. What `over` and `connectOver` need
- * is loaded when one of them is first called; they don't compress.
+ * Creates {@linkcode WebSocketChannel}s, without code that dials. The code for `over` and `connectOver` is
+ * loaded on their first call; they don't compress.
  */
 export const WebSocketChannel: WebSocketChannelStatic = {
   connect,
@@ -52,11 +52,10 @@ export const WebSocketChannel: WebSocketChannelStatic = {
 };
 
 /**
- * A connection to a WebSocket peer: a stream of incoming messages, a sink for outgoing ones, and a
- * `closed` promise that reports how the connection ended. {@linkcode WebSocketChannelInstance} has its
- * members.
+ * A connection to a WebSocket peer: a stream of incoming messages, a sink for outgoing ones, and a `closed`
+ * promise that reports how the connection ended. {@linkcode WebSocketChannelInstance} has its members.
  *
- * @typeParam In What it gives: messages, unless it is transformed.
- * @typeParam Out What it takes.
+ * @typeParam In The type of received messages.
+ * @typeParam Out The type of outgoing messages.
  */
 export type WebSocketChannel<In = Message, Out = MessageInput> = WebSocketChannelInstance<In, Out>;

@@ -23,21 +23,21 @@ import type {
 } from "./web_socket/web_socket_channel.ts";
 import type { MessageInput } from "./web_socket/web_socket_sink.ts";
 
-/** What {@linkcode WebSocketChannel}, the companion object, can do. */
+/** The functions of the object {@linkcode WebSocketChannel}. */
 export interface WebSocketChannelStatic {
   /**
-   * Connects to a server. Returns at once, with a channel that is still connecting.
+   * Connects to a server. It returns at once, with a channel that is still connecting.
    *
-   * It uses the global `WebSocket` where that can do what the options ask for and is not Node's own;
-   * otherwise this package's own implementation. What neither can do is never ignored: `ready` and the
-   * stream then fail with an {@linkcode UnsupportedError}.
+   * It uses the global `WebSocket` if that supports the options and is not Node's own; otherwise this
+   * package's own implementation. If neither supports an option, `ready` and the stream fail with an
+   * {@linkcode UnsupportedError}: an option is never ignored.
    *
-   * @param url Where to: `ws:` or `wss:` (`http:` and `https:` are taken as those), relative where
-   * there is a `location`, without a fragment.
-   * @param options See {@linkcode ConnectOptions}.
-   * @throws {SyntaxError} When the URL or a subprotocol is malformed.
-   * @throws {TypeError} When another option is malformed.
-   * @throws {RangeError} When a number is out of its range.
+   * @param url The URL: `ws:` or `wss:` (`http:` and `https:` are converted to these), without a fragment. It
+   * may be relative if there is a `location`.
+   * @param options How to connect.
+   * @throws {SyntaxError} If the URL or a subprotocol is malformed.
+   * @throws {TypeError} If another option is malformed.
+   * @throws {RangeError} If a number is out of its range.
    *
    * @example
    * ```ts ignore
@@ -52,54 +52,54 @@ export interface WebSocketChannelStatic {
     url: string | URL,
     options: ConnectOptions & StreamedOptions,
   ): WebSocketChannelInstance<Message | IncomingMessage>;
-  /** As the other {@linkcode connect}; every message is whole. */
+  /** Connects to a server, as the other {@linkcode connect}. Every message is delivered whole. */
   connect(url: string | URL, options?: ConnectOptions): WebSocketChannelInstance;
   /**
    * Connects to a server, and waits until the connection is open.
    *
-   * @param url As for {@linkcode connect}.
-   * @param options As for {@linkcode connect}.
-   * @returns The open channel. It rejects with what `ready` rejects with, and with what `connect`
-   * throws: a `SyntaxError`, `TypeError` or `RangeError` when an argument is malformed.
+   * @param url The URL, as for {@linkcode connect}.
+   * @param options How to connect, as for {@linkcode connect}.
+   * @returns The open channel. The promise rejects with the error of `ready`. If an argument is malformed, it
+   * rejects with the `SyntaxError`, `TypeError` or `RangeError` that `connect` throws.
    */
   open(
     url: string | URL,
     options: ConnectOptions & StreamedOptions,
   ): Promise<WebSocketChannelInstance<Message | IncomingMessage>>;
-  /** As the other {@linkcode open}; every message is whole. */
+  /** Connects to a server and waits, as the other {@linkcode open}. Every message is delivered whole. */
   open(url: string | URL, options?: ConnectOptions): Promise<WebSocketChannelInstance>;
   /**
-   * Wraps a socket with the interface of the platform's `WebSocket`, of either side: the global one,
-   * that of npm's `ws`, that of `Deno.upgradeWebSocket`; or a promise of one.
+   * Wraps a socket with the interface of `WebSocket`, of a client or a server: the global one, one of npm's
+   * `ws` or of `Deno.upgradeWebSocket`; or a promise of one.
    *
-   * The socket belongs to the channel from then on; its `binaryType` becomes `"arraybuffer"`. When
-   * it is already closing, `ready` and the stream fail.
+   * The socket then belongs to the channel, and its `binaryType` becomes `"arraybuffer"`. If it is already
+   * closing, `ready` and the stream fail.
    *
    * @param socket The socket, in any state, or a promise of it.
-   * @param options See {@linkcode FromOptions}.
-   * @returns The channel; its `socket` is the wrapped one.
-   * @throws {TypeError} When `socket` is neither a socket nor a promise.
-   * @throws {SyntaxError} When a subprotocol is malformed.
-   * @throws {RangeError} When a number is out of its range.
+   * @param options Timeouts, sizes and the offered subprotocols.
+   * @returns The channel, whose `socket` is the wrapped one.
+   * @throws {TypeError} If `socket` is neither a socket nor a promise.
+   * @throws {SyntaxError} If a subprotocol is malformed.
+   * @throws {RangeError} If a number is out of its range.
    */
   from(
     socket: WebSocketLike | PromiseLike<WebSocketLike>,
     options?: FromOptions,
   ): NativeWebSocketChannel;
   /**
-   * Speaks RFC 6455 over a channel of bytes, on either side, when the opening handshake is done.
+   * Creates a WebSocket channel over a channel of bytes whose opening handshake is done, for either side.
    * Corresponds to Dart's `WebSocketChannel(channel)`.
    *
-   * The bytes belong to the channel from then on: their stream must have no reader yet. Release a
-   * reader that you had, and pass `{ readable, writable }`. Its own Close frame doesn't end the byte sink: it
-   * is closed when the peer's Close has arrived, or `closeTimeout` has passed, so that this works over
-   * channels whose stream ends with their sink as well.
+   * The bytes then belong to the channel, so their stream must have no reader. If you had a reader, release
+   * it and pass `{ readable, writable }`. The byte sink is not closed after this side's Close frame, but when
+   * the peer's Close has arrived or `closeTimeout` has passed. So this also works with channels whose stream
+   * ends with their sink.
    *
-   * @param bytes The bytes: any `{ stream, sink }` or `{ readable, writable }`.
-   * @param options See {@linkcode OverOptions}; `side` is required.
-   * @throws {SyntaxError} When `extensions` is malformed.
-   * @throws {RangeError} When a number is out of its range.
-   * @throws {UnsupportedError} When compression was agreed and the platform has no zlib.
+   * @param bytes The channel of bytes: any `{ stream, sink }` or `{ readable, writable }`.
+   * @param options The side, which is required, the agreement, and options of the channel.
+   * @throws {SyntaxError} If `extensions` is malformed.
+   * @throws {RangeError} If a number is out of its range.
+   * @throws {UnsupportedError} If compression was agreed and the platform has no zlib.
    *
    * @example
    * ```ts
@@ -118,32 +118,35 @@ export interface WebSocketChannelStatic {
     bytes: ChannelLike<Uint8Array, Uint8Array>,
     options: OverOptions & StreamedOptions,
   ): WebSocketChannelInstance<Message | IncomingMessage>;
-  /** As the other {@linkcode over}; every message is whole. */
+  /** Creates a channel over bytes, as the other {@linkcode over}. Every message is delivered whole. */
   over(bytes: ChannelLike<Uint8Array, Uint8Array>, options: OverOptions): WebSocketChannelInstance;
   /**
-   * Speaks RFC 6455 over a channel of bytes as the client, doing the opening handshake first. For the
-   * server's side use `acceptUpgrade`, or do the handshake yourself and call {@linkcode over}.
+   * Creates a client's WebSocket channel over a channel of bytes, and does the opening handshake first. For
+   * the server's side use `acceptUpgrade`, or do the handshake yourself and call {@linkcode over}.
    *
-   * @param bytes The bytes: any `{ stream, sink }` or `{ readable, writable }`.
-   * @param url What to ask for; nothing is dialled.
-   * @param options See {@linkcode ConnectOverOptions}.
-   * @throws {SyntaxError} When the URL or a subprotocol is malformed.
-   * @throws {TypeError} When a header field is malformed.
-   * @throws {RangeError} When a number is out of its range.
+   * @param bytes The channel of bytes: any `{ stream, sink }` or `{ readable, writable }`.
+   * @param url The URL of the request. No connection is opened to it.
+   * @param options The request, and options of the channel.
+   * @throws {SyntaxError} If the URL or a subprotocol is malformed.
+   * @throws {TypeError} If a header field is malformed.
+   * @throws {RangeError} If a number is out of its range.
    */
   connectOver(
     bytes: ChannelLike<Uint8Array, Uint8Array>,
     url: string | URL,
     options: ConnectOverOptions & StreamedOptions,
   ): WebSocketChannelInstance<Message | IncomingMessage>;
-  /** As the other {@linkcode connectOver}; every message is whole. */
+  /**
+   * Creates a client's channel over bytes, as the other {@linkcode connectOver}. Every message is delivered
+   * whole.
+   */
   connectOver(
     bytes: ChannelLike<Uint8Array, Uint8Array>,
     url: string | URL,
     options?: ConnectOverOptions,
   ): WebSocketChannelInstance;
   /**
-   * The value of `Sec-WebSocket-Accept` that answers a key. RFC 6455 §4.2.2; Dart's
+   * Returns the value of `Sec-WebSocket-Accept` that answers a key. RFC 6455 §4.2.2; Dart's
    * `WebSocketChannel.signKey`.
    *
    * @param key The value of `Sec-WebSocket-Key`.
@@ -164,7 +167,7 @@ const observeBytes = (side: Side): ConnectionEvents | null =>
 const observeOver = (request: ConnectRequest): ObservedRequest =>
   observeRequest(request, "bytes", systemClock);
 
-/** Makes {@linkcode WebSocketChannel}s. */
+/** Creates {@linkcode WebSocketChannel}s. */
 export const WebSocketChannel: WebSocketChannelStatic = {
   connect: connect as WebSocketChannelStatic["connect"],
   async open(url: string | URL, options?: ConnectOptions) {
@@ -186,11 +189,10 @@ export const WebSocketChannel: WebSocketChannelStatic = {
 };
 
 /**
- * A connection to a WebSocket peer: a stream of incoming messages, a sink for outgoing ones, and a
- * `closed` promise that reports how the connection ended. {@linkcode WebSocketChannelInstance} has its
- * members.
+ * A connection to a WebSocket peer: a stream of incoming messages, a sink for outgoing ones, and a `closed`
+ * promise that reports how the connection ended. {@linkcode WebSocketChannelInstance} has its members.
  *
- * @typeParam In What it gives: messages, unless it is transformed.
- * @typeParam Out What it takes.
+ * @typeParam In The type of received messages.
+ * @typeParam Out The type of outgoing messages.
  */
 export type WebSocketChannel<In = Message, Out = MessageInput> = WebSocketChannelInstance<In, Out>;

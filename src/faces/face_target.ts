@@ -84,7 +84,7 @@ export function checkFaceOptions(connector: Connector, options: FaceOptions): vo
   const { protocols, then } = Object(options) as ConnectOptions & Partial<PromiseLike<unknown>>;
   if (protocols !== undefined) {
     throw new TypeError(
-      "Cannot use the option protocols: it must be left out where the constructor has subprotocols",
+      "Cannot use the option protocols: it must be left out if the constructor has subprotocols",
     );
   }
   if (typeof then === "function") {

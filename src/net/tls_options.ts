@@ -90,11 +90,11 @@ export function readTlsOptions(tls: TlsOptions): TlsOptions {
   checkTlsContext(read);
   const { secureContext, checkServerIdentity, rejectUnauthorized } = read;
   if (checkServerIdentity !== undefined && rejectUnauthorized === false) {
-    throw malformed("checkServerIdentity", "left out where rejectUnauthorized is false");
+    throw malformed("checkServerIdentity", "left out if rejectUnauthorized is false");
   }
   const beside = Object.keys(TLS_CONTEXT_KINDS).find((name) => name in read);
   if (secureContext !== undefined && beside !== undefined) {
-    throw malformed(beside, "left out where there is a secureContext");
+    throw malformed(beside, "left out if there is a secureContext");
   }
   return read;
 }

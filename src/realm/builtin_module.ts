@@ -1,15 +1,18 @@
 type Ask = (name: string) => unknown;
 
-/** What was found, by name, and whom was asked: Node looks it up anew each time, which takes a while. */
+/**
+ * The modules by name, and the function that found them. Node looks a module up again each time, which takes
+ * a while.
+ */
 const found = new Map<string, unknown>();
 let asked: Ask | undefined;
 
 /**
- * A builtin module of the runtime. It is asked for at run time, so that a bundle for browsers contains
- * no import of it.
+ * Returns a builtin module of the runtime. It is looked up at run time, so that a bundle for browsers doesn't
+ * import it.
  *
  * @param name Its name, such as `"net"`.
- * @returns The module, or `null` where the platform has none: browsers, Node before 20.16.
+ * @returns The module, or `null` if the platform has none: browsers, Node before 20.16.
  */
 export function builtinModule<T>(name: string): T | null {
   const { process } = globalThis as { process?: { getBuiltinModule?: Ask } };

@@ -1,13 +1,13 @@
 /**
- * Bytes as they are in memory, whatever object holds them: of another realm, of a subclass, with
- * properties of its own. Nothing here calls code of the user's.
+ * Reading bytes as they are in memory, from any object: of another realm, of a subclass, with overridden
+ * properties. No function here calls user code.
  *
  * @module
  */
 
 type Getter<T> = (this: unknown) => T;
 
-/** The getter of a builtin prototype; what overrides it in a subclass or an object is not asked. */
+/** Returns the getter of a builtin prototype, so that overriding ones aren't called. */
 function getterOf<T>(prototype: object, key: PropertyKey): Getter<T> | undefined {
   return Object.getOwnPropertyDescriptor(prototype, key)?.get as Getter<T> | undefined;
 }
@@ -26,17 +26,17 @@ const viewBuffer = getterOf(DataView.prototype, "buffer") as Getter<ArrayBufferL
 const viewOffset = getterOf(DataView.prototype, "byteOffset") as Getter<number>;
 const viewSize = getterOf(DataView.prototype, "byteLength") as Getter<number>;
 const bufferSize = getterOf(ArrayBuffer.prototype, "byteLength") as Getter<number>;
-/** Left out where the platform has no resizable buffers. */
+/** `undefined` if the platform has no resizable buffers. */
 const isResizable = getterOf<boolean>(ArrayBuffer.prototype, "resizable");
 
-/** Up to this many bytes, a loop copies as fast as the platform does, and never more than asked for. */
+/** Up to this many bytes, a loop copies as fast as the platform, and never more bytes than intended. */
 export const SMALL = 32;
 
-/** Whether `value` is an `ArrayBuffer`. A `SharedArrayBuffer` is none. */
+/** Returns whether a value is an `ArrayBuffer`. A `SharedArrayBuffer` is not. */
 export function isArrayBuffer(value: unknown): value is ArrayBuffer {
   if (typeof value !== "object" || value === null) return false;
   try {
-    // Most objects are none: throwing for each of them would take long.
+    // Most objects are not buffers, and throwing for each of them would be slow.
     if (!("byteLength" in value)) return false;
     bufferSize.call(value);
     return true;
@@ -45,20 +45,20 @@ export function isArrayBuffer(value: unknown): value is ArrayBuffer {
   }
 }
 
-/** Whether an `ArrayBuffer` can be resized. */
+/** Returns whether an `ArrayBuffer` can be resized. */
 export function canResize(buffer: ArrayBuffer): boolean {
   return isResizable?.call(buffer) === true;
 }
 
-/** Whether `value` is an `ArrayBuffer` or a view of a buffer. */
+/** Returns whether a value is an `ArrayBuffer` or a view of a buffer. */
 export function isBinary(value: unknown): value is ArrayBuffer | ArrayBufferView {
   return ArrayBuffer.isView(value) || isArrayBuffer(value);
 }
 
 /**
- * How many bytes `value` holds.
+ * Returns the length of a value in bytes.
  *
- * @returns `null` when it is neither an `ArrayBuffer` nor a view; 0 when its bytes are gone.
+ * @returns The length; `null` if it is neither an `ArrayBuffer` nor a view; 0 if its buffer is detached.
  */
 export function byteLengthOf(value: unknown): number | null {
   if (!ArrayBuffer.isView(value)) return isArrayBuffer(value) ? bufferSize.call(value) : null;
@@ -74,20 +74,20 @@ export function byteLengthOf(value: unknown): number | null {
   }
 }
 
-/** Asking a view what it is takes longer than asking for its size, and most programs have no DataView. */
+/** Checking the kind of a view takes longer than reading its size, and most programs have no DataView. */
 let hasSeenDataView = false;
 
-/** The whole buffer that a view is of. */
+/** Returns the whole buffer of a view. */
 export function bufferOf(view: ArrayBufferView): ArrayBufferLike {
   return typedKind.call(view) !== undefined ? typedBuffer.call(view) : viewBuffer.call(view);
 }
 
-/** The true length of a `Uint8Array`. */
+/** Returns the true length of a `Uint8Array`. */
 export function lengthOf(bytes: Uint8Array): number {
   return typedLength.call(bytes);
 }
 
-/** How many elements an array has whose elements are of one byte; 0 if it is empty, or no such array. */
+/** Returns the number of elements of an array of bytes; 0 if it is empty, or not such an array. */
 export function countBytes(value: unknown): number {
   if (!ArrayBuffer.isView(value)) return 0;
   try {
@@ -99,45 +99,46 @@ export function countBytes(value: unknown): number {
 }
 
 /**
- * Bytes that can be copied at once: not copied themselves. Only {@linkcode lengthOf}, their elements,
- * each of them modulo 256, and what the platform does with them can be relied on; their properties and
- * methods may be the user's. If their memory is shared, another thread can make them longer meanwhile.
+ * Returns bytes that can be copied at once, without copying them. The caller can rely only on
+ * {@linkcode lengthOf}, on the elements, each modulo 256, and on what the platform does with them: their
+ * properties and methods may be the user's. If their memory is shared, another thread can lengthen them
+ * meanwhile.
  *
  * @param value The bytes.
- * @returns An array of bytes: the very same if it is one.
- * @throws {TypeError} When the bytes are gone.
+ * @returns An array of bytes: the same object if it is one.
+ * @throws {TypeError} If the buffer is detached or too small.
  */
 export function bytesOf(value: ArrayBuffer | ArrayBufferView): Uint8Array {
   return countBytes(value) > 0 ? value as Uint8Array : viewOf(value, false);
 }
 
 /**
- * Bytes as a plain `Uint8Array` of this realm and of constant length: a view, or a copy where the
- * buffer is shared or can be resized.
+ * Returns bytes as a plain `Uint8Array` of this realm and of constant length: a view, or a copy if the buffer
+ * is shared or resizable.
  *
  * @param value The bytes.
- * @throws {TypeError} When the bytes are gone, or `value` is nothing of the kind.
+ * @throws {TypeError} If the buffer is detached or too small, or `value` isn't bytes.
  */
 export function plainBytes(value: ArrayBuffer | ArrayBufferView): Uint8Array {
   return viewOf(value, true);
 }
 
 /**
- * Bytes in a buffer of their own.
+ * Copies bytes to a buffer of their own.
  *
  * @param value The bytes.
- * @throws {TypeError} When the bytes are gone, or `value` is nothing of the kind.
+ * @throws {TypeError} If the buffer is detached or too small, or `value` isn't bytes.
  */
 export function copyOf(value: ArrayBuffer | ArrayBufferView): Uint8Array<ArrayBuffer> {
-  // Not `slice()`: it asks for the species, and copies nothing where the bytes are Node's `Buffer`.
+  // Not `slice()`: it uses the species, and copies nothing from a `Buffer` of Node.
   return new Uint8Array(viewOf(value, false, true));
 }
 
 /**
- * Bytes that are all of their buffer: themselves, or else a copy.
+ * Returns bytes that fill their whole buffer: the same object, or a copy.
  *
  * @param bytes The bytes.
- * @throws {TypeError} When the bytes are gone.
+ * @throws {TypeError} If the buffer is detached or too small.
  */
 export function ownBytes(bytes: Uint8Array): Uint8Array {
   return typedSize.call(bytes) === typedBuffer.call(bytes).byteLength ? bytes : copyOf(bytes);
@@ -184,8 +185,9 @@ function boundsOf(value: unknown): Bounds {
 }
 
 /**
- * An array whose buffer is detached, or too small by now, has the length 0; its methods throw. This one
- * does nothing to an empty array, and, unlike `values`, Bun's compiler doesn't leave it out.
+ * Throws if an empty array's buffer is detached or too small: it then has the length 0, and its methods
+ * throw. This method does nothing else to an empty array, and, unlike `values`, Bun's compiler doesn't remove
+ * the call.
  */
 function checkPresent(value: unknown): void {
   try {

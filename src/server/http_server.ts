@@ -337,7 +337,7 @@ function listenOptions({ fd, hostname, port, reusePort }: ServerPlace): ListenOp
   if (hostname === "") throw malformedOption("hostname", "a string that isn't empty");
   if (fd !== undefined) {
     if (hostname === undefined && port === undefined) return { fd, backlog: BACKLOG };
-    throw malformedOption("fd", "left out where there is a hostname or a port");
+    throw malformedOption("fd", "left out if there is a hostname or a port");
   }
   const options = { host: hostname ?? "127.0.0.1", port: port ?? 0, backlog: BACKLOG };
   if (reusePort !== true) return options;

@@ -177,7 +177,7 @@ const DEFAULT_MAX_STREAMS = 100;
 /** Reads the option `http2`; `null` if HTTP/2 is off. */
 function readHttp2({ http2 = false, tls }: BindOptions): Http2ServerSettings | null {
   if (http2 === false) return null;
-  if (tls === undefined) throw malformedOption("http2", "left out where there is no tls");
+  if (tls === undefined) throw malformedOption("http2", "left out if there is no tls");
   const read = readOptions(http2 === true ? {} : http2, HTTP2_KINDS, { within: "http2." });
   return { maxStreams: read.maxStreams ?? DEFAULT_MAX_STREAMS };
 }
@@ -419,7 +419,7 @@ function limitsOf(
   );
   if (own === undefined) return counterOf(options.limits);
   if (options.limits === undefined) return new ConnectionCounter(options, clock);
-  throw malformedOption("limits", `left out where ${own} is given`);
+  throw malformedOption("limits", `left out if ${own} is given`);
 }
 
 /**

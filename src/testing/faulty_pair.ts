@@ -13,26 +13,32 @@ import {
 
 /** A direction that stops delivering. */
 export interface Stall {
-  /** After how many bytes of the direction, at least 0. The piece that reaches them still arrives, the first one too. */
+  /**
+   * The number of bytes of the direction after which it stops, at least 0. The piece that reaches this number
+   * still arrives, even the first one.
+   */
   after: NumberOrRange;
-  /** For how long, in milliseconds. Default: for good, as when a cable is pulled. */
+  /** How long it stops, in milliseconds. Default: permanently, as when a cable is unplugged. */
   duration?: NumberOrRange | undefined;
 }
 
 /**
- * Options of {@linkcode faultyPair}: the faults. A range leaves it to the seed; each direction, and
- * each piece, chooses anew.
+ * Options of {@linkcode faultyPair}: the faults. For a range, the seed chooses a value, separately for each
+ * direction and each piece.
  */
 export interface FaultyPairOptions extends WebSocketChannelPairOptions {
-  /** What all choices depend on: a whole number. Put it into the messages of your assertions. */
+  /** The seed of all choices: an integer. Add it to the messages of your assertions. */
   seed: number;
-  /** The bytes arrive in pieces of this length, at least 1, wherever they were sent together. */
+  /** The length of the pieces in which the bytes arrive, at least 1, however they were sent. */
   split?: NumberOrRange | undefined;
-  /** Each piece arrives so many milliseconds, at least 0, after the one before. */
+  /** The time between two pieces, in milliseconds, at least 0. */
   delay?: NumberOrRange | undefined;
-  /** Each direction stops, once. */
+  /** Stops each direction once. */
   stall?: Stall | undefined;
-  /** The connection is lost once so many bytes, at least 0, have arrived: both directions' together; with 0, the first piece. */
+  /**
+   * The number of arrived bytes, of both directions together, after which the connection is lost: at least 0.
+   * With 0 it is lost after the first piece.
+   */
   reset?: NumberOrRange | undefined;
 }
 
@@ -47,7 +53,7 @@ const FAULTY_KINDS: OptionKinds<FaultyPairOptions> = {
 
 const STALL_KINDS: OptionKinds<Stall> = { after: "number|list", duration: "number|list" };
 
-/** The faults of a connection: the same for the same seed and the same bytes. */
+/** The faults of a connection. They are the same for the same seed and the same bytes. */
 class Faults {
   /** Ends the connection. */
   onReset: () => void = ignore;
@@ -64,9 +70,9 @@ class Faults {
   }
 
   /**
-   * Bytes have arrived, in whichever direction.
+   * Counts bytes that have arrived in either direction.
    *
-   * @returns Whether the connection goes on.
+   * @returns Whether the connection continues.
    */
   onArrived(length: number): boolean {
     this.#resetIn -= length;
@@ -138,11 +144,11 @@ class FaultyLine implements LineFaults {
 }
 
 /**
- * As {@linkcode webSocketChannelPair}, over a connection with faults: for tests of what code does on a
- * bad network. With the same seed and the same messages the same happens.
+ * Creates a pair like {@linkcode webSocketChannelPair}, over a connection with faults, for tests of code on a
+ * bad network. The same seed and the same messages give the same events.
  *
- * @param given See {@linkcode FaultyPairOptions}.
- * @throws {RangeError} When a number is out of its range.
+ * @param given The seed, the faults, and options of the channels.
+ * @throws {RangeError} If a number is out of its range.
  *
  * @example
  * ```ts

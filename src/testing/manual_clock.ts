@@ -7,7 +7,7 @@ interface Timer {
 }
 
 /**
- * A clock that stands still until a test moves it: pass it as the option `clock`, and test timeouts without
+ * A clock that moves only when a test moves it. Pass it as the option `clock`, and test timeouts without
  * waiting for them.
  *
  * @example
@@ -29,20 +29,21 @@ export class ManualClock implements Clock {
   #set = 0;
 
   /**
-   * Creates a clock that stands still.
+   * Creates a clock.
    *
-   * @param start What {@linkcode ManualClock.now} and {@linkcode ManualClock.wall} say at first, in milliseconds.
+   * @param start The first value of {@linkcode ManualClock.now} and {@linkcode ManualClock.wall}, in
+   * milliseconds.
    */
   constructor(start = 0) {
     this.#now = this.#wall = start;
   }
 
-  /** The time, in milliseconds: it only ever goes forward, and stands still while the machine sleeps. */
+  /** Returns the time, in milliseconds. It never goes back, and stops while the machine sleeps. */
   now(): number {
     return this.#now;
   }
 
-  /** The time of day, in milliseconds since 1970: it goes on while the machine sleeps. */
+  /** Returns the time of day, in milliseconds since 1970. It continues while the machine sleeps. */
   wall(): number {
     return this.#wall;
   }
@@ -50,7 +51,7 @@ export class ManualClock implements Clock {
   /**
    * Sets a timer.
    *
-   * @throws {RangeError} When `ms` is negative or no number.
+   * @throws {RangeError} If `ms` is negative or not a number.
    */
   setTimeout(callback: () => void, ms: number): unknown {
     if (!(ms >= 0)) throw new RangeError(`Cannot set a timer: ms must be at least 0, got ${ms}`);
@@ -64,24 +65,24 @@ export class ManualClock implements Clock {
     this.#timers.delete(handle as Timer);
   }
 
-  /** The number of timers that are set: 0 once everything has cleaned up after itself. */
+  /** The number of timers that are set. It is 0 once all code has cleared its timers. */
   get pending(): number {
     return this.#timers.size;
   }
 
-  /** In how many milliseconds the next timer is due; `null` if none is set. */
+  /** The milliseconds until the next timer is due; `null` if none is set. */
   get nextIn(): number | null {
     const first = this.#first();
     return first === undefined ? null : first.at - this.#now;
   }
 
   /**
-   * Moves time on and calls back what becomes due: in order of time, each at its own time, those of the same
-   * time in the order in which they were set. Timers that the callbacks set are included.
+   * Moves the time forward and runs the timers that become due: in order of time, each at its own time, and
+   * in the order in which they were set if the times are equal. It includes timers that the callbacks set.
    *
-   * @param ms How far, in milliseconds; at least 0.
-   * @throws {RangeError} When `ms` is negative or no number. An error of a callback passes through; time then
-   * stands at that callback's.
+   * @param ms The milliseconds, at least 0.
+   * @throws {RangeError} If `ms` is negative or not a number. It also throws the error of a callback; the
+   * time is then that of the callback.
    */
   advance(ms: number): void {
     checkStep(ms);
@@ -96,11 +97,11 @@ export class ManualClock implements Clock {
   }
 
   /**
-   * Lets time jump, as when the event loop was blocked or the process was stopped: what became due meanwhile is
-   * called back late, when `now()` already has its new value.
+   * Makes the time jump, as when the event loop was blocked or the process was stopped. Timers that became
+   * due meanwhile run late, when `now()` already has its new value.
    *
-   * @param ms How far, in milliseconds; at least 0.
-   * @throws {RangeError} When `ms` is negative or no number.
+   * @param ms The milliseconds, at least 0.
+   * @throws {RangeError} If `ms` is negative or not a number.
    */
   stall(ms: number): void {
     checkStep(ms);
@@ -113,10 +114,10 @@ export class ManualClock implements Clock {
   }
 
   /**
-   * Lets the machine sleep: only {@linkcode ManualClock.wall} goes on. No timer becomes due.
+   * Simulates a sleep of the machine: only {@linkcode ManualClock.wall} moves, and no timer becomes due.
    *
-   * @param ms How long, in milliseconds; at least 0.
-   * @throws {RangeError} When `ms` is negative or no number.
+   * @param ms The milliseconds, at least 0.
+   * @throws {RangeError} If `ms` is negative or not a number.
    */
   sleep(ms: number): void {
     checkStep(ms);

@@ -2,31 +2,35 @@ import type { ChannelParts } from "../stream_channel/channel_like.ts";
 import { connectLines, Line, type LinePace } from "../stream_channel/channel_pair.ts";
 import type { ChannelWireOptions } from "../web_socket/channel_wire.ts";
 
-/** A side of a connection: its bytes, and how to end it. */
+/** One side of a connection: its bytes, and how to destroy it. */
 export interface MemorySide extends ChannelParts<Uint8Array, Uint8Array>, ChannelWireOptions {
-  /** Ends it at once. */
+  /** Ends the connection at once. */
   readonly destroy: () => void;
 }
 
 /** The faults of one direction of a {@linkcode MemoryConnection}. */
 export interface LineFaults extends LinePace<Uint8Array> {
-  /** How long the next piece of a chunk may be, in bytes. */
+  /** Returns the maximum length of the next piece of a chunk, in bytes. */
   pieceSize(): number;
 }
 
 /**
- * A connection in memory: a pair of lines with the ends that TCP has. Delivery is never inside the call
- * that sends.
+ * A connection in memory: a pair of lines that end as TCP does. Bytes are never delivered inside the call
+ * that sends them.
  */
 export class MemoryConnection {
-  /** One side. */
+  /** The client's side. */
   readonly client: MemorySide;
-  /** The other one. */
+  /** The server's side. */
   readonly server: MemorySide;
 
   readonly #lines: readonly Line<Uint8Array>[];
 
-  /** @param faults Creates the faults of one direction. Left out: there are none. */
+  /**
+   * Creates a connection.
+   *
+   * @param faults Creates the faults of one direction. Default: no faults.
+   */
   constructor(faults?: () => LineFaults) {
     const toServer = lineOf(faults?.());
     const toClient = lineOf(faults?.());
@@ -36,7 +40,7 @@ export class MemoryConnection {
     this.server = sideOf(toClient, toServer);
   }
 
-  /** Ends it at once for both sides, and drops the bytes in flight. */
+  /** Ends both sides at once, and drops the bytes in flight. */
   reset(): void {
     const error = new Error("The connection was reset");
     for (const line of this.#lines) line.lose(error);
@@ -52,7 +56,7 @@ function lineOf(faults: LineFaults | undefined): Line<Uint8Array> {
   });
 }
 
-/** A copy: the receiver may write into what it gets, and the sender into what it sent. */
+/** Copies a chunk and splits it into pieces. The receiver and the sender may both write to their bytes. */
 function piecesOf(chunk: Uint8Array, faults: LineFaults | undefined): readonly Uint8Array[] {
   const copy = chunk.slice();
   if (faults === undefined) return [copy];

@@ -1,6 +1,6 @@
 /**
- * WebSocket channels in memory, for the tests of code that uses channels: two connected ones, two
- * over a connection with faults, and a clock that a test moves.
+ * WebSocket channels in memory, for testing code that uses channels: a connected pair, a pair over a
+ * connection with faults, and a clock that a test moves.
  *
  * @module
  */

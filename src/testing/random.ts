@@ -1,19 +1,26 @@
-/** A number, or a range of which the seed chooses one: both ends included. */
+/** A number, or a range from which the seed chooses a number. Both ends are included. */
 export type NumberOrRange = number | readonly [min: number, max: number];
 
-/** Numbers that look random and are the same for the same seed (mulberry32). Not fit for secrets. */
+/**
+ * A random number generator that gives the same numbers for the same seed (mulberry32). It is not safe for
+ * secrets.
+ */
 export class SeededRandom {
   #state: number;
 
-  /** @param seed A whole number; its lower 32 bits count. */
+  /**
+   * Creates a generator.
+   *
+   * @param seed An integer, of which the lower 32 bits are used.
+   */
   constructor(seed: number) {
     if (!Number.isInteger(seed)) {
-      throw new RangeError(`Cannot make random numbers: the seed must be a whole number: ${seed}`);
+      throw new RangeError(`Cannot create a pair: seed must be an integer, got ${seed}`);
     }
     this.#state = seed >>> 0;
   }
 
-  /** The next number: at least 0, less than 1. */
+  /** Returns the next number: at least 0 and less than 1. */
   fraction(): number {
     this.#state = (this.#state + 0x6d2b79f5) >>> 0;
     const state = this.#state;
@@ -22,7 +29,7 @@ export class SeededRandom {
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 0x1_0000_0000;
   }
 
-  /** A whole number of a range; a number that isn't a range is itself. */
+  /** Returns an integer from a range, or the number itself. */
   choose(range: NumberOrRange): number {
     if (typeof range === "number") return range;
     const [min, max] = range;
@@ -33,14 +40,14 @@ export class SeededRandom {
 /**
  * Checks a number or range.
  *
- * @param name What it is called in the message.
- * @param range What to check.
- * @param least The least that it may be.
- * @throws {RangeError} When it is less, or the range is upside down.
+ * @param name The option's name, for the error.
+ * @param range The number or range.
+ * @param least The minimum.
+ * @throws {RangeError} If it is less, or the range has a maximum below its minimum.
  */
 export function checkRange(name: string, range: NumberOrRange | undefined, least: number): void {
   if (range === undefined) return;
   const [min, max] = typeof range === "number" ? [range, range] : range;
   if (min >= least && max >= min) return;
-  throw new RangeError(`Cannot make a pair: ${name} must be at least ${least}, got ${range}`);
+  throw new RangeError(`Cannot create a pair: ${name} must be at least ${least}, got ${range}`);
 }

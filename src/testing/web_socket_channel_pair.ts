@@ -6,23 +6,23 @@ import { type OverOptions, PROTOCOL_KINDS, type ProtocolOptions } from "../web_s
 import type { WebSocketChannel } from "../web_socket/web_socket_channel.ts";
 import { MemoryConnection, type MemorySide } from "./memory_connection.ts";
 
-/** Two connected channels. */
+/** A pair of connected channels. */
 export interface WebSocketChannelPair {
-  /** The side that masks what it sends. RFC 6455 §5.3. */
+  /** The client's channel, which masks its frames. RFC 6455 §5.3. */
   readonly client: WebSocketChannel;
-  /** The other side. */
+  /** The server's channel. */
   readonly server: WebSocketChannel;
 }
 
-/** Options of {@linkcode webSocketChannelPair}; those of a channel are for both sides. */
+/** Options of {@linkcode webSocketChannelPair}. Options of a channel apply to both sides. */
 export interface WebSocketChannelPairOptions extends Omit<ProtocolOptions, "compression"> {
-  /** The subprotocol that both have agreed on. Default: none. */
+  /** The agreed subprotocol. Default: none. */
   protocol?: string | null | undefined;
   /** Options of the client's side only. */
   client?: Omit<ProtocolOptions, "compression"> | undefined;
   /** Options of the server's side only. */
   server?: Omit<ProtocolOptions, "compression"> | undefined;
-  /** Where times come from: pings, timeouts. A test that moves its own clock needs no sleep. */
+  /** The clock for Pings and timeouts. A test that moves its own clock needs no sleep. */
   clock?: Clock | undefined;
 }
 
@@ -37,7 +37,7 @@ export const PAIR_KINDS: OptionKinds<WebSocketChannelPairOptions> = {
   clock: "object",
 };
 
-/** Reads the options of either side, those of the pair are read. */
+/** Reads the options of both sides. Those of the pair are already read. */
 export function readPairOptions<T extends WebSocketChannelPairOptions>(options: T): T {
   const { client, server } = options;
   return {
@@ -47,7 +47,7 @@ export function readPairOptions<T extends WebSocketChannelPairOptions>(options: 
   };
 }
 
-/** Two channels over the two sides of a connection. */
+/** Creates two channels over the two sides of a connection. */
 export function pairOver(
   connection: MemoryConnection,
   options: WebSocketChannelPairOptions,
@@ -65,14 +65,14 @@ function overSide(side: MemorySide, options: OverOptions, clock: Clock): WebSock
 }
 
 /**
- * Two WebSocket channels, connected in memory, open from the beginning: for tests of code that takes a
- * channel. They speak RFC 6455 with each other, so they have all that a channel over a network has: close
- * codes, pings, backpressure, `terminate`. Nothing is delivered inside the call that sends it.
+ * Creates two WebSocket channels that are connected in memory and already open, for testing code that takes a
+ * channel. They use RFC 6455 with each other, so they have all features of a channel over a network: close
+ * codes, Pings, backpressure, `terminate`. No message is delivered inside the call that sends it.
  *
  * Close or terminate one of them when the test ends.
  *
- * @param given See {@linkcode WebSocketChannelPairOptions}.
- * @throws {RangeError} When a number is out of its range.
+ * @param given The subprotocol, the clock, and options of the channels.
+ * @throws {RangeError} If a number is out of its range.
  *
  * @example
  * ```ts

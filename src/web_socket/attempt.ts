@@ -3,31 +3,32 @@ import { type ConnectDeadlineOptions, DEFAULT_CONNECT_TIMEOUT } from "./options.
 import { Deadline } from "./deadline.ts";
 import type { CloseInitiator } from "./close_info.ts";
 
-/** What an {@linkcode Attempt} bounds. */
+/** The attempt that an {@linkcode Attempt} limits in time. */
 export interface ConnectDeadlineEvents {
-  /** What it is waiting for; `null` when that is not known. */
+  /** Returns the phase of the attempt; `null` if it is unknown. */
   phase(): string | null;
-  /** Where it leads, as texts show it; empty when that isn't known. */
+  /** Returns the URL for texts; empty if it is unknown. */
   url(): string;
-  /** It is to be given up. */
+  /** Abandon the attempt. */
   giveUp(error: unknown, initiator: CloseInitiator): void;
 }
 
-/** The bounds of an attempt to connect: a timeout and a signal, until {@linkcode Attempt.end}. */
+/** The limits of an attempt to connect, until {@linkcode Attempt.end}: a timeout and a signal. */
 export class Attempt {
   readonly #signal: AbortSignal | undefined;
   readonly #onAbort: () => void;
   readonly #deadline: Deadline | null;
-  /** Where it was begun: the stacks of its errors lead nowhere else. */
+  /** The stack of the call that started the attempt. The stacks of its errors don't show that. */
   readonly #trace: Error | null;
 
   /**
-   * Bounds an attempt.
+   * Starts to limit an attempt.
    *
    * @param events The attempt.
-   * @param options The bounds; the signal hasn't aborted yet.
-   * @param clock Where times come from.
-   * @param trace An error made by the call that begins it; `null` when no user's code called.
+   * @param options The limits. The signal hasn't aborted yet.
+   * @param clock The source of times.
+   * @param trace An error created in the call that started the attempt; `null` if no user code made that
+   * call.
    */
   constructor(
     events: ConnectDeadlineEvents,
@@ -54,14 +55,15 @@ export class Attempt {
   }
 
   /**
-   * Gives an error the stack of the call that began the attempt, so that an uncaught one shows the caller's line.
+   * Sets an error's stack to that of the call that started the attempt, so that an uncaught error shows the
+   * caller's line.
    *
-   * @param error One that is of this package.
+   * @param error An error of this package.
    */
   locate(error: Error): void {
-    // A program can make something else of stacks than a text.
+    // A program can replace stacks with values that aren't strings.
     const stack: unknown = this.#trace?.stack;
-    // All engines have frames here; some have a line with the error's name in front of them.
+    // All engines have frames here; some have a line with the error's name before them.
     const frames = typeof stack === "string" ? stack.replace(/^Error.*\n?/, "") : "";
     if (frames === "") return;
     const value = `${error.name}: ${error.message}\n${frames}`;
@@ -73,7 +75,7 @@ export class Attempt {
     if (this.#deadline !== null) this.#deadline.isRef = isRef;
   }
 
-  /** It has ended, one way or the other. */
+  /** Stops limiting the attempt, which has ended. */
   end(): void {
     this.#signal?.removeEventListener("abort", this.#onAbort);
     this.#deadline?.clear();

@@ -1,12 +1,12 @@
 import type { Wire } from "./wire.ts";
 
-/** How many bytes wait in the stream before the wire is paused. */
+/** The number of unread bytes in the stream from which the wire is paused. */
 const HIGH_WATER_MARK = 64 * 1024;
 
-/** About how many bytes a piece takes beside its own: there may be many small ones. */
+/** The approximate memory of a piece beside its content, in bytes: there may be many small ones. */
 const OVERHEAD = 256;
 
-/** The body of an answer as a stream, with backpressure. Who cancels it gets the rest thrown away. */
+/** The body of an answer as a stream, with backpressure. After a cancel, the rest is dropped. */
 export class BodyStream {
   readonly readable: ReadableStream<Uint8Array>;
   readonly #wire: Wire;
@@ -15,7 +15,7 @@ export class BodyStream {
   /**
    * Creates the stream.
    *
-   * @param wire What the body arrives over.
+   * @param wire The wire on which the body arrives.
    */
   constructor(wire: Wire) {
     this.#wire = wire;
@@ -26,7 +26,7 @@ export class BodyStream {
     }, { highWaterMark: HIGH_WATER_MARK, size: (chunk) => chunk.length + OVERHEAD });
   }
 
-  /** A piece of the body, from now on its reader's. */
+  /** Adds a piece of the body, which belongs to the reader. */
   add(bytes: Uint8Array): void {
     const controller = this.#controller;
     if (controller === null) return;
@@ -34,13 +34,13 @@ export class BodyStream {
     if ((controller.desiredSize ?? 0) <= 0) this.#wire.pause();
   }
 
-  /** The body is whole. */
+  /** Ends the stream after the whole body. */
   end(): void {
     this.#controller?.close();
     this.#leave();
   }
 
-  /** No more of the body can be read. Without effect after its end. */
+  /** Fails the stream. It has no effect after the end. */
   fail(error: Error): void {
     this.#controller?.error(error);
     this.#leave();

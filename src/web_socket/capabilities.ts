@@ -2,20 +2,20 @@ import { UnsupportedError } from "./errors.ts";
 import { platform } from "./platform.ts";
 
 /**
- * What a transport may be able to do, beside carrying messages:
+ * A capability that a transport may have in addition to sending and receiving messages:
  *
  * - `"headers"`: extra header fields in the opening handshake;
  * - `"ping"`: `ping()`, `pong()`, `latency`, `pingInterval`, `onPing`, `onPong` and `autoPong: false`;
- * - `"terminate"`: `terminate()`, and every timeout, really destroys the connection;
+ * - `"terminate"`: `terminate()` and every timeout destroy the connection itself;
  * - `"inboundBackpressure"`: a slow reader stops the sender, instead of filling a queue;
  * - `"messageLimit"`: `maxMessageSize`;
- * - `"compressionOptions"`: `compression` can be chosen in detail, and switched off;
+ * - `"compressionOptions"`: all settings of `compression`, also to disable it;
  * - `"tls"`: the `tls` options;
  * - `"proxy"`: the `proxy` option;
  * - `"handshakeResponse"`: `response`, and the response of a failed handshake;
- * - `"allCloseCodes"`: every code of RFC 6455 §7.4 that may be sent, not only 1000 and 3000–4999;
+ * - `"allCloseCodes"`: all close codes that RFC 6455 §7.4 allows to send, not only 1000 and 3000–4999;
  * - `"messageStreams"`: `sink.addMessage()`, and the option `streamLargerThan`;
- * - `"failureCause"`: the error of a failed attempt always says why: `phase`, `status` and the text.
+ * - `"failureCause"`: the error of a failed attempt always has the cause: `phase`, `status` and the text.
  */
 export type Capability =
   | "headers"
@@ -31,10 +31,10 @@ export type Capability =
   | "messageStreams"
   | "failureCause";
 
-/** What a transport can do: every {@linkcode Capability}, and whether it is there. */
+/** All capabilities of a transport: every {@linkcode Capability}, and whether the transport has it. */
 export type Capabilities = Readonly<Record<Capability, boolean>>;
 
-/** No capability at all: for sockets of which nothing is known. */
+/** No capabilities, for sockets of an unknown kind. */
 export const NO_CAPABILITIES: Capabilities = Object.freeze({
   headers: false,
   ping: false,
@@ -50,7 +50,10 @@ export const NO_CAPABILITIES: Capabilities = Object.freeze({
   failureCause: false,
 });
 
-/** What a channel over bytes can do: the same for all, as an object of its own for each takes 400 bytes. */
+/**
+ * The capabilities of a channel over bytes. All channels share one object, because each object takes 400
+ * bytes.
+ */
 export const BARE: Capabilities = /* @__PURE__ */ Object.freeze({
   ...NO_CAPABILITIES,
   ping: true,
@@ -70,9 +73,9 @@ export const WITH_HANDSHAKE: Capabilities = /* @__PURE__ */ Object.freeze({
 });
 
 /**
- * The error of a call that an open channel's transport can't carry out.
+ * Creates the error of a call that an open channel's transport doesn't support.
  *
- * @param capability What it lacks.
+ * @param capability The missing capability.
  */
 export function lacking(capability: Capability): UnsupportedError {
   const where = platform();

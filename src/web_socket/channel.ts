@@ -50,7 +50,7 @@ const NO_BYTES = new Uint8Array(0);
 /** RFC 6455 §5.5: the maximum payload of a control frame, in bytes. */
 const MAX_CONTROL_PAYLOAD = 125;
 
-/** A copy of a control frame's payload. */
+/** Checks and copies the payload of a control frame. */
 function controlPayload(payload: unknown): Uint8Array {
   if (!isBinary(payload)) {
     throw new TypeError(
@@ -65,7 +65,7 @@ function controlPayload(payload: unknown): Uint8Array {
   );
 }
 
-/** The sink of a transformed channel: closing it closes the connection. */
+/** The sink of a transformed channel. Closing it closes the connection. */
 class DerivedSink<T> extends DelegatingChannelSink<T> implements WebSocketSink<T> {
   readonly #core: ChannelCore;
   readonly #inner: MessageSink<T, SendOptions>;
@@ -94,10 +94,10 @@ class DerivedSink<T> extends DelegatingChannelSink<T> implements WebSocketSink<T
   }
 }
 
-/** What users hold of a WebSocket channel: nothing of it is the transport's. */
+/** The public object of a WebSocket channel. It has no members of the transport. */
 export class Channel<In = Message, Out = MessageInput> extends StreamChannelBase<In, Out>
   implements WebSocketChannel<In, Out> {
-  // What `derive` returns is what they return.
+  // They return what `derive` returns.
   declare transformStream: WebSocketChannel<In, Out>["transformStream"];
   declare transformSink: WebSocketChannel<In, Out>["transformSink"];
   declare changeStream: WebSocketChannel<In, Out>["changeStream"];
@@ -105,15 +105,15 @@ export class Channel<In = Message, Out = MessageInput> extends StreamChannelBase
   declare cast: WebSocketChannel<In, Out>["cast"];
 
   readonly #core: ChannelCore;
-  /** What a transformed channel has in place of the connection's own stream and sink. */
+  /** The stream and the sink of a transformed channel, which replace those of the connection. */
   readonly #derived:
     | { readonly stream: ChannelStream<In>; readonly sink: WebSocketSink<Out> }
     | null;
 
   /**
-   * Makes the channel of a connection.
+   * Creates the channel of a connection.
    *
-   * @param core Does the work.
+   * @param core The implementation of the connection.
    * @param derived The stream and the sink of a transformed channel.
    */
   constructor(core: ChannelCore, derived: ChannelParts<In, Out> | null = null) {
@@ -125,24 +125,24 @@ export class Channel<In = Message, Out = MessageInput> extends StreamChannelBase
   }
 
   /**
-   * The core behind a channel; `null` if the channel is hand-written or of another copy of this package, or
-   * if its messages aren't the connection's own.
+   * Returns the core of a channel. `null` if the channel is hand-written or from another copy of this
+   * package, or if its messages aren't those of the connection.
    */
   static coreOf(channel: object): ChannelCore | null {
     return #core in channel && channel.#derived === null ? channel.#core : null;
   }
 
-  /** Whether large messages are delivered in parts. What transforms its stream may have joined them. */
+  /** Returns whether large messages are delivered in parts. A transformed stream may have joined them. */
   static deliversInParts(channel: object): boolean {
     return #core in channel && channel.#core.deliversInParts &&
       channel.stream as unknown === channel.#core.incoming;
   }
 
   /**
-   * Refuses to join two channels where one has messages in parts and the other one can't take them.
+   * Checks that two channels can be connected: if one has messages in parts, the other one must accept them.
    *
-   * @throws {UnsupportedError} When its transport can't.
-   * @throws {TypeError} When its sink isn't a WebSocket channel's own.
+   * @throws {UnsupportedError} If the other's transport can't send them.
+   * @throws {TypeError} If the other's sink isn't that of a WebSocket channel.
    */
   static checkParts(one: ChannelParts<unknown, never>, other: ChannelParts<unknown, never>): void {
     if (Channel.deliversInParts(one)) checkTakesParts(other);
@@ -150,18 +150,18 @@ export class Channel<In = Message, Out = MessageInput> extends StreamChannelBase
   }
 
   /**
-   * Refuses a channel whose large messages are delivered in parts.
+   * Checks that a channel delivers all messages whole.
    *
-   * @throws {TypeError} When it is one.
+   * @throws {TypeError} If it delivers large messages in parts.
    */
   static checkWhole(channel: object): void {
     if (!Channel.deliversInParts(channel)) return;
     throw new TypeError(
-      "Cannot use the channel: it must be created without streamLargerThan, as its messages must be whole",
+      "Cannot use the channel: it must be created without streamLargerThan, because its messages must be whole",
     );
   }
 
-  /** What all channels of one connection share; a hand-written channel itself. */
+  /** Returns the object that all channels of one connection share; a hand-written channel returns itself. */
   static connectionOf(channel: Channel<unknown, never>): ChannelCore;
   static connectionOf(channel: object): object;
   static connectionOf(channel: object): object {
@@ -183,7 +183,7 @@ export class Channel<In = Message, Out = MessageInput> extends StreamChannelBase
   }
 
   whenReady(given?: WaitOptions): Promise<void> {
-    const { signal } = readOptions(given, WAIT_KINDS, { hint: ". Give { signal }" });
+    const { signal } = readOptions(given, WAIT_KINDS, { hint: ". Pass { signal }" });
     return abortable(this.ready, signal);
   }
 
@@ -236,7 +236,7 @@ export class Channel<In = Message, Out = MessageInput> extends StreamChannelBase
   }
 
   ping(given?: PingOptions): Promise<number> {
-    const { payload, signal } = readOptions(given, PING_KINDS, { hint: ". Give { payload }" });
+    const { payload, signal } = readOptions(given, PING_KINDS, { hint: ". Pass { payload }" });
     return this.#core.ping(payload === undefined ? undefined : controlPayload(payload), signal);
   }
 
@@ -260,11 +260,11 @@ export class Channel<In = Message, Out = MessageInput> extends StreamChannelBase
     try {
       await this.sink.close();
     } catch {
-      // `closed` tells.
+      // `closed` reports the error.
     }
   }
 
-  /** A transformed channel is a WebSocket channel too. */
+  /** Makes transformed channels WebSocket channels, too. */
   static override derive<NewIn, NewOut>(
     channel: Channel,
     parts: ChannelParts<NewIn, NewOut>,

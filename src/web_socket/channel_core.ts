@@ -43,7 +43,7 @@ import {
   type WebSocketSinkTarget,
 } from "./web_socket_sink.ts";
 
-/** What an opening handshake settled. */
+/** The result of an opening handshake. */
 export interface Opening {
   readonly protocol: string | null;
   readonly extensions: string;
@@ -52,100 +52,103 @@ export interface Opening {
 
 const NOTHING_AGREED: Opening = Object.freeze({ protocol: null, extensions: "", response: null });
 
-/** What is known of a channel before it is open. */
+/** The properties of a channel that are known before it is open. */
 export interface ChannelIdentity {
-  /** What carries it, as an inspection prints it. */
+  /** The kind of its transport, as an inspection prints it. */
   readonly transport: "native" | "bytes" | "net" | "http2" | "server";
   readonly capabilities: Capabilities;
-  /** What it connects to, or was asked for, as texts show it; empty when that isn't known. */
+  /** Returns its URL for texts; empty if it is unknown. */
   readonly url: () => string;
-  /** The close code for an error that has none of its own; left out, or `undefined`: the transport's. */
+  /**
+   * Returns the close code for an error without one. By default, and with `undefined`, the transport's code
+   * is used.
+   */
   readonly closeCodeOf?: (error: unknown) => number | undefined;
 }
 
-/** Messages that are held back until there is room. */
+/** Messages that wait for room. */
 export interface Holder {
-  /** How many bytes of payload it holds. */
+  /** The size of their payloads, in bytes. */
   readonly size: number;
-  /** Sends all of them, room or not: called when this side begins to close. */
+  /** Sends all of them, even if there is no room. Called when this side starts to close. */
   handOver(): void;
 }
 
-/** What will become a transport. */
+/** An attempt that will result in a transport. */
 export interface Opener {
-  /** Gives up: nothing of it is left. */
+  /** Abandons the attempt, and releases its resources. */
   destroy(): void;
-  /** See `WebSocketChannel.ref`. */
+  /** Lets the connection keep the process alive. */
   ref(): void;
-  /** See `WebSocketChannel.unref`. */
+  /** Lets the process end although the connection is open. */
   unref(): void;
 }
 
 /**
- * What every WebSocket channel does alike, over any transport: its states, the messages that wait until it
- * is open, closing with a deadline, and the order of an ending. Users hold a `Channel`, which shows only the
- * public members; a {@linkcode Transport} reports events to the core. The file is long because these parts
- * share one state.
+ * The common part of all WebSocket channels, over any transport: the states, the messages that wait until the
+ * channel is open, closing with a deadline, and the order of events at the end. Users hold a `Channel`, which
+ * has only the public members. A {@linkcode Transport} reports events to the core. The file is long because
+ * these parts share one state.
  */
 export class ChannelCore implements StreamEvents, WebSocketSinkTarget, OutgoingMessagesEvents {
-  /** Where received messages go. */
+  /** The stream of received messages. */
   readonly incoming: MessageStream<Message>;
-  /** Where sent messages come from. */
+  /** The sink for outgoing messages. */
   readonly sink: OwnWebSocketSink;
-  /** Where times come from. */
+  /** The source of times. */
   readonly clock: Clock;
-  /** How many bytes may wait to be sent: with none there would never be room. */
+  /** The high-water mark for outgoing bytes. It is at least 1, because with 0 there would never be room. */
   readonly highWaterMark: number;
-  /** How long the peer has to answer a Close that is sent from now on, in milliseconds. */
+  /** The time for the peer to answer a Close that is sent from now on, in milliseconds. */
   closeTimeout: number;
-  /** What is known of it before it is open. */
+  /** The properties that are known before it is open. */
   identity: ChannelIdentity;
-  /** What users hold of it; set before anything is received. */
+  /** The public object of the channel. Set before anything is received. */
   face: WebSocketChannel | null = null;
-  /** Gets the connection's events; set before anything is tried. */
+  /** Receives the connection's events. Set before the attempt starts. */
   observer: ConnectionEvents | null = null;
-  /** Called once, with its face, when all has ended. */
+  /** Called once with the public object, after the end. */
   onClosed: ((channel: WebSocketChannel) => void) | null = null;
   /** Takes the place of what `endsEarly` does. */
   onEarlyEnding: ((conclude: () => void) => void) | null = null;
-  /** Called each time that its queue of received messages is full and nothing has begun to read it. */
+  /** Called each time the queue of received messages is full and has no reader. */
   onUnread: ((core: ChannelCore) => void) | null = null;
-  /** Its state, and how it ends. */
+  /** Its state and how it ends. */
   readonly life: ChannelLife = new ChannelLife();
   /** Whether messages between this side's Close and the peer's are delivered. */
   deliversAfterClose = false;
   /** Whether large messages are delivered in parts. */
   readonly deliversInParts: boolean;
-  /** Messages that others hold back for it. */
+  /** Objects that have messages waiting for this channel. */
   holders: Set<Holder> | null = null;
-  /** How many bytes of payload were to be sent, beside those that were added, and won't be. */
+  /** The size of messages that were to be sent, but weren't added and won't be sent, in bytes. */
   dropped = 0;
   #opening: Opening = NOTHING_AGREED;
-  /** What carries it; `null` before there is one. */
+  /** The transport; `null` before there is one. */
   #transport: Transport | null = null;
-  /** What messages go to: the transport, while the connection is open. */
+  /** The target of messages: the transport, while the connection is open. */
   #open: OpenTransport | null = null;
-  // What many channels never need is made when it is needed.
+  // The following fields are set on demand: many channels never need them.
   #attempt: Attempt | null = null;
-  /** What will become the transport. */
+  /** The attempt that will result in a transport. */
   #opener: Opener | null = null;
   #early: CountedQueue<EarlyMessage | OutgoingMessage> | null = null;
-  /** What takes messages while one is sent in parts. */
+  /** Queues messages while one is sent in parts. */
   #outgoing: OutgoingMessages | null = null;
-  /** Whether a message was cut off that was sent in parts. */
+  /** Whether the end cut off a message that was sent in parts. */
   #isCutOff = false;
-  /** What a Close frame is to hold that is sent by way of another sink. */
+  /** The content of the Close frame while another sink is closed first. */
   #closeContent: { readonly code: number | undefined; readonly reason: string | undefined } | null =
     null;
   #isRef = true;
   #connectionInfo: ConnectionInfo | null = null;
 
   /**
-   * Makes a channel that is connecting.
+   * Creates a channel in the state `"connecting"`.
    *
-   * @param options Sizes and times.
-   * @param clock Where times come from.
-   * @param identity What is known of it.
+   * @param options The sizes and times.
+   * @param clock The source of times.
+   * @param identity The properties that are known before it is open.
    */
   constructor(
     options: ChannelOptions & Pick<ProtocolOptions, "streamLargerThan">,
@@ -181,12 +184,12 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget, OutgoingM
     return this.#transport;
   }
 
-  /** The transport, while messages go to it. */
+  /** The transport, while it is open for messages. */
   get openTransport(): OpenTransport | null {
     return this.#open;
   }
 
-  /** See `WebSocketChannel.connectionInfo`. */
+  /** The addresses, the proxy and TLS of the connection. */
   get connectionInfo(): ConnectionInfo | null {
     return this.#connectionInfo ??= this.#transport?.connectionInfo ?? null;
   }
@@ -197,7 +200,10 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget, OutgoingM
 
   // What the sink asks for.
 
-  /** What was added and not handed on, in bytes of payload, with what is held back or was dropped. */
+  /**
+   * The size of all messages that were added and not passed to the transport, including waiting and dropped
+   * ones, in bytes of payload.
+   */
   get bufferedAmount(): number {
     let amount = this.dropped;
     if (this.#transport !== null) amount += this.#transport.bufferedAmount;
@@ -207,7 +213,7 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget, OutgoingM
     return amount;
   }
 
-  /** Messages without a payload take room as well. */
+  /** As `bufferedAmount`, but messages without a payload count, too. */
   get load(): number {
     const early = this.#early;
     let waiting = early === null ? 0 : early.size + early.length;
@@ -219,7 +225,7 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget, OutgoingM
     return this.#transport?.isFull;
   }
 
-  /** See {@linkcode SinkTarget.ending}. */
+  /** How the channel ended, in words. See {@linkcode SinkTarget.ending}. */
   get ending(): string | undefined {
     return this.life.known?.text;
   }
@@ -249,7 +255,7 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget, OutgoingM
     return message.done.promise;
   }
 
-  /** Sends a message in parts, behind the one that is being sent so. */
+  /** Sends a message in parts, after any other one that is being sent in parts. */
   #stream(message: OutgoingMessage): void {
     const outgoing = this.#outgoing;
     if (outgoing !== null) return outgoing.push(message);
@@ -289,7 +295,7 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget, OutgoingM
     outgoing.end();
   }
 
-  /** It can't be sent: reported when it is known why. */
+  /** Rejects the promise of a message that can't be sent, once the reason is known. */
   #lose(message: OutgoingMessage): void {
     void this.life.closed.then(({ error }) => {
       const { text } = this.life.closing;
@@ -310,13 +316,13 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget, OutgoingM
     return options;
   }
 
-  /** Throws where the transport gives no choice of what the options ask for. */
+  /** Throws if the transport doesn't support the options. */
   checkAbility({ compress }: SendOptions): void {
     const { compressionOptions } = this.identity.capabilities;
     if (compress === false && !compressionOptions) throw lacking("compressionOptions");
   }
 
-  /** The user closes the channel without saying why: the sink, or its reader. */
+  /** Closes the channel for its user, without a code: through the sink or its reader. */
   close(): void {
     if (sinkOwner.isClosed(this.sink)) this.#endAsAsked(undefined, undefined);
     else void sinkOwner.close(this.sink);
@@ -330,7 +336,7 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget, OutgoingM
     try {
       this.#endLocally(closeCodeOf(error) ?? errorCode, undefined);
     } catch {
-      // This transport can't send the error's own code.
+      // The transport can't send the error's code.
       this.#endLocally(errorCode, undefined);
     }
   }
@@ -363,19 +369,19 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget, OutgoingM
     const { signal } = options;
     if (signal?.aborted) return this.#giveUp(signal.reason, "local");
     const giveUp = (error: unknown, by: CloseInitiator): void => this.#giveUp(error, by);
-    // A wrapped socket's URL comes later.
+    // The URL of a wrapped socket may be known later.
     const url = (): string => this.identity.url();
     const trace = this.identity.transport === "server" ? null : new Error();
     this.#attempt = new Attempt({ phase, giveUp, url }, options, this.clock, trace);
   }
 
-  /** Sets what will become the transport; not after the end. */
+  /** Sets the attempt that will result in a transport. Not allowed after the end. */
   set opener(opener: Opener) {
     this.#opener = opener;
     if (!this.#isRef) opener.unref();
   }
 
-  /** It has a transport, which is open or will be. On an open connection it takes the other one's place. */
+  /** Sets the transport, which is open or will be. On an open connection, it replaces the other one. */
   attach(transport: Transport): void {
     this.#opener = null;
     this.#transport = transport;
@@ -383,7 +389,7 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget, OutgoingM
     if (!this.#isRef) transport.unref?.();
   }
 
-  /** The connection is open. */
+  /** Opens the channel after the opening handshake. */
   open(opening: Opening): void {
     if (!this.life.apply("open")) return;
     const { protocol, extensions, response } = opening;
@@ -402,7 +408,7 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget, OutgoingM
     this.#attempt = null;
   }
 
-  /** The connection is open: what waited is sent. */
+  /** Sends the messages that waited for the connection. */
   #sendEarly(): void {
     const early = this.#early;
     this.#early = null;
@@ -411,7 +417,7 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget, OutgoingM
         this.#sendKept(early.shift());
       }
     } catch (error) {
-      // No call of `add` is running that could throw or return it.
+      // No call of `add` is running that could throw the error.
       this.closeOnError(error);
     }
   }
@@ -421,7 +427,7 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget, OutgoingM
     else this.#open?.send(kept.message, kept.options);
   }
 
-  /** The connection could not be opened. */
+  /** Ends the channel, because the connection could not be opened. */
   failToOpen(error: unknown, initiator: CloseInitiator = "transport"): void {
     if (this.state !== "connecting") return;
     if (error instanceof WebSocketChannelError) this.#attempt?.locate(error);
@@ -449,7 +455,7 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget, OutgoingM
 
   // The peer ends it.
 
-  /** The peer has begun to close; how, isn't known yet. */
+  /** Called when the peer has started to close, in a way that isn't known yet. */
   onPeerCloseStarted(): void {
     if (this.state === "open") this.life.closing.closer ??= "remote";
     if (this.life.apply("peerClose")) this.#open = null;
@@ -461,11 +467,11 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget, OutgoingM
   // This side ends it.
 
   /**
-   * This side closes the connection although the user didn't ask for it. What was received before
+   * Closes the connection from this side, without a request of the user. Messages that were received before
    * can still be read.
    *
-   * @param error Why.
-   * @param code The close code, where the transport can send it.
+   * @param error The reason.
+   * @param code The close code, if the transport can send it.
    */
   closeOnError(error: unknown, code?: number): void {
     if (this.state !== "open") return;
@@ -475,7 +481,7 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget, OutgoingM
     streamFeed.end(this.incoming);
   }
 
-  /** See {@linkcode closeUnasked} of the sink. */
+  /** Closes the channel as the sink's {@linkcode closeUnasked} does. */
   closeUnasked(code?: number, reason?: string): void {
     if (sinkOwner.isClosed(this.sink)) return;
     checkCloseArguments(code, reason, isSendable);
@@ -483,7 +489,7 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget, OutgoingM
     sinkOwner.disconnect(this.sink);
   }
 
-  /** See `WebSocketSink.close`. */
+  /** Closes the channel with a code and a reason. See `WebSocketSink.close`. */
   closeWith(code: number | undefined, reason: string | undefined): Promise<void> {
     if (sinkOwner.isClosed(this.sink)) return this.sink.done;
     if (this.#closeContent === null) checkCloseArguments(code, reason, isSendable);
@@ -492,9 +498,9 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget, OutgoingM
   }
 
   /**
-   * Closes by way of a sink over this channel's, which may have something left to send first.
+   * Closes through an outer sink, which may have to send something first.
    *
-   * @param close Closes that sink, and by it this channel's.
+   * @param close Closes the outer sink, which closes this channel's.
    * @param code As for `WebSocketSink.close`.
    * @param reason As for `WebSocketSink.close`.
    */
@@ -506,36 +512,36 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget, OutgoingM
     // A channel over this one has already begun to close it.
     if (sinkOwner.isClosed(this.sink) || this.#closeContent !== null) return close();
     checkCloseArguments(code, reason, isSendable);
-    // If the user closed this channel's sink in between, the error could not be passed on.
+    // If the user closed this channel's sink in between, the error could not be thrown.
     checkCode(code, this.identity.capabilities);
-    // The close of this channel's sink uses it: in the same call, or when all else is sent.
+    // Used when this channel's sink is closed: in the same call, or when everything else is sent.
     this.#closeContent = { code, reason };
     try {
       const closed = close();
-      // That sink may never get done.
+      // The outer sink may never be done.
       if (this.state === "open") this.#startCloseTimer();
       return closed;
     } catch {
-      // An `addStream` has that sink: it ends.
+      // An `addStream` of the outer sink is running: end it.
       return this.closeWith(code, reason);
     }
   }
 
-  /** As {@linkcode #endLocally}, with what the user said where another sink was closed. */
+  /** Closes the channel with the code and reason that the user gave to the outer sink, if any. */
   #endAsAsked(code: number | undefined, reason: string | undefined): void {
     const content = this.#closeContent ?? { code, reason };
     this.#closeContent = null;
     this.#endLocally(content.code, content.reason);
   }
 
-  /** The user closes: the stream ends at once. */
+  /** Closes the channel for its user. The stream ends at once. */
   #endLocally(code: number | undefined, reason: string | undefined): void {
     if (this.state === "connecting") this.#abandon(closedWhileConnecting());
     else if (this.state === "open") this.#beginClosing(code, reason);
     if (!this.#isDeliveringLast) streamFeed.discard(this.incoming);
   }
 
-  /** This side has begun to close, and what the peer sends until its Close is still wanted. */
+  /** Whether this side has started to close, and messages until the peer's Close are still delivered. */
   get #isDeliveringLast(): boolean {
     return this.deliversAfterClose && this.state === "closing";
   }
@@ -545,7 +551,7 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget, OutgoingM
     const transport = this.#open;
     if (transport === null) return;
     const { closing } = this.life;
-    // Set first: a transport may report its end from inside the call.
+    // Set first: the transport may report its end within the call.
     closing.closer = "local";
     try {
       closing.sent = transport.close(code, reason ?? "");
@@ -567,11 +573,11 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget, OutgoingM
       this.#destroy();
       this.end({ wasClean: closing.isDone, initiator: "timeout" });
     });
-    // Deno runs microtasks inside a program's first setTimeout: all may be over by now.
+    // Deno runs microtasks inside a program's first setTimeout, so the channel may have ended by now.
     if (this.life.isOver) closing.stopTimer();
   }
 
-  /** See `WebSocketChannel.terminate`. */
+  /** Destroys the connection without a closing handshake. */
   terminate(): void {
     if (this.state === "closed") return;
     if (this.state === "connecting") return this.#abandon(closedWhileConnecting());
@@ -583,7 +589,7 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget, OutgoingM
 
   // The end.
 
-  /** The transport has ended: the channel has ended. Only the first call counts. */
+  /** Ends the channel after its transport. Only the first call counts. */
   end(ending: Ending): void {
     const before = this.state;
     if (!this.life.apply("end")) return;
@@ -604,7 +610,7 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget, OutgoingM
     if (this.face !== null) this.onClosed?.(this.face);
   }
 
-  /** Drops what was added and can't be sent any more. */
+  /** Drops messages that can't be sent any more. */
   #dropKept(kept: Pick<OutgoingMessages, "length" | "size" | "shift">): void {
     this.dropped += kept.size;
     while (kept.length > 0) {
@@ -628,16 +634,16 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget, OutgoingM
     closing.unacknowledged = this.#transport?.unacknowledged;
     if (this.#isCutOff) closing.error ??= cutOffError(closing);
     if (closing.dropped > 0) closing.error ??= droppedError(closing);
-    // RFC 6455 §7.1.4: no closing handshake was completed with a Close that never left.
+    // RFC 6455 §7.1.4: a closing handshake whose Close was not sent isn't complete.
     const info = closing.info(isCloseLost ? { ...ending, wasClean: false } : ending);
     const isLate = ending.initiator === "timeout" && closing.error === undefined && !closing.isDone;
-    // Only here: what was added has left, so `flush` has nothing to report.
+    // Not set as the error before: all messages are sent, so `flush` has nothing to report.
     return isLate ? { ...info, error: unansweredError(closing, this.closeTimeout) } : info;
   }
 
   // Calls that the transport answers itself.
 
-  /** See `WebSocketChannel.ping`. */
+  /** Sends a Ping, and returns the round-trip time. See `WebSocketChannel.ping`. */
   ping(payload?: Uint8Array, signal?: AbortSignal): Promise<number> {
     const { state } = this;
     if (!this.identity.capabilities.ping) return preHandled(Promise.reject(lacking("ping")));
@@ -651,13 +657,13 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget, OutgoingM
     return preHandled(Promise.reject(error));
   }
 
-  /** See `WebSocketChannel.pong`. */
+  /** Sends an unsolicited Pong. See `WebSocketChannel.pong`. */
   pong(payload: Uint8Array): boolean {
     if (!this.identity.capabilities.ping) throw lacking("ping");
     return this.#open?.pong?.(payload) ?? false;
   }
 
-  /** See `WebSocketChannel.ref`. */
+  /** Lets the connection keep the process alive. */
   ref(): void {
     this.#isRef = true;
     if (this.#attempt !== null) this.#attempt.isRef = true;
@@ -665,7 +671,7 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget, OutgoingM
     this.#transport?.ref?.();
   }
 
-  /** See `WebSocketChannel.unref`. */
+  /** Lets the process end although the connection is open. */
   unref(): void {
     this.#isRef = false;
     if (this.#attempt !== null) this.#attempt.isRef = false;
@@ -674,7 +680,7 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget, OutgoingM
   }
 }
 
-/** The `closeCode` that an error carries, such as a transformer's, if a Close frame can have it. */
+/** Returns the `closeCode` of an error, such as a transformer's, if a Close frame can have it. */
 function closeCodeOf(error: unknown): number | undefined {
   try {
     const { closeCode } = error as { closeCode?: unknown };
@@ -695,12 +701,12 @@ function cutOffError({ text }: Closing): WebSocketChannelError {
 }
 
 function unansweredError({ closer, sent }: Closing, timeout: number): DOMException {
-  let why = "the peer did not answer the Close, and may not read what it receives";
-  if (closer !== "local") why = "the connection stayed open behind the peer's Close";
-  else if (sent === undefined) why = "the transport did not take our Close";
-  return new DOMException(`Cannot close in time: ${why}, within ${timeout} ms`, "TimeoutError");
+  let why = "the peer did not answer the Close, and may have stopped reading";
+  if (closer !== "local") why = "the connection stayed open after the peer's Close";
+  else if (sent === undefined) why = "the transport did not send the Close";
+  return new DOMException(`Cannot close within ${timeout} ms: ${why}`, "TimeoutError");
 }
 
 function closedWhileConnecting(): DOMException {
-  return new DOMException("Connecting was given up: the channel was closed", "AbortError");
+  return new DOMException("Cannot connect: the channel was closed meanwhile", "AbortError");
 }

@@ -1,6 +1,6 @@
 /**
- * The life of a channel: its states, what changes them, and how it ends. All that changes a state is in
- * this file, and it doesn't know which transport it is about.
+ * The states of a channel, what changes them, and how it ends. Only this file changes a state, and it is the
+ * same for all transports.
  *
  * @module
  */
@@ -13,14 +13,14 @@ import type { CloseFrameContent, CloseInfo, CloseInitiator } from "./close_info.
 import type { ChannelState } from "./web_socket_channel.ts";
 
 /**
- * What changes a state: the opening handshake is done, this side begins to close, the peer does (its Close
- * frame, or a fault of it that fails the connection), all has ended.
+ * What changes a state: the opening handshake is done; this side starts to close; the peer starts to close,
+ * with a Close frame or with a fault that fails the connection; the transport has ended.
  */
 export type ChannelTrigger = "open" | "close" | "peerClose" | "end";
 
 /**
- * RFC 6455 §7.1.3: whichever side begins, the channel is closing until the transport has ended. A connection that
- * can't be opened only ends.
+ * RFC 6455 §7.1.3: the channel is closing from the first Close frame until the transport has ended. A
+ * connection that can't be opened only ends.
  */
 const TRANSITIONS: Readonly<
   Record<ChannelState, Readonly<Partial<Record<ChannelTrigger, ChannelState>>>>
@@ -31,20 +31,20 @@ const TRANSITIONS: Readonly<
   closed: {},
 };
 
-/** Where a channel is in its life, and the promises that report it: made when they are asked for. */
+/** The state of a channel, and the promises that report it. They are created on demand. */
 export class ChannelLife {
   #state: ChannelState = "connecting";
   #wasOpen = false;
-  /** Why it could not be opened. */
+  /** Why the channel could not be opened. */
   #failure: { readonly error: unknown } | null = null;
-  /** How it closes; `null` before anything is known of that. */
+  /** How the channel closes; `null` while nothing is known. */
   #closing: Closing | null = null;
   #info: CloseInfo | null = null;
   #onReady: Deferred | null = null;
   #onClosing: Deferred | null = null;
   #onClosed: Deferred<CloseInfo> | null = null;
 
-  /** The state. It only ever goes forward. */
+  /** The state, which never goes back. */
   get state(): ChannelState {
     return this.#state;
   }
@@ -54,12 +54,12 @@ export class ChannelLife {
     return this.#state === "closed";
   }
 
-  /** What is known of how the channel closes; `null` before anything is. */
+  /** How the channel closes; `null` while nothing is known. */
   get known(): Closing | null {
     return this.#closing;
   }
 
-  /** How it closes, from the moment on in which something is known of that. */
+  /** How the channel closes. Reading it creates the record. */
   get closing(): Closing {
     return this.#closing ??= new Closing();
   }
@@ -68,7 +68,7 @@ export class ChannelLife {
    * Changes the state.
    *
    * @param trigger What happened.
-   * @returns Whether the state is another one now.
+   * @returns Whether the state has changed.
    */
   apply(trigger: ChannelTrigger): boolean {
     const next = TRANSITIONS[this.#state][trigger];
@@ -81,19 +81,19 @@ export class ChannelLife {
     return true;
   }
 
-  /** It could not be opened. */
+  /** Reports that the channel could not be opened. */
   fail(error: unknown): void {
     this.#failure = { error };
     this.#onReady?.reject(error);
   }
 
-  /** All has ended, and its reader knows. */
+  /** Reports the end, after the reader was notified. */
   conclude(info: CloseInfo): void {
     this.#info = info;
     this.#onClosed?.resolve(info);
   }
 
-  /** See {@linkcode WebSocketChannel.ready}. */
+  /** Fulfils when the channel is open. See {@linkcode WebSocketChannel.ready}. */
   get ready(): Promise<void> {
     if (this.#onReady === null) {
       this.#onReady = new Deferred();
@@ -103,7 +103,7 @@ export class ChannelLife {
     return this.#onReady.promise;
   }
 
-  /** See {@linkcode WebSocketChannel.closing}. */
+  /** Fulfils when the channel starts to close. See {@linkcode WebSocketChannel.closing}. */
   get onClosing(): Promise<void> {
     if (this.#onClosing === null) {
       this.#onClosing = new Deferred();
@@ -112,7 +112,7 @@ export class ChannelLife {
     return this.#onClosing.promise;
   }
 
-  /** See {@linkcode WebSocketChannel.closed}. */
+  /** Fulfils when the channel has ended. See {@linkcode WebSocketChannel.closed}. */
   get closed(): Promise<CloseInfo> {
     if (this.#onClosed === null) {
       this.#onClosed = new Deferred<CloseInfo>();
@@ -122,34 +122,34 @@ export class ChannelLife {
   }
 }
 
-/** How a channel ended, as its transport saw it. */
+/** How a channel ended, from the view of its transport. */
 export interface Ending {
-  /** Left out: the peer's Close if one was received, else 1006. */
+  /** The content of the received Close. Default: that of the peer's Close, or 1006 if there was none. */
   readonly received?: CloseFrameContent | undefined;
   readonly wasClean: boolean;
-  /** The cause of the end, unless this side or the peer had begun to close. */
+  /** The cause of the end, unless this side or the peer had started to close. */
   readonly initiator: CloseInitiator;
   readonly error?: unknown;
 }
 
-/** What is known of how a channel closes: nothing, before it does. */
+/** How a channel closes. */
 export class Closing {
-  /** Which side began to close an open connection. */
+  /** The side that started to close an open connection. */
   closer: "local" | "remote" | null = null;
-  /** Whose fault it is that the connection was failed, if it was. RFC 6455 §7.1.7. */
+  /** Whose fault has failed the connection, if it was failed. RFC 6455 §7.1.7. */
   failedBy: CloseInitiator | null = null;
   sent: CloseFrameContent | undefined;
   received: CloseFrameContent | undefined;
   error: unknown;
-  /** How many bytes of payload were never handed to the transport. */
+  /** The number of payload bytes that were never passed to the transport. */
   dropped = 0;
-  /** What was sent and the peer has not acknowledged, where that is known. */
+  /** The sent messages that the peer has not acknowledged, if that is known. */
   unacknowledged: readonly (string | Uint8Array)[] | undefined;
   /** Whether the code and the reason are known. */
   isKnown = false;
   #deadline: Deadline | null = null;
 
-  // RFC 6455 §7.1.5: the code of the first Close frame received, 1006 when there was none.
+  // RFC 6455 §7.1.5: the code of the first received Close frame; 1006 if there was none.
   /** The close code; `null` before it is known. */
   get code(): number | null {
     return this.isKnown ? this.received?.code ?? abnormalClosure : null;
@@ -165,18 +165,18 @@ export class Closing {
     return this.sent !== undefined && this.received !== undefined;
   }
 
-  /** Bounds the closing handshake, once. */
+  /** Limits the time of the closing handshake. Only the first call counts. */
   startTimer(clock: Clock, ms: number, onTime: () => void): void {
     this.#deadline ??= new Deadline(clock, { ms, onTime });
   }
 
-  /** It has ended, or will be by itself. */
+  /** Stops the timer, because the closing handshake has ended, or no longer needs it. */
   stopTimer(): void {
     this.#deadline?.clear();
     this.#deadline = null;
   }
 
-  /** What ended the channel, as error texts say it. */
+  /** How the channel ended, for error texts. */
   get text(): string {
     const { received } = this;
     if (received === undefined || this.closer === "local") return "the channel ended";
@@ -186,7 +186,7 @@ export class Closing {
     }`;
   }
 
-  /** The whole story, told when all has ended. */
+  /** Returns the record of the end. */
   info({ wasClean, initiator }: Ending): CloseInfo {
     const begun = this.failedBy ?? (wasClean || initiator === "transport" ? this.closer : null);
     return {
@@ -203,7 +203,7 @@ export class Closing {
   }
 }
 
-/** The content of a Close frame as this package reports it. */
+/** Returns the content of a Close frame. Without a code it has 1005. */
 export function closeContent(code: number | undefined, reason: string): CloseFrameContent {
   return { code: code ?? noStatusReceived, reason };
 }

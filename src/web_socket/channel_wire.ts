@@ -5,49 +5,49 @@ import { ignore } from "../stream_channel/errors.ts";
 import { type Flushes, inMicrotasks } from "./flushes.ts";
 import type { Wire, WireEvents, WireFailure } from "./wire.ts";
 
-/** The two members of a channel of bytesthat are used. */
+/** The two members of a channel of bytes that a wire uses. */
 export interface BytesParts {
   readonly stream: Pick<ChannelStream<Uint8Array>, "listen">;
   readonly sink: ChannelSink<Uint8Array>;
 }
 
-/** What is known of a channel of bytes beside its two members. */
+/** Options of a {@linkcode ChannelWire}. */
 export interface ChannelWireOptions {
-  /** Whether its chunks are given away. Default `false`. */
+  /** Whether received chunks belong to the receiver. Default `false`. */
   readonly ownsChunks?: boolean;
-  /** Ends it at once. Left out: closing the sink is all that can be done. */
+  /** Ends the channel at once. Without it, a wire can only close the sink. */
   readonly destroy?: (() => void) | undefined;
 }
 
-/** Any channel of bytes as a {@linkcode Wire}. */
+/** A {@linkcode Wire} over any channel of bytes. */
 export class ChannelWire implements Wire {
   readonly #bytes: BytesParts;
   readonly #options: ChannelWireOptions;
   #events: WireEvents | null = null;
   #subscription: StreamSubscription | null = null;
   #failure: WireFailure | null = null;
-  /** Nothing is written any more. */
+  /** Whether nothing more is written. */
   #closed = false;
-  /** Nothing more comes. */
+  /** Whether nothing more arrives. */
   #ended = false;
   #paused = false;
   #destroyed = false;
-  /** What was not handed on when it had ended, in bytes; `null` before. */
+  /** The bytes that were not passed on at the end; `null` before. */
   #amount: number | null = null;
   #watching = false;
-  /** How many chunks were written. */
+  /** The number of written chunks. */
   #written = 0;
-  /** How many were when the sink was last ready, and when it was last flushed. */
+  /** The number of written chunks when the sink was last ready, and when it was last flushed. */
   #ready = -1;
   #flushed = -1;
-  /** How many of them were handed on, as the sink says: whatever its amount is. */
+  /** The number of chunks that the sink has passed on, according to its `flush`, whatever its amount is. */
   #taken = -1;
 
   /**
-   * Makes a wire of which nothing is read yet.
+   * Creates a wire that doesn't read yet.
    *
    * @param bytes The channel.
-   * @param options See {@linkcode ChannelWireOptions}.
+   * @param options Who owns the chunks, and how to destroy the channel.
    */
   constructor(bytes: BytesParts, options: ChannelWireOptions = {}) {
     this.#bytes = bytes;
@@ -58,12 +58,12 @@ export class ChannelWire implements Wire {
     return this.#options.ownsChunks ?? false;
   }
 
-  /** The other end of the channel may keep each chunk. */
+  /** `false`, because the other end of the channel may keep each chunk. */
   get releasesChunks(): boolean {
     return false;
   }
 
-  /** What is written may come back as the next chunk, in the same call. */
+  /** `false`, because a written chunk may come back as a received one in the same call. */
   get endsTurns(): boolean {
     return false;
   }
@@ -76,7 +76,9 @@ export class ChannelWire implements Wire {
     return inMicrotasks;
   }
 
-  /** What is over may forget what it hasn't handed on: that isn't sent. */
+  /**
+   * The bytes that are not passed on. A sink that has ended may drop its own count, so the last one is kept.
+   */
   get bufferedAmount(): number {
     if (this.#amount !== null) return this.#amount;
     return this.#taken === this.#written ? 0 : this.#bytes.sink.bufferedAmount;
@@ -90,17 +92,19 @@ export class ChannelWire implements Wire {
       onError: (error) => this.#onError(error),
       onDone: () => this.#onDone(),
     });
-    // A stream that is paused doesn't report its end; the sink does.
+    // A paused stream doesn't report its end, but the sink does.
     sink.done.then(() => this.#onSinkDone(null), (error) => this.#onSinkDone({ error }));
   }
 
   #onChunk(chunk: unknown): void {
     let bytes: Uint8Array;
     try {
-      if (!isBinary(chunk)) throw new TypeError(`Cannot read bytes: a chunk is ${typeof chunk}`);
+      if (!isBinary(chunk)) {
+        throw new TypeError(`Cannot read bytes: a chunk must be bytes, got ${typeof chunk}`);
+      }
       bytes = plainBytes(chunk);
     } catch (error) {
-      // The connection would have a gap.
+      // Without this chunk, the connection would have a gap.
       this.#subscription?.cancel();
       this.#onError(error);
       return this.#onDone();
@@ -123,7 +127,7 @@ export class ChannelWire implements Wire {
   }
 
   #onWritableEnd(failure: WireFailure | null): void {
-    // An end that came although it is paused may wait for a reader: then it is still to be reported.
+    // An end that arrived while paused may wait for a reader, so it is still to be reported.
     if (this.#closed || this.#ended && !this.#paused) return;
     this.#closed = true;
     this.#failure ??= failure;
@@ -137,7 +141,7 @@ export class ChannelWire implements Wire {
     try {
       return this.#bytes.sink.add(chunk);
     } catch (error) {
-      // The user has closed the sink of bytes, or an addStream holds it: the connection would have a gap.
+      // The user has closed the sink of bytes, or an addStream is running: the connection would have a gap.
       this.#onWritableEnd({ error });
       return false;
     }
@@ -149,12 +153,12 @@ export class ChannelWire implements Wire {
     return isWritten;
   }
 
-  /** There is room first, and everything is handed on in the end. */
+  /** Reports when there is room, and then when everything is passed on. */
   watch(): void {
     if (this.#watching || this.#closed) return;
     const { sink } = this.#bytes;
     const upTo = this.#written;
-    // Otherwise a sink that is ready without room, or whose amount never falls, is asked without end.
+    // Otherwise a sink that is ready without room, or whose amount never falls, would be called endlessly.
     const waitsForRoom = this.#ready !== upTo && !sink.hasRoom;
     if (!waitsForRoom && this.#flushed === upTo) return;
     this.#watching = true;
@@ -188,7 +192,7 @@ export class ChannelWire implements Wire {
     try {
       return this.#bytes.sink.close().catch(ignore);
     } catch {
-      // An addStream of the user's holds the sink: it can't be closed from here.
+      // An addStream of the user is running: the sink can't be closed from here.
       return Promise.resolve();
     }
   }

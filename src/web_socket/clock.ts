@@ -1,20 +1,24 @@
-/** The time, and timers: an argument of everything that has either, so that tests can set it. */
+/**
+ * The time and timers. Everything that needs them takes a clock as an argument, so that tests can control it.
+ */
 export interface Clock {
-  /** Milliseconds since some fixed moment. */
+  /** Returns the milliseconds since a fixed moment. */
   now(): number;
-  /** The time of day, in milliseconds since 1970, which may jump: by it a machine's sleep is noticed. */
+  /**
+   * Returns the time of day, in milliseconds since 1970. It may jump, and shows that the machine was asleep.
+   */
   wall?(): number;
-  /** Calls `callback` once, after `ms` milliseconds. */
+  /** Calls `callback` once after `ms` milliseconds, and returns a handle. */
   setTimeout(callback: () => void, ms: number): unknown;
-  /** Forgets a timer. */
+  /** Cancels a timer. */
   clearTimeout(handle: unknown): void;
-  /** Lets a timer keep the process alive again, where the platform has such a thing. */
+  /** Lets a timer keep the process alive again, if the platform supports it. */
   ref?(handle: unknown): void;
-  /** Lets the process end although this timer runs, where the platform has such a thing. */
+  /** Lets the process end although this timer is running, if the platform supports it. */
   unref?(handle: unknown): void;
 }
 
-/** The longest time a platform's timer takes, in milliseconds: about 24 days. */
+/** The maximum time of a platform's timer, in milliseconds: about 24 days. */
 export const MAX_TIMEOUT = 0x7fff_ffff;
 
 /** The platform's own clock. */
@@ -27,7 +31,7 @@ export const systemClock: Clock = {
   unref: (handle) => hold(handle, "unref"),
 };
 
-/** A timer of Node's and Bun's is an object, of Deno's a number. */
+/** The handle of a timer: an object on Node and Bun, a number on Deno. */
 type Timer = { ref?(): void; unref?(): void } | number | null | undefined;
 
 interface DenoTimers {

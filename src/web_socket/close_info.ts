@@ -1,11 +1,10 @@
 /**
- * Who or what ended a channel:
+ * The side or the cause that ended a channel:
  *
- * - `"local"`: this side: its own `close`, also when the peer's came at the same time, its
- *   `terminate`, an aborted attempt, an error added to the sink, a message beyond `maxMessageSize`, a
- *   receive queue that was full;
+ * - `"local"`: this side: its `close`, even if the peer closed at the same time, its `terminate`, an aborted
+ *   attempt, an error added to the sink, a message above `maxMessageSize`, or a full receive queue;
  * - `"remote"`: the peer's Close frame;
- * - `"transport"`: a connection that couldn't be made, or was lost;
+ * - `"transport"`: the connection could not be opened, or was lost;
  * - `"timeout"`: connecting, closing or a ping took too long;
  * - `"protocol-error"`: the peer broke the protocol.
  */
@@ -13,42 +12,42 @@ export type CloseInitiator = "local" | "remote" | "transport" | "timeout" | "pro
 
 /** The content of a Close frame. */
 export interface CloseFrameContent {
-  /** The close code; 1005 when the frame held none. */
+  /** The close code; 1005 if the frame had none. */
   readonly code: number;
-  /** The close reason; empty when the frame held none. */
+  /** The close reason; empty if the frame had none. */
   readonly reason: string;
 }
 
-/** How a channel ended: what {@linkcode WebSocketChannel.closed} gives. */
+/** How a channel ended: the result of {@linkcode WebSocketChannel.closed}. */
 export interface CloseInfo {
-  /** The peer's close code; 1005 when its Close held none, 1006 when there was none. RFC 6455 §7.1.5. */
+  /** The peer's close code; 1005 if its Close had none, 1006 if there was no Close. RFC 6455 §7.1.5. */
   readonly code: number;
   /** The peer's close reason. */
   readonly reason: string;
   /**
-   * Whether the closing handshake was completed (RFC 6455 §7.1.4): the transport took our Close, and
-   * the peer's came.
+   * Whether the closing handshake was complete (RFC 6455 §7.1.4): the transport took this side's Close, and
+   * the peer's Close arrived.
    */
   readonly wasClean: boolean;
-  /** Who or what ended the channel. */
+  /** The side or the cause that ended the channel. */
   readonly initiator: CloseInitiator;
-  /** The Close frame that this side sent; left out when the transport never took it. */
+  /** The Close frame that this side sent; missing if the transport never took one. */
   readonly sent?: CloseFrameContent;
-  /** The Close frame that the peer sent. */
+  /** The Close frame that the peer sent; missing if there was none. */
   readonly received?: CloseFrameContent;
   /**
-   * Why, where there was an error: for a failed connection the same object as `ready`'s. When messages
-   * were dropped and nothing else went wrong, an error that says so.
+   * The error that ended the channel, if there was one. For a failed connection it is the same object as that
+   * of `ready`. If messages were dropped for no other error, it reports that.
    */
   readonly error?: unknown;
   /**
-   * How many bytes of payload were added or broadcast and never handed to the transport; left out when
-   * there were none. What `broadcast` has dropped before, by its option `slow`, is not counted.
+   * The number of payload bytes that were added or broadcast and never passed to the transport; missing if
+   * there were none. Messages that `broadcast` has dropped before, because of its option `slow`, don't count.
    */
   readonly dropped?: number;
   /**
-   * The messages that were added and that the peer has not acknowledged, in order; left out when there were none. Only a
-   * session's channel knows (see `Sessions`): the peer may or may not have received them.
+   * The messages that the peer has not acknowledged, in order; missing if there were none. The peer may have
+   * received them. Only the channel of a session has this (see `Sessions`).
    */
   readonly unacknowledged?: readonly (string | Uint8Array)[];
 }

@@ -4,22 +4,22 @@ import type { ConnectOptions } from "./options.ts";
 import { readHeaders } from "./read_options.ts";
 import { parseProtocols, parseUrl } from "./connect_url.ts";
 
-/** A checked request to connect. */
+/** A request to connect, after all checks. */
 export interface ConnectRequest {
-  /** `ws:` or `wss:`, without user info and fragment. */
+  /** The URL: `ws:` or `wss:`, without user info and fragment. */
   readonly url: URL;
   readonly protocols: readonly string[];
-  /** Extra header fields, the Authorization made of the URL's user info among them. */
+  /** Extra header fields, including the Authorization from the URL's user info. */
   readonly headers: readonly (readonly [name: string, value: string])[];
 }
 
 /**
- * What to ask a server for.
+ * Checks the URL and the options of a connect.
  *
- * @param url Where to connect to.
- * @param options The options, read.
- * @throws {SyntaxError} When the URL or a subprotocol is malformed.
- * @throws {TypeError} When a header field is malformed, or not the user's to set, or contradicts `origin`.
+ * @param url The URL.
+ * @param options The options, after `readOptions`.
+ * @throws {SyntaxError} If the URL or a subprotocol is malformed.
+ * @throws {TypeError} If a header field is malformed, reserved, or contradicts `origin`.
  */
 export function parseConnect(
   url: string | URL,
@@ -39,21 +39,23 @@ function parseHeaders(
   const headers = init === undefined ? [] : readHeaders(init);
   const count = (wanted: string): number =>
     headers.filter(([name]) => name.toLowerCase() === wanted).length;
-  // RFC 9110 §11.7.2: these are for the next proxy; the server must not see them.
+  // RFC 9110 §11.7.2: this field is for the next proxy; the server must not see it.
   if (count("proxy-authorization") > 0) {
-    throw new TypeError(`Cannot connect: the proxy's credentials belong in its URL`);
+    throw new TypeError(
+      "Cannot connect: headers must not have Proxy-Authorization. Write the credentials in the proxy's URL",
+    );
   }
-  // RFC 9112 §3.2 has exactly one Host, RFC 6454 §7.3 at most one Origin.
+  // RFC 9112 §3.2 allows exactly one Host, RFC 6454 §7.3 at most one Origin.
   for (const single of ["host", "origin"]) {
     if (count(single) > 1) {
-      throw new TypeError(`Cannot connect: there can be only one header field ${single}`);
+      throw new TypeError(`Cannot connect: headers must not repeat the field ${single}`);
     }
   }
   if (origin !== undefined && count("origin") > 0) {
-    throw malformedOption("origin", "left out where headers has an Origin");
+    throw malformedOption("origin", "left out if headers has an Origin");
   }
   if (userAgent !== undefined && count("user-agent") > 0) {
-    throw malformedOption("userAgent", "left out where headers has a User-Agent");
+    throw malformedOption("userAgent", "left out if headers has a User-Agent");
   }
   const credentials = count("authorization") > 0 ? null : basicCredentials(url);
   if (credentials !== null) headers.push(["Authorization", credentials]);

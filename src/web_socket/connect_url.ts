@@ -3,28 +3,29 @@ import { shown } from "../stream_channel/options.ts";
 import { shownText, shownUrl } from "./shown_url.ts";
 
 /**
- * The URL to connect to: `ws:` or `wss:`, and without a fragment; it may have user info.
+ * Parses the URL to connect to. The result has the scheme `ws:` or `wss:` and no fragment; it may have user
+ * info.
  *
- * @throws {SyntaxError} When it is malformed.
+ * @throws {SyntaxError} If it is malformed.
  */
 export function parseUrl(url: string | URL): URL {
   let parsed: URL;
   try {
     parsed = new URL(url, globalThis.location?.href);
   } catch {
-    // Without the platform's error as its cause: that shows all of the text.
+    // The platform's error isn't its cause, because it shows the whole URL.
     const hint = /^[a-z][a-z\d+.-]*:/i.test(String(url)) ? "" : ". Begin it with ws:// or wss://";
     throw new SyntaxError(`Cannot connect: the URL is malformed, got ${shownText(url)}${hint}`);
   }
   const scheme = parsed.protocol.replace("http", "ws");
   if (!/^wss?:$/.test(scheme)) {
-    // Of `user:password@host` the user is the scheme.
+    // In `user:password@host`, the user is parsed as the scheme.
     const got = parsed.href.startsWith(`${parsed.protocol}//`)
       ? `, got ${parsed.protocol}`
       : ", such as ws://localhost:8080";
     throw new SyntaxError(`Cannot connect: the URL's scheme must be ws: or wss:${got}`);
   }
-  // An empty fragment is one as well; `hash` doesn't show it.
+  // An empty fragment counts, too, and `hash` doesn't show it.
   if (parsed.href.includes("#")) {
     const start = shownUrl(parsed);
     throw new SyntaxError(`Cannot connect: the URL must have no fragment, got ${start}#…`);
@@ -33,10 +34,10 @@ export function parseUrl(url: string | URL): URL {
   return parsed;
 }
 
-/** The subprotocols to offer, checked: tokens, each once. RFC 6455 §4.1. */
+/** Checks the subprotocols to offer: distinct tokens. RFC 6455 §4.1. */
 export function parseProtocols(protocols: string | readonly string[] | undefined): string[] {
   const list = typeof protocols === "string" ? [protocols] : [...protocols ?? []];
-  // A subprotocol may be a secret: pages have no other place for a token.
+  // A subprotocol may be a secret, because pages have no other place for a token.
   for (const [i, protocol] of list.entries()) {
     const which = `subprotocol ${i + 1} of ${list.length}`;
     if (typeof protocol !== "string") {

@@ -3,29 +3,29 @@ import type { ChannelState } from "./web_socket_channel.ts";
 import type { ConnectRequest } from "./connect_request.ts";
 import type { CloseInfo } from "./close_info.ts";
 
-/** Which way a message went. */
+/** The direction of a message. */
 export type Direction = "received" | "sent";
 
-/** An attempt to connect, and what gets its events. */
+/** A request to connect, and its observer. */
 export interface ObservedRequest {
   /** The request, with the header fields that subscribers have added. */
   readonly request: ConnectRequest;
-  /** `null` when nothing subscribes. */
+  /** Receives the events; `null` if there is no subscriber. */
   readonly observer: ConnectionEvents | null;
 }
 
-/** Gets the events of a connection: diagnostics. Nothing of it may throw. */
+/** Receives the events of a connection, for diagnostics. No method may throw. */
 export interface ConnectionEvents {
-  /** The subclass of `ProtocolTransport` to use, which reports messages. Its type would need this one. */
+  /** The subclass of `ProtocolTransport` that reports messages. Its type would import this one. */
   readonly protocolTransport: unknown;
-  /** The connection is open: nothing was received or sent yet. */
+  /** The connection is open. Nothing was received or sent yet. */
   onOpen(extensions: string, info: ConnectionInfo | null): void;
-  /** A message of a transport that has no {@linkcode protocolTransport}. */
+  /** A transport without a {@linkcode protocolTransport} has received or sent a message. */
   onMessage(direction: Direction, message: string | Uint8Array): void;
-  /** As {@linkcode onMessage}, where only the kind and the size in bytes are known. */
+  /** As {@linkcode onMessage}, if only the kind and the size in bytes are known. */
   onWhole(direction: Direction, kind: "text" | "binary", size: number): void;
   /** The server has refused the request. */
   onRefused(status: number, reason: string): void;
-  /** It has ended. */
+  /** The connection has ended. */
   onEnd(before: ChannelState, info: CloseInfo): void;
 }

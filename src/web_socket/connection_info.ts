@@ -1,22 +1,22 @@
 import type { TlsCertificate } from "./tls_options.ts";
 
-/** What is known of the connection that carries a channel. What isn't known is `null`. */
+/** The addresses, the proxy and TLS of a channel's connection. Unknown values are `null`. */
 export interface ConnectionInfo {
-  /** The IP address at the other end: the proxy's, where there is one; `null` with a Unix socket. */
+  /** The IP address of the other end, or of the proxy if there is one; `null` for a Unix socket. */
   readonly remoteAddress: string | null;
-  /** The port at the other end. */
+  /** The port of the other end. */
   readonly remotePort: number | null;
-  /** The IP address at this end. */
+  /** The IP address of this end. */
   readonly localAddress: string | null;
-  /** The port at this end. */
+  /** The port of this end. */
   readonly localPort: number | null;
-  /** The proxy, such as `"http://proxy.example:3128"`, without its credentials; `null` when there is none. */
+  /** The proxy, such as `"http://proxy.example:3128"`, without its credentials; `null` if there is none. */
   readonly proxy: string | null;
-  /** What TLS agreed on with the peer; `null` when there is no TLS, or the platform hides it. */
+  /** The agreed parameters of TLS; `null` if there is no TLS, or the platform doesn't expose it. */
   readonly tls: TlsInfo | null;
 }
 
-/** What TLS agreed on. */
+/** The agreed parameters of TLS. */
 export interface TlsInfo {
   /** The version of TLS, such as `"TLSv1.3"`. */
   readonly protocol: string | null;
@@ -25,8 +25,8 @@ export interface TlsInfo {
   /** The application protocol of ALPN (RFC 7301), such as `"http/1.1"`. */
   readonly alpnProtocol: string | null;
   /**
-   * The peer's certificate: of a server, or of a client that was asked for one. It is parsed when it is first
-   * read; after the end of the connection it is `null` unless it was read before.
+   * The certificate of the server, or of a client that was asked for one. It is parsed on the first access.
+   * After the end of the connection, it is `null` unless it was read before.
    */
   readonly peerCertificate: TlsCertificate | null;
 }

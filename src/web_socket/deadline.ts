@@ -1,62 +1,66 @@
 import type { Clock } from "./clock.ts";
 
-/** What a {@linkcode Deadline} waits for, and whom it tells. */
+/** Options of a {@linkcode Deadline}. */
 export interface DeadlineOptions {
-  /** How long to wait, in milliseconds. */
+  /** The time to wait, in milliseconds. */
   readonly ms: number;
-  /** The time is up. Called once. */
+  /** Called once when the time is up. */
   readonly onTime: () => void;
   /**
-   * Called several times while the deadline runs, before it is decided whether the time is up.
+   * Called several times while the deadline runs, each time before it checks whether the time is up.
    *
-   * @param counted How many milliseconds have passed since the last call, without stalls.
-   * @param stalled Whether this process has just stalled: what arrived meanwhile is still unread.
+   * @param counted The milliseconds since the last call, without stalls.
+   * @param stalled Whether this process has just stalled, so that bytes which arrived meanwhile are still
+   * unread.
    */
   readonly onLook?: (counted: number, stalled: boolean) => void;
   /** Whether its timers let the process end. Default `false`. */
   readonly unref?: boolean;
-  /** How much of the time has passed already, in milliseconds. Default 0. */
+  /** The time that has already passed, in milliseconds. Default 0. */
   readonly from?: number;
-  /** Whether stalls count: then there is one part, and no more is waited for. Default `false`. */
+  /** Whether stalls count. The deadline then has a single part and no extension. Default `false`. */
   readonly isPlain?: boolean;
 }
 
-/** How many parts a deadline is divided into. */
+/** The number of parts of a deadline. */
 const PARTS = 8;
 
-/** The shortest part, and the shortest time in which input that has arrived can still be read. */
+/**
+ * The minimum length of a part, in milliseconds. It is also the minimum time for reading input that has
+ * arrived.
+ */
 const MIN_PART = 10;
 
 /**
- * A timer that doesn't blame a peer for a stall of this end: a blocked event loop, a stopped process,
- * a sleeping machine. All deadlines of this package are made of it.
+ * A timer that doesn't blame the peer for a stall of this side: a blocked event loop, a stopped process, a
+ * sleeping machine. All timeouts of this package use it.
  *
- * It waits in parts. A part that ends much too late means a stall, and only the part's own length
- * counts. When time is up but the last part was late, whatever has arrived meanwhile is still unread:
- * another part is waited for, so that the event loop can read it first.
+ * It waits in parts. A part that ends much too late means a stall, and counts with its planned length only.
+ * If the last part was late, bytes that arrived meanwhile are still unread. So it waits for one more part, in
+ * which the event loop can read them.
  */
 export class Deadline {
   readonly #clock: Clock;
   readonly #options: DeadlineOptions;
-  /** Changes with {@linkcode limit}. */
+  /** The time to wait, which {@linkcode limit} changes. */
   #ms: number;
-  /** The time that counts so far. */
+  /** The counted time so far. */
   #elapsed: number;
-  /** When the part began, or {@linkcode restart} was called in it. */
+  /** The start of the part, or the last {@linkcode restart} in it. */
   #countFrom = 0;
   #partFrom = 0;
   #due = 0;
-  /** It has waited longer because the last part was late. */
+  /** Whether it has waited longer because the last part was late. */
   #graced = false;
   #cleared = false;
   #isRef: boolean;
   #timer: unknown;
 
   /**
-   * Starts to wait.
+   * Starts the timer.
    *
    * @param clock Where times come from.
-   * @param options See {@linkcode DeadlineOptions}.
+   * @param options The time and the callback.
    */
   constructor(clock: Clock, options: DeadlineOptions) {
     this.#clock = clock;
@@ -67,7 +71,7 @@ export class Deadline {
     this.#wait(this.#nextPart());
   }
 
-  /** How long to wait, in milliseconds. A new value applies from the end of the running part. */
+  /** Sets the time to wait, in milliseconds. A new value applies from the end of the current part. */
   set limit(ms: number) {
     this.#ms = ms;
   }
@@ -80,20 +84,20 @@ export class Deadline {
     else this.#clock.unref?.(this.#timer);
   }
 
-  /** How much time has passed that counts, in milliseconds. */
+  /** The counted time so far, in milliseconds. */
   get elapsed(): number {
     if (this.#timer === undefined) return this.#elapsed;
     return this.#elapsed + Math.max(Math.min(this.#clock.now(), this.#due) - this.#countFrom, 0);
   }
 
-  /** Waits for the whole time again. */
+  /** Starts the whole time again. */
   restart(): void {
     this.#elapsed = 0;
     this.#graced = false;
     this.#countFrom = this.#clock.now();
   }
 
-  /** Stops it. */
+  /** Stops the timer. */
   clear(): void {
     this.#cleared = true;
     if (this.#timer !== undefined) this.#clock.clearTimeout(this.#timer);

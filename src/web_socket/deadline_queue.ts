@@ -1,48 +1,51 @@
 import type { Clock } from "./clock.ts";
 import { Deadline } from "./deadline.ts";
 
-/** What a {@linkcode DeadlineQueue} times. It holds the queue's own notes: an object less for each. */
+/** A member of a {@linkcode DeadlineQueue}. It has the queue's own fields, which saves an object for each. */
 export interface Timed {
-  /** When it was added, in whole milliseconds of the queue's own time. */
+  /** When it was added, in whole milliseconds of the queue's time. */
   since: number;
-  /** The one that was added before it. */
+  /** The member that was added before it. */
   previous: Timed | null;
-  /** The one that was added behind it. */
+  /** The member that was added after it. */
   next: Timed | null;
-  /** Its time is up. It is no longer in the queue. */
+  /** Called when its time is up. It is no longer in the queue. */
   onTime(): void;
 }
 
-/** How long a {@linkcode DeadlineQueue} waits, and how. */
+/** Options of a {@linkcode DeadlineQueue}. */
 export interface DeadlineQueueOptions {
-  /** How long each waits, in milliseconds. */
+  /** The time of each deadline, in milliseconds. */
   readonly ms: number;
-  /** See {@linkcode DeadlineOptions.unref}. */
+  /** Whether the timer lets the process end, as in {@linkcode DeadlineOptions.unref}. */
   readonly unref?: boolean;
-  /** See {@linkcode DeadlineOptions.isPlain}. */
+  /** Whether stalls count, as in {@linkcode DeadlineOptions.isPlain}. */
   readonly isPlain?: boolean;
 }
 
 /**
- * Deadlines of the same length for many: the first that began is the first to end, so one
- * {@linkcode Deadline} serves all of them, and a list whose links are in its members.
+ * Many deadlines of the same length. The first to start is the first to end, so one {@linkcode Deadline} and
+ * a linked list of the members are enough.
  */
 export class DeadlineQueue {
   readonly #clock: Clock;
   readonly #options: DeadlineQueueOptions;
   #first: Timed | null = null;
   #last: Timed | null = null;
-  /** Ends when the first one's time is up. */
+  /** The deadline of the first member. */
   #deadline: Deadline | null = null;
-  /** The queue's time when that deadline's was 0, or now if there is none: it goes on while there are deadlines. */
+  /**
+   * The queue's time when that deadline started, or now if there is none. The queue's time runs while there
+   * are deadlines.
+   */
   #origin = 0;
   #isEnding = false;
 
   /**
-   * Makes an empty queue.
+   * Creates an empty queue.
    *
    * @param clock Where times come from.
-   * @param options See {@linkcode DeadlineQueueOptions}.
+   * @param options The time of all deadlines.
    */
   constructor(clock: Clock, options: DeadlineQueueOptions) {
     this.#clock = clock;
@@ -53,7 +56,7 @@ export class DeadlineQueue {
     return this.#origin + (this.#deadline === null ? 0 : this.#deadline.elapsed);
   }
 
-  /** Starts to time one that isn't in the queue. */
+  /** Adds a member that isn't in the queue. */
   add(timed: Timed): void {
     timed.since = Math.ceil(this.#now);
     timed.previous = this.#last;
@@ -64,8 +67,7 @@ export class DeadlineQueue {
   }
 
   /**
-   * Stops timing one; nothing happens if it isn't in the queue. The timer runs on, for those that come next: see
-   * {@linkcode stop}.
+   * Removes a member, if it is in the queue. The timer keeps running for later members: see {@linkcode stop}.
    */
   delete(timed: Timed): void {
     const { previous, next } = timed;
@@ -77,7 +79,7 @@ export class DeadlineQueue {
     timed.previous = timed.next = null;
   }
 
-  /** Leaves no timer: to be called when nothing comes any more for long, and the queue is empty. */
+  /** Clears the timer. Call it when the queue is empty and no member will follow for long. */
   stop(): void {
     this.#origin = this.#now;
     this.#deadline?.clear();
@@ -96,7 +98,7 @@ export class DeadlineQueue {
     });
   }
 
-  /** The time of the one that was first is up, unless it was deleted, and perhaps that of others. */
+  /** Called when the time of the first member is up, unless it was deleted. Others may be due, too. */
   #onTime(): void {
     this.stop();
     const { ms } = this.#options;

@@ -1,72 +1,74 @@
-/** The answer to an opening handshake: as much of it as was seen. */
+/** The answer to an opening handshake. */
 export interface HandshakeResponse {
-  /** The HTTP status code; 101 when the connection was upgraded. */
+  /** The HTTP status code; 101 if the connection was upgraded. */
   readonly status: number;
-  /** The reason phrase behind the status code; may be empty. */
+  /** The reason phrase, which may be empty. */
   readonly statusText: string;
   /** The header fields. */
   readonly headers: Headers;
-  /** The first 64 KiB of the body of a refusal; empty when there was none. */
+  /** The first 64 KiB of the body of a refusal; empty if there was none. */
   readonly body: Uint8Array;
 }
 
 /** A server's refusal, while its body is still arriving. */
 export interface RefusedResponse extends Omit<HandshakeResponse, "body"> {
-  /** The whole body, however long it is. It can be read until `onRefusal` is done. */
+  /**
+   * The whole body, of any length. It can be read until `onRefusal` has returned or its promise has settled.
+   */
   readonly body: ReadableStream<Uint8Array>;
 }
 
 /**
- * Any error of a channel: the root of this package's errors. Its `cause` is what the platform
- * reported, where it reported anything. Corresponds to Dart's `WebSocketChannelException`.
+ * The base class of this package's errors. Its `cause` is the platform's error, if there was one. Corresponds
+ * to Dart's `WebSocketChannelException`.
  */
 export class WebSocketChannelError extends Error {
-  /** `"WebSocketChannelError"`, or the name of the subclass; also in minified code. */
+  /** The name of the class, such as `"WebSocketChannelError"`, even in minified code. */
   override readonly name: string = "WebSocketChannelError";
 }
 
-/** How far an attempt to connect had come when it failed. */
+/** The phase in which an attempt to connect failed. */
 export type ConnectPhase = "dns" | "tcp" | "proxy" | "tls" | "handshake";
 
-/** What a {@linkcode ConnectError} tells beside its message. */
+/** Options of a {@linkcode ConnectError}. */
 export interface ConnectErrorOptions {
-  /** What the platform reported. */
+  /** The platform's error. */
   cause?: unknown;
-  /** How far the attempt had come. */
+  /** The phase in which the attempt failed. */
   phase?: ConnectPhase | null;
   /** The HTTP status code of the answer. */
   status?: number | null;
-  /** The answer itself. */
+  /** The answer. */
   response?: HandshakeResponse | null;
   /** Whether another attempt may succeed. */
   retryable?: boolean;
-  /** How long the server asks to wait before that, in milliseconds. */
+  /** The time that the server asks to wait before another attempt, in milliseconds. */
   retryAfter?: number | null;
 }
 
-/** A connection could not be opened. */
+/** The error of a connection that could not be opened. */
 export class ConnectError extends WebSocketChannelError {
-  /** `"ConnectError"`, also in minified code. */
+  /** The name of the error, `"ConnectError"`, even in minified code. */
   override readonly name = "ConnectError";
   /**
-   * How far the attempt had come; `null` where the platform's own `WebSocket` made it and does not
-   * report that.
+   * The phase in which the attempt failed; `null` if the platform's own `WebSocket` made it and doesn't
+   * report the phase.
    */
   readonly phase: ConnectPhase | null;
-  /** The HTTP status code of the server's answer, or `null` if there was none or it isn't known. */
+  /** The HTTP status code of the server's answer; `null` if there was none or it is unknown. */
   readonly status: number | null;
-  /** The server's answer, where this package did the handshake; else `null`. */
+  /** The server's answer, if this package did the handshake; otherwise `null`. */
   readonly response: HandshakeResponse | null;
-  /** Whether another attempt, later, may succeed: the cause isn't in what was asked. */
+  /** Whether a later attempt may succeed, because the cause isn't in the request. */
   readonly retryable: boolean;
-  /** How long the server asks to wait before another attempt, in milliseconds, or `null`. */
+  /** The time that the server asks to wait before another attempt, in milliseconds, or `null`. */
   readonly retryAfter: number | null;
 
   /**
-   * Makes the error.
+   * Creates an error.
    *
-   * @param message What failed, and why.
-   * @param options What is known beside that.
+   * @param message What failed and why.
+   * @param options The phase, the answer and the cause.
    */
   constructor(message: string, options: ConnectErrorOptions = {}) {
     super(message, "cause" in options ? { cause: options.cause } : undefined);
@@ -79,26 +81,26 @@ export class ConnectError extends WebSocketChannelError {
   }
 }
 
-/** Without an answer the network may be better later; of the refusals, only some pass. */
+/** Without an answer, a later attempt may succeed. Of the refusals, only some are temporary. */
 function isRetryable(status: number | null): boolean {
   if (status === null) return true;
   return status === 408 || status === 425 || status === 429 ||
     status >= 500 && status !== 501 && status !== 505;
 }
 
-/** The peer broke the protocol, and the connection was failed because of it. RFC 6455 §7.1.7. */
+/** The error of a connection that was failed because the peer broke the protocol. RFC 6455 §7.1.7. */
 export class ProtocolError extends WebSocketChannelError {
-  /** `"ProtocolError"`, also in minified code. */
+  /** The name of the error, `"ProtocolError"`, even in minified code. */
   override readonly name = "ProtocolError";
   /** The close code that was sent: 1002 or 1007. */
   readonly closeCode: number;
 
   /**
-   * Makes the error.
+   * Creates an error.
    *
-   * @param message What was wrong.
+   * @param message What the peer did wrong.
    * @param closeCode The close code that was sent.
-   * @param options Its `cause`.
+   * @param options Its `cause`, if there is one.
    */
   constructor(message: string, closeCode: number, options?: ErrorOptions) {
     super(message, options);
@@ -106,37 +108,43 @@ export class ProtocolError extends WebSocketChannelError {
   }
 }
 
-/** Which limit was exceeded, and how far. */
+/** The limit of a {@linkcode LimitError}, and the value that exceeds it. */
 export interface LimitErrorOptions {
   /** The option that sets the limit, such as `"maxMessageSize"`. */
   option: string;
-  /** The limit, in bytes unless `unit` says otherwise. */
+  /** The limit, in `unit`. */
   limit: number;
-  /** What exceeds it, likewise; of a message that is too large when decompressed: before that. */
+  /**
+   * The value that exceeds it, in the same unit. For a message that became too large by decompressing, it is
+   * the compressed size.
+   */
   actual: number;
-  /** What is counted. Default `"bytes"`. */
+  /** The unit. Default `"bytes"`. */
   unit?: "bytes" | "messages";
 }
 
 /**
- * The peer sent more than a limit of this end allows: a message beyond `maxMessageSize`, more messages
- * than `maxQueueSize` lets wait, or more than a server's `rateLimit`. The peer hasn't broken the protocol.
+ * The peer sent more than a limit of this side allows: a message above `maxMessageSize`, more unread messages
+ * than `maxQueueSize`, or more than a server's `rateLimit`. The peer hasn't broken the protocol.
  */
 export class LimitError extends WebSocketChannelError {
-  /** `"LimitError"`, also in minified code. */
+  /** The name of the error, `"LimitError"`, even in minified code. */
   override readonly name = "LimitError";
   /** The option that sets the limit, such as `"maxMessageSize"`. */
   readonly option: string;
-  /** The limit: bytes, or messages for `"rateLimit.messages"`. */
+  /** The limit, in bytes; in messages for `"rateLimit.messages"`. */
   readonly limit: number;
-  /** What exceeds it, likewise; of a message that is too large when decompressed: before that. */
+  /**
+   * The value that exceeds it, in the same unit. For a message that became too large by decompressing, it is
+   * the compressed size.
+   */
   readonly actual: number;
 
   /**
-   * Creates the error.
+   * Creates an error.
    *
-   * @param what What exceeds the limit, with its size.
-   * @param options Which limit, and how far.
+   * @param what The subject that exceeds the limit, with its size.
+   * @param options The limit and the value that exceeds it.
    */
   constructor(what: string, { option, limit, actual, unit = "bytes" }: LimitErrorOptions) {
     super(`${what} exceeds ${option} (${limit} ${unit})`);
@@ -146,9 +154,9 @@ export class LimitError extends WebSocketChannelError {
   }
 }
 
-/** A message was refused: so much waits already that no more is taken. */
+/** The error for a message that was rejected because the queue of outgoing messages is full. */
 export class QueueFullError extends WebSocketChannelError {
-  /** `"QueueFullError"`, also in minified code. */
+  /** The name of the error, `"QueueFullError"`, even in minified code. */
   override readonly name = "QueueFullError";
   /** The option that sets the limit, such as `"maxBuffer"`. */
   readonly option: string;
@@ -156,34 +164,34 @@ export class QueueFullError extends WebSocketChannelError {
   readonly limit: number;
 
   /**
-   * Creates the error.
+   * Creates an error.
    *
    * @param option The option that sets the limit.
    * @param limit The limit, in bytes.
    */
   constructor(option: string, limit: number) {
     super(
-      `Cannot add: the messages that wait have reached ${option} (${limit} bytes). Wait for sink.ready`,
+      `Cannot add: the queue has reached ${option} (${limit} bytes). Wait for sink.ready`,
     );
     this.option = option;
     this.limit = limit;
   }
 }
 
-/** What was asked for can't be done on this platform. It is not ignored instead. */
+/** The error for something that this platform doesn't support. An unsupported option is never ignored. */
 export class UnsupportedError extends WebSocketChannelError {
-  /** `"UnsupportedError"`, also in minified code. */
+  /** The name of the error, `"UnsupportedError"`, even in minified code. */
   override readonly name = "UnsupportedError";
-  /** What is lacking: the name of an option, a method or a capability. */
+  /** The name of the unsupported option, method or capability. */
   readonly capability: string;
-  /** Where it is lacking, such as `"browser"`. */
+  /** The platform, such as `"browser"`. */
   readonly platform: string;
 
   /**
-   * Makes the error.
+   * Creates an error.
    *
-   * @param capability What is lacking.
-   * @param platform Where it is lacking.
+   * @param capability The unsupported option, method or capability.
+   * @param platform The platform.
    * @param hint What to do instead.
    */
   constructor(capability: string, platform: string, hint = "") {

@@ -8,42 +8,42 @@ import { Deadline } from "./deadline.ts";
 import { WebSocketChannelError } from "./errors.ts";
 import type { Wire, WireEvents, WireFailure } from "./wire.ts";
 
-/** The answer to a request: its head, and its body if the caller wants it. */
+/** The answer to a request: its head, and its body if the caller needs it. */
 export interface Answer {
   readonly head: ResponseHead;
-  /** The part of the body that was received; empty if there is none, or the caller doesn't want it. */
+  /** The received part of the body; empty if there is none, or the caller doesn't need it. */
   readonly body: Uint8Array;
 }
 
-/** How an answer is read. */
+/** How to read an answer. */
 export interface AnswerOptions {
-  /** Whether nothing but the head belongs to the answer. */
+  /** Returns whether the answer has only a head. */
   readonly isBare: (head: ResponseHead) => boolean;
-  /** Whether the body of one that isn't bare is worth waiting for. */
+  /** Returns whether to wait for the body. */
   readonly wantsBody: (head: ResponseHead) => boolean;
   /**
-   * Called with a body that is wanted, before any of it is read. The answer waits for the promise, which never
-   * rejects; then the stream ends.
+   * Called with a needed body before it is read. The answer waits for the promise, which never rejects. Then
+   * the stream ends.
    */
   readonly onBody?:
     | ((head: ResponseHead, body: ReadableStream<Uint8Array>) => Promise<void>)
     | undefined;
 }
 
-/** How long the body of an answer may take. */
+/** The time limit for the body of an answer. */
 export interface BodyTime {
   readonly clock: Clock;
-  /** In milliseconds. */
+  /** The limit in milliseconds. */
   readonly ms: number;
 }
 
-/** The wire ended before an answer was received. */
+/** The error of a wire that ended before an answer was received. */
 export class NoAnswer extends Error {
-  /** `"NoAnswer"`, also in minified code. */
+  /** The name of the error, `"NoAnswer"`, even in minified code. */
   override readonly name = "NoAnswer";
 }
 
-/** A request and its answer over a wire, which gets another reader afterwards. */
+/** A request and its answer over a wire. Afterwards the wire gets another reader. */
 export class Exchange implements WireEvents {
   readonly wire: Wire;
   readonly #bodyTime: BodyTime;
@@ -56,17 +56,17 @@ export class Exchange implements WireEvents {
   #stream: BodyStream | null = null;
   #deadline: Deadline | null = null;
   #isDone = false;
-  /** The bytes behind the answer that were received before {@linkcode handOver}. */
+  /** The bytes after the answer that were received before {@linkcode handOver}. */
   #rest: Uint8Array[] = [];
   #over: { readonly failure: WireFailure | null } | null = null;
   #end: { readonly failure: WireFailure | null } | null = null;
 
   /**
-   * Begins to read.
+   * Creates an exchange, and starts to read.
    *
    * @param wire The bytes.
-   * @param bodyTime How long a body may take.
-   * @throws {DOMException} InvalidStateError when the bytes have another reader: the wire is not touched.
+   * @param bodyTime The time limit for a body.
+   * @throws {DOMException} `InvalidStateError` if the wire has another reader. The wire is unchanged.
    */
   constructor(wire: Wire, bodyTime: BodyTime) {
     this.wire = wire;
@@ -75,13 +75,13 @@ export class Exchange implements WireEvents {
   }
 
   /**
-   * Sends a request, and reads the answer.
+   * Sends a request and reads the answer.
    *
    * @param head The request's head.
-   * @param options How the answer is read.
-   * @returns A promise of the answer. It never settles when {@linkcode destroy} was called.
-   * @throws {NoAnswer} When the wire ends before that.
-   * @throws {HandshakeError} When the answer is malformed, or too long.
+   * @param options How to read the answer.
+   * @returns A promise of the answer. It never settles after {@linkcode destroy}.
+   * @throws {NoAnswer} If the wire ends before the answer.
+   * @throws {HandshakeError} If the answer is malformed or too long.
    */
   send(head: Uint8Array, options: AnswerOptions): Promise<Answer> {
     const answer = this.answer(options);
@@ -89,13 +89,16 @@ export class Exchange implements WireEvents {
     return answer;
   }
 
-  /** As {@linkcode send}, of a request that was sent otherwise; then {@linkcode onHead} may be called. */
+  /**
+   * Reads the answer as {@linkcode send} does, to a request that was sent in another way. {@linkcode onHead}
+   * may be called then.
+   */
   answer(options: AnswerOptions): Promise<Answer> {
     this.#options = options;
     return this.#answer.promise;
   }
 
-  /** The head of the answer was received beside the wire: all that the wire has is behind it. */
+  /** Takes the head of an answer that didn't arrive on the wire. All bytes of the wire follow it. */
   onHead(head: ResponseHead): void {
     if (this.#isDone) return;
     this.#head = head;
@@ -103,12 +106,12 @@ export class Exchange implements WireEvents {
     else this.#startBody(head, new Uint8Array(0));
   }
 
-  /** Whether bytes were received behind the answer. */
+  /** Whether bytes after the answer were received. */
   get hasRest(): boolean {
     return this.#rest.length > 0;
   }
 
-  /** Makes `events` the wire's reader. It first gets the bytes that were received behind the answer. */
+  /** Makes `events` the wire's reader. It first gets the bytes that were received after the answer. */
   handOver(events: WireEvents): void {
     this.wire.listen(events);
     if (this.#over !== null) events.onEnded(this.#over.failure);
@@ -133,7 +136,7 @@ export class Exchange implements WireEvents {
     if (this.#isDone) return;
     if (this.#body !== null) return this.#onBodyEnd(this.#body, failure);
     const cause = failure === null ? undefined : { cause: failure.error };
-    this.#fail(new NoAnswer("The connection ended before there was an answer", cause));
+    this.#fail(new NoAnswer("The connection ended before an answer arrived", cause));
   }
 
   #keep(chunk: Uint8Array): void {
@@ -181,11 +184,11 @@ export class Exchange implements WireEvents {
     if (this.#stream === null) return this.#finish();
     if (failure === null && !body.isUnfinished) return this.#stream.end();
     const cause = failure === null ? undefined : { cause: failure.error };
-    const message = "Cannot read the body: it is cut off or malformed";
+    const message = "Cannot read the body: it is truncated or malformed";
     this.#stream.fail(new WebSocketChannelError(message, cause));
   }
 
-  /** The stream has no reader any more: what is missing of the part that is kept is waited for. */
+  /** Ends the stream, and waits for the rest of the part that is kept. */
   #onStreamed(head: ResponseHead, body: ResponseBody): void {
     this.#endStream("onRefusal has returned");
     body.onBytes = null;
@@ -217,9 +220,9 @@ export class Exchange implements WireEvents {
     this.#deadline = null;
   }
 
-  /** Gives up, and ends the wire. */
+  /** Abandons the exchange, and destroys the wire. */
   destroy(): void {
-    this.#endStream("connecting was given up");
+    this.#endStream("the attempt to connect was abandoned");
     this.#stop();
     this.wire.destroy();
   }

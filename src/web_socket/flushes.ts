@@ -1,16 +1,16 @@
 import { rethrowLater } from "../stream_channel/errors.ts";
 
-/** Output that waits for the end of the turn. */
+/** Pending output, which is written at the end of the turn. */
 export interface Flushable {
-  /** Writes what waits. */
+  /** Writes the pending output. */
   flush(): void;
 }
 
 type Schedule = (callback: () => void) => void;
 
 /**
- * What is sent in one turn of the event loop leaves in one write a connection. One callback serves all
- * connections that have something to write in the same turn.
+ * Collects all output of one turn of the event loop, so that each connection writes once. One callback serves
+ * all connections with output in the same turn.
  */
 export class Flushes {
   readonly #schedule: Schedule;
@@ -21,7 +21,7 @@ export class Flushes {
       try {
         output.flush();
       } catch (error) {
-        // A user's own channel of bytes may throw: that must not affect the other connections.
+        // A user's channel of bytes may throw, which must not affect the other connections.
         rethrowLater(error);
       }
     }
@@ -29,28 +29,35 @@ export class Flushes {
     this.#spare = now;
   };
   #waiting: Flushable[] = [];
-  /** The list that the last turn used, empty. */
+  /** The empty list of the last turn, for reuse. */
   #spare: Flushable[] = [];
 
-  /** @param schedule Calls back in this turn, as late as possible. */
+  /**
+   * Creates an empty collection.
+   *
+   * @param schedule Calls back in this turn, as late as possible.
+   */
   constructor(schedule: Schedule) {
     this.#schedule = schedule;
   }
 
-  /** Calls back once, in this turn. The caller sees to it that it is called once a turn. */
+  /** Adds output that is flushed in this turn. The caller adds it at most once in each turn. */
   add(output: Flushable): void {
     if (this.#waiting.push(output) > 1) return;
-    // As a function: browsers' queueMicrotask refuses to be the method of anything.
+    // Called as a function, because queueMicrotask of browsers throws if it is called as a method.
     const schedule = this.#schedule;
     schedule(this.#flush);
   }
 }
 
-/** Of those over channels of bytes: microtasks are all that every platform has. */
+/** Flushes for connections over channels of bytes. Every platform has microtasks. */
 export const inMicrotasks: Flushes = new Flushes(queueMicrotask);
 
 const nextTick: Schedule | undefined = (globalThis as { process?: { nextTick?: Schedule } }).process
   ?.nextTick;
 
-/** Of those over sockets: where the platform can, behind all microtasks, as a `for await` loop sends from many. */
+/**
+ * Flushes for connections over sockets. If possible, they run after all microtasks, because a `for await`
+ * loop sends from many microtasks.
+ */
 export const inTicks: Flushes = nextTick === undefined ? inMicrotasks : new Flushes(nextTick);

@@ -5,28 +5,28 @@ import { loopGuard } from "../stream_channel/loop_guard.ts";
 import { checkMessage } from "./message_input.ts";
 import type { MessageInput } from "./web_socket_sink.ts";
 
-/** The maximum number of bytes of a fragment: so much is encoded at a time. */
+/** The maximum size of a fragment in bytes, which is also encoded at a time. */
 const LARGEST_FRAGMENT = 0x1_0000;
 
 const EMPTY = new Uint8Array(0);
 const encoder = new TextEncoder();
 
-/** The bytes of a message, in pieces of a bounded size, from what the user's source gives. */
+/** The bytes of a message in pieces of a limited size, from a user's source of any chunks. */
 export class Fragments implements Pull<Uint8Array> {
   readonly #source: Pull<MessageInput>;
-  /** Checks the bytes of a text. */
+  /** Validates the bytes of a text. */
   readonly #validator: Utf8Validator | null;
-  /** What is left of the chunk in hand. */
+  /** The current chunk, of which `#at` is read. */
   #chunk: MessageInput = EMPTY;
   #at = 0;
-  /** The first half of a code point whose other half is in the next chunk. */
+  /** The high surrogate at the end of a chunk, whose other half is in the next one. */
   #surrogate = "";
   #isCancelled = false;
 
   /**
-   * Begins with nothing.
+   * Creates the pieces of one message.
    *
-   * @param source What gives chunks of any size.
+   * @param source The source of chunks of any size.
    * @param isText Whether the bytes must be UTF-8.
    */
   constructor(source: Pull<MessageInput>, isText: boolean) {
@@ -43,7 +43,7 @@ export class Fragments implements Pull<Uint8Array> {
     for (;;) {
       const piece = this.#cut();
       if (piece.length > 0) return { done: false, value: piece };
-      // Chunks without content may follow each other without end.
+      // An endless number of empty chunks must not block the event loop.
       const turn = loopGuard.step();
       if (turn !== null) await turn;
       if (this.#isCancelled) return { done: true, value: undefined };
@@ -63,7 +63,7 @@ export class Fragments implements Pull<Uint8Array> {
     checkMessage(chunk);
     if ((typeof chunk === "string" ? chunk.length : chunk.byteLength) === 0) return;
     if (typeof chunk === "string") {
-      // A lone surrogate becomes U+FFFD, as in a message that is added at once.
+      // A lone surrogate becomes U+FFFD, as in a message that is added whole.
       const text = this.#surrogate + chunk;
       const isCut = isHigh(text.charCodeAt(text.length - 1));
       this.#surrogate = isCut ? text.slice(-1) : "";
@@ -81,14 +81,14 @@ export class Fragments implements Pull<Uint8Array> {
     this.#at = 0;
   }
 
-  /** No other half comes. */
+  /** Takes a high surrogate without another half. */
   #takeSurrogate(): void {
     this.#chunk = this.#surrogate;
     this.#surrogate = "";
     this.#at = 0;
   }
 
-  /** The next piece of the chunk in hand; empty behind its last one. */
+  /** Returns the next piece of the current chunk; an empty one after the last. */
   #cut(): Uint8Array {
     const chunk = this.#chunk;
     const start = this.#at;

@@ -1,45 +1,49 @@
 import { CountedQueue } from "../stream_channel/counted_queue.ts";
 
 /**
- * What was written to a transport that has not taken it yet. The transport counts bytes on the wire,
- * users count payloads: both are noted once a write, not once a message.
+ * Counts what was written to a transport and is not taken yet. The transport counts bytes on the wire, and
+ * users count payloads. Both are recorded once for each write, not for each message.
  */
 export class InFlight {
-  /** How many bytes were written, from the first one on that wasn't taken when this was made. */
+  /** The number of written bytes, including those that were not taken when this was created. */
   #written: number;
-  /** For each write `#written` behind it, counted as the payloads in it. */
+  /** For each write the value of `#written` after it, with the size of its payloads. */
   readonly #writes: CountedQueue<number> = new CountedQueue<number>();
-  /** `#written` behind our Close frame; `Infinity` before it was written. */
+  /** `#written` after this side's Close frame; `Infinity` before it was written. */
   #closeEnd = Infinity;
 
-  /** @param before How many bytes the transport had not taken before the first write. */
+  /**
+   * Creates a counter for one transport.
+   *
+   * @param before How many bytes the transport had not taken before the first write.
+   */
   constructor(before: number) {
     this.#written = Math.max(before, 0);
   }
 
   /**
-   * Notes a write.
+   * Records a write.
    *
-   * @param size What the transport counts it, in bytes.
-   * @param payload How many bytes of payload it holds.
-   * @param buffered How many bytes the transport has not taken.
+   * @param size The size of the write on the wire, in bytes.
+   * @param payload The size of its payloads, in bytes.
+   * @param buffered The number of bytes that the transport has not taken.
    */
   add(size: number, payload: number, buffered: number): void {
     this.#written += size;
-    // Also releases what earlier writes held, even if the amount is never read.
+    // This also releases the records of earlier writes, even if the amount is never read.
     this.payload(buffered);
     if (payload > 0) this.#writes.pushSized(this.#written, payload);
   }
 
-  /** Notes that our Close frame was written. */
+  /** Records that this side's Close frame was written. */
   addClose(): void {
     this.#closeEnd = Math.min(this.#closeEnd, this.#written);
   }
 
   /**
-   * How many bytes of payload the transport has not taken.
+   * Returns the number of payload bytes that the transport has not taken.
    *
-   * @param buffered How many bytes it has not taken.
+   * @param buffered The number of bytes that the transport has not taken.
    */
   payload(buffered: number): number {
     const taken = this.#written - buffered;
@@ -49,9 +53,9 @@ export class InFlight {
   }
 
   /**
-   * Whether the transport has taken our Close frame.
+   * Returns whether the transport has taken this side's Close frame.
    *
-   * @param buffered How many bytes it has not taken.
+   * @param buffered The number of bytes that the transport has not taken.
    */
   hasClose(buffered: number): boolean {
     return this.#closeEnd <= this.#written - buffered;

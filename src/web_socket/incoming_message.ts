@@ -7,48 +7,52 @@ import { messagesInParts } from "./passing_on.ts";
 import type { MessageSource } from "./web_socket_sink.ts";
 
 /**
- * A received message that is larger than the option `streamLargerThan`: it is delivered when it begins, and read while
- * it arrives. The channel's next message waits until this one is read to its end, or cancelled.
+ * A received message that is larger than the option `streamLargerThan`. It is delivered at its beginning, and
+ * read while it arrives. The channel's next message waits until this one is read to its end, or cancelled.
  *
  * @typeParam Kind Whether it is text or bytes.
- * @typeParam Part What its content comes in.
+ * @typeParam Part The type of its parts.
  */
 export interface IncomingMessageOf<Kind extends "text" | "binary", Part> {
   /** Whether it is text or bytes. */
   readonly kind: Kind;
   /**
-   * Its content, in parts as they arrived, never empty: strings of a text, cut between two code points; bytes
-   * otherwise, each part with a buffer of its own. It has backpressure. When the connection ends before the message
-   * is whole, it ends with that error. Leaving a `for await` loop over it cancels the message.
+   * Its content, in parts as they arrived. Parts are never empty. A text has strings, cut between two code
+   * points. Otherwise each part is bytes in a buffer of its own. The stream has backpressure. If the
+   * connection ends before the whole message has arrived, the stream fails with that error. Leaving a `for
+   * await` loop over it cancels the message.
    */
   readonly readable: ChannelStream<Part>;
-  /** How many bytes of it have arrived, after decompressing; text counts as UTF-8. */
+  /** The number of bytes that have arrived, after decompressing. Text counts as UTF-8. */
   readonly received: number;
   /**
-   * Fulfils when the whole message has arrived, read or cancelled; rejects with what `readable` ends with when the
-   * connection ends before. An unhandled rejection does no harm.
+   * Fulfils when the whole message has arrived, whether it was read or cancelled. If the connection ends
+   * before, it rejects with the error of `readable`. An unhandled rejection is harmless.
    */
   readonly done: Promise<void>;
-  /** Reads no more of it: the rest is skipped as it arrives, and the channel's next message follows. */
+  /** Stops reading the message. The rest is skipped as it arrives, and the channel's next message follows. */
   cancel(): void;
 }
 
-/** A received message that is streamed: see {@linkcode IncomingMessageOf}. */
+/**
+ * A received message of text or bytes that is delivered in parts. {@linkcode IncomingMessageOf} has its
+ * members.
+ */
 export type IncomingMessage =
   | IncomingMessageOf<"text", string>
   | IncomingMessageOf<"binary", Uint8Array>;
 
-/** What an {@linkcode OwnIncomingMessage} asks of the transport that feeds it. */
+/** The requests of an {@linkcode OwnIncomingMessage} to its transport. */
 export interface IncomingMessageEvents {
   /** Its reader has no room. */
   onContentFull(message: OwnIncomingMessage): void;
   /** Its reader has room again. */
   onContentRoom(message: OwnIncomingMessage): void;
-  /** Its reader has left: the rest is of no interest. */
+  /** Its reader has left. The rest can be dropped. */
   onContentLeft(message: OwnIncomingMessage): void;
 }
 
-/** The one implementation of {@linkcode IncomingMessageOf}. */
+/** The implementation of {@linkcode IncomingMessageOf}. */
 export class OwnIncomingMessage implements IncomingMessageOf<"text" | "binary", unknown> {
   readonly kind: "text" | "binary";
   readonly readable: MessageStream<string | Uint8Array>;
@@ -59,11 +63,11 @@ export class OwnIncomingMessage implements IncomingMessageOf<"text" | "binary", 
   #isCancelled = false;
 
   /**
-   * Creates one whose content follows.
+   * Creates a message whose content follows.
    *
    * @param kind Whether it is text or bytes.
-   * @param highWaterMark How many bytes may wait for its reader.
-   * @param events See {@linkcode IncomingMessageEvents}.
+   * @param highWaterMark The number of unread bytes from which `onContentFull` is called.
+   * @param events The transport.
    */
   constructor(kind: "text" | "binary", highWaterMark: number, events: IncomingMessageEvents) {
     messagesInParts.add(this);
@@ -87,10 +91,10 @@ export class OwnIncomingMessage implements IncomingMessageOf<"text" | "binary", 
   }
 
   /**
-   * Its content, to be added to another channel. A message that breaks off doesn't fail the sink: it ends as the
-   * channel has ended that it came from.
+   * Returns its content as a source for another channel. A message that breaks off doesn't fail the other
+   * sink: `end` ends that sink as this channel has ended.
    *
-   * @param end Ends the sink so.
+   * @param end Ends the other sink.
    */
   sourceFor(end: () => void): MessageSource {
     return {
@@ -118,16 +122,16 @@ export class OwnIncomingMessage implements IncomingMessageOf<"text" | "binary", 
     return this.#isCancelled;
   }
 
-  /** A property of its own: a structured clone, which would have no content, then fails. */
+  /** An own property, so that a structured clone fails: it would have no content. */
   readonly cancel = (): void => streamFeed.leave(this.readable);
 
-  /** The next part of the content. */
+  /** Adds the next part of the content. */
   add(part: string | Uint8Array, received: number): void {
     this.received = received;
     streamFeed.add(this.readable, part);
   }
 
-  /** The whole message has arrived: nothing else may come before it is read. */
+  /** Ends the message. No other message is delivered before it is read. */
   end(): void {
     this.#isWhole = true;
     this.#done.resolve();
@@ -135,12 +139,12 @@ export class OwnIncomingMessage implements IncomingMessageOf<"text" | "binary", 
     if (!streamFeed.isPaused(this.readable)) streamFeed.end(this.readable);
   }
 
-  /** What was whole when the connection ended can still be read. */
+  /** Ends the stream of a complete message after the connection has ended. It can still be read. */
   finish(): void {
     streamFeed.end(this.readable);
   }
 
-  /** The connection has ended before it was whole. */
+  /** Fails the message, because the connection has ended before it was complete. */
   fail({ error, code }: CloseInfo): void {
     const cut = error ?? new WebSocketChannelError(
       `Cannot read the rest of a message: the connection was closed (${code}) in the middle of it`,

@@ -3,57 +3,60 @@ import type { Clock } from "./clock.ts";
 import { DeadlineQueue, type Timed } from "./deadline_queue.ts";
 import { WebSocketChannelError } from "./errors.ts";
 
-/** What a {@linkcode Keepalive} does to its channel. */
+/** The requests of a {@linkcode Keepalive} to its channel. */
 export interface KeepaliveEvents {
   /** Sends a Ping frame. */
   sendPing(payload: Uint8Array): void;
-  /** Whether bytes are being read: while they aren't, the peer is not blamed for our own delay. */
+  /** Whether bytes are being read. While they aren't, the peer is not blamed for our own delay. */
   readonly isReading: boolean;
-  /** No sign of life came in time. */
+  /** No byte has arrived in time. */
   onDead(): void;
 }
 
-/** How often to ping, and how long to wait, in milliseconds. */
+/** The times of a keepalive, in milliseconds. */
 export interface KeepaliveTimes {
-  /** 0: never. */
+  /** The time between two Pings; 0 for no Pings. */
   readonly pingInterval: number;
-  /** 0: no limit. */
+  /** The time to wait for a sign of life; 0 for no limit. */
   readonly pingTimeout: number;
 }
 
 interface PendingPing {
   readonly payload: Uint8Array;
   readonly sentAt: number;
-  /** `null`: of the keepalive's own. */
+  /** The user's promise; `null` if the keepalive sent the Ping. */
   readonly answer: Deferred<number> | null;
 }
 
-/** More unanswered pings of the user's than this are refused: the peer may never answer. */
+/** The maximum number of the user's unanswered Pings: the peer may never answer. */
 export const MAX_PENDING_PINGS = 128;
 
-/** For how long, in milliseconds, an answer that has arrived in the last moment is still waited for. */
+/** The additional time, in milliseconds, in which an answer that has just arrived can still be read. */
 const GRACE = 10;
 
-/** What all connections of a clock share that ping equally often: the queues in which they wait. */
+/** The queues that all connections with the same clock and the same times share. */
 class Pulse {
   readonly clock: Clock;
   readonly times: KeepaliveTimes;
-  /** Until the first probe. */
+  /** Connections that wait for the first probe. */
   readonly firsts: DeadlineQueue;
-  /** Until the next probe, from the verification of one on. */
+  /** Connections that wait for the next probe after a verified one. */
   readonly nexts: DeadlineQueue;
-  /** Until a probe's answer has to be in: with the stalls of this process, which are not the peer's fault. */
+  /**
+   * Connections that wait for the answer to a probe. Stalls of this process don't count: they are not the
+   * peer's fault.
+   */
   readonly answers: DeadlineQueue;
-  /** The grace behind that. */
+  /** Connections in the additional time after that. */
   readonly graces: DeadlineQueue;
-  /** How many keepalives have it. */
+  /** The number of keepalives that use it. */
   users = 0;
 
   constructor(clock: Clock, times: KeepaliveTimes) {
     const { pingInterval, pingTimeout } = times;
     this.clock = clock;
     this.times = times;
-    // The transport is what holds the process, or doesn't: these timers don't.
+    // The transport decides whether the process stays alive, not these timers.
     const queueOf = (ms: number, isPlain: boolean): DeadlineQueue =>
       new DeadlineQueue(clock, { ms, isPlain, unref: true });
     this.firsts = queueOf(pingInterval, true);
@@ -62,13 +65,13 @@ class Pulse {
     this.graces = queueOf(GRACE, false);
   }
 
-  /** Leaves no timer. */
+  /** Clears all timers. */
   stop(): void {
     for (const queue of [this.firsts, this.nexts, this.answers, this.graces]) queue.stop();
   }
 }
 
-/** Those that are in use, by their clock and their times. */
+/** The pulses in use, by their clock and their times. */
 const pulses = new Map<Clock, Map<string, Pulse>>();
 
 function keyOf({ pingInterval, pingTimeout }: KeepaliveTimes): string {
@@ -95,21 +98,24 @@ function releasePulse({ clock, times }: Pulse): void {
 }
 
 /**
- * The Pings of one connection: those that the user asks for, and those that keep it alive. Any byte
- * that arrives counts as life.
+ * The Pings of one connection: those of the user, and those that keep it alive. Any byte that arrives is a
+ * sign of life.
  */
 export class Keepalive implements Timed {
-  // For the queue it is in.
+  // The fields for the queue.
   since = 0;
   previous: Timed | null = null;
   next: Timed | null = null;
   readonly #owner: KeepaliveEvents;
   readonly #clock: Clock;
-  /** The unanswered pings, the oldest first: the user's, and the latest of the keepalive's own. */
+  /** The unanswered Pings, the oldest first: all of the user's, and the keepalive's latest. */
   #pending: PendingPing[] | null = null;
   #lastId = 0;
   #hasReceived = true;
-  /** Where it waits for the next step of {@linkcode start}; `null` before, and when it has stopped. */
+  /**
+   * The shared queues, one of which it waits in after {@linkcode start}; `null` before that, and after it has
+   * stopped.
+   */
   #pulse: Pulse | null = null;
   #queue: DeadlineQueue | null = null;
   #latency: number | null = null;
@@ -125,7 +131,7 @@ export class Keepalive implements Timed {
     this.#clock = clock;
   }
 
-  /** The latest round trip's time, in milliseconds; `null` before the first. */
+  /** The latest round-trip time, in milliseconds; `null` before the first. */
   get latency(): number | null {
     return this.#latency;
   }
@@ -133,14 +139,14 @@ export class Keepalive implements Timed {
   /**
    * Starts to ping regularly.
    *
-   * @param times How often, and how long to wait for a sign of life.
+   * @param times The interval, and the time to wait for a sign of life.
    */
   start(times: KeepaliveTimes): void {
     this.#pulse = takePulse(this.#clock, times);
     this.#waitIn(this.#pulse.firsts);
   }
 
-  /** Bytes have arrived. */
+  /** Records that bytes have arrived. */
   heard(): void {
     this.#hasReceived = true;
   }
@@ -148,10 +154,10 @@ export class Keepalive implements Timed {
   /**
    * Sends a Ping.
    *
-   * @param payload 0–125 bytes; left out: four that no other ping has.
-   * @param signal Waits no longer when it aborts.
-   * @returns The round trip's time, in milliseconds. It rejects with a
-   * {@linkcode WebSocketChannelError} when too many wait, and when the channel ends first.
+   * @param payload 0–125 bytes. Default: four bytes that no other Ping has.
+   * @param signal Ends the wait when it aborts.
+   * @returns The round-trip time, in milliseconds. It rejects with a {@linkcode WebSocketChannelError} if too
+   * many Pings are unanswered, or if the channel ends first.
    */
   ping(payload?: Uint8Array, signal?: AbortSignal): Promise<number> {
     if (signal?.aborted) return preHandled(Promise.reject(signal.reason));
@@ -167,8 +173,8 @@ export class Keepalive implements Timed {
   }
 
   /**
-   * A Pong is in. RFC 6455 §5.5.3: a peer may answer only the latest of several Pings, so a Pong
-   * answers the earlier ones as well. An unsolicited Pong is ignored.
+   * Takes a Pong. RFC 6455 §5.5.3: a peer may answer only the latest of several Pings, so a Pong answers the
+   * earlier ones as well. An unsolicited Pong is ignored.
    *
    * @param payload The Pong's payload.
    */
@@ -185,7 +191,7 @@ export class Keepalive implements Timed {
     }
   }
 
-  /** The connection closes: no more pings, and no more answers. */
+  /** Stops all Pings and rejects the unanswered ones, because the connection is closing. */
   stop(): void {
     this.#queue?.delete(this);
     this.#queue = null;
@@ -194,7 +200,9 @@ export class Keepalive implements Timed {
     const lost = this.#pending ?? [];
     this.#pending = null;
     for (const { answer } of lost) {
-      answer?.reject(new WebSocketChannelError("The channel ended before the ping was answered"));
+      answer?.reject(
+        new WebSocketChannelError("Cannot ping: the channel ended before the Pong arrived"),
+      );
     }
   }
 
@@ -220,7 +228,7 @@ export class Keepalive implements Timed {
     queue.add(this);
   }
 
-  /** It has waited for what its queue is for. */
+  /** Takes the next step after the time of its queue. */
   onTime(): void {
     const [pulse, queue] = [this.#pulse, this.#queue];
     if (pulse === null) return;
@@ -228,7 +236,7 @@ export class Keepalive implements Timed {
     else this.#probe(pulse);
   }
 
-  // Also while nothing is read: writing is then the only way to notice that the connection is lost.
+  // Pings even while nothing is read: writing is then the only way to notice that the connection is lost.
   #probe(pulse: Pulse): void {
     this.#hasReceived = false;
     this.#pending = this.#pending?.filter(({ answer }) => answer !== null) ?? null;

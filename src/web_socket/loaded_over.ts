@@ -1,4 +1,4 @@
-/** What `over` and `connectOver` of a page load when they are first called. */
+/** The module that `over` and `connectOver` of a page load when they are first called. */
 
 import type { ChannelCore } from "./channel_core.ts";
 import { type BytesParts, ChannelWire } from "./channel_wire.ts";
@@ -11,7 +11,7 @@ import { LateTransport } from "./over_later.ts";
 import { ProtocolTransport } from "./protocol_transport.ts";
 import { speakWith } from "./speaking_plainly.ts";
 
-/** Speaks RFC 6455 over the bytes, with what was asked of the late transport first. */
+/** Starts RFC 6455 over the bytes, and passes on all earlier calls of the late transport. */
 export function speakLate(
   core: ChannelCore,
   bytes: BytesParts,
@@ -28,9 +28,9 @@ export function speakLate(
 }
 
 /**
- * Does the opening handshake over the bytes, and speaks RFC 6455 then.
+ * Does the opening handshake over the bytes, and then starts RFC 6455.
  *
- * @throws {TypeError | RangeError} When what wasn't looked into before is malformed.
+ * @throws {TypeError | RangeError} If an option that wasn't checked before is malformed.
  */
 export function openLate(
   core: ChannelCore,

@@ -9,7 +9,7 @@ export interface EarlyMessage {
   readonly options: SendOptions | undefined;
 }
 
-/** Puts a message into a queue that counts bytes of payload: the message, and not the caller's bytes. */
+/** Adds a copy of a message to a queue that counts bytes of payload. */
 export function keepMessage(
   queue: Pick<CountedQueue<EarlyMessage>, "pushSized">,
   message: MessageInput,
@@ -21,7 +21,7 @@ export function keepMessage(
 }
 
 /**
- * Throws unless `value` can be sent.
+ * Checks that a value can be sent.
  *
  * @throws {TypeError} For anything but a string, an `ArrayBuffer` or a view of one.
  */
@@ -39,7 +39,7 @@ function kindOf(value: unknown): string {
   return article(typeof constructor === "function" && constructor.name || "object");
 }
 
-/** The length of text in UTF-8, in bytes, without encoding it. */
+/** Returns the length of a text in bytes of UTF-8, without encoding it. */
 export function utf8Length(text: string): number {
   let length = text.length;
   for (let i = 0; i < text.length; i++) {
@@ -47,7 +47,7 @@ export function utf8Length(text: string): number {
     if (unit < 0x80) continue;
     length += unit < 0x800 ? 1 : 2;
     if (unit < 0xd800 || unit > 0xdbff) continue;
-    // A pair of surrogates is four bytes; a lone one becomes U+FFFD, three bytes.
+    // A pair of surrogates has four bytes. A lone one becomes U+FFFD, which has three.
     const next = text.charCodeAt(i + 1);
     if (next >= 0xdc00 && next <= 0xdfff) i++;
   }

@@ -3,25 +3,28 @@ import type { Clock } from "./clock.ts";
 import { LimitError } from "./errors.ts";
 import { TokenBucket } from "./token_bucket.ts";
 
-/** What a peer exceeded. */
+/** The rate that a peer has exceeded. */
 export type RateKind = "messages" | "bytes";
 
-/** What is done with a peer that exceeded its rate. */
+/** What to do with a peer that has exceeded its rate. */
 export type RateVerdict = "pause" | "close" | "allow";
 
-/** How much a peer may send, checked. */
+/** The rate that a peer may send at, after checks. */
 export interface RateRule {
   readonly messages: number | undefined;
   readonly bytes: number | undefined;
-  /** The time that they are for, in milliseconds. */
+  /** The period of both limits, in milliseconds. */
   readonly per: number;
-  /** Whether the verdict is always `"pause"`: then there is a pause before the message that would be too much. */
+  /**
+   * Whether the verdict is always `"pause"`. The pause then comes before the message that would exceed the
+   * rate.
+   */
   readonly isPausing: boolean;
-  /** Decides. It never throws. */
+  /** Returns the verdict. It never throws. */
   readonly verdictOn: (kind: RateKind, channel: object | null) => RateVerdict;
 }
 
-/** What one peer has sent lately, against a {@linkcode RateRule}. */
+/** Measures how much one peer sends, and applies a {@linkcode RateRule}. */
 export class MessageRate {
   readonly #rule: RateRule;
   readonly #clock: Clock;
@@ -29,10 +32,10 @@ export class MessageRate {
   readonly #bytes: TokenBucket | null;
 
   /**
-   * Creates it, with nothing sent.
+   * Creates a rate with nothing received.
    *
-   * @param rule How much the peer may send.
-   * @param clock Where times come from.
+   * @param rule The limits and the verdict.
+   * @param clock The source of times.
    */
   constructor(rule: RateRule, clock: Clock) {
     this.#rule = rule;
@@ -46,12 +49,12 @@ export class MessageRate {
   }
 
   /**
-   * Counts what was received.
+   * Counts received messages or bytes.
    *
-   * @param kind What it is.
-   * @param amount How much.
-   * @param channel The channel that the user has.
-   * @returns What to do; `"allow"` as long as the rate isn't exceeded.
+   * @param kind What was received.
+   * @param amount The number of messages or bytes.
+   * @param channel The user's channel.
+   * @returns What to do; `"allow"` while the rate isn't exceeded.
    */
   take(kind: RateKind, amount: number, channel: object | null): RateVerdict {
     const bucket = kind === "messages" ? this.#messages : this.#bytes;
@@ -63,24 +66,24 @@ export class MessageRate {
     return verdict;
   }
 
-  /** How long to wait until nothing is exceeded any more, in milliseconds. */
+  /** The time until no rate is exceeded, in milliseconds. */
   get wait(): number {
     const now = this.#clock.now();
     const messages = this.#messages?.wait(now, this.#ahead("messages")) ?? 0;
     return Math.max(messages, this.#bytes?.wait(now, 0) ?? 0);
   }
 
-  /** How much there must be room for, so that reading may go on. */
+  /** Returns the amount that must be available before reading continues. */
   #ahead(kind: RateKind): number {
     return this.#rule.isPausing && kind === "messages" ? 1 : 0;
   }
 
-  /** The error of a peer whose connection is ended because it exceeded its rate. */
+  /** Creates the error for a connection that is closed because the peer has exceeded its rate. */
   errorOf(kind: RateKind): LimitError {
     const { per } = this.#rule;
     const limit = this.#rule[kind] ?? 0;
     const bucket = kind === "messages" ? this.#messages : this.#bytes;
-    return new LimitError(`What the peer sent within ${per} ms`, {
+    return new LimitError(`The peer's input within ${per} ms`, {
       option: `rateLimit.${kind}`,
       limit,
       actual: limit + Math.ceil(bucket?.debt ?? 0),
@@ -90,10 +93,10 @@ export class MessageRate {
 }
 
 /**
- * A rule's verdict by a function of the user's.
+ * Creates a rule's verdict from a user's function.
  *
- * @param decide The function.
- * @param fail Gets what it throws, and a fault of its answer. The peer is then closed.
+ * @param decide The user's function.
+ * @param fail Called with an error of the function, or of its answer. The connection is then closed.
  */
 export function verdictBy(
   decide: (kind: RateKind, channel: object | null) => unknown,
@@ -103,7 +106,7 @@ export function verdictBy(
     try {
       const verdict = decide(kind, channel);
       if (verdict === "pause" || verdict === "close" || verdict === "allow") return verdict;
-      // It would otherwise be an unhandled rejection.
+      // Prevents an unhandled rejection.
       if (isPromiseLike<unknown>(verdict)) verdict.then(undefined, () => {});
       throw new TypeError(
         `Cannot use the answer of rateLimit.action: it must be "pause", "close" or "allow"`,

@@ -21,31 +21,31 @@ import type { ConnectOverOptions } from "./options.ts";
 import { shownUrl } from "./shown_url.ts";
 import type { Spoken } from "./speaking_plainly.ts";
 
-/** What a client asks a server for. */
+/** A client's request for the opening handshake. */
 export interface OpeningRequest {
   readonly request: ConnectRequest;
   readonly origin: string | undefined;
-  /** Left out: the package's own; `null` or empty: none. */
+  /** Default: the package's own. With `null` or an empty text, none is sent. */
   readonly userAgent?: string | null | undefined;
   readonly compression: ClientCompressionOptions | null;
-  /** Whether the body of a refusal is worth waiting for. */
+  /** Returns whether to wait for the body of a refusal. */
   readonly wantsBody: (status: number) => boolean;
   readonly onRefusal?: ConnectOverOptions["onRefusal"];
 }
 
-/** What the server has agreed to. */
+/** The result of an accepted request. */
 export interface Opened {
   readonly agreement: HandshakeAgreement;
   readonly response: HandshakeResponse;
 }
 
 /**
- * The client's opening handshake. RFC 6455 §4.1.
+ * Does the client's opening handshake. RFC 6455 §4.1.
  *
- * @param exchange Over what; the wire is taken over from it afterwards.
- * @param opening What to ask for.
- * @returns What the server has agreed to.
- * @throws {ConnectError} When it has refused, or its answer is wrong.
+ * @param exchange The exchange, which passes its wire on afterwards.
+ * @param opening The request.
+ * @returns The agreement and the answer.
+ * @throws {ConnectError} If the server has refused, or its answer is invalid.
  */
 export async function openHandshake(exchange: Exchange, opening: OpeningRequest): Promise<Opened> {
   const { request, origin, userAgent = USER_AGENT, compression } = opening;
@@ -63,17 +63,17 @@ export async function openHandshake(exchange: Exchange, opening: OpeningRequest)
   });
 }
 
-/** How a request is sent, and its answer checked. */
+/** Sends a request, and checks the answer. */
 export interface Asking {
-  /** Sends it. */
+  /** Sends the request. */
   ask(options: AnswerOptions): Promise<Answer>;
-  /** Whether frames follow behind an answer of that status. */
+  /** Returns whether frames follow an answer with that status. */
   isAccepted(status: number): boolean;
   /** Checks the answer. */
   check(head: ResponseHead): HandshakeAgreement;
 }
 
-/** As {@linkcode openHandshake}, whatever the request is. */
+/** Does an opening handshake as {@linkcode openHandshake} does, with any kind of request. */
 export async function agree(opening: OpeningRequest, asking: Asking): Promise<Opened> {
   const { answer, hookFailure } = await answerTo(opening, asking);
   const response = new SeenResponse(answer);
@@ -121,7 +121,7 @@ function failure(
   cause?: unknown,
 ): ConnectError {
   const retryAfter = parseRetryAfter(response?.headers.get("retry-after") ?? null);
-  // What isn't an answer to the handshake is what this server gives.
+  // A server that doesn't answer the handshake will not answer a later one.
   const isWrong = cause instanceof HandshakeError && cause.reason !== "bad-status";
   const isNews = response === null || isWrong || !(cause instanceof HandshakeError);
   return new ConnectError(`Cannot connect to ${shownUrl(url)}: ${fault}`, {
@@ -133,14 +133,17 @@ function failure(
   });
 }
 
-/** RFC 6455 §4.1: 16 random bytes. They come from the source of masking keys, which never repeats them. */
+/**
+ * RFC 6455 §4.1: creates 16 random bytes. They come from the source of masking keys, which never repeats
+ * them.
+ */
 function nonce(): Uint8Array {
   const words = new Int32Array(NONCE_LENGTH / 4);
   for (let i = 0; i < words.length; i++) words[i] = randomMaskingKeys();
   return new Uint8Array(words.buffer);
 }
 
-/** The answer as users see it: few look at its header fields, and `Headers` cost much to make. */
+/** The answer for users. Few users read its header fields, and creating `Headers` costs much. */
 export class SeenResponse implements HandshakeResponse {
   readonly status: number;
   readonly #body: Uint8Array;
@@ -156,7 +159,7 @@ export class SeenResponse implements HandshakeResponse {
     this.#fields = headers;
   }
 
-  // These are no properties of its own, which Bun would print with an error, and JSON would show.
+  // Getters, not own properties, which Bun would print with an error, and JSON would show.
 
   get body(): Uint8Array {
     return this.#body;
@@ -182,40 +185,40 @@ inspectAs(SeenResponse.prototype, "HandshakeResponse", ({ status, statusText, he
 }));
 
 /**
- * How long a server asks to wait: RFC 9110 §10.2.3, a number of seconds, or a date.
+ * Returns the time that a server asks to wait. RFC 9110 §10.2.3: a number of seconds, or a date.
  *
  * @param value The value of `Retry-After`.
  * @param now The time, in milliseconds since 1970.
- * @returns The time to wait, in milliseconds; `null` when there is no such field, or it is neither.
+ * @returns The time to wait, in milliseconds; `null` if there is no such field, or it is invalid.
  */
 export function parseRetryAfter(value: string | null, now: number = Date.now()): number | null {
   if (value === null) return null;
   if (/^\d{1,9}$/.test(value)) return Number(value) * 1000;
-  // RFC 9110 §5.6.7: three forms, each begins with the day of the week; one doesn't say GMT.
+  // RFC 9110 §5.6.7: there are three forms. All begin with the day of the week; one has no GMT.
   if (!/^[A-Z][a-z]{2}/.test(value)) return null;
   const date = Date.parse(value.endsWith("GMT") ? value : `${value} GMT`);
   return Number.isNaN(date) ? null : Math.max(date - now, 0);
 }
 
-/** What a client asks for over bytes. */
+/** A client's request over a channel of bytes. */
 export interface OverOpening {
   readonly request: ConnectRequest;
   readonly options: ConnectOverOptions;
-  /** The compression that it offers. */
+  /** The offered compression. */
   readonly compression: ClientCompressionOptions | null;
-  /** Whether the body of a refusal is worth waiting for. Left out: it is. */
+  /** Returns whether to wait for the body of a refusal. Default: always. */
   readonly wantsBody?: (status: number) => boolean;
 }
 
 /**
- * Does the opening handshake over bytes, and speaks then.
+ * Does the opening handshake over bytes, and then starts RFC 6455.
  *
  * @param core The channel.
- * @param exchange The bytes; they are ended when the handshake fails.
- * @param opening What to ask for.
- * @param speak Speaks RFC 6455.
- * @param open Does the handshake; left out: that of HTTP/1.1.
- * @throws {ConnectError} When the server has refused, or its answer is wrong.
+ * @param exchange The exchange. Its wire is destroyed if the handshake fails.
+ * @param opening The request.
+ * @param speak Starts RFC 6455.
+ * @param open Does the handshake. Default: that of HTTP/1.1.
+ * @throws {ConnectError} If the server has refused, or its answer is invalid.
  */
 export async function openOver(
   core: ChannelCore,

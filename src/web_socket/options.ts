@@ -1,6 +1,6 @@
 /**
- * The options of channels: their types, their defaults, and their kinds. That is all that a page checks of
- * them: what it can do nothing with, it doesn't look into.
+ * The types, the defaults and the kinds of a channel's options. A page checks no more than this: it doesn't
+ * read settings of options that it doesn't support.
  *
  * @module
  */
@@ -17,54 +17,53 @@ import type { HandshakeResponse, RefusedResponse } from "./errors.ts";
 import type { TlsOptions } from "./tls_options.ts";
 import type { WebSocketChannel } from "./web_socket_channel.ts";
 
-/** Options that every WebSocket channel has. Times are in milliseconds, sizes in bytes. */
+/** Options of every WebSocket channel. Times are in milliseconds, sizes in bytes. */
 export interface ChannelOptions {
   /**
-   * How long `close` waits for the peer before the channel ends anyway, in milliseconds, and how long
-   * connecting waits for the rest of a refusal's body. Default 5,000; 0: not at all.
+   * The time for the peer to answer a Close before the channel ends anyway, and for the rest of a refusal's
+   * body to arrive, in milliseconds. Default 5,000; with 0 the channel doesn't wait.
    */
   closeTimeout?: number | undefined;
-  /** How many bytes may wait, each way, before backpressure sets in. Default 64 KiB. */
+  /** The number of pending bytes in each direction from which backpressure starts. Default 64 KiB. */
   highWaterMark?: number | undefined;
 }
 
 /** Options of an attempt to connect. */
 export interface ConnectDeadlineOptions {
-  /** Gives up the attempt when it aborts. Afterwards it has no effect: close the sink. */
+  /** Abandons the attempt when it aborts. It has no effect on an open channel: close the sink. */
   signal?: AbortSignal | undefined;
-  /** How long the attempt may take, in milliseconds. Default 30,000; 0: no limit. */
+  /** The time limit of the attempt, in milliseconds. Default 30,000; with 0 there is no limit. */
   connectTimeout?: number | undefined;
 }
 
-/** How messages wait where the transport has no inbound backpressure. */
+/** Options of the receive queue, for transports without backpressure for incoming messages. */
 export interface ReceiveQueueOptions {
   /**
-   * How many bytes of messages may wait for a reader where the transport can't stop the sender
-   * (capability `inboundBackpressure` is false). Beyond it the channel closes, with the error in
-   * `closed`. Default 64 MiB.
+   * The maximum size of unread messages, in bytes, if the transport can't stop the sender (capability
+   * `inboundBackpressure` is false). Above it the channel closes, with the error in `closed`. Default 64 MiB.
    */
   maxQueueSize?: number | undefined;
 }
 
 /**
- * What is done with the control frames of a channel that speaks the protocol itself (capability `ping`).
- * RFC 6455 §5.5.
+ * Options for the control frames of a channel that speaks the protocol itself (capability `ping`). RFC 6455
+ * §5.5.
  */
 export interface ControlFrameOptions {
   /**
-   * Called with the payload of each Ping, 0–125 bytes, and the channel. As from a listener of the stream, what
-   * it throws is thrown again from a microtask: it reaches the platform's handler of uncaught errors.
+   * Called with the payload of each Ping, 0–125 bytes, and the channel. As from a listener of the stream, an
+   * error that it throws is rethrown from a microtask: it reaches the platform's handler of uncaught errors.
    */
   onPing?: ((payload: Uint8Array, channel: WebSocketChannel) => void) | undefined;
   /**
-   * Called with the payload of each Pong and the channel: the answers to `ping` (4 bytes unless it has a
-   * payload) and to the keepalive's Pings (4 bytes), and unsolicited Pongs. What it throws is treated
-   * as `onPing`'s.
+   * Called with the payload of each Pong and the channel. There are answers to `ping` (4 bytes by default),
+   * answers to Pings of `pingInterval` (4 bytes), and unsolicited Pongs. Its errors are rethrown as those of
+   * `onPing`.
    */
   onPong?: ((payload: Uint8Array, channel: WebSocketChannel) => void) | undefined;
   /**
-   * `false`: Pings aren't answered. Answer each with the channel's `pong`, or peers that check whether
-   * you are there give you up. Default `true`.
+   * Whether Pings are answered automatically. With `false`, answer each with the channel's `pong`; otherwise
+   * peers that check the connection close it. Default `true`.
    */
   autoPong?: boolean | undefined;
 }
@@ -72,63 +71,66 @@ export interface ControlFrameOptions {
 /** Options of every channel that speaks the protocol itself. */
 export interface ProtocolOptions extends ChannelOptions, ControlFrameOptions {
   /**
-   * How often to ping the peer, in milliseconds; 0: never. When no sign of life comes within
-   * `pingTimeout`, the channel ends at once: 1006, initiator `"timeout"`. Default 0.
+   * The time between two Pings, in milliseconds; with 0 there are none. If no byte arrives within
+   * `pingTimeout` after a Ping, the channel ends at once, with code 1006 and initiator `"timeout"`. Default
+   * 0.
    */
   pingInterval?: number | undefined;
   /**
-   * How long to wait for a sign of life after a ping, in milliseconds; 0: no limit. It needs
-   * `pingInterval`, which is its default.
+   * The time for any byte to arrive after a Ping, in milliseconds; with 0 there is no limit. It needs
+   * `pingInterval`, which is also its default.
    */
   pingTimeout?: number | undefined;
   /**
-   * The largest message to receive, in bytes, before and after decompressing. A larger one fails the
+   * The maximum size of a received message, in bytes, before and after decompressing. A larger one fails the
    * connection with 1009 and a `LimitError`. Default 100 MiB.
    */
   maxMessageSize?: number | undefined;
   /**
-   * A received message of more bytes than this is delivered as an {@linkcode IncomingMessage}, whose content is read
-   * as it arrives, in bounded memory. With compression, so many compressed bytes are also kept before they are
-   * decompressed. `maxMessageSize` still limits the message; `Infinity` is safe then. Not with
-   * `invalidText: "bytes"`. Left out, or `Infinity`: all are delivered whole.
+   * A received message of more bytes than this is delivered as an {@linkcode IncomingMessage}, whose content
+   * is read as it arrives, in bounded memory. With compression, this many compressed bytes are also kept
+   * before decompressing starts. `maxMessageSize` still limits the message, and may be `Infinity`. It can't
+   * be combined with `invalidText: "bytes"`. Default `Infinity`: all messages are delivered whole.
    *
-   * A channel that is made with it gives `Message | IncomingMessage`: a handler's channel gets that type by
-   * `channel.cast<Message | IncomingMessage, MessageInput>()`.
+   * The messages of such a channel are `Message | IncomingMessage`. For the channel of a handler, get that
+   * type with `channel.cast<Message | IncomingMessage, MessageInput>()`.
    */
   streamLargerThan?: number | undefined;
   /**
-   * What becomes of a received text message that isn't UTF-8: `"fail"` fails the connection with 1007
-   * (RFC 6455 §8.1); `"replace"` delivers it with U+FFFD for what is invalid; `"bytes"` delivers its bytes.
-   * Default `"fail"`.
+   * What to do with a received text message that isn't valid UTF-8: `"fail"` fails the connection with 1007
+   * (RFC 6455 §8.1); `"replace"` delivers it with U+FFFD in place of invalid bytes; `"bytes"` delivers its
+   * bytes. Default `"fail"`.
    */
   invalidText?: InvalidText | undefined;
   /**
-   * What becomes of the messages that arrive between this side's Close and the peer's: `"drop"` drops them, and the
-   * stream ends with `close`; with `"deliver"` the stream goes on until the peer's Close, or until `closeTimeout`
-   * has ended. Then read it: a reader that makes no room holds up the peer's Close. Default `"drop"`.
+   * What to do with messages that arrive between this side's Close and the peer's. With `"drop"` they are
+   * dropped, and the stream ends with `close`. With `"deliver"` the stream continues until the peer's Close,
+   * or until `closeTimeout` has passed. In that case read it: a reader without room delays the peer's Close.
+   * Default `"drop"`.
    */
   afterClose?: "drop" | "deliver" | undefined;
   /**
-   * `true`: each binary message has an `ArrayBuffer` of its own, of its length, to keep or to transfer. It costs a
-   * copy of each small message. Otherwise a small one is a view of a larger buffer, together with others;
-   * messages of the platform's own `WebSocket` always have one. Default `false`.
+   * Whether each binary message has an `ArrayBuffer` of its own, of the same length, which you can keep or
+   * transfer. It costs a copy of each small message. Otherwise small messages are views of a larger buffer
+   * that they share. Messages of the platform's own `WebSocket` always have their own. Default `false`.
    */
   ownBuffers?: boolean | undefined;
-  /** Whether, and how, to compress messages (RFC 7692). Default `false`. */
+  /** Whether and how to compress messages (RFC 7692). Default `false`. */
   compression?: boolean | CompressionOptions | undefined;
 }
 
-/** An address that a host name stands for. */
+/** An address of a host name. */
 export interface LookupAddress {
   /** The IP address. */
   readonly address: string;
-  /** 4 or 6. */
+  /** The IP version: 4 or 6. */
   readonly family: number;
 }
 
 /**
- * Finds the addresses of a host, as `lookup` of `node:dns` does: all of them, or one with its family. It calls back, or
- * returns a promise of an address or of all of them, as `lookup` of `node:dns/promises` does with `all`.
+ * Finds the addresses of a host, as `lookup` of `node:dns` does. It calls back with all addresses, or with
+ * one and its family. Or it returns a promise of one or all addresses, as `lookup` of `node:dns/promises`
+ * does with `all`.
  */
 export type LookupFunction = (
   hostname: string,
@@ -144,30 +146,33 @@ export type LookupFunction = (
 export interface Redirect {
   /** The answer that redirects. */
   readonly response: HandshakeResponse;
-  /** What was asked for. */
+  /** The requested URL. */
   readonly from: URL;
-  /** Where the answer leads: `ws:` or `wss:`, without user info. */
+  /** The URL to which the answer redirects: `ws:` or `wss:`, without user info. */
   readonly to: URL;
-  /** The extra header fields that go along: to another origin no credentials. */
+  /** The extra header fields for the next request. To another origin, they have no credentials. */
   readonly headers: Headers;
-  /** Which redirect it is, from 1. */
+  /** The number of the redirect, from 1. */
   readonly count: number;
 }
 
-/** What `onRedirect` changes of a redirect. */
+/** The changes of `onRedirect` to a redirect. */
 export interface RedirectChange {
-  /** Where to connect to instead. */
+  /** The URL to connect to instead. */
   url?: string | URL | undefined;
   /** The extra header fields to send instead of all those of {@linkcode Redirect.headers}. */
   headers?: ConstructorParameters<typeof Headers>[0] | undefined;
 }
 
-/** What `onRedirect` returns: `false` refuses the redirect, nothing and `true` follow it. */
+/**
+ * The result of `onRedirect`: `false` refuses the redirect; `undefined` and `true` follow it; an object
+ * changes it.
+ */
 export type RedirectDecision = void | boolean | RedirectChange;
 
 /** A proxy with header fields. */
 export interface ProxyOptions {
-  /** The proxy, as the option `proxy` takes it. */
+  /** The proxy, as in the option `proxy`. */
   url: string | URL | "environment";
   /**
    * Extra header fields of the `CONNECT` request, for an `http:` or `https:` proxy. A `Proxy-Authorization`
@@ -185,115 +190,126 @@ export interface ConnectOptions
     ReceiveQueueOptions,
     ControlFrameOptions,
     Pick<ProtocolOptions, "streamLargerThan" | "invalidText" | "afterClose" | "ownBuffers"> {
-  /** The subprotocols to offer, the preferred one first. The server must choose one of them. */
+  /** The offered subprotocols, in order of preference. The server must choose one of them. */
   protocols?: string | readonly string[] | undefined;
   /**
-   * Extra header fields of the opening handshake. The handshake's own can't be overridden. Browsers
-   * can't do this: there, authenticate with a subprotocol, a cookie, the URL or the first message.
+   * Extra header fields of the opening handshake. The handshake's own fields can't be set. Browsers don't
+   * support this option: there, authenticate with a subprotocol, a cookie, the URL or the first message.
    */
   // `HeadersInit` by way of the class: Node's own types have no name for it.
   headers?: ConstructorParameters<typeof Headers>[0] | undefined;
-  /** The Origin header field to send. RFC 6454 §7. */
+  /** The value of the header field `Origin`. RFC 6454 §7. */
   origin?: string | undefined;
-  /** How often to ping the peer, in milliseconds; 0: never. Default 0. */
+  /** The time between two Pings, in milliseconds; with 0 there are none. Default 0. */
   pingInterval?: number | undefined;
-  /** How long to wait for a sign of life after a ping. It needs `pingInterval`, which is its default. */
+  /**
+   * The time for any byte to arrive after a Ping, in milliseconds; with 0 there is no limit. It needs
+   * `pingInterval`, which is also its default.
+   */
   pingTimeout?: number | undefined;
   /**
-   * The largest message to receive, in bytes; beyond it the connection is failed with 1009. Default: 100 MiB
-   * on our own transport; the platform's own `WebSocket` has no limit of ours.
+   * The maximum size of a received message, in bytes. A larger one fails the connection with 1009. Default:
+   * 100 MiB on this package's own transport; the platform's own `WebSocket` has no such limit.
    */
   maxMessageSize?: number | undefined;
-  /** Whether, and how, to compress (RFC 7692). Left out: as the transport does by itself. */
+  /** Whether and how to compress messages (RFC 7692). Default: the transport's own default. */
   compression?: boolean | ClientCompressionOptions | undefined;
   /**
-   * The User-Agent header field to send, which some CDNs insist on; `null` for none. Default
-   * `"web-socket-channel/<version>"`, unless `headers` has one; platforms' own sockets send theirs.
+   * The value of the header field `User-Agent`, which some CDNs require; `null` for none. Default
+   * `"web-socket-channel/<version>"`, unless `headers` has one. Platforms' own sockets send theirs.
    */
   userAgent?: string | null | undefined;
-  /** TLS settings of a `wss:` connection: all that `node:tls` takes. */
+  /** TLS settings of a `wss:` connection: all those of `node:tls`. */
   tls?: TlsOptions | undefined;
   /**
-   * A proxy to tunnel through, by its URL, with credentials where it wants any; no other server gets
-   * them. {@linkcode ProxyOptions} has header fields as well.
+   * The URL of a proxy, with credentials if it needs any. No other server gets them. {@linkcode ProxyOptions}
+   * has header fields as well.
    *
-   * - `http:` or `https:`: a `CONNECT` tunnel (RFC 9110 §9.3.6). Of `tls` only `ca` and
-   *   `rejectUnauthorized` are for the connection to an `https:` proxy.
-   * - `socks5:` or `socks5h:`: SOCKS5 (RFC 1928), with a user name and a password or without. With
-   *   `socks5:` this side looks up the server's addresses, with `socks5h:` the proxy does.
-   * - `"environment"`: the one that the environment variables name, or none: `https_proxy` for `wss:`,
-   *   `http_proxy` for `ws:`, else `all_proxy`, unless `no_proxy` has the host; in either letter case.
-   * - `null`: none, whatever the environment says.
+   * - `http:` or `https:`: a `CONNECT` tunnel (RFC 9110 §9.3.6). The connection to an `https:` proxy uses
+   *   only `ca` and `rejectUnauthorized` of `tls`.
+   * - `socks5:` or `socks5h:`: SOCKS5 (RFC 1928), with an optional user name and password. With `socks5:`
+   *   this side looks up the server's addresses, with `socks5h:` the proxy does.
+   * - `"environment"`: the proxy of the environment variables, if any: `https_proxy` for `wss:`, `http_proxy`
+   *   for `ws:`, otherwise `all_proxy`, unless `no_proxy` has the host. The names may be in upper or lower
+   *   case.
+   * - `null`: no proxy, whatever the environment variables are.
    *
-   * Left out: what the runtime does for its own `WebSocket`. Deno uses the environment's proxy, if the program
-   * may read these variables; Node does with `NODE_USE_ENV_PROXY=1` or `--use-env-proxy`,
-   * `http_proxy` for `wss:` too where there is no `https_proxy`, and never `all_proxy`; Bun uses none.
+   * Default: as the runtime does for its own `WebSocket`. Deno uses the proxy of the environment, if the
+   * program may read these variables. Node does with `NODE_USE_ENV_PROXY=1` or `--use-env-proxy`; it uses
+   * `http_proxy` for `wss:`, too, if there is no `https_proxy`, and never `all_proxy`. Bun uses none.
    */
   proxy?: string | URL | "environment" | ProxyOptions | null | undefined;
-  /** A Unix socket to connect to; the URL then only says what to ask for. Not with `proxy`. */
+  /**
+   * The path of a Unix socket to connect to. The URL is then only used for the request. It can't be combined
+   * with `proxy`.
+   */
   socketPath?: string | undefined;
   /** The local address to connect from. */
   localAddress?: string | undefined;
   /**
-   * Finds the host's addresses instead of the platform. It is asked about IP addresses as well, and
-   * about the proxy's host, so that it can refuse whatever must not be connected to: what it
-   * gives is what is connected to, nothing is looked up again.
+   * Finds the host's addresses instead of the platform. It is also called for IP addresses and for the
+   * proxy's host, so that it can reject forbidden addresses. The connection uses its result without another
+   * lookup.
    */
   lookup?: LookupFunction | undefined;
   /**
-   * How long to wait for one address of the host before the next one is tried beside it, in milliseconds:
-   * at least 10, by default 250. The first address that connects is used (RFC 8305, Happy Eyeballs).
+   * The time to wait for one address of the host before also trying the next one, in milliseconds: at least
+   * 10, by default 250. The first address that connects is used (RFC 8305, Happy Eyeballs).
    */
   addressDelay?: number | undefined;
   /**
-   * How many redirects to follow, 0–10; `true`: 10. Default `false`: a redirect is a refusal.
+   * The maximum number of redirects to follow, 0–10; `true` is 10. Default `false`: a redirect counts as a
+   * refusal.
    *
-   * Never from `wss:` to `ws:`. To another origin none of these goes along: the header fields
-   * `Authorization`, `Cookie`, `Host` and `Origin`, the option `origin`, the TLS client certificate
-   * and `servername`. With `socketPath` only redirects to the same origin are followed.
+   * A redirect from `wss:` to `ws:` is never followed. To another origin, these are not sent: the header
+   * fields `Authorization`, `Cookie`, `Host` and `Origin`, the option `origin`, the TLS client certificate
+   * and `servername`. With `socketPath`, only redirects to the same origin are followed.
    */
   followRedirects?: boolean | number | undefined;
   /**
-   * Called before each redirect is followed; it may refuse or change it, also after a promise. With it,
-   * `followRedirects` is `true` unless it is a number. What it changes must keep the rules of `followRedirects`;
-   * only header fields that it gives itself go to whatever origin. If it fails, so does the connection.
+   * Called before each redirect is followed. It may refuse or change the redirect, also with a promise. With
+   * it, `followRedirects` is `true` unless it is a number. Its changes must keep the rules of
+   * `followRedirects`, but header fields that it returns are sent to any origin. If it fails, the connection
+   * fails.
    */
   onRedirect?:
     | ((redirect: Redirect) => RedirectDecision | PromiseLike<RedirectDecision>)
     | undefined;
   /**
-   * Called with the server's answer when that refuses the connection: its body is a stream there, of any
-   * length, while `response.body` of the error has the first 64 KiB. `ready` rejects when the promise that
-   * it returns has settled; `connectTimeout` and `signal` still apply. If it fails, its error is in the
-   * `cause` of the {@linkcode ConnectError}. Redirects that are followed, and refusals of proxies, aren't
-   * reported.
+   * Called with the server's answer if that refuses the connection. Its body is a stream of any length, while
+   * `response.body` of the error has the first 64 KiB. `ready` rejects once the returned promise has settled;
+   * `connectTimeout` and `signal` still apply. If it fails, its error is the `cause` of the
+   * {@linkcode ConnectError}. It is not called for redirects that are followed, and for refusals of proxies.
    */
   onRefusal?: ((response: RefusedResponse) => void | PromiseLike<void>) | undefined;
   /**
-   * Which implementation to use: the global `WebSocket`, or this package's own over `node:net`.
-   * Default `"auto"`: the global one if it can do what the options ask for and is not Node's own, which
-   * does not report why an attempt failed; otherwise our own.
+   * The implementation to use: the global `WebSocket`, or this package's own over `node:net`. Default
+   * `"auto"`: the global one if it supports the options and is not Node's own, which does not report why an
+   * attempt failed; otherwise the package's own.
    */
   transport?: "auto" | "native" | "net" | undefined;
-  /** What the transport must be able to do; otherwise `ready` fails with an `UnsupportedError`. */
+  /** The capabilities that the transport must have. Otherwise `ready` rejects with an `UnsupportedError`. */
   require?: readonly Capability[] | undefined;
 }
 
-/** With it large messages are delivered as {@linkcode IncomingMessage}: see {@linkcode ProtocolOptions}. */
+/** Options with which large messages are delivered as an {@linkcode IncomingMessage}. */
 export interface StreamedOptions {
-  /** See {@linkcode ProtocolOptions.streamLargerThan}. */
+  /**
+   * A received message of more bytes than this is delivered in parts. See
+   * {@linkcode ProtocolOptions.streamLargerThan}.
+   */
   streamLargerThan: number;
 }
 
 /** Options of {@linkcode WebSocketChannel.over}. */
 export interface OverOptions extends Omit<ProtocolOptions, "compression"> {
-  /** Which end this is: a client masks what it sends, a server doesn't. */
+  /** The role of this side. A client masks its frames, a server doesn't. */
   side: Side;
-  /** The subprotocol that the opening handshake agreed on. Not checked. */
+  /** The subprotocol that was agreed in the opening handshake. It is not checked. */
   protocol?: string | null | undefined;
-  /** What it agreed on in `Sec-WebSocket-Extensions`: `permessage-deflate` or nothing. */
+  /** The agreed value of `Sec-WebSocket-Extensions`: `permessage-deflate` or nothing. */
   extensions?: string | undefined;
-  /** How to compress, where that was agreed. */
+  /** How to compress messages, if compression was agreed. */
   compression?: { threshold?: number; level?: number } | undefined;
 }
 
@@ -307,9 +323,9 @@ export interface ConnectOverOptions
       "protocols" | "headers" | "origin" | "userAgent" | "compression" | "onRefusal"
     > {}
 
-/** Options of a channel over a W3C-shaped socket. */
+/** Options of a channel over a socket with the interface of `WebSocket`. */
 export interface FromOptions extends ChannelOptions, ConnectDeadlineOptions, ReceiveQueueOptions {
-  /** The subprotocols that were offered: one that the socket reports must be among them. */
+  /** The offered subprotocols. The one that the socket reports must be among them. */
   protocols?: string | readonly string[] | undefined;
 }
 
@@ -391,12 +407,12 @@ export const OVER_KINDS: OptionKinds<OverOptions> = {
 };
 
 /**
- * Reads the options of a client, without a look into those that have parts of their own.
+ * Reads the options of a client, but not the settings inside them.
  *
- * @param given What the user gave.
- * @param kinds The table of the function that takes them.
- * @throws {TypeError} When an option is unknown or of the wrong type, or contradicts another.
- * @throws {RangeError} When a number is out of its range.
+ * @param given The user's options.
+ * @param kinds The kinds of the function's options.
+ * @throws {TypeError} If an option is unknown, of the wrong type, or contradicts another.
+ * @throws {RangeError} If a number is out of its range.
  */
 export function readClientKinds<
   T extends Pick<
@@ -413,7 +429,7 @@ export function readClientKinds<
   return options;
 }
 
-/** Whether large messages are to be delivered in parts. */
+/** Returns whether large messages are delivered in parts. */
 export function streamsLarge(
   { streamLargerThan = Infinity }: Pick<ProtocolOptions, "streamLargerThan">,
 ): boolean {
@@ -421,11 +437,11 @@ export function streamsLarge(
 }
 
 /**
- * Refuses the streaming of messages where they must be whole.
+ * Checks that messages are not delivered in parts, if they must be whole.
  *
  * @param options The options.
- * @param where Where that is.
- * @throws {TypeError} When large messages are to be streamed.
+ * @param where The function that needs whole messages, with its verb.
+ * @throws {TypeError} If large messages are delivered in parts.
  */
 export function checkWhole(
   options: Pick<ProtocolOptions, "streamLargerThan">,
@@ -433,15 +449,15 @@ export function checkWhole(
 ): void {
   if (!streamsLarge(options)) return;
   throw new TypeError(
-    `Cannot use the option streamLargerThan: it must be left out where ${where} whole messages`,
+    `Cannot use the option streamLargerThan: it must be left out because ${where} whole messages`,
   );
 }
 
 /**
- * Checks that what is to be streamed need not be whole.
+ * Checks that no other option needs whole messages.
  *
  * @param options The options.
- * @throws {TypeError} When it must be.
+ * @throws {TypeError} If one does.
  */
 export function checkLarge(
   { streamLargerThan, invalidText }: Pick<
@@ -451,15 +467,15 @@ export function checkLarge(
 ): void {
   if (!streamsLarge({ streamLargerThan }) || invalidText !== "bytes") return;
   throw new TypeError(
-    'Cannot use the options: streamLargerThan needs invalidText "fail" or "replace", as "bytes" needs whole messages',
+    'Cannot use the options: streamLargerThan needs invalidText "fail" or "replace", because "bytes" needs whole messages',
   );
 }
 
 /**
- * Checks that a timeout of pings has pings.
+ * Checks that `pingTimeout` comes with a `pingInterval`.
  *
- * @param options The options; left out, `pingInterval` is 0.
- * @throws {TypeError} When it has none.
+ * @param options The options. The default of `pingInterval` is 0.
+ * @throws {TypeError} If it doesn't.
  */
 export function checkPings(
   { pingInterval, pingTimeout }: Pick<ProtocolOptions, "pingInterval" | "pingTimeout">,
@@ -468,7 +484,7 @@ export function checkPings(
   throw new TypeError("Cannot use the options: pingTimeout needs pingInterval");
 }
 
-/** Reads the options of `from`. It throws as {@linkcode readClientKinds} does. */
+/** Reads the options of `from`. It throws the errors of {@linkcode readClientKinds}. */
 export function readFromOptions(given: FromOptions | undefined): FromOptions {
   return readOptions(given, FROM_KINDS);
 }

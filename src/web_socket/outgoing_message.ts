@@ -2,20 +2,23 @@ import { type Pull, pullFrom } from "../stream_channel/add_stream.ts";
 import { Deferred } from "../stream_channel/errors.ts";
 import type { AddMessageOptions, MessageInput, MessageSource } from "./web_socket_sink.ts";
 
-/** One message of the user's that is sent while its content comes: until its turn comes, nothing is pulled. */
+/**
+ * A message of the user that is sent while its content arrives. Nothing is read from its source before its
+ * turn.
+ */
 export class OutgoingMessage {
-  /** What the user waits for. */
+  /** The promise that the user waits for. */
   readonly done: Deferred = new Deferred();
-  /** Where its content comes from. */
+  /** The source of its content. */
   readonly source: Pull<MessageInput>;
   /** How to send it. */
   readonly options: AddMessageOptions;
 
   /**
-   * Takes the source.
+   * Creates a message that is not sent yet.
    *
-   * @param source Where its content comes from.
-   * @param options Checked.
+   * @param source The source of its content.
+   * @param options Checked options.
    */
   constructor(source: MessageSource, options: AddMessageOptions) {
     this.source = pullFrom<MessageInput>(source);

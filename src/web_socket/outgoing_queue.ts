@@ -12,21 +12,21 @@ import type { MessageInput, SendOptions } from "./web_socket_sink.ts";
 
 const EMPTY = new Uint8Array(0);
 
-/** What an {@linkcode OutgoingQueue} needs of its transport. */
+/** The transport of an {@linkcode OutgoingQueue}. */
 export interface FragmentTransport extends Transport {
-  /** See `Protocol.sendFragment`. */
+  /** Sends a fragment of a message, as `Protocol.sendFragment` does. */
   sendFragment(payload: Uint8Array, fragment: Fragment): boolean;
-  /** Whether fewer bytes than the high-water mark wait to be handed on. */
+  /** Whether fewer bytes than the high-water mark are pending. */
   readonly hasRoom: boolean;
-  /** Fulfils when {@linkcode hasRoom} is so again. After the end it may never do. */
+  /** Fulfils when {@linkcode hasRoom} is `true`. After the end it may never fulfil. */
   whenRoom(): Promise<void>;
   ping(payload?: Uint8Array, signal?: AbortSignal): Promise<number>;
   pong(payload: Uint8Array): boolean;
 }
 
 /**
- * Takes the transport's place while a message is sent in parts: other messages wait behind it (RFC 6455 §5.4), and
- * control frames don't. No other messages pass it.
+ * Replaces the transport while a message is sent in parts. Other messages wait until it is sent (RFC 6455
+ * §5.4); control frames don't.
  */
 export class OutgoingQueue implements OutgoingMessages {
   readonly #transport: FragmentTransport;
@@ -39,8 +39,8 @@ export class OutgoingQueue implements OutgoingMessages {
   /**
    * Creates an empty queue.
    *
-   * @param transport Where the fragments go.
-   * @param events See {@linkcode OutgoingMessagesEvents}.
+   * @param transport Sends the fragments.
+   * @param events The channel.
    */
   constructor(transport: FragmentTransport, events: OutgoingMessagesEvents) {
     this.#transport = transport;
@@ -51,17 +51,17 @@ export class OutgoingQueue implements OutgoingMessages {
     return this.#hasBegun;
   }
 
-  /** How many messages wait. */
+  /** The number of waiting messages. */
   get length(): number {
     return this.#waiting.length;
   }
 
-  /** How many bytes of payload wait. */
+  /** The payload size of the waiting messages, in bytes. */
   get size(): number {
     return this.#waiting.size;
   }
 
-  /** What they count as a load: messages without a payload take room as well. */
+  /** The load of the waiting messages: those without a payload count, too. */
   get waiting(): number {
     return this.#waiting.size + this.#waiting.length;
   }
@@ -70,12 +70,12 @@ export class OutgoingQueue implements OutgoingMessages {
     return this.#transport.load + this.waiting;
   }
 
-  /** Takes the first of those that wait. */
+  /** Removes and returns the first waiting message. */
   shift(): EarlyMessage | OutgoingMessage {
     return this.#waiting.shift();
   }
 
-  /** Lets another message in parts wait. */
+  /** Adds another message in parts to the queue. */
   push(message: OutgoingMessage): void {
     this.#waiting.push(message);
   }
@@ -97,14 +97,21 @@ export class OutgoingQueue implements OutgoingMessages {
     events.onSent();
   }
 
-  /** The source has failed, or the signal aborted: an aborted message of which nothing was sent does no harm. */
+  /**
+   * Called when the source has failed or the signal has aborted. Aborting a message is harmless while nothing
+   * of it was sent.
+   */
   #fail(message: OutgoingMessage, error: unknown): void {
     const isHarmless = !this.#hasBegun && message.options.signal?.aborted === true;
     if (!isHarmless) this.#events.onSourceFailed(error);
     message.done.reject(error);
   }
 
-  /** @returns Whether the whole message was sent; otherwise the connection has ended, or begun to. */
+  /**
+   * Sends the fragments of a message.
+   *
+   * @returns Whether the whole message was sent. Otherwise the connection has ended, or has started to close.
+   */
   async #send({ source, options }: OutgoingMessage): Promise<boolean> {
     const { kind, signal, compress = true } = options;
     const transport = this.#transport;
@@ -127,12 +134,12 @@ export class OutgoingQueue implements OutgoingMessages {
     return await adding.run(room, (piece) => send(piece, false)) && send(EMPTY, true);
   }
 
-  /** The connection ends: the source is cancelled. */
+  /** Cancels the source, because the connection ends. */
   end(): void {
     this.#adding?.end();
   }
 
-  /** Gives up the messages in parts that wait; the others stay in the {@linkcode size}. */
+  /** Abandons waiting messages in parts. The others still count in {@linkcode size}. */
   drop(lose: (message: OutgoingMessage) => void): void {
     while (this.#waiting.length > 0) {
       const kept = this.#waiting.shift();

@@ -32,7 +32,7 @@ const noUrl = (): string => "";
 
 const BARE_DESTROYABLE: Capabilities = Object.freeze({ ...BARE, terminate: true });
 
-/** See {@linkcode WebSocketChannel.over}. */
+/** Speaks RFC 6455 over a channel of bytes. See {@linkcode WebSocketChannel.over}. */
 export function over(
   bytes: ChannelLike<Uint8Array, Uint8Array>,
   options: OverOptions,
@@ -42,7 +42,7 @@ export function over(
   return overWire(() => new ChannelWire(partsOf(bytes)), options, clock, observe);
 }
 
-/** {@linkcode over} whatever carries bytes. */
+/** Speaks RFC 6455 over any wire, as {@linkcode over} does. */
 export function overWire(
   wireOf: () => Wire,
   options: OverOptions,
@@ -69,7 +69,7 @@ function agreedDeflate(extensions: string): DeflateParameters | null {
   if (!zlibAbilities().available) throw new UnsupportedError("permessage-deflate", platform());
   const fault = (cause?: unknown): SyntaxError =>
     new SyntaxError(
-      `Cannot use the option extensions: it must be permessage-deflate as agreed on, got ${
+      `Cannot use the option extensions: it must be the agreed permessage-deflate, got ${
         shown(extensions, true)
       }`,
       { cause },
@@ -84,7 +84,10 @@ function agreedDeflate(extensions: string): DeflateParameters | null {
   return agreed;
 }
 
-/** See {@linkcode WebSocketChannel.connectOver}. */
+/**
+ * Does the opening handshake of a client over a channel of bytes. See
+ * {@linkcode WebSocketChannel.connectOver}.
+ */
 export function connectOver(
   bytes: ChannelLike<Uint8Array, Uint8Array>,
   url: string | URL,
@@ -95,7 +98,7 @@ export function connectOver(
   return connectOverWire(() => new ChannelWire(partsOf(bytes)), url, options, clock, observe);
 }
 
-/** {@linkcode connectOver} whatever carries bytes. */
+/** Does the opening handshake over any wire, as {@linkcode connectOver} does. */
 export function connectOverWire(
   wireOf: () => Wire,
   url: string | URL,
@@ -114,7 +117,7 @@ export function connectOverWire(
   });
   core.observer = observer;
   const { closeTimeout = DEFAULT_CLOSE_TIMEOUT } = read;
-  // Before the attempt has a timer: it throws if the bytes have another reader.
+  // This comes before the attempt has a timer, because it throws if the bytes have another reader.
   const exchange = read.signal?.aborted ? null : new Exchange(wire, { clock, ms: closeTimeout });
   core.startConnectDeadline(read, () => "handshake");
   if (exchange === null) wire.destroy();

@@ -1,6 +1,6 @@
 /**
- * `over` and `connectOver` of an entry for pages: what speaks the protocol is loaded when one of them is
- * first called, and nothing is lost meanwhile.
+ * `over` and `connectOver` of an entry for pages. The code of the protocol is loaded when one of them is
+ * first called, and calls until then are kept.
  *
  * @module
  */
@@ -36,26 +36,32 @@ import { utf8Length } from "./message_input.ts";
 import type { WebSocketChannel } from "./web_socket_channel.ts";
 import type { MessageInput, SendOptions } from "./web_socket_sink.ts";
 
-/** What is loaded later: `loaded_over.ts`. It imports this module, so that what both need is one chunk. */
+/**
+ * The module that is loaded later, `loaded_over.ts`. It imports this module, so that the code that both need
+ * is one chunk.
+ */
 export interface LoadedOver {
-  /** Speaks RFC 6455 over the bytes, with what was asked of the late transport first. */
+  /** Starts RFC 6455 over the bytes, and passes on all earlier calls of the late transport. */
   speakLate(core: ChannelCore, bytes: BytesParts, late: LateTransport, options: OverOptions): void;
   /**
-   * Does the opening handshake over the bytes, and speaks RFC 6455 then.
+   * Does the opening handshake over the bytes, and then starts RFC 6455.
    *
-   * @throws {TypeError | RangeError} When what wasn't looked into before is malformed.
+   * @throws {TypeError | RangeError} If an option that wasn't checked before is malformed.
    */
   openLate(core: ChannelCore, bytes: BytesParts, url: URL, given: ConnectOverOptions): void;
 }
 
-/** What is loaded, and how. */
+/** How to load the module. */
 export interface LaterOptions {
   readonly load: () => Promise<LoadedOver>;
-  /** Where times come from. */
+  /** The source of times. */
   readonly clock?: Clock;
 }
 
-/** See {@linkcode WebSocketChannel.over}. The channel is open at once; at most one chunk is read before all is loaded. */
+/**
+ * Speaks RFC 6455 over a channel of bytes, as {@linkcode WebSocketChannel.over} does. The channel is open at
+ * once. At most one chunk is read before the module is loaded.
+ */
 export function overLater(
   bytes: ChannelLike<Uint8Array, Uint8Array>,
   given: OverOptions,
@@ -87,7 +93,7 @@ export function overLater(
   return new Channel(core);
 }
 
-/** Takes the right to read: at most one chunk is read before the returned stream is read. */
+/** Takes the right to read. At most one chunk is read before the result is read. */
 function hold(bytes: ChannelLike<Uint8Array, Uint8Array>): Relay<Uint8Array, Uint8Array> {
   return new Relay(partsOf(bytes));
 }
@@ -96,11 +102,11 @@ function letGo(held: Relay<Uint8Array, Uint8Array>): void {
   held.disconnect().catch(ignore);
 }
 
-const NOT_LOADED = "the module that speaks the protocol can't be loaded";
+const NOT_LOADED = "the module of the protocol can't be loaded";
 
 /**
- * See {@linkcode WebSocketChannel.connectOver}. Header fields and settings of the compression are checked when
- * all is loaded: what is wrong with them rejects `ready`.
+ * Does the opening handshake over a channel of bytes, as {@linkcode WebSocketChannel.connectOver} does.
+ * Header fields and compression settings are checked after loading: `ready` rejects if they are invalid.
  */
 export function connectOverLater(
   bytes: ChannelLike<Uint8Array, Uint8Array>,
@@ -121,7 +127,7 @@ export function connectOverLater(
     core.startConnectDeadline(options, () => "handshake");
     return new Channel(core);
   }
-  // Before the attempt has a timer: it throws if the bytes have another reader.
+  // This comes before the attempt has a timer, because it throws if the bytes have another reader.
   const held = hold(bytes);
   core.startConnectDeadline(options, () => "handshake");
   core.opener = { destroy: () => letGo(held), ref: ignore, unref: ignore };
@@ -137,12 +143,12 @@ export function connectOverLater(
   return new Channel(core);
 }
 
-/** Something that was asked of a transport that isn't there yet; `null`: there will be none. */
+/** A call of a transport that isn't loaded yet. It gets `null` if there will be none. */
 type Request = (transport: Transport | null) => void;
 
 /**
- * Takes the place of a transport while its code is being loaded: it keeps what is sent, the Close
- * included, and hands everything over in the same order.
+ * Replaces a transport while its code is being loaded. It keeps all calls, including the Close, and passes
+ * them on in the same order.
  */
 export class LateTransport implements Transport {
   readonly errorCode: number = internalServerError;
@@ -151,15 +157,15 @@ export class LateTransport implements Transport {
   #amount = 0;
 
   /**
-   * Creates one that holds nothing.
+   * Creates a transport without calls.
    *
-   * @param end Ends what the transport would be over.
+   * @param end Ends the bytes of the transport.
    */
   constructor(end: () => void) {
     this.#end = end;
   }
 
-  /** Does on a transport, which is open, all that was asked of another; without one, it is lost. */
+  /** Passes all calls on to an open transport. Without one, they fail. */
   static handOver(late: LateTransport, transport: Transport | null): void {
     const requests = late.#requests;
     late.#requests = [];
@@ -170,7 +176,7 @@ export class LateTransport implements Transport {
     return this.#amount;
   }
 
-  /** Messages without a payload take room as well. */
+  /** As `bufferedAmount`, but messages without a payload count, too. */
   get load(): number {
     return this.#amount + this.#requests.length;
   }

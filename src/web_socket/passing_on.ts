@@ -3,19 +3,22 @@ import type { Outgoing } from "../stream_channel/stream_channel.ts";
 import { type Capabilities, lacking } from "./capabilities.ts";
 import { type MessageSource, OwnWebSocketSink } from "./web_socket_sink.ts";
 
-/** What passes a message in parts on. */
+/** A message in parts that can be passed on. */
 export interface MessageInParts {
   /** Whether it is text or bytes. */
   readonly kind: "text" | "binary";
   /** Whether the whole message has arrived. */
   readonly isWhole: boolean;
-  /** Its content, for another channel; `end` is called when the rest of it won't come. */
+  /** Returns its content for another channel. `end` is called if the rest doesn't arrive. */
   sourceFor(end: () => void): MessageSource;
-  /** The rest of it is of no interest. */
+  /** Skips the rest of the message. */
   cancel(): void;
 }
 
-/** All messages in parts: their class isn't needed where no transport makes one, as in a page. */
+/**
+ * All messages in parts. With this set, a page doesn't need their class, because none of its transports
+ * creates them.
+ */
 export const messagesInParts: WeakSet<object> = new WeakSet<object>();
 
 function isInParts(message: unknown): message is MessageInParts {
@@ -23,22 +26,22 @@ function isInParts(message: unknown): message is MessageInParts {
 }
 
 /**
- * Adds what one channel receives to the sink of another one: a message in parts is sent on while it arrives. The
- * end is passed on behind it, or at once when the rest of it won't come.
+ * Adds the messages of one channel to the sink of another. A message in parts is sent while it arrives. The
+ * end is passed on after it, or at once if the rest doesn't arrive.
  */
 export class PassingOn<T> implements Outgoing<T> {
   readonly #sink: ChannelSink<T>;
   readonly #end: () => void;
-  /** The last message in parts, until it is added or given up. */
+  /** The last message in parts, until it is added or abandoned. */
   #large: MessageInParts | null = null;
   #sending: Promise<void> | null = null;
   #hasEnded = false;
 
   /**
-   * Creates one.
+   * Passes messages on to a sink.
    *
-   * @param sink Where the messages go.
-   * @param end Ends the sink as the other channel has ended. It may be called twice.
+   * @param sink Receives the messages.
+   * @param end Ends the sink as the other channel has ended. It may be called more than once.
    */
   constructor(sink: ChannelSink<T>, end: () => void) {
     this.#sink = sink;
@@ -75,11 +78,11 @@ export class PassingOn<T> implements Outgoing<T> {
 }
 
 /**
- * Refuses a channel that can't take messages in parts.
+ * Checks that a channel can send messages in parts.
  *
  * @param to The channel.
- * @throws {UnsupportedError} When its transport can't.
- * @throws {TypeError} When its sink isn't a WebSocket channel's own.
+ * @throws {UnsupportedError} If its transport can't.
+ * @throws {TypeError} If its sink isn't that of a WebSocket channel.
  */
 export function checkTakesParts(
   to: { readonly sink: ChannelSink<never>; readonly capabilities?: Capabilities },
@@ -91,7 +94,7 @@ export function checkTakesParts(
 function ownSink(sink: ChannelSink<never>): OwnWebSocketSink {
   if (sink instanceof OwnWebSocketSink) return sink;
   throw new TypeError(
-    "Cannot pass on messages in parts: the sink must be a WebSocket channel's own, and not transformed. " +
+    "Cannot pass on messages in parts: the sink must be that of a WebSocket channel, and not transformed. " +
       "Leave out streamLargerThan",
   );
 }

@@ -1,11 +1,11 @@
-/** How a peer ends a channel over bytes. A platform's own `WebSocket` only reports the end. */
+/** The ways in which a peer ends a channel over bytes. A platform's own `WebSocket` only reports the end. */
 
 import { streamFeed } from "../stream_channel/channel_stream.ts";
 import { loopGuard } from "../stream_channel/loop_guard.ts";
 import type { ChannelCore } from "./channel_core.ts";
 import type { CloseFrameContent, CloseInitiator } from "./close_info.ts";
 
-/** The peer's Close frame has arrived: the stream ends; `ChannelCore.end` follows with the transport's. */
+/** Ends the stream after the peer's Close frame. `ChannelCore.end` follows after the transport's end. */
 export function onPeerClose(
   core: ChannelCore,
   received: CloseFrameContent,
@@ -15,7 +15,7 @@ export function onPeerClose(
   peerIsDone(core, answer);
 }
 
-/** The connection was failed (RFC 6455 §7.1.7): the stream ends; `ChannelCore.end` follows. */
+/** Ends the stream of a failed connection (RFC 6455 §7.1.7). `ChannelCore.end` follows. */
 export function failConnection(
   core: ChannelCore,
   error: unknown,
@@ -37,11 +37,11 @@ function peerIsDone(core: ChannelCore, sent: CloseFrameContent | undefined): voi
 }
 
 /**
- * The peer's Close, or its fault, is in, but the reader hasn't handled what came before, or has not begun
- * to read: it gets the chance to answer.
+ * Delays the end of a connection whose reader hasn't handled the earlier messages, or hasn't started to read,
+ * so that it can still answer.
  *
  * @param core The channel.
- * @param conclude Lets the peer's end take effect.
+ * @param conclude Applies the peer's end.
  */
 export function endsEarly(core: ChannelCore, conclude: () => void): void {
   if (core.onEarlyEnding !== null) core.onEarlyEnding(conclude);

@@ -1,4 +1,4 @@
-/** Where the code runs. */
+/** The platform on which the code runs. */
 export type Platform = "deno" | "node" | "bun" | "browser";
 
 interface PlatformGlobals {
@@ -7,7 +7,7 @@ interface PlatformGlobals {
   process?: { versions?: { node?: string } };
 }
 
-/** The platform the code runs on. Whatever isn't known to be another counts as a browser. */
+/** Returns the platform on which the code runs. An unknown one counts as a browser. */
 export function platform(): Platform {
   const globals = globalThis as PlatformGlobals;
   if (typeof globals.Deno?.version?.deno === "string") return "deno";

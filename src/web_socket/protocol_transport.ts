@@ -40,49 +40,52 @@ import type { Wire, WireEvents, WireFailure } from "./wire.ts";
  */
 const EARLY_FLUSH_COST = 0x8000;
 
-/** What waits to leave, and for what: nothing, the end of the turn, room on the wire. */
+/** The states of pending output: none, waiting for the end of the turn, waiting for room on the wire. */
 const IDLE = 0;
 const SCHEDULED = 1;
 const BLOCKED = 2;
 
-// What is so of a transport, as flags: an idle connection is to take little memory.
+// The flags of a transport, in one number: an idle connection must take little memory.
 const SERVER = 1;
-/** Why nothing is read: the reader has no room, the peer has sent more than its rate allows. */
+/** Reasons to stop reading: the reader has no room, or the peer has exceeded its rate. */
 const READER = 2;
 const RATE = 4;
-/** The reader of a message in parts has no room. */
+/** A reason to stop reading: the reader of a message in parts has no room. */
 const CONTENT = 256;
 const HELD = READER | RATE | CONTENT;
-/** What was received is worked on in later turns, and nothing more is taken meanwhile. */
+/** Received bytes are processed in later turns, and no more are read until then. */
 const BEHIND = 8;
-/** Written chunks are released when everything is handed on. */
+/** Written chunks are to be released once the wire has taken everything. */
 const AWAITING_RELEASE = 16;
-/** It counts among those that share the turns. */
+/** The transport shares the turns of the event loop. */
 const MEMBER = 32;
-/** The wire has ended: what it still has to give is taken, room or not. */
+/** The wire has ended: its remaining bytes are read even without room. */
 const DRAINING = 64;
 const CLOSE_WRITTEN = 128;
 
-/** The peer's Close, or its fault: not in, in and waiting for the reader, and the wire has ended behind it. */
+/**
+ * The peer's Close or its fault: not received; received and waiting for the reader; and the same after the
+ * wire has ended.
+ */
 const NONE = 0;
 const EARLY = 1;
 const EARLY_AND_ENDED = 2;
 
-/** Which end it is, and what was agreed on. */
+/** Options of a {@linkcode ProtocolTransport}. */
 export interface ProtocolTransportOptions {
   readonly side: Side;
   readonly options: ProtocolOptions;
   readonly deflate: MessageDeflate | null;
-  /** Where what passes is counted. Left out: nowhere. */
+  /** Counts messages and bytes, if given. */
   readonly traffic?: Traffic | undefined;
-  /** What bounds how much the peer sends. Left out: nothing does. */
+  /** Limits how much the peer sends. Default: no limit. */
   readonly rate?: MessageRate | undefined;
 }
 
 /**
- * Our own implementation of RFC 6455 over a wire whose opening handshake is done, on either side. All
- * messages of a turn leave in one write, unless they are large, and as fast as the wire takes them. The file
- * is long because another object between protocol, wire and channel would cost a call for each message.
+ * This package's implementation of RFC 6455 over a wire after the opening handshake, for either side. All
+ * messages of a turn are sent in one write, unless they are large, and at the pace of the wire. The file is
+ * long because another object between protocol, wire and channel would cost a call for each message.
  */
 export class ProtocolTransport
   implements
@@ -97,40 +100,40 @@ export class ProtocolTransport
   readonly #protocol: Protocol;
   readonly #incoming: MessageStream<Message>;
   readonly #core: ChannelCore;
-  /** What of `SERVER` and those behind it is so. */
+  /** A combination of `SERVER` and the flags that follow it. */
   #flags: number;
-  /** Which of `IDLE`, `SCHEDULED` and `BLOCKED` the output is. */
+  /** The state of the output: `IDLE`, `SCHEDULED` or `BLOCKED`. */
   #output = IDLE;
-  /** Which of `NONE`, `EARLY` and `EARLY_AND_ENDED` is so. */
+  /** The state of the peer's end: `NONE`, `EARLY` or `EARLY_AND_ENDED`. */
   #ending = NONE;
   #keepalive: Keepalive | null = null;
-  /** What was written and isn't handed on, while there is any. */
+  /** The written bytes that the wire has not taken, if there are any. */
   #inFlight: InFlight | null = null;
-  /** How many bytes of payload could not be written any more. */
+  /** The number of payload bytes that could not be written. */
   #lost = 0;
-  /** The wire has ended, but what it gave before isn't worked on yet, or has no room. */
+  /** The end of the wire, if earlier bytes are not processed yet, or have no room. */
   #heldEnd: { readonly failure: WireFailure | null } | null = null;
-  /** Bounds what may never come: the end of a wire that can't be written to. */
+  /** Limits the wait for the end of a wire that can't be written to. */
   #deadline: Deadline | null = null;
   readonly #traffic: Traffic | null;
   readonly #rate: MessageRate | null;
-  /** The kind of rate whose excess ends the connection. */
+  /** The exceeded rate that ends the connection. */
   #excess: RateKind | null = null;
-  /** Runs while the peer has sent more than its rate allows. */
+  /** The timer that runs while the peer exceeds its rate. */
   #rateTimer: unknown = null;
-  /** The message that arrives in parts, or isn't read to its end. */
+  /** The message that is arriving in parts, or isn't read to its end. */
   #large: OwnIncomingMessage | null = null;
-  /** What waits until more can be sent of a message in parts. */
+  /** Fulfils when more of a message in parts can be sent. */
   #room: Deferred | null = null;
   /** The options with the callbacks for control frames. */
   readonly #controlFrames: ControlFrameOptions | null;
 
   /**
-   * Creates the transport. The caller makes the wire report to it.
+   * Creates the transport. The caller lets the wire report to it.
    *
    * @param core The channel.
    * @param wire The bytes.
-   * @param of See {@linkcode ProtocolTransportOptions}.
+   * @param of The side, the options and the agreed compression.
    */
   constructor(core: ChannelCore, wire: Wire, of: ProtocolTransportOptions) {
     const { side, options, deflate, traffic = null, rate = null } = of;
@@ -160,9 +163,9 @@ export class ProtocolTransport
   }
 
   /**
-   * The wire reports to it from now on, and may have.
+   * Starts the transport. The wire may have reported to it before.
    *
-   * @param times Whether, and how often, it pings.
+   * @param times The times of its Pings.
    */
   start({ pingInterval = 0, pingTimeout = pingInterval }: ProtocolOptions): void {
     const { state } = this.#core;
@@ -191,7 +194,7 @@ export class ProtocolTransport
     this.#keepalive?.heard();
     const verdict = this.#rate === null ? "allow" : this.#verdictOn("bytes", length);
     if (verdict === "close") return;
-    // What is sent meanwhile leaves right behind this: no other chunk comes in this turn.
+    // Output of this chunk is flushed directly after it, because no other chunk arrives in this turn.
     const isLast = this.#output === IDLE && this.#wire.endsTurns;
     if (isLast) this.#output = SCHEDULED;
     this.#protocol.receive(chunk);
@@ -212,7 +215,7 @@ export class ProtocolTransport
   }
 
   onEnded(failure: WireFailure | null): void {
-    // Where only the writing half is broken the rest may never end.
+    // If only the writing half has failed, the reading half may never end.
     this.#deadline ??= new Deadline(this.#core.clock, {
       ms: this.#core.closeTimeout,
       onTime: () => this.onEnd(failure),
@@ -221,10 +224,10 @@ export class ProtocolTransport
     this.#drain();
   }
 
-  /** What is left is read, which a reader that makes no room must not hide. */
+  /** Reads the rest of the input, even if the reader has no room. */
   #drain(): void {
     this.#flags |= DRAINING;
-    // What is decompressed may be without end: a message whose reader has no room is cut off.
+    // Decompressed content may be endless, so a message whose reader has no room is cut off.
     if (this.#is(CONTENT)) this.#dropLarge();
     this.#release(HELD);
   }
@@ -248,25 +251,23 @@ export class ProtocolTransport
     if (sentClose !== null && receivedClose !== null) {
       return void this.#finish({ wasClean: true, initiator: "remote" });
     }
-    // A Close may have been behind what the queue had no room for.
+    // A Close may have followed messages for which the queue had no room.
     const unread = streamFeed.isPaused(this.#incoming)
-      ? `, while ${
-        streamFeed.queuedSize(this.#incoming)
-      } bytes of messages waited for the stream's reader`
+      ? `, while ${streamFeed.queuedSize(this.#incoming)} bytes of messages were unread`
       : "";
     const message = `The connection was lost: it ended without a Close frame${unread}`;
     const cause = failure === null ? undefined : { cause: failure.error };
     const error = new WebSocketChannelError(message, cause);
     const ending: Ending = { wasClean: false, initiator: "transport", error };
-    // What this end has begun to send, its Close above all, still goes out.
+    // Output that this side has started to send, such as its Close, is still sent.
     if (this.#core.state === "closing") return void this.#finish(ending);
     this.#wire.destroy();
     this.#core.end(ending);
   }
 
-  // What is too much for one turn.
+  // Work that is too much for one turn.
 
-  /** Goes on with what was received, in a turn of its own. */
+  /** Continues to process received bytes, in a later turn. */
   run(): void {
     this.#protocol.proceed();
     this.#regulate();
@@ -277,8 +278,8 @@ export class ProtocolTransport
   }
 
   /**
-   * What the peer causes may be too much for one turn, or a message may take long to decompress: then
-   * no more is taken from the wire until all is worked on, and its end waits as well.
+   * Stops reading from the wire while received bytes are pending: the peer causes too much work for one turn,
+   * or decompressing a message takes long. The end of the wire waits as well.
    */
   #regulate(): void {
     const isBehind = this.#protocol.isBehind;
@@ -348,13 +349,15 @@ export class ProtocolTransport
     this.#large?.cancel();
   }
 
-  /** Neither the rest of the message nor any other one is read any more. */
+  /** Drops the rest of the message and all later ones. */
   #dropLarge(): void {
     this.#protocol.drop();
     this.#cutLarge();
   }
 
-  /** The connection ends, or messages are dropped: what is to come of a message won't. */
+  /**
+   * Fails a message in parts whose rest doesn't arrive, because the connection ends or messages are dropped.
+   */
   #cutLarge(): void {
     const large = this.#large;
     if (large === null) return;
@@ -383,8 +386,8 @@ export class ProtocolTransport
   }
 
   /**
-   * A reader that hasn't handled what came before, or has not begun to read, gets the chance to answer:
-   * the peer's end takes effect later.
+   * Delays the peer's end if the reader hasn't handled the earlier messages, or hasn't started to read, so
+   * that it can still answer.
    */
   onEnding(): boolean {
     const isReady = this.#is(DRAINING) || this.#core.state !== "open" ||
@@ -408,7 +411,7 @@ export class ProtocolTransport
     this.#keepalive?.stop();
     this.#cutLarge();
     onPeerClose(this.#core, { code, reason }, this.#sentClose);
-    // RFC 6455 §7.1.1: the server ends TCP first, the client waits for that, up to a deadline.
+    // RFC 6455 §7.1.1: the server ends TCP first. The client waits for that, with a timeout.
     if (this.#is(SERVER)) void this.#finish({ wasClean: true, initiator: "remote" });
   }
 
@@ -419,7 +422,7 @@ export class ProtocolTransport
     const initiator = error instanceof ProtocolError ? "protocol-error" : "local";
     failConnection(this.#core, error, this.#sentClose, initiator);
     void this.#finish({ wasClean: false, initiator });
-    // It may have come to light in a turn in which nothing was received.
+    // The fault may have been found in a turn in which nothing was received.
     this.#regulate();
   }
 
@@ -430,14 +433,14 @@ export class ProtocolTransport
   onInputLost(): void {
     this.#core.closeOnError(
       new WebSocketChannelError(
-        "Cannot read on: the buffer of a received message was transferred, and with it the messages behind " +
+        "Cannot continue to read: the buffer of a received message was transferred, and with it the messages after " +
           "it. Transfer a copy: message.slice().buffer",
       ),
       internalServerError,
     );
   }
 
-  /** All messages of a turn leave in one write, unless they are large. */
+  /** Schedules a flush. All messages of a turn are sent in one write, unless they are large. */
   onOutput(): void {
     if (this.#output !== IDLE) return;
     this.#output = SCHEDULED;
@@ -479,7 +482,7 @@ export class ProtocolTransport
     options: SendOptions | undefined,
     isOnly: boolean,
   ): boolean {
-    // RFC 6455 §5.3: a client masks each frame with a key of its own.
+    // RFC 6455 §5.3: a client masks each frame with its own key.
     if (!this.#is(SERVER)) return this.send(message.content, options);
     const isNow = isOnly && this.#output === IDLE;
     if (isNow) this.#output = SCHEDULED;
@@ -526,7 +529,7 @@ export class ProtocolTransport
     return pendingOutput !== null && pendingOutput.cost >= EARLY_FLUSH_COST;
   }
 
-  /** Large output doesn't wait for the turn to end: the peer reads it while more is being sent. */
+  /** Writes large output before the end of the turn, so that the peer reads it while more is being sent. */
   #sendAhead(): void {
     if (this.#output !== BLOCKED && this.#wire.releasesChunks && this.#hasRoom) this.#write();
   }
@@ -540,7 +543,7 @@ export class ProtocolTransport
     if (this.#protocol.pendingOutput === null) return;
     const buffered = this.#wire.bufferedAmount;
     if (buffered < this.#core.highWaterMark) return this.#write(buffered);
-    // What isn't taken from the protocol stays exact there, and pongs don't pile up.
+    // Output that stays in the protocol is counted exactly there, and pongs don't accumulate.
     this.#output = BLOCKED;
     this.#wire.watch();
   }
@@ -567,7 +570,7 @@ export class ProtocolTransport
     const buffered = this.#wire.bufferedAmount;
     if (buffered === 0) this.#inFlight = null;
     else {
-      // A channel of bytes may count more than there are: 32 for a small chunk.
+      // A channel of bytes may count more than the real size: 32 for a small chunk.
       const counted = Math.max(buffered - before, size);
       (this.#inFlight ??= new InFlight(buffered - counted)).add(counted, payload, buffered);
     }
@@ -576,7 +579,7 @@ export class ProtocolTransport
     this.#inFlight?.addClose();
   }
 
-  /** What is handed on is written to again; a connection that falls silent holds no buffer. */
+  /** Releases the chunks that the wire has taken, for reuse. An idle connection holds no buffer. */
   #releaseTaken(): void {
     const kept = this.#wire.bufferedAmount;
     this.#protocol.pendingOutput?.release(kept);
@@ -615,7 +618,7 @@ export class ProtocolTransport
     this.#flags &= ~why;
     if ((why & RATE) !== 0) this.#stopRateTimer();
     if (this.#is(HELD)) return;
-    // While nothing was read the peer could not show that it lives.
+    // While nothing was read, no sign of life could arrive.
     this.#keepalive?.heard();
     if (!this.#is(BEHIND)) this.#wire.resume();
     this.#protocol.resume();
@@ -623,12 +626,12 @@ export class ProtocolTransport
     this.#tellHeldEnd();
   }
 
-  /** Counts what the peer has sent, and fails the connection if that is too much and the verdict on it. */
+  /** Counts received messages or bytes, and fails the connection if the verdict on their rate is to close. */
   #verdictOn(kind: RateKind, amount: number): RateVerdict {
-    // What arrives after a Close is dropped, whichever end's.
+    // After a Close of either side, messages are dropped.
     if (this.#rate === null || !this.#isOpen) return "allow";
     const verdict = this.#rate.take(kind, amount, this.#core.face);
-    // The function that decides may have closed the channel.
+    // The user's function may have closed the channel.
     if (!this.#isOpen) return "allow";
     if (verdict !== "close") return verdict;
     this.#excess = kind;
@@ -636,14 +639,17 @@ export class ProtocolTransport
     return verdict;
   }
 
-  /** Whether a message is handed on: not if it is too much, nor if it waited until this end closed. */
+  /**
+   * Returns whether to deliver a message. It is dropped if it exceeds the rate, or if this side has closed
+   * meanwhile.
+   */
   #mayDeliver(): boolean {
     const verdict = this.#verdictOn("messages", 1);
     if (verdict === "pause") this.#pauseForRate();
     return verdict !== "close" && (this.#isOpen || this.#core.deliversAfterClose);
   }
 
-  /** Neither end has begun to close. */
+  /** Whether neither side has started to close. */
   get #isOpen(): boolean {
     return this.#protocol.state === "open" && this.#ending === NONE;
   }
@@ -654,7 +660,7 @@ export class ProtocolTransport
     this.#hold(RATE);
     this.#rateTimer ??= this.#core.clock.setTimeout(() => {
       this.#rateTimer = null;
-      // More may have come to light meanwhile.
+      // More input may have been processed meanwhile.
       this.#pauseForRate();
     }, wait);
   }
@@ -694,7 +700,8 @@ export class ProtocolTransport
   onDead(): void {
     const url = this.#core.identity.url();
     const where = url === "" ? "" : ` to ${url}`;
-    const message = `The connection${where} was lost: no sign of life came in time after a ping`;
+    const message =
+      `The connection${where} was lost: no data arrived within pingTimeout after a Ping`;
     const error = new DOMException(message, "TimeoutError");
     this.destroy();
     this.#core.end({ wasClean: false, initiator: "timeout", error });
@@ -708,13 +715,13 @@ export class ProtocolTransport
     this.#conclude();
     const { deliversAfterClose } = this.#core;
     if (!deliversAfterClose) this.#cutLarge();
-    // A reader that still gets messages makes room for them itself.
+    // If messages are still delivered, their reader makes room for them.
     this.#release(deliversAfterClose ? RATE : HELD);
     this.#regulate();
     return this.#sentClose;
   }
 
-  /** Ends the wire behind what is written, then the channel; the close timer bounds it. */
+  /** Ends the wire after all output, and then the channel. The close timer limits it. */
   async #finish(ending: Ending): Promise<void> {
     const wire = this.#wire;
     if (this.#output === BLOCKED) await wire.flush();
@@ -730,7 +737,7 @@ export class ProtocolTransport
     this.#wire.destroy();
   }
 
-  /** Nothing is read or sent any more. */
+  /** Stops reading and sending. */
   #stop(): void {
     this.#keepalive?.stop();
     this.#cutLarge();
@@ -738,7 +745,7 @@ export class ProtocolTransport
     this.#leave();
   }
 
-  /** Nothing is put off, or waited for, any more. */
+  /** Clears all timers and pending work. */
   #leave(): void {
     this.#deadline?.clear();
     this.#deadline = null;
@@ -757,7 +764,7 @@ export class ProtocolTransport
   }
 }
 
-/** A limit or a fault of this end is no fault of the peer's. */
+/** Creates the error of a failure. A limit or a fault of this side is not a protocol error of the peer. */
 function errorOf({ code, reason, excess, cause }: Failure): WebSocketChannelError {
   if (excess !== undefined) {
     const { size, limit, isCompressed } = excess;

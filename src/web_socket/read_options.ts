@@ -1,6 +1,6 @@
 /**
- * Readers of options, with a look into those that have parts of their own. Each function of the public API
- * that takes options has one reader, and calls it once: its results are valid.
+ * Readers of options, including the settings inside them. Each public function with options has one reader,
+ * and calls it once. The result is valid.
  *
  * @module
  */
@@ -52,11 +52,11 @@ const CLIENT_COMPRESSION_KINDS: OptionKinds<ClientCompressionOptions> = {
 };
 
 /**
- * Reads the options of `connect`: what is malformed is reported at once, whichever transport it would be.
+ * Reads the options of `connect`. It reports malformed options at once, for any transport.
  *
- * @throws {TypeError} When an option is unknown or of the wrong type, or contradicts another.
- * @throws {RangeError} When a number is out of its range.
- * @throws {SyntaxError} When the proxy is not a URL.
+ * @throws {TypeError} If an option is unknown, of the wrong type, or contradicts another.
+ * @throws {RangeError} If a number is out of its range.
+ * @throws {SyntaxError} If the proxy is not a URL.
  */
 export function readConnectOptions(given: ConnectOptions | undefined): ConnectOptions {
   const options = readClientOptions(given, CONNECT_KINDS);
@@ -75,7 +75,7 @@ export function readConnectOptions(given: ConnectOptions | undefined): ConnectOp
   return options;
 }
 
-/** Reads the options of `connectOver`. It throws as {@linkcode readConnectOptions} does. */
+/** Reads the options of `connectOver`. It throws the errors of {@linkcode readConnectOptions}. */
 export function readConnectOverOptions(given: ConnectOverOptions): ConnectOverOptions {
   return readClientOptions(given, CONNECT_OVER_KINDS);
 }
@@ -92,16 +92,16 @@ function readClientOptions<T extends ConnectOverOptions>(
   return options;
 }
 
-/** A bare offer asks nothing of the server. */
+/** Checks that a bare offer requests nothing of the server. */
 function checkOffer(compression: ConnectOptions["compression"]): void {
   if (typeof compression !== "object" || compression.offer === undefined) return;
   for (const name of ["serverNoContextTakeover", "serverMaxWindowBits"] as const) {
     if (compression[name] === undefined) continue;
-    throw malformedOption(`compression.${name}`, "left out where the offer is bare");
+    throw malformedOption(`compression.${name}`, "left out if the offer is bare");
   }
 }
 
-/** Reads the options of `over`. It throws as {@linkcode readConnectOptions} does. */
+/** Reads the options of `over`. It throws the errors of {@linkcode readConnectOptions}. */
 export function readOverOptions(given: OverOptions): OverOptions {
   const options = readOptions(given, OVER_KINDS);
   checkPings(options);
@@ -116,8 +116,8 @@ export function readOverOptions(given: OverOptions): OverOptions {
  *
  * @param value The option.
  * @param kinds The kinds of its settings.
- * @throws {TypeError} When a setting is unknown, or of the wrong type.
- * @throws {RangeError} When a number is out of its range.
+ * @throws {TypeError} If a setting is unknown or of the wrong type.
+ * @throws {RangeError} If a number is out of its range.
  */
 export function readCompression<T extends boolean | ClientCompressionOptions | undefined>(
   value: T,
@@ -132,12 +132,12 @@ export function readCompression<T extends boolean | ClientCompressionOptions | u
 }
 
 /**
- * Reads and checks the option `headers`, of either side.
+ * Reads and checks the option `headers`, of a client or a server.
  *
- * @param headers What the user gave: an object, `Headers` of whatever realm, or pairs.
+ * @param headers The user's value: an object, `Headers` of any realm, or pairs.
  * @param option The option's name, as the user writes it.
- * @returns Its fields. No error shows a value: it may be a secret.
- * @throws {TypeError} When they are no header fields, one can't be sent, or it is the handshake's own.
+ * @returns The fields. No error shows a value, because it may be a secret.
+ * @throws {TypeError} If they aren't header fields, or one can't be sent or is reserved.
  */
 export function readHeaders(
   headers: unknown,
@@ -161,14 +161,14 @@ export function readHeaders(
     checkField(name, value);
     if (isReservedHeader(name)) {
       throw new TypeError(
-        `Cannot use the option ${option}: the header field ${name} is the handshake's own`,
+        `Cannot use the option ${option}: the header field ${name} is reserved for the handshake`,
       );
     }
     return [name, value];
   });
 }
 
-/** Without its content, a number's neither: it may be a secret. */
+/** Returns the type of a value. The value, even a number, may be a secret. */
 function kindOf(value: unknown): string {
   return value === null ? "null" : typeof value;
 }
@@ -183,7 +183,7 @@ function readRedirects(
   { onRedirect, followRedirects = onRedirect !== undefined }: ConnectOptions,
 ): boolean | number {
   if (onRedirect !== undefined && !followRedirects) {
-    throw malformedOption("onRedirect", "left out where followRedirects is false or 0");
+    throw malformedOption("onRedirect", "left out if followRedirects is false or 0");
   }
   if (typeof followRedirects === "boolean") return followRedirects;
   if (
@@ -198,11 +198,11 @@ function readRedirects(
 
 const PROXY_KINDS: OptionKinds<ProxyOptions> = { url: "string|URL", headers: "object" };
 
-/** Checks the proxy, and makes pairs of its header fields. */
+/** Checks the proxy, and converts its header fields to pairs. */
 function readProxy({ proxy, socketPath }: ConnectOptions): ConnectOptions["proxy"] {
   if (proxy === undefined || proxy === null) return proxy;
   if (socketPath !== undefined) {
-    throw malformedOption("socketPath", "left out where there is a proxy");
+    throw malformedOption("socketPath", "left out if there is a proxy");
   }
   if (typeof proxy === "string" || "href" in proxy) {
     checkProxyUrl("proxy", proxy);
@@ -214,19 +214,19 @@ function readProxy({ proxy, socketPath }: ConnectOptions): ConnectOptions["proxy
   const fields = readHeaders(headers, "proxy.headers");
   if (!fields.some(([name]) => name.toLowerCase() === "host")) return { url, headers: fields };
   throw new TypeError(
-    "Cannot use the option proxy.headers: the header field Host is the CONNECT request's own",
+    "Cannot use the option proxy.headers: the header field Host is reserved for the CONNECT request",
   );
 }
 
 function checkProxyUrl(name: string, proxy: string | URL): void {
   if (proxy === "environment") return;
   try {
-    // Of `user:password@host` the user would be the scheme.
+    // In `user:password@host`, the user would be parsed as the scheme.
     if (new URL(proxy).href.includes("://")) return;
   } catch {
-    // Told below.
+    // Reported below.
   }
-  // It may hold a password, so neither it nor its parser's message is shown.
+  // The URL may have a password, so neither it nor its parser's message is shown.
   throw new SyntaxError(
     `Cannot use the option ${name}: it is not a URL with a scheme and a host, such as http://localhost:3128`,
   );

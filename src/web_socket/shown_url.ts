@@ -1,10 +1,10 @@
-/** URLs in errors, in logs and in `channel.url`: they may hold secrets. RFC 3986 §7.5. */
+/** URLs for errors, logs and `channel.url`, without secrets. RFC 3986 §7.5. */
 
 import { shown } from "../stream_channel/options.ts";
 
 /**
- * A URL without what may be a secret: the user info and the fragment are left out, and each value of the
- * query is replaced by `…`, as is a part of the query that has no name.
+ * Returns a URL without possible secrets. The user info and the fragment are left out. Each value of the
+ * query is replaced by `…`, and so is a part of the query without a name.
  *
  * @param url The URL.
  * @returns Its scheme, host, path, and the names in its query.
@@ -15,7 +15,7 @@ export function shownUrl({ protocol, host, pathname, search }: URL): string {
 
 function shownQuery(search: string): string {
   const parts = search.slice(1).split("&").map((part) => {
-    // Without a value, what looks like a name may be the secret, such as base64 with `=` at its end.
+    // Without a value, the name may be the secret, such as base64 with `=` at its end.
     const name = /^([^=]*)=+[^=]/.exec(part)?.[1];
     return name === undefined ? part.replace(/.+/, "…") : `${name}=…`;
   });
@@ -23,11 +23,12 @@ function shownQuery(search: string): string {
 }
 
 /**
- * A platform's error, or its text, without the values of the URL's query: Bun's quotes the whole URL.
+ * Returns a platform's error, or its text, without the values of the URL's query: Bun's error quotes the
+ * whole URL.
  *
- * @param cause What the platform reported.
+ * @param cause The platform's error or text.
  * @param url The URL that it may quote.
- * @returns The same; where it quotes them, a copy that doesn't.
+ * @returns The same object, or a copy without the values if it quotes them.
  */
 export function withoutQuery(cause: unknown, { search }: URL): unknown {
   const hide = (text: unknown): string => String(text).replaceAll(search, shownQuery(search));
@@ -41,10 +42,10 @@ export function withoutQuery(cause: unknown, { search }: URL): unknown {
 }
 
 /**
- * What was given as a URL and is none, as errors show it: nothing in it can be distinguished from a secret but
- * the scheme, where it is one of the expected.
+ * Returns a description of a malformed URL for errors. Only a known scheme is shown: anything else may be a
+ * secret.
  *
- * @param value What was given.
+ * @param value The user's value.
  */
 export function shownText(value: unknown): string {
   if (typeof value !== "string") return shown(value);

@@ -6,7 +6,7 @@ import type { ConnectOptions } from "./options.ts";
 import { chosenCompression, speakWith, type Spoken } from "./speaking_plainly.ts";
 import type { Wire } from "./wire.ts";
 
-/** The compression that a client offers. */
+/** Returns the compression that a client offers, or `null`. */
 export function offeredCompression(
   compression: ConnectOptions["compression"],
 ): ClientCompressionOptions | null {
@@ -14,7 +14,7 @@ export function offeredCompression(
   return chosen === null ? null : negotiableCompression(chosen, "client");
 }
 
-/** As {@linkcode speakWith}, with the platform's zlib. */
+/** Starts RFC 6455 with the platform's zlib as the compressor. See {@linkcode speakWith}. */
 export function speak(core: ChannelCore, over: Wire | Exchange, spoken: Spoken): void {
   speakWith(core, over, spoken, createMessageDeflate);
 }

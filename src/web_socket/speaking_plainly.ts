@@ -1,4 +1,4 @@
-/** Speaking RFC 6455 without a compressor of its own: a page has none, and loads none. */
+/** Starting RFC 6455 without importing a compressor: a page has none, and loads none. */
 
 import type { HandshakeAgreement } from "../handshake/client_handshake.ts";
 import type { createMessageDeflate } from "../permessage_deflate/deflate.ts";
@@ -14,20 +14,20 @@ import type { Traffic } from "./traffic.ts";
 import { turns } from "./turns.ts";
 import type { Wire } from "./wire.ts";
 
-/** What is spoken, once the opening handshake is done. */
+/** The result of the opening handshake, and the options. */
 export interface Spoken {
   readonly side: Side;
   readonly agreement: HandshakeAgreement;
-  /** The server's answer, where this package has seen it. */
+  /** The server's answer, if this package has received it. */
   readonly response?: HandshakeResponse;
   readonly options: ProtocolOptions;
-  /** Where what passes is counted. */
+  /** Counts messages and bytes, if given. */
   readonly traffic?: Traffic | undefined;
-  /** What bounds how much the peer sends. Left out: nothing does. */
+  /** Limits how much the peer sends. Default: no limit. */
   readonly rate?: MessageRate | undefined;
 }
 
-/** What the option `compression` asks for. */
+/** Converts the option `compression` to settings; `null` for no compression. */
 export function chosenCompression(
   compression: ConnectOptions["compression"] = false,
 ): ClientCompressionOptions | null {
@@ -36,12 +36,12 @@ export function chosenCompression(
 }
 
 /**
- * Speaks RFC 6455 from now on: the channel is open.
+ * Starts RFC 6455, and opens the channel.
  *
- * @param core The channel; when it is over meanwhile, the wire is ended.
- * @param over The bytes, or what has done the opening handshake over them.
- * @param spoken What was agreed on.
- * @param createDeflate Creates the compressor; `null` where none can have been agreed on.
+ * @param core The channel. If it has ended meanwhile, the wire is destroyed.
+ * @param over The wire, or the exchange that has done the opening handshake.
+ * @param spoken The agreement and the options.
+ * @param createDeflate Creates the compressor; `null` if no compression can have been agreed.
  */
 export function speakWith(
   core: ChannelCore,

@@ -1,9 +1,9 @@
-/** A PEM text or DER bytes, or a list of them. */
+/** PEM text or DER bytes, or a list of them. */
 export type TlsData = string | Uint8Array | readonly (string | Uint8Array)[];
 
 /** A private key in PEM with the passphrase that decrypts it. */
 export interface TlsKey {
-  /** The key, PEM. */
+  /** The key, in PEM. */
   readonly pem: string | Uint8Array;
   /** The passphrase. */
   readonly passphrase?: string | undefined;
@@ -21,19 +21,19 @@ export interface TlsArchive {
 export type TlsVersion = "TLSv1" | "TLSv1.1" | "TLSv1.2" | "TLSv1.3";
 
 /**
- * TLS settings of either side, as `createSecureContext` of `node:tls` takes them.
+ * TLS settings of a client or a server, as in `createSecureContext` of `node:tls`.
  *
- * A setting that the runtime would ignore is an `UnsupportedError` instead. Deno ignores
- * `allowPartialTrustChain`, `ciphers`, `crl`, `ecdhCurve`, `secureOptions` and `sigalgs`, Bun the suites
- * of TLS 1.3 in `ciphers`, both `dhparam` and engines.
+ * A setting that the runtime would ignore is rejected with an `UnsupportedError`. Deno ignores
+ * `allowPartialTrustChain`, `ciphers`, `crl`, `ecdhCurve`, `secureOptions` and `sigalgs`. Bun ignores the
+ * suites of TLS 1.3 in `ciphers`. Both ignore `dhparam` and engines.
  */
 export interface TlsContextOptions {
   /** Certificates of the authorities to trust instead of the built-in ones, PEM. */
   ca?: TlsData | undefined;
   /**
-   * The certificate chain of this side, PEM. With TLS 1.3 a server refuses a client's certificate after
-   * the TLS handshake: the error is of the phase `"tls"` all the same, except on Bun, which doesn't
-   * report why the connection ended (phase `"handshake"`).
+   * The certificate chain of this side, PEM. With TLS 1.3, a server refuses a client's certificate after the
+   * TLS handshake. The error still has the phase `"tls"`, except on Bun, which doesn't report why the
+   * connection ended (phase `"handshake"`).
    */
   cert?: TlsData | undefined;
   /** The private key of this side, PEM. */
@@ -48,11 +48,13 @@ export interface TlsContextOptions {
   minVersion?: TlsVersion | undefined;
   /** The newest version of TLS to accept. Default: the runtime's. */
   maxVersion?: TlsVersion | undefined;
-  /** The only version to accept, by OpenSSL's name of its method. Prefer `minVersion` and `maxVersion`. */
+  /**
+   * The only version of TLS to accept, by OpenSSL's name of its method. Prefer `minVersion` and `maxVersion`.
+   */
   secureProtocol?: string | undefined;
   /** The cipher suites to accept, in OpenSSL's format. */
   ciphers?: string | undefined;
-  /** Whether the server's order of the cipher suites counts. */
+  /** Whether the server's order of cipher suites takes precedence. */
   honorCipherOrder?: boolean | undefined;
   /** The curves to accept for the key exchange, in OpenSSL's format. */
   ecdhCurve?: string | undefined;
@@ -62,7 +64,7 @@ export interface TlsContextOptions {
   sigalgs?: string | undefined;
   /** OpenSSL's options, as a bit mask of `SSL_OP_…`. */
   secureOptions?: number | undefined;
-  /** Whether a certificate in `ca` is trusted although it isn't signed by itself. */
+  /** Whether a certificate in `ca` is trusted even if it isn't self-signed. */
   allowPartialTrustChain?: boolean | undefined;
   /** The OpenSSL engine for the client's certificate. */
   clientCertEngine?: string | undefined;
@@ -72,9 +74,9 @@ export interface TlsContextOptions {
   privateKeyIdentifier?: string | undefined;
   /** The name under which a server keeps sessions. */
   sessionIdContext?: string | undefined;
-  /** How long a session can be resumed, in seconds. */
+  /** The time in which a session can be resumed, in seconds. */
   sessionTimeout?: number | undefined;
-  /** The 48 bytes of keys for session tickets. */
+  /** The keys for session tickets: 48 bytes. */
   ticketKeys?: Uint8Array | undefined;
 }
 
@@ -85,19 +87,19 @@ export interface TlsContextOptions {
 export interface TlsCertificate {
   /** Whether it is the certificate of an authority. */
   readonly ca: boolean;
-  /** Whom it is for, by field: `CN`, `O` and so on. */
+  /** The subject by field: `CN`, `O` and so on. */
   // deno-lint-ignore no-explicit-any -- each version of `node:tls` declares its fields otherwise
   readonly subject: any;
-  /** Who signed it, by field. */
+  /** The issuer by field. */
   // deno-lint-ignore no-explicit-any -- each version of `node:tls` declares its fields otherwise
   readonly issuer: any;
-  /** The names that it is for, such as `"DNS:example.com, IP Address:127.0.0.1"`. */
+  /** Its alternative names, such as `"DNS:example.com, IP Address:127.0.0.1"`. */
   readonly subjectaltname?: string;
-  /** When it begins to be valid. */
+  /** The start of its validity. */
   readonly valid_from: string;
-  /** When it ends to be valid. */
+  /** The end of its validity. */
   readonly valid_to: string;
-  /** The number that its authority gave it, in hexadecimal. */
+  /** Its serial number, in hexadecimal. */
   readonly serialNumber: string;
   /** The SHA-1 digest of the whole certificate, in upper case, with colons. To pin, use `fingerprint256`. */
   readonly fingerprint: string;
@@ -113,34 +115,37 @@ export interface TlsCertificate {
   readonly pubkey?: any;
 }
 
-/** TLS settings of a client, as `connect` of `node:tls` takes them. */
+/** TLS settings of a client, as in `connect` of `node:tls`. */
 export interface TlsOptions extends TlsContextOptions {
-  /** The name to ask for and to check, instead of the URL's host. */
+  /** The server name to request and to check, instead of the URL's host. */
   servername?: string | undefined;
-  /** Whether a server that can't be verified is refused. Default `true`. */
+  /** Whether to reject a server that can't be verified. Default `true`. */
   rejectUnauthorized?: boolean | undefined;
   /**
-   * Checks a certificate that an authority has signed, instead of the comparison of its names with the
-   * host: for pinning. It returns an error to refuse, and nothing to accept; what it throws, and any
-   * other value, a promise included, refuses. Not with `rejectUnauthorized: false`, which would ignore it.
+   * Checks a certificate that an authority has signed, for pinning. It returns an error to reject it, and
+   * `undefined` to accept it. An exception, and any other value, such as a promise, rejects it, too. It can't
+   * be combined with `rejectUnauthorized: false`, which would ignore it.
    *
-   * It replaces the comparison of names: call `checkServerIdentity` of `node:tls` to keep that.
+   * It replaces the comparison of the certificate's names with the host: call `checkServerIdentity` of
+   * `node:tls` to keep that.
    */
   checkServerIdentity?(hostname: string, certificate: TlsCertificate): Error | undefined;
-  /** The application protocols to offer (RFC 7301). Default `["http/1.1"]`: HTTP/2 can't be upgraded. */
+  /**
+   * The offered application protocols (RFC 7301). Default `["http/1.1"]`, because HTTP/2 can't be upgraded.
+   */
   ALPNProtocols?: readonly string[] | undefined;
-  /** The result of `createSecureContext` of `node:tls`, in place of its options. Not on Deno. */
+  /** The result of `createSecureContext` of `node:tls`, instead of its options. Not on Deno. */
   secureContext?: object | undefined;
-  /** A session to resume, as the event `session` of `node:tls` gives it. */
+  /** A session to resume, from the event `session` of `node:tls`. */
   session?: Uint8Array | undefined;
-  /** Gives the pre-shared key. Only on Node. */
+  /** Returns the pre-shared key. Only on Node. */
   pskCallback?(hint: string | null): { readonly psk: Uint8Array; readonly identity: string } | null;
-  /** The smallest Diffie-Hellman parameter to accept, in bits. */
+  /** The minimum size of a Diffie-Hellman parameter, in bits. */
   minDHSize?: number | undefined;
-  /** Whether to ask for the status of the certificate. */
+  /** Whether to request the status of the certificate. */
   requestOCSP?: boolean | undefined;
-  /** Whether OpenSSL prints what it does. */
+  /** Whether OpenSSL prints a trace. */
   enableTrace?: boolean | undefined;
-  /** How many bytes the platform's socket reads ahead. */
+  /** The number of bytes that the platform's socket reads ahead. */
   highWaterMark?: number | undefined;
 }

@@ -1,17 +1,17 @@
-/** How much of something there may be in a time. */
+/** A limit for a period of time. */
 export interface Rate {
-  /** How much: at once, and within `per` from then on. */
+  /** The amount that is allowed at once, and in each `per` after that. */
   readonly limit: number;
-  /** The time, in milliseconds. */
+  /** The period, in milliseconds. */
   readonly per: number;
 }
 
-/** A sum of refills may be off by that much: no whole token. */
+/** The rounding error of a sum of refills, which is less than a token. */
 const ROUNDING = 1e-6;
 
 /**
- * A token bucket: it holds `limit` tokens at first, and is refilled evenly, by `limit` within `per`. So
- * after a pause of `per` as much as `limit` may come at once, and within any `per` no more than twice that.
+ * A token bucket. It has `limit` tokens at first, and is refilled evenly, by `limit` in each `per`. So
+ * `limit` is allowed at once after a pause of `per`, and at most twice that within any `per`.
  */
 export class TokenBucket {
   readonly #rate: Rate;
@@ -19,9 +19,9 @@ export class TokenBucket {
   #at: number;
 
   /**
-   * Creates a full one.
+   * Creates a full bucket.
    *
-   * @param rate How much there may be.
+   * @param rate The limit and the period.
    * @param now The time, in milliseconds.
    */
   constructor(rate: Rate, now: number) {
@@ -31,9 +31,9 @@ export class TokenBucket {
   }
 
   /**
-   * Takes tokens, whether or not there are enough: what is missing is a debt.
+   * Takes tokens, even if there are not enough. Missing ones are a debt.
    *
-   * @param amount How many.
+   * @param amount The number of tokens.
    * @param now The time, in milliseconds.
    * @returns Whether there were enough.
    */
@@ -46,7 +46,7 @@ export class TokenBucket {
   /**
    * Takes tokens if there are enough.
    *
-   * @param amount How many.
+   * @param amount The number of tokens.
    * @param now The time, in milliseconds.
    * @returns Whether there were enough.
    */
@@ -57,22 +57,22 @@ export class TokenBucket {
     return true;
   }
 
-  /** How many tokens are missing. */
+  /** The number of missing tokens. */
   get debt(): number {
     return Math.max(-this.#tokens, 0);
   }
 
-  /** Forgets the debt. */
+  /** Cancels the debt. */
   forgive(): void {
     this.#tokens = Math.max(this.#tokens, 0);
   }
 
   /**
-   * How long until there are tokens again.
+   * Returns the time until there are enough tokens.
    *
    * @param now The time, in milliseconds.
-   * @param amount How many; 0: until nothing is owed.
-   * @returns The time to wait, in milliseconds: 0 if there are enough.
+   * @param amount The number of tokens; 0 to wait until there is no debt.
+   * @returns The time in milliseconds; 0 if there are enough.
    */
   wait(now: number, amount: number): number {
     this.#refill(now);
@@ -81,7 +81,7 @@ export class TokenBucket {
     return missing > ROUNDING ? missing * per / limit : 0;
   }
 
-  /** Whether it holds as many as at first: it needn't be kept. */
+  /** Returns whether the bucket is full, so that it needn't be kept. */
   isFull(now: number): boolean {
     this.#refill(now);
     return this.#tokens >= this.#rate.limit;
@@ -89,7 +89,7 @@ export class TokenBucket {
 
   #refill(now: number): void {
     const { limit, per } = this.#rate;
-    // A clock that is set back refills nothing.
+    // If the clock was set back, nothing is refilled.
     const passed = Math.max(now - this.#at, 0);
     this.#tokens = Math.min(this.#tokens + passed * limit / per, limit);
     this.#at = now;

@@ -1,18 +1,20 @@
-/** What has passed one way. */
+/** The traffic in one direction. */
 export interface Flow {
-  /** Messages of users. */
+  /** The number of messages of users. */
   messages: number;
-  /** Bytes behind the opening handshake, frame headers and control frames included, as they were on the wire. */
+  /**
+   * The number of bytes on the wire after the opening handshake, including frame headers and control frames.
+   */
   bytes: number;
 }
 
 /**
- * What has passed over all connections of a server: one object, so that counting costs next to nothing, however
- * many connections there are.
+ * The traffic of all connections of a server. They share one object, so counting costs little, whatever their
+ * number.
  */
 export class Traffic {
-  /** What was received. */
+  /** The received traffic. */
   readonly received: Flow = { messages: 0, bytes: 0 };
-  /** What was sent: what the connections took. */
+  /** The sent traffic, which the connections have taken. */
   readonly sent: Flow = { messages: 0, bytes: 0 };
 }

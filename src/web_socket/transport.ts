@@ -8,103 +8,109 @@ import type { OutgoingMessage } from "./outgoing_message.ts";
 import type { MessageInput, SendOptions } from "./web_socket_sink.ts";
 
 /**
- * What carries a channel's messages. It reports what happens to its `ChannelCore`; after that has ended
- * it reports nothing more.
+ * The transport of a channel's messages. It reports events to its `ChannelCore`, and nothing more after the
+ * end.
  */
 export interface Transport {
-  /** How many bytes of payload were sent and not handed on. */
+  /** The number of payload bytes that were sent and not passed on. */
   readonly bufferedAmount: number;
-  /** How many bytes wait to be handed on, with all that goes beside payloads: backpressure is about them. */
+  /**
+   * The number of all bytes that are pending, including those beside payloads. Backpressure depends on it.
+   */
   readonly load: number;
-  /** Whether nothing more should be sent; left out: when `load` has come to the high-water mark. */
+  /** Whether nothing more should be sent. Default: when `load` has reached the high-water mark. */
   readonly isFull?: boolean;
-  /** What was sent and the peer has not acknowledged, where the transport knows. */
+  /** The sent messages that the peer has not acknowledged, if the transport knows. */
   readonly unacknowledged?: readonly Message[];
-  /** The close code for an error that was put into the sink; left out: none. */
+  /** The close code for an error that was added to the sink. Default: none. */
   readonly errorCode?: number;
-  /** The latest round trip's time, in milliseconds; `null` before the first; left out where it can't ping. */
+  /**
+   * The latest round-trip time, in milliseconds; `null` before the first. Missing if the transport can't
+   * ping.
+   */
   readonly latency?: number | null;
-  /** What is known of the connection; left out: nothing. */
+  /** The addresses, the proxy and TLS of the connection. Missing if unknown. */
   readonly connectionInfo?: ConnectionInfo | null;
   /**
    * Sends a message, on an open connection.
    *
-   * @returns `false` when it is dropped, because the peer turns out to be gone.
-   * @throws {TypeError} When it is neither text nor bytes.
-   * @throws {UnsupportedError} When it must not be compressed, and the transport gives no choice.
+   * @returns `false` if the message was dropped, because the peer has left.
+   * @throws {TypeError} If it is neither text nor bytes.
+   * @throws {UnsupportedError} If `compress` is `false` and the transport doesn't support that.
    */
   send(message: MessageInput, options: SendOptions | undefined): boolean;
   /**
-   * Sends a message that others get as well: as {@linkcode send}, in less time where it can.
+   * Sends a message that other connections send as well. Like {@linkcode send}, but faster if possible.
    *
-   * @param isOnly Whether nothing else is likely to be sent in this turn: then nothing waits for its end.
+   * @param isOnly Whether probably nothing else is sent in this turn. The message is then sent before the end
+   * of the turn.
    */
   sendPrepared(
     message: PreparedMessage,
     options: SendOptions | undefined,
     isOnly: boolean,
   ): boolean;
-  /** Sends messages in parts. Left out where it can't. */
+  /** Creates a queue that sends messages in parts. Missing if unsupported. */
   createOutgoing?(events: OutgoingMessagesEvents): OutgoingMessages;
-  /** The stream's reader has left, and with it the message that is streamed. Left out where there is none. */
+  /** Skips the message in parts whose reader has left. Missing if unsupported. */
   skipUnread?(): void;
-  /** See `WebSocketChannel.ping`; only on an open connection. Left out where it can't. */
+  /** Sends a Ping on an open connection, as `WebSocketChannel.ping` does. Missing if unsupported. */
   ping?(payload?: Uint8Array, signal?: AbortSignal): Promise<number>;
-  /** See `WebSocketChannel.pong`; likewise. */
+  /** Sends a Pong on an open connection, as `WebSocketChannel.pong` does. Missing if unsupported. */
   pong?(payload: Uint8Array): boolean;
   /**
-   * Begins the closing handshake, on an open connection.
+   * Starts the closing handshake on an open connection.
    *
-   * @returns The Close frame that goes out; `undefined` when the peer turns out to have closed.
-   * @throws {RangeError} When this transport can't send `code`; nothing has changed then.
+   * @returns The content of the sent Close frame; `undefined` if the peer has already closed.
+   * @throws {RangeError} If this transport can't send `code`. Nothing has changed then.
    */
   close(code: number | undefined, reason: string): CloseFrameContent | undefined;
-  /** Whether our Close frame was handed on, and with it all that was sent before. */
+  /** Returns whether this side's Close frame, and everything before it, was passed on. */
   hasSentClose(ending: Ending): boolean;
   /** Ends the connection at once, if the transport can. */
   destroy(): void;
-  /** Enough waits to be read. Left out where it can't stop reading. */
+  /** Stops reading, because enough is unread. Missing if unsupported. */
   pause?(): void;
-  /** There is room to read again. */
+  /** Reads again. */
   resume?(): void;
-  /** Asks for a call of the sink's `drained` when `load` has fallen. */
+  /** Requests a call of the sink's `drained` when `load` has fallen. */
   watch(): void;
-  /** See `WebSocketChannel.ref`. Left out where it has no such thing. */
+  /** Lets the connection keep the process alive. Missing if unsupported. */
   ref?(): void;
-  /** See `WebSocketChannel.unref`. */
+  /** Lets the process end although the connection is open. Missing if unsupported. */
   unref?(): void;
 }
 
-/** What messages go to on an open connection. */
+/** The target of messages on an open connection. */
 export type OpenTransport = Pick<
   Transport,
   "send" | "sendPrepared" | "ping" | "pong" | "close" | "load" | "isFull"
 >;
 
-/** What {@linkcode OutgoingMessages} report. */
+/** The events of {@linkcode OutgoingMessages}. */
 export interface OutgoingMessagesEvents {
-  /** The message in parts is sent, or isn't any more: what waits behind it can be sent. */
+  /** The message in parts is sent or abandoned. Waiting messages can be sent. */
   onSent(): void;
-  /** Its source has failed: the message can't be taken back. */
+  /** Its source has failed, and a sent part can't be withdrawn. */
   onSourceFailed(error: unknown): void;
-  /** The connection has ended, or begun to, before it was whole. */
+  /** The connection has ended, or has started to close, before the message was complete. */
   onCutOff(message: OutgoingMessage): void;
 }
 
-/** Takes the place of an open transport while a message is sent in parts. */
+/** Replaces an open transport while a message is sent in parts. */
 export interface OutgoingMessages extends OpenTransport {
-  /** Whether a part of a message is sent, and the whole isn't. */
+  /** Whether a part of a message was sent, but not the whole message. */
   readonly hasBegun: boolean;
-  /** How many messages wait. */
+  /** The number of waiting messages. */
   readonly length: number;
-  /** How many bytes of payload wait. */
+  /** The payload size of the waiting messages, in bytes. */
   readonly size: number;
   /** Sends a message in parts. */
   start(message: OutgoingMessage): void;
-  /** Lets another message in parts wait. */
+  /** Adds another message in parts to the queue. */
   push(message: OutgoingMessage): void;
-  /** Takes the first of those that wait. */
+  /** Removes and returns the first waiting message. */
   shift(): EarlyMessage | OutgoingMessage;
-  /** The connection ends: the source is cancelled. */
+  /** Cancels the source, because the connection ends. */
   end(): void;
 }

@@ -2,52 +2,54 @@ import type { WorkBudget } from "../protocol/work_budget.ts";
 import { platform } from "./platform.ts";
 import { type NextTurn, nextTurn } from "../stream_channel/loop_guard.ts";
 
-/** Work that was put off to a later turn of the event loop. */
+/** Work that continues in a later turn of the event loop. */
 export interface Task {
-  /** Goes on, and stops when the budget is spent; what is left is put off again. */
+  /** Continues, and stops when the budget is used up. It adds itself again for the rest. */
   run(): void;
 }
 
-/** What peers may cause in one turn, in units of about a nanosecond. */
+/** The budget for work that peers cause in one turn, in units of about a nanosecond. */
 const TURN = 4_000_000;
 
-/** What of it is for work that was put off: the rest is for what arrives meanwhile. */
+/** The part of the budget for deferred work. The rest is for new input. */
 const SHARE: number = TURN / 2;
 
-/** What one task gets before it is the next one's turn. */
+/** The part of the budget for one task, before the next task continues. */
 const SLICE: number = TURN / 8;
 
-/** When no more than this is left, a new turn is waited for: a turn without much work costs nothing. */
+/** At or below this rest, a new turn is scheduled. So a turn without much work costs nothing. */
 const LOW: number = (TURN * 3) / 4;
 
 const IS_DENO: boolean = platform() === "deno";
 
-/** A socket that gives chunks of this size has more: the least that TLS gives then. */
+/**
+ * A socket that delivers chunks of at least this size has more. It is the minimum size of TLS in that case.
+ */
 const LARGE_CHUNK = 16_384;
 
-/** What a task counts at least. */
+/** The minimum cost of a task. */
 const MIN_COST = 1000;
 
 /**
- * Shares each turn of the event loop among the connections of a process, so that one whose peer causes
- * much work doesn't hold up the others. What arrives is worked on at once, until the budget of the turn
- * is spent. The connections then take turns with the rest, in small slices.
+ * Shares each turn of the event loop among the connections of a process, so that a peer that causes much work
+ * doesn't block the others. New input is processed at once, until the budget of the turn is used up. Then the
+ * connections alternate, in small slices.
  */
 export class Turns {
-  /** What is left of this turn. */
+  /** The remaining budget of this turn. */
   readonly budget: WorkBudget = { left: TURN };
   readonly #nextTurn: NextTurn;
-  /** In the order in which they go on. */
+  /** The tasks, in the order in which they continue. */
   readonly #tasks = new Set<Task>();
   readonly #mustIdle: boolean;
   readonly #onTurn = (): void => this.#run();
-  /** Forgets the next turn, if one is planned. */
+  /** Cancels the next turn, if one is scheduled. */
   #cancel: (() => void) | null = null;
   #isRunning = false;
   #members = 0;
 
   /**
-   * Makes the turns of a process.
+   * Creates the turns of a process.
    *
    * @param next Calls back in a later turn.
    * @param mustIdle Whether the platform polls sockets only when it has nothing else to do.
@@ -60,12 +62,12 @@ export class Turns {
     this.#mustIdle = mustIdle;
   }
 
-  /** A connection begins to speak. */
+  /** Adds a connection. */
   enter(): void {
     this.#members++;
   }
 
-  /** A connection has ended. The last one leaves no scheduled turn behind. */
+  /** Removes a connection. The last one leaves no scheduled turn behind. */
   leave(): void {
     if (--this.#members > 0) return;
     this.#cancel?.();
@@ -73,33 +75,33 @@ export class Turns {
     this.budget.left = TURN;
   }
 
-  /** Work was done: the budget is filled again in the next turn, if that was much. */
+  /** Call it after work: if that was much, the budget is refilled in the next turn. */
   watch(): void {
     if (this.budget.left < LOW) this.#plan();
   }
 
   /**
-   * A chunk was worked on, as {@linkcode watch}. Deno polls its sockets only when it has nothing else to
-   * do, and that it has as long as one of them gives large chunks: then the budget runs out, and what
-   * gives them is put off.
+   * Call it after processing a chunk, like {@linkcode watch}. Deno polls its sockets only when it has nothing
+   * else to do, which isn't the case while one of them delivers large chunks. So the budget is not refilled
+   * then, and that socket has to wait.
    */
   watchChunk(size: number): void {
     if (size < LARGE_CHUNK || !this.#mustIdle) this.watch();
   }
 
-  /** Takes what some work has cost from the budget; who does it again and again puts itself off. */
+  /** Subtracts the cost of some work from the budget. Repeated work must add itself as a task. */
   spend(cost: number): void {
     this.budget.left -= cost;
     if (!this.#mustIdle) this.watch();
   }
 
-  /** Puts a task off, unless it is already. */
+  /** Adds a task for a later turn, unless it is already added. */
   add(task: Task): void {
     this.#tasks.add(task);
     this.#plan();
   }
 
-  /** Forgets a task. */
+  /** Cancels a task. */
   delete(task: Task): void {
     this.#tasks.delete(task);
   }
@@ -113,7 +115,7 @@ export class Turns {
     this.#isRunning = true;
     this.#cancel = null;
     try {
-      // A task that puts itself off again comes last, and this loop comes to it.
+      // A task that adds itself again comes last, and this loop reaches it.
       for (const task of this.#tasks) {
         this.#tasks.delete(task);
         share -= this.#cost(task, Math.min(SLICE, share));
@@ -121,13 +123,13 @@ export class Turns {
       }
     } finally {
       this.budget.left = TURN - SHARE + share;
-      // Not before: a timer would be due by now, and leave no time for sockets between two turns.
+      // Not before: a timer would be due by now, and sockets would get no time between two turns.
       this.#isRunning = false;
       if (this.#tasks.size > 0) this.#plan();
     }
   }
 
-  /** Lets a task go on for a while. */
+  /** Runs a task for a slice, and returns its cost. */
   #cost(task: Task, slice: number): number {
     this.budget.left = slice;
     task.run();
@@ -135,5 +137,5 @@ export class Turns {
   }
 }
 
-/** Those of this process: all its connections share one event loop. */
+/** The turns of this process, because all its connections share one event loop. */
 export const turns: Turns = new Turns();

@@ -11,19 +11,22 @@ import { abortable, ignore, preHandled } from "../stream_channel/errors.ts";
 import { type Capabilities, lacking } from "./capabilities.ts";
 import { checkOption, type OptionKinds, readOptions, shown } from "../stream_channel/options.ts";
 
-/** What can be sent as a message: text, or bytes. */
+/** A message to send: text or bytes. */
 export type MessageInput = string | ArrayBuffer | ArrayBufferView;
 
-/** How to send one message. */
+/** Options for sending one message. */
 export interface SendOptions {
   /**
-   * `false` sends it uncompressed although compression was agreed: where secrets and what an
-   * attacker can choose would be compressed together, the size tells the secret. RFC 7692 §6.
+   * `false` sends the message uncompressed even if compression was agreed. Use it if a message has both a
+   * secret and content that an attacker can choose: the compressed size can reveal the secret. RFC 7692 §6.
    */
   readonly compress?: boolean | undefined;
 }
 
-/** What a message's content comes from: text, or bytes; of a text also bytes of UTF-8, cut anywhere. */
+/**
+ * The source of a message's content: text or bytes. The content of a text message may also be bytes of UTF-8,
+ * cut anywhere.
+ */
 export type MessageSource =
   | AsyncIterable<MessageInput>
   | (Iterable<MessageInput> & object)
@@ -34,15 +37,15 @@ export interface AddMessageOptions extends SendOptions {
   /** Whether the message is text or binary. */
   readonly kind: "text" | "binary";
   /**
-   * Gives up the message when it aborts, and cancels the source. Once a part is sent, the connection ends with it:
-   * a message can't be taken back.
+   * Abandons the message when it aborts, and cancels the source. Once a part is sent, this ends the
+   * connection, because a sent part can't be withdrawn.
    */
   readonly signal?: AbortSignal | undefined;
 }
 
 /** Options of {@linkcode WebSocketSink.whenReady}. */
 export interface SinkWaitOptions {
-  /** Ends the waiting when it aborts. */
+  /** Ends the wait when it aborts. */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -57,43 +60,44 @@ const ADD_MESSAGE_KINDS: OptionKinds<AddMessageOptions> = {
 };
 
 /**
- * The sink of a WebSocket channel: a {@linkcode ChannelSink} whose {@linkcode close} can tell the
- * peer why. Corresponds to Dart's `WebSocketSink`.
+ * The sink of a WebSocket channel: a {@linkcode ChannelSink} whose {@linkcode close} can send a code and a
+ * reason. Corresponds to Dart's `WebSocketSink`.
  *
- * @typeParam T What it takes: messages, unless the channel is transformed.
+ * @typeParam T The type of outgoing messages.
  */
 export interface WebSocketSink<T = MessageInput> extends ChannelSink<T> {
   /**
    * Sends a message. See {@linkcode ChannelSink.add}.
    *
-   * @param message The message. Bytes are copied whole, as they are in memory, also from shared memory
-   * and from buffers that can be resized: they may be changed afterwards.
+   * @param message The message. Bytes are copied, even from shared memory and from resizable buffers, so you
+   * can change them afterwards.
    * @param options How to send it.
-   * @returns `false` when the message was dropped because the connection has ended.
-   * @throws {TypeError} When it is neither text nor bytes, or its buffer is detached.
+   * @returns `false` if the message was dropped because the connection has ended.
+   * @throws {TypeError} If it is neither text nor bytes, or its buffer is detached.
    * @throws {DOMException} `InvalidStateError` after `close`, and while `addStream` runs.
-   * @throws {UnsupportedError} When it must not be compressed, and the transport gives no choice.
+   * @throws {UnsupportedError} If `compress` is `false` and the transport doesn't support that.
    */
   add(message: T, options?: SendOptions): boolean;
   /**
-   * Sends one message while its content comes, of any length, in bounded memory: each chunk of the source leaves as
-   * a fragment (RFC 6455 §5.4), a large one as several. It waits for room between them. Messages that are added
-   * meanwhile, and other calls of it, wait until this one is sent; Pings, Pongs and a Close don't.
+   * Sends one message of any length while its content arrives, in bounded memory. Each chunk of the source is
+   * sent as a fragment (RFC 6455 §5.4), a large one as several. It waits for room between them. Meanwhile,
+   * messages from `add` and other calls of `addMessage` wait; Pings, Pongs and a Close don't.
    *
-   * When the source fails, or gives what is neither text nor bytes, the connection ends with 1011 or the error's
-   * `closeCode`, as with {@linkcode ChannelSink.addError}. When the connection ends first, the source is cancelled,
-   * and `closed` has an error.
+   * If the source fails, or a chunk is neither text nor bytes, the connection ends with 1011 or the error's
+   * `closeCode`, as with {@linkcode ChannelSink.addError}. If the connection ends first, the source is
+   * cancelled, and `closed` has an error.
    *
-   * On a transformed channel it sends a message of the connection's own, past what transforms the sink.
+   * On a transformed channel, it sends the message without transforming it.
    *
-   * @param source What the content comes from. It is asked for no more before what it gave is sent.
-   * @param options See {@linkcode AddMessageOptions}; `kind` is required.
-   * @returns A promise that fulfils when the whole message is added. It rejects with the source's error, with the
-   * signal's reason, or with the error of the connection that ended first. An unhandled rejection does no harm.
-   * @throws {TypeError} When `source` is no source, or a single message: use {@linkcode add} for that; and when an
-   * option is missing, unknown or of the wrong type. The channel is unharmed.
+   * @param source The source of the content. No chunk is read before the one before it is sent.
+   * @param options The kind, which is required, and how to send the message.
+   * @returns A promise that fulfils when the whole message is added. It rejects with the source's error, with
+   * the signal's reason, or with the error of a connection that ended first. An unhandled rejection is
+   * harmless.
+   * @throws {TypeError} If `source` isn't a source, or is a single message: use {@linkcode add} for that.
+   * Also if an option is missing, unknown or of the wrong type. The channel stays usable.
    * @throws {DOMException} `InvalidStateError` after `close`, and while `addStream` runs.
-   * @throws {UnsupportedError} Where the capability `messageStreams` isn't there.
+   * @throws {UnsupportedError} If the transport doesn't have the capability `messageStreams`.
    *
    * @example
    * ```ts
@@ -111,43 +115,43 @@ export interface WebSocketSink<T = MessageInput> extends ChannelSink<T> {
    */
   addMessage(source: MessageSource, options: AddMessageOptions): Promise<void>;
   /**
-   * Waits as {@linkcode ChannelSink.ready} does, and tells room from the end.
+   * Waits as {@linkcode ChannelSink.ready} does, and reports whether there is room or the channel has ended.
    *
-   * @param options Its `signal` ends the waiting: the promise then rejects with its reason.
-   * @returns `true` when there is room; `false` when the channel has ended, or its end has begun: what is added
-   * from now on is dropped.
-   * @throws {TypeError} When an option is unknown, or of the wrong type.
+   * @param options Its `signal` ends the wait: the promise rejects with its reason.
+   * @returns `true` if there is room; `false` if the channel has ended or started to close: messages are
+   * dropped from now on.
+   * @throws {TypeError} If an option is unknown or of the wrong type.
    */
   whenReady(options?: SinkWaitOptions): Promise<boolean>;
   /**
-   * Closes the connection: everything added or broadcast before is sent first, the stream ends at
-   * once. What the transport has not taken after `closeTimeout` is dropped: `closed` reports it. A
-   * running `addStream` ends, and its source is cancelled. While connecting it gives up the attempt.
+   * Closes the connection. Everything added or broadcast before is sent first; the stream ends at once.
+   * Anything that the transport has not taken after `closeTimeout` is dropped, which `closed` reports. A
+   * running `addStream` ends, and its source is cancelled. While connecting, it abandons the attempt.
    *
-   * It checks first, and throws with the channel unharmed. Of several calls the first wins. Where a
-   * platform's own `WebSocket` refuses `goingAway` (1001), `normalClosure` is sent instead, and
-   * `closed` tells so; any other code that can't be sent is a `RangeError`.
+   * If it throws, the channel is unchanged. Of several calls, only the first counts. If a platform's own
+   * `WebSocket` rejects `goingAway` (1001), `normalClosure` is sent instead, and `closed` reports it. Any
+   * other code that can't be sent is a `RangeError`.
    *
-   * @param code The close code: 1000 or 3000–4999; 1001–1003 and 1007–1014 where the capability
-   * `allCloseCodes` is there. Left out, the Close frame carries none, and the peer sees 1005.
+   * @param code The close code: 1000 or 3000–4999; with the capability `allCloseCodes` also 1001–1003 and
+   * 1007–1014. Without it, the Close frame has none, and the peer sees 1005.
    * @param reason The close reason, at most 123 bytes of UTF-8. It needs a code.
-   * @returns `done`: it settles when the connection is really over, after `closeTimeout` at the latest.
-   * @throws {RangeError} When `code` can't be sent.
-   * @throws {TypeError} When there is a `reason` and no `code`.
-   * @throws {SyntaxError} When `reason` is too long.
+   * @returns `done`: it settles when the connection has ended, after `closeTimeout` at the latest.
+   * @throws {RangeError} If `code` can't be sent.
+   * @throws {TypeError} If there is a `reason` but no `code`.
+   * @throws {SyntaxError} If `reason` is too long.
    */
   close(code?: number, reason?: string): Promise<void>;
 }
 
 const encoder = new TextEncoder();
 
-/** RFC 6455 §5.5: a control frame's payload is at most 125 bytes, and two of them are the code. */
+/** RFC 6455 §5.5: a control frame's payload has at most 125 bytes, of which two are the code. */
 const MAX_REASON = 123;
 
 /**
- * Checks the arguments of `close`, but for what depends on the transport.
+ * Checks the arguments of `close`, apart from rules of the transport.
  *
- * @throws {RangeError | TypeError | SyntaxError} See {@linkcode WebSocketSink.close}.
+ * @throws {RangeError | TypeError | SyntaxError} The errors of {@linkcode WebSocketSink.close}.
  */
 export function checkCloseArguments(
   code: number | undefined,
@@ -170,7 +174,7 @@ export function checkCloseArguments(
   );
 }
 
-/** The error of a close code that can't be sent. */
+/** Creates the error of a close code that can't be sent. */
 export function unsendable(code: unknown, allowed: string): RangeError {
   return new RangeError(`Cannot close: the code must be one of ${allowed}, got ${shown(code)}`);
 }
@@ -178,7 +182,7 @@ export function unsendable(code: unknown, allowed: string): RangeError {
 /**
  * Checks that a transport can send a close code.
  *
- * @throws {RangeError} When it can't.
+ * @throws {RangeError} If it can't.
  */
 export function checkCode(code: number | undefined, { allCloseCodes }: Capabilities): void {
   const isPlain = code === undefined || code >= 3000 || code <= goingAway;
@@ -187,19 +191,22 @@ export function checkCode(code: number | undefined, { allCloseCodes }: Capabilit
   }
 }
 
-/** What the sink of a WebSocket channel hands messages to. */
+/** Takes the messages of a WebSocket channel's sink. */
 export interface WebSocketSinkTarget extends SinkTarget<MessageInput, SendOptions> {
-  /** The user closes, with a code or without one. */
+  /** The user closes the channel, with or without a code. */
   closeWith(code: number | undefined, reason: string | undefined): Promise<void>;
-  /** See {@linkcode WebSocketSink.addMessage}, with checked arguments. Left out where it can't. */
+  /** Implements {@linkcode WebSocketSink.addMessage}, with checked arguments. Missing if unsupported. */
   addMessage?(source: MessageSource, options: AddMessageOptions): Promise<void>;
-  /** See {@linkcode closeUnasked}. Left out: as `closeWith`. */
+  /** Implements {@linkcode closeUnasked}. Default: `closeWith`. */
   closeUnasked?(code?: number, reason?: string): void;
 }
 
 let targetOf: (sink: OwnWebSocketSink) => WebSocketSinkTarget;
 
-/** As {@linkcode readOptions}, in less time for a plain object: each message may have options. */
+/**
+ * Reads options as {@linkcode readOptions} does, but faster for a plain object: each message may have
+ * options.
+ */
 export function readSendOptions(options: SendOptions): SendOptions {
   const isPlain = Object.getPrototypeOf(options ?? []) === Object.prototype;
   if (!isPlain) return readOptions(options, SEND_KINDS);
@@ -211,7 +218,7 @@ export function readSendOptions(options: SendOptions): SendOptions {
   return { compress };
 }
 
-/** The user's side of a WebSocket channel's sink. */
+/** The implementation of {@linkcode WebSocketSink}. */
 export class OwnWebSocketSink extends MessageSink<MessageInput, SendOptions>
   implements WebSocketSink {
   readonly #target: WebSocketSinkTarget;
@@ -220,7 +227,7 @@ export class OwnWebSocketSink extends MessageSink<MessageInput, SendOptions>
    * Creates an open sink.
    *
    * @param target Takes the messages.
-   * @param options See {@linkcode MessageSinkOptions}.
+   * @param options Checked options.
    */
   constructor(target: WebSocketSinkTarget, options: MessageSinkOptions) {
     super(target, options);
@@ -229,7 +236,7 @@ export class OwnWebSocketSink extends MessageSink<MessageInput, SendOptions>
 
   addMessage(source: MessageSource, given: AddMessageOptions): Promise<void> {
     const options = readOptions(given, ADD_MESSAGE_KINDS, {
-      hint: '. Give { kind: "text" } or { kind: "binary" }',
+      hint: '. Pass { kind: "text" } or { kind: "binary" }',
     });
     checkOption("kind", options.kind, ADD_MESSAGE_KINDS.kind);
     checkSource(source, "message");
@@ -254,12 +261,13 @@ export class OwnWebSocketSink extends MessageSink<MessageInput, SendOptions>
 }
 
 /**
- * Closes a connection as its sink's `close` does, though its user hasn't asked for it: what the user still adds is dropped,
- * `add` returns `false`. After a `close` of the user's own it would throw, which a timer's callback doesn't expect.
+ * Closes a connection as its sink's `close` does, but without a request of its user. Messages that the user
+ * still adds are dropped: `add` returns `false`. After the user's own `close` it would throw, which a timer's
+ * callback doesn't expect.
  *
- * @param sink The sink. One that isn't a connection's own is closed like any other.
- * @param content As for `close`.
- * @throws {RangeError | TypeError | SyntaxError} As `close`.
+ * @param sink The sink. Another kind of sink is closed with its `close`.
+ * @param content The arguments of `close`.
+ * @throws {RangeError | TypeError | SyntaxError} The errors of `close`.
  */
 export function closeUnasked(
   sink: WebSocketSink<never>,
@@ -270,28 +278,31 @@ export function closeUnasked(
   else sink.close(...content).catch(ignore);
 }
 
-/** As {@linkcode closeUnasked}, for a pipe: a sink that can't be closed belongs to another caller. */
+/**
+ * Closes a connection as {@linkcode closeUnasked} does, for a pipe. A sink that can't be closed belongs to
+ * another caller.
+ */
 export function endUnasked(sink: ChannelSink<never>): void {
   try {
     closeUnasked(sink as WebSocketSink<never>);
   } catch {
-    // Its `addStream` ends it.
+    // Its running `addStream` ends it.
   }
 }
 
 /**
- * What {@linkcode WebSocketSink.whenReady} does.
+ * Implements {@linkcode WebSocketSink.whenReady}.
  *
- * @param sink Whose room is waited for.
- * @param given What the user gave.
- * @param own The connection's own sink, which knows of the end.
+ * @param sink The sink to wait for.
+ * @param given The user's options.
+ * @param own The connection's own sink, which knows the end.
  */
 export function waitForRoom<T>(
   sink: ChannelSink<T>,
   given: SinkWaitOptions | undefined,
   own: OwnWebSocketSink,
 ): Promise<boolean> {
-  const { signal } = readOptions(given, WAIT_KINDS, { hint: ". Give { signal }" });
+  const { signal } = readOptions(given, WAIT_KINDS, { hint: ". Pass { signal }" });
   const ready = sink.ready.then(() => !sinkOwner.isClosed(own) && !sinkOwner.isDisconnected(own));
   return abortable(ready, signal);
 }

@@ -1,14 +1,14 @@
 import type { ConnectionInfo } from "./connection_info.ts";
 import type { Flushes } from "./flushes.ts";
 
-/** Why a {@linkcode Wire} failed. */
+/** The error of a failed {@linkcode Wire}. */
 export interface WireFailure {
   readonly error: unknown;
 }
 
-/** What a {@linkcode Wire} reports. */
+/** The events of a {@linkcode Wire}. */
 export interface WireEvents {
-  /** Bytes were received: a plain `Uint8Array`, no `Buffer` of Node's. */
+  /** Bytes were received: a plain `Uint8Array`, not a `Buffer` of Node. */
   onChunk(chunk: Uint8Array): void;
   /** Less is buffered than before: called once after each {@linkcode Wire.watch}. */
   onDrain(): void;
@@ -23,46 +23,46 @@ export interface WireEvents {
 
 /** Sends and receives bytes: a socket, or any channel of bytes. */
 export interface Wire {
-  /** Whether the reader owns each chunk that it gets: it may write to the chunk, and keep it. */
+  /** Whether the reader owns each chunk, so that it may write to it and keep it. */
   readonly ownsChunks: boolean;
   /**
-   * Whether the wire releases a chunk that was written as soon as {@linkcode bufferedAmount} doesn't count
-   * it any more. The memory of the chunk is then reused.
+   * Whether the wire releases a written chunk as soon as {@linkcode bufferedAmount} no longer counts it. The
+   * memory of the chunk is then reused.
    */
   readonly releasesChunks: boolean;
   /** Whether each chunk is reported in a turn of its own, and a write never calls back. */
   readonly endsTurns: boolean;
   /** Whether {@linkcode destroy} ends the connection at once. */
   readonly canDestroy: boolean;
-  /** What is known of the connection; left out: nothing. */
+  /** The addresses, the proxy and TLS of the connection. Missing if unknown. */
   readonly connectionInfo?: ConnectionInfo | null;
   /** Schedules the flush at the end of the turn. */
   readonly flushes: Flushes;
-  /** How many of the bytes written the transport has not taken yet. */
+  /** The number of written bytes that the transport has not taken yet. */
   readonly bufferedAmount: number;
-  /** Begins to read. A later call replaces the reader. */
+  /** Starts to read. A later call replaces the reader. */
   listen(events: WireEvents): void;
   /**
    * Writes a chunk. Of the events, only `onEnded` may be called from inside this call.
    *
-   * @returns `false` when the chunk is lost.
+   * @returns `false` if the chunk is lost.
    */
   write(chunk: Uint8Array): boolean;
   /**
-   * Writes chunks; small ones as one if the transport can do that.
+   * Writes chunks, and joins small ones if the transport supports it.
    *
-   * @returns `false` when any of the chunks is lost.
+   * @returns `false` if any of the chunks is lost.
    */
   writeAll(chunks: readonly Uint8Array[]): boolean;
-  /** Asks for one {@linkcode WireEvents.onDrain}, when `bufferedAmount` has fallen. */
+  /** Requests one {@linkcode WireEvents.onDrain}, when `bufferedAmount` has fallen. */
   watch(): void;
   /** Fulfils when the transport has taken all bytes written, or never will. Never rejects. */
   flush(): Promise<void>;
-  /** Stops reporting chunks and the end; a transport without backpressure may go on. */
+  /** Stops reporting chunks and the end. A transport without backpressure may continue. */
   pause(): void;
   /** Reports chunks again, never from inside this call. */
   resume(): void;
-  /** Ends the writing half, behind the bytes written. Fulfils when the wire has ended; never rejects. */
+  /** Ends the writing half, after all written bytes. Fulfils when the wire has ended; never rejects. */
   end(): Promise<void>;
   /** Ends the connection at once, or only the writing half: see `canDestroy`. No event follows. */
   destroy(): void;

@@ -51,7 +51,7 @@ const COMPOSED: readonly string[] = [
   "Message of … bytes",
   "Message of … compressed bytes",
   "What waits to be read, … bytes,",
-  "What the peer sent within … ms",
+  "The peer's input within … ms",
   "… exceeds … (… …)",
 ];
 

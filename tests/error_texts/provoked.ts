@@ -209,10 +209,10 @@ export const PROVOKED: Readonly<Record<string, Provoke | Elsewhere>> = {
   "Cannot connect: subprotocol … of … must be a token, without blanks and commas": () =>
     connect({ protocols: "a b" }),
   "Cannot connect: subprotocol … of … is offered twice": () => connect({ protocols: ["a", "a"] }),
-  "Cannot connect: there can be only one header field …": () =>
+  "Cannot connect: headers must not repeat the field …": () =>
     connect({ headers: [["Host", "a"], ["Host", "b"]] }),
-  "Cannot connect: the proxy's credentials belong in its URL": () =>
-    connect({ headers: { "Proxy-Authorization": "Basic x" } }),
+  "Cannot connect: headers must not have Proxy-Authorization. Write the credentials in the proxy's URL":
+    () => connect({ headers: { "Proxy-Authorization": "Basic x" } }),
   "Cannot connect: the environment's proxy is not a URL": () => {
     const before = process.env["http_proxy"];
     process.env["http_proxy"] = "http://[";
@@ -237,7 +237,7 @@ export const PROVOKED: Readonly<Record<string, Provoke | Elsewhere>> = {
   "Cannot use the option …: it must be from … to …, got …": () => connect({ connectTimeout: -1 }),
   "Cannot use the option …: it must be an integer from … to …, got …": () =>
     connect({ compression: { level: 10 } }),
-  "Cannot use the option …: it must be left out where …": () =>
+  "Cannot use the option …: it must be left out …": () =>
     connect({ origin: "http://a.test", headers: { Origin: "http://b.test" } }),
   "Cannot use the option …: it must be a string that isn't empty": () =>
     connect({ socketPath: "" }),
@@ -249,13 +249,13 @@ export const PROVOKED: Readonly<Record<string, Provoke | Elsewhere>> = {
     new Sessions({ maxSessionsPerIdentity: 1 }),
   "Cannot use the option …: field … of … must be a name and a value, both strings, got …": () =>
     connect({ headers: [["a"]] }),
-  "Cannot use the option …: the header field … is the handshake's own": () =>
+  "Cannot use the option …: the header field … is reserved for the handshake": () =>
     connect({ headers: { Upgrade: "h2c" } }),
-  "Cannot use the option proxy.headers: the header field Host is the CONNECT request's own": () =>
-    connect({ proxy: { url: "http://a.test", headers: { Host: "b" } } }),
+  "Cannot use the option proxy.headers: the header field Host is reserved for the CONNECT request":
+    () => connect({ proxy: { url: "http://a.test", headers: { Host: "b" } } }),
   "Cannot use the option …: it is not a URL with a scheme and a host, such as http://localhost:3128":
     () => connect({ proxy: "a.test:80" }),
-  "Cannot use the option extensions: it must be permessage-deflate as agreed on, got …": () =>
+  "Cannot use the option extensions: it must be the agreed permessage-deflate, got …": () =>
     over(new FakeBytes(), { side: "client", extensions: "x" }),
   "Cannot wrap the WebSocket: it must have the interface of one, or be a promise of one": () =>
     WebSocketChannel.from(wrong({})),
@@ -296,7 +296,7 @@ export const PROVOKED: Readonly<Record<string, Provoke | Elsewhere>> = {
   "GOAWAY …": elsewhere("http2/pool_test.ts", "GOAWAY ENHANCE_YOUR_CALM (11)"),
   "Cannot connect to …: it took longer than … ms…": () =>
     connectOver(new FakeBytes(), "ws://a.test", { connectTimeout: 1 }).ready,
-  "Connecting was given up: the channel was closed": () => {
+  "Cannot connect: the channel was closed meanwhile": () => {
     const channel = connectOver(new FakeBytes(), "ws://a.test");
     const { ready } = channel;
     void channel.sink.close();
@@ -430,9 +430,9 @@ export const PROVOKED: Readonly<Record<string, Provoke | Elsewhere>> = {
   [`${P}it can't connect to this kind of address`]: () => socksReply(8),
   [`${P}it refused with the code …`]: () => socksReply(99),
   [`${C}a module can't be loaded`]: elsewhere("net/dialer_test.ts", "a module can't be loaded"),
-  [`${C}the module that speaks the protocol can't be loaded`]: () =>
+  [`${C}the module of the protocol can't be loaded`]: () =>
     connectOverLater(new FakeBytes(), "ws://a.test", {}, { load: unloadable }).ready,
-  "Cannot use the bytes: the module that speaks the protocol can't be loaded": async () => {
+  "Cannot use the bytes: the module of the protocol can't be loaded": async () => {
     const channel = overLater(new FakeBytes(), { side: "client" }, { load: unloadable });
     return (await channel.closed).error;
   },
@@ -448,9 +448,9 @@ export const PROVOKED: Readonly<Record<string, Provoke | Elsewhere>> = {
     WebSocketChannel.from(Promise.reject(new Error("no"))).ready,
   "Cannot wrap the WebSocket: it is already …": () =>
     WebSocketChannel.from(new FakeWebSocket(3)).ready,
-  "Cannot read the body: it is cut off or malformed": elsewhere(
+  "Cannot read the body: it is truncated or malformed": elsewhere(
     "web_socket/body_stream_test.ts",
-    "it is cut off or malformed",
+    "it is truncated or malformed",
   ),
   "Cannot read the body any more: …": elsewhere(
     "web_socket/body_stream_test.ts",
@@ -467,15 +467,15 @@ export const PROVOKED: Readonly<Record<string, Provoke | Elsewhere>> = {
     bytes.incoming.end();
     return (await channel.closed).error;
   },
-  "The connection was lost: it ended without a Close frame, while … bytes of messages waited for the stream's reader":
-    elsewhere("server/unread_test.ts", "bytes of messages waited for the stream's reader"),
-  "Cannot close in time: …, within … ms": async () => {
+  "The connection was lost: it ended without a Close frame, while … bytes of messages were unread":
+    elsewhere("server/unread_test.ts", "bytes of messages were unread"),
+  "Cannot close within … ms: …": async () => {
     const { channel, clock } = rig({ closeTimeout: 100 });
     void channel.sink.close();
     clock.advance(1000);
     return (await channel.closed).error;
   },
-  "The connection… was lost: no sign of life came in time after a ping": async () => {
+  "The connection… was lost: no data arrived within pingTimeout after a Ping": async () => {
     const { channel, clock } = rig({ pingInterval: 100, pingTimeout: 100 });
     clock.advance(10_000);
     return (await channel.closed).error;
@@ -489,7 +489,7 @@ export const PROVOKED: Readonly<Record<string, Provoke | Elsewhere>> = {
     "native/native_channel_test.ts",
     "What waits to be read, 150 bytes, exceeds maxQueueSize (100 bytes)",
   ),
-  "What the peer sent within … ms exceeds rateLimit.… (… …)": () =>
+  "The peer's input within … ms exceeds rateLimit.… (… …)": () =>
     flooded({ messages: 1, per: 1000, action: "close" }, "closed"),
   "The peer broke the protocol: Reserved bit set": () => broken("c100"),
   "The peer broke the protocol: Reserved opcode": () => broken("8300"),
@@ -513,8 +513,8 @@ export const PROVOKED: Readonly<Record<string, Provoke | Elsewhere>> = {
     "Cannot read a message: neither text nor an ArrayBuffer: ",
   ),
   [
-    "Cannot read on: the buffer of a received message was transferred, and with it the messages " +
-    "behind it. Transfer a copy: message.slice().buffer"
+    "Cannot continue to read: the buffer of a received message was transferred, and with it the messages " +
+    "after it. Transfer a copy: message.slice().buffer"
   ]: async () => {
     const { channel, wire } = wireRig();
     channel.stream.listen((message) => {
@@ -525,7 +525,7 @@ export const PROVOKED: Readonly<Record<string, Provoke | Elsewhere>> = {
     wire.finish();
     return (await channel.closed).error;
   },
-  "Cannot read bytes: a chunk is …": async () => {
+  "Cannot read bytes: a chunk must be bytes, got …": async () => {
     const { channel, bytes } = rig();
     bytes.receive(wrong("text"));
     return ((await channel.closed).error as Error).cause;
@@ -559,7 +559,7 @@ export const PROVOKED: Readonly<Record<string, Provoke | Elsewhere>> = {
     return ping;
   },
   "Cannot ping: … pings are unanswered": () => withPings(10_000),
-  "The channel ended before the ping was answered": () => {
+  "Cannot ping: the channel ended before the Pong arrived": () => {
     const { channel } = rig();
     const ping = channel.ping();
     channel.terminate();
@@ -593,11 +593,11 @@ export const PROVOKED: Readonly<Record<string, Provoke | Elsewhere>> = {
       void client.sink.close(1000);
       return message.done;
     },
-  "Cannot use the channel: it must be created without streamLargerThan, as its messages must be whole":
+  "Cannot use the channel: it must be created without streamLargerThan, because its messages must be whole":
     () => toWebSocket(webSocketChannelPair({ streamLargerThan: 0 }).client),
-  "Cannot pass on messages in parts: the sink must be a WebSocket channel's own, and not transformed. Leave out streamLargerThan":
+  "Cannot pass on messages in parts: the sink must be that of a WebSocket channel, and not transformed. Leave out streamLargerThan":
     () => webSocketChannelPair({ streamLargerThan: 0 }).client.pipe(channelPair().local as never),
-  'Cannot use the options: streamLargerThan needs invalidText "fail" or "replace", as "bytes" needs whole messages':
+  'Cannot use the options: streamLargerThan needs invalidText "fail" or "replace", because "bytes" needs whole messages':
     () => connect({ streamLargerThan: 1, invalidText: "bytes" }),
   "Cannot add: a message must be a string, an ArrayBuffer or a view of one, got …": () =>
     rig().channel.sink.add(wrong(1)),
@@ -653,7 +653,7 @@ export const PROVOKED: Readonly<Record<string, Provoke | Elsewhere>> = {
       await it.advance(20);
     });
   },
-  "Cannot add: the messages that wait have reached … (… bytes). Wait for sink.ready": () =>
+  "Cannot add: the queue has reached … (… bytes). Wait for sink.ready": () =>
     away({ maxBuffer: 0 }),
   "Cannot add: there is no connection": () => away({ whileAway: "reject" }),
   "Cannot go on with the session: …": { file: RESUMPTION, part: "it sent no hello" },
@@ -1004,8 +1004,8 @@ export const PROVOKED: Readonly<Record<string, Provoke | Elsewhere>> = {
     "testing/memory_connection_test.ts",
     "The connection was reset",
   ),
-  "Cannot make random numbers: the seed must be a whole number: …": () => faultyPair({ seed: 0.5 }),
-  "Cannot make a pair: … must be at least …, got …": () =>
+  "Cannot create a pair: seed must be an integer, got …": () => faultyPair({ seed: 0.5 }),
+  "Cannot create a pair: … must be at least …, got …": () =>
     faultyPair({ seed: 1, split: wrong([0, 1]) }),
   "Cannot set a timer: ms must be at least 0, got …": () =>
     new ManualClock().setTimeout(() => {}, -1),

@@ -480,7 +480,7 @@ Deno.test("native G8 a peer that closes and leaves TCP open is noticed by lookin
   });
   assertEquals(
     (error as Error).message,
-    "Cannot close in time: the connection stayed open behind the peer's Close, within 1000 ms",
+    "Cannot close within 1000 ms: the connection stayed open after the peer's Close",
   );
   assertEquals(clock.pending, 0);
 });

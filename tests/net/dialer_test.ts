@@ -56,7 +56,7 @@ Deno.test("dialling: a channel that ends while the dialler loads opens no connec
     for (const { loading } of all) loading.resolve(loaded);
     const errors = await Promise.all(all.map(({ channel }) => channel.ready.catch((it) => it)));
     assertEquals(errors.map((it: Error) => it.message), [
-      "Connecting was given up: the channel was closed",
+      "Cannot connect: the channel was closed meanwhile",
       "enough",
       `Cannot connect to ${late.channel.url}: it took longer than 1000 ms, in phase dns`,
     ]);

@@ -210,7 +210,7 @@ Deno.test("onRedirect: what fails in it, and answers that are none", async () =>
     [
       { headers: { Upgrade: "x" } },
       "Cannot use the option onRedirect.headers: the header field " +
-      "Upgrade is the handshake's own",
+      "Upgrade is reserved for the handshake",
     ],
   ];
   for (const [answer, fault] of wrong) {

@@ -52,12 +52,12 @@ Deno.test("TLS options: what is wrong, or would be ignored, is a TypeError witho
     [{ key: KEY }, "tls.cert: it must be there beside a key"],
     [
       { checkServerIdentity: () => undefined, rejectUnauthorized: false },
-      "tls.checkServerIdentity: it must be left out where rejectUnauthorized is false",
+      "tls.checkServerIdentity: it must be left out if rejectUnauthorized is false",
     ],
-    [{ secureContext: {}, ca: PEM }, "tls.ca: it must be left out where there is a secureContext"],
+    [{ secureContext: {}, ca: PEM }, "tls.ca: it must be left out if there is a secureContext"],
     [
       { secureContext: {}, minVersion: "TLSv1.3" },
-      "tls.minVersion: it must be left out where there is a secureContext",
+      "tls.minVersion: it must be left out if there is a secureContext",
     ],
   ];
   for (const [options, text] of wrong) {

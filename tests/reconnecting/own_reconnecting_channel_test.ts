@@ -73,7 +73,7 @@ Deno.test("reconnecting: messages as streams are refused, at the target, of a ch
   const url = "ws://127.0.0.1:9";
   const given = { url, streamLargerThan: 1000 } as TargetAddress;
   const text =
-    "Cannot use the option streamLargerThan: it must be left out where a channel that reconnects delivers whole messages";
+    "Cannot use the option streamLargerThan: it must be left out because a channel that reconnects delivers whole messages";
   assertThrows(() => ReconnectingChannel.connect(given), TypeError, text);
   assertEquals(
     ((await ReconnectingChannel.connect(() => given).closed).error as Error).message,
@@ -83,14 +83,14 @@ Deno.test("reconnecting: messages as streams are refused, at the target, of a ch
   const channel = ReconnectingChannel.connect(() => client);
   assertEquals(
     ((await channel.closed).error as Error).message,
-    "Cannot use the channel: it must be created without streamLargerThan, as its messages must be whole",
+    "Cannot use the channel: it must be created without streamLargerThan, because its messages must be whole",
   );
   await client.closed;
   await assertRejects(
     () =>
       WebSocketServer.bind({ streamLargerThan: 1000, handler: new Sessions().handler(() => {}) }),
     TypeError,
-    "it must be left out where sessions deliver whole messages",
+    "it must be left out because sessions deliver whole messages",
   );
 });
 

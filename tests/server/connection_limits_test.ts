@@ -398,7 +398,7 @@ Deno.test("limits: wrong options are errors that name them", async () => {
   await assertRejects(
     () => bind({ limits, maxConnections: 5 }),
     TypeError,
-    "limits: it must be left out where maxConnections is given",
+    "limits: it must be left out if maxConnections is given",
   );
   assertThrows(() => new ConnectionLimits({ limit: 1 } as object), TypeError, "limit");
 });

@@ -141,7 +141,7 @@ Deno.test("refusal's stream: a body that is cut off is an error, not an end", as
     const it = read(fields);
     it.receive("5\r\nab");
     it.wire.finish(failure ?? undefined);
-    await assertRejects(() => text(it.body), WebSocketChannelError, "it is cut off or malformed");
+    await assertRejects(() => text(it.body), WebSocketChannelError, "it is truncated or malformed");
     await it.done();
     assert((await it.answer).body.length > 0);
   }
@@ -151,7 +151,7 @@ Deno.test("refusal's stream: a chunked body whose framing is wrong is an error, 
   for (const rest of ["\r\nzz\r\nmore", `\r\n5;${"x".repeat(300)}`]) {
     const it = read("Transfer-Encoding: chunked\r\n");
     it.receive(`5\r\nhello${rest}`);
-    await assertRejects(() => text(it.body), WebSocketChannelError, "it is cut off or malformed");
+    await assertRejects(() => text(it.body), WebSocketChannelError, "it is truncated or malformed");
     await it.done();
     assertEquals(new TextDecoder().decode((await it.answer).body), "hello");
   }
@@ -176,7 +176,11 @@ Deno.test("refusal's stream: when the hook is done it can't be read; the beginni
 Deno.test("refusal's stream: when it is cancelled, it fails and leaves no timer", async () => {
   const it = read("");
   it.exchange.destroy();
-  await assertRejects(() => text(it.body), WebSocketChannelError, "connecting was given up");
+  await assertRejects(
+    () => text(it.body),
+    WebSocketChannelError,
+    "the attempt to connect was abandoned",
+  );
   await it.done();
   assertEquals([await settled(it.answer), it.clock.pending], [false, 0]);
 });

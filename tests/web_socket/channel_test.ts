@@ -138,11 +138,11 @@ Deno.test("channel: what isn't options is answered with the option to give", () 
   const { signal } = new AbortController();
   assertEquals(
     text(() => channel.whenReady(signal as never)),
-    `${bag} an AbortSignal. Give { signal }`,
+    `${bag} an AbortSignal. Pass { signal }`,
   );
   assertEquals(
     text(() => channel.ping(new Uint8Array(1) as never)),
-    `${bag} an object. Give { payload }`,
+    `${bag} an object. Pass { payload }`,
   );
   assertEquals(
     text(() => channel.ping({ payload: "x" as never })),

@@ -143,7 +143,7 @@ Deno.test("connect request: there is one User-Agent", () => {
     const error = assertThrows(() => parse({ headers, userAgent }), TypeError);
     assertEquals(
       error.message,
-      "Cannot use the option userAgent: it must be left out where headers has a User-Agent",
+      "Cannot use the option userAgent: it must be left out if headers has a User-Agent",
     );
   }
 });
@@ -153,7 +153,7 @@ Deno.test("connect request: the handshake's own header fields are not the user's
     const error = assertThrows(() => parse({ headers: { [name]: "x" } }), TypeError);
     assertEquals(
       error.message,
-      `Cannot use the option headers: the header field ${name} is the handshake's own`,
+      `Cannot use the option headers: the header field ${name} is reserved for the handshake`,
     );
   }
 });

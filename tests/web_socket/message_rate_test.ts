@@ -46,7 +46,7 @@ Deno.test("message rate: what a verdict lets through is forgiven; an error has t
   assertEquals(strict.take("bytes", 25, null), "close");
   const { message, option, limit, actual } = strict.errorOf("bytes");
   assertEquals([option, limit, actual], ["rateLimit.bytes", 10, 25]);
-  assertEquals(message, "What the peer sent within 1000 ms exceeds rateLimit.bytes (10 bytes)");
+  assertEquals(message, "The peer's input within 1000 ms exceeds rateLimit.bytes (10 bytes)");
 });
 
 Deno.test("message rate: a function's faults are reported, and close", () => {

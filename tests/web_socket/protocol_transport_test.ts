@@ -878,7 +878,7 @@ Deno.test("a ping that waits rejects with the peer's Close, not only when the co
   wire.receive(closeFrame(1000));
   // The server hasn't ended TCP yet.
   assertFalse(await settled(channel.closed));
-  await assertRejects(() => ping, WebSocketChannelError, "before the ping was answered");
+  await assertRejects(() => ping, WebSocketChannelError, "before the Pong arrived");
   assertFalse(await settled(channel.closed));
   channel.terminate();
 });

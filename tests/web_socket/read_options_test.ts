@@ -85,12 +85,12 @@ const wrong: [options: Record<string, unknown>, error: typeof Error, named: stri
   [
     { compression: { offer: "bare", serverMaxWindowBits: 9 } },
     TypeError,
-    "compression.serverMaxWindowBits: it must be left out where the offer is bare",
+    "compression.serverMaxWindowBits: it must be left out if the offer is bare",
   ],
   [
     { compression: { offer: "bare", serverNoContextTakeover: true } },
     TypeError,
-    "compression.serverNoContextTakeover: it must be left out where the offer is bare",
+    "compression.serverNoContextTakeover: it must be left out if the offer is bare",
   ],
   [{ userAgent: 1 }, TypeError, "userAgent: it must be a string or null"],
   [
@@ -242,7 +242,7 @@ Deno.test("header fields: an invalid one is named by its place, without its cont
 Deno.test("header fields: neither the handshake's own nor what can't be sent", () => {
   assertEquals(
     fault({ Upgrade: "secret" }),
-    "Cannot use the option headers: the header field Upgrade is the handshake's own",
+    "Cannot use the option headers: the header field Upgrade is reserved for the handshake",
   );
   assertEquals(fault({ "X-A": "secret\n" }).includes("secret"), false);
 });
