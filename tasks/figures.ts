@@ -56,7 +56,7 @@ const ROOMS: Rooms = {
   "src/page": { files: 3, lines: 131 },
   "src/permessage_deflate": { files: 6, lines: 1300 },
   "src/protocol": { files: 17, lines: 3399 },
-  "src/realm": { files: 4, lines: 334 },
+  "src/realm": { files: 4, lines: 341 },
   "src/reconnecting": { files: 25, lines: 4002 },
   "src/server": { files: 39, lines: 6612 },
   "src/stream_channel": { files: 22, lines: 6388 },
@@ -64,8 +64,8 @@ const ROOMS: Rooms = {
   "src/page_faces": { files: 2, lines: 123 },
   "src/topics": { files: 20, lines: 3645 },
   "src/topics_testing": { files: 2, lines: 621 },
-  "src/testing": { files: 6, lines: 562 },
-  "src/web_socket": { files: 51, lines: 7205 },
+  "src/testing": { files: 6, lines: 580 },
+  "src/web_socket": { files: 51, lines: 7358 },
 };
 
 /** What the folder of streams is to come down to. */
