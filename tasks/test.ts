@@ -1,7 +1,7 @@
 /**
  * Runs the tests: a line for each file, with the tests that were left out and why, then the failures in full.
- * Without arguments as many files run at a time as there are processors, each in a process of its own, and the
- * types are checked beside them.
+ * Many files are divided among several processes. As many of those run at a time as there are processors, and one of
+ * them checks the types.
  *
  * ```sh
  * deno task test                    # all
@@ -162,7 +162,8 @@ function parted(paths: readonly string[]): string[][] {
 
 async function main(args: readonly string[]): Promise<number> {
   const start = performance.now();
-  const options = [...await standInArgs(), "--allow-all"];
+  const std = await standInArgs();
+  const options = [...std, "--allow-all"];
   if (args.some((it) => it.startsWith("--reporter"))) {
     return await run(Deno.execPath(), ["test", ...options, ...args], { cwd: fromFileUrl(ROOT) });
   }
@@ -186,11 +187,14 @@ async function main(args: readonly string[]): Promise<number> {
     reporters.push(reporter);
     return await runTests([...options, ...its], reporter);
   };
-  const isAll = args.length === 0;
-  const paths = isAll ? (await testFiles([])).map((it) => it.path) : [];
-  const check = (): Promise<number> =>
-    run(Deno.execPath(), ["task", "--quiet", "check"], { cwd: fromFileUrl(ROOT) });
-  const jobs = isAll
+  const paths = args.some((it) => it.startsWith("-"))
+    ? []
+    : (await testFiles(args.map((it) => it.replace(/^\.\//, "")))).map((it) => it.path);
+  const isParted = paths.length > FILES_A_PROCESS;
+  // All of the project has the same check in deno task ok: the second one finds its result.
+  const checked = args.length === 0 ? ["task", "--quiet", "check"] : ["check", ...std, ...paths];
+  const check = (): Promise<number> => run(Deno.execPath(), checked, { cwd: fromFileUrl(ROOT) });
+  const jobs = isParted
     ? [check, ...parted(paths).map((its) => () => test(["--no-check", ...its]))]
     : [() => test(args)];
   let code = 0;
@@ -201,7 +205,7 @@ async function main(args: readonly string[]): Promise<number> {
   for (const { failures } of reporters) {
     if (failures.some((it) => it.trim() !== "")) console.log(clear + failures.join("\n"));
   }
-  if (isWhole && isAll) {
+  if (isWhole && isParted) {
     const slow = reports.sort((a, b) => b.milliseconds - a.milliseconds).slice(0, 20);
     console.log("The slowest files, in seconds:");
     for (const it of slow) console.log(`${(it.milliseconds / 1000).toFixed(1)} ${it.path}`);
