@@ -1,6 +1,6 @@
 /**
- * What a platform's `WebSocket` reports of an attempt that failed: each has words of its own, and most
- * have none.
+ * Interprets what a platform's `WebSocket` reports about a failed attempt. Each platform has its own texts, and most
+ * report nothing.
  *
  * @module
  */
@@ -9,23 +9,23 @@ import { messageOf } from "../realm/kinds.ts";
 import type { ConnectErrorOptions } from "../web_socket/errors.ts";
 import type { SocketOwner } from "./socket_owner.ts";
 
-/** Why an attempt failed, if it is known. */
+/** The reason of a failed attempt, if it is known. */
 export interface ConnectFailure {
   /** What went wrong, as a part of a sentence. */
   readonly fault: string;
-  /** What else an error has. */
+  /** Further members for the error. */
   readonly known: ConnectErrorOptions;
 }
 
-/** What an error's code and message say; the first that matches counts. */
+/** Patterns for an error's code and message, with what they mean; the first match counts. */
 const SAID: readonly [said: RegExp, known: ConnectErrorOptions][] = [
   [/\bENOTFOUND|\bEAI_|\bdns error/, { phase: "dns" }],
   [/\bcertificate\b|CERT|ALTNAME|WRONG_VERSION/, { phase: "tls", retryable: false }],
-  // Deno's own wish to speak HTTP/2 may be what the server refuses.
+  // Excludes the alert that Deno's own offer of HTTP/2 may cause.
   [/(?:fatal alert: |_ALERT_)(?!Internal|INTERNAL|NoApp)/, { phase: "tls", retryable: false }],
   [/\btls handshake|fatal alert: (?!NoApp)|_ALERT_/i, { phase: "tls" }],
   [/\bE(?:CONNREFUSED|HOSTUNREACH|NETUNREACH|TIMEDOUT)|\btcp connect error/, { phase: "tcp" }],
-  // Only of a 101 the header fields are looked at.
+  // Header fields are only checked in an answer with status 101.
   [
     /\b(?:upgrade|connection|accept) header|websocket extension|client protocol/,
     { phase: "handshake", status: 101, retryable: false },
@@ -34,18 +34,18 @@ const SAID: readonly [said: RegExp, known: ConnectErrorOptions][] = [
   [/^connection (?:closed|ended|error)/i, { phase: "handshake" }],
 ];
 
-/** What a platform puts before what went wrong. */
+/** The platforms' text before the fault. */
 const PREFIX = /^(?:failed to connect to WebSocket: |WebSocket connection to '.*?' failed: )/;
 
-/** What to do where the cause isn't known. */
+/** The advice when the cause isn't known. */
 const REMEDY = 'To get the cause, connect with transport: "net" or require: ["failureCause"]';
 
 /**
- * Reads what a socket has reported.
+ * Interprets what a socket has reported.
  *
- * @param cause Its error, its message, or nothing.
- * @param owner Whose socket it is.
- * @param url What it connects to, where that is known.
+ * @param cause The socket's error, its message, or nothing.
+ * @param owner The runtime that the socket belongs to.
+ * @param url The URL of the connection, if it is known.
  */
 export function readFailure(
   cause: unknown,
@@ -64,14 +64,14 @@ export function readFailure(
     ? { phase: "handshake", status } as const
     : SAID.find(([said]) => said.test(text))?.[1] ?? {};
   if (owner === "deno" && url?.protocol === "wss:" && !BEFORE_HTTP.test(`${known.phase}`)) {
-    // Deno tries `wss:` again over HTTP/2, and reports only how that attempt failed.
+    // Deno retries `wss:` over HTTP/2, and reports only how the second attempt failed.
     const fault = `Deno reports only a second attempt, over HTTP/2: ${text}. ${REMEDY}`;
     return { fault, known: {} };
   }
   return { fault: status > 0 ? `the server answered ${status}` : text, known };
 }
 
-/** The phases whose faults both attempts of Deno's have. */
+/** The phases in which both of Deno's attempts fail alike. */
 const BEFORE_HTTP = /dns|tcp|tls/;
 
 function unreported(owner: SocketOwner | null): string {

@@ -3,14 +3,14 @@ import { UnsupportedError } from "../web_socket/errors.ts";
 import type { ConnectOptions } from "../web_socket/options.ts";
 import { platform } from "../web_socket/platform.ts";
 
-/** The abilities of a `WebSocket` that options ask for. */
+/** The abilities of a `WebSocket` on which options depend. */
 export interface SocketAbilities {
   readonly capabilities: Capabilities;
   /** Whether it offers permessage-deflate by itself. */
   readonly compresses: boolean;
 }
 
-/** The options that need a capability, and which; an option without one no platform's `WebSocket` has. */
+/** The options that need a capability. No platform's `WebSocket` supports an option without one. */
 const NEEDS: readonly (readonly [option: keyof ConnectOptions, capability?: Capability])[] = [
   ["origin", "headers"],
   ["pingInterval", "ping"],
@@ -36,12 +36,12 @@ const NEEDS: readonly (readonly [option: keyof ConnectOptions, capability?: Capa
 ];
 
 /**
- * The first thing that the options ask for and a `WebSocket` can't do.
+ * Returns the first thing that the options require and a `WebSocket` doesn't support.
  *
- * @param options What is asked for.
+ * @param options The options.
  * @param hasHeaders Whether there are header fields to send.
- * @param abilities What the `WebSocket` can do.
- * @returns The name of a capability or an option, or `null` when it can do everything.
+ * @param abilities The abilities of the `WebSocket`.
+ * @returns The name of a capability or an option, or `null` when it supports everything.
  */
 export function missingFrom(
   options: ConnectOptions,
@@ -52,7 +52,7 @@ export function missingFrom(
   return needsOf(options, hasHeaders, compresses).find(([it]) => !can[it])?.[0] ?? null;
 }
 
-/** What options ask for, in the order in which it is looked at, and what asks for it. */
+/** Returns what the options require, in the order of the checks, with the text that names the option. */
 function needsOf(
   options: ConnectOptions,
   hasHeaders: boolean,
@@ -74,10 +74,10 @@ function needsOf(
 }
 
 /**
- * The error of what is missing: it names what asked for it, as it was written, and what to do instead.
+ * Creates the error for a missing ability: it names the option as the user wrote it, and says what to do.
  *
  * @param missing The name of a capability or an option.
- * @param options What was asked for.
+ * @param options The user's options.
  */
 export function unsupported(missing: string, options: ConnectOptions): UnsupportedError {
   const transport = `transport: "${missing === "net" ? "net" : "native"}"`;
@@ -94,14 +94,14 @@ function remedy(missing: string): string {
   }
   return missing === "headers"
     ? "Authenticate with a subprotocol, a cookie, the URL or the first message instead"
-    : "A page can't have it: leave it out, or connect on Deno, Node or Bun";
+    : "Pages don't support it: leave it out, or connect on Deno, Node or Bun";
 }
 
-/** `false`, 0 and the defaults of `invalidText` and `afterClose` ask for nothing. */
+/** Whether an option requires anything; `false`, 0 and the defaults of `invalidText` and `afterClose` don't. */
 function isAskedFor(option: string, value: unknown, compresses: boolean): boolean {
   if (option === "autoPong") return value === false;
   if (option === "compression" && value !== undefined) return value !== true || !compresses;
-  // Of this one it is 0 that asks for most.
+  // Here 0 requires the most.
   if (option === "streamLargerThan") return value !== undefined && value !== Infinity;
   return value !== undefined && value !== false && value !== 0 && value !== "fail" &&
     value !== "drop";

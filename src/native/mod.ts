@@ -1,10 +1,9 @@
 /**
- * Channels over the platform's own `WebSocket`, with no code that dials: the smallest way to have one
- * in a browser.
+ * Channels over the platform's own `WebSocket`, without code for `node:net`: the smallest bundle for browsers.
  *
- * `WebSocketChannel` is that of the main entry, but for `transport: "net"` and whatever else the
- * platform's `WebSocket` can't do, which fails with an `UnsupportedError`. `over` and `connectOver` load
- * what they need when one of them is first called, and don't compress.
+ * `WebSocketChannel` is that of the main entry, except that `transport: "net"`, and everything else that the platform's
+ * `WebSocket` doesn't support, fails with an `UnsupportedError`. `over` and `connectOver` load their code at the first
+ * call, and don't compress.
  *
  * @module
  */

@@ -4,7 +4,7 @@ import type { ConnectOptions } from "../web_socket/options.ts";
 import { missingFrom } from "./missing.ts";
 import { type SocketOwner, socketOwner } from "./socket_owner.ts";
 
-/** What each runtime's own `WebSocket` can do. Of any other nothing is known. */
+/** The capabilities of each runtime's own `WebSocket`. Nothing is known of any other. */
 const CAPABILITIES: Record<SocketOwner, Capabilities> = {
   "deno": { ...NO_CAPABILITIES, headers: true },
   "node": { ...NO_CAPABILITIES, headers: true },
@@ -18,7 +18,7 @@ export function hasNativeWebSocket(): boolean {
   return typeof globalThis.WebSocket === "function";
 }
 
-/** What the global `WebSocket` can do. Of one that replaced the platform's, nothing is known. */
+/** The capabilities of the global `WebSocket`. Nothing is known of a replacement of the platform's. */
 export function nativeCapabilities(): Capabilities {
   const owner = socketOwner();
   return owner === null ? NO_CAPABILITIES : CAPABILITIES[owner];
@@ -30,8 +30,8 @@ function compresses(): boolean {
 }
 
 /**
- * Whether the global `WebSocket` sends the header fields as they are: of several fields of one name only
- * the last would be left, and some are ignored.
+ * Whether the global `WebSocket` sends the header fields unchanged. It ignores some, and sends only the last of several
+ * with the same name.
  */
 function sendsAll(headers: ConnectRequest["headers"]): boolean {
   const names = headers.map(([name]) => name.toLowerCase());
@@ -46,9 +46,9 @@ const IGNORED_HEADERS: Record<string, readonly string[]> = {
 };
 
 /**
- * The first thing that the options ask for and the global `WebSocket` can't do.
+ * Returns the first thing that the options require and the global `WebSocket` doesn't support.
  *
- * @returns The name of a capability or an option, or `null` when it can do everything.
+ * @returns The name of a capability or an option, or `null` when it supports everything.
  */
 export function firstUnsupported(options: ConnectOptions, request: ConnectRequest): string | null {
   if (!hasNativeWebSocket()) return "WebSocket";

@@ -12,10 +12,10 @@ import { SocketChannel } from "./socket_channel.ts";
 import { socketOwner } from "./socket_owner.ts";
 import type { WebSocketLike } from "./web_socket_like.ts";
 
-/** What is known of a socket that was given: which side it is, isn't; most are clients. */
+/** The observed peer of a wrapped socket. Its side isn't known; most are clients. */
 const PEER: ObservedPeer = { side: "client", transport: "native", url: () => "" };
 
-/** Channels over the global `WebSocket` of any platform, or any socket with its interface. */
+/** Creates channels over the global `WebSocket` of any platform, or over any socket with its interface. */
 export const NativeChannel = {
   /** Connects with the global `WebSocket`. */
   connect(request: ConnectRequest, options: FromOptions, clock: Clock): SocketChannel {
@@ -45,7 +45,7 @@ export const NativeChannel = {
     return SocketChannel.from(observed, given, clock, read, observer);
   },
 
-  /** A channel that has failed before it began. */
+  /** Creates a channel that has failed before connecting. */
   failed(error: unknown, at: { readonly url: URL; readonly clock: Clock }): SocketChannel {
     return SocketChannel.failed(error, at);
   },
@@ -54,14 +54,14 @@ export const NativeChannel = {
 /** A channel over the global `WebSocket` of any platform, or any socket with its interface. */
 export type NativeChannel = SocketChannel;
 
-/** React Native's constructor has a third parameter. */
+/** The constructor of React Native, which has a third parameter. */
 type ReactNativeConstructor = new (
   url: string,
   protocols: string[],
   options: { headers: Record<string, string> },
 ) => WebSocketLike;
 
-/** Makes a global `WebSocket`; the platform may refuse, by throwing. */
+/** Creates a global `WebSocket`; throws when the platform refuses. */
 export function createSocket(
   url: string,
   protocols: readonly string[],
@@ -73,6 +73,6 @@ export function createSocket(
     const Socket = WebSocket as unknown as ReactNativeConstructor;
     return new Socket(url, init.protocols, { headers: init.headers });
   }
-  // Deno, Node and Bun take an options bag where the standard has the subprotocols.
+  // Deno, Node and Bun accept an options object instead of the subprotocols.
   return new WebSocket(url, init as unknown as string[]);
 }

@@ -1,10 +1,10 @@
-/** Sockets with the interface of the global `WebSocket`: how they are made, and what they tell. */
+/** Reads sockets with the interface of the global `WebSocket`, and their events. */
 
 import type { WebSocketEventLike, WebSocketLike } from "./web_socket_like.ts";
 
 /**
- * Throws unless it looks like a socket. Whether it has every method isn't looked at: this tells apart
- * what was never meant as one.
+ * Throws unless a value looks like a socket. It doesn't check every method, but finds values that were never meant as a
+ * socket.
  */
 export function checkSocket(socket: unknown): asserts socket is WebSocketLike {
   const { addEventListener } = (socket ?? {}) as Partial<WebSocketLike>;
@@ -14,7 +14,7 @@ export function checkSocket(socket: unknown): asserts socket is WebSocketLike {
   );
 }
 
-/** What a socket says that it connects to; `null` where it says nothing, as on a server. */
+/** Returns the URL that a socket reports; `null` if it reports none, as on a server. */
 export function urlOf({ url }: { readonly url?: unknown }): URL | null {
   try {
     return typeof url === "string" ? new URL(url) : null;
@@ -23,7 +23,7 @@ export function urlOf({ url }: { readonly url?: unknown }): URL | null {
   }
 }
 
-/** What an error event tells: an error, a text, or nothing. */
+/** Returns what an error event contains: an error, a text, or nothing. */
 export function hintOf(event: WebSocketEventLike): unknown {
   return event.error ?? event.message;
 }

@@ -30,30 +30,30 @@ import type { WebSocketEventLike, WebSocketLike } from "./web_socket_like.ts";
 const OPEN = 1;
 const CLOSING = 2;
 
-/** Reads what a socket has reported of an attempt that failed. */
+/** Interprets what a socket has reported about a failed attempt. */
 export type ReadFailure = (cause: unknown, url: URL | null) => ConnectFailure;
 
-/** What is known of the global `WebSocket`. */
+/** The knowledge about the global `WebSocket`. */
 export interface SocketKnowledge {
   readonly capabilities: Capabilities;
   readonly readFailure: ReadFailure;
-  /** Gets the connection's events. */
+  /** The observer of the connection's events. */
   readonly observer?: ConnectionEvents | null;
-  /** Creates one; the platform may refuse, by throwing. */
+  /** Creates a socket; throws when the platform refuses. */
   create(request: ConnectRequest): WebSocketLike;
 }
 
-/** What a native channel is made of. */
+/** Options of a {@linkcode NativeTransport}. */
 export interface NativeSettings extends Omit<SocketKnowledge, "create"> {
   readonly options: ChannelOptions & ReceiveQueueOptions;
   readonly clock: Clock;
-  /** The subprotocols that were offered; `null` when that isn't known. */
+  /** The offered subprotocols; `null` when they aren't known. */
   readonly offered: readonly string[] | null;
-  /** `null` when it isn't known. */
+  /** The URL of the connection; `null` when it isn't known. */
   readonly url: URL | null;
 }
 
-/** A socket with the interface of the global `WebSocket`, as a transport. */
+/** A transport over a socket with the interface of the global `WebSocket`. */
 export class NativeTransport implements Transport {
   readonly #core: ChannelCore;
   readonly #maxQueueSize: number;
@@ -63,9 +63,9 @@ export class NativeTransport implements Transport {
   readonly #polling: Polling;
   #socket: WebSocketLike | null = null;
   #hint: unknown;
-  /** What the socket had buffered when it was last asked. */
+  /** The socket's `bufferedAmount` when it was last read. */
   #amount = 0;
-  /** What it had not sent when it was lost; `null` before. */
+  /** The number of unsent bytes when the socket was lost; `null` before that. */
   #unsent: number | null = null;
   #closeStarted = false;
   #isInClose = false;
@@ -73,8 +73,8 @@ export class NativeTransport implements Transport {
   /**
    * Creates a transport without a socket.
    *
-   * @param core The channel.
-   * @param settings What is known of it.
+   * @param core The core of the channel.
+   * @param settings The settings, and what is known about the socket.
    */
   constructor(core: ChannelCore, { options, clock, offered, url, readFailure }: NativeSettings) {
     this.#core = core;
@@ -85,17 +85,17 @@ export class NativeTransport implements Transport {
     this.#polling = new Polling(clock, options.closeTimeout);
   }
 
-  /** The wrapped socket: `null` before there is one. */
+  /** The wrapped socket; `null` before there is one. */
   get socket(): WebSocketLike | null {
     return this.#socket;
   }
 
-  /** Connects; the platform may refuse, by throwing. */
+  /** Connects with a socket that `create` returns; fails the channel when the platform refuses. */
   connect(create: () => WebSocketLike): void {
     try {
       this.#attach(create());
     } catch (cause) {
-      // Refused before anything was tried, by a permission or a page's policy: so it will be again.
+      // The platform refused without trying, because of a permission or a page's policy. It would refuse again.
       this.#core.failToOpen(this.#connectError(cause, { retryable: false }));
     }
   }
@@ -113,7 +113,7 @@ export class NativeTransport implements Transport {
     }
   }
 
-  /** Nothing is known of a socket that was given, but for what it shows. */
+  /** Wraps a socket from the user, of which only its own members are known. */
   adopt(socket: WebSocketLike): void {
     const core = this.#core;
     let { capabilities } = core.identity;
@@ -129,7 +129,7 @@ export class NativeTransport implements Transport {
     this.#attach(socket);
   }
 
-  // From here on: what the socket does.
+  // Events of the socket.
 
   #attach(socket: WebSocketLike): void {
     this.#socket = socket;
@@ -138,7 +138,7 @@ export class NativeTransport implements Transport {
     socket.addEventListener("message", (event) => this.#onMessage(event.data));
     socket.addEventListener("error", (event) => this.#hint = hintOf(event));
     socket.addEventListener("close", (event) => this.#onClose(event));
-    // Closed, or timed out, while there was only the promise of a socket.
+    // The channel was closed, or timed out, before the promise of the socket fulfilled.
     if (this.#core.state === "closed") return this.destroy();
     if (socket.readyState === OPEN) return this.#onOpen(socket);
     if (socket.readyState < OPEN) return;
@@ -149,9 +149,9 @@ export class NativeTransport implements Transport {
   }
 
   #onOpen(socket: WebSocketLike): void {
-    // A socket that gave up connecting may open all the same.
+    // A socket may still open after `close()`.
     if (this.#core.state === "closed") return this.destroy();
-    // Wrapped while it told others that it is open, it may tell again.
+    // A socket that was wrapped in its `open` event may fire the event again.
     if (this.#core.state !== "connecting") return;
     const protocol = socket.protocol ?? "";
     const fault = this.#offered === null ? null : protocolFault(protocol, this.#offered);
@@ -182,9 +182,9 @@ export class NativeTransport implements Transport {
     this.#core.closeOnError(new LimitError(what, { option: "maxQueueSize", limit, actual }));
   }
 
-  // The only event that is to be relied on. Some platforms give the code 0 where there was no Close.
+  // This is the only reliable event. Some platforms report code 0 when there was no Close.
   #onClose(event: WebSocketEventLike): void {
-    // Fired from inside `close()`: what was sent, and why, isn't noted yet.
+    // Fired inside `close()`, before the sent code and reason are recorded.
     if (this.#isInClose) return queueMicrotask(() => this.#onClose(event));
     const { code, reason, wasClean } = event;
     this.#polling.stop();
@@ -200,7 +200,7 @@ export class NativeTransport implements Transport {
       initiator: received === undefined ? "transport" : "remote",
     };
     if (received !== undefined) this.#answerClose(received);
-    // Some platforms forget what a lost connection hasn't sent.
+    // Some platforms reset `bufferedAmount` when the connection is lost.
     const seen = ending.wasClean ? 0 : this.#amount;
     this.#unsent = Math.max(seen, this.bufferedAmount);
     this.#core.end(
@@ -208,7 +208,7 @@ export class NativeTransport implements Transport {
     );
   }
 
-  /** Workerd, by its older dates of compatibility, leaves it to the program to answer the peer's Close. */
+  /** Answers the peer's Close. Workerd, with older compatibility dates, leaves that to the program. */
   #answerClose({ code, reason }: CloseFrameContent): void {
     const socket = this.#socket;
     if (socket?.readyState !== CLOSING || this.#closeStarted) return;
@@ -239,7 +239,7 @@ export class NativeTransport implements Transport {
     return `Cannot connect${to}: ${fault}`;
   }
 
-  /** Notices that the peer closes where the platform doesn't tell before TCP ends. */
+  /** Detects the peer's Close on platforms that report it only at the end of TCP. */
   #watchForClosing(socket: WebSocketLike): void {
     this.#polling.watchState(() => {
       if (socket.readyState < CLOSING) return true;
@@ -251,12 +251,12 @@ export class NativeTransport implements Transport {
   send(message: MessageInput): boolean {
     const socket = this.#socket;
     if (socket === null) return false;
-    // WHATWG WebSockets: `send` then drops it and says nothing.
+    // In this state `send` would silently drop the message (WHATWG WebSockets).
     if (socket.readyState >= CLOSING) {
       this.#core.onPeerCloseStarted();
       return false;
     }
-    // What a platform or a library makes of an object that lies about its bytes is not known.
+    // Platforms and libraries may treat objects differently that report wrong bytes, so plain bytes are passed.
     socket.send(typeof message === "string" ? message : plainBytes(message));
     return true;
   }
@@ -273,28 +273,31 @@ export class NativeTransport implements Transport {
     return this.bufferedAmount;
   }
 
-  /** The platform doesn't tell: what is sure is that a Close goes out behind all messages. */
+  /**
+   * Whether the Close was sent, which the platform doesn't report. A Close follows all messages, so nothing buffered is
+   * left by then.
+   */
   hasSentClose({ wasClean }: Ending): boolean {
     return wasClean || this.bufferedAmount === 0;
   }
 
   watch(): void {
     this.#polling.watchAmount(() => {
-      // A socket that is lost may forget what waited before it tells: that isn't room.
+      // A lost socket may reset `bufferedAmount` before its event; that isn't room.
       if ((this.#socket?.readyState ?? CLOSING) < CLOSING) sinkOwner.drained(this.#core.sink);
       return sinkOwner.isWaitedFor(this.#core.sink) && this.#core.state === "open";
     });
   }
 
   close(code: number | undefined, reason: string): CloseFrameContent | undefined {
-    // The peer was first, and the platform has answered it.
+    // The peer closed first, and the platform has answered.
     if ((this.#socket?.readyState ?? CLOSING) >= CLOSING) return undefined;
     const sent = this.#inClose(() => this.#sendClose(code, reason));
     this.#closeStarted = true;
     return sent;
   }
 
-  /** Calls something that may make the socket fire its close event meanwhile. */
+  /** Calls a function during which the socket may fire its close event. */
   #inClose<T>(close: () => T): T {
     const before = this.#isInClose;
     this.#isInClose = true;
@@ -315,7 +318,8 @@ export class NativeTransport implements Transport {
       socket?.close(code, reason);
       return closeContent(code, reason);
     } catch {
-      // WHATWG WebSockets: a page may send 1000 and 3000-4999 only. Going away is an orderly end.
+      // A page may only send 1000 and 3000-4999 (WHATWG WebSockets). It sends 1000 instead of 1001, which is an orderly
+      // end, too.
       if (code !== goingAway) throw unsendable(code, "1000, 1001 and 3000-4999 on this transport");
       socket?.close(normalClosure, reason);
       return closeContent(normalClosure, reason);
@@ -336,12 +340,12 @@ export class NativeTransport implements Transport {
     try {
       this.#inClose(close);
     } catch {
-      // Nothing more can be done to it: the close timer ends the channel.
+      // The socket can't be closed; the close timer ends the channel.
     }
   }
 }
 
-/** What a socket tells as a message; `null` when it is neither text nor bytes that are there. */
+/** Returns a socket's message; `null` when it is neither text nor available bytes. */
 function messageOf(data: unknown): Message | null {
   if (typeof data === "string") return data;
   try {
@@ -354,6 +358,6 @@ function messageOf(data: unknown): Message | null {
 function unknownMessage(data: unknown): WebSocketChannelError {
   const kind = Object.prototype.toString.call(data).slice(8, -1);
   return new WebSocketChannelError(
-    `Cannot read a message: neither text nor an ArrayBuffer: ${kind}`,
+    `Cannot read a message: it must be text or an ArrayBuffer, got ${kind}`,
   );
 }

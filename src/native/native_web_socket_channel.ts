@@ -15,18 +15,18 @@ import type { WebSocketLike } from "./web_socket_like.ts";
  * Dart's `HtmlWebSocketChannel` and `IOWebSocketChannel`.
  */
 export interface NativeWebSocketChannel extends WebSocketChannel {
-  /** The wrapped socket, to reach what only it has; `null` while there is only the promise of it. */
+  /** The wrapped socket, for members that only it has; `null` until its promise fulfils. */
   readonly socket: WebSocketLike | null;
 }
 
-/** What {@linkcode NativeWebSocketChannel}, the companion object, can do. */
+/** The type of the companion object {@linkcode NativeWebSocketChannel}, which creates channels. */
 export interface NativeWebSocketChannelStatic {
   /**
-   * Connects with the global `WebSocket`. What the options ask for and it can't do makes `ready` and
-   * the stream fail with an `UnsupportedError`.
+   * Connects with the global `WebSocket`. If it doesn't support an option, `ready` and the stream fail with an
+   * `UnsupportedError`.
    *
-   * @param url As for `WebSocketChannel.connect`.
-   * @param options As for `WebSocketChannel.connect`, but for the `transport` `"net"`.
+   * @param url The URL, as for `WebSocketChannel.connect`.
+   * @param options The options of `WebSocketChannel.connect`, except `transport: "net"`.
    * @throws {SyntaxError | TypeError | RangeError} When an argument is malformed.
    */
   connect(url: string | URL, options?: ConnectOptions): NativeWebSocketChannel;
@@ -45,7 +45,7 @@ export interface NativeWebSocketChannelStatic {
   ): NativeWebSocketChannel;
 }
 
-/** Makes {@linkcode NativeWebSocketChannel}s. */
+/** Creates channels over the platform's own `WebSocket`. */
 export const NativeWebSocketChannel: NativeWebSocketChannelStatic = {
   connect(url, given) {
     const options = readConnectOptions(given);
@@ -55,14 +55,14 @@ export const NativeWebSocketChannel: NativeWebSocketChannelStatic = {
   from: (socket, options) => NativeChannel.from(socket, options),
 };
 
-/** Connects with the global `WebSocket`; the channel fails if that can't do what the options ask for. */
+/** Connects with the global `WebSocket`; the channel fails if that doesn't support the options. */
 export function connectNative(request: ConnectRequest, options: ConnectOptions): SocketChannel {
   const missing = firstUnsupported(options, request);
   if (missing === null) return NativeChannel.connect(request, options, systemClock);
   return failedNative(unsupported(missing, options), request);
 }
 
-/** A channel that isn't available: nothing is tried. */
+/** Creates a failed channel without trying to connect. */
 export function failedNative(error: unknown, { url }: ConnectRequest): SocketChannel {
   return NativeChannel.failed(error, { url, clock: systemClock });
 }

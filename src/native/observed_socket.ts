@@ -2,10 +2,10 @@ import type { ConnectionEvents } from "../web_socket/connection_events.ts";
 import type { WebSocketEventLike, WebSocketLike } from "./web_socket_like.ts";
 
 /**
- * Lets a socket report its messages. It is changed for that, so that sockets that aren't observed cost nothing.
+ * Makes a socket report its messages, by changing it, so that sockets without an observer have no overhead.
  *
- * @param socket The socket, before its channel listens to it; what is none stays as it is.
- * @param events Who gets the messages; `null`: nothing is changed.
+ * @param socket The socket, before its channel listens to it. A value that is no socket is returned unchanged.
+ * @param events The observer of the messages; `null` leaves the socket unchanged.
  * @returns The same socket.
  */
 export function observedSocket(
@@ -18,7 +18,7 @@ export function observedSocket(
     send.call(socket, content);
     events.onMessage("sent", content);
   };
-  // Not a listener of its own: where a rate is limited, each listener counts.
+  // Wraps the listener instead of adding one, because the rate limit would count each listener.
   socket.addEventListener = (type: string, listener: (event: WebSocketEventLike) => void) => {
     const observed = (event: WebSocketEventLike): void => {
       events.onMessage("received", event.data as string | Uint8Array);

@@ -4,7 +4,7 @@ import { DEFAULT_CLOSE_TIMEOUT } from "../web_socket/options.ts";
 const FIRST_LOOK = 1;
 const LONGEST_WAIT = 32;
 
-/** Notices by looking, again and again, what a native socket has no event for. */
+/** Polls a native socket for changes without an event. */
 export class Polling {
   readonly #clock: Clock;
   readonly #stateInterval: number;
@@ -12,17 +12,17 @@ export class Polling {
   #amountTimer: unknown;
 
   /**
-   * Creates a poll that does not look for anything yet.
+   * Creates an inactive poll.
    *
-   * @param clock Where times come from.
-   * @param stateInterval How often to look at the state, in milliseconds.
+   * @param clock The clock for its timers.
+   * @param stateInterval How often to check the state, in milliseconds.
    */
   constructor(clock: Clock, stateInterval: number = DEFAULT_CLOSE_TIMEOUT) {
     this.#clock = clock;
     this.#stateInterval = Math.max(stateInterval, LONGEST_WAIT);
   }
 
-  /** Looks at the socket's state now and then, until `look` gives `false`. */
+  /** Checks the socket's state regularly, until `look` returns `false`. */
   watchState(look: () => boolean): void {
     this.#stateTimer = this.#clock.setTimeout(() => {
       this.#stateTimer = undefined;
@@ -30,7 +30,7 @@ export class Polling {
     }, this.#stateInterval);
   }
 
-  /** Looks at the buffered amount, often at first, until `look` gives `false`. */
+  /** Checks the buffered amount, often at first, until `look` returns `false`. */
   watchAmount(look: () => boolean, wait: number = FIRST_LOOK): void {
     if (this.#amountTimer !== undefined) return;
     this.#amountTimer = this.#clock.setTimeout(() => {
@@ -39,7 +39,7 @@ export class Polling {
     }, wait);
   }
 
-  /** Looks no more. */
+  /** Stops polling. */
   stop(): void {
     if (this.#stateTimer !== undefined) this.#clock.clearTimeout(this.#stateTimer);
     if (this.#amountTimer !== undefined) this.#clock.clearTimeout(this.#amountTimer);

@@ -87,7 +87,7 @@ export class SocketChannel extends Channel {
     return new SocketChannel(core, transport);
   }
 
-  /** A channel that has failed before it began. */
+  /** Creates a channel that has failed before connecting. */
   static failed(error: unknown, { url, clock }: { url: URL; clock: Clock }): SocketChannel {
     const { core, transport } = SocketChannel.#of({
       options: {},
@@ -101,7 +101,7 @@ export class SocketChannel extends Channel {
     return new SocketChannel(core, transport);
   }
 
-  /** The wrapped socket: `null` before the promise of it has fulfilled. */
+  /** The wrapped socket; `null` until its promise fulfils. */
   get socket(): WebSocketLike | null {
     return this.#transport.socket;
   }

@@ -1,6 +1,6 @@
 import { platform } from "../web_socket/platform.ts";
 
-/** Those whose own `WebSocket` is known: what it takes, and what it reports. */
+/** The runtimes whose own `WebSocket` is known: its options, and what it reports. */
 export type SocketOwner = "deno" | "node" | "bun" | "react-native" | "browser";
 
 interface Globals {
@@ -10,35 +10,35 @@ interface Globals {
 
 type Constructor = typeof globalThis.WebSocket;
 
-/** What V8 has of stacks; other engines have less. */
+/** The stack settings of V8; other engines have fewer. */
 interface StackSettings {
   readonly prepareStackTrace?: unknown;
   readonly stackTraceLimit?: unknown;
 }
 
 /**
- * Whose the global `WebSocket` is. What else the program sees doesn't tell: jsdom, happy-dom, Electron's
- * renderer and workerd look like Node, and a mock or a polyfill may have been there first.
+ * Returns the runtime that implements the global `WebSocket`. Other globals don't say: jsdom, happy-dom, Electron's
+ * renderer and workerd look like Node, and a mock or a polyfill may have replaced it.
  *
- * @returns `null` where nothing is known of it.
+ * @returns The runtime; `null` where nothing is known of the class.
  */
 export function socketOwner(): SocketOwner | null {
   const { WebSocket, navigator } = globalThis as Globals;
   if (typeof WebSocket !== "function") return null;
-  // The standard's constructor has one parameter that must be there, React Native's has three.
+  // The standard's constructor has one required parameter, React Native's has three.
   if (navigator?.product === "ReactNative") return WebSocket.length > 2 ? "react-native" : null;
   const where = platform();
   const code = Function.prototype.toString.call(WebSocket);
-  // A mock that is a proxy has no name here, a bound function has no prototype.
+  // The text of a proxy has no name, and a bound function has no prototype.
   const isNative = code.startsWith("function WebSocket() {") && code.includes("[native code]");
   if (isNative && Object.hasOwn(WebSocket, "prototype")) return where === "bun" ? where : "browser";
   return code.startsWith("class") && where !== "browser" && isBuiltIn(WebSocket) ? where : null;
 }
 
-/** The constructor that was looked at last, and what it is. */
+/** The last checked constructor, and the result. */
 let seen: [socket: Constructor, isBuiltIn: boolean] | undefined;
 
-/** Whether the runtime itself has the code of a class: Node's and Deno's are written in JavaScript. */
+/** Whether a class is the runtime's own code. Node's and Deno's are written in JavaScript. */
 function isBuiltIn(socket: Constructor): boolean {
   if (seen?.[0] !== socket) {
     seen = [socket, extendsTarget(socket) && withPlainStacks(() => throwsInside(socket))];
@@ -46,12 +46,12 @@ function isBuiltIn(socket: Constructor): boolean {
   return seen[1];
 }
 
-/** Whether it extends `EventTarget` itself: what extends the genuine one is a mock. */
+/** Whether a class extends `EventTarget` directly; a mock may extend the genuine class. */
 function extendsTarget(socket: Constructor): boolean {
   return Object.getPrototypeOf(Object.getPrototypeOf(socket)) === Function.prototype;
 }
 
-/** Calls a function with stacks as the engine writes them: a program may have changed their text and their length. */
+/** Calls a function with the engine's own stack settings, because a program may have changed them. */
 function withPlainStacks<T>(read: () => T): T {
   const { prepareStackTrace, stackTraceLimit } = Error as StackSettings;
   const set = (settings: StackSettings): void => {
@@ -65,7 +65,7 @@ function withPlainStacks<T>(read: () => T): T {
   }
 }
 
-/** Whether it is the runtime's code that refuses an object which is none of its sockets. */
+/** Whether the runtime's own code rejects an object that is none of its sockets. */
 function throwsInside(socket: Constructor): boolean {
   try {
     Object.getOwnPropertyDescriptor(socket.prototype, "url")?.get?.call({});

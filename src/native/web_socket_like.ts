@@ -1,6 +1,6 @@
-/** What {@linkcode WebSocketLike} tells its listeners: the parts of its events that are read. */
+/** The parts of a {@linkcode WebSocketLike}'s events that this package reads. */
 export interface WebSocketEventLike {
-  /** A message's content. */
+  /** The content of a message. */
   readonly data?: unknown;
   /** The close code. */
   readonly code?: number | undefined;
@@ -14,28 +14,28 @@ export interface WebSocketEventLike {
   readonly error?: unknown;
 }
 
-/** Any socket with the members of the platform's `WebSocket` that are used here. */
+/** A socket with the members of the platform's `WebSocket` that this package uses. */
 export interface WebSocketLike {
-  /** 0 connecting, 1 open, 2 closing, 3 closed. */
+  /** The state: 0 connecting, 1 open, 2 closing, 3 closed. */
   readonly readyState: number;
-  /** The subprotocol that was agreed on, or the empty text. */
+  /** The negotiated subprotocol, or the empty string. */
   readonly protocol?: string | undefined;
   /** The extensions in use. */
   readonly extensions?: string | undefined;
-  /** What it connects to. */
+  /** The URL of the connection. */
   readonly url?: string | undefined;
-  /** How many bytes wait to be sent. */
+  /** The number of bytes queued for sending. */
   readonly bufferedAmount: number;
-  /** Set to `"arraybuffer"`. */
+  /** The type of binary messages; the channel sets it to `"arraybuffer"`. */
   binaryType: string;
   /** Sends a message: text or bytes. */
   // deno-lint-ignore no-explicit-any -- every library's own declaration of it must fit
   send(data: any): void;
-  /** Begins the closing handshake. */
+  /** Starts the closing handshake. */
   close(code?: number, reason?: string): void;
-  /** Listens to `open`, `message`, `error` and `close`. */
+  /** Adds a listener for `open`, `message`, `error` or `close`. */
   // deno-lint-ignore no-explicit-any -- every library's own declaration of it must fit
   addEventListener(type: any, listener: (event: any) => void): void;
-  /** Ends the connection at once, where the socket can. */
+  /** Ends the connection at once, if the socket supports it. */
   terminate?: (() => void) | undefined;
 }

@@ -1,5 +1,5 @@
 /**
- * The addresses of a host, in the order in which they are to be tried.
+ * Finds the addresses of a host, and the order in which to try them.
  *
  * @module
  */
@@ -11,24 +11,24 @@ import { builtin, type Builtins, isPermitted, type TcpOptions } from "./builtins
 
 /** An address to try. */
 export interface Candidate {
-  /** What an error calls it. */
+  /** The name of the address in errors. */
   readonly name: string;
   readonly target: TcpOptions;
 }
 
-/** An error as the platform would have made it. */
+/** Creates an error like the platform's own, with a code. */
 export function failure(code: string, message: string = code): Error {
   return Object.assign(new Error(message), { code });
 }
 
 /**
- * Asks for the addresses of a host.
+ * Looks up the addresses of a host.
  *
  * @param host A name or an IP address.
- * @param port The port to connect to: Deno's permission to look a name up is about both.
- * @param lookup The user's function; left out: the platform's.
- * @returns At least one IP address, none twice.
- * @throws {Error} When there is none, or the function fails.
+ * @param port The port to connect to; Deno's permission to look up a name includes it.
+ * @param lookup The user's function. Default: the platform's.
+ * @returns At least one IP address, without duplicates.
+ * @throws {Error} When there is no address, or the function fails.
  */
 export async function addressesOf(
   host: string,
@@ -39,9 +39,9 @@ export async function addressesOf(
   const found = new Map<string, LookupAddress>();
   for (const it of await answerOf(ask, host)) {
     const address = it?.address;
-    // An object that becomes a text is no text.
+    // An object is no text, even if it converts to one.
     const family = typeof address === "string" ? builtin("net")?.isIP(address) ?? 0 : 0;
-    // The platform would look up a name once more.
+    // The platform would look up a name again.
     if (family === 0) throw failure("ERR_LOOKUP");
     found.set(address, { address, family });
   }
@@ -56,8 +56,8 @@ function platformLookup(port: number): LookupFunction {
 }
 
 /**
- * A lookup function may call back in either of the two ways that there are. One that is asynchronous may also reject, or
- * fulfil with the addresses, as `lookup` of `node:dns/promises` does.
+ * Calls the user's lookup function. It may call back in either of the two usual ways. An asynchronous one may instead
+ * return a promise, which rejects or fulfils with the addresses, as `lookup` of `node:dns/promises` does.
  */
 function answerOf(lookup: LookupFunction, host: string): Promise<readonly LookupAddress[]> {
   return new Promise((resolve, reject) => {
@@ -66,7 +66,7 @@ function answerOf(lookup: LookupFunction, host: string): Promise<readonly Lookup
       else resolve(listOf(address, family));
     });
     if (!isPromiseLike<unknown>(returned)) return;
-    // Of anything else it says nothing: the answer may still be to come, by the callback.
+    // Any other value is ignored, because the callback may still be called.
     returned.then((it) => isAnswer(it) ? resolve(listOf(it, 0)) : undefined, reject);
   });
 }
@@ -80,7 +80,7 @@ function listOf(address: string | LookupAddress[], family: number): readonly Loo
 }
 
 /**
- * Addresses in the order of RFC 8305 §4: the families take turns, the first address's family begins.
+ * Orders addresses as RFC 8305 §4 says: the families alternate, and the first address's family begins.
  *
  * @param addresses The addresses, each family in the order of preference.
  */
@@ -95,12 +95,12 @@ export function interleaved(addresses: readonly LookupAddress[]): LookupAddress[
 }
 
 /**
- * What to try, in this order.
+ * Returns the candidates to try, in order.
  *
- * @param host The name that the addresses are of.
+ * @param host The name that was looked up.
  * @param port The port.
- * @param addresses The addresses.
- * @param isOwn Whether the user has given them, in the URL or by a function.
+ * @param addresses The addresses of the host.
+ * @param isOwn Whether the user provided them, in the URL or by a function.
  */
 export function candidatesOf(
   host: string,
@@ -112,7 +112,7 @@ export function candidatesOf(
   if (isOwn || order.every(({ address }) => isPermitted(address, port))) {
     return order.map(({ address }) => ({ name: address, target: { host: address, port } }));
   }
-  // On Deno a program may be allowed to connect to a name, but not to its addresses: one for each family.
+  // On Deno a program may have the permission for a name, but not for its addresses: one candidate for each family.
   return [...new Set(order.map(({ family }) => family))].map((family) => ({
     name: `${host} over IPv${family}`,
     target: { host, port, family },

@@ -1,5 +1,5 @@
 /**
- * What is used of the platform's `node:` modules. They are asked for at run time and typed by their
+ * The parts of the platform's `node:` modules that this package uses. They are loaded at run time and typed by their
  * shape, so that a bundle for browsers contains no import of them.
  *
  * @module
@@ -23,26 +23,26 @@ export interface Socket extends SocketLike {
   on(event: "error", listener: (error: unknown) => void): unknown;
 }
 
-/** What `net.connect` is given. */
+/** The options of `net.connect`. */
 export interface TcpOptions {
   host?: string;
   port?: number;
   /** The path of a Unix socket, instead of host and port. */
   path?: string;
   localAddress?: string;
-  /** Which of the host's addresses: 4 or 6. */
+  /** The address family to use: 4 or 6. */
   family?: number;
   autoSelectFamily?: boolean;
   allowHalfOpen?: boolean;
   noDelay?: boolean;
 }
 
-/** What `tls.connect` is given. */
+/** The options of `tls.connect`. */
 export interface TlsConnectOptions {
   socket: Socket;
-  /** What the certificate must be for, unless there is a `servername`. */
+  /** The host that the certificate must be for, unless there is a `servername`. */
   host: string;
-  /** What to ask for (RFC 6066 §3), and what the certificate must be for. */
+  /** The server name to send (RFC 6066 §3), for which the certificate must be. */
   servername?: string;
   ALPNProtocols: readonly string[];
   rejectUnauthorized: boolean;
@@ -58,21 +58,21 @@ export interface Builtins {
 }
 
 /**
- * A builtin module.
+ * Returns a builtin module.
  *
- * @param name Its name, without `node:`.
+ * @param name The name of the module, without `node:`.
  * @returns The module, or `null` where the platform has none: browsers, Node before 20.16.
  */
 export function builtin<Name extends keyof Builtins>(name: Name): Builtins[Name] | null {
   return builtinModule<Builtins[Name]>(name);
 }
 
-/** Whether the platform can dial. */
+/** Whether the platform has `node:net` and `node:tls`. */
 export function hasNet(): boolean {
   return builtin("net") !== null && builtin("tls") !== null && builtin("dns") !== null;
 }
 
-/** The environment variables. Asking for one throws where a program isn't allowed to. */
+/** Returns the environment variables. Reading one throws if the program isn't permitted to. */
 export function environment(): Readonly<Record<string, string | undefined>> {
   const { process } = globalThis as { process?: { env?: Record<string, string | undefined> } };
   return process?.env ?? {};
@@ -85,7 +85,7 @@ interface Permissions {
 
 type Permission = { name: "net"; host: string } | { name: "env"; variable: string };
 
-/** What Deno has and no other runtime. */
+/** Returns Deno's permissions; no other runtime has them. */
 function permissions(): Permissions | undefined {
   return (globalThis as { Deno?: { permissions?: Permissions } }).Deno?.permissions;
 }
@@ -95,25 +95,25 @@ function netPermission(address: string, port: number): Permission {
 }
 
 /**
- * Whether the program may use an address. Deno, which has permissions, throws from the event loop when
- * it finds only there that it may not; asked before, the attempt just fails.
+ * Whether the program may use an address. When Deno finds a missing permission later, it throws from the event loop; a
+ * check beforehand lets the attempt just fail.
  *
  * @param address An IP address.
  * @param port The port; 0 is any.
- * @returns `true` where there are no permissions.
+ * @returns `true` if the platform has no permissions.
  */
 export function mayUse(address: string, port: number): boolean {
   const state = permissions()?.requestSync(netPermission(address, port)).state;
   return state === undefined || state === "granted";
 }
 
-/** As {@linkcode mayUse}, without asking the user. */
+/** Whether the program may use an address, like {@linkcode mayUse}, but without prompting the user. */
 export function isPermitted(address: string, port: number): boolean {
   const state = permissions()?.querySync(netPermission(address, port)).state;
   return state === undefined || state === "granted";
 }
 
-/** Whether the program may read an environment variable, without asking the user. */
+/** Whether the program may read an environment variable, without prompting the user. */
 export function isReadable(variable: string): boolean {
   const state = permissions()?.querySync({ name: "env", variable }).state;
   return state === undefined || state === "granted";

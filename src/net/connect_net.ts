@@ -20,16 +20,16 @@ import { NET_CAPABILITIES } from "./net_capabilities.ts";
 import type { Target } from "./redirect.ts";
 import { readTlsOptions } from "./tls_options.ts";
 
-/** What makes connections, loaded. */
+/** The loaded module that makes connections. */
 export type Dialling = typeof dialling;
 
 /**
- * Makes one attempt.
+ * Makes one attempt to connect.
  *
- * @param connecting What to ask for, and of whom.
- * @param dialling What makes the connection.
- * @param follows Whether a redirect is followed: its body isn't waited for then.
- * @returns The redirect, if it is to be followed; `null` when the channel is open, or has ended.
+ * @param connecting The connecting client, with its current target.
+ * @param dialling The module that makes connections.
+ * @param follows Whether to follow a redirect; its body is then not read.
+ * @returns The redirect to follow; `null` when the channel is open, or has ended.
  * @throws {Error} When the attempt has failed.
  */
 export type ConnectAttempt = (
@@ -38,23 +38,23 @@ export type ConnectAttempt = (
   follows: boolean,
 ) => Promise<ConnectError | null>;
 
-/** How to connect. */
+/** The way to connect. */
 export interface ConnectWay {
-  /** What makes the connection, or the promise of it. */
+  /** The module that makes the connection, or a promise of it. */
   readonly dialling: Dialling | PromiseLike<Dialling>;
-  /** Makes each attempt; left out: over HTTP/1.1. */
+  /** The function that makes each attempt. Default: over HTTP/1.1. */
   readonly attempt?: ConnectAttempt;
-  /** What an inspection prints; left out: `"net"`. */
+  /** The transport's name in inspections. Default `"net"`. */
   readonly transport?: ChannelIdentity["transport"];
 }
 
 /**
- * Connects with our own implementation of RFC 6455, over a connection that it dials itself.
+ * Connects with our own implementation of RFC 6455, over a connection that it opens itself.
  *
- * @param request Where to, and with what.
+ * @param request The target and the handshake's contents.
  * @param options See {@linkcode ConnectOptions}.
- * @param clock Where times come from.
- * @param way See {@linkcode ConnectWay}.
+ * @param clock The clock for all timeouts.
+ * @param way The way to connect.
  */
 export function connectNet(
   request: ConnectRequest,
@@ -78,10 +78,10 @@ export class Connecting {
   readonly options: ConnectOptions;
   readonly #attempt: ConnectAttempt;
   #target: Target;
-  /** What it is doing, as a text. */
+  /** Returns a text with the current phase, for the error of a timeout. */
   progressOf: () => string = () => "dns";
 
-  /** Creates one that does nothing yet. */
+  /** Creates a client that hasn't started connecting. */
   constructor(request: ConnectRequest, options: ConnectOptions, clock: Clock, way: ConnectWay) {
     const { origin, tls } = options;
     const transport = way.transport ?? "net";
@@ -96,34 +96,34 @@ export class Connecting {
     this.core = new ChannelCore(options, clock, {
       transport,
       capabilities: NET_CAPABILITIES,
-      // Where redirects have led.
+      // The current target, after redirects.
       url: () => shownUrl(this.#target.request.url),
     });
     this.core.observer = observed.observer;
   }
 
-  /** What is asked for, of whom. */
+  /** The current target. */
   get target(): Target {
     return this.#target;
   }
 
-  /** What it is doing, as a text. */
+  /** A text with the current phase. */
   get progress(): string {
     return this.progressOf();
   }
 
-  /** The code that makes connections can't be loaded. */
+  /** Fails the channel, because the module that makes connections can't be loaded. */
   notLoaded(cause: unknown): void {
     const message = `Cannot connect to ${this.core.identity.url()}: a module can't be loaded`;
     this.core.failToOpen(new ConnectError(message, { cause }));
   }
 
-  /** Connects. Nothing of it throws: the channel fails. */
+  /** Connects. It never throws; the channel fails instead. */
   async run(dialling: Dialling): Promise<void> {
     const { followRedirects = false, onRedirect, socketPath } = this.options;
     const limit = followRedirects === true ? MAX_REDIRECTS : Number(followRedirects);
     const isPinned = socketPath !== undefined;
-    // As a function: it is no method of this object.
+    // Called as a function, because it is no method of this object.
     const attempt = this.#attempt;
     try {
       for (let count = 1; this.core.state !== "closed"; count++) {
@@ -139,7 +139,7 @@ export class Connecting {
   }
 }
 
-/** An attempt over HTTP/1.1, on a connection of its own. */
+/** Makes one attempt over HTTP/1.1, on its own connection. */
 export async function attemptUpgrade(
   connecting: Connecting,
   dialling: Dialling,

@@ -1,5 +1,5 @@
 /**
- * Making a connection: names to addresses, TCP or a Unix socket, a proxy's tunnel, TLS.
+ * Opens a connection: looks up addresses, connects by TCP or a Unix socket, opens a proxy's tunnel, and starts TLS.
  *
  * @module
  */
@@ -43,49 +43,49 @@ import { type AddressFailure, connected, NoAddressLeft, Race } from "./race.ts";
 import { socketInfo } from "./socket_info.ts";
 import { openSocksTunnel } from "./socks.ts";
 
-/** How to dial. */
+/** Options of a {@linkcode Dial}. */
 export type DialOptions =
   & Pick<
     ConnectOptions,
     "tls" | "proxy" | "socketPath" | "localAddress" | "lookup" | "addressDelay" | "closeTimeout"
   >
   & {
-    /** Whether the connection goes on when the peer has ended its half. Default `true`. */
+    /** Whether the connection stays open after the peer has ended its half. Default `true`. */
     readonly allowHalfOpen?: boolean;
   };
 
-/** One attempt to make a connection. It can be given up at any moment. */
+/** One attempt to open a connection. It can be given up at any time. */
 export class Dial {
   readonly #url: URL;
   readonly #options: DialOptions;
   readonly #clock: Clock;
-  // Set before they are used: `connect` looks for them.
+  // Checked by `connect` before they are used.
   #net = builtin("net") as Builtins["net"];
   #tls = builtin("tls") as Builtins["tls"];
   #phase: ConnectPhase = "dns";
-  /** Why this side refuses the TLS connection, where it does. */
+  /** The reason why this side refused the TLS connection, if it did. */
   #refusal: string | null = null;
   #proxy: URL | null = null;
-  /** The name that the certificate has to be for. */
+  /** The name that the certificate must be for. */
   #servername: string | undefined;
   #race: Race | null = null;
-  /** The server's addresses that a proxy could not reach. */
+  /** The server's addresses that the proxy could not reach. */
   readonly #refused: AddressFailure[] = [];
-  /** The connection: of TCP first, then of TLS over it. */
+  /** The current connection: first TCP, then TLS over it. */
   #socket: Socket | null = null;
   /** The TCP connection. */
   #below: Socket | null = null;
-  /** The proxy whose tunnel the connection goes through. */
+  /** The proxy of the connection's tunnel. */
   #tunnel: URL | null = null;
   #destroyed = false;
   #isRef = true;
 
   /**
-   * Makes an attempt that hasn't begun.
+   * Creates an attempt that hasn't started.
    *
-   * @param url Where to; without user info.
-   * @param options See {@linkcode DialOptions}.
-   * @param clock Where times come from.
+   * @param url The URL, without user info.
+   * @param options The options of the attempt.
+   * @param clock The clock for all timeouts.
    */
   constructor(url: URL, options: DialOptions, clock: Clock) {
     this.#url = url;
@@ -93,12 +93,12 @@ export class Dial {
     this.#clock = clock;
   }
 
-  /** Which phase the attempt is in. */
+  /** The current phase of the attempt. */
   get phase(): ConnectPhase {
     return this.#proxy === null ? this.#phase : "proxy";
   }
 
-  /** The phase of the attempt, with the addresses that have failed. */
+  /** A text with the current phase, and the addresses that have failed. */
   get progress(): string {
     const isAsking = this.phase === "dns" && this.#options.lookup !== undefined;
     const hint = isAsking ? ": the option lookup has not called back" : "";
@@ -106,21 +106,21 @@ export class Dial {
     return `${this.phase}${hint}${failures.length === 0 ? "" : `. ${shownFailures(failures)}`}`;
   }
 
-  /** Gives up: nothing of it is left. */
+  /** Gives up the attempt, and releases everything. */
   destroy(): void {
     this.#destroyed = true;
     this.#race?.destroy();
     this.#socket?.destroy();
   }
 
-  /** See `WebSocketChannel.unref`. */
+  /** Does the work of `WebSocketChannel.unref`. */
   unref(): void {
     this.#isRef = false;
     this.#race?.each((socket) => socket.unref());
     this.#socket?.unref();
   }
 
-  /** See `WebSocketChannel.ref`. */
+  /** Does the work of `WebSocketChannel.ref`. */
   ref(): void {
     this.#isRef = true;
     this.#race?.each((socket) => socket.ref());
@@ -128,11 +128,11 @@ export class Dial {
   }
 
   /**
-   * Makes the connection.
+   * Opens the connection.
    *
-   * @returns The connected socket, which reads nothing yet; for `wss:` one of `node:tls`.
-   * @throws {ConnectError} When that fails.
-   * @throws {UnsupportedError} When the platform can't dial.
+   * @returns The connected socket, which isn't reading yet; for `wss:` it is one of `node:tls`.
+   * @throws {ConnectError} When the attempt fails.
+   * @throws {UnsupportedError} When the platform has no `node:net`.
    */
   async connect(): Promise<Socket> {
     if (!hasNet()) throw new UnsupportedError("net", platform());
@@ -148,7 +148,7 @@ export class Dial {
     const { socketPath, tls = {}, proxy, localAddress } = this.#options;
     const url = this.#url;
     const settings = url.protocol === "wss:" ? tls : null;
-    // Before anything is opened.
+    // Checked before anything is opened.
     if (settings !== null) refuseIgnored(settings);
     if (localAddress !== undefined && !mayUse(localAddress, 0)) throw failure("EPERM");
     const chosen = socketPath === undefined ? chooseProxy(url, proxy) : null;
@@ -163,7 +163,7 @@ export class Dial {
   async #throughProxy(proxy: Proxy): Promise<void> {
     const { url } = proxy;
     const { closeTimeout: ms = DEFAULT_CLOSE_TIMEOUT } = this.#options;
-    // Whose name the proxy looks up itself, it is given.
+    // Other proxies look up the name themselves.
     const host = bareHost(this.#url.hostname);
     const hosts = url.protocol === "socks5:" ? await this.#lookUp(this.#url) : [host];
     this.#proxy = url;
@@ -187,7 +187,7 @@ export class Dial {
     this.#phase = "handshake";
   }
 
-  /** The rest of the settings is meant for the server. */
+  /** Returns the settings for the proxy; the others are meant for the server. */
   #proxySettings(): TlsOptions {
     const { ca, rejectUnauthorized } = this.#options.tls ?? {};
     return {
@@ -196,10 +196,10 @@ export class Dial {
     };
   }
 
-  /** What is known of the connection that {@linkcode connect} has made. */
+  /** What is known about the opened connection; `null` before it is open. */
   get info(): ConnectionInfo | null {
     if (this.#below === null) return null;
-    // TLS below a tunnel is the proxy's.
+    // TLS below a tunnel belongs to the proxy.
     const secure = this.#url.protocol === "wss:" ? this.#socket : null;
     return socketInfo(this.#below, secure, this.#tunnel && shownProxy(this.#tunnel));
   }
@@ -217,8 +217,8 @@ export class Dial {
   }
 
   /**
-   * Connects to the host of a URL, by the first of its addresses that answers. One whose TLS connection
-   * breaks has failed as well; one with a bad certificate is the server's answer.
+   * Connects to the host of a URL, by the first of its addresses that answers. An address whose TLS connection breaks
+   * has failed as well; a bad certificate is the server's answer.
    */
   async #reach(url: URL, settings: TlsOptions | null): Promise<void> {
     const candidates = await this.#candidates(url);
@@ -263,14 +263,14 @@ export class Dial {
     if (!isKnown) this.#phase = "dns";
     const addresses = isKnown ? [{ address: host, family }] : await addressesOf(host, port, lookup);
     this.#phase = "tcp";
-    // From an address of one family only that family can be reached.
+    // A local address can only reach addresses of its own family.
     const own = this.#net.isIP(localAddress ?? "");
     const usable = addresses.filter((it) => own === 0 || it.family === own);
     if (usable.length === 0) throw failure("EADDRNOTAVAIL");
     return candidatesOf(host, port, usable, isKnown || lookup !== undefined);
   }
 
-  /** Begins to connect. */
+  /** Starts connecting. */
   #open(target: TcpOptions): Socket {
     const { localAddress, lookup } = this.#options;
     const { host, port = 0, path } = target;
@@ -279,12 +279,12 @@ export class Dial {
     const socket = this.#net.connect({
       ...target,
       ...(localAddress === undefined || path !== undefined ? {} : { localAddress }),
-      // This package runs the race itself.
+      // This package tries the addresses itself.
       autoSelectFamily: false,
       allowHalfOpen: this.#options.allowHalfOpen ?? true,
       noDelay: true,
     });
-    // An error that comes too late to be reported must not end the process.
+    // A late error must not end the process.
     socket.on("error", ignore);
     if (!this.#isRef) socket.unref();
     return socket;
@@ -299,11 +299,11 @@ export class Dial {
     const options: TlsConnectOptions = {
       ...rest,
       socket: below,
-      // RFC 6066 §3: an address is no server name; the certificate must be for it all the same.
+      // An address is no server name (RFC 6066 §3), but the certificate must still be for it.
       ...(this.#net.isIP(servername) === 0 ? { host, servername } : { host: servername }),
-      // RFC 7301: HTTP/2 can't be upgraded.
+      // HTTP/2 can't be upgraded, so only HTTP/1.1 is offered (RFC 7301).
       ALPNProtocols: settings.ALPNProtocols ?? ["http/1.1"],
-      // Always said, or an environment variable could switch it off.
+      // Always set, because otherwise an environment variable could disable it.
       rejectUnauthorized: settings.rejectUnauthorized !== false,
       allowHalfOpen: this.#options.allowHalfOpen ?? true,
     };
@@ -314,7 +314,7 @@ export class Dial {
     }
     const socket = this.#secured(options);
     socket.on("error", ignore);
-    // What is below a destroyed TLS socket may live on.
+    // The TCP socket below a destroyed TLS socket may stay open.
     socket.once("close", () => below.destroy());
     this.#socket = socket;
     if (!this.#isRef) socket.unref();
@@ -354,7 +354,7 @@ export class Dial {
   }
 }
 
-/** How long to wait for one address before the next is tried, in milliseconds: RFC 8305 §5. */
+/** How long to wait for an address before trying the next, in milliseconds (RFC 8305 §5). */
 const DEFAULT_ADDRESS_DELAY = 250;
 
 function givenUp(): Error {

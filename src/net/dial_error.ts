@@ -1,5 +1,5 @@
 /**
- * What went wrong while dialling, told alike on every runtime.
+ * Creates the errors of failed connection attempts, with the same texts on every runtime.
  *
  * @module
  */
@@ -9,10 +9,10 @@ import { shownUrl } from "../web_socket/shown_url.ts";
 import { type AddressFailure, NoAddressLeft } from "./race.ts";
 import { ConnectError, type ConnectErrorOptions, type ConnectPhase } from "../web_socket/errors.ts";
 
-/** What a runtime's error code means. */
+/** The meaning of a runtime's error code. */
 interface Meaning {
   readonly text: string;
-  /** Whether a later attempt may succeed; left out: it may. */
+  /** Whether a later attempt may succeed. Default: it may. */
   readonly retryable?: false;
 }
 
@@ -41,11 +41,11 @@ const MEANINGS: ReadonlyMap<string, Meaning> = new Map([
   ["EHOSTUNREACH", { text: "the host can't be reached" }],
   ["ENETUNREACH", { text: "the network can't be reached" }],
   ["EADDRNOTAVAIL", NO_ADDRESS],
-  // Deno's, of a local address.
+  // Deno reports this for a local address.
   ["EINVAL", NO_ADDRESS],
-  // What is dialled is an address: only the local one can be none.
+  // The remote address is always valid, so this is about the local one.
   ["ERR_INVALID_IP_ADDRESS", NO_ADDRESS],
-  ["ERR_LOOKUP", { text: "the option lookup gave what is no IP address", retryable: false }],
+  ["ERR_LOOKUP", { text: "the option lookup returned no IP address", retryable: false }],
   ["ERR_ZONE", { text: "Deno can't use an IPv6 address with a zone", retryable: false }],
   ["ENOENT", { text: "there is no such socket" }],
   ["EACCES", FORBIDDEN],
@@ -83,10 +83,10 @@ const BROKEN: ReadonlySet<string> = new Set([
   "ETIMEDOUT",
 ]);
 
-/** RFC 8446 §6.2: the alerts about a client's certificate; what OpenSSL calls them. */
+/** OpenSSL's codes of TLS alerts about a client's certificate (RFC 8446 §6.2). */
 const CERTIFICATE_ALERT = /_ALERT_(.*CERTIFICATE.*|UNKNOWN_CA|ACCESS_DENIED)$/;
 
-/** What a TLS alert of the server's means; `undefined` of any other code. */
+/** Returns the meaning of a server's TLS alert; `undefined` for any other code. */
 function meaningOfAlert(code: string): Meaning | undefined {
   if (!code.startsWith("ERR_SSL_") || !code.includes("_ALERT_")) return undefined;
   if (code.endsWith("_CERTIFICATE_REQUIRED")) {
@@ -99,27 +99,27 @@ function meaningOfAlert(code: string): Meaning | undefined {
   return code.endsWith("_INTERNAL_ERROR") ? { text } : { text, retryable: false };
 }
 
-/** Whether an error says that the connection broke, and nothing of what the server thinks. */
+/** Whether an error only says that the connection broke, not that the server refused it. */
 export function isLost(error: unknown): boolean {
   return BROKEN.has(codeOf(error));
 }
 
-/** How a {@linkcode dialError} goes beyond what the cause tells. */
+/** Options of a {@linkcode dialError}, in addition to its cause. */
 export interface DialErrorOptions extends ConnectErrorOptions {
   phase: ConnectPhase;
-  /** What the phase is about, such as `"the proxy http://localhost:3128"`; left out: the server. */
+  /** The subject of the phase, such as `"the proxy http://localhost:3128"`. Default: the server. */
   about?: string | undefined;
-  /** The name that the certificate had to be for; left out: the URL's host. */
+  /** The name that the certificate had to be for. Default: the URL's host. */
   host?: string | undefined;
-  /** What went wrong; left out: what the cause says. */
+  /** What went wrong. Default: the text of the cause. */
   fault?: string;
 }
 
 /**
- * The error of an attempt that got no further.
+ * Creates the error of a failed attempt.
  *
- * @param url Where the attempt was to lead; it holds no user info.
- * @param options What is known.
+ * @param url The target of the attempt, without user info.
+ * @param options The phase and the fault.
  */
 export function dialError(url: URL, options: DialErrorOptions): ConnectError {
   const { about, host = url.hostname, fault, ...rest } = options;
@@ -139,14 +139,14 @@ export function dialError(url: URL, options: DialErrorOptions): ConnectError {
     {
       ...(isFinal ? { retryable: false } : {}),
       ...rest,
-      // Of one address alone the platform's own error says all.
+      // For a single address, the platform's own error is the cause.
       ...(isSingle && "cause" in rest ? { cause: list[0]?.error } : {}),
     },
   );
 }
 
 /**
- * What has failed before an attempt got this far, as a text.
+ * Formats the failures of addresses.
  *
  * @param failures Each address with its failure.
  */
@@ -163,7 +163,7 @@ function meaningOf(error: unknown): Meaning | undefined {
   return MEANINGS.get(code) ?? meaningOfAlert(code) ?? MEANINGS.get(nameOf(error));
 }
 
-/** How many addresses an error's text lists. */
+/** The maximum number of addresses in an error's text. */
 const MAX_LISTED = 8;
 
 function shownList(texts: readonly string[]): string {
@@ -171,22 +171,24 @@ function shownList(texts: readonly string[]): string {
   return texts.slice(0, MAX_LISTED).join("; ") + (more > 0 ? `; and ${more} more addresses` : "");
 }
 
-/** What a proxy's certificate has to be for can't be set. */
+/**
+ * Returns the text for a certificate of another host. For a proxy the expected name can't be set, so there is no hint.
+ */
 function wrongName(host: string, cause: unknown, proxy: string | undefined): string {
   const hint = ". If the server's certificate has another name, set it as tls.servername";
-  // Node and Deno name those that it has; there may be hundreds.
+  // Node and Deno list the certificate's names, perhaps hundreds.
   const names = /altnames: ((?:DNS|IP)[ -~]{1,200})/.exec(messageOf(cause))?.[1];
   const others = names === undefined ? "" : ` but for ${names}`;
   return `the certificate is not for ${host}${others}${proxy === undefined ? hint : ""}`;
 }
 
 /**
- * RFC 8446 §4.4.2.4: with TLS 1.3 a server refuses the client's certificate when the client has done its
- * part of the TLS handshake, and has sent its request.
+ * Recognizes a refused client certificate. With TLS 1.3 a server refuses it only after the client has finished its part
+ * of the TLS handshake and sent its request (RFC 8446 §4.4.2.4).
  *
- * @param url Where the attempt was to lead.
- * @param error Why the opening handshake failed.
- * @returns The error to tell instead when the server sent a TLS alert, else `null`.
+ * @param url The target of the attempt.
+ * @param error The error of the opening handshake.
+ * @returns The error to report instead when the server sent a TLS alert, otherwise `null`.
  */
 export function refusedByAlert(url: URL, { cause, response }: ConnectError): ConnectError | null {
   if (response !== null || meaningOfAlert(codeOf(cause)) === undefined) return null;
@@ -194,7 +196,7 @@ export function refusedByAlert(url: URL, { cause, response }: ConnectError): Con
 }
 
 function textOf({ cause, phase }: ConnectErrorOptions): string {
-  // OpenSSL's texts name addresses in memory; rustls's and BoringSSL's have other words.
+  // OpenSSL's texts contain memory addresses, and rustls and BoringSSL use other texts.
   if (codeOf(cause).startsWith("ERR_SSL_")) return "the server doesn't speak TLS as it should";
   const message = messageOf(cause);
   return message === "" ? `failed in phase ${phase}` : message;

@@ -1,6 +1,6 @@
 /**
- * All that makes a connection, as one module that can be loaded when the first one is wanted: what
- * never dials, a page in a browser above all, doesn't carry it.
+ * Everything that makes connections, as one module that is loaded for the first connection. Programs that never use it,
+ * such as pages in browsers, don't include it.
  *
  * @module
  */

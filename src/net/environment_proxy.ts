@@ -1,5 +1,5 @@
 /**
- * Which proxy the environment asks for. No standard says this; the rules are those on which curl, Go
+ * Chooses the proxy that the environment variables name. There is no standard; the rules are those on which curl, Go
  * and Python agree.
  *
  * @module
@@ -8,21 +8,21 @@
 /** Environment variables, by name. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** The variables that are read. */
+/** The environment variables that are read. */
 export const PROXY_VARIABLES: readonly string[] = [
   ...["http_proxy", "https_proxy", "all_proxy", "no_proxy"].flatMap((it) => [it, it.toUpperCase()]),
   "REQUEST_METHOD",
 ];
 
 /**
- * The proxy that the environment asks for: `https_proxy` for `wss:`, `http_proxy` for `ws:`, else
- * `all_proxy`, each in lower case first, then in upper case; none for the hosts of `no_proxy`.
+ * Returns the proxy that the environment names: `https_proxy` for `wss:`, `http_proxy` for `ws:`, otherwise
+ * `all_proxy`. Each name is read in lower case first, then in upper case. Hosts in `no_proxy` have no proxy.
  *
- * `HTTP_PROXY` is ignored in a CGI program, where it is the request's header field `Proxy`.
+ * In a CGI program `HTTP_PROXY` is ignored, because there it is the request's header field `Proxy`.
  *
- * @param url Where to connect to.
+ * @param url The URL to connect to.
  * @param environment The variables.
- * @returns The proxy as it is written there, or `null` for none.
+ * @returns The proxy as written there, or `null` for none.
  */
 export function environmentProxy(url: URL, environment: Environment): string | null {
   const name = url.protocol === "wss:" ? "https_proxy" : "http_proxy";
@@ -37,21 +37,21 @@ function variable(environment: Environment, name: string): string {
   return environment[name] || environment[name.toUpperCase()] || "";
 }
 
-/** `localhost:3128` is read as a proxy, not as a URL of the scheme `localhost`. */
+/** Adds `http:` to a proxy without a scheme; `localhost:3128` is no URL of the scheme `localhost`. */
 function withScheme(proxy: string): string {
   return /^[a-z][a-z\d+.-]*:\/\//i.test(proxy) ? proxy : `http://${proxy}`;
 }
 
 /**
- * Whether a host is to be reached without a proxy.
+ * Whether to connect to a host without a proxy.
  *
- * The list's elements are separated by commas or blanks: `*` is every host; `example.com`,
- * `.example.com` and `*.example.com` are a domain with all below it; an IP address is itself,
- * `10.0.0.0/8` a range of addresses; each but a range may end with a port.
+ * The list's elements are separated by commas or blanks. `*` means every host. `example.com`, `.example.com` and
+ * `*.example.com` mean a domain and all its subdomains. An IP address means itself, and `10.0.0.0/8` a range of
+ * addresses. Every element except a range may end with a port.
  *
- * @param url Where to connect to.
- * @param list The list.
- * @returns Whether the list has it.
+ * @param url The URL to connect to.
+ * @param list The value of `no_proxy`.
+ * @returns Whether the list contains the host.
  */
 export function isExempt(url: URL, list: string): boolean {
   const host = bareHost(url.hostname);
@@ -59,7 +59,7 @@ export function isExempt(url: URL, list: string): boolean {
   return list.split(/[\s,]+/).some((element) => element !== "" && matches(element, host, port));
 }
 
-/** A host as in a URL, without the brackets of an IPv6 address and the root's dot. */
+/** Returns a URL's host without the brackets of an IPv6 address and without the root's dot. */
 export function bareHost(hostname: string): string {
   return hostname.replace(/^\[(.*)\]$/, "$1").replace(/\.$/, "").toLowerCase();
 }
@@ -89,7 +89,10 @@ function isInRange(host: string, network: string, length: number): boolean {
   return length <= start.length && address.slice(0, length) === start.slice(0, length);
 }
 
-/** An IP address as 32 or 128 digits, so that ways to write it don't matter; else `null`. */
+/**
+ * Converts an IP address to 32 or 128 binary digits, so that different spellings compare equal; `null` for any other
+ * host.
+ */
 export function addressBits(host: string): string | null {
   if (/^\d+(\.\d+){3}$/.test(host)) {
     return host.split(".").map((byte) => Number(byte).toString(2).padStart(8, "0")).join("");
@@ -108,7 +111,7 @@ function sixBits(host: string): string | null {
   return parts.map((part) => parseInt(part, 16).toString(2).padStart(16, "0")).join("");
 }
 
-/** The URL standard's one way to write an address. */
+/** Normalizes an IPv6 address with the URL parser; `null` if it is malformed. */
 function normalSix(host: string): string | null {
   try {
     return new URL(`ws://[${host.replace(/%.*$/, "")}]`).hostname.slice(1, -1);

@@ -1,5 +1,5 @@
 /**
- * What is used of `node:http2`, by either side. It is asked for at run time and typed by its shape.
+ * The parts of `node:http2` that clients and servers use. The module is loaded at run time and typed by its shape.
  *
  * @module
  */
@@ -11,49 +11,49 @@ import type { Socket } from "./builtins.ts";
 
 declare function setImmediate(callback: () => void): unknown;
 
-/** Header fields as `node:http2` takes and gives them: in lower case, pseudo-header fields among them. */
+/** Header fields as `node:http2` represents them: in lower case, including pseudo-header fields. */
 export type Http2Fields = Record<string, string | number | string[] | undefined>;
 
-/** What is used of a stream of `node:http2`: one request and its answer. */
+/** The part of a `node:http2` stream that this package uses: one request and its answer. */
 export interface Http2Stream {
-  /** Whether it has ended. */
+  /** Whether the stream has ended. */
   readonly destroyed: boolean;
-  /** The code of the RST_STREAM that ended it, of either side; 0: none, or NO_ERROR. */
+  /** The code of the RST_STREAM, sent by either side, that ended the stream; 0: none, or NO_ERROR. */
   readonly rstCode?: number | undefined;
-  /** How many bytes wait to be written. */
+  /** The number of bytes queued for writing. */
   readonly writableLength: number;
-  /** Its session; none when it has ended. */
+  /** The session of the stream; not set when it has ended. */
   readonly session?: object | null | undefined;
   /** Writes bytes. */
   write(chunk: Uint8Array, callback?: (error?: Error | null) => void): boolean;
-  /** Ends the writing half: END_STREAM. */
+  /** Ends the writable side with END_STREAM. */
   end(chunk?: Uint8Array): unknown;
-  /** Ends it with RST_STREAM. */
+  /** Ends the stream with RST_STREAM. */
   close(code: number): unknown;
-  /** Ends it at once. */
+  /** Ends the stream at once. */
   destroy(): unknown;
-  /** Stops reading: the peer then has no more room in its window. */
+  /** Stops reading, so the peer's window fills up. */
   pause(): unknown;
-  /** Reads again. */
+  /** Resumes reading. */
   resume(): unknown;
-  /** What is there to read, or `null`. */
+  /** Returns what can be read now, or `null`. */
   // deno-lint-ignore no-explicit-any -- every library's own declaration of it must fit
   read(): any;
-  /** Puts bytes back, to be read first. */
+  /** Puts bytes back at the front of what is read. */
   unshift(chunk: Uint8Array): unknown;
-  /** Holds writes back. */
+  /** Buffers writes until `uncork`. */
   cork(): void;
-  /** Lets them go. */
+  /** Writes what was buffered since `cork`. */
   uncork(): void;
-  /** Listens to `data`, `end`, `close`, `response`, `aborted` and `error`. */
+  /** Adds a listener for `data`, `end`, `close`, `response`, `aborted` or `error`. */
   // deno-lint-ignore no-explicit-any -- every library's own declaration of it must fit
   on(event: string, listener: (...args: any[]) => void): unknown;
-  /** Stops listening. */
+  /** Removes a listener. */
   // deno-lint-ignore no-explicit-any -- every library's own declaration of it must fit
   removeListener(event: string, listener: (...args: any[]) => void): unknown;
 }
 
-/** What is used of a session's settings (RFC 9113 §6.5.2). */
+/** The part of a session's settings that this package uses (RFC 9113 §6.5.2). */
 export interface Http2Settings {
   readonly enableConnectProtocol?: boolean;
   readonly enablePush?: boolean;
@@ -62,16 +62,16 @@ export interface Http2Settings {
   readonly maxHeaderListSize?: number;
 }
 
-/** What is used of a session of `node:http2`: one connection. */
+/** The part of a `node:http2` session that this package uses: one connection. */
 export interface Http2Session {
   readonly destroyed: boolean;
   readonly closed: boolean;
   readonly socket: object;
   readonly localSettings?: Http2Settings;
   setLocalWindowSize?(size: number): void;
-  /** Sends GOAWAY, and ends when the last stream has. */
+  /** Sends GOAWAY, and ends the session with its last stream. */
   close(): void;
-  /** Sends GOAWAY with a code, and ends at once. */
+  /** Sends GOAWAY with a code, and ends the session at once. */
   destroy(error?: Error, code?: number): void;
   ref(): void;
   unref(): void;
@@ -87,11 +87,11 @@ export interface ClientHttp2Session extends Http2Session {
     fields: Http2Fields,
     options: { readonly endStream: boolean },
   ): Http2Stream;
-  /** Sends PING; `error` is `null` when it was answered. */
+  /** Sends PING, and calls back with `null` when it was answered. */
   ping(callback: (error: Error | null) => void): boolean;
 }
 
-/** What `http2.createServer` and `http2.connect` are given. */
+/** The options of `http2.createServer` and `http2.connect`. */
 export interface Http2SessionOptions {
   readonly settings: Http2Settings;
   readonly maxSessionMemory?: number;
@@ -113,9 +113,9 @@ interface Http2Module {
 }
 
 /**
- * The module `node:http2`.
+ * Returns the module `node:http2`.
  *
- * @throws {UnsupportedError} Where the platform has none: browsers, Node before 20.16.
+ * @throws {UnsupportedError} When the platform has no such module: browsers, Node before 20.16.
  */
 export function http2Module(): Http2Module {
   const found = builtinModule<Http2Module>("http2");
@@ -126,20 +126,20 @@ export function http2Module(): Http2Module {
 /** How many bytes of one stream the peer may send before they are read: 256 KiB. */
 export const STREAM_WINDOW = 0x4_0000;
 
-/** RFC 9113 §6.9.2: how many they are where the settings don't say more. */
+/** The default of that window, if the settings have none (RFC 9113 §6.9.2). */
 const DEFAULT_WINDOW = 0xffff;
 
 /** How many bytes of all streams of a session may be in flight: 16 MiB. */
 const SESSION_WINDOW = 0x100_0000;
 
 /**
- * Makes room for what is in flight in all streams of a session: by default it is 64 KiB, for all of them together.
+ * Widens the window of a session, which all its streams share; the default is 64 KiB.
  *
- * @param session The session; what it has read it counts no more, whether or not a stream's reader has taken it.
+ * @param session The session. It frees its window when it has read data, even if no stream's reader has taken it.
  */
 export function widenWindow(session: Http2Session): void {
   if (session.destroyed) return;
-  // Bun tells the peer of room in a stream only when half of this much was read of it: no more than a stream has.
+  // Bun updates a stream's window only when half of this amount was read, so it must not exceed a stream's window.
   const { initialWindowSize = DEFAULT_WINDOW } = session.localSettings ?? {};
   session.setLocalWindowSize?.(platform() === "bun" ? initialWindowSize : SESSION_WINDOW);
 }
@@ -166,7 +166,7 @@ export function destroyLater(session: Http2Session): void {
   };
 }
 
-/** RFC 9113 §7: the codes of RST_STREAM and GOAWAY. */
+/** The names of the error codes of RST_STREAM and GOAWAY (RFC 9113 §7). */
 export const ERROR_CODES: readonly string[] = [
   "NO_ERROR",
   "PROTOCOL_ERROR",
@@ -193,7 +193,7 @@ export const CANCEL = 8;
 /** RFC 9113 §7. */
 export const ENHANCE_YOUR_CALM = 11;
 
-/** A code as texts show it, such as `"CANCEL (8)"`. */
+/** Formats an error code, such as `"CANCEL (8)"`. */
 export function shownCode(code: number): string {
   const name = ERROR_CODES[code];
   return name === undefined ? String(code) : `${name} (${code})`;
@@ -201,7 +201,7 @@ export function shownCode(code: number): string {
 
 const resetHere = new WeakSet<object>();
 
-/** Ends a stream at once, with RST_STREAM. */
+/** Ends a stream at once with RST_STREAM. */
 export function resetStream(stream: Http2Stream, code: number): void {
   if (stream.destroyed) return;
   resetHere.add(stream);
@@ -209,12 +209,12 @@ export function resetStream(stream: Http2Stream, code: number): void {
   stream.destroy();
 }
 
-/** Whether {@linkcode resetStream} has ended a stream, and not its peer. */
+/** Whether {@linkcode resetStream} ended a stream, not its peer. */
 export function isResetHere(stream: Http2Stream): boolean {
   return resetHere.has(stream);
 }
 
-/** Whether a session has ended: Deno ends the streams of a connection that is lost before it. */
+/** Whether a session has ended. Deno ends the streams of a lost connection before the session. */
 export function isSessionLost(session: Http2Session): boolean {
   if (session.destroyed) return true;
   const { destroyed = false } = session.socket as { destroyed?: boolean };

@@ -1,8 +1,8 @@
 /**
- * Channels over `node:net` and `node:tls`, on Deno, Node and Bun: this package's own implementation
- * of RFC 6455, which can do everything that the platforms' own `WebSocket` can't.
+ * Channels over `node:net` and `node:tls`, on Deno, Node and Bun. They use this package's own implementation of RFC
+ * 6455, which supports every option.
  *
- * `WebSocketChannel.connect` chooses it where it is needed; here it can be asked for by name.
+ * `WebSocketChannel.connect` chooses this transport automatically when it is needed; this entry always uses it.
  *
  * @module
  */

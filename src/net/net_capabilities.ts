@@ -1,6 +1,6 @@
 import type { Capabilities } from "../web_socket/capabilities.ts";
 
-/** What a channel over `node:net` can do, on every runtime that has it: everything. */
+/** The capabilities of a channel over `node:net`: everything, on every runtime that has it. */
 export const NET_CAPABILITIES: Capabilities = Object.freeze({
   headers: true,
   ping: true,

@@ -10,17 +10,17 @@ import { connectNet } from "./connect_net.ts";
 /** A channel over `node:net` or `node:tls`, on Deno, Node and Bun. */
 export type NetWebSocketChannel = WebSocketChannel;
 
-/** What {@linkcode NetWebSocketChannel}, the companion object, can do. */
+/** The type of the companion object {@linkcode NetWebSocketChannel}, which creates channels. */
 export interface NetWebSocketChannelStatic {
   /**
-   * Connects over `node:net`. Where the platform has no such module, `ready` and the stream fail with
-   * an {@linkcode UnsupportedError}.
+   * Connects over `node:net`. If the platform has no such module, `ready` and the stream fail with an
+   * {@linkcode UnsupportedError}.
    *
-   * The certificate of a `wss:` server is always verified, unless `tls.rejectUnauthorized` is
-   * `false`; no environment variable changes that.
+   * The channel always verifies the certificate of a `wss:` server, unless `tls.rejectUnauthorized` is `false`. No
+   * environment variable changes that.
    *
-   * @param url As for `WebSocketChannel.connect`.
-   * @param options As for `WebSocketChannel.connect`, but for the `transport` `"native"`.
+   * @param url The URL, as for `WebSocketChannel.connect`.
+   * @param options The options of `WebSocketChannel.connect`, except `transport: "native"`.
    * @throws {SyntaxError | TypeError | RangeError} When an argument is malformed.
    *
    * @example
@@ -35,7 +35,7 @@ export interface NetWebSocketChannelStatic {
   connect(url: string | URL, options?: ConnectOptions): NetWebSocketChannel;
 }
 
-/** Makes {@linkcode NetWebSocketChannel}s. */
+/** Creates channels over `node:net` or `node:tls`. */
 export const NetWebSocketChannel: NetWebSocketChannelStatic = {
   connect(url, given = {}) {
     const options = readConnectOptions(given);

@@ -1,5 +1,5 @@
 /**
- * Proxies: choosing one, and opening a tunnel through one that speaks HTTP.
+ * Chooses a proxy, and opens a tunnel through an HTTP proxy.
  *
  * @module
  */
@@ -18,22 +18,22 @@ import { environment, isReadable, type Socket } from "./builtins.ts";
 import { type Environment, environmentProxy, PROXY_VARIABLES } from "./environment_proxy.ts";
 import { SocketWire } from "./socket_wire.ts";
 
-/** A proxy to go through. */
+/** A proxy to connect through. */
 export interface Proxy {
   readonly url: URL;
-  /** Extra header fields of the request for the tunnel. */
+  /** Additional header fields of the request for a tunnel. */
   readonly headers: readonly (readonly [name: string, value: string])[];
 }
 
 const KINDS: readonly string[] = ["http:", "https:", "socks5:", "socks5h:"];
 
 /**
- * The proxy to go through.
+ * Chooses the proxy to connect through.
  *
- * @param url Where to connect to.
- * @param proxy The option, read; left out, the runtime's own rule applies.
+ * @param url The URL to connect to.
+ * @param proxy The option `proxy`, already read. Default: the runtime's own rule.
  * @returns The proxy, or `null` for none.
- * @throws {UnsupportedError} When the proxy is of another kind than `http:`, `https:`, `socks5:` and `socks5h:`.
+ * @throws {UnsupportedError} When the proxy's scheme is not `http:`, `https:`, `socks5:` or `socks5h:`.
  * @throws {SyntaxError} When the environment's proxy is malformed.
  */
 export function chooseProxy(url: URL, proxy: ConnectOptions["proxy"]): Proxy | null {
@@ -50,7 +50,7 @@ export function chooseProxy(url: URL, proxy: ConnectOptions["proxy"]): Proxy | n
   if (!KINDS.includes(parsed.protocol)) {
     throw new UnsupportedError(`a proxy of the kind ${parsed.protocol}`, platform(), REMEDY);
   }
-  // The options' reader has made pairs of them.
+  // The reader of the options has converted them to pairs.
   const fields = headers as Proxy["headers"];
   if (isSocks(parsed) && fields.length > 0) {
     throw new UnsupportedError("proxy.headers", platform(), "A SOCKS proxy takes no header fields");
@@ -86,14 +86,17 @@ function usesEnvironment({ NODE_USE_ENV_PROXY, NODE_OPTIONS = "" }: Environment)
   return NODE_USE_ENV_PROXY === "1" || options.includes("--use-env-proxy");
 }
 
-/** Node's own `WebSocket` takes `http_proxy` for `wss:` as well where there is no `https_proxy`, and no `all_proxy`. */
+/**
+ * Adapts the variables to Node's own `WebSocket`. It uses `http_proxy` also for `wss:` if there is no `https_proxy`,
+ * and ignores `all_proxy`.
+ */
 function asNodeReads(variables: Environment): Environment {
   const { https_proxy, HTTPS_PROXY, http_proxy, HTTP_PROXY } = variables;
   const secure = https_proxy || HTTPS_PROXY || http_proxy || HTTP_PROXY;
   return { ...variables, https_proxy: secure, all_proxy: "", ALL_PROXY: "" };
 }
 
-/** What the program may read of the environment: a proxy that it must not see is not asked for. */
+/** Returns the variables that the program may read, without prompting for the others. */
 function readableEnvironment(): Environment {
   const variables = environment();
   const names = PROXY_VARIABLES.filter((name) => isReadable(name));
@@ -104,27 +107,27 @@ function parseProxy(proxy: string | URL): URL {
   try {
     return new URL(proxy);
   } catch {
-    // It may hold a password, so it isn't shown.
+    // It may contain a password, so it isn't shown.
     throw new SyntaxError("Cannot connect: the environment's proxy is not a URL");
   }
 }
 
-/** A proxy without its credentials. */
+/** Returns a proxy's URL without its credentials. */
 export function shownProxy({ protocol, host }: URL): string {
   return `${protocol}//${host}`;
 }
 
-/** What a {@linkcode ProxyRefusal} tells beside its message. */
+/** Options of a {@linkcode ProxyRefusal}. */
 export interface ProxyRefusalOptions {
-  /** The proxy's answer, where it speaks HTTP. */
+  /** The answer of an HTTP proxy. */
   readonly response?: HandshakeResponse;
-  /** Whether only this address of the server can't be reached. */
+  /** Whether only this address of the server is unreachable. */
   readonly isUnreachable?: boolean;
   /** Whether another attempt would be refused as well. */
   readonly isFinal?: boolean;
 }
 
-/** Why a proxy opened no tunnel. */
+/** The error of a proxy that opened no tunnel. */
 export class ProxyRefusal extends Error {
   /** `"ProxyRefusal"`, also in minified code. */
   override readonly name = "ProxyRefusal";
@@ -137,14 +140,14 @@ export class ProxyRefusal extends Error {
 }
 
 /**
- * Opens a tunnel: RFC 9110 §9.3.6.
+ * Opens a tunnel (RFC 9110 §9.3.6).
  *
  * @param socket The connection to the proxy.
- * @param proxy The proxy; its credentials go only to it.
- * @param url Where the tunnel is to lead.
- * @param bodyTime How long the body of a refusal may take.
- * @returns A promise that fulfils when the socket is a tunnel, without a listener left on it.
- * @throws {ProxyRefusal} When the proxy refuses, or its answer is wrong.
+ * @param proxy The proxy; only it gets its credentials.
+ * @param url The target of the tunnel.
+ * @param bodyTime How long to wait for the body of a refusal, in milliseconds.
+ * @returns A promise that fulfils when the socket is a tunnel; no listener is left on it.
+ * @throws {ProxyRefusal} When the proxy refuses, or its answer is malformed.
  */
 export async function openTunnel(
   socket: Socket,
@@ -173,7 +176,7 @@ export async function openTunnel(
       response: new SeenResponse({ head: response, body }),
     });
   }
-  // Neither TLS nor HTTP lets a server speak first: whatever this is, it isn't the server's.
+  // In neither TLS nor HTTP the server speaks first, so these bytes aren't the server's.
   if (exchange.hasRest) throw new ProxyRefusal("it sent bytes of its own into the tunnel");
 }
 
@@ -181,15 +184,15 @@ async function answerTo(exchange: Exchange, head: Uint8Array): Promise<Answer> {
   try {
     return await exchange.send(head, { isBare: isTunnel, wantsBody: isFramed });
   } catch (error) {
-    // What isn't an answer is what this proxy gives.
+    // A malformed answer would be malformed again.
     if (!(error instanceof NoAnswer)) throw new ProxyRefusal(messageOf(error), { isFinal: true });
-    // What the system says of a connection says more.
+    // The system's own error about the connection says more.
     if (codeOf(error.cause) !== "") throw error.cause;
     throw new ProxyRefusal("it ended the connection before it had answered");
   }
 }
 
-/** RFC 9110 §11.7.1: the ways to authenticate that a proxy offers. */
+/** Formats the authentication schemes that a proxy offers (RFC 9110 §11.7.1). */
 function wantedSchemes(headers: HeaderMap, hasCredentials: boolean): string {
   const schemes = schemesOf(headers.get("proxy-authenticate") ?? "");
   if (schemes.length === 0) return "";
@@ -202,19 +205,21 @@ function wantedSchemes(headers: HeaderMap, hasCredentials: boolean): string {
     : `${offered}: set the credentials in the proxy's URL`;
 }
 
-/** The registered schemes, and NTLM. An answer may echo a secret, so no other word of it is shown. */
+/**
+ * Matches the registered authentication schemes, and NTLM. No other word of an answer is shown, because it may echo a
+ * secret.
+ */
 const SCHEME =
   /^(Basic|Bearer|Concealed|Digest|DPoP|GNAP|HOBA|Kerberos|Mutual|Negotiate|NTLM|OAuth|PrivateToken|SCRAM-SHA-1|SCRAM-SHA-256|vapid)(?:\s+[^\s=].*)?$/i;
 
 /**
- * The schemes of a list of challenges (RFC 9110 §11.6.1), each once.
+ * Returns the schemes of a list of challenges, each once (RFC 9110 §11.6.1).
  *
  * @param value The value of `Proxy-Authenticate`.
  */
 export function schemesOf(value: string): string[] {
-  // A part with `=` behind its first word is one more parameter of the challenge before.
-  // A quoted text without an end goes on to the last character: looked for again from each quote, it would cost
-  // much time.
+  // A part with `=` after its first word is a parameter of the previous challenge. An unclosed quoted string extends to
+  // the end; otherwise the search would restart at each quote, which is slow.
   const parts = value.replace(/"(?:\\[^]?|[^"\\])*"?/g, "").split(",").map((it) => it.trim());
   const schemes = parts.map((it) => SCHEME.exec(it)?.[1]);
   return [...new Set(schemes.filter((it) => it !== undefined))];
@@ -224,14 +229,14 @@ function isTunnel({ status }: ResponseHead): boolean {
   return status >= 200 && status < 300;
 }
 
-/** A URL's port, also where it is the scheme's own. */
+/** Returns a URL's port, or the default port of its scheme. */
 export function portOf({ port, protocol }: URL): number {
   if (port !== "") return Number(port);
   if (protocol.startsWith("socks5")) return 1080;
   return protocol === "wss:" || protocol === "https:" ? 443 : 80;
 }
 
-/** RFC 9112 §6.3: whether a body's end is known; else it is where the connection ends, if ever. */
+/** Whether the end of a body is known (RFC 9112 §6.3). Otherwise the body ends with the connection, if ever. */
 function isFramed({ headers }: ResponseHead): boolean {
   return headers.has("content-length") || headers.has("transfer-encoding");
 }

@@ -1,5 +1,5 @@
 /**
- * The race of a host's addresses: RFC 8305, Happy Eyeballs.
+ * Races the addresses of a host: Happy Eyeballs (RFC 8305).
  *
  * @module
  */
@@ -8,34 +8,34 @@ import type { Clock } from "../web_socket/clock.ts";
 import { type Candidate, failure } from "./addresses.ts";
 import type { Socket, TcpOptions } from "./builtins.ts";
 
-/** How a {@linkcode Race} is run. */
+/** Options of a {@linkcode Race}. */
 export interface RaceOptions {
-  /** Begins to connect. What it throws counts as the failure of that address. */
+  /** Starts connecting. If it throws, that address has failed. */
   readonly start: (target: TcpOptions) => Socket;
-  /** Where times come from. */
+  /** The clock for the delays. */
   readonly clock: Clock;
-  /** After how many milliseconds the next address is tried although the last one may still answer. */
+  /** After how many milliseconds to try the next address, although the previous one may still answer. */
   readonly delay: number;
 }
 
-/** Why an address could not be used. */
+/** The failure of an address. */
 export interface AddressFailure {
-  /** What the address is called. */
+  /** The name of the address in errors. */
   readonly name: string;
   readonly error: unknown;
 }
 
-/** No address is left to try. */
+/** The error when no address is left to try. */
 export class NoAddressLeft extends AggregateError {
   /** `"NoAddressLeft"`, also in minified code. */
   override readonly name = "NoAddressLeft";
-  /** Each address with its failure, in the order of the attempts. */
+  /** The failures of all addresses, in the order of the attempts. */
   readonly failures: readonly AddressFailure[];
 
   /**
    * Creates the error.
    *
-   * @param failures What went wrong, at least one.
+   * @param failures The failures, at least one.
    */
   constructor(failures: readonly AddressFailure[]) {
     super(failures.map(({ error }) => error), "No address could be connected to");
@@ -50,12 +50,12 @@ interface Runner {
 }
 
 /**
- * Tries addresses until one connects. The next one starts when the previous one fails, or after a delay
- * without ending it: an address that needs long to answer still wins when no other answers. RFC 8305 §5.
+ * Tries addresses until one connects. The next attempt starts when the previous one fails, or after a delay, without
+ * ending the previous one: a slow address still wins when no other answers. RFC 8305 §5.
  */
 export class Race {
   readonly #options: RaceOptions;
-  /** The addresses that aren't being tried. */
+  /** The addresses that are not being tried now. */
   #waiting: Candidate[];
   #runners: Runner[] = [];
   readonly #failures: AddressFailure[] = [];
@@ -66,10 +66,10 @@ export class Race {
   #reject: (error: unknown) => void = ignoreSocket;
 
   /**
-   * Creates a race that hasn't begun.
+   * Creates a race that hasn't started.
    *
-   * @param candidates The addresses in the order in which they are tried, at least one.
-   * @param options See {@linkcode RaceOptions}.
+   * @param candidates The addresses in the order of the attempts, at least one.
+   * @param options How to connect, and the delay.
    */
   constructor(candidates: readonly Candidate[], options: RaceOptions) {
     this.#waiting = [...candidates];
@@ -95,7 +95,7 @@ export class Race {
     return this.#failures;
   }
 
-  /** The connection to the address that won last turned out to be useless. */
+  /** Records that the connection to the last winner is unusable. */
   fail(error: unknown): void {
     if (this.#winner !== null) this.#failures.push({ name: this.#winner.name, error });
     this.#winner = null;
@@ -106,7 +106,7 @@ export class Race {
     for (const { socket } of this.#runners) callback(socket);
   }
 
-  /** Gives up: every socket that is connecting is destroyed. */
+  /** Gives up, and destroys every socket that is connecting. */
   destroy(): void {
     this.#stop();
     this.#waiting = [];
@@ -136,7 +136,7 @@ export class Race {
       }
       if (this.#waiting.length === 0) return;
       this.#timer = clock.setTimeout(() => this.#startNext(), delay);
-      // The socket keeps the process alive where anything does.
+      // The sockets keep the process alive, the timer need not.
       clock.unref?.(this.#timer);
       return;
     }
@@ -154,7 +154,7 @@ export class Race {
   #win(runner: Runner): void {
     if (!this.#leave(runner)) return;
     this.#winner = runner.candidate;
-    // These haven't failed.
+    // These addresses haven't failed.
     this.#waiting.unshift(...this.#stop());
     this.#resolve(runner.socket);
   }
@@ -180,8 +180,8 @@ function ignoreSocket(): void {}
  * Waits until a socket is connected.
  *
  * @param socket The socket.
- * @param event What it emits then.
- * @throws {unknown} The socket's error, or `ECONNRESET` when it is closed without one.
+ * @param event The event that it then emits.
+ * @throws {unknown} The socket's error, or `ECONNRESET` when it closes without one.
  */
 export function connected(socket: Socket, event: "connect" | "secureConnect"): Promise<void> {
   return new Promise((resolve, reject) => {

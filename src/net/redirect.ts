@@ -1,8 +1,8 @@
 /**
- * Redirects of the opening handshake: where they lead, and what may not come along.
+ * Follows redirects of the opening handshake, and decides what to send to the new target.
  *
- * RFC 6455 §4.1 lets a client follow redirects and leaves open how; RFC 9110 §15.4 and the Fetch
- * standard say what is safe.
+ * RFC 6455 §4.1 lets a client follow redirects, but doesn't say how. RFC 9110 §15.4 and the Fetch standard say what is
+ * safe.
  *
  * @module
  */
@@ -23,7 +23,7 @@ import { shownUrl } from "../web_socket/shown_url.ts";
 import type { TlsOptions } from "../web_socket/tls_options.ts";
 import { dialError } from "./dial_error.ts";
 
-/** What is asked for, of whom, in one attempt of several. */
+/** The target of one attempt: the request, its origin and the TLS settings. */
 export interface Target {
   readonly request: ConnectRequest;
   readonly origin: string | undefined;
@@ -32,7 +32,7 @@ export interface Target {
 
 const STATUSES: readonly number[] = [301, 302, 303, 307, 308];
 
-/** Header fields that are meant for one origin only. */
+/** Header fields that only the original origin may get. */
 const CONFIDENTIAL: readonly string[] = [
   "authorization",
   "cookie",
@@ -41,7 +41,7 @@ const CONFIDENTIAL: readonly string[] = [
   "proxy-authorization",
 ];
 
-/** TLS settings that tell who the client is, or name the server. */
+/** TLS settings that identify the client, or name the server. */
 const CLIENTS_OWN = [
   "cert",
   "key",
@@ -55,28 +55,28 @@ const CLIENTS_OWN = [
   "servername",
 ] as const;
 
-/** The origin of a URL (RFC 6454 §4). The platform's own `origin` is opaque for `ws:` in places. */
+/** Returns the origin of a URL (RFC 6454 §4). On some platforms `URL.origin` is opaque for `ws:`. */
 export function originOf({ protocol, host }: URL): string {
   return `${protocol}//${host}`;
 }
 
-/** Whether an answer sends the client elsewhere. */
+/** Whether a status is a redirect. */
 export function isRedirect(status: number): boolean {
   return STATUSES.includes(status);
 }
 
-/** A redirect, and what is asked of it. */
+/** A redirect to follow, and its limits. */
 export interface Hop {
-  /** What was asked for. */
+  /** The previous target. */
   readonly target: Target;
-  /** The answer that redirects, as an error. */
+  /** The error of the redirecting answer. */
   readonly refusal: ConnectError;
-  /** Which redirect it is, from 1. */
+  /** The number of the redirect, from 1. */
   readonly count: number;
-  /** How many are followed. */
+  /** How many redirects to follow. */
   readonly limit: number;
   readonly onRedirect: ConnectOptions["onRedirect"];
-  /** Whether all connections go to one Unix socket. */
+  /** Whether all connections use one Unix socket. */
   readonly isPinned: boolean;
 }
 
@@ -84,8 +84,8 @@ export interface Hop {
  * Follows a redirect.
  *
  * @param hop The redirect.
- * @returns What to ask for next.
- * @throws {ConnectError} When that must not be done.
+ * @returns The next target.
+ * @throws {ConnectError} When the redirect must not be followed.
  */
 export async function followRedirect(hop: Hop): Promise<Target> {
   const { target, refusal, count, limit, isPinned } = hop;
@@ -115,7 +115,7 @@ export async function followRedirect(hop: Hop): Promise<Target> {
 
 const CHANGE_KINDS: OptionKinds<RedirectChange> = { url: "string|URL", headers: "object" };
 
-/** What the user makes of a redirect: the target itself when it is refused. */
+/** Asks the user's `onRedirect` for the next target; returns the old target when it refuses. */
 async function decided({ target, refusal, count, onRedirect }: Hop, next: Target): Promise<Target> {
   if (onRedirect === undefined) return next;
   const decision = await onRedirect({
@@ -151,12 +151,12 @@ function urlOf(location: string | URL, base: URL): URL | null {
   }
   if (url.protocol === "http:") url.protocol = "ws:";
   if (url.protocol === "https:") url.protocol = "wss:";
-  // RFC 6455 §3: a fragment means nothing here.
+  // A WebSocket URL has no fragment (RFC 6455 §3).
   url.hash = "";
   return url.protocol === "ws:" || url.protocol === "wss:" ? url : null;
 }
 
-/** Why a redirect must not be followed; `null` when it may. */
+/** Returns why a redirect must not be followed; `null` when it may. */
 function redirectFault(
   { request, tls }: Target,
   next: URL,
@@ -174,12 +174,12 @@ function redirectFault(
 }
 
 /**
- * What to ask for after a redirect.
+ * Returns the target after a redirect.
  *
- * @param target What was asked for.
- * @param next Where the redirect leads.
- * @param given The header fields to send, whatever the origin; left out: those of before.
- * @returns The same; to another origin without what is meant for the first one only.
+ * @param target The previous target.
+ * @param next The URL of the redirect.
+ * @param given The header fields to send, for any origin. Default: the previous ones.
+ * @returns The new target. For another origin it lacks everything meant only for the first one.
  */
 function redirected(
   target: Target,
@@ -197,7 +197,7 @@ function redirected(
   return at({ request: { ...request, headers }, origin: undefined, tls: trust }, next);
 }
 
-/** The user info that a redirect brings along is the server's own to give. */
+/** Moves a target to another URL. The server chose the redirect's user info, so it is sent to that server. */
 function at({ request, origin, tls }: Target, url: URL): Target {
   const credentials = basicCredentials(url);
   url.username = "";

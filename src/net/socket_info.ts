@@ -1,7 +1,7 @@
 import type { ConnectionInfo, TlsInfo } from "../web_socket/connection_info.ts";
 import type { TlsCertificate } from "../web_socket/tls_options.ts";
 
-/** What is asked of a `node:net` or `node:tls` socket; of any other stream nothing is known. */
+/** The part of a `node:net` or `node:tls` socket that this module reads; other streams lack it. */
 interface Described {
   readonly remoteAddress?: string;
   readonly remotePort?: number;
@@ -18,9 +18,9 @@ interface Described {
  * Describes the connection of a socket.
  *
  * @param socket The socket of the TCP connection.
- * @param secure The socket of the TLS connection with the peer, or one that may be it; `null` when there is none.
+ * @param secure The socket of the TLS connection with the peer, or one that may be TLS; `null` when there is none.
  * @param proxy The proxy, without its credentials.
- * @returns What is known of it now.
+ * @returns What is known of the connection now.
  */
 export function socketInfo(
   socket: object,
@@ -52,7 +52,7 @@ function tlsInfo(socket: Described): TlsInfo | null {
   };
 }
 
-/** Without a certificate `node:tls` gives an empty object. */
+/** Returns the certificate. Without one, `node:tls` returns an empty object. */
 function certificateOf(socket: Described): TlsCertificate | null {
   const certificate = socket.getPeerCertificate?.();
   return certificate && "raw" in certificate ? certificate : null;

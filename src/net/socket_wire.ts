@@ -8,8 +8,8 @@ import { resetTcp, tlsReadHandle } from "./tls_read_handle.ts";
 import { socketInfo } from "./socket_info.ts";
 
 /**
- * What is used of a `node:net` or `node:tls` socket, or of another duplex stream. Listeners are called with
- * it as `this`.
+ * The part of a `node:net` or `node:tls` socket, or of another duplex stream, that this module uses. It calls listeners
+ * with itself as `this`.
  */
 export interface SocketLike {
   readonly writableLength: number;
@@ -22,9 +22,9 @@ export interface SocketLike {
   read(): Uint8Array | null;
   cork(): void;
   uncork(): void;
-  /** As the next two, only sockets of the platform have it. */
+  /** Disables Nagle's algorithm. Only the platform's sockets have it, like `ref` and `unref`. */
   setNoDelay?(noDelay: boolean): unknown;
-  /** Whether it is one of `node:tls`. */
+  /** Whether the socket is one of `node:tls`. */
   readonly encrypted?: boolean;
   ref?(): unknown;
   unref?(): unknown;
@@ -35,7 +35,7 @@ export interface SocketLike {
   on(event: "error", listener: (this: SocketLike, error: unknown) => void): unknown;
 }
 
-/** Properties of a socket: its wire, and the wire's reader. All sockets share their listeners. */
+/** The properties of a socket for its wire and the wire's reader. All sockets share their listeners. */
 const WIRE = Symbol("wire");
 const READER = Symbol("reader");
 
@@ -44,12 +44,12 @@ interface Wired {
   [READER]?: WireEvents | null;
 }
 
-/** Whether a socket has a wire, or is to get one. */
+/** Whether a socket has a wire, or will get one. */
 export function isWired(socket: object): boolean {
   return WIRE in socket;
 }
 
-/** Marks a socket as one that is to get a wire. A set of them would take much more memory. */
+/** Marks a socket that will get a wire. A set of sockets would take much more memory. */
 export function markWired(socket: object): void {
   (socket as Wired)[WIRE] = null;
 }
@@ -59,23 +59,23 @@ function wireOf(socket: SocketLike): SocketWire {
 }
 
 /**
- * Hands a chunk straight to the reader, as a plain view: Node's `Buffer` has other methods by the same
+ * Passes a chunk directly to the reader, as a plain view, because Node's `Buffer` has different methods of the same
  * names. The platform's own buffers need no further check.
  */
 function onData(this: SocketLike, chunk: Uint8Array): void {
-  // A socket with an encoding set gives text: bytes are lost.
+  // A socket with an encoding delivers text, which loses bytes.
   if (!ArrayBuffer.isView(chunk)) return wireOf(this).onError(new TypeError("A chunk is no bytes"));
   const { buffer, byteOffset, byteLength } = chunk;
   (this as Wired)[READER]?.onChunk(new Uint8Array(buffer, byteOffset, byteLength));
 }
 
-/** A stream that is no socket of the platform's gives bytes of whatever kind. */
+/** Passes on a chunk of a foreign stream, which may be any kind of bytes. */
 function onForeignData(this: SocketLike, chunk: unknown): void {
   let bytes: unknown = null;
   try {
     bytes = plainBytes(chunk as Uint8Array);
   } catch {
-    // Reported as what it is.
+    // `onData` reports what isn't bytes.
   }
   onData.call(this, bytes as Uint8Array);
 }
@@ -92,15 +92,18 @@ function onClose(this: SocketLike): void {
   wireOf(this).onClose();
 }
 
-// The state of a wire, as flags: an idle connection is to take little memory.
-/** It is no socket of the platform's: it may keep the chunks that it gets, and those that it gave. */
+// The state of a wire, as flags, to save memory in idle connections.
+/**
+ * Set for a stream that is no socket of the platform's: it may keep the chunks that it gets, and those that it
+ * delivered.
+ */
 const FOREIGN = 1;
-/** The socket's end is no failure: the peer has ended its half, or this side has destroyed the socket. */
+/** The socket's end is no failure, because the peer has ended its half, or this side has destroyed the socket. */
 const EXPECTED = 2;
 const PAUSED = 4;
 /** This side writes nothing more. */
 const CLOSED = 8;
-/** Only the end is still to be reported. */
+/** Only the end is left to report. */
 const ENDED = 16;
 /** The end was reported. */
 const TOLD = 32;
@@ -110,27 +113,27 @@ const WATCHED = 64;
 const OVER = 128;
 
 /**
- * A connected socket, with backpressure both ways.
+ * A connected socket as a {@linkcode Wire}, with backpressure in both directions.
  *
- * It ends with the peer's FIN and fails when the connection is lost; it has ended when the socket is
- * closed in both directions. The socket should allow half-open connections: otherwise, data that is still to be
- * written is lost when the peer ends its half.
+ * It ends with the peer's FIN, and fails when the connection is lost. It has ended when the socket is closed in both
+ * directions. The socket should allow half-open connections. Otherwise, queued data is lost when the peer ends its
+ * half.
  */
 export class SocketWire implements Wire {
   readonly #socket: SocketLike;
-  /** Which of `FOREIGN` and those behind it are so. */
+  /** The flags that are set: `FOREIGN` and those after it. */
   #flags = 0;
   #failure: WireFailure | null = null;
-  /** How many bytes the socket had not written when it was last known to be alive. */
+  /** The number of unwritten bytes when the socket was last known to be alive. */
   #amount = 0;
-  /** One function for all writes: bound, as a closure takes twice the memory. */
+  /** One bound function for all writes; a closure takes twice the memory. */
   #onWritten: ((error?: unknown) => void) | null = null;
   #flushing: Deferred[] | null = null;
   /** Fulfils when the socket is closed. */
   #over: Deferred | null = null;
 
   /**
-   * Takes the socket over. Other listeners must not read its data.
+   * Takes over the socket. Other listeners must not read its data.
    *
    * @param socket A connected socket.
    */
@@ -138,7 +141,7 @@ export class SocketWire implements Wire {
     this.#socket = socket;
     const { setNoDelay, ref, unref } = socket;
     if (setNoDelay === undefined || ref === undefined || unref === undefined) this.#flags = FOREIGN;
-    // Frames are written whole, once a turn: waiting for more (Nagle) would only delay them.
+    // Frames are written completely, once a turn, so that Nagle's algorithm would only delay them.
     else socket.setNoDelay?.(true);
     (socket as Wired)[WIRE] = this;
     this.#reader = null;
@@ -146,17 +149,17 @@ export class SocketWire implements Wire {
     socket.on("close", onClose);
   }
 
-  /** The platform allocates a buffer for each chunk that it reads, and forgets it. */
+  /** The platform allocates a new buffer for each chunk, and doesn't keep it. */
   get ownsChunks(): boolean {
     return (this.#flags & FOREIGN) === 0;
   }
 
-  /** A socket counts a chunk until the platform has copied the whole chunk. */
+  /** A socket counts a chunk until the platform has copied it completely. */
   get releasesChunks(): boolean {
     return (this.#flags & FOREIGN) === 0;
   }
 
-  /** A destroyed socket has forgotten most of it. */
+  /** A destroyed socket no longer knows most of this. */
   get connectionInfo(): ConnectionInfo | null {
     return this.#socket.destroyed ? null : socketInfo(this.#socket, this.#socket);
   }
@@ -177,16 +180,16 @@ export class SocketWire implements Wire {
     const isFirst = this.#reader === null;
     this.#reader = events;
     if (!isFirst) return;
-    // The socket is closed already: that is still to be reported.
+    // The socket has already closed, which is still unreported.
     if (this.#is(OVER)) queueMicrotask(() => this.#tellEnd());
     const socket = this.#socket;
     socket.on("data", this.#is(FOREIGN) ? onForeignData : onData);
     socket.on("end", onEnd);
-    // The previous reader may have paused it.
+    // The previous reader may have paused the socket.
     socket.resume();
   }
 
-  /** Who is reported to: a property of the socket, which is at hand when data comes. */
+  /** The reader, stored as a property of the socket, so that listeners reach it directly. */
   get #reader(): WireEvents | null {
     return (this.#socket as Wired)[READER] ?? null;
   }
@@ -199,7 +202,7 @@ export class SocketWire implements Wire {
     return (this.#flags & flag) !== 0;
   }
 
-  // What the socket reports.
+  // Events of the socket.
 
   onEnd(): void {
     this.#flags |= EXPECTED | ENDED;
@@ -208,7 +211,7 @@ export class SocketWire implements Wire {
 
   onError(error: unknown): void {
     this.#failure ??= { error };
-    // A TLS socket that fails doesn't always close by itself.
+    // A failed TLS socket doesn't always close by itself.
     this.#socket.destroy();
   }
 
@@ -223,7 +226,7 @@ export class SocketWire implements Wire {
       this.#reader?.onEnded(this.#failure);
     }
     this.#flags |= CLOSED;
-    // A paused socket may have read bytes that it hasn't reported.
+    // A paused socket may have read bytes that it hasn't emitted.
     for (let it = this.#socket.read(); it !== null; it = this.#socket.read()) {
       const tell = this.#is(FOREIGN) ? onForeignData : onData;
       tell.call(this.#socket, it);
@@ -233,7 +236,7 @@ export class SocketWire implements Wire {
   }
 
   #tellEnd(): void {
-    // Without a reader, `listen` reports it.
+    // Without a reader, `listen` reports the end later.
     if (this.#is(TOLD) || this.#reader === null) return;
     this.#flags |= TOLD;
     this.#reader.onEnd(this.#failure);
@@ -242,11 +245,11 @@ export class SocketWire implements Wire {
   // Outgoing bytes.
 
   /**
-   * Updated at each write and when it is done: asking the socket takes longer. A destroyed socket forgets
-   * how much it hasn't written.
+   * The number of unwritten bytes, updated at each write and when it is done, because reading it from the socket is
+   * slower. A destroyed socket no longer knows it.
    */
   get bufferedAmount(): number {
-    // The socket doesn't report when writes from before this wire are done.
+    // The socket doesn't report the end of writes from before this wire.
     if (this.#onWritten === null) this.#noteAmount();
     return this.#amount;
   }
@@ -265,8 +268,8 @@ export class SocketWire implements Wire {
   }
 
   /**
-   * Writes what is in front of all frames. On Node's TCP sockets it mostly leaves in the call: then nothing has to be
-   * kept that would notice when it has.
+   * Writes the response head before all frames. On Node's TCP sockets the system mostly takes it during the call. Then
+   * nothing needs to track when it has left.
    */
   writeHead(head: Uint8Array): void {
     const socket = this.#socket;
@@ -275,7 +278,7 @@ export class SocketWire implements Wire {
     }
     if (socket.destroyed) return;
     socket.write(head);
-    // Its callback is called behind the head.
+    // Its callback is called after the head has left.
     if (socket.writableLength > 0) this.write(EMPTY);
   }
 
@@ -293,7 +296,7 @@ export class SocketWire implements Wire {
   }
 
   #written(error: unknown): void {
-    // Mostly the socket took everything at once, and neither `onDrain` nor `flush` is pending.
+    // In most cases the socket took everything at once, and neither `onDrain` nor `flush` is pending.
     if (this.#amount === 0 && (this.#flags & WATCHED) === 0 && this.#flushing === null) return;
     const socket = this.#socket;
     if (error || socket.destroyed) return;
@@ -352,15 +355,16 @@ export class SocketWire implements Wire {
     this.#flags |= EXPECTED;
     this.#noteAmount();
     const { destroyed, writableLength } = this.#socket;
-    // The peer takes nothing: it gets a reset, and the system needn't keep the rest for it. Less is perhaps just leaving.
+    // The peer takes nothing: reset the connection, so that the system needn't keep the rest. A smaller amount may be
+    // about to leave.
     if (!destroyed && writableLength >= LARGE && !this.#is(FOREIGN)) resetTcp(this.#socket);
     this.#socket.destroy();
   }
 
-  /** Leaves the socket to the caller: paused, without this wire's listeners and properties. */
+  /** Returns the socket to the caller, paused, without this wire's listeners and properties. */
   release(): void {
     const socket = this.#socket;
-    // Its reader is a property of the socket, which may get another one.
+    // The reader is a property of the socket, which may get another one.
     this.#flags = this.#flags & ~WATCHED | TOLD;
     delete (socket as Wired)[WIRE];
     delete (socket as Wired)[READER];
@@ -384,7 +388,10 @@ const LEAVES_AT_ONCE = platform() === "node";
 
 const EMPTY = new Uint8Array(0);
 
-/** Chunks of at least this size are written one by one: some platforms copy those of one write. */
+/**
+ * The size from which chunks are written one by one, in bytes, because some platforms copy the chunks of a combined
+ * write.
+ */
 const LARGE = 0x4000;
 
 /** Whether chunks are small on average. */

@@ -1,5 +1,5 @@
 /**
- * SOCKS5 proxies: RFC 1928, with user name and password as in RFC 1929.
+ * Opens tunnels through SOCKS5 proxies (RFC 1928), with user name and password (RFC 1929).
  *
  * @module
  */
@@ -19,12 +19,12 @@ const USER_AND_PASSWORD = 2;
 const NOTHING_ACCEPTABLE = 0xff;
 const CONNECT = 1;
 
-/** The kinds of addresses: RFC 1928 §5. */
+/** The types of addresses (RFC 1928 §5). */
 const IP_V4 = 1;
 const NAME = 3;
 const IP_V6 = 4;
 
-/** What a reply says: RFC 1928 §6. */
+/** The meanings of replies (RFC 1928 §6). */
 const REPLIES: readonly string[] = [
   "",
   "it failed",
@@ -42,20 +42,20 @@ const NOT_ALLOWED = 2;
 /** The replies after which another address of the server may be reachable. */
 const UNREACHABLE: readonly number[] = [3, 4, 5, 6, 8];
 
-/** More bytes than the longest reply has: nothing that speaks SOCKS5 sends so many. */
+/** The maximum number of unread bytes, which exceeds the longest reply of SOCKS5. */
 const MAX_WAITING = 1024;
 
-/** The longest name, user name and password: their length is one byte. */
+/** The maximum length of a name, user name or password in bytes: its length is one byte. */
 const MAX_LENGTH = 255;
 
 /**
- * Opens a tunnel.
+ * Opens a tunnel through a SOCKS5 proxy.
  *
  * @param socket The connection to the proxy.
- * @param proxy The proxy; its credentials go only to it.
- * @param url Where the tunnel is to lead: its port.
- * @param host The server: an IP address, or a name for the proxy to look up.
- * @returns A promise that fulfils when the socket is a tunnel, without a listener left on it.
+ * @param proxy The proxy; only it gets its credentials.
+ * @param url The target of the tunnel, for its port.
+ * @param host The server: an IP address, or a name that the proxy looks up.
+ * @returns A promise that fulfils when the socket is a tunnel; no listener is left on it.
  * @throws {ProxyRefusal} When the proxy refuses, or doesn't speak SOCKS5.
  */
 export async function openSocksTunnel(
@@ -109,12 +109,12 @@ async function readReply(reader: Reader): Promise<void> {
       isFinal: reply === NOT_ALLOWED,
     });
   }
-  // The address that it connects from, and the port: of no use here.
+  // The proxy's own address and port, which are not used.
   const length = kind === IP_V4 ? 4 : kind === IP_V6 ? 16 : (await reader.read(1))[0] ?? 0;
   await reader.read(length + 2);
 }
 
-/** A server as RFC 1928 §5 writes it. */
+/** Encodes a server's address (RFC 1928 §5). */
 function encodeAddress(host: string): Uint8Array {
   const bits = addressBits(host);
   if (bits === null) {
@@ -124,7 +124,7 @@ function encodeAddress(host: string): Uint8Array {
   return Uint8Array.of(bytes.length === 4 ? IP_V4 : IP_V6, ...bytes);
 }
 
-/** RFC 1929 §2; `null` when the URL has no credentials. */
+/** Encodes the credentials (RFC 1929 §2); `null` when the URL has none. */
 function encodeLogin({ username, password }: URL): Uint8Array | null {
   if (username === "" && password === "") return null;
   const user = withLength(percentDecode(username), "its user name");
@@ -136,7 +136,7 @@ function withLength(bytes: readonly number[], what: string): number[] {
   throw new ProxyRefusal(`${what} has ${bytes.length} bytes, SOCKS5 takes at most ${MAX_LENGTH}`);
 }
 
-/** Reads a wire by numbers of bytes. */
+/** Reads given numbers of bytes from a wire. */
 class Reader implements WireEvents {
   #bytes: Uint8Array = new Uint8Array(0);
   #error: unknown = null;
@@ -158,14 +158,14 @@ class Reader implements WireEvents {
   onEnded(): void {}
 
   onEnd(failure: WireFailure | null): void {
-    // What the system says of a connection says more.
+    // The system's own error about the connection says more.
     this.#error ??= failure !== null && codeOf(failure.error) !== ""
       ? failure.error
       : new ProxyRefusal("it ended the connection before it had answered");
     this.#wake?.();
   }
 
-  /** Waits for so many bytes. */
+  /** Waits for the given number of bytes. */
   async read(length: number): Promise<Uint8Array> {
     while (this.#bytes.length < length) {
       if (this.#error !== null) throw this.#error;
@@ -176,7 +176,7 @@ class Reader implements WireEvents {
     return read;
   }
 
-  /** Neither TLS nor HTTP lets a server speak first: whatever there is, it isn't the server's. */
+  /** Throws if there are unread bytes: in neither TLS nor HTTP the server speaks first, so they aren't the server's. */
   checkEmpty(): void {
     if (this.#bytes.length > 0) throw new ProxyRefusal("it sent bytes of its own into the tunnel");
   }

@@ -17,38 +17,38 @@ import { socketInfo } from "./socket_info.ts";
 
 declare function setImmediate(callback: () => void): unknown;
 
-/** What is known of a stream beside itself. */
+/** Options of a {@linkcode StreamWire}. */
 export interface StreamWireOptions {
-  /** Describes the connection; left out: what the session's socket says. */
+  /** The description of the connection. Default: what the session's socket reports. */
   readonly info?: ConnectionInfo | null;
-  /** Makes the session keep the process alive, or lets the process end; left out: neither. */
+  /** Makes the session keep the process alive, or not. Default: it does nothing. */
   readonly hold?: (isRef: boolean) => void;
 }
 
 /**
- * A stream of HTTP/2 as a {@linkcode Wire}, with backpressure both ways: its flow control.
+ * A stream of HTTP/2 as a {@linkcode Wire}, with backpressure in both directions by its flow control.
  *
- * RFC 8441 §5: END_STREAM stands for the end of TCP, RST_STREAM with CANCEL for its reset.
+ * END_STREAM replaces the end of TCP, and RST_STREAM with CANCEL its reset (RFC 8441 §5).
  */
 export class StreamWire implements Wire {
   readonly #stream: Http2Stream;
-  /** A closed stream has none any more. */
+  /** The session, kept here because a closed stream no longer has it. */
   readonly #session: Http2Session | undefined;
   readonly #options: StreamWireOptions;
   #events: WireEvents | null = null;
   #failure: WireFailure | null = null;
   /** This side writes nothing more. */
   #closed = false;
-  /** The peer has ended its half. */
+  /** Whether the peer has ended its half. */
   #ended = false;
   #told = false;
-  /** `end` was emitted. */
+  /** Whether `end` was emitted. */
   #isEnding = false;
   #isReset = false;
   #paused = false;
   #over = false;
   #watched = false;
-  /** What was not written when the stream was last known to be alive. */
+  /** The number of unwritten bytes when the stream was last known to be alive. */
   #amount = 0;
   #flushing: Deferred[] | null = null;
   #ending: Deferred | null = null;
@@ -56,10 +56,10 @@ export class StreamWire implements Wire {
   readonly #onWritten = (error?: Error | null): void => this.#written(error);
 
   /**
-   * Takes the stream over. Other listeners must not read its data.
+   * Takes over the stream. Other listeners must not read its data.
    *
-   * @param stream The stream, which has been accepted, or is being asked for.
-   * @param options See {@linkcode StreamWireOptions}.
+   * @param stream The stream, accepted or still requested.
+   * @param options What is known of its connection.
    */
   constructor(stream: Http2Stream, options: StreamWireOptions = {}) {
     this.#stream = stream;
@@ -78,7 +78,7 @@ export class StreamWire implements Wire {
     return false;
   }
 
-  /** Several frames may have come in one read. */
+  /** Whether a read may contain several frames. */
   get endsTurns(): boolean {
     return false;
   }
@@ -108,7 +108,7 @@ export class StreamWire implements Wire {
     if (!this.#paused) stream.resume();
   }
 
-  // What the stream reports.
+  // Events of the stream.
 
   #onData(chunk: unknown): void {
     let bytes: Uint8Array;
@@ -120,7 +120,7 @@ export class StreamWire implements Wire {
     this.#events?.onChunk(bytes);
   }
 
-  /** A reset is reported as an end first, on every runtime: what it is shows a turn later. */
+  /** Every runtime emits `end` before a reset, so this waits a turn to tell them apart. */
   #onEnd(): void {
     this.#isEnding = true;
     setImmediate(() => {
@@ -130,7 +130,7 @@ export class StreamWire implements Wire {
     });
   }
 
-  /** RST_STREAM, of either side, or the loss of the session: `close` follows, with the code. */
+  /** Handles RST_STREAM of either side, or the loss of the session; `close` follows, with the code. */
   #onAborted(): void {
     this.#isReset = true;
   }
@@ -149,7 +149,7 @@ export class StreamWire implements Wire {
     this.#flushing = null;
     if (this.#paused && !this.#closed && !this.#told) this.#events?.onEnded(this.#failure);
     this.#closed = true;
-    // A paused stream may have read bytes that it hasn't reported.
+    // A paused stream may have read bytes that it hasn't emitted.
     if (this.#events !== null && !this.#told) {
       for (let it = this.#stream.read(); it !== null; it = this.#stream.read()) this.#onData(it);
     }
@@ -157,22 +157,22 @@ export class StreamWire implements Wire {
     this.#ending?.resolve();
   }
 
-  /** Why the stream has closed, although the peer didn't end it. */
+  /** Returns why the stream closed although the peer didn't end it. */
   #fault(): WireFailure | null {
     const { rstCode = NO_ERROR } = this.#stream;
     const cause = this.#failure === null ? undefined : { cause: this.#failure.error };
-    // What a runtime gives as the code is its own then.
+    // In this case the runtime itself set the code.
     if (this.#session === undefined || isSessionLost(this.#session)) {
       return { error: new WebSocketChannelError("The HTTP/2 session was lost", cause) };
     }
-    // RFC 9113 §8.1: so a server ends what it has answered.
+    // A server ends an answered stream this way (RFC 9113 §8.1).
     if (rstCode === NO_ERROR && cause === undefined) return null;
     const text = `The HTTP/2 stream was reset: ${shownCode(rstCode)}`;
     return { error: new WebSocketChannelError(text, cause) };
   }
 
   #tellEnd(): void {
-    // Without a reader, `listen` reports it.
+    // Without a reader, `listen` reports the end later.
     if (this.#told || this.#events === null) return;
     this.#told = true;
     this.#events.onEnd(this.#failure);
@@ -180,7 +180,7 @@ export class StreamWire implements Wire {
 
   // Outgoing bytes.
 
-  /** A closed stream forgets how much it hasn't written. */
+  /** The number of unwritten bytes; a closed stream no longer knows it. */
   get bufferedAmount(): number {
     if (!this.#stream.destroyed) this.#amount = this.#stream.writableLength;
     return this.#amount;
@@ -248,7 +248,7 @@ export class StreamWire implements Wire {
     if (!this.#stream.destroyed) this.#amount = this.#stream.writableLength;
     this.#closed = this.#told = this.#isReset = true;
     this.#events = null;
-    // RFC 8441 §5: what stands for the reset of a TCP connection.
+    // This replaces the reset of a TCP connection (RFC 8441 §5).
     resetStream(this.#stream, CANCEL);
   }
 
@@ -261,10 +261,10 @@ export class StreamWire implements Wire {
   }
 }
 
-/** What is known of the connection of a session. */
+/** Describes the connection of a session. */
 export function sessionInfo(session: Http2Session): ConnectionInfo | null {
   if (session.destroyed) return null;
-  // It stands for the socket, and throws for some of its members.
+  // This proxy of the socket throws for some members.
   const { socket } = session;
   return socketInfo(socket, socket);
 }

@@ -52,7 +52,7 @@ const TLS_KINDS: OptionKinds<TlsOptions> = {
   highWaterMark: "size",
 };
 
-/** What each platform's `node:tls` takes, and then does without, on either side. Tried. */
+/** The settings that each platform's `node:tls` accepts and then ignores, on either side. Found by experiment. */
 const IGNORED: Partial<Record<Platform, readonly string[]>> = {
   deno: [
     "allowPartialTrustChain",
@@ -64,7 +64,7 @@ const IGNORED: Partial<Record<Platform, readonly string[]>> = {
     "privateKeyEngine",
     "privateKeyIdentifier",
     "pskCallback",
-    // What it was made with can't be seen, and may be ignored.
+    // Its contents can't be seen, and may be ignored.
     "secureContext",
     "secureOptions",
     "sigalgs",
@@ -75,7 +75,7 @@ const IGNORED: Partial<Record<Platform, readonly string[]>> = {
     "privateKeyEngine",
     "privateKeyIdentifier",
     "pskCallback",
-    // A connection is refused with an alert.
+    // Bun refuses the connection with an alert.
     "SNICallback",
   ],
 };
@@ -83,7 +83,7 @@ const IGNORED: Partial<Record<Platform, readonly string[]>> = {
 /**
  * Reads the option `tls` of a client.
  *
- * @throws {TypeError} When a setting is unknown, of the wrong type, or would be ignored beside another.
+ * @throws {TypeError} When a setting is unknown, of the wrong type, or would be ignored because of another.
  */
 export function readTlsOptions(tls: TlsOptions): TlsOptions {
   const read = readOptions(tls, TLS_KINDS, { within: "tls." });
@@ -100,8 +100,7 @@ export function readTlsOptions(tls: TlsOptions): TlsOptions {
 }
 
 /**
- * Checks what the certificates and keys are. Some platforms ignore what they can't read, and would go on
- * without it.
+ * Checks certificates and keys. Some platforms ignore those that they can't read.
  *
  * @throws {TypeError} When one is not PEM, or has no counterpart.
  */
@@ -118,10 +117,10 @@ export function checkTlsContext(options: TlsContextOptions): void {
   }
 }
 
-/** The settings with a text in OpenSSL's format. Some platforms take an empty one for a setting that isn't there. */
+/** The settings in OpenSSL's format. Some platforms treat an empty text as a missing setting. */
 const TEXTS = ["ciphers", "ecdhCurve", "sigalgs", "secureProtocol"] as const;
 
-/** What some platforms take, and then ignore, or notice only when a client connects. */
+/** Checks values that some platforms accept and ignore, or reject only when a client connects. */
 function checkValues(options: TlsContextOptions): void {
   const { minVersion, maxVersion, sessionIdContext = "", ticketKeys, dhparam } = options;
   for (const name of TEXTS) {
@@ -139,7 +138,7 @@ function checkValues(options: TlsContextOptions): void {
   if (dhparam !== "auto") checkParameters(dhparam);
 }
 
-/** Node takes parameters that it can't read, and goes on without them. RFC 7468 §3, X.690 §8.1. */
+/** Checks the option `dhparam`; Node ignores parameters that it can't read. RFC 7468 §3, X.690 §8.1. */
 function checkParameters(dhparam: TlsContextOptions["dhparam"]): void {
   checkPem("dhparam", dhparam, "DH PARAMETERS");
   if (dhparam === undefined) return;
@@ -156,7 +155,7 @@ function checkParameters(dhparam: TlsContextOptions["dhparam"]): void {
 
 type Pem = TlsContextOptions["key"];
 
-/** RFC 7468 §2: text with a label; what is in it is the platform's business. */
+/** Checks for PEM with a label (RFC 7468 §2); the platform checks its contents. */
 function checkPem(name: string, value: Pem, label: string): void {
   if (value === undefined) return;
   const list = typeof value === "string" || ArrayBuffer.isView(value) ? [value] : [...value];
@@ -179,10 +178,10 @@ function malformed(name: string, expected: string): TypeError {
 }
 
 /**
- * Refuses settings that this platform takes and ignores: what was meant to restrict wouldn't.
+ * Rejects settings that this platform accepts and ignores, because an intended restriction would have no effect.
  *
  * @param options The settings, checked.
- * @throws {UnsupportedError} When there is one.
+ * @throws {UnsupportedError} When such a setting is present.
  */
 export function refuseIgnored(options: TlsContextOptions): void {
   const where = platform();
@@ -200,11 +199,10 @@ export function refuseIgnored(options: TlsContextOptions): void {
 export type IdentityCheck = NonNullable<TlsOptions["checkServerIdentity"]>;
 
 /**
- * Makes a user's check safe: what it throws would end the process, and of what it returns only `undefined`
- * accepts.
+ * Makes a user's check safe. An error that it throws would end the process; of its answers only `undefined` accepts.
  *
- * @param check The user's.
- * @param onRefused Called with the error when it refuses.
+ * @param check The user's function.
+ * @param onRefused Called with the error when the check refuses.
  */
 export function guardIdentity(
   check: IdentityCheck,
@@ -229,7 +227,7 @@ function refusalOf(
   } catch (error) {
     answer = error;
   }
-  // An error of another realm is one as well.
+  // An error of another realm counts, too.
   if (typeof answer === "object" && answer !== null && "message" in answer) return answer as Error;
   if (typeof answer === "object" && answer !== null && "catch" in answer) {
     void (answer as Promise<unknown>).catch(() => {});

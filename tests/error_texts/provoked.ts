@@ -309,7 +309,7 @@ export const PROVOKED: Readonly<Record<string, Provoke | Elsewhere>> = {
   [`${C}the host can't be reached`]: () => dialled("EHOSTUNREACH"),
   [`${C}the network can't be reached`]: () => dialled("ENETUNREACH"),
   [`${C}the local address can't be used`]: () => dialled("EADDRNOTAVAIL"),
-  [`${C}the option lookup gave what is no IP address`]: () => dialled("ERR_LOOKUP"),
+  [`${C}the option lookup returned no IP address`]: () => dialled("ERR_LOOKUP"),
   [`${C}Deno can't use an IPv6 address with a zone`]: () => dialled("ERR_ZONE"),
   [`${C}there is no such socket`]: () =>
     NetWebSocketChannel.connect(URL_TEXT, { socketPath: "/nowhere/a.sock" }).ready,
@@ -508,9 +508,9 @@ export const PROVOKED: Readonly<Record<string, Provoke | Elsewhere>> = {
     "web_socket/protocol_transport_test.ts",
     "Cannot read a message: it could not be decompressed",
   ),
-  "Cannot read a message: neither text nor an ArrayBuffer: …": elsewhere(
+  "Cannot read a message: it must be text or an ArrayBuffer, got …": elsewhere(
     "native/native_channel_test.ts",
-    "Cannot read a message: neither text nor an ArrayBuffer: ",
+    "Cannot read a message: it must be text or an ArrayBuffer, got ",
   ),
   [
     "Cannot continue to read: the buffer of a received message was transferred, and with it the messages " +

@@ -45,7 +45,7 @@ Deno.test("the bundle for browsers has no specifier of a builtin, and connects n
     "hello false",
     "Unsupported on browser: headers. The option headers needs it. " +
     "Authenticate with a subprotocol, a cookie, the URL or the first message instead",
-    "Unsupported on browser: proxy. The option proxy needs it. A page can't have it: leave it out, or connect on Deno, Node or Bun",
+    "Unsupported on browser: proxy. The option proxy needs it. Pages don't support it: leave it out, or connect on Deno, Node or Bun",
   ]);
 });
 

@@ -95,7 +95,7 @@ Deno.test("native capabilities: an option that can't be honoured is named, never
 Deno.test("native capabilities: the error names what asked for it, as it was written, and what to do", () => {
   const isPage = platform() === "browser";
   const remedy = isPage
-    ? "A page can't have it: leave it out, or connect on Deno, Node or Bun"
+    ? "Pages don't support it: leave it out, or connect on Deno, Node or Bun"
     : 'Use WebSocketChannel.connect with transport: "net"';
   const given: ConnectOptions = {
     pingInterval: 1000,

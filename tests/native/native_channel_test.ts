@@ -216,7 +216,7 @@ Deno.test("native: a Blob is no message: the channel closes, with an error that 
   socket.closed({ code: 1005, reason: "", wasClean: true });
   const { error, initiator, code } = await channel.closed;
   assertInstanceOf(error, WebSocketChannelError);
-  assertEquals(error.message, "Cannot read a message: neither text nor an ArrayBuffer: Blob");
+  assertEquals(error.message, "Cannot read a message: it must be text or an ArrayBuffer, got Blob");
   assertEquals([initiator, code], ["local", 1005]);
 });
 

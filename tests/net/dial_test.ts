@@ -151,7 +151,7 @@ Deno.test("dial: what lookup gives must be IP addresses, nothing is looked up ag
   assertEquals([error.phase, error.retryable, error.message], [
     "dns",
     false,
-    "Cannot connect to ws://a.test/: the option lookup gave what is no IP address",
+    "Cannot connect to ws://a.test/: the option lookup returned no IP address",
   ]);
 });
 
