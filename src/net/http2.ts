@@ -139,9 +139,14 @@ const SESSION_WINDOW = 0x100_0000;
  */
 export function widenWindow(session: Http2Session): void {
   if (session.destroyed) return;
+  if (platform() !== "bun") return session.setLocalWindowSize?.(SESSION_WINDOW);
   // Bun updates a stream's window only when half of this amount was read, so it must not exceed a stream's window.
-  const { initialWindowSize = DEFAULT_WINDOW } = session.localSettings ?? {};
-  session.setLocalWindowSize?.(platform() === "bun" ? initialWindowSize : SESSION_WINDOW);
+  const widen = ({ initialWindowSize = DEFAULT_WINDOW }: Http2Settings): void => {
+    if (!session.destroyed) session.setLocalWindowSize?.(initialWindowSize);
+  };
+  widen(session.localSettings ?? {});
+  // Bun reports its own settings when the peer has acknowledged them.
+  session.on("localSettings", widen);
 }
 
 const destroyedLater = new WeakSet<object>();

@@ -5,6 +5,8 @@ import { WebSocketServer } from "../../src/server/mod.ts";
 import { certificates } from "../net/support.ts";
 import { withRecipe } from "../support/recipes.ts";
 import { rejection } from "../support/promises.ts";
+import { platform } from "../../src/web_socket/platform.ts";
+import { openRaw, TYPE } from "./raw_session.ts";
 import { open, withEcho, withPool, withServer } from "./support.ts";
 
 const text = (bytes: Uint8Array | undefined): string => new TextDecoder().decode(bytes);
@@ -293,4 +295,19 @@ Deno.test("http2 W43 malformed options throw at once", async () => {
   assertThrows(() => acceptStreams({} as never), TypeError, "the server must be one of node:http2");
   const bind = (options: unknown): unknown => WebSocketServer.bind(options as { http2: true });
   await assertRejects(() => bind({ http2: true }) as Promise<unknown>, TypeError, "option http2");
+});
+
+Deno.test("http2: a server opens the window of a session for as much as a stream may send, or more", async () => {
+  const { cert, key } = certificates().local;
+  const server = await WebSocketServer.bind({ tls: { cert, key }, http2: true });
+  const session = await openRaw(server.url);
+  try {
+    const size = await session.find(({ type, stream, payload }) =>
+      type === TYPE.WINDOW_UPDATE && stream === 0 ? new DataView(payload.buffer).getUint32(0) : null
+    );
+    assertEquals(Number(size) + 65_535, platform() === "bun" ? 1 << 18 : 1 << 24);
+  } finally {
+    session.destroy();
+    await server.close();
+  }
 });
