@@ -1,5 +1,7 @@
 /** Bytes as cases write them. Nothing here is shared with the implementation that may be checked. */
 
+import { builtinModule } from "../realm/builtin_module.ts";
+
 const ENCODER = new TextEncoder();
 
 /** The UTF-8 bytes of a text. */
@@ -30,9 +32,13 @@ export function concat(parts: readonly Uint8Array[]): Uint8Array {
 
 /** Whether two arrays hold the same bytes. */
 export function isSame(a: Uint8Array, b: Uint8Array): boolean {
-  if (a.length !== b.length) return false;
-  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
-  return true;
+  // Messages of 16 MiB are compared: the runtime does it in a fraction of the time of a loop.
+  return a.length === b.length &&
+    builtinModule<BufferModule>("buffer")?.Buffer.compare(a, b) === 0;
+}
+
+interface BufferModule {
+  readonly Buffer: { compare(a: Uint8Array, b: Uint8Array): number };
 }
 
 /** Bytes that look random and are the same for the same seed (xorshift32): no compressor finds repetitions. */

@@ -1,6 +1,7 @@
 /** What a case is made of. */
 
-import { Fault, type Peer } from "./peer.ts";
+import { Fault } from "./fault.ts";
+import type { Peer } from "./peer.ts";
 import type { CaseInfo } from "./report.ts";
 import type { Step } from "./steps.ts";
 import type { Compression, Subject } from "./subject.ts";
@@ -11,6 +12,8 @@ export interface Case<S extends Subject = Subject> extends CaseInfo {
   readonly weight: number;
   /** The subprotocols that the client should offer. */
   readonly protocols: readonly string[];
+  /** How many connections a client has to open for it. */
+  readonly connections: number;
   run(subject: S): Promise<void>;
 }
 
@@ -20,6 +23,17 @@ export interface CaseOptions {
   readonly compression?: Compression | undefined;
   readonly isVariant?: boolean;
   readonly weight?: number;
+  readonly protocols?: readonly string[];
+  readonly connections?: number;
+}
+
+/** A case; what its options leave out is that of most cases. */
+export function newCase<S extends Subject>(
+  about: Omit<CaseInfo, "isVariant">,
+  { isVariant = false, weight = 1, protocols = [], connections = 1 }: CaseOptions,
+  run: (subject: S) => Promise<void>,
+): Case<S> {
+  return { ...about, isVariant, weight, protocols, connections, run };
 }
 
 /** A case of frames on an open connection, for either side. */
@@ -29,27 +43,18 @@ export function connectionCase(
   section: string,
   why: string,
   steps: readonly Step[],
-  { compression, isVariant = false, weight = 1 }: CaseOptions = {},
+  options: CaseOptions = {},
 ): Case {
-  return {
-    id,
-    title,
-    section,
-    why,
-    isVariant,
-    weight,
-    protocols: [],
-    sends: steps.flatMap((it) => it.sends),
-    allows: steps.flatMap((it) => it.allows),
-    async run(subject) {
-      const peer = await subject.open(compression);
-      try {
-        await converse(subject, peer, steps);
-      } finally {
-        peer.wire.destroy();
-      }
-    },
-  };
+  const sends = steps.flatMap((it) => it.sends);
+  const allows = steps.flatMap((it) => it.allows);
+  return newCase({ id, title, section, why, sends, allows }, options, async (subject) => {
+    const peer = await subject.open(options.compression);
+    try {
+      await converse(subject, peer, steps);
+    } finally {
+      peer.wire.destroy();
+    }
+  });
 }
 
 /** Runs steps, and closes the connection if they haven't. */

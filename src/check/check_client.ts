@@ -3,16 +3,18 @@ import { utf8 } from "./bytes.ts";
 import type { Case } from "./case.ts";
 import { CLIENT_CASES } from "./cases/client_cases.ts";
 import { acceptOf, type Arrival, ClientSubject, readRequest } from "./client_subject.ts";
+import { Silence } from "./fault.ts";
 import { close, encode, text } from "./frames.ts";
 import { fieldOf } from "./http.ts";
 import { CHECK_KINDS, type CheckClientOptions, type Report } from "./report.ts";
 import { chooseCases, DEFAULT_TIMEOUT, runAll } from "./run.ts";
-import { netModule, type RawServer, Silence, Wire } from "./wire.ts";
+import { netModule, type RawServer, type RawSocket, Wire } from "./wire.ts";
 
 const KINDS: OptionKinds<CheckClientOptions> = {
   ...CHECK_KINDS,
   port: "port",
   hostname: "string",
+  tls: "object",
   onListen: "function",
   connect: "function",
   idleTimeout: "period",
@@ -20,21 +22,31 @@ const KINDS: OptionKinds<CheckClientOptions> = {
 
 const DEFAULT_IDLE_TIMEOUT = 30_000;
 
-/** The connections of one case, as they come. */
+/** The connections of one case, as they arrive. */
 class Queue {
   readonly #timeout: number | null;
   readonly #waiting: Arrival[] = [];
   #wake: (() => void) | null = null;
-  isClaimed = false;
+  /** How many connections are still to arrive. */
+  #wanted: number;
   isDone = false;
 
-  /** @param timeout How long to wait for a connection; `null`: as long as the run lasts. */
-  constructor(timeout: number | null) {
+  /**
+   * @param wanted How many connections the case takes.
+   * @param timeout How long to wait for a connection; `null`: as long as the run lasts.
+   */
+  constructor(wanted: number, timeout: number | null) {
+    this.#wanted = wanted;
     this.#timeout = timeout;
   }
 
+  /** Whether it takes a connection. */
+  get isOpen(): boolean {
+    return this.#wanted > 0 && !this.isDone;
+  }
+
   push(arrival: Arrival): void {
-    this.isClaimed = true;
+    this.#wanted--;
     this.#waiting.push(arrival);
     this.#wake?.();
   }
@@ -72,27 +84,33 @@ class Desk {
   readonly #queues: readonly Queue[];
   readonly #list: string;
   readonly #timeout: number;
-  readonly #onConnection: () => void;
-  readonly #wires = new Set<Wire>();
+  readonly #onArrival: () => void;
+  readonly #sockets = new Set<RawSocket>();
   readonly keys: string[] = [];
 
   constructor(
     cases: readonly Case<ClientSubject>[],
     queues: readonly Queue[],
-    timeout: number,
-    onConnection: () => void,
+    { timeout = DEFAULT_TIMEOUT, tls }: CheckClientOptions,
+    onArrival: () => void,
   ) {
     this.#list = JSON.stringify(
-      cases.map(({ id, protocols }, i) => ({ path: `/case/${i}`, id, protocols })),
+      cases.flatMap(({ id, protocols, connections }, i) =>
+        Array.from({ length: connections }, () => ({ path: `/case/${i}`, id, protocols }))
+      ),
     );
     this.#queues = queues;
     this.#timeout = timeout;
-    this.#onConnection = onConnection;
-    this.#server = netModule("net").createServer({ allowHalfOpen: true }, (socket) => {
-      const wire = new Wire(socket, timeout);
-      this.#wires.add(wire);
-      socket.on("close", () => this.#wires.delete(wire));
-      void this.#receive(wire);
+    this.#onArrival = onArrival;
+    const module = netModule(tls === undefined ? "net" : "tls");
+    this.#server = module.createServer({ ...tls, allowHalfOpen: true }, (socket) => {
+      void this.#receive(new Wire(socket, timeout));
+    });
+    this.#server.on("tlsClientError", (_error, socket) => socket.destroy());
+    // Below TLS, too: a client may never begin its handshake.
+    this.#server.on("connection", (socket) => {
+      this.#sockets.add(socket);
+      socket.on("close", () => this.#sockets.delete(socket));
     });
   }
 
@@ -107,12 +125,11 @@ class Desk {
   }
 
   async close(): Promise<void> {
-    for (const wire of this.#wires) wire.destroy();
+    for (const socket of this.#sockets) socket.destroy();
     await new Promise<void>((resolve) => this.#server.close(resolve));
   }
 
   async #receive(wire: Wire): Promise<void> {
-    this.#onConnection();
     const head = await readRequest(wire).catch(() => null);
     if (head === null) return wire.destroy();
     const path = head.line.split(" ")[1] ?? "";
@@ -121,13 +138,14 @@ class Desk {
     }
     const [, index] = /^\/case\/(\d+)/.exec(path) ?? [];
     const queue = index === undefined
-      ? this.#queues.find(({ isClaimed }) => !isClaimed)
+      ? this.#queues.find(({ isOpen }) => isOpen)
       : this.#queues[Number(index)];
-    if (queue === undefined || queue.isDone) {
+    if (!queue?.isOpen) {
       wire.send(utf8("HTTP/1.1 410 Gone\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"));
       return wire.end();
     }
     queue.push({ wire, head });
+    this.#onArrival();
     this.keys.push(fieldOf(head, "sec-websocket-key") ?? "");
   }
 
@@ -150,7 +168,8 @@ class Desk {
  *
  * The client must send each message back as it came, until the connection ends. It is either called, with `connect`; or it
  * connects by itself: to `/cases`, which sends one text, the JSON of a list of `{ path, id, protocols }`; then to each `path`,
- * with these subprotocols, in any order. A connection to another path gets the next case that wasn't run.
+ * with these subprotocols, in any order. A path that is in the list twice takes two connections. A connection to another path
+ * gets the next case that wasn't run.
  *
  * @param given The port, the client, which cases, and what to do with each result.
  * @returns The report. A case that fails is a part of it, no error.
@@ -178,28 +197,36 @@ export async function checkClient(given: CheckClientOptions = {}): Promise<Repor
   const { port = 0, hostname = "127.0.0.1", connect, signal, timeout = DEFAULT_TIMEOUT } = options;
   const { idleTimeout = DEFAULT_IDLE_TIMEOUT } = options;
   const cases = chooseCases(CLIENT_CASES, options.cases);
-  const queues = cases.map(() => new Queue(connect === undefined ? null : timeout));
+  const wait = connect === undefined ? null : timeout;
+  const queues = cases.map(({ connections }) => new Queue(connections, wait));
   const over = new AbortController();
   const stop = (): void => {
     over.abort();
     for (const queue of queues) queue.stop();
   };
+  let isOver = false;
   let idle: ReturnType<typeof setTimeout> | undefined;
   const postpone = (): void => {
     clearTimeout(idle);
-    if (connect === undefined) idle = setTimeout(stop, idleTimeout);
+    if (connect === undefined && !isOver) idle = setTimeout(stop, idleTimeout);
   };
-  const desk = new Desk(cases, queues, timeout, postpone);
-  const url = `ws://${hostname.includes(":") ? `[${hostname}]` : hostname}:${await desk.listen(
-    port,
-    hostname,
-  )}`;
+  const desk = new Desk(cases, queues, options, postpone);
+  const scheme = options.tls === undefined ? "ws" : "wss";
+  const url = `${scheme}://${hostname.includes(":") ? `[${hostname}]` : hostname}:${await desk
+    .listen(
+      port,
+      hostname,
+    )}`;
   if (signal?.aborted) stop();
   signal?.addEventListener("abort", stop);
+  let failure: { readonly error: unknown } | null = null;
   try {
     postpone();
-    options.onListen?.(url);
-    return await runAll({
+    Promise.resolve(options.onListen?.(url)).catch((error) => {
+      failure = { error };
+      stop();
+    });
+    const report = await runAll<ClientSubject>({
       side: "client",
       subject: options.subject ?? "client",
       cases,
@@ -214,16 +241,23 @@ export async function checkClient(given: CheckClientOptions = {}): Promise<Repor
         const queue = queues[index] as Queue;
         const ended = new AbortController();
         const place = `${url}/case/${index}`;
+        const wanted = { id: it.id, protocols: it.protocols, signal: ended.signal };
+        const next = (): Promise<Arrival> => {
+          if (connect !== undefined) call(connect, place, wanted);
+          return queue.next();
+        };
         if (connect === undefined) await queue.arrived();
-        else call(connect, place, { id: it.id, protocols: it.protocols, signal: ended.signal });
-        const arrivals = { next: () => queue.next(), keys: desk.keys, url: place };
-        return new ClientSubject(arrivals, note, () => {
+        return new ClientSubject({ next, keys: desk.keys, url: place }, note, () => {
           queue.stop();
           ended.abort();
+          postpone();
         });
       },
     });
+    if (failure !== null) throw (failure as { readonly error: unknown }).error;
+    return report;
   } finally {
+    isOver = true;
     clearTimeout(idle);
     signal?.removeEventListener("abort", stop);
     await desk.close();

@@ -15,7 +15,7 @@ const KINDS: OptionKinds<CheckServerOptions> = { ...CHECK_KINDS, headers: "objec
  * @param given Which cases, how many at a time, and what to do with each result.
  * @returns The report. A case that fails is a part of it, no error.
  * @throws {SyntaxError} When the URL is malformed.
- * @throws {TypeError} When an option is unknown or of the wrong type.
+ * @throws {TypeError} When an option is unknown or of the wrong type, or a header field can't be sent.
  * @throws {RangeError} When a name in `cases` stands for no case, or a number is out of its range.
  * @throws {Error} When the server can't be reached.
  *
@@ -41,6 +41,7 @@ export async function checkServer(
   const options = readOptions(given, KINDS);
   const parsed = readUrl(url);
   const cases = chooseCases(SERVER_CASES, options.cases);
+  checkHeaders(options.headers ?? {});
   const target: Target = { url: parsed, timeout: options.timeout ?? DEFAULT_TIMEOUT, options };
   await reach(target, options.signal);
   return await runAll({
@@ -65,18 +66,39 @@ function readUrl(url: string | URL): URL {
 /** Finds out whether there is a server at all: otherwise each case would fail for that reason. */
 async function reach(target: Target, signal: AbortSignal | undefined): Promise<void> {
   if (signal?.aborted) return;
-  const subject = new ServerSubject(target, () => {});
+  // A server that has just been started may take longer than a case should.
+  const timeout = Math.max(target.timeout, DEFAULT_TIMEOUT);
+  const subject = new ServerSubject({ ...target, timeout }, () => {});
   const stop = (): void => subject.destroy();
   signal?.addEventListener("abort", stop);
+  const wire = subject.connect();
   try {
-    const wire = subject.connect();
     subject.sendRequest(wire, subject.request());
-    const answer = await subject.answer(wire).catch(() => null);
-    // The report then says that no case was run.
-    if (answer !== null || signal?.aborted) return;
+    if (await subject.answer(wire).catch(() => null) !== null || signal?.aborted) return;
   } finally {
     signal?.removeEventListener("abort", stop);
-    subject.destroy();
+    stop();
   }
-  throw new Error(`Cannot check ${target.url.host}: nothing there answers a request`);
+  const { code, message } = (wire.error ?? {}) as { code?: string; message?: string };
+  const reason = code ?? message ?? "timeout or end of TCP";
+  throw new Error(`Cannot check ${target.url.host}: nothing there answers a request, ${reason}`, {
+    cause: wire.error,
+  });
+}
+
+const OWN_FIELDS =
+  /^(host|upgrade|connection|content-length|transfer-encoding|sec-websocket-(key|version|accept|extensions))$/i;
+
+/** Checks the user's header fields: they would break the requests of all cases. */
+function checkHeaders(headers: Readonly<Record<string, unknown>>): void {
+  for (const [name, value] of Object.entries(headers)) {
+    const isName = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(name) && !OWN_FIELDS.test(name);
+    if (!isName || typeof value !== "string" || /[^\t\x20-\x7e\x80-\xff]/.test(value)) {
+      throw new TypeError(
+        `Cannot check: the option \`headers\` can't have the field ${
+          JSON.stringify(name)
+        } with this value`,
+      );
+    }
+  }
 }

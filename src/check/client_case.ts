@@ -1,15 +1,16 @@
 /** Cases of opening handshakes, for clients. */
 
 import { concat, utf8 } from "./bytes.ts";
-import { type Case, converse } from "./case.ts";
+import { type Case, type CaseOptions, converse, newCase } from "./case.ts";
 import type { Arrival, ClientSubject } from "./client_subject.ts";
 import type { Edit } from "./edits.ts";
 import { text } from "./frames.ts";
 import { fieldOf, type Head } from "./http.ts";
-import { Fault, type Peer, shownEvent } from "./peer.ts";
-import type { Verdict } from "./report.ts";
+import { Fault } from "./fault.ts";
+import { type Peer, shownEvent } from "./peer.ts";
+import type { CaseInfo, Verdict } from "./report.ts";
 import { type Parts, partsText } from "./server_subject.ts";
-import { back, send, type Step } from "./steps.ts";
+import { echo, type Step } from "./steps.ts";
 
 /** What the client may make of an answer. */
 export interface Reaction {
@@ -22,7 +23,7 @@ export interface Reaction {
 
 /** The connection must be open, and work. */
 export function opens(
-  steps: readonly Step[] = [send(text("Hello")), back(text("Hello"))],
+  steps: readonly Step[] = echo(text("Hello")),
 ): Reaction {
   return {
     allows: ["an open connection", ...steps.flatMap((it) => it.allows)],
@@ -86,16 +87,13 @@ export function may(opened: string, failed: string, verdict: Verdict = "ok"): Re
 }
 
 /** What a case of an answer may set. */
-export interface AnswerOptions {
-  readonly isVariant?: boolean;
+export interface AnswerOptions extends CaseOptions {
   /** The size of the pieces that the answer comes in. */
   readonly pieces?: number;
   /** What is sent before the answer, in the same piece. */
   readonly before?: string;
   /** What is sent right behind the answer, in the same piece. */
   readonly behind?: (peer: Peer) => Uint8Array;
-  /** The subprotocols that the client must have offered. */
-  readonly protocols?: readonly string[];
 }
 
 /** A change that may depend on the request. */
@@ -111,28 +109,27 @@ export function answerCase(
   reaction: Reaction,
   options: AnswerOptions = {},
 ): Case<ClientSubject> {
-  const { isVariant = false, protocols = [] } = options;
-  return {
-    id: `answer/${id}`,
-    title,
-    section,
-    why,
-    isVariant,
-    weight: 1,
-    protocols,
-    sends: [`an answer: ${title}`],
-    allows: reaction.allows,
-    async run(subject) {
-      const arrival = await subject.accept();
-      if (protocols.length > 0 && fieldOf(arrival.head, "sec-websocket-protocol") === null) {
-        throw new Fault(`it offers no subprotocol, such as ${protocols[0]}`, "unimplemented");
-      }
-      const change = typeof edit === "function" ? edit : edit.for(arrival.head);
-      await answer(subject, arrival, change(subject.answerTo(arrival.head)), options);
-      const peer = subject.peer(arrival.wire);
-      await reaction.check(subject, peer);
-    },
-  };
+  const [wanted] = options.protocols ?? [];
+  const about = aboutAnswer(id, title, section, why, reaction);
+  return newCase(about, options, async (subject) => {
+    const arrival = await subject.accept();
+    if (wanted !== undefined && fieldOf(arrival.head, "sec-websocket-protocol") === null) {
+      throw new Fault(`it offers no subprotocol, such as ${wanted}`, "unimplemented");
+    }
+    const change = typeof edit === "function" ? edit : edit.for(arrival.head);
+    await answer(subject, arrival, change(subject.answerTo(arrival.head)), options);
+    await reaction.check(subject, subject.peer(arrival.wire));
+  });
+}
+
+function aboutAnswer(
+  id: string,
+  title: string,
+  section: string,
+  why: string,
+  { allows }: Reaction,
+): Omit<CaseInfo, "isVariant"> {
+  return { id: `answer/${id}`, title, section, why, sends: [`an answer: ${title}`], allows };
 }
 
 async function answer(
@@ -159,27 +156,17 @@ export function bytesAnswer(
   why: string,
   bytes: (good: string, peer: Peer) => Uint8Array | string,
   reaction: Reaction,
-  isVariant = false,
+  options: CaseOptions = {},
 ): Case<ClientSubject> {
-  return {
-    id: `answer/${id}`,
-    title,
-    section,
-    why,
-    isVariant,
-    weight: 1,
-    protocols: [],
-    sends: [`an answer: ${title}`],
-    allows: reaction.allows,
-    async run(subject) {
-      const { wire, head } = await subject.accept();
-      const peer = subject.peer(wire);
-      const given = bytes(partsText(subject.answerTo(head)), peer);
-      subject.transcript.push(`> ${title}`);
-      wire.send(typeof given === "string" ? latin1(given) : given);
-      await reaction.check(subject, peer);
-    },
-  };
+  const about = aboutAnswer(id, title, section, why, reaction);
+  return newCase(about, options, async (subject) => {
+    const { wire, head } = await subject.accept();
+    const peer = subject.peer(wire);
+    const given = bytes(partsText(subject.answerTo(head)), peer);
+    subject.transcript.push(`> ${title}`);
+    wire.send(typeof given === "string" ? latin1(given) : given);
+    await reaction.check(subject, peer);
+  });
 }
 
 /** A case about the client's request; the connection is opened afterwards. */
@@ -190,26 +177,20 @@ export function requestCase(
   why: string,
   check: (head: Head, subject: ClientSubject, arrival: Arrival) => void | Promise<void>,
 ): Case<ClientSubject> {
-  return {
+  const about = {
     id: `request/${id}`,
     title,
     section,
     why,
-    isVariant: false,
-    weight: 1,
-    protocols: [],
     sends: [],
     allows: [`a request: ${title}`],
-    async run(subject) {
-      const arrival = await subject.accept();
-      await check(arrival.head, subject, arrival);
-      arrival.wire.send(utf8(partsText(subject.answerTo(arrival.head))));
-      await converse(subject, subject.peer(arrival.wire), [
-        send(text("Hello")),
-        back(text("Hello")),
-      ]);
-    },
   };
+  return newCase(about, {}, async (subject) => {
+    const arrival = await subject.accept();
+    await check(arrival.head, subject, arrival);
+    arrival.wire.send(utf8(partsText(subject.answerTo(arrival.head))));
+    await converse(subject, subject.peer(arrival.wire), echo(text("Hello")));
+  });
 }
 
 function latin1(given: string): Uint8Array {

@@ -3,11 +3,12 @@
 import { builtinModule } from "../realm/builtin_module.ts";
 import { utf8 } from "./bytes.ts";
 import { type Extension, fieldOf, type Head, parseExtensions, parseHead } from "./http.ts";
-import { type Agreed, Fault, Peer } from "./peer.ts";
+import { Fault, Silence } from "./fault.ts";
+import { type Agreed, Peer } from "./peer.ts";
 import type { Note, Parts } from "./server_subject.ts";
 import { partsText } from "./server_subject.ts";
 import type { Compression, Subject } from "./subject.ts";
-import { Silence, type Wire } from "./wire.ts";
+import type { Wire } from "./wire.ts";
 
 /** A connection of the client's, whose request has been read. */
 export interface Arrival {

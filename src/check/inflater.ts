@@ -36,6 +36,7 @@ const FIXED_DISTANCES = codeOf(range(30, 5));
 export class Inflater {
   readonly #window: number;
   readonly #keepsContext: boolean;
+  readonly #limit: number;
   #in: Uint8Array = new Uint8Array();
   #at = 0;
   #bits = 0;
@@ -49,9 +50,11 @@ export class Inflater {
   /**
    * @param bits The base-2 logarithm of the window: 8–15.
    * @param keepsContext Whether a message may refer to the ones before.
+   * @param limit The largest message, in bytes.
    */
-  constructor(bits: number, keepsContext: boolean) {
+  constructor(bits: number, keepsContext: boolean, limit: number) {
     this.#window = 1 << bits;
+    this.#limit = limit + 4 * MAX_WINDOW;
     this.#keepsContext = keepsContext;
   }
 
@@ -177,6 +180,7 @@ export class Inflater {
 
   #room(length: number): void {
     if (this.#length + length <= this.#out.length) return;
+    if (this.#length + length > this.#limit) throw new InflateError("too many bytes");
     const larger = new Uint8Array(2 * (this.#length + length));
     larger.set(this.#out.subarray(0, this.#length));
     this.#out = larger;

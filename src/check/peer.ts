@@ -1,10 +1,11 @@
 /** The other side of a connection, as a case sees it: it reads frames and finds every fault in them. */
 
-import { concat, isUtf8, shown } from "./bytes.ts";
+import { concat, isUtf8, shown, size } from "./bytes.ts";
+import { Fault, Silence } from "./fault.ts";
 import { close, describe, describeAll, encode, type Frame, mask } from "./frames.ts";
 import { InflateError, Inflater } from "./inflater.ts";
-import type { CheckedSide, Verdict } from "./report.ts";
-import { type Ended, Silence, type Wire } from "./wire.ts";
+import type { CheckedSide } from "./report.ts";
+import type { Ended, Wire } from "./wire.ts";
 
 /** What the peer did. */
 export type Event =
@@ -14,15 +15,6 @@ export type Event =
   | { readonly kind: "end"; readonly how: Ended }
   | { readonly kind: "silence" };
 
-/** Something that the peer must not do: the case has failed. */
-export class Fault extends Error {
-  readonly verdict: Verdict;
-  constructor(message: string, verdict: Verdict = "failed") {
-    super(message);
-    this.verdict = verdict;
-  }
-}
-
 /** What was agreed on for the messages of the peer. */
 export interface Agreed {
   readonly bits: number;
@@ -30,7 +22,11 @@ export interface Agreed {
 }
 
 const MAX_LINES = 200;
-const MAX_PAYLOAD = 1 << 28;
+/** The largest message of a peer, in bytes: twice that of the largest case. */
+const MAX_MESSAGE = 32 << 20;
+const MAX_FRAGMENTS = 1 << 18;
+/** How many Pings of the peer are answered while something else is awaited. */
+const MAX_PINGS = 1000;
 
 /** Reads and writes frames. */
 export class Peer {
@@ -48,6 +44,7 @@ export class Peer {
   #opcode = 0;
   #isCompressed = false;
   #parts: Uint8Array[] = [];
+  #length = 0;
   #hasClosed = false;
 
   /** @param side The peer's: `"server"` when a server is checked. */
@@ -55,7 +52,7 @@ export class Peer {
     this.side = side;
     this.wire = wire;
     this.transcript = transcript;
-    this.inflater = agreed && new Inflater(agreed.bits, agreed.keepsContext);
+    this.inflater = agreed && new Inflater(agreed.bits, agreed.keepsContext, MAX_MESSAGE);
   }
 
   #log(line: string): void {
@@ -86,8 +83,9 @@ export class Peer {
 
   /** The next thing that the peer does. Its Pings are answered, and not reported. @throws {Fault} */
   async next(): Promise<Event> {
-    for (;;) {
+    for (let pings = 0;; pings++) {
       const event = await this.#event();
+      if (pings > MAX_PINGS) throw new Fault(`it sends more than ${MAX_PINGS} Pings`);
       this.#log(`< ${shownEvent(event)}`);
       if (event.kind !== "ping") return event;
       this.send([{ ...event.frame, opcode: 10 }]);
@@ -116,6 +114,12 @@ export class Peer {
     const isMasked = second >= 0x80;
     const length = await this.#payloadLength(second & 0x7f);
     if (length === null) return null;
+    this.#length = (first & 8) === 0 && (first & 15) !== 0 ? length : this.#length + length;
+    if (this.#length > MAX_MESSAGE || this.#parts.length > MAX_FRAGMENTS) {
+      throw new Fault(
+        `its message has more than ${size(MAX_MESSAGE)} or ${MAX_FRAGMENTS} fragments`,
+      );
+    }
     if (isMasked !== (this.side === "client")) {
       throw new Fault(
         isMasked
@@ -144,7 +148,6 @@ export class Peer {
         `it writes a length of ${length} with more bytes than needed (RFC 6455 §5.2)`,
       );
     }
-    if (length > MAX_PAYLOAD) throw new Fault(`it announces a frame of ${length} bytes`);
     return length;
   }
 

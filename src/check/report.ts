@@ -79,11 +79,17 @@ export interface CheckOptions {
   cases?: readonly string[] | undefined;
   /** Ends the run early. The promise then fulfils with a report of the cases that were done by then. */
   signal?: AbortSignal | undefined;
-  /** Called with each result as soon as it is known, and how many of all chosen cases are done. */
-  onResult?: ((result: CaseResult, progress: CheckProgress) => void) | undefined;
+  /**
+   * Called with each result as soon as it is known, and how many of all chosen cases are done. When it throws, or its promise
+   * rejects, the run ends and rejects with that error.
+   */
+  onResult?: ((result: CaseResult, progress: CheckProgress) => unknown) | undefined;
   /** The name of what is checked, for the report. Default: the URL without its query, or `"client"`. */
   subject?: string | undefined;
-  /** How long to wait for each thing that must come, in milliseconds. Default 5,000. */
+  /**
+   * How long to wait for each thing that the peer must do, in milliseconds. Default 5,000. A case that takes more than ten
+   * times as long ends as failed.
+   */
   timeout?: number | undefined;
   /** How many cases to run at a time, 1 or more. Default 16. */
   concurrency?: number | undefined;
@@ -96,7 +102,7 @@ export const CHECK_KINDS: OptionKinds<CheckOptions> = {
   onResult: "function",
   subject: "string",
   timeout: "period",
-  concurrency: "period",
+  concurrency: "limit",
 };
 
 /** How far a run is. */
@@ -109,10 +115,13 @@ export interface CheckProgress {
 
 /** Options of `checkServer`. */
 export interface CheckServerOptions extends CheckOptions {
-  /** Header fields of each request, such as `Authorization` or `Origin`. */
+  /**
+   * Header fields of each request, such as `Authorization` or `Origin`; not those of the opening handshake itself. Their values
+   * are not in the report.
+   */
   headers?: Readonly<Record<string, string>> | undefined;
   /** Settings of `node:tls` for a `wss:` URL, such as `ca` or `rejectUnauthorized`. */
-  tls?: Readonly<Record<string, unknown>> | undefined;
+  tls?: object | undefined;
 }
 
 /** Options of `checkClient`. */
@@ -121,15 +130,20 @@ export interface CheckClientOptions extends CheckOptions {
   port?: number | undefined;
   /** The address to listen at. Default `"127.0.0.1"`. */
   hostname?: string | undefined;
-  /** Called once, with the server's URL, when clients can connect. */
-  onListen?: ((url: string) => void) | undefined;
+  /** Settings of `node:tls` for a server, such as `key` and `cert`: the URL is then a `wss:` URL. Left out: no TLS. */
+  tls?: object | undefined;
+  /**
+   * Called once, with the server's URL, when clients can connect. When it throws, or its promise rejects, the run ends and
+   * rejects with that error.
+   */
+  onListen?: ((url: string) => unknown) | undefined;
   /**
    * Connects the client to a URL and sends each message back until the connection ends; then it returns or fulfils. It is
-   * called for each case, several at a time. What it throws or rejects with is ignored: many cases are connections that must fail.
+   * called for each connection that a case needs, several at a time. What it throws or rejects with is ignored: many cases are connections that must fail.
    * Left out: the client connects by itself. See the page about checking a client.
    */
   connect?: ((url: string, wanted: WantedConnection) => unknown) | undefined;
-  /** How long to wait for the next connection of a client, in milliseconds. Default 30,000. */
+  /** How long to wait for the next connection of a client to a case, in milliseconds. Default 30,000. */
   idleTimeout?: number | undefined;
 }
 

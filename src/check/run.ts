@@ -1,7 +1,7 @@
 /** Runs cases, several at a time, and gives the report of them. */
 
 import type { Case } from "./case.ts";
-import { Fault } from "./peer.ts";
+import { Fault } from "./fault.ts";
 import {
   type CaseResult,
   type CheckedSide,
@@ -12,7 +12,6 @@ import {
 } from "./report.ts";
 import type { Note } from "./server_subject.ts";
 import type { Subject } from "./subject.ts";
-import { Silence } from "./wire.ts";
 
 /** The worst last. */
 const ORDER: readonly Verdict[] = ["ok", "informational", "non-strict", "unimplemented", "failed"];
@@ -20,6 +19,9 @@ const ORDER: readonly Verdict[] = ["ok", "informational", "non-strict", "unimple
 const DEFAULT_CONCURRENCY = 16;
 /** How long to wait for each thing that must come, in milliseconds. */
 export const DEFAULT_TIMEOUT = 5000;
+/** How many times that long a case may take. */
+const WAITS = 10;
+const MAX_DELAY = 2 ** 31 - 1;
 
 /** The cases that are meant; all when none are named. @throws {RangeError} When a name stands for no case. */
 export function chooseCases<C extends { readonly id: string }>(
@@ -27,13 +29,15 @@ export function chooseCases<C extends { readonly id: string }>(
   names: readonly string[] | undefined,
 ): C[] {
   if (names === undefined) return [...all];
-  const isMeant = (id: string, name: string): boolean => id === name || id.startsWith(name);
-  for (const name of names) {
+  const wanted: unknown[] = [...names];
+  const isMeant = (id: string, name: unknown): boolean =>
+    typeof name === "string" && name !== "" && id.startsWith(name);
+  for (const name of wanted) {
     if (!all.some(({ id }) => isMeant(id, name))) {
-      throw new RangeError(`Cannot check: no case is called ${name}`);
+      throw new RangeError(`Cannot check: no case is called ${String(name)}`);
     }
   }
-  return all.filter(({ id }) => names.some((name) => isMeant(id, name)));
+  return all.filter(({ id }) => wanted.some((name) => isMeant(id, name)));
 }
 
 /** A run of cases. */
@@ -57,16 +61,18 @@ export async function runAll<S extends Subject>(run: Run<S>): Promise<Report> {
   // One listener: Node warns of many.
   const stop = (): void => active.forEach((it) => it.destroy());
   signal?.addEventListener("abort", stop);
-  // Stays so when the user's function throws.
   let isOver = false;
   try {
     await inParallel(cases, concurrency, signal, async (it) => {
       const result = await runCase(run, it, active);
       if (result === null || isOver) return;
       results.set(it.id, result);
-      isOver = true;
-      onResult?.(result, { done: results.size, all: cases.length });
-      isOver = false;
+      try {
+        await onResult?.(result, { done: results.size, all: cases.length });
+      } catch (error) {
+        isOver = true;
+        throw error;
+      }
     });
   } finally {
     signal?.removeEventListener("abort", stop);
@@ -119,7 +125,7 @@ async function inParallel<C extends { readonly weight: number }>(
 
 /** The result of one case; `null` when the run was aborted meanwhile. */
 async function runCase<S extends Subject>(
-  { options: { signal }, prepare }: Run<S>,
+  { options: { signal, timeout = DEFAULT_TIMEOUT }, prepare }: Run<S>,
   it: Case<S>,
   active: Set<{ destroy(): void }>,
 ): Promise<CaseResult | null> {
@@ -132,13 +138,21 @@ async function runCase<S extends Subject>(
   const subject = await prepare(it, note);
   const start = performance.now();
   active.add(subject);
+  // A peer may always have something to say: each wait is short, and the case has no end.
+  let isLate = false;
+  const limit = Math.min(WAITS * timeout, MAX_DELAY);
+  const timer = setTimeout(() => {
+    isLate = true;
+    note("failed", `it keeps the case busy for more than ${limit / 1000} s`);
+    subject.destroy();
+  }, limit);
   try {
     await it.run(subject);
   } catch (error) {
-    if (error instanceof Fault) note(error.verdict, error.message);
-    else if (error instanceof Silence) note("failed", "it does nothing in time");
-    else throw error;
+    if (!(error instanceof Fault)) throw error;
+    if (!isLate) note(error.verdict, error.message);
   } finally {
+    clearTimeout(timer);
     active.delete(subject);
     subject.destroy();
   }

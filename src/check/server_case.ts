@@ -1,15 +1,16 @@
 /** Cases of opening handshakes, for servers. */
 
 import { concat, utf8 } from "./bytes.ts";
-import { type Case, converse } from "./case.ts";
+import { type Case, type CaseOptions, converse, newCase } from "./case.ts";
 import type { Edit } from "./edits.ts";
 import { text } from "./frames.ts";
 import { fieldOf, type Head, statusOf } from "./http.ts";
-import { Fault, Peer } from "./peer.ts";
+import { Fault, Silence } from "./fault.ts";
+import { Peer } from "./peer.ts";
 import type { Verdict } from "./report.ts";
 import { checkAcceptance, partsText, type ServerSubject } from "./server_subject.ts";
-import { back, send } from "./steps.ts";
-import { Silence, type Wire } from "./wire.ts";
+import { echo } from "./steps.ts";
+import type { Wire } from "./wire.ts";
 
 /** What the server answers. */
 export interface Answer {
@@ -38,7 +39,7 @@ export function accepts(check: (head: Head) => void = () => {}): Expectation {
         throw new Fault("it agrees to an extension that wasn't offered (RFC 6455 §4.2.2)");
       }
       const peer = new Peer("server", wire, subject.transcript, null);
-      await converse(subject, peer, [send(text("Hello")), back(text("Hello"))]);
+      await converse(subject, peer, echo(text("Hello")));
     },
   };
 }
@@ -84,8 +85,7 @@ function checkRefusal(subject: ServerSubject, head: Head | null, refusal: Refusa
 }
 
 /** What a case of a handshake may set. */
-export interface HandshakeOptions {
-  readonly isVariant?: boolean;
+export interface HandshakeOptions extends CaseOptions {
   /** What is sent right behind the request, in the same piece. */
   readonly behind?: (peer: Peer) => Uint8Array;
   /** The size of the pieces that the request comes in. */
@@ -100,32 +100,23 @@ export function handshakeCase(
   why: string,
   edit: Edit,
   expected: Expectation,
-  { isVariant = false, pieces, behind }: HandshakeOptions = {},
+  options: HandshakeOptions = {},
 ): Case<ServerSubject> {
-  return {
-    id: `handshake/${id}`,
-    title,
-    section,
-    why,
-    isVariant,
-    weight: 1,
-    protocols: [],
-    sends: [`a request: ${title}`],
-    allows: expected.allows,
-    async run(subject) {
-      const wire = subject.connect();
-      const request = edit(subject.request());
-      if (pieces !== undefined) {
-        subject.transcript.push(`> ${request.line} (in pieces of ${pieces})`);
-        await wire.sendInPieces(utf8(partsText(request)), pieces);
-      } else if (behind !== undefined) {
-        const peer = new Peer("server", wire, subject.transcript, null);
-        subject.transcript.push(`> ${request.line}, and more in the same piece`);
-        wire.send(concat([utf8(partsText(request)), behind(peer)]));
-      } else subject.sendRequest(wire, request);
-      await expected.check({ subject, wire, head: await subject.answer(wire) });
-    },
-  };
+  const { pieces, behind } = options;
+  const about = { id: `handshake/${id}`, title, section, why, sends: [`a request: ${title}`] };
+  return newCase({ ...about, allows: expected.allows }, options, async (subject) => {
+    const wire = subject.connect();
+    const request = edit(subject.request());
+    if (pieces !== undefined) {
+      subject.transcript.push(`> ${request.line} (in pieces of ${pieces})`);
+      await wire.sendInPieces(utf8(partsText(request)), pieces);
+    } else if (behind !== undefined) {
+      const peer = new Peer("server", wire, subject.transcript, null);
+      subject.transcript.push(`> ${request.line}, and more in the same piece`);
+      wire.send(concat([utf8(partsText(request)), behind(peer)]));
+    } else subject.sendRequest(wire, request);
+    await expected.check({ subject, wire, head: await subject.answer(wire) });
+  });
 }
 
 /** A case that sends bytes that are no correct request at all. */
@@ -136,26 +127,18 @@ export function bytesCase(
   why: string,
   bytes: (subject: ServerSubject) => Uint8Array,
   expected: Expectation,
-  isVariant = false,
 ): Case<ServerSubject> {
-  return {
-    id: `handshake/${id}`,
-    title,
-    section,
-    why,
-    isVariant,
-    weight: 1,
-    protocols: [],
-    sends: [title],
-    allows: expected.allows,
-    async run(subject) {
-      const wire = subject.connect();
-      subject.transcript.push(`> ${title}`);
-      wire.send(bytes(subject));
-      await expected.check({ subject, wire, head: await subject.answer(wire) });
-    },
-  };
+  const about = { id: `handshake/${id}`, title, section, why, sends: [title] };
+  return newCase({ ...about, allows: expected.allows }, {}, async (subject) => {
+    const wire = subject.connect();
+    subject.transcript.push(`> ${title}`);
+    wire.send(bytes(subject));
+    await expected.check({ subject, wire, head: await subject.answer(wire) });
+  });
 }
+
+/** How much is read behind a refusal. */
+const MAX_REST = 65_536;
 
 /** The server refuses, and doesn't take what came behind the request for another one, or for frames. */
 export const refusesAll: Expectation = {
@@ -166,7 +149,11 @@ export const refusesAll: Expectation = {
     wire.patience = 1000;
     let rest = "";
     try {
-      for (let byte = await wire.take(1); byte !== null; byte = await wire.take(1)) {
+      for (
+        let byte = await wire.take(1);
+        byte !== null && rest.length < MAX_REST;
+        byte = await wire.take(1)
+      ) {
         rest += String.fromCharCode(byte[0] ?? 0);
       }
     } catch (error) {

@@ -10,10 +10,11 @@ import {
   parseHead,
   statusOf,
 } from "./http.ts";
-import { type Agreed, Fault, Peer } from "./peer.ts";
+import { Fault, Silence } from "./fault.ts";
+import { type Agreed, Peer } from "./peer.ts";
 import type { CheckServerOptions, Verdict } from "./report.ts";
 import type { Compression, Subject } from "./subject.ts";
-import { netModule, Silence, Wire } from "./wire.ts";
+import { netModule, Wire } from "./wire.ts";
 
 /** The key of each opening handshake, and its answer: the example of RFC 6455 §1.3. */
 export const KEY = "dGhlIHNhbXBsZSBub25jZQ==";

@@ -1,8 +1,9 @@
 /** The steps of cases: what is sent, and what the peer may do then. */
 
 import { isSame, shown, size } from "./bytes.ts";
-import { close, describe, describeAll, type Frame, isMessage } from "./frames.ts";
-import { answerTo, type Event, Fault, type Peer, shownEvent } from "./peer.ts";
+import { close, describe, describeAll, type Frame, isMessage, text } from "./frames.ts";
+import { Fault } from "./fault.ts";
+import { answerTo, type Event, type Peer, shownEvent } from "./peer.ts";
 import type { Verdict } from "./report.ts";
 import type { Subject } from "./subject.ts";
 
@@ -274,6 +275,18 @@ export function backThenFails(frame: Frame, ...codes: readonly number[]): Step {
   return either(message(frame, { then: [fails(...codes)] }), ...early);
 }
 
+/** A message was sent, and a Close behind it: the answer to the message comes first, or is left out. */
+export function mayBeLeftOut(frame: Frame): Step {
+  return either(
+    message(frame),
+    closing([1000], {
+      allows: "Close at once (informational)",
+      verdict: "informational",
+      note: () => "it closes without an answer to the message in front of the Close",
+    }),
+  );
+}
+
 /** Expects an answer to the Close that was sent: with one of these codes. Another code has that verdict. */
 export function answersClose(
   codes: readonly (number | null)[],
@@ -315,6 +328,69 @@ export function endsWithUs(): Step {
       return "over";
     },
   };
+}
+
+/** The peer has failed the connection, and its Close is never answered; frames go on arriving, one in a turn. It ends TCP. */
+function lingers(frame: Frame | null): Step {
+  return {
+    sends: frame === null ? [] : [`${describe(frame)}, again and again`],
+    allows: ["the end of TCP; a longer wait for our Close (informational)"],
+    async run({ subject, peer }) {
+      if (frame !== null) await peer.wire.sendInPieces(peer.encode(many(frame)), FRAME);
+      const event = await peer.next();
+      if (event.kind === "silence") {
+        subject.note("informational", "it waits longer than this case for an answer to its Close");
+      } else if (event.kind !== "end") {
+        throw new Fault(`it goes on behind its Close: ${shownEvent(event)}`);
+      }
+      return "over";
+    },
+  };
+}
+
+const many = (frame: Frame): Frame[] => new Array(100).fill(frame);
+const FRAME = 16;
+
+/** Fails the connection, as `fails` says; its Close is never answered, and TCP stays open. */
+export function failsAlone(codes: readonly number[], meanwhile: Frame | null = null): Step {
+  const then = [lingers(meanwhile)];
+  return either(
+    ...failing(codes).map((it) => it === bareEnd ? it : { ...it, isEnd: false, then }),
+  );
+}
+
+/** Answers the Close, and ends TCP although bytes go on arriving. */
+export function closesInTime(code: number): Step {
+  return {
+    sends: ["bytes that are no frames, one at a time"],
+    allows: [`Close ${code}, then the end of TCP`],
+    async run(place) {
+      await either(closing([code], { isEnd: false })).run(place);
+      await place.peer.wire.sendInPieces(new Uint8Array(100).fill(0x2a), 1);
+      await untilOver(place.peer);
+      return "over";
+    },
+  };
+}
+
+/** Resets TCP, then expects that another connection works. */
+export function resets(): Step {
+  return {
+    sends: ["a reset of TCP"],
+    allows: ["another connection works"],
+    async run({ subject, peer }) {
+      subject.transcript.push("> reset of TCP, and another connection");
+      await peer.wire.reset();
+      await worksAgain(subject);
+      return "over";
+    },
+  };
+}
+
+/** Opens another connection, and expects a message back. @throws {Fault} */
+export async function worksAgain(subject: Subject): Promise<void> {
+  const peer = await subject.open();
+  for (const step of echo(text("Hello"))) await step.run({ subject, peer });
 }
 
 /** Closes in an orderly way: a case whose point is that nothing else comes. */

@@ -3,13 +3,16 @@
 import { builtinModule } from "../realm/builtin_module.ts";
 import { nextTurn } from "../stream_channel/loop_guard.ts";
 import { concat } from "./bytes.ts";
+import { Fault, Silence } from "./fault.ts";
 
 /** What is used of a socket. */
 export interface RawSocket {
-  readonly remotePort?: number;
   write(bytes: Uint8Array): boolean;
   end(): unknown;
   destroy(): unknown;
+  resetAndDestroy?(): unknown;
+  pause(): unknown;
+  resume(): unknown;
   setNoDelay(isOn: boolean): unknown;
   on(event: "data", listener: (chunk: Uint8Array) => void): unknown;
   on(event: "end" | "close" | "connect" | "secureConnect", listener: () => void): unknown;
@@ -22,6 +25,8 @@ export interface RawServer {
   close(done: () => void): unknown;
   address(): { readonly port: number } | string | null;
   on(event: "error", listener: (error: unknown) => void): unknown;
+  on(event: "connection", listener: (socket: RawSocket) => void): unknown;
+  on(event: "tlsClientError", listener: (error: unknown, socket: RawSocket) => void): unknown;
 }
 
 interface Net {
@@ -36,9 +41,6 @@ export function netModule(name: "net" | "tls"): Net {
   return module;
 }
 
-/** Nothing came in time. */
-export class Silence extends Error {}
-
 /** How the other side has ended its half. */
 export type Ended = "eof" | "reset";
 
@@ -48,8 +50,12 @@ export class Wire {
   readonly #timeout: number;
   #chunks: Uint8Array[] = [];
   #length = 0;
+  #wanted = 0;
+  #isConnected = false;
   #ended: Ended | null = null;
   #wake: () => void = () => {};
+  /** Why the connection broke off, if it did. */
+  error: unknown;
   /** How many milliseconds of silence end the wait; a case may shorten it. */
   patience: number;
 
@@ -62,10 +68,20 @@ export class Wire {
       // A plain view: `Buffer.subarray` and others behave in another way.
       this.#chunks.push(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength));
       this.#length += chunk.byteLength;
+      if (this.#length >= Math.max(this.#wanted, ENOUGH)) socket.pause();
       this.#wake();
     });
+    const connected = (): void => {
+      this.#isConnected = true;
+      this.#wake();
+    };
+    socket.on("connect", connected);
+    socket.on("secureConnect", connected);
     socket.on("end", () => this.#end("eof"));
-    socket.on("error", () => this.#end("reset"));
+    socket.on("error", (error) => {
+      this.error = error;
+      this.#end("reset");
+    });
     socket.on("close", () => this.#end("eof"));
   }
 
@@ -74,14 +90,14 @@ export class Wire {
     return this.#ended;
   }
 
-  /** Whether there is nothing left to read. */
-  get isEmpty(): boolean {
-    return this.#length === 0;
-  }
-
   #end(how: Ended): void {
     this.#ended ??= how;
     this.#wake();
+  }
+
+  /** Waits until TCP is connected, or can't be. @throws {Silence} */
+  async connected(): Promise<void> {
+    while (!this.#isConnected && this.#ended === null) await this.#more();
   }
 
   /** Sends bytes, if the other side still takes them. */
@@ -94,12 +110,13 @@ export class Wire {
   async sendInPieces(bytes: Uint8Array, length: number): Promise<void> {
     for (let at = 0; at < bytes.length && this.#ended === null; at += length) {
       this.send(bytes.subarray(at, at + length));
-      await new Promise<void>((resolve) => void nextTurn(resolve));
+      await turns(1);
     }
   }
 
   /** Waits until bytes have arrived or the other side has ended. @throws {Silence} */
   async #more(): Promise<void> {
+    this.#socket.resume();
     let timer: ReturnType<typeof setTimeout> | undefined;
     try {
       await new Promise<void>((resolve, reject) => {
@@ -113,6 +130,7 @@ export class Wire {
 
   /** Takes so many bytes; `null`: the other side has ended before. @throws {Silence} */
   async take(length: number): Promise<Uint8Array | null> {
+    this.#wanted = length;
     while (this.#length < length) {
       if (this.#ended !== null) return null;
       await this.#more();
@@ -136,6 +154,7 @@ export class Wire {
    *
    * @returns The text, or `null` when the other side has ended before.
    * @throws {Silence}
+   * @throws {Fault} When it has more than 64 KiB.
    */
   async takeHead(): Promise<string | null> {
     let text = "";
@@ -143,24 +162,32 @@ export class Wire {
       const byte = await this.take(1);
       if (byte === null) return null;
       text += String.fromCharCode(byte[0] ?? 0);
-      if (text.length > MAX_HEAD) return null;
+      if (text.length > MAX_HEAD) throw new Fault("its head has more than 64 KiB");
     }
     return text;
   }
 
-  /** Waits until the other side has ended; what arrives before is dropped. @throws {Silence} */
-  async untilEnd(): Promise<Ended> {
-    while (this.#ended === null) {
-      this.#chunks = [];
-      this.#length = 0;
-      await this.#more();
-    }
-    return this.#ended;
+  /** Waits until 1 MiB has arrived that isn't read, and lets more arrive on the way. @throws {Silence} */
+  async untilFull(): Promise<void> {
+    while (this.#length < ENOUGH && this.#ended === null) await this.#more();
+    await turns(100);
   }
 
   /** Ends our half. */
   end(): void {
     this.#socket.end();
+  }
+
+  /** Resets TCP; where the runtime has no reset, or none through TLS, ends it at once. */
+  async reset(): Promise<void> {
+    // Until a write is done, Node 20 ends TCP instead.
+    await turns(4);
+    try {
+      this.#socket.resetAndDestroy?.();
+    } catch {
+      // Deno has none through TLS.
+    }
+    this.#socket.destroy();
   }
 
   /** Ends both halves at once. */
@@ -169,4 +196,10 @@ export class Wire {
   }
 }
 
+async function turns(count: number): Promise<void> {
+  for (let i = 0; i < count; i++) await new Promise<void>((resolve) => void nextTurn(resolve));
+}
+
 const MAX_HEAD = 65_536;
+/** With so many bytes that no case has asked for, the socket is paused. */
+const ENOUGH = 1 << 20;

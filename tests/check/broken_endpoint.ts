@@ -45,12 +45,15 @@ export class Endpoint {
   #held: Bytes[] = [];
   #textTail: Bytes = none;
   #isBroken = false;
+  #isFull = false;
+  #ending: ReturnType<typeof setTimeout> | undefined;
 
   constructor(socket: Socket, isServer: boolean, fault: string, deflate: Deflate | null) {
     this.#socket = socket;
     this.#isServer = isServer;
     this.#fault = fault;
     this.#deflate = deflate;
+    socket.on("drain", () => this.#isFull = false);
     if (this.#has("extra-message")) this.#send(1, Buffer.from("welcome"));
   }
 
@@ -60,7 +63,7 @@ export class Endpoint {
 
   /** Takes a chunk of bytes. */
   push(chunk: Bytes): void {
-    if (this.#isOver) return;
+    if (this.#isOver) return void this.#ending?.refresh();
     if (this.#has("whole-frames-only") && chunk.length < 6) return;
     this.#buffer = Buffer.concat([this.#buffer, chunk]);
     for (let frame = this.#take(); frame !== null && !this.#isOver; frame = this.#take()) {
@@ -115,8 +118,12 @@ export class Endpoint {
     if (this.#has("fails-silently")) return null;
     const payload = Buffer.from([code >> 8, code & 255]);
     if (!this.#has("fails-without-close")) this.#send(8, payload);
+    if (this.#has("late-taken")) {
+      this.#buffer = none;
+      return null;
+    }
     this.#isOver = true;
-    this.#socket.end();
+    if (!this.#has("close-waits")) this.#socket.end();
     return null;
   }
 
@@ -263,7 +270,10 @@ export class Endpoint {
       return;
     }
     this.#isOver = true;
-    if (this.#isServer) this.#socket.end();
+    if (this.#has("close-dribble")) {
+      this.#ending = setTimeout(() => this.#socket.end(), 1000);
+      this.#socket.on("close", () => clearTimeout(this.#ending));
+    } else if (this.#isServer) this.#socket.end();
   }
 
   #mayBe(code: number): boolean {
@@ -316,7 +326,8 @@ export class Endpoint {
   }
 
   #write(bytes: Bytes): void {
-    if (!this.#socket.destroyed) this.#socket.write(bytes);
+    if (this.#has("drops-unread") && this.#isFull || this.#socket.destroyed) return;
+    this.#isFull = !this.#socket.write(bytes);
   }
 }
 

@@ -77,10 +77,14 @@ export async function brokenServer(fault: string): Promise<BrokenServer> {
   const server = createServer({ allowHalfOpen: true }, (socket) => {
     sockets.add(socket);
     socket.on("close", () => sockets.delete(socket));
-    socket.on("error", () => {});
     let text = "";
     let endpoint: Endpoint | null = null;
     let isRefused = false;
+    socket.on("error", () => {
+      if (fault !== (endpoint === null ? "reset-kills-early" : "reset-kills")) return;
+      for (const it of sockets) it.destroy();
+      server.close();
+    });
     socket.on("end", () => fault === "end-kept" || socket.end());
     socket.on("data", (chunk: Buffer) => {
       if (endpoint !== null) return endpoint.push(chunk);
@@ -238,6 +242,9 @@ function accepted(fields: Fields, key: string, fault: string): Answer {
   return { text: `${lines.join("\r\n")}\r\n\r\n`, isOpen: true, deflate };
 }
 
+/** Where a client with a fault of resets doesn't connect any more. */
+const DEAD = new Set<string>();
+
 /** Connects a client with a fault, and fulfils when its connection has ended. */
 export async function brokenClient(
   url: string,
@@ -246,9 +253,12 @@ export async function brokenClient(
 ): Promise<void> {
   const { hostname, port, pathname } = new URL(url);
   const socket = connect({ host: hostname, port: Number(port), allowHalfOpen: true });
-  socket.on("error", () => {});
+  socket.on("error", () => {
+    if (fault === (endpoint === null ? "reset-kills-early" : "reset-kills")) DEAD.add(url);
+  });
   socket.on("end", () => fault === "end-kept" || socket.end());
   const ended = new Promise<void>((resolve) => socket.on("close", () => resolve()));
+  let endpoint: Endpoint | null = null;
   const key = fault === "same-key"
     ? "dGhlIHNhbXBsZSBub25jZQ=="
     : randomBytes(fault === "short-key" ? 15 : 16).toString("base64");
@@ -271,8 +281,8 @@ export async function brokenClient(
   socket.write(`${lines.join("\r\n")}\r\n\r\n`);
   if (fault === "talks-early") socket.write(Buffer.from([0x89, 0x80, 0, 0, 0, 0]));
   let text = "";
-  let endpoint: Endpoint | null = null;
   socket.on("data", (chunk: Buffer) => {
+    if (DEAD.has(url)) return void socket.destroy();
     if (endpoint !== null) return endpoint.push(chunk);
     text += chunk.toString("latin1");
     const end = text.indexOf("\r\n\r\n");

@@ -3,7 +3,9 @@
 import { assert, assertEquals } from "@std/assert";
 import { listCases } from "../../src/check/mod.ts";
 import { readText } from "../support/sources.ts";
+import { faultsOf } from "./broken_faults.ts";
 import { CASES_PAGE, casesPage } from "./cases_page.ts";
+import { FAULTS_PAGE, faultsPage } from "./faults_page.ts";
 
 for (const side of ["server", "client"] as const) {
   const cases = listCases(side);
@@ -31,4 +33,13 @@ for (const side of ["server", "client"] as const) {
 
 Deno.test("listCases: the page of all cases is as the source has them", async () => {
   assertEquals(await readText(CASES_PAGE), casesPage(), "deno task check_cases --write");
+});
+
+Deno.test("listCases: the page of all faults is as the source has them, and each names a case", async () => {
+  assertEquals(await readText(FAULTS_PAGE), faultsPage(), "deno task check_cases --write");
+  for (const side of ["server", "client"] as const) {
+    const ids = new Set(listCases(side).map(({ id }) => id));
+    const named = Object.values(faultsOf(side)).flatMap((it) => Object.values(it));
+    assertEquals(named.filter(([, id]) => !ids.has(id)), []);
+  }
 });

@@ -1041,7 +1041,9 @@ export const PROVOKED: Readonly<Record<string, Provoke | Elsewhere>> = {
   "Cannot check: the URL must be a ws: or wss: URL": () => checkServer("localhost"),
   "Cannot check: no case is called …": () =>
     checkServer("ws://127.0.0.1:1", { cases: ["nonsense"] }),
-  "Cannot check …: nothing there answers a request": () => checkServer("ws://127.0.0.1:1"),
+  "Cannot check …: nothing there answers a request, …": () => checkServer("ws://127.0.0.1:1"),
+  "Cannot check: the option `headers` can't have the field … with this value": () =>
+    checkServer("ws://127.0.0.1:1", { headers: { Host: "x" } }),
   "Cannot check: this platform has no node:net": () =>
     new Promise((resolve) =>
       withProcess(undefined, () => resolve(checkServer("ws://127.0.0.1:1", { cases: ["ping"] })))

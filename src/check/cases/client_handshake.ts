@@ -14,7 +14,7 @@ import { acceptOf, type ClientSubject } from "../client_subject.ts";
 import { all, type Edit, field, plus, renamed, same, without } from "../edits.ts";
 import { close, type Frame, more, ping, rest, text } from "../frames.ts";
 import { fieldOf, type Head, parseExtensions } from "../http.ts";
-import { answersClose, back, echo, pongs } from "../steps.ts";
+import { answersClose, back, echo, mayBeLeftOut, pongs, worksAgain } from "../steps.ts";
 
 type ClientCase = Case<ClientSubject>;
 
@@ -192,6 +192,12 @@ function behind(): ClientCase[] {
       "a Close in the same piece as the answer",
       [close(1001, "full")],
       opens([answersClose([1001])]),
+    ),
+    at(
+      "text-and-close-behind",
+      "a text and a Close in the same piece as the answer",
+      [text("early"), close(1000)],
+      opens([mayBeLeftOut(text("early")), answersClose([1000])]),
     ),
     answerCase(
       "half-frame-behind",
@@ -659,7 +665,7 @@ function malformed(): ClientCase[] {
     bytes: (good: string) => string | Uint8Array,
     reaction: Reaction = ended,
     isVariant = false,
-  ): ClientCase => bytesAnswer(id, title, section, why, bytes, reaction, isVariant);
+  ): ClientCase => bytesAnswer(id, title, section, why, bytes, reaction, { isVariant });
   const soft = (why: string, accepted: "ok" | "informational" | "non-strict"): Reaction =>
     failsOpening({ accepted, why, endsTcp: true });
   const insert = (line: string) => (it: string): string =>
@@ -824,12 +830,32 @@ function malformed(): ClientCase[] {
   ];
 }
 
+/** A server that leaves during the handshake. */
+function leaving(): ClientCase[] {
+  const why = "A server may leave at any time; the client goes on, and its next connection works.";
+  const at = (id: string, title: string, bytes: (good: string) => string): ClientCase =>
+    bytesAnswer(`reset-${id}`, `a reset of TCP ${title}`, "RFC 6455 §7.1.5", why, bytes, {
+      allows: ["another connection works"],
+      async check(subject, { wire }) {
+        subject.transcript.push("> reset of TCP");
+        await wire.reset();
+        await worksAgain(subject);
+      },
+    }, { connections: 2 });
+  return [
+    at("request", "in place of an answer", () => ""),
+    at("half", "inside the answer", (it) => it.slice(0, 60)),
+    at("answered", "right behind the answer", (it) => it),
+  ];
+}
+
 /** All of this file. */
 export const ANSWER_CASES: readonly ClientCase[] = [
   ...good(),
   ...behind(),
   ...bad(),
   ...statuses(),
+  ...leaving(),
   ...subprotocols(),
   ...extensions(),
   ...malformed(),

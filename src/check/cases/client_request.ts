@@ -6,7 +6,7 @@ import { requestCase } from "../client_case.ts";
 import type { ClientSubject } from "../client_subject.ts";
 import { binary, close, type Frame, more, ping, pong, rest, text } from "../frames.ts";
 import { fieldOf, hasToken, type Head, parseExtensions } from "../http.ts";
-import { Fault } from "../peer.ts";
+import { Fault } from "../fault.ts";
 import { answersClose, back, fails, pongs, send } from "../steps.ts";
 
 const S41 = "RFC 6455 §4.1";

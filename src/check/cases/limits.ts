@@ -139,5 +139,43 @@ function many(): Case[] {
   );
 }
 
+const UNREAD = Array.from({ length: 64 }, (_, i) => 256 * KIB - i);
+
+/** A peer that is read late. */
+function unread(): Case[] {
+  const frames = (): Frame[] => UNREAD.map((length) => binary(large(length, false)));
+  return [
+    connectionCase(
+      "many/unread",
+      "16 MiB of messages, none of whose answers is read before all are sent",
+      "RFC 6455 §5.6",
+      "A peer that waits for room in its own direction still delivers all, in order; a limit may end the connection.",
+      [
+        {
+          sends: ["64 messages of about 256 KiB"],
+          allows: [],
+          async run({ peer }) {
+            await peer.sendInPieces(frames(), 64 * KIB);
+            await peer.wire.untilFull();
+          },
+        },
+        either(
+          messageMade("each message back, in order", () => binary(large(256 * KIB, false)), {
+            then: UNREAD.slice(1).map((length) =>
+              either(messageMade("the next message", () => binary(large(length, false))))
+            ),
+          }),
+          closing([1008, 1009, 1013], {
+            allows: "Close 1008, 1009 or 1013 (informational)",
+            verdict: "informational",
+            note: () => "its limit is below 16 MiB of answers that wait",
+          }),
+        ),
+      ],
+      { weight: 12 },
+    ),
+  ];
+}
+
 /** All of this file. */
-export const LIMIT_CASES: readonly Case[] = [...sizes(), ...inFragments(), ...many()];
+export const LIMIT_CASES: readonly Case[] = [...sizes(), ...inFragments(), ...many(), ...unread()];

@@ -1,10 +1,11 @@
 /** Cases of opening handshakes, for servers. RFC 6455 §4.2, RFC 9110 and RFC 9112. */
 
 import { hex, utf8 } from "../bytes.ts";
-import { type Case, converse } from "../case.ts";
+import { type Case, converse, newCase } from "../case.ts";
 import { text } from "../frames.ts";
 import { fieldOf, type Head, statusOf } from "../http.ts";
-import { Fault, Peer } from "../peer.ts";
+import { Fault } from "../fault.ts";
+import { Peer } from "../peer.ts";
 import { all, type Edit, field, firstLine, plus, renamed, same, without } from "../edits.ts";
 import {
   accepts,
@@ -15,7 +16,7 @@ import {
   refusesAll,
 } from "../server_case.ts";
 import { KEY, partsText, type ServerSubject } from "../server_subject.ts";
-import { back, echo } from "../steps.ts";
+import { back, echo, worksAgain } from "../steps.ts";
 
 type ServerCase = Case<ServerSubject>;
 
@@ -777,10 +778,10 @@ function behind(): ServerCase[] {
     ),
     handshakeCase(
       "refused-then-request",
-      "a request of version 8, and a correct one behind it",
+      "a request of version 7, and a correct one behind it",
       "RFC 6455 §10",
       smuggled,
-      field("Sec-WebSocket-Version", "8"),
+      field("Sec-WebSocket-Version", "7"),
       refusesAll,
       { behind: second },
     ),
@@ -795,10 +796,10 @@ function behind(): ServerCase[] {
     ),
     handshakeCase(
       "refused-then-frame",
-      "a request of version 8, and a frame behind it",
+      "a request of version 7, and a frame behind it",
       "RFC 6455 §10",
       smuggled,
-      field("Sec-WebSocket-Version", "8"),
+      field("Sec-WebSocket-Version", "7"),
       refusesAll,
       { behind: (peer) => peer.encode([text("x")]) },
     ),
@@ -842,6 +843,44 @@ function behind(): ServerCase[] {
       refuses({ statuses: [400] }),
     ),
   ];
+}
+
+/** What is sent of a request before TCP ends or is reset. */
+const PHASES: readonly (readonly [id: string, title: string, part: (request: string) => string])[] =
+  [
+    ["nothing", "before any byte", () => ""],
+    ["line", "inside the first line", (it) => it.slice(0, 8)],
+    ["half", "inside the fields", (it) => it.slice(0, 60)],
+    ["request", "right behind the request", (it) => it],
+    ["answered", "right behind the answer", (it) => it],
+  ];
+
+/** A client that leaves during the handshake. */
+function leaving(): ServerCase[] {
+  const why = "A client may leave at any time; the server goes on, and its next connection works.";
+  return PHASES.map(([id, title, part], i) =>
+    newCase<ServerSubject>(
+      {
+        id: `handshake/reset-${id}`,
+        title: `a reset of TCP ${title}`,
+        section: "RFC 6455 §7.1.5",
+        why,
+        sends: [`a reset of TCP ${title}`],
+        allows: ["another connection works"],
+      },
+      { isVariant: i === 1 },
+      async (subject) => {
+        const wire = subject.connect();
+        const bytes = utf8(part(partsText(subject.request())));
+        if (bytes.length > 0) wire.send(bytes);
+        if (id === "answered") await subject.answer(wire);
+        else await wire.connected();
+        subject.transcript.push(`> a reset of TCP ${title}`);
+        await wire.reset();
+        await worksAgain(subject);
+      },
+    )
+  );
 }
 
 const acceptsOrAny: Expectation = {
@@ -894,8 +933,8 @@ function subprotocols(): ServerCase[] {
       "protocol-unknown",
       "an unknown subprotocol",
       CHOICE,
-      plus("Sec-WebSocket-Protocol", "x-nobody-knows"),
-      ["x-nobody-knows"],
+      plus("Sec-WebSocket-Protocol", "x-unknown"),
+      ["x-unknown"],
     ),
     ok(
       "protocol-list",
@@ -942,7 +981,7 @@ function subprotocols(): ServerCase[] {
       "extension-unknown",
       "an unknown extension",
       "It isn't agreed to.",
-      plus("Sec-WebSocket-Extensions", "x-nobody-knows; a=1"),
+      plus("Sec-WebSocket-Extensions", "x-unknown; a=1"),
       [],
     ),
     ok(
@@ -964,5 +1003,6 @@ export const HANDSHAKE_CASES: readonly ServerCase[] = [
   ...malformed(),
   ...large(),
   ...behind(),
+  ...leaving(),
   ...subprotocols(),
 ];
