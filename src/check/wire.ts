@@ -167,7 +167,7 @@ export class Wire {
     return text;
   }
 
-  /** Waits until 1 MiB has arrived that isn't read, and lets more arrive on the way. @throws {Silence} */
+  /** Waits until 1 MiB has arrived that isn't read, and the peer is probably stopped. @throws {Silence} */
   async untilFull(): Promise<void> {
     while (this.#length < ENOUGH && this.#ended === null) await this.#more();
     await turns(100);
