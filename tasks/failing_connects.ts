@@ -81,11 +81,11 @@ ${FAILING_CONNECTS.length} connects that fail, each for one reason. \`${OWN}\` i
 
 Observed with ${versions.join(", ")} and ${last}.
 
-- Each text of a channel's error begins with \`Cannot connect to <url>: \`, which is left out here.
-- Over Node's own \`WebSocket\` (\`transport: "native"\`) every one of them says: the connection could not be opened, and
+- Each error text of a channel begins with \`Cannot connect to <url>: \`, which the tables leave out.
+- Over Node's own \`WebSocket\` (\`transport: "native"\`) all have the same text: the connection could not be opened, and
   the platform does not report why. To get the cause, connect with transport: "net" or require: ["failureCause"]
-- A browser's says no more: see [why an attempt failed](platforms.md#why-an-attempt-failed).
-- Each was known at once, but for the one that waits for its timeout.
+- A browser reports no more: see [why an attempt failed](platforms.md#why-an-attempt-failed).
+- Each connect failed at once, except the one that waits for its timeout.
 - *it connects*: the platform opens the connection although the answer is wrong.
 
 ${tablesOf(all)}`;

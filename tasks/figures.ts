@@ -103,9 +103,9 @@ interface Budget {
 
 /** The budgets of what is counted in the text of src/. */
 const FORWARDS: Budget = { budget: 142, goal: 39 };
-const CALLBACK_INTERFACES: Budget = { budget: 29, goal: 9 };
-/** What a sink hands its values to, and that of a WebSocket channel, do the work: they are no listeners. */
-const CALLBACK_INTERFACES_OF_OTHER_NAMES: Budget = { budget: 3 };
+const CALLBACK_INTERFACES: Budget = { budget: 30, goal: 9 };
+/** What a sink hands its values to, and that of a WebSocket channel, do the work: they are no listeners. An owner calls `SinkOwner`. */
+const CALLBACK_INTERFACES_OF_OTHER_NAMES: Budget = { budget: 4 };
 
 /** The budgets of a message's way. */
 interface WayBudgets {

@@ -18,8 +18,9 @@ const PAGE = new URL("docs/reference/options.md", ROOT);
 const HEAD = `# All options
 
 Written by \`deno task options --write\` from the doc comments. An option that is \`undefined\` counts as
-left out; an unknown one, and a value of the wrong type, is a \`TypeError\`. [Limits](../how-to/limits.md)
-explains those that bound memory and time, [errors](errors.md) what each error means.
+missing. An unknown option, and a value of the wrong type, is a \`TypeError\`.
+[Limits](../how-to/limits.md) explains the options that limit memory and time, [errors](errors.md) what
+each error means.
 `;
 
 /** An option. */
