@@ -22,16 +22,13 @@ export type { ServerAddress, ServerTlsOptions } from "./http_server.ts";
 export type { UpgradeSocket } from "./upgrade_socket.ts";
 export type { RequestHandler } from "./plain_request.ts";
 export type { SharedHttpServer } from "./shared_upgrades.ts";
-export {
-  type AttachedWebSocketServer,
-  type AttachOptions,
-  type BindOptions,
-  type Http2BindOptions,
-  type ServerCloseOptions,
-  type ServerStats,
-  WebSocketServer,
-  type WebSocketServerStatic,
-} from "./web_socket_server.ts";
+export type {
+  AttachedWebSocketServer,
+  ServerCloseOptions,
+  ServerStats,
+} from "./attached_web_socket_server.ts";
+export type { AttachOptions, BindOptions, Http2BindOptions } from "./bind_options.ts";
+export { WebSocketServer, type WebSocketServerStatic } from "./web_socket_server.ts";
 
 export { WebSocketChannel, type WebSocketChannelStatic } from "../web_socket_channel.ts";
 export * from "./entry_types.ts";

@@ -2,7 +2,7 @@
 
 import { assertEquals, assertInstanceOf, assertStringIncludes } from "@std/assert";
 import { type ConnectOptions, WebSocketChannel } from "../../mod.ts";
-import type { BindOptions } from "../../src/server/web_socket_server.ts";
+import type { BindOptions } from "../../src/server/bind_options.ts";
 import {
   channelPair,
   jsonDocument,

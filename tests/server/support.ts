@@ -4,7 +4,8 @@ import { assertEquals, assertFalse, assertStrictEquals } from "@std/assert";
 import { deadline } from "@std/async";
 import type { ServerWebSocketChannel, WebSocketServer } from "../../src/server/mod.ts";
 import { jsonDocument } from "../../src/stream_channel/mod.ts";
-import { bind, type BindOptions } from "../../src/server/web_socket_server.ts";
+import type { BindOptions } from "../../src/server/bind_options.ts";
+import { bind } from "../../src/server/web_socket_server.ts";
 import type { Clock } from "../../src/web_socket/clock.ts";
 import { RawClient, SAMPLE_KEY } from "../support/recipe_clients.ts";
 
