@@ -1,5 +1,4 @@
 import { refuse } from "../handshake/server_handshake.ts";
-import type { Http2Session } from "../net/http2.ts";
 import { Deferred, ignore, invalidState } from "../stream_channel/errors.ts";
 import type { Clock } from "../web_socket/clock.ts";
 import type { TlsContextOptions } from "../web_socket/tls_options.ts";
@@ -16,7 +15,6 @@ import type { PlaceOptions } from "./bind_options.ts";
 import { Broadcaster, type BroadcastOptions } from "./broadcast.ts";
 import { ChannelQueue } from "./channel_queue.ts";
 import { takenByAnother } from "./claim.ts";
-import { type Connection, Connections } from "./connections.ts";
 import {
   acceptAgain,
   type HttpRequest,
@@ -31,14 +29,13 @@ import {
 import { type Refused, refused } from "./admission.ts";
 import { type RefusalReason, report } from "./error_hook.ts";
 import { serve, type ServerHost } from "./handler.ts";
+import { IncomingConnections } from "./incoming_connections.ts";
 import { services } from "../web_socket/connection_service.ts";
-import { SilentSockets } from "./silent_sockets.ts";
 import type { UpgradeSocket } from "./upgrade_socket.ts";
-import { answerRequest } from "./plain_request.ts";
+import { answerRequest, upgradeRequired } from "./plain_request.ts";
 import type { WebSocketChannel } from "../web_socket/web_socket_channel.ts";
 import { acceptOn, separated, type StreamEvent } from "./accept_stream.ts";
 import { ServerChannel, type UpgradeExtra } from "./server_channel.ts";
-import { SessionGuard } from "./session_guard.ts";
 import { requestOn, StreamResponse } from "./stream_request.ts";
 import {
   type ServerWebSocketChannel,
@@ -68,10 +65,7 @@ export class BoundServer implements AttachedWebSocketServer, ServerHost {
   readonly #queue: ChannelQueue<ServerChannel> = new ChannelQueue<ServerChannel>(
     ServerChannel.taken,
   );
-  readonly #connections: Connections;
-  readonly #silent: SilentSockets;
-  /** The guard of each HTTP/2 session. */
-  readonly #sessions: Map<object, SessionGuard> = new Map<object, SessionGuard>();
+  readonly #incoming: IncomingConnections;
   readonly #broadcaster: Broadcaster;
   /** Calls of the handler that have not settled yet. */
   readonly #handled: Set<Promise<void>> = new Set<Promise<void>>();
@@ -127,31 +121,25 @@ export class BoundServer implements AttachedWebSocketServer, ServerHost {
     };
     this.#clock = clock;
     this.#broadcaster = new Broadcaster(clock);
-    this.#silent = new SilentSockets({
-      max: options.maxSilentConnections ?? DEFAULT_MAX_SILENT,
-      maxPerAddress: settings.limits?.maxSilentPerAddress ?? null,
-    });
-    this.#connections = new Connections({
+    this.#incoming = new IncomingConnections({
       clock,
       handshakeTimeout: settings.handshakeTimeout,
       secure: options.tls !== undefined,
-      onClose: (socket) => {
-        this.#silent.heard(socket);
-        acceptAgain(http);
+      silent: {
+        max: options.maxSilentConnections ?? DEFAULT_MAX_SILENT,
+        maxPerAddress: settings.limits?.maxSilentPerAddress ?? null,
       },
+      onClose: () => acceptAgain(http),
     });
   }
 
   /** Installs its listeners, and starts listening. */
   async listen(place: ServerPlace): Promise<void> {
     const http = this.#http;
-    http.on("connection", (socket) => {
-      this.#silent.add(socket);
-      this.#connections.add(socket);
-    });
+    http.on("connection", this.#incoming.add);
     http.on("upgrade", (request, socket, head) => this.#onUpgrade({ request, socket, head }));
     http.on("request", (request, response) => this.#onRequest(request, response));
-    http.on("session", (session) => this.#onSession(session));
+    http.on("session", this.#incoming.addSession);
     http.on("stream", (stream, headers, _flags, raw) => {
       this.#onStream({ stream, fields: raw ?? headers }, headers[":protocol"] !== undefined);
     });
@@ -198,7 +186,7 @@ export class BoundServer implements AttachedWebSocketServer, ServerHost {
 
   #onUpgrade(event: UpgradeEvent): void {
     const { request, socket } = event;
-    const connection = this.#takeOver(socket);
+    const connection = this.#incoming.heard(socket);
     const channel = accept(event, this.#settings, this.#clock, {
       ...this.#extraOf(request.url ?? ""),
       onOpen: (it) => this.#onOpen(it, socket),
@@ -222,20 +210,9 @@ export class BoundServer implements AttachedWebSocketServer, ServerHost {
     return true;
   }
 
-  #onSession(session: Http2Session): void {
-    const guard = new SessionGuard(session, this.#clock);
-    this.#sessions.set(session, guard);
-    session.on("close", () => this.#sessions.delete(session));
-  }
-
   #onStream(event: StreamEvent, isExtended: boolean): void {
     const { stream, fields } = event;
-    const guard = this.#sessions.get(stream.session ?? {});
-    // After its first request the guard watches the session.
-    const socket = guard?.session.socket as UpgradeSocket | undefined;
-    if (socket !== undefined && this.#takeOver(socket) !== undefined) {
-      this.#connections.remove(socket);
-    }
+    const guard = this.#incoming.guardOf(stream.session ?? {});
     guard?.add(stream);
     if (!isExtended) {
       stream.on("error", ignore);
@@ -257,18 +234,11 @@ export class BoundServer implements AttachedWebSocketServer, ServerHost {
     return isRefused ? refused(refuse(503), "closing") : undefined;
   }
 
-  /** Records that a connection has sent its request. */
-  #takeOver(socket: UpgradeSocket): Connection | undefined {
-    const connection = this.#connections.heard(socket);
-    if (connection !== undefined) this.#silent.heard(connection.socket);
-    return connection;
-  }
-
   #onOpen(channel: ServerChannel, socket: UpgradeSocket | null): void {
     this.#connecting.delete(channel);
     this.#open++;
     this.#accepted++;
-    if (socket !== null) this.#connections.remove(socket);
+    if (socket !== null) this.#incoming.connections.remove(socket);
     const { handler } = this.#settings;
     const service = handler && services.get(handler);
     const isCarrier = service !== undefined && channel.protocol === service.protocol;
@@ -299,13 +269,6 @@ export class BoundServer implements AttachedWebSocketServer, ServerHost {
     this.#channels.delete(channel as ServerChannel);
   }
 
-  /** Ends a connection after its last answer while the server is closing. */
-  #onAnswered(connection: Connection, socket: UpgradeSocket): void {
-    connection.unanswered -= 1;
-    const isLast = this.isClosing && connection.unanswered === 0;
-    if (isLast && this.#connections.has(connection)) socket.end();
-  }
-
   /** Reports an error of the listening socket. Before it listens, `listen` rejects with the error instead. */
   #onError(error: unknown): void {
     if (this.#address.port === 0) return;
@@ -314,10 +277,10 @@ export class BoundServer implements AttachedWebSocketServer, ServerHost {
 
   #onRequest(request: HttpRequest, response: HttpResponse): void {
     const { socket } = request;
-    const connection = this.#takeOver(socket);
+    const connection = this.#incoming.heard(socket);
     if (connection !== undefined) {
       connection.unanswered += 1;
-      response.once("close", () => this.#onAnswered(connection, socket));
+      response.once("close", () => this.#incoming.answered(connection, socket, this.isClosing));
     }
     this.#answer(request, response);
   }
@@ -342,8 +305,8 @@ export class BoundServer implements AttachedWebSocketServer, ServerHost {
         open: this.#open,
         connecting: this.#connecting.size,
         accepted: this.#accepted,
-        silent: this.#silent.size,
-        dropped: this.#silent.dropped,
+        silent: this.#incoming.silent.size,
+        dropped: this.#incoming.silent.dropped,
       },
       refused: { ...this.#refused },
       received: { ...this.#traffic.received },
@@ -371,8 +334,8 @@ export class BoundServer implements AttachedWebSocketServer, ServerHost {
       channels: this.#channels,
       connecting: this.#connecting,
       carriers: this.#carriers,
-      connections: this.#connections,
-      sessions: this.#sessions,
+      connections: this.#incoming.connections,
+      sessions: this.#incoming.sessions,
       handled: this.#handled,
       stopped,
     };
@@ -406,11 +369,3 @@ inspectAs(BoundServer.prototype, "WebSocketServer", (it) => ({
   ...(it.address.port === 0 ? {} : { url: it.url }),
   ...it.stats(),
 }));
-
-/** Answers a plain request with 426 (RFC 9110 §15.5.22). */
-function upgradeRequired(): Response {
-  return new Response("This address speaks WebSocket only\n", {
-    status: 426,
-    headers: { Connection: "close", Upgrade: "websocket", "Sec-WebSocket-Version": "13" },
-  });
-}

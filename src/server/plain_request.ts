@@ -211,3 +211,11 @@ function room(response: HttpResponse): Promise<void> {
     response.once("close", done);
   });
 }
+
+/** Answers a plain request with 426 (RFC 9110 §15.5.22). */
+export function upgradeRequired(): Response {
+  return new Response("This address speaks WebSocket only\n", {
+    status: 426,
+    headers: { Connection: "close", Upgrade: "websocket", "Sec-WebSocket-Version": "13" },
+  });
+}
