@@ -129,8 +129,7 @@ export class BoundServer implements AttachedWebSocketServer, ServerHost {
         max: options.maxSilentConnections ?? DEFAULT_MAX_SILENT,
         maxPerAddress: settings.limits?.maxSilentPerAddress ?? null,
       },
-      onClose: () => acceptAgain(http),
-    });
+    }, () => acceptAgain(http));
   }
 
   /** Installs its listeners, and starts listening. */

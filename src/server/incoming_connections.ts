@@ -14,8 +14,6 @@ export interface IncomingOptions {
   readonly secure: boolean;
   /** How many connections may have sent no request yet. */
   readonly silent: SilentLimits;
-  /** Called when a connection closes that has not become a channel. */
-  readonly onClose: () => void;
 }
 
 /** What a server has accepted and what is not a channel: TCP connections, and the sessions of HTTP/2. */
@@ -28,8 +26,12 @@ export class IncomingConnections {
   readonly sessions: Map<object, SessionGuard> = new Map<object, SessionGuard>();
   readonly #clock: Clock;
 
-  /** @param options See {@linkcode IncomingOptions}. */
-  constructor({ clock, handshakeTimeout, secure, silent, onClose }: IncomingOptions) {
+  /**
+   * @param options See {@linkcode IncomingOptions}.
+   * @param onClose Called when a connection closes that has not become a channel.
+   */
+  constructor(options: IncomingOptions, onClose: () => void) {
+    const { clock, handshakeTimeout, secure, silent } = options;
     this.#clock = clock;
     const sockets = this.silent = new SilentSockets(silent);
     this.connections = new Connections({

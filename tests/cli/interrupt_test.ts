@@ -52,7 +52,7 @@ const ENDS: readonly (readonly [command: string, options: string[], code: number
     ["connect", ["--reconnect"], 0, /^$/],
     ["ping", [], 1, /^0 sent, 0 answered, 0 % lost$/m],
     ["bench", [], 0, /^0 connections, 1 in flight, 64 bytes, .* s, stopped$/m],
-    ["check", [], 0, /: no case was run, stopped early$/m],
+    ["check", ["-t", "3600"], 0, /: no case was run, stopped early$/m],
   ];
 
 for (const [name, options, code, out] of ENDS) {
