@@ -7,6 +7,7 @@ import * as reconnecting from "../src/reconnecting/mod.ts";
 import * as server from "../src/server/mod.ts";
 import * as streams from "../src/stream_channel/mod.ts";
 import { NO_CAPABILITIES } from "../src/web_socket/capabilities.ts";
+import { EXPORTS_0_1 } from "./support/exports_0_1.ts";
 import { readText } from "./support/sources.ts";
 
 Deno.test("references: each capability has its row in the table of transports", async () => {
@@ -48,6 +49,20 @@ Deno.test("references: the migration notes name nothing that is still there", as
   for (const [, before = ""] of types.matchAll(/^\| `(\w+)`/gm)) {
     for (const door of doors) assert(!new RegExp(`\\b${before}\\b`).test(door), before);
   }
+});
+
+Deno.test("references: each name of 0.1 is still exported, or the migration notes have it", async () => {
+  const { exports } = JSON.parse(await readText("deno.json"));
+  const doors = await Promise.all(
+    [...Object.values<string>(exports), "src/channel_types.ts", "src/server/entry_types.ts"]
+      .map((it) => readText(it)),
+  );
+  const exported = doors.join("\n").replaceAll(/\/\*\*[^]*?\*\//g, "");
+  const page = await readText("docs/how-to/migrate.md");
+  const missing = EXPORTS_0_1.filter((name) =>
+    !new RegExp(`\\b${name}\\b`).test(exported) && !page.includes(`\`${name}\``)
+  );
+  assertEquals(missing, []);
 });
 
 Deno.test("references: the import map for editors without JSR has what the other one has", async () => {

@@ -1,0 +1,30 @@
+/** Every name that an entry of version 0.1 exported. The migration notes say what has become of each. */
+export const EXPORTS_0_1: readonly string[] = `
+  AcceptUpgradeOptions AddStreamOptions AdmissionOptions AttemptOptions BindOptions
+  BroadcastOptions BunHandlers BunServer BunServerSocket BunUpgradeResult BunWebSocket
+  Capabilities Capability ChannelLike ChannelOptions ChannelPair ChannelPairOptions ChannelSink
+  ChannelSinkController ChannelSinkControllerOptions ChannelState ChannelStream
+  ChannelStreamController ChannelStreamControllerOptions ChannelTransformer Chosen Clock
+  CloseFrameContent CloseInfo CloseInitiator Codec CompressionOptions ConnectError
+  ConnectErrorOptions ConnectOptions ConnectPhase DelegatingChannelSink DelegatingStreamChannel
+  Disconnector DisconnectorOptions FaultyPairOptions FromOptions GuaranteeOptions
+  HandshakeOptions HandshakeResponse HeaderFields JsonDocument JsonDocumentOptions JsonText
+  ListenOptions LookupAddress LookupFunction Malformed Message MessageInput MessagePortChannel
+  MessagePortChannelOptions MessagePortLike MessageTransform MultiChannel MultiChannelOptions
+  NativeWebSocketChannel NativeWebSocketChannelConstructors NetWebSocketChannel
+  NetWebSocketChannelConstructors OriginPolicy OverOptions PlatformUpgradeOptions ProtocolError
+  ProtocolOptions QueueOptions RefusalInit RequestHandler SendOptions ServerAddress
+  ServerCloseOptions ServerOptions ServerRequest ServerTlsOptions ServerWebSocketChannel Side
+  SinkTarget SlowReceivers Stall StandardIssue StandardResult StandardSchema StandardSchemaProps
+  StreamChannel StreamChannelBase StreamChannelCompleter StreamChannelCompleterOptions
+  StreamChannelStatic StreamChannelTransformer StreamSource StreamSubscription StreamTransformer
+  TlsOptions TransformHandlers TransformStreamLike UnsupportedError UpgradeRequestMessage
+  UpgradeResult UpgradeSocket UpgradeWebSocketOptions ValidationError Verdict VirtualChannel
+  WebSocketChannel WebSocketChannelConstructors WebSocketChannelError WebSocketChannelPair
+  WebSocketChannelPairOptions WebSocketEventLike WebSocketLike WebSocketServer
+  WebSocketServerConstructors WebSocketSink abnormalClosure acceptUpgrade badGateway broadcast
+  bunWebSocket channelPair faultyPair goingAway internalServerError invalidFramePayloadData
+  isSendable jsonDocument messageTooBig missingMandatoryExtension noStatusReceived normalClosure
+  policyViolation protocolError serviceRestart tlsHandshakeFailed tryAgainLater unsupportedData
+  upgradeWebSocket webSocketChannelPair withCloseGuarantee withGuarantees
+`.trim().split(/\s+/);
