@@ -25,6 +25,7 @@ import { type Answering, LINGER } from "./pending_upgrade.ts";
 import { ServerChannel, type Upgrade, type UpgradeExtra } from "./server_channel.ts";
 import { checkServerOptions, type ServerSettings } from "./server_options.ts";
 import {
+  type ServerRequest,
   type ServerWebSocketChannel,
   SocketRemote,
   UpgradeServerRequest,
@@ -108,6 +109,7 @@ export function acceptOn(
 ): ServerChannel {
   const { pseudo, raw } = separated(fields);
   const { method = "", path: target = "", protocol = "", scheme = "" } = pseudo;
+  const request = new UpgradeServerRequest(target, raw, new SocketRemote(socketOf(stream), "ws"));
   const head: RequestHead = {
     method,
     target,
@@ -119,12 +121,18 @@ export function acceptOn(
   claimSocket(stream);
   const upgrade: Upgrade = {
     head,
-    request: new UpgradeServerRequest(target, raw, new SocketRemote(socketOf(stream), "ws")),
+    request,
     socket: stream as unknown as UpgradeSocket,
     early: NOTHING,
     answering: ON_STREAMS,
   };
   return ServerChannel.accept(upgrade, settings, clock, extra);
+}
+
+/** Returns the request of a stream, as the functions of the options get it. */
+export function serverRequestOn({ stream, fields }: StreamEvent): ServerRequest {
+  const { pseudo: { path = "" }, raw } = separated(fields);
+  return new UpgradeServerRequest(path, raw, new SocketRemote(socketOf(stream), "ws"));
 }
 
 const NOTHING = new Uint8Array(0);

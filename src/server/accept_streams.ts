@@ -1,7 +1,13 @@
 import type { Http2Session } from "../net/http2.ts";
 import { readOptions, shown } from "../stream_channel/options.ts";
 import { systemClock } from "../web_socket/clock.ts";
-import { acceptOn, type Http2RequestFields, type ServerHttp2Stream } from "./accept_stream.ts";
+import {
+  acceptOn,
+  type Http2RequestFields,
+  type ServerHttp2Stream,
+  serverRequestOn,
+} from "./accept_stream.ts";
+import { report } from "./error_hook.ts";
 import { HANDLERS, serve } from "./handler.ts";
 import type { ServerChannel } from "./server_channel.ts";
 import { checkServerOptions, SERVER_KINDS, type ServerOptions } from "./server_options.ts";
@@ -18,7 +24,7 @@ export interface SharedHttp2Server {
   /** Returns the number of listeners of an event. */
   listenerCount(event: string): number;
   /** Changes the settings of future sessions. */
-  updateSettings?(settings: { enableConnectProtocol: boolean }): void;
+  updateSettings(settings: { enableConnectProtocol: boolean }): void;
 }
 
 /** The part of the `connect` event's arguments that this function uses. */
@@ -69,12 +75,12 @@ export function acceptStreams<Context = undefined>(
 ): () => void {
   const options = readOptions(given, SERVER_KINDS, { elsewhere: HANDLERS });
   const settings = checkServerOptions(options);
-  if (typeof (server as Partial<SharedHttp2Server> | null)?.listenerCount !== "function") {
+  if (typeof (server as Partial<SharedHttp2Server> | null)?.updateSettings !== "function") {
     throw new TypeError(
       `Cannot accept streams: the server must be one of node:http2, got ${shown(server)}`,
     );
   }
-  server.updateSettings?.({ enableConnectProtocol: true });
+  server.updateSettings({ enableConnectProtocol: true });
   const { handler, onError } = settings;
   const extra = handler === undefined
     ? {}
@@ -93,7 +99,13 @@ export function acceptStreams<Context = undefined>(
       guards.get(stream.session ?? {})?.add(stream);
       const protocol = headers[":protocol"];
       if (headers[":method"] !== "CONNECT" || protocol === undefined) return;
-      acceptOn({ stream, fields: raw ?? headers }, settings, systemClock, extra);
+      const event = { stream, fields: raw ?? headers };
+      try {
+        acceptOn(event, settings, systemClock, extra);
+      } catch (error) {
+        // Another listener has taken the stream.
+        report(onError, error, { where: "attach", request: serverRequestOn(event) });
+      }
     },
     // With a `connect` listener, `node:http2` doesn't answer with 405 itself.
     connect: ({ headers }: CompatRequest, response: CompatResponse) => {

@@ -10,7 +10,8 @@ export interface ErrorContext {
    *   `"rateLimit"` or `"clientAddress"`: the function of that option failed.
    * - `"handshakeTimeout"`: these functions took longer than that.
    * - `"listen"`: the listening socket failed.
-   * - `"attach"`: another listener has taken an upgrade on the path of an attached server.
+   * - `"attach"`: another listener has taken an upgrade on the path of an attached server, or a stream of
+   *   `acceptStreams`.
    * - `"stream"`: the queue of received messages has been full for `closeTimeout`, and nothing has started to read it.
    */
   readonly where: string;

@@ -1,7 +1,9 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertThrows } from "@std/assert";
+import { createServer as createHttpServer } from "node:http";
 import { connect, createServer, type Http2Server } from "node:http2";
-import { acceptStreams } from "../../src/http2/mod.ts";
+import { acceptStreams, type ConnectError } from "../../src/http2/mod.ts";
 import { closeServer, listen } from "../support/loopback.ts";
+import { rejection } from "../support/promises.ts";
 import { open, withEcho, withPool } from "../http2/support.ts";
 
 type Listening = Parameters<typeof listen>[0];
@@ -62,4 +64,29 @@ Deno.test("acceptStreams: another protocol than websocket is a 501", async () =>
     };
     assertEquals(await statusOf(Number(new URL(url).port), fields), 501);
   });
+});
+
+Deno.test("acceptStreams: a stream that another listener has taken is reported, and stays its own", async () => {
+  const server: Http2Server = createServer();
+  server.on("stream", (stream) => {
+    stream.on("data", () => {});
+    stream.respond({ ":status": 404 }, { endStream: true });
+  });
+  const errors: unknown[] = [];
+  acceptStreams(server, {
+    onError: (error, { where, request }) =>
+      errors.push((error as Error).name, where, request?.url.pathname),
+  });
+  const port = await listen(server as unknown as Listening);
+  await withPool(async (pool) => {
+    const error = await rejection(open(`ws://127.0.0.1:${port}/taken`, { pool }));
+    assertEquals((error as ConnectError).status, 404);
+  });
+  assertEquals(errors, ["InvalidStateError", "attach", "/taken"]);
+  await closeServer(server);
+});
+
+Deno.test("acceptStreams: a server of node:http is a TypeError", () => {
+  const server = createHttpServer();
+  assertThrows(() => acceptStreams(server as never), TypeError, "must be one of node:http2");
 });
