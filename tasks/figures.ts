@@ -65,7 +65,7 @@ const ROOMS: Rooms = {
   "src/topics": { files: 20, lines: 3645 },
   "src/topics_testing": { files: 2, lines: 621 },
   "src/testing": { files: 6, lines: 580 },
-  "src/web_socket": { files: 51, lines: 7358 },
+  "src/web_socket": { files: 51, lines: 7360 },
 };
 
 /** What the folder of streams is to come down to. */
@@ -104,7 +104,7 @@ interface Budget {
 /** The budgets of what is counted in the text of src/. */
 const FORWARDS: Budget = { budget: 142, goal: 39 };
 const CALLBACK_INTERFACES: Budget = { budget: 30, goal: 9 };
-/** What a sink hands its values to, and that of a WebSocket channel, do the work: they are no listeners. An owner calls `SinkOwner`. */
+/** What a sink hands its values to, and that of a WebSocket channel, do the work: they are no listeners. An owner calls `SinkControl`. */
 const CALLBACK_INTERFACES_OF_OTHER_NAMES: Budget = { budget: 4 };
 
 /** The budgets of a message's way. */

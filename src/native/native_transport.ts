@@ -3,7 +3,7 @@ import { protocolFault } from "../handshake/subprotocol.ts";
 import type { PreparedMessage } from "../protocol/prepared_message.ts";
 import { isBinary, plainBytes } from "../realm/bytes.ts";
 import { adopted } from "../realm/kinds.ts";
-import { sinkOwner } from "../stream_channel/channel_sink.ts";
+import { sinkControl } from "../stream_channel/channel_sink.ts";
 import { streamFeed } from "../stream_channel/channel_stream.ts";
 import type { Capabilities } from "../web_socket/capabilities.ts";
 import type { ChannelCore } from "../web_socket/channel_core.ts";
@@ -284,8 +284,8 @@ export class NativeTransport implements Transport {
   watch(): void {
     this.#polling.watchAmount(() => {
       // A lost socket may reset `bufferedAmount` before its event; that isn't room.
-      if ((this.#socket?.readyState ?? CLOSING) < CLOSING) sinkOwner.drained(this.#core.sink);
-      return sinkOwner.isWaitedFor(this.#core.sink) && this.#core.state === "open";
+      if ((this.#socket?.readyState ?? CLOSING) < CLOSING) sinkControl.drained(this.#core.sink);
+      return sinkControl.isWaitedFor(this.#core.sink) && this.#core.state === "open";
     });
   }
 

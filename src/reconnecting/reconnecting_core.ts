@@ -1,6 +1,6 @@
 import { isSendable, normalClosure } from "../../status.ts";
 import { adopted, isPromiseLike } from "../realm/kinds.ts";
-import { sinkOwner } from "../stream_channel/channel_sink.ts";
+import { sinkControl } from "../stream_channel/channel_sink.ts";
 import {
   MessageStream,
   type StreamEvents,
@@ -87,7 +87,7 @@ export class ReconnectingCore
   readonly #line: Line;
   readonly #onAbort = (): void => {
     this.#cause ??= this.#options.signal?.reason;
-    void sinkOwner.close(this.sink);
+    void sinkControl.close(this.sink);
   };
   #states: States | null = null;
   /** The states that `onState` hasn't got yet; `null` if it can be called at once. */
@@ -499,8 +499,8 @@ export class ReconnectingCore
   }
 
   onDrained(): void {
-    sinkOwner.drained(this.sink);
-    if (sinkOwner.isWaitedFor(this.sink)) this.#line.watch();
+    sinkControl.drained(this.sink);
+    if (sinkControl.isWaitedFor(this.sink)) this.#line.watch();
   }
 
   // Liveness.
@@ -573,23 +573,23 @@ export class ReconnectingCore
 
   /** Does the work of `WebSocketSink.close`. */
   closeWith(code: number | undefined, reason: string | undefined): Promise<void> {
-    if (sinkOwner.isClosed(this.sink)) return this.sink.done;
+    if (sinkControl.isClosed(this.sink)) return this.sink.done;
     checkCloseArguments(code, reason, isSendable);
     this.#close(code, reason);
-    return sinkOwner.close(this.sink);
+    return sinkControl.close(this.sink);
   }
 
   /** Does the work of the sink's `closeUnasked`. */
   closeUnasked(code?: number, reason?: string): void {
-    if (sinkOwner.isClosed(this.sink)) return;
+    if (sinkControl.isClosed(this.sink)) return;
     checkCloseArguments(code, reason, isSendable);
     this.#close(code, reason);
-    sinkOwner.disconnect(this.sink);
+    sinkControl.disconnect(this.sink);
   }
 
   close(): void {
-    if (sinkOwner.isClosed(this.sink)) this.#close(undefined, undefined);
-    else void sinkOwner.close(this.sink);
+    if (sinkControl.isClosed(this.sink)) this.#close(undefined, undefined);
+    else void sinkControl.close(this.sink);
   }
 
   abort(error: unknown): void {
@@ -644,10 +644,10 @@ export class ReconnectingCore
     }
     const known = error === undefined ? {} : { error };
     const info = { ...last, ...known, attempts: this.#attempts, ...this.#line.end() };
-    sinkOwner.disconnect(this.sink, error);
+    sinkControl.disconnect(this.sink, error);
     if (!this.#hasOpened || this.#isMisuse) streamFeed.fail(this.incoming, error);
     else streamFeed.end(this.incoming);
-    sinkOwner.finish(this.sink, error);
+    sinkControl.finish(this.sink, error);
     this.#enter({ name: "closed", info });
     this.#states?.end();
     this.#closed.resolve(info);

@@ -1,5 +1,5 @@
 import type { ChannelSink } from "../stream_channel/channel_sink.ts";
-import { sinkOwner } from "../stream_channel/channel_sink.ts";
+import { sinkControl } from "../stream_channel/channel_sink.ts";
 import { FULFILLED } from "../stream_channel/errors.ts";
 import { loopGuard } from "../stream_channel/loop_guard.ts";
 import {
@@ -40,7 +40,7 @@ export class ReconnectingSink extends OwnWebSocketSink implements ChannelSink<Me
   }
 
   get #isOpen(): boolean {
-    return !sinkOwner.isClosed(this) && !sinkOwner.isDisconnected(this);
+    return !sinkControl.isClosed(this) && !sinkControl.isDisconnected(this);
   }
 
   override add(message: MessageInput, options?: SendOptions): boolean {

@@ -1,7 +1,7 @@
 import { PreparedMessage } from "../protocol/prepared_message.ts";
 import { copyOf } from "../realm/bytes.ts";
 import { closeQuietly } from "../stream_channel/channel_like.ts";
-import { sinkOwner } from "../stream_channel/channel_sink.ts";
+import { sinkControl } from "../stream_channel/channel_sink.ts";
 import { streamFeed, type StreamSubscription } from "../stream_channel/channel_stream.ts";
 import { MIN_SIZE } from "../stream_channel/counted_queue.ts";
 import { ignore, preHandled } from "../stream_channel/errors.ts";
@@ -286,9 +286,9 @@ export class ServerSession implements Transport, SessionLinkEvents {
   onDrained(): void {
     const sink = this.#core?.sink;
     if (sink === undefined) return;
-    sinkOwner.drained(sink);
+    sinkControl.drained(sink);
     // Other sessions may have filled the pool, and this session may get no further acknowledgement.
-    if (sinkOwner.isWaitedFor(sink) && this.isFull) this.#options.pool.wait(this.#onRoom);
+    if (sinkControl.isWaitedFor(sink) && this.isFull) this.#options.pool.wait(this.#onRoom);
   }
 
   onAcknowledged(): void {

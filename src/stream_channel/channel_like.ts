@@ -5,7 +5,7 @@ import {
   type ChannelSink,
   DelegatingChannelSink,
   MessageSink,
-  sinkOwner,
+  sinkControl,
   type SinkTarget,
 } from "./channel_sink.ts";
 import {
@@ -298,16 +298,16 @@ class WritableTarget<T> implements SinkTarget<T> {
     this.#events = events;
     this.sink = new MessageSink<T>(this);
     this.#writer.ready.catch(ignore);
-    const finish = (): void => sinkOwner.finish(this.sink);
-    const fail = (error: unknown): void => sinkOwner.fail(this.sink, error);
+    const finish = (): void => sinkControl.finish(this.sink);
+    const fail = (error: unknown): void => sinkControl.fail(this.sink, error);
     const sink = events?.sink;
     if (sink === undefined) {
       this.#writer.closed.then(finish, fail);
       return;
     }
-    const disconnect = (): void => sinkOwner.disconnect(this.sink);
+    const disconnect = (): void => sinkControl.disconnect(this.sink);
     this.#writer.closed.then(disconnect, disconnect);
-    const lose = (cause: unknown): void => sinkOwner.finish(this.sink, cause);
+    const lose = (cause: unknown): void => sinkControl.finish(this.sink, cause);
     sink.done.then(() => sink.flush().then(finish, lose), fail);
   }
 
@@ -333,6 +333,6 @@ class WritableTarget<T> implements SinkTarget<T> {
 
   #taken(): void {
     this.#sizes.shift();
-    sinkOwner.drained(this.sink);
+    sinkControl.drained(this.sink);
   }
 }

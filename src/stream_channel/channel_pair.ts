@@ -1,4 +1,4 @@
-import { MessageSink, sinkOwner, type SinkTarget } from "./channel_sink.ts";
+import { MessageSink, sinkControl, type SinkTarget } from "./channel_sink.ts";
 import { type Failure, MessageStream, streamFeed } from "./channel_stream.ts";
 import { type OptionKinds, readOptions } from "./options.ts";
 import { CountedQueue, DEFAULT_HIGH_WATER_MARK, type SizeOf, sizeOf } from "./counted_queue.ts";
@@ -200,7 +200,7 @@ export class Line<T> implements SinkTarget<T> {
     while (queue.length > 0 && (this.#ending !== null || !isPaused(stream))) {
       add(stream, queue.shift());
     }
-    if (queue.length < before) sinkOwner.drained(this.sink);
+    if (queue.length < before) sinkControl.drained(this.sink);
     if (this.#ending !== null) this.#arriveEnd(this.#ending.failure);
   }
 
@@ -209,7 +209,7 @@ export class Line<T> implements SinkTarget<T> {
       const value = this.#inFlight.shift();
       add(this.stream, value);
       pace.onArrived(value);
-      sinkOwner.drained(this.sink);
+      sinkControl.drained(this.sink);
     }
     const isEmpty = this.#inFlight.length === 0;
     if (isEmpty && this.#ending === null) return;
@@ -228,13 +228,13 @@ export class Line<T> implements SinkTarget<T> {
     const { reverse } = this;
     if (!this.#halfClose && reverse) {
       reverse.drop();
-      sinkOwner.disconnect(reverse.sink);
+      sinkControl.disconnect(reverse.sink);
     }
     if (failure === null) streamFeed.end(this.stream);
     else streamFeed.fail(this.stream, failure.error);
     if (!reverse?.isEnded) return;
-    sinkOwner.finish(reverse.sink);
-    sinkOwner.finish(this.sink);
+    sinkControl.finish(reverse.sink);
+    sinkControl.finish(this.sink);
   }
 
   /**
@@ -255,13 +255,13 @@ export class Line<T> implements SinkTarget<T> {
     const { reverse } = this;
     reverse?.drop();
     if (!this.#ended) this.#end(null);
-    else if (reverse) sinkOwner.finish(reverse.sink);
-    sinkOwner.finish(this.sink);
+    else if (reverse) sinkControl.finish(reverse.sink);
+    sinkControl.finish(this.sink);
   }
 
   /** Ends both sides at once, and drops the values in flight. */
   lose(error: unknown): void {
     this.drop({ error });
-    sinkOwner.finish(this.sink, error);
+    sinkControl.finish(this.sink, error);
   }
 }

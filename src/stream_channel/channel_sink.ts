@@ -152,7 +152,7 @@ export interface MessageSinkOptions {
 /**
  * Operations on a sink for the owner of its target. Its user can't call them. No value passes through them.
  */
-export interface SinkOwner {
+export interface SinkControl {
   /** Whether the user has closed the sink. */
   isClosed<T>(sink: MessageSink<T>): boolean;
   /** Whether values are dropped, because the other end has left or an error was added. */
@@ -191,7 +191,7 @@ export interface SinkOwner {
   close<T>(sink: MessageSink<T>): Promise<void>;
 }
 
-let ofSinks: SinkOwner;
+let ofSinks: SinkControl;
 
 /** Returns how the channel of a sink ended: its {@linkcode SinkTarget.ending}. */
 let endingOf: (sink: object) => string | undefined;
@@ -270,7 +270,7 @@ export class MessageSink<T, Options = never> implements ChannelSink<T> {
         return rarities !== null && (rarities.room !== null || rarities.flushed !== null);
       },
       drained: (it) => {
-        if (!sinkOwner.isWaitedFor(it)) return;
+        if (!sinkControl.isWaitedFor(it)) return;
         if (it.hasRoom) it.#openRoom();
         if (it.#load === 0) it.#takeFlushed()?.resolve();
       },
@@ -284,12 +284,12 @@ export class MessageSink<T, Options = never> implements ChannelSink<T> {
       finish: (it, cause) => {
         if (it.#has(FINISHED)) return;
         it.#state |= FINISHED;
-        sinkOwner.disconnect(it, cause);
+        sinkControl.disconnect(it, cause);
         it.#settleEnd();
       },
       fail: (it, error) => {
         if (!it.#has(FINISHED)) it.#need().failure ??= { error };
-        sinkOwner.finish(it, error);
+        sinkControl.finish(it, error);
       },
       checkUsable: (it, action) => it.#checkUsable(action),
       addError: (it, error) => it.#addError(error),
@@ -339,7 +339,7 @@ export class MessageSink<T, Options = never> implements ChannelSink<T> {
   /** The target has dropped a value, so it gets no more. */
   #targetDrops(): false {
     this.#state |= DROPPED;
-    sinkOwner.disconnect(this);
+    sinkControl.disconnect(this);
     return false;
   }
 
@@ -422,7 +422,7 @@ export class MessageSink<T, Options = never> implements ChannelSink<T> {
     const rarities = this.#rarities;
     if (rarities === null) return;
     const { cause, lost, done } = rarities;
-    if (cause === undefined) sinkOwner.drained(this);
+    if (cause === undefined) sinkControl.drained(this);
     this.#takeFlushed()?.reject(cause ?? this.#notSent());
     if (lost !== null) this.#tellLoss(lost);
     this.#failWritable();
@@ -479,14 +479,14 @@ export class MessageSink<T, Options = never> implements ChannelSink<T> {
     if (this.#has(DISCONNECTED)) return;
     if (this.#target.addError !== undefined) return this.#target.addError(error);
     this.#need().failure = { error };
-    sinkOwner.disconnect(this);
+    sinkControl.disconnect(this);
     this.#failWritable();
     this.#target.abort(error);
   }
 
   /** Closes the channel. See {@linkcode ChannelSink.close}. */
   close(): Promise<void> {
-    return sinkOwner.close(this);
+    return sinkControl.close(this);
   }
 
   // addStream.
@@ -545,7 +545,7 @@ export class MessageSink<T, Options = never> implements ChannelSink<T> {
       write: (value) => this.#write(value),
       close: () => {
         view.control = undefined;
-        return sinkOwner.close(this);
+        return sinkControl.close(this);
       },
       abort: (reason) => {
         view.control = undefined;
@@ -586,7 +586,7 @@ export class MessageSink<T, Options = never> implements ChannelSink<T> {
 /**
  * The implementation of {@linkcode Outlet}. A constant, so that engines know the functions that are called.
  */
-export const sinkOwner: SinkOwner = ofSinks;
+export const sinkControl: SinkControl = ofSinks;
 
 /** A sink that forwards to another one. Extend it to change one of its methods. */
 export class DelegatingChannelSink<T> implements ChannelSink<T> {

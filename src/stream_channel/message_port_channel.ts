@@ -1,6 +1,6 @@
 import { nameOf } from "../realm/kinds.ts";
 import { parentPort } from "../realm/parent_port.ts";
-import { type ChannelSink, MessageSink, sinkOwner, type SinkTarget } from "./channel_sink.ts";
+import { type ChannelSink, MessageSink, sinkControl, type SinkTarget } from "./channel_sink.ts";
 import { type ChannelStream, type Failure, MessageStream, streamFeed } from "./channel_stream.ts";
 import { StreamChannelCompleter } from "./completer.ts";
 import { DEFAULT_HIGH_WATER_MARK, sizeOf, sizeOfClone } from "./counted_queue.ts";
@@ -252,7 +252,7 @@ export class PortLink<In, Out> implements SinkTarget<Out>, PortEvents {
   #addCredit(credit: number): void {
     if (!Number.isFinite(credit)) return;
     this.#credit += credit;
-    sinkOwner.drained(this.sink);
+    sinkControl.drained(this.sink);
   }
 
   /** Posts credit for the free room, if it is enough for a message. */
@@ -290,7 +290,7 @@ export class PortLink<In, Out> implements SinkTarget<Out>, PortEvents {
   #end(failure: Failure | null): void {
     if (this.#isOver) return;
     this.#release();
-    sinkOwner.finish(this.sink, failure?.error);
+    sinkControl.finish(this.sink, failure?.error);
     if (failure === null) streamFeed.end(this.stream);
     else streamFeed.fail(this.stream, failure.error);
   }
@@ -340,11 +340,11 @@ export class PortLink<In, Out> implements SinkTarget<Out>, PortEvents {
       this.#release();
     }
     streamFeed.discard(this.stream);
-    sinkOwner.finish(this.sink);
+    sinkControl.finish(this.sink);
   }
 
   abort(error: unknown): void {
-    sinkOwner.fail(this.sink, error);
+    sinkControl.fail(this.sink, error);
     this.close();
   }
 }

@@ -5,7 +5,7 @@ import {
   partsOf,
   tellOfError,
 } from "./channel_like.ts";
-import { type ChannelSink, MessageSink, sinkOwner, type SinkTarget } from "./channel_sink.ts";
+import { type ChannelSink, MessageSink, sinkControl, type SinkTarget } from "./channel_sink.ts";
 import {
   type ChannelStream,
   type Failure,
@@ -159,7 +159,7 @@ export class MultiChannel<In, Out = In> extends StreamChannelBase<In, Out> {
     const virtual = this.#create(inputId, outputId);
     if (this.#isOver) virtual.end(null);
     else this.#handOver(virtual);
-    if (this.#isSinkOver) sinkOwner.finish(virtual.sink);
+    if (this.#isSinkOver) sinkControl.finish(virtual.sink);
     return virtual;
   }
 
@@ -236,8 +236,8 @@ export class MultiChannel<In, Out = In> extends StreamChannelBase<In, Out> {
   #close(virtual: Virtual<In, Out>): void {
     this.#remove(virtual);
     this.#closeIfEmpty();
-    if (!this.#isOver || this.#isSinkOver) return sinkOwner.finish(virtual.sink);
-    const finish = (): void => sinkOwner.finish(virtual.sink);
+    if (!this.#isOver || this.#isSinkOver) return sinkControl.finish(virtual.sink);
+    const finish = (): void => sinkControl.finish(virtual.sink);
     this.#inner.sink.done.then(finish, finish);
   }
 
@@ -277,7 +277,7 @@ export class MultiChannel<In, Out = In> extends StreamChannelBase<In, Out> {
   #fail(error: unknown): void {
     this.#failure ??= { error };
     this.#isSinkOver = true;
-    for (const virtual of this.#live.values()) sinkOwner.fail(virtual.sink, error);
+    for (const virtual of this.#live.values()) sinkControl.fail(virtual.sink, error);
     this.#end();
     this.#subscription.cancel();
   }
@@ -288,7 +288,7 @@ export class MultiChannel<In, Out = In> extends StreamChannelBase<In, Out> {
    */
   #finish(): void {
     this.#isSinkOver = true;
-    for (const virtual of this.#live.values()) sinkOwner.finish(virtual.sink);
+    for (const virtual of this.#live.values()) sinkControl.finish(virtual.sink);
     if (this.#isOver) this.#subscription.cancel();
     else this.#subscription.resume();
   }
@@ -351,7 +351,7 @@ class Virtual<In, Out> implements SinkTarget<Out> {
   /** Ends the channel, because the peer has closed it or the inner channel has ended. */
   end(failure: Failure | null): void {
     this.detach();
-    sinkOwner.finish(this.sink);
+    sinkControl.finish(this.sink);
     if (failure === null) streamFeed.end(this.stream);
     else streamFeed.fail(this.stream, failure.error);
   }
@@ -366,7 +366,7 @@ class Virtual<In, Out> implements SinkTarget<Out> {
   }
 
   abort(error: unknown): void {
-    sinkOwner.fail(this.sink, error);
+    sinkControl.fail(this.sink, error);
     this.close();
   }
 }

@@ -6,7 +6,7 @@ import {
   type ChannelSink,
   type InnerSink,
   MessageSink,
-  sinkOwner,
+  sinkControl,
   type SinkTarget,
 } from "./channel_sink.ts";
 import { shown } from "./options.ts";
@@ -153,7 +153,7 @@ export class Relay<In, Out, NewIn = In, NewOut = Out> implements SinkTarget<NewO
 
   /** Ends the channel, because there will be no inner one. */
   giveUp(error: unknown): void {
-    sinkOwner.finish(this.sink, error);
+    sinkControl.finish(this.sink, error);
     streamFeed.fail(this.stream, error);
   }
 
@@ -227,7 +227,7 @@ export class Relay<In, Out, NewIn = In, NewOut = Out> implements SinkTarget<NewO
     if (this.#isDiscarding) return;
     this.#isDiscarding = true;
     this.#failure = { error };
-    sinkOwner.disconnect(this.sink);
+    sinkControl.disconnect(this.sink);
     tellOfError(this.inner, error);
     closeQuietly(this.inner);
     streamFeed.fail(this.stream, error);
@@ -243,8 +243,8 @@ export class Relay<In, Out, NewIn = In, NewOut = Out> implements SinkTarget<NewO
 
   #endSink(): void {
     // If the user has closed the sink or added an error, the inner sink's `done` reports the outcome.
-    if (sinkOwner.isClosed(this.sink) || this.#errorPassed) sinkOwner.disconnect(this.sink);
-    else sinkOwner.finish(this.sink);
+    if (sinkControl.isClosed(this.sink) || this.#errorPassed) sinkControl.disconnect(this.sink);
+    else sinkControl.finish(this.sink);
   }
 
   #flushDecoded(): void {
@@ -257,9 +257,9 @@ export class Relay<In, Out, NewIn = In, NewOut = Out> implements SinkTarget<NewO
 
   /** Ends the outer sink after the inner one. */
   #over(failure: Failure | null): void {
-    if (failure === null) sinkOwner.finish(this.sink);
+    if (failure === null) sinkControl.finish(this.sink);
     else {
-      sinkOwner.fail(this.sink, failure.error);
+      sinkControl.fail(this.sink, failure.error);
       if (this.#options.joined) this.#failStream(failure.error);
     }
     // Otherwise the inner stream may still have messages, and its end.
@@ -315,10 +315,10 @@ export class Relay<In, Out, NewIn = In, NewOut = Out> implements SinkTarget<NewO
 
   close(): void {
     this.#discard();
-    if (!sinkOwner.isDisconnected(this.sink)) this.#flushEncoded();
+    if (!sinkControl.isDisconnected(this.sink)) this.#flushEncoded();
     // `close` doesn't wait for a channel that isn't connected yet, or that can't be closed.
-    if (this.#subscription === undefined) sinkOwner.finish(this.sink);
-    if (!closeQuietly(this.inner)) sinkOwner.finish(this.sink);
+    if (this.#subscription === undefined) sinkControl.finish(this.sink);
+    if (!closeQuietly(this.inner)) sinkControl.finish(this.sink);
   }
 
   #flushEncoded(): void {
@@ -332,7 +332,7 @@ export class Relay<In, Out, NewIn = In, NewOut = Out> implements SinkTarget<NewO
   abort(error: unknown): void {
     this.#discard();
     closeQuietly(this.inner);
-    sinkOwner.fail(this.sink, error);
+    sinkControl.fail(this.sink, error);
   }
 
   /** Ends the stream. Later messages are read and dropped, so that the inner stream isn't blocked. */
@@ -348,7 +348,7 @@ export class Relay<In, Out, NewIn = In, NewOut = Out> implements SinkTarget<NewO
    * @returns The result of the inner sink's `close`.
    */
   disconnect(): Promise<void> {
-    sinkOwner.disconnect(this.sink);
+    sinkControl.disconnect(this.sink);
     this.#discard();
     try {
       return this.inner.close();

@@ -1,5 +1,5 @@
 import { isSendable } from "../../status.ts";
-import { sinkOwner } from "../stream_channel/channel_sink.ts";
+import { sinkControl } from "../stream_channel/channel_sink.ts";
 import { MessageStream, type StreamEvents, streamFeed } from "../stream_channel/channel_stream.ts";
 import {
   CountedQueue,
@@ -276,12 +276,12 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget, OutgoingM
     } catch (error) {
       this.closeOnError(error);
     }
-    sinkOwner.drained(this.sink);
-    if (sinkOwner.isWaitedFor(this.sink)) this.#transport?.watch();
+    sinkControl.drained(this.sink);
+    if (sinkControl.isWaitedFor(this.sink)) this.#transport?.watch();
   }
 
   onSourceFailed(error: unknown): void {
-    sinkOwner.addError(this.sink, error);
+    sinkControl.addError(this.sink, error);
   }
 
   onCutOff(message: OutgoingMessage): void {
@@ -324,8 +324,8 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget, OutgoingM
 
   /** Closes the channel for its user, without a code: through the sink or its reader. */
   close(): void {
-    if (sinkOwner.isClosed(this.sink)) this.#endAsAsked(undefined, undefined);
-    else void sinkOwner.close(this.sink);
+    if (sinkControl.isClosed(this.sink)) this.#endAsAsked(undefined, undefined);
+    else void sinkControl.close(this.sink);
   }
 
   abort(error: unknown): void {
@@ -399,8 +399,8 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget, OutgoingM
     this.#endAttempt();
     this.observer?.onOpen(extensions, (this.face ?? this).connectionInfo);
     this.#sendEarly();
-    sinkOwner.drained(this.sink);
-    if (sinkOwner.isWaitedFor(this.sink)) this.#transport?.watch();
+    sinkControl.drained(this.sink);
+    if (sinkControl.isWaitedFor(this.sink)) this.#transport?.watch();
   }
 
   #endAttempt(): void {
@@ -460,7 +460,7 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget, OutgoingM
     if (this.state === "open") this.life.closing.closer ??= "remote";
     if (this.life.apply("peerClose")) this.#open = null;
     this.#endOutgoing();
-    sinkOwner.disconnect(this.sink);
+    sinkControl.disconnect(this.sink);
     this.#startCloseTimer();
   }
 
@@ -477,24 +477,24 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget, OutgoingM
     if (this.state !== "open") return;
     this.life.closing.error = error;
     this.#beginClosing(code, undefined);
-    sinkOwner.disconnect(this.sink);
+    sinkControl.disconnect(this.sink);
     streamFeed.end(this.incoming);
   }
 
   /** Closes the channel as the sink's {@linkcode closeUnasked} does. */
   closeUnasked(code?: number, reason?: string): void {
-    if (sinkOwner.isClosed(this.sink)) return;
+    if (sinkControl.isClosed(this.sink)) return;
     checkCloseArguments(code, reason, isSendable);
     this.#endLocally(code, reason);
-    sinkOwner.disconnect(this.sink);
+    sinkControl.disconnect(this.sink);
   }
 
   /** Closes the channel with a code and a reason. See `WebSocketSink.close`. */
   closeWith(code: number | undefined, reason: string | undefined): Promise<void> {
-    if (sinkOwner.isClosed(this.sink)) return this.sink.done;
+    if (sinkControl.isClosed(this.sink)) return this.sink.done;
     if (this.#closeContent === null) checkCloseArguments(code, reason, isSendable);
     this.#endAsAsked(code, reason);
-    return sinkOwner.close(this.sink);
+    return sinkControl.close(this.sink);
   }
 
   /**
@@ -510,7 +510,7 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget, OutgoingM
     reason: string | undefined,
   ): Promise<void> {
     // A channel over this one has already begun to close it.
-    if (sinkOwner.isClosed(this.sink) || this.#closeContent !== null) return close();
+    if (sinkControl.isClosed(this.sink) || this.#closeContent !== null) return close();
     checkCloseArguments(code, reason, isSendable);
     // If the user closed this channel's sink in between, the error could not be thrown.
     checkCode(code, this.identity.capabilities);
@@ -599,12 +599,12 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget, OutgoingM
     this.#endAttempt();
     const info = this.#infoOf(ending);
     const { error } = this.life.closing;
-    sinkOwner.disconnect(this.sink, error);
+    sinkControl.disconnect(this.sink, error);
     if (before === "connecting") {
       streamFeed.fail(this.incoming, error);
       this.life.fail(error);
     } else streamFeed.end(this.incoming);
-    sinkOwner.finish(this.sink, error);
+    sinkControl.finish(this.sink, error);
     this.life.conclude(info);
     this.observer?.onEnd(before, info);
     if (this.face !== null) this.onClosed?.(this.face);

@@ -5,7 +5,7 @@ import type { PreparedMessage } from "../protocol/prepared_message.ts";
 import { Protocol } from "../protocol/protocol.ts";
 import type { Fragment, ProtocolEvents } from "../protocol/protocol_events.ts";
 import type { MessageDeflate } from "../protocol/message_deflate.ts";
-import { sinkOwner } from "../stream_channel/channel_sink.ts";
+import { sinkControl } from "../stream_channel/channel_sink.ts";
 import { type MessageStream, streamFeed } from "../stream_channel/channel_stream.ts";
 import { Deferred, FULFILLED, rethrowLater } from "../stream_channel/errors.ts";
 import type { ChannelCore } from "./channel_core.ts";
@@ -208,7 +208,7 @@ export class ProtocolTransport
     if (this.#output === BLOCKED && this.#hasRoom) this.#write();
     if (this.#is(AWAITING_RELEASE)) this.#releaseTaken();
     const { sink } = this.#core;
-    if (sinkOwner.isWaitedFor(sink)) sinkOwner.drained(sink);
+    if (sinkControl.isWaitedFor(sink)) sinkControl.drained(sink);
     if (this.#room !== null) this.#openRoom();
     const isWatching = this.#output === BLOCKED || this.#is(AWAITING_RELEASE) || this.#isWaitedFor;
     if (isWatching && this.#core.state !== "closed") this.#wire.watch();
@@ -521,7 +521,7 @@ export class ProtocolTransport
   }
 
   get #isWaitedFor(): boolean {
-    return this.#room !== null || sinkOwner.isWaitedFor(this.#core.sink);
+    return this.#room !== null || sinkControl.isWaitedFor(this.#core.sink);
   }
 
   get #isCostly(): boolean {
@@ -591,7 +591,7 @@ export class ProtocolTransport
   }
 
   watch(): void {
-    sinkOwner.drained(this.#core.sink);
+    sinkControl.drained(this.#core.sink);
     if (this.#room !== null) this.#openRoom();
     if (this.#isWaitedFor) this.#wire.watch();
   }

@@ -3,7 +3,7 @@ import {
   type ChannelSink,
   MessageSink,
   type MessageSinkOptions,
-  sinkOwner,
+  sinkControl,
   type SinkTarget,
 } from "../stream_channel/channel_sink.ts";
 import { checkSource } from "../stream_channel/add_stream.ts";
@@ -241,7 +241,7 @@ export class OwnWebSocketSink extends MessageSink<MessageInput, SendOptions>
     checkOption("kind", options.kind, ADD_MESSAGE_KINDS.kind);
     checkSource(source, "message");
     if (this.#target.addMessage === undefined) throw lacking("messageStreams");
-    sinkOwner.checkUsable(this, "add a message");
+    sinkControl.checkUsable(this, "add a message");
     const { signal } = options;
     if (signal?.aborted) return preHandled(Promise.reject(signal.reason));
     return this.#target.addMessage(source, options);
@@ -303,6 +303,8 @@ export function waitForRoom<T>(
   own: OwnWebSocketSink,
 ): Promise<boolean> {
   const { signal } = readOptions(given, WAIT_KINDS, { hint: ". Pass { signal }" });
-  const ready = sink.ready.then(() => !sinkOwner.isClosed(own) && !sinkOwner.isDisconnected(own));
+  const ready = sink.ready.then(() =>
+    !sinkControl.isClosed(own) && !sinkControl.isDisconnected(own)
+  );
   return abortable(ready, signal);
 }

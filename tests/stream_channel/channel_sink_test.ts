@@ -6,7 +6,7 @@ import {
   assertStrictEquals,
   assertThrows,
 } from "@std/assert";
-import { MessageSink, sinkOwner } from "../../src/stream_channel/channel_sink.ts";
+import { MessageSink, sinkControl } from "../../src/stream_channel/channel_sink.ts";
 import { SinkController } from "../support/controllers.ts";
 import { Deferred } from "../../src/stream_channel/errors.ts";
 import { assertInvalidState, microtasks, settled } from "../support/events.ts";
@@ -28,7 +28,7 @@ Deno.test("add: further arguments are passed to the target, also where it only c
   });
   const sink = new MessageSink<string, number>(target);
   sink.add("a", 1);
-  sinkOwner.disconnect(sink);
+  sinkControl.disconnect(sink);
   sink.add("b", 2);
   assertEquals(told, [["add", "a", 1], ["check", "b", 2]]);
 });

@@ -3,7 +3,7 @@
 import {
   MessageSink,
   type MessageSinkOptions,
-  sinkOwner,
+  sinkControl,
   type SinkTarget,
 } from "../../src/stream_channel/channel_sink.ts";
 import {
@@ -47,7 +47,7 @@ export class StreamController<T> {
   }
 }
 
-/** Owns a sink's target: see `SinkOwner`. */
+/** Owns a sink's target: see `SinkControl`. */
 export class SinkController<T> {
   readonly sink: MessageSink<T>;
 
@@ -56,34 +56,34 @@ export class SinkController<T> {
   }
 
   get isClosed(): boolean {
-    return sinkOwner.isClosed(this.sink);
+    return sinkControl.isClosed(this.sink);
   }
 
   get isDisconnected(): boolean {
-    return sinkOwner.isDisconnected(this.sink);
+    return sinkControl.isDisconnected(this.sink);
   }
 
   get isWaitedFor(): boolean {
-    return sinkOwner.isWaitedFor(this.sink);
+    return sinkControl.isWaitedFor(this.sink);
   }
 
   drained(): void {
-    sinkOwner.drained(this.sink);
+    sinkControl.drained(this.sink);
   }
 
   disconnect(cause?: unknown): void {
-    sinkOwner.disconnect(this.sink, cause);
+    sinkControl.disconnect(this.sink, cause);
   }
 
   finish(cause?: unknown): void {
-    sinkOwner.finish(this.sink, cause);
+    sinkControl.finish(this.sink, cause);
   }
 
   fail(error: unknown): void {
-    sinkOwner.fail(this.sink, error);
+    sinkControl.fail(this.sink, error);
   }
 
   close(): Promise<void> {
-    return sinkOwner.close(this.sink);
+    return sinkControl.close(this.sink);
   }
 }

@@ -11,7 +11,7 @@ import {
 import { addHolder, sendIfRoom, sendPrepared } from "../../src/server/broadcast.ts";
 import { onPeerClose } from "../../src/web_socket/peer_ending.ts";
 import { PreparedMessage } from "../../src/protocol/prepared_message.ts";
-import { sinkOwner } from "../../src/stream_channel/channel_sink.ts";
+import { sinkControl } from "../../src/stream_channel/channel_sink.ts";
 import { streamFeed } from "../../src/stream_channel/channel_stream.ts";
 import { type Capabilities, NO_CAPABILITIES } from "../../src/web_socket/capabilities.ts";
 import { Channel } from "../../src/web_socket/channel.ts";
@@ -623,10 +623,10 @@ Deno.test("channel: ready and flush ask the transport only once it is open, and 
   core.open(OPENING);
   assertEquals(transport.told, ["12345", "watch"]);
   transport.amount = 3;
-  sinkOwner.drained(core.sink);
+  sinkControl.drained(core.sink);
   assertEquals([await settled(ready), await settled(flushed)], [true, false]);
   transport.amount = 0;
-  sinkOwner.drained(core.sink);
+  sinkControl.drained(core.sink);
   await flushed;
 });
 
