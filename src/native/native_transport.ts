@@ -108,7 +108,10 @@ export class NativeTransport implements Transport {
       this.adopt(socket);
     } catch (cause) {
       this.#core.failToOpen(
-        new WebSocketChannelError("Cannot wrap the WebSocket: there is none", { cause }),
+        new WebSocketChannelError(
+          "Cannot wrap the WebSocket: its promise failed",
+          { cause },
+        ),
       );
     }
   }

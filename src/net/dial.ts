@@ -358,5 +358,5 @@ export class Dial {
 const DEFAULT_ADDRESS_DELAY = 250;
 
 function givenUp(): Error {
-  return new WebSocketChannelError("Connecting was given up");
+  return new WebSocketChannelError("Cannot connect: the attempt was given up");
 }

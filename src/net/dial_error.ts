@@ -19,12 +19,12 @@ interface Meaning {
 const LOST: Meaning = { text: "the connection was lost" };
 const UNTRUSTED: Meaning = {
   text: "the certificate can't be trusted: it has expired, or its authority is not known. " +
-    "Set an authority of your own as tls.ca",
+    "Set your own authority as tls.ca",
   retryable: false,
 };
 const EXPIRED: Meaning = { text: "the certificate has expired", retryable: false };
 const SELF_SIGNED: Meaning = {
-  text: "the certificate is signed by itself. If it is yours, set it as tls.ca",
+  text: "the certificate is self-signed. If it is yours, set it as tls.ca",
   retryable: false,
 };
 const WRONG_NAME = "ERR_TLS_CERT_ALTNAME_INVALID";
@@ -67,7 +67,7 @@ const MEANINGS: ReadonlyMap<string, Meaning> = new Map([
   ["CERT_NOT_YET_VALID", { text: "the certificate isn't valid yet", retryable: false }],
   [
     "ERR_SSL_WRONG_VERSION_NUMBER",
-    { text: "the answer is not TLS: is the scheme right?", retryable: false },
+    { text: "the answer is not TLS. Check the URL's scheme", retryable: false },
   ],
   ["CERT_REVOKED", { text: "the certificate has been revoked", retryable: false }],
   ["CERT_REJECTED", UNTRUSTED],
@@ -90,7 +90,7 @@ const CERTIFICATE_ALERT = /_ALERT_(.*CERTIFICATE.*|UNKNOWN_CA|ACCESS_DENIED)$/;
 function meaningOfAlert(code: string): Meaning | undefined {
   if (!code.startsWith("ERR_SSL_") || !code.includes("_ALERT_")) return undefined;
   if (code.endsWith("_CERTIFICATE_REQUIRED")) {
-    return { text: "the server wants a client certificate", retryable: false };
+    return { text: "the server requires a client certificate", retryable: false };
   }
   if (CERTIFICATE_ALERT.test(code)) {
     return { text: "the server refused the client's certificate", retryable: false };
@@ -197,7 +197,7 @@ export function refusedByAlert(url: URL, { cause, response }: ConnectError): Con
 
 function textOf({ cause, phase }: ConnectErrorOptions): string {
   // OpenSSL's texts contain memory addresses, and rustls and BoringSSL use other texts.
-  if (codeOf(cause).startsWith("ERR_SSL_")) return "the server doesn't speak TLS as it should";
+  if (codeOf(cause).startsWith("ERR_SSL_")) return "the TLS handshake failed";
   const message = messageOf(cause);
   return message === "" ? `failed in phase ${phase}` : message;
 }

@@ -177,7 +177,9 @@ export async function openTunnel(
     });
   }
   // In neither TLS nor HTTP the server speaks first, so these bytes aren't the server's.
-  if (exchange.hasRest) throw new ProxyRefusal("it sent bytes of its own into the tunnel");
+  if (exchange.hasRest) {
+    throw new ProxyRefusal("it sent data into the tunnel before the server did");
+  }
 }
 
 async function answerTo(exchange: Exchange, head: Uint8Array): Promise<Answer> {
@@ -188,7 +190,7 @@ async function answerTo(exchange: Exchange, head: Uint8Array): Promise<Answer> {
     if (!(error instanceof NoAnswer)) throw new ProxyRefusal(messageOf(error), { isFinal: true });
     // The system's own error about the connection says more.
     if (codeOf(error.cause) !== "") throw error.cause;
-    throw new ProxyRefusal("it ended the connection before it had answered");
+    throw new ProxyRefusal("it ended the connection without an answer");
   }
 }
 

@@ -138,7 +138,7 @@ async function decided({ target, refusal, count, onRedirect }: Hop, next: Target
 
 function locationOf(response: HandshakeResponse | null, base: URL): URL | string {
   const location = response?.headers.get("location") ?? null;
-  if (location === null) return "the redirect doesn't say where to";
+  if (location === null) return "the redirect has no Location";
   return urlOf(location, base) ?? "the redirect leads to no ws: or wss: URL";
 }
 
@@ -170,7 +170,7 @@ function redirectFault(
   if (tls?.secureContext !== undefined) {
     return "the redirect leads to another origin, and tls.secureContext may hold a client certificate";
   }
-  return isPinned ? "the redirect leads away from the socket" : null;
+  return isPinned ? "the redirect leads away from the Unix socket" : null;
 }
 
 /**

@@ -64,7 +64,11 @@ function wireOf(socket: SocketLike): SocketWire {
  */
 function onData(this: SocketLike, chunk: Uint8Array): void {
   // A socket with an encoding delivers text, which loses bytes.
-  if (!ArrayBuffer.isView(chunk)) return wireOf(this).onError(new TypeError("A chunk is no bytes"));
+  if (!ArrayBuffer.isView(chunk)) {
+    return wireOf(this).onError(
+      new TypeError("Cannot read from the socket: a chunk must be bytes. Set no encoding"),
+    );
+  }
   const { buffer, byteOffset, byteLength } = chunk;
   (this as Wired)[READER]?.onChunk(new Uint8Array(buffer, byteOffset, byteLength));
 }
@@ -218,7 +222,7 @@ export class SocketWire implements Wire {
   onClose(): void {
     this.#flags |= OVER;
     if (this.#failure === null && !this.#is(EXPECTED)) {
-      this.#failure = { error: new Error("The socket was closed without its end") };
+      this.#failure = { error: new Error("Cannot read from the socket: it was destroyed") };
     }
     for (const flush of this.#flushing ?? []) flush.resolve();
     this.#flushing = null;

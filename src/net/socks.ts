@@ -33,8 +33,8 @@ const REPLIES: readonly string[] = [
   "it can't reach the server",
   "the server refused its connection",
   "its connection to the server took too long",
-  "it can't do what was asked for",
-  "it can't connect to this kind of address",
+  "it doesn't support the command",
+  "it doesn't support this type of address",
 ];
 
 const NOT_ALLOWED = 2;
@@ -75,14 +75,14 @@ export async function openSocksTunnel(
   if (method === NOTHING_ACCEPTABLE) {
     throw new ProxyRefusal(
       login === null
-        ? "it wants credentials or doesn't serve this client. Set them in the proxy's URL"
-        : "it accepts neither a user name with a password nor a client without",
+        ? "it requires credentials, or refuses this client. Set credentials in the proxy's URL"
+        : "it supports neither a login with user name and password nor clients without login",
       { isFinal: true },
     );
   }
   if (method === USER_AND_PASSWORD && login !== null) await logIn(wire, reader, login);
   else if (method !== NO_AUTHENTICATION) {
-    throw new ProxyRefusal("it chose a method it wasn't offered");
+    throw new ProxyRefusal("it chose a method that was not offered");
   }
   const port = portOf(url);
   wire.write(Uint8Array.of(VERSION, CONNECT, 0, ...address, port >> 8, port & 0xff));
@@ -161,7 +161,7 @@ class Reader implements WireEvents {
     // The system's own error about the connection says more.
     this.#error ??= failure !== null && codeOf(failure.error) !== ""
       ? failure.error
-      : new ProxyRefusal("it ended the connection before it had answered");
+      : new ProxyRefusal("it ended the connection without an answer");
     this.#wake?.();
   }
 
@@ -178,6 +178,8 @@ class Reader implements WireEvents {
 
   /** Throws if there are unread bytes: in neither TLS nor HTTP the server speaks first, so they aren't the server's. */
   checkEmpty(): void {
-    if (this.#bytes.length > 0) throw new ProxyRefusal("it sent bytes of its own into the tunnel");
+    if (this.#bytes.length > 0) {
+      throw new ProxyRefusal("it sent data into the tunnel before the server did");
+    }
   }
 }

@@ -101,7 +101,7 @@ export class Attempt {
     this.#deadline = null;
     if (ms === 0 || this.#isOver) return;
     const onTime = (): void => {
-      const text = `Connecting timed out after ${ms} ms: ${what}`;
+      const text = `Cannot connect within ${ms} ms: ${what}`;
       const error = new DOMException(text, "TimeoutError");
       const connection = this.#connection;
       this.#abort.abort(error);
@@ -134,7 +134,7 @@ export class Attempt {
     this.#limit(ms, NOT_OPEN);
     adopted(connection.ready).then(() => {
       if (this.#isOver) return;
-      this.#limit(this.#options.timeout, "the peer hasn't said hello");
+      this.#limit(this.#options.timeout, "the peer sent no hello");
       try {
         this.#core.onConnected(connection);
       } catch (error) {

@@ -86,5 +86,7 @@ function readHeartbeat(given: HeartbeatOptions): HeartbeatOptions {
 
 function noTarget(target: unknown): TypeError {
   const wanted = "a URL, an object with a url, or a WebSocketChannel";
-  return new TypeError(`Cannot connect: the target must give ${wanted}, got ${shown(target)}`);
+  return new TypeError(
+    `Cannot connect: the target must be or return ${wanted}, got ${shown(target)}`,
+  );
 }

@@ -293,7 +293,7 @@ export class ReconnectingCore
     } catch {
       // The reader keeps the connection; it may be another channel that reconnects.
       throw invalidState(
-        "Cannot connect: the target function returned a channel that has a reader",
+        "Cannot connect: the target function returned a channel with a reader",
       );
     }
   }
@@ -536,7 +536,7 @@ export class ReconnectingCore
 
   /** Drops the connection, because the peer has sent nothing in time; `isProbe` if it was asked after a sleep. */
   onDead(isProbe: boolean): void {
-    const text = "The connection was lost: the peer gave no sign of life";
+    const text = "The connection was lost: the peer did not answer";
     this.#drop(infoOf(new WebSocketChannelError(text), "timeout"), isProbe);
   }
 

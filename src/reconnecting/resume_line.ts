@@ -130,7 +130,7 @@ export class ResumeLine implements Line, SessionLinkEvents {
     const isSame = id === this.#id;
     const isPossible = isSame ? this.#link.session.canResume(received) : received === 0;
     if (id === null || !isPossible) {
-      return this.onFault(brokenProtocol("its hello can't belong to the session"));
+      return this.onFault(brokenProtocol("its hello does not fit the session"));
     }
     const unacknowledged = isSame ? null : this.#startOver();
     // The acknowledgement confirms the id; the server then calls its handler.

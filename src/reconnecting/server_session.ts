@@ -246,7 +246,7 @@ export class ServerSession implements Transport, SessionLinkEvents {
   #expire(): void {
     const { timeout } = this.#options;
     const error = new WebSocketChannelError(
-      `Cannot resume the session: the client did not come back within ${timeout} ms`,
+      `Cannot resume the session: the client did not reconnect within ${timeout} ms`,
     );
     this.#conclude({ wasClean: false, initiator: "timeout", error });
   }

@@ -274,5 +274,5 @@ export class SessionLink {
 
 /** Creates the error of a peer that violates `resume.v1`. */
 export function brokenProtocol(fault: string): ProtocolError {
-  return new ProtocolError(`Cannot go on with the session: ${fault}`, PROTOCOL_ERROR);
+  return new ProtocolError(`Cannot continue the session: ${fault}`, PROTOCOL_ERROR);
 }

@@ -143,7 +143,9 @@ export class Sessions<Context = unknown> implements AsyncDisposable {
     const options = readOptions(given as SessionsOptions | undefined, SESSIONS_KINDS);
     this.#options = options as SessionsOptions<Context>;
     if (options.maxSessionsPerIdentity !== undefined && options.identify === undefined) {
-      throw new TypeError("Cannot use the options: maxSessionsPerIdentity needs identify");
+      throw new TypeError(
+        "Cannot use the option maxSessionsPerIdentity: it needs the option identify",
+      );
     }
     this.#clock = options.clock ?? systemClock;
     const { maxTotalBuffer = DEFAULT_MAX_TOTAL_BUFFER } = options;

@@ -177,7 +177,9 @@ const FOREIGN_ORIGIN =
 function chosen({ protocols }: UpgradeRequest, protocol: unknown): readonly string[] {
   if (protocol === null) return NO_PROTOCOLS;
   if (typeof protocol === "string" && protocols.includes(protocol)) return [protocol];
-  throw new TypeError("Cannot choose a subprotocol that the client did not offer");
+  throw new TypeError(
+    "Cannot use the answer of protocols: the client did not offer this subprotocol",
+  );
 }
 
 /** Runs the stages synchronously up to the first promise, and the rest once it has settled. */

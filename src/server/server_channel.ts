@@ -356,7 +356,7 @@ class Accepting implements Opener {
   #onGone(cause: unknown): void {
     this.#pending = null;
     this.#request.giveUp();
-    const message = "Cannot accept the upgrade: the client is gone";
+    const message = "Cannot accept the upgrade: the client has left";
     this.#core.failToOpen(new ConnectError(message, { cause, phase: "handshake" }));
   }
 

@@ -256,5 +256,5 @@ inspectAs(UpgradeServerRequest.prototype, "ServerRequest", (it) => ({
 
 /** Creates the reason with which a request's signal aborts. */
 export function clientLeft(): DOMException {
-  return new DOMException("The client is gone", "AbortError");
+  return new DOMException("The client has left", "AbortError");
 }

@@ -22,7 +22,7 @@ const WITHOUT_LINE: Readonly<Record<string, string>> = {
   "error": "the type of an event",
   "Cannot create a virtual channel: no id is left": "after more channels than a program can open",
   "There is no …": "only this package asks",
-  "Connecting was given up": "the channel has ended with an error of its own",
+  "Cannot connect: the attempt was given up": "the channel has ended with an error of its own",
   "Cannot send the start line …: it must be printable ASCII":
     "what is put into it is checked before",
   "Cannot connect to …: malformed request line": "on a server: the client gets a 400",
@@ -59,7 +59,7 @@ const COMPOSED: readonly string[] = [
 const PARTS: readonly string[] = [
   'To get the cause, connect with transport: "net" or require: ["failureCause"]',
   "the certificate can't be trusted: it has expired, or its authority is not known. ",
-  "Set an authority of your own as tls.ca",
+  "Set your own authority as tls.ca",
   "the certificate is for another host",
   "Cannot connect to …: …",
   "Cannot connect to …: …: …",

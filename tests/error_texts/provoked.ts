@@ -245,7 +245,7 @@ export const PROVOKED: Readonly<Record<string, Provoke | Elsewhere>> = {
     connect({ require: ["speed"] }),
   "Cannot use the option …: it must be a ws: or wss: URL": elsewhere(REDIRECT, "a ws: or wss: URL"),
   "Cannot use the options: pingTimeout needs pingInterval": () => connect({ pingTimeout: 1 }),
-  "Cannot use the options: maxSessionsPerIdentity needs identify": () =>
+  "Cannot use the option maxSessionsPerIdentity: it needs the option identify": () =>
     new Sessions({ maxSessionsPerIdentity: 1 }),
   "Cannot use the option …: field … of … must be a name and a value, both strings, got …": () =>
     connect({ headers: [["a"]] }),
@@ -260,12 +260,12 @@ export const PROVOKED: Readonly<Record<string, Provoke | Elsewhere>> = {
   "Cannot wrap the WebSocket: it must have the interface of one, or be a promise of one": () =>
     WebSocketChannel.from(wrong({})),
   [
-    "Cannot connect: the target must give a URL, an object with a url, or a WebSocketChannel, " +
+    "Cannot connect: the target must be or return a URL, an object with a url, or a WebSocketChannel, " +
     "got …"
   ]: () => new Rig({ target: wrong(1) }),
-  "Cannot connect: the target function returned a channel that has a reader": {
+  "Cannot connect: the target function returned a channel with a reader": {
     file: ATTEMPT,
-    part: "the target function returned a channel that has a reader",
+    part: "the target function returned a channel with a reader",
   },
   "Unsupported on …: …": () =>
     NativeWebSocketChannel.connect(URL_TEXT, wrong({ pingInterval: 1 })).ready,
@@ -318,22 +318,22 @@ export const PROVOKED: Readonly<Record<string, Provoke | Elsewhere>> = {
   [`${C}the certificate is not for …`]: () => dialled("ERR_TLS_CERT_ALTNAME_INVALID"),
   [
     `${C}the certificate can't be trusted: it has expired, or its authority is not known. ` +
-    "Set an authority of your own as tls.ca"
+    "Set your own authority as tls.ca"
   ]: () => dialled("UNABLE_TO_GET_ISSUER_CERT"),
   [`${C}the certificate has expired`]: () => dialled("CERT_HAS_EXPIRED"),
   [`${C}the certificate isn't valid yet`]: () => dialled("CERT_NOT_YET_VALID"),
   [`${C}the certificate has been revoked`]: () => dialled("CERT_REVOKED"),
-  [`${C}the certificate is signed by itself. If it is yours, set it as tls.ca`]: () =>
+  [`${C}the certificate is self-signed. If it is yours, set it as tls.ca`]: () =>
     dialled("DEPTH_ZERO_SELF_SIGNED_CERT"),
-  [`${C}the server wants a client certificate`]: () =>
+  [`${C}the server requires a client certificate`]: () =>
     dialled("ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED"),
   [`${C}the server refused the client's certificate`]: () =>
     dialled("ERR_SSL_TLSV1_ALERT_UNKNOWN_CA"),
   [`${C}the server refused the TLS handshake`]: () =>
     dialled("ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE"),
-  [`${C}the answer is not TLS: is the scheme right?`]: () =>
+  [`${C}the answer is not TLS. Check the URL's scheme`]: () =>
     dialled("ERR_SSL_WRONG_VERSION_NUMBER"),
-  [`${C}the server doesn't speak TLS as it should`]: () => dialled("ERR_SSL_BAD_LENGTH"),
+  [`${C}the TLS handshake failed`]: () => dialled("ERR_SSL_BAD_LENGTH"),
   [`${C}tls.checkServerIdentity refused the certificate: …`]: elsewhere(
     "security/tls_test.ts",
     "tls.checkServerIdentity refused the certificate",
@@ -371,9 +371,9 @@ export const PROVOKED: Readonly<Record<string, Provoke | Elsewhere>> = {
   [`${C}Sec-WebSocket-Extensions is malformed at character …`]: () =>
     agreed("Sec-WebSocket-Extensions: ;\r\n"),
   [`${C}too many redirects`]: elsewhere(REDIRECT, "too many redirects"),
-  [`${C}the redirect doesn't say where to`]: elsewhere(
+  [`${C}the redirect has no Location`]: elsewhere(
     REDIRECT,
-    "the redirect doesn't say where to",
+    "the redirect has no Location",
   ),
   [`${C}the redirect leads to no ws: or wss: URL`]: elsewhere(
     REDIRECT,
@@ -387,33 +387,38 @@ export const PROVOKED: Readonly<Record<string, Provoke | Elsewhere>> = {
     `${C}the redirect leads to another origin, ` +
     "and tls.secureContext may hold a client certificate"
   ]: redirectedWithContext,
-  [`${C}the redirect leads away from the socket`]: elsewhere(REDIRECT, "away from the socket"),
+  [`${C}the redirect leads away from the Unix socket`]: elsewhere(
+    REDIRECT,
+    "away from the Unix socket",
+  ),
   [`${C}onRedirect failed…`]: elsewhere(REDIRECT, "onRedirect failed: "),
   [`${C}onRedirect refused the redirect to …`]: elsewhere(
     REDIRECT,
     "onRedirect refused the redirect to ",
   ),
   [`${P}it answered …`]: elsewhere("net/proxy_test.ts", "it answered 502 Bad Gateway: "),
-  [`${P}it ended the connection before it had answered`]: elsewhere(
+  [`${P}it ended the connection without an answer`]: elsewhere(
     SOCKS,
-    "it ended the connection before it had answered",
+    "it ended the connection without an answer",
   ),
-  [`${P}it sent bytes of its own into the tunnel`]: elsewhere(
+  [`${P}it sent data into the tunnel before the server did`]: elsewhere(
     "net/proxy_test.ts",
-    "it sent bytes of its own into the tunnel",
+    "it sent data into the tunnel before the server did",
   ),
   [`${P}it doesn't speak SOCKS5`]: elsewhere(SOCKS, "it doesn't speak SOCKS5"),
-  [`${P}it wants credentials or doesn't serve this client. Set them in the proxy's URL`]: elsewhere(
+  [`${P}it requires credentials, or refuses this client. Set credentials in the proxy's URL`]:
+    elsewhere(
+      SOCKS,
+      "it requires credentials, or refuses this client",
+    ),
+  [`${P}it supports neither a login with user name and password nor clients without login`]:
+    elsewhere(
+      SOCKS,
+      "it supports neither a login with user name and password nor clients without login",
+    ),
+  [`${P}it chose a method that was not offered`]: elsewhere(
     SOCKS,
-    "it wants credentials or doesn't serve this client",
-  ),
-  [`${P}it accepts neither a user name with a password nor a client without`]: elsewhere(
-    SOCKS,
-    "it accepts neither a user name with a password nor a client without",
-  ),
-  [`${P}it chose a method it wasn't offered`]: elsewhere(
-    SOCKS,
-    "it chose a method it wasn't offered",
+    "it chose a method that was not offered",
   ),
   [`${P}it doesn't accept the credentials of its URL`]: elsewhere(
     SOCKS,
@@ -426,8 +431,8 @@ export const PROVOKED: Readonly<Record<string, Provoke | Elsewhere>> = {
   [`${P}it can't reach the server`]: () => socksReply(4),
   [`${P}the server refused its connection`]: () => socksReply(5),
   [`${P}its connection to the server took too long`]: () => socksReply(6),
-  [`${P}it can't do what was asked for`]: () => socksReply(7),
-  [`${P}it can't connect to this kind of address`]: () => socksReply(8),
+  [`${P}it doesn't support the command`]: () => socksReply(7),
+  [`${P}it doesn't support this type of address`]: () => socksReply(8),
   [`${P}it refused with the code …`]: () => socksReply(99),
   [`${C}a module can't be loaded`]: elsewhere("net/dialer_test.ts", "a module can't be loaded"),
   [`${C}the module of the protocol can't be loaded`]: () =>
@@ -444,7 +449,7 @@ export const PROVOKED: Readonly<Record<string, Provoke | Elsewhere>> = {
     "native/connect_failure_test.ts",
     "Deno reports only a second attempt, over HTTP/2: ",
   ),
-  "Cannot wrap the WebSocket: there is none": () =>
+  "Cannot wrap the WebSocket: its promise failed": () =>
     WebSocketChannel.from(Promise.reject(new Error("no"))).ready,
   "Cannot wrap the WebSocket: it is already …": () =>
     WebSocketChannel.from(new FakeWebSocket(3)).ready,
@@ -530,10 +535,13 @@ export const PROVOKED: Readonly<Record<string, Provoke | Elsewhere>> = {
     bytes.receive(wrong("text"));
     return ((await channel.closed).error as Error).cause;
   },
-  "A chunk is no bytes": elsewhere("net/socket_wire_test.ts", "A chunk is no bytes"),
-  "The socket was closed without its end": elsewhere(
+  "Cannot read from the socket: a chunk must be bytes. Set no encoding": elsewhere(
     "net/socket_wire_test.ts",
-    "The socket was closed without its end",
+    "Cannot read from the socket: a chunk must be bytes. Set no encoding",
+  ),
+  "Cannot read from the socket: it was destroyed": elsewhere(
+    "net/socket_wire_test.ts",
+    "Cannot read from the socket: it was destroyed",
   ),
   "Cannot send everything: … before the transport took … bytes": elsewhere(
     "web_socket/channel_core_test.ts",
@@ -639,14 +647,14 @@ export const PROVOKED: Readonly<Record<string, Provoke | Elsewhere>> = {
         await it.open();
         await it.lose(1008);
       }),
-  "Connecting timed out after … ms: …": () => {
+  "Cannot connect within … ms: …": () => {
     const target = (): Promise<string> => new Promise(() => {});
     return reconnecting({ target, retry: () => false }, async (it) => {
       await it.advance(0);
       await it.advance(30_000);
     });
   },
-  "The connection was lost: the peer gave no sign of life": () => {
+  "The connection was lost: the peer did not answer": () => {
     const heartbeat = { interval: 10, timeout: 10, message: () => "" };
     return reconnecting({ heartbeat, retry: () => false }, async (it) => {
       await it.open();
@@ -656,10 +664,10 @@ export const PROVOKED: Readonly<Record<string, Provoke | Elsewhere>> = {
   "Cannot add: the queue has reached … (… bytes). Wait for sink.ready": () =>
     away({ maxBuffer: 0 }),
   "Cannot add: there is no connection": () => away({ whileAway: "reject" }),
-  "Cannot go on with the session: …": { file: RESUMPTION, part: "it sent no hello" },
-  "Cannot resume the session: the client did not come back within … ms": {
+  "Cannot continue the session: …": { file: RESUMPTION, part: "it sent no hello" },
+  "Cannot resume the session: the client did not reconnect within … ms": {
     file: SESSIONS,
-    part: "the client did not come back within 60000 ms",
+    part: "the client did not reconnect within 60000 ms",
   },
   "Cannot ping: the session has no connection": { file: SESSIONS, part: "no connection" },
   "Cannot serve sessions: the handler must be a function, got …": () =>
@@ -939,7 +947,7 @@ export const PROVOKED: Readonly<Record<string, Provoke | Elsewhere>> = {
     "security/bad_responses_test.ts",
     "Cannot use the answer of onRequest: ",
   ),
-  "Cannot choose a subprotocol that the client did not offer": () =>
+  "Cannot use the answer of protocols: the client did not offer this subprotocol": () =>
     decided({ protocols: () => "x" }),
   "Cannot refuse the upgrade: the status must be from 300 to 599 and not 304, got …": () =>
     refuse(200),
@@ -972,12 +980,12 @@ export const PROVOKED: Readonly<Record<string, Provoke | Elsewhere>> = {
   },
   "Cannot attach: the server must be one of node:http, got …": () =>
     WebSocketServer.attach(wrong({})),
-  "Cannot accept the upgrade: the client is gone": goneBeforeAccepted,
+  "Cannot accept the upgrade: the client has left": goneBeforeAccepted,
   "Refused the upgrade with … …": elsewhere(
     "server/accept_upgrade_test.ts",
     "Refused the upgrade with ",
   ),
-  "The client is gone": () => clientLeft(),
+  "The client has left": () => clientLeft(),
   "Cannot set the certificates: the server was bound without tls": async () => {
     const server = await WebSocketServer.bind();
     try {

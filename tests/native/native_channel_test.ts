@@ -104,7 +104,7 @@ Deno.test("native: a promise of a socket that rejects fails the channel, with it
   reject(reason);
   const error = await rejection(channel.ready);
   assertInstanceOf(error, WebSocketChannelError);
-  assertEquals(error.message, "Cannot wrap the WebSocket: there is none");
+  assertEquals(error.message, "Cannot wrap the WebSocket: its promise failed");
   assertStrictEquals(error.cause, reason);
 });
 

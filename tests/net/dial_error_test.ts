@@ -9,7 +9,7 @@ const OTHER = "the certificate is not for a.test. If the server's certificate ha
   "set it as tls.servername";
 const UNTRUSTED =
   "the certificate can't be trusted: it has expired, or its authority is not known. " +
-  "Set an authority of your own as tls.ca";
+  "Set your own authority as tls.ca";
 
 function withCode(code: string, message = "platform's words"): Error {
   return Object.assign(new Error(message), { code });
@@ -27,16 +27,16 @@ Deno.test("dial error: each cause has the same text on every platform", () => {
     ["UNABLE_TO_VERIFY_LEAF_SIGNATURE", UNTRUSTED, false],
     [
       "DEPTH_ZERO_SELF_SIGNED_CERT",
-      "the certificate is signed by itself. If it is yours, set it as tls.ca",
+      "the certificate is self-signed. If it is yours, set it as tls.ca",
       false,
     ],
     ["EADDRNOTAVAIL", "the local address can't be used", false],
     ["EINVAL", "the local address can't be used", false],
-    ["ERR_SSL_WRONG_VERSION_NUMBER", "the answer is not TLS: is the scheme right?", false],
-    ["ERR_SSL_BAD_LENGTH", "the server doesn't speak TLS as it should", true],
+    ["ERR_SSL_WRONG_VERSION_NUMBER", "the answer is not TLS. Check the URL's scheme", false],
+    ["ERR_SSL_BAD_LENGTH", "the TLS handshake failed", true],
     [
       "ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED",
-      "the server wants a client certificate",
+      "the server requires a client certificate",
       false,
     ],
     ["ERR_SSL_TLSV1_ALERT_UNKNOWN_CA", "the server refused the client's certificate", false],

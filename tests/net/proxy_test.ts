@@ -176,11 +176,16 @@ const refusals = [
   [
     "an answer with bytes behind it",
     { extra: "HTTP/1.1 101 Forged\r\n\r\n" },
-    "it sent bytes of its own into the tunnel",
+    "it sent data into the tunnel before the server did",
     null,
   ],
-  ["an end instead of an answer", { end: true }, "it ended the connection before", null],
-  ["half an answer", { answer: "HTTP/1.1 200 O" }, "it ended the connection before", null],
+  ["an end instead of an answer", { end: true }, "it ended the connection without an answer", null],
+  [
+    "half an answer",
+    { answer: "HTTP/1.1 200 O" },
+    "it ended the connection without an answer",
+    null,
+  ],
   ["no HTTP", { answer: "SSH-2.0-OpenSSH_9.2\r\n\r\n" }, "the answer is not HTTP/1.1: ", null],
   [
     "an endless head",

@@ -344,7 +344,10 @@ Deno.test("a duplex stream that is no socket: what only sockets have isn't asked
   await recorder.until(() => recorder.text === "ab");
   stream.push({ length: 1 });
   await recorder.until(() => recorder.events.length > 0);
-  assertEquals(recorder.events, [["end", "A chunk is no bytes"]]);
+  assertEquals(recorder.events, [[
+    "end",
+    "Cannot read from the socket: a chunk must be bytes. Set no encoding",
+  ]]);
   assertEquals(stream.destroyed, true);
 });
 
@@ -507,7 +510,7 @@ Deno.test("socket wire: an end behind an error is a failure", () => {
 Deno.test("socket wire: a close without an end or an error is a loss", () => {
   const { socket, recorder } = fake();
   socket.emit("close");
-  assertEquals(recorder.events, [["end", "The socket was closed without its end"]]);
+  assertEquals(recorder.events, [["end", "Cannot read from the socket: it was destroyed"]]);
 });
 
 Deno.test("socket wire: a socket that gives text is a failure", () => {
@@ -538,7 +541,7 @@ Deno.test("socket wire: closed before there is a listener, the first listener is
     wire.listen(recorder);
     assertEquals(recorder.events, []);
     await microtasks();
-    const text = error === null ? "The socket was closed without its end" : "reset";
+    const text = error === null ? "Cannot read from the socket: it was destroyed" : "reset";
     assertEquals(recorder.events, [["end", text]]);
     await wire.end();
     await wire.flush();

@@ -141,21 +141,25 @@ const faults: [name: string, manners: SocksManners, fault: string][] = [
   [
     "no method",
     { method: "05ff" },
-    "it wants credentials or doesn't serve this client. " +
-    "Set them in the proxy's URL",
+    "it requires credentials, or refuses this client. " +
+    "Set credentials in the proxy's URL",
   ],
-  ["a method it wasn't offered", { method: "0502" }, "it chose a method it wasn't offered"],
-  ["an end at once", { endsAfter: 1 }, "it ended the connection before it had answered"],
-  ["an end later", { endsAfter: 2 }, "it ended the connection before it had answered"],
+  ["a method it wasn't offered", { method: "0502" }, "it chose a method that was not offered"],
+  ["an end at once", { endsAfter: 1 }, "it ended the connection without an answer"],
+  ["an end later", { endsAfter: 2 }, "it ended the connection without an answer"],
   [
     "a rule against it",
     { reply: () => "05020001000000000000" },
     "its rules don't allow the connection",
   ],
   ["an unknown reply", { reply: () => "05630001000000000000" }, "it refused with the code 99"],
-  ["half a reply", { reply: () => "0500000100" }, "it ended the connection before it had answered"],
+  ["half a reply", { reply: () => "0500000100" }, "it ended the connection without an answer"],
   ["a wrong reply", { reply: () => "04000001000000000000" }, "it doesn't speak SOCKS5"],
-  ["bytes behind the reply", { extra: "485454502f" }, "it sent bytes of its own into the tunnel"],
+  [
+    "bytes behind the reply",
+    { extra: "485454502f" },
+    "it sent data into the tunnel before the server did",
+  ],
 ];
 for (const [name, manners, fault] of faults) {
   Deno.test(`attack 31 SOCKS5: ${name}`, async () => {
@@ -178,7 +182,7 @@ Deno.test("SOCKS5: with credentials, and none of the methods accepted", async ()
     const error = await connectFailure("ws://a.test", { proxy: `socks5h://u:p@127.0.0.1:${port}` });
     assertMatch(
       error.message,
-      /: it accepts neither a user name with a password nor a client without$/,
+      /: it supports neither a login with user name and password nor clients without login$/,
     );
   });
 });

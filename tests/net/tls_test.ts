@@ -146,7 +146,7 @@ Deno.test("net TLS 1.3 RFC 8446 §4.4.2.4: a client certificate that the server 
     const error = await connectFailure(`wss://localhost:${port}`, trusted);
     assertEquals(told(error), [
       "tls",
-      "Cannot connect to wss://localhost:PORT/: the server wants a client certificate",
+      "Cannot connect to wss://localhost:PORT/: the server requires a client certificate",
       false,
     ]);
   });
@@ -179,7 +179,7 @@ Deno.test("net TLS: malformed settings are reported at once: not every platform 
 const broken = [
   ["a server that resets the connection", "the connection was lost", true],
   ["a server that ends the connection", "the connection was lost", true],
-  ["a server that speaks plain HTTP", "the answer is not TLS: is the scheme right?", false],
+  ["a server that speaks plain HTTP", "the answer is not TLS. Check the URL's scheme", false],
 ] as const;
 for (const [index, [name, fault, retryable]] of broken.entries()) {
   Deno.test(`net TLS: ${name} during the TLS handshake`, async () => {

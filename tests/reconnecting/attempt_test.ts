@@ -274,8 +274,8 @@ Deno.test("target: a channel that has a reader already is refused, and left to t
   const second = ReconnectingChannel.connect(shared);
   const { error, initiator, attempts } = await second.closed;
   assertEquals([(error as Error).name, initiator, attempts], ["InvalidStateError", "local", 1]);
-  assertStringIncludes(`${error}`, "the target function returned a channel that has a reader");
-  await assertRejects(async () => await second.stream.next(), DOMException, "has a reader");
+  assertStringIncludes(`${error}`, "the target function returned a channel with a reader");
+  await assertRejects(async () => await second.stream.next(), DOMException, "with a reader");
   // The first one doesn't suffer.
   server.sink.add("still there");
   await until(() => events.length === 1);

@@ -652,7 +652,11 @@ Deno.test("sessions: above maxSessionsPerIdentity a client is asked to try again
   for (let i = 0; i < 2; i++) await begin("#0");
   assertEquals(sessions.size, 2);
   await endAll(channels);
-  assertThrows(() => new Sessions({ maxSessionsPerIdentity: 2 }), TypeError, "needs identify");
+  assertThrows(
+    () => new Sessions({ maxSessionsPerIdentity: 2 }),
+    TypeError,
+    "needs the option identify",
+  );
 });
 
 Deno.test("sessions: a client that stays away for timeout loses its session, and is notified", async () => {
@@ -672,7 +676,7 @@ Deno.test("sessions: a client that stays away for timeout loses its session, and
   assertEquals([info?.code, info?.initiator], [1006, "timeout"]);
   assertEquals(
     (info?.error as Error).message,
-    "Cannot resume the session: the client did not come back within 60000 ms",
+    "Cannot resume the session: the client did not reconnect within 60000 ms",
   );
   assertEquals(info?.unacknowledged?.includes("not acknowledged"), true);
   assertEquals([sessions.size, sessions.bufferedAmount], [0, 0]);

@@ -287,7 +287,7 @@ Deno.test("attack 30: a socket's path is no way to elsewhere, nor from there", a
     });
     const error = await channel.ready.catch((it: unknown) => it);
     assertInstanceOf(error, ConnectError);
-    assert(error.message.endsWith("the redirect leads away from the socket"), error.message);
+    assert(error.message.endsWith("the redirect leads away from the Unix socket"), error.message);
     assertEquals((await echo.stats()).connections, 0);
   } finally {
     for (const it of [unix, http, echo]) await it.close();

@@ -134,7 +134,7 @@ Deno.test("acceptStream: a client that leaves while verify decides, and a signal
     await until(() => channels.length === 1);
     stream.close(8);
     const gone = await rejection(channels[0]!.ready);
-    assertEquals((gone as Error).message, "Cannot accept the upgrade: the client is gone");
+    assertEquals((gone as Error).message, "Cannot accept the upgrade: the client has left");
     session.destroy();
     const [head] = await answerTo(url, { ":path": "/abort" });
     assertEquals(head[":status"], 503);

@@ -197,7 +197,7 @@ Deno.test("acceptUpgrade: a socket that has already ended fails the channel", as
       handler: () => assert(false, "there is no connection to handle"),
     });
     const error = await assertRejects(() => channel.ready, ConnectError);
-    assertEquals(error.message, "Cannot accept the upgrade: the client is gone");
+    assertEquals(error.message, "Cannot accept the upgrade: the client has left");
     assertEquals((await channel.closed).code, 1006);
   }
 });
