@@ -111,7 +111,7 @@ export function checkRequest(head: RequestHead): RequestCheck {
   if (target === null) return misdirected(headers);
   const refusal = checkBody(headers) ?? checkUpgrade(headers) ?? checkVersion(headers);
   if (refusal !== null) return { request: null, refusal };
-  // RFC 6455 §11.3.1: the field appears once. Several joined values are no valid key.
+  // RFC 6455 §11.3.1: the field appears once. Several joined values are not a valid key.
   const key = headers.get("sec-websocket-key") ?? "";
   if (!isHandshakeKey(key)) return bad("Sec-WebSocket-Key");
   return offered(head, target, key);

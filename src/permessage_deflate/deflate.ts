@@ -97,7 +97,7 @@ export function createMessageDeflate(
   options: MessageDeflateOptions,
 ): MessageDeflate | null {
   const found = builtinModule<Zlib>("zlib");
-  return found && new ZlibMessageDeflate(found, ends(parameters, side), options);
+  return found && new ZlibMessageDeflate(found, directionsOf(parameters, side), options);
 }
 
 /** Options of {@linkcode createMessageDeflate}. */
@@ -107,14 +107,14 @@ export interface MessageDeflateOptions extends Pick<CompressionOptions, "thresho
 }
 
 /** The parameters of both directions, as seen from this side. */
-interface Ends {
+interface Directions {
   readonly ownBits: number;
   readonly ownTakeover: boolean;
   readonly peerBits: number;
   readonly peerTakeover: boolean;
 }
 
-function ends(parameters: DeflateParameters, side: Side): Ends {
+function directionsOf(parameters: DeflateParameters, side: Side): Directions {
   const client = side === "client";
   const { clientMaxWindowBits, serverMaxWindowBits } = parameters;
   const clientTakeover = !parameters.clientNoContextTakeover;
@@ -135,7 +135,7 @@ class Compressor {
   readonly #window: SlidingWindow | null;
   #shared: SharedDeflate | undefined;
 
-  constructor(found: Zlib, { ownBits, ownTakeover }: Ends, options: MessageDeflateOptions) {
+  constructor(found: Zlib, { ownBits, ownTakeover }: Directions, options: MessageDeflateOptions) {
     this.#zlib = found;
     this.#bits = ownBits;
     this.#threshold = options.threshold ?? THRESHOLD;
@@ -214,11 +214,11 @@ class Compressor {
 class ZlibMessageDeflate extends Compressor implements MessageDeflate {
   readonly #decompressor: Decompressor;
 
-  constructor(found: Zlib, ends: Ends, options: MessageDeflateOptions) {
-    super(found, ends, options);
+  constructor(found: Zlib, directions: Directions, options: MessageDeflateOptions) {
+    super(found, directions, options);
     this.#decompressor = new Decompressor(
       { zlib: found, turns: options.turns },
-      ends.peerTakeover ? ends.peerBits : null,
+      directions.peerTakeover ? directions.peerBits : null,
     );
   }
 

@@ -267,7 +267,7 @@ class LongInflation implements Task {
   /** Continues until the budget of this turn is used up. */
   run(): void {
     const { turns } = this.#means;
-    this.#do(() => {
+    this.#runStep(() => {
       while (this.#isHere && turns.budget.left > 0) this.#next();
     });
     if (this.#isHere) turns.add(this);
@@ -289,7 +289,7 @@ class LongInflation implements Task {
   }
 
   /** Runs a step, and reports the end if that was the last one. */
-  #do(step: () => void): void {
+  #runStep(step: () => void): void {
     if (this.#outcome !== null) return;
     try {
       step();
@@ -333,7 +333,7 @@ class LongInflation implements Task {
     const past = Math.min(this.#past, bytes.length);
     this.#past -= past;
     turns.spend(INFLATED_BYTE_COST * bytes.length);
-    this.#do(() => this.#take(bytes.subarray(past)));
+    this.#runStep(() => this.#take(bytes.subarray(past)));
     if (this.#outcome !== null || turns.budget.left > 0) return;
     stream.pause();
     turns.add(this);
@@ -344,13 +344,13 @@ class LongInflation implements Task {
     this.#stream = null;
     const consumed = stream.bytesWritten - before;
     stream.destroy();
-    this.#do(() => this.#endStream(consumed));
+    this.#runStep(() => this.#endStream(consumed));
     this.run();
   }
 
   #onError(stream: InflateStream, error: unknown): void {
     if (stream !== this.#stream) return;
-    this.#do(() => {
+    this.#runStep(() => {
       throw inflateError(error);
     });
   }

@@ -87,16 +87,16 @@ export class InflationInParts implements PartsInflater, Task {
     this.run();
   }
 
-  /** Goes on until the budget of this turn is spent. */
+  /** Continues until the budget of this turn is used up. */
   run(): void {
     const { turns } = this.#means;
     if (this.#isPaused || this.#isOver) return;
     if (turns.budget.left <= 0) return turns.add(this);
     this.#stream?.resume();
-    this.#do(() => this.#next());
+    this.#runStep(() => this.#next());
   }
 
-  /** Gives it up: its result is no longer wanted. */
+  /** Stops: the result is no longer needed. */
   abandon(): void {
     this.#isOver = true;
     this.#pieces = [];
@@ -105,7 +105,7 @@ export class InflationInParts implements PartsInflater, Task {
     this.#stream = null;
   }
 
-  #do(step: () => void): void {
+  #runStep(step: () => void): void {
     try {
       step();
     } catch (error) {
@@ -187,10 +187,10 @@ export class InflationInParts implements PartsInflater, Task {
     // Otherwise the stream has ended within the piece, and `#onEnd` follows.
     if (this.#consumed(stream) < this.#written + this.#piece.length) return;
     this.#isWorking = false;
-    this.#goOn();
+    this.#continue();
   }
 
-  #goOn(): void {
+  #continue(): void {
     if (this.#pieces.length > 0) this.run();
     else this.#options.receiver.onInflateMore();
   }
@@ -206,7 +206,7 @@ export class InflationInParts implements PartsInflater, Task {
     const past = Math.min(this.#past, bytes.length);
     this.#past -= past;
     turns.spend(INFLATED_BYTE_COST * bytes.length);
-    this.#do(() => this.#take(bytes.subarray(past)));
+    this.#runStep(() => this.#take(bytes.subarray(past)));
     if (this.#isOver || this.#isPaused || turns.budget.left > 0) return;
     stream.pause();
     turns.add(this);
@@ -227,14 +227,14 @@ export class InflationInParts implements PartsInflater, Task {
     stream.destroy();
     this.#stream = null;
     this.#isWorking = false;
-    this.#do(() => {
+    this.#runStep(() => {
       if (this.#piece === END) {
         if (isOver(consumed, this.#written)) return this.#end(null);
         throw new InflateError("corrupt");
       }
       const rest = this.#piece.subarray(consumed - this.#written);
       if (rest.length > 0) this.#pieces.unshift(rest);
-      this.#goOn();
+      this.#continue();
     });
   }
 

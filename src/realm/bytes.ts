@@ -99,10 +99,9 @@ export function countBytes(value: unknown): number {
 }
 
 /**
- * Returns bytes that can be copied at once, without copying them. The caller can rely only on
- * {@linkcode lengthOf}, on the elements, each modulo 256, and on what the platform does with them: their
- * properties and methods may be the user's. If their memory is shared, another thread can lengthen them
- * meanwhile.
+ * Returns bytes that can be copied at once, without copying them. Their properties and methods may be the
+ * user's. So the caller can rely only on {@linkcode lengthOf}, on the elements, each modulo 256, and on what
+ * the platform does with them. If their memory is shared, another thread can lengthen them meanwhile.
  *
  * @param value The bytes.
  * @returns An array of bytes: the same object if it is one.

@@ -26,9 +26,9 @@ import { loopGuard } from "./loop_guard.ts";
 import { shown } from "./options.ts";
 
 /**
- * Any object that can be used as a channel: a `{ stream, sink }`, such as each channel of this package, or a
- * `{ readable, writable }`, such as a `Deno.Conn`, a WebTransport stream or the result of `Duplex.toWeb`. If
- * an object has both pairs, `stream` and `sink` are used.
+ * Any object that can be used as a channel. It is a `{ stream, sink }`, such as each channel of this package,
+ * or a `{ readable, writable }`. Examples of the latter are a `Deno.Conn`, a WebTransport stream, and the
+ * result of `Duplex.toWeb`. If an object has both pairs, `stream` and `sink` are used.
  */
 export type ChannelLike<In, Out = In> =
   | { readonly stream: ChannelStream<In>; readonly sink: ChannelSink<Out> }

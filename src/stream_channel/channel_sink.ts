@@ -219,7 +219,7 @@ const CLOSE_WINS = 32;
 const BARRED = CLOSED | DISCONNECTED | ADDING;
 
 /** State that most sinks never need. It is created on demand. */
-class Rarities<T> {
+class RareState<T> {
   done: Deferred | null = null;
   room: Deferred | null = null;
   flushed: Deferred | null = null;
@@ -246,7 +246,7 @@ export class MessageSink<T, Options = never> implements ChannelSink<T> {
   readonly #target: SinkTarget<T, Options>;
   readonly #highWaterMark: number;
   #state: number;
-  #rarities: Rarities<T> | null = null;
+  #rare: RareState<T> | null = null;
 
   /**
    * Creates an open sink.
@@ -266,8 +266,8 @@ export class MessageSink<T, Options = never> implements ChannelSink<T> {
       isClosed: (it) => it.#has(CLOSED),
       isDisconnected: (it) => it.#has(DISCONNECTED),
       isWaitedFor: (it) => {
-        const rarities = it.#rarities;
-        return rarities !== null && (rarities.room !== null || rarities.flushed !== null);
+        const rare = it.#rare;
+        return rare !== null && (rare.room !== null || rare.flushed !== null);
       },
       drained: (it) => {
         if (!sinkControl.isWaitedFor(it)) return;
@@ -275,10 +275,10 @@ export class MessageSink<T, Options = never> implements ChannelSink<T> {
         if (it.#load === 0) it.#takeFlushed()?.resolve();
       },
       disconnect: (it, cause) => {
-        if (cause !== undefined) it.#need().cause ??= cause;
+        if (cause !== undefined) it.#rareState().cause ??= cause;
         if (it.#has(DISCONNECTED)) return;
         it.#state |= DISCONNECTED;
-        it.#rarities?.adding?.end();
+        it.#rare?.adding?.end();
         it.#openRoom();
       },
       finish: (it, cause) => {
@@ -288,7 +288,7 @@ export class MessageSink<T, Options = never> implements ChannelSink<T> {
         it.#settleEnd();
       },
       fail: (it, error) => {
-        if (!it.#has(FINISHED)) it.#need().failure ??= { error };
+        if (!it.#has(FINISHED)) it.#rareState().failure ??= { error };
         sinkControl.finish(it, error);
       },
       checkUsable: (it, action) => it.#checkUsable(action),
@@ -297,7 +297,7 @@ export class MessageSink<T, Options = never> implements ChannelSink<T> {
         if (it.#has(CLOSED)) return it.done;
         if (it.#has(ADDING)) {
           if (!it.#has(CLOSE_WINS)) it.#checkUsable("close");
-          it.#rarities?.adding?.end();
+          it.#rare?.adding?.end();
         }
         it.#state |= CLOSED;
         it.#target.close();
@@ -317,8 +317,8 @@ export class MessageSink<T, Options = never> implements ChannelSink<T> {
     return (this.#state & flag) !== 0;
   }
 
-  #need(): Rarities<T> {
-    return this.#rarities ??= new Rarities<T>();
+  #rareState(): RareState<T> {
+    return this.#rare ??= new RareState<T>();
   }
 
   // Values.
@@ -377,41 +377,41 @@ export class MessageSink<T, Options = never> implements ChannelSink<T> {
   }
 
   #waitForRoom(): Promise<void> {
-    const rarities = this.#need();
-    if (rarities.room === null) {
-      rarities.room = new Deferred();
+    const rare = this.#rareState();
+    if (rare.room === null) {
+      rare.room = new Deferred();
       // This channel may end before the inner sink does, so it needs a promise of its own.
       const open = (): void => this.#openRoom();
       this.#target.inner?.ready.then(open, open);
     }
     this.#target.watch?.();
-    return rarities.room.promise;
+    return rare.room.promise;
   }
 
   #openRoom(): void {
-    const rarities = this.#rarities;
-    if (rarities === null) return;
-    rarities.room?.resolve();
-    rarities.room = null;
+    const rare = this.#rare;
+    if (rare === null) return;
+    rare.room?.resolve();
+    rare.room = null;
   }
 
   /** Waits until all added messages are passed to the transport. See {@linkcode ChannelSink.flush}. */
   flush(): Promise<void> {
-    if (this.#has(DROPPED) || this.#rarities?.cause !== undefined) return this.#lost();
+    if (this.#has(DROPPED) || this.#rare?.cause !== undefined) return this.#lost();
     const { inner } = this.#target;
     if (inner !== undefined) return inner.flush();
     if (this.#load === 0) return loopGuard.after(FULFILLED);
     if (this.#has(FINISHED)) return this.#lost();
-    const { promise } = this.#need().flushed ??= new Deferred();
+    const { promise } = this.#rareState().flushed ??= new Deferred();
     this.#target.watch?.();
     return preHandled(loopGuard.after(promise));
   }
 
   /** Takes the promise that all calls of `flush` wait for. */
   #takeFlushed(): Deferred | null {
-    const rarities = this.#need();
-    const { flushed } = rarities;
-    rarities.flushed = null;
+    const rare = this.#rareState();
+    const { flushed } = rare;
+    rare.flushed = null;
     return flushed;
   }
 
@@ -419,9 +419,9 @@ export class MessageSink<T, Options = never> implements ChannelSink<T> {
 
   /** Settles all promises at the end. */
   #settleEnd(): void {
-    const rarities = this.#rarities;
-    if (rarities === null) return;
-    const { cause, lost, done } = rarities;
+    const rare = this.#rare;
+    if (rare === null) return;
+    const { cause, lost, done } = rare;
     if (cause === undefined) sinkControl.drained(this);
     this.#takeFlushed()?.reject(cause ?? this.#notSent());
     if (lost !== null) this.#tellLoss(lost);
@@ -431,18 +431,18 @@ export class MessageSink<T, Options = never> implements ChannelSink<T> {
 
   /** Returns a promise that rejects with the channel's error, once it is known. */
   #lost(): Promise<never> {
-    const rarities = this.#need();
-    if (rarities.lost === null) {
-      rarities.lost = new Deferred<never>();
-      if (this.#has(FINISHED) || this.#target.inner !== undefined) this.#tellLoss(rarities.lost);
+    const rare = this.#rareState();
+    if (rare.lost === null) {
+      rare.lost = new Deferred<never>();
+      if (this.#has(FINISHED) || this.#target.inner !== undefined) this.#tellLoss(rare.lost);
     }
-    return rarities.lost.promise;
+    return rare.lost.promise;
   }
 
   #tellLoss(lost: Deferred<never>): void {
     const tell = (error?: unknown): void => lost.reject(error ?? this.#notSent());
     const { inner } = this.#target;
-    const cause = this.#rarities?.cause;
+    const cause = this.#rare?.cause;
     // The inner sink knows what happened to the channel.
     if (cause !== undefined || inner === undefined) tell(cause);
     else inner.flush().then(() => tell(), tell);
@@ -455,16 +455,16 @@ export class MessageSink<T, Options = never> implements ChannelSink<T> {
 
   /** Settles when the channel has ended. See {@linkcode ChannelSink.done}. */
   get done(): Promise<void> {
-    const rarities = this.#need();
-    if (rarities.done === null) {
-      rarities.done = new Deferred();
-      if (this.#has(FINISHED)) this.#settle(rarities.done);
+    const rare = this.#rareState();
+    if (rare.done === null) {
+      rare.done = new Deferred();
+      if (this.#has(FINISHED)) this.#settle(rare.done);
     }
-    return rarities.done.promise;
+    return rare.done.promise;
   }
 
   #settle(done: Deferred): void {
-    const failure = this.#rarities?.failure ?? null;
+    const failure = this.#rare?.failure ?? null;
     if (failure === null) done.resolve();
     else done.reject(failure.error);
   }
@@ -478,7 +478,7 @@ export class MessageSink<T, Options = never> implements ChannelSink<T> {
   #addError(error: unknown): void {
     if (this.#has(DISCONNECTED)) return;
     if (this.#target.addError !== undefined) return this.#target.addError(error);
-    this.#need().failure = { error };
+    this.#rareState().failure = { error };
     sinkControl.disconnect(this);
     this.#failWritable();
     this.#target.abort(error);
@@ -510,8 +510,8 @@ export class MessageSink<T, Options = never> implements ChannelSink<T> {
   }
 
   async #run(adding: AddStream<T>, preventAbort = false): Promise<void> {
-    const rarities = this.#need();
-    rarities.adding = adding;
+    const rare = this.#rareState();
+    rare.adding = adding;
     this.#state |= ADDING;
     const take = (value: T): boolean => this.#target.add(value) !== false || this.#targetDrops();
     let isWhole = false;
@@ -521,7 +521,7 @@ export class MessageSink<T, Options = never> implements ChannelSink<T> {
     } catch (error) {
       failure = { error };
     }
-    rarities.adding = null;
+    rare.adding = null;
     this.#state &= ~ADDING;
     if (failure !== null) {
       if (!preventAbort && !adding.isInterrupted) this.#addError(failure.error);
@@ -535,7 +535,7 @@ export class MessageSink<T, Options = never> implements ChannelSink<T> {
 
   /** The sink as a `WritableStream`. See {@linkcode ChannelSink.writable}. */
   get writable(): WritableStream<T> {
-    return (this.#rarities?.view ?? this.#createView()).stream;
+    return (this.#rare?.view ?? this.#createView()).stream;
   }
 
   #createView(): View<T> {
@@ -552,8 +552,8 @@ export class MessageSink<T, Options = never> implements ChannelSink<T> {
         if (!this.#has(CLOSED)) this.addError(reason);
       },
     }, { highWaterMark: 1 });
-    const view: View<T> = this.#need().view = { stream, control };
-    if (this.#has(CLOSED | FINISHED) || this.#rarities?.failure) this.#failWritable();
+    const view: View<T> = this.#rareState().view = { stream, control };
+    if (this.#has(CLOSED | FINISHED) || this.#rare?.failure) this.#failWritable();
     return view;
   }
 
@@ -570,9 +570,9 @@ export class MessageSink<T, Options = never> implements ChannelSink<T> {
   }
 
   #failWritable(): void {
-    const rarities = this.#rarities;
-    if (rarities === null || rarities.view === null) return;
-    const { view, failure } = rarities;
+    const rare = this.#rare;
+    if (rare === null || rare.view === null) return;
+    const { view, failure } = rare;
     const end = (error: unknown): void => {
       view.control?.error(error);
       view.control = undefined;

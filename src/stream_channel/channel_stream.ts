@@ -399,7 +399,7 @@ export class MessageStream<T> implements ChannelStream<T> {
       before === "readable" && reader === "readable";
     if (before !== "none" && !same) {
       throw invalidState(
-        `Cannot read: the stream already has a reader (${before}), and it can have only one`,
+        `Cannot read: the stream already has a reader (${before})`,
       );
     }
   }

@@ -176,8 +176,8 @@ const UNKNOWN = 64;
 const SCALAR = 8;
 
 /**
- * Returns the size of a value towards a limit, in bytes: the length of a string or of bytes (at least 32), an
- * estimate of an object with all its content, and 64 for anything else. It calls no getter.
+ * Returns the size of a value towards a limit, in bytes. A string or bytes count their length, but at least
+ * 32. For an object it is an estimate with all its content, and for anything else 64. It calls no getter.
  *
  * @param value The value.
  * @param enough The limit, at which counting stops. So counting an object of any size takes a limited time.

@@ -107,20 +107,20 @@ function byMessages(Channel: typeof MessageChannel): NextTurn {
 }
 
 /** The maximum time of loops in one turn of the event loop, in milliseconds. */
-const LONGEST = 8;
+const MAX_LOOP_TIME = 8;
 
 /**
  * For this time after a watched turn, in milliseconds, the next ones are not watched, because watching costs
  * an immediate.
  */
-const UNWATCHED = 4;
+const UNWATCHED_TIME = 4;
 
 /** The clock is read once in this many steps, while they are quick and while they are slow. */
 const QUICK_STEPS = 32;
 const SLOW_STEPS = 4;
 
 /** Steps are quick while the clock advances by less than this between two readings, in milliseconds. */
-const QUICK = 1;
+const QUICK_TIME = 1;
 
 /** The dependencies of a {@linkcode LoopGuard}. Default: the platform's own. */
 export interface LoopGuardMeans {
@@ -170,10 +170,10 @@ export class LoopGuard {
   #look(): Promise<void> | null {
     if (this.#turn !== null) return this.#turn;
     const now = this.#means.now();
-    this.#stepsLeft = now - this.#lookedAt < QUICK ? QUICK_STEPS : SLOW_STEPS;
+    this.#stepsLeft = now - this.#lookedAt < QUICK_TIME ? QUICK_STEPS : SLOW_STEPS;
     this.#lookedAt = now;
-    if (this.#watching) return now - this.#since < LONGEST ? null : this.#wait();
-    if (now - this.#since >= UNWATCHED) this.#watch(now);
+    if (this.#watching) return now - this.#since < MAX_LOOP_TIME ? null : this.#wait();
+    if (now - this.#since >= UNWATCHED_TIME) this.#watch(now);
     return null;
   }
 

@@ -162,7 +162,7 @@ export class Relay<In, Out, NewIn = In, NewOut = Out> implements SinkTarget<NewO
       onError: (error) => this.#failure = { error },
       onDone: () => this.#streamDone(),
     });
-    sink.done.then(() => this.#over(null), (error) => this.#over({ error }));
+    sink.done.then(() => this.#onInnerDone(null), (error) => this.#onInnerDone({ error }));
   }
 
   // Receiving.
@@ -256,7 +256,7 @@ export class Relay<In, Out, NewIn = In, NewOut = Out> implements SinkTarget<NewO
   }
 
   /** Ends the outer sink after the inner one. */
-  #over(failure: Failure | null): void {
+  #onInnerDone(failure: Failure | null): void {
     if (failure === null) sinkControl.finish(this.sink);
     else {
       sinkControl.fail(this.sink, failure.error);

@@ -275,7 +275,7 @@ function checkTransformed(channel: unknown): void {
 function checkChange(change: unknown): void {
   if (typeof change === "function") return;
   throw new TypeError(
-    `Cannot change the channel: the argument must be a function, got ${shown(change)}`,
+    `Cannot change the channel: expected a function, got ${shown(change)}`,
   );
 }
 

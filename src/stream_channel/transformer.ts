@@ -37,7 +37,7 @@ export interface TransformStreamLike<From, To> {
  * A transformer with one transform for each direction. Corresponds to Dart's `StreamChannelTransformer`.
  *
  * A message passes in the same call. Backpressure, the end and errors pass in both directions. If a decoder
- * throws, the stream fails with its error, and the inner channel closes with that error: a WebSocket's peer
+ * throws, the stream fails with its error, and the inner channel closes with it. A WebSocket's peer then
  * receives the error's `closeCode` if it has one, otherwise 1011. If an encoder throws, `add` throws, and
  * nothing is sent.
  *

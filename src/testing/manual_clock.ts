@@ -77,8 +77,9 @@ export class ManualClock implements Clock {
   }
 
   /**
-   * Moves the time forward and runs the timers that become due: in order of time, each at its own time, and
-   * in the order in which they were set if the times are equal. It includes timers that the callbacks set.
+   * Moves the time forward and runs the timers that become due, including those that the callbacks set. They
+   * run in order of time, each at its own time. Timers with equal times run in the order in which they were
+   * set.
    *
    * @param ms The milliseconds, at least 0.
    * @throws {RangeError} If `ms` is negative or not a number. It also throws the error of a callback; the

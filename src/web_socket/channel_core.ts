@@ -85,10 +85,10 @@ export interface Opener {
 }
 
 /**
- * The common part of all WebSocket channels, over any transport: the states, the messages that wait until the
- * channel is open, closing with a deadline, and the order of events at the end. Users hold a `Channel`, which
- * has only the public members. A {@linkcode Transport} reports events to the core. The file is long because
- * these parts share one state.
+ * The common part of all WebSocket channels, over any transport. It has the states, the messages that wait
+ * until the channel is open, closing with a deadline, and the order of events at the end. Users hold a
+ * `Channel`, which has only the public members. A {@linkcode Transport} reports events to the core. The file
+ * is long because these parts share one state.
  */
 export class ChannelCore implements StreamEvents, WebSocketSinkTarget, OutgoingMessagesEvents {
   /** The stream of received messages. */

@@ -9,16 +9,16 @@ export interface Task {
 }
 
 /** The budget for work that peers cause in one turn, in units of about a nanosecond. */
-const TURN = 4_000_000;
+const TURN_BUDGET = 4_000_000;
 
 /** The part of the budget for deferred work. The rest is for new input. */
-const SHARE: number = TURN / 2;
+const DEFERRED_SHARE: number = TURN_BUDGET / 2;
 
 /** The part of the budget for one task, before the next task continues. */
-const SLICE: number = TURN / 8;
+const TASK_SLICE: number = TURN_BUDGET / 8;
 
 /** At or below this rest, a new turn is scheduled. So a turn without much work costs nothing. */
-const LOW: number = (TURN * 3) / 4;
+const LOW_BUDGET: number = (TURN_BUDGET * 3) / 4;
 
 const IS_DENO: boolean = platform() === "deno";
 
@@ -37,7 +37,7 @@ const MIN_COST = 1000;
  */
 export class Turns {
   /** The remaining budget of this turn. */
-  readonly budget: WorkBudget = { left: TURN };
+  readonly budget: WorkBudget = { left: TURN_BUDGET };
   readonly #nextTurn: NextTurn;
   /** The tasks, in the order in which they continue. */
   readonly #tasks = new Set<Task>();
@@ -72,12 +72,12 @@ export class Turns {
     if (--this.#members > 0) return;
     this.#cancel?.();
     this.#cancel = null;
-    this.budget.left = TURN;
+    this.budget.left = TURN_BUDGET;
   }
 
   /** Call it after work: if that was much, the budget is refilled in the next turn. */
   watch(): void {
-    if (this.budget.left < LOW) this.#plan();
+    if (this.budget.left < LOW_BUDGET) this.#plan();
   }
 
   /**
@@ -111,18 +111,18 @@ export class Turns {
   }
 
   #run(): void {
-    let share = SHARE;
+    let share = DEFERRED_SHARE;
     this.#isRunning = true;
     this.#cancel = null;
     try {
       // A task that adds itself again comes last, and this loop reaches it.
       for (const task of this.#tasks) {
         this.#tasks.delete(task);
-        share -= this.#cost(task, Math.min(SLICE, share));
+        share -= this.#cost(task, Math.min(TASK_SLICE, share));
         if (share <= 0) break;
       }
     } finally {
-      this.budget.left = TURN - SHARE + share;
+      this.budget.left = TURN_BUDGET - DEFERRED_SHARE + share;
       // Not before: a timer would be due by now, and sockets would get no time between two turns.
       this.#isRunning = false;
       if (this.#tasks.size > 0) this.#plan();

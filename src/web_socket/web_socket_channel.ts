@@ -136,7 +136,7 @@ export interface WebSocketChannel<In = Message, Out = MessageInput>
   /**
    * Connects this channel with another one in both directions: see {@linkcode StreamChannel.pipe}. If the
    * other one is a WebSocket channel as well, the close code and reason pass on, as with `relay` of
-   * `./server`: without a code if there was none, with 1014 or 1011 if the connection was lost. A message
+   * `./server`. If there was no code, none is sent; after a lost connection it is 1014 or 1011. A message
    * that `streamLargerThan` delivers in parts is sent while it arrives. For that, the other one must be a
    * WebSocket channel with the capability `messageStreams`, whose sink isn't transformed.
    *

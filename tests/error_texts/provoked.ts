@@ -766,7 +766,7 @@ export const PROVOKED: Readonly<Record<string, Provoke | Elsewhere>> = {
     "The connection to NATS was closed",
   ),
   "The engine fails: …": elsewhere("topics_testing/engine_suite_test.ts", "The engine fails: "),
-  "Cannot read: the stream already has a reader (…), and it can have only one": () => {
+  "Cannot read: the stream already has a reader (…)": () => {
     const { stream } = rig().channel;
     stream.listen(() => {});
     return stream.next();
@@ -790,7 +790,7 @@ export const PROVOKED: Readonly<Record<string, Provoke | Elsewhere>> = {
   ]: () => channelPair().local.transform(wrong(1)),
   "Cannot transform: transformChannel must return a channel, got …": () =>
     channelPair().local.transform(wrong({ transformChannel: () => 1 })),
-  "Cannot change the channel: the argument must be a function, got …": () =>
+  "Cannot change the channel: expected a function, got …": () =>
     channelPair().local.changeStream(wrong(1)),
   "Cannot set the channel: the completer already has a channel or an error": () => {
     const completer = new StreamChannelCompleter<string>();
