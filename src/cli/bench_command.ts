@@ -6,6 +6,7 @@ import { CLIENT, connectOptions, targetOf } from "./client_options.ts";
 import { DONE, FAILED, UNREACHABLE } from "./exit_codes.ts";
 import { pause } from "./pause.ts";
 import { printable } from "./printable.ts";
+import { counted, sizeText } from "./shown.ts";
 import { msText, rounded, Statistics } from "./statistics.ts";
 
 /** Measures an echo server. */
@@ -15,23 +16,38 @@ export const bench: Command = {
   summary: "measure a server that sends each message back: rate, p50, p99",
   count: 1,
   details:
-    "The server has to send each message back as it is. Ctrl-C ends it with what was measured so far.",
+    "The server must send each message back unchanged. Ctrl-C ends the measurement and prints its results so far.",
   options: {
     ...CLIENT,
-    connections: { type: "string", short: "c", value: "NUMBER", help: "how many connections: 10" },
+    connections: {
+      type: "string",
+      short: "c",
+      value: "NUMBER",
+      help: "the number of connections (default 10)",
+    },
     "in-flight": {
       type: "string",
       short: "f",
       value: "NUMBER",
-      help: "how many messages may be in flight, a connection: 1",
+      help: "the number of messages in flight on each connection (default 1)",
     },
-    size: { type: "string", short: "s", value: "BYTES", help: "the size of a message: 64" },
-    duration: { type: "string", short: "d", value: "SECONDS", help: "how long: 5" },
+    size: {
+      type: "string",
+      short: "s",
+      value: "BYTES",
+      help: "the size of a message (default 64)",
+    },
+    duration: {
+      type: "string",
+      short: "d",
+      value: "SECONDS",
+      help: "how long to measure (default 5)",
+    },
     text: { type: "boolean", help: "send text; otherwise binary messages" },
     stall: {
       type: "string",
       value: "SECONDS",
-      help: "fail when nothing comes back for so long: 10",
+      help: "fail if no message is received for so long (default 10)",
     },
   },
   async run(given, context) {
@@ -199,14 +215,14 @@ class Load {
       faults: this.#faults,
       isStopped,
     }, [
-      `${connections} connections, ${this.#inFlight} in flight, ${this.#size} bytes, ${
-        seconds.toFixed(1)
-      } s${isStopped ? ", stopped" : ""}`,
-      `${count} messages, ${Math.round(rate)} a second, ${
+      `${counted(connections, "connection")}, ${this.#inFlight} in flight, ${
+        sizeText(this.#size)
+      }, ${seconds.toFixed(1)} s${isStopped ? ", stopped" : ""}`,
+      `${counted(count, "message")}, ${Math.round(rate)} a second, ${
         (rate * this.#size / MEGABYTE).toFixed(2)
       } MB/s each way`,
       `p50 ${p50}, p90 ${p90}, p99 ${p99}, max ${max}`,
-      ...this.#lost === 0 ? [] : [`${this.#lost} connections were lost`],
+      ...this.#lost === 0 ? [] : [`lost: ${counted(this.#lost, "connection")}`],
       ...faults.map((it) => printer.paint("red", shownFault({ message: it }))),
     ]);
     if (connections === 0 && !isStopped) return UNREACHABLE;

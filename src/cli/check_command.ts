@@ -25,10 +25,10 @@ export const check: Command = {
   summary: "check a server that sends each message back, case by case; with --listen a client",
   count: ({ listen }) => listen === undefined ? 1 : 0,
   details:
-    "With --listen PORT, and no URL, it checks clients. A client connects to /cases, and gets the list of cases as a\n" +
-    "text of JSON. Then it connects to the path of each case, and sends each message back.\n" +
-    "It prints the cases that are not ok, and ends with 1 when one has failed. Ctrl-C ends it with the results so\n" +
-    "far. With --json each result is a line, and the last line is the report.",
+    "With --listen PORT, and without a URL, it checks clients. A client connects to /cases and receives the list of\n" +
+    "cases as a JSON text. Then it connects to the path of each case and sends each message back.\n" +
+    "It prints the cases that are not ok, and ends with 1 if one has failed. Ctrl-C ends the check and prints its\n" +
+    "results so far. With --json each result is a line, and the last line is the report.",
   options: {
     ...Object.fromEntries(
       Object.entries({ header, ca, insecure }).flatMap(([name, it]) =>
@@ -39,13 +39,13 @@ export const check: Command = {
       type: "string",
       multiple: true,
       value: "NAME",
-      help: "a case, or the beginning of its name; may be given several times",
+      help: "a case, or the beginning of its name; repeatable",
     },
     timeout: {
       type: "string",
       short: "t",
       value: "SECONDS",
-      help: "how long to wait for each thing: 5",
+      help: "the timeout of each step (default 5)",
     },
     listen: {
       type: "string",
@@ -53,20 +53,28 @@ export const check: Command = {
       value: "PORT",
       help: "check a client that connects here",
     },
-    host: { type: "string", value: "ADDRESS", help: "with --listen, the address: 127.0.0.1" },
+    host: {
+      type: "string",
+      value: "ADDRESS",
+      help: "with --listen, the address (default 127.0.0.1)",
+    },
     idle: {
       type: "string",
       value: "SECONDS",
-      help: "with --listen, end when no client has connected for so long: 30",
+      help: "with --listen, end if no client connects for so long (default 30)",
     },
     html: { type: "string", value: "FILE", help: "write the report as a page" },
     report: { type: "string", value: "FILE", help: "write the report as JSON" },
-    concurrency: { type: "string", value: "NUMBER", help: "how many cases at a time: 16" },
-    all: { type: "boolean", short: "a", help: "print each case, also those that are ok" },
+    concurrency: {
+      type: "string",
+      value: "NUMBER",
+      help: "the number of cases at a time (default 16)",
+    },
+    all: { type: "boolean", short: "a", help: "print every case, including those that are ok" },
     verbose: {
       type: "boolean",
       short: "v",
-      help: "print what was sent and received in cases that failed",
+      help: "print what failed cases have sent and received",
     },
   },
   async run(given, { printer, stop }) {

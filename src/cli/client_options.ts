@@ -11,19 +11,19 @@ export const CLIENT: Options = {
     short: "H",
     multiple: true,
     value: "'NAME: VALUE'",
-    help: "a header field of the opening handshake; may be given several times",
+    help: "a header field of the request; repeatable",
   },
   protocol: {
     type: "string",
     multiple: true,
     value: "NAME",
-    help: "a subprotocol to offer; may be given several times",
+    help: "a subprotocol to offer; repeatable",
   },
   origin: { type: "string", value: "ORIGIN", help: "the Origin header field" },
   proxy: {
     type: "string",
     value: "URL",
-    help: "a proxy, http:, https:, socks5: or socks5h:; or environment, or none",
+    help: "an http:, https:, socks5: or socks5h: proxy, environment, or none",
   },
   ca: {
     type: "string",
@@ -32,7 +32,11 @@ export const CLIENT: Options = {
   },
   insecure: { type: "boolean", help: "do not verify the server's certificate" },
   compression: { type: "boolean", help: "offer permessage-deflate" },
-  "connect-timeout": { type: "string", value: "SECONDS", help: "how long connecting may take: 30" },
+  "connect-timeout": {
+    type: "string",
+    value: "SECONDS",
+    help: "the timeout of connecting (default 30)",
+  },
 };
 
 /**

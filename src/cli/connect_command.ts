@@ -32,8 +32,8 @@ export const connect: Command = {
   summary: "connect, send each line of the input, print each message",
   count: 1,
   details:
-    "On a terminal, Ctrl-D or Ctrl-C closes the connection. Otherwise it is closed when the input ends, and\n" +
-    "what the server sends before its own Close is still printed.",
+    "On a terminal, Ctrl-D or Ctrl-C closes the connection. Without a terminal, the end of the input closes it.\n" +
+    "Messages that the server sends before its own Close are still printed.",
   options: {
     ...CLIENT,
     binary: { type: "boolean", short: "b", help: "send lines as binary messages" },
@@ -41,11 +41,11 @@ export const connect: Command = {
       type: "string",
       short: "w",
       value: "SECONDS",
-      help: "how long to stay connected when the input has ended: 0",
+      help: "how long to stay connected after the end of the input (default 0)",
     },
     "receive-only": {
       type: "boolean",
-      help: "read no input; stay until the server closes, or Ctrl-C",
+      help: "read no input; stay until the server closes, or until Ctrl-C",
     },
     reconnect: { type: "boolean", help: "connect again when the connection is lost" },
     raw: { type: "boolean", help: "print messages as they are; not to a terminal" },

@@ -7,28 +7,32 @@ import { fileOf } from "./client_options.ts";
 import { DONE, UNREACHABLE } from "./exit_codes.ts";
 import { LineSplitter } from "./input.ts";
 import { type Child, module } from "./process.ts";
-import { closeFields, closeText, messageFields, shownMessage } from "./shown.ts";
+import { closeFields, closeText, counted, messageFields, shownMessage } from "./shown.ts";
 
 /** Serves. */
 export const listen: Command = {
   name: "listen",
   takes: "PORT",
-  summary: "serve: send messages back, only print them, or give them to a command",
+  summary: "serve: send messages back, only print them, or pass them to a command",
   count: 1,
   details:
-    "With --exec each connection has a process of its own: text messages are lines of its input, and the lines\n" +
-    "of its output are messages. By default only this machine can connect, and no foreign web page.",
+    "With --exec each connection has its own process: text messages become lines of its input, and the lines of\n" +
+    "its output become messages. By default only this machine can connect, and web pages of other hosts can't.",
   options: {
     log: { type: "boolean", help: "print messages, and send nothing back" },
     exec: { type: "string", value: "COMMAND", help: "a shell command for each connection" },
-    host: { type: "string", value: "ADDRESS", help: "the address to listen at: 127.0.0.1" },
+    host: {
+      type: "string",
+      value: "ADDRESS",
+      help: "the address to listen at (default 127.0.0.1)",
+    },
     path: { type: "string", value: "PATH", help: "the only path to serve" },
     protocol: { type: "string", multiple: true, value: "NAME", help: "a subprotocol to speak" },
     "any-origin": { type: "boolean", help: "let web pages of all hosts connect" },
     compression: { type: "boolean", help: "agree to permessage-deflate" },
     cert: { type: "string", value: "FILE", help: "a certificate chain as PEM: serve wss:" },
     key: { type: "string", value: "FILE", help: "its private key as PEM" },
-    verbose: { type: "boolean", short: "v", help: "print messages also where they are sent back" },
+    verbose: { type: "boolean", short: "v", help: "print messages that are sent back, too" },
   },
   async run(given, context) {
     const { printer, stop } = context;
@@ -75,7 +79,7 @@ export const listen: Command = {
     if (stop.aborted) end();
     else stop.addEventListener("abort", end, { once: true });
     await server.closed;
-    printer.status({ type: "end", connections: count }, `${count} connections served`);
+    printer.status({ type: "end", connections: count }, `${counted(count, "connection")} served`);
     return DONE;
   },
 };

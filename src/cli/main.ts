@@ -117,7 +117,7 @@ function overview(): string {
     ...COMMANDS.map(({ summary }, i) => `  ${names[i]?.padEnd(width)}  ${summary}`),
     "",
     "web-socket-channel COMMAND --help shows the options of a command.",
-    "WSC_DEBUG=1 prints what happens to connections, on the standard error.",
+    "WSC_DEBUG=1 prints the events of connections to the standard error.",
     "",
     "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 can't connect or listen, 130 interrupted twice.",
   ].join("\n");

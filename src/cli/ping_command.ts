@@ -15,12 +15,27 @@ export const ping: Command = {
   takes: "URL",
   summary: "send Pings, print the time until each Pong, and statistics",
   count: 1,
-  details: "It ends with 0 when at least one Ping was answered, otherwise with 1.",
+  details: "It ends with 0 if at least one Ping was answered, otherwise with 1.",
   options: {
     ...CLIENT,
-    count: { type: "string", short: "c", value: "NUMBER", help: "how many Pings: until Ctrl-C" },
-    interval: { type: "string", short: "i", value: "SECONDS", help: "the time between two: 1" },
-    timeout: { type: "string", short: "t", value: "SECONDS", help: "how long to wait for each: 5" },
+    count: {
+      type: "string",
+      short: "c",
+      value: "NUMBER",
+      help: "the number of Pings (default: until Ctrl-C)",
+    },
+    interval: {
+      type: "string",
+      short: "i",
+      value: "SECONDS",
+      help: "the time between two Pings (default 1)",
+    },
+    timeout: {
+      type: "string",
+      short: "t",
+      value: "SECONDS",
+      help: "the timeout of each Ping (default 5)",
+    },
   },
   async run(given, context) {
     const url = targetOf(given.positionals[0] ?? "");

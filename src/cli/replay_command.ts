@@ -6,25 +6,32 @@ import { CLIENT, connectOptions, fileOf, targetOf } from "./client_options.ts";
 import { DONE, FAILED } from "./exit_codes.ts";
 import { MAX_PAUSE, pause } from "./pause.ts";
 import { readRecording, type Recorded } from "./recording.ts";
-import { closeFields, closeText, isGoodEnd, messageFields, shownMessage } from "./shown.ts";
+import {
+  closeFields,
+  closeText,
+  counted,
+  isGoodEnd,
+  messageFields,
+  shownMessage,
+} from "./shown.ts";
 import { rounded } from "./statistics.ts";
 
 /** Plays a recording back. */
 export const replay: Command = {
   name: "replay",
   takes: "FILE URL",
-  summary: "send the clients' messages of a recording of tap to a server again",
+  summary: "send the client messages that tap has recorded to a server",
   count: 2,
   details:
-    "Each recorded connection is made again, at its time, and its messages are sent at theirs. A message that was\n" +
-    "redacted is sent as it was recorded: record with --secrets to have it whole.",
+    "It opens each recorded connection and sends its messages, at the recorded times. A redacted message is sent\n" +
+    "without its secrets: record with tap --secrets to keep them.",
   options: {
     ...CLIENT,
     speed: {
       type: "string",
       short: "s",
       value: "FACTOR",
-      help: "how many times as fast: 1; max: without waiting",
+      help: "the speed factor (default 1); max: without waiting",
     },
     quiet: { type: "boolean", short: "q", help: "print no messages" },
   },
@@ -37,9 +44,9 @@ export const replay: Command = {
     const lost = sum(recorded, "missing");
     const redacted = sum(recorded, "redacted");
     if (lost > 0) {
-      printer.note(`${lost} messages were recorded without their content, and are left out`);
+      printer.note(`left out, as recorded without content: ${counted(lost, "message")}`);
     }
-    if (redacted > 0) printer.note(`${redacted} messages were redacted, and are sent so`);
+    if (redacted > 0) printer.note(`sent without secrets: ${counted(redacted, "message")}`);
     const start = performance.now();
     const player = new Player(given, context, target, speed);
     const good = await Promise.all(recorded.map((it) => player.play(it)));
@@ -55,7 +62,9 @@ export const replay: Command = {
       seconds: rounded(seconds),
       isStopped: stop.aborted,
     }, [
-      `${recorded.length} connections, ${sent} messages sent, ${received} received, ${expected} when it was recorded${
+      `${counted(recorded.length, "connection")}, ${
+        counted(sent, "message")
+      } sent, ${received} received, ${expected} when it was recorded${
         stop.aborted ? ", stopped" : ""
       }`,
     ]);

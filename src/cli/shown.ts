@@ -55,7 +55,12 @@ export function shownMessage(
 
 /** A number of bytes. */
 export function sizeText(size: number): string {
-  return size === 1 ? "1 byte" : `${size} bytes`;
+  return counted(size, "byte");
+}
+
+/** A number of things, such as `"1 connection"` or `"2 connections"`. */
+export function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
 }
 
 /** How a connection has ended, as a part of a line of JSON. */

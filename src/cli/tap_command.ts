@@ -9,7 +9,7 @@ import type { FrameEvents, SeenFrame, SeenMessage } from "./frame_reader.ts";
 import { hexLines, printable } from "./printable.ts";
 import { module } from "./process.ts";
 import { redactField, redactTarget, redactText } from "./redact.ts";
-import { base64Of, shownText, sizeText } from "./shown.ts";
+import { base64Of, counted, shownText, sizeText } from "./shown.ts";
 import { rounded } from "./statistics.ts";
 import { type From, startTap, type TapEvents, type TappedHead } from "./tap.ts";
 
@@ -20,16 +20,16 @@ const { protocol: _protocol, "connect-timeout": _timeout, ...OPTIONS } = CLIENT;
 export const tap: Command = {
   name: "tap",
   takes: "[ADDRESS:]PORT URL",
-  summary: "relay connections to a server; show and record what passes",
+  summary: "relay connections to a server; show and record the messages",
   count: 2,
   details:
-    "Compression is not offered to the server, so that messages can be read; with --compression it is, and the\n" +
-    "content of compressed messages is not shown. Secrets are redacted where names and forms show them: header\n" +
-    'fields, values of a query, JSON members such as "token", pairs such as token=VALUE. Binary messages are\n' +
-    "recorded as they are.",
+    "The tap offers no compression to the server, so that it can read the messages. With --compression it passes\n" +
+    "the offer of the client, and does not show the content of compressed messages. It redacts secrets that it\n" +
+    'knows by name or form: header fields, values of a query, JSON members such as "token", pairs such as\n' +
+    "token=VALUE. It records binary messages as they are.",
   options: {
     ...OPTIONS,
-    compression: { type: "boolean", help: "pass the client's offer to compress on" },
+    compression: { type: "boolean", help: "pass the client's compression offer to the server" },
     frames: { type: "boolean", short: "f", help: "show and record each frame, with its opcode" },
     record: { type: "string", short: "r", value: "FILE", help: "write a recording: lines of JSON" },
     secrets: { type: "boolean", help: "do not redact secrets" },
@@ -37,7 +37,7 @@ export const tap: Command = {
     "max-content": {
       type: "string",
       value: "BYTES",
-      help: "the largest message whose content is shown and recorded: 1M",
+      help: "the size up to which content is shown and recorded (default 1M)",
     },
   },
   async run(given, context) {
@@ -149,7 +149,7 @@ class TapSession {
     this.#close();
     printer.status(
       { type: "summary", connections: this.#count, messages: this.#messages },
-      `${this.#count} connections, ${this.#messages} messages`,
+      `${counted(this.#count, "connection")}, ${counted(this.#messages, "message")}`,
     );
     return this.#isWhole;
   }

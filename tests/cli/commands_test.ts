@@ -139,7 +139,7 @@ Deno.test("W28 listen: an echo, a log, a command; a signal ends it in order", as
     server.interrupt();
     const { code, out, err } = await server.ended;
     assertEquals(code, 0, err);
-    assertStringIncludes(err, "1 connections served");
+    assertStringIncludes(err, "1 connection served");
     assertEquals(out, extra[0] === "--log" ? "#1 < hello\n" : "");
   }
 });
@@ -180,7 +180,7 @@ Deno.test("W28 listen --exec: a command that dies, floods, or takes no input", a
     server.interrupt();
     const { code, err } = await server.ended;
     assertEquals([command, code], [command, 0], err);
-    assertStringIncludes(err, "1 connections served");
+    assertStringIncludes(err, "1 connection served");
   }
 });
 

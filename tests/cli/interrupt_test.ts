@@ -78,7 +78,7 @@ Deno.test("W28 Ctrl-C ends replay while the server has not answered", async () =
       command.interrupt();
       const { code, out } = await command.ended;
       assertEquals(code, 0);
-      assertMatch(out, /^1 connections, 0 messages sent, .* recorded, stopped$/m);
+      assertMatch(out, /^1 connection, 0 messages sent, .* recorded, stopped$/m);
     })
   );
 });
@@ -120,12 +120,12 @@ Deno.test("W28 Ctrl-C ends tap and listen, which print what they relayed and ser
   tap.interrupt();
   const relayed = await tap.ended;
   assertEquals(relayed.code, 0);
-  assertMatch(relayed.err, /^1 connections, 2 messages$/m);
+  assertMatch(relayed.err, /^1 connection, 2 messages$/m);
   assertEquals((await client.ended).code, 1);
   server.interrupt();
   const served = await server.ended;
   assertEquals(served.code, 0);
-  assertMatch(served.err, /^1 connections served$/m);
+  assertMatch(served.err, /^1 connection served$/m);
 });
 
 Deno.test("W29 replay keeps the times of the recording, or scales them", async () => {
@@ -136,7 +136,7 @@ Deno.test("W29 replay keeps the times of the recording, or scales them", async (
       original.interrupt();
       const stopped = await original.ended;
       assertEquals(stopped.code, 0, stopped.err);
-      assertMatch(stopped.out, /, 1 messages sent, 1 received, .*, stopped$/m);
+      assertMatch(stopped.out, /, 1 message sent, 1 received, .*, stopped$/m);
       // An hour is 3.6 ms then.
       const scaled = await begin(["replay", path, url, "--speed", "999999"]).ended;
       assertMatch(scaled.out, /, 2 messages sent, /);
