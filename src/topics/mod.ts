@@ -1,6 +1,6 @@
 /**
- * Topics: who gets what, on one machine or many. What is published to a topic is sent to all channels that are
- * subscribed to it, in every process; those that come back get what they have missed.
+ * Topics on one machine or many. A message that is published to a topic is sent to all channels that are subscribed to
+ * the topic, in every process. Subscribers that reconnect get what they have missed.
  *
  * @example
  * ```ts

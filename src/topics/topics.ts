@@ -39,15 +39,15 @@ const DEFAULT_LEASE = 15_000;
 const DEFAULT_MAX_PENDING = 16 * 1024 * 1024;
 const DEFAULT_STALL_TIMEOUT = 30_000;
 
-/** What a topic's publishing has led to. */
+/** The result of `Topics.publish`. */
 export interface Published {
-  /** Where the message is: give it as `after` to continue behind it. */
+  /** The offset of the message: with it as `after`, a subscription begins behind the message. */
   readonly offset: string;
 }
 
-/** What `Topics` does at this moment, and has done. */
+/** Figures of one `Topics`. */
 export interface TopicsStats {
-  /** How it is connected to its engine. */
+  /** The state of the connection to the engine. */
   readonly state: TopicsState["name"];
   /** How many topics have subscribers in this process. */
   readonly topics: number;
@@ -55,19 +55,19 @@ export interface TopicsStats {
   readonly subscriptions: number;
   /** How many subscribers of this process are members that `presence` lists. */
   readonly members: number;
-  /** How many bytes of messages wait until the engine has them. */
+  /** How many bytes of messages are being published. */
   readonly pendingAmount: number;
   /** How many messages were published by this process. */
   readonly published: number;
-  /** How many messages have come from the log, for whichever topic. */
+  /** How many messages the log has reported, of all topics. */
   readonly received: number;
   /** How many times a subscriber or a topic could not be resumed. */
   readonly resyncs: number;
 }
 
 /**
- * Topics: who gets what, on one machine or many. A message that is published to a topic, in any process that shares the
- * engine's log, is sent to all channels that are subscribed to it; those that come back get what they have missed.
+ * Topics on one machine or many. A message that is published to a topic, in any process that shares the engine's log, is
+ * sent to all channels that are subscribed to the topic. Subscribers that reconnect get what they have missed.
  *
  * Each topic has one order, the same for all. A message is framed once for all subscribers, and compressed once for all
  * that agreed on compression in the same way; slow receivers do not delay the others.
@@ -154,7 +154,7 @@ export class Topics implements AsyncDisposable {
     );
   }
 
-  /** How many subscriptions there are, and more. */
+  /** Returns figures of this moment. */
   stats(): TopicsStats {
     return {
       state: this.#link.state.name,
@@ -169,17 +169,17 @@ export class Topics implements AsyncDisposable {
   }
 
   /**
-   * Sends a channel what is published to a topic, in order: first what `after` or `last` asks for, then what is
-   * published from then on, without a gap and without a repetition. The subscription ends with the channel.
+   * Subscribes a channel to a topic. The channel gets the messages in order, each once: first the history that `after` or
+   * `last` asks for, then what is published from then on. The subscription ends with the channel.
    *
    * @param channel The subscriber: a server's channel, or any other.
    * @param topic The topic's name: any text of 1 to 1,024 bytes in UTF-8.
    * @param given See {@linkcode SubscribeOptions}.
-   * @returns The subscription, when the history was sent.
+   * @returns A promise of the subscription, which fulfils when the history was sent.
    * @throws {TypeError | RangeError} When an argument or an option is malformed.
    * @throws {InvalidStateError} When the channel is subscribed to the topic already.
-   * @throws {TopicsError} When `authorize` refuses it, the channel or the topics are closed, or the connection to the
-   * engine is lost and `whileLost` is `"fail"`.
+   * @throws {TopicsError} When `authorize` refuses it, the channel or the topics are closed, the engine's server refuses
+   * this process, or the connection to it is lost and `whileLost` is `"fail"`.
    * @throws What the `signal` aborts with.
    */
   async subscribe(
@@ -233,17 +233,17 @@ export class Topics implements AsyncDisposable {
   /**
    * Publishes a message to a topic.
    *
-   * Messages that one process publishes to a topic keep their order; where the connection to the engine may be lost,
-   * wait for each before the next.
+   * Messages that one process publishes to a topic keep their order. If the connection to the engine may be lost, await
+   * each call before the next.
    *
    * @param topic The topic's name: any text of 1 to 1,024 bytes in UTF-8.
    * @param message The message; bytes are copied.
    * @param given See {@linkcode PublishOptions}.
    * @returns A promise that fulfils when the engine has the message.
    * @throws {TypeError | RangeError} When an argument or an option is malformed.
-   * @throws {TopicsError} When `authorize` refuses it, too much waits to be published, the topics are closed, or the
-   * connection to the engine is lost and `whileLost` is `"fail"`.
-   * @throws What the engine's server refuses it with.
+   * @throws {TopicsError} When `authorize` refuses it, the pending messages have reached `maxPending`, the topics are
+   * closed, the engine's server refuses this process, or the connection to it is lost and `whileLost` is `"fail"`.
+   * @throws What the `signal` aborts with, or the error of a server that refuses this message.
    */
   async publish(topic: string, message: MessageInput, given?: PublishOptions): Promise<Published> {
     checkTopic(topic);
@@ -303,10 +303,10 @@ export class Topics implements AsyncDisposable {
   }
 
   /**
-   * Ends all subscriptions, takes this process's members away and lets go of the engine. Channels stay open, and so does
-   * the engine's client. What waits to be published rejects.
+   * Ends all subscriptions, removes the members of this process and detaches from the engine. Channels and the engine's
+   * client stay open. Pending calls reject.
    *
-   * @returns A promise that fulfils when the engine is let go of.
+   * @returns A promise that fulfils when the engine is detached.
    */
   close(): Promise<void> {
     if (this.#closed === null) {

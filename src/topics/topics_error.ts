@@ -1,17 +1,17 @@
 import { WebSocketChannelError } from "../web_socket/errors.ts";
 
 /**
- * Why something that topics were asked for was not done:
+ * Why a call of `Topics` has failed:
  *
  * - `"unauthorized"`: `authorize` refused it, failed, or took too long;
  * - `"lost"`: the connection to the engine is lost, and `whileLost` is `"fail"`;
  * - `"refused"`: the engine's server refuses this process, for example its password; the `cause` says why;
- * - `"full"`: messages of `maxPending` bytes wait to be published;
+ * - `"full"`: the pending messages have reached `maxPending` bytes;
  * - `"closed"`: the topics, the channel or the engine's client are closed.
  */
 export type TopicsErrorReason = "unauthorized" | "lost" | "refused" | "full" | "closed";
 
-/** What is known of a {@linkcode TopicsError} beside its text. */
+/** The details of a {@linkcode TopicsError}. */
 export interface TopicsErrorOptions {
   /** Why. */
   reason: TopicsErrorReason;
@@ -21,7 +21,7 @@ export interface TopicsErrorOptions {
   mayBePublished?: boolean;
 }
 
-/** Something that topics were asked for was not done. */
+/** A call of `Topics` has failed. */
 export class TopicsError extends WebSocketChannelError {
   /** `"TopicsError"`, also in minified code. */
   override readonly name = "TopicsError";
@@ -36,8 +36,8 @@ export class TopicsError extends WebSocketChannelError {
   /**
    * Creates the error.
    *
-   * @param message What was not done, and why.
-   * @param options What is known beside that.
+   * @param message The text.
+   * @param options The details.
    */
   constructor(message: string, options: TopicsErrorOptions) {
     super(message, "cause" in options ? { cause: options.cause } : undefined);
@@ -46,7 +46,7 @@ export class TopicsError extends WebSocketChannelError {
   }
 }
 
-/** The connection to the engine's server failed: what was asked for may work later. */
+/** The connection to the engine's server has failed. The same call may work later. */
 export class EngineError extends Error {
   /** `"EngineError"`, also in minified code. */
   override readonly name = "EngineError";

@@ -6,7 +6,7 @@ import type { MessageInput } from "../web_socket/web_socket_sink.ts";
 import type { Message, WebSocketChannel } from "../web_socket/web_socket_channel.ts";
 import type { TopicsEngine } from "./engine.ts";
 
-/** How much of each topic is kept, for those who come back and those who are new. */
+/** How much of each topic is kept, for subscribers that reconnect and for new ones. */
 export interface HistoryOptions {
   /** How many messages of a topic: an integer from 1 to 1,000,000. Default 1,000. */
   size?: number | undefined;
@@ -14,24 +14,27 @@ export interface HistoryOptions {
   age?: number | undefined;
 }
 
-/** What a channel asks for: see {@linkcode TopicsOptions.authorize}. */
+/** What a channel wants to do: the argument of {@linkcode TopicsOptions.authorize}. */
 export interface TopicsRequest {
-  /** What is asked for. */
+  /** The action. */
   readonly action: "subscribe" | "publish";
   /** The topic's name, as it was given: it may come from a client. */
   readonly topic: string;
-  /** Who asks. */
+  /** The channel that subscribes, or on whose behalf a message is published. */
   readonly channel: WebSocketChannel;
 }
 
-/** How `Topics` is connected to its engine: see {@linkcode TopicsOptions.onState}. */
+/**
+ * The state of the connection to the engine: live, lost for now, or ended for good. The `error` of `lost` is an
+ * {@linkcode EngineError}, or the refusal of the engine's server.
+ */
 export type TopicsState =
   | { readonly name: "live" }
   | { readonly name: "lost"; readonly error: unknown }
   | { readonly name: "ended"; readonly error: unknown };
 
 /**
- * What becomes of a subscription: see {@linkcode SubscribeOptions.onState}.
+ * The state of a subscription.
  *
  * - `"live"`: what is published is sent, from now on or again;
  * - `"resync"`: messages may be missing before the next one: the history no longer reaches back to where the
@@ -43,7 +46,7 @@ export type SubscriptionState =
   | { readonly name: "live" | "resync"; readonly topic: string }
   | { readonly name: "lost" | "ended"; readonly topic: string; readonly error: unknown };
 
-/** Makes of a message what a subscriber gets, such as the message with its offset. */
+/** Returns what a subscriber gets for a message, such as the message with its offset. */
 export type Wrap = (
   message: Message,
   place: { readonly topic: string; readonly offset: string },
@@ -56,18 +59,19 @@ export interface TopicsOptions {
   /** How much of each topic is kept. */
   history?: HistoryOptions | undefined;
   /**
-   * Whether a channel may subscribe, or a message may be published with `from`. Anything but `true`, a promise of it included, refuses; so
-   * does an error, and no answer within 10 seconds. Left out: everything is allowed.
+   * Returns whether a channel may subscribe, or a message may be published with `from`: `true` or a promise of it.
+   * Anything else refuses, and so does an error, or no answer within 10 seconds. Default: everything is allowed.
    */
   authorize?: ((request: TopicsRequest) => boolean | Promise<boolean>) | undefined;
   /**
    * What `publish`, `subscribe` and `presence` do while the connection to the engine is lost: they wait until it is
-   * back, or reject with a `TopicsError`. Default `"wait"`.
+   * back, or reject with a `TopicsError`. If the server refuses this process, for example its password, they reject in
+   * either case. Default `"wait"`.
    */
   whileLost?: "wait" | "fail" | undefined;
   /** How many bytes of messages may wait to be published; beyond it `publish` rejects. Default 16 MiB. */
   maxPending?: number | undefined;
-  /** How long members of a process that has died are still seen by `presence`. Default 15,000. */
+  /** How long `presence` still lists the members of a killed process. Default 15,000. */
   lease?: number | undefined;
   /** What is done with slow receivers, as by `broadcast`. Default `"close"`. */
   slow?: SlowReceiverPolicy | undefined;
@@ -79,7 +83,7 @@ export interface TopicsOptions {
   compress?: boolean | undefined;
   /** Called when the connection to the engine is lost, is back, or has ended for good. */
   onState?: ((state: TopicsState) => void) | undefined;
-  /** Called with what `wrap` or `onState` has thrown. Left out: it is thrown from a microtask. */
+  /** Called with errors that `wrap` or `onState` throws. Default: they are thrown from a microtask. */
   onError?: ((error: unknown) => void) | undefined;
   /** Where times come from. A test that moves its own clock needs no sleep. */
   clock?: Clock | undefined;
@@ -97,13 +101,13 @@ export interface SubscribeOptions {
    * Default 0.
    */
   last?: number | undefined;
-  /** Makes of each message what this subscriber gets. Give many subscribers the same function: it is called once for all. */
+  /** Returns what this subscriber gets for a message. A function that many subscribers share is called once for all. */
   wrap?: Wrap | undefined;
   /** Makes the subscriber a member that `presence` lists: any value that JSON can hold, of up to 4,096 characters. */
   presence?: unknown;
-  /** Called with what becomes of the subscription. A message that it returns is sent to the channel, in order. */
+  /** Called with each state of the subscription. A message that it returns is sent to the channel, in order. */
   onState?: ((state: SubscriptionState) => MessageInput | undefined | void) | undefined;
-  /** Gives up subscribing. */
+  /** Aborts the call. */
   signal?: AbortSignal | undefined;
 }
 
@@ -114,9 +118,9 @@ export interface PublishOptions {
    * nothing is published, and the answer is the first one's offset.
    */
   id?: string | undefined;
-  /** On whose behalf: `authorize` is asked. Left out: it is not. */
+  /** The channel on whose behalf the message is published: `authorize` is called. Default: it is not. */
   from?: WebSocketChannel | undefined;
-  /** Gives up waiting. The message may be published all the same. */
+  /** Aborts the call. The message may be published all the same. */
   signal?: AbortSignal | undefined;
 }
 
