@@ -21,7 +21,7 @@ import { until } from "../support/turns.ts";
 
 const MIB = 2 ** 20;
 const SIZE = Number(process.env["LARGE_BYTES"] ?? 64 * MIB);
-const COMPRESSED_SIZE = Number(process.env["LARGE_COMPRESSED_BYTES"] ?? 4 * MIB);
+const COMPRESSED_SIZE = Number(process.env["LARGE_COMPRESSED_BYTES"] ?? 8 * MIB);
 /** What each end may keep, in bytes. */
 const KEPT = MIB;
 /** How much more than the bare copy the process may have at its peak, in bytes: garbage that is not collected yet. */
@@ -145,7 +145,7 @@ async function measure(
   body: (copy: Copy) => Promise<void>,
 ): Promise<{ peak: number; kept: number }> {
   // Code is compiled, and buffers are pooled, once.
-  await body(new Copy(Math.min(size, 4 * MIB)));
+  await body(new Copy(Math.min(size, 16 * MIB)));
   const before = await settled();
   const copy = new Copy(size);
   await body(copy);

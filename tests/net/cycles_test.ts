@@ -15,11 +15,11 @@ import {
 } from "../support/leaks.ts";
 import { startEcho } from "../support/processes.ts";
 
-const CYCLES = Number(process.env["CYCLES"] ?? 4_000);
+const CYCLES = Number(process.env["CYCLES"] ?? 6_000);
 /** Until then the runtime compiles, and fills its caches. */
-const WARM_UP = 1_000;
-/** The heap's size isn't exact; but a connection that leaves a closure behind takes more. */
-const MAX_GROWTH = 64 * (CYCLES - WARM_UP);
+const WARM_UP = 2_000;
+/** The heap's size isn't exact; but if each connection leaves a closure and its context behind, it grows by more. */
+const MAX_GROWTH = 512_000;
 
 class Cycles {
   readonly clock = new ManualClock();
