@@ -46,7 +46,9 @@ function lengthBytes(length: number, form: LengthForm, mask: number): number[] {
 }
 
 function masked(bytes: Uint8Array, key: ArrayLike<number>): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from(bytes, (byte, i) => byte ^ (key[i % 4] ?? 0));
+  const result = new Uint8Array(bytes);
+  for (let i = 0; i < result.length; i++) result[i]! ^= key[i & 3] ?? 0;
+  return result;
 }
 
 /** A frame as a client sends it. */
