@@ -3,6 +3,7 @@
 import type { Case } from "../case.ts";
 import type { ClientSubject } from "../client_subject.ts";
 import { ANSWER_CASES } from "./client_handshake.ts";
+import { MALFORMED_ANSWER_CASES } from "./client_malformed.ts";
 import { REQUEST_CASES } from "./client_request.ts";
 import { CONNECTION_CASES } from "./connection_cases.ts";
 
@@ -10,5 +11,6 @@ import { CONNECTION_CASES } from "./connection_cases.ts";
 export const CLIENT_CASES: readonly Case<ClientSubject>[] = [
   ...REQUEST_CASES,
   ...ANSWER_CASES,
+  ...MALFORMED_ANSWER_CASES,
   ...CONNECTION_CASES,
 ];

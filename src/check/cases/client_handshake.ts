@@ -1,20 +1,13 @@
 /** Cases of the server's answer, for clients. RFC 6455 §4.1, RFC 9110 and RFC 9112. */
 
-import { hex, utf8 } from "../bytes.ts";
 import type { Case } from "../case.ts";
-import {
-  answerCase,
-  bytesAnswer,
-  failsOpening,
-  may,
-  opens,
-  type Reaction,
-} from "../client_case.ts";
+import { answerCase, failsOpening, may, opens, type Reaction } from "../client_case.ts";
 import { acceptOf, type ClientSubject } from "../client_subject.ts";
-import { all, type Edit, field, plus, renamed, same, without } from "../edits.ts";
+import { all, type Edit, field, plus, same, without } from "../edits.ts";
 import { close, type Frame, more, ping, rest, text } from "../frames.ts";
 import { fieldOf, type Head, parseExtensions } from "../http.ts";
-import { answersClose, back, echo, mayBeLeftOut, pongs, worksAgain } from "../steps.ts";
+import { answersClose, back, echo, mayBeLeftOut, pongs } from "../steps.ts";
+import { badHeads, goodHeads } from "./heads.ts";
 
 type ClientCase = Case<ClientSubject>;
 
@@ -29,53 +22,10 @@ function good(): ClientCase[] {
     edit: Edit,
     isVariant = false,
   ): ClientCase => answerCase(id, title, section, why, edit, opens(), { isVariant });
-  const NAMES = "Names of fields have no letter case.";
   const PHRASE = "A client ignores the reason phrase.";
   return [
     ok("plain", "the smallest correct answer", S41, "All that a client needs.", same),
-    ok(
-      "lower-case",
-      "names of fields in lower case",
-      "RFC 9110 §5.1",
-      NAMES,
-      renamed((it) => it.toLowerCase()),
-    ),
-    ok(
-      "upper-case",
-      "names of fields in upper case",
-      "RFC 9110 §5.1",
-      NAMES,
-      renamed((it) => it.toUpperCase()),
-      true,
-    ),
-    ok(
-      "upgrade-mixed-case",
-      "Upgrade: WebSocket",
-      S41,
-      "The value has no letter case.",
-      field("Upgrade", "WebSocket"),
-    ),
-    ok(
-      "connection-lower-case",
-      "Connection: upgrade",
-      S41,
-      "The value has no letter case.",
-      field("Connection", "upgrade"),
-    ),
-    ok(
-      "connection-list",
-      "Connection: keep-alive, Upgrade",
-      S41,
-      "The field is a list that has the token.",
-      field("Connection", "keep-alive, Upgrade"),
-    ),
-    ok(
-      "reverse-order",
-      "all fields in the reverse order",
-      "RFC 9110 §5.3",
-      "Fields may come in any order.",
-      ({ line, fields }) => ({ line, fields: [...fields].reverse() }),
-    ),
+    ...goodHeads(S41).map((it) => ok(...it)),
     ok(
       "blanks",
       "blanks around values",
@@ -100,17 +50,6 @@ function good(): ClientCase[] {
       "RFC 9110 §5.1",
       "They are ignored.",
       all(plus("Server", "x"), plus("Date", "Thu, 01 Jan 2026 00:00:00 GMT"), plus("X-Other", "1")),
-    ),
-    ok(
-      "many-fields",
-      "50 fields",
-      "RFC 9110 §5.4",
-      "Proxies add some.",
-      (parts) =>
-        Array.from({ length: 47 }, (_, i) => plus(`X-Field-${i}`, `${i}`)).reduce(
-          (it, edit) => edit(it),
-          parts,
-        ),
     ),
     ok(
       "long-field",
@@ -261,20 +200,7 @@ function bad(): ClientCase[] {
   });
   const ACCEPT = "It must be the answer to the key of this request.";
   return [
-    no("no-upgrade", "no Upgrade", S41, NEEDED, without("Upgrade")),
-    no("upgrade-other", "Upgrade: h2c", S41, NEEDED, field("Upgrade", "h2c")),
-    no("upgrade-longer", "Upgrade: websockets", S41, NEEDED, field("Upgrade", "websockets"), true),
-    no("upgrade-empty", "an empty Upgrade", S41, NEEDED, field("Upgrade", ""), true),
-    no("no-connection", "no Connection", S41, NEEDED, without("Connection")),
-    no("connection-close", "Connection: close", S41, NEEDED, field("Connection", "close")),
-    no(
-      "connection-longer",
-      "Connection: Upgraded",
-      S41,
-      NEEDED,
-      field("Connection", "Upgraded"),
-      true,
-    ),
+    ...badHeads(S41).map((it) => no(...it)),
     no("no-accept", "no Sec-WebSocket-Accept", S41, NEEDED, without("Sec-WebSocket-Accept")),
     ...ACCEPTS.map(([id, title, value], i) =>
       no(
@@ -365,91 +291,6 @@ function bad(): ClientCase[] {
       "A status has three digits.",
       first("HTTP/1.1 OK Switching"),
       true,
-    ),
-  ];
-}
-
-const STATUSES: readonly (readonly [
-  status: number,
-  phrase: string,
-  fields: readonly (readonly [string, string])[],
-])[] = [
-  [200, "OK", []],
-  [204, "No Content", []],
-  [301, "Moved Permanently", [["Location", "/elsewhere"]]],
-  [302, "Found", [["Location", "/elsewhere"]]],
-  [304, "Not Modified", []],
-  [307, "Temporary Redirect", [["Location", "/elsewhere"]]],
-  [308, "Permanent Redirect", [["Location", "/elsewhere"]]],
-  [400, "Bad Request", []],
-  [401, "Unauthorized", [["WWW-Authenticate", 'Basic realm="x"']]],
-  [403, "Forbidden", []],
-  [404, "Not Found", []],
-  [407, "Proxy Authentication Required", [["Proxy-Authenticate", 'Basic realm="x"']]],
-  [426, "Upgrade Required", [["Sec-WebSocket-Version", "13"]]],
-  [429, "Too Many Requests", [["Retry-After", "1"]]],
-  [500, "Internal Server Error", []],
-  [503, "Service Unavailable", [["Retry-After", "1"]]],
-  [999, "Nonsense", []],
-];
-
-/** Another status, with all the fields of a correct answer. */
-function statuses(): ClientCase[] {
-  return [
-    ...STATUSES.map(([status, phrase, fields]) =>
-      answerCase(
-        `status-${status}`,
-        `${status} ${phrase} with the fields of a 101`,
-        S41,
-        "Only 101 opens the connection.",
-        all(
-          first(`HTTP/1.1 ${status} ${phrase}`),
-          ...fields.map(([name, value]) => plus(name, value)),
-          plus("Content-Length", "0"),
-        ),
-        failsOpening({ endsTcp: true }),
-        { isVariant: ![200, 301, 401].includes(status) },
-      )
-    ),
-    ...[[100, "Continue"], [102, "Processing"], [103, "Early Hints"]].map(([status, phrase]) =>
-      answerCase(
-        `interim-${status}`,
-        `${status} ${phrase}, then a correct answer`,
-        "RFC 9110 §15.2",
-        "A client must be able to parse answers of 1xx before the final one.",
-        same,
-        may("it skips the interim answer", "it refuses an interim answer", "non-strict"),
-        { before: `HTTP/1.1 ${status} ${phrase}\r\n\r\n`, isVariant: status !== 100 },
-      )
-    ),
-    answerCase(
-      "interim-1000",
-      "1,000 interim answers, then a correct one",
-      "RFC 9110 §15.2",
-      "There should be a limit; either way it goes on.",
-      same,
-      may("it skips 1,000 interim answers", "it refuses 1,000 interim answers"),
-      { before: "HTTP/1.1 100 Continue\r\n\r\n".repeat(1000) },
-    ),
-    bytesAnswer(
-      "body-404",
-      "404 with a body that is a text frame",
-      S41,
-      "A body isn't a frame.",
-      (_good, peer) =>
-        new Uint8Array([
-          ...utf8("HTTP/1.1 404 Not Found\r\nContent-Length: 7\r\n\r\n"),
-          ...peer.encode([text("Hello")]),
-        ]),
-      failsOpening({ endsTcp: true }),
-    ),
-    bytesAnswer(
-      "body-endless",
-      "200 with a body that doesn't end",
-      S41,
-      "A body without an end must not hold the client.",
-      () => `HTTP/1.1 200 OK\r\n\r\n${"x".repeat(100_000)}`,
-      failsOpening({ endsTcp: true }),
     ),
   ];
 }
@@ -654,209 +495,11 @@ function extensions(): ClientCase[] {
   ];
 }
 
-/** What is no HTTP, or malformed, or too much. */
-function malformed(): ClientCase[] {
-  const ended = failsOpening({ endsTcp: true });
-  const no = (
-    id: string,
-    title: string,
-    section: string,
-    why: string,
-    bytes: (good: string) => string | Uint8Array,
-    reaction: Reaction = ended,
-    isVariant = false,
-  ): ClientCase => bytesAnswer(id, title, section, why, bytes, reaction, { isVariant });
-  const soft = (why: string, accepted: "ok" | "informational" | "non-strict"): Reaction =>
-    failsOpening({ accepted, why, endsTcp: true });
-  const insert = (line: string) => (it: string): string =>
-    it.replace("Upgrade: w", `${line}\r\nUpgrade: w`);
-  return [
-    no(
-      "junk",
-      "a line that isn't HTTP",
-      "RFC 9112 §4",
-      "It is no answer.",
-      () => "Hello, who is there?\r\n\r\n",
-    ),
-    no(
-      "junk-binary",
-      "bytes that aren't HTTP",
-      "RFC 9112 §4",
-      "It is no answer.",
-      () => hex("00 01 02 03 fe ff 0d 0a 0d 0a"),
-    ),
-    no(
-      "frame",
-      "a frame in place of an answer",
-      S41,
-      "There is no connection before the handshake.",
-      () => hex("81 05 48 65 6c 6c 6f 0d 0a 0d 0a"),
-    ),
-    no("tls", "a TLS alert", "RFC 9112 §4", "It is no answer.", () => hex("15 03 01 00 02 02 28")),
-    no(
-      "http-2",
-      "a frame of HTTP/2",
-      "RFC 9112 §4",
-      "It is no answer.",
-      () => hex("00 00 00 04 00 00 00 00 00"),
-    ),
-    no(
-      "ssh",
-      "the greeting of SSH",
-      "RFC 9112 §4",
-      "It is no answer.",
-      () => "SSH-2.0-OpenSSH_9.2\r\n",
-      ended,
-      true,
-    ),
-    no("nothing", "the end of TCP in place of an answer", S41, "It is no answer.", () => ""),
-    no(
-      "half",
-      "half an answer, then the end of TCP",
-      "RFC 9112 §8",
-      "An answer that isn't complete opens nothing.",
-      (it) => it.slice(0, 60),
-    ),
-    no(
-      "no-empty-line",
-      "an answer without its last empty line, then the end of TCP",
-      "RFC 9112 §8",
-      "An answer that isn't complete opens nothing.",
-      (it) => it.slice(0, -2),
-    ),
-    no(
-      "blank-before-colon",
-      "a blank between a field's name and its colon",
-      "RFC 9112 §5.1",
-      "A server must refuse it; a client may remove it.",
-      (it) => it.replace("Upgrade: w", "Upgrade : w"),
-      soft("it takes a blank before a colon", "informational"),
-    ),
-    no(
-      "obs-fold",
-      "Upgrade on a line of its own, folded",
-      "RFC 9112 §5.2",
-      "A client must take the fold for blanks; it may refuse it.",
-      (it) => it.replace("Upgrade: websocket", "Upgrade:\r\n websocket"),
-      soft("it takes the fold for blanks", "ok"),
-    ),
-    no(
-      "no-colon",
-      "a line without a colon among the fields",
-      "RFC 9112 §5",
-      "It is no field.",
-      insert("nonsense"),
-      soft("it ignores a line without a colon", "non-strict"),
-    ),
-    no(
-      "empty-name",
-      "a field without a name",
-      "RFC 9110 §5.1",
-      "A name is a token.",
-      insert(": x"),
-      soft("it takes a field without a name", "non-strict"),
-    ),
-    no(
-      "nul-in-value",
-      "a NUL in a value",
-      "RFC 9110 §5.5",
-      "It must be refused, or taken for a blank.",
-      insert("X: a\0b"),
-      soft("it takes a NUL in a value", "non-strict"),
-    ),
-    no(
-      "cr-in-value",
-      "a CR in a value",
-      "RFC 9110 §5.5",
-      "It must be refused, or taken for a blank.",
-      insert("X: a\rb"),
-      soft("it takes a bare CR in a value", "non-strict"),
-    ),
-    no(
-      "lf-only",
-      "lines that end with LF alone",
-      "RFC 9112 §2.2",
-      "A recipient may take LF for a line's end.",
-      (it) => it.replaceAll("\r\n", "\n"),
-      soft("it takes LF for a line's end", "ok"),
-    ),
-    no(
-      "status-line-1-mib",
-      "a status line of 1 MiB",
-      "RFC 6455 §10.4",
-      "There must be a limit, or memory.",
-      () => `HTTP/1.1 101 ${"x".repeat(1 << 20)}`,
-    ),
-    no(
-      "field-1-mib",
-      "a field of 1 MiB",
-      "RFC 6455 §10.4",
-      "There must be a limit, or memory.",
-      insert(`X: ${"x".repeat(1 << 20)}`),
-      soft("it takes a field of 1 MiB", "informational"),
-    ),
-    no(
-      "fields-10000",
-      "10,000 fields",
-      "RFC 6455 §10.4",
-      "There must be a limit, or memory.",
-      insert(Array.from({ length: 10_000 }, (_, i) => `X-${i}: x`).join("\r\n")),
-      soft("it takes 10,000 fields", "informational"),
-    ),
-    no(
-      "content-length",
-      "Content-Length in a 101",
-      "RFC 9110 §8.6",
-      "A server must not send it with 1xx.",
-      insert("Content-Length: 5"),
-      soft("it ignores Content-Length in a 101", "ok"),
-    ),
-    no(
-      "chunked",
-      "Transfer-Encoding in a 101",
-      "RFC 9112 §6.1",
-      "A server must not send it with 1xx.",
-      insert("Transfer-Encoding: chunked"),
-      soft("it ignores Transfer-Encoding in a 101", "ok"),
-    ),
-    no(
-      "empty-line-first",
-      "an empty line before the answer",
-      "RFC 9112 §2.2",
-      "Only servers are asked to ignore it.",
-      (it) => `\r\n${it}`,
-      soft("it ignores an empty line", "ok"),
-    ),
-  ];
-}
-
-/** A server that leaves during the handshake. */
-function leaving(): ClientCase[] {
-  const why = "A server may leave at any time; the client goes on, and its next connection works.";
-  const at = (id: string, title: string, bytes: (good: string) => string): ClientCase =>
-    bytesAnswer(`reset-${id}`, `a reset of TCP ${title}`, "RFC 6455 §7.1.5", why, bytes, {
-      allows: ["another connection works"],
-      async check(subject, { wire }) {
-        subject.transcript.push("> reset of TCP");
-        await wire.reset();
-        await worksAgain(subject);
-      },
-    }, { connections: 2 });
-  return [
-    at("request", "in place of an answer", () => ""),
-    at("half", "inside the answer", (it) => it.slice(0, 60)),
-    at("answered", "right behind the answer", (it) => it),
-  ];
-}
-
 /** All of this file. */
 export const ANSWER_CASES: readonly ClientCase[] = [
   ...good(),
   ...behind(),
   ...bad(),
-  ...statuses(),
-  ...leaving(),
   ...subprotocols(),
   ...extensions(),
-  ...malformed(),
 ];

@@ -3,6 +3,7 @@
 import type { Case } from "../case.ts";
 import { CONTROL_CASES } from "./control.ts";
 import { DEFLATE_CASES } from "./deflate.ts";
+import { WINDOW_CASES } from "./deflate_windows.ts";
 import { FRAGMENT_CASES } from "./fragments.ts";
 import { FRAME_CASES } from "./frames.ts";
 import { LIMIT_CASES } from "./limits.ts";
@@ -15,5 +16,6 @@ export const CONNECTION_CASES: readonly Case[] = [
   ...CONTROL_CASES,
   ...TEXT_CASES,
   ...DEFLATE_CASES,
+  ...WINDOW_CASES,
   ...LIMIT_CASES,
 ];
