@@ -1,6 +1,7 @@
 /** Peers that hang, flood and close in every case, and arguments of the wrong type. */
 
 import { Buffer } from "node:buffer";
+import { setImmediate } from "node:timers";
 import { connect, createServer, type Socket } from "node:net";
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { checkClient, checkServer, listCases, type Report } from "../../src/check/mod.ts";
@@ -48,6 +49,13 @@ const HOSTILE: Readonly<Record<string, (socket: Socket) => void>> = {
     pour(it, Buffer.alloc(MIB));
   },
   "sends messages without end": (it) => pour(it, Buffer.alloc(MIB, Buffer.from([0x82, 1, 0x61]))),
+  "sends a message byte by byte": (it) => {
+    it.write(header(0x82, MIB));
+    const more = (): void => {
+      if (!it.destroyed && it.write(Buffer.alloc(1))) setImmediate(more);
+    };
+    more();
+  },
   "closes": (it) => void it.end(),
   "resets": (it) => void it.resetAndDestroy(),
   "never ends an answer": (it) => pour(it, Buffer.alloc(MIB, "x")),
