@@ -50,9 +50,11 @@ const HOSTILE: Readonly<Record<string, (socket: Socket) => void>> = {
   },
   "sends messages without end": (it) => pour(it, Buffer.alloc(MIB, Buffer.from([0x82, 1, 0x61]))),
   "sends a message byte by byte": (it) => {
-    it.write(header(0x82, MIB));
+    it.write(header(0x82, 16 * MIB));
     const more = (): void => {
-      if (!it.destroyed && it.write(Buffer.alloc(1))) setImmediate(more);
+      if (it.destroyed) return;
+      if (it.writableLength < 64) it.write(Buffer.alloc(1));
+      setImmediate(more);
     };
     more();
   },
