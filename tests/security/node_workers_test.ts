@@ -86,7 +86,7 @@ Deno.test("attack 66: a worker thread that is terminated: the stream fails", asy
   const channel = new MessagePortChannel<string>(worker);
   const ended = all(channel);
   await worker.terminate();
-  assertStringIncludes((await ended)[1].message, "had not closed the channel");
+  assertStringIncludes((await ended)[1].message, "without closing the channel");
 });
 
 Deno.test("attack 66: raw: a worker thread's exit is the end, its error an error", async () => {
