@@ -49,3 +49,20 @@ Deno.test("topics, memory: what is too old is forgotten, topics and ids included
   for (const it of [client, late.client, next.client]) await it.sink.close();
   await topics.close();
 });
+
+Deno.test("topics, memory: an id may be used again when its time is over, and not before", async () => {
+  const clock = new ManualClock();
+  const topics = new Topics({ clock, history: { age: 1000 } });
+  await topics.publish("a", "0");
+  clock.advance(500);
+  const first = await topics.publish("a", "1", { id: "1" });
+  clock.advance(500);
+  await topics.publish("a", "2", { id: "2" });
+  clock.advance(500);
+  assertEquals(await topics.publish("a", "1", { id: "1" }), first);
+  clock.advance(1);
+  const again = await topics.publish("a", "1", { id: "1" });
+  assertEquals(again === first || again.offset === first.offset, false);
+  assertEquals(await topics.publish("a", "1", { id: "1" }), again);
+  await topics.close();
+});

@@ -248,3 +248,98 @@ Deno.test("topics: a refusal ends what waits, and what is asked for later, until
   await client.sink.close();
   await topics.close();
 });
+
+Deno.test("topics: what is both caught up with and reported live is sent once", async () => {
+  const engine = fakeEngine();
+  const topics = new Topics({ engine });
+  const { server, client, received } = guest();
+  await topics.subscribe(server, "a");
+  for (const it of ["1", "2"]) await topics.publish("a", it);
+  const { offset } = await topics.publish("a", "3");
+  const position = BigInt(parseInt(offset.split(".")[1] ?? "", 36));
+  // The log reports a message again that was delivered before.
+  engine.events.onEntry({ topic: "a", message: "3", position });
+  engine.events.onGap({ after: 0n, includes: () => true });
+  engine.events.onEntry({ topic: "a", message: "3", position });
+  await topics.publish("a", "4");
+  await until(() => received.at(-1) === "4");
+  assertEquals(received, numbers(1, 4));
+  await client.sink.close();
+  await topics.close();
+});
+
+Deno.test("topics: more live messages than are kept while history is read are read as history", async () => {
+  let whileRead: (() => Promise<unknown>) | null = null;
+  const engine = fakeEngine((log) => ({
+    history: async (...args) => {
+      const page = await log.history(...args);
+      const act = whileRead;
+      whileRead = null;
+      await act?.();
+      return page;
+    },
+  }));
+  const topics = new Topics({ engine });
+  const { server, client, received } = guest();
+  const body = "x".repeat(300_000);
+  whileRead = () => Promise.all(numbers(1, 5).map((it) => topics.publish("a", `${it} ${body}`)));
+  const { replayed } = await topics.subscribe(server, "a");
+  await topics.publish("a", "6");
+  await until(() => received.at(-1) === "6");
+  assertEquals(received.map((it) => String(it).split(" ")[0]), numbers(1, 6));
+  assertEquals(replayed, 5);
+  await client.sink.close();
+  await topics.close();
+});
+
+Deno.test("topics: another log while history is sent is a resync, and what it has is sent", async () => {
+  let epoch: string | null = null;
+  const engine = fakeEngine((log) => ({
+    history: async (...args) => {
+      const page = await log.history(...args);
+      return epoch === null ? page : { ...page, epoch };
+    },
+  }));
+  const topics = new Topics({ engine });
+  const { server, client, received } = guest();
+  const states: string[] = [];
+  for (const it of numbers(1, 3)) await topics.publish("a", it);
+  const wrap = (message: Message): Message => {
+    if (message !== "2" || epoch !== null) return message;
+    engine.events.onEpoch(epoch = "other");
+    return message;
+  };
+  const onState = ({ name }: { name: string }): void => void states.push(name);
+  const { offset, resync } = await topics.subscribe(server, "a", { last: 2, wrap, onState });
+  assertEquals([offset.split(".")[0], resync, states], ["other", true, ["resync", "live"]]);
+  await topics.publish("a", "4");
+  await until(() => received.at(-1) === "4");
+  assertEquals(received, ["2", "3", "2", "3", "4"]);
+  await client.sink.close();
+  await topics.close();
+});
+
+Deno.test("topics: another log while history is read begins the history again", async () => {
+  let isReset = false;
+  const engine = fakeEngine((log, events) => ({
+    history: async (...args) => {
+      const page = await log.history(...args);
+      const epoch = isReset ? "other" : page.epoch;
+      if (!isReset) {
+        isReset = true;
+        events.onEpoch("other");
+      }
+      return { ...page, epoch };
+    },
+  }));
+  const topics = new Topics({ engine });
+  const { server, client, received } = guest();
+  await topics.publish("a", "1");
+  const { offset, resync } = await topics.subscribe(server, "a", { last: 1, after: "old.1" });
+  assertEquals([offset.split(".")[0], resync], ["other", true]);
+  await topics.publish("a", "2");
+  await until(() => received.at(-1) === "2");
+  assertEquals(topics.stats().subscriptions, 1);
+  await client.sink.close();
+  await topics.close();
+});
