@@ -45,7 +45,7 @@ export interface ClientHandshakeOptions {
   readonly compression?: ClientCompressionOptions | null;
 }
 
-/** What a client's opening handshake offers. */
+/** The offers of a client's opening handshake. */
 export interface HandshakeOffer {
   /** The offered subprotocols. */
   readonly protocols: readonly string[];

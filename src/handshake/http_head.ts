@@ -309,7 +309,7 @@ export function serializeHead(
  * @param parts The parts before it, without a line end.
  * @param name The field's name.
  * @param value The field's value.
- * @throws {TypeError} As {@linkcode serializeHead}.
+ * @throws {TypeError} If the name or the value is invalid, as in {@linkcode serializeHead}.
  */
 export function pushField(parts: string[], name: string, value: string): void {
   checkField(name, value);

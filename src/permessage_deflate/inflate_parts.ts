@@ -60,7 +60,7 @@ export class InflationInParts implements PartsInflater, Task {
   /**
    * Creates a message without content.
    *
-   * @param means What does the work.
+   * @param means The platform's zlib and the turns.
    * @param options The limit, the receiver and the window.
    */
   constructor(means: InflateMeans, options: InflationInPartsOptions) {

@@ -12,9 +12,9 @@ import { decodeText } from "./utf8.ts";
 
 /** The content of a Close frame. */
 export interface CloseFrame {
-  /** The close code; 1005 when the frame holds none (RFC 6455 §7.1.5). */
+  /** The close code; 1005 if the frame has none (RFC 6455 §7.1.5). */
   readonly code: number;
-  /** The close reason; empty when the frame holds none. */
+  /** The close reason; empty if the frame has none. */
   readonly reason: string;
 }
 
@@ -56,8 +56,8 @@ export function decodeClose(payload: Uint8Array, isAnswer = false): CloseOutcome
  * @param code The close code. Without it the payload is empty.
  * @param reason The close reason; lone surrogates become U+FFFD.
  * @returns The payload.
- * @throws {RangeError} When the code may not be sent, the reason has more than 123 bytes of UTF-8, or there
- * is a reason without a code.
+ * @throws {RangeError} If the code must not be sent, the reason has more than 123 bytes of UTF-8, or there is
+ * a reason without a code.
  */
 export function encodeClose(code?: number, reason = ""): Uint8Array {
   if (code === undefined) {

@@ -54,7 +54,7 @@ export class LargeMessage {
    * Creates a message without content.
    *
    * @param flags The first byte of its first frame.
-   * @param options See {@linkcode MessageOptions}.
+   * @param options The limit, the budget, and what to do with invalid text.
    * @param events Receives the parts.
    */
   constructor(flags: number, options: MessageOptions, events: LargeMessageEvents) {
@@ -176,7 +176,7 @@ export class InflatingLarge implements InflatePartsEvents {
    *
    * @param large Delivers the parts if the message is large.
    * @param largerThan A message with more bytes than this is large.
-   * @param events See {@linkcode InflatingLargeEvents}.
+   * @param events Receives the progress.
    */
   constructor(large: LargeMessage, largerThan: number, events: InflatingLargeEvents) {
     this.flags = large.flags;

@@ -121,7 +121,7 @@ export class MessageInPieces {
    * Creates a message without content.
    *
    * @param flags The first byte of its first frame.
-   * @param options See {@linkcode MessageOptions}.
+   * @param options The limit, the budget, and what to do with invalid text.
    */
   constructor(flags: number, options: MessageOptions) {
     this.flags = flags;

@@ -366,7 +366,7 @@ export class Protocol {
    * (RFC 6455 §5.4).
    *
    * @param payload Its content; text as UTF-8, which may end within a code point.
-   * @param fragment See {@linkcode Fragment}.
+   * @param fragment How to send it.
    * @returns `false` if nothing may be sent any more; the fragment is dropped.
    */
   sendFragment(payload: Uint8Array, { opcode, fin, compress }: Fragment): boolean {
@@ -574,7 +574,7 @@ export class Protocol {
     else this.#events.onMessage(ownBytes(message));
   }
 
-  // Reading what is in pieces.
+  // Reading frames and messages in pieces.
 
   #frameInPieces(header: FrameHeader): FrameInPieces {
     const { flags, opcode, fin, isControl } = header;
@@ -813,7 +813,7 @@ export class Protocol {
     if (isIdle) this.#events.onOutput();
   }
 
-  /** Stops reading for good. */
+  /** Stops reading permanently. */
   #stop(): void {
     this.#halted = STOPPED;
     this.#input = null;

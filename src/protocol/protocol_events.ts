@@ -147,7 +147,7 @@ export interface ProtocolOptions {
   readonly budget?: WorkBudget | undefined;
 }
 
-/** How to send one message. */
+/** Options for sending one message. */
 export interface SendOptions {
   /** `false` sends this message uncompressed even if compression was agreed (RFC 7692 §6). */
   readonly compress?: boolean | undefined;

@@ -14,7 +14,7 @@ const MAX_SPARE = 16;
 
 const EMPTY = new Uint8Array(0);
 
-/** A pooled buffer. Connections reserve parts of it, one behind the other. */
+/** A pooled buffer. Connections reserve parts of it, one after the other. */
 export class Slab {
   /** The memory. */
   readonly bytes: Uint8Array = new Uint8Array(SLAB_SIZE);
@@ -66,7 +66,7 @@ export function freshSlab(): Slab {
 /**
  * Returns the slab that all connections share at present.
  *
- * @param room How many bytes of it must be free: 0–65,536.
+ * @param room The number of bytes that must be free: 0–65,536.
  * @returns The slab.
  */
 export function slabFor(room: number): Slab {

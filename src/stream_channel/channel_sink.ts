@@ -209,7 +209,7 @@ const CLOSED = 1;
 const DISCONNECTED = 2;
 /** The channel has ended. */
 const FINISHED = 4;
-/** An `addStream` runs. */
+/** An `addStream` is running. */
 const ADDING = 8;
 /** A value was dropped, so every later `flush` and write rejects. */
 const DROPPED = 16;

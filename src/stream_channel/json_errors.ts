@@ -44,7 +44,7 @@ function describeFault(text: JsonText, fault: JsonFault | null): string {
 export interface JsonFault {
   /** The index in the text, in UTF-16 code units. */
   readonly position: number;
-  /** What JSON allows there. */
+  /** The token that JSON expects there. */
   readonly expected: string;
 }
 
@@ -235,7 +235,7 @@ export class ValidationError extends TypeError {
   /**
    * Creates an error that describes the first issue and its path.
    *
-   * @param action What failed, such as `"Cannot receive"`.
+   * @param action The failed action, such as `"Cannot receive"`.
    * @param issues The issues that the schema found.
    * @param closeCode The close code for the peer, if the value was received.
    */

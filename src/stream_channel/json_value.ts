@@ -130,7 +130,7 @@ function whyNoObject(value: object): string | null {
 
 /** The part of a value that can't be sent, and its path. */
 export interface Unsendable {
-  /** What is wrong. */
+  /** A description of the fault. */
   readonly what: string;
   /** The path, such as `$.a[3]`. It never has the value. */
   readonly place: string;

@@ -56,7 +56,7 @@ export interface StreamChannel<In, Out = In> {
   /**
    * Returns a channel of other messages over this one: `transformer.transformChannel(this)`.
    *
-   * @param transformer For example `jsonDocument`.
+   * @param transformer The transformer, such as `jsonDocument`.
    * @returns The new channel. It takes this one's right to read.
    * @throws {TypeError} If `transformer` isn't a transformer. Pass functions to `transformStream`.
    * @throws {DOMException} `InvalidStateError` if the stream has a reader.

@@ -64,7 +64,7 @@ export const BARE: Capabilities = /* @__PURE__ */ Object.freeze({
   messageStreams: true,
 });
 
-/** The capabilities of a connection over bytes whose opening handshake was done here. */
+/** The capabilities of a connection over bytes for which this package has done the opening handshake. */
 export const WITH_HANDSHAKE: Capabilities = /* @__PURE__ */ Object.freeze({
   ...BARE,
   headers: true,

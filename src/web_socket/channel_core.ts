@@ -109,7 +109,7 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget, OutgoingM
   observer: ConnectionEvents | null = null;
   /** Called once with the public object, after the end. */
   onClosed: ((channel: WebSocketChannel) => void) | null = null;
-  /** Takes the place of what `endsEarly` does. */
+  /** Delays the peer's end in its own way, instead of the default of `endsEarly`. */
   onEarlyEnding: ((conclude: () => void) => void) | null = null;
   /** Called each time the queue of received messages is full and has no reader. */
   onUnread: ((core: ChannelCore) => void) | null = null;
@@ -198,7 +198,7 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget, OutgoingM
     this.#connectionInfo = info;
   }
 
-  // What the sink asks for.
+  // Requests of the sink.
 
   /**
    * The size of all messages that were added and not passed to the transport, including waiting and dropped
@@ -345,7 +345,7 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget, OutgoingM
     if (this.state === "open" || this.state === "closing") this.#transport?.watch();
   }
 
-  // What the stream asks for.
+  // Requests of the stream.
 
   pause(): void {
     const isReading = this.state === "open" || this.#isDeliveringLast;
@@ -501,8 +501,8 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget, OutgoingM
    * Closes through an outer sink, which may have to send something first.
    *
    * @param close Closes the outer sink, which closes this channel's.
-   * @param code As for `WebSocketSink.close`.
-   * @param reason As for `WebSocketSink.close`.
+   * @param code The close code, as for `WebSocketSink.close`.
+   * @param reason The close reason, as for `WebSocketSink.close`.
    */
   closeThrough(
     close: () => Promise<void>,
@@ -641,7 +641,7 @@ export class ChannelCore implements StreamEvents, WebSocketSinkTarget, OutgoingM
     return isLate ? { ...info, error: unansweredError(closing, this.closeTimeout) } : info;
   }
 
-  // Calls that the transport answers itself.
+  // Calls that are passed to the transport.
 
   /** Sends a Ping, and returns the round-trip time. See `WebSocketChannel.ping`. */
   ping(payload?: Uint8Array, signal?: AbortSignal): Promise<number> {

@@ -59,7 +59,7 @@ export class Deadline {
   /**
    * Starts the timer.
    *
-   * @param clock Where times come from.
+   * @param clock The source of times.
    * @param options The time and the callback.
    */
   constructor(clock: Clock, options: DeadlineOptions) {

@@ -44,7 +44,7 @@ export class DeadlineQueue {
   /**
    * Creates an empty queue.
    *
-   * @param clock Where times come from.
+   * @param clock The source of times.
    * @param options The time of all deadlines.
    */
   constructor(clock: Clock, options: DeadlineQueueOptions) {

@@ -227,12 +227,12 @@ export class Exchange implements WireEvents {
     this.wire.destroy();
   }
 
-  /** See `WebSocketChannel.ref`. */
+  /** Lets the wire keep the process alive. */
   ref(): void {
     this.wire.ref();
   }
 
-  /** See `WebSocketChannel.unref`. */
+  /** Lets the process end although the wire is open. */
   unref(): void {
     this.wire.unref();
   }

@@ -121,10 +121,10 @@ export class Keepalive implements Timed {
   #latency: number | null = null;
 
   /**
-   * Creates a keepalive that does not ping yet.
+   * Creates a keepalive that sends no Pings yet.
    *
    * @param owner The channel.
-   * @param clock Where times come from.
+   * @param clock The source of times.
    */
   constructor(owner: KeepaliveEvents, clock: Clock) {
     this.#owner = owner;
@@ -137,7 +137,7 @@ export class Keepalive implements Timed {
   }
 
   /**
-   * Starts to ping regularly.
+   * Starts to send Pings regularly.
    *
    * @param times The interval, and the time to wait for a sign of life.
    */

@@ -178,7 +178,7 @@ export interface ProxyOptions {
    * Extra header fields of the `CONNECT` request, for an `http:` or `https:` proxy. A `Proxy-Authorization`
    * replaces the credentials of the URL.
    */
-  // `HeadersInit` by way of the class: Node's own types have no name for it.
+  // `HeadersInit` as the class takes it: Node's own types have no name for it.
   headers?: ConstructorParameters<typeof Headers>[0] | undefined;
 }
 
@@ -196,7 +196,7 @@ export interface ConnectOptions
    * Extra header fields of the opening handshake. The handshake's own fields can't be set. Browsers don't
    * support this option: there, authenticate with a subprotocol, a cookie, the URL or the first message.
    */
-  // `HeadersInit` by way of the class: Node's own types have no name for it.
+  // `HeadersInit` as the class takes it: Node's own types have no name for it.
   headers?: ConstructorParameters<typeof Headers>[0] | undefined;
   /** The value of the header field `Origin`. RFC 6454 §7. */
   origin?: string | undefined;

@@ -185,7 +185,7 @@ export class ProtocolTransport
     return internalServerError;
   }
 
-  // What the wire reports.
+  // Events of the wire.
 
   onChunk(chunk: Uint8Array): void {
     if (this.#heldEnd !== null) return;
@@ -300,7 +300,7 @@ export class ProtocolTransport
     this.onEnd(held.failure);
   }
 
-  // What the protocol reports.
+  // Events of the protocol.
 
   onMessage(message: Message): void {
     if (this.#traffic !== null) this.#traffic.received.messages++;

@@ -40,7 +40,7 @@ export interface TlsContextOptions {
   key?: string | Uint8Array | readonly (string | Uint8Array | TlsKey)[] | undefined;
   /** The certificate chain and the private key of this side as a PKCS #12 archive. */
   pfx?: string | Uint8Array | readonly (string | Uint8Array | TlsArchive)[] | undefined;
-  /** The passphrase of `key` or `pfx`. */
+  /** The passphrase that decrypts `key` or `pfx`. */
   passphrase?: string | undefined;
   /** Lists of revoked certificates, PEM. */
   crl?: TlsData | undefined;

@@ -71,7 +71,7 @@ export interface WebSocketSink<T = MessageInput> extends ChannelSink<T> {
    *
    * @param message The message. Bytes are copied, even from shared memory and from resizable buffers, so you
    * can change them afterwards.
-   * @param options How to send it.
+   * @param options How to send the message.
    * @returns `false` if the message was dropped because the connection has ended.
    * @throws {TypeError} If it is neither text nor bytes, or its buffer is detached.
    * @throws {DOMException} `InvalidStateError` after `close`, and while `addStream` runs.
