@@ -111,6 +111,8 @@ export const targets: readonly Target[] = [
     name: "./native, connect alone",
     atMost: 7,
   },
+  topics("topics-publish", "in memory: cost", { atMost: 1.15 }),
+  topics("topics-sockets", "over sockets", { atLeast: 0.9 }),
   { row: "size", what: "bundle of mod.ts, kB", name: ".", atMost: 16 },
 ];
 
@@ -140,6 +142,11 @@ function deflate(atLeast: number, on: readonly string[]): Target {
 function many(row: string, what: string, beside: string, atMost: number): Target {
   const name = "ours";
   return { row: `many-${row}`, what: `${what}: cost beside ${beside}`, name, of: [beside], atMost };
+}
+
+function topics(row: string, where: string, limit: Pick<Target, "atLeast" | "atMost">): Target {
+  const what = `Topics.publish beside broadcast, ${where}`;
+  return { row, what, name: "ours, publish", of: ["ours, broadcast"], ...limit };
 }
 
 /** Ten times as many cost ten times as much, and not much more. */

@@ -50,7 +50,7 @@ Deno.test("topics, memory: what is too old is forgotten, topics and ids included
   await topics.close();
 });
 
-Deno.test("topics, memory: an id may be used again when its time is over, and not before", async () => {
+Deno.test("topics, memory: an id may be used again after its time, and not before", async () => {
   const clock = new ManualClock();
   const topics = new Topics({ clock, history: { age: 1000 } });
   await topics.publish("a", "0");
