@@ -103,15 +103,16 @@ Deno.test("http2 W47 pool: other tls options, or another way, are another sessio
       const options: Http2ConnectOptions[] = [
         { tls: { ca: authority.cert } },
         { tls: { ca: authority.cert, servername: "localhost" } },
+        { tls: { ca: [authority.cert] } },
         { tls: { ca: authority.cert }, localAddress: "127.0.0.1" },
       ];
       for (const it of options) await open(url, { pool, ...it });
-      assertEquals(pool.sessions, 3);
+      assertEquals(pool.sessions, 4);
       for (const it of options) await open(url, { pool, ...it });
-      assertEquals([pool.sessions, pool.channels], [3, 6]);
+      assertEquals([pool.sessions, pool.channels], [4, 8]);
       const { cert, key } = local;
       await open(url, { pool, tls: { ca: authority.cert, cert, key } });
-      assertEquals(pool.sessions, 4);
+      assertEquals(pool.sessions, 5);
     });
   }, { isSecure: true });
 });

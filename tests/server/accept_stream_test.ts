@@ -4,7 +4,10 @@ import { acceptStream, type ServerHttp2Stream as AnyStream } from "../../src/htt
 import type { RefusedUpgrade, ServerWebSocketChannel } from "../../src/server/mod.ts";
 import { withServer } from "../http2/support.ts";
 import { rejection } from "../support/promises.ts";
-import { until } from "../support/turns.ts";
+import { turn, until } from "../support/turns.ts";
+import { acceptOn } from "../../src/server/accept_stream.ts";
+import { checkServerOptions } from "../../src/server/server_options.ts";
+import { ManualClock } from "../../src/testing/manual_clock.ts";
 
 const REQUEST: OutgoingHttpHeaders = {
   ":method": "CONNECT",
@@ -17,13 +20,21 @@ const REQUEST: OutgoingHttpHeaders = {
 
 type Answer = Readonly<Record<string, unknown>>;
 
-/** What a server answers to a request: the fields of its answer, and its body. */
-async function answerTo(url: string, fields: OutgoingHttpHeaders): Promise<[Answer, string]> {
+/**
+ * What a server answers to a request: the fields of its answer, and its body.
+ *
+ * @param before What is done before the client leaves.
+ */
+async function answerTo(
+  url: string,
+  fields: OutgoingHttpHeaders,
+  before: () => Promise<void> = () => Promise.resolve(),
+): Promise<[Answer, string]> {
   const session = connect(url.replace("ws:", "http:"));
   session.on("error", () => {});
   try {
     await new Promise((resolve) => session.once("remoteSettings", resolve));
-    return await new Promise((resolve, reject) => {
+    const answer = await new Promise<[Answer, string]>((resolve, reject) => {
       const stream = session.request({ ...REQUEST, ...fields }, { endStream: false });
       let head: Answer = {};
       let body = "";
@@ -36,6 +47,8 @@ async function answerTo(url: string, fields: OutgoingHttpHeaders): Promise<[Answ
       stream.on("end", () => resolve([head, body]));
       stream.on("error", reject);
     });
+    await before();
+    return answer;
   } finally {
     session.destroy();
   }
@@ -139,5 +152,26 @@ Deno.test("acceptStream: a client that leaves while verify decides, and a signal
     const [head] = await answerTo(url, { ":path": "/abort" });
     assertEquals(head[":status"], 503);
     assertEquals((await rejection(channels[1]!.ready) as Error).message, "enough");
+  });
+});
+
+Deno.test("acceptStream: a refused client that doesn't end its half is reset after a second", async () => {
+  const clock = new ManualClock();
+  const streams: ServerHttp2Stream[] = [];
+  await withServer((server) => {
+    server.on("stream", (stream, headers) => {
+      streams.push(stream);
+      const event = { stream: stream as unknown as AnyStream, fields: headers as never };
+      acceptOn(event, checkServerOptions({ verify: () => false }), clock).ready.catch(() => {});
+    });
+  }, async ({ url }) => {
+    const [head] = await answerTo(url, {}, async () => {
+      const [stream] = streams;
+      for (let i = 0; i < 5; i++) await turn();
+      assertEquals(stream?.destroyed, false);
+      await until(() => stream?.destroyed === true, () => clock.advance(100));
+      assertEquals(stream?.rstCode, 8);
+    });
+    assertEquals(head[":status"], 403);
   });
 });
