@@ -39,7 +39,11 @@ export async function run(args: readonly string[], process: Process): Promise<nu
   const stop = new AbortController();
   const printer = new Printer(process, rest.includes("--json"), () => stop.abort());
   try {
-    return await chosen(name, rest, { printer, process, stop });
+    const code = await chosen(name, rest, { printer, process, stop });
+    await printer.flush();
+    if (printer.fault === "") return code;
+    printer.note(printer.fault);
+    return FAILED;
   } catch (error) {
     printer.endProgress();
     const code = codeFor(error);

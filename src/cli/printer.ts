@@ -1,3 +1,5 @@
+import { codeOf } from "../realm/kinds.ts";
+import { shownFault } from "./args.ts";
 import { printableJson } from "./printable.ts";
 import type { Process, WriteStream } from "./process.ts";
 
@@ -27,6 +29,8 @@ export class Printer {
   readonly #error: WriteStream;
   readonly #hasColours: boolean;
   readonly #onBroken: () => void;
+  /** Why the standard output can't be written, such as a full disk; empty: it can, or its reader has gone. */
+  fault = "";
   #isBroken = false;
   #isFull = false;
   #waiting: (() => void)[] = [];
@@ -46,7 +50,7 @@ export class Printer {
     this.#hasColours = process.stdout.isTTY === true && NO_COLOR === "" && TERM !== "dumb" &&
       !isJson;
     this.#onBroken = onBroken;
-    this.#out.on("error", () => this.#break());
+    this.#out.on("error", (error) => this.#break(error));
     // There is nowhere to report it to.
     this.#error.on("error", () => {});
   }
@@ -56,8 +60,10 @@ export class Printer {
     return this.#out.isTTY === true;
   }
 
-  #break(): void {
+  #break(error: unknown): void {
     if (this.#isBroken) return;
+    // A reader that goes away, such as head, has what it wants.
+    if (codeOf(error) !== "EPIPE") this.fault = `Cannot print: ${shownFault(error)}`;
     this.#isBroken = true;
     this.#drained();
     this.#onBroken();
@@ -101,12 +107,23 @@ export class Printer {
     const isShown = this.#progress !== "";
     if (isShown) this.#error.write("\r\x1b[K");
     this.#bottom?.hide();
-    const hasRoom = stream.write(content);
+    const hasRoom = this.#tried(stream, content);
     this.#bottom?.show();
     if (isShown) this.#error.write(this.#progress);
     if (hasRoom || stream !== this.#out || this.#isFull) return;
     this.#isFull = true;
     stream.once("drain", () => this.#drained());
+  }
+
+  /** Writes. Deno throws what other runtimes report as an event. */
+  #tried(stream: WriteStream, content: string | Uint8Array, callback?: () => void): boolean {
+    try {
+      return stream.write(content, callback);
+    } catch (error) {
+      if (stream === this.#out) this.#break(error);
+      callback?.();
+      return true;
+    }
   }
 
   #drained(): void {
@@ -148,7 +165,7 @@ export class Printer {
       if (this.#isBroken && stream === this.#out) continue;
       await new Promise<void>((resolve) => {
         this.#waiting.push(resolve);
-        stream.write("", () => resolve());
+        this.#tried(stream, "", resolve);
       });
     }
   }

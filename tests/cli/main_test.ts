@@ -182,6 +182,11 @@ test("W27 connect ends when its output has no reader, or it has no input", async
       .map((it) => `'${it}'`).join(" ");
     const head = await startCommand(["sh", "-c", `${command} | head -n 2`], { input: "" }).ended;
     assertEquals([head.code, head.out], [0, "< line 0\n< line 1\n"], head.err);
+    const full = (await commandOf(line, ["ping", server.url, "-c", "1"])).map((it) => `'${it}'`);
+    const shell = `${full.join(" ")} > /dev/full`;
+    const unwritten = await startCommand(["sh", "-c", shell], { input: "" }).ended;
+    assertEquals(unwritten.code, 1, unwritten.err);
+    assertMatch(unwritten.err, /^Cannot print: .*space/m);
     const url = `'${server.url}'`;
     const plain = (await commandOf(line, ["connect"])).map((it) => `'${it}'`).join(" ");
     const closed = await startCommand(["sh", "-c", `${plain} ${url} <&-`], { input: "" }).ended;
