@@ -8,9 +8,9 @@ export interface WebSocketEventLike {
   readonly reason?: string | undefined;
   /** Whether the closing handshake was completed. */
   readonly wasClean?: boolean | undefined;
-  /** What an error event tells. */
+  /** The text of an error event. */
   readonly message?: string | undefined;
-  /** What an error event tells. */
+  /** The error of an error event. */
   readonly error?: unknown;
 }
 

@@ -152,12 +152,12 @@ export function widenWindow(session: Http2Session): void {
 const destroyedLater = new WeakSet<object>();
 
 /**
- * Makes a session of Deno end a turn later than it is destroyed. It does nothing on other runtimes.
+ * Delays the end of a session by a turn after `destroy`, on Deno only.
  *
- * Deno frees a session as soon as it is destroyed, even while it reads a frame of it: its process then ends, or reads
- * memory that is free. A peer can cause that with a GOAWAY, which destroys a session without streams.
+ * Deno frees a session as soon as it is destroyed, even while it reads a frame. The process then crashes, or reads
+ * freed memory. A peer can cause this with a GOAWAY, which destroys a session without streams.
  *
- * @param session The session, new.
+ * @param session The new session.
  */
 export function destroyLater(session: Http2Session): void {
   if (platform() !== "deno" || destroyedLater.has(session)) return;

@@ -103,18 +103,18 @@ function onClose(this: SocketLike): void {
  */
 const FOREIGN = 1;
 /** The socket's end is no failure, because the peer has ended its half, or this side has destroyed the socket. */
-const EXPECTED = 2;
+const END_EXPECTED = 2;
 const PAUSED = 4;
 /** This side writes nothing more. */
 const CLOSED = 8;
 /** Only the end is left to report. */
-const ENDED = 16;
+const END_PENDING = 16;
 /** The end was reported. */
-const TOLD = 32;
+const REPORTED = 32;
 /** The owner waits for `onDrain`. */
 const WATCHED = 64;
 /** The socket is closed. */
-const OVER = 128;
+const SOCKET_CLOSED = 128;
 
 /**
  * A connected socket as a {@linkcode Wire}, with backpressure in both directions.
@@ -134,7 +134,7 @@ export class SocketWire implements Wire {
   #onWritten: ((error?: unknown) => void) | null = null;
   #flushing: Deferred[] | null = null;
   /** Fulfils when the socket is closed. */
-  #over: Deferred | null = null;
+  #socketClosed: Deferred | null = null;
 
   /**
    * Takes over the socket. Other listeners must not read its data.
@@ -185,7 +185,7 @@ export class SocketWire implements Wire {
     this.#reader = events;
     if (!isFirst) return;
     // The socket has already closed, which is still unreported.
-    if (this.#is(OVER)) queueMicrotask(() => this.#tellEnd());
+    if (this.#is(SOCKET_CLOSED)) queueMicrotask(() => this.#reportEnd());
     const socket = this.#socket;
     socket.on("data", this.#is(FOREIGN) ? onForeignData : onData);
     socket.on("end", onEnd);
@@ -209,8 +209,8 @@ export class SocketWire implements Wire {
   // Events of the socket.
 
   onEnd(): void {
-    this.#flags |= EXPECTED | ENDED;
-    if (!this.#is(PAUSED)) this.#tellEnd();
+    this.#flags |= END_EXPECTED | END_PENDING;
+    if (!this.#is(PAUSED)) this.#reportEnd();
   }
 
   onError(error: unknown): void {
@@ -220,13 +220,13 @@ export class SocketWire implements Wire {
   }
 
   onClose(): void {
-    this.#flags |= OVER;
-    if (this.#failure === null && !this.#is(EXPECTED)) {
+    this.#flags |= SOCKET_CLOSED;
+    if (this.#failure === null && !this.#is(END_EXPECTED)) {
       this.#failure = { error: new Error("Cannot read from the socket: it was destroyed") };
     }
     for (const flush of this.#flushing ?? []) flush.resolve();
     this.#flushing = null;
-    if (this.#is(PAUSED) && !this.#is(CLOSED) && !this.#is(TOLD)) {
+    if (this.#is(PAUSED) && !this.#is(CLOSED) && !this.#is(REPORTED)) {
       this.#reader?.onEnded(this.#failure);
     }
     this.#flags |= CLOSED;
@@ -235,14 +235,14 @@ export class SocketWire implements Wire {
       const tell = this.#is(FOREIGN) ? onForeignData : onData;
       tell.call(this.#socket, it);
     }
-    this.#tellEnd();
-    this.#over?.resolve();
+    this.#reportEnd();
+    this.#socketClosed?.resolve();
   }
 
-  #tellEnd(): void {
+  #reportEnd(): void {
     // Without a reader, `listen` reports the end later.
-    if (this.#is(TOLD) || this.#reader === null) return;
-    this.#flags |= TOLD;
+    if (this.#is(REPORTED) || this.#reader === null) return;
+    this.#flags |= REPORTED;
     this.#reader.onEnd(this.#failure);
   }
 
@@ -319,7 +319,7 @@ export class SocketWire implements Wire {
   }
 
   flush(): Promise<void> {
-    if (this.#is(OVER) || this.bufferedAmount === 0) return FULFILLED;
+    if (this.#is(SOCKET_CLOSED) || this.bufferedAmount === 0) return FULFILLED;
     const flush = new Deferred();
     (this.#flushing ??= []).push(flush);
     return flush.promise;
@@ -334,29 +334,29 @@ export class SocketWire implements Wire {
   resume(): void {
     if (!this.#is(PAUSED)) return;
     this.#flags &= ~PAUSED;
-    if (this.#is(ENDED)) return queueMicrotask(() => this.#is(PAUSED) || this.#tellEnd());
+    if (this.#is(END_PENDING)) return queueMicrotask(() => this.#is(PAUSED) || this.#reportEnd());
     tlsReadHandle(this.#socket)?.readStart();
     this.#socket.resume();
   }
 
   end(): Promise<void> {
     this.#flags |= CLOSED;
-    const over = this.#over ??= new Deferred();
-    if (this.#is(OVER)) over.resolve();
+    const closed = this.#socketClosed ??= new Deferred();
+    if (this.#is(SOCKET_CLOSED)) closed.resolve();
     // When both halves are done, `end` would only take two more turns.
-    else if (this.#is(EXPECTED) && this.#socket.writableLength === 0) this.#destroySocket();
+    else if (this.#is(END_EXPECTED) && this.#socket.writableLength === 0) this.#destroySocket();
     else this.#socket.end();
-    return over.promise;
+    return closed.promise;
   }
 
   destroy(): void {
-    this.#flags |= CLOSED | TOLD;
+    this.#flags |= CLOSED | REPORTED;
     this.#reader = null;
     this.#destroySocket();
   }
 
   #destroySocket(): void {
-    this.#flags |= EXPECTED;
+    this.#flags |= END_EXPECTED;
     this.#noteAmount();
     const { destroyed, writableLength } = this.#socket;
     // The peer takes nothing: reset the connection, so that the system needn't keep the rest. A smaller amount may be
@@ -369,7 +369,7 @@ export class SocketWire implements Wire {
   release(): void {
     const socket = this.#socket;
     // The reader is a property of the socket, which may get another one.
-    this.#flags = this.#flags & ~WATCHED | TOLD;
+    this.#flags = this.#flags & ~WATCHED | REPORTED;
     delete (socket as Wired)[WIRE];
     delete (socket as Wired)[READER];
     socket.pause();

@@ -41,12 +41,12 @@ export class StreamWire implements Wire {
   #closed = false;
   /** Whether the peer has ended its half. */
   #ended = false;
-  #told = false;
+  #isReported = false;
   /** Whether `end` was emitted. */
   #isEnding = false;
   #isReset = false;
   #paused = false;
-  #over = false;
+  #isStreamClosed = false;
   #watched = false;
   /** The number of unwritten bytes when the stream was last known to be alive. */
   #amount = 0;
@@ -102,7 +102,7 @@ export class StreamWire implements Wire {
     this.#events = events;
     if (!isFirst) return;
     const stream = this.#stream;
-    if (this.#over) queueMicrotask(() => this.#tellEnd());
+    if (this.#isStreamClosed) queueMicrotask(() => this.#reportEnd());
     stream.on("data", (chunk: unknown) => this.#onData(chunk));
     stream.on("end", () => this.#onEnd());
     if (!this.#paused) stream.resume();
@@ -124,9 +124,9 @@ export class StreamWire implements Wire {
   #onEnd(): void {
     this.#isEnding = true;
     setImmediate(() => {
-      if (this.#isReset || this.#over) return;
+      if (this.#isReset || this.#isStreamClosed) return;
       this.#ended = true;
-      if (!this.#paused) this.#tellEnd();
+      if (!this.#paused) this.#reportEnd();
     });
   }
 
@@ -142,18 +142,18 @@ export class StreamWire implements Wire {
   }
 
   #onClose(): void {
-    if (this.#over) return;
-    this.#over = true;
+    if (this.#isStreamClosed) return;
+    this.#isStreamClosed = true;
     if (this.#isReset || !this.#isEnding) this.#failure = this.#fault();
     for (const flush of this.#flushing ?? []) flush.resolve();
     this.#flushing = null;
-    if (this.#paused && !this.#closed && !this.#told) this.#events?.onEnded(this.#failure);
+    if (this.#paused && !this.#closed && !this.#isReported) this.#events?.onEnded(this.#failure);
     this.#closed = true;
     // A paused stream may have read bytes that it hasn't emitted.
-    if (this.#events !== null && !this.#told) {
+    if (this.#events !== null && !this.#isReported) {
       for (let it = this.#stream.read(); it !== null; it = this.#stream.read()) this.#onData(it);
     }
-    this.#tellEnd();
+    this.#reportEnd();
     this.#ending?.resolve();
   }
 
@@ -171,10 +171,10 @@ export class StreamWire implements Wire {
     return { error: new WebSocketChannelError(text, cause) };
   }
 
-  #tellEnd(): void {
+  #reportEnd(): void {
     // Without a reader, `listen` reports the end later.
-    if (this.#told || this.#events === null) return;
-    this.#told = true;
+    if (this.#isReported || this.#events === null) return;
+    this.#isReported = true;
     this.#events.onEnd(this.#failure);
   }
 
@@ -218,7 +218,7 @@ export class StreamWire implements Wire {
   }
 
   flush(): Promise<void> {
-    if (this.#over || this.bufferedAmount === 0) return FULFILLED;
+    if (this.#isStreamClosed || this.bufferedAmount === 0) return FULFILLED;
     const flush = new Deferred();
     (this.#flushing ??= []).push(flush);
     return flush.promise;
@@ -232,21 +232,21 @@ export class StreamWire implements Wire {
   resume(): void {
     if (!this.#paused) return;
     this.#paused = false;
-    if (this.#ended) return queueMicrotask(() => this.#paused || this.#tellEnd());
+    if (this.#ended) return queueMicrotask(() => this.#paused || this.#reportEnd());
     this.#stream.resume();
   }
 
   end(): Promise<void> {
     this.#closed = true;
     const ending = this.#ending ??= new Deferred();
-    if (this.#over) ending.resolve();
+    if (this.#isStreamClosed) ending.resolve();
     else this.#stream.end();
     return ending.promise;
   }
 
   destroy(): void {
     if (!this.#stream.destroyed) this.#amount = this.#stream.writableLength;
-    this.#closed = this.#told = this.#isReset = true;
+    this.#closed = this.#isReported = this.#isReset = true;
     this.#events = null;
     // This replaces the reset of a TCP connection (RFC 8441 §5).
     resetStream(this.#stream, CANCEL);

@@ -1,6 +1,6 @@
 import { platform } from "../web_socket/platform.ts";
 
-/** What a runtime reads from a connection with. */
+/** The handle with which a runtime reads from a connection. */
 export interface Handle {
   readStart(): unknown;
   readStop(): unknown;
@@ -13,12 +13,11 @@ interface Layer {
 }
 
 /**
- * What has to be stopped beside a TLS socket so that nothing more is read. A TLS socket of Deno's that
- * is paused tells nothing, but goes on reading from the connection below, and keeps what it read,
- * without bounds: its peer would never be stopped.
+ * Returns the handle that must be stopped together with a TLS socket. A paused TLS socket of Deno emits nothing, but
+ * keeps reading from the TCP connection below and buffers without a limit, so its peer would never have to stop.
  *
  * @param socket A socket.
- * @returns The handle of the connection at the bottom, or `null` where pausing the socket is enough.
+ * @returns The handle of the TCP connection below, or `null` if pausing the socket is enough.
  */
 export function tlsReadHandle(socket: unknown): Handle | null {
   if (platform() !== "deno") return null;
@@ -29,16 +28,16 @@ export function tlsReadHandle(socket: unknown): Handle | null {
 }
 
 /**
- * Resets the TCP connection at the bottom of a socket (RFC 9293 §3.10.5): the system keeps nothing of what it hasn't
- * sent. After a mere `destroy()` it would go on offering that to a peer that takes nothing, for minutes.
+ * Resets the TCP connection below a socket (RFC 9293 §3.10.5), so that the system drops unsent data. After `destroy()`
+ * alone, the system would keep offering the data for minutes to a peer that takes nothing.
  *
- * @param socket A socket; one of another kind is left as it is.
+ * @param socket A socket; any other value is ignored.
  */
 export function resetTcp(socket: object): void {
   try {
     bottomOf(socket).resetAndDestroy?.();
   } catch {
-    // A Unix socket, say, has no reset.
+    // Some sockets, such as Unix sockets, can't be reset.
   }
 }
 

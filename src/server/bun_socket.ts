@@ -79,23 +79,23 @@ export class BunSocket implements WebSocketLike {
     this.#socket = socket;
     // The channel was closed before the connection opened.
     if (this.#closing) return socket.terminate();
-    this.#tell("open", {});
+    this.#emit("open", {});
   }
 
   /** Emits `message` for a received message. */
   onMessage(data: string | Uint8Array): void {
     // Bun may reuse its buffer.
-    this.#tell("message", { data: typeof data === "string" ? data : copyOf(data) });
+    this.#emit("message", { data: typeof data === "string" ? data : copyOf(data) });
   }
 
   /** Emits `close` when the connection has ended. */
   onClose(code: number, reason: string): void {
     this.#closed = true;
     this.#socket = null;
-    this.#tell("close", { code, reason, wasClean: code !== 1006 });
+    this.#emit("close", { code, reason, wasClean: code !== 1006 });
   }
 
-  #tell(type: string, event: WebSocketEventLike): void {
+  #emit(type: string, event: WebSocketEventLike): void {
     for (const listener of this.#listeners.get(type) ?? []) listener(event);
   }
 }

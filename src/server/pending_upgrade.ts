@@ -49,7 +49,7 @@ export interface Answering {
   refuse(socket: UpgradeSocket, refusal: Refusal, clock: Clock): void;
 }
 
-/** Whether a connection may be accepted at once: it hasn't ended, and owes no earlier answers. */
+/** Whether a connection can be accepted now: it hasn't ended, and all earlier requests are answered. */
 export function isFree(socket: UpgradeSocket): boolean {
   return !socket.destroyed && !owesAnswers(socket);
 }
@@ -58,9 +58,9 @@ export function isFree(socket: UpgradeSocket): boolean {
  * Accepts an upgrade over HTTP/1.1.
  *
  * @param socket The connection, which is {@linkcode isFree}.
- * @param acceptance What to answer.
- * @param early What came behind the request.
- * @returns The connection, on which frames follow; what came early is to be read first.
+ * @param acceptance The answer.
+ * @param early What the client sent after the request.
+ * @returns The wire for frames; it delivers the early bytes first.
  */
 export function acceptSocket(
   socket: UpgradeSocket,
@@ -106,7 +106,7 @@ export class PendingUpgrade {
     this.#early = this.#earlySize > 0 ? [copyOf(head)] : null;
   }
 
-  /** Whether the connection may be accepted at once: it hasn't ended, and owes no earlier answers. */
+  /** Whether the connection can be accepted now: it hasn't ended, and all earlier requests are answered. */
   get isFree(): boolean {
     return !this.isOver && isFree(this.#socket);
   }
@@ -165,8 +165,8 @@ export class PendingUpgrade {
   /**
    * Accepts the upgrade.
    *
-   * @param acceptance What to answer.
-   * @returns The connection, on which frames follow; what came early is to be read first.
+   * @param acceptance The answer.
+   * @returns The wire for frames; it delivers the early bytes first.
    */
   accept(acceptance: Acceptance): Wire {
     const socket = this.#socket;
@@ -186,7 +186,7 @@ export class PendingUpgrade {
    * Refuses the upgrade after the answers to earlier requests, and ends the connection. Otherwise the server would read
    * bytes that a proxy takes for frames as a second request.
    *
-   * @param refusal What to answer.
+   * @param refusal The answer.
    */
   refuse(refusal: Refusal): void {
     if (this.#answered) return;

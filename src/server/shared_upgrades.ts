@@ -106,7 +106,7 @@ export class SharedUpgrades {
     const { socket } = event;
     // Avoids an unhandled `error`; a listener that takes the socket listens to other events, too.
     socket.on("error", ignore);
-    const before = useOf(socket);
+    const before = countUses(socket);
     afterTurn(() => this.#decide(event, before));
   }
 
@@ -114,7 +114,7 @@ export class SharedUpgrades {
     const { socket } = event;
     const target = event.request.url ?? "";
     const server = this.#serverOf(target);
-    const taken = isTaken(socket) || useOf(socket) > before;
+    const taken = isTaken(socket) || countUses(socket) > before;
     socket.removeListener("error", ignore);
     if (taken) return void server?.reportTaken(event);
     if (server !== undefined) return server.answer(event);
@@ -154,7 +154,7 @@ class LeftUpgrade {
     };
     socket.on("close", this.#forget);
     this.#event = event;
-    this.#before = useOf(socket);
+    this.#before = countUses(socket);
     if (ms === 0) return;
     this.#deadline = new Deadline(clock, { ms, unref: true, onTime: () => this.refuse(server) });
   }
@@ -163,7 +163,7 @@ class LeftUpgrade {
   refuse(server: SharingServer): void {
     const { socket } = this.#event;
     this.#forget();
-    const taken = isTaken(socket) || useOf(socket) > this.#before;
+    const taken = isTaken(socket) || countUses(socket) > this.#before;
     if (!taken) server.answer(this.#event);
   }
 }
@@ -182,7 +182,7 @@ const EVENTS = ["data", "readable"];
  * Counts what a listener does that takes a socket: adds listeners, or ends the socket. An earlier request may have
  * ended it before.
  */
-function useOf(socket: UpgradeSocket): number {
+function countUses(socket: UpgradeSocket): number {
   const { writableEnded = false } = socket as { writableEnded?: boolean };
   return EVENTS.reduce((sum, it) => sum + (socket.listenerCount?.(it) ?? 0), Number(writableEnded));
 }

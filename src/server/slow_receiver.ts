@@ -40,7 +40,7 @@ export class SlowReceiver {
   readonly #events: SlowReceiverEvents;
   readonly #waiting: CountedQueue<Waiting> = new CountedQueue<Waiting>();
   #policy: SlowPolicy | null = null;
-  #over = false;
+  #hasEnded = false;
   /** How long the channel has been behind, in milliseconds. */
   #behindFor = 0;
   #amount: number;
@@ -73,7 +73,7 @@ export class SlowReceiver {
 
   /** Queues a message. */
   add(message: PreparedMessage, policy: SlowPolicy): void {
-    if (this.#over) return;
+    if (this.#hasEnded) return;
     const isFirst = this.#policy === null;
     this.#policy = policy;
     if (policy.slow === "latest") this.#waiting.clear();
@@ -82,7 +82,7 @@ export class SlowReceiver {
     if (isFirst) {
       this.#deadline = new Deadline(this.#clock, {
         ms: policy.stallTimeout,
-        onLook: (counted, stalled) => this.#look(counted, stalled),
+        onLook: (counted, stalled) => this.#checkProgress(counted, stalled),
         onTime: () => this.#closeStalled(),
       });
       void this.#pump();
@@ -133,7 +133,7 @@ export class SlowReceiver {
     this.#amount = this.#events.amount();
   }
 
-  #look(counted: number, stalled: boolean): void {
+  #checkProgress(counted: number, stalled: boolean): void {
     const amount = this.#events.amount();
     // The user's own messages also change this amount, so it is checked more often than the timeout requires.
     if (amount < this.#amount) this.#progress();
@@ -154,8 +154,8 @@ export class SlowReceiver {
   }
 
   #end(): void {
-    if (this.#over) return;
-    this.#over = true;
+    if (this.#hasEnded) return;
+    this.#hasEnded = true;
     this.#deadline?.clear();
     this.#events.onCaughtUp();
     this.#waiting.clear();
