@@ -50,6 +50,7 @@ const HOSTILE: Readonly<Record<string, (socket: Socket) => void>> = {
   },
   "sends messages without end": (it) => pour(it, Buffer.alloc(MIB, Buffer.from([0x82, 1, 0x61]))),
   "sends a message byte by byte": (it) => {
+    it.setNoDelay(true);
     it.write(header(0x82, 16 * MIB));
     const more = (): void => {
       if (it.destroyed) return;
