@@ -1,6 +1,5 @@
-import { codeOf } from "../realm/kinds.ts";
-import { shownFault } from "./args.ts";
-import { printableJson } from "./printable.ts";
+import { codeOf, messageOf } from "../realm/kinds.ts";
+import { printable, printableJson } from "./printable.ts";
 import type { Process, WriteStream } from "./process.ts";
 
 /** The colours that are used, as SGR parameters. */
@@ -63,7 +62,7 @@ export class Printer {
   #break(error: unknown): void {
     if (this.#isBroken) return;
     // A reader that goes away, such as head, has what it wants.
-    if (codeOf(error) !== "EPIPE") this.fault = `Cannot print: ${shownFault(error)}`;
+    if (codeOf(error) !== "EPIPE") this.fault = `Cannot print: ${printable(messageOf(error))}`;
     this.#isBroken = true;
     this.#drained();
     this.#onBroken();
