@@ -388,6 +388,10 @@ class NatsLog implements EngineLog {
       return await call();
     } catch (error) {
       if (isClosedError(error)) this.#fail(error);
+      // A stream was deleted: the next attempt finds it created again.
+      if ((error as { status?: unknown } | null)?.status === 404) {
+        await this.#ensure().catch(ignore);
+      }
       throw asEngineError(error);
     }
   }

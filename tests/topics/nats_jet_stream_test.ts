@@ -2,8 +2,9 @@
 
 import { connect } from "@nats-io/transport-node";
 import { jetstream, jetstreamManager } from "@nats-io/jetstream";
-import { natsJetStream } from "../../src/topics/mod.ts";
+import { natsJetStream, Topics } from "../../src/topics/mod.ts";
 import { type EngineWorld, testEngine } from "../../src/topics_testing/mod.ts";
+import { assertEquals } from "@std/assert";
 import { findCommand } from "../support/processes.ts";
 import { startNats, together } from "./servers.ts";
 
@@ -57,4 +58,27 @@ testEngine({
       sanitizeResources: false,
       fn: inGroup(fn),
     }),
+});
+
+Deno.test({
+  name: `topics, NATS: the stream of members that was deleted is created again${leftOut}`,
+  ignore,
+  sanitizeOps: false,
+  sanitizeResources: false,
+  async fn() {
+    const server = await startNats();
+    const connection = await connect({ servers: `127.0.0.1:${server.port}` });
+    const jsm = await jetstreamManager(connection);
+    const topics = new Topics({ engine: natsJetStream({ js: jetstream(connection), jsm }) });
+    try {
+      await topics.publish("a", "1");
+      await jsm.streams.delete("topics_presence");
+      assertEquals(await topics.presence("a"), []);
+      assertEquals((await jsm.streams.info("topics_presence")).config.storage, "memory");
+    } finally {
+      await topics.close();
+      await connection.close();
+      await server.end();
+    }
+  },
 });
