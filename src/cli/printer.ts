@@ -28,7 +28,7 @@ export class Printer {
   readonly #error: WriteStream;
   readonly #hasColours: boolean;
   readonly #onBroken: () => void;
-  /** Why the standard output can't be written, such as a full disk; empty: it can, or its reader has gone. */
+  /** Why the standard output can't be written, such as a full disk; empty: it can, or no process reads it any more. */
   fault = "";
   #isBroken = false;
   #isFull = false;
