@@ -164,18 +164,19 @@ class Desk {
 }
 
 /**
- * Checks a client: listens at a port, and drives each connection of the client through a case of RFC 6455 and RFC 7692.
+ * Checks a client: listens at a port, and runs a case of RFC 6455 or RFC 7692 on each connection of the client.
  *
- * The client must send each message back as it came, until the connection ends. It is either called, with `connect`; or it
- * connects by itself: to `/cases`, which sends one text, the JSON of a list of `{ path, id, protocols }`; then to each `path`,
- * with these subprotocols, in any order. A path that is in the list twice takes two connections. A connection to another path
- * gets the next case that wasn't run.
+ * The client must send each message back unchanged, until the connection ends. With the option `connect`, this function
+ * calls the client for each connection. Otherwise the client connects by itself, first to `/cases`: there it gets one
+ * text, a JSON list of `{ path, id, protocols }`. Then it connects to each `path`, with its subprotocols, in any order.
+ * If a path is in the list twice, the client connects to it twice. A connection to any other path gets the next pending
+ * case.
  *
- * @param given The port, the client, which cases, and what to do with each result.
- * @returns The report. A case that fails is a part of it, no error.
+ * @param given See {@linkcode CheckClientOptions}.
+ * @returns A promise of the report. A failed case is a part of the report; it does not reject the promise.
  * @throws {TypeError} When an option is unknown or of the wrong type.
- * @throws {RangeError} When a name in `cases` stands for no case, or a number is out of its range.
- * @throws {Error} When it can't listen at the port.
+ * @throws {RangeError} When a name in `cases` matches no case, or a number is out of its range.
+ * @throws {Error} When the function can't listen at the port.
  *
  * @example
  * ```ts

@@ -7,16 +7,16 @@ import { ServerSubject, type Target } from "./server_subject.ts";
 const KINDS: OptionKinds<CheckServerOptions> = { ...CHECK_KINDS, headers: "object", tls: "object" };
 
 /**
- * Checks a server: opens a few hundred connections to it, and compares what it does with RFC 6455 and RFC 7692.
+ * Checks a server: opens about 760 connections to it, and compares its behaviour with RFC 6455 and RFC 7692.
  *
- * The server must send each message back as it came: text as text, bytes as bytes.
+ * The server must send each message back unchanged: text as text, bytes as bytes.
  *
  * @param url A `ws:` or `wss:` URL of the server.
- * @param given Which cases, how many at a time, and what to do with each result.
- * @returns The report. A case that fails is a part of it, no error.
+ * @param given See {@linkcode CheckServerOptions}.
+ * @returns A promise of the report. A failed case is a part of the report; it does not reject the promise.
  * @throws {SyntaxError} When the URL is malformed.
  * @throws {TypeError} When an option is unknown or of the wrong type, or a header field can't be sent.
- * @throws {RangeError} When a name in `cases` stands for no case, or a number is out of its range.
+ * @throws {RangeError} When a name in `cases` matches no case, or a number is out of its range.
  * @throws {Error} When the server can't be reached.
  *
  * @example

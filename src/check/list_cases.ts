@@ -3,7 +3,7 @@ import { SERVER_CASES } from "./cases/server_cases.ts";
 import type { CaseInfo, CheckedSide } from "./report.ts";
 
 /**
- * All cases for a side: what each sends, what it allows, and why.
+ * Lists all cases for a side: what each sends, what it allows, and why.
  *
  * @param side `"server"` for those of `checkServer`, `"client"` for those of `checkClient`.
  * @returns A new list, in the order of the reports.

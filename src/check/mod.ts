@@ -1,6 +1,6 @@
 /**
- * Checks any WebSocket server or client against RFC 6455 and RFC 7692, on Node, Deno and Bun: a few hundred cases, each a
- * short exchange of bytes, with a verdict for each.
+ * Checks any WebSocket server or client against RFC 6455 and RFC 7692, on Node, Deno and Bun. Each of the more than 700
+ * cases is a short exchange of bytes, and gets a verdict.
  *
  * @module
  */

@@ -1,12 +1,12 @@
 import type { OptionKinds } from "../stream_channel/options.ts";
 
-/** What a case shows: see {@linkcode VERDICTS}. */
+/** The verdict of a case; {@linkcode VERDICTS} has the meaning of each. */
 export type Verdict = "ok" | "informational" | "non-strict" | "unimplemented" | "failed";
 
-/** Which side is checked. */
+/** The side that is checked. */
 export type CheckedSide = "server" | "client";
 
-/** The verdicts, the best first, and what each means. */
+/** All verdicts, the best first, each with its meaning. */
 export const VERDICTS: Readonly<Record<Verdict, string>> = {
   "ok": "does what the RFC requires",
   "informational": "does something that the RFC leaves open",
@@ -15,15 +15,15 @@ export const VERDICTS: Readonly<Record<Verdict, string>> = {
   "failed": "breaks a rule, or refuses what the RFC allows",
 };
 
-/** What a case is about. */
+/** The description of a case. */
 export interface CaseInfo {
   /** Its name, family first: `"ping/payload-125"`. */
   readonly id: string;
   /** One line: `"a Ping with 125 bytes"`. */
   readonly title: string;
-  /** Where the rule is: `"RFC 6455 §5.5.2"`. */
+  /** The section of the rule: `"RFC 6455 §5.5.2"`. */
   readonly section: string;
-  /** What is sent to the peer, in order. */
+  /** What the case sends to the peer, in order. */
   readonly sends: readonly string[];
   /** What the peer may do then, in order. */
   readonly allows: readonly string[];
@@ -37,21 +37,21 @@ export interface CaseInfo {
 export interface CaseResult {
   /** The case's name. */
   readonly id: string;
-  /** What the case is about, one line. */
+  /** The description of the case, one line. */
   readonly title: string;
-  /** Where the rule is. */
+  /** The section of the rule. */
   readonly section: string;
-  /** What the case shows. */
+  /** The verdict about the peer. */
   readonly verdict: Verdict;
   /** What the peer did that led to the verdict, one or two sentences; empty for a plain "ok". */
   readonly note: string;
   /** How long the case took, in milliseconds. */
   readonly duration: number;
-  /** What was sent (`>`) and received (`<`), a line each; long payloads are shortened. */
+  /** The sent (`>`) and received (`<`) data, one line each, with long payloads shortened. */
   readonly transcript: readonly string[];
 }
 
-/** The results of a run. JSON, as `JSON.stringify` gives it, is the file format. */
+/** The results of a run. Its file format is the JSON of `JSON.stringify`. */
 export interface Report {
   /** The version of this format: 1. */
   readonly schema: 1;
@@ -74,21 +74,21 @@ export interface Report {
 /** Options of both checks. */
 export interface CheckOptions {
   /**
-   * Which cases to run: names (`"ping/payload-125"`), or beginnings of names (`"ping"`, `"deflate/window"`). Left out: all.
+   * Which cases to run: names (`"ping/payload-125"`), or beginnings of names (`"ping"`, `"deflate/window"`). Default: all.
    */
   cases?: readonly string[] | undefined;
-  /** Ends the run early. The promise then fulfils with a report of the cases that were done by then. */
+  /** Ends the run early when it aborts. The promise then fulfils with a report of the finished cases. */
   signal?: AbortSignal | undefined;
   /**
-   * Called with each result as soon as it is known, and how many of all chosen cases are done. When it throws, or its promise
+   * Called with each result as soon as it is known, and with the progress of the run. When it throws, or its promise
    * rejects, the run ends and rejects with that error.
    */
   onResult?: ((result: CaseResult, progress: CheckProgress) => unknown) | undefined;
   /** The name of what is checked, for the report. Default: the URL without its query, or `"client"`. */
   subject?: string | undefined;
   /**
-   * How long to wait for each thing that the peer must do, in milliseconds. Default 5,000. A case that takes more than ten
-   * times as long ends as failed.
+   * How long to wait for each reaction of the peer, in milliseconds. Default 5,000. A case that takes more than ten times
+   * as long fails.
    */
   timeout?: number | undefined;
   /** How many cases to run at a time, 1 or more. Default 16. */
@@ -105,7 +105,7 @@ export const CHECK_KINDS: OptionKinds<CheckOptions> = {
   concurrency: "limit",
 };
 
-/** How far a run is. */
+/** The progress of a run. */
 export interface CheckProgress {
   /** How many cases are done. */
   readonly done: number;
@@ -116,8 +116,8 @@ export interface CheckProgress {
 /** Options of `checkServer`. */
 export interface CheckServerOptions extends CheckOptions {
   /**
-   * Header fields of each request, such as `Authorization` or `Origin`; not those of the opening handshake itself. Their values
-   * are not in the report.
+   * Additional header fields of each request, such as `Authorization` or `Origin`. They can't set the handshake's own
+   * fields. The report does not contain their values.
    */
   headers?: Readonly<Record<string, string>> | undefined;
   /** Settings of `node:tls` for a `wss:` URL, such as `ca` or `rejectUnauthorized`. */
@@ -126,11 +126,11 @@ export interface CheckServerOptions extends CheckOptions {
 
 /** Options of `checkClient`. */
 export interface CheckClientOptions extends CheckOptions {
-  /** The port to listen at; 0 or left out: any free port. */
+  /** The port to listen at; 0 chooses a free port. Default 0. */
   port?: number | undefined;
   /** The address to listen at. Default `"127.0.0.1"`. */
   hostname?: string | undefined;
-  /** Settings of `node:tls` for a server, such as `key` and `cert`: the URL is then a `wss:` URL. Left out: no TLS. */
+  /** Settings of `node:tls` for a server, such as `key` and `cert`: the URL is then a `wss:` URL. Default: no TLS. */
   tls?: object | undefined;
   /**
    * Called once, with the server's URL, when clients can connect. When it throws, or its promise rejects, the run ends and
@@ -138,18 +138,18 @@ export interface CheckClientOptions extends CheckOptions {
    */
   onListen?: ((url: string) => unknown) | undefined;
   /**
-   * Connects the client to a URL and sends each message back until the connection ends; then it returns or fulfils. It is
-   * called for each connection that a case needs, several at a time. What it throws or rejects with is ignored: many cases are connections that must fail.
-   * Left out: the client connects by itself. See the page about checking a client.
+   * Connects the client to a URL, sends each message back until the connection ends, and then returns or fulfils. Called
+   * for each connection that a case needs, several at a time. Its errors are ignored, because the connections of many
+   * cases must fail. Default: the client connects by itself, as `checkClient` describes.
    */
   connect?: ((url: string, wanted: WantedConnection) => unknown) | undefined;
   /** How long to wait for the next connection of a client to a case, in milliseconds. Default 30,000. */
   idleTimeout?: number | undefined;
 }
 
-/** What a case of `checkClient` would like the client to ask for. */
+/** A connection that a case of `checkClient` needs. */
 export interface WantedConnection {
-  /** The case. */
+  /** The id of the case. */
   readonly id: string;
   /** The subprotocols to offer; usually none. */
   readonly protocols: readonly string[];

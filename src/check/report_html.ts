@@ -3,11 +3,11 @@ import { type CaseResult, type Report, type Verdict, VERDICTS } from "./report.t
 const NAMES = Object.keys(VERDICTS) as Verdict[];
 
 /**
- * One page that shows reports side by side: a row for each case, a column for each report. It needs no other file and no
- * network, and can be read without scripts; with them, rows can be filtered.
+ * Returns a page that shows reports side by side: a row for each case, a column for each report. The page needs no other
+ * file and no network. Its filter of rows needs scripts; the rest works without them.
  *
  * @param reports One report, or several of the same side.
- * @returns The page, HTML in UTF-8.
+ * @returns The HTML of the page. Save it in UTF-8.
  *
  * @example
  * ```ts

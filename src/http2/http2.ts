@@ -33,15 +33,15 @@ export interface Http2ConnectOptions extends Omit<ConnectOptions, "transport" | 
   fallback?: boolean | undefined;
 }
 
-/** What {@linkcode Http2}, the companion object, can do. */
+/** The type of the companion object {@linkcode Http2}, which creates channels. */
 export interface Http2Static {
-  /** The sessions that all channels share which aren't connected with a pool of their own. */
+  /** The sessions that all channels without the option `pool` share. */
   readonly pool: Http2Pool;
   /**
-   * Connects over HTTP/2 (RFC 8441), on Deno, Node (20.16 or later) and Bun: the channel is a stream of a session that it
-   * shares with others to the same server.
+   * Connects over HTTP/2 (RFC 8441), on Deno, Node (20.16 or later) and Bun. The channel is a stream of a session, which
+   * other channels to the same server share.
    *
-   * With `wss:` the server has to choose `h2` (ALPN); with `ws:` it has to speak HTTP/2 from the first byte ("prior
+   * With `wss:`, the server must choose `h2` (ALPN). With `ws:`, it must speak HTTP/2 from the first byte ("prior
    * knowledge").
    *
    * @param url As for `WebSocketChannel.connect`.
@@ -60,11 +60,11 @@ export interface Http2Static {
    */
   connect(url: string | URL, options?: Http2ConnectOptions): WebSocketChannel;
   /**
-   * As {@linkcode connect}, and waits until the channel is open.
+   * Connects as {@linkcode connect} does, and waits until the channel is open.
    *
    * @param url As for `WebSocketChannel.connect`.
    * @param options See {@linkcode Http2ConnectOptions}.
-   * @returns The channel, open. It rejects with what `ready` rejects with, or when an argument is malformed.
+   * @returns A promise of the open channel. It rejects with the error of `ready`, or when an argument is malformed.
    */
   open(url: string | URL, options?: Http2ConnectOptions): Promise<WebSocketChannel>;
 }

@@ -6,19 +6,19 @@ import { WebSocketChannelError } from "../web_socket/errors.ts";
 import { inspectAs } from "../web_socket/inspection.ts";
 import { PooledSession, type SessionEvents, type SessionPlace } from "./session.ts";
 
-/** How many sessions an {@linkcode Http2Pool} has, and for how long. */
+/** Options of {@linkcode Http2Pool}. */
 export interface Http2PoolOptions {
   /**
-   * How many sessions there may be, to all servers together: from 1. Beyond it an idle one to another server is closed, or
-   * the channel waits for room, as long as its `connectTimeout` lets it. Default 64.
+   * The maximum number of sessions to all servers together, at least 1. When another one is needed, the pool closes an
+   * idle session; if none is idle, the channel waits for room until its `connectTimeout`. Default 64.
    */
   maxSessions?: number | undefined;
   /**
-   * How many channels share a session at most: from 1. The server's SETTINGS_MAX_CONCURRENT_STREAMS counts as well. When
-   * a session is full, the next channel gets another one. Default 100.
+   * The maximum number of channels that share a session, at least 1. The server's SETTINGS_MAX_CONCURRENT_STREAMS also
+   * limits them. When a session is full, the next channel gets another one. Default 100.
    */
   maxChannelsPerSession?: number | undefined;
-  /** How long a session is kept without a channel, in milliseconds; 0: not at all. Default 10,000. */
+  /** How long the pool keeps a session without a channel, in milliseconds; with 0 it closes it at once. Default 10,000. */
   idleTimeout?: number | undefined;
 }
 
@@ -35,11 +35,12 @@ const DEFAULT_IDLE_TIMEOUT = 10_000;
 let coreIn: (pool: object) => PoolCore | null;
 
 /**
- * Sessions of HTTP/2 that channels share: one connection, and one TLS handshake, for many of them. Channels share a
- * session when they go to the same scheme, host and port by the same way, with the same `tls` options: each
- * setting of `tls` must be the same string, number or object.
+ * A pool of HTTP/2 sessions that channels share. Many channels then need only one connection and one TLS handshake.
  *
- * Without one of your own, `Http2.connect` uses `Http2.pool`. An idle session doesn't keep the process alive.
+ * Channels share a session when they connect to the same scheme, host and port, with the same `tls`, `proxy`,
+ * `socketPath`, `localAddress` and `lookup`. Each setting of `tls` must be the same string, number or object.
+ *
+ * Without a pool of your own, `Http2.connect` uses `Http2.pool`. An idle session doesn't keep the process alive.
  *
  * @example
  * ```ts ignore
@@ -66,27 +67,27 @@ export class Http2Pool {
     this.#core = new PoolCore(readOptions(options, POOL_KINDS));
   }
 
-  /** How many sessions there are, those included that are connecting or end when their last channel has. */
+  /** The number of sessions, including those that are connecting or closing. */
   get sessions(): number {
     return this.#core.sessions.length;
   }
 
-  /** How many channels there are in all sessions, those included that are connecting. */
+  /** The number of channels in all sessions, including those that are connecting. */
   get channels(): number {
     return this.#core.sessions.reduce((sum, { streams }) => sum + streams, 0);
   }
 
   /**
-   * Closes idle sessions at once, and the others when their last channel has ended. No channel can be
-   * connected with this pool afterwards.
+   * Closes idle sessions at once, and the others when their last channel has ended. Afterwards, this pool can't connect
+   * another channel.
    *
-   * @returns A promise that fulfils when there is no session.
+   * @returns A promise that fulfils when all sessions have ended.
    */
   close(): Promise<void> {
     return this.#core.close();
   }
 
-  /** As {@linkcode close}. */
+  /** Closes the pool: see {@linkcode close}. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }

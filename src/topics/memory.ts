@@ -222,8 +222,8 @@ class MemoryLog implements EngineLog {
 }
 
 /**
- * The engine of one process: the log is in its memory, and its epoch ends with it. Several `Topics` of the process may
- * share one.
+ * Creates the engine of one process, which keeps the log in its memory. Several `Topics` of the process may share it.
+ * When the process ends, the log is lost.
  *
  * @returns An engine with an empty log.
  *

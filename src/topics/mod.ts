@@ -1,6 +1,6 @@
 /**
  * Topics on one machine or many. A message that is published to a topic is sent to all channels that are subscribed to
- * the topic, in every process. Subscribers that reconnect get what they have missed.
+ * the topic, in every process. Subscribers that reconnect get the messages that they missed.
  *
  * @example
  * ```ts

@@ -18,24 +18,24 @@ import { randomName } from "./offset.ts";
 import { PAGE, PAGE_BYTES } from "./page_size.ts";
 import { EngineError } from "./topics_error.ts";
 
-/** What `@nats-io/jetstream` gives for a connection. Only what the engine uses is named. */
+/** The clients of `@nats-io/jetstream` for a connection, with only the members that the engine uses. */
 export interface NatsJetStreamClients {
-  /** `jetstream(connection)`. */
+  /** The result of `jetstream(connection)`. */
   readonly js: { readonly consumers: object };
-  /** `await jetstreamManager(connection)`. */
+  /** The result of `await jetstreamManager(connection)`. */
   readonly jsm: { readonly consumers: object; readonly streams: object };
 }
 
 /** Options of {@linkcode natsJetStream}. */
 export interface NatsJetStreamOptions {
   /**
-   * The stream's name, and what its subjects begin with: letters, digits, `-` and `_`. Processes with the same one share
-   * the log. Default `"topics"`.
+   * The name of the stream and the beginning of its subjects: letters, digits, `-` and `_`. Processes with the same
+   * prefix share the log. Default `"topics"`.
    */
   prefix?: string | undefined;
   /** Where the server keeps the log. Default `"file"`. */
   storage?: "file" | "memory" | undefined;
-  /** How many servers of a cluster keep it. Default 1. */
+  /** How many servers of a cluster keep the log. Default 1. */
   replicas?: number | undefined;
 }
 
@@ -543,17 +543,18 @@ class NatsLog implements EngineLog {
 }
 
 /**
- * The engine for processes that share NATS servers with JetStream, 2.9 or later. A message is published when the stream
- * has it, on as many servers as `replicas` says.
+ * Creates the engine for processes that share NATS servers with JetStream (2.9 or later). A message is published when
+ * the stream has it on `replicas` servers.
  *
- * It creates two streams, and changes those that are there to what its options say: `prefix`, the log, and
- * `prefix_presence`. Every process reads the whole log and ignores topics without subscribers here. A connection
- * that its user closes ends the topics; give `connect` of NATS `maxReconnectAttempts: -1`, or it gives up by itself.
+ * The engine uses two streams, named `prefix` (the log) and `prefix_presence`. It creates them, or changes existing ones
+ * to its options. Every process reads the whole log, and ignores topics without subscribers in that process. When you
+ * close the connection, the topics end. Pass `maxReconnectAttempts: -1` to `connect` of NATS: otherwise the connection
+ * ends after some failed attempts.
  *
- * @param clients What `jetstream(connection)` and `jetstreamManager(connection)` of `@nats-io/jetstream` give.
+ * @param clients The results of `jetstream(connection)` and `jetstreamManager(connection)` of `@nats-io/jetstream`.
  * @param given See {@linkcode NatsJetStreamOptions}.
  * @returns The engine, for `Topics`.
- * @throws {TypeError} When these are no such clients, or an option is malformed.
+ * @throws {TypeError} When `clients` are no such clients, or an option is malformed.
  *
  * @example
  * ```ts ignore

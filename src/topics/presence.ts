@@ -4,9 +4,9 @@ import { randomName } from "./offset.ts";
 
 /** A member of a topic: a subscriber with `presence`, in any process. */
 export interface TopicMember {
-  /** No other member has it. */
+  /** The id of the member, unique among all members. */
   readonly id: string;
-  /** What the subscriber gave as `presence`. */
+  /** The subscriber's option `presence`. */
   readonly metadata: unknown;
 }
 

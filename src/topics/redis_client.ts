@@ -28,8 +28,8 @@ interface IoRedisClient extends AnyClient {
 }
 
 /**
- * A connected client of npm `redis` (5 or later) or `ioredis` (5 or later). Only what tells them apart is named here, so
- * that the packages' own types fit, whatever their version.
+ * A connected client of npm `redis` (5 or later) or `ioredis` (5 or later). The type has only the members that
+ * distinguish the two, so that the types of all their versions fit.
  */
 export type RedisClient =
   | { readonly isOpen: boolean; readonly isReady: boolean }

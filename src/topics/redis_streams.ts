@@ -33,11 +33,11 @@ export type { RedisClient } from "./redis_client.ts";
 
 /** Options of {@linkcode redisStreams}. */
 export interface RedisStreamsOptions {
-  /** What the names of all keys begin with. Processes with the same one share the log. Default `"topics"`. */
+  /** The beginning of all names of keys. Processes with the same prefix share the log. Default `"topics"`. */
   prefix?: string | undefined;
   /**
    * How many messages each of the 16 logs keeps at least, for processes whose connection was lost: an integer from 1.
-   * Beyond that they read each topic's history. Default 10,000.
+   * A process that has missed more reads the history of each topic. Default 10,000.
    */
   logSize?: number | undefined;
 }
@@ -458,17 +458,18 @@ function isComplete(after: bigint, { before, end, newest, oldest }: Reach): bool
 }
 
 /**
- * The engine for processes that share a Redis server, 6.2 or later, or a server that speaks as it does. A message is
- * published when Redis has it; how safe it is there is up to its persistence (`appendonly`) and replication.
+ * Creates the engine for processes that share a Redis server (6.2 or later), or a compatible server. A message is
+ * published when Redis has it. The server's settings for persistence (`appendonly`) and replication decide whether the
+ * message survives a crash.
  *
- * The engine opens two connections of its own with the client's settings: one for its blocking read, one for all else. A
- * client that its user closes ends the topics.
+ * The engine opens two connections of its own with the client's settings: one for its blocking read, one for all other
+ * commands. When you close the client, the topics end.
  *
  * @param client A connected client of npm `redis` or `ioredis`.
  * @param given See {@linkcode RedisStreamsOptions}.
  * @returns The engine, for `Topics`.
- * @throws {TypeError} When it is no such client, or an option is malformed.
- * @throws {UnsupportedError} When it is a client of a Redis Cluster.
+ * @throws {TypeError} When `client` is no such client, or an option is malformed.
+ * @throws {UnsupportedError} When `client` is one of a Redis Cluster.
  *
  * @example
  * ```ts ignore

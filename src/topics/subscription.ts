@@ -8,11 +8,11 @@ import type { SubscribeOptions } from "./topics_options.ts";
 export interface TopicSubscription {
   /** The topic. */
   readonly topic: string;
-  /** Where the subscription began: everything behind it is sent live. */
+  /** The offset at which the subscription began: the channel gets all later messages when they are published. */
   readonly offset: string;
-  /** How many messages of the history were sent. */
+  /** How many messages of the history the channel got. */
   readonly replayed: number;
-  /** Whether `after` could not be resumed from: messages between it and the first one sent may be missing. */
+  /** Whether `after` could not be resumed from: messages between it and the channel's first one may be missing. */
   readonly resync: boolean;
   /** Ends the subscription. The end of the channel does so, too. */
   unsubscribe(): void;

@@ -41,7 +41,7 @@ const DEFAULT_STALL_TIMEOUT = 30_000;
 
 /** The result of `Topics.publish`. */
 export interface Published {
-  /** The offset of the message: with it as `after`, a subscription begins behind the message. */
+  /** The offset of the message. A subscription with this `after` begins with the next message. */
   readonly offset: string;
 }
 
@@ -55,7 +55,7 @@ export interface TopicsStats {
   readonly subscriptions: number;
   /** How many subscribers of this process are members that `presence` lists. */
   readonly members: number;
-  /** How many bytes of messages are being published. */
+  /** How many bytes of messages are queued to be published. */
   readonly pendingAmount: number;
   /** How many messages were published by this process. */
   readonly published: number;
@@ -66,13 +66,13 @@ export interface TopicsStats {
 }
 
 /**
- * Topics on one machine or many. A message that is published to a topic, in any process that shares the engine's log, is
- * sent to all channels that are subscribed to the topic. Subscribers that reconnect get what they have missed.
+ * Publish and subscribe, in one process or many. A message that is published to a topic, in any process that shares the engine's log, is
+ * sent to all channels that are subscribed to the topic. Subscribers that reconnect get the messages that they missed.
  *
  * Each topic has one order, the same for all. A message is framed once for all subscribers, and compressed once for all
  * that agreed on compression in the same way; slow receivers do not delay the others.
  *
- * The caller closes it, and afterwards the engine's client.
+ * Close it when you are done, and then the engine's client.
  *
  * @example
  * ```ts
@@ -154,7 +154,7 @@ export class Topics implements AsyncDisposable {
     );
   }
 
-  /** Returns figures of this moment. */
+  /** Returns the current figures. */
   stats(): TopicsStats {
     return {
       state: this.#link.state.name,
@@ -175,12 +175,12 @@ export class Topics implements AsyncDisposable {
    * @param channel The subscriber: a server's channel, or any other.
    * @param topic The topic's name: any text of 1 to 1,024 bytes in UTF-8.
    * @param given See {@linkcode SubscribeOptions}.
-   * @returns A promise of the subscription, which fulfils when the history was sent.
+   * @returns A promise of the subscription, which fulfils when the channel has sent the history.
    * @throws {TypeError | RangeError} When an argument or an option is malformed.
    * @throws {InvalidStateError} When the channel is subscribed to the topic already.
    * @throws {TopicsError} When `authorize` refuses it, the channel or the topics are closed, the engine's server refuses
    * this process, or the connection to it is lost and `whileLost` is `"fail"`.
-   * @throws What the `signal` aborts with.
+   * @throws The signal's reason, when it aborts.
    */
   async subscribe(
     channel: WebSocketChannel,
@@ -243,7 +243,7 @@ export class Topics implements AsyncDisposable {
    * @throws {TypeError | RangeError} When an argument or an option is malformed.
    * @throws {TopicsError} When `authorize` refuses it, the pending messages have reached `maxPending`, the topics are
    * closed, the engine's server refuses this process, or the connection to it is lost and `whileLost` is `"fail"`.
-   * @throws What the `signal` aborts with, or the error of a server that refuses this message.
+   * @throws The signal's reason, when it aborts; the error of a server that refuses this message.
    */
   async publish(topic: string, message: MessageInput, given?: PublishOptions): Promise<Published> {
     checkTopic(topic);
@@ -286,13 +286,13 @@ export class Topics implements AsyncDisposable {
   }
 
   /**
-   * The members of a topic: its subscribers with `presence`, in all processes. Those of a process that was killed are
-   * listed until the lease ends.
+   * Returns the members of a topic: its subscribers with `presence`, in all processes. The members in a killed process
+   * stay in the list until their lease ends.
    *
    * @param topic The topic's name.
    * @returns A promise of the members, in no order.
    * @throws {TypeError | RangeError} When the topic's name is malformed.
-   * @throws {TopicsError} As {@linkcode subscribe}.
+   * @throws {TopicsError} For the same reasons as {@linkcode subscribe}.
    */
   async presence(topic: string): Promise<TopicMember[]> {
     checkTopic(topic);
@@ -318,7 +318,7 @@ export class Topics implements AsyncDisposable {
     return this.#closed;
   }
 
-  /** See {@linkcode close}. */
+  /** Ends all subscriptions: see {@linkcode close}. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }

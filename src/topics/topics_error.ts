@@ -13,11 +13,11 @@ export type TopicsErrorReason = "unauthorized" | "lost" | "refused" | "full" | "
 
 /** The details of a {@linkcode TopicsError}. */
 export interface TopicsErrorOptions {
-  /** Why. */
+  /** The reason for the failure. */
   reason: TopicsErrorReason;
-  /** What the engine, or `authorize`, reported. */
+  /** The error of the engine, or of `authorize`. */
   cause?: unknown;
-  /** Whether the message may have been published all the same. Default `false`. */
+  /** Whether the message may have been published anyway. Default `false`. */
   mayBePublished?: boolean;
 }
 
@@ -25,11 +25,11 @@ export interface TopicsErrorOptions {
 export class TopicsError extends WebSocketChannelError {
   /** `"TopicsError"`, also in minified code. */
   override readonly name = "TopicsError";
-  /** Why. */
+  /** The reason for the failure. */
   readonly reason: TopicsErrorReason;
   /**
-   * Whether the message may have been published all the same: the connection was lost before the engine's answer.
-   * To publish it again with the same `id` is safe.
+   * Whether the message may have been published anyway, because the connection was lost before the engine's answer.
+   * You can safely publish it again with the same `id`.
    */
   readonly mayBePublished: boolean;
 

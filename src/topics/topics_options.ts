@@ -8,9 +8,9 @@ import type { TopicsEngine } from "./engine.ts";
 
 /** How much of each topic is kept, for subscribers that reconnect and for new ones. */
 export interface HistoryOptions {
-  /** How many messages of a topic: an integer from 1 to 1,000,000. Default 1,000. */
+  /** How many messages of a topic to keep: an integer from 1 to 1,000,000. Default 1,000. */
   size?: number | undefined;
-  /** How long, in milliseconds. Default 300,000. */
+  /** How long to keep a message, in milliseconds. Default 300,000. */
   age?: number | undefined;
 }
 
@@ -36,10 +36,10 @@ export type TopicsState =
 /**
  * The state of a subscription.
  *
- * - `"live"`: what is published is sent, from now on or again;
- * - `"resync"`: messages may be missing before the next one: the history no longer reaches back to where the
- *   subscriber was, or the log is another one. Called before anything behind the gap is sent;
- * - `"lost"`: the connection to the engine is lost. When it is back, `"live"` follows, and nothing is skipped;
+ * - `"live"`: the channel gets new messages;
+ * - `"resync"`: messages may be missing before the next one, because the history is too short, or the log is a new
+ *   one. Reported before the channel gets a message after the gap;
+ * - `"lost"`: the connection to the engine is lost. After reconnecting, `"live"` follows, and no message is skipped;
  * - `"ended"`: the topics or the engine's client were closed.
  */
 export type SubscriptionState =
@@ -54,7 +54,7 @@ export type Wrap = (
 
 /** Options of `Topics`. Times are in milliseconds, sizes in bytes. */
 export interface TopicsOptions {
-  /** Where messages are kept. Default `memory()`. */
+  /** The engine that keeps the messages. Default `memory()`. */
   engine?: TopicsEngine | undefined;
   /** How much of each topic is kept. */
   history?: HistoryOptions | undefined;
@@ -64,40 +64,40 @@ export interface TopicsOptions {
    */
   authorize?: ((request: TopicsRequest) => boolean | Promise<boolean>) | undefined;
   /**
-   * What `publish`, `subscribe` and `presence` do while the connection to the engine is lost: they wait until it is
-   * back, or reject with a `TopicsError`. If the server refuses this process, for example its password, they reject in
-   * either case. Default `"wait"`.
+   * What `publish`, `subscribe` and `presence` do while the connection to the engine is lost: `"wait"` until the engine
+   * has reconnected, or `"fail"` with a `TopicsError`. If the server refuses this process, for example its password,
+   * they reject in either case. Default `"wait"`.
    */
   whileLost?: "wait" | "fail" | undefined;
-  /** How many bytes of messages may wait to be published; beyond it `publish` rejects. Default 16 MiB. */
+  /** How many bytes of messages may be queued to be published; above it `publish` rejects. Default 16 MiB. */
   maxPending?: number | undefined;
   /** How long `presence` still lists the members of a killed process. Default 15,000. */
   lease?: number | undefined;
-  /** What is done with slow receivers, as by `broadcast`. Default `"close"`. */
+  /** How to treat slow receivers, as in `broadcast`. Default `"close"`. */
   slow?: SlowReceiverPolicy | undefined;
-  /** How many bytes of messages may wait for a slow receiver. Default 1 MiB. */
+  /** How many bytes of messages the queue of a slow receiver may hold. Default 1 MiB. */
   maxQueueSize?: number | undefined;
   /** How long a receiver may take nothing, or be behind. Default 30,000. */
   stallTimeout?: number | undefined;
-  /** `false` sends messages uncompressed although compression was agreed. */
+  /** `false` sends messages uncompressed even if compression was agreed. */
   compress?: boolean | undefined;
-  /** Called when the connection to the engine is lost, is back, or has ended for good. */
+  /** Called when the connection to the engine is lost, is open again, or has ended permanently. */
   onState?: ((state: TopicsState) => void) | undefined;
   /** Called with errors that `wrap` or `onState` throws. Default: they are thrown from a microtask. */
   onError?: ((error: unknown) => void) | undefined;
-  /** Where times come from. A test that moves its own clock needs no sleep. */
+  /** The clock for all times. A test can pass its own and needs no real time. Default: the system clock. */
   clock?: Clock | undefined;
 }
 
 /** Options of `Topics.subscribe`. */
 export interface SubscribeOptions {
   /**
-   * The offset of the last message that the subscriber has, of `publish`, of a subscription or of `wrap`: everything
-   * behind it is sent first. It may come from a client: one that can't be resumed from is a `resync`.
+   * The offset of the last message that the subscriber has, from `publish`, a subscription or `wrap`. The channel first
+   * gets all messages after it. It may come from a client: an offset that can't be resumed from causes a `resync`.
    */
   after?: string | undefined;
   /**
-   * How many of the latest messages are sent first, where there is no `after`, or it can't be resumed from. Up to 10,000.
+   * How many of the latest messages to send first, without `after` or if it can't be resumed from. Up to 10,000.
    * Default 0.
    */
   last?: number | undefined;
@@ -114,8 +114,8 @@ export interface SubscribeOptions {
 /** Options of `Topics.publish`. */
 export interface PublishOptions {
   /**
-   * Names the message, in 1 to 256 characters: if it was published to this topic before, within the history's age,
-   * nothing is published, and the answer is the first one's offset.
+   * A name for the message, 1 to 256 characters. If the topic already got a message with this id within the history's
+   * age, `publish` does not send this one again, and returns the first one's offset.
    */
   id?: string | undefined;
   /** The channel on whose behalf the message is published: `authorize` is called. Default: it is not. */

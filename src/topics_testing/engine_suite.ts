@@ -14,31 +14,31 @@ import type {
 import { systemClock } from "../web_socket/clock.ts";
 import type { Message } from "../web_socket/web_socket_channel.ts";
 
-/** A log that a test has for itself, and what it can do to it. */
+/** A log for one test, with functions that disturb it. */
 export interface EngineWorld {
-  /** An engine on the log, as another process would have it. */
+  /** Creates an engine on the log, as in another process. */
   engine(): TopicsEngine | Promise<TopicsEngine>;
-  /** Takes the log's server away, as a crash does. */
+  /** Stops the log's server, as a crash does. */
   stop?: (() => Promise<void>) | undefined;
-  /** Brings it back, with the data that it has confirmed. */
+  /** Starts the log's server again, with all data that it had confirmed. */
   start?: (() => Promise<void>) | undefined;
-  /** Removes the log with all its messages, while the server goes on. */
+  /** Removes the log with all its messages, while the server continues to run. */
   forget?: (() => Promise<void>) | undefined;
-  /** Closes the client of the engine that was made first, as its user does. */
+  /** Closes the client of the first engine, as a user does. */
   closeClient?: (() => Promise<void>) | undefined;
-  /** Ends what the world has started. Called once, when all topics are closed. */
+  /** Releases everything that `create` and `engine` have created. Called once, when all topics are closed. */
   end(): Promise<void>;
 }
 
-/** What {@linkcode testEngine} needs. */
+/** Options of {@linkcode testEngine}. */
 export interface TestEngineOptions {
-  /** Makes a log without messages. Called once for each test. */
+  /** Creates a log without messages. Called once for each test. */
   create(): Promise<EngineWorld>;
   /** Registers a test, as `Deno.test(name, run)` does. */
   test(name: string, run: () => Promise<void>): void;
-  /** How long a test waits for anything before it fails, in milliseconds. Default 30,000. */
+  /** How long a test waits for each event before it fails, in milliseconds. Default 30,000. */
   patience?: number | undefined;
-  /** What worlds can't do by their nature: those tests aren't registered. Default: nothing. */
+  /** The functions that this engine can't have; their tests aren't registered. Default: none. */
   lacks?: readonly ("stop" | "forget" | "closeClient")[] | undefined;
 }
 
@@ -546,7 +546,7 @@ const CLOSE_TESTS: Readonly<Record<string, Test>> = {
 };
 
 /**
- * Registers the tests of an engine. Each has a log for itself, and runs against real time.
+ * Registers the tests of an engine. Each test has its own log, and uses real time.
  *
  * @param options See {@linkcode TestEngineOptions}.
  * @throws {TypeError | RangeError} When an option is missing or malformed.

@@ -1,5 +1,5 @@
 /**
- * The suite that every engine of topics has to pass, one of your own included.
+ * The tests that every engine of topics must pass, also your own.
  *
  * @example
  * ```ts
