@@ -74,7 +74,8 @@ export interface Report {
 /** Options of both checks. */
 export interface CheckOptions {
   /**
-   * Which cases to run: names (`"ping/payload-125"`), or beginnings of names (`"ping"`, `"deflate/window"`). Default: all.
+   * Which cases to run: names (`"ping/payload-125"`), or beginnings of names (`"ping"`, `"deflate/window"`). Default:
+   * all.
    */
   cases?: readonly string[] | undefined;
   /** Ends the run early when it aborts. The promise then fulfils with a report of the finished cases. */
@@ -87,8 +88,8 @@ export interface CheckOptions {
   /** The name of what is checked, for the report. Default: the URL without its query, or `"client"`. */
   subject?: string | undefined;
   /**
-   * How long to wait for each reaction of the peer, in milliseconds. Default 5,000. A case that takes more than ten times
-   * as long fails.
+   * How long to wait for each reaction of the peer, in milliseconds. Default 5,000. A case that takes more than ten
+   * times as long fails.
    */
   timeout?: number | undefined;
   /** How many cases to run at a time, 1 or more. Default 16. */
@@ -133,14 +134,14 @@ export interface CheckClientOptions extends CheckOptions {
   /** Settings of `node:tls` for a server, such as `key` and `cert`: the URL is then a `wss:` URL. Default: no TLS. */
   tls?: object | undefined;
   /**
-   * Called once, with the server's URL, when clients can connect. When it throws, or its promise rejects, the run ends and
-   * rejects with that error.
+   * Called once, with the server's URL, when clients can connect. When it throws, or its promise rejects, the run ends
+   * and rejects with that error.
    */
   onListen?: ((url: string) => unknown) | undefined;
   /**
-   * Connects the client to a URL, sends each message back until the connection ends, and then returns or fulfils. Called
-   * for each connection that a case needs, several at a time. Its errors are ignored, because the connections of many
-   * cases must fail. Default: the client connects by itself, as `checkClient` describes.
+   * Connects the client to a URL, sends each message back until the connection ends, and then returns or fulfils.
+   * Called for each connection that a case needs, several at a time. Its errors are ignored, because the connections of
+   * many cases must fail. Default: the client connects by itself, as `checkClient` describes.
    */
   connect?: ((url: string, wanted: WantedConnection) => unknown) | undefined;
   /** How long to wait for the next connection of a client to a case, in milliseconds. Default 30,000. */

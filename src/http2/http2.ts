@@ -38,8 +38,8 @@ export interface Http2Static {
   /** The sessions that all channels without the option `pool` share. */
   readonly pool: Http2Pool;
   /**
-   * Connects over HTTP/2 (RFC 8441), on Deno, Node (20.16 or later) and Bun. The channel is a stream of a session, which
-   * other channels to the same server share.
+   * Connects over HTTP/2 (RFC 8441), on Deno, Node (20.16 or later) and Bun. The channel is a stream of a session,
+   * which other channels to the same server share.
    *
    * With `wss:`, the server must choose `h2` (ALPN). With `ws:`, it must speak HTTP/2 from the first byte ("prior
    * knowledge").

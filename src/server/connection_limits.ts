@@ -28,7 +28,7 @@ export interface ConnectionRate {
 }
 
 /**
- * Limits of how many clients may be connected, and how fast they may connect. A connection counts from its upgrade
+ * Limits for the number of connected clients, and for the rate of new ones. A connection counts from its upgrade
  * request until it has closed, unless it is refused. Refusals have a Retry-After header, and are reported to
  * `onRefused`.
  *

@@ -65,23 +65,23 @@ export interface AdmissionOptions<Context = unknown> {
     | ((request: ServerRequest) => string | null | Promise<string | null>)
     | undefined;
   /**
-   * Which web pages may connect: those of the `"same-host"`, of a list of origins (`"https://example.com"`, also
-   * `"file://"`, `"app://bundle"` or `"null"`), those for which a function returns `true`, or all with `false`. A
-   * client that isn't a browser sends no Origin, and is admitted: this option protects users against foreign pages, it
-   * authenticates no client. Default `"same-host"`. RFC 6455 §10.2.
+   * Which web pages may connect: `"same-host"`, a list of origins, a function that returns `true` for allowed ones, or
+   * `false` for all. A list has origins such as `"https://example.com"`, also `"file://"`, `"app://bundle"` or
+   * `"null"`. A client that isn't a browser sends no Origin, and is admitted: this option protects users against
+   * foreign pages, it authenticates no client. Default `"same-host"`. RFC 6455 §10.2.
    *
    * Behind a proxy that changes the Host header, list the origins.
    */
   origin?: OriginPolicy | undefined;
   /**
-   * Which hosts a request may name, in its Host header or in a complete URL: those of a list (`"example.com"`, or with
-   * a port `"localhost:8080"`), those for which a function returns `true`, or all with `false`. The server refuses
-   * other hosts with 403.
+   * Which hosts a request may name, in its Host header or in a complete URL: a list, a function that returns `true` for
+   * allowed ones, or `false` for all. A list has hosts such as `"example.com"`, or `"localhost:8080"` with a port. The
+   * server refuses other hosts with 403.
    *
    * Default: every host. Only pages (requests with an Origin) that connect to a loopback address must name localhost, a
-   * name below it, or a loopback address. This protects local servers against DNS rebinding, where a foreign page
-   * points its own name to `127.0.0.1` and so has the same host as the request. An address that isn't known, such as of
-   * a Unix socket, counts as a loopback address.
+   * name below it, or a loopback address. This protects local servers against DNS rebinding: a foreign page's own name
+   * points to `127.0.0.1`, so that its host equals that of the request. An address that isn't known, such as of a Unix
+   * socket, counts as a loopback address.
    *
    * **Behind a proxy on the same machine that keeps the Host header, list your public names here.**
    */
@@ -114,8 +114,8 @@ export interface AdmissionOptions<Context = unknown> {
   /**
    * How long the opening handshake may take, in milliseconds. It includes `verify`, and in `WebSocketServer` also the
    * reading of the request. If the functions of the options take longer, the client gets 503 and `onError` gets a
-   * `TimeoutError`. It also limits how long `hosts` may decide about a plain request, and how long an upgrade waits for
-   * the answers to earlier requests of its connection. Default 10,000; 0: no limit.
+   * `TimeoutError`. It also limits the time of `hosts` for a plain request, and the time that an upgrade waits for the
+   * answers to earlier requests of its connection. Default 10,000; 0: no limit.
    */
   handshakeTimeout?: number | undefined;
 }

@@ -546,10 +546,10 @@ class NatsLog implements EngineLog {
  * Creates the engine for processes that share NATS servers with JetStream (2.9 or later). A message is published when
  * the stream has it on `replicas` servers.
  *
- * The engine uses two streams, named `prefix` (the log) and `prefix_presence`. It creates them, or changes existing ones
- * to its options. Every process reads the whole log, and ignores topics without subscribers in that process. When you
- * close the connection, the topics end. Pass `maxReconnectAttempts: -1` to `connect` of NATS: otherwise the connection
- * ends after some failed attempts.
+ * The engine uses two streams, named `prefix` (the log) and `prefix_presence`. It creates them, or changes existing
+ * ones to its options. Every process reads the whole log, and ignores topics without subscribers in that process. When
+ * you close the connection, the topics end. Pass `maxReconnectAttempts: -1` to `connect` of NATS: otherwise the
+ * connection ends after some failed attempts.
  *
  * @param clients The results of `jetstream(connection)` and `jetstreamManager(connection)` of `@nats-io/jetstream`.
  * @param given See {@linkcode NatsJetStreamOptions}.

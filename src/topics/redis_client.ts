@@ -38,8 +38,8 @@ export type RedisClient =
 /** One connection to Redis, which doesn't connect again. */
 export interface RedisConnection {
   /**
-   * Sends a command. Rejects with an {@linkcode EngineError} when the connection is lost, and with the server's error when
-   * that refuses the command.
+   * Sends a command. Rejects with an {@linkcode EngineError} when the connection is lost, and with the server's error
+   * when that refuses the command.
    */
   command(...args: string[]): Promise<unknown>;
   /** Ends it: commands without an answer reject. */

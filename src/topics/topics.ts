@@ -66,8 +66,9 @@ export interface TopicsStats {
 }
 
 /**
- * Publish and subscribe, in one process or many. A message that is published to a topic, in any process that shares the engine's log, is
- * sent to all channels that are subscribed to the topic. Subscribers that reconnect get the messages that they missed.
+ * Publish and subscribe, in one process or many. A message that is published to a topic, in any process that shares the
+ * engine's log, is sent to all channels that are subscribed to the topic. Subscribers that reconnect get the messages
+ * that they missed.
  *
  * Each topic has one order, the same for all. A message is framed once for all subscribers, and compressed once for all
  * that agreed on compression in the same way; slow receivers do not delay the others.
@@ -169,8 +170,8 @@ export class Topics implements AsyncDisposable {
   }
 
   /**
-   * Subscribes a channel to a topic. The channel gets the messages in order, each once: first the history that `after` or
-   * `last` asks for, then what is published from then on. The subscription ends with the channel.
+   * Subscribes a channel to a topic. The channel gets the messages in order, each once: first the history that `after`
+   * or `last` asks for, then what is published from then on. The subscription ends with the channel.
    *
    * @param channel The subscriber: a server's channel, or any other.
    * @param topic The topic's name: any text of 1 to 1,024 bytes in UTF-8.
