@@ -7,15 +7,24 @@ import { HeaderMap } from "../handshake/header_map.ts";
 import type { ResponseHead } from "../handshake/http_head.ts";
 import { attemptUpgrade, type ConnectAttempt, connectNet } from "../net/connect_net.ts";
 import * as dialling from "../net/dialer.ts";
-import { type Http2Fields, type Http2Stream, REFUSED_STREAM } from "../net/http2.ts";
+import { type Http2Fields, http2Fields, type Http2Stream, REFUSED_STREAM } from "../net/http2.ts";
 import { StreamWire } from "../net/stream_wire.ts";
-import { malformedOption, shown } from "../stream_channel/options.ts";
+import {
+  malformedOption,
+  type OptionKinds,
+  readOptions,
+  shown,
+} from "../stream_channel/options.ts";
 import { type Clock, systemClock } from "../web_socket/clock.ts";
 import { parseConnect } from "../web_socket/connect_request.ts";
 import { ConnectError } from "../web_socket/errors.ts";
 import { Exchange } from "../web_socket/exchange.ts";
 import { agree, openOver } from "../web_socket/open_handshake.ts";
-import { type ConnectOptions, DEFAULT_CLOSE_TIMEOUT } from "../web_socket/options.ts";
+import {
+  CONNECT_KINDS,
+  type ConnectOptions,
+  DEFAULT_CLOSE_TIMEOUT,
+} from "../web_socket/options.ts";
 import { readConnectOptions } from "../web_socket/read_options.ts";
 import { offeredCompression, speak } from "../web_socket/speaking.ts";
 import type { WebSocketChannel } from "../web_socket/web_socket_channel.ts";
@@ -69,6 +78,13 @@ export interface Http2Static {
   open(url: string | URL, options?: Http2ConnectOptions): Promise<WebSocketChannel>;
 }
 
+/** `transport` and `maxQueueSize` have an error of their own. */
+const HTTP2_KINDS: OptionKinds<ConnectOptions & Http2ConnectOptions> = {
+  ...CONNECT_KINDS,
+  pool: "object",
+  fallback: "boolean",
+};
+
 let shared: Http2Pool | null = null;
 
 /** Connects channels over HTTP/2. */
@@ -87,14 +103,11 @@ export const Http2: Http2Static = {
 /** {@linkcode Http2Static.connect} with the clock as an argument. */
 export function connectHttp2(
   url: string | URL,
-  given: Http2ConnectOptions = {},
+  given: Http2ConnectOptions | undefined,
   clock: Clock = systemClock,
 ): WebSocketChannel {
-  const { pool = Http2.pool, fallback = false, ...rest } = given;
-  if (typeof fallback !== "boolean") {
-    throw malformedOption("fallback", `a boolean, got ${shown(fallback)}`);
-  }
-  const core = typeof pool === "object" && pool !== null ? poolCoreOf(pool) : null;
+  const { pool = Http2.pool, fallback = false, ...rest } = readOptions(given, HTTP2_KINDS);
+  const core = poolCoreOf(pool);
   if (core === null) throw malformedOption("pool", `an Http2Pool, got ${shown(pool)}`);
   for (const name of ["transport", "maxQueueSize"]) {
     if (name in rest) throw malformedOption(name, "left out if the channel is over HTTP/2");
@@ -142,7 +155,7 @@ function attemptOn(pool: PoolCore, fallback: boolean): ConnectAttempt {
         }
         connecting.progressOf = () => "handshake";
         core.connectionInfo = session.info;
-        stream = session.request(grouped(handshake.fields));
+        stream = session.request(http2Fields(handshake.fields));
         stream.on("close", () => ticket.release());
         const wire = new StreamWire(stream, {
           info: session.info,
@@ -189,18 +202,6 @@ function attemptOn(pool: PoolCore, fallback: boolean): ConnectAttempt {
       }
     }
   };
-}
-
-/** Fields as `node:http2` takes them: the values of a repeated name together. */
-function grouped(fields: readonly (readonly [name: string, value: string])[]): Http2Fields {
-  const grouped: Record<string, string | string[]> = {};
-  for (const [name, value] of fields) {
-    const before = grouped[name];
-    if (before === undefined) grouped[name] = value;
-    else if (typeof before === "string") grouped[name] = [before, value];
-    else before.push(value);
-  }
-  return grouped;
 }
 
 /** The head of an answer, as that of HTTP/1.1. */

@@ -53,6 +53,39 @@ export interface Http2Stream {
   removeListener(event: string, listener: (...args: any[]) => void): unknown;
 }
 
+/** Header fields that RFC 9113 §8.2.2 forbids because they describe a connection. */
+const OF_CONNECTIONS: ReadonlySet<string> = new Set([
+  "connection",
+  "http2-settings",
+  "keep-alive",
+  "proxy-connection",
+  "te",
+  "transfer-encoding",
+  "upgrade",
+]);
+
+/**
+ * Converts header fields to those of `node:http2`: with lower-case names, without fields about the connection, and with
+ * the values of a repeated name in one (RFC 9110 §5.3), because `node:http2` rejects some repeated names.
+ *
+ * @param pairs The fields, with pseudo-header fields as well.
+ */
+export function http2Fields(
+  pairs: Iterable<readonly [name: string, value: string]>,
+): Http2Fields {
+  const values = new Map<string, string | string[]>();
+  for (const [name, value] of pairs) {
+    const lower = name.toLowerCase();
+    if (OF_CONNECTIONS.has(lower)) continue;
+    const before = values.get(lower);
+    // RFC 6265 §3: cookies that a server sets must not be combined.
+    if (lower === "set-cookie") values.set(lower, [...before ?? [], value]);
+    else if (before === undefined) values.set(lower, value);
+    else values.set(lower, `${before}${lower === "cookie" ? ";" : ","} ${value}`);
+  }
+  return Object.fromEntries(values);
+}
+
 /** The part of a session's settings that this package uses (RFC 9113 §6.5.2). */
 export interface Http2Settings {
   readonly enableConnectProtocol?: boolean;
@@ -71,8 +104,10 @@ export interface Http2Session {
   setLocalWindowSize?(size: number): void;
   /** Sends GOAWAY, and ends the session with its last stream. */
   close(): void;
-  /** Sends GOAWAY with a code, and ends the session at once. */
-  destroy(error?: Error, code?: number): void;
+  /** Sends GOAWAY with a code. */
+  goaway(code: number): void;
+  /** Ends the session at once, after a GOAWAY with NO_ERROR. */
+  destroy(): void;
   ref(): void;
   unref(): void;
   // deno-lint-ignore no-explicit-any -- every listener fits
@@ -164,7 +199,8 @@ export function destroyLater(session: Http2Session): void {
   destroyedLater.add(session);
   const { destroy } = session;
   let isDestroying = false;
-  session.destroy = (...reason) => {
+  // The runtime itself passes arguments.
+  session.destroy = (...reason: []) => {
     if (isDestroying) return;
     isDestroying = true;
     setImmediate(() => destroy.apply(session, reason));

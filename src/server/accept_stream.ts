@@ -5,6 +5,7 @@ import {
   CANCEL,
   destroyLater,
   type Http2Fields,
+  http2Fields,
   type Http2Session,
   type Http2Stream,
   resetStream,
@@ -12,7 +13,7 @@ import {
 import { StreamWire } from "../net/stream_wire.ts";
 import { copyOf, lengthOf } from "../realm/bytes.ts";
 import { ignore } from "../stream_channel/errors.ts";
-import { readOptions } from "../stream_channel/options.ts";
+import { readOptions, shown } from "../stream_channel/options.ts";
 import { type Clock, systemClock } from "../web_socket/clock.ts";
 import { Deadline } from "../web_socket/deadline.ts";
 import type { Message } from "../web_socket/web_socket_channel.ts";
@@ -60,7 +61,7 @@ export type Http2RequestFields =
  * @param given The options of `acceptUpgrade`. By default the channel refuses web pages of other hosts.
  * @returns A channel that is connecting. Its `ready` rejects with a `ConnectError` when the request is refused, whose
  * `status` is what the client got, or when the client has left.
- * @throws {RangeError | TypeError | SyntaxError} When an option is malformed; the stream is then unchanged.
+ * @throws {RangeError | TypeError | SyntaxError} When an argument is malformed; the stream is then unchanged.
  * @throws {DOMException} `InvalidStateError` when `acceptStream` was called with this stream before.
  *
  * @example
@@ -86,6 +87,18 @@ export function acceptStream<Context = undefined>(
   const options = readOptions(given, ACCEPT_KINDS, { elsewhere: HANDLERS });
   const settings = checkServerOptions(options);
   const { handler, onError } = settings;
+  if (typeof (stream as Partial<ServerHttp2Stream> | null)?.respond !== "function") {
+    throw new TypeError(
+      `Cannot accept the stream: it must be one of a server of node:http2, got ${shown(stream)}`,
+    );
+  }
+  if (typeof fields !== "object" || fields === null) {
+    throw new TypeError(
+      `Cannot accept the stream: the header fields must be an object or a list, got ${
+        shown(fields)
+      }`,
+    );
+  }
   if (stream.session) destroyLater(stream.session as Http2Session);
   const channel = acceptOn({ stream, fields }, settings, systemClock, {
     signal: options.signal,
@@ -183,7 +196,7 @@ function* pairsOf(fields: Http2RequestFields): Generator<[name: string, value: s
   }
   for (const [name, value] of Object.entries(fields)) {
     if (value === undefined) continue;
-    for (const it of typeof value === "string" ? [value] : value) yield [name, it];
+    for (const it of Array.isArray(value) ? value : [value]) yield [name, String(it)];
   }
 }
 
@@ -203,37 +216,13 @@ function accept(socket: UpgradeSocket, acceptance: Acceptance, early: Uint8Array
   if (protocol !== null) own.push(["sec-websocket-protocol", protocol]);
   if (extensions !== "") own.push(["sec-websocket-extensions", extensions]);
   try {
-    stream.respond(fieldsOf(200, [...own, ...headers]));
+    stream.respond(http2Fields([[":status", "200"], ...own, ...headers]));
   } catch {
     // The client has reset the stream; the event for it is still pending.
     stream.destroy();
   }
   return wire;
 }
-
-/**
- * Converts header fields to HTTP/2: with lower-case names (RFC 9113 §8.2), and without fields about the connection
- * (§8.2.2).
- */
-export function fieldsOf(status: number, headers: readonly Field[]): Http2Fields {
-  const fields: Record<string, string | number | string[]> = { ":status": status };
-  for (const [name, value] of headers) {
-    const lower = name.toLowerCase();
-    if (OF_CONNECTIONS.has(lower)) continue;
-    const before = fields[lower];
-    if (before === undefined) fields[lower] = value;
-    else fields[lower] = [...(Array.isArray(before) ? before : [String(before)]), value];
-  }
-  return fields;
-}
-
-const OF_CONNECTIONS: ReadonlySet<string> = new Set([
-  "connection",
-  "upgrade",
-  "keep-alive",
-  "proxy-connection",
-  "transfer-encoding",
-]);
 
 /** Answers with a refusal. If the client doesn't end its half within `LINGER`, this stream is reset. */
 function refuseStream(socket: UpgradeSocket, refusal: Refusal, clock: Clock): void {
@@ -247,7 +236,7 @@ function refuseStream(socket: UpgradeSocket, refusal: Refusal, clock: Clock): vo
   stream.on("close", () => deadline.clear());
   stream.resume();
   try {
-    stream.respond(fieldsOf(refusal.status, refusal.headers));
+    stream.respond(http2Fields([[":status", `${refusal.status}`], ...refusal.headers]));
     stream.end(new TextEncoder().encode(refusal.body));
   } catch {
     stream.destroy();

@@ -40,6 +40,8 @@ export class SessionGuard {
   #streams = 0;
   /** Whether the session ends with its last stream. */
   #isClosing = false;
+  /** Whether the client has exceeded a limit. */
+  #isDestroyed = false;
   #idle: Deadline | null = null;
 
   /**
@@ -58,6 +60,7 @@ export class SessionGuard {
     session.on("remoteSettings", () => this.#spend("settings"));
     session.on("close", () => this.#stopIdle());
     widenWindow(session);
+    this.#waitIdle();
   }
 
   /** Counts a new stream of the session. */
@@ -94,7 +97,10 @@ export class SessionGuard {
     const now = this.#clock.now();
     let bucket = this.#buckets.get(what);
     if (bucket === undefined) this.#buckets.set(what, bucket = new TokenBucket(RATES[what], now));
-    if (bucket.take(1, now) || this.session.destroyed) return;
-    this.session.destroy(undefined, ENHANCE_YOUR_CALM);
+    if (bucket.take(1, now) || this.#isDestroyed || this.session.destroyed) return;
+    this.#isDestroyed = true;
+    // Not `destroy` with this code, which would be an error of each stream, also of those of the user.
+    this.session.goaway(ENHANCE_YOUR_CALM);
+    this.session.destroy();
   }
 }

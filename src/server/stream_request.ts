@@ -1,13 +1,7 @@
-import { resetStream } from "../net/http2.ts";
+import { http2Fields, resetStream } from "../net/http2.ts";
 import type { HttpRequest, HttpResponse } from "./http_server.ts";
 import type { UpgradeSocket } from "./upgrade_socket.ts";
-import {
-  fieldsOf,
-  separated,
-  type ServerHttp2Stream,
-  socketOf,
-  type StreamEvent,
-} from "./accept_stream.ts";
+import { separated, type ServerHttp2Stream, socketOf, type StreamEvent } from "./accept_stream.ts";
 
 /** Converts a plain HTTP/2 request to the interface of an HTTP/1.1 request. */
 export function requestOn(event: StreamEvent): HttpRequest {
@@ -41,12 +35,12 @@ export class StreamResponse implements HttpResponse {
   }
 
   writeHead(status: number, headers: string[]): void {
-    const pairs: [string, string][] = [];
+    const pairs: [string, string][] = [[":status", `${status}`]];
     for (let i = 0; i + 1 < headers.length; i += 2) {
       pairs.push([headers[i] as string, headers[i + 1] as string]);
     }
     this.headersSent = true;
-    if (!this.destroyed) this.#stream.respond(fieldsOf(status, pairs));
+    if (!this.destroyed) this.#stream.respond(http2Fields(pairs));
   }
 
   write(chunk: Uint8Array): boolean {

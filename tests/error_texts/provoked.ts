@@ -1,6 +1,6 @@
 /** How to get each error of docs/reference/errors.md: by its text, as the page has it. */
 
-import { acceptStreams, Http2, Http2Pool } from "../../src/http2/mod.ts";
+import { acceptStream, acceptStreams, Http2, Http2Pool } from "../../src/http2/mod.ts";
 import { delay } from "@std/async";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -226,6 +226,10 @@ export const PROVOKED: Readonly<Record<string, Provoke | Elsewhere>> = {
   "Cannot send the header …: its name must be a token": () => connect({ headers: { "a b": "c" } }),
   "Cannot send the header …: HTTP/2 has no such field": () =>
     Http2.connect(URL_TEXT, { headers: { "Keep-Alive": "1" } }),
+  "Cannot accept the stream: it must be one of a server of node:http2, got …": () =>
+    acceptStream(wrong({}), {}),
+  "Cannot accept the stream: the header fields must be an object or a list, got …": () =>
+    acceptStream(wrong({ respond() {} }), wrong(null)),
   "Cannot accept streams: the server must be one of node:http2, got …": () =>
     acceptStreams(wrong({})),
   "Cannot send the header …: its value must be printable Latin-1 text": () =>

@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertInstanceOf, assertRejects, assertThrows } from "@std/assert";
+import { connect, type IncomingHttpHeaders } from "node:http2";
 import { ConnectError, NetWebSocketChannel, type WebSocketChannel } from "../../src/net/mod.ts";
 import { acceptStreams, Http2, type Http2ConnectOptions, Http2Pool } from "../../src/http2/mod.ts";
 import { WebSocketServer } from "../../src/server/mod.ts";
@@ -106,6 +107,71 @@ Deno.test("http2 W35 a refusal is an answer with its status: the body, the hook,
       good.terminate();
     });
   });
+});
+
+Deno.test("http2 W35 header fields: names of Object.prototype, repeated names, and names of HTTP/1.1", async () => {
+  const { cert, key } = certificates().local;
+  const fields: [string, string][] = [
+    ["Constructor", "a"],
+    ["__proto__", "b"],
+    ["ETag", "c"],
+    ["ETag", "d"],
+    ["Set-Cookie", "e=f"],
+    ["Set-Cookie", "g=h"],
+    ["HTTP2-Settings", "i"],
+  ];
+  const expected = [
+    ["__proto__", "b"],
+    ["constructor", "a"],
+    ["etag", "c, d"],
+    ["set-cookie", "e=f"],
+    ["set-cookie", "g=h"],
+  ];
+  const known = (headers: Iterable<[string, string]>): unknown[] =>
+    [...headers].filter(([name]) => expected.some((it) => it[0] === name)).sort();
+  let seen: unknown[] = [];
+  const server = await WebSocketServer.bind({
+    tls: { cert, key },
+    http2: true,
+    headers: fields,
+    verify: ({ headers }) => {
+      seen = ["constructor", "__proto__", "authorization", "cookie"].map((it) => headers.get(it));
+      return true;
+    },
+    onRequest: () => new Response("page", { headers: fields }),
+    handler: (channel) => void channel.stream.listen((it) => channel.sink.add(it)),
+  });
+  try {
+    await withPool(async (pool) => {
+      const channel = await open(server.url, {
+        pool,
+        headers: [
+          ["Constructor", "a"],
+          ["__proto__", "b"],
+          ["Authorization", "c"],
+          ["Authorization", "d"],
+          ["Cookie", "e=f"],
+          ["Cookie", "g=h"],
+        ],
+      });
+      assertEquals(seen, ["a", "b", "c, d", "e=f; g=h"]);
+      assertEquals(known(channel.response?.headers ?? []), expected);
+      await channel.sink.close();
+    });
+    const session = connect(server.url.replace("wss:", "https:"), {
+      ca: certificates().authority.cert,
+    });
+    const head = await new Promise<IncomingHttpHeaders>((resolve, reject) => {
+      session.on("error", reject);
+      const stream = session.request({ ":path": "/" });
+      stream.on("error", reject);
+      stream.on("response", resolve).resume();
+    });
+    assertEquals([head["etag"], head["set-cookie"]], ["c, d", ["e=f", "g=h"]]);
+    session.close();
+  } finally {
+    await server.close();
+  }
 });
 
 Deno.test("http2 W36 RST_STREAM ends a channel with its code, and no other of the session", async () => {
@@ -282,6 +348,11 @@ Deno.test("http2 W42 one port for HTTP/1.1 and HTTP/2: channels, pages and an or
 Deno.test("http2 W43 malformed options throw at once", async () => {
   const connect = (options: unknown): unknown =>
     Http2.connect("ws://127.0.0.1:9", options as Http2ConnectOptions);
+  for (const bag of [null, 5, "text", [], () => {}]) {
+    assertThrows(() => connect(bag), TypeError, "Cannot use the options: they must be an object");
+  }
+  assertThrows(() => connect(Object.create({ nothing: 1 })), TypeError, "option nothing");
+  assertThrows(() => connect({ pool: null }), TypeError, "option pool");
   assertThrows(() => connect({ pool: {} }), TypeError, "option pool: it must be an Http2Pool");
   assertThrows(() => connect({ fallback: 1 }), TypeError, "option fallback: it must be a boolean");
   assertThrows(
@@ -289,6 +360,8 @@ Deno.test("http2 W43 malformed options throw at once", async () => {
     TypeError,
     "option transport: it must be left out",
   );
+  const left = { transport: undefined, maxQueueSize: undefined, pool: undefined };
+  assertThrows(() => connect({ ...left, fallback: "" }), TypeError, "option fallback");
   assertThrows(() => connect({ headers: { "Keep-Alive": "1" } }), TypeError, "keep-alive");
   assertThrows(() => connect({ nothing: 1 }), TypeError, "nothing");
   assertThrows(() => new Http2Pool({ maxSessions: 0 }), RangeError, "maxSessions");

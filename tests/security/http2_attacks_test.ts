@@ -16,6 +16,7 @@ import {
   END_STREAM,
   openRaw,
   type RawField,
+  type RawFrame,
   type RawSession,
   startRaw,
   TYPE,
@@ -31,6 +32,7 @@ import { turn, until } from "../support/turns.ts";
 /** How long what is waited for may take, in milliseconds. */
 const PATIENCE = 20_000;
 const CANCEL = 8;
+const ENHANCE_YOUR_CALM = 11;
 
 function echo({ stream, sink }: ServerWebSocketChannel): void {
   stream.listen((message) => sink.add(message));
@@ -264,7 +266,11 @@ const FLOODS: Readonly<Record<string, Flood>> = {
     send: (session) => session.send(TYPE.PING, END_STREAM, 0, new Uint8Array(8)),
   },
   // CVE-2019-9515.
-  "SETTINGS": { ends: true, most: 20_000, send: (session) => session.send(TYPE.SETTINGS, 0, 0) },
+  "SETTINGS": {
+    ends: true,
+    most: 20_000,
+    send: (session) => session.send(TYPE.SETTINGS, 0, 0),
+  },
   // CVE-2019-9516.
   "fields without a name": {
     ends: true,
@@ -325,6 +331,25 @@ for (const [name, given] of Object.entries(FLOODS)) {
     });
   });
 }
+
+Deno.test("attack 81: beyond a limit of the server the client gets a GOAWAY with ENHANCE_YOUR_CALM", async () => {
+  await withBystander({}, async (url) => {
+    for (const type of [TYPE.PING, TYPE.SETTINGS]) {
+      const session = await openRaw(url);
+      const { frames } = session;
+      const payload = new Uint8Array(type === TYPE.PING ? 8 : 0);
+      const isAcknowledged = (frame: RawFrame): boolean => frame.type === type && frame.flags === 1;
+      const isOver = (): boolean => session.isOver || frames.some((it) => it.type === TYPE.GOAWAY);
+      // One by one: a connection that is closed with unread bytes is reset, and the GOAWAY may be lost.
+      for (let sent = 1; sent < 2_000 && !isOver(); sent++) {
+        session.send(type, 0, 0, payload);
+        await until(() => isOver() || frames.filter(isAcknowledged).length >= sent);
+      }
+      assertEquals(await deadline(session.outcome(1), PATIENCE), `goaway ${ENHANCE_YOUR_CALM}`);
+      await session.ended;
+    }
+  });
+});
 
 Deno.test("attack 81: a small head that unfolds to a large one is refused (HPACK bomb)", async () => {
   await withBystander({}, async (url) => {

@@ -126,6 +126,28 @@ Deno.test("acceptStream: the same stream twice throws, and malformed options lea
   });
 });
 
+Deno.test("acceptStream: arguments of the wrong type or order throw, and start nothing", async () => {
+  const call = acceptStream as (...values: unknown[]) => ServerWebSocketChannel;
+  for (const it of [undefined, null, 5, "stream", {}, []]) {
+    const message = "Cannot accept the stream: it must be one of a server of node:http2";
+    assertThrows(() => call(it, {}), TypeError, message);
+  }
+  await withServer((server) => {
+    server.on("stream", (stream, headers) => {
+      assertThrows(() => call(headers, stream), TypeError, "Cannot accept the stream");
+      for (const fields of [undefined, null, 5, "/", () => {}]) {
+        const message = "the header fields must be an object or a list";
+        assertThrows(() => call(stream, fields), TypeError, message);
+      }
+      // The fields were forgotten.
+      call(stream, { handler: () => {}, protocols: ["chat"], timeout: 5 }).ready.catch(() => {});
+    });
+  }, async ({ url }) => {
+    const [head] = await answerTo(url, {});
+    assertEquals(head[":status"], 405);
+  });
+});
+
 Deno.test("acceptStream: a client that leaves while verify decides, and a signal", async () => {
   const channels: ServerWebSocketChannel[] = [];
   const given = new AbortController();
