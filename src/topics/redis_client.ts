@@ -1,5 +1,6 @@
 import { messageOf } from "../realm/kinds.ts";
 import { UnsupportedError } from "../web_socket/errors.ts";
+import type { PendingAnswers } from "./pending_answers.ts";
 import { EngineError } from "./topics_error.ts";
 
 /** What the engine uses of a client, whichever package it is of. */
@@ -46,6 +47,14 @@ export interface RedisConnection {
   destroy(): void;
 }
 
+/** What ends a connection, and who is told. */
+export interface ConnectionEvents {
+  /** Rejects when the caller no longer waits for the connection to open. */
+  readonly attempt: PendingAnswers;
+  /** Called when the connection has ended, or is about to. */
+  readonly onEnd: (error: unknown) => void;
+}
+
 /** Whether the user's client was closed for good. */
 export function isClosed(client: RedisClient): boolean {
   return "isOpen" in client ? !client.isOpen : client.status === "end";
@@ -70,21 +79,19 @@ export function isRedisClient(client: unknown): client is RedisClient {
 /**
  * Opens a connection of its own, with the settings of the user's client. Neither package is to connect again by itself,
  * or to send a command a second time: the engine decides that.
- *
- * @param onEnd The connection has ended, or is about to.
  */
 export async function openConnection(
   client: RedisClient,
-  onEnd: (error: unknown) => void,
+  events: ConnectionEvents,
 ): Promise<RedisConnection> {
   return "isOpen" in client
-    ? await openNodeRedis(client as NodeRedisClient, onEnd)
-    : await openIoRedis(client as IoRedisClient, onEnd);
+    ? await openNodeRedis(client as NodeRedisClient, events)
+    : await openIoRedis(client as IoRedisClient, events);
 }
 
 async function openNodeRedis(
   client: NodeRedisClient,
-  onEnd: (error: unknown) => void,
+  events: ConnectionEvents,
 ): Promise<RedisConnection> {
   const own = client.duplicate({
     socket: { ...client.options?.socket, reconnectStrategy: false },
@@ -97,7 +104,7 @@ async function openNodeRedis(
       // It is closed already.
     }
   };
-  return await opened(own, onEnd, {
+  return await opened(own, events, {
     command: (...args) => asked(() => own.sendCommand(args)),
     destroy,
   });
@@ -105,7 +112,7 @@ async function openNodeRedis(
 
 async function openIoRedis(
   client: IoRedisClient,
-  onEnd: (error: unknown) => void,
+  events: ConnectionEvents,
 ): Promise<RedisConnection> {
   const own = client.duplicate({
     lazyConnect: true,
@@ -115,7 +122,7 @@ async function openIoRedis(
     enableOfflineQueue: false,
     keyPrefix: "",
   });
-  return await opened(own, onEnd, {
+  return await opened(own, events, {
     command: (command, ...args) => asked(() => own.call(command as string, ...args)),
     destroy: () => own.disconnect(),
   });
@@ -123,7 +130,7 @@ async function openIoRedis(
 
 async function opened(
   client: AnyClient,
-  onEnd: (error: unknown) => void,
+  { attempt, onEnd }: ConnectionEvents,
   connection: RedisConnection,
 ): Promise<RedisConnection> {
   let reported: unknown;
@@ -133,7 +140,7 @@ async function opened(
   });
   client.on("end", () => onEnd(new EngineError("The connection to Redis has ended")));
   try {
-    await client.connect();
+    await attempt.within(client.connect());
   } catch (error) {
     connection.destroy();
     // ioredis rejects with "Connection is closed", and reports the server's reason as an event.

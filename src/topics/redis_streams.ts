@@ -47,9 +47,11 @@ const DEFAULT_LOG_SIZE = 10_000;
 
 /** One blocking read serves all topics: its cost grows with the number of keys that it names. */
 const LOGS = 16;
-/** How long a blocking read waits for messages, and how long its answer may take besides, in milliseconds. */
+/** How long a blocking read waits for messages, in milliseconds. */
 const BLOCK = 1000;
+/** How long an answer may take, and how long a connection may take to open, in milliseconds. */
 const MAX_ANSWER = 5000;
+const MAX_CONNECT = 10_000;
 /** How many messages of each log one read gets at most. */
 const BATCH = 256;
 
@@ -175,6 +177,8 @@ class RedisLog implements EngineLog {
   readonly #backoff: Backoff;
   #isClosed = false;
   #session: Session | null = null;
+  /** Rejects when the attempt to connect is given up. */
+  #attempt: PendingAnswers | null = null;
   /** The newest epoch that the server has named. */
   #epoch = "";
   /** Where each log was read to. */
@@ -195,9 +199,7 @@ class RedisLog implements EngineLog {
       let error: unknown;
       try {
         if (isClosed(this.#client)) return this.#fail();
-        const session = await this.#connect();
-        this.#backoff.reset();
-        await this.#serve(session);
+        await this.#serve(await this.#connect());
       } catch (cause) {
         error = cause;
       }
@@ -221,19 +223,32 @@ class RedisLog implements EngineLog {
 
   async #connect(): Promise<Session> {
     const pending = new PendingAnswers();
+    const attempt = this.#attempt = new PendingAnswers();
     const onEnd = (cause: unknown): void =>
       pending.reject(new EngineError("The connection to Redis is lost", { cause }));
-    const writer = await openConnection(this.#client, onEnd);
+    const open = (): Promise<RedisConnection> =>
+      this.#inTime(attempt, MAX_CONNECT, openConnection(this.#client, { attempt, onEnd }));
+    const writer = await open();
     try {
-      const reader = await openConnection(this.#client, onEnd);
-      if (!this.#isClosed) return { reader, writer, pending, scripts: new Map() };
-      reader.destroy();
+      const reader = await open();
+      return { reader, writer, pending, scripts: new Map() };
     } catch (error) {
       writer.destroy();
       throw error;
     }
-    writer.destroy();
-    throw new EngineError("The topics were closed");
+  }
+
+  /** Waits for an answer of Redis. If it takes too long, all answers that are pending with it reject. */
+  async #inTime<T>(pending: PendingAnswers, ms: number, answer: Promise<T>): Promise<T> {
+    const deadline = new Deadline(this.#options.settings.clock, {
+      ms,
+      onTime: () => pending.reject(new EngineError("Redis doesn't answer")),
+    });
+    try {
+      return await answer;
+    } finally {
+      deadline.clear();
+    }
   }
 
   #drop(error: unknown): void {
@@ -247,10 +262,9 @@ class RedisLog implements EngineLog {
 
   async #serve(session: Session): Promise<void> {
     this.#session = session;
-    const [epoch, ends] = await this.#script(session, BEGIN, this.#logKeys, []) as [
-      string,
-      string[],
-    ];
+    const { settings: { clock } } = this.#options;
+    const [epoch, ends] = await this.#begin(session, this.#logKeys);
+    if (this.#isClosed) return;
     if (this.#cursors.length === 0) {
       this.#cursors = ends.map(String);
       this.#epoch = String(epoch);
@@ -258,36 +272,34 @@ class RedisLog implements EngineLog {
       this.#ready.resolve();
     } else this.#see(String(epoch));
     this.#options.events.onRestored();
+    let looked = clock.now();
     while (!this.#isClosed) {
       if (isClosed(this.#client)) return this.#fail();
       const reply = await this.#read(session);
+      this.#backoff.reset();
       if (this.#isClosed) return;
-      if (reply === null) await this.#look(session);
-      else await this.#report(session, reply);
+      if (reply !== null) await this.#report(session, reply);
+      // Is it still the same log, and does the other connection answer?
+      if (reply !== null && clock.now() - looked < BLOCK) continue;
+      await this.#look(session);
+      looked = clock.now();
     }
   }
 
-  async #read(session: Session): Promise<unknown> {
-    const { settings: { clock } } = this.#options;
-    const deadline = new Deadline(clock, {
-      ms: BLOCK + MAX_ANSWER,
-      onTime: () => session.pending.reject(new EngineError("Redis doesn't answer")),
-    });
-    try {
-      const args = ["COUNT", `${BATCH}`, "BLOCK", `${BLOCK}`, "STREAMS"];
-      const command = session.reader.command(
-        ...["XREAD", ...args, ...this.#logKeys, ...this.#cursors],
-      );
-      return await session.pending.within(command);
-    } finally {
-      deadline.clear();
-    }
+  #read({ reader, pending }: Session): Promise<unknown> {
+    const args = ["COUNT", `${BATCH}`, "BLOCK", `${BLOCK}`, "STREAMS"];
+    const command = reader.command("XREAD", ...args, ...this.#logKeys, ...this.#cursors);
+    return this.#inTime(pending, BLOCK + MAX_ANSWER, pending.within(command));
   }
 
-  /** Nothing was published: is it still the same log? */
   async #look(session: Session): Promise<void> {
-    const [epoch] = await this.#script(session, BEGIN, [], []) as [string];
+    const [epoch] = await this.#begin(session, []);
     this.#see(String(epoch));
+  }
+
+  #begin(session: Session, keys: readonly string[]): Promise<[epoch: string, ends: string[]]> {
+    const answer = this.#script(session, BEGIN, keys, []);
+    return this.#inTime(session.pending, MAX_ANSWER, answer as Promise<[string, string[]]>);
   }
 
   /** Another epoch: all of the new log is read. */
@@ -348,6 +360,7 @@ class RedisLog implements EngineLog {
     if (loaded === undefined) {
       loaded = writer.command("SCRIPT", "LOAD", script).then(String);
       scripts.set(script, loaded);
+      loaded.catch(() => scripts.delete(script));
     }
     const rest = [`${keys.length + 1}`, this.#key("epoch"), ...keys, randomName(), ...args];
     const run = async (): Promise<unknown> => {
@@ -434,6 +447,7 @@ class RedisLog implements EngineLog {
     const error = new EngineError("The topics were closed");
     this.#ready.reject(error);
     this.#backoff.end();
+    this.#attempt?.reject(error);
     this.#drop(error);
     return FULFILLED;
   }

@@ -11,12 +11,14 @@ import {
   natsJetStream,
   redisStreams,
   Topics,
+  type TopicsError,
   UnsupportedError,
 } from "../../src/topics/mod.ts";
+import { PendingAnswers } from "../../src/topics/pending_answers.ts";
 import { isRedisClient, openConnection } from "../../src/topics/redis_client.ts";
 import { nameOfToken, tokenOf } from "../../src/topics/nats_jet_stream.ts";
 import { deferred, rejection } from "../support/promises.ts";
-import { until } from "../support/turns.ts";
+import { turn, until } from "../support/turns.ts";
 
 /** A client of npm redis: what the engine uses of it. */
 class FakeRedis {
@@ -30,8 +32,16 @@ class FakeRedis {
     void this.listeners.set(event, listener);
   connect = (): Promise<unknown> => this.connects();
   sendCommand = (args: string[]): Promise<unknown> => this.answer(args);
-  destroy = (): void => {};
+  destroyed = 0;
+  destroy = (): void => void this.destroyed++;
 }
+
+const BEGINNING = ["one", Array.from({ length: 16 }, () => "0-0")];
+/** A message of the log of "b", as a read returns it. */
+const MESSAGE = [["{topics}:log:0", [[
+  "1-0",
+  ["epoch", "one", "before", "0-0", "topic", "b", "kind", "t", "message", "x"],
+]]]];
 
 /** What an engine has reported. */
 class Report implements EngineEvents {
@@ -57,7 +67,9 @@ Deno.test("topics over Redis: a failure to connect is an EngineError, with its c
   const client = new FakeRedis();
   const cause = new Error("connect ECONNREFUSED");
   client.connects = () => Promise.reject(cause);
-  const error = await rejection(openConnection(client, () => {}));
+  const error = await rejection(
+    openConnection(client, { attempt: new PendingAnswers(), onEnd: () => {} }),
+  );
   assert(error instanceof EngineError);
   assertEquals([error.message, error.cause], ["Cannot connect to Redis", cause]);
 });
@@ -65,7 +77,10 @@ Deno.test("topics over Redis: a failure to connect is an EngineError, with its c
 Deno.test("topics over Redis: what the server refuses is the user's, what passes is a loss", async () => {
   const client = new FakeRedis();
   const ends: string[] = [];
-  const connection = await openConnection(client, (error) => ends.push((error as Error).message));
+  const connection = await openConnection(client, {
+    attempt: new PendingAnswers(),
+    onEnd: (error) => ends.push((error as Error).message),
+  });
   const asked = (message: string): Promise<unknown> => {
     client.answer = () => Promise.reject(new Error(message));
     return rejection(connection.command("GET", "a"));
@@ -110,6 +125,77 @@ Deno.test("topics over Redis: a server that doesn't answer a read is lost, and a
     ...["epoch one", "restored", "lost: Redis doesn't answer", "epoch other", "restored"],
   ]);
   await log.close();
+});
+
+Deno.test("topics over Redis: a server that accepts connections and answers nothing is lost", async () => {
+  const client = new FakeRedis();
+  const clock = new ManualClock();
+  let attempts = 0;
+  client.connects = () => {
+    attempts++;
+    return hang();
+  };
+  const topics = new Topics({ engine: redisStreams(client), whileLost: "fail", clock });
+  const error = rejection(topics.publish("a", "1"));
+  for (let i = 0; i < 12; i++) clock.advance(1000);
+  assertEquals((await error as TopicsError).reason, "lost");
+  assertEquals([topics.stats().state, client.destroyed], ["lost", 1]);
+  await until(() => attempts === 2, () => clock.advance(100));
+  await topics.close();
+  await until(() => client.destroyed === 2);
+});
+
+Deno.test("topics over Redis: a connection that answers nothing is lost, although the other one reads", async () => {
+  const client = new FakeRedis();
+  const clock = new ManualClock();
+  let isSilent = false;
+  client.answer = async ([command = ""]) => {
+    if (command === "SCRIPT") return "sha";
+    if (command === "EVALSHA") return isSilent ? await hang() : BEGINNING;
+    await turn();
+    return MESSAGE;
+  };
+  const states: string[] = [];
+  const topics = new Topics({
+    engine: redisStreams(client),
+    whileLost: "fail",
+    clock,
+    onState: ({ name }) => states.push(name),
+  });
+  await topics.presence("a");
+  isSilent = true;
+  const error = rejection(topics.presence("a"));
+  await until(() => states.length > 0, () => clock.advance(500));
+  assertEquals((await error as TopicsError).reason, "lost");
+  isSilent = false;
+  await until(() => topics.stats().state === "live", () => clock.advance(100));
+  await topics.presence("a");
+  await topics.close();
+});
+
+Deno.test("topics over Redis: a server that refuses is asked again each second, and a script is loaded again", async () => {
+  const client = new FakeRedis();
+  const clock = new ManualClock();
+  let loads = 0;
+  client.answer = async ([command = ""]) => {
+    if (command === "SCRIPT" && ++loads < 10) throw new Error("NOPERM no permissions");
+    if (command === "SCRIPT") return "sha";
+    return command === "XREAD" ? await hang() : BEGINNING;
+  };
+  const topics = new Topics({ engine: redisStreams(client), clock });
+  let elapsed = 0;
+  await until(() => loads === 9, () => {
+    clock.advance(50);
+    elapsed += 50;
+  });
+  // 50, 100, 200, 400, 800 and then 1,000 ms.
+  assert(elapsed >= 4000, `9 attempts in ${elapsed} ms`);
+  await until(() => topics.stats().state === "live", () => clock.advance(100));
+  // The next script is refused once, on the same connection.
+  loads = 9 - 1;
+  assertEquals((await rejection(topics.presence("a")) as Error).message, "NOPERM no permissions");
+  assertEquals(await topics.presence("a"), []);
+  await topics.close();
 });
 
 Deno.test("topics over Redis: a client that is closed ends the topics", async () => {
