@@ -47,7 +47,7 @@ export interface RedisConnection {
   destroy(): void;
 }
 
-/** What ends a connection, and who is told. */
+/** How a connection that is to be opened can end. */
 export interface ConnectionEvents {
   /** Rejects when the caller no longer waits for the connection to open. */
   readonly attempt: PendingAnswers;
