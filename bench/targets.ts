@@ -56,19 +56,19 @@ export const targets: readonly Target[] = [
   ...echo(1_048_576, "ws with bufferutil at both ends", ["ws ↔ ws"], 1),
   {
     row: "echo-64",
-    what: "for await beside listen, 64 B",
+    what: "for await vs. listen, 64 B",
     name: "ours, for await ↔ ours",
     of: [OURS],
     atLeast: 0.5,
   },
-  { row: "latency", what: "round trip beside raw TCP's", name: OURS, of: [RAW], atMost: 1.15 },
+  { row: "latency", what: "round trip vs. raw TCP", name: OURS, of: [RAW], atMost: 1.15 },
   native(64),
   native(16_384),
   native(1_048_576),
-  { row: "connect", what: "connect, echo, close, beside ws", name: OURS, of: [WS], atLeast: 1.2 },
+  { row: "connect", what: "connect, echo, close vs. ws", name: OURS, of: [WS], atLeast: 1.2 },
   {
     row: "slow-reader",
-    what: "100 readers' rate, beside theirs without one that reads nothing",
+    what: "100 readers, one more reads nothing vs. without it",
     name: "and one that reads nothing",
     of: ["100 readers"],
     atLeast: 0.9,
@@ -123,35 +123,35 @@ function echo(
   atLeast: number,
   on?: readonly string[],
 ): Target[] {
-  const what = `echo of ${sizeName(size)} beside ${beside}`;
+  const what = `echo of ${sizeName(size)} vs. ${beside}`;
   const target = { row: `echo-${size}`, what, name: OURS, of, atLeast };
   return [on === undefined ? target : { ...target, on }];
 }
 
 function native(size: number): Target {
-  const what = `native channel beside the bare WebSocket, ${sizeName(size)}`;
+  const what = `native channel vs. the bare WebSocket, ${sizeName(size)}`;
   return { row: `native-${size}`, what, name: "ours, native ↔ ours", of: [GLOBAL], atLeast: 0.95 };
 }
 
 function deflate(atLeast: number, on: readonly string[]): Target {
-  const what = "permessage-deflate beside ws, 1 KiB of JSON";
+  const what = "permessage-deflate vs. ws, 1 KiB of JSON";
   return { row: "deflate", what, name: OURS, of: ["ws ↔ ws"], atLeast, on };
 }
 
 /** What a message costs the server's processor, beside another server. */
 function many(row: string, what: string, beside: string, atMost: number): Target {
   const name = "ours";
-  return { row: `many-${row}`, what: `${what}: cost beside ${beside}`, name, of: [beside], atMost };
+  return { row: `many-${row}`, what: `${what}: cost vs. ${beside}`, name, of: [beside], atMost };
 }
 
 function topics(row: string, where: string, limit: Pick<Target, "atLeast" | "atMost">): Target {
-  const what = `Topics.publish beside broadcast, ${where}`;
+  const what = `Topics.publish vs. broadcast, ${where}`;
   return { row, what, name: "ours, publish", of: ["ours, broadcast"], ...limit };
 }
 
 /** Ten times as many cost ten times as much, and not much more. */
 function linear(row: string, what: string, name: string): Target {
-  return { row, what: `${what}, beside a tenth`, name, linear: true, atMost: 1.5 };
+  return { row, what: `${what}, vs. a tenth`, name, linear: true, atMost: 1.5 };
 }
 
 /** What a run has reached; targets of rows that it hasn't got are left out. */

@@ -109,7 +109,7 @@ export interface WebSocketFace extends EventTarget, ReadyStates {
    */
   send(data: string | ArrayBuffer | ArrayBufferView | Blob): void;
   /**
-   * Closes the connection after sending all messages. While connecting, it gives up the attempt.
+   * Closes the connection after sending all messages. While connecting, it cancels the attempt.
    *
    * @param code The close code: 1000 or 3000–4999. If omitted, the Close frame has none.
    * @param reason The close reason, at most 123 bytes of UTF-8. Without a code, the code is 1000.

@@ -33,7 +33,7 @@ import {
 export interface WebSocketStreamOptions {
   /** The subprotocols to offer. The server must choose one of them. */
   protocols?: readonly string[] | undefined;
-  /** Gives up the attempt to connect when it aborts. It has no effect on an open connection. */
+  /** Cancels the attempt to connect when it aborts. It has no effect on an open connection. */
   signal?: AbortSignal | undefined;
 }
 
@@ -64,7 +64,7 @@ export interface WebSocketStreamFace {
    */
   readonly closed: Promise<Required<WebSocketCloseInfo>>;
   /**
-   * Closes the connection. While connecting, it gives up the attempt.
+   * Closes the connection. While connecting, it cancels the attempt.
    *
    * @param closeInfo The close code, 1000 or 3000–4999, and the reason. With a reason and no code, the code is 1000.
    * @throws {DOMException} `InvalidAccessError` for another code, `SyntaxError` for a reason that is too long.

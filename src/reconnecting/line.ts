@@ -26,7 +26,7 @@ export interface LineEvents {
   /** Called when `hasRoom` has become true, or `bufferedAmount` has fallen. */
   onDrained(): void;
   /**
-   * Called when the peer broke the protocol of the line or never answered; the channel then gives up the connection.
+   * Called when the peer broke the protocol of the line or never answered; the channel then ends the connection.
    *
    * @param isFinal Whether every other connection would end in the same way; the channel then ends.
    */

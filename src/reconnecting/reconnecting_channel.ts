@@ -14,7 +14,7 @@ export interface TargetContext {
   readonly attempt: number;
   /** How the previous connection or attempt ended; `null` for the first. */
   readonly lastClose: CloseInfo | null;
-  /** Aborts when the attempt is given up. Pass it to what the function waits for. */
+  /** Aborts when the channel cancels the attempt. Pass it to `fetch` and other calls that the function awaits. */
   readonly signal: AbortSignal;
 }
 

@@ -32,7 +32,7 @@ export interface ServerRequest {
   readonly remoteAddress: string | null;
   /** The remote port of the connection; `null` if it isn't known. */
   readonly remotePort: number | null;
-  /** Aborts when the client leaves, or the server gives up, before the upgrade is decided. */
+  /** Aborts when the client leaves, or the server cancels the upgrade, before the decision. */
   readonly signal: AbortSignal;
 }
 

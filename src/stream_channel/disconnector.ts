@@ -20,8 +20,8 @@ export interface DisconnectorOptions {
 const KINDS: OptionKinds<DisconnectorOptions> = { signal: "AbortSignal" };
 
 /**
- * A kill switch: a transformer whose channels can all be disconnected at once, as if their other ends had
- * left. Corresponds to Dart's `Disconnector`, and both takes and provides an `AbortSignal`.
+ * A transformer that can disconnect all of its channels at once, as if their other ends had left. It both takes and
+ * provides an `AbortSignal`. Corresponds to Dart's `Disconnector`.
  *
  * @example
  * ```ts

@@ -30,7 +30,7 @@ export interface ChannelOptions {
 
 /** Options of an attempt to connect. */
 export interface ConnectDeadlineOptions {
-  /** Abandons the attempt when it aborts. It has no effect on an open channel: close the sink. */
+  /** Cancels the attempt when it aborts. It has no effect on an open channel: close the sink. */
   signal?: AbortSignal | undefined;
   /** The time limit of the attempt, in milliseconds. Default 30,000; with 0 there is no limit. */
   connectTimeout?: number | undefined;

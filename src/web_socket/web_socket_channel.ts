@@ -55,7 +55,7 @@ export interface WebSocketChannel<In = Message, Out = MessageInput>
    */
   readonly ready: Promise<void>;
   /**
-   * Waits for {@linkcode ready} until a signal aborts. That ends only the wait: to abandon the attempt too,
+   * Waits for {@linkcode ready} until a signal aborts. That ends only the wait: to cancel the attempt too,
    * call {@linkcode terminate}, or pass the signal to `connect`.
    *
    * @param options Its `signal` ends the wait: the promise rejects with its reason.

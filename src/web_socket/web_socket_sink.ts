@@ -37,7 +37,7 @@ export interface AddMessageOptions extends SendOptions {
   /** Whether the message is text or binary. */
   readonly kind: "text" | "binary";
   /**
-   * Abandons the message when it aborts, and cancels the source. Once a part is sent, this ends the
+   * Cancels the message and its source when it aborts. Once a part is sent, this ends the
    * connection, because a sent part can't be withdrawn.
    */
   readonly signal?: AbortSignal | undefined;
@@ -126,7 +126,7 @@ export interface WebSocketSink<T = MessageInput> extends ChannelSink<T> {
   /**
    * Closes the connection. Everything added or broadcast before is sent first; the stream ends at once.
    * Anything that the transport has not taken after `closeTimeout` is dropped, which `closed` reports. A
-   * running `addStream` ends, and its source is cancelled. While connecting, it abandons the attempt.
+   * running `addStream` ends, and its source is cancelled. While connecting, it cancels the attempt.
    *
    * If it throws, the channel is unchanged. Of several calls, only the first counts. If a platform's own
    * `WebSocket` rejects `goingAway` (1001), `normalClosure` is sent instead, and `closed` reports it. Any

@@ -49,7 +49,7 @@ Deno.test("bench report: targets stand below their row, unless nothing is judged
   if (run === undefined) throw new Error("no run");
   assertStringIncludes(
     runText(run),
-    "  MISSED 10 × ws ↔ ws, target ≥ 12: echo of 64 B beside ws ↔ ws\n",
+    "  MISSED 10 × ws ↔ ws, target ≥ 12: echo of 64 B vs. ws ↔ ws\n",
   );
   assertStringIncludes(runText(run), "Node 26: 1 of 2 targets met");
   assertEquals(runText(run, false).includes("target"), false);
@@ -61,8 +61,8 @@ Deno.test("bench report: tables have a column for each runtime", () => {
     [
       "| what | target | Node 26 |",
       "| --- | --: | --: |",
-      "| echo of 64 B beside ws ↔ ws | ≥ 12 | **10** |",
-      "| a byte's time, at 64 MiB, beside a tenth | ≤ 1.50 | 0.07 |",
+      "| echo of 64 B vs. ws ↔ ws | ≥ 12 | **10** |",
+      "| a byte's time, at 64 MiB, vs. a tenth | ≤ 1.50 | 0.07 |",
     ].join("\n"),
   );
   assertStringIncludes(rowTables(MEASUREMENT), "| ours ↔ ours | 1000 ± 10 % |");
