@@ -11,7 +11,8 @@ const KINDS: OptionKinds<CheckServerOptions> = { ...CHECK_KINDS, headers: "objec
  *
  * The server must send each message back unchanged: text as text, bytes as bytes.
  *
- * @param url A `ws:` or `wss:` URL of the server.
+ * @param url A `ws:` or `wss:` URL of the server. Its user info is sent as `Authorization`, unless `headers` has that
+ *   field.
  * @param given See {@linkcode CheckServerOptions}.
  * @returns A promise of the report. A failed case is a part of the report; it does not reject the promise.
  * @throws {SyntaxError} When the URL is malformed.
@@ -41,8 +42,8 @@ export async function checkServer(
   const options = readOptions(given, KINDS);
   const parsed = readUrl(url);
   const cases = chooseCases(SERVER_CASES, options.cases);
-  checkHeaders(options.headers ?? {});
-  const target: Target = { url: parsed, timeout: options.timeout ?? DEFAULT_TIMEOUT, options };
+  const { timeout = DEFAULT_TIMEOUT, tls } = options;
+  const target: Target = { url: parsed, timeout, tls, headers: fieldsOf(parsed, options.headers) };
   await reach(target, options.signal);
   return await runAll({
     side: "server",
@@ -89,16 +90,36 @@ async function reach(target: Target, signal: AbortSignal | undefined): Promise<v
 const OWN_FIELDS =
   /^(host|upgrade|connection|content-length|transfer-encoding|sec-websocket-(key|version|accept|extensions))$/i;
 
-/** Checks the user's header fields: they would break the requests of all cases. */
-function checkHeaders(headers: Readonly<Record<string, unknown>>): void {
-  for (const [name, value] of Object.entries(headers)) {
-    const isName = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(name) && !OWN_FIELDS.test(name);
-    if (!isName || typeof value !== "string" || /[^\t\x20-\x7e\x80-\xff]/.test(value)) {
-      throw new TypeError(
-        `Cannot check: the option \`headers\` can't have the field ${
-          JSON.stringify(name)
-        } with this value`,
-      );
-    }
-  }
+/** The user's header fields, and the credentials of the URL. */
+function fieldsOf(
+  { username, password }: URL,
+  headers: CheckServerOptions["headers"] = {},
+): [string, string][] {
+  const fields = readFields(headers);
+  const user = `${username}:${password}`;
+  if (user === ":" || fields.some(([name]) => /^authorization$/i.test(name))) return fields;
+  // RFC 7617 §2. A URL is ASCII, other bytes are written as %HH.
+  const bytes = user.replace(
+    /%([0-9a-f]{2})/gi,
+    (_, digits) => String.fromCharCode(parseInt(digits, 16)),
+  );
+  return [["Authorization", `Basic ${btoa(bytes)}`], ...fields];
 }
+
+/** Reads the user's header fields; those that can't be sent would break the requests of all cases. */
+function readFields(headers: NonNullable<CheckServerOptions["headers"]>): [string, string][] {
+  const fields: Iterable<unknown> = Symbol.iterator in headers ? headers : Object.entries(headers);
+  return Array.from(fields, (field) => {
+    const [name, value, ...more]: unknown[] = Array.isArray(field) ? field : [];
+    const isName = typeof name === "string" && NAME.test(name) && !OWN_FIELDS.test(name);
+    const isValue = typeof value === "string" && !/[^\t\x20-\x7e\x80-\xff]/.test(value);
+    if (isName && isValue && more.length === 0) return [name, value];
+    // Without a name, anything may stand in its place, even a secret.
+    const which = isName ? JSON.stringify(name) : "of this name";
+    throw new TypeError(
+      `Cannot check: the option \`headers\` can't have the field ${which} with this value`,
+    );
+  });
+}
+
+const NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;

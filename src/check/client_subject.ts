@@ -2,7 +2,7 @@
 
 import { builtinModule } from "../realm/builtin_module.ts";
 import { utf8 } from "./bytes.ts";
-import { type Extension, fieldOf, type Head, parseExtensions, parseHead } from "./http.ts";
+import { type Extension, fieldOf, type Head, logHead, parseExtensions, parseHead } from "./http.ts";
 import { Fault, Silence } from "./fault.ts";
 import { type Agreed, Peer } from "./peer.ts";
 import type { Note, Parts } from "./server_subject.ts";
@@ -64,11 +64,7 @@ export class ClientSubject implements Subject {
     try {
       const arrival = await this.arrivals.next();
       this.#wires.push(arrival.wire);
-      const { line, fields } = arrival.head;
-      this.transcript.push(`< ${line}`);
-      for (const [name, value] of fields) {
-        this.transcript.push(`< ${name}: ${SECRET.test(name) ? "…" : value}`);
-      }
+      logHead(this.transcript, "<", partsText(arrival.head));
       return arrival;
     } catch (error) {
       if (error instanceof Silence) throw new Fault("it doesn't connect");
@@ -90,8 +86,8 @@ export class ClientSubject implements Subject {
   }
 
   /** Notes an answer that is sent. */
-  log({ line, fields }: Parts): void {
-    this.transcript.push(`> ${line}`, ...fields.map(([name, value]) => `> ${name}: ${value}`));
+  log(parts: Parts): void {
+    logHead(this.transcript, ">", partsText(parts));
   }
 
   /** The peer of a connection that is open now. */
@@ -112,8 +108,6 @@ export class ClientSubject implements Subject {
     return this.peer(wire, agreed);
   }
 }
-
-const SECRET = /^(authorization|cookie|proxy-authorization)$/;
 
 /** RFC 7692 §7.1: what to agree to for a case. @throws {Fault} When the client's offer doesn't allow it. */
 function agreement(

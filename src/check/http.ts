@@ -16,6 +16,49 @@ export function parseHead(text: string): Head {
   return { line, fields };
 }
 
+const MAX_LINE = 300;
+const MAX_FIELDS = 100;
+
+/** Fields whose values are secrets, or may be. */
+const SECRET =
+  /^(?:(?:proxy-)?authorization|(?:set-)?cookie|(?!sec-websocket-).*(?:token|secret|api-?key|password|credential|session).*)$/;
+
+/**
+ * Adds a head to a transcript, without secrets, and shortened: a peer may send 64 KiB in each case.
+ *
+ * @param transcript The transcript.
+ * @param mark Who sends it: `>` is the check.
+ * @param text The head as it is on the wire.
+ * @param secrets Names of more fields with secrets, in lower case.
+ */
+export function logHead(
+  transcript: string[],
+  mark: "<" | ">",
+  text: string,
+  secrets: ReadonlySet<string> = new Set(),
+): void {
+  const [first = "", ...fields] = text.split("\r\n").filter((it) => it !== "");
+  const lines = [withoutQuery(first)];
+  for (const field of fields.slice(0, MAX_FIELDS)) {
+    const colon = field.indexOf(":");
+    const name = field.slice(0, colon).trim().toLowerCase();
+    const isSecret = colon > 0 && (SECRET.test(name) || secrets.has(name));
+    lines.push(isSecret ? `${field.slice(0, colon)}: …` : withoutQuery(field));
+  }
+  if (fields.length > MAX_FIELDS) lines.push(`… ${fields.length} fields in all`);
+  transcript.push(...lines.map((it) => `${mark} ${shortened(it, MAX_LINE)}`));
+}
+
+/** Hides the query of a request's target, and of the URL in a Location field. */
+function withoutQuery(line: string): string {
+  return line.replace(/^(\S+ |location:\s*)([^\s?]*)\?\S*/i, "$1$2?…");
+}
+
+/** The beginning of a text, if it is longer than a limit. */
+export function shortened(text: string, limit: number): string {
+  return text.length > limit ? `${text.slice(0, limit)}… (${text.length} characters)` : text;
+}
+
 /** All values of a field, separated by commas; `null` when there is none. */
 export function fieldOf({ fields }: Head, name: string): string | null {
   const values = fields.filter(([it]) => it === name).map(([, value]) => value);

@@ -1,5 +1,6 @@
 import { CLIENT_CASES } from "./cases/client_cases.ts";
 import { SERVER_CASES } from "./cases/server_cases.ts";
+import { malformedOption } from "../stream_channel/options.ts";
 import type { CaseInfo, CheckedSide } from "./report.ts";
 
 /**
@@ -7,6 +8,7 @@ import type { CaseInfo, CheckedSide } from "./report.ts";
  *
  * @param side `"server"` for those of `checkServer`, `"client"` for those of `checkClient`.
  * @returns A new list, in the order of the reports.
+ * @throws {TypeError} When the side is neither.
  *
  * @example
  * ```ts
@@ -17,6 +19,7 @@ import type { CaseInfo, CheckedSide } from "./report.ts";
  * ```
  */
 export function listCases(side: CheckedSide): CaseInfo[] {
+  if (side !== "server" && side !== "client") throw malformedOption("side", '"server" or "client"');
   const all: readonly CaseInfo[] = side === "server" ? SERVER_CASES : CLIENT_CASES;
   return all.map(({ id, title, section, sends, allows, why, isVariant }) => ({
     id,

@@ -117,10 +117,10 @@ export interface CheckProgress {
 /** Options of `checkServer`. */
 export interface CheckServerOptions extends CheckOptions {
   /**
-   * Additional header fields of each request, such as `Authorization` or `Origin`. They can't set the handshake's own
-   * fields. The report does not contain their values.
+   * Additional header fields of each request, such as `Authorization` or `Origin`, as the constructor of `Headers`
+   * accepts them. They can't set the handshake's own fields. The report does not contain their values.
    */
-  headers?: Readonly<Record<string, string>> | undefined;
+  headers?: ConstructorParameters<typeof Headers>[0] | undefined;
   /** Settings of `node:tls` for a `wss:` URL, such as `ca` or `rejectUnauthorized`. */
   tls?: object | undefined;
 }

@@ -2,6 +2,7 @@
 
 import type { Case } from "./case.ts";
 import { Fault } from "./fault.ts";
+import { shortened } from "./http.ts";
 import {
   type CaseResult,
   type CheckedSide,
@@ -21,6 +22,8 @@ const DEFAULT_CONCURRENCY = 16;
 export const DEFAULT_TIMEOUT = 5000;
 /** How many times that long a case may take. */
 const WAITS = 10;
+/** How many characters a note may have. */
+const MAX_NOTE = 500;
 const MAX_DELAY = 2 ** 31 - 1;
 
 /** The cases that are meant; all when none are named. @throws {RangeError} When a name stands for no case. */
@@ -131,7 +134,9 @@ async function runCase<S extends Subject>(
 ): Promise<CaseResult | null> {
   let verdict: Verdict = "ok";
   const notes: string[] = [];
-  const note: Note = (found, text) => {
+  const note: Note = (found, whole) => {
+    // It may quote what the peer has sent.
+    const text = shortened(whole, MAX_NOTE);
     if (ORDER.indexOf(found) > ORDER.indexOf(verdict)) verdict = found;
     if (text !== "" && !notes.includes(text)) notes.push(text);
   };

@@ -108,11 +108,13 @@ export function handshakeCase(
     const wire = subject.connect();
     const request = edit(subject.request());
     if (pieces !== undefined) {
-      subject.transcript.push(`> ${request.line} (in pieces of ${pieces})`);
+      subject.log(request);
+      subject.transcript.push(`> (in pieces of ${pieces})`);
       await wire.sendInPieces(utf8(partsText(request)), pieces);
     } else if (behind !== undefined) {
       const peer = new Peer("server", wire, subject.transcript, null);
-      subject.transcript.push(`> ${request.line}, and more in the same piece`);
+      subject.log(request);
+      subject.transcript.push("> (and more in the same piece)");
       wire.send(concat([utf8(partsText(request)), behind(peer)]));
     } else subject.sendRequest(wire, request);
     await expected.check({ subject, wire, head: await subject.answer(wire) });

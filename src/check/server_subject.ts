@@ -6,13 +6,14 @@ import {
   fieldOf,
   hasToken,
   type Head,
+  logHead,
   parseExtensions,
   parseHead,
   statusOf,
 } from "./http.ts";
 import { Fault, Silence } from "./fault.ts";
 import { type Agreed, Peer } from "./peer.ts";
-import type { CheckServerOptions, Verdict } from "./report.ts";
+import type { Verdict } from "./report.ts";
 import type { Compression, Subject } from "./subject.ts";
 import { netModule, Wire } from "./wire.ts";
 
@@ -24,7 +25,10 @@ export const ACCEPT = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 export interface Target {
   readonly url: URL;
   readonly timeout: number;
-  readonly options: CheckServerOptions;
+  /** The user's header fields, for each request. */
+  readonly headers: readonly (readonly [name: string, value: string])[];
+  /** The user's settings of `node:tls`. */
+  readonly tls: object | undefined;
 }
 
 /** A request or an answer, field by field. */
@@ -56,7 +60,7 @@ export class ServerSubject implements Subject {
 
   /** A TCP connection. */
   connect(): Wire {
-    const { url, options, timeout } = this.#target;
+    const { url, tls, timeout } = this.#target;
     const isTls = url.protocol === "wss:";
     const host = url.hostname.replace(/^\[|\]$/g, "");
     const port = Number(url.port || (isTls ? 443 : 80));
@@ -66,7 +70,7 @@ export class ServerSubject implements Subject {
         ...common,
         ...(/^[\d.]+$|:/.test(host) ? {} : { servername: host }),
         ALPNProtocols: ["http/1.1"],
-        ...options.tls,
+        ...tls,
       })
       : netModule("net").connect(common);
     const wire = new Wire(socket, timeout);
@@ -76,7 +80,7 @@ export class ServerSubject implements Subject {
 
   /** The parts of a correct request. */
   request(): Parts {
-    const { url, options } = this.#target;
+    const { url, headers } = this.#target;
     return {
       line: `GET ${url.pathname}${url.search} HTTP/1.1`,
       fields: [
@@ -85,31 +89,29 @@ export class ServerSubject implements Subject {
         ["Connection", "Upgrade"],
         ["Sec-WebSocket-Key", KEY],
         ["Sec-WebSocket-Version", "13"],
-        ...Object.entries(options.headers ?? {}),
+        ...headers,
       ],
     };
   }
 
-  /** Sends a request; its first line and its fields go into the transcript, without the user's own. */
-  sendRequest(wire: Wire, { line, fields }: Parts): void {
-    const own = Object.keys(this.#target.options.headers ?? {});
-    const target = this.#target.url.search;
-    const first = target === "" ? line : line.replace(target, "?…");
-    this.transcript.push(
-      `> ${first}`,
-      ...fields.map(([name, value]) => `> ${name}: ${own.includes(name) ? "…" : value}`),
-    );
-    wire.send(utf8(partsText({ line, fields })));
+  /** Sends a request. */
+  sendRequest(wire: Wire, request: Parts): void {
+    this.log(request);
+    wire.send(utf8(partsText(request)));
+  }
+
+  /** Notes a request that is sent, without the values of the user's own fields: they may be secrets. */
+  log(request: Parts): void {
+    const own = new Set(this.#target.headers.map(([name]) => name.toLowerCase()));
+    logHead(this.transcript, ">", partsText(request), own);
   }
 
   /** Reads the head of the answer; `null`: the server has ended TCP instead. @throws {Fault} */
   async answer(wire: Wire): Promise<Head | null> {
     try {
       const text = await wire.takeHead();
-      const head = text === null ? null : parseHead(text);
-      this.transcript.push(`< ${head?.line ?? "end of TCP"}`);
-      for (const [name, value] of head?.fields ?? []) this.transcript.push(`< ${name}: ${value}`);
-      return head;
+      logHead(this.transcript, "<", text ?? "end of TCP");
+      return text === null ? null : parseHead(text);
     } catch (error) {
       if (error instanceof Silence) throw new Fault("it doesn't answer the request");
       throw error;

@@ -158,10 +158,13 @@ export class Wire {
    */
   async takeHead(): Promise<string | null> {
     let text = "";
-    while (!text.endsWith("\r\n\r\n")) {
-      const byte = await this.take(1);
-      if (byte === null) return null;
-      text += String.fromCharCode(byte[0] ?? 0);
+    // How many characters of the empty line have arrived.
+    for (let found = 0; found < 4;) {
+      const [byte] = await this.take(1) ?? [];
+      if (byte === undefined) return null;
+      if (byte === (found % 2 === 0 ? CR : LF)) found++;
+      else found = byte === CR ? 1 : 0;
+      text += String.fromCharCode(byte);
       if (text.length > MAX_HEAD) throw new Fault("its head has more than 64 KiB");
     }
     return text;
@@ -201,5 +204,7 @@ async function turns(count: number): Promise<void> {
 }
 
 const MAX_HEAD = 65_536;
+const CR = 13;
+const LF = 10;
 /** With so many bytes that no case has asked for, the socket is paused. */
 const ENOUGH = 1 << 20;

@@ -148,7 +148,7 @@ function started(
   url.protocol = url.protocol.replace("http", "ws");
   return checkServer(url, {
     ...options,
-    headers: Object.fromEntries(readHeaders(headers)),
+    headers: readHeaders(headers),
     ...(tls === undefined ? {} : { tls: tls as Readonly<Record<string, unknown>> }),
     concurrency,
   });

@@ -1,5 +1,5 @@
-import { assertEquals, assertRejects } from "@std/assert";
-import { checkServer } from "../../src/check/mod.ts";
+import { assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { checkServer, listCases } from "../../src/check/mod.ts";
 import { WebSocketServer } from "../../src/server/mod.ts";
 import { others } from "./support.ts";
 
@@ -77,4 +77,42 @@ Deno.test("checkServer: no server, no URL, no such case: an error says so", asyn
     RangeError,
     "no case is called nonsense",
   );
+});
+
+Deno.test("checkServer: no case has a secret of the URL, the header fields or the answers in its report", async () => {
+  const seen = new Set<string | null>();
+  const server = await WebSocketServer.bind({
+    headers: { "Set-Cookie": "id=s3cret", "X-Session": "s3cret" },
+    handler: ({ request, sink, stream }) => {
+      seen.add(request.headers.get("authorization"));
+      stream.listen((message) => void sink.add(message));
+    },
+  });
+  const url = new URL(`${server.url}/?token=s3cret`);
+  [url.username, url.password] = ["m\u00e9", "s3cret"];
+  try {
+    const credentials = `Basic ${btoa("m\u00c3\u00a9:s3cret")}`;
+    const some = ["handshake/upper-case", "handshake/no-blanks", "handshake/in-pieces"];
+    const fields: HeadersInit = [["X-Key", "s3cret"]];
+    const runs = [
+      { cases: ["handshake"] },
+      { cases: some, headers: new Headers({ Authorization: "Bearer s3cret" }) },
+      { cases: some, headers: fields },
+    ];
+    for (const options of runs) {
+      const report = await checkServer(url, options);
+      const leaks = report.results.filter((it) =>
+        [credentials.slice(6), "s3cret"].some((secret) => JSON.stringify(it).includes(secret))
+      );
+      assertEquals(leaks.map(({ id }) => id), []);
+      assertEquals(report.counts.failed, 0);
+    }
+    assertEquals([...seen], [credentials, "Bearer s3cret"]);
+  } finally {
+    await server.close({ drainTimeout: 0 });
+  }
+});
+
+Deno.test("listCases: a side that is neither is an error", () => {
+  assertThrows(() => listCases("both" as never), TypeError, 'it must be "server" or "client"');
 });

@@ -100,6 +100,23 @@ for (const does of Object.keys(HOSTILE)) {
   });
 }
 
+Deno.test("checkServer: W56 a server whose answers are large makes no large report", async () => {
+  const fields = `X-Long: ${"x".repeat(20_000)}\r\n` + "a:\r\n".repeat(5000);
+  const server = createServer((socket) => {
+    socket.on("error", () => {});
+    socket.once("data", () => socket.end(`HTTP/1.1 999 ${"y".repeat(20_000)}\r\n${fields}\r\n`));
+  });
+  const port = await listen(server);
+  try {
+    const { results } = await checkServer(`ws://127.0.0.1:${port}`, { cases: families("server") });
+    const sizes = results.map((it) => JSON.stringify(it).length);
+    assert(Math.max(...sizes) < 10_000, `${sizes}`);
+    assert(results.some(({ transcript }) => transcript.includes("< … 5001 fields in all")));
+  } finally {
+    await closeServer(server);
+  }
+});
+
 Deno.test("checkClient: W56 a client that hangs, floods or closes ends each case in bounded time", async () => {
   const sockets: Socket[] = [];
   const acts: readonly ((socket: Socket, path: string) => void)[] = [
@@ -162,6 +179,7 @@ Deno.test("check: W57 arguments and options of the wrong type are errors, and no
   }
   const headers: readonly object[] = [
     ...[{ "a b": "x" }, { "": "x" }, { a: "x\r\nb: y" }, { a: 1 }, { a: null }, { a: ["x"] }],
+    ...[[["a"]], [["a", "b", "c"]], ["ab"], new Map([["a", 1]]), new Set(["a"])],
     ...[{ Host: "x" }, { upgrade: "x" }, { "Sec-WebSocket-Key": "x" }],
   ];
   for (const it of headers) {

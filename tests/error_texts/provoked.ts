@@ -39,7 +39,7 @@ import {
 } from "../../src/reconnecting/mod.ts";
 import { faultyPair, ManualClock, webSocketChannelPair } from "../../src/testing/mod.ts";
 
-import { checkServer } from "../../src/check/mod.ts";
+import { checkServer, listCases } from "../../src/check/mod.ts";
 import { withProcess } from "../support/process.ts";
 import { natsJetStream, redisStreams, Topics, type TopicsOptions } from "../../src/topics/mod.ts";
 import { toWebSocket, WebSocket } from "../../src/faces/mod.ts";
@@ -1056,6 +1056,7 @@ export const PROVOKED: Readonly<Record<string, Provoke | Elsewhere>> = {
   "Cannot check …: nothing there answers a request, …": () => checkServer("ws://127.0.0.1:1"),
   "Cannot check: the option `headers` can't have the field … with this value": () =>
     checkServer("ws://127.0.0.1:1", { headers: { Host: "x" } }),
+  'Cannot use the option …: it must be "server" or "client"': () => listCases("both" as never),
   "Cannot check: this platform has no node:net": () =>
     new Promise((resolve) =>
       withProcess(undefined, () => resolve(checkServer("ws://127.0.0.1:1", { cases: ["ping"] })))
