@@ -76,16 +76,16 @@ function pageOf(all: AllSeen): string {
 
 # What a failing connect says
 
-${FAILING_CONNECTS.length} connects that fail, each for one reason. \`${OWN}\` is this package's own transport, on every runtime.
-\`Deno's\` and \`Bun's\` are channels over the platform's own \`WebSocket\`. \`ws\` is the npm package, without a channel.
+This page has ${FAILING_CONNECTS.length} connection attempts that fail, each for one reason. \`${OWN}\` is this package's own transport,
+on every runtime. \`Deno's\` and \`Bun's\` are channels over the platform's own \`WebSocket\`. \`ws\` is the npm package, without a channel.
 
 Observed with ${versions.join(", ")} and ${last}.
 
-- Each error text of a channel begins with \`Cannot connect to <url>: \`, which the tables leave out.
-- Over Node's own \`WebSocket\` (\`transport: "native"\`) all have the same text: the connection could not be opened, and
+- Each error text of a channel begins with \`Cannot connect to <url>: \`; the tables omit that.
+- Over Node's own \`WebSocket\` (\`transport: "native"\`), all errors have the same text: the connection could not be opened, and
   the platform does not report why. To get the cause, connect with transport: "net" or require: ["failureCause"]
 - A browser reports no more: see [why an attempt failed](platforms.md#why-an-attempt-failed).
-- Each connect failed at once, except the one that waits for its timeout.
+- Each attempt failed at once, except the one that waits for its timeout.
 - *it connects*: the platform opens the connection although the answer is wrong.
 
 ${tablesOf(all)}`;

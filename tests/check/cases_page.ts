@@ -68,13 +68,12 @@ export function casesPage(): string {
 
 # The cases of \`./check\`
 
-\`deno task check_cases --write\` makes this page of the source. For servers there are ${servers.length} cases, of which
-${
-    distinct(servers)
-  } are more than another size or parameter; for clients ${clients.length}, of which ${
+\`deno task check_cases --write\` writes this page from the source. There are ${servers.length} cases for servers and
+${clients.length} for clients. Many differ from another case only by a size or a parameter: without these, there are
+${distinct(servers)} for servers and ${
     distinct(clients)
-  } are. \`⏎\` separates steps. What
-is allowed is "ok", unless it names another verdict; anything else has failed.
+  } for clients. \`⏎\` separates steps. Allowed behaviour is "ok", unless the table names
+another verdict; all other behaviour has failed.
 
 ${sections.join("\n")}`;
 }

@@ -22,12 +22,12 @@ export function faultsPage(): string {
 
 # Faults that \`./check\` finds
 
-The tests of \`./check\` have a small server and a small client that follow RFC 6455 and RFC 7692, and can have one fault at a
-time. Each fault is one row: the named [case](check_cases.md) has the named verdict. Other cases may find the fault as well.
-Without a fault, the same peers are "ok" in all of these cases. There are ${servers.length} broken servers and ${clients.length} broken
-clients.
+The tests of \`./check\` have a small server and a small client that follow RFC 6455 and RFC 7692. A test gives one of them
+a single fault, and runs the checks. Each fault is one row: the named [case](check_cases.md) has the named verdict. Other
+cases may find the fault as well. Without a fault, the same peers are "ok" in all of these cases. There are ${servers.length} broken
+servers and ${clients.length} broken clients.
 
-\`deno task check_cases --write\` makes this page of the source, \`tests/check/broken_faults.ts\`.
+\`deno task check_cases --write\` writes this page from \`tests/check/broken_faults.ts\`.
 
 ## Servers
 
