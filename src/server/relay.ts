@@ -15,13 +15,13 @@ import type { Message, WebSocketChannel } from "../web_socket/web_socket_channel
  * as text or bytes. When one side has no room, reading from the other pauses. Don't read either channel elsewhere.
  *
  * When one channel ends, the other one sends what it got and closes with the same code and reason, or without a code if
- * there was none. If the connection was lost or could not be opened, there is no code to send: a server's channel then
- * closes with 1014 (bad gateway), any other with 1011. A code that the other transport can't send is left out; connect
- * with `require: ["allCloseCodes"]` where Deno's own `WebSocket` would be used.
+ * there was none. If the connection was lost or could not be opened, there is no code to send. A server's channel then
+ * closes with 1014 (bad gateway), any other one with 1011. A code that the other transport can't send is left out;
+ * connect with `require: ["allCloseCodes"]` where Deno's own `WebSocket` would be used.
  *
- * With `streamLargerThan`, messages that arrive in parts are forwarded while they arrive, with backpressure. A message
- * that breaks off ends the other channel like any other end. Both transports then need the capability `messageStreams`,
- * and neither sink may be transformed.
+ * With `streamLargerThan`, messages that arrive in parts are forwarded while they arrive, with backpressure. If the
+ * connection ends within a message, the other channel ends as usual. Both transports then need the capability
+ * `messageStreams`, and neither sink may be transformed.
  *
  * A message that the other channel rejects closes both with 1011, and `closed.error` says why. A transformed channel
  * may reject messages, and any channel rejects them while your `addStream` uses its sink. The end of the other channel

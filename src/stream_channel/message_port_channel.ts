@@ -52,9 +52,9 @@ export interface MessagePortChannelOptions<Out = unknown> {
  * Values are cloned structurally; `add` throws a `TypeError` for a value that can't be cloned. At its end,
  * the channel closes the port, unless that is a worker, a worker's `self` or its `parentPort`.
  *
- * The stream ends when the other end closes its channel. It fails with an `Error` if the other end leaves
- * without closing: a worker of Node exits, a port is closed, or a worker's script is missing, doesn't parse
- * or throws (the `cause` is its error). With `raw`, an exit and a closed port end the stream.
+ * The stream ends when the other end closes its channel. It fails with an `Error` if the other end leaves without
+ * closing. That is, a worker of Node exits, a port is closed, or a worker's script is missing, doesn't parse or throws
+ * (the `cause` is its error). With `raw`, an exit and a closed port end the stream.
  *
  * In a browser and in Deno, a worker that is terminated or closes itself can't be noticed: close the channel
  * first. A `Worker` keeps a Deno program running even if both ends have closed: terminate it.

@@ -20,8 +20,8 @@ import type { WebSocketChannel } from "./web_socket_channel.ts";
 /** Options of every WebSocket channel. Times are in milliseconds, sizes in bytes. */
 export interface ChannelOptions {
   /**
-   * The time for the peer to answer a Close before the channel ends anyway, and for the rest of a refusal's
-   * body to arrive, in milliseconds. Default 5,000; with 0 the channel doesn't wait.
+   * The time to wait for the peer's answer to a Close, in milliseconds. After that, the channel ends anyway. Also the
+   * time for the rest of a refusal's body to arrive. Default 5,000; with 0 the channel doesn't wait.
    */
   closeTimeout?: number | undefined;
   /** The number of pending bytes in each direction from which backpressure starts. Default 64 KiB. */
@@ -87,8 +87,8 @@ export interface ProtocolOptions extends ChannelOptions, ControlFrameOptions {
    */
   maxMessageSize?: number | undefined;
   /**
-   * A received message of more bytes than this is delivered as an {@linkcode IncomingMessage}, whose content
-   * is read as it arrives, in bounded memory. With compression, this many compressed bytes are also kept
+   * A received message of more bytes than this arrives as an {@linkcode IncomingMessage}. You read its content while it
+   * arrives, in bounded memory. With compression, this many compressed bytes are also kept
    * before decompressing starts. `maxMessageSize` still limits the message, and may be `Infinity`. It can't
    * be combined with `invalidText: "bytes"`. Default `Infinity`: all messages are delivered whole.
    *

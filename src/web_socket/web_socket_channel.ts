@@ -104,9 +104,9 @@ export interface WebSocketChannel<In = Message, Out = MessageInput>
    * Sends a Ping frame and waits for its Pong.
    *
    * @param options The payload, and a signal that ends the wait.
-   * @returns The round-trip time, in milliseconds. It rejects with an {@linkcode UnsupportedError} if the
-   * transport can't ping, with a {@linkcode WebSocketChannelError} if the channel ends first or 128 Pings are
-   * unanswered, and with the signal's reason.
+   * @returns A promise of the round-trip time, in milliseconds. It rejects with an {@linkcode UnsupportedError} if the
+   * transport can't ping, and with a {@linkcode WebSocketChannelError} if the channel ends first or 128 Pings are
+   * unanswered. It also rejects with the signal's reason.
    * @throws {TypeError} If an option is unknown or of the wrong type.
    * @throws {RangeError} If the payload is longer than 125 bytes.
    */
