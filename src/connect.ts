@@ -12,7 +12,7 @@ import type { WebSocketChannel } from "./web_socket/web_socket_channel.ts";
 
 /**
  * Connects with the first transport that supports the options: the global `WebSocket`, unless it is Node's
- * own, then this package's own implementation over `node:net`. If neither supports them, the channel fails:
+ * own, then this package's own transport over `node:net`. If neither supports them, the channel fails:
  * an option is never ignored.
  *
  * @param url The URL.

@@ -29,7 +29,7 @@ export interface WebSocketChannelStatic {
    * Connects to a server. It returns at once, with a channel that is still connecting.
    *
    * It uses the global `WebSocket` if that supports the options and is not Node's own; otherwise this
-   * package's own implementation. If neither supports an option, `ready` and the stream fail with an
+   * package's own transport. If neither supports an option, `ready` and the stream fail with an
    * {@linkcode UnsupportedError}: an option is never ignored.
    *
    * @param url The URL: `ws:` or `wss:` (`http:` and `https:` are converted to these), without a fragment. It

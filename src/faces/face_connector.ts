@@ -17,7 +17,7 @@ function blocked(url: URL): ConnectError {
 }
 
 /**
- * Connects over this package's own implementation if there is `node:net`, because the platforms' own ones differ from
+ * Connects over this package's own transport if there is `node:net`, because the platforms' own ones differ from
  * the standard.
  */
 export const CONNECTOR: Connector = {
