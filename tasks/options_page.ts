@@ -64,13 +64,17 @@ async function* sources(folder: URL): AsyncGenerator<ts.SourceFile> {
   }
 }
 
-/** A doc comment without tags, links and line ends; its first paragraph alone where `isShort`. */
+/**
+ * A doc comment without tags and links, as the content of a list item: its paragraphs and lists are indented. Only its
+ * first paragraph if `isShort`.
+ */
 function docOf(node: ts.Node, isShort = false): string {
   const [doc] = ts.getJSDocCommentsAndTags(node);
-  const text = doc === undefined ? "" : ts.getTextOfJSDocComment(doc.comment) ?? "";
-  const chosen = isShort ? text.split(/\n\s*\n/)[0] ?? "" : text.replace(/\`\`\`[^]*?\`\`\`/g, "");
-  return chosen.replace(/\{@link(?:code|plain)?\s+([^}]+)\}/g, (_, name) => `\`${name.trim()}\``)
-    .replace(/\s+/g, " ").trim();
+  const text = (doc === undefined ? "" : ts.getTextOfJSDocComment(doc.comment) ?? "")
+    .replace(/\`\`\`[^]*?\`\`\`/g, "")
+    .replace(/\{@link(?:code|plain)?\s+([^}]+)\}/g, (_, name) => `\`${name.trim()}\``);
+  const blocks = text.trim().split(/\n\s*\n|\n(?=- )/).map((it) => it.replace(/\s+/g, " ").trim());
+  return isShort ? blocks[0] ?? "" : blocks.join("\n\n  ");
 }
 
 const oneLine = (node: ts.Node): string => node.getText().replace(/\s+/g, " ");
