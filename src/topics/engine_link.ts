@@ -1,4 +1,4 @@
-import { Deferred } from "../stream_channel/errors.ts";
+import { Deferred, FULFILLED } from "../stream_channel/errors.ts";
 import type { Clock } from "../web_socket/clock.ts";
 import { EngineError, TopicsError } from "./topics_error.ts";
 import type { TopicsState } from "./topics_options.ts";
@@ -34,6 +34,8 @@ export class EngineLink {
   #changed: Deferred = new Deferred();
   #retry: Deferred | null = null;
   #retryTimer: unknown;
+  /** How many calls of {@linkcode ask} wait until the connection is live. */
+  #waiting = 0;
 
   /**
    * Creates the link of a log that is still to be opened.
@@ -104,14 +106,24 @@ export class EngineLink {
     }
   }
 
-  /** Calls the engine, and again while its failure may pass, if the options say so. */
+  /**
+   * Calls the engine, and again while its failure may pass, if the options say so. Calls keep their order: a new one waits
+   * for those that wait.
+   */
   async ask<T>(wait: EngineWait, call: () => Promise<T>): Promise<T> {
     const { what, interrupted, mayFail = this.#mayFail } = wait;
     for (let attempts = 0;; attempts++) {
       const mayBePublished = what === "publish" && attempts > 0;
+      if (this.#retry !== null && !mayFail) await within(this.#retry.promise, interrupted);
       // Nothing is awaited while the connection is live: a publish in memory is sent at once.
-      if (this.#state.name !== "live" || this.epoch === "") {
-        await this.whenLive(wait, mayBePublished);
+      if (this.#state.name !== "live" || this.epoch === "" || this.#waiting > 0) {
+        const isFirst = this.#waiting++ === 0;
+        try {
+          if (!isFirst) await within(FULFILLED, interrupted);
+          await this.whenLive(wait, mayBePublished);
+        } finally {
+          this.#waiting--;
+        }
       }
       try {
         return await within(call(), interrupted);
@@ -144,8 +156,9 @@ export function isRefusal(error: unknown): boolean {
   return !(error instanceof EngineError);
 }
 
+/** Takes equally long with and without an interruption, so that calls keep their order. */
 function within<T>(promise: Promise<T>, interrupted: Promise<never> | undefined): Promise<T> {
-  return interrupted === undefined ? promise : Promise.race([promise, interrupted]);
+  return Promise.race(interrupted === undefined ? [promise] : [promise, interrupted]);
 }
 
 function lostError(what: string, cause: unknown, mayBePublished: boolean): TopicsError {

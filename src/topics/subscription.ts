@@ -120,10 +120,12 @@ export class SubscriptionTable {
   #watch(channel: WebSocketChannel): void {
     if (this.#watched.has(channel)) return;
     this.#watched.add(channel);
-    channel.closed.then(() => {
+    const onClosed = (): void => {
       const subscriptions = this.#channels.get(channel);
       if (subscriptions !== undefined) this.#onChannelClosed(listOf(subscriptions));
-    });
+    };
+    // The promise of another implementation's channel may reject.
+    Promise.resolve(channel.closed).then(onClosed, onClosed);
   }
 }
 

@@ -192,6 +192,24 @@ Deno.test("topics: wrong types in each argument are typed errors, and leave noth
   });
 });
 
+Deno.test("topics: a channel whose closed promise rejects, or throws, ends its subscriptions", async () => {
+  await withTopics({}, async (topics) => {
+    let reject = (_: Error): void => {};
+    const closed = new Promise((_, no) => reject = no);
+    const sink = { hasRoom: true, add: () => {} };
+    const channel = wrong({ state: "open", sink, closed });
+    await topics.subscribe(channel, "a");
+    await topics.subscribe(channel, "b");
+    reject(new Error("lost"));
+    await until(() => topics.stats().subscriptions === 0);
+    const then = (): never => {
+      throw new Error("thrown");
+    };
+    await rejection(topics.subscribe(wrong({ state: "open", sink, closed: { then } }), "a"));
+    assertEquals([topics.stats().subscriptions, topics.stats().topics], [0, 0]);
+  });
+});
+
 Deno.test("topics: announcements of many members with much metadata stay small", async () => {
   const lengths: number[] = [];
   const engine = fakeEngine((log) => ({

@@ -320,6 +320,54 @@ Deno.test("topics: an engine that fails without a word is asked again", async ()
   });
 });
 
+Deno.test("topics: messages that waited are published in order, before those of onState", async () => {
+  const engine = fakeEngine();
+  const order: Promise<unknown>[] = [];
+  let topics: Topics | null = null;
+  const onState = ({ name }: TopicsState): void => {
+    if (name === "live") order.push(topics?.publish("a", "5") as Promise<unknown>);
+  };
+  await withTopics({ engine, onState }, async (opened) => {
+    topics = opened;
+    const { server, client, received } = guest();
+    const { signal } = new AbortController();
+    await topics.subscribe(server, "a");
+    const publishAll = (from: number): void => {
+      for (const i of [0, 1]) order.push(opened.publish("a", `${from + i}`, i ? {} : { signal }));
+    };
+    engine.isLost = true;
+    publishAll(1);
+    engine.events.onLost(new EngineError("lost"));
+    await turn();
+    publishAll(3);
+    await turn();
+    engine.isLost = false;
+    engine.events.onRestored();
+    await until(() => received.length === 5);
+    await Promise.all(order);
+    assertEquals(received, ["1", "2", "3", "4", "5"]);
+    await client.sink.close();
+  });
+});
+
+Deno.test("topics: a message that is published again stays before later ones", async () => {
+  const engine = fakeEngine();
+  await withTopics({ engine }, async (topics) => {
+    const { server, client, received } = guest();
+    await topics.subscribe(server, "a");
+    engine.isLost = true;
+    const { signal } = new AbortController();
+    const all = [topics.publish("a", "1", { signal }), topics.publish("a", "2")];
+    await turn();
+    engine.isLost = false;
+    all.push(topics.publish("a", "3"));
+    await Promise.all(all);
+    await until(() => received.length === 3);
+    assertEquals(received, ["1", "2", "3"]);
+    await client.sink.close();
+  });
+});
+
 Deno.test("topics: whileLost fail rejects at once, and says whether it may be published", async () => {
   const engine = fakeEngine();
   await withTopics({ engine, whileLost: "fail" }, async (topics) => {
