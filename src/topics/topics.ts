@@ -234,8 +234,8 @@ export class Topics implements AsyncDisposable {
   /**
    * Publishes a message to a topic.
    *
-   * Messages that one process publishes to a topic keep their order. If the connection to the engine may be lost, await
-   * each call before the next.
+   * Messages that one process publishes to a topic keep their order. If the connection to NATS may be lost, or
+   * `authorize` is asked, await each call before the next.
    *
    * @param topic The topic's name: any text of 1 to 1,024 bytes in UTF-8.
    * @param message The message; bytes are copied.
