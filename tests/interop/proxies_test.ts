@@ -176,7 +176,7 @@ test("microsocks: SOCKS5 with a user name and a password", microsocks, async () 
           const wrong = await connectFailure(plain, { proxy: proxy.replace("user", "other") });
           assertMatch(wrong.message, /: it doesn't accept the credentials of its URL$/);
           const none = await connectFailure(plain, { proxy: `${scheme}://127.0.0.1:${port}` });
-          assertMatch(none.message, /\. Set them in the proxy's URL$/);
+          assertMatch(none.message, /\. Set credentials in the proxy's URL$/);
           assertEquals([wrong.retryable, none.retryable], [false, false]);
         }
       },

@@ -17,7 +17,7 @@ const MISTAKES: readonly (readonly [answer: () => unknown, word: string])[] = [
   [() => ({ status: 403, statusText: {} }), "statusText"],
   [() => ({ status: 403, statusText: 5 }), "statusText"],
   [() => ({ status: 403, statusText: null }), "statusText"],
-  [() => ({ status: 403, statusText: "a\r\nb" }), "reason phrase"],
+  [() => ({ status: 403, statusText: "a\r\nb" }), "statusText"],
   [() => ({ status: "403" }), "status"],
   [() => ({ status: 200 }), "status"],
   [() => ({ body: "no" }), "status"],
