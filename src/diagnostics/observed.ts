@@ -221,20 +221,22 @@ export function observeRequest(
   const observer = new Observer({ side: "client", transport, url }, trace, clock);
   if (!takesHeaders) return { request, observer };
   const taken = new Set(request.headers.map(([name]) => name.toLowerCase()));
-  const added = Object.entries(trace).filter(([name, value]) => {
-    return !taken.has(name.toLowerCase()) && isSendable(name, value);
-  });
+  const added = Object.keys(trace).flatMap((name) =>
+    taken.has(name.toLowerCase()) ? [] : sendable(trace, name)
+  );
   if (added.length === 0) return { request, observer };
   return { request: { ...request, headers: [...request.headers, ...added] }, observer };
 }
 
-/** Fields of a subscriber's that can't be sent harm nothing. */
-function isSendable(name: string, value: string): boolean {
+/** The field that a subscriber has added, unless it can't be sent. */
+function sendable(trace: Readonly<Record<string, string>>, name: string): [string, string][] {
   try {
+    const value = trace[name] as string;
     checkField(name, value);
-    return !isReservedHeader(name) && !/^(?:host|origin|proxy-authorization)$/i.test(name);
+    const isOwn = isReservedHeader(name) || /^(?:host|origin|proxy-authorization)$/i.test(name);
+    return isOwn ? [] : [[name, value]];
   } catch {
-    return false;
+    return [];
   }
 }
 

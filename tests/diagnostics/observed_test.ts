@@ -253,6 +253,12 @@ Deno.test("W20 a trace travels in the opening handshake", async () => {
       trace["sec-websocket-key"] = "x";
       trace["x-b3-traceid"] = "a\r\nb: c";
       trace["baggage"] = 5 as unknown as string;
+      Object.defineProperty(trace, "b3", {
+        enumerable: true,
+        get: () => {
+          throw new Error("a getter");
+        },
+      });
     };
     diagnostics.subscribe("web-socket-channel:connect", onConnect);
     try {
