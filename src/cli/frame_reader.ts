@@ -151,36 +151,38 @@ class Payload {
   /** How many bytes of the frame have been unmasked. */
   phase = 0;
   readonly #limit: number;
-  #parts: Uint8Array[] | null = [];
+  /** The content so far, with room for more; `null`: it is larger than the limit. */
+  #bytes: Uint8Array<ArrayBuffer> | null = EMPTY;
 
   constructor(limit: number) {
     this.#limit = limit;
   }
 
   push(part: Uint8Array, { masked, key }: FrameHeader): void {
+    const start = this.size;
     this.size += part.length;
-    if (this.size > this.#limit) this.#parts = null;
-    if (this.#parts !== null) {
-      const copy = new Uint8Array(part);
-      if (masked) {
-        for (let i = 0; i < copy.length; i++) {
-          const shift = 24 - 8 * ((this.phase + i) & 3);
-          copy[i] = (copy[i] as number) ^ (key >>> shift);
-        }
+    if (this.size > this.#limit) this.#bytes = null;
+    const bytes = this.#room();
+    bytes?.set(part, start);
+    if (masked && bytes !== null) {
+      for (let i = start; i < this.size; i++) {
+        const shift = 24 - 8 * ((this.phase + i - start) & 3);
+        bytes[i] = (bytes[i] as number) ^ (key >>> shift);
       }
-      this.#parts.push(copy);
     }
     this.phase += part.length;
   }
 
+  /** One array, however small the parts are: a peer may send each byte in a frame of its own. */
+  #room(): Uint8Array<ArrayBuffer> | null {
+    const bytes = this.#bytes;
+    if (bytes === null || this.size <= bytes.length) return bytes;
+    const larger = new Uint8Array(Math.min(Math.max(2 * bytes.length, this.size), this.#limit));
+    larger.set(bytes);
+    return this.#bytes = larger;
+  }
+
   bytes(): Uint8Array | null {
-    if (this.#parts === null) return null;
-    const bytes = new Uint8Array(this.size);
-    let at = 0;
-    for (const part of this.#parts) {
-      bytes.set(part, at);
-      at += part.length;
-    }
-    return bytes;
+    return this.#bytes?.slice(0, this.size) ?? null;
   }
 }

@@ -90,6 +90,9 @@ export async function startTap(options: TapOptions): Promise<Tap> {
   };
 }
 
+/** How many bytes of a client are kept that doesn't wait for the answer. */
+const MAX_AHEAD = 1 << 20;
+
 /** One connection, and that to the server. */
 class Relayed {
   readonly #client: TapSocket;
@@ -107,6 +110,7 @@ class Relayed {
   #readers: { readonly client: FrameReader; readonly server: FrameReader } | null = null;
   /** Frames of a client that doesn't wait for the answer. */
   #ahead: Uint8Array[] = [];
+  #aheadSize = 0;
   #isOver = false;
 
   constructor(client: TapSocket, options: TapOptions, onOver: () => void) {
@@ -207,8 +211,16 @@ class Relayed {
 
   #passClient(chunk: Uint8Array): void {
     if (this.#readers !== null) this.#readers.client.push(chunk);
-    else if (this.#response !== null) this.#ahead.push(chunk.slice());
+    else if (this.#response !== null && !this.#keep(chunk)) return;
     if (this.#server?.write(chunk) === false) this.#client.pause();
+  }
+
+  /** Keeps what arrives before the answer. A client should wait for that (RFC 6455 §4.1): it can't fill the memory. */
+  #keep(chunk: Uint8Array): boolean {
+    this.#aheadSize += chunk.length;
+    if (this.#aheadSize <= MAX_AHEAD) return this.#ahead.push(chunk.slice()) > 0;
+    this.destroy("the client sent more than 1 MiB before the answer of the server");
+    return false;
   }
 
   #onServer(chunk: Uint8Array): void {

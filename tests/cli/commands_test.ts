@@ -9,6 +9,7 @@ import { WebSocket as WsClient, WebSocketServer as WsServer } from "ws";
 import { type BindOptions, WebSocketServer } from "../../src/server/mod.ts";
 import { certificates } from "../net/support.ts";
 import { closeServer, listen } from "../support/loopback.ts";
+import { withSilence } from "./silent_server.ts";
 import { begin, complete } from "./support_in_process.ts";
 
 async function withEcho(
@@ -207,6 +208,24 @@ Deno.test("W29 tap passes a refusal and an unreachable server on", async () => {
   assertEquals([code, /502/.test(err)], [3, true], err);
   tap.interrupt();
   assertEquals((await tap.ended).code, 0);
+});
+
+Deno.test("W29 tap ends a connection whose client floods it before the server has answered", async () => {
+  await withSilence(false, async (url) => {
+    const tap = begin(["tap", "0", url]);
+    const { port } = new URL(await tap.until(LISTENING));
+    const client = createConnection({ host: "127.0.0.1", port: Number(port) }).on(
+      "error",
+      () => {},
+    );
+    const closed = new Promise((resolve) => client.on("close", resolve));
+    client.write("GET / HTTP/1.1\r\nHost: x\r\nSec-WebSocket-Key: x\r\n\r\n");
+    client.write(new Uint8Array(2 << 20));
+    await tap.until("ended: the client sent more than 1 MiB before the answer");
+    await closed;
+    tap.interrupt();
+    assertEquals((await tap.ended).code, 0);
+  });
 });
 
 Deno.test("W29 tap: a recording that can't be written to its end is said, and what passes passes", async () => {
