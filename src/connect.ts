@@ -37,7 +37,7 @@ export function connect(
 
 let dialling: Dialling | null = null;
 
-/** Loads the code that dials. A page never loads it, and a bundler can split it off. */
+/** Loads the code for TCP connections. A page never loads it, and a bundler can split it off. */
 async function loadDialling(): Promise<Dialling> {
   return dialling = await import("./net/dialer.ts");
 }

@@ -12,7 +12,7 @@ import type { WebSocketChannelStatic } from "./web_socket_channel.ts";
 const LATER: LaterOptions = { load: () => import("./page/loaded_over.ts") };
 
 /**
- * Creates {@linkcode WebSocketChannel}s in a page. It has no code that dials, and doesn't check options that
+ * Creates {@linkcode WebSocketChannel}s in a page. It has no code for TCP connections, and doesn't check options that
  * no page supports. The code for `over` and `connectOver` is loaded on their first call; they don't compress.
  */
 export const WebSocketChannel: WebSocketChannelStatic = {

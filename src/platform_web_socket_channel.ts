@@ -35,7 +35,7 @@ const ELSEWHERE =
 const LATER: LaterOptions = { load: () => import("./web_socket/loaded_over.ts") };
 
 /**
- * Creates {@linkcode WebSocketChannel}s, without code that dials. The code for `over` and `connectOver` is
+ * Creates {@linkcode WebSocketChannel}s, without code for TCP connections. The code for `over` and `connectOver` is
  * loaded on their first call; they don't compress.
  */
 export const WebSocketChannel: WebSocketChannelStatic = {
