@@ -70,7 +70,7 @@ Deno.test("a bundler that splits leaves what dials out of the page; dialling loa
   for (const [name, text] of chunks) {
     assertEquals(text.match(/["'`]node:|\brequire\(/g), null, name);
   }
-  const dialling = [...chunks].filter(([, text]) => text.includes("CONNECT "));
+  const dialling = [...chunks].filter(([, text]) => text.includes("`CONNECT $"));
   assertEquals(dialling.length, 1);
   const [[name] = [""]] = dialling;
   // Nothing imports it but by `import()`, which only `connect` calls.
