@@ -4,10 +4,17 @@ import {
   USER_AGENT,
 } from "../handshake/client_handshake.ts";
 import { HeaderMap } from "../handshake/header_map.ts";
-import type { ResponseHead } from "../handshake/http_head.ts";
+import { MAX_INTERIM_RESPONSES, type ResponseHead } from "../handshake/http_head.ts";
 import { attemptUpgrade, type ConnectAttempt, connectNet } from "../net/connect_net.ts";
 import * as dialling from "../net/dialer.ts";
-import { type Http2Fields, http2Fields, type Http2Stream, REFUSED_STREAM } from "../net/http2.ts";
+import {
+  ENHANCE_YOUR_CALM,
+  type Http2Fields,
+  http2Fields,
+  type Http2Stream,
+  REFUSED_STREAM,
+  resetStream,
+} from "../net/http2.ts";
 import { StreamWire } from "../net/stream_wire.ts";
 import {
   malformedOption,
@@ -167,6 +174,12 @@ function attemptOn(pool: PoolCore, fallback: boolean): ConnectAttempt {
         stream.on("response", (fields: Http2Fields, _flags: unknown, raw: unknown) => {
           exchange.onHead(headOf(fields, raw));
           wire.resume();
+        });
+        let interim = 0;
+        stream.on("headers", () => {
+          if (stream !== null && ++interim > MAX_INTERIM_RESPONSES) {
+            resetStream(stream, ENHANCE_YOUR_CALM);
+          }
         });
         await openOver(
           core,

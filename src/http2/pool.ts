@@ -78,8 +78,8 @@ export class Http2Pool {
   }
 
   /**
-   * Closes idle sessions at once, and the others when their last channel has ended. Afterwards, this pool can't connect
-   * another channel.
+   * Closes idle and connecting sessions at once, and the others when their last channel has ended. Channels without a
+   * session fail. Afterwards, this pool can't connect another channel.
    *
    * @returns A promise that fulfils when all sessions have ended.
    */
@@ -141,13 +141,18 @@ export class PoolTicket implements Opener {
     this.#session = session;
     session.reserve();
     if (!this.#isRef) session.hold(false);
-    session.ready.then(() => this.#onReady(session), (error) => this.fail(error));
+    session.ready.then(
+      () => this.#onReady(session),
+      (error) => this.fail(this.#core.closedError ?? error),
+    );
   }
 
   #onReady(session: PooledSession): void {
     if (this.#isDone) return;
     this.#isAdmitted = session.admit();
     if (this.#isAdmitted) return this.#granted.resolve(session);
+    // A new session here would have no limit for a server that ends each of them.
+    if (session.isDraining) return this.fail(this.#core.closedError ?? session.endedError());
     // The server allows fewer streams than this side thought while it was connecting.
     this.#session = null;
     session.release(this.#isRef, false);
@@ -209,12 +214,16 @@ export class PoolCore implements SessionEvents {
    * @throws {WebSocketChannelError} When the pool is closed.
    */
   ask(place: SessionPlace, clock: Clock = systemClock): PoolTicket {
-    if (this.#closed !== null) {
-      throw new WebSocketChannelError("Cannot connect: the Http2Pool is closed");
-    }
+    if (this.closedError !== null) throw this.closedError;
     const ticket = new PoolTicket(this, place, clock);
     this.place(ticket);
     return ticket;
+  }
+
+  /** The error of a channel that needs this pool; `null` when the pool is not closed. */
+  get closedError(): WebSocketChannelError | null {
+    if (this.#closed === null) return null;
+    return new WebSocketChannelError("Cannot connect: the Http2Pool is closed");
   }
 
   /** Gives a ticket room, now or later. */
@@ -262,9 +271,7 @@ export class PoolCore implements SessionEvents {
   /** See {@linkcode Http2Pool.close}. */
   close(): Promise<void> {
     const closed = this.#closed ??= new Deferred();
-    for (const ticket of [...this.#waiting]) {
-      ticket.fail(new WebSocketChannelError("Cannot connect: the Http2Pool is closed"));
-    }
+    for (const ticket of [...this.#waiting]) ticket.fail(this.closedError);
     for (const session of [...this.sessions]) session.close();
     if (this.sessions.length === 0) closed.resolve();
     return closed.promise;

@@ -290,6 +290,14 @@ export class PooledSession {
     else session.unref();
   }
 
+  /** Creates the error of a channel that came too late for this session. */
+  endedError(): EndedSessionError {
+    return new EndedSessionError(
+      `Cannot connect to ${shownUrl(this.place.url)}: the HTTP/2 session has just ended`,
+      { phase: "handshake", retryable: true },
+    );
+  }
+
   /**
    * Asks for something on a stream of its own. Call it only when it is ready.
    *
@@ -299,26 +307,20 @@ export class PooledSession {
     const session = this.#session;
     if (session === null || session.closed || isSessionLost(session)) {
       this.#drain();
-      throw new EndedSessionError(
-        `Cannot connect to ${shownUrl(this.place.url)}: the HTTP/2 session has just ended`,
-        { phase: "handshake" },
-      );
+      throw this.endedError();
     }
     const stream = session.request(fields, { endStream: false });
     this.#liveness?.watch(stream);
     return stream;
   }
 
-  /** Ends it when its last stream has; at once if there is none. */
+  /** Ends it when its last stream has; at once if there is none yet. */
   close(): void {
     this.#idle?.clear();
     this.#idle = null;
     this.#drain();
     const session = this.#session;
-    if (session === null) {
-      this.#dial.destroy();
-      return this.#end();
-    }
+    if (session === null || !this.#isReady) return this.destroy();
     // Otherwise the process could end while its end is awaited.
     session.ref();
     if (this.#streams === 0) session.destroy();

@@ -12,6 +12,8 @@ import type { Clock } from "../web_socket/clock.ts";
 import { Deadline } from "../web_socket/deadline.ts";
 import { type Rate, TokenBucket } from "../web_socket/token_bucket.ts";
 
+declare function setImmediate(callback: () => void): unknown;
+
 /**
  * How often a client may do what is cheap for it and expensive for the server. Each is a token bucket; beyond it the
  * session ends with ENHANCE_YOUR_CALM (RFC 9113 §10.5).
@@ -99,8 +101,9 @@ export class SessionGuard {
     if (bucket === undefined) this.#buckets.set(what, bucket = new TokenBucket(RATES[what], now));
     if (bucket.take(1, now) || this.#isDestroyed || this.session.destroyed) return;
     this.#isDestroyed = true;
-    // Not `destroy` with this code, which would be an error of each stream, also of those of the user.
+    // With this code, `destroy` would be an error of each stream, also of those of the user.
     this.session.goaway(ENHANCE_YOUR_CALM);
-    this.session.destroy();
+    // Node 20 aborts if a session is destroyed while it reads a frame.
+    setImmediate(() => this.session.destroy());
   }
 }

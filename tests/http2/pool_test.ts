@@ -10,6 +10,7 @@ import { certificates } from "../net/support.ts";
 import { closeServer, listen } from "../support/loopback.ts";
 import { rejection } from "../support/promises.ts";
 import { turn, until } from "../support/turns.ts";
+import { startRaw, TYPE } from "./raw_session.ts";
 import { open, withEcho, withPool, withServer } from "./support.ts";
 
 const settings = (maxConcurrentStreams: number): Record<string, unknown> => ({
@@ -131,6 +132,45 @@ Deno.test("http2 W48 pool: close waits for channels, and no other can be connect
     await closing;
     assertEquals([pool.sessions, pool.channels], [0, 0]);
   });
+});
+
+Deno.test("http2 W48 pool: close ends what connects, at each moment, and no session is begun afterwards", async () => {
+  const clock = new ManualClock();
+  for (const isAccepted of [false, true]) {
+    let connections = 0;
+    // It never sends SETTINGS.
+    const server = createServer((socket) => {
+      socket.on("error", () => {}).on("data", () => connections++);
+    });
+    const port = await listen(server);
+    const pool = new Http2Pool();
+    const channel = connectHttp2(`ws://127.0.0.1:${port}`, { pool, connectTimeout: 0 }, clock);
+    if (isAccepted) await until(() => connections > 0);
+    const closing = pool.close();
+    const error = await rejection(channel.ready) as Error;
+    assertEquals(error.message, "Cannot connect: the Http2Pool is closed");
+    await closing;
+    await closeServer(server);
+    assertEquals([pool.sessions, pool.channels, connections > 0], [0, 0, isAccepted]);
+  }
+});
+
+Deno.test("http2 W39 pool: a server that sends GOAWAY in each session gets three connections, not more", async () => {
+  let count = 0;
+  const server = await startRaw((session) => {
+    count++;
+    session.send(TYPE.GOAWAY, 0, 0, new Uint8Array(8));
+  });
+  try {
+    await withPool(async (pool) => {
+      const error = await rejection(Http2.connect(server.url, { pool }).ready);
+      assert(error instanceof ConnectError && error.retryable, String(error));
+      await until(() => pool.sessions === 0);
+      assertEquals(count, 3);
+    });
+  } finally {
+    await server.close();
+  }
 });
 
 Deno.test("http2 W48 pool: the shared pool is one, and an inspection shows no secret", async () => {

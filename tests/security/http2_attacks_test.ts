@@ -477,6 +477,9 @@ const BEFORE: Readonly<Record<string, Deed>> = {
   "no :status": head([["x-a", "1"]]),
   "a malformed :status": head([[":status", "2x0"]]),
   "status 101": head([[":status", "101"]]),
+  "interim answers without an end": (session) => {
+    for (let i = 0; i < 100; i++) session.head(1, [[":status", "103"]]);
+  },
   "connection": head([...OK, ["connection", "upgrade"]]),
   "upgrade": head([...OK, ["upgrade", "websocket"]]),
   "a name in upper case": head([...OK, ["X-Upper", "1"]]),
