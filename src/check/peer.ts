@@ -24,7 +24,10 @@ export interface Agreed {
 const MAX_LINES = 200;
 /** The largest message of a peer, in bytes: twice that of the largest case. */
 const MAX_MESSAGE = 32 << 20;
-const MAX_FRAGMENTS = 1 << 18;
+/** The most fragments of a message of a peer: no case sends more. */
+const MAX_FRAGMENTS = 1 << 17;
+/** So many payloads of fragments are joined: small ones take much more memory than their bytes. */
+const JOINED = 1024;
 /** How many Pings of the peer are answered while something else is awaited. */
 const MAX_PINGS = 1000;
 
@@ -43,7 +46,10 @@ export class Peer {
   readonly inflater: Inflater | null;
   #opcode = 0;
   #isCompressed = false;
+  /** The payloads of the message's fragments so far: joined, and those that aren't yet. */
   #parts: Uint8Array[] = [];
+  #latest: Uint8Array[] = [];
+  #fragments = 0;
   #length = 0;
   #hasClosed = false;
 
@@ -115,7 +121,7 @@ export class Peer {
     const length = await this.#payloadLength(second & 0x7f);
     if (length === null) return null;
     this.#length = (first & 8) === 0 && (first & 15) !== 0 ? length : this.#length + length;
-    if (this.#length > MAX_MESSAGE || this.#parts.length > MAX_FRAGMENTS) {
+    if (this.#length > MAX_MESSAGE || this.#fragments > MAX_FRAGMENTS) {
       throw new Fault(
         `its message has more than ${size(MAX_MESSAGE)} or ${MAX_FRAGMENTS} fragments`,
       );
@@ -164,14 +170,17 @@ export class Peer {
       throw new Fault("its fragments are not in order (RFC 6455 §5.4)");
     }
     if (opcode !== 0) [this.#opcode, this.#isCompressed] = [opcode, rsv === 4];
-    this.#parts.push(frame.payload);
+    this.#fragments++;
+    if (this.#latest.push(frame.payload) === JOINED) {
+      this.#parts.push(concat(this.#latest.splice(0)));
+    }
     return fin ? this.#message() : null;
   }
 
   #message(): Event {
-    let payload = concat(this.#parts);
+    let payload = concat([...this.#parts, ...this.#latest]);
     const [opcode, isCompressed] = [this.#opcode, this.#isCompressed];
-    [this.#parts, this.#opcode] = [[], 0];
+    [this.#parts, this.#latest, this.#fragments, this.#opcode] = [[], [], 0, 0];
     if (isCompressed && this.inflater !== null) {
       this.compressed++;
       try {

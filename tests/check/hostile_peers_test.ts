@@ -100,6 +100,25 @@ for (const does of Object.keys(HOSTILE)) {
   });
 }
 
+Deno.test("checkServer: W56 a message of 131,073 fragments of one byte fails the case", async () => {
+  const server = createServer((socket) => {
+    socket.on("error", () => {});
+    socket.once("data", () => {
+      socket.write(HEAD);
+      socket.write(Buffer.from([0x02, 0]));
+      pour(socket, Buffer.alloc(3 << 14, Buffer.from([0x00, 1, 0x61])));
+    });
+  });
+  const port = await listen(server);
+  try {
+    const options = { cases: ["ping/empty"], timeout: 60_000 };
+    const { results: [result] } = await checkServer(`ws://127.0.0.1:${port}`, options);
+    assertEquals(result?.note, "its message has more than 32 MiB or 131072 fragments");
+  } finally {
+    await closeServer(server);
+  }
+});
+
 Deno.test("checkServer: W56 a server whose answers are large makes no large report", async () => {
   const fields = `X-Long: ${"x".repeat(20_000)}\r\n` + "a:\r\n".repeat(5000);
   const server = createServer((socket) => {
