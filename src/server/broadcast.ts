@@ -37,7 +37,7 @@ export interface BroadcastOptions {
   slow?: SlowReceiverPolicy | undefined;
   /** How many bytes of messages a receiver's queue may hold, besides the channel's own buffer. Default 1 MiB. */
   maxQueueSize?: number | undefined;
-  /** How long a receiver may take nothing, or be behind, in milliseconds. Default 30,000. */
+  /** How long a receiver may take no message, or be behind, in milliseconds. Default 30,000. */
   stallTimeout?: number | undefined;
 }
 

@@ -71,13 +71,13 @@ export interface TopicsOptions {
   whileLost?: "wait" | "fail" | undefined;
   /** How many bytes of messages may be queued to be published; above it `publish` rejects. Default 16 MiB. */
   maxPending?: number | undefined;
-  /** How long `presence` still lists the members of a killed process. Default 15,000. */
+  /** How long `presence` still lists the members in a killed process, in milliseconds. Default 15,000. */
   lease?: number | undefined;
   /** How to treat slow receivers, as in `broadcast`. Default `"close"`. */
   slow?: SlowReceiverPolicy | undefined;
   /** How many bytes of messages the queue of a slow receiver may hold. Default 1 MiB. */
   maxQueueSize?: number | undefined;
-  /** How long a receiver may take nothing, or be behind. Default 30,000. */
+  /** How long a receiver may take no message, or be behind, in milliseconds. Default 30,000. */
   stallTimeout?: number | undefined;
   /** `false` sends messages uncompressed even if compression was agreed. */
   compress?: boolean | undefined;
