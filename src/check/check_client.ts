@@ -5,7 +5,7 @@ import { CLIENT_CASES } from "./cases/client_cases.ts";
 import { acceptOf, type Arrival, ClientSubject, readRequest } from "./client_subject.ts";
 import { Silence } from "./fault.ts";
 import { close, encode, text } from "./frames.ts";
-import { fieldOf } from "./http.ts";
+import { fieldOf, hasToken } from "./http.ts";
 import { CHECK_KINDS, type CheckClientOptions, type Report } from "./report.ts";
 import { chooseCases, DEFAULT_TIMEOUT, runAll } from "./run.ts";
 import { netModule, type RawServer, type RawSocket, Wire } from "./wire.ts";
@@ -137,7 +137,9 @@ class Desk {
       return this.#tellCases(wire, fieldOf(head, "sec-websocket-key") ?? "");
     }
     const [, index] = /^\/case\/(\d+)/.exec(path) ?? [];
-    const queue = index === undefined
+    // A browser that shows the URL, or a health check, takes no case.
+    const isAnyCase = index === undefined && hasToken(head, "upgrade", "websocket");
+    const queue = isAnyCase
       ? this.#queues.find(({ isOpen }) => isOpen)
       : this.#queues[Number(index)];
     if (!queue?.isOpen) {
@@ -169,8 +171,8 @@ class Desk {
  * The client must send each message back unchanged, until the connection ends. With the option `connect`, this function
  * calls the client for each connection. Otherwise the client connects by itself, first to `/cases`: there it gets one
  * text, a JSON list of `{ path, id, protocols }`. Then it connects to each `path`, with its subprotocols, in any order.
- * If a path is in the list twice, the client connects to it twice. A connection to any other path gets the next pending
- * case.
+ * If a path is in the list twice, the client connects to it twice. An upgrade request for any other path gets the next
+ * pending case.
  *
  * @param given See {@linkcode CheckClientOptions}.
  * @returns A promise of the report. A failed case is a part of the report; it does not reject the promise.

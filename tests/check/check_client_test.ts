@@ -23,12 +23,14 @@ Deno.test("checkClient: W50 this package's client passes every case", async () =
   assertEquals(report.results.length >= 300, true, `${report.results.length} cases`);
 });
 
-Deno.test("checkClient: a client that connects by itself asks for the list, and takes one case after the other", async () => {
+Deno.test("checkClient: a client that connects by itself asks for the list, and takes one case after the other; a browser takes none", async () => {
   const asked: string[] = [];
   const report = await checkClient({
     // The second case takes two connections.
     cases: ["ping/empty", "end/reset-in-message", "pong", "answer/protocol-first"],
     onListen: async (url) => {
+      const page = await fetch(url.replace("ws", "http"));
+      assertEquals([page.status, await page.text()], [410, ""]);
       const list = NetWebSocketChannel.connect(`${url}/cases`);
       const { value = "" } = await list.stream.next();
       for (const [i, { path, id, protocols }] of JSON.parse(value as string).entries()) {
