@@ -556,6 +556,7 @@ export function testEngine(options: TestEngineOptions): void {
   for (const option of ["create", "test"] as const) {
     checkOption(option, options[option], "function");
   }
+  for (const lack of lacks) checkOption("lacks", lack, '"stop"|"forget"|"closeClient"');
   const all = {
     ...TESTS,
     ...(lacks.includes("forget") ? {} : FORGET_TESTS),

@@ -65,7 +65,20 @@ Deno.test("engine suite: wrong options are typed errors", () => {
   const create = () => Promise.reject(new Error("not called"));
   const test = (): void => {};
   for (
-    const options of [undefined, null, 1, {}, { create }, { test }, { create, test, lacks: "stop" }]
+    const options of [
+      undefined,
+      null,
+      1,
+      {},
+      { create },
+      { test },
+      { create, test, lacks: "stop" },
+      {
+        create,
+        test,
+        lacks: ["start"],
+      },
+    ]
   ) assertThrows(() => testEngine(wrong(options)), TypeError);
   assertThrows(() => testEngine(wrong({ create, test, patience: 0 })), RangeError);
 });
