@@ -58,6 +58,10 @@ const BATCH = 500;
 const UNUSED = 30_000;
 /** An API error of the server's: the name is that of another stream. */
 const NAME_IN_USE = 10_058;
+/** Another one: a stream has these subjects. It may be this stream, which another process creates just now. */
+const SUBJECTS_OVERLAP = 10_065;
+/** The time of creation that servers before 2.10 answer while another process creates the stream. */
+const NO_TIME = /^0001-/;
 
 interface StreamConfig {
   readonly name: string;
@@ -342,11 +346,26 @@ class NatsLog implements EngineLog {
   }
 
   async #ensureStream(config: StreamConfig): Promise<StreamInfo> {
-    try {
-      return await this.#jsm.streams.add({ retention: "limits", discard: "old", ...config });
-    } catch (error) {
-      if ((error as { code?: unknown }).code !== NAME_IN_USE) throw error;
-      return await this.#jsm.streams.update(config.name, config);
+    const { streams } = this.#jsm;
+    const { name } = config;
+    const info = await streams.add({ retention: "limits", discard: "old", ...config }).catch(
+      (error) => {
+        const { code } = error as { code?: unknown };
+        if (code === NAME_IN_USE) return streams.update(name, config);
+        if (code !== SUBJECTS_OVERLAP) throw error;
+        return streams.update(name, config).catch(() => {
+          throw error;
+        });
+      },
+    );
+    return NO_TIME.test(info.created) ? await this.#info(name) : info;
+  }
+
+  async #info(name: string, options?: object): Promise<StreamInfo> {
+    for (;;) {
+      const info = await this.#jsm.streams.info(name, options);
+      if (!NO_TIME.test(info.created)) return info;
+      if (this.#isClosed) throw new EngineError("The topics were closed");
     }
   }
 
@@ -413,7 +432,7 @@ class NatsLog implements EngineLog {
   async history(topic: string, { after, last }: HistoryRange): Promise<HistoryPage> {
     return await this.#ask(async () => {
       const subject = `${this.#name}.log.${tokenOf(topic)}`;
-      const info = await this.#jsm.streams.info(this.#name, { subjects_filter: subject });
+      const info = await this.#info(this.#name, { subjects_filter: subject });
       this.#see(info);
       const epoch = this.#epoch;
       const { first_seq, last_seq, subjects = {} } = info.state;

@@ -264,7 +264,11 @@ function fakeNats(fetch: () => AsyncIterable<never> & { stop(): void }) {
     add: (): Promise<typeof info> => Promise.resolve(info),
     js: { consumers: { get: () => Promise.resolve(consumer) }, publish: hang },
     jsm: {
-      streams: { add: () => fake.add() },
+      streams: {
+        add: () => fake.add(),
+        update: (): Promise<typeof info> => Promise.resolve(info),
+        info: () => Promise.resolve(info),
+      },
       consumers: {
         add: () => Promise.resolve({ name: "c", num_pending: 0 }),
         delete: () => Promise.resolve(true),
@@ -320,6 +324,36 @@ Deno.test("topics over NATS: a loss is reported, and a closed connection ends th
   assert(await rejection(log.publish("a", "", publishing)) instanceof EngineError);
   assertEquals(report.lines.at(-1), "closed: The connection to NATS was closed");
   await log.close();
+});
+
+Deno.test("topics over NATS: a stream that another process creates just now is one log", async () => {
+  const nats = fakeNats(never);
+  const created = await nats.add();
+  const overlap = Object.assign(new Error("subjects overlap with an existing stream"), {
+    name: "JetStreamApiError",
+    code: 10_065,
+    status: 400,
+  });
+  for (const first of ["no time", "overlap", "refused"]) {
+    nats.add = () =>
+      first === "no time"
+        ? Promise.resolve({ ...created, created: "0001-01-01T00:00:00Z" })
+        : Promise.reject(overlap);
+    let infos = 0;
+    nats.jsm.streams.info = () =>
+      Promise.resolve(infos++ === 0 ? { ...created, created: "0001-01-01T00:00:00Z" } : created);
+    if (first === "refused") nats.jsm.streams.update = () => Promise.reject(new Error("not found"));
+    const report = new Report();
+    const clock = new ManualClock();
+    const log = natsJetStream(nats).open(report, { ...SETTINGS, clock });
+    await until(() => report.lines.length > 0);
+    const expected = first === "refused"
+      ? ["lost: subjects overlap with an existing stream"]
+      : ["epoch 20260101T000000Z", "restored"];
+    await until(() => report.lines.length === expected.length);
+    assertEquals(report.lines, expected, first);
+    await log.close();
+  }
 });
 
 Deno.test("topics over NATS: every name is one token of a subject, and back", () => {
