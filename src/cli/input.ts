@@ -1,4 +1,3 @@
-import { printable } from "./printable.ts";
 import type { BottomLine, Printer } from "./printer.ts";
 import { module, type Process, type ReadStream } from "./process.ts";
 
@@ -192,9 +191,4 @@ export class LineSplitter {
     const isCr = bytes.at(-1) === 13;
     this.#onLine(new TextDecoder().decode(isCr ? bytes.subarray(0, -1) : bytes));
   }
-}
-
-/** What was typed, for a message about it. */
-export function shownLine(line: string): string {
-  return printable(line.length > 40 ? `${line.slice(0, 40)}…` : line);
 }

@@ -16,7 +16,7 @@ export interface WriteStream {
 }
 
 /** A stream that can be read. */
-export interface ReadStream extends AsyncIterable<Uint8Array> {
+export interface ReadStream {
   readonly isTTY?: boolean;
   on(event: "data", listener: (chunk: Uint8Array) => void): unknown;
   on(event: "end" | "close", listener: () => void): unknown;
@@ -33,7 +33,6 @@ export interface Process {
   readonly stdin: ReadStream;
   readonly stdout: WriteStream;
   readonly stderr: WriteStream;
-  exitCode?: number | string | null | undefined;
   exit(code: number): never;
   on(event: "SIGINT" | "SIGTERM", listener: () => void): unknown;
 }
@@ -46,10 +45,7 @@ export function thisProcess(): Process {
 /** The builtin modules, by name. */
 export interface Modules {
   "fs": {
-    readFileSync(path: string): Uint8Array;
     readFileSync(path: string, encoding: "utf8"): string;
-    createWriteStream(path: string, options: { flags: string; mode: number }): FileStream;
-    createReadStream(path: string): ReadStream;
     openSync(path: string, flags: string, mode: number): number;
     writeFileSync(path: string, text: string): void;
     writeSync(file: number, text: string): number;
@@ -72,7 +68,6 @@ export interface Modules {
       historySize: number;
     }): LineEditor;
   };
-  "http": { createServer(options: object, listener: HttpListener): HttpTapServer };
   "child_process": { spawn(command: string, options: object): Child };
 }
 
@@ -81,11 +76,6 @@ export interface ParseOption {
   readonly type: "string" | "boolean";
   readonly short?: string;
   readonly multiple?: boolean;
-}
-
-/** A file that is written. */
-export interface FileStream extends WriteStream {
-  end(callback: () => void): unknown;
 }
 
 /** What `node:readline` gives. */
@@ -105,12 +95,6 @@ export interface Child {
   kill(signal: string): boolean;
 }
 
-/** What answers plain requests. */
-export type HttpListener = (
-  request: unknown,
-  response: { writeHead(status: number, headers: object): unknown; end(body: string): unknown },
-) => void;
-
 /** A socket, of either end. */
 export interface TapSocket {
   readonly destroyed: boolean;
@@ -122,23 +106,6 @@ export interface TapSocket {
   on(event: "data", listener: (chunk: Uint8Array) => void): unknown;
   on(event: "end" | "close" | "drain", listener: () => void): unknown;
   on(event: "error", listener: (error: unknown) => void): unknown;
-}
-
-/** A server of `node:http`. */
-export interface HttpTapServer {
-  on(
-    event: "upgrade",
-    listener: (
-      request: { readonly url?: string; readonly rawHeaders: readonly string[] },
-      socket: TapSocket,
-      head: Uint8Array,
-    ) => void,
-  ): unknown;
-  on(event: "error", listener: (error: unknown) => void): unknown;
-  listen(port: number, hostname: string, callback: () => void): unknown;
-  address(): { readonly port: number; readonly address: string };
-  close(callback?: () => void): unknown;
-  closeAllConnections?(): void;
 }
 
 /**
