@@ -53,6 +53,12 @@ export class Subscription implements TopicSubscription, Receiver {
   unsubscribe(): void {
     this.#onUnsubscribe(this);
   }
+
+  /** What users see of it: it may be sent to a client. */
+  toJSON(): Omit<TopicSubscription, "unsubscribe"> {
+    const { topic, offset, replayed, resync } = this;
+    return { topic, offset, replayed, resync };
+  }
 }
 
 /** A channel with one topic, as most have, needs no map. */

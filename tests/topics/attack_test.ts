@@ -210,6 +210,17 @@ Deno.test("topics: a channel whose closed promise rejects, or throws, ends its s
   });
 });
 
+Deno.test("topics: a subscription as JSON has what users see of it", async () => {
+  await withTopics({}, async (topics) => {
+    const { server, client } = guest();
+    const subscription = await topics.subscribe(server, "a");
+    const { offset } = subscription;
+    const seen = { topic: "a", offset, replayed: 0, resync: false };
+    assertEquals(JSON.parse(JSON.stringify(subscription)), seen);
+    await client.sink.close();
+  });
+});
+
 Deno.test("topics: announcements of many members with much metadata stay small", async () => {
   const lengths: number[] = [];
   const engine = fakeEngine((log) => ({
