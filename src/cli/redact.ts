@@ -16,14 +16,15 @@ const URL_FIELD = /^(?:location|content-location|referer)$/i;
 
 /** Names of JSON whose values are secrets. */
 const SECRET_NAME =
-  /^(?:.*(?:passw(?:or)?d|passphrase|passcode|secret|token|api[-_]?key|credential|private[-_]?key|signature|session[-_]?id).*|authorization|auth|cookie|jwt|otp|pin)$/i;
+  /^(?:.*(?:passw(?:or)?d|pwd|passphrase|passcode|secret|token|api[-_]?key|credential|private[-_]?key|signature|session[-_]?id).*|authorization|auth|cookie|jwt|otp|pin)$/i;
 
 /** A name of text that is no JSON as a whole, such as `password=…`, `api_key: …` or `\"token\":\"…\"`, before its value. */
 const SECRET_PAIR =
-  /((?:passw(?:or)?d|passphrase|passcode|secret|token|api[-_]?key|credential|private[-_]?key|signature|session[-_]?id)[\w-]*(?:\\*["'])?\s*[:=]\s*)("(?:[^"\\]|\\[^])*"|\\+"(?:[^"\\]|\\+[^"\\])*\\+"|'[^']*'|[^\s&,;"'{}[\]()]+)/gi;
+  /((?:passw(?:or)?d|pwd|passphrase|passcode|secret|token|api[-_]?key|credential|private[-_]?key|signature|session[-_]?id)[\w-]{0,64}(?:\\*["'])?\s*[:=]\s*)("(?:[^"\\]|\\[^])*"|\\+"(?:[^"\\]|\\+[^"\\])*\\+"|'[^']*'|[^\s&,;"'{}[\]()]+)/gi;
 
 /** A JSON Web Token, and what follows "Bearer" or "Basic". */
-const SECRET_FORM = /\beyJ[\w-]{4,}\.[\w-]{4,}\.[\w-]*|(?<=\b(?:Bearer|Basic)\s)[\w.~+/=-]{8,}/g;
+const SECRET_FORM =
+  /\beyJ[\w-]{4,1000}\.[\w-]{4,}\.[\w-]*|(?<=\b(?:[Bb]earer|[Bb]asic)\s)[\w.~+/=-]{8,}/g;
 
 /** A header field's value, unless it may be a secret. */
 export function redactField(name: string, value: string): string {
@@ -60,9 +61,11 @@ export function redactText(text: string): string {
   if (value === null) return redactForms(text.replace(SECRET_PAIR, `$1${REDACTED}`));
   let found = false;
   const redacted = JSON.stringify(value, (name, it) => {
-    if (!SECRET_NAME.test(name) || it === null || it === "" || typeof it === "boolean") return it;
-    found = true;
-    return REDACTED;
+    const isSecret = SECRET_NAME.test(name) && it !== null && it !== "" && typeof it !== "boolean";
+    // A text may have JSON or pairs of its own.
+    const kept = isSecret ? REDACTED : typeof it === "string" ? redactText(it) : it;
+    found ||= kept !== it;
+    return kept;
   });
   return redactForms(found ? redacted : text);
 }
