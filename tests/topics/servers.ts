@@ -1,11 +1,12 @@
 /** Servers of engines, each on a free port with its data in a folder of its own, on whatever runtime the tests run. */
 
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import process from "node:process";
 
 /** A server that can be taken away and brought back, with its data. */
 export interface EngineServer {
@@ -34,6 +35,12 @@ export function freePorts(count: number): Promise<number[]> {
   return Promise.all(Array.from({ length: count }, freePort));
 }
 
+/** A test that fails before it ends its server leaves it to the end of the process. */
+const running = new Set<ChildProcess>();
+process.once("exit", () => {
+  for (const child of running) child.kill("SIGKILL");
+});
+
 /** Starts a program, and waits until it has printed that it is ready. */
 function run(
   command: string,
@@ -41,7 +48,9 @@ function run(
   ready: RegExp,
 ): Promise<() => Promise<void>> {
   const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"] });
+  running.add(child);
   const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
+  void ended.then(() => running.delete(child));
   return new Promise((resolve, reject) => {
     let text = "";
     const stop = async (): Promise<void> => {
