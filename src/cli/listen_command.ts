@@ -1,6 +1,7 @@
 import { bind } from "../server/web_socket_server.ts";
 import type { ServerWebSocketChannel } from "../server/server_request.ts";
 import { codeOf } from "../realm/kinds.ts";
+import { Deferred } from "../stream_channel/errors.ts";
 import { printable } from "./printable.ts";
 import { type Arguments, type Command, type Context, shownFault, UsageError } from "./args.ts";
 import { fileOf } from "./client_options.ts";
@@ -132,10 +133,11 @@ class Guest {
       }
       await child?.take(message);
     }
-    child?.end();
+    const exited = child?.end();
     const info = await channel.closed;
     const text = closeText(info).replace("the server", "the client");
     this.#status(closeFields(info), text);
+    await exited;
   }
 
   #status(value: object, text: string): void {
@@ -152,6 +154,7 @@ class Piped {
   #isOver = false;
   #hasEnded = false;
   #wake = (): void => {};
+  readonly #exited = new Deferred();
 
   constructor(command: string, channel: ServerWebSocketChannel) {
     const child = this.#child = module("child_process").spawn(command, {
@@ -177,7 +180,10 @@ class Piped {
       this.#isOver = true;
       stdout.destroy();
     });
-    child.on("error", () => close(1011, "the command can't be run"));
+    child.on("error", () => {
+      this.#onExit();
+      close(1011, "the command can't be run");
+    });
     child.on("exit", () => this.#onExit());
     // Not at its exit: output may still be pending.
     child.on("close", (code, signal) => {
@@ -204,13 +210,25 @@ class Piped {
   #onExit(): void {
     this.#hasEnded = true;
     this.#wake();
+    this.#exited.resolve();
   }
 
-  /** The client has left: the command's input ends, and so should the command. */
-  end(): void {
-    if (this.#hasEnded) return;
-    this.#child.stdin.end();
-    const timer = setTimeout(() => this.#child.kill("SIGTERM"), 2000);
-    this.#child.on("exit", () => clearTimeout(timer));
+  /**
+   * Ends the input of a command whose client has left. A command that goes on is asked to end after 2 seconds
+   * (SIGTERM), and killed 2 seconds later.
+   *
+   * @returns A promise that fulfils when the command has ended.
+   */
+  end(): Promise<void> {
+    if (!this.#hasEnded) {
+      this.#child.stdin.end();
+      const term = setTimeout(() => this.#child.kill("SIGTERM"), 2000);
+      const kill = setTimeout(() => this.#child.kill("SIGKILL"), 4000);
+      void this.#exited.promise.then(() => {
+        clearTimeout(term);
+        clearTimeout(kill);
+      });
+    }
+    return this.#exited.promise;
   }
 }

@@ -35,7 +35,7 @@ Deno.test("bench: the table comes from a file as well, and measures nothing", as
     assertMatch(stdout, /^ {2}ours ↔ ours +300 +±2 % {2}█{24}$/m);
     assertStringIncludes(
       stdout,
-      "MISSED 3 × global WebSocket ↔ ours, target ≥ 8: echo of 64 B beside the global WebSocket",
+      "MISSED 3 × global WebSocket ↔ ours, target ≥ 8: echo of 64 B vs. the global WebSocket",
     );
     assertStringIncludes(stdout, `Figures: ${file}\n`);
   } finally {
