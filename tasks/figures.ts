@@ -46,7 +46,7 @@ const ROOT = new URL("../", import.meta.url);
 /** The budget of each folder of src/. */
 const ROOMS: Rooms = {
   "src": { files: 5, lines: 434 },
-  "src/cli": { files: 24, lines: 3379 },
+  "src/cli": { files: 24, lines: 3397 },
   "src/check": { files: 42, lines: 8289 },
   "src/handshake": { files: 11, lines: 1920 },
   "src/http2": { files: 5, lines: 989 },

@@ -7,7 +7,7 @@ import { type Arguments, type Command, type Context, shownFault, UsageError } fr
 import { fileOf } from "./client_options.ts";
 import { DONE, UNREACHABLE } from "./exit_codes.ts";
 import { LineSplitter } from "./input.ts";
-import { type Child, module } from "./process.ts";
+import { type Child, killProcess, module } from "./process.ts";
 import { closeFields, closeText, counted, messageFields, shownMessage } from "./shown.ts";
 
 /** Serves. */
@@ -50,6 +50,7 @@ export const listen: Command = {
     }
     const path = given.text("path");
     let count = 0;
+    const guests = new Set<Promise<void>>();
     const server = await bind({
       port,
       hostname: given.text("host"),
@@ -66,7 +67,11 @@ export const listen: Command = {
           { type: "refused", url: request.url.pathname, status, reason },
           printer.paint("yellow", `refused with ${status}: ${printable(reason)}`),
         ),
-      handler: (channel) => new Guest(++count, channel, { given, context }).serve(),
+      handler: (channel) => {
+        const served = new Guest(++count, channel, { given, context }).serve();
+        guests.add(served);
+        return served.finally(() => guests.delete(served));
+      },
     }).catch((error: unknown) => {
       if (codeOf(error) === "") throw error;
       return shownFault(error);
@@ -80,6 +85,8 @@ export const listen: Command = {
     if (stop.aborted) end();
     else stop.addEventListener("abort", end, { once: true });
     await server.closed;
+    // Their commands may outlive their connections.
+    await Promise.allSettled(guests);
     printer.status({ type: "end", connections: count }, `${counted(count, "connection")} served`);
     return DONE;
   },
@@ -223,7 +230,9 @@ class Piped {
     if (!this.#hasEnded) {
       this.#child.stdin.end();
       const term = setTimeout(() => this.#child.kill("SIGTERM"), 2000);
-      const kill = setTimeout(() => this.#child.kill("SIGKILL"), 4000);
+      const { pid } = this.#child;
+      // A second signal by `kill` of the process does nothing on Deno 2.9.
+      const kill = setTimeout(() => pid !== undefined && killProcess(pid), 4000);
       void this.#exited.promise.then(() => {
         clearTimeout(term);
         clearTimeout(kill);

@@ -42,6 +42,14 @@ export function thisProcess(): Process {
   return (globalThis as unknown as { process: Process }).process;
 }
 
+/** Kills a process (SIGKILL). */
+export function killProcess(id: number): void {
+  const { process } = globalThis as unknown as {
+    process: { kill(id: number, signal: string): void };
+  };
+  process.kill(id, "SIGKILL");
+}
+
 /** The builtin modules, by name. */
 export interface Modules {
   "fs": {
@@ -88,6 +96,7 @@ export interface LineEditor {
 
 /** A process that was started. */
 export interface Child {
+  readonly pid?: number;
   readonly stdin: WriteStream & { end(): unknown };
   readonly stdout: ReadStream & { destroy(): unknown };
   on(event: "exit" | "close", listener: (code: number | null, signal: string) => void): unknown;

@@ -1,9 +1,17 @@
 /** The commands with real peers, on every runtime: in this process, so that a test takes milliseconds. */
 
-import { assert, assertEquals, assertFalse, assertMatch, assertStringIncludes } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertFalse,
+  assertMatch,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createConnection, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
+import process from "node:process";
 // @ts-types="../support/ws.d.ts"
 import { WebSocket as WsClient, WebSocketServer as WsServer } from "ws";
 import { type BindOptions, WebSocketServer } from "../../src/server/mod.ts";
@@ -183,6 +191,29 @@ Deno.test("W28 listen --exec: a command that dies, floods, or takes no input", a
     assertEquals([command, code], [command, 0], err);
     assertStringIncludes(err, "1 connection served");
   }
+});
+
+const isNight = process.env["CLI_RUNTIMES"] === "all";
+
+Deno.test({
+  name: `W28 listen --exec: a command that ignores SIGTERM is killed${
+    isNight ? "" : " (left out: it takes long, and is run each night)"
+  }`,
+  ignore: !isNight,
+  async fn() {
+    const command = "trap '' TERM; echo $$; while :; do sleep 0.1; done";
+    const server = begin(["listen", "0", "--exec", command]);
+    const client = new WsClient(await server.until(LISTENING));
+    const id = await new Promise<string>((resolve) =>
+      client.once("message", (it) => resolve(`${it}`))
+    );
+    client.terminate();
+    await server.until("#1 ");
+    server.interrupt();
+    const { code, err } = await server.ended;
+    assertEquals(code, 0, err);
+    assertThrows(() => process.kill(Number(id), 0));
+  },
 });
 
 Deno.test("W28 a binary message is shown in hexadecimal, and has no effect on a terminal", async () => {
