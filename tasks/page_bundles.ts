@@ -140,7 +140,7 @@ const EXPECTED: readonly [name: string, result: readonly unknown[]][] = [
     true,
     "net",
     "browser",
-    'Unsupported on browser: net. transport: "net" needs it. A page can\'t have it: leave it out, or ' +
+    'Unsupported on browser: net. transport: "net" needs it. Pages don\'t support it: leave it out, or ' +
     "connect on Deno, Node or Bun",
   ]],
   ["compressed", [true, "permessage-deflate"]],
