@@ -205,7 +205,7 @@ Deno.test({
     const server = begin(["listen", "0", "--exec", command]);
     const client = new WsClient(await server.until(LISTENING));
     const id = await new Promise<string>((resolve) =>
-      client.once("message", (it: unknown) => resolve(`${it}`))
+      client.once("message", (it) => resolve(`${it}`))
     );
     client.terminate();
     await server.until("#1 ");

@@ -16,7 +16,7 @@ export class WebSocket {
   on(event: "ping" | "pong", listener: (data: Buffer) => void): this;
   on(event: "close", listener: (code: number, reason: Buffer) => void): this;
   on(event: "error", listener: (error: Error & { code?: string }) => void): this;
-  once(event: "open" | "message" | "close", listener: () => void): this;
+  once(event: "open" | "message" | "close", listener: (value: unknown) => void): this;
   addEventListener(type: string, listener: (event: object) => void): void;
   send(
     data: string | Uint8Array,
